@@ -1,0 +1,146 @@
+import { getInput, setSecret } from '@actions/core';
+import { BackupError } from '../errors.js';
+import { mendedPem } from '../host/private-key.js';
+import { declared, INPUT_NAMES, type InputName } from './declared-inputs.js';
+
+/** Longer values are cut in messages. */
+const SHOWN = 120;
+const WHY_EMPTY =
+  'Nothing was contacted. An input that is empty although the workflow fills it: its secret or variable is not set, is set in an environment that the job does not name, or is withheld because a fork or Dependabot started the run.';
+
+/**
+ * The inputs of this run, read once, in the order of action.yml, with every secret masked before anything can fail.
+ *
+ * Nothing here throws at the first wrong value: problems are collected, so that the user sees all of them at once.
+ * `undefined` stands for "wrong, already noted", `null` for "not given".
+ */
+export class InputReader {
+  readonly warnings: string[] = [];
+  readonly #problems: string[] = [];
+  readonly #values = new Map<InputName, string>();
+  readonly #secrets: string[] = [];
+  #anyEmpty = false;
+
+  constructor() {
+    for (const name of INPUT_NAMES) {
+      const value = getInput(name);
+      this.#values.set(name, value);
+      if (declared[name].secret && value !== '') this.#mask(value);
+    }
+  }
+
+  /** The value, else the default of action.yml, else null: an empty string means "not given" and goes no further. */
+  text(name: InputName): string | null {
+    return this.#values.get(name) || declared[name].default || null;
+  }
+
+  /** Whether the user asked for something else than the default. */
+  isChanged(name: InputName): boolean {
+    return this.text(name) !== (declared[name].default || null);
+  }
+
+  /**
+   * The parsed value, or null when it is not given. `parse` throws an Error whose text is the rule; the value is added to
+   * it unless it is secret, or `quoting` says that the rule quotes by itself or must not be followed by the value.
+   */
+  read<T>(name: InputName, parse: (text: string) => T, quoting: 'quote' | 'as-is' = 'quote'): T | null | undefined {
+    const text = this.text(name);
+    if (text === null) return null;
+    if (!declared[name].lines && /[\0\r\n]/.test(text)) {
+      this.problem(name, 'expected one line');
+      return undefined;
+    }
+    try {
+      return parse(text);
+    } catch (error) {
+      const rule = (error as Error).message;
+      if (this.#holdsSecret(text)) {
+        this.problem(name, 'it is malformed, and not shown here because a secret is in it');
+      } else if (quoting === 'as-is') {
+        this.problem(name, rule);
+      } else {
+        this.problem(name, `${rule}, got ${JSON.stringify(text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text)}`);
+      }
+      return undefined;
+    }
+  }
+
+  /** As `read`, for inputs that have a default or must be given. `missing` is what to say when it is not. */
+  require<T>(
+    name: InputName,
+    parse: (text: string) => T,
+    missing = 'required, but empty',
+    quoting: 'quote' | 'as-is' = 'quote',
+  ): T | undefined {
+    const value = this.read(name, parse, quoting);
+    if (value === null) this.missing(name, missing);
+    return value ?? undefined;
+  }
+
+  /** Notes what is wrong with an input. The rule must not hold any secret. */
+  problem(name: InputName, rule: string): void {
+    this.#problems.push(`${name}: ${rule}`);
+  }
+
+  /** Notes that an input which must be given is not. */
+  missing(name: InputName, rule: string): void {
+    this.#anyEmpty = true;
+    this.problem(name, rule);
+  }
+
+  /** Awaits a check that throws a BackupError with a whole message, and notes it. */
+  async check<T>(action: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await action();
+    } catch (error) {
+      if (!(error instanceof BackupError)) throw error;
+      this.#problems.push(error.message);
+      return undefined;
+    }
+  }
+
+  /** Puts an input that has no effect back to its default, with a warning if it was given. */
+  ignore(name: InputName, circumstance: string): void {
+    if (this.isChanged(name)) this.warnings.push(`${name}: it has no effect ${circumstance}`);
+    this.#values.delete(name);
+  }
+
+  /** Masks a value that was made from a secret one. */
+  mask(value: string): void {
+    this.#mask(value);
+  }
+
+  /** Throws E_INPUT with every problem on its own line; else nothing in `parts` is undefined, and the type says so. */
+  settle<T extends object>(parts: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+    if (this.#problems.length > 0) {
+      throw new BackupError(
+        'E_INPUT',
+        this.#scrubbed(this.#problems.join('\n')),
+        this.#anyEmpty ? WHY_EMPTY : 'Nothing was contacted. Correct what is named here in the workflow.',
+      );
+    }
+    for (const [name, value] of Object.entries(parts)) {
+      if (value === undefined) throw new Error(`the setting ${name} is missing, and no input was found wrong`);
+    }
+    return parts as { [K in keyof T]: Exclude<T[K], undefined> };
+  }
+
+  #mask(value: string): void {
+    this.#secrets.push(value);
+    setSecret(value);
+    // With newlines written as `\n` or in base64, the lines that may turn up in a log are others than those given.
+    const pem = mendedPem(value);
+    if (pem !== null && pem.trim() !== value) setSecret(pem);
+  }
+
+  /** A secret pasted into the wrong input must not come back in its message. */
+  #holdsSecret(text: string): boolean {
+    if (/PRIVATE KEY|PuTTY-User-Key/.test(text)) return true;
+    return this.#secrets.some((secret) => text.includes(secret));
+  }
+
+  /** A rule may name the host or the name of the backups, which somebody may have filled with a secret. */
+  #scrubbed(message: string): string {
+    return this.#secrets.reduce((text, secret) => text.replaceAll(secret, '***'), message);
+  }
+}

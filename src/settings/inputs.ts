@@ -1,0 +1,291 @@
+import { isId, isName, nameFromPath, nameFromText } from '../backups/names.js';
+import { parseNamePattern } from '../databases/name-patterns.js';
+import { parseDatabase } from './database-url.js';
+import { declared, INPUT_NAMES } from './declared-inputs.js';
+import { parseHostPath } from './host-path.js';
+import { InputReader } from './input-reader.js';
+import { parseKeep } from './keep-rules.js';
+import { namesPostgres, type PostgresSource, parsePostgresUrl } from './postgres-url.js';
+import { parseLocation, readRestore } from './restore-inputs.js';
+import { readS3 } from './s3-inputs.js';
+import {
+  COMMANDS,
+  type Command,
+  type DatabaseSource,
+  type DumpSettings,
+  type S3Location,
+  type Settings,
+} from './settings.js';
+import { readTransport } from './ssh-inputs.js';
+import { parseSize } from './units.js';
+import {
+  oneOf,
+  parseAge,
+  parseBoolean,
+  parseContainer,
+  parsePinReason,
+  parseRunAs,
+  parseTimer,
+  parseUmask,
+  percentOrNone,
+  wholeNumber,
+} from './value-rules.js';
+
+const MISSING_DATABASE =
+  'required, but empty; the secret or variable that fills it is probably not set (for example secrets.DATABASE_URL or vars.DATABASE_URL)';
+const MOST = 100_000;
+
+/**
+ * Reads and checks every input of this run, before anything is contacted, and masks the secret ones first.
+ *
+ * `warnings` are inputs that have no effect. Throws E_INPUT whose message has one line for each problem:
+ * the input's name, the rule, and what was given unless it is secret.
+ */
+export async function readSettings(): Promise<{ settings: Settings; warnings: string[] }> {
+  const reader = new InputReader();
+  const command = reader.require('command', oneOf(COMMANDS));
+  if (command !== undefined) ignoreUnused(reader, command);
+  const transport = await readTransport(reader);
+  const runAs = reader.read('run-as', parseRunAs);
+  const timeoutMs = reader.require('timeout', parseTimer);
+  const idleTimeoutMs = reader.require('idle-timeout', parseTimer);
+  const lockWaitMs = reader.require('lock-wait', parseTimer);
+  const database = readDatabase(reader);
+  const container = readContainer(reader, database);
+  const name = readName(reader, database);
+  const directory = reader.require('directory', parseHostPath);
+  const umask = reader.require('umask', parseUmask);
+  const dump = readDump(reader, command);
+  const compression = reader.require('compression', oneOf(['auto', 'zstd', 'gzip', 'none']));
+  const compressionLevel = readCompressionLevel(reader, compression);
+  const keep = reader.require('keep', parseKeep, undefined, 'as-is');
+  const keepMinimum = reader.require('keep-minimum', wholeNumber(1, MOST));
+  const maxDelete = reader.read('max-delete', wholeNumber(1, MOST));
+  const dryRun = reader.require('dry-run', parseBoolean);
+  const pin = readPin(reader, command);
+  const skipIfYoungerThanMs = reader.read('skip-if-younger-than', parseAge);
+  const located = readLocation(reader, command);
+  const s3 = readS3(reader, command, keep, located?.bucket);
+  const verify = reader.require('verify', oneOf(['checksum', 'content', 'restore']));
+  if (transport?.transport === 'local') reader.ignore('verify-on', 'with transport local: the host is the runner');
+  const verifyOn = reader.require('verify-on', oneOf(['host', 'runner']));
+  const asserts = readAsserts(reader, verify);
+  const restoreTo = command === 'restore' ? null : readRestoreTo(reader, verify, database);
+  if (
+    command === 'verify' &&
+    verify === 'restore' &&
+    verifyOn === 'runner' &&
+    database?.engine === 'postgres' &&
+    restoreTo === null
+  ) {
+    reader.missing(
+      'restore-to',
+      'required with verify-on runner and verify restore: a PostgreSQL server as seen from the runner, for example postgresql://postgres:postgres@localhost/postgres of a service container',
+    );
+  }
+  const maxAge = reader.require('max-age', (text) => (text === 'none' ? text : parseAge(text)));
+  const shrinkLimit = reader.require('shrink-limit', percentOrNone(1));
+  const growthLimit = reader.require('growth-limit', percentOrNone(1_000));
+  const minFreeBytes = reader.read('min-free', parseSize);
+  const backup = command === 'restore' || located ? null : readBackup(reader, command, name);
+  const restore = readRestore(reader, command, database);
+  const summary = reader.require('summary', parseBoolean);
+  const settings = reader.settle({
+    ...{ command, transport, runAs, timeoutMs, idleTimeoutMs, lockWaitMs, database, name, directory, umask },
+    ...{
+      container,
+      dump,
+      compression,
+      compressionLevel,
+      keep,
+      keepMinimum,
+      maxDelete,
+      dryRun,
+      pin,
+      skipIfYoungerThanMs,
+      s3,
+      backupInStore: command === 'verify' ? located : null,
+      ...{ verify, verifyOn, asserts, restoreTo },
+    },
+    shrinkLimit: shrinkLimit === 'none' ? null : shrinkLimit,
+    growthLimit: growthLimit === 'none' ? null : growthLimit,
+    maxAgeMs: maxAge === 'none' ? null : maxAge,
+    minFreeBytes: minFreeBytes === null ? 0 : minFreeBytes,
+    ...{ backup, restore, summary },
+  });
+  return { settings, warnings: reader.warnings };
+}
+
+function ignoreUnused(reader: InputReader, command: Command): void {
+  for (const name of INPUT_NAMES) {
+    if (!declared[name].usedBy.includes(command)) reader.ignore(name, `with command ${command}`);
+  }
+}
+
+/** Everything secret in the URL is masked before anything else can be said about it. */
+function readDatabase(reader: InputReader): DatabaseSource | undefined {
+  const source = reader.require<DatabaseSource>(
+    'database',
+    (text) => parseSource(reader, text),
+    MISSING_DATABASE,
+    'as-is',
+  );
+  if (source?.engine !== 'postgres') {
+    for (const name of INPUT_NAMES) {
+      if (declared[name].postgres && source !== undefined) reader.ignore(name, 'with a SQLite database');
+    }
+    return source;
+  }
+  const password = reader.read('database-password', (text) => text);
+  if (typeof password !== 'string') return source;
+  reader.mask(encodeURIComponent(password)); // as it stands in URLs
+  if (source.password !== null && source.password !== password) {
+    reader.problem('database-password', 'expected nothing, or the password that is in database: they differ');
+  }
+  return { ...source, password };
+}
+
+export function parseSource(reader: InputReader, text: string): DatabaseSource {
+  if (!namesPostgres(text)) return parseDatabase(text);
+  const { source, secrets, dropped } = parsePostgresUrl(text);
+  for (const secret of secrets) reader.mask(secret);
+  if (dropped.includes('pgbouncer')) {
+    reader.warnings.push(
+      'database: it leads to PgBouncer, which may end a dump in its middle; better name the server itself, with its own port',
+    );
+  }
+  return source;
+}
+
+function readContainer(reader: InputReader, database: DatabaseSource | undefined): string | null | undefined {
+  return reader.read('container', (text) => {
+    if (database?.engine === 'sqlite') {
+      throw new Error('expected nothing with a SQLite database: give its path in the volume on the host, and run-as');
+    }
+    return parseContainer(text);
+  });
+}
+
+/** Dot-commands of the sqlite3 tool and the backslash commands of psql are no SQL. */
+function readAsserts(reader: InputReader, verify: Settings['verify'] | undefined): string[] | undefined {
+  if (verify === 'checksum' || verify === 'content') reader.ignore('assert', `with verify ${verify}`);
+  const asserts = reader.read('assert', (text) =>
+    lines(text).map((line) => {
+      if (/^[.\\]/.test(line)) throw new Error('expected SQL, one statement a line, that returns a true first value');
+      return line;
+    }),
+  );
+  return asserts === null ? [] : asserts;
+}
+
+function readRestoreTo(
+  reader: InputReader,
+  verify: Settings['verify'] | undefined,
+  database: DatabaseSource | undefined,
+): PostgresSource | null | undefined {
+  if (verify === 'checksum' || verify === 'content') reader.ignore('restore-to', `with verify ${verify}`);
+  if (database?.engine === 'sqlite')
+    reader.ignore('restore-to', 'with a SQLite database, of which a temporary file is made');
+  const target = reader.read(
+    'restore-to',
+    (text) => {
+      const source = parseSource(reader, text);
+      if (source.engine !== 'postgres') throw new Error('expected a postgresql:// URL, as database is one');
+      return source;
+    },
+    'as-is',
+  );
+  if (!target || database?.engine !== 'postgres' || placeOf(target) !== placeOf(database)) return target;
+  // not thrown above, where a password in the URL would keep the rule from being shown
+  reader.problem(
+    'restore-to',
+    'expected another database than the live one, for example the database postgres of that server',
+  );
+  return undefined;
+}
+
+/** The same for two URLs that name one database in the same way, whoever asks for it. */
+function placeOf({ database, parameters }: PostgresSource): string {
+  const place = Object.fromEntries(parameters);
+  return JSON.stringify([place.host?.toLowerCase(), place.hostaddr, place.port ?? '5432', database]);
+}
+
+function readDump(reader: InputReader, command: Command | undefined): DumpSettings | undefined {
+  const format = reader.require('dump-format', oneOf(['custom', 'directory', 'plain']));
+  if (command === 'backup' && (format === 'custom' || format === 'plain')) {
+    reader.ignore('jobs', `with dump-format ${format}`);
+  }
+  const jobs = reader.require('jobs', (text) => (text === 'auto' ? text : wholeNumber(1, 64)(text)));
+  const patterns = (name: 'exclude-table' | 'exclude-table-data' | 'schema') =>
+    reader.read(name, (text) =>
+      lines(text).map((line) => parseNamePattern(line, name === 'schema' ? 'schema' : 'table')),
+    );
+  const excludeTable = patterns('exclude-table');
+  const excludeTableData = patterns('exclude-table-data');
+  const schema = patterns('schema');
+  if (format === undefined || jobs === undefined) return undefined;
+  if (excludeTable === undefined || excludeTableData === undefined || schema === undefined) return undefined;
+  return {
+    format,
+    jobs: jobs === 'auto' ? null : jobs,
+    excludeTable: excludeTable ?? [],
+    excludeTableData: excludeTableData ?? [],
+    schema: schema ?? [],
+  };
+}
+
+const lines = (text: string): string[] =>
+  text
+    .split(/\r\n|\r|\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+
+function readName(reader: InputReader, database: DatabaseSource | undefined): string | undefined {
+  const given = reader.read('name', (text) => {
+    if (isName(text)) return text;
+    throw new Error('expected 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit');
+  });
+  if (given !== null || database === undefined) return given ?? undefined;
+  const made = database.engine === 'sqlite' ? nameFromPath(database.path) : nameFromText(database.database);
+  if (made === null) reader.missing('name', 'required, because none can be made from the name in database');
+  return made ?? undefined;
+}
+
+function readCompressionLevel(reader: InputReader, compression: Settings['compression'] | undefined) {
+  if (compression === 'none') {
+    return reader.read('compression-level', () => {
+      throw new Error('expected nothing with compression none');
+    });
+  }
+  // With auto the host decides between zstd and gzip, so the level must suit both.
+  return reader.read('compression-level', wholeNumber(1, compression === 'zstd' ? 19 : 9));
+}
+
+function readPin(reader: InputReader, command: Command | undefined): string | null | undefined {
+  if (command !== 'pin') return reader.read('pin', parsePinReason);
+  return reader.require('pin', parsePinReason, 'required with command pin: the reason, in one line');
+}
+
+/** `backup` when it is an `s3://`; what is wrong with it is told where the input is read. */
+function readLocation(reader: InputReader, command: Command | undefined): S3Location | null {
+  if (command !== 'restore' && command !== 'verify') return null;
+  try {
+    return parseLocation(reader.text('backup') ?? '');
+  } catch {
+    return null;
+  }
+}
+
+function readBackup(reader: InputReader, command: Command | undefined, name: string | undefined) {
+  const rule = `the id of a backup${name === undefined ? '' : ` of ${name}`}, such as ${name ?? 'app'}-20261120T101500Z-7f3a; \`command: list\` shows them`;
+  const parse = (text: string) => {
+    if (command === 'verify') parseLocation(text); // throws what is wrong with it
+    if (name === undefined || isId(text, name)) return text;
+    throw new Error(`expected ${rule}`);
+  };
+  if (command === 'verify' && reader.text('backup') === 'latest') return null;
+  if (command === 'delete' || command === 'pin' || command === 'unpin') {
+    return reader.require('backup', parse, `required with command ${command}: ${rule}`);
+  }
+  return reader.read('backup', parse);
+}

@@ -1,0 +1,92 @@
+import { parseFileName, parseId } from '../backups/names.js';
+import { parseDatabase } from './database-url.js';
+import { parseHostPath } from './host-path.js';
+import type { InputReader } from './input-reader.js';
+import { namesPostgres, parsePostgresUrl } from './postgres-url.js';
+import { isBucket } from './s3-inputs.js';
+import type { Command, DatabaseSource, RestoreSettings, S3Location, Wanted } from './settings.js';
+import { parseBoolean } from './value-rules.js';
+
+/** The inputs of `command: restore`; with another command they are at their defaults. */
+export function readRestore(
+  reader: InputReader,
+  command: Command | undefined,
+  database: DatabaseSource | undefined,
+): RestoreSettings | undefined {
+  const restoring = command === 'restore';
+  const wanted = restoring ? reader.read('backup', parseWanted) : null;
+  const to = restoring ? readTarget(reader, database) : null;
+  const confirm = reader.read('confirm', (text) => text);
+  const safetyBackup = reader.require('safety-backup', parseBoolean);
+  const stopCommand = reader.read('stop-command', parseCommand);
+  const startCommand = reader.read('start-command', parseCommand);
+  const afterCommand = reader.read('after-restore-command', parseCommand);
+  const checkCommand = reader.read('check-command', parseCommand);
+  if (stopCommand && startCommand === null) {
+    reader.problem('start-command', 'required with stop-command: what was stopped is started again on every path');
+  }
+  const allowOtherTarget = reader.require('allow-other-target', parseBoolean);
+  const allowUnsafeClient = reader.require('allow-unsafe-client', parseBoolean);
+  const settings = { to, confirm, safetyBackup, stopCommand, startCommand, afterCommand, checkCommand };
+  const all = { ...settings, allowOtherTarget, allowUnsafeClient, wanted: wanted === null ? LATEST : wanted };
+  return Object.values(all).includes(undefined) ? undefined : (all as RestoreSettings);
+}
+
+const LATEST: Wanted = { by: 'latest' };
+
+/** An id, `latest`, `before-deploy:` and a commit, or a path; throws an Error whose text is the rule. */
+function parseWanted(text: string): Wanted {
+  if (text === 'latest') return LATEST;
+  const deploy = /^before-deploy:(.*)$/.exec(text);
+  if (deploy !== null) {
+    const sha = (deploy[1] ?? '').trim().toLowerCase();
+    if (!/^[0-9a-f]{7,64}$/.test(sha)) throw new Error('expected before-deploy: and at least 7 digits of a commit');
+    return { by: 'deploy', sha };
+  }
+  const location = parseLocation(text);
+  if (location !== null) return { by: 's3', ...location };
+  const id = parseId(text);
+  if (id !== null) return { by: 'id', id: text, name: id.name };
+  if (!/[/.]/.test(text)) {
+    throw new Error(
+      'expected latest, the id of a backup, before-deploy:<commit>, s3://<bucket>/<key>, or the path of a dump on the host',
+    );
+  }
+  return { by: 'file', path: parseHostPath(text) };
+}
+
+/** null when it is no `s3://`; throws an Error whose text is the rule. */
+export function parseLocation(text: string): S3Location | null {
+  if (!/^s3:/i.test(text)) return null;
+  const rule =
+    'expected s3://<bucket>/<key>, the key of a payload such as s3://shop-backups/shop/shop-20261120T101500Z-7f3a.dump';
+  const [, bucket = '', key = ''] = /^s3:\/\/([^/]*)\/(.+)$/is.exec(text) ?? [];
+  if (key === '' || key.endsWith('/') || /\p{Cc}/u.test(key) || Buffer.byteLength(key) > 1024) throw new Error(rule);
+  const part = parseFileName(key.replace(/^.*\//, ''))?.part;
+  if (part === 'manifest') throw new Error(`${rule}, not that of its manifest`);
+  if (!isBucket(bucket)) throw new Error(rule);
+  return { bucket, key };
+}
+
+function readTarget(reader: InputReader, database: DatabaseSource | undefined): DatabaseSource | null | undefined {
+  return reader.read(
+    'restore-to',
+    (text) => {
+      if (!namesPostgres(text)) {
+        if (database?.engine === 'postgres') throw new Error('expected a postgresql:// URL, as database is one');
+        return parseDatabase(text);
+      }
+      const { source, secrets } = parsePostgresUrl(text);
+      for (const secret of secrets) reader.mask(secret);
+      if (database?.engine === 'sqlite') throw new Error('expected the path of a SQLite file, as database is one');
+      return source;
+    },
+    'as-is',
+  );
+}
+
+/** Lines of shell; a runner writes CRLF where the workflow has it. */
+function parseCommand(text: string): string {
+  if (text.includes('\0')) throw new Error('expected no NUL character');
+  return text.replace(/\r\n?/g, '\n');
+}

@@ -1,0 +1,160 @@
+import type { Compression } from '../backups/manifest.js';
+import type { KeepRules } from '../backups/retention.js';
+import type { PostgresSource } from './postgres-url.js';
+
+export const COMMANDS = ['backup', 'restore', 'verify', 'list', 'prune', 'delete', 'pin', 'unpin'] as const;
+export type Command = (typeof COMMANDS)[number];
+
+export interface SshTarget {
+  host: string;
+  port: number;
+  username: string;
+  /** Normalised PEM that ssh2 reads, already checked together with its passphrase. */
+  key: PrivateKey;
+}
+
+export interface PrivateKey {
+  pem: string;
+  passphrase?: string;
+  /** The line for authorized_keys, for messages. */
+  publicLine: string;
+}
+
+export interface SshSettings extends SshTarget {
+  transport: 'ssh';
+  /** The text of `known-hosts`; empty when only fingerprints were given. */
+  knownHosts: string;
+  /** `SHA256:...` without padding. */
+  fingerprints: string[];
+  jump: SshTarget | null;
+  connectTimeoutMs: number;
+}
+
+export type TransportSettings = SshSettings | { transport: 'local' };
+
+export interface SqliteSource {
+  engine: 'sqlite';
+  /** Absolute, or relative to the home of the login user. */
+  path: string;
+  /** As given, for messages and the manifest. */
+  given: string;
+}
+
+export type DatabaseSource = SqliteSource | PostgresSource;
+
+/** How a PostgreSQL database is dumped. Patterns are those of pg_dump. */
+export interface DumpSettings {
+  format: 'custom' | 'directory' | 'plain';
+  /** null: as many as the host has processors. */
+  jobs: number | null;
+  excludeTable: string[];
+  excludeTableData: string[];
+  schema: string[];
+}
+
+/** Which backup is put back. */
+export type Wanted =
+  | { by: 'latest' }
+  | { by: 'id'; id: string; name: string }
+  /** The newest verified one that is older than what the deploy of this commit did. */
+  | { by: 'deploy'; sha: string }
+  /** A dump on the host, also one that this action did not make. */
+  | { by: 'file'; path: string }
+  /** The same in an S3 store. */
+  | ({ by: 's3' } & S3Location);
+
+/** `s3://bucket/key` */
+export interface S3Location {
+  bucket: string;
+  key: string;
+}
+
+export interface RestoreSettings {
+  wanted: Wanted;
+  /** What the user typed as the name of the target; null: nothing. */
+  confirm: string | null;
+  /** Another database than `database`. */
+  to: DatabaseSource | null;
+  safetyBackup: boolean;
+  /** Shell lines, run on the host by the login user in its home. */
+  stopCommand: string | null;
+  startCommand: string | null;
+  afterCommand: string | null;
+  checkCommand: string | null;
+  allowOtherTarget: boolean;
+  /** Foreign dumps although the clients have known holes. */
+  allowUnsafeClient: boolean;
+}
+
+/** Where the off-site copies go. */
+export interface S3Settings {
+  bucket: string;
+  /** The bucket stands only in `backup`: nothing else is looked for there. */
+  onlyNamed?: boolean;
+  /** Without "/" at its ends; empty: none. */
+  prefix: string;
+  region: string;
+  /** null: AWS itself. */
+  endpoint: string | null;
+  /** null: those of the AWS default chain. */
+  credentials: { accessKeyId: string; secretAccessKey: string; sessionToken: string | null } | null;
+  uploadVia: 'auto' | 'host' | 'runner';
+  storageClass: string | null;
+  sse: 'AES256' | 'aws:kms' | 'aws:kms:dsse' | null;
+  kmsKeyId: string | null;
+  objectLock: { mode: 'GOVERNANCE' | 'COMPLIANCE'; ms: number } | null;
+  /** How many copies to keep; null: the bucket's own lifecycle decides that. */
+  keep: KeepRules | null;
+}
+
+/** Everything the user asked for, checked: nothing here is an empty string that means "not given". */
+export interface Settings {
+  command: Command;
+  transport: TransportSettings;
+  runAs: string | null;
+  /** The container on the host that the database is in. */
+  container: string | null;
+  timeoutMs: number;
+  idleTimeoutMs: number;
+  /** For another run's lock, and for locks inside the database. */
+  lockWaitMs: number;
+  database: DatabaseSource;
+  dump: DumpSettings;
+  name: string;
+  directory: string;
+  /** `077` or `027`. */
+  umask: string;
+  compression: Compression | 'auto';
+  compressionLevel: number | null;
+  keep: KeepRules;
+  keepMinimum: number;
+  maxDelete: number | null;
+  dryRun: boolean;
+  /** `backup`: pin the new one with this reason; `pin`: the reason. */
+  pin: string | null;
+  skipIfYoungerThanMs: number | null;
+  /** null: no off-site copy. */
+  s3: S3Settings | null;
+  /** `command: verify`: the backup to prove, when it is named by its place in an S3 store. */
+  backupInStore: S3Location | null;
+  verify: 'checksum' | 'content' | 'restore';
+  /** `command: verify`: where the proof is made. */
+  verifyOn: 'host' | 'runner';
+  /** SQL, each of which must return a true first value in the restored copy. */
+  asserts: string[];
+  /** PostgreSQL: where the throw-away database of a proof is made, instead of beside the live one. */
+  restoreTo: PostgresSource | null;
+  /** With `command: restore`. */
+  restore: RestoreSettings;
+  /** `verify` without an id: the newest verified backup may be this old; null switches the check off. */
+  maxAgeMs: number | null;
+  /** Smallest allowed share of the median, 0..1; null switches the check off. */
+  shrinkLimit: number | null;
+  /** Largest allowed growth over the median as a share (0.5 is +50 %); null switches the check off. */
+  growthLimit: number | null;
+  /** Bytes to leave free on the host. */
+  minFreeBytes: number;
+  /** `delete`, `pin`, `unpin`: the id. `verify`: the id, null for the newest. */
+  backup: string | null;
+  summary: boolean;
+}

@@ -1,0 +1,140 @@
+/**
+ * What single values may be. Each function returns the value or throws an Error whose text is the rule; the reader of the
+ * inputs puts the name before it and the given text after it.
+ */
+import { isIP, isIPv6 } from 'node:net';
+import { parseDuration, parsePercent } from './units.js';
+
+/** setTimeout counts milliseconds in 31 bits and fires at once beyond. */
+const LONGEST_TIMER_MS = 24 * 86_400_000;
+const HOST_NAME = /^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?$/i;
+
+export function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+    if (number >= least && number <= most) return number;
+    throw new Error(`expected a whole number from ${least} to ${most}`);
+  };
+}
+
+export function oneOf<const T extends string>(allowed: readonly T[]): (text: string) => T {
+  return (text) => {
+    const found = allowed.find((value) => value === text);
+    if (found === undefined) throw new Error(`expected one of ${allowed.join(', ')}`);
+    return found;
+  };
+}
+
+export function parseBoolean(text: string): boolean {
+  if (!/^(?:true|false)$/i.test(text)) throw new Error('expected true or false');
+  return text.toLowerCase() === 'true';
+}
+
+/** A duration that a timer can wait for, in milliseconds. */
+export function parseTimer(text: string): number {
+  const ms = parseDuration(text);
+  if (ms < 1_000 || ms > LONGEST_TIMER_MS) throw new Error('expected a duration from 1s to 24d');
+  return ms;
+}
+
+/** A duration that is not zero, in milliseconds. */
+export function parseAge(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === 0) throw new Error('expected a duration of at least 1s');
+  return ms;
+}
+
+/** A share that is not zero and at most `most`, or `none`. */
+export function percentOrNone(most: number): (text: string) => number | 'none' {
+  return (text) => {
+    if (text === 'none') return text;
+    const share = /^[\d.]+%$/.test(text) ? parsePercent(text) : Number.NaN;
+    if (share > 0 && share <= most) return share;
+    throw new Error(`expected a percentage above 0% and up to ${most * 100}%, or none`);
+  };
+}
+
+/** A host name or an address; names beyond ASCII only in their xn-- form, as DNS has them. */
+export function parseHost(text: string): string {
+  if (isIP(text) !== 0 || (HOST_NAME.test(text) && text.length <= 253)) return text;
+  throw new Error(
+    'expected a host name or IP address alone: the user goes into username, the port into port, IPv6 has no brackets',
+  );
+}
+
+export function parseUserName(text: string): string {
+  if (/^-|[\s\p{Cc}]/u.test(text)) throw new Error('expected a user name without blanks that does not start with "-"');
+  return text;
+}
+
+/** An account for `sudo -u`, which takes `#1000` and more; here it is a name. */
+export function parseRunAs(text: string): string {
+  if (!/^[a-z_][a-z0-9_.-]{0,31}$/i.test(text))
+    throw new Error('expected the name of a user on the host, such as www-data');
+  return text;
+}
+
+/** The name or id of a container, as Docker has them. */
+export function parseContainer(text: string): string {
+  if (!/^[a-z0-9][a-z0-9_.-]{0,127}$/i.test(text)) {
+    throw new Error(
+      'expected the name of a container: letters, digits, "_", "." or "-", starting with a letter or digit',
+    );
+  }
+  return text;
+}
+
+export interface JumpHost {
+  /** null: the one of the target. */
+  username: string | null;
+  host: string;
+  port: number;
+}
+
+export function parseJumpHost(text: string): JumpHost {
+  const at = text.lastIndexOf('@');
+  const place = text.slice(at + 1);
+  const [, bracketed, plain, port = '22'] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(place) ?? [];
+  try {
+    if (bracketed !== undefined && !isIPv6(bracketed)) throw new Error('brackets are for IPv6');
+    return {
+      username: at === -1 ? null : parseUserName(text.slice(0, at) || '-'),
+      host: parseHost(isIPv6(place) ? place : (bracketed ?? plain ?? '')),
+      port: parsePort(port),
+    };
+  } catch {
+    throw new Error('expected [user@]host[:port], such as jump@bastion.example.com:2222 or [2001:db8::1]:22');
+  }
+}
+
+export const parsePort = wholeNumber(1, 65_535);
+
+/** One `SHA256:...` a line; returned without padding. */
+export function parseFingerprints(text: string): string[] {
+  const lines = text
+    .split(/\r\n|\r|\n/)
+    .map((line) => line.trim().replace(/=$/, ''))
+    .filter((line) => line !== '');
+  for (const line of lines) {
+    const base64 = /^SHA256:([A-Za-z0-9+/]{43})$/.exec(line)?.[1];
+    // 43 characters hold two bits more than a hash; where they are not zero, a character was mistyped.
+    if (base64 === undefined || Buffer.from(base64, 'base64').toString('base64') !== `${base64}=`) {
+      throw new Error(
+        'expected "SHA256:" and 43 characters of base64, one a line, as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host',
+      );
+    }
+  }
+  return [...new Set(lines)];
+}
+
+export function parseUmask(text: string): string {
+  const umask = /^0?(077|027)$/.exec(text)?.[1];
+  if (umask === undefined) throw new Error('expected 077 or 027, in quotes, since YAML takes 077 for the number 77');
+  return umask;
+}
+
+export function parsePinReason(text: string): string {
+  if (/\p{Cc}/u.test(text) || text.length > 200)
+    throw new Error('expected a reason in one line of at most 200 characters');
+  return text;
+}
