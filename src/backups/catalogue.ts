@@ -1,0 +1,225 @@
+/** What lies in a backup directory, read from a listing and the manifests that the host printed. */
+import { BackupError } from '../errors.js';
+import { type Identity, sameDatabase, showIdentity } from './identity.js';
+import { type Manifest, parseManifest } from './manifest.js';
+import { checksumFile, manifestFile, type ParsedFileName, parseFileName } from './names.js';
+import { type Candidate, isFuture, newestFirst } from './retention.js';
+
+export interface ListedFile {
+  name: string;
+  /** First character of `ls -l`: `-` is a regular file, `d` a directory, `l` a symbolic link. */
+  type: string;
+  bytes: number;
+}
+
+export interface Listing {
+  files: ListedFile[];
+  /** By file name. */
+  manifests: Map<string, string>;
+}
+
+export interface Backup {
+  id: string;
+  createdAt: Date;
+  manifest: Manifest;
+  /** Only 'ok' counts as a verified backup. */
+  state: 'ok' | 'unverified' | 'damaged' | 'future';
+  /** Why the state is not 'ok'. */
+  detail: string | null;
+  /** The files that exist, in the order of deletion: a crash in the middle never leaves a manifest without its payload. */
+  files: string[];
+}
+
+/** Payload or checksum without a manifest: a publish or a deletion that was cut. */
+export interface Orphan {
+  id: string;
+  createdAt: Date;
+  files: string[];
+  sweepable: boolean;
+}
+
+export interface Catalogue {
+  /** Newest first. */
+  backups: Backup[];
+  /** Newest first. */
+  orphans: Orphan[];
+  /** Units of which nothing can be said but that they are no backup: without a manifest, or with one that is not to be read. */
+  unreadable: { id: string; createdAt: Date; why: string }[];
+  /** One sentence each, in the order of the units, newest first. May quote text from the host. */
+  problems: string[];
+}
+
+/** All files of one id. */
+interface Unit {
+  id: string;
+  createdAt: Date;
+  /** Regular files by name. */
+  regular: Map<string, { bytes: number; part: ParsedFileName['part'] }>;
+  /** Anything else under a name of ours: nothing that we made. */
+  foreign: ListedFile[];
+}
+
+/** What differs between the places where backups are. */
+export interface Place {
+  /** A checksum file belongs to each payload; in a store the metadata of the object has it. */
+  checksums: boolean;
+  /** Whether a rotation of ours ever deletes something there. */
+  rotates: boolean;
+}
+
+const ON_HOST: Place = { checksums: true, rotates: true };
+const SWEEP_AFTER_MS = 86_400_000;
+
+const FILE_TYPES: Record<string, string> = { d: 'a directory', l: 'a symbolic link', p: 'a fifo', s: 'a socket' };
+
+/**
+ * Sorts the files of a directory into backups, orphans and problems. What is not of the exact grammar with this name is not
+ * seen at all; what is of another database (with an identity of null there is none), malformed or not a regular file is reported, never counted and never touched.
+ */
+export function readCatalogue(
+  listing: Listing,
+  database: { name: string; identity: Identity | null },
+  now: Date,
+  place: Place = ON_HOST,
+): Catalogue {
+  const catalogue: Catalogue = { backups: [], orphans: [], unreadable: [], problems: [] };
+  let { identity } = database;
+  for (const unit of unitsOf(listing.files, database.name)) {
+    for (const file of unit.foreign) {
+      const type = FILE_TYPES[file.type] ?? 'not a regular file';
+      const why = `${file.name} is ${type}, where a backup has regular files`;
+      catalogue.problems.push(`${why}; it was left alone`);
+      if (!unit.regular.has(manifestFile(unit.id))) {
+        catalogue.unreadable.push({ id: unit.id, createdAt: unit.createdAt, why });
+      }
+    }
+    if (unit.regular.has(manifestFile(unit.id))) {
+      const found = readBackup(unit, listing, identity, now, place, catalogue);
+      // Nobody has asked the server which one it is: it is that of the newest backup.
+      if (found !== null && identity !== null && 'database' in identity && identity.systemIdentifier === null) {
+        identity = found;
+      }
+    } else readOrphan(unit, now, place, catalogue);
+  }
+  return catalogue;
+}
+
+/** The backups as retention sees them, in the same order. */
+export function toCandidates(backups: readonly Backup[]): Candidate[] {
+  return backups.map(({ id, createdAt, manifest, state, detail }) => ({
+    id,
+    createdAt,
+    verified: state === 'ok',
+    ...(state === 'ok' ? {} : { why: state === 'damaged' ? `damaged: ${detail}` : (detail ?? state) }),
+    pinned: manifest.pinned?.reason ?? null,
+    safety: manifest.reason === 'safety',
+  }));
+}
+
+/** The newest backup that can be relied on; a safety backup is one like any other. */
+export function newestVerified(backups: readonly Backup[]): Backup | null {
+  return backups.filter(({ state }) => state === 'ok').sort(newestFirst)[0] ?? null;
+}
+
+function unitsOf(files: readonly ListedFile[], name: string): Unit[] {
+  const units = new Map<string, Unit>();
+  for (const file of files) {
+    const parsed = parseFileName(file.name);
+    if (parsed === null || parsed.name !== name) continue;
+    const { id, createdAt, part } = parsed;
+    const unit: Unit = units.get(id) ?? { id, createdAt, regular: new Map(), foreign: [] };
+    units.set(id, unit);
+    if (file.type === '-') unit.regular.set(file.name, { bytes: file.bytes, part });
+    else unit.foreign.push(file);
+  }
+  return [...units.values()].sort(newestFirst);
+}
+
+/** Returns the identity of the backup when it is of this database. */
+function readBackup(
+  unit: Unit,
+  listing: Listing,
+  identity: Identity | null,
+  now: Date,
+  place: Place,
+  { backups, unreadable, problems }: Catalogue,
+): Identity | null {
+  const { id, createdAt } = unit;
+  const file = manifestFile(id);
+  const text = listing.manifests.get(file);
+  if (text === undefined) {
+    problems.push(`${file} could not be read; this backup is never counted and never deleted`);
+    unreadable.push({ id, createdAt, why: `${file} could not be read` });
+    return null;
+  }
+  let manifest: Manifest;
+  try {
+    manifest = parseManifest(text, id);
+  } catch (error) {
+    if (!(error instanceof BackupError)) throw error;
+    problems.push(`${error.message}; this backup is never counted and never deleted`);
+    unreadable.push({ id, createdAt, why: error.message });
+    return null;
+  }
+  if (identity !== null && !sameDatabase(manifest.identity, identity)) {
+    const other = showIdentity(manifest.identity);
+    problems.push(`${id} belongs to another database, ${other}; here it is never counted and never deleted`);
+    return null;
+  }
+
+  const checksum = checksumFile(manifest.file);
+  const files = [file, manifest.file, checksum].filter((name) => unit.regular.has(name));
+  const damage = damageOf(unit, manifest);
+  if (damage !== null) {
+    problems.push(`${id} is damaged: ${damage}; it was kept and does not count as a backup`);
+  }
+  const future = isFuture(createdAt, now);
+  if (future) {
+    problems.push(`${id} is dated in the future; it was kept and does not count until then. Check the clocks`);
+  }
+  if (place.checksums && unit.regular.has(manifest.file) && !unit.regular.has(checksum)) {
+    problems.push(`${checksum} is missing; the manifest still has the SHA-256 of ${manifest.file}`);
+  }
+  for (const name of unit.regular.keys()) {
+    if (!files.includes(name)) problems.push(`${name} is not a file that ${file} names; it was left alone`);
+  }
+
+  const judged =
+    damage !== null
+      ? ({ state: 'damaged', detail: damage } as const)
+      : future
+        ? ({ state: 'future', detail: 'dated in the future' } as const)
+        : manifest.verified.level === 'none'
+          ? ({ state: 'unverified', detail: 'not verified' } as const)
+          : ({ state: 'ok', detail: null } as const);
+  backups.push({ id, createdAt, manifest, ...judged, files });
+  return manifest.identity;
+}
+
+/** What a listing alone can tell about the payload, or null; bytes are compared by the verification on the host. */
+function damageOf(unit: Unit, manifest: Manifest): string | null {
+  const payload = unit.regular.get(manifest.file);
+  if (payload === undefined) return `${manifest.file} is missing`;
+  if (payload.bytes === 0) return `${manifest.file} is empty`;
+  if (payload.bytes === manifest.bytes) return null;
+  return `${manifest.file} has ${payload.bytes} bytes, the manifest says ${manifest.bytes}`;
+}
+
+function readOrphan(unit: Unit, now: Date, place: Place, { orphans, unreadable, problems }: Catalogue): void {
+  // Next to a link or a directory of ours somebody has been at work; those files are not for us to sweep.
+  if (unit.regular.size === 0 || unit.foreign.length > 0) return;
+  const { id, createdAt } = unit;
+  const order = { manifest: 0, payload: 1, checksum: 2 };
+  const files = [...unit.regular]
+    .sort(([a, { part: partA }], [b, { part: partB }]) => order[partA] - order[partB] || (a < b ? -1 : 1))
+    .map(([name]) => name);
+  const sweepable = place.rotates && createdAt.getTime() < now.getTime() - SWEEP_AFTER_MS;
+  orphans.push({ id, createdAt, files, sweepable });
+  unreadable.push({ id, createdAt, why: `${files.join(' and ')}: the manifest is missing` });
+  const fate = sweepable
+    ? 'older than a day, so the next rotation sweeps it'
+    : place.rotates
+      ? 'swept once it is older than a day'
+      : 'it was left alone';
+  problems.push(`${files.join(' and ')}: no manifest, so this is not a backup; ${fate}`);
+}

@@ -1,0 +1,66 @@
+/** Backups that are in two places: on the host, and as copies in an S3 store. */
+import { type Backup, toCandidates } from './catalogue.js';
+import type { Identity } from './identity.js';
+import { type Candidate, newestFirst } from './retention.js';
+
+export type BackupPlace = 'host' | 's3';
+
+export interface PlacedBackup {
+  /** As it is on the host, unless only the copy is sound. */
+  backup: Backup;
+  /** Where `backup` is described from. */
+  from: BackupPlace;
+  places: BackupPlace[];
+}
+
+/** Every backup once, newest first. */
+export function placed(onHost: readonly Backup[], copies: readonly Backup[]): PlacedBackup[] {
+  const byId = new Map(copies.map((copy) => [copy.id, copy]));
+  const found = onHost.map((backup): PlacedBackup => {
+    const copy = byId.get(backup.id);
+    if (copy === undefined) return { backup, from: 'host', places: ['host'] };
+    byId.delete(backup.id);
+    const isBetter = backup.state !== 'ok' && copy.state === 'ok';
+    return { ...(isBetter ? { backup: copy, from: 's3' } : { backup, from: 'host' }), places: ['host', 's3'] };
+  });
+  for (const backup of byId.values()) found.push({ backup, from: 's3', places: ['s3'] });
+  return found.sort((a, b) => newestFirst(a.backup, b.backup));
+}
+
+/** Ids of the backups of which the copy is not of the same bytes, by what the two manifests say. */
+export function contradicting(onHost: readonly Backup[], copies: readonly Backup[]): string[] {
+  const hashes = new Map(onHost.map(({ id, manifest }) => [id, manifest.sha256]));
+  return copies
+    .filter(({ id, manifest }) => (hashes.get(id) ?? manifest.sha256) !== manifest.sha256)
+    .map(({ id }) => id);
+}
+
+/**
+ * The copies as retention sees them, in the same order. A backup that is pinned on the host keeps its copy, which is never written
+ * again. Two hosts may have databases of one name at one path, and share a bucket by mistake: what was made on another host is kept and not counted.
+ */
+export function copyCandidates(
+  copies: readonly Backup[],
+  onHost: readonly Backup[],
+  here: { host: string; identity: Identity },
+): Candidate[] {
+  const pins = new Map(onHost.map(({ id, manifest }) => [id, manifest.pinned?.reason ?? null]));
+  return toCandidates(copies).map((candidate, at) => {
+    const manifest = copies[at]?.manifest;
+    const pinned = candidate.pinned ?? pins.get(candidate.id) ?? null;
+    if (manifest === undefined || !isFromElsewhere(manifest, here)) return { ...candidate, pinned };
+    return { ...candidate, pinned, verified: false, why: `made on another host, ${manifest.host}` };
+  });
+}
+
+/** The system identifier of a PostgreSQL server tells more than the name of the host. */
+export function isFromElsewhere(
+  manifest: { host: string; identity: Identity },
+  here: { host: string; identity: Identity },
+): boolean {
+  if (manifest.host === here.host) return false;
+  const [one, other] = [manifest.identity, here.identity].map((identity) =>
+    'database' in identity ? identity.systemIdentifier : null,
+  );
+  return one === null || one !== other;
+}

@@ -1,0 +1,180 @@
+import type { Identity } from './identity.js';
+import { Fields } from './manifest-fields.js';
+import { manifestFile, parseId, payloadFile } from './names.js';
+
+/** The document beside each backup, written last: without it there is no backup. */
+export type Engine = 'sqlite' | 'postgres';
+export type Kind = 'sqlite' | 'dump' | 'tar' | 'sql';
+export type Compression = 'zstd' | 'gzip' | 'none';
+export type VerifiedLevel = 'none' | 'checksum' | 'content' | 'restore';
+export type Reason = 'manual' | 'scheduled' | 'deploy' | 'safety';
+
+export interface TableRows {
+  /** PostgreSQL: with the schema before it. */
+  name: string;
+  /** null: not counted. */
+  rows: number | null;
+}
+
+export interface SqliteContent {
+  tables: TableRows[];
+  /** Tables, indexes, views and triggers in sqlite_master. */
+  objects: number;
+  pageSize: number;
+  pageCount: number;
+  foreignKeyViolations: number;
+}
+
+/** As the snapshot of the dump had it. */
+export interface PostgresContent {
+  /** Those whose data is in the backup. */
+  tables: TableRows[];
+  /** Relations, functions and large objects, without those of extensions. */
+  objects: number;
+  largeObjects: number;
+  /** SQL, one statement each: what belongs to the database itself (encoding, owner, grants, settings, comment). */
+  properties: string[];
+  /** SQL, line by line: the roles of the server, without passwords; null where the role of the backup may not read them. */
+  roles: string[] | null;
+}
+
+export interface Manifest {
+  schema: 1;
+  id: string;
+  name: string;
+  engine: Engine;
+  kind: Kind;
+  /** File name of the payload, in the same directory. */
+  file: string;
+  /** ISO 8601, UTC, whole seconds; the same instant as in the id. */
+  createdAt: string;
+  host: string;
+  /** As given by the user, without a password. */
+  database: string;
+  identity: Identity;
+  bytes: number;
+  sha256: string;
+  /** SQLite: size of the uncompressed copy. PostgreSQL: size of the live database, with indexes. */
+  databaseBytes: number;
+  compression: Compression;
+  encryption: 'none';
+  tools: Record<string, string>;
+  content: SqliteContent | PostgresContent | null;
+  /** `ms`: how long the restoring took; only with the level `restore`. */
+  verified: { level: VerifiedLevel; at: string; ms?: number };
+  durationMs: number;
+  github: {
+    repository: string;
+    sha: string;
+    ref: string;
+    runId: string;
+    runUrl: string;
+    actor: string;
+    event: string;
+  } | null;
+  pinned: { reason: string; at: string } | null;
+  reason: Reason;
+  /** Shell lines that bring it back with stock tools alone. */
+  recovery: string[];
+  mac: null;
+}
+
+export const VERIFIED_LEVELS: readonly VerifiedLevel[] = ['none', 'checksum', 'content', 'restore'];
+const ENGINES: readonly Engine[] = ['sqlite', 'postgres'];
+const KINDS: Record<Engine, readonly Kind[]> = { sqlite: ['sqlite', 'tar'], postgres: ['dump', 'tar', 'sql'] };
+const COMPRESSIONS: readonly Compression[] = ['zstd', 'gzip', 'none'];
+const REASONS: readonly Reason[] = ['manual', 'scheduled', 'deploy', 'safety'];
+
+/** The files of a damaged SQLite database, byte by byte, as a restore put them aside: not a backup that can be restored. */
+export const isDamagedCopy = ({ engine, kind }: Pick<Manifest, 'engine' | 'kind'>): boolean =>
+  engine === 'sqlite' && kind === 'tar';
+
+/**
+ * Reads a manifest that the host printed, and trusts none of it: type, length and range of each field, and that id, name,
+ * file, kind, compression and time agree with each other and with `expectedId` (from the manifest's own file name).
+ * Fields that this version does not know stay in the returned object, so that rewriting it (pin) loses nothing.
+ * @throws BackupError E_MANIFEST, naming the file and the field.
+ */
+export function parseManifest(text: string, expectedId: string): Manifest {
+  const manifest = Fields.parse(manifestFile(expectedId), text);
+  checkIdentity(manifest, expectedId);
+  checkFacts(manifest);
+  checkContent(manifest);
+  return manifest.all() as Manifest;
+}
+
+/**
+ * The manifest as written to the host: JSON with two spaces and a final newline.
+ * It must pass `parseManifest` first: a manifest that we would refuse later is a backup that never counts.
+ * @throws BackupError E_MANIFEST
+ */
+export function serializeManifest(manifest: Manifest): string {
+  const text = `${JSON.stringify(manifest, null, 2)}\n`;
+  parseManifest(text, manifest.id);
+  return text;
+}
+
+function checkIdentity(manifest: Fields, expectedId: string): void {
+  const id = parseId(expectedId);
+  if (id === null) manifest.refuse('id', 'an id of the grammar');
+  manifest.oneOf('schema', [1]);
+  manifest.oneOf('id', [expectedId]);
+  manifest.oneOf('name', [id.name]);
+  const engine = manifest.oneOf('engine', ENGINES);
+  const kind = manifest.oneOf('kind', KINDS[engine]);
+  const compression = manifest.oneOf('compression', COMPRESSIONS);
+  manifest.oneOf('file', [payloadFile(expectedId, kind, compression)]);
+  // What a later version sealed or signed can not be read here, nor rewritten without breaking the seal.
+  manifest.oneOf('encryption', ['none']);
+  manifest.oneOf('mac', [null]);
+  if (manifest.instant('createdAt').getTime() !== id.createdAt.getTime()) {
+    manifest.refuse('createdAt', `the time of the id, ${id.createdAt.toISOString()}`);
+  }
+  manifest.text('host');
+  manifest.text('database', 1);
+  const identity = manifest.object('identity');
+  if (engine === 'sqlite') identity.matching('path', /^\/[^\0]*$/, 'an absolute path');
+  else {
+    identity.text('database', 1);
+    identity.textOrNull('systemIdentifier');
+  }
+}
+
+function checkFacts(manifest: Fields): void {
+  for (const name of ['bytes', 'databaseBytes', 'durationMs']) manifest.whole(name);
+  manifest.matching('sha256', /^[0-9a-f]{64}$/, '64 lower-case hex digits');
+  const tools = manifest.object('tools');
+  for (const name of tools.names()) tools.text(name);
+  const verified = manifest.object('verified');
+  verified.oneOf('level', VERIFIED_LEVELS);
+  verified.instant('at');
+  if (verified.names().includes('ms')) verified.whole('ms');
+  const github = manifest.objectOrNull('github');
+  for (const name of ['repository', 'sha', 'ref', 'runId', 'runUrl', 'actor', 'event']) github?.text(name);
+  const pinned = manifest.objectOrNull('pinned');
+  pinned?.text('reason', 1);
+  pinned?.instant('at');
+  manifest.oneOf('reason', REASONS);
+  const recovery = manifest.list('recovery');
+  for (const index of recovery.names()) recovery.text(index);
+}
+
+function checkContent(manifest: Fields): void {
+  const content = manifest.objectOrNull('content');
+  if (content === null) return;
+  content.whole('objects');
+  if (manifest.oneOf('engine', ENGINES) === 'sqlite') {
+    for (const name of ['pageSize', 'pageCount', 'foreignKeyViolations']) content.whole(name);
+  } else {
+    content.whole('largeObjects');
+    for (const lines of [content.list('properties'), content.listOrNull('roles')]) {
+      for (const index of lines?.names() ?? []) lines?.text(index);
+    }
+  }
+  const tables = content.list('tables');
+  for (const index of tables.names()) {
+    const table = tables.object(index);
+    table.text('name');
+    table.wholeOrNull('rows');
+  }
+}

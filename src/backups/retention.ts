@@ -1,0 +1,160 @@
+import { PERIODS, type PeriodRule } from './periods.js';
+
+/** How many to keep. Rules are OR-ed; at least one is given. Counts are whole numbers >= 1, `within` is in milliseconds. */
+export interface KeepRules {
+  last?: number;
+  within?: number;
+  hourly?: number;
+  daily?: number;
+  weekly?: number;
+  monthly?: number;
+  yearly?: number;
+}
+
+export interface RetentionPolicy {
+  rules: KeepRules;
+  keepMinimum: number;
+  /** null: half of the backups, at least 10. */
+  maxDelete: number | null;
+}
+
+/** One backup as retention sees it. */
+export interface Candidate {
+  id: string;
+  createdAt: Date;
+  /** Only these count, fill a period, or may be deleted. */
+  verified: boolean;
+  /** Why it does not count, shown as the reason for keeping it; only when `verified` is false. */
+  why?: string;
+  pinned: string | null;
+  safety: boolean;
+}
+
+export interface Decision {
+  id: string;
+  keep: boolean;
+  reasons: string[];
+}
+
+export interface RetentionPlan {
+  /** Newest first, one for each candidate. */
+  decisions: Decision[];
+  /** Set when the plan must not be carried out: why, in a sentence. */
+  refusal: string | null;
+}
+
+/** Clocks of the runner and the host may differ by this much; what is dated later than that is from the future. */
+export const CLOCK_TOLERANCE_MS = 15 * 60_000;
+
+const MIN_DELETE_LIMIT = 10;
+
+/** Order of backups everywhere: by the manifest's time, never by name or mtime; ties by id. */
+export function newestFirst(a: { id: string; createdAt: Date }, b: { id: string; createdAt: Date }): number {
+  return b.createdAt.getTime() - a.createdAt.getTime() || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+}
+
+/** Whether a backup is dated in the future, or at no time at all. */
+export function isFuture(createdAt: Date, now: Date): boolean {
+  // Not `>`: an invalid date must never pass for an old backup.
+  return !(createdAt.getTime() <= now.getTime() + CLOCK_TOLERANCE_MS);
+}
+
+/**
+ * Decides which backups to keep. The plan is complete even when it is refused; a refused plan must not be carried out.
+ * Semantics are those of `restic forget`: rules are OR-ed, the newest of each period wins, and only periods that hold a
+ * backup use up a count.
+ */
+export function planRetention(candidates: readonly Candidate[], policy: RetentionPolicy, now: Date): RetentionPlan {
+  const ordered = [...candidates].sort(newestFirst);
+  // By id, so that of two candidates with one id (a lying listing) none is deleted while the other is kept.
+  const reasons = new Map<string, Set<string>>(ordered.map(({ id }) => [id, new Set()]));
+  const keep = (candidate: Candidate, reason: string) => reasons.get(candidate.id)?.add(reason);
+
+  const eligible: Candidate[] = [];
+  for (const candidate of ordered) {
+    if (candidate.pinned !== null) keep(candidate, `pinned: ${candidate.pinned}`);
+    if (candidate.safety) keep(candidate, 'safety backup');
+    if (!candidate.verified) keep(candidate, candidate.why ?? 'not verified');
+    if (isFuture(candidate.createdAt, now)) keep(candidate, 'dated in the future');
+    if (reasons.get(candidate.id)?.size === 0) eligible.push(candidate);
+  }
+  applyRules(eligible, policy.rules, keep);
+
+  const decisions = ordered.map(({ id }): Decision => {
+    const found = [...(reasons.get(id) ?? [])];
+    return found.length > 0 ? { id, keep: true, reasons: found } : { id, keep: false, reasons: ['no rule keeps it'] };
+  });
+  const deletions = decisions.filter((decision) => !decision.keep).length;
+  const refusal = deletions === 0 ? null : refuse(candidates.length, eligible.length, deletions, policy);
+  return { decisions, refusal };
+}
+
+/** @param eligible newest first: verified, neither pinned nor safety nor from the future. */
+function applyRules(
+  eligible: readonly Candidate[],
+  rules: KeepRules,
+  keep: (candidate: Candidate, reason: string) => void,
+): void {
+  const newest = eligible[0];
+  if (newest === undefined) return;
+
+  const { last = 0, within } = rules;
+  eligible.slice(0, last).forEach((candidate, index) => {
+    keep(candidate, `last ${index + 1} of ${last}`);
+  });
+  if (within !== undefined) {
+    // From the newest backup, not from now: after a pause nothing is too old all at once.
+    const since = newest.createdAt.getTime() - within;
+    for (const candidate of eligible) {
+      if (candidate.createdAt.getTime() >= since) keep(candidate, `within ${duration(within)} of the newest`);
+    }
+  }
+  for (const [rule, label] of Object.entries(PERIODS) as [PeriodRule, (date: Date) => string][]) {
+    const count = rules[rule] ?? 0;
+    const seen = new Set<string>();
+    for (const candidate of eligible) {
+      const period = label(candidate.createdAt);
+      if (seen.size >= count) break;
+      if (!seen.has(period)) keep(candidate, `${rule} ${period}`);
+      seen.add(period);
+    }
+  }
+}
+
+/** Why a plan that deletes something must not be carried out, or null. */
+function refuse(all: number, eligible: number, deletions: number, policy: RetentionPolicy): string | null {
+  const rules = Object.entries(policy.rules).filter(([, value]) => value !== undefined);
+  if (rules.length === 0) return `keep: no rule is set, so ${deletions} of ${all} backups would be deleted`;
+
+  const remaining = eligible - deletions;
+  const found: string[] = [];
+  const wrong = rules.filter(([, value]) => !(Number.isSafeInteger(value) && value >= 1));
+  if (wrong.length > 0) {
+    found.push(`keep: rules must be whole numbers of 1 or more, got ${wrong.map((rule) => rule.join('=')).join(' ')}`);
+  }
+  // The comparisons are written so that a limit that is not a number refuses, too.
+  if (remaining < 1) {
+    found.push(`keep: no verified backup would remain of ${eligible}, pinned and safety backups apart`);
+  } else if (!(remaining >= policy.keepMinimum)) {
+    found.push(
+      `keep-minimum: ${policy.keepMinimum} verified backups must remain, the rules leave ${remaining} of ${eligible}, pinned and safety backups apart`,
+    );
+  }
+  const limit = policy.maxDelete ?? Math.max(MIN_DELETE_LIMIT, Math.floor(all / 2));
+  if (!(deletions <= limit)) {
+    found.push(`max-delete: at most ${limit} deletions, the plan has ${deletions} of ${all} backups`);
+  }
+  return found.length > 0 ? found.join('; ') : null;
+}
+
+/** `7d`, `26h`: in the largest unit that leaves no rest. */
+function duration(ms: number): string {
+  const units = [
+    ['d', 86_400_000],
+    ['h', 3_600_000],
+    ['m', 60_000],
+    ['s', 1000],
+  ] as const;
+  const [unit, size] = units.find(([, size]) => ms % size === 0) ?? ['ms', 1];
+  return `${ms / size}${unit}`;
+}
