@@ -1,0 +1,210 @@
+/** What can go wrong: one row per code, the source of the README's table (`npm run docs`). */
+export const ERRORS = {
+  E_INPUT: {
+    cause:
+      'An input is missing, malformed, or contradicts another one: nothing was contacted. Or PostgreSQL does not take a pattern or a parameter of the URL: nothing was kept.',
+    fix: 'The message lists every input that is wrong, with its rule and what was given. Correct them in the workflow.',
+  },
+  E_HOSTKEY: {
+    cause:
+      'The host showed a key that is not in `known-hosts` or `fingerprint`, or one that is revoked. No credential was sent.',
+    fix: 'Compare the fingerprint in the message with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host itself. Put it in only when they agree; otherwise somebody may stand between.',
+  },
+  E_CONNECT: {
+    cause:
+      'No SSH connection: name not found, port closed, firewall, or no answer within `connect-timeout`. Or no PostgreSQL server was reached from the host.',
+    fix: 'Check `host`, `port`, `jump-host` and the firewall; the runner of GitHub has changing addresses. Host and port in `database` are as seen from the host.',
+  },
+  E_AUTH: {
+    cause: 'The host refused the private key for this user, or the PostgreSQL server refused its role or password.',
+    fix: "Add the public key shown in the message to the user's `~/.ssh/authorized_keys`, or correct `username`. PostgreSQL: correct `database` or `database-password`, or set `run-as` for peer authentication.",
+  },
+  E_SHELL: {
+    cause: 'The login shell did not start `sh -s` (nologin, git-shell, a forced command), or a login script failed.',
+    fix: 'Give the user a shell, or remove the forced command; the message quotes what the host said.',
+  },
+  E_REMOTE_LOST: {
+    cause: 'The connection, the session on the host or the program there ended before its work did.',
+    fix: 'Run again: the host cleans up by itself and the next run sweeps what is left. If it recurs, look at the network, `sshd` and the kernel log (out of memory).',
+  },
+  E_TIMEOUT: {
+    cause: 'The run took longer than `timeout`, or nothing moved for `idle-timeout`.',
+    fix: 'Raise the input that the message names, or find out why the host is slow.',
+  },
+  E_CANCELLED: {
+    cause: 'The run was cancelled (by a user, by a newer run of the concurrency group, by a shutdown).',
+    fix: 'Nothing unfinished is left on the host: no process, no lock, no partial file. Run again; keep `cancel-in-progress: false` for backups.',
+  },
+  E_LOCKED: {
+    cause: 'Another run holds the lock of this backup directory and did not end within `lock-wait`.',
+    fix: 'Wait for the run that the message names, or raise `lock-wait`. The lock ends with its holder; there is no file to delete.',
+  },
+  E_TOOL_MISSING: {
+    cause: 'A tool that the backup needs is not installed on the host.',
+    fix: 'The message has the line that installs it on that distribution.',
+  },
+  E_TOOL_VERSION: {
+    cause: 'The PostgreSQL server is newer than the newest pg_dump on the host, which refuses to dump it.',
+    fix: 'Install the client that the message names, or set `container` where the server runs in one. Nothing was dumped.',
+  },
+  E_PERM: {
+    cause:
+      'The user on the host may not read the database, or may not write the backup directory. PostgreSQL: the role may not read every table, or row-level security hides rows from it.',
+    fix: 'Correct owner, mode or grants as the message says, or use `run-as` for the database.',
+  },
+  E_PERM_UNSAFE: {
+    cause: 'Others can write the backup directory, so its contents can not be trusted.',
+    fix: '`chmod go-w` it, make the login user its owner, or choose another `directory`.',
+  },
+  E_NOSPACE: {
+    cause: 'Not enough free space or inodes, found before the copy or in the middle of it.',
+    fix: 'Free the space that the message names, lower `keep`, or choose a `directory` on another disk.',
+  },
+  E_SOURCE_MISSING: {
+    cause: 'There is no file at the path of `database`, no PostgreSQL database of that name, or no such `container`.',
+    fix: 'Correct the path or the name; a relative path starts at the home of the login user. Nothing was created there.',
+  },
+  E_SOURCE_INVALID: {
+    cause:
+      'The path of `database` is a directory, an empty file, or not a SQLite database (it may be encrypted). Or the PostgreSQL server is a hot standby.',
+    fix: 'Correct the path, or name the primary; `?target_session_attrs=standby` in the URL says that the standby is meant.',
+  },
+  E_SOURCE_CORRUPT: {
+    cause:
+      'SQLite or the PostgreSQL server found damage in the database itself. A backup of it would be damaged too, so none was kept.',
+    fix: 'Do not delete older backups. Check the disk, then recover from the newest good backup or with `sqlite3 app.db .recover`.',
+  },
+  E_SOURCE_OWNER: {
+    cause:
+      'The login user is not the owner of the database file. SQLite would leave `-wal` and `-shm` files that the application can not write.',
+    fix: 'Set `run-as` to the owner named in the message, or log in as that user.',
+  },
+  E_BUSY: {
+    cause: 'The database stayed locked for the whole of `lock-wait`.',
+    fix: 'Find the process that holds the lock (a long transaction, a migration), or raise `lock-wait`.',
+  },
+  E_DUMP_FAILED: {
+    cause: 'The tool that makes the copy, the compressor or the checksum ended with an error.',
+    fix: 'The message quotes what it said. Nothing was kept.',
+  },
+  E_EMPTY: {
+    cause:
+      'The database holds nothing. An empty database is not accepted as a backup, unless the backup before it was empty as well.',
+    fix: 'Check that `database` names the database that the application uses.',
+  },
+  E_SHRUNK: {
+    cause:
+      'The database is smaller than `shrink-limit` allows, or larger than `growth-limit`, against the median of the recent backups.',
+    fix: 'The new backup is kept and nothing was rotated. If the change is right, set the limit for one run.',
+  },
+  E_CHECKSUM: {
+    cause: 'Bytes read back differ from the bytes written, or from the checksum in the manifest.',
+    fix: 'Suspect the disk or the memory of the host. Do not rely on that backup.',
+  },
+  E_MANIFEST: {
+    cause: 'The manifest of a backup is missing, malformed, or of another database.',
+    fix: 'See the message; the files were left as they are.',
+  },
+  E_CLOCK: {
+    cause: 'The clocks of the runner and the host differ by more than 15 minutes, so no age can be trusted.',
+    fix: 'Set the clock that is wrong (`timedatectl set-ntp true`).',
+  },
+  E_POLICY: {
+    cause:
+      'The retention rules would leave fewer verified backups than `keep-minimum`, or delete more than `max-delete`.',
+    fix: 'Nothing was deleted. Run `prune` with `dry-run: true` to see the plan, then change the rules or raise `max-delete` once.',
+  },
+  E_ROTATE: {
+    cause: 'The backup is good, but an old one could not be deleted.',
+    fix: 'See the message for the file and the reason; `prune` tries again.',
+  },
+  E_NOT_FOUND: {
+    cause:
+      'There is no backup of that id for this database in the directory, nor in the S3 store where that was looked at.',
+    fix: '`command: list` shows the ids.',
+  },
+  E_STALE: {
+    cause: 'The newest backup is older than `max-age`, or there is none.',
+    fix: 'Find out why the backup workflow did not run or failed, and take a backup.',
+  },
+  E_RESTORE: {
+    cause: 'The backup could not be restored, into the throw-away database of a proof or beside the live one.',
+    fix: 'The message quotes what the tool said: a missing extension or right on that server, or a dump that can not be restored. The live database is as it was.',
+  },
+  E_CONFIRM: {
+    cause: '`confirm` is not the name of the database that would be replaced.',
+    fix: 'Run with `dry-run: true` to see what would be lost, then type the name that the message gives.',
+  },
+  E_EVENT: {
+    cause: 'A restore was started by a pull request, whose author may be anybody.',
+    fix: 'Restore from a workflow with `workflow_dispatch`.',
+  },
+  E_TARGET_MISMATCH: {
+    cause: 'The backup was made from another database than the one that it would replace.',
+    fix: 'Check `backup` and `database`. If it is meant, set `allow-other-target: true`.',
+  },
+  E_TARGET_BUSY: {
+    cause: 'Somebody has the live database open, and it can not be replaced under them.',
+    fix: 'The message names the processes. Stop the application, or set `stop-command` and `start-command`.',
+  },
+  E_TOOL_UNSAFE: {
+    cause:
+      'The PostgreSQL client on the host has a known hole through which a dump of somebody else can run commands there.',
+    fix: 'Install the version that the message names, or, if you trust whoever made the dump, set `allow-unsafe-client: true`.',
+  },
+  E_SAFETY_BACKUP: {
+    cause: 'The backup of the present state, which a restore takes first, could not be taken.',
+    fix: 'The message has the reason. Nothing was restored. `safety-backup: false` goes without, and without a way back.',
+  },
+  E_UNFINISHED: {
+    cause: 'A restore of this database was cut off, and this run could not bring it to an end.',
+    fix: 'Follow the message. As long as it is not done, nothing else is done with that database.',
+  },
+  E_HOOK: {
+    cause: 'A command of yours (`stop-command`, `start-command`, `after-restore-command`, `check-command`) failed.',
+    fix: 'Its output is in the log. The message says which state the database is in.',
+  },
+  E_ROLLED_BACK: {
+    cause: 'The restore was done, the check after it failed, and the database is as it was before.',
+    fix: 'Look at the output of the check in the log.',
+  },
+  E_ROLLBACK_FAILED: {
+    cause: 'The restore failed after the swap, and going back failed as well.',
+    fix: 'The message has the commands that bring the old state back by hand. The safety backup is kept.',
+  },
+  E_ASSERT: {
+    cause: 'The backup can be restored, but a statement of `assert` returned something that is not true, or failed.',
+    fix: 'Look at the live database, or correct the statement.',
+  },
+  E_S3_AUTH: {
+    cause:
+      'The S3 store refused the credentials: unknown, expired, without the right that is needed, or used with a clock that is wrong. Or there are none.',
+    fix: 'The message says which. Correct `s3-access-key-id` and `s3-secret-access-key`, the policy, or the step that assumes the role. After a `backup`, the one on the host is good and stays, and nothing was rotated.',
+  },
+  E_S3_BUCKET: {
+    cause: 'There is no such bucket at that store, or it is in another region.',
+    fix: 'Correct `s3-bucket`, `s3-region` or `s3-endpoint`. After a `backup`, the one on the host is good and stays, and nothing was rotated.',
+  },
+  E_S3_UNAVAILABLE: {
+    cause: 'The S3 store did not answer, broke connections off, or answered with errors of its own, again and again.',
+    fix: 'Run again later; look at the status of the store and at the way to it. After a `backup`, the one on the host is good and stays, and nothing was rotated.',
+  },
+  E_S3_UNSUPPORTED: {
+    cause: 'The S3 store does not do what a setting asks for.',
+    fix: 'Remove the setting that the message names, or make the bucket ready for it. After a `backup`, the one on the host is good and stays, and nothing was rotated.',
+  },
+  E_S3_VERIFY: {
+    cause: 'What the S3 store says that it holds is not what was sent, or something else is there under that name.',
+    fix: 'Do not rely on that copy. After a `backup`, the one on the host is good and stays, and nothing was rotated.',
+  },
+  E_TOO_LARGE: {
+    cause: 'The host sent a line or a text longer than our program there ever does.',
+    fix: 'Look at what the login scripts of that account print; nothing was kept.',
+  },
+  E_INTERNAL: {
+    cause: 'Something that this action does not know. Probably our bug.',
+    fix: 'Please report it with the log of the run.',
+  },
+} as const satisfies Record<string, { cause: string; fix: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;

@@ -1,0 +1,165 @@
+import type { BackupPlace } from '../backups/copies.js';
+import type { Compression, TableRows, VerifiedLevel } from '../backups/manifest.js';
+import type { Decision } from '../backups/retention.js';
+import type { BackupError, ErrorCode } from '../errors.js';
+import type { Command } from '../settings/settings.js';
+
+export interface Problem {
+  level: 'warning' | 'error';
+  code?: ErrorCode;
+  message: string;
+}
+
+/** One backup as reports show it. */
+export interface BackupFacts {
+  id: string;
+  /** Absolute path of the payload on the host; its `s3://` URI when it is only there. */
+  path: string;
+  /** Where it is known to be; only some commands look into the S3 store. */
+  places: BackupPlace[];
+  createdAt: string;
+  sha256: string;
+  bytes: number;
+  databaseBytes: number;
+  compression: Compression;
+  verifiedLevel: VerifiedLevel;
+  durationMs: number;
+  pinned: string | null;
+  reason: string;
+  /** Anything but 'ok' is not counted as a verified backup. */
+  state: 'ok' | 'unverified' | 'damaged' | 'future';
+}
+
+/** Everything a run has to tell: the `report` output, `status.json`, and what the summary is rendered from. */
+export interface Report {
+  schema: 1;
+  command: Command;
+  /** The command did all that it was asked for. `backup-ok` asks for more: see `backupOk`. */
+  ok: boolean;
+  errorCode: ErrorCode | '';
+  error: { message: string; hint: string } | null;
+  startedAt: string;
+  durationMs: number;
+  dryRun: boolean;
+  /** Why no backup was taken although all is well (`skip-if-younger-than`), or null. */
+  skipped: string | null;
+  host: string;
+  database: string;
+  name: string;
+  /** Absolute and resolved; empty before it is known. */
+  directory: string;
+  /** The backup made, deleted, pinned or found good enough. */
+  backup: BackupFacts | null;
+  /** Shell lines that restore `backup` with stock tools. */
+  recovery: string[];
+  /** Newest first. */
+  backups: BackupFacts[];
+  retention: Decision[];
+  kept: number;
+  deleted: number;
+  tables: TableRows[];
+  foreignKeyViolations: number;
+  newestAgeSeconds: number | null;
+  stages: { name: string; ms: number; bytes?: number }[];
+  problems: Problem[];
+  storage: { freeBytes: number | null; backupsBytes: number; backups: number };
+  /** With `command: restore`. */
+  restore: RestoreReport | null;
+  /** The off-site copy of `backup`; null as long as the store is not known to have it. */
+  offsite: OffsiteCopy | null;
+  /** The backups in the S3 store; null when the command has not looked there. */
+  s3: StoreReport | null;
+}
+
+/** `kept`, `deleted`, `retention` and `storage` are about the host; this is the same of the S3 store. */
+export interface StoreReport {
+  /** `s3://<bucket>/<prefix>/<name>/` */
+  uri: string;
+  backups: number;
+  backupsBytes: number;
+  retention: Decision[];
+  deleted: number;
+  /** The bucket keeps versions: what was deleted is hidden by delete markers, and its bytes are still there. */
+  hidden: boolean;
+}
+
+/** A copy on S3 that was read back; with other commands than `backup` the one that was fetched. */
+export interface OffsiteCopy {
+  uri: string;
+  /** null: the bucket keeps no versions. */
+  versionId: string | null;
+  /** How the bytes got there; `none`: they were there already. */
+  via: 'host' | 'runner' | 'none';
+  /** null: not locked. */
+  lockedUntil: string | null;
+}
+
+/** What a restore met, did, and left. */
+export interface RestoreReport {
+  /** The path of the file, or server and database. */
+  target: string;
+  /** Id of the backup, or path of the dump. */
+  from: string;
+  /** Empty as long as nothing can be said. */
+  outcome: '' | 'restored' | 'unchanged' | 'rolled-back' | 'rollback-failed';
+  /** From the beginning of the loading to the swap. */
+  ms: number | null;
+  safetyBackupId: string | null;
+  plan: RestorePlan | null;
+}
+
+export interface RestorePlan {
+  state: 'sound' | 'damaged' | 'missing';
+  way: string;
+  liveBytes: number;
+  /** Of the live database and of the backup; null: not known, or not there. */
+  tables: { name: string; live: number | null; backup: number | null }[];
+  differences: string[];
+  users: string[];
+  neededBytes: number;
+  freeBytes: number | null;
+  /** What would be run on the host: stop-command and its like. */
+  commands: string[];
+}
+
+/** The report of a run that has not begun; what it does not know yet is empty. */
+export function newReport(startedAt: Date): Report {
+  return {
+    schema: 1,
+    command: 'backup',
+    ok: false,
+    errorCode: '',
+    error: null,
+    startedAt: startedAt.toISOString(),
+    durationMs: 0,
+    dryRun: false,
+    skipped: null,
+    host: '',
+    database: '',
+    name: '',
+    directory: '',
+    backup: null,
+    recovery: [],
+    backups: [],
+    retention: [],
+    kept: 0,
+    deleted: 0,
+    tables: [],
+    foreignKeyViolations: 0,
+    newestAgeSeconds: null,
+    stages: [],
+    problems: [],
+    storage: { freeBytes: null, backupsBytes: 0, backups: 0 },
+    restore: null,
+    offsite: null,
+    s3: null,
+  };
+}
+
+/** Puts a failure into the report. */
+export function recordFailure(report: Report, error: BackupError): void {
+  report.ok = false;
+  report.errorCode = error.code;
+  report.error = { message: error.message, hint: error.hint };
+  report.problems.push({ level: 'error', code: error.code, message: error.message });
+}

@@ -1,0 +1,61 @@
+import { formatBytes, formatCount, formatDuration } from './format.js';
+import { type Column, code, escapeCell, linesWithin, longCode, table } from './markdown.js';
+import type { RestorePlan, RestoreReport } from './report.js';
+
+const OUTCOMES: Record<RestoreReport['outcome'], string> = {
+  '': 'not known',
+  restored: '**restored**',
+  unchanged: '**unchanged**: nothing was replaced',
+  'rolled-back': '**rolled back**: it is as it was before the restore',
+  'rollback-failed': '**roll-back failed**',
+};
+const STATES: Record<RestorePlan['state'], string> = {
+  sound: '',
+  damaged: ', **damaged**',
+  missing: 'not there, would be created',
+};
+
+/** What a restore met, did and left. */
+export function restoreSection(restore: RestoreReport): string {
+  const rows: [string, string][] = [
+    ['Live database', OUTCOMES[restore.outcome]],
+    ['Target', longCode(restore.target)],
+    ['Restored from', longCode(restore.from)],
+  ];
+  if (restore.safetyBackupId !== null) rows.push(['Safety backup', `${code(restore.safetyBackupId, 160)}, pinned`]);
+  if (restore.ms !== null) rows.push(['Loaded and swapped in', formatDuration(restore.ms)]);
+  const { plan } = restore;
+  if (plan !== null) {
+    const size = plan.state === 'missing' ? '' : formatBytes(plan.liveBytes);
+    rows.push(['Before', `${size}${STATES[plan.state]}`], ['Way', escapeCell(plan.way, 40)]);
+    const free = plan.freeBytes === null ? '' : `, ${formatBytes(plan.freeBytes)} free`;
+    rows.push(['Space needed', `${formatBytes(plan.neededBytes)}${free}`]);
+  }
+  const [head, ...body] = rows.map(([name, value]) => `| ${name} | ${value} |`);
+  const facts = [head, '| :--- | :--- |', ...body].join('\n');
+  return ['### Restore', facts, ...(plan === null ? [] : details(plan))].filter((part) => part !== '').join('\n\n');
+}
+
+function details(plan: RestorePlan): string[] {
+  return [
+    plan.tables.length === 0 ? '' : table(TABLES, plan.tables, { visible: 15, maxBytes: 25_000, noun: 'table' }),
+    list('Only one of both has it, or it differs:', plan.differences),
+    list('In use by:', plan.users),
+    list('Commands:', plan.commands),
+  ];
+}
+
+const TABLES: Column<RestorePlan['tables'][number]>[] = [
+  { title: 'Table', cell: ({ name }) => code(name, 100) },
+  { title: 'Rows live, before', cell: ({ live }) => rows(live), right: true },
+  { title: 'Rows in the backup', cell: ({ backup }) => rows(backup), right: true },
+];
+
+const rows = (count: number | null): string => (count === null ? '' : formatCount(count));
+
+function list(title: string, lines: string[]): string {
+  if (lines.length === 0) return '';
+  const items = linesWithin(lines, 8_000, (line) => `- ${escapeCell(line, 300)}`);
+  const left = lines.length - items.length;
+  return [title, '', ...items, ...(left > 0 ? [`- and ${formatCount(left)} more`] : [])].join('\n');
+}

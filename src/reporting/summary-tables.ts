@@ -1,0 +1,172 @@
+import type { TableRows, VerifiedLevel } from '../backups/manifest.js';
+import type { Decision } from '../backups/retention.js';
+import { clip, counted, formatAge, formatBytes, formatCount, formatDuration, parseTime, showPlaces } from './format.js';
+import { type Column, code, escapeCell, longCode, type TableBounds, table } from './markdown.js';
+import type { BackupFacts, OffsiteCopy, Report } from './report.js';
+
+const PROOFS: Record<VerifiedLevel, string> = {
+  none: '**not verified**',
+  checksum: 'checksum: every byte was read back and compared with what was written',
+  content: "content: every byte was read by the database's own tools, objects counted against the source",
+  restore: 'restore: restored into a throw-away database, rows counted',
+};
+
+/** What is known of the backup and where it is, as rows of two cells. */
+export function backupFacts(report: Report): [name: string, value: string][] {
+  const rows: [string, string][] = [];
+  const backup = report.backup;
+  if (backup !== null) {
+    rows.push(
+      ['Backup', code(backup.id, 160)],
+      ['Taken', `${when(backup.createdAt)} UTC, in ${formatDuration(backup.durationMs)}`],
+      ['Size', sizes(backup)],
+      ['Verified', PROOFS[backup.verifiedLevel] + (backup.state === 'ok' ? '' : ` (state: **${backup.state}**)`)],
+      ['SHA-256', longCode(backup.sha256, 64)],
+      ['File', longCode(backup.path)],
+    );
+    if (backup.pinned !== null) rows.push(['Pinned', escapeCell(backup.pinned)]);
+    if (report.offsite !== null)
+      rows.push(['Off-site', offsite(report.offsite, report.command === 'backup' ? STORED : FETCHED)]);
+  } else if (report.directory !== '') rows.push(['Directory', longCode(report.directory)]);
+  if (report.database !== '') rows.push(['Database', longCode(report.database)]);
+  if (report.host !== '') rows.push(['Host', code(report.host, 260)]);
+  const { backups, backupsBytes, freeBytes } = report.storage;
+  if (backups > 0 || freeBytes !== null) {
+    const free = freeBytes === null ? '' : `; ${formatBytes(freeBytes)} free`;
+    rows.push(['Stored', `${counted(backups, 'backup')}, ${formatBytes(backupsBytes)}${free}`]);
+  }
+  if (report.s3 !== null) {
+    const { uri, backups, backupsBytes } = report.s3;
+    rows.push(['In S3', `${counted(backups, 'backup')}, ${formatBytes(backupsBytes)}, in ${longCode(uri)}`]);
+  }
+  if (report.newestAgeSeconds !== null && report.skipped === null && !report.ok) {
+    rows.push(['Newest backup', `${formatAge(report.newestAgeSeconds * 1000)} old`]);
+  }
+  return rows;
+}
+
+type Ways = Record<OffsiteCopy['via'], string>;
+const STORED: Ways = {
+  host: 'uploaded straight from the host, read back',
+  runner: 'uploaded through the runner, read back',
+  none: 'it was there already, read back',
+};
+const FETCHED: Ways = { host: 'fetched by the host', runner: 'fetched through the runner', none: '' };
+
+function offsite({ uri, versionId, via, lockedUntil }: OffsiteCopy, ways: Ways): string {
+  const version = versionId === null ? '' : `, version ${code(versionId, 100)}`;
+  const lock = lockedUntil === null ? '' : `, locked until ${when(lockedUntil)} UTC`;
+  return `${longCode(uri)}${version}, ${ways[via]}${lock}`;
+}
+
+function sizes({ databaseBytes, bytes, compression }: BackupFacts): string {
+  const database = `database **${formatBytes(databaseBytes)}**`;
+  if (compression === 'none') return `${database}, stored uncompressed (${formatBytes(bytes)})`;
+  const ratio = bytes > 0 && databaseBytes > bytes ? `, ${(databaseBytes / bytes).toFixed(1)} times smaller` : '';
+  return `${database}, backup **${formatBytes(bytes)}** (${compression}${ratio})`;
+}
+
+const BACKUP_ROWS: TableBounds = { visible: 30, maxBytes: 40_000, noun: 'backup' };
+
+/** Every decision of the retention plan with its reasons, newest first: of that on the host, then of that in the S3 store. */
+export function retentionTables(report: Report): string {
+  const { retention, kept, deleted, s3 } = report;
+  const tables = retention.length === 0 ? [] : [retentionTable(report, '', { retention, kept, deleted })];
+  if (s3 !== null && s3.retention.length > 0) {
+    const { retention, backups, deleted, hidden } = s3;
+    const versions = hidden
+      ? '\n\nThe bucket keeps versions: what was deleted is hidden, and takes space until a lifecycle rule removes it.'
+      : '';
+    tables.push(retentionTable(report, ' in S3', { retention, kept: backups, deleted }) + versions);
+  }
+  return tables.join('\n\n');
+}
+
+function retentionTable(
+  report: Report,
+  where: string,
+  { retention, kept, deleted }: { retention: Decision[]; kept: number; deleted: number },
+): string {
+  const facts = new Map(report.backups.map((backup) => [backup.id, backup]));
+  const drops = retention.filter((decision) => !decision.keep).length;
+  // A plan that was not carried out whole must not read as if it had been.
+  const carriedOut = !report.dryRun && deleted === drops;
+  const keep = carriedOut ? 'kept' : 'keep';
+  const drop = carriedOut ? '**deleted**' : '**delete**';
+  const title = carriedOut
+    ? `### Retention${where}: ${formatCount(kept)} kept, ${formatCount(deleted)} deleted`
+    : `### Retention plan${where}: ${formatCount(retention.length - drops)} to keep, ${formatCount(drops)} to delete`;
+  const caution =
+    carriedOut || report.dryRun
+      ? ''
+      : `The plan was not carried out whole: ${formatCount(deleted)} of ${formatCount(drops)} were deleted.\n\n`;
+  const columns: Column<Decision>[] = [
+    { title: 'Backup', cell: ({ id }) => code(id, 160) },
+    { title: carriedOut ? 'Outcome' : 'Plan', cell: (decision) => (decision.keep ? keep : drop) },
+    { title: 'Why', cell: (decision) => escapeCell(reasons(decision), 200) },
+    { title: 'Database', cell: ({ id }) => size(facts.get(id)?.databaseBytes), right: true },
+    { title: 'File', cell: ({ id }) => size(facts.get(id)?.bytes), right: true },
+  ];
+  return `${title}\n\n${caution}${table(columns, retention, BACKUP_ROWS)}`;
+}
+
+/** Cut one by one before they are joined: they may be huge. */
+function reasons(decision: Decision): string {
+  return decision.reasons
+    .slice(0, 10)
+    .map((reason) => clip(reason, 200))
+    .join(', ');
+}
+
+const CATALOGUE: Column<BackupFacts>[] = [
+  { title: 'Backup', cell: ({ id }) => code(id, 160) },
+  { title: 'Taken (UTC)', cell: ({ createdAt }) => when(createdAt) },
+  { title: 'Verified', cell: ({ state, verifiedLevel }) => (state === 'ok' ? verifiedLevel : `⚠️ ${state}`) },
+  { title: 'Database', cell: ({ databaseBytes }) => size(databaseBytes), right: true },
+  { title: 'File', cell: ({ bytes }) => size(bytes), right: true },
+  {
+    title: 'Made for',
+    cell: ({ reason, pinned }) =>
+      escapeCell(reason, 40) + (pinned === null ? '' : `, 📌 ${escapeCell(pinned, 100) || 'pinned'}`),
+  },
+];
+
+const WHERE: Column<BackupFacts> = { title: 'Where', cell: ({ places }) => showPlaces(places) };
+
+/** The catalogue, newest first; null when it is empty. */
+export function backupTable(report: Report): string | null {
+  if (report.backups.length === 0) return null;
+  const [id, ...others] = CATALOGUE;
+  const columns = report.s3 === null || id === undefined ? CATALOGUE : [id, WHERE, ...others];
+  return `### Backups\n\n${table(columns, report.backups, BACKUP_ROWS)}`;
+}
+
+const CONTENTS: Column<TableRows>[] = [
+  { title: 'Table', cell: ({ name }) => code(name, 100) },
+  { title: 'Rows', cell: ({ rows }) => (rows === null ? 'not counted' : formatCount(rows)), right: true },
+];
+
+/** The tables in the backup, largest first; null when none were counted. */
+export function databaseTables(tables: TableRows[], foreignKeyViolations: number): string | null {
+  if (tables.length === 0) return null;
+  const largestFirst = [...tables].sort((a, b) => (b.rows ?? 0) - (a.rows ?? 0));
+  const rows = tables.reduce((sum, one) => sum + (one.rows ?? 0), 0);
+  const violations =
+    foreignKeyViolations > 0
+      ? `⚠️ Foreign keys: ${counted(foreignKeyViolations, 'row')} without the row pointed to. It is so in the live database; the backup is a faithful copy.\n\n`
+      : '';
+  const shown = table(CONTENTS, largestFirst, { visible: 15, maxBytes: 25_000, noun: 'table' });
+  return `### Contents: ${counted(tables.length, 'table')}, ${counted(rows, 'row')}\n\n${violations}${shown}`;
+}
+
+/** A size that a narrow column does not break. */
+function size(bytes: number | undefined): string {
+  return bytes === undefined ? '' : formatBytes(bytes).replace(' ', '\u00a0');
+}
+
+/** `2026-11-20 10:15`, from an ISO time that is written anew rather than trusted. Neither hyphens nor blank break. */
+function when(createdAt: string): string {
+  const time = parseTime(createdAt);
+  if (time === null) return escapeCell(createdAt, 40);
+  return time.toISOString().slice(0, 16).replaceAll('-', '\u2011').replace('T', '\u00a0');
+}

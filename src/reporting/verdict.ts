@@ -1,0 +1,187 @@
+import type { VerifiedLevel } from '../backups/manifest.js';
+import type { Decision } from '../backups/retention.js';
+import type { Command } from '../settings/settings.js';
+import { counted, formatAge } from './format.js';
+import { backupOk } from './outputs.js';
+import type { Report, RestoreReport } from './report.js';
+
+export interface Verdict {
+  icon: '✅' | '⚠️' | '❌';
+  /** One sentence without a full stop. */
+  text: string;
+}
+
+/**
+ * What came of the run, in one sentence. `quote` marks names: it gets them as they are and returns what may be shown.
+ * A tick stands only where a backup counts, or the command did all that it was asked for, without a warning.
+ */
+export function verdict(report: Report, quote: (name: string) => string): Verdict {
+  const of = report.name === '' ? '' : ` of ${quote(report.name)}`;
+  if (!report.ok) return { icon: '❌', text: (report.dryRun ? 'Dry run: ' : '') + failure(report, of) };
+  if (report.dryRun) return { icon: '⚠️', text: `Dry run, nothing was changed: ${intention(report, of, quote)}` };
+  const { good, text } = success(report, of, quote);
+  const problems = report.problems.length;
+  return {
+    icon: good && problems === 0 ? '✅' : '⚠️',
+    text: problems === 0 ? text : `${text}, with ${counted(problems, 'problem')}`,
+  };
+}
+
+const ATTEMPTS: Record<Command, (of: string) => string> = {
+  backup: (of) => `Backup${of}`,
+  restore: (of) => `Restore${of}`,
+  verify: (of) => `Verification of a backup${of}`,
+  list: (of) => `List of the backups${of}`,
+  prune: (of) => `Retention${of}`,
+  delete: (of) => `Deletion of a backup${of}`,
+  pin: (of) => `Pinning of a backup${of}`,
+  unpin: (of) => `Unpinning of a backup${of}`,
+};
+
+/** What a restore that failed has left. */
+const OUTCOMES: Record<RestoreReport['outcome'], string> = {
+  '': 'whether the live database was replaced is not known',
+  restored: 'the live database is the restored one, but not everything after it was done',
+  unchanged: 'the live database is unchanged',
+  'rolled-back': 'the live database was rolled back to what it was',
+  'rollback-failed': 'THE LIVE DATABASE NEEDS YOU',
+};
+
+function failure(report: Report, of: string): string {
+  if (report.restore !== null) {
+    return `Restore${of} failed, ${OUTCOMES[report.restore.outcome]}: ${report.errorCode || 'E_INTERNAL'}`;
+  }
+  const attempt = ATTEMPTS[report.command](of);
+  const made = report.command === 'backup' && report.backup !== null ? ' was made, but the run failed' : ' failed';
+  return `${attempt}${made}: ${report.errorCode || 'E_INTERNAL'}`;
+}
+
+function intention(report: Report, of: string, quote: (name: string) => string): string {
+  const { drop } = planned(report.retention);
+  const rotation = wouldBe(report.retention);
+  const id = report.backup === null ? 'the backup' : quote(report.backup.id);
+  switch (report.command) {
+    case 'backup':
+      return report.skipped === null
+        ? `no backup${of} was taken${drop > 0 ? `, ${rotation}` : ''}`
+        : `no backup${of} would be taken, one is young enough`;
+    case 'restore':
+      return `${from(report, quote)} would be restored${of === '' ? '' : ` in the place${of}`}`;
+    case 'verify':
+      return `${id}${of} would be verified`;
+    case 'list':
+      return `${counted(report.backups.length, 'backup')}${of}`;
+    case 'prune':
+      return `of the backups${of}, ${rotation}${report.s3 === null ? '' : `; in S3, ${wouldBe(report.s3.retention)}`}`;
+    case 'delete':
+      return `${id} would be deleted`;
+    case 'pin':
+      return `${id} would be pinned`;
+    case 'unpin':
+      return `${id} would be unpinned`;
+  }
+}
+
+function success(report: Report, of: string, quote: (name: string) => string): { good: boolean; text: string } {
+  const backup = report.backup;
+  const id = backup === null ? 'the backup' : quote(backup.id);
+  switch (report.command) {
+    case 'backup': {
+      if (backup === null || !backupOk(report)) return { good: false, text: `No backup${of} was made` };
+      const proof = PROOFS[backup.verifiedLevel];
+      if (report.skipped !== null) {
+        const age = report.newestAgeSeconds;
+        const old = age === null ? '' : `, ${formatAge(age * 1000)} old`;
+        return {
+          good: backup.verifiedLevel !== 'none',
+          text: `An existing backup${of} is young enough${old}: ${proof}`,
+        };
+      }
+      return backup.verifiedLevel === 'none'
+        ? { good: false, text: `Backup${of} was made, but is ${proof}` }
+        : { good: true, text: `Backup${of} is good: ${proof}` };
+    }
+    case 'restore':
+      return { good: true, text: `Restored ${from(report, quote)}` };
+    case 'verify':
+      return { good: true, text: `Backup ${id}${of} is intact: ${PROOFS[backup?.verifiedLevel ?? 'none']}` };
+    case 'list': {
+      const count = report.backups.length;
+      if (count === 0) return { good: false, text: `There is no backup${of}` };
+      const bad = report.backups.filter((one) => one.state !== 'ok').length;
+      const age =
+        report.newestAgeSeconds === null ? '' : `, the newest is ${formatAge(report.newestAgeSeconds * 1000)} old`;
+      return {
+        good: bad === 0,
+        text: `${counted(count, 'backup')}${of}${bad > 0 ? `, ${bad} not verified` : ''}${age}`,
+      };
+    }
+    case 'prune':
+      return { good: true, text: `Retention${of}: ${report.deleted} deleted, ${report.kept} kept${inS3(report)}` };
+    case 'delete':
+      return { good: true, text: `Deleted backup ${id}${of}` };
+    case 'pin':
+      return { good: true, text: `Pinned backup ${id}${of}: retention leaves it alone` };
+    case 'unpin':
+      return { good: true, text: `Unpinned backup ${id}${of}: retention may delete it` };
+  }
+}
+
+/** Which backup, or dump of somebody else, a restore is about. */
+function from({ restore }: Report, quote: (name: string) => string): string {
+  return restore === null || restore.from === '' ? 'the backup' : quote(restore.from);
+}
+
+const PROOFS: Record<VerifiedLevel, string> = {
+  none: 'not verified',
+  checksum: 'checksum verified',
+  content: 'content verified',
+  restore: 'restore verified',
+};
+
+function planned(retention: Decision[]): { keep: number; drop: number } {
+  const keep = retention.filter((decision) => decision.keep).length;
+  return { keep, drop: retention.length - keep };
+}
+
+function wouldBe(retention: Decision[]): string {
+  const { keep, drop } = planned(retention);
+  return `${drop} would be deleted, ${keep} kept`;
+}
+
+function inS3({ s3 }: Report): string {
+  return s3 === null ? '' : `; in S3 ${s3.deleted} deleted, ${s3.backups} kept`;
+}
+
+function leftByRestore({ outcome, safetyBackupId }: RestoreReport): string {
+  const safety =
+    safetyBackupId === null ? '' : ` The state before the restore is also in ${safetyBackupId}, which is pinned.`;
+  const live: Record<RestoreReport['outcome'], string> = {
+    '': 'The live database is whole, either the old or the restored one; the next run of this action looks at it.',
+    restored: 'Nothing: the live database was replaced.',
+    unchanged: 'The live database: nothing was replaced.',
+    'rolled-back': 'The live database is as it was before.',
+    'rollback-failed': 'The live database is not as it was before; see above for the commands.',
+  };
+  return `${live[outcome]}${safety} No backup was deleted but safety backups beyond the last three.`;
+}
+
+/** Codes after which the runner may not know what the host has done. */
+const UNSURE: readonly string[] = ['E_REMOTE_LOST', 'E_TIMEOUT', 'E_CANCELLED', 'E_INTERNAL'];
+
+/** What a failed run left as it was; claims no more than the report shows. */
+export function leftUntouched(report: Report): string {
+  if (report.dryRun) return 'Everything: this was a dry run.';
+  if (report.restore !== null) return leftByRestore(report.restore);
+  const sentences = ['The live database: this action only reads it.'];
+  const inStore = report.s3?.deleted ?? 0;
+  const gone = [
+    ...(report.deleted > 0 ? [`${counted(report.deleted, 'backup')}${inStore > 0 ? ' on the host' : ''}`] : []),
+    ...(inStore > 0 ? [`${counted(inStore, 'backup')} in S3`] : []),
+  ];
+  if (gone.length > 0) sentences.push(`${gone.join(' and ')} had been deleted before the failure.`);
+  else if (UNSURE.includes(report.errorCode)) {
+    sentences.push('No deletion was reported; `command: list` shows what is there.');
+  } else if (report.errorCode !== 'E_ROTATE') sentences.push('All older backups: none was deleted.');
+  return sentences.join(' ');
+}
