@@ -1,0 +1,75 @@
+import type { Compression, Manifest, TableRows } from '../backups/manifest.js';
+import { BackupError } from '../errors.js';
+import type { Facts } from '../host/session.js';
+import { quoteOutside } from '../reporting/neutralise.js';
+import type { Settings } from '../settings/settings.js';
+
+// What the engines share.
+
+export const UNTOUCHED = 'Nothing was kept, nothing was rotated, the database was not changed.';
+
+/** The stock tool that unpacks a payload to stdout. */
+export const UNPACK: Record<Compression, string> = { zstd: 'zstd -dc', gzip: 'gzip -dc', none: 'cat' };
+
+/** The named arguments of a request to the program on the host. */
+export const named = (values: Record<string, string>): string[] => Object.entries(values).flat();
+
+/** Those that every engine's program takes. */
+export function commonArguments(settings: Settings): Record<string, string> {
+  return {
+    name: settings.name,
+    run_as: settings.runAs ?? '',
+    verify: settings.verify,
+    wanted: settings.compression,
+    level: settings.compressionLevel === null ? '' : String(settings.compressionLevel),
+    asserts: settings.asserts.join('\n'),
+    min_free_kib: String(Math.ceil(settings.minFreeBytes / 1024)),
+  };
+}
+
+/** Those of the request that proves an existing backup. */
+export function payloadArguments(manifest: Manifest): Record<string, string> {
+  const { file, sha256, bytes, databaseBytes, compression, kind } = manifest;
+  return {
+    payload: file,
+    sha256,
+    bytes: String(bytes),
+    plain_bytes: String(databaseBytes),
+    compressor: compression,
+    kind,
+  };
+}
+
+/** The rows of a restored copy are those that were counted at the time of the backup; else E_MANIFEST. */
+export function checkRows(told: readonly TableRows[], restored: readonly { name: string; rows: number }[]): void {
+  const found = new Map(restored.map(({ name, rows }) => [name, rows]));
+  const wrong: string[] = [];
+  for (const { name, rows } of told) {
+    const there = found.get(name);
+    found.delete(name);
+    if (there === undefined) wrong.push(`${name} is missing`);
+    else if (rows !== null && rows !== there) wrong.push(`${name} has ${there} rows, not ${rows}`);
+  }
+  for (const [name, rows] of found) if (rows > 0) wrong.push(`${name} has ${rows} rows, and is not in the manifest`);
+  if (wrong.length === 0) return;
+  const shown = wrong.slice(0, 5).map((one) => quoteOutside(one, 120));
+  throw new BackupError(
+    'E_MANIFEST',
+    `the restored copy is not what the manifest says: ${shown.join('; ')}${wrong.length > shown.length ? `; and ${wrong.length - shown.length} more` : ''}`,
+    'Do not rely on this backup: take a new one, and look at who can write that directory. Nothing was changed.',
+  );
+}
+
+/** Whole seconds, not fewer than asked for. */
+export const seconds = (ms: number): string => String(Math.ceil(ms / 1000));
+
+/** The compressor with its version, for the manifest. */
+export function compressorOf(facts: Facts): Record<string, string> {
+  const compressor = facts.get('compressor');
+  if (compressor === null || compressor === 'none') return {};
+  return { [compressor]: quoteOutside(facts.get('compressor_version') ?? '', 100) };
+}
+
+/** The user who logs in, for messages. */
+export const loginUser = ({ transport }: Settings): string =>
+  transport.transport === 'ssh' ? transport.username : 'the user of this runner';

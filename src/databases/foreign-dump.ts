@@ -1,0 +1,195 @@
+import type { Compression, Engine, Kind } from '../backups/manifest.js';
+import { BackupError, type ErrorCode } from '../errors.js';
+import type { Facts } from '../host/facts.js';
+import { quoteOutside } from '../reporting/neutralise.js';
+import type { Dump } from './restoring.js';
+
+const KINDS: readonly string[] = ['sqlite', 'dump', 'tar', 'sql'] satisfies Kind[];
+const COMPRESSIONS: readonly string[] = ['zstd', 'gzip', 'none'] satisfies Compression[];
+
+/**
+ * A file on the host that this action did not make, as `look_dump` (host/programs/foreign.sh) found it. Throws E_NOT_FOUND, E_PERM,
+ * E_CHECKSUM, or E_SOURCE_INVALID for what is no dump that can be restored, or none of this engine.
+ */
+export function foreignDump(facts: Facts, engine: Engine | null = null): Dump {
+  const refused = facts.get('dump_refused');
+  if (refused !== null) throw refusal(refused, facts);
+  const kind = facts.need('dump_kind');
+  const compression = facts.need('dump_compression');
+  const sha256 = facts.need('dump_sha256');
+  if (!KINDS.includes(kind) || !COMPRESSIONS.includes(compression) || !/^[0-9a-f]{64}$/.test(sha256)) {
+    throw new BackupError(
+      'E_INTERNAL',
+      `the host reported a dump as ${quoteOutside(`${kind} ${compression} ${sha256}`, 200)}`,
+    );
+  }
+  const made: Engine = kind === 'sqlite' ? 'sqlite' : 'postgres';
+  if (engine !== null && engine !== made) {
+    throw new BackupError(
+      'E_SOURCE_INVALID',
+      `${quoteOutside(facts.path('dump_path'), 500)} is ${made === 'sqlite' ? 'a SQLite database' : 'a dump of PostgreSQL'}, and what it would be restored into is a database of ${engine === 'sqlite' ? 'SQLite' : 'PostgreSQL'}`,
+      `Correct \`backup\` or \`database\`. ${NOTHING}`,
+    );
+  }
+  return {
+    file: facts.path('dump_path'),
+    kind: kind as Kind,
+    compression: compression as Compression,
+    sha256,
+    bytes: facts.number('dump_bytes'),
+    databaseBytes: null,
+    manifest: null,
+  };
+}
+
+/** Sentences about a dump that can be restored, and is odd. */
+export function foreignRemarks(facts: Facts): string[] {
+  const remarks: string[] = [];
+  const path = facts.path('dump_path');
+  if (facts.get('dump_sidecar') === 'other') {
+    remarks.push(
+      `${path}.sha256 does not name that file, so nothing tells whether its bytes are those that were once written`,
+    );
+  }
+  return remarks;
+}
+
+const NOTHING = 'Nothing was restored, nothing was changed.';
+
+/** What to do with a file that is packed or encrypted in a way that is not taken. */
+const UNPACK_FIRST: Record<string, string> = {
+  bzip2: 'bzip2 -d',
+  xz: 'xz -d',
+  lz4: 'lz4 -d',
+  lzip: 'lzip -d',
+  lzma: 'xz --format=lzma -d',
+  compress: 'gzip -d',
+  zip: 'unzip',
+  '7z': '7z x',
+  rar: 'unrar x',
+  zstd: 'zstd -d',
+  gzip: 'gzip -d',
+};
+const DECRYPT_FIRST: Record<string, string> = {
+  age: 'age -d',
+  gpg: 'gpg -d',
+  openssl: 'openssl enc -d',
+};
+
+/** Each word of `refuse_dump`: the code, what the file is, what to do. */
+function refusal(word: string, facts: Facts): BackupError {
+  const path = quoteOutside(facts.get('dump_path') ?? facts.get('dump_given') ?? 'the file', 500);
+  const said = quoteOutside(facts.get('dump_said') ?? '', 500);
+  const rows: Record<string, [ErrorCode, string, string]> = {
+    missing: [
+      'E_NOT_FOUND',
+      `there is no file ${path} on the host`,
+      'Correct `backup`: the id of a backup, `latest`, or the path of a dump there; a relative path starts at the home of the login user.',
+    ],
+    unreadable: [
+      'E_PERM',
+      `the login user can not read ${path}${said === '(nothing)' ? '' : `: ${said}`}`,
+      'Give that user the right to read the file and to enter the folders on the way to it, or copy it where it can.',
+    ],
+    sum: [
+      'E_CHECKSUM',
+      `the SHA-256 of ${path} is ${facts.get('dump_sha256')}, and the file ${path}.sha256 beside it says ${said}`,
+      'It is not the file that was once written: take another dump, or find out who changed it. Only if you know better, remove the file .sha256.',
+    ],
+    folder: invalid(`${path} is a folder`, 'Name a file in it.'),
+    unpacked: invalid(
+      `${path} is a folder that pg_dump -Fd made, and only files are taken`,
+      `Put it into one: \`tar -cf ${path}.tar -C ${path} .\``,
+    ),
+    special: invalid(`${path} is no regular file`, 'Name a file.'),
+    empty: invalid(`${path} is empty (0 bytes)`, 'Whatever wrote it has failed. Choose another dump.'),
+    hollow: invalid(
+      `${path} unpacks to nothing (${said})`,
+      'Whatever was packed there had failed. Choose another dump.',
+    ),
+    torn: invalid(
+      `${path} is damaged, or was cut: it can not be unpacked: ${said}`,
+      'Choose another dump, or copy this one anew from where it came.',
+    ),
+    nested: invalid(
+      `${path} is packed twice: what is in it is ${said} again`,
+      `Unpack it once on the host (\`${facts.get('dump_compression')} -d\`), and name the result.`,
+    ),
+    toc: invalid(
+      `${path} is an archive of pg_dump of another format than custom, probably the toc.dat of a folder that pg_dump -Fd made`,
+      'That file holds no rows. Put the whole folder into one file (`tar -cf dump.tar FOLDER`), and name that.',
+    ),
+    no_toc: invalid(
+      `${path} is a tar without a toc.dat at its top or in the one folder there, so pg_dump did not make what is in it`,
+      'Unpack it, and name the dump that is in it.',
+    ),
+    tocs: invalid(
+      `${path} is a tar of more than one dump of pg_dump -Fd`,
+      'Unpack it, and make a tar of the one that is meant.',
+    ),
+    links: invalid(
+      `${path} is a tar with links, devices or ways out of its folder, which no dump has`,
+      'Do not unpack it before you know who made it. Choose another dump.',
+    ),
+    live: invalid(
+      `${said} lies beside ${path}, which therefore is in use or was copied in the middle of a change: it alone is not the database`,
+      `Make a whole copy of it: \`sqlite3 ${path} ".backup copy.db"\`, and name that.`,
+    ),
+    utf16: invalid(
+      `${path} is text in UTF-16 (the redirection of PowerShell writes that), which psql can not read`,
+      `Convert it: \`iconv -f UTF-16 -t UTF-8 ${path} > converted.sql\`. It may be damaged all the same: PowerShell changes bytes that are no text. Better let pg_dump write the file itself (\`-f\`).`,
+    ),
+    windows: invalid(
+      `${path} is a script that has been through Windows: it has ${said}`,
+      'Bytes that are no text may be damaged there. Better let pg_dump write the file itself (`-f`), best with `-Fc`; or convert it (`dos2unix`), look at it, and name the result.',
+    ),
+    cut: invalid(
+      `${path} is a script of pg_dump that was cut: its last line, "PostgreSQL database dump complete", is missing`,
+      'The rest of the data is not in it. Choose another dump, or copy this one anew from where it came.',
+    ),
+    cluster: invalid(
+      `${path} is a script of pg_dumpall: it holds every database of a server, and its roles`,
+      'It can not be restored in the place of one database. Play it with psql into a server that is set up for it, dump the one database there with `pg_dump -Fc`, and restore that.',
+    ),
+    create: invalid(
+      `${path} is a script that connects to the database ${said} by itself (pg_dump --create), whatever it is meant to be restored into`,
+      'Dump it anew without `--create`. Or remove the lines DROP DATABASE, CREATE DATABASE, ALTER DATABASE and \\connect from a copy, together with the \\restrict and \\unrestrict around them.',
+    ),
+    sqlite_script: invalid(
+      `${path} is SQL of SQLite (\`.dump\`), which only the sqlite3 tool could read; that tool also runs commands that stand in such a file`,
+      `If you trust whoever made it: \`sqlite3 copy.db < ${path}\`, look at copy.db, and name that.`,
+    ),
+    mysql: invalid(
+      `${path} is a dump of MySQL or MariaDB`,
+      'This action restores SQLite and PostgreSQL. Choose another dump.',
+    ),
+    packed: packed(path, facts.get('dump_said') ?? ''),
+    unknown: invalid(
+      `${path} is no dump that this action knows: neither a SQLite database nor a dump of pg_dump, plain or packed by gzip or zstd`,
+      'Check `backup`. A dump that is encrypted has to be decrypted first; whatever its name says, only its bytes count.',
+    ),
+  };
+  const [code, message, hint] = (Object.hasOwn(rows, word) ? rows[word] : undefined) ?? [
+    'E_INTERNAL' as const,
+    `the host refused ${path} as ${quoteOutside(word, 80)}`,
+    'Please report it with the log of the run.',
+  ];
+  return new BackupError(code, message, `${hint} ${NOTHING}`);
+}
+
+const invalid = (message: string, hint: string): [ErrorCode, string, string] => ['E_SOURCE_INVALID', message, hint];
+
+function packed(path: string, tool: string): [ErrorCode, string, string] {
+  const decrypt = Object.hasOwn(DECRYPT_FIRST, tool) ? DECRYPT_FIRST[tool] : undefined;
+  if (decrypt !== undefined) {
+    return invalid(
+      `${path} is encrypted with ${tool}`,
+      `Decrypt it first (\`${decrypt}\`), where its key is, and name the result.`,
+    );
+  }
+  const unpack = Object.hasOwn(UNPACK_FIRST, tool) ? UNPACK_FIRST[tool] : 'its own tool';
+  return invalid(
+    `${path} is packed by ${quoteOutside(tool, 40)}; only gzip, zstd and files that are not packed are taken`,
+    `Unpack it first (\`${unpack}\`), and name the result.`,
+  );
+}

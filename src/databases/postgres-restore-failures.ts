@@ -1,0 +1,117 @@
+import type { HostFailure } from '../host/session.js';
+import { clip } from '../reporting/format.js';
+import { quoteOutside } from '../reporting/neutralise.js';
+import type { PostgresSource } from '../settings/postgres-url.js';
+import { sessionsIn, showSession } from './postgres-restoring.js';
+
+type Words = [message: string, advice: string];
+
+/** What the tools say when a dump can not be put back, and what to do about it; the first that fits. */
+const REASONS: [says: RegExp, advice: (role: string) => string][] = [
+  [
+    /role ".*" does not exist/s,
+    () =>
+      'The dump gives objects or rights to a role that is not on this server. Make it there, then restore again: `content.roles` of the manifest has the statements of all roles of the server that was backed up (without passwords).',
+  ],
+  [
+    /extension ".*" is not available|could not open extension control file|could not access file|could not load library/,
+    () => 'Install the package of that extension on the server of the database, then restore again.',
+  ],
+  [
+    /permission denied to create extension|[Mm]ust be superuser|permission denied to set parameter|permission denied for language/,
+    (role) =>
+      `What is in the dump may be made by a superuser alone, and ${role} is none: name a superuser in the URL for the restore.`,
+  ],
+  [
+    /must be member of role|must be able to SET ROLE|must be owner of|permission denied (for|to) /,
+    (role) =>
+      `The dump has objects of roles that ${role} does not belong to: name a superuser in the URL for the restore, or grant those roles to ${role}.`,
+  ],
+  [
+    /already exists/,
+    (role) =>
+      `In place only what ${role} owns can be replaced, and this belongs to another role: name a superuser or the owner of the database in the URL, or let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`).`,
+  ],
+  [
+    /out of shared memory/,
+    (role) =>
+      `One transaction needs a lock for each object of the database: raise max_locks_per_transaction on the server, or let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`), then no such transaction is needed.`,
+  ],
+  [
+    /tried to end the transaction/,
+    (role) =>
+      `The script has transactions of its own, so that it can not be restored in place in a single one: let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`), or restore a dump of the format custom.`,
+  ],
+  [
+    /permission denied to create temporary tables/,
+    (role) => `In place a temporary table guards the transaction: \`GRANT TEMPORARY ON DATABASE ... TO ${role}\`.`,
+  ],
+  [
+    /backslash commands are restricted|invalid command \\|\\(un)?restrict/,
+    () =>
+      'The script has commands of psql itself (such as \\connect) in it, which are never carried out: they could lead anywhere. pg_dump without --create and without pg_dumpall writes none.',
+  ],
+  [
+    /missing at its end|could not be read to its end/,
+    () => 'It was cut off, or was not written by pg_dump: nothing tells that a script is whole but its last line.',
+  ],
+  [
+    /what was restored is not what the manifest says/,
+    () => 'Do not rely on this backup: take a new one, and look at who can write that directory.',
+  ],
+  [/No space left|could not extend file|disk full/, () => 'The disk of the server is full: free some space.'],
+  [
+    /invalid (locale|LC_\w+)|locale name|collation ".*" .*does not exist/,
+    () => 'The server lacks the locale of the database: install it there.',
+  ],
+  [
+    /being accessed by other users|is in use/,
+    () => 'Somebody connects again and again: set `stop-command` and `start-command`.',
+  ],
+  [
+    /terminating connection|server closed|connection to (the )?server|no connection/,
+    () => 'The server could not be reached, or ended the connection: look at its log, then run again.',
+  ],
+];
+
+/** Puts what host/programs/restore-postgres.sh reported into words; null for what is told as in a backup. */
+export function restoreWords(
+  { code, text, facts }: Pick<HostFailure, 'code' | 'text' | 'facts'>,
+  said: string,
+  role: string,
+  { given }: PostgresSource,
+): Words | null {
+  const place = quoteOutside(given);
+  const advice = REASONS.find(([says]) => says.test(text))?.[1](role) ?? '';
+  switch (code) {
+    case 'E_RESTORE':
+      return [`the dump could not be restored into ${place}: ${clip(said, 1000)}`, advice];
+    case 'E_ROLLBACK_FAILED':
+      return [`the state before the restore could not be brought back in ${place}: ${clip(said, 1000)}`, advice];
+    case 'E_TARGET_BUSY': {
+      const users = sessionsIn(facts).map(showSession);
+      return [
+        `${place} stays in use, and can not change its name: ${users.length === 0 ? said : users.slice(0, 10).join('; ')}`,
+        `Set \`stop-command\` and \`start-command\` for what uses it. Sessions that ${role} may not end need \`GRANT pg_signal_backend TO ${role}\`, those of superusers a superuser.`,
+      ];
+    }
+    case 'E_BUSY':
+      return facts.get('in_place') === null
+        ? null
+        : [
+            `${place} stayed locked, and a restore in place needs all its tables for itself: ${said}`,
+            'Something holds a lock on a table, such as a session that is idle in a transaction: look at pg_stat_activity, stop the application by `stop-command`, or raise `lock-wait`.',
+          ];
+    case 'E_TOOL_VERSION':
+      return /unsupported version/.test(text)
+        ? [
+            `the client on the host can not read this dump: ${said}`,
+            'It was made by a newer pg_dump: install a client of that version beside the old one, the newest is taken (https://www.postgresql.org/download/).',
+          ]
+        : null;
+    case 'E_SOURCE_INVALID':
+      return [`the server of ${place} is a hot standby, which can not be written`, 'Name the primary.'];
+    default:
+      return null;
+  }
+}

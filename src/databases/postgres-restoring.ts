@@ -1,0 +1,357 @@
+import type { Manifest, PostgresContent, TableRows } from '../backups/manifest.js';
+import { BackupError } from '../errors.js';
+import { quote } from '../host/quoting.js';
+import type { Facts, HostRequest } from '../host/session.js';
+import { counted, formatBytes } from '../reporting/format.js';
+import { quoteOutside } from '../reporting/neutralise.js';
+import type { PostgresSource } from '../settings/postgres-url.js';
+import type { Settings } from '../settings/settings.js';
+import { checkRows, named, seconds } from './common.js';
+import { connectionString } from './connection-string.js';
+import { argumentsOf, createStatement, decoded, identifier, propertiesFor, tablesOf } from './postgres-facts.js';
+import type { Dump, Restoring, Step, TargetPlan } from './restoring.js';
+
+/** Puts a dump back into a PostgreSQL database, by host/programs/restore-postgres.sh. */
+export function postgresRestoring(target: PostgresSource): Restoring {
+  const { database, given } = target;
+  /** As it was asked for: `plan` and `byHand` are not told. */
+  let asked: Settings | null = null;
+
+  const request = (name: string, settings: Settings, more: Record<string, string>): HostRequest => {
+    asked = settings;
+    const [maintenance = '', second = ''] = ['postgres', 'template1'].filter((one) => one !== database);
+    return [
+      'job',
+      `${name}_restore_postgres`,
+      named({
+        ...argumentsOf(target, settings),
+        live: database,
+        maintenance: connectionString({ ...target, database: maintenance }),
+        second: connectionString({ ...target, database: second || maintenance }),
+        lock_wait: seconds(settings.lockWaitMs),
+        jobs: settings.dump.jobs === null ? '' : String(settings.dump.jobs),
+        ...more,
+      }),
+    ];
+  };
+
+  return {
+    targetName: database,
+    target: given,
+
+    look: (settings, dump) => request('look', settings, dumpArguments(dump)),
+
+    plan(facts, dump) {
+      const found = foundIn(facts, dump);
+      const why = whyInPlace(facts, target);
+      const missing = facts.need('target_state') === 'missing';
+      const way = missing ? 'create' : why === null ? 'swap' : 'in-place';
+      if (missing && facts.get('may_create') !== 'true') throw mayNotCreate(facts, database);
+      if (way === 'swap' && (asked?.restore.stopCommand ?? null) === null) checkSessions(facts, given);
+      checkSpace(found, dump, asked, given);
+      return {
+        ...found,
+        state: missing ? 'missing' : 'sound',
+        way,
+        wayInWords: missing ? CREATE : (why ?? SWAP),
+        remarks: remarksOn(facts, dump, way),
+      };
+    },
+
+    load(settings, dump, step) {
+      const { fresh, create } = { fresh: namesOf(step).new, create: step.way === 'create' };
+      const content = dump.manifest?.content ?? null;
+      return request('load', settings, {
+        ...dumpArguments(dump),
+        ...stepArguments(step),
+        loading: connectionString({ ...target, database: fresh }),
+        create: create ? `${createStatement(fresh, content, true)};` : '',
+        properties: create ? propertiesFor(fresh, content).join('\n') : '',
+      });
+    },
+
+    loaded(facts, { manifest }) {
+      const told = contentOf(manifest)?.tables ?? null;
+      if (facts.restored.length === 0) return told ?? [];
+      const loaded = restoredIn(facts);
+      if (told !== null) checkRows(told, loaded);
+      return loaded;
+    },
+
+    swap: (settings, dump, step) =>
+      request('swap', settings, { ...dumpArguments(dump), ...stepArguments(step), expected: expectedOf(dump) }),
+
+    swapped(facts, loaded) {
+      const here = facts.get('in_place') === null ? tablesOf(facts) : restoredIn(facts);
+      const live = new Map(here.map(({ name, rows }) => [name, rows]));
+      const wrong = loaded.flatMap(({ name, rows }) => {
+        const there = live.get(name);
+        if (there === undefined) return [`${name} is missing`];
+        return rows === null || there === null || rows === there ? [] : [`${name} has ${there} rows, not ${rows}`];
+      });
+      if (wrong.length === 0) return [];
+      const told = quoteOutside(
+        `${wrong.slice(0, 5).join('; ')}${wrong.length > 5 ? `; and ${wrong.length - 5} more` : ''}`,
+        600,
+      );
+      // it is the very database that was loaded and looked at: then clients are back already, and have written
+      if (facts.get('same_database') !== null)
+        return [`clients have written to the restored database since the swap: ${told}`];
+      throw new BackupError('E_RESTORE', `the live database is not what was restored: ${told}`, '');
+    },
+
+    back: (settings, step, safety) =>
+      request('back', settings, { ...stepArguments(step), ...(safety === null ? {} : safetyArguments(safety)) }),
+
+    settle: (settings, step) => request('settle', settings, stepArguments(step)),
+
+    recover: (settings, step) => request('recover', settings, stepArguments(step)),
+
+    byHand(step, safety) {
+      if (step.way === 'in-place') {
+        return (
+          safety?.manifest?.recovery ?? [
+            '# nothing was kept of the state before: there was no safety backup (safety-backup: false)',
+          ]
+        );
+      }
+      const { new: fresh, old } = namesOf(step);
+      const other = connectionString({ ...target, database: database === 'postgres' ? 'template1' : 'postgres' });
+      const live = identifier(database);
+      const statements = [
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database.replaceAll("'", "''")}'`,
+        `ALTER DATABASE ${live} RENAME TO ${fresh}`,
+        ...(step.way === 'create'
+          ? []
+          : [`ALTER DATABASE ${old} RENAME TO ${live}`, `ALTER DATABASE ${live} ALLOW_CONNECTIONS true`]),
+      ];
+      const commands = statements.map((one) => `-c ${quote(one)}`).join(' ');
+      return [
+        `${psqlThere(asked)} -X -v ON_ERROR_STOP=1 -d ${quote(other)} ${commands}`,
+        `# when all is well again: DROP DATABASE ${fresh};`,
+      ];
+    },
+  };
+}
+
+const SWAP =
+  'It is loaded into a new database beside the live one, which then takes its name: clients stay connected during the load, are disconnected for an instant by the swap, and can connect again at once.';
+const CREATE =
+  'There is no such database yet: it is made, like the one that was backed up, and gets its name when it is loaded.';
+
+/** Names on the server are a function of the id alone: the next run must find them. */
+function namesOf({ id }: Step): { new: string; old: string } {
+  const [, day, time, random] = /-(\d{8})T(\d{6})Z-([0-9a-f]{4})$/.exec(id) ?? [];
+  if (random === undefined) throw new BackupError('E_INTERNAL', `the id of a restore is ${JSON.stringify(id)}`);
+  const suffix = `${day}${time}_${random}`;
+  return { new: `db_backup_new_${suffix}`, old: `db_backup_old_${suffix}` };
+}
+
+const stepArguments = (step: Step): Record<string, string> => ({ id: step.id, way: step.way, ...namesOf(step) });
+
+function dumpArguments({
+  file,
+  kind,
+  compression,
+  sha256,
+  bytes,
+  databaseBytes,
+  manifest,
+}: Dump): Record<string, string> {
+  return {
+    payload: file,
+    kind,
+    compressor: compression,
+    sha256,
+    bytes: String(bytes),
+    plain_bytes: String(databaseBytes ?? 0),
+    foreign: manifest === null ? '1' : '',
+  };
+}
+
+function safetyArguments(dump: Dump): Record<string, string> {
+  const { payload = '', kind = '', compressor = '', sha256 = '', bytes = '', plain_bytes = '' } = dumpArguments(dump);
+  return {
+    safety_payload: payload,
+    safety_kind: kind,
+    safety_compressor: compressor,
+    safety_sha256: sha256,
+    safety_bytes: bytes,
+    safety_plain_bytes: plain_bytes,
+    safety_expected: expectedOf(dump),
+  };
+}
+
+const contentOf = (manifest: Manifest | null): PostgresContent | null =>
+  manifest?.content != null && 'properties' in manifest.content ? manifest.content : null;
+
+/** `HEX ROWS` a line: what the server compares before it commits. */
+const expectedOf = ({ manifest }: Dump): string =>
+  (contentOf(manifest)?.tables ?? [])
+    .map(({ name, rows }) => `${Buffer.from(name, 'utf8').toString('hex')} ${rows ?? ''}`)
+    .join('\n');
+
+const restoredIn = (facts: Facts): { name: string; rows: number }[] =>
+  facts.restored.map(({ name, rows }) => ({ name: name.toString('utf8'), rows }));
+
+type Found = Pick<
+  TargetPlan,
+  'bytes' | 'tables' | 'dumpTables' | 'differences' | 'users' | 'neededBytes' | 'freeBytes'
+>;
+
+function foundIn(facts: Facts, dump: Dump): Found {
+  const tables = tablesOf(facts).sort(byName);
+  const dumpTables = tablesOfDump(facts, dump);
+  const free = facts.get('target_free_kib') ?? '';
+  return {
+    bytes: facts.get('source_bytes') === null ? 0 : facts.number('source_bytes'),
+    tables,
+    dumpTables,
+    differences: dumpTables === null ? [] : differencesBetween(tables, dumpTables),
+    users: sessionsIn(facts).map(showSession),
+    // what is packed comes to several times its size, with indexes
+    neededBytes: dump.databaseBytes ?? dump.bytes * (dump.compression === 'none' ? 2 : 8),
+    freeBytes: /^\d{1,12}$/.test(free) ? Number(free) * 1024 : null,
+  };
+}
+
+/** As the manifest tells, else as far as the table of contents of the archive does. */
+function tablesOfDump(facts: Facts, dump: Dump): TableRows[] | null {
+  const told = contentOf(dump.manifest)?.tables;
+  if (told !== undefined) return [...told].sort(byName);
+  const listed = facts.all('dump_table');
+  return listed.length === 0 ? null : listed.map((name) => ({ name, rows: null })).sort(byName);
+}
+
+const byName = ({ name: one }: TableRows, { name: other }: TableRows): number => (one < other ? -1 : 1);
+
+function differencesBetween(live: TableRows[], backup: TableRows[]): string[] {
+  const [there, coming] = [live, backup].map((tables) => new Set(tables.map(({ name }) => name)));
+  return [
+    ...live
+      .filter(({ name }) => !coming?.has(name))
+      .map(({ name }) => `${quoteOutside(name, 100)} is not in the backup, and will be gone`),
+    ...backup
+      .filter(({ name }) => !there?.has(name))
+      .map(({ name }) => `${quoteOutside(name, 100)} is in the backup alone, and will be there again`),
+  ];
+}
+
+interface ServerSession {
+  user?: unknown;
+  from?: unknown;
+  application?: unknown;
+  state?: unknown;
+  type?: unknown;
+  may_end?: unknown;
+}
+
+/** Who is in the database; what they call themselves is theirs. */
+export function sessionsIn(facts: Facts): ServerSession[] {
+  return facts.all('session').flatMap((hex) => {
+    try {
+      return [JSON.parse(decoded(hex)) as ServerSession];
+    } catch {
+      return [];
+    }
+  });
+}
+
+export function showSession({ user, from, application, state, type }: ServerSession): string {
+  const texts = [
+    `${user ?? 'somebody'}${from == null ? '' : ` from ${from}`}`,
+    application,
+    type === 'client backend' ? null : type,
+    state,
+  ];
+  return quoteOutside(texts.filter((text) => text != null && text !== '').join(', '), 200);
+}
+
+/** Why the database can not be replaced by another one, as a sentence for the plan; null when it can. */
+function whyInPlace(facts: Facts, { given }: PostgresSource): string | null {
+  const role = quoteOutside(decoded(facts.need('role')), 100);
+  const way = `so it is restored in place, in a single transaction: clients wait from its beginning to its end, and what others than ${role} own in ${quoteOutside(given)} stays`;
+  const kept = facts.all('kept_setting').map((hex) => quoteOutside(decoded(hex), 60));
+  if (facts.get('may_create') !== 'true') return `The role ${role} may not create databases, ${way}.`;
+  if (facts.get('owns') === 'false') return `The role ${role} does not own the database, ${way}.`;
+  if (facts.get('maintenance') === null) {
+    return `No other database of the server (postgres, template1) lets ${role} in, ${way}.`;
+  }
+  if (kept.length > 0) {
+    return `The role ${role} may not give the settings of the database (${kept.slice(0, 5).join('; ')}) to another one, ${way}.`;
+  }
+  return null;
+}
+
+function mayNotCreate(facts: Facts, database: string): BackupError {
+  const role = quoteOutside(decoded(facts.need('role')), 100);
+  return new BackupError(
+    'E_RESTORE',
+    `there is no database ${quoteOutside(JSON.stringify(database))} on the server, and the role ${role} may not create one`,
+    `Correct the name (upper and lower case count), create the database, or as a superuser: \`ALTER ROLE ${role} CREATEDB\`. Nothing was changed.`,
+  );
+}
+
+/** Those that this role may not end would keep the database from being renamed. Throws E_TARGET_BUSY. */
+function checkSessions(facts: Facts, given: string): void {
+  const staying = sessionsIn(facts).filter(({ may_end }) => may_end !== true);
+  if (staying.length === 0) return;
+  const role = quoteOutside(decoded(facts.need('role')), 100);
+  throw new BackupError(
+    'E_TARGET_BUSY',
+    `${quoteOutside(given)} is in use by ${counted(staying.length, 'session')} that the role ${role} may not end: ${staying.slice(0, 10).map(showSession).join('; ')}`,
+    `Set \`stop-command\` and \`start-command\` for what uses it, or as a superuser: \`GRANT pg_signal_backend TO ${role}\` (sessions of superusers and prepared transactions have to be ended by hand). Nothing was changed.`,
+  );
+}
+
+/** Throws E_NOSPACE when it is known that the disk of the server does not hold both. */
+function checkSpace(
+  { neededBytes, freeBytes }: Found,
+  { manifest }: Dump,
+  settings: Settings | null,
+  given: string,
+): void {
+  const left = settings?.minFreeBytes ?? 0;
+  if (manifest === null || freeBytes === null || freeBytes >= neededBytes + left) return;
+  throw new BackupError(
+    'E_NOSPACE',
+    `the restore needs ${formatBytes(neededBytes)} on the disk of the server of ${quoteOutside(given)}, beside what is there, and ${formatBytes(freeBytes)} are free`,
+    'Free some space there: until the restore is done, both states are kept. Nothing was changed.',
+  );
+}
+
+function remarksOn(facts: Facts, { manifest }: Dump, way: string): string[] {
+  const remarks: string[] = [];
+  const number = (key: string): number => (facts.get(key) === null ? 0 : facts.number(key));
+  const major = (version: string | null | undefined): number => Number(/^\d+/.exec(version ?? '')?.[0] ?? 0);
+  const [made, server] = [major(manifest?.tools.PostgreSQL), major(facts.get('server_version'))];
+  if (made > server) {
+    remarks.push(
+      `the backup is of PostgreSQL ${made}, and the server is ${server}: what is new in ${made} can not be restored there`,
+    );
+  }
+  if (way === 'swap' && number('slots') > 0) {
+    remarks.push(
+      `the database has ${counted(number('slots'), 'replication slot')}, which stay with the state that is replaced: make them anew for the restored one`,
+    );
+  }
+  if (number('subscriptions') > 0) {
+    remarks.push(
+      `the database has ${counted(number('subscriptions'), 'subscription')}: a restored one is disabled until you enable it`,
+    );
+  }
+  const foreign = facts.all('foreign_table').map((hex) => quoteOutside(decoded(hex), 80));
+  if (way === 'in-place' && foreign.length > 0) {
+    remarks.push(
+      `${foreign.length} of the tables and views belong to other roles and can not be replaced; when the backup has them too, the restore fails and changes nothing: ${foreign.slice(0, 5).join(', ')}`,
+    );
+  }
+  return remarks;
+}
+
+function psqlThere(settings: Settings | null): string {
+  const { container = null, runAs = null } = settings ?? {};
+  if (container !== null)
+    return `docker exec -i ${runAs === null ? '' : `--user ${quote(runAs)} `}${quote(container)} psql`;
+  return `${runAs === null ? '' : `sudo -u ${quote(runAs)} `}psql`;
+}

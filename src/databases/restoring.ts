@@ -1,0 +1,68 @@
+import type { Compression, Kind, Manifest, TableRows } from '../backups/manifest.js';
+import type { Facts, HostRequest } from '../host/session.js';
+import type { Settings } from '../settings/settings.js';
+
+/** What is put back: a file on the host, hashed before anything reads it. */
+export interface Dump {
+  /** In the backup directory, or an absolute path. */
+  file: string;
+  kind: Kind; // sqlite | dump | tar | sql
+  compression: Compression; // zstd | gzip | none
+  sha256: string;
+  bytes: number;
+  /** SQLite: size of the unpacked copy; null when it is not known (a dump that this action did not make). */
+  databaseBytes: number | null;
+  /** null: not made by this action. */
+  manifest: Manifest | null;
+}
+
+/** How an engine puts a dump back. `id` names what it makes on the way; `way` is what `plan` decided. */
+export interface Restoring {
+  /** What `confirm` must be: the name of the file or database. */
+  readonly targetName: string;
+  /** Where it is, for messages and the journal; no password. */
+  readonly target: string;
+  look(settings: Settings, dump: Dump): HostRequest;
+  /** What look found. Throws a BackupError when the dump can not be restored there (E_TARGET_BUSY is thrown only when nothing will be stopped: `settings.restore.stopCommand === null`). */
+  plan(facts: Facts, dump: Dump): TargetPlan;
+  load(settings: Settings, dump: Dump, step: Step): HostRequest;
+  /** Throws E_MANIFEST / E_RESTORE when what was loaded is not what the manifest says. Returns tables and rows of what was loaded. */
+  loaded(facts: Facts, dump: Dump): TableRows[];
+  swap(settings: Settings, dump: Dump, step: Step): HostRequest;
+  /** The live database after the swap against what was loaded. Throws E_RESTORE when tables are missing or rows differ (with others connected that may write, other rows are a remark instead). */
+  swapped(facts: Facts, loaded: TableRows[]): string[] /* remarks */;
+  back(settings: Settings, step: Step, safety: Dump | null): HostRequest;
+  settle(settings: Settings, step: Step): HostRequest;
+  recover(settings: Settings, step: Step): HostRequest;
+  /** A copy of the files of a damaged database, where there are files. */
+  saveDamaged?(settings: Settings, id: string): HostRequest;
+  /** Shell or SQL lines, in order, that bring the old state back by hand, for E_ROLLBACK_FAILED. */
+  byHand(step: Step, safety: Dump | null, directory: string): string[];
+}
+
+/** Step: which restore, and in which way. */
+export interface Step {
+  id: string;
+  way: string;
+}
+
+/** What the restore would meet and do. */
+export interface TargetPlan {
+  state: 'sound' | 'damaged' | 'missing';
+  /** The way it will be restored; word of the engine, kept in the journal: SQLite `in-place` | `replace`; PostgreSQL `swap` | `in-place`. */
+  way: string;
+  /** One sentence for the plan: what this way means (who waits, who is disconnected). */
+  wayInWords: string;
+  bytes: number; // of the live database, 0 when missing
+  tables: TableRows[]; // of the live database; rows null where not counted
+  /** Of the dump, where it can be told without loading (manifest, or an unpacked look). */
+  dumpTables: TableRows[] | null;
+  /** One sentence each: tables or objects that only one of both has or that differ, already neutral text. */
+  differences: string[];
+  /** Who has it open, one line each ("pid 123 uwsgi", "app from 10.0.0.7, psql, idle in transaction"). */
+  users: string[];
+  /** KiB that the restore needs and that are free, where it is loaded. */
+  neededBytes: number;
+  freeBytes: number | null;
+  remarks: string[];
+}
