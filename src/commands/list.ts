@@ -1,0 +1,33 @@
+import type { Backup } from '../backups/catalogue.js';
+import { type BackupPlace, placed } from '../backups/copies.js';
+import { clip, counted, formatBytes, showPlaces } from '../reporting/format.js';
+import { catalogueOf } from './catalogue.js';
+import { connected } from './connect.js';
+import { look, openDirectory } from './directory.js';
+import { lookOffsite, withStore } from './offsite-backups.js';
+import type { Run } from './run.js';
+
+/** The catalogue of one database's backups, on the host and in the S3 store. Changes nothing. */
+export async function list(run: Run): Promise<void> {
+  const { settings, log, report } = run;
+  await connected(run, async (connection) => {
+    const facts = await connection.send(...openDirectory(run, 'look'), look(run));
+    const catalogue = catalogueOf(run, facts);
+    const uri = await withStore(run, async (store) => {
+      return store === null ? null : (await lookOffsite(run, store, { catalogue, facts, connection })).uri;
+    });
+    for (const { backup, places } of placed(catalogue.backups, run.copies)) {
+      log.info(lineOf(backup, uri === null ? [] : places));
+    }
+    log.info(`${counted(catalogue.backups.length, 'backup')} of ${settings.name} in ${report.directory}`);
+    if (uri !== null) log.info(`${counted(run.copies.length, 'backup')} of ${settings.name} in ${uri}`);
+    report.ok = true;
+  });
+}
+
+function lineOf({ id, manifest, state, detail }: Backup, places: BackupPlace[]): string {
+  const proof = state === 'ok' ? `verified: ${manifest.verified.level}` : `${state}: ${detail}`;
+  const where = places.length === 0 ? '' : `  in: ${showPlaces(places)}`;
+  const pinned = manifest.pinned === null ? '' : `  pinned: ${clip(manifest.pinned.reason, 200)}`;
+  return `${id}  ${formatBytes(manifest.bytes)}  ${proof}${where}${pinned}`;
+}

@@ -1,0 +1,63 @@
+import type { Manifest, Reason } from '../backups/manifest.js';
+import { payloadFile } from '../backups/names.js';
+import { BackupError } from '../errors.js';
+import type { Facts } from '../host/session.js';
+import type { Run } from './run.js';
+
+/**
+ * The manifest of the backup that the host has just made and proven; `damaged`: of a copy of the files of a SQLite database that is damaged.
+ * Throws E_INTERNAL when the host left something out.
+ */
+export function manifestOf(
+  run: Run,
+  { id, createdAt, started }: { id: string; createdAt: Date; started: Date },
+  facts: Facts,
+  hello: Facts,
+  damaged = false,
+): Manifest {
+  const { settings, database, report } = run;
+  const compressor = facts.need('compressor');
+  const compression = compressor === 'zstd' ? 'zstd' : compressor === 'none' ? 'none' : 'gzip';
+  const kind = damaged ? 'tar' : database.kind;
+  const file = payloadFile(id, kind, compression);
+  const engine = damaged
+    ? { databaseBytes: facts.number('plain_bytes'), tools: {}, content: null }
+    : database.describe(facts);
+  const identity = database.identity(facts);
+  const sha256 = facts.need('sha256');
+  if (!/^[0-9a-f]{64}$/.test(sha256)) throw new BackupError('E_INTERNAL', 'the host did not report a SHA-256');
+  const now = run.now();
+  return {
+    schema: 1,
+    id,
+    name: settings.name,
+    engine: database.engine,
+    kind,
+    file,
+    createdAt: createdAt.toISOString().replace('.000Z', 'Z'),
+    host: hello.get('hostname') ?? report.host,
+    database: settings.database.given,
+    identity,
+    bytes: facts.number('bytes'),
+    sha256,
+    databaseBytes: engine.databaseBytes,
+    compression,
+    encryption: 'none',
+    tools: engine.tools,
+    content: engine.content,
+    verified: { level: damaged ? 'none' : settings.verify, at: now.toISOString() },
+    durationMs: now.getTime() - started.getTime(),
+    github: run.github,
+    pinned: settings.pin === null ? null : { reason: settings.pin, at: now.toISOString() },
+    reason: reasonOf(run),
+    recovery: damaged
+      ? []
+      : database.recovery({ file, kind, compression, identity, content: engine.content }, report.directory, settings),
+    mac: null,
+  };
+}
+
+function reasonOf(run: Run): Reason {
+  if (run.github === null || run.github.event === 'workflow_dispatch') return 'manual';
+  return run.github.event === 'schedule' ? 'scheduled' : 'deploy';
+}

@@ -1,0 +1,201 @@
+import { checkSize } from '../backups/anomalies.js';
+import type { Backup, Orphan } from '../backups/catalogue.js';
+import { manifestFile } from '../backups/names.js';
+import { type Candidate, planRetention, type RetentionPlan } from '../backups/retention.js';
+import { BackupError, describe } from '../errors.js';
+import { leaving } from '../offsite/failures.js';
+import { type Held, heldOf, removeCopies } from '../offsite/removal.js';
+import type { Store } from '../offsite/store.js';
+import { clip, counted } from '../reporting/format.js';
+import { warn } from './connect.js';
+import { type Copies, lookOffsite, type OnHost, showCopies } from './offsite-backups.js';
+import { removals } from './removals.js';
+import type { Run } from './run.js';
+
+const HIDDEN =
+  'the bucket keeps versions: what was deleted is hidden by delete markers, and takes space until a lifecycle rule (NoncurrentVersionExpiration) removes it';
+
+/** Retention of the copies: what is decided, and what is to be deleted. */
+export interface CopiesPlan {
+  retention: RetentionPlan;
+  remove: (Backup | Orphan)[];
+}
+
+/** Decides from what is in the store alone; what is locked there stays. `more`: a copy that is not there yet. */
+export async function planCopies(
+  run: Run,
+  { store, catalogue, candidates }: Copies,
+  more: Candidate[] = [],
+): Promise<CopiesPlan | null> {
+  const { s3, name, keepMinimum, maxDelete } = run.settings;
+  const rules = s3?.keep ?? null;
+  if (rules === null) return null;
+  const retention = planRetention([...more, ...candidates], { rules, keepMinimum, maxDelete }, run.now());
+  const doomed = removals(retention, catalogue);
+  const held = await heldOf(store, name, doomed, run.now());
+  keepHeld(retention, held);
+  const isHeld = new Set(held.map(({ id }) => id));
+  return { retention, remove: doomed.filter(({ id }) => !isHeld.has(id)) };
+}
+
+function keepHeld({ decisions }: RetentionPlan, held: readonly Held[]): void {
+  for (const { id, why } of held) {
+    const decision = decisions.find((one) => one.id === id);
+    if (decision !== undefined) Object.assign(decision, { keep: true, reasons: [why] });
+  }
+}
+
+/** Puts the plan into the report and the log. `would`: it is not going to be carried out. */
+export function tellCopiesPlan(run: Run, { uri }: Copies, { retention, remove }: CopiesPlan, would: boolean): void {
+  if (run.report.s3 !== null) run.report.s3.retention = retention.decisions;
+  const may = would ? 'would ' : '';
+  for (const { id, keep, reasons } of retention.decisions) {
+    run.log.info(`${may}${keep ? 'keep' : 'delete'} ${uri}${id}: ${clip(reasons.join(', '), 300)}`);
+  }
+  const orphans = remove.filter(({ id }) => !retention.decisions.some((decision) => decision.id === id));
+  for (const { files } of orphans) run.log.info(`${may}sweep ${uri}${files.join(', ')}: no manifest`);
+}
+
+/** Carries a plan out. Throws E_ROTATE, with the report corrected to what was really deleted. */
+export async function deleteCopies(
+  run: Run,
+  { store, uri }: Copies,
+  { retention, remove }: CopiesPlan,
+  onHost: readonly Backup[],
+): Promise<void> {
+  const { report, log, settings } = run;
+  const removal = await removeCopies(store, settings.name, remove, (file) => log.info(`deleted ${file}`));
+  keepHeld(retention, removal.held);
+  const gone = new Set(removal.deleted);
+  const before = run.copies.length;
+  run.copies = run.copies.filter(({ id }) => !gone.has(manifestFile(id)));
+  if (report.s3 !== null) {
+    report.s3.deleted = before - run.copies.length;
+    report.s3.hidden = removal.hides;
+  }
+  showCopies(run, onHost);
+  for (const { id, why } of removal.held) log.info(`keep ${uri}${id}: ${why}`);
+  if (removal.hides) log.info(HIDDEN);
+  if (removal.failure === null) return;
+  const { error, file } = removal.failure;
+  const left = remove.filter(({ files }) => !files.every((one) => gone.has(one))).length - removal.held.length;
+  throw notRotated(error, `${counted(left, 'old copy', 'old copies')} could not be deleted, the first at ${file}`);
+}
+
+const AGAIN = '`prune` tries again; with `s3-keep: none` the lifecycle of the bucket does it.';
+
+/** Only what the store says is about the rotation; that the run was cancelled is another story. */
+function notRotated(error: unknown, what: string, then = AGAIN): unknown {
+  const { code, message, hint } = describe(leaving(error, 'The backups on the host are as they are.'));
+  if (!code.startsWith('E_S3_') && code !== 'E_ROTATE') return error;
+  return new BackupError('E_ROTATE', `${what}: ${message}`, `${hint} ${then}`);
+}
+
+/**
+ * Rotates the copies after this run's own was read back: `id` has to be among them. Throws E_ROTATE, E_POLICY, E_SHRUNK; the new backup
+ * is good in each case.
+ */
+export async function rotateCopies(run: Run, store: Store, onHost: OnHost, made: Backup): Promise<void> {
+  if (run.settings.s3?.keep === null) {
+    run.log.info('the copies in the store are left to the lifecycle of the bucket (s3-keep: none)');
+    return;
+  }
+  const copies = await lookOffsite(run, store, onHost).catch((error: unknown) => {
+    throw notRotated(error, 'the copies in the store could not be listed, so none was deleted');
+  });
+  const { backups } = onHost.catalogue;
+  if (!copies.catalogue.backups.some(({ id, state }) => id === made.id && state === 'ok')) {
+    throw new BackupError(
+      'E_ROTATE',
+      `${copies.uri} is listed without ${made.id}, which was read back there a moment ago`,
+      'The store or its credentials do not show all that is there. No copy was deleted; `prune` tries again.',
+    );
+  }
+  const plan = await planCopies(run, copies).catch((error: unknown) => {
+    throw notRotated(error, 'the copies in the store could not be looked at, so none was deleted');
+  });
+  if (plan === null) return;
+  const objection = objectionTo(run, copies, plan, made);
+  tellCopiesPlan(run, copies, plan, objection !== null);
+  if (objection !== null) throw objection;
+  await deleteCopies(run, copies, plan, backups);
+}
+
+/** A host that has lost its directory knows of no size before. */
+function objectionTo(
+  run: Run,
+  { uri, catalogue, candidates }: Copies,
+  plan: CopiesPlan,
+  made: Backup,
+): BackupError | null {
+  const kept = 'The new backup is good, on the host and in the store; no older copy was deleted.';
+  const counts = new Set(candidates.filter(({ verified }) => verified).map(({ id }) => id));
+  const sizes = catalogue.backups
+    .filter(({ id }) => id !== made.id && counts.has(id))
+    .map(({ manifest }) => manifest.databaseBytes);
+  const { shrinkLimit: shrink, growthLimit: growth } = run.settings;
+  const anomaly = checkSize(made.manifest.databaseBytes, sizes, { shrink, growth });
+  if (anomaly !== null) {
+    return new BackupError(
+      'E_SHRUNK',
+      `${anomaly} (by the backups in ${uri})`,
+      `${kept} If the change is right, set \`shrink-limit: none\` or \`growth-limit: none\` for one run.`,
+    );
+  }
+  return plan.retention.refusal === null ? null : refused(copiesRefusal(uri, plan.retention.refusal), kept);
+}
+
+const copiesRefusal = (uri: string, refusal: string): string => `in ${uri}: ${refusal}`;
+
+const refused = (refusal: string, kept: string): BackupError =>
+  new BackupError(
+    'E_POLICY',
+    refusal,
+    `${kept} Look at the plan (\`command: prune\` with \`dry-run: true\`), then change \`s3-keep\`, \`keep-minimum\` or \`max-delete\`.`,
+  );
+
+/** `prune`: the plan for the copies, told; what carries it out, null when there is nothing to do. Throws E_POLICY when it is refused. */
+export async function pruneCopies(
+  run: Run,
+  store: Store,
+  onHost: OnHost,
+): Promise<(left: readonly Backup[]) => Promise<void>> {
+  const { dryRun, s3 } = run.settings;
+  if (s3?.keep === null) {
+    run.log.info('the copies in the store are left to the lifecycle of the bucket (s3-keep: none)');
+    return async () => {};
+  }
+  const copies = await lookOffsite(run, store, onHost);
+  const plan = await planCopies(run, copies);
+  if (plan === null) return async () => {};
+  const { refusal } = plan.retention;
+  tellCopiesPlan(run, copies, plan, dryRun || refusal !== null);
+  if (refusal !== null) {
+    if (!dryRun) throw refused(copiesRefusal(copies.uri, refusal), 'Nothing was deleted, on the host neither.');
+    warn(run, `this plan would be refused: ${copiesRefusal(copies.uri, refusal)}`);
+  }
+  return (left) => deleteCopies(run, copies, plan, left);
+}
+
+/** `delete`: the copy of one backup. Throws E_ROTATE. */
+export async function deleteCopy(
+  run: Run,
+  { store, uri }: Copies,
+  copy: Backup,
+  onHost: readonly Backup[],
+): Promise<void> {
+  const { report, log, settings } = run;
+  const { deleted, hides, held, failure } = await removeCopies(store, settings.name, [copy], (file) =>
+    log.info(`deleted ${file}`),
+  );
+  if (deleted.includes(manifestFile(copy.id))) run.copies = run.copies.filter(({ id }) => id !== copy.id);
+  if (report.s3 !== null) Object.assign(report.s3, { deleted: deleted.length > 0 ? 1 : 0, hidden: hides });
+  showCopies(run, onHost);
+  if (hides) log.info(HIDDEN);
+  const what = `the copy of ${copy.id} in ${uri} could not be deleted`;
+  const again =
+    deleted.length === 0 ? 'Run again.' : 'What is left of it there is no backup any more; `prune` sweeps it.';
+  if (failure !== null) throw notRotated(failure.error, what, again);
+  if (held.length > 0)
+    throw new BackupError('E_ROTATE', `${what}: it is ${held[0]?.why}`, 'Run again when the lock has ended.');
+}

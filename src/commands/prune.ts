@@ -1,0 +1,39 @@
+import { toCandidates } from '../backups/catalogue.js';
+import { BackupError } from '../errors.js';
+import { plan, tellPlan } from './catalogue.js';
+import { change } from './change.js';
+import { warn } from './connect.js';
+import { withStore } from './offsite-backups.js';
+import { pruneCopies } from './offsite-rotation.js';
+import { removals } from './removals.js';
+import type { Run } from './run.js';
+
+/**
+ * Applies retention alone, on the host and then in the S3 store. Throws E_POLICY when one of the two plans is refused; nothing is deleted
+ * then.
+ */
+export async function prune(run: Run): Promise<void> {
+  const { dryRun } = run.settings;
+  await withStore(run, (store) =>
+    change(run, async (found) => {
+      const { catalogue } = found;
+      const retention = plan(run, toCandidates(catalogue.backups));
+      tellPlan(run, retention.decisions, dryRun || retention.refusal !== null);
+      if (retention.refusal !== null) {
+        if (!dryRun) {
+          throw new BackupError(
+            'E_POLICY',
+            retention.refusal,
+            'Nothing was deleted. Change `keep`, `keep-minimum` or `max-delete`; `dry-run: true` shows the plan.',
+          );
+        }
+        warn(run, `this plan would be refused: ${retention.refusal}`);
+      }
+      const remove = removals(retention, catalogue);
+      if (store === null) return { remove };
+      const carryOut = await pruneCopies(run, store, found);
+      const left = catalogue.backups.filter((backup) => !remove.includes(backup));
+      return { remove, after: () => carryOut(left) };
+    }),
+  );
+}

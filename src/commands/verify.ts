@@ -1,0 +1,259 @@
+import { randomBytes } from 'node:crypto';
+import type { Backup, Catalogue } from '../backups/catalogue.js';
+import { isDamagedCopy, type Manifest, serializeManifest, VERIFIED_LEVELS } from '../backups/manifest.js';
+import { formatId, manifestFile } from '../backups/names.js';
+import { isFuture, newestFirst } from '../backups/retention.js';
+import { BackupError, describe } from '../errors.js';
+import type { Facts, HostRequest } from '../host/session.js';
+import type { Store } from '../offsite/store.js';
+import { formatDuration } from '../reporting/format.js';
+import { checkAsserts } from './asserts.js';
+import { catalogueOf, factsOf, showBackups } from './catalogue.js';
+import { notFound } from './change.js';
+import { type Connection, warn } from './connect.js';
+import { connectedToChange, look, lookLocked, openDirectory, statusOf } from './directory.js';
+import { fetchToHost, fetchToRunner } from './fetch.js';
+import type { Run } from './run.js';
+import { allInStore, byIdInStore, type InStore, inStore, named } from './store-backups.js';
+import { proveOnRunner, pull } from './verify-on-runner.js';
+
+/**
+ * Proves one existing backup at the level asked for, and records the level and the time in its manifest on the host. One that turns out
+ * to be damaged there is recorded as not verified, so that retention does not count on it. One that the host has lost is taken from the
+ * store, where nothing is ever overwritten, so that nothing is recorded there.
+ */
+export async function verify(run: Run): Promise<void> {
+  const { settings, report } = run;
+  const { s3, backupInStore: located, dryRun, verifyOn } = settings;
+  await connectedToChange(run, async (connection) => {
+    const looking = dryRun ? look(run) : lookLocked(run, settings.backup ?? settings.name);
+    const how = s3 !== null && verifyOn === 'host' ? 'create' : 'change';
+    const facts = await connection.send(...openDirectory(run, dryRun ? 'look' : how), looking);
+    const catalogue = catalogueOf(run, facts);
+    if (located !== null) {
+      await inStore(run, located.bucket, async (store) => {
+        await proveStored(run, connection, catalogue, store, await named(run, store, located));
+      });
+    } else {
+      const { backup, lost } = chosen(run, catalogue);
+      const isFound = lost !== null && s3 !== null && (await proveInstead(run, connection, catalogue, lost, facts));
+      if (!isFound) {
+        if (backup === null) throw lost?.why ?? new BackupError('E_NOT_FOUND', 'there is no backup');
+        await proveHere(run, connection, catalogue, backup);
+      }
+    }
+    report.ok = true;
+  });
+}
+
+async function proveHere(run: Run, connection: Connection, catalogue: Catalogue, backup: Backup): Promise<void> {
+  const { report } = run;
+  report.backup = factsOf(run, backup);
+  if (!tellWhich(run, backup.id)) return;
+  try {
+    const proof = await prove(run, backup, {
+      onHost: async (request) => connection.send(...request(backup.manifest)),
+      pull: (to) => pull(run, connection, backup.manifest, to),
+    });
+    const isMore = VERIFIED_LEVELS.indexOf(proof.level) >= VERIFIED_LEVELS.indexOf(backup.manifest.verified.level);
+    await record(run, connection, catalogue, backup, isMore ? proof : backup.manifest.verified);
+  } catch (error) {
+    if (error instanceof BackupError && DAMAGED.includes(error.code) && !report.ok) {
+      await record(run, connection, catalogue, backup, { level: 'none', at: run.now().toISOString() }).catch(() => {
+        warn(run, `that ${backup.id} is damaged could not be recorded in its manifest`);
+      });
+    }
+    throw error;
+  }
+}
+
+/** The same of what the host has lost; false when the store does not have it either. */
+async function proveInstead(
+  run: Run,
+  connection: Connection,
+  catalogue: Catalogue,
+  { id, why }: Lost,
+  facts: Facts,
+): Promise<boolean> {
+  const { settings } = run;
+  if (settings.s3?.onlyNamed) return false;
+  return inStore(run, null, async (store) => {
+    const looking =
+      id === null
+        ? allInStore(run, store, run.database.identity(facts), () => true).then(([newest]) => newest)
+        : byIdInStore(run, store, settings.name, id);
+    const found = await looking.catch((error: unknown) => {
+      const { code, message, hint } = why;
+      throw new BackupError(code, `${message}; and the store did not help: ${describe(error).message}`, hint);
+    });
+    if (!found?.backup) return false;
+    if (settings.backup === null) checkAge(run, found.backup.createdAt);
+    warn(run, `${why.message}: ${found.backup.id} is taken from ${found.uri}`);
+    await proveStored(run, connection, catalogue, store, found);
+    return true;
+  });
+}
+
+async function proveStored(
+  run: Run,
+  connection: Connection,
+  catalogue: Catalogue,
+  store: Store,
+  found: InStore,
+): Promise<void> {
+  const { backup, uri } = found;
+  if (backup === null) {
+    throw new BackupError(
+      'E_MANIFEST',
+      `${uri} has no manifest beside it, so nothing tells what it should hold`,
+      '`command: verify` proves backups that this action made. `command: restore` takes any dump.',
+    );
+  }
+  run.report.backup = { ...factsOf(run, backup), path: uri };
+  if (!tellWhich(run, uri)) return;
+  let fetched: string | null = null;
+  const proof = await prove(run, backup, {
+    onHost: async (request) => {
+      fetched = await fetchToHost(run, connection, store, found);
+      return connection.send(...request({ ...backup.manifest, file: fetched }));
+    },
+    pull: (to) => fetchToRunner(run, store, found, to),
+  }).catch((error: unknown) => {
+    if (!(error instanceof BackupError)) throw error;
+    const message = fetched === null ? error.message : error.message.replaceAll(fetched, uri);
+    const hint = DAMAGED.includes(error.code)
+      ? 'Do not rely on that copy; take another backup. It is left as it is, and so is what the host has.'
+      : error.hint;
+    throw new BackupError(error.code, message, hint, { cause: error });
+  });
+  run.report.backup.verifiedLevel = proof.level;
+  // What was proven are the bytes of the store: a backup whose own were found damaged does not become good by that.
+  const own = catalogue.backups.find(({ id }) => id === backup.id);
+  if (own?.state === 'ok' && own.manifest.sha256 === backup.manifest.sha256) {
+    const isMore = VERIFIED_LEVELS.indexOf(proof.level) >= VERIFIED_LEVELS.indexOf(own.manifest.verified.level);
+    await record(run, connection, catalogue, own, isMore ? proof : own.manifest.verified);
+    return;
+  }
+  run.log.info(
+    'the level is recorded nowhere: the host does not have this backup, and nothing in the store is overwritten',
+  );
+}
+
+/** False when it is not to be done. */
+function tellWhich({ settings, log }: Run, what: string): boolean {
+  log.info(`${settings.dryRun ? 'would verify' : 'verifying'} ${what}, level ${settings.verify}`);
+  return !settings.dryRun;
+}
+
+/** How the bytes get to where the proof is made. */
+interface Bytes {
+  onHost: (request: (manifest: Manifest) => HostRequest[]) => Promise<Facts>;
+  /** Into a new file of the runner. */
+  pull: (to: string) => Promise<void>;
+}
+
+async function prove(run: Run, { id, manifest }: Backup, { onHost, pull }: Bytes): Promise<Manifest['verified']> {
+  const { settings, database, log, report } = run;
+  const started = performance.now();
+  const work = formatId(settings.name, run.now(), randomBytes(2).toString('hex'));
+  const facts = await log.group(`Verify ${id}`, () =>
+    settings.verifyOn === 'runner'
+      ? proveOnRunner(run, manifest, work, pull)
+      : onHost((there) => [['request', 'expect_work', [work]], database.verify(settings, there)]),
+  );
+  database.checkProof(facts, manifest);
+  report.tables = manifest.content?.tables ?? [];
+  if (settings.verify === 'restore') checkAsserts(settings.asserts, facts);
+  const ms = Math.round(performance.now() - started);
+  log.info(
+    `${id} is intact: ${settings.verify} verified in ${formatDuration(ms)}${settings.verifyOn === 'runner' ? ' on the runner' : ''}`,
+  );
+  report.ok = true;
+  return { level: settings.verify, at: run.now().toISOString(), ...(settings.verify === 'restore' ? { ms } : {}) };
+}
+
+/** What says that the backup itself is not what it should be. */
+const DAMAGED: readonly string[] = ['E_CHECKSUM', 'E_MANIFEST'];
+
+async function record(
+  run: Run,
+  connection: Connection,
+  catalogue: Catalogue,
+  backup: Backup,
+  verified: Manifest['verified'],
+): Promise<void> {
+  const manifest = { ...backup.manifest, verified };
+  const state = verified.level === 'none' ? 'unverified' : 'ok';
+  const now: Backup = { ...backup, manifest, state };
+  showBackups(
+    run,
+    catalogue.backups.map((one) => (one.id === now.id ? now : one)),
+  );
+  run.report.backup = factsOf(run, now);
+  const text = serializeManifest(manifest);
+  await connection.send(['job', 'change', [statusOf(run), manifestFile(now.id), text]]);
+}
+
+/** What the host has lost. */
+interface Lost {
+  /** null: it has none at all. */
+  id: string | null;
+  why: BackupError;
+}
+
+/** The backup of that id, or the newest; the newest, whatever its state, must be younger than `max-age`, and nothing unreadable may be newer. */
+function chosen(run: Run, catalogue: Catalogue): { backup: Backup | null; lost: Lost | null } {
+  const { settings } = run;
+  const { backups, unreadable } = catalogue;
+  const gone = (id: string | null, why: BackupError) => ({ backup: null, lost: { id, why } });
+  const whole = (backup: Backup) => {
+    const why = new BackupError('E_CHECKSUM', `${backup.id} is damaged: ${backup.detail}`);
+    return { backup, lost: backup.state === 'damaged' ? { id: backup.id, why } : null };
+  };
+  if (settings.backup !== null) {
+    const broken = unreadable.find(({ id }) => id === settings.backup);
+    if (broken !== undefined) return gone(broken.id, unreadableError(broken.why));
+    const own = backups.find(({ id }) => id === settings.backup);
+    return own === undefined
+      ? gone(settings.backup, notFound(run, catalogue.backups, run.report.directory))
+      : whole(own);
+  }
+  const newest = backups
+    // the files of a damaged database are kept, and are no backup
+    .filter(({ createdAt, manifest }) => !isFuture(createdAt, run.now()) && !isDamagedCopy(manifest))
+    .sort(newestFirst)[0];
+  const [broken] = [...unreadable].sort(newestFirst);
+  if (broken !== undefined && (newest === undefined || broken.createdAt > newest.createdAt)) {
+    return gone(broken.id, unreadableError(broken.why));
+  }
+  if (newest === undefined) {
+    return gone(null, stale(run, `there is no backup of ${settings.name} in ${run.report.directory}`));
+  }
+  checkAge(run, newest.createdAt);
+  return whole(newest);
+}
+
+/** Throws E_STALE. */
+function checkAge(run: Run, createdAt: Date): void {
+  const { maxAgeMs, name } = run.settings;
+  const age = run.now().getTime() - createdAt.getTime();
+  if (maxAgeMs !== null && age > maxAgeMs) {
+    throw stale(run, `the newest backup of ${name} is ${formatDuration(age)} old`);
+  }
+}
+
+function stale({ settings: { maxAgeMs } }: Run, what: string): BackupError {
+  return new BackupError(
+    'E_STALE',
+    `${what}${maxAgeMs === null ? '' : `; max-age is ${formatDuration(maxAgeMs)}`}`,
+    'Find out why no newer one was made (the runs of the backup workflow), and take one. Nothing was changed.',
+  );
+}
+
+function unreadableError(why: string): BackupError {
+  return new BackupError(
+    'E_MANIFEST',
+    why,
+    'The files were left as they are. Take a new backup; do not rely on this one.',
+  );
+}

@@ -1,0 +1,23 @@
+import { ERRORS, type ErrorCode } from './error-codes.js';
+
+export { ERRORS, type ErrorCode };
+
+/** A failure that the user can act on. `message` says what happened to what; `hint` what to do and what was left untouched. */
+export class BackupError extends Error {
+  override readonly name = 'BackupError';
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly hint: string = ERRORS[code].fix,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** Turns anything thrown into a BackupError; what we do not know is `E_INTERNAL` and says that it is probably our bug. */
+export function describe(error: unknown): BackupError {
+  if (error instanceof BackupError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new BackupError('E_INTERNAL', `unexpected error: ${message}`, ERRORS.E_INTERNAL.fix, { cause: error });
+}

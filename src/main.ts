@@ -1,0 +1,132 @@
+import * as core from '@actions/core';
+import { backup } from './commands/backup.js';
+import { deleteBackup } from './commands/delete.js';
+import { list } from './commands/list.js';
+import { pin } from './commands/pin.js';
+import { prune } from './commands/prune.js';
+import { restore } from './commands/restore.js';
+import type { GitHubRun, Run } from './commands/run.js';
+import { verify } from './commands/verify.js';
+import { databaseOf } from './databases/database-of.js';
+import { BackupError, describe } from './errors.js';
+import { actionsLog, type Log } from './reporting/log.js';
+import { neutralise } from './reporting/neutralise.js';
+import { writeOutputs } from './reporting/outputs.js';
+import { newReport, type Report, recordFailure } from './reporting/report.js';
+import { writeSummary } from './reporting/summary.js';
+import { readSettings } from './settings/inputs.js';
+import { type Command, COMMANDS as NAMES, type Settings } from './settings/settings.js';
+
+const COMMANDS: Record<Command, (run: Run) => Promise<void>> = {
+  backup,
+  restore,
+  verify,
+  list,
+  prune,
+  delete: deleteBackup,
+  pin,
+  unpin: pin,
+};
+
+/**
+ * One step: settings, the command, the report. Never throws; alone decides whether the step fails. When `cancel` is
+ * aborted, by us on `timeout` or by others, the run ends with that reason. False when `post` should look at the host.
+ */
+export async function main(cancel: AbortController): Promise<boolean> {
+  const log = actionsLog();
+  const report = newReport(new Date());
+
+  let timer: NodeJS.Timeout | undefined;
+  // Inputs that are wrong fail below; what to call the run, and whether to tell, can be known all the same.
+  report.command = NAMES.find((name) => name === core.getInput('command')) ?? report.command;
+  let wantSummary = core.getInput('summary') !== 'false';
+  let run: Run | null = null;
+  try {
+    const { settings, warnings } = await readSettings();
+    wantSummary = settings.summary;
+    describeRun(report, settings);
+    for (const message of warnings) {
+      report.problems.push({ level: 'warning', message });
+      log.warning(message);
+    }
+    timer = setTimeout(() => {
+      const seconds = Math.round(settings.timeoutMs / 1000);
+      cancel.abort(new BackupError('E_TIMEOUT', `the run took longer than ${seconds} s (timeout)`));
+    }, settings.timeoutMs);
+    cancel.signal.throwIfAborted();
+    run = runOf(settings, log, report, cancel.signal);
+    await COMMANDS[settings.command](run);
+    cancel.signal.throwIfAborted();
+  } catch (error) {
+    const failure = failureOf(error, cancel.signal);
+    recordFailure(report, failure);
+    for (const { stack } of [failure, failure.cause].filter((one) => one instanceof Error)) {
+      core.debug(neutralise(stack ?? ''));
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+  await tell(report, log, wantSummary);
+  return run?.hostIsClean ?? true;
+}
+
+/** What a run that was cancelled ran into is no news, unless the command has more to say about the cancelling itself. */
+function failureOf(error: unknown, { aborted, reason }: AbortSignal): BackupError {
+  const failure = describe(error);
+  if (!aborted) return failure;
+  const cancelled = describe(reason);
+  return failure.code === cancelled.code ? failure : cancelled;
+}
+
+async function tell(report: Report, log: Log, wantSummary: boolean): Promise<void> {
+  report.durationMs = Date.now() - Date.parse(report.startedAt);
+  if (wantSummary) {
+    await writeSummary(report).catch((error: unknown) => log.warning(`the job summary could not be written: ${error}`));
+  }
+  if (report.error !== null) {
+    core.setFailed(neutralise(`${report.errorCode}: ${report.error.message}. ${report.error.hint}`));
+  }
+  try {
+    writeOutputs(report);
+  } catch (error) {
+    core.setFailed(`the outputs could not be written, so no gate opens: ${error}`);
+  }
+}
+
+/** What the command needs, from the settings and from GitHub's environment. */
+export function runOf(settings: Settings, log: Log, report: Report, signal: AbortSignal): Run {
+  return {
+    settings,
+    database: databaseOf(settings.database, settings.dump.format),
+    log,
+    report,
+    github: gitHubRun(process.env),
+    now: () => new Date(),
+    signal,
+    hostIsClean: true,
+    copies: [],
+  };
+}
+
+function describeRun(report: Report, settings: Settings): void {
+  report.command = settings.command;
+  report.dryRun = settings.dryRun;
+  report.database = settings.database.given;
+  report.name = settings.name;
+  report.host = settings.transport.transport === 'ssh' ? settings.transport.host : 'this machine';
+}
+
+function gitHubRun(env: NodeJS.ProcessEnv): GitHubRun | null {
+  const repository = env.GITHUB_REPOSITORY;
+  const runId = env.GITHUB_RUN_ID;
+  if (!repository || !runId) return null;
+  return {
+    repository,
+    sha: env.GITHUB_SHA ?? '',
+    ref: env.GITHUB_REF ?? '',
+    runId,
+    runUrl: `${env.GITHUB_SERVER_URL ?? 'https://github.com'}/${repository}/actions/runs/${runId}`,
+    actor: env.GITHUB_ACTOR ?? '',
+    event: env.GITHUB_EVENT_NAME ?? '',
+  };
+}

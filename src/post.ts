@@ -1,0 +1,35 @@
+import { connected } from './commands/connect.js';
+import { lookLocked, openDirectory } from './commands/directory.js';
+import { finishingFirst } from './commands/unfinished.js';
+import { describe } from './errors.js';
+import { runOf } from './main.js';
+import { actionsLog } from './reporting/log.js';
+import { newReport } from './reporting/report.js';
+import { readSettings } from './settings/inputs.js';
+
+const LOCK_WAIT_MS = 30_000;
+
+/**
+ * After a main that was killed, or that lost the host: makes sure that nothing of it is left there. The host cleans up
+ * by itself when the connection ends; this waits for it, sweeps what a crash there left, and says so. Never fails the step.
+ */
+export async function post(signal: AbortSignal): Promise<void> {
+  const log = actionsLog();
+  try {
+    const { settings } = await readSettings();
+    if (settings.dryRun || settings.command === 'list') return;
+    const run = runOf(settings, log, newReport(new Date()), signal);
+    await connected(run, async (connection) => {
+      await finishingFirst(run, connection).send(
+        ...openDirectory(run, 'change'),
+        lookLocked(run, 'clean-up', LOCK_WAIT_MS),
+      );
+    });
+    log.info('the run ended early; nothing of it is left on the host');
+  } catch (error) {
+    const { code, message } = describe(error);
+    log.warning(
+      `the run ended early, and what it left on the host could not be looked at (${code}: ${message}). The host cleans up by itself within a minute, and the next run sweeps what is left`,
+    );
+  }
+}
