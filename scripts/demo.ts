@@ -1,0 +1,68 @@
+/**
+ * The demonstration: a throw-away sshd, a SQLite database that two programs write to all the time, two backups by the
+ * bundle as the runner starts it, their log, outputs and summary, and a restore of the first one under the writers.
+ * Everything is in temporary folders, which are removed at the end.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { type ActionResult, runAction } from '../__tests__/helpers/run-action.js';
+import { checkInvariant, createDatabase, startWriters } from '../__tests__/helpers/sqlite.js';
+import { startSshd } from '../__tests__/helpers/sshd.js';
+
+const step = (text: string): void => console.log(`\n\x1b[1m=== ${text}\x1b[0m\n`);
+
+const folder = mkdtempSync(join(tmpdir(), 'db-backup-demo-'));
+const sshd = await startSshd();
+try {
+  const database = join(folder, 'shop.db');
+  const directory = join(folder, 'db-backups');
+  await createDatabase(database, { mb: 30, wal: true });
+  step(`a production host: sshd on port ${sshd.port}, ${database}, and two programs that write to it all the time`);
+  const writers = await startWriters(database, { count: 2, pauseMs: 5 });
+
+  const inputs = {
+    host: '127.0.0.1',
+    port: String(sshd.port),
+    username: userInfo().username,
+    key: sshd.clientKey,
+    'known-hosts': sshd.knownHosts,
+    database,
+    directory,
+  };
+  const first = await runAction(inputs);
+  show('the first backup', first);
+  const second = await runAction(inputs);
+  show('the second backup', second);
+  step('the job summary of the second (Markdown; GitHub renders it)');
+  console.log(second.summary);
+
+  const restore = { ...inputs, command: 'restore', backup: first.outputs['backup-id'] ?? '', confirm: 'shop.db' };
+  const restored = await runAction(restore);
+  show('the first backup is restored, while the programs go on writing', restored);
+  step('the job summary of the restore');
+  console.log(restored.summary);
+
+  const commits = await writers.stop();
+  const state = await checkInvariant(database);
+  step('the live database, read');
+  console.log(
+    `one whole state: of the ${commits} commits of this demonstration ${state.commits} are left, those before the first backup and those after the restore`,
+  );
+} finally {
+  await sshd.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+step('done; the sshd is stopped, and everything it made is removed');
+
+function show(title: string, result: ActionResult): void {
+  step(`${title}: the log`);
+  console.log(result.visible.replace(/^##\[group\]/gm, '> ').replace(/^##\[endgroup\]\n?/gm, ''));
+  step(`${title}: the outputs`);
+  for (const [name, value] of result.outputLines) {
+    console.log(
+      `${name}=${name === 'report' ? `${value.slice(0, 100)}... (${value.length} characters of JSON)` : value}`,
+    );
+  }
+  if (result.code !== 0) throw new Error(`the action ended with ${result.code}`);
+}
