@@ -1,0 +1,91 @@
+import { describe, expect, test } from '@jest/globals';
+import { type Backup, readCatalogue } from '../../src/backups/catalogue.js';
+import { contradicting, copyCandidates, isFromElsewhere, placed } from '../../src/backups/copies.js';
+import type { Manifest } from '../../src/backups/manifest.js';
+import { checksumFile, payloadFile } from '../../src/backups/names.js';
+import { altered, idAt, listingOf, manifestOf, PATH, without } from './sample-backups.js';
+
+const NOW = new Date('2026-11-20T12:00:00Z');
+const IDS = ['2026-11-20T10:00:00Z', '2026-11-19T10:00:00Z', '2026-11-18T10:00:00Z'].map((time) => idAt(time));
+const [NEW = '', MIDDLE = '', OLD = ''] = IDS;
+const HERE = { host: 'db.example.org', identity: { path: PATH } };
+const read = (...manifests: Manifest[]): Backup[] =>
+  readCatalogue(listingOf(manifests), { name: 'app', identity: { path: PATH } }, NOW).backups;
+
+describe('a catalogue of a store', () => {
+  const NAMES = { name: 'app', identity: { path: PATH } };
+  const file = payloadFile(NEW, 'sqlite', 'zstd');
+  const copies = without(listingOf([manifestOf(NEW)]), checksumFile(file));
+
+  test('has no checksum files', () => {
+    const { backups, problems } = readCatalogue(copies, NAMES, NOW, { checksums: false, rotates: true });
+    expect(problems).toEqual([]);
+    expect(backups).toMatchObject([{ id: NEW, state: 'ok', files: [`${NEW}.json`, file] }]);
+    expect(readCatalogue(copies, NAMES, NOW).problems).toEqual([expect.stringContaining('.sha256 is missing')]);
+  });
+
+  test('that nobody rotates has nothing to sweep', () => {
+    const orphan = without(
+      without(listingOf([manifestOf(OLD)]), `${OLD}.json`),
+      checksumFile(payloadFile(OLD, 'sqlite', 'zstd')),
+    );
+    for (const rotates of [true, false]) {
+      const { orphans, problems } = readCatalogue(orphan, NAMES, NOW, { checksums: false, rotates });
+      expect(orphans).toMatchObject([{ id: OLD, sweepable: rotates }]);
+      expect(problems[0]).toContain(rotates ? 'the next rotation sweeps it' : 'it was left alone');
+    }
+  });
+});
+
+describe('places', () => {
+  test('each backup once, newest first, described where it is sound', () => {
+    const onHost = readCatalogue(
+      altered(listingOf([manifestOf(NEW), manifestOf(MIDDLE)]), payloadFile(MIDDLE, 'sqlite', 'zstd'), { bytes: 1 }),
+      { name: 'app', identity: { path: PATH } },
+      NOW,
+    ).backups;
+    const all = placed(onHost, read(manifestOf(MIDDLE), manifestOf(OLD)));
+    expect(all.map(({ backup, from, places }) => [backup.id, backup.state, from, places])).toEqual([
+      [NEW, 'ok', 'host', ['host']],
+      [MIDDLE, 'ok', 's3', ['host', 's3']],
+      [OLD, 'ok', 's3', ['s3']],
+    ]);
+  });
+
+  test('two manifests of one backup that name other bytes', () => {
+    const onHost = read(manifestOf(NEW), manifestOf(MIDDLE));
+    const copies = read(manifestOf(NEW, { sha256: '0b'.repeat(32) }), manifestOf(MIDDLE), manifestOf(OLD));
+    expect(contradicting(onHost, copies)).toEqual([NEW]);
+  });
+});
+
+describe('candidates', () => {
+  const pinned = { pinned: { reason: 'audit', at: '2026-01-01T00:00:00Z' } };
+
+  test('a pin in either place counts', () => {
+    const copies = read(manifestOf(NEW), manifestOf(MIDDLE, pinned), manifestOf(OLD));
+    const found = copyCandidates(copies, read(manifestOf(NEW, pinned), manifestOf(MIDDLE)), HERE);
+    expect(found.map(({ id, pinned, verified }) => [id, pinned, verified])).toEqual([
+      [NEW, 'audit', true],
+      [MIDDLE, 'audit', true],
+      [OLD, null, true],
+    ]);
+  });
+
+  test('what was made on another host does not count', () => {
+    const [candidate] = copyCandidates(read(manifestOf(NEW, { host: 'staging' })), [], HERE);
+    expect(candidate).toMatchObject({ verified: false, why: 'made on another host, staging' });
+  });
+
+  test.each([
+    ['db.example.org', null, null, false],
+    ['db.example.org', '1', '2', false],
+    ['other', '1', '1', false],
+    ['other', null, '1', true],
+    ['other', null, null, true],
+  ])('PostgreSQL: made on %s with the system identifiers %s and %s', (host, one, other, expected) => {
+    const identity = (systemIdentifier: string | null) => ({ database: 'shop', systemIdentifier });
+    const here = { host: 'db.example.org', identity: identity(other) };
+    expect(isFromElsewhere({ host, identity: identity(one) }, here)).toBe(expected);
+  });
+});

@@ -1,0 +1,275 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { type Candidate, type KeepRules, planRetention, type RetentionPolicy } from '../../src/backups/retention.js';
+import { candidateAt, idAt, keptIds, timesBack } from './sample-backups.js';
+
+const NOW = new Date('2026-11-20T12:00:00Z');
+const HOUR = 3_600_000;
+
+function policy(rules: KeepRules, change: Partial<RetentionPolicy> = {}): RetentionPolicy {
+  return { rules, keepMinimum: 1, maxDelete: null, ...change };
+}
+
+function nightly(count: number): Candidate[] {
+  return timesBack('2026-11-20T03:00:00Z', count, 24).map((time) => candidateAt(time));
+}
+
+function reasonsOf(candidates: Candidate[], rules: KeepRules): string[][] {
+  return planRetention(candidates, policy(rules), NOW).decisions.map(({ reasons }) => reasons);
+}
+
+describe('reasons', () => {
+  test('every rule that keeps a backup is named', () => {
+    const rules = { last: 1, within: 26 * HOUR, hourly: 1, daily: 1, weekly: 1, monthly: 1, yearly: 1 };
+    expect(reasonsOf(nightly(3), rules)).toEqual([
+      [
+        'last 1 of 1',
+        'within 26h of the newest',
+        'hourly 2026-11-20T03',
+        'daily 2026-11-20',
+        'weekly 2026-W47',
+        'monthly 2026-11',
+        'yearly 2026',
+      ],
+      ['within 26h of the newest'],
+      ['no rule keeps it'],
+    ]);
+  });
+
+  test.each([
+    [7 * 24 * HOUR, '7d'],
+    [26 * HOUR, '26h'],
+    [90 * 60_000, '90m'],
+    [61_000, '61s'],
+    [1, '1ms'],
+  ])('within %d ms is shown as %s', (within, shown) => {
+    expect(reasonsOf(nightly(1), { within })).toEqual([[`within ${shown} of the newest`]]);
+  });
+
+  test('all that puts a backup outside is named, once', () => {
+    const flags = { pinned: 'audit', safety: true, verified: false, why: 'dated in the future' };
+    expect(reasonsOf([candidateAt('2026-12-24T03:00:00Z', flags)], { last: 1 })).toEqual([
+      ['pinned: audit', 'safety backup', 'dated in the future'],
+    ]);
+  });
+});
+
+describe('a period', () => {
+  const sameDay = timesBack('2026-11-20T10:00:00Z', 3, 1).map((time) => candidateAt(time));
+
+  test('keeps its newest alone, also while counts are left', () => {
+    expect(reasonsOf(sameDay, { daily: 7 })).toEqual([
+      ['daily 2026-11-20'],
+      ['no rule keeps it'],
+      ['no rule keeps it'],
+    ]);
+  });
+});
+
+describe('order', () => {
+  test('is by time, not by id, and ties are broken by id', () => {
+    const time = '2026-11-20T10:00:00Z';
+    const late = candidateAt(time, { id: 'app-20200101T000000Z-0001' });
+    const tied = [candidateAt(time, {}, '00ff'), candidateAt(time, {}, '000a')];
+    const plan = planRetention([candidateAt('2026-11-19T10:00:00Z'), ...tied, late], policy({ last: 2 }), NOW);
+    expect(plan.decisions.map(({ id, keep }) => [id, keep])).toEqual([
+      ['app-20200101T000000Z-0001', true],
+      [idAt(time, 'app', '000a'), true],
+      [idAt(time, 'app', '00ff'), false],
+      [idAt('2026-11-19T10:00:00Z'), false],
+    ]);
+  });
+
+  test('the input is left as it was', () => {
+    const input = Object.freeze(nightly(5).reverse());
+    expect(planRetention(input, policy({ last: 2 }), NOW).decisions).toHaveLength(5);
+  });
+});
+
+describe('refusals', () => {
+  test.each([
+    [20, null],
+    [21, 'max-delete: at most 10 deletions, the plan has 11 of 21 backups'],
+    [22, 'max-delete: at most 11 deletions, the plan has 12 of 22 backups'],
+    [30, 'max-delete: at most 15 deletions, the plan has 20 of 30 backups'],
+  ])('of %d backups by default half may go, and always 10', (count, refusal) => {
+    expect(planRetention(nightly(count), policy({ last: 10 }), NOW).refusal).toBe(refusal);
+  });
+
+  test('max-delete is a limit, and may be 0', () => {
+    expect(planRetention(nightly(30), policy({ last: 10 }, { maxDelete: 20 }), NOW).refusal).toBeNull();
+    expect(planRetention(nightly(30), policy({ last: 10 }, { maxDelete: 19 }), NOW).refusal).toBe(
+      'max-delete: at most 19 deletions, the plan has 20 of 30 backups',
+    );
+    expect(planRetention(nightly(2), policy({ last: 1 }, { maxDelete: 0 }), NOW).refusal).toBe(
+      'max-delete: at most 0 deletions, the plan has 1 of 2 backups',
+    );
+  });
+
+  test('pinned, safety and damaged backups are not the minimum', () => {
+    const [a, b, c, d, e] = nightly(5).map((candidate, index) => ({
+      ...candidate,
+      pinned: index === 0 ? 'audit' : null,
+      safety: index === 1,
+      verified: index !== 2,
+    }));
+    const plan = planRetention([a, b, c, d, e] as Candidate[], policy({ last: 1 }, { keepMinimum: 2 }), NOW);
+    expect(plan.refusal).toBe(
+      'keep-minimum: 2 verified backups must remain, the rules leave 1 of 2, pinned and safety backups apart',
+    );
+    expect(keptIds(plan)).toHaveLength(4);
+  });
+
+  test('nothing is refused where nothing would be deleted', () => {
+    expect(planRetention([], policy({}), NOW)).toEqual({ decisions: [], refusal: null });
+    const pinned = nightly(3).map((candidate) => ({ ...candidate, pinned: 'audit' }));
+    expect(planRetention(pinned, policy({}, { keepMinimum: 9 }), NOW).refusal).toBeNull();
+    expect(planRetention(nightly(2), policy({ last: 5 }, { keepMinimum: 9 }), NOW).refusal).toBeNull();
+  });
+
+  test.each([
+    ['last', { last: Number.NaN }, {}],
+    ['within', { daily: 1, within: -1 }, {}],
+    ['daily', { daily: 1.5 }, {}],
+    ['keep-minimum', { last: 1 }, { keepMinimum: Number.NaN }],
+    ['max-delete', { last: 1 }, { maxDelete: Number.NaN }],
+  ])('a %s that is no number in range refuses', (_, rules, change) => {
+    expect(planRetention(nightly(3), policy(rules, change), NOW).refusal).not.toBeNull();
+  });
+
+  test('a keep-minimum of 0 does not allow an empty set, not even beside a pinned backup', () => {
+    const set = [...nightly(3), candidateAt('2026-01-01T00:00:00Z', { pinned: 'audit' })];
+    const plan = planRetention(set, policy({ last: 0 }, { keepMinimum: 0 }), NOW);
+    expect(plan.refusal).toContain('keep: no verified backup would remain of 3, pinned and safety backups apart');
+  });
+});
+
+describe('hostile input', () => {
+  test('a backup of no valid date is kept and does not count', () => {
+    const odd = candidateAt('2026-11-20T03:00:00Z', { createdAt: new Date(Number.NaN) }, 'ffff');
+    const plan = planRetention([odd, ...nightly(3)], policy({ last: 1, daily: 1 }), NOW);
+    expect(keptIds(plan).sort()).toEqual([idAt('2026-11-20T03:00:00Z'), odd.id].sort());
+  });
+
+  test('of two candidates with one id none is deleted while the other is kept', () => {
+    const [newest, oldest] = [candidateAt('2026-11-20T03:00:00Z'), candidateAt('2026-11-01T03:00:00Z')];
+    const plan = planRetention([newest, { ...oldest, id: newest.id }], policy({ last: 1 }), NOW);
+    expect(plan.decisions.map(({ keep }) => keep)).toEqual([true, true]);
+  });
+});
+
+describe('for any set and any rules', () => {
+  const count = fc.integer({ min: 1, max: 5 });
+  const within = fc.integer({ min: 1, max: 72 * HOUR });
+  // Few rules of small counts, so that much is deleted; the empty set of rules as well.
+  const rules: fc.Arbitrary<KeepRules> = fc
+    .record({ last: count, within, hourly: count, daily: count, weekly: count, monthly: count, yearly: count })
+    .chain((all) =>
+      fc
+        .subarray(Object.keys(all) as (keyof KeepRules)[], { maxLength: 3 })
+        .map((chosen) => Object.fromEntries(chosen.map((rule) => [rule, all[rule]]))),
+    );
+  // Minutes before now; a few lie in the future. Close together, so that periods and ties happen.
+  const minutes = fc.oneof(fc.integer({ min: -60, max: 600 }), fc.integer({ min: 0, max: 800 * 24 * 60 }));
+  const sets = fc
+    .array(
+      fc.record({
+        minutes,
+        verified: fc.oneof({ weight: 5, arbitrary: fc.constant(true) }, fc.constant(false)),
+        pinned: fc.oneof({ weight: 9, arbitrary: fc.constant(null) }, fc.constant('audit')),
+        safety: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, fc.constant(true)),
+      }),
+      { maxLength: 60, size: 'max' },
+    )
+    .map((list) =>
+      list.map(({ minutes: back, ...flags }, index) =>
+        candidateAt(new Date(NOW.getTime() - back * 60_000).toISOString(), flags, index.toString(16).padStart(4, '0')),
+      ),
+    );
+  const isOutside = ({ pinned, safety, verified, createdAt }: Candidate) =>
+    pinned !== null || safety || !verified || createdAt.getTime() > NOW.getTime() + 15 * 60_000;
+
+  function deletedOf(set: Candidate[], given: RetentionPolicy): Set<string> {
+    const { decisions } = planRetention(set, given, NOW);
+    return new Set(decisions.filter(({ keep }) => !keep).map(({ id }) => id));
+  }
+
+  test('pinned, safety, unverified and future backups, and the newest verified one, are never deleted', () => {
+    let deletions = 0;
+    fc.assert(
+      fc.property(sets, rules, (set, given) => {
+        const deleted = deletedOf(set, policy(given));
+        deletions += deleted.size;
+        expect(set.filter((candidate) => isOutside(candidate) && deleted.has(candidate.id))).toEqual([]);
+        const countable = set.filter((candidate) => !isOutside(candidate)).map(({ createdAt }) => createdAt.getTime());
+        if (Object.keys(given).length === 0 || countable.length === 0) return;
+        const newest = Math.max(...countable);
+        const kept = set.filter(({ id, createdAt }) => createdAt.getTime() === newest && !deleted.has(id));
+        expect(kept.filter((candidate) => !isOutside(candidate))).not.toEqual([]);
+      }),
+    );
+    expect(deletions).toBeGreaterThan(200);
+  });
+
+  test('each backup has one decision with a reason, and the order of the input does not matter', () => {
+    fc.assert(
+      fc.property(sets, rules, (set, given) => {
+        const plan = planRetention(set, policy(given), NOW);
+        expect(plan.decisions.map(({ id }) => id).sort()).toEqual(set.map(({ id }) => id).sort());
+        expect(plan.decisions.every(({ reasons }) => reasons.length > 0)).toBe(true);
+        expect(planRetention([...set].reverse(), policy(given), NOW)).toEqual(plan);
+      }),
+    );
+  });
+
+  test('run again on the survivors, it deletes nothing', () => {
+    fc.assert(
+      fc.property(sets, rules, (set, given) => {
+        fc.pre(Object.keys(given).length > 0);
+        const deleted = deletedOf(set, policy(given));
+        const survivors = set.filter(({ id }) => !deleted.has(id));
+        expect(deletedOf(survivors, policy(given))).toEqual(new Set());
+      }),
+    );
+  });
+
+  test('one more rule never deletes more', () => {
+    fc.assert(
+      fc.property(sets, rules, rules, (set, some, more) => {
+        const fewer = deletedOf(set, policy({ ...more, ...some }));
+        const before = deletedOf(set, policy(some));
+        expect([...fewer].filter((id) => !before.has(id))).toEqual([]);
+      }),
+    );
+  });
+
+  test('backups that do not count change nothing for those that do', () => {
+    fc.assert(
+      fc.property(sets, rules, (set, given) => {
+        const counting = set.filter((candidate) => !isOutside(candidate));
+        expect(deletedOf(counting, policy(given))).toEqual(deletedOf(set, policy(given)));
+      }),
+    );
+  });
+
+  test('a plan that is not refused leaves the minimum and stays below the limit', () => {
+    let carried = 0;
+    const limits = fc.record({
+      keepMinimum: fc.integer({ min: 1, max: 4 }),
+      maxDelete: fc.option(fc.integer({ min: 0, max: 60 }), { nil: null }),
+    });
+    fc.assert(
+      fc.property(sets, rules, limits, (set, given, limit) => {
+        const plan = planRetention(set, policy(given, limit), NOW);
+        const deleted = deletedOf(set, policy(given, limit));
+        if (plan.refusal !== null || deleted.size === 0) return;
+        carried += 1;
+        const remaining = set.filter((candidate) => !isOutside(candidate) && !deleted.has(candidate.id));
+        expect(remaining.length).toBeGreaterThanOrEqual(limit.keepMinimum);
+        expect(deleted.size).toBeLessThanOrEqual(limit.maxDelete ?? Math.max(10, Math.floor(set.length / 2)));
+      }),
+      { numRuns: 300 },
+    );
+    expect(carried).toBeGreaterThan(10);
+  });
+});

@@ -1,0 +1,58 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import type { Log } from '../../src/reporting/log.js';
+import { Progress } from '../../src/reporting/progress.js';
+
+let lines: string[];
+let clock: number;
+const now = () => clock;
+const log: Log = {
+  info: (text) => lines.push(text),
+  warning: (text) => lines.push(text),
+  error: (text) => lines.push(text),
+  debug: (text) => lines.push(text),
+  group: (_, work) => work(),
+};
+
+beforeEach(() => {
+  lines = [];
+  clock = 1_000_000;
+});
+
+function at(seconds: number, progress: Progress, bytes: number): void {
+  clock = 1_000_000 + seconds * 1000;
+  progress.update(bytes);
+}
+
+describe('Progress', () => {
+  test('is silent for 3 s, then speaks each 10 s', () => {
+    const progress = new Progress(log, 'dump', null, now);
+    const spoke: number[] = [];
+    for (let second = 0; second <= 30; second += 0.5) {
+      const before = lines.length;
+      at(second, progress, second * 1e6);
+      if (lines.length > before) spoke.push(second);
+    }
+    expect(spoke).toEqual([3, 13, 23]);
+  });
+
+  test('a first update after a long silence speaks at once', () => {
+    at(100, new Progress(log, 'dump', null, now), 5e8);
+    expect(lines).toEqual(['dump: 500 MB, 5 MB/s']);
+  });
+
+  test.each([
+    [400e6, 'dump: 100 MB of 400 MB (25 %), 25 MB/s, about 12 s left'],
+    [100e6, 'dump: 100 MB of 100 MB (100 %), 25 MB/s, about 0 s left'],
+    [99e6, 'dump: 100 MB, 25 MB/s'],
+    [0, 'dump: 100 MB, 25 MB/s'],
+    [null, 'dump: 100 MB, 25 MB/s'],
+  ])('with %p bytes expected: %p', (expected, line) => {
+    at(4, new Progress(log, 'dump', expected, now), 100e6);
+    expect(lines).toEqual([line]);
+  });
+
+  test('promises no end while nothing has moved', () => {
+    at(4, new Progress(log, 'dump', 100e6, now), 0);
+    expect(lines).toEqual(['dump: 0 B of 100 MB (0 %), 0 B/s']);
+  });
+});

@@ -1,0 +1,109 @@
+import { describe, expect, test } from '@jest/globals';
+import type { BackupError } from '../../src/errors.js';
+import type { Report, RestoreReport } from '../../src/reporting/report.js';
+import { leftUntouched, verdict } from '../../src/reporting/verdict.js';
+import { failedReport, sampleBackup, sampleReport, sampleRestore } from './sample-report.js';
+
+const ID = sampleBackup().id;
+const warning = { level: 'warning', message: 'clock is off' } as const;
+
+function told(report: Report): string {
+  const { icon, text } = verdict(report, (name) => `<${name}>`);
+  return `${icon} ${text}`;
+}
+
+describe('verdict of a run that is well', () => {
+  test.each<[Partial<Report>, string]>([
+    [{}, '✅ Backup of <app> is good: content verified'],
+    [{ name: '' }, '✅ Backup is good: content verified'],
+    [{ backup: sampleBackup(0, { verifiedLevel: 'checksum' }) }, '✅ Backup of <app> is good: checksum verified'],
+    [{ backup: sampleBackup(0, { verifiedLevel: 'none' }) }, '⚠️ Backup of <app> was made, but is not verified'],
+    [{ problems: [warning] }, '⚠️ Backup of <app> is good: content verified, with 1 problem'],
+    [{ backup: null }, '⚠️ No backup of <app> was made'],
+    [
+      { skipped: 'younger than 1 h', newestAgeSeconds: 600 },
+      '✅ An existing backup of <app> is young enough, 10 minutes old: content verified',
+    ],
+    [{ dryRun: true }, '⚠️ Dry run, nothing was changed: no backup of <app> was taken, 1 would be deleted, 6 kept'],
+    [{ dryRun: true, retention: [] }, '⚠️ Dry run, nothing was changed: no backup of <app> was taken'],
+    [
+      { dryRun: true, skipped: 'x' },
+      '⚠️ Dry run, nothing was changed: no backup of <app> would be taken, one is young enough',
+    ],
+    [{ command: 'list' }, '✅ 7 backups of <app>, the newest is 2 seconds old'],
+    [{ command: 'list', backups: [], newestAgeSeconds: null }, '⚠️ There is no backup of <app>'],
+    [
+      { command: 'list', backups: [sampleBackup(0, { state: 'damaged' })], newestAgeSeconds: null },
+      '⚠️ 1 backup of <app>, 1 not verified',
+    ],
+    [{ command: 'list', dryRun: true }, '⚠️ Dry run, nothing was changed: 7 backups of <app>'],
+    [{ command: 'prune' }, '✅ Retention of <app>: 1 deleted, 6 kept'],
+    [
+      { command: 'prune', dryRun: true },
+      '⚠️ Dry run, nothing was changed: of the backups of <app>, 1 would be deleted, 6 kept',
+    ],
+    [{ command: 'delete' }, `✅ Deleted backup <${ID}> of <app>`],
+    [{ command: 'delete', dryRun: true }, `⚠️ Dry run, nothing was changed: <${ID}> would be deleted`],
+    [{ command: 'pin' }, `✅ Pinned backup <${ID}> of <app>: retention leaves it alone`],
+    [{ command: 'pin', dryRun: true }, `⚠️ Dry run, nothing was changed: <${ID}> would be pinned`],
+    [{ command: 'unpin' }, `✅ Unpinned backup <${ID}> of <app>: retention may delete it`],
+    [{ command: 'unpin', dryRun: true }, `⚠️ Dry run, nothing was changed: <${ID}> would be unpinned`],
+    [{ command: 'restore', restore: sampleRestore() }, `✅ Restored <${ID}>`],
+    [
+      { command: 'restore', dryRun: true, restore: sampleRestore() },
+      `⚠️ Dry run, nothing was changed: <${ID}> would be restored in the place of <app>`,
+    ],
+  ])('%j', (changes, expected) => {
+    expect(told(sampleReport(changes))).toBe(expected);
+  });
+});
+
+describe('verdict of a restore that failed', () => {
+  test.each<[RestoreReport['outcome'], string, string]>([
+    ['unchanged', 'the live database is unchanged', 'nothing was replaced'],
+    ['rolled-back', 'the live database was rolled back to what it was', 'as it was before'],
+    ['rollback-failed', 'THE LIVE DATABASE NEEDS YOU', 'see above for the commands'],
+    ['restored', 'the live database is the restored one', 'was replaced'],
+    ['', 'whether the live database was replaced is not known', 'either the old or the restored one'],
+  ])('%s', (outcome, text, left) => {
+    const report = failedReport({ command: 'restore', errorCode: 'E_RESTORE', restore: sampleRestore({ outcome }) });
+    expect(told(report)).toMatch(new RegExp(`^❌ Restore of <app> failed, ${text}.*: E_RESTORE$`));
+    expect(leftUntouched(report)).toContain(left);
+    expect(leftUntouched(report)).toContain(sampleRestore().safetyBackupId);
+  });
+});
+
+describe('verdict of a failure', () => {
+  test.each<[Partial<Report>, string]>([
+    [{}, '❌ Backup of <app> failed: E_NOSPACE'],
+    [{ name: '', errorCode: 'E_INPUT' }, '❌ Backup failed: E_INPUT'],
+    [{ errorCode: '' }, '❌ Backup of <app> failed: E_INTERNAL'],
+    [{ dryRun: true }, '❌ Dry run: Backup of <app> failed: E_NOSPACE'],
+    [{ backup: sampleBackup(), errorCode: 'E_ROTATE' }, '❌ Backup of <app> was made, but the run failed: E_ROTATE'],
+    [{ command: 'list' }, '❌ List of the backups of <app> failed: E_NOSPACE'],
+    [{ command: 'prune', errorCode: 'E_POLICY' }, '❌ Retention of <app> failed: E_POLICY'],
+    [{ command: 'delete', backup: sampleBackup() }, '❌ Deletion of a backup of <app> failed: E_NOSPACE'],
+    [{ command: 'pin' }, '❌ Pinning of a backup of <app> failed: E_NOSPACE'],
+    [{ command: 'unpin' }, '❌ Unpinning of a backup of <app> failed: E_NOSPACE'],
+  ])('%j', (changes, expected) => {
+    expect(told(failedReport(changes))).toBe(expected);
+  });
+});
+
+describe('leftUntouched', () => {
+  test.each<[Partial<Report>, string]>([
+    [{}, 'The live database: this action only reads it. All older backups: none was deleted.'],
+    [{ dryRun: true }, 'Everything: this was a dry run.'],
+    [{ deleted: 2 }, 'The live database: this action only reads it. 2 backups had been deleted before the failure.'],
+    [{ errorCode: 'E_ROTATE' }, 'The live database: this action only reads it.'],
+  ])('%j', (changes, expected) => {
+    expect(leftUntouched(failedReport(changes))).toBe(expected);
+  });
+
+  test.each<BackupError['code']>(['E_REMOTE_LOST', 'E_TIMEOUT', 'E_CANCELLED', 'E_INTERNAL'])(
+    'after %s it claims only what was heard',
+    (errorCode) => {
+      expect(leftUntouched(failedReport({ errorCode }))).toContain('No deletion was reported');
+    },
+  );
+});

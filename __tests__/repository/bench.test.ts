@@ -1,0 +1,20 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from '@jest/globals';
+
+/** The figures are not tested: they are those of the machine. */
+test('npm run bench measures every pipeline', async () => {
+  const { stdout } = await promisify(execFile)('sh', ['scripts/bench.sh', '20', '1'], {
+    cwd: fileURLToPath(new URL('../../', import.meta.url)),
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
+  const rows = stdout
+    .split('\n')
+    .filter((line) => /^\|.*\| [\d.]+ \| [\d.]+ \| [\d.]+ times as fast \| [\d.]+ of its time/.test(line));
+  expect(rows).toHaveLength(12); // seven of backups, five of restores
+  expect(stdout).toMatch(
+    /^seconds of the stages in the last run: connect [\d.]+, dump [\d.]+, row counts [\d.]+, read back [\d.]+$/m,
+  );
+  expect(stdout).toMatch(/^largest memory of the runner's process: \d+ MB/m);
+});

@@ -1,0 +1,66 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from '@jest/globals';
+
+const repository = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Runs a checker in the repository: empty when it is content, otherwise all it said. */
+function complaints(program: string, args: string[], cwd = repository): string {
+  const { status, error, stdout, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8' });
+  if (error) return String(error);
+  return status === 0 ? '' : `${stdout}${stderr}` || `${program} ended with ${status}`;
+}
+
+function filesIn(dir: string, ending: string): string[] {
+  return readdirSync(join(repository, dir))
+    .filter((name) => name.endsWith(ending))
+    .map((name) => join(dir, name));
+}
+
+const programs = filesIn('src/host/programs', '.sh');
+const scripts = [...filesIn('scripts', '.sh'), '.ci/run'];
+
+test('biome: format and lint', () => {
+  expect(complaints(process.execPath, ['node_modules/@biomejs/biome/bin/biome', 'check', '.'])).toBe('');
+});
+
+test('tsc: types of sources and tests', () => {
+  expect(complaints(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.'])).toBe('');
+});
+
+test('there are programs and scripts to check', () => {
+  expect(programs).not.toEqual([]);
+  expect(scripts).toEqual(expect.arrayContaining(['scripts/setup.sh', 'scripts/test.sh']));
+});
+
+describe.each([...programs, ...scripts])('%s', (file) => {
+  test('shellcheck, as POSIX sh', () => {
+    expect(complaints('shellcheck', ['-s', 'sh', file])).toBe('');
+  });
+
+  test.each([['dash'], ['bash'], ['busybox', 'sh']])('parses under %s %s', (program, ...args) => {
+    expect(complaints(program, [...args, '-n', file])).toBe('');
+  });
+});
+
+test.each(filesIn('src/host/programs', '.py'))('%s parses', (file) => {
+  expect(
+    complaints('python3', ['-W', 'error', '-c', `import ast; ast.parse(open(${JSON.stringify(file)}).read())`]),
+  ).toBe('');
+});
+
+test('npm ci accepts package-lock.json', () => {
+  // npm leaves platform packages out of the lock when its registry does not have them, and `npm ci` then refuses the lock everywhere.
+  const dir = mkdtempSync(join(tmpdir(), 'dbb-lock-'));
+  try {
+    for (const name of ['package.json', 'package-lock.json']) cpSync(join(repository, name), join(dir, name));
+    expect(
+      complaints('npm', ['ci', '--dry-run', '--offline', '--ignore-scripts', '--no-audit'], dir).slice(0, 2000),
+    ).toBe('');
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});

@@ -1,0 +1,179 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { join, posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from '@jest/globals';
+import ts from 'typescript';
+
+const source = fileURLToPath(new URL('../../src', import.meta.url));
+
+interface Import {
+  /** A path below src for our own modules (`host/ssh.ts`), otherwise the package as written. */
+  from: string;
+  /** Gone after compilation. */
+  typeOnly: boolean;
+}
+
+/** Our own modules: what each folder or file may import from. One way down; the folder itself is always allowed. */
+const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
+  'index.ts': { values: ['esm-globals.ts', 'cancel.ts', 'main.ts', 'post.ts'] },
+  'main.ts': { values: ['errors.ts', 'commands', 'databases', 'backups', 'reporting', 'settings', 'host'] },
+  'post.ts': { values: ['main.ts', 'errors.ts', 'commands', 'reporting', 'settings'] },
+  commands: { values: ['errors.ts', 'databases', 'backups', 'reporting', 'settings', 'host', 'offsite'] },
+  offsite: {
+    values: ['errors.ts', 'backups', 'reporting/format.ts', 'reporting/neutralise.ts'],
+    types: ['settings', 'host'],
+  },
+  databases: {
+    values: ['errors.ts', 'backups', 'host', 'reporting/neutralise.ts', 'reporting/format.ts'],
+    types: ['settings'],
+  },
+  reporting: { values: ['errors.ts', 'backups'], types: ['settings'] },
+  settings: {
+    values: [
+      'errors.ts',
+      'backups/names.ts',
+      'databases/name-patterns.ts',
+      'host/private-key.ts',
+      'host/known-hosts.ts',
+    ],
+    types: ['backups/retention.ts', 'backups/manifest.ts'],
+  },
+  host: { values: ['errors.ts'], types: ['settings'] },
+  backups: { values: ['errors.ts'] },
+  'errors.ts': { values: ['error-codes.ts'] },
+  'error-codes.ts': { values: [] },
+  'cancel.ts': { values: ['errors.ts'] },
+  'esm-globals.ts': { values: [] },
+};
+
+/** Packages: the only places that import each. `types` may import its types besides. */
+const PACKAGES: Record<string, { values: RegExp; types?: RegExp }> = {
+  '@actions/core': { values: /^(index|main|post|settings\/(inputs|input-reader)|reporting\/[\w-]+)\.ts$/ },
+  '@actions/exec': { values: /^host\/local\.ts$/ },
+  '@aws-sdk/client-s3': { values: /^offsite\/store\.ts$/ },
+  '@aws-sdk/s3-request-presigner': { values: /^offsite\/store\.ts$/ },
+  'node-ssh': { values: /^host\/(ssh|private-key)\.ts$/, types: /^host\// },
+  ssh2: { values: /^host\/(ssh|private-key)\.ts$/, types: /^host\// },
+};
+
+/** Why this file may not have this import, or null. */
+function objection(file: string, { from, typeOnly }: Import): string | null {
+  const folder = file.includes('/') ? file.slice(0, file.indexOf('/')) : file;
+  const layer = LAYERS[folder];
+  if (layer === undefined) return `${file}: no layer; add it to this test`;
+  if (from.startsWith('node:')) return folder === 'backups' ? `${file}: backups are pure, but import ${from}` : null;
+  if (builtinModules.includes(from)) return `${file}: write node:${from}`;
+  if (!from.endsWith('.ts')) {
+    const rule = PACKAGES[from];
+    if (rule === undefined) return `${file}: ${from} has no place yet; add it to this test`;
+    return rule.values.test(file) || (typeOnly && rule.types?.test(file))
+      ? null
+      : `${file}: ${from} is not imported here`;
+  }
+  const allowed = [folder, ...layer.values, ...(typeOnly ? (layer.types ?? []) : [])];
+  return allowed.some((place) => from === place || from.startsWith(`${place}/`))
+    ? null
+    : `${file}: must not import ${from}`;
+}
+
+/** All imports of a module: static, re-exports and `import()`. */
+function importsOf(file: string, text: string): Import[] {
+  const found: Import[] = [];
+  const add = (specifier: ts.Expression | undefined, typeOnly: boolean) => {
+    if (specifier === undefined || !ts.isStringLiteral(specifier)) return;
+    const own = specifier.text.startsWith('.');
+    const from = own ? posix.join(posix.dirname(file), specifier.text).replace(/\.js$/, '.ts') : specifier.text;
+    found.push({ from, typeOnly });
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node)) {
+      const clause = node.importClause;
+      const named = clause?.namedBindings;
+      const onlyTypes =
+        clause?.phaseModifier === ts.SyntaxKind.TypeKeyword ||
+        (clause?.name === undefined &&
+          named !== undefined &&
+          ts.isNamedImports(named) &&
+          named.elements.length > 0 &&
+          named.elements.every((element) => element.isTypeOnly));
+      add(node.moduleSpecifier, onlyTypes);
+    } else if (ts.isExportDeclaration(node)) {
+      add(node.moduleSpecifier, node.isTypeOnly);
+    } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
+      add(node.arguments[0], false);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile(file, text, ts.ScriptTarget.Latest));
+  return found;
+}
+
+const files = readdirSync(source, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .sort();
+
+test.each(files)('src/%s imports only what its layer may', (file) => {
+  const imports = importsOf(file, readFileSync(join(source, file), 'utf8'));
+  expect(imports.map((one) => objection(file, one)).filter((text) => text !== null)).toEqual([]);
+});
+
+describe('the rules themselves', () => {
+  test('reads every form of import', () => {
+    const text = `
+      import './a.js';
+      import { type B, c } from '../host/b.js';
+      import { type D, type E } from 'ssh2';
+      import type F from 'node:fs';
+      export { g } from './g.js';
+      export type { H } from './h.js';
+      const i = await import('@actions/core');
+      // import 'nothing';
+    `;
+    expect(importsOf('commands/x.ts', text)).toEqual([
+      { from: 'commands/a.ts', typeOnly: false },
+      { from: 'host/b.ts', typeOnly: false },
+      { from: 'ssh2', typeOnly: true },
+      { from: 'node:fs', typeOnly: true },
+      { from: 'commands/g.ts', typeOnly: false },
+      { from: 'commands/h.ts', typeOnly: true },
+      { from: '@actions/core', typeOnly: false },
+    ]);
+  });
+
+  test.each([
+    ['backups/names.ts', 'node:crypto', true],
+    ['backups/names.ts', 'host/quoting.ts', true],
+    ['backups/names.ts', '@actions/core', false],
+    ['host/session.ts', 'reporting/log.ts', true],
+    ['host/session.ts', 'settings/inputs.ts', false],
+    ['host/session.ts', 'ssh2', false],
+    ['reporting/log.ts', 'commands/run.ts', true],
+    ['databases/sqlite.ts', 'commands/run.ts', true],
+    ['settings/inputs.ts', 'host/ssh.ts', false],
+    ['settings/inputs.ts', 'backups/retention.ts', false],
+    ['commands/backup.ts', 'main.ts', false],
+    ['commands/backup.ts', '@actions/core', false],
+    ['errors.ts', 'backups/names.ts', true],
+    ['host/ssh.ts', '@actions/exec', false],
+    ['host/ssh.ts', 'fs', false],
+    ['host/ssh.ts', 'left-pad', false],
+    ['commands/backup.ts', '@aws-sdk/client-s3', false],
+    ['offsite/parts.ts', '@aws-sdk/client-s3', false],
+    ['offsite/store.ts', 'host/session.ts', false],
+    ['offsite/store.ts', 'reporting/log.ts', false],
+    ['new-folder/x.ts', 'errors.ts', false],
+  ])('%s may not import %s', (file, from, typeOnly) => {
+    expect(objection(file, { from, typeOnly })).toContain(file);
+  });
+
+  test.each([
+    ['host/session.ts', 'settings/settings.ts', true],
+    ['host/session.ts', 'ssh2', true],
+    ['host/local.ts', '@actions/exec', false],
+    ['commands/backup.ts', 'host/session.ts', false],
+    ['index.ts', 'main.ts', false],
+  ])('%s may import %s', (file, from, typeOnly) => {
+    expect(objection(file, { from, typeOnly })).toBeNull();
+  });
+});
