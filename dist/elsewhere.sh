@@ -1,0 +1,217 @@
+# shellcheck shell=sh
+# A function of this program as another user, through sudo, or in the container of the database.
+# shellcheck disable=SC2154 # work, directory, mark, program, sqlite_python, tmp: set by the runner and by requests
+run_as='' container=''
+inside=''  # in a container
+reached='' # a function that gets to know the place that feed was told, before anything is written there
+
+# elsewhere FUNCTION ARGS...: runs a function of this program where the database is, in a stage of its own. Stdout is the
+# function's, its events go to fd 2. The shell there gets the program over stdin as well, and the end of that stdin stops
+# it: it can not be killed from here.
+elsewhere() {
+  if [ -z "$run_as$container" ]; then
+    "$@"
+    return
+  fi
+  mkfifo "$work/elsewhere" || fail E_PERM "mkfifo failed in $directory/$work"
+  exec 7<>"$work/elsewhere"
+  # shellcheck disable=SC2024 # the files are ours, and so are the redirections
+  shell_there <"$work/elsewhere" 2>&"$events" 7>&- 9>&- &
+  shell=$!
+  started "$shell"
+  send_program "$@" >&7 &
+  started $!
+  wait "$shell"
+  status=$?
+  exec 7>&-
+  rm -f "$work/elsewhere"
+  return $status
+}
+
+# shell_there: becomes the shell that elsewhere talks to
+shell_there() {
+  if [ -z "$container" ]; then exec sudo -n -H -u "$run_as" -- sh -s; fi
+  exec "$engine" exec -i ${run_as:+--user "$run_as"} "$container" sh -s
+}
+
+# reach_elsewhere: can we start it at all. It is the very command that elsewhere runs: sudoers may allow that one alone.
+reach_elsewhere() {
+  if [ -n "$container" ]; then
+    engine=docker
+    have docker || engine=podman
+    have "$engine" || fail E_TOOL_MISSING docker
+    put container_engine "$engine"
+    error=$( (shell_there) 2>&1 </dev/null) && return
+    put container_refused "$(id -un)"
+    fail E_PERM "$error"
+  fi
+  [ "$run_as" != "$(id -un)" ] || run_as=''
+  [ -n "$run_as" ] || return 0
+  have sudo || fail E_TOOL_MISSING sudo
+  error=$( (shell_there) 2>&1 </dev/null) && return
+  put sudo_refused "$(id -un)"
+  fail E_PERM "$error"
+}
+
+# send_program FUNCTION ARGS...: what the shell there reads
+send_program() {
+  printf '{\nmark=%s\nprogram=%s\nsqlite_python=%s\n' "$mark" "$(quote "$program")" "$(quote "$sqlite_python")"
+  # shellcheck disable=SC2016 # it is that shell that expands it
+  printf 'eval "$program"\ninside=%s\nalone' "${container:+1}"
+  for word; do
+    printf ' %s' "$(quote "$word")"
+  done
+  printf '\n}\n'
+}
+
+# quote TEXT: one word of POSIX sh
+quote() { printf '%s\n' "$1" | sed "s/'/'\\\\''/g; 1s/^/'/; \$s/\$/'/"; }
+
+# alone FUNCTION ARGS...: in the shell there; its stdin only says that the run is still there
+alone() {
+  events=2
+  exec 8<&0 </dev/null
+  trap 'end_alone $?' EXIT
+  trap 'exit 143' HUP INT TERM PIPE
+  (
+    trap - EXIT HUP INT TERM PIPE
+    exec >/dev/null 2>&1
+    cat <&8
+    kill -TERM $$ || sweep_temporary # it was killed: then its stages are on their own
+  ) &
+  watcher=$!
+  exec 8<&-
+  "$@"
+  exit $?
+}
+
+# In a container process 1 may be the server: it inherits who outlives us, and one that died of a signal is to it a crash of
+# its own, for which it restarts. So nobody is left unwaited for.
+end_alone() {
+  trap '' HUP INT TERM PIPE
+  stop "$watcher"
+  clean_up
+  wait
+  [ -z "$tmp" ] || clear_temporary "$tmp"
+  exit "$1"
+}
+
+# feed FILE FUNCTION ARGS...: runs the function elsewhere, which says on stdout in which folder it reads a fifo called
+# archive, and writes the file there, decompressed. Fails as the function does.
+feed() {
+  fed=$1
+  shift
+  fifos said
+  hold
+  (own && events=3 && elsewhere "$@") 3>&1 >"$work/said" &
+  reader=$! && started $reader
+  head -n 1 <"$work/said" >"$work/place" &
+  asked=$! && started $asked
+  release
+  wait $asked
+  read -r place <"$work/place"
+  if [ -n "$place" ]; then
+    [ -z "$reached" ] || "$reached" "$place"
+    hold
+    { carry <&4 2>"$work/carry.error" 3>&- 4<&- 9>&- & } 4<"$fed"
+    carrier=$! && started $carrier
+    note $carrier reader
+    release
+  fi
+  wait $reader
+  status=$?
+  if [ $status != 0 ]; then
+    # nobody reads any more what it writes
+    [ -z "$place" ] || stop "$carrier"
+    return $status
+  fi
+  wait "$carrier" || failed E_CHECKSUM "the backup could not be read to its end: $(cat "$work/carry.error")"
+}
+
+# carry: what it reads, decompressed, into the archive there. The other shell has read its program when it says so: what
+# follows on its stdin is data.
+carry() {
+  if [ -z "$run_as$container" ]; then
+    decompress >"$place/archive"
+    return
+  fi
+  fifos there go
+  exec 6<>"$work/there"
+  (shell_there) <"$work/there" >"$work/go" 6>&- &
+  shell=$!
+  printf '{ echo; cat >%s; }\n' "$(quote "$place/archive")" >&6
+  head -n 1 <"$work/go" >/dev/null
+  # noted, since it would outlive us: it holds both ends of that pipe
+  { (decompress) <&4 4<&- >&6 & } 4<&0
+  note $! pids
+  wait $!
+  carried=$?
+  exec 6>&-
+  wait $shell || return $?
+  return $carried
+}
+
+# enter_place KIB: into a folder of our own: the work folder, or elsewhere, where that is not ours to write, a temporary
+# one with that much room, from where the way that the work has come is told
+enter_place() {
+  if [ -n "$work" ]; then
+    cd "$work" || fail E_PERM "$work can not be entered"
+    work=. # what is started from here is noted as well
+    return
+  fi
+  sweep_temporary
+  check_temporary "$place" "$1"
+  tmp=$(mktemp -d "$place/db-backup.XXXXXX") || fail E_PERM "no temporary folder for $(id -un)"
+  echo $$ >"$tmp/session"
+  cd "$tmp" || fail E_PERM "$tmp can not be entered"
+  # shellcheck disable=SC2034 # read by note
+  work=. notes=$tmp
+  # a sleep that outlives us must hold none of our channels
+  while sleep 2 2>/dev/null; do emit elsewhere "$(copied)" "$(read_by reader)"; done >/dev/null &
+  started $!
+}
+
+# check_temporary FOLDER KIB: like check_space; the runner is told that it is no place for backups
+check_temporary() {
+  put temporary "$(cd "$1" && pwd -P)"
+  check_space "$1" "$2"
+}
+
+# sweep_temporary: what killed runs left; their session's process is gone. Sets place, where temporary folders go.
+sweep_temporary() {
+  choose_place
+  for left_over in "$place"/db-backup.??????; do
+    if [ ! -O "$left_over" ] || [ -L "$left_over" ] || [ ! -f "$left_over/session" ]; then continue; fi
+    alive "$(cat "$left_over/session")" || clear_temporary "$left_over"
+  done
+}
+
+# make_temporary: sets temporary, a folder in place that says whose it is
+make_temporary() {
+  temporary=$(mktemp -d "$place/db-backup.XXXXXX") || fail E_NOSPACE "no temporary folder in $place"
+  echo $$ >"$temporary/session"
+}
+
+# choose_place: where temporary folders are that may get large
+choose_place() {
+  for place in "${TMPDIR:-}" /var/tmp /tmp; do
+    case $place in /*) if [ -d "$place" ] && [ -w "$place" ]; then break; fi ;; esac
+  done
+}
+
+# clear_temporary FOLDER: with whoever still works in it; not in a container, where that is an orphan of process 1 (end_alone)
+clear_temporary() {
+  cd / || return 0
+  # shellcheck disable=SC2046 # a list of numbers
+  [ -n "$inside" ] || stop $(within "$1")
+  rm -rf "$1"
+}
+
+# copied: bytes of the copy so far
+copied() {
+  if [ -d "$work/dump" ]; then
+    # shellcheck disable=SC2046 # the fields of du are meant to be split
+    set -- $(du -sk "$work/dump" 2>/dev/null)
+    echo $((${1:-0} * 1024))
+  else size_of "$work/copy.db"; fi
+}

@@ -1,0 +1,2 @@
+// What the runner starts after the job; index.js knows it by this file's name.
+import './index.js';

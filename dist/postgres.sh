@@ -1,0 +1,191 @@
+# shellcheck shell=sh
+# PostgreSQL: one snapshot of a live database, and the proof that the archive holds it.
+#
+# The connection string has every value quoted and no password; that is in the environment of the tools alone, where the
+# same user and root can see it. Facts come from the very snapshot that pg_dump reads: a psql that began it holds it open.
+# shellcheck disable=SC2154 # the named arguments of the requests
+# shellcheck disable=SC2034 # hash_plain, compare, plain_bytes: read in stream.sh
+pg_bin='' scratch='' create='' made='' search_path='' payload=''
+
+# find_postgres: the newest client tools here; sets pg_bin, a folder with a slash, or empty for those of the PATH, and pg_major
+find_postgres() {
+  pg_major=0
+  # those of the PATH last: Debian's are wrappers that cost more to start than the tools
+  for folder in /usr/lib/postgresql/*/bin/ /usr/pgsql-*/bin/ /usr/local/pgsql/bin/ ''; do
+    if ! have "${folder}psql" || ! have "${folder}pg_restore"; then continue; fi
+    version=$("${folder}pg_dump" --version 2>/dev/null) || continue
+    major=${version#*) }
+    major=${major%%[!0-9]*}
+    if [ "${major:-0}" -gt "$pg_major" ]; then pg_major=$major pg_bin=$folder pg_version=$version; fi
+  done
+  [ "$pg_major" -gt 0 ] || fail E_TOOL_MISSING postgresql-client
+}
+
+# postgres_environment: nothing of the account's environment may choose another server, database or encoding
+postgres_environment() {
+  unset PGHOST PGHOSTADDR PGPORT PGDATABASE PGUSER PGPASSWORD PGSERVICE PGSERVICEFILE PGOPTIONS PGTZ PGDATESTYLE \
+    PGTARGETSESSIONATTRS PGREQUIREPEER PGLOADBALANCEHOSTS PGCLIENTENCODING
+  PGCONNECT_TIMEOUT=20 PGAPPNAME=db-backup
+  export PGCONNECT_TIMEOUT PGAPPNAME
+  if [ -n "$password" ]; then
+    PGPASSWORD=$password
+    export PGPASSWORD
+  fi
+}
+
+# sql ARGS...: psql that asks for nothing, reads no psqlrc, and prints bare values. The encoding is for it alone: pg_dump keeps
+# that of the database, which may hold bytes of none.
+sql() {
+  PGCLIENTENCODING=UTF8
+  export PGCLIENTENCODING
+  exec "${pg_bin}psql" -X -A -t -q -w -v ON_ERROR_STOP=1 -d "$connection" "$@"
+}
+
+# look_postgres NAMED-ARGUMENTS: the server and the tools, before anything is dumped
+look_postgres() {
+  arguments "$@"
+  enter_place 64
+  find_postgres
+  put pg_dump_version "$pg_version"
+  put pg_bin "$pg_bin"
+  postgres_environment
+  cat >look.sql <<SQL
+\\o /dev/null
+$begin_sql
+\\o
+SELECT 'server_version ' || current_setting('server_version');
+SELECT 'server_version_num ' || current_setting('server_version_num');
+SELECT 'role ' || encode(convert_to(quote_ident(current_user), $sent_as), 'hex');
+SELECT 'in_recovery ' || pg_is_in_recovery();
+SELECT 'source_bytes ' || pg_database_size(current_database());
+SELECT 'SELECT ''system_identifier '' || system_identifier FROM pg_control_system()'
+WHERE has_function_privilege('pg_control_system()', 'EXECUTE') \\gexec
+SELECT 'create ' || $(create_sql "'$scratch'") || ';' FROM pg_database d WHERE datname = current_database();
+SELECT 'search_path ' || substr(setting, strpos(setting, '=') + 1) FROM pg_db_role_setting, unnest(setconfig) AS setting
+WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) AND setting LIKE 'search_path=%';
+COMMIT;
+SQL
+  run sql -f look.sql >look.facts 2>look.error || postgres_failed $? "$(complaints look.error)"
+  sed "s/^/$mark set /" look.facts >&"$events"
+  server_version=$(sed -n 's/^server_version_num //p' look.facts)
+  [ -n "$server_version" ] || failed E_DUMP_FAILED "psql told of no error, and nothing of the server"
+  if [ $((server_version / 10000)) -gt "$pg_major" ]; then fail E_TOOL_VERSION "$pg_version"; fi
+  if [ -z "$standby" ] && grep -q '^in_recovery true' look.facts; then fail E_SOURCE_INVALID standby; fi
+}
+
+# complaints FILE: what a tool said, without the chatter that client_min_messages may have asked the server for
+complaints() { grep -Ev '^(DEBUG|LOG|INFO|NOTICE): ' "$1" | tail -n 100; }
+
+# postgres_failed STATUS TEXT: of psql or pg_dump, by what it said
+postgres_failed() {
+  case $1:$2 in
+    141:* | *'roken pipe'*) exit 141 ;; # who reads us has failed, and says why
+    129:* | 13[0-9]:* | 143:*) set -- "$1" "$2 it was killed by signal $(($1 - 128)); when nobody did that, the host was out of memory" ;;
+  esac
+  case $2 in
+    *'row-level security'*) fail E_PERM "$2" ;;
+    *'database "'*'" does not exist'*) fail E_SOURCE_MISSING "$2" ;;
+    *'authentication failed'* | *'no password supplied'* | *'pg_hba.conf'* | *'role "'*'" does not exist'* | *'not permitted to log in'*) fail E_AUTH "$2" ;;
+    # a worker of pg_dump says of a lost server as well that it could not obtain a lock
+    *'server closed the connection'* | *'due to administrator command'*) [ "$1" = 2 ] || failed E_DUMP_FAILED "$2 (status $1)" ;;
+    *'lock timeout'* | *'statement timeout'* | *'could not obtain lock'* | *'conflict with recovery'*) fail E_BUSY "$2" ;;
+    *'server version mismatch'*) fail E_TOOL_VERSION "$pg_version" ;;
+    *'permission denied'*) fail E_PERM "$2" ;;
+    *'no matching '* | *'invalid regular expression'*) fail E_INPUT "$2" ;;
+    *'invalid connection option'* | *'invalid '*' value: '* | *'connection option "'* | *'definition of service '* | *'service file '*) fail E_INPUT "$2" ;;
+    *'too many connections'* | *'too many clients'* | *'remaining connection slots'* | *'connection to server '*' failed: '* | *'could not connect to server'*) fail E_CONNECT "$2" ;;
+    *'invalid page'* | *'could not read block'* | *'missing chunk'* | *'unexpected chunk'* | *'checksum failure'* | *'could not open file "base'*) fail E_SOURCE_CORRUPT "$2" ;;
+  esac
+  [ "$1" != 2 ] || fail E_CONNECT "$2" # psql ends so when it could not connect, in whatever language the server speaks
+  failed E_DUMP_FAILED "${2:-no message} (status $1)"
+}
+
+# choose_postgres_compressor: outside of pg_dump where that is faster, which one thread of gzip is not
+choose_postgres_compressor() {
+  inner_level=0
+  if [ "$wanted:$format" = auto:custom ] && ! have zstd && ! have pigz; then
+    inner_level=${level:-1}
+    choose_compressor none
+  else choose_compressor "$wanted"; fi
+}
+
+# backup_postgres NAMED-ARGUMENTS: from the lock to a payload that was read back; publishing it is another request
+backup_postgres() {
+  arguments "$@"
+  [ -n "$directory" ] || exit 99
+  take_lock
+  sweep
+  list_backups
+  check_space . 64 # on a full disk not even what the next steps find could be kept
+  make_work
+  reach_postgres
+  choose_postgres_compressor
+  need=$((min_free_kib + 1024 + $(payload_kib "$kind")))
+  if [ "$format" = directory ] && [ -z "$run_as$container" ]; then need=$((need + source_bytes / 1024)); fi
+  check_space . "$need"
+  compare='' hash_plain=''
+  [ "$format" != directory ] || hash_plain=1
+  # the lock (9) is for shells alone: a stage that outlives them must not keep it from the next run
+  store elsewhere produce_postgres connection "$connection" name_only "$name_only" password "$password" options "$options" \
+    tables "$tables" schemas "$schemas" format "$format" jobs "${jobs:-$(processors)}" lock_wait_ms "$lock_wait_ms" verify "$verify" \
+    inner_level "$inner_level" source_bytes "$source_bytes" min_free_kib "$min_free_kib" 9>&-
+  case $format in
+    custom) read_back read_archive "$work/payload" 9>&- ;;
+    plain)
+      fifos ending
+      read_back read_script "$work/payload" 9>&-
+      [ "$verify" = checksum ] || put archived_tables "$(cat "$work/archived")"
+      ;;
+    directory) read_back read_tar "$work/payload" 9>&- ;;
+  esac
+  if [ "$format" = custom ] && [ "$verify" != checksum ]; then list_archive "$work/payload"; fi
+  if [ "$verify" = restore ]; then
+    payload=$work/payload plain_bytes=$source_bytes
+    rehearse_postgres 9>&-
+  fi
+}
+
+# reach_postgres: the server and its tools; sets source_bytes and pg_bin, for the tools are where they were found
+reach_postgres() {
+  reach_elsewhere
+  (own && elsewhere look_postgres connection "$connection" password "$password" standby "$standby" scratch "$scratch") >"$work/look"
+  status=$?
+  cat "$work/look"
+  case $status in
+    0) ;;
+    99) exit 99 ;;
+    *) failed E_DUMP_FAILED "the server could not be looked at (status $status)" ;;
+  esac
+  source_bytes=$(sed -n "s/^$mark set source_bytes //p" "$work/look")
+  : "${create:=$(sed -n "s/^$mark set create //p" "$work/look")}"
+  # of a backup it is in its manifest
+  [ -n "$payload" ] || search_path=$(sed -n "s/^$mark set search_path //p" "$work/look")
+  pg_bin=$(sed -n "s/^$mark set pg_bin //p" "$work/look")
+}
+
+processors() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2; }
+
+# inspect_postgres NAMED-ARGUMENTS: what a backup would find; writes nothing in the backup directory
+inspect_postgres() {
+  arguments "$@"
+  check_temporary "${TMPDIR:-/tmp}" 64
+  tmp=$(mktemp -d "${TMPDIR:-/tmp}/db-backup.XXXXXX") || fail E_PERM "no temporary folder"
+  work=$tmp
+  list_backups
+  reach_postgres
+  choose_postgres_compressor
+}
+
+# reach_tools: the client tools alone, for what needs no server
+reach_tools() {
+  reach_elsewhere
+  (own && elsewhere look_for_tools) >"$work/look" || { cat "$work/look" && exit 99; }
+  cat "$work/look"
+  pg_bin=$(sed -n "s/^$mark set pg_bin //p" "$work/look")
+}
+
+look_for_tools() {
+  find_postgres
+  put pg_dump_version "$pg_version"
+  put pg_bin "$pg_bin"
+}

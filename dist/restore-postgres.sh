@@ -1,0 +1,160 @@
+# shellcheck shell=sh
+# PostgreSQL: a dump put back. `swap`: loaded into a new database of the same server, which then takes the name of the live one;
+# `create`: the same, where there is none yet; `in-place`: one transaction in the live database, where no other may be made.
+#
+# A kill at any moment leaves the one or the other: the names change in one transaction, and so does what is in place.
+# shellcheck disable=SC2154 # the named arguments of the requests
+# shellcheck disable=SC2034 # hash_plain, verify: read in stream.sh
+live='' new='' old='' second='' loading='' loading_first='' properties='' way='' expected='' knows_restrict='' client_edit=''
+lock_wait=10 safety_payload='' restore_options='' standby=''
+
+# look_restore_postgres NAMED-ARGUMENTS: what the target is, what is in it, what the dump is; changes nothing
+look_restore_postgres() {
+  begin_step "$@"
+  check_payload
+  reach_elsewhere
+  beside at_target look_target
+  # not of others before the runner knows that the client has no known holes
+  [ "$kind$foreign" != dump ] || look_archive
+  end_step
+}
+
+# load_restore_postgres NAMED-ARGUMENTS: into a database beside the live one; in place there is none: the dump is read whole
+load_restore_postgres() {
+  begin_step "$@"
+  check_payload
+  reach_tools
+  verify=content
+  if [ "$way" = in-place ] || [ "$kind" = sql ]; then read_dump; fi
+  if [ "$way" != in-place ]; then
+    emit phase load "$plain_bytes"
+    feed_target load_new loading "$loading" create "$create" properties "$properties" jobs "${jobs:-$(processors)}" \
+      plain_bytes "$plain_bytes" compressor "$compressor" kind "$kind"
+  fi
+  end_step
+}
+
+# swap_restore_postgres NAMED-ARGUMENTS: what was loaded is live
+swap_restore_postgres() {
+  begin_step "$@"
+  reach_elsewhere
+  if [ "$way" = in-place ]; then
+    check_payload
+    put_in_place
+  else beside at_target swap_databases; fi
+  end_step
+}
+
+# back_restore_postgres NAMED-ARGUMENTS: the state before the swap is live again
+back_restore_postgres() {
+  begin_step "$@"
+  reach_elsewhere
+  if [ "$way" = in-place ]; then
+    [ -n "$safety_payload" ] || fail E_ROLLBACK_FAILED "nothing was kept of the state before, and there is no safety backup"
+    arguments payload "$safety_payload" sha256 "$safety_sha256" bytes "$safety_bytes" plain_bytes "$safety_plain_bytes" \
+      compressor "$safety_compressor" kind "$safety_kind" expected "$safety_expected" foreign ''
+    check_payload
+    put_in_place back
+  else beside at_target back_databases; fi
+  end_step
+}
+
+# settle_restore_postgres NAMED-ARGUMENTS: nothing is kept of the state before
+settle_restore_postgres() {
+  begin_step "$@"
+  reach_elsewhere
+  if [ "$way" = swap ]; then beside at_target settle_databases; fi
+  rm -f ".work/restore-xact-$id"
+  end_step
+}
+
+# recover_restore_postgres NAMED-ARGUMENTS: after a run that died: what is there tells what was done
+recover_restore_postgres() {
+  begin_step "$@"
+  reach_elsewhere
+  # of the journal, for what the databases do not tell: whether what was kept is gone, or never was
+  phase=$(sed -n 's/.*"phase":"\([a-z-]*\)".*/\1/p' ".work/restore-$name" 2>/dev/null)
+  xact=''
+  [ ! -f ".work/restore-xact-$id" ] || read -r xact <".work/restore-xact-$id"
+  if [ "$way:$xact" = in-place: ]; then put state unchanged; else beside at_target recover_databases phase "$phase" xact "$xact"; fi
+  rm -f ".work/restore-xact-$id"
+  end_step
+}
+
+begin_step() {
+  arguments "$@"
+  if [ -n "$work" ]; then make_work; else
+    check_temporary "${TMPDIR:-/tmp}" 64
+    tmp=$(mktemp -d "${TMPDIR:-/tmp}/db-backup.XXXXXX") || fail E_PERM "no temporary folder"
+    work=$tmp
+  fi
+  undo=end_step
+}
+
+end_step() {
+  undo=''
+  discard "$work"
+}
+
+# at_target FUNCTION ARGS...: where the tools are, with what every function there has to know
+at_target() {
+  function=$1
+  shift
+  elsewhere "$function" connection "$connection" password "$password" maintenance "$maintenance" second "$second" standby "$standby" \
+    live "$live" new "$new" old "$old" way "$way" lock_wait "$lock_wait" min_free_kib "$min_free_kib" "$@"
+}
+
+# feed_target FUNCTION ARGS...: the same, and the function gets the payload
+feed_target() {
+  function=$1
+  shift
+  feed "$payload" "$function" connection "$connection" password "$password" maintenance "$maintenance" second "$second" standby "$standby" \
+    live "$live" new "$new" old "$old" way "$way" lock_wait "$lock_wait" min_free_kib "$min_free_kib" "$@" 9>&- ||
+    { status=$? && [ $status = 99 ] && exit 99; failed E_RESTORE "the restore ended with the status $status"; }
+}
+
+# beside COMMAND...: runs it, and tells what it told
+beside() {
+  (own && "$@") >"$work/look"
+  status=$?
+  cat "$work/look"
+  case $status in
+    0) ;;
+    99) exit 99 ;;
+    *) failed E_RESTORE "the step ended with the status $status" ;;
+  esac
+}
+
+# look_archive: the tables of an archive, as far as its table of contents tells them: `4; 0 16385 TABLE DATA public docs owner`
+look_archive() {
+  pg_bin=$(sed -n "s/^$mark set pg_bin //p" "$work/look")
+  contents=$( (decompress) <"$payload" 2>/dev/null | (restore_tool -l) 2>"$work/e1" 9>&-) || {
+    case $(cat "$work/e1") in *'unsupported version'*) fail E_TOOL_VERSION "$(cat "$work/e1")" ;; esac
+    failed E_CHECKSUM "the table of contents could not be read: $(cat "$work/e1")"
+  }
+  printf '%s\n' "$contents" | sed -n "s/^[0-9]*; [0-9]* [0-9]* TABLE DATA \([^ ]*\) \(.*\) [^ ]*\$/$mark set dump_table \1.\2/p" >&"$events"
+}
+
+# read_dump: to its end, before anything is done with it
+read_dump() {
+  hash_plain=''
+  case $kind in
+    dump) read_back read_archive "$payload" 9>&- ;;
+    sql)
+      fifos ending
+      read_back read_script "$payload" 9>&-
+      ;;
+    tar) read_back read_entries "$payload" 9>&- ;;
+  esac
+}
+
+# put_in_place [back]
+put_in_place() {
+  emit phase swap "$plain_bytes"
+  reached=note_transaction
+  feed_target replace_in_place expected "$expected" compressor "$compressor" kind "$kind" plain_bytes "$plain_bytes" back "${1:-}"
+  [ -z "${1:-}" ] || rm -f ".work/restore-xact-$id"
+}
+
+# note_transaction PLACE: on the disk before the first byte of the dump goes there, so that the next run can ask what has become of it
+note_transaction() { put_text ".work/restore-xact-$id" "${1##*/xact-}$newline" || failed E_PERM "the transaction could not be noted"; }

@@ -1,0 +1,287 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # mark comes from the runner, directory from directory.sh
+#
+# The session: one POSIX shell that reads its requests from stdin and lives as long as the run.
+#
+# The runner sends the program first, inside one group, so that a cut stream executes nothing; then one group per
+# request. Stdin is for requests alone: dash reads it in blocks. When it ends, the runner is gone, and the EXIT trap
+# ends everything. The runner sets before this text: mark (a random word; lines that begin with it are ours, every
+# other line is noise) and program (this text, for the shell under sudo).
+
+# What the account's environment could change. Functions come in from bash login shells through it.
+unset -f env sed unset 2>/dev/null
+for function in $(env | sed -n 's/^BASH_FUNC_\([^%]*\)%%=.*/\1/p'); do unset -f "$function" 2>/dev/null; done
+unalias -a 2>/dev/null
+unset CDPATH ENV BASH_ENV POSIXLY_CORRECT GREP_OPTIONS GZIP PIGZ ZSTD_CLEVEL ZSTD_NBTHREADS TAR_OPTIONS LANGUAGE
+unset QUOTING_STYLE TIME_STYLE BLOCK_SIZE BLOCKSIZE LS_BLOCK_SIZE DF_BLOCK_SIZE # of GNU ls and df
+# shellcheck disable=SC2034 # for the commands of the user (restore.sh)
+login_umask=$(umask) login_locale=${LC_ALL:-} login_zone=${TZ:-} restoring=''
+LC_ALL=C TZ=UTC PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL TZ PATH
+set -u
+umask 077
+newline='
+'
+events=1    # the descriptor that events go to; 2 where stdout carries data
+work=''     # this run's work folder, relative to the backup directory
+notes=''    # the same, absolute, for what is noted in it: jobs change their folder
+fetched=''  # the folder of what was brought back from a store, absolute
+job='' job_number='' guard='' stages='' tmp=''
+# The event that tells how many rows a table has; `restored` in a copy that was made of a backup
+# shellcheck disable=SC2034
+rows=rows
+undo=''     # a function that takes back what this subshell has begun, on whatever path it ends
+
+emit() { printf '%s %s\n' "$mark" "$*" >&"$events"; }
+
+# put KEY TEXT: a fact for the runner; of any length, also of several lines
+put() {
+  case $2 in
+    *"$newline"*) printf '%s begin %s\n%s\n%s end\n' "$mark" "$1" "$2" "$mark" >&"$events" ;;
+    *) emit set "$1" "$2" ;;
+  esac
+}
+
+# put_file KEY FILE: like put, with the first 3 MiB of a file
+put_file() {
+  emit begin "$1"
+  { dd if="$2" bs=65536 count=48 2>/dev/null; } >&"$events"
+  printf '\n%s end\n' "$mark" >&"$events"
+}
+
+# fail CODE TEXT: tells the runner, then leaves; status 99 means that it has been told
+fail() {
+  put failure "$2"
+  emit fail "$1"
+  exit 99
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# arguments NAME VALUE...: the named arguments of a request; the names are constants of the runner's code
+arguments() {
+  while [ $# -gt 1 ]; do
+    eval "$1=\$2"
+    shift 2
+  done
+}
+
+# --- requests -------------------------------------------------------------------------------------------------------
+
+# request N FUNCTION ARGS...: short work in this shell itself, which may change its state
+request() {
+  number=$1
+  shift
+  "$@"
+  emit "done" "$number" 0
+}
+
+# job N FUNCTION ARGS...: long work in the background, while this shell goes on reading stdin
+job() {
+  number=$1
+  shift
+  [ -z "$job" ] || wait "$job" 2>/dev/null
+  trap - EXIT # a child of bash that gets a signal before it has set its own traps would run ours
+  (
+    trap 'end_job $?' EXIT
+    trap 'exit 143' HUP INT TERM PIPE
+    "$@"
+  ) </dev/null &
+  job=$! job_number=$number
+  watch # anew: it must know the job
+}
+
+end_job() {
+  trap '' HUP INT TERM PIPE # first of all: a handler that writes to a closed channel would be called again for ever
+  clean_up
+  [ -z "$tmp" ] || rm -rf "$tmp"
+  emit "done" "$number" "$1" 2>/dev/null
+}
+
+# own: the calling subshell answers for the stages that it starts itself
+own() {
+  stages='' undo=''
+  # whoever stops us sends TERM again and again, which must not end the clean-up half-way
+  trap "trap '' HUP INT TERM PIPE; clean_up" EXIT
+  trap 'exit 143' HUP INT TERM PIPE
+}
+
+# run COMMAND...: waits for it in such a way that a signal is acted upon at once. It gets neither the lock (9) nor the
+# channel to the runner (3): when every shell of ours is killed, nothing that lives on may hold them. Its stdin (4) is that of
+# run itself, which the shell would not give to a command in the background.
+run() {
+  hold
+  { "$@" <&4 3>&- 4<&- 9>&- & } 4<&0
+  child=$!
+  started $child
+  note $child reader
+  release
+  wait $child
+}
+
+# hold, release: a signal in between is acted upon at the release; for what must not be done by halves
+hold() {
+  held=''
+  trap 'held=1' HUP INT TERM PIPE
+}
+
+release() {
+  trap 'exit 143' HUP INT TERM PIPE
+  [ -z "$held" ] || exit 143
+}
+
+# started PID: remembers a stage of the job that runs in the background, here and for those who clean up after us
+started() {
+  stages="$stages $1"
+  note "$1" pids
+}
+
+# note TEXT FILE: one more line of a file of the work folder, as far as there is one
+note() { [ ! -d "$notes" ] || { echo "$1" >>"$notes/$2"; } 2>/dev/null; }
+
+# read_by FILE: how many bytes the process that was noted last in that file has read
+read_by() {
+  reader=$(sed -n '$p' "$work/$1" 2>/dev/null)
+  reader=$(sed -n 's/^rchar: //p' "/proc/${reader:-none}/io" 2>/dev/null)
+  echo "${reader:-0}"
+}
+
+# stop PIDS...: TERM, three seconds, KILL. TERM again and again: bash loses one that comes while a child is starting
+stop() {
+  [ $# -gt 0 ] || return 0
+  left=40
+  while
+    kill -TERM "$@" 2>/dev/null
+    alive "$@" && [ $left -gt 0 ]
+  do
+    [ $left -gt 30 ] || sleep 0.1 2>/dev/null || { sleep 1; left=$((left - 9)); }
+    left=$((left - 1))
+  done
+  kill -KILL "$@" 2>/dev/null
+}
+
+# alive PIDS...: is one of them; a dead child that nobody waited for still answers to kill -0
+alive() {
+  for pid; do
+    kill -0 "$pid" 2>/dev/null || continue
+    case $(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null) in Z* | X*) ;; *) return 0 ;; esac
+  done
+  return 1
+}
+
+clean_up() {
+  stop_stages
+  [ -z "$undo" ] || "$undo"
+  undo=''
+}
+
+stop_stages() {
+  # shellcheck disable=SC2086 # a list of numbers
+  stop $stages
+  stages=''
+}
+
+# --- the end of the session -----------------------------------------------------------------------------------------
+
+# beat: the runner is there. Answers with how far the job is: size of the copy, bytes into the compressor, bytes read by
+# the tool at work; on stderr, since on stdout it would get into the middle of a text that the job is sending. A job that
+# was killed can not say so itself.
+beat() {
+  if [ -n "$guard" ] && alive "$guard"; then kill -USR1 "$guard" 2>/dev/null; else watch; fi
+  if [ -n "$work" ]; then
+    events=2
+    emit progress "$(copied)" "$(read_by counter)" "$(read_by reader)"
+    events=1
+  fi
+  if [ -n "$job" ] && ! alive "$job"; then
+    job=''
+    emit gone "$job_number" # after its `done`, if it has come to that
+  fi
+}
+
+# watch: ends everything of this session when its shell is gone, or when the link is silently dead: no beat for 45 s.
+# It does the clean-up itself, since a shell that waits for stdin does not run its traps.
+watch() {
+  stop ${guard:+"$guard"} # for sure: it gets no beats any more, and would end the session
+  trap - EXIT
+  (
+    trap 'silent=0' USR1
+    trap 'kill $nap; exit' TERM
+    exec 9>&- </dev/null >/dev/null 2>&1
+    silent=0 nap=''
+    while alive $$ && [ $silent -lt 22 ]; do
+      sleep 2 &
+      nap=$!
+      wait $nap
+      kill $nap
+      silent=$((silent + 1))
+    done
+    trap '' TERM
+    end_work
+    start_without_us
+    alive $$ && kill -KILL $$
+  ) &
+  guard=$!
+  trap leave EXIT
+}
+
+# end_work: the job and everything of this run is gone after it
+end_work() {
+  [ -z "$job" ] || stop "$job"
+  [ -z "$work" ] || discard "$work"
+  [ -z "$fetched" ] || discard "$fetched"
+}
+
+# discard FOLDER: ends what still runs for the run of this work folder, takes back the names that it was giving when it
+# was killed, and removes the folder
+discard() {
+  recorded=''
+  while read -r pid; do
+    case $pid in '' | *[!0-9]*) continue ;; esac
+    # as far as it is still that process
+    case $(readlink "/proc/$pid/cwd" 2>/dev/null) in "$(pwd -P)" | "$(pwd -P)/.work/"*) recorded="$recorded $pid" ;; esac
+  done <"$1/pids" 2>/dev/null
+  # shellcheck disable=SC2046,SC2086 # lists of numbers
+  stop $recorded $(within "$1")
+  if read -r given <"$1/publishing" && [ -n "$given" ] && [ ! -e "$given.json" ]; then rm -f -- "$given".*; fi 2>/dev/null
+  rm -rf "$1"
+}
+
+# within FOLDER: who works in it, which may be nobody's child any more: a pg_dump that was killed leaves its workers to themselves.
+# The caller works elsewhere.
+within() {
+  folder=$(cd "$1" 2>/dev/null && pwd -P) || return 0
+  # shellcheck disable=SC2012 # one fork for all; a folder that ls would show otherwise is not found, no more
+  ls -ld /proc/[0-9]*/cwd 2>/dev/null | while read -r line; do
+    case $line in
+      *"/cwd -> $folder")
+        line=${line#*/proc/}
+        echo "${line%%/*}"
+        ;;
+    esac
+  done
+}
+
+leave() {
+  trap '' HUP INT TERM PIPE
+  end_work
+  start_without_us
+  # shellcheck disable=SC2034 # read in lock.sh
+  restoring=''
+  release_lock 2>/dev/null
+  stop ${guard:+"$guard"}
+  emit bye 2>/dev/null
+}
+
+# hello: the first line that is ours, on a line of its own whatever a login script printed before it
+hello() {
+  trap leave EXIT
+  echo
+  put user "$(id -un 2>/dev/null || id -u)"
+  put uid "$(id -u)"
+  put hostname "$(uname -n)"
+  put clock "$(date +%s)"
+  # shellcheck disable=SC1091
+  put system "$( (. /etc/os-release && echo "${ID:-} ${ID_LIKE:-}") 2>/dev/null)"
+  emit hello 1
+}

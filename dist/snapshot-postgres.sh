@@ -1,0 +1,230 @@
+# shellcheck shell=sh
+# PostgreSQL: one snapshot of a live database: its facts, and the dump of it.
+# shellcheck disable=SC2154 # the named arguments of the requests
+# shellcheck disable=SC2034 # read in the other files
+
+# produce_postgres NAMED-ARGUMENTS: the dump on stdout; where it is to be proven, its facts as events
+produce_postgres() {
+  arguments "$@"
+  need=64
+  [ "$format" != directory ] || need=$((source_bytes / 1024 + min_free_kib))
+  enter_place "$need"
+  find_postgres
+  postgres_environment
+  hold_snapshot
+  emit phase dump "$source_bytes"
+  began=$(date +%s)
+  dump
+  # what pg_dump found odd, although it went on
+  said=$(complaints dump.error)
+  if [ -n "$said" ]; then put note "$said"; fi
+  if [ "$verify" != checksum ]; then
+    put checked "$snapshot"
+    count_rows $(($(date +%s) - began))
+    tell_roles
+  fi
+  exec 5>&-
+  wait "$holder"
+  [ "$format" != directory ] || tar_dump
+}
+
+# hold_snapshot: begins the transaction whose snapshot pg_dump reads, in a psql that waits for more on fd 5
+hold_snapshot() {
+  mkfifo ask answer || failed E_PERM "mkfifo failed in $(pwd)"
+  : >snapshot.facts
+  hold
+  sql -f - <ask >answer 2>snapshot.error 3>&- 9>&- &
+  holder=$! && started $holder
+  # not sed, which in busybox wants to see the next line before it prints this one
+  head -n 1 <answer >begun 3>&- 9>&- &
+  reader=$! && started $reader
+  exec 5>ask
+  release
+  ask "$(snapshot_sql)"
+  wait $reader
+  read -r snapshot <begun
+  if [ -z "$snapshot" ]; then
+    exec 5>&-
+    wait $holder
+    postgres_failed $? "$(complaints snapshot.error)"
+  fi
+  if grep -q '^system_schema ' snapshot.facts; then
+    fail E_INPUT "the patterns of schema reach $(sed -n 's/^system_schema //p' snapshot.facts | head -n 1), whose copy can not be restored"
+  fi
+  sed "s/^/$mark set /" snapshot.facts >&"$events"
+}
+
+# ask TEXT: to the psql that holds the snapshot, which may be gone
+ask() { (trap '' PIPE && printf '%s\n' "$1" >&5) 2>/dev/null; }
+
+# user_relations: those that pg_dump takes from every schema of the user's
+user_relations="FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relpersistence <> 't'
+AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')"
+
+# sent_as: a database without an encoding may hold any bytes
+sent_as="CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END"
+
+# begin_sql: nothing may end this transaction before us, and no function, operator or table of a user may stand in for one of the
+# system, whatever the role and the database have set. In one message: between two a transaction is idle, which may be forbidden.
+begin_sql="BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY \\; SET LOCAL statement_timeout = 0 \\;
+SET LOCAL idle_in_transaction_session_timeout = 0 \\; SELECT pg_catalog.set_config('search_path', 'pg_catalog', true);
+SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout');
+SET LOCAL client_min_messages = warning;"
+
+# snapshot_sql: texts of the user are sent as hex, since they may hold anything. Which tables the options of pg_dump mean depends on
+# the search_path that the session began with; \$tables names all of the system in full, and sets :tables. Where schemas were asked
+# for, nothing else makes the backup more than an empty one.
+snapshot_sql() {
+  cat <<SQL
+\\o /dev/null
+$begin_sql
+SET LOCAL lock_timeout = $lock_wait_ms;
+SET LOCAL row_security = off;
+SET LOCAL search_path TO DEFAULT;
+SELECT coalesce(pg_catalog.array_agg(c.oid), '{}') AS tables FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE ($tables) \\gset
+SET LOCAL search_path = pg_catalog;
+\\o snapshot.facts
+SELECT 'encoding ' || getdatabaseencoding();
+SELECT 'objects ' || ((SELECT count(*) $user_relations AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND (${schemas:-true}))
+  + (SELECT count(*) FROM pg_largeobject_metadata WHERE ${schemas:+false AND} true)
+  + (SELECT count(*) FROM pg_proc c JOIN pg_namespace n ON n.oid = c.pronamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = c.oid AND d.deptype = 'e') AND (${schemas:-true})));
+SELECT 'large_objects ' || count(*) FROM pg_largeobject_metadata;
+SELECT 'property ' || encode(convert_to(line, $sent_as), 'hex') FROM (
+$(properties_sql)
+) AS lines (line);
+SELECT 'table ' || c.oid || ' ' || encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex')
+$user_relations AND c.relkind = 'r' AND c.oid = ANY (:'tables'::oid[]) ORDER BY c.relpages, c.oid;
+SELECT 'of_extension ' || unnest(extconfig) FROM pg_extension;
+SELECT 'system_schema ' || nspname FROM pg_namespace n
+WHERE (nspname ~ '^pg_' OR nspname = 'information_schema') AND (${schemas:-false});
+\\o
+SELECT pg_export_snapshot();
+SQL
+}
+
+# create_sql NAME: the expression that tells how to make a database like d; NAME is SQL
+create_sql() {
+  cat <<SQL
+format('CREATE DATABASE %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L%s', $1,
+  pg_encoding_to_char(encoding), datcollate, datctype,
+  CASE to_jsonb(d) ->> 'datlocprovider'
+    WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L', coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'))
+    WHEN 'b' THEN format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', to_jsonb(d) ->> 'datlocale')
+    ELSE '' END)
+SQL
+}
+
+# properties_sql: what belongs to the database itself, which pg_restore brings back only with --create
+properties_sql() {
+  cat <<SQL
+SELECT $(create_sql datname) || format(' OWNER %I;', pg_get_userbyid(datdba))
+FROM pg_database d WHERE datname = current_database()
+UNION ALL SELECT format('ALTER DATABASE %I CONNECTION LIMIT %s;', datname, datconnlimit)
+FROM pg_database WHERE datname = current_database() AND datconnlimit <> -1
+UNION ALL SELECT format('COMMENT ON DATABASE %I IS %L;', datname, shobj_description(oid, 'pg_database'))
+FROM pg_database WHERE datname = current_database() AND shobj_description(oid, 'pg_database') IS NOT NULL
+UNION ALL SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC;', datname)
+FROM pg_database WHERE datname = current_database() AND datacl IS NOT NULL
+UNION ALL SELECT format('GRANT %s ON DATABASE %I TO %s%s;', string_agg(privilege_type, ', ' ORDER BY privilege_type), datname,
+  CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
+  CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM pg_database, aclexplode(datacl) WHERE datname = current_database() GROUP BY datname, grantee, is_grantable
+UNION ALL SELECT format('ALTER %s SET %I TO %s;',
+  CASE WHEN setrole = 0 THEN format('DATABASE %I', current_database())
+    ELSE format('ROLE %I IN DATABASE %I', pg_get_userbyid(setrole), current_database()) END,
+  split_part(setting, '=', 1),
+  -- these are lists, which are kept as they were written
+  CASE WHEN lower(split_part(setting, '=', 1)) IN ('local_preload_libraries', 'search_path', 'session_preload_libraries',
+    'shared_preload_libraries', 'temp_tablespaces', 'unix_socket_directories')
+  THEN substr(setting, strpos(setting, '=') + 1) ELSE quote_literal(substr(setting, strpos(setting, '=') + 1)) END)
+FROM pg_db_role_setting, unnest(setconfig) AS setting
+WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+SQL
+}
+
+# dump: pg_dump in that snapshot; what it warned of is in dump.error afterwards
+dump() {
+  set -f
+  IFS=$newline
+  # shellcheck disable=SC2086 # one option a line
+  set -- $options
+  unset IFS
+  set +f
+  # of the database, whatever the role has set
+  encoding=$(sed -n 's/^encoding //p' snapshot.facts)
+  set -- -w -b -d "$connection" --encoding="$encoding" --snapshot="$snapshot" --lock-wait-timeout="$lock_wait_ms" "$@"
+  case $format in
+    custom) set -- -Fc "-Z$inner_level" "$@" ;;
+    plain) set -- -Fp "$@" ;;
+    directory) set -- -Fd -Z0 "-j$jobs" -f dump "$@" ;;
+  esac
+  hold
+  pg_dump_there "$@" 2>dump.error 3>&- 5>&- 9>&- &
+  child=$! && started $child
+  release
+  wait $child
+  status=$?
+  [ $status = 0 ] || postgres_failed $status "$(complaints dump.error)"
+}
+
+# pg_dump_there ARGS...: workers that outlive a pg_dump that was killed must not hold the pipe that it has no need of
+pg_dump_there() {
+  [ "$format" != directory ] || exec >/dev/null
+  exec "${pg_bin}pg_dump" "$@"
+}
+
+# count_rows SECONDS: of each table in the same snapshot, the smallest first, for as long as it costs little against the
+# SECONDS that the dump took; \gexec runs the statements of a row from left to right
+count_rows() {
+  emit phase count 0
+  : >counts
+  budget=$(($1 * 100))
+  [ $budget -gt 2000 ] || budget=2000
+  ask "\\o /dev/null
+\\set ON_ERROR_STOP off
+\\set ON_ERROR_ROLLBACK on
+SET LOCAL lock_timeout = 1000;
+SELECT (extract(epoch FROM clock_timestamp()) * 1000 + $budget)::bigint AS deadline \\gset
+\\o counts
+SELECT format('SELECT ''budget '' || set_config(''statement_timeout'', greatest(1, %s - (extract(epoch FROM clock_timestamp()) * 1000)::bigint)::text, true)', :deadline),
+format('SELECT ''rows %s '' || count(*) || '' counted'' FROM ONLY %I.%I', c.oid, n.nspname, c.relname)
+$user_relations AND c.relkind = 'r' AND c.oid = ANY (:'tables'::oid[]) ORDER BY c.relpages, c.oid \\gexec
+\\o
+\\q"
+  exec 5>&-
+  wait "$holder" || put counting_ended "$(cat snapshot.error)" # what was not counted is left out
+  # a last line that was cut off is none
+  sed -n "s/^\(rows .*\) counted\$/$mark set \1/p" counts >&"$events"
+}
+
+# tell_roles: what the dump refers to and does not hold; without passwords, which only a superuser may read
+tell_roles() {
+  if run env PGCLIENTENCODING=UTF8 "${pg_bin}pg_dumpall" -w -d "$connection" -l "$name_only" --roles-only --no-role-passwords >roles 2>roles.error &&
+    tail -n 5 roles | grep 'database cluster dump complete' >/dev/null && [ "$(size_of roles)" -le 262144 ]; then
+    put_file roles roles
+  else
+    said=$(complaints roles.error)
+    put roles_missing "${said:-pg_dumpall told of no error, and not of all roles}"
+  fi
+}
+
+# tar_dump: the files of the directory format, each read to its end, as one stream
+tar_dump() {
+  emit phase check "$(copied)"
+  run "${pg_bin}pg_restore" -f /dev/null dump 2>check.error
+  case $? in
+    0) ;;
+    1) failed E_DUMP_FAILED "$not_whole: $(cat check.error)" ;;
+    *) failed E_CHECKSUM "pg_restore: $(cat check.error)" ;;
+  esac
+  archived "$(run "${pg_bin}pg_restore" -l dump)"
+  # the rows of a table end with such a line, which pg_restore does not miss
+  tables_held=$(find dump -name '[0-9]*.dat' -exec tail -c 5 {} + | grep -c -x -F '\.')
+  [ "$tables_held" -ge "$tables_archived" ] ||
+    failed E_DUMP_FAILED "$not_whole: the end is missing in $((tables_archived - tables_held)) of the files with the rows of tables"
+  emit phase compress "$(copied)"
+  run tar -cf - dump
+}

@@ -1,0 +1,264 @@
+# shellcheck shell=sh
+# SQLite: one committed state of a database that is being written to, and the proof that the copy is one.
+#
+# Plain `.backup` starts again with every commit of another process and never ends under constant writers; a read
+# transaction on the same connection pins the snapshot. `-init /dev/null`, since -batch still reads ~/.sqliterc. The
+# source is an absolute path; the copy has a fixed name in the current folder, for dot-commands parse quotes in their
+# own way. Without the sqlite3 tool, Python's sqlite3 module does the same in the same order (sqlite.py).
+# shellcheck disable=SC2154 # the named arguments of the requests
+# shellcheck disable=SC2034 # compare: read in stream.sh
+
+# What went wrong, where the source is copied; of an existing backup it is E_CHECKSUM, or E_RESTORE where it can not be told
+corrupt=E_SOURCE_CORRUPT torn=E_DUMP_FAILED unproven=E_DUMP_FAILED
+
+# What must be alike in the source, read inside the pinned snapshot, and in the copy. schema_version is not: a copy counts it up.
+sqlite_facts="SELECT 'page_size ' || page_size FROM pragma_page_size
+UNION ALL SELECT 'page_count ' || page_count FROM pragma_page_count
+UNION ALL SELECT 'user_version ' || user_version FROM pragma_user_version
+UNION ALL SELECT 'application_id ' || application_id FROM pragma_application_id
+UNION ALL SELECT 'encoding ' || encoding FROM pragma_encoding
+UNION ALL SELECT 'object ' || hex(type) || ' ' || hex(name) || ' ' || hex(tbl_name) || ' ' || rootpage || ' ' || hex(coalesce(sql, ''))
+FROM (SELECT * FROM sqlite_master ORDER BY rowid)"
+
+# The statement that counts the rows of 50 tables, as lines of a number and a name (which may be empty). It is passed as
+# one word, of which Linux allows 128 KiB: hence 50, and only names of up to 700 bytes. Virtual tables need their module;
+# their shadow tables are counted.
+sqlite_counts() {
+  cat <<SQL
+SELECT group_concat('SELECT count(*) || '' ' || hex(name) || ''' FROM "' || replace(name, '"', '""') || '"', ' UNION ALL ')
+FROM (SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+AND upper(sql) NOT LIKE 'CREATE VIRTUAL%' AND length(CAST(name AS BLOB)) <= 700 ORDER BY name LIMIT 50 OFFSET $1)
+SQL
+}
+
+# find_sqlite: checks the source as the user who will read it; sets source_bytes
+find_sqlite() {
+  source=$(absolute "$source")
+  put source "$source"
+  reach_elsewhere
+  (own && elsewhere look_sqlite "$source") >"$work/look"
+  status=$?
+  cat "$work/look"
+  case $status in
+    0) ;;
+    99) exit 99 ;;
+    *) failed E_PERM "the database could not be looked at as ${run_as:-$(id -un)} (status $status)" ;;
+  esac
+  source_bytes=$(sed -n "s/^$mark set source_bytes //p" "$work/look")
+}
+
+# look_sqlite SOURCE
+look_sqlite() {
+  source=$1
+  if [ ! -e "$source" ]; then
+    case $(ls -Ld -- "$source" 2>&1) in
+      *'ermission denied'*) fail E_PERM "$(id -un) may not look into the folder of $source" ;;
+      *) fail E_SOURCE_MISSING "$source" ;;
+    esac
+  fi
+  [ -f "$source" ] || fail E_SOURCE_INVALID "$source is not a regular file"
+  # shellcheck disable=SC2046 # the fields of ls are meant to be split
+  set -- $(ls -nLd -- "$source")
+  owner=$3
+  # shellcheck disable=SC2012 # a user's name; busybox has no stat -c everywhere
+  put owner "$(ls -lLd -- "$source" | sed 's/  */ /g' | cut -d ' ' -f 3)"
+  if [ "$(id -u)" != 0 ] && [ "$(id -u)" != "$owner" ]; then fail E_SOURCE_OWNER "$source"; fi
+  [ -s "$source" ] || fail E_SOURCE_INVALID "$source is empty (0 bytes)"
+  [ -r "$source" ] || fail E_PERM "$(id -un) may not read $source"
+  [ "$(dd if="$source" bs=15 count=1 2>/dev/null)" = 'SQLite format 3' ] ||
+    fail E_SOURCE_INVALID "$source does not start with the SQLite header: it is no SQLite database, or an encrypted one"
+  put source_bytes "$(($(size_of "$(real "$source")") + $(size_of "$(real "$source")-wal")))"
+  choose_sqlite
+  put sqlite_tool "$sqlite_tool"
+  put sqlite_version "$(sqlite_version)"
+}
+
+# choose_sqlite: sets sqlite_tool
+choose_sqlite() {
+  if have sqlite3; then
+    sqlite_tool=sqlite3
+  elif have python3 && python3 -I -c 'import sqlite3; sqlite3.Connection.backup' 2>/dev/null; then
+    sqlite_tool=python3
+  else
+    fail E_TOOL_MISSING sqlite3
+  fi
+}
+
+sqlite_version() {
+  case $sqlite_tool in
+    sqlite3) sqlite3 -batch -init /dev/null -version | cut -d ' ' -f 1 ;;
+    *) python3 -I -c 'import sqlite3; print(sqlite3.sqlite_version)' ;;
+  esac
+}
+
+# produce_sqlite NAMED-ARGUMENTS: the copy, proven at the level asked for, on stdout; runs as the user who may read the source
+produce_sqlite() {
+  arguments "$@"
+  choose_sqlite
+  enter_place "$((source_bytes / 1024 + min_free_kib))"
+  emit phase copy "$source_bytes"
+  copy_sqlite
+  if [ "$verify" = checksum ]; then
+    put objects "$(grep -c '^object ' source.facts)"
+  else
+    emit phase check "$(size_of copy.db)"
+    check_sqlite
+  fi
+  emit phase compress "$(size_of copy.db)"
+  run cat copy.db
+}
+
+# copy_sqlite: copy.db and source.facts from one snapshot
+copy_sqlite() {
+  sqlite_snapshot -readonly
+  status=$?
+  # a crashed writer's hot journal: only a connection that may write can roll it back
+  if [ $status = 8 ] && [ -s "$(real "$source")-journal" ]; then
+    put note "a hot journal of a crashed writer lies beside the database; opened for writing once, so that SQLite rolls it back"
+    sqlite_snapshot ''
+    status=$?
+  fi
+  [ $status = 0 ] || sqlite_failed $status "$(cat error)"
+  [ -s copy.db ] || fail E_DUMP_FAILED "the copy is empty"
+}
+
+sqlite_snapshot() {
+  case $sqlite_tool in
+    sqlite3) run sqlite3 -batch -init /dev/null -bail ${1:+"$1"} "$source" ".timeout $busy_ms" BEGIN "$sqlite_facts" ".backup 'copy.db'" COMMIT ;;
+    *) run python3 -I -c "$sqlite_python" snapshot "$source" "$busy_ms" "$sqlite_facts" "$1" ;;
+  esac >source.facts 2>error
+}
+
+# sqlite_on_copy SQL: read-only and immutable, so that no -wal or -shm appears; right only for a file nobody writes
+sqlite_on_copy() {
+  case $sqlite_tool in
+    sqlite3) run sqlite3 -batch -init /dev/null -bail -readonly 'file:copy.db?immutable=1' "$1" ;;
+    *) run python3 -I -c "$sqlite_python" query "$1" ;;
+  esac 2>error
+}
+
+# check_sqlite: every page read by SQLite itself; size, schema and settings compared with the source's
+check_sqlite() {
+  copy_facts
+  cmp -s source.facts copy.facts || fail E_DUMP_FAILED "the copy has other pages, settings or schema objects than the source"
+  prove_sqlite quick_check
+}
+
+copy_facts() { sqlite_on_copy "$sqlite_facts" >copy.facts || sqlite_failed $? "$(cat error)"; }
+
+# prove_sqlite PRAGMA: what copy.db holds, for the manifest or to be compared with one
+prove_sqlite() {
+  page_size=$(sed -n 's/^page_size //p' copy.facts)
+  page_count=$(sed -n 's/^page_count //p' copy.facts)
+  [ "$((page_size * page_count))" = "$(size_of "$(real copy.db)")" ] ||
+    fail "$torn" "the copy has $(size_of "$(real copy.db)") bytes, but $page_count pages of $page_size bytes"
+  put objects "$(grep -c '^object ' copy.facts)"
+  put encoding "$(sed -n 's/^encoding //p' copy.facts)"
+  put page_size "$page_size"
+  put page_count "$page_count"
+  sqlite_on_copy "PRAGMA $1(5)" >check || sqlite_failed $? "$(cat check error)"
+  [ "$(cat check)" = ok ] || fail "$corrupt" "$1 of the copy: $(cat check)"
+  # violations are a matter of the application's data, not of the backup
+  if sqlite_on_copy 'SELECT count(*) FROM pragma_foreign_key_check' >check; then
+    put foreign_keys "$(cat check)"
+  else
+    put note "the foreign keys could not be checked: $(cat error)"
+  fi
+  tell_rows sqlite_on_copy
+}
+
+# tell_rows FUNCTION: the rows of each table, by the function that asks the database
+tell_rows() {
+  offset=0
+  while :; do
+    "$1" "$(sqlite_counts $offset)" >counts || sqlite_failed $? "$(cat error)"
+    [ -n "$(cat counts)" ] || break
+    "$1" "$(cat counts)" >check || sqlite_failed $? "$(cat error)"
+    while read -r count table; do
+      emit "$rows" "$table" "$count"
+    done <check
+    offset=$((offset + 50))
+  done
+}
+
+# sqlite_failed STATUS TEXT
+sqlite_failed() {
+  if [ "$1" -gt 128 ]; then
+    set -- "$1" "$2$sqlite_tool was killed by signal $(($1 - 128)); when nobody did that, the host was out of memory"
+  else
+    set -- "$1" "$2 (status $1 of $sqlite_tool)"
+  fi
+  case $1:$2 in
+    [56]:* | *'is locked'* | *'is busy'*) fail E_BUSY "$2" ;;
+    11:* | 26:* | *malformed* | *'not a database'*) fail "$corrupt" "$2" ;;
+    13:* | *'isk is full'*) failed E_NOSPACE "$2" ;;
+    8:* | 14:* | *readonly* | *'unable to open'*) failed E_PERM "$2" ;;
+    *) failed "$unproven" "$2" ;;
+  esac
+}
+
+# backup_sqlite NAMED-ARGUMENTS: from the lock to a payload that was read back; publishing it is another request
+backup_sqlite() {
+  arguments "$@"
+  [ -n "$directory" ] || exit 99
+  take_lock
+  sweep
+  list_backups
+  check_space . 64 # on a full disk not even what the next steps find could be kept
+  make_work
+  find_sqlite
+  choose_compressor "$wanted"
+  need=$((min_free_kib + 1024 + $(payload_kib sqlite)))
+  [ -n "$run_as" ] || need=$((need + source_bytes / 1024))
+  check_space . "$need"
+  compare=$work/copy.db hash_plain=''
+  [ -z "$run_as" ] || compare='' hash_plain=1 # it is in a folder that only that user may enter
+  # the lock (9) is for shells alone: a stage that outlives them must not keep it from the next run
+  store elsewhere produce_sqlite source "$source" source_bytes "$source_bytes" verify "$verify" busy_ms "$busy_ms" \
+    min_free_kib "$min_free_kib" 9>&-
+  read_back compare_plain "$work/payload" 9>&-
+  rm -f "$work/copy.db"
+  if [ "$verify" = restore ]; then
+    payload=$work/payload
+    choose_sqlite # here it may be another one than that of run-as
+    unpack "$work/copy.db" "$plain_bytes" 9>&-
+    (own && rehearse_sqlite 9>&-) || exit $?
+  fi
+}
+
+# inspect_sqlite NAMED-ARGUMENTS: what a backup would find; writes nothing in the backup directory
+inspect_sqlite() {
+  arguments "$@"
+  tmp=$(mktemp -d "${TMPDIR:-/tmp}/db-backup.XXXXXX") || fail E_NOSPACE "no temporary folder"
+  work=$tmp
+  list_backups
+  find_sqlite
+  choose_compressor "$wanted"
+}
+
+# verify_sqlite NAMED-ARGUMENTS: an existing backup, in a copy of it that is thrown away
+verify_sqlite() {
+  arguments "$@"
+  make_work
+  check_payload
+  [ "$verify" != checksum ] || return 0
+  choose_sqlite
+  put sqlite_tool "$sqlite_tool"
+  put sqlite_version "$(sqlite_version)"
+  unpack "$work/copy.db" "$plain_bytes" 9>&-
+  rehearse_sqlite 9>&-
+}
+
+assert_sqlite() { sqlite_on_copy "$1" || { cat error >&2 && return 1; }; }
+
+# rehearse_sqlite: copy.db in the work folder, opened as an application would, and thrown away
+rehearse_sqlite() {
+  cd "$work" || fail E_PERM "$work can not be entered"
+  work=. rows=restored corrupt=E_CHECKSUM torn=E_CHECKSUM unproven=E_RESTORE
+  [ "$(dd if=copy.db bs=15 count=1 2>/dev/null)" = 'SQLite format 3' ] || fail E_CHECKSUM "it does not start with the SQLite header"
+  emit phase check "$plain_bytes"
+  copy_facts
+  if [ "$verify" = restore ]; then prove_sqlite integrity_check; else prove_sqlite quick_check; fi
+  if [ "$verify" = restore ]; then each_assert assert_sqlite; fi
+  rm -f copy.db
+}

@@ -1,0 +1,146 @@
+# shellcheck shell=sh
+# PostgreSQL: the names of the live database and the loaded one, changed and changed back, each time in one transaction.
+# shellcheck disable=SC2154 # the named arguments of the requests
+# shellcheck disable=SC2034 # read in the other files
+
+# end_sessions_sql NAMES: of those databases
+end_sessions_sql() {
+  echo "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity a WHERE datname IN ($1) AND pid <> pg_backend_pid() AND $may_end;"
+}
+
+# rename DATABASES STATEMENTS: their sessions ended, and the statements, in one transaction; again while somebody comes back in between.
+# Fails with busy set when somebody is still in one of them
+rename() {
+  deadline=$(($(date +%s) + lock_wait)) busy=''
+  until tell_server "BEGIN;
+SET LOCAL statement_timeout = 0;
+$(end_sessions_sql "$1")
+$2
+COMMIT;"; do
+    # somebody is in it, a deadlock, a lock
+    grep -q ' \(55006\|40P01\|55P03\): ' server.error || return 1
+    busy=1
+    [ "$(date +%s)" -lt "$deadline" ] || return 1
+    busy=''
+    sleep 0.2 2>/dev/null || sleep 1
+  done
+}
+
+# databases_there: which of live, new, old there are, as letters
+databases_there() {
+  ask_server "SELECT coalesce(string_agg(CASE datname WHEN :'live' THEN 'L' WHEN :'new' THEN 'N' ELSE 'O' END, '' ORDER BY
+  CASE datname WHEN :'live' THEN 1 WHEN :'new' THEN 2 ELSE 3 END), '-') FROM pg_database WHERE datname IN (:'live', :'new', :'old');"
+}
+
+# swap_databases NAMED-ARGUMENTS
+swap_databases() {
+  arguments "$@"
+  enter_target 64
+  need_maintenance E_RESTORE
+  emit phase swap 0
+  if [ "$way" = create ]; then swap='ALTER DATABASE :"new" RENAME TO :"live";'; else
+    swap='ALTER DATABASE :"live" RENAME TO :"old";
+ALTER DATABASE :"new" RENAME TO :"live";'
+  fi
+  loaded=$(oid_of ":'new'") || fail E_RESTORE "$(said_server)"
+  rename ":'live', :'new'" "$swap" || swap_failed
+  put state restored
+  [ "$way" = create ] || close_old
+  tell_live
+}
+
+# swap_failed: unless only the answer to COMMIT was lost
+swap_failed() {
+  error=$(said_server)
+  there=$(again databases_there) || fail E_RESTORE "the names could not be changed: $error"
+  case $way:$there in swap:LO | create:L) return ;; esac
+  put state unchanged
+  [ -n "$busy" ] || fail E_RESTORE "the names could not be changed: $error"
+  ask_server "$(sessions_sql)" | sed "s/^/$mark set /" >&"$events"
+  fail E_TARGET_BUSY "$error"
+}
+
+# again COMMAND...: a server that restarts is given half a minute
+again() {
+  tries=30
+  until "$@"; do
+    [ $tries -gt 0 ] || return 1
+    tries=$((tries - 1))
+    sleep 1
+  done
+}
+
+# close_old: nobody must take what is kept for the live database
+close_old() { ask_server 'ALTER DATABASE :"old" ALLOW_CONNECTIONS false;' >/dev/null || put note "$old, which is kept until the check is passed, still lets clients in: $(said_server)"; }
+
+# oid_of NAME
+oid_of() { ask_server "SELECT oid FROM pg_database WHERE datname = $1;"; }
+
+# tell_live: whether the live database is the one that was loaded, and its tables; not all rows again, for which the application would wait
+tell_live() {
+  [ "$(oid_of ":'live'")" != "$loaded" ] || put same_database "$loaded"
+  { printf '%s\n' '\o /dev/null' "$begin_sql" '\o' && tables_sql && echo 'COMMIT;'; } >live.sql
+  run sql -f live.sql >live.facts 2>live.error || fail E_RESTORE "the live database could not be read after the swap: $(complaints live.error)"
+  sed "s/^/$mark set /" live.facts >&"$events"
+  count_target
+}
+
+# back_databases NAMED-ARGUMENTS
+back_databases() {
+  arguments "$@"
+  enter_target 64
+  need_maintenance E_ROLLBACK_FAILED
+  there=$(databases_there) || fail E_ROLLBACK_FAILED "$(said_server)"
+  case $way:$there in
+    swap:LO)
+      rename ":'live', :'old'" 'ALTER DATABASE :"live" RENAME TO :"new";
+ALTER DATABASE :"old" RENAME TO :"live";
+ALTER DATABASE :"live" ALLOW_CONNECTIONS true;' || fail E_ROLLBACK_FAILED "the names could not be changed back: $(said_server)"
+      ;;
+    create:L) rename ":'live'" 'ALTER DATABASE :"live" RENAME TO :"new";' || fail E_ROLLBACK_FAILED "the name could not be taken back: $(said_server)" ;;
+    swap:L | swap:LN | create:N | create:-) ;;
+    *) fail E_ROLLBACK_FAILED "the databases are not as the restore has left them" ;;
+  esac
+  if [ "$way" = swap ]; then
+    count_restored || fail E_ROLLBACK_FAILED "the old database has its name again, and could not be read: $(complaints count.error)"
+  fi
+  put state rolled-back
+  drop_new
+}
+
+# settle_databases NAMED-ARGUMENTS
+settle_databases() {
+  arguments "$@"
+  enter_target 64
+  if choose_maintenance && tell_server "$(end_sessions_sql ":'old'")
+DROP DATABASE IF EXISTS :\"old\";"; then return; fi
+  [ -s server.error ] || cp maintenance.error server.error
+  put note "what was replaced is still there as the database $old, which could not be dropped: $(said_server)"
+}
+
+# recover_databases NAMED-ARGUMENTS
+recover_databases() {
+  arguments "$@"
+  enter_target 64
+  if [ "$way" = in-place ]; then
+    settle_transaction
+    return
+  fi
+  need_maintenance E_RESTORE
+  there=$(databases_there) || fail E_RESTORE "$(said_server)"
+  case $way:$phase:$there in
+    swap:*:LO)
+      close_old
+      put state restored
+      ;;
+    # what was kept is dropped only when all is well
+    swap:swapped:L) put state restored ;;
+    create:swapping:L | create:swapped:L | create:rolling-back:L) put state restored ;;
+    *:*:LN | create:*:N)
+      drop_new
+      put state unchanged
+      ;;
+    *:*:L | create:*:-) put state unchanged ;;
+    *) fail E_RESTORE "of $live, $new and $old there are others than a restore leaves" ;;
+  esac
+}

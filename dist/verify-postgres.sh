@@ -1,0 +1,95 @@
+# shellcheck shell=sh
+# PostgreSQL: an existing backup, proven anew, up to loading it into a database that is thrown away.
+# shellcheck disable=SC2154 # the named arguments of the requests
+# shellcheck disable=SC2034 # read in the other files
+
+# verify_postgres NAMED-ARGUMENTS: an existing backup, read to its end; with restore also loaded into a database that is thrown away
+verify_postgres() {
+  arguments "$@"
+  make_work
+  check_payload
+  [ "$verify" != checksum ] || return 0
+  if [ "$verify" = restore ]; then
+    connection=$maintenance password=$scratch_password
+    reach_postgres
+  else reach_tools; fi
+  case $kind in
+    dump)
+      read_back read_archive "$payload" 9>&-
+      list_archive "$payload"
+      ;;
+    sql)
+      fifos ending
+      read_back read_script "$payload" 9>&-
+      put tables_with_data "$( (decompress) <"$payload" 2>/dev/null | grep -c ' FROM stdin;$')"
+      ;;
+    tar)
+      read_back read_entries "$payload" 9>&-
+      put tables_with_data "$(grep -c '^dump/[0-9][0-9]*\.dat' "$work/plain_sum")"
+      ;;
+  esac
+  [ "$verify" != restore ] || rehearse_postgres 9>&-
+}
+
+# rehearse_postgres: loads the payload into a new database, counts, asks, and drops it on every path
+rehearse_postgres() {
+  emit phase restore "$plain_bytes"
+  feed "$payload" load_scratch maintenance "$maintenance" password "$scratch_password" kind "$kind" \
+    scratch "$scratch" scratch_connection "$scratch_connection" create "$create" jobs "${jobs:-$(processors)}" \
+    plain_bytes "$plain_bytes" min_free_kib "$min_free_kib" asserts "$asserts" search_path "$search_path" ||
+    { [ $? = 99 ] && exit 99; failed E_RESTORE "the rehearsal ended with an error"; }
+}
+
+# load_scratch NAMED-ARGUMENTS: the archive into a database of its own, which nobody else knows
+load_scratch() {
+  arguments "$@"
+  need=64
+  [ "$kind" != tar ] || need=$((plain_bytes / 1024 + min_free_kib))
+  enter_place "$need"
+  find_postgres
+  postgres_environment
+  mkfifo archive || failed E_PERM "mkfifo failed in $(pwd)"
+  sweep_scratch
+  undo=drop_scratch
+  in_maintenance "$create" || fail E_RESTORE "no database for the rehearsal could be made: $(cat maintenance.error)"
+  made=1
+  pwd
+  connection=$scratch_connection
+  # roles and subscriptions belong to the server, and are none of the rehearsal's
+  restore_options='--no-owner --no-privileges --no-subscriptions --no-publications'
+  load_dump >load.said 2>&1 || not_restored $? "$(cat load.said)"
+  put restored_into "$scratch"
+  count_restored || not_restored $? "the rows could not be counted: $(cat count.error)"
+  each_assert assert_postgres
+}
+
+# not_restored STATUS TEXT: of pg_restore or psql
+not_restored() {
+  [ "$1" -le 128 ] || set -- "$1" "$2 it was killed by signal $(($1 - 128)); when nobody did that, the host was out of memory"
+  fail E_RESTORE "$2 (status $1)"
+}
+
+# assert_postgres SQL: names without a schema mean what they mean in the live database
+assert_postgres() {
+  set -- -c "$1"
+  [ -z "$search_path" ] || set -- -c "SET search_path TO $search_path" "$@"
+  run sql "$@"
+}
+
+# in_maintenance SQL: in a database that is not the one in question
+in_maintenance() {
+  printf '%s\n' "$1" >maintenance.sql
+  (connection=$maintenance && sql -f maintenance.sql) >maintenance.said 2>maintenance.error
+}
+
+drop_scratch() {
+  in_maintenance "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$scratch';
+DROP DATABASE IF EXISTS $scratch;" || [ -z "$made" ] || put note "the database $scratch of the rehearsal could not be dropped: $(cat maintenance.error)"
+}
+
+# sweep_scratch: what killed runs left, when nobody has been in it; the name has the time
+sweep_scratch() {
+  in_maintenance "SELECT format('DROP DATABASE %I;', datname) FROM pg_database d
+WHERE datname ~ '^db_backup_check_[0-9]+_[0-9a-f]+\$' AND split_part(datname, '_', 4)::bigint < extract(epoch FROM clock_timestamp()) - 600
+AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname) \\gexec" || :
+}

@@ -1,0 +1,51 @@
+# shellcheck shell=sh
+# An existing backup, proven anew.
+# shellcheck disable=SC2154 # payload, sha256, bytes, compressor, plain_bytes, asserts: set by the request
+foreign='' # a dump that this action did not make, which has no checksum beside it
+
+# check_payload: the stored file against the manifest and the checksum beside it, before any tool reads a byte of it
+check_payload() {
+  if [ -L "$payload" ] || [ ! -f "$payload" ]; then fail E_CHECKSUM "$payload is not there, or is no regular file"; fi
+  [ "$(size_of "$payload")" = "$bytes" ] || fail E_CHECKSUM "$payload has $(size_of "$payload") bytes, the manifest says $bytes"
+  [ -n "$foreign" ] || check_sidecar
+  emit phase checksum "$bytes"
+  run sha256sum <"$payload" >"$work/sum" 2>"$work/e1" || fail E_CHECKSUM "$payload could not be read: $(cat "$work/e1")"
+  read -r again _ <"$work/sum"
+  [ "$again" = "$sha256" ] || fail E_CHECKSUM "the SHA-256 of $payload is $again, the manifest says $sha256"
+  [ "$compressor" = none ] || have "$compressor" || fail E_TOOL_MISSING "$compressor"
+}
+
+# check_sidecar: the checksum beside a backup of ours
+check_sidecar() {
+  if [ -L "$payload.sha256" ] || [ ! -f "$payload.sha256" ]; then fail E_CHECKSUM "$payload.sha256 is not there, or is no regular file"; fi
+  [ "$(dd if="$payload.sha256" bs=512 count=1 2>/dev/null)" = "$sha256  $payload" ] ||
+    fail E_CHECKSUM "$payload.sha256 does not say what the manifest says"
+}
+
+# unpack FILE BYTES: the payload, decompressed, which must come to exactly that many bytes
+unpack() {
+  check_space "$work" "$(($2 / 1024 + min_free_kib))"
+  emit phase unpack "$2"
+  : >"$1"
+  # twice the size is the end in any case: shells count in different units
+  run unpack_limited $(($2 / 512 + 64)) <"$payload" >"$1" 2>"$work/e1" ||
+    failed E_CHECKSUM "$payload can not be decompressed, or to more than its manifest says (status $?): $(cat "$work/e1")"
+  [ "$(size_of "$1")" = "$2" ] || fail E_CHECKSUM "$payload decompresses to $(size_of "$1") bytes, the manifest says $2"
+}
+
+unpack_limited() {
+  ulimit -f "$1" 2>/dev/null
+  decompress
+}
+
+# each_assert FUNCTION: the first value that each statement returns, by the function; which ones are true is for the runner to say
+each_assert() {
+  nth=0
+  printf '%s\n' "$asserts" >"$work/asserts"
+  while IFS= read -r statement; do
+    [ -n "$statement" ] || continue
+    nth=$((nth + 1))
+    "$1" "$statement" >"$work/value" 2>"$work/value.error" || put "assert_error_$nth" "$(cat "$work/value.error")"
+    put "assert_$nth" "$(dd if="$work/value" bs=1024 count=1 2>/dev/null | sed 's/|.*//; q')"
+  done <"$work/asserts"
+}
