@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { failedWith, hashes, leftOnHost, sha256, told, wrongIn } from '../helpers/invariants.js';
+import { failedWith, hashes, leftOnHost, sha256, told, workOf, wrongIn } from '../helpers/invariants.js';
 import { leftAfter } from '../helpers/processes.js';
 import type { ActionResult } from '../helpers/run-action.js';
 import { type Scene, startScene } from '../helpers/scene.js';
@@ -11,17 +11,19 @@ import { type SlowTools, slowTools } from '../helpers/slow-tools.js';
 // The action gets a signal at many points of a run whose stages are made slow: from the start of the process to rotation.
 
 const AT_ONCE = 5;
-/** Milliseconds after the start of the process, or after the line that ends the stage before. */
-const TRIGGERS: [after: RegExp | null, ms: number[]][] = [
+/** Milliseconds after the start of the process, after the line that ends the stage before, or after the copy was begun. */
+type After = RegExp | 'work folder' | null;
+const TRIGGERS: [after: After, ms: number[]][] = [
   [null, [0, 120]],
   [/^Connect: done/, [0, 60]],
-  [/^logged in/, [100, 600, 1100]],
+  [/^logged in/, [100]],
+  ['work folder', [50, 600]],
   [/^copy: /, [0, 200]],
   [/^content check: /, [100]],
   [/^compress and hash: /, [0, 150]],
   [/group::Publish and rotate/, [0, 150, 300, 450]],
 ];
-const POINTS = TRIGGERS.flatMap(([after, times]) => times.map((ms): [RegExp | null, number] => [after, ms]));
+const POINTS = TRIGGERS.flatMap(([after, times]) => times.map((ms): [After, number] => [after, ms]));
 
 let slow: SlowTools;
 let scene: Scene;
@@ -59,20 +61,26 @@ interface Point {
 
 async function runAndSignal(
   signal: NodeJS.Signals,
-  [after, ms]: [RegExp | null, number],
+  [after, ms]: [After, number],
   inputs: Record<string, string> = {},
 ): Promise<Point> {
-  const when = `${after?.source ?? 'start'} + ${ms} ms`;
+  const when = `${after instanceof RegExp ? after.source : (after ?? 'start')} + ${ms} ms`;
   const directory = join(scene.user.home, `${signal}-${when}-${inputs.keep ?? ''}`.replace(/[^A-Za-z0-9]+/g, '-'));
   execFileSync('cp', ['-a', scene.directory, directory]);
   const action = scene.start({ ...inputs, directory });
-  if (after !== null) await action.line(after);
+  if (after === 'work folder') await workFolder(directory);
+  else if (after !== null) await action.line(after);
   await sleep(ms);
   const sent = Date.now();
   action.kill(signal);
   await action.main;
   const endMs = Date.now() - sent;
   return { signal, when, directory, result: await action.result(), endMs };
+}
+
+/** Waits until the run has its folder on the host: the copy has begun. */
+async function workFolder(directory: string): Promise<void> {
+  while (workOf(directory).length === 0) await sleep(10);
 }
 
 /** The last stage that the log knows of. */

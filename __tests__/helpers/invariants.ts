@@ -60,7 +60,8 @@ export async function leftOnHost(scene: Scene, directory = scene.directory, ms =
   }
 }
 
-function workOf(directory: string): string[] {
+/** What lies in the work folder but the lock. */
+export function workOf(directory: string): string[] {
   const work = join(directory, '.work');
   return existsSync(work) ? readdirSync(work).filter((name) => !['lock', 'holder'].includes(name)) : [];
 }
