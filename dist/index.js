@@ -30222,18 +30222,16 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 
 
 
-// The runner starts this file for `main`, and dist/post.js, which imports it, for `post`; what main saved goes to post.
-// The state alone does not tell the two apart: a main that was killed early saved nothing, and its post would be a backup.
-const STARTED = 'started';
-const FINISHED = 'finished';
+// The runner starts this file for `main`, and dist/post.js for `post`, which imports it when main saved that it started, and
+// not that it finished.
 /** A link that died silently keeps the process for minutes; nothing that is still open by then matters. */
 const EXIT_MS = 1_000;
 if ((0,node_path__WEBPACK_IMPORTED_MODULE_2__.basename)(process.argv[1] ?? '') !== 'post.js') {
-    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ(STARTED, 'true');
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('started', 'true');
     if (await (0,_main_js__WEBPACK_IMPORTED_MODULE_4__/* .main */ .i)(_cancel_js__WEBPACK_IMPORTED_MODULE_1__/* .cancel */ .Z))
-        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ(FINISHED, 'true');
+        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('finished', 'true');
 }
-else if (_actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getState */ .Gu(STARTED) !== '' && _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getState */ .Gu(FINISHED) === '') {
+else {
     await (0,_post_js__WEBPACK_IMPORTED_MODULE_5__/* .post */ .b)(_cancel_js__WEBPACK_IMPORTED_MODULE_1__/* .cancel */ .Z.signal);
 }
 setTimeout(() => process.exit(), EXIT_MS).unref();
@@ -39124,7 +39122,6 @@ __nccwpck_require__.d(__webpack_exports__, {
   N4: () => (/* binding */ endGroup),
   z3: () => (/* binding */ error),
   V4: () => (/* binding */ getInput),
-  Gu: () => (/* binding */ getState),
   pq: () => (/* binding */ info),
   LZ: () => (/* binding */ saveState),
   C1: () => (/* binding */ setFailed),
@@ -39135,7 +39132,7 @@ __nccwpck_require__.d(__webpack_exports__, {
   $e: () => (/* binding */ warning)
 });
 
-// UNUSED EXPORTS: ExitCode, addPath, exportVariable, getBooleanInput, getIDToken, getMultilineInput, group, isDebug, markdownSummary, notice, platform, setCommandEcho, toPlatformPath, toPosixPath, toWin32Path
+// UNUSED EXPORTS: ExitCode, addPath, exportVariable, getBooleanInput, getIDToken, getMultilineInput, getState, group, isDebug, markdownSummary, notice, platform, setCommandEcho, toPlatformPath, toPosixPath, toWin32Path
 
 // EXTERNAL MODULE: external "os"
 var external_os_ = __nccwpck_require__(857);

@@ -25,9 +25,12 @@ const build = spawnSync(
 if (build.error) fail(`ncc did not start: ${build.error.message}`);
 if (build.status !== 0) fail(`ncc ended with ${build.status ?? build.signal}; what is in dist now is of no use`);
 
+// With nothing to look after, as nearly always, post ends without loading the program.
 writeFileSync(
   join(dist, 'post.js'),
-  "// What the runner starts after the job; index.js knows it by this file's name.\nimport './index.js';\n",
+  `// What the runner starts after the job; index.js knows it by this file's name, and saved the state that is looked at here.
+if (process.env.STATE_started && !process.env.STATE_finished) await import('./index.js');
+`,
 );
 
 // ssh2's helper for Windows agents: never used, and a binary that nobody can review.

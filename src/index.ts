@@ -7,17 +7,15 @@ import { cancel } from './cancel.js';
 import { main } from './main.js';
 import { post } from './post.js';
 
-// The runner starts this file for `main`, and dist/post.js, which imports it, for `post`; what main saved goes to post.
-// The state alone does not tell the two apart: a main that was killed early saved nothing, and its post would be a backup.
-const STARTED = 'started';
-const FINISHED = 'finished';
+// The runner starts this file for `main`, and dist/post.js for `post`, which imports it when main saved that it started, and
+// not that it finished.
 /** A link that died silently keeps the process for minutes; nothing that is still open by then matters. */
 const EXIT_MS = 1_000;
 
 if (basename(process.argv[1] ?? '') !== 'post.js') {
-  core.saveState(STARTED, 'true');
-  if (await main(cancel)) core.saveState(FINISHED, 'true');
-} else if (core.getState(STARTED) !== '' && core.getState(FINISHED) === '') {
+  core.saveState('started', 'true');
+  if (await main(cancel)) core.saveState('finished', 'true');
+} else {
   await post(cancel.signal);
 }
 setTimeout(() => process.exit(), EXIT_MS).unref();
