@@ -30213,7 +30213,7 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_2__);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7264);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7783);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(507);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6661);
 
  // listens to signals before all that takes time to load
@@ -30241,7 +30241,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 7783:
+/***/ 507:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -31026,7 +31026,24 @@ var external_node_path_ = __nccwpck_require__(6760);
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: ./src/host/program.ts
 var program = __nccwpck_require__(630);
+;// CONCATENATED MODULE: ./src/host/second-session.ts
+
+/**
+ * A session beside that of the program, for bytes of a backup. `otherwise` is what to do where the host allows one only. Throws E_SHELL.
+ */
+async function openSecond(host, otherwise) {
+    try {
+        return await host.openShell();
+    }
+    catch (error) {
+        if (!(error instanceof errors/* BackupError */.hj) || error.code !== 'E_SHELL')
+            throw error;
+        throw new errors/* BackupError */.hj('E_SHELL', `the bytes of the backup need a second session of the connection, and ${error.message}`, `In sshd_config of the host allow two sessions for a connection (\`MaxSessions 2\` or more), or ${otherwise}`);
+    }
+}
+
 ;// CONCATENATED MODULE: ./src/host/download.ts
+
 
 
 
@@ -31059,7 +31076,7 @@ async function download(host, wanted, to, options) {
  * E_TIMEOUT, E_SHELL.
  */
 async function* pull(host, wanted, options) {
-    const shell = await openSecond(host);
+    const shell = await openSecond(host, 'use `verify-on: host`. Nothing was changed.');
     const output = shell.output?.();
     if (output === undefined)
         throw new errors/* BackupError */.hj('E_INTERNAL', 'there is nothing to pull from this machine');
@@ -31074,16 +31091,6 @@ async function* pull(host, wanted, options) {
         options.signal.removeEventListener('abort', giveUp);
         output.on('error', () => { }); // nobody reads it any more
         output.destroy(); // ends what still sends
-    }
-}
-async function openSecond(host) {
-    try {
-        return await host.openShell();
-    }
-    catch (error) {
-        if (!(error instanceof errors/* BackupError */.hj) || error.code !== 'E_SHELL')
-            throw error;
-        throw new errors/* BackupError */.hj('E_SHELL', `the bytes of the backup come through a second session of the connection, and ${error.message}`, 'In sshd_config of the host allow two sessions for a connection (`MaxSessions 2` or more), or use `verify-on: host`. Nothing was changed.');
     }
 }
 async function* receive(host, shell, output, wanted, stop, { idleTimeoutMs, onProgress }) {
@@ -32511,7 +32518,22 @@ function searchPathOf(content) {
 }
 const propertiesOf = (content) => content !== null && 'properties' in content ? content.properties : [];
 
+;// CONCATENATED MODULE: ./src/databases/restoring.ts
+/** What every request that reads the dump is told of it. */
+function dumpArguments({ file, kind, compression, sha256, bytes, databaseBytes, manifest, }) {
+    return {
+        payload: file,
+        kind,
+        sha256,
+        bytes: String(bytes),
+        plain_bytes: databaseBytes === null ? '' : String(databaseBytes),
+        compressor: compression,
+        foreign: manifest === null ? '1' : '',
+    };
+}
+
 ;// CONCATENATED MODULE: ./src/databases/postgres-restoring.ts
+
 
 
 
@@ -32544,7 +32566,7 @@ function postgresRestoring(target) {
     return {
         targetName: database,
         target: given,
-        look: (settings, dump) => request('look', settings, dumpArguments(dump)),
+        look: (settings, dump) => request('look', settings, dumpOf(dump)),
         plan(facts, dump) {
             const found = foundIn(facts, dump);
             const why = whyInPlace(facts, target);
@@ -32567,7 +32589,7 @@ function postgresRestoring(target) {
             const { fresh, create } = { fresh: namesOf(step).new, create: step.way === 'create' };
             const content = dump.manifest?.content ?? null;
             return request('load', settings, {
-                ...dumpArguments(dump),
+                ...dumpOf(dump),
                 ...stepArguments(step),
                 loading: connectionString({ ...target, database: fresh }),
                 create: create ? `${createStatement(fresh, content, true)};` : '',
@@ -32583,7 +32605,7 @@ function postgresRestoring(target) {
                 (0,common/* checkRows */.Uu)(told, loaded);
             return loaded;
         },
-        swap: (settings, dump, step) => request('swap', settings, { ...dumpArguments(dump), ...stepArguments(step), expected: expectedOf(dump) }),
+        swap: (settings, dump, step) => request('swap', settings, { ...dumpOf(dump), ...stepArguments(step), expected: expectedOf(dump) }),
         swapped(facts, loaded) {
             const here = facts.get('in_place') === null ? tablesOf(facts) : restoredIn(facts);
             const live = new Map(here.map(({ name, rows }) => [name, rows]));
@@ -32638,20 +32660,14 @@ function namesOf({ id }) {
     const suffix = `${day}${time}_${random}`;
     return { new: `db_backup_new_${suffix}`, old: `db_backup_old_${suffix}` };
 }
+/** The size is only a measure of the space and time that it takes: 0 where it is not known. */
+const dumpOf = (dump) => ({
+    ...dumpArguments(dump),
+    plain_bytes: String(dump.databaseBytes ?? 0),
+});
 const stepArguments = (step) => ({ id: step.id, way: step.way, ...namesOf(step) });
-function dumpArguments({ file, kind, compression, sha256, bytes, databaseBytes, manifest, }) {
-    return {
-        payload: file,
-        kind,
-        compressor: compression,
-        sha256,
-        bytes: String(bytes),
-        plain_bytes: String(databaseBytes ?? 0),
-        foreign: manifest === null ? '1' : '',
-    };
-}
 function safetyArguments(dump) {
-    const { payload = '', kind = '', compressor = '', sha256 = '', bytes = '', plain_bytes = '' } = dumpArguments(dump);
+    const { payload = '', kind = '', compressor = '', sha256 = '', bytes = '', plain_bytes = '' } = dumpOf(dump);
     return {
         safety_payload: payload,
         safety_kind: kind,
@@ -33476,6 +33492,7 @@ function toolsOf(facts) {
 
 
 
+
 const IN_PLACE = 'in-place';
 const REPLACE = 'replace';
 const MOST_SHOWN = 5;
@@ -33500,7 +33517,7 @@ function sqliteRestoring(target) {
         target: target.path,
         look(settings, dump) {
             const stops = settings.restore.stopCommand === null ? '' : '1';
-            return ['job', 'look_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...sqlite_restoring_dumpArguments(dump), stops })];
+            return ['job', 'look_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...dumpArguments(dump), stops })];
         },
         plan(facts, dump) {
             return planOf(facts, dump, asked);
@@ -33509,7 +33526,7 @@ function sqliteRestoring(target) {
             return [
                 'job',
                 'load_restore_sqlite',
-                (0,common/* named */.KT)({ ...given(settings), ...sqlite_restoring_dumpArguments(dump), ...sqlite_restoring_stepArguments(step) }),
+                (0,common/* named */.KT)({ ...given(settings), ...dumpArguments(dump), ...sqlite_restoring_stepArguments(step) }),
             ];
         },
         loaded(facts, { manifest }) {
@@ -33571,17 +33588,6 @@ function sqliteRestoring(target) {
                 `${sudo}test -s "$old" && ${sudo}sqlite3 "$live" '.timeout 30000' ".restore $old"`,
             ];
         },
-    };
-}
-function sqlite_restoring_dumpArguments({ file, kind, compression, sha256, bytes, databaseBytes, manifest, }) {
-    return {
-        payload: file,
-        kind,
-        sha256,
-        bytes: String(bytes),
-        plain_bytes: databaseBytes === null ? '' : String(databaseBytes),
-        compressor: compression,
-        foreign: manifest === null ? '1' : '',
     };
 }
 const sqlite_restoring_stepArguments = ({ id, way }) => ({ id, way });
@@ -34088,6 +34094,7 @@ var external_node_events_ = __nccwpck_require__(8474);
 
 
 
+
 const push_MAX_SAID = 64 << 10;
 /**
  * Sends bytes into a new file of a folder of the host, through a second shell of the same connection, no faster than it takes them.
@@ -34095,7 +34102,7 @@ const push_MAX_SAID = 64 << 10;
  * it; it may be left in the middle of a read. Throws E_SHELL, E_REMOTE_LOST, E_TIMEOUT, E_NOSPACE.
  */
 async function push(host, to, source, { signal, idleTimeoutMs }) {
-    const shell = await push_openSecond(host);
+    const shell = await openSecond(host, 'use `s3-upload-via: host`.');
     const input = shell.input?.();
     if (input === undefined)
         throw new errors/* BackupError */.hj('E_INTERNAL', 'there is nothing to push to this machine');
@@ -34132,16 +34139,6 @@ async function push(host, to, source, { signal, idleTimeoutMs }) {
     finally {
         signal.removeEventListener('abort', giveUp);
         input.destroy(); // ends what still receives
-    }
-}
-async function push_openSecond(host) {
-    try {
-        return await host.openShell();
-    }
-    catch (error) {
-        if (!(error instanceof errors/* BackupError */.hj) || error.code !== 'E_SHELL')
-            throw error;
-        throw new errors/* BackupError */.hj('E_SHELL', `the bytes of the backup go through a second session of the connection, and ${error.message}`, 'In sshd_config of the host allow two sessions for a connection (`MaxSessions 2` or more), or use `s3-upload-via: host`.');
     }
 }
 function orTooLong(work, ended, ms, label) {
@@ -34650,7 +34647,7 @@ async function chooseSource(run, connection) {
     if (backup.state === 'unverified')
         (0,connect/* warn */.R8)(run, `${backup.id} was never verified, or found damaged; it is checked now`);
     report.backup = factsOf(run, backup);
-    return { dump: dumpOf(backup), from: backup.id, catalogue };
+    return { dump: restore_source_dumpOf(backup), from: backup.id, catalogue };
 }
 /** What the host has lost, from the store; null when the store does not have it either and the host has something else. */
 async function instead(run, connection, wanted, { backup, lost, catalogue, facts }) {
@@ -34714,7 +34711,7 @@ async function fetched(run, connection, store, found, from) {
             (0,connect/* warn */.R8)(run, `${backup.id} was never verified when it was copied; it is checked now`);
         run.report.backup = { ...factsOf(run, backup), path: uri };
         const file = await fetchToHost(run, connection, store, found);
-        return { dump: { ...dumpOf(backup), file }, from };
+        return { dump: { ...restore_source_dumpOf(backup), file }, from };
     }
     const file = await fetchToHost(run, connection, store, found);
     try {
@@ -34738,7 +34735,7 @@ function describeWanted(wanted) {
     return wanted.by === 'file' ? wanted.path : 'latest';
 }
 /** A backup as what is to be restored. */
-function dumpOf({ manifest }) {
+function restore_source_dumpOf({ manifest }) {
     const { file, kind, compression, sha256, bytes, databaseBytes } = manifest;
     return { file, kind, compression, sha256, bytes, databaseBytes, manifest };
 }
@@ -35108,7 +35105,7 @@ class Attempt {
             await run.log.group('Roll back', async () => {
                 await this.enter('rolling-back').catch(() => { }); // a full disk must not keep us from going back
                 await this.stopAgain();
-                const from = safety === null || safety.state !== 'ok' ? null : dumpOf(safety);
+                const from = safety === null || safety.state !== 'ok' ? null : restore_source_dumpOf(safety);
                 await connection.send(work(run), restoring.back(run.settings, step, from));
                 outcome.outcome = 'rolled-back';
             });
@@ -35125,7 +35122,7 @@ class Attempt {
     }
     wayBack() {
         const { restoring } = this.parts;
-        const from = this.safety === null ? null : dumpOf(this.safety);
+        const from = this.safety === null ? null : restore_source_dumpOf(this.safety);
         const lines = restoring.byHand(this.step, from, this.run.report.directory);
         this.run.report.recovery = lines;
         return `To bring the old state back by hand, on the host: ${lines.join('; ')}`;
@@ -36618,7 +36615,7 @@ const UNREADABLE = ['E_S3_AUTH', 'E_NOT_FOUND', 'E_TOO_LARGE'];
 /* harmony import */ var _commands_directory_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6769);
 /* harmony import */ var _commands_unfinished_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7957);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7452);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7783);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(507);
 /* harmony import */ var _reporting_log_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(48);
 /* harmony import */ var _reporting_report_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4778);
 /* harmony import */ var _settings_inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9332);

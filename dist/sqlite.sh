@@ -36,15 +36,8 @@ find_sqlite() {
   source=$(absolute "$source")
   put source "$source"
   reach_elsewhere
-  (own && elsewhere look_sqlite "$source") >"$work/look"
-  status=$?
-  cat "$work/look"
-  case $status in
-    0) ;;
-    99) exit 99 ;;
-    *) failed E_PERM "the database could not be looked at as ${run_as:-$(id -un)} (status $status)" ;;
-  esac
-  source_bytes=$(sed -n "s/^$mark set source_bytes //p" "$work/look")
+  ask E_PERM "the look at the database as ${run_as:-$(id -un)}" elsewhere look_sqlite "$source"
+  source_bytes=$(answer source_bytes)
 }
 
 # look_sqlite SOURCE

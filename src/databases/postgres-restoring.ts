@@ -9,7 +9,7 @@ import type { Settings } from '../settings/settings.js';
 import { checkRows, named, seconds } from './common.js';
 import { connectionString } from './connection-string.js';
 import { argumentsOf, createStatement, decoded, identifier, propertiesFor, tablesOf } from './postgres-facts.js';
-import type { Dump, Restoring, Step, TargetPlan } from './restoring.js';
+import { type Dump, dumpArguments, type Restoring, type Step, type TargetPlan } from './restoring.js';
 
 /** Puts a dump back into a PostgreSQL database, by host/programs/restore-postgres.sh. */
 export function postgresRestoring(target: PostgresSource): Restoring {
@@ -39,7 +39,7 @@ export function postgresRestoring(target: PostgresSource): Restoring {
     targetName: database,
     target: given,
 
-    look: (settings, dump) => request('look', settings, dumpArguments(dump)),
+    look: (settings, dump) => request('look', settings, dumpOf(dump)),
 
     plan(facts, dump) {
       const found = foundIn(facts, dump);
@@ -62,7 +62,7 @@ export function postgresRestoring(target: PostgresSource): Restoring {
       const { fresh, create } = { fresh: namesOf(step).new, create: step.way === 'create' };
       const content = dump.manifest?.content ?? null;
       return request('load', settings, {
-        ...dumpArguments(dump),
+        ...dumpOf(dump),
         ...stepArguments(step),
         loading: connectionString({ ...target, database: fresh }),
         create: create ? `${createStatement(fresh, content, true)};` : '',
@@ -79,7 +79,7 @@ export function postgresRestoring(target: PostgresSource): Restoring {
     },
 
     swap: (settings, dump, step) =>
-      request('swap', settings, { ...dumpArguments(dump), ...stepArguments(step), expected: expectedOf(dump) }),
+      request('swap', settings, { ...dumpOf(dump), ...stepArguments(step), expected: expectedOf(dump) }),
 
     swapped(facts, loaded) {
       const here = facts.get('in_place') === null ? tablesOf(facts) : restoredIn(facts);
@@ -147,30 +147,16 @@ function namesOf({ id }: Step): { new: string; old: string } {
   return { new: `db_backup_new_${suffix}`, old: `db_backup_old_${suffix}` };
 }
 
+/** The size is only a measure of the space and time that it takes: 0 where it is not known. */
+const dumpOf = (dump: Dump): Record<string, string> => ({
+  ...dumpArguments(dump),
+  plain_bytes: String(dump.databaseBytes ?? 0),
+});
+
 const stepArguments = (step: Step): Record<string, string> => ({ id: step.id, way: step.way, ...namesOf(step) });
 
-function dumpArguments({
-  file,
-  kind,
-  compression,
-  sha256,
-  bytes,
-  databaseBytes,
-  manifest,
-}: Dump): Record<string, string> {
-  return {
-    payload: file,
-    kind,
-    compressor: compression,
-    sha256,
-    bytes: String(bytes),
-    plain_bytes: String(databaseBytes ?? 0),
-    foreign: manifest === null ? '1' : '',
-  };
-}
-
 function safetyArguments(dump: Dump): Record<string, string> {
-  const { payload = '', kind = '', compressor = '', sha256 = '', bytes = '', plain_bytes = '' } = dumpArguments(dump);
+  const { payload = '', kind = '', compressor = '', sha256 = '', bytes = '', plain_bytes = '' } = dumpOf(dump);
   return {
     safety_payload: payload,
     safety_kind: kind,

@@ -66,3 +66,24 @@ export interface TargetPlan {
   freeBytes: number | null;
   remarks: string[];
 }
+
+/** What every request that reads the dump is told of it. */
+export function dumpArguments({
+  file,
+  kind,
+  compression,
+  sha256,
+  bytes,
+  databaseBytes,
+  manifest,
+}: Dump): Record<string, string> {
+  return {
+    payload: file,
+    kind,
+    sha256,
+    bytes: String(bytes),
+    plain_bytes: databaseBytes === null ? '' : String(databaseBytes),
+    compressor: compression,
+    foreign: manifest === null ? '1' : '',
+  };
+}

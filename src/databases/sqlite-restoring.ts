@@ -6,7 +6,7 @@ import { formatBytes, formatCount } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import type { Settings, SqliteSource } from '../settings/settings.js';
 import { checkRows, commonArguments, named, UNPACK } from './common.js';
-import type { Dump, Restoring, Step, TargetPlan } from './restoring.js';
+import { type Dump, dumpArguments, type Restoring, type Step, type TargetPlan } from './restoring.js';
 
 const IN_PLACE = 'in-place';
 const REPLACE = 'replace';
@@ -115,26 +115,6 @@ export function sqliteRestoring(target: SqliteSource): Restoring {
         `${sudo}test -s "$old" && ${sudo}sqlite3 "$live" '.timeout 30000' ".restore $old"`,
       ];
     },
-  };
-}
-
-function dumpArguments({
-  file,
-  kind,
-  compression,
-  sha256,
-  bytes,
-  databaseBytes,
-  manifest,
-}: Dump): Record<string, string> {
-  return {
-    payload: file,
-    kind,
-    sha256,
-    bytes: String(bytes),
-    plain_bytes: databaseBytes === null ? '' : String(databaseBytes),
-    compressor: compression,
-    foreign: manifest === null ? '1' : '',
   };
 }
 

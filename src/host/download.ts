@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { BackupError } from '../errors.js';
 import type { Host, Shell } from './host.js';
 import { downloadProgram } from './program.js';
+import { openSecond } from './second-session.js';
 
 export interface Wanted {
   /** Absolute, and a name in it. */
@@ -46,7 +47,7 @@ export async function download(host: Host, wanted: Wanted, to: string, options: 
  * E_TIMEOUT, E_SHELL.
  */
 export async function* pull(host: Host, wanted: Wanted, options: DownloadOptions): AsyncGenerator<Buffer, void> {
-  const shell = await openSecond(host);
+  const shell = await openSecond(host, 'use `verify-on: host`. Nothing was changed.');
   const output = shell.output?.();
   if (output === undefined) throw new BackupError('E_INTERNAL', 'there is nothing to pull from this machine');
   const stop = (why: Error): void => void output.destroy(why);
@@ -59,19 +60,6 @@ export async function* pull(host: Host, wanted: Wanted, options: DownloadOptions
     options.signal.removeEventListener('abort', giveUp);
     output.on('error', () => {}); // nobody reads it any more
     output.destroy(); // ends what still sends
-  }
-}
-
-async function openSecond(host: Host): Promise<Shell> {
-  try {
-    return await host.openShell();
-  } catch (error) {
-    if (!(error instanceof BackupError) || error.code !== 'E_SHELL') throw error;
-    throw new BackupError(
-      'E_SHELL',
-      `the bytes of the backup come through a second session of the connection, and ${error.message}`,
-      'In sshd_config of the host allow two sessions for a connection (`MaxSessions 2` or more), or use `verify-on: host`. Nothing was changed.',
-    );
   }
 }
 

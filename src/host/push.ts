@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { BackupError } from '../errors.js';
 import type { Host, Shell } from './host.js';
 import { receiveProgram } from './program.js';
+import { openSecond } from './second-session.js';
 
 export interface PushOptions {
   signal: AbortSignal;
@@ -22,7 +23,7 @@ export async function push(
   source: AsyncIterable<Buffer>,
   { signal, idleTimeoutMs }: PushOptions,
 ): Promise<void> {
-  const shell = await openSecond(host);
+  const shell = await openSecond(host, 'use `s3-upload-via: host`.');
   const input = shell.input?.();
   if (input === undefined) throw new BackupError('E_INTERNAL', 'there is nothing to push to this machine');
   const answers = new Answers(shell, host.label);
@@ -53,19 +54,6 @@ export async function push(
   } finally {
     signal.removeEventListener('abort', giveUp);
     input.destroy(); // ends what still receives
-  }
-}
-
-async function openSecond(host: Host): Promise<Shell> {
-  try {
-    return await host.openShell();
-  } catch (error) {
-    if (!(error instanceof BackupError) || error.code !== 'E_SHELL') throw error;
-    throw new BackupError(
-      'E_SHELL',
-      `the bytes of the backup go through a second session of the connection, and ${error.message}`,
-      'In sshd_config of the host allow two sessions for a connection (`MaxSessions 2` or more), or use `s3-upload-via: host`.',
-    );
   }
 }
 

@@ -148,19 +148,13 @@ backup_postgres() {
 # reach_postgres: the server and its tools; sets source_bytes and pg_bin, for the tools are where they were found
 reach_postgres() {
   reach_elsewhere
-  (own && elsewhere look_postgres connection "$connection" password "$password" standby "$standby" scratch "$scratch") >"$work/look"
-  status=$?
-  cat "$work/look"
-  case $status in
-    0) ;;
-    99) exit 99 ;;
-    *) failed E_DUMP_FAILED "the server could not be looked at (status $status)" ;;
-  esac
-  source_bytes=$(sed -n "s/^$mark set source_bytes //p" "$work/look")
-  : "${create:=$(sed -n "s/^$mark set create //p" "$work/look")}"
+  ask E_DUMP_FAILED 'the look at the server' \
+    elsewhere look_postgres connection "$connection" password "$password" standby "$standby" scratch "$scratch"
+  source_bytes=$(answer source_bytes)
+  : "${create:=$(answer create)}"
   # of a backup it is in its manifest
-  [ -n "$payload" ] || search_path=$(sed -n "s/^$mark set search_path //p" "$work/look")
-  pg_bin=$(sed -n "s/^$mark set pg_bin //p" "$work/look")
+  [ -n "$payload" ] || search_path=$(answer search_path)
+  pg_bin=$(answer pg_bin)
 }
 
 processors() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2; }
@@ -179,9 +173,8 @@ inspect_postgres() {
 # reach_tools: the client tools alone, for what needs no server
 reach_tools() {
   reach_elsewhere
-  (own && elsewhere look_for_tools) >"$work/look" || { cat "$work/look" && exit 99; }
-  cat "$work/look"
-  pg_bin=$(sed -n "s/^$mark set pg_bin //p" "$work/look")
+  ask E_TOOL_MISSING 'the look for tools' elsewhere look_for_tools
+  pg_bin=$(answer pg_bin)
 }
 
 look_for_tools() {
