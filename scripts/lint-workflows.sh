@@ -1,0 +1,24 @@
+#!/bin/sh
+# Lints the workflows and the examples: structure and expressions by actionlint, security by zizmor at its strictest.
+# usage: lint-workflows.sh [actionlint|zizmor]...
+# What is ignored stands, with its reason, in .github/actionlint.yaml and .github/zizmor.yml.
+# Exit status 3: a tool can not be had here.
+set -eu
+cd "$(dirname "$0")/.."
+[ $# -gt 0 ] || set -- actionlint zizmor
+
+for tool; do
+  # An assignment of its own: its exit status is that of the script.
+  program=$(sh scripts/workflow-tools.sh "$tool")
+  case $tool in
+    actionlint) "$program" -no-color -config-file .github/actionlint.yaml .github/workflows/*.yml examples/*.yml ;;
+    zizmor)
+      # With a token it also asks GitHub, for example whether a SHA is the version that its comment says.
+      offline=
+      [ -n "${GH_TOKEN-}" ] || offline=--offline
+      # shellcheck disable=SC2086 # an option or none
+      "$program" $offline --persona=auditor --no-progress --color=never --config .github/zizmor.yml \
+        .github/workflows/*.yml .github/dependabot.yml action.yml examples/*.yml
+      ;;
+  esac
+done
