@@ -3,7 +3,7 @@
 # usage: ci-postgres.sh VERSION
 set -eu
 version=$1
-[ -n "${CI-}" ] || { echo 'ci-postgres.sh removes every PostgreSQL of this machine; it is for the continuous integration' >&2; exit 1; }
+[ -n "${CI-}" ] || { echo 'ci-postgres.sh removes every PostgreSQL here; it is for the continuous integration' >&2; exit 1; }
 
 sudo apt-get -qq purge -y 'postgresql-[0-9]*' 'postgresql-client-[0-9]*' postgresql
 sudo apt-get -qq update

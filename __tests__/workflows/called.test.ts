@@ -58,7 +58,10 @@ describe.each(CALLED)('%s.yml', (command) => {
     const expected = names.map((name) => {
       const secret = SECRETS[name];
       if (secret === undefined) return [name, `\${{ inputs.${name} }}`];
-      return [name, declared[name].secret ? `\${{ secrets.${secret} }}` : `\${{ inputs.${name} || secrets.${secret} }}`];
+      return [
+        name,
+        declared[name].secret ? `\${{ secrets.${secret} }}` : `\${{ inputs.${name} || secrets.${secret} }}`,
+      ];
     });
     expect(own?.with).toEqual({ command, ...Object.fromEntries(expected) });
   });
@@ -84,11 +87,11 @@ describe.each(CALLED)('%s.yml', (command) => {
   test('leaves permissions to the caller, and waits for others of that host and database', () => {
     expect([file.permissions, job.permissions]).toEqual([undefined, undefined]);
     expect(job.concurrency).toEqual({
-      group: 'db-backup ${{ inputs.host }} ${{ inputs.name || inputs.database || inputs.directory }}',
+      group: `db-backup \${{ inputs.host }} \${{ inputs.name || inputs.database || inputs.directory }}`,
       queue: 'max',
       'cancel-in-progress': false,
     });
-    expect(job.environment).toBe('${{ inputs.environment }}');
-    expect(job['timeout-minutes']).toBe('${{ inputs.timeout-minutes }}');
+    expect(job.environment).toBe(`\${{ inputs.environment }}`);
+    expect(job['timeout-minutes']).toBe(`\${{ inputs.timeout-minutes }}`);
   });
 });

@@ -9,7 +9,12 @@ import { repository } from './workflow-files.js';
 /** Each finds what is planted into this file; else its silence about the real ones would prove nothing. */
 const TOOLS = [
   ['actionlint', '.github/workflows/verify.yml', "if: inputs.aws-role-to-assume != ''", 'if: inputs.no-such-input'],
-  ['zizmor', 'examples/backup-before-deploy.yml', 'run: ./deploy.sh', 'run: echo ${{ github.event.head_commit.message }}'],
+  [
+    'zizmor',
+    'examples/backup-before-deploy.yml',
+    'run: ./deploy.sh',
+    `run: echo \${{ github.event.head_commit.message }}`,
+  ],
 ] as const;
 
 describe.each(TOOLS)('%s', (tool, file, good, bad) => {
