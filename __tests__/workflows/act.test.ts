@@ -35,7 +35,7 @@ function examples(): void {
 
   const mark = (name: string) => join(marks, name);
   const sql = (text: string) => execFileSync('sqlite3', [scene.database, text], { encoding: 'utf8' }).trim();
-  const manifests = () => scene.files().filter((name) => name.endsWith('.json'));
+  const manifests = () => scene.files().filter((name) => /^app-.*\.json$|^shop-.*\.json$/.test(name));
 
   async function run(example: string, given: Partial<Run> = {}): Promise<Ran> {
     const { inputs } = scene;

@@ -35,6 +35,15 @@ const NEWER_THAN_ACT: Texts = {
   '      queue: max\n': '',
 };
 
+/** The runner gets every action of a job before its first step, also one whose step is skipped; here there is none to get it from. */
+const NEVER_RUN = 'name: aws\nruns: { using: composite, steps: [{ run: exit 1, shell: sh }] }\n';
+
+function awsAction(): string {
+  const pinned = /aws-actions\/configure-aws-credentials@[0-9a-f]{40}/.exec(textOf('.github/workflows/backup.yml'));
+  if (pinned === null) throw new Error('backup.yml has no step for AWS');
+  return pinned[0];
+}
+
 /** Runs an example as GitHub would, on this machine and without containers, with the workflows, action.yml and dist of this repository. */
 export async function runExample(act: string, run: Run): Promise<Ran> {
   const folder = mkdtempSync(join(tmpdir(), 'dbb-act-'));
@@ -47,6 +56,9 @@ export async function runExample(act: string, run: Run): Promise<Ran> {
       const file = `.github/workflows/${name}.yml`;
       writeFileSync(join(ours, file), changed(file, NEWER_THAN_ACT));
     }
+    const aws = join(folder, 'aws');
+    mkdirSync(aws);
+    writeFileSync(join(aws, 'action.yml'), NEVER_RUN);
     const { caller, sha } = callersRepository(folder, run);
     const file = (name: string, content: unknown) => {
       writeFileSync(join(folder, name), JSON.stringify(content), { mode: 0o600 });
@@ -56,6 +68,7 @@ export async function runExample(act: string, run: Run): Promise<Ran> {
       ...[run.event ?? 'push', '-C', caller, '-W', `.github/workflows/${run.example}`],
       ...['-P', 'ubuntu-latest=-self-hosted', '--container-daemon-socket', '-', '--no-cache-server'],
       ...['--local-repository', `org/db-backup-action@v1=${ours}`],
+      ...['--local-repository', `${awsAction()}=${aws}`],
       ...['--eventpath', file('event.json', { inputs: run.inputs ?? {} })],
       // JSON is YAML, and a file of YAML takes values of several lines.
       ...['--var-file', file('vars.yml', run.vars), '--secret-file', file('secrets.yml', run.secrets)],
