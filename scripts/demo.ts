@@ -1,9 +1,10 @@
 /**
  * The demonstration: a throw-away sshd, a SQLite database that two programs write to all the time, two backups by the
  * bundle as the runner starts it, their log, outputs and summary, and a restore of the first one under the writers.
- * Everything is in temporary folders, which are removed at the end.
+ * Everything is in temporary folders, which are removed at the end. For screenshots.sh: DEMO_BACKUPS says how many backups,
+ * DEMO_SUMMARIES is a folder that gets the summaries.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { type ActionResult, runAction } from '../__tests__/helpers/run-action.js';
@@ -11,6 +12,8 @@ import { checkInvariant, createDatabase, startWriters } from '../__tests__/helpe
 import { startSshd } from '../__tests__/helpers/sshd.js';
 
 const step = (text: string): void => console.log(`\n\x1b[1m=== ${text}\x1b[0m\n`);
+
+const COUNT = Number(process.env.DEMO_BACKUPS || 2);
 
 const folder = mkdtempSync(join(tmpdir(), 'db-backup-demo-'));
 const sshd = await startSshd();
@@ -30,30 +33,40 @@ try {
     database,
     directory,
   };
-  const first = await runAction(inputs);
-  show('the first backup', first);
-  const second = await runAction(inputs);
-  show('the second backup', second);
-  step('the job summary of the second (Markdown; GitHub renders it)');
-  console.log(second.summary);
+  const backups: ActionResult[] = [];
+  for (let i = 1; i <= COUNT; i++) {
+    const result = await runAction(inputs);
+    show(`backup ${i} of ${COUNT}`, result);
+    backups.push(result);
+  }
+  step('the job summary of the last backup (Markdown; GitHub renders it)');
+  tell('backup', backups.at(-1)?.summary ?? '');
 
-  const restore = { ...inputs, command: 'restore', backup: first.outputs['backup-id'] ?? '', confirm: 'shop.db' };
+  // The oldest one that is still there: with the default, the last five stay.
+  const oldest = backups.at(-5) ?? backups[0];
+  const restore = { ...inputs, command: 'restore', backup: oldest?.outputs['backup-id'] ?? '', confirm: 'shop.db' };
   const restored = await runAction(restore);
-  show('the first backup is restored, while the programs go on writing', restored);
+  show('the oldest backup is restored, while the programs go on writing', restored);
   step('the job summary of the restore');
-  console.log(restored.summary);
+  tell('restore', restored.summary);
 
   const commits = await writers.stop();
   const state = await checkInvariant(database);
   step('the live database, read');
   console.log(
-    `one whole state: of the ${commits} commits of this demonstration ${state.commits} are left, those before the first backup and those after the restore`,
+    `one whole state: of the ${commits} commits of this demonstration ${state.commits} are left, those before the restored backup and those after the restore`,
   );
 } finally {
   await sshd.stop();
   rmSync(folder, { recursive: true, force: true });
 }
 step('done; the sshd is stopped, and everything it made is removed');
+
+/** Prints a summary; the folder that was asked for gets it as well. */
+function tell(name: string, summary: string): void {
+  console.log(summary);
+  if (process.env.DEMO_SUMMARIES) writeFileSync(join(process.env.DEMO_SUMMARIES, `${name}.md`), summary);
+}
 
 function show(title: string, result: ActionResult): void {
   step(`${title}: the log`);

@@ -26,7 +26,8 @@ interface Called {
   outputs?: Record<string, unknown>;
 }
 interface Workflow {
-  on: { workflow_call?: Called; workflow_dispatch?: { inputs?: Record<string, { options?: string[] }> } };
+  /** A block may begin with its jobs. */
+  on?: { workflow_call?: Called; workflow_dispatch?: { inputs?: Record<string, { options?: string[] }> } };
   jobs: Record<string, Job>;
 }
 
@@ -34,6 +35,26 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const OURS = 'org/db-backup-action';
 const action = parse(readFileSync(join(root, 'action.yml'), 'utf8')) as { inputs: object; outputs: object };
 const blocks = PAGES.flatMap(yamlBlocks);
+
+/** What secrets, variables and forms hold, where a block has only an expression. */
+const SAMPLES: Given = {
+  host: 'db.example.com',
+  username: 'deploy',
+  key: makeKey(),
+  'known-hosts': 'db.example.com ssh-ed25519 AAAA',
+  database: 'postgresql://shop:p%40ss@localhost/shop',
+  'restore-to': 'postgresql://shop:p%40ss@localhost/shop_staging',
+  confirm: 'shop',
+  'dry-run': 'true',
+  name: 'shop',
+  's3-bucket': 'shop-backups',
+  's3-access-key-id': 'AKIDEXAMPLE',
+  's3-secret-access-key': 'wJalr/XUtn+FEMI',
+};
+
+/** What a block that is but a part says by "as before". */
+const { host, username, key, 'known-hosts': knownHosts, database } = SAMPLES;
+const AS_BEFORE = { host, username, key, 'known-hosts': knownHosts, database } as Given;
 
 test('the pages that tell how to use it have blocks to check', () => {
   for (const page of ['README.md', 'docs/migrating.md', 'docs/off-site.md']) {
@@ -51,27 +72,33 @@ describe.each(blocks)('$place', ({ place, text, value, complaints }) => {
 
   test('names this action as the README does, and only inputs that it has', () => {
     for (const { uses } of mappings(value) as Step[]) {
-      if (uses?.includes('db-backup-action')) expect(uses).toMatch(/^org\/db-backup-action(\/\.github\/workflows\/\w+\.yml)?@v1$/);
+      if (uses?.includes('db-backup-action'))
+        expect(uses).toMatch(/^org\/db-backup-action(\/\.github\/workflows\/\w+\.yml)?@v1$/);
     }
-    for (const step of steps) for (const name of Object.keys(step.with ?? {})) expect(action.inputs).toHaveProperty([name]);
+    for (const step of steps)
+      for (const name of Object.keys(step.with ?? {})) expect(action.inputs).toHaveProperty([name]);
   });
 
   test('asks for outputs that are there', () => {
     const jobs = isWorkflow(value) ? value.jobs : {};
-    for (const [, kind = '', id = '', output = ''] of text.matchAll(/\b(steps|needs|jobs)\.([\w-]+)\.outputs\.([\w-]+)/g)) {
+    for (const [, kind = '', id = '', output = ''] of text.matchAll(
+      /\b(steps|needs|jobs)\.([\w-]+)\.outputs\.([\w-]+)/g,
+    )) {
       if (kind !== 'steps') expect(Object.keys(outputsOfJob(jobs[id], id, place))).toContain(output);
       else if (steps.some((step) => step.id === id)) expect(action.outputs).toHaveProperty([output]);
       else expect(mappings(value).map((step) => step.id)).toContain(id);
     }
     for (const [name, { needs = [] }] of Object.entries(jobs)) {
-      for (const needed of [needs].flat()) expect([name, Object.keys(jobs)]).toEqual([name, expect.arrayContaining([needed])]);
+      for (const needed of [needs].flat())
+        expect([name, Object.keys(jobs)]).toEqual([name, expect.arrayContaining([needed])]);
     }
   });
 
   test('gives a reusable workflow what that takes', () => {
     for (const job of Object.values(isWorkflow(value) ? value.jobs : {})) {
       const called = calledBy(job);
-      for (const input of called === null ? [] : Object.keys(job.with ?? {})) expect(called?.inputs).toHaveProperty([input]);
+      for (const input of called === null ? [] : Object.keys(job.with ?? {}))
+        expect(called?.inputs).toHaveProperty([input]);
     }
   });
 
@@ -93,7 +120,7 @@ interface Way {
 }
 
 function ways(step: Step, block: unknown): Way[] {
-  const form = (isWorkflow(block) && block.on.workflow_dispatch?.inputs) || {};
+  const form = (isWorkflow(block) && block.on?.workflow_dispatch?.inputs) || {};
   const stated = String(step.with?.command ?? 'backup');
   const asked = /inputs\.command\b/.test(stated);
   const commands = asked ? (form.command?.options ?? []) : [stated];
@@ -104,38 +131,24 @@ function ways(step: Step, block: unknown): Way[] {
     const names = Object.keys(step.with ?? {}).filter((input): input is InputName => Object.hasOwn(declared, input));
     const unused = asked ? names.filter((input) => !declared[input].usedBy.includes(command)) : [];
     const inputs: Given = isWorkflow(block) ? {} : { ...AS_BEFORE };
-    for (const input of names) inputs[input] = sample(input, String(step.with?.[input]), step);
+    for (const input of names) if (input !== 'command') inputs[input] = sample(input, String(step.with?.[input]), step);
     return { what: command, inputs: { ...inputs, command }, unused };
   });
 }
 
-/** What secrets, variables and forms hold, where a block has only an expression. */
-const SAMPLES: Given = {
-  host: 'db.example.com',
-  username: 'deploy',
-  key: makeKey(),
-  'known-hosts': 'db.example.com ssh-ed25519 AAAA',
-  database: 'postgresql://shop:p%40ss@localhost/shop',
-  'restore-to': 'postgresql://shop:p%40ss@localhost/shop_staging',
-  backup: 'shop-20261120T101500Z-7f3a',
-  confirm: 'shop',
-  'dry-run': 'true',
-  name: 'shop',
-  's3-bucket': 'shop-backups',
-  's3-access-key-id': 'AKIDEXAMPLE',
-  's3-secret-access-key': 'wJalr/XUtn+FEMI',
-};
-
-/** What a block that is but a part says by "as before". */
-const { host, username, key, 'known-hosts': knownHosts, database } = SAMPLES;
-const AS_BEFORE = { host, username, key, 'known-hosts': knownHosts, database } as Given;
-
 function sample(input: InputName, text: string, step: Step): string {
   if (!text.includes('${{')) return text;
+  if (input === 'backup') return `${nameIn(step)}-20261120T101500Z-7f3a`;
   const whole = /^\$\{\{[^}]*\}\}$/.test(text.trim());
   if (whole && SAMPLES[input] !== undefined) return SAMPLES[input];
   if (whole) throw new Error(`${step.id ?? step.uses}: there is no sample of ${input}`);
   return text.replace(/\$\{\{[^}]*\}\}/g, 'shop');
+}
+
+/** What the backups of this step are called. */
+function nameIn({ with: inputs = {} }: Step): string {
+  const file = /([\w-]+)\.db$/.exec(String(inputs.database))?.[1] ?? 'shop';
+  return String(inputs.name ?? file).replace(/^\$\{\{.*$/, 'shop');
 }
 
 function isOurStep(mapping: Record<string, unknown>): mapping is Record<string, unknown> & Step {
@@ -152,12 +165,12 @@ function calledBy({ uses }: Job): Called | null {
   const [, file] = new RegExp(`^${OURS}/(\\.github/workflows/\\w+\\.yml)@`).exec(uses ?? '') ?? [];
   if (file === undefined) return null;
   if (!existsSync(join(root, file))) throw new Error(`there is no ${file}`);
-  return (parse(readFileSync(join(root, file), 'utf8')) as Workflow).on.workflow_call ?? {};
+  return (parse(readFileSync(join(root, file), 'utf8')) as Workflow).on?.workflow_call ?? {};
 }
 
 function outputsOfJob(job: Job | undefined, id: string, place: string): object {
   if (job === undefined) throw new Error(`there is no job ${id}`);
-  if (job.uses?.startsWith('./')) return sibling(job.uses, place).on.workflow_call?.outputs ?? {};
+  if (job.uses?.startsWith('./')) return sibling(job.uses, place).on?.workflow_call?.outputs ?? {};
   return calledBy(job)?.outputs ?? job.outputs ?? {};
 }
 

@@ -18,7 +18,12 @@ export interface YamlBlock {
 }
 
 /** README.md and the pages of docs. */
-export const PAGES = ['README.md', ...readdirSync(join(root, 'docs')).filter(isPage).map((name) => `docs/${name}`)];
+export const PAGES = [
+  'README.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter(isPage)
+    .map((name) => `docs/${name}`),
+];
 
 export function readPage(page: string): string {
   return readFileSync(join(root, page), 'utf8');
