@@ -118,6 +118,15 @@ describe('renderSummary', () => {
     });
   });
 
+  test('says nothing of a compression that gained nothing', () => {
+    const size = (bytes: number) =>
+      renderSummary(sampleReport({ backup: sampleBackup(0, { bytes, databaseBytes: 100_000_000 }) }))
+        .split('\n')
+        .find((line) => line.startsWith('| Size |'));
+    expect(size(96_000_000)).toBe('| Size | database **100 MB**, backup **96 MB** (zstd) |');
+    expect(size(50_000_000)).toContain('(zstd, 2.0 times smaller)');
+  });
+
   test('where the off-site copy is', () => {
     const offsite = {
       uri: 's3://b/p/app/x.zst',

@@ -40,7 +40,7 @@ export async function startBrowser() {
     page: () => openPage(connection),
     async close() {
       const ended = new Promise((resolve) => child.once('close', resolve));
-      await connection.send('Browser.close');
+      connection.send('Browser.close').catch(() => {}); // the answer may go down with it
       await ended;
       rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
     },

@@ -53,7 +53,10 @@ try {
 async function take(page, scheme) {
   await page.show(documentOf(demo('backup')), { width: WIDTH, scheme, scale: 1 });
   await page.evaluate('drawCharts()');
-  const { height } = await page.evaluate(MEASURE);
+  // down to the chart: what follows is the contents and the commands to restore
+  const height = await page.evaluate(
+    "Math.ceil(document.querySelector('pre.chart').getBoundingClientRect().bottom) + 16",
+  );
   const png = await page.screenshot(WIDTH, height);
   const file = join(IMAGES, `summary-${scheme}.png`);
   if (png.length > MAX_BYTES) throw new Error(`${file} would have ${png.length} bytes, more than ${MAX_BYTES}`);

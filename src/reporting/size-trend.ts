@@ -34,7 +34,8 @@ export function sizeTrend(backups: BackupFacts[]): string | null {
     'config:',
     '  themeVariables:',
     '    xyChart:',
-    // Read on white and on dark.
+    // Read on white and on dark, whose theme would paint a grey box.
+    '      backgroundColor: "transparent"',
     '      plotColorPalette: "#3b82f6, #f59e0b"',
     '  xyChart:',
     `    width: ${WIDTH}`,
@@ -57,13 +58,14 @@ export function dateLabels(times: Date[]): string[] {
   const iso = times.map((time) => time.toISOString());
   const day = (text: string) => text.slice(5, 10);
   const hour = (text: string) => text.slice(11, 16);
+  const second = (text: string) => text.slice(11, 19);
   const forms = [
     day,
     (text: string) => `${text.slice(8, 10)} ${hour(text)}`,
     (text: string) => `${day(text)} ${hour(text)}`,
   ];
   // Within one day the date would only take room.
-  if (new Set(iso.map((text) => text.slice(0, 10))).size === 1) forms.unshift(hour);
+  if (new Set(iso.map((text) => text.slice(0, 10))).size === 1) forms.unshift(hour, second);
   for (const form of forms) {
     const labels = iso.map(form);
     if (new Set(labels).size === labels.length) return labels;

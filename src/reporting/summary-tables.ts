@@ -62,7 +62,8 @@ function offsite({ uri, versionId, via, lockedUntil }: OffsiteCopy, ways: Ways):
 function sizes({ databaseBytes, bytes, compression }: BackupFacts): string {
   const database = `database **${formatBytes(databaseBytes)}**`;
   if (compression === 'none') return `${database}, stored uncompressed (${formatBytes(bytes)})`;
-  const ratio = bytes > 0 && databaseBytes > bytes ? `, ${(databaseBytes / bytes).toFixed(1)} times smaller` : '';
+  const ratio =
+    bytes > 0 && databaseBytes > bytes * 1.05 ? `, ${(databaseBytes / bytes).toFixed(1)} times smaller` : '';
   return `${database}, backup **${formatBytes(bytes)}** (${compression}${ratio})`;
 }
 
