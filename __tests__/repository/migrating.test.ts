@@ -47,6 +47,7 @@ const SAMPLES: Given = {
   confirm: 'shop',
   'dry-run': 'true',
   name: 'shop',
+  'run-as': 'postgres',
   's3-bucket': 'shop-backups',
   's3-access-key-id': 'AKIDEXAMPLE',
   's3-secret-access-key': 'wJalr/XUtn+FEMI',
@@ -139,10 +140,10 @@ function ways(step: Step, block: unknown): Way[] {
 function sample(input: InputName, text: string, step: Step): string {
   if (!text.includes('${{')) return text;
   if (input === 'backup') return `${nameIn(step)}-20261120T101500Z-7f3a`;
-  const whole = /^\$\{\{[^}]*\}\}$/.test(text.trim());
+  const whole = /^\$\{\{(?:(?!\}\})[\s\S])*\}\}$/.test(text.trim());
   if (whole && SAMPLES[input] !== undefined) return SAMPLES[input];
   if (whole) throw new Error(`${step.id ?? step.uses}: there is no sample of ${input}`);
-  return text.replace(/\$\{\{[^}]*\}\}/g, 'shop');
+  return text.replace(/\$\{\{[\s\S]*?\}\}/g, 'shop');
 }
 
 /** What the backups of this step are called. */
