@@ -35714,7 +35714,8 @@ function sizeTrend(backups) {
         'config:',
         '  themeVariables:',
         '    xyChart:',
-        // Read on white and on dark.
+        // Read on white and on dark, whose theme would paint a grey box.
+        '      backgroundColor: "transparent"',
         '      plotColorPalette: "#3b82f6, #f59e0b"',
         '  xyChart:',
         `    width: ${WIDTH}`,
@@ -35736,6 +35737,7 @@ function dateLabels(times) {
     const iso = times.map((time) => time.toISOString());
     const day = (text) => text.slice(5, 10);
     const hour = (text) => text.slice(11, 16);
+    const second = (text) => text.slice(11, 19);
     const forms = [
         day,
         (text) => `${text.slice(8, 10)} ${hour(text)}`,
@@ -35743,7 +35745,7 @@ function dateLabels(times) {
     ];
     // Within one day the date would only take room.
     if (new Set(iso.map((text) => text.slice(0, 10))).size === 1)
-        forms.unshift(hour);
+        forms.unshift(hour, second);
     for (const form of forms) {
         const labels = iso.map(form);
         if (new Set(labels).size === labels.length)
@@ -35820,7 +35822,7 @@ function sizes({ databaseBytes, bytes, compression }) {
     const database = `database **${(0,reporting_format/* formatBytes */.z3)(databaseBytes)}**`;
     if (compression === 'none')
         return `${database}, stored uncompressed (${(0,reporting_format/* formatBytes */.z3)(bytes)})`;
-    const ratio = bytes > 0 && databaseBytes > bytes ? `, ${(databaseBytes / bytes).toFixed(1)} times smaller` : '';
+    const ratio = bytes > 0 && databaseBytes > bytes * 1.05 ? `, ${(databaseBytes / bytes).toFixed(1)} times smaller` : '';
     return `${database}, backup **${(0,reporting_format/* formatBytes */.z3)(bytes)}** (${compression}${ratio})`;
 }
 const BACKUP_ROWS = { visible: 30, maxBytes: 40_000, noun: 'backup' };
