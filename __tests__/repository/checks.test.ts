@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -44,6 +44,14 @@ describe.each([...programs, ...scripts])('%s', (file) => {
   test.each([['dash'], ['bash'], ['busybox', 'sh']])('parses under %s %s', (program, ...args) => {
     expect(complaints(program, [...args, '-n', file])).toBe('');
   });
+});
+
+test('no two programs have a function of the same name: a session is sent many of them, and the last one would count', () => {
+  const names = programs.flatMap((file) =>
+    [...readFileSync(join(repository, file), 'utf8').matchAll(/^([a-z_]+)\(\)/gm)].map(([, name]) => name),
+  );
+  expect(names.length).toBeGreaterThan(200);
+  expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
 });
 
 test.each(filesIn('src/host/programs', '.py'))('%s parses', (file) => {

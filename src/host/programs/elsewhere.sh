@@ -96,9 +96,9 @@ end_alone() {
   exit "$1"
 }
 
-# ask CODE WHAT COMMAND...: runs it, passes on what it tells, and keeps that for answer
-ask() {
-  asked_code=$1 asked_for=$2
+# passing_on CODE WHAT COMMAND...: runs it, passes on what it tells, and keeps that
+passing_on() {
+  otherwise=$1 doing=$2
   shift 2
   (own && "$@") >"$work/look"
   status=$?
@@ -106,12 +106,12 @@ ask() {
   case $status in
     0) ;;
     99) exit 99 ;;
-    *) failed "$asked_code" "$asked_for ended with the status $status" ;;
+    *) failed "$otherwise" "$doing ended with the status $status" ;;
   esac
 }
 
-# answer NAME: a fact that the last ask told
-answer() { sed -n "s/^$mark set $1 //p" "$work/look"; }
+# passed_on NAME: a fact of what was last passed on
+passed_on() { sed -n "s/^$mark set $1 //p" "$work/look"; }
 
 # feed FILE FUNCTION ARGS...: runs the function elsewhere, which says on stdout in which folder it reads a fifo called
 # archive, and writes the file there, decompressed. Fails as the function does.

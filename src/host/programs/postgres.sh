@@ -148,13 +148,13 @@ backup_postgres() {
 # reach_postgres: the server and its tools; sets source_bytes and pg_bin, for the tools are where they were found
 reach_postgres() {
   reach_elsewhere
-  ask E_DUMP_FAILED 'the look at the server' \
+  passing_on E_DUMP_FAILED 'the look at the server' \
     elsewhere look_postgres connection "$connection" password "$password" standby "$standby" scratch "$scratch"
-  source_bytes=$(answer source_bytes)
-  : "${create:=$(answer create)}"
+  source_bytes=$(passed_on source_bytes)
+  : "${create:=$(passed_on create)}"
   # of a backup it is in its manifest
-  [ -n "$payload" ] || search_path=$(answer search_path)
-  pg_bin=$(answer pg_bin)
+  [ -n "$payload" ] || search_path=$(passed_on search_path)
+  pg_bin=$(passed_on pg_bin)
 }
 
 processors() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2; }
@@ -173,8 +173,8 @@ inspect_postgres() {
 # reach_tools: the client tools alone, for what needs no server
 reach_tools() {
   reach_elsewhere
-  ask E_TOOL_MISSING 'the look for tools' elsewhere look_for_tools
-  pg_bin=$(answer pg_bin)
+  passing_on E_TOOL_MISSING 'the look for tools' elsewhere look_for_tools
+  pg_bin=$(passed_on pg_bin)
 }
 
 look_for_tools() {

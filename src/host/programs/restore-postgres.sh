@@ -13,7 +13,7 @@ look_restore_postgres() {
   begin_step "$@"
   check_payload
   reach_elsewhere
-  ask E_RESTORE 'the step' at_target look_target
+  passing_on E_RESTORE 'the step' at_target look_target
   # not of others before the runner knows that the client has no known holes
   [ "$kind$foreign" != dump ] || look_archive
   end_step
@@ -41,7 +41,7 @@ swap_restore_postgres() {
   if [ "$way" = in-place ]; then
     check_payload
     put_in_place
-  else ask E_RESTORE 'the step' at_target swap_databases; fi
+  else passing_on E_RESTORE 'the step' at_target swap_databases; fi
   end_step
 }
 
@@ -55,7 +55,7 @@ back_restore_postgres() {
       compressor "$safety_compressor" kind "$safety_kind" expected "$safety_expected" foreign ''
     check_payload
     put_in_place back
-  else ask E_RESTORE 'the step' at_target back_databases; fi
+  else passing_on E_RESTORE 'the step' at_target back_databases; fi
   end_step
 }
 
@@ -63,7 +63,7 @@ back_restore_postgres() {
 settle_restore_postgres() {
   begin_step "$@"
   reach_elsewhere
-  if [ "$way" = swap ]; then ask E_RESTORE 'the step' at_target settle_databases; fi
+  if [ "$way" = swap ]; then passing_on E_RESTORE 'the step' at_target settle_databases; fi
   rm -f ".work/restore-xact-$id"
   end_step
 }
@@ -76,7 +76,7 @@ recover_restore_postgres() {
   phase=$(sed -n 's/.*"phase":"\([a-z-]*\)".*/\1/p' ".work/restore-$name" 2>/dev/null)
   xact=''
   [ ! -f ".work/restore-xact-$id" ] || read -r xact <".work/restore-xact-$id"
-  if [ "$way:$xact" = in-place: ]; then put state unchanged; else ask E_RESTORE 'the step' at_target recover_databases phase "$phase" xact "$xact"; fi
+  if [ "$way:$xact" = in-place: ]; then put state unchanged; else passing_on E_RESTORE 'the step' at_target recover_databases phase "$phase" xact "$xact"; fi
   rm -f ".work/restore-xact-$id"
   end_step
 }
@@ -115,7 +115,7 @@ feed_target() {
 
 # look_archive: the tables of an archive, as far as its table of contents tells them: `4; 0 16385 TABLE DATA public docs owner`
 look_archive() {
-  pg_bin=$(answer pg_bin)
+  pg_bin=$(passed_on pg_bin)
   contents=$( (decompress) <"$payload" 2>/dev/null | (restore_tool -l) 2>"$work/e1" 9>&-) || {
     case $(cat "$work/e1") in *'unsupported version'*) fail E_TOOL_VERSION "$(cat "$work/e1")" ;; esac
     failed E_CHECKSUM "the table of contents could not be read: $(cat "$work/e1")"

@@ -36,8 +36,8 @@ find_sqlite() {
   source=$(absolute "$source")
   put source "$source"
   reach_elsewhere
-  ask E_PERM "the look at the database as ${run_as:-$(id -un)}" elsewhere look_sqlite "$source"
-  source_bytes=$(answer source_bytes)
+  passing_on E_PERM "the look at the database as ${run_as:-$(id -un)}" elsewhere look_sqlite "$source"
+  source_bytes=$(passed_on source_bytes)
 }
 
 # look_sqlite SOURCE
