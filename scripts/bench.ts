@@ -1,12 +1,13 @@
 /**
  * The pipelines of PostgreSQL side by side, for backups and restores: what one would type by hand, and the bundle as the runner starts it, over SSH to this
- * machine, on the same data in the same run. Ratios count, not seconds: other machines have other ones.
+ * machine, on the same data in the same run. Ratios count, not seconds: other machines have other ones. Then the upload to S3.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { startPostgres } from '../__tests__/helpers/postgres.js';
 import { startSshd } from '../__tests__/helpers/sshd.js';
+import { benchOffsite } from './bench-offsite.js';
 import { benchRestore } from './bench-restore.js';
 import { act, byHand, type Measured, median, mega } from './bench-tools.js';
 
@@ -86,6 +87,8 @@ try {
   await Promise.all([server.remove(), sshd.stop()]);
   rmSync(folder, { recursive: true, force: true });
 }
+console.log();
+await benchOffsite(Number(process.env.BENCH_UPLOAD_MIB ?? 1024), runs);
 
 /** Rows of text and JSON that compress as those of applications do, an index, and many narrow rows. */
 async function fill(): Promise<void> {

@@ -28,6 +28,9 @@ const COMMANDS: Record<Command, (run: Run) => Promise<void>> = {
   unpin: pin,
 };
 
+/** In the state that goes to `post`: the upload that is unfinished. */
+export const UPLOAD = 'upload';
+
 /**
  * One step: settings, the command, the report. Never throws; alone decides whether the step fails. When `cancel` is
  * aborted, by us on `timeout` or by others, the run ends with that reason. False when `post` should look at the host.
@@ -104,6 +107,7 @@ export function runOf(settings: Settings, log: Log, report: Report, signal: Abor
     now: () => new Date(),
     signal,
     hostIsClean: true,
+    noteUpload: (upload) => core.saveState(UPLOAD, upload === null ? '' : JSON.stringify(upload)),
     copies: [],
   };
 }

@@ -1,8 +1,11 @@
+import * as core from '@actions/core';
 import { connected } from './commands/connect.js';
 import { lookLocked, openDirectory } from './commands/directory.js';
+import { giveUpNoted } from './commands/offsite-unfinished.js';
+import type { Run } from './commands/run.js';
 import { finishingFirst } from './commands/unfinished.js';
 import { describe } from './errors.js';
-import { runOf } from './main.js';
+import { runOf, UPLOAD } from './main.js';
 import { actionsLog } from './reporting/log.js';
 import { newReport } from './reporting/report.js';
 import { readSettings } from './settings/inputs.js';
@@ -11,14 +14,16 @@ const LOCK_WAIT_MS = 30_000;
 
 /**
  * After a main that was killed, or that lost the host: makes sure that nothing of it is left there. The host cleans up
- * by itself when the connection ends; this waits for it, sweeps what a crash there left, and says so. Never fails the step.
+ * by itself when the connection ends; this waits for it, sweeps what a crash there left, and says so. An upload that was
+ * begun is given up in the store. Never fails the step.
  */
 export async function post(signal: AbortSignal): Promise<void> {
   const log = actionsLog();
+  let run: Run | null = null;
   try {
     const { settings } = await readSettings();
     if (settings.dryRun || settings.command === 'list') return;
-    const run = runOf(settings, log, newReport(new Date()), signal);
+    run = runOf(settings, log, newReport(new Date()), signal);
     await connected(run, async (connection) => {
       await finishingFirst(run, connection).send(
         ...openDirectory(run, 'change'),
@@ -32,4 +37,5 @@ export async function post(signal: AbortSignal): Promise<void> {
       `the run ended early, and what it left on the host could not be looked at (${code}: ${message}). The host cleans up by itself within a minute, and the next run sweeps what is left`,
     );
   }
+  if (run !== null) await giveUpNoted(run, core.getState(UPLOAD));
 }

@@ -69,6 +69,31 @@ describe.each(FORMATS)('a backup in the format %s', (format) => {
   });
 });
 
+test('the copies are rotated by s3-keep; those of another server stay, and what is kept is whole', async () => {
+  await server.sql('postgres', 'CREATE DATABASE shop');
+  await server.sql('shop', 'CREATE TABLE t AS SELECT 7 AS i');
+  const inputs = {
+    ...s3.inputs,
+    's3-prefix': 'directory',
+    'dump-format': 'directory',
+    directory: 'rotated',
+    keep: '5',
+  };
+  const copies = () => s3.keys().filter((key) => key.startsWith('directory/'));
+  const first = expectBackup(await scene.run({ ...inputs, 's3-keep': '1' }));
+  const old = copies().filter((key) => !key.includes(first));
+  expect(old.map((key) => key.includes(ids.get('directory') ?? '?'))).toEqual([true, true]);
+  const result = await scene.run({ ...inputs, 's3-keep': '1' });
+  const second = expectBackup(result);
+  expect(copies().filter((key) => !key.includes(second))).toEqual(old);
+  expect(reportOf(result)).toMatchObject({ kept: 2, deleted: 0, s3: { deleted: 1, backups: 1 } });
+  await server.sql('postgres', 'DROP DATABASE shop WITH (FORCE)');
+  const back = await scene.run({ ...inputs, command: 'restore', confirm: 'shop', directory: 'lost' });
+  await expectRestored(scene, server, back, `${scene.user.home}/lost`);
+  expect(back.outputs['backup-id']).toBe(second);
+  expect(await server.sql('shop', 'SELECT i FROM t')).toBe('7');
+});
+
 test('a script that this action did not make; another server than that of the backup has to be meant', async () => {
   await server.sql('postgres', 'CREATE DATABASE shop');
   const script =

@@ -315,6 +315,23 @@ describe('what the host has lost', () => {
   });
 });
 
+describe('a proof on a host that has no backup directory', () => {
+  beforeEach(() => rmSync(scene.directory, { recursive: true }));
+
+  test('works in one that it makes, and leaves nothing in it', async () => {
+    const result = await verify({ verify: 'restore' });
+    expect({ code: result.code, ...result.outputs }).toMatchObject({ code: 0, 'backup-id': good, 's3-uri': uri() });
+    expect(scene.files()).toEqual([]);
+  });
+
+  test('makes none when there is nothing to prove, or when it is proven elsewhere', async () => {
+    expect((await verify({ 'verify-on': 'runner' })).outputs).toMatchObject({ 'error-code': '', 'backup-id': good });
+    s3.clear();
+    expectFailure(await verify(), 'E_STALE', 'there is no backup of app');
+    expect(existsSync(scene.directory)).toBe(false);
+  });
+});
+
 describe('a proof on the runner', () => {
   test('goes straight from the store to the runner', async () => {
     const result = await verify({ backup: uri(), 'verify-on': 'runner', verify: 'restore', 's3-upload-via': 'host' });

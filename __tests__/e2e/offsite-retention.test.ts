@@ -232,6 +232,29 @@ describe('a store that fails', () => {
     expect(s3.keys()).toEqual(unit(newest ?? ''));
   });
 
+  test.each([
+    ['a manifest', '.json', 0],
+    ['a payload', '.sqlite.zst', 1],
+  ])('a run that is cancelled while %s is deleted says what it has not deleted', async (_, ending, done) => {
+    const [newest, second, third, fourth] = [1, 2, 3, 4].map((days) => store.copy(daysAgo(days)));
+    s3.fail(deleting(`${third}${ending}`), 'hang');
+    const action = scene.start({ command: 'prune', ...s3.inputs, ...KEEP });
+    while (!s3.requests.some(deleting(`${third}${ending}`))) await new Promise((resolve) => setTimeout(resolve, 20));
+    action.kill('SIGINT');
+    const result = await action.result();
+    expectFailure(result, 'E_CANCELLED');
+    const untouched = [...unit(fourth ?? ''), ...unit(third ?? '').slice(done), ...unit(newest ?? '')];
+    expect(s3.keys()).toEqual(untouched);
+    expect(problemsOf(result)).toContain(`2 old copies could not be deleted, the first at ${third}${ending}`);
+    for (const key of unit(second ?? '')) expect(result.visible).toContain(`deleted s3://shop-backups/${key}`);
+    expect(reportOf(result)).toMatchObject({ ok: false, s3: { deleted: 1 + done, backups: 3 - done } });
+    await nothingLeft(scene);
+
+    s3.heal();
+    expectDone(await run('prune', KEEP));
+    expect(s3.keys()).toEqual(unit(newest ?? ''));
+  });
+
   test.each<[string, S3DoubleOptions]>([['cuts its list off', { page: 3, losesToken: true }]])(
     '%s',
     async (_, options) => {

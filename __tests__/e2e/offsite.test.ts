@@ -11,7 +11,7 @@ import { type ActionResult, runAction } from '../helpers/run-action.js';
 import { type S3Double, startS3Double } from '../helpers/s3-double.js';
 import { reportOf, type Scene, startScene } from '../helpers/scene.js';
 
-// The copy in an S3 store, against a strict double; against a real store in offsite-radosgw.test.ts.
+// The copy in an S3 store, against a strict double; against real stores in offsite-servers.test.ts.
 
 let scene: Scene;
 let s3: S3Double;

@@ -265,6 +265,26 @@ describe.each(['host', 'runner'])('a run that is cancelled while it uploads thro
   });
 });
 
+test.each(['host', 'runner'])(
+  'what a run that was killed has uploaded through the %s is removed by the post step',
+  async (via) => {
+    s3.fail(part, 'hang', 1);
+    const action = scene.start({ ...s3.inputs, 's3-upload-via': via, keep: '1' });
+    await action.line(/published/);
+    while (!s3.requests.some(part)) await new Promise((resolve) => setTimeout(resolve, 20));
+    action.kill('SIGKILL');
+    await action.main;
+    expect(s3.uploads.size).toBe(1);
+    const { steps, visible } = await action.result();
+    expect(steps.post?.code).toBe(0);
+    expect(visible).toContain('the unfinished upload was removed from the store');
+    expect([...s3.uploads]).toEqual([]);
+    expect(s3.keys()).toEqual([]);
+    expect(hashes(scene.directory)).toMatchObject(before);
+    expect(await leftOnHost(scene)).toEqual([]);
+  },
+);
+
 test('a connection to the host that is lost in the middle of an upload', async () => {
   const proxy = await startProxy(scene.sshd.port);
   try {

@@ -6,7 +6,7 @@ import { type Interrupted, read } from './s3-reading.js';
 import { authenticate, S3Error } from './s3-signature.js';
 
 // A strict stand-in for an S3 store: it checks every signature, length and digest, and keeps nothing that a real one would refuse.
-// Real ones are in radosgw.ts; this one starts at once, and fails on demand.
+// Real ones are in radosgw.ts and minio.ts; this one starts at once, and fails on demand.
 
 export interface S3Request {
   method: string;

@@ -7,7 +7,7 @@ import { expect, test } from '@jest/globals';
 test('npm run bench measures every pipeline', async () => {
   const { stdout } = await promisify(execFile)('sh', ['scripts/bench.sh', '20', '1'], {
     cwd: fileURLToPath(new URL('../../', import.meta.url)),
-    env: { ...process.env, NODE_OPTIONS: '' },
+    env: { ...process.env, NODE_OPTIONS: '', BENCH_UPLOAD_MIB: '20' },
   });
   const rows = stdout
     .split('\n')
@@ -16,5 +16,9 @@ test('npm run bench measures every pipeline', async () => {
   expect(stdout).toMatch(
     /^seconds of the stages in the last run: connect [\d.]+, dump [\d.]+, row counts [\d.]+, read back [\d.]+$/m,
   );
+  const uploads = stdout
+    .split('\n')
+    .filter((line) => /^\|.*\| [\d.]+ \| \d+ \| (\d+ MB)? ?\| [\d.]+ of its time/.test(line));
+  expect(uploads).toHaveLength(4);
   expect(stdout).toMatch(/^largest memory of the runner's process: \d+ MB/m);
 });

@@ -16,7 +16,8 @@ import { formatBytes, formatDuration, formatRate } from '../reporting/format.js'
 import { Progress } from '../reporting/progress.js';
 import type { OffsiteCopy } from '../reporting/report.js';
 import type { S3Settings } from '../settings/settings.js';
-import { type Connection, warn } from './connect.js';
+import type { Connection } from './connect.js';
+import { giveUp } from './offsite-unfinished.js';
 import type { Run } from './run.js';
 
 /**
@@ -77,12 +78,14 @@ class Copying {
     const { file, bytes, sha256 } = manifest;
     const plan = planParts(bytes, 'host');
     const fromHost: HostUpload = { ask: (request) => this.connection.send(request), file, bytes, sha256, plan };
-    const md5s = await this.askHost(fromHost);
     const started = performance.now();
+    const md5s = await this.askHost(fromHost);
     const upload = await store.begin(this.key, this.storing);
+    run.noteUpload({ key: upload.key, id: upload.id });
     try {
       const parts = await (md5s === null ? this.throughRunner(upload, bytes) : this.byHost(upload, fromHost, md5s));
       await store.complete(upload, parts, manifest.sha256);
+      run.noteUpload(null);
       const ms = Math.round(performance.now() - started);
       run.report.stages.push({ name: 'upload', ms, bytes: manifest.bytes });
       run.log.info(
@@ -90,7 +93,7 @@ class Copying {
       );
       return [await this.readBack(upload, parts), md5s === null ? 'runner' : 'host'];
     } catch (error) {
-      await this.giveUp(upload);
+      await giveUp(run, store, upload);
       throw error;
     }
   }
@@ -199,17 +202,6 @@ class Copying {
     await store.put(key, text, md5, { sha256, storageClass: null });
     const expected = { bytes: Buffer.byteLength(text), sha256, storageClass: null, lockedUntil: null };
     await readBack(store, s3, key, expected);
-  }
-
-  private async giveUp(upload: Upload): Promise<void> {
-    if (await this.store.abort(upload)) {
-      this.run.log.info('the unfinished upload was removed from the store');
-      return;
-    }
-    warn(
-      this.run,
-      `the unfinished upload ${upload.id} of ${this.uri} could not be removed from the store; a lifecycle rule (AbortIncompleteMultipartUpload) removes such`,
-    );
   }
 
   private get storing() {

@@ -79,16 +79,20 @@ export async function deleteCopies(
   if (removal.failure === null) return;
   const { error, file } = removal.failure;
   const left = remove.filter(({ files }) => !files.every((one) => gone.has(one))).length - removal.held.length;
-  throw notRotated(error, `${counted(left, 'old copy', 'old copies')} could not be deleted, the first at ${file}`);
+  const what = `${counted(left, 'old copy', 'old copies')} could not be deleted, the first at ${file}`;
+  throw notRotated(run, error, what);
 }
 
 const AGAIN = '`prune` tries again; with `s3-keep: none` the lifecycle of the bucket does it.';
 
-/** Only what the store says is about the rotation; that the run was cancelled is another story. */
-function notRotated(error: unknown, what: string, then = AGAIN): unknown {
+/** Only what the store says is about the rotation; that the run was cancelled is another story, in which this is a side note. */
+function notRotated(run: Run, error: unknown, what: string, then = AGAIN): unknown {
   const { code, message, hint } = describe(leaving(error, 'The backups on the host are as they are.'));
-  if (!code.startsWith('E_S3_') && code !== 'E_ROTATE') return error;
-  return new BackupError('E_ROTATE', `${what}: ${message}`, `${hint} ${then}`);
+  if (code.startsWith('E_S3_') || code === 'E_ROTATE') {
+    return new BackupError('E_ROTATE', `${what}: ${message}`, `${hint} ${then}`);
+  }
+  warn(run, what);
+  return error;
 }
 
 /**
@@ -101,7 +105,7 @@ export async function rotateCopies(run: Run, store: Store, onHost: OnHost, made:
     return;
   }
   const copies = await lookOffsite(run, store, onHost).catch((error: unknown) => {
-    throw notRotated(error, 'the copies in the store could not be listed, so none was deleted');
+    throw notRotated(run, error, 'the copies in the store could not be listed, so none was deleted');
   });
   const { backups } = onHost.catalogue;
   if (!copies.catalogue.backups.some(({ id, state }) => id === made.id && state === 'ok')) {
@@ -112,7 +116,7 @@ export async function rotateCopies(run: Run, store: Store, onHost: OnHost, made:
     );
   }
   const plan = await planCopies(run, copies).catch((error: unknown) => {
-    throw notRotated(error, 'the copies in the store could not be looked at, so none was deleted');
+    throw notRotated(run, error, 'the copies in the store could not be looked at, so none was deleted');
   });
   if (plan === null) return;
   const objection = objectionTo(run, copies, plan, made);
@@ -195,7 +199,7 @@ export async function deleteCopy(
   const what = `the copy of ${copy.id} in ${uri} could not be deleted`;
   const again =
     deleted.length === 0 ? 'Run again.' : 'What is left of it there is no backup any more; `prune` sweeps it.';
-  if (failure !== null) throw notRotated(failure.error, what, again);
+  if (failure !== null) throw notRotated(run, failure.error, what, again);
   if (held.length > 0)
     throw new BackupError('E_ROTATE', `${what}: it is ${held[0]?.why}`, 'Run again when the lock has ended.');
 }

@@ -24,19 +24,18 @@ import { proveOnRunner, pull } from './verify-on-runner.js';
  */
 export async function verify(run: Run): Promise<void> {
   const { settings, report } = run;
-  const { s3, backupInStore: located, dryRun, verifyOn } = settings;
+  const { s3, backupInStore: located, dryRun } = settings;
   await connectedToChange(run, async (connection) => {
     const looking = dryRun ? look(run) : lookLocked(run, settings.backup ?? settings.name);
-    const how = s3 !== null && verifyOn === 'host' ? 'create' : 'change';
-    const facts = await connection.send(...openDirectory(run, dryRun ? 'look' : how), looking);
+    const facts = await connection.send(...openDirectory(run, dryRun ? 'look' : 'change'), looking);
     const catalogue = catalogueOf(run, facts);
     if (located !== null) {
       await inStore(run, located.bucket, async (store) => {
-        await proveStored(run, connection, catalogue, store, await named(run, store, located));
+        await proveStored(run, connection, { catalogue, facts }, store, await named(run, store, located));
       });
     } else {
       const { backup, lost } = chosen(run, catalogue);
-      const isFound = lost !== null && s3 !== null && (await proveInstead(run, connection, catalogue, lost, facts));
+      const isFound = lost !== null && s3 !== null && (await proveInstead(run, connection, { catalogue, facts }, lost));
       if (!isFound) {
         if (backup === null) throw lost?.why ?? new BackupError('E_NOT_FOUND', 'there is no backup');
         await proveHere(run, connection, catalogue, backup);
@@ -67,20 +66,20 @@ async function proveHere(run: Run, connection: Connection, catalogue: Catalogue,
   }
 }
 
+/** What the host had to show. */
+interface OnHost {
+  catalogue: Catalogue;
+  facts: Facts;
+}
+
 /** The same of what the host has lost; false when the store does not have it either. */
-async function proveInstead(
-  run: Run,
-  connection: Connection,
-  catalogue: Catalogue,
-  { id, why }: Lost,
-  facts: Facts,
-): Promise<boolean> {
+async function proveInstead(run: Run, connection: Connection, onHost: OnHost, { id, why }: Lost): Promise<boolean> {
   const { settings } = run;
   if (settings.s3?.onlyNamed) return false;
   return inStore(run, null, async (store) => {
     const looking =
       id === null
-        ? allInStore(run, store, run.database.identity(facts), () => true).then(([newest]) => newest)
+        ? allInStore(run, store, run.database.identity(onHost.facts), () => true).then(([newest]) => newest)
         : byIdInStore(run, store, settings.name, id);
     const found = await looking.catch((error: unknown) => {
       const { code, message, hint } = why;
@@ -89,7 +88,7 @@ async function proveInstead(
     if (!found?.backup) return false;
     if (settings.backup === null) checkAge(run, found.backup.createdAt);
     warn(run, `${why.message}: ${found.backup.id} is taken from ${found.uri}`);
-    await proveStored(run, connection, catalogue, store, found);
+    await proveStored(run, connection, onHost, store, found);
     return true;
   });
 }
@@ -97,7 +96,7 @@ async function proveInstead(
 async function proveStored(
   run: Run,
   connection: Connection,
-  catalogue: Catalogue,
+  { catalogue, facts }: OnHost,
   store: Store,
   found: InStore,
 ): Promise<void> {
@@ -114,6 +113,8 @@ async function proveStored(
   let fetched: string | null = null;
   const proof = await prove(run, backup, {
     onHost: async (request) => {
+      // what is fetched has to lie somewhere
+      if (facts.get('missing') !== null) await connection.send(...openDirectory(run, 'create'), lookLocked(run, uri));
       fetched = await fetchToHost(run, connection, store, found);
       return connection.send(...request({ ...backup.manifest, file: fetched }));
     },

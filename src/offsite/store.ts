@@ -150,10 +150,24 @@ export class Store {
         const command = new HeadObjectCommand({ Bucket: this.bucket, Key: key, ChecksumMode: 'ENABLED' });
         return storedOf(await this.client.send(command, this.until));
       } catch (error) {
-        if (isMissing(refusalOf(error))) return null;
+        const refusal = refusalOf(error);
+        if (isMissing(refusal)) return null;
+        // who may list a part of the bucket alone is told 403 of what is not there
+        if (refusal.status === 403 && (await this.isUnlisted(key))) return null;
         throw error;
       }
     });
+  }
+
+  /** The store lists no such object; false also when it lists nothing at all to these credentials. */
+  private async isUnlisted(key: string): Promise<boolean> {
+    const command = new ListObjectsV2Command({ Bucket: this.bucket, Prefix: key, MaxKeys: 1 });
+    try {
+      const { Contents = [] } = await this.client.send(command, this.until);
+      return Contents[0]?.Key !== key; // it would be the first
+    } catch {
+      return false;
+    }
   }
 
   /** A small object, unless one is there under that name. Throws E_S3_VERIFY when it holds something else. */
@@ -246,7 +260,7 @@ export class Store {
   }
 
   /** Gives up what was uploaded in parts, also when the run was cancelled. False when the store did not say that it is gone. */
-  async abort({ key, id }: Upload): Promise<boolean> {
+  async abort({ key, id }: Pick<Upload, 'key' | 'id'>): Promise<boolean> {
     const command = new AbortMultipartUploadCommand({ Bucket: this.bucket, Key: key, UploadId: id });
     const until = { abortSignal: AbortSignal.timeout(ABORT_MS) };
     for (let tries = 1; ; tries++) {
