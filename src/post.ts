@@ -23,11 +23,12 @@ export async function post(signal: AbortSignal): Promise<void> {
   try {
     const { settings } = await readSettings();
     if (settings.dryRun || settings.command === 'list') return;
-    run = runOf(settings, log, newReport(new Date()), signal);
-    await connected(run, async (connection) => {
-      await finishingFirst(run, connection).send(
-        ...openDirectory(run, 'change'),
-        lookLocked(run, 'clean-up', LOCK_WAIT_MS),
+    const made = runOf(settings, log, newReport(new Date()), signal);
+    run = made;
+    await connected(made, async (connection) => {
+      await finishingFirst(made, connection).send(
+        ...openDirectory(made, 'change'),
+        lookLocked(made, 'clean-up', LOCK_WAIT_MS),
       );
     });
     log.info('the run ended early; nothing of it is left on the host');
