@@ -32,14 +32,17 @@ if (minio !== null) SERVERS.push(['MinIO', () => startMinio(minio)]);
 else test.skip('MinIO, which is not on this machine: `sh scripts/minio.sh` builds it', () => {});
 
 let scene: Scene;
+/** With 20 MB that do not compress: more than one part. */
+let large: Scene;
 beforeAll(async () => {
-  scene = await startScene({ mb: 20 });
+  [scene, large] = await Promise.all([startScene(), startScene({ mb: 20 })]);
 }, 120_000);
-afterAll(() => scene?.stop());
+afterAll(async () => {
+  await scene?.stop();
+  await large?.stop();
+});
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
-const asOwner = (command: string): string =>
-  execFileSync('su', ['-s', '/bin/sh', scene.user.name, '-c', command], { encoding: 'utf8' });
 
 describe.each(SERVERS)('%s', (name, start) => {
   let server: S3Server;
@@ -55,34 +58,44 @@ describe.each(SERVERS)('%s', (name, start) => {
     const { Body } = await server.client.send(new GetObjectCommand({ Bucket, Key }));
     return Buffer.from((await Body?.transformToByteArray()) ?? []);
   };
+  const open = (bucket: string, inputs = server.inputs): Store => {
+    const { 's3-access-key-id': accessKeyId = '', 's3-secret-access-key': secretAccessKey = '' } = inputs;
+    const settings: S3Settings = {
+      ...{ bucket, prefix: 'x', region: 'us-east-1', endpoint: server.endpoint, uploadVia: 'runner' },
+      credentials: { accessKeyId, secretAccessKey, sessionToken: inputs['s3-session-token'] ?? null },
+      ...{ storageClass: null, sse: null, kmsKeyId: null, objectLock: null, keep: null },
+    };
+    return new Store(settings, new AbortController().signal, 10_000);
+  };
   const unfinished = async (Bucket: string) =>
     (await server.client.send(new ListMultipartUploadsCommand({ Bucket }))).Uploads ?? [];
 
   test.each(['host', 'runner'])('the copy goes there through the %s, and comes back', async (via) => {
     const inputs = { ...server.inputs, 's3-bucket': 'versioned', 's3-prefix': via, 's3-upload-via': via };
-    const result = await scene.run({ ...inputs, compression: 'none' });
+    const result = await large.run(inputs);
     const id = expectBackup(result);
-    const { file, sha256: wanted } = scene.manifest(id);
+    const { file, sha256: wanted } = large.manifest(id);
     const key = `${via}/app/${file}`;
     const { Contents } = await server.client.send(new ListObjectsV2Command({ Bucket: 'versioned', Prefix: via }));
     expect(Contents?.map(({ Key }) => Key)).toEqual([`${via}/app/${id}.json`, key]);
     expect(sha256(await body('versioned', key))).toBe(wanted);
     const manifest = await body('versioned', `${via}/app/${id}.json`);
-    expect(manifest.equals(readFileSync(join(scene.directory, `${id}.json`)))).toBe(true);
+    expect(manifest.equals(readFileSync(join(large.directory, `${id}.json`)))).toBe(true);
     expect(await unfinished('versioned')).toEqual([]);
     const { VersionId } = await server.client.send(new HeadObjectCommand({ Bucket: 'versioned', Key: key }));
     const uri = `s3://versioned/${key}`;
     expect(result.outputs).toMatchObject({ 's3-uri': uri, 's3-version-id': VersionId });
     expect(reportOf(result).offsite?.via).toBe(via);
 
-    rmSync(scene.directory, { recursive: true });
-    asOwner(`sqlite3 '${scene.database}' 'CREATE TABLE since_then (n)'`);
-    const back = await scene.run({ ...inputs, command: 'restore', confirm: 'app.db' });
+    rmSync(large.directory, { recursive: true });
+    const sql = `sqlite3 '${large.database}' 'CREATE TABLE since_then (n)'`;
+    execFileSync('su', ['-s', '/bin/sh', large.user.name, '-c', sql]);
+    const back = await large.run({ ...inputs, command: 'restore', confirm: 'app.db' });
     expect({ code: back.code, ...back.outputs }).toMatchObject({
       ...{ code: 0, 'error-code': '', 'restore-outcome': 'restored', 'backup-id': id, 's3-uri': uri },
     });
     expect(reportOf(back).offsite?.via).toBe(via);
-    expect(sqlite3(scene.database, "SELECT count(*) FROM sqlite_master WHERE name = 'since_then'").trim()).toBe('0');
+    expect(sqlite3(large.database, "SELECT count(*) FROM sqlite_master WHERE name = 'since_then'").trim()).toBe('0');
   });
 
   test('object lock: nobody deletes the version before its time', async () => {
@@ -107,13 +120,21 @@ describe.each(SERVERS)('%s', (name, start) => {
     name === 'Ceph'
       ? [{ 's3-bucket': 'plain', 's3-sse': 'AES256' }, 'E_S3_UNSUPPORTED', '`s3-sse`']
       : [{ 's3-bucket': 'plain', 's3-sse': 'aws:kms', 's3-kms-key-id': 'none' }, 'E_S3_UNSUPPORTED', '`s3-kms-key-id`'],
-    [{ 's3-bucket': 'not-there' }, 'E_S3_BUCKET', 'there is no bucket not-there'],
-    [{ 's3-bucket': 'plain', 's3-secret-access-key': 'x' }, 'E_S3_AUTH', 'the signature is wrong'],
-    [{ 's3-bucket': 'plain', 's3-access-key-id': 'NOBODY' }, 'E_S3_AUTH', 'does not know the access key'],
   ])('%j is refused', async (inputs, code, says) => {
     const result = await scene.run({ ...server.inputs, ...inputs });
     expectFailure(result, code, says, 'The backup on the host is good and stays');
     expect(await unfinished('plain')).toEqual([]);
+  });
+
+  test.each<[Inputs, string, string]>([
+    [{ bucket: 'not-there' }, 'E_S3_BUCKET', 'there is no bucket not-there'],
+    [{ 's3-secret-access-key': 'x' }, 'E_S3_AUTH', 'the signature is wrong'],
+    [{ 's3-access-key-id': 'NOBODY' }, 'E_S3_AUTH', 'does not know the access key'],
+  ])('what it says to %j is understood', async ({ bucket = 'plain', ...inputs }, code, says) => {
+    const store = open(bucket, { ...server.inputs, ...inputs });
+    const message = expect.stringContaining(says);
+    await expect(store.list('x/')).rejects.toMatchObject({ code, message });
+    store.close();
   });
 
   // Ceph takes keys from a service of its own, which is more than a test starts
@@ -121,7 +142,7 @@ describe.each(SERVERS)('%s', (name, start) => {
     test.each<[Inputs]>([[{ 's3-sse': 'AES256' }], [{ 's3-sse': 'aws:kms', 's3-kms-key-id': KMS_KEY }]])(
       '%j: it encrypts',
       async (inputs) => {
-        const result = await scene.run({ ...server.inputs, ...inputs, 's3-bucket': 'plain', compression: 'none' });
+        const result = await large.run({ ...server.inputs, ...inputs, 's3-bucket': 'plain' });
         expectBackup(result);
         expect(result.outputs['s3-version-id']).toBe('');
         const Key = result.outputs['s3-uri']?.replace('s3://plain/', '');
@@ -227,6 +248,16 @@ describe.each(SERVERS)('%s', (name, start) => {
       );
     });
 
+    test('what is not there and what may not be seen are told apart, also where the store answers 403 to both', async () => {
+      const store = open('shop-backups', who.writer);
+      expect(await store.head('production/app/none')).toBeNull();
+      await expect(store.head('elsewhere/none')).rejects.toMatchObject({ code: 'E_S3_AUTH' });
+      store.close();
+      const head = (client: S3Client) => client.send(new HeadObjectCommand({ Bucket, Key: 'production/app/none' }));
+      const answer = await head(clientOf(who.writer)).catch((error: unknown) => error);
+      expect(answer).toMatchObject({ $metadata: { httpStatusCode: name === 'Ceph' ? 403 : 404 } });
+    });
+
     test('that of retention is enough for prune, leaves what is locked, and adds nothing', async () => {
       const result = await scene.run(as('retention', { command: 'prune', 's3-keep': '1' }));
       expect({ code: result.code, error: result.outputs['error-code'] }).toEqual({ code: 0, error: '' });
@@ -252,15 +283,6 @@ describe.each(SERVERS)('%s', (name, start) => {
   });
 
   describe('an object', () => {
-    const open = (bucket = 'versioned'): Store => {
-      const { 's3-access-key-id': accessKeyId = '', 's3-secret-access-key': secretAccessKey = '' } = server.inputs;
-      const settings: S3Settings = {
-        ...{ bucket, prefix: 'x', region: 'us-east-1', endpoint: server.endpoint, uploadVia: 'runner' },
-        credentials: { accessKeyId, secretAccessKey, sessionToken: null },
-        ...{ storageClass: null, sse: null, kmsKeyId: null, objectLock: null, keep: null },
-      };
-      return new Store(settings, new AbortController().signal, 10_000);
-    };
     const md5 = (text: string): string => createHash('md5').update(text).digest('base64');
     const storing = (sha256: string) => ({ sha256, storageClass: null });
 
@@ -285,7 +307,7 @@ describe.each(SERVERS)('%s', (name, start) => {
     );
 
     test('of which a part is not what its MD5 says is refused', async () => {
-      const store = open();
+      const store = open('versioned');
       const upload = await store.begin('x/two', storing('1'));
       await expect(store.putPart(upload, 1, Buffer.from('a'), md5('b'))).rejects.toMatchObject({ code: 'E_S3_VERIFY' });
       const url = await store.signPart(upload, 1, md5('a'));
@@ -296,7 +318,7 @@ describe.each(SERVERS)('%s', (name, start) => {
     });
 
     test('is listed page by page, read and deleted', async () => {
-      const store = open();
+      const store = open('versioned');
       const keys = Array.from({ length: 5 }, (_, at) => `x/list/${at}`);
       for (const key of keys) await store.put(key, key, md5(key), storing('1'));
       expect((await store.list('x/list/')).map(({ key }) => key)).toEqual(keys);
