@@ -180,11 +180,26 @@ class Store {
                 return storedOf(await this.client.send(command, this.until));
             }
             catch (error) {
-                if ((0,failures/* isMissing */.b2)((0,failures/* refusalOf */.Of)(error)))
+                const refusal = (0,failures/* refusalOf */.Of)(error);
+                if ((0,failures/* isMissing */.b2)(refusal))
+                    return null;
+                // who may list a part of the bucket alone is told 403 of what is not there
+                if (refusal.status === 403 && (await this.isUnlisted(key)))
                     return null;
                 throw error;
             }
         });
+    }
+    /** The store lists no such object; false also when it lists nothing at all to these credentials. */
+    async isUnlisted(key) {
+        const command = new dist_cjs/* ListObjectsV2Command */.u6x({ Bucket: this.bucket, Prefix: key, MaxKeys: 1 });
+        try {
+            const { Contents = [] } = await this.client.send(command, this.until);
+            return Contents[0]?.Key !== key; // it would be the first
+        }
+        catch {
+            return false;
+        }
     }
     /** A small object, unless one is there under that name. Throws E_S3_VERIFY when it holds something else. */
     async put(key, text, md5, storing) {

@@ -28370,6 +28370,513 @@ module.exports = {
 
 /***/ }),
 
+/***/ 3718:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Gt: () => (/* binding */ toCandidates),
+/* harmony export */   YW: () => (/* binding */ readCatalogue),
+/* harmony export */   x9: () => (/* binding */ newestVerified)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
+/* harmony import */ var _identity_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4941);
+/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8090);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1187);
+/* harmony import */ var _retention_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7385);
+/** What lies in a backup directory, read from a listing and the manifests that the host printed. */
+
+
+
+
+
+const ON_HOST = { checksums: true, rotates: true };
+const SWEEP_AFTER_MS = 86_400_000;
+const FILE_TYPES = { d: 'a directory', l: 'a symbolic link', p: 'a fifo', s: 'a socket' };
+/**
+ * Sorts the files of a directory into backups, orphans and problems. What is not of the exact grammar with this name is not
+ * seen at all; what is of another database (with an identity of null there is none), malformed or not a regular file is reported, never counted and never touched.
+ */
+function readCatalogue(listing, database, now, place = ON_HOST) {
+    const catalogue = { backups: [], orphans: [], unreadable: [], problems: [] };
+    let { identity } = database;
+    for (const unit of unitsOf(listing.files, database.name)) {
+        for (const file of unit.foreign) {
+            const type = FILE_TYPES[file.type] ?? 'not a regular file';
+            const why = `${file.name} is ${type}, where a backup has regular files`;
+            catalogue.problems.push(`${why}; it was left alone`);
+            if (!unit.regular.has((0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .manifestFile */ .YE)(unit.id))) {
+                catalogue.unreadable.push({ id: unit.id, createdAt: unit.createdAt, why });
+            }
+        }
+        if (unit.regular.has((0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .manifestFile */ .YE)(unit.id))) {
+            const found = readBackup(unit, listing, identity, now, place, catalogue);
+            // Nobody has asked the server which one it is: it is that of the newest backup.
+            if (found !== null && identity !== null && 'database' in identity && identity.systemIdentifier === null) {
+                identity = found;
+            }
+        }
+        else
+            readOrphan(unit, now, place, catalogue);
+    }
+    return catalogue;
+}
+/** The backups as retention sees them, in the same order. */
+function toCandidates(backups) {
+    return backups.map(({ id, createdAt, manifest, state, detail }) => ({
+        id,
+        createdAt,
+        verified: state === 'ok',
+        ...(state === 'ok' ? {} : { why: state === 'damaged' ? `damaged: ${detail}` : (detail ?? state) }),
+        pinned: manifest.pinned?.reason ?? null,
+        safety: manifest.reason === 'safety',
+    }));
+}
+/** The newest backup that can be relied on; a safety backup is one like any other. */
+function newestVerified(backups) {
+    return backups.filter(({ state }) => state === 'ok').sort(_retention_js__WEBPACK_IMPORTED_MODULE_3__/* .newestFirst */ .ll)[0] ?? null;
+}
+function unitsOf(files, name) {
+    const units = new Map();
+    for (const file of files) {
+        const parsed = (0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .parseFileName */ .Px)(file.name);
+        if (parsed === null || parsed.name !== name)
+            continue;
+        const { id, createdAt, part } = parsed;
+        const unit = units.get(id) ?? { id, createdAt, regular: new Map(), foreign: [] };
+        units.set(id, unit);
+        if (file.type === '-')
+            unit.regular.set(file.name, { bytes: file.bytes, part });
+        else
+            unit.foreign.push(file);
+    }
+    return [...units.values()].sort(_retention_js__WEBPACK_IMPORTED_MODULE_3__/* .newestFirst */ .ll);
+}
+/** Returns the identity of the backup when it is of this database. */
+function readBackup(unit, listing, identity, now, place, { backups, unreadable, problems }) {
+    const { id, createdAt } = unit;
+    const file = (0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .manifestFile */ .YE)(id);
+    const text = listing.manifests.get(file);
+    if (text === undefined) {
+        problems.push(`${file} could not be read; this backup is never counted and never deleted`);
+        unreadable.push({ id, createdAt, why: `${file} could not be read` });
+        return null;
+    }
+    let manifest;
+    try {
+        manifest = (0,_manifest_js__WEBPACK_IMPORTED_MODULE_1__/* .parseManifest */ .Ng)(text, id);
+    }
+    catch (error) {
+        if (!(error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj))
+            throw error;
+        problems.push(`${error.message}; this backup is never counted and never deleted`);
+        unreadable.push({ id, createdAt, why: error.message });
+        return null;
+    }
+    if (identity !== null && !(0,_identity_js__WEBPACK_IMPORTED_MODULE_4__/* .sameDatabase */ .K)(manifest.identity, identity)) {
+        const other = (0,_identity_js__WEBPACK_IMPORTED_MODULE_4__/* .showIdentity */ .g)(manifest.identity);
+        problems.push(`${id} belongs to another database, ${other}; here it is never counted and never deleted`);
+        return null;
+    }
+    const checksum = (0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .checksumFile */ .uu)(manifest.file);
+    const files = [file, manifest.file, checksum].filter((name) => unit.regular.has(name));
+    const damage = damageOf(unit, manifest);
+    if (damage !== null) {
+        problems.push(`${id} is damaged: ${damage}; it was kept and does not count as a backup`);
+    }
+    const future = (0,_retention_js__WEBPACK_IMPORTED_MODULE_3__/* .isFuture */ .GJ)(createdAt, now);
+    if (future) {
+        problems.push(`${id} is dated in the future; it was kept and does not count until then. Check the clocks`);
+    }
+    if (place.checksums && unit.regular.has(manifest.file) && !unit.regular.has(checksum)) {
+        problems.push(`${checksum} is missing; the manifest still has the SHA-256 of ${manifest.file}`);
+    }
+    for (const name of unit.regular.keys()) {
+        if (!files.includes(name))
+            problems.push(`${name} is not a file that ${file} names; it was left alone`);
+    }
+    const judged = damage !== null
+        ? { state: 'damaged', detail: damage }
+        : future
+            ? { state: 'future', detail: 'dated in the future' }
+            : manifest.verified.level === 'none'
+                ? { state: 'unverified', detail: 'not verified' }
+                : { state: 'ok', detail: null };
+    backups.push({ id, createdAt, manifest, ...judged, files });
+    return manifest.identity;
+}
+/** What a listing alone can tell about the payload, or null; bytes are compared by the verification on the host. */
+function damageOf(unit, manifest) {
+    const payload = unit.regular.get(manifest.file);
+    if (payload === undefined)
+        return `${manifest.file} is missing`;
+    if (payload.bytes === 0)
+        return `${manifest.file} is empty`;
+    if (payload.bytes === manifest.bytes)
+        return null;
+    return `${manifest.file} has ${payload.bytes} bytes, the manifest says ${manifest.bytes}`;
+}
+function readOrphan(unit, now, place, { orphans, unreadable, problems }) {
+    // Next to a link or a directory of ours somebody has been at work; those files are not for us to sweep.
+    if (unit.regular.size === 0 || unit.foreign.length > 0)
+        return;
+    const { id, createdAt } = unit;
+    const order = { manifest: 0, payload: 1, checksum: 2 };
+    const files = [...unit.regular]
+        .sort(([a, { part: partA }], [b, { part: partB }]) => order[partA] - order[partB] || (a < b ? -1 : 1))
+        .map(([name]) => name);
+    const sweepable = place.rotates && createdAt.getTime() < now.getTime() - SWEEP_AFTER_MS;
+    orphans.push({ id, createdAt, files, sweepable });
+    unreadable.push({ id, createdAt, why: `${files.join(' and ')}: the manifest is missing` });
+    const fate = sweepable
+        ? 'older than a day, so the next rotation sweeps it'
+        : place.rotates
+            ? 'swept once it is older than a day'
+            : 'it was left alone';
+    problems.push(`${files.join(' and ')}: no manifest, so this is not a backup; ${fate}`);
+}
+
+
+/***/ }),
+
+/***/ 6410:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   AR: () => (/* binding */ contradicting),
+/* harmony export */   GS: () => (/* binding */ placed),
+/* harmony export */   Ox: () => (/* binding */ copyCandidates)
+/* harmony export */ });
+/* unused harmony export isFromElsewhere */
+/* harmony import */ var _catalogue_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3718);
+/* harmony import */ var _retention_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7385);
+/** Backups that are in two places: on the host, and as copies in an S3 store. */
+
+
+/** Every backup once, newest first. */
+function placed(onHost, copies) {
+    const byId = new Map(copies.map((copy) => [copy.id, copy]));
+    const found = onHost.map((backup) => {
+        const copy = byId.get(backup.id);
+        if (copy === undefined)
+            return { backup, from: 'host', places: ['host'] };
+        byId.delete(backup.id);
+        const isBetter = backup.state !== 'ok' && copy.state === 'ok';
+        return { ...(isBetter ? { backup: copy, from: 's3' } : { backup, from: 'host' }), places: ['host', 's3'] };
+    });
+    for (const backup of byId.values())
+        found.push({ backup, from: 's3', places: ['s3'] });
+    return found.sort((a, b) => (0,_retention_js__WEBPACK_IMPORTED_MODULE_1__/* .newestFirst */ .ll)(a.backup, b.backup));
+}
+/** Ids of the backups of which the copy is not of the same bytes, by what the two manifests say. */
+function contradicting(onHost, copies) {
+    const hashes = new Map(onHost.map(({ id, manifest }) => [id, manifest.sha256]));
+    return copies
+        .filter(({ id, manifest }) => (hashes.get(id) ?? manifest.sha256) !== manifest.sha256)
+        .map(({ id }) => id);
+}
+/**
+ * The copies as retention sees them, in the same order. A backup that is pinned on the host keeps its copy, which is never written
+ * again. Two hosts may have databases of one name at one path, and share a bucket by mistake: what was made on another host is kept and not counted.
+ */
+function copyCandidates(copies, onHost, here) {
+    const pins = new Map(onHost.map(({ id, manifest }) => [id, manifest.pinned?.reason ?? null]));
+    return (0,_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .toCandidates */ .Gt)(copies).map((candidate, at) => {
+        const manifest = copies[at]?.manifest;
+        const pinned = candidate.pinned ?? pins.get(candidate.id) ?? null;
+        if (manifest === undefined || !isFromElsewhere(manifest, here))
+            return { ...candidate, pinned };
+        return { ...candidate, pinned, verified: false, why: `made on another host, ${manifest.host}` };
+    });
+}
+/** The system identifier of a PostgreSQL server tells more than the name of the host. */
+function isFromElsewhere(manifest, here) {
+    if (manifest.host === here.host)
+        return false;
+    const [one, other] = [manifest.identity, here.identity].map((identity) => 'database' in identity ? identity.systemIdentifier : null);
+    return one === null || one !== other;
+}
+
+
+/***/ }),
+
+/***/ 4941:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   K: () => (/* binding */ sameDatabase),
+/* harmony export */   g: () => (/* binding */ showIdentity)
+/* harmony export */ });
+/** Whether two identities are of one database, as far as both are known. */
+function sameDatabase(one, other) {
+    if ('path' in one || 'path' in other)
+        return 'path' in one && 'path' in other && one.path === other.path;
+    if (one.database !== other.database)
+        return false;
+    return ([one.systemIdentifier, other.systemIdentifier].includes(null) || one.systemIdentifier === other.systemIdentifier);
+}
+/** For messages. */
+function showIdentity(identity) {
+    if ('path' in identity)
+        return JSON.stringify(identity.path);
+    const { database, systemIdentifier } = identity;
+    const server = systemIdentifier === null ? '' : ` of the server with the system identifier ${systemIdentifier}`;
+    return `${JSON.stringify(database)}${server}`;
+}
+
+
+/***/ }),
+
+/***/ 8090:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  FS: () => (/* binding */ VERIFIED_LEVELS),
+  z$: () => (/* binding */ isDamagedCopy),
+  Ng: () => (/* binding */ parseManifest),
+  MZ: () => (/* binding */ serializeManifest)
+});
+
+// EXTERNAL MODULE: ./src/errors.ts + 1 modules
+var errors = __nccwpck_require__(7452);
+;// CONCATENATED MODULE: ./src/backups/manifest-fields.ts
+
+// The host may write anything into a manifest. These bounds are far above what a real one holds.
+const TEXT_LIMIT = 4 * 1024 * 1024;
+const LINE_LIMIT = 16 * 1024;
+const LIST_LIMIT = 100_000;
+const SHOWN_LIMIT = 80;
+/** One object or list of a manifest that the host printed: each reader checks one field, and names it when it refuses. */
+class Fields {
+    file;
+    path;
+    values;
+    /** @param path where this object is in the document, with a final dot; empty for the document itself. */
+    constructor(file, path, values) {
+        this.file = file;
+        this.path = path;
+        this.values = values;
+    }
+    /** @throws BackupError E_MANIFEST, here and in every reader. */
+    static parse(file, text) {
+        if (text.length > TEXT_LIMIT)
+            throw refused(file, 'text', `at most ${TEXT_LIMIT} characters`, text.length);
+        let document;
+        try {
+            document = JSON.parse(text);
+        }
+        catch {
+            throw refused(file, 'text', 'JSON', text);
+        }
+        if (!isObject(document))
+            throw refused(file, 'text', 'a JSON object', document);
+        return new Fields(file, '', document);
+    }
+    /** The names of the fields, or the indexes of a list. */
+    names() {
+        return Object.keys(this.values);
+    }
+    /** The document itself, with the fields that nobody asked for. */
+    all() {
+        return this.values;
+    }
+    object(name) {
+        const value = this.get(name);
+        if (!isObject(value))
+            this.refuse(name, 'an object');
+        return new Fields(this.file, `${this.path}${name}.`, value);
+    }
+    objectOrNull(name) {
+        return this.get(name) === null ? null : this.object(name);
+    }
+    list(name) {
+        const value = this.get(name);
+        if (!Array.isArray(value) || value.length > LIST_LIMIT)
+            this.refuse(name, `a list of at most ${LIST_LIMIT}`);
+        return new Fields(this.file, `${this.path}${name}.`, value);
+    }
+    listOrNull(name) {
+        return this.get(name) === null ? null : this.list(name);
+    }
+    text(name, minimum = 0) {
+        const value = this.get(name);
+        if (typeof value !== 'string' || value.length < minimum || value.length > LINE_LIMIT) {
+            this.refuse(name, `a text of ${minimum} to ${LINE_LIMIT} characters`);
+        }
+        return value;
+    }
+    textOrNull(name) {
+        if (this.get(name) !== null)
+            this.text(name);
+    }
+    matching(name, pattern, rule) {
+        if (!pattern.test(this.text(name)))
+            this.refuse(name, rule);
+    }
+    whole(name) {
+        const value = this.get(name);
+        if (!Number.isSafeInteger(value) || value < 0)
+            this.refuse(name, 'a whole number of 0 or more');
+    }
+    wholeOrNull(name) {
+        if (this.get(name) !== null)
+            this.whole(name);
+    }
+    oneOf(name, allowed) {
+        const found = allowed.find((value) => value === this.get(name));
+        if (found === undefined)
+            this.refuse(name, allowed.map((value) => JSON.stringify(value)).join(' or '));
+        return found;
+    }
+    /** An instant of the calendar in UTC, as `Date.toISOString` writes it, with or without milliseconds. */
+    instant(name) {
+        const text = this.text(name);
+        const date = new Date(text);
+        const exists = !Number.isNaN(date.getTime()) && [text, text.replace(/Z$/, '.000Z')].includes(date.toISOString());
+        if (!exists)
+            this.refuse(name, 'a UTC time such as "2026-11-20T10:15:00Z"');
+        return date;
+    }
+    refuse(name, rule) {
+        throw refused(this.file, `${this.path}${name}`, rule, this.get(name));
+    }
+    get(name) {
+        return this.values[name];
+    }
+}
+function isObject(value) {
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+function refused(file, field, rule, value) {
+    return new errors/* BackupError */.hj('E_MANIFEST', `${file}: ${shorten(field)}: expected ${rule}, got ${show(value)}`);
+}
+/** JSON keeps control characters of a hostile value out of the message; the length is bounded. */
+function show(value) {
+    if (value === undefined)
+        return 'nothing';
+    if (Array.isArray(value))
+        return `a list of ${value.length}`;
+    if (typeof value === 'object' && value !== null)
+        return 'an object';
+    return JSON.stringify(typeof value === 'string' ? shorten(value) : value);
+}
+function shorten(text) {
+    return text.length > SHOWN_LIMIT ? `${text.slice(0, SHOWN_LIMIT)}...` : text;
+}
+
+// EXTERNAL MODULE: ./src/backups/names.ts
+var names = __nccwpck_require__(1187);
+;// CONCATENATED MODULE: ./src/backups/manifest.ts
+
+
+const VERIFIED_LEVELS = ['none', 'checksum', 'content', 'restore'];
+const ENGINES = ['sqlite', 'postgres'];
+const KINDS = { sqlite: ['sqlite', 'tar'], postgres: ['dump', 'tar', 'sql'] };
+const COMPRESSIONS = ['zstd', 'gzip', 'none'];
+const REASONS = ['manual', 'scheduled', 'deploy', 'safety'];
+/** The files of a damaged SQLite database, byte by byte, as a restore put them aside: not a backup that can be restored. */
+const isDamagedCopy = ({ engine, kind }) => engine === 'sqlite' && kind === 'tar';
+/**
+ * Reads a manifest that the host printed, and trusts none of it: type, length and range of each field, and that id, name,
+ * file, kind, compression and time agree with each other and with `expectedId` (from the manifest's own file name).
+ * Fields that this version does not know stay in the returned object, so that rewriting it (pin) loses nothing.
+ * @throws BackupError E_MANIFEST, naming the file and the field.
+ */
+function parseManifest(text, expectedId) {
+    const manifest = Fields.parse((0,names/* manifestFile */.YE)(expectedId), text);
+    checkIdentity(manifest, expectedId);
+    checkFacts(manifest);
+    checkContent(manifest);
+    return manifest.all();
+}
+/**
+ * The manifest as written to the host: JSON with two spaces and a final newline.
+ * It must pass `parseManifest` first: a manifest that we would refuse later is a backup that never counts.
+ * @throws BackupError E_MANIFEST
+ */
+function serializeManifest(manifest) {
+    const text = `${JSON.stringify(manifest, null, 2)}\n`;
+    parseManifest(text, manifest.id);
+    return text;
+}
+function checkIdentity(manifest, expectedId) {
+    const id = (0,names/* parseId */.Fg)(expectedId);
+    if (id === null)
+        manifest.refuse('id', 'an id of the grammar');
+    manifest.oneOf('schema', [1]);
+    manifest.oneOf('id', [expectedId]);
+    manifest.oneOf('name', [id.name]);
+    const engine = manifest.oneOf('engine', ENGINES);
+    const kind = manifest.oneOf('kind', KINDS[engine]);
+    const compression = manifest.oneOf('compression', COMPRESSIONS);
+    manifest.oneOf('file', [(0,names/* payloadFile */.Fp)(expectedId, kind, compression)]);
+    // What a later version sealed or signed can not be read here, nor rewritten without breaking the seal.
+    manifest.oneOf('encryption', ['none']);
+    manifest.oneOf('mac', [null]);
+    if (manifest.instant('createdAt').getTime() !== id.createdAt.getTime()) {
+        manifest.refuse('createdAt', `the time of the id, ${id.createdAt.toISOString()}`);
+    }
+    manifest.text('host');
+    manifest.text('database', 1);
+    const identity = manifest.object('identity');
+    if (engine === 'sqlite')
+        identity.matching('path', /^\/[^\0]*$/, 'an absolute path');
+    else {
+        identity.text('database', 1);
+        identity.textOrNull('systemIdentifier');
+    }
+}
+function checkFacts(manifest) {
+    for (const name of ['bytes', 'databaseBytes', 'durationMs'])
+        manifest.whole(name);
+    manifest.matching('sha256', /^[0-9a-f]{64}$/, '64 lower-case hex digits');
+    const tools = manifest.object('tools');
+    for (const name of tools.names())
+        tools.text(name);
+    const verified = manifest.object('verified');
+    verified.oneOf('level', VERIFIED_LEVELS);
+    verified.instant('at');
+    if (verified.names().includes('ms'))
+        verified.whole('ms');
+    const github = manifest.objectOrNull('github');
+    for (const name of ['repository', 'sha', 'ref', 'runId', 'runUrl', 'actor', 'event'])
+        github?.text(name);
+    const pinned = manifest.objectOrNull('pinned');
+    pinned?.text('reason', 1);
+    pinned?.instant('at');
+    manifest.oneOf('reason', REASONS);
+    const recovery = manifest.list('recovery');
+    for (const index of recovery.names())
+        recovery.text(index);
+}
+function checkContent(manifest) {
+    const content = manifest.objectOrNull('content');
+    if (content === null)
+        return;
+    content.whole('objects');
+    if (manifest.oneOf('engine', ENGINES) === 'sqlite') {
+        for (const name of ['pageSize', 'pageCount', 'foreignKeyViolations'])
+            content.whole(name);
+    }
+    else {
+        content.whole('largeObjects');
+        for (const lines of [content.list('properties'), content.listOrNull('roles')]) {
+            for (const index of lines?.names() ?? [])
+                lines?.text(index);
+        }
+    }
+    const tables = content.list('tables');
+    for (const index of tables.names()) {
+        const table = tables.object(index);
+        table.text('name');
+        table.wholeOrNull('rows');
+    }
+}
+
+
+/***/ }),
+
 /***/ 1187:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -28645,6 +29152,116 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 }
 // An error of ours outside of any awaited call.
 process.on('uncaughtException', (error) => cancel.abort(error));
+
+
+/***/ }),
+
+/***/ 9287:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Fp: () => (/* binding */ showBackups),
+/* harmony export */   et: () => (/* binding */ plan),
+/* harmony export */   fb: () => (/* binding */ tellPlan),
+/* harmony export */   sG: () => (/* binding */ tellProblems),
+/* harmony export */   vq: () => (/* binding */ catalogueOf),
+/* harmony export */   xI: () => (/* binding */ backupsNamed),
+/* harmony export */   xS: () => (/* binding */ factsOf)
+/* harmony export */ });
+/* harmony import */ var _backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3718);
+/* harmony import */ var _backups_copies_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6410);
+/* harmony import */ var _backups_retention_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7385);
+/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1267);
+/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8926);
+
+
+
+
+
+/** What is odd in a directory can be as much as somebody puts there. */
+const MAX_PROBLEMS = 50;
+/** The catalogue as the host listed it, put into the report, with what is odd in it told. */
+function catalogueOf(run, facts) {
+    const { report, settings } = run;
+    report.directory = facts.path('directory');
+    report.storage.freeBytes = /^\d{1,15}$/.test(facts.get('free_kib') ?? '') ? facts.number('free_kib') * 1024 : null;
+    const catalogue = (0,_backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .readCatalogue */ .YW)(listing(facts), { name: settings.name, identity: run.database.identity(facts) }, run.now());
+    tellProblems(run, catalogue.problems, report.directory);
+    showBackups(run, catalogue.backups);
+    return catalogue;
+}
+/** `where`: for those that are too many to be told. */
+function tellProblems(run, problems, where) {
+    for (const problem of problems.slice(0, MAX_PROBLEMS))
+        (0,_connect_js__WEBPACK_IMPORTED_MODULE_3__/* .warn */ .R8)(run, problem);
+    const left = problems.length - MAX_PROBLEMS;
+    if (left > 0)
+        (0,_connect_js__WEBPACK_IMPORTED_MODULE_3__/* .warn */ .R8)(run, `${left} more problems of this kind in ${where}`);
+}
+/** The backups of that name, of whatever database they are. */
+function backupsNamed(run, name, facts) {
+    return (0,_backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .readCatalogue */ .YW)(listing(facts), { name, identity: null }, run.now()).backups;
+}
+function listing(facts) {
+    const files = [];
+    for (const line of (facts.get('files') ?? '').split('\n')) {
+        // mode, links, uid, gid, size, month, day, time, name; the names of ours hold no blanks
+        const [, type, bytes, name] = /^(\S)\S* +\d+ +\d+ +\d+ +(\d+) +\S+ +\S+ +\S+ (\S+)(?: -> .*)?$/.exec(line) ?? [];
+        if (type && bytes && name)
+            files.push({ name, type, bytes: Number(bytes) });
+    }
+    const manifests = new Map();
+    for (const [key, text] of facts.entries) {
+        if (key.startsWith('manifest '))
+            manifests.set(key.slice('manifest '.length), text);
+    }
+    return { files, manifests };
+}
+/** Retention by the rules of the run. */
+function plan({ settings, now }, candidates) {
+    const { keep, keepMinimum, maxDelete } = settings;
+    return (0,_backups_retention_js__WEBPACK_IMPORTED_MODULE_2__/* .planRetention */ .SA)(candidates, { rules: keep, keepMinimum, maxDelete }, now());
+}
+/** Puts the plan into the report and the log. `would`: it is not going to be carried out. */
+function tellPlan(run, decisions, would) {
+    run.report.retention = decisions;
+    for (const { id, keep, reasons } of decisions) {
+        run.log.info(`${would ? 'would ' : ''}${keep ? 'keep' : 'delete'} ${id}: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_4__/* .clip */ .$Q)(reasons.join(', '), 300)}`);
+    }
+}
+/** Puts these backups into the report as what there is on the host, beside the copies that are known of. */
+function showBackups(run, backups) {
+    const { report, copies } = run;
+    const all = (0,_backups_copies_js__WEBPACK_IMPORTED_MODULE_1__/* .placed */ .GS)(backups, copies);
+    report.backups = all.map(({ backup, from, places }) => factsOf(run, backup, places, from));
+    report.kept = backups.length;
+    report.storage.backups = backups.length;
+    report.storage.backupsBytes = backups.reduce((sum, backup) => sum + backup.manifest.bytes, 0);
+    const newest = (0,_backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .newestVerified */ .x9)(all.map(({ backup }) => backup));
+    report.newestAgeSeconds =
+        newest === null ? null : Math.max(0, Math.floor((run.now().getTime() - newest.createdAt.getTime()) / 1000));
+}
+/** A backup as reports show it. `from`: which of its places is meant by its path. */
+function factsOf({ report, settings }, { manifest, state }, places = ['host'], from = 'host') {
+    return {
+        id: manifest.id,
+        path: from === 's3' && settings.s3 !== null ? copyUri(settings.s3, manifest) : `${report.directory}/${manifest.file}`,
+        places,
+        createdAt: manifest.createdAt,
+        sha256: manifest.sha256,
+        bytes: manifest.bytes,
+        databaseBytes: manifest.databaseBytes,
+        compression: manifest.compression,
+        verifiedLevel: manifest.verified.level,
+        durationMs: manifest.durationMs,
+        pinned: manifest.pinned?.reason ?? null,
+        reason: manifest.reason,
+        state,
+    };
+}
+function copyUri({ bucket, prefix }, { name, file }) {
+    return `s3://${[bucket, prefix, name, file].filter((part) => part !== '').join('/')}`;
+}
 
 
 /***/ }),
@@ -29506,6 +30123,138 @@ function parseJournal(text, run) {
 
 /***/ }),
 
+/***/ 3826:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   aH: () => (/* binding */ withStore),
+/* harmony export */   wd: () => (/* binding */ lookOffsite),
+/* harmony export */   xW: () => (/* binding */ showCopies)
+/* harmony export */ });
+/* harmony import */ var _backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3718);
+/* harmony import */ var _backups_copies_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6410);
+/* harmony import */ var _offsite_failures_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6123);
+/* harmony import */ var _offsite_listing_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4074);
+/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1267);
+/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4302);
+/* harmony import */ var _catalogue_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9287);
+/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8926);
+
+
+
+
+
+
+
+
+/** Hands the store of the run to `work`, or null when there is none, and closes it on every path. */
+async function withStore(run, work) {
+    const { s3, idleTimeoutMs } = run.settings;
+    if (s3 === null)
+        return work(null);
+    // Loaded when used: the SDK takes as long as all the rest.
+    const { Store } = await Promise.all(/* import() */[__nccwpck_require__.e(143), __nccwpck_require__.e(853)]).then(__nccwpck_require__.bind(__nccwpck_require__, 853));
+    const store = new Store(s3, run.signal, idleTimeoutMs);
+    try {
+        return await work(store);
+    }
+    finally {
+        store.close();
+    }
+}
+/** Reads what is in the store, and puts it into the report beside what is on the host. Throws E_S3_*. */
+async function lookOffsite(run, store, { catalogue: onHost, facts, connection }) {
+    const { settings, report } = run;
+    const { name } = settings;
+    const uri = store.uriOf(store.folderOf(name));
+    const listing = await (0,_offsite_listing_js__WEBPACK_IMPORTED_MODULE_3__/* .listCopies */ .c)(store, name).catch((error) => {
+        throw (0,_offsite_failures_js__WEBPACK_IMPORTED_MODULE_2__/* .leaving */ .dv)(error, 'Nothing was changed.');
+    });
+    const identity = identityOf(run, facts, onHost);
+    const place = { checksums: false, rotates: settings.s3?.keep !== null };
+    const catalogue = (0,_backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .readCatalogue */ .YW)(listing, { name, identity }, run.now(), place);
+    const { problems } = catalogue;
+    for (const id of (0,_backups_copies_js__WEBPACK_IMPORTED_MODULE_1__/* .contradicting */ .AR)(onHost.backups, catalogue.backups)) {
+        problems.push(`${id} has another SHA-256 there than on the host: one of the two is not what was backed up`);
+    }
+    if (listing.unread.length > 0) {
+        const why = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .Y)(listing.unread[0] ?? '', 300);
+        problems.push(`${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_7__/* .counted */ .hS)(listing.unread.length, 'manifest')} could not be read, the first because ${why}`);
+    }
+    const here = { host: (await connection.hello).get('hostname') ?? report.host, identity };
+    const candidates = (0,_backups_copies_js__WEBPACK_IMPORTED_MODULE_1__/* .copyCandidates */ .Ox)(catalogue.backups, onHost.backups, here);
+    (0,_catalogue_js__WEBPACK_IMPORTED_MODULE_4__/* .tellProblems */ .sG)(run, problems.map((problem) => `in ${uri}: ${problem}`), uri);
+    tellOfOthers(run, candidates, uri);
+    run.copies = catalogue.backups;
+    report.s3 = { uri, backups: 0, backupsBytes: 0, retention: [], deleted: 0, hidden: false };
+    showCopies(run, onHost.backups);
+    return { store, uri, catalogue, candidates };
+}
+/** Where nobody has asked the server which one it is, that of the newest backup on the host. */
+function identityOf(run, facts, { backups }) {
+    const identity = run.database.identity(facts);
+    const isVague = 'database' in identity && identity.systemIdentifier === null;
+    return isVague ? (backups[0]?.manifest.identity ?? identity) : identity;
+}
+function tellOfOthers(run, candidates, uri) {
+    const others = candidates.filter(({ why }) => why?.startsWith('made on'));
+    if (others.length === 0)
+        return;
+    (0,_connect_js__WEBPACK_IMPORTED_MODULE_5__/* .warn */ .R8)(run, `${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_7__/* .counted */ .hS)(others.length, 'backup')} in ${uri} were ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .Y)(others[0]?.why ?? '', 200)}: they do not count here, and rotation leaves them alone. Two databases that share a bucket need names or prefixes of their own; after a move to another host, \`command: delete\` deletes what is old`);
+}
+/** Puts what is known to be in the store into the report. */
+function showCopies(run, onHost) {
+    if (run.report.s3 !== null) {
+        run.report.s3.backups = run.copies.length;
+        run.report.s3.backupsBytes = run.copies.reduce((sum, { manifest }) => sum + manifest.bytes, 0);
+    }
+    (0,_catalogue_js__WEBPACK_IMPORTED_MODULE_4__/* .showBackups */ .Fp)(run, onHost);
+}
+
+
+/***/ }),
+
+/***/ 5832:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   H: () => (/* binding */ giveUp),
+/* harmony export */   P: () => (/* binding */ giveUpNoted)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
+/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8926);
+/* harmony import */ var _offsite_backups_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3826);
+
+
+
+/** Removes from the store what was sent of an upload that will not be completed. */
+async function giveUp(run, store, upload) {
+    if (await store.abort(upload)) {
+        run.noteUpload(null);
+        run.log.info('the unfinished upload was removed from the store');
+        return;
+    }
+    (0,_connect_js__WEBPACK_IMPORTED_MODULE_1__/* .warn */ .R8)(run, `the unfinished upload ${upload.id} of ${store.uriOf(upload.key)} could not be removed from the store; a lifecycle rule (AbortIncompleteMultipartUpload) removes such`);
+}
+/** The same of what a run that was killed had begun: `noted` is what it left of it, empty when there is none. Never throws. */
+async function giveUpNoted(run, noted) {
+    if (noted === '')
+        return;
+    try {
+        const upload = JSON.parse(noted);
+        await (0,_offsite_backups_js__WEBPACK_IMPORTED_MODULE_2__/* .withStore */ .aH)(run, async (store) => {
+            if (store !== null)
+                await giveUp(run, store, upload);
+        });
+    }
+    catch (error) {
+        (0,_connect_js__WEBPACK_IMPORTED_MODULE_1__/* .warn */ .R8)(run, `an unfinished upload could not be removed from the store: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .describe */ .q0)(error).message}`);
+    }
+}
+
+
+/***/ }),
+
 /***/ 7957:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -30213,7 +30962,7 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_2__);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7264);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(507);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2380);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6661);
 
  // listens to signals before all that takes time to load
@@ -30228,7 +30977,7 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 const EXIT_MS = 1_000;
 if ((0,node_path__WEBPACK_IMPORTED_MODULE_2__.basename)(process.argv[1] ?? '') !== 'post.js') {
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('started', 'true');
-    if (await (0,_main_js__WEBPACK_IMPORTED_MODULE_4__/* .main */ .i)(_cancel_js__WEBPACK_IMPORTED_MODULE_1__/* .cancel */ .Z))
+    if (await (0,_main_js__WEBPACK_IMPORTED_MODULE_4__/* .main */ .iW)(_cancel_js__WEBPACK_IMPORTED_MODULE_1__/* .cancel */ .Z))
         _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('finished', 'true');
 }
 else {
@@ -30241,14 +30990,15 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 507:
+/***/ 2380:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  i: () => (/* binding */ main),
-  n: () => (/* binding */ runOf)
+  oH: () => (/* binding */ UPLOAD),
+  iW: () => (/* binding */ main),
+  ng: () => (/* binding */ runOf)
 });
 
 // EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 10 modules
@@ -30303,415 +31053,16 @@ function show(bytes) {
     return `${value.toFixed(1)} ${units[0]}`;
 }
 
-// EXTERNAL MODULE: ./src/errors.ts + 1 modules
-var errors = __nccwpck_require__(7452);
-;// CONCATENATED MODULE: ./src/backups/identity.ts
-/** Whether two identities are of one database, as far as both are known. */
-function sameDatabase(one, other) {
-    if ('path' in one || 'path' in other)
-        return 'path' in one && 'path' in other && one.path === other.path;
-    if (one.database !== other.database)
-        return false;
-    return ([one.systemIdentifier, other.systemIdentifier].includes(null) || one.systemIdentifier === other.systemIdentifier);
-}
-/** For messages. */
-function showIdentity(identity) {
-    if ('path' in identity)
-        return JSON.stringify(identity.path);
-    const { database, systemIdentifier } = identity;
-    const server = systemIdentifier === null ? '' : ` of the server with the system identifier ${systemIdentifier}`;
-    return `${JSON.stringify(database)}${server}`;
-}
-
-;// CONCATENATED MODULE: ./src/backups/manifest-fields.ts
-
-// The host may write anything into a manifest. These bounds are far above what a real one holds.
-const TEXT_LIMIT = 4 * 1024 * 1024;
-const LINE_LIMIT = 16 * 1024;
-const LIST_LIMIT = 100_000;
-const SHOWN_LIMIT = 80;
-/** One object or list of a manifest that the host printed: each reader checks one field, and names it when it refuses. */
-class Fields {
-    file;
-    path;
-    values;
-    /** @param path where this object is in the document, with a final dot; empty for the document itself. */
-    constructor(file, path, values) {
-        this.file = file;
-        this.path = path;
-        this.values = values;
-    }
-    /** @throws BackupError E_MANIFEST, here and in every reader. */
-    static parse(file, text) {
-        if (text.length > TEXT_LIMIT)
-            throw refused(file, 'text', `at most ${TEXT_LIMIT} characters`, text.length);
-        let document;
-        try {
-            document = JSON.parse(text);
-        }
-        catch {
-            throw refused(file, 'text', 'JSON', text);
-        }
-        if (!isObject(document))
-            throw refused(file, 'text', 'a JSON object', document);
-        return new Fields(file, '', document);
-    }
-    /** The names of the fields, or the indexes of a list. */
-    names() {
-        return Object.keys(this.values);
-    }
-    /** The document itself, with the fields that nobody asked for. */
-    all() {
-        return this.values;
-    }
-    object(name) {
-        const value = this.get(name);
-        if (!isObject(value))
-            this.refuse(name, 'an object');
-        return new Fields(this.file, `${this.path}${name}.`, value);
-    }
-    objectOrNull(name) {
-        return this.get(name) === null ? null : this.object(name);
-    }
-    list(name) {
-        const value = this.get(name);
-        if (!Array.isArray(value) || value.length > LIST_LIMIT)
-            this.refuse(name, `a list of at most ${LIST_LIMIT}`);
-        return new Fields(this.file, `${this.path}${name}.`, value);
-    }
-    listOrNull(name) {
-        return this.get(name) === null ? null : this.list(name);
-    }
-    text(name, minimum = 0) {
-        const value = this.get(name);
-        if (typeof value !== 'string' || value.length < minimum || value.length > LINE_LIMIT) {
-            this.refuse(name, `a text of ${minimum} to ${LINE_LIMIT} characters`);
-        }
-        return value;
-    }
-    textOrNull(name) {
-        if (this.get(name) !== null)
-            this.text(name);
-    }
-    matching(name, pattern, rule) {
-        if (!pattern.test(this.text(name)))
-            this.refuse(name, rule);
-    }
-    whole(name) {
-        const value = this.get(name);
-        if (!Number.isSafeInteger(value) || value < 0)
-            this.refuse(name, 'a whole number of 0 or more');
-    }
-    wholeOrNull(name) {
-        if (this.get(name) !== null)
-            this.whole(name);
-    }
-    oneOf(name, allowed) {
-        const found = allowed.find((value) => value === this.get(name));
-        if (found === undefined)
-            this.refuse(name, allowed.map((value) => JSON.stringify(value)).join(' or '));
-        return found;
-    }
-    /** An instant of the calendar in UTC, as `Date.toISOString` writes it, with or without milliseconds. */
-    instant(name) {
-        const text = this.text(name);
-        const date = new Date(text);
-        const exists = !Number.isNaN(date.getTime()) && [text, text.replace(/Z$/, '.000Z')].includes(date.toISOString());
-        if (!exists)
-            this.refuse(name, 'a UTC time such as "2026-11-20T10:15:00Z"');
-        return date;
-    }
-    refuse(name, rule) {
-        throw refused(this.file, `${this.path}${name}`, rule, this.get(name));
-    }
-    get(name) {
-        return this.values[name];
-    }
-}
-function isObject(value) {
-    return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-function refused(file, field, rule, value) {
-    return new errors/* BackupError */.hj('E_MANIFEST', `${file}: ${shorten(field)}: expected ${rule}, got ${manifest_fields_show(value)}`);
-}
-/** JSON keeps control characters of a hostile value out of the message; the length is bounded. */
-function manifest_fields_show(value) {
-    if (value === undefined)
-        return 'nothing';
-    if (Array.isArray(value))
-        return `a list of ${value.length}`;
-    if (typeof value === 'object' && value !== null)
-        return 'an object';
-    return JSON.stringify(typeof value === 'string' ? shorten(value) : value);
-}
-function shorten(text) {
-    return text.length > SHOWN_LIMIT ? `${text.slice(0, SHOWN_LIMIT)}...` : text;
-}
-
+// EXTERNAL MODULE: ./src/backups/catalogue.ts
+var backups_catalogue = __nccwpck_require__(3718);
+// EXTERNAL MODULE: ./src/backups/manifest.ts + 1 modules
+var backups_manifest = __nccwpck_require__(8090);
 // EXTERNAL MODULE: ./src/backups/names.ts
 var names = __nccwpck_require__(1187);
-;// CONCATENATED MODULE: ./src/backups/manifest.ts
-
-
-const VERIFIED_LEVELS = ['none', 'checksum', 'content', 'restore'];
-const ENGINES = ['sqlite', 'postgres'];
-const KINDS = { sqlite: ['sqlite', 'tar'], postgres: ['dump', 'tar', 'sql'] };
-const COMPRESSIONS = ['zstd', 'gzip', 'none'];
-const REASONS = ['manual', 'scheduled', 'deploy', 'safety'];
-/** The files of a damaged SQLite database, byte by byte, as a restore put them aside: not a backup that can be restored. */
-const isDamagedCopy = ({ engine, kind }) => engine === 'sqlite' && kind === 'tar';
-/**
- * Reads a manifest that the host printed, and trusts none of it: type, length and range of each field, and that id, name,
- * file, kind, compression and time agree with each other and with `expectedId` (from the manifest's own file name).
- * Fields that this version does not know stay in the returned object, so that rewriting it (pin) loses nothing.
- * @throws BackupError E_MANIFEST, naming the file and the field.
- */
-function parseManifest(text, expectedId) {
-    const manifest = Fields.parse((0,names/* manifestFile */.YE)(expectedId), text);
-    checkIdentity(manifest, expectedId);
-    checkFacts(manifest);
-    checkContent(manifest);
-    return manifest.all();
-}
-/**
- * The manifest as written to the host: JSON with two spaces and a final newline.
- * It must pass `parseManifest` first: a manifest that we would refuse later is a backup that never counts.
- * @throws BackupError E_MANIFEST
- */
-function serializeManifest(manifest) {
-    const text = `${JSON.stringify(manifest, null, 2)}\n`;
-    parseManifest(text, manifest.id);
-    return text;
-}
-function checkIdentity(manifest, expectedId) {
-    const id = (0,names/* parseId */.Fg)(expectedId);
-    if (id === null)
-        manifest.refuse('id', 'an id of the grammar');
-    manifest.oneOf('schema', [1]);
-    manifest.oneOf('id', [expectedId]);
-    manifest.oneOf('name', [id.name]);
-    const engine = manifest.oneOf('engine', ENGINES);
-    const kind = manifest.oneOf('kind', KINDS[engine]);
-    const compression = manifest.oneOf('compression', COMPRESSIONS);
-    manifest.oneOf('file', [(0,names/* payloadFile */.Fp)(expectedId, kind, compression)]);
-    // What a later version sealed or signed can not be read here, nor rewritten without breaking the seal.
-    manifest.oneOf('encryption', ['none']);
-    manifest.oneOf('mac', [null]);
-    if (manifest.instant('createdAt').getTime() !== id.createdAt.getTime()) {
-        manifest.refuse('createdAt', `the time of the id, ${id.createdAt.toISOString()}`);
-    }
-    manifest.text('host');
-    manifest.text('database', 1);
-    const identity = manifest.object('identity');
-    if (engine === 'sqlite')
-        identity.matching('path', /^\/[^\0]*$/, 'an absolute path');
-    else {
-        identity.text('database', 1);
-        identity.textOrNull('systemIdentifier');
-    }
-}
-function checkFacts(manifest) {
-    for (const name of ['bytes', 'databaseBytes', 'durationMs'])
-        manifest.whole(name);
-    manifest.matching('sha256', /^[0-9a-f]{64}$/, '64 lower-case hex digits');
-    const tools = manifest.object('tools');
-    for (const name of tools.names())
-        tools.text(name);
-    const verified = manifest.object('verified');
-    verified.oneOf('level', VERIFIED_LEVELS);
-    verified.instant('at');
-    if (verified.names().includes('ms'))
-        verified.whole('ms');
-    const github = manifest.objectOrNull('github');
-    for (const name of ['repository', 'sha', 'ref', 'runId', 'runUrl', 'actor', 'event'])
-        github?.text(name);
-    const pinned = manifest.objectOrNull('pinned');
-    pinned?.text('reason', 1);
-    pinned?.instant('at');
-    manifest.oneOf('reason', REASONS);
-    const recovery = manifest.list('recovery');
-    for (const index of recovery.names())
-        recovery.text(index);
-}
-function checkContent(manifest) {
-    const content = manifest.objectOrNull('content');
-    if (content === null)
-        return;
-    content.whole('objects');
-    if (manifest.oneOf('engine', ENGINES) === 'sqlite') {
-        for (const name of ['pageSize', 'pageCount', 'foreignKeyViolations'])
-            content.whole(name);
-    }
-    else {
-        content.whole('largeObjects');
-        for (const lines of [content.list('properties'), content.listOrNull('roles')]) {
-            for (const index of lines?.names() ?? [])
-                lines?.text(index);
-        }
-    }
-    const tables = content.list('tables');
-    for (const index of tables.names()) {
-        const table = tables.object(index);
-        table.text('name');
-        table.wholeOrNull('rows');
-    }
-}
-
 // EXTERNAL MODULE: ./src/backups/retention.ts + 1 modules
 var backups_retention = __nccwpck_require__(7385);
-;// CONCATENATED MODULE: ./src/backups/catalogue.ts
-/** What lies in a backup directory, read from a listing and the manifests that the host printed. */
-
-
-
-
-
-const ON_HOST = { checksums: true, rotates: true };
-const SWEEP_AFTER_MS = 86_400_000;
-const FILE_TYPES = { d: 'a directory', l: 'a symbolic link', p: 'a fifo', s: 'a socket' };
-/**
- * Sorts the files of a directory into backups, orphans and problems. What is not of the exact grammar with this name is not
- * seen at all; what is of another database (with an identity of null there is none), malformed or not a regular file is reported, never counted and never touched.
- */
-function readCatalogue(listing, database, now, place = ON_HOST) {
-    const catalogue = { backups: [], orphans: [], unreadable: [], problems: [] };
-    let { identity } = database;
-    for (const unit of unitsOf(listing.files, database.name)) {
-        for (const file of unit.foreign) {
-            const type = FILE_TYPES[file.type] ?? 'not a regular file';
-            const why = `${file.name} is ${type}, where a backup has regular files`;
-            catalogue.problems.push(`${why}; it was left alone`);
-            if (!unit.regular.has((0,names/* manifestFile */.YE)(unit.id))) {
-                catalogue.unreadable.push({ id: unit.id, createdAt: unit.createdAt, why });
-            }
-        }
-        if (unit.regular.has((0,names/* manifestFile */.YE)(unit.id))) {
-            const found = readBackup(unit, listing, identity, now, place, catalogue);
-            // Nobody has asked the server which one it is: it is that of the newest backup.
-            if (found !== null && identity !== null && 'database' in identity && identity.systemIdentifier === null) {
-                identity = found;
-            }
-        }
-        else
-            readOrphan(unit, now, place, catalogue);
-    }
-    return catalogue;
-}
-/** The backups as retention sees them, in the same order. */
-function toCandidates(backups) {
-    return backups.map(({ id, createdAt, manifest, state, detail }) => ({
-        id,
-        createdAt,
-        verified: state === 'ok',
-        ...(state === 'ok' ? {} : { why: state === 'damaged' ? `damaged: ${detail}` : (detail ?? state) }),
-        pinned: manifest.pinned?.reason ?? null,
-        safety: manifest.reason === 'safety',
-    }));
-}
-/** The newest backup that can be relied on; a safety backup is one like any other. */
-function newestVerified(backups) {
-    return backups.filter(({ state }) => state === 'ok').sort(backups_retention/* newestFirst */.ll)[0] ?? null;
-}
-function unitsOf(files, name) {
-    const units = new Map();
-    for (const file of files) {
-        const parsed = (0,names/* parseFileName */.Px)(file.name);
-        if (parsed === null || parsed.name !== name)
-            continue;
-        const { id, createdAt, part } = parsed;
-        const unit = units.get(id) ?? { id, createdAt, regular: new Map(), foreign: [] };
-        units.set(id, unit);
-        if (file.type === '-')
-            unit.regular.set(file.name, { bytes: file.bytes, part });
-        else
-            unit.foreign.push(file);
-    }
-    return [...units.values()].sort(backups_retention/* newestFirst */.ll);
-}
-/** Returns the identity of the backup when it is of this database. */
-function readBackup(unit, listing, identity, now, place, { backups, unreadable, problems }) {
-    const { id, createdAt } = unit;
-    const file = (0,names/* manifestFile */.YE)(id);
-    const text = listing.manifests.get(file);
-    if (text === undefined) {
-        problems.push(`${file} could not be read; this backup is never counted and never deleted`);
-        unreadable.push({ id, createdAt, why: `${file} could not be read` });
-        return null;
-    }
-    let manifest;
-    try {
-        manifest = parseManifest(text, id);
-    }
-    catch (error) {
-        if (!(error instanceof errors/* BackupError */.hj))
-            throw error;
-        problems.push(`${error.message}; this backup is never counted and never deleted`);
-        unreadable.push({ id, createdAt, why: error.message });
-        return null;
-    }
-    if (identity !== null && !sameDatabase(manifest.identity, identity)) {
-        const other = showIdentity(manifest.identity);
-        problems.push(`${id} belongs to another database, ${other}; here it is never counted and never deleted`);
-        return null;
-    }
-    const checksum = (0,names/* checksumFile */.uu)(manifest.file);
-    const files = [file, manifest.file, checksum].filter((name) => unit.regular.has(name));
-    const damage = damageOf(unit, manifest);
-    if (damage !== null) {
-        problems.push(`${id} is damaged: ${damage}; it was kept and does not count as a backup`);
-    }
-    const future = (0,backups_retention/* isFuture */.GJ)(createdAt, now);
-    if (future) {
-        problems.push(`${id} is dated in the future; it was kept and does not count until then. Check the clocks`);
-    }
-    if (place.checksums && unit.regular.has(manifest.file) && !unit.regular.has(checksum)) {
-        problems.push(`${checksum} is missing; the manifest still has the SHA-256 of ${manifest.file}`);
-    }
-    for (const name of unit.regular.keys()) {
-        if (!files.includes(name))
-            problems.push(`${name} is not a file that ${file} names; it was left alone`);
-    }
-    const judged = damage !== null
-        ? { state: 'damaged', detail: damage }
-        : future
-            ? { state: 'future', detail: 'dated in the future' }
-            : manifest.verified.level === 'none'
-                ? { state: 'unverified', detail: 'not verified' }
-                : { state: 'ok', detail: null };
-    backups.push({ id, createdAt, manifest, ...judged, files });
-    return manifest.identity;
-}
-/** What a listing alone can tell about the payload, or null; bytes are compared by the verification on the host. */
-function damageOf(unit, manifest) {
-    const payload = unit.regular.get(manifest.file);
-    if (payload === undefined)
-        return `${manifest.file} is missing`;
-    if (payload.bytes === 0)
-        return `${manifest.file} is empty`;
-    if (payload.bytes === manifest.bytes)
-        return null;
-    return `${manifest.file} has ${payload.bytes} bytes, the manifest says ${manifest.bytes}`;
-}
-function readOrphan(unit, now, place, { orphans, unreadable, problems }) {
-    // Next to a link or a directory of ours somebody has been at work; those files are not for us to sweep.
-    if (unit.regular.size === 0 || unit.foreign.length > 0)
-        return;
-    const { id, createdAt } = unit;
-    const order = { manifest: 0, payload: 1, checksum: 2 };
-    const files = [...unit.regular]
-        .sort(([a, { part: partA }], [b, { part: partB }]) => order[partA] - order[partB] || (a < b ? -1 : 1))
-        .map(([name]) => name);
-    const sweepable = place.rotates && createdAt.getTime() < now.getTime() - SWEEP_AFTER_MS;
-    orphans.push({ id, createdAt, files, sweepable });
-    unreadable.push({ id, createdAt, why: `${files.join(' and ')}: the manifest is missing` });
-    const fate = sweepable
-        ? 'older than a day, so the next rotation sweeps it'
-        : place.rotates
-            ? 'swept once it is older than a day'
-            : 'it was left alone';
-    problems.push(`${files.join(' and ')}: no manifest, so this is not a backup; ${fate}`);
-}
-
+// EXTERNAL MODULE: ./src/errors.ts + 1 modules
+var errors = __nccwpck_require__(7452);
 // EXTERNAL MODULE: ./src/reporting/format.ts
 var reporting_format = __nccwpck_require__(1267);
 // EXTERNAL MODULE: ./src/reporting/neutralise.ts
@@ -30742,147 +31093,10 @@ function isTrue(value) {
     return /^(?:t|true)$/i.test(text);
 }
 
-;// CONCATENATED MODULE: ./src/backups/copies.ts
-/** Backups that are in two places: on the host, and as copies in an S3 store. */
-
-
-/** Every backup once, newest first. */
-function placed(onHost, copies) {
-    const byId = new Map(copies.map((copy) => [copy.id, copy]));
-    const found = onHost.map((backup) => {
-        const copy = byId.get(backup.id);
-        if (copy === undefined)
-            return { backup, from: 'host', places: ['host'] };
-        byId.delete(backup.id);
-        const isBetter = backup.state !== 'ok' && copy.state === 'ok';
-        return { ...(isBetter ? { backup: copy, from: 's3' } : { backup, from: 'host' }), places: ['host', 's3'] };
-    });
-    for (const backup of byId.values())
-        found.push({ backup, from: 's3', places: ['s3'] });
-    return found.sort((a, b) => (0,backups_retention/* newestFirst */.ll)(a.backup, b.backup));
-}
-/** Ids of the backups of which the copy is not of the same bytes, by what the two manifests say. */
-function contradicting(onHost, copies) {
-    const hashes = new Map(onHost.map(({ id, manifest }) => [id, manifest.sha256]));
-    return copies
-        .filter(({ id, manifest }) => (hashes.get(id) ?? manifest.sha256) !== manifest.sha256)
-        .map(({ id }) => id);
-}
-/**
- * The copies as retention sees them, in the same order. A backup that is pinned on the host keeps its copy, which is never written
- * again. Two hosts may have databases of one name at one path, and share a bucket by mistake: what was made on another host is kept and not counted.
- */
-function copyCandidates(copies, onHost, here) {
-    const pins = new Map(onHost.map(({ id, manifest }) => [id, manifest.pinned?.reason ?? null]));
-    return toCandidates(copies).map((candidate, at) => {
-        const manifest = copies[at]?.manifest;
-        const pinned = candidate.pinned ?? pins.get(candidate.id) ?? null;
-        if (manifest === undefined || !isFromElsewhere(manifest, here))
-            return { ...candidate, pinned };
-        return { ...candidate, pinned, verified: false, why: `made on another host, ${manifest.host}` };
-    });
-}
-/** The system identifier of a PostgreSQL server tells more than the name of the host. */
-function isFromElsewhere(manifest, here) {
-    if (manifest.host === here.host)
-        return false;
-    const [one, other] = [manifest.identity, here.identity].map((identity) => 'database' in identity ? identity.systemIdentifier : null);
-    return one === null || one !== other;
-}
-
+// EXTERNAL MODULE: ./src/commands/catalogue.ts
+var commands_catalogue = __nccwpck_require__(9287);
 // EXTERNAL MODULE: ./src/commands/connect.ts + 5 modules
 var connect = __nccwpck_require__(8926);
-;// CONCATENATED MODULE: ./src/commands/catalogue.ts
-
-
-
-
-
-/** What is odd in a directory can be as much as somebody puts there. */
-const MAX_PROBLEMS = 50;
-/** The catalogue as the host listed it, put into the report, with what is odd in it told. */
-function catalogueOf(run, facts) {
-    const { report, settings } = run;
-    report.directory = facts.path('directory');
-    report.storage.freeBytes = /^\d{1,15}$/.test(facts.get('free_kib') ?? '') ? facts.number('free_kib') * 1024 : null;
-    const catalogue = readCatalogue(listing(facts), { name: settings.name, identity: run.database.identity(facts) }, run.now());
-    tellProblems(run, catalogue.problems, report.directory);
-    showBackups(run, catalogue.backups);
-    return catalogue;
-}
-/** `where`: for those that are too many to be told. */
-function tellProblems(run, problems, where) {
-    for (const problem of problems.slice(0, MAX_PROBLEMS))
-        (0,connect/* warn */.R8)(run, problem);
-    const left = problems.length - MAX_PROBLEMS;
-    if (left > 0)
-        (0,connect/* warn */.R8)(run, `${left} more problems of this kind in ${where}`);
-}
-/** The backups of that name, of whatever database they are. */
-function backupsNamed(run, name, facts) {
-    return readCatalogue(listing(facts), { name, identity: null }, run.now()).backups;
-}
-function listing(facts) {
-    const files = [];
-    for (const line of (facts.get('files') ?? '').split('\n')) {
-        // mode, links, uid, gid, size, month, day, time, name; the names of ours hold no blanks
-        const [, type, bytes, name] = /^(\S)\S* +\d+ +\d+ +\d+ +(\d+) +\S+ +\S+ +\S+ (\S+)(?: -> .*)?$/.exec(line) ?? [];
-        if (type && bytes && name)
-            files.push({ name, type, bytes: Number(bytes) });
-    }
-    const manifests = new Map();
-    for (const [key, text] of facts.entries) {
-        if (key.startsWith('manifest '))
-            manifests.set(key.slice('manifest '.length), text);
-    }
-    return { files, manifests };
-}
-/** Retention by the rules of the run. */
-function plan({ settings, now }, candidates) {
-    const { keep, keepMinimum, maxDelete } = settings;
-    return (0,backups_retention/* planRetention */.SA)(candidates, { rules: keep, keepMinimum, maxDelete }, now());
-}
-/** Puts the plan into the report and the log. `would`: it is not going to be carried out. */
-function tellPlan(run, decisions, would) {
-    run.report.retention = decisions;
-    for (const { id, keep, reasons } of decisions) {
-        run.log.info(`${would ? 'would ' : ''}${keep ? 'keep' : 'delete'} ${id}: ${(0,reporting_format/* clip */.$Q)(reasons.join(', '), 300)}`);
-    }
-}
-/** Puts these backups into the report as what there is on the host, beside the copies that are known of. */
-function showBackups(run, backups) {
-    const { report, copies } = run;
-    const all = placed(backups, copies);
-    report.backups = all.map(({ backup, from, places }) => factsOf(run, backup, places, from));
-    report.kept = backups.length;
-    report.storage.backups = backups.length;
-    report.storage.backupsBytes = backups.reduce((sum, backup) => sum + backup.manifest.bytes, 0);
-    const newest = newestVerified(all.map(({ backup }) => backup));
-    report.newestAgeSeconds =
-        newest === null ? null : Math.max(0, Math.floor((run.now().getTime() - newest.createdAt.getTime()) / 1000));
-}
-/** A backup as reports show it. `from`: which of its places is meant by its path. */
-function factsOf({ report, settings }, { manifest, state }, places = ['host'], from = 'host') {
-    return {
-        id: manifest.id,
-        path: from === 's3' && settings.s3 !== null ? copyUri(settings.s3, manifest) : `${report.directory}/${manifest.file}`,
-        places,
-        createdAt: manifest.createdAt,
-        sha256: manifest.sha256,
-        bytes: manifest.bytes,
-        databaseBytes: manifest.databaseBytes,
-        compression: manifest.compression,
-        verifiedLevel: manifest.verified.level,
-        durationMs: manifest.durationMs,
-        pinned: manifest.pinned?.reason ?? null,
-        reason: manifest.reason,
-        state,
-    };
-}
-function copyUri({ bucket, prefix }, { name, file }) {
-    return `s3://${[bucket, prefix, name, file].filter((part) => part !== '').join('/')}`;
-}
-
 // EXTERNAL MODULE: ./src/commands/directory.ts
 var directory = __nccwpck_require__(6769);
 ;// CONCATENATED MODULE: ./src/commands/new-manifest.ts
@@ -30941,83 +31155,8 @@ function reasonOf(run) {
     return run.github.event === 'schedule' ? 'scheduled' : 'deploy';
 }
 
-// EXTERNAL MODULE: ./src/offsite/failures.ts
-var failures = __nccwpck_require__(6123);
-// EXTERNAL MODULE: ./src/offsite/listing.ts
-var offsite_listing = __nccwpck_require__(4074);
-;// CONCATENATED MODULE: ./src/commands/offsite-backups.ts
-
-
-
-
-
-
-
-
-/** Hands the store of the run to `work`, or null when there is none, and closes it on every path. */
-async function withStore(run, work) {
-    const { s3, idleTimeoutMs } = run.settings;
-    if (s3 === null)
-        return work(null);
-    // Loaded when used: the SDK takes as long as all the rest.
-    const { Store } = await Promise.all(/* import() */[__nccwpck_require__.e(143), __nccwpck_require__.e(853)]).then(__nccwpck_require__.bind(__nccwpck_require__, 853));
-    const store = new Store(s3, run.signal, idleTimeoutMs);
-    try {
-        return await work(store);
-    }
-    finally {
-        store.close();
-    }
-}
-/** Reads what is in the store, and puts it into the report beside what is on the host. Throws E_S3_*. */
-async function lookOffsite(run, store, { catalogue: onHost, facts, connection }) {
-    const { settings, report } = run;
-    const { name } = settings;
-    const uri = store.uriOf(store.folderOf(name));
-    const listing = await (0,offsite_listing/* listCopies */.c)(store, name).catch((error) => {
-        throw (0,failures/* leaving */.dv)(error, 'Nothing was changed.');
-    });
-    const identity = identityOf(run, facts, onHost);
-    const place = { checksums: false, rotates: settings.s3?.keep !== null };
-    const catalogue = readCatalogue(listing, { name, identity }, run.now(), place);
-    const { problems } = catalogue;
-    for (const id of contradicting(onHost.backups, catalogue.backups)) {
-        problems.push(`${id} has another SHA-256 there than on the host: one of the two is not what was backed up`);
-    }
-    if (listing.unread.length > 0) {
-        const why = (0,neutralise/* quoteOutside */.Y)(listing.unread[0] ?? '', 300);
-        problems.push(`${(0,reporting_format/* counted */.hS)(listing.unread.length, 'manifest')} could not be read, the first because ${why}`);
-    }
-    const here = { host: (await connection.hello).get('hostname') ?? report.host, identity };
-    const candidates = copyCandidates(catalogue.backups, onHost.backups, here);
-    tellProblems(run, problems.map((problem) => `in ${uri}: ${problem}`), uri);
-    tellOfOthers(run, candidates, uri);
-    run.copies = catalogue.backups;
-    report.s3 = { uri, backups: 0, backupsBytes: 0, retention: [], deleted: 0, hidden: false };
-    showCopies(run, onHost.backups);
-    return { store, uri, catalogue, candidates };
-}
-/** Where nobody has asked the server which one it is, that of the newest backup on the host. */
-function identityOf(run, facts, { backups }) {
-    const identity = run.database.identity(facts);
-    const isVague = 'database' in identity && identity.systemIdentifier === null;
-    return isVague ? (backups[0]?.manifest.identity ?? identity) : identity;
-}
-function tellOfOthers(run, candidates, uri) {
-    const others = candidates.filter(({ why }) => why?.startsWith('made on'));
-    if (others.length === 0)
-        return;
-    (0,connect/* warn */.R8)(run, `${(0,reporting_format/* counted */.hS)(others.length, 'backup')} in ${uri} were ${(0,neutralise/* quoteOutside */.Y)(others[0]?.why ?? '', 200)}: they do not count here, and rotation leaves them alone. Two databases that share a bucket need names or prefixes of their own; after a move to another host, \`command: delete\` deletes what is old`);
-}
-/** Puts what is known to be in the store into the report. */
-function showCopies(run, onHost) {
-    if (run.report.s3 !== null) {
-        run.report.s3.backups = run.copies.length;
-        run.report.s3.backupsBytes = run.copies.reduce((sum, { manifest }) => sum + manifest.bytes, 0);
-    }
-    showBackups(run, onHost);
-}
-
+// EXTERNAL MODULE: ./src/commands/offsite-backups.ts
+var offsite_backups = __nccwpck_require__(3826);
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: external "node:path"
@@ -31217,6 +31356,8 @@ const damaged = (message) => new errors/* BackupError */.hj('E_CHECKSUM', messag
 
 // EXTERNAL MODULE: ./src/host/install-line.ts
 var install_line = __nccwpck_require__(2752);
+// EXTERNAL MODULE: ./src/offsite/failures.ts
+var failures = __nccwpck_require__(6123);
 ;// CONCATENATED MODULE: ./src/offsite/parts.ts
 /** S3 takes no more. */
 const MOST_PARTS = 10_000;
@@ -31488,6 +31629,8 @@ async function uploadStream(store, upload, source, plan, onSent) {
 
 // EXTERNAL MODULE: ./src/reporting/progress.ts
 var reporting_progress = __nccwpck_require__(2007);
+// EXTERNAL MODULE: ./src/commands/offsite-unfinished.ts
+var offsite_unfinished = __nccwpck_require__(5832);
 ;// CONCATENATED MODULE: ./src/commands/offsite-copy.ts
 
 
@@ -31566,19 +31709,21 @@ class Copying {
         const { file, bytes, sha256 } = manifest;
         const plan = planParts(bytes, 'host');
         const fromHost = { ask: (request) => this.connection.send(request), file, bytes, sha256, plan };
-        const md5s = await this.askHost(fromHost);
         const started = performance.now();
+        const md5s = await this.askHost(fromHost);
         const upload = await store.begin(this.key, this.storing);
+        run.noteUpload({ key: upload.key, id: upload.id });
         try {
             const parts = await (md5s === null ? this.throughRunner(upload, bytes) : this.byHost(upload, fromHost, md5s));
             await store.complete(upload, parts, manifest.sha256);
+            run.noteUpload(null);
             const ms = Math.round(performance.now() - started);
             run.report.stages.push({ name: 'upload', ms, bytes: manifest.bytes });
             run.log.info(`upload: ${(0,reporting_format/* formatBytes */.z3)(manifest.bytes)} in ${(0,reporting_format/* formatDuration */.a3)(ms)} (${(0,reporting_format/* formatRate */.CE)(manifest.bytes, ms)})`);
             return [await this.readBack(upload, parts), md5s === null ? 'runner' : 'host'];
         }
         catch (error) {
-            await this.giveUp(upload);
+            await (0,offsite_unfinished/* giveUp */.H)(run, store, upload);
             throw error;
         }
     }
@@ -31666,7 +31811,7 @@ class Copying {
     async putManifest(isThere) {
         const { store, manifest, s3 } = this;
         const key = store.keyOf(manifest.name, (0,names/* manifestFile */.YE)(manifest.id));
-        const text = serializeManifest(manifest);
+        const text = (0,backups_manifest/* serializeManifest */.MZ)(manifest);
         const sha256 = (0,external_node_crypto_.createHash)('sha256').update(text).digest('hex');
         if (isThere)
             return; // it may have been pinned since
@@ -31675,13 +31820,6 @@ class Copying {
         await store.put(key, text, md5, { sha256, storageClass: null });
         const expected = { bytes: Buffer.byteLength(text), sha256, storageClass: null, lockedUntil: null };
         await readBack(store, s3, key, expected);
-    }
-    async giveUp(upload) {
-        if (await this.store.abort(upload)) {
-            this.run.log.info('the unfinished upload was removed from the store');
-            return;
-        }
-        (0,connect/* warn */.R8)(this.run, `the unfinished upload ${upload.id} of ${this.uri} could not be removed from the store; a lifecycle rule (AbortIncompleteMultipartUpload) removes such`);
     }
     get storing() {
         return { sha256: this.manifest.sha256, storageClass: this.s3.storageClass };
@@ -31768,7 +31906,7 @@ function removalArguments(units) {
 function showDeleted(run, backups, deleted) {
     const files = new Set(deleted);
     const left = backups.filter((backup) => !files.has((0,names/* manifestFile */.YE)(backup.id)));
-    showBackups(run, left);
+    (0,commands_catalogue/* showBackups */.Fp)(run, left);
     run.report.deleted = backups.length - left.length;
 }
 /** Corrects the report to what the host has really deleted. Throws E_ROTATE with every file that could not be. */
@@ -31837,7 +31975,7 @@ async function deleteCopies(run, { store, uri }, { retention, remove }, onHost) 
         report.s3.deleted = before - run.copies.length;
         report.s3.hidden = removal.hides;
     }
-    showCopies(run, onHost);
+    (0,offsite_backups/* showCopies */.xW)(run, onHost);
     for (const { id, why } of removal.held)
         log.info(`keep ${uri}${id}: ${why}`);
     if (removal.hides)
@@ -31846,15 +31984,18 @@ async function deleteCopies(run, { store, uri }, { retention, remove }, onHost) 
         return;
     const { error, file } = removal.failure;
     const left = remove.filter(({ files }) => !files.every((one) => gone.has(one))).length - removal.held.length;
-    throw notRotated(error, `${(0,reporting_format/* counted */.hS)(left, 'old copy', 'old copies')} could not be deleted, the first at ${file}`);
+    const what = `${(0,reporting_format/* counted */.hS)(left, 'old copy', 'old copies')} could not be deleted, the first at ${file}`;
+    throw notRotated(run, error, what);
 }
 const AGAIN = '`prune` tries again; with `s3-keep: none` the lifecycle of the bucket does it.';
-/** Only what the store says is about the rotation; that the run was cancelled is another story. */
-function notRotated(error, what, then = AGAIN) {
+/** Only what the store says is about the rotation; that the run was cancelled is another story, in which this is a side note. */
+function notRotated(run, error, what, then = AGAIN) {
     const { code, message, hint } = (0,errors/* describe */.q0)((0,failures/* leaving */.dv)(error, 'The backups on the host are as they are.'));
-    if (!code.startsWith('E_S3_') && code !== 'E_ROTATE')
-        return error;
-    return new errors/* BackupError */.hj('E_ROTATE', `${what}: ${message}`, `${hint} ${then}`);
+    if (code.startsWith('E_S3_') || code === 'E_ROTATE') {
+        return new errors/* BackupError */.hj('E_ROTATE', `${what}: ${message}`, `${hint} ${then}`);
+    }
+    (0,connect/* warn */.R8)(run, what);
+    return error;
 }
 /**
  * Rotates the copies after this run's own was read back: `id` has to be among them. Throws E_ROTATE, E_POLICY, E_SHRUNK; the new backup
@@ -31865,15 +32006,15 @@ async function rotateCopies(run, store, onHost, made) {
         run.log.info('the copies in the store are left to the lifecycle of the bucket (s3-keep: none)');
         return;
     }
-    const copies = await lookOffsite(run, store, onHost).catch((error) => {
-        throw notRotated(error, 'the copies in the store could not be listed, so none was deleted');
+    const copies = await (0,offsite_backups/* lookOffsite */.wd)(run, store, onHost).catch((error) => {
+        throw notRotated(run, error, 'the copies in the store could not be listed, so none was deleted');
     });
     const { backups } = onHost.catalogue;
     if (!copies.catalogue.backups.some(({ id, state }) => id === made.id && state === 'ok')) {
         throw new errors/* BackupError */.hj('E_ROTATE', `${copies.uri} is listed without ${made.id}, which was read back there a moment ago`, 'The store or its credentials do not show all that is there. No copy was deleted; `prune` tries again.');
     }
     const plan = await planCopies(run, copies).catch((error) => {
-        throw notRotated(error, 'the copies in the store could not be looked at, so none was deleted');
+        throw notRotated(run, error, 'the copies in the store could not be looked at, so none was deleted');
     });
     if (plan === null)
         return;
@@ -31895,10 +32036,10 @@ function objectionTo(run, { uri, catalogue, candidates }, plan, made) {
     if (anomaly !== null) {
         return new errors/* BackupError */.hj('E_SHRUNK', `${anomaly} (by the backups in ${uri})`, `${kept} If the change is right, set \`shrink-limit: none\` or \`growth-limit: none\` for one run.`);
     }
-    return plan.retention.refusal === null ? null : offsite_rotation_refused(copiesRefusal(uri, plan.retention.refusal), kept);
+    return plan.retention.refusal === null ? null : refused(copiesRefusal(uri, plan.retention.refusal), kept);
 }
 const copiesRefusal = (uri, refusal) => `in ${uri}: ${refusal}`;
-const offsite_rotation_refused = (refusal, kept) => new errors/* BackupError */.hj('E_POLICY', refusal, `${kept} Look at the plan (\`command: prune\` with \`dry-run: true\`), then change \`s3-keep\`, \`keep-minimum\` or \`max-delete\`.`);
+const refused = (refusal, kept) => new errors/* BackupError */.hj('E_POLICY', refusal, `${kept} Look at the plan (\`command: prune\` with \`dry-run: true\`), then change \`s3-keep\`, \`keep-minimum\` or \`max-delete\`.`);
 /** `prune`: the plan for the copies, told; what carries it out, null when there is nothing to do. Throws E_POLICY when it is refused. */
 async function pruneCopies(run, store, onHost) {
     const { dryRun, s3 } = run.settings;
@@ -31906,7 +32047,7 @@ async function pruneCopies(run, store, onHost) {
         run.log.info('the copies in the store are left to the lifecycle of the bucket (s3-keep: none)');
         return async () => { };
     }
-    const copies = await lookOffsite(run, store, onHost);
+    const copies = await (0,offsite_backups/* lookOffsite */.wd)(run, store, onHost);
     const plan = await planCopies(run, copies);
     if (plan === null)
         return async () => { };
@@ -31914,7 +32055,7 @@ async function pruneCopies(run, store, onHost) {
     tellCopiesPlan(run, copies, plan, dryRun || refusal !== null);
     if (refusal !== null) {
         if (!dryRun)
-            throw offsite_rotation_refused(copiesRefusal(copies.uri, refusal), 'Nothing was deleted, on the host neither.');
+            throw refused(copiesRefusal(copies.uri, refusal), 'Nothing was deleted, on the host neither.');
         (0,connect/* warn */.R8)(run, `this plan would be refused: ${copiesRefusal(copies.uri, refusal)}`);
     }
     return (left) => deleteCopies(run, copies, plan, left);
@@ -31927,13 +32068,13 @@ async function deleteCopy(run, { store, uri }, copy, onHost) {
         run.copies = run.copies.filter(({ id }) => id !== copy.id);
     if (report.s3 !== null)
         Object.assign(report.s3, { deleted: deleted.length > 0 ? 1 : 0, hidden: hides });
-    showCopies(run, onHost);
+    (0,offsite_backups/* showCopies */.xW)(run, onHost);
     if (hides)
         log.info(HIDDEN);
     const what = `the copy of ${copy.id} in ${uri} could not be deleted`;
     const again = deleted.length === 0 ? 'Run again.' : 'What is left of it there is no backup any more; `prune` sweeps it.';
     if (failure !== null)
-        throw notRotated(failure.error, what, again);
+        throw notRotated(run, failure.error, what, again);
     if (held.length > 0)
         throw new errors/* BackupError */.hj('E_ROTATE', `${what}: it is ${held[0]?.why}`, 'Run again when the lock has ended.');
 }
@@ -31973,8 +32114,8 @@ async function take(run, connection) {
     const suffix = (0,external_node_crypto_.randomBytes)(2).toString('hex');
     const work = (0,names/* formatId */.hX)(settings.name, started, suffix);
     const facts = await log.group(`Back up ${settings.database.given}`, () => connection.send(...(0,directory/* openDirectory */.AJ)(run, 'create'), ['request', 'expect_work', [work]], database.backup(settings, work, (0,directory/* holderOf */.Kd)(run, work))));
-    const catalogue = catalogueOf(run, facts);
-    backup_checkContent(run, facts, catalogue);
+    const catalogue = (0,commands_catalogue/* catalogueOf */.vq)(run, facts);
+    checkContent(run, facts, catalogue);
     const createdAt = timeAfter(started, catalogue);
     const id = (0,names/* formatId */.hX)(settings.name, createdAt, suffix);
     for (const remark of database.remarks(facts))
@@ -31998,7 +32139,7 @@ async function take(run, connection) {
 async function publishAndRotate(run, connection, made) {
     const { manifest, backups, removed, objection } = made;
     await run.log.group('Publish and rotate', async () => {
-        tellPlan(run, made.retention.decisions, objection !== null);
+        (0,commands_catalogue/* tellPlan */.fb)(run, made.retention.decisions, objection !== null);
         showMade(run, manifest);
         showDeleted(run, backups, removed);
         run.report.ok = objection === null;
@@ -32017,7 +32158,7 @@ async function publishCopyRotate(run, connection, made) {
     const { manifest, backups, removed, objection } = made;
     await run.log.group('Publish', async () => {
         showMade(run, manifest);
-        showBackups(run, backups);
+        (0,commands_catalogue/* showBackups */.Fp)(run, backups);
         await connection.send(['job', 'publish_backup', publication(manifest)]).catch((error) => {
             throw unpublished(run, connection, made, error);
         });
@@ -32032,7 +32173,7 @@ async function publishCopyRotate(run, connection, made) {
         throw error;
     }
     await run.log.group('Rotate', async () => {
-        tellPlan(run, made.retention.decisions, objection !== null);
+        (0,commands_catalogue/* tellPlan */.fb)(run, made.retention.decisions, objection !== null);
         showDeleted(run, backups, removed);
         const done = await connection
             .send(['job', 'change', [(0,directory/* statusOf */.c2)(run), '', '', ...removed]])
@@ -32052,7 +32193,7 @@ async function rotateStore(run, connection, { backups, removed, facts }) {
     const [made] = backups;
     const gone = new Set(removed);
     const catalogue = { backups: backups.filter(({ id }) => !gone.has((0,names/* manifestFile */.YE)(id))) };
-    await withStore(run, async (store) => {
+    await (0,offsite_backups/* withStore */.aH)(run, async (store) => {
         if (store !== null && made !== undefined)
             await rotateCopies(run, store, { catalogue, facts, connection }, made);
     });
@@ -32061,11 +32202,11 @@ const publication = (manifest) => [
     manifest.id,
     manifest.file,
     manifest.sha256,
-    serializeManifest(manifest),
+    (0,backups_manifest/* serializeManifest */.MZ)(manifest),
 ];
 function showMade(run, manifest) {
     const { report } = run;
-    report.backup = factsOf(run, { manifest, state: 'ok' });
+    report.backup = (0,commands_catalogue/* factsOf */.xS)(run, { manifest, state: 'ok' });
     report.recovery = manifest.recovery;
     report.tables = manifest.content?.tables ?? [];
     report.foreignKeyViolations = foreignKeyViolations(manifest);
@@ -32081,7 +32222,7 @@ function unpublished(run, connection, { manifest, catalogue }, error) {
     }
     run.report.backup = null;
     run.report.recovery = [];
-    showBackups(run, catalogue.backups);
+    (0,commands_catalogue/* showBackups */.Fp)(run, catalogue.backups);
     return error;
 }
 /**
@@ -32095,13 +32236,13 @@ function timeAfter(started, { backups }) {
 /** Retention with the backup of this run, the newest of all. */
 function planWith(run, id, createdAt, { backups }) {
     const made = { id, createdAt, verified: true, pinned: run.settings.pin, safety: false };
-    return plan(run, [made, ...toCandidates(backups)]);
+    return (0,commands_catalogue/* plan */.et)(run, [made, ...(0,backups_catalogue/* toCandidates */.Gt)(backups)]);
 }
 /** An empty copy is not a backup, unless the newest verified one is empty as well. Throws E_EMPTY. */
-function backup_checkContent({ database }, facts, catalogue) {
+function checkContent({ database }, facts, catalogue) {
     if (facts.number('objects') > 0)
         return;
-    if (newestVerified(catalogue.backups)?.manifest.content?.objects === 0)
+    if ((0,backups_catalogue/* newestVerified */.x9)(catalogue.backups)?.manifest.content?.objects === 0)
         return;
     throw database.empty(facts);
 }
@@ -32121,8 +32262,8 @@ function backup_objectionTo({ settings }, manifest, { backups }, refusal) {
 }
 async function youngEnough(run, connection) {
     const { settings, log, report } = run;
-    const catalogue = catalogueOf(run, await connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), (0,directory/* look */.Op)(run)));
-    const newest = newestVerified(catalogue.backups);
+    const catalogue = (0,commands_catalogue/* catalogueOf */.vq)(run, await connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), (0,directory/* look */.Op)(run)));
+    const newest = (0,backups_catalogue/* newestVerified */.x9)(catalogue.backups);
     const age = newest === null ? null : run.now().getTime() - newest.createdAt.getTime();
     if (newest === null || age === null || age > (settings.skipIfYoungerThanMs ?? 0)) {
         report.problems = []; // the same catalogue is read again, under the lock
@@ -32132,7 +32273,7 @@ async function youngEnough(run, connection) {
     if (hashed.need('sha256') !== newest.manifest.sha256) {
         throw new errors/* BackupError */.hj('E_CHECKSUM', `${newest.manifest.file} is young enough, but its SHA-256 is ${hashed.need('sha256')}, not ${newest.manifest.sha256} as in its manifest`, 'Do not rely on that backup; look at the disk. Remove `skip-if-younger-than` to take a new one. Nothing was changed.');
     }
-    report.backup = factsOf(run, newest);
+    report.backup = (0,commands_catalogue/* factsOf */.xS)(run, newest);
     // made anew: what the manifest on the host says is not for us to recommend
     report.recovery = run.database.recovery(newest.manifest, report.directory, settings);
     await copyOffsite(run, connection, newest.manifest);
@@ -32144,7 +32285,7 @@ async function youngEnough(run, connection) {
 async function dryRun(run, connection) {
     const { settings, database, log, report } = run;
     const facts = await log.group('Look', () => connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), database.inspect(settings)));
-    const catalogue = catalogueOf(run, facts);
+    const catalogue = (0,commands_catalogue/* catalogueOf */.vq)(run, facts);
     log.info(`would copy ${database.plan(facts)} (${(0,reporting_format/* formatBytes */.z3)(facts.number('source_bytes'))}), compress it with ${facts.get('compressor')}, into ${report.directory}`);
     if (settings.s3 !== null) {
         const { bucket, prefix } = settings.s3;
@@ -32157,14 +32298,14 @@ async function dryRun(run, connection) {
         pinned: settings.pin,
         safety: false,
     };
-    const retention = plan(run, [made, ...toCandidates(catalogue.backups)]);
-    tellPlan(run, without(made.id, retention), true);
+    const retention = (0,commands_catalogue/* plan */.et)(run, [made, ...(0,backups_catalogue/* toCandidates */.Gt)(catalogue.backups)]);
+    (0,commands_catalogue/* tellPlan */.fb)(run, without(made.id, retention), true);
     if (retention.refusal !== null)
         (0,connect/* warn */.R8)(run, `the rotation would be refused: ${retention.refusal}`);
-    await withStore(run, async (store) => {
+    await (0,offsite_backups/* withStore */.aH)(run, async (store) => {
         if (store === null || settings.s3?.keep === null)
             return;
-        const copies = await lookOffsite(run, store, { catalogue, facts, connection });
+        const copies = await (0,offsite_backups/* lookOffsite */.wd)(run, store, { catalogue, facts, connection });
         const planned = await planCopies(run, copies, [made]);
         if (planned === null)
             return;
@@ -32191,7 +32332,7 @@ async function change(run, decide) {
         const facts = settings.dryRun
             ? await connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), (0,directory/* look */.Op)(run))
             : await connection.send(...(0,directory/* openDirectory */.AJ)(run, 'change'), (0,directory/* lookLocked */.M7)(run, settings.backup ?? settings.name));
-        const catalogue = catalogueOf(run, facts);
+        const catalogue = (0,commands_catalogue/* catalogueOf */.vq)(run, facts);
         const { rewrite, remove = [], after } = await decide({ catalogue, facts, connection });
         report.ok = after === undefined || settings.dryRun;
         if (settings.dryRun)
@@ -32241,11 +32382,11 @@ function notFound(run, backups, where) {
  */
 async function deleteBackup(run) {
     const { settings, log, report } = run;
-    await withStore(run, (store) => change(run, async (found) => {
+    await (0,offsite_backups/* withStore */.aH)(run, (store) => change(run, async (found) => {
         const { backups } = found.catalogue;
         if (store === null)
             return { remove: [decide(run, find(run, found.catalogue), backups)] };
-        const copies = await lookOffsite(run, store, found);
+        const copies = await (0,offsite_backups/* lookOffsite */.wd)(run, store, found);
         const inStore = copies.catalogue.backups;
         const [onHost, copy] = [backups, inStore].map((all) => all.find(({ id }) => id === settings.backup));
         const doomed = onHost ?? copy;
@@ -32256,7 +32397,7 @@ async function deleteBackup(run) {
         const left = backups.filter((backup) => backup !== onHost);
         if (copy === undefined)
             return { remove: [checked] };
-        report.backup = factsOf(run, doomed, onHost === undefined ? ['s3'] : ['host', 's3'], onHost === undefined ? 's3' : 'host');
+        report.backup = (0,commands_catalogue/* factsOf */.xS)(run, doomed, onHost === undefined ? ['s3'] : ['host', 's3'], onHost === undefined ? 's3' : 'host');
         await checkCopy(run, copies, copy);
         log.info(`${settings.dryRun ? 'would delete' : 'deleting'} ${copy.files.map((file) => copies.uri + file).join(', ')}`);
         return { remove: onHost === undefined ? [] : [onHost], after: () => deleteCopy(run, copies, copy, left) };
@@ -32265,7 +32406,7 @@ async function deleteBackup(run) {
 /** Returns the backup when it may be deleted on the host; `all`: what is there, null when this backup is not. Throws E_POLICY. */
 function decide(run, doomed, all) {
     const { settings, log, report } = run;
-    report.backup = factsOf(run, doomed);
+    report.backup = (0,commands_catalogue/* factsOf */.xS)(run, doomed);
     if (doomed.manifest.pinned !== null) {
         throw new errors/* BackupError */.hj('E_POLICY', `${doomed.id} is pinned: ${doomed.manifest.pinned.reason}`, all === null
             ? 'It is only in the store, where nothing is written again: if it really may go, delete it with the tools of the store. Nothing was deleted.'
@@ -32276,7 +32417,7 @@ function decide(run, doomed, all) {
     const others = all.filter((backup) => backup !== doomed);
     const verified = others.filter((backup) => backup.state === 'ok').length;
     if (doomed.state === 'ok' && verified < settings.keepMinimum) {
-        throw tooFew(run, newestVerified(others) === null ? `${doomed.id} is the last verified backup` : left(run, doomed, verified, ''));
+        throw tooFew(run, (0,backups_catalogue/* newestVerified */.x9)(others) === null ? `${doomed.id} is the last verified backup` : left(run, doomed, verified, ''));
     }
     log.info(`${settings.dryRun ? 'would delete' : 'deleting'} ${doomed.files.join(', ')}`);
     return doomed;
@@ -32296,6 +32437,8 @@ async function checkCopy(run, { store, uri, candidates }, { id, files }) {
 const left = ({ settings }, { id }, verified, where) => `deleting ${id} would leave ${(0,reporting_format/* counted */.hS)(verified, 'verified backup')}${where}, fewer than keep-minimum (${settings.keepMinimum})`;
 const tooFew = (_, message) => new errors/* BackupError */.hj('E_POLICY', message, 'Take a new backup first. Nothing was deleted.');
 
+// EXTERNAL MODULE: ./src/backups/copies.ts
+var copies = __nccwpck_require__(6410);
 ;// CONCATENATED MODULE: ./src/commands/list.ts
 
 
@@ -32308,11 +32451,11 @@ async function list(run) {
     const { settings, log, report } = run;
     await (0,connect/* connected */.aW)(run, async (connection) => {
         const facts = await connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), (0,directory/* look */.Op)(run));
-        const catalogue = catalogueOf(run, facts);
-        const uri = await withStore(run, async (store) => {
-            return store === null ? null : (await lookOffsite(run, store, { catalogue, facts, connection })).uri;
+        const catalogue = (0,commands_catalogue/* catalogueOf */.vq)(run, facts);
+        const uri = await (0,offsite_backups/* withStore */.aH)(run, async (store) => {
+            return store === null ? null : (await (0,offsite_backups/* lookOffsite */.wd)(run, store, { catalogue, facts, connection })).uri;
         });
-        for (const { backup, places } of placed(catalogue.backups, run.copies)) {
+        for (const { backup, places } of (0,copies/* placed */.GS)(catalogue.backups, run.copies)) {
             log.info(lineOf(backup, uri === null ? [] : places));
         }
         log.info(`${(0,reporting_format/* counted */.hS)(catalogue.backups.length, 'backup')} of ${settings.name} in ${report.directory}`);
@@ -32341,9 +32484,9 @@ async function pin(run) {
         const pinned = settings.command === 'pin' ? { reason: settings.pin ?? '', at: run.now().toISOString() } : null;
         const manifest = { ...old.manifest, pinned };
         const backup = { ...old, manifest };
-        report.backup = factsOf(run, backup);
+        report.backup = (0,commands_catalogue/* factsOf */.xS)(run, backup);
         log.info(`${settings.dryRun ? 'would ' : ''}${settings.command} ${old.id}${pinned === null ? '' : `: ${pinned.reason}`}`);
-        return { rewrite: { file: (0,names/* manifestFile */.YE)(old.id), text: serializeManifest(manifest), backup } };
+        return { rewrite: { file: (0,names/* manifestFile */.YE)(old.id), text: (0,backups_manifest/* serializeManifest */.MZ)(manifest), backup } };
     });
 }
 
@@ -32362,10 +32505,10 @@ async function pin(run) {
  */
 async function prune(run) {
     const { dryRun } = run.settings;
-    await withStore(run, (store) => change(run, async (found) => {
+    await (0,offsite_backups/* withStore */.aH)(run, (store) => change(run, async (found) => {
         const { catalogue } = found;
-        const retention = plan(run, toCandidates(catalogue.backups));
-        tellPlan(run, retention.decisions, dryRun || retention.refusal !== null);
+        const retention = (0,commands_catalogue/* plan */.et)(run, (0,backups_catalogue/* toCandidates */.Gt)(catalogue.backups));
+        (0,commands_catalogue/* tellPlan */.fb)(run, retention.decisions, dryRun || retention.refusal !== null);
         if (retention.refusal !== null) {
             if (!dryRun) {
                 throw new errors/* BackupError */.hj('E_POLICY', retention.refusal, 'Nothing was deleted. Change `keep`, `keep-minimum` or `max-delete`; `dry-run: true` shows the plan.');
@@ -32807,7 +32950,7 @@ function psqlThere(settings) {
 
 
 /** What the tools say when a dump can not be put back, and what to do about it; the first that fits. */
-const postgres_restore_failures_REASONS = [
+const REASONS = [
     [
         /role ".*" does not exist/s,
         () => 'The dump gives objects or rights to a role that is not on this server. Make it there, then restore again: `content.roles` of the manifest has the statements of all roles of the server that was backed up (without passwords).',
@@ -32869,7 +33012,7 @@ const postgres_restore_failures_REASONS = [
 /** Puts what host/programs/restore-postgres.sh reported into words; null for what is told as in a backup. */
 function restoreWords({ code, text, facts }, said, role, { given }) {
     const place = (0,neutralise/* quoteOutside */.Y)(given);
-    const advice = postgres_restore_failures_REASONS.find(([says]) => says.test(text))?.[1](role) ?? '';
+    const advice = REASONS.find(([says]) => says.test(text))?.[1](role) ?? '';
     switch (code) {
         case 'E_RESTORE':
             return [`the dump could not be restored into ${place}: ${(0,reporting_format/* clip */.$Q)(said, 1000)}`, advice];
@@ -33242,12 +33385,12 @@ const literal = (text) => `'${text.replaceAll("'", "''")}'`;
 
 
 
-const postgres_KINDS = { custom: 'dump', directory: 'tar', plain: 'sql' };
+const KINDS = { custom: 'dump', directory: 'tar', plain: 'sql' };
 /** PostgreSQL: one snapshot of a live database, by pg_dump and host/programs/postgres.sh. */
 function postgres(source, format) {
     return {
         engine: 'postgres',
-        kind: postgres_KINDS[format],
+        kind: KINDS[format],
         path: '',
         backup(settings, id, holder) {
             const { dump } = settings;
@@ -33260,7 +33403,7 @@ function postgres(source, format) {
                     holder,
                     lock_wait: (0,common/* seconds */.YA)(settings.lockWaitMs),
                     lock_wait_ms: String(settings.lockWaitMs),
-                    kind: postgres_KINDS[format],
+                    kind: KINDS[format],
                     // quoted even here: pg_dumpall takes a name with "=" in it for a whole connection string
                     name_only: connectionString({ database: source.database, parameters: [] }),
                     ...scratchArguments(source, settings, null),
@@ -33966,11 +34109,13 @@ function sideBySide(live, backup) {
     return [...tables].map(([name, counts]) => ({ name, ...counts })).sort((a, b) => lost(b) - lost(a));
 }
 
+// EXTERNAL MODULE: ./src/backups/identity.ts
+var backups_identity = __nccwpck_require__(4941);
 ;// CONCATENATED MODULE: ./src/databases/foreign-dump.ts
 
 
 const foreign_dump_KINDS = ['sqlite', 'dump', 'tar', 'sql'];
-const foreign_dump_COMPRESSIONS = ['zstd', 'gzip', 'none'];
+const COMPRESSIONS = ['zstd', 'gzip', 'none'];
 /**
  * A file on the host that this action did not make, as `look_dump` (host/programs/foreign.sh) found it. Throws E_NOT_FOUND, E_PERM,
  * E_CHECKSUM, or E_SOURCE_INVALID for what is no dump that can be restored, or none of this engine.
@@ -33982,7 +34127,7 @@ function foreignDump(facts, engine = null) {
     const kind = facts.need('dump_kind');
     const compression = facts.need('dump_compression');
     const sha256 = facts.need('dump_sha256');
-    if (!foreign_dump_KINDS.includes(kind) || !foreign_dump_COMPRESSIONS.includes(compression) || !/^[0-9a-f]{64}$/.test(sha256)) {
+    if (!foreign_dump_KINDS.includes(kind) || !COMPRESSIONS.includes(compression) || !/^[0-9a-f]{64}$/.test(sha256)) {
         throw new errors/* BackupError */.hj('E_INTERNAL', `the host reported a dump as ${(0,neutralise/* quoteOutside */.Y)(`${kind} ${compression} ${sha256}`, 200)}`);
     }
     const made = kind === 'sqlite' ? 'sqlite' : 'postgres';
@@ -34577,7 +34722,7 @@ async function readUnit(run, store, name, { id, files }, identity) {
 /** The backup of these files. Throws E_MANIFEST when there is none. */
 function read(run, name, files, text, identity) {
     const manifests = new Map(files.filter((one) => one.name.endsWith('.json')).map((one) => [one.name, text]));
-    const { backups, problems } = readCatalogue({ files, manifests }, { name, identity }, run.now());
+    const { backups, problems } = (0,backups_catalogue/* readCatalogue */.YW)({ files, manifests }, { name, identity }, run.now());
     const [backup] = backups;
     if (backup !== undefined)
         return backup;
@@ -34622,7 +34767,7 @@ async function chooseSource(run, connection) {
     const { wanted } = settings.restore;
     const looking = settings.dryRun ? (0,directory/* look */.Op)(run) : (0,directory/* lookLocked */.M7)(run, describeWanted(wanted));
     const facts = await connection.send(...(0,directory/* openDirectory */.AJ)(run, settings.dryRun ? 'look' : 'create'), looking);
-    const catalogue = catalogueOf(run, facts);
+    const catalogue = (0,commands_catalogue/* catalogueOf */.vq)(run, facts);
     if (wanted.by === 'file') {
         const found = await connection.send(['job', 'look_dump', [wanted.path]]);
         const dump = foreignDump(found, run.database.engine);
@@ -34646,7 +34791,7 @@ async function chooseSource(run, connection) {
         throw lost?.why ?? restore_source_notFound(run, catalogue, 'there is no backup');
     if (backup.state === 'unverified')
         (0,connect/* warn */.R8)(run, `${backup.id} was never verified, or found damaged; it is checked now`);
-    report.backup = factsOf(run, backup);
+    report.backup = (0,commands_catalogue/* factsOf */.xS)(run, backup);
     return { dump: restore_source_dumpOf(backup), from: backup.id, catalogue };
 }
 /** What the host has lost, from the store; null when the store does not have it either and the host has something else. */
@@ -34704,12 +34849,12 @@ async function fetched(run, connection, store, found, from) {
     if (backup !== null) {
         const { manifest } = backup;
         if (manifest.name !== run.settings.name && !run.settings.restore.allowOtherTarget) {
-            throw otherDatabase(`${manifest.id} is a backup of ${showIdentity(manifest.identity)}, not of ${run.settings.database.given}`);
+            throw otherDatabase(`${manifest.id} is a backup of ${(0,backups_identity/* showIdentity */.g)(manifest.identity)}, not of ${run.settings.database.given}`);
         }
         refuseDamagedCopy(backup);
         if (backup.state === 'unverified')
             (0,connect/* warn */.R8)(run, `${backup.id} was never verified when it was copied; it is checked now`);
-        run.report.backup = { ...factsOf(run, backup), path: uri };
+        run.report.backup = { ...(0,commands_catalogue/* factsOf */.xS)(run, backup), path: uri };
         const file = await fetchToHost(run, connection, store, found);
         return { dump: { ...restore_source_dumpOf(backup), file }, from };
     }
@@ -34745,7 +34890,7 @@ async function byId(run, connection, { id, name }, catalogue, facts) {
     if (own !== undefined)
         return usable(own);
     const there = name === settings.name ? facts : await connection.send(['job', 'look', [name, '']]);
-    const other = backupsNamed(run, name, there).find((backup) => backup.id === id);
+    const other = (0,commands_catalogue/* backupsNamed */.xI)(run, name, there).find((backup) => backup.id === id);
     if (other === undefined) {
         const broken = catalogue.unreadable.find((unit) => unit.id === id);
         const why = broken === undefined
@@ -34754,7 +34899,7 @@ async function byId(run, connection, { id, name }, catalogue, facts) {
         return { backup: null, lost: { ids: [id], why } };
     }
     if (!settings.restore.allowOtherTarget) {
-        throw otherDatabase(`${id} is a backup of ${showIdentity(other.manifest.identity)}, not of ${settings.database.given}`);
+        throw otherDatabase(`${id} is a backup of ${(0,backups_identity/* showIdentity */.g)(other.manifest.identity)}, not of ${settings.database.given}`);
     }
     return usable(other);
 }
@@ -34797,7 +34942,7 @@ function usable(backup) {
     return { backup, lost: null };
 }
 function refuseDamagedCopy(backup) {
-    if (!isDamagedCopy(backup.manifest))
+    if (!(0,backups_manifest/* isDamagedCopy */.z$)(backup.manifest))
         return;
     throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${backup.id} holds the files of a damaged database, byte by byte, and is no backup that can be restored`, `To get at what is in it: \`tar -xf\`, then \`sqlite3 FILE .recover\`. Nothing was restored.`);
 }
@@ -34809,9 +34954,9 @@ function restore_source_notFound(run, catalogue, message) {
 function checkTarget(run, dump, target, identity) {
     if (dump.manifest === null || run.settings.restore.allowOtherTarget)
         return;
-    if (sameDatabase(dump.manifest.identity, identity))
+    if ((0,backups_identity/* sameDatabase */.K)(dump.manifest.identity, identity))
         return;
-    throw otherDatabase(`${dump.manifest.id} is a backup of ${showIdentity(dump.manifest.identity)}, and ${target} is ${showIdentity(identity)}`);
+    throw otherDatabase(`${dump.manifest.id} is a backup of ${(0,backups_identity/* showIdentity */.g)(dump.manifest.identity)}, and ${target} is ${(0,backups_identity/* showIdentity */.g)(identity)}`);
 }
 function otherDatabase(message) {
     return new errors/* BackupError */.hj('E_TARGET_MISMATCH', message, 'If it is meant, for example to fill a staging database, set `allow-other-target: true`. Nothing was changed.');
@@ -34872,11 +35017,11 @@ async function takeSafetyBackup(run, connection, { database, restoring, damaged,
         await connection.send([
             'job',
             'finish',
-            [id, manifest.file, manifest.sha256, serializeManifest(manifest), (0,directory/* statusOf */.c2)(run), ...removalArguments(removed)],
+            [id, manifest.file, manifest.sha256, (0,backups_manifest/* serializeManifest */.MZ)(manifest), (0,directory/* statusOf */.c2)(run), ...removalArguments(removed)],
         ]);
         if (name === run.settings.name) {
             catalogue.backups = [backup, ...catalogue.backups.filter((old) => !removed.includes(old))];
-            showBackups(run, catalogue.backups);
+            (0,commands_catalogue/* showBackups */.Fp)(run, catalogue.backups);
         }
         run.log.info(`safety backup ${id}: ${(0,reporting_format/* formatBytes */.z3)(manifest.bytes)}, pinned`);
         if (damaged)
@@ -35220,7 +35365,7 @@ async function checkRoom(folder, bytes) {
 async function describeHere(manifest, directory) {
     const { id, file, sha256 } = manifest;
     await (0,promises_.writeFile)((0,external_node_path_.join)(directory, (0,names/* checksumFile */.uu)(file)), `${sha256}  ${file}\n`, { mode: 0o600 });
-    await (0,promises_.writeFile)((0,external_node_path_.join)(directory, (0,names/* manifestFile */.YE)(id)), serializeManifest(manifest), { mode: 0o600 });
+    await (0,promises_.writeFile)((0,external_node_path_.join)(directory, (0,names/* manifestFile */.YE)(id)), (0,backups_manifest/* serializeManifest */.MZ)(manifest), { mode: 0o600 });
 }
 /** The payload as it lies on the host. */
 async function verify_on_runner_pull(run, { send, host }, manifest, to) {
@@ -35281,20 +35426,19 @@ const ROOM = 'Free some in a step before this one, take a runner with a larger d
  */
 async function verify(run) {
     const { settings, report } = run;
-    const { s3, backupInStore: located, dryRun, verifyOn } = settings;
+    const { s3, backupInStore: located, dryRun } = settings;
     await (0,directory/* connectedToChange */.RW)(run, async (connection) => {
         const looking = dryRun ? (0,directory/* look */.Op)(run) : (0,directory/* lookLocked */.M7)(run, settings.backup ?? settings.name);
-        const how = s3 !== null && verifyOn === 'host' ? 'create' : 'change';
-        const facts = await connection.send(...(0,directory/* openDirectory */.AJ)(run, dryRun ? 'look' : how), looking);
-        const catalogue = catalogueOf(run, facts);
+        const facts = await connection.send(...(0,directory/* openDirectory */.AJ)(run, dryRun ? 'look' : 'change'), looking);
+        const catalogue = (0,commands_catalogue/* catalogueOf */.vq)(run, facts);
         if (located !== null) {
             await inStore(run, located.bucket, async (store) => {
-                await proveStored(run, connection, catalogue, store, await named(run, store, located));
+                await proveStored(run, connection, { catalogue, facts }, store, await named(run, store, located));
             });
         }
         else {
             const { backup, lost } = chosen(run, catalogue);
-            const isFound = lost !== null && s3 !== null && (await proveInstead(run, connection, catalogue, lost, facts));
+            const isFound = lost !== null && s3 !== null && (await proveInstead(run, connection, { catalogue, facts }, lost));
             if (!isFound) {
                 if (backup === null)
                     throw lost?.why ?? new errors/* BackupError */.hj('E_NOT_FOUND', 'there is no backup');
@@ -35306,7 +35450,7 @@ async function verify(run) {
 }
 async function proveHere(run, connection, catalogue, backup) {
     const { report } = run;
-    report.backup = factsOf(run, backup);
+    report.backup = (0,commands_catalogue/* factsOf */.xS)(run, backup);
     if (!tellWhich(run, backup.id))
         return;
     try {
@@ -35314,7 +35458,7 @@ async function proveHere(run, connection, catalogue, backup) {
             onHost: async (request) => connection.send(...request(backup.manifest)),
             pull: (to) => verify_on_runner_pull(run, connection, backup.manifest, to),
         });
-        const isMore = VERIFIED_LEVELS.indexOf(proof.level) >= VERIFIED_LEVELS.indexOf(backup.manifest.verified.level);
+        const isMore = backups_manifest/* VERIFIED_LEVELS */.FS.indexOf(proof.level) >= backups_manifest/* VERIFIED_LEVELS */.FS.indexOf(backup.manifest.verified.level);
         await record(run, connection, catalogue, backup, isMore ? proof : backup.manifest.verified);
     }
     catch (error) {
@@ -35327,13 +35471,13 @@ async function proveHere(run, connection, catalogue, backup) {
     }
 }
 /** The same of what the host has lost; false when the store does not have it either. */
-async function proveInstead(run, connection, catalogue, { id, why }, facts) {
+async function proveInstead(run, connection, onHost, { id, why }) {
     const { settings } = run;
     if (settings.s3?.onlyNamed)
         return false;
     return inStore(run, null, async (store) => {
         const looking = id === null
-            ? allInStore(run, store, run.database.identity(facts), () => true).then(([newest]) => newest)
+            ? allInStore(run, store, run.database.identity(onHost.facts), () => true).then(([newest]) => newest)
             : byIdInStore(run, store, settings.name, id);
         const found = await looking.catch((error) => {
             const { code, message, hint } = why;
@@ -35344,21 +35488,24 @@ async function proveInstead(run, connection, catalogue, { id, why }, facts) {
         if (settings.backup === null)
             checkAge(run, found.backup.createdAt);
         (0,connect/* warn */.R8)(run, `${why.message}: ${found.backup.id} is taken from ${found.uri}`);
-        await proveStored(run, connection, catalogue, store, found);
+        await proveStored(run, connection, onHost, store, found);
         return true;
     });
 }
-async function proveStored(run, connection, catalogue, store, found) {
+async function proveStored(run, connection, { catalogue, facts }, store, found) {
     const { backup, uri } = found;
     if (backup === null) {
         throw new errors/* BackupError */.hj('E_MANIFEST', `${uri} has no manifest beside it, so nothing tells what it should hold`, '`command: verify` proves backups that this action made. `command: restore` takes any dump.');
     }
-    run.report.backup = { ...factsOf(run, backup), path: uri };
+    run.report.backup = { ...(0,commands_catalogue/* factsOf */.xS)(run, backup), path: uri };
     if (!tellWhich(run, uri))
         return;
     let fetched = null;
     const proof = await verify_prove(run, backup, {
         onHost: async (request) => {
+            // what is fetched has to lie somewhere
+            if (facts.get('missing') !== null)
+                await connection.send(...(0,directory/* openDirectory */.AJ)(run, 'create'), (0,directory/* lookLocked */.M7)(run, uri));
             fetched = await fetchToHost(run, connection, store, found);
             return connection.send(...request({ ...backup.manifest, file: fetched }));
         },
@@ -35376,7 +35523,7 @@ async function proveStored(run, connection, catalogue, store, found) {
     // What was proven are the bytes of the store: a backup whose own were found damaged does not become good by that.
     const own = catalogue.backups.find(({ id }) => id === backup.id);
     if (own?.state === 'ok' && own.manifest.sha256 === backup.manifest.sha256) {
-        const isMore = VERIFIED_LEVELS.indexOf(proof.level) >= VERIFIED_LEVELS.indexOf(own.manifest.verified.level);
+        const isMore = backups_manifest/* VERIFIED_LEVELS */.FS.indexOf(proof.level) >= backups_manifest/* VERIFIED_LEVELS */.FS.indexOf(own.manifest.verified.level);
         await record(run, connection, catalogue, own, isMore ? proof : own.manifest.verified);
         return;
     }
@@ -35409,9 +35556,9 @@ async function record(run, connection, catalogue, backup, verified) {
     const manifest = { ...backup.manifest, verified };
     const state = verified.level === 'none' ? 'unverified' : 'ok';
     const now = { ...backup, manifest, state };
-    showBackups(run, catalogue.backups.map((one) => (one.id === now.id ? now : one)));
-    run.report.backup = factsOf(run, now);
-    const text = serializeManifest(manifest);
+    (0,commands_catalogue/* showBackups */.Fp)(run, catalogue.backups.map((one) => (one.id === now.id ? now : one)));
+    run.report.backup = (0,commands_catalogue/* factsOf */.xS)(run, now);
+    const text = (0,backups_manifest/* serializeManifest */.MZ)(manifest);
     await connection.send(['job', 'change', [(0,directory/* statusOf */.c2)(run), (0,names/* manifestFile */.YE)(now.id), text]]);
 }
 /** The backup of that id, or the newest; the newest, whatever its state, must be younger than `max-age`, and nothing unreadable may be newer. */
@@ -35434,7 +35581,7 @@ function chosen(run, catalogue) {
     }
     const newest = backups
         // the files of a damaged database are kept, and are no backup
-        .filter(({ createdAt, manifest }) => !(0,backups_retention/* isFuture */.GJ)(createdAt, run.now()) && !isDamagedCopy(manifest))
+        .filter(({ createdAt, manifest }) => !(0,backups_retention/* isFuture */.GJ)(createdAt, run.now()) && !(0,backups_manifest/* isDamagedCopy */.z$)(manifest))
         .sort(backups_retention/* newestFirst */.ll)[0];
     const [broken] = [...unreadable].sort(backups_retention/* newestFirst */.ll);
     if (broken !== undefined && (newest === undefined || broken.createdAt > newest.createdAt)) {
@@ -36221,6 +36368,8 @@ const COMMANDS = {
     pin: pin,
     unpin: pin,
 };
+/** In the state that goes to `post`: the upload that is unfinished. */
+const UPLOAD = 'upload';
 /**
  * One step: settings, the command, the report. Never throws; alone decides whether the step fails. When `cancel` is
  * aborted, by us on `timeout` or by others, the run ends with that reason. False when `post` should look at the host.
@@ -36297,6 +36446,7 @@ function runOf(settings, log, report, signal) {
         now: () => new Date(),
         signal,
         hostIsClean: true,
+        noteUpload: (upload) => core/* saveState */.LZ(UPLOAD, upload === null ? '' : JSON.stringify(upload)),
         copies: [],
     };
 }
@@ -36613,14 +36763,18 @@ const UNREADABLE = ['E_S3_AUTH', 'E_NOT_FOUND', 'E_TOO_LARGE'];
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   b: () => (/* binding */ post)
 /* harmony export */ });
-/* harmony import */ var _commands_connect_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8926);
-/* harmony import */ var _commands_directory_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6769);
-/* harmony import */ var _commands_unfinished_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7957);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7452);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(507);
-/* harmony import */ var _reporting_log_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(48);
-/* harmony import */ var _reporting_report_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4778);
-/* harmony import */ var _settings_inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9332);
+/* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7264);
+/* harmony import */ var _commands_connect_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8926);
+/* harmony import */ var _commands_directory_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6769);
+/* harmony import */ var _commands_offsite_unfinished_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5832);
+/* harmony import */ var _commands_unfinished_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7957);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7452);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2380);
+/* harmony import */ var _reporting_log_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(48);
+/* harmony import */ var _reporting_report_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4778);
+/* harmony import */ var _settings_inputs_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(9332);
+
+
 
 
 
@@ -36632,24 +36786,29 @@ const UNREADABLE = ['E_S3_AUTH', 'E_NOT_FOUND', 'E_TOO_LARGE'];
 const LOCK_WAIT_MS = 30_000;
 /**
  * After a main that was killed, or that lost the host: makes sure that nothing of it is left there. The host cleans up
- * by itself when the connection ends; this waits for it, sweeps what a crash there left, and says so. Never fails the step.
+ * by itself when the connection ends; this waits for it, sweeps what a crash there left, and says so. An upload that was
+ * begun is given up in the store. Never fails the step.
  */
 async function post(signal) {
-    const log = (0,_reporting_log_js__WEBPACK_IMPORTED_MODULE_5__/* .actionsLog */ ._)();
+    const log = (0,_reporting_log_js__WEBPACK_IMPORTED_MODULE_7__/* .actionsLog */ ._)();
+    let run = null;
     try {
-        const { settings } = await (0,_settings_inputs_js__WEBPACK_IMPORTED_MODULE_6__/* .readSettings */ .s)();
+        const { settings } = await (0,_settings_inputs_js__WEBPACK_IMPORTED_MODULE_8__/* .readSettings */ .s)();
         if (settings.dryRun || settings.command === 'list')
             return;
-        const run = (0,_main_js__WEBPACK_IMPORTED_MODULE_4__/* .runOf */ .n)(settings, log, (0,_reporting_report_js__WEBPACK_IMPORTED_MODULE_7__/* .newReport */ .b)(new Date()), signal);
-        await (0,_commands_connect_js__WEBPACK_IMPORTED_MODULE_0__/* .connected */ .aW)(run, async (connection) => {
-            await (0,_commands_unfinished_js__WEBPACK_IMPORTED_MODULE_2__/* .finishingFirst */ .u)(run, connection).send(...(0,_commands_directory_js__WEBPACK_IMPORTED_MODULE_1__/* .openDirectory */ .AJ)(run, 'change'), (0,_commands_directory_js__WEBPACK_IMPORTED_MODULE_1__/* .lookLocked */ .M7)(run, 'clean-up', LOCK_WAIT_MS));
+        const made = (0,_main_js__WEBPACK_IMPORTED_MODULE_6__/* .runOf */ .ng)(settings, log, (0,_reporting_report_js__WEBPACK_IMPORTED_MODULE_9__/* .newReport */ .b)(new Date()), signal);
+        run = made;
+        await (0,_commands_connect_js__WEBPACK_IMPORTED_MODULE_1__/* .connected */ .aW)(made, async (connection) => {
+            await (0,_commands_unfinished_js__WEBPACK_IMPORTED_MODULE_4__/* .finishingFirst */ .u)(made, connection).send(...(0,_commands_directory_js__WEBPACK_IMPORTED_MODULE_2__/* .openDirectory */ .AJ)(made, 'change'), (0,_commands_directory_js__WEBPACK_IMPORTED_MODULE_2__/* .lookLocked */ .M7)(made, 'clean-up', LOCK_WAIT_MS));
         });
         log.info('the run ended early; nothing of it is left on the host');
     }
     catch (error) {
-        const { code, message } = (0,_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .describe */ .q0)(error);
+        const { code, message } = (0,_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .describe */ .q0)(error);
         log.warning(`the run ended early, and what it left on the host could not be looked at (${code}: ${message}). The host cleans up by itself within a minute, and the next run sweeps what is left`);
     }
+    if (run !== null)
+        await (0,_commands_offsite_unfinished_js__WEBPACK_IMPORTED_MODULE_3__/* .giveUpNoted */ .P)(run, _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .getState */ .Gu(_main_js__WEBPACK_IMPORTED_MODULE_6__/* .UPLOAD */ .oH));
 }
 
 
@@ -39121,6 +39280,7 @@ __nccwpck_require__.d(__webpack_exports__, {
   N4: () => (/* binding */ endGroup),
   z3: () => (/* binding */ error),
   V4: () => (/* binding */ getInput),
+  Gu: () => (/* binding */ getState),
   pq: () => (/* binding */ info),
   LZ: () => (/* binding */ saveState),
   C1: () => (/* binding */ setFailed),
@@ -39131,7 +39291,7 @@ __nccwpck_require__.d(__webpack_exports__, {
   $e: () => (/* binding */ warning)
 });
 
-// UNUSED EXPORTS: ExitCode, addPath, exportVariable, getBooleanInput, getIDToken, getMultilineInput, getState, group, isDebug, markdownSummary, notice, platform, setCommandEcho, toPlatformPath, toPosixPath, toWin32Path
+// UNUSED EXPORTS: ExitCode, addPath, exportVariable, getBooleanInput, getIDToken, getMultilineInput, group, isDebug, markdownSummary, notice, platform, setCommandEcho, toPlatformPath, toPosixPath, toWin32Path
 
 // EXTERNAL MODULE: external "os"
 var external_os_ = __nccwpck_require__(857);
