@@ -46,9 +46,12 @@ function feed(command: string[], text: string | Buffer, canary: string): Promise
   });
 }
 
-/** Every byte of the beginning, of the end of the program and of the request; 60 of the middle. */
-function cuts(program: number, whole: number): number[] {
-  const near = (at: number) => (at <= 150 && at % 3 === 0) || at % Math.ceil(program / 60) === 0 || at >= program - 80;
+/** Some of the beginning and of the middle; of the end of the program and of the request every byte, or every third. */
+function cuts(program: number, whole: number, step: number): number[] {
+  const near = (at: number) =>
+    (at <= 150 && at % 3 === 0) ||
+    at % Math.ceil(program / 60) === 0 ||
+    (at >= program - 80 && (whole - at) % step === 0);
   return Array.from({ length: whole + 1 }, (_, at) => at).filter(near);
 }
 
@@ -63,8 +66,9 @@ test.each(SHELLS)(
     const programBytes = Buffer.byteLength(program);
     expect((await feed(command, whole, canary)).canary).toBe(true);
 
-    const todo = cuts(programBytes, whole.length - 2);
-    expect(todo.length).toBeGreaterThan(250);
+    // bash reads the program byte by byte, each time
+    const todo = cuts(programBytes, whole.length - 2, name.startsWith('bash') ? 3 : 1);
+    expect(todo.length).toBeGreaterThan(150);
     const wrong: string[] = [];
     await Promise.all(
       Array.from({ length: 4 }, async (_, worker) => {

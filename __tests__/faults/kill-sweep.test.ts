@@ -10,7 +10,7 @@ import { type SlowTools, slowTools } from '../helpers/slow-tools.js';
 
 // The action gets a signal at many points of a run whose stages are made slow: from the start of the process to rotation.
 
-const AT_ONCE = 5;
+const AT_ONCE = 4;
 /** Milliseconds after the start of the process, after the line that ends the stage before, or after the copy was begun. */
 type After = RegExp | 'work folder' | null;
 const TRIGGERS: [after: After, ms: number[]][] = [
@@ -129,11 +129,17 @@ function complaints({ signal, result, directory, endMs }: Point): string[] {
   return wrong;
 }
 
-describe.each(['SIGINT', 'SIGKILL'] as const)('%s of the action', (signal) => {
-  test(`at ${POINTS.length} points of a run leaves nothing, and the next run works`, async () => {
+describe.each([
+  ['SIGINT', 0],
+  ['SIGKILL', 1],
+] as const)('%s of the action', (signal, from) => {
+  // every second point each: the time that a sweep takes is limited
+  const own = POINTS.filter((_, index) => index % 2 === from);
+
+  test(`at ${own.length} points of a run leaves nothing, and the next run works`, async () => {
     const points: Point[] = [];
-    for (let first = 0; first < POINTS.length; first += AT_ONCE) {
-      const batch = POINTS.slice(first, first + AT_ONCE);
+    for (let first = 0; first < own.length; first += AT_ONCE) {
+      const batch = own.slice(first, first + AT_ONCE);
       points.push(...(await Promise.all(batch.map((point) => runAndSignal(signal, point)))));
       expect(await leftAfter(scene.processes, 15_000)).toEqual([]);
     }
