@@ -15,7 +15,7 @@ const SECRETS: Record<string, string> = {
   's3-secret-access-key': 'S3_SECRET_ACCESS_KEY',
   's3-session-token': 'S3_SESSION_TOKEN',
 };
-const OF_THE_JOB = ['runs-on', 'timeout-minutes', 'environment', 'aws-role-to-assume'];
+const OF_THE_JOB = ['runs-on', 'timeout-minutes', 'environment', 'aws-role-to-assume', 'aws-role-duration-seconds'];
 /** What an output says that a command never sets, or, of a restore, always sets to false. */
 const NOT_OF: Record<(typeof CALLED)[number], string[]> = {
   backup: ['restore-outcome', 'restore-ms', 'safety-backup-id'],
@@ -69,10 +69,13 @@ describe.each(CALLED)('%s.yml', (command) => {
   test('passes on every output that the command sets', () => {
     const expected = Object.keys(action.outputs).filter((name) => !NOT_OF[command].includes(name));
     const from = (of: string) => Object.fromEntries(expected.map((name) => [name, `\${{ ${of}.outputs.${name} }}`]));
-    expect(Object.fromEntries(Object.entries(call.outputs).map(([name, { value }]) => [name, value]))).toEqual(
-      from(`jobs.${command}`),
-    );
-    expect(job.outputs).toEqual(from('steps.action'));
+    // a gate has to know of which attempt the backup is
+    const attempt = (value: string) => (command === 'backup' ? { 'run-attempt': `\${{ ${value} }}` } : {});
+    expect(Object.fromEntries(Object.entries(call.outputs).map(([name, { value }]) => [name, value]))).toEqual({
+      ...from(`jobs.${command}`),
+      ...attempt('jobs.backup.outputs.run-attempt'),
+    });
+    expect(job.outputs).toEqual({ ...from('steps.action'), ...attempt('github.run_attempt') });
   });
 
   test('runs our action at its own commit, an action that is pinned, and no script', () => {
@@ -87,7 +90,7 @@ describe.each(CALLED)('%s.yml', (command) => {
   test('leaves permissions to the caller, and waits for others of that host and database', () => {
     expect([file.permissions, job.permissions]).toEqual([undefined, undefined]);
     expect(job.concurrency).toEqual({
-      group: `db-backup \${{ inputs.host }} \${{ inputs.name || inputs.database || inputs.directory }}`,
+      group: `db-${command === 'restore' ? 'restore' : 'backup'} \${{ inputs.host }} \${{ inputs.name || inputs.database || inputs.directory }}`,
       queue: 'max',
       'cancel-in-progress': false,
     });

@@ -80,7 +80,7 @@ export async function readSettings(): Promise<{ settings: Settings; warnings: st
   ) {
     reader.missing(
       'restore-to',
-      'required with verify-on runner and verify restore: a PostgreSQL server as seen from the runner, for example postgresql://postgres:postgres@localhost/postgres of a service container',
+      'required with verify-on runner and verify restore: a PostgreSQL server as seen from the runner, for example postgresql://postgres:throw-away@localhost/postgres of a service container',
     );
   }
   const maxAge = reader.require('max-age', (text) => (text === 'none' ? text : parseAge(text)));
