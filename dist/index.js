@@ -28544,9 +28544,9 @@ function readOrphan(unit, now, place, { orphans, unreadable, problems }) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   AR: () => (/* binding */ contradicting),
 /* harmony export */   GS: () => (/* binding */ placed),
-/* harmony export */   Ox: () => (/* binding */ copyCandidates)
+/* harmony export */   Ox: () => (/* binding */ copyCandidates),
+/* harmony export */   xp: () => (/* binding */ isFromElsewhere)
 /* harmony export */ });
-/* unused harmony export isFromElsewhere */
 /* harmony import */ var _catalogue_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3718);
 /* harmony import */ var _retention_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7385);
 /** Backups that are in two places: on the host, and as copies in an S3 store. */
@@ -28576,10 +28576,13 @@ function contradicting(onHost, copies) {
 }
 /**
  * The copies as retention sees them, in the same order. A backup that is pinned on the host keeps its copy, which is never written
- * again. Two hosts may have databases of one name at one path, and share a bucket by mistake: what was made on another host is kept and not counted.
+ * again; of one whose manifest can not be read there, that is not known. Two hosts may have databases of one name at one path, and share a bucket by mistake: what was made on another host is kept and not counted.
  */
 function copyCandidates(copies, onHost, here) {
-    const pins = new Map(onHost.map(({ id, manifest }) => [id, manifest.pinned?.reason ?? null]));
+    const pins = new Map([
+        ...onHost.unreadable.map(({ id }) => [id, 'perhaps: its manifest on the host can not be read']),
+        ...onHost.backups.map(({ id, manifest }) => [id, manifest.pinned?.reason ?? null]),
+    ]);
     return (0,_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .toCandidates */ .Gt)(copies).map((candidate, at) => {
         const manifest = copies[at]?.manifest;
         const pinned = candidate.pinned ?? pins.get(candidate.id) ?? null;
@@ -29035,9 +29038,9 @@ function isFuture(createdAt, now) {
 /**
  * Decides which backups to keep. The plan is complete even when it is refused; a refused plan must not be carried out.
  * Semantics are those of `restic forget`: rules are OR-ed, the newest of each period wins, and only periods that hold a
- * backup use up a count.
+ * backup use up a count. `held`: what can not be deleted, with the reason, by id; it is kept, and is no deletion that a limit could refuse.
  */
-function planRetention(candidates, policy, now) {
+function planRetention(candidates, policy, now, held = new Map()) {
     const ordered = [...candidates].sort(newestFirst);
     // By id, so that of two candidates with one id (a lying listing) none is deleted while the other is kept.
     const reasons = new Map(ordered.map(({ id }) => [id, new Set()]));
@@ -29058,6 +29061,9 @@ function planRetention(candidates, policy, now) {
     applyRules(eligible, policy.rules, keep);
     const decisions = ordered.map(({ id }) => {
         const found = [...(reasons.get(id) ?? [])];
+        const lock = held.get(id);
+        if (found.length === 0 && lock !== undefined)
+            found.push(lock);
         return found.length > 0 ? { id, keep: true, reasons: found } : { id, keep: false, reasons: ['no rule keeps it'] };
     });
     const deletions = decisions.filter((decision) => !decision.keep).length;
@@ -29273,6 +29279,7 @@ function copyUri({ bucket, prefix }, { name, file }) {
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
   aW: () => (/* binding */ connected),
+  w4: () => (/* binding */ hostOf),
   Cp: () => (/* binding */ inSession),
   R8: () => (/* binding */ warn)
 });
@@ -30004,6 +30011,8 @@ class Phases {
         this.run.log.info(`${phase.name}: ${size}${(0,format/* formatDuration */.a3)(ms)}${rate}`);
     }
 }
+/** The host by its own name, as manifests keep it. */
+const hostOf = async (run, { hello }) => (await hello).get('hostname') ?? run.report.host;
 
 
 /***/ }),
@@ -30181,8 +30190,8 @@ async function lookOffsite(run, store, { catalogue: onHost, facts, connection })
         const why = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .Y)(listing.unread[0] ?? '', 300);
         problems.push(`${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_7__/* .counted */ .hS)(listing.unread.length, 'manifest')} could not be read, the first because ${why}`);
     }
-    const here = { host: (await connection.hello).get('hostname') ?? report.host, identity };
-    const candidates = (0,_backups_copies_js__WEBPACK_IMPORTED_MODULE_1__/* .copyCandidates */ .Ox)(catalogue.backups, onHost.backups, here);
+    const here = { host: await (0,_connect_js__WEBPACK_IMPORTED_MODULE_5__/* .hostOf */ .w4)(run, connection), identity };
+    const candidates = (0,_backups_copies_js__WEBPACK_IMPORTED_MODULE_1__/* .copyCandidates */ .Ox)(catalogue.backups, onHost, here);
     (0,_catalogue_js__WEBPACK_IMPORTED_MODULE_4__/* .tellProblems */ .sG)(run, problems.map((problem) => `in ${uri}: ${problem}`), uri);
     tellOfOthers(run, candidates, uri);
     run.copies = catalogue.backups;
@@ -31060,7 +31069,7 @@ var backups_manifest = __nccwpck_require__(8090);
 // EXTERNAL MODULE: ./src/backups/names.ts
 var names = __nccwpck_require__(1187);
 // EXTERNAL MODULE: ./src/backups/retention.ts + 1 modules
-var backups_retention = __nccwpck_require__(7385);
+var retention = __nccwpck_require__(7385);
 // EXTERNAL MODULE: ./src/errors.ts + 1 modules
 var errors = __nccwpck_require__(7452);
 // EXTERNAL MODULE: ./src/reporting/format.ts
@@ -31648,6 +31657,7 @@ var offsite_unfinished = __nccwpck_require__(5832);
 
 
 
+
 /**
  * Copies a published backup to the S3 store: the payload, which is read back, then the manifest, so that a manifest is never there
  * without its payload. What is there already is not sent again. Throws E_S3_*, or what became of the host; the upload that was begun
@@ -31713,27 +31723,34 @@ class Copying {
         const md5s = await this.askHost(fromHost);
         const upload = await store.begin(this.key, this.storing);
         run.noteUpload({ key: upload.key, id: upload.id });
+        let parts;
         try {
-            const parts = await (md5s === null ? this.throughRunner(upload, bytes) : this.byHost(upload, fromHost, md5s));
+            parts = await (md5s === null ? this.throughRunner(upload, bytes) : this.byHost(upload, fromHost, md5s));
             await store.complete(upload, parts, manifest.sha256);
-            run.noteUpload(null);
-            const ms = Math.round(performance.now() - started);
-            run.report.stages.push({ name: 'upload', ms, bytes: manifest.bytes });
-            run.log.info(`upload: ${(0,reporting_format/* formatBytes */.z3)(manifest.bytes)} in ${(0,reporting_format/* formatDuration */.a3)(ms)} (${(0,reporting_format/* formatRate */.CE)(manifest.bytes, ms)})`);
-            return [await this.readBack(upload, parts), md5s === null ? 'runner' : 'host'];
         }
         catch (error) {
             await (0,offsite_unfinished/* giveUp */.H)(run, store, upload);
             throw error;
         }
+        run.noteUpload(null);
+        const ms = Math.round(performance.now() - started);
+        run.report.stages.push({ name: 'upload', ms, bytes: manifest.bytes });
+        run.log.info(`upload: ${(0,reporting_format/* formatBytes */.z3)(manifest.bytes)} in ${(0,reporting_format/* formatDuration */.a3)(ms)} (${(0,reporting_format/* formatRate */.CE)(manifest.bytes, ms)})`);
+        const stored = await this.readBack(upload, parts).catch((error) => {
+            (0,connect/* warn */.R8)(run, `${this.uri} is in the store and was rejected: without a manifest it is no backup; delete it there`);
+            throw error;
+        });
+        return [stored, md5s === null ? 'runner' : 'host'];
     }
     /** The MD5 of each part when the host is to upload by itself, else null. */
     async askHost(upload) {
         const { run, s3, store } = this;
         if (s3.uploadVia === 'runner')
             return null;
-        if (s3.uploadVia === 'auto' && run.settings.transport.transport === 'local')
+        if (s3.uploadVia === 'auto' && run.settings.transport.transport === 'local') {
+            run.log.info('the upload goes through the runner, which is the host itself (transport: local)');
             return null;
+        }
         const { why, md5s } = await prepareOnHost(store, this.key, upload);
         if (md5s !== undefined) {
             run.log.info('the host uploads by itself (s3-upload-via)');
@@ -31937,12 +31954,11 @@ async function planCopies(run, { store, catalogue, candidates }, more = []) {
     const rules = s3?.keep ?? null;
     if (rules === null)
         return null;
-    const retention = (0,backups_retention/* planRetention */.SA)([...more, ...candidates], { rules, keepMinimum, maxDelete }, run.now());
-    const doomed = removals(retention, catalogue);
-    const held = await heldOf(store, name, doomed, run.now());
-    keepHeld(retention, held);
-    const isHeld = new Set(held.map(({ id }) => id));
-    return { retention, remove: doomed.filter(({ id }) => !isHeld.has(id)) };
+    const now = run.now();
+    const plan = (held = new Map()) => (0,retention/* planRetention */.SA)([...more, ...candidates], { rules, keepMinimum, maxDelete }, now, held);
+    const doomed = removals(plan(), catalogue);
+    const held = new Map((await heldOf(store, name, doomed, now)).map(({ id, why }) => [id, why]));
+    return { retention: plan(held), remove: doomed.filter(({ id }) => !held.has(id)) };
 }
 function keepHeld({ decisions }, held) {
     for (const { id, why } of held) {
@@ -32189,13 +32205,15 @@ async function publishCopyRotate(run, connection, made) {
     run.report.ok = true;
     await connection.send(['job', 'put_status', [(0,directory/* statusOf */.c2)(run)]]);
 }
-async function rotateStore(run, connection, { backups, removed, facts }) {
-    const [made] = backups;
+async function rotateStore(run, connection, made) {
+    const { backups, removed, facts } = made;
     const gone = new Set(removed);
-    const catalogue = { backups: backups.filter(({ id }) => !gone.has((0,names/* manifestFile */.YE)(id))) };
+    const left = backups.filter(({ id }) => !gone.has((0,names/* manifestFile */.YE)(id)));
+    const catalogue = { backups: left, unreadable: made.catalogue.unreadable };
+    const [own] = backups;
     await (0,offsite_backups/* withStore */.aH)(run, async (store) => {
-        if (store !== null && made !== undefined)
-            await rotateCopies(run, store, { catalogue, facts, connection }, made);
+        if (store !== null && own !== undefined)
+            await rotateCopies(run, store, { catalogue, facts, connection }, own);
     });
 }
 const publication = (manifest) => [
@@ -32230,7 +32248,7 @@ function unpublished(run, connection, { manifest, catalogue }, error) {
  * orders the runs; a run that began earlier and waited, or in the same second, must not look like the older one.
  */
 function timeAfter(started, { backups }) {
-    const newest = backups.find((backup) => !(0,backups_retention/* isFuture */.GJ)(backup.createdAt, started))?.createdAt.getTime() ?? 0;
+    const newest = backups.find((backup) => !(0,retention/* isFuture */.GJ)(backup.createdAt, started))?.createdAt.getTime() ?? 0;
     return new Date(Math.max(Math.floor(started.getTime() / 1000), newest / 1000 + 1) * 1000);
 }
 /** Retention with the backup of this run, the newest of all. */
@@ -32263,7 +32281,8 @@ function backup_objectionTo({ settings }, manifest, { backups }, refusal) {
 async function youngEnough(run, connection) {
     const { settings, log, report } = run;
     const catalogue = (0,commands_catalogue/* catalogueOf */.vq)(run, await connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), (0,directory/* look */.Op)(run)));
-    const newest = (0,backups_catalogue/* newestVerified */.x9)(catalogue.backups);
+    // A safety backup is the state that somebody wanted to leave.
+    const newest = (0,backups_catalogue/* newestVerified */.x9)(catalogue.backups.filter(({ manifest }) => manifest.reason !== 'safety'));
     const age = newest === null ? null : run.now().getTime() - newest.createdAt.getTime();
     if (newest === null || age === null || age > (settings.skipIfYoungerThanMs ?? 0)) {
         report.problems = []; // the same catalogue is read again, under the lock
@@ -32363,7 +32382,7 @@ function find(run, catalogue) {
     throw notFound(run, catalogue.backups, run.report.directory);
 }
 function notFound(run, backups, where) {
-    const newest = [...new Set(backups.toSorted(backups_retention/* newestFirst */.ll).map((backup) => backup.id))].slice(0, 5);
+    const newest = [...new Set(backups.toSorted(retention/* newestFirst */.ll).map((backup) => backup.id))].slice(0, 5);
     return new errors/* BackupError */.hj('E_NOT_FOUND', `there is no backup ${run.settings.backup} of ${run.settings.database.given} in ${where}`, `${newest.length === 0 ? 'There is none at all' : `The newest are ${newest.join(', ')}`}; \`command: list\` shows every one. Nothing was changed.`);
 }
 
@@ -34601,6 +34620,7 @@ function begin({ log, report }, bytes) {
 
 
 
+
 /** How many that the host has lost are looked for. */
 const MOST_LOST = 20;
 const AT_ONCE = 8;
@@ -34667,8 +34687,26 @@ async function lostInStore(run, store, name, ids) {
     }
     return found;
 }
-/** All of that name, newest first, until `isEnough`; those of another database are left out, and told. */
-async function allInStore(run, store, identity, isEnough) {
+const hereOf = async (run, connection, facts) => ({
+    host: await (0,connect/* hostOf */.w4)(run, connection),
+    identity: run.database.identity(facts),
+});
+/**
+ * All of that name, newest first, until `isEnough`; those of another database are left out, and told. A host takes its own when there are
+ * some. A new host may take those of one other, and between several nobody but a person can choose: then E_TARGET_MISMATCH.
+ */
+async function allInStore(run, store, here, isEnough) {
+    const isOwn = ({ manifest }) => here === null || !(0,copies/* isFromElsewhere */.xp)(manifest, here);
+    const found = await readAll(run, store, here?.identity ?? null, (backup) => isEnough(backup) && isOwn(backup));
+    const own = found.filter(({ backup }) => backup !== null && isOwn(backup));
+    if (own.length > 0)
+        return own;
+    const hosts = [...new Set(found.map(({ backup }) => backup?.manifest.host ?? ''))];
+    if (hosts.length <= 1)
+        return found;
+    throw new errors/* BackupError */.hj('E_TARGET_MISMATCH', `${store.uriOf(store.keyOf(run.settings.name, ''))}/ has backups of ${hosts.length} hosts (${(0,neutralise/* quoteOutside */.Y)(hosts.slice(0, 5).join(', '), 300)}), and none of this one, ${here?.host}`, `Name the one that is meant by its id (\`command: list\`), or set \`allow-other-target: true\` to take the newest of all. ${store_backups_NOTHING}`);
+}
+async function readAll(run, store, identity, isEnough) {
     const { name } = run.settings;
     const units = await unitsIn(store, name, '');
     const found = [];
@@ -34694,7 +34732,7 @@ async function unitsIn(store, name, beginning) {
         unit.files.push({ name: file, type: '-', bytes });
         units.set(id, unit);
     }
-    return [...units.values()].sort(backups_retention/* newestFirst */.ll);
+    return [...units.values()].sort(retention/* newestFirst */.ll);
 }
 /** null when it is not whole, or no backup of this database; the log says why. */
 async function readUnit(run, store, name, { id, files }, identity) {
@@ -34758,6 +34796,7 @@ const store_backups_NOTHING = 'Nothing was fetched, nothing was changed.';
 
 
 
+
 /**
  * What is to be restored, found under the lock, with `dry-run` without it, and brought to the host when it is in a store. Throws
  * E_NOT_FOUND, E_CHECKSUM, E_TARGET_MISMATCH, E_S3_*.
@@ -34800,11 +34839,11 @@ async function instead(run, connection, wanted, { backup, lost, catalogue, facts
         return null;
     const name = wanted.by === 'id' ? wanted.name : run.settings.name;
     return inStore(run, null, async (store) => {
-        const identity = run.settings.restore.allowOtherTarget ? null : run.database.identity(facts);
+        const here = run.settings.restore.allowOtherTarget ? null : await hereOf(run, connection, facts);
         let there = await lostInStore(run, store, name, lost.ids);
         if (wanted.by !== 'id' && backup === null && there.length === 0) {
             // the oldest one of a deploy counts, so all have to be looked at
-            there = await allInStore(run, store, identity, (one) => wanted.by === 'latest' && isLatest(one));
+            there = await allInStore(run, store, here, (one) => wanted.by === 'latest' && isLatest(one));
         }
         const known = [...catalogue.backups.filter(isGood), ...there.flatMap((one) => one.backup ?? [])];
         const best = wanted.by === 'id' ? there[0]?.backup : pick(wanted, known);
@@ -34815,7 +34854,7 @@ async function instead(run, connection, wanted, { backup, lost, catalogue, facts
             const { code, message, hint } = lost.why;
             throw new errors/* BackupError */.hj(code, `${message}, nor in ${store.uriOf(store.keyOf(name, ''))}/`, hint);
         }
-        (0,connect/* warn */.R8)(run, `${lost.why.message}: ${found.backup?.id} is taken from ${found.uri}`);
+        (0,connect/* warn */.R8)(run, `${lost.why.message}: ${found.backup?.id}, made on ${(0,neutralise/* quoteOutside */.Y)(found.backup?.manifest.host ?? '', 200)}, is taken from ${found.uri}`);
         return fetched(run, connection, store, found, found.backup?.id ?? found.uri);
     }).catch((error) => {
         if (backup === null || !(error instanceof errors/* BackupError */.hj) || !error.code.startsWith('E_S3_'))
@@ -34908,7 +34947,7 @@ const isGood = ({ state }) => state === 'ok';
 const isLatest = (backup) => isGood(backup) && backup.manifest.reason !== 'safety';
 /** The one of these that is meant. */
 function pick(wanted, backups) {
-    const good = backups.filter(isGood).sort(backups_retention/* newestFirst */.ll);
+    const good = backups.filter(isGood).sort(retention/* newestFirst */.ll);
     if (wanted.by === 'latest')
         return good.find(isLatest) ?? null;
     // A deploy that is run again takes another backup, of what it did the first time; so does the nightly one at that commit.
@@ -35045,7 +35084,7 @@ function nameOf(target) {
 function outlived({ backups }) {
     return backups
         .filter(({ manifest: { reason, pinned } }) => reason === 'safety' && (pinned === null || pinned.reason.startsWith(REASON)))
-        .sort(backups_retention/* newestFirst */.ll)
+        .sort(retention/* newestFirst */.ll)
         .slice(KEPT - 1);
 }
 
@@ -35419,6 +35458,7 @@ const ROOM = 'Free some in a step before this one, take a runner with a larger d
 
 
 
+
 /**
  * Proves one existing backup at the level asked for, and records the level and the time in its manifest on the host. One that turns out
  * to be damaged there is recorded as not verified, so that retention does not count on it. One that the host has lost is taken from the
@@ -35442,10 +35482,29 @@ async function verify(run) {
             if (!isFound) {
                 if (backup === null)
                     throw lost?.why ?? new errors/* BackupError */.hj('E_NOT_FOUND', 'there is no backup');
-                await proveHere(run, connection, catalogue, backup);
+                const isProven = await proveCopy(run, connection, { catalogue, facts }, backup);
+                if (!isProven)
+                    await proveHere(run, connection, catalogue, backup);
             }
         }
         report.ok = true;
+    });
+}
+/** With `verify-on: runner` the copy in the store spares the host, when there is one of the same bytes. False when there is none. */
+async function proveCopy(run, connection, onHost, backup) {
+    const { s3, verifyOn, name } = run.settings;
+    if (verifyOn !== 'runner' || s3 === null || s3.onlyNamed || backup.state === 'damaged')
+        return false;
+    return inStore(run, null, async (store) => {
+        const found = await byIdInStore(run, store, name, backup.id).catch((error) => {
+            run.signal.throwIfAborted();
+            (0,connect/* warn */.R8)(run, `${backup.id} is pulled from the host; the store did not help: ${(0,errors/* describe */.q0)(error).message}`);
+            return null;
+        });
+        if (found?.backup?.manifest.sha256 !== backup.manifest.sha256)
+            return false;
+        await proveStored(run, connection, onHost, store, found);
+        return true;
     });
 }
 async function proveHere(run, connection, catalogue, backup) {
@@ -35477,7 +35536,7 @@ async function proveInstead(run, connection, onHost, { id, why }) {
         return false;
     return inStore(run, null, async (store) => {
         const looking = id === null
-            ? allInStore(run, store, run.database.identity(onHost.facts), () => true).then(([newest]) => newest)
+            ? allInStore(run, store, await hereOf(run, connection, onHost.facts), () => true).then(([newest]) => newest)
             : byIdInStore(run, store, settings.name, id);
         const found = await looking.catch((error) => {
             const { code, message, hint } = why;
@@ -35487,7 +35546,8 @@ async function proveInstead(run, connection, onHost, { id, why }) {
             return false;
         if (settings.backup === null)
             checkAge(run, found.backup.createdAt);
-        (0,connect/* warn */.R8)(run, `${why.message}: ${found.backup.id} is taken from ${found.uri}`);
+        const { id: taken, manifest } = found.backup;
+        (0,connect/* warn */.R8)(run, `${why.message}: ${taken}, made on ${(0,neutralise/* quoteOutside */.Y)(manifest.host, 200)}, is taken from ${found.uri}`);
         await proveStored(run, connection, onHost, store, found);
         return true;
     });
@@ -35581,9 +35641,9 @@ function chosen(run, catalogue) {
     }
     const newest = backups
         // the files of a damaged database are kept, and are no backup
-        .filter(({ createdAt, manifest }) => !(0,backups_retention/* isFuture */.GJ)(createdAt, run.now()) && !(0,backups_manifest/* isDamagedCopy */.z$)(manifest))
-        .sort(backups_retention/* newestFirst */.ll)[0];
-    const [broken] = [...unreadable].sort(backups_retention/* newestFirst */.ll);
+        .filter(({ createdAt, manifest }) => !(0,retention/* isFuture */.GJ)(createdAt, run.now()) && !(0,backups_manifest/* isDamagedCopy */.z$)(manifest))
+        .sort(retention/* newestFirst */.ll)[0];
+    const [broken] = [...unreadable].sort(retention/* newestFirst */.ll);
     if (broken !== undefined && (newest === undefined || broken.createdAt > newest.createdAt)) {
         return gone(broken.id, unreadableError(broken.why));
     }
@@ -36621,6 +36681,8 @@ const TELLERS = [
         const names = askedFor(s3);
         if (names.length === 0 || status === null || status >= 500 !== (status === 501))
             return null;
+        if (isDenial(refusal))
+            return null; // which names the right that is lacking, for example to retention
         const text = `${code} ${message}`;
         const about = names.filter((name) => ABOUT[name]?.test(text));
         const unclear = status === 501 || ['NotImplemented', 'InvalidArgument', 'InvalidRequest'].includes(code);
@@ -36634,8 +36696,7 @@ const TELLERS = [
         return failed('E_NOT_FOUND', attempt, `it is in an archive, from which it has to be brought back first (${said(refusal)})`, 'Do that with `aws s3api restore-object`, wait until it is done, and run again.');
     },
     function denied(refusal, attempt) {
-        const { status, code } = refusal;
-        if (status !== 401 && status !== 403 && code !== 'AccessDenied')
+        if (!isDenial(refusal))
             return null;
         return failed('E_S3_AUTH', attempt, `the credentials may not do that (${said(refusal)})`, `Allow \`${attempt.right}\` on the bucket and its objects to whom they belong. A policy of the bucket or of the key that encrypts it can forbid it as well.`);
     },
@@ -36691,6 +36752,7 @@ function notSupported(names, attempt, why) {
 function notVerified(key, why) {
     return new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_S3_VERIFY', `the copy in the store, ${key}, is not what was sent: ${why}`, `Do not rely on that copy; delete it there, and run again. ${STAYS}`);
 }
+const isDenial = ({ status, code }) => status === 401 || status === 403 || code === 'AccessDenied';
 
 
 /***/ }),
@@ -38749,7 +38811,7 @@ async function readSettings() {
         verifyOn === 'runner' &&
         database?.engine === 'postgres' &&
         restoreTo === null) {
-        reader.missing('restore-to', 'required with verify-on runner and verify restore: a PostgreSQL server as seen from the runner, for example postgresql://postgres:postgres@localhost/postgres of a service container');
+        reader.missing('restore-to', 'required with verify-on runner and verify restore: a PostgreSQL server as seen from the runner, for example postgresql://postgres:throw-away@localhost/postgres of a service container');
     }
     const maxAge = reader.require('max-age', (text) => (text === 'none' ? text : parseAge(text)));
     const shrinkLimit = reader.require('shrink-limit', percentOrNone(1));

@@ -64,7 +64,11 @@ describe('candidates', () => {
 
   test('a pin in either place counts', () => {
     const copies = read(manifestOf(NEW), manifestOf(MIDDLE, pinned), manifestOf(OLD));
-    const found = copyCandidates(copies, read(manifestOf(NEW, pinned), manifestOf(MIDDLE)), HERE);
+    const found = copyCandidates(
+      copies,
+      { backups: read(manifestOf(NEW, pinned), manifestOf(MIDDLE)), unreadable: [] },
+      HERE,
+    );
     expect(found.map(({ id, pinned, verified }) => [id, pinned, verified])).toEqual([
       [NEW, 'audit', true],
       [MIDDLE, 'audit', true],
@@ -72,8 +76,18 @@ describe('candidates', () => {
     ]);
   });
 
+  test('a backup whose manifest on the host can not be read may be pinned there', () => {
+    const unreadable = [{ id: MIDDLE, createdAt: NOW, why: 'not JSON' }];
+    const found = copyCandidates(read(manifestOf(NEW), manifestOf(MIDDLE)), { backups: [], unreadable }, HERE);
+    expect(found.map(({ pinned }) => pinned)).toEqual([null, expect.stringContaining('can not be read')]);
+  });
+
   test('what was made on another host does not count', () => {
-    const [candidate] = copyCandidates(read(manifestOf(NEW, { host: 'staging' })), [], HERE);
+    const [candidate] = copyCandidates(
+      read(manifestOf(NEW, { host: 'staging' })),
+      { backups: [], unreadable: [] },
+      HERE,
+    );
     expect(candidate).toMatchObject({ verified: false, why: 'made on another host, staging' });
   });
 

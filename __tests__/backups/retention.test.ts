@@ -96,6 +96,16 @@ describe('refusals', () => {
     expect(planRetention(nightly(count), policy({ last: 10 }), NOW).refusal).toBe(refusal);
   });
 
+  test('what can not be deleted is kept, and is no deletion', () => {
+    const set = nightly(30);
+    expect(planRetention(set, policy({ last: 5 }), NOW).refusal).toContain('max-delete');
+    const locked = new Map(set.slice(3).map(({ id }) => [id, 'locked until 2026-12-24']));
+    const { decisions, refusal } = planRetention(set, policy({ last: 5 }), NOW, locked);
+    expect(refusal).toBeNull();
+    expect(decisions.map(({ keep }) => keep)).toEqual(set.map(() => true));
+    expect(decisions.slice(4, 6).map(({ reasons }) => reasons)).toEqual([['last 5 of 5'], ['locked until 2026-12-24']]);
+  });
+
   test('max-delete is a limit, and may be 0', () => {
     expect(planRetention(nightly(30), policy({ last: 10 }, { maxDelete: 20 }), NOW).refusal).toBeNull();
     expect(planRetention(nightly(30), policy({ last: 10 }, { maxDelete: 19 }), NOW).refusal).toBe(

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { expectBackup, expectFailure } from '../helpers/failure.js';
@@ -63,6 +63,15 @@ describe('skip-if-younger-than', () => {
     expect(dir.status()).toMatchObject({ ok: false, errorCode: 'E_CHECKSUM' });
     bytes[100] = (bytes[100] ?? 0) ^ 1;
     writeFileSync(file, bytes);
+
+    // what a restore has left behind is young, and not what anybody wants to go back to
+    const manifest = join(dir.path, `${id}.json`);
+    const text = readFileSync(manifest, 'utf8');
+    writeFileSync(manifest, JSON.stringify({ ...JSON.parse(text), reason: 'safety' }));
+    const other = expectBackup(await scene.run({ directory: dir.path, 'skip-if-younger-than': '1h' }));
+    expect(other).not.toBe(id);
+    for (const end of ['.json', '.sqlite.zst', '.sqlite.zst.sha256']) rmSync(join(dir.path, `${other}${end}`));
+    writeFileSync(manifest, text);
 
     const taken = await scene.run({ directory: dir.path, 'skip-if-younger-than': '1s' });
     expect(expectBackup(taken)).not.toBe(id);

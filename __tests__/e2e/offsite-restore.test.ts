@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -256,7 +256,7 @@ describe('what the host has lost', () => {
     const result = await restore({ backup: good, ...more });
     expectRestored(result);
     expect(reportOf(result).problems.map(({ message }) => message)).toContainEqual(
-      expect.stringMatching(new RegExp(`${said}.*: ${good} is taken from s3://`)),
+      expect.stringMatching(new RegExp(`${said}.*: ${good}, made on ${hostname()}, is taken from s3://`)),
     );
   });
 
@@ -290,6 +290,34 @@ describe('what the host has lost', () => {
     const alone = await restore();
     expect([alone.code, alone.outputs['backup-id'], content()]).toEqual([0, good, '1,2,3']);
     expect(alone.visible).toMatch(/whether the store has it is not known: listing s3:.*AccessDenied/);
+  });
+
+  /** The backup of the store again, as if another host had taken it. */
+  const alsoFrom = (host: string, hour: string): void => {
+    const id = `app-20260101T${hour}0000Z-abcd`;
+    const [payload, manifest] = ['.sqlite', '.json'].map((end) =>
+      kept.find(({ key }) => key === `p/app/${good}${end}`),
+    );
+    if (!payload || !manifest) throw new Error('the store lacks it');
+    const described = { ...JSON.parse(manifest.body.toString()), id, host, file: `${id}.sqlite` };
+    store(`p/app/${id}.sqlite`, payload.body, payload.headers);
+    store(`p/app/${id}.json`, Buffer.from(JSON.stringify({ ...described, createdAt: `2026-01-01T${hour}:00:00Z` })));
+  };
+
+  test('is not taken from another host as long as there is one of its own', async () => {
+    rmSync(scene.directory, { recursive: true });
+    alsoFrom('staging', '10');
+    for (const end of ['.sqlite', '.json']) s3.bucket.delete(`p/app/${good}${end}`, null);
+    const alone = await restore(); // a new host takes what there is
+    expect([alone.outputs['error-code'], alone.outputs['backup-id']]).toEqual(['', 'app-20260101T100000Z-abcd']);
+    expect(alone.visible).toContain('made on staging, is taken from');
+
+    alsoFrom('production', '11');
+    rmSync(scene.directory, { recursive: true });
+    const failure = expectFailure(await restore(), 'E_TARGET_MISMATCH', 'backups of 2 hosts (production, staging)');
+    expect(failure).toContain('by its id');
+    alsoFrom(hostname(), '09');
+    expect((await restore()).outputs).toMatchObject({ 'error-code': '', 'backup-id': 'app-20260101T090000Z-abcd' });
   });
 
   test('and the store does not have either', async () => {
@@ -339,6 +367,18 @@ describe('a proof on the runner', () => {
     expect(scene.manifest(good).verified.level).toBe('restore');
     expect(payloads()).toHaveLength(1);
     expect(payloads()[0]?.query.has('X-Amz-Signature')).toBe(false);
+  });
+
+  test('takes the bytes from the store, when it has them, and else from the host', async () => {
+    const result = await verify({ 'verify-on': 'runner', 's3-upload-via': 'host' });
+    expect(result.outputs).toMatchObject({ 'error-code': '', 's3-uri': uri() });
+    expect(result.visible).not.toContain('pull: ');
+    expect(payloads()).toHaveLength(1);
+    s3.fail(() => true, { status: 403, code: 'AccessDenied' });
+    const without = await verify({ 'verify-on': 'runner' });
+    expect(without.outputs).toMatchObject({ 'error-code': '', 's3-uri': '' });
+    expect(without.visible).toContain('pull: ');
+    expect(without.visible).toMatch(/is pulled from the host; the store did not help: .*AccessDenied/);
   });
 
   test('tells damage of the store, and leaves the host as it is', async () => {

@@ -1,5 +1,5 @@
 /** Backups that are in two places: on the host, and as copies in an S3 store. */
-import { type Backup, toCandidates } from './catalogue.js';
+import { type Backup, type Catalogue, toCandidates } from './catalogue.js';
 import type { Identity } from './identity.js';
 import { type Candidate, newestFirst } from './retention.js';
 
@@ -37,14 +37,17 @@ export function contradicting(onHost: readonly Backup[], copies: readonly Backup
 
 /**
  * The copies as retention sees them, in the same order. A backup that is pinned on the host keeps its copy, which is never written
- * again. Two hosts may have databases of one name at one path, and share a bucket by mistake: what was made on another host is kept and not counted.
+ * again; of one whose manifest can not be read there, that is not known. Two hosts may have databases of one name at one path, and share a bucket by mistake: what was made on another host is kept and not counted.
  */
 export function copyCandidates(
   copies: readonly Backup[],
-  onHost: readonly Backup[],
+  onHost: Pick<Catalogue, 'backups' | 'unreadable'>,
   here: { host: string; identity: Identity },
 ): Candidate[] {
-  const pins = new Map(onHost.map(({ id, manifest }) => [id, manifest.pinned?.reason ?? null]));
+  const pins = new Map([
+    ...onHost.unreadable.map(({ id }) => [id, 'perhaps: its manifest on the host can not be read'] as const),
+    ...onHost.backups.map(({ id, manifest }) => [id, manifest.pinned?.reason ?? null] as const),
+  ]);
   return toCandidates(copies).map((candidate, at) => {
     const manifest = copies[at]?.manifest;
     const pinned = candidate.pinned ?? pins.get(candidate.id) ?? null;

@@ -62,9 +62,14 @@ export function isFuture(createdAt: Date, now: Date): boolean {
 /**
  * Decides which backups to keep. The plan is complete even when it is refused; a refused plan must not be carried out.
  * Semantics are those of `restic forget`: rules are OR-ed, the newest of each period wins, and only periods that hold a
- * backup use up a count.
+ * backup use up a count. `held`: what can not be deleted, with the reason, by id; it is kept, and is no deletion that a limit could refuse.
  */
-export function planRetention(candidates: readonly Candidate[], policy: RetentionPolicy, now: Date): RetentionPlan {
+export function planRetention(
+  candidates: readonly Candidate[],
+  policy: RetentionPolicy,
+  now: Date,
+  held: ReadonlyMap<string, string> = new Map(),
+): RetentionPlan {
   const ordered = [...candidates].sort(newestFirst);
   // By id, so that of two candidates with one id (a lying listing) none is deleted while the other is kept.
   const reasons = new Map<string, Set<string>>(ordered.map(({ id }) => [id, new Set()]));
@@ -82,6 +87,8 @@ export function planRetention(candidates: readonly Candidate[], policy: Retentio
 
   const decisions = ordered.map(({ id }): Decision => {
     const found = [...(reasons.get(id) ?? [])];
+    const lock = held.get(id);
+    if (found.length === 0 && lock !== undefined) found.push(lock);
     return found.length > 0 ? { id, keep: true, reasons: found } : { id, keep: false, reasons: ['no rule keeps it'] };
   });
   const deletions = decisions.filter((decision) => !decision.keep).length;

@@ -131,12 +131,14 @@ async function publishCopyRotate(run: Run, connection: Connection, made: Made): 
   await connection.send(['job', 'put_status', [statusOf(run)]]);
 }
 
-async function rotateStore(run: Run, connection: Connection, { backups, removed, facts }: Made): Promise<void> {
-  const [made] = backups;
+async function rotateStore(run: Run, connection: Connection, made: Made): Promise<void> {
+  const { backups, removed, facts } = made;
   const gone = new Set(removed);
-  const catalogue = { backups: backups.filter(({ id }) => !gone.has(manifestFile(id))) };
+  const left = backups.filter(({ id }) => !gone.has(manifestFile(id)));
+  const catalogue = { backups: left, unreadable: made.catalogue.unreadable };
+  const [own] = backups;
   await withStore(run, async (store) => {
-    if (store !== null && made !== undefined) await rotateCopies(run, store, { catalogue, facts, connection }, made);
+    if (store !== null && own !== undefined) await rotateCopies(run, store, { catalogue, facts, connection }, own);
   });
 }
 
@@ -228,7 +230,8 @@ function objectionTo(
 async function youngEnough(run: Run, connection: Connection): Promise<boolean> {
   const { settings, log, report } = run;
   const catalogue = catalogueOf(run, await connection.send(...openDirectory(run, 'look'), look(run)));
-  const newest = newestVerified(catalogue.backups);
+  // A safety backup is the state that somebody wanted to leave.
+  const newest = newestVerified(catalogue.backups.filter(({ manifest }) => manifest.reason !== 'safety'));
   const age = newest === null ? null : run.now().getTime() - newest.createdAt.getTime();
   if (newest === null || age === null || age > (settings.skipIfYoungerThanMs ?? 0)) {
     report.problems = []; // the same catalogue is read again, under the lock

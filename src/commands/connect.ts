@@ -210,3 +210,7 @@ class Phases {
     this.run.log.info(`${phase.name}: ${size}${formatDuration(ms)}${rate}`);
   }
 }
+
+/** The host by its own name, as manifests keep it. */
+export const hostOf = async (run: Run, { hello }: Connection): Promise<string> =>
+  (await hello).get('hostname') ?? run.report.host;

@@ -9,7 +9,7 @@ import type { Store } from '../offsite/store.js';
 import { counted } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { showBackups, tellProblems } from './catalogue.js';
-import { type Connection, warn } from './connect.js';
+import { type Connection, hostOf, warn } from './connect.js';
 import type { Run } from './run.js';
 
 /** The copies of one database's backups in the store. */
@@ -24,7 +24,7 @@ export interface Copies {
 
 /** What is on the host, for telling which of the copies are of the same. */
 export interface OnHost {
-  catalogue: Pick<Catalogue, 'backups'>;
+  catalogue: Pick<Catalogue, 'backups' | 'unreadable'>;
   facts: Facts;
   connection: Connection;
 }
@@ -66,8 +66,8 @@ export async function lookOffsite(
     const why = quoteOutside(listing.unread[0] ?? '', 300);
     problems.push(`${counted(listing.unread.length, 'manifest')} could not be read, the first because ${why}`);
   }
-  const here = { host: (await connection.hello).get('hostname') ?? report.host, identity };
-  const candidates = copyCandidates(catalogue.backups, onHost.backups, here);
+  const here = { host: await hostOf(run, connection), identity };
+  const candidates = copyCandidates(catalogue.backups, onHost, here);
   tellProblems(
     run,
     problems.map((problem) => `in ${uri}: ${problem}`),

@@ -16,7 +16,7 @@ import { formatBytes, formatDuration, formatRate } from '../reporting/format.js'
 import { Progress } from '../reporting/progress.js';
 import type { OffsiteCopy } from '../reporting/report.js';
 import type { S3Settings } from '../settings/settings.js';
-import type { Connection } from './connect.js';
+import { type Connection, warn } from './connect.js';
 import { giveUp } from './offsite-unfinished.js';
 import type { Run } from './run.js';
 
@@ -82,27 +82,33 @@ class Copying {
     const md5s = await this.askHost(fromHost);
     const upload = await store.begin(this.key, this.storing);
     run.noteUpload({ key: upload.key, id: upload.id });
+    let parts: SentPart[];
     try {
-      const parts = await (md5s === null ? this.throughRunner(upload, bytes) : this.byHost(upload, fromHost, md5s));
+      parts = await (md5s === null ? this.throughRunner(upload, bytes) : this.byHost(upload, fromHost, md5s));
       await store.complete(upload, parts, manifest.sha256);
-      run.noteUpload(null);
-      const ms = Math.round(performance.now() - started);
-      run.report.stages.push({ name: 'upload', ms, bytes: manifest.bytes });
-      run.log.info(
-        `upload: ${formatBytes(manifest.bytes)} in ${formatDuration(ms)} (${formatRate(manifest.bytes, ms)})`,
-      );
-      return [await this.readBack(upload, parts), md5s === null ? 'runner' : 'host'];
     } catch (error) {
       await giveUp(run, store, upload);
       throw error;
     }
+    run.noteUpload(null);
+    const ms = Math.round(performance.now() - started);
+    run.report.stages.push({ name: 'upload', ms, bytes: manifest.bytes });
+    run.log.info(`upload: ${formatBytes(manifest.bytes)} in ${formatDuration(ms)} (${formatRate(manifest.bytes, ms)})`);
+    const stored = await this.readBack(upload, parts).catch((error: unknown) => {
+      warn(run, `${this.uri} is in the store and was rejected: without a manifest it is no backup; delete it there`);
+      throw error;
+    });
+    return [stored, md5s === null ? 'runner' : 'host'];
   }
 
   /** The MD5 of each part when the host is to upload by itself, else null. */
   private async askHost(upload: HostUpload): Promise<string[] | null> {
     const { run, s3, store } = this;
     if (s3.uploadVia === 'runner') return null;
-    if (s3.uploadVia === 'auto' && run.settings.transport.transport === 'local') return null;
+    if (s3.uploadVia === 'auto' && run.settings.transport.transport === 'local') {
+      run.log.info('the upload goes through the runner, which is the host itself (transport: local)');
+      return null;
+    }
     const { why, md5s } = await prepareOnHost(store, this.key, upload);
     if (md5s !== undefined) {
       run.log.info('the host uploads by itself (s3-upload-via)');

@@ -30,12 +30,12 @@ export async function planCopies(
   const { s3, name, keepMinimum, maxDelete } = run.settings;
   const rules = s3?.keep ?? null;
   if (rules === null) return null;
-  const retention = planRetention([...more, ...candidates], { rules, keepMinimum, maxDelete }, run.now());
-  const doomed = removals(retention, catalogue);
-  const held = await heldOf(store, name, doomed, run.now());
-  keepHeld(retention, held);
-  const isHeld = new Set(held.map(({ id }) => id));
-  return { retention, remove: doomed.filter(({ id }) => !isHeld.has(id)) };
+  const now = run.now();
+  const plan = (held = new Map<string, string>()): RetentionPlan =>
+    planRetention([...more, ...candidates], { rules, keepMinimum, maxDelete }, now, held);
+  const doomed = removals(plan(), catalogue);
+  const held = new Map((await heldOf(store, name, doomed, now)).map(({ id, why }) => [id, why]));
+  return { retention: plan(held), remove: doomed.filter(({ id }) => !held.has(id)) };
 }
 
 function keepHeld({ decisions }: RetentionPlan, held: readonly Held[]): void {

@@ -7,13 +7,14 @@ import type { Dump } from '../databases/restoring.js';
 import { BackupError, describe } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import type { Store } from '../offsite/store.js';
+import { quoteOutside } from '../reporting/neutralise.js';
 import type { Wanted } from '../settings/settings.js';
 import { backupsNamed, catalogueOf, factsOf } from './catalogue.js';
 import { type Connection, warn } from './connect.js';
 import { look, lookLocked, openDirectory } from './directory.js';
 import { fetchToHost } from './fetch.js';
 import type { Run } from './run.js';
-import { allInStore, byIdInStore, type InStore, inStore, lostInStore, named } from './store-backups.js';
+import { allInStore, byIdInStore, hereOf, type InStore, inStore, lostInStore, named } from './store-backups.js';
 
 /** What is to be restored: the dump, what it is called, and what else there is. */
 export interface Source {
@@ -72,11 +73,11 @@ async function instead(
   if (lost === null) return null;
   const name = wanted.by === 'id' ? wanted.name : run.settings.name;
   return inStore(run, null, async (store) => {
-    const identity = run.settings.restore.allowOtherTarget ? null : run.database.identity(facts);
+    const here = run.settings.restore.allowOtherTarget ? null : await hereOf(run, connection, facts);
     let there = await lostInStore(run, store, name, lost.ids);
     if (wanted.by !== 'id' && backup === null && there.length === 0) {
       // the oldest one of a deploy counts, so all have to be looked at
-      there = await allInStore(run, store, identity, (one) => wanted.by === 'latest' && isLatest(one));
+      there = await allInStore(run, store, here, (one) => wanted.by === 'latest' && isLatest(one));
     }
     const known = [...catalogue.backups.filter(isGood), ...there.flatMap((one) => one.backup ?? [])];
     const best = wanted.by === 'id' ? there[0]?.backup : pick(wanted, known);
@@ -86,7 +87,10 @@ async function instead(
       const { code, message, hint } = lost.why;
       throw new BackupError(code, `${message}, nor in ${store.uriOf(store.keyOf(name, ''))}/`, hint);
     }
-    warn(run, `${lost.why.message}: ${found.backup?.id} is taken from ${found.uri}`);
+    warn(
+      run,
+      `${lost.why.message}: ${found.backup?.id}, made on ${quoteOutside(found.backup?.manifest.host ?? '', 200)}, is taken from ${found.uri}`,
+    );
     return fetched(run, connection, store, found, found.backup?.id ?? found.uri);
   }).catch((error: unknown) => {
     if (backup === null || !(error instanceof BackupError) || !error.code.startsWith('E_S3_')) throw error;

@@ -1,15 +1,17 @@
 import { type Backup, readCatalogue } from '../backups/catalogue.js';
+import { isFromElsewhere } from '../backups/copies.js';
 import type { Identity } from '../backups/identity.js';
 import { manifestFile, parseFileName } from '../backups/names.js';
 import { newestFirst } from '../backups/retention.js';
 import { BackupError } from '../errors.js';
+import type { Facts } from '../host/session.js';
 import { STAYS } from '../offsite/failures.js';
 import type { Wanted } from '../offsite/reading.js';
 import type { Store, Stored } from '../offsite/store.js';
 import { formatBytes } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import type { S3Location } from '../settings/settings.js';
-import { warn } from './connect.js';
+import { type Connection, hostOf, warn } from './connect.js';
 import type { Run } from './run.js';
 
 /** A backup as a store has it, or a dump that this action did not make. */
@@ -95,8 +97,38 @@ export async function lostInStore(run: Run, store: Store, name: string, ids: rea
   return found;
 }
 
-/** All of that name, newest first, until `isEnough`; those of another database are left out, and told. */
+/** Which host and database are asked for; null: any. */
+export type Here = Parameters<typeof isFromElsewhere>[1] | null;
+
+export const hereOf = async (run: Run, connection: Connection, facts: Facts): Promise<Here> => ({
+  host: await hostOf(run, connection),
+  identity: run.database.identity(facts),
+});
+
+/**
+ * All of that name, newest first, until `isEnough`; those of another database are left out, and told. A host takes its own when there are
+ * some. A new host may take those of one other, and between several nobody but a person can choose: then E_TARGET_MISMATCH.
+ */
 export async function allInStore(
+  run: Run,
+  store: Store,
+  here: Here,
+  isEnough: (backup: Backup) => boolean,
+): Promise<InStore[]> {
+  const isOwn = ({ manifest }: Backup): boolean => here === null || !isFromElsewhere(manifest, here);
+  const found = await readAll(run, store, here?.identity ?? null, (backup) => isEnough(backup) && isOwn(backup));
+  const own = found.filter(({ backup }) => backup !== null && isOwn(backup));
+  if (own.length > 0) return own;
+  const hosts = [...new Set(found.map(({ backup }) => backup?.manifest.host ?? ''))];
+  if (hosts.length <= 1) return found;
+  throw new BackupError(
+    'E_TARGET_MISMATCH',
+    `${store.uriOf(store.keyOf(run.settings.name, ''))}/ has backups of ${hosts.length} hosts (${quoteOutside(hosts.slice(0, 5).join(', '), 300)}), and none of this one, ${here?.host}`,
+    `Name the one that is meant by its id (\`command: list\`), or set \`allow-other-target: true\` to take the newest of all. ${NOTHING}`,
+  );
+}
+
+async function readAll(
   run: Run,
   store: Store,
   identity: Identity | null,

@@ -7,6 +7,7 @@ import { BackupError, describe } from '../errors.js';
 import type { Facts, HostRequest } from '../host/session.js';
 import type { Store } from '../offsite/store.js';
 import { formatDuration } from '../reporting/format.js';
+import { quoteOutside } from '../reporting/neutralise.js';
 import { checkAsserts } from './asserts.js';
 import { catalogueOf, factsOf, showBackups } from './catalogue.js';
 import { notFound } from './change.js';
@@ -14,7 +15,7 @@ import { type Connection, warn } from './connect.js';
 import { connectedToChange, look, lookLocked, openDirectory, statusOf } from './directory.js';
 import { fetchToHost, fetchToRunner } from './fetch.js';
 import type { Run } from './run.js';
-import { allInStore, byIdInStore, type InStore, inStore, named } from './store-backups.js';
+import { allInStore, byIdInStore, hereOf, type InStore, inStore, named } from './store-backups.js';
 import { proveOnRunner, pull } from './verify-on-runner.js';
 
 /**
@@ -38,10 +39,27 @@ export async function verify(run: Run): Promise<void> {
       const isFound = lost !== null && s3 !== null && (await proveInstead(run, connection, { catalogue, facts }, lost));
       if (!isFound) {
         if (backup === null) throw lost?.why ?? new BackupError('E_NOT_FOUND', 'there is no backup');
-        await proveHere(run, connection, catalogue, backup);
+        const isProven = await proveCopy(run, connection, { catalogue, facts }, backup);
+        if (!isProven) await proveHere(run, connection, catalogue, backup);
       }
     }
     report.ok = true;
+  });
+}
+
+/** With `verify-on: runner` the copy in the store spares the host, when there is one of the same bytes. False when there is none. */
+async function proveCopy(run: Run, connection: Connection, onHost: OnHost, backup: Backup): Promise<boolean> {
+  const { s3, verifyOn, name } = run.settings;
+  if (verifyOn !== 'runner' || s3 === null || s3.onlyNamed || backup.state === 'damaged') return false;
+  return inStore(run, null, async (store) => {
+    const found = await byIdInStore(run, store, name, backup.id).catch((error: unknown) => {
+      run.signal.throwIfAborted();
+      warn(run, `${backup.id} is pulled from the host; the store did not help: ${describe(error).message}`);
+      return null;
+    });
+    if (found?.backup?.manifest.sha256 !== backup.manifest.sha256) return false;
+    await proveStored(run, connection, onHost, store, found);
+    return true;
   });
 }
 
@@ -79,7 +97,7 @@ async function proveInstead(run: Run, connection: Connection, onHost: OnHost, { 
   return inStore(run, null, async (store) => {
     const looking =
       id === null
-        ? allInStore(run, store, run.database.identity(onHost.facts), () => true).then(([newest]) => newest)
+        ? allInStore(run, store, await hereOf(run, connection, onHost.facts), () => true).then(([newest]) => newest)
         : byIdInStore(run, store, settings.name, id);
     const found = await looking.catch((error: unknown) => {
       const { code, message, hint } = why;
@@ -87,7 +105,8 @@ async function proveInstead(run: Run, connection: Connection, onHost: OnHost, { 
     });
     if (!found?.backup) return false;
     if (settings.backup === null) checkAge(run, found.backup.createdAt);
-    warn(run, `${why.message}: ${found.backup.id} is taken from ${found.uri}`);
+    const { id: taken, manifest } = found.backup;
+    warn(run, `${why.message}: ${taken}, made on ${quoteOutside(manifest.host, 200)}, is taken from ${found.uri}`);
     await proveStored(run, connection, onHost, store, found);
     return true;
   });

@@ -207,6 +207,7 @@ const TELLERS: Teller[] = [
     const { status, code, message } = refusal;
     const names = askedFor(s3);
     if (names.length === 0 || status === null || status >= 500 !== (status === 501)) return null;
+    if (isDenial(refusal)) return null; // which names the right that is lacking, for example to retention
     const text = `${code} ${message}`;
     const about = names.filter((name) => ABOUT[name]?.test(text));
     const unclear = status === 501 || ['NotImplemented', 'InvalidArgument', 'InvalidRequest'].includes(code);
@@ -225,8 +226,7 @@ const TELLERS: Teller[] = [
   },
 
   function denied(refusal, attempt) {
-    const { status, code } = refusal;
-    if (status !== 401 && status !== 403 && code !== 'AccessDenied') return null;
+    if (!isDenial(refusal)) return null;
     return failed(
       'E_S3_AUTH',
       attempt,
@@ -312,3 +312,5 @@ export function notVerified(key: string, why: string): BackupError {
     `Do not rely on that copy; delete it there, and run again. ${STAYS}`,
   );
 }
+
+const isDenial = ({ status, code }: Refusal): boolean => status === 401 || status === 403 || code === 'AccessDenied';
