@@ -82,8 +82,10 @@ in_maintenance() {
   (connection=$maintenance && sql -f maintenance.sql) >maintenance.said 2>maintenance.error
 }
 
+# drop_scratch: by one statement, which the server carries out also when we are killed while we wait; PostgreSQL 12 does not know it
 drop_scratch() {
-  in_maintenance "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$scratch';
+  in_maintenance "DROP DATABASE IF EXISTS $scratch WITH (FORCE);" ||
+    in_maintenance "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$scratch';
 DROP DATABASE IF EXISTS $scratch;" || [ -z "$made" ] || put note "the database $scratch of the rehearsal could not be dropped: $(cat maintenance.error)"
 }
 
