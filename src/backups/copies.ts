@@ -37,7 +37,8 @@ export function contradicting(onHost: readonly Backup[], copies: readonly Backup
 
 /**
  * The copies as retention sees them, in the same order. A backup that is pinned on the host keeps its copy, which is never written
- * again; of one whose manifest can not be read there, that is not known. Two hosts may have databases of one name at one path, and share a bucket by mistake: what was made on another host is kept and not counted.
+ * again; of one whose manifest can not be read there, that is not known. Two hosts may have databases of one name at one path, and
+ * share a bucket by mistake: what was made on another host is kept and not counted.
  */
 export function copyCandidates(
   copies: readonly Backup[],

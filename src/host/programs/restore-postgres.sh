@@ -13,7 +13,7 @@ look_restore_postgres() {
   begin_step "$@"
   check_payload
   reach_elsewhere
-  passing_on E_RESTORE 'the step' at_target look_target
+  step_at_target look_target
   # not of others before the runner knows that the client has no known holes
   [ "$kind$foreign" != dump ] || look_archive
   end_step
@@ -41,7 +41,7 @@ swap_restore_postgres() {
   if [ "$way" = in-place ]; then
     check_payload
     put_in_place
-  else passing_on E_RESTORE 'the step' at_target swap_databases; fi
+  else step_at_target swap_databases; fi
   end_step
 }
 
@@ -55,7 +55,7 @@ back_restore_postgres() {
       compressor "$safety_compressor" kind "$safety_kind" expected "$safety_expected" foreign ''
     check_payload
     put_in_place back
-  else passing_on E_RESTORE 'the step' at_target back_databases; fi
+  else step_at_target back_databases; fi
   end_step
 }
 
@@ -63,7 +63,7 @@ back_restore_postgres() {
 settle_restore_postgres() {
   begin_step "$@"
   reach_elsewhere
-  if [ "$way" = swap ]; then passing_on E_RESTORE 'the step' at_target settle_databases; fi
+  if [ "$way" = swap ]; then step_at_target settle_databases; fi
   rm -f ".work/restore-xact-$id"
   end_step
 }
@@ -76,7 +76,7 @@ recover_restore_postgres() {
   phase=$(sed -n 's/.*"phase":"\([a-z-]*\)".*/\1/p' ".work/restore-$name" 2>/dev/null)
   xact=''
   [ ! -f ".work/restore-xact-$id" ] || read -r xact <".work/restore-xact-$id"
-  if [ "$way:$xact" = in-place: ]; then put state unchanged; else passing_on E_RESTORE 'the step' at_target recover_databases phase "$phase" xact "$xact"; fi
+  if [ "$way:$xact" = in-place: ]; then put state unchanged; else step_at_target recover_databases phase "$phase" xact "$xact"; fi
   rm -f ".work/restore-xact-$id"
   end_step
 }
@@ -112,6 +112,9 @@ feed_target() {
     live "$live" new "$new" old "$old" way "$way" lock_wait "$lock_wait" min_free_kib "$min_free_kib" "$@" 9>&- ||
     { status=$? && [ $status = 99 ] && exit 99; failed E_RESTORE "the restore ended with the status $status"; }
 }
+
+# step_at_target COMMAND...: at_target, and passes on what it tells
+step_at_target() { passing_on E_RESTORE 'the step' at_target "$@"; }
 
 # look_archive: the tables of an archive, as far as its table of contents tells them: `4; 0 16385 TABLE DATA public docs owner`
 look_archive() {
