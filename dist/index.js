@@ -28576,7 +28576,8 @@ function contradicting(onHost, copies) {
 }
 /**
  * The copies as retention sees them, in the same order. A backup that is pinned on the host keeps its copy, which is never written
- * again; of one whose manifest can not be read there, that is not known. Two hosts may have databases of one name at one path, and share a bucket by mistake: what was made on another host is kept and not counted.
+ * again; of one whose manifest can not be read there, that is not known. Two hosts may have databases of one name at one path, and
+ * share a bucket by mistake: what was made on another host is kept and not counted.
  */
 function copyCandidates(copies, onHost, here) {
     const pins = new Map([
@@ -30723,8 +30724,8 @@ const ERRORS = {
         fix: 'Restore from a workflow with `workflow_dispatch`.',
     },
     E_TARGET_MISMATCH: {
-        cause: 'The backup was made from another database than the one that it would replace.',
-        fix: 'Check `backup` and `database`. If it is meant, set `allow-other-target: true`.',
+        cause: 'The backup was made from another database than the one that it would replace. Or the host has no backup, and the store has those of several other hosts.',
+        fix: 'Check `backup` and `database`, or name the backup by its id. If it is meant, set `allow-other-target: true`.',
     },
     E_TARGET_BUSY: {
         cause: 'Somebody has the live database open, and it can not be replaced under them.',
@@ -31679,6 +31680,8 @@ async function copyOffsite(run, connection, manifest) {
         store.close();
     }
 }
+/** What reading back says of an object that is not as it should be; other failures say nothing of it. */
+const REJECTED = ['E_S3_VERIFY', 'E_S3_UNSUPPORTED'];
 class Copying {
     run;
     connection;
@@ -31737,7 +31740,9 @@ class Copying {
         run.report.stages.push({ name: 'upload', ms, bytes: manifest.bytes });
         run.log.info(`upload: ${(0,reporting_format/* formatBytes */.z3)(manifest.bytes)} in ${(0,reporting_format/* formatDuration */.a3)(ms)} (${(0,reporting_format/* formatRate */.CE)(manifest.bytes, ms)})`);
         const stored = await this.readBack(upload, parts).catch((error) => {
-            (0,connect/* warn */.R8)(run, `${this.uri} is in the store and was rejected: without a manifest it is no backup; delete it there`);
+            if (REJECTED.includes((0,errors/* describe */.q0)(error).code)) {
+                (0,connect/* warn */.R8)(run, `${this.uri} is in the store and was rejected: without a manifest it is no backup; delete it there`);
+            }
             throw error;
         });
         return [stored, md5s === null ? 'runner' : 'host'];
@@ -34687,6 +34692,7 @@ async function lostInStore(run, store, name, ids) {
     }
     return found;
 }
+/** This host and the database on it. */
 const hereOf = async (run, connection, facts) => ({
     host: await (0,connect/* hostOf */.w4)(run, connection),
     identity: run.database.identity(facts),

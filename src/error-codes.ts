@@ -140,8 +140,9 @@ export const ERRORS = {
     fix: 'Restore from a workflow with `workflow_dispatch`.',
   },
   E_TARGET_MISMATCH: {
-    cause: 'The backup was made from another database than the one that it would replace.',
-    fix: 'Check `backup` and `database`. If it is meant, set `allow-other-target: true`.',
+    cause:
+      'The backup was made from another database than the one that it would replace. Or the host has no backup, and the store has those of several other hosts.',
+    fix: 'Check `backup` and `database`, or name the backup by its id. If it is meant, set `allow-other-target: true`.',
   },
   E_TARGET_BUSY: {
     cause: 'Somebody has the live database open, and it can not be replaced under them.',

@@ -208,8 +208,18 @@ describe('a store', () => {
     await withStore({ forgetful: true }, async (store) => {
       const result = await run(inputs, store);
       expectFailure(result, 'E_S3_UNSUPPORTED', `\`${Object.keys(inputs)[0]}\``, says, STAYS);
+      expect(result.visible).toMatch(/s3:\S+ is in the store and was rejected: .* delete it there/);
+      expect(result.visible).not.toContain('was removed from the store');
       await expectLeftWell(result, store);
     });
+  });
+
+  test('that can not be asked afterwards: nothing is known of the object, and nobody is told to delete it', async () => {
+    s3.fail(looking, { status: 403, code: 'AccessDenied' });
+    const result = await run({});
+    expectFailure(result, 'E_S3_AUTH', STAYS);
+    expect(result.visible).not.toContain('rejected');
+    s3.heal();
   });
 
   test.each<[Record<string, string>, Fault | null]>([

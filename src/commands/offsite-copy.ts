@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { type Manifest, serializeManifest } from '../backups/manifest.js';
 import { manifestFile } from '../backups/names.js';
-import { BackupError } from '../errors.js';
+import { BackupError, describe } from '../errors.js';
 import { pull } from '../host/download.js';
 import { installLine } from '../host/install-line.js';
 import { STAYS } from '../offsite/failures.js';
@@ -40,6 +40,9 @@ export async function copyOffsite(run: Run, connection: Connection, manifest: Ma
     store.close();
   }
 }
+
+/** What reading back says of an object that is not as it should be; other failures say nothing of it. */
+const REJECTED = ['E_S3_VERIFY', 'E_S3_UNSUPPORTED'];
 
 class Copying {
   private readonly key: string;
@@ -95,7 +98,9 @@ class Copying {
     run.report.stages.push({ name: 'upload', ms, bytes: manifest.bytes });
     run.log.info(`upload: ${formatBytes(manifest.bytes)} in ${formatDuration(ms)} (${formatRate(manifest.bytes, ms)})`);
     const stored = await this.readBack(upload, parts).catch((error: unknown) => {
-      warn(run, `${this.uri} is in the store and was rejected: without a manifest it is no backup; delete it there`);
+      if (REJECTED.includes(describe(error).code)) {
+        warn(run, `${this.uri} is in the store and was rejected: without a manifest it is no backup; delete it there`);
+      }
       throw error;
     });
     return [stored, md5s === null ? 'runner' : 'host'];

@@ -100,6 +100,7 @@ export async function lostInStore(run: Run, store: Store, name: string, ids: rea
 /** Which host and database are asked for; null: any. */
 export type Here = Parameters<typeof isFromElsewhere>[1] | null;
 
+/** This host and the database on it. */
 export const hereOf = async (run: Run, connection: Connection, facts: Facts): Promise<Here> => ({
   host: await hostOf(run, connection),
   identity: run.database.identity(facts),
