@@ -44,8 +44,9 @@ export const ERRORS = {
     fix: 'The message has the line that installs it on that distribution.',
   },
   E_TOOL_VERSION: {
-    cause: 'The PostgreSQL server is newer than the newest pg_dump on the host, which refuses to dump it.',
-    fix: 'Install the client that the message names, or set `container` where the server runs in one. Nothing was dumped.',
+    cause:
+      'The PostgreSQL server is newer than the newest pg_dump on the host, which refuses to dump it. Or the sqlite3 tool is older than 3.31: it can not be kept from running programs that a database names, and is not used.',
+    fix: 'Install the client that the message names, or set `container` where the server runs in one; SQLite: install sqlite3 3.31 or newer, or Python 3.7 or newer. Nothing was dumped.',
   },
   E_PERM: {
     cause:
@@ -72,7 +73,7 @@ export const ERRORS = {
   E_SOURCE_CORRUPT: {
     cause:
       'SQLite or the PostgreSQL server found damage in the database itself. A backup of it would be damaged too, so none was kept.',
-    fix: 'Do not delete older backups. Check the disk, then recover from the newest good backup or with `sqlite3 app.db .recover`.',
+    fix: 'Do not delete older backups. Check the disk, then recover from the newest good backup or with `sqlite3 app.db .recover | sqlite3 -safe new.db`.',
   },
   E_SOURCE_OWNER: {
     cause:

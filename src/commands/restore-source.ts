@@ -256,7 +256,7 @@ function refuseDamagedCopy(backup: Backup): void {
   throw new BackupError(
     'E_SOURCE_INVALID',
     `${backup.id} holds the files of a damaged database, byte by byte, and is no backup that can be restored`,
-    `To get at what is in it: \`tar -xf\`, then \`sqlite3 FILE .recover\`. Nothing was restored.`,
+    `To get at what is in it: \`tar -xf\`, then \`sqlite3 FILE .recover | sqlite3 -safe NEW-FILE\`. Nothing was restored.`,
   );
 }
 

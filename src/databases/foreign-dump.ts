@@ -157,7 +157,7 @@ function refusal(word: string, facts: Facts): BackupError {
     ),
     sqlite_script: invalid(
       `${path} is SQL of SQLite (\`.dump\`), which only the sqlite3 tool could read; that tool also runs commands that stand in such a file`,
-      `If you trust whoever made it: \`sqlite3 copy.db < ${path}\`, look at copy.db, and name that.`,
+      `Load it where such commands are refused: \`sqlite3 -safe copy.db < ${path}\`, look at copy.db, and name that.`,
     ),
     mysql: invalid(
       `${path} is a dump of MySQL or MariaDB`,

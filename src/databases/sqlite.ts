@@ -15,7 +15,7 @@ import {
   UNTOUCHED,
 } from './common.js';
 import type { Database } from './database.js';
-import { busy, sqliteRestoring, usersOf } from './sqlite-restoring.js';
+import { busy, QUICK_CHECK, sqliteRestoring, usersOf } from './sqlite-restoring.js';
 
 /** SQLite: one committed state of a live database, by host/programs/sqlite.sh. */
 export function sqlite(source: SqliteSource): Database {
@@ -81,7 +81,7 @@ export function sqlite(source: SqliteSource): Database {
       return [
         `cd ${quote(directory)} && sha256sum -c ${quote(`${file}.sha256`)}`,
         `restored=$(${sudo}mktemp -d)/restored.db && ${UNPACK[compression]} ${quote(file)} ${runAs === null ? '>' : `| ${sudo}tee > /dev/null`} "$restored"`,
-        `${sudo}sqlite3 "$restored" 'PRAGMA quick_check' # must print ok; do not go on otherwise`,
+        `${sudo}sqlite3 "$restored" ${quote(QUICK_CHECK)} # must print ok; do not go on otherwise`,
         `# then${runAs === null ? ', as the owner of the database' : ''}, best with the application stopped:`,
         `${sudo}test -s "$restored" && ${sudo}sqlite3 ${quote(path)} '.timeout 30000' ".restore $restored"`,
       ];
@@ -126,7 +126,7 @@ export function sqlite(source: SqliteSource): Database {
             `SQLite found damage in ${path}: ${said}`,
             /\b(NULL|NUMERIC|TEXT|non-[A-Z]+) value in /.test(failure.text)
               ? `Rows break a constraint of their table, which SQLite counts as damage. Correct the rows, or set \`verify: checksum\`. ${UNTOUCHED}`
-              : `A backup of it would be damaged too, so none was kept, and no older one was deleted: keep them. Check the disk, then restore the newest good backup, or try \`sqlite3 ${path} .recover\` into a new file.`,
+              : `A backup of it would be damaged too, so none was kept, and no older one was deleted: keep them. Check the disk, then restore the newest good backup, or try \`sqlite3 ${path} .recover | sqlite3 -safe NEW-FILE\`.`,
           );
         case 'E_BUSY':
           return new BackupError(
@@ -158,6 +158,12 @@ export function sqlite(source: SqliteSource): Database {
             NOT_KNOWN.test(failure.text)
               ? `The application brings this extension of SQLite, and the tool on the host does not know it. Verify at the level checksum. ${UNTOUCHED}`
               : UNTOUCHED,
+          );
+        case 'E_TOOL_VERSION':
+          return new BackupError(
+            'E_TOOL_VERSION',
+            `${said} on the host can not be kept from running programs that the schema of a database names (its function edit), and Python 3.7 or newer, which would do as well, is not there`,
+            `Install sqlite3 3.31 or newer, or Python 3.7 or newer. ${UNTOUCHED}`,
           );
         case 'E_TARGET_BUSY':
           return busy(path, usersOf(failure.facts));

@@ -113,6 +113,9 @@ passing_on() {
 # passed_on NAME: a fact of what was last passed on
 passed_on() { sed -n "s/^$mark set $1 //p" "$work/look"; }
 
+# need_number WHAT TEXT: of what others have said, before anybody calculates with it: bash carries out what is in a subscript there
+need_number() { case $2 in '' | *[!0-9]*) fail E_INTERNAL "$1 is no number" ;; esac }
+
 # feed FILE FUNCTION ARGS...: runs the function elsewhere, which says on stdout in which folder it reads a fifo called
 # archive, and writes the file there, decompressed. Fails as the function does.
 feed() {

@@ -102,8 +102,7 @@ find_target() {
 look_there() {
   arguments "$@"
   choose_sqlite
-  put sqlite_tool "$sqlite_tool"
-  put sqlite_version "$(sqlite_version)"
+  tell_sqlite
   find_target "$source" ''
   enter_place 64
   put target_free_kib "$(free_kib "$parent")"
@@ -188,16 +187,22 @@ sqlite_on_live() {
     run python3 -I -c "$sqlite_python" ask "$asked" "$busy_ms" "$mode" "$@"
   elif [ "$mode" = immutable ]; then
     ln -sf "$live" live.db
-    run sqlite3 -batch -init /dev/null -bail -readonly 'file:live.db?immutable=1' "$@"
+    sqlite_cli -readonly 'file:live.db?immutable=1' "$@"
   else
-    run sqlite3 -batch -init /dev/null -bail ${mode:+"$mode"} "$asked" ".timeout $busy_ms" "$@"
+    sqlite_cli "$mode" "$asked" ".timeout $busy_ms" "$@"
   fi 2>error
+}
+
+# live_facts: as copy_facts
+live_facts() {
+  with_facts sqlite_on_live >live.values || return
+  name_facts <live.values >live.facts
 }
 
 # tell_live_schema: settings, schema and rows, as far as they can be told while others write
 tell_live_schema() {
   corrupt=E_RESTORE unproven=E_RESTORE
-  sqlite_on_live "$sqlite_facts" >live.facts || sqlite_failed $? "$(cat error)"
+  live_facts || sqlite_failed $? "$(cat error)"
   put live_encoding "$(sed -n 's/^encoding //p' live.facts)"
   grep '^object ' live.facts >schema
   put_file live_schema schema

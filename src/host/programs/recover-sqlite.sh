@@ -33,12 +33,13 @@ written() {
     put note "$live is not there any more"
     return 1
   fi
+  need_number "the version in $note" "$1"
   now=$(sqlite_on_live 'PRAGMA schema_version') || sqlite_failed $? "what is live could not be told: $(cat error)"
   [ "$now" != "$1" ] || return 1
   if [ "$now" != $(($1 + 1)) ] || [ ! -s "$new" ]; then return 0; fi
   ln -sf "$new" copy.db
   copy_facts
-  sqlite_on_live "$sqlite_facts" >live.facts || sqlite_failed $? "$(cat error)"
+  live_facts || sqlite_failed $? "$(cat error)"
   grep '^object ' copy.facts >schema
   grep '^object ' live.facts | cmp -s - schema
 }

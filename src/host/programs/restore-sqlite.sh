@@ -58,8 +58,7 @@ load_there() {
   choose_sqlite
   find_target "$source" "$id"
   enter_place 64
-  put sqlite_tool "$sqlite_tool"
-  put sqlite_version "$(sqlite_version)"
+  tell_sqlite
   # in place, SQLite writes all of it once more, into -wal or -journal
   times=1
   [ "$way" != in-place ] || times=2
@@ -194,7 +193,7 @@ swap_there() {
   put state restored
   undo=''
   tell_users
-  sqlite_on_live "$sqlite_facts" >live.facts || not_read $?
+  live_facts || not_read $?
   put encoding "$(sed -n 's/^encoding //p' live.facts)"
   rows=restored
   tell_rows after_swap
@@ -236,7 +235,7 @@ restore_in_place() {
 
 write_live() {
   case $sqlite_tool in
-    sqlite3) run sqlite3 -batch -init /dev/null -bail "$live" ".timeout $busy_ms" ".restore 'file:copy.db?immutable=1'" ;;
+    sqlite3) sqlite_cli '' "$live" ".timeout $busy_ms" ".restore 'file:copy.db?immutable=1'" ;;
     *) run python3 -I -c "$sqlite_python" restore "$live" "$busy_ms" ;;
   esac >restore.said 2>error
 }

@@ -11,23 +11,30 @@
 # What went wrong, where the source is copied; of an existing backup it is E_CHECKSUM, or E_RESTORE where it can not be told
 corrupt=E_SOURCE_CORRUPT torn=E_DUMP_FAILED unproven=E_DUMP_FAILED
 
-# What must be alike in the source, read inside the pinned snapshot, and in the copy. schema_version is not: a copy counts it up.
-sqlite_facts="SELECT 'page_size ' || page_size FROM pragma_page_size
-UNION ALL SELECT 'page_count ' || page_count FROM pragma_page_count
-UNION ALL SELECT 'user_version ' || user_version FROM pragma_user_version
-UNION ALL SELECT 'application_id ' || application_id FROM pragma_application_id
-UNION ALL SELECT 'encoding ' || encoding FROM pragma_encoding
-UNION ALL SELECT 'object ' || hex(type) || ' ' || hex(name) || ' ' || hex(tbl_name) || ' ' || rootpage || ' ' || hex(coalesce(sql, ''))
+# The first statement of every connection: nothing that stands in a database is carried out, in views, triggers, generated columns,
+# indexes, or (which trusted_schema does not reach: quick_check evaluates them all the same) in the CHECKs of its tables. The edit() of
+# the sqlite3 tool starts programs.
+sqlite_distrust='PRAGMA trusted_schema = off; PRAGMA ignore_check_constraints = on'
+
+# The objects of the schema. sqlite_master is a name that no object can take.
+sqlite_objects="SELECT 'object ' || hex(type) || ' ' || hex(name) || ' ' || hex(tbl_name) || ' ' || rootpage || ' ' || hex(coalesce(sql, ''))
 FROM (SELECT * FROM sqlite_master ORDER BY rowid)"
 
+# with_facts COMMAND...: runs it with the statements that tell what must be alike in the source, read inside the pinned snapshot, and in
+# the copy. Statements, since a view may be called pragma_page_size. schema_version is not alike: a copy counts it up.
+with_facts() { "$@" 'PRAGMA page_size' 'PRAGMA page_count' 'PRAGMA user_version' 'PRAGMA application_id' 'PRAGMA encoding' "$sqlite_objects"; }
+
+# name_facts: what they print, one line each, by name
+name_facts() { sed '1s/^/page_size /; 2s/^/page_count /; 3s/^/user_version /; 4s/^/application_id /; 5s/^/encoding /'; }
+
 # The statement that counts the rows of 50 tables, as lines of a number and a name (which may be empty). It is passed as
-# one word, of which Linux allows 128 KiB: hence 50, and only names of up to 700 bytes. Virtual tables need their module;
-# their shadow tables are counted.
+# one word, of which Linux allows 128 KiB: hence 50, and only names of up to 700 bytes. Of tables alone, which SQLite stores in that form:
+# a virtual one needs its module; its shadow tables are counted.
 sqlite_counts() {
   cat <<SQL
 SELECT group_concat('SELECT count(*) || '' ' || hex(name) || ''' FROM "' || replace(name, '"', '""') || '"', ' UNION ALL ')
 FROM (SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-AND upper(sql) NOT LIKE 'CREATE VIRTUAL%' AND length(CAST(name AS BLOB)) <= 700 ORDER BY name LIMIT 50 OFFSET $1)
+AND sql LIKE 'CREATE TABLE %' AND length(CAST(name AS BLOB)) <= 700 ORDER BY name LIMIT 50 OFFSET $1)
 SQL
 }
 
@@ -38,6 +45,7 @@ find_sqlite() {
   reach_elsewhere
   passing_on E_PERM "the look at the database as ${run_as:-$(id -un)}" elsewhere look_sqlite "$source"
   source_bytes=$(passed_on source_bytes)
+  need_number source_bytes "$source_bytes"
 }
 
 # look_sqlite SOURCE
@@ -62,26 +70,39 @@ look_sqlite() {
     fail E_SOURCE_INVALID "$source does not start with the SQLite header: it is no SQLite database, or an encrypted one"
   put source_bytes "$(($(size_of "$(real "$source")") + $(size_of "$(real "$source")-wal")))"
   choose_sqlite
-  put sqlite_tool "$sqlite_tool"
-  put sqlite_version "$(sqlite_version)"
+  tell_sqlite
 }
 
-# choose_sqlite: sets sqlite_tool
+# choose_sqlite: sets sqlite_tool and sqlite_version. A tool of before 3.31 carries out what stands in a database, whatever it is told;
+# the module of Python has no functions that reach outside.
 choose_sqlite() {
+  sqlite_tool=sqlite3 sqlite_version='' told=''
   if have sqlite3; then
-    sqlite_tool=sqlite3
-  elif have python3 && python3 -I -c 'import sqlite3; sqlite3.Connection.backup' 2>/dev/null; then
-    sqlite_tool=python3
-  else
-    fail E_TOOL_MISSING sqlite3
+    told=$(sqlite3 -batch -init /dev/null :memory: "$sqlite_distrust" 'PRAGMA trusted_schema' 'SELECT sqlite_version()' 2>&1)
+    case $told in
+      "0$newline"*)
+        sqlite_version=${told#*"$newline"}
+        return
+        ;;
+    esac
   fi
+  sqlite_tool=python3
+  sqlite_version=$(python3 -I -c 'import sqlite3; sqlite3.Connection.backup; print(sqlite3.sqlite_version)' 2>/dev/null) && return
+  have sqlite3 || fail E_TOOL_MISSING sqlite3
+  fail E_TOOL_VERSION "sqlite3 $(sqlite3 -version 2>&1 | sed q)"
 }
 
-sqlite_version() {
-  case $sqlite_tool in
-    sqlite3) sqlite3 -batch -init /dev/null -version | cut -d ' ' -f 1 ;;
-    *) python3 -I -c 'import sqlite3; print(sqlite3.sqlite_version)' ;;
-  esac
+# tell_sqlite: with what it is done
+tell_sqlite() {
+  put sqlite_tool "$sqlite_tool"
+  put sqlite_version "$sqlite_version"
+}
+
+# sqlite_cli MODE DATABASE STATEMENT...
+sqlite_cli() {
+  opened_as=$1 opened=$2
+  shift 2
+  run sqlite3 -batch -init /dev/null -bail ${opened_as:+"$opened_as"} "$opened" "$sqlite_distrust" "$@"
 }
 
 # produce_sqlite NAMED-ARGUMENTS: the copy, proven at the level asked for, on stdout; runs as the user who may read the source
@@ -116,17 +137,27 @@ copy_sqlite() {
 }
 
 sqlite_snapshot() {
-  case $sqlite_tool in
-    sqlite3) run sqlite3 -batch -init /dev/null -bail ${1:+"$1"} "$source" ".timeout $busy_ms" BEGIN "$sqlite_facts" ".backup 'copy.db'" COMMIT ;;
-    *) run python3 -I -c "$sqlite_python" snapshot "$source" "$busy_ms" "$sqlite_facts" "$1" ;;
-  esac >source.facts 2>error
+  with_facts take_snapshot "$1" >source.values 2>error
+  status=$?
+  name_facts <source.values >source.facts
+  return $status
 }
 
-# sqlite_on_copy SQL: read-only and immutable, so that no -wal or -shm appears; right only for a file nobody writes
+# take_snapshot MODE STATEMENT...: what the statements print is of the very state that is copied
+take_snapshot() {
+  access=$1
+  shift
+  case $sqlite_tool in
+    sqlite3) sqlite_cli "$access" "$source" ".timeout $busy_ms" BEGIN "$@" ".backup 'copy.db'" COMMIT ;;
+    *) run python3 -I -c "$sqlite_python" snapshot "$source" "$busy_ms" "$access" "$@" ;;
+  esac
+}
+
+# sqlite_on_copy STATEMENT...: read-only and immutable, so that no -wal or -shm appears; right only for a file nobody writes
 sqlite_on_copy() {
   case $sqlite_tool in
-    sqlite3) run sqlite3 -batch -init /dev/null -bail -readonly 'file:copy.db?immutable=1' "$1" ;;
-    *) run python3 -I -c "$sqlite_python" query "$1" ;;
+    sqlite3) sqlite_cli -readonly 'file:copy.db?immutable=1' "$@" ;;
+    *) run python3 -I -c "$sqlite_python" query "$@" ;;
   esac 2>error
 }
 
@@ -137,7 +168,10 @@ check_sqlite() {
   prove_sqlite quick_check
 }
 
-copy_facts() { sqlite_on_copy "$sqlite_facts" >copy.facts || sqlite_failed $? "$(cat error)"; }
+copy_facts() {
+  with_facts sqlite_on_copy >copy.values || sqlite_failed $? "$(cat error)"
+  name_facts <copy.values >copy.facts
+}
 
 # prove_sqlite PRAGMA: what copy.db holds, for the manifest or to be compared with one
 prove_sqlite() {
@@ -152,7 +186,8 @@ prove_sqlite() {
   sqlite_on_copy "PRAGMA $1(5)" >check || sqlite_failed $? "$(cat check error)"
   [ "$(cat check)" = ok ] || fail "$corrupt" "$1 of the copy: $(cat check)"
   # violations are a matter of the application's data, not of the backup
-  if sqlite_on_copy 'SELECT count(*) FROM pragma_foreign_key_check' >check; then
+  # `temp.`: there the database has no say in what that name means
+  if sqlite_on_copy 'SELECT count(*) FROM temp.pragma_foreign_key_check' >check; then
     put foreign_keys "$(cat check)"
   else
     put note "the foreign keys could not be checked: $(cat error)"
@@ -236,8 +271,7 @@ verify_sqlite() {
   check_payload
   [ "$verify" != checksum ] || return 0
   choose_sqlite
-  put sqlite_tool "$sqlite_tool"
-  put sqlite_version "$(sqlite_version)"
+  tell_sqlite
   unpack "$work/copy.db" "$plain_bytes" 9>&-
   rehearse_sqlite 9>&-
 }
