@@ -1,9 +1,10 @@
-import type { Manifest, TableRows } from '../backups/manifest.js';
+import type { TableRows } from '../backups/manifest.js';
 import type { Facts } from '../host/session.js';
 import type { PostgresSource } from '../settings/postgres-url.js';
 import type { Settings } from '../settings/settings.js';
 import { commonArguments } from './common.js';
 import { connectionString } from './connection-string.js';
+import type { DatabaseLike } from './postgres-properties.js';
 
 // What the requests to host/programs/postgres.sh and restore-postgres.sh have in common, and how their facts are read.
 
@@ -20,10 +21,20 @@ export function argumentsOf(source: PostgresSource, settings: Settings): Record<
   };
 }
 
-/** A name as SQL has it. */
-export const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-
 export const decoded = (hex: string): string => Buffer.from(hex, 'hex').toString('utf8');
+
+/** How texts travel, in both directions: nothing in them is a line, a quote or a command on the way. */
+export const encoded = (text: string): string => Buffer.from(text, 'utf8').toString('hex');
+
+/** What the version of the server is called. */
+export const serverVersion = (facts: Facts): string => decoded(facts.get('server_version') ?? '');
+
+/** `ENCODING COLLATE CTYPE PROVIDER LOCALE`, each in hex: how a database is made; empty: as the server does it by itself. */
+export function likeArgument(like: DatabaseLike | null): string {
+  if (like === null) return '';
+  const { encoding, collate, ctype, provider, locale } = like;
+  return [encoding, collate, ctype, provider ?? 'libc', locale ?? '-'].map(encoded).join(' ');
+}
 
 /** `OID HEX` */
 export function tableOf(text: string): [oid: string, name: string] {
@@ -45,32 +56,3 @@ export function tablesOf(facts: Facts): TableRows[] {
     return { name, rows: Number.isSafeInteger(rows) ? rows : null };
   });
 }
-
-const NAME = String.raw`(?:"(?:[^"]|"")*"|[^\s"]+)`;
-const CREATE = new RegExp(`^CREATE DATABASE ${NAME} (TEMPLATE template0 .*?)( OWNER ${NAME})?;$`, 's');
-const PROPERTY = new RegExp(
-  `^((?:ALTER|COMMENT ON|REVOKE ALL ON|GRANT [A-Z, ]+ ON|ALTER ROLE ${NAME} IN) DATABASE )${NAME}`,
-);
-
-/** Makes a database like the one of the backup; `owner`: also with its owner, who may not be known elsewhere. */
-export function createStatement(name: string, content: Manifest['content'], owner = false): string {
-  const [, like = 'TEMPLATE template0', owned = ''] = CREATE.exec(propertiesOf(content)[0] ?? '') ?? [];
-  return `CREATE DATABASE ${identifier(name)} ${like}${owner ? owned : ''}`;
-}
-
-/** Grants, settings and comment of the database that was backed up, for another one; as far as they are what we write. */
-export function propertiesFor(name: string, content: Manifest['content']): string[] {
-  return propertiesOf(content)
-    .slice(1)
-    .filter((statement) => PROPERTY.test(statement))
-    .map((statement) => statement.replace(PROPERTY, (_, begin: string) => `${begin}${identifier(name)}`));
-}
-
-/** The search_path of the database that was backed up, as SQL has it; empty where none was set. */
-export function searchPathOf(content: Manifest['content']): string {
-  const setting = /^ALTER DATABASE .* SET search_path TO (.*);$/s;
-  return propertiesOf(content).flatMap((statement) => setting.exec(statement)?.[1] ?? [])[0] ?? '';
-}
-
-const propertiesOf = (content: Manifest['content']): string[] =>
-  content !== null && 'properties' in content ? content.properties : [];

@@ -5,6 +5,7 @@ import { quoteOutside } from '../reporting/neutralise.js';
 import type { PostgresSource } from '../settings/postgres-url.js';
 import type { DumpSettings, Settings } from '../settings/settings.js';
 import { loginUser, seconds, UNTOUCHED } from './common.js';
+import { decoded, serverVersion } from './postgres-facts.js';
 import { restoreWords } from './postgres-restore-failures.js';
 
 interface Failure {
@@ -199,7 +200,7 @@ function hbaLine(text: string, role: string, source: PostgresSource): string {
 }
 
 function tooOld({ said, facts, settings }: Failure): Words {
-  const server = quoteOutside(facts.get('server_version') ?? 'unknown', 60);
+  const server = quoteOutside(serverVersion(facts) || 'unknown', 60);
   const major = /^\d+/.exec(server)?.[0] ?? '';
   const place = settings.container === null ? 'on the host' : `in the container ${settings.container}`;
   return [
@@ -232,9 +233,9 @@ function refusedInput({ text, said, facts, settings }: Failure): Words {
       'Correct it, or leave it out: without it every schema is in the backup. Names with capital letters stand in double quotes: "App".',
     ];
   }
-  if (/can not be restored/.test(text)) {
+  if (text === 'system_schema') {
     return [
-      said,
+      `the patterns of schema reach ${quoteOutside(decoded(facts.get('system_schema') ?? ''), 100)}, whose copy can not be restored`,
       'Name the schemas of the application in `schema`, or leave it out: without it all of them are in the backup.',
     ];
   }
@@ -358,9 +359,7 @@ function roleOf({ facts, source, settings }: Failure): { name: string; sql: stri
   const hex = facts.get('role');
   // as the server itself quotes it
   const sql =
-    hex === null
-      ? identifier(parameter(source, 'user') ?? settings.runAs ?? loginUser(settings))
-      : Buffer.from(hex, 'hex').toString('utf8');
+    hex === null ? identifier(parameter(source, 'user') ?? settings.runAs ?? loginUser(settings)) : decoded(hex);
   const name = sql.startsWith('"') ? sql.slice(1, -1).replaceAll('""', '"') : sql;
   return { name: quoteOutside(name, 200), sql: quoteOutside(sql, 200) };
 }

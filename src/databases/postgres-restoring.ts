@@ -8,7 +8,8 @@ import type { PostgresSource } from '../settings/postgres-url.js';
 import type { Settings } from '../settings/settings.js';
 import { checkRows, named, seconds } from './common.js';
 import { connectionString } from './connection-string.js';
-import { argumentsOf, createStatement, decoded, identifier, propertiesFor, tablesOf } from './postgres-facts.js';
+import { argumentsOf, decoded, encoded, likeArgument, serverVersion, tablesOf } from './postgres-facts.js';
+import { identifier, likeOf, literal, propertiesFor } from './postgres-properties.js';
 import { type Dump, dumpArguments, type Restoring, type Step, type TargetPlan } from './restoring.js';
 
 /** Puts a dump back into a PostgreSQL database, by host/programs/restore-postgres.sh. */
@@ -60,13 +61,15 @@ export function postgresRestoring(target: PostgresSource): Restoring {
 
     load(settings, dump, step) {
       const { fresh, create } = { fresh: namesOf(step).new, create: step.way === 'create' };
-      const content = dump.manifest?.content ?? null;
+      const content = create ? (dump.manifest?.content ?? null) : null;
+      const like = likeOf(content);
       return request('load', settings, {
         ...dumpOf(dump),
         ...stepArguments(step),
         loading: connectionString({ ...target, database: fresh }),
-        create: create ? `${createStatement(fresh, content, true)};` : '',
-        properties: create ? propertiesFor(fresh, content).join('\n') : '',
+        like: likeArgument(like),
+        owner: encoded(like?.owner ?? ''),
+        properties: propertiesFor(fresh, content).statements.map(encoded).join('\n'),
       });
     },
 
@@ -119,7 +122,7 @@ export function postgresRestoring(target: PostgresSource): Restoring {
       const other = connectionString({ ...target, database: database === 'postgres' ? 'template1' : 'postgres' });
       const live = identifier(database);
       const statements = [
-        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database.replaceAll("'", "''")}'`,
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(database)}`,
         `ALTER DATABASE ${live} RENAME TO ${fresh}`,
         ...(step.way === 'create'
           ? []
@@ -173,9 +176,7 @@ const contentOf = (manifest: Manifest | null): PostgresContent | null =>
 
 /** `HEX ROWS` a line: what the server compares before it commits. */
 const expectedOf = ({ manifest }: Dump): string =>
-  (contentOf(manifest)?.tables ?? [])
-    .map(({ name, rows }) => `${Buffer.from(name, 'utf8').toString('hex')} ${rows ?? ''}`)
-    .join('\n');
+  (contentOf(manifest)?.tables ?? []).map(({ name, rows }) => `${encoded(name)} ${rows ?? ''}`).join('\n');
 
 const restoredIn = (facts: Facts): { name: string; rows: number }[] =>
   facts.restored.map(({ name, rows }) => ({ name: name.toString('utf8'), rows }));
@@ -310,7 +311,13 @@ function remarksOn(facts: Facts, { manifest }: Dump, way: string): string[] {
   const remarks: string[] = [];
   const number = (key: string): number => (facts.get(key) === null ? 0 : facts.number(key));
   const major = (version: string | null | undefined): number => Number(/^\d+/.exec(version ?? '')?.[0] ?? 0);
-  const [made, server] = [major(manifest?.tools.PostgreSQL), major(facts.get('server_version'))];
+  const [made, server] = [major(manifest?.tools.PostgreSQL), major(serverVersion(facts))];
+  const { leftOut } = propertiesFor('', way === 'create' ? (manifest?.content ?? null) : null);
+  if (leftOut > 0) {
+    remarks.push(
+      `the manifest has ${counted(leftOut, 'statement')} about the database itself that this action does not write, and that are not carried out: look at content.properties in it`,
+    );
+  }
   if (made > server) {
     remarks.push(
       `the backup is of PostgreSQL ${made}, and the server is ${server}: what is new in ${made} can not be restored there`,

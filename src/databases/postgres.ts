@@ -12,16 +12,9 @@ import { checkRows, compressorOf, named, payloadArguments, seconds, UNPACK, UNTO
 import { connectionString } from './connection-string.js';
 import type { Database } from './database.js';
 import { schemaCondition, tableCondition } from './name-patterns.js';
-import {
-  argumentsOf,
-  createStatement,
-  decoded,
-  identifier,
-  searchPathOf,
-  tableOf,
-  tablesOf,
-} from './postgres-facts.js';
+import { argumentsOf, decoded, encoded, likeArgument, serverVersion, tableOf, tablesOf } from './postgres-facts.js';
 import { explainPostgres } from './postgres-failures.js';
+import { createStatement, identifier, likeOf, searchPathOf } from './postgres-properties.js';
 import { postgresRestoring } from './postgres-restoring.js';
 
 const KINDS: Record<DumpSettings['format'], Kind> = { custom: 'dump', directory: 'tar', plain: 'sql' };
@@ -124,6 +117,12 @@ export function postgres(source: PostgresSource, format: DumpSettings['format'])
           `the roles of the server are not in this backup: ${quoteOutside(refused, 200)}. A restore on another server needs them made by hand first`,
         );
       }
+      const left = facts.all('properties_left').length;
+      if (left > 0) {
+        remarks.push(
+          `${counted(left, 'setting')} or comments of the database itself are too long for the manifest (16,000 characters), and are not in this backup: a restore into a new database does not bring them back`,
+        );
+      }
       const uncounted = facts.get('checked') === null ? [] : tablesOf(facts).filter(({ rows }) => rows === null);
       if (uncounted.length > 0) {
         const names = uncounted.slice(0, 5).map(({ name }) => quoteOutside(name, 80));
@@ -140,7 +139,7 @@ export function postgres(source: PostgresSource, format: DumpSettings['format'])
     },
 
     plan(facts) {
-      return `the database ${quoteOutside(source.database)} of PostgreSQL ${quoteOutside(facts.get('server_version') ?? '', 60)} with ${quoteOutside(facts.need('pg_dump_version'), 100)}`;
+      return `the database ${quoteOutside(source.database)} of PostgreSQL ${quoteOutside(serverVersion(facts), 60)} with ${quoteOutside(facts.need('pg_dump_version'), 100)}`;
     },
 
     recovery({ file, kind, compression, content }, directory, { runAs, container }) {
@@ -219,8 +218,8 @@ function scratchArguments(source: PostgresSource, settings: Settings, backup: Ma
   const scratch = `db_backup_check_${Math.floor(Date.now() / 1000)}_${randomBytes(4).toString('hex')}`;
   return {
     scratch,
-    create: backup === null ? '' : `${createStatement(scratch, backup.content)};`,
-    search_path: backup === null ? '' : searchPathOf(backup.content),
+    like: likeArgument(backup === null ? null : likeOf(backup.content)),
+    search_path: backup === null ? '' : encoded(searchPathOf(backup.content)),
     maintenance: connectionString(place),
     scratch_connection: connectionString({ ...place, database: scratch }),
     scratch_password: place.password ?? '',
@@ -312,7 +311,7 @@ function rolesOf(facts: Facts): string[] | null {
 
 function toolsOf(facts: Facts): Record<string, string> {
   return {
-    PostgreSQL: quoteOutside(facts.need('server_version'), 100),
+    PostgreSQL: quoteOutside(serverVersion(facts), 100),
     pg_dump: quoteOutside(facts.need('pg_dump_version'), 100),
     ...compressorOf(facts),
   };

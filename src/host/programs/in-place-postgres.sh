@@ -97,7 +97,8 @@ replace_in_place() {
   enter_target "$need"
   mkfifo answer raw script end script_end || failed E_PERM "mkfifo failed in $(pwd)"
   server_version=$(run sql -c 'SHOW server_version_num' 2>psql.error) || in_place_failed $?
-  superuser=$(run sql -c "SELECT rolsuper FROM pg_roles WHERE rolname = current_user" 2>psql.error) || in_place_failed $?
+  need_number server_version "$server_version"
+  superuser=$(run ask_sql 'SELECT rolsuper FROM pg_roles WHERE rolname = current_user' 2>psql.error) || in_place_failed $?
   learn_restrict
   case $kind in
     # the sections of the large objects have transactions of their own
@@ -142,7 +143,7 @@ replace_in_place() {
       in_place_failed $status
       ;;
   esac
-  sed -n "s/^rows /$mark restored /p" counts >&"$events"
+  tell_restored
   put in_place 1
   if [ -n "$back" ]; then put state rolled-back; else put state restored; fi
   run sql -c 'ANALYZE' >analyze.said 2>&1 || put note "the statistics of the planner could not be made: $(complaints analyze.said)"
@@ -167,7 +168,11 @@ begin_transaction() {
     release
     wait "$reader"
     read -r _ xact <begun
-    [ -z "$xact" ] || return 0
+    case $xact in
+      '') ;;
+      *[!0-9]*) fail E_RESTORE 'the server named a transaction that is none' ;;
+      *) return 0 ;;
+    esac
     wait "$writer"
     status=$?
     attempts=$((attempts + 1))
@@ -185,7 +190,7 @@ stop_writer() {
   fi
 }
 
-transaction_status() { run sql -c "SELECT coalesce(txid_status($xact), 'unknown')" 2>status.error; }
+transaction_status() { run ask_sql "SELECT coalesce(txid_status($xact), 'unknown')" 2>status.error; }
 
 # in_place_failed STATUS: by what psql said; a lost server, a lock, or the dump
 in_place_failed() {
@@ -217,7 +222,7 @@ what_became() {
   for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     became=$(again transaction_status) || return
     [ "$became" = 'in progress' ] || return 0
-    run sql -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xid = ($xact % 4294967296)::text::xid" >/dev/null 2>&1
+    run ask_sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xid = ($xact % 4294967296)::text::xid" >/dev/null 2>&1
     sleep 0.5 2>/dev/null || sleep 1
   done
 }
