@@ -139,13 +139,19 @@ test('a comment and a setting of a megabyte: left out of the manifest, told, and
     'app',
     "SELECT set_config('app.large', repeat('y', 1000000), false); ALTER DATABASE app SET app.large FROM CURRENT",
   );
+  await server.sql('app', "DO $$ BEGIN EXECUTE format('COMMENT ON ROLE app IS %L', repeat('z', 20000)); END $$");
   const before = await propertiesOf(server, 'app');
   const result = await scene.run();
   const id = expectBackup(result);
   const told = result.annotations.map(({ message }) => message);
   expect(told).toEqual([
+    expect.stringMatching(
+      /^the roles of the server are not in this backup: a comment of one is too long for the manifest/,
+    ),
+
     expect.stringMatching(/^2 settings or comments of the database itself are too long for the manifest/),
   ]);
+  expect(reportOf(await scene.run({ command: 'list' })).backups.map(({ id }) => id)).toContain(id);
   expect(readFileSync(join(scene.directory, `${id}.json`)).length).toBeLessThan(100_000);
   await expectRestored(
     scene,
@@ -153,6 +159,7 @@ test('a comment and a setting of a megabyte: left out of the manifest, told, and
     await scene.run({ command: 'restore', backup: id, confirm: 'app', 'safety-backup': 'false' }),
   );
   expect(await propertiesOf(server, 'app')).toEqual(before);
+  await server.sql('postgres', 'COMMENT ON ROLE app IS NULL');
   await drop(server, 'app');
 });
 

@@ -11,7 +11,7 @@ import { expectBackup, expectFailure } from '../helpers/failure.js';
 import { nothingLeft, temporaryFolders } from '../helpers/outcome.js';
 import { type Postgres, startPostgres } from '../helpers/postgres.js';
 import { startPostgresScene } from '../helpers/postgres-backups.js';
-import { fillSample } from '../helpers/postgres-sample.js';
+import { bigTable, fillSample } from '../helpers/postgres-sample.js';
 import { type ProcessInfo, processesOfUser, sampleArgv } from '../helpers/processes.js';
 import { startProxy } from '../helpers/proxy.js';
 import type { ActionResult } from '../helpers/run-action.js';
@@ -52,6 +52,22 @@ function manifestIn(directory: string): Manifest {
   const [name = ''] = readdirSync(directory).filter((one) => one.endsWith('.json') && one !== 'status.json');
   return JSON.parse(readFileSync(join(directory, name), 'utf8')) as Manifest;
 }
+
+describe('of more than 64 MiB, which several jobs load from a file', () => {
+  beforeAll(async () => {
+    await server.createDatabase('large');
+    await bigTable(server, 'large', 80, { rows: 'same' });
+  });
+
+  test.each(FORMATS)('in the format %s: proven at once, and later', async (format) => {
+    const inputs = { database: server.uri({ database: 'large' }), name: 'large', 'idle-timeout': '60s', jobs: '2' };
+    const result = await scene.run({ ...inputs, 'dump-format': format, verify: 'restore' });
+    expect(scene.manifest(expectBackup(result)).verified.level).toBe('restore');
+    expect(result.outputs['database-bytes']).toMatch(/^\d{8,}$/);
+    expect(Number(result.outputs['database-bytes'])).toBeGreaterThan(64 << 20);
+    expect(await scene.run({ ...inputs, command: 'verify', verify: 'restore' })).toMatchObject(done);
+  });
+});
 
 /** A copy of the good backup of that format, in a directory of its own. */
 let copies = 0;

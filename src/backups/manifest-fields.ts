@@ -2,7 +2,8 @@ import { BackupError } from '../errors.js';
 
 // The host may write anything into a manifest. These bounds are far above what a real one holds.
 const TEXT_LIMIT = 4 * 1024 * 1024;
-const LINE_LIMIT = 16 * 1024;
+/** Of one text, in characters; what writes a manifest keeps to it as well. */
+export const LINE_LIMIT = 16 * 1024;
 const LIST_LIMIT = 100_000;
 const SHOWN_LIMIT = 80;
 

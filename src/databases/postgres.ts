@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Kind, Manifest } from '../backups/manifest.js';
+import { LINE_LIMIT } from '../backups/manifest-fields.js';
 import { nameFromText } from '../backups/names.js';
 import { BackupError } from '../errors.js';
 import { quote } from '../host/quoting.js';
@@ -112,9 +113,9 @@ export function postgres(source: PostgresSource, format: DumpSettings['format'])
     remarks(facts) {
       const remarks: string[] = [];
       const refused = facts.get('roles_missing');
-      if (refused !== null) {
+      if (refused !== null || (facts.get('roles') !== null && rolesOf(facts) === null)) {
         remarks.push(
-          `the roles of the server are not in this backup: ${quoteOutside(refused, 200)}. A restore on another server needs them made by hand first`,
+          `the roles of the server are not in this backup: ${quoteOutside(refused ?? 'a comment of one is too long for the manifest', 200)}. A restore on another server needs them made by hand first`,
         );
       }
       const left = facts.all('properties_left').length;
@@ -306,7 +307,8 @@ function rolesOf(facts: Facts): string[] | null {
     /('[^']*'|"[^"]*")|^(?:--.*|\\(?:un)?restrict .*)?(?:\n|$)/gm,
     (_, quoted?: string) => quoted ?? '',
   );
-  return statements.replace(/\n$/, '').split('\n');
+  const lines = statements.replace(/\n$/, '').split('\n');
+  return lines.every((line) => line.length <= LINE_LIMIT) ? lines : null;
 }
 
 function toolsOf(facts: Facts): Record<string, string> {

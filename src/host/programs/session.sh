@@ -36,6 +36,9 @@ emit() { printf '%s %s\n' "$mark" "$*" >&"$events"; }
 
 # put KEY TEXT: a fact for the runner; of any length, also of several lines
 put() {
+  # what others have written can be as long as they like; and it is a text, whatever its lines begin with
+  [ ${#2} -le 2000000 ] || set -- "$1" "$(printf '%s' "$2" | dd bs=65536 count=1 2>/dev/null)..."
+  case $2 in *"$mark"*) set -- "$1" 'a text with the mark of this session in it' ;; esac
   case $2 in
     *"$newline"*) printf '%s begin %s\n%s\n%s end\n' "$mark" "$1" "$2" "$mark" >&"$events" ;;
     *) emit set "$1" "$2" ;;
