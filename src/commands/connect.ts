@@ -126,6 +126,7 @@ export function warn(run: Run, message: string): void {
 /** What the program on the host says on the way. */
 function teller(run: Run): (key: string, text: string) => void {
   let told = 0;
+  const noted = new Set<string>();
   const lines: Record<string, (said: string) => string> = {
     waiting: (said) => `another run holds the lock, waiting: ${said}`,
     swept: (said) => `removed what a run that died left behind: ${said}`,
@@ -141,7 +142,9 @@ function teller(run: Run): (key: string, text: string) => void {
     told++;
     const said = quoteOutside(text, 500);
     if (line === undefined) {
-      if (told <= MAX_NOTES) warn(run, said);
+      // what two steps have found is one finding
+      if (told <= MAX_NOTES && !noted.has(said)) warn(run, said);
+      noted.add(said);
     } else if (told <= MAX_TOLD) run.log.info(line(said));
   };
 }

@@ -4,7 +4,7 @@ import { serializeManifest } from '../backups/manifest.js';
 import { checksumFile, formatId, manifestFile, nameFromPath, nameFromText } from '../backups/names.js';
 import { newestFirst } from '../backups/retention.js';
 import type { Database } from '../databases/database.js';
-import type { Restoring } from '../databases/restoring.js';
+import type { Restoring, TargetPlan } from '../databases/restoring.js';
 import { BackupError, describe } from '../errors.js';
 import type { HostRequest } from '../host/session.js';
 import { formatBytes } from '../reporting/format.js';
@@ -33,12 +33,14 @@ export async function takeSafetyBackup(
     database,
     restoring,
     damaged,
+    level,
     from,
     catalogue,
   }: {
     database: Database;
     restoring: Restoring;
     damaged: boolean;
+    level: TargetPlan['safetyLevel'];
     from: string;
     catalogue: Catalogue;
   },
@@ -49,7 +51,7 @@ export async function takeSafetyBackup(
     ...run.settings,
     database: target,
     name,
-    verify: 'content' as const,
+    verify: level,
     pin: `${REASON}${from}`.slice(0, 200),
   };
   const saving: Run = { ...run, settings, database };

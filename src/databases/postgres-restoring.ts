@@ -55,6 +55,7 @@ export function postgresRestoring(target: PostgresSource): Restoring {
         state: missing ? 'missing' : 'sound',
         way,
         wayInWords: missing ? CREATE : (why ?? SWAP),
+        safetyLevel: 'content',
         remarks: remarksOn(facts, dump, way),
       };
     },

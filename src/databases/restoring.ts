@@ -53,6 +53,8 @@ export interface TargetPlan {
   way: string;
   /** One sentence for the plan: what this way means (who waits, who is disconnected). */
   wayInWords: string;
+  /** The level at which the present state can be backed up: `checksum` where the tool does not know what the application does. */
+  safetyLevel: 'content' | 'checksum';
   bytes: number; // of the live database, 0 when missing
   tables: TableRows[]; // of the live database; rows null where not counted
   /** Of the dump, where it can be told without loading (manifest, or an unpacked look). */
@@ -85,5 +87,7 @@ export function dumpArguments({
     plain_bytes: databaseBytes === null ? '' : String(databaseBytes),
     compressor: compression,
     foreign: manifest === null ? '1' : '',
+    // of what this action did not make nobody has proven anything, and what the tool can not judge is told
+    proven: manifest?.verified.level ?? 'foreign',
   };
 }

@@ -56,12 +56,13 @@ export function sqliteRestoring(target: SqliteSource): Restoring {
 
     loaded(facts, { manifest }) {
       const tables = decoded(facts.restored, facts.get('encoding'));
-      if (manifest?.content) checkRows(manifest.content.tables, tables);
+      if (manifest?.content && facts.get('uncounted') === null) checkRows(manifest.content.tables, tables);
       return tables;
     },
 
-    swap(settings, _dump, step) {
-      return ['job', 'swap_restore_sqlite', named({ ...given(settings), ...stepArguments(step) })];
+    swap(settings, dump, step) {
+      const { proven = '' } = dumpArguments(dump);
+      return ['job', 'swap_restore_sqlite', named({ ...given(settings), ...stepArguments(step), proven })];
     },
 
     swapped(facts, loaded) {
@@ -153,6 +154,7 @@ function planOf(facts: Facts, dump: Dump, asked: { stops: boolean; minFreeBytes:
     state,
     way: inPlace ? IN_PLACE : REPLACE,
     wayInWords: wayInWords(state, inPlace),
+    safetyLevel: facts.get('live_unjudged') === null ? 'content' : 'checksum',
     bytes: facts.number('live_bytes'),
     tables: live,
     dumpTables: decoded(facts.restored, facts.get('encoding')),

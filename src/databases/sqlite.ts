@@ -185,7 +185,7 @@ export function sqlite(source: SqliteSource): Database {
 }
 
 /** What SQLite says of an extension that the schema needs. */
-const NOT_KNOWN = /no such (collation sequence|function|module|tokenizer)/;
+const NOT_KNOWN = /no such (collation sequence|function|module|tokenizer)|unknown function|unsafe use of/;
 
 function argumentsOf(source: SqliteSource, settings: Settings): Record<string, string> {
   return { ...commonArguments(settings), source: source.path, busy_ms: String(settings.lockWaitMs) };

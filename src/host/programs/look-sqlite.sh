@@ -46,20 +46,20 @@ unpack_dump() {
 look_at_copy() {
   cd "$work" || fail E_PERM "$work can not be entered"
   work=.
-  prove_loaded quick_check
+  prove_loaded
   grep '^object ' copy.facts >schema
   put_file dump_schema schema
   put dump_bytes "$(size_of copy.db)"
 }
 
-# prove_loaded PRAGMA: copy.db is a whole database; its rows are told as `restored`
+# prove_loaded: copy.db is a whole database; its rows are told as `restored`
 prove_loaded() {
   rows=restored corrupt=E_CHECKSUM torn=E_CHECKSUM unproven=E_RESTORE
   [ -z "$foreign" ] || corrupt=E_RESTORE torn=E_RESTORE
   [ "$(dd if=copy.db bs=15 count=1 2>/dev/null)" = 'SQLite format 3' ] || fail "$torn" "the dump does not hold a SQLite database: it does not start with its header"
   emit phase check "$(size_of "$(real copy.db)")"
   copy_facts
-  prove_sqlite "$1"
+  prove_sqlite
 }
 
 # name_files SOURCE ID: where the database is, behind symbolic links, and what a restore keeps beside it
@@ -142,8 +142,8 @@ is_wal() { case $(od -An -tu1 -j18 -N1 "$1") in *2*) ;; *) return 1 ;; esac }
 # sound: every page of the live file can be read; sets damage, and how it can be asked. It must leave nothing behind: in WAL mode,
 # a file without -wal is nobody's, and is read as it is; to others a connection is made that may not write.
 sound() {
-  asked=$live mode=-readonly damage='' locked=''
-  if is_wal "$live" && [ ! -e "$live-wal" ]; then mode=immutable; fi
+  asked=$live damage='' locked=''
+  only_look
   if [ -s "$live-journal" ] && { [ $mode = immutable ] || ! sqlite_on_live 'SELECT 1 FROM sqlite_master' >live.check; }; then
     # a crashed writer's hot journal: only one who may write can roll it back
     check_space . "$((($(size_of "$live") + $(size_of "$live-journal")) / 1024 + 64))"
@@ -162,11 +162,12 @@ sound() {
       damage=$(cat live.check)
       ;;
     10:* | 11:* | 26:* | *malformed* | *'not a database'* | *'disk I/O error'*) damage=$(cat live.check error) ;;
-    *'no such collation'* | *'no such function'* | *'no such module'* | *'no such tokenizer'*)
-      put note "the live database could not be checked: $(cat error)"
-      return 0
-      ;;
     *)
+      if beyond_tool "$(cat error)"; then
+        put live_unjudged 1
+        put note "the live database could not be checked: $(cat error)"
+        return 0
+      fi
       unproven=E_RESTORE
       # who has it locked may be the one who will be stopped
       case ${stops:-}$status:$(cat error) in 1[56]:* | 1*locked*) locked=$(cat error) && return 0 ;; esac
@@ -174,6 +175,12 @@ sound() {
       ;;
   esac
   return 1
+}
+
+# only_look: the connections that follow can not write; nor do they ask for as much of the schema as those that can
+only_look() {
+  mode=-readonly
+  if is_wal "$live" && [ ! -e "$live-wal" ]; then mode=immutable; fi
 }
 
 # sqlite_on_live SQL...: with mode -readonly, immutable, or for writing; never makes a database

@@ -39,6 +39,7 @@ written() {
   if [ "$now" != $(($1 + 1)) ] || [ ! -s "$new" ]; then return 0; fi
   ln -sf "$new" copy.db
   copy_facts
+  only_look
   live_facts || sqlite_failed $? "$(cat error)"
   grep '^object ' copy.facts >schema
   grep '^object ' live.facts | cmp -s - schema
@@ -130,7 +131,7 @@ back_restore_sqlite() {
   put source "$source"
   if [ "$way" = in-place ]; then
     [ -n "$safety_payload" ] || fail E_ROLLBACK_FAILED "there is no safety backup to go back to"
-    payload=$safety_payload sha256=$safety_sha256 bytes=$safety_bytes plain_bytes=$safety_plain_bytes compressor=$safety_compressor foreign=''
+    payload=$safety_payload sha256=$safety_sha256 bytes=$safety_bytes plain_bytes=$safety_plain_bytes compressor=$safety_compressor foreign='' proven=checksum
     check_payload
     load_beside
   elif [ "$(id -u)" = 0 ] && [ -n "$run_as" ]; then
