@@ -1,5 +1,6 @@
-import { execFileSync } from 'node:child_process';
-import { chownSync, copyFileSync, existsSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { chownSync, copyFileSync, existsSync, linkSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { nothingLeft, refused, sqlite3, succeeded } from '../helpers/outcome.js';
@@ -167,5 +168,97 @@ db.execute("INSERT INTO t VALUES ('a'), ('b')")`,
     );
     const id = succeeded(await scene.run({ database, name: 'collation', verify: 'checksum' }));
     await restores(database, id, 'SELECT group_concat(x) FROM t NOT INDEXED', told);
+  });
+});
+
+describe('another name of the same file', () => {
+  /** Holds a database in WAL mode open under this name, with a row that is in the -wal alone. */
+  async function holdOpen(path: string, prefix: string[] = []) {
+    const script = `import sqlite3, sys
+db = sqlite3.connect(sys.argv[1]); db.execute("PRAGMA wal_autocheckpoint = 0"); db.execute("INSERT INTO t VALUES ('in the wal')"); db.commit()
+print("open", flush=True); sys.stdin.read()`;
+    const child = spawn(
+      prefix[0] ?? '/usr/bin/python3',
+      [...prefix.slice(1), ...(prefix.length > 0 ? ['/usr/bin/python3'] : []), '-c', script, path],
+      {
+        uid: prefix.length > 0 ? 0 : scene.user.uid,
+        gid: prefix.length > 0 ? 0 : scene.user.gid,
+        stdio: ['pipe', 'pipe', 'inherit'],
+      },
+    );
+    await new Promise((resolve, reject) => {
+      child.stdout.once('data', resolve);
+      child.once('close', () => reject(new Error('it could not be opened')));
+    });
+    return async () => {
+      const closed = new Promise((resolve) => child.once('close', resolve));
+      child.stdin.end();
+      await closed;
+    };
+  }
+
+  const wal = (name: string) => made(name, 'db.execute("PRAGMA journal_mode = wal")\ndb.execute("CREATE TABLE t (x)")');
+
+  test('a hard link: refused by backup, dry-run and restore, with what to do', async () => {
+    const database = wal('linked');
+    const id = succeeded(await scene.run({ database, name: 'linked' }));
+    linkSync(database, join(dirname(database), 'other.db'));
+    for (const inputs of [
+      {},
+      { 'dry-run': 'true' },
+      { command: 'restore', confirm: 'linked.db' },
+      { command: 'restore', backup: id, 'dry-run': 'true' },
+    ] as Record<string, string>[]) {
+      const message = refused(await scene.run({ database, name: 'linked', ...inputs }), 'E_SOURCE_INVALID');
+      expect(message).toMatch(
+        /linked\.db is one of 2 names of the same file \(hard links\): SQLite keeps -wal .*find \/ -xdev -samefile/,
+      );
+    }
+    rmSync(join(dirname(database), 'other.db'));
+    succeeded(await scene.run({ database, name: 'linked' }));
+  });
+
+  test('the mount of a single file; that of its folder is none', async () => {
+    const database = wal('mounted');
+    const place = mkdtempSync(join(tmpdir(), 'dbb-mount-'));
+    chownSync(place, scene.user.uid, scene.user.gid);
+    const as = (user: { uid: number; gid: number }) => [
+      'setpriv',
+      `--reuid=${user.uid}`,
+      `--regid=${user.gid}`,
+      '--clear-groups',
+    ];
+    const inside = (from: string, to: string) => [
+      ...['unshare', '-m', 'sh', '-c', 'mount --bind "$1" "$2" && shift 2 && exec "$@"', 'sh', from, to],
+      ...as(scene.user),
+    ];
+    writeFileSync(join(place, 'app.db'), '');
+    const close = await holdOpen(join(place, 'app.db'), inside(database, join(place, 'app.db')));
+    for (const inputs of [{}, { command: 'restore', confirm: 'mounted.db', backup: database }] as Record<
+      string,
+      string
+    >[]) {
+      const message = refused(await scene.run({ database, name: 'mounted', ...inputs }), 'E_SOURCE_INVALID');
+      expect(message).toMatch(
+        /mounted\.db is open in pid \d+ \(python3\S*\) under the name \S+app\.db, .*Mount the folder of the database/,
+      );
+    }
+    await close();
+    const closeFolder = await holdOpen(join(place, 'mounted.db'), inside(dirname(database), place));
+    const id = succeeded(await scene.run({ database, name: 'mounted' }));
+    await closeFolder();
+    expect(scene.manifest(id).content?.tables).toEqual([{ name: 't', rows: expect.any(Number) }]);
+    rmSync(place, { recursive: true });
+    await nothingLeft(scene);
+  });
+
+  test('bytes that are reserved for checksums are told', async () => {
+    const database = made('reserved', 'db.execute("CREATE TABLE t (x)")');
+    sqlite3(database, '.filectrl reserve_bytes 8', 'VACUUM');
+    const result = await scene.run({ database, name: 'reserved' });
+    succeeded(result);
+    expect(warnings(result)).toMatch(
+      /the pages of .*reserved\.db have 8 bytes reserved, as for checksums \(cksumvfs\)/,
+    );
   });
 });

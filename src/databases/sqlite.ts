@@ -120,6 +120,19 @@ export function sqlite(source: SqliteSource): Database {
             `Set \`run-as: ${owner}\` (and let ${login} run \`sudo -n -u ${owner} sh\`), or log in as ${owner}. Nothing was touched.`,
           );
         }
+        case 'E_SOURCE_INVALID': {
+          const other = failure.facts.get('other_name');
+          if (other === null) return null;
+          return new BackupError(
+            'E_SOURCE_INVALID',
+            `${said}: SQLite keeps -wal and -journal beside one name of a file, and through another one what is in them is not seen`,
+            `${
+              other === 'link'
+                ? `\`find / -xdev -samefile ${path}\` shows the others. Remove those that nobody opens (a hard link is no copy), and name the one that the application opens`
+                : 'Mount the folder of the database into the container, not the single file, and name the file in that folder'
+            }. ${UNTOUCHED}`,
+          );
+        }
         case 'E_SOURCE_CORRUPT':
           return new BackupError(
             'E_SOURCE_CORRUPT',

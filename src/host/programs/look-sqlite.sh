@@ -87,6 +87,7 @@ find_target() {
     done
   else
     [ -f "$live" ] || fail E_SOURCE_INVALID "$1 is not a regular file"
+    check_names "$live"
     # shellcheck disable=SC2046 # the fields of ls are meant to be split
     set -- "$1" $(ls -nd -- "$live")
     owner=$4

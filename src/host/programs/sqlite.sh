@@ -7,6 +7,7 @@
 # own way. Without the sqlite3 tool, Python's sqlite3 module does the same in the same order (sqlite.py).
 # shellcheck disable=SC2154 # the named arguments of the requests
 # shellcheck disable=SC2034 # compare: read in stream.sh
+# shellcheck disable=SC3013 # test -ef: dash, bash and busybox have it
 
 # What went wrong, where the source is copied; of an existing backup it is E_CHECKSUM, or E_RESTORE where it can not be told
 corrupt=E_SOURCE_CORRUPT torn=E_DUMP_FAILED unproven=E_DUMP_FAILED
@@ -68,9 +69,43 @@ look_sqlite() {
   [ -r "$source" ] || fail E_PERM "$(id -un) may not read $source"
   [ "$(dd if="$source" bs=15 count=1 2>/dev/null)" = 'SQLite format 3' ] ||
     fail E_SOURCE_INVALID "$source does not start with the SQLite header: it is no SQLite database, or an encrypted one"
+  check_names "$(real "$source")"
   put source_bytes "$(($(size_of "$(real "$source")") + $(size_of "$(real "$source")-wal")))"
   choose_sqlite
   tell_sqlite
+}
+
+# check_names FILE: -wal and -journal belong to a name. Through another one of the same file (a hard link, the mount of a single file) what
+# is in them is not there, and is not seen either by those who use the first after a restore.
+check_names() {
+  # shellcheck disable=SC2046 # the fields of ls are meant to be split
+  set -- "$1" $(ls -nd -- "$1")
+  if [ "$3" != 1 ]; then
+    put other_name link
+    fail E_SOURCE_INVALID "$1 is one of $3 names of the same file (hard links)"
+  fi
+  for fd in /proc/[0-9]*/fd/*; do
+    [ "$fd" -ef "$1" ] || continue
+    other=$(readlink "$fd")
+    [ "$other" != "$1" ] || continue
+    # the mount of a whole folder has other names as well, and the same files under them
+    for beside in "${fd%/*}"/*; do
+      case $(readlink "$beside") in
+        "$other-wal") [ "$beside" -ef "$1-wal" ] || under_other_name "$1" "${fd#/proc/}" ;;
+        "$other-journal") [ "$beside" -ef "$1-journal" ] || under_other_name "$1" "${fd#/proc/}" ;;
+      esac
+    done
+  done
+  # the checksum VFS of SQLite
+  case $(od -An -tu1 -j20 -N1 "$1" 2>/dev/null) in
+    *' 8') put note "the pages of $1 have 8 bytes reserved, as for checksums (cksumvfs): that of the first page is wrong in every copy and after a restore, until the application has written it" ;;
+  esac
+}
+
+# under_other_name FILE PID/...
+under_other_name() {
+  put other_name mount
+  fail E_SOURCE_INVALID "$1 is open in pid ${2%%/*} ($({ tr -d '\n' <"/proc/${2%%/*}/comm"; } 2>/dev/null)) under the name $other, with files beside it that are not here"
 }
 
 # choose_sqlite: sets sqlite_tool and sqlite_version. A tool of before 3.31 carries out what stands in a database, whatever it is told;
