@@ -48,8 +48,17 @@ SELECT format('DROP %s IF EXISTS %s CASCADE', upper(i.type), i.identity) FROM (
   UNION ALL SELECT 'pg_ts_dict'::regclass, oid, dictnamespace, dictowner FROM pg_ts_dict
 ) o JOIN pg_namespace n ON n.oid = o.namespace, pg_identify_object(o.class, o.oid, 0) i
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND pg_has_role(o.owner, 'USAGE')
-AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = o.class AND d.objid = o.oid AND d.deptype IN ('e', 'i', 'a', 'P', 'S')) \\gexec
+-- of columns (objsubid) apart: those of a partition key depend on the very table
+AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = o.class AND d.objid = o.oid AND d.objsubid = 0 AND d.deptype IN ('e', 'i', 'a', 'P', 'S')) \\gexec
 SELECT lo_unlink(oid) FROM pg_largeobject_metadata WHERE pg_has_role(lomowner, 'USAGE');
+DO \$do\$
+DECLARE
+  remaining text;
+BEGIN
+  SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ') INTO remaining
+  $user_relations AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND pg_has_role(c.relowner, 'USAGE');
+  IF remaining IS NOT NULL THEN RAISE EXCEPTION 'what is in the database could not be removed before the restore: %', left(remaining, 500); END IF;
+END \$do\$;
 \\o
 SELECT 'xact ' || txid_current();
 \\o /dev/null
@@ -79,6 +88,11 @@ BEGIN
     CONTINUE WHEN t.rows IS NULL;
     EXECUTE format('SELECT count(*) FROM ONLY %s', t.oid::regclass) INTO found;
     IF found <> t.rows THEN RAISE EXCEPTION 'what was restored is not what the manifest says: % has % rows, not %', t.name, found, t.rows; END IF;
+  END LOOP;
+  FOR t IN SELECT n.nspname || '.' || c.relname AS name $user_relations AND c.relkind = 'r' AND pg_has_role(c.relowner, 'USAGE')
+    AND EXISTS (SELECT FROM pg_temp.db_backup_told) AND n.nspname || '.' || c.relname NOT IN (SELECT name FROM pg_temp.db_backup_told)
+  LOOP
+    RAISE EXCEPTION 'what was restored is not what the manifest says: % is not in it', t.name;
   END LOOP;
 END \$do\$;
 \\o counts
