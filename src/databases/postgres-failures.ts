@@ -58,6 +58,12 @@ function wordsFor(failure: Failure): Words | null {
         'Correct the name at the end of `database` (upper and lower case count), or its host and port if that is the wrong server. Nothing was created.',
       ];
     case 'E_SOURCE_INVALID':
+      if (failure.text === 'pooler') {
+        return [
+          `${shown(source)} leads to a pooler that gives the sessions of the server from one client to another (PgBouncer in transaction mode and its like): what pg_dump sets for its session would stay there, and the application would find its tables no more`,
+          'Name the server itself in `database`, or a pool that gives a session to one client for as long as it is connected (`pool_mode = session`; hosted services have a port or a host name of its own for that).',
+        ];
+      }
       return [
         `the server of ${shown(source)} is a hot standby: what was committed last may be missing there, and a long dump may be cancelled by the replay`,
         'Name the primary in `database`. If the standby is meant, say so in the URL: `?target_session_attrs=standby` (or `any`, for clients older than 14).',

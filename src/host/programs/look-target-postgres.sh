@@ -72,6 +72,7 @@ look_target() {
   target_sql >look.sql
   if run sql -v "live=$live" -f look.sql >look.facts 2>look.error; then
     put target_state sound
+    refuse_pooler || : # a restore needs no second session there
     if choose_maintenance; then put maintenance "$maintenance"; fi
   else
     status=$?

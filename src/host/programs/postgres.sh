@@ -115,6 +115,30 @@ SQL
   [ -n "$server_version" ] || failed E_DUMP_FAILED "psql told of no error, and nothing of the server"
   if [ $((server_version / 10000)) -gt "$pg_major" ]; then fail E_TOOL_VERSION "$pg_version"; fi
   if [ -z "$standby" ] && grep -q '^in_recovery true' look.facts; then fail E_SOURCE_INVALID standby; fi
+  refuse_pooler || postgres_failed $? "$(complaints pooler.error)"
+}
+
+# refuse_pooler: pg_dump sets its session up, and what it sets stays with the server's session when a pooler gives that to another client:
+# the application then finds no table any more. Two clients at once that have the same session, or one that has had two, tell of such a
+# pooler. Fails as psql does, when that could not be found out.
+refuse_pooler() {
+  mkfifo pooler.ask pooler.answer || failed E_PERM "mkfifo failed in $(pwd)"
+  session_sql='SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_postmaster_start_time();'
+  hold
+  sql -f - <pooler.ask >pooler.answer 2>pooler.error 3>&- 9>&- &
+  client=$! && started $client
+  exec 5>pooler.ask 6<pooler.answer
+  release
+  ask "$session_sql"
+  read -r mine <&6
+  others=$(sql -c "$session_sql" 2>other.error 5>&- 6<&-)
+  other_status=$?
+  ask "$session_sql"
+  read -r later <&6
+  exec 5>&- 6<&-
+  wait "$client" || return
+  [ $other_status = 0 ] || { cp other.error pooler.error && return $other_status; }
+  if [ "$mine" = "$others" ] || [ "$mine" != "$later" ]; then fail E_SOURCE_INVALID pooler; fi
 }
 
 # complaints FILE: what a tool said, without the chatter that client_min_messages may have asked the server for
