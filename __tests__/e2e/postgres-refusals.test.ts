@@ -273,6 +273,24 @@ describe('a hot standby', () => {
     expect(await sessionsLeft(standby)).toEqual([]);
   });
 
+  test('has no rows of unlogged tables: they are left out, and told', async () => {
+    await server.sql('shop', 'CREATE UNLOGGED TABLE fleeting AS SELECT 1 AS i');
+    while ((await standby.sql('shop', "SELECT to_regclass('fleeting')")) === '') await sleep(50);
+    for (const format of ['custom', 'directory', 'plain']) {
+      const inputs = {
+        database: standby.uri({ database: 'shop', parameters: { target_session_attrs: 'any' } }),
+        name: `unlogged-${format}`,
+        'dump-format': format,
+      };
+      const result = await scene.run(inputs);
+      expect(rowsTold(scene, expectBackup(result))).toEqual([['public.customers', 10]]);
+      expect(result.annotations.map(({ message }) => message)).toEqual([
+        expect.stringMatching(/^the rows of 1 unlogged table are not in this backup/),
+      ]);
+    }
+    await server.sql('shop', 'DROP TABLE fleeting');
+  });
+
   test('is not what was asked for', () =>
     refusedBy(
       { server: standby, scene },

@@ -118,6 +118,12 @@ export function postgres(source: PostgresSource, format: DumpSettings['format'])
           `the roles of the server are not in this backup: ${quoteOutside(refused ?? 'a comment of one is too long for the manifest', 200)}. A restore on another server needs them made by hand first`,
         );
       }
+      const unlogged = facts.get('unlogged_left') === null ? 0 : facts.number('unlogged_left');
+      if (unlogged > 0) {
+        remarks.push(
+          `the rows of ${counted(unlogged, 'unlogged table')} are not in this backup: a standby does not have them`,
+        );
+      }
       const left = facts.all('properties_left').length;
       if (left > 0) {
         remarks.push(

@@ -44,10 +44,22 @@ sql() {
 # ask_sql SQL: one statement, in which a name means what it means to the system, whatever the database has set
 ask_sql() { sql -c BEGIN -c 'SET LOCAL search_path = pg_catalog' -c "$1" -c COMMIT; }
 
+# drop_subscriptions: of the database at $connection, which can not be dropped as long as it has any
+drop_subscriptions() {
+  cat >subscriptions.sql <<SQL
+\\o /dev/null
+SELECT pg_catalog.set_config('search_path', 'pg_catalog', false);
+SELECT format('ALTER SUBSCRIPTION %I DISABLE', subname), format('ALTER SUBSCRIPTION %I SET (slot_name = NONE)', subname),
+  format('DROP SUBSCRIPTION %I', subname)
+FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \\gexec
+SQL
+  sql -f subscriptions.sql
+}
+
 # Every line that a server has for us: a name of ours and what is of a fixed type. Texts are in hex: a line end in a setting, a name or
 # a comment would be the beginning of another fact.
 postgres_fact='(server_version|role|search_path|property|kept_setting|session|foreign_table|system_schema) [0-9a-f]*'
-postgres_fact="$postgres_fact|(server_version_num|source_bytes|system_identifier|objects|large_objects|properties_left|of_extension) [0-9]+"
+postgres_fact="$postgres_fact|(server_version_num|source_bytes|system_identifier|objects|large_objects|properties_left|unlogged_left|of_extension) [0-9]+"
 postgres_fact="$postgres_fact|(tables|subscriptions|slots) [0-9]+|(in_recovery|superuser|may_create|owns) (true|false)|encoding [A-Za-z0-9_]+"
 postgres_fact="$postgres_fact|like( [0-9a-f]+){5}|table [0-9]+ [0-9a-f]*|data_directory /.*"
 

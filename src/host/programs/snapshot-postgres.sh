@@ -61,6 +61,9 @@ user_relations="FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relpersistence <> 't'
 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')"
 
+# dumped: those of them whose rows pg_dump takes, where :tables are what it was asked for; on a standby unlogged ones have none
+dumped="c.relkind = 'r' AND c.oid = ANY (:'tables'::oid[]) AND (c.relpersistence <> 'u' OR NOT pg_is_in_recovery())"
+
 # sent_as: a database without an encoding may hold any bytes
 sent_as="CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END"
 
@@ -97,7 +100,9 @@ FROM pg_database d WHERE datname = current_database()
 UNION ALL $(properties_sql 'current_database()' 'current_database()')
 ) AS lines ORDER BY nth;
 SELECT 'table ' || c.oid || ' ' || encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex')
-$user_relations AND c.relkind = 'r' AND c.oid = ANY (:'tables'::oid[]) ORDER BY c.relpages, c.oid;
+$user_relations AND $dumped ORDER BY c.relpages, c.oid;
+SELECT 'unlogged_left ' || count(*) $user_relations AND c.relkind = 'r' AND c.oid = ANY (:'tables'::oid[]) AND c.relpersistence = 'u'
+AND pg_is_in_recovery();
 SELECT 'of_extension ' || unnest(extconfig) FROM pg_extension;
 SELECT 'system_schema ' || encode(convert_to(nspname, $sent_as), 'hex') FROM pg_namespace n
 WHERE (nspname ~ '^pg_' OR nspname = 'information_schema') AND (${schemas:-false});
@@ -202,7 +207,7 @@ SELECT (extract(epoch FROM clock_timestamp()) * 1000 + $budget)::bigint AS deadl
 \\o counts
 SELECT format('SELECT ''budget '' || set_config(''statement_timeout'', greatest(1, %s - (extract(epoch FROM clock_timestamp()) * 1000)::bigint)::text, true)', :deadline),
 format('SELECT ''rows %s '' || count(*) || '' counted'' FROM ONLY %I.%I', c.oid, n.nspname, c.relname)
-$user_relations AND c.relkind = 'r' AND c.oid = ANY (:'tables'::oid[]) ORDER BY c.relpages, c.oid \\gexec
+$user_relations AND $dumped ORDER BY c.relpages, c.oid \\gexec
 \\o
 \\q"
   exec 5>&-

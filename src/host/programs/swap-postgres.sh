@@ -8,12 +8,21 @@ end_sessions_sql() {
   echo "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity a WHERE datname IN ($1) AND pid <> pg_backend_pid() AND $may_end;"
 }
 
-# drop_database live|new|old
+# drop_database new|old NAME: with the subscriptions in it, which the server would not let go
 drop_database() {
-  tell_server "$begin_plain
+  drop_it="$begin_plain
 $(end_sessions_sql ":'$1'")
 COMMIT;
 DROP DATABASE IF EXISTS :\"$1\";"
+  tell_server "$drop_it" && return
+  grep -q ' 55006: ' server.error && forget_subscriptions "$1" "$2" && tell_server "$drop_it"
+}
+
+# forget_subscriptions new|old NAME: the publisher keeps their slots, which those of the restored database may take up
+forget_subscriptions() {
+  tell_server "ALTER DATABASE :\"$1\" ALLOW_CONNECTIONS true;" || return
+  case $maintenance in *' '*) inner="dbname='$2' ${maintenance#* }" ;; *) inner="dbname='$2'" ;; esac
+  (connection=$inner && drop_subscriptions) 2>server.error
 }
 
 # rename DATABASES STATEMENTS: their sessions ended, and the statements, in one transaction; again while somebody comes back in between.
@@ -120,7 +129,7 @@ ALTER DATABASE :"live" ALLOW_CONNECTIONS true;' || fail E_ROLLBACK_FAILED "the n
 settle_databases() {
   arguments "$@"
   enter_target 64
-  if choose_maintenance && drop_database old; then return; fi
+  if choose_maintenance && drop_database old "$old"; then return; fi
   [ -s server.error ] || cp maintenance.error server.error
   put note "what was replaced is still there as the database $old, which could not be dropped: $(said_server)"
 }

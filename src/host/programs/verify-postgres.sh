@@ -89,9 +89,16 @@ make_scratch() {
 
 # drop_scratch: by one statement, which the server carries out also when we are killed while we wait; PostgreSQL 12 does not know it
 drop_scratch() {
-  in_maintenance sql -c "DROP DATABASE IF EXISTS $scratch WITH (FORCE)" ||
-    { in_maintenance ask_sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$scratch'";
-      in_maintenance sql -c "DROP DATABASE IF EXISTS $scratch"; } || [ -z "$made" ] || put note "the database $scratch of the rehearsal could not be dropped: $(cat maintenance.error)"
+  force_drop && return
+  # what a script brings with it
+  [ -z "$made" ] || (connection=$scratch_connection && drop_subscriptions) >/dev/null 2>&1
+  force_drop || [ -z "$made" ] || put note "the database $scratch of the rehearsal could not be dropped: $(cat maintenance.error)"
+}
+
+force_drop() {
+  in_maintenance sql -c "DROP DATABASE IF EXISTS $scratch WITH (FORCE)" && return
+  in_maintenance ask_sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$scratch'"
+  in_maintenance sql -c "DROP DATABASE IF EXISTS $scratch"
 }
 
 # sweep_scratch: what killed runs left, when nobody has been in it; the name has the time
