@@ -67,8 +67,8 @@ export const ERRORS = {
   },
   E_SOURCE_INVALID: {
     cause:
-      'The path of `database` is a directory, an empty file, or not a SQLite database (it may be encrypted). Or the PostgreSQL server is a hot standby.',
-    fix: 'Correct the path, or name the primary; `?target_session_attrs=standby` in the URL says that the standby is meant.',
+      'The path of `database` is a directory, an empty file, or not a SQLite database (it may be encrypted), or the file has another name with a -wal of its own. Or the PostgreSQL server is a hot standby, or behind a pooler that gives sessions from one client to another.',
+    fix: 'Correct the path, or mount the folder and not the single file; name the primary (`?target_session_attrs=standby` in the URL says that the standby is meant), and the server itself instead of the pooler.',
   },
   E_SOURCE_CORRUPT: {
     cause:
