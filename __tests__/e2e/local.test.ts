@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -24,8 +24,11 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const start = (inputs: Record<string, string> = {}) =>
-  startAction({ transport: 'local', database, directory, name: 'app', ...inputs }, { env: { RUNNER_TEMP: temp } });
+const start = (inputs: Record<string, string> = {}, env: Record<string, string> = {}) =>
+  startAction(
+    { transport: 'local', database, directory, name: 'app', ...inputs },
+    { env: { RUNNER_TEMP: temp, ...env } },
+  );
 const run = (inputs?: Record<string, string>): Promise<ActionResult> => start(inputs).result();
 
 const backups = () =>
@@ -72,6 +75,43 @@ test('a failure there is told like any other', async () => {
   expectFailure(await run({ database: join(folder, 'missing.db') }), 'E_SOURCE_MISSING', 'missing.db');
   expect(existsSync(join(folder, 'missing.db'))).toBe(false);
   expect(readdirSync(temp)).toEqual([]);
+});
+
+test('commands of the user get the environment of a login, and nothing of the inputs and the runner', async () => {
+  const id = expectBackup(await run());
+  const [home, said] = [join(folder, 'home'), join(folder, 'environment')];
+  mkdirSync(home);
+  const login = {
+    ...{ HOME: home, USER: 'deploy', LOGNAME: 'deploy', SHELL: '/bin/sh', LC_TIME: 'C', TZ: 'Europe/Berlin' },
+    ...{ LANG: 'C.UTF-8', XDG_RUNTIME_DIR: '/run/user/1', DBUS_SESSION_BUS_ADDRESS: 'unix:path=/run/user/1/bus' },
+    ...{ https_proxy: 'http://proxy.example:3128', NO_PROXY: 'localhost', DOCKER_HOST: 'unix:///run/docker.sock' },
+  };
+  const runner = {
+    ...{ GITHUB_TOKEN: 'ghs_secret', ACTIONS_RUNTIME_TOKEN: 'a-token', ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'a-token' },
+    ...{ AWS_SECRET_ACCESS_KEY: 'a-key', RUNNER_TRACKING_ID: 'github_1', NPM_TOKEN: 'a-token', PGPASSWORD: 'a-word' },
+    ...{ BASH_ENV: join(folder, 'rc'), NODE_OPTIONS: '--no-warnings', LC_secret: 'a-word' },
+  };
+  const tell = (name: string) => `env >'${said}.${name}'`;
+  const result = await start(
+    {
+      command: 'restore',
+      backup: id,
+      confirm: "app's.db",
+      'stop-command': tell('stop'),
+      'start-command': tell('start'),
+      'after-restore-command': tell('after'),
+      'check-command': tell('check'),
+    },
+    { ...login, ...runner },
+  ).result();
+  expect(result).toMatchObject({ code: 0, outputs: { 'restore-outcome': 'restored' } });
+  for (const name of ['stop', 'start', 'after', 'check']) {
+    const pairs = readFileSync(`${said}.${name}`, 'utf8').split('\n').filter(Boolean);
+    const seen = Object.fromEntries(pairs.map((line) => [line.slice(0, line.indexOf('=')), line]));
+    // The shells add their own; PATH gets the folders of the system at its end.
+    for (const own of ['PATH', 'PWD', 'OLDPWD', 'SHLVL', '_']) delete seen[own];
+    expect(seen).toEqual(Object.fromEntries(Object.entries(login).map(([key, value]) => [key, `${key}=${value}`])));
+  }
 });
 
 test('the lock holds against a second run; SIGTERM ends the first one whole', async () => {

@@ -45,9 +45,13 @@ beforeAll(async () => {
   runner = mkdtempSync(join(tmpdir(), 'dbb-runner-'));
   temp = join(runner, 'temp');
   mkdirSync(temp);
-  writeFileSync(join(runner, 'sqlite3'), `#!/bin/sh\necho "$PWD" >>'${runner}/used'\nexec /usr/bin/sqlite3 "$@"\n`, {
-    mode: 0o755,
-  });
+  writeFileSync(
+    join(runner, 'sqlite3'),
+    `#!/bin/sh\necho "$PWD" >>'${runner}/used'\nenv >'${runner}/env'\nexec /usr/bin/sqlite3 "$@"\n`,
+    {
+      mode: 0o755,
+    },
+  );
   scene = await startScene({ mb: 2, sshd: { extraConfig: `SetEnv PATH=${tools}:/usr/local/bin:/usr/bin:/bin` } });
   hostSends('exec /bin/cat "$@"');
   const id = expectBackup(await scene.run({ verify: 'checksum' }));
@@ -106,7 +110,11 @@ describe('SQLite', () => {
       expect(result.visible).toMatch(new RegExp(`is intact: ${level} verified in .* on the runner`));
       const used = existsSync(join(runner, 'used')) ? readFileSync(join(runner, 'used'), 'utf8') : '';
       if (level === 'checksum') expect(used).toBe('');
-      else expect(used.split('\n')[0]?.startsWith(temp)).toBe(true);
+      else {
+        expect(used.split('\n')[0]?.startsWith(temp)).toBe(true);
+        // What is started there knows nothing of the inputs and of the runner.
+        expect(readFileSync(join(runner, 'env'), 'utf8')).not.toMatch(/^(INPUT|STATE|GITHUB|RUNNER|ACTIONS)_/m);
+      }
       const { verified } = JSON.parse(readFileSync(manifestPath(good.id), 'utf8')) as Manifest;
       expect(verified).toMatchObject({ level });
       expect(verified.ms !== undefined).toBe(level === 'restore');

@@ -37,6 +37,11 @@ describe('masking', () => {
     ]);
   });
 
+  test('what was read is in the environment no more', async () => {
+    await reading({ ...SSH, key, database: 'postgres://app:hunter2@db/shop' });
+    expect(Object.keys(process.env).filter((name) => name.startsWith('INPUT_'))).toEqual([]);
+  });
+
   test('also with transport local and with commands that use none of them', async () => {
     for (const command of COMMANDS) {
       const { masks } = await reading({ command, transport: 'local', key, 'jump-passphrase': 'fourth' });

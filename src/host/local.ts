@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { exec } from '@actions/exec';
 import { BackupError } from '../errors.js';
 import type { Host, Shell, ShellEnd } from './host.js';
+import { localEnvironment } from './local-environment.js';
 
 /** `transport: local`: the same shell on the machine that runs this. */
 export function localHost(): Host {
@@ -15,10 +16,11 @@ export function localHost(): Host {
  * the writing end: when it dies, stdin of the shell ends, as over SSH.
  */
 async function openShell(): Promise<Shell> {
+  const env = localEnvironment(process.env);
   const folder = await mkdtemp(join(process.env.RUNNER_TEMP || tmpdir(), 'db-backup-'));
   const fifo = join(folder, 'requests');
   try {
-    await exec('mkfifo', ['-m', '600', fifo], { silent: true });
+    await exec('mkfifo', ['-m', '600', fifo], { silent: true, env });
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw new BackupError('E_SHELL', `no fifo could be made on this machine: ${String(error)}`);
@@ -31,6 +33,7 @@ async function openShell(): Promise<Shell> {
   };
   const closed = exec('sh', ['-c', 'exec sh -s <"$1"', 'sh', fifo], {
     silent: true,
+    env,
     ignoreReturnCode: true,
     delay: 1_000,
     listeners: {

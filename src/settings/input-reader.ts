@@ -26,6 +26,8 @@ export class InputReader {
       const value = getInput(name);
       this.#values.set(name, value);
       if (declared[name].secret && value !== '') this.#mask(value);
+      // What a library may start, such as the program that a profile of AWS names for its credentials, finds none of them.
+      delete process.env[`INPUT_${name.toUpperCase()}`];
     }
   }
 
