@@ -7,17 +7,18 @@ export const ERRORS = {
   },
   E_HOSTKEY: {
     cause:
-      'The host showed a key that is not in `known-hosts` or `fingerprint`, or one that is revoked. No credential was sent.',
+      'The host showed a key that is not in `known-hosts` or `fingerprint`, or one that is revoked, or it can sign with SHA-1 alone. No credential was sent.',
     fix: 'Compare the fingerprint in the message with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host itself. Put it in only when they agree; otherwise somebody may stand between.',
   },
   E_CONNECT: {
     cause:
-      'No SSH connection: name not found, port closed, firewall, or no answer within `connect-timeout`. Or no PostgreSQL server was reached from the host.',
+      'No SSH connection: name not found, port closed, firewall, no answer within `connect-timeout`, or no algorithm in common. Or no PostgreSQL server was reached from the host.',
     fix: 'Check `host`, `port`, `jump-host` and the firewall; the runner of GitHub has changing addresses. Host and port in `database` are as seen from the host.',
   },
   E_AUTH: {
-    cause: 'The host refused the private key for this user, or the PostgreSQL server refused its role or password.',
-    fix: "Add the public key shown in the message to the user's `~/.ssh/authorized_keys`, or correct `username`. PostgreSQL: correct `database` or `database-password`, or set `run-as` for peer authentication.",
+    cause:
+      'The host refused the private key for this user, or asks for a second factor besides. Or the PostgreSQL server refused its role or password.',
+    fix: "Add the public key shown in the message to the user's `~/.ssh/authorized_keys`, or correct `username`; excuse that user from the second factor, as the message says. PostgreSQL: correct `database` or `database-password`, or set `run-as` for peer authentication.",
   },
   E_SHELL: {
     cause: 'The login shell did not start `sh -s` (nologin, git-shell, a forced command), or a login script failed.',

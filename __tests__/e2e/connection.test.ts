@@ -4,9 +4,12 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import ssh2 from 'ssh2';
 import { expectFailure } from '../helpers/failure.js';
 import { startProxy } from '../helpers/proxy.js';
+import type { ActionResult } from '../helpers/run-action.js';
 import { type Scene, startScene } from '../helpers/scene.js';
+import { startSshd } from '../helpers/sshd.js';
 import { logSince } from '../helpers/sshd-log.js';
 
 const PASSPHRASE = 'correct horse battery staple';
@@ -174,6 +177,100 @@ describe('the host refuses', () => {
 
   test('a user that it does not know', async () => {
     expectFailure(await scene.run({ username: 'nobody-of-that-name' }), 'E_AUTH', 'nobody-of-that-name', '`username`');
+  });
+});
+
+describe('a server that asks for more, or for something else', () => {
+  /** What a run against such a server says. */
+  async function against(extraConfig: string, inputs: Record<string, string> = {}): Promise<ActionResult> {
+    const sshd = await startSshd({ extraConfig });
+    sshd.authorize(readFileSync(`${scene.sshd.clientKeyFile}.pub`, 'utf8'));
+    for (const line of lines) sshd.authorize(line);
+    const result = await scene.run({
+      command: 'list',
+      port: String(sshd.port),
+      'known-hosts': sshd.knownHosts,
+      ...inputs,
+    });
+    log = sshd.log();
+    await sshd.stop();
+    return result;
+  }
+  let lines: string[];
+  let log: string;
+  let rsa: { text: string; line: string };
+  let ofUser: string;
+  beforeAll(() => {
+    ofUser = `Match User ${scene.user.name}`;
+    rsa = sshKey('any-rsa', '-t', 'rsa', '-b', '2048');
+    lines = [rsa.line];
+  });
+
+  test('a second factor: E_AUTH that says that the key was taken', async () => {
+    const message = expectFailure(
+      await against(`${ofUser}\nPasswordAuthentication yes\nAuthenticationMethods publickey,password`),
+      'E_AUTH',
+      `accepted the key of ${scene.user.name}, and asks for a second factor as well: a password`,
+      `\`Match User ${scene.user.name}\`, and below it \`AuthenticationMethods publickey\``,
+    );
+    expect(message).not.toContain('authorized_keys');
+    expectFailure(
+      await against('AuthenticationMethods publickey,publickey'),
+      'E_AUTH',
+      'asks for a second factor as well: another key',
+    );
+  });
+
+  test('a code after the key, as PAM asks for it', async () => {
+    const server = new ssh2.Server({ hostKeys: [readFileSync(join(scene.sshd.dir, 'host_ed25519'))] }, (client) => {
+      client.on('error', () => {}).on('authentication', (context) => context.reject(['keyboard-interactive'], true));
+    });
+    const port = await new Promise<number>((resolve) => {
+      server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port));
+    });
+    const result = await scene.run({ port: String(port), 'known-hosts': `* ${scene.sshd.hostKeys.ed25519}` });
+    await new Promise((resolve) => server.close(resolve));
+    expectFailure(result, 'E_AUTH', 'a second factor as well: answers to questions, such as a code');
+  });
+
+  test('no keys at all', async () => {
+    expectFailure(
+      await against(`${ofUser}\nPasswordAuthentication yes\nPubkeyAuthentication no`),
+      'E_AUTH',
+      `lets ${scene.user.name} in by no key, but by a password alone`,
+      'PubkeyAuthentication yes',
+    );
+  });
+
+  test('fewer attempts than there are ways to sign', async () => {
+    const { text, line } = sshKey('unknown-rsa', '-t', 'rsa', '-b', '2048');
+    expectFailure(
+      await against('MaxAuthTries 1', { key: text }),
+      'E_AUTH',
+      `refused the key of ${scene.user.name} (the host key was right)`,
+      line,
+      'PubkeyAcceptedAlgorithms',
+    );
+  });
+
+  test.each(['rsa-sha2-512', 'rsa-sha2-256'])('RSA keys signed by %s alone', async (algorithm) => {
+    expect(await against(`PubkeyAcceptedAlgorithms ${algorithm}`, { key: rsa.text })).toMatchObject({ code: 0 });
+    expect(log).toMatch(/^Accepted publickey .* RSA /m);
+  });
+
+  test.each([
+    [
+      'key exchange',
+      'KexAlgorithms sntrup761x25519-sha512@openssh.com',
+      'it has no key exchange algorithm in common with this action; it offers sntrup761x25519-sha512@openssh.com',
+      'this action has curve25519-sha256',
+      'KexAlgorithms +curve25519-sha256',
+    ],
+    ['cipher', 'Ciphers aes256-cbc', 'it has no cipher in common', 'it offers aes256-cbc, this', 'Ciphers +aes256-gcm'],
+    ['MAC', 'Ciphers aes256-ctr\nMACs hmac-md5', 'it has no MAC in common', 'offers hmac-md5, this', 'MACs +hmac-sha2'],
+  ])('no common %s: E_CONNECT that names both lists, and no firewall', async (_, config, ...says) => {
+    const message = expectFailure(await against(config), 'E_CONNECT', ...says);
+    expect(message).not.toMatch(/firewall|DNS/);
   });
 });
 

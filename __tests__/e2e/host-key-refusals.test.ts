@@ -149,6 +149,36 @@ describe('refuses before authentication, and says what was shown and compared', 
     await sshd.stop();
   });
 
+  test('a host that can sign with SHA-1 alone, whatever lists its key', async () => {
+    const sshd = await startSshd({ extraConfig: 'HostKeyAlgorithms ssh-rsa' });
+    const since = logSince(sshd);
+    for (const given of [
+      { 'known-hosts': sshd.knownHosts },
+      { 'known-hosts': '', fingerprint: fingerprintOf(sshd.hostKeys.rsa) },
+    ]) {
+      const message = expectFailure(
+        await scene.run({ port: String(sshd.port), ...given }),
+        'E_HOSTKEY',
+        `127.0.0.1:${sshd.port} can prove its host key by SHA-1 alone (ssh-rsa), which proves nothing any more`,
+        'No credential was sent. On that host take OpenSSH 7.2 or newer',
+        `a line that begins with \`[127.0.0.1]:${sshd.port}\``,
+      );
+      expect(message).toContain('Offered: ssh-rsa.');
+    }
+    await expectNoAuthentication(since);
+    await sshd.stop();
+  });
+
+  test('a host whose known key signs with SHA-1 alone, while it has others', async () => {
+    const sshd = await startSshd({ extraConfig: 'HostKeyAlgorithms ssh-ed25519,ssh-rsa' });
+    expectFailure(
+      await scene.run({ port: String(sshd.port), 'known-hosts': `* ${sshd.hostKeys.rsa}` }),
+      'E_HOSTKEY',
+      `Offered: ssh-ed25519 ${fingerprintOf(sshd.hostKeys.ed25519)}, and an RSA key with SHA-1 signatures (ssh-rsa), which are not accepted.`,
+    );
+    await sshd.stop();
+  });
+
   test('a host that shows a certificate alone', async () => {
     const host = join(folder, 'host');
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', host]);
@@ -161,7 +191,12 @@ describe('refuses before authentication, and says what was shown and compared', 
       port: String(sshd.port),
       'known-hosts': `@cert-authority * ${foreign.ed25519}`,
     });
-    expectFailure(result, 'E_HOSTKEY', 'Offered: none of a type that can be checked here.', 'only @cert-authority');
+    expectFailure(
+      result,
+      'E_HOSTKEY',
+      'Offered: none of a type that can be checked here (ssh-ed25519-cert-v01@openssh.com).',
+      'only @cert-authority',
+    );
     expect(result.annotations).toContainEqual(
       expect.objectContaining({ level: 'warning', message: expect.stringContaining('@cert-authority lines') }),
     );

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import ssh2 from 'ssh2';
 import { expectBackup, expectFailure } from '../helpers/failure.js';
+import { fingerprintOf } from '../helpers/host-identity.js';
 import { EXCLUSIVE, holdLock } from '../helpers/lock-holder.js';
 import { leftAfter } from '../helpers/processes.js';
 import { startProxy } from '../helpers/proxy.js';
@@ -58,11 +59,55 @@ test('the key and the user of the host serve for it as well, when it has none of
   expect(await atJump.text()).toMatch(new RegExp(`^Accepted publickey for ${scene.user.name} `, 'm'));
 });
 
-test('fingerprints alone serve for both hosts, whatever type they prefer', async () => {
-  const fingerprint = [scene.sshd.hostKeys.rsa, jump.hostKeys.ecdsa].map(
-    (line) => execFileSync('ssh-keygen', ['-lf', '-'], { input: line, encoding: 'utf8' }).split(' ')[1],
-  );
+/** As `fingerprint` has it. */
+const print = (port: number, line: string): string => `[127.0.0.1]:${port} ${fingerprintOf(line)}`;
+
+test('fingerprints alone serve, each for its host, whatever type it prefers', async () => {
+  const fingerprint = [print(scene.sshd.port, scene.sshd.hostKeys.rsa), print(jump.port, jump.hostKeys.ecdsa)];
   expectBackup(await scene.run({ ...through(), 'known-hosts': '', fingerprint: fingerprint.join('\n') }));
+});
+
+test('fingerprints that do not name their host are refused before anything is contacted', async () => {
+  const [atJump, atHost] = [logSince(jump), logSince(scene.sshd)];
+  const fingerprint = [fingerprintOf(scene.sshd.hostKeys.ed25519), print(jump.port, jump.hostKeys.ed25519)];
+  expectFailure(
+    await scene.run({ ...through(), 'known-hosts': '', fingerprint: fingerprint.join('\n') }),
+    'E_INPUT',
+    'fingerprint: with jump-host each line begins with the host that it is of',
+    `\`[127.0.0.1]:${scene.sshd.port} SHA256:...\` and \`[127.0.0.1]:${jump.port} SHA256:...\``,
+  );
+  expect(await Promise.all([atJump.text(), atHost.text()])).toEqual(['', '']);
+});
+
+test('it can not show its own key as that of the host behind it', async () => {
+  // Whoever has the bastion decides where a connection to the host leads.
+  const instead = await startProxy(jump.port);
+  const prints = [print(instead.port, scene.sshd.hostKeys.ed25519), print(jump.port, jump.hostKeys.ed25519)];
+  const result = await scene.run({
+    ...through(),
+    port: String(instead.port),
+    'known-hosts': '',
+    fingerprint: prints.join('\n'),
+  });
+  await instead.stop();
+  expectFailure(
+    result,
+    'E_HOSTKEY',
+    `the host key of 127.0.0.1:${instead.port} is not a known one`,
+    `Compared with fingerprint (${fingerprintOf(scene.sshd.hostKeys.ed25519)})`,
+  );
+});
+
+test('a line of known-hosts that lists one key for both is a warning', async () => {
+  const result = await scene.run({
+    ...through(),
+    command: 'list',
+    'known-hosts': `${through()['known-hosts']}* ${jump.hostKeys.ed25519}`,
+  });
+  expect(result).toMatchObject({ code: 0 });
+  expect(result.annotations).toMatchObject([
+    { level: 'warning', message: expect.stringMatching(/^known-hosts: the jump host .* can show its own key/) },
+  ]);
 });
 
 test('its host key is checked before authentication, and the host is not contacted', async () => {
@@ -97,6 +142,22 @@ test('a key that it does not know: E_AUTH that names it', async () => {
     `the jump host 127.0.0.1:${jump.port} refused the key of ${jumpUser.name}`,
     `correct \`jump-host\`: ${line}`,
   );
+});
+
+test('it can sign its host key with SHA-1 alone: E_HOSTKEY', async () => {
+  const old = await startSshd({ extraConfig: 'HostKeyAlgorithms ssh-rsa' });
+  const since = logSince(old);
+  expectFailure(
+    await scene.run({
+      ...through(),
+      'jump-host': `${jumpUser.name}@127.0.0.1:${old.port}`,
+      'known-hosts': `${scene.sshd.knownHosts}${old.knownHosts}`,
+    }),
+    'E_HOSTKEY',
+    `the jump host 127.0.0.1:${old.port} can prove its host key by SHA-1 alone (ssh-rsa)`,
+  );
+  await expectNoAuthentication(since);
+  await old.stop();
 });
 
 test('it is not there', async () => {

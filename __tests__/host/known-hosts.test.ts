@@ -9,6 +9,7 @@ import {
   hostKeyPolicy,
   keyType,
   SERVER_HOST_KEY_ALGORITHMS,
+  sharedLines,
 } from '../../src/host/known-hosts.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'known-hosts-'));
@@ -40,7 +41,7 @@ const rsa = makeKey('rsa');
 const sk = securityKey();
 const other = makeKey('ed25519', '-a', '1');
 const ALL = [ed25519, ecdsa256, ecdsa521, rsa, sk];
-const RSA = ['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'];
+const RSA = ['rsa-sha2-512', 'rsa-sha2-256'];
 
 function hashed(text: string): string {
   const file = join(folder, 'hash-me');
@@ -149,6 +150,25 @@ describe('finds the lines that ssh-keygen -F finds', () => {
   });
 });
 
+describe('sharedLines', () => {
+  const places = (text: string) =>
+    sharedLines(text, { host: 'db', port: 22 }, { host: 'bastion.example.com', port: 2222 });
+
+  test.each([
+    ['a pattern', `web ${rsa.text}\n* ${ed25519.text}`, 2],
+    ['both names', `db,[bastion.example.com]:2222 ${ed25519.text}`, 1],
+  ])('tells of a line that lists one key for both hosts: %s', (_, text, line) => {
+    expect(places(text)).toBe(
+      `known-hosts: the jump host [bastion.example.com]:2222 can show its own key as that of db, since one line lists it for both (line ${line}); give each host a line of its own`,
+    );
+  });
+
+  test('not of lines of their own, nor of one host that is both', () => {
+    expect(places(`db ${rsa.text}\n[bastion.example.com]:2222 ${rsa.text}\n@revoked * ${ed25519.text}`)).toBeNull();
+    expect(sharedLines(`* ${rsa.text}`, { host: 'db', port: 22 }, { host: 'DB', port: 22 })).toBeNull();
+  });
+});
+
 describe('findHostKeys', () => {
   test('compares host names in lower case, hashed ones too, as ssh does before it looks', () => {
     const text = `db.example.com ${ed25519.text}\n`;
@@ -188,6 +208,8 @@ describe('findHostKeys', () => {
 });
 
 describe('hostKeyPolicy', () => {
+  const printOf = (key: Buffer, host: string | null = null) => ({ host, print: fingerprint(key) });
+
   test('accepts listed keys alone and asks the host for their types alone', () => {
     const policy = hostKeyPolicy(`db ${rsa.text}\ndb ${ecdsa256.text}\nweb ${ed25519.text}\n`, [], 'db', 22);
     expect(policy.algorithms).toEqual(['ecdsa-sha2-nistp256', ...RSA]);
@@ -202,7 +224,7 @@ describe('hostKeyPolicy', () => {
   });
 
   test('accepts by fingerprint alone, with any type', () => {
-    const policy = hostKeyPolicy('', [fingerprint(ed25519.key), fingerprint(rsa.key)], 'db', 22);
+    const policy = hostKeyPolicy('', [printOf(ed25519.key), printOf(rsa.key)], 'db', 22);
     expect(policy.algorithms).toEqual(SERVER_HOST_KEY_ALGORITHMS);
     expect(policy.accepts(ed25519.key)).toBe('accepted');
     expect(policy.accepts(rsa.key)).toBe('accepted');
@@ -211,7 +233,7 @@ describe('hostKeyPolicy', () => {
   });
 
   test('takes both together, known types first', () => {
-    const policy = hostKeyPolicy(`[db]:2222 ${rsa.text}`, [fingerprint(other.key)], 'db', 2222);
+    const policy = hostKeyPolicy(`[db]:2222 ${rsa.text}`, [printOf(other.key)], 'db', 2222);
     expect(policy.algorithms).toEqual([
       ...RSA,
       'ssh-ed25519',
@@ -225,16 +247,36 @@ describe('hostKeyPolicy', () => {
   });
 
   test('a fingerprint serves when known-hosts has no line for the host', () => {
-    const policy = hostKeyPolicy(`web ${rsa.text}`, [fingerprint(other.key)], 'db', 22);
+    const policy = hostKeyPolicy(`web ${rsa.text}`, [printOf(other.key)], 'db', 22);
     expect(policy.algorithms).toEqual(SERVER_HOST_KEY_ALGORITHMS);
     expect(policy.accepts(other.key)).toBe('accepted');
     expect(policy.accepts(rsa.key)).toBe('unknown');
     expect(policy.comparedWith).toBe(`fingerprint (${fingerprint(other.key)}); known-hosts: no line for db`);
   });
 
+  test('a fingerprint with a name serves for that host alone', () => {
+    const prints = [printOf(ed25519.key, 'bastion'), printOf(rsa.key, '[db]:2222'), printOf(other.key, 'db')];
+    const policy = hostKeyPolicy('', prints, 'DB', 2222);
+    expect(policy.accepts(rsa.key)).toBe('accepted');
+    expect(policy.accepts(ed25519.key)).toBe('unknown');
+    expect(policy.accepts(other.key)).toBe('unknown');
+    expect(policy.comparedWith).toBe(`fingerprint (${fingerprint(rsa.key)})`);
+    expect(hostKeyPolicy('', prints, 'web', 22)).toMatchObject({
+      tryOtherTypes: true,
+      comparedWith: 'nothing; fingerprint: no line for web',
+    });
+    expect(hostKeyPolicy(`db ${rsa.text}`, prints, 'db', 24).comparedWith).toBe(
+      'nothing; known-hosts: no line for [db]:24; there is one for db without a port, which stands for port 22 alone; fingerprint: no line for [db]:24; there is one for db without a port, which stands for port 22 alone',
+    );
+  });
+
+  test('never asks for a signature with SHA-1', () => {
+    expect(SERVER_HOST_KEY_ALGORITHMS).not.toContain('ssh-rsa');
+  });
+
   test('never accepts a revoked key, and does not ask for its type', () => {
     const text = `db ${ed25519.text}\ndb ${rsa.text}\n@revoked * ${ed25519.text}\n`;
-    const policy = hostKeyPolicy(text, [fingerprint(ed25519.key)], 'db', 22);
+    const policy = hostKeyPolicy(text, [printOf(ed25519.key)], 'db', 22);
     expect(policy.accepts(ed25519.key)).toBe('revoked');
     expect(policy.accepts(rsa.key)).toBe('accepted');
     expect(hostKeyPolicy(text, [], 'db', 22).algorithms).toEqual(RSA);

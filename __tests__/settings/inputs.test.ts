@@ -108,7 +108,15 @@ describe('what the settings are', () => {
       { transport: { key: { passphrase: 'a b' } } },
     ],
     'known-hosts': [SSH, 'a\nb', { transport: { knownHosts: 'a\nb' } }],
-    fingerprint: [SSH, `${PRINT}\n\n ${PRINT}=\r\n`, { transport: { fingerprints: [PRINT] } }],
+    fingerprint: [
+      SSH,
+      `${PRINT}\n\n ${PRINT}=\r\n[DB.example.com]:2222 ${PRINT}\n[db]:22\t${PRINT}\n[::1]:24 ${PRINT}`,
+      {
+        transport: {
+          fingerprints: [null, '[db.example.com]:2222', 'db', '[::1]:24'].map((host) => ({ host, print: PRINT })),
+        },
+      },
+    ],
     'jump-host': [SSH, 'me@bastion:2222', { transport: { jump: { host: 'bastion', port: 2222, username: 'me' } } }],
     'jump-key': [{ ...SSH, 'jump-host': 'b' }, otherKey, { transport: { jump: { key: { pem: otherKey } } } }],
     'jump-passphrase': [
@@ -351,7 +359,7 @@ const HOST =
 const USER = 'expected a user name without blanks that does not start with "-"';
 const JUMP = 'expected [user@]host[:port], such as jump@bastion.example.com:2222 or [2001:db8::1]:22';
 const PRINT_RULE =
-  'expected "SHA256:" and 43 characters of base64, one a line, as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host';
+  'expected "SHA256:" and 43 characters of base64, one a line, as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host; before it may stand the host that it is of, as in known_hosts: `db.example.com SHA256:...`, or `[db.example.com]:2222 SHA256:...`';
 const UMASK = 'expected 077 or 027, in quotes, since YAML takes 077 for the number 77';
 const TIMER = 'expected a duration from 1s to 24d';
 const DURATION = 'expected a duration such as 90s, 30m, 26h or 7d';
@@ -389,6 +397,10 @@ describe('one problem', () => {
     ['fingerprint', PRINT.slice(0, -1), `${PRINT_RULE}, got "${PRINT.slice(0, -1)}"`],
     ['fingerprint', `${PRINT.slice(0, -1)}B`, `${PRINT_RULE}, got "${PRINT.slice(0, -1)}B"`],
     ['fingerprint', `${PRINT} ${PRINT}`, `${PRINT_RULE}, got "${PRINT} ${PRINT}"`],
+    ['fingerprint', `db:2222 ${PRINT}`, `${PRINT_RULE}, got "db:2222 ${PRINT}"`],
+    ['fingerprint', `[db]:0 ${PRINT}`, `${PRINT_RULE}, got "[db]:0 ${PRINT}"`],
+    ['fingerprint', `* ${PRINT}`, `${PRINT_RULE}, got "* ${PRINT}"`],
+    ['fingerprint', `a,b ${PRINT}`, `${PRINT_RULE}, got "a,b ${PRINT}"`],
     ['jump-host', 'ssh://b', `${JUMP}, got "ssh://b"`],
     ['jump-host', '@b', `${JUMP}, got "@b"`],
     ['jump-host', 'me@', `${JUMP}, got "me@"`],
@@ -478,6 +490,10 @@ describe('one problem', () => {
     [
       { ...SSH, 'jump-host': 'b', 'jump-key': 'rubbish' },
       'jump-key: it is not a private key: there is no "-----BEGIN ... PRIVATE KEY-----" line',
+    ],
+    [
+      { ...SSH, 'jump-host': 'b:2222', fingerprint: `b ${PRINT}\n${PRINT}` },
+      `fingerprint: with jump-host each line begins with the host that it is of, since the jump host could show a key of its own as that of the host behind it: \`db.example.com SHA256:...\` and \`[b]:2222 SHA256:...\`; this one does not: ${PRINT}`,
     ],
     [{ ...SSH, host: '' }, `host: ${filled('SSH_HOST')}`],
     [{ ...SSH, username: '' }, `username: ${filled('SSH_USER')}`],

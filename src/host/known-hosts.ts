@@ -3,6 +3,7 @@
  * accepts every host unless told otherwise. File format: sshd(8), SSH_KNOWN_HOSTS FILE FORMAT; checked against `ssh-keygen -F`.
  */
 import { createHash, createHmac } from 'node:crypto';
+import type { Fingerprint } from '../settings/settings.js';
 
 export interface HostKeyLine {
   /** As in the file: `ssh-ed25519`. */
@@ -34,13 +35,16 @@ export interface HostKeyPolicy {
   comparedWith: string;
 }
 
-/** Key types that ssh2 can check, best first, each with its signature algorithms: one RSA key has three. */
+/**
+ * Key types that ssh2 can check, best first, each with its signature algorithms. `ssh-rsa`, the third one of an RSA key, signs SHA-1,
+ * of which collisions are for sale: a host that has nothing else is refused.
+ */
 const ALGORITHMS = new Map([
   ['ssh-ed25519', ['ssh-ed25519']],
   ['ecdsa-sha2-nistp256', ['ecdsa-sha2-nistp256']],
   ['ecdsa-sha2-nistp384', ['ecdsa-sha2-nistp384']],
   ['ecdsa-sha2-nistp521', ['ecdsa-sha2-nistp521']],
-  ['ssh-rsa', ['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa']],
+  ['ssh-rsa', ['rsa-sha2-512', 'rsa-sha2-256']],
 ]);
 
 /** Everything that ssh2 can check, best first. */
@@ -81,40 +85,58 @@ export function findHostKeys(text: string, host: string, port: number): HostKeys
 
 /**
  * Makes the rule by which one host is accepted: a known_hosts line or a fingerprint lists its key, and no line revokes it.
- * `fingerprints` are `SHA256:...` without padding. Where nothing can be accepted the host is still asked for each of its
+ * A fingerprint with a name serves for the host of that name alone. Where nothing can be accepted the host is still asked for each of its
  * keys, since what it shows and why nothing matched is what the user needs to know.
  */
 export function hostKeyPolicy(
   knownHosts: string,
-  fingerprints: readonly string[],
+  fingerprints: readonly Fingerprint[],
   host: string,
   port: number,
 ): HostKeyPolicy {
   const name = nameInFile(host, port);
   const found = findHostKeys(knownHosts, host, port);
   const usable = found.keys.filter((line) => ALGORITHMS.has(line.type) && !isIn(found.revoked, line.key));
-  const tryOtherTypes = fingerprints.length > 0 || usable.length === 0;
+  const prints = fingerprints.filter((one) => one.host === null || one.host === name).map(({ print }) => print);
+  const tryOtherTypes = prints.length > 0 || usable.length === 0;
   const comparedWith = [
     ...(usable.length > 0 ? [`the keys of ${name} in known-hosts (${listOf(usable)})`] : []),
-    ...(fingerprints.length > 0 ? [`fingerprint (${fingerprints.join(', ')})`] : []),
+    ...(prints.length > 0 ? [`fingerprint (${prints.join(', ')})`] : []),
   ].join(' and ');
   return {
     algorithms: order(new Set(usable.map((line) => line.type)), tryOtherTypes),
     tryOtherTypes,
     accepts: (key) => {
       if (isIn(found.revoked, key)) return 'revoked';
-      return isIn(usable, key) || fingerprints.includes(fingerprint(key)) ? 'accepted' : 'unknown';
+      return isIn(usable, key) || prints.includes(fingerprint(key)) ? 'accepted' : 'unknown';
     },
     warnings: warningsOf(found, name),
-    comparedWith:
-      usable.length > 0 || knownHosts === ''
-        ? comparedWith
-        : `${comparedWith || 'nothing'}; known-hosts: ${whyNothingMatches(found, knownHosts, host, port)}`,
+    comparedWith: [
+      comparedWith || 'nothing',
+      ...(usable.length > 0 || knownHosts === ''
+        ? []
+        : [`known-hosts: ${whyNothingMatches(found, knownHosts, host, port)}`]),
+      ...(prints.length > 0 || fingerprints.length === 0
+        ? []
+        : [`fingerprint: ${noneNamed(fingerprints, host, port)}`]),
+    ].join('; '),
   };
 }
 
-/** Without a port the default one is meant; OpenSSH writes any other as `[host]:port` and compares in lower case. */
-function nameInFile(host: string, port: number): string {
+/** What to say of lines that list one key for both hosts of the way: whoever holds it can pass for either. null: there are none. */
+export function sharedLines(knownHosts: string, host: Place, jump: Place): string | null {
+  const [name, jumpName] = [host, jump].map((one) => nameInFile(one.host, one.port));
+  if (name === jumpName) return null;
+  const ofJump = findHostKeys(knownHosts, jump.host, jump.port).keys.map(({ line }) => line);
+  const shared = findHostKeys(knownHosts, host.host, host.port).keys.filter(({ line }) => ofJump.includes(line));
+  if (shared.length === 0) return null;
+  return `known-hosts: the jump host ${jumpName} can show its own key as that of ${name}, since one line lists it for both (line ${shared.map(({ line }) => line).join(', ')}); give each host a line of its own`;
+}
+
+type Place = { host: string; port: number };
+
+/** The name of a host in known_hosts. Without a port the default one is meant; OpenSSH writes any other as `[host]:port` and compares in lower case. */
+export function nameInFile(host: string, port: number): string {
   return (port === 22 ? host : `[${host}]:${port}`).toLowerCase();
 }
 
@@ -183,10 +205,21 @@ function whyNothingMatches(found: HostKeys, knownHosts: string, host: string, po
   if (found.authorities.length > 0) {
     return `only @cert-authority lines match ${name}, and host certificates can not be checked here: add the host's own key${unreadable}`;
   }
-  if (port !== 22 && findHostKeys(knownHosts, host, 22).keys.length > 0) {
-    return `no line for ${name}; there is one for ${host} without a port, which stands for port 22 alone${unreadable}`;
-  }
-  return `no line for ${name}${unreadable}`;
+  return `${noLine(host, port, findHostKeys(knownHosts, host, 22).keys.length > 0)}${unreadable}`;
+}
+
+const noneNamed = (fingerprints: readonly Fingerprint[], host: string, port: number): string =>
+  noLine(
+    host,
+    port,
+    fingerprints.some((one) => one.host === nameInFile(host, 22)),
+  );
+
+function noLine(host: string, port: number, withoutPort: boolean): string {
+  const name = nameInFile(host, port);
+  return port !== 22 && withoutPort
+    ? `no line for ${name}; there is one for ${host} without a port, which stands for port 22 alone`
+    : `no line for ${name}`;
 }
 
 function warningsOf(found: HostKeys, name: string): string[] {

@@ -1,7 +1,9 @@
 /** Puts what goes wrong while connecting into words: what happened, to which hop, why, and what to do. */
 import { BackupError } from '../errors.js';
 import type { SshTarget } from '../settings/settings.js';
-import type { HostKeyPolicy } from './known-hosts.js';
+import { type HostKeyPolicy, nameInFile } from './known-hosts.js';
+import type { Offer } from './ssh-offer.js';
+import type { KeyProof } from './ssh-proof.js';
 
 /** One SSH connection on the way to the database. */
 export interface Hop {
@@ -20,28 +22,41 @@ export const labelOf = (target: SshTarget): string => `${target.username}@${targ
 const placeOf = ({ isJump, target }: Hop): string => `${isJump ? 'the jump host ' : ''}${target.host}:${target.port}`;
 
 /** `seen`: type and fingerprint of each key that the host showed. */
-export function hostKeyRefused(hop: Hop, why: string, seen: string[]): BackupError {
+export function hostKeyRefused(hop: Hop, why: string, seen: string[], offer: Offer): BackupError {
   const { host, port } = hop.target;
-  const hosts = port === 22 ? host : `[${host}]:${port}`;
-  const offered = seen.length === 0 ? 'none of a type that can be checked here' : seen.join(', ');
+  const name = nameInFile(host, port);
+  if (offer.signsSha1Alone && seen.length === 0) {
+    return new BackupError(
+      'E_HOSTKEY',
+      `${placeOf(hop)} can prove its host key by SHA-1 alone (ssh-rsa), which proves nothing any more. Offered: ${offer.hostKeys}. Compared with ${hop.policy.comparedWith}`,
+      `No credential was sent. On that host take OpenSSH 7.2 or newer, and let \`HostKeyAlgorithms\` of its sshd_config have \`rsa-sha2-512\`. Or give it a key of another type (\`ssh-keygen -A\`, and \`HostKey /etc/ssh/ssh_host_ed25519_key\` in sshd_config), and put that into \`known-hosts\` as a line that begins with \`${name}\`.`,
+    );
+  }
+  const none = `none of a type that can be checked here${offer.hostKeys === '' ? '' : ` (${offer.hostKeys})`}`;
+  const weak = offer.signsSha1Alone ? ', and an RSA key with SHA-1 signatures (ssh-rsa), which are not accepted' : '';
+  const offered = `${seen.length === 0 ? none : seen.join(', ')}${weak}`;
   return new BackupError(
     'E_HOSTKEY',
     `the host key of ${placeOf(hop)} ${why}. Offered: ${offered}. Compared with ${hop.policy.comparedWith}`,
-    `No credential was sent. On that host itself (its console, not this connection) run \`for k in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$k"; done\`. Only when it prints an offered fingerprint, put that into \`fingerprint\`, or the key into \`known-hosts\` as a line that begins with \`${hosts}\` (\`ssh-keyscan -p ${port} ${host}\` prints it); otherwise somebody may stand between.`,
+    `No credential was sent. On that host itself (its console, not this connection) run \`for k in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$k"; done\`. Only when it prints an offered fingerprint, put that into \`fingerprint\` as \`${name} SHA256:...\`, or the key into \`known-hosts\` as a line that begins with \`${name}\` (\`ssh-keyscan -p ${port} ${host}\` prints it); otherwise somebody may stand between.`,
   );
 }
 
 /** The connection failed before or in authentication, and the host key was not the reason. */
-export function connectFailed(hop: Hop, error: Error): BackupError {
+export function connectFailed(hop: Hop, error: Error, offer: Offer, proof: KeyProof): BackupError {
   if (error instanceof BackupError) return error;
-  const { target, isJump, timeoutMs } = hop;
+  const { isJump, timeoutMs } = hop;
   const { level, code } = error as Error & { level?: string; code?: string };
   const where = placeOf(hop);
-  if (level === 'client-authentication' || /authentication methods failed/.test(error.message)) {
+  if (level === 'client-authentication' || /authentication (methods failed|failures)/.test(error.message)) {
+    return keyRefused(hop, error, proof);
+  }
+  const disagreement = offer.disagreement(error.message);
+  if (disagreement !== null) {
     return new BackupError(
-      'E_AUTH',
-      `${where} refused the key of ${target.username} (the host key was right)`,
-      `Nothing was run. Add this line to ~${target.username}/.ssh/authorized_keys there, or correct \`${isJump ? 'jump-host' : 'username'}\`: ${target.key.publicLine}`,
+      'E_CONNECT',
+      `could not connect to ${where}: ${disagreement.why}`,
+      `Nothing was sent. In sshd_config of that host: \`${disagreement.line}\`, then \`systemctl reload ssh\`; or take a newer OpenSSH there.`,
       { cause: error },
     );
   }
@@ -60,6 +75,45 @@ export function connectFailed(hop: Hop, error: Error): BackupError {
     : (causes[code ?? ''] ?? (/before handshake/.test(error.message) ? CLOSED_AT_ONCE : error.message));
   return new BackupError('E_CONNECT', `could not connect to ${where}: ${why}`, undefined, { cause: error });
 }
+
+/** The host was the right one, and did not let the user in. */
+function keyRefused(hop: Hop, cause: Error, { left, isPartial, key }: KeyProof): BackupError {
+  const { target, isJump } = hop;
+  const { username } = target;
+  const where = placeOf(hop);
+  const known = left.filter((name) => Object.hasOwn(METHODS, name)).map((name) => METHODS[name]);
+  const methods = known.join(' or ') || 'something that is not known here';
+  const refused = (message: string, hint: string) => new BackupError('E_AUTH', message, hint, { cause });
+  if (isPartial) {
+    return refused(
+      `${where} accepted the key of ${username}, and asks for a second factor as well: ${methods}`,
+      `Nothing was run. A run without a person has a key and no more. In sshd_config of that host excuse this user: \`Match User ${username}\`, and below it \`AuthenticationMethods publickey\`; or take a user of its own for backups, to whom the second factor does not apply.`,
+    );
+  }
+  if (left.length > 0 && !left.includes('publickey')) {
+    return refused(
+      `${where} lets ${username} in by no key, but by ${methods} alone`,
+      `Nothing was run. In sshd_config of that host: \`PubkeyAuthentication yes\`, also where a \`Match\` block is about this user; then add this line to ~${username}/.ssh/authorized_keys there: ${target.key.publicLine}`,
+    );
+  }
+  const rsa =
+    key.type === 'ssh-rsa'
+      ? ' When it is there already, that server may take no RSA keys (`PubkeyAcceptedAlgorithms`): make an Ed25519 key, `ssh-keygen -t ed25519`.'
+      : '';
+  return refused(
+    `${where} refused the key of ${username} (the host key was right)`,
+    `Nothing was run. Add this line to ~${username}/.ssh/authorized_keys there, or correct \`${isJump ? 'jump-host' : 'username'}\`: ${target.key.publicLine}${rsa}`,
+  );
+}
+
+/** Of RFC 4252 and RFC 4256. A server may name any. */
+const METHODS: Record<string, string> = {
+  publickey: 'another key',
+  password: 'a password',
+  'keyboard-interactive': 'answers to questions, such as a code (keyboard-interactive)',
+  hostbased: 'the word of a known host (hostbased)',
+  'gssapi-with-mic': 'a Kerberos ticket (gssapi-with-mic)',
+};
 
 /** `reason` is that of RFC 4254, 5.1: 1 prohibited, 2 connect failed. */
 export function forwardFailed(jump: Hop, to: SshTarget, why: string, reason?: number): BackupError {

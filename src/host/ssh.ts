@@ -1,12 +1,14 @@
 import { connect, type Socket } from 'node:net';
 import { type Duplex, PassThrough, type Readable, type Writable } from 'node:stream';
 import { NodeSSH } from 'node-ssh';
-import type { ClientChannel } from 'ssh2';
+import ssh2, { type ClientChannel, type ParsedKey } from 'ssh2';
 import { BackupError } from '../errors.js';
-import type { SshSettings, SshTarget } from '../settings/settings.js';
+import type { PrivateKey, SshSettings, SshTarget } from '../settings/settings.js';
 import type { Host, Shell, ShellEnd } from './host.js';
-import { fingerprint, hostKeyPolicy, keyType, SERVER_HOST_KEY_ALGORITHMS } from './known-hosts.js';
+import { fingerprint, hostKeyPolicy, keyType, SERVER_HOST_KEY_ALGORITHMS, sharedLines } from './known-hosts.js';
 import { connectFailed, forwardFailed, type Hop, hostKeyRefused, labelOf, lostBeforeShell } from './ssh-failures.js';
+import { Offer } from './ssh-offer.js';
+import { KeyProof } from './ssh-proof.js';
 
 /** Three keepalives of 10 s that stay unanswered: a dead link is noticed within 40 s. */
 const KEEPALIVE = { keepaliveInterval: 10_000, keepaliveCountMax: 3 };
@@ -42,6 +44,8 @@ export async function connectSsh(
     let through: (() => Promise<Duplex>) | null = null;
     if (settings.jump !== null) {
       const jump = hopTo(settings.jump, true);
+      const shared = sharedLines(settings.knownHosts, settings, settings.jump);
+      if (shared !== null) warn(shared);
       const jumpClient = await connectHop(jump, null, closes, signal);
       through = () => forward(jumpClient, jump, settings);
     }
@@ -156,10 +160,13 @@ async function connectHop(
 ): Promise<NodeSSH> {
   const { target, policy } = hop;
   const seen: string[] = [];
+  const privateKey = parsed(target.key);
   let { algorithms, tryOtherTypes } = policy;
   for (;;) {
     signal.throwIfAborted();
     const key = { type: '', verdict: '' };
+    const offer = new Offer();
+    const proof = new KeyProof(target.username, privateKey, offer);
     const client = new NodeSSH();
     // noDelay halves the round trips of connecting: ssh2 writes one packet in three pieces.
     const stream =
@@ -169,9 +176,8 @@ async function connectHop(
     const connecting = client.connect({
       sock: stream as Socket,
       username: target.username,
-      privateKey: target.key.pem,
-      ...(target.key.passphrase === undefined ? {} : { passphrase: target.key.passphrase }),
-      authHandler: ['publickey'],
+      authHandler: proof.next,
+      debug: offer.listen,
       algorithms: { serverHostKey: [...algorithms] as never[] },
       hostVerifier: (blob: Buffer) => {
         key.type = keyType(blob);
@@ -191,12 +197,12 @@ async function connectHop(
       close();
       closes.splice(closes.indexOf(close), 1);
       const cause = error instanceof Error ? error : new Error(String(error));
-      if (key.verdict === 'revoked') throw hostKeyRefused(hop, 'is revoked by an @revoked line', seen);
+      if (key.verdict === 'revoked') throw hostKeyRefused(hop, 'is revoked by an @revoked line', seen, offer);
       if (key.verdict === 'accepted' && cause.message.includes('signature')) {
-        throw hostKeyRefused(hop, 'was shown by somebody who does not hold it', seen);
+        throw hostKeyRefused(hop, 'was shown by somebody who does not hold it', seen, offer);
       }
       const hasNone = key.verdict === '' && cause.message.includes('no matching host key format');
-      if (key.verdict !== 'unknown' && !hasNone) throw connectFailed(hop, cause);
+      if (key.verdict !== 'unknown' && !hasNone) throw connectFailed(hop, cause, offer, proof);
       if (tryOtherTypes && !hasNone) {
         algorithms = algorithms.filter((name) => !isOfType(name, key.type));
       } else if (!tryOtherTypes && hasNone) {
@@ -204,9 +210,16 @@ async function connectHop(
         tryOtherTypes = true;
         algorithms = SERVER_HOST_KEY_ALGORITHMS.filter((name) => !algorithms.includes(name));
       } else algorithms = [];
-      if (algorithms.length === 0) throw hostKeyRefused(hop, 'is not a known one', seen);
+      if (algorithms.length === 0) throw hostKeyRefused(hop, 'is not a known one', seen, offer);
     }
   }
+}
+
+/** It was read and proven with the inputs. */
+function parsed({ pem, passphrase }: PrivateKey): ParsedKey {
+  const key = [ssh2.utils.parseKey(pem, passphrase)].flat()[0];
+  if (key === undefined || key instanceof Error) throw key ?? new Error('no key');
+  return key;
 }
 
 const isOfType = (algorithm: string, type: string): boolean =>

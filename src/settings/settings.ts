@@ -20,12 +20,19 @@ export interface PrivateKey {
   publicLine: string;
 }
 
+/** By which a host is known without its whole key. */
+export interface Fingerprint {
+  /** As known_hosts has it: `db.example.com`, or `[db.example.com]:2222`. null: of whatever host is connected to; never with a jump host. */
+  host: string | null;
+  /** `SHA256:...` without padding. */
+  print: string;
+}
+
 export interface SshSettings extends SshTarget {
   transport: 'ssh';
   /** The text of `known-hosts`; empty when only fingerprints were given. */
   knownHosts: string;
-  /** `SHA256:...` without padding. */
-  fingerprints: string[];
+  fingerprints: Fingerprint[];
   jump: SshTarget | null;
   connectTimeoutMs: number;
 }

@@ -1,16 +1,10 @@
+import { nameInFile } from '../host/known-hosts.js';
 import { readPrivateKey } from '../host/private-key.js';
 import { declared, INPUT_NAMES } from './declared-inputs.js';
+import { parseFingerprints, unnamedFingerprint } from './fingerprints.js';
 import type { InputReader } from './input-reader.js';
 import type { PrivateKey, SshTarget, TransportSettings } from './settings.js';
-import {
-  oneOf,
-  parseFingerprints,
-  parseHost,
-  parseJumpHost,
-  parsePort,
-  parseTimer,
-  parseUserName,
-} from './value-rules.js';
+import { type JumpHost, oneOf, parseHost, parseJumpHost, parsePort, parseTimer, parseUserName } from './value-rules.js';
 
 /** Reads where the database lives and how to get there. What is wrong is noted in the reader; then it returns undefined. */
 export async function readTransport(reader: InputReader): Promise<TransportSettings | undefined> {
@@ -31,7 +25,17 @@ export async function readTransport(reader: InputReader): Promise<TransportSetti
   if (knownHosts === null && fingerprints === null) {
     reader.missing('known-hosts', missingHostKey(host ?? 'HOST', port ?? 22));
   }
-  const jump = await readJump(reader, username, key);
+  const jumpPlace = reader.read('jump-host', parseJumpHost);
+  if (jumpPlace !== null) {
+    // Hosts that are wrong themselves are told as such; here they only have to be called something.
+    const names = [
+      nameInFile(host ?? 'HOST', port ?? 22),
+      nameInFile(jumpPlace?.host ?? 'JUMP', jumpPlace?.port ?? 22),
+    ];
+    const rule = unnamedFingerprint(fingerprints ?? [], names);
+    if (rule !== undefined) reader.problem('fingerprint', rule);
+  }
+  const jump = await readJump(reader, jumpPlace, username, key);
   const connectTimeoutMs = reader.require('connect-timeout', parseTimer);
   if (!host || !port || !username || !key || jump === undefined || connectTimeoutMs === undefined) return undefined;
   if (knownHosts === undefined || fingerprints === undefined) return undefined;
@@ -45,10 +49,10 @@ export async function readTransport(reader: InputReader): Promise<TransportSetti
 
 async function readJump(
   reader: InputReader,
+  place: JumpHost | null | undefined,
   username: string | undefined,
   key: PrivateKey | null | undefined,
 ): Promise<SshTarget | null | undefined> {
-  const place = reader.read('jump-host', parseJumpHost);
   if (place === null) {
     reader.ignore('jump-key', 'without jump-host');
     reader.ignore('jump-passphrase', 'without jump-host');

@@ -109,24 +109,6 @@ export function parseJumpHost(text: string): JumpHost {
 
 export const parsePort = wholeNumber(1, 65_535);
 
-/** One `SHA256:...` a line; returned without padding. */
-export function parseFingerprints(text: string): string[] {
-  const lines = text
-    .split(/\r\n|\r|\n/)
-    .map((line) => line.trim().replace(/=$/, ''))
-    .filter((line) => line !== '');
-  for (const line of lines) {
-    const base64 = /^SHA256:([A-Za-z0-9+/]{43})$/.exec(line)?.[1];
-    // 43 characters hold two bits more than a hash; where they are not zero, a character was mistyped.
-    if (base64 === undefined || Buffer.from(base64, 'base64').toString('base64') !== `${base64}=`) {
-      throw new Error(
-        'expected "SHA256:" and 43 characters of base64, one a line, as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host',
-      );
-    }
-  }
-  return [...new Set(lines)];
-}
-
 export function parseUmask(text: string): string {
   const umask = /^0?(077|027)$/.exec(text)?.[1];
   if (umask === undefined) throw new Error('expected 077 or 027, in quotes, since YAML takes 077 for the number 77');
