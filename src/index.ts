@@ -2,9 +2,9 @@ import './esm-globals.js';
 import './cancel.js'; // listens to signals before all that takes time to load
 
 import { basename } from 'node:path';
-import * as core from '@actions/core';
 import { cancel } from './cancel.js';
 import { main } from './main.js';
+import { platform } from './platform/platform.js';
 import { post } from './post.js';
 
 // The runner starts this file for `main`, and dist/post.js for `post`, which imports it when main saved that it started, and
@@ -13,8 +13,8 @@ import { post } from './post.js';
 const EXIT_MS = 1_000;
 
 if (basename(process.argv[1] ?? '') !== 'post.js') {
-  core.saveState('started', 'true');
-  if (await main(cancel)) core.saveState('finished', 'true');
+  platform().saveState('started', 'true');
+  if (await main(cancel)) platform().saveState('finished', 'true');
 } else {
   await post(cancel.signal);
 }

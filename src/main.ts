@@ -1,4 +1,3 @@
-import * as core from '@actions/core';
 import { backup } from './commands/backup.js';
 import { deleteBackup } from './commands/delete.js';
 import { list } from './commands/list.js';
@@ -9,6 +8,7 @@ import type { GitHubRun, Run } from './commands/run.js';
 import { verify } from './commands/verify.js';
 import { databaseOf } from './databases/database-of.js';
 import { BackupError, describe } from './errors.js';
+import { platform } from './platform/platform.js';
 import { actionsLog, type Log } from './reporting/log.js';
 import { neutralise } from './reporting/neutralise.js';
 import { writeOutputs } from './reporting/outputs.js';
@@ -41,8 +41,8 @@ export async function main(cancel: AbortController): Promise<boolean> {
 
   let timer: NodeJS.Timeout | undefined;
   // Inputs that are wrong fail below; what to call the run, and whether to tell, can be known all the same.
-  report.command = NAMES.find((name) => name === core.getInput('command')) ?? report.command;
-  let wantSummary = core.getInput('summary') !== 'false';
+  report.command = NAMES.find((name) => name === platform().input('command')) ?? report.command;
+  let wantSummary = platform().input('summary') !== 'false';
   let run: Run | null = null;
   try {
     const { settings, warnings } = await readSettings();
@@ -64,7 +64,7 @@ export async function main(cancel: AbortController): Promise<boolean> {
     const failure = failureOf(error, cancel.signal);
     recordFailure(report, failure);
     for (const { stack } of [failure, failure.cause].filter((one) => one instanceof Error)) {
-      core.debug(neutralise(stack ?? ''));
+      platform().debug(neutralise(stack ?? ''));
     }
   } finally {
     clearTimeout(timer);
@@ -87,12 +87,12 @@ async function tell(report: Report, log: Log, wantSummary: boolean): Promise<voi
     await writeSummary(report).catch((error: unknown) => log.warning(`the job summary could not be written: ${error}`));
   }
   if (report.error !== null) {
-    core.setFailed(neutralise(`${report.errorCode}: ${report.error.message}. ${report.error.hint}`));
+    platform().fail(neutralise(`${report.errorCode}: ${report.error.message}. ${report.error.hint}`));
   }
   try {
     writeOutputs(report);
   } catch (error) {
-    core.setFailed(`the outputs could not be written, so no gate opens: ${error}`);
+    platform().fail(`the outputs could not be written, so no gate opens: ${error}`);
   }
 }
 
@@ -107,7 +107,7 @@ export function runOf(settings: Settings, log: Log, report: Report, signal: Abor
     now: () => new Date(),
     signal,
     hostIsClean: true,
-    noteUpload: (upload) => core.saveState(UPLOAD, upload === null ? '' : JSON.stringify(upload)),
+    noteUpload: (upload) => platform().saveState(UPLOAD, upload === null ? '' : JSON.stringify(upload)),
     copies: [],
   };
 }

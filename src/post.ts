@@ -1,4 +1,3 @@
-import * as core from '@actions/core';
 import { connected } from './commands/connect.js';
 import { lookLocked, openDirectory } from './commands/directory.js';
 import { giveUpNoted } from './commands/offsite-unfinished.js';
@@ -6,6 +5,7 @@ import type { Run } from './commands/run.js';
 import { finishingFirst } from './commands/unfinished.js';
 import { describe } from './errors.js';
 import { runOf, UPLOAD } from './main.js';
+import { platform } from './platform/platform.js';
 import { actionsLog } from './reporting/log.js';
 import { newReport } from './reporting/report.js';
 import { readSettings } from './settings/inputs.js';
@@ -38,5 +38,5 @@ export async function post(signal: AbortSignal): Promise<void> {
       `the run ended early, and what it left on the host could not be looked at (${code}: ${message}). The host cleans up by itself within a minute, and the next run sweeps what is left`,
     );
   }
-  if (run !== null) await giveUpNoted(run, core.getState(UPLOAD));
+  if (run !== null) await giveUpNoted(run, platform().state(UPLOAD));
 }

@@ -6,6 +6,7 @@ let printed = '';
 const write = process.stdout.write;
 
 beforeEach(() => {
+  process.env.GITHUB_ACTIONS = 'true';
   printed = '';
   process.stdout.write = (chunk: string | Uint8Array) => {
     printed += String(chunk);

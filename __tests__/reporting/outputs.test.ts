@@ -222,6 +222,7 @@ test('writeOutputs writes the runner file, each name once, backup-ok last', () =
   const folder = mkdtempSync(join(tmpdir(), 'outputs-'));
   const before = process.env.GITHUB_OUTPUT;
   try {
+    process.env.GITHUB_ACTIONS = 'true';
     process.env.GITHUB_OUTPUT = join(folder, 'output');
     writeFileSync(process.env.GITHUB_OUTPUT, '');
     writeOutputs(sampleReport());

@@ -270,6 +270,7 @@ describe('writeSummary', () => {
     const folder = mkdtempSync(join(tmpdir(), 'summary-'));
     const before = process.env.GITHUB_STEP_SUMMARY;
     try {
+      process.env.GITHUB_ACTIONS = 'true';
       delete process.env.GITHUB_STEP_SUMMARY;
       await expect(writeSummary(sampleReport())).rejects.toThrow('GITHUB_STEP_SUMMARY');
 

@@ -32,6 +32,7 @@ export interface Outcome {
 export async function reading(given: Given): Promise<Outcome> {
   for (const name of Object.keys(process.env)) if (name.startsWith('INPUT_')) delete process.env[name];
   for (const [name, value] of Object.entries(given)) process.env[`INPUT_${name.toUpperCase()}`] = value;
+  process.env.GITHUB_ACTIONS = 'true';
   let printed = '';
   const stdout = jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
     printed += String(text);

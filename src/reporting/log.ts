@@ -1,4 +1,4 @@
-import * as core from '@actions/core';
+import { platform } from '../platform/platform.js';
 import { clip, formatDuration } from './format.js';
 import { neutralise } from './neutralise.js';
 
@@ -15,23 +15,22 @@ export interface Log {
   group<T>(title: string, work: () => Promise<T>): Promise<T>;
 }
 
-const TITLE = 'Database backup';
 /** GitHub cuts annotations, and shows them where there is little room. */
 const MAX_ANNOTATION = 4000;
 
-/** The log of an Actions step. Everything passes `neutralise` here, so that no caller can forget it. */
+/** The log of a run. Everything passes `neutralise` here, so that no caller can forget it. */
 export function actionsLog(): Log {
   const annotation = (message: string) => clip(neutralise(message), MAX_ANNOTATION);
-  const info = (text: string) => quietly(() => core.info(neutralise(text)));
+  const info = (text: string) => quietly(() => platform().info(neutralise(text)));
   return {
     info,
-    warning: (message) => quietly(() => core.warning(annotation(message), { title: TITLE })),
-    error: (message) => quietly(() => core.error(annotation(message), { title: TITLE })),
-    debug: (text) => quietly(() => core.debug(neutralise(text))),
+    warning: (message) => quietly(() => platform().warning(annotation(message))),
+    error: (message) => quietly(() => platform().error(annotation(message))),
+    debug: (text) => quietly(() => platform().debug(neutralise(text))),
     async group(title, work) {
       const started = performance.now();
       const took = () => formatDuration(performance.now() - started);
-      quietly(() => core.startGroup(neutralise(title)));
+      quietly(() => platform().startGroup(neutralise(title)));
       try {
         const result = await work();
         info(`${title}: done in ${took()}`);
@@ -40,7 +39,7 @@ export function actionsLog(): Log {
         info(`${title}: failed after ${took()}`);
         throw error;
       } finally {
-        quietly(() => core.endGroup());
+        quietly(() => platform().endGroup());
       }
     },
   };

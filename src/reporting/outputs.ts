@@ -1,4 +1,4 @@
-import * as core from '@actions/core';
+import { platform } from '../platform/platform.js';
 import { neutralise } from './neutralise.js';
 import type { Report } from './report.js';
 import { reportJson } from './report-json.js';
@@ -45,7 +45,7 @@ export function outputsOf(report: Report): [name: string, value: string][] {
 
 /** Writes the outputs. Throws when the runner's file can not be written; `backup-ok` is then missing, and no gate opens. */
 export function writeOutputs(report: Report): void {
-  for (const [name, value] of outputsOf(report)) core.setOutput(name, value);
+  for (const [name, value] of outputsOf(report)) platform().output(name, value);
 }
 
 function number(value: number | null | undefined): string {

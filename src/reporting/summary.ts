@@ -1,5 +1,5 @@
-import * as core from '@actions/core';
 import { ERRORS } from '../errors.js';
+import { platform } from '../platform/platform.js';
 import { formatCount, formatDuration, formatRate } from './format.js';
 import { code, escapeCell, fenced, linesWithin, prose } from './markdown.js';
 import type { Problem, Report } from './report.js';
@@ -31,12 +31,7 @@ export function renderSummary(report: Report): string {
 
 /** Appends to the summary of the step. Rejects when there is no summary file or it can not be written. */
 export async function writeSummary(report: Report): Promise<void> {
-  try {
-    await core.summary.addRaw(renderSummary(report)).write();
-  } finally {
-    // A write that failed keeps its text, and the next one would write both.
-    core.summary.emptyBuffer();
-  }
+  await platform().summary(renderSummary(report));
 }
 
 function notes(report: Report): string | null {

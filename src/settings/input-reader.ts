@@ -1,6 +1,6 @@
-import { getInput, setSecret } from '@actions/core';
 import { BackupError } from '../errors.js';
 import { mendedPem } from '../host/private-key.js';
+import { platform } from '../platform/platform.js';
 import { declared, INPUT_NAMES, type InputName } from './declared-inputs.js';
 
 /** Longer values are cut in messages. */
@@ -23,7 +23,7 @@ export class InputReader {
 
   constructor() {
     for (const name of INPUT_NAMES) {
-      const value = getInput(name);
+      const value = platform().input(name);
       this.#values.set(name, value);
       if (declared[name].secret && value !== '') this.#mask(value);
       // What a library may start, such as the program that a profile of AWS names for its credentials, finds none of them.
@@ -129,10 +129,10 @@ export class InputReader {
 
   #mask(value: string): void {
     this.#secrets.push(value);
-    setSecret(value);
+    platform().secret(value);
     // With newlines written as `\n` or in base64, the lines that may turn up in a log are others than those given.
     const pem = mendedPem(value);
-    if (pem !== null && pem.trim() !== value) setSecret(pem);
+    if (pem !== null && pem.trim() !== value) platform().secret(pem);
   }
 
   /** A secret pasted into the wrong input must not come back in its message. */

@@ -1,0 +1,33 @@
+/** Shorter lines of a longer secret, such as the last one of a key, are no secret by themselves. */
+const SHORTEST_LINE = 4;
+
+/** Texts that may be in nothing that is shown. */
+export class Secrets {
+  private readonly texts = new Set<string>();
+
+  add(secret: string): void {
+    const lines = secret.split(/\r\n|\r|\n/).map((line) => line.trim());
+    const parts = lines.length === 1 ? lines : lines.filter((line) => line.length >= SHORTEST_LINE && !isFrame(line));
+    for (const part of [secret, ...parts]) {
+      // also as it stands in JSON and in URLs
+      for (const form of [part, JSON.stringify(part).slice(1, -1), inUrl(part)]) if (form !== '') this.texts.add(form);
+    }
+  }
+
+  /** The text with `***` in place of each; the longest first, since one may be in another. */
+  hidden(text: string): string {
+    return [...this.texts]
+      .sort((one, other) => other.length - one.length)
+      .reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
+  }
+}
+
+const isFrame = (line: string): boolean => /^-----(BEGIN|END) [A-Z ]+-----$/.test(line);
+
+function inUrl(text: string): string {
+  try {
+    return encodeURIComponent(text);
+  } catch {
+    return text; // half a surrogate pair, of which no URL can be made
+  }
+}
