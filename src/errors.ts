@@ -5,15 +5,24 @@ export { ERRORS, type ErrorCode };
 /** A failure that the user can act on. `message` says what happened to what; `hint` what to do and what was left untouched. */
 export class BackupError extends Error {
   override readonly name = 'BackupError';
+  readonly hint: string;
   constructor(
     readonly code: ErrorCode,
     message: string,
-    readonly hint: string = ERRORS[code].fix,
+    hint: string = ERRORS[code].fix,
     options?: ErrorOptions,
   ) {
-    super(message, options);
+    super(message.trim(), options);
+    this.hint = hint.trim(); // a sentence that was added to none begins with a blank
   }
 }
+
+/** One text of several; what is empty leaves no blanks behind. */
+export const sentences = (...parts: readonly string[]): string =>
+  parts
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+    .join(' ');
 
 /** Turns anything thrown into a BackupError; what we do not know is `E_INTERNAL` and says that it is probably our bug. */
 export function describe(error: unknown): BackupError {

@@ -7,7 +7,7 @@ import { restore } from './commands/restore.js';
 import type { GitHubRun, Run } from './commands/run.js';
 import { verify } from './commands/verify.js';
 import { databaseOf } from './databases/database-of.js';
-import { BackupError, describe } from './errors.js';
+import { BackupError, describe, sentences } from './errors.js';
 import { platform } from './platform/platform.js';
 import { actionsLog, type Log } from './reporting/log.js';
 import { neutralise } from './reporting/neutralise.js';
@@ -87,7 +87,7 @@ async function tell(report: Report, log: Log, wantSummary: boolean): Promise<voi
     await writeSummary(report).catch((error: unknown) => log.warning(`the job summary could not be written: ${error}`));
   }
   if (report.error !== null) {
-    platform().fail(neutralise(`${report.errorCode}: ${report.error.message}. ${report.error.hint}`));
+    platform().fail(neutralise(sentences(`${report.errorCode}: ${ended(report.error.message)}`, report.error.hint)));
   }
   try {
     writeOutputs(report);
@@ -95,6 +95,9 @@ async function tell(report: Report, log: Log, wantSummary: boolean): Promise<voi
     platform().fail(`the outputs could not be written, so no gate opens: ${error}`);
   }
 }
+
+/** A message may end with what a tool has said, which may be a sentence. */
+const ended = (message: string): string => (/[.!?]$/.test(message) ? message : `${message}.`);
 
 /** What the command needs, from the settings and from GitHub's environment. */
 export function runOf(settings: Settings, log: Log, report: Report, signal: AbortSignal): Run {

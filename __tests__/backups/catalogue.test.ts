@@ -84,7 +84,7 @@ describe('one unit', () => {
     const { backups, problems } = read(listing, new Date('2026-11-01T00:00:00Z'));
     expect(backups).toMatchObject([{ state: 'damaged', files: [MANIFEST, PAYLOAD] }]);
     expect(problems).toEqual([
-      `${ID} is damaged: ${PAYLOAD} has 1 bytes, the manifest says 4000; it was kept and does not count as a backup`,
+      `${ID} is damaged: ${PAYLOAD} has 1 byte, the manifest says 4000; it was kept and does not count as a backup`,
       `${ID} is dated in the future; it was kept and does not count until then. Check the clocks`,
       `${CHECKSUM} is missing; the manifest still has the SHA-256 of ${PAYLOAD}`,
       `${ID}.sqlite is not a file that ${MANIFEST} names; it was left alone`,

@@ -42,7 +42,7 @@ describe('a statement', () => {
     ['NaN', 'NaN'],
   ])('that returns %j does not', (value, shown) => {
     expect(objection(['SELECT 1'], { assert_1: value })).toBe(
-      `1 of 1 assertions do not hold in the restored copy: SELECT 1 returned ${shown}`,
+      `1 of 1 assertion does not hold in the restored copy: SELECT 1 returned ${shown}`,
     );
   });
 

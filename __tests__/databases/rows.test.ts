@@ -32,15 +32,15 @@ describe('the rows of a restored copy', () => {
 
   test('of a table whose data was left out are none', () => {
     expect(wrong([], [{ name: 'audit', rows: 0 }])).toBeNull();
-    expect(wrong([], [{ name: 'audit', rows: 1 }])).toBe('audit has 1 rows, and is not in the manifest');
+    expect(wrong([], [{ name: 'audit', rows: 1 }])).toBe('audit has 1 row, and is not in the manifest');
   });
 
   test.each([
     [[{ name: 'a', rows: 3 }], [{ name: 'a', rows: 2 }], 'a has 2 rows, not 3'],
-    [[{ name: 'a', rows: 0 }], [{ name: 'a', rows: 1 }], 'a has 1 rows, not 0'],
+    [[{ name: 'a', rows: 0 }], [{ name: 'a', rows: 1 }], 'a has 1 row, not 0'],
     [[{ name: 'a', rows: 0 }], [], 'a is missing'],
     [[{ name: 'a', rows: null }], [], 'a is missing'],
-    [[{ name: 'a', rows: 1 }], [{ name: 'A', rows: 1 }], 'a is missing; A has 1 rows, and is not in the manifest'],
+    [[{ name: 'a', rows: 1 }], [{ name: 'A', rows: 1 }], 'a is missing; A has 1 row, and is not in the manifest'],
   ])('%j is not %j', (told, restored, message) => {
     expect(wrong(told, restored)).toBe(message);
   });

@@ -37,8 +37,18 @@ describe('dry-run', () => {
     expect(backup.visible).toContain(`would keep ${ids[0]}: last 2 of 2`);
     expect(backup.visible).toContain(`would delete ${ids[1]}: no rule keeps it`);
     expect(backup.summary).toContain(
-      'Dry run, nothing was changed: no backup of `app` was taken, 2 would be deleted, 1 kept',
+      'Dry run, nothing was changed: what a backup of `app` needs is there, 2 would be deleted, 1 kept',
     );
+    // What was looked at, and what it is, so that nobody takes the green for more.
+    expect(reportOf(backup).checked.map(({ what, found }) => `${what}: ${found}`)).toEqual([
+      `Login: ${scene.user.name}, at 127.0.0.1:${scene.sshd.port}, whose host key is a known one`,
+      expect.stringMatching(new RegExp(`^Database, and the tool for it: ${scene.database} with sqlite3 3\\..* MB$`)),
+      expect.stringMatching(/^Compression: .*\d/),
+      `Backup directory: ${dir.path} is there, can be written by ${scene.user.name}, and by nobody else; it has 3 backups of this database`,
+      expect.stringMatching(/^Space: .* free$/),
+      'Not looked at: whether the database can be read to its end: only a backup does that',
+    ]);
+    expect(backup.summary).toContain('### Looked at\n\n| What a backup needs | Found |');
     expect(reportOf(backup)).toMatchObject({ dryRun: true, ok: true, backup: null, deleted: 0, kept: 3 });
 
     // a pinned backup fills no place of a rule
@@ -127,7 +137,7 @@ test('list tells of every backup, good and bad, newest first', async () => {
   expect(Number(result.outputs['newest-age-seconds'])).toBeLessThanOrEqual(age);
   expect(result.outputs).toMatchObject({ kept: '3', deleted: '0', 'backup-id': '', 'verified-level': 'none' });
   expect(result.visible).toMatch(new RegExp(`${newest}  .* B  verified: content\\n`));
-  expect(result.visible).toMatch(new RegExp(`${torn}  2 B  damaged: ${torn}.sqlite.zst has 1 bytes`));
+  expect(result.visible).toMatch(new RegExp(`${torn}  2 B  damaged: ${torn}.sqlite.zst has 1 byte`));
   expect(result.visible).toMatch(new RegExp(`${old} .*pinned: audit of 2026`));
   expect(result.summary).toContain('3 backups of `app`, 1 not verified');
   expect(result.summary).toContain('⚠️ damaged');

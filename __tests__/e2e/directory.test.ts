@@ -91,7 +91,12 @@ describe('a directory that others can write is E_PERM_UNSAFE, and nothing there 
     make(dir);
     const [before, live] = [listing(dir.path), stateOf(scene.database)];
     const failed = await scene.run({ directory: dir.path, keep: '1' });
-    expectFailure(failed, 'E_PERM_UNSAFE', dir.path, said, '`chmod go-w`', 'Nothing was touched');
+    const lines: Record<string, string> = {
+      'belongs to uid 0': `sudo install -d -m 700 -o ${scene.user.name}`,
+      '.work is a symbolic link': 'rm',
+    };
+    const line = lines[said] ?? 'chmod go-w';
+    expectFailure(failed, 'E_PERM_UNSAFE', dir.path, said, `\`${line} ${dir.path}`, 'Nothing was touched');
     expectFailure(await scene.run({ directory: dir.path, command: 'prune', keep: '1' }), 'E_PERM_UNSAFE', said);
     expect(listing(dir.path)).toEqual(before);
     expect(stateOf(scene.database)).toEqual(live);
@@ -124,8 +129,23 @@ describe('a directory that can not be used is E_PERM', () => {
         'E_PERM',
         `${scene.user.name} can not write /srv/dbb-not-yours/backups`,
         'Permission denied',
+        `On the host: \`sudo install -d -m 700 -o ${scene.user.name} /srv/dbb-not-yours/backups\`; or choose`,
+      );
+      // The line is one that can be typed, whatever the path is.
+      const odd = "/srv/dbb-not-yours/a b/it's";
+      const told = expectFailure(await scene.run({ directory: odd, umask: '027' }), 'E_PERM');
+      const line = /`sudo (install [^`]*)`/.exec(told)?.[1] ?? '';
+      expect(line).toBe(`install -d -m 750 -o ${scene.user.name} '/srv/dbb-not-yours/a b/it'\\''s'`);
+      // Nor does a first look promise what a backup can not do.
+      expectFailure(
+        await scene.run({ directory: odd, 'dry-run': 'true' }),
+        'E_PERM',
+        `${scene.user.name} can not write ${odd}`,
+        '`sudo install -d -m 700',
       );
       expect(readdirSync('/srv/dbb-not-yours')).toEqual([]);
+      execFileSync('sh', ['-c', line]);
+      expectBackup(await scene.run({ directory: odd, umask: '027' }));
     } finally {
       rmSync('/srv/dbb-not-yours', { recursive: true });
     }
@@ -134,7 +154,12 @@ describe('a directory that can not be used is E_PERM', () => {
   test('one that the user can not enter', async () => {
     const dir = fresh();
     chmodSync(dir.path, 0o000);
-    expectFailure(await scene.run({ directory: dir.path }), 'E_PERM', `${dir.path} can not be entered`);
+    expectFailure(
+      await scene.run({ directory: dir.path }),
+      'E_PERM',
+      `${dir.path} can not be entered`,
+      'sudo install -d',
+    );
   });
 
   test('a file system mounted read-only, whether or not backups are there', async () => {

@@ -376,7 +376,7 @@ describe('patterns', () => {
     refused(
       { database: as('app'), [input]: '*(' },
       'E_INPUT',
-      `a pattern of \`${input}\` (*() is malformed: ERROR:  invalid regular expression: parentheses () not balanced.`,
+      `a pattern of \`${input}\` (*() is malformed: ERROR: invalid regular expression: parentheses () not balanced.`,
     ),
   );
 });

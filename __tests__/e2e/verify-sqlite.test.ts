@@ -314,7 +314,7 @@ describe('assert', () => {
     const message = expectFailure(
       await stored.run({ verify: 'restore', assert: `SELECT 1\n${statement}` }),
       'E_ASSERT',
-      '1 of 2 assertions do not hold in the restored copy',
+      '1 of 2 assertions does not hold in the restored copy',
       statement,
       why,
     );
@@ -440,7 +440,7 @@ describe('what is rejected', () => {
       sqlite3(path, 'CREATE TABLE surplus AS SELECT 1');
       const other = readFileSync(path);
       stored.replace(zstdCompressSync(other), { databaseBytes: other.length });
-      const wrong = 'orders has 2 rows, not 3; users has 1 rows, not 0; surplus has 1 rows, and is not in the manifest';
+      const wrong = 'orders has 2 rows, not 3; users has 1 row, not 0; surplus has 1 row, and is not in the manifest';
       await rejected(stored, level, 'E_MANIFEST', wrong);
     });
 

@@ -27,6 +27,8 @@ export function expectFailure(result: ActionResult, code: string, ...says: (stri
     post: 0,
   });
   const message = errors[0] ?? '';
+  // What of several sentences is empty leaves no blanks behind.
+  expect(message).not.toMatch(/[.,;:] {2}|(?<!\.)\.\. /);
   for (const text of says) {
     if (typeof text === 'string') expect(message).toContain(text);
     else expect(message).toMatch(text);

@@ -97,6 +97,13 @@ describe('quoteOutside', () => {
     expect(quoteOutside(Buffer.from('a\r\nb\n'))).toBe('a\nb');
   });
 
+  test('what PostgreSQL says has one blank after its first word', () => {
+    expect(quoteOutside('psql: error: FATAL:  no role "a  b"\nDETAIL:  none')).toBe(
+      'psql: error: FATAL: no role "a  b"\nDETAIL: none',
+    );
+    expect(quoteOutside('FEHLER:  x\nfatal:  y')).toBe('FEHLER: x\nfatal:  y');
+  });
+
   test('says when there is nothing', () => {
     expect(quoteOutside('')).toBe('(nothing)');
     expect(quoteOutside(Buffer.from('\u001b[0m\n'))).toBe('(nothing)');
@@ -116,7 +123,7 @@ describe('quoteOutside', () => {
     const quoted = quoteOutside(text).split('\n');
     expect(quoted).toHaveLength(9);
     expect(quoted.slice(0, 4)).toEqual(['line 0', 'line 1', 'line 2', 'line 3']);
-    expect(quoted[4]).toMatch(/^\[\.\.\. \d+ bytes cut \.\.\.\]$/);
+    expect(quoted[4]).toMatch(/^\[\.\.\. \d+ bytes? cut \.\.\.\]$/);
     expect(quoted.at(-1)).toBe('line 99');
   });
 
@@ -132,7 +139,7 @@ describe('quoteOutside', () => {
       fc.property(hostileText, fc.integer({ min: 0, max: 80 }), fc.boolean(), (text, maxBytes, binary) => {
         const quoted = quoteOutside(binary ? Buffer.from(text) : text, maxBytes);
         expect(obeyed(quoted)).toBe(false);
-        const words = quoted.replace(/\[\.\.\. \d+ bytes cut \.\.\.\]/, '').replace('(nothing)', '');
+        const words = quoted.replace(/\[\.\.\. \d+ bytes? cut \.\.\.\]/, '').replace('(nothing)', '');
         // A broken command grows by a blank; a stray byte becomes U+FFFD, which is three.
         expect(Buffer.byteLength(words)).toBeLessThanOrEqual(3 * maxBytes + 2);
       }),

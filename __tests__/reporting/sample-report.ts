@@ -97,6 +97,8 @@ export function sampleReport(changes: Partial<Report> = {}): Report {
       { name: 'rotate', ms: 120 },
     ],
     problems: [],
+    notes: [],
+    checked: [],
     storage: { freeBytes: 31_000_000_000, backupsBytes: 480_000_000, backups: 6 },
     restore: null,
     offsite: null,

@@ -61,6 +61,8 @@ function reportSaying(text: string, changes: Partial<Report> = {}): Report {
     tables: [{ name: text, rows: 1 }],
     stages: [{ name: text, ms: 1 }],
     problems: [{ level: 'error', code: 'E_ROTATE', message: text }],
+    notes: [text],
+    checked: [{ what: text, found: text }],
     ...changes,
   });
 }
@@ -116,6 +118,34 @@ describe('renderSummary', () => {
       expect(half).toContain('1 of 2 were deleted');
       expect(half).toContain('1 backup on the host and 1 backup in S3 had been deleted before the failure');
     });
+  });
+
+  test('a total says what was not counted', () => {
+    const title = (tables: Report['tables']) =>
+      renderSummary(sampleReport({ tables }))
+        .split('\n')
+        .find((line) => line.startsWith('### Contents'));
+    const of = (...rows: (number | null)[]) => rows.map((count, at) => ({ name: `t${at}`, rows: count }));
+    expect(title(of(1))).toBe('### Contents: 1 table, 1 row');
+    expect(title(of(1000, null, 2))).toBe('### Contents: 3 tables, at least 1\u00a0002 rows (1 table not counted)');
+    expect(title(of(null, null, 0))).toBe('### Contents: 3 tables, at least 0 rows (2 tables not counted)');
+    expect(title(of(null, null))).toBe('### Contents: 2 tables, rows not counted');
+  });
+
+  test('notes are no problems, and a dry run tells what it has looked at', () => {
+    const noted = renderSummary(sampleReport({ notes: ['the rows of 2 tables were not counted'] }));
+    expectSound(noted);
+    expect(noted).toContain('## ✅ Backup of `app` is good: content verified\n');
+    expect(noted).toContain('### Notes\n\n- the rows of 2 tables were not counted');
+    const checked = [
+      { what: 'Login', found: 'deploy on db' },
+      { what: 'Space', found: '3 GB free' },
+    ];
+    const dry = renderSummary(sampleReport({ dryRun: true, backup: null, checked }));
+    expectSound(dry);
+    expect(dry).toContain('what a backup of `app` needs is there');
+    expect(dry).toContain('What follows is what was looked at, and the plan.');
+    expect(dry).toContain('| Login | deploy on db |\n| Space | 3 GB free |');
   });
 
   test('says nothing of a compression that gained nothing', () => {

@@ -19,12 +19,17 @@ describe('verdict of a run that is well', () => {
     [{ backup: sampleBackup(0, { verifiedLevel: 'checksum' }) }, '✅ Backup of <app> is good: checksum verified'],
     [{ backup: sampleBackup(0, { verifiedLevel: 'none' }) }, '⚠️ Backup of <app> was made, but is not verified'],
     [{ problems: [warning] }, '⚠️ Backup of <app> is good: content verified, with 1 problem'],
+    [{ notes: ['rows of 3 tables were not counted'] }, '✅ Backup of <app> is good: content verified'],
     [{ backup: null }, '⚠️ No backup of <app> was made'],
     [
       { skipped: 'younger than 1 h', newestAgeSeconds: 600 },
       '✅ An existing backup of <app> is young enough, 10 minutes old: content verified',
     ],
     [{ dryRun: true }, '⚠️ Dry run, nothing was changed: no backup of <app> was taken, 1 would be deleted, 6 kept'],
+    [
+      { dryRun: true, checked: [{ what: 'Login', found: 'deploy' }] },
+      '⚠️ Dry run, nothing was changed: what a backup of <app> needs is there, 1 would be deleted, 6 kept',
+    ],
     [{ dryRun: true, retention: [] }, '⚠️ Dry run, nothing was changed: no backup of <app> was taken'],
     [
       { dryRun: true, skipped: 'x' },

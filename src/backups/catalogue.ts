@@ -1,4 +1,5 @@
 /** What lies in a backup directory, read from a listing and the manifests that the host printed. */
+import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
 import { type Identity, sameDatabase, showIdentity } from './identity.js';
 import { type Manifest, parseManifest } from './manifest.js';
@@ -202,7 +203,7 @@ function damageOf(unit: Unit, manifest: Manifest): string | null {
   if (payload === undefined) return `${manifest.file} is missing`;
   if (payload.bytes === 0) return `${manifest.file} is empty`;
   if (payload.bytes === manifest.bytes) return null;
-  return `${manifest.file} has ${payload.bytes} bytes, the manifest says ${manifest.bytes}`;
+  return `${manifest.file} has ${plural(payload.bytes, 'byte')}, the manifest says ${manifest.bytes}`;
 }
 
 function readOrphan(unit: Unit, now: Date, place: Place, { orphans, unreadable, problems }: Catalogue): void {

@@ -1,3 +1,4 @@
+import { plural } from '../counting.js';
 import { PERIODS, type PeriodRule } from './periods.js';
 
 /** How many to keep. Rules are OR-ed; at least one is given. Counts are whole numbers >= 1, `within` is in milliseconds. */
@@ -131,7 +132,7 @@ function applyRules(
 /** Why a plan that deletes something must not be carried out, or null. */
 function refuse(all: number, eligible: number, deletions: number, policy: RetentionPolicy): string | null {
   const rules = Object.entries(policy.rules).filter(([, value]) => value !== undefined);
-  if (rules.length === 0) return `keep: no rule is set, so ${deletions} of ${all} backups would be deleted`;
+  if (rules.length === 0) return `keep: no rule is set, so ${deletions} of ${plural(all, 'backup')} would be deleted`;
 
   const remaining = eligible - deletions;
   const found: string[] = [];
@@ -144,12 +145,14 @@ function refuse(all: number, eligible: number, deletions: number, policy: Retent
     found.push(`keep: no verified backup would remain of ${eligible}, pinned and safety backups apart`);
   } else if (!(remaining >= policy.keepMinimum)) {
     found.push(
-      `keep-minimum: ${policy.keepMinimum} verified backups must remain, the rules leave ${remaining} of ${eligible}, pinned and safety backups apart`,
+      `keep-minimum: ${plural(policy.keepMinimum, 'verified backup')} must remain, the rules leave ${remaining} of ${eligible}, pinned and safety backups apart`,
     );
   }
   const limit = policy.maxDelete ?? Math.max(MIN_DELETE_LIMIT, Math.floor(all / 2));
   if (!(deletions <= limit)) {
-    found.push(`max-delete: at most ${limit} deletions, the plan has ${deletions} of ${all} backups`);
+    found.push(
+      `max-delete: at most ${plural(limit, 'deletion')}, the plan has ${deletions} of ${plural(all, 'backup')}`,
+    );
   }
   return found.length > 0 ? found.join('; ') : null;
 }

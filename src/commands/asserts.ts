@@ -1,3 +1,4 @@
+import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import { quoteOutside } from '../reporting/neutralise.js';
@@ -15,7 +16,7 @@ export function checkAsserts(statements: readonly string[], facts: Facts): void 
   if (failed.length === 0) return;
   throw new BackupError(
     'E_ASSERT',
-    `${failed.length} of ${statements.length} assertions do not hold in the restored copy: ${failed.join('; ')}`,
+    `${failed.length} of ${plural(statements.length, 'assertion')} ${failed.length === 1 ? 'does' : 'do'} not hold in the restored copy: ${failed.join('; ')}`,
     'The backup can be restored, but its content is not what you expect: look at the live database. The restored copy was thrown away.',
   );
 }

@@ -9,7 +9,8 @@ import type { Facts } from '../host/session.js';
 import { formatAge, formatBytes } from '../reporting/format.js';
 import { checkAsserts } from './asserts.js';
 import { catalogueOf, factsOf, plan, showBackups, tellPlan } from './catalogue.js';
-import { type Connection, warn } from './connect.js';
+import { tellChecked } from './checked.js';
+import { type Connection, note, warn } from './connect.js';
 import { connectedToChange, holderOf, look, openDirectory, statusOf } from './directory.js';
 import { manifestOf } from './new-manifest.js';
 import { lookOffsite, withStore } from './offsite-backups.js';
@@ -47,6 +48,7 @@ async function take(run: Run, connection: Connection): Promise<void> {
   const createdAt = timeAfter(started, catalogue);
   const id = formatId(settings.name, createdAt, suffix);
   for (const remark of database.remarks(facts)) warn(run, remark);
+  for (const remark of database.notes?.(facts) ?? []) note(run, remark);
   const manifest = manifestOf(run, { id, createdAt, started }, facts, await connection.hello);
   if (settings.verify === 'restore') {
     database.checkProof(facts, manifest);
@@ -261,6 +263,7 @@ async function dryRun(run: Run, connection: Connection): Promise<void> {
     connection.send(...openDirectory(run, 'look'), database.inspect(settings)),
   );
   const catalogue = catalogueOf(run, facts);
+  await tellChecked(run, connection, facts, catalogue);
   log.info(
     `would copy ${database.plan(facts)} (${formatBytes(facts.number('source_bytes'))}), compress it with ${facts.get('compressor')}, into ${report.directory}`,
   );

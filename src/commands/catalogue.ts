@@ -2,6 +2,7 @@ import { type Backup, type Catalogue, type ListedFile, newestVerified, readCatal
 import { type BackupPlace, placed } from '../backups/copies.js';
 import type { Manifest } from '../backups/manifest.js';
 import { type Candidate, type Decision, planRetention, type RetentionPlan } from '../backups/retention.js';
+import { plural } from '../counting.js';
 import type { Facts } from '../host/session.js';
 import { clip } from '../reporting/format.js';
 import type { BackupFacts } from '../reporting/report.js';
@@ -31,7 +32,7 @@ export function catalogueOf(run: Run, facts: Facts): Catalogue {
 export function tellProblems(run: Run, problems: readonly string[], where: string): void {
   for (const problem of problems.slice(0, MAX_PROBLEMS)) warn(run, problem);
   const left = problems.length - MAX_PROBLEMS;
-  if (left > 0) warn(run, `${left} more problems of this kind in ${where}`);
+  if (left > 0) warn(run, `${plural(left, 'more problem', 'more problems')} of this kind in ${where}`);
 }
 
 /** The backups of that name, of whatever database they are. */

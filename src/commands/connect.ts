@@ -123,6 +123,12 @@ export function warn(run: Run, message: string): void {
   run.log.warning(message);
 }
 
+/** What is so, and is nobody's fault: no annotation, and the run stays as good as it is. */
+export function note(run: Run, message: string): void {
+  run.report.notes.push(message);
+  run.log.info(`note: ${message}`);
+}
+
 /** What the program on the host says on the way. */
 function teller(run: Run): (key: string, text: string) => void {
   let told = 0;

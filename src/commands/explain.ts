@@ -1,6 +1,7 @@
 import { UNTOUCHED } from '../databases/common.js';
-import { BackupError, describe } from '../errors.js';
+import { BackupError, describe, sentences } from '../errors.js';
 import { installLine } from '../host/install-line.js';
+import { quote } from '../host/quoting.js';
 import { type Facts, HostFailure } from '../host/session.js';
 import { formatBytes, formatDuration } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
@@ -16,7 +17,7 @@ export async function explain(error: unknown, hello: Promise<Facts>, run: Run): 
   const instead = INSTEAD[run.settings.command];
   return instead === undefined
     ? told
-    : new BackupError(told.code, told.message, told.hint.replace(UNTOUCHED, instead).trim());
+    : new BackupError(told.code, told.message, sentences(...told.hint.split(UNTOUCHED), instead));
 }
 
 /** What is said instead of UNTOUCHED where it is not about making a backup; a restore says itself what state it has left. */
@@ -66,19 +67,22 @@ function ofHost(failure: HostFailure, user: string, system: string, run: Run): B
         code,
         needed === null
           ? `the file system of ${place} is full: ${said}`
-          : `not enough space in ${place}: ${formatBytes(Number(needed) * 1024)} are needed (${facts.get('needed_for') === 'fetched' ? 'the file from the store' : verifying ? 'the unpacked copy' : 'copy, compressed backup'} and min-free), ${free === null ? '' : formatBytes(Number(free) * 1024)} are free`,
+          : `not enough space in ${place}: ${formatBytes(Number(needed) * 1024)} are needed (${facts.get('needed_for') === 'fetched' ? 'the file from the store' : verifying ? 'the unpacked copy' : 'copy, compressed backup'} and min-free), ${free === null ? 'fewer' : formatBytes(Number(free) * 1024)} are free`,
         `${advice} What this run had written was removed, and nothing else was touched.`,
       );
     }
-    case 'E_PERM_UNSAFE':
+    case 'E_PERM_UNSAFE': {
+      const line = safeAgain(facts, user, settings);
       return new BackupError(
         code,
         `the backup directory is not safe: ${said}`,
-        `Whoever can write there can forge and delete backups. As its owner run \`chmod go-w\` on it, make ${user} its owner, or choose another \`directory\`. Nothing was touched.`,
+        `Whoever can write there can forge and delete backups. ${line}or choose another \`directory\`. Nothing was touched.`,
       );
+    }
     case 'E_PERM': {
       const refused = elsewhereRefused(failure, settings);
       if (refused !== null) return refused;
+      if (facts.get('unusable') !== null) return noDirectory(said, facts.path('unusable'), user, settings);
       return new BackupError(code, said, `Correct owner or mode, or use \`run-as\` for the database. ${UNTOUCHED}`);
     }
     case 'E_CHECKSUM':
@@ -93,6 +97,35 @@ function ofHost(failure: HostFailure, user: string, system: string, run: Run): B
       return new BackupError(code, said, UNTOUCHED);
   }
 }
+
+/** The login user can not make, enter or write the backup directory `path`. */
+export function noDirectory(message: string, path: string, user: string, settings: Settings): BackupError {
+  const line = ownLine(user, path, settings);
+  return new BackupError(
+    'E_PERM',
+    message,
+    `On the host: \`${line}\`; or choose a \`directory\` that ${quoteOutside(user, 100)} can make, such as \`db-backups\`, which is in the home. ${UNTOUCHED}`,
+  );
+}
+
+/** What mends a backup directory that others can write. */
+function safeAgain(facts: Facts, user: string, settings: Settings): string {
+  const line = (key: string, make: (path: string) => string) =>
+    facts.get(key) === null ? null : `Type \`${make(facts.path(key))}\` on the host, `;
+  return (
+    line('not_ours', (path) => ownLine(user, path, settings)) ??
+    line('open_to_others', (path) => `chmod go-w ${word(path)}`) ??
+    line('leads_away', (path) => `rm ${word(path)}`) ??
+    'Let nobody but its owner write it, '
+  );
+}
+
+/** The line that makes a directory of that user, or one that is there already his. */
+const ownLine = (user: string, path: string, { umask }: Settings): string =>
+  `sudo install -d -m ${umask === '077' ? '700' : '750'} -o ${word(user)} ${word(path)}`;
+
+/** As one types it: in quotes only where that is needed. */
+const word = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : quote(quoteOutside(text, 5_000)));
 
 /** The shell that was to run as another user, or in the container, could not be started. */
 function elsewhereRefused({ text, facts }: HostFailure, { runAs, container }: Settings): BackupError | null {

@@ -265,7 +265,7 @@ function notFound(run: Run, catalogue: Catalogue, message: string): BackupError 
   return new BackupError(
     'E_NOT_FOUND',
     message,
-    `${newest.length === 0 ? `There is no backup of ${run.settings.name} at all` : `The newest are ${newest.join(', ')}`}; \`command: list\` shows every one. Nothing was restored.`,
+    `${newest.length === 0 ? `There is no backup of ${run.settings.name} at all` : `The newest ${newest.length === 1 ? 'is' : 'are'} ${newest.join(', ')}`}; \`command: list\` shows every one. Nothing was restored.`,
   );
 }
 

@@ -3,6 +3,7 @@ import { isFromElsewhere } from '../backups/copies.js';
 import type { Identity } from '../backups/identity.js';
 import { manifestFile, parseFileName } from '../backups/names.js';
 import { newestFirst } from '../backups/retention.js';
+import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import { STAYS } from '../offsite/failures.js';
@@ -210,7 +211,7 @@ function agreeing(store: Store, key: string, backup: Backup, stored: Stored): In
   const uri = store.uriOf(key);
   const why =
     stored.bytes !== bytes
-      ? `it has ${formatBytes(stored.bytes)} (${stored.bytes} bytes), its manifest says ${bytes} bytes`
+      ? `it has ${formatBytes(stored.bytes)} (${plural(stored.bytes, 'byte')}), its manifest says ${plural(bytes, 'byte')}`
       : stored.sha256 !== null && stored.sha256 !== sha256
         ? `it was stored with the SHA-256 ${stored.sha256}, its manifest says ${sha256}`
         : null;

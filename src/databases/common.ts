@@ -1,4 +1,5 @@
 import type { Compression, Manifest, TableRows } from '../backups/manifest.js';
+import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import { quoteOutside } from '../reporting/neutralise.js';
@@ -48,9 +49,10 @@ export function checkRows(told: readonly TableRows[], restored: readonly { name:
     const there = found.get(name);
     found.delete(name);
     if (there === undefined) wrong.push(`${name} is missing`);
-    else if (rows !== null && rows !== there) wrong.push(`${name} has ${there} rows, not ${rows}`);
+    else if (rows !== null && rows !== there) wrong.push(`${name} has ${plural(there, 'row')}, not ${rows}`);
   }
-  for (const [name, rows] of found) if (rows > 0) wrong.push(`${name} has ${rows} rows, and is not in the manifest`);
+  for (const [name, rows] of found)
+    if (rows > 0) wrong.push(`${name} has ${plural(rows, 'row')}, and is not in the manifest`);
   if (wrong.length === 0) return;
   const shown = wrong.slice(0, 5).map((one) => quoteOutside(one, 120));
   throw new BackupError(

@@ -23,8 +23,10 @@ export interface Database {
   identity(facts: Facts): Identity;
   /** What the engine's program reported, as the manifest keeps it. Throws when the copy is not what the source held. */
   describe(facts: Facts): Pick<Manifest, 'tools' | 'content' | 'databaseBytes'>;
-  /** Sentences about what the backup has not, or what is odd in it. */
+  /** Sentences about what the backup has not, or what is odd in it: somebody should do something about it. */
   remarks(facts: Facts): string[];
+  /** Sentences about how far the proof goes, where nothing is wrong. */
+  notes?(facts: Facts): string[];
   /** What a backup would copy and with what, in one line. */
   plan(facts: Facts): string;
   /** Shell lines that restore the backup with stock tools, typed by the login user; `directory` is absolute. */

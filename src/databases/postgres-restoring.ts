@@ -1,4 +1,5 @@
 import type { Manifest, PostgresContent, TableRows } from '../backups/manifest.js';
+import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
 import { quote } from '../host/quoting.js';
 import type { Facts, HostRequest } from '../host/session.js';
@@ -91,7 +92,9 @@ export function postgresRestoring(target: PostgresSource): Restoring {
       const wrong = loaded.flatMap(({ name, rows }) => {
         const there = live.get(name);
         if (there === undefined) return [`${name} is missing`];
-        return rows === null || there === null || rows === there ? [] : [`${name} has ${there} rows, not ${rows}`];
+        return rows === null || there === null || rows === there
+          ? []
+          : [`${name} has ${plural(there, 'row')}, not ${rows}`];
       });
       if (wrong.length === 0) return [];
       const told = quoteOutside(
@@ -337,7 +340,7 @@ function remarksOn(facts: Facts, { manifest }: Dump, way: string): string[] {
   const foreign = facts.all('foreign_table').map((hex) => quoteOutside(decoded(hex), 80));
   if (way === 'in-place' && foreign.length > 0) {
     remarks.push(
-      `${foreign.length} of the tables and views belong to other roles and can not be replaced; when the backup has them too, the restore fails and changes nothing: ${foreign.slice(0, 5).join(', ')}`,
+      `${foreign.length} of the tables and views ${foreign.length === 1 ? 'belongs to another role' : 'belong to other roles'} and can not be replaced; when the backup has them too, the restore fails and changes nothing: ${foreign.slice(0, 5).join(', ')}`,
     );
   }
   return remarks;

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Kind, Manifest } from '../backups/manifest.js';
 import { LINE_LIMIT } from '../backups/manifest-fields.js';
 import { nameFromText } from '../backups/names.js';
+import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
 import { quote } from '../host/quoting.js';
 import type { Facts } from '../host/session.js';
@@ -130,19 +131,17 @@ export function postgres(source: PostgresSource, format: DumpSettings['format'])
           `${counted(left, 'setting')} or comments of the database itself are too long for the manifest (16,000 characters), and are not in this backup: a restore into a new database does not bring them back`,
         );
       }
-      const uncounted = facts.get('checked') === null ? [] : tablesOf(facts).filter(({ rows }) => rows === null);
-      if (uncounted.length > 0) {
-        const names = uncounted.slice(0, 5).map(({ name }) => quoteOutside(name, 80));
-        const ended = facts.get('counting_ended');
-        const why =
-          ended === null
-            ? 'as that would have taken more than a tenth of the time of the dump'
-            : `as the session that counts them ended early${ended === '' ? '' : ` (${quoteOutside(ended, 300)})`}`;
-        remarks.push(
-          `the rows of ${uncounted.length} tables were not counted, ${why}: ${names.join(', ')}${uncounted.length > names.length ? ', ...' : ''}`,
-        );
+      const ended = facts.get('counting_ended');
+      if (ended !== null) {
+        const said = ended === '' ? '' : ` (${quoteOutside(ended, 300)})`;
+        remarks.push(...notCounted(facts, `as the session that counts them ended early${said}`));
       }
       return remarks;
+    },
+
+    notes(facts) {
+      if (facts.get('counting_ended') !== null) return [];
+      return notCounted(facts, 'as that would have taken more than a tenth of the time of the dump');
     },
 
     plan(facts) {
@@ -323,4 +322,13 @@ function toolsOf(facts: Facts): Record<string, string> {
     pg_dump: quoteOutside(facts.need('pg_dump_version'), 100),
     ...compressorOf(facts),
   };
+}
+
+/** A sentence about the tables of which rows were not counted; none when all were. */
+function notCounted(facts: Facts, why: string): string[] {
+  const uncounted = facts.get('checked') === null ? [] : tablesOf(facts).filter(({ rows }) => rows === null);
+  if (uncounted.length === 0) return [];
+  const names = uncounted.slice(0, 5).map(({ name }) => quoteOutside(name, 80));
+  const more = uncounted.length > names.length ? ', ...' : '';
+  return [`the rows of ${plural(uncounted.length, 'table')} were not counted, ${why}: ${names.join(', ')}${more}`];
 }

@@ -1,4 +1,5 @@
 import type { TableRows } from '../backups/manifest.js';
+import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
 import { quote } from '../host/quoting.js';
 import type { CountedRows, Facts } from '../host/session.js';
@@ -234,7 +235,7 @@ function remarksOf(facts: Facts, path: string, inPlace: boolean, users: string[]
   }
   if (inPlace && users.length > 0) {
     remarks.push(
-      `${users.length === 1 ? '1 process' : `${users.length} processes`} ${users.length === 1 ? 'has' : 'have'} ${path} open, and may keep rows in memory that are not there any more: restart the application after the restore`,
+      `${plural(users.length, 'process', 'processes')} ${users.length === 1 ? 'has' : 'have'} ${path} open, and may keep rows in memory that are not there any more: restart the application after the restore`,
     );
   }
   return remarks;
@@ -293,7 +294,7 @@ function differencesAfter(facts: Facts, loaded: readonly TableRows[]): string[] 
   const alone = facts.get('all_users') !== null && facts.all('in_use').length === 0;
   const shown = other
     .slice(0, MOST_SHOWN)
-    .map(({ name, rows }) => quoteOutside(`${name} has ${live.get(name)} rows, not ${rows}`, 120))
+    .map(({ name, rows }) => quoteOutside(`${name} has ${plural(live.get(name) ?? 0, 'row')}, not ${rows}`, 120))
     .join('; ');
   if ((missing.length > 0 && uncounted === null) || (other.length > 0 && alone)) {
     throw new BackupError(

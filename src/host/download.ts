@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
 import type { Host, Shell } from './host.js';
 import { downloadProgram } from './program.js';
@@ -35,7 +36,10 @@ export async function download(host: Host, wanted: Wanted, to: string, options: 
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
-    throw new BackupError('E_NOSPACE', `the disk of the runner is full: ${wanted.bytes} bytes do not fit beside ${to}`);
+    throw new BackupError(
+      'E_NOSPACE',
+      `the disk of the runner is full: ${plural(wanted.bytes, 'byte')} do not fit beside ${to}`,
+    );
   } finally {
     await target.close();
   }
@@ -84,7 +88,7 @@ async function* receive(
     );
   };
   let idle = setTimeout(tooLong, idleTimeoutMs);
-  const of = () => `${incoming.bytes} of ${wanted.bytes} bytes`;
+  const of = () => `${incoming.bytes} of ${plural(wanted.bytes, 'byte')}`;
   void shell.closed.then(({ lost }) => {
     if (lost !== null) stop(gone(`the connection to ${host.label} was lost after ${of()} of ${wanted.file}: ${lost}`));
   });
@@ -142,7 +146,7 @@ class Incoming {
       this.hash.update(piece);
     }
     if (this.bytes > bytes) {
-      throw damaged(`more than the ${bytes} bytes that the manifest says came of ${file}`);
+      throw damaged(`more than the ${plural(bytes, 'byte')} that the manifest says came of ${file}`);
     }
     return payload;
   }
@@ -168,11 +172,12 @@ class Incoming {
     if (status > 128) {
       throw new BackupError(
         'E_REMOTE_LOST',
-        `what sent ${file} was killed by signal ${status - 128} after ${this.bytes} of ${bytes} bytes`,
+        `what sent ${file} was killed by signal ${status - 128} after ${this.bytes} of ${plural(bytes, 'byte')}`,
       );
     }
     if (status !== 0) throw damaged(`${file} could not be read to its end: ${JSON.stringify(said)}`);
-    if (this.bytes !== bytes) throw damaged(`${this.bytes} bytes came of ${file}, the manifest says ${bytes}`);
+    if (this.bytes !== bytes)
+      throw damaged(`${plural(this.bytes, 'byte')} came of ${file}, the manifest says ${bytes}`);
     const digest = this.hash.digest('hex');
     if (digest !== sha256)
       throw damaged(`the SHA-256 of ${file} as it came to the runner is ${digest}, the manifest says ${sha256}`);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { plural } from '../counting.js';
 import type { S3Settings } from '../settings/settings.js';
 import { notSupported, notVerified } from './failures.js';
 import type { Store, Stored, Upload } from './store.js';
@@ -24,7 +25,7 @@ export async function readBack(store: Store, s3: S3Settings, key: string, expect
     stored = await look(store, key);
   }
   if (stored.bytes !== expected.bytes) {
-    throw notVerified(uri, `it has ${stored.bytes} bytes, ${expected.bytes} were sent`);
+    throw notVerified(uri, `it has ${plural(stored.bytes, 'byte')}, ${expected.bytes} were sent`);
   }
   if (stored.sha256 !== expected.sha256) {
     throw notVerified(

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
 import { type Attempt, isChanged, isMissing, refusalOf } from './failures.js';
 import { collect } from './memory.js';
@@ -41,7 +42,7 @@ export async function* readObject(
     try {
       for await (const chunk of await store.open(wanted.key, read, wanted.etag, signal)) {
         if (read + chunk.length > wanted.bytes)
-          throw changed(store, wanted, `more than its ${wanted.bytes} bytes came`);
+          throw changed(store, wanted, `more than its ${plural(wanted.bytes, 'byte')} came`);
         read += chunk.length;
         hash.update(chunk);
         onRead(read);
@@ -52,7 +53,9 @@ export async function* readObject(
         store.patience.renew();
       }
       if (read === wanted.bytes) break;
-      throw Object.assign(new Error(`it ended after ${read} of ${wanted.bytes} bytes`), { code: 'ECONNRESET' });
+      throw Object.assign(new Error(`it ended after ${read} of ${plural(wanted.bytes, 'byte')}`), {
+        code: 'ECONNRESET',
+      });
     } catch (error) {
       signal?.throwIfAborted();
       const refusal = refusalOf(error);

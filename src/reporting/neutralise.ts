@@ -5,6 +5,7 @@
  * (actions/runner, ActionCommand.cs). It compares by the rules of the culture, where zero-width and other ignorable characters do
  * not count: "#", U+200B, "#[" equals "##[" there. So such characters are removed, and what breaks a command is a plain space.
  */
+import { plural } from '../counting.js';
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal sequences are made of them
 const TERMINAL_SEQUENCE = /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)/g;
@@ -26,6 +27,9 @@ export function neutralise(text: string): string {
     .replace(COMMAND_AT_START, '$1: ');
 }
 
+/** `FATAL:  `, in whatever language a server of PostgreSQL speaks: two blanks, which look like a hole in a sentence. */
+const SEVERITY = /(?<=^|\s)(\p{Lu}{3,}:) {2}/gu;
+
 /** Lines that are shown of each end when not all are. */
 const LINES_OF_AN_END = 4;
 
@@ -44,7 +48,7 @@ export function quoteOutside(text: string | Buffer, maxBytes = 2000): string {
   const head = lines(start(text, half)).slice(0, LINES_OF_AN_END);
   const tail = lines(end(text, half)).slice(-LINES_OF_AN_END);
   const shown = Buffer.byteLength([...head, ...tail].join('\n'));
-  return [...head, `[... ${Math.max(0, size - shown)} bytes cut ...]`, ...tail].join('\n');
+  return [...head, `[... ${plural(Math.max(0, size - shown), 'byte')} cut ...]`, ...tail].join('\n');
 }
 
 // A string is cut before it is copied, since the host decides how long it is; a UTF-16 unit is at least one byte.
@@ -62,6 +66,6 @@ function lines(bytes: Buffer): string[] {
   const text = bytes.toString('utf8').replace(/^\uFFFD{1,3}|\uFFFD{1,3}$/g, '');
   return neutralise(text)
     .split('\n')
-    .map((line) => line.trim())
+    .map((line) => line.trim().replace(SEVERITY, '$1 '))
     .filter((line) => line !== '');
 }

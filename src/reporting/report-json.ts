@@ -8,7 +8,16 @@ import type { BackupFacts, Report, RestoreReport } from './report.js';
  */
 export const MAX_REPORT_BYTES = 120_000;
 
-const MOST = { backups: 500, decisions: 500, tables: 1000, problems: 50, stages: 50, reasons: 10, lines: 40 };
+const MOST = {
+  backups: 500,
+  decisions: 500,
+  tables: 1000,
+  problems: 50,
+  notes: 10,
+  stages: 50,
+  reasons: 10,
+  lines: 40,
+};
 /** JSON bytes of one text. Everything that is no long list stays under half of the whole, whatever is in it. */
 const TEXT = 1000;
 const LONG_TEXT = 2000;
@@ -37,6 +46,8 @@ export function reportJson(report: Report): string {
   bounded.problems = report.problems
     .slice(0, MOST.problems)
     .map((problem) => ({ ...problem, message: text(problem.message, PROBLEM) }));
+  bounded.notes = report.notes.slice(0, MOST.notes).map((note) => text(note, PROBLEM));
+  bounded.checked = report.checked.map(({ what, found }) => ({ what: text(what, SHORT_TEXT), found: text(found) }));
   bounded.stages = report.stages
     .slice(0, MOST.stages)
     .map((stage) => ({ ...stage, name: text(stage.name, SHORT_TEXT) }));
@@ -69,6 +80,7 @@ export function reportJson(report: Report): string {
   missing('retention decision', report.retention, bounded.retention);
   missing('retention decision in S3', report.s3?.retention ?? [], bounded.s3?.retention ?? []);
   missing('problem', report.problems, bounded.problems);
+  missing('note', report.notes, bounded.notes);
   missing('stage', report.stages, bounded.stages);
   if (cuts.size > 0) {
     const message = `report: too large for an output, left out: ${[...cuts].join('; ')}`;
@@ -96,6 +108,8 @@ function withoutLists(report: Report, text: Shorten): Report {
     tables: [],
     stages: [],
     problems: [],
+    notes: [],
+    checked: [],
     restore: report.restore && restoreWithin(report.restore, text),
     offsite: report.offsite && {
       ...report.offsite,

@@ -4,10 +4,16 @@ import type { Decision } from '../backups/retention.js';
 import type { BackupError, ErrorCode } from '../errors.js';
 import type { Command } from '../settings/settings.js';
 
+/** Something that a person should look at or change. What merely is so, is one of the notes. */
 export interface Problem {
   level: 'warning' | 'error';
   code?: ErrorCode;
   message: string;
+}
+
+export interface Checked {
+  what: string;
+  found: string;
 }
 
 /** One backup as reports show it. */
@@ -62,6 +68,10 @@ export interface Report {
   newestAgeSeconds: number | null;
   stages: { name: string; ms: number; bytes?: number }[];
   problems: Problem[];
+  /** How far the proof goes, and the like: true, and nothing to be done about. */
+  notes: string[];
+  /** What a dry run of `backup` looked at, and what it found. */
+  checked: Checked[];
   storage: { freeBytes: number | null; backupsBytes: number; backups: number };
   /** With `command: restore`. */
   restore: RestoreReport | null;
@@ -149,6 +159,8 @@ export function newReport(startedAt: Date): Report {
     newestAgeSeconds: null,
     stages: [],
     problems: [],
+    notes: [],
+    checked: [],
     storage: { freeBytes: null, backupsBytes: 0, backups: 0 },
     restore: null,
     offsite: null,

@@ -151,13 +151,25 @@ const CONTENTS: Column<TableRows>[] = [
 export function databaseTables(tables: TableRows[], foreignKeyViolations: number): string | null {
   if (tables.length === 0) return null;
   const largestFirst = [...tables].sort((a, b) => (b.rows ?? 0) - (a.rows ?? 0));
-  const rows = tables.reduce((sum, one) => sum + (one.rows ?? 0), 0);
+  const counts = tables.flatMap(({ rows }) => (rows === null ? [] : [rows]));
   const violations =
     foreignKeyViolations > 0
       ? `⚠️ Foreign keys: ${counted(foreignKeyViolations, 'row')} without the row pointed to. It is so in the live database; the backup is a faithful copy.\n\n`
       : '';
   const shown = table(CONTENTS, largestFirst, { visible: 15, maxBytes: 25_000, noun: 'table' });
-  return `### Contents: ${counted(tables.length, 'table')}, ${counted(rows, 'row')}\n\n${violations}${shown}`;
+  return `### Contents: ${counted(tables.length, 'table')}, ${totalOf(counts, tables.length)}\n\n${violations}${shown}`;
+}
+
+/** Of all tables, as far as their rows are known. */
+function totalOf(counts: number[], tables: number): string {
+  const rows = counted(
+    counts.reduce((sum, one) => sum + one, 0),
+    'row',
+  );
+  const left = tables - counts.length;
+  if (left === 0) return rows;
+  if (counts.length === 0) return 'rows not counted';
+  return `at least ${rows} (${counted(left, 'table')} not counted)`;
 }
 
 /** A size that a narrow column does not break. */

@@ -2,7 +2,7 @@ import { ERRORS } from '../errors.js';
 import { platform } from '../platform/platform.js';
 import { formatCount, formatDuration, formatRate } from './format.js';
 import { code, escapeCell, fenced, linesWithin, prose } from './markdown.js';
-import type { Problem, Report } from './report.js';
+import type { Checked, Problem, Report } from './report.js';
 import { restoreSection } from './restore-summary.js';
 import { sizeTrend } from './size-trend.js';
 import { backupFacts, backupTable, databaseTables, retentionTables } from './summary-tables.js';
@@ -20,6 +20,8 @@ export function renderSummary(report: Report): string {
     report.ok ? null : failureSection(report),
     problemsSection(report.problems.filter((problem) => problem.message !== report.error?.message)),
     factsSection(report),
+    checkedSection(report.checked),
+    notesSection(report.notes),
     report.restore === null ? null : restoreSection(report.restore),
     backupsSection(report),
     trendSection(report),
@@ -37,7 +39,9 @@ export async function writeSummary(report: Report): Promise<void> {
 function notes(report: Report): string | null {
   const paragraphs: string[] = [];
   if (report.dryRun)
-    paragraphs.push('**This was a dry run: nothing was changed on the host.** What follows is the plan.');
+    paragraphs.push(
+      `**This was a dry run: nothing was changed on the host.** What follows is ${report.checked.length > 0 ? 'what was looked at, and ' : ''}the plan.`,
+    );
   if (report.skipped !== null) paragraphs.push(`No new backup was taken: ${prose(report.skipped, 500)}`);
   return paragraphs.length === 0 ? null : paragraphs.join('\n\n');
 }
@@ -64,6 +68,20 @@ function problemsSection(problems: Problem[]): string | null {
   const left = problems.length - items.length;
   if (left > 0) items.push(`- and ${formatCount(left)} more, in the log`);
   return `### Problems\n\n${items.join('\n')}`;
+}
+
+const MAX_NOTES_BYTES = 5_000;
+
+function notesSection(all: string[]): string | null {
+  if (all.length === 0) return null;
+  return `### Notes\n\n${linesWithin(all, MAX_NOTES_BYTES, (note) => `- ${prose(note, 500)}`).join('\n')}`;
+}
+
+/** What a backup needs, and was there. */
+function checkedSection(checked: Checked[]): string | null {
+  if (checked.length === 0) return null;
+  const rows = checked.map(({ what, found }) => `| ${escapeCell(what, 60)} | ${escapeCell(found, 600)} |`);
+  return `### Looked at\n\n| What a backup needs | Found |\n| :--- | :--- |\n${rows.join('\n')}`;
 }
 
 function factsSection(report: Report): string {

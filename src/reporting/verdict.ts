@@ -63,7 +63,7 @@ function intention(report: Report, of: string, quote: (name: string) => string):
   switch (report.command) {
     case 'backup':
       return report.skipped === null
-        ? `no backup${of} was taken${drop > 0 ? `, ${rotation}` : ''}`
+        ? `${report.checked.length > 0 ? `what a backup${of} needs is there` : `no backup${of} was taken`}${drop > 0 ? `, ${rotation}` : ''}`
         : `no backup${of} would be taken, one is young enough`;
     case 'restore':
       return `${from(report, quote)} would be restored${of === '' ? '' : ` in the place${of}`}`;

@@ -20,16 +20,28 @@ open_directory() {
     if [ "$3" != create ]; then
       put directory "$1"
       put missing "$1"
+      set -- "$1" "$(above "$1")"
+      [ -d "$2" ] || fail E_PERM "$2 is not a directory"
+      usable "$2" || put unwritable "$1"
       return
     fi
     error=$(mkdir -p -- "$1" 2>&1) || refused "$1" "$error"
   fi
-  cd -P -- "$1" 2>/dev/null || fail E_PERM "$1 can not be entered by $(id -un)"
+  cd -P -- "$1" 2>/dev/null || {
+    put unusable "$1"
+    fail E_PERM "$1 can not be entered by $(id -un)"
+  }
   directory=$(pwd -P)
   put directory "$directory"
   check_safe . "$directory"
-  [ "$3" != look ] || return 0
-  if [ -L .work ]; then fail E_PERM_UNSAFE "$directory/.work is a symbolic link"; fi
+  if [ "$3" = look ]; then
+    usable . || put unwritable "$directory"
+    return 0
+  fi
+  if [ -L .work ]; then
+    put leads_away "$directory/.work"
+    fail E_PERM_UNSAFE "$directory/.work is a symbolic link"
+  fi
   if [ ! -d .work ]; then
     error=$(mkdir -p -m 700 .work 2>&1) || refused "$directory" "$error"
   fi
@@ -39,6 +51,16 @@ open_directory() {
   exec 9>>.work/lock
 }
 
+# above PATH: the nearest folder above it that is there
+above() {
+  set -- "${1%/*}"
+  while [ -n "$1" ] && [ ! -e "$1" ]; do set -- "${1%/*}"; done
+  echo "${1:-/}"
+}
+
+# usable FOLDER: something can be made in it
+usable() { [ -w "$1" ] && [ -x "$1" ]; }
+
 # refused DIRECTORY WHAT-THE-SYSTEM-SAID
 refused() {
   case $2 in
@@ -46,7 +68,11 @@ refused() {
       put nospace "$1"
       fail E_NOSPACE "$2"
       ;;
-    *) fail E_PERM "$(id -un) can not write $1: $2" ;;
+    *)
+      # what root can give; a file in the way, or a file system that is read-only, is another matter
+      case $2 in *'ermission denied'*) put unusable "$1" ;; esac
+      fail E_PERM "$(id -un) can not write $1: $2"
+      ;;
   esac
 }
 
@@ -54,8 +80,13 @@ refused() {
 check_safe() {
   # shellcheck disable=SC2046 # the fields of ls are meant to be split
   set -- "$2" $(ls -nd "$1")
-  [ "$4" = "$(id -u)" ] || fail E_PERM_UNSAFE "$1 belongs to uid $4, not to $(id -un)"
-  case $2 in ?????-??-*) ;; *) fail E_PERM_UNSAFE "$1 has the mode $2: others can write it" ;; esac
+  [ "$4" = "$(id -u)" ] || {
+    put not_ours "$1"
+    fail E_PERM_UNSAFE "$1 belongs to uid $4, not to $(id -un)"
+  }
+  case $2 in ?????-??-*) return 0 ;; esac
+  put open_to_others "$1"
+  fail E_PERM_UNSAFE "$1 has the mode $2: others can write it"
 }
 
 # --- the work folder ------------------------------------------------------------------------------------------------

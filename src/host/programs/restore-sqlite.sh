@@ -78,7 +78,7 @@ load_there() {
   emit phase unpack "$size"
   run write_limited $((limit * 2)) <archive >"$new" 2>load.error || not_loaded $? "$(cat load.error)"
   if [ -n "$plain_bytes" ] && [ "$(size_of "$new")" != "$plain_bytes" ]; then
-    fail E_CHECKSUM "the backup decompresses to $(size_of "$new") bytes, the manifest says $plain_bytes"
+    fail E_CHECKSUM "the backup decompresses to $(counted "$(size_of "$new")" byte), the manifest says $plain_bytes"
   fi
   deep=1
   prove_loaded

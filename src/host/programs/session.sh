@@ -59,6 +59,9 @@ fail() {
   exit 99
 }
 
+# counted NUMBER NOUN: 1 byte, 2 bytes
+counted() { if [ "$1" = 1 ]; then echo "$1 $2"; else echo "$1 ${2}s"; fi; }
+
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # arguments NAME VALUE...: the named arguments of a request; the names are constants of the runner's code

@@ -95,7 +95,7 @@ store() {
   fi
   # busybox tee and cat can miss a full disk
   if [ "$(size_of "$work/payload")" != "$bytes" ] || [ "$bytes" = 0 ]; then
-    failed E_DUMP_FAILED "the file has $(size_of "$work/payload") bytes, the stream had $bytes"
+    failed E_DUMP_FAILED "the file has $(counted "$(size_of "$work/payload")" byte), the stream had $bytes"
   fi
   put sha256 "$sha256"
   put bytes "$bytes"

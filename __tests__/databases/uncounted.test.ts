@@ -1,0 +1,38 @@
+import { expect, test } from '@jest/globals';
+import { postgres } from '../../src/databases/postgres.js';
+import { Facts } from '../../src/host/facts.js';
+import { parsePostgresUrl } from '../../src/settings/postgres-url.js';
+
+const database = postgres(parsePostgresUrl('postgresql://app@db/shop').source, 'custom');
+
+/** Of a backup whose first tables were counted. */
+function factsOf(tables: number, counted: number, more: Record<string, string> = {}): Facts {
+  const facts = new Facts();
+  facts.entries.push(['checked', '1']);
+  for (let oid = 0; oid < tables; oid++) {
+    facts.entries.push(['table', `${oid} ${Buffer.from(`t${oid}`).toString('hex')}`]);
+    if (oid < counted) facts.entries.push(['rows', `${oid} 7`]);
+  }
+  facts.entries.push(...Object.entries(more));
+  return facts;
+}
+
+test('rows that were not counted for want of time are a note, and no problem', () => {
+  const one = factsOf(3, 2);
+  expect(database.remarks(one)).toEqual([]);
+  expect(database.notes?.(one)).toEqual([
+    'the rows of 1 table were not counted, as that would have taken more than a tenth of the time of the dump: t2',
+  ]);
+  expect(database.notes?.(factsOf(900, 0))).toEqual([
+    'the rows of 900 tables were not counted, as that would have taken more than a tenth of the time of the dump: t0, t1, t2, t3, t4, ...',
+  ]);
+  expect(database.notes?.(factsOf(3, 3))).toEqual([]);
+});
+
+test('a session that ended early is a problem', () => {
+  const ended = factsOf(3, 1, { counting_ended: 'terminated by the administrator' });
+  expect(database.notes?.(ended)).toEqual([]);
+  expect(database.remarks(ended)).toEqual([
+    'the rows of 2 tables were not counted, as the session that counts them ended early (terminated by the administrator): t1, t2',
+  ]);
+});
