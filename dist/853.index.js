@@ -15,12 +15,12 @@ __webpack_require__.d(__webpack_exports__, {
 var dist_cjs = __webpack_require__(3711);
 // EXTERNAL MODULE: ./node_modules/@aws-sdk/s3-request-presigner/dist-cjs/index.js
 var s3_request_presigner_dist_cjs = __webpack_require__(8505);
+// EXTERNAL MODULE: ./src/backups/manifest-size.ts
+var manifest_size = __webpack_require__(2502);
 // EXTERNAL MODULE: ./src/errors.ts + 1 modules
 var errors = __webpack_require__(7452);
 // EXTERNAL MODULE: ./src/offsite/failures.ts
 var failures = __webpack_require__(6123);
-// EXTERNAL MODULE: ./src/offsite/listing.ts
-var listing = __webpack_require__(4074);
 // EXTERNAL MODULE: external "node:timers/promises"
 var promises_ = __webpack_require__(8500);
 ;// CONCATENATED MODULE: ./src/offsite/patience.ts
@@ -405,8 +405,8 @@ async function textOf(body, uri) {
     let bytes = 0;
     for await (const chunk of body) {
         bytes += chunk.length;
-        if (bytes > listing/* MAX_TEXT_BYTES */.$)
-            throw new errors/* BackupError */.hj('E_TOO_LARGE', `${uri} is longer than ${listing/* MAX_TEXT_BYTES */.$} bytes`);
+        if (bytes > manifest_size/* MAX_READ_BYTES */.qT)
+            throw new errors/* BackupError */.hj('E_TOO_LARGE', `${uri} is longer than ${manifest_size/* MAX_READ_BYTES */.qT} bytes`);
         chunks.push(chunk);
     }
     return Buffer.concat(chunks).toString('utf8');

@@ -28380,7 +28380,7 @@ module.exports = {
 /* harmony export */ });
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
 /* harmony import */ var _identity_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4941);
-/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8090);
+/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8718);
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1187);
 /* harmony import */ var _retention_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7385);
 /** What lies in a backup directory, read from a listing and the manifests that the host printed. */
@@ -28630,24 +28630,19 @@ function showIdentity(identity) {
 
 /***/ }),
 
-/***/ 8090:
+/***/ 1714:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  FS: () => (/* binding */ VERIFIED_LEVELS),
-  z$: () => (/* binding */ isDamagedCopy),
-  Ng: () => (/* binding */ parseManifest),
-  MZ: () => (/* binding */ serializeManifest)
-});
-
-// EXTERNAL MODULE: ./src/errors.ts + 1 modules
-var errors = __nccwpck_require__(7452);
-;// CONCATENATED MODULE: ./src/backups/manifest-fields.ts
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   C8: () => (/* binding */ Fields),
+/* harmony export */   bh: () => (/* binding */ LIST_LIMIT),
+/* harmony export */   qT: () => (/* binding */ MAX_READ_BYTES)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
 
 // The host may write anything into a manifest. These bounds are far above what a real one holds.
-const TEXT_LIMIT = 4 * 1024 * 1024;
+/** The host and the store send as much of one; catalogue_awk of host/programs/directory.sh has it too. */
+const MAX_READ_BYTES = 12 << 20;
 const LINE_LIMIT = 16 * 1024;
 const LIST_LIMIT = 100_000;
 const SHOWN_LIMIT = 80;
@@ -28664,8 +28659,8 @@ class Fields {
     }
     /** @throws BackupError E_MANIFEST, here and in every reader. */
     static parse(file, text) {
-        if (text.length > TEXT_LIMIT)
-            throw refused(file, 'text', `at most ${TEXT_LIMIT} characters`, text.length);
+        if (text.length > MAX_READ_BYTES)
+            throw refused(file, 'text', `at most ${MAX_READ_BYTES} bytes`, text.length);
         let document;
         try {
             document = JSON.parse(text);
@@ -28753,7 +28748,7 @@ function isObject(value) {
     return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 function refused(file, field, rule, value) {
-    return new errors/* BackupError */.hj('E_MANIFEST', `${file}: ${shorten(field)}: expected ${rule}, got ${show(value)}`);
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_MANIFEST', `${file}: ${shorten(field)}: expected ${rule}, got ${show(value)}`);
 }
 /** JSON keeps control characters of a hostile value out of the message; the length is bounded. */
 function show(value) {
@@ -28769,9 +28764,82 @@ function shorten(text) {
     return text.length > SHOWN_LIMIT ? `${text.slice(0, SHOWN_LIMIT)}...` : text;
 }
 
-// EXTERNAL MODULE: ./src/backups/names.ts
-var names = __nccwpck_require__(1187);
-;// CONCATENATED MODULE: ./src/backups/manifest.ts
+
+/***/ }),
+
+/***/ 2502:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   NO: () => (/* binding */ READ_WHOLE_BYTES),
+/* harmony export */   ml: () => (/* binding */ shorten),
+/* harmony export */   qT: () => (/* reexport safe */ _manifest_fields_js__WEBPACK_IMPORTED_MODULE_0__.qT),
+/* harmony export */   zl: () => (/* binding */ withinLimit)
+/* harmony export */ });
+/* unused harmony export MAX_WRITTEN_BYTES */
+/* harmony import */ var _manifest_fields_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1714);
+
+/** Of a manifest that is written: readers before this limit took no more than 3 MiB. */
+const MAX_WRITTEN_BYTES = 3_000_000;
+/** As many bytes of the newest manifests are read whole in a catalogue, of others the long lists are left out. */
+const READ_WHOLE_BYTES = 16 << 20;
+
+/**
+ * The manifest as it may be written: when its tables are too many, the smallest are left out, and `tablesLeftOut` says how many.
+ * What is proven of the backup does not become less, only what a later proof can compare.
+ */
+function withinLimit(manifest) {
+    const { content } = manifest;
+    if (content === null || (content.tables.length <= _manifest_fields_js__WEBPACK_IMPORTED_MODULE_0__/* .LIST_LIMIT */ .bh && bytesOf(manifest) <= MAX_WRITTEN_BYTES)) {
+        return manifest;
+    }
+    const { tables } = content;
+    const without = { ...manifest, content: { ...content, tables: [], tablesLeftOut: tables.length } };
+    let room = MAX_WRITTEN_BYTES - bytesOf(without);
+    const kept = new Set();
+    for (const table of [...tables].sort(largestFirst)) {
+        // each of its four lines is indented by six more blanks, and a comma and a line break follow
+        room -= bytesOf(table) + 4 * 6 + 2;
+        if (room < 0 || kept.size === _manifest_fields_js__WEBPACK_IMPORTED_MODULE_0__/* .LIST_LIMIT */ .bh)
+            break;
+        kept.add(table);
+    }
+    const listed = tables.filter((table) => kept.has(table));
+    return { ...manifest, content: { ...content, tables: listed, tablesLeftOut: tables.length - listed.length } };
+}
+/** The same without its long lists, marked; what is no manifest of ours stays as it is. */
+function shorten(text) {
+    try {
+        const manifest = JSON.parse(text);
+        const { content } = manifest;
+        const short = content === null ? null : { ...content, tables: [], ...('roles' in content ? LISTS : {}) };
+        return JSON.stringify({ ...manifest, shortened: true, recovery: [], content: short });
+    }
+    catch {
+        return text;
+    }
+}
+const LISTS = { properties: [], roles: [] };
+/** Those that nobody has counted first: counting begins with the small ones. */
+const largestFirst = (one, other) => (other.rows ?? Number.MAX_SAFE_INTEGER) - (one.rows ?? Number.MAX_SAFE_INTEGER);
+const bytesOf = (value) => Buffer.byteLength(JSON.stringify(value, null, 2));
+
+
+/***/ }),
+
+/***/ 8718:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   FS: () => (/* binding */ VERIFIED_LEVELS),
+/* harmony export */   MZ: () => (/* binding */ serializeManifest),
+/* harmony export */   Ng: () => (/* binding */ parseManifest),
+/* harmony export */   z$: () => (/* binding */ isDamagedCopy)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
+/* harmony import */ var _manifest_fields_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1714);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1187);
+
 
 
 const VERIFIED_LEVELS = ['none', 'checksum', 'content', 'restore'];
@@ -28788,7 +28856,7 @@ const isDamagedCopy = ({ engine, kind }) => engine === 'sqlite' && kind === 'tar
  * @throws BackupError E_MANIFEST, naming the file and the field.
  */
 function parseManifest(text, expectedId) {
-    const manifest = Fields.parse((0,names/* manifestFile */.YE)(expectedId), text);
+    const manifest = _manifest_fields_js__WEBPACK_IMPORTED_MODULE_1__/* .Fields */ .C8.parse((0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .manifestFile */ .YE)(expectedId), text);
     checkIdentity(manifest, expectedId);
     checkFacts(manifest);
     checkContent(manifest);
@@ -28800,12 +28868,14 @@ function parseManifest(text, expectedId) {
  * @throws BackupError E_MANIFEST
  */
 function serializeManifest(manifest) {
+    if (manifest.shortened !== undefined)
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_INTERNAL', `half of the manifest of ${manifest.id}`);
     const text = `${JSON.stringify(manifest, null, 2)}\n`;
     parseManifest(text, manifest.id);
     return text;
 }
 function checkIdentity(manifest, expectedId) {
-    const id = (0,names/* parseId */.Fg)(expectedId);
+    const id = (0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .parseId */ .Fg)(expectedId);
     if (id === null)
         manifest.refuse('id', 'an id of the grammar');
     manifest.oneOf('schema', [1]);
@@ -28814,7 +28884,7 @@ function checkIdentity(manifest, expectedId) {
     const engine = manifest.oneOf('engine', ENGINES);
     const kind = manifest.oneOf('kind', KINDS[engine]);
     const compression = manifest.oneOf('compression', COMPRESSIONS);
-    manifest.oneOf('file', [(0,names/* payloadFile */.Fp)(expectedId, kind, compression)]);
+    manifest.oneOf('file', [(0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .payloadFile */ .Fp)(expectedId, kind, compression)]);
     // What a later version sealed or signed can not be read here, nor rewritten without breaking the seal.
     manifest.oneOf('encryption', ['none']);
     manifest.oneOf('mac', [null]);
@@ -28859,6 +28929,8 @@ function checkContent(manifest) {
     if (content === null)
         return;
     content.whole('objects');
+    if (content.names().includes('tablesLeftOut'))
+        content.whole('tablesLeftOut');
     if (manifest.oneOf('engine', ENGINES) === 'sqlite') {
         for (const name of ['pageSize', 'pageCount', 'foreignKeyViolations'])
             content.whole(name);
@@ -29168,6 +29240,7 @@ process.on('uncaughtException', (error) => cancel.abort(error));
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Fp: () => (/* binding */ showBackups),
+/* harmony export */   WQ: () => (/* binding */ whole),
 /* harmony export */   et: () => (/* binding */ plan),
 /* harmony export */   fb: () => (/* binding */ tellPlan),
 /* harmony export */   sG: () => (/* binding */ tellProblems),
@@ -29177,9 +29250,17 @@ process.on('uncaughtException', (error) => cancel.abort(error));
 /* harmony export */ });
 /* harmony import */ var _backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3718);
 /* harmony import */ var _backups_copies_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6410);
-/* harmony import */ var _backups_retention_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7385);
-/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1267);
-/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8926);
+/* harmony import */ var _backups_manifest_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8718);
+/* harmony import */ var _backups_names_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1187);
+/* harmony import */ var _backups_retention_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7385);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7452);
+/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1267);
+/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4302);
+/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8926);
+
+
+
+
 
 
 
@@ -29192,6 +29273,10 @@ function catalogueOf(run, facts) {
     const { report, settings } = run;
     report.directory = facts.path('directory');
     report.storage.freeBytes = /^\d{1,15}$/.test(facts.get('free_kib') ?? '') ? facts.number('free_kib') * 1024 : null;
+    const untold = facts.get('untold');
+    if (untold !== null) {
+        (0,_connect_js__WEBPACK_IMPORTED_MODULE_6__/* .warn */ .R8)(run, `${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_7__/* .quoteOutside */ .Y)(untold, 20)} of the oldest manifests were not read, for all of them are more than the host sends: prune, or move old backups out of ${report.directory}`);
+    }
     const catalogue = (0,_backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .readCatalogue */ .YW)(listing(facts), { name: settings.name, identity: run.database.identity(facts) }, run.now());
     tellProblems(run, catalogue.problems, report.directory);
     showBackups(run, catalogue.backups);
@@ -29200,10 +29285,10 @@ function catalogueOf(run, facts) {
 /** `where`: for those that are too many to be told. */
 function tellProblems(run, problems, where) {
     for (const problem of problems.slice(0, MAX_PROBLEMS))
-        (0,_connect_js__WEBPACK_IMPORTED_MODULE_3__/* .warn */ .R8)(run, problem);
+        (0,_connect_js__WEBPACK_IMPORTED_MODULE_6__/* .warn */ .R8)(run, problem);
     const left = problems.length - MAX_PROBLEMS;
     if (left > 0)
-        (0,_connect_js__WEBPACK_IMPORTED_MODULE_3__/* .warn */ .R8)(run, `${left} more problems of this kind in ${where}`);
+        (0,_connect_js__WEBPACK_IMPORTED_MODULE_6__/* .warn */ .R8)(run, `${left} more problems of this kind in ${where}`);
 }
 /** The backups of that name, of whatever database they are. */
 function backupsNamed(run, name, facts) {
@@ -29211,7 +29296,7 @@ function backupsNamed(run, name, facts) {
 }
 function listing(facts) {
     const files = [];
-    for (const line of (facts.get('files') ?? '').split('\n')) {
+    for (const line of facts.all('files').flatMap((lines) => lines.split('\n'))) {
         // mode, links, uid, gid, size, month, day, time, name; the names of ours hold no blanks
         const [, type, bytes, name] = /^(\S)\S* +\d+ +\d+ +\d+ +(\d+) +\S+ +\S+ +\S+ (\S+)(?: -> .*)?$/.exec(line) ?? [];
         if (type && bytes && name)
@@ -29224,16 +29309,27 @@ function listing(facts) {
     }
     return { files, manifests };
 }
+/** The backup with its whole manifest, of which the host leaves the long lists out where a catalogue would become too large. */
+async function whole({ send }, backup) {
+    if (backup.manifest.shortened === undefined)
+        return backup;
+    const file = (0,_backups_names_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE)(backup.id);
+    const facts = await send(['job', 'put_manifest', [file]]);
+    const manifest = (0,_backups_manifest_js__WEBPACK_IMPORTED_MODULE_2__/* .parseManifest */ .Ng)(facts.need(`manifest ${file}`), backup.id);
+    if (manifest.shortened === undefined && manifest.sha256 === backup.manifest.sha256)
+        return { ...backup, manifest };
+    throw new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .BackupError */ .hj('E_MANIFEST', `${file} is another one than a moment ago, or none of ours`);
+}
 /** Retention by the rules of the run. */
 function plan({ settings, now }, candidates) {
     const { keep, keepMinimum, maxDelete } = settings;
-    return (0,_backups_retention_js__WEBPACK_IMPORTED_MODULE_2__/* .planRetention */ .SA)(candidates, { rules: keep, keepMinimum, maxDelete }, now());
+    return (0,_backups_retention_js__WEBPACK_IMPORTED_MODULE_4__/* .planRetention */ .SA)(candidates, { rules: keep, keepMinimum, maxDelete }, now());
 }
 /** Puts the plan into the report and the log. `would`: it is not going to be carried out. */
 function tellPlan(run, decisions, would) {
     run.report.retention = decisions;
     for (const { id, keep, reasons } of decisions) {
-        run.log.info(`${would ? 'would ' : ''}${keep ? 'keep' : 'delete'} ${id}: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_4__/* .clip */ .$Q)(reasons.join(', '), 300)}`);
+        run.log.info(`${would ? 'would ' : ''}${keep ? 'keep' : 'delete'} ${id}: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_8__/* .clip */ .$Q)(reasons.join(', '), 300)}`);
     }
 }
 /** Puts these backups into the report as what there is on the host, beside the copies that are known of. */
@@ -29294,12 +29390,21 @@ var errors = __nccwpck_require__(7452);
 /** What a program on the host reported, in order. */
 class Facts {
     entries = [];
+    byKey = new Map();
     rows = [];
     /** The same of a copy that was made of a backup. */
     restored = [];
+    add(key, text) {
+        this.entries.push([key, text]);
+        const texts = this.byKey.get(key);
+        if (texts === undefined)
+            this.byKey.set(key, [text]);
+        else
+            texts.push(text);
+    }
     /** The last text under a key, or null. */
     get(key) {
-        return this.entries.findLast(([entry]) => entry === key)?.[1] ?? null;
+        return this.byKey.get(key)?.at(-1) ?? null;
     }
     /** Throws E_INTERNAL when the program did not report it. */
     need(key) {
@@ -29324,7 +29429,7 @@ class Facts {
         throw new errors/* BackupError */.hj('E_INTERNAL', `the host reported ${key} as ${JSON.stringify(path.slice(0, 80))}`);
     }
     all(key) {
-        return this.entries.filter(([entry]) => entry === key).map(([, text]) => text);
+        return [...(this.byKey.get(key) ?? [])];
     }
 }
 /** A failure as the program on the host reported it; `databases/` and `commands/` put it into words. */
@@ -29343,8 +29448,10 @@ class HostFailure extends Error {
 
 ;// CONCATENATED MODULE: ./src/host/frames.ts
 
-const MAX_LINE = 4 << 20;
-const MAX_BLOCK = 4 << 20;
+/** The longest text that the host sends is a file of 12 MiB, which may be one line. */
+const MAX_LINE = 13 << 20;
+const MAX_BLOCK = 13 << 20;
+/** Of one answer. */
 const MAX_TOTAL = 256 << 20;
 const MAX_NOISE = 4096;
 /**
@@ -29376,6 +29483,10 @@ class FrameReader {
         }
         if (start < chunk.length)
             this.keep(chunk.subarray(start));
+    }
+    /** Another answer begins, with caps of its own. */
+    renew() {
+        this.totalBytes = 0;
     }
     /** What came after the last line break, when the stream has ended: noise, or half a frame, which counts for nothing. */
     finish() {
@@ -29486,7 +29597,7 @@ const seconds = (ms) => Math.round(ms / 1000);
 /** The host ends a session that gets no beat for 45 s. The answer to each is the progress, and whether the job is alive. */
 const BEAT_MS = 2_000;
 const CLEAN_UP_MS = 5_000;
-/** Of all that the host reports in one session, each report counted with what it costs to keep. */
+/** Of all that the host reports in one answer, each report counted with what it costs to keep. */
 const MAX_REPORTED = 128 << 20;
 const COST_OF_ONE = 200;
 /**
@@ -29548,6 +29659,9 @@ class Session {
             waiting.reject(this.failure);
         else {
             this.waiting = waiting;
+            this.reported = 0;
+            for (const reader of [this.stdout, this.stderr])
+                reader.renew();
             this.lastMove = Date.now();
             this.shell.write(groups.join(''));
         }
@@ -29604,7 +29718,7 @@ class Session {
                 this.greeting.resolve(this.greeting.facts);
                 break;
             case 'set':
-                facts?.entries.push([key, rest]);
+                facts?.add(key, rest);
                 this.options.onFact?.(key, rest);
                 break;
             case 'rows':
@@ -30133,22 +30247,99 @@ function parseJournal(text, run) {
 
 /***/ }),
 
-/***/ 3826:
+/***/ 9325:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   aH: () => (/* binding */ withStore),
-/* harmony export */   wd: () => (/* binding */ lookOffsite),
-/* harmony export */   xW: () => (/* binding */ showCopies)
-/* harmony export */ });
-/* harmony import */ var _backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3718);
-/* harmony import */ var _backups_copies_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6410);
-/* harmony import */ var _offsite_failures_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6123);
-/* harmony import */ var _offsite_listing_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4074);
-/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1267);
-/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4302);
-/* harmony import */ var _catalogue_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9287);
-/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8926);
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  wd: () => (/* binding */ lookOffsite),
+  xW: () => (/* binding */ showCopies),
+  aH: () => (/* binding */ withStore)
+});
+
+// EXTERNAL MODULE: ./src/backups/catalogue.ts
+var backups_catalogue = __nccwpck_require__(3718);
+// EXTERNAL MODULE: ./src/backups/copies.ts
+var copies = __nccwpck_require__(6410);
+// EXTERNAL MODULE: ./src/offsite/failures.ts
+var failures = __nccwpck_require__(6123);
+// EXTERNAL MODULE: ./src/backups/manifest-size.ts
+var manifest_size = __nccwpck_require__(2502);
+// EXTERNAL MODULE: ./src/backups/names.ts
+var names = __nccwpck_require__(1187);
+// EXTERNAL MODULE: ./src/errors.ts + 1 modules
+var errors = __nccwpck_require__(7452);
+;// CONCATENATED MODULE: ./src/offsite/listing.ts
+
+
+
+/** How many manifests are fetched at once. */
+const FETCHES = 8;
+/** Of all manifests, the newest first; what goes beyond is not fetched. */
+const MAX_TOTAL_BYTES = 256 << 20;
+/**
+ * What lies under `<prefix>/<name>/` by names of ours, with the manifests that can be read: the newest whole, of the others what a
+ * catalogue needs.
+ */
+async function listCopies(store, name) {
+    const folder = store.folderOf(name);
+    const files = [];
+    const listed = [];
+    for (const { key, bytes } of await store.list(folder)) {
+        // a store may answer with more than it was asked for
+        const file = key.startsWith(folder) ? key.slice(folder.length) : '';
+        const parsed = (0,names/* parseFileName */.Px)(file);
+        if (parsed?.name !== name)
+            continue;
+        files.push({ name: file, type: '-', bytes });
+        if (parsed.part === 'manifest')
+            listed.push({ file, bytes });
+    }
+    listed.sort((one, other) => (one.file < other.file ? -1 : 1)); // all have one name, and then their time
+    const unread = [];
+    const wanted = [];
+    let total = 0;
+    for (const { file, bytes } of listed.toReversed()) {
+        total += Math.min(bytes, manifest_size/* MAX_READ_BYTES */.qT);
+        if (total <= MAX_TOTAL_BYTES)
+            wanted.push(file);
+        else
+            unread.push(`the newer ones are ${MAX_TOTAL_BYTES} bytes already`);
+    }
+    const manifests = new Map();
+    let room = manifest_size/* READ_WHOLE_BYTES */.NO;
+    const fetch = async () => {
+        for (let file = wanted.shift(); file !== undefined; file = wanted.shift()) {
+            try {
+                const text = await store.get(folder + file);
+                if (text === null)
+                    continue;
+                manifests.set(file, text.length <= room ? text : (0,manifest_size/* shorten */.ml)(text));
+                room -= text.length;
+            }
+            catch (error) {
+                if (!(error instanceof errors/* BackupError */.hj) || !UNREADABLE.includes(error.code))
+                    throw error;
+                unread.push(error.message);
+            }
+        }
+    };
+    await Promise.all(Array.from({ length: FETCHES }, fetch));
+    return { files, manifests, unread };
+}
+/** Of one object, so that the others still can be told: not allowed, moved into an archive, far too long. */
+const UNREADABLE = ['E_S3_AUTH', 'E_NOT_FOUND', 'E_TOO_LARGE'];
+
+// EXTERNAL MODULE: ./src/reporting/format.ts
+var format = __nccwpck_require__(1267);
+// EXTERNAL MODULE: ./src/reporting/neutralise.ts
+var neutralise = __nccwpck_require__(4302);
+// EXTERNAL MODULE: ./src/commands/catalogue.ts
+var commands_catalogue = __nccwpck_require__(9287);
+// EXTERNAL MODULE: ./src/commands/connect.ts + 5 modules
+var connect = __nccwpck_require__(8926);
+;// CONCATENATED MODULE: ./src/commands/offsite-backups.ts
 
 
 
@@ -30177,23 +30368,23 @@ async function lookOffsite(run, store, { catalogue: onHost, facts, connection })
     const { settings, report } = run;
     const { name } = settings;
     const uri = store.uriOf(store.folderOf(name));
-    const listing = await (0,_offsite_listing_js__WEBPACK_IMPORTED_MODULE_3__/* .listCopies */ .c)(store, name).catch((error) => {
-        throw (0,_offsite_failures_js__WEBPACK_IMPORTED_MODULE_2__/* .leaving */ .dv)(error, 'Nothing was changed.');
+    const listing = await listCopies(store, name).catch((error) => {
+        throw (0,failures/* leaving */.dv)(error, 'Nothing was changed.');
     });
     const identity = identityOf(run, facts, onHost);
     const place = { checksums: false, rotates: settings.s3?.keep !== null };
-    const catalogue = (0,_backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .readCatalogue */ .YW)(listing, { name, identity }, run.now(), place);
+    const catalogue = (0,backups_catalogue/* readCatalogue */.YW)(listing, { name, identity }, run.now(), place);
     const { problems } = catalogue;
-    for (const id of (0,_backups_copies_js__WEBPACK_IMPORTED_MODULE_1__/* .contradicting */ .AR)(onHost.backups, catalogue.backups)) {
+    for (const id of (0,copies/* contradicting */.AR)(onHost.backups, catalogue.backups)) {
         problems.push(`${id} has another SHA-256 there than on the host: one of the two is not what was backed up`);
     }
     if (listing.unread.length > 0) {
-        const why = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .Y)(listing.unread[0] ?? '', 300);
-        problems.push(`${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_7__/* .counted */ .hS)(listing.unread.length, 'manifest')} could not be read, the first because ${why}`);
+        const why = (0,neutralise/* quoteOutside */.Y)(listing.unread[0] ?? '', 300);
+        problems.push(`${(0,format/* counted */.hS)(listing.unread.length, 'manifest')} could not be read, the first because ${why}`);
     }
-    const here = { host: await (0,_connect_js__WEBPACK_IMPORTED_MODULE_5__/* .hostOf */ .w4)(run, connection), identity };
-    const candidates = (0,_backups_copies_js__WEBPACK_IMPORTED_MODULE_1__/* .copyCandidates */ .Ox)(catalogue.backups, onHost, here);
-    (0,_catalogue_js__WEBPACK_IMPORTED_MODULE_4__/* .tellProblems */ .sG)(run, problems.map((problem) => `in ${uri}: ${problem}`), uri);
+    const here = { host: await (0,connect/* hostOf */.w4)(run, connection), identity };
+    const candidates = (0,copies/* copyCandidates */.Ox)(catalogue.backups, onHost, here);
+    (0,commands_catalogue/* tellProblems */.sG)(run, problems.map((problem) => `in ${uri}: ${problem}`), uri);
     tellOfOthers(run, candidates, uri);
     run.copies = catalogue.backups;
     report.s3 = { uri, backups: 0, backupsBytes: 0, retention: [], deleted: 0, hidden: false };
@@ -30210,7 +30401,7 @@ function tellOfOthers(run, candidates, uri) {
     const others = candidates.filter(({ why }) => why?.startsWith('made on'));
     if (others.length === 0)
         return;
-    (0,_connect_js__WEBPACK_IMPORTED_MODULE_5__/* .warn */ .R8)(run, `${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_7__/* .counted */ .hS)(others.length, 'backup')} in ${uri} were ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .Y)(others[0]?.why ?? '', 200)}: they do not count here, and rotation leaves them alone. Two databases that share a bucket need names or prefixes of their own; after a move to another host, \`command: delete\` deletes what is old`);
+    (0,connect/* warn */.R8)(run, `${(0,format/* counted */.hS)(others.length, 'backup')} in ${uri} were ${(0,neutralise/* quoteOutside */.Y)(others[0]?.why ?? '', 200)}: they do not count here, and rotation leaves them alone. Two databases that share a bucket need names or prefixes of their own; after a move to another host, \`command: delete\` deletes what is old`);
 }
 /** Puts what is known to be in the store into the report. */
 function showCopies(run, onHost) {
@@ -30218,7 +30409,7 @@ function showCopies(run, onHost) {
         run.report.s3.backups = run.copies.length;
         run.report.s3.backupsBytes = run.copies.reduce((sum, { manifest }) => sum + manifest.bytes, 0);
     }
-    (0,_catalogue_js__WEBPACK_IMPORTED_MODULE_4__/* .showBackups */ .Fp)(run, onHost);
+    (0,commands_catalogue/* showBackups */.Fp)(run, onHost);
 }
 
 
@@ -30233,7 +30424,7 @@ function showCopies(run, onHost) {
 /* harmony export */ });
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
 /* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8926);
-/* harmony import */ var _offsite_backups_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3826);
+/* harmony import */ var _offsite_backups_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9325);
 
 
 
@@ -30443,11 +30634,11 @@ function payloadArguments(manifest) {
         kind,
     };
 }
-/** The rows of a restored copy are those that were counted at the time of the backup; else E_MANIFEST. */
-function checkRows(told, restored) {
+/** The rows of a restored copy are those that were counted at the time of the backup, as far as the manifest has them; else E_MANIFEST. */
+function checkRows({ tables, tablesLeftOut = 0 }, restored) {
     const found = new Map(restored.map(({ name, rows }) => [name, rows]));
     const wrong = [];
-    for (const { name, rows } of told) {
+    for (const { name, rows } of tables) {
         const there = found.get(name);
         found.delete(name);
         if (there === undefined)
@@ -30455,9 +30646,11 @@ function checkRows(told, restored) {
         else if (rows !== null && rows !== there)
             wrong.push(`${name} has ${there} rows, not ${rows}`);
     }
-    for (const [name, rows] of found)
-        if (rows > 0)
+    const surplus = [...found].filter(([, rows]) => rows > 0);
+    if (surplus.length > tablesLeftOut) {
+        for (const [name, rows] of surplus)
             wrong.push(`${name} has ${rows} rows, and is not in the manifest`);
+    }
     if (wrong.length === 0)
         return;
     const shown = wrong.slice(0, 5).map((one) => (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__/* .quoteOutside */ .Y)(one, 120));
@@ -31065,8 +31258,8 @@ function show(bytes) {
 
 // EXTERNAL MODULE: ./src/backups/catalogue.ts
 var backups_catalogue = __nccwpck_require__(3718);
-// EXTERNAL MODULE: ./src/backups/manifest.ts + 1 modules
-var backups_manifest = __nccwpck_require__(8090);
+// EXTERNAL MODULE: ./src/backups/manifest.ts
+var backups_manifest = __nccwpck_require__(8718);
 // EXTERNAL MODULE: ./src/backups/names.ts
 var names = __nccwpck_require__(1187);
 // EXTERNAL MODULE: ./src/backups/retention.ts + 1 modules
@@ -31109,7 +31302,12 @@ var commands_catalogue = __nccwpck_require__(9287);
 var connect = __nccwpck_require__(8926);
 // EXTERNAL MODULE: ./src/commands/directory.ts
 var directory = __nccwpck_require__(6769);
+// EXTERNAL MODULE: ./src/backups/manifest-size.ts
+var manifest_size = __nccwpck_require__(2502);
 ;// CONCATENATED MODULE: ./src/commands/new-manifest.ts
+
+
+
 
 
 /**
@@ -31130,7 +31328,7 @@ function manifestOf(run, { id, createdAt, started }, facts, hello, damaged = fal
     if (!/^[0-9a-f]{64}$/.test(sha256))
         throw new errors/* BackupError */.hj('E_INTERNAL', 'the host did not report a SHA-256');
     const now = run.now();
-    return {
+    const manifest = (0,manifest_size/* withinLimit */.zl)({
         schema: 1,
         id,
         name: settings.name,
@@ -31157,7 +31355,15 @@ function manifestOf(run, { id, createdAt, started }, facts, hello, damaged = fal
             ? []
             : database.recovery({ file, kind, compression, identity, content: engine.content }, report.directory, settings),
         mac: null,
-    };
+    });
+    tellLeftOut(run, manifest);
+    return manifest;
+}
+function tellLeftOut(run, { content }) {
+    const left = content?.tablesLeftOut ?? 0;
+    if (content === null || left === 0)
+        return;
+    (0,connect/* warn */.R8)(run, `the manifest has no room for all ${(0,reporting_format/* formatCount */.B4)(content.tables.length + left)} tables: it lists the largest ${(0,reporting_format/* formatCount */.B4)(content.tables.length)}. All are in the backup, and a later proof or restore compares the rows of those that are listed`);
 }
 function reasonOf(run) {
     if (run.github === null || run.github.event === 'workflow_dispatch')
@@ -31165,8 +31371,8 @@ function reasonOf(run) {
     return run.github.event === 'schedule' ? 'scheduled' : 'deploy';
 }
 
-// EXTERNAL MODULE: ./src/commands/offsite-backups.ts
-var offsite_backups = __nccwpck_require__(3826);
+// EXTERNAL MODULE: ./src/commands/offsite-backups.ts + 1 modules
+var offsite_backups = __nccwpck_require__(9325);
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: external "node:path"
@@ -32232,6 +32438,7 @@ function showMade(run, manifest) {
     report.backup = (0,commands_catalogue/* factsOf */.xS)(run, { manifest, state: 'ok' });
     report.recovery = manifest.recovery;
     report.tables = manifest.content?.tables ?? [];
+    report.tablesLeftOut = manifest.content?.tablesLeftOut ?? 0;
     report.foreignKeyViolations = foreignKeyViolations(manifest);
 }
 function tellMade({ log, report }, { file, bytes, sha256 }) {
@@ -32297,10 +32504,11 @@ async function youngEnough(run, connection) {
     if (hashed.need('sha256') !== newest.manifest.sha256) {
         throw new errors/* BackupError */.hj('E_CHECKSUM', `${newest.manifest.file} is young enough, but its SHA-256 is ${hashed.need('sha256')}, not ${newest.manifest.sha256} as in its manifest`, 'Do not rely on that backup; look at the disk. Remove `skip-if-younger-than` to take a new one. Nothing was changed.');
     }
+    const { manifest } = await (0,commands_catalogue/* whole */.WQ)(connection, newest);
     report.backup = (0,commands_catalogue/* factsOf */.xS)(run, newest);
     // made anew: what the manifest on the host says is not for us to recommend
-    report.recovery = run.database.recovery(newest.manifest, report.directory, settings);
-    await copyOffsite(run, connection, newest.manifest);
+    report.recovery = run.database.recovery(manifest, report.directory, settings);
+    await copyOffsite(run, connection, manifest);
     report.skipped = `${newest.id} is ${(0,reporting_format/* formatAge */.nV)(age)} old, its bytes match its manifest: no new backup was needed`;
     report.ok = true;
     log.info(report.skipped);
@@ -32503,8 +32711,8 @@ function lineOf({ id, manifest, state, detail }, places) {
 /** `pin` exempts one backup from retention, with a reason; `unpin` takes that back. */
 async function pin(run) {
     const { settings, log, report } = run;
-    await change(run, ({ catalogue }) => {
-        const old = find(run, catalogue);
+    await change(run, async ({ catalogue, connection }) => {
+        const old = await (0,commands_catalogue/* whole */.WQ)(connection, find(run, catalogue));
         const pinned = settings.command === 'pin' ? { reason: settings.pin ?? '', at: run.now().toISOString() } : null;
         const manifest = { ...old.manifest, pinned };
         const backup = { ...old, manifest };
@@ -32764,12 +32972,12 @@ function postgresRestoring(target) {
             });
         },
         loaded(facts, { manifest }) {
-            const told = contentOf(manifest)?.tables ?? null;
+            const content = contentOf(manifest);
             if (facts.restored.length === 0)
-                return told ?? [];
+                return content?.tables ?? [];
             const loaded = restoredIn(facts);
-            if (told !== null)
-                (0,common/* checkRows */.Uu)(told, loaded);
+            if (content !== null)
+                (0,common/* checkRows */.Uu)(content, loaded);
             return loaded;
         },
         swap: (settings, dump, step) => request('swap', settings, { ...dumpOf(dump), ...stepArguments(step), expected: expectedOf(dump) }),
@@ -32866,13 +33074,14 @@ function foundIn(facts, dump) {
         freeBytes: /^\d{1,12}$/.test(free) ? Number(free) * 1024 : null,
     };
 }
-/** As the manifest tells, else as far as the table of contents of the archive does. */
+/** As the manifest tells, where it has all of them; else as far as the table of contents of the archive does. */
 function tablesOfDump(facts, dump) {
-    const told = contentOf(dump.manifest)?.tables;
-    if (told !== undefined)
-        return [...told].sort(byName);
+    const content = contentOf(dump.manifest);
+    if (content !== null && (content.tablesLeftOut ?? 0) === 0)
+        return [...content.tables].sort(byName);
+    const told = new Map(content?.tables.map(({ name, rows }) => [name, rows]));
     const listed = facts.all('dump_table');
-    return listed.length === 0 ? null : listed.map((name) => ({ name, rows: null })).sort(byName);
+    return listed.length === 0 ? null : listed.map((name) => ({ name, rows: told.get(name) ?? null })).sort(byName);
 }
 const byName = ({ name: one }, { name: other }) => (one < other ? -1 : 1);
 function differencesBetween(live, backup) {
@@ -33457,7 +33666,7 @@ function postgres(source, format) {
             }
             if (facts.get('restored_into') === null)
                 return;
-            (0,common/* checkRows */.Uu)(content.tables, facts.restored.map(({ name, rows }) => ({ name: name.toString('utf8'), rows })));
+            (0,common/* checkRows */.Uu)(content, facts.restored.map(({ name, rows }) => ({ name: name.toString('utf8'), rows })));
         },
         inspect(settings) {
             return ['job', 'inspect_postgres', (0,common/* named */.KT)(argumentsOf(source, settings))];
@@ -33699,7 +33908,7 @@ function sqliteRestoring(target) {
         loaded(facts, { manifest }) {
             const tables = sqlite_restoring_decoded(facts.restored, facts.get('encoding'));
             if (manifest?.content)
-                (0,common/* checkRows */.Uu)(manifest.content.tables, tables);
+                (0,common/* checkRows */.Uu)(manifest.content, tables);
             return tables;
         },
         swap(settings, _dump, step) {
@@ -33946,7 +34155,7 @@ function sqlite(source) {
         checkProof(facts, { content }) {
             if (content === null || facts.get('page_count') === null)
                 return;
-            (0,common/* checkRows */.Uu)(content.tables, sqlite_decoded(facts, facts.restored));
+            (0,common/* checkRows */.Uu)(content, sqlite_decoded(facts, facts.restored));
         },
         identity(facts) {
             return { path: facts.path('source') };
@@ -34837,7 +35046,7 @@ async function chooseSource(run, connection) {
     if (backup.state === 'unverified')
         (0,connect/* warn */.R8)(run, `${backup.id} was never verified, or found damaged; it is checked now`);
     report.backup = (0,commands_catalogue/* factsOf */.xS)(run, backup);
-    return { dump: restore_source_dumpOf(backup), from: backup.id, catalogue };
+    return { dump: restore_source_dumpOf(await (0,commands_catalogue/* whole */.WQ)(connection, backup)), from: backup.id, catalogue };
 }
 /** What the host has lost, from the store; null when the store does not have it either and the host has something else. */
 async function instead(run, connection, wanted, { backup, lost, catalogue, facts }) {
@@ -35513,8 +35722,9 @@ async function proveCopy(run, connection, onHost, backup) {
         return true;
     });
 }
-async function proveHere(run, connection, catalogue, backup) {
+async function proveHere(run, connection, catalogue, listed) {
     const { report } = run;
+    const backup = await (0,commands_catalogue/* whole */.WQ)(connection, listed);
     report.backup = (0,commands_catalogue/* factsOf */.xS)(run, backup);
     if (!tellWhich(run, backup.id))
         return;
@@ -35590,7 +35800,7 @@ async function proveStored(run, connection, { catalogue, facts }, store, found) 
     const own = catalogue.backups.find(({ id }) => id === backup.id);
     if (own?.state === 'ok' && own.manifest.sha256 === backup.manifest.sha256) {
         const isMore = backups_manifest/* VERIFIED_LEVELS */.FS.indexOf(proof.level) >= backups_manifest/* VERIFIED_LEVELS */.FS.indexOf(own.manifest.verified.level);
-        await record(run, connection, catalogue, own, isMore ? proof : own.manifest.verified);
+        await record(run, connection, catalogue, await (0,commands_catalogue/* whole */.WQ)(connection, own), isMore ? proof : own.manifest.verified);
         return;
     }
     run.log.info('the level is recorded nowhere: the host does not have this backup, and nothing in the store is overwritten');
@@ -35609,6 +35819,7 @@ async function verify_prove(run, { id, manifest }, { onHost, pull }) {
         : onHost((there) => [['request', 'expect_work', [work]], database.verify(settings, there)]));
     database.checkProof(facts, manifest);
     report.tables = manifest.content?.tables ?? [];
+    report.tablesLeftOut = manifest.content?.tablesLeftOut ?? 0;
     if (settings.verify === 'restore')
         checkAsserts(settings.asserts, facts);
     const ms = Math.round(performance.now() - started);
@@ -36106,7 +36317,7 @@ const CONTENTS = [
     { title: 'Rows', cell: ({ rows }) => (rows === null ? 'not counted' : (0,reporting_format/* formatCount */.B4)(rows)), right: true },
 ];
 /** The tables in the backup, largest first; null when none were counted. */
-function databaseTables(tables, foreignKeyViolations) {
+function databaseTables({ tables, tablesLeftOut, foreignKeyViolations, }) {
     if (tables.length === 0)
         return null;
     const largestFirst = [...tables].sort((a, b) => (b.rows ?? 0) - (a.rows ?? 0));
@@ -36115,7 +36326,10 @@ function databaseTables(tables, foreignKeyViolations) {
         ? `⚠️ Foreign keys: ${(0,reporting_format/* counted */.hS)(foreignKeyViolations, 'row')} without the row pointed to. It is so in the live database; the backup is a faithful copy.\n\n`
         : '';
     const shown = table(CONTENTS, largestFirst, { visible: 15, maxBytes: 25_000, noun: 'table' });
-    return `### Contents: ${(0,reporting_format/* counted */.hS)(tables.length, 'table')}, ${(0,reporting_format/* counted */.hS)(rows, 'row')}\n\n${violations}${shown}`;
+    const left = tablesLeftOut > 0
+        ? `⚠️ The manifest lists the largest ${(0,reporting_format/* formatCount */.B4)(tables.length)} of them; the rows are those of these. All tables are in the backup.\n\n`
+        : '';
+    return `### Contents: ${(0,reporting_format/* counted */.hS)(tables.length + tablesLeftOut, 'table')}, ${(0,reporting_format/* counted */.hS)(rows, 'row')}\n\n${violations}${left}${shown}`;
 }
 /** A size that a narrow column does not break. */
 function size(bytes) {
@@ -36325,7 +36539,7 @@ function renderSummary(report) {
         report.restore === null ? null : restoreSection(report.restore),
         backupsSection(report),
         trendSection(report),
-        databaseTables(report.tables, report.foreignKeyViolations),
+        databaseTables(report),
         recoverySection(report),
     ];
     return `${sections.filter((section) => section !== null && section !== '').join('\n\n')}\n`;
@@ -36759,68 +36973,6 @@ function notVerified(key, why) {
     return new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_S3_VERIFY', `the copy in the store, ${key}, is not what was sent: ${why}`, `Do not rely on that copy; delete it there, and run again. ${STAYS}`);
 }
 const isDenial = ({ status, code }) => status === 401 || status === 403 || code === 'AccessDenied';
-
-
-/***/ }),
-
-/***/ 4074:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   $: () => (/* binding */ MAX_TEXT_BYTES),
-/* harmony export */   c: () => (/* binding */ listCopies)
-/* harmony export */ });
-/* harmony import */ var _backups_names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1187);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
-
-
-/** Of a manifest; as much as the host sends of one. */
-const MAX_TEXT_BYTES = 3 << 20;
-/** How many manifests are fetched at once. */
-const FETCHES = 8;
-const MAX_TOTAL_BYTES = 256 << 20;
-/** What lies under `<prefix>/<name>/` by names of ours, with the manifests that can be read. */
-async function listCopies(store, name) {
-    const folder = store.folderOf(name);
-    const files = [];
-    const wanted = [];
-    let total = 0;
-    for (const { key, bytes } of await store.list(folder)) {
-        // a store may answer with more than it was asked for
-        const file = key.startsWith(folder) ? key.slice(folder.length) : '';
-        const parsed = (0,_backups_names_js__WEBPACK_IMPORTED_MODULE_0__/* .parseFileName */ .Px)(file);
-        if (parsed?.name !== name)
-            continue;
-        files.push({ name: file, type: '-', bytes });
-        if (parsed.part !== 'manifest')
-            continue;
-        total += Math.min(bytes, MAX_TEXT_BYTES);
-        wanted.push(file);
-    }
-    if (total > MAX_TOTAL_BYTES) {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_TOO_LARGE', `the manifests in ${store.uriOf(folder)} are more than ${MAX_TOTAL_BYTES} bytes together`, 'Look at what is there: a manifest has a few thousand bytes. Nothing was deleted there.');
-    }
-    const manifests = new Map();
-    const unread = [];
-    const fetch = async () => {
-        for (let file = wanted.pop(); file !== undefined; file = wanted.pop()) {
-            try {
-                const text = await store.get(folder + file);
-                if (text !== null)
-                    manifests.set(file, text);
-            }
-            catch (error) {
-                if (!(error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj) || !UNREADABLE.includes(error.code))
-                    throw error;
-                unread.push(error.message);
-            }
-        }
-    };
-    await Promise.all(Array.from({ length: FETCHES }, fetch));
-    return { files, manifests, unread };
-}
-/** Of one object, so that the others still can be told: not allowed, moved into an archive, far too long. */
-const UNREADABLE = ['E_S3_AUTH', 'E_NOT_FOUND', 'E_TOO_LARGE'];
 
 
 /***/ }),
@@ -37358,6 +37510,7 @@ function newReport(startedAt) {
         kept: 0,
         deleted: 0,
         tables: [],
+        tablesLeftOut: 0,
         foreignKeyViolations: 0,
         newestAgeSeconds: null,
         stages: [],

@@ -42,10 +42,10 @@ put() {
   esac
 }
 
-# put_file KEY FILE: like put, with the first 3 MiB of a file
+# put_file KEY FILE: like put, with the first 12 MiB of a file
 put_file() {
   emit begin "$1"
-  { dd if="$2" bs=65536 count=48 2>/dev/null; } >&"$events"
+  { dd if="$2" bs=65536 count=192 2>/dev/null; } >&"$events"
   printf '\n%s end\n' "$mark" >&"$events"
 }
 

@@ -5,7 +5,7 @@ import { Facts } from '../../src/host/session.js';
 
 function facts(said: Record<string, string>): Facts {
   const made = new Facts();
-  for (const [key, text] of Object.entries(said)) made.entries.push([key, text]);
+  for (const [key, text] of Object.entries(said)) made.add(key, text);
   return made;
 }
 

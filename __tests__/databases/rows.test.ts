@@ -7,7 +7,7 @@ type Rows = { name: string; rows: number };
 /** What is wrong, or null. */
 function wrong(told: { name: string; rows: number | null }[], restored: Rows[]): string | null {
   try {
-    checkRows(told, restored);
+    checkRows({ tables: told }, restored);
     return null;
   } catch (error) {
     if (!(error instanceof BackupError) || error.code !== 'E_MANIFEST') throw error;

@@ -79,7 +79,7 @@ describe('a rotation', () => {
     for (const name of ['app-staging', 'app.2', 'ap'])
       for (const days of [30, 31, 32]) folder.copy(daysAgo(days), { name });
     const long = folder.copy(daysAgo(13), { without: ['manifest'] });
-    folder.put(`app/${long}.json`, ' '.repeat((3 << 20) + 1));
+    folder.put(`app/${long}.json`, ' '.repeat((12 << 20) + 1));
     const [one = ''] = doomed;
     for (const key of [
       'app/',

@@ -65,7 +65,7 @@ describe.each(SHELLS)('a session in %s', (_, command) => {
     }
   });
 
-  test('sends files as they are, up to 3 MiB', async () => {
+  test('sends files as they are, up to 12 MiB', async () => {
     const { host, session } = await open(command);
     const texts = ['', '\n', 'no line end', '{\n  "a": "é"\n}\n', 'x\n'.repeat(100_000)];
     for (const [index, text] of texts.entries()) {
@@ -73,9 +73,9 @@ describe.each(SHELLS)('a session in %s', (_, command) => {
       const facts = await session.send(['job', 'put_file', ['text', `file${index}`]]);
       expect(facts.need('text')).toBe(text);
     }
-    writeFileSync(join(host.folder, 'large'), 'y'.repeat(1023).concat('\n').repeat(4000));
+    writeFileSync(join(host.folder, 'large'), 'y'.repeat(1023).concat('\n').repeat(13_000));
     const large = await session.send(['job', 'put_file', ['text', 'large']]);
-    expect(large.need('text')).toHaveLength(3 << 20);
+    expect(large.need('text')).toHaveLength(12 << 20);
   });
 
   test('says why a job failed, and goes on', async () => {
@@ -155,7 +155,7 @@ describe('a session', () => {
 
   test('ends when the host sends too much', async () => {
     const { host, session } = await open(['dash']);
-    const answer = session.send(['job', 'run', ['dd', 'if=/dev/zero', 'bs=1000000', 'count=9']]);
+    const answer = session.send(['job', 'run', ['dd', 'if=/dev/zero', 'bs=1000000', 'count=20']]);
     await expect(answer).rejects.toMatchObject({ code: 'E_TOO_LARGE' });
     expect(await leftAfter(host.processes, 5000)).toEqual([]);
   });

@@ -83,6 +83,7 @@ export function sampleReport(changes: Partial<Report> = {}): Report {
     })),
     kept: 6,
     deleted: 1,
+    tablesLeftOut: 0,
     tables: [
       { name: 'orders', rows: 1_284_551 },
       { name: 'customers', rows: 20_118 },
@@ -121,6 +122,7 @@ export function failedReport(changes: Partial<Report> = {}): Report {
     retention: [],
     kept: 7,
     deleted: 0,
+    tablesLeftOut: 0,
     tables: [],
     newestAgeSeconds: 86_400,
     ...changes,

@@ -1,10 +1,11 @@
 import { BackupError } from '../errors.js';
 
 // The host may write anything into a manifest. These bounds are far above what a real one holds.
-const TEXT_LIMIT = 4 * 1024 * 1024;
+/** The host and the store send as much of one; catalogue_awk of host/programs/directory.sh has it too. */
+export const MAX_READ_BYTES = 12 << 20;
 /** Of one text, in characters; what writes a manifest keeps to it as well. */
 export const LINE_LIMIT = 16 * 1024;
-const LIST_LIMIT = 100_000;
+export const LIST_LIMIT = 100_000;
 const SHOWN_LIMIT = 80;
 
 /** One object or list of a manifest that the host printed: each reader checks one field, and names it when it refuses. */
@@ -18,7 +19,7 @@ export class Fields {
 
   /** @throws BackupError E_MANIFEST, here and in every reader. */
   static parse(file: string, text: string): Fields {
-    if (text.length > TEXT_LIMIT) throw refused(file, 'text', `at most ${TEXT_LIMIT} characters`, text.length);
+    if (text.length > MAX_READ_BYTES) throw refused(file, 'text', `at most ${MAX_READ_BYTES} bytes`, text.length);
     let document: unknown;
     try {
       document = JSON.parse(text);

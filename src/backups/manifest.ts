@@ -1,3 +1,4 @@
+import { BackupError } from '../errors.js';
 import type { Identity } from './identity.js';
 import { Fields } from './manifest-fields.js';
 import { manifestFile, parseId, payloadFile } from './names.js';
@@ -18,6 +19,8 @@ export interface TableRows {
 
 export interface SqliteContent {
   tables: TableRows[];
+  /** How many more there are, for which the manifest has no room: nothing can be demanded of them. */
+  tablesLeftOut?: number;
   /** Tables, indexes, views and triggers in sqlite_master. */
   objects: number;
   pageSize: number;
@@ -29,6 +32,8 @@ export interface SqliteContent {
 export interface PostgresContent {
   /** Those whose data is in the backup. */
   tables: TableRows[];
+  /** As for SQLite. */
+  tablesLeftOut?: number;
   /** Relations, functions and large objects, without those of extensions. */
   objects: number;
   largeObjects: number;
@@ -77,6 +82,8 @@ export interface Manifest {
   /** Shell lines that bring it back with stock tools alone. */
   recovery: string[];
   mac: null;
+  /** Never in a file: as a catalogue has it, without the long lists (`recovery`, and those of `content`); `whole` gets them. */
+  shortened?: true;
 }
 
 export const VERIFIED_LEVELS: readonly VerifiedLevel[] = ['none', 'checksum', 'content', 'restore'];
@@ -109,6 +116,7 @@ export function parseManifest(text: string, expectedId: string): Manifest {
  * @throws BackupError E_MANIFEST
  */
 export function serializeManifest(manifest: Manifest): string {
+  if (manifest.shortened !== undefined) throw new BackupError('E_INTERNAL', `half of the manifest of ${manifest.id}`);
   const text = `${JSON.stringify(manifest, null, 2)}\n`;
   parseManifest(text, manifest.id);
   return text;
@@ -163,6 +171,7 @@ function checkContent(manifest: Fields): void {
   const content = manifest.objectOrNull('content');
   if (content === null) return;
   content.whole('objects');
+  if (content.names().includes('tablesLeftOut')) content.whole('tablesLeftOut');
   if (manifest.oneOf('engine', ENGINES) === 'sqlite') {
     for (const name of ['pageSize', 'pageCount', 'foreignKeyViolations']) content.whole(name);
   } else {

@@ -8,7 +8,7 @@ import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import { formatAge, formatBytes } from '../reporting/format.js';
 import { checkAsserts } from './asserts.js';
-import { catalogueOf, factsOf, plan, showBackups, tellPlan } from './catalogue.js';
+import { catalogueOf, factsOf, plan, showBackups, tellPlan, whole } from './catalogue.js';
 import { tellChecked } from './checked.js';
 import { type Connection, note, warn } from './connect.js';
 import { connectedToChange, holderOf, look, openDirectory, statusOf } from './directory.js';
@@ -156,6 +156,7 @@ function showMade(run: Run, manifest: Manifest): void {
   report.backup = factsOf(run, { manifest, state: 'ok' });
   report.recovery = manifest.recovery;
   report.tables = manifest.content?.tables ?? [];
+  report.tablesLeftOut = manifest.content?.tablesLeftOut ?? 0;
   report.foreignKeyViolations = foreignKeyViolations(manifest);
 }
 
@@ -247,10 +248,11 @@ async function youngEnough(run: Run, connection: Connection): Promise<boolean> {
       'Do not rely on that backup; look at the disk. Remove `skip-if-younger-than` to take a new one. Nothing was changed.',
     );
   }
+  const { manifest } = await whole(connection, newest);
   report.backup = factsOf(run, newest);
   // made anew: what the manifest on the host says is not for us to recommend
-  report.recovery = run.database.recovery(newest.manifest, report.directory, settings);
-  await copyOffsite(run, connection, newest.manifest);
+  report.recovery = run.database.recovery(manifest, report.directory, settings);
+  await copyOffsite(run, connection, manifest);
   report.skipped = `${newest.id} is ${formatAge(age)} old, its bytes match its manifest: no new backup was needed`;
   report.ok = true;
   log.info(report.skipped);

@@ -1,13 +1,16 @@
 import { type Backup, type Catalogue, type ListedFile, newestVerified, readCatalogue } from '../backups/catalogue.js';
 import { type BackupPlace, placed } from '../backups/copies.js';
-import type { Manifest } from '../backups/manifest.js';
+import { type Manifest, parseManifest } from '../backups/manifest.js';
+import { manifestFile } from '../backups/names.js';
 import { type Candidate, type Decision, planRetention, type RetentionPlan } from '../backups/retention.js';
 import { plural } from '../counting.js';
+import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import { clip } from '../reporting/format.js';
+import { quoteOutside } from '../reporting/neutralise.js';
 import type { BackupFacts } from '../reporting/report.js';
 import type { S3Settings } from '../settings/settings.js';
-import { warn } from './connect.js';
+import { type Connection, warn } from './connect.js';
 import type { Run } from './run.js';
 
 /** What is odd in a directory can be as much as somebody puts there. */
@@ -18,6 +21,13 @@ export function catalogueOf(run: Run, facts: Facts): Catalogue {
   const { report, settings } = run;
   report.directory = facts.path('directory');
   report.storage.freeBytes = /^\d{1,15}$/.test(facts.get('free_kib') ?? '') ? facts.number('free_kib') * 1024 : null;
+  const untold = facts.get('untold');
+  if (untold !== null) {
+    warn(
+      run,
+      `${quoteOutside(untold, 20)} of the oldest manifests were not read, for all of them are more than the host sends: prune, or move old backups out of ${report.directory}`,
+    );
+  }
   const catalogue = readCatalogue(
     listing(facts),
     { name: settings.name, identity: run.database.identity(facts) },
@@ -42,7 +52,7 @@ export function backupsNamed(run: Run, name: string, facts: Facts): Backup[] {
 
 function listing(facts: Facts): { files: ListedFile[]; manifests: Map<string, string> } {
   const files: ListedFile[] = [];
-  for (const line of (facts.get('files') ?? '').split('\n')) {
+  for (const line of facts.all('files').flatMap((lines) => lines.split('\n'))) {
     // mode, links, uid, gid, size, month, day, time, name; the names of ours hold no blanks
     const [, type, bytes, name] = /^(\S)\S* +\d+ +\d+ +\d+ +(\d+) +\S+ +\S+ +\S+ (\S+)(?: -> .*)?$/.exec(line) ?? [];
     if (type && bytes && name) files.push({ name, type, bytes: Number(bytes) });
@@ -52,6 +62,16 @@ function listing(facts: Facts): { files: ListedFile[]; manifests: Map<string, st
     if (key.startsWith('manifest ')) manifests.set(key.slice('manifest '.length), text);
   }
   return { files, manifests };
+}
+
+/** The backup with its whole manifest, of which the host leaves the long lists out where a catalogue would become too large. */
+export async function whole({ send }: Pick<Connection, 'send'>, backup: Backup): Promise<Backup> {
+  if (backup.manifest.shortened === undefined) return backup;
+  const file = manifestFile(backup.id);
+  const facts = await send(['job', 'put_manifest', [file]]);
+  const manifest = parseManifest(facts.need(`manifest ${file}`), backup.id);
+  if (manifest.shortened === undefined && manifest.sha256 === backup.manifest.sha256) return { ...backup, manifest };
+  throw new BackupError('E_MANIFEST', `${file} is another one than a moment ago, or none of ours`);
 }
 
 /** Retention by the rules of the run. */

@@ -1,7 +1,10 @@
 import type { Manifest, Reason } from '../backups/manifest.js';
+import { withinLimit } from '../backups/manifest-size.js';
 import { payloadFile } from '../backups/names.js';
 import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
+import { formatCount } from '../reporting/format.js';
+import { warn } from './connect.js';
 import type { Run } from './run.js';
 
 /**
@@ -27,7 +30,7 @@ export function manifestOf(
   const sha256 = facts.need('sha256');
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw new BackupError('E_INTERNAL', 'the host did not report a SHA-256');
   const now = run.now();
-  return {
+  const manifest = withinLimit({
     schema: 1,
     id,
     name: settings.name,
@@ -54,7 +57,18 @@ export function manifestOf(
       ? []
       : database.recovery({ file, kind, compression, identity, content: engine.content }, report.directory, settings),
     mac: null,
-  };
+  });
+  tellLeftOut(run, manifest);
+  return manifest;
+}
+
+function tellLeftOut(run: Run, { content }: Manifest): void {
+  const left = content?.tablesLeftOut ?? 0;
+  if (content === null || left === 0) return;
+  warn(
+    run,
+    `the manifest has no room for all ${formatCount(content.tables.length + left)} tables: it lists the largest ${formatCount(content.tables.length)}. All are in the backup, and a later proof or restore compares the rows of those that are listed`,
+  );
 }
 
 function reasonOf(run: Run): Reason {

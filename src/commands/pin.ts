@@ -1,14 +1,14 @@
 import { serializeManifest } from '../backups/manifest.js';
 import { manifestFile } from '../backups/names.js';
-import { factsOf } from './catalogue.js';
+import { factsOf, whole } from './catalogue.js';
 import { change, find } from './change.js';
 import type { Run } from './run.js';
 
 /** `pin` exempts one backup from retention, with a reason; `unpin` takes that back. */
 export async function pin(run: Run): Promise<void> {
   const { settings, log, report } = run;
-  await change(run, ({ catalogue }) => {
-    const old = find(run, catalogue);
+  await change(run, async ({ catalogue, connection }) => {
+    const old = await whole(connection, find(run, catalogue));
     const pinned = settings.command === 'pin' ? { reason: settings.pin ?? '', at: run.now().toISOString() } : null;
     const manifest = { ...old.manifest, pinned };
     const backup = { ...old, manifest };

@@ -9,7 +9,7 @@ import type { Facts } from '../host/session.js';
 import type { Store } from '../offsite/store.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import type { Wanted } from '../settings/settings.js';
-import { backupsNamed, catalogueOf, factsOf } from './catalogue.js';
+import { backupsNamed, catalogueOf, factsOf, whole } from './catalogue.js';
 import { type Connection, warn } from './connect.js';
 import { look, lookLocked, openDirectory } from './directory.js';
 import { fetchToHost } from './fetch.js';
@@ -54,7 +54,7 @@ export async function chooseSource(run: Run, connection: Connection): Promise<So
   if (backup === null) throw lost?.why ?? notFound(run, catalogue, 'there is no backup');
   if (backup.state === 'unverified') warn(run, `${backup.id} was never verified, or found damaged; it is checked now`);
   report.backup = factsOf(run, backup);
-  return { dump: dumpOf(backup), from: backup.id, catalogue };
+  return { dump: dumpOf(await whole(connection, backup)), from: backup.id, catalogue };
 }
 
 /** What the host has, and what it should have and has lost. */

@@ -9,7 +9,7 @@ import type { Store } from '../offsite/store.js';
 import { formatDuration } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { checkAsserts } from './asserts.js';
-import { catalogueOf, factsOf, showBackups } from './catalogue.js';
+import { catalogueOf, factsOf, showBackups, whole } from './catalogue.js';
 import { notFound } from './change.js';
 import { type Connection, warn } from './connect.js';
 import { connectedToChange, look, lookLocked, openDirectory, statusOf } from './directory.js';
@@ -63,8 +63,9 @@ async function proveCopy(run: Run, connection: Connection, onHost: OnHost, backu
   });
 }
 
-async function proveHere(run: Run, connection: Connection, catalogue: Catalogue, backup: Backup): Promise<void> {
+async function proveHere(run: Run, connection: Connection, catalogue: Catalogue, listed: Backup): Promise<void> {
   const { report } = run;
+  const backup = await whole(connection, listed);
   report.backup = factsOf(run, backup);
   if (!tellWhich(run, backup.id)) return;
   try {
@@ -151,7 +152,7 @@ async function proveStored(
   const own = catalogue.backups.find(({ id }) => id === backup.id);
   if (own?.state === 'ok' && own.manifest.sha256 === backup.manifest.sha256) {
     const isMore = VERIFIED_LEVELS.indexOf(proof.level) >= VERIFIED_LEVELS.indexOf(own.manifest.verified.level);
-    await record(run, connection, catalogue, own, isMore ? proof : own.manifest.verified);
+    await record(run, connection, catalogue, await whole(connection, own), isMore ? proof : own.manifest.verified);
     return;
   }
   run.log.info(
@@ -183,6 +184,7 @@ async function prove(run: Run, { id, manifest }: Backup, { onHost, pull }: Bytes
   );
   database.checkProof(facts, manifest);
   report.tables = manifest.content?.tables ?? [];
+  report.tablesLeftOut = manifest.content?.tablesLeftOut ?? 0;
   if (settings.verify === 'restore') checkAsserts(settings.asserts, facts);
   const ms = Math.round(performance.now() - started);
   log.info(

@@ -1,4 +1,4 @@
-import type { Compression, Manifest, TableRows } from '../backups/manifest.js';
+import type { Compression, Manifest } from '../backups/manifest.js';
 import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
@@ -41,18 +41,23 @@ export function payloadArguments(manifest: Manifest): Record<string, string> {
   };
 }
 
-/** The rows of a restored copy are those that were counted at the time of the backup; else E_MANIFEST. */
-export function checkRows(told: readonly TableRows[], restored: readonly { name: string; rows: number }[]): void {
+/** The rows of a restored copy are those that were counted at the time of the backup, as far as the manifest has them; else E_MANIFEST. */
+export function checkRows(
+  { tables, tablesLeftOut = 0 }: Pick<NonNullable<Manifest['content']>, 'tables' | 'tablesLeftOut'>,
+  restored: readonly { name: string; rows: number }[],
+): void {
   const found = new Map(restored.map(({ name, rows }) => [name, rows]));
   const wrong: string[] = [];
-  for (const { name, rows } of told) {
+  for (const { name, rows } of tables) {
     const there = found.get(name);
     found.delete(name);
     if (there === undefined) wrong.push(`${name} is missing`);
     else if (rows !== null && rows !== there) wrong.push(`${name} has ${plural(there, 'row')}, not ${rows}`);
   }
-  for (const [name, rows] of found)
-    if (rows > 0) wrong.push(`${name} has ${plural(rows, 'row')}, and is not in the manifest`);
+  const surplus = [...found].filter(([, rows]) => rows > 0);
+  if (surplus.length > tablesLeftOut) {
+    for (const [name, rows] of surplus) wrong.push(`${name} has ${plural(rows, 'row')}, and is not in the manifest`);
+  }
   if (wrong.length === 0) return;
   const shown = wrong.slice(0, 5).map((one) => quoteOutside(one, 120));
   throw new BackupError(

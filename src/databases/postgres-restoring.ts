@@ -76,10 +76,10 @@ export function postgresRestoring(target: PostgresSource): Restoring {
     },
 
     loaded(facts, { manifest }) {
-      const told = contentOf(manifest)?.tables ?? null;
-      if (facts.restored.length === 0) return told ?? [];
+      const content = contentOf(manifest);
+      if (facts.restored.length === 0) return content?.tables ?? [];
       const loaded = restoredIn(facts);
-      if (told !== null) checkRows(told, loaded);
+      if (content !== null) checkRows(content, loaded);
       return loaded;
     },
 
@@ -206,12 +206,13 @@ function foundIn(facts: Facts, dump: Dump): Found {
   };
 }
 
-/** As the manifest tells, else as far as the table of contents of the archive does. */
+/** As the manifest tells, where it has all of them; else as far as the table of contents of the archive does. */
 function tablesOfDump(facts: Facts, dump: Dump): TableRows[] | null {
-  const told = contentOf(dump.manifest)?.tables;
-  if (told !== undefined) return [...told].sort(byName);
+  const content = contentOf(dump.manifest);
+  if (content !== null && (content.tablesLeftOut ?? 0) === 0) return [...content.tables].sort(byName);
+  const told = new Map(content?.tables.map(({ name, rows }) => [name, rows]));
   const listed = facts.all('dump_table');
-  return listed.length === 0 ? null : listed.map((name) => ({ name, rows: null })).sort(byName);
+  return listed.length === 0 ? null : listed.map((name) => ({ name, rows: told.get(name) ?? null })).sort(byName);
 }
 
 const byName = ({ name: one }: TableRows, { name: other }: TableRows): number => (one < other ? -1 : 1);

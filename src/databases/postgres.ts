@@ -74,7 +74,7 @@ export function postgres(source: PostgresSource, format: DumpSettings['format'])
       }
       if (facts.get('restored_into') === null) return;
       checkRows(
-        content.tables,
+        content,
         facts.restored.map(({ name, rows }) => ({ name: name.toString('utf8'), rows })),
       );
     },

@@ -57,7 +57,7 @@ export function sqliteRestoring(target: SqliteSource): Restoring {
 
     loaded(facts, { manifest }) {
       const tables = decoded(facts.restored, facts.get('encoding'));
-      if (manifest?.content && facts.get('uncounted') === null) checkRows(manifest.content.tables, tables);
+      if (manifest?.content && facts.get('uncounted') === null) checkRows(manifest.content, tables);
       return tables;
     },
 

@@ -42,7 +42,7 @@ export function sqlite(source: SqliteSource): Database {
 
     checkProof(facts, { content }) {
       if (content === null || facts.get('page_count') === null) return;
-      checkRows(content.tables, decoded(facts, facts.restored));
+      checkRows(content, decoded(facts, facts.restored));
     },
 
     identity(facts) {

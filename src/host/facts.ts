@@ -9,13 +9,21 @@ export interface CountedRows {
 /** What a program on the host reported, in order. */
 export class Facts {
   readonly entries: [key: string, text: string][] = [];
+  private readonly byKey = new Map<string, string[]>();
   readonly rows: CountedRows[] = [];
   /** The same of a copy that was made of a backup. */
   readonly restored: CountedRows[] = [];
 
+  add(key: string, text: string): void {
+    this.entries.push([key, text]);
+    const texts = this.byKey.get(key);
+    if (texts === undefined) this.byKey.set(key, [text]);
+    else texts.push(text);
+  }
+
   /** The last text under a key, or null. */
   get(key: string): string | null {
-    return this.entries.findLast(([entry]) => entry === key)?.[1] ?? null;
+    return this.byKey.get(key)?.at(-1) ?? null;
   }
 
   /** Throws E_INTERNAL when the program did not report it. */
@@ -42,7 +50,7 @@ export class Facts {
   }
 
   all(key: string): string[] {
-    return this.entries.filter(([entry]) => entry === key).map(([, text]) => text);
+    return [...(this.byKey.get(key) ?? [])];
   }
 }
 

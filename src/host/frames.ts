@@ -9,8 +9,10 @@ export interface Frame {
   rest: string;
 }
 
-const MAX_LINE = 4 << 20;
-const MAX_BLOCK = 4 << 20;
+/** The longest text that the host sends is a file of 12 MiB, which may be one line. */
+const MAX_LINE = 13 << 20;
+const MAX_BLOCK = 13 << 20;
+/** Of one answer. */
 const MAX_TOTAL = 256 << 20;
 const MAX_NOISE = 4096;
 
@@ -41,6 +43,11 @@ export class FrameReader {
       this.line(this.take());
     }
     if (start < chunk.length) this.keep(chunk.subarray(start));
+  }
+
+  /** Another answer begins, with caps of its own. */
+  renew(): void {
+    this.totalBytes = 0;
   }
 
   /** What came after the last line break, when the stream has ended: noise, or half a frame, which counts for nothing. */

@@ -34,7 +34,7 @@ interface Waiting {
 /** The host ends a session that gets no beat for 45 s. The answer to each is the progress, and whether the job is alive. */
 const BEAT_MS = 2_000;
 const CLEAN_UP_MS = 5_000;
-/** Of all that the host reports in one session, each report counted with what it costs to keep. */
+/** Of all that the host reports in one answer, each report counted with what it costs to keep. */
 const MAX_REPORTED = 128 << 20;
 const COST_OF_ONE = 200;
 
@@ -99,6 +99,8 @@ export class Session {
     if (this.failure !== null) waiting.reject(this.failure);
     else {
       this.waiting = waiting;
+      this.reported = 0;
+      for (const reader of [this.stdout, this.stderr]) reader.renew();
       this.lastMove = Date.now();
       this.shell.write(groups.join(''));
     }
@@ -159,7 +161,7 @@ export class Session {
         this.greeting.resolve(this.greeting.facts);
         break;
       case 'set':
-        facts?.entries.push([key, rest]);
+        facts?.add(key, rest);
         this.options.onFact?.(key, rest);
         break;
       case 'rows':

@@ -14,10 +14,10 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import { MAX_READ_BYTES } from '../backups/manifest-size.js';
 import { BackupError } from '../errors.js';
 import type { S3Settings } from '../settings/settings.js';
 import { isHeld, isMissing, isTaken, isUnknownHeader, refusalIn, refusalOf, StoreRefused, TAKEN } from './failures.js';
-import { MAX_TEXT_BYTES } from './listing.js';
 import { Patience } from './patience.js';
 
 /** What a store says of an object, read back. */
@@ -407,7 +407,7 @@ async function textOf(body: AsyncIterable<Uint8Array>, uri: string): Promise<str
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (bytes > MAX_TEXT_BYTES) throw new BackupError('E_TOO_LARGE', `${uri} is longer than ${MAX_TEXT_BYTES} bytes`);
+    if (bytes > MAX_READ_BYTES) throw new BackupError('E_TOO_LARGE', `${uri} is longer than ${MAX_READ_BYTES} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

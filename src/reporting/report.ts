@@ -64,6 +64,8 @@ export interface Report {
   kept: number;
   deleted: number;
   tables: TableRows[];
+  /** How many more there are, for which the manifest has no room. */
+  tablesLeftOut: number;
   foreignKeyViolations: number;
   newestAgeSeconds: number | null;
   stages: { name: string; ms: number; bytes?: number }[];
@@ -155,6 +157,7 @@ export function newReport(startedAt: Date): Report {
     kept: 0,
     deleted: 0,
     tables: [],
+    tablesLeftOut: 0,
     foreignKeyViolations: 0,
     newestAgeSeconds: null,
     stages: [],

@@ -148,7 +148,11 @@ const CONTENTS: Column<TableRows>[] = [
 ];
 
 /** The tables in the backup, largest first; null when none were counted. */
-export function databaseTables(tables: TableRows[], foreignKeyViolations: number): string | null {
+export function databaseTables({
+  tables,
+  tablesLeftOut,
+  foreignKeyViolations,
+}: Pick<Report, 'tables' | 'tablesLeftOut' | 'foreignKeyViolations'>): string | null {
   if (tables.length === 0) return null;
   const largestFirst = [...tables].sort((a, b) => (b.rows ?? 0) - (a.rows ?? 0));
   const counts = tables.flatMap(({ rows }) => (rows === null ? [] : [rows]));
@@ -157,7 +161,11 @@ export function databaseTables(tables: TableRows[], foreignKeyViolations: number
       ? `⚠️ Foreign keys: ${counted(foreignKeyViolations, 'row')} without the row pointed to. It is so in the live database; the backup is a faithful copy.\n\n`
       : '';
   const shown = table(CONTENTS, largestFirst, { visible: 15, maxBytes: 25_000, noun: 'table' });
-  return `### Contents: ${counted(tables.length, 'table')}, ${totalOf(counts, tables.length)}\n\n${violations}${shown}`;
+  const left =
+    tablesLeftOut > 0
+      ? `⚠️ The manifest lists the largest ${formatCount(tables.length)} of them; the rows are those of these. All tables are in the backup.\n\n`
+      : '';
+  return `### Contents: ${counted(tables.length + tablesLeftOut, 'table')}, ${totalOf(counts, tables.length)}\n\n${violations}${left}${shown}`;
 }
 
 /** Of all tables, as far as their rows are known. */

@@ -25,7 +25,7 @@ export function renderSummary(report: Report): string {
     report.restore === null ? null : restoreSection(report.restore),
     backupsSection(report),
     trendSection(report),
-    databaseTables(report.tables, report.foreignKeyViolations),
+    databaseTables(report),
     recoverySection(report),
   ];
   return `${sections.filter((section) => section !== null && section !== '').join('\n\n')}\n`;

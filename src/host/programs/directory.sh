@@ -114,24 +114,68 @@ expect_work() {
 
 # --- the catalogue --------------------------------------------------------------------------------------------------
 
-# list_backups: every file whose name could be ours, and the text of each manifest; the runner decides
+# list_backups: every file whose name could be ours, and the text of each manifest; the runner decides. By a few processes for
+# however many files there are.
 list_backups() {
   [ -n "$directory" ] || return 0
-  set -- "$name"-[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]T[0-9][0-9][0-9][0-9][0-9][0-9]Z-[0-9a-f][0-9a-f][0-9a-f][0-9a-f].*
-  # a name with a line break could pass for a line of the listing
-  for file; do
-    case $file in *[!A-Za-z0-9._-]*) ;; *) set -- "$@" "$file" ;; esac
-    shift
-  done
-  if [ $# -gt 0 ]; then
-    emit begin files
-    ls -lnd -- "$@" 2>/dev/null
-    printf '\n%s end\n' "$mark"
-    for file; do
-      case $file in *.json) [ -L "$file" ] || [ ! -f "$file" ] || put_file "manifest $file" "$file" ;; esac
-    done
-  fi
+  for tool in xargs awk; do have $tool || fail E_TOOL_MISSING $tool; done
+  {
+    list_files
+    echo "status $?"
+  } | awk -v "mark=$mark" "$catalogue_awk" >&"$events" || failed E_PERM "$directory could not be listed"
   put free_kib "$(free_kib .)"
+}
+
+# list_files: a name with a line break could pass for a line of the listing
+list_files() {
+  for file in "$name"-[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]T[0-9][0-9][0-9][0-9][0-9][0-9]Z-[0-9a-f][0-9a-f][0-9a-f][0-9a-f].*; do
+    case $file in *[!A-Za-z0-9._-]*) ;; *) echo "$file" ;; esac
+  done | xargs ls -lnd -- 2>/dev/null
+}
+
+# What is told of the lines of `ls -ln`: all of them, and the texts of the manifests, the newest first. Those that do not fit into the
+# first 16 MiB come without their long lists, which nothing but a restore or a proof of that backup needs, and put_manifest tells
+# then; what goes beyond 64 MiB is not told at all. A manifest has 12 MiB at most (MAX_READ_BYTES of manifest-fields.ts).
+# shellcheck disable=SC2016 # awk's variables
+catalogue_awk='
+BEGIN { lines = 0; count = 0; sent = 0; ended = 1 }
+/^status / { ended = $2; next }
+{
+  if (lines++ % 5000 == 0) print (lines > 1 ? mark " end\n" : "") mark " begin files"
+  print
+  if (/^-/ && $NF ~ /\.json$/ && $5 <= 12582912) { names[++count] = $NF; sizes[count] = $5 }
+}
+END {
+  if (lines) print mark " end"
+  # 123: one of the files was gone before it could be looked at
+  if (ended != 0 && ended != 123) exit 1
+  for (; count > 0 && sent < 67108864; count--) tell(names[count], sent + sizes[count] > 16777216)
+  if (count > 0) print mark " set untold " count
+}
+# As we write manifests, a list begins and ends in lines of its own.
+function tell(name, briefly, line, first, end, last) {
+  print mark " begin manifest " name
+  for (first = 1; (getline line < name) > 0; first = 0) {
+    if (first) briefly = briefly && line == "{"
+    if (end != "" && line != end && line != last) continue
+    end = ""
+    if (briefly && first) line = "{ \"shortened\": true,"
+    if (briefly && line ~ /^(  "recovery"|    "(tables|properties|roles)"): \[$/) {
+      end = line
+      sub(/".*/, "]", end)
+      last = end ","
+    }
+    print line
+    sent += length(line) + 1
+  }
+  close(name)
+  print mark " end"
+}'
+
+# put_manifest FILE: the whole text of one
+put_manifest() {
+  if [ -L "$1" ] || [ ! -f "$1" ]; then fail E_NOT_FOUND "$directory/$1 is not there any more"; fi
+  put_file "manifest $1" "$1"
 }
 
 # --- changes ----------------------------------------------------------------------------------------------------------
@@ -171,27 +215,71 @@ publish() {
   fi
 }
 
-# remove_units -- FILE... [-- FILE...]: exact names, a unit's manifest first; when a deletion fails, the rest of that
-# unit stays: there is never a manifest without its payload. Fails when anything could not be deleted.
+# remove_units -- FILE... [-- FILE...]: exact names of ours, a unit's manifest first; when a deletion fails, the rest of that
+# unit stays: there is never a manifest without its payload. Fails when anything could not be deleted. Some units at a time: that
+# takes few processes, and a kill leaves few payloads without a manifest.
 remove_units() {
-  going=1 all=0
-  for file; do
-    if [ "$file" = -- ]; then
-      going=1
-      continue
+  all=0 units=0 some=''
+  for going_file; do
+    [ "$going_file" != -- ] || units=$((units + 1))
+    if [ $units -gt 40 ]; then
+      # shellcheck disable=SC2086 # our names hold no blanks
+      remove_some $some
+      units=1 some=''
     fi
-    [ $going = 1 ] || continue
-    if [ -L "$file" ] || { [ -e "$file" ] && [ ! -f "$file" ]; }; then
-      error='not a regular file'
-    elif error=$(rm -f -- "$file" 2>&1) && [ ! -e "$file" ]; then
-      put deleted "$file"
-      continue
-    fi
-    put undeleted "$file: $error"
-    going=0 all=1
+    some="$some $going_file"
   done
+  # shellcheck disable=SC2086
+  remove_some $some
   sync_file .
   return $all
+}
+
+# remove_some UNITS: the first file of each, then the second of each whose first is gone, and so on
+remove_some() {
+  nth=1
+  while next_files "$@" && [ -n "$doomed" ]; do
+    # shellcheck disable=SC2086
+    remove_files $doomed
+    nth=$((nth + 1))
+  done
+}
+
+# next_files UNITS: sets doomed, the nth file of each unit from which no earlier one is left
+next_files() {
+  doomed=''
+  for file; do
+    if [ "$file" = -- ]; then
+      place=0 going=1
+      continue
+    fi
+    place=$((place + 1))
+    if [ "$place" -lt "$nth" ]; then
+      if [ -e "$file" ] || [ -L "$file" ]; then going=''; fi
+    elif [ "$place" = "$nth" ] && [ -n "$going" ]; then
+      doomed="$doomed $file"
+    fi
+  done
+}
+
+remove_files() {
+  regular=''
+  for file; do
+    if [ -L "$file" ] || { [ -e "$file" ] && [ ! -f "$file" ]; }; then
+      put undeleted "$file: not a regular file"
+      all=1
+    else regular="$regular $file"; fi
+  done
+  # shellcheck disable=SC2086
+  [ -z "$regular" ] || rm -f -- $regular 2>/dev/null
+  for file in $regular; do
+    if [ ! -e "$file" ] || { error=$(rm -f -- "$file" 2>&1) && [ ! -e "$file" ]; }; then
+      put deleted "$file"
+    else
+      put undeleted "$file: $error"
+      all=1
+    fi
+  done
 }
 
 # finish: publishes, rotates, and writes the status; then nothing of this run is left. The status says that all went
