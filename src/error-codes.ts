@@ -21,8 +21,9 @@ export const ERRORS = {
     fix: "Add the public key shown in the message to the user's `~/.ssh/authorized_keys`, or correct `username`; excuse that user from the second factor, as the message says. PostgreSQL: correct `database` or `database-password`, or set `run-as` for peer authentication.",
   },
   E_SHELL: {
-    cause: 'The login shell did not start `sh -s` (nologin, git-shell, a forced command), or a login script failed.',
-    fix: 'Give the user a shell, or remove the forced command; the message quotes what the host said.',
+    cause:
+      'The login shell did not start `sh -s` (nologin, git-shell, a forced command), a login script failed, or the host was too slow for `connect-timeout`.',
+    fix: 'Give the user a shell, or remove the forced command; for a host under load raise `connect-timeout`. The message quotes what the host said.',
   },
   E_REMOTE_LOST: {
     cause: 'The connection, the session on the host or the program there ended before its work did.',

@@ -43,7 +43,9 @@ beforeAll(async () => {
   users = new Map();
   for (const [name, shell] of Object.entries(LOGIN_SHELLS)) users.set(name, await createUser({ shell }));
   const silent = [forced('swallows', 'cat >/dev/null'), forced('repeats', 'cat')];
-  silentRuns = Promise.all(silent.map((key) => scene.run({ ...inputsFor(dash, scene.user), key })));
+  silentRuns = Promise.all(
+    silent.map((key) => scene.run({ ...inputsFor(dash, scene.user), key, 'connect-timeout': '8s' })),
+  );
 });
 afterAll(async () => {
   await Promise.all([scene.stop(), ...Object.values(hosts).map((host) => host.stop())]);
@@ -214,6 +216,12 @@ describe('what login scripts print is ignored, with one warning', () => {
 });
 
 test('a forced command that reads what we send and answers nothing, or all of it, is E_SHELL as well', async () => {
-  for (const result of await silentRuns) expectFailure(result, 'E_SHELL', 'did not start our program within 20 s');
+  for (const result of await silentRuns)
+    expectFailure(
+      result,
+      'E_SHELL',
+      'did not start our program within 8 s (connect-timeout)',
+      'raise `connect-timeout`',
+    );
   expect(await leftAfter(scene.processes, 15_000)).toEqual([]);
 });

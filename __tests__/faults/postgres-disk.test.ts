@@ -298,9 +298,9 @@ describe('the disk of /var/tmp, with run-as', () => {
   });
 });
 
-test('a dry run without room for temporary files', async () => {
+test('a dry run needs little room for temporary files, and takes it where there is some', async () => {
   fill(temporary);
   const result = await scene.run({ 'dry-run': 'true' });
-  refused(result, 'E_NOSPACE', `not enough space in ${temporary}: 65.5 kB are needed`, 'Free some there');
+  expect([result.code, result.outputs['error-code']]).toEqual([0, '']);
   await nothingCame();
 });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
  * The `wrapper` for `startSshd` under which `sh` is this shell, for everything below that sshd: its file lies over that of `sh` in a mount
  * namespace of its own. Needs root.
  */
-export function withSh(shell: 'dash' | 'bash' | 'busybox'): string[] {
+export function withSh(shell: 'dash' | 'bash' | 'busybox' | 'mksh' | 'ksh93'): string[] {
   const file = realpathSync(execFileSync('sh', ['-c', `command -v ${shell}`], { encoding: 'utf8' }).trim());
   const script = 'mount --bind "$1" "$2"; shift 2; exec "$@"';
   return ['unshare', '-m', 'sh', '-c', script, 'with-sh', file, realpathSync('/bin/sh')];

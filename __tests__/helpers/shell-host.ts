@@ -13,6 +13,8 @@ export const SHELLS: [name: string, command: string[]][] = [
   ['bash', ['bash']],
   ['bash --posix', ['bash', '--posix']],
   ['busybox sh', ['busybox', 'sh']],
+  ['mksh', ['mksh']],
+  ['ksh93', ['ksh93']],
 ];
 
 export interface ShellHost extends Host {

@@ -104,8 +104,8 @@ describe.each(SHELLS)('a session in %s', (_, command) => {
 
   test('the end of stdin ends the job and all that it started', async () => {
     const { host, session } = await open(command);
-    const answer = session.send(['job', 'run', ['sleep', '61']]);
-    await until(() => running(host, 'sleep 61').length === 1, 10_000);
+    const answer = session.send(['job', 'run', ['/bin/sleep', '61']]);
+    await until(() => running(host, '/bin/sleep 61').length === 1, 10_000);
     host.child.stdin?.end();
     await expect(answer).rejects.toMatchObject(lost(/./));
     expect(await leftAfter(host.processes, 5000)).toEqual([]);
@@ -113,13 +113,13 @@ describe.each(SHELLS)('a session in %s', (_, command) => {
 
   test('an abort rejects with its error when the host has cleaned up', async () => {
     const { host, session } = await open(command);
-    const answer = session.send(['job', 'run', ['sleep', '62']]);
-    await until(() => running(host, 'sleep 62').length === 1, 10_000);
+    const answer = session.send(['job', 'run', ['/bin/sleep', '62']]);
+    await until(() => running(host, '/bin/sleep 62').length === 1, 10_000);
     const reason = new Error('enough');
     session.abort(reason);
     await expect(answer).rejects.toBe(reason);
     expect(await session.close()).toBe(true);
-    expect(running(host, 'sleep 62')).toEqual([]);
+    expect(running(host, '/bin/sleep 62')).toEqual([]);
     expect(await leftAfter(host.processes, 5000)).toEqual([]);
     await expect(session.send(['job', 'put', ['k', 'v']])).rejects.toBe(reason);
   });
@@ -133,7 +133,7 @@ describe('a session', () => {
     await expect(session.hello).rejects.toMatchObject({
       code: 'E_SHELL',
       message: expect.stringMatching(
-        /did not start our program within 1 s; it said: "This account is currently not available."/,
+        /did not start our program within 1 s \(connect-timeout\); it said: "This account is currently not available."/,
       ),
     });
   });

@@ -41,7 +41,7 @@ describe.each([...programs, ...scripts])('%s', (file) => {
     expect(complaints('shellcheck', ['-s', 'sh', file])).toBe('');
   });
 
-  test.each([['dash'], ['bash'], ['busybox', 'sh']])('parses under %s %s', (program, ...args) => {
+  test.each([['dash'], ['bash'], ['busybox', 'sh'], ['mksh']])('parses under %s %s', (program, ...args) => {
     expect(complaints(program, [...args, '-n', file])).toBe('');
   });
 });

@@ -10,6 +10,8 @@ import type { Run } from './run.js';
 const MAX_TOLD = 2_000;
 const MAX_NOTES = 50;
 const MAX_PHASES = 50;
+/** There is no connection to wait for, and the machine may be busy. */
+const LOCAL_START_MS = 120_000;
 
 /** The session of one run, with what it says put into the log and the report. */
 export interface Connection {
@@ -52,7 +54,7 @@ export async function inSession<T>(run: Run, host: Host, work: (connection: Conn
     const opening = Session.open(host, {
       engine: run.database.engine,
       idleTimeoutMs: settings.idleTimeoutMs,
-      startTimeoutMs: 20_000,
+      startTimeoutMs: settings.transport.transport === 'ssh' ? settings.transport.connectTimeoutMs : LOCAL_START_MS,
       onProgress: (progress) => phases.progress(progress),
       onPhase: (name, bytes) => phases.start(name, bytes),
       onFact: (key, text) => {

@@ -12,11 +12,12 @@ export function idle(label: string, ms: number): BackupError {
   return new BackupError('E_TIMEOUT', `nothing moved on ${label} for ${seconds(ms)} s (idle-timeout)`);
 }
 
-/** Our program did not greet. */
+/** Our program did not greet. That may be for good, or the host is slow. */
 export function silent(label: string, ms: number, said: string): BackupError {
   return new BackupError(
     'E_SHELL',
-    `the login shell of ${label} did not start our program within ${seconds(ms)} s${quoted(said)}`,
+    `the login shell of ${label} did not start our program within ${seconds(ms)} s (connect-timeout)${quoted(said)}`,
+    'When the host is only slow, as under load, raise `connect-timeout`. Otherwise give the user a shell, or remove the forced command. Nothing was changed.',
   );
 }
 

@@ -3,6 +3,8 @@
 # is relative, so nobody can put another directory under a run.
 # shellcheck disable=SC2154 # name, id: set by the request
 directory=''
+# shellcheck disable=SC2034 # where small folders are put, in a directory that is written to; read in elsewhere.sh
+shelf=''
 
 # check_clock SECONDS TOLERANCE: the runner's time; names, ages and retention rest on it, so it comes before everything
 check_clock() {
@@ -13,6 +15,7 @@ check_clock() {
 
 # open_directory DIRECTORY UMASK create|change|look: `change` works in a directory that is there, `look` writes nothing
 open_directory() {
+  need_tools
   set -- "$(absolute "$1")" "$2" "$3"
   umask "$2"
   if [ ! -d "$1" ]; then
@@ -49,6 +52,13 @@ open_directory() {
   # in a subshell first: a redirection that fails ends a POSIX shell
   error=$( (: >>.work/lock) 2>&1) || refused "$directory" "$error"
   exec 9>>.work/lock
+  # shellcheck disable=SC2034
+  shelf=$directory/.work
+}
+
+# need_tools: what every run needs, before it does anything
+need_tools() {
+  for tool in awk dd df mkfifo mktemp sed sha256sum tee wc xargs; do have $tool || fail E_TOOL_MISSING $tool; done
 }
 
 # above PATH: the nearest folder above it that is there
@@ -99,6 +109,8 @@ sweep() {
     put swept "${left_over#.work/}"
   done
   rm -f .work/new.* .work/stale.*
+  rm -rf .work/tmp.??????
+  (sweep_temporary) # it may go elsewhere
 }
 
 # make_work: this run's folder, once it has the lock
@@ -118,7 +130,6 @@ expect_work() {
 # however many files there are.
 list_backups() {
   [ -n "$directory" ] || return 0
-  for tool in xargs awk; do have $tool || fail E_TOOL_MISSING $tool; done
   {
     list_files
     echo "status $?"
@@ -324,7 +335,7 @@ look_locked() {
 absolute() {
   case $1 in
     /*) printf '%s\n' "$1" ;;
-    *) printf '%s\n' "${HOME:?}/$1" ;;
+    *) printf '%s\n' "$HOME/$1" ;;
   esac
 }
 
@@ -344,10 +355,8 @@ change() {
 # hash_file FILE: of an existing backup
 hash_file() {
   if [ -L "$1" ] || [ ! -f "$1" ]; then fail E_CHECKSUM "$directory/$1 is not there"; fi
-  sum=$(mktemp "${TMPDIR:-/tmp}/db-backup.XXXXXX") || fail E_NOSPACE "no temporary file"
-  # shellcheck disable=SC2034 # removed by end_job
-  tmp=$sum
-  run sha256sum "./$1" >"$sum" || fail E_CHECKSUM "$directory/$1 could not be read"
-  read -r sha256 _ <"$sum"
+  small_folder
+  run sha256sum "./$1" >"$tmp/sum" || fail E_CHECKSUM "$directory/$1 could not be read"
+  read -r sha256 _ <"$tmp/sum"
   put sha256 "$sha256"
 }

@@ -24,7 +24,7 @@ look_restore_sqlite() {
   check_payload
   choose_sqlite
   unpack_dump "$work/copy.db" 9>&-
-  (own && look_at_copy 9>&-) || exit $?
+  (own look_at_copy 9>&-) || exit $?
   rm -rf "$work"
 }
 

@@ -14,7 +14,7 @@ find_postgres() {
   for folder in /usr/lib/postgresql/*/bin/ /usr/pgsql-*/bin/ /usr/local/pgsql/bin/ ''; do
     if ! have "${folder}psql" || ! have "${folder}pg_restore"; then continue; fi
     version=$("${folder}pg_dump" --version 2>/dev/null) || continue
-    major=${version#*) }
+    major=${version#*") "}
     major=${major%%[!0-9]*}
     if [ "${major:-0}" -gt "$pg_major" ]; then pg_major=$major pg_bin=$folder pg_version=$version; fi
   done
@@ -252,8 +252,7 @@ processors() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || ech
 # inspect_postgres NAMED-ARGUMENTS: what a backup would find; writes nothing in the backup directory
 inspect_postgres() {
   arguments "$@"
-  check_temporary "${TMPDIR:-/tmp}" 64
-  tmp=$(mktemp -d "${TMPDIR:-/tmp}/db-backup.XXXXXX") || fail E_PERM "no temporary folder"
+  small_folder
   work=$tmp
   list_backups
   reach_postgres

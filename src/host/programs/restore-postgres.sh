@@ -87,8 +87,7 @@ recover_restore_postgres() {
 begin_step() {
   arguments "$@"
   if [ -n "$work" ]; then make_work; else
-    check_temporary "${TMPDIR:-/tmp}" 64
-    tmp=$(mktemp -d "${TMPDIR:-/tmp}/db-backup.XXXXXX") || fail E_PERM "no temporary folder"
+    small_folder
     work=$tmp
   fi
   undo=end_step

@@ -13,7 +13,7 @@
 restore_there() {
   reach_elsewhere
   hold
-  (own && elsewhere "$@") &
+  (own elsewhere "$@") &
   worker=$! && started $worker
   release
   wait $worker

@@ -333,14 +333,14 @@ backup_sqlite() {
     payload=$work/payload
     choose_sqlite # here it may be another one than that of run-as
     unpack "$work/copy.db" "$plain_bytes" 9>&-
-    (own && rehearse_sqlite 9>&-) || exit $?
+    (own rehearse_sqlite 9>&-) || exit $?
   fi
 }
 
 # inspect_sqlite NAMED-ARGUMENTS: what a backup would find; writes nothing in the backup directory
 inspect_sqlite() {
   arguments "$@"
-  tmp=$(mktemp -d "${TMPDIR:-/tmp}/db-backup.XXXXXX") || fail E_NOSPACE "no temporary folder"
+  small_folder
   work=$tmp
   list_backups
   find_sqlite

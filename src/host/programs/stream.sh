@@ -56,7 +56,7 @@ store() {
     plain=$work/plain plain_names=', tee, sha256sum, wc'
   fi
   hold # until each stage is known
-  (own && events=3 && "$@") 3>&1 >"$work/source" & s1=$! && started $s1
+  (events=3 && own "$@") 3>&1 >"$work/source" & s1=$! && started $s1
   compress <"$plain" >"$work/packed" 2>"$work/e2" & s2=$! && started $s2
   tee "$work/packed_hash" "$work/packed_size" <"$work/packed" >"$work/file" 2>"$work/e3" & s3=$! && started $s3
   # a stage of its own: on a full disk it dies and stops the rest at once
