@@ -18,11 +18,14 @@ describe.each(SHELLS)('a session in %s', (_, command) => {
     const facts = await session.send(
       ['request', 'put', ['one', '1']],
       ['request', 'put', ['lines', 'a\n\nb\n']],
+      // more than one argument of a program may have
+      ['request', 'put', ['long', 'x'.repeat(200_000)]],
       ['job', 'put', ['two', '2']],
     );
     expect(facts.entries).toEqual([
       ['one', '1'],
       ['lines', 'a\n\nb\n'],
+      ['long', 'x'.repeat(200_000)],
       ['two', '2'],
     ]);
     const hello = await session.hello;

@@ -2,7 +2,7 @@ const COREUTILS = ['dd', 'df', 'mkfifo', 'mktemp', 'sha256sum', 'tee', 'wc'];
 /** Packages of the same name everywhere. */
 const TOOLS = {
   ...Object.fromEntries(COREUTILS.map((tool) => [tool, 'coreutils'])),
-  ...{ awk: 'gawk', xargs: 'findutils' },
+  ...{ awk: 'gawk', cmp: 'diffutils', xargs: 'findutils' },
 };
 
 /** Systems by the names in /etc/os-release (`ID` and `ID_LIKE`): how to install, and packages that are not called as their tool. */

@@ -58,7 +58,10 @@ open_directory() {
 
 # need_tools: what every run needs, before it does anything
 need_tools() {
-  for tool in awk dd df mkfifo mktemp sed sha256sum tee wc xargs; do have $tool || fail E_TOOL_MISSING $tool; done
+  # shellcheck disable=SC2154 # sqlite_python: of that engine alone
+  for tool in awk ${sqlite_python:+cmp} dd df mkfifo mktemp sed sha256sum tee wc xargs; do
+    have "$tool" || fail E_TOOL_MISSING "$tool"
+  done
 }
 
 # above PATH: the nearest folder above it that is there
@@ -194,7 +197,7 @@ put_manifest() {
 # put_text FILE TEXT: through the work folder, synced, and renamed over what is there
 put_text() {
   [ ! -d "$1" ] || return 1 # mv would put it inside
-  { printf '%s' "$2" >".work/new.$$" && sync_file ".work/new.$$" && mv -f ".work/new.$$" "$1"; } 2>/dev/null && return
+  { raw "$2" >".work/new.$$" && sync_file ".work/new.$$" && mv -f ".work/new.$$" "$1"; } 2>/dev/null && return
   rm -f ".work/new.$$"
   return 1
 }
@@ -213,7 +216,7 @@ publish() {
   done
   hold
   if {
-    printf '%s\n' "$id" >"$work/publishing" && printf '%s  %s\n' "$2" "$1" >"$work/sidecar" && printf '%s' "$3" >"$work/manifest" &&
+    printf '%s\n' "$id" >"$work/publishing" && printf '%s  %s\n' "$2" "$1" >"$work/sidecar" && raw "$3" >"$work/manifest" &&
       sync_file "$work/sidecar" && sync_file "$work/manifest" &&
       mv "$work/payload" "$1" && mv "$work/sidecar" "$1.sha256" && sync_file . &&
       mv "$work/manifest" "$id.json" && sync_file .

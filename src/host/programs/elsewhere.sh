@@ -55,7 +55,7 @@ reach_elsewhere() {
 
 # send_program FUNCTION ARGS...: what the shell there reads
 send_program() {
-  printf '{\nmark=%s\nprogram=%s\nsqlite_python=%s\n' "$mark" "$(quote "$program")" "$(quote "$sqlite_python")"
+  raw "{${newline}mark=$mark${newline}program=$(quote "$program")${newline}sqlite_python=$(quote "$sqlite_python")$newline"
   # shellcheck disable=SC2016 # it is that shell that expands it
   printf 'eval "$program"\ninside=%s\nalone' "${container:+1}"
   for word; do
@@ -65,7 +65,7 @@ send_program() {
 }
 
 # quote TEXT: one word of POSIX sh
-quote() { printf '%s\n' "$1" | sed "s/'/'\\\\''/g; 1s/^/'/; \$s/\$/'/"; }
+quote() { raw "$1$newline" | sed "s/'/'\\\\''/g; 1s/^/'/; \$s/\$/'/"; }
 
 # alone FUNCTION ARGS...: in the shell there; its stdin only says that the run is still there
 alone() {

@@ -54,7 +54,14 @@ job='' job_number='' guard='' stages='' tmp=''
 rows=rows
 undo=''     # a function that takes back what this subshell has begun, on whatever path it ends
 
-emit() { printf '%s %s\n' "$mark" "$*" >&"$events"; }
+# raw TEXT: as it is. mksh has no printf of its own, and a program takes no argument of more than 128 KiB.
+# shellcheck disable=SC3044,SC2154
+case $(command -v printf) in
+  /*) raw() { print -rn -- "$1"; } ;;
+  *) raw() { printf '%s' "$1"; } ;;
+esac
+
+emit() { raw "$mark $*$newline" >&"$events"; }
 
 # put KEY TEXT: a fact for the runner; of any length, also of several lines
 put() {
@@ -62,7 +69,7 @@ put() {
   [ ${#2} -le 2000000 ] || set -- "$1" "$(printf '%s' "$2" | dd bs=65536 count=1 2>/dev/null)..."
   case $2 in *"$mark"*) set -- "$1" 'a text with the mark of this session in it' ;; esac
   case $2 in
-    *"$newline"*) printf '%s begin %s\n%s\n%s end\n' "$mark" "$1" "$2" "$mark" >&"$events" ;;
+    *"$newline"*) raw "$mark begin $1$newline$2$newline$mark end$newline" >&"$events" ;;
     *) emit set "$1" "$2" ;;
   esac
 }
