@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatId } from '../backups/names.js';
+import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
 import { installLine } from '../host/install-line.js';
 import { push } from '../host/push.js';
@@ -140,7 +141,7 @@ async function writeFrom(source: AsyncIterable<Buffer>, to: string): Promise<voi
 async function check({ send }: Connection, store: Store, { wanted, backup }: InStore, file: string): Promise<void> {
   const facts = await send(['job', 'check_fetched', [file]]);
   const [bytes, sha256] = [facts.number('fetched_bytes'), facts.need('fetched_sha256')];
-  if (bytes !== wanted.bytes) throw changed(store, wanted, `${bytes} bytes came, and it has ${wanted.bytes}`);
+  if (bytes !== wanted.bytes) throw changed(store, wanted, `${plural(bytes, 'byte')} came, and it has ${wanted.bytes}`);
   if (wanted.sha256 !== null && sha256 !== wanted.sha256) {
     throw changed(store, wanted, `the SHA-256 of what came is ${quoted(sha256)}, and it should be ${wanted.sha256}`);
   }

@@ -4,7 +4,7 @@ import { payloadFile } from '../backups/names.js';
 import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import { formatCount } from '../reporting/format.js';
-import { warn } from './connect.js';
+import { note } from './connect.js';
 import type { Run } from './run.js';
 
 /**
@@ -65,7 +65,7 @@ export function manifestOf(
 function tellLeftOut(run: Run, { content }: Manifest): void {
   const left = content?.tablesLeftOut ?? 0;
   if (content === null || left === 0) return;
-  warn(
+  note(
     run,
     `the manifest has no room for all ${formatCount(content.tables.length + left)} tables: it lists the largest ${formatCount(content.tables.length)}. All are in the backup, and a later proof or restore compares the rows of those that are listed`,
   );

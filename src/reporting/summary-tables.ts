@@ -163,9 +163,9 @@ export function databaseTables({
   const shown = table(CONTENTS, largestFirst, { visible: 15, maxBytes: 25_000, noun: 'table' });
   const left =
     tablesLeftOut > 0
-      ? `⚠️ The manifest lists the largest ${formatCount(tables.length)} of them; the rows are those of these. All tables are in the backup.\n\n`
+      ? `The manifest lists the largest ${formatCount(tables.length)} of them; the rows are those of these. All tables are in the backup.\n\n`
       : '';
-  return `### Contents: ${counted(tables.length + tablesLeftOut, 'table')}, ${totalOf(counts, tables.length)}\n\n${violations}${left}${shown}`;
+  return `### Contents: ${counted(tables.length + tablesLeftOut, 'table')}, ${totalOf(counts, tables.length + tablesLeftOut)}\n\n${violations}${left}${shown}`;
 }
 
 /** Of all tables, as far as their rows are known. */
