@@ -105,7 +105,7 @@ SELECT 'unlogged_left ' || count(*) $user_relations AND c.relkind = 'r' AND c.oi
 AND pg_is_in_recovery();
 SELECT 'of_extension ' || unnest(extconfig) FROM pg_extension;
 SELECT 'system_schema ' || encode(convert_to(nspname, $sent_as), 'hex') FROM pg_namespace n
-WHERE (nspname ~ '^pg_' OR nspname = 'information_schema') AND (${schemas:-false});
+WHERE (nspname ~ '^pg_' OR nspname = 'information_schema') AND (${schemas:-false}) ORDER BY nspname;
 \\o
 SELECT pg_export_snapshot();
 SQL
