@@ -1,12 +1,15 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { Manifest, TableRows } from '../../src/backups/manifest.js';
 import { MAX_WRITTEN_BYTES } from '../../src/backups/manifest-size.js';
 import { expectBackup } from '../helpers/failure.js';
 import { sqlite3 } from '../helpers/outcome.js';
 import { reportOf, type Scene, startScene } from '../helpers/scene.js';
 import { daysAgo, SeededDirectory } from '../helpers/seed.js';
+
+// Hundreds of megabytes are read here, on a machine that may be busy.
+jest.setTimeout(600_000);
 
 let scene: Scene;
 beforeAll(async () => {
