@@ -84,7 +84,7 @@ export function postgresRestoring(target: PostgresSource): Restoring {
     },
 
     swap: (settings, dump, step) =>
-      request('swap', settings, { ...dumpOf(dump), ...stepArguments(step), expected: expectedOf(dump) }),
+      request('swap', settings, { ...dumpOf(dump), ...stepArguments(step), ...expectedOf(dump) }),
 
     swapped(facts, loaded) {
       const here = facts.get('in_place') === null ? tablesOf(facts) : restoredIn(facts);
@@ -163,6 +163,7 @@ const dumpOf = (dump: Dump): Record<string, string> => ({
 const stepArguments = (step: Step): Record<string, string> => ({ id: step.id, way: step.way, ...namesOf(step) });
 
 function safetyArguments(dump: Dump): Record<string, string> {
+  const { expected, expects_all } = expectedOf(dump);
   const { payload = '', kind = '', compressor = '', sha256 = '', bytes = '', plain_bytes = '' } = dumpOf(dump);
   return {
     safety_payload: payload,
@@ -171,16 +172,22 @@ function safetyArguments(dump: Dump): Record<string, string> {
     safety_sha256: sha256,
     safety_bytes: bytes,
     safety_plain_bytes: plain_bytes,
-    safety_expected: expectedOf(dump),
+    safety_expected: expected,
+    safety_expects_all: expects_all,
   };
 }
 
 const contentOf = (manifest: Manifest | null): PostgresContent | null =>
   manifest?.content != null && 'properties' in manifest.content ? manifest.content : null;
 
-/** `HEX ROWS` a line: what the server compares before it commits. */
-const expectedOf = ({ manifest }: Dump): string =>
-  (contentOf(manifest)?.tables ?? []).map(({ name, rows }) => `${encoded(name)} ${rows ?? ''}`).join('\n');
+/** `HEX ROWS` a line: what the server compares before it commits, and whether there may be no other table. */
+function expectedOf({ manifest }: Dump): { expected: string; expects_all: string } {
+  const content = contentOf(manifest);
+  return {
+    expected: (content?.tables ?? []).map(({ name, rows }) => `${encoded(name)} ${rows ?? ''}`).join('\n'),
+    expects_all: content !== null && (content.tablesLeftOut ?? 0) === 0 ? '1' : '',
+  };
+}
 
 const restoredIn = (facts: Facts): { name: string; rows: number }[] =>
   facts.restored.map(({ name, rows }) => ({ name: name.toString('utf8'), rows }));
