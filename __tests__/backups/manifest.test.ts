@@ -44,6 +44,10 @@ describe('a sound manifest', () => {
     { createdAt: '2026-11-20T10:15:00.000Z' },
     { host: '', bytes: 0, databaseBytes: Number.MAX_SAFE_INTEGER },
     { compression: 'none', file: `${ID}.sqlite` },
+    { state: 'ok', suspicion: null, accepted: null, accepts: [], historySince: null, coverage: null },
+    { coverage: { excludeTable: ['a', 'b'], excludeTableData: [], schema: ['public'] } },
+    { state: 'suspect', suspicion: { limit: 'shrink-limit', why: 'it is small' } },
+    { accepted: { by: 'command: accept', at: '2026-11-20T10:15:00Z' }, accepts: [ID] },
   ] as const)('may have %j', (change) => {
     const manifest = { ...manifestOf(ID), ...change } as ReturnType<typeof manifestOf>;
     expect(parseManifest(serializeManifest(manifest), ID)).toEqual(manifest);
@@ -123,6 +127,22 @@ describe('a hostile manifest', () => {
     ['pinned', undefined],
     ['pinned', { reason: 'x' }],
     ['pinned', { reason: '', at: '2026-11-20T10:15:00Z' }],
+    ['state', 'good'],
+    ['state', null],
+    ['suspicion', 'small'],
+    ['suspicion', { limit: 'toString', why: 'x' }],
+    ['suspicion', { limit: 'shrink-limit', why: '' }],
+    ['accepted', true],
+    ['accepted', { by: 'me' }],
+    ['coverage', 'everything'],
+    ['coverage', { excludeTable: [], excludeTableData: [], schema: [] }],
+    ['coverage', { excludeTable: ['b', 'a'], excludeTableData: [], schema: [] }],
+    ['coverage', { excludeTable: ['a'], excludeTableData: [] }],
+    ['coverage', { excludeTable: [''], excludeTableData: [], schema: [] }],
+    ['historySince', 'always'],
+    ['historySince', 7],
+    ['accepts', {}],
+    ['accepts', ['../../x']],
     ['reason', 'other'],
     ['recovery', 'rm -rf /'],
     ['recovery.0', {}],
@@ -197,7 +217,18 @@ test('a manifest that would be refused later is not written', () => {
 });
 
 /** Which field the message names: a compression that is valid in itself shows as a wrong file name, and so on. */
+const INNER: Record<string, string> = {
+  '{"limit":"toString","why":"x"}': 'suspicion.limit',
+  '{"limit":"shrink-limit","why":""}': 'suspicion.why',
+  '{"by":"me"}': 'accepted.at',
+  '["../../x"]': 'accepts.0',
+  '{"excludeTable":["a"],"excludeTableData":[]}': 'coverage.schema',
+  '{"excludeTable":[""],"excludeTableData":[],"schema":[]}': 'coverage.excludeTable.0',
+};
+
 function namedField(path: string, value: unknown): string {
+  const inner = INNER[JSON.stringify(value) ?? ''];
+  if (inner !== undefined) return inner;
   if (path === 'pinned' && typeof value === 'object') {
     return (value as { reason: string }).reason === '' ? 'pinned.reason' : 'pinned.at';
   }

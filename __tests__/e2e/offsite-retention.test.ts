@@ -172,7 +172,7 @@ describe('a rotation', () => {
   test('is not done when the database has shrunk, also on a host that knows of no other backup', async () => {
     for (const days of [1, 2, 3]) store.copy(daysAgo(days), { manifest: { databaseBytes: 50_000_000 } });
     const result = await scene.run({ ...s3.inputs, keep: '1' });
-    expectFailure(result, 'E_SHRUNK', 'by the backups in s3://shop-backups/app/', 'no older copy was deleted');
+    expectFailure(result, 'E_SHRUNK', 'by the backups in s3://shop-backups/app/', 'no good one was deleted');
     expect(deletions()).toEqual([]);
     expect(reportOf(result)).toMatchObject({ ok: false, s3: { backups: 4, deleted: 0 } });
   });

@@ -211,6 +211,7 @@ describe('what the settings are', () => {
   test.each([
     ['delete', {}],
     ['pin', { pin: 'why' }],
+    ['accept', {}],
     ['unpin', {}],
   ])('command %s takes an id', async (command, more) => {
     const { settings, warnings } = await accepted({ ...LOCAL, ...more, command, backup: ID });
@@ -339,7 +340,7 @@ describe('warnings', () => {
     const needed: Given = { backup: command === 'backup' ? '' : ID, pin: 'why' };
     const used = Object.fromEntries(
       Object.entries(needed).filter(([name]) =>
-        name === 'pin' ? command === 'pin' : ['delete', 'pin', 'unpin'].includes(command),
+        name === 'pin' ? command === 'pin' : ['accept', 'delete', 'pin', 'unpin'].includes(command),
       ),
     );
     expect((await accepted({ ...LOCAL, ...used, command })).warnings).toEqual([]);
@@ -399,8 +400,16 @@ describe('one problem', () => {
     ['connect-timeout', '0s', `${TIMER}, got "0s"`],
   ];
   const local: [InputName, string, string][] = [
-    ['command', 'health', 'expected one of backup, restore, verify, list, prune, delete, pin, unpin, got "health"'],
-    ['command', 'Backup', 'expected one of backup, restore, verify, list, prune, delete, pin, unpin, got "Backup"'],
+    [
+      'command',
+      'health',
+      'expected one of backup, restore, verify, list, accept, prune, delete, pin, unpin, got "health"',
+    ],
+    [
+      'command',
+      'Backup',
+      'expected one of backup, restore, verify, list, accept, prune, delete, pin, unpin, got "Backup"',
+    ],
     ['transport', 'docker', 'expected one of ssh, local, got "docker"'],
     ['run-as', '#0', `${RUN_AS}, got "#0"`],
     ['run-as', '-u root', `${RUN_AS}, got "-u root"`],

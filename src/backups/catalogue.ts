@@ -1,5 +1,6 @@
 /** What lies in a backup directory, read from a listing and the manifests that the host printed. */
 import { BackupError } from '../errors.js';
+import { type Coverage, covers, showCoverage } from './coverage.js';
 import { type Identity, sameDatabase, showIdentity } from './identity.js';
 import { type Manifest, parseManifest } from './manifest.js';
 import { checksumFile, manifestFile, type ParsedFileName, parseFileName } from './names.js';
@@ -22,8 +23,8 @@ export interface Backup {
   id: string;
   createdAt: Date;
   manifest: Manifest;
-  /** Only 'ok' counts as a verified backup. */
-  state: 'ok' | 'unverified' | 'damaged' | 'future';
+  /** Only 'ok' is a good backup. */
+  state: 'ok' | 'suspect' | 'unverified' | 'damaged' | 'future';
   /** Why the state is not 'ok'. */
   detail: string | null;
   /** The files that exist, in the order of deletion: a crash in the middle never leaves a manifest without its payload. */
@@ -110,10 +111,40 @@ export function toCandidates(backups: readonly Backup[]): Candidate[] {
     id,
     createdAt,
     verified: state === 'ok',
+    ...(state === 'suspect' ? { suspect: true } : {}),
+    ...((manifest.coverage ?? null) === null ? {} : { partial: showCoverage(manifest.coverage ?? null) }),
     ...(state === 'ok' ? {} : { why: state === 'damaged' ? `damaged: ${detail}` : (detail ?? state) }),
     pinned: manifest.pinned?.reason ?? null,
     safety: manifest.reason === 'safety',
   }));
+}
+
+/** What a backup that is whole and verified counts for. */
+export function standingOf({
+  state,
+  suspicion,
+}: Pick<Manifest, 'state' | 'suspicion'>): Pick<Backup, 'state' | 'detail'> {
+  return state === 'suspect'
+    ? { state, detail: suspicion?.why ?? 'it tripped a limit' }
+    : { state: 'ok', detail: null };
+}
+
+/** Those that have all that is wanted: whole ones, and of a partial coverage those of the same. */
+export function covering(backups: readonly Backup[], wanted: Coverage | null): Backup[] {
+  return backups.filter(({ manifest }) => covers(manifest.coverage ?? null, wanted));
+}
+
+/** Whole ones; all of them where none is whole: then that is all that there is to look at. */
+export function wholeOrAll(backups: readonly Backup[]): readonly Backup[] {
+  const whole = covering(backups, null);
+  return whole.some(({ state }) => state === 'ok') ? whole : backups;
+}
+
+/** Suspect backups that are newer than every good one: an alarm that nobody has answered. Newest first. */
+export function alarmsIn(backups: readonly Backup[]): Backup[] {
+  const sorted = backups.filter(({ manifest }) => manifest.reason !== 'safety').sort(newestFirst);
+  const good = sorted.findIndex(({ state }) => state === 'ok');
+  return sorted.slice(0, good === -1 ? undefined : good).filter(({ state }) => state === 'suspect');
 }
 
 /** The newest backup that can be relied on; a safety backup is one like any other. */
@@ -191,7 +222,7 @@ function readBackup(
         ? ({ state: 'future', detail: 'dated in the future' } as const)
         : manifest.verified.level === 'none'
           ? ({ state: 'unverified', detail: 'not verified' } as const)
-          : ({ state: 'ok', detail: null } as const);
+          : standingOf(manifest);
   backups.push({ id, createdAt, manifest, ...judged, files });
   return manifest.identity;
 }

@@ -33,6 +33,11 @@ export class Fields {
     return Object.keys(this.values);
   }
 
+  /** Whether it is there at all, for what earlier versions did not write. */
+  has(name: string): boolean {
+    return Object.hasOwn(this.values, name);
+  }
+
   /** The document itself, with the fields that nobody asked for. */
   all(): object {
     return this.values;
@@ -66,8 +71,8 @@ export class Fields {
     return value;
   }
 
-  textOrNull(name: string): void {
-    if (this.get(name) !== null) this.text(name);
+  textOrNull(name: string): string | null {
+    return this.get(name) === null ? null : this.text(name);
   }
 
   matching(name: string, pattern: RegExp, rule: string): void {

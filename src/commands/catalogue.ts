@@ -1,5 +1,14 @@
-import { type Backup, type Catalogue, type ListedFile, newestVerified, readCatalogue } from '../backups/catalogue.js';
+import {
+  type Backup,
+  type Catalogue,
+  covering,
+  type ListedFile,
+  newestVerified,
+  readCatalogue,
+  wholeOrAll,
+} from '../backups/catalogue.js';
 import { type BackupPlace, placed } from '../backups/copies.js';
+import { showCoverage } from '../backups/coverage.js';
 import type { Manifest } from '../backups/manifest.js';
 import { type Candidate, type Decision, planRetention, type RetentionPlan } from '../backups/retention.js';
 import type { Facts } from '../host/session.js';
@@ -7,6 +16,7 @@ import { clip } from '../reporting/format.js';
 import type { BackupFacts } from '../reporting/report.js';
 import type { S3Settings } from '../settings/settings.js';
 import { warn } from './connect.js';
+import { coverageAsked } from './new-manifest.js';
 import type { Run } from './run.js';
 
 /** What is odd in a directory can be as much as somebody puts there. */
@@ -54,9 +64,13 @@ function listing(facts: Facts): { files: ListedFile[]; manifests: Map<string, st
 }
 
 /** Retention by the rules of the run. */
-export function plan({ settings, now }: Run, candidates: readonly Candidate[]): RetentionPlan {
+export function plan(
+  { settings, now }: Run,
+  candidates: readonly Candidate[],
+  held?: ReadonlyMap<string, string>,
+): RetentionPlan {
   const { keep, keepMinimum, maxDelete } = settings;
-  return planRetention(candidates, { rules: keep, keepMinimum, maxDelete }, now());
+  return planRetention(candidates, { rules: keep, keepMinimum, maxDelete }, now(), held);
 }
 
 /** Puts the plan into the report and the log. `would`: it is not going to be carried out. */
@@ -75,7 +89,11 @@ export function showBackups(run: Run, backups: readonly Backup[]): void {
   report.kept = backups.length;
   report.storage.backups = backups.length;
   report.storage.backupsBytes = backups.reduce((sum, backup) => sum + backup.manifest.bytes, 0);
-  const newest = newestVerified(all.map(({ backup }) => backup));
+  const known = all.map(({ backup }) => backup);
+  const { command } = run.settings;
+  const newest = newestVerified(
+    command === 'backup' ? covering(known, coverageAsked(run.settings)) : wholeOrAll(known),
+  );
   report.newestAgeSeconds =
     newest === null ? null : Math.max(0, Math.floor((run.now().getTime() - newest.createdAt.getTime()) / 1000));
 }
@@ -87,6 +105,7 @@ export function factsOf(
   places: BackupPlace[] = ['host'],
   from: BackupPlace = 'host',
 ): BackupFacts {
+  const partial = showCoverage(manifest.coverage ?? null);
   return {
     id: manifest.id,
     path:
@@ -101,6 +120,7 @@ export function factsOf(
     durationMs: manifest.durationMs,
     pinned: manifest.pinned?.reason ?? null,
     reason: manifest.reason,
+    ...(partial === '' ? {} : { partial }),
     state,
   };
 }

@@ -1,4 +1,4 @@
-import { type Backup, newestVerified } from '../backups/catalogue.js';
+import { type Backup, covering, newestVerified } from '../backups/catalogue.js';
 import { BackupError } from '../errors.js';
 import { heldOf } from '../offsite/removal.js';
 import { counted } from '../reporting/format.js';
@@ -57,7 +57,9 @@ function decide(run: Run, doomed: Backup, all: readonly Backup[] | null): Backup
     );
   }
   if (all === null) return doomed;
-  const others = all.filter((backup) => backup !== doomed);
+  // one that is partial takes nothing from those that are whole; of these there must be as many as before
+  const isWhole = (doomed.manifest.coverage ?? null) === null;
+  const others = (isWhole ? covering(all, null) : all).filter((backup) => backup !== doomed);
   const verified = others.filter((backup) => backup.state === 'ok').length;
   if (doomed.state === 'ok' && verified < settings.keepMinimum) {
     throw tooFew(
@@ -71,7 +73,8 @@ function decide(run: Run, doomed: Backup, all: readonly Backup[] | null): Backup
 
 /** As on the host, by what is in the store alone. Throws E_POLICY. */
 async function checkCopy(run: Run, { store, uri, candidates }: Copies, { id, files }: Backup): Promise<void> {
-  const counts = candidates.filter(({ verified }) => verified);
+  const isWhole = !candidates.find((candidate) => candidate.id === id)?.partial;
+  const counts = candidates.filter(({ verified, partial }) => verified && !(isWhole && partial));
   const others = counts.filter((candidate) => candidate.id !== id).length;
   if (others < counts.length && others < run.settings.keepMinimum) {
     throw tooFew(

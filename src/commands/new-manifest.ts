@@ -1,7 +1,9 @@
+import { type Coverage, coverageOf } from '../backups/coverage.js';
 import type { Manifest, Reason } from '../backups/manifest.js';
 import { payloadFile } from '../backups/names.js';
 import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
+import type { Settings } from '../settings/settings.js';
 import type { Run } from './run.js';
 
 /**
@@ -25,6 +27,7 @@ export function manifestOf(
     : database.describe(facts);
   const identity = database.identity(facts);
   const sha256 = facts.need('sha256');
+  const coverage = coverageAsked(settings);
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw new BackupError('E_INTERNAL', 'the host did not report a SHA-256');
   const now = run.now();
   return {
@@ -49,12 +52,18 @@ export function manifestOf(
     durationMs: now.getTime() - started.getTime(),
     github: run.github,
     pinned: settings.pin === null ? null : { reason: settings.pin, at: now.toISOString() },
+    ...(coverage === null ? {} : { coverage }),
     reason: reasonOf(run),
     recovery: damaged
       ? []
       : database.recovery({ file, kind, compression, identity, content: engine.content }, report.directory, settings),
     mac: null,
   };
+}
+
+/** What a backup of this run covers; null: everything. */
+export function coverageAsked({ database, dump }: Pick<Settings, 'database' | 'dump'>): Coverage | null {
+  return database.engine === 'postgres' ? coverageOf(dump) : null;
 }
 
 function reasonOf(run: Run): Reason {

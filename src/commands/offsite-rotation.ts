@@ -1,4 +1,3 @@
-import { checkSize } from '../backups/anomalies.js';
 import type { Backup, Orphan } from '../backups/catalogue.js';
 import { manifestFile } from '../backups/names.js';
 import { type Candidate, planRetention, type RetentionPlan } from '../backups/retention.js';
@@ -15,6 +14,9 @@ import type { Run } from './run.js';
 const HIDDEN =
   'the bucket keeps versions: what was deleted is hidden by delete markers, and takes space until a lifecycle rule (NoncurrentVersionExpiration) removes it';
 
+/** Why a good one stays that no rule keeps. */
+export const NOTHING_GOOD_GOES = 'the newest backup is suspect: no good one is deleted';
+
 /** Retention of the copies: what is decided, and what is to be deleted. */
 export interface CopiesPlan {
   retention: RetentionPlan;
@@ -26,15 +28,19 @@ export async function planCopies(
   run: Run,
   { store, catalogue, candidates }: Copies,
   more: Candidate[] = [],
+  kept: ReadonlyMap<string, string> = new Map(),
 ): Promise<CopiesPlan | null> {
   const { s3, name, keepMinimum, maxDelete } = run.settings;
   const rules = s3?.keep ?? null;
   if (rules === null) return null;
   const now = run.now();
-  const plan = (held = new Map<string, string>()): RetentionPlan =>
+  const plan = (held: ReadonlyMap<string, string>): RetentionPlan =>
     planRetention([...more, ...candidates], { rules, keepMinimum, maxDelete }, now, held);
-  const doomed = removals(plan(), catalogue);
-  const held = new Map((await heldOf(store, name, doomed, now)).map(({ id, why }) => [id, why]));
+  const doomed = removals(plan(kept), catalogue);
+  const held = new Map([
+    ...kept,
+    ...(await heldOf(store, name, doomed, now)).map(({ id, why }): [string, string] => [id, why]),
+  ]);
   return { retention: plan(held), remove: doomed.filter(({ id }) => !held.has(id)) };
 }
 
@@ -96,8 +102,8 @@ function notRotated(run: Run, error: unknown, what: string, then = AGAIN): unkno
 }
 
 /**
- * Rotates the copies after this run's own was read back: `id` has to be among them. Throws E_ROTATE, E_POLICY, E_SHRUNK; the new backup
- * is good in each case.
+ * Rotates the copies after this run's own was read back: `id` has to be among them. While it is suspect, no good one is deleted. Throws
+ * E_ROTATE, E_POLICY.
  */
 export async function rotateCopies(run: Run, store: Store, onHost: OnHost, made: Backup): Promise<void> {
   if (run.settings.s3?.keep === null) {
@@ -108,45 +114,27 @@ export async function rotateCopies(run: Run, store: Store, onHost: OnHost, made:
     throw notRotated(run, error, 'the copies in the store could not be listed, so none was deleted');
   });
   const { backups } = onHost.catalogue;
-  if (!copies.catalogue.backups.some(({ id, state }) => id === made.id && state === 'ok')) {
+  const own = copies.catalogue.backups.find(({ id }) => id === made.id);
+  if (own?.state !== made.state) {
     throw new BackupError(
       'E_ROTATE',
       `${copies.uri} is listed without ${made.id}, which was read back there a moment ago`,
       'The store or its credentials do not show all that is there. No copy was deleted; `prune` tries again.',
     );
   }
-  const plan = await planCopies(run, copies).catch((error: unknown) => {
+  const good = made.state === 'suspect' ? copies.candidates.filter(({ verified }) => verified) : [];
+  const kept = new Map(good.map(({ id }) => [id, NOTHING_GOOD_GOES]));
+  const plan = await planCopies(run, copies, [], kept).catch((error: unknown) => {
     throw notRotated(run, error, 'the copies in the store could not be looked at, so none was deleted');
   });
   if (plan === null) return;
-  const objection = objectionTo(run, copies, plan, made);
-  tellCopiesPlan(run, copies, plan, objection !== null);
-  if (objection !== null) throw objection;
-  await deleteCopies(run, copies, plan, backups);
-}
-
-/** A host that has lost its directory knows of no size before. */
-function objectionTo(
-  run: Run,
-  { uri, catalogue, candidates }: Copies,
-  plan: CopiesPlan,
-  made: Backup,
-): BackupError | null {
-  const kept = 'The new backup is good, on the host and in the store; no older copy was deleted.';
-  const counts = new Set(candidates.filter(({ verified }) => verified).map(({ id }) => id));
-  const sizes = catalogue.backups
-    .filter(({ id }) => id !== made.id && counts.has(id))
-    .map(({ manifest }) => manifest.databaseBytes);
-  const { shrinkLimit: shrink, growthLimit: growth } = run.settings;
-  const anomaly = checkSize(made.manifest.databaseBytes, sizes, { shrink, growth });
-  if (anomaly !== null) {
-    return new BackupError(
-      'E_SHRUNK',
-      `${anomaly} (by the backups in ${uri})`,
-      `${kept} If the change is right, set \`shrink-limit: none\` or \`growth-limit: none\` for one run.`,
-    );
+  const { refusal } = plan.retention;
+  tellCopiesPlan(run, copies, plan, refusal !== null);
+  if (refusal !== null) {
+    const kept = 'The new backup is good, on the host and in the store; no older copy was deleted.';
+    throw refused(copiesRefusal(copies.uri, refusal), kept);
   }
-  return plan.retention.refusal === null ? null : refused(copiesRefusal(uri, plan.retention.refusal), kept);
+  await deleteCopies(run, copies, plan, backups);
 }
 
 const copiesRefusal = (uri: string, refusal: string): string => `in ${uri}: ${refusal}`;

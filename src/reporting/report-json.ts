@@ -133,6 +133,7 @@ function backupWithin(facts: BackupFacts, text: Shorten): BackupFacts {
     sha256: text(facts.sha256, SHORT_TEXT),
     pinned: facts.pinned === null ? null : text(facts.pinned, SHORT_TEXT),
     reason: text(facts.reason, SHORT_TEXT),
+    ...(facts.partial === undefined ? {} : { partial: text(facts.partial, SHORT_TEXT) }),
   };
 }
 

@@ -26,8 +26,10 @@ export interface BackupFacts {
   durationMs: number;
   pinned: string | null;
   reason: string;
+  /** What it covers, when that is not everything: such a backup is of a series of its own. */
+  partial?: string;
   /** Anything but 'ok' is not counted as a verified backup. */
-  state: 'ok' | 'unverified' | 'damaged' | 'future';
+  state: 'ok' | 'suspect' | 'unverified' | 'damaged' | 'future';
 }
 
 /** Everything a run has to tell: the `report` output, `status.json`, and what the summary is rendered from. */

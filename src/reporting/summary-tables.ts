@@ -24,6 +24,7 @@ export function backupFacts(report: Report): [name: string, value: string][] {
       ['SHA-256', longCode(backup.sha256, 64)],
       ['File', longCode(backup.path)],
     );
+    if (backup.partial !== undefined) rows.push(['Covers', `**not everything**: ${escapeCell(backup.partial, 300)}`]);
     if (backup.pinned !== null) rows.push(['Pinned', escapeCell(backup.pinned)]);
     if (report.offsite !== null)
       rows.push(['Off-site', offsite(report.offsite, report.command === 'backup' ? STORED : FETCHED)]);
@@ -127,8 +128,10 @@ const CATALOGUE: Column<BackupFacts>[] = [
   { title: 'File', cell: ({ bytes }) => size(bytes), right: true },
   {
     title: 'Made for',
-    cell: ({ reason, pinned }) =>
-      escapeCell(reason, 40) + (pinned === null ? '' : `, 📌 ${escapeCell(pinned, 100) || 'pinned'}`),
+    cell: ({ reason, pinned, partial }) =>
+      escapeCell(reason, 40) +
+      (partial === undefined ? '' : `, partial: ${escapeCell(partial, 100)}`) +
+      (pinned === null ? '' : `, 📌 ${escapeCell(pinned, 100) || 'pinned'}`),
   },
 ];
 

@@ -87,7 +87,7 @@ export const INPUTS = {
   'shrink-limit': { default: '50%', ...BACKUP },
   'growth-limit': { default: 'none', ...BACKUP },
   'min-free': { default: '', usedBy: ['backup', 'verify', 'restore'] },
-  backup: { default: '', usedBy: ['restore', 'verify', 'delete', 'pin', 'unpin'] },
+  backup: { default: '', usedBy: ['restore', 'verify', 'accept', 'delete', 'pin', 'unpin'] },
   confirm: { default: '', ...RESTORE },
   'safety-backup': { default: 'true', ...RESTORE },
   'stop-command': { default: '', ...RESTORE, lines: true },

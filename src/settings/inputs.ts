@@ -284,7 +284,7 @@ function readBackup(reader: InputReader, command: Command | undefined, name: str
     throw new Error(`expected ${rule}`);
   };
   if (command === 'verify' && reader.text('backup') === 'latest') return null;
-  if (command === 'delete' || command === 'pin' || command === 'unpin') {
+  if (command === 'accept' || command === 'delete' || command === 'pin' || command === 'unpin') {
     return reader.require('backup', parse, `required with command ${command}: ${rule}`);
   }
   return reader.read('backup', parse);

@@ -2,7 +2,7 @@ import type { Compression } from '../backups/manifest.js';
 import type { KeepRules } from '../backups/retention.js';
 import type { PostgresSource } from './postgres-url.js';
 
-export const COMMANDS = ['backup', 'restore', 'verify', 'list', 'prune', 'delete', 'pin', 'unpin'] as const;
+export const COMMANDS = ['backup', 'restore', 'verify', 'list', 'accept', 'prune', 'delete', 'pin', 'unpin'] as const;
 export type Command = (typeof COMMANDS)[number];
 
 export interface SshTarget {
@@ -154,7 +154,7 @@ export interface Settings {
   growthLimit: number | null;
   /** Bytes to leave free on the host. */
   minFreeBytes: number;
-  /** `delete`, `pin`, `unpin`: the id. `verify`: the id, null for the newest. */
+  /** `accept`, `delete`, `pin`, `unpin`: the id. `verify`: the id, null for the newest. */
   backup: string | null;
   summary: boolean;
 }

@@ -232,3 +232,6 @@ hash_file() {
   read -r sha256 _ <"$sum"
   put sha256 "$sha256"
 }
+
+# put_manifest FILE TEXT: another text for a manifest, or one for a payload that has lost its own, while the lock is held
+put_manifest() { put_text "$1" "$2" || failed E_PERM "can not write $directory/$1"; }
