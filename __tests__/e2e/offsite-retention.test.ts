@@ -144,7 +144,11 @@ describe('a rotation', () => {
     const ids = [1, 2, 3].map((days) => store.copy(daysAgo(days)));
     expectBackup(await scene.run({ ...s3.inputs, keep: '1', 's3-keep': '3' }));
     expect(deletions()).toEqual(unit(ids[2] ?? ''));
-    const last = expectBackup(await scene.run({ ...s3.inputs, keep: '1' }));
+    const kept = reportOf(await scene.run({ ...s3.inputs, keep: '1', 'dry-run': 'true' })).s3?.retention ?? [];
+    expect(kept.filter(({ keep }) => keep)).toMatchObject([
+      { reasons: ['last 2 of 3, by the rules that it was made under'] },
+    ]);
+    const last = expectBackup(await scene.run({ ...s3.inputs, keep: '1', 'keep-made-under': 'false' }));
     expect(s3.keys()).toEqual(unit(last));
     expect(scene.files()).toHaveLength(4); // with status.json
   });

@@ -125,6 +125,25 @@ describe('a rotation', () => {
     await nothingLeft(scene);
   });
 
+  test('leaves to a workflow with other rules what those keep; keep-made-under: false does not', async () => {
+    const dir = fresh();
+    const nights = Array.from({ length: 14 }, (_, at) =>
+      dir.backup(daysAgo(at + 1), { manifest: { keep: { last: 14 } } }),
+    );
+    const result = await scene.run({ directory: dir.path, keep: '5' });
+    const made = expectBackup(result);
+    expect(result.outputs).toMatchObject({ kept: '14', deleted: '1' });
+    expect(dir.names()).not.toContain(`${nights[13]}.json`);
+    expect(reportOf(result).retention).toContainEqual({
+      ...{ id: nights[12], keep: true },
+      reasons: ['last 14 of 14, by the rules that it was made under'],
+    });
+    expect(dir.manifest(made)).toMatchObject({ keep: { last: 5 } });
+    const smaller = await scene.run({ directory: dir.path, command: 'prune', keep: '5', 'keep-made-under': 'false' });
+    expect(smaller.outputs).toMatchObject({ kept: '5', deleted: '9' });
+    expect(dir.names()).toHaveLength(15);
+  });
+
   test('keeps the backup of its own run: it is dated later than all others, also than those ahead of its clock', async () => {
     const dir = fresh();
     const ahead = new Date(Math.floor(Date.now() / 1000) * 1000 + 600_000); // within what clocks may differ

@@ -105,8 +105,8 @@ export function readCatalogue(
   return catalogue;
 }
 
-/** The backups as retention sees them, in the same order. */
-export function toCandidates(backups: readonly Backup[]): Candidate[] {
+/** The backups as retention sees them, in the same order. `keep`: the field with the rules of that place. */
+export function toCandidates(backups: readonly Backup[], keep: 'keep' | 's3Keep' = 'keep'): Candidate[] {
   return backups.map(({ id, createdAt, manifest, state, detail }) => ({
     id,
     createdAt,
@@ -114,6 +114,7 @@ export function toCandidates(backups: readonly Backup[]): Candidate[] {
     ...(state === 'suspect' ? { suspect: true } : {}),
     ...((manifest.coverage ?? null) === null ? {} : { partial: showCoverage(manifest.coverage ?? null) }),
     ...(state === 'ok' ? {} : { why: state === 'damaged' ? `damaged: ${detail}` : (detail ?? state) }),
+    ...(manifest[keep] === undefined ? {} : { madeUnder: manifest[keep] }),
     pinned: manifest.pinned?.reason ?? null,
     safety: manifest.reason === 'safety',
   }));

@@ -80,7 +80,7 @@ export function copyCandidates(
     ...onHost.unreadable.map(({ id }) => [id, 'perhaps: its manifest on the host can not be read'] as const),
     ...onHost.backups.map(({ id, manifest }) => [id, manifest.pinned?.reason ?? null] as const),
   ]);
-  return toCandidates(copies).map((candidate, at) => {
+  return toCandidates(copies, 's3Keep').map((candidate, at) => {
     const manifest = copies[at]?.manifest;
     const pinned = candidate.pinned ?? pins.get(candidate.id) ?? null;
     if (manifest === undefined || !isFromElsewhere(manifest, here)) return { ...candidate, pinned };

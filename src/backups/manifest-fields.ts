@@ -79,9 +79,10 @@ export class Fields {
     if (!pattern.test(this.text(name))) this.refuse(name, rule);
   }
 
-  whole(name: string): void {
+  whole(name: string): number {
     const value = this.get(name);
     if (!Number.isSafeInteger(value) || (value as number) < 0) this.refuse(name, 'a whole number of 0 or more');
+    return value as number;
   }
 
   wholeOrNull(name: string): void {

@@ -2,6 +2,7 @@ import { type Coverage, coverageOf } from './coverage.js';
 import type { Identity } from './identity.js';
 import { Fields } from './manifest-fields.js';
 import { manifestFile, parseId, payloadFile } from './names.js';
+import { KEEP_RULES, type KeepRules } from './retention.js';
 
 /** The document beside each backup, written last: without it there is no backup. */
 export type Engine = 'sqlite' | 'postgres';
@@ -83,6 +84,9 @@ export interface Manifest {
     event: string;
   } | null;
   pinned: { reason: string; at: string } | null;
+  /** How many were to be kept, by the run that made it; and in the store, where its copies are rotated. `within` in milliseconds. */
+  keep?: KeepRules;
+  s3Keep?: KeepRules;
   /** null: everything, as of earlier versions, which did not say. */
   coverage?: Coverage | null;
   /** 'suspect': it tripped a limit, and counts for nothing until a person says that it is right. Earlier versions wrote none: 'ok'. */
@@ -185,6 +189,7 @@ function checkFacts(manifest: Fields): void {
 
 /** What earlier versions did not write is as it was then: good, and whole. */
 function checkStanding(manifest: Fields): void {
+  for (const name of ['keep', 's3Keep']) if (manifest.has(name)) checkRules(manifest, name);
   if (manifest.has('coverage')) checkCoverage(manifest);
   if (manifest.has('state')) manifest.oneOf('state', ['ok', 'suspect']);
   if (manifest.has('suspicion')) {
@@ -203,6 +208,16 @@ function checkStanding(manifest: Fields): void {
     for (const index of accepts.names()) {
       if (parseId(accepts.text(index)) === null) accepts.refuse(index, 'an id of the grammar');
     }
+  }
+}
+
+/** As the input `keep` takes them; a rule of a later version is not for this one to judge, and keeps nothing here. */
+function checkRules(manifest: Fields, name: string): void {
+  const rules = manifest.object(name);
+  const known = KEEP_RULES.filter((rule) => rules.has(rule));
+  if (rules.names().length === 0) manifest.refuse(name, 'at least one rule');
+  for (const rule of known) {
+    if (rules.whole(rule) < 1) rules.refuse(rule, 'a whole number of 1 or more');
   }
 }
 

@@ -13,6 +13,8 @@ export interface KeepRules {
 
 export interface RetentionPolicy {
   rules: KeepRules;
+  /** A backup also stays when the rules under which it was made keep it, over all backups; true when it is not said. */
+  madeUnder?: boolean;
   keepMinimum: number;
   /** null: half of the backups, at least 10. */
   maxDelete: number | null;
@@ -30,6 +32,8 @@ export interface Candidate {
   why?: string;
   /** What it covers, in words, when that is not everything: such backups are a series of their own. */
   partial?: string;
+  /** The rules of the run that made it, as far as they are known. */
+  madeUnder?: KeepRules;
   pinned: string | null;
   safety: boolean;
 }
@@ -51,6 +55,9 @@ export interface RetentionPlan {
 export const CLOCK_TOLERANCE_MS = 15 * 60_000;
 
 const MIN_DELETE_LIMIT = 10;
+/** Workflows have a handful; a directory may hold whatever somebody puts there. */
+const MOST_RULES = 50;
+export const KEEP_RULES = ['last', 'within', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const;
 /** Of the suspect backups that are newer than every good one. */
 const SUSPECTS_KEPT = 3;
 
@@ -98,6 +105,10 @@ export function planRetention(
     const own = eligible.filter(isOfIt);
     const among = name === '' ? '' : `, among those ${name}`;
     applyRules(own, policy.rules, (candidate, reason) => keep(candidate, `${reason}${among}`));
+    if (policy.madeUnder !== false) {
+      const left = own.filter(({ id }) => reasons.get(id)?.size === 0);
+      applyOwnRules(own, left, (candidate, reason) => keep(candidate, `${reason}${among}`));
+    }
     // a whole backup has all that a partial one has
     const newestGood = ordered.find((one) => isGood(one) && (isOfIt(one) || (one.partial ?? '') === ''));
     for (const [id, why] of keepSuspects(suspects.filter(isOfIt), newestGood, keep)) whyNot.set(id, why);
@@ -118,6 +129,32 @@ export function planRetention(
   });
   const refusal = gone.size === 0 ? null : refuse(candidates.length, good, gone.size, policy);
   return { decisions, refusal };
+}
+
+/**
+ * Applies to each backup of `left` the rules under which it was made, over all of its series, so that two workflows with different rules do
+ * not delete each other's. Both are newest first.
+ */
+function applyOwnRules(
+  series: readonly Candidate[],
+  left: readonly Candidate[],
+  keep: (candidate: Candidate, reason: string) => void,
+): void {
+  const byRules = new Map<string, Candidate[]>();
+  for (const candidate of left) {
+    if (candidate.madeUnder === undefined) continue;
+    const rules = JSON.stringify(KEEP_RULES.map((rule) => candidate.madeUnder?.[rule] ?? null));
+    byRules.set(rules, [...(byRules.get(rules) ?? []), candidate]);
+  }
+  for (const [at, made] of [...byRules.values()].entries()) {
+    const ids = new Set(made.map(({ id }) => id));
+    if (at >= MOST_RULES) for (const one of made) keep(one, 'made under one of too many different rules');
+    else {
+      applyRules(series, made[0]?.madeUnder ?? {}, (candidate, reason) => {
+        if (ids.has(candidate.id)) keep(candidate, `${reason}, by the rules that it was made under`);
+      });
+    }
+  }
 }
 
 /** What the backups cover, each once, whole ones first. */

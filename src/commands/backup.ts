@@ -62,10 +62,15 @@ async function take(run: Run, connection: Connection): Promise<void> {
     checkAsserts(settings.asserts, facts);
   }
 
-  const manifest = { ...proven, ...standingOfNew(run, proven, catalogue.backups) };
+  const manifest = { ...proven, ...rulesOf(settings), ...standingOfNew(run, proven, catalogue.backups) };
   const made = decide(run, manifest, catalogue, facts);
   await (settings.s3 === null ? publishAndRotate : publishCopyRotate)(run, connection, made);
   if (made.objection !== null) throw made.objection;
+}
+
+/** Which rules it is made under; where nobody rotates, there are none. */
+function rulesOf({ keep, s3 }: Run['settings']): Pick<Manifest, 'keep' | 's3Keep'> {
+  return { keep, ...(s3 === null || s3.keep === null ? {} : { s3Keep: s3.keep }) };
 }
 
 /** What is to become of the older backups. While the new one is suspect, no good one goes. */

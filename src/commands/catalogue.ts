@@ -69,8 +69,8 @@ export function plan(
   candidates: readonly Candidate[],
   held?: ReadonlyMap<string, string>,
 ): RetentionPlan {
-  const { keep, keepMinimum, maxDelete } = settings;
-  return planRetention(candidates, { rules: keep, keepMinimum, maxDelete }, now(), held);
+  const { keep, keepMadeUnder, keepMinimum, maxDelete } = settings;
+  return planRetention(candidates, { rules: keep, madeUnder: keepMadeUnder, keepMinimum, maxDelete }, now(), held);
 }
 
 /** Puts the plan into the report and the log. `would`: it is not going to be carried out. */

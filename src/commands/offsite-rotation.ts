@@ -30,12 +30,12 @@ export async function planCopies(
   more: Candidate[] = [],
   kept: ReadonlyMap<string, string> = new Map(),
 ): Promise<CopiesPlan | null> {
-  const { s3, name, keepMinimum, maxDelete } = run.settings;
+  const { s3, name, keepMadeUnder: madeUnder, keepMinimum, maxDelete } = run.settings;
   const rules = s3?.keep ?? null;
   if (rules === null) return null;
   const now = run.now();
   const plan = (held: ReadonlyMap<string, string>): RetentionPlan =>
-    planRetention([...more, ...candidates], { rules, keepMinimum, maxDelete }, now, held);
+    planRetention([...more, ...candidates], { rules, madeUnder, keepMinimum, maxDelete }, now, held);
   const doomed = removals(plan(kept), catalogue);
   const held = new Map([
     ...kept,

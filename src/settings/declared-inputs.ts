@@ -61,6 +61,7 @@ export const INPUTS = {
   compression: { default: 'auto', ...SAVING },
   'compression-level': { default: '', ...SAVING },
   keep: { default: '5', ...RETENTION, lines: true },
+  'keep-made-under': { default: 'true', ...RETENTION },
   'keep-minimum': { default: '1', usedBy: ['backup', 'prune', 'delete'] },
   'max-delete': { default: '', ...RETENTION },
   'dry-run': { default: 'false', ...ALL },

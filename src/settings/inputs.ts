@@ -59,6 +59,7 @@ export async function readSettings(): Promise<{ settings: Settings; warnings: st
   const compression = reader.require('compression', oneOf(['auto', 'zstd', 'gzip', 'none']));
   const compressionLevel = readCompressionLevel(reader, compression);
   const keep = reader.require('keep', parseKeep, undefined, 'as-is');
+  const keepMadeUnder = reader.require('keep-made-under', parseBoolean);
   const keepMinimum = reader.require('keep-minimum', wholeNumber(1, MOST));
   const maxDelete = reader.read('max-delete', wholeNumber(1, MOST));
   const dryRun = reader.require('dry-run', parseBoolean);
@@ -98,6 +99,7 @@ export async function readSettings(): Promise<{ settings: Settings; warnings: st
       compression,
       compressionLevel,
       keep,
+      keepMadeUnder,
       keepMinimum,
       maxDelete,
       dryRun,

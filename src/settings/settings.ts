@@ -127,6 +127,8 @@ export interface Settings {
   compression: Compression | 'auto';
   compressionLevel: number | null;
   keep: KeepRules;
+  /** A backup also stays by the rules under which it was made. */
+  keepMadeUnder: boolean;
   keepMinimum: number;
   maxDelete: number | null;
   dryRun: boolean;
