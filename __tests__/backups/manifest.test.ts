@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { UNKNOWN_COVERAGE } from '../../src/backups/coverage.js';
 import { parseManifest, serializeManifest } from '../../src/backups/manifest.js';
 import { BackupError } from '../../src/errors.js';
 import { idAt, manifestOf } from './sample-backups.js';
@@ -46,6 +47,7 @@ describe('a sound manifest', () => {
     { compression: 'none', file: `${ID}.sqlite` },
     { state: 'ok', suspicion: null, accepted: null, accepts: [], historySince: null, coverage: null },
     { keep: { last: 14 }, s3Keep: { daily: 7, within: 1000, ofLater: 'x' } },
+    { adopted: { at: '2026-11-20T10:15:00Z' }, coverage: { ...UNKNOWN_COVERAGE } },
     { coverage: { excludeTable: ['a', 'b'], excludeTableData: [], schema: ['public'] } },
     { state: 'suspect', suspicion: { limit: 'shrink-limit', why: 'it is small' } },
     { accepted: { by: 'command: accept', at: '2026-11-20T10:15:00Z' }, accepts: [ID] },
@@ -145,6 +147,8 @@ describe('a hostile manifest', () => {
     ['coverage', { excludeTable: ['b', 'a'], excludeTableData: [], schema: [] }],
     ['coverage', { excludeTable: ['a'], excludeTableData: [] }],
     ['coverage', { excludeTable: [''], excludeTableData: [], schema: [] }],
+    ['coverage', { ...UNKNOWN_COVERAGE, unknown: false }],
+    ['adopted', true],
     ['historySince', 'always'],
     ['historySince', 7],
     ['accepts', {}],
@@ -228,6 +232,7 @@ const INNER: Record<string, string> = {
   '{"limit":"shrink-limit","why":""}': 'suspicion.why',
   '{"by":"me"}': 'accepted.at',
   '["../../x"]': 'accepts.0',
+  '{"excludeTable":[],"excludeTableData":[],"schema":[],"unknown":false}': 'coverage.unknown',
   '{"last":0}': 'keep.last',
   '{"daily":1.5}': 's3Keep.daily',
   '{"last":"5"}': 'keep.last',

@@ -194,6 +194,19 @@ describe('refusals', () => {
   });
 });
 
+test('what is left of a backup goes by the plan, and counts to max-delete', () => {
+  const leftover = candidateAt('2026-11-01T03:00:00Z', { verified: false, leftover: true });
+  const { decisions, refusal } = planRetention([...nightly(2), leftover], policy({ last: 2 }), NOW);
+  expect(decisions[2]).toEqual({
+    ...{ id: leftover.id, keep: false },
+    reasons: ['no manifest and no payload: there is nothing in it'],
+  });
+  expect(refusal).toBeNull();
+  expect(planRetention([...nightly(2), leftover], policy({ last: 2 }, { maxDelete: 0 }), NOW).refusal).toBe(
+    'max-delete: at most 0 deletions, the plan has 1 of 3 backups',
+  );
+});
+
 describe('hostile input', () => {
   test('a backup of no valid date is kept and does not count', () => {
     const odd = candidateAt('2026-11-20T03:00:00Z', { createdAt: new Date(Number.NaN) }, 'ffff');

@@ -182,9 +182,10 @@ describe('in the store', () => {
 
     // accepted on the host, its copy counts too, also when the host does not have it any more
     expect(await scene.run({ command: 'accept', backup: suspects[0] ?? '' })).toMatchObject(DONE);
-    const next = expectBackup(await scene.run({ ...s3.inputs, keep: '1', 's3-keep': '5' }));
+    const rules = { keep: '1', 's3-keep': '5', 'keep-made-under': 'false' };
+    const next = expectBackup(await scene.run({ ...s3.inputs, ...rules }));
     expect(scene.files()).not.toContain(`${suspects[0]}.json`);
-    const last = expectBackup(await scene.run({ ...s3.inputs, keep: '1', 's3-keep': '5' }));
+    const last = expectBackup(await scene.run({ ...s3.inputs, ...rules }));
     expect(states(reportOf(await scene.run({ ...s3.inputs, command: 'list' })).backups)).toEqual(
       [last, next, suspects[0], ...good.slice(0, 2)].map((id) => [id, 'ok']),
     );

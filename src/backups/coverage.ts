@@ -3,7 +3,11 @@ export interface Coverage {
   excludeTable: string[];
   excludeTableData: string[];
   schema: string[];
+  /** Of a backup whose manifest was lost nobody knows. */
+  unknown?: true;
 }
+
+export const UNKNOWN_COVERAGE: Coverage = { excludeTable: [], excludeTableData: [], schema: [], unknown: true };
 
 /** In an order of its own, so that the same patterns are the same coverage however they were given. */
 export function coverageOf({ excludeTable, excludeTableData, schema }: Coverage): Coverage | null {
@@ -23,6 +27,7 @@ export function covers(one: Coverage | null, wanted: Coverage | null): boolean {
 /** `without the table "a"; only the schema "b"`; two coverages that differ are never shown alike. Empty for a whole one. */
 export function showCoverage(coverage: Coverage | null): string {
   if (coverage === null) return '';
+  if (coverage.unknown) return 'of which nobody knows what they cover';
   const { excludeTable, excludeTableData, schema } = coverage;
   return [
     named('without the table', excludeTable),

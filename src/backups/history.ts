@@ -7,11 +7,14 @@ import { newestFirst } from './retention.js';
  * is the state that somebody wanted to leave, and tells nothing of how the database should be.
  */
 export function historyOf(backups: readonly Backup[]): Backup[] {
-  const good = backups
-    .filter(({ state, manifest }) => state === 'ok' && manifest.reason !== 'safety')
-    .sort(newestFirst);
+  const good = backups.filter((backup) => backup.state === 'ok' && tellsSizes(backup)).sort(newestFirst);
   const begin = historySince(good);
   return begin === null ? good : good.filter(({ createdAt }) => createdAt >= begin);
+}
+
+/** A dump of PostgreSQL alone does not tell how large the database was. */
+function tellsSizes({ manifest: { reason, engine, adopted } }: Backup): boolean {
+  return reason !== 'safety' && !(engine === 'postgres' && adopted);
 }
 
 /** When the history of these begins, or null: with all that there is. */

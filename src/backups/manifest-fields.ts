@@ -89,7 +89,7 @@ export class Fields {
     if (this.get(name) !== null) this.whole(name);
   }
 
-  oneOf<T extends string | number | null>(name: string, allowed: readonly T[]): T {
+  oneOf<T extends string | number | boolean | null>(name: string, allowed: readonly T[]): T {
     const found = allowed.find((value) => value === this.get(name));
     if (found === undefined) this.refuse(name, allowed.map((value) => JSON.stringify(value)).join(' or '));
     return found;

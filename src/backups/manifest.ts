@@ -87,6 +87,8 @@ export interface Manifest {
   /** How many were to be kept, by the run that made it; and in the store, where its copies are rotated. `within` in milliseconds. */
   keep?: KeepRules;
   s3Keep?: KeepRules;
+  /** The manifest was lost, and this one made from what the payload itself tells. */
+  adopted?: { at: string } | null;
   /** null: everything, as of earlier versions, which did not say. */
   coverage?: Coverage | null;
   /** 'suspect': it tripped a limit, and counts for nothing until a person says that it is right. Earlier versions wrote none: 'ok'. */
@@ -115,6 +117,10 @@ const REASONS: readonly Reason[] = ['manual', 'scheduled', 'deploy', 'safety'];
 /** The files of a damaged SQLite database, byte by byte, as a restore put them aside: not a backup that can be restored. */
 export const isDamagedCopy = ({ engine, kind }: Pick<Manifest, 'engine' | 'kind'>): boolean =>
   engine === 'sqlite' && kind === 'tar';
+
+/** Whether a payload of that kind is a backup of such a database that can be restored. */
+export const isKindOf = (engine: Engine, kind: Kind): boolean =>
+  KINDS[engine].includes(kind) && !isDamagedCopy({ engine, kind });
 
 /**
  * Reads a manifest that the host printed, and trusts none of it: type, length and range of each field, and that id, name,
@@ -189,6 +195,7 @@ function checkFacts(manifest: Fields): void {
 
 /** What earlier versions did not write is as it was then: good, and whole. */
 function checkStanding(manifest: Fields): void {
+  if (manifest.has('adopted')) manifest.objectOrNull('adopted')?.instant('at');
   for (const name of ['keep', 's3Keep']) if (manifest.has(name)) checkRules(manifest, name);
   if (manifest.has('coverage')) checkCoverage(manifest);
   if (manifest.has('state')) manifest.oneOf('state', ['ok', 'suspect']);
@@ -229,6 +236,10 @@ function checkCoverage(manifest: Fields): void {
     const patterns = coverage.list(name);
     return patterns.names().map((index) => patterns.text(index, 1));
   };
+  if (coverage.has('unknown')) {
+    coverage.oneOf('unknown', [true]);
+    return;
+  }
   const found = {
     excludeTable: read('excludeTable'),
     excludeTableData: read('excludeTableData'),

@@ -30,6 +30,8 @@ export interface Candidate {
   suspect?: boolean;
   /** Why it does not count, shown as the reason for keeping it; only when `verified` is false. */
   why?: string;
+  /** No backup, and nothing in it: it goes. */
+  leftover?: boolean;
   /** What it covers, in words, when that is not everything: such backups are a series of their own. */
   partial?: string;
   /** The rules of the run that made it, as far as they are known. */
@@ -90,8 +92,13 @@ export function planRetention(
 
   const eligible: Candidate[] = [];
   const suspects: Candidate[] = [];
+  const whyNot = new Map<string, string>();
   const isGood = ({ verified, safety, createdAt }: Candidate) => verified && !safety && !isFuture(createdAt, now);
   for (const candidate of ordered) {
+    if (candidate.leftover) {
+      whyNot.set(candidate.id, 'no manifest and no payload: there is nothing in it');
+      continue;
+    }
     const isSuspect = candidate.suspect === true;
     if (candidate.pinned !== null) keep(candidate, `pinned: ${candidate.pinned}`);
     if (candidate.safety) keep(candidate, 'safety backup');
@@ -99,7 +106,6 @@ export function planRetention(
     if (isFuture(candidate.createdAt, now)) keep(candidate, 'dated in the future');
     if (reasons.get(candidate.id)?.size === 0) (isSuspect ? suspects : eligible).push(candidate);
   }
-  const whyNot = new Map<string, string>();
   const series = seriesOf(ordered).map((name) => {
     const isOfIt = ({ partial = '' }: Candidate) => partial === name;
     const own = eligible.filter(isOfIt);

@@ -10,23 +10,26 @@ import { counted } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { type Connection, warn } from './connect.js';
 import { copiesOf } from './offsite-backups.js';
+import { lookForLosses, pinBefore, suspicionOf } from './row-loss.js';
 import type { Run } from './run.js';
 
 /** What a manifest says of whether the backup counts; nothing where it is as it always was. */
 type Standing = Pick<Manifest, 'state' | 'suspicion' | 'accepted' | 'historySince' | 'accepts'>;
 
-/** Whether the new backup is a good one, and whether the history of sizes and rows begins anew with it. `known`: what there is. */
-export function standingOfNew({ settings, now }: Run, made: Manifest, known: readonly Backup[]): Standing {
+/** Whether the new backup is a good one, and whether the history of sizes and rows begins anew with it. `known`: what there is; `ofRows`: what the rows tell. */
+export function standingOfNew(
+  { settings, now }: Run,
+  made: Manifest,
+  known: readonly Backup[],
+  ofRows: Suspicion | null,
+): Standing {
   const limits = { shrink: settings.shrinkLimit, growth: settings.growthLimit };
-  const suspicion = checkSizes(
-    sizesOf(made),
-    historyOf(known).map(({ manifest }) => sizesOf(manifest)),
-    limits,
-  );
+  const sizes = historyOf(known).map(({ manifest }) => sizesOf(manifest));
+  const suspicion = checkSizes(sizesOf(made), sizes, limits) ?? ofRows;
   const off: Record<Limit, boolean> = {
     'shrink-limit': settings.shrinkLimit === null,
     'growth-limit': settings.growthLimit === null,
-    'row-loss-limit': false,
+    'row-loss-limit': settings.rowLossLimit === null,
   };
   const by = suspicion === null ? acceptedBy(off, known) : null;
   const since = historySince(historyOf(known));
@@ -70,7 +73,9 @@ export async function standingInStore(
     return [];
   });
   const others = copies.filter(({ id }) => id !== manifest.id);
-  const { suspicion, ...standing } = standingOfNew(run, manifest, others);
+  const loss = run.report.changes ? null : lookForLosses(run, manifest, others);
+  const { suspicion, ...standing } = standingOfNew(run, manifest, others, suspicionOf(run, loss));
+  if (!suspicion && loss !== null) await pinBefore(run, connection, catalogue, loss);
   if (!suspicion) return manifest;
   const why = `${suspicion.why} (by the backups in ${store.uriOf(store.folderOf(manifest.name))})`;
   return { ...manifest, ...standing, suspicion: { ...suspicion, why } };

@@ -4,6 +4,7 @@ import {
   type Backup,
   type Catalogue,
   covering,
+  leftovers,
   newestVerified,
   standingOf,
   toCandidates,
@@ -15,6 +16,7 @@ import { type Candidate, isFuture, type RetentionPlan } from '../backups/retenti
 import { BackupError, describe } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import { formatAge, formatBytes } from '../reporting/format.js';
+import { adoptLost } from './adopt.js';
 import { alarm, standingInStore, standingOfNew } from './alarm.js';
 import { checkAsserts } from './asserts.js';
 import { catalogueOf, factsOf, plan, showBackups, tellPlan } from './catalogue.js';
@@ -25,6 +27,7 @@ import { lookOffsite, withStore } from './offsite-backups.js';
 import { copyOffsite } from './offsite-copy.js';
 import { NOTHING_GOOD_GOES, planCopies, rotateCopies, tellCopiesPlan } from './offsite-rotation.js';
 import { checkRemovals, removalArguments, removals, showDeleted } from './removals.js';
+import { lookForLosses, pinBefore, suspicionOf } from './row-loss.js';
 import type { Run } from './run.js';
 
 /**
@@ -53,6 +56,7 @@ async function take(run: Run, connection: Connection): Promise<void> {
   );
   const catalogue = catalogueOf(run, facts);
   checkContent(run, facts, catalogue);
+  const adopted = await adoptLost(run, connection, catalogue, facts);
   const createdAt = timeAfter(started, catalogue);
   const id = formatId(settings.name, createdAt, suffix);
   for (const remark of database.remarks(facts)) warn(run, remark);
@@ -62,8 +66,11 @@ async function take(run: Run, connection: Connection): Promise<void> {
     checkAsserts(settings.asserts, facts);
   }
 
-  const manifest = { ...proven, ...rulesOf(settings), ...standingOfNew(run, proven, catalogue.backups) };
-  const made = decide(run, manifest, catalogue, facts);
+  const loss = lookForLosses(run, proven, catalogue.backups);
+  const standing = standingOfNew(run, proven, catalogue.backups, suspicionOf(run, loss));
+  const manifest = { ...proven, ...rulesOf(settings), ...standing };
+  if (loss !== null && standing.state !== 'suspect') await pinBefore(run, connection, catalogue, loss);
+  const made = decide(run, manifest, catalogue, facts, adopted);
   await (settings.s3 === null ? publishAndRotate : publishCopyRotate)(run, connection, made);
   if (made.objection !== null) throw made.objection;
 }
@@ -74,20 +81,27 @@ function rulesOf({ keep, s3 }: Run['settings']): Pick<Manifest, 'keep' | 's3Keep
 }
 
 /** What is to become of the older backups. While the new one is suspect, no good one goes. */
-function decide(run: Run, manifest: Manifest, catalogue: Catalogue, facts: Facts): Made {
+function decide(
+  run: Run,
+  manifest: Manifest,
+  catalogue: Catalogue,
+  facts: Facts,
+  adopted: ReadonlyMap<string, string>,
+): Made {
   const { id } = manifest;
   const createdAt = new Date(manifest.createdAt);
   const files = [manifestFile(id), manifest.file, checksumFile(manifest.file)];
   const own: Backup = { id, createdAt, manifest, ...standingOf(manifest), files };
   const backups = [own, ...catalogue.backups];
   const isSuspect = own.state === 'suspect';
-  const held = new Map(isSuspect ? catalogue.backups.filter(isGood).map((old) => [old.id, NOTHING_GOOD_GOES]) : []);
-  const retention = plan(run, toCandidates(backups), held);
+  const good = isSuspect ? catalogue.backups.filter(isGood) : [];
+  const held = new Map([...adopted, ...good.map(({ id }): [string, string] => [id, NOTHING_GOOD_GOES])]);
+  const retention = plan(run, [...toCandidates(backups), ...leftovers(catalogue.orphans)], held);
   const suspicion = isSuspect ? (manifest.suspicion ?? null) : null;
   const objection = suspicion === null ? policyObjection(retention.refusal) : alarm(manifest, suspicion);
   const carriesOut = retention.refusal === null;
   const removed = carriesOut ? removalArguments(removals(retention, catalogue)) : [];
-  return { manifest, backups, catalogue, facts, retention, carriesOut, removed, objection };
+  return { manifest, backups, catalogue, facts, adopted, retention, carriesOut, removed, objection };
 }
 
 const isGood = ({ state }: Backup): boolean => state === 'ok';
@@ -100,6 +114,8 @@ interface Made {
   /** Without it. */
   catalogue: Catalogue;
   facts: Facts;
+  /** Backups that were adopted in this run, with why they stay. */
+  adopted: ReadonlyMap<string, string>;
   retention: RetentionPlan;
   /** The plan is not refused. */
   carriesOut: boolean;
@@ -177,7 +193,7 @@ async function publishAndCopy(run: Run, connection: Connection, made: Made): Pro
     throw error;
   }
   if (judged === manifest) return;
-  Object.assign(made, decide(run, judged, catalogue, facts));
+  Object.assign(made, decide(run, judged, catalogue, facts, made.adopted));
   showMade(run, judged);
   await connection.send(['job', 'put_manifest', [manifestFile(judged.id), serializeManifest(judged)]]);
 }
@@ -316,7 +332,8 @@ async function dryRun(run: Run, connection: Connection): Promise<void> {
     pinned: settings.pin,
     safety: false,
   };
-  const retention = plan(run, [made, ...toCandidates(catalogue.backups)]);
+  await adoptLost(run, connection, catalogue, facts);
+  const retention = plan(run, [made, ...toCandidates(catalogue.backups), ...leftovers(catalogue.orphans)]);
   tellPlan(run, without(made.id, retention), true);
   if (retention.refusal !== null) warn(run, `the rotation would be refused: ${retention.refusal}`);
   await withStore(run, async (store) => {

@@ -1,4 +1,4 @@
-import type { Backup, Orphan } from '../backups/catalogue.js';
+import { type Backup, leftovers, type Orphan } from '../backups/catalogue.js';
 import { manifestFile } from '../backups/names.js';
 import { type Candidate, planRetention, type RetentionPlan } from '../backups/retention.js';
 import { BackupError, describe } from '../errors.js';
@@ -7,6 +7,7 @@ import { type Held, heldOf, removeCopies } from '../offsite/removal.js';
 import type { Store } from '../offsite/store.js';
 import { clip, counted } from '../reporting/format.js';
 import { warn } from './connect.js';
+import { adoptCopies } from './offsite-adopt.js';
 import { type Copies, lookOffsite, type OnHost, showCopies } from './offsite-backups.js';
 import { removals } from './removals.js';
 import type { Run } from './run.js';
@@ -35,7 +36,12 @@ export async function planCopies(
   if (rules === null) return null;
   const now = run.now();
   const plan = (held: ReadonlyMap<string, string>): RetentionPlan =>
-    planRetention([...more, ...candidates], { rules, madeUnder, keepMinimum, maxDelete }, now, held);
+    planRetention(
+      [...more, ...candidates, ...leftovers(catalogue.orphans)],
+      { rules, madeUnder, keepMinimum, maxDelete },
+      now,
+      held,
+    );
   const doomed = removals(plan(kept), catalogue);
   const held = new Map([
     ...kept,
@@ -52,14 +58,12 @@ function keepHeld({ decisions }: RetentionPlan, held: readonly Held[]): void {
 }
 
 /** Puts the plan into the report and the log. `would`: it is not going to be carried out. */
-export function tellCopiesPlan(run: Run, { uri }: Copies, { retention, remove }: CopiesPlan, would: boolean): void {
+export function tellCopiesPlan(run: Run, { uri }: Copies, { retention }: CopiesPlan, would: boolean): void {
   if (run.report.s3 !== null) run.report.s3.retention = retention.decisions;
   const may = would ? 'would ' : '';
   for (const { id, keep, reasons } of retention.decisions) {
     run.log.info(`${may}${keep ? 'keep' : 'delete'} ${uri}${id}: ${clip(reasons.join(', '), 300)}`);
   }
-  const orphans = remove.filter(({ id }) => !retention.decisions.some((decision) => decision.id === id));
-  for (const { files } of orphans) run.log.info(`${may}sweep ${uri}${files.join(', ')}: no manifest`);
 }
 
 /** Carries a plan out. Throws E_ROTATE, with the report corrected to what was really deleted. */
@@ -73,10 +77,9 @@ export async function deleteCopies(
   const removal = await removeCopies(store, settings.name, remove, (file) => log.info(`deleted ${file}`));
   keepHeld(retention, removal.held);
   const gone = new Set(removal.deleted);
-  const before = run.copies.length;
   run.copies = run.copies.filter(({ id }) => !gone.has(manifestFile(id)));
   if (report.s3 !== null) {
-    report.s3.deleted = before - run.copies.length;
+    report.s3.deleted = remove.filter(({ files: [first = ''] }) => gone.has(first)).length;
     report.s3.hidden = removal.hides;
   }
   showCopies(run, onHost);
@@ -122,9 +125,7 @@ export async function rotateCopies(run: Run, store: Store, onHost: OnHost, made:
       'The store or its credentials do not show all that is there. No copy was deleted; `prune` tries again.',
     );
   }
-  const good = made.state === 'suspect' ? copies.candidates.filter(({ verified }) => verified) : [];
-  const kept = new Map(good.map(({ id }) => [id, NOTHING_GOOD_GOES]));
-  const plan = await planCopies(run, copies, [], kept).catch((error: unknown) => {
+  const plan = await planAfter(run, copies, made, backups).catch((error: unknown) => {
     throw notRotated(run, error, 'the copies in the store could not be looked at, so none was deleted');
   });
   if (plan === null) return;
@@ -135,6 +136,18 @@ export async function rotateCopies(run: Run, store: Store, onHost: OnHost, made:
     throw refused(copiesRefusal(copies.uri, refusal), kept);
   }
   await deleteCopies(run, copies, plan, backups);
+}
+
+async function planAfter(
+  run: Run,
+  copies: Copies,
+  made: Backup,
+  onHost: readonly Backup[],
+): Promise<CopiesPlan | null> {
+  const kept = await adoptCopies(run, copies, onHost);
+  const good = made.state === 'suspect' ? copies.candidates.filter(({ verified }) => verified) : [];
+  for (const { id } of good) kept.set(id, NOTHING_GOOD_GOES);
+  return planCopies(run, copies, [], kept);
 }
 
 const copiesRefusal = (uri: string, refusal: string): string => `in ${uri}: ${refusal}`;
@@ -158,7 +171,8 @@ export async function pruneCopies(
     return async () => {};
   }
   const copies = await lookOffsite(run, store, onHost);
-  const plan = await planCopies(run, copies);
+  const adopted = await adoptCopies(run, copies, onHost.catalogue.backups);
+  const plan = await planCopies(run, copies, [], adopted);
   if (plan === null) return async () => {};
   const { refusal } = plan.retention;
   tellCopiesPlan(run, copies, plan, dryRun || refusal !== null);
@@ -173,7 +187,7 @@ export async function pruneCopies(
 export async function deleteCopy(
   run: Run,
   { store, uri }: Copies,
-  copy: Backup,
+  copy: Pick<Backup, 'id' | 'files'>,
   onHost: readonly Backup[],
 ): Promise<void> {
   const { report, log, settings } = run;
@@ -186,7 +200,7 @@ export async function deleteCopy(
   if (hides) log.info(HIDDEN);
   const what = `the copy of ${copy.id} in ${uri} could not be deleted`;
   const again =
-    deleted.length === 0 ? 'Run again.' : 'What is left of it there is no backup any more; `prune` sweeps it.';
+    deleted.length === 0 ? 'Run again.' : 'What is left of it there is no backup any more: run again to delete it.';
   if (failure !== null) throw notRotated(run, failure.error, what, again);
   if (held.length > 0)
     throw new BackupError('E_ROTATE', `${what}: it is ${held[0]?.why}`, 'Run again when the lock has ended.');

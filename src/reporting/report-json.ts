@@ -96,6 +96,7 @@ function withoutLists(report: Report, text: Shorten): Report {
     tables: [],
     stages: [],
     problems: [],
+    ...(report.changes === undefined ? {} : { changes: changesWithin(report.changes, text) }),
     restore: report.restore && restoreWithin(report.restore, text),
     offsite: report.offsite && {
       ...report.offsite,
@@ -103,6 +104,16 @@ function withoutLists(report: Report, text: Shorten): Report {
       versionId: report.offsite.versionId === null ? null : text(report.offsite.versionId),
     },
     s3: report.s3 && { ...report.s3, uri: text(report.s3.uri), retention: [] },
+  };
+}
+
+function changesWithin(
+  { since, tables }: NonNullable<Report['changes']>,
+  text: Shorten,
+): NonNullable<Report['changes']> {
+  return {
+    since: text(since, SHORT_TEXT),
+    tables: tables.slice(0, MOST.lines).map((table) => ({ ...table, name: text(table.name, SHORT_TEXT) })),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { BackupPlace } from '../backups/copies.js';
 import type { Compression, TableRows, VerifiedLevel } from '../backups/manifest.js';
 import type { Decision } from '../backups/retention.js';
+import type { TableChange } from '../backups/rows.js';
 import type { BackupError, ErrorCode } from '../errors.js';
 import type { Command } from '../settings/settings.js';
 
@@ -60,6 +61,8 @@ export interface Report {
   kept: number;
   deleted: number;
   tables: TableRows[];
+  /** What is not as in the newest good backup before, tables that went first; absent when there is nothing to compare with. */
+  changes?: { since: string; tables: TableChange[] };
   foreignKeyViolations: number;
   newestAgeSeconds: number | null;
   stages: { name: string; ms: number; bytes?: number }[];

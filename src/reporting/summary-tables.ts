@@ -1,5 +1,6 @@
 import type { TableRows, VerifiedLevel } from '../backups/manifest.js';
 import type { Decision } from '../backups/retention.js';
+import type { TableChange } from '../backups/rows.js';
 import { clip, counted, formatAge, formatBytes, formatCount, formatDuration, parseTime, showPlaces } from './format.js';
 import { type Column, code, escapeCell, longCode, type TableBounds, table } from './markdown.js';
 import type { BackupFacts, OffsiteCopy, Report } from './report.js';
@@ -161,6 +162,26 @@ export function databaseTables(tables: TableRows[], foreignKeyViolations: number
       : '';
   const shown = table(CONTENTS, largestFirst, { visible: 15, maxBytes: 25_000, noun: 'table' });
   return `### Contents: ${counted(tables.length, 'table')}, ${counted(rows, 'row')}\n\n${violations}${shown}`;
+}
+
+const CHANGES: Column<TableChange>[] = [
+  { title: 'Table', cell: ({ name }) => code(name, 100) },
+  { title: 'Change', cell: ({ change }) => CHANGED[change] },
+  { title: 'Rows before', cell: ({ before }) => (before === null ? '' : formatCount(before)), right: true },
+  { title: 'Rows now', cell: ({ after }) => (after === null ? '' : formatCount(after)), right: true },
+];
+const CHANGED: Record<TableChange['change'], string> = {
+  gone: '**gone**',
+  fewer: 'fewer rows',
+  more: 'more rows',
+  new: 'new',
+};
+
+/** What is not as in the backup before; null when there was none to compare with, or nothing has changed. */
+export function changesTable(changes: Report['changes']): string | null {
+  if (changes === undefined || changes.tables.length === 0) return null;
+  const shown = table(CHANGES, changes.tables, { visible: 15, maxBytes: 15_000, noun: 'table' });
+  return `### Changed since the previous backup\n\nSince ${code(changes.since, 160)}:\n\n${shown}`;
 }
 
 /** A size that a narrow column does not break. */

@@ -87,6 +87,8 @@ export const INPUTS = {
   'max-age': { default: '26h', usedBy: ['verify'] },
   'shrink-limit': { default: '50%', ...BACKUP },
   'growth-limit': { default: 'none', ...BACKUP },
+  'row-loss-limit': { default: '50%', ...BACKUP },
+  'on-row-loss': { default: 'pin', ...BACKUP },
   'min-free': { default: '', usedBy: ['backup', 'verify', 'restore'] },
   backup: { default: '', usedBy: ['restore', 'verify', 'accept', 'delete', 'pin', 'unpin'] },
   confirm: { default: '', ...RESTORE },

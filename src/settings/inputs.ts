@@ -87,6 +87,8 @@ export async function readSettings(): Promise<{ settings: Settings; warnings: st
   const maxAge = reader.require('max-age', (text) => (text === 'none' ? text : parseAge(text)));
   const shrinkLimit = reader.require('shrink-limit', percentOrNone(1));
   const growthLimit = reader.require('growth-limit', percentOrNone(1_000));
+  const rowLossLimit = reader.require('row-loss-limit', percentOrNone(1));
+  const onRowLoss = reader.require('on-row-loss', oneOf(['pin', 'fail']));
   const minFreeBytes = reader.read('min-free', parseSize);
   const backup = command === 'restore' || located ? null : readBackup(reader, command, name);
   const restore = readRestore(reader, command, database);
@@ -111,6 +113,8 @@ export async function readSettings(): Promise<{ settings: Settings; warnings: st
     },
     shrinkLimit: shrinkLimit === 'none' ? null : shrinkLimit,
     growthLimit: growthLimit === 'none' ? null : growthLimit,
+    rowLossLimit: rowLossLimit === 'none' ? null : rowLossLimit,
+    onRowLoss,
     maxAgeMs: maxAge === 'none' ? null : maxAge,
     minFreeBytes: minFreeBytes === null ? 0 : minFreeBytes,
     ...{ backup, restore, summary },
