@@ -58,6 +58,12 @@ describe('checkSize', () => {
     expect(said(MIB, [100 * MIB], { shrink: 0.125, growth: null })).toContain('less than 12.5 % of 100.0 MiB');
   });
 
+  test('growth may be limited in bytes', () => {
+    const limits = { shrink: null, growth: null, growthBytes: 2 * MIB };
+    expect(said(12 * MIB, [10 * MIB], limits)).toBeNull();
+    expect(said(12 * MIB + 1, [10 * MIB], limits)).toContain('has 12.0 MiB, more than 2.0 MiB above 10.0 MiB');
+  });
+
   test('large sizes are shown in their unit', () => {
     expect(said(1, [3 * 1024 * 1024 * MIB], LIMITS)).toContain('of 3.0 TiB');
     expect(said(1, [5000 * 1024 * 1024 * MIB], LIMITS)).toContain('of 5000.0 TiB');

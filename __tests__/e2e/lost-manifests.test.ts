@@ -58,6 +58,17 @@ test('fourteen good ones: all are kept and adopted, and rotated later as any', a
   await nothingLeft(scene);
 });
 
+test('an adopted one is proven and restored as any', async () => {
+  const dir = fresh();
+  const lost = expectBackup(await scene.run({ directory: dir.path }));
+  rmSync(join(dir.path, `${lost}.json`));
+  expectBackup(await scene.run({ directory: dir.path }));
+  expect(dir.manifest(lost)).toMatchObject({ verified: { level: 'checksum' }, adopted: {} });
+  const proof = await scene.run({ directory: dir.path, command: 'verify', backup: lost, verify: 'restore' });
+  expect(expectBackup(proof)).toBe(lost);
+  expect(dir.manifest(lost)).toMatchObject({ verified: { level: 'restore' }, adopted: {} });
+});
+
 test('those that can not prove what they are stay, are named, and go when somebody names them', async () => {
   const dir = fresh();
   const wrong = dir.backup(daysAgo(2), LOST);

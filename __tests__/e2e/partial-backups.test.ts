@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { expectBackup, expectFailure } from '../helpers/failure.js';
 import { type Postgres, startPostgres } from '../helpers/postgres.js';
@@ -67,6 +69,21 @@ test('a partial one is of a series of its own', async () => {
 
   expectFailure(await scene.run({ command: 'delete', backup: whole.id }), 'E_POLICY', 'the last verified backup');
   expect((await scene.run({ command: 'delete', backup: next })).code).toBe(0);
+});
+
+test('of one whose manifest was lost nobody knows what it covers', async () => {
+  const name = { name: 'lost' };
+  const lost = await take(name);
+  rmSync(join(scene.directory, `${lost.id}.json`));
+  const next = await take(name);
+  expect(scene.manifest(lost.id)).toMatchObject({ adopted: {}, coverage: { unknown: true } });
+  const list = await scene.run({ command: 'list', ...name });
+  expect(reportOf(list).backups).toMatchObject([
+    { id: next.id },
+    { id: lost.id, partial: 'of which nobody knows what they cover' },
+  ]);
+  const proof = await scene.run({ command: 'verify', ...name, backup: lost.id, verify: 'restore' });
+  expect(expectBackup(proof)).toBe(lost.id);
 });
 
 test('a level below the one that is asked for is not enough', async () => {

@@ -104,6 +104,7 @@ test('on-row-loss: fail keeps the alarm until somebody answers it', async () => 
   expect(directory.manifest(good).pinned).toBeNull();
   const accepted = expectBackup(await run({ ...fail, 'row-loss-limit': 'none' }));
   expect(directory.manifest(accepted).accepted).toMatchObject({ by: 'row-loss-limit: none' });
+  expect(directory.names()).not.toContain(`${good}.json`);
   expectBackup(await run(fail));
 });
 
@@ -116,6 +117,11 @@ test('what goes is told by the compressed size as well, in a file that is as lar
     const result = await run();
     expectFailure(result, 'E_SHRUNK', 'the backup has', 'less than 50 % of', 'marked as suspect');
     expect(directory.names()).toContain(`${good}.json`);
+    // who says that the size is right is not asked about the rows again
+    const answered = await run({ 'shrink-limit': 'none' });
+    expectBackup(answered);
+    expect(answered.annotations).toEqual([]);
+    expect(directory.names()).not.toContain(`${good}.json`);
   } finally {
     sql('DROP TABLE kept');
   }

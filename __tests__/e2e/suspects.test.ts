@@ -82,6 +82,10 @@ describe('five good backups, then the data is lost', () => {
     for (const one of [restore, verify])
       expect(one.visible).toContain(`the newest ${suspects[0]}, are newer and suspect`);
     expectFailure(await run({ command: 'verify', 'max-age': '1h', ...dry }), 'E_STALE');
+    // proven, it is no better a gate
+    const proof = await run({ command: 'verify', backup: suspects[0] ?? '' });
+    expect(proof).toMatchObject(DONE);
+    expect(reportOf(proof).backup).toMatchObject({ state: 'suspect', verifiedLevel: 'content' });
 
     const list = await run({ command: 'list' });
     expect(list).toMatchObject(DONE);

@@ -5,10 +5,14 @@ const RECENT = 7;
 /** A change smaller than this never alarms: in a tiny database a few pages are already half of it. */
 const SLACK_BYTES = 64 * 1024;
 
-/** `shrink`: smallest allowed share of the median (0.5 is half of it); `growth`: largest allowed growth over it as a share; null switches a check off. */
+/**
+ * `shrink`: smallest allowed share of the median (0.5 is half of it). `growth`: largest allowed growth over it as a share, `growthBytes` the
+ * same in bytes. null switches a check off.
+ */
 export interface SizeLimits {
   shrink: number | null;
   growth: number | null;
+  growthBytes?: number | null;
 }
 
 /** The two sizes of a backup. */
@@ -57,6 +61,10 @@ export function checkSize(
   }
   if (limits.growth !== null && bytes > middle * (1 + limits.growth)) {
     const why = `${what} has ${show(bytes)}, more than ${percent(limits.growth)} above ${against}`;
+    return { limit: 'growth-limit', why };
+  }
+  if (typeof limits.growthBytes === 'number' && bytes > middle + limits.growthBytes) {
+    const why = `${what} has ${show(bytes)}, more than ${show(limits.growthBytes)} above ${against}`;
     return { limit: 'growth-limit', why };
   }
   return null;

@@ -8,6 +8,7 @@ import type { Facts } from '../host/session.js';
 import type { Store } from '../offsite/store.js';
 import { counted } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
+import type { Settings } from '../settings/settings.js';
 import { type Connection, warn } from './connect.js';
 import { copiesOf } from './offsite-backups.js';
 import { lookForLosses, pinBefore, suspicionOf } from './row-loss.js';
@@ -23,15 +24,10 @@ export function standingOfNew(
   known: readonly Backup[],
   ofRows: Suspicion | null,
 ): Standing {
-  const limits = { shrink: settings.shrinkLimit, growth: settings.growthLimit };
+  const { shrinkLimit: shrink, growthLimit: growth, growthLimitBytes: growthBytes } = settings;
   const sizes = historyOf(known).map(({ manifest }) => sizesOf(manifest));
-  const suspicion = checkSizes(sizesOf(made), sizes, limits) ?? ofRows;
-  const off: Record<Limit, boolean> = {
-    'shrink-limit': settings.shrinkLimit === null,
-    'growth-limit': settings.growthLimit === null,
-    'row-loss-limit': settings.rowLossLimit === null,
-  };
-  const by = suspicion === null ? acceptedBy(off, known) : null;
+  const suspicion = checkSizes(sizesOf(made), sizes, { shrink, growth, growthBytes }) ?? ofRows;
+  const by = suspicion === null ? acceptedBy(switchedOff(settings), known) : null;
   const since = historySince(historyOf(known));
   const accepts = acceptedIn(known);
   return {
@@ -50,6 +46,21 @@ function acceptedBy(off: Record<Limit, boolean>, known: readonly Backup[]): Limi
   if (off['shrink-limit']) return 'shrink-limit';
   const tripped = alarmsIn(known).flatMap(({ manifest }) => manifest.suspicion?.limit ?? []);
   return tripped.find((limit) => off[limit]) ?? null;
+}
+
+/** Whether a standing alarm is answered by this run: then the history begins anew, of rows as well as of sizes. */
+export function answersAlarm({ settings }: Run, known: readonly Backup[]): boolean {
+  const off = switchedOff(settings);
+  const tripped = alarmsIn(known).map(({ manifest }) => manifest.suspicion?.limit);
+  return tripped.length > 0 && tripped.every((limit) => limit !== undefined && off[limit]);
+}
+
+function switchedOff({ shrinkLimit, growthLimit, growthLimitBytes, rowLossLimit }: Settings): Record<Limit, boolean> {
+  return {
+    'shrink-limit': shrinkLimit === null,
+    'growth-limit': growthLimit === null && growthLimitBytes === null,
+    'row-loss-limit': rowLossLimit === null,
+  };
 }
 
 function sizesOf({ databaseBytes, bytes, kind, compression, coverage }: Manifest): Sizes {
@@ -73,7 +84,8 @@ export async function standingInStore(
     return [];
   });
   const others = copies.filter(({ id }) => id !== manifest.id);
-  const loss = run.report.changes ? null : lookForLosses(run, manifest, others);
+  const isAsked = run.report.changes === undefined && !answersAlarm(run, others);
+  const loss = isAsked ? lookForLosses(run, manifest, others) : null;
   const { suspicion, ...standing } = standingOfNew(run, manifest, others, suspicionOf(run, loss));
   if (!suspicion && loss !== null) await pinBefore(run, connection, catalogue, loss);
   if (!suspicion) return manifest;

@@ -17,7 +17,7 @@ import { BackupError, describe } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import { formatAge, formatBytes } from '../reporting/format.js';
 import { adoptLost } from './adopt.js';
-import { alarm, standingInStore, standingOfNew } from './alarm.js';
+import { alarm, answersAlarm, standingInStore, standingOfNew } from './alarm.js';
 import { checkAsserts } from './asserts.js';
 import { catalogueOf, factsOf, plan, showBackups, tellPlan } from './catalogue.js';
 import { type Connection, warn } from './connect.js';
@@ -66,7 +66,8 @@ async function take(run: Run, connection: Connection): Promise<void> {
     checkAsserts(settings.asserts, facts);
   }
 
-  const loss = lookForLosses(run, proven, catalogue.backups);
+  const found = lookForLosses(run, proven, catalogue.backups);
+  const loss = answersAlarm(run, catalogue.backups) ? null : found;
   const standing = standingOfNew(run, proven, catalogue.backups, suspicionOf(run, loss));
   const manifest = { ...proven, ...rulesOf(settings), ...standing };
   if (loss !== null && standing.state !== 'suspect') await pinBefore(run, connection, catalogue, loss);
@@ -139,7 +140,7 @@ async function publishAndRotate(run: Run, connection: Connection, made: Made): P
         throw unpublished(run, connection, made, error);
       });
     tellMade(run, manifest);
-    checkRemovals(run, backups, done);
+    checkRotation(run, made, done);
   });
 }
 
@@ -156,7 +157,7 @@ async function publishCopyRotate(run: Run, connection: Connection, made: Made): 
         showDeleted(run, backups, connection.said('deleted'));
         throw error;
       });
-    checkRemovals(run, backups, done);
+    checkRotation(run, made, done);
   });
   if (objection !== null && made.manifest.state !== 'suspect') return;
   await run.log
@@ -172,7 +173,7 @@ async function publishCopyRotate(run: Run, connection: Connection, made: Made): 
 
 /** The sizes in the store tell what a host that has lost its directory does not know: by them the new backup may still become suspect. */
 async function publishAndCopy(run: Run, connection: Connection, made: Made): Promise<void> {
-  const { manifest, backups, catalogue, facts, objection } = made;
+  const { manifest, backups, catalogue, facts } = made;
   await run.log.group('Publish', async () => {
     showMade(run, manifest);
     showBackups(run, backups);
@@ -181,21 +182,32 @@ async function publishAndCopy(run: Run, connection: Connection, made: Made): Pro
     });
     tellMade(run, manifest);
   });
-  let judged = manifest;
   try {
     await copyOffsite(run, connection, manifest, async (store) => {
       if (manifest.state === 'suspect') return manifest;
-      judged = await standingInStore(run, connection, store, { manifest, catalogue, facts });
+      const judged = await standingInStore(run, connection, store, { manifest, catalogue, facts });
+      if (judged === manifest) return manifest;
+      // on the host first, which a store that fails now must not keep from knowing it
+      await connection.send(['job', 'put_manifest', [manifestFile(judged.id), serializeManifest(judged)]]);
+      Object.assign(made, decide(run, judged, catalogue, facts, made.adopted));
+      showMade(run, judged);
       return judged;
     });
   } catch (error) {
-    if (objection !== null) warn(run, objection.message); // it would not have been rotated either
+    // it would not have been rotated either
+    if (made.objection !== null) warn(run, made.objection.message);
     throw error;
   }
-  if (judged === manifest) return;
-  Object.assign(made, decide(run, judged, catalogue, facts, made.adopted));
-  showMade(run, judged);
-  await connection.send(['job', 'put_manifest', [manifestFile(judged.id), serializeManifest(judged)]]);
+}
+
+/** That the new backup is suspect is more to be told than what could not be deleted. Throws E_ROTATE otherwise. */
+function checkRotation(run: Run, { backups, objection }: Made, done: Facts): void {
+  try {
+    checkRemovals(run, backups, done);
+  } catch (error) {
+    if (objection === null) throw error;
+    warn(run, describe(error).message);
+  }
 }
 
 async function rotateStore(run: Run, connection: Connection, made: Made): Promise<void> {

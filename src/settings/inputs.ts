@@ -86,7 +86,7 @@ export async function readSettings(): Promise<{ settings: Settings; warnings: st
   }
   const maxAge = reader.require('max-age', (text) => (text === 'none' ? text : parseAge(text)));
   const shrinkLimit = reader.require('shrink-limit', percentOrNone(1));
-  const growthLimit = reader.require('growth-limit', percentOrNone(1_000));
+  const growthLimit = reader.require('growth-limit', parseGrowth);
   const rowLossLimit = reader.require('row-loss-limit', percentOrNone(1));
   const onRowLoss = reader.require('on-row-loss', oneOf(['pin', 'fail']));
   const minFreeBytes = reader.read('min-free', parseSize);
@@ -112,7 +112,8 @@ export async function readSettings(): Promise<{ settings: Settings; warnings: st
       ...{ verify, verifyOn, asserts, restoreTo },
     },
     shrinkLimit: shrinkLimit === 'none' ? null : shrinkLimit,
-    growthLimit: growthLimit === 'none' ? null : growthLimit,
+    growthLimit: typeof growthLimit === 'number' ? growthLimit : null,
+    growthLimitBytes: typeof growthLimit === 'object' ? growthLimit.bytes : null,
     rowLossLimit: rowLossLimit === 'none' ? null : rowLossLimit,
     onRowLoss,
     maxAgeMs: maxAge === 'none' ? null : maxAge,
@@ -245,6 +246,18 @@ const lines = (text: string): string[] =>
     .split(/\r\n|\r|\n/)
     .map((line) => line.trim())
     .filter((line) => line !== '');
+
+/** A share such as `300%`, a size such as `1GB`, or `none`. */
+function parseGrowth(text: string): number | { bytes: number } | 'none' {
+  if (text === 'none' || text.includes('%')) return percentOrNone(1_000)(text);
+  try {
+    const bytes = parseSize(text);
+    if (bytes > 0) return { bytes };
+  } catch {
+    // what it may be is said below
+  }
+  throw new Error('expected a percentage above 0% and up to 100000%, a size such as 1GB, or none');
+}
 
 function readName(reader: InputReader, database: DatabaseSource | undefined): string | undefined {
   const given = reader.read('name', (text) => {

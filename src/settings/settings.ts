@@ -154,6 +154,8 @@ export interface Settings {
   shrinkLimit: number | null;
   /** Largest allowed growth over the median as a share (0.5 is +50 %); null switches the check off. */
   growthLimit: number | null;
+  /** The same in bytes, when it was given as a size. */
+  growthLimitBytes: number | null;
   /** Largest share of its rows that a table may lose, 0..1; null switches the check off. */
   rowLossLimit: number | null;
   /** What becomes of a loss of rows: the backup before it is pinned, or the new one is suspect. */
