@@ -146,6 +146,16 @@ test('a run with the limit set to none says that the change is right', async () 
   });
 });
 
+test('where there is no other, a suspect one is named and not taken', async () => {
+  const dir = fresh();
+  const only = dir.backup(daysAgo(1), { manifest: SUSPECT });
+  const restore = await scene.run({ directory: dir.path, command: 'restore', 'dry-run': 'true' });
+  expectFailure(restore, 'E_NOT_FOUND', `${only} is suspect: \`command: accept\``);
+  const verify = await scene.run({ directory: dir.path, command: 'verify' });
+  expectFailure(verify, 'E_STALE', 'there is no backup');
+  expect(verify.visible).toContain(`${only} is newer and suspect`);
+});
+
 test('growth is not limited by default: that takes an alarm back only where there is one', async () => {
   const dir = fresh();
   for (const days of [1, 2, 3]) dir.backup(daysAgo(days), { manifest: { databaseBytes: 100_000 } });

@@ -270,7 +270,11 @@ function notFound(run: Run, catalogue: Catalogue, message: string): BackupError 
   const partial = catalogue.backups.find(
     ({ state, manifest }) => state === 'ok' && (manifest.coverage ?? null) !== null,
   );
-  const byId = partial === undefined ? '' : `${partial.id} does not cover everything and is restored by its id alone. `;
+  const suspect = catalogue.backups.find(({ state }) => state === 'suspect');
+  const byId = [
+    ...(partial === undefined ? [] : [`${partial.id} does not cover everything and is restored by its id alone. `]),
+    ...(suspect === undefined ? [] : [`${suspect.id} is suspect: \`command: accept\` makes it a good one. `]),
+  ].join('');
   return new BackupError(
     'E_NOT_FOUND',
     message,
