@@ -29,7 +29,7 @@ read_archive() {
   case $status in
     0)
       [ $rest -gt 65536 ] || return 0
-      echo "pg_restore did not read the last $rest bytes" >&2
+      echo "pg_restore did not read the last $(counted "$rest" byte)" >&2
       return 3
       ;;
     1) return 3 ;;

@@ -3,6 +3,8 @@
 # is relative, so nobody can put another directory under a run.
 # shellcheck disable=SC2154 # name, id: set by the request
 directory=''
+# shellcheck disable=SC2034 # where small folders are put, in a directory that is written to; read in elsewhere.sh
+shelf=''
 
 # check_clock SECONDS TOLERANCE: the runner's time; names, ages and retention rest on it, so it comes before everything
 check_clock() {
@@ -13,6 +15,7 @@ check_clock() {
 
 # open_directory DIRECTORY UMASK create|change|look: `change` works in a directory that is there, `look` writes nothing
 open_directory() {
+  need_tools
   set -- "$(absolute "$1")" "$2" "$3"
   umask "$2"
   if [ ! -d "$1" ]; then
@@ -20,16 +23,28 @@ open_directory() {
     if [ "$3" != create ]; then
       put directory "$1"
       put missing "$1"
+      set -- "$1" "$(above "$1")"
+      [ -d "$2" ] || fail E_PERM "$2 is not a directory"
+      usable "$2" || put unwritable "$1"
       return
     fi
     error=$(mkdir -p -- "$1" 2>&1) || refused "$1" "$error"
   fi
-  cd -P -- "$1" 2>/dev/null || fail E_PERM "$1 can not be entered by $(id -un)"
+  cd -P -- "$1" 2>/dev/null || {
+    put unusable "$1"
+    fail E_PERM "$1 can not be entered by $(id -un)"
+  }
   directory=$(pwd -P)
   put directory "$directory"
   check_safe . "$directory"
-  [ "$3" != look ] || return 0
-  if [ -L .work ]; then fail E_PERM_UNSAFE "$directory/.work is a symbolic link"; fi
+  if [ "$3" = look ]; then
+    usable . || put unwritable "$directory"
+    return 0
+  fi
+  if [ -L .work ]; then
+    put leads_away "$directory/.work"
+    fail E_PERM_UNSAFE "$directory/.work is a symbolic link"
+  fi
   if [ ! -d .work ]; then
     error=$(mkdir -p -m 700 .work 2>&1) || refused "$directory" "$error"
   fi
@@ -37,7 +52,27 @@ open_directory() {
   # in a subshell first: a redirection that fails ends a POSIX shell
   error=$( (: >>.work/lock) 2>&1) || refused "$directory" "$error"
   exec 9>>.work/lock
+  # shellcheck disable=SC2034
+  shelf=$directory/.work
 }
+
+# need_tools: what every run needs, before it does anything
+need_tools() {
+  # shellcheck disable=SC2154 # sqlite_python: of that engine alone
+  for tool in awk ${sqlite_python:+cmp} dd df mkfifo mktemp sed sha256sum tee wc xargs; do
+    have "$tool" || fail E_TOOL_MISSING "$tool"
+  done
+}
+
+# above PATH: the nearest folder above it that is there
+above() {
+  set -- "${1%/*}"
+  while [ -n "$1" ] && [ ! -e "$1" ]; do set -- "${1%/*}"; done
+  echo "${1:-/}"
+}
+
+# usable FOLDER: something can be made in it
+usable() { [ -w "$1" ] && [ -x "$1" ]; }
 
 # refused DIRECTORY WHAT-THE-SYSTEM-SAID
 refused() {
@@ -46,7 +81,11 @@ refused() {
       put nospace "$1"
       fail E_NOSPACE "$2"
       ;;
-    *) fail E_PERM "$(id -un) can not write $1: $2" ;;
+    *)
+      # what root can give; a file in the way, or a file system that is read-only, is another matter
+      case $2 in *'ermission denied'*) put unusable "$1" ;; esac
+      fail E_PERM "$(id -un) can not write $1: $2"
+      ;;
   esac
 }
 
@@ -54,8 +93,13 @@ refused() {
 check_safe() {
   # shellcheck disable=SC2046 # the fields of ls are meant to be split
   set -- "$2" $(ls -nd "$1")
-  [ "$4" = "$(id -u)" ] || fail E_PERM_UNSAFE "$1 belongs to uid $4, not to $(id -un)"
-  case $2 in ?????-??-*) ;; *) fail E_PERM_UNSAFE "$1 has the mode $2: others can write it" ;; esac
+  [ "$4" = "$(id -u)" ] || {
+    put not_ours "$1"
+    fail E_PERM_UNSAFE "$1 belongs to uid $4, not to $(id -un)"
+  }
+  case $2 in ?????-??-*) return 0 ;; esac
+  put open_to_others "$1"
+  fail E_PERM_UNSAFE "$1 has the mode $2: others can write it"
 }
 
 # --- the work folder ------------------------------------------------------------------------------------------------
@@ -68,6 +112,8 @@ sweep() {
     put swept "${left_over#.work/}"
   done
   rm -f .work/new.* .work/stale.*
+  rm -rf .work/tmp.??????
+  (sweep_temporary) # it may go elsewhere
 }
 
 # make_work: this run's folder, once it has the lock
@@ -87,7 +133,6 @@ expect_work() {
 # however many files there are.
 list_backups() {
   [ -n "$directory" ] || return 0
-  for tool in xargs awk; do have $tool || fail E_TOOL_MISSING $tool; done
   {
     list_files
     echo "status $?"
@@ -104,7 +149,7 @@ list_files() {
 
 # What is told of the lines of `ls -ln`: all of them, and the texts of the manifests, the newest first. Those that do not fit into the
 # first 16 MiB come without their long lists, which nothing but a restore or a proof of that backup needs, and put_manifest tells
-# then; what goes beyond 64 MiB is not told at all. A manifest has 12 MiB at most (MAX_READ of manifest.ts).
+# then; what goes beyond 64 MiB is not told at all. A manifest has 12 MiB at most (MAX_READ_BYTES of manifest-fields.ts).
 # shellcheck disable=SC2016 # awk's variables
 catalogue_awk='
 BEGIN { lines = 0; count = 0; sent = 0; ended = 1 }
@@ -122,16 +167,17 @@ END {
   if (count > 0) print mark " set untold " count
 }
 # As we write manifests, a list begins and ends in lines of its own.
-function tell(name, briefly, line, first, end) {
+function tell(name, briefly, line, first, end, last) {
   print mark " begin manifest " name
   for (first = 1; (getline line < name) > 0; first = 0) {
     if (first) briefly = briefly && line == "{"
-    if (end != "" && line != end && line != end ",") continue
+    if (end != "" && line != end && line != last) continue
     end = ""
     if (briefly && first) line = "{ \"shortened\": true,"
     if (briefly && line ~ /^(  "recovery"|    "(tables|properties|roles)"): \[$/) {
       end = line
       sub(/".*/, "]", end)
+      last = end ","
     }
     print line
     sent += length(line) + 1
@@ -151,7 +197,7 @@ put_manifest() {
 # put_text FILE TEXT: through the work folder, synced, and renamed over what is there
 put_text() {
   [ ! -d "$1" ] || return 1 # mv would put it inside
-  { printf '%s' "$2" >".work/new.$$" && sync_file ".work/new.$$" && mv -f ".work/new.$$" "$1"; } 2>/dev/null && return
+  { raw "$2" >".work/new.$$" && sync_file ".work/new.$$" && mv -f ".work/new.$$" "$1"; } 2>/dev/null && return
   rm -f ".work/new.$$"
   return 1
 }
@@ -170,7 +216,7 @@ publish() {
   done
   hold
   if {
-    printf '%s\n' "$id" >"$work/publishing" && printf '%s  %s\n' "$2" "$1" >"$work/sidecar" && printf '%s' "$3" >"$work/manifest" &&
+    printf '%s\n' "$id" >"$work/publishing" && printf '%s  %s\n' "$2" "$1" >"$work/sidecar" && raw "$3" >"$work/manifest" &&
       sync_file "$work/sidecar" && sync_file "$work/manifest" &&
       mv "$work/payload" "$1" && mv "$work/sidecar" "$1.sha256" && sync_file . &&
       mv "$work/manifest" "$id.json" && sync_file .
@@ -188,14 +234,14 @@ publish() {
 # takes few processes, and a kill leaves few payloads without a manifest.
 remove_units() {
   all=0 units=0 some=''
-  for file; do
-    [ "$file" != -- ] || units=$((units + 1))
+  for going_file; do
+    [ "$going_file" != -- ] || units=$((units + 1))
     if [ $units -gt 40 ]; then
       # shellcheck disable=SC2086 # our names hold no blanks
       remove_some $some
       units=1 some=''
     fi
-    some="$some $file"
+    some="$some $going_file"
   done
   # shellcheck disable=SC2086
   remove_some $some
@@ -292,7 +338,7 @@ look_locked() {
 absolute() {
   case $1 in
     /*) printf '%s\n' "$1" ;;
-    *) printf '%s\n' "${HOME:?}/$1" ;;
+    *) printf '%s\n' "$HOME/$1" ;;
   esac
 }
 
@@ -312,10 +358,42 @@ change() {
 # hash_file FILE: of an existing backup
 hash_file() {
   if [ -L "$1" ] || [ ! -f "$1" ]; then fail E_CHECKSUM "$directory/$1 is not there"; fi
-  sum=$(mktemp "${TMPDIR:-/tmp}/db-backup.XXXXXX") || fail E_NOSPACE "no temporary file"
-  # shellcheck disable=SC2034 # removed by end_job
-  tmp=$sum
-  run sha256sum "./$1" >"$sum" || fail E_CHECKSUM "$directory/$1 could not be read"
-  read -r sha256 _ <"$sum"
+  small_folder
+  run sha256sum "./$1" >"$tmp/sum" || fail E_CHECKSUM "$directory/$1 could not be read"
+  read -r sha256 _ <"$tmp/sum"
   put sha256 "$sha256"
+}
+
+# write_manifest FILE TEXT: another text for a manifest, or one for a payload that has lost its own, while the lock is held
+write_manifest() { put_text "$1" "$2" || failed E_PERM "can not write $directory/$1"; }
+
+# prove_payload PAYLOAD COMPRESSION: of a backup that has lost its manifest, whether it is what the checksum beside it says, and how many
+# bytes it unpacks to. What speaks against it is told as `unproven`; it is no failure.
+prove_payload() {
+  compressor=$2
+  for file in "$1" "$1.sha256"; do
+    if [ -L "$file" ] || [ ! -f "$file" ]; then unproven "$file is not there, or is no regular file"; fi
+  done
+  small_folder
+  run sha256sum <"$1" >"$tmp/sum" 2>"$tmp/error" || unproven "$1 could not be read: $(cat "$tmp/error")"
+  read -r sha256 _ <"$tmp/sum"
+  [ "$(dd if="$1.sha256" bs=512 count=1 2>/dev/null)" = "$sha256  $1" ] || unproven "$1.sha256 says something else than its bytes"
+  [ "$compressor" = none ] || have "$compressor" || unproven "the host has no $compressor to unpack it"
+  mkfifo "$tmp/plain" || failed E_PERM "mkfifo failed in $tmp"
+  hold
+  wc -c <"$tmp/plain" >"$tmp/count" 2>/dev/null 3>&- 9>&- & counting=$! && started $counting
+  release
+  run decompress <"$1" >"$tmp/plain" 2>"$tmp/error" || unproven "$1 can not be unpacked: $(cat "$tmp/error")"
+  wait $counting
+  # shellcheck disable=SC2034 # read in session.sh
+  stages=''
+  put proven_bytes "$(size_of "./$1")"
+  put proven_plain_bytes "$(($(cat "$tmp/count")))"
+  put proven_sha256 "$sha256"
+}
+
+# unproven WHY: ends the job, which has done what it was asked for
+unproven() {
+  put unproven "$1"
+  exit 0
 }

@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # A file of the backup directory, for the runner, on stdout: in a shell of its own, beside the session. `command`, since functions
 # come in from bash login shells through the environment.
+set +aefmuvxC # whatever SHELLOPTS says
 
 # send_file MARK DIRECTORY FILE: between two lines that begin with MARK, whatever a login script printed before; the last one has
 # always the same length

@@ -55,7 +55,7 @@ reach_elsewhere() {
 
 # send_program FUNCTION ARGS...: what the shell there reads
 send_program() {
-  printf '{\nmark=%s\nprogram=%s\nsqlite_python=%s\n' "$mark" "$(quote "$program")" "$(quote "$sqlite_python")"
+  raw "{${newline}mark=$mark${newline}program=$(quote "$program")${newline}sqlite_python=$(quote "$sqlite_python")$newline"
   # shellcheck disable=SC2016 # it is that shell that expands it
   printf 'eval "$program"\ninside=%s\nalone' "${container:+1}"
   for word; do
@@ -65,14 +65,14 @@ send_program() {
 }
 
 # quote TEXT: one word of POSIX sh
-quote() { printf '%s\n' "$1" | sed "s/'/'\\\\''/g; 1s/^/'/; \$s/\$/'/"; }
+quote() { raw "$1$newline" | sed "s/'/'\\\\''/g; 1s/^/'/; \$s/\$/'/"; }
 
 # alone FUNCTION ARGS...: in the shell there; its stdin only says that the run is still there
 alone() {
   events=2
   exec 8<&0 </dev/null
   trap 'end_alone $?' EXIT
-  trap 'exit 143' HUP INT TERM PIPE
+  trap stop_here HUP INT TERM PIPE
   (
     trap - EXIT HUP INT TERM PIPE
     exec >/dev/null 2>&1
@@ -100,7 +100,7 @@ end_alone() {
 passing_on() {
   otherwise=$1 doing=$2
   shift 2
-  (own && "$@") >"$work/look"
+  (own "$@") >"$work/look"
   status=$?
   cat "$work/look"
   case $status in
@@ -113,6 +113,9 @@ passing_on() {
 # passed_on NAME: a fact of what was last passed on
 passed_on() { sed -n "s/^$mark set $1 //p" "$work/look"; }
 
+# need_number WHAT TEXT: of what others have said, before anybody calculates with it: bash carries out what is in a subscript there
+need_number() { case $2 in '' | *[!0-9]*) fail E_INTERNAL "$1 is no number" ;; esac }
+
 # feed FILE FUNCTION ARGS...: runs the function elsewhere, which says on stdout in which folder it reads a fifo called
 # archive, and writes the file there, decompressed. Fails as the function does.
 feed() {
@@ -120,7 +123,7 @@ feed() {
   shift
   fifos said
   hold
-  (own && events=3 && elsewhere "$@") 3>&1 >"$work/said" &
+  (events=3 && own elsewhere "$@") 3>&1 >"$work/said" &
   reader=$! && started $reader
   head -n 1 <"$work/said" >"$work/place" &
   asked=$! && started $asked
@@ -179,7 +182,7 @@ enter_place() {
   sweep_temporary
   check_temporary "$place" "$1"
   tmp=$(mktemp -d "$place/db-backup.XXXXXX") || fail E_PERM "no temporary folder for $(id -un)"
-  echo $$ >"$tmp/session"
+  process_of $$ >"$tmp/session"
   cd "$tmp" || fail E_PERM "$tmp can not be entered"
   # shellcheck disable=SC2034 # read by note
   work=. notes=$tmp
@@ -194,26 +197,61 @@ check_temporary() {
   check_space "$1" "$2"
 }
 
-# sweep_temporary: what killed runs left; their session's process is gone. Sets place, where temporary folders go.
+# sweep_temporary: what killed runs left; their session's process is gone. Then as choose_place.
 sweep_temporary() {
-  choose_place
-  for left_over in "$place"/db-backup.??????; do
-    if [ ! -O "$left_over" ] || [ -L "$left_over" ] || [ ! -f "$left_over/session" ]; then continue; fi
-    alive "$(cat "$left_over/session")" || clear_temporary "$left_over"
+  for place in "${TMPDIR:-}" /var/tmp /tmp; do
+    case $place in /*) ;; *) continue ;; esac
+    for left_over in "$place"/db-backup.??????; do
+      if [ ! -O "$left_over" ] || [ -L "$left_over" ]; then continue; fi
+      if [ -f "$left_over/session" ]; then
+        read -r whose <"$left_over/session" || whose=''
+        if [ "$whose" = "$(process_of "${whose%% *}")" ] && alive "${whose%% *}"; then continue; fi
+      elif [ -z "$(find "$left_over" -prune -mtime +0 2>/dev/null)" ]; then
+        continue # perhaps it was made in this very moment
+      fi
+      clear_temporary "$left_over"
+    done
   done
+  choose_place
 }
 
 # make_temporary: sets temporary, a folder in place that says whose it is
 make_temporary() {
   temporary=$(mktemp -d "$place/db-backup.XXXXXX") || fail E_NOSPACE "no temporary folder in $place"
-  echo $$ >"$temporary/session"
+  process_of $$ >"$temporary/session"
 }
 
-# choose_place: where temporary folders are that may get large
+# choose_place: where temporary folders are that may get large; not /tmp for want of room elsewhere, which may be memory
 choose_place() {
   for place in "${TMPDIR:-}" /var/tmp /tmp; do
     case $place in /*) if [ -d "$place" ] && [ -w "$place" ]; then break; fi ;; esac
   done
+}
+
+# small_folder: sets tmp, a folder for pipes and for what tools say: in the work folder of the backup directory, which the next run
+# sweeps; where nothing is written there, or there is no room, in one of those for temporary files
+small_folder() {
+  if [ -n "$shelf" ] && tmp=$(mktemp -d "$shelf/tmp.XXXXXX" 2>/dev/null) && has_some_room; then return; fi
+  (sweep_temporary)
+  for place in "${TMPDIR:-}" /var/tmp /tmp; do
+    case $place in /*) ;; *) continue ;; esac
+    tmp=$(mktemp -d "$place/db-backup.XXXXXX" 2>/dev/null) || continue
+    # where there is no room for a word it is gone already, or goes
+    if has_some_room && { process_of $$ >"$tmp/session"; } 2>/dev/null; then return; fi
+    rm -rf "$tmp"
+  done
+  tmp=''
+  fail E_NOSPACE "there is no temporary folder with room for 64 KiB, neither in TMPDIR (${TMPDIR:-not set}) nor in /var/tmp or /tmp"
+}
+
+# has_some_room: in tmp, which is gone otherwise
+has_some_room() {
+  dd if=/dev/zero of="$tmp/room" bs=65536 count=1 2>/dev/null
+  size=$(size_of "$tmp/room")
+  rm -f "$tmp/room"
+  [ "$size" != 65536 ] || return 0
+  rm -rf "$tmp"
+  return 1
 }
 
 # clear_temporary FOLDER: with whoever still works in it; not in a container, where that is an orphan of process 1 (end_alone)

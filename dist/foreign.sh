@@ -52,7 +52,7 @@ compare_sums() {
     while read -r told of || [ -n "$told" ]; do
       if [ "$told" = SHA256 ]; then
         told=${of##* = } of=${of% = *}
-        of=${of#(} of=${of%)}
+        of=${of#"("} of=${of%")"}
       fi
       of=${of#\*}
       case ${#told}:$told in 64:*[!0-9A-Fa-f]*) continue ;; 64:*) ;; *) continue ;; esac

@@ -48,8 +48,17 @@ SELECT format('DROP %s IF EXISTS %s CASCADE', upper(i.type), i.identity) FROM (
   UNION ALL SELECT 'pg_ts_dict'::regclass, oid, dictnamespace, dictowner FROM pg_ts_dict
 ) o JOIN pg_namespace n ON n.oid = o.namespace, pg_identify_object(o.class, o.oid, 0) i
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND pg_has_role(o.owner, 'USAGE')
-AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = o.class AND d.objid = o.oid AND d.deptype IN ('e', 'i', 'a', 'P', 'S')) \\gexec
+-- of columns (objsubid) apart: those of a partition key depend on the very table
+AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = o.class AND d.objid = o.oid AND d.objsubid = 0 AND d.deptype IN ('e', 'i', 'a', 'P', 'S')) \\gexec
 SELECT lo_unlink(oid) FROM pg_largeobject_metadata WHERE pg_has_role(lomowner, 'USAGE');
+DO \$do\$
+DECLARE
+  remaining text;
+BEGIN
+  SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ') INTO remaining
+  $user_relations AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND pg_has_role(c.relowner, 'USAGE');
+  IF remaining IS NOT NULL THEN RAISE EXCEPTION 'what is in the database could not be removed before the restore: %', left(remaining, 500); END IF;
+END \$do\$;
 \\o
 SELECT 'xact ' || txid_current();
 \\o /dev/null
@@ -80,6 +89,13 @@ BEGIN
     EXECUTE format('SELECT count(*) FROM ONLY %s', t.oid::regclass) INTO found;
     IF found <> t.rows THEN RAISE EXCEPTION 'what was restored is not what the manifest says: % has % rows, not %', t.name, found, t.rows; END IF;
   END LOOP;
+  -- one without rows may be of a table whose data was left out
+  FOR t IN SELECT n.nspname || '.' || c.relname AS name, c.oid $user_relations AND c.relkind = 'r' AND pg_has_role(c.relowner, 'USAGE')
+    AND '$expects_all' <> '' AND n.nspname || '.' || c.relname NOT IN (SELECT name FROM pg_temp.db_backup_told)
+  LOOP
+    EXECUTE format('SELECT count(*) FROM (SELECT FROM ONLY %s LIMIT 1) one', t.oid::regclass) INTO found;
+    IF found > 0 THEN RAISE EXCEPTION 'what was restored is not what the manifest says: % is not in it', t.name; END IF;
+  END LOOP;
 END \$do\$;
 \\o counts
 $(rows_sql)
@@ -97,7 +113,8 @@ replace_in_place() {
   enter_target "$need"
   mkfifo answer raw script end script_end || failed E_PERM "mkfifo failed in $(pwd)"
   server_version=$(run sql -c 'SHOW server_version_num' 2>psql.error) || in_place_failed $?
-  superuser=$(run sql -c "SELECT rolsuper FROM pg_roles WHERE rolname = current_user" 2>psql.error) || in_place_failed $?
+  need_number server_version "$server_version"
+  superuser=$(run ask_sql 'SELECT rolsuper FROM pg_roles WHERE rolname = current_user' 2>psql.error) || in_place_failed $?
   learn_restrict
   case $kind in
     # the sections of the large objects have transactions of their own
@@ -142,7 +159,7 @@ replace_in_place() {
       in_place_failed $status
       ;;
   esac
-  sed -n "s/^rows /$mark restored /p" counts >&"$events"
+  tell_restored
   put in_place 1
   if [ -n "$back" ]; then put state rolled-back; else put state restored; fi
   run sql -c 'ANALYZE' >analyze.said 2>&1 || put note "the statistics of the planner could not be made: $(complaints analyze.said)"
@@ -167,7 +184,11 @@ begin_transaction() {
     release
     wait "$reader"
     read -r _ xact <begun
-    [ -z "$xact" ] || return 0
+    case $xact in
+      '') ;;
+      *[!0-9]*) fail E_RESTORE 'the server named a transaction that is none' ;;
+      *) return 0 ;;
+    esac
     wait "$writer"
     status=$?
     attempts=$((attempts + 1))
@@ -185,7 +206,7 @@ stop_writer() {
   fi
 }
 
-transaction_status() { run sql -c "SELECT coalesce(txid_status($xact), 'unknown')" 2>status.error; }
+transaction_status() { run ask_sql "SELECT coalesce(txid_status($xact), 'unknown')" 2>status.error; }
 
 # in_place_failed STATUS: by what psql said; a lost server, a lock, or the dump
 in_place_failed() {
@@ -217,7 +238,7 @@ what_became() {
   for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     became=$(again transaction_status) || return
     [ "$became" = 'in progress' ] || return 0
-    run sql -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xid = ($xact % 4294967296)::text::xid" >/dev/null 2>&1
+    run ask_sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xid = ($xact % 4294967296)::text::xid" >/dev/null 2>&1
     sleep 0.5 2>/dev/null || sleep 1
   done
 }

@@ -28375,15 +28375,24 @@ module.exports = {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Gt: () => (/* binding */ toCandidates),
+/* harmony export */   To: () => (/* binding */ leftovers),
+/* harmony export */   YP: () => (/* binding */ standingOf),
 /* harmony export */   YW: () => (/* binding */ readCatalogue),
-/* harmony export */   x9: () => (/* binding */ newestVerified)
+/* harmony export */   _g: () => (/* binding */ alarmsIn),
+/* harmony export */   ew: () => (/* binding */ covering),
+/* harmony export */   x9: () => (/* binding */ newestVerified),
+/* harmony export */   yC: () => (/* binding */ wholeOrAll)
 /* harmony export */ });
+/* harmony import */ var _counting_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7278);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
-/* harmony import */ var _identity_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4941);
-/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8718);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1187);
-/* harmony import */ var _retention_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7385);
+/* harmony import */ var _coverage_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3605);
+/* harmony import */ var _identity_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4941);
+/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8718);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1187);
+/* harmony import */ var _retention_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7385);
 /** What lies in a backup directory, read from a listing and the manifests that the host printed. */
+
+
 
 
 
@@ -28399,46 +28408,93 @@ const FILE_TYPES = { d: 'a directory', l: 'a symbolic link', p: 'a fifo', s: 'a 
 function readCatalogue(listing, database, now, place = ON_HOST) {
     const catalogue = { backups: [], orphans: [], unreadable: [], problems: [] };
     let { identity } = database;
+    let areAllOurs = true;
+    /** Where each is to be told. */
+    const told = new Map();
     for (const unit of unitsOf(listing.files, database.name)) {
         for (const file of unit.foreign) {
             const type = FILE_TYPES[file.type] ?? 'not a regular file';
             const why = `${file.name} is ${type}, where a backup has regular files`;
             catalogue.problems.push(`${why}; it was left alone`);
-            if (!unit.regular.has((0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .manifestFile */ .YE)(unit.id))) {
+            if (!unit.regular.has((0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE)(unit.id))) {
                 catalogue.unreadable.push({ id: unit.id, createdAt: unit.createdAt, why });
             }
         }
-        if (unit.regular.has((0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .manifestFile */ .YE)(unit.id))) {
+        if (unit.regular.has((0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE)(unit.id))) {
             const found = readBackup(unit, listing, identity, now, place, catalogue);
+            areAllOurs &&= found !== OTHER;
             // Nobody has asked the server which one it is: it is that of the newest backup.
-            if (found !== null && identity !== null && 'database' in identity && identity.systemIdentifier === null) {
+            if (found !== null &&
+                found !== OTHER &&
+                identity !== null &&
+                'database' in identity &&
+                identity.systemIdentifier === null) {
                 identity = found;
             }
         }
-        else
-            readOrphan(unit, now, place, catalogue);
+        else {
+            const orphan = readOrphan(unit, now, place, catalogue);
+            if (orphan !== null)
+                told.set(orphan, catalogue.problems.push('') - 1);
+        }
     }
+    // of two databases by one name nobody can tell whose it is
+    if (!areAllOurs || identity === null)
+        for (const orphan of catalogue.orphans)
+            orphan.payload = null;
+    for (const [orphan, at] of told)
+        catalogue.problems[at] = problemOf(orphan, place);
     return catalogue;
 }
-/** The backups as retention sees them, in the same order. */
-function toCandidates(backups) {
+/** The backups as retention sees them, in the same order. `keep`: the field with the rules of that place. */
+function toCandidates(backups, keep = 'keep') {
     return backups.map(({ id, createdAt, manifest, state, detail }) => ({
         id,
         createdAt,
         verified: state === 'ok',
+        ...(state === 'suspect' ? { suspect: true } : {}),
+        ...((manifest.coverage ?? null) === null ? {} : { partial: (0,_coverage_js__WEBPACK_IMPORTED_MODULE_1__/* .showCoverage */ .UQ)(manifest.coverage ?? null) }),
         ...(state === 'ok' ? {} : { why: state === 'damaged' ? `damaged: ${detail}` : (detail ?? state) }),
+        ...(manifest[keep] === undefined ? {} : { madeUnder: manifest[keep] }),
         pinned: manifest.pinned?.reason ?? null,
         safety: manifest.reason === 'safety',
     }));
 }
+/** What a backup that is whole and verified counts for. */
+function standingOf({ state, suspicion, }) {
+    return state === 'suspect'
+        ? { state, detail: suspicion?.why ?? 'it tripped a limit' }
+        : { state: 'ok', detail: null };
+}
+/** Those that have all that is wanted: whole ones, and of a partial coverage those of the same. */
+function covering(backups, wanted) {
+    return backups.filter(({ manifest }) => (0,_coverage_js__WEBPACK_IMPORTED_MODULE_1__/* .covers */ .hU)(manifest.coverage ?? null, wanted));
+}
+/** Whole ones; all of them where none is whole: then that is all that there is to look at. */
+function wholeOrAll(backups) {
+    const whole = covering(backups, null);
+    return whole.some(({ state }) => state === 'ok') ? whole : backups;
+}
+/** Suspect backups that are newer than every good one: an alarm that nobody has answered. Newest first. */
+function alarmsIn(backups) {
+    const sorted = backups.filter(({ manifest }) => manifest.reason !== 'safety').sort(_retention_js__WEBPACK_IMPORTED_MODULE_4__/* .newestFirst */ .ll);
+    const good = sorted.findIndex(({ state }) => state === 'ok');
+    return sorted.slice(0, good === -1 ? undefined : good).filter(({ state }) => state === 'suspect');
+}
+/** What has no manifest and nothing in it, as retention sees it. The others are no backups, and are not for it to decide. */
+function leftovers(orphans) {
+    return orphans
+        .filter(({ sweepable }) => sweepable)
+        .map(({ id, createdAt }) => ({ id, createdAt, verified: false, leftover: true, pinned: null, safety: false }));
+}
 /** The newest backup that can be relied on; a safety backup is one like any other. */
 function newestVerified(backups) {
-    return backups.filter(({ state }) => state === 'ok').sort(_retention_js__WEBPACK_IMPORTED_MODULE_3__/* .newestFirst */ .ll)[0] ?? null;
+    return backups.filter(({ state }) => state === 'ok').sort(_retention_js__WEBPACK_IMPORTED_MODULE_4__/* .newestFirst */ .ll)[0] ?? null;
 }
 function unitsOf(files, name) {
     const units = new Map();
     for (const file of files) {
-        const parsed = (0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .parseFileName */ .Px)(file.name);
+        const parsed = (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .parseFileName */ .Px)(file.name);
         if (parsed === null || parsed.name !== name)
             continue;
         const { id, createdAt, part } = parsed;
@@ -28449,12 +28505,14 @@ function unitsOf(files, name) {
         else
             unit.foreign.push(file);
     }
-    return [...units.values()].sort(_retention_js__WEBPACK_IMPORTED_MODULE_3__/* .newestFirst */ .ll);
+    return [...units.values()].sort(_retention_js__WEBPACK_IMPORTED_MODULE_4__/* .newestFirst */ .ll);
 }
+/** In the place of an identity: the backup is of another database. */
+const OTHER = 'other';
 /** Returns the identity of the backup when it is of this database. */
 function readBackup(unit, listing, identity, now, place, { backups, unreadable, problems }) {
     const { id, createdAt } = unit;
-    const file = (0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .manifestFile */ .YE)(id);
+    const file = (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE)(id);
     const text = listing.manifests.get(file);
     if (text === undefined) {
         problems.push(`${file} could not be read; this backup is never counted and never deleted`);
@@ -28463,7 +28521,7 @@ function readBackup(unit, listing, identity, now, place, { backups, unreadable, 
     }
     let manifest;
     try {
-        manifest = (0,_manifest_js__WEBPACK_IMPORTED_MODULE_1__/* .parseManifest */ .Ng)(text, id);
+        manifest = (0,_manifest_js__WEBPACK_IMPORTED_MODULE_2__/* .parseManifest */ .Ng)(text, id);
     }
     catch (error) {
         if (!(error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj))
@@ -28472,18 +28530,18 @@ function readBackup(unit, listing, identity, now, place, { backups, unreadable, 
         unreadable.push({ id, createdAt, why: error.message });
         return null;
     }
-    if (identity !== null && !(0,_identity_js__WEBPACK_IMPORTED_MODULE_4__/* .sameDatabase */ .K)(manifest.identity, identity)) {
-        const other = (0,_identity_js__WEBPACK_IMPORTED_MODULE_4__/* .showIdentity */ .g)(manifest.identity);
+    if (identity !== null && !(0,_identity_js__WEBPACK_IMPORTED_MODULE_5__/* .sameDatabase */ .K)(manifest.identity, identity)) {
+        const other = (0,_identity_js__WEBPACK_IMPORTED_MODULE_5__/* .showIdentity */ .g)(manifest.identity);
         problems.push(`${id} belongs to another database, ${other}; here it is never counted and never deleted`);
-        return null;
+        return OTHER;
     }
-    const checksum = (0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .checksumFile */ .uu)(manifest.file);
+    const checksum = (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .checksumFile */ .uu)(manifest.file);
     const files = [file, manifest.file, checksum].filter((name) => unit.regular.has(name));
     const damage = damageOf(unit, manifest);
     if (damage !== null) {
         problems.push(`${id} is damaged: ${damage}; it was kept and does not count as a backup`);
     }
-    const future = (0,_retention_js__WEBPACK_IMPORTED_MODULE_3__/* .isFuture */ .GJ)(createdAt, now);
+    const future = (0,_retention_js__WEBPACK_IMPORTED_MODULE_4__/* .isFuture */ .GJ)(createdAt, now);
     if (future) {
         problems.push(`${id} is dated in the future; it was kept and does not count until then. Check the clocks`);
     }
@@ -28500,7 +28558,7 @@ function readBackup(unit, listing, identity, now, place, { backups, unreadable, 
             ? { state: 'future', detail: 'dated in the future' }
             : manifest.verified.level === 'none'
                 ? { state: 'unverified', detail: 'not verified' }
-                : { state: 'ok', detail: null };
+                : standingOf(manifest);
     backups.push({ id, createdAt, manifest, ...judged, files });
     return manifest.identity;
 }
@@ -28513,26 +28571,46 @@ function damageOf(unit, manifest) {
         return `${manifest.file} is empty`;
     if (payload.bytes === manifest.bytes)
         return null;
-    return `${manifest.file} has ${payload.bytes} bytes, the manifest says ${manifest.bytes}`;
+    return `${manifest.file} has ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_6__/* .plural */ .L)(payload.bytes, 'byte')}, the manifest says ${manifest.bytes}`;
 }
-function readOrphan(unit, now, place, { orphans, unreadable, problems }) {
+function readOrphan(unit, now, place, { orphans, unreadable }) {
     // Next to a link or a directory of ours somebody has been at work; those files are not for us to sweep.
     if (unit.regular.size === 0 || unit.foreign.length > 0)
-        return;
+        return null;
     const { id, createdAt } = unit;
     const order = { manifest: 0, payload: 1, checksum: 2 };
     const files = [...unit.regular]
         .sort(([a, { part: partA }], [b, { part: partB }]) => order[partA] - order[partB] || (a < b ? -1 : 1))
         .map(([name]) => name);
-    const sweepable = place.rotates && createdAt.getTime() < now.getTime() - SWEEP_AFTER_MS;
-    orphans.push({ id, createdAt, files, sweepable });
+    const payloads = [...unit.regular].filter(([, { part, bytes }]) => part === 'payload' && bytes > 0);
+    const isOld = createdAt.getTime() < now.getTime() - SWEEP_AFTER_MS;
+    const sweepable = place.rotates && payloads.length === 0 && isOld;
+    const payload = (0,_retention_js__WEBPACK_IMPORTED_MODULE_4__/* .isFuture */ .GJ)(createdAt, now) ? null : adoptable(unit, place);
+    const orphan = { id, createdAt, files, sweepable, payload };
+    orphans.push(orphan);
     unreadable.push({ id, createdAt, why: `${files.join(' and ')}: the manifest is missing` });
+    return orphan;
+}
+/** The payload of a unit that lacks nothing but its manifest. What is encrypted tells nothing of itself. */
+function adoptable({ regular }, place) {
+    const [payload] = [...regular].find(([, { part }]) => part === 'payload') ?? [];
+    if (payload === undefined || !place.checksums || regular.size !== 2)
+        return null;
+    const isSealed = (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .parseFileName */ .Px)(payload)?.encryption !== undefined;
+    return !isSealed && regular.has((0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .checksumFile */ .uu)(payload)) && regular.get(payload)?.bytes !== 0 ? payload : null;
+}
+function problemOf({ id, files, sweepable, payload }, place) {
+    const hasPayload = files.some((file) => (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .parseFileName */ .Px)(file)?.part === 'payload');
     const fate = sweepable
-        ? 'older than a day, so the next rotation sweeps it'
-        : place.rotates
-            ? 'swept once it is older than a day'
-            : 'it was left alone';
-    problems.push(`${files.join(' and ')}: no manifest, so this is not a backup; ${fate}`);
+        ? 'there is nothing in it, and the next rotation sweeps it'
+        : payload !== null
+            ? 'it is kept, and the next backup or prune adopts it when its bytes are those of the checksum beside it'
+            : hasPayload
+                ? `it is kept, since it may be a good one; \`command: delete\` with \`backup: ${id}\` deletes it`
+                : place.rotates
+                    ? 'swept once it is older than a day'
+                    : 'it was left alone';
+    return `${files.join(' and ')}: no manifest, so this is not a backup; ${fate}`;
 }
 
 
@@ -28545,11 +28623,14 @@ function readOrphan(unit, now, place, { orphans, unreadable, problems }) {
 /* harmony export */   AR: () => (/* binding */ contradicting),
 /* harmony export */   GS: () => (/* binding */ placed),
 /* harmony export */   Ox: () => (/* binding */ copyCandidates),
+/* harmony export */   gW: () => (/* binding */ asJudgedSince),
 /* harmony export */   xp: () => (/* binding */ isFromElsewhere)
 /* harmony export */ });
 /* harmony import */ var _catalogue_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3718);
-/* harmony import */ var _retention_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7385);
+/* harmony import */ var _history_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9823);
+/* harmony import */ var _retention_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7385);
 /** Backups that are in two places: on the host, and as copies in an S3 store. */
+
 
 
 /** Every backup once, newest first. */
@@ -28560,12 +28641,39 @@ function placed(onHost, copies) {
         if (copy === undefined)
             return { backup, from: 'host', places: ['host'] };
         byId.delete(backup.id);
-        const isBetter = backup.state !== 'ok' && copy.state === 'ok';
+        const isBetter = !['ok', 'suspect'].includes(backup.state) && copy.state === 'ok';
         return { ...(isBetter ? { backup: copy, from: 's3' } : { backup, from: 'host' }), places: ['host', 's3'] };
     });
     for (const backup of byId.values())
         found.push({ backup, from: 's3', places: ['s3'] });
-    return found.sort((a, b) => (0,_retention_js__WEBPACK_IMPORTED_MODULE_1__/* .newestFirst */ .ll)(a.backup, b.backup));
+    return found.sort((a, b) => (0,_retention_js__WEBPACK_IMPORTED_MODULE_2__/* .newestFirst */ .ll)(a.backup, b.backup));
+}
+/**
+ * The copies with what became of them since. The manifest of a copy is never written again, so whether it is suspect, and was accepted, is
+ * what the host says; where the host does not have that backup any more, what later backups say.
+ */
+function asJudgedSince(copies, onHost) {
+    const hosts = new Map(onHost.map(({ id, manifest }) => [id, manifest]));
+    const accepted = new Set((0,_history_js__WEBPACK_IMPORTED_MODULE_1__/* .acceptedIn */ .Le)([...onHost, ...copies]));
+    return copies.map((copy) => {
+        if (!['ok', 'suspect'].includes(copy.state))
+            return copy;
+        const word = hosts.get(copy.id);
+        const manifest = word !== undefined
+            ? withStanding(copy.manifest, word)
+            : accepted.has(copy.id)
+                ? { ...copy.manifest, state: 'ok', accepted: { by: 'command: accept', at: copy.manifest.createdAt } }
+                : copy.manifest;
+        return { ...copy, manifest, ...(0,_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .standingOf */ .YP)(manifest) };
+    });
+}
+function withStanding(manifest, { state, suspicion, accepted }) {
+    return {
+        ...manifest,
+        ...(state === undefined ? {} : { state }),
+        ...(suspicion === undefined ? {} : { suspicion }),
+        ...(accepted === undefined ? {} : { accepted }),
+    };
 }
 /** Ids of the backups of which the copy is not of the same bytes, by what the two manifests say. */
 function contradicting(onHost, copies) {
@@ -28584,7 +28692,7 @@ function copyCandidates(copies, onHost, here) {
         ...onHost.unreadable.map(({ id }) => [id, 'perhaps: its manifest on the host can not be read']),
         ...onHost.backups.map(({ id, manifest }) => [id, manifest.pinned?.reason ?? null]),
     ]);
-    return (0,_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .toCandidates */ .Gt)(copies).map((candidate, at) => {
+    return (0,_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .toCandidates */ .Gt)(copies, 's3Keep').map((candidate, at) => {
         const manifest = copies[at]?.manifest;
         const pinned = candidate.pinned ?? pins.get(candidate.id) ?? null;
         if (manifest === undefined || !isFromElsewhere(manifest, here))
@@ -28598,6 +28706,100 @@ function isFromElsewhere(manifest, here) {
         return false;
     const [one, other] = [manifest.identity, here.identity].map((identity) => 'database' in identity ? identity.systemIdentifier : null);
     return one === null || one !== other;
+}
+
+
+/***/ }),
+
+/***/ 3605:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   UQ: () => (/* binding */ showCoverage),
+/* harmony export */   _5: () => (/* binding */ coverageOf),
+/* harmony export */   hU: () => (/* binding */ covers),
+/* harmony export */   s9: () => (/* binding */ UNKNOWN_COVERAGE)
+/* harmony export */ });
+const UNKNOWN_COVERAGE = { excludeTable: [], excludeTableData: [], schema: [], unknown: true };
+/** In an order of its own, so that the same patterns are the same coverage however they were given. */
+function coverageOf({ excludeTable, excludeTableData, schema }) {
+    const coverage = {
+        excludeTable: sorted(excludeTable),
+        excludeTableData: sorted(excludeTableData),
+        schema: sorted(schema),
+    };
+    return Object.values(coverage).every((patterns) => patterns.length === 0) ? null : coverage;
+}
+/** Whether a backup of this coverage has all that is wanted: a whole one has, a partial one only when it was made in the same way. */
+function covers(one, wanted) {
+    return one === null || (wanted !== null && showCoverage(one) === showCoverage(wanted));
+}
+/** `without the table "a"; only the schema "b"`; two coverages that differ are never shown alike. Empty for a whole one. */
+function showCoverage(coverage) {
+    if (coverage === null)
+        return '';
+    if (coverage.unknown)
+        return 'of which nobody knows what they cover';
+    const { excludeTable, excludeTableData, schema } = coverage;
+    return [
+        named('without the table', excludeTable),
+        named('without the data of', excludeTableData),
+        named('only the schema', schema),
+    ]
+        .filter((part) => part !== '')
+        .join('; ');
+}
+const named = (what, patterns) => patterns.length === 0 ? '' : `${what} ${patterns.map((pattern) => JSON.stringify(pattern)).join(', ')}`;
+const sorted = (patterns) => [...new Set(patterns)].sort();
+
+
+/***/ }),
+
+/***/ 9823:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   H2: () => (/* binding */ historySince),
+/* harmony export */   Le: () => (/* binding */ acceptedIn),
+/* harmony export */   om: () => (/* binding */ historyOf)
+/* harmony export */ });
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1187);
+/* harmony import */ var _retention_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7385);
+
+
+/**
+ * The good backups against which a new one is held, newest first, back to the one with which the history begins anew. A safety backup
+ * is the state that somebody wanted to leave, and tells nothing of how the database should be.
+ */
+function historyOf(backups) {
+    const good = backups.filter((backup) => backup.state === 'ok' && tellsSizes(backup)).sort(_retention_js__WEBPACK_IMPORTED_MODULE_1__/* .newestFirst */ .ll);
+    const begin = historySince(good);
+    return begin === null ? good : good.filter(({ createdAt }) => createdAt >= begin);
+}
+/** A dump of PostgreSQL alone does not tell how large the database was. */
+function tellsSizes({ manifest: { reason, engine, adopted } }) {
+    return reason !== 'safety' && !(engine === 'postgres' && adopted);
+}
+/** When the history of these begins, or null: with all that there is. */
+function historySince(backups) {
+    const times = backups.flatMap(({ createdAt, manifest: { accepted, historySince } }) => {
+        if (accepted !== undefined && accepted !== null)
+            return createdAt.getTime();
+        // what a backup says of a time after its own is nothing that it could know
+        return historySince ? Math.min(Date.parse(historySince), createdAt.getTime()) : [];
+    });
+    return times.length === 0 ? null : new Date(Math.max(...times));
+}
+/** More are not carried on: a person accepts few. */
+const MOST_ACCEPTED = 100;
+/** The suspect backups that somebody has accepted, as far as these know of them: the newest of them, newest first. */
+function acceptedIn(backups) {
+    const ids = backups.flatMap(({ id, manifest }) => [
+        ...(manifest.accepts ?? []),
+        ...((manifest.accepted ?? null) !== null && (manifest.suspicion ?? null) !== null ? [id] : []),
+    ]);
+    const time = (id) => (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .parseId */ .Fg)(id)?.createdAt.getTime() ?? 0;
+    return [...new Set(ids)].sort((a, b) => time(b) - time(a) || (a < b ? -1 : 1)).slice(0, MOST_ACCEPTED);
 }
 
 
@@ -28636,6 +28838,7 @@ function showIdentity(identity) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   C8: () => (/* binding */ Fields),
 /* harmony export */   bh: () => (/* binding */ LIST_LIMIT),
+/* harmony export */   by: () => (/* binding */ LINE_LIMIT),
 /* harmony export */   qT: () => (/* binding */ MAX_READ_BYTES)
 /* harmony export */ });
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
@@ -28643,6 +28846,7 @@ function showIdentity(identity) {
 // The host may write anything into a manifest. These bounds are far above what a real one holds.
 /** The host and the store send as much of one; catalogue_awk of host/programs/directory.sh has it too. */
 const MAX_READ_BYTES = 12 << 20;
+/** Of one text, in characters; what writes a manifest keeps to it as well. */
 const LINE_LIMIT = 16 * 1024;
 const LIST_LIMIT = 100_000;
 const SHOWN_LIMIT = 80;
@@ -28676,6 +28880,10 @@ class Fields {
     names() {
         return Object.keys(this.values);
     }
+    /** Whether it is there at all, for what earlier versions did not write. */
+    has(name) {
+        return Object.hasOwn(this.values, name);
+    }
     /** The document itself, with the fields that nobody asked for. */
     all() {
         return this.values;
@@ -28706,8 +28914,7 @@ class Fields {
         return value;
     }
     textOrNull(name) {
-        if (this.get(name) !== null)
-            this.text(name);
+        return this.get(name) === null ? null : this.text(name);
     }
     matching(name, pattern, rule) {
         if (!pattern.test(this.text(name)))
@@ -28717,6 +28924,7 @@ class Fields {
         const value = this.get(name);
         if (!Number.isSafeInteger(value) || value < 0)
             this.refuse(name, 'a whole number of 0 or more');
+        return value;
     }
     wholeOrNull(name) {
         if (this.get(name) !== null)
@@ -28834,11 +29042,16 @@ const bytesOf = (value) => Buffer.byteLength(JSON.stringify(value, null, 2));
 /* harmony export */   FS: () => (/* binding */ VERIFIED_LEVELS),
 /* harmony export */   MZ: () => (/* binding */ serializeManifest),
 /* harmony export */   Ng: () => (/* binding */ parseManifest),
+/* harmony export */   gs: () => (/* binding */ isKindOf),
 /* harmony export */   z$: () => (/* binding */ isDamagedCopy)
 /* harmony export */ });
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
-/* harmony import */ var _manifest_fields_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1714);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1187);
+/* harmony import */ var _coverage_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3605);
+/* harmony import */ var _manifest_fields_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1714);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1187);
+/* harmony import */ var _retention_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7385);
+
+
 
 
 
@@ -28846,9 +29059,12 @@ const VERIFIED_LEVELS = ['none', 'checksum', 'content', 'restore'];
 const ENGINES = ['sqlite', 'postgres'];
 const KINDS = { sqlite: ['sqlite', 'tar'], postgres: ['dump', 'tar', 'sql'] };
 const COMPRESSIONS = ['zstd', 'gzip', 'none'];
+const LIMITS = ['shrink-limit', 'growth-limit', 'row-loss-limit'];
 const REASONS = ['manual', 'scheduled', 'deploy', 'safety'];
 /** The files of a damaged SQLite database, byte by byte, as a restore put them aside: not a backup that can be restored. */
 const isDamagedCopy = ({ engine, kind }) => engine === 'sqlite' && kind === 'tar';
+/** Whether a payload of that kind is a backup of such a database that can be restored. */
+const isKindOf = (engine, kind) => KINDS[engine].includes(kind) && !isDamagedCopy({ engine, kind });
 /**
  * Reads a manifest that the host printed, and trusts none of it: type, length and range of each field, and that id, name,
  * file, kind, compression and time agree with each other and with `expectedId` (from the manifest's own file name).
@@ -28856,7 +29072,7 @@ const isDamagedCopy = ({ engine, kind }) => engine === 'sqlite' && kind === 'tar
  * @throws BackupError E_MANIFEST, naming the file and the field.
  */
 function parseManifest(text, expectedId) {
-    const manifest = _manifest_fields_js__WEBPACK_IMPORTED_MODULE_1__/* .Fields */ .C8.parse((0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .manifestFile */ .YE)(expectedId), text);
+    const manifest = _manifest_fields_js__WEBPACK_IMPORTED_MODULE_2__/* .Fields */ .C8.parse((0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE)(expectedId), text);
     checkIdentity(manifest, expectedId);
     checkFacts(manifest);
     checkContent(manifest);
@@ -28875,7 +29091,7 @@ function serializeManifest(manifest) {
     return text;
 }
 function checkIdentity(manifest, expectedId) {
-    const id = (0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .parseId */ .Fg)(expectedId);
+    const id = (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .parseId */ .Fg)(expectedId);
     if (id === null)
         manifest.refuse('id', 'an id of the grammar');
     manifest.oneOf('schema', [1]);
@@ -28884,7 +29100,7 @@ function checkIdentity(manifest, expectedId) {
     const engine = manifest.oneOf('engine', ENGINES);
     const kind = manifest.oneOf('kind', KINDS[engine]);
     const compression = manifest.oneOf('compression', COMPRESSIONS);
-    manifest.oneOf('file', [(0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .payloadFile */ .Fp)(expectedId, kind, compression)]);
+    manifest.oneOf('file', [(0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .payloadFile */ .Fp)(expectedId, kind, compression)]);
     // What a later version sealed or signed can not be read here, nor rewritten without breaking the seal.
     manifest.oneOf('encryption', ['none']);
     manifest.oneOf('mac', [null]);
@@ -28911,7 +29127,7 @@ function checkFacts(manifest) {
     const verified = manifest.object('verified');
     verified.oneOf('level', VERIFIED_LEVELS);
     verified.instant('at');
-    if (verified.names().includes('ms'))
+    if (verified.has('ms'))
         verified.whole('ms');
     const github = manifest.objectOrNull('github');
     for (const name of ['repository', 'sha', 'ref', 'runId', 'runUrl', 'actor', 'event'])
@@ -28919,10 +29135,75 @@ function checkFacts(manifest) {
     const pinned = manifest.objectOrNull('pinned');
     pinned?.text('reason', 1);
     pinned?.instant('at');
+    checkStanding(manifest);
     manifest.oneOf('reason', REASONS);
     const recovery = manifest.list('recovery');
     for (const index of recovery.names())
         recovery.text(index);
+}
+/** What earlier versions did not write is as it was then: good, and whole. */
+function checkStanding(manifest) {
+    if (manifest.has('adopted'))
+        manifest.objectOrNull('adopted')?.instant('at');
+    for (const name of ['keep', 's3Keep'])
+        if (manifest.has(name))
+            checkRules(manifest, name);
+    if (manifest.has('coverage'))
+        checkCoverage(manifest);
+    if (manifest.has('state'))
+        manifest.oneOf('state', ['ok', 'suspect']);
+    if (manifest.has('suspicion')) {
+        const suspicion = manifest.objectOrNull('suspicion');
+        suspicion?.oneOf('limit', LIMITS);
+        suspicion?.text('why', 1);
+    }
+    if (manifest.has('accepted')) {
+        const accepted = manifest.objectOrNull('accepted');
+        accepted?.text('by', 1);
+        accepted?.instant('at');
+    }
+    if (manifest.has('historySince') && manifest.textOrNull('historySince') !== null)
+        manifest.instant('historySince');
+    if (manifest.has('accepts')) {
+        const accepts = manifest.list('accepts');
+        for (const index of accepts.names()) {
+            if ((0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .parseId */ .Fg)(accepts.text(index)) === null)
+                accepts.refuse(index, 'an id of the grammar');
+        }
+    }
+}
+/** As the input `keep` takes them; a rule of a later version is not for this one to judge, and keeps nothing here. */
+function checkRules(manifest, name) {
+    const rules = manifest.object(name);
+    const known = _retention_js__WEBPACK_IMPORTED_MODULE_4__/* .KEEP_RULES */ .Yf.filter((rule) => rules.has(rule));
+    if (rules.names().length === 0)
+        manifest.refuse(name, 'at least one rule');
+    for (const rule of known) {
+        if (rules.whole(rule) < 1)
+            rules.refuse(rule, 'a whole number of 1 or more');
+    }
+}
+/** Written in another order it would be another series. */
+function checkCoverage(manifest) {
+    const coverage = manifest.objectOrNull('coverage');
+    if (coverage === null)
+        return;
+    const read = (name) => {
+        const patterns = coverage.list(name);
+        return patterns.names().map((index) => patterns.text(index, 1));
+    };
+    if (coverage.has('unknown')) {
+        coverage.oneOf('unknown', [true]);
+        return;
+    }
+    const found = {
+        excludeTable: read('excludeTable'),
+        excludeTableData: read('excludeTableData'),
+        schema: read('schema'),
+    };
+    if (JSON.stringify((0,_coverage_js__WEBPACK_IMPORTED_MODULE_1__/* .coverageOf */ ._5)(found)) !== JSON.stringify(found)) {
+        manifest.refuse('coverage', 'patterns in order, at least one');
+    }
 }
 function checkContent(manifest) {
     const content = manifest.objectOrNull('content');
@@ -29070,11 +29351,14 @@ function parseStamp(stamp) {
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
   UG: () => (/* binding */ CLOCK_TOLERANCE_MS),
+  Yf: () => (/* binding */ KEEP_RULES),
   GJ: () => (/* binding */ isFuture),
   ll: () => (/* binding */ newestFirst),
   SA: () => (/* binding */ planRetention)
 });
 
+// EXTERNAL MODULE: ./src/counting.ts
+var counting = __nccwpck_require__(7278);
 ;// CONCATENATED MODULE: ./src/backups/periods.ts
 /** The calendar periods, finest first: the label of the one that holds `date`. All in UTC, so no night has a gap or a double hour. */
 const PERIODS = {
@@ -29096,9 +29380,15 @@ function isoWeek(date) {
 
 ;// CONCATENATED MODULE: ./src/backups/retention.ts
 
+
 /** Clocks of the runner and the host may differ by this much; what is dated later than that is from the future. */
 const CLOCK_TOLERANCE_MS = 15 * 60_000;
 const MIN_DELETE_LIMIT = 10;
+/** Workflows have a handful; a directory may hold whatever somebody puts there. */
+const MOST_RULES = 50;
+const KEEP_RULES = ['last', 'within', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'];
+/** Of the suspect backups that are newer than every good one. */
+const SUSPECTS_KEPT = 3;
 /** Order of backups everywhere: by the manifest's time, never by name or mtime; ties by id. */
 function newestFirst(a, b) {
     return b.createdAt.getTime() - a.createdAt.getTime() || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
@@ -29119,29 +29409,102 @@ function planRetention(candidates, policy, now, held = new Map()) {
     const reasons = new Map(ordered.map(({ id }) => [id, new Set()]));
     const keep = (candidate, reason) => reasons.get(candidate.id)?.add(reason);
     const eligible = [];
+    const suspects = [];
+    const whyNot = new Map();
+    const isGood = ({ verified, safety, createdAt }) => verified && !safety && !isFuture(createdAt, now);
     for (const candidate of ordered) {
+        if (candidate.leftover) {
+            whyNot.set(candidate.id, 'no manifest and no payload: there is nothing in it');
+            continue;
+        }
+        const isSuspect = candidate.suspect === true;
         if (candidate.pinned !== null)
             keep(candidate, `pinned: ${candidate.pinned}`);
         if (candidate.safety)
             keep(candidate, 'safety backup');
-        if (!candidate.verified)
+        if (!candidate.verified && !isSuspect)
             keep(candidate, candidate.why ?? 'not verified');
         if (isFuture(candidate.createdAt, now))
             keep(candidate, 'dated in the future');
         if (reasons.get(candidate.id)?.size === 0)
-            eligible.push(candidate);
+            (isSuspect ? suspects : eligible).push(candidate);
     }
-    applyRules(eligible, policy.rules, keep);
+    const series = seriesOf(ordered).map((name) => {
+        const isOfIt = ({ partial = '' }) => partial === name;
+        const own = eligible.filter(isOfIt);
+        const among = name === '' ? '' : `, among those ${name}`;
+        applyRules(own, policy.rules, (candidate, reason) => keep(candidate, `${reason}${among}`));
+        if (policy.madeUnder !== false) {
+            const left = own.filter(({ id }) => reasons.get(id)?.size === 0);
+            applyOwnRules(own, left, (candidate, reason) => keep(candidate, `${reason}${among}`));
+        }
+        // a whole backup has all that a partial one has
+        const newestGood = ordered.find((one) => isGood(one) && (isOfIt(one) || (one.partial ?? '') === ''));
+        for (const [id, why] of keepSuspects(suspects.filter(isOfIt), newestGood, keep))
+            whyNot.set(id, why);
+        return { name, own };
+    });
     const decisions = ordered.map(({ id }) => {
         const found = [...(reasons.get(id) ?? [])];
         const lock = held.get(id);
         if (found.length === 0 && lock !== undefined)
             found.push(lock);
-        return found.length > 0 ? { id, keep: true, reasons: found } : { id, keep: false, reasons: ['no rule keeps it'] };
+        return found.length > 0
+            ? { id, keep: true, reasons: found }
+            : { id, keep: false, reasons: [whyNot.get(id) ?? 'no rule keeps it'] };
     });
-    const deletions = decisions.filter((decision) => !decision.keep).length;
-    const refusal = deletions === 0 ? null : refuse(candidates.length, eligible.length, deletions, policy);
+    const gone = new Set(decisions.filter((decision) => !decision.keep).map(({ id }) => id));
+    const good = series.map(({ name, own }) => {
+        return { name, all: own.length, gone: own.filter(({ id }) => gone.has(id)).length };
+    });
+    const refusal = gone.size === 0 ? null : refuse(candidates.length, good, gone.size, policy);
     return { decisions, refusal };
+}
+/**
+ * Applies to each backup of `left` the rules under which it was made, over all of its series, so that two workflows with different rules do
+ * not delete each other's. Both are newest first.
+ */
+function applyOwnRules(series, left, keep) {
+    const byRules = new Map();
+    for (const candidate of left) {
+        if (candidate.madeUnder === undefined)
+            continue;
+        const rules = JSON.stringify(KEEP_RULES.map((rule) => candidate.madeUnder?.[rule] ?? null));
+        byRules.set(rules, [...(byRules.get(rules) ?? []), candidate]);
+    }
+    for (const [at, made] of [...byRules.values()].entries()) {
+        const ids = new Set(made.map(({ id }) => id));
+        if (at >= MOST_RULES)
+            for (const one of made)
+                keep(one, 'made under one of too many different rules');
+        else {
+            applyRules(series, made[0]?.madeUnder ?? {}, (candidate, reason) => {
+                if (ids.has(candidate.id))
+                    keep(candidate, `${reason}, by the rules that it was made under`);
+            });
+        }
+    }
+}
+/** What the backups cover, each once, whole ones first. */
+function seriesOf(candidates) {
+    return [...new Set(['', ...candidates.map(({ partial = '' }) => partial)])];
+}
+/** Keeps the newest suspect backups for as long as no good one is newer; returns why the others go, by id. `suspects` is newest first. */
+function keepSuspects(suspects, newestGood, keep) {
+    const whyNot = new Map();
+    let kept = 0;
+    for (const candidate of suspects) {
+        if (newestGood !== undefined && newestFirst(newestGood, candidate) < 0) {
+            whyNot.set(candidate.id, 'suspect, and a good one is newer');
+        }
+        else if (kept < SUSPECTS_KEPT) {
+            kept++;
+            keep(candidate, `suspect: ${candidate.why ?? 'it tripped a limit'}`);
+        }
+        else
+            whyNot.set(candidate.id, `suspect, and ${SUSPECTS_KEPT} newer ones are kept`);
+    }
+    return whyNot;
 }
 /** @param eligible newest first: verified, neither pinned nor safety nor from the future. */
 function applyRules(eligible, rules, keep) {
@@ -29174,26 +29537,28 @@ function applyRules(eligible, rules, keep) {
     }
 }
 /** Why a plan that deletes something must not be carried out, or null. */
-function refuse(all, eligible, deletions, policy) {
+function refuse(all, series, deletions, policy) {
     const rules = Object.entries(policy.rules).filter(([, value]) => value !== undefined);
     if (rules.length === 0)
-        return `keep: no rule is set, so ${deletions} of ${all} backups would be deleted`;
-    const remaining = eligible - deletions;
+        return `keep: no rule is set, so ${deletions} of ${(0,counting/* plural */.L)(all, 'backup')} would be deleted`;
     const found = [];
     const wrong = rules.filter(([, value]) => !(Number.isSafeInteger(value) && value >= 1));
     if (wrong.length > 0) {
         found.push(`keep: rules must be whole numbers of 1 or more, got ${wrong.map((rule) => rule.join('=')).join(' ')}`);
     }
-    // The comparisons are written so that a limit that is not a number refuses, too.
-    if (remaining < 1) {
-        found.push(`keep: no verified backup would remain of ${eligible}, pinned and safety backups apart`);
-    }
-    else if (!(remaining >= policy.keepMinimum)) {
-        found.push(`keep-minimum: ${policy.keepMinimum} verified backups must remain, the rules leave ${remaining} of ${eligible}, pinned and safety backups apart`);
+    // The comparisons are written so that a limit that is not a number refuses, too. Suspect ones may go without a good one.
+    for (const { name, all, gone } of series.filter(({ gone }) => gone > 0)) {
+        const remaining = all - gone;
+        const of = `${all}${name === '' ? '' : ` ${name}`}, pinned and safety backups apart`;
+        if (remaining < 1)
+            found.push(`keep: no verified backup would remain of ${of}`);
+        else if (!(remaining >= policy.keepMinimum)) {
+            found.push(`keep-minimum: ${(0,counting/* plural */.L)(policy.keepMinimum, 'verified backup')} must remain, the rules leave ${remaining} of ${of}`);
+        }
     }
     const limit = policy.maxDelete ?? Math.max(MIN_DELETE_LIMIT, Math.floor(all / 2));
     if (!(deletions <= limit)) {
-        found.push(`max-delete: at most ${limit} deletions, the plan has ${deletions} of ${all} backups`);
+        found.push(`max-delete: at most ${(0,counting/* plural */.L)(limit, 'deletion')}, the plan has ${deletions} of ${(0,counting/* plural */.L)(all, 'backup')}`);
     }
     return found.length > 0 ? found.join('; ') : null;
 }
@@ -29250,13 +29615,19 @@ process.on('uncaughtException', (error) => cancel.abort(error));
 /* harmony export */ });
 /* harmony import */ var _backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3718);
 /* harmony import */ var _backups_copies_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6410);
-/* harmony import */ var _backups_manifest_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8718);
-/* harmony import */ var _backups_names_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1187);
-/* harmony import */ var _backups_retention_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7385);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7452);
-/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1267);
-/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4302);
-/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8926);
+/* harmony import */ var _backups_coverage_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3605);
+/* harmony import */ var _backups_manifest_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8718);
+/* harmony import */ var _backups_names_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1187);
+/* harmony import */ var _backups_retention_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7385);
+/* harmony import */ var _counting_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(7278);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7452);
+/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1267);
+/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4302);
+/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2456);
+/* harmony import */ var _new_manifest_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(2144);
+
+
+
 
 
 
@@ -29275,7 +29646,7 @@ function catalogueOf(run, facts) {
     report.storage.freeBytes = /^\d{1,15}$/.test(facts.get('free_kib') ?? '') ? facts.number('free_kib') * 1024 : null;
     const untold = facts.get('untold');
     if (untold !== null) {
-        (0,_connect_js__WEBPACK_IMPORTED_MODULE_6__/* .warn */ .R8)(run, `${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_7__/* .quoteOutside */ .Y)(untold, 20)} of the oldest manifests were not read, for all of them are more than the host sends: prune, or move old backups out of ${report.directory}`);
+        (0,_connect_js__WEBPACK_IMPORTED_MODULE_7__/* .warn */ .R8)(run, `${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_9__/* .quoteOutside */ .Y)(untold, 20)} of the oldest manifests were not read, for all of them are more than the host sends: prune, or move old backups out of ${report.directory}`);
     }
     const catalogue = (0,_backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .readCatalogue */ .YW)(listing(facts), { name: settings.name, identity: run.database.identity(facts) }, run.now());
     tellProblems(run, catalogue.problems, report.directory);
@@ -29285,10 +29656,10 @@ function catalogueOf(run, facts) {
 /** `where`: for those that are too many to be told. */
 function tellProblems(run, problems, where) {
     for (const problem of problems.slice(0, MAX_PROBLEMS))
-        (0,_connect_js__WEBPACK_IMPORTED_MODULE_6__/* .warn */ .R8)(run, problem);
+        (0,_connect_js__WEBPACK_IMPORTED_MODULE_7__/* .warn */ .R8)(run, problem);
     const left = problems.length - MAX_PROBLEMS;
     if (left > 0)
-        (0,_connect_js__WEBPACK_IMPORTED_MODULE_6__/* .warn */ .R8)(run, `${left} more problems of this kind in ${where}`);
+        (0,_connect_js__WEBPACK_IMPORTED_MODULE_7__/* .warn */ .R8)(run, `${(0,_counting_js__WEBPACK_IMPORTED_MODULE_10__/* .plural */ .L)(left, 'more problem', 'more problems')} of this kind in ${where}`);
 }
 /** The backups of that name, of whatever database they are. */
 function backupsNamed(run, name, facts) {
@@ -29313,23 +29684,23 @@ function listing(facts) {
 async function whole({ send }, backup) {
     if (backup.manifest.shortened === undefined)
         return backup;
-    const file = (0,_backups_names_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE)(backup.id);
+    const file = (0,_backups_names_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE)(backup.id);
     const facts = await send(['job', 'put_manifest', [file]]);
-    const manifest = (0,_backups_manifest_js__WEBPACK_IMPORTED_MODULE_2__/* .parseManifest */ .Ng)(facts.need(`manifest ${file}`), backup.id);
+    const manifest = (0,_backups_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .parseManifest */ .Ng)(facts.need(`manifest ${file}`), backup.id);
     if (manifest.shortened === undefined && manifest.sha256 === backup.manifest.sha256)
         return { ...backup, manifest };
-    throw new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .BackupError */ .hj('E_MANIFEST', `${file} is another one than a moment ago, or none of ours`);
+    throw new _errors_js__WEBPACK_IMPORTED_MODULE_6__/* .BackupError */ .hj('E_MANIFEST', `${file} is another one than a moment ago, or none of ours`);
 }
 /** Retention by the rules of the run. */
-function plan({ settings, now }, candidates) {
-    const { keep, keepMinimum, maxDelete } = settings;
-    return (0,_backups_retention_js__WEBPACK_IMPORTED_MODULE_4__/* .planRetention */ .SA)(candidates, { rules: keep, keepMinimum, maxDelete }, now());
+function plan({ settings, now }, candidates, held) {
+    const { keep, keepMadeUnder, keepMinimum, maxDelete } = settings;
+    return (0,_backups_retention_js__WEBPACK_IMPORTED_MODULE_5__/* .planRetention */ .SA)(candidates, { rules: keep, madeUnder: keepMadeUnder, keepMinimum, maxDelete }, now(), held);
 }
 /** Puts the plan into the report and the log. `would`: it is not going to be carried out. */
 function tellPlan(run, decisions, would) {
     run.report.retention = decisions;
     for (const { id, keep, reasons } of decisions) {
-        run.log.info(`${would ? 'would ' : ''}${keep ? 'keep' : 'delete'} ${id}: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_8__/* .clip */ .$Q)(reasons.join(', '), 300)}`);
+        run.log.info(`${would ? 'would ' : ''}${keep ? 'keep' : 'delete'} ${id}: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_11__/* .clip */ .$Q)(reasons.join(', '), 300)}`);
     }
 }
 /** Puts these backups into the report as what there is on the host, beside the copies that are known of. */
@@ -29340,12 +29711,15 @@ function showBackups(run, backups) {
     report.kept = backups.length;
     report.storage.backups = backups.length;
     report.storage.backupsBytes = backups.reduce((sum, backup) => sum + backup.manifest.bytes, 0);
-    const newest = (0,_backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .newestVerified */ .x9)(all.map(({ backup }) => backup));
+    const known = all.map(({ backup }) => backup);
+    const { command } = run.settings;
+    const newest = (0,_backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .newestVerified */ .x9)(command === 'backup' ? (0,_backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .covering */ .ew)(known, (0,_new_manifest_js__WEBPACK_IMPORTED_MODULE_8__/* .coverageAsked */ .P)(run.settings)) : (0,_backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .wholeOrAll */ .yC)(known));
     report.newestAgeSeconds =
         newest === null ? null : Math.max(0, Math.floor((run.now().getTime() - newest.createdAt.getTime()) / 1000));
 }
 /** A backup as reports show it. `from`: which of its places is meant by its path. */
 function factsOf({ report, settings }, { manifest, state }, places = ['host'], from = 'host') {
+    const partial = (0,_backups_coverage_js__WEBPACK_IMPORTED_MODULE_2__/* .showCoverage */ .UQ)(manifest.coverage ?? null);
     return {
         id: manifest.id,
         path: from === 's3' && settings.s3 !== null ? copyUri(settings.s3, manifest) : `${report.directory}/${manifest.file}`,
@@ -29359,6 +29733,7 @@ function factsOf({ report, settings }, { manifest, state }, places = ['host'], f
         durationMs: manifest.durationMs,
         pinned: manifest.pinned?.reason ?? null,
         reason: manifest.reason,
+        ...(partial === '' ? {} : { partial }),
         state,
     };
 }
@@ -29369,17 +29744,1731 @@ function copyUri({ bucket, prefix }, { name, file }) {
 
 /***/ }),
 
-/***/ 8926:
+/***/ 2456:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Cp: () => (/* binding */ inSession),
+/* harmony export */   N4: () => (/* binding */ note),
+/* harmony export */   R8: () => (/* binding */ warn),
+/* harmony export */   aW: () => (/* binding */ connected),
+/* harmony export */   w4: () => (/* binding */ hostOf)
+/* harmony export */ });
+/* harmony import */ var _host_session_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5347);
+/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1267);
+/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4302);
+/* harmony import */ var _reporting_progress_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2007);
+/* harmony import */ var _explain_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1189);
+
+
+
+
+
+/** Far more than a real run has; what a hostile host can put into the log must end somewhere. */
+const MAX_TOLD = 2_000;
+const MAX_NOTES = 50;
+const MAX_PHASES = 50;
+/** There is no connection to wait for, and the machine may be busy. */
+const LOCAL_START_MS = 120_000;
+/** Connects, starts the session, hands it to `work`, and ends it on every path. */
+async function connected(run, work) {
+    const { log, report, signal } = run;
+    const connecting = performance.now();
+    const host = await log.group('Connect', () => unlessAborted(signal, connect(run)));
+    report.host = host.label;
+    return inSession(run, host, (connection) => {
+        report.stages.push({ name: 'connect', ms: Math.round(performance.now() - connecting) });
+        return work(connection);
+    });
+}
+/** Starts a session, hands it to `work`, and ends it and the connection on every path. */
+async function inSession(run, host, work) {
+    const { settings, log, signal } = run;
+    const phases = new Phases(run);
+    const tell = teller(run);
+    let said = [];
+    let session = null;
+    const giveUp = () => {
+        if (session === null)
+            host.close();
+        else
+            session.abort(signal.reason);
+    };
+    signal.addEventListener('abort', giveUp);
+    try {
+        run.hostIsClean = false;
+        const opening = _host_session_js__WEBPACK_IMPORTED_MODULE_0__/* .Session */ .Nn.open(host, {
+            engine: run.database.engine,
+            idleTimeoutMs: settings.idleTimeoutMs,
+            startTimeoutMs: settings.transport.transport === 'ssh' ? settings.transport.connectTimeoutMs : LOCAL_START_MS,
+            onProgress: (progress) => phases.progress(progress),
+            onPhase: (name, bytes) => phases.start(name, bytes),
+            onFact: (key, text) => {
+                said.push([key, text]);
+                tell(key, text);
+            },
+        });
+        const opened = await unlessAborted(signal, opening);
+        session = opened;
+        if (signal.aborted)
+            throw signal.reason;
+        return await work({
+            host,
+            hello: opened.hello,
+            isLost: () => opened.isOver,
+            said: (key) => said.filter(([other]) => other === key).map(([, text]) => text),
+            send: async (...requests) => {
+                said = [];
+                try {
+                    const facts = await opened.send(...requests);
+                    phases.end();
+                    return facts;
+                }
+                catch (error) {
+                    phases.stop();
+                    throw await (0,_explain_js__WEBPACK_IMPORTED_MODULE_1__/* .explain */ .W)(error, opened.hello, run);
+                }
+            },
+        });
+    }
+    finally {
+        signal.removeEventListener('abort', giveUp);
+        if (session !== null) {
+            if (session.noise !== '') {
+                log.warning(`login scripts of ${host.label} print text into sessions without a terminal; this action ignores it, other tools may not: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .quoteOutside */ .Y)(session.noise, 200)}`);
+            }
+            run.hostIsClean = await session.close();
+            if (!run.hostIsClean)
+                log.info(`${host.label} did not say that it has cleaned up; the post step looks`);
+        }
+        else
+            host.close();
+    }
+}
+/** As `work`, but rejects as soon as the run is to end, also where the network does not answer. */
+function unlessAborted(signal, work) {
+    return new Promise((resolve, reject) => {
+        const giveUp = () => reject(signal.reason);
+        if (signal.aborted)
+            giveUp();
+        signal.addEventListener('abort', giveUp);
+        void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
+    });
+}
+async function connect(run) {
+    const { transport } = run.settings;
+    // Loaded when used: ssh2 costs a quarter of the start-up time.
+    if (transport.transport === 'local') {
+        const { localHost } = await __nccwpck_require__.e(/* import() */ 337).then(__nccwpck_require__.bind(__nccwpck_require__, 9337));
+        return localHost();
+    }
+    const { connectSsh } = await Promise.all(/* import() */[__nccwpck_require__.e(472), __nccwpck_require__.e(487), __nccwpck_require__.e(593)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6593));
+    run.log.info(`connecting to ${transport.username}@${transport.host}:${transport.port}${transport.jump === null ? '' : ` through ${transport.jump.host}:${transport.jump.port}`}`);
+    return connectSsh(transport, (message) => warn(run, message), run.signal);
+}
+function warn(run, message) {
+    run.report.problems.push({ level: 'warning', message });
+    run.log.warning(message);
+}
+/** What is so, and is nobody's fault: no annotation, and the run stays as good as it is. */
+function note(run, message) {
+    run.report.notes.push(message);
+    run.log.info(`note: ${message}`);
+}
+/** What the program on the host says on the way. */
+function teller(run) {
+    let told = 0;
+    const noted = new Set();
+    const lines = {
+        waiting: (said) => `another run holds the lock, waiting: ${said}`,
+        swept: (said) => `removed what a run that died left behind: ${said}`,
+        user: (said) => `logged in as ${said}`,
+        missing: (said) => `${said} does not exist`,
+        deleted: (said) => `deleted ${said}`,
+        published: (said) => `published ${said}`,
+        said: (said) => `  ${said}`, // by a command of the user
+    };
+    return (key, text) => {
+        const line = Object.hasOwn(lines, key) ? lines[key] : undefined;
+        if (line === undefined && key !== 'note')
+            return;
+        told++;
+        const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .quoteOutside */ .Y)(text, 500);
+        if (line === undefined) {
+            // what two steps have found is one finding
+            if (told <= MAX_NOTES && !noted.has(said))
+                warn(run, said);
+            noted.add(said);
+        }
+        else if (told <= MAX_TOLD)
+            run.log.info(line(said));
+    };
+}
+const TITLES = {
+    copy: 'copy',
+    dump: 'dump',
+    count: 'row counts',
+    check: 'content check',
+    compress: 'compress and hash',
+    read_back: 'read back',
+    checksum: 'checksum',
+    unpack: 'unpack',
+    restore: 'restore',
+    load: 'load',
+    swap: 'swap',
+};
+/** The stages on the host: their times for the report, their progress for the log. */
+class Phases {
+    run;
+    count = 0;
+    current = null;
+    printed = Number.NEGATIVE_INFINITY;
+    constructor(run) {
+        this.run = run;
+    }
+    start(name, expectedBytes) {
+        this.end();
+        if (++this.count > MAX_PHASES)
+            return;
+        const title = Object.hasOwn(TITLES, name) ? (TITLES[name] ?? name) : name.slice(0, 40);
+        this.current = {
+            name: title,
+            started: performance.now(),
+            bytes: expectedBytes,
+            progress: new _reporting_progress_js__WEBPACK_IMPORTED_MODULE_3__/* .Progress */ .k(this.run.log, title, expectedBytes > 0 ? expectedBytes : null),
+        };
+    }
+    progress({ copied, packed, read }) {
+        const phase = this.current;
+        const now = performance.now();
+        if (phase === null || now - this.printed < _reporting_progress_js__WEBPACK_IMPORTED_MODULE_3__/* .EVERY_MS */ .r)
+            return; // one line each 10 s, also across phases
+        const bytes = phase.name === TITLES.copy ? copied : phase.name === TITLES.read_back ? read : packed || copied || read;
+        if (phase.progress.update(bytes))
+            this.printed = now;
+    }
+    /** It did not come to its end, so that there is no time and rate of the whole to tell. */
+    stop() {
+        const phase = this.current;
+        this.current = null;
+        if (phase !== null) {
+            this.run.log.info(`${phase.name}: stopped after ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_4__/* .formatDuration */ .a3)(performance.now() - phase.started)}`);
+        }
+    }
+    end() {
+        const phase = this.current;
+        if (phase === null)
+            return;
+        this.current = null;
+        const ms = Math.round(performance.now() - phase.started);
+        this.run.report.stages.push({ name: phase.name, ms, bytes: phase.bytes });
+        const size = phase.bytes === 0 ? '' : `${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_4__/* .formatBytes */ .z3)(phase.bytes)} in `;
+        const rate = phase.bytes === 0 ? '' : ` (${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_4__/* .formatRate */ .CE)(phase.bytes, ms)})`;
+        this.run.log.info(`${phase.name}: ${size}${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_4__/* .formatDuration */ .a3)(ms)}${rate}`);
+    }
+}
+/** The host by its own name, as manifests keep it. */
+const hostOf = async (run, { hello }) => (await hello).get('hostname') ?? run.report.host;
+
+
+/***/ }),
+
+/***/ 6769:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   AJ: () => (/* binding */ openDirectory),
+/* harmony export */   Kd: () => (/* binding */ holderOf),
+/* harmony export */   M7: () => (/* binding */ lookLocked),
+/* harmony export */   Op: () => (/* binding */ look),
+/* harmony export */   RW: () => (/* binding */ connectedToChange),
+/* harmony export */   c2: () => (/* binding */ statusOf)
+/* harmony export */ });
+/* harmony import */ var _backups_retention_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7385);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
+/* harmony import */ var _reporting_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4778);
+/* harmony import */ var _reporting_report_json_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(789);
+/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2456);
+/* harmony import */ var _unfinished_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7957);
+
+
+
+
+
+
+/**
+ * Enters the backup directory, when the clocks agree: `create` makes it, `change` works in one that is there, `look`
+ * writes nothing at all.
+ */
+function openDirectory(run, how) {
+    const { directory, umask } = run.settings;
+    return [
+        ['request', 'check_clock', [seconds(run.now().getTime()), seconds(_backups_retention_js__WEBPACK_IMPORTED_MODULE_0__/* .CLOCK_TOLERANCE_MS */ .UG)]],
+        ['request', 'open_directory', [directory, umask, how]],
+    ];
+}
+/** The catalogue, for reading. */
+function look({ settings, database }) {
+    return ['job', 'look', [settings.name, database.path]];
+}
+/** The catalogue, under the lock, for a change that follows; what dead runs left is swept. */
+function lookLocked(run, what, waitMs = run.settings.lockWaitMs) {
+    return ['job', 'look_locked', [run.settings.name, run.database.path, seconds(waitMs), holderOf(run, what)]];
+}
+/** Who holds the lock, for the runs that wait for it: one line. */
+function holderOf(run, what) {
+    const from = run.github === null ? 'a run outside GitHub' : `${run.github.runUrl} (${run.github.actor})`;
+    return `${run.settings.command} ${what} of ${from}, since ${run.now().toISOString()}`.replace(/[\r\n]/g, ' ');
+}
+/** `status.json`: the report of this run as it stands. */
+function statusOf({ report, now }) {
+    report.durationMs = now().getTime() - Date.parse(report.startedAt);
+    return `${(0,_reporting_report_json_js__WEBPACK_IMPORTED_MODULE_2__/* .reportJson */ .l)(report)}\n`;
+}
+/** As `connected`, for commands that change the directory: a failure is left there too, as far as it can be written. */
+async function connectedToChange(run, work) {
+    await (0,_connect_js__WEBPACK_IMPORTED_MODULE_3__/* .connected */ .aW)(run, async (bare) => {
+        const connection = (0,_unfinished_js__WEBPACK_IMPORTED_MODULE_4__/* .finishingFirst */ .u)(run, bare);
+        try {
+            await work(connection);
+        }
+        catch (error) {
+            if (!run.settings.dryRun) {
+                const report = structuredClone(run.report);
+                (0,_reporting_report_js__WEBPACK_IMPORTED_MODULE_5__/* .recordFailure */ .C)(report, (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .describe */ .q0)(error));
+                await connection.send(['job', 'put_status', [statusOf({ report, now: run.now })]]).catch(() => { });
+            }
+            throw error;
+        }
+    });
+}
+const seconds = (ms) => String(Math.ceil(ms / 1000));
+
+
+/***/ }),
+
+/***/ 1189:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   W: () => (/* binding */ explain),
+/* harmony export */   p: () => (/* binding */ noDirectory)
+/* harmony export */ });
+/* harmony import */ var _databases_common_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4521);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
+/* harmony import */ var _host_install_line_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2752);
+/* harmony import */ var _host_quoting_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2437);
+/* harmony import */ var _host_session_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5347);
+/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1267);
+/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4302);
+
+
+
+
+
+
+
+/** Puts what the program on the host reported into words: what happened, why, what to do, what was left untouched. */
+async function explain(error, hello, run) {
+    if (!(error instanceof _host_session_js__WEBPACK_IMPORTED_MODULE_4__/* .HostFailure */ .hD))
+        return (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .describe */ .q0)(error);
+    const greeting = await hello.catch(() => null);
+    const user = greeting?.get('user') ?? 'the login user';
+    const told = run.database.explain(error, run.settings) ?? ofHost(error, user, greeting?.get('system') ?? '', run);
+    const instead = INSTEAD[run.settings.command];
+    return instead === undefined
+        ? told
+        : new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(told.code, told.message, (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .sentences */ .hC)(...told.hint.split(_databases_common_js__WEBPACK_IMPORTED_MODULE_0__/* .UNTOUCHED */ ._m), instead));
+}
+/** What is said instead of UNTOUCHED where it is not about making a backup; a restore says itself what state it has left. */
+const INSTEAD = {
+    verify: 'The backup was left as it is, and the live database was not touched.',
+    restore: '',
+};
+function ofHost(failure, user, system, run) {
+    const { code, facts } = failure;
+    const { settings } = run;
+    const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(failure.text);
+    const verifying = settings.command === 'verify' || settings.command === 'restore';
+    switch (code) {
+        case 'E_LOCKED':
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `another run holds the lock of the backup directory: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(facts.get('holder') || 'unknown', 500)}; ${said} (lock-wait)`, `Wait for it to end, or raise \`lock-wait\`; use one concurrency group per database. The lock ends with its holder, there is nothing to delete. ${_databases_common_js__WEBPACK_IMPORTED_MODULE_0__/* .UNTOUCHED */ ._m}`);
+        case 'E_CLOCK': {
+            const [host, runner] = [new Date(Number(said) * 1000), run.now()];
+            const apart = Math.abs(host.getTime() - runner.getTime());
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, Number.isNaN(apart)
+                ? `the clock of the host says ${said}`
+                : `the clock of the host says ${host.toISOString()}, the one of the runner ${runner.toISOString()}: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_6__/* .formatDuration */ .a3)(apart)} apart`, 'Set the one that is wrong (`timedatectl set-ntp true`). Names, ages and retention depend on it, so nothing was done.');
+        }
+        case 'E_TOOL_MISSING':
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `${said} is not installed on ${run.report.host}${said === 'sqlite3' ? ', and neither is Python 3 with its sqlite3 module, which would do as well' : ''}`, `On the host: ${(0,_host_install_line_js__WEBPACK_IMPORTED_MODULE_2__/* .installLine */ .c)(said, system)}. ${_databases_common_js__WEBPACK_IMPORTED_MODULE_0__/* .UNTOUCHED */ ._m}`);
+        case 'E_NOSPACE': {
+            const free = facts.get('free_kib');
+            const needed = facts.get('needed_kib');
+            const place = facts.get('nospace') ?? settings.directory;
+            const advice = place === facts.get('temporary')
+                ? `Free some there${settings.dump.format === 'directory' && settings.database.engine === 'postgres' ? ', or choose the `dump-format` custom, which needs none of it' : ': the tools of the database work there'}.`
+                : 'Free some, lower `keep` and run `prune`, or choose a `directory` on another disk.';
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, needed === null
+                ? `the file system of ${place} is full: ${said}`
+                : `not enough space in ${place}: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_6__/* .formatBytes */ .z3)(Number(needed) * 1024)} are needed (${facts.get('needed_for') === 'fetched' ? 'the file from the store' : verifying ? 'the unpacked copy' : 'copy, compressed backup'} and min-free), ${free === null ? 'fewer' : (0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_6__/* .formatBytes */ .z3)(Number(free) * 1024)} are free`, `${advice} What this run had written was removed, and nothing else was touched.`);
+        }
+        case 'E_PERM_UNSAFE': {
+            const line = safeAgain(facts, user, settings);
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `the backup directory is not safe: ${said}`, `Whoever can write there can forge and delete backups. ${line}or choose another \`directory\`. Nothing was touched.`);
+        }
+        case 'E_PERM': {
+            const refused = elsewhereRefused(failure, settings);
+            if (refused !== null)
+                return refused;
+            if (facts.get('unusable') !== null)
+                return noDirectory(said, facts.path('unusable'), user, settings);
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, said, `Correct owner or mode, or use \`run-as\` for the database. ${_databases_common_js__WEBPACK_IMPORTED_MODULE_0__/* .UNTOUCHED */ ._m}`);
+        }
+        case 'E_CHECKSUM':
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, said, verifying
+                ? 'Do not rely on this backup: take a new one, and look at the disk of the host and at who can write that directory. It counts as not verified from now on, so no rotation relies on it.'
+                : 'The disk or the memory of the host can not be trusted: check both. Nothing was given a final name, and no older backup was deleted.');
+        default:
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, said, _databases_common_js__WEBPACK_IMPORTED_MODULE_0__/* .UNTOUCHED */ ._m);
+    }
+}
+/** The login user can not make, enter or write the backup directory `path`. */
+function noDirectory(message, path, user, settings) {
+    const line = ownLine(user, path, settings);
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', message, `On the host: \`${line}\`; or choose a \`directory\` that ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(user, 100)} can make, such as \`db-backups\`, which is in the home. ${_databases_common_js__WEBPACK_IMPORTED_MODULE_0__/* .UNTOUCHED */ ._m}`);
+}
+/** What mends a backup directory that others can write. */
+function safeAgain(facts, user, settings) {
+    const line = (key, make) => facts.get(key) === null ? null : `Type \`${make(facts.path(key))}\` on the host, `;
+    return (line('not_ours', (path) => ownLine(user, path, settings)) ??
+        line('open_to_others', (path) => `chmod go-w ${word(path)}`) ??
+        line('leads_away', (path) => `rm ${word(path)}`) ??
+        'Let nobody but its owner write it, ');
+}
+/** The line that makes a directory of that user, or one that is there already his. */
+const ownLine = (user, path, { umask }) => `sudo install -d -m ${umask === '077' ? '700' : '750'} -o ${word(user)} ${word(path)}`;
+/** As one types it: in quotes only where that is needed. */
+const word = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : (0,_host_quoting_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .h)((0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(text, 5_000)));
+/** The shell that was to run as another user, or in the container, could not be started. */
+function elsewhereRefused({ text, facts }, { runAs, container }) {
+    const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(text);
+    const sudoer = facts.get('sudo_refused');
+    if (sudoer !== null) {
+        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', `sudo does not let ${sudoer} run \`sh -s\` as ${runAs}: ${said}`, `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): ${sudoer} ALL=(${runAs}) NOPASSWD: /bin/sh -s, /usr/bin/sh -s. ${_databases_common_js__WEBPACK_IMPORTED_MODULE_0__/* .UNTOUCHED */ ._m}`);
+    }
+    const user = facts.get('container_refused');
+    if (user === null)
+        return null;
+    const engine = facts.get('container_engine') ?? 'docker';
+    if (/no such container|no container with name|is not running|container state improper/i.test(text)) {
+        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_SOURCE_MISSING', `there is no running container ${container}: ${said}`, `\`${engine} ps\` on the host, as ${user}, shows the names; correct \`container\`, or start it. ${_databases_common_js__WEBPACK_IMPORTED_MODULE_0__/* .UNTOUCHED */ ._m}`);
+    }
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', `${user} can not start a shell in the container ${container}: ${said}`, `\`${engine} exec -i ${container} sh -s\` must work for ${user}, for example as a member of the group docker (which is as good as root). ${_databases_common_js__WEBPACK_IMPORTED_MODULE_0__/* .UNTOUCHED */ ._m}`);
+}
+
+
+/***/ }),
+
+/***/ 4273:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Pf: () => (/* binding */ endJournal),
+/* harmony export */   fY: () => (/* binding */ writeJournal),
+/* harmony export */   z8: () => (/* binding */ parseJournal)
+/* harmony export */ });
+/* unused harmony export PHASES */
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
+
+const PHASES = ['begun', 'loading', 'swapping', 'swapped', 'rolling-back'];
+/** Resolves when the host has it on its disk. */
+async function writeJournal(connection, journal) {
+    await connection.send(['job', 'put_journal', [JSON.stringify(journal)]]);
+}
+/** The restore has come to an end. */
+const endJournal = ['job', 'put_journal', ['']];
+/** Throws E_UNFINISHED for what this version did not write. */
+function parseJournal(text, run) {
+    try {
+        const journal = JSON.parse(text);
+        const texts = [journal.id, journal.way, journal.target, journal.backup, journal.by];
+        const optional = [journal.safety, journal.checkCommand];
+        if (journal.schema === 1 &&
+            PHASES.includes(journal.phase) &&
+            texts.every((one) => typeof one === 'string') &&
+            optional.every((one) => one === null || typeof one === 'string') &&
+            /^[A-Za-z0-9._-]{1,100}$/.test(journal.id)) {
+            return journal;
+        }
+    }
+    catch {
+        // told below
+    }
+    throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_UNFINISHED', `a restore was cut off, and its journal .work/restore-${run.settings.name} in ${run.settings.directory} can not be read`, 'Look at the database, then delete that file. Nothing was changed.');
+}
+
+
+/***/ }),
+
+/***/ 2144:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $: () => (/* binding */ manifestOf),
+/* harmony export */   P: () => (/* binding */ coverageAsked)
+/* harmony export */ });
+/* harmony import */ var _backups_coverage_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3605);
+/* harmony import */ var _backups_manifest_size_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2502);
+/* harmony import */ var _backups_names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1187);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7452);
+/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1267);
+/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2456);
+
+
+
+
+
+
+/**
+ * The manifest of the backup that the host has just made and proven; `damaged`: of a copy of the files of a SQLite database that is damaged.
+ * Throws E_INTERNAL when the host left something out.
+ */
+function manifestOf(run, { id, createdAt, started }, facts, hello, damaged = false) {
+    const { settings, database, report } = run;
+    const compressor = facts.need('compressor');
+    const compression = compressor === 'zstd' ? 'zstd' : compressor === 'none' ? 'none' : 'gzip';
+    const kind = damaged ? 'tar' : database.kind;
+    const file = (0,_backups_names_js__WEBPACK_IMPORTED_MODULE_2__/* .payloadFile */ .Fp)(id, kind, compression);
+    const engine = damaged
+        ? { databaseBytes: facts.number('plain_bytes'), tools: {}, content: null }
+        : database.describe(facts);
+    const identity = database.identity(facts);
+    const sha256 = facts.need('sha256');
+    const coverage = coverageAsked(settings);
+    if (!/^[0-9a-f]{64}$/.test(sha256))
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .BackupError */ .hj('E_INTERNAL', 'the host did not report a SHA-256');
+    const now = run.now();
+    const manifest = (0,_backups_manifest_size_js__WEBPACK_IMPORTED_MODULE_1__/* .withinLimit */ .zl)({
+        schema: 1,
+        id,
+        name: settings.name,
+        engine: database.engine,
+        kind,
+        file,
+        createdAt: createdAt.toISOString().replace('.000Z', 'Z'),
+        host: hello.get('hostname') ?? report.host,
+        database: settings.database.given,
+        identity,
+        bytes: facts.number('bytes'),
+        sha256,
+        databaseBytes: engine.databaseBytes,
+        compression,
+        encryption: 'none',
+        tools: engine.tools,
+        content: engine.content,
+        verified: { level: damaged ? 'none' : settings.verify, at: now.toISOString() },
+        durationMs: now.getTime() - started.getTime(),
+        github: run.github,
+        pinned: settings.pin === null ? null : { reason: settings.pin, at: now.toISOString() },
+        ...(coverage === null ? {} : { coverage }),
+        reason: reasonOf(run),
+        recovery: damaged
+            ? []
+            : database.recovery({ file, kind, compression, identity, content: engine.content }, report.directory, settings),
+        mac: null,
+    });
+    tellLeftOut(run, manifest);
+    return manifest;
+}
+function tellLeftOut(run, { content }) {
+    const left = content?.tablesLeftOut ?? 0;
+    if (content === null || left === 0)
+        return;
+    (0,_connect_js__WEBPACK_IMPORTED_MODULE_4__/* .note */ .N4)(run, `the manifest has no room for all ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_5__/* .formatCount */ .B4)(content.tables.length + left)} tables: it lists the largest ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_5__/* .formatCount */ .B4)(content.tables.length)}. All are in the backup, and a later proof or restore compares the rows of those that are listed`);
+}
+/** What a backup of this run covers; null: everything. */
+function coverageAsked({ database, dump }) {
+    return database.engine === 'postgres' ? (0,_backups_coverage_js__WEBPACK_IMPORTED_MODULE_0__/* .coverageOf */ ._5)(dump) : null;
+}
+function reasonOf(run) {
+    if (run.github === null || run.github.event === 'workflow_dispatch')
+        return 'manual';
+    return run.github.event === 'schedule' ? 'scheduled' : 'deploy';
+}
+
+
+/***/ }),
+
+/***/ 9325:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  aW: () => (/* binding */ connected),
-  w4: () => (/* binding */ hostOf),
-  Cp: () => (/* binding */ inSession),
-  R8: () => (/* binding */ warn)
+  lS: () => (/* binding */ copiesOf),
+  wd: () => (/* binding */ lookOffsite),
+  xW: () => (/* binding */ showCopies),
+  aH: () => (/* binding */ withStore)
 });
+
+// EXTERNAL MODULE: ./src/backups/catalogue.ts
+var backups_catalogue = __nccwpck_require__(3718);
+// EXTERNAL MODULE: ./src/backups/copies.ts
+var copies = __nccwpck_require__(6410);
+// EXTERNAL MODULE: ./src/offsite/failures.ts
+var failures = __nccwpck_require__(6123);
+// EXTERNAL MODULE: ./src/backups/manifest-size.ts
+var manifest_size = __nccwpck_require__(2502);
+// EXTERNAL MODULE: ./src/backups/names.ts
+var names = __nccwpck_require__(1187);
+// EXTERNAL MODULE: ./src/errors.ts + 1 modules
+var errors = __nccwpck_require__(7452);
+;// CONCATENATED MODULE: ./src/offsite/listing.ts
+
+
+
+/** How many manifests are fetched at once. */
+const FETCHES = 8;
+/** Of all manifests, the newest first; what goes beyond is not fetched. */
+const MAX_TOTAL_BYTES = 256 << 20;
+/**
+ * What lies under `<prefix>/<name>/` by names of ours, with the manifests that can be read: the newest whole, of the others what a
+ * catalogue needs.
+ */
+async function listCopies(store, name) {
+    const folder = store.folderOf(name);
+    const files = [];
+    const listed = [];
+    for (const { key, bytes } of await store.list(folder)) {
+        // a store may answer with more than it was asked for
+        const file = key.startsWith(folder) ? key.slice(folder.length) : '';
+        const parsed = (0,names/* parseFileName */.Px)(file);
+        if (parsed?.name !== name)
+            continue;
+        files.push({ name: file, type: '-', bytes });
+        if (parsed.part === 'manifest')
+            listed.push({ file, bytes });
+    }
+    listed.sort((one, other) => (one.file < other.file ? -1 : 1)); // all have one name, and then their time
+    const unread = [];
+    const wanted = [];
+    let total = 0;
+    for (const { file, bytes } of listed.toReversed()) {
+        total += Math.min(bytes, manifest_size/* MAX_READ_BYTES */.qT);
+        if (total <= MAX_TOTAL_BYTES)
+            wanted.push(file);
+        else
+            unread.push(`the newer ones are ${MAX_TOTAL_BYTES} bytes already`);
+    }
+    const manifests = new Map();
+    let room = manifest_size/* READ_WHOLE_BYTES */.NO;
+    const fetch = async () => {
+        for (let file = wanted.shift(); file !== undefined; file = wanted.shift()) {
+            try {
+                const text = await store.get(folder + file);
+                if (text === null)
+                    continue;
+                manifests.set(file, text.length <= room ? text : (0,manifest_size/* shorten */.ml)(text));
+                room -= text.length;
+            }
+            catch (error) {
+                if (!(error instanceof errors/* BackupError */.hj) || !UNREADABLE.includes(error.code))
+                    throw error;
+                unread.push(error.message);
+            }
+        }
+    };
+    await Promise.all(Array.from({ length: FETCHES }, fetch));
+    return { files, manifests, unread };
+}
+/** Of one object, so that the others still can be told: not allowed, moved into an archive, far too long. */
+const UNREADABLE = ['E_S3_AUTH', 'E_NOT_FOUND', 'E_TOO_LARGE'];
+
+// EXTERNAL MODULE: ./src/reporting/format.ts
+var format = __nccwpck_require__(1267);
+// EXTERNAL MODULE: ./src/reporting/neutralise.ts
+var neutralise = __nccwpck_require__(4302);
+// EXTERNAL MODULE: ./src/commands/catalogue.ts
+var commands_catalogue = __nccwpck_require__(9287);
+// EXTERNAL MODULE: ./src/commands/connect.ts
+var connect = __nccwpck_require__(2456);
+;// CONCATENATED MODULE: ./src/commands/offsite-backups.ts
+
+
+
+
+
+
+
+
+/** Hands the store of the run to `work`, or null when there is none, and closes it on every path. */
+async function withStore(run, work) {
+    const { s3, idleTimeoutMs } = run.settings;
+    if (s3 === null)
+        return work(null);
+    // Loaded when used: the SDK takes as long as all the rest.
+    const { Store } = await Promise.all(/* import() */[__nccwpck_require__.e(143), __nccwpck_require__.e(853)]).then(__nccwpck_require__.bind(__nccwpck_require__, 853));
+    const store = new Store(s3, run.signal, idleTimeoutMs);
+    try {
+        return await work(store);
+    }
+    finally {
+        store.close();
+    }
+}
+/** Reads what is in the store, and puts it into the report beside what is on the host. Throws E_S3_*. */
+async function lookOffsite(run, store, { catalogue: onHost, facts, connection }) {
+    const { settings, report } = run;
+    const { name } = settings;
+    const uri = store.uriOf(store.folderOf(name));
+    const listing = await listCopies(store, name).catch((error) => {
+        throw (0,failures/* leaving */.dv)(error, 'Nothing was changed.');
+    });
+    const identity = identityOf(run, facts, onHost);
+    const place = { checksums: false, rotates: settings.s3?.keep !== null };
+    const catalogue = (0,backups_catalogue/* readCatalogue */.YW)(listing, { name, identity }, run.now(), place);
+    catalogue.backups = (0,copies/* asJudgedSince */.gW)(catalogue.backups, onHost.backups);
+    const { problems } = catalogue;
+    for (const id of (0,copies/* contradicting */.AR)(onHost.backups, catalogue.backups)) {
+        problems.push(`${id} has another SHA-256 there than on the host: one of the two is not what was backed up`);
+    }
+    if (listing.unread.length > 0) {
+        const why = (0,neutralise/* quoteOutside */.Y)(listing.unread[0] ?? '', 300);
+        problems.push(`${(0,format/* counted */.hS)(listing.unread.length, 'manifest')} could not be read, the first because ${why}`);
+    }
+    const here = { host: await (0,connect/* hostOf */.w4)(run, connection), identity };
+    const candidates = (0,copies/* copyCandidates */.Ox)(catalogue.backups, onHost, here);
+    (0,commands_catalogue/* tellProblems */.sG)(run, problems.map((problem) => `in ${uri}: ${problem}`), uri);
+    tellOfOthers(run, candidates, uri);
+    run.copies = catalogue.backups;
+    report.s3 = { uri, backups: 0, backupsBytes: 0, retention: [], deleted: 0, hidden: false };
+    showCopies(run, onHost.backups);
+    return { store, uri, catalogue, candidates };
+}
+/** The copies of this host alone, for looking back on: nothing is told, and nothing put into the report. Throws E_S3_*. */
+async function copiesOf(run, store, { catalogue: onHost, facts, connection }) {
+    const { name } = run.settings;
+    const identity = identityOf(run, facts, onHost);
+    const here = { host: await (0,connect/* hostOf */.w4)(run, connection), identity };
+    const { backups } = (0,backups_catalogue/* readCatalogue */.YW)(await listCopies(store, name), { name, identity }, run.now(), {
+        ...{ checksums: false, rotates: false },
+    });
+    return (0,copies/* asJudgedSince */.gW)(backups, onHost.backups).filter(({ manifest }) => !(0,copies/* isFromElsewhere */.xp)(manifest, here));
+}
+/** Where nobody has asked the server which one it is, that of the newest backup on the host. */
+function identityOf(run, facts, { backups }) {
+    const identity = run.database.identity(facts);
+    const isVague = 'database' in identity && identity.systemIdentifier === null;
+    return isVague ? (backups[0]?.manifest.identity ?? identity) : identity;
+}
+function tellOfOthers(run, candidates, uri) {
+    const others = candidates.filter(({ why }) => why?.startsWith('made on'));
+    if (others.length === 0)
+        return;
+    (0,connect/* warn */.R8)(run, `${(0,format/* counted */.hS)(others.length, 'backup')} in ${uri} were ${(0,neutralise/* quoteOutside */.Y)(others[0]?.why ?? '', 200)}: they do not count here, and rotation leaves them alone. Two databases that share a bucket need names or prefixes of their own; after a move to another host, \`command: delete\` deletes what is old`);
+}
+/** Puts what is known to be in the store into the report. */
+function showCopies(run, onHost) {
+    if (run.report.s3 !== null) {
+        run.report.s3.backups = run.copies.length;
+        run.report.s3.backupsBytes = run.copies.reduce((sum, { manifest }) => sum + manifest.bytes, 0);
+    }
+    (0,commands_catalogue/* showBackups */.Fp)(run, onHost);
+}
+
+
+/***/ }),
+
+/***/ 5832:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   H: () => (/* binding */ giveUp),
+/* harmony export */   P: () => (/* binding */ giveUpNoted)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
+/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2456);
+/* harmony import */ var _offsite_backups_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9325);
+
+
+
+/** Removes from the store what was sent of an upload that will not be completed. */
+async function giveUp(run, store, upload) {
+    if (await store.abort(upload)) {
+        run.noteUpload(null);
+        run.log.info('the unfinished upload was removed from the store');
+        return;
+    }
+    (0,_connect_js__WEBPACK_IMPORTED_MODULE_1__/* .warn */ .R8)(run, `the unfinished upload ${upload.id} of ${store.uriOf(upload.key)} could not be removed from the store; a lifecycle rule (AbortIncompleteMultipartUpload) removes such`);
+}
+/** The same of what a run that was killed had begun: `noted` is what it left of it, empty when there is none. Never throws. */
+async function giveUpNoted(run, noted) {
+    if (noted === '')
+        return;
+    try {
+        const upload = JSON.parse(noted);
+        await (0,_offsite_backups_js__WEBPACK_IMPORTED_MODULE_2__/* .withStore */ .aH)(run, async (store) => {
+            if (store !== null)
+                await giveUp(run, store, upload);
+        });
+    }
+    catch (error) {
+        (0,_connect_js__WEBPACK_IMPORTED_MODULE_1__/* .warn */ .R8)(run, `an unfinished upload could not be removed from the store: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .describe */ .q0)(error).message}`);
+    }
+}
+
+
+/***/ }),
+
+/***/ 7957:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   u: () => (/* binding */ finishingFirst)
+/* harmony export */ });
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var _backups_names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1187);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7452);
+/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4302);
+/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2456);
+/* harmony import */ var _journal_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4273);
+/* harmony import */ var _user_command_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9931);
+
+
+
+
+
+
+
+/** The same connection, on which a restore that was cut off is brought to an end before anything else is done. */
+function finishingFirst(run, connection) {
+    return {
+        ...connection,
+        send: async (...requests) => {
+            try {
+                return await connection.send(...requests);
+            }
+            catch (error) {
+                const [text] = connection.said('journal');
+                if (!(error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .BackupError */ .hj) || error.code !== 'E_UNFINISHED' || text === undefined)
+                    throw error;
+                await finish(run, connection, (0,_journal_js__WEBPACK_IMPORTED_MODULE_4__/* .parseJournal */ .z8)(text, run));
+                return connection.send(...requests);
+            }
+        },
+    };
+}
+/**
+ * Undoes what was not yet swapped, and finishes what was: hours may have passed since, and what was written to the restored
+ * database in the meantime is not for us to throw away. Throws E_UNFINISHED when it is about a database that this run can not reach.
+ */
+async function finish(run, connection, journal) {
+    const { settings } = run;
+    const what = `a restore of ${journal.backup} into ${journal.target} was cut off (${journal.by})`;
+    const restoring = [settings.restore.to ?? settings.database, settings.database]
+        .map((target) => run.database.restoring(target))
+        .find(({ target }) => target === journal.target);
+    if (restoring === undefined) {
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .BackupError */ .hj('E_UNFINISHED', (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .Y)(what, 500), `It was about another database than this run: run \`restore\` once more with the same \`restore-to\`, or, when it is of no use any more, delete .work/restore-${settings.name} in the backup directory. Nothing was changed.`);
+    }
+    const state = await run.log.group('Finish what was cut off', async () => {
+        run.log.info((0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .Y)(what, 500));
+        return bringToAnEnd(run, connection, restoring, journal);
+    });
+    (0,_connect_js__WEBPACK_IMPORTED_MODULE_3__/* .warn */ .R8)(run, `${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .Y)(what, 400)}; ${state}`);
+}
+async function bringToAnEnd(run, connection, restoring, { id, way, phase, checkCommand }) {
+    const { settings } = run;
+    const step = { id, way };
+    const work = [
+        'request',
+        'expect_work',
+        [(0,_backups_names_js__WEBPACK_IMPORTED_MODULE_1__/* .formatId */ .hX)(settings.name, run.now(), (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomBytes)(2).toString('hex'))],
+    ];
+    await connection.send(['request', 'begin_restore', [settings.name]]);
+    const facts = await connection.send(work, restoring.recover(settings, step));
+    // when all that was kept of the old one is gone already, nothing on the host tells any more
+    let swapped = facts.need('state') === 'restored' || phase === 'swapped';
+    if (swapped && phase === 'rolling-back' && way !== 'in-place') {
+        await connection.send(work, restoring.back(settings, step, null));
+        swapped = false;
+    }
+    const failed = await attempt(() => (0,_user_command_js__WEBPACK_IMPORTED_MODULE_5__/* .runUserCommand */ .w)(run, connection, 'start-command', ['job', 'start_application', []]));
+    let told = swapped
+        ? 'the database is the restored one'
+        : 'the database is as it was before it, and what had been loaded is gone';
+    if (failed !== null)
+        told += `. ${failed}: the application may be stopped`;
+    if (swapped) {
+        const wrong = checkCommand === null
+            ? null
+            : await attempt(() => (0,_user_command_js__WEBPACK_IMPORTED_MODULE_5__/* .runUserCommand */ .w)(run, connection, 'check-command', ['job', 'run_command', [checkCommand]]));
+        if (wrong === null)
+            await connection.send(work, restoring.settle(settings, step));
+        else {
+            told += `. ${wrong}. What it replaced is still there; to go back by hand: ${restoring.byHand(step, null, run.report.directory).join('; ')}`;
+        }
+    }
+    await connection.send(_journal_js__WEBPACK_IMPORTED_MODULE_4__/* .endJournal */ .Pf, ['request', 'end_restore', []]);
+    return told;
+}
+/** What went wrong, or null. */
+async function attempt(action) {
+    try {
+        await action();
+        return null;
+    }
+    catch (error) {
+        return (0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .describe */ .q0)(error).message;
+    }
+}
+
+
+/***/ }),
+
+/***/ 9931:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   w: () => (/* binding */ runUserCommand)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
+/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4302);
+
+
+/** Runs a command of the user on the host, its output in the log. Throws E_HOOK when it fails. */
+async function runUserCommand(run, connection, input, request) {
+    const facts = await run.log.group(input, () => connection.send(request));
+    const status = facts.get('command_status');
+    if (status === null || status === '0')
+        return;
+    const last = facts.all('said').findLast((line) => line.trim() !== '');
+    throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_HOOK', `${input} ended with status ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__/* .quoteOutside */ .Y)(status, 10)}${last === undefined ? ', and said nothing' : `; it said last: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__/* .quoteOutside */ .Y)(last, 200)}`}`, `The log has its output, under "${input}".`);
+}
+
+
+/***/ }),
+
+/***/ 7278:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   L: () => (/* binding */ plural)
+/* harmony export */ });
+/** `1 row`, `2 rows`: a number as it is, with the noun that fits it. */
+const plural = (count, noun, many = `${noun}s`) => `${count} ${count === 1 ? noun : many}`;
+
+
+/***/ }),
+
+/***/ 4521:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   KT: () => (/* binding */ named),
+/* harmony export */   Lx: () => (/* binding */ loginUser),
+/* harmony export */   P4: () => (/* binding */ UNPACK),
+/* harmony export */   Ty: () => (/* binding */ payloadArguments),
+/* harmony export */   Uu: () => (/* binding */ checkRows),
+/* harmony export */   YA: () => (/* binding */ seconds),
+/* harmony export */   Zw: () => (/* binding */ compressorOf),
+/* harmony export */   _m: () => (/* binding */ UNTOUCHED),
+/* harmony export */   oJ: () => (/* binding */ commonArguments)
+/* harmony export */ });
+/* harmony import */ var _counting_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7278);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
+/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4302);
+
+
+
+// What the engines share.
+const UNTOUCHED = 'Nothing was kept, nothing was rotated, the database was not changed.';
+/** The stock tool that unpacks a payload to stdout. */
+const UNPACK = { zstd: 'zstd -dc', gzip: 'gzip -dc', none: 'cat' };
+/** The named arguments of a request to the program on the host. */
+const named = (values) => Object.entries(values).flat();
+/** Those that every engine's program takes. */
+function commonArguments(settings) {
+    return {
+        name: settings.name,
+        run_as: settings.runAs ?? '',
+        verify: settings.verify,
+        wanted: settings.compression,
+        level: settings.compressionLevel === null ? '' : String(settings.compressionLevel),
+        asserts: settings.asserts.join('\n'),
+        min_free_kib: String(Math.ceil(settings.minFreeBytes / 1024)),
+    };
+}
+/** Those of the request that proves an existing backup. */
+function payloadArguments(manifest) {
+    const { file, sha256, bytes, databaseBytes, compression, kind } = manifest;
+    return {
+        payload: file,
+        sha256,
+        bytes: String(bytes),
+        plain_bytes: String(databaseBytes),
+        compressor: compression,
+        kind,
+    };
+}
+/** The rows of a restored copy are those that were counted at the time of the backup, as far as the manifest has them; else E_MANIFEST. */
+function checkRows({ tables, tablesLeftOut = 0 }, restored) {
+    const found = new Map(restored.map(({ name, rows }) => [name, rows]));
+    const wrong = [];
+    for (const { name, rows } of tables) {
+        const there = found.get(name);
+        found.delete(name);
+        if (there === undefined)
+            wrong.push(`${name} is missing`);
+        else if (rows !== null && rows !== there)
+            wrong.push(`${name} has ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_1__/* .plural */ .L)(there, 'row')}, not ${rows}`);
+    }
+    const surplus = [...found].filter(([, rows]) => rows > 0);
+    if (surplus.length > tablesLeftOut) {
+        for (const [name, rows] of surplus)
+            wrong.push(`${name} has ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_1__/* .plural */ .L)(rows, 'row')}, and is not in the manifest`);
+    }
+    if (wrong.length === 0)
+        return;
+    const shown = wrong.slice(0, 5).map((one) => (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .quoteOutside */ .Y)(one, 120));
+    throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_MANIFEST', `the restored copy is not what the manifest says: ${shown.join('; ')}${wrong.length > shown.length ? `; and ${wrong.length - shown.length} more` : ''}`, 'Do not rely on this backup: take a new one, and look at who can write that directory. Nothing was changed.');
+}
+/** Whole seconds, not fewer than asked for. */
+const seconds = (ms) => String(Math.ceil(ms / 1000));
+/** The compressor with its version, for the manifest. */
+function compressorOf(facts) {
+    const compressor = facts.get('compressor');
+    if (compressor === null || compressor === 'none')
+        return {};
+    return { [compressor]: (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .quoteOutside */ .Y)(facts.get('compressor_version') ?? '', 100) };
+}
+/** The user who logs in, for messages. */
+const loginUser = ({ transport }) => transport.transport === 'ssh' ? transport.username : 'the user of this runner';
+
+
+/***/ }),
+
+/***/ 6407:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Bn: () => (/* binding */ schemaCondition),
+/* harmony export */   Ep: () => (/* binding */ tableCondition),
+/* harmony export */   LO: () => (/* binding */ parseNamePattern)
+/* harmony export */ });
+/**
+ * The patterns of pg_dump's --exclude-table, --exclude-table-data and --schema, as conditions for a query of our own, which
+ * so learns what a dump leaves out. The language is psql's:
+ * https://www.postgresql.org/docs/current/app-psql.html#APP-PSQL-PATTERNS, and the rules here are those of
+ * patternToSQLRegex and processSQLNamePattern in fe_utils/string_utils.c.
+ */
+/**
+ * SQL condition, true for relations `c` in namespace `n` (aliases of pg_class and pg_namespace) that pg_dump matches. Like
+ * pg_dump it does not look at the kind: there these are only r, S, v, m, f and p.
+ *
+ * A pattern without a schema means what is visible, so the query must run under the search_path that the session began with,
+ * as pg_dump's own does: after `RESET search_path`. With a regular expression that is malformed the query fails, as pg_dump does.
+ */
+function tableCondition(pattern) {
+    const [first = '', second] = scan(pattern).parts;
+    const place = second === undefined ? 'pg_catalog.pg_table_is_visible(c.oid)' : matches('n.nspname', first);
+    return `(${matches('c.relname', second ?? first)} AND ${place})`;
+}
+/** SQL condition, true for the namespaces `n` (alias of pg_namespace) that pg_dump matches. */
+function schemaCondition(pattern) {
+    return `(${matches('n.nspname', scan(pattern).parts[0] ?? '')})`;
+}
+/**
+ * Checks a pattern and returns it as it is. A leading `-` is no danger in `--schema=-x`. Stricter than pg_dump, which takes
+ * what is refused here for a pattern that matches nothing, or something else than it says.
+ *
+ * Throws an Error whose text is the rule.
+ */
+function parseNamePattern(text, parts) {
+    if (text === '')
+        throw new Error('expected a pattern, such as audit_* or app.sessions');
+    if (/\p{Cc}/u.test(text))
+        throw new Error('expected one pattern a line, without control characters');
+    const { parts: names, inQuotes } = scan(text);
+    if (inQuotes)
+        throw new Error('a double quote is not closed; one inside a quoted name is written twice');
+    if (parts === 'schema' && names.length > 1) {
+        throw new Error('expected the name of a schema alone; a name with a dot in it stands in double quotes');
+    }
+    if (names.length > 2) {
+        throw new Error('expected table or schema.table; a name with a dot in it stands in double quotes');
+    }
+    if (names.includes(''))
+        throw new Error('expected a name on both sides of the dot, and none that is empty');
+    return text;
+}
+/** The regular expression of each part between unquoted dots, not anchored; and whether the last quote is open. */
+function scan(pattern) {
+    const parts = [];
+    let part = '';
+    let inQuotes = false;
+    for (let at = 0; at < pattern.length; at += 1) {
+        const char = pattern.charAt(at);
+        const next = pattern.charAt(at + 1);
+        if (char === '"' && inQuotes && next === '"') {
+            part += '"';
+            at += 1;
+        }
+        else if (char === '"') {
+            inQuotes = !inQuotes;
+        }
+        else if (char === '.' && !inQuotes) {
+            parts.push(part);
+            part = '';
+        }
+        else {
+            part += inQuotes ? char.replace(/[|*+?()[\]{}.^$\\]/, '\\$&') : unquoted(char, next);
+        }
+    }
+    return { parts: [...parts, part], inQuotes };
+}
+function unquoted(char, next) {
+    if (char === '*')
+        return '.*';
+    if (char === '?')
+        return '.';
+    // Names may have it, and the end is anchored anyway.
+    if (char === '$')
+        return '\\$';
+    // More likely an array type than the start of a bracket expression.
+    if (char === '[' && next === ']')
+        return '\\[';
+    // ASCII alone: psql folds byte by byte, and no byte of a longer character is a letter. The rest may be a regular expression.
+    return /[A-Z]/.test(char) ? char.toLowerCase() : char;
+}
+/** The collation that names are compared by since PostgreSQL 12 knows no letters beyond ASCII. */
+function matches(column, expression) {
+    // E'' means the same whatever standard_conforming_strings is.
+    const literal = `E'^(${expression.replaceAll('\\', '\\\\').replaceAll("'", "''")})$'`;
+    return `${column} OPERATOR(pg_catalog.~) ${literal} COLLATE pg_catalog."default"`;
+}
+
+
+/***/ }),
+
+/***/ 7452:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  hj: () => (/* binding */ BackupError),
+  Sr: () => (/* reexport */ ERRORS),
+  q0: () => (/* binding */ describe),
+  hC: () => (/* binding */ sentences)
+});
+
+;// CONCATENATED MODULE: ./src/error-codes.ts
+/** What can go wrong: one row per code, the source of the README's table (`npm run docs`). */
+const ERRORS = {
+    E_INPUT: {
+        cause: 'An input is missing, malformed, or contradicts another one: nothing was contacted. Or PostgreSQL does not take a pattern or a parameter of the URL: nothing was kept.',
+        fix: 'The message lists every input that is wrong, with its rule and what was given. Correct them in the workflow.',
+    },
+    E_HOSTKEY: {
+        cause: 'The host showed a key that is not in `known-hosts` or `fingerprint`, or one that is revoked, or it can sign with SHA-1 alone. No credential was sent.',
+        fix: 'Compare the fingerprint in the message with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host itself. Put it in only when they agree; otherwise somebody may stand between.',
+    },
+    E_CONNECT: {
+        cause: 'No SSH connection: name not found, port closed, firewall, no answer within `connect-timeout`, or no algorithm in common. Or no PostgreSQL server was reached from the host.',
+        fix: 'Check `host`, `port`, `jump-host` and the firewall; the runner of GitHub has changing addresses. Host and port in `database` are as seen from the host.',
+    },
+    E_AUTH: {
+        cause: 'The host refused the private key for this user, or asks for a second factor besides. Or the PostgreSQL server refused its role or password.',
+        fix: "Add the public key shown in the message to the user's `~/.ssh/authorized_keys`, or correct `username`; excuse that user from the second factor, as the message says. PostgreSQL: correct `database` or `database-password`, or set `run-as` for peer authentication.",
+    },
+    E_SHELL: {
+        cause: 'The login shell did not start `sh -s` (nologin, git-shell, a forced command), a login script failed, or the host was too slow for `connect-timeout`.',
+        fix: 'Give the user a shell, or remove the forced command; for a host under load raise `connect-timeout`. The message quotes what the host said.',
+    },
+    E_REMOTE_LOST: {
+        cause: 'The connection, the session on the host or the program there ended before its work did.',
+        fix: 'Run again: the host cleans up by itself and the next run sweeps what is left. If it recurs, look at the network, `sshd` and the kernel log (out of memory).',
+    },
+    E_TIMEOUT: {
+        cause: 'The run took longer than `timeout`, or nothing moved for `idle-timeout`.',
+        fix: 'Raise the input that the message names, or find out why the host is slow.',
+    },
+    E_CANCELLED: {
+        cause: 'The run was cancelled (by a user, by a newer run of the concurrency group, by a shutdown).',
+        fix: 'Nothing unfinished is left on the host: no process, no lock, no partial file. Run again; keep `cancel-in-progress: false` for backups.',
+    },
+    E_LOCKED: {
+        cause: 'Another run holds the lock of this backup directory and did not end within `lock-wait`.',
+        fix: 'Wait for the run that the message names, or raise `lock-wait`. The lock ends with its holder; there is no file to delete.',
+    },
+    E_TOOL_MISSING: {
+        cause: 'A tool that the backup needs is not installed on the host.',
+        fix: 'The message has the line that installs it on that distribution.',
+    },
+    E_TOOL_VERSION: {
+        cause: 'The PostgreSQL server is newer than the newest pg_dump on the host, which refuses to dump it. Or the sqlite3 tool is older than 3.31: it can not be kept from running programs that a database names, and is not used.',
+        fix: 'Install the client that the message names, or set `container` where the server runs in one; SQLite: install sqlite3 3.31 or newer, or Python 3.7 or newer. Nothing was dumped.',
+    },
+    E_PERM: {
+        cause: 'The user on the host may not read the database, or may not write the backup directory. PostgreSQL: the role may not read every table, or row-level security hides rows from it.',
+        fix: 'Correct owner, mode or grants as the message says, or use `run-as` for the database.',
+    },
+    E_PERM_UNSAFE: {
+        cause: 'Others can write the backup directory, so its contents can not be trusted.',
+        fix: '`chmod go-w` it, make the login user its owner, or choose another `directory`.',
+    },
+    E_NOSPACE: {
+        cause: 'Not enough free space or inodes, found before the copy or in the middle of it.',
+        fix: 'Free the space that the message names, lower `keep`, or choose a `directory` on another disk.',
+    },
+    E_SOURCE_MISSING: {
+        cause: 'There is no file at the path of `database`, no PostgreSQL database of that name, or no such `container`.',
+        fix: 'Correct the path or the name; a relative path starts at the home of the login user. Nothing was created there.',
+    },
+    E_SOURCE_INVALID: {
+        cause: 'The path of `database` is a directory, an empty file, or not a SQLite database (it may be encrypted), or the file has another name with a -wal of its own. Or the PostgreSQL server is a hot standby, or behind a pooler that gives sessions from one client to another.',
+        fix: 'Correct the path, or mount the folder and not the single file; name the primary (`?target_session_attrs=standby` in the URL says that the standby is meant), and the server itself instead of the pooler.',
+    },
+    E_SOURCE_CORRUPT: {
+        cause: 'SQLite or the PostgreSQL server found damage in the database itself. A backup of it would be damaged too, so none was kept.',
+        fix: 'Do not delete older backups. Check the disk, then recover from the newest good backup or with `sqlite3 app.db .recover | sqlite3 -safe new.db`.',
+    },
+    E_SOURCE_OWNER: {
+        cause: 'The login user is not the owner of the database file. SQLite would leave `-wal` and `-shm` files that the application can not write.',
+        fix: 'Set `run-as` to the owner named in the message, or log in as that user.',
+    },
+    E_BUSY: {
+        cause: 'The database stayed locked for the whole of `lock-wait`.',
+        fix: 'Find the process that holds the lock (a long transaction, a migration), or raise `lock-wait`.',
+    },
+    E_DUMP_FAILED: {
+        cause: 'The tool that makes the copy, the compressor or the checksum ended with an error.',
+        fix: 'The message quotes what it said. Nothing was kept.',
+    },
+    E_EMPTY: {
+        cause: 'The database holds nothing. An empty database is not accepted as a backup, unless the backup before it was empty as well.',
+        fix: 'Check that `database` names the database that the application uses.',
+    },
+    E_SHRUNK: {
+        cause: 'The database, or its backup as compressed, is smaller than `shrink-limit` allows, or larger than `growth-limit`, against the median of the recent good backups. Or, with `on-row-loss: fail`, a table has lost more of its rows than `row-loss-limit` allows.',
+        fix: 'The new backup is kept and marked as suspect, and no good one was deleted. If the change is right, `command: accept` with its id, or set that limit to `none` for one run. If not, restore the newest good one.',
+    },
+    E_CHECKSUM: {
+        cause: 'Bytes read back differ from the bytes written, or from the checksum in the manifest.',
+        fix: 'Suspect the disk or the memory of the host. Do not rely on that backup.',
+    },
+    E_MANIFEST: {
+        cause: 'The manifest of a backup is missing, malformed, or of another database.',
+        fix: 'See the message; the files were left as they are.',
+    },
+    E_CLOCK: {
+        cause: 'The clocks of the runner and the host differ by more than 15 minutes, so no age can be trusted.',
+        fix: 'Set the clock that is wrong (`timedatectl set-ntp true`).',
+    },
+    E_POLICY: {
+        cause: 'The retention rules would leave fewer verified backups than `keep-minimum`, or delete more than `max-delete`.',
+        fix: 'Nothing was deleted. Run `prune` with `dry-run: true` to see the plan, then change the rules or raise `max-delete` once.',
+    },
+    E_ROTATE: {
+        cause: 'The backup is good, but an old one could not be deleted.',
+        fix: 'See the message for the file and the reason; `prune` tries again.',
+    },
+    E_NOT_FOUND: {
+        cause: 'There is no backup of that id for this database in the directory, nor in the S3 store where that was looked at.',
+        fix: '`command: list` shows the ids.',
+    },
+    E_STALE: {
+        cause: 'The newest backup is older than `max-age`, or there is none.',
+        fix: 'Find out why the backup workflow did not run or failed, and take a backup.',
+    },
+    E_RESTORE: {
+        cause: 'The backup could not be restored, into the throw-away database of a proof or beside the live one.',
+        fix: 'The message quotes what the tool said: a missing extension or right on that server, or a dump that can not be restored. The live database is as it was.',
+    },
+    E_CONFIRM: {
+        cause: '`confirm` is not the name of the database that would be replaced.',
+        fix: 'Run with `dry-run: true` to see what would be lost, then type the name that the message gives.',
+    },
+    E_EVENT: {
+        cause: 'A restore was started by a pull request, whose author may be anybody.',
+        fix: 'Restore from a workflow with `workflow_dispatch`.',
+    },
+    E_TARGET_MISMATCH: {
+        cause: 'The backup was made from another database than the one that it would replace. Or the host has no backup, and the store has those of several other hosts.',
+        fix: 'Check `backup` and `database`, or name the backup by its id. If it is meant, set `allow-other-target: true`.',
+    },
+    E_TARGET_BUSY: {
+        cause: 'Somebody has the live database open, and it can not be replaced under them.',
+        fix: 'The message names the processes. Stop the application, or set `stop-command` and `start-command`.',
+    },
+    E_TOOL_UNSAFE: {
+        cause: 'The PostgreSQL client on the host has a known hole through which a dump of somebody else can run commands there.',
+        fix: 'Install the version that the message names, or, if you trust whoever made the dump, set `allow-unsafe-client: true`.',
+    },
+    E_SAFETY_BACKUP: {
+        cause: 'The backup of the present state, which a restore takes first, could not be taken.',
+        fix: 'The message has the reason. Nothing was restored. `safety-backup: false` goes without, and without a way back.',
+    },
+    E_UNFINISHED: {
+        cause: 'A restore of this database was cut off, and this run could not bring it to an end.',
+        fix: 'Follow the message. As long as it is not done, nothing else is done with that database.',
+    },
+    E_HOOK: {
+        cause: 'A command of yours (`stop-command`, `start-command`, `after-restore-command`, `check-command`) failed.',
+        fix: 'Its output is in the log. The message says which state the database is in.',
+    },
+    E_ROLLED_BACK: {
+        cause: 'The restore was done, the check after it failed, and the database is as it was before.',
+        fix: 'Look at the output of the check in the log.',
+    },
+    E_ROLLBACK_FAILED: {
+        cause: 'The restore failed after the swap, and going back failed as well.',
+        fix: 'The message has the commands that bring the old state back by hand. The safety backup is kept.',
+    },
+    E_ASSERT: {
+        cause: 'The backup can be restored, but a statement of `assert` returned something that is not true, or failed.',
+        fix: 'Look at the live database, or correct the statement.',
+    },
+    E_S3_AUTH: {
+        cause: 'The S3 store refused the credentials: unknown, expired, without the right that is needed, or used with a clock that is wrong. Or there are none.',
+        fix: 'The message says which. Correct `s3-access-key-id` and `s3-secret-access-key`, the policy, or the step that assumes the role. After a `backup`, the one on the host is good and stays, and nothing was rotated.',
+    },
+    E_S3_BUCKET: {
+        cause: 'There is no such bucket at that store, or it is in another region.',
+        fix: 'Correct `s3-bucket`, `s3-region` or `s3-endpoint`. After a `backup`, the one on the host is good and stays, and nothing was rotated.',
+    },
+    E_S3_UNAVAILABLE: {
+        cause: 'The S3 store did not answer, broke connections off, or answered with errors of its own, again and again.',
+        fix: 'Run again later; look at the status of the store and at the way to it. After a `backup`, the one on the host is good and stays, and nothing was rotated.',
+    },
+    E_S3_UNSUPPORTED: {
+        cause: 'The S3 store does not do what a setting asks for.',
+        fix: 'Remove the setting that the message names, or make the bucket ready for it. After a `backup`, the one on the host is good and stays, and nothing was rotated.',
+    },
+    E_S3_VERIFY: {
+        cause: 'What the S3 store says that it holds is not what was sent, or something else is there under that name.',
+        fix: 'Do not rely on that copy. After a `backup`, the one on the host is good and stays, and nothing was rotated.',
+    },
+    E_TOO_LARGE: {
+        cause: 'The host sent a line or a text longer than our program there ever does.',
+        fix: 'Look at what the login scripts of that account print; nothing was kept.',
+    },
+    E_INTERNAL: {
+        cause: 'Something that this action does not know. Probably our bug.',
+        fix: 'Please report it with the log of the run.',
+    },
+};
+
+;// CONCATENATED MODULE: ./src/errors.ts
+
+
+/** A failure that the user can act on. `message` says what happened to what; `hint` what to do and what was left untouched. */
+class BackupError extends Error {
+    code;
+    name = 'BackupError';
+    hint;
+    constructor(code, message, hint = ERRORS[code].fix, options) {
+        super(message.trim(), options);
+        this.code = code;
+        this.hint = hint.trim(); // a sentence that was added to none begins with a blank
+    }
+}
+/** One text of several; what is empty leaves no blanks behind. */
+const sentences = (...parts) => parts
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+    .join(' ');
+/** Turns anything thrown into a BackupError; what we do not know is `E_INTERNAL` and says that it is probably our bug. */
+function describe(error) {
+    if (error instanceof BackupError)
+        return error;
+    const message = error instanceof Error ? error.message : String(error);
+    return new BackupError('E_INTERNAL', `unexpected error: ${message}`, ERRORS.E_INTERNAL.fix, { cause: error });
+}
+
+
+/***/ }),
+
+/***/ 3709:
+/***/ (() => {
+
+/**
+ * ssh2 is CommonJS and reads `__dirname`, which does not exist in the ES module that ncc makes of it.
+ * This must be the first import of the entry point; without it the bundle dies at start.
+ */
+globalThis.__dirname ??= import.meta.dirname;
+
+
+
+/***/ }),
+
+/***/ 2752:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   c: () => (/* binding */ installLine)
+/* harmony export */ });
+const COREUTILS = ['dd', 'df', 'mkfifo', 'mktemp', 'sha256sum', 'tee', 'wc'];
+/** Packages of the same name everywhere. */
+const TOOLS = {
+    ...Object.fromEntries(COREUTILS.map((tool) => [tool, 'coreutils'])),
+    ...{ awk: 'gawk', cmp: 'diffutils', xargs: 'findutils' },
+};
+/** Systems by the names in /etc/os-release (`ID` and `ID_LIKE`): how to install, and packages that are not called as their tool. */
+const SYSTEMS = [
+    [/\b(debian|ubuntu)\b/, 'sudo apt-get install -y', TOOLS],
+    [/\balpine\b/, 'apk add', { ...TOOLS, sqlite3: 'sqlite' }],
+    [
+        /\b(fedora|rhel|centos|amzn)\b/,
+        'sudo dnf install -y',
+        { ...TOOLS, sqlite3: 'sqlite', 'postgresql-client': 'postgresql' },
+    ],
+    [
+        /\b(suse|opensuse)\b/,
+        'sudo zypper install -y',
+        { ...TOOLS, sqlite3: 'sqlite3', 'postgresql-client': 'postgresql' },
+    ],
+    [/\barch\b/, 'sudo pacman -S', { ...TOOLS, sqlite3: 'sqlite', 'postgresql-client': 'postgresql' }],
+];
+/** The line that installs a tool on that system; `system` is `ID ID_LIKE` of /etc/os-release. */
+function installLine(tool, system) {
+    const [, install, packages] = SYSTEMS.find(([pattern]) => pattern.test(system)) ?? [];
+    if (install === undefined)
+        return `install ${tool} with the package manager of the host`;
+    return `${install} ${packages?.[tool] ?? tool}`;
+}
+
+
+/***/ }),
+
+/***/ 7879:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   An: () => (/* binding */ hostKeyPolicy),
+/* harmony export */   Rj: () => (/* binding */ fingerprint),
+/* harmony export */   iE: () => (/* binding */ keyType),
+/* harmony export */   ik: () => (/* binding */ SERVER_HOST_KEY_ALGORITHMS),
+/* harmony export */   tx: () => (/* binding */ nameInFile),
+/* harmony export */   vK: () => (/* binding */ sharedLines)
+/* harmony export */ });
+/* unused harmony export findHostKeys */
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
+/**
+ * Decides from known_hosts lines and fingerprints whether a host is the right one. ssh2 brings no known_hosts reader and
+ * accepts every host unless told otherwise. File format: sshd(8), SSH_KNOWN_HOSTS FILE FORMAT; checked against `ssh-keygen -F`.
+ */
+
+/**
+ * Key types that ssh2 can check, best first, each with its signature algorithms. `ssh-rsa`, the third one of an RSA key, signs SHA-1,
+ * of which collisions are for sale: a host that has nothing else is refused.
+ */
+const ALGORITHMS = new Map([
+    ['ssh-ed25519', ['ssh-ed25519']],
+    ['ecdsa-sha2-nistp256', ['ecdsa-sha2-nistp256']],
+    ['ecdsa-sha2-nistp384', ['ecdsa-sha2-nistp384']],
+    ['ecdsa-sha2-nistp521', ['ecdsa-sha2-nistp521']],
+    ['ssh-rsa', ['rsa-sha2-512', 'rsa-sha2-256']],
+]);
+/** Everything that ssh2 can check, best first. */
+const SERVER_HOST_KEY_ALGORITHMS = [...ALGORITHMS.values()].flat();
+/** The type of a raw public key blob, as it begins: `ssh-ed25519`; empty for what is too short, since a host may send anything. */
+function keyType(key) {
+    return key.length < 4 ? '' : key.toString('latin1', 4, 4 + key.readUInt32BE(0));
+}
+/** The fingerprint as `ssh-keygen -lf` prints it: `SHA256:` and unpadded base64. `key` is the raw public key blob. */
+function fingerprint(key) {
+    return `SHA256:${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
+}
+/** Finds the lines of a known_hosts file that are about this host and port, plain or hashed. */
+function findHostKeys(text, host, port) {
+    const name = nameInFile(host, port);
+    const found = { keys: [], revoked: [], authorities: [], unreadableLines: [] };
+    const lists = { '': found.keys, '@revoked': found.revoked, '@cert-authority': found.authorities };
+    for (const [index, line] of text
+        .replace(/^\uFEFF/, '')
+        .split(/\r\n|\r|\n/)
+        .entries()) {
+        const fields = line.trim().split(/[ \t]+/);
+        if (!fields[0] || fields[0].startsWith('#'))
+            continue;
+        const marker = fields[0].startsWith('@') ? (fields.shift() ?? '') : '';
+        const [hosts = '', type = '', base64 = ''] = fields;
+        const key = readKey(type, base64);
+        if (key === null || !(marker in lists)) {
+            found.unreadableLines.push(index + 1);
+        }
+        else if (matchesHost(hosts, name)) {
+            lists[marker].push({ type, key, line: index + 1 });
+        }
+    }
+    return found;
+}
+/**
+ * Makes the rule by which one host is accepted: a known_hosts line or a fingerprint lists its key, and no line revokes it.
+ * A fingerprint with a name serves for the host of that name alone. Where nothing can be accepted the host is still asked for each of its
+ * keys, since what it shows and why nothing matched is what the user needs to know.
+ */
+function hostKeyPolicy(knownHosts, fingerprints, host, port) {
+    const name = nameInFile(host, port);
+    const found = findHostKeys(knownHosts, host, port);
+    const usable = found.keys.filter((line) => ALGORITHMS.has(line.type) && !isIn(found.revoked, line.key));
+    const prints = fingerprints.filter((one) => one.host === null || one.host === name).map(({ print }) => print);
+    const tryOtherTypes = prints.length > 0 || usable.length === 0;
+    const comparedWith = [
+        ...(usable.length > 0 ? [`the keys of ${name} in known-hosts (${listOf(usable)})`] : []),
+        ...(prints.length > 0 ? [`fingerprint (${prints.join(', ')})`] : []),
+    ].join(' and ');
+    return {
+        algorithms: order(new Set(usable.map((line) => line.type)), tryOtherTypes),
+        tryOtherTypes,
+        accepts: (key) => {
+            if (isIn(found.revoked, key))
+                return 'revoked';
+            return isIn(usable, key) || prints.includes(fingerprint(key)) ? 'accepted' : 'unknown';
+        },
+        warnings: warningsOf(found, name),
+        comparedWith: [
+            comparedWith || 'nothing',
+            ...(usable.length > 0 || knownHosts === ''
+                ? []
+                : [`known-hosts: ${whyNothingMatches(found, knownHosts, host, port)}`]),
+            ...(prints.length > 0 || fingerprints.length === 0
+                ? []
+                : [`fingerprint: ${noneNamed(fingerprints, host, port)}`]),
+        ].join('; '),
+    };
+}
+/** What to say of lines that list one key for both hosts of the way: whoever holds it can pass for either. null: there are none. */
+function sharedLines(knownHosts, host, jump) {
+    const [name, jumpName] = [host, jump].map((one) => nameInFile(one.host, one.port));
+    if (name === jumpName)
+        return null;
+    const ofJump = findHostKeys(knownHosts, jump.host, jump.port).keys.map(({ line }) => line);
+    const shared = findHostKeys(knownHosts, host.host, host.port).keys.filter(({ line }) => ofJump.includes(line));
+    if (shared.length === 0)
+        return null;
+    return `known-hosts: the jump host ${jumpName} can show its own key as that of ${name}, since one line lists it for both (line ${shared.map(({ line }) => line).join(', ')}); give each host a line of its own`;
+}
+/** The name of a host in known_hosts. Without a port the default one is meant; OpenSSH writes any other as `[host]:port` and compares in lower case. */
+function nameInFile(host, port) {
+    return (port === 22 ? host : `[${host}]:${port}`).toLowerCase();
+}
+/** The key blob, or null unless it is base64 of a whole key of the type that stands before it. */
+function readKey(type, base64) {
+    if (!/^[A-Za-z0-9+/]+=*$/.test(base64))
+        return null;
+    const key = Buffer.from(base64, 'base64');
+    const fields = [];
+    // RFC 4253: a sequence of strings, each after its length. A cut line ends inside one of them.
+    for (let offset = 0; offset < key.length;) {
+        if (key.length < offset + 4)
+            return null;
+        const end = offset + 4 + key.readUInt32BE(offset);
+        if (end > key.length)
+            return null;
+        fields.push(key.subarray(offset + 4, end));
+        offset = end;
+    }
+    return fields.length >= 2 && fields[0]?.toString('latin1') === type ? key : null;
+}
+function matchesHost(field, name) {
+    if (field.startsWith('|')) {
+        const [, version, salt = '', hash = ''] = field.split('|');
+        if (version !== '1' || hash === '')
+            return false;
+        return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHmac)('sha1', Buffer.from(salt, 'base64')).update(name).digest('base64') === hash;
+    }
+    const patterns = field.toLowerCase().split(',');
+    // A negated pattern wins over all others of its line, wherever it stands.
+    if (patterns.some((pattern) => pattern.startsWith('!') && matchesPattern(pattern.slice(1), name)))
+        return false;
+    return patterns.some((pattern) => matchesPattern(pattern, name));
+}
+function matchesPattern(pattern, name) {
+    const source = pattern
+        .replace(/[.+^${}()|[\]\\/-]/g, '\\$&')
+        .replace(/\*+/g, '.*')
+        .replace(/\?/g, '.');
+    return pattern !== '' && new RegExp(`^${source}$`).test(name);
+}
+const isIn = (lines, key) => lines.some((line) => line.key.equals(key));
+/**
+ * The host shows the first of its keys that the client asks for. Unless only the known types are asked for, a host known
+ * by its RSA key shows its Ed25519 key and is refused. With a fingerprint the other types follow: it may be one of theirs.
+ */
+function order(known, alsoOthers) {
+    const types = [...ALGORITHMS.keys()];
+    const asked = types
+        .filter((type) => known.has(type))
+        .concat(alsoOthers ? types.filter((type) => !known.has(type)) : []);
+    return asked.flatMap((type) => ALGORITHMS.get(type) ?? []);
+}
+const listOf = (lines) => lines.map(({ type, line }) => `${type} in line ${line}`).join(', ');
+function whyNothingMatches(found, knownHosts, host, port) {
+    const name = nameInFile(host, port);
+    const unreadable = found.unreadableLines.length > 0 ? `; these lines can not be read: ${found.unreadableLines.join(', ')}` : '';
+    const supported = found.keys.filter((line) => ALGORITHMS.has(line.type));
+    if (supported.length > 0)
+        return `every key of ${name} is @revoked (${listOf(supported)})`;
+    if (found.keys.length > 0) {
+        return `only key types that are not supported match ${name} (${listOf(found.keys)}), expected one of ${[...ALGORITHMS.keys()].join(', ')}${unreadable}`;
+    }
+    if (found.authorities.length > 0) {
+        return `only @cert-authority lines match ${name}, and host certificates can not be checked here: add the host's own key${unreadable}`;
+    }
+    return `${noLine(host, port, findHostKeys(knownHosts, host, 22).keys.length > 0)}${unreadable}`;
+}
+const noneNamed = (fingerprints, host, port) => noLine(host, port, fingerprints.some((one) => one.host === nameInFile(host, 22)));
+function noLine(host, port, withoutPort) {
+    const name = nameInFile(host, port);
+    return port !== 22 && withoutPort
+        ? `no line for ${name}; there is one for ${host} without a port, which stands for port 22 alone`
+        : `no line for ${name}`;
+}
+function warningsOf(found, name) {
+    const numbers = (lines) => lines.map(({ line }) => line).join(', ');
+    return [
+        ...(found.authorities.length > 0
+            ? [
+                `known-hosts: the @cert-authority lines for ${name} have no effect, because host certificates can not be checked here (line ${numbers(found.authorities)})`,
+            ]
+            : []),
+        ...(found.unreadableLines.length > 0
+            ? [`known-hosts: lines that can not be read have no effect (line ${found.unreadableLines.join(', ')})`]
+            : []),
+    ];
+}
+
+
+/***/ }),
+
+/***/ 630:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   LS: () => (/* binding */ downloadProgram),
+/* harmony export */   My: () => (/* binding */ receiveProgram),
+/* harmony export */   wg: () => (/* binding */ programFor)
+/* harmony export */ });
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var _quoting_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2437);
+
+
+// Literal names in `new URL`, one for each file, so that the bundler finds and copies them.
+const COMMON = [
+    __nccwpck_require__.ab + "session.sh",
+    __nccwpck_require__.ab + "elsewhere.sh",
+    __nccwpck_require__.ab + "directory.sh",
+    __nccwpck_require__.ab + "lock.sh",
+    __nccwpck_require__.ab + "stream.sh",
+    __nccwpck_require__.ab + "verify.sh",
+    __nccwpck_require__.ab + "restore.sh",
+    __nccwpck_require__.ab + "foreign.sh",
+    __nccwpck_require__.ab + "upload.sh",
+    __nccwpck_require__.ab + "fetch.sh",
+];
+const ENGINES = {
+    sqlite: [
+        __nccwpck_require__.ab + "sqlite.sh",
+        __nccwpck_require__.ab + "look-sqlite.sh",
+        __nccwpck_require__.ab + "restore-sqlite.sh",
+        __nccwpck_require__.ab + "recover-sqlite.sh",
+        __nccwpck_require__.ab + "damaged-sqlite.sh",
+    ],
+    postgres: [
+        __nccwpck_require__.ab + "postgres.sh",
+        __nccwpck_require__.ab + "snapshot-postgres.sh",
+        __nccwpck_require__.ab + "archive-postgres.sh",
+        __nccwpck_require__.ab + "verify-postgres.sh",
+        __nccwpck_require__.ab + "restore-postgres.sh",
+        __nccwpck_require__.ab + "look-target-postgres.sh",
+        __nccwpck_require__.ab + "load-postgres.sh",
+        __nccwpck_require__.ab + "swap-postgres.sh",
+        __nccwpck_require__.ab + "in-place-postgres.sh",
+    ],
+};
+const DOWNLOAD = __nccwpck_require__.ab + "download.sh";
+const RECEIVE = __nccwpck_require__.ab + "receive.sh";
+const PYTHON = __nccwpck_require__.ab + "sqlite.py";
+/**
+ * The first thing that a session sends: the whole program in one group, so that a stream cut at any byte is a syntax
+ * error and executes nothing. Every line that the program prints for us begins with `mark`. What other engines need is left out: bash
+ * reads its stdin byte by byte.
+ */
+function programFor(mark, engine) {
+    const source = [...COMMON, ...ENGINES[engine]].map((file) => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(file, 'utf8')).join('\n');
+    const python = engine === 'sqlite' ? (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(PYTHON, 'utf8') : '';
+    return `{\nmark=${mark}\nprogram=${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(source)}\nsqlite_python=${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(python)}\neval "$program"\nhello\n}\n`;
+}
+/** All that a shell is sent which is to send one file back, see download.sh; in one group as well. */
+function downloadProgram(mark, directory, file) {
+    return `{\n${(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(DOWNLOAD, 'utf8')}\n${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .call */ .T)('send_file', [mark, directory, file])}\n}\n`;
+}
+/** All that a shell is sent which is to take a file, see receive.sh; its bytes follow when it says so, and are never read as commands. */
+function receiveProgram(mark, folder, file) {
+    return `{\n${(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(RECEIVE, 'utf8')}\n${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .call */ .T)('receive_file', [mark, folder, file])}\ncommand exit\n}\n`;
+}
+
+
+/***/ }),
+
+/***/ 2437:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   T: () => (/* binding */ call),
+/* harmony export */   h: () => (/* binding */ quote)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
+
+/**
+ * Quotes a value as one word of POSIX sh.
+ *
+ * Only for text that `sh` itself reads on stdin. Never for the command of an SSH exec request: that one is read by the
+ * login shell, and fish and csh have other rules for what stands between single quotes (fish executed a value that was
+ * crafted for it).
+ *
+ * Throws E_INPUT for what no shell word can hold byte by byte: NUL, and half of a UTF-16 pair (it would silently
+ * arrive as U+FFFD). The message does not repeat the value, which may be a secret.
+ */
+function quote(value) {
+    if (value.includes('\0'))
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_INPUT', 'a value for the host holds a NUL character');
+    if (/\p{Surrogate}/u.test(value))
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_INPUT', 'a value for the host is not valid Unicode');
+    return `'${value.replaceAll("'", "'\\''")}'`;
+}
+/**
+ * Writes the call of a shell function of `host/programs`, each argument as one quoted word: `dump_sqlite 'a' 'b'`.
+ *
+ * The function's name is a constant of this program, so a malformed one is a bug here and a plain Error.
+ */
+function call(functionName, args) {
+    if (!/^[a-z_]+$/.test(functionName))
+        throw new Error(`not the name of a shell function: ${functionName}`);
+    return [functionName, ...args.map(quote)].join(' ');
+}
+
+
+/***/ }),
+
+/***/ 5347:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  hD: () => (/* reexport */ HostFailure),
+  Nn: () => (/* binding */ Session)
+});
+
+// UNUSED EXPORTS: Facts
 
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
@@ -29565,9 +31654,9 @@ function stopped(label, how, said) {
 function idle(label, ms) {
     return new errors/* BackupError */.hj('E_TIMEOUT', `nothing moved on ${label} for ${seconds(ms)} s (idle-timeout)`);
 }
-/** Our program did not greet. */
+/** Our program did not greet. That may be for good, or the host is slow. */
 function silent(label, ms, said) {
-    return new errors/* BackupError */.hj('E_SHELL', `the login shell of ${label} did not start our program within ${seconds(ms)} s${quoted(said)}`);
+    return new errors/* BackupError */.hj('E_SHELL', `the login shell of ${label} did not start our program within ${seconds(ms)} s (connect-timeout)${quoted(said)}`, 'When the host is only slow, as under load, raise `connect-timeout`. Otherwise give the user a shell, or remove the forced command. Nothing was changed.');
 }
 /** The shell is gone, before (E_SHELL) or after our program greeted. */
 function ended(label, { lost, signal, code }, greeted, said) {
@@ -29832,1327 +31921,6 @@ function expecting(number) {
     return [{ number, facts: new Facts(), ...settlers }, answer];
 }
 
-// EXTERNAL MODULE: ./src/reporting/format.ts
-var format = __nccwpck_require__(1267);
-// EXTERNAL MODULE: ./src/reporting/neutralise.ts
-var neutralise = __nccwpck_require__(4302);
-// EXTERNAL MODULE: ./src/reporting/progress.ts
-var progress = __nccwpck_require__(2007);
-// EXTERNAL MODULE: ./src/databases/common.ts
-var common = __nccwpck_require__(4521);
-// EXTERNAL MODULE: ./src/host/install-line.ts
-var install_line = __nccwpck_require__(2752);
-;// CONCATENATED MODULE: ./src/commands/explain.ts
-
-
-
-
-
-
-/** Puts what the program on the host reported into words: what happened, why, what to do, what was left untouched. */
-async function explain(error, hello, run) {
-    if (!(error instanceof HostFailure))
-        return (0,errors/* describe */.q0)(error);
-    const greeting = await hello.catch(() => null);
-    const user = greeting?.get('user') ?? 'the login user';
-    const told = run.database.explain(error, run.settings) ?? ofHost(error, user, greeting?.get('system') ?? '', run);
-    const instead = INSTEAD[run.settings.command];
-    return instead === undefined
-        ? told
-        : new errors/* BackupError */.hj(told.code, told.message, told.hint.replace(common/* UNTOUCHED */._m, instead).trim());
-}
-/** What is said instead of UNTOUCHED where it is not about making a backup; a restore says itself what state it has left. */
-const INSTEAD = {
-    verify: 'The backup was left as it is, and the live database was not touched.',
-    restore: '',
-};
-function ofHost(failure, user, system, run) {
-    const { code, facts } = failure;
-    const { settings } = run;
-    const said = (0,neutralise/* quoteOutside */.Y)(failure.text);
-    const verifying = settings.command === 'verify' || settings.command === 'restore';
-    switch (code) {
-        case 'E_LOCKED':
-            return new errors/* BackupError */.hj(code, `another run holds the lock of the backup directory: ${(0,neutralise/* quoteOutside */.Y)(facts.get('holder') || 'unknown', 500)}; ${said} (lock-wait)`, `Wait for it to end, or raise \`lock-wait\`; use one concurrency group per database. The lock ends with its holder, there is nothing to delete. ${common/* UNTOUCHED */._m}`);
-        case 'E_CLOCK': {
-            const [host, runner] = [new Date(Number(said) * 1000), run.now()];
-            const apart = Math.abs(host.getTime() - runner.getTime());
-            return new errors/* BackupError */.hj(code, Number.isNaN(apart)
-                ? `the clock of the host says ${said}`
-                : `the clock of the host says ${host.toISOString()}, the one of the runner ${runner.toISOString()}: ${(0,format/* formatDuration */.a3)(apart)} apart`, 'Set the one that is wrong (`timedatectl set-ntp true`). Names, ages and retention depend on it, so nothing was done.');
-        }
-        case 'E_TOOL_MISSING':
-            return new errors/* BackupError */.hj(code, `${said} is not installed on ${run.report.host}${said === 'sqlite3' ? ', and neither is Python 3 with its sqlite3 module, which would do as well' : ''}`, `On the host: ${(0,install_line/* installLine */.c)(said, system)}. ${common/* UNTOUCHED */._m}`);
-        case 'E_NOSPACE': {
-            const free = facts.get('free_kib');
-            const needed = facts.get('needed_kib');
-            const place = facts.get('nospace') ?? settings.directory;
-            const advice = place === facts.get('temporary')
-                ? `Free some there${settings.dump.format === 'directory' && settings.database.engine === 'postgres' ? ', or choose the `dump-format` custom, which needs none of it' : ': the tools of the database work there'}.`
-                : 'Free some, lower `keep` and run `prune`, or choose a `directory` on another disk.';
-            return new errors/* BackupError */.hj(code, needed === null
-                ? `the file system of ${place} is full: ${said}`
-                : `not enough space in ${place}: ${(0,format/* formatBytes */.z3)(Number(needed) * 1024)} are needed (${facts.get('needed_for') === 'fetched' ? 'the file from the store' : verifying ? 'the unpacked copy' : 'copy, compressed backup'} and min-free), ${free === null ? '' : (0,format/* formatBytes */.z3)(Number(free) * 1024)} are free`, `${advice} What this run had written was removed, and nothing else was touched.`);
-        }
-        case 'E_PERM_UNSAFE':
-            return new errors/* BackupError */.hj(code, `the backup directory is not safe: ${said}`, `Whoever can write there can forge and delete backups. As its owner run \`chmod go-w\` on it, make ${user} its owner, or choose another \`directory\`. Nothing was touched.`);
-        case 'E_PERM': {
-            const refused = elsewhereRefused(failure, settings);
-            if (refused !== null)
-                return refused;
-            return new errors/* BackupError */.hj(code, said, `Correct owner or mode, or use \`run-as\` for the database. ${common/* UNTOUCHED */._m}`);
-        }
-        case 'E_CHECKSUM':
-            return new errors/* BackupError */.hj(code, said, verifying
-                ? 'Do not rely on this backup: take a new one, and look at the disk of the host and at who can write that directory. It counts as not verified from now on, so no rotation relies on it.'
-                : 'The disk or the memory of the host can not be trusted: check both. Nothing was given a final name, and no older backup was deleted.');
-        default:
-            return new errors/* BackupError */.hj(code, said, common/* UNTOUCHED */._m);
-    }
-}
-/** The shell that was to run as another user, or in the container, could not be started. */
-function elsewhereRefused({ text, facts }, { runAs, container }) {
-    const said = (0,neutralise/* quoteOutside */.Y)(text);
-    const sudoer = facts.get('sudo_refused');
-    if (sudoer !== null) {
-        return new errors/* BackupError */.hj('E_PERM', `sudo does not let ${sudoer} run \`sh -s\` as ${runAs}: ${said}`, `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): ${sudoer} ALL=(${runAs}) NOPASSWD: /bin/sh -s, /usr/bin/sh -s. ${common/* UNTOUCHED */._m}`);
-    }
-    const user = facts.get('container_refused');
-    if (user === null)
-        return null;
-    const engine = facts.get('container_engine') ?? 'docker';
-    if (/no such container|no container with name|is not running|container state improper/i.test(text)) {
-        return new errors/* BackupError */.hj('E_SOURCE_MISSING', `there is no running container ${container}: ${said}`, `\`${engine} ps\` on the host, as ${user}, shows the names; correct \`container\`, or start it. ${common/* UNTOUCHED */._m}`);
-    }
-    return new errors/* BackupError */.hj('E_PERM', `${user} can not start a shell in the container ${container}: ${said}`, `\`${engine} exec -i ${container} sh -s\` must work for ${user}, for example as a member of the group docker (which is as good as root). ${common/* UNTOUCHED */._m}`);
-}
-
-;// CONCATENATED MODULE: ./src/commands/connect.ts
-
-
-
-
-
-/** Far more than a real run has; what a hostile host can put into the log must end somewhere. */
-const MAX_TOLD = 2_000;
-const MAX_NOTES = 50;
-const MAX_PHASES = 50;
-/** Connects, starts the session, hands it to `work`, and ends it on every path. */
-async function connected(run, work) {
-    const { log, report, signal } = run;
-    const connecting = performance.now();
-    const host = await log.group('Connect', () => unlessAborted(signal, connect(run)));
-    report.host = host.label;
-    return inSession(run, host, (connection) => {
-        report.stages.push({ name: 'connect', ms: Math.round(performance.now() - connecting) });
-        return work(connection);
-    });
-}
-/** Starts a session, hands it to `work`, and ends it and the connection on every path. */
-async function inSession(run, host, work) {
-    const { settings, log, signal } = run;
-    const phases = new Phases(run);
-    const tell = teller(run);
-    let said = [];
-    let session = null;
-    const giveUp = () => {
-        if (session === null)
-            host.close();
-        else
-            session.abort(signal.reason);
-    };
-    signal.addEventListener('abort', giveUp);
-    try {
-        run.hostIsClean = false;
-        const opening = Session.open(host, {
-            engine: run.database.engine,
-            idleTimeoutMs: settings.idleTimeoutMs,
-            startTimeoutMs: 20_000,
-            onProgress: (progress) => phases.progress(progress),
-            onPhase: (name, bytes) => phases.start(name, bytes),
-            onFact: (key, text) => {
-                said.push([key, text]);
-                tell(key, text);
-            },
-        });
-        const opened = await unlessAborted(signal, opening);
-        session = opened;
-        if (signal.aborted)
-            throw signal.reason;
-        return await work({
-            host,
-            hello: opened.hello,
-            isLost: () => opened.isOver,
-            said: (key) => said.filter(([other]) => other === key).map(([, text]) => text),
-            send: async (...requests) => {
-                said = [];
-                try {
-                    const facts = await opened.send(...requests);
-                    phases.end();
-                    return facts;
-                }
-                catch (error) {
-                    phases.stop();
-                    throw await explain(error, opened.hello, run);
-                }
-            },
-        });
-    }
-    finally {
-        signal.removeEventListener('abort', giveUp);
-        if (session !== null) {
-            if (session.noise !== '') {
-                log.warning(`login scripts of ${host.label} print text into sessions without a terminal; this action ignores it, other tools may not: ${(0,neutralise/* quoteOutside */.Y)(session.noise, 200)}`);
-            }
-            run.hostIsClean = await session.close();
-            if (!run.hostIsClean)
-                log.info(`${host.label} did not say that it has cleaned up; the post step looks`);
-        }
-        else
-            host.close();
-    }
-}
-/** As `work`, but rejects as soon as the run is to end, also where the network does not answer. */
-function unlessAborted(signal, work) {
-    return new Promise((resolve, reject) => {
-        const giveUp = () => reject(signal.reason);
-        if (signal.aborted)
-            giveUp();
-        signal.addEventListener('abort', giveUp);
-        void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
-    });
-}
-async function connect(run) {
-    const { transport } = run.settings;
-    // Loaded when used: ssh2 costs a quarter of the start-up time.
-    if (transport.transport === 'local') {
-        const { localHost } = await __nccwpck_require__.e(/* import() */ 701).then(__nccwpck_require__.bind(__nccwpck_require__, 2701));
-        return localHost();
-    }
-    const { connectSsh } = await Promise.all(/* import() */[__nccwpck_require__.e(472), __nccwpck_require__.e(487), __nccwpck_require__.e(722)]).then(__nccwpck_require__.bind(__nccwpck_require__, 3722));
-    run.log.info(`connecting to ${transport.username}@${transport.host}:${transport.port}${transport.jump === null ? '' : ` through ${transport.jump.host}:${transport.jump.port}`}`);
-    return connectSsh(transport, (message) => warn(run, message), run.signal);
-}
-function warn(run, message) {
-    run.report.problems.push({ level: 'warning', message });
-    run.log.warning(message);
-}
-/** What the program on the host says on the way. */
-function teller(run) {
-    let told = 0;
-    const lines = {
-        waiting: (said) => `another run holds the lock, waiting: ${said}`,
-        swept: (said) => `removed what a run that died left behind: ${said}`,
-        user: (said) => `logged in as ${said}`,
-        missing: (said) => `${said} does not exist`,
-        deleted: (said) => `deleted ${said}`,
-        published: (said) => `published ${said}`,
-        said: (said) => `  ${said}`, // by a command of the user
-    };
-    return (key, text) => {
-        const line = Object.hasOwn(lines, key) ? lines[key] : undefined;
-        if (line === undefined && key !== 'note')
-            return;
-        told++;
-        const said = (0,neutralise/* quoteOutside */.Y)(text, 500);
-        if (line === undefined) {
-            if (told <= MAX_NOTES)
-                warn(run, said);
-        }
-        else if (told <= MAX_TOLD)
-            run.log.info(line(said));
-    };
-}
-const TITLES = {
-    copy: 'copy',
-    dump: 'dump',
-    count: 'row counts',
-    check: 'content check',
-    compress: 'compress and hash',
-    read_back: 'read back',
-    checksum: 'checksum',
-    unpack: 'unpack',
-    restore: 'restore',
-    load: 'load',
-    swap: 'swap',
-};
-/** The stages on the host: their times for the report, their progress for the log. */
-class Phases {
-    run;
-    count = 0;
-    current = null;
-    printed = Number.NEGATIVE_INFINITY;
-    constructor(run) {
-        this.run = run;
-    }
-    start(name, expectedBytes) {
-        this.end();
-        if (++this.count > MAX_PHASES)
-            return;
-        const title = Object.hasOwn(TITLES, name) ? (TITLES[name] ?? name) : name.slice(0, 40);
-        this.current = {
-            name: title,
-            started: performance.now(),
-            bytes: expectedBytes,
-            progress: new progress/* Progress */.k(this.run.log, title, expectedBytes > 0 ? expectedBytes : null),
-        };
-    }
-    progress({ copied, packed, read }) {
-        const phase = this.current;
-        const now = performance.now();
-        if (phase === null || now - this.printed < progress/* EVERY_MS */.r)
-            return; // one line each 10 s, also across phases
-        const bytes = phase.name === TITLES.copy ? copied : phase.name === TITLES.read_back ? read : packed || copied || read;
-        if (phase.progress.update(bytes))
-            this.printed = now;
-    }
-    /** It did not come to its end, so that there is no time and rate of the whole to tell. */
-    stop() {
-        const phase = this.current;
-        this.current = null;
-        if (phase !== null) {
-            this.run.log.info(`${phase.name}: stopped after ${(0,format/* formatDuration */.a3)(performance.now() - phase.started)}`);
-        }
-    }
-    end() {
-        const phase = this.current;
-        if (phase === null)
-            return;
-        this.current = null;
-        const ms = Math.round(performance.now() - phase.started);
-        this.run.report.stages.push({ name: phase.name, ms, bytes: phase.bytes });
-        const size = phase.bytes === 0 ? '' : `${(0,format/* formatBytes */.z3)(phase.bytes)} in `;
-        const rate = phase.bytes === 0 ? '' : ` (${(0,format/* formatRate */.CE)(phase.bytes, ms)})`;
-        this.run.log.info(`${phase.name}: ${size}${(0,format/* formatDuration */.a3)(ms)}${rate}`);
-    }
-}
-/** The host by its own name, as manifests keep it. */
-const hostOf = async (run, { hello }) => (await hello).get('hostname') ?? run.report.host;
-
-
-/***/ }),
-
-/***/ 6769:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   AJ: () => (/* binding */ openDirectory),
-/* harmony export */   Kd: () => (/* binding */ holderOf),
-/* harmony export */   M7: () => (/* binding */ lookLocked),
-/* harmony export */   Op: () => (/* binding */ look),
-/* harmony export */   RW: () => (/* binding */ connectedToChange),
-/* harmony export */   c2: () => (/* binding */ statusOf)
-/* harmony export */ });
-/* harmony import */ var _backups_retention_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7385);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
-/* harmony import */ var _reporting_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4778);
-/* harmony import */ var _reporting_report_json_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(789);
-/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8926);
-/* harmony import */ var _unfinished_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7957);
-
-
-
-
-
-
-/**
- * Enters the backup directory, when the clocks agree: `create` makes it, `change` works in one that is there, `look`
- * writes nothing at all.
- */
-function openDirectory(run, how) {
-    const { directory, umask } = run.settings;
-    return [
-        ['request', 'check_clock', [seconds(run.now().getTime()), seconds(_backups_retention_js__WEBPACK_IMPORTED_MODULE_0__/* .CLOCK_TOLERANCE_MS */ .UG)]],
-        ['request', 'open_directory', [directory, umask, how]],
-    ];
-}
-/** The catalogue, for reading. */
-function look({ settings, database }) {
-    return ['job', 'look', [settings.name, database.path]];
-}
-/** The catalogue, under the lock, for a change that follows; what dead runs left is swept. */
-function lookLocked(run, what, waitMs = run.settings.lockWaitMs) {
-    return ['job', 'look_locked', [run.settings.name, run.database.path, seconds(waitMs), holderOf(run, what)]];
-}
-/** Who holds the lock, for the runs that wait for it: one line. */
-function holderOf(run, what) {
-    const from = run.github === null ? 'a run outside GitHub' : `${run.github.runUrl} (${run.github.actor})`;
-    return `${run.settings.command} ${what} of ${from}, since ${run.now().toISOString()}`.replace(/[\r\n]/g, ' ');
-}
-/** `status.json`: the report of this run as it stands. */
-function statusOf({ report, now }) {
-    report.durationMs = now().getTime() - Date.parse(report.startedAt);
-    return `${(0,_reporting_report_json_js__WEBPACK_IMPORTED_MODULE_2__/* .reportJson */ .l)(report)}\n`;
-}
-/** As `connected`, for commands that change the directory: a failure is left there too, as far as it can be written. */
-async function connectedToChange(run, work) {
-    await (0,_connect_js__WEBPACK_IMPORTED_MODULE_3__/* .connected */ .aW)(run, async (bare) => {
-        const connection = (0,_unfinished_js__WEBPACK_IMPORTED_MODULE_4__/* .finishingFirst */ .u)(run, bare);
-        try {
-            await work(connection);
-        }
-        catch (error) {
-            if (!run.settings.dryRun) {
-                const report = structuredClone(run.report);
-                (0,_reporting_report_js__WEBPACK_IMPORTED_MODULE_5__/* .recordFailure */ .C)(report, (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .describe */ .q0)(error));
-                await connection.send(['job', 'put_status', [statusOf({ report, now: run.now })]]).catch(() => { });
-            }
-            throw error;
-        }
-    });
-}
-const seconds = (ms) => String(Math.ceil(ms / 1000));
-
-
-/***/ }),
-
-/***/ 4273:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Pf: () => (/* binding */ endJournal),
-/* harmony export */   fY: () => (/* binding */ writeJournal),
-/* harmony export */   z8: () => (/* binding */ parseJournal)
-/* harmony export */ });
-/* unused harmony export PHASES */
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
-
-const PHASES = ['begun', 'loading', 'swapping', 'swapped', 'rolling-back'];
-/** Resolves when the host has it on its disk. */
-async function writeJournal(connection, journal) {
-    await connection.send(['job', 'put_journal', [JSON.stringify(journal)]]);
-}
-/** The restore has come to an end. */
-const endJournal = ['job', 'put_journal', ['']];
-/** Throws E_UNFINISHED for what this version did not write. */
-function parseJournal(text, run) {
-    try {
-        const journal = JSON.parse(text);
-        const texts = [journal.id, journal.way, journal.target, journal.backup, journal.by];
-        const optional = [journal.safety, journal.checkCommand];
-        if (journal.schema === 1 &&
-            PHASES.includes(journal.phase) &&
-            texts.every((one) => typeof one === 'string') &&
-            optional.every((one) => one === null || typeof one === 'string') &&
-            /^[A-Za-z0-9._-]{1,100}$/.test(journal.id)) {
-            return journal;
-        }
-    }
-    catch {
-        // told below
-    }
-    throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_UNFINISHED', `a restore was cut off, and its journal .work/restore-${run.settings.name} in ${run.settings.directory} can not be read`, 'Look at the database, then delete that file. Nothing was changed.');
-}
-
-
-/***/ }),
-
-/***/ 9325:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  wd: () => (/* binding */ lookOffsite),
-  xW: () => (/* binding */ showCopies),
-  aH: () => (/* binding */ withStore)
-});
-
-// EXTERNAL MODULE: ./src/backups/catalogue.ts
-var backups_catalogue = __nccwpck_require__(3718);
-// EXTERNAL MODULE: ./src/backups/copies.ts
-var copies = __nccwpck_require__(6410);
-// EXTERNAL MODULE: ./src/offsite/failures.ts
-var failures = __nccwpck_require__(6123);
-// EXTERNAL MODULE: ./src/backups/manifest-size.ts
-var manifest_size = __nccwpck_require__(2502);
-// EXTERNAL MODULE: ./src/backups/names.ts
-var names = __nccwpck_require__(1187);
-// EXTERNAL MODULE: ./src/errors.ts + 1 modules
-var errors = __nccwpck_require__(7452);
-;// CONCATENATED MODULE: ./src/offsite/listing.ts
-
-
-
-/** How many manifests are fetched at once. */
-const FETCHES = 8;
-/** Of all manifests, the newest first; what goes beyond is not fetched. */
-const MAX_TOTAL_BYTES = 256 << 20;
-/**
- * What lies under `<prefix>/<name>/` by names of ours, with the manifests that can be read: the newest whole, of the others what a
- * catalogue needs.
- */
-async function listCopies(store, name) {
-    const folder = store.folderOf(name);
-    const files = [];
-    const listed = [];
-    for (const { key, bytes } of await store.list(folder)) {
-        // a store may answer with more than it was asked for
-        const file = key.startsWith(folder) ? key.slice(folder.length) : '';
-        const parsed = (0,names/* parseFileName */.Px)(file);
-        if (parsed?.name !== name)
-            continue;
-        files.push({ name: file, type: '-', bytes });
-        if (parsed.part === 'manifest')
-            listed.push({ file, bytes });
-    }
-    listed.sort((one, other) => (one.file < other.file ? -1 : 1)); // all have one name, and then their time
-    const unread = [];
-    const wanted = [];
-    let total = 0;
-    for (const { file, bytes } of listed.toReversed()) {
-        total += Math.min(bytes, manifest_size/* MAX_READ_BYTES */.qT);
-        if (total <= MAX_TOTAL_BYTES)
-            wanted.push(file);
-        else
-            unread.push(`the newer ones are ${MAX_TOTAL_BYTES} bytes already`);
-    }
-    const manifests = new Map();
-    let room = manifest_size/* READ_WHOLE_BYTES */.NO;
-    const fetch = async () => {
-        for (let file = wanted.shift(); file !== undefined; file = wanted.shift()) {
-            try {
-                const text = await store.get(folder + file);
-                if (text === null)
-                    continue;
-                manifests.set(file, text.length <= room ? text : (0,manifest_size/* shorten */.ml)(text));
-                room -= text.length;
-            }
-            catch (error) {
-                if (!(error instanceof errors/* BackupError */.hj) || !UNREADABLE.includes(error.code))
-                    throw error;
-                unread.push(error.message);
-            }
-        }
-    };
-    await Promise.all(Array.from({ length: FETCHES }, fetch));
-    return { files, manifests, unread };
-}
-/** Of one object, so that the others still can be told: not allowed, moved into an archive, far too long. */
-const UNREADABLE = ['E_S3_AUTH', 'E_NOT_FOUND', 'E_TOO_LARGE'];
-
-// EXTERNAL MODULE: ./src/reporting/format.ts
-var format = __nccwpck_require__(1267);
-// EXTERNAL MODULE: ./src/reporting/neutralise.ts
-var neutralise = __nccwpck_require__(4302);
-// EXTERNAL MODULE: ./src/commands/catalogue.ts
-var commands_catalogue = __nccwpck_require__(9287);
-// EXTERNAL MODULE: ./src/commands/connect.ts + 5 modules
-var connect = __nccwpck_require__(8926);
-;// CONCATENATED MODULE: ./src/commands/offsite-backups.ts
-
-
-
-
-
-
-
-
-/** Hands the store of the run to `work`, or null when there is none, and closes it on every path. */
-async function withStore(run, work) {
-    const { s3, idleTimeoutMs } = run.settings;
-    if (s3 === null)
-        return work(null);
-    // Loaded when used: the SDK takes as long as all the rest.
-    const { Store } = await Promise.all(/* import() */[__nccwpck_require__.e(143), __nccwpck_require__.e(853)]).then(__nccwpck_require__.bind(__nccwpck_require__, 853));
-    const store = new Store(s3, run.signal, idleTimeoutMs);
-    try {
-        return await work(store);
-    }
-    finally {
-        store.close();
-    }
-}
-/** Reads what is in the store, and puts it into the report beside what is on the host. Throws E_S3_*. */
-async function lookOffsite(run, store, { catalogue: onHost, facts, connection }) {
-    const { settings, report } = run;
-    const { name } = settings;
-    const uri = store.uriOf(store.folderOf(name));
-    const listing = await listCopies(store, name).catch((error) => {
-        throw (0,failures/* leaving */.dv)(error, 'Nothing was changed.');
-    });
-    const identity = identityOf(run, facts, onHost);
-    const place = { checksums: false, rotates: settings.s3?.keep !== null };
-    const catalogue = (0,backups_catalogue/* readCatalogue */.YW)(listing, { name, identity }, run.now(), place);
-    const { problems } = catalogue;
-    for (const id of (0,copies/* contradicting */.AR)(onHost.backups, catalogue.backups)) {
-        problems.push(`${id} has another SHA-256 there than on the host: one of the two is not what was backed up`);
-    }
-    if (listing.unread.length > 0) {
-        const why = (0,neutralise/* quoteOutside */.Y)(listing.unread[0] ?? '', 300);
-        problems.push(`${(0,format/* counted */.hS)(listing.unread.length, 'manifest')} could not be read, the first because ${why}`);
-    }
-    const here = { host: await (0,connect/* hostOf */.w4)(run, connection), identity };
-    const candidates = (0,copies/* copyCandidates */.Ox)(catalogue.backups, onHost, here);
-    (0,commands_catalogue/* tellProblems */.sG)(run, problems.map((problem) => `in ${uri}: ${problem}`), uri);
-    tellOfOthers(run, candidates, uri);
-    run.copies = catalogue.backups;
-    report.s3 = { uri, backups: 0, backupsBytes: 0, retention: [], deleted: 0, hidden: false };
-    showCopies(run, onHost.backups);
-    return { store, uri, catalogue, candidates };
-}
-/** Where nobody has asked the server which one it is, that of the newest backup on the host. */
-function identityOf(run, facts, { backups }) {
-    const identity = run.database.identity(facts);
-    const isVague = 'database' in identity && identity.systemIdentifier === null;
-    return isVague ? (backups[0]?.manifest.identity ?? identity) : identity;
-}
-function tellOfOthers(run, candidates, uri) {
-    const others = candidates.filter(({ why }) => why?.startsWith('made on'));
-    if (others.length === 0)
-        return;
-    (0,connect/* warn */.R8)(run, `${(0,format/* counted */.hS)(others.length, 'backup')} in ${uri} were ${(0,neutralise/* quoteOutside */.Y)(others[0]?.why ?? '', 200)}: they do not count here, and rotation leaves them alone. Two databases that share a bucket need names or prefixes of their own; after a move to another host, \`command: delete\` deletes what is old`);
-}
-/** Puts what is known to be in the store into the report. */
-function showCopies(run, onHost) {
-    if (run.report.s3 !== null) {
-        run.report.s3.backups = run.copies.length;
-        run.report.s3.backupsBytes = run.copies.reduce((sum, { manifest }) => sum + manifest.bytes, 0);
-    }
-    (0,commands_catalogue/* showBackups */.Fp)(run, onHost);
-}
-
-
-/***/ }),
-
-/***/ 5832:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   H: () => (/* binding */ giveUp),
-/* harmony export */   P: () => (/* binding */ giveUpNoted)
-/* harmony export */ });
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
-/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8926);
-/* harmony import */ var _offsite_backups_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9325);
-
-
-
-/** Removes from the store what was sent of an upload that will not be completed. */
-async function giveUp(run, store, upload) {
-    if (await store.abort(upload)) {
-        run.noteUpload(null);
-        run.log.info('the unfinished upload was removed from the store');
-        return;
-    }
-    (0,_connect_js__WEBPACK_IMPORTED_MODULE_1__/* .warn */ .R8)(run, `the unfinished upload ${upload.id} of ${store.uriOf(upload.key)} could not be removed from the store; a lifecycle rule (AbortIncompleteMultipartUpload) removes such`);
-}
-/** The same of what a run that was killed had begun: `noted` is what it left of it, empty when there is none. Never throws. */
-async function giveUpNoted(run, noted) {
-    if (noted === '')
-        return;
-    try {
-        const upload = JSON.parse(noted);
-        await (0,_offsite_backups_js__WEBPACK_IMPORTED_MODULE_2__/* .withStore */ .aH)(run, async (store) => {
-            if (store !== null)
-                await giveUp(run, store, upload);
-        });
-    }
-    catch (error) {
-        (0,_connect_js__WEBPACK_IMPORTED_MODULE_1__/* .warn */ .R8)(run, `an unfinished upload could not be removed from the store: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .describe */ .q0)(error).message}`);
-    }
-}
-
-
-/***/ }),
-
-/***/ 7957:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   u: () => (/* binding */ finishingFirst)
-/* harmony export */ });
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _backups_names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1187);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7452);
-/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4302);
-/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8926);
-/* harmony import */ var _journal_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4273);
-/* harmony import */ var _user_command_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9931);
-
-
-
-
-
-
-
-/** The same connection, on which a restore that was cut off is brought to an end before anything else is done. */
-function finishingFirst(run, connection) {
-    return {
-        ...connection,
-        send: async (...requests) => {
-            try {
-                return await connection.send(...requests);
-            }
-            catch (error) {
-                const [text] = connection.said('journal');
-                if (!(error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .BackupError */ .hj) || error.code !== 'E_UNFINISHED' || text === undefined)
-                    throw error;
-                await finish(run, connection, (0,_journal_js__WEBPACK_IMPORTED_MODULE_4__/* .parseJournal */ .z8)(text, run));
-                return connection.send(...requests);
-            }
-        },
-    };
-}
-/**
- * Undoes what was not yet swapped, and finishes what was: hours may have passed since, and what was written to the restored
- * database in the meantime is not for us to throw away. Throws E_UNFINISHED when it is about a database that this run can not reach.
- */
-async function finish(run, connection, journal) {
-    const { settings } = run;
-    const what = `a restore of ${journal.backup} into ${journal.target} was cut off (${journal.by})`;
-    const restoring = [settings.restore.to ?? settings.database, settings.database]
-        .map((target) => run.database.restoring(target))
-        .find(({ target }) => target === journal.target);
-    if (restoring === undefined) {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .BackupError */ .hj('E_UNFINISHED', (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .Y)(what, 500), `It was about another database than this run: run \`restore\` once more with the same \`restore-to\`, or, when it is of no use any more, delete .work/restore-${settings.name} in the backup directory. Nothing was changed.`);
-    }
-    const state = await run.log.group('Finish what was cut off', async () => {
-        run.log.info((0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .Y)(what, 500));
-        return bringToAnEnd(run, connection, restoring, journal);
-    });
-    (0,_connect_js__WEBPACK_IMPORTED_MODULE_3__/* .warn */ .R8)(run, `${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .Y)(what, 400)}; ${state}`);
-}
-async function bringToAnEnd(run, connection, restoring, { id, way, phase, checkCommand }) {
-    const { settings } = run;
-    const step = { id, way };
-    const work = [
-        'request',
-        'expect_work',
-        [(0,_backups_names_js__WEBPACK_IMPORTED_MODULE_1__/* .formatId */ .hX)(settings.name, run.now(), (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomBytes)(2).toString('hex'))],
-    ];
-    await connection.send(['request', 'begin_restore', [settings.name]]);
-    const facts = await connection.send(work, restoring.recover(settings, step));
-    // when all that was kept of the old one is gone already, nothing on the host tells any more
-    let swapped = facts.need('state') === 'restored' || phase === 'swapped';
-    if (swapped && phase === 'rolling-back' && way !== 'in-place') {
-        await connection.send(work, restoring.back(settings, step, null));
-        swapped = false;
-    }
-    const failed = await attempt(() => (0,_user_command_js__WEBPACK_IMPORTED_MODULE_5__/* .runUserCommand */ .w)(run, connection, 'start-command', ['job', 'start_application', []]));
-    let told = swapped
-        ? 'the database is the restored one'
-        : 'the database is as it was before it, and what had been loaded is gone';
-    if (failed !== null)
-        told += `. ${failed}: the application may be stopped`;
-    if (swapped) {
-        const wrong = checkCommand === null
-            ? null
-            : await attempt(() => (0,_user_command_js__WEBPACK_IMPORTED_MODULE_5__/* .runUserCommand */ .w)(run, connection, 'check-command', ['job', 'run_command', [checkCommand]]));
-        if (wrong === null)
-            await connection.send(work, restoring.settle(settings, step));
-        else {
-            told += `. ${wrong}. What it replaced is still there; to go back by hand: ${restoring.byHand(step, null, run.report.directory).join('; ')}`;
-        }
-    }
-    await connection.send(_journal_js__WEBPACK_IMPORTED_MODULE_4__/* .endJournal */ .Pf, ['request', 'end_restore', []]);
-    return told;
-}
-/** What went wrong, or null. */
-async function attempt(action) {
-    try {
-        await action();
-        return null;
-    }
-    catch (error) {
-        return (0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .describe */ .q0)(error).message;
-    }
-}
-
-
-/***/ }),
-
-/***/ 9931:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   w: () => (/* binding */ runUserCommand)
-/* harmony export */ });
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
-/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4302);
-
-
-/** Runs a command of the user on the host, its output in the log. Throws E_HOOK when it fails. */
-async function runUserCommand(run, connection, input, request) {
-    const facts = await run.log.group(input, () => connection.send(request));
-    const status = facts.get('command_status');
-    if (status === null || status === '0')
-        return;
-    const last = facts.all('said').findLast((line) => line.trim() !== '');
-    throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_HOOK', `${input} ended with status ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__/* .quoteOutside */ .Y)(status, 10)}${last === undefined ? ', and said nothing' : `; it said last: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__/* .quoteOutside */ .Y)(last, 200)}`}`, `The log has its output, under "${input}".`);
-}
-
-
-/***/ }),
-
-/***/ 4521:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   KT: () => (/* binding */ named),
-/* harmony export */   Lx: () => (/* binding */ loginUser),
-/* harmony export */   P4: () => (/* binding */ UNPACK),
-/* harmony export */   Ty: () => (/* binding */ payloadArguments),
-/* harmony export */   Uu: () => (/* binding */ checkRows),
-/* harmony export */   YA: () => (/* binding */ seconds),
-/* harmony export */   Zw: () => (/* binding */ compressorOf),
-/* harmony export */   _m: () => (/* binding */ UNTOUCHED),
-/* harmony export */   oJ: () => (/* binding */ commonArguments)
-/* harmony export */ });
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
-/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4302);
-
-
-// What the engines share.
-const UNTOUCHED = 'Nothing was kept, nothing was rotated, the database was not changed.';
-/** The stock tool that unpacks a payload to stdout. */
-const UNPACK = { zstd: 'zstd -dc', gzip: 'gzip -dc', none: 'cat' };
-/** The named arguments of a request to the program on the host. */
-const named = (values) => Object.entries(values).flat();
-/** Those that every engine's program takes. */
-function commonArguments(settings) {
-    return {
-        name: settings.name,
-        run_as: settings.runAs ?? '',
-        verify: settings.verify,
-        wanted: settings.compression,
-        level: settings.compressionLevel === null ? '' : String(settings.compressionLevel),
-        asserts: settings.asserts.join('\n'),
-        min_free_kib: String(Math.ceil(settings.minFreeBytes / 1024)),
-    };
-}
-/** Those of the request that proves an existing backup. */
-function payloadArguments(manifest) {
-    const { file, sha256, bytes, databaseBytes, compression, kind } = manifest;
-    return {
-        payload: file,
-        sha256,
-        bytes: String(bytes),
-        plain_bytes: String(databaseBytes),
-        compressor: compression,
-        kind,
-    };
-}
-/** The rows of a restored copy are those that were counted at the time of the backup, as far as the manifest has them; else E_MANIFEST. */
-function checkRows({ tables, tablesLeftOut = 0 }, restored) {
-    const found = new Map(restored.map(({ name, rows }) => [name, rows]));
-    const wrong = [];
-    for (const { name, rows } of tables) {
-        const there = found.get(name);
-        found.delete(name);
-        if (there === undefined)
-            wrong.push(`${name} is missing`);
-        else if (rows !== null && rows !== there)
-            wrong.push(`${name} has ${there} rows, not ${rows}`);
-    }
-    const surplus = [...found].filter(([, rows]) => rows > 0);
-    if (surplus.length > tablesLeftOut) {
-        for (const [name, rows] of surplus)
-            wrong.push(`${name} has ${rows} rows, and is not in the manifest`);
-    }
-    if (wrong.length === 0)
-        return;
-    const shown = wrong.slice(0, 5).map((one) => (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__/* .quoteOutside */ .Y)(one, 120));
-    throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_MANIFEST', `the restored copy is not what the manifest says: ${shown.join('; ')}${wrong.length > shown.length ? `; and ${wrong.length - shown.length} more` : ''}`, 'Do not rely on this backup: take a new one, and look at who can write that directory. Nothing was changed.');
-}
-/** Whole seconds, not fewer than asked for. */
-const seconds = (ms) => String(Math.ceil(ms / 1000));
-/** The compressor with its version, for the manifest. */
-function compressorOf(facts) {
-    const compressor = facts.get('compressor');
-    if (compressor === null || compressor === 'none')
-        return {};
-    return { [compressor]: (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__/* .quoteOutside */ .Y)(facts.get('compressor_version') ?? '', 100) };
-}
-/** The user who logs in, for messages. */
-const loginUser = ({ transport }) => transport.transport === 'ssh' ? transport.username : 'the user of this runner';
-
-
-/***/ }),
-
-/***/ 6407:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Bn: () => (/* binding */ schemaCondition),
-/* harmony export */   Ep: () => (/* binding */ tableCondition),
-/* harmony export */   LO: () => (/* binding */ parseNamePattern)
-/* harmony export */ });
-/**
- * The patterns of pg_dump's --exclude-table, --exclude-table-data and --schema, as conditions for a query of our own, which
- * so learns what a dump leaves out. The language is psql's:
- * https://www.postgresql.org/docs/current/app-psql.html#APP-PSQL-PATTERNS, and the rules here are those of
- * patternToSQLRegex and processSQLNamePattern in fe_utils/string_utils.c.
- */
-/**
- * SQL condition, true for relations `c` in namespace `n` (aliases of pg_class and pg_namespace) that pg_dump matches. Like
- * pg_dump it does not look at the kind: there these are only r, S, v, m, f and p.
- *
- * A pattern without a schema means what is visible, so the query must run under the search_path that the session began with,
- * as pg_dump's own does: after `RESET search_path`. With a regular expression that is malformed the query fails, as pg_dump does.
- */
-function tableCondition(pattern) {
-    const [first = '', second] = scan(pattern).parts;
-    const place = second === undefined ? 'pg_catalog.pg_table_is_visible(c.oid)' : matches('n.nspname', first);
-    return `(${matches('c.relname', second ?? first)} AND ${place})`;
-}
-/** SQL condition, true for the namespaces `n` (alias of pg_namespace) that pg_dump matches. */
-function schemaCondition(pattern) {
-    return `(${matches('n.nspname', scan(pattern).parts[0] ?? '')})`;
-}
-/**
- * Checks a pattern and returns it as it is. A leading `-` is no danger in `--schema=-x`. Stricter than pg_dump, which takes
- * what is refused here for a pattern that matches nothing, or something else than it says.
- *
- * Throws an Error whose text is the rule.
- */
-function parseNamePattern(text, parts) {
-    if (text === '')
-        throw new Error('expected a pattern, such as audit_* or app.sessions');
-    if (/\p{Cc}/u.test(text))
-        throw new Error('expected one pattern a line, without control characters');
-    const { parts: names, inQuotes } = scan(text);
-    if (inQuotes)
-        throw new Error('a double quote is not closed; one inside a quoted name is written twice');
-    if (parts === 'schema' && names.length > 1) {
-        throw new Error('expected the name of a schema alone; a name with a dot in it stands in double quotes');
-    }
-    if (names.length > 2) {
-        throw new Error('expected table or schema.table; a name with a dot in it stands in double quotes');
-    }
-    if (names.includes(''))
-        throw new Error('expected a name on both sides of the dot, and none that is empty');
-    return text;
-}
-/** The regular expression of each part between unquoted dots, not anchored; and whether the last quote is open. */
-function scan(pattern) {
-    const parts = [];
-    let part = '';
-    let inQuotes = false;
-    for (let at = 0; at < pattern.length; at += 1) {
-        const char = pattern.charAt(at);
-        const next = pattern.charAt(at + 1);
-        if (char === '"' && inQuotes && next === '"') {
-            part += '"';
-            at += 1;
-        }
-        else if (char === '"') {
-            inQuotes = !inQuotes;
-        }
-        else if (char === '.' && !inQuotes) {
-            parts.push(part);
-            part = '';
-        }
-        else {
-            part += inQuotes ? char.replace(/[|*+?()[\]{}.^$\\]/, '\\$&') : unquoted(char, next);
-        }
-    }
-    return { parts: [...parts, part], inQuotes };
-}
-function unquoted(char, next) {
-    if (char === '*')
-        return '.*';
-    if (char === '?')
-        return '.';
-    // Names may have it, and the end is anchored anyway.
-    if (char === '$')
-        return '\\$';
-    // More likely an array type than the start of a bracket expression.
-    if (char === '[' && next === ']')
-        return '\\[';
-    // ASCII alone: psql folds byte by byte, and no byte of a longer character is a letter. The rest may be a regular expression.
-    return /[A-Z]/.test(char) ? char.toLowerCase() : char;
-}
-/** The collation that names are compared by since PostgreSQL 12 knows no letters beyond ASCII. */
-function matches(column, expression) {
-    // E'' means the same whatever standard_conforming_strings is.
-    const literal = `E'^(${expression.replaceAll('\\', '\\\\').replaceAll("'", "''")})$'`;
-    return `${column} OPERATOR(pg_catalog.~) ${literal} COLLATE pg_catalog."default"`;
-}
-
-
-/***/ }),
-
-/***/ 7452:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  hj: () => (/* binding */ BackupError),
-  Sr: () => (/* reexport */ ERRORS),
-  q0: () => (/* binding */ describe)
-});
-
-;// CONCATENATED MODULE: ./src/error-codes.ts
-/** What can go wrong: one row per code, the source of the README's table (`npm run docs`). */
-const ERRORS = {
-    E_INPUT: {
-        cause: 'An input is missing, malformed, or contradicts another one: nothing was contacted. Or PostgreSQL does not take a pattern or a parameter of the URL: nothing was kept.',
-        fix: 'The message lists every input that is wrong, with its rule and what was given. Correct them in the workflow.',
-    },
-    E_HOSTKEY: {
-        cause: 'The host showed a key that is not in `known-hosts` or `fingerprint`, or one that is revoked. No credential was sent.',
-        fix: 'Compare the fingerprint in the message with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host itself. Put it in only when they agree; otherwise somebody may stand between.',
-    },
-    E_CONNECT: {
-        cause: 'No SSH connection: name not found, port closed, firewall, or no answer within `connect-timeout`. Or no PostgreSQL server was reached from the host.',
-        fix: 'Check `host`, `port`, `jump-host` and the firewall; the runner of GitHub has changing addresses. Host and port in `database` are as seen from the host.',
-    },
-    E_AUTH: {
-        cause: 'The host refused the private key for this user, or the PostgreSQL server refused its role or password.',
-        fix: "Add the public key shown in the message to the user's `~/.ssh/authorized_keys`, or correct `username`. PostgreSQL: correct `database` or `database-password`, or set `run-as` for peer authentication.",
-    },
-    E_SHELL: {
-        cause: 'The login shell did not start `sh -s` (nologin, git-shell, a forced command), or a login script failed.',
-        fix: 'Give the user a shell, or remove the forced command; the message quotes what the host said.',
-    },
-    E_REMOTE_LOST: {
-        cause: 'The connection, the session on the host or the program there ended before its work did.',
-        fix: 'Run again: the host cleans up by itself and the next run sweeps what is left. If it recurs, look at the network, `sshd` and the kernel log (out of memory).',
-    },
-    E_TIMEOUT: {
-        cause: 'The run took longer than `timeout`, or nothing moved for `idle-timeout`.',
-        fix: 'Raise the input that the message names, or find out why the host is slow.',
-    },
-    E_CANCELLED: {
-        cause: 'The run was cancelled (by a user, by a newer run of the concurrency group, by a shutdown).',
-        fix: 'Nothing unfinished is left on the host: no process, no lock, no partial file. Run again; keep `cancel-in-progress: false` for backups.',
-    },
-    E_LOCKED: {
-        cause: 'Another run holds the lock of this backup directory and did not end within `lock-wait`.',
-        fix: 'Wait for the run that the message names, or raise `lock-wait`. The lock ends with its holder; there is no file to delete.',
-    },
-    E_TOOL_MISSING: {
-        cause: 'A tool that the backup needs is not installed on the host.',
-        fix: 'The message has the line that installs it on that distribution.',
-    },
-    E_TOOL_VERSION: {
-        cause: 'The PostgreSQL server is newer than the newest pg_dump on the host, which refuses to dump it.',
-        fix: 'Install the client that the message names, or set `container` where the server runs in one. Nothing was dumped.',
-    },
-    E_PERM: {
-        cause: 'The user on the host may not read the database, or may not write the backup directory. PostgreSQL: the role may not read every table, or row-level security hides rows from it.',
-        fix: 'Correct owner, mode or grants as the message says, or use `run-as` for the database.',
-    },
-    E_PERM_UNSAFE: {
-        cause: 'Others can write the backup directory, so its contents can not be trusted.',
-        fix: '`chmod go-w` it, make the login user its owner, or choose another `directory`.',
-    },
-    E_NOSPACE: {
-        cause: 'Not enough free space or inodes, found before the copy or in the middle of it.',
-        fix: 'Free the space that the message names, lower `keep`, or choose a `directory` on another disk.',
-    },
-    E_SOURCE_MISSING: {
-        cause: 'There is no file at the path of `database`, no PostgreSQL database of that name, or no such `container`.',
-        fix: 'Correct the path or the name; a relative path starts at the home of the login user. Nothing was created there.',
-    },
-    E_SOURCE_INVALID: {
-        cause: 'The path of `database` is a directory, an empty file, or not a SQLite database (it may be encrypted). Or the PostgreSQL server is a hot standby.',
-        fix: 'Correct the path, or name the primary; `?target_session_attrs=standby` in the URL says that the standby is meant.',
-    },
-    E_SOURCE_CORRUPT: {
-        cause: 'SQLite or the PostgreSQL server found damage in the database itself. A backup of it would be damaged too, so none was kept.',
-        fix: 'Do not delete older backups. Check the disk, then recover from the newest good backup or with `sqlite3 app.db .recover`.',
-    },
-    E_SOURCE_OWNER: {
-        cause: 'The login user is not the owner of the database file. SQLite would leave `-wal` and `-shm` files that the application can not write.',
-        fix: 'Set `run-as` to the owner named in the message, or log in as that user.',
-    },
-    E_BUSY: {
-        cause: 'The database stayed locked for the whole of `lock-wait`.',
-        fix: 'Find the process that holds the lock (a long transaction, a migration), or raise `lock-wait`.',
-    },
-    E_DUMP_FAILED: {
-        cause: 'The tool that makes the copy, the compressor or the checksum ended with an error.',
-        fix: 'The message quotes what it said. Nothing was kept.',
-    },
-    E_EMPTY: {
-        cause: 'The database holds nothing. An empty database is not accepted as a backup, unless the backup before it was empty as well.',
-        fix: 'Check that `database` names the database that the application uses.',
-    },
-    E_SHRUNK: {
-        cause: 'The database is smaller than `shrink-limit` allows, or larger than `growth-limit`, against the median of the recent backups.',
-        fix: 'The new backup is kept and nothing was rotated. If the change is right, set the limit for one run.',
-    },
-    E_CHECKSUM: {
-        cause: 'Bytes read back differ from the bytes written, or from the checksum in the manifest.',
-        fix: 'Suspect the disk or the memory of the host. Do not rely on that backup.',
-    },
-    E_MANIFEST: {
-        cause: 'The manifest of a backup is missing, malformed, or of another database.',
-        fix: 'See the message; the files were left as they are.',
-    },
-    E_CLOCK: {
-        cause: 'The clocks of the runner and the host differ by more than 15 minutes, so no age can be trusted.',
-        fix: 'Set the clock that is wrong (`timedatectl set-ntp true`).',
-    },
-    E_POLICY: {
-        cause: 'The retention rules would leave fewer verified backups than `keep-minimum`, or delete more than `max-delete`.',
-        fix: 'Nothing was deleted. Run `prune` with `dry-run: true` to see the plan, then change the rules or raise `max-delete` once.',
-    },
-    E_ROTATE: {
-        cause: 'The backup is good, but an old one could not be deleted.',
-        fix: 'See the message for the file and the reason; `prune` tries again.',
-    },
-    E_NOT_FOUND: {
-        cause: 'There is no backup of that id for this database in the directory, nor in the S3 store where that was looked at.',
-        fix: '`command: list` shows the ids.',
-    },
-    E_STALE: {
-        cause: 'The newest backup is older than `max-age`, or there is none.',
-        fix: 'Find out why the backup workflow did not run or failed, and take a backup.',
-    },
-    E_RESTORE: {
-        cause: 'The backup could not be restored, into the throw-away database of a proof or beside the live one.',
-        fix: 'The message quotes what the tool said: a missing extension or right on that server, or a dump that can not be restored. The live database is as it was.',
-    },
-    E_CONFIRM: {
-        cause: '`confirm` is not the name of the database that would be replaced.',
-        fix: 'Run with `dry-run: true` to see what would be lost, then type the name that the message gives.',
-    },
-    E_EVENT: {
-        cause: 'A restore was started by a pull request, whose author may be anybody.',
-        fix: 'Restore from a workflow with `workflow_dispatch`.',
-    },
-    E_TARGET_MISMATCH: {
-        cause: 'The backup was made from another database than the one that it would replace. Or the host has no backup, and the store has those of several other hosts.',
-        fix: 'Check `backup` and `database`, or name the backup by its id. If it is meant, set `allow-other-target: true`.',
-    },
-    E_TARGET_BUSY: {
-        cause: 'Somebody has the live database open, and it can not be replaced under them.',
-        fix: 'The message names the processes. Stop the application, or set `stop-command` and `start-command`.',
-    },
-    E_TOOL_UNSAFE: {
-        cause: 'The PostgreSQL client on the host has a known hole through which a dump of somebody else can run commands there.',
-        fix: 'Install the version that the message names, or, if you trust whoever made the dump, set `allow-unsafe-client: true`.',
-    },
-    E_SAFETY_BACKUP: {
-        cause: 'The backup of the present state, which a restore takes first, could not be taken.',
-        fix: 'The message has the reason. Nothing was restored. `safety-backup: false` goes without, and without a way back.',
-    },
-    E_UNFINISHED: {
-        cause: 'A restore of this database was cut off, and this run could not bring it to an end.',
-        fix: 'Follow the message. As long as it is not done, nothing else is done with that database.',
-    },
-    E_HOOK: {
-        cause: 'A command of yours (`stop-command`, `start-command`, `after-restore-command`, `check-command`) failed.',
-        fix: 'Its output is in the log. The message says which state the database is in.',
-    },
-    E_ROLLED_BACK: {
-        cause: 'The restore was done, the check after it failed, and the database is as it was before.',
-        fix: 'Look at the output of the check in the log.',
-    },
-    E_ROLLBACK_FAILED: {
-        cause: 'The restore failed after the swap, and going back failed as well.',
-        fix: 'The message has the commands that bring the old state back by hand. The safety backup is kept.',
-    },
-    E_ASSERT: {
-        cause: 'The backup can be restored, but a statement of `assert` returned something that is not true, or failed.',
-        fix: 'Look at the live database, or correct the statement.',
-    },
-    E_S3_AUTH: {
-        cause: 'The S3 store refused the credentials: unknown, expired, without the right that is needed, or used with a clock that is wrong. Or there are none.',
-        fix: 'The message says which. Correct `s3-access-key-id` and `s3-secret-access-key`, the policy, or the step that assumes the role. After a `backup`, the one on the host is good and stays, and nothing was rotated.',
-    },
-    E_S3_BUCKET: {
-        cause: 'There is no such bucket at that store, or it is in another region.',
-        fix: 'Correct `s3-bucket`, `s3-region` or `s3-endpoint`. After a `backup`, the one on the host is good and stays, and nothing was rotated.',
-    },
-    E_S3_UNAVAILABLE: {
-        cause: 'The S3 store did not answer, broke connections off, or answered with errors of its own, again and again.',
-        fix: 'Run again later; look at the status of the store and at the way to it. After a `backup`, the one on the host is good and stays, and nothing was rotated.',
-    },
-    E_S3_UNSUPPORTED: {
-        cause: 'The S3 store does not do what a setting asks for.',
-        fix: 'Remove the setting that the message names, or make the bucket ready for it. After a `backup`, the one on the host is good and stays, and nothing was rotated.',
-    },
-    E_S3_VERIFY: {
-        cause: 'What the S3 store says that it holds is not what was sent, or something else is there under that name.',
-        fix: 'Do not rely on that copy. After a `backup`, the one on the host is good and stays, and nothing was rotated.',
-    },
-    E_TOO_LARGE: {
-        cause: 'The host sent a line or a text longer than our program there ever does.',
-        fix: 'Look at what the login scripts of that account print; nothing was kept.',
-    },
-    E_INTERNAL: {
-        cause: 'Something that this action does not know. Probably our bug.',
-        fix: 'Please report it with the log of the run.',
-    },
-};
-
-;// CONCATENATED MODULE: ./src/errors.ts
-
-
-/** A failure that the user can act on. `message` says what happened to what; `hint` what to do and what was left untouched. */
-class BackupError extends Error {
-    code;
-    hint;
-    name = 'BackupError';
-    constructor(code, message, hint = ERRORS[code].fix, options) {
-        super(message, options);
-        this.code = code;
-        this.hint = hint;
-    }
-}
-/** Turns anything thrown into a BackupError; what we do not know is `E_INTERNAL` and says that it is probably our bug. */
-function describe(error) {
-    if (error instanceof BackupError)
-        return error;
-    const message = error instanceof Error ? error.message : String(error);
-    return new BackupError('E_INTERNAL', `unexpected error: ${message}`, ERRORS.E_INTERNAL.fix, { cause: error });
-}
-
-
-/***/ }),
-
-/***/ 3709:
-/***/ (() => {
-
-/**
- * ssh2 is CommonJS and reads `__dirname`, which does not exist in the ES module that ncc makes of it.
- * This must be the first import of the entry point; without it the bundle dies at start.
- */
-globalThis.__dirname ??= import.meta.dirname;
-
-
-
-/***/ }),
-
-/***/ 2752:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   c: () => (/* binding */ installLine)
-/* harmony export */ });
-/** Systems by the names in /etc/os-release (`ID` and `ID_LIKE`): how to install, and packages that are not called as their tool. */
-const SYSTEMS = [
-    [/\b(debian|ubuntu)\b/, 'sudo apt-get install -y', {}],
-    [/\balpine\b/, 'apk add', { sqlite3: 'sqlite' }],
-    [/\b(fedora|rhel|centos|amzn)\b/, 'sudo dnf install -y', { sqlite3: 'sqlite', 'postgresql-client': 'postgresql' }],
-    [/\b(suse|opensuse)\b/, 'sudo zypper install -y', { sqlite3: 'sqlite3', 'postgresql-client': 'postgresql' }],
-    [/\barch\b/, 'sudo pacman -S', { sqlite3: 'sqlite', 'postgresql-client': 'postgresql' }],
-];
-/** The line that installs a tool on that system; `system` is `ID ID_LIKE` of /etc/os-release. */
-function installLine(tool, system) {
-    const [, install, packages] = SYSTEMS.find(([pattern]) => pattern.test(system)) ?? [];
-    if (install === undefined)
-        return `install ${tool} with the package manager of the host`;
-    return `${install} ${packages?.[tool] ?? tool}`;
-}
-
-
-/***/ }),
-
-/***/ 630:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   LS: () => (/* binding */ downloadProgram),
-/* harmony export */   My: () => (/* binding */ receiveProgram),
-/* harmony export */   wg: () => (/* binding */ programFor)
-/* harmony export */ });
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _quoting_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2437);
-
-
-// Literal names in `new URL`, one for each file, so that the bundler finds and copies them.
-const COMMON = [
-    __nccwpck_require__.ab + "session.sh",
-    __nccwpck_require__.ab + "elsewhere.sh",
-    __nccwpck_require__.ab + "directory.sh",
-    __nccwpck_require__.ab + "lock.sh",
-    __nccwpck_require__.ab + "stream.sh",
-    __nccwpck_require__.ab + "verify.sh",
-    __nccwpck_require__.ab + "restore.sh",
-    __nccwpck_require__.ab + "foreign.sh",
-    __nccwpck_require__.ab + "upload.sh",
-    __nccwpck_require__.ab + "fetch.sh",
-];
-const ENGINES = {
-    sqlite: [
-        __nccwpck_require__.ab + "sqlite.sh",
-        __nccwpck_require__.ab + "look-sqlite.sh",
-        __nccwpck_require__.ab + "restore-sqlite.sh",
-        __nccwpck_require__.ab + "recover-sqlite.sh",
-        __nccwpck_require__.ab + "damaged-sqlite.sh",
-    ],
-    postgres: [
-        __nccwpck_require__.ab + "postgres.sh",
-        __nccwpck_require__.ab + "snapshot-postgres.sh",
-        __nccwpck_require__.ab + "archive-postgres.sh",
-        __nccwpck_require__.ab + "verify-postgres.sh",
-        __nccwpck_require__.ab + "restore-postgres.sh",
-        __nccwpck_require__.ab + "look-target-postgres.sh",
-        __nccwpck_require__.ab + "load-postgres.sh",
-        __nccwpck_require__.ab + "swap-postgres.sh",
-        __nccwpck_require__.ab + "in-place-postgres.sh",
-    ],
-};
-const DOWNLOAD = __nccwpck_require__.ab + "download.sh";
-const RECEIVE = __nccwpck_require__.ab + "receive.sh";
-const PYTHON = __nccwpck_require__.ab + "sqlite.py";
-/**
- * The first thing that a session sends: the whole program in one group, so that a stream cut at any byte is a syntax
- * error and executes nothing. Every line that the program prints for us begins with `mark`. What other engines need is left out: bash
- * reads its stdin byte by byte.
- */
-function programFor(mark, engine) {
-    const source = [...COMMON, ...ENGINES[engine]].map((file) => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(file, 'utf8')).join('\n');
-    const python = engine === 'sqlite' ? (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(PYTHON, 'utf8') : '';
-    return `{\nmark=${mark}\nprogram=${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(source)}\nsqlite_python=${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(python)}\neval "$program"\nhello\n}\n`;
-}
-/** All that a shell is sent which is to send one file back, see download.sh; in one group as well. */
-function downloadProgram(mark, directory, file) {
-    return `{\n${(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(DOWNLOAD, 'utf8')}\n${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .call */ .T)('send_file', [mark, directory, file])}\n}\n`;
-}
-/** All that a shell is sent which is to take a file, see receive.sh; its bytes follow when it says so, and are never read as commands. */
-function receiveProgram(mark, folder, file) {
-    return `{\n${(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(RECEIVE, 'utf8')}\n${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .call */ .T)('receive_file', [mark, folder, file])}\ncommand exit\n}\n`;
-}
-
-
-/***/ }),
-
-/***/ 2437:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   T: () => (/* binding */ call),
-/* harmony export */   h: () => (/* binding */ quote)
-/* harmony export */ });
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
-
-/**
- * Quotes a value as one word of POSIX sh.
- *
- * Only for text that `sh` itself reads on stdin. Never for the command of an SSH exec request: that one is read by the
- * login shell, and fish and csh have other rules for what stands between single quotes (fish executed a value that was
- * crafted for it).
- *
- * Throws E_INPUT for what no shell word can hold byte by byte: NUL, and half of a UTF-16 pair (it would silently
- * arrive as U+FFFD). The message does not repeat the value, which may be a secret.
- */
-function quote(value) {
-    if (value.includes('\0'))
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_INPUT', 'a value for the host holds a NUL character');
-    if (/\p{Surrogate}/u.test(value))
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_INPUT', 'a value for the host is not valid Unicode');
-    return `'${value.replaceAll("'", "'\\''")}'`;
-}
-/**
- * Writes the call of a shell function of `host/programs`, each argument as one quoted word: `dump_sqlite 'a' 'b'`.
- *
- * The function's name is a constant of this program, so a malformed one is a bug here and a plain Error.
- */
-function call(functionName, args) {
-    if (!/^[a-z_]+$/.test(functionName))
-        throw new Error(`not the name of a shell function: ${functionName}`);
-    return [functionName, ...args.map(quote)].join(' ');
-}
-
 
 /***/ }),
 
@@ -31164,8 +31932,8 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 /* harmony import */ var _cancel_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(833);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_2__);
-/* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7264);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2380);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8505);
+/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6701);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6661);
 
  // listens to signals before all that takes time to load
@@ -31179,9 +31947,9 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 /** A link that died silently keeps the process for minutes; nothing that is still open by then matters. */
 const EXIT_MS = 1_000;
 if ((0,node_path__WEBPACK_IMPORTED_MODULE_2__.basename)(process.argv[1] ?? '') !== 'post.js') {
-    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('started', 'true');
-    if (await (0,_main_js__WEBPACK_IMPORTED_MODULE_4__/* .main */ .iW)(_cancel_js__WEBPACK_IMPORTED_MODULE_1__/* .cancel */ .Z))
-        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('finished', 'true');
+    (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_4__/* .platform */ .i)().saveState('started', 'true');
+    if (await (0,_main_js__WEBPACK_IMPORTED_MODULE_3__/* .main */ .iW)(_cancel_js__WEBPACK_IMPORTED_MODULE_1__/* .cancel */ .Z))
+        (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_4__/* .platform */ .i)().saveState('finished', 'true');
 }
 else {
     await (0,_post_js__WEBPACK_IMPORTED_MODULE_5__/* .post */ .b)(_cancel_js__WEBPACK_IMPORTED_MODULE_1__/* .cancel */ .Z.signal);
@@ -31193,7 +31961,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 2380:
+/***/ 8505:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -31204,36 +31972,264 @@ __nccwpck_require__.d(__webpack_exports__, {
   ng: () => (/* binding */ runOf)
 });
 
-// EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 10 modules
-var core = __nccwpck_require__(7264);
+// EXTERNAL MODULE: ./src/backups/catalogue.ts
+var backups_catalogue = __nccwpck_require__(3718);
+// EXTERNAL MODULE: ./src/backups/manifest.ts
+var backups_manifest = __nccwpck_require__(8718);
+// EXTERNAL MODULE: ./src/backups/names.ts
+var names = __nccwpck_require__(1187);
+// EXTERNAL MODULE: ./src/errors.ts + 1 modules
+var errors = __nccwpck_require__(7452);
+// EXTERNAL MODULE: ./src/reporting/neutralise.ts
+var neutralise = __nccwpck_require__(4302);
+// EXTERNAL MODULE: ./src/commands/catalogue.ts
+var commands_catalogue = __nccwpck_require__(9287);
+// EXTERNAL MODULE: ./src/backups/retention.ts + 1 modules
+var retention = __nccwpck_require__(7385);
+// EXTERNAL MODULE: ./src/commands/directory.ts
+var directory = __nccwpck_require__(6769);
+;// CONCATENATED MODULE: ./src/commands/removals.ts
+
+
+
+
+/** What a rotation deletes: what the plan drops, backups and what is left of some. */
+function removals({ decisions }, { backups, orphans }) {
+    const dropped = new Set(decisions.filter((decision) => !decision.keep).map((decision) => decision.id));
+    return [...backups.filter((backup) => dropped.has(backup.id)), ...orphans.filter((orphan) => dropped.has(orphan.id))];
+}
+/** The arguments of the host's `remove_units`: `--` and the files of each unit, the manifest first. */
+function removalArguments(units) {
+    return units.flatMap((unit) => ['--', ...unit.files]);
+}
+/** Puts into the report what is gone, by the names of the deleted files; `backups` is what there was, besides what has no manifest. */
+function showDeleted(run, backups, deleted) {
+    const files = new Set(deleted);
+    const left = backups.filter((backup) => !files.has((0,names/* manifestFile */.YE)(backup.id)));
+    (0,commands_catalogue/* showBackups */.Fp)(run, left);
+    const known = new Set(backups.map(({ id }) => id));
+    const swept = [...files].map((file) => (0,names/* parseFileName */.Px)(file)?.id ?? '').filter((id) => id !== '' && !known.has(id));
+    run.report.deleted = backups.length - left.length + new Set(swept).size;
+}
+/** Corrects the report to what the host has really deleted. Throws E_ROTATE with every file that could not be. */
+function checkRemovals(run, backups, done) {
+    const undeleted = done.all('undeleted');
+    if (undeleted.length === 0)
+        return;
+    showDeleted(run, backups, done.all('deleted'));
+    run.report.ok = false;
+    throw new errors/* BackupError */.hj('E_ROTATE', `${undeleted.length} old ${undeleted.length === 1 ? 'file' : 'files'} could not be deleted: ${(0,neutralise/* quoteOutside */.Y)(undeleted.join('; '))}`, `${run.report.command === 'backup' ? 'The new backup is good and was kept. ' : ''}Look at the owner and the attributes of the file (\`lsattr\`); \`prune\` tries again.`);
+}
+
+;// CONCATENATED MODULE: ./src/commands/change.ts
+
+
+
+
+
+/** Reads the catalogue under the lock, asks `decide`, carries it out; with `dry-run`, reads and asks only. */
+async function change(run, decide) {
+    const { settings, report } = run;
+    await (0,directory/* connectedToChange */.RW)(run, async (connection) => {
+        const facts = settings.dryRun
+            ? await connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), (0,directory/* look */.Op)(run))
+            : await connection.send(...(0,directory/* openDirectory */.AJ)(run, 'change'), (0,directory/* lookLocked */.M7)(run, settings.backup ?? settings.name));
+        const catalogue = (0,commands_catalogue/* catalogueOf */.vq)(run, facts);
+        // it may adopt what has lost its manifest, which is a backup then
+        const { rewrite, remove = [], after } = await decide({ catalogue, facts, connection });
+        report.ok = after === undefined || settings.dryRun;
+        if (settings.dryRun)
+            return;
+        const removed = removalArguments(remove);
+        const backups = catalogue.backups.map((old) => (old.id === rewrite?.backup.id ? rewrite.backup : old));
+        showDeleted(run, backups, removed);
+        const done = await connection
+            .send(['job', 'change', [(0,directory/* statusOf */.c2)(run), rewrite?.file ?? '', rewrite?.text ?? '', ...removed]])
+            .catch((error) => {
+            showDeleted(run, catalogue.backups, connection.said('deleted'));
+            throw error;
+        });
+        checkRemovals(run, backups, done);
+        if (after === undefined)
+            return;
+        await after();
+        report.ok = true;
+        await connection.send(['job', 'put_status', [(0,directory/* statusOf */.c2)(run)]]);
+    });
+}
+/** The backup that the input `backup` names; throws E_NOT_FOUND. */
+function find(run, catalogue) {
+    const wanted = run.settings.backup;
+    const found = catalogue.backups.find((backup) => backup.id === wanted);
+    if (found !== undefined)
+        return found;
+    throw notFound(run, catalogue.backups, run.report.directory);
+}
+function notFound(run, backups, where) {
+    const newest = [...new Set(backups.toSorted(retention/* newestFirst */.ll).map((backup) => backup.id))].slice(0, 5);
+    return new errors/* BackupError */.hj('E_NOT_FOUND', `there is no backup ${run.settings.backup} of ${run.settings.database.given} in ${where}`, `${newest.length === 0 ? 'There is none at all' : `The newest are ${newest.join(', ')}`}; \`command: list\` shows every one. Nothing was changed.`);
+}
+
+// EXTERNAL MODULE: ./src/commands/connect.ts
+var connect = __nccwpck_require__(2456);
+;// CONCATENATED MODULE: ./src/commands/accept.ts
+
+
+
+
+
+
+
+
+/** Says that a suspect backup is right: it is a good one from now on, and the history of sizes and rows begins anew with it. */
+async function accept(run) {
+    const { settings, log, report } = run;
+    await change(run, async ({ catalogue, connection }) => {
+        const old = await (0,commands_catalogue/* whole */.WQ)(connection, find(run, catalogue));
+        report.backup = (0,commands_catalogue/* factsOf */.xS)(run, old);
+        if (old.state === 'ok') {
+            (0,connect/* warn */.R8)(run, `${old.id} is not suspect: there is nothing to accept`);
+            return {};
+        }
+        if (old.state !== 'suspect')
+            throw notAcceptable(old);
+        const manifest = {
+            ...old.manifest,
+            state: 'ok',
+            accepted: { by: 'command: accept', at: run.now().toISOString() },
+        };
+        const backup = { ...old, manifest, ...(0,backups_catalogue/* standingOf */.YP)(manifest) };
+        report.backup = (0,commands_catalogue/* factsOf */.xS)(run, backup);
+        log.info(`${settings.dryRun ? 'would accept' : 'accepted'} ${old.id}: ${(0,neutralise/* quoteOutside */.Y)(old.detail ?? '', 500)}`);
+        return { rewrite: { file: (0,names/* manifestFile */.YE)(old.id), text: (0,backups_manifest/* serializeManifest */.MZ)(manifest), backup } };
+    });
+}
+function notAcceptable({ id, state, detail }) {
+    return new errors/* BackupError */.hj('E_POLICY', `${id} is not suspect but ${state}: ${(0,neutralise/* quoteOutside */.Y)(detail ?? state, 300)}`, `To accept it would not make it a good one${state === 'unverified' ? '; `command: verify` may' : ''}. Nothing was changed.`);
+}
+
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./src/backups/coverage.ts
+var backups_coverage = __nccwpck_require__(3605);
+// EXTERNAL MODULE: ./src/reporting/format.ts
+var reporting_format = __nccwpck_require__(1267);
+;// CONCATENATED MODULE: ./src/commands/adopt.ts
+
+
+
+
+
+
+
+/** Each is read in full. The others wait for the next run. */
+const MOST = 50;
+/** Why a backup that was adopted in this run stays, whatever the rules say. */
+const ADOPTED_NOW = 'its manifest was lost, and it was adopted in this run';
+/**
+ * Gives the payloads that have lost their manifest a new one, where the checksum beside them agrees and they unpack, while the lock is held.
+ * Returns which, with why they are kept in this run; the catalogue has them as backups then. With `dry-run` it tells of them only.
+ */
+async function adoptLost(run, connection, catalogue, facts) {
+    const adopted = new Map();
+    const lost = catalogue.orphans.filter((orphan) => mayBeOf(run, orphan)).slice(0, MOST);
+    if (run.settings.dryRun) {
+        for (const { id } of lost)
+            run.log.info(`would adopt ${id} when its bytes agree with the checksum beside it`);
+        return adopted;
+    }
+    for (const orphan of lost) {
+        const manifest = await proven(run, connection, orphan, facts);
+        if (manifest === null)
+            continue;
+        await connection.send(['job', 'write_manifest', [(0,names/* manifestFile */.YE)(orphan.id), (0,backups_manifest/* serializeManifest */.MZ)(manifest)]]);
+        adopted.set(orphan.id, ADOPTED_NOW);
+        run.log.info(`adopted ${orphan.id}: its bytes are those of the checksum beside it`);
+        catalogue.orphans = catalogue.orphans.filter((one) => one !== orphan);
+        catalogue.unreadable = catalogue.unreadable.filter(({ id }) => id !== orphan.id);
+        catalogue.backups = [...catalogue.backups, backupOf(orphan, manifest)].sort(retention/* newestFirst */.ll);
+    }
+    if (adopted.size > 0)
+        (0,commands_catalogue/* showBackups */.Fp)(run, catalogue.backups);
+    return adopted;
+}
+function mayBeOf({ database }, { payload }) {
+    const kind = (0,names/* parseFileName */.Px)(payload ?? '')?.kind;
+    return kind !== undefined && (0,backups_manifest/* isKindOf */.gs)(database.engine, kind);
+}
+function backupOf({ id, createdAt, files }, manifest) {
+    return { id, createdAt, manifest, state: 'ok', detail: null, files: [(0,names/* manifestFile */.YE)(id), ...files] };
+}
+/** The manifest of a backup of which there is nothing but its bytes; null when they do not prove what they are. */
+async function proven(run, connection, { id, createdAt, payload }, facts) {
+    const { settings, database, report } = run;
+    const { name, kind, compression } = (0,names/* parseFileName */.Px)(payload ?? '') ?? {};
+    if (payload === null || name === undefined || kind === undefined || compression === undefined)
+        return null;
+    const found = await connection.send(['job', 'prove_payload', [payload, compression]]);
+    const why = found.get('unproven');
+    if (why !== null) {
+        (0,connect/* warn */.R8)(run, `${id} was not adopted: ${(0,neutralise/* quoteOutside */.Y)(why, 300)}`);
+        return null;
+    }
+    const identity = database.identity(facts);
+    const at = run.now().toISOString();
+    return {
+        ...{ schema: 1, id, name, engine: database.engine, kind, file: payload },
+        createdAt: createdAt.toISOString().replace('.000Z', 'Z'),
+        ...{ host: await (0,connect/* hostOf */.w4)(run, connection), database: settings.database.given, identity },
+        ...{ bytes: found.number('proven_bytes'), sha256: found.need('proven_sha256') },
+        databaseBytes: found.number('proven_plain_bytes'),
+        ...{ compression, encryption: 'none', tools: {}, content: null },
+        verified: { level: 'checksum', at },
+        ...{ durationMs: 0, github: null, pinned: null },
+        adopted: { at },
+        ...(database.engine === 'postgres' ? { coverage: backups_coverage/* UNKNOWN_COVERAGE */.s9 } : {}),
+        reason: 'manual',
+        recovery: database.recovery({ file: payload, kind, compression, identity, content: null }, report.directory, settings),
+        mac: null,
+    };
+}
+
 ;// CONCATENATED MODULE: ./src/backups/anomalies.ts
 const RECENT = 7;
 /** A change smaller than this never alarms: in a tiny database a few pages are already half of it. */
 const SLACK_BYTES = 64 * 1024;
 /**
- * Whether a database has become suspiciously small or large against the median of its recent verified backups.
- *
- * @param databaseBytes size of the uncompressed copy
- * @param recent the same of the recent verified backups, newest first; at most 7 are used, without any nothing is said
- * @param limits `shrink`: smallest allowed share of the median (0.5 is half of it); `growth`: largest allowed growth over it
- *   as a share (0.5 is one and a half of it); null switches a check off
- * @returns a sentence with both sizes, or null when all is well
+ * Whether a database, or what its backup takes, has become suspiciously small or large against the recent good backups, newest first. A
+ * SQLite file keeps its size when everything in it is deleted: that shows only in the backup.
  */
-function checkSize(databaseBytes, recent, limits) {
+function checkSizes(made, recent, limits) {
+    const alike = recent.filter(({ likeness }) => likeness === made.likeness);
+    return (checkSize('the database', made.databaseBytes, of(recent, 'databaseBytes'), limits) ??
+        checkSize('the backup', made.bytes, of(alike, 'bytes'), limits));
+}
+const of = (sizes, which) => sizes.map((one) => one[which]);
+/**
+ * Whether something has become suspiciously small or large against the median of what it was.
+ *
+ * @param recent of the recent good backups, newest first; at most 7 are used, without any nothing is said
+ * @returns the limit, and a sentence with both sizes; null when all is well
+ */
+function checkSize(what, bytes, recent, limits) {
     const used = recent.slice(0, RECENT);
     if (used.length === 0)
         return null;
     const middle = median(used);
-    if (Math.abs(databaseBytes - middle) <= SLACK_BYTES)
+    if (Math.abs(bytes - middle) <= SLACK_BYTES)
         return null;
     const against = `${show(middle)}, the median of the ${used.length === 1 ? 'last backup' : `last ${used.length} backups`}`;
-    if (limits.shrink !== null && databaseBytes < middle * limits.shrink) {
-        return `the database has ${show(databaseBytes)}, less than ${percent(limits.shrink)} of ${against}`;
+    if (limits.shrink !== null && bytes < middle * limits.shrink) {
+        const why = `${what} has ${show(bytes)}, less than ${percent(limits.shrink)} of ${against}`;
+        return { limit: 'shrink-limit', why };
     }
-    if (limits.growth !== null && databaseBytes > middle * (1 + limits.growth)) {
-        return `the database has ${show(databaseBytes)}, more than ${percent(limits.growth)} above ${against}`;
+    if (limits.growth !== null && bytes > middle * (1 + limits.growth)) {
+        const why = `${what} has ${show(bytes)}, more than ${percent(limits.growth)} above ${against}`;
+        return { limit: 'growth-limit', why };
+    }
+    if (typeof limits.growthBytes === 'number' && bytes > middle + limits.growthBytes) {
+        const why = `${what} has ${show(bytes)}, more than ${show(limits.growthBytes)} above ${against}`;
+        return { limit: 'growth-limit', why };
     }
     return null;
 }
@@ -31256,21 +32252,223 @@ function show(bytes) {
     return `${value.toFixed(1)} ${units[0]}`;
 }
 
-// EXTERNAL MODULE: ./src/backups/catalogue.ts
-var backups_catalogue = __nccwpck_require__(3718);
-// EXTERNAL MODULE: ./src/backups/manifest.ts
-var backups_manifest = __nccwpck_require__(8718);
-// EXTERNAL MODULE: ./src/backups/names.ts
-var names = __nccwpck_require__(1187);
-// EXTERNAL MODULE: ./src/backups/retention.ts + 1 modules
-var retention = __nccwpck_require__(7385);
-// EXTERNAL MODULE: ./src/errors.ts + 1 modules
-var errors = __nccwpck_require__(7452);
-// EXTERNAL MODULE: ./src/reporting/format.ts
-var reporting_format = __nccwpck_require__(1267);
-// EXTERNAL MODULE: ./src/reporting/neutralise.ts
-var neutralise = __nccwpck_require__(4302);
+// EXTERNAL MODULE: ./src/backups/history.ts
+var backups_history = __nccwpck_require__(9823);
+// EXTERNAL MODULE: ./src/commands/offsite-backups.ts + 1 modules
+var offsite_backups = __nccwpck_require__(9325);
+;// CONCATENATED MODULE: ./src/backups/rows.ts
+/** Fewer rows are lost in the ordinary course of things. */
+const ENOUGH_ROWS = 20;
+/** What has changed between two backups: tables that went first, then by rows lost; what was not counted in one of them is not compared. */
+function compareTables(before, after) {
+    const was = new Map(before.map(({ name, rows }) => [name, rows]));
+    const is = new Map(after.map(({ name, rows }) => [name, rows]));
+    const changes = [];
+    for (const [name, rows] of was) {
+        const now = is.get(name);
+        if (now === undefined)
+            changes.push({ name, change: 'gone', before: rows, after: null });
+        else if (rows !== null && now !== null && now !== rows) {
+            changes.push({ name, change: now < rows ? 'fewer' : 'more', before: rows, after: now });
+        }
+    }
+    for (const [name, rows] of is) {
+        if (!was.has(name))
+            changes.push({ name, change: 'new', before: null, after: rows });
+    }
+    return changes.sort((a, b) => ORDER[a.change] - ORDER[b.change] || lost(b) - lost(a) || (a.name < b.name ? -1 : 1));
+}
+const ORDER = { gone: 0, fewer: 1, more: 2, new: 3 };
+const lost = ({ before, after }) => (before ?? 0) - (after ?? 0);
+/** The tables of these that vanished with their rows, or lost more than this share of them (0.5 is half). */
+function rowLosses(changes, limit) {
+    return changes.filter(({ change, before, after }) => before !== null &&
+        before >= ENOUGH_ROWS &&
+        (change === 'gone' || (change === 'fewer' && (after ?? 0) < before * (1 - limit))));
+}
+
+;// CONCATENATED MODULE: ./src/commands/row-loss.ts
+
+
+
+
+
+
+
+
+
+
+const REASON = 'before a loss of rows';
+/** Of the pins that are set here; what a person has pinned is not counted. */
+const PINS_KEPT = 3;
+const NAMED = 5;
+/**
+ * Puts into the report what has changed since the newest good backup that covers the same and was counted, and returns what was lost beyond
+ * `row-loss-limit`; null when nothing was, or there is nothing to compare with. `connection`: to the host whose backups are known; null for
+ * those of a store.
+ */
+async function lookForLosses({ settings, report }, made, known, connection) {
+    const covers = (0,backups_coverage/* showCoverage */.UQ)(made.coverage ?? null);
+    const listed = (0,backups_history/* historyOf */.om)(known).find(({ manifest }) => manifest.content !== null && (0,backups_coverage/* showCoverage */.UQ)(manifest.coverage ?? null) === covers);
+    if (listed === undefined || made.content === null)
+        return null;
+    // of an old one in the store not all has been read
+    if (connection === null && listed.manifest.shortened !== undefined)
+        return null;
+    const since = connection === null ? listed : await (0,commands_catalogue/* whole */.WQ)(connection, listed);
+    const [before, after] = [since.manifest.content, made.content];
+    if (before === null)
+        return null;
+    // what one of the manifests had no room for is neither gone nor new
+    const tables = compareTables(before.tables, after.tables).filter(({ change }) => (change !== 'gone' || (after.tablesLeftOut ?? 0) === 0) &&
+        (change !== 'new' || (before.tablesLeftOut ?? 0) === 0));
+    report.changes = { since: since.id, tables };
+    const losses = settings.rowLossLimit === null ? [] : rowLosses(tables, settings.rowLossLimit);
+    return losses.length === 0 ? null : { since, losses };
+}
+/** With `on-row-loss: fail`. */
+function suspicionOf({ settings }, loss) {
+    if (loss === null || settings.onRowLoss !== 'fail')
+        return null;
+    return { limit: 'row-loss-limit', why: describeLoss(loss) };
+}
+/**
+ * With `on-row-loss: pin`: names the tables, and pins the backup that still has the rows, while the lock is held; the newest three of these
+ * pins are kept. In a store nothing can be pinned.
+ */
+async function pinBefore(run, connection, catalogue, loss) {
+    const { id } = loss.since;
+    const here = catalogue.backups.find((backup) => backup.id === id);
+    const fate = here
+        ? `${id} is pinned, so no rotation deletes it`
+        : `${id} is in the store alone, where nothing is pinned`;
+    (0,connect/* warn */.R8)(run, `${describeLoss(loss)}. ${fate}; \`row-loss-limit\`, \`on-row-loss\``);
+    if (here === undefined)
+        return;
+    const rewrite = async (old, pinned) => {
+        const manifest = { ...(await (0,commands_catalogue/* whole */.WQ)(connection, old)).manifest, pinned };
+        await connection.send(['job', 'write_manifest', [(0,names/* manifestFile */.YE)(old.id), (0,backups_manifest/* serializeManifest */.MZ)(manifest)]]);
+        catalogue.backups = catalogue.backups.map((one) => (one.id === old.id ? { ...old, manifest } : one));
+    };
+    if (here.manifest.pinned === null)
+        await rewrite(here, { reason: REASON, at: run.now().toISOString() });
+    const ours = catalogue.backups.filter(({ manifest }) => manifest.pinned?.reason === REASON).sort(retention/* newestFirst */.ll);
+    for (const old of ours.slice(PINS_KEPT)) {
+        await rewrite(old, null);
+        run.log.info(`unpinned ${old.id}: ${(0,reporting_format/* counted */.hS)(PINS_KEPT, 'newer one')} before a loss of rows are pinned`);
+    }
+    (0,commands_catalogue/* showBackups */.Fp)(run, catalogue.backups);
+}
+function describeLoss({ since, losses }) {
+    const named = losses.slice(0, NAMED).map(({ name, change, before, after }) => {
+        const table = (0,neutralise/* quoteOutside */.Y)(JSON.stringify(name), 100);
+        return change === 'gone'
+            ? `the table ${table} with ${(0,reporting_format/* counted */.hS)(before ?? 0, 'row')} is gone`
+            : `the table ${table} has ${(0,reporting_format/* counted */.hS)(after ?? 0, 'row')}, it had ${(0,reporting_format/* counted */.hS)(before ?? 0, 'row')}`;
+    });
+    const more = losses.length > NAMED ? [`and ${(0,reporting_format/* counted */.hS)(losses.length - NAMED, 'more table')}`] : [];
+    return `rows were lost since ${since.id}: ${[...named, ...more].join('; ')}`;
+}
+
+;// CONCATENATED MODULE: ./src/commands/alarm.ts
+
+
+
+
+
+
+
+
+
+
+/** Whether the new backup is a good one, and whether the history of sizes and rows begins anew with it. `known`: what there is; `ofRows`: what the rows tell. */
+function standingOfNew({ settings, now }, made, known, ofRows) {
+    const { shrinkLimit: shrink, growthLimit: growth, growthLimitBytes: growthBytes } = settings;
+    const sizes = (0,backups_history/* historyOf */.om)(known).map(({ manifest }) => sizesOf(manifest));
+    const suspicion = checkSizes(sizesOf(made), sizes, { shrink, growth, growthBytes }) ?? ofRows;
+    const by = suspicion === null ? acceptedBy(switchedOff(settings), known) : null;
+    const since = (0,backups_history/* historySince */.H2)((0,backups_history/* historyOf */.om)(known));
+    const accepts = (0,backups_history/* acceptedIn */.Le)(known);
+    return {
+        ...(suspicion === null ? {} : { state: 'suspect', suspicion }),
+        ...(by === null ? {} : { accepted: { by: `${by}: none`, at: now().toISOString() } }),
+        ...(since === null ? {} : { historySince: since.toISOString() }),
+        ...(accepts.length === 0 ? {} : { accepts }),
+    };
+}
+/**
+ * The limit that somebody has switched off to say that a change is right. That growth is not limited is the default, and says so only
+ * while an alarm about it stands.
+ */
+function acceptedBy(off, known) {
+    if (off['shrink-limit'])
+        return 'shrink-limit';
+    const tripped = (0,backups_catalogue/* alarmsIn */._g)(known).flatMap(({ manifest }) => manifest.suspicion?.limit ?? []);
+    return tripped.find((limit) => off[limit]) ?? null;
+}
+/** Whether a standing alarm is answered by this run: then the history begins anew, of rows as well as of sizes. */
+function answersAlarm({ settings }, known) {
+    const off = switchedOff(settings);
+    const tripped = (0,backups_catalogue/* alarmsIn */._g)(known).map(({ manifest }) => manifest.suspicion?.limit);
+    return tripped.length > 0 && tripped.every((limit) => limit !== undefined && off[limit]);
+}
+function switchedOff({ shrinkLimit, growthLimit, growthLimitBytes, rowLossLimit }) {
+    return {
+        'shrink-limit': shrinkLimit === null,
+        'growth-limit': growthLimit === null && growthLimitBytes === null,
+        'row-loss-limit': rowLossLimit === null,
+    };
+}
+function sizesOf({ databaseBytes, bytes, kind, compression, coverage }) {
+    return { databaseBytes, bytes, likeness: JSON.stringify([kind, compression, (0,backups_coverage/* showCoverage */.UQ)(coverage ?? null)]) };
+}
+/**
+ * The manifest as the backups in the store have it: they may tell of sizes that a host which has lost its directory does not know. What
+ * keeps the store from being listed is told where its copies are rotated.
+ */
+async function standingInStore(run, connection, store, { manifest, catalogue, facts }) {
+    if (run.settings.s3?.keep === null)
+        return manifest;
+    const copies = await (0,offsite_backups/* copiesOf */.lS)(run, store, { catalogue, facts, connection }).catch((error) => {
+        if (run.signal.aborted || !(0,errors/* describe */.q0)(error).code.startsWith('E_S3_'))
+            throw error;
+        run.log.debug(`the copies could not be looked at: ${(0,errors/* describe */.q0)(error).message}`);
+        return [];
+    });
+    const others = copies.filter(({ id }) => id !== manifest.id);
+    const isAsked = run.report.changes === undefined && !answersAlarm(run, others);
+    const loss = isAsked ? await lookForLosses(run, manifest, others, null) : null;
+    const { suspicion, ...standing } = standingOfNew(run, manifest, others, suspicionOf(run, loss));
+    if (!suspicion && loss !== null)
+        await pinBefore(run, connection, catalogue, loss);
+    if (!suspicion)
+        return manifest;
+    const why = `${suspicion.why} (by the backups in ${store.uriOf(store.folderOf(manifest.name))})`;
+    return { ...manifest, ...standing, suspicion: { ...suspicion, why } };
+}
+/** What a backup that is suspect ends the run with. */
+function alarm({ id }, { limit, why }) {
+    return new errors/* BackupError */.hj('E_SHRUNK', why, `The new backup was kept and marked as suspect: it counts for nothing until somebody says that the change is right, and no good one was deleted. If it is right: \`command: accept\` with \`backup: ${id}\`, or \`${limit}: none\` for one run. If not, restore the newest good one.`);
+}
+/** Tells of suspect backups that are newer than the good one that is taken, or than every one. */
+function warnOfAlarms(run, backups) {
+    const alarms = (0,backups_catalogue/* alarmsIn */._g)(backups);
+    const [newest] = alarms;
+    if (newest === undefined)
+        return;
+    const what = alarms.length === 1 ? newest.id : `${(0,reporting_format/* counted */.hS)(alarms.length, 'backup')}, the newest ${newest.id},`;
+    (0,connect/* warn */.R8)(run, `${what} ${alarms.length === 1 ? 'is' : 'are'} newer and suspect (${(0,neutralise/* quoteOutside */.Y)(newest.detail ?? '', 300)}): not counted until \`command: accept\` says that it is right`);
+}
+/** Of one that was asked for by its name. */
+function warnOfSuspicion(run, { id, state, detail }) {
+    if (state === 'suspect')
+        (0,connect/* warn */.R8)(run, `${id} is suspect: ${(0,neutralise/* quoteOutside */.Y)(detail ?? '', 300)}`);
+}
+
+// EXTERNAL MODULE: ./src/counting.ts
+var counting = __nccwpck_require__(7278);
 ;// CONCATENATED MODULE: ./src/commands/asserts.ts
+
 
 
 /** Throws E_ASSERT with every statement that failed, or whose first value is not true in the way of its database. */
@@ -31286,7 +32484,7 @@ function checkAsserts(statements, facts) {
     });
     if (failed.length === 0)
         return;
-    throw new errors/* BackupError */.hj('E_ASSERT', `${failed.length} of ${statements.length} assertions do not hold in the restored copy: ${failed.join('; ')}`, 'The backup can be restored, but its content is not what you expect: look at the live database. The restored copy was thrown away.');
+    throw new errors/* BackupError */.hj('E_ASSERT', `${failed.length} of ${(0,counting/* plural */.L)(statements.length, 'assertion')} ${failed.length === 1 ? 'does' : 'do'} not hold in the restored copy: ${failed.join('; ')}`, 'The backup can be restored, but its content is not what you expect: look at the live database. The restored copy was thrown away.');
 }
 /** SQLite prints 1 for true, PostgreSQL t; a number is true unless it is 0. */
 function isTrue(value) {
@@ -31296,83 +32494,49 @@ function isTrue(value) {
     return /^(?:t|true)$/i.test(text);
 }
 
-// EXTERNAL MODULE: ./src/commands/catalogue.ts
-var commands_catalogue = __nccwpck_require__(9287);
-// EXTERNAL MODULE: ./src/commands/connect.ts + 5 modules
-var connect = __nccwpck_require__(8926);
-// EXTERNAL MODULE: ./src/commands/directory.ts
-var directory = __nccwpck_require__(6769);
-// EXTERNAL MODULE: ./src/backups/manifest-size.ts
-var manifest_size = __nccwpck_require__(2502);
-;// CONCATENATED MODULE: ./src/commands/new-manifest.ts
-
-
+// EXTERNAL MODULE: ./src/commands/explain.ts
+var explain = __nccwpck_require__(1189);
+;// CONCATENATED MODULE: ./src/commands/checked.ts
 
 
 
 /**
- * The manifest of the backup that the host has just made and proven; `damaged`: of a copy of the files of a SQLite database that is damaged.
- * Throws E_INTERNAL when the host left something out.
+ * What a dry run of `backup` has looked at, for the log and the summary. Each of these would have ended it, had it not been there.
+ * Throws E_PERM when the backup directory can not be made or written: nothing has tried to.
  */
-function manifestOf(run, { id, createdAt, started }, facts, hello, damaged = false) {
-    const { settings, database, report } = run;
-    const compressor = facts.need('compressor');
-    const compression = compressor === 'zstd' ? 'zstd' : compressor === 'none' ? 'none' : 'gzip';
-    const kind = damaged ? 'tar' : database.kind;
-    const file = (0,names/* payloadFile */.Fp)(id, kind, compression);
-    const engine = damaged
-        ? { databaseBytes: facts.number('plain_bytes'), tools: {}, content: null }
-        : database.describe(facts);
-    const identity = database.identity(facts);
-    const sha256 = facts.need('sha256');
-    if (!/^[0-9a-f]{64}$/.test(sha256))
-        throw new errors/* BackupError */.hj('E_INTERNAL', 'the host did not report a SHA-256');
-    const now = run.now();
-    const manifest = (0,manifest_size/* withinLimit */.zl)({
-        schema: 1,
-        id,
-        name: settings.name,
-        engine: database.engine,
-        kind,
-        file,
-        createdAt: createdAt.toISOString().replace('.000Z', 'Z'),
-        host: hello.get('hostname') ?? report.host,
-        database: settings.database.given,
-        identity,
-        bytes: facts.number('bytes'),
-        sha256,
-        databaseBytes: engine.databaseBytes,
-        compression,
-        encryption: 'none',
-        tools: engine.tools,
-        content: engine.content,
-        verified: { level: damaged ? 'none' : settings.verify, at: now.toISOString() },
-        durationMs: now.getTime() - started.getTime(),
-        github: run.github,
-        pinned: settings.pin === null ? null : { reason: settings.pin, at: now.toISOString() },
-        reason: reasonOf(run),
-        recovery: damaged
-            ? []
-            : database.recovery({ file, kind, compression, identity, content: engine.content }, report.directory, settings),
-        mac: null,
-    });
-    tellLeftOut(run, manifest);
-    return manifest;
+async function tellChecked(run, { hello }, facts, { backups }) {
+    const { settings, database, report, log } = run;
+    const greeting = await hello;
+    const user = (0,neutralise/* quoteOutside */.Y)(greeting.need('user'), 100);
+    if (facts.get('unwritable') !== null) {
+        const path = facts.path('unwritable');
+        throw (0,explain/* noDirectory */.p)(`${user} can not write ${path}`, path, user, settings);
+    }
+    const compressor = facts.get('compressor');
+    const free = report.storage.freeBytes;
+    const found = [
+        ['Login', `${user}, ${where(settings)}`],
+        ['Database, and the tool for it', `${database.plan(facts)}; ${(0,reporting_format/* formatBytes */.z3)(facts.number('source_bytes'))}`],
+        ['Compression', compressor === null ? 'none' : (0,neutralise/* quoteOutside */.Y)(facts.get('compressor_version') ?? compressor, 200)],
+        [
+            'Backup directory',
+            facts.get('missing') === null
+                ? `${report.directory} is there, can be written by ${user}, and by nobody else; it has ${(0,reporting_format/* counted */.hS)(backups.length, 'backup')} of this database`
+                : `${report.directory} is not there, and can be made`,
+        ],
+        ...(free === null ? [] : [['Space', `${(0,reporting_format/* formatBytes */.z3)(free)} free`]]),
+        ['Not looked at', 'whether the database can be read to its end: only a backup does that'],
+    ];
+    report.checked = found.map(([what, text]) => ({ what, found: text }));
+    for (const { what, found: text } of report.checked)
+        log.info(`${what}: ${text}`);
 }
-function tellLeftOut(run, { content }) {
-    const left = content?.tablesLeftOut ?? 0;
-    if (content === null || left === 0)
-        return;
-    (0,connect/* warn */.R8)(run, `the manifest has no room for all ${(0,reporting_format/* formatCount */.B4)(content.tables.length + left)} tables: it lists the largest ${(0,reporting_format/* formatCount */.B4)(content.tables.length)}. All are in the backup, and a later proof or restore compares the rows of those that are listed`);
-}
-function reasonOf(run) {
-    if (run.github === null || run.github.event === 'workflow_dispatch')
-        return 'manual';
-    return run.github.event === 'schedule' ? 'scheduled' : 'deploy';
-}
+const where = ({ transport }) => transport.transport === 'ssh'
+    ? `at ${transport.host}:${transport.port}, whose host key is a known one`
+    : 'on this machine';
 
-// EXTERNAL MODULE: ./src/commands/offsite-backups.ts + 1 modules
-var offsite_backups = __nccwpck_require__(9325);
+// EXTERNAL MODULE: ./src/commands/new-manifest.ts
+var new_manifest = __nccwpck_require__(2144);
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: external "node:path"
@@ -31403,6 +32567,7 @@ async function openSecond(host, otherwise) {
 
 
 
+
 const MAX_NOISE = 64 << 10;
 const MAX_SAID = 2_000;
 /** As `pull`, into a new file here. Throws E_NOSPACE besides; what was written stays for the caller to remove. */
@@ -31419,7 +32584,7 @@ async function download(host, wanted, to, options) {
         const { code } = error;
         if (code !== 'ENOSPC' && code !== 'EDQUOT')
             throw error;
-        throw new errors/* BackupError */.hj('E_NOSPACE', `the disk of the runner is full: ${wanted.bytes} bytes do not fit beside ${to}`);
+        throw new errors/* BackupError */.hj('E_NOSPACE', `the disk of the runner is full: ${(0,counting/* plural */.L)(wanted.bytes, 'byte')} do not fit beside ${to}`);
     }
     finally {
         await target.close();
@@ -31460,7 +32625,7 @@ async function* receive(host, shell, output, wanted, stop, { idleTimeoutMs, onPr
         stop(new errors/* BackupError */.hj('E_TIMEOUT', `no byte of ${wanted.file} came from ${host.label} for ${seconds} s (idle-timeout)`));
     };
     let idle = setTimeout(tooLong, idleTimeoutMs);
-    const of = () => `${incoming.bytes} of ${wanted.bytes} bytes`;
+    const of = () => `${incoming.bytes} of ${(0,counting/* plural */.L)(wanted.bytes, 'byte')}`;
     void shell.closed.then(({ lost }) => {
         if (lost !== null)
             stop(gone(`the connection to ${host.label} was lost after ${of()} of ${wanted.file}: ${lost}`));
@@ -31512,7 +32677,7 @@ class Incoming {
             this.hash.update(piece);
         }
         if (this.bytes > bytes) {
-            throw damaged(`more than the ${bytes} bytes that the manifest says came of ${file}`);
+            throw damaged(`more than the ${(0,counting/* plural */.L)(bytes, 'byte')} that the manifest says came of ${file}`);
         }
         return payload;
     }
@@ -31533,12 +32698,12 @@ class Incoming {
         const { file, bytes, sha256 } = this.wanted;
         const status = this.status() ?? 1;
         if (status > 128) {
-            throw new errors/* BackupError */.hj('E_REMOTE_LOST', `what sent ${file} was killed by signal ${status - 128} after ${this.bytes} of ${bytes} bytes`);
+            throw new errors/* BackupError */.hj('E_REMOTE_LOST', `what sent ${file} was killed by signal ${status - 128} after ${this.bytes} of ${(0,counting/* plural */.L)(bytes, 'byte')}`);
         }
         if (status !== 0)
             throw damaged(`${file} could not be read to its end: ${JSON.stringify(said)}`);
         if (this.bytes !== bytes)
-            throw damaged(`${this.bytes} bytes came of ${file}, the manifest says ${bytes}`);
+            throw damaged(`${(0,counting/* plural */.L)(this.bytes, 'byte')} came of ${file}, the manifest says ${bytes}`);
         const digest = this.hash.digest('hex');
         if (digest !== sha256)
             throw damaged(`the SHA-256 of ${file} as it came to the runner is ${digest}, the manifest says ${sha256}`);
@@ -31596,6 +32761,7 @@ function bytesUpTo(number, { partBytes, count }, bytes) {
 ;// CONCATENATED MODULE: ./src/offsite/read-back.ts
 
 
+
 /**
  * Asks the store what it holds now, and compares size, checksum, encryption, storage class and lock with what was asked for. Throws
  * E_S3_VERIFY, and E_S3_UNSUPPORTED where it did less than that without a word.
@@ -31608,7 +32774,7 @@ async function readBack(store, s3, key, expected) {
         stored = await look(store, key);
     }
     if (stored.bytes !== expected.bytes) {
-        throw (0,failures/* notVerified */.et)(uri, `it has ${stored.bytes} bytes, ${expected.bytes} were sent`);
+        throw (0,failures/* notVerified */.et)(uri, `it has ${(0,counting/* plural */.L)(stored.bytes, 'byte')}, ${expected.bytes} were sent`);
     }
     if (stored.sha256 !== expected.sha256) {
         throw (0,failures/* notVerified */.et)(uri, `its SHA-256 is said to be ${stored.sha256 ?? 'nothing'}, that of what was sent is ${expected.sha256}`);
@@ -31870,7 +33036,7 @@ var offsite_unfinished = __nccwpck_require__(5832);
  * without its payload. What is there already is not sent again. Throws E_S3_*, or what became of the host; the upload that was begun
  * is then given up, and the backup on the host is as it was.
  */
-async function copyOffsite(run, connection, manifest) {
+async function copyOffsite(run, connection, manifest, judge = async () => manifest) {
     const { s3, idleTimeoutMs } = run.settings;
     if (s3 === null)
         return;
@@ -31878,7 +33044,7 @@ async function copyOffsite(run, connection, manifest) {
     const { Store } = await Promise.all(/* import() */[__nccwpck_require__.e(143), __nccwpck_require__.e(853)]).then(__nccwpck_require__.bind(__nccwpck_require__, 853));
     const store = new Store(s3, run.signal, idleTimeoutMs);
     try {
-        await run.log.group(`Copy off-site to ${store.uriOf(store.keyOf(manifest.name, ''))}`, () => new Copying(run, connection, manifest, s3, store).copy());
+        await run.log.group(`Copy off-site to ${store.uriOf(store.keyOf(manifest.name, ''))}`, () => new Copying(run, connection, manifest, s3, store).copy(judge));
         if (run.report.backup !== null)
             run.report.backup.places = ['host', 's3'];
     }
@@ -31905,7 +33071,7 @@ class Copying {
         this.key = store.keyOf(manifest.name, manifest.file);
         this.uri = store.uriOf(this.key);
     }
-    async copy() {
+    async copy(judge) {
         const { run, store, manifest, key, uri } = this;
         // by its answer it is also known whether store, bucket and credentials are right, which that to HEAD does not say
         const there = await store.list(store.keyOf(manifest.name, `${manifest.id}.`));
@@ -31918,7 +33084,9 @@ class Copying {
         }
         else
             [stored, via] = await this.uploadPayload();
-        await this.putManifest(has(store.keyOf(manifest.name, (0,names/* manifestFile */.YE)(manifest.id))));
+        // it may have been pinned since
+        if (!has(store.keyOf(manifest.name, (0,names/* manifestFile */.YE)(manifest.id))))
+            await this.putManifest(await judge(store));
         const { lock, versionId } = stored;
         run.report.offsite = { uri, versionId, via, lockedUntil: lock?.until.toISOString() ?? null };
         run.log.info(`${uri}: ${(0,reporting_format/* formatBytes */.z3)(stored.bytes)}, SHA-256 ${manifest.sha256}, read back`);
@@ -32036,13 +33204,11 @@ class Copying {
         }
         return stored;
     }
-    async putManifest(isThere) {
-        const { store, manifest, s3 } = this;
+    async putManifest(manifest) {
+        const { store, s3 } = this;
         const key = store.keyOf(manifest.name, (0,names/* manifestFile */.YE)(manifest.id));
         const text = (0,backups_manifest/* serializeManifest */.MZ)(manifest);
         const sha256 = (0,external_node_crypto_.createHash)('sha256').update(text).digest('hex');
-        if (isThere)
-            return; // it may have been pinned since
         const md5 = (0,external_node_crypto_.createHash)('md5').update(text).digest('base64');
         // small and read often, so never in a class that is slow to read
         await store.put(key, text, md5, { sha256, storageClass: null });
@@ -32114,37 +33280,70 @@ async function removeCopies(store, name, units, onDeleted) {
     }
     return removal;
 }
-const orphaned = (uri) => new errors/* BackupError */.hj('E_ROTATE', `${uri} is locked, but its manifest was not, and is deleted`, 'It is swept once the lock has ended.');
+const orphaned = (uri) => new errors/* BackupError */.hj('E_ROTATE', `${uri} is locked, but its manifest was not, and is deleted`, 'Once the lock has ended, `command: delete` with its id deletes it.');
 
-;// CONCATENATED MODULE: ./src/commands/removals.ts
-
-
+;// CONCATENATED MODULE: ./src/commands/offsite-adopt.ts
 
 
-/** What a rotation deletes: the backups that the plan drops, and the orphans that are old enough. */
-function removals({ decisions }, { backups, orphans }) {
-    const dropped = new Set(decisions.filter((decision) => !decision.keep).map((decision) => decision.id));
-    return [...backups.filter((backup) => dropped.has(backup.id)), ...orphans.filter((orphan) => orphan.sweepable)];
+
+
+
+
+
+
+
+/** Why a copy that was adopted in this run stays, whatever the rules say. */
+const offsite_adopt_ADOPTED_NOW = 'its manifest was lost, and was put back in this run';
+/**
+ * Gives the copies that have lost their manifest the one that the host has, where the store says that they are those bytes. Returns which,
+ * with why they are kept in this run. Credentials that may not add anything leave them as they are.
+ */
+async function adoptCopies(run, copies, { catalogue, connection }) {
+    const adopted = new Map();
+    for (const orphan of copies.catalogue.orphans) {
+        const own = catalogue.backups.find(({ id, state }) => id === orphan.id && ['ok', 'suspect'].includes(state));
+        if (own === undefined || orphan.files.join() !== own.manifest.file)
+            continue;
+        if (run.settings.dryRun)
+            run.log.info(`would put the manifest of ${own.id} back into ${copies.uri}`);
+        else if (await putBack(run, copies, await (0,commands_catalogue/* whole */.WQ)(connection, own))) {
+            adopted.set(own.id, offsite_adopt_ADOPTED_NOW);
+            take(run, copies, orphan, { ...own, files: [(0,names/* manifestFile */.YE)(own.id), own.manifest.file] });
+        }
+    }
+    if (adopted.size > 0)
+        (0,offsite_backups/* showCopies */.xW)(run, catalogue.backups);
+    return adopted;
 }
-/** The arguments of the host's `remove_units`: `--` and the files of each unit, the manifest first. */
-function removalArguments(units) {
-    return units.flatMap((unit) => ['--', ...unit.files]);
+function take(run, copies, orphan, backup) {
+    const { catalogue } = copies;
+    catalogue.orphans = catalogue.orphans.filter((one) => one !== orphan);
+    catalogue.backups = [...catalogue.backups, backup].sort(retention/* newestFirst */.ll);
+    copies.candidates = [...copies.candidates, ...(0,backups_catalogue/* toCandidates */.Gt)([backup], 's3Keep')];
+    run.copies = catalogue.backups;
 }
-/** Puts into the report which backups are gone, by the names of the deleted files; `backups` is what there was. */
-function showDeleted(run, backups, deleted) {
-    const files = new Set(deleted);
-    const left = backups.filter((backup) => !files.has((0,names/* manifestFile */.YE)(backup.id)));
-    (0,commands_catalogue/* showBackups */.Fp)(run, left);
-    run.report.deleted = backups.length - left.length;
-}
-/** Corrects the report to what the host has really deleted. Throws E_ROTATE with every file that could not be. */
-function checkRemovals(run, backups, done) {
-    const undeleted = done.all('undeleted');
-    if (undeleted.length === 0)
-        return;
-    showDeleted(run, backups, done.all('deleted'));
-    run.report.ok = false;
-    throw new errors/* BackupError */.hj('E_ROTATE', `${undeleted.length} old ${undeleted.length === 1 ? 'file' : 'files'} could not be deleted: ${(0,neutralise/* quoteOutside */.Y)(undeleted.join('; '))}`, `${run.report.command === 'backup' ? 'The new backup is good and was kept. ' : ''}Look at the owner and the attributes of the file (\`lsattr\`); \`prune\` tries again.`);
+async function putBack(run, { store, uri }, { id, manifest }) {
+    const stored = await store.head(store.keyOf(manifest.name, manifest.file));
+    if (stored?.bytes !== manifest.bytes || stored.sha256 !== manifest.sha256) {
+        (0,connect/* warn */.R8)(run, `${id} in ${uri} has no manifest, and other bytes than the one on the host: it is kept as it is`);
+        return false;
+    }
+    const text = (0,backups_manifest/* serializeManifest */.MZ)(manifest);
+    const [md5, sha256] = [
+        (0,external_node_crypto_.createHash)('md5').update(text).digest('base64'),
+        (0,external_node_crypto_.createHash)('sha256').update(text).digest('hex'),
+    ];
+    try {
+        await store.put(store.keyOf(manifest.name, (0,names/* manifestFile */.YE)(id)), text, md5, { sha256, storageClass: null });
+    }
+    catch (error) {
+        if (!(error instanceof errors/* BackupError */.hj) || error.code !== 'E_S3_AUTH')
+            throw error;
+        (0,connect/* warn */.R8)(run, `the manifest of ${id} could not be put back into ${uri}: ${error.message}`);
+        return false;
+    }
+    run.log.info(`the manifest of ${id} was put back into ${uri}`);
+    return true;
 }
 
 ;// CONCATENATED MODULE: ./src/commands/offsite-rotation.ts
@@ -32158,17 +33357,23 @@ function checkRemovals(run, backups, done) {
 
 
 
+
 const HIDDEN = 'the bucket keeps versions: what was deleted is hidden by delete markers, and takes space until a lifecycle rule (NoncurrentVersionExpiration) removes it';
+/** Why a good one stays that no rule keeps. */
+const NOTHING_GOOD_GOES = 'the newest backup is suspect: no good one is deleted';
 /** Decides from what is in the store alone; what is locked there stays. `more`: a copy that is not there yet. */
-async function planCopies(run, { store, catalogue, candidates }, more = []) {
-    const { s3, name, keepMinimum, maxDelete } = run.settings;
+async function planCopies(run, { store, catalogue, candidates }, more = [], kept = new Map()) {
+    const { s3, name, keepMadeUnder: madeUnder, keepMinimum, maxDelete } = run.settings;
     const rules = s3?.keep ?? null;
     if (rules === null)
         return null;
     const now = run.now();
-    const plan = (held = new Map()) => (0,retention/* planRetention */.SA)([...more, ...candidates], { rules, keepMinimum, maxDelete }, now, held);
-    const doomed = removals(plan(), catalogue);
-    const held = new Map((await heldOf(store, name, doomed, now)).map(({ id, why }) => [id, why]));
+    const plan = (held) => (0,retention/* planRetention */.SA)([...more, ...candidates, ...(0,backups_catalogue/* leftovers */.To)(catalogue.orphans)], { rules, madeUnder, keepMinimum, maxDelete }, now, held);
+    const doomed = removals(plan(kept), catalogue);
+    const held = new Map([
+        ...kept,
+        ...(await heldOf(store, name, doomed, now)).map(({ id, why }) => [id, why]),
+    ]);
     return { retention: plan(held), remove: doomed.filter(({ id }) => !held.has(id)) };
 }
 function keepHeld({ decisions }, held) {
@@ -32179,16 +33384,13 @@ function keepHeld({ decisions }, held) {
     }
 }
 /** Puts the plan into the report and the log. `would`: it is not going to be carried out. */
-function tellCopiesPlan(run, { uri }, { retention, remove }, would) {
+function tellCopiesPlan(run, { uri }, { retention }, would) {
     if (run.report.s3 !== null)
         run.report.s3.retention = retention.decisions;
     const may = would ? 'would ' : '';
     for (const { id, keep, reasons } of retention.decisions) {
         run.log.info(`${may}${keep ? 'keep' : 'delete'} ${uri}${id}: ${(0,reporting_format/* clip */.$Q)(reasons.join(', '), 300)}`);
     }
-    const orphans = remove.filter(({ id }) => !retention.decisions.some((decision) => decision.id === id));
-    for (const { files } of orphans)
-        run.log.info(`${may}sweep ${uri}${files.join(', ')}: no manifest`);
 }
 /** Carries a plan out. Throws E_ROTATE, with the report corrected to what was really deleted. */
 async function deleteCopies(run, { store, uri }, { retention, remove }, onHost) {
@@ -32196,10 +33398,9 @@ async function deleteCopies(run, { store, uri }, { retention, remove }, onHost) 
     const removal = await removeCopies(store, settings.name, remove, (file) => log.info(`deleted ${file}`));
     keepHeld(retention, removal.held);
     const gone = new Set(removal.deleted);
-    const before = run.copies.length;
     run.copies = run.copies.filter(({ id }) => !gone.has((0,names/* manifestFile */.YE)(id)));
     if (report.s3 !== null) {
-        report.s3.deleted = before - run.copies.length;
+        report.s3.deleted = remove.filter(({ files: [first = ''] }) => gone.has(first)).length;
         report.s3.hidden = removal.hides;
     }
     (0,offsite_backups/* showCopies */.xW)(run, onHost);
@@ -32225,8 +33426,8 @@ function notRotated(run, error, what, then = AGAIN) {
     return error;
 }
 /**
- * Rotates the copies after this run's own was read back: `id` has to be among them. Throws E_ROTATE, E_POLICY, E_SHRUNK; the new backup
- * is good in each case.
+ * Rotates the copies after this run's own was read back: `id` has to be among them. While it is suspect, no good one is deleted. Throws
+ * E_ROTATE, E_POLICY.
  */
 async function rotateCopies(run, store, onHost, made) {
     if (run.settings.s3?.keep === null) {
@@ -32237,33 +33438,29 @@ async function rotateCopies(run, store, onHost, made) {
         throw notRotated(run, error, 'the copies in the store could not be listed, so none was deleted');
     });
     const { backups } = onHost.catalogue;
-    if (!copies.catalogue.backups.some(({ id, state }) => id === made.id && state === 'ok')) {
+    const own = copies.catalogue.backups.find(({ id }) => id === made.id);
+    if (own?.state !== made.state) {
         throw new errors/* BackupError */.hj('E_ROTATE', `${copies.uri} is listed without ${made.id}, which was read back there a moment ago`, 'The store or its credentials do not show all that is there. No copy was deleted; `prune` tries again.');
     }
-    const plan = await planCopies(run, copies).catch((error) => {
+    const plan = await planAfter(run, copies, made, onHost).catch((error) => {
         throw notRotated(run, error, 'the copies in the store could not be looked at, so none was deleted');
     });
     if (plan === null)
         return;
-    const objection = objectionTo(run, copies, plan, made);
-    tellCopiesPlan(run, copies, plan, objection !== null);
-    if (objection !== null)
-        throw objection;
+    const { refusal } = plan.retention;
+    tellCopiesPlan(run, copies, plan, refusal !== null);
+    if (refusal !== null) {
+        const kept = 'The new backup is good, on the host and in the store; no older copy was deleted.';
+        throw refused(copiesRefusal(copies.uri, refusal), kept);
+    }
     await deleteCopies(run, copies, plan, backups);
 }
-/** A host that has lost its directory knows of no size before. */
-function objectionTo(run, { uri, catalogue, candidates }, plan, made) {
-    const kept = 'The new backup is good, on the host and in the store; no older copy was deleted.';
-    const counts = new Set(candidates.filter(({ verified }) => verified).map(({ id }) => id));
-    const sizes = catalogue.backups
-        .filter(({ id }) => id !== made.id && counts.has(id))
-        .map(({ manifest }) => manifest.databaseBytes);
-    const { shrinkLimit: shrink, growthLimit: growth } = run.settings;
-    const anomaly = checkSize(made.manifest.databaseBytes, sizes, { shrink, growth });
-    if (anomaly !== null) {
-        return new errors/* BackupError */.hj('E_SHRUNK', `${anomaly} (by the backups in ${uri})`, `${kept} If the change is right, set \`shrink-limit: none\` or \`growth-limit: none\` for one run.`);
-    }
-    return plan.retention.refusal === null ? null : refused(copiesRefusal(uri, plan.retention.refusal), kept);
+async function planAfter(run, copies, made, onHost) {
+    const kept = await adoptCopies(run, copies, onHost);
+    const good = made.state === 'suspect' ? copies.candidates.filter(({ verified }) => verified) : [];
+    for (const { id } of good)
+        kept.set(id, NOTHING_GOOD_GOES);
+    return planCopies(run, copies, [], kept);
 }
 const copiesRefusal = (uri, refusal) => `in ${uri}: ${refusal}`;
 const refused = (refusal, kept) => new errors/* BackupError */.hj('E_POLICY', refusal, `${kept} Look at the plan (\`command: prune\` with \`dry-run: true\`), then change \`s3-keep\`, \`keep-minimum\` or \`max-delete\`.`);
@@ -32275,7 +33472,8 @@ async function pruneCopies(run, store, onHost) {
         return async () => { };
     }
     const copies = await (0,offsite_backups/* lookOffsite */.wd)(run, store, onHost);
-    const plan = await planCopies(run, copies);
+    const adopted = await adoptCopies(run, copies, onHost);
+    const plan = await planCopies(run, copies, [], adopted);
     if (plan === null)
         return async () => { };
     const { refusal } = plan.retention;
@@ -32299,7 +33497,7 @@ async function deleteCopy(run, { store, uri }, copy, onHost) {
     if (hides)
         log.info(HIDDEN);
     const what = `the copy of ${copy.id} in ${uri} could not be deleted`;
-    const again = deleted.length === 0 ? 'Run again.' : 'What is left of it there is no backup any more; `prune` sweeps it.';
+    const again = deleted.length === 0 ? 'Run again.' : 'What is left of it there is no backup any more: run again to delete it.';
     if (failure !== null)
         throw notRotated(run, failure.error, what, again);
     if (held.length > 0)
@@ -32307,6 +33505,10 @@ async function deleteCopy(run, { store, uri }, copy, onHost) {
 }
 
 ;// CONCATENATED MODULE: ./src/commands/backup.ts
+
+
+
+
 
 
 
@@ -32332,10 +33534,10 @@ async function backup(run) {
     await (0,directory/* connectedToChange */.RW)(run, async (connection) => {
         if (run.settings.skipIfYoungerThanMs !== null && (await youngEnough(run, connection)))
             return;
-        await (run.settings.dryRun ? dryRun : take)(run, connection);
+        await (run.settings.dryRun ? dryRun : backup_take)(run, connection);
     });
 }
-async function take(run, connection) {
+async function backup_take(run, connection) {
     const { settings, database, log } = run;
     const started = run.now();
     const suffix = (0,external_node_crypto_.randomBytes)(2).toString('hex');
@@ -32343,30 +33545,56 @@ async function take(run, connection) {
     const facts = await log.group(`Back up ${settings.database.given}`, () => connection.send(...(0,directory/* openDirectory */.AJ)(run, 'create'), ['request', 'expect_work', [work]], database.backup(settings, work, (0,directory/* holderOf */.Kd)(run, work))));
     const catalogue = (0,commands_catalogue/* catalogueOf */.vq)(run, facts);
     checkContent(run, facts, catalogue);
+    const adopted = await adoptLost(run, connection, catalogue, facts);
     const createdAt = timeAfter(started, catalogue);
     const id = (0,names/* formatId */.hX)(settings.name, createdAt, suffix);
     for (const remark of database.remarks(facts))
         (0,connect/* warn */.R8)(run, remark);
-    const manifest = manifestOf(run, { id, createdAt, started }, facts, await connection.hello);
+    for (const remark of database.notes?.(facts) ?? [])
+        (0,connect/* note */.N4)(run, remark);
+    const proven = (0,new_manifest/* manifestOf */.$)(run, { id, createdAt, started }, facts, await connection.hello);
     if (settings.verify === 'restore') {
-        database.checkProof(facts, manifest);
+        database.checkProof(facts, proven);
         checkAsserts(settings.asserts, facts);
     }
-    const files = [(0,names/* manifestFile */.YE)(id), manifest.file, (0,names/* checksumFile */.uu)(manifest.file)];
-    const backups = [{ id, createdAt, manifest, state: 'ok', detail: null, files }, ...catalogue.backups];
-    const retention = planWith(run, id, createdAt, catalogue);
-    const objection = backup_objectionTo(run, manifest, catalogue, retention.refusal);
-    const removed = objection === null ? removalArguments(removals(retention, catalogue)) : [];
-    const made = { manifest, backups, catalogue, facts, retention, removed, objection };
+    const found = await lookForLosses(run, proven, catalogue.backups, connection);
+    const loss = answersAlarm(run, catalogue.backups) ? null : found;
+    const standing = standingOfNew(run, proven, catalogue.backups, suspicionOf(run, loss));
+    const manifest = { ...proven, ...rulesOf(settings), ...standing };
+    if (loss !== null && standing.state !== 'suspect')
+        await pinBefore(run, connection, catalogue, loss);
+    const made = decide(run, manifest, catalogue, facts, adopted);
     await (settings.s3 === null ? publishAndRotate : publishCopyRotate)(run, connection, made);
-    if (objection !== null)
-        throw objection;
+    if (made.objection !== null)
+        throw made.objection;
 }
+/** Which rules it is made under; where nobody rotates, there are none. */
+function rulesOf({ keep, s3 }) {
+    return { keep, ...(s3 === null || s3.keep === null ? {} : { s3Keep: s3.keep }) };
+}
+/** What is to become of the older backups. While the new one is suspect, no good one goes. */
+function decide(run, manifest, catalogue, facts, adopted) {
+    const { id } = manifest;
+    const createdAt = new Date(manifest.createdAt);
+    const files = [(0,names/* manifestFile */.YE)(id), manifest.file, (0,names/* checksumFile */.uu)(manifest.file)];
+    const own = { id, createdAt, manifest, ...(0,backups_catalogue/* standingOf */.YP)(manifest), files };
+    const backups = [own, ...catalogue.backups];
+    const isSuspect = own.state === 'suspect';
+    const good = isSuspect ? catalogue.backups.filter(isGood) : [];
+    const held = new Map([...adopted, ...good.map(({ id }) => [id, NOTHING_GOOD_GOES])]);
+    const retention = (0,commands_catalogue/* plan */.et)(run, [...(0,backups_catalogue/* toCandidates */.Gt)(backups), ...(0,backups_catalogue/* leftovers */.To)(catalogue.orphans)], held);
+    const suspicion = isSuspect ? (manifest.suspicion ?? null) : null;
+    const objection = suspicion === null ? policyObjection(retention.refusal) : alarm(manifest, suspicion);
+    const carriesOut = retention.refusal === null;
+    const removed = carriesOut ? removalArguments(removals(retention, catalogue)) : [];
+    return { manifest, backups, catalogue, facts, adopted, retention, carriesOut, removed, objection };
+}
+const isGood = ({ state }) => state === 'ok';
 /** In one request. */
 async function publishAndRotate(run, connection, made) {
     const { manifest, backups, removed, objection } = made;
     await run.log.group('Publish and rotate', async () => {
-        (0,commands_catalogue/* tellPlan */.fb)(run, made.retention.decisions, objection !== null);
+        (0,commands_catalogue/* tellPlan */.fb)(run, made.retention.decisions, !made.carriesOut);
         showMade(run, manifest);
         showDeleted(run, backups, removed);
         run.report.ok = objection === null;
@@ -32377,12 +33605,41 @@ async function publishAndRotate(run, connection, made) {
             throw unpublished(run, connection, made, error);
         });
         tellMade(run, manifest);
-        checkRemovals(run, backups, done);
+        checkRotation(run, made, done);
     });
 }
 /** The older ones are deleted only when the new one is off-site as well. */
 async function publishCopyRotate(run, connection, made) {
-    const { manifest, backups, removed, objection } = made;
+    await publishAndCopy(run, connection, made);
+    const { backups, removed, objection } = made;
+    await run.log.group('Rotate', async () => {
+        (0,commands_catalogue/* tellPlan */.fb)(run, made.retention.decisions, !made.carriesOut);
+        showDeleted(run, backups, removed);
+        const done = await connection
+            .send(['job', 'change', [(0,directory/* statusOf */.c2)(run), '', '', ...removed]])
+            .catch((error) => {
+            showDeleted(run, backups, connection.said('deleted'));
+            throw error;
+        });
+        checkRotation(run, made, done);
+    });
+    if (objection !== null && made.manifest.state !== 'suspect')
+        return;
+    await run.log
+        .group('Rotate the copies', () => rotateStore(run, connection, made))
+        .catch((error) => {
+        if (objection === null)
+            throw error;
+        (0,connect/* warn */.R8)(run, (0,errors/* describe */.q0)(error).message); // that the new backup is suspect is more to be told
+    });
+    if (objection !== null)
+        return;
+    run.report.ok = true;
+    await connection.send(['job', 'put_status', [(0,directory/* statusOf */.c2)(run)]]);
+}
+/** The sizes in the store tell what a host that has lost its directory does not know: by them the new backup may still become suspect. */
+async function publishAndCopy(run, connection, made) {
+    const { manifest, backups, catalogue, facts } = made;
     await run.log.group('Publish', async () => {
         showMade(run, manifest);
         (0,commands_catalogue/* showBackups */.Fp)(run, backups);
@@ -32392,29 +33649,36 @@ async function publishCopyRotate(run, connection, made) {
         tellMade(run, manifest);
     });
     try {
-        await copyOffsite(run, connection, manifest);
+        await copyOffsite(run, connection, manifest, async (store) => {
+            if (manifest.state === 'suspect')
+                return manifest;
+            const judged = await standingInStore(run, connection, store, { manifest, catalogue, facts });
+            if (judged === manifest)
+                return manifest;
+            // on the host first, which a store that fails now must not keep from knowing it
+            await connection.send(['job', 'write_manifest', [(0,names/* manifestFile */.YE)(judged.id), (0,backups_manifest/* serializeManifest */.MZ)(judged)]]);
+            Object.assign(made, decide(run, judged, catalogue, facts, made.adopted));
+            showMade(run, judged);
+            return judged;
+        });
     }
     catch (error) {
-        if (objection !== null)
-            (0,connect/* warn */.R8)(run, objection.message); // it would not have been rotated either
+        // it would not have been rotated either
+        if (made.objection !== null)
+            (0,connect/* warn */.R8)(run, made.objection.message);
         throw error;
     }
-    await run.log.group('Rotate', async () => {
-        (0,commands_catalogue/* tellPlan */.fb)(run, made.retention.decisions, objection !== null);
-        showDeleted(run, backups, removed);
-        const done = await connection
-            .send(['job', 'change', [(0,directory/* statusOf */.c2)(run), '', '', ...removed]])
-            .catch((error) => {
-            showDeleted(run, backups, connection.said('deleted'));
-            throw error;
-        });
+}
+/** That the new backup is suspect is more to be told than what could not be deleted. Throws E_ROTATE otherwise. */
+function checkRotation(run, { backups, objection }, done) {
+    try {
         checkRemovals(run, backups, done);
-    });
-    if (objection !== null)
-        return;
-    await run.log.group('Rotate the copies', () => rotateStore(run, connection, made));
-    run.report.ok = true;
-    await connection.send(['job', 'put_status', [(0,directory/* statusOf */.c2)(run)]]);
+    }
+    catch (error) {
+        if (objection === null)
+            throw error;
+        (0,connect/* warn */.R8)(run, (0,errors/* describe */.q0)(error).message);
+    }
 }
 async function rotateStore(run, connection, made) {
     const { backups, removed, facts } = made;
@@ -32435,7 +33699,7 @@ const publication = (manifest) => [
 ];
 function showMade(run, manifest) {
     const { report } = run;
-    report.backup = (0,commands_catalogue/* factsOf */.xS)(run, { manifest, state: 'ok' });
+    report.backup = (0,commands_catalogue/* factsOf */.xS)(run, { manifest, ...(0,backups_catalogue/* standingOf */.YP)(manifest) });
     report.recovery = manifest.recovery;
     report.tables = manifest.content?.tables ?? [];
     report.tablesLeftOut = manifest.content?.tablesLeftOut ?? 0;
@@ -32463,16 +33727,13 @@ function timeAfter(started, { backups }) {
     const newest = backups.find((backup) => !(0,retention/* isFuture */.GJ)(backup.createdAt, started))?.createdAt.getTime() ?? 0;
     return new Date(Math.max(Math.floor(started.getTime() / 1000), newest / 1000 + 1) * 1000);
 }
-/** Retention with the backup of this run, the newest of all. */
-function planWith(run, id, createdAt, { backups }) {
-    const made = { id, createdAt, verified: true, pinned: run.settings.pin, safety: false };
-    return (0,commands_catalogue/* plan */.et)(run, [made, ...(0,backups_catalogue/* toCandidates */.Gt)(backups)]);
-}
 /** An empty copy is not a backup, unless the newest verified one is empty as well. Throws E_EMPTY. */
-function checkContent({ database }, facts, catalogue) {
+function checkContent({ database, settings }, facts, catalogue) {
     if (facts.number('objects') > 0)
         return;
-    if ((0,backups_catalogue/* newestVerified */.x9)(catalogue.backups)?.manifest.content?.objects === 0)
+    const coverage = (0,backups_coverage/* showCoverage */.UQ)((0,new_manifest/* coverageAsked */.P)(settings));
+    const alike = catalogue.backups.filter(({ manifest }) => (0,backups_coverage/* showCoverage */.UQ)(manifest.coverage ?? null) === coverage);
+    if ((0,backups_catalogue/* newestVerified */.x9)(alike)?.manifest.content?.objects === 0)
         return;
     throw database.empty(facts);
 }
@@ -32480,22 +33741,24 @@ function foreignKeyViolations({ content }) {
     return content !== null && 'foreignKeyViolations' in content ? content.foreignKeyViolations : 0;
 }
 /** Why the backups must not be rotated although the new one is good, or null. */
-function backup_objectionTo({ settings }, manifest, { backups }, refusal) {
-    const kept = 'The new backup is good and was kept; no older one was deleted.';
-    const anomaly = checkSize(manifest.databaseBytes, backups.filter((old) => old.state === 'ok').map((old) => old.manifest.databaseBytes), { shrink: settings.shrinkLimit, growth: settings.growthLimit });
-    if (anomaly !== null) {
-        return new errors/* BackupError */.hj('E_SHRUNK', anomaly, `${kept} If the change is right, set \`shrink-limit: none\` or \`growth-limit: none\` for one run.`);
-    }
+function policyObjection(refusal) {
     if (refusal === null)
         return null;
-    return new errors/* BackupError */.hj('E_POLICY', refusal, `${kept} Look at the plan (\`command: prune\` with \`dry-run: true\`), then change \`keep\`, \`keep-minimum\` or \`max-delete\`.`);
+    return new errors/* BackupError */.hj('E_POLICY', refusal, `The new backup is good and was kept; no older one was deleted. Look at the plan (\`command: prune\` with \`dry-run: true\`), then change \`keep\`, \`keep-minimum\` or \`max-delete\`.`);
 }
+const isProvenAs = ({ verified }, level) => backups_manifest/* VERIFIED_LEVELS */.FS.indexOf(verified.level) >= backups_manifest/* VERIFIED_LEVELS */.FS.indexOf(level);
 async function youngEnough(run, connection) {
     const { settings, log, report } = run;
     const catalogue = (0,commands_catalogue/* catalogueOf */.vq)(run, await connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), (0,directory/* look */.Op)(run)));
+    const usable = (0,backups_catalogue/* covering */.ew)(catalogue.backups, (0,new_manifest/* coverageAsked */.P)(settings));
     // A safety backup is the state that somebody wanted to leave.
-    const newest = (0,backups_catalogue/* newestVerified */.x9)(catalogue.backups.filter(({ manifest }) => manifest.reason !== 'safety'));
+    const newest = (0,backups_catalogue/* newestVerified */.x9)(usable.filter(({ manifest }) => manifest.reason !== 'safety' && isProvenAs(manifest, settings.verify)));
     const age = newest === null ? null : run.now().getTime() - newest.createdAt.getTime();
+    if (newest !== null && age !== null && age <= (settings.skipIfYoungerThanMs ?? 0) && (0,backups_catalogue/* alarmsIn */._g)(usable).length > 0) {
+        log.info(`${newest.id} is young enough, but a newer one is suspect: another backup is taken`);
+        report.problems = [];
+        return false;
+    }
     if (newest === null || age === null || age > (settings.skipIfYoungerThanMs ?? 0)) {
         report.problems = []; // the same catalogue is read again, under the lock
         return false;
@@ -32518,6 +33781,7 @@ async function dryRun(run, connection) {
     const { settings, database, log, report } = run;
     const facts = await log.group('Look', () => connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), database.inspect(settings)));
     const catalogue = (0,commands_catalogue/* catalogueOf */.vq)(run, facts);
+    await tellChecked(run, connection, facts, catalogue);
     log.info(`would copy ${database.plan(facts)} (${(0,reporting_format/* formatBytes */.z3)(facts.number('source_bytes'))}), compress it with ${facts.get('compressor')}, into ${report.directory}`);
     if (settings.s3 !== null) {
         const { bucket, prefix } = settings.s3;
@@ -32527,10 +33791,12 @@ async function dryRun(run, connection) {
         id: 'the new backup',
         createdAt: timeAfter(run.now(), catalogue),
         verified: true,
+        partial: (0,backups_coverage/* showCoverage */.UQ)((0,new_manifest/* coverageAsked */.P)(settings)),
         pinned: settings.pin,
         safety: false,
     };
-    const retention = (0,commands_catalogue/* plan */.et)(run, [made, ...(0,backups_catalogue/* toCandidates */.Gt)(catalogue.backups)]);
+    await adoptLost(run, connection, catalogue, facts);
+    const retention = (0,commands_catalogue/* plan */.et)(run, [made, ...(0,backups_catalogue/* toCandidates */.Gt)(catalogue.backups), ...(0,backups_catalogue/* leftovers */.To)(catalogue.orphans)]);
     (0,commands_catalogue/* tellPlan */.fb)(run, without(made.id, retention), true);
     if (retention.refusal !== null)
         (0,connect/* warn */.R8)(run, `the rotation would be refused: ${retention.refusal}`);
@@ -32551,54 +33817,6 @@ async function dryRun(run, connection) {
 }
 const without = (id, { decisions }) => decisions.filter((decision) => decision.id !== id);
 
-;// CONCATENATED MODULE: ./src/commands/change.ts
-
-
-
-
-
-/** Reads the catalogue under the lock, asks `decide`, carries it out; with `dry-run`, reads and asks only. */
-async function change(run, decide) {
-    const { settings, report } = run;
-    await (0,directory/* connectedToChange */.RW)(run, async (connection) => {
-        const facts = settings.dryRun
-            ? await connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), (0,directory/* look */.Op)(run))
-            : await connection.send(...(0,directory/* openDirectory */.AJ)(run, 'change'), (0,directory/* lookLocked */.M7)(run, settings.backup ?? settings.name));
-        const catalogue = (0,commands_catalogue/* catalogueOf */.vq)(run, facts);
-        const { rewrite, remove = [], after } = await decide({ catalogue, facts, connection });
-        report.ok = after === undefined || settings.dryRun;
-        if (settings.dryRun)
-            return;
-        const removed = removalArguments(remove);
-        const backups = catalogue.backups.map((old) => (old.id === rewrite?.backup.id ? rewrite.backup : old));
-        showDeleted(run, backups, removed);
-        const done = await connection
-            .send(['job', 'change', [(0,directory/* statusOf */.c2)(run), rewrite?.file ?? '', rewrite?.text ?? '', ...removed]])
-            .catch((error) => {
-            showDeleted(run, catalogue.backups, connection.said('deleted'));
-            throw error;
-        });
-        checkRemovals(run, backups, done);
-        if (after === undefined)
-            return;
-        await after();
-        report.ok = true;
-        await connection.send(['job', 'put_status', [(0,directory/* statusOf */.c2)(run)]]);
-    });
-}
-/** The backup that the input `backup` names; throws E_NOT_FOUND. */
-function find(run, catalogue) {
-    const wanted = run.settings.backup;
-    const found = catalogue.backups.find((backup) => backup.id === wanted);
-    if (found !== undefined)
-        return found;
-    throw notFound(run, catalogue.backups, run.report.directory);
-}
-function notFound(run, backups, where) {
-    const newest = [...new Set(backups.toSorted(retention/* newestFirst */.ll).map((backup) => backup.id))].slice(0, 5);
-    return new errors/* BackupError */.hj('E_NOT_FOUND', `there is no backup ${run.settings.backup} of ${run.settings.database.given} in ${where}`, `${newest.length === 0 ? 'There is none at all' : `The newest are ${newest.join(', ')}`}; \`command: list\` shows every one. Nothing was changed.`);
-}
-
 ;// CONCATENATED MODULE: ./src/commands/delete.ts
 
 
@@ -32615,17 +33833,29 @@ function notFound(run, backups, where) {
 async function deleteBackup(run) {
     const { settings, log, report } = run;
     await (0,offsite_backups/* withStore */.aH)(run, (store) => change(run, async (found) => {
-        const { backups } = found.catalogue;
-        if (store === null)
-            return { remove: [decide(run, find(run, found.catalogue), backups)] };
+        const { backups, orphans } = found.catalogue;
+        if (store === null) {
+            const remains = withoutManifest(run, orphans);
+            if (remains !== undefined)
+                return { remove: [remains] };
+            return { remove: [delete_decide(run, find(run, found.catalogue), backups)] };
+        }
         const copies = await (0,offsite_backups/* lookOffsite */.wd)(run, store, found);
         const inStore = copies.catalogue.backups;
         const [onHost, copy] = [backups, inStore].map((all) => all.find(({ id }) => id === settings.backup));
         const doomed = onHost ?? copy;
+        if (doomed === undefined) {
+            const remains = [orphans, copies.catalogue.orphans].map((all) => withoutManifest(run, all));
+            const [here, there] = remains;
+            if (remains.some((one) => one !== undefined)) {
+                const remove = here === undefined ? [] : [here];
+                return there === undefined ? { remove } : { remove, after: () => deleteCopy(run, copies, there, backups) };
+            }
+        }
         if (doomed === undefined)
             throw notFound(run, [...backups, ...inStore], `${report.directory} and ${copies.uri}`);
         // the copy may tell of a pin that was taken back since
-        const checked = decide(run, doomed, onHost === undefined ? null : backups);
+        const checked = delete_decide(run, doomed, onHost === undefined ? null : backups);
         const left = backups.filter((backup) => backup !== onHost);
         if (copy === undefined)
             return { remove: [checked] };
@@ -32635,8 +33865,15 @@ async function deleteBackup(run) {
         return { remove: onHost === undefined ? [] : [onHost], after: () => deleteCopy(run, copies, copy, left) };
     }));
 }
+/** What is there of that id without a manifest: nothing counts on it, and who names it means it. */
+function withoutManifest({ settings, log }, orphans) {
+    const found = orphans.find(({ id }) => id === settings.backup);
+    if (found !== undefined)
+        log.info(`${settings.dryRun ? 'would delete' : 'deleting'} ${found.files.join(', ')}: no manifest`);
+    return found;
+}
 /** Returns the backup when it may be deleted on the host; `all`: what is there, null when this backup is not. Throws E_POLICY. */
-function decide(run, doomed, all) {
+function delete_decide(run, doomed, all) {
     const { settings, log, report } = run;
     report.backup = (0,commands_catalogue/* factsOf */.xS)(run, doomed);
     if (doomed.manifest.pinned !== null) {
@@ -32646,7 +33883,9 @@ function decide(run, doomed, all) {
     }
     if (all === null)
         return doomed;
-    const others = all.filter((backup) => backup !== doomed);
+    // one that is partial takes nothing from those that are whole; of these there must be as many as before
+    const isWhole = (doomed.manifest.coverage ?? null) === null;
+    const others = (isWhole ? (0,backups_catalogue/* covering */.ew)(all, null) : all).filter((backup) => backup !== doomed);
     const verified = others.filter((backup) => backup.state === 'ok').length;
     if (doomed.state === 'ok' && verified < settings.keepMinimum) {
         throw tooFew(run, (0,backups_catalogue/* newestVerified */.x9)(others) === null ? `${doomed.id} is the last verified backup` : left(run, doomed, verified, ''));
@@ -32656,7 +33895,8 @@ function decide(run, doomed, all) {
 }
 /** As on the host, by what is in the store alone. Throws E_POLICY. */
 async function checkCopy(run, { store, uri, candidates }, { id, files }) {
-    const counts = candidates.filter(({ verified }) => verified);
+    const isWhole = !candidates.find((candidate) => candidate.id === id)?.partial;
+    const counts = candidates.filter(({ verified, partial }) => verified && !(isWhole && partial));
     const others = counts.filter((candidate) => candidate.id !== id).length;
     if (others < counts.length && others < run.settings.keepMinimum) {
         throw tooFew(run, others === 0 ? `${id} is the last verified backup in ${uri}` : left(run, { id }, others, ` in ${uri}`));
@@ -32672,6 +33912,7 @@ const tooFew = (_, message) => new errors/* BackupError */.hj('E_POLICY', messag
 // EXTERNAL MODULE: ./src/backups/copies.ts
 var copies = __nccwpck_require__(6410);
 ;// CONCATENATED MODULE: ./src/commands/list.ts
+
 
 
 
@@ -32697,10 +33938,12 @@ async function list(run) {
     });
 }
 function lineOf({ id, manifest, state, detail }, places) {
-    const proof = state === 'ok' ? `verified: ${manifest.verified.level}` : `${state}: ${detail}`;
+    const proof = state === 'ok' ? `verified: ${manifest.verified.level}` : `${state}: ${(0,reporting_format/* clip */.$Q)(detail ?? '', 300)}`;
     const where = places.length === 0 ? '' : `  in: ${(0,reporting_format/* showPlaces */.Ky)(places)}`;
+    const covers = (0,backups_coverage/* showCoverage */.UQ)(manifest.coverage ?? null);
+    const partial = covers === '' ? '' : `  partial: ${(0,reporting_format/* clip */.$Q)(covers, 200)}`;
     const pinned = manifest.pinned === null ? '' : `  pinned: ${(0,reporting_format/* clip */.$Q)(manifest.pinned.reason, 200)}`;
-    return `${id}  ${(0,reporting_format/* formatBytes */.z3)(manifest.bytes)}  ${proof}${where}${pinned}`;
+    return `${id}  ${(0,reporting_format/* formatBytes */.z3)(manifest.bytes)}  ${proof}${where}${partial}${pinned}`;
 }
 
 ;// CONCATENATED MODULE: ./src/commands/pin.ts
@@ -32731,6 +33974,7 @@ async function pin(run) {
 
 
 
+
 /**
  * Applies retention alone, on the host and then in the S3 store. Throws E_POLICY when one of the two plans is refused; nothing is deleted
  * then.
@@ -32739,7 +33983,8 @@ async function prune(run) {
     const { dryRun } = run.settings;
     await (0,offsite_backups/* withStore */.aH)(run, (store) => change(run, async (found) => {
         const { catalogue } = found;
-        const retention = (0,commands_catalogue/* plan */.et)(run, (0,backups_catalogue/* toCandidates */.Gt)(catalogue.backups));
+        const adopted = await adoptLost(run, found.connection, catalogue, found.facts);
+        const retention = (0,commands_catalogue/* plan */.et)(run, [...(0,backups_catalogue/* toCandidates */.Gt)(catalogue.backups), ...(0,backups_catalogue/* leftovers */.To)(catalogue.orphans)], adopted);
         (0,commands_catalogue/* tellPlan */.fb)(run, retention.decisions, dryRun || retention.refusal !== null);
         if (retention.refusal !== null) {
             if (!dryRun) {
@@ -32817,6 +34062,8 @@ function newest(versions) {
     return versions.toSorted(order.compare).at(-1) ?? '';
 }
 
+// EXTERNAL MODULE: ./src/backups/manifest-fields.ts
+var manifest_fields = __nccwpck_require__(1714);
 // EXTERNAL MODULE: ./src/host/quoting.ts
 var quoting = __nccwpck_require__(2437);
 // EXTERNAL MODULE: ./src/databases/common.ts
@@ -32851,9 +34098,18 @@ function argumentsOf(source, settings) {
         standby: source.parameters.some(([keyword]) => keyword === 'target_session_attrs') ? 'allowed' : '',
     };
 }
-/** A name as SQL has it. */
-const identifier = (name) => `"${name.replaceAll('"', '""')}"`;
 const decoded = (hex) => Buffer.from(hex, 'hex').toString('utf8');
+/** How texts travel, in both directions: nothing in them is a line, a quote or a command on the way. */
+const encoded = (text) => Buffer.from(text, 'utf8').toString('hex');
+/** What the version of the server is called. */
+const serverVersion = (facts) => decoded(facts.get('server_version') ?? '');
+/** `ENCODING COLLATE CTYPE PROVIDER LOCALE`, each in hex: how a database is made; empty: as the server does it by itself. */
+function likeArgument(like) {
+    if (like === null)
+        return '';
+    const { encoding, collate, ctype, provider, locale } = like;
+    return [encoding, collate, ctype, provider ?? 'libc', locale ?? '-'].map(encoded).join(' ');
+}
 /** `OID HEX` */
 function tableOf(text) {
     const [oid = '', hex = ''] = text.split(' ');
@@ -32871,25 +34127,103 @@ function tablesOf(facts) {
         return { name, rows: Number.isSafeInteger(rows) ? rows : null };
     });
 }
-const NAME = String.raw `(?:"(?:[^"]|"")*"|[^\s"]+)`;
-const CREATE = new RegExp(`^CREATE DATABASE ${NAME} (TEMPLATE template0 .*?)( OWNER ${NAME})?;$`, 's');
-const PROPERTY = new RegExp(`^((?:ALTER|COMMENT ON|REVOKE ALL ON|GRANT [A-Z, ]+ ON|ALTER ROLE ${NAME} IN) DATABASE )${NAME}`);
-/** Makes a database like the one of the backup; `owner`: also with its owner, who may not be known elsewhere. */
-function createStatement(name, content, owner = false) {
-    const [, like = 'TEMPLATE template0', owned = ''] = CREATE.exec(propertiesOf(content)[0] ?? '') ?? [];
-    return `CREATE DATABASE ${identifier(name)} ${like}${owner ? owned : ''}`;
+
+;// CONCATENATED MODULE: ./src/databases/postgres-properties.ts
+const NAME = String.raw `(?:"(?:[^"\0]|"")+"|[a-z_][a-z0-9_$]*)`;
+/** As `quote_literal` writes it: with backslashes only after an E, which it puts a blank before. */
+const TEXT = String.raw `(?: ?E'(?:[^'\\\0]|''|\\\\)*'|'(?:[^'\\\0]|'')*')`;
+const ON = `DATABASE ${NAME}`;
+const WHO = `(?<who>PUBLIC|${NAME})`;
+const CREATE = new RegExp(`^CREATE ${ON} TEMPLATE template0 ENCODING (?<encoding>${TEXT}) LC_COLLATE (?<collate>${TEXT}) LC_CTYPE (?<ctype>${TEXT})(?: LOCALE_PROVIDER (?:icu ICU|builtin BUILTIN)_LOCALE (?<locale>${TEXT}))?(?: OWNER (?<owner>${NAME}))?;$`);
+/** Each statement of ours, and how it reads for another database. */
+const FORMS = [
+    [
+        new RegExp(String.raw `^ALTER ${ON} CONNECTION LIMIT (?<limit>-?\d{1,9});$`),
+        (to, { limit }) => `ALTER DATABASE ${to} CONNECTION LIMIT ${limit};`,
+    ],
+    [
+        new RegExp(`^COMMENT ON ${ON} IS (?<text>${TEXT});$`),
+        (to, { text }) => `COMMENT ON DATABASE ${to} IS ${literal(textIn(text))};`,
+    ],
+    [
+        new RegExp(`^REVOKE ALL ON ${ON} FROM ${WHO};$`),
+        (to, { who }) => `REVOKE ALL ON DATABASE ${to} FROM ${grantee(who)};`,
+    ],
+    [
+        new RegExp(`^GRANT (?<rights>(?:CREATE|CONNECT|TEMPORARY)(?:, (?:CREATE|CONNECT|TEMPORARY))*) ON ${ON} TO ${WHO}(?<option> WITH GRANT OPTION)?;$`),
+        (to, { rights, who, option = '' }) => `GRANT ${rights} ON DATABASE ${to} TO ${grantee(who)}${option};`,
+    ],
+    [
+        // names in a list: as earlier versions kept it
+        new RegExp(`^ALTER (?:ROLE (?<role>${NAME}) IN )?${ON} SET (?<setting>${NAME}) TO (?<values>${TEXT}(?:, ${TEXT})*|${NAME}(?:, *${NAME})*);$`),
+        (to, { role, setting, values }) => `ALTER ${role === undefined ? '' : `ROLE ${identifier(textIn(role))} IN `}DATABASE ${to} SET ${identifier(textIn(setting))} TO ${textsIn(values).map(literal).join(', ')};`,
+    ],
+];
+const EACH_VALUE = new RegExp(`${TEXT}|${NAME}`, 'g');
+const SEARCH_PATH = new RegExp(`^ALTER ${ON} SET search_path TO (?<values>.*);$`, 's');
+/** A name as SQL has it. */
+const identifier = (name) => `"${name.replaceAll('"', '""')}"`;
+/** A text as SQL has it, whatever the server takes a backslash for. */
+const literal = (text) => `${text.includes('\\') ? 'E' : ''}'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
+/** Of a name or text as the server wrote it. */
+function textIn(word = '') {
+    const text = word.trimStart();
+    if (text.startsWith('"'))
+        return text.slice(1, -1).replaceAll('""', '"');
+    if (text.startsWith("E'"))
+        return text.slice(2, -1).replaceAll("''", "'").replaceAll('\\\\', '\\');
+    return text.startsWith("'") ? text.slice(1, -1).replaceAll("''", "'") : text;
 }
-/** Grants, settings and comment of the database that was backed up, for another one; as far as they are what we write. */
+const textsIn = (list = '') => [...list.matchAll(EACH_VALUE)].map(([word]) => textIn(word));
+const grantee = (who = '') => (who === 'PUBLIC' ? who : identifier(textIn(who)));
+/** What the manifest says of how the database was made; null where it says nothing that can be relied on. */
+function likeOf(content) {
+    const [first = ''] = propertiesOf(content);
+    const parts = CREATE.exec(first)?.groups;
+    if (parts === undefined)
+        return null;
+    const { encoding, collate, ctype, locale, owner } = parts;
+    return {
+        encoding: textIn(encoding),
+        collate: textIn(collate),
+        ctype: textIn(ctype),
+        provider: locale === undefined ? null : first.includes(' LOCALE_PROVIDER icu ') ? 'icu' : 'builtin',
+        locale: locale === undefined ? null : textIn(locale),
+        owner: owner === undefined ? null : textIn(owner),
+    };
+}
+/** For people: makes a database like the one of the backup. */
+function createStatement(name, content) {
+    const like = likeOf(content);
+    const made = `CREATE DATABASE ${identifier(name)} TEMPLATE template0`;
+    if (like === null)
+        return made;
+    const provider = like.provider === null
+        ? ''
+        : ` LOCALE_PROVIDER ${like.provider} ${like.provider.toUpperCase()}_LOCALE ${literal(like.locale ?? '')}`;
+    return `${made} ENCODING ${literal(like.encoding)} LC_COLLATE ${literal(like.collate)} LC_CTYPE ${literal(like.ctype)}${provider}`;
+}
+/** Grants, settings and comment of the database that was backed up, for another one; `leftOut` statements were none of ours. */
 function propertiesFor(name, content) {
-    return propertiesOf(content)
-        .slice(1)
-        .filter((statement) => PROPERTY.test(statement))
-        .map((statement) => statement.replace(PROPERTY, (_, begin) => `${begin}${identifier(name)}`));
+    const told = propertiesOf(content).slice(1);
+    const statements = told.flatMap((statement) => {
+        for (const [form, write] of FORMS) {
+            const parts = form.exec(statement)?.groups;
+            if (parts !== undefined)
+                return [write(identifier(name), parts)];
+        }
+        return [];
+    });
+    return { statements, leftOut: told.length - statements.length };
 }
-/** The search_path of the database that was backed up, as SQL has it; empty where none was set. */
+/** The search_path of the database that was backed up, as a session sets it; empty where none was set. */
 function searchPathOf(content) {
-    const setting = /^ALTER DATABASE .* SET search_path TO (.*);$/s;
-    return propertiesOf(content).flatMap((statement) => setting.exec(statement)?.[1] ?? [])[0] ?? '';
+    for (const statement of propertiesOf(content)) {
+        const values = SEARCH_PATH.exec(statement)?.groups?.values;
+        if (values !== undefined)
+            return textsIn(values).map(identifier).join(', ');
+    }
+    return '';
 }
 const propertiesOf = (content) => content !== null && 'properties' in content ? content.properties : [];
 
@@ -32904,10 +34238,14 @@ function dumpArguments({ file, kind, compression, sha256, bytes, databaseBytes, 
         plain_bytes: databaseBytes === null ? '' : String(databaseBytes),
         compressor: compression,
         foreign: manifest === null ? '1' : '',
+        // of what this action did not make nobody has proven anything, and what the tool can not judge is told
+        proven: manifest?.verified.level ?? 'foreign',
     };
 }
 
 ;// CONCATENATED MODULE: ./src/databases/postgres-restoring.ts
+
+
 
 
 
@@ -32957,18 +34295,21 @@ function postgresRestoring(target) {
                 state: missing ? 'missing' : 'sound',
                 way,
                 wayInWords: missing ? postgres_restoring_CREATE : (why ?? SWAP),
+                safetyLevel: 'content',
                 remarks: remarksOn(facts, dump, way),
             };
         },
         load(settings, dump, step) {
             const { fresh, create } = { fresh: namesOf(step).new, create: step.way === 'create' };
-            const content = dump.manifest?.content ?? null;
+            const content = create ? (dump.manifest?.content ?? null) : null;
+            const like = likeOf(content);
             return request('load', settings, {
                 ...dumpOf(dump),
                 ...stepArguments(step),
                 loading: connectionString({ ...target, database: fresh }),
-                create: create ? `${createStatement(fresh, content, true)};` : '',
-                properties: create ? propertiesFor(fresh, content).join('\n') : '',
+                like: likeArgument(like),
+                owner: encoded(like?.owner ?? ''),
+                properties: propertiesFor(fresh, content).statements.map(encoded).join('\n'),
             });
         },
         loaded(facts, { manifest }) {
@@ -32980,7 +34321,7 @@ function postgresRestoring(target) {
                 (0,common/* checkRows */.Uu)(content, loaded);
             return loaded;
         },
-        swap: (settings, dump, step) => request('swap', settings, { ...dumpOf(dump), ...stepArguments(step), expected: expectedOf(dump) }),
+        swap: (settings, dump, step) => request('swap', settings, { ...dumpOf(dump), ...stepArguments(step), ...expectedOf(dump) }),
         swapped(facts, loaded) {
             const here = facts.get('in_place') === null ? tablesOf(facts) : restoredIn(facts);
             const live = new Map(here.map(({ name, rows }) => [name, rows]));
@@ -32988,7 +34329,9 @@ function postgresRestoring(target) {
                 const there = live.get(name);
                 if (there === undefined)
                     return [`${name} is missing`];
-                return rows === null || there === null || rows === there ? [] : [`${name} has ${there} rows, not ${rows}`];
+                return rows === null || there === null || rows === there
+                    ? []
+                    : [`${name} has ${(0,counting/* plural */.L)(there, 'row')}, not ${rows}`];
             });
             if (wrong.length === 0)
                 return [];
@@ -33011,7 +34354,7 @@ function postgresRestoring(target) {
             const other = connectionString({ ...target, database: database === 'postgres' ? 'template1' : 'postgres' });
             const live = identifier(database);
             const statements = [
-                `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database.replaceAll("'", "''")}'`,
+                `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(database)}`,
                 `ALTER DATABASE ${live} RENAME TO ${fresh}`,
                 ...(step.way === 'create'
                     ? []
@@ -33042,6 +34385,7 @@ const dumpOf = (dump) => ({
 });
 const stepArguments = (step) => ({ id: step.id, way: step.way, ...namesOf(step) });
 function safetyArguments(dump) {
+    const { expected, expects_all } = expectedOf(dump);
     const { payload = '', kind = '', compressor = '', sha256 = '', bytes = '', plain_bytes = '' } = dumpOf(dump);
     return {
         safety_payload: payload,
@@ -33050,14 +34394,19 @@ function safetyArguments(dump) {
         safety_sha256: sha256,
         safety_bytes: bytes,
         safety_plain_bytes: plain_bytes,
-        safety_expected: expectedOf(dump),
+        safety_expected: expected,
+        safety_expects_all: expects_all,
     };
 }
 const contentOf = (manifest) => manifest?.content != null && 'properties' in manifest.content ? manifest.content : null;
-/** `HEX ROWS` a line: what the server compares before it commits. */
-const expectedOf = ({ manifest }) => (contentOf(manifest)?.tables ?? [])
-    .map(({ name, rows }) => `${Buffer.from(name, 'utf8').toString('hex')} ${rows ?? ''}`)
-    .join('\n');
+/** `HEX ROWS` a line: what the server compares before it commits, and whether there may be no other table. */
+function expectedOf({ manifest }) {
+    const content = contentOf(manifest);
+    return {
+        expected: (content?.tables ?? []).map(({ name, rows }) => `${encoded(name)} ${rows ?? ''}`).join('\n'),
+        expects_all: content !== null && (content.tablesLeftOut ?? 0) === 0 ? '1' : '',
+    };
+}
 const restoredIn = (facts) => facts.restored.map(({ name, rows }) => ({ name: name.toString('utf8'), rows }));
 function foundIn(facts, dump) {
     const tables = tablesOf(facts).sort(byName);
@@ -33155,7 +34504,11 @@ function remarksOn(facts, { manifest }, way) {
     const remarks = [];
     const number = (key) => (facts.get(key) === null ? 0 : facts.number(key));
     const major = (version) => Number(/^\d+/.exec(version ?? '')?.[0] ?? 0);
-    const [made, server] = [major(manifest?.tools.PostgreSQL), major(facts.get('server_version'))];
+    const [made, server] = [major(manifest?.tools.PostgreSQL), major(serverVersion(facts))];
+    const { leftOut } = propertiesFor('', way === 'create' ? (manifest?.content ?? null) : null);
+    if (leftOut > 0) {
+        remarks.push(`the manifest has ${(0,reporting_format/* counted */.hS)(leftOut, 'statement')} about the database itself that this action does not write, and that are not carried out: look at content.properties in it`);
+    }
     if (made > server) {
         remarks.push(`the backup is of PostgreSQL ${made}, and the server is ${server}: what is new in ${made} can not be restored there`);
     }
@@ -33167,7 +34520,7 @@ function remarksOn(facts, { manifest }, way) {
     }
     const foreign = facts.all('foreign_table').map((hex) => (0,neutralise/* quoteOutside */.Y)(decoded(hex), 80));
     if (way === 'in-place' && foreign.length > 0) {
-        remarks.push(`${foreign.length} of the tables and views belong to other roles and can not be replaced; when the backup has them too, the restore fails and changes nothing: ${foreign.slice(0, 5).join(', ')}`);
+        remarks.push(`${foreign.length} of the tables and views ${foreign.length === 1 ? 'belongs to another role' : 'belong to other roles'} and can not be replaced; when the backup has them too, the restore fails and changes nothing: ${foreign.slice(0, 5).join(', ')}`);
     }
     return remarks;
 }
@@ -33285,6 +34638,7 @@ function restoreWords({ code, text, facts }, said, role, { given }) {
 
 
 
+
 /** Puts what host/programs/postgres.sh reported into words; null for what is not about PostgreSQL. */
 function explainPostgres({ code, text, facts }, source, settings) {
     const failure = { code, text, said: spoken(text), facts, source, settings };
@@ -33314,6 +34668,12 @@ function wordsFor(failure) {
                 'Correct the name at the end of `database` (upper and lower case count), or its host and port if that is the wrong server. Nothing was created.',
             ];
         case 'E_SOURCE_INVALID':
+            if (failure.text === 'pooler') {
+                return [
+                    `${shown(source)} leads to a pooler that gives the sessions of the server from one client to another (PgBouncer in transaction mode and its like): what pg_dump sets for its session would stay there, and the application would find its tables no more`,
+                    'Name the server itself in `database`, or a pool that gives a session to one client for as long as it is connected (`pool_mode = session`; hosted services have a port or a host name of its own for that).',
+                ];
+            }
             return [
                 `the server of ${shown(source)} is a hot standby: what was committed last may be missing there, and a long dump may be cancelled by the replay`,
                 'Name the primary in `database`. If the standby is meant, say so in the URL: `?target_session_attrs=standby` (or `any`, for clients older than 14).',
@@ -33441,7 +34801,7 @@ function hbaLine(text, role, source) {
     return `host ${database} ${role} ${address}/${address.includes(':') ? 128 : 32} scram-sha-256`;
 }
 function tooOld({ said, facts, settings }) {
-    const server = (0,neutralise/* quoteOutside */.Y)(facts.get('server_version') ?? 'unknown', 60);
+    const server = (0,neutralise/* quoteOutside */.Y)(serverVersion(facts) || 'unknown', 60);
     const major = /^\d+/.exec(server)?.[0] ?? '';
     const place = settings.container === null ? 'on the host' : `in the container ${settings.container}`;
     return [
@@ -33472,9 +34832,9 @@ function refusedInput({ text, said, facts, settings }) {
             'Correct it, or leave it out: without it every schema is in the backup. Names with capital letters stand in double quotes: "App".',
         ];
     }
-    if (/can not be restored/.test(text)) {
+    if (text === 'system_schema') {
         return [
-            said,
+            `the patterns of schema reach ${(0,neutralise/* quoteOutside */.Y)(decoded(facts.get('system_schema') ?? ''), 100)}, whose copy can not be restored`,
             'Name the schemas of the application in `schema`, or leave it out: without it all of them are in the backup.',
         ];
     }
@@ -33525,7 +34885,7 @@ function notPermitted(failure) {
     if (/permission denied for large object/.test(text)) {
         return [
             message,
-            `Each large object has privileges of its own, and pg_read_all_data does not cover them. Back up as their owner; or as a superuser, in psql on this database: \`SELECT format(${literal(`GRANT SELECT ON LARGE OBJECT %s TO ${sql.replaceAll('%', '%%')}`)}, oid) FROM pg_largeobject_metadata \\gexec\`, and again when there are new ones. Once for all \`ALTER ROLE ${sql} SET lo_compat_privileges = on\` does it, but then the role may also change every large object.`,
+            `Each large object has privileges of its own, and pg_read_all_data does not cover them. Back up as their owner; or as a superuser, in psql on this database: \`SELECT format(${postgres_failures_literal(`GRANT SELECT ON LARGE OBJECT %s TO ${sql.replaceAll('%', '%%')}`)}, oid) FROM pg_largeobject_metadata \\gexec\`, and again when there are new ones. Once for all \`ALTER ROLE ${sql} SET lo_compat_privileges = on\` does it, but then the role may also change every large object.`,
         ];
     }
     const version = facts.get('server_version_num') === null ? 0 : facts.number('server_version_num');
@@ -33585,9 +34945,7 @@ function notRestored(failure) {
 function roleOf({ facts, source, settings }) {
     const hex = facts.get('role');
     // as the server itself quotes it
-    const sql = hex === null
-        ? postgres_failures_identifier(parameter(source, 'user') ?? settings.runAs ?? (0,common/* loginUser */.Lx)(settings))
-        : Buffer.from(hex, 'hex').toString('utf8');
+    const sql = hex === null ? postgres_failures_identifier(parameter(source, 'user') ?? settings.runAs ?? (0,common/* loginUser */.Lx)(settings)) : decoded(hex);
     const name = sql.startsWith('"') ? sql.slice(1, -1).replaceAll('""', '"') : sql;
     return { name: (0,neutralise/* quoteOutside */.Y)(name, 200), sql: (0,neutralise/* quoteOutside */.Y)(sql, 200) };
 }
@@ -33603,9 +34961,12 @@ const shown = ({ given }) => (0,neutralise/* quoteOutside */.Y)(given);
 const parameter = ({ parameters }, keyword) => parameters.find(([name]) => name === keyword)?.[1];
 /** As SQL has it: quoted where it must be. */
 const postgres_failures_identifier = (name) => /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
-const literal = (text) => `'${text.replaceAll("'", "''")}'`;
+const postgres_failures_literal = (text) => `'${text.replaceAll("'", "''")}'`;
 
 ;// CONCATENATED MODULE: ./src/databases/postgres.ts
+
+
+
 
 
 
@@ -33702,22 +35063,31 @@ function postgres(source, format) {
         remarks(facts) {
             const remarks = [];
             const refused = facts.get('roles_missing');
-            if (refused !== null) {
-                remarks.push(`the roles of the server are not in this backup: ${(0,neutralise/* quoteOutside */.Y)(refused, 200)}. A restore on another server needs them made by hand first`);
+            if (refused !== null || (facts.get('roles') !== null && rolesOf(facts) === null)) {
+                remarks.push(`the roles of the server are not in this backup: ${(0,neutralise/* quoteOutside */.Y)(refused ?? 'a comment of one is too long for the manifest', 200)}. A restore on another server needs them made by hand first`);
             }
-            const uncounted = facts.get('checked') === null ? [] : tablesOf(facts).filter(({ rows }) => rows === null);
-            if (uncounted.length > 0) {
-                const names = uncounted.slice(0, 5).map(({ name }) => (0,neutralise/* quoteOutside */.Y)(name, 80));
-                const ended = facts.get('counting_ended');
-                const why = ended === null
-                    ? 'as that would have taken more than a tenth of the time of the dump'
-                    : `as the session that counts them ended early${ended === '' ? '' : ` (${(0,neutralise/* quoteOutside */.Y)(ended, 300)})`}`;
-                remarks.push(`the rows of ${uncounted.length} tables were not counted, ${why}: ${names.join(', ')}${uncounted.length > names.length ? ', ...' : ''}`);
+            const unlogged = facts.get('unlogged_left') === null ? 0 : facts.number('unlogged_left');
+            if (unlogged > 0) {
+                remarks.push(`the rows of ${(0,reporting_format/* counted */.hS)(unlogged, 'unlogged table')} are not in this backup: a standby does not have them`);
+            }
+            const left = facts.all('properties_left').length;
+            if (left > 0) {
+                remarks.push(`${(0,reporting_format/* counted */.hS)(left, 'setting')} or comments of the database itself are too long for the manifest (16,000 characters), and are not in this backup: a restore into a new database does not bring them back`);
+            }
+            const ended = facts.get('counting_ended');
+            if (ended !== null) {
+                const said = ended === '' ? '' : ` (${(0,neutralise/* quoteOutside */.Y)(ended, 300)})`;
+                remarks.push(...notCounted(facts, `as the session that counts them ended early${said}`));
             }
             return remarks;
         },
+        notes(facts) {
+            if (facts.get('counting_ended') !== null)
+                return [];
+            return notCounted(facts, 'as that would have taken more than a tenth of the time of the dump');
+        },
         plan(facts) {
-            return `the database ${(0,neutralise/* quoteOutside */.Y)(source.database)} of PostgreSQL ${(0,neutralise/* quoteOutside */.Y)(facts.get('server_version') ?? '', 60)} with ${(0,neutralise/* quoteOutside */.Y)(facts.need('pg_dump_version'), 100)}`;
+            return `the database ${(0,neutralise/* quoteOutside */.Y)(source.database)} of PostgreSQL ${(0,neutralise/* quoteOutside */.Y)(serverVersion(facts), 60)} with ${(0,neutralise/* quoteOutside */.Y)(facts.need('pg_dump_version'), 100)}`;
         },
         recovery({ file, kind, compression, content }, directory, { runAs, container }) {
             const { parameters } = source;
@@ -33785,8 +35155,8 @@ function scratchArguments(source, settings, backup) {
     const scratch = `db_backup_check_${Math.floor(Date.now() / 1000)}_${(0,external_node_crypto_.randomBytes)(4).toString('hex')}`;
     return {
         scratch,
-        create: backup === null ? '' : `${createStatement(scratch, backup.content)};`,
-        search_path: backup === null ? '' : searchPathOf(backup.content),
+        like: likeArgument(backup === null ? null : likeOf(backup.content)),
+        search_path: backup === null ? '' : encoded(searchPathOf(backup.content)),
         maintenance: connectionString(place),
         scratch_connection: connectionString({ ...place, database: scratch }),
         scratch_password: place.password ?? '',
@@ -33852,14 +35222,24 @@ function rolesOf(facts) {
     if (roles === null)
         return null;
     const statements = roles.replace(/('[^']*'|"[^"]*")|^(?:--.*|\\(?:un)?restrict .*)?(?:\n|$)/gm, (_, quoted) => quoted ?? '');
-    return statements.replace(/\n$/, '').split('\n');
+    const lines = statements.replace(/\n$/, '').split('\n');
+    return lines.every((line) => line.length <= manifest_fields/* LINE_LIMIT */.by) ? lines : null;
 }
 function toolsOf(facts) {
     return {
-        PostgreSQL: (0,neutralise/* quoteOutside */.Y)(facts.need('server_version'), 100),
+        PostgreSQL: (0,neutralise/* quoteOutside */.Y)(serverVersion(facts), 100),
         pg_dump: (0,neutralise/* quoteOutside */.Y)(facts.need('pg_dump_version'), 100),
         ...(0,common/* compressorOf */.Zw)(facts),
     };
+}
+/** A sentence about the tables of which rows were not counted; none when all were. */
+function notCounted(facts, why) {
+    const uncounted = facts.get('checked') === null ? [] : tablesOf(facts).filter(({ rows }) => rows === null);
+    if (uncounted.length === 0)
+        return [];
+    const names = uncounted.slice(0, 5).map(({ name }) => (0,neutralise/* quoteOutside */.Y)(name, 80));
+    const more = uncounted.length > names.length ? ', ...' : '';
+    return [`the rows of ${(0,counting/* plural */.L)(uncounted.length, 'table')} were not counted, ${why}: ${names.join(', ')}${more}`];
 }
 
 ;// CONCATENATED MODULE: ./src/databases/sqlite-restoring.ts
@@ -33869,6 +35249,9 @@ function toolsOf(facts) {
 
 
 
+
+/** For people, as the programs on the host ask: nothing that stands in the database is carried out (sqlite.sh, sqlite_distrust). */
+const QUICK_CHECK = 'PRAGMA trusted_schema = off; PRAGMA ignore_check_constraints = on; PRAGMA quick_check';
 const IN_PLACE = 'in-place';
 const REPLACE = 'replace';
 const MOST_SHOWN = 5;
@@ -33907,12 +35290,13 @@ function sqliteRestoring(target) {
         },
         loaded(facts, { manifest }) {
             const tables = sqlite_restoring_decoded(facts.restored, facts.get('encoding'));
-            if (manifest?.content)
+            if (manifest?.content && facts.get('uncounted') === null)
                 (0,common/* checkRows */.Uu)(manifest.content, tables);
             return tables;
         },
-        swap(settings, _dump, step) {
-            return ['job', 'swap_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...sqlite_restoring_stepArguments(step) })];
+        swap(settings, dump, step) {
+            const { proven = '' } = dumpArguments(dump);
+            return ['job', 'swap_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...sqlite_restoring_stepArguments(step), proven })];
         },
         swapped(facts, loaded) {
             return differencesAfter(facts, loaded);
@@ -33959,7 +35343,7 @@ function sqliteRestoring(target) {
             return [
                 `cd ${(0,quoting/* quote */.h)(directory)} && sha256sum -c ${(0,quoting/* quote */.h)(`${safety.file}.sha256`)}`,
                 `old=$(${sudo}mktemp -d)/old.db && ${common/* UNPACK */.P4[safety.compression]} ${(0,quoting/* quote */.h)(safety.file)} ${sudo === '' ? '>' : `| ${sudo}tee > /dev/null`} "$old"`,
-                `${sudo}sqlite3 "$old" 'PRAGMA quick_check'`,
+                `${sudo}sqlite3 "$old" ${(0,quoting/* quote */.h)(QUICK_CHECK)}`,
                 live,
                 `${sudo}test -s "$old" && ${sudo}sqlite3 "$live" '.timeout 30000' ".restore $old"`,
             ];
@@ -33991,6 +35375,7 @@ function planOf(facts, dump, asked) {
         state,
         way: inPlace ? IN_PLACE : REPLACE,
         wayInWords: wayInWords(state, inPlace),
+        safetyLevel: facts.get('live_unjudged') === null ? 'content' : 'checksum',
         bytes: facts.number('live_bytes'),
         tables: live,
         dumpTables: sqlite_restoring_decoded(facts.restored, facts.get('encoding')),
@@ -34050,7 +35435,7 @@ function remarksOf(facts, path, inPlace, users) {
         remarks.push(`who has ${path} open is known only of processes of the same user: those of others can be seen by root alone`);
     }
     if (inPlace && users.length > 0) {
-        remarks.push(`${users.length === 1 ? '1 process' : `${users.length} processes`} ${users.length === 1 ? 'has' : 'have'} ${path} open, and may keep rows in memory that are not there any more: restart the application after the restore`);
+        remarks.push(`${(0,counting/* plural */.L)(users.length, 'process', 'processes')} ${users.length === 1 ? 'has' : 'have'} ${path} open, and may keep rows in memory that are not there any more: restart the application after the restore`);
     }
     return remarks;
 }
@@ -34109,7 +35494,7 @@ function differencesAfter(facts, loaded) {
     const alone = facts.get('all_users') !== null && facts.all('in_use').length === 0;
     const shown = other
         .slice(0, MOST_SHOWN)
-        .map(({ name, rows }) => (0,neutralise/* quoteOutside */.Y)(`${name} has ${live.get(name)} rows, not ${rows}`, 120))
+        .map(({ name, rows }) => (0,neutralise/* quoteOutside */.Y)(`${name} has ${(0,counting/* plural */.L)(live.get(name) ?? 0, 'row')}, not ${rows}`, 120))
         .join('; ');
     if ((missing.length > 0 && uncounted === null) || (other.length > 0 && alone)) {
         throw new errors/* BackupError */.hj('E_RESTORE', `${path} is not what was loaded: ${missing.length > 0 ? `missing: ${(0,neutralise/* quoteOutside */.Y)(missing.slice(0, MOST_SHOWN).join(', '), 300)}` : shown}`, 'Something else writes into that database, or the disk can not be trusted.');
@@ -34189,7 +35574,7 @@ function sqlite(source) {
             return [
                 `cd ${(0,quoting/* quote */.h)(directory)} && sha256sum -c ${(0,quoting/* quote */.h)(`${file}.sha256`)}`,
                 `restored=$(${sudo}mktemp -d)/restored.db && ${common/* UNPACK */.P4[compression]} ${(0,quoting/* quote */.h)(file)} ${runAs === null ? '>' : `| ${sudo}tee > /dev/null`} "$restored"`,
-                `${sudo}sqlite3 "$restored" 'PRAGMA quick_check' # must print ok; do not go on otherwise`,
+                `${sudo}sqlite3 "$restored" ${(0,quoting/* quote */.h)(QUICK_CHECK)} # must print ok; do not go on otherwise`,
                 `# then${runAs === null ? ', as the owner of the database' : ''}, best with the application stopped:`,
                 `${sudo}test -s "$restored" && ${sudo}sqlite3 ${(0,quoting/* quote */.h)(path)} '.timeout 30000' ".restore $restored"`,
             ];
@@ -34214,10 +35599,18 @@ function sqlite(source) {
                     const user = settings.runAs ?? login;
                     return new errors/* BackupError */.hj('E_SOURCE_OWNER', `${path} belongs to ${owner}, and ${user} is not ${owner}: SQLite would leave -wal and -shm files that the application can not write, and its next write would fail`, `Set \`run-as: ${owner}\` (and let ${login} run \`sudo -n -u ${owner} sh\`), or log in as ${owner}. Nothing was touched.`);
                 }
+                case 'E_SOURCE_INVALID': {
+                    const other = failure.facts.get('other_name');
+                    if (other === null)
+                        return null;
+                    return new errors/* BackupError */.hj('E_SOURCE_INVALID', `${said}: SQLite keeps -wal and -journal beside one name of a file, and through another one what is in them is not seen`, `${other === 'link'
+                        ? `\`find / -xdev -samefile ${path}\` shows the others. Remove those that nobody opens (a hard link is no copy), and name the one that the application opens`
+                        : 'Mount the folder of the database into the container, not the single file, and name the file in that folder'}. ${common/* UNTOUCHED */._m}`);
+                }
                 case 'E_SOURCE_CORRUPT':
                     return new errors/* BackupError */.hj('E_SOURCE_CORRUPT', `SQLite found damage in ${path}: ${said}`, /\b(NULL|NUMERIC|TEXT|non-[A-Z]+) value in /.test(failure.text)
                         ? `Rows break a constraint of their table, which SQLite counts as damage. Correct the rows, or set \`verify: checksum\`. ${common/* UNTOUCHED */._m}`
-                        : `A backup of it would be damaged too, so none was kept, and no older one was deleted: keep them. Check the disk, then restore the newest good backup, or try \`sqlite3 ${path} .recover\` into a new file.`);
+                        : `A backup of it would be damaged too, so none was kept, and no older one was deleted: keep them. Check the disk, then restore the newest good backup, or try \`sqlite3 ${path} .recover | sqlite3 -safe NEW-FILE\`.`);
                 case 'E_BUSY':
                     return new errors/* BackupError */.hj('E_BUSY', `${path} stayed locked for ${(0,common/* seconds */.YA)(settings.lockWaitMs)} s (lock-wait): ${said}`, `A process holds an exclusive lock (a long transaction, a migration, locking_mode=EXCLUSIVE): \`fuser -v ${path}\` shows who has it open. ${common/* UNTOUCHED */._m}`);
                 case 'E_DUMP_FAILED':
@@ -34233,6 +35626,8 @@ function sqlite(source) {
                     return new errors/* BackupError */.hj('E_RESTORE', `SQLite on the host can not check what is in the backup: ${said}`, NOT_KNOWN.test(failure.text)
                         ? `The application brings this extension of SQLite, and the tool on the host does not know it. Verify at the level checksum. ${common/* UNTOUCHED */._m}`
                         : common/* UNTOUCHED */._m);
+                case 'E_TOOL_VERSION':
+                    return new errors/* BackupError */.hj('E_TOOL_VERSION', `${said} on the host can not be kept from running programs that the schema of a database names (its function edit), and Python 3.7 or newer, which would do as well, is not there`, `Install sqlite3 3.31 or newer, or Python 3.7 or newer. ${common/* UNTOUCHED */._m}`);
                 case 'E_TARGET_BUSY':
                     return busy(path, usersOf(failure.facts));
                 case 'E_ROLLBACK_FAILED':
@@ -34249,7 +35644,7 @@ function sqlite(source) {
     };
 }
 /** What SQLite says of an extension that the schema needs. */
-const NOT_KNOWN = /no such (collation sequence|function|module|tokenizer)/;
+const NOT_KNOWN = /no such (collation sequence|function|module|tokenizer)|unknown function|unsafe use of/;
 function sqlite_argumentsOf(source, settings) {
     return { ...(0,common/* commonArguments */.oJ)(settings), source: source.path, busy_ms: String(settings.lockWaitMs) };
 }
@@ -34282,7 +35677,7 @@ var journal = __nccwpck_require__(4273);
 
 
 
-const MOST = 40;
+const restore_plan_MOST = 40;
 /** Puts what would be done, and what would be lost, into the report and the log. */
 function tellRestorePlan(run, dump, found) {
     const { log, report, settings } = run;
@@ -34313,12 +35708,12 @@ function tellRestorePlan(run, dump, found) {
         ? 'live: there is none, it will be created'
         : `live: ${(0,reporting_format/* formatBytes */.z3)(found.bytes)}${found.state === 'damaged' ? ', damaged' : ''}`);
     log.info(found.wayInWords);
-    for (const { name, live, backup } of plan.tables.filter((table) => table.live !== table.backup).slice(0, MOST)) {
+    for (const { name, live, backup } of plan.tables.filter((table) => table.live !== table.backup).slice(0, restore_plan_MOST)) {
         log.info(`  ${(0,neutralise/* quoteOutside */.Y)(name, 100)}: ${rows(live)} live, ${rows(backup)} in the backup`);
     }
-    for (const line of plan.differences.slice(0, MOST))
+    for (const line of plan.differences.slice(0, restore_plan_MOST))
         log.info(`  ${line}`);
-    for (const user of plan.users.slice(0, MOST))
+    for (const user of plan.users.slice(0, restore_plan_MOST))
         log.info(`  in use by ${user}`);
     for (const command of commands)
         log.info(`  ${command}`);
@@ -34443,7 +35838,7 @@ function refusal(word, facts) {
         cut: invalid(`${path} is a script of pg_dump that was cut: its last line, "PostgreSQL database dump complete", is missing`, 'The rest of the data is not in it. Choose another dump, or copy this one anew from where it came.'),
         cluster: invalid(`${path} is a script of pg_dumpall: it holds every database of a server, and its roles`, 'It can not be restored in the place of one database. Play it with psql into a server that is set up for it, dump the one database there with `pg_dump -Fc`, and restore that.'),
         create: invalid(`${path} is a script that connects to the database ${said} by itself (pg_dump --create), whatever it is meant to be restored into`, 'Dump it anew without `--create`. Or remove the lines DROP DATABASE, CREATE DATABASE, ALTER DATABASE and \\connect from a copy, together with the \\restrict and \\unrestrict around them.'),
-        sqlite_script: invalid(`${path} is SQL of SQLite (\`.dump\`), which only the sqlite3 tool could read; that tool also runs commands that stand in such a file`, `If you trust whoever made it: \`sqlite3 copy.db < ${path}\`, look at copy.db, and name that.`),
+        sqlite_script: invalid(`${path} is SQL of SQLite (\`.dump\`), which only the sqlite3 tool could read; that tool also runs commands that stand in such a file`, `Load it where such commands are refused: \`sqlite3 -safe copy.db < ${path}\`, look at copy.db, and name that.`),
         mysql: invalid(`${path} is a dump of MySQL or MariaDB`, 'This action restores SQLite and PostgreSQL. Choose another dump.'),
         packed: packed(path, facts.get('dump_said') ?? ''),
         unknown: invalid(`${path} is no dump that this action knows: neither a SQLite database nor a dump of pg_dump, plain or packed by gzip or zstd`, 'Check `backup`. A dump that is encrypted has to be decrypted first; whatever its name says, only its bytes count.'),
@@ -34586,6 +35981,7 @@ class Answers {
 
 
 
+
 /** So many new bytes, and the tries that failed before are forgotten. */
 const PROGRESS_BYTES = 8 << 20;
 const attemptOf = (store, key) => ({
@@ -34606,7 +36002,7 @@ async function* readObject(store, wanted, onRead, signal) {
         try {
             for await (const chunk of await store.open(wanted.key, read, wanted.etag, signal)) {
                 if (read + chunk.length > wanted.bytes)
-                    throw changed(store, wanted, `more than its ${wanted.bytes} bytes came`);
+                    throw changed(store, wanted, `more than its ${(0,counting/* plural */.L)(wanted.bytes, 'byte')} came`);
                 read += chunk.length;
                 hash.update(chunk);
                 onRead(read);
@@ -34620,7 +36016,9 @@ async function* readObject(store, wanted, onRead, signal) {
             }
             if (read === wanted.bytes)
                 break;
-            throw Object.assign(new Error(`it ended after ${read} of ${wanted.bytes} bytes`), { code: 'ECONNRESET' });
+            throw Object.assign(new Error(`it ended after ${read} of ${(0,counting/* plural */.L)(wanted.bytes, 'byte')}`), {
+                code: 'ECONNRESET',
+            });
         }
         catch (error) {
             signal?.throwIfAborted();
@@ -34686,6 +36084,7 @@ function refusalOf(facts) {
 }
 
 ;// CONCATENATED MODULE: ./src/commands/fetch.ts
+
 
 
 
@@ -34804,7 +36203,7 @@ async function check({ send }, store, { wanted, backup }, file) {
     const facts = await send(['job', 'check_fetched', [file]]);
     const [bytes, sha256] = [facts.number('fetched_bytes'), facts.need('fetched_sha256')];
     if (bytes !== wanted.bytes)
-        throw changed(store, wanted, `${bytes} bytes came, and it has ${wanted.bytes}`);
+        throw changed(store, wanted, `${(0,counting/* plural */.L)(bytes, 'byte')} came, and it has ${wanted.bytes}`);
     if (wanted.sha256 !== null && sha256 !== wanted.sha256) {
         throw changed(store, wanted, `the SHA-256 of what came is ${quoted(sha256)}, and it should be ${wanted.sha256}`);
     }
@@ -34826,6 +36225,7 @@ function begin({ log, report }, bytes) {
 }
 
 ;// CONCATENATED MODULE: ./src/commands/store-backups.ts
+
 
 
 
@@ -34913,6 +36313,9 @@ const hereOf = async (run, connection, facts) => ({
 async function allInStore(run, store, here, isEnough) {
     const isOwn = ({ manifest }) => here === null || !(0,copies/* isFromElsewhere */.xp)(manifest, here);
     const found = await readAll(run, store, here?.identity ?? null, (backup) => isEnough(backup) && isOwn(backup));
+    const judged = (0,copies/* asJudgedSince */.gW)(found.flatMap(({ backup }) => backup ?? []), []);
+    for (const one of found)
+        one.backup = judged.find(({ id }) => id === one.backup?.id) ?? one.backup;
     const own = found.filter(({ backup }) => backup !== null && isOwn(backup));
     if (own.length > 0)
         return own;
@@ -34986,7 +36389,7 @@ function agreeing(store, key, backup, stored) {
     const { bytes, sha256 } = backup.manifest;
     const uri = store.uriOf(key);
     const why = stored.bytes !== bytes
-        ? `it has ${(0,reporting_format/* formatBytes */.z3)(stored.bytes)} (${stored.bytes} bytes), its manifest says ${bytes} bytes`
+        ? `it has ${(0,reporting_format/* formatBytes */.z3)(stored.bytes)} (${(0,counting/* plural */.L)(stored.bytes, 'byte')}), its manifest says ${(0,counting/* plural */.L)(bytes, 'byte')}`
         : stored.sha256 !== null && stored.sha256 !== sha256
             ? `it was stored with the SHA-256 ${stored.sha256}, its manifest says ${sha256}`
             : null;
@@ -35001,6 +36404,8 @@ function wantedOf(key, { bytes, etag }, sha256) {
 const store_backups_NOTHING = 'Nothing was fetched, nothing was changed.';
 
 ;// CONCATENATED MODULE: ./src/commands/restore-source.ts
+
+
 
 
 
@@ -35045,6 +36450,10 @@ async function chooseSource(run, connection) {
         throw lost?.why ?? restore_source_notFound(run, catalogue, 'there is no backup');
     if (backup.state === 'unverified')
         (0,connect/* warn */.R8)(run, `${backup.id} was never verified, or found damaged; it is checked now`);
+    if (wanted.by === 'latest')
+        warnOfAlarms(run, (0,backups_catalogue/* covering */.ew)(catalogue.backups, null));
+    else
+        warnOfSuspicion(run, backup);
     report.backup = (0,commands_catalogue/* factsOf */.xS)(run, backup);
     return { dump: restore_source_dumpOf(await (0,commands_catalogue/* whole */.WQ)(connection, backup)), from: backup.id, catalogue };
 }
@@ -35060,7 +36469,7 @@ async function instead(run, connection, wanted, { backup, lost, catalogue, facts
             // the oldest one of a deploy counts, so all have to be looked at
             there = await allInStore(run, store, here, (one) => wanted.by === 'latest' && isLatest(one));
         }
-        const known = [...catalogue.backups.filter(isGood), ...there.flatMap((one) => one.backup ?? [])];
+        const known = [...catalogue.backups.filter(restore_source_isGood), ...there.flatMap((one) => one.backup ?? [])];
         const best = wanted.by === 'id' ? there[0]?.backup : pick(wanted, known);
         const found = there.find((one) => one.backup === best);
         if (found === undefined) {
@@ -35108,6 +36517,7 @@ async function fetched(run, connection, store, found, from) {
         refuseDamagedCopy(backup);
         if (backup.state === 'unverified')
             (0,connect/* warn */.R8)(run, `${backup.id} was never verified when it was copied; it is checked now`);
+        warnOfSuspicion(run, backup);
         run.report.backup = { ...(0,commands_catalogue/* factsOf */.xS)(run, backup), path: uri };
         const file = await fetchToHost(run, connection, store, found);
         return { dump: { ...restore_source_dumpOf(backup), file }, from };
@@ -35157,12 +36567,13 @@ async function byId(run, connection, { id, name }, catalogue, facts) {
     }
     return usable(other);
 }
-const isGood = ({ state }) => state === 'ok';
+/** A partial one does not bring everything back: it is restored by its id alone. */
+const restore_source_isGood = ({ state, manifest }) => state === 'ok' && (manifest.coverage ?? null) === null;
 /** A safety backup is the state that somebody wanted to leave. */
-const isLatest = (backup) => isGood(backup) && backup.manifest.reason !== 'safety';
+const isLatest = (backup) => restore_source_isGood(backup) && backup.manifest.reason !== 'safety';
 /** The one of these that is meant. */
 function pick(wanted, backups) {
-    const good = backups.filter(isGood).sort(retention/* newestFirst */.ll);
+    const good = backups.filter(restore_source_isGood).sort(retention/* newestFirst */.ll);
     if (wanted.by === 'latest')
         return good.find(isLatest) ?? null;
     // A deploy that is run again takes another backup, of what it did the first time; so does the nightly one at that commit.
@@ -35198,11 +36609,17 @@ function usable(backup) {
 function refuseDamagedCopy(backup) {
     if (!(0,backups_manifest/* isDamagedCopy */.z$)(backup.manifest))
         return;
-    throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${backup.id} holds the files of a damaged database, byte by byte, and is no backup that can be restored`, `To get at what is in it: \`tar -xf\`, then \`sqlite3 FILE .recover\`. Nothing was restored.`);
+    throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${backup.id} holds the files of a damaged database, byte by byte, and is no backup that can be restored`, `To get at what is in it: \`tar -xf\`, then \`sqlite3 FILE .recover | sqlite3 -safe NEW-FILE\`. Nothing was restored.`);
 }
 function restore_source_notFound(run, catalogue, message) {
     const newest = catalogue.backups.slice(0, 5).map(({ id }) => id);
-    return new errors/* BackupError */.hj('E_NOT_FOUND', message, `${newest.length === 0 ? `There is no backup of ${run.settings.name} at all` : `The newest are ${newest.join(', ')}`}; \`command: list\` shows every one. Nothing was restored.`);
+    const partial = catalogue.backups.find(({ state, manifest }) => state === 'ok' && (manifest.coverage ?? null) !== null);
+    const suspect = catalogue.backups.find(({ state }) => state === 'suspect');
+    const byId = [
+        ...(partial === undefined ? [] : [`${partial.id} does not cover everything and is restored by its id alone. `]),
+        ...(suspect === undefined ? [] : [`${suspect.id} is suspect: \`command: accept\` makes it a good one. `]),
+    ].join('');
+    return new errors/* BackupError */.hj('E_NOT_FOUND', message, `${byId}${newest.length === 0 ? `There is no backup of ${run.settings.name} at all` : `The newest ${newest.length === 1 ? 'is' : 'are'} ${newest.join(', ')}`}; \`command: list\` shows every one. Nothing was restored.`);
 }
 /** The database that would be replaced is the one that the backup was made of, or that is meant. Throws E_TARGET_MISMATCH. */
 function checkTarget(run, dump, target, identity) {
@@ -35231,22 +36648,22 @@ function otherDatabase(message) {
 
 /** The present state and two older ones. */
 const KEPT = 3;
-const REASON = 'safety backup before the restore of ';
+const safety_backup_REASON = 'safety backup before the restore of ';
 /** After these the host may have been lost, which is another story than that no backup could be taken. */
 const OF_THE_RUN = ['E_REMOTE_LOST', 'E_TIMEOUT', 'E_CANCELLED', 'E_LOCKED'];
 /**
  * A verified, pinned backup of what is about to be replaced, published before anything is touched. Of a damaged SQLite database it is a copy
  * of its files, marked as not verified. Throws E_SAFETY_BACKUP.
  */
-async function takeSafetyBackup(run, connection, { database, restoring, damaged, from, catalogue, }) {
+async function takeSafetyBackup(run, connection, { database, restoring, damaged, level, from, catalogue, }) {
     const target = run.settings.restore.to ?? run.settings.database;
     const name = target === run.settings.database ? run.settings.name : nameOf(target);
     const settings = {
         ...run.settings,
         database: target,
         name,
-        verify: 'content',
-        pin: `${REASON}${from}`.slice(0, 200),
+        verify: level,
+        pin: `${safety_backup_REASON}${from}`.slice(0, 200),
     };
     const saving = { ...run, settings, database };
     const started = run.now();
@@ -35258,7 +36675,7 @@ async function takeSafetyBackup(run, connection, { database, restoring, damaged,
             ? restoring.saveDamaged(settings, id)
             : database.backup(settings, id, (0,directory/* holderOf */.Kd)(run, id));
         const facts = await connection.send(['request', 'expect_work', [id]], request);
-        const made = manifestOf(saving, { id, createdAt, started }, facts, await connection.hello, damaged);
+        const made = (0,new_manifest/* manifestOf */.$)(saving, { id, createdAt, started }, facts, await connection.hello, damaged);
         const manifest = { ...made, reason: 'safety' };
         const files = [(0,names/* manifestFile */.YE)(id), manifest.file, (0,names/* checksumFile */.uu)(manifest.file)];
         const backup = {
@@ -35298,7 +36715,7 @@ function nameOf(target) {
 /** Safety backups beyond the last three, this one counted; those that somebody pinned with a reason of his own stay. */
 function outlived({ backups }) {
     return backups
-        .filter(({ manifest: { reason, pinned } }) => reason === 'safety' && (pinned === null || pinned.reason.startsWith(REASON)))
+        .filter(({ manifest: { reason, pinned } }) => reason === 'safety' && (pinned === null || pinned.reason.startsWith(safety_backup_REASON)))
         .sort(retention/* newestFirst */.ll)
         .slice(KEPT - 1);
 }
@@ -35430,7 +36847,7 @@ class Attempt {
         }
         if (safetyBackup && plan.state !== 'missing') {
             const damaged = plan.state === 'damaged';
-            this.safety = await run.log.group('Safety backup', () => takeSafetyBackup(run, connection, { database, restoring, damaged, from, catalogue }));
+            this.safety = await run.log.group('Safety backup', () => takeSafetyBackup(run, connection, { database, restoring, damaged, level: plan.safetyLevel, from, catalogue }));
             this.journal.safety = this.safety.id;
         }
         const started = performance.now();
@@ -35642,7 +37059,7 @@ async function verify_on_runner_pull(run, { send, host }, manifest, to) {
     log.info(`pull: ${(0,reporting_format/* formatBytes */.z3)(bytes)} in ${(0,reporting_format/* formatDuration */.a3)(ms)} (${(0,reporting_format/* formatRate */.CE)(bytes, ms)}), SHA-256 as in the manifest`);
 }
 async function prove(run, manifest, directory, work) {
-    const { localHost } = await __nccwpck_require__.e(/* import() */ 701).then(__nccwpck_require__.bind(__nccwpck_require__, 2701));
+    const { localHost } = await __nccwpck_require__.e(/* import() */ 337).then(__nccwpck_require__.bind(__nccwpck_require__, 9337));
     // neither the users nor the containers of the host are here
     const settings = { ...run.settings, runAs: null, container: null, directory };
     const there = { ...run, settings, report: { ...run.report, host: 'the runner', directory } };
@@ -35659,6 +37076,9 @@ async function prove(run, manifest, directory, work) {
 const ROOM = 'Free some in a step before this one, take a runner with a larger disk, or use `verify-on: host`. What had been pulled was removed, and the backup was left as it is.';
 
 ;// CONCATENATED MODULE: ./src/commands/verify.ts
+
+
+
 
 
 
@@ -35745,6 +37165,12 @@ async function proveHere(run, connection, catalogue, listed) {
         throw error;
     }
 }
+const isToProve = ({ state, manifest }) => state !== 'suspect' && (manifest.coverage ?? null) === null;
+/** A whole one, else one that is partial, where there is no other. `all` is newest first. */
+function newestToProve(all) {
+    const whole = all.find(({ backup }) => backup !== null && isToProve(backup));
+    return whole ?? all.find(({ backup }) => backup !== null && backup.state !== 'suspect');
+}
 /** The same of what the host has lost; false when the store does not have it either. */
 async function proveInstead(run, connection, onHost, { id, why }) {
     const { settings } = run;
@@ -35752,7 +37178,7 @@ async function proveInstead(run, connection, onHost, { id, why }) {
         return false;
     return inStore(run, null, async (store) => {
         const looking = id === null
-            ? allInStore(run, store, await hereOf(run, connection, onHost.facts), () => true).then(([newest]) => newest)
+            ? allInStore(run, store, await hereOf(run, connection, onHost.facts), isToProve).then((all) => newestToProve(all))
             : byIdInStore(run, store, settings.name, id);
         const found = await looking.catch((error) => {
             const { code, message, hint } = why;
@@ -35798,7 +37224,7 @@ async function proveStored(run, connection, { catalogue, facts }, store, found) 
     run.report.backup.verifiedLevel = proof.level;
     // What was proven are the bytes of the store: a backup whose own were found damaged does not become good by that.
     const own = catalogue.backups.find(({ id }) => id === backup.id);
-    if (own?.state === 'ok' && own.manifest.sha256 === backup.manifest.sha256) {
+    if ((own?.state === 'ok' || own?.state === 'suspect') && own.manifest.sha256 === backup.manifest.sha256) {
         const isMore = backups_manifest/* VERIFIED_LEVELS */.FS.indexOf(proof.level) >= backups_manifest/* VERIFIED_LEVELS */.FS.indexOf(own.manifest.verified.level);
         await record(run, connection, catalogue, await (0,commands_catalogue/* whole */.WQ)(connection, own), isMore ? proof : own.manifest.verified);
         return;
@@ -35831,8 +37257,8 @@ async function verify_prove(run, { id, manifest }, { onHost, pull }) {
 const DAMAGED = ['E_CHECKSUM', 'E_MANIFEST'];
 async function record(run, connection, catalogue, backup, verified) {
     const manifest = { ...backup.manifest, verified };
-    const state = verified.level === 'none' ? 'unverified' : 'ok';
-    const now = { ...backup, manifest, state };
+    const standing = verified.level === 'none' ? { state: 'unverified', detail: 'not verified' } : (0,backups_catalogue/* standingOf */.YP)(manifest);
+    const now = { ...backup, manifest, ...standing };
     (0,commands_catalogue/* showBackups */.Fp)(run, catalogue.backups.map((one) => (one.id === now.id ? now : one)));
     run.report.backup = (0,commands_catalogue/* factsOf */.xS)(run, now);
     const text = (0,backups_manifest/* serializeManifest */.MZ)(manifest);
@@ -35856,17 +37282,22 @@ function chosen(run, catalogue) {
             ? gone(settings.backup, notFound(run, catalogue.backups, run.report.directory))
             : whole(own);
     }
-    const newest = backups
-        // the files of a damaged database are kept, and are no backup
-        .filter(({ createdAt, manifest }) => !(0,retention/* isFuture */.GJ)(createdAt, run.now()) && !(0,backups_manifest/* isDamagedCopy */.z$)(manifest))
+    const newest = (0,backups_catalogue/* wholeOrAll */.yC)(backups)
+        // the files of a damaged database are kept, and are no backup; what is suspect counts for nothing
+        .filter(({ createdAt, manifest }) => !(0,retention/* isFuture */.GJ)(createdAt, run.now()) && !(0,backups_manifest/* isDamagedCopy */.z$)(manifest) && manifest.state !== 'suspect')
         .sort(retention/* newestFirst */.ll)[0];
     const [broken] = [...unreadable].sort(retention/* newestFirst */.ll);
     if (broken !== undefined && (newest === undefined || broken.createdAt > newest.createdAt)) {
         return gone(broken.id, unreadableError(broken.why));
     }
     if (newest === undefined) {
+        warnOfAlarms(run, backups);
         return gone(null, stale(run, `there is no backup of ${settings.name} in ${run.report.directory}`));
     }
+    const partial = (0,backups_coverage/* showCoverage */.UQ)(newest.manifest.coverage ?? null);
+    if (partial !== '')
+        (0,connect/* warn */.R8)(run, `${newest.id} does not cover everything (${(0,neutralise/* quoteOutside */.Y)(partial, 300)}), and no backup does`);
+    warnOfAlarms(run, (0,backups_catalogue/* wholeOrAll */.yC)(backups));
     checkAge(run, newest.createdAt);
     return whole(newest);
 }
@@ -35885,6 +37316,8 @@ function unreadableError(why) {
     return new errors/* BackupError */.hj('E_MANIFEST', why, 'The files were left as they are. Take a new backup; do not rely on this one.');
 }
 
+// EXTERNAL MODULE: ./src/platform/platform.ts + 14 modules
+var platform = __nccwpck_require__(6701);
 // EXTERNAL MODULE: ./src/reporting/log.ts
 var reporting_log = __nccwpck_require__(48);
 // EXTERNAL MODULE: ./src/reporting/report-json.ts
@@ -35895,14 +37328,15 @@ var report_json = __nccwpck_require__(789);
 
 /**
  * The value of `backup-ok`: a backup that counts was made, found young enough, or proven in this very run. Everything else is false,
- * also a success of another command, a dry run, and a report that contradicts itself: the gate fails closed.
+ * also a suspect backup that was proven, a success of another command, a dry run, and a report that contradicts itself: the gate fails closed.
  */
 function backupOk(report) {
     return (['backup', 'verify'].includes(report.command) &&
         report.ok &&
         report.errorCode === '' &&
         !report.dryRun &&
-        report.backup !== null);
+        report.backup !== null &&
+        report.backup.state !== 'suspect');
 }
 /** The outputs of the step, in the order they are written. Unknown values are empty; `backup-ok` is last, and exactly `true` or `false`. */
 function outputsOf(report) {
@@ -35932,7 +37366,7 @@ function outputsOf(report) {
 /** Writes the outputs. Throws when the runner's file can not be written; `backup-ok` is then missing, and no gate opens. */
 function writeOutputs(report) {
     for (const [name, value] of outputsOf(report))
-        core/* setOutput */.uH(name, value);
+        (0,platform/* platform */.i)().output(name, value);
 }
 function number(value) {
     return typeof value === 'number' && Number.isFinite(value) ? String(Math.round(value)) : '';
@@ -36206,6 +37640,8 @@ function backupFacts(report) {
     const backup = report.backup;
     if (backup !== null) {
         rows.push(['Backup', code(backup.id, 160)], ['Taken', `${when(backup.createdAt)} UTC, in ${(0,reporting_format/* formatDuration */.a3)(backup.durationMs)}`], ['Size', sizes(backup)], ['Verified', PROOFS[backup.verifiedLevel] + (backup.state === 'ok' ? '' : ` (state: **${backup.state}**)`)], ['SHA-256', longCode(backup.sha256, 64)], ['File', longCode(backup.path)]);
+        if (backup.partial !== undefined)
+            rows.push(['Covers', `**not everything**: ${escapeCell(backup.partial, 300)}`]);
         if (backup.pinned !== null)
             rows.push(['Pinned', escapeCell(backup.pinned)]);
         if (report.offsite !== null)
@@ -36300,7 +37736,9 @@ const CATALOGUE = [
     { title: 'File', cell: ({ bytes }) => size(bytes), right: true },
     {
         title: 'Made for',
-        cell: ({ reason, pinned }) => escapeCell(reason, 40) + (pinned === null ? '' : `, 📌 ${escapeCell(pinned, 100) || 'pinned'}`),
+        cell: ({ reason, pinned, partial }) => escapeCell(reason, 40) +
+            (partial === undefined ? '' : `, partial: ${escapeCell(partial, 100)}`) +
+            (pinned === null ? '' : `, 📌 ${escapeCell(pinned, 100) || 'pinned'}`),
     },
 ];
 const WHERE = { title: 'Where', cell: ({ places }) => (0,reporting_format/* showPlaces */.Ky)(places) };
@@ -36321,15 +37759,44 @@ function databaseTables({ tables, tablesLeftOut, foreignKeyViolations, }) {
     if (tables.length === 0)
         return null;
     const largestFirst = [...tables].sort((a, b) => (b.rows ?? 0) - (a.rows ?? 0));
-    const rows = tables.reduce((sum, one) => sum + (one.rows ?? 0), 0);
+    const counts = tables.flatMap(({ rows }) => (rows === null ? [] : [rows]));
     const violations = foreignKeyViolations > 0
         ? `⚠️ Foreign keys: ${(0,reporting_format/* counted */.hS)(foreignKeyViolations, 'row')} without the row pointed to. It is so in the live database; the backup is a faithful copy.\n\n`
         : '';
     const shown = table(CONTENTS, largestFirst, { visible: 15, maxBytes: 25_000, noun: 'table' });
     const left = tablesLeftOut > 0
-        ? `⚠️ The manifest lists the largest ${(0,reporting_format/* formatCount */.B4)(tables.length)} of them; the rows are those of these. All tables are in the backup.\n\n`
+        ? `The manifest lists the largest ${(0,reporting_format/* formatCount */.B4)(tables.length)} of them; the rows are those of these. All tables are in the backup.\n\n`
         : '';
-    return `### Contents: ${(0,reporting_format/* counted */.hS)(tables.length + tablesLeftOut, 'table')}, ${(0,reporting_format/* counted */.hS)(rows, 'row')}\n\n${violations}${left}${shown}`;
+    return `### Contents: ${(0,reporting_format/* counted */.hS)(tables.length + tablesLeftOut, 'table')}, ${totalOf(counts, tables.length + tablesLeftOut)}\n\n${violations}${left}${shown}`;
+}
+/** Of all tables, as far as their rows are known. */
+function totalOf(counts, tables) {
+    const rows = (0,reporting_format/* counted */.hS)(counts.reduce((sum, one) => sum + one, 0), 'row');
+    const left = tables - counts.length;
+    if (left === 0)
+        return rows;
+    if (counts.length === 0)
+        return 'rows not counted';
+    return `at least ${rows} (${(0,reporting_format/* counted */.hS)(left, 'table')} not counted)`;
+}
+const CHANGES = [
+    { title: 'Table', cell: ({ name }) => code(name, 100) },
+    { title: 'Change', cell: ({ change }) => CHANGED[change] },
+    { title: 'Rows before', cell: ({ before }) => (before === null ? '' : (0,reporting_format/* formatCount */.B4)(before)), right: true },
+    { title: 'Rows now', cell: ({ after }) => (after === null ? '' : (0,reporting_format/* formatCount */.B4)(after)), right: true },
+];
+const CHANGED = {
+    gone: '**gone**',
+    fewer: 'fewer rows',
+    more: 'more rows',
+    new: 'new',
+};
+/** What is not as in the backup before; null when there was none to compare with, or nothing has changed. */
+function changesTable(changes) {
+    if (changes === undefined || changes.tables.length === 0)
+        return null;
+    const shown = table(CHANGES, changes.tables, { visible: 15, maxBytes: 15_000, noun: 'table' });
+    return `### Changed since the previous backup\n\nSince ${code(changes.since, 160)}:\n\n${shown}`;
 }
 /** A size that a narrow column does not break. */
 function size(bytes) {
@@ -36368,6 +37835,7 @@ const ATTEMPTS = {
     restore: (of) => `Restore${of}`,
     verify: (of) => `Verification of a backup${of}`,
     list: (of) => `List of the backups${of}`,
+    accept: (of) => `Acceptance of a backup${of}`,
     prune: (of) => `Retention${of}`,
     delete: (of) => `Deletion of a backup${of}`,
     pin: (of) => `Pinning of a backup${of}`,
@@ -36396,7 +37864,7 @@ function intention(report, of, quote) {
     switch (report.command) {
         case 'backup':
             return report.skipped === null
-                ? `no backup${of} was taken${drop > 0 ? `, ${rotation}` : ''}`
+                ? `${report.checked.length > 0 ? `what a backup${of} needs is there` : `no backup${of} was taken`}${drop > 0 ? `, ${rotation}` : ''}`
                 : `no backup${of} would be taken, one is young enough`;
         case 'restore':
             return `${from(report, quote)} would be restored${of === '' ? '' : ` in the place${of}`}`;
@@ -36404,6 +37872,8 @@ function intention(report, of, quote) {
             return `${id}${of} would be verified`;
         case 'list':
             return `${(0,reporting_format/* counted */.hS)(report.backups.length, 'backup')}${of}`;
+        case 'accept':
+            return `${id} would be accepted as a good one`;
         case 'prune':
             return `of the backups${of}, ${rotation}${report.s3 === null ? '' : `; in S3, ${wouldBe(report.s3.retention)}`}`;
         case 'delete':
@@ -36442,13 +37912,16 @@ function success(report, of, quote) {
             const count = report.backups.length;
             if (count === 0)
                 return { good: false, text: `There is no backup${of}` };
-            const bad = report.backups.filter((one) => one.state !== 'ok').length;
+            const suspect = report.backups.filter((one) => one.state === 'suspect').length;
+            const bad = report.backups.filter((one) => one.state !== 'ok').length - suspect;
             const age = report.newestAgeSeconds === null ? '' : `, the newest is ${(0,reporting_format/* formatAge */.nV)(report.newestAgeSeconds * 1000)} old`;
             return {
-                good: bad === 0,
-                text: `${(0,reporting_format/* counted */.hS)(count, 'backup')}${of}${bad > 0 ? `, ${bad} not verified` : ''}${age}`,
+                good: bad + suspect === 0,
+                text: `${(0,reporting_format/* counted */.hS)(count, 'backup')}${of}${suspect > 0 ? `, ${suspect} suspect` : ''}${bad > 0 ? `, ${bad} not verified` : ''}${age}`,
             };
         }
+        case 'accept':
+            return { good: true, text: `Backup ${id}${of} is accepted: it counts as a good one` };
         case 'prune':
             return { good: true, text: `Retention${of}: ${report.deleted} deleted, ${report.kept} kept${inS3(report)}` };
         case 'delete':
@@ -36536,9 +38009,12 @@ function renderSummary(report) {
         report.ok ? null : failureSection(report),
         problemsSection(report.problems.filter((problem) => problem.message !== report.error?.message)),
         factsSection(report),
+        checkedSection(report.checked),
+        notesSection(report.notes),
         report.restore === null ? null : restoreSection(report.restore),
         backupsSection(report),
         trendSection(report),
+        changesTable(report.changes),
         databaseTables(report),
         recoverySection(report),
     ];
@@ -36546,18 +38022,12 @@ function renderSummary(report) {
 }
 /** Appends to the summary of the step. Rejects when there is no summary file or it can not be written. */
 async function writeSummary(report) {
-    try {
-        await core/* summary */.z.addRaw(renderSummary(report)).write();
-    }
-    finally {
-        // A write that failed keeps its text, and the next one would write both.
-        core/* summary */.z.emptyBuffer();
-    }
+    await (0,platform/* platform */.i)().summary(renderSummary(report));
 }
 function notes(report) {
     const paragraphs = [];
     if (report.dryRun)
-        paragraphs.push('**This was a dry run: nothing was changed on the host.** What follows is the plan.');
+        paragraphs.push(`**This was a dry run: nothing was changed on the host.** What follows is ${report.checked.length > 0 ? 'what was looked at, and ' : ''}the plan.`);
     if (report.skipped !== null)
         paragraphs.push(`No new backup was taken: ${prose(report.skipped, 500)}`);
     return paragraphs.length === 0 ? null : paragraphs.join('\n\n');
@@ -36584,6 +38054,19 @@ function problemsSection(problems) {
     if (left > 0)
         items.push(`- and ${(0,reporting_format/* formatCount */.B4)(left)} more, in the log`);
     return `### Problems\n\n${items.join('\n')}`;
+}
+const MAX_NOTES_BYTES = 5_000;
+function notesSection(all) {
+    if (all.length === 0)
+        return null;
+    return `### Notes\n\n${linesWithin(all, MAX_NOTES_BYTES, (note) => `- ${prose(note, 500)}`).join('\n')}`;
+}
+/** What a backup needs, and was there. */
+function checkedSection(checked) {
+    if (checked.length === 0)
+        return null;
+    const rows = checked.map(({ what, found }) => `| ${escapeCell(what, 60)} | ${escapeCell(found, 600)} |`);
+    return `### Looked at\n\n| What a backup needs | Found |\n| :--- | :--- |\n${rows.join('\n')}`;
 }
 function factsSection(report) {
     const rows = backupFacts(report);
@@ -36616,11 +38099,12 @@ function recoverySection(report) {
     return `${title}\n\nStock tools, on the host:\n\n${fenced('sh', report.recovery.join('\n'))}`;
 }
 
-// EXTERNAL MODULE: ./src/settings/inputs.ts + 13 modules
-var inputs = __nccwpck_require__(9332);
+// EXTERNAL MODULE: ./src/settings/inputs.ts + 14 modules
+var inputs = __nccwpck_require__(6720);
 // EXTERNAL MODULE: ./src/settings/settings.ts
 var settings = __nccwpck_require__(7100);
 ;// CONCATENATED MODULE: ./src/main.ts
+
 
 
 
@@ -36643,6 +38127,7 @@ const COMMANDS = {
     restore: restore,
     verify: verify,
     list: list,
+    accept: accept,
     prune: prune,
     delete: deleteBackup,
     pin: pin,
@@ -36659,8 +38144,8 @@ async function main(cancel) {
     const report = (0,reporting_report/* newReport */.b)(new Date());
     let timer;
     // Inputs that are wrong fail below; what to call the run, and whether to tell, can be known all the same.
-    report.command = settings/* COMMANDS */.L.find((name) => name === core/* getInput */.V4('command')) ?? report.command;
-    let wantSummary = core/* getInput */.V4('summary') !== 'false';
+    report.command = settings/* COMMANDS */.L.find((name) => name === (0,platform/* platform */.i)().input('command')) ?? report.command;
+    let wantSummary = (0,platform/* platform */.i)().input('summary') !== 'false';
     let run = null;
     try {
         const { settings, warnings } = await (0,inputs/* readSettings */.s)();
@@ -36683,7 +38168,7 @@ async function main(cancel) {
         const failure = failureOf(error, cancel.signal);
         (0,reporting_report/* recordFailure */.C)(report, failure);
         for (const { stack } of [failure, failure.cause].filter((one) => one instanceof Error)) {
-            core/* debug */.Yz((0,neutralise/* neutralise */.$)(stack ?? ''));
+            (0,platform/* platform */.i)().debug((0,neutralise/* neutralise */.$)(stack ?? ''));
         }
     }
     finally {
@@ -36706,15 +38191,17 @@ async function tell(report, log, wantSummary) {
         await writeSummary(report).catch((error) => log.warning(`the job summary could not be written: ${error}`));
     }
     if (report.error !== null) {
-        core/* setFailed */.C1((0,neutralise/* neutralise */.$)(`${report.errorCode}: ${report.error.message}. ${report.error.hint}`));
+        (0,platform/* platform */.i)().fail((0,neutralise/* neutralise */.$)((0,errors/* sentences */.hC)(`${report.errorCode}: ${ended(report.error.message)}`, report.error.hint)));
     }
     try {
         writeOutputs(report);
     }
     catch (error) {
-        core/* setFailed */.C1(`the outputs could not be written, so no gate opens: ${error}`);
+        (0,platform/* platform */.i)().fail(`the outputs could not be written, so no gate opens: ${error}`);
     }
 }
+/** A message may end with what a tool has said, which may be a sentence. */
+const ended = (message) => (/[.!?]$/.test(message) ? message : `${message}.`);
 /** What the command needs, from the settings and from GitHub's environment. */
 function runOf(settings, log, report, signal) {
     return {
@@ -36726,7 +38213,7 @@ function runOf(settings, log, report, signal) {
         now: () => new Date(),
         signal,
         hostIsClean: true,
-        noteUpload: (upload) => core/* saveState */.LZ(UPLOAD, upload === null ? '' : JSON.stringify(upload)),
+        noteUpload: (upload) => (0,platform/* platform */.i)().saveState(UPLOAD, upload === null ? '' : JSON.stringify(upload)),
         copies: [],
     };
 }
@@ -36977,2542 +38464,14 @@ const isDenial = ({ status, code }) => status === 401 || status === 403 || code 
 
 /***/ }),
 
-/***/ 6661:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   b: () => (/* binding */ post)
-/* harmony export */ });
-/* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7264);
-/* harmony import */ var _commands_connect_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8926);
-/* harmony import */ var _commands_directory_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6769);
-/* harmony import */ var _commands_offsite_unfinished_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5832);
-/* harmony import */ var _commands_unfinished_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7957);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7452);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2380);
-/* harmony import */ var _reporting_log_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(48);
-/* harmony import */ var _reporting_report_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4778);
-/* harmony import */ var _settings_inputs_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(9332);
-
-
-
-
-
-
-
-
-
-
-const LOCK_WAIT_MS = 30_000;
-/**
- * After a main that was killed, or that lost the host: makes sure that nothing of it is left there. The host cleans up
- * by itself when the connection ends; this waits for it, sweeps what a crash there left, and says so. An upload that was
- * begun is given up in the store. Never fails the step.
- */
-async function post(signal) {
-    const log = (0,_reporting_log_js__WEBPACK_IMPORTED_MODULE_7__/* .actionsLog */ ._)();
-    let run = null;
-    try {
-        const { settings } = await (0,_settings_inputs_js__WEBPACK_IMPORTED_MODULE_8__/* .readSettings */ .s)();
-        if (settings.dryRun || settings.command === 'list')
-            return;
-        const made = (0,_main_js__WEBPACK_IMPORTED_MODULE_6__/* .runOf */ .ng)(settings, log, (0,_reporting_report_js__WEBPACK_IMPORTED_MODULE_9__/* .newReport */ .b)(new Date()), signal);
-        run = made;
-        await (0,_commands_connect_js__WEBPACK_IMPORTED_MODULE_1__/* .connected */ .aW)(made, async (connection) => {
-            await (0,_commands_unfinished_js__WEBPACK_IMPORTED_MODULE_4__/* .finishingFirst */ .u)(made, connection).send(...(0,_commands_directory_js__WEBPACK_IMPORTED_MODULE_2__/* .openDirectory */ .AJ)(made, 'change'), (0,_commands_directory_js__WEBPACK_IMPORTED_MODULE_2__/* .lookLocked */ .M7)(made, 'clean-up', LOCK_WAIT_MS));
-        });
-        log.info('the run ended early; nothing of it is left on the host');
-    }
-    catch (error) {
-        const { code, message } = (0,_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .describe */ .q0)(error);
-        log.warning(`the run ended early, and what it left on the host could not be looked at (${code}: ${message}). The host cleans up by itself within a minute, and the next run sweeps what is left`);
-    }
-    if (run !== null)
-        await (0,_commands_offsite_unfinished_js__WEBPACK_IMPORTED_MODULE_3__/* .giveUpNoted */ .P)(run, _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .getState */ .Gu(_main_js__WEBPACK_IMPORTED_MODULE_6__/* .UPLOAD */ .oH));
-}
-
-
-/***/ }),
-
-/***/ 1267:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   $Q: () => (/* binding */ clip),
-/* harmony export */   B4: () => (/* binding */ formatCount),
-/* harmony export */   CE: () => (/* binding */ formatRate),
-/* harmony export */   Ky: () => (/* binding */ showPlaces),
-/* harmony export */   a3: () => (/* binding */ formatDuration),
-/* harmony export */   hS: () => (/* binding */ counted),
-/* harmony export */   nV: () => (/* binding */ formatAge),
-/* harmony export */   pe: () => (/* binding */ parseTime),
-/* harmony export */   z3: () => (/* binding */ formatBytes)
-/* harmony export */ });
-/** Numbers as people read them: in the log, the summary and messages. */
-const SIZE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
-/** Decimal units, three significant digits: `302 MB`, `1.5 kB`. What is not a size is `unknown`. */
-function formatBytes(bytes) {
-    if (!Number.isFinite(bytes) || bytes < 0)
-        return 'unknown';
-    let value = bytes;
-    let unit = 0;
-    // Compared after rounding, so that 999 950 bytes are 1 MB and not 1000 kB.
-    while (unit < SIZE_UNITS.length - 1 && Number(value.toPrecision(3)) >= 1000) {
-        value /= 1000;
-        unit++;
-    }
-    return `${unit === 0 ? Math.round(value) : Number(value.toPrecision(3))} ${SIZE_UNITS[unit]}`;
-}
-/** `0.4 s`, `12 s`, `3 min 5 s`, `2 h 3 min`. */
-function formatDuration(ms) {
-    if (!Number.isFinite(ms) || ms < 0)
-        return 'unknown';
-    const tenths = Math.round(ms / 100);
-    if (tenths < 100)
-        return `${tenths / 10} s`;
-    const seconds = Math.round(ms / 1000);
-    if (seconds < 60)
-        return `${seconds} s`;
-    if (seconds < 3600)
-        return pair(Math.floor(seconds / 60), 'min', seconds % 60, 's');
-    const minutes = Math.round(seconds / 60);
-    return pair(Math.floor(minutes / 60), 'h', minutes % 60, 'min');
-}
-function pair(large, largeUnit, small, smallUnit) {
-    return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
-}
-/** `94 MB/s`; `unknown` when no time has passed. */
-function formatRate(bytes, ms) {
-    return ms > 0 ? `${formatBytes((bytes * 1000) / ms)}/s` : 'unknown';
-}
-const AGE_UNITS = [
-    ['day', 86_400_000],
-    ['hour', 3_600_000],
-    ['minute', 60_000],
-];
-/** The largest whole unit, rounded down so that an age never sounds older than it is: `3 days`, `1 hour`, `40 seconds`. */
-function formatAge(ms) {
-    if (!Number.isFinite(ms))
-        return 'unknown';
-    if (ms < 0)
-        return 'in the future';
-    for (const [unit, length] of AGE_UNITS) {
-        if (ms >= length)
-            return counted(Math.floor(ms / length), unit);
-    }
-    return counted(Math.floor(ms / 1000), 'second');
-}
-/** `host`, `S3`, `host, S3`. */
-function showPlaces(places) {
-    return places.map((place) => (place === 's3' ? 'S3' : place)).join(', ');
-}
-/** Reads the one form of time that manifests have (ISO 8601, UTC); null for anything else, at no cost however long it is. */
-function parseTime(iso) {
-    if (iso.length > 30 || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(iso))
-        return null;
-    const time = new Date(iso);
-    return Number.isNaN(time.getTime()) ? null : time;
-}
-/** `1 backup`, `2 backups`; thousands are grouped: `1 234 567 rows`. */
-function counted(count, noun, plural = `${noun}s`) {
-    return `${formatCount(count)} ${count === 1 ? noun : plural}`;
-}
-/** Thousands in groups of three, by a blank that does not break the line. */
-function formatCount(count) {
-    return Number.isFinite(count) ? String(Math.trunc(count)).replace(/\B(?=(\d{3})+$)/g, '\u00a0') : 'unknown';
-}
-/** Cuts text to `maxCharacters` UTF-16 units, the mark of the cut included. Cheap for any length. */
-function clip(text, maxCharacters) {
-    return text.length <= maxCharacters
-        ? text
-        : `${text.slice(0, Math.max(0, maxCharacters - 1)).replace(/\p{Surrogate}$/u, '')}…`;
-}
-
-
-/***/ }),
-
-/***/ 48:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   _: () => (/* binding */ actionsLog)
-/* harmony export */ });
-/* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7264);
-/* harmony import */ var _format_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1267);
-/* harmony import */ var _neutralise_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4302);
-
-
-
-const TITLE = 'Database backup';
-/** GitHub cuts annotations, and shows them where there is little room. */
-const MAX_ANNOTATION = 4000;
-/** The log of an Actions step. Everything passes `neutralise` here, so that no caller can forget it. */
-function actionsLog() {
-    const annotation = (message) => (0,_format_js__WEBPACK_IMPORTED_MODULE_1__/* .clip */ .$Q)((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(message), MAX_ANNOTATION);
-    const info = (text) => quietly(() => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(text)));
-    return {
-        info,
-        warning: (message) => quietly(() => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .warning */ .$e(annotation(message), { title: TITLE })),
-        error: (message) => quietly(() => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .error */ .z3(annotation(message), { title: TITLE })),
-        debug: (text) => quietly(() => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .debug */ .Yz((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(text))),
-        async group(title, work) {
-            const started = performance.now();
-            const took = () => (0,_format_js__WEBPACK_IMPORTED_MODULE_1__/* .formatDuration */ .a3)(performance.now() - started);
-            quietly(() => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .startGroup */ .Oh((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(title)));
-            try {
-                const result = await work();
-                info(`${title}: done in ${took()}`);
-                return result;
-            }
-            catch (error) {
-                info(`${title}: failed after ${took()}`);
-                throw error;
-            }
-            finally {
-                quietly(() => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .endGroup */ .N4());
-            }
-        },
-    };
-}
-function quietly(print) {
-    try {
-        print();
-    }
-    catch {
-        // stdout is gone: there is nobody to tell.
-    }
-}
-
-
-/***/ }),
-
-/***/ 4302:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   $: () => (/* binding */ neutralise),
-/* harmony export */   Y: () => (/* binding */ quoteOutside)
-/* harmony export */ });
-/**
- * Text from the host, and everything else that is printed, made unable to speak for this action.
- *
- * The runner reads commands out of stdout and stderr: `::cmd::` at the start of a trimmed line, `##[cmd ...]` anywhere in one
- * (actions/runner, ActionCommand.cs). It compares by the rules of the culture, where zero-width and other ignorable characters do
- * not count: "#", U+200B, "#[" equals "##[" there. So such characters are removed, and what breaks a command is a plain space.
- */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: terminal sequences are made of them
-const TERMINAL_SEQUENCE = /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)/g;
-/** Anything that moves within or ends a line, in some program's eyes, except the newline. */
-const BLANK_CONTROL = /[\t\v\f\r\u0085\u2028\u2029]/g;
-/** Controls, bidi overrides and other invisible characters. Removing them all costs joined emoji, which no message needs. */
-const INVISIBLE = /(?!\n)[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]/gu;
-const COMMAND_ANYWHERE = /##(?=\[)/g;
-const COMMAND_AT_START = /^([^\S\n]*):(?=:)/gm;
-/** Makes text safe to print. Newlines stay, every line is made safe by itself; unpaired surrogates become U+FFFD. */
-function neutralise(text) {
-    return text
-        .replace(TERMINAL_SEQUENCE, '')
-        .replace(BLANK_CONTROL, ' ')
-        .replace(INVISIBLE, '')
-        .replace(/\p{Surrogate}/gu, '\uFFFD')
-        .replace(COMMAND_ANYWHERE, '## ')
-        .replace(COMMAND_AT_START, '$1: ');
-}
-/** Lines that are shown of each end when not all are. */
-const LINES_OF_AN_END = 4;
-/**
- * Quotes what the host said, for use within a message: safe to print, at most `maxBytes` of UTF-8 in at most eight lines that are
- * not blank, and a note of how much was cut. Both ends are kept: banners come first, the reason usually last.
- */
-function quoteOutside(text, maxBytes = 2000) {
-    const size = Buffer.byteLength(text);
-    if (size <= maxBytes) {
-        const all = lines(start(text, size));
-        if (all.length === 0)
-            return '(nothing)';
-        if (all.length <= 2 * LINES_OF_AN_END)
-            return all.join('\n');
-    }
-    const half = Math.floor(Math.min(maxBytes, size) / 2);
-    const head = lines(start(text, half)).slice(0, LINES_OF_AN_END);
-    const tail = lines(end(text, half)).slice(-LINES_OF_AN_END);
-    const shown = Buffer.byteLength([...head, ...tail].join('\n'));
-    return [...head, `[... ${Math.max(0, size - shown)} bytes cut ...]`, ...tail].join('\n');
-}
-// A string is cut before it is copied, since the host decides how long it is; a UTF-16 unit is at least one byte.
-function start(text, bytes) {
-    return (typeof text === 'string' ? Buffer.from(text.slice(0, bytes)) : text).subarray(0, bytes);
-}
-function end(text, bytes) {
-    const last = typeof text === 'string' ? Buffer.from(bytes > 0 ? text.slice(-bytes) : '') : text;
-    return last.subarray(last.length - Math.min(bytes, last.length));
-}
-function lines(bytes) {
-    // A cut may have gone through a character; what is left of it decodes as U+FFFD, which says nothing.
-    const text = bytes.toString('utf8').replace(/^\uFFFD{1,3}|\uFFFD{1,3}$/g, '');
-    return neutralise(text)
-        .split('\n')
-        .map((line) => line.trim())
-        .filter((line) => line !== '');
-}
-
-
-/***/ }),
-
-/***/ 2007:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   k: () => (/* binding */ Progress),
-/* harmony export */   r: () => (/* binding */ EVERY_MS)
-/* harmony export */ });
-/* harmony import */ var _format_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1267);
-
-const FIRST_AFTER_MS = 3_000;
-const EVERY_MS = 10_000;
-/** Tells how far a long transfer is: nothing in the first 3 s, then at most one line each 10 s. */
-class Progress {
-    log;
-    label;
-    expectedBytes;
-    now;
-    started;
-    printed = null;
-    /** `expectedBytes` is null when nobody knows; `now` is a clock in milliseconds that never goes back. */
-    constructor(log, label, expectedBytes, now = () => performance.now()) {
-        this.log = log;
-        this.label = label;
-        this.expectedBytes = expectedBytes;
-        this.now = now;
-        this.started = now();
-    }
-    /** `bytes` is the total so far. True when a line was printed. */
-    update(bytes) {
-        const now = this.now();
-        const elapsed = now - this.started;
-        if (elapsed < FIRST_AFTER_MS)
-            return false;
-        if (this.printed !== null && now - this.printed < EVERY_MS)
-            return false;
-        this.printed = now;
-        this.log.info(`${this.label}: ${this.progress(bytes, elapsed)}`);
-        return true;
-    }
-    progress(bytes, elapsed) {
-        const rate = (0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatRate */ .CE)(bytes, elapsed);
-        const expected = this.expectedBytes;
-        // The expected size is an estimate. Past it, a share or a time left would be made up.
-        if (expected === null || expected <= 0 || bytes > expected)
-            return `${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatBytes */ .z3)(bytes)}, ${rate}`;
-        const share = `${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatBytes */ .z3)(bytes)} of ${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatBytes */ .z3)(expected)} (${Math.floor((bytes / expected) * 100)} %)`;
-        if (bytes <= 0)
-            return `${share}, ${rate}`;
-        return `${share}, ${rate}, about ${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatDuration */ .a3)(((expected - bytes) * elapsed) / bytes)} left`;
-    }
-}
-
-
-/***/ }),
-
-/***/ 789:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   l: () => (/* binding */ reportJson)
-/* harmony export */ });
-/* unused harmony export MAX_REPORT_BYTES */
-/* harmony import */ var _format_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1267);
-
-/**
- * Bytes of the `report` output. Linux takes no environment variable longer than 128 KiB, and `env:` is how a workflow hands the
- * report to a script; with a longer one that step fails with "Argument list too long".
- */
-const MAX_REPORT_BYTES = 120_000;
-const MOST = { backups: 500, decisions: 500, tables: 1000, problems: 50, stages: 50, reasons: 10, lines: 40 };
-/** JSON bytes of one text. Everything that is no long list stays under half of the whole, whatever is in it. */
-const TEXT = 1000;
-const LONG_TEXT = 2000;
-const SHORT_TEXT = 300;
-const PROBLEM = 700;
-const RECOVERY = 10_000;
-const NOTICE = 1000;
-/**
- * The report as one line of JSON, at most MAX_REPORT_BYTES. What does not fit is left out: tables first, then the oldest backups
- * with their decisions; `problems` then says so. Printed by a later step, the text can not command the runner: `##[` and invisible
- * characters are written as JSON escapes, so it parses to the same values.
- */
-function reportJson(report) {
-    const cuts = new Set();
-    const text = (value, maxBytes = TEXT) => {
-        const short = shorten(value, maxBytes);
-        if (short !== value)
-            cuts.add('the end of long texts');
-        return short;
-    };
-    const bounded = withoutLists(report, text);
-    // Half a command could do harm, and half of the commands do not restore: all of them or none.
-    if (report.recovery.reduce((sum, line) => sum + line.length, 0) > RECOVERY || bytesOf(report.recovery) > RECOVERY) {
-        cuts.add('the recovery commands');
-    }
-    else
-        bounded.recovery = report.recovery;
-    bounded.problems = report.problems
-        .slice(0, MOST.problems)
-        .map((problem) => ({ ...problem, message: text(problem.message, PROBLEM) }));
-    bounded.stages = report.stages
-        .slice(0, MOST.stages)
-        .map((stage) => ({ ...stage, name: text(stage.name, SHORT_TEXT) }));
-    let room = MAX_REPORT_BYTES - NOTICE - bytesOf(bounded);
-    /** False when there is no room for it. */
-    const add = (list, item) => {
-        if (item === undefined)
-            return true;
-        room -= bytesOf(item) + 1;
-        if (room >= 0)
-            list.push(item);
-        return room >= 0;
-    };
-    for (let i = 0; i < Math.max(MOST.backups, MOST.decisions); i++) {
-        const backup = i < MOST.backups ? report.backups[i] : undefined;
-        const decision = i < MOST.decisions ? report.retention[i] : undefined;
-        const offsite = i < MOST.decisions ? report.s3?.retention[i] : undefined;
-        if (!add(bounded.backups, backup && backupWithin(backup, text)))
-            break;
-        if (!add(bounded.retention, decision && decisionWithin(decision, text)))
-            break;
-        if (!add(bounded.s3?.retention ?? [], offsite && decisionWithin(offsite, text)))
-            break;
-    }
-    for (const table of report.tables.slice(0, MOST.tables)) {
-        if (!add(bounded.tables, { ...table, name: text(table.name, SHORT_TEXT) }))
-            break;
-    }
-    const missing = (noun, all, kept) => {
-        if (kept.length < all.length)
-            cuts.add(`${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .counted */ .hS)(all.length - kept.length, noun)} of ${all.length}`);
-    };
-    missing('table', report.tables, bounded.tables);
-    missing('backup', report.backups, bounded.backups);
-    missing('retention decision', report.retention, bounded.retention);
-    missing('retention decision in S3', report.s3?.retention ?? [], bounded.s3?.retention ?? []);
-    missing('problem', report.problems, bounded.problems);
-    missing('stage', report.stages, bounded.stages);
-    if (cuts.size > 0) {
-        const message = `report: too large for an output, left out: ${[...cuts].join('; ')}`;
-        bounded.problems.unshift({ level: 'warning', message });
-    }
-    return encode(bounded);
-}
-function withoutLists(report, text) {
-    return {
-        ...report,
-        error: report.error && { message: text(report.error.message, LONG_TEXT), hint: text(report.error.hint, LONG_TEXT) },
-        startedAt: text(report.startedAt),
-        skipped: report.skipped === null ? null : text(report.skipped),
-        host: text(report.host),
-        database: text(report.database),
-        name: text(report.name),
-        directory: text(report.directory),
-        backup: report.backup && backupWithin(report.backup, text),
-        recovery: [],
-        backups: [],
-        retention: [],
-        tables: [],
-        stages: [],
-        problems: [],
-        restore: report.restore && restoreWithin(report.restore, text),
-        offsite: report.offsite && {
-            ...report.offsite,
-            uri: text(report.offsite.uri),
-            versionId: report.offsite.versionId === null ? null : text(report.offsite.versionId),
-        },
-        s3: report.s3 && { ...report.s3, uri: text(report.s3.uri), retention: [] },
-    };
-}
-function restoreWithin(restore, text) {
-    const { plan } = restore;
-    const few = (lines) => lines.slice(0, MOST.lines).map((line) => text(line, SHORT_TEXT));
-    return {
-        ...restore,
-        target: text(restore.target),
-        from: text(restore.from),
-        plan: plan && {
-            ...plan,
-            way: text(plan.way),
-            tables: plan.tables.slice(0, MOST.lines).map((table) => ({ ...table, name: text(table.name, SHORT_TEXT) })),
-            differences: few(plan.differences),
-            users: few(plan.users),
-            commands: few(plan.commands),
-        },
-    };
-}
-function backupWithin(facts, text) {
-    return {
-        ...facts,
-        id: text(facts.id, SHORT_TEXT),
-        path: text(facts.path),
-        createdAt: text(facts.createdAt, SHORT_TEXT),
-        sha256: text(facts.sha256, SHORT_TEXT),
-        pinned: facts.pinned === null ? null : text(facts.pinned, SHORT_TEXT),
-        reason: text(facts.reason, SHORT_TEXT),
-    };
-}
-function decisionWithin({ id, keep, reasons }, text) {
-    const few = reasons.slice(0, MOST.reasons).map((reason) => text(reason, SHORT_TEXT));
-    return { id: text(id, SHORT_TEXT), keep, reasons: few };
-}
-function shorten(value, maxBytes) {
-    let length = maxBytes;
-    // A character may take up to six bytes, as \u0007 does.
-    while (bytesOf((0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .clip */ .$Q)(value, length)) > maxBytes + 2)
-        length = Math.floor(length * 0.9);
-    return (0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .clip */ .$Q)(value, length);
-}
-function bytesOf(value) {
-    return Buffer.byteLength(encode(value));
-}
-function encode(value) {
-    return JSON.stringify(value)
-        .replaceAll('##[', '##\\u005b')
-        .replace(/[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]/gu, (found) => Array.from({ length: found.length }, (_, i) => `\\u${found.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''));
-}
-
-
-/***/ }),
-
-/***/ 4778:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   C: () => (/* binding */ recordFailure),
-/* harmony export */   b: () => (/* binding */ newReport)
-/* harmony export */ });
-/** The report of a run that has not begun; what it does not know yet is empty. */
-function newReport(startedAt) {
-    return {
-        schema: 1,
-        command: 'backup',
-        ok: false,
-        errorCode: '',
-        error: null,
-        startedAt: startedAt.toISOString(),
-        durationMs: 0,
-        dryRun: false,
-        skipped: null,
-        host: '',
-        database: '',
-        name: '',
-        directory: '',
-        backup: null,
-        recovery: [],
-        backups: [],
-        retention: [],
-        kept: 0,
-        deleted: 0,
-        tables: [],
-        tablesLeftOut: 0,
-        foreignKeyViolations: 0,
-        newestAgeSeconds: null,
-        stages: [],
-        problems: [],
-        storage: { freeBytes: null, backupsBytes: 0, backups: 0 },
-        restore: null,
-        offsite: null,
-        s3: null,
-    };
-}
-/** Puts a failure into the report. */
-function recordFailure(report, error) {
-    report.ok = false;
-    report.errorCode = error.code;
-    report.error = { message: error.message, hint: error.hint };
-    report.problems.push({ level: 'error', code: error.code, message: error.message });
-}
-
-
-/***/ }),
-
-/***/ 9332:
+/***/ 6701:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  s: () => (/* binding */ readSettings)
+  i: () => (/* binding */ platform_platform)
 });
-
-// UNUSED EXPORTS: parseSource
-
-// EXTERNAL MODULE: ./src/backups/names.ts
-var names = __nccwpck_require__(1187);
-// EXTERNAL MODULE: ./src/databases/name-patterns.ts
-var name_patterns = __nccwpck_require__(6407);
-;// CONCATENATED MODULE: ./src/settings/host-path.ts
-/** PATH_MAX of Linux, in bytes. */
-const LONGEST = 4096;
-/**
- * Reads a path on the host: absolute, or relative to the home of the login user, which `~/` and `./` stand for as well.
- * Returns it without `.` segments, doubled slashes and a slash at the end; `/` and the home itself are refused.
- *
- * The path arrives quoted, so no shell there would expand `~`. `..` is refused because the checks of owner and mode on the
- * way to a file would not be about the folders that the path spells. Throws an Error whose text is the rule, without the path.
- */
-function parseHostPath(text) {
-    if (/\p{Cc}/u.test(text))
-        throw new Error('expected a path without control characters');
-    if (/^~[^/]/.test(text))
-        throw new Error('expected a path without "~user": write it absolute, or "~/" for your own home');
-    const segments = text
-        .replace(/^~(?=\/|$)/, '.')
-        .split('/')
-        .filter((segment) => segment !== '' && segment !== '.');
-    if (segments.includes('..'))
-        throw new Error('expected a path without ".." segments');
-    if (segments.length === 0)
-        throw new Error('expected a path below "/" or below the home of the login user');
-    const path = `${text.startsWith('/') ? '/' : ''}${segments.join('/')}`;
-    if (Buffer.byteLength(path) > LONGEST)
-        throw new Error(`expected a path of at most ${LONGEST} bytes`);
-    return path;
-}
-
-;// CONCATENATED MODULE: ./src/settings/database-url.ts
-
-const FORMS = 'expected the path of a SQLite file, file:PATH, sqlite:PATH or postgresql://USER@HOST/NAME';
-/** Schemes of other databases, so that the message can name them. Anything else unknown is not repeated. */
-const SERVERS = /^(timescaledb|cockroachdb|mysql|mysql2|mariadb|mssql|sqlserver|oracle|mongodb|redis|rediss|libsql|d1)$/;
-/** .NET, ODBC and libpq style: `Data Source=app.db;Password=...`, `host=db password=...`. */
-const KEYWORD_STRING = /(?:^|[;\s])(?:data source|datasource|server|host|user id|username|password|pwd|dbname) *=/i;
-/**
- * Reads what applications keep in DATABASE_URL when it names a SQLite file: a plain path, `file:` as SQLite and Prisma write
- * it, `sqlite:` as SQLAlchemy, sqlx and PDO do, `jdbc:sqlite:`. Relative paths start at the home of the login user, not
- * where the application starts them.
- *
- * Returns the path as `parseHostPath` does. `given` has no query or fragment, where some drivers keep the key of the database.
- * Where programs disagree about what a form means it is refused: the backup of another file would be worse than none.
- *
- * Throws an Error whose text is the rule. It never holds the value, which may have a password in it.
- */
-function parseDatabase(text) {
-    if (/\p{Cc}/u.test(text))
-        throw new Error('expected one line without control characters');
-    if (text === '')
-        throw new Error(FORMS);
-    if (KEYWORD_STRING.test(text))
-        throw new Error(`${FORMS}, not a connection string of keywords`);
-    const [, jdbc, scheme, driver = '', rest = ''] = /^(jdbc:)?([a-z][a-z0-9-]*)(\+[a-z0-9_.+-]+)?:(.*)$/i.exec(text) ?? [];
-    if (scheme === undefined) {
-        // Quotes or a name around a URL, with its password in it, would pass for a path.
-        if (text.includes('://'))
-            throw new Error(`${FORMS}; the bare value, without quotes or NAME= around it`);
-        return source(text, text);
-    }
-    const name = scheme.toLowerCase();
-    if (SERVERS.test(name)) {
-        throw new Error(`it names a ${name} database, and this version backs up SQLite and PostgreSQL only; ${FORMS}`);
-    }
-    if (name === 'file' && !jdbc && driver === '')
-        return fromFileUri(rest, text);
-    if (name === 'sqlite' || name === 'sqlite3') {
-        const [body = ''] = rest.split('?');
-        return source(jdbc ? jdbcPath(body) : sqlitePath(body, rest, name), text.replace(/\?.*$/, ''));
-    }
-    throw new Error(`${FORMS}; a relative path with a colon in its first segment starts with "./"`);
-}
-function source(path, given) {
-    if (path === '' || path === ':memory:' || path.startsWith(':resource:')) {
-        throw new Error('it names a database in memory, of which there is no file to back up');
-    }
-    if (/\/\.?$/.test(path))
-        throw new Error('expected the path of a file, not of a folder: it ends with "/"');
-    return { engine: 'sqlite', path: parseHostPath(path), given };
-}
-/** https://www.sqlite.org/uri.html: an authority may only be empty or `localhost`. */
-function fromFileUri(rest, text) {
-    const [withoutFragment = ''] = rest.split('#');
-    const [body = '', query = ''] = withoutFragment.split('?');
-    if (new URLSearchParams(query).get('mode') === 'memory')
-        return source(':memory:', '');
-    const [, authority, path = body] = /^\/\/([^/]*)(.*)$/.exec(body) ?? [];
-    if (authority !== undefined && authority !== '' && authority.toLowerCase() !== 'localhost') {
-        throw new Error('expected file:/absolute/path, file:///absolute/path or file:relative/path: what follows "file://" is a host');
-    }
-    return source(percentDecoded(path), text.replace(/[?#].*$/, ''));
-}
-function percentDecoded(path) {
-    let decoded;
-    try {
-        decoded = decodeURIComponent(path);
-    }
-    catch {
-        throw new Error('expected "%" only before two hexadecimal digits of UTF-8, as in %20; write %25 for "%" itself');
-    }
-    // Again, since %00 and %0A were not seen before.
-    if (/\p{Cc}/u.test(decoded))
-        throw new Error('expected one line without control characters');
-    return decoded;
-}
-/**
- * `sqlite:relative`, `sqlite:/absolute`, and SQLAlchemy's `sqlite:///relative` and `sqlite:////absolute`
- * (https://docs.sqlalchemy.org/en/20/core/engines.html#sqlite), also with a SQLite `file:` URI inside.
- */
-function sqlitePath(body, rest, scheme) {
-    if (/[%#]/.test(body)) {
-        throw new Error('"%" and "#" mean different things to different programs in a sqlite: form; give the plain path');
-    }
-    if (!body.startsWith('//'))
-        return body.startsWith('file:') ? fromFileUri(rest.slice(5), '').path : body;
-    if (body === '//')
-        return ':memory:';
-    if (!body.startsWith('///')) {
-        throw new Error(`after "${scheme}://" comes a host, which SQLite has not; write ${scheme}:relative/path or ${scheme}:/absolute/path`);
-    }
-    const path = body.slice(3);
-    if (scheme === 'sqlite3' && !path.startsWith('/')) {
-        // Rails reads it as absolute, others as relative.
-        throw new Error('"sqlite3:///" is absolute to some programs and relative to others; give the plain path');
-    }
-    return path.startsWith('file:') ? fromFileUri(rest.slice(8), '').path : path;
-}
-/** The JDBC driver takes everything after its prefix as a path, slashes included, or as a SQLite `file:` URI. */
-function jdbcPath(body) {
-    return body.startsWith('file:') ? fromFileUri(body.slice(5), '').path : body;
-}
-
-// EXTERNAL MODULE: ./src/settings/settings.ts
-var settings_settings = __nccwpck_require__(7100);
-;// CONCATENATED MODULE: ./src/settings/declared-inputs.ts
-
-const ALL = { usedBy: settings_settings/* COMMANDS */.L };
-const SSH = { usedBy: settings_settings/* COMMANDS */.L, ssh: true };
-const BACKUP = { usedBy: ['backup'] };
-/** A restore takes a safety backup first. */
-const SAVING = { usedBy: ['backup', 'restore'] };
-/** Off-site copies are made, proven and put back. */
-const OFFSITE = { usedBy: ['backup', 'restore', 'verify'] };
-const PROOF = { usedBy: ['backup', 'verify'] };
-const RESTORE = { usedBy: ['restore'] };
-const RETENTION = { usedBy: ['backup', 'prune'] };
-/** Where the copies are. */
-const STORE = { usedBy: ['backup', 'restore', 'verify', 'list', 'prune', 'delete'] };
-/** Every input, in the order of action.yml. */
-const INPUTS = {
-    command: { default: 'backup', ...ALL },
-    transport: { default: 'ssh', ...ALL },
-    host: { default: '', ...SSH },
-    port: { default: '22', ...SSH },
-    username: { default: '', ...SSH },
-    key: { default: '', ...SSH, secret: true, lines: true },
-    passphrase: { default: '', ...SSH, secret: true },
-    'known-hosts': { default: '', ...SSH, lines: true },
-    fingerprint: { default: '', ...SSH, lines: true },
-    'jump-host': { default: '', ...SSH },
-    'jump-key': { default: '', ...SSH, secret: true, lines: true },
-    'jump-passphrase': { default: '', ...SSH, secret: true },
-    'run-as': { default: '', ...ALL },
-    container: { default: '', ...ALL },
-    'connect-timeout': { default: '20s', ...SSH },
-    timeout: { default: '2h', ...ALL },
-    'idle-timeout': { default: '10m', ...ALL },
-    'lock-wait': { default: '60s', ...ALL },
-    database: { default: '', ...ALL },
-    'database-password': { default: '', ...ALL, secret: true, postgres: true },
-    name: { default: '', ...ALL },
-    directory: { default: 'db-backups', ...ALL },
-    umask: { default: '077', ...ALL },
-    'dump-format': { default: 'custom', ...SAVING, postgres: true },
-    jobs: { default: 'auto', usedBy: ['backup', 'verify', 'restore'], postgres: true },
-    'exclude-table': { default: '', ...BACKUP, lines: true, postgres: true },
-    'exclude-table-data': { default: '', ...BACKUP, lines: true, postgres: true },
-    schema: { default: '', ...BACKUP, lines: true, postgres: true },
-    compression: { default: 'auto', ...SAVING },
-    'compression-level': { default: '', ...SAVING },
-    keep: { default: '5', ...RETENTION, lines: true },
-    'keep-minimum': { default: '1', usedBy: ['backup', 'prune', 'delete'] },
-    'max-delete': { default: '', ...RETENTION },
-    'dry-run': { default: 'false', ...ALL },
-    pin: { default: '', usedBy: ['backup', 'pin'] },
-    'skip-if-younger-than': { default: '', ...BACKUP },
-    's3-bucket': { default: '', ...STORE },
-    's3-prefix': { default: '', ...STORE },
-    's3-region': { default: '', ...STORE },
-    's3-endpoint': { default: '', ...STORE },
-    's3-access-key-id': { default: '', ...STORE, secret: true },
-    's3-secret-access-key': { default: '', ...STORE, secret: true },
-    's3-session-token': { default: '', ...STORE, secret: true },
-    's3-upload-via': { default: 'auto', ...OFFSITE },
-    's3-storage-class': { default: '', ...BACKUP },
-    's3-sse': { default: '', ...BACKUP },
-    's3-kms-key-id': { default: '', ...BACKUP },
-    's3-object-lock': { default: '', ...BACKUP },
-    's3-keep': { default: '', ...RETENTION, lines: true },
-    verify: { default: 'content', ...PROOF },
-    'verify-on': { default: 'host', usedBy: ['verify'] },
-    assert: { default: '', ...PROOF, lines: true },
-    'restore-to': { default: '', usedBy: ['backup', 'verify', 'restore'] },
-    'max-age': { default: '26h', usedBy: ['verify'] },
-    'shrink-limit': { default: '50%', ...BACKUP },
-    'growth-limit': { default: 'none', ...BACKUP },
-    'min-free': { default: '', usedBy: ['backup', 'verify', 'restore'] },
-    backup: { default: '', usedBy: ['restore', 'verify', 'delete', 'pin', 'unpin'] },
-    confirm: { default: '', ...RESTORE },
-    'safety-backup': { default: 'true', ...RESTORE },
-    'stop-command': { default: '', ...RESTORE, lines: true },
-    'start-command': { default: '', ...RESTORE, lines: true },
-    'after-restore-command': { default: '', ...RESTORE, lines: true },
-    'check-command': { default: '', ...RESTORE, lines: true },
-    'allow-other-target': { default: 'false', ...RESTORE },
-    'allow-unsafe-client': { default: 'false', ...RESTORE, postgres: true },
-    summary: { default: 'true', ...ALL },
-};
-const INPUT_NAMES = Object.keys(INPUTS);
-/** The same table with its values as declared, for code that looks inputs up by a variable. */
-const declared = INPUTS;
-
-// EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 10 modules
-var core = __nccwpck_require__(7264);
-// EXTERNAL MODULE: ./src/errors.ts + 1 modules
-var errors = __nccwpck_require__(7452);
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-;// CONCATENATED MODULE: ./src/host/private-key-text.ts
-/**
- * Mends what happens to a private key on its way through clipboards, secret stores and YAML, without reading the key itself.
- * ssh2 survives CRLF and a missing last newline; everything else here it calls "Unsupported key format".
- */
-/** A key that can not be used: the text says why, and holds nothing of the key. */
-class UnusableKey extends Error {
-}
-const PRIVATE_KEY = /-----BEGIN ((?:[A-Z0-9]+ )*PRIVATE KEY)-----([\s\S]*?)-----END \1-----/;
-const CIPHER_HEADER = /^\s*Proc-Type:\s*(\S+)\s+DEK-Info:\s*(\S+)\s+/;
-const PUBLIC_KEY = /^(?:(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+ |-----? ?BEGIN (?:[A-Z0-9]+ )*(?:PUBLIC KEY|CERTIFICATE))/;
-/** Finds and mends the key in `text`. Throws UnusableKey. */
-function mendKeyText(text) {
-    const clean = unwrap(text);
-    if (clean === '')
-        throw new UnusableKey('it is empty');
-    const found = PRIVATE_KEY.exec(clean);
-    if (found === null) {
-        const inside = decoded(clean);
-        if (inside !== null)
-            return mendKeyText(inside);
-        throw new UnusableKey(whyNoKey(clean));
-    }
-    const [, label = '', content = ''] = found;
-    const cipherHeader = CIPHER_HEADER.exec(content);
-    const base64 = content.slice(cipherHeader?.[0].length ?? 0).replace(/\s+/g, '');
-    if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64) || base64.length % 4 !== 0) {
-        throw new UnusableKey('it is damaged: what stands between its BEGIN and END lines is not whole base64; copy the file again');
-    }
-    // OpenSSH writes 70 characters a line, OpenSSL 64; both read any length, ssh2 included.
-    const lines = base64.match(label.startsWith('OPENSSH') ? /.{1,70}/g : /.{1,64}/g) ?? [];
-    const header = cipherHeader === null ? [] : [`Proc-Type: ${cipherHeader[1]}`, `DEK-Info: ${cipherHeader[2]}`, ''];
-    return {
-        label,
-        hasCipherHeader: cipherHeader !== null,
-        body: Buffer.from(base64, 'base64'),
-        pem: `${[`-----BEGIN ${label}-----`, ...header, ...lines, `-----END ${label}-----`].join('\n')}\n`,
-    };
-}
-/** Byte order mark, other blanks, CR, quotes around the whole, and newlines written as `\n`. */
-function unwrap(text) {
-    const plain = text
-        .replace(/[\uFEFF\u200B\u2060]/g, '')
-        .replace(/[\u00A0\u2028\u2029]/g, ' ')
-        .replace(/\r\n?/g, '\n')
-        .trim()
-        .replace(/^(["'])([\s\S]*)\1$/, '$2')
-        .trim();
-    return !plain.includes('\n') || /-----\\n/.test(plain) ? plain.replace(/\\r|\\n/g, '\n').trim() : plain;
-}
-/** A whole key file in base64, as some secret stores want it. */
-function decoded(text) {
-    if (!/^[A-Za-z0-9+/=\s]+$/.test(text))
-        return null;
-    const inside = Buffer.from(text, 'base64').toString('latin1');
-    return PRIVATE_KEY.test(unwrap(inside)) ? inside : null;
-}
-function whyNoKey(text) {
-    if (text.startsWith('PuTTY-User-Key-File-')) {
-        return 'it is a PuTTY .ppk file; export it as an OpenSSH key (PuTTYgen: Conversions, or puttygen FILE -O private-openssh)';
-    }
-    if (/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/.test(text))
-        return 'its END line is missing: the key was cut off';
-    if (/-----END [A-Z0-9 ]*PRIVATE KEY-----/.test(text))
-        return 'its BEGIN line is missing: copy the whole file';
-    if (PUBLIC_KEY.test(text))
-        return 'it is a public key; the private one is in the file without .pub';
-    if (!/\s/.test(text) && /^[~./]|^[A-Za-z]:\\/.test(text)) {
-        return 'it looks like the path of a file; give the contents of that file';
-    }
-    return 'it is not a private key: there is no "-----BEGIN ... PRIVATE KEY-----" line';
-}
-
-;// CONCATENATED MODULE: ./src/host/private-key.ts
-
-
-
-const SUPPORTED = 'use an Ed25519, ECDSA (nistp256, nistp384, nistp521) or RSA key';
-const DAMAGED = 'it is damaged; copy the file again, whole';
-const WRONG_PASSPHRASE = (input) => `the passphrase in ${input} does not open it (or it is damaged)`;
-const MAGIC = 'openssh-key-v1\0';
-const OPENSSH_CIPHERS = /^(?:aes(?:128|192|256)-(?:cbc|ctr)|aes(?:128|256)-gcm@openssh\.com|3des-cbc)$/;
-const OPENSSH_TYPES = ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521', 'ssh-rsa'];
-/**
- * Reads a private key in any form that OpenSSH or OpenSSL writes, mends paste damage, and proves that it works: what it
- * signs, its public half verifies. Done before connecting, because ssh2 reports an unusable key as "All configured
- * authentication methods failed".
- *
- * Throws E_INPUT, with a message for each way a key can be wrong and without any of its text.
- */
-async function readPrivateKey(text, passphrase, inputName, passphraseInput) {
-    try {
-        const mended = mendKeyText(text);
-        const openSsh = mended.label === 'OPENSSH PRIVATE KEY';
-        const encrypted = openSsh ? checkOpenSshHeader(mended.body) : mended.hasCipherHeader || /^ENC/.test(mended.label);
-        if (encrypted && !passphrase)
-            throw new UnusableKey(`it is encrypted; give its passphrase in ${passphraseInput}`);
-        const pem = openSsh ? mended.pem : convert(mended, encrypted ? passphrase : undefined, passphraseInput);
-        const stillEncrypted = encrypted && openSsh;
-        const publicLine = await provePair(pem, stillEncrypted ? passphrase : undefined, passphraseInput);
-        return { pem, publicLine, ...(stillEncrypted && passphrase ? { passphrase } : {}) };
-    }
-    catch (error) {
-        // Other errors come from the parsers, on damage that got past the checks here; what they quote is not known.
-        throw new errors/* BackupError */.hj('E_INPUT', `${inputName}: ${error instanceof UnusableKey ? error.message : DAMAGED}`);
-    }
-}
-/** The mended text of a key, for masking before anything else is done with it; null when there is no key in it. */
-function mendedPem(text) {
-    try {
-        return mendKeyText(text).pem;
-    }
-    catch {
-        return null;
-    }
-}
-/**
- * Reads the open part of an openssh-key-v1 file (OpenSSH, PROTOCOL.key): cipher and type. Returns whether it is encrypted.
- * ssh2's own errors do not tell these cases apart: chacha20 gives "Invalid initialization vector".
- */
-function checkOpenSshHeader(body) {
-    if (body.toString('latin1', 0, MAGIC.length) !== MAGIC)
-        throw new UnusableKey(DAMAGED);
-    const [cipher, offset] = readString(body, MAGIC.length);
-    const [, afterKdf] = readString(body, offset);
-    const [, afterOptions] = readString(body, afterKdf);
-    // After the options: the number of keys, the length of the first public key, and that key, which starts with its type.
-    const [type] = readString(body, afterOptions + 8);
-    if (!/^(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]{1,40}$/.test(type))
-        throw new UnusableKey(DAMAGED);
-    if (!OPENSSH_TYPES.includes(type))
-        throw new UnusableKey(unsupportedType(type));
-    if (cipher !== 'none' && !OPENSSH_CIPHERS.test(cipher)) {
-        const name = /^[a-z0-9]+(-[a-z0-9]+)*(@openssh\.com)?$/.test(cipher) ? cipher : 'a cipher';
-        throw new UnusableKey(`it is encrypted with ${name}, which is not supported; \`ssh-keygen -p -Z aes256-ctr -f COPY\` rewrites a copy of it`);
-    }
-    return cipher !== 'none';
-}
-function readString(body, offset) {
-    if (offset + 4 > body.length)
-        throw new UnusableKey(DAMAGED);
-    const end = offset + 4 + body.readUInt32BE(offset);
-    if (end > body.length)
-        throw new UnusableKey(DAMAGED);
-    return [body.toString('latin1', offset + 4, end), end];
-}
-function unsupportedType(type) {
-    return type.startsWith('sk-')
-        ? `it lives on a security key (${type}), which no runner has; ${SUPPORTED}`
-        : `its type ${type} is not supported; ${SUPPORTED}`;
-}
-/** Turns the forms of OpenSSL, decrypted, into one that ssh2 reads: it knows no PKCS#8 at all. */
-function convert(mended, passphrase, passphraseInput) {
-    if (mended.label.startsWith('DSA'))
-        throw new UnusableKey(unsupportedType('ssh-dss'));
-    let key;
-    try {
-        key = (0,external_node_crypto_.createPrivateKey)({ key: mended.pem, ...(passphrase === undefined ? {} : { passphrase }) });
-    }
-    catch (error) {
-        // For a key without encryption OpenSSL says "unsupported" of every damage as well.
-        if (passphrase !== undefined && /unsupported/i.test(String(error.code))) {
-            throw new UnusableKey(`its cipher or form is not supported; \`ssh-keygen -p -f COPY\` rewrites a copy of it`);
-        }
-        throw new UnusableKey(passphrase === undefined ? DAMAGED : WRONG_PASSPHRASE(passphraseInput));
-    }
-    if (key.asymmetricKeyType === 'rsa')
-        return key.export({ type: 'pkcs1', format: 'pem' }).toString();
-    if (key.asymmetricKeyType === 'ed25519')
-        return openSshEd25519(key);
-    const curve = key.asymmetricKeyDetails?.namedCurve;
-    if (curve === 'prime256v1' || curve === 'secp384r1' || curve === 'secp521r1') {
-        return key.export({ type: 'sec1', format: 'pem' }).toString();
-    }
-    throw new UnusableKey(unsupportedType(key.asymmetricKeyType === 'dsa' ? 'ssh-dss' : (curve ?? String(key.asymmetricKeyType))));
-}
-/** Ed25519 has no older PEM form, so it is written as openssh-key-v1, without encryption. */
-function openSshEd25519(key) {
-    const { x = '', d = '' } = key.export({ format: 'jwk' });
-    const publicHalf = Buffer.from(x, 'base64url');
-    const number = (value) => Buffer.from([0, 0, 0, value]);
-    const string = (value) => {
-        const bytes = Buffer.from(value);
-        return Buffer.concat([number(bytes.length), bytes]);
-    };
-    const type = string('ssh-ed25519');
-    const secret = [
-        number(1),
-        number(1),
-        type,
-        string(publicHalf),
-        string(Buffer.concat([Buffer.from(d, 'base64url'), publicHalf])),
-        string(''),
-    ];
-    const length = Buffer.concat(secret).length;
-    const padding = Buffer.from(Array.from({ length: (8 - (length % 8)) % 8 }, (_, index) => index + 1));
-    const none = [string('none'), string('none'), string('')];
-    const file = Buffer.concat([
-        Buffer.from(MAGIC),
-        ...none,
-        number(1),
-        string(Buffer.concat([type, string(publicHalf)])),
-        string(Buffer.concat([...secret, padding])),
-    ]);
-    const lines = file.toString('base64').match(/.{1,70}/g) ?? [];
-    return `-----BEGIN OPENSSH PRIVATE KEY-----\n${lines.join('\n')}\n-----END OPENSSH PRIVATE KEY-----\n`;
-}
-/** Parses with ssh2 itself and lets the key sign; returns the line for authorized_keys. */
-async function provePair(pem, passphrase, passphraseInput) {
-    // Loaded here because the local transport never needs it.
-    const { utils } = (await __nccwpck_require__.e(/* import() */ 472).then(__nccwpck_require__.t.bind(__nccwpck_require__, 5472, 23))).default;
-    const parsed = [utils.parseKey(pem, passphrase)].flat()[0];
-    if (parsed === undefined || !('getPublicSSH' in parsed)) {
-        throw new UnusableKey(passphrase === undefined ? DAMAGED : WRONG_PASSPHRASE(passphraseInput));
-    }
-    const sample = Buffer.from('sample');
-    const algorithm = parsed.type === 'ssh-rsa' ? 'sha256' : undefined;
-    const signature = parsed.sign(sample, algorithm);
-    if (!Buffer.isBuffer(signature) || parsed.verify(sample, signature, algorithm) !== true) {
-        throw new UnusableKey(`${DAMAGED} (its two halves do not belong together)`);
-    }
-    return `${parsed.type} ${parsed.getPublicSSH().toString('base64')}`;
-}
-
-;// CONCATENATED MODULE: ./src/settings/input-reader.ts
-
-
-
-
-/** Longer values are cut in messages. */
-const SHOWN = 120;
-const WHY_EMPTY = 'Nothing was contacted. An input that is empty although the workflow fills it: its secret or variable is not set, is set in an environment that the job does not name, or is withheld because a fork or Dependabot started the run.';
-/**
- * The inputs of this run, read once, in the order of action.yml, with every secret masked before anything can fail.
- *
- * Nothing here throws at the first wrong value: problems are collected, so that the user sees all of them at once.
- * `undefined` stands for "wrong, already noted", `null` for "not given".
- */
-class InputReader {
-    warnings = [];
-    #problems = [];
-    #values = new Map();
-    #secrets = [];
-    #anyEmpty = false;
-    constructor() {
-        for (const name of INPUT_NAMES) {
-            const value = (0,core/* getInput */.V4)(name);
-            this.#values.set(name, value);
-            if (declared[name].secret && value !== '')
-                this.#mask(value);
-        }
-    }
-    /** The value, else the default of action.yml, else null: an empty string means "not given" and goes no further. */
-    text(name) {
-        return this.#values.get(name) || declared[name].default || null;
-    }
-    /** Whether the user asked for something else than the default. */
-    isChanged(name) {
-        return this.text(name) !== (declared[name].default || null);
-    }
-    /**
-     * The parsed value, or null when it is not given. `parse` throws an Error whose text is the rule; the value is added to
-     * it unless it is secret, or `quoting` says that the rule quotes by itself or must not be followed by the value.
-     */
-    read(name, parse, quoting = 'quote') {
-        const text = this.text(name);
-        if (text === null)
-            return null;
-        if (!declared[name].lines && /[\0\r\n]/.test(text)) {
-            this.problem(name, 'expected one line');
-            return undefined;
-        }
-        try {
-            return parse(text);
-        }
-        catch (error) {
-            const rule = error.message;
-            if (this.#holdsSecret(text)) {
-                this.problem(name, 'it is malformed, and not shown here because a secret is in it');
-            }
-            else if (quoting === 'as-is') {
-                this.problem(name, rule);
-            }
-            else {
-                this.problem(name, `${rule}, got ${JSON.stringify(text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text)}`);
-            }
-            return undefined;
-        }
-    }
-    /** As `read`, for inputs that have a default or must be given. `missing` is what to say when it is not. */
-    require(name, parse, missing = 'required, but empty', quoting = 'quote') {
-        const value = this.read(name, parse, quoting);
-        if (value === null)
-            this.missing(name, missing);
-        return value ?? undefined;
-    }
-    /** Notes what is wrong with an input. The rule must not hold any secret. */
-    problem(name, rule) {
-        this.#problems.push(`${name}: ${rule}`);
-    }
-    /** Notes that an input which must be given is not. */
-    missing(name, rule) {
-        this.#anyEmpty = true;
-        this.problem(name, rule);
-    }
-    /** Awaits a check that throws a BackupError with a whole message, and notes it. */
-    async check(action) {
-        try {
-            return await action();
-        }
-        catch (error) {
-            if (!(error instanceof errors/* BackupError */.hj))
-                throw error;
-            this.#problems.push(error.message);
-            return undefined;
-        }
-    }
-    /** Puts an input that has no effect back to its default, with a warning if it was given. */
-    ignore(name, circumstance) {
-        if (this.isChanged(name))
-            this.warnings.push(`${name}: it has no effect ${circumstance}`);
-        this.#values.delete(name);
-    }
-    /** Masks a value that was made from a secret one. */
-    mask(value) {
-        this.#mask(value);
-    }
-    /** Throws E_INPUT with every problem on its own line; else nothing in `parts` is undefined, and the type says so. */
-    settle(parts) {
-        if (this.#problems.length > 0) {
-            throw new errors/* BackupError */.hj('E_INPUT', this.#scrubbed(this.#problems.join('\n')), this.#anyEmpty ? WHY_EMPTY : 'Nothing was contacted. Correct what is named here in the workflow.');
-        }
-        for (const [name, value] of Object.entries(parts)) {
-            if (value === undefined)
-                throw new Error(`the setting ${name} is missing, and no input was found wrong`);
-        }
-        return parts;
-    }
-    #mask(value) {
-        this.#secrets.push(value);
-        (0,core/* setSecret */.Pq)(value);
-        // With newlines written as `\n` or in base64, the lines that may turn up in a log are others than those given.
-        const pem = mendedPem(value);
-        if (pem !== null && pem.trim() !== value)
-            (0,core/* setSecret */.Pq)(pem);
-    }
-    /** A secret pasted into the wrong input must not come back in its message. */
-    #holdsSecret(text) {
-        if (/PRIVATE KEY|PuTTY-User-Key/.test(text))
-            return true;
-        return this.#secrets.some((secret) => text.includes(secret));
-    }
-    /** A rule may name the host or the name of the backups, which somebody may have filled with a secret. */
-    #scrubbed(message) {
-        return this.#secrets.reduce((text, secret) => text.replaceAll(secret, '***'), message);
-    }
-}
-
-;// CONCATENATED MODULE: ./src/settings/units.ts
-const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 };
-/** Reads `90s`, `30m`, `26h` or `7d`; returns milliseconds. Throws an Error whose text is the rule. */
-function parseDuration(text) {
-    const [, digits, unit] = /^(\d{1,10})([smhd])$/.exec(text) ?? [];
-    const ms = Number(digits) * (SECONDS[unit] ?? Number.NaN) * 1_000;
-    if (!Number.isSafeInteger(ms))
-        throw new Error('expected a duration such as 90s, 30m, 26h or 7d');
-    return ms;
-}
-/** Writes milliseconds in the largest unit that holds them exactly, so that `parseDuration` reads them back. */
-function units_formatDuration(ms) {
-    const seconds = Math.round(ms / 1_000);
-    const unit = ['d', 'h', 'm'].find((name) => seconds > 0 && seconds % SECONDS[name] === 0) ?? 's';
-    return `${seconds / SECONDS[unit]}${unit}`;
-}
-const POWERS = 'kmgt';
-/**
- * Reads `500MB` (powers of 1000), `2GiB` (powers of 1024) or plain bytes, in any case; returns bytes.
- * `2G` is refused because tools disagree about it. Throws an Error whose text is the rule.
- */
-function parseSize(text) {
-    const rule = 'expected a size such as 500MB, 2GiB or 1048576 (bytes)';
-    const [, number, prefix = '', binary] = /^(\d{1,15}(?:\.\d{1,3})?) ?(?:([kmgt]?)(i?)b)?$/i.exec(text) ?? [];
-    if (number === undefined || (binary && prefix === '') || (number.includes('.') && prefix === '')) {
-        throw new Error(rule);
-    }
-    const power = prefix === '' ? 0 : POWERS.indexOf(prefix.toLowerCase()) + 1;
-    const bytes = Math.round(Number(number) * (binary ? 1_024 : 1_000) ** power);
-    if (!Number.isSafeInteger(bytes))
-        throw new Error(rule);
-    return bytes;
-}
-/** Reads `50%`; returns the share (0.5). Throws an Error whose text is the rule. */
-function parsePercent(text) {
-    const [, number] = /^(\d{1,6}(?:\.\d{1,3})?)%$/.exec(text) ?? [];
-    if (number === undefined)
-        throw new Error('expected a percentage such as 50%');
-    return Number(number) / 100;
-}
-
-;// CONCATENATED MODULE: ./src/settings/keep-rules.ts
-
-const RULES = ['last', 'within', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'];
-/** More is a typing error; also keeps every sum of the planner far from where numbers lose precision. */
-const MOST = 100_000;
-const EXAMPLES = 'expected rules such as "5" or "daily=7 weekly=4"';
-const isRule = (text) => RULES.includes(text);
-/**
- * Reads what `keep` takes: `5` (the same as `last=5`), or rules separated by blanks, commas or newlines.
- * Throws an Error that states the rule and quotes the part that broke it.
- */
-function parseKeep(text) {
-    const whole = text.trim();
-    if (/^\d+$/.test(whole))
-        return { last: parseCount(whole, whole) };
-    const parts = whole
-        .replace(/\s*=\s*/g, '=')
-        .split(/[\s,]+/)
-        .filter((part) => part !== '');
-    if (parts.length === 0)
-        throw new Error(`${EXAMPLES}, got ""`);
-    const rules = {};
-    for (const part of parts) {
-        const [name = '', value, ...rest] = part.split('=');
-        if (value === undefined || rest.length > 0)
-            throw new Error(`${EXAMPLES}, got ${JSON.stringify(part)}`);
-        if (!isRule(name))
-            throw new Error(`unknown rule, expected one of ${RULES.join(', ')}, got ${JSON.stringify(part)}`);
-        if (rules[name] !== undefined)
-            throw new Error(`the rule ${name} is given twice, got ${JSON.stringify(whole)}`);
-        rules[name] = name === 'within' ? parseWithin(value, part) : parseCount(value, part);
-    }
-    return rules;
-}
-function parseCount(digits, part) {
-    const count = /^\d{1,6}$/.test(digits) ? Number(digits) : 0;
-    if (count < 1 || count > MOST)
-        throw new Error(`expected a whole number from 1 to ${MOST}, got ${JSON.stringify(part)}`);
-    return count;
-}
-function parseWithin(value, part) {
-    let ms;
-    try {
-        ms = parseDuration(value);
-    }
-    catch (error) {
-        throw new Error(`${error.message}, got ${JSON.stringify(part)}`);
-    }
-    if (ms < 1_000 || ms > MOST * 86_400_000) {
-        throw new Error(`expected a duration from 1s to ${MOST}d, got ${JSON.stringify(part)}`);
-    }
-    return ms;
-}
-/** Writes rules in the order of the documentation; `parseKeep` reads them back. */
-function formatKeep(rules) {
-    return RULES.flatMap((name) => {
-        const value = rules[name];
-        if (value === undefined)
-            return [];
-        return [`${name}=${name === 'within' ? formatDuration(value) : value}`];
-    }).join(' ');
-}
-
-// EXTERNAL MODULE: external "node:net"
-var external_node_net_ = __nccwpck_require__(7030);
-;// CONCATENATED MODULE: ./src/settings/postgres-url.ts
-
-/**
- * Parameters of libpq that are kept (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS).
- * `client_encoding` and `replication` would change what a dump is, `sslkeylogfile` would write keys to the host, and
- * oauth_* asks a human.
- */
-const KEYWORDS = [
-    ...['host', 'hostaddr', 'port', 'user', 'sslmode', 'service', 'passfile', 'connect_timeout'],
-    ...['application_name', 'fallback_application_name', 'options', 'target_session_attrs', 'load_balance_hosts'],
-    ...['keepalives', 'keepalives_idle', 'keepalives_interval', 'keepalives_count', 'tcp_user_timeout'],
-    ...['channel_binding', 'require_auth', 'requirepeer', 'sslnegotiation', 'sslcompression', 'sslsni'],
-    ...['sslcert', 'sslkey', 'sslcertmode', 'sslrootcert', 'sslcrl', 'sslcrldir'],
-    ...['ssl_min_protocol_version', 'ssl_max_protocol_version', 'min_protocol_version', 'max_protocol_version'],
-    ...['gssencmode', 'krbsrvname', 'gsslib', 'gssdelegation'],
-];
-/** Secrets that libpq takes from the connection string alone, which stands in the process list. */
-const VISIBLE = new Set(['sslpassword', 'scram_client_key', 'scram_server_key', 'oauth_client_secret']);
-const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'];
-/** NAMEDATALEN - 1: the server cuts longer names silently, and so may find another database. */
-const LONGEST_NAME = 63;
-const HOST_NAME = /^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?$/i;
-const SCHEME = /^(jdbc:)?(postgres|postgresql|postgis|pgsql|pdo-pgsql|psql|ecto|prisma)(?:\+[a-z0-9_.+-]*)?:(.*)$/is;
-const postgres_url_FORMS = 'expected postgresql://user:password@host:5432/name';
-const RAW_SIGN = 'a "/", "?" or "@" that belongs to the user, the password or a name is written %2F, %3F or %40';
-const PAIRS = 'expected name=value pairs with "&" between them after the "?"; an "&" inside a value is written %26';
-const HOST = 'expected a host name, an IPv4 address, an IPv6 address in brackets or the folder of a socket (?host=/var/run/postgresql) after the "@"';
-/** Whether the text is for `parsePostgresUrl`, be it well-formed or not. */
-function namesPostgres(text) {
-    return SCHEME.test(text);
-}
-/**
- * Reads what applications keep in DATABASE_URL when it names a PostgreSQL database: the URI of libpq
- * (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS), with the schemes and drivers of SQLAlchemy, Django,
- * Doctrine, Ecto and JDBC. What libpq reads is read as libpq does; what it would fail on is taken where only one meaning
- * is left, such as a raw "@" in the password. Where programs disagree about the meaning it is refused.
- *
- * `secrets`: the password in each form that may turn up in a log. `dropped`: names of parameters that libpq does not
- * know, that make no sense for a backup, or that were translated.
- *
- * Throws an Error whose text is the rule. It never holds any of the value, which may have a password in it.
- */
-function parsePostgresUrl(text) {
-    checkLine(text);
-    const [, jdbc, scheme, rest = ''] = SCHEME.exec(text) ?? [];
-    if (scheme === undefined)
-        throw new Error(postgres_url_FORMS);
-    if (scheme.toLowerCase() === 'prisma') {
-        throw new Error('a prisma URL leads to a proxy that pg_dump can not talk to; give the direct URL of the database, which begins with postgresql://');
-    }
-    const { userInfo, hosts, path, query } = split(rest, jdbc !== undefined);
-    // The one reader of jdbc: URLs takes "+" for a blank; libpq and most others do not.
-    const decode = jdbc === undefined ? postgres_url_percentDecoded : (part) => postgres_url_percentDecoded(part.replaceAll('+', ' '));
-    const values = new Values();
-    const [, user = '', password = ''] = /^([^:]*)(?::(.*))?$/s.exec(userInfo) ?? [];
-    // The start of a query without a "/" before it, which may hold the password; libpq would take all of it for the user.
-    if (user.includes('?'))
-        throw new Error(RAW_SIGN);
-    const { dropped, rawPassword } = readQuery(query, decode, values);
-    if (user !== '')
-        values.set('user', postgres_url_percentDecoded(user));
-    if (password !== '')
-        values.set('password', postgres_url_percentDecoded(password));
-    if (path !== '')
-        values.set('dbname', decode(path));
-    const database = values.take('dbname') ?? '';
-    if (database === '') {
-        throw new Error('expected the name of the database at its end, as in postgresql://user@host/name; without one PostgreSQL takes the name of the user, and nothing is guessed here');
-    }
-    if (Buffer.byteLength(database) > LONGEST_NAME) {
-        throw new Error(`the name of the database is longer than ${LONGEST_NAME} bytes, and PostgreSQL would silently cut it to another name`);
-    }
-    const secret = values.take('password') || null;
-    settlePlaces(values, hosts, jdbc !== undefined);
-    const parameters = KEYWORDS.flatMap((keyword) => {
-        const value = values.take(keyword);
-        return value === null || value === '' ? [] : [[keyword, value]];
-    });
-    const forms = secret === null ? [] : [secret, password, rawPassword, encodeURIComponent(secret)];
-    return {
-        source: { engine: 'postgres', database, parameters, password: secret, given: uri(database, parameters) },
-        secrets: [...new Set(forms.filter((form) => form !== ''))],
-        dropped,
-    };
-}
-/** Values by keyword. The empty one is a value: as for libpq it hides what stands elsewhere, and stands for the default. */
-class Values {
-    #values = new Map();
-    set(keyword, value) {
-        const other = this.#values.get(keyword);
-        if (other !== undefined && other !== value) {
-            throw new Error(`${keyword} is given twice with different values, and programs disagree about which one counts`);
-        }
-        this.#values.set(keyword, value);
-    }
-    take(keyword) {
-        const value = this.#values.get(keyword) ?? null;
-        this.#values.delete(keyword);
-        return value;
-    }
-}
-/**
- * The parts as libpq divides them (conninfo_uri_parse_options in fe-connect.c): user and password end at the first "@" before
- * the first "/", so that "?", "#" and ":" may stand raw in a password. An "@" may too: one in the host is never right.
- */
-function split(rest, jdbc) {
-    if (!rest.startsWith('//')) {
-        // jdbc:postgresql:name
-        if (!jdbc || rest.startsWith('/'))
-            throw new Error(postgres_url_FORMS);
-        return divide('', '', `/${rest}`);
-    }
-    const body = rest.slice(2);
-    const first = /^[^@/]*@/.exec(body)?.[0] ?? '';
-    const [, hosts = '', tail = ''] = /^([^/?]*)(.*)$/s.exec(body.slice(first.length)) ?? [];
-    const at = hosts.lastIndexOf('@');
-    return divide(first === '' ? '' : body.slice(0, first.length + at), hosts.slice(at + 1), tail);
-}
-function divide(userInfo, hosts, tail) {
-    if (`${hosts}${tail}`.includes('#')) {
-        throw new Error('"#" after the "@" belongs to the value for some programs and ends the URL for others; write %23, or leave it out with what follows');
-    }
-    const [, path = '', query = ''] = /^\/?([^?]*)(?:\?(.*))?$/s.exec(tail) ?? [];
-    // The rest of a password with a raw "/" in it; it must not become the name of a database or of a parameter.
-    if (path.includes('@'))
-        throw new Error(RAW_SIGN);
-    return { userInfo, hosts, path, query };
-}
-function readQuery(query, decode, values) {
-    const dropped = new Set();
-    let rawPassword = '';
-    let ssl = '';
-    for (const part of query.split('&')) {
-        if (part === '')
-            continue;
-        const [, rawName = '', equals, raw = ''] = /^([^=]*)(=)?(.*)$/s.exec(part) ?? [];
-        const name = decode(rawName);
-        const keyword = name === 'database' ? 'dbname' : name;
-        const known = KEYWORDS.includes(keyword) || keyword === 'password' || keyword === 'dbname';
-        if (!known && part.includes('@'))
-            throw new Error(RAW_SIGN);
-        // What is no name may be the rest of a password with a raw "&" in it, and names are shown.
-        if (!/^[a-z][\w.-]*$/i.test(name) || (equals === undefined && name !== 'ssl'))
-            throw new Error(PAIRS);
-        const value = decode(raw);
-        if (VISIBLE.has(name) && value !== '') {
-            throw new Error(`${name} can not be used: it would stand in the process list of the host, where every user can read it`);
-        }
-        if (keyword === 'password')
-            rawPassword = raw;
-        if (known)
-            values.set(keyword, value);
-        else
-            dropped.add(name);
-        if (name === 'ssl' || name === 'requiressl')
-            ssl = equals === undefined ? 'true' : value;
-    }
-    settleSslMode(values, ssl);
-    return { dropped: [...dropped], rawPassword };
-}
-/** `ssl=true` of libpq, JDBC and node-pg, `ssl=require` of asyncpg, and node-pg's `no-verify`: none checks the certificate. */
-function settleSslMode(values, ssl) {
-    const given = values.take('sslmode') || null;
-    const fromSsl = /^(?:true|1|on|yes)$/i.test(ssl) ? 'require' : ssl;
-    const mode = given ?? (fromSsl === 'no-verify' || SSL_MODES.includes(fromSsl) ? fromSsl : '');
-    if (mode !== '' && mode !== 'no-verify' && !SSL_MODES.includes(mode)) {
-        throw new Error(`sslmode: expected one of ${SSL_MODES.join(', ')}`);
-    }
-    values.set('sslmode', mode === 'no-verify' ? 'require' : mode);
-}
-/** Hosts and ports of the query override those before the path, each list by itself, as libpq does it. */
-function settlePlaces(values, authority, jdbc) {
-    const places = authority === '' ? [] : authority.split(',').map((one) => place(one, postgres_url_percentDecoded));
-    const fromQuery = values
-        .take('host')
-        ?.split(',')
-        .map((one) => (/^[/@]/.test(one) || (0,external_node_net_.isIPv6)(one) ? { host: checkedHost(one), port: '' } : place(one, String)));
-    const queryPorts = values.take('port')?.split(',').map(checkedPort);
-    const hosts = (fromQuery ?? places).map(({ host }) => host);
-    const ownPorts = (fromQuery?.some(({ port }) => port !== '') ? fromQuery : places).map(({ port }) => port);
-    const ports = queryPorts ?? ownPorts;
-    if (hosts.length === 0 && jdbc)
-        hosts.push('localhost');
-    if (hosts.length > 1 && hosts.includes(''))
-        throw new Error(HOST);
-    const given = ports.some((port) => port !== '');
-    if (given && ports.length > 1 && ports.length !== hosts.length) {
-        throw new Error('expected one port for all hosts, or as many ports as hosts');
-    }
-    values.set('host', hosts.join(','));
-    if (given)
-        values.set('port', ports.join(','));
-}
-function place(text, decode) {
-    const [, bracketed, plain = '', port = ''] = /^(?:\[([^\]]*)\]|([^:]*))(?::(.*))?$/s.exec(text) ?? [];
-    if (bracketed !== undefined && !(0,external_node_net_.isIPv6)(decode(bracketed)))
-        throw new Error(HOST);
-    return { host: checkedHost(decode(bracketed ?? plain)), port: checkedPort(port) };
-}
-function checkedHost(host) {
-    const socket = /^[/@][^,]+$/.test(host);
-    if (host === '' || socket || (0,external_node_net_.isIP)(host) !== 0 || (HOST_NAME.test(host) && host.length <= 253))
-        return host;
-    throw new Error(HOST);
-}
-function checkedPort(port) {
-    if (port === '')
-        return port;
-    const number = /^\d{1,5}$/.test(port) ? Number(port) : 0;
-    if (number < 1 || number > 65_535) {
-        throw new Error(`expected a port from 1 to 65535 after the ":" of the host; ${RAW_SIGN}`);
-    }
-    return String(number);
-}
-function postgres_url_percentDecoded(part) {
-    let decoded;
-    try {
-        decoded = decodeURIComponent(part);
-    }
-    catch {
-        throw new Error('expected "%" only before two hexadecimal digits of UTF-8, as in %40; write %25 for "%" itself');
-    }
-    // Again, since %00 and %0A were not seen before.
-    checkLine(decoded);
-    return decoded;
-}
-function checkLine(text) {
-    if (/\p{Cc}/u.test(text))
-        throw new Error('expected one line without control characters');
-}
-/** The URI that libpq reads as these parameters. */
-function uri(database, parameters) {
-    const { host = '', port = '', user = '', ...others } = Object.fromEntries(parameters);
-    const hosts = host.split(',');
-    const ports = port.split(',');
-    // Folders of sockets, and one port for several hosts, have their place in the query.
-    const before = !/[/@]/.test(host) && (port === '' || ports.length === hosts.length);
-    const places = hosts.map((one, index) => {
-        const name = (0,external_node_net_.isIPv6)(one) ? `[${one.replace('%', '%25')}]` : one;
-        return ports[index] ? `${name}:${ports[index]}` : name;
-    });
-    const query = Object.entries(before ? others : { host, port, ...others })
-        .filter(([, value]) => value !== '')
-        .map(([keyword, value]) => `${keyword}=${encodeURIComponent(value).replaceAll('%2F', '/').replaceAll('%2C', ',')}`)
-        .join('&');
-    const login = user === '' ? '' : `${encodeURIComponent(user)}@`;
-    const name = encodeURIComponent(database);
-    return `postgresql://${login}${before ? places.join(',') : ''}/${name}${query === '' ? '' : `?${query}`}`;
-}
-
-;// CONCATENATED MODULE: ./src/settings/value-rules.ts
-/**
- * What single values may be. Each function returns the value or throws an Error whose text is the rule; the reader of the
- * inputs puts the name before it and the given text after it.
- */
-
-
-/** setTimeout counts milliseconds in 31 bits and fires at once beyond. */
-const LONGEST_TIMER_MS = 24 * 86_400_000;
-const value_rules_HOST_NAME = /^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?$/i;
-function wholeNumber(least, most) {
-    return (text) => {
-        const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-        if (number >= least && number <= most)
-            return number;
-        throw new Error(`expected a whole number from ${least} to ${most}`);
-    };
-}
-function oneOf(allowed) {
-    return (text) => {
-        const found = allowed.find((value) => value === text);
-        if (found === undefined)
-            throw new Error(`expected one of ${allowed.join(', ')}`);
-        return found;
-    };
-}
-function parseBoolean(text) {
-    if (!/^(?:true|false)$/i.test(text))
-        throw new Error('expected true or false');
-    return text.toLowerCase() === 'true';
-}
-/** A duration that a timer can wait for, in milliseconds. */
-function parseTimer(text) {
-    const ms = parseDuration(text);
-    if (ms < 1_000 || ms > LONGEST_TIMER_MS)
-        throw new Error('expected a duration from 1s to 24d');
-    return ms;
-}
-/** A duration that is not zero, in milliseconds. */
-function parseAge(text) {
-    const ms = parseDuration(text);
-    if (ms === 0)
-        throw new Error('expected a duration of at least 1s');
-    return ms;
-}
-/** A share that is not zero and at most `most`, or `none`. */
-function percentOrNone(most) {
-    return (text) => {
-        if (text === 'none')
-            return text;
-        const share = /^[\d.]+%$/.test(text) ? parsePercent(text) : Number.NaN;
-        if (share > 0 && share <= most)
-            return share;
-        throw new Error(`expected a percentage above 0% and up to ${most * 100}%, or none`);
-    };
-}
-/** A host name or an address; names beyond ASCII only in their xn-- form, as DNS has them. */
-function parseHost(text) {
-    if ((0,external_node_net_.isIP)(text) !== 0 || (value_rules_HOST_NAME.test(text) && text.length <= 253))
-        return text;
-    throw new Error('expected a host name or IP address alone: the user goes into username, the port into port, IPv6 has no brackets');
-}
-function parseUserName(text) {
-    if (/^-|[\s\p{Cc}]/u.test(text))
-        throw new Error('expected a user name without blanks that does not start with "-"');
-    return text;
-}
-/** An account for `sudo -u`, which takes `#1000` and more; here it is a name. */
-function parseRunAs(text) {
-    if (!/^[a-z_][a-z0-9_.-]{0,31}$/i.test(text))
-        throw new Error('expected the name of a user on the host, such as www-data');
-    return text;
-}
-/** The name or id of a container, as Docker has them. */
-function parseContainer(text) {
-    if (!/^[a-z0-9][a-z0-9_.-]{0,127}$/i.test(text)) {
-        throw new Error('expected the name of a container: letters, digits, "_", "." or "-", starting with a letter or digit');
-    }
-    return text;
-}
-function parseJumpHost(text) {
-    const at = text.lastIndexOf('@');
-    const place = text.slice(at + 1);
-    const [, bracketed, plain, port = '22'] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(place) ?? [];
-    try {
-        if (bracketed !== undefined && !(0,external_node_net_.isIPv6)(bracketed))
-            throw new Error('brackets are for IPv6');
-        return {
-            username: at === -1 ? null : parseUserName(text.slice(0, at) || '-'),
-            host: parseHost((0,external_node_net_.isIPv6)(place) ? place : (bracketed ?? plain ?? '')),
-            port: parsePort(port),
-        };
-    }
-    catch {
-        throw new Error('expected [user@]host[:port], such as jump@bastion.example.com:2222 or [2001:db8::1]:22');
-    }
-}
-const parsePort = wholeNumber(1, 65_535);
-/** One `SHA256:...` a line; returned without padding. */
-function parseFingerprints(text) {
-    const lines = text
-        .split(/\r\n|\r|\n/)
-        .map((line) => line.trim().replace(/=$/, ''))
-        .filter((line) => line !== '');
-    for (const line of lines) {
-        const base64 = /^SHA256:([A-Za-z0-9+/]{43})$/.exec(line)?.[1];
-        // 43 characters hold two bits more than a hash; where they are not zero, a character was mistyped.
-        if (base64 === undefined || Buffer.from(base64, 'base64').toString('base64') !== `${base64}=`) {
-            throw new Error('expected "SHA256:" and 43 characters of base64, one a line, as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host');
-        }
-    }
-    return [...new Set(lines)];
-}
-function parseUmask(text) {
-    const umask = /^0?(077|027)$/.exec(text)?.[1];
-    if (umask === undefined)
-        throw new Error('expected 077 or 027, in quotes, since YAML takes 077 for the number 77');
-    return umask;
-}
-function parsePinReason(text) {
-    if (/\p{Cc}/u.test(text) || text.length > 200)
-        throw new Error('expected a reason in one line of at most 200 characters');
-    return text;
-}
-
-;// CONCATENATED MODULE: ./src/settings/s3-inputs.ts
-
-
-
-
-
-/** What stores without a region of their own take. */
-const ANY_REGION = 'us-east-1';
-/** S3 counts the days of a lock in whole days, and refuses more than 100 years. */
-const LONGEST_LOCK_MS = 36_500 * 86_400_000;
-/**
- * The inputs of the off-site copy; null when none is wanted. `keep`: how many backups are kept on the host; `named`: the bucket of a backup
- * that is named by `s3://`.
- */
-function readS3(reader, command, keep, named = null) {
-    if (command === undefined || !declared['s3-bucket'].usedBy.includes(command))
-        return null; // what is given was warned about
-    const given = reader.read('s3-bucket', parseBucket);
-    if (given === null && named === null) {
-        refuseAlone(reader);
-        return null;
-    }
-    const bucket = given === null ? named : given;
-    const prefix = reader.read('s3-prefix', parsePrefix);
-    const place = reader.read('s3-region', parseRegion);
-    const endpoint = reader.read('s3-endpoint', parseEndpoint);
-    const region = place === null ? usualRegion(endpoint) : place;
-    if (region === null) {
-        reader.missing('s3-region', 'required without s3-endpoint: the region of the bucket, for example eu-central-1; AWS_REGION, as aws-actions/configure-aws-credentials sets it, does as well');
-    }
-    const credentials = readCredentials(reader);
-    const uploadVia = reader.require('s3-upload-via', oneOf(['auto', 'host', 'runner']));
-    const storageClass = reader.read('s3-storage-class', parseStorageClass);
-    const sse = reader.read('s3-sse', oneOf(['AES256', 'aws:kms', 'aws:kms:dsse']));
-    const kmsKeyId = reader.read('s3-kms-key-id', parseKeyId);
-    if (kmsKeyId && (sse === null || sse === 'AES256')) {
-        reader.problem('s3-kms-key-id', 'expected nothing unless s3-sse is aws:kms or aws:kms:dsse');
-    }
-    const objectLock = reader.read('s3-object-lock', parseObjectLock);
-    const ownKeep = reader.read('s3-keep', (text) => (text === 'none' ? text : parseKeep(text)), 'as-is');
-    const rules = ownKeep === null ? keep : ownKeep === 'none' ? null : ownKeep;
-    const settings = { bucket, region, endpoint, credentials, uploadVia, storageClass, sse, kmsKeyId, objectLock };
-    const all = { ...settings, onlyNamed: given === null, prefix: prefix === null ? '' : prefix, keep: rules };
-    return Object.values(all).includes(undefined) || region === null ? undefined : all;
-}
-/** A bucket whose variable is not set must not turn the off-site copy off without a word. */
-function refuseAlone(reader) {
-    const other = INPUT_NAMES.find((name) => name.startsWith('s3-') && reader.isChanged(name));
-    if (other === undefined)
-        return;
-    reader.missing('s3-bucket', `required, since ${other} is given; the secret or variable that fills it is probably not set (for example vars.S3_BUCKET)`);
-}
-function usualRegion(endpoint) {
-    return process.env.AWS_REGION || process.env.AWS_DEFAULT_REGION || (endpoint === null ? null : ANY_REGION);
-}
-function readCredentials(reader) {
-    const names = ['s3-access-key-id', 's3-secret-access-key', 's3-session-token'];
-    const [accessKeyId, secretAccessKey, sessionToken] = names.map((name) => reader.read(name, parseToken));
-    if (accessKeyId === undefined || secretAccessKey === undefined || sessionToken === undefined)
-        return undefined;
-    if (accessKeyId !== null && secretAccessKey !== null) {
-        if (sessionToken !== null)
-            reader.mask(encodeURIComponent(sessionToken)); // as it stands in URLs
-        reader.mask(encodeURIComponent(secretAccessKey));
-        return { accessKeyId, secretAccessKey, sessionToken };
-    }
-    const lacking = (name, because) => {
-        reader.missing(name, `required with ${because}; without both, the credentials of the AWS default chain are taken (for example of aws-actions/configure-aws-credentials)`);
-    };
-    if (accessKeyId !== null)
-        return lacking('s3-secret-access-key', 's3-access-key-id');
-    if (secretAccessKey !== null)
-        return lacking('s3-access-key-id', 's3-secret-access-key');
-    if (sessionToken !== null)
-        return lacking('s3-access-key-id', 's3-session-token');
-    return null;
-}
-/** The rule of all stores; those who allow more do so for buckets of long ago. */
-const isBucket = (text) => /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(text) && !text.includes('..');
-function parseBucket(text) {
-    if (isBucket(text))
-        return text;
-    throw new Error('expected the name of a bucket alone, 3 to 63 lower-case letters, digits, "." or "-"; what follows it goes into s3-prefix');
-}
-function parsePrefix(text) {
-    const prefix = text.replace(/^\/+|\/+$/g, '');
-    const segments = prefix.split('/');
-    const isPlain = (segment) => /^[A-Za-z0-9._=-]+$/.test(segment) && !/^\.+$/.test(segment);
-    if (prefix.length <= 500 && segments.every(isPlain))
-        return prefix;
-    throw new Error('expected folders of letters, digits, ".", "_", "=" or "-" separated by "/", at most 500 characters, such as backups/production');
-}
-function parseRegion(text) {
-    if (/^[a-z0-9][a-z0-9-]{0,62}$/i.test(text))
-        return text;
-    throw new Error('expected the name of a region, such as eu-central-1');
-}
-/** Whoever reads along on plain HTTP gets the backup, so it is for this very machine. */
-function parseEndpoint(text) {
-    const rule = 'expected an https:// URL such as https://s3.example.com, or http:// to loopback alone';
-    const url = URL.canParse(text) ? new URL(text) : null;
-    if (url === null || !['https:', 'http:'].includes(url.protocol))
-        throw new Error(rule);
-    if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-        throw new Error(`${rule}, without user, query or fragment`);
-    }
-    if (url.protocol === 'http:' && !isLoopback(url.hostname))
-        throw new Error(rule);
-    return url.href.replace(/\/+$/, '');
-}
-const isLoopback = (host) => host === 'localhost' || host === '[::1]' || ((0,external_node_net_.isIPv4)(host) && host.startsWith('127.'));
-function parseToken(text) {
-    if (/^[\x21-\x7e]+$/.test(text))
-        return text;
-    throw new Error('expected letters, digits and signs of ASCII without blanks');
-}
-/** Stores have classes of their own; whether it has this one, the store says. */
-function parseStorageClass(text) {
-    if (/^[A-Z][A-Z0-9_]{0,63}$/.test(text))
-        return text;
-    throw new Error('expected a storage class in capitals, such as STANDARD_IA');
-}
-/** An id, an alias or an ARN. */
-function parseKeyId(text) {
-    if (/^[A-Za-z0-9:/_-]{1,2048}$/.test(text))
-        return text;
-    throw new Error('expected the id, the ARN or the alias (alias/name) of a KMS key');
-}
-function parseObjectLock(text) {
-    const rule = 'expected a duration in days such as 30d, or with its mode: governance 30d, compliance 30d';
-    const [, mode = 'governance', days = ''] = /^(?:(governance|compliance) +)?(\d+d)$/i.exec(text) ?? [];
-    if (days === '')
-        throw new Error(rule);
-    const ms = parseDuration(days);
-    if (ms === 0 || ms > LONGEST_LOCK_MS)
-        throw new Error(`${rule}, from 1d to 36500d`);
-    return { mode: mode.toLowerCase() === 'compliance' ? 'COMPLIANCE' : 'GOVERNANCE', ms };
-}
-
-;// CONCATENATED MODULE: ./src/settings/restore-inputs.ts
-
-
-
-
-
-
-/** The inputs of `command: restore`; with another command they are at their defaults. */
-function readRestore(reader, command, database) {
-    const restoring = command === 'restore';
-    const wanted = restoring ? reader.read('backup', parseWanted) : null;
-    const to = restoring ? readTarget(reader, database) : null;
-    const confirm = reader.read('confirm', (text) => text);
-    const safetyBackup = reader.require('safety-backup', parseBoolean);
-    const stopCommand = reader.read('stop-command', parseCommand);
-    const startCommand = reader.read('start-command', parseCommand);
-    const afterCommand = reader.read('after-restore-command', parseCommand);
-    const checkCommand = reader.read('check-command', parseCommand);
-    if (stopCommand && startCommand === null) {
-        reader.problem('start-command', 'required with stop-command: what was stopped is started again on every path');
-    }
-    const allowOtherTarget = reader.require('allow-other-target', parseBoolean);
-    const allowUnsafeClient = reader.require('allow-unsafe-client', parseBoolean);
-    const settings = { to, confirm, safetyBackup, stopCommand, startCommand, afterCommand, checkCommand };
-    const all = { ...settings, allowOtherTarget, allowUnsafeClient, wanted: wanted === null ? LATEST : wanted };
-    return Object.values(all).includes(undefined) ? undefined : all;
-}
-const LATEST = { by: 'latest' };
-/** An id, `latest`, `before-deploy:` and a commit, or a path; throws an Error whose text is the rule. */
-function parseWanted(text) {
-    if (text === 'latest')
-        return LATEST;
-    const deploy = /^before-deploy:(.*)$/.exec(text);
-    if (deploy !== null) {
-        const sha = (deploy[1] ?? '').trim().toLowerCase();
-        if (!/^[0-9a-f]{7,64}$/.test(sha))
-            throw new Error('expected before-deploy: and at least 7 digits of a commit');
-        return { by: 'deploy', sha };
-    }
-    const location = parseLocation(text);
-    if (location !== null)
-        return { by: 's3', ...location };
-    const id = (0,names/* parseId */.Fg)(text);
-    if (id !== null)
-        return { by: 'id', id: text, name: id.name };
-    if (!/[/.]/.test(text)) {
-        throw new Error('expected latest, the id of a backup, before-deploy:<commit>, s3://<bucket>/<key>, or the path of a dump on the host');
-    }
-    return { by: 'file', path: parseHostPath(text) };
-}
-/** null when it is no `s3://`; throws an Error whose text is the rule. */
-function parseLocation(text) {
-    if (!/^s3:/i.test(text))
-        return null;
-    const rule = 'expected s3://<bucket>/<key>, the key of a payload such as s3://shop-backups/shop/shop-20261120T101500Z-7f3a.dump';
-    const [, bucket = '', key = ''] = /^s3:\/\/([^/]*)\/(.+)$/is.exec(text) ?? [];
-    if (key === '' || key.endsWith('/') || /\p{Cc}/u.test(key) || Buffer.byteLength(key) > 1024)
-        throw new Error(rule);
-    const part = (0,names/* parseFileName */.Px)(key.replace(/^.*\//, ''))?.part;
-    if (part === 'manifest')
-        throw new Error(`${rule}, not that of its manifest`);
-    if (!isBucket(bucket))
-        throw new Error(rule);
-    return { bucket, key };
-}
-function readTarget(reader, database) {
-    return reader.read('restore-to', (text) => {
-        if (!namesPostgres(text)) {
-            if (database?.engine === 'postgres')
-                throw new Error('expected a postgresql:// URL, as database is one');
-            return parseDatabase(text);
-        }
-        const { source, secrets } = parsePostgresUrl(text);
-        for (const secret of secrets)
-            reader.mask(secret);
-        if (database?.engine === 'sqlite')
-            throw new Error('expected the path of a SQLite file, as database is one');
-        return source;
-    }, 'as-is');
-}
-/** Lines of shell; a runner writes CRLF where the workflow has it. */
-function parseCommand(text) {
-    if (text.includes('\0'))
-        throw new Error('expected no NUL character');
-    return text.replace(/\r\n?/g, '\n');
-}
-
-;// CONCATENATED MODULE: ./src/settings/ssh-inputs.ts
-
-
-
-/** Reads where the database lives and how to get there. What is wrong is noted in the reader; then it returns undefined. */
-async function readTransport(reader) {
-    const transport = reader.require('transport', oneOf(['ssh', 'local']));
-    if (transport === 'local') {
-        for (const name of INPUT_NAMES)
-            if (declared[name].ssh)
-                reader.ignore(name, 'with transport local');
-        return { transport };
-    }
-    // Inputs of ssh are not missing when nobody knows what was meant.
-    if (transport === undefined)
-        return undefined;
-    const host = reader.require('host', parseHost, missing('SSH_HOST'));
-    const port = reader.require('port', parsePort);
-    const username = reader.require('username', parseUserName, missing('SSH_USER'));
-    const key = await readKey(reader, 'key', 'passphrase');
-    if (key === null)
-        reader.missing('key', missing('SSH_KEY'));
-    const knownHosts = reader.read('known-hosts', (text) => text);
-    const fingerprints = reader.read('fingerprint', parseFingerprints);
-    if (knownHosts === null && fingerprints === null) {
-        reader.missing('known-hosts', missingHostKey(host ?? 'HOST', port ?? 22));
-    }
-    const jump = await readJump(reader, username, key);
-    const connectTimeoutMs = reader.require('connect-timeout', parseTimer);
-    if (!host || !port || !username || !key || jump === undefined || connectTimeoutMs === undefined)
-        return undefined;
-    if (knownHosts === undefined || fingerprints === undefined)
-        return undefined;
-    return {
-        transport,
-        ...{ host, port, username, key, jump, connectTimeoutMs },
-        knownHosts: knownHosts ?? '',
-        fingerprints: fingerprints ?? [],
-    };
-}
-async function readJump(reader, username, key) {
-    const place = reader.read('jump-host', parseJumpHost);
-    if (place === null) {
-        reader.ignore('jump-key', 'without jump-host');
-        reader.ignore('jump-passphrase', 'without jump-host');
-        return null;
-    }
-    const ownKey = await readKey(reader, 'jump-key', 'jump-passphrase');
-    if (ownKey === null)
-        reader.ignore('jump-passphrase', 'without jump-key: the bastion gets key with its passphrase');
-    const jumpKey = ownKey === null ? key : ownKey;
-    const jumpUser = place?.username ?? username;
-    if (!place || !jumpKey || !jumpUser)
-        return undefined;
-    return { host: place.host, port: place.port, username: jumpUser, key: jumpKey };
-}
-async function readKey(reader, name, passphraseName) {
-    const text = reader.read(name, (given) => given);
-    const passphrase = reader.read(passphraseName, (given) => given);
-    if (!text || passphrase === undefined)
-        return text === null ? null : undefined;
-    const key = await reader.check(() => readPrivateKey(text, passphrase ?? undefined, name, passphraseName));
-    // PKCS#8 became another text, of which no line was masked so far.
-    if (key)
-        reader.mask(key.pem);
-    return key;
-}
-const missing = (example) => `required with transport ssh, but empty; the secret or variable that fills it is probably not set (for example secrets.${example} or vars.${example})`;
-const missingHostKey = (host, port) => `required with transport ssh, or fingerprint instead; nothing turns this check off. Run \`ssh-keyscan -p ${port} ${host}\` from a network that you trust, compare with \`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\` on the host itself, and put the lines into a variable`;
-
-;// CONCATENATED MODULE: ./src/settings/inputs.ts
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-const MISSING_DATABASE = 'required, but empty; the secret or variable that fills it is probably not set (for example secrets.DATABASE_URL or vars.DATABASE_URL)';
-const inputs_MOST = 100_000;
-/**
- * Reads and checks every input of this run, before anything is contacted, and masks the secret ones first.
- *
- * `warnings` are inputs that have no effect. Throws E_INPUT whose message has one line for each problem:
- * the input's name, the rule, and what was given unless it is secret.
- */
-async function readSettings() {
-    const reader = new InputReader();
-    const command = reader.require('command', oneOf(settings_settings/* COMMANDS */.L));
-    if (command !== undefined)
-        ignoreUnused(reader, command);
-    const transport = await readTransport(reader);
-    const runAs = reader.read('run-as', parseRunAs);
-    const timeoutMs = reader.require('timeout', parseTimer);
-    const idleTimeoutMs = reader.require('idle-timeout', parseTimer);
-    const lockWaitMs = reader.require('lock-wait', parseTimer);
-    const database = readDatabase(reader);
-    const container = readContainer(reader, database);
-    const name = readName(reader, database);
-    const directory = reader.require('directory', parseHostPath);
-    const umask = reader.require('umask', parseUmask);
-    const dump = readDump(reader, command);
-    const compression = reader.require('compression', oneOf(['auto', 'zstd', 'gzip', 'none']));
-    const compressionLevel = readCompressionLevel(reader, compression);
-    const keep = reader.require('keep', parseKeep, undefined, 'as-is');
-    const keepMinimum = reader.require('keep-minimum', wholeNumber(1, inputs_MOST));
-    const maxDelete = reader.read('max-delete', wholeNumber(1, inputs_MOST));
-    const dryRun = reader.require('dry-run', parseBoolean);
-    const pin = readPin(reader, command);
-    const skipIfYoungerThanMs = reader.read('skip-if-younger-than', parseAge);
-    const located = readLocation(reader, command);
-    const s3 = readS3(reader, command, keep, located?.bucket);
-    const verify = reader.require('verify', oneOf(['checksum', 'content', 'restore']));
-    if (transport?.transport === 'local')
-        reader.ignore('verify-on', 'with transport local: the host is the runner');
-    const verifyOn = reader.require('verify-on', oneOf(['host', 'runner']));
-    const asserts = readAsserts(reader, verify);
-    const restoreTo = command === 'restore' ? null : readRestoreTo(reader, verify, database);
-    if (command === 'verify' &&
-        verify === 'restore' &&
-        verifyOn === 'runner' &&
-        database?.engine === 'postgres' &&
-        restoreTo === null) {
-        reader.missing('restore-to', 'required with verify-on runner and verify restore: a PostgreSQL server as seen from the runner, for example postgresql://postgres:throw-away@localhost/postgres of a service container');
-    }
-    const maxAge = reader.require('max-age', (text) => (text === 'none' ? text : parseAge(text)));
-    const shrinkLimit = reader.require('shrink-limit', percentOrNone(1));
-    const growthLimit = reader.require('growth-limit', percentOrNone(1_000));
-    const minFreeBytes = reader.read('min-free', parseSize);
-    const backup = command === 'restore' || located ? null : readBackup(reader, command, name);
-    const restore = readRestore(reader, command, database);
-    const summary = reader.require('summary', parseBoolean);
-    const settings = reader.settle({
-        ...{ command, transport, runAs, timeoutMs, idleTimeoutMs, lockWaitMs, database, name, directory, umask },
-        ...{
-            container,
-            dump,
-            compression,
-            compressionLevel,
-            keep,
-            keepMinimum,
-            maxDelete,
-            dryRun,
-            pin,
-            skipIfYoungerThanMs,
-            s3,
-            backupInStore: command === 'verify' ? located : null,
-            ...{ verify, verifyOn, asserts, restoreTo },
-        },
-        shrinkLimit: shrinkLimit === 'none' ? null : shrinkLimit,
-        growthLimit: growthLimit === 'none' ? null : growthLimit,
-        maxAgeMs: maxAge === 'none' ? null : maxAge,
-        minFreeBytes: minFreeBytes === null ? 0 : minFreeBytes,
-        ...{ backup, restore, summary },
-    });
-    return { settings, warnings: reader.warnings };
-}
-function ignoreUnused(reader, command) {
-    for (const name of INPUT_NAMES) {
-        if (!declared[name].usedBy.includes(command))
-            reader.ignore(name, `with command ${command}`);
-    }
-}
-/** Everything secret in the URL is masked before anything else can be said about it. */
-function readDatabase(reader) {
-    const source = reader.require('database', (text) => parseSource(reader, text), MISSING_DATABASE, 'as-is');
-    if (source?.engine !== 'postgres') {
-        for (const name of INPUT_NAMES) {
-            if (declared[name].postgres && source !== undefined)
-                reader.ignore(name, 'with a SQLite database');
-        }
-        return source;
-    }
-    const password = reader.read('database-password', (text) => text);
-    if (typeof password !== 'string')
-        return source;
-    reader.mask(encodeURIComponent(password)); // as it stands in URLs
-    if (source.password !== null && source.password !== password) {
-        reader.problem('database-password', 'expected nothing, or the password that is in database: they differ');
-    }
-    return { ...source, password };
-}
-function parseSource(reader, text) {
-    if (!namesPostgres(text))
-        return parseDatabase(text);
-    const { source, secrets, dropped } = parsePostgresUrl(text);
-    for (const secret of secrets)
-        reader.mask(secret);
-    if (dropped.includes('pgbouncer')) {
-        reader.warnings.push('database: it leads to PgBouncer, which may end a dump in its middle; better name the server itself, with its own port');
-    }
-    return source;
-}
-function readContainer(reader, database) {
-    return reader.read('container', (text) => {
-        if (database?.engine === 'sqlite') {
-            throw new Error('expected nothing with a SQLite database: give its path in the volume on the host, and run-as');
-        }
-        return parseContainer(text);
-    });
-}
-/** Dot-commands of the sqlite3 tool and the backslash commands of psql are no SQL. */
-function readAsserts(reader, verify) {
-    if (verify === 'checksum' || verify === 'content')
-        reader.ignore('assert', `with verify ${verify}`);
-    const asserts = reader.read('assert', (text) => lines(text).map((line) => {
-        if (/^[.\\]/.test(line))
-            throw new Error('expected SQL, one statement a line, that returns a true first value');
-        return line;
-    }));
-    return asserts === null ? [] : asserts;
-}
-function readRestoreTo(reader, verify, database) {
-    if (verify === 'checksum' || verify === 'content')
-        reader.ignore('restore-to', `with verify ${verify}`);
-    if (database?.engine === 'sqlite')
-        reader.ignore('restore-to', 'with a SQLite database, of which a temporary file is made');
-    const target = reader.read('restore-to', (text) => {
-        const source = parseSource(reader, text);
-        if (source.engine !== 'postgres')
-            throw new Error('expected a postgresql:// URL, as database is one');
-        return source;
-    }, 'as-is');
-    if (!target || database?.engine !== 'postgres' || placeOf(target) !== placeOf(database))
-        return target;
-    // not thrown above, where a password in the URL would keep the rule from being shown
-    reader.problem('restore-to', 'expected another database than the live one, for example the database postgres of that server');
-    return undefined;
-}
-/** The same for two URLs that name one database in the same way, whoever asks for it. */
-function placeOf({ database, parameters }) {
-    const place = Object.fromEntries(parameters);
-    return JSON.stringify([place.host?.toLowerCase(), place.hostaddr, place.port ?? '5432', database]);
-}
-function readDump(reader, command) {
-    const format = reader.require('dump-format', oneOf(['custom', 'directory', 'plain']));
-    if (command === 'backup' && (format === 'custom' || format === 'plain')) {
-        reader.ignore('jobs', `with dump-format ${format}`);
-    }
-    const jobs = reader.require('jobs', (text) => (text === 'auto' ? text : wholeNumber(1, 64)(text)));
-    const patterns = (name) => reader.read(name, (text) => lines(text).map((line) => (0,name_patterns/* parseNamePattern */.LO)(line, name === 'schema' ? 'schema' : 'table')));
-    const excludeTable = patterns('exclude-table');
-    const excludeTableData = patterns('exclude-table-data');
-    const schema = patterns('schema');
-    if (format === undefined || jobs === undefined)
-        return undefined;
-    if (excludeTable === undefined || excludeTableData === undefined || schema === undefined)
-        return undefined;
-    return {
-        format,
-        jobs: jobs === 'auto' ? null : jobs,
-        excludeTable: excludeTable ?? [],
-        excludeTableData: excludeTableData ?? [],
-        schema: schema ?? [],
-    };
-}
-const lines = (text) => text
-    .split(/\r\n|\r|\n/)
-    .map((line) => line.trim())
-    .filter((line) => line !== '');
-function readName(reader, database) {
-    const given = reader.read('name', (text) => {
-        if ((0,names/* isName */.Eo)(text))
-            return text;
-        throw new Error('expected 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit');
-    });
-    if (given !== null || database === undefined)
-        return given ?? undefined;
-    const made = database.engine === 'sqlite' ? (0,names/* nameFromPath */.Zy)(database.path) : (0,names/* nameFromText */.No)(database.database);
-    if (made === null)
-        reader.missing('name', 'required, because none can be made from the name in database');
-    return made ?? undefined;
-}
-function readCompressionLevel(reader, compression) {
-    if (compression === 'none') {
-        return reader.read('compression-level', () => {
-            throw new Error('expected nothing with compression none');
-        });
-    }
-    // With auto the host decides between zstd and gzip, so the level must suit both.
-    return reader.read('compression-level', wholeNumber(1, compression === 'zstd' ? 19 : 9));
-}
-function readPin(reader, command) {
-    if (command !== 'pin')
-        return reader.read('pin', parsePinReason);
-    return reader.require('pin', parsePinReason, 'required with command pin: the reason, in one line');
-}
-/** `backup` when it is an `s3://`; what is wrong with it is told where the input is read. */
-function readLocation(reader, command) {
-    if (command !== 'restore' && command !== 'verify')
-        return null;
-    try {
-        return parseLocation(reader.text('backup') ?? '');
-    }
-    catch {
-        return null;
-    }
-}
-function readBackup(reader, command, name) {
-    const rule = `the id of a backup${name === undefined ? '' : ` of ${name}`}, such as ${name ?? 'app'}-20261120T101500Z-7f3a; \`command: list\` shows them`;
-    const parse = (text) => {
-        if (command === 'verify')
-            parseLocation(text); // throws what is wrong with it
-        if (name === undefined || (0,names/* isId */.eQ)(text, name))
-            return text;
-        throw new Error(`expected ${rule}`);
-    };
-    if (command === 'verify' && reader.text('backup') === 'latest')
-        return null;
-    if (command === 'delete' || command === 'pin' || command === 'unpin') {
-        return reader.require('backup', parse, `required with command ${command}: ${rule}`);
-    }
-    return reader.read('backup', parse);
-}
-
-
-/***/ }),
-
-/***/ 7100:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   L: () => (/* binding */ COMMANDS)
-/* harmony export */ });
-const COMMANDS = ['backup', 'restore', 'verify', 'list', 'prune', 'delete', 'pin', 'unpin'];
-
-
-/***/ }),
-
-/***/ 2613:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("assert");
-
-/***/ }),
-
-/***/ 181:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("buffer");
-
-/***/ }),
-
-/***/ 5317:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("child_process");
-
-/***/ }),
-
-/***/ 6982:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("crypto");
-
-/***/ }),
-
-/***/ 2250:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("dns");
-
-/***/ }),
-
-/***/ 4434:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("events");
-
-/***/ }),
-
-/***/ 9896:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("fs");
-
-/***/ }),
-
-/***/ 8611:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("http");
-
-/***/ }),
-
-/***/ 5692:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("https");
-
-/***/ }),
-
-/***/ 9278:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("net");
-
-/***/ }),
-
-/***/ 4589:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:assert");
-
-/***/ }),
-
-/***/ 6698:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:async_hooks");
-
-/***/ }),
-
-/***/ 4573:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:buffer");
-
-/***/ }),
-
-/***/ 1421:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
-
-/***/ }),
-
-/***/ 7540:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:console");
-
-/***/ }),
-
-/***/ 7598:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:crypto");
-
-/***/ }),
-
-/***/ 3053:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:diagnostics_channel");
-
-/***/ }),
-
-/***/ 610:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:dns");
-
-/***/ }),
-
-/***/ 8474:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:events");
-
-/***/ }),
-
-/***/ 3024:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
-
-/***/ }),
-
-/***/ 1455:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
-
-/***/ }),
-
-/***/ 7067:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http");
-
-/***/ }),
-
-/***/ 2467:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http2");
-
-/***/ }),
-
-/***/ 4708:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https");
-
-/***/ }),
-
-/***/ 7030:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:net");
-
-/***/ }),
-
-/***/ 8161:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
-
-/***/ }),
-
-/***/ 6760:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
-
-/***/ }),
-
-/***/ 643:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:perf_hooks");
-
-/***/ }),
-
-/***/ 1708:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:process");
-
-/***/ }),
-
-/***/ 1792:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:querystring");
-
-/***/ }),
-
-/***/ 7075:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream");
-
-/***/ }),
-
-/***/ 8500:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
-
-/***/ }),
-
-/***/ 1692:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:tls");
-
-/***/ }),
-
-/***/ 3136:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:url");
-
-/***/ }),
-
-/***/ 7975:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util");
-
-/***/ }),
-
-/***/ 3429:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util/types");
-
-/***/ }),
-
-/***/ 5919:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:worker_threads");
-
-/***/ }),
-
-/***/ 8522:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:zlib");
-
-/***/ }),
-
-/***/ 857:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("os");
-
-/***/ }),
-
-/***/ 6928:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("path");
-
-/***/ }),
-
-/***/ 2203:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("stream");
-
-/***/ }),
-
-/***/ 3193:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("string_decoder");
-
-/***/ }),
-
-/***/ 4756:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("tls");
-
-/***/ }),
-
-/***/ 9023:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
-
-/***/ }),
-
-/***/ 3106:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("zlib");
-
-/***/ }),
-
-/***/ 7264:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  Yz: () => (/* binding */ core_debug),
-  N4: () => (/* binding */ endGroup),
-  z3: () => (/* binding */ error),
-  V4: () => (/* binding */ getInput),
-  Gu: () => (/* binding */ getState),
-  pq: () => (/* binding */ info),
-  LZ: () => (/* binding */ saveState),
-  C1: () => (/* binding */ setFailed),
-  uH: () => (/* binding */ setOutput),
-  Pq: () => (/* binding */ core_setSecret),
-  Oh: () => (/* binding */ startGroup),
-  z: () => (/* reexport */ summary),
-  $e: () => (/* binding */ warning)
-});
-
-// UNUSED EXPORTS: ExitCode, addPath, exportVariable, getBooleanInput, getIDToken, getMultilineInput, group, isDebug, markdownSummary, notice, platform, setCommandEcho, toPlatformPath, toPosixPath, toWin32Path
 
 // EXTERNAL MODULE: external "os"
 var external_os_ = __nccwpck_require__(857);
@@ -41331,6 +40290,2714 @@ function getIDToken(aud) {
  */
 
 //# sourceMappingURL=core.js.map
+;// CONCATENATED MODULE: ./src/platform/actions.ts
+
+const title = 'Database backup';
+/** A step of a job, on GitHub's runner or one of its kind. */
+const actions = {
+    input: (name) => getInput(name),
+    secret: (text) => core_setSecret(text),
+    info: (text) => info(text),
+    warning: (message) => warning(message, { title }),
+    error: (message) => error(message, { title }),
+    debug: (text) => core_debug(text),
+    startGroup: (name) => startGroup(name),
+    endGroup: () => endGroup(),
+    fail: (message) => setFailed(message),
+    output: (name, value) => setOutput(name, value),
+    saveState: (name, value) => saveState(name, value),
+    state: (name) => getState(name),
+    async summary(markdown) {
+        try {
+            await summary.addRaw(markdown).write();
+        }
+        finally {
+            // A write that failed keeps its text, and the next one would write both.
+            summary.emptyBuffer();
+        }
+    },
+};
+
+// EXTERNAL MODULE: ./src/reporting/neutralise.ts
+var neutralise = __nccwpck_require__(4302);
+;// CONCATENATED MODULE: ./src/platform/secrets.ts
+/** Shorter lines of a longer secret, such as the last one of a key, are no secret by themselves. */
+const SHORTEST_LINE = 4;
+/** Texts that may be in nothing that is shown. */
+class Secrets {
+    texts = new Set();
+    add(secret) {
+        const lines = secret.split(/\r\n|\r|\n/).map((line) => line.trim());
+        const parts = lines.length === 1 ? lines : lines.filter((line) => line.length >= SHORTEST_LINE && !isFrame(line));
+        for (const part of [secret, ...parts]) {
+            // also as it stands in JSON and in URLs
+            for (const form of [part, JSON.stringify(part).slice(1, -1), inUrl(part)])
+                if (form !== '')
+                    this.texts.add(form);
+        }
+    }
+    /** The text with `***` in place of each; the longest first, since one may be in another. */
+    hidden(text) {
+        return [...this.texts]
+            .sort((one, other) => other.length - one.length)
+            .reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
+    }
+}
+const isFrame = (line) => /^-----(BEGIN|END) [A-Z ]+-----$/.test(line);
+function inUrl(text) {
+    try {
+        return encodeURIComponent(text);
+    }
+    catch {
+        return text; // half a surrogate pair, of which no URL can be made
+    }
+}
+
+;// CONCATENATED MODULE: ./src/platform/terminal.ts
+
+
+const secrets = new Secrets();
+const say = (stream, text) => stream.write(`${secrets.hidden(text)}\n`);
+/** A shell, cron, systemd: whoever reads gets plain text, from which the secrets are taken here, since no runner does it. */
+const terminal = {
+    input: (name) => (process.env[`INPUT_${name.toUpperCase()}`] ?? '').trim(),
+    secret(text) {
+        secrets.add(text);
+        // What is printed was neutralised before, and the secret in it, too.
+        secrets.add((0,neutralise/* neutralise */.$)(text));
+    },
+    info: (text) => void say(process.stdout, text),
+    warning: (message) => void say(process.stderr, `warning: ${message}`),
+    error: (message) => void say(process.stderr, `error: ${message}`),
+    debug(text) {
+        if (process.env.RUNNER_DEBUG === '1')
+            say(process.stderr, text);
+    },
+    startGroup: (title) => void say(process.stdout, title),
+    endGroup: () => { },
+    fail(message) {
+        process.exitCode = 1;
+        terminal.error(message);
+    },
+    // The exit status tells; there is no later step.
+    output: () => { },
+    saveState: () => { },
+    state: () => '',
+    summary: async () => { },
+};
+
+;// CONCATENATED MODULE: ./src/platform/platform.ts
+
+
+/**
+ * The runner's protocol is for the runner alone: elsewhere `::add-mask::` would be what shows a secret, and nobody takes an output.
+ * Those that are made after GitHub's set the variable as well.
+ */
+const platform_platform = () => (process.env.GITHUB_ACTIONS === 'true' ? actions : terminal);
+
+
+/***/ }),
+
+/***/ 6661:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   b: () => (/* binding */ post)
+/* harmony export */ });
+/* harmony import */ var _commands_connect_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2456);
+/* harmony import */ var _commands_directory_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6769);
+/* harmony import */ var _commands_offsite_unfinished_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5832);
+/* harmony import */ var _commands_unfinished_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7957);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7452);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8505);
+/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6701);
+/* harmony import */ var _reporting_log_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(48);
+/* harmony import */ var _reporting_report_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4778);
+/* harmony import */ var _settings_inputs_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6720);
+
+
+
+
+
+
+
+
+
+
+const LOCK_WAIT_MS = 30_000;
+/**
+ * After a main that was killed, or that lost the host: makes sure that nothing of it is left there. The host cleans up
+ * by itself when the connection ends; this waits for it, sweeps what a crash there left, and says so. An upload that was
+ * begun is given up in the store. Never fails the step.
+ */
+async function post(signal) {
+    const log = (0,_reporting_log_js__WEBPACK_IMPORTED_MODULE_7__/* .actionsLog */ ._)();
+    let run = null;
+    try {
+        const { settings } = await (0,_settings_inputs_js__WEBPACK_IMPORTED_MODULE_8__/* .readSettings */ .s)();
+        if (settings.dryRun || settings.command === 'list')
+            return;
+        const made = (0,_main_js__WEBPACK_IMPORTED_MODULE_5__/* .runOf */ .ng)(settings, log, (0,_reporting_report_js__WEBPACK_IMPORTED_MODULE_9__/* .newReport */ .b)(new Date()), signal);
+        run = made;
+        await (0,_commands_connect_js__WEBPACK_IMPORTED_MODULE_0__/* .connected */ .aW)(made, async (connection) => {
+            await (0,_commands_unfinished_js__WEBPACK_IMPORTED_MODULE_3__/* .finishingFirst */ .u)(made, connection).send(...(0,_commands_directory_js__WEBPACK_IMPORTED_MODULE_1__/* .openDirectory */ .AJ)(made, 'change'), (0,_commands_directory_js__WEBPACK_IMPORTED_MODULE_1__/* .lookLocked */ .M7)(made, 'clean-up', LOCK_WAIT_MS));
+        });
+        log.info('the run ended early; nothing of it is left on the host');
+    }
+    catch (error) {
+        const { code, message } = (0,_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .describe */ .q0)(error);
+        log.warning(`the run ended early, and what it left on the host could not be looked at (${code}: ${message}). The host cleans up by itself within a minute, and the next run sweeps what is left`);
+    }
+    if (run !== null)
+        await (0,_commands_offsite_unfinished_js__WEBPACK_IMPORTED_MODULE_2__/* .giveUpNoted */ .P)(run, (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_6__/* .platform */ .i)().state(_main_js__WEBPACK_IMPORTED_MODULE_5__/* .UPLOAD */ .oH));
+}
+
+
+/***/ }),
+
+/***/ 1267:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $Q: () => (/* binding */ clip),
+/* harmony export */   B4: () => (/* binding */ formatCount),
+/* harmony export */   CE: () => (/* binding */ formatRate),
+/* harmony export */   Ky: () => (/* binding */ showPlaces),
+/* harmony export */   a3: () => (/* binding */ formatDuration),
+/* harmony export */   hS: () => (/* binding */ counted),
+/* harmony export */   nV: () => (/* binding */ formatAge),
+/* harmony export */   pe: () => (/* binding */ parseTime),
+/* harmony export */   z3: () => (/* binding */ formatBytes)
+/* harmony export */ });
+/** Numbers as people read them: in the log, the summary and messages. */
+const SIZE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
+/** Decimal units, three significant digits: `302 MB`, `1.5 kB`. What is not a size is `unknown`. */
+function formatBytes(bytes) {
+    if (!Number.isFinite(bytes) || bytes < 0)
+        return 'unknown';
+    let value = bytes;
+    let unit = 0;
+    // Compared after rounding, so that 999 950 bytes are 1 MB and not 1000 kB.
+    while (unit < SIZE_UNITS.length - 1 && Number(value.toPrecision(3)) >= 1000) {
+        value /= 1000;
+        unit++;
+    }
+    return `${unit === 0 ? Math.round(value) : Number(value.toPrecision(3))} ${SIZE_UNITS[unit]}`;
+}
+/** `0.4 s`, `12 s`, `3 min 5 s`, `2 h 3 min`. */
+function formatDuration(ms) {
+    if (!Number.isFinite(ms) || ms < 0)
+        return 'unknown';
+    const tenths = Math.round(ms / 100);
+    if (tenths < 100)
+        return `${tenths / 10} s`;
+    const seconds = Math.round(ms / 1000);
+    if (seconds < 60)
+        return `${seconds} s`;
+    if (seconds < 3600)
+        return pair(Math.floor(seconds / 60), 'min', seconds % 60, 's');
+    const minutes = Math.round(seconds / 60);
+    return pair(Math.floor(minutes / 60), 'h', minutes % 60, 'min');
+}
+function pair(large, largeUnit, small, smallUnit) {
+    return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
+}
+/** `94 MB/s`; `unknown` when no time has passed. */
+function formatRate(bytes, ms) {
+    return ms > 0 ? `${formatBytes((bytes * 1000) / ms)}/s` : 'unknown';
+}
+const AGE_UNITS = [
+    ['day', 86_400_000],
+    ['hour', 3_600_000],
+    ['minute', 60_000],
+];
+/** The largest whole unit, rounded down so that an age never sounds older than it is: `3 days`, `1 hour`, `40 seconds`. */
+function formatAge(ms) {
+    if (!Number.isFinite(ms))
+        return 'unknown';
+    if (ms < 0)
+        return 'in the future';
+    for (const [unit, length] of AGE_UNITS) {
+        if (ms >= length)
+            return counted(Math.floor(ms / length), unit);
+    }
+    return counted(Math.floor(ms / 1000), 'second');
+}
+/** `host`, `S3`, `host, S3`. */
+function showPlaces(places) {
+    return places.map((place) => (place === 's3' ? 'S3' : place)).join(', ');
+}
+/** Reads the one form of time that manifests have (ISO 8601, UTC); null for anything else, at no cost however long it is. */
+function parseTime(iso) {
+    if (iso.length > 30 || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(iso))
+        return null;
+    const time = new Date(iso);
+    return Number.isNaN(time.getTime()) ? null : time;
+}
+/** `1 backup`, `2 backups`; thousands are grouped: `1 234 567 rows`. */
+function counted(count, noun, plural = `${noun}s`) {
+    return `${formatCount(count)} ${count === 1 ? noun : plural}`;
+}
+/** Thousands in groups of three, by a blank that does not break the line. */
+function formatCount(count) {
+    return Number.isFinite(count) ? String(Math.trunc(count)).replace(/\B(?=(\d{3})+$)/g, '\u00a0') : 'unknown';
+}
+/** Cuts text to `maxCharacters` UTF-16 units, the mark of the cut included. Cheap for any length. */
+function clip(text, maxCharacters) {
+    return text.length <= maxCharacters
+        ? text
+        : `${text.slice(0, Math.max(0, maxCharacters - 1)).replace(/\p{Surrogate}$/u, '')}…`;
+}
+
+
+/***/ }),
+
+/***/ 48:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   _: () => (/* binding */ actionsLog)
+/* harmony export */ });
+/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6701);
+/* harmony import */ var _format_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1267);
+/* harmony import */ var _neutralise_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4302);
+
+
+
+/** GitHub cuts annotations, and shows them where there is little room. */
+const MAX_ANNOTATION = 4000;
+/** The log of a run. Everything passes `neutralise` here, so that no caller can forget it. */
+function actionsLog() {
+    const annotation = (message) => (0,_format_js__WEBPACK_IMPORTED_MODULE_1__/* .clip */ .$Q)((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(message), MAX_ANNOTATION);
+    const info = (text) => quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().info((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(text)));
+    return {
+        info,
+        warning: (message) => quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().warning(annotation(message))),
+        error: (message) => quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().error(annotation(message))),
+        debug: (text) => quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().debug((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(text))),
+        async group(title, work) {
+            const started = performance.now();
+            const took = () => (0,_format_js__WEBPACK_IMPORTED_MODULE_1__/* .formatDuration */ .a3)(performance.now() - started);
+            quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().startGroup((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(title)));
+            try {
+                const result = await work();
+                info(`${title}: done in ${took()}`);
+                return result;
+            }
+            catch (error) {
+                info(`${title}: failed after ${took()}`);
+                throw error;
+            }
+            finally {
+                quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().endGroup());
+            }
+        },
+    };
+}
+function quietly(print) {
+    try {
+        print();
+    }
+    catch {
+        // stdout is gone: there is nobody to tell.
+    }
+}
+
+
+/***/ }),
+
+/***/ 4302:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $: () => (/* binding */ neutralise),
+/* harmony export */   Y: () => (/* binding */ quoteOutside)
+/* harmony export */ });
+/* harmony import */ var _counting_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7278);
+/**
+ * Text from the host, and everything else that is printed, made unable to speak for this action.
+ *
+ * The runner reads commands out of stdout and stderr: `::cmd::` at the start of a trimmed line, `##[cmd ...]` anywhere in one
+ * (actions/runner, ActionCommand.cs). It compares by the rules of the culture, where zero-width and other ignorable characters do
+ * not count: "#", U+200B, "#[" equals "##[" there. So such characters are removed, and what breaks a command is a plain space.
+ */
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: terminal sequences are made of them
+const TERMINAL_SEQUENCE = /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)/g;
+/** Anything that moves within or ends a line, in some program's eyes, except the newline. */
+const BLANK_CONTROL = /[\t\v\f\r\u0085\u2028\u2029]/g;
+/** Controls, bidi overrides and other invisible characters. Removing them all costs joined emoji, which no message needs. */
+const INVISIBLE = /(?!\n)[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]/gu;
+const COMMAND_ANYWHERE = /##(?=\[)/g;
+const COMMAND_AT_START = /^([^\S\n]*):(?=:)/gm;
+/** Makes text safe to print. Newlines stay, every line is made safe by itself; unpaired surrogates become U+FFFD. */
+function neutralise(text) {
+    return text
+        .replace(TERMINAL_SEQUENCE, '')
+        .replace(BLANK_CONTROL, ' ')
+        .replace(INVISIBLE, '')
+        .replace(/\p{Surrogate}/gu, '\uFFFD')
+        .replace(COMMAND_ANYWHERE, '## ')
+        .replace(COMMAND_AT_START, '$1: ');
+}
+/** `FATAL:  `, in whatever language a server of PostgreSQL speaks: two blanks, which look like a hole in a sentence. */
+const SEVERITY = /(?<=^|\s)(\p{Lu}{3,}:) {2}/gu;
+/** Lines that are shown of each end when not all are. */
+const LINES_OF_AN_END = 4;
+/**
+ * Quotes what the host said, for use within a message: safe to print, at most `maxBytes` of UTF-8 in at most eight lines that are
+ * not blank, and a note of how much was cut. Both ends are kept: banners come first, the reason usually last.
+ */
+function quoteOutside(text, maxBytes = 2000) {
+    const size = Buffer.byteLength(text);
+    if (size <= maxBytes) {
+        const all = lines(start(text, size));
+        if (all.length === 0)
+            return '(nothing)';
+        if (all.length <= 2 * LINES_OF_AN_END)
+            return all.join('\n');
+    }
+    const half = Math.floor(Math.min(maxBytes, size) / 2);
+    const head = lines(start(text, half)).slice(0, LINES_OF_AN_END);
+    const tail = lines(end(text, half)).slice(-LINES_OF_AN_END);
+    const shown = Buffer.byteLength([...head, ...tail].join('\n'));
+    return [...head, `[... ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_0__/* .plural */ .L)(Math.max(0, size - shown), 'byte')} cut ...]`, ...tail].join('\n');
+}
+// A string is cut before it is copied, since the host decides how long it is; a UTF-16 unit is at least one byte.
+function start(text, bytes) {
+    return (typeof text === 'string' ? Buffer.from(text.slice(0, bytes)) : text).subarray(0, bytes);
+}
+function end(text, bytes) {
+    const last = typeof text === 'string' ? Buffer.from(bytes > 0 ? text.slice(-bytes) : '') : text;
+    return last.subarray(last.length - Math.min(bytes, last.length));
+}
+function lines(bytes) {
+    // A cut may have gone through a character; what is left of it decodes as U+FFFD, which says nothing.
+    const text = bytes.toString('utf8').replace(/^\uFFFD{1,3}|\uFFFD{1,3}$/g, '');
+    return neutralise(text)
+        .split('\n')
+        .map((line) => line.trim().replace(SEVERITY, '$1 '))
+        .filter((line) => line !== '');
+}
+
+
+/***/ }),
+
+/***/ 2007:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   k: () => (/* binding */ Progress),
+/* harmony export */   r: () => (/* binding */ EVERY_MS)
+/* harmony export */ });
+/* harmony import */ var _format_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1267);
+
+const FIRST_AFTER_MS = 3_000;
+const EVERY_MS = 10_000;
+/** Tells how far a long transfer is: nothing in the first 3 s, then at most one line each 10 s. */
+class Progress {
+    log;
+    label;
+    expectedBytes;
+    now;
+    started;
+    printed = null;
+    /** `expectedBytes` is null when nobody knows; `now` is a clock in milliseconds that never goes back. */
+    constructor(log, label, expectedBytes, now = () => performance.now()) {
+        this.log = log;
+        this.label = label;
+        this.expectedBytes = expectedBytes;
+        this.now = now;
+        this.started = now();
+    }
+    /** `bytes` is the total so far. True when a line was printed. */
+    update(bytes) {
+        const now = this.now();
+        const elapsed = now - this.started;
+        if (elapsed < FIRST_AFTER_MS)
+            return false;
+        if (this.printed !== null && now - this.printed < EVERY_MS)
+            return false;
+        this.printed = now;
+        this.log.info(`${this.label}: ${this.progress(bytes, elapsed)}`);
+        return true;
+    }
+    progress(bytes, elapsed) {
+        const rate = (0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatRate */ .CE)(bytes, elapsed);
+        const expected = this.expectedBytes;
+        // The expected size is an estimate. Past it, a share or a time left would be made up.
+        if (expected === null || expected <= 0 || bytes > expected)
+            return `${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatBytes */ .z3)(bytes)}, ${rate}`;
+        const share = `${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatBytes */ .z3)(bytes)} of ${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatBytes */ .z3)(expected)} (${Math.floor((bytes / expected) * 100)} %)`;
+        if (bytes <= 0)
+            return `${share}, ${rate}`;
+        return `${share}, ${rate}, about ${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatDuration */ .a3)(((expected - bytes) * elapsed) / bytes)} left`;
+    }
+}
+
+
+/***/ }),
+
+/***/ 789:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   l: () => (/* binding */ reportJson)
+/* harmony export */ });
+/* unused harmony export MAX_REPORT_BYTES */
+/* harmony import */ var _format_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1267);
+
+/**
+ * Bytes of the `report` output. Linux takes no environment variable longer than 128 KiB, and `env:` is how a workflow hands the
+ * report to a script; with a longer one that step fails with "Argument list too long".
+ */
+const MAX_REPORT_BYTES = 120_000;
+const MOST = {
+    backups: 500,
+    decisions: 500,
+    tables: 1000,
+    problems: 50,
+    notes: 10,
+    stages: 50,
+    reasons: 10,
+    lines: 40,
+};
+/** JSON bytes of one text. Everything that is no long list stays under half of the whole, whatever is in it. */
+const TEXT = 1000;
+const LONG_TEXT = 2000;
+const SHORT_TEXT = 300;
+const PROBLEM = 700;
+const RECOVERY = 10_000;
+const NOTICE = 1000;
+/**
+ * The report as one line of JSON, at most MAX_REPORT_BYTES. What does not fit is left out: tables first, then the oldest backups
+ * with their decisions; `problems` then says so. Printed by a later step, the text can not command the runner: `##[` and invisible
+ * characters are written as JSON escapes, so it parses to the same values.
+ */
+function reportJson(report) {
+    const cuts = new Set();
+    const text = (value, maxBytes = TEXT) => {
+        const short = shorten(value, maxBytes);
+        if (short !== value)
+            cuts.add('the end of long texts');
+        return short;
+    };
+    const bounded = withoutLists(report, text);
+    // Half a command could do harm, and half of the commands do not restore: all of them or none.
+    if (report.recovery.reduce((sum, line) => sum + line.length, 0) > RECOVERY || bytesOf(report.recovery) > RECOVERY) {
+        cuts.add('the recovery commands');
+    }
+    else
+        bounded.recovery = report.recovery;
+    bounded.problems = report.problems
+        .slice(0, MOST.problems)
+        .map((problem) => ({ ...problem, message: text(problem.message, PROBLEM) }));
+    bounded.notes = report.notes.slice(0, MOST.notes).map((note) => text(note, PROBLEM));
+    bounded.checked = report.checked.map(({ what, found }) => ({ what: text(what, SHORT_TEXT), found: text(found) }));
+    bounded.stages = report.stages
+        .slice(0, MOST.stages)
+        .map((stage) => ({ ...stage, name: text(stage.name, SHORT_TEXT) }));
+    let room = MAX_REPORT_BYTES - NOTICE - bytesOf(bounded);
+    /** False when there is no room for it. */
+    const add = (list, item) => {
+        if (item === undefined)
+            return true;
+        room -= bytesOf(item) + 1;
+        if (room >= 0)
+            list.push(item);
+        return room >= 0;
+    };
+    for (let i = 0; i < Math.max(MOST.backups, MOST.decisions); i++) {
+        const backup = i < MOST.backups ? report.backups[i] : undefined;
+        const decision = i < MOST.decisions ? report.retention[i] : undefined;
+        const offsite = i < MOST.decisions ? report.s3?.retention[i] : undefined;
+        if (!add(bounded.backups, backup && backupWithin(backup, text)))
+            break;
+        if (!add(bounded.retention, decision && decisionWithin(decision, text)))
+            break;
+        if (!add(bounded.s3?.retention ?? [], offsite && decisionWithin(offsite, text)))
+            break;
+    }
+    for (const table of report.tables.slice(0, MOST.tables)) {
+        if (!add(bounded.tables, { ...table, name: text(table.name, SHORT_TEXT) }))
+            break;
+    }
+    const missing = (noun, all, kept) => {
+        if (kept.length < all.length)
+            cuts.add(`${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .counted */ .hS)(all.length - kept.length, noun)} of ${all.length}`);
+    };
+    missing('table', report.tables, bounded.tables);
+    missing('backup', report.backups, bounded.backups);
+    missing('retention decision', report.retention, bounded.retention);
+    missing('retention decision in S3', report.s3?.retention ?? [], bounded.s3?.retention ?? []);
+    missing('problem', report.problems, bounded.problems);
+    missing('note', report.notes, bounded.notes);
+    missing('stage', report.stages, bounded.stages);
+    if (cuts.size > 0) {
+        const message = `report: too large for an output, left out: ${[...cuts].join('; ')}`;
+        bounded.problems.unshift({ level: 'warning', message });
+    }
+    return encode(bounded);
+}
+function withoutLists(report, text) {
+    return {
+        ...report,
+        error: report.error && { message: text(report.error.message, LONG_TEXT), hint: text(report.error.hint, LONG_TEXT) },
+        startedAt: text(report.startedAt),
+        skipped: report.skipped === null ? null : text(report.skipped),
+        host: text(report.host),
+        database: text(report.database),
+        name: text(report.name),
+        directory: text(report.directory),
+        backup: report.backup && backupWithin(report.backup, text),
+        recovery: [],
+        backups: [],
+        retention: [],
+        tables: [],
+        stages: [],
+        problems: [],
+        notes: [],
+        checked: [],
+        ...(report.changes === undefined ? {} : { changes: changesWithin(report.changes, text) }),
+        restore: report.restore && restoreWithin(report.restore, text),
+        offsite: report.offsite && {
+            ...report.offsite,
+            uri: text(report.offsite.uri),
+            versionId: report.offsite.versionId === null ? null : text(report.offsite.versionId),
+        },
+        s3: report.s3 && { ...report.s3, uri: text(report.s3.uri), retention: [] },
+    };
+}
+function changesWithin({ since, tables }, text) {
+    return {
+        since: text(since, SHORT_TEXT),
+        tables: tables.slice(0, MOST.lines).map((table) => ({ ...table, name: text(table.name, SHORT_TEXT) })),
+    };
+}
+function restoreWithin(restore, text) {
+    const { plan } = restore;
+    const few = (lines) => lines.slice(0, MOST.lines).map((line) => text(line, SHORT_TEXT));
+    return {
+        ...restore,
+        target: text(restore.target),
+        from: text(restore.from),
+        plan: plan && {
+            ...plan,
+            way: text(plan.way),
+            tables: plan.tables.slice(0, MOST.lines).map((table) => ({ ...table, name: text(table.name, SHORT_TEXT) })),
+            differences: few(plan.differences),
+            users: few(plan.users),
+            commands: few(plan.commands),
+        },
+    };
+}
+function backupWithin(facts, text) {
+    return {
+        ...facts,
+        id: text(facts.id, SHORT_TEXT),
+        path: text(facts.path),
+        createdAt: text(facts.createdAt, SHORT_TEXT),
+        sha256: text(facts.sha256, SHORT_TEXT),
+        pinned: facts.pinned === null ? null : text(facts.pinned, SHORT_TEXT),
+        reason: text(facts.reason, SHORT_TEXT),
+        ...(facts.partial === undefined ? {} : { partial: text(facts.partial, SHORT_TEXT) }),
+    };
+}
+function decisionWithin({ id, keep, reasons }, text) {
+    const few = reasons.slice(0, MOST.reasons).map((reason) => text(reason, SHORT_TEXT));
+    return { id: text(id, SHORT_TEXT), keep, reasons: few };
+}
+function shorten(value, maxBytes) {
+    let length = maxBytes;
+    // A character may take up to six bytes, as \u0007 does.
+    while (bytesOf((0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .clip */ .$Q)(value, length)) > maxBytes + 2)
+        length = Math.floor(length * 0.9);
+    return (0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .clip */ .$Q)(value, length);
+}
+function bytesOf(value) {
+    return Buffer.byteLength(encode(value));
+}
+function encode(value) {
+    return JSON.stringify(value)
+        .replaceAll('##[', '##\\u005b')
+        .replace(/[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]/gu, (found) => Array.from({ length: found.length }, (_, i) => `\\u${found.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''));
+}
+
+
+/***/ }),
+
+/***/ 4778:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   C: () => (/* binding */ recordFailure),
+/* harmony export */   b: () => (/* binding */ newReport)
+/* harmony export */ });
+/** The report of a run that has not begun; what it does not know yet is empty. */
+function newReport(startedAt) {
+    return {
+        schema: 1,
+        command: 'backup',
+        ok: false,
+        errorCode: '',
+        error: null,
+        startedAt: startedAt.toISOString(),
+        durationMs: 0,
+        dryRun: false,
+        skipped: null,
+        host: '',
+        database: '',
+        name: '',
+        directory: '',
+        backup: null,
+        recovery: [],
+        backups: [],
+        retention: [],
+        kept: 0,
+        deleted: 0,
+        tables: [],
+        tablesLeftOut: 0,
+        foreignKeyViolations: 0,
+        newestAgeSeconds: null,
+        stages: [],
+        problems: [],
+        notes: [],
+        checked: [],
+        storage: { freeBytes: null, backupsBytes: 0, backups: 0 },
+        restore: null,
+        offsite: null,
+        s3: null,
+    };
+}
+/** Puts a failure into the report. */
+function recordFailure(report, error) {
+    report.ok = false;
+    report.errorCode = error.code;
+    report.error = { message: error.message, hint: error.hint };
+    report.problems.push({ level: 'error', code: error.code, message: error.message });
+}
+
+
+/***/ }),
+
+/***/ 6720:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  s: () => (/* binding */ readSettings)
+});
+
+// UNUSED EXPORTS: parseSource
+
+// EXTERNAL MODULE: ./src/backups/names.ts
+var names = __nccwpck_require__(1187);
+// EXTERNAL MODULE: ./src/databases/name-patterns.ts
+var name_patterns = __nccwpck_require__(6407);
+;// CONCATENATED MODULE: ./src/settings/host-path.ts
+/** PATH_MAX of Linux, in bytes. */
+const LONGEST = 4096;
+/**
+ * Reads a path on the host: absolute, or relative to the home of the login user, which `~/` and `./` stand for as well.
+ * Returns it without `.` segments, doubled slashes and a slash at the end; `/` and the home itself are refused.
+ *
+ * The path arrives quoted, so no shell there would expand `~`. `..` is refused because the checks of owner and mode on the
+ * way to a file would not be about the folders that the path spells. Throws an Error whose text is the rule, without the path.
+ */
+function parseHostPath(text) {
+    if (/\p{Cc}/u.test(text))
+        throw new Error('expected a path without control characters');
+    if (/^~[^/]/.test(text))
+        throw new Error('expected a path without "~user": write it absolute, or "~/" for your own home');
+    const segments = text
+        .replace(/^~(?=\/|$)/, '.')
+        .split('/')
+        .filter((segment) => segment !== '' && segment !== '.');
+    if (segments.includes('..'))
+        throw new Error('expected a path without ".." segments');
+    if (segments.length === 0)
+        throw new Error('expected a path below "/" or below the home of the login user');
+    const path = `${text.startsWith('/') ? '/' : ''}${segments.join('/')}`;
+    if (Buffer.byteLength(path) > LONGEST)
+        throw new Error(`expected a path of at most ${LONGEST} bytes`);
+    return path;
+}
+
+;// CONCATENATED MODULE: ./src/settings/database-url.ts
+
+const FORMS = 'expected the path of a SQLite file, file:PATH, sqlite:PATH or postgresql://USER@HOST/NAME';
+/** Schemes of other databases, so that the message can name them. Anything else unknown is not repeated. */
+const SERVERS = /^(timescaledb|cockroachdb|mysql|mysql2|mariadb|mssql|sqlserver|oracle|mongodb|redis|rediss|libsql|d1)$/;
+/** .NET, ODBC and libpq style: `Data Source=app.db;Password=...`, `host=db password=...`. */
+const KEYWORD_STRING = /(?:^|[;\s])(?:data source|datasource|server|host|user id|username|password|pwd|dbname) *=/i;
+/**
+ * Reads what applications keep in DATABASE_URL when it names a SQLite file: a plain path, `file:` as SQLite and Prisma write
+ * it, `sqlite:` as SQLAlchemy, sqlx and PDO do, `jdbc:sqlite:`. Relative paths start at the home of the login user, not
+ * where the application starts them.
+ *
+ * Returns the path as `parseHostPath` does. `given` has no query or fragment, where some drivers keep the key of the database.
+ * Where programs disagree about what a form means it is refused: the backup of another file would be worse than none.
+ *
+ * Throws an Error whose text is the rule. It never holds the value, which may have a password in it.
+ */
+function parseDatabase(text) {
+    if (/\p{Cc}/u.test(text))
+        throw new Error('expected one line without control characters');
+    if (text === '')
+        throw new Error(FORMS);
+    if (KEYWORD_STRING.test(text))
+        throw new Error(`${FORMS}, not a connection string of keywords`);
+    const [, jdbc, scheme, driver = '', rest = ''] = /^(jdbc:)?([a-z][a-z0-9-]*)(\+[a-z0-9_.+-]+)?:(.*)$/i.exec(text) ?? [];
+    if (scheme === undefined) {
+        // Quotes or a name around a URL, with its password in it, would pass for a path.
+        if (text.includes('://'))
+            throw new Error(`${FORMS}; the bare value, without quotes or NAME= around it`);
+        return source(text, text);
+    }
+    const name = scheme.toLowerCase();
+    if (SERVERS.test(name)) {
+        throw new Error(`it names a ${name} database, and this version backs up SQLite and PostgreSQL only; ${FORMS}`);
+    }
+    if (name === 'file' && !jdbc && driver === '')
+        return fromFileUri(rest, text);
+    if (name === 'sqlite' || name === 'sqlite3') {
+        const [body = ''] = rest.split('?');
+        return source(jdbc ? jdbcPath(body) : sqlitePath(body, rest, name), text.replace(/\?.*$/, ''));
+    }
+    throw new Error(`${FORMS}; a relative path with a colon in its first segment starts with "./"`);
+}
+function source(path, given) {
+    if (path === '' || path === ':memory:' || path.startsWith(':resource:')) {
+        throw new Error('it names a database in memory, of which there is no file to back up');
+    }
+    if (/\/\.?$/.test(path))
+        throw new Error('expected the path of a file, not of a folder: it ends with "/"');
+    return { engine: 'sqlite', path: parseHostPath(path), given };
+}
+/** https://www.sqlite.org/uri.html: an authority may only be empty or `localhost`. */
+function fromFileUri(rest, text) {
+    const [withoutFragment = ''] = rest.split('#');
+    const [body = '', query = ''] = withoutFragment.split('?');
+    if (new URLSearchParams(query).get('mode') === 'memory')
+        return source(':memory:', '');
+    const [, authority, path = body] = /^\/\/([^/]*)(.*)$/.exec(body) ?? [];
+    if (authority !== undefined && authority !== '' && authority.toLowerCase() !== 'localhost') {
+        throw new Error('expected file:/absolute/path, file:///absolute/path or file:relative/path: what follows "file://" is a host');
+    }
+    return source(percentDecoded(path), text.replace(/[?#].*$/, ''));
+}
+function percentDecoded(path) {
+    let decoded;
+    try {
+        decoded = decodeURIComponent(path);
+    }
+    catch {
+        throw new Error('expected "%" only before two hexadecimal digits of UTF-8, as in %20; write %25 for "%" itself');
+    }
+    // Again, since %00 and %0A were not seen before.
+    if (/\p{Cc}/u.test(decoded))
+        throw new Error('expected one line without control characters');
+    return decoded;
+}
+/**
+ * `sqlite:relative`, `sqlite:/absolute`, and SQLAlchemy's `sqlite:///relative` and `sqlite:////absolute`
+ * (https://docs.sqlalchemy.org/en/20/core/engines.html#sqlite), also with a SQLite `file:` URI inside.
+ */
+function sqlitePath(body, rest, scheme) {
+    if (/[%#]/.test(body)) {
+        throw new Error('"%" and "#" mean different things to different programs in a sqlite: form; give the plain path');
+    }
+    if (!body.startsWith('//'))
+        return body.startsWith('file:') ? fromFileUri(rest.slice(5), '').path : body;
+    if (body === '//')
+        return ':memory:';
+    if (!body.startsWith('///')) {
+        throw new Error(`after "${scheme}://" comes a host, which SQLite has not; write ${scheme}:relative/path or ${scheme}:/absolute/path`);
+    }
+    const path = body.slice(3);
+    if (scheme === 'sqlite3' && !path.startsWith('/')) {
+        // Rails reads it as absolute, others as relative.
+        throw new Error('"sqlite3:///" is absolute to some programs and relative to others; give the plain path');
+    }
+    return path.startsWith('file:') ? fromFileUri(rest.slice(8), '').path : path;
+}
+/** The JDBC driver takes everything after its prefix as a path, slashes included, or as a SQLite `file:` URI. */
+function jdbcPath(body) {
+    return body.startsWith('file:') ? fromFileUri(body.slice(5), '').path : body;
+}
+
+// EXTERNAL MODULE: ./src/settings/settings.ts
+var settings_settings = __nccwpck_require__(7100);
+;// CONCATENATED MODULE: ./src/settings/declared-inputs.ts
+
+const ALL = { usedBy: settings_settings/* COMMANDS */.L };
+const SSH = { usedBy: settings_settings/* COMMANDS */.L, ssh: true };
+const BACKUP = { usedBy: ['backup'] };
+/** A restore takes a safety backup first. */
+const SAVING = { usedBy: ['backup', 'restore'] };
+/** Off-site copies are made, proven and put back. */
+const OFFSITE = { usedBy: ['backup', 'restore', 'verify'] };
+const PROOF = { usedBy: ['backup', 'verify'] };
+const RESTORE = { usedBy: ['restore'] };
+const RETENTION = { usedBy: ['backup', 'prune'] };
+/** Where the copies are. */
+const STORE = { usedBy: ['backup', 'restore', 'verify', 'list', 'prune', 'delete'] };
+/** Every input, in the order of action.yml. */
+const INPUTS = {
+    command: { default: 'backup', ...ALL },
+    transport: { default: 'ssh', ...ALL },
+    host: { default: '', ...SSH },
+    port: { default: '22', ...SSH },
+    username: { default: '', ...SSH },
+    key: { default: '', ...SSH, secret: true, lines: true },
+    passphrase: { default: '', ...SSH, secret: true },
+    'known-hosts': { default: '', ...SSH, lines: true },
+    fingerprint: { default: '', ...SSH, lines: true },
+    'jump-host': { default: '', ...SSH },
+    'jump-key': { default: '', ...SSH, secret: true, lines: true },
+    'jump-passphrase': { default: '', ...SSH, secret: true },
+    'run-as': { default: '', ...ALL },
+    container: { default: '', ...ALL },
+    'connect-timeout': { default: '20s', ...SSH },
+    timeout: { default: '2h', ...ALL },
+    'idle-timeout': { default: '10m', ...ALL },
+    'lock-wait': { default: '60s', ...ALL },
+    database: { default: '', ...ALL },
+    'database-password': { default: '', ...ALL, secret: true, postgres: true },
+    name: { default: '', ...ALL },
+    directory: { default: 'db-backups', ...ALL },
+    umask: { default: '077', ...ALL },
+    'dump-format': { default: 'custom', ...SAVING, postgres: true },
+    jobs: { default: 'auto', usedBy: ['backup', 'verify', 'restore'], postgres: true },
+    'exclude-table': { default: '', ...BACKUP, lines: true, postgres: true },
+    'exclude-table-data': { default: '', ...BACKUP, lines: true, postgres: true },
+    schema: { default: '', ...BACKUP, lines: true, postgres: true },
+    compression: { default: 'auto', ...SAVING },
+    'compression-level': { default: '', ...SAVING },
+    keep: { default: '5', ...RETENTION, lines: true },
+    'keep-made-under': { default: 'true', ...RETENTION },
+    'keep-minimum': { default: '1', usedBy: ['backup', 'prune', 'delete'] },
+    'max-delete': { default: '', ...RETENTION },
+    'dry-run': { default: 'false', ...ALL },
+    pin: { default: '', usedBy: ['backup', 'pin'] },
+    'skip-if-younger-than': { default: '', ...BACKUP },
+    's3-bucket': { default: '', ...STORE },
+    's3-prefix': { default: '', ...STORE },
+    's3-region': { default: '', ...STORE },
+    's3-endpoint': { default: '', ...STORE },
+    's3-access-key-id': { default: '', ...STORE, secret: true },
+    's3-secret-access-key': { default: '', ...STORE, secret: true },
+    's3-session-token': { default: '', ...STORE, secret: true },
+    's3-upload-via': { default: 'auto', ...OFFSITE },
+    's3-storage-class': { default: '', ...BACKUP },
+    's3-sse': { default: '', ...BACKUP },
+    's3-kms-key-id': { default: '', ...BACKUP },
+    's3-object-lock': { default: '', ...BACKUP },
+    's3-keep': { default: '', ...RETENTION, lines: true },
+    verify: { default: 'content', ...PROOF },
+    'verify-on': { default: 'host', usedBy: ['verify'] },
+    assert: { default: '', ...PROOF, lines: true },
+    'restore-to': { default: '', usedBy: ['backup', 'verify', 'restore'] },
+    'max-age': { default: '26h', usedBy: ['verify'] },
+    'shrink-limit': { default: '50%', ...BACKUP },
+    'growth-limit': { default: 'none', ...BACKUP },
+    'row-loss-limit': { default: '50%', ...BACKUP },
+    'on-row-loss': { default: 'pin', ...BACKUP },
+    'min-free': { default: '', usedBy: ['backup', 'verify', 'restore'] },
+    backup: { default: '', usedBy: ['restore', 'verify', 'accept', 'delete', 'pin', 'unpin'] },
+    confirm: { default: '', ...RESTORE },
+    'safety-backup': { default: 'true', ...RESTORE },
+    'stop-command': { default: '', ...RESTORE, lines: true },
+    'start-command': { default: '', ...RESTORE, lines: true },
+    'after-restore-command': { default: '', ...RESTORE, lines: true },
+    'check-command': { default: '', ...RESTORE, lines: true },
+    'allow-other-target': { default: 'false', ...RESTORE },
+    'allow-unsafe-client': { default: 'false', ...RESTORE, postgres: true },
+    summary: { default: 'true', ...ALL },
+};
+const INPUT_NAMES = Object.keys(INPUTS);
+/** The same table with its values as declared, for code that looks inputs up by a variable. */
+const declared = INPUTS;
+
+// EXTERNAL MODULE: ./src/errors.ts + 1 modules
+var errors = __nccwpck_require__(7452);
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+;// CONCATENATED MODULE: ./src/host/private-key-text.ts
+/**
+ * Mends what happens to a private key on its way through clipboards, secret stores and YAML, without reading the key itself.
+ * ssh2 survives CRLF and a missing last newline; everything else here it calls "Unsupported key format".
+ */
+/** A key that can not be used: the text says why, and holds nothing of the key. */
+class UnusableKey extends Error {
+}
+const PRIVATE_KEY = /-----BEGIN ((?:[A-Z0-9]+ )*PRIVATE KEY)-----([\s\S]*?)-----END \1-----/;
+const CIPHER_HEADER = /^\s*Proc-Type:\s*(\S+)\s+DEK-Info:\s*(\S+)\s+/;
+const PUBLIC_KEY = /^(?:(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+ |-----? ?BEGIN (?:[A-Z0-9]+ )*(?:PUBLIC KEY|CERTIFICATE))/;
+/** Finds and mends the key in `text`. Throws UnusableKey. */
+function mendKeyText(text) {
+    const clean = unwrap(text);
+    if (clean === '')
+        throw new UnusableKey('it is empty');
+    const found = PRIVATE_KEY.exec(clean);
+    if (found === null) {
+        const inside = decoded(clean);
+        if (inside !== null)
+            return mendKeyText(inside);
+        throw new UnusableKey(whyNoKey(clean));
+    }
+    const [, label = '', content = ''] = found;
+    const cipherHeader = CIPHER_HEADER.exec(content);
+    const base64 = content.slice(cipherHeader?.[0].length ?? 0).replace(/\s+/g, '');
+    if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64) || base64.length % 4 !== 0) {
+        throw new UnusableKey('it is damaged: what stands between its BEGIN and END lines is not whole base64; copy the file again');
+    }
+    // OpenSSH writes 70 characters a line, OpenSSL 64; both read any length, ssh2 included.
+    const lines = base64.match(label.startsWith('OPENSSH') ? /.{1,70}/g : /.{1,64}/g) ?? [];
+    const header = cipherHeader === null ? [] : [`Proc-Type: ${cipherHeader[1]}`, `DEK-Info: ${cipherHeader[2]}`, ''];
+    return {
+        label,
+        hasCipherHeader: cipherHeader !== null,
+        body: Buffer.from(base64, 'base64'),
+        pem: `${[`-----BEGIN ${label}-----`, ...header, ...lines, `-----END ${label}-----`].join('\n')}\n`,
+    };
+}
+/** Byte order mark, other blanks, CR, quotes around the whole, and newlines written as `\n`. */
+function unwrap(text) {
+    const plain = text
+        .replace(/[\uFEFF\u200B\u2060]/g, '')
+        .replace(/[\u00A0\u2028\u2029]/g, ' ')
+        .replace(/\r\n?/g, '\n')
+        .trim()
+        .replace(/^(["'])([\s\S]*)\1$/, '$2')
+        .trim();
+    return !plain.includes('\n') || /-----\\n/.test(plain) ? plain.replace(/\\r|\\n/g, '\n').trim() : plain;
+}
+/** A whole key file in base64, as some secret stores want it. */
+function decoded(text) {
+    if (!/^[A-Za-z0-9+/=\s]+$/.test(text))
+        return null;
+    const inside = Buffer.from(text, 'base64').toString('latin1');
+    return PRIVATE_KEY.test(unwrap(inside)) ? inside : null;
+}
+function whyNoKey(text) {
+    if (text.startsWith('PuTTY-User-Key-File-')) {
+        return 'it is a PuTTY .ppk file; export it as an OpenSSH key (PuTTYgen: Conversions, or puttygen FILE -O private-openssh)';
+    }
+    if (/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/.test(text))
+        return 'its END line is missing: the key was cut off';
+    if (/-----END [A-Z0-9 ]*PRIVATE KEY-----/.test(text))
+        return 'its BEGIN line is missing: copy the whole file';
+    if (PUBLIC_KEY.test(text))
+        return 'it is a public key; the private one is in the file without .pub';
+    if (!/\s/.test(text) && /^[~./]|^[A-Za-z]:\\/.test(text)) {
+        return 'it looks like the path of a file; give the contents of that file';
+    }
+    return 'it is not a private key: there is no "-----BEGIN ... PRIVATE KEY-----" line';
+}
+
+;// CONCATENATED MODULE: ./src/host/private-key.ts
+
+
+
+const SUPPORTED = 'use an Ed25519, ECDSA (nistp256, nistp384, nistp521) or RSA key';
+const DAMAGED = 'it is damaged; copy the file again, whole';
+const WRONG_PASSPHRASE = (input) => `the passphrase in ${input} does not open it (or it is damaged)`;
+const MAGIC = 'openssh-key-v1\0';
+const OPENSSH_CIPHERS = /^(?:aes(?:128|192|256)-(?:cbc|ctr)|aes(?:128|256)-gcm@openssh\.com|3des-cbc)$/;
+const OPENSSH_TYPES = ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521', 'ssh-rsa'];
+/**
+ * Reads a private key in any form that OpenSSH or OpenSSL writes, mends paste damage, and proves that it works: what it
+ * signs, its public half verifies. Done before connecting, because ssh2 reports an unusable key as "All configured
+ * authentication methods failed".
+ *
+ * Throws E_INPUT, with a message for each way a key can be wrong and without any of its text.
+ */
+async function readPrivateKey(text, passphrase, inputName, passphraseInput) {
+    try {
+        const mended = mendKeyText(text);
+        const openSsh = mended.label === 'OPENSSH PRIVATE KEY';
+        const encrypted = openSsh ? checkOpenSshHeader(mended.body) : mended.hasCipherHeader || /^ENC/.test(mended.label);
+        if (encrypted && !passphrase)
+            throw new UnusableKey(`it is encrypted; give its passphrase in ${passphraseInput}`);
+        const pem = openSsh ? mended.pem : convert(mended, encrypted ? passphrase : undefined, passphraseInput);
+        const stillEncrypted = encrypted && openSsh;
+        const publicLine = await provePair(pem, stillEncrypted ? passphrase : undefined, passphraseInput);
+        return { pem, publicLine, ...(stillEncrypted && passphrase ? { passphrase } : {}) };
+    }
+    catch (error) {
+        // Other errors come from the parsers, on damage that got past the checks here; what they quote is not known.
+        throw new errors/* BackupError */.hj('E_INPUT', `${inputName}: ${error instanceof UnusableKey ? error.message : DAMAGED}`);
+    }
+}
+/** The mended text of a key, for masking before anything else is done with it; null when there is no key in it. */
+function mendedPem(text) {
+    try {
+        return mendKeyText(text).pem;
+    }
+    catch {
+        return null;
+    }
+}
+/**
+ * Reads the open part of an openssh-key-v1 file (OpenSSH, PROTOCOL.key): cipher and type. Returns whether it is encrypted.
+ * ssh2's own errors do not tell these cases apart: chacha20 gives "Invalid initialization vector".
+ */
+function checkOpenSshHeader(body) {
+    if (body.toString('latin1', 0, MAGIC.length) !== MAGIC)
+        throw new UnusableKey(DAMAGED);
+    const [cipher, offset] = readString(body, MAGIC.length);
+    const [, afterKdf] = readString(body, offset);
+    const [, afterOptions] = readString(body, afterKdf);
+    // After the options: the number of keys, the length of the first public key, and that key, which starts with its type.
+    const [type] = readString(body, afterOptions + 8);
+    if (!/^(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]{1,40}$/.test(type))
+        throw new UnusableKey(DAMAGED);
+    if (!OPENSSH_TYPES.includes(type))
+        throw new UnusableKey(unsupportedType(type));
+    if (cipher !== 'none' && !OPENSSH_CIPHERS.test(cipher)) {
+        const name = /^[a-z0-9]+(-[a-z0-9]+)*(@openssh\.com)?$/.test(cipher) ? cipher : 'a cipher';
+        throw new UnusableKey(`it is encrypted with ${name}, which is not supported; \`ssh-keygen -p -Z aes256-ctr -f COPY\` rewrites a copy of it`);
+    }
+    return cipher !== 'none';
+}
+function readString(body, offset) {
+    if (offset + 4 > body.length)
+        throw new UnusableKey(DAMAGED);
+    const end = offset + 4 + body.readUInt32BE(offset);
+    if (end > body.length)
+        throw new UnusableKey(DAMAGED);
+    return [body.toString('latin1', offset + 4, end), end];
+}
+function unsupportedType(type) {
+    return type.startsWith('sk-')
+        ? `it lives on a security key (${type}), which no runner has; ${SUPPORTED}`
+        : `its type ${type} is not supported; ${SUPPORTED}`;
+}
+/** Turns the forms of OpenSSL, decrypted, into one that ssh2 reads: it knows no PKCS#8 at all. */
+function convert(mended, passphrase, passphraseInput) {
+    if (mended.label.startsWith('DSA'))
+        throw new UnusableKey(unsupportedType('ssh-dss'));
+    let key;
+    try {
+        key = (0,external_node_crypto_.createPrivateKey)({ key: mended.pem, ...(passphrase === undefined ? {} : { passphrase }) });
+    }
+    catch (error) {
+        // For a key without encryption OpenSSL says "unsupported" of every damage as well.
+        if (passphrase !== undefined && /unsupported/i.test(String(error.code))) {
+            throw new UnusableKey(`its cipher or form is not supported; \`ssh-keygen -p -f COPY\` rewrites a copy of it`);
+        }
+        throw new UnusableKey(passphrase === undefined ? DAMAGED : WRONG_PASSPHRASE(passphraseInput));
+    }
+    if (key.asymmetricKeyType === 'rsa')
+        return key.export({ type: 'pkcs1', format: 'pem' }).toString();
+    if (key.asymmetricKeyType === 'ed25519')
+        return openSshEd25519(key);
+    const curve = key.asymmetricKeyDetails?.namedCurve;
+    if (curve === 'prime256v1' || curve === 'secp384r1' || curve === 'secp521r1') {
+        return key.export({ type: 'sec1', format: 'pem' }).toString();
+    }
+    throw new UnusableKey(unsupportedType(key.asymmetricKeyType === 'dsa' ? 'ssh-dss' : (curve ?? String(key.asymmetricKeyType))));
+}
+/** Ed25519 has no older PEM form, so it is written as openssh-key-v1, without encryption. */
+function openSshEd25519(key) {
+    const { x = '', d = '' } = key.export({ format: 'jwk' });
+    const publicHalf = Buffer.from(x, 'base64url');
+    const number = (value) => Buffer.from([0, 0, 0, value]);
+    const string = (value) => {
+        const bytes = Buffer.from(value);
+        return Buffer.concat([number(bytes.length), bytes]);
+    };
+    const type = string('ssh-ed25519');
+    const secret = [
+        number(1),
+        number(1),
+        type,
+        string(publicHalf),
+        string(Buffer.concat([Buffer.from(d, 'base64url'), publicHalf])),
+        string(''),
+    ];
+    const length = Buffer.concat(secret).length;
+    const padding = Buffer.from(Array.from({ length: (8 - (length % 8)) % 8 }, (_, index) => index + 1));
+    const none = [string('none'), string('none'), string('')];
+    const file = Buffer.concat([
+        Buffer.from(MAGIC),
+        ...none,
+        number(1),
+        string(Buffer.concat([type, string(publicHalf)])),
+        string(Buffer.concat([...secret, padding])),
+    ]);
+    const lines = file.toString('base64').match(/.{1,70}/g) ?? [];
+    return `-----BEGIN OPENSSH PRIVATE KEY-----\n${lines.join('\n')}\n-----END OPENSSH PRIVATE KEY-----\n`;
+}
+/** Parses with ssh2 itself and lets the key sign; returns the line for authorized_keys. */
+async function provePair(pem, passphrase, passphraseInput) {
+    // Loaded here because the local transport never needs it.
+    const { utils } = (await __nccwpck_require__.e(/* import() */ 472).then(__nccwpck_require__.t.bind(__nccwpck_require__, 5472, 23))).default;
+    const parsed = [utils.parseKey(pem, passphrase)].flat()[0];
+    if (parsed === undefined || !('getPublicSSH' in parsed)) {
+        throw new UnusableKey(passphrase === undefined ? DAMAGED : WRONG_PASSPHRASE(passphraseInput));
+    }
+    const sample = Buffer.from('sample');
+    const algorithm = parsed.type === 'ssh-rsa' ? 'sha256' : undefined;
+    const signature = parsed.sign(sample, algorithm);
+    if (!Buffer.isBuffer(signature) || parsed.verify(sample, signature, algorithm) !== true) {
+        throw new UnusableKey(`${DAMAGED} (its two halves do not belong together)`);
+    }
+    return `${parsed.type} ${parsed.getPublicSSH().toString('base64')}`;
+}
+
+// EXTERNAL MODULE: ./src/platform/platform.ts + 14 modules
+var platform = __nccwpck_require__(6701);
+;// CONCATENATED MODULE: ./src/settings/input-reader.ts
+
+
+
+
+/** Longer values are cut in messages. */
+const SHOWN = 120;
+const WHY_EMPTY = 'Nothing was contacted. An input that is empty although the workflow fills it: its secret or variable is not set, is set in an environment that the job does not name, or is withheld because a fork or Dependabot started the run.';
+/**
+ * The inputs of this run, read once, in the order of action.yml, with every secret masked before anything can fail.
+ *
+ * Nothing here throws at the first wrong value: problems are collected, so that the user sees all of them at once.
+ * `undefined` stands for "wrong, already noted", `null` for "not given".
+ */
+class InputReader {
+    warnings = [];
+    #problems = [];
+    #values = new Map();
+    #secrets = [];
+    #anyEmpty = false;
+    constructor() {
+        for (const name of INPUT_NAMES) {
+            const value = (0,platform/* platform */.i)().input(name);
+            this.#values.set(name, value);
+            if (declared[name].secret && value !== '')
+                this.#mask(value);
+            // What a library may start, such as the program that a profile of AWS names for its credentials, finds none of them.
+            delete process.env[`INPUT_${name.toUpperCase()}`];
+        }
+    }
+    /** The value, else the default of action.yml, else null: an empty string means "not given" and goes no further. */
+    text(name) {
+        return this.#values.get(name) || declared[name].default || null;
+    }
+    /** Whether the user asked for something else than the default. */
+    isChanged(name) {
+        return this.text(name) !== (declared[name].default || null);
+    }
+    /**
+     * The parsed value, or null when it is not given. `parse` throws an Error whose text is the rule; the value is added to
+     * it unless it is secret, or `quoting` says that the rule quotes by itself or must not be followed by the value.
+     */
+    read(name, parse, quoting = 'quote') {
+        const text = this.text(name);
+        if (text === null)
+            return null;
+        if (!declared[name].lines && /[\0\r\n]/.test(text)) {
+            this.problem(name, 'expected one line');
+            return undefined;
+        }
+        try {
+            return parse(text);
+        }
+        catch (error) {
+            const rule = error.message;
+            if (this.#holdsSecret(text)) {
+                this.problem(name, 'it is malformed, and not shown here because a secret is in it');
+            }
+            else if (quoting === 'as-is') {
+                this.problem(name, rule);
+            }
+            else {
+                this.problem(name, `${rule}, got ${JSON.stringify(text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text)}`);
+            }
+            return undefined;
+        }
+    }
+    /** As `read`, for inputs that have a default or must be given. `missing` is what to say when it is not. */
+    require(name, parse, missing = 'required, but empty', quoting = 'quote') {
+        const value = this.read(name, parse, quoting);
+        if (value === null)
+            this.missing(name, missing);
+        return value ?? undefined;
+    }
+    /** Notes what is wrong with an input. The rule must not hold any secret. */
+    problem(name, rule) {
+        this.#problems.push(`${name}: ${rule}`);
+    }
+    /** Notes that an input which must be given is not. */
+    missing(name, rule) {
+        this.#anyEmpty = true;
+        this.problem(name, rule);
+    }
+    /** Awaits a check that throws a BackupError with a whole message, and notes it. */
+    async check(action) {
+        try {
+            return await action();
+        }
+        catch (error) {
+            if (!(error instanceof errors/* BackupError */.hj))
+                throw error;
+            this.#problems.push(error.message);
+            return undefined;
+        }
+    }
+    /** Puts an input that has no effect back to its default, with a warning if it was given. */
+    ignore(name, circumstance) {
+        if (this.isChanged(name))
+            this.warnings.push(`${name}: it has no effect ${circumstance}`);
+        this.#values.delete(name);
+    }
+    /** Masks a value that was made from a secret one. */
+    mask(value) {
+        this.#mask(value);
+    }
+    /** Throws E_INPUT with every problem on its own line; else nothing in `parts` is undefined, and the type says so. */
+    settle(parts) {
+        if (this.#problems.length > 0) {
+            throw new errors/* BackupError */.hj('E_INPUT', this.#scrubbed(this.#problems.join('\n')), this.#anyEmpty ? WHY_EMPTY : 'Nothing was contacted. Correct what is named here in the workflow.');
+        }
+        for (const [name, value] of Object.entries(parts)) {
+            if (value === undefined)
+                throw new Error(`the setting ${name} is missing, and no input was found wrong`);
+        }
+        return parts;
+    }
+    #mask(value) {
+        this.#secrets.push(value);
+        (0,platform/* platform */.i)().secret(value);
+        // With newlines written as `\n` or in base64, the lines that may turn up in a log are others than those given.
+        const pem = mendedPem(value);
+        if (pem !== null && pem.trim() !== value)
+            (0,platform/* platform */.i)().secret(pem);
+    }
+    /** A secret pasted into the wrong input must not come back in its message. */
+    #holdsSecret(text) {
+        if (/PRIVATE KEY|PuTTY-User-Key/.test(text))
+            return true;
+        return this.#secrets.some((secret) => text.includes(secret));
+    }
+    /** A rule may name the host or the name of the backups, which somebody may have filled with a secret. */
+    #scrubbed(message) {
+        return this.#secrets.reduce((text, secret) => text.replaceAll(secret, '***'), message);
+    }
+}
+
+;// CONCATENATED MODULE: ./src/settings/units.ts
+const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 };
+/** Reads `90s`, `30m`, `26h` or `7d`; returns milliseconds. Throws an Error whose text is the rule. */
+function parseDuration(text) {
+    const [, digits, unit] = /^(\d{1,10})([smhd])$/.exec(text) ?? [];
+    const ms = Number(digits) * (SECONDS[unit] ?? Number.NaN) * 1_000;
+    if (!Number.isSafeInteger(ms))
+        throw new Error('expected a duration such as 90s, 30m, 26h or 7d');
+    return ms;
+}
+/** Writes milliseconds in the largest unit that holds them exactly, so that `parseDuration` reads them back. */
+function units_formatDuration(ms) {
+    const seconds = Math.round(ms / 1_000);
+    const unit = ['d', 'h', 'm'].find((name) => seconds > 0 && seconds % SECONDS[name] === 0) ?? 's';
+    return `${seconds / SECONDS[unit]}${unit}`;
+}
+const POWERS = 'kmgt';
+/**
+ * Reads `500MB` (powers of 1000), `2GiB` (powers of 1024) or plain bytes, in any case; returns bytes.
+ * `2G` is refused because tools disagree about it. Throws an Error whose text is the rule.
+ */
+function parseSize(text) {
+    const rule = 'expected a size such as 500MB, 2GiB or 1048576 (bytes)';
+    const [, number, prefix = '', binary] = /^(\d{1,15}(?:\.\d{1,3})?) ?(?:([kmgt]?)(i?)b)?$/i.exec(text) ?? [];
+    if (number === undefined || (binary && prefix === '') || (number.includes('.') && prefix === '')) {
+        throw new Error(rule);
+    }
+    const power = prefix === '' ? 0 : POWERS.indexOf(prefix.toLowerCase()) + 1;
+    const bytes = Math.round(Number(number) * (binary ? 1_024 : 1_000) ** power);
+    if (!Number.isSafeInteger(bytes))
+        throw new Error(rule);
+    return bytes;
+}
+/** Reads `50%`; returns the share (0.5). Throws an Error whose text is the rule. */
+function parsePercent(text) {
+    const [, number] = /^(\d{1,6}(?:\.\d{1,3})?)%$/.exec(text) ?? [];
+    if (number === undefined)
+        throw new Error('expected a percentage such as 50%');
+    return Number(number) / 100;
+}
+
+;// CONCATENATED MODULE: ./src/settings/keep-rules.ts
+
+const RULES = ['last', 'within', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'];
+/** More is a typing error; also keeps every sum of the planner far from where numbers lose precision. */
+const MOST = 100_000;
+const EXAMPLES = 'expected rules such as "5" or "daily=7 weekly=4"';
+const isRule = (text) => RULES.includes(text);
+/**
+ * Reads what `keep` takes: `5` (the same as `last=5`), or rules separated by blanks, commas or newlines.
+ * Throws an Error that states the rule and quotes the part that broke it.
+ */
+function parseKeep(text) {
+    const whole = text.trim();
+    if (/^\d+$/.test(whole))
+        return { last: parseCount(whole, whole) };
+    const parts = whole
+        .replace(/\s*=\s*/g, '=')
+        .split(/[\s,]+/)
+        .filter((part) => part !== '');
+    if (parts.length === 0)
+        throw new Error(`${EXAMPLES}, got ""`);
+    const rules = {};
+    for (const part of parts) {
+        const [name = '', value, ...rest] = part.split('=');
+        if (value === undefined || rest.length > 0)
+            throw new Error(`${EXAMPLES}, got ${JSON.stringify(part)}`);
+        if (!isRule(name))
+            throw new Error(`unknown rule, expected one of ${RULES.join(', ')}, got ${JSON.stringify(part)}`);
+        if (rules[name] !== undefined)
+            throw new Error(`the rule ${name} is given twice, got ${JSON.stringify(whole)}`);
+        rules[name] = name === 'within' ? parseWithin(value, part) : parseCount(value, part);
+    }
+    return rules;
+}
+function parseCount(digits, part) {
+    const count = /^\d{1,6}$/.test(digits) ? Number(digits) : 0;
+    if (count < 1 || count > MOST)
+        throw new Error(`expected a whole number from 1 to ${MOST}, got ${JSON.stringify(part)}`);
+    return count;
+}
+function parseWithin(value, part) {
+    let ms;
+    try {
+        ms = parseDuration(value);
+    }
+    catch (error) {
+        throw new Error(`${error.message}, got ${JSON.stringify(part)}`);
+    }
+    if (ms < 1_000 || ms > MOST * 86_400_000) {
+        throw new Error(`expected a duration from 1s to ${MOST}d, got ${JSON.stringify(part)}`);
+    }
+    return ms;
+}
+/** Writes rules in the order of the documentation; `parseKeep` reads them back. */
+function formatKeep(rules) {
+    return RULES.flatMap((name) => {
+        const value = rules[name];
+        if (value === undefined)
+            return [];
+        return [`${name}=${name === 'within' ? formatDuration(value) : value}`];
+    }).join(' ');
+}
+
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+;// CONCATENATED MODULE: ./src/settings/postgres-url.ts
+
+/**
+ * Parameters of libpq that are kept (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS).
+ * `client_encoding` and `replication` would change what a dump is, `sslkeylogfile` would write keys to the host, and
+ * oauth_* asks a human.
+ */
+const KEYWORDS = [
+    ...['host', 'hostaddr', 'port', 'user', 'sslmode', 'service', 'passfile', 'connect_timeout'],
+    ...['application_name', 'fallback_application_name', 'options', 'target_session_attrs', 'load_balance_hosts'],
+    ...['keepalives', 'keepalives_idle', 'keepalives_interval', 'keepalives_count', 'tcp_user_timeout'],
+    ...['channel_binding', 'require_auth', 'requirepeer', 'sslnegotiation', 'sslcompression', 'sslsni'],
+    ...['sslcert', 'sslkey', 'sslcertmode', 'sslrootcert', 'sslcrl', 'sslcrldir'],
+    ...['ssl_min_protocol_version', 'ssl_max_protocol_version', 'min_protocol_version', 'max_protocol_version'],
+    ...['gssencmode', 'krbsrvname', 'gsslib', 'gssdelegation'],
+];
+/** Secrets that libpq takes from the connection string alone, which stands in the process list. */
+const VISIBLE = new Set(['sslpassword', 'scram_client_key', 'scram_server_key', 'oauth_client_secret']);
+const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'];
+/** NAMEDATALEN - 1: the server cuts longer names silently, and so may find another database. */
+const LONGEST_NAME = 63;
+const HOST_NAME = /^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?$/i;
+const SCHEME = /^(jdbc:)?(postgres|postgresql|postgis|pgsql|pdo-pgsql|psql|ecto|prisma)(?:\+[a-z0-9_.+-]*)?:(.*)$/is;
+const postgres_url_FORMS = 'expected postgresql://user:password@host:5432/name';
+const RAW_SIGN = 'a "/", "?" or "@" that belongs to the user, the password or a name is written %2F, %3F or %40';
+const PAIRS = 'expected name=value pairs with "&" between them after the "?"; an "&" inside a value is written %26';
+const HOST = 'expected a host name, an IPv4 address, an IPv6 address in brackets or the folder of a socket (?host=/var/run/postgresql) after the "@"';
+/** Whether the text is for `parsePostgresUrl`, be it well-formed or not. */
+function namesPostgres(text) {
+    return SCHEME.test(text);
+}
+/**
+ * Reads what applications keep in DATABASE_URL when it names a PostgreSQL database: the URI of libpq
+ * (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS), with the schemes and drivers of SQLAlchemy, Django,
+ * Doctrine, Ecto and JDBC. What libpq reads is read as libpq does; what it would fail on is taken where only one meaning
+ * is left, such as a raw "@" in the password. Where programs disagree about the meaning it is refused.
+ *
+ * `secrets`: the password in each form that may turn up in a log. `dropped`: names of parameters that libpq does not
+ * know, that make no sense for a backup, or that were translated.
+ *
+ * Throws an Error whose text is the rule. It never holds any of the value, which may have a password in it.
+ */
+function parsePostgresUrl(text) {
+    checkLine(text);
+    const [, jdbc, scheme, rest = ''] = SCHEME.exec(text) ?? [];
+    if (scheme === undefined)
+        throw new Error(postgres_url_FORMS);
+    if (scheme.toLowerCase() === 'prisma') {
+        throw new Error('a prisma URL leads to a proxy that pg_dump can not talk to; give the direct URL of the database, which begins with postgresql://');
+    }
+    const { userInfo, hosts, path, query } = split(rest, jdbc !== undefined);
+    // The one reader of jdbc: URLs takes "+" for a blank; libpq and most others do not.
+    const decode = jdbc === undefined ? postgres_url_percentDecoded : (part) => postgres_url_percentDecoded(part.replaceAll('+', ' '));
+    const values = new Values();
+    const [, user = '', password = ''] = /^([^:]*)(?::(.*))?$/s.exec(userInfo) ?? [];
+    // The start of a query without a "/" before it, which may hold the password; libpq would take all of it for the user.
+    if (user.includes('?'))
+        throw new Error(RAW_SIGN);
+    const { dropped, rawPassword } = readQuery(query, decode, values);
+    if (user !== '')
+        values.set('user', postgres_url_percentDecoded(user));
+    if (password !== '')
+        values.set('password', postgres_url_percentDecoded(password));
+    if (path !== '')
+        values.set('dbname', decode(path));
+    const database = values.take('dbname') ?? '';
+    if (database === '') {
+        throw new Error('expected the name of the database at its end, as in postgresql://user@host/name; without one PostgreSQL takes the name of the user, and nothing is guessed here');
+    }
+    if (Buffer.byteLength(database) > LONGEST_NAME) {
+        throw new Error(`the name of the database is longer than ${LONGEST_NAME} bytes, and PostgreSQL would silently cut it to another name`);
+    }
+    const secret = values.take('password') || null;
+    settlePlaces(values, hosts, jdbc !== undefined);
+    const parameters = KEYWORDS.flatMap((keyword) => {
+        const value = values.take(keyword);
+        return value === null || value === '' ? [] : [[keyword, value]];
+    });
+    const forms = secret === null ? [] : [secret, password, rawPassword, encodeURIComponent(secret)];
+    return {
+        source: { engine: 'postgres', database, parameters, password: secret, given: uri(database, parameters) },
+        secrets: [...new Set(forms.filter((form) => form !== ''))],
+        dropped,
+    };
+}
+/** Values by keyword. The empty one is a value: as for libpq it hides what stands elsewhere, and stands for the default. */
+class Values {
+    #values = new Map();
+    set(keyword, value) {
+        const other = this.#values.get(keyword);
+        if (other !== undefined && other !== value) {
+            throw new Error(`${keyword} is given twice with different values, and programs disagree about which one counts`);
+        }
+        this.#values.set(keyword, value);
+    }
+    take(keyword) {
+        const value = this.#values.get(keyword) ?? null;
+        this.#values.delete(keyword);
+        return value;
+    }
+}
+/**
+ * The parts as libpq divides them (conninfo_uri_parse_options in fe-connect.c): user and password end at the first "@" before
+ * the first "/", so that "?", "#" and ":" may stand raw in a password. An "@" may too: one in the host is never right.
+ */
+function split(rest, jdbc) {
+    if (!rest.startsWith('//')) {
+        // jdbc:postgresql:name
+        if (!jdbc || rest.startsWith('/'))
+            throw new Error(postgres_url_FORMS);
+        return divide('', '', `/${rest}`);
+    }
+    const body = rest.slice(2);
+    const first = /^[^@/]*@/.exec(body)?.[0] ?? '';
+    const [, hosts = '', tail = ''] = /^([^/?]*)(.*)$/s.exec(body.slice(first.length)) ?? [];
+    const at = hosts.lastIndexOf('@');
+    return divide(first === '' ? '' : body.slice(0, first.length + at), hosts.slice(at + 1), tail);
+}
+function divide(userInfo, hosts, tail) {
+    if (`${hosts}${tail}`.includes('#')) {
+        throw new Error('"#" after the "@" belongs to the value for some programs and ends the URL for others; write %23, or leave it out with what follows');
+    }
+    const [, path = '', query = ''] = /^\/?([^?]*)(?:\?(.*))?$/s.exec(tail) ?? [];
+    // The rest of a password with a raw "/" in it; it must not become the name of a database or of a parameter.
+    if (path.includes('@'))
+        throw new Error(RAW_SIGN);
+    return { userInfo, hosts, path, query };
+}
+function readQuery(query, decode, values) {
+    const dropped = new Set();
+    let rawPassword = '';
+    let ssl = '';
+    for (const part of query.split('&')) {
+        if (part === '')
+            continue;
+        const [, rawName = '', equals, raw = ''] = /^([^=]*)(=)?(.*)$/s.exec(part) ?? [];
+        const name = decode(rawName);
+        const keyword = name === 'database' ? 'dbname' : name;
+        const known = KEYWORDS.includes(keyword) || keyword === 'password' || keyword === 'dbname';
+        if (!known && part.includes('@'))
+            throw new Error(RAW_SIGN);
+        // What is no name may be the rest of a password with a raw "&" in it, and names are shown.
+        if (!/^[a-z][\w.-]*$/i.test(name) || (equals === undefined && name !== 'ssl'))
+            throw new Error(PAIRS);
+        const value = decode(raw);
+        if (VISIBLE.has(name) && value !== '') {
+            throw new Error(`${name} can not be used: it would stand in the process list of the host, where every user can read it`);
+        }
+        if (keyword === 'password')
+            rawPassword = raw;
+        if (known)
+            values.set(keyword, value);
+        else
+            dropped.add(name);
+        if (name === 'ssl' || name === 'requiressl')
+            ssl = equals === undefined ? 'true' : value;
+    }
+    settleSslMode(values, ssl);
+    return { dropped: [...dropped], rawPassword };
+}
+/** `ssl=true` of libpq, JDBC and node-pg, `ssl=require` of asyncpg, and node-pg's `no-verify`: none checks the certificate. */
+function settleSslMode(values, ssl) {
+    const given = values.take('sslmode') || null;
+    const fromSsl = /^(?:true|1|on|yes)$/i.test(ssl) ? 'require' : ssl;
+    const mode = given ?? (fromSsl === 'no-verify' || SSL_MODES.includes(fromSsl) ? fromSsl : '');
+    if (mode !== '' && mode !== 'no-verify' && !SSL_MODES.includes(mode)) {
+        throw new Error(`sslmode: expected one of ${SSL_MODES.join(', ')}`);
+    }
+    values.set('sslmode', mode === 'no-verify' ? 'require' : mode);
+}
+/** Hosts and ports of the query override those before the path, each list by itself, as libpq does it. */
+function settlePlaces(values, authority, jdbc) {
+    const places = authority === '' ? [] : authority.split(',').map((one) => place(one, postgres_url_percentDecoded));
+    const fromQuery = values
+        .take('host')
+        ?.split(',')
+        .map((one) => (/^[/@]/.test(one) || (0,external_node_net_.isIPv6)(one) ? { host: checkedHost(one), port: '' } : place(one, String)));
+    const queryPorts = values.take('port')?.split(',').map(checkedPort);
+    const hosts = (fromQuery ?? places).map(({ host }) => host);
+    const ownPorts = (fromQuery?.some(({ port }) => port !== '') ? fromQuery : places).map(({ port }) => port);
+    const ports = queryPorts ?? ownPorts;
+    if (hosts.length === 0 && jdbc)
+        hosts.push('localhost');
+    if (hosts.length > 1 && hosts.includes(''))
+        throw new Error(HOST);
+    const given = ports.some((port) => port !== '');
+    if (given && ports.length > 1 && ports.length !== hosts.length) {
+        throw new Error('expected one port for all hosts, or as many ports as hosts');
+    }
+    values.set('host', hosts.join(','));
+    if (given)
+        values.set('port', ports.join(','));
+}
+function place(text, decode) {
+    const [, bracketed, plain = '', port = ''] = /^(?:\[([^\]]*)\]|([^:]*))(?::(.*))?$/s.exec(text) ?? [];
+    if (bracketed !== undefined && !(0,external_node_net_.isIPv6)(decode(bracketed)))
+        throw new Error(HOST);
+    return { host: checkedHost(decode(bracketed ?? plain)), port: checkedPort(port) };
+}
+function checkedHost(host) {
+    const socket = /^[/@][^,]+$/.test(host);
+    if (host === '' || socket || (0,external_node_net_.isIP)(host) !== 0 || (HOST_NAME.test(host) && host.length <= 253))
+        return host;
+    throw new Error(HOST);
+}
+function checkedPort(port) {
+    if (port === '')
+        return port;
+    const number = /^\d{1,5}$/.test(port) ? Number(port) : 0;
+    if (number < 1 || number > 65_535) {
+        throw new Error(`expected a port from 1 to 65535 after the ":" of the host; ${RAW_SIGN}`);
+    }
+    return String(number);
+}
+function postgres_url_percentDecoded(part) {
+    let decoded;
+    try {
+        decoded = decodeURIComponent(part);
+    }
+    catch {
+        throw new Error('expected "%" only before two hexadecimal digits of UTF-8, as in %40; write %25 for "%" itself');
+    }
+    // Again, since %00 and %0A were not seen before.
+    checkLine(decoded);
+    return decoded;
+}
+function checkLine(text) {
+    if (/\p{Cc}/u.test(text))
+        throw new Error('expected one line without control characters');
+}
+/** The URI that libpq reads as these parameters. */
+function uri(database, parameters) {
+    const { host = '', port = '', user = '', ...others } = Object.fromEntries(parameters);
+    const hosts = host.split(',');
+    const ports = port.split(',');
+    // Folders of sockets, and one port for several hosts, have their place in the query.
+    const before = !/[/@]/.test(host) && (port === '' || ports.length === hosts.length);
+    const places = hosts.map((one, index) => {
+        const name = (0,external_node_net_.isIPv6)(one) ? `[${one.replace('%', '%25')}]` : one;
+        return ports[index] ? `${name}:${ports[index]}` : name;
+    });
+    const query = Object.entries(before ? others : { host, port, ...others })
+        .filter(([, value]) => value !== '')
+        .map(([keyword, value]) => `${keyword}=${encodeURIComponent(value).replaceAll('%2F', '/').replaceAll('%2C', ',')}`)
+        .join('&');
+    const login = user === '' ? '' : `${encodeURIComponent(user)}@`;
+    const name = encodeURIComponent(database);
+    return `postgresql://${login}${before ? places.join(',') : ''}/${name}${query === '' ? '' : `?${query}`}`;
+}
+
+;// CONCATENATED MODULE: ./src/settings/value-rules.ts
+/**
+ * What single values may be. Each function returns the value or throws an Error whose text is the rule; the reader of the
+ * inputs puts the name before it and the given text after it.
+ */
+
+
+/** setTimeout counts milliseconds in 31 bits and fires at once beyond. */
+const LONGEST_TIMER_MS = 24 * 86_400_000;
+const value_rules_HOST_NAME = /^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?$/i;
+function wholeNumber(least, most) {
+    return (text) => {
+        const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+        if (number >= least && number <= most)
+            return number;
+        throw new Error(`expected a whole number from ${least} to ${most}`);
+    };
+}
+function oneOf(allowed) {
+    return (text) => {
+        const found = allowed.find((value) => value === text);
+        if (found === undefined)
+            throw new Error(`expected one of ${allowed.join(', ')}`);
+        return found;
+    };
+}
+function parseBoolean(text) {
+    if (!/^(?:true|false)$/i.test(text))
+        throw new Error('expected true or false');
+    return text.toLowerCase() === 'true';
+}
+/** A duration that a timer can wait for, in milliseconds. */
+function parseTimer(text) {
+    const ms = parseDuration(text);
+    if (ms < 1_000 || ms > LONGEST_TIMER_MS)
+        throw new Error('expected a duration from 1s to 24d');
+    return ms;
+}
+/** A duration that is not zero, in milliseconds. */
+function parseAge(text) {
+    const ms = parseDuration(text);
+    if (ms === 0)
+        throw new Error('expected a duration of at least 1s');
+    return ms;
+}
+/** A share that is not zero and at most `most`, or `none`. */
+function percentOrNone(most) {
+    return (text) => {
+        if (text === 'none')
+            return text;
+        const share = /^[\d.]+%$/.test(text) ? parsePercent(text) : Number.NaN;
+        if (share > 0 && share <= most)
+            return share;
+        throw new Error(`expected a percentage above 0% and up to ${most * 100}%, or none`);
+    };
+}
+/** A host name or an address; names beyond ASCII only in their xn-- form, as DNS has them. */
+function parseHost(text) {
+    if ((0,external_node_net_.isIP)(text) !== 0 || (value_rules_HOST_NAME.test(text) && text.length <= 253))
+        return text;
+    throw new Error('expected a host name or IP address alone: the user goes into username, the port into port, IPv6 has no brackets');
+}
+function parseUserName(text) {
+    if (/^-|[\s\p{Cc}]/u.test(text))
+        throw new Error('expected a user name without blanks that does not start with "-"');
+    return text;
+}
+/** An account for `sudo -u`, which takes `#1000` and more; here it is a name. */
+function parseRunAs(text) {
+    if (!/^[a-z_][a-z0-9_.-]{0,31}$/i.test(text))
+        throw new Error('expected the name of a user on the host, such as www-data');
+    return text;
+}
+/** The name or id of a container, as Docker has them. */
+function parseContainer(text) {
+    if (!/^[a-z0-9][a-z0-9_.-]{0,127}$/i.test(text)) {
+        throw new Error('expected the name of a container: letters, digits, "_", "." or "-", starting with a letter or digit');
+    }
+    return text;
+}
+function parseJumpHost(text) {
+    const at = text.lastIndexOf('@');
+    const place = text.slice(at + 1);
+    const [, bracketed, plain, port = '22'] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(place) ?? [];
+    try {
+        if (bracketed !== undefined && !(0,external_node_net_.isIPv6)(bracketed))
+            throw new Error('brackets are for IPv6');
+        return {
+            username: at === -1 ? null : parseUserName(text.slice(0, at) || '-'),
+            host: parseHost((0,external_node_net_.isIPv6)(place) ? place : (bracketed ?? plain ?? '')),
+            port: parsePort(port),
+        };
+    }
+    catch {
+        throw new Error('expected [user@]host[:port], such as jump@bastion.example.com:2222 or [2001:db8::1]:22');
+    }
+}
+const parsePort = wholeNumber(1, 65_535);
+function parseUmask(text) {
+    const umask = /^0?(077|027)$/.exec(text)?.[1];
+    if (umask === undefined)
+        throw new Error('expected 077 or 027, in quotes, since YAML takes 077 for the number 77');
+    return umask;
+}
+function parsePinReason(text) {
+    if (/\p{Cc}/u.test(text) || text.length > 200)
+        throw new Error('expected a reason in one line of at most 200 characters');
+    return text;
+}
+
+;// CONCATENATED MODULE: ./src/settings/s3-inputs.ts
+
+
+
+
+
+/** What stores without a region of their own take. */
+const ANY_REGION = 'us-east-1';
+/** S3 counts the days of a lock in whole days, and refuses more than 100 years. */
+const LONGEST_LOCK_MS = 36_500 * 86_400_000;
+/**
+ * The inputs of the off-site copy; null when none is wanted. `keep`: how many backups are kept on the host; `named`: the bucket of a backup
+ * that is named by `s3://`.
+ */
+function readS3(reader, command, keep, named = null) {
+    if (command === undefined || !declared['s3-bucket'].usedBy.includes(command))
+        return null; // what is given was warned about
+    const given = reader.read('s3-bucket', parseBucket);
+    if (given === null && named === null) {
+        refuseAlone(reader);
+        return null;
+    }
+    const bucket = given === null ? named : given;
+    const prefix = reader.read('s3-prefix', parsePrefix);
+    const place = reader.read('s3-region', parseRegion);
+    const endpoint = reader.read('s3-endpoint', parseEndpoint);
+    const region = place === null ? usualRegion(endpoint) : place;
+    if (region === null) {
+        reader.missing('s3-region', 'required without s3-endpoint: the region of the bucket, for example eu-central-1; AWS_REGION, as aws-actions/configure-aws-credentials sets it, does as well');
+    }
+    const credentials = readCredentials(reader);
+    const uploadVia = reader.require('s3-upload-via', oneOf(['auto', 'host', 'runner']));
+    const storageClass = reader.read('s3-storage-class', parseStorageClass);
+    const sse = reader.read('s3-sse', oneOf(['AES256', 'aws:kms', 'aws:kms:dsse']));
+    const kmsKeyId = reader.read('s3-kms-key-id', parseKeyId);
+    if (kmsKeyId && (sse === null || sse === 'AES256')) {
+        reader.problem('s3-kms-key-id', 'expected nothing unless s3-sse is aws:kms or aws:kms:dsse');
+    }
+    const objectLock = reader.read('s3-object-lock', parseObjectLock);
+    const ownKeep = reader.read('s3-keep', (text) => (text === 'none' ? text : parseKeep(text)), 'as-is');
+    const rules = ownKeep === null ? keep : ownKeep === 'none' ? null : ownKeep;
+    const settings = { bucket, region, endpoint, credentials, uploadVia, storageClass, sse, kmsKeyId, objectLock };
+    const all = { ...settings, onlyNamed: given === null, prefix: prefix === null ? '' : prefix, keep: rules };
+    return Object.values(all).includes(undefined) || region === null ? undefined : all;
+}
+/** A bucket whose variable is not set must not turn the off-site copy off without a word. */
+function refuseAlone(reader) {
+    const other = INPUT_NAMES.find((name) => name.startsWith('s3-') && reader.isChanged(name));
+    if (other === undefined)
+        return;
+    reader.missing('s3-bucket', `required, since ${other} is given; the secret or variable that fills it is probably not set (for example vars.S3_BUCKET)`);
+}
+function usualRegion(endpoint) {
+    return process.env.AWS_REGION || process.env.AWS_DEFAULT_REGION || (endpoint === null ? null : ANY_REGION);
+}
+function readCredentials(reader) {
+    const names = ['s3-access-key-id', 's3-secret-access-key', 's3-session-token'];
+    const [accessKeyId, secretAccessKey, sessionToken] = names.map((name) => reader.read(name, parseToken));
+    if (accessKeyId === undefined || secretAccessKey === undefined || sessionToken === undefined)
+        return undefined;
+    if (accessKeyId !== null && secretAccessKey !== null) {
+        if (sessionToken !== null)
+            reader.mask(encodeURIComponent(sessionToken)); // as it stands in URLs
+        reader.mask(encodeURIComponent(secretAccessKey));
+        return { accessKeyId, secretAccessKey, sessionToken };
+    }
+    const lacking = (name, because) => {
+        reader.missing(name, `required with ${because}; without both, the credentials of the AWS default chain are taken (for example of aws-actions/configure-aws-credentials)`);
+    };
+    if (accessKeyId !== null)
+        return lacking('s3-secret-access-key', 's3-access-key-id');
+    if (secretAccessKey !== null)
+        return lacking('s3-access-key-id', 's3-secret-access-key');
+    if (sessionToken !== null)
+        return lacking('s3-access-key-id', 's3-session-token');
+    return null;
+}
+/** The rule of all stores; those who allow more do so for buckets of long ago. */
+const isBucket = (text) => /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(text) && !text.includes('..');
+function parseBucket(text) {
+    if (isBucket(text))
+        return text;
+    throw new Error('expected the name of a bucket alone, 3 to 63 lower-case letters, digits, "." or "-"; what follows it goes into s3-prefix');
+}
+function parsePrefix(text) {
+    const prefix = text.replace(/^\/+|\/+$/g, '');
+    const segments = prefix.split('/');
+    const isPlain = (segment) => /^[A-Za-z0-9._=-]+$/.test(segment) && !/^\.+$/.test(segment);
+    if (prefix.length <= 500 && segments.every(isPlain))
+        return prefix;
+    throw new Error('expected folders of letters, digits, ".", "_", "=" or "-" separated by "/", at most 500 characters, such as backups/production');
+}
+function parseRegion(text) {
+    if (/^[a-z0-9][a-z0-9-]{0,62}$/i.test(text))
+        return text;
+    throw new Error('expected the name of a region, such as eu-central-1');
+}
+/** Whoever reads along on plain HTTP gets the backup, so it is for this very machine. */
+function parseEndpoint(text) {
+    const rule = 'expected an https:// URL such as https://s3.example.com, or http:// to loopback alone';
+    const url = URL.canParse(text) ? new URL(text) : null;
+    if (url === null || !['https:', 'http:'].includes(url.protocol))
+        throw new Error(rule);
+    if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+        throw new Error(`${rule}, without user, query or fragment`);
+    }
+    if (url.protocol === 'http:' && !isLoopback(url.hostname))
+        throw new Error(rule);
+    return url.href.replace(/\/+$/, '');
+}
+const isLoopback = (host) => host === 'localhost' || host === '[::1]' || ((0,external_node_net_.isIPv4)(host) && host.startsWith('127.'));
+function parseToken(text) {
+    if (/^[\x21-\x7e]+$/.test(text))
+        return text;
+    throw new Error('expected letters, digits and signs of ASCII without blanks');
+}
+/** Stores have classes of their own; whether it has this one, the store says. */
+function parseStorageClass(text) {
+    if (/^[A-Z][A-Z0-9_]{0,63}$/.test(text))
+        return text;
+    throw new Error('expected a storage class in capitals, such as STANDARD_IA');
+}
+/** An id, an alias or an ARN. */
+function parseKeyId(text) {
+    if (/^[A-Za-z0-9:/_-]{1,2048}$/.test(text))
+        return text;
+    throw new Error('expected the id, the ARN or the alias (alias/name) of a KMS key');
+}
+function parseObjectLock(text) {
+    const rule = 'expected a duration in days such as 30d, or with its mode: governance 30d, compliance 30d';
+    const [, mode = 'governance', days = ''] = /^(?:(governance|compliance) +)?(\d+d)$/i.exec(text) ?? [];
+    if (days === '')
+        throw new Error(rule);
+    const ms = parseDuration(days);
+    if (ms === 0 || ms > LONGEST_LOCK_MS)
+        throw new Error(`${rule}, from 1d to 36500d`);
+    return { mode: mode.toLowerCase() === 'compliance' ? 'COMPLIANCE' : 'GOVERNANCE', ms };
+}
+
+;// CONCATENATED MODULE: ./src/settings/restore-inputs.ts
+
+
+
+
+
+
+/** The inputs of `command: restore`; with another command they are at their defaults. */
+function readRestore(reader, command, database) {
+    const restoring = command === 'restore';
+    const wanted = restoring ? reader.read('backup', parseWanted) : null;
+    const to = restoring ? readTarget(reader, database) : null;
+    const confirm = reader.read('confirm', (text) => text);
+    const safetyBackup = reader.require('safety-backup', parseBoolean);
+    const stopCommand = reader.read('stop-command', parseCommand);
+    const startCommand = reader.read('start-command', parseCommand);
+    const afterCommand = reader.read('after-restore-command', parseCommand);
+    const checkCommand = reader.read('check-command', parseCommand);
+    if (stopCommand && startCommand === null) {
+        reader.problem('start-command', 'required with stop-command: what was stopped is started again on every path');
+    }
+    const allowOtherTarget = reader.require('allow-other-target', parseBoolean);
+    const allowUnsafeClient = reader.require('allow-unsafe-client', parseBoolean);
+    const settings = { to, confirm, safetyBackup, stopCommand, startCommand, afterCommand, checkCommand };
+    const all = { ...settings, allowOtherTarget, allowUnsafeClient, wanted: wanted === null ? LATEST : wanted };
+    return Object.values(all).includes(undefined) ? undefined : all;
+}
+const LATEST = { by: 'latest' };
+/** An id, `latest`, `before-deploy:` and a commit, or a path; throws an Error whose text is the rule. */
+function parseWanted(text) {
+    if (text === 'latest')
+        return LATEST;
+    const deploy = /^before-deploy:(.*)$/.exec(text);
+    if (deploy !== null) {
+        const sha = (deploy[1] ?? '').trim().toLowerCase();
+        if (!/^[0-9a-f]{7,64}$/.test(sha))
+            throw new Error('expected before-deploy: and at least 7 digits of a commit');
+        return { by: 'deploy', sha };
+    }
+    const location = parseLocation(text);
+    if (location !== null)
+        return { by: 's3', ...location };
+    const id = (0,names/* parseId */.Fg)(text);
+    if (id !== null)
+        return { by: 'id', id: text, name: id.name };
+    if (!/[/.]/.test(text)) {
+        throw new Error('expected latest, the id of a backup, before-deploy:<commit>, s3://<bucket>/<key>, or the path of a dump on the host');
+    }
+    return { by: 'file', path: parseHostPath(text) };
+}
+/** null when it is no `s3://`; throws an Error whose text is the rule. */
+function parseLocation(text) {
+    if (!/^s3:/i.test(text))
+        return null;
+    const rule = 'expected s3://<bucket>/<key>, the key of a payload such as s3://shop-backups/shop/shop-20261120T101500Z-7f3a.dump';
+    const [, bucket = '', key = ''] = /^s3:\/\/([^/]*)\/(.+)$/is.exec(text) ?? [];
+    if (key === '' || key.endsWith('/') || /\p{Cc}/u.test(key) || Buffer.byteLength(key) > 1024)
+        throw new Error(rule);
+    const part = (0,names/* parseFileName */.Px)(key.replace(/^.*\//, ''))?.part;
+    if (part === 'manifest')
+        throw new Error(`${rule}, not that of its manifest`);
+    if (!isBucket(bucket))
+        throw new Error(rule);
+    return { bucket, key };
+}
+function readTarget(reader, database) {
+    return reader.read('restore-to', (text) => {
+        if (!namesPostgres(text)) {
+            if (database?.engine === 'postgres')
+                throw new Error('expected a postgresql:// URL, as database is one');
+            return parseDatabase(text);
+        }
+        const { source, secrets } = parsePostgresUrl(text);
+        for (const secret of secrets)
+            reader.mask(secret);
+        if (database?.engine === 'sqlite')
+            throw new Error('expected the path of a SQLite file, as database is one');
+        return source;
+    }, 'as-is');
+}
+/** Lines of shell; a runner writes CRLF where the workflow has it. */
+function parseCommand(text) {
+    if (text.includes('\0'))
+        throw new Error('expected no NUL character');
+    return text.replace(/\r\n?/g, '\n');
+}
+
+// EXTERNAL MODULE: ./src/host/known-hosts.ts
+var known_hosts = __nccwpck_require__(7879);
+;// CONCATENATED MODULE: ./src/settings/fingerprints.ts
+
+
+const RULE = 'expected "SHA256:" and 43 characters of base64, one a line, as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host; before it may stand the host that it is of, as in known_hosts: `db.example.com SHA256:...`, or `[db.example.com]:2222 SHA256:...`';
+/** One `SHA256:...` a line, each with the name of its host before it, or without; padding is removed. */
+function parseFingerprints(text) {
+    const found = new Map();
+    for (const line of text.split(/\r\n|\r|\n/).map((one) => one.trim())) {
+        if (line === '')
+            continue;
+        const [, name, base64 = ''] = /^(?:(\S+)[ \t]+)?SHA256:([A-Za-z0-9+/]{43})=?$/.exec(line) ?? [];
+        // 43 characters hold two bits more than a hash; where they are not zero, a character was mistyped.
+        if (Buffer.from(base64, 'base64').toString('base64') !== `${base64}=`)
+            throw new Error(RULE);
+        const host = name === undefined ? null : parseName(name);
+        found.set(`${host} ${base64}`, { host, print: `SHA256:${base64}` });
+    }
+    return [...found.values()];
+}
+/** The name of a host as known_hosts has it. No patterns: a fingerprint is for telling one host from another. */
+function parseName(name) {
+    const [, host = name, port = '22'] = /^\[([^\]]*)\]:(\d+)$/.exec(name) ?? [];
+    try {
+        return (0,known_hosts/* nameInFile */.tx)(parseHost(host), parsePort(port));
+    }
+    catch {
+        throw new Error(RULE);
+    }
+}
+/** The message for a line that does not say whose key it is, while there are two hosts; undefined: all is well. */
+function unnamedFingerprint(fingerprints, hosts) {
+    const unnamed = fingerprints.find(({ host }) => host === null);
+    if (unnamed === undefined)
+        return undefined;
+    return `with jump-host each line begins with the host that it is of, since the jump host could show a key of its own as that of the host behind it: ${hosts.map((host) => `\`${host} SHA256:...\``).join(' and ')}; this one does not: ${unnamed.print}`;
+}
+
+;// CONCATENATED MODULE: ./src/settings/ssh-inputs.ts
+
+
+
+
+
+/** Reads where the database lives and how to get there. What is wrong is noted in the reader; then it returns undefined. */
+async function readTransport(reader) {
+    const transport = reader.require('transport', oneOf(['ssh', 'local']));
+    if (transport === 'local') {
+        for (const name of INPUT_NAMES)
+            if (declared[name].ssh)
+                reader.ignore(name, 'with transport local');
+        return { transport };
+    }
+    // Inputs of ssh are not missing when nobody knows what was meant.
+    if (transport === undefined)
+        return undefined;
+    const host = reader.require('host', parseHost, missing('SSH_HOST'));
+    const port = reader.require('port', parsePort);
+    const username = reader.require('username', parseUserName, missing('SSH_USER'));
+    const key = await readKey(reader, 'key', 'passphrase');
+    if (key === null)
+        reader.missing('key', missing('SSH_KEY'));
+    const knownHosts = reader.read('known-hosts', (text) => text);
+    const fingerprints = reader.read('fingerprint', parseFingerprints);
+    if (knownHosts === null && fingerprints === null) {
+        reader.missing('known-hosts', missingHostKey(host ?? 'HOST', port ?? 22));
+    }
+    const jumpPlace = reader.read('jump-host', parseJumpHost);
+    if (jumpPlace !== null) {
+        // Hosts that are wrong themselves are told as such; here they only have to be called something.
+        const names = [
+            (0,known_hosts/* nameInFile */.tx)(host ?? 'HOST', port ?? 22),
+            (0,known_hosts/* nameInFile */.tx)(jumpPlace?.host ?? 'JUMP', jumpPlace?.port ?? 22),
+        ];
+        const rule = unnamedFingerprint(fingerprints ?? [], names);
+        if (rule !== undefined)
+            reader.problem('fingerprint', rule);
+    }
+    const jump = await readJump(reader, jumpPlace, username, key);
+    const connectTimeoutMs = reader.require('connect-timeout', parseTimer);
+    if (!host || !port || !username || !key || jump === undefined || connectTimeoutMs === undefined)
+        return undefined;
+    if (knownHosts === undefined || fingerprints === undefined)
+        return undefined;
+    return {
+        transport,
+        ...{ host, port, username, key, jump, connectTimeoutMs },
+        knownHosts: knownHosts ?? '',
+        fingerprints: fingerprints ?? [],
+    };
+}
+async function readJump(reader, place, username, key) {
+    if (place === null) {
+        reader.ignore('jump-key', 'without jump-host');
+        reader.ignore('jump-passphrase', 'without jump-host');
+        return null;
+    }
+    const ownKey = await readKey(reader, 'jump-key', 'jump-passphrase');
+    if (ownKey === null)
+        reader.ignore('jump-passphrase', 'without jump-key: the bastion gets key with its passphrase');
+    const jumpKey = ownKey === null ? key : ownKey;
+    const jumpUser = place?.username ?? username;
+    if (!place || !jumpKey || !jumpUser)
+        return undefined;
+    return { host: place.host, port: place.port, username: jumpUser, key: jumpKey };
+}
+async function readKey(reader, name, passphraseName) {
+    const text = reader.read(name, (given) => given);
+    const passphrase = reader.read(passphraseName, (given) => given);
+    if (!text || passphrase === undefined)
+        return text === null ? null : undefined;
+    const key = await reader.check(() => readPrivateKey(text, passphrase ?? undefined, name, passphraseName));
+    // PKCS#8 became another text, of which no line was masked so far.
+    if (key)
+        reader.mask(key.pem);
+    return key;
+}
+const missing = (example) => `required with transport ssh, but empty; the secret or variable that fills it is probably not set (for example secrets.${example} or vars.${example})`;
+const missingHostKey = (host, port) => `required with transport ssh, or fingerprint instead; nothing turns this check off. Run \`ssh-keyscan -p ${port} ${host}\` from a network that you trust, compare with \`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\` on the host itself, and put the lines into a variable`;
+
+;// CONCATENATED MODULE: ./src/settings/inputs.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+const MISSING_DATABASE = 'required, but empty; the secret or variable that fills it is probably not set (for example secrets.DATABASE_URL or vars.DATABASE_URL)';
+const inputs_MOST = 100_000;
+/**
+ * Reads and checks every input of this run, before anything is contacted, and masks the secret ones first.
+ *
+ * `warnings` are inputs that have no effect. Throws E_INPUT whose message has one line for each problem:
+ * the input's name, the rule, and what was given unless it is secret.
+ */
+async function readSettings() {
+    const reader = new InputReader();
+    const command = reader.require('command', oneOf(settings_settings/* COMMANDS */.L));
+    if (command !== undefined)
+        ignoreUnused(reader, command);
+    const transport = await readTransport(reader);
+    const runAs = reader.read('run-as', parseRunAs);
+    const timeoutMs = reader.require('timeout', parseTimer);
+    const idleTimeoutMs = reader.require('idle-timeout', parseTimer);
+    const lockWaitMs = reader.require('lock-wait', parseTimer);
+    const database = readDatabase(reader);
+    const container = readContainer(reader, database);
+    const name = readName(reader, database);
+    const directory = reader.require('directory', parseHostPath);
+    const umask = reader.require('umask', parseUmask);
+    const dump = readDump(reader, command);
+    const compression = reader.require('compression', oneOf(['auto', 'zstd', 'gzip', 'none']));
+    const compressionLevel = readCompressionLevel(reader, compression);
+    const keep = reader.require('keep', parseKeep, undefined, 'as-is');
+    const keepMadeUnder = reader.require('keep-made-under', parseBoolean);
+    const keepMinimum = reader.require('keep-minimum', wholeNumber(1, inputs_MOST));
+    const maxDelete = reader.read('max-delete', wholeNumber(1, inputs_MOST));
+    const dryRun = reader.require('dry-run', parseBoolean);
+    const pin = readPin(reader, command);
+    const skipIfYoungerThanMs = reader.read('skip-if-younger-than', parseAge);
+    const located = readLocation(reader, command);
+    const s3 = readS3(reader, command, keep, located?.bucket);
+    const verify = reader.require('verify', oneOf(['checksum', 'content', 'restore']));
+    if (transport?.transport === 'local')
+        reader.ignore('verify-on', 'with transport local: the host is the runner');
+    const verifyOn = reader.require('verify-on', oneOf(['host', 'runner']));
+    const asserts = readAsserts(reader, verify);
+    const restoreTo = command === 'restore' ? null : readRestoreTo(reader, verify, database);
+    if (command === 'verify' &&
+        verify === 'restore' &&
+        verifyOn === 'runner' &&
+        database?.engine === 'postgres' &&
+        restoreTo === null) {
+        reader.missing('restore-to', 'required with verify-on runner and verify restore: a PostgreSQL server as seen from the runner, for example postgresql://postgres:throw-away@localhost/postgres of a service container');
+    }
+    const maxAge = reader.require('max-age', (text) => (text === 'none' ? text : parseAge(text)));
+    const shrinkLimit = reader.require('shrink-limit', percentOrNone(1));
+    const growthLimit = reader.require('growth-limit', parseGrowth);
+    const rowLossLimit = reader.require('row-loss-limit', percentOrNone(1));
+    const onRowLoss = reader.require('on-row-loss', oneOf(['pin', 'fail']));
+    const minFreeBytes = reader.read('min-free', parseSize);
+    const backup = command === 'restore' || located ? null : readBackup(reader, command, name);
+    const restore = readRestore(reader, command, database);
+    const summary = reader.require('summary', parseBoolean);
+    const settings = reader.settle({
+        ...{ command, transport, runAs, timeoutMs, idleTimeoutMs, lockWaitMs, database, name, directory, umask },
+        ...{
+            container,
+            dump,
+            compression,
+            compressionLevel,
+            keep,
+            keepMadeUnder,
+            keepMinimum,
+            maxDelete,
+            dryRun,
+            pin,
+            skipIfYoungerThanMs,
+            s3,
+            backupInStore: command === 'verify' ? located : null,
+            ...{ verify, verifyOn, asserts, restoreTo },
+        },
+        shrinkLimit: shrinkLimit === 'none' ? null : shrinkLimit,
+        growthLimit: typeof growthLimit === 'number' ? growthLimit : null,
+        growthLimitBytes: typeof growthLimit === 'object' ? growthLimit.bytes : null,
+        rowLossLimit: rowLossLimit === 'none' ? null : rowLossLimit,
+        onRowLoss,
+        maxAgeMs: maxAge === 'none' ? null : maxAge,
+        minFreeBytes: minFreeBytes === null ? 0 : minFreeBytes,
+        ...{ backup, restore, summary },
+    });
+    return { settings, warnings: reader.warnings };
+}
+function ignoreUnused(reader, command) {
+    for (const name of INPUT_NAMES) {
+        if (!declared[name].usedBy.includes(command))
+            reader.ignore(name, `with command ${command}`);
+    }
+}
+/** Everything secret in the URL is masked before anything else can be said about it. */
+function readDatabase(reader) {
+    const source = reader.require('database', (text) => parseSource(reader, text), MISSING_DATABASE, 'as-is');
+    if (source?.engine !== 'postgres') {
+        for (const name of INPUT_NAMES) {
+            if (declared[name].postgres && source !== undefined)
+                reader.ignore(name, 'with a SQLite database');
+        }
+        return source;
+    }
+    const password = reader.read('database-password', (text) => text);
+    if (typeof password !== 'string')
+        return source;
+    reader.mask(encodeURIComponent(password)); // as it stands in URLs
+    if (source.password !== null && source.password !== password) {
+        reader.problem('database-password', 'expected nothing, or the password that is in database: they differ');
+    }
+    return { ...source, password };
+}
+function parseSource(reader, text) {
+    if (!namesPostgres(text))
+        return parseDatabase(text);
+    const { source, secrets, dropped } = parsePostgresUrl(text);
+    for (const secret of secrets)
+        reader.mask(secret);
+    if (dropped.includes('pgbouncer')) {
+        reader.warnings.push('database: it leads to PgBouncer, which may end a dump in its middle; better name the server itself, with its own port');
+    }
+    return source;
+}
+function readContainer(reader, database) {
+    return reader.read('container', (text) => {
+        if (database?.engine === 'sqlite') {
+            throw new Error('expected nothing with a SQLite database: give its path in the volume on the host, and run-as');
+        }
+        return parseContainer(text);
+    });
+}
+/** Dot-commands of the sqlite3 tool and the backslash commands of psql are no SQL. */
+function readAsserts(reader, verify) {
+    if (verify === 'checksum' || verify === 'content')
+        reader.ignore('assert', `with verify ${verify}`);
+    const asserts = reader.read('assert', (text) => lines(text).map((line) => {
+        if (/^[.\\]/.test(line))
+            throw new Error('expected SQL, one statement a line, that returns a true first value');
+        return line;
+    }));
+    return asserts === null ? [] : asserts;
+}
+function readRestoreTo(reader, verify, database) {
+    if (verify === 'checksum' || verify === 'content')
+        reader.ignore('restore-to', `with verify ${verify}`);
+    if (database?.engine === 'sqlite')
+        reader.ignore('restore-to', 'with a SQLite database, of which a temporary file is made');
+    const target = reader.read('restore-to', (text) => {
+        const source = parseSource(reader, text);
+        if (source.engine !== 'postgres')
+            throw new Error('expected a postgresql:// URL, as database is one');
+        return source;
+    }, 'as-is');
+    if (!target || database?.engine !== 'postgres' || placeOf(target) !== placeOf(database))
+        return target;
+    // not thrown above, where a password in the URL would keep the rule from being shown
+    reader.problem('restore-to', 'expected another database than the live one, for example the database postgres of that server');
+    return undefined;
+}
+/** The same for two URLs that name one database in the same way, whoever asks for it. */
+function placeOf({ database, parameters }) {
+    const place = Object.fromEntries(parameters);
+    return JSON.stringify([place.host?.toLowerCase(), place.hostaddr, place.port ?? '5432', database]);
+}
+function readDump(reader, command) {
+    const format = reader.require('dump-format', oneOf(['custom', 'directory', 'plain']));
+    if (command === 'backup' && (format === 'custom' || format === 'plain')) {
+        reader.ignore('jobs', `with dump-format ${format}`);
+    }
+    const jobs = reader.require('jobs', (text) => (text === 'auto' ? text : wholeNumber(1, 64)(text)));
+    const patterns = (name) => reader.read(name, (text) => lines(text).map((line) => (0,name_patterns/* parseNamePattern */.LO)(line, name === 'schema' ? 'schema' : 'table')));
+    const excludeTable = patterns('exclude-table');
+    const excludeTableData = patterns('exclude-table-data');
+    const schema = patterns('schema');
+    if (format === undefined || jobs === undefined)
+        return undefined;
+    if (excludeTable === undefined || excludeTableData === undefined || schema === undefined)
+        return undefined;
+    return {
+        format,
+        jobs: jobs === 'auto' ? null : jobs,
+        excludeTable: excludeTable ?? [],
+        excludeTableData: excludeTableData ?? [],
+        schema: schema ?? [],
+    };
+}
+const lines = (text) => text
+    .split(/\r\n|\r|\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+/** A share such as `300%`, a size such as `1GB`, or `none`. */
+function parseGrowth(text) {
+    if (text === 'none' || text.includes('%'))
+        return percentOrNone(1_000)(text);
+    try {
+        const bytes = parseSize(text);
+        if (bytes > 0)
+            return { bytes };
+    }
+    catch {
+        // what it may be is said below
+    }
+    throw new Error('expected a percentage above 0% and up to 100000%, a size such as 1GB, or none');
+}
+function readName(reader, database) {
+    const given = reader.read('name', (text) => {
+        if ((0,names/* isName */.Eo)(text))
+            return text;
+        throw new Error('expected 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit');
+    });
+    if (given !== null || database === undefined)
+        return given ?? undefined;
+    const made = database.engine === 'sqlite' ? (0,names/* nameFromPath */.Zy)(database.path) : (0,names/* nameFromText */.No)(database.database);
+    if (made === null)
+        reader.missing('name', 'required, because none can be made from the name in database');
+    return made ?? undefined;
+}
+function readCompressionLevel(reader, compression) {
+    if (compression === 'none') {
+        return reader.read('compression-level', () => {
+            throw new Error('expected nothing with compression none');
+        });
+    }
+    // With auto the host decides between zstd and gzip, so the level must suit both.
+    return reader.read('compression-level', wholeNumber(1, compression === 'zstd' ? 19 : 9));
+}
+function readPin(reader, command) {
+    if (command !== 'pin')
+        return reader.read('pin', parsePinReason);
+    return reader.require('pin', parsePinReason, 'required with command pin: the reason, in one line');
+}
+/** `backup` when it is an `s3://`; what is wrong with it is told where the input is read. */
+function readLocation(reader, command) {
+    if (command !== 'restore' && command !== 'verify')
+        return null;
+    try {
+        return parseLocation(reader.text('backup') ?? '');
+    }
+    catch {
+        return null;
+    }
+}
+function readBackup(reader, command, name) {
+    const rule = `the id of a backup${name === undefined ? '' : ` of ${name}`}, such as ${name ?? 'app'}-20261120T101500Z-7f3a; \`command: list\` shows them`;
+    const parse = (text) => {
+        if (command === 'verify')
+            parseLocation(text); // throws what is wrong with it
+        if (name === undefined || (0,names/* isId */.eQ)(text, name))
+            return text;
+        throw new Error(`expected ${rule}`);
+    };
+    if (command === 'verify' && reader.text('backup') === 'latest')
+        return null;
+    if (command === 'accept' || command === 'delete' || command === 'pin' || command === 'unpin') {
+        return reader.require('backup', parse, `required with command ${command}: ${rule}`);
+    }
+    return reader.read('backup', parse);
+}
+
+
+/***/ }),
+
+/***/ 7100:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   L: () => (/* binding */ COMMANDS)
+/* harmony export */ });
+const COMMANDS = ['backup', 'restore', 'verify', 'list', 'accept', 'prune', 'delete', 'pin', 'unpin'];
+
+
+/***/ }),
+
+/***/ 2613:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("assert");
+
+/***/ }),
+
+/***/ 181:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("buffer");
+
+/***/ }),
+
+/***/ 5317:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("child_process");
+
+/***/ }),
+
+/***/ 6982:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("crypto");
+
+/***/ }),
+
+/***/ 2250:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("dns");
+
+/***/ }),
+
+/***/ 4434:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("events");
+
+/***/ }),
+
+/***/ 9896:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("fs");
+
+/***/ }),
+
+/***/ 8611:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("http");
+
+/***/ }),
+
+/***/ 5692:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("https");
+
+/***/ }),
+
+/***/ 9278:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("net");
+
+/***/ }),
+
+/***/ 4589:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:assert");
+
+/***/ }),
+
+/***/ 6698:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:async_hooks");
+
+/***/ }),
+
+/***/ 4573:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:buffer");
+
+/***/ }),
+
+/***/ 1421:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
+
+/***/ }),
+
+/***/ 7540:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:console");
+
+/***/ }),
+
+/***/ 7598:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:crypto");
+
+/***/ }),
+
+/***/ 3053:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:diagnostics_channel");
+
+/***/ }),
+
+/***/ 610:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:dns");
+
+/***/ }),
+
+/***/ 8474:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:events");
+
+/***/ }),
+
+/***/ 3024:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
+
+/***/ }),
+
+/***/ 1455:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
+
+/***/ }),
+
+/***/ 7067:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http");
+
+/***/ }),
+
+/***/ 2467:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http2");
+
+/***/ }),
+
+/***/ 4708:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https");
+
+/***/ }),
+
+/***/ 7030:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:net");
+
+/***/ }),
+
+/***/ 8161:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
+
+/***/ }),
+
+/***/ 6760:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
+
+/***/ }),
+
+/***/ 643:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:perf_hooks");
+
+/***/ }),
+
+/***/ 1708:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:process");
+
+/***/ }),
+
+/***/ 1792:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:querystring");
+
+/***/ }),
+
+/***/ 7075:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream");
+
+/***/ }),
+
+/***/ 8500:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
+
+/***/ }),
+
+/***/ 1692:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:tls");
+
+/***/ }),
+
+/***/ 3136:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:url");
+
+/***/ }),
+
+/***/ 7975:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util");
+
+/***/ }),
+
+/***/ 3429:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util/types");
+
+/***/ }),
+
+/***/ 5919:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:worker_threads");
+
+/***/ }),
+
+/***/ 8522:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:zlib");
+
+/***/ }),
+
+/***/ 857:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("os");
+
+/***/ }),
+
+/***/ 6928:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("path");
+
+/***/ }),
+
+/***/ 2203:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("stream");
+
+/***/ }),
+
+/***/ 3193:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("string_decoder");
+
+/***/ }),
+
+/***/ 4756:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("tls");
+
+/***/ }),
+
+/***/ 9023:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
+
+/***/ }),
+
+/***/ 3106:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("zlib");
 
 /***/ }),
 

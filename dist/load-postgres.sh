@@ -11,54 +11,49 @@ load_new() {
   enter_target "$need"
   need_maintenance E_RESTORE
   mkfifo archive || failed E_PERM "mkfifo failed in $(pwd)"
+  space=''
   if [ "$way" = swap ]; then
-    create=$(ask_server "SELECT $(create_sql ":'new'") || CASE t.spcname WHEN 'pg_default' THEN '' ELSE format(' TABLESPACE %I', t.spcname) END || format(' OWNER %I;', pg_get_userbyid(datdba))
-FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace WHERE datname = :'live';")
-    [ -n "$create" ] || fail E_RESTORE "the live database could not be looked at: $(said_server)"
+    # shellcheck disable=SC2046 # three texts in hex, of which the first has five words
+    set -- $(ask_server "SELECT $(like_sql), encode(convert_to(pg_get_userbyid(datdba), $sent_as), 'hex'),
+  CASE t.spcname WHEN 'pg_default' THEN '' ELSE encode(convert_to(t.spcname, $sent_as), 'hex') END
+FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace WHERE datname = :'live';" | tr '|' ' ')
+    [ $# -ge 6 ] || fail E_RESTORE "the live database could not be looked at: $(said_server)"
+    like="$1 $2 $3 $4 $5" owner=$6 space=${7:-}
   fi
+  need_hex 'how the database is made' "$like$owner$space"
+  need_hex 'what belongs to the database' "$(echo "$properties" | tr '\n' ' ')"
   undo=drop_new
-  tell_server "$create" || fail E_RESTORE "no database could be made to load into: $(said_server)"
+  tell_server "$(make_database_sql ":'new'" "$like" "$owner" "$space")" ||
+    fail E_RESTORE "no database could be made to load into: $(said_server)"
   pwd
   connection=$loading
   load_dump >load.said 2>&1 || not_restored $? "$(complaints load.said)"
   run sql -c 'ANALYZE' >analyze.said 2>&1 || put note "the statistics of the planner could not be made: $(complaints analyze.said)"
   count_restored || not_restored $? "the rows could not be counted: $(complaints count.error)"
-  [ "$way" != swap ] || properties=$(ask_server "$(carried_sql)") || fail E_RESTORE "the settings of the live database could not be read: $(said_server)"
   # last: what is set for the database must not get into the way of the load
-  tell_server "BEGIN;$newline$properties${newline}COMMIT;" ||
+  tell_server "$begin_plain$newline$(carried_sql)${newline}COMMIT;" ||
     fail E_RESTORE "owner, grants and settings of the database could not be given to the new one: $(said_server)"
   undo=''
 }
 
-# carried_sql: what belongs to the database itself, as statements about the new one
+# carried_sql: what belongs to the live database itself, or to the one of the backup, carried out about the new one. \gexec sends each
+# statement as it is: psql does not look for commands of its own in it.
 carried_sql() {
-  cat <<SQL
-SELECT format('ALTER DATABASE %I CONNECTION LIMIT %s;', :'new', datconnlimit) FROM pg_database WHERE datname = :'live' AND datconnlimit <> -1;
-SELECT format('COMMENT ON DATABASE %I IS %L;', :'new', shobj_description(oid, 'pg_database'))
-FROM pg_database WHERE datname = :'live' AND shobj_description(oid, 'pg_database') IS NOT NULL;
-SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC;', :'new') FROM pg_database WHERE datname = :'live' AND datacl IS NOT NULL;
-SELECT format('REVOKE ALL ON DATABASE %I FROM %I;', :'new', pg_get_userbyid(datdba)) FROM pg_database WHERE datname = :'live' AND datacl IS NOT NULL;
-SELECT format('GRANT %s ON DATABASE %I TO %s%s;', string_agg(privilege_type, ', ' ORDER BY privilege_type), :'new',
-  CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END, CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-FROM pg_database, aclexplode(datacl) WHERE datname = :'live' GROUP BY grantee, is_grantable;
-SELECT format('ALTER %s SET %I TO %s;',
-  CASE WHEN setrole = 0 THEN format('DATABASE %I', :'new') ELSE format('ROLE %I IN DATABASE %I', pg_get_userbyid(setrole), :'new') END,
-  split_part(setting, '=', 1),
-  CASE WHEN lower(split_part(setting, '=', 1)) IN ('local_preload_libraries', 'search_path', 'session_preload_libraries',
-    'shared_preload_libraries', 'temp_tablespaces', 'unix_socket_directories')
-  THEN substr(setting, strpos(setting, '=') + 1) ELSE quote_literal(substr(setting, strpos(setting, '=') + 1)) END)
-FROM pg_db_role_setting, unnest(setconfig) AS setting WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = :'live');
-SQL
+  if [ "$way" = swap ]; then
+    echo "SELECT line FROM ($(properties_sql ":'live'" ":'new'")) AS lines (nth, line) ORDER BY nth \\gexec"
+    return
+  fi
+  for statement in $properties; do echo "SELECT $(text_of "$statement") \\gexec"; done
 }
 
 drop_new() {
-  ask_server "$(end_sessions_sql ":'new'")
-DROP DATABASE IF EXISTS :\"new\";" >/dev/null || put note "the database $new, into which was loaded, could not be dropped: $(said_server)"
+  drop_database new "$new" || put note "the database $new, into which was loaded, could not be dropped: $(said_server)"
 }
 
 # load_dump: the archive into $connection, any error is one
 load_dump() {
   server_version=$(run sql -c 'SHOW server_version_num') || return
+  need_number server_version "$server_version"
   case $kind in
     sql) load_by_script archive cat ;;
     tar)

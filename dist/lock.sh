@@ -26,7 +26,8 @@ show_holder() { dd if=.work/holder bs=4096 count=1 2>/dev/null; }
 
 try_lock() {
   if have flock; then
-    flock -n 9 2>/dev/null # descriptor 9 is inherited by every process of the session; the kernel frees it with the last
+    # 9>&9: mksh hands on no descriptor that is not named
+    flock -n 9 9>&9 2>/dev/null # descriptor 9 is inherited by every process of the session; the kernel frees it with the last
     return
   fi
   # Without flock: a symbolic link whose text is the holder's process. It is made whole or not at all, so nobody ever
@@ -55,7 +56,7 @@ process_of() {
 release_lock() {
   [ -z "$restoring" ] || return 0
   if have flock; then
-    flock -u 9
+    flock -u 9 9>&9
   elif [ "$(readlink .work/held 2>/dev/null)" = "$(process_of $$)" ]; then
     rm -f .work/held
   fi

@@ -24,7 +24,7 @@ look_restore_sqlite() {
   check_payload
   choose_sqlite
   unpack_dump "$work/copy.db" 9>&-
-  (own && look_at_copy 9>&-) || exit $?
+  (own look_at_copy 9>&-) || exit $?
   rm -rf "$work"
 }
 
@@ -46,20 +46,20 @@ unpack_dump() {
 look_at_copy() {
   cd "$work" || fail E_PERM "$work can not be entered"
   work=.
-  prove_loaded quick_check
+  prove_loaded
   grep '^object ' copy.facts >schema
   put_file dump_schema schema
   put dump_bytes "$(size_of copy.db)"
 }
 
-# prove_loaded PRAGMA: copy.db is a whole database; its rows are told as `restored`
+# prove_loaded: copy.db is a whole database; its rows are told as `restored`
 prove_loaded() {
   rows=restored corrupt=E_CHECKSUM torn=E_CHECKSUM unproven=E_RESTORE
   [ -z "$foreign" ] || corrupt=E_RESTORE torn=E_RESTORE
   [ "$(dd if=copy.db bs=15 count=1 2>/dev/null)" = 'SQLite format 3' ] || fail "$torn" "the dump does not hold a SQLite database: it does not start with its header"
   emit phase check "$(size_of "$(real copy.db)")"
   copy_facts
-  prove_sqlite "$1"
+  prove_sqlite
 }
 
 # name_files SOURCE ID: where the database is, behind symbolic links, and what a restore keeps beside it
@@ -87,6 +87,7 @@ find_target() {
     done
   else
     [ -f "$live" ] || fail E_SOURCE_INVALID "$1 is not a regular file"
+    check_names "$live"
     # shellcheck disable=SC2046 # the fields of ls are meant to be split
     set -- "$1" $(ls -nd -- "$live")
     owner=$4
@@ -102,8 +103,7 @@ find_target() {
 look_there() {
   arguments "$@"
   choose_sqlite
-  put sqlite_tool "$sqlite_tool"
-  put sqlite_version "$(sqlite_version)"
+  tell_sqlite
   find_target "$source" ''
   enter_place 64
   put target_free_kib "$(free_kib "$parent")"
@@ -143,8 +143,8 @@ is_wal() { case $(od -An -tu1 -j18 -N1 "$1") in *2*) ;; *) return 1 ;; esac }
 # sound: every page of the live file can be read; sets damage, and how it can be asked. It must leave nothing behind: in WAL mode,
 # a file without -wal is nobody's, and is read as it is; to others a connection is made that may not write.
 sound() {
-  asked=$live mode=-readonly damage='' locked=''
-  if is_wal "$live" && [ ! -e "$live-wal" ]; then mode=immutable; fi
+  asked=$live damage='' locked=''
+  only_look
   if [ -s "$live-journal" ] && { [ $mode = immutable ] || ! sqlite_on_live 'SELECT 1 FROM sqlite_master' >live.check; }; then
     # a crashed writer's hot journal: only one who may write can roll it back
     check_space . "$((($(size_of "$live") + $(size_of "$live-journal")) / 1024 + 64))"
@@ -163,11 +163,12 @@ sound() {
       damage=$(cat live.check)
       ;;
     10:* | 11:* | 26:* | *malformed* | *'not a database'* | *'disk I/O error'*) damage=$(cat live.check error) ;;
-    *'no such collation'* | *'no such function'* | *'no such module'* | *'no such tokenizer'*)
-      put note "the live database could not be checked: $(cat error)"
-      return 0
-      ;;
     *)
+      if beyond_tool "$(cat error)"; then
+        put live_unjudged 1
+        put note "the live database could not be checked: $(cat error)"
+        return 0
+      fi
       unproven=E_RESTORE
       # who has it locked may be the one who will be stopped
       case ${stops:-}$status:$(cat error) in 1[56]:* | 1*locked*) locked=$(cat error) && return 0 ;; esac
@@ -175,6 +176,12 @@ sound() {
       ;;
   esac
   return 1
+}
+
+# only_look: the connections that follow can not write; nor do they ask for as much of the schema as those that can
+only_look() {
+  mode=-readonly
+  if is_wal "$live" && [ ! -e "$live-wal" ]; then mode=immutable; fi
 }
 
 # sqlite_on_live SQL...: with mode -readonly, immutable, or for writing; never makes a database
@@ -188,16 +195,22 @@ sqlite_on_live() {
     run python3 -I -c "$sqlite_python" ask "$asked" "$busy_ms" "$mode" "$@"
   elif [ "$mode" = immutable ]; then
     ln -sf "$live" live.db
-    run sqlite3 -batch -init /dev/null -bail -readonly 'file:live.db?immutable=1' "$@"
+    sqlite_cli -readonly 'file:live.db?immutable=1' "$@"
   else
-    run sqlite3 -batch -init /dev/null -bail ${mode:+"$mode"} "$asked" ".timeout $busy_ms" "$@"
+    sqlite_cli "$mode" "$asked" ".timeout $busy_ms" "$@"
   fi 2>error
+}
+
+# live_facts: as copy_facts
+live_facts() {
+  with_facts sqlite_on_live >live.values || return
+  name_facts <live.values >live.facts
 }
 
 # tell_live_schema: settings, schema and rows, as far as they can be told while others write
 tell_live_schema() {
   corrupt=E_RESTORE unproven=E_RESTORE
-  sqlite_on_live "$sqlite_facts" >live.facts || sqlite_failed $? "$(cat error)"
+  live_facts || sqlite_failed $? "$(cat error)"
   put live_encoding "$(sed -n 's/^encoding //p' live.facts)"
   grep '^object ' live.facts >schema
   put_file live_schema schema

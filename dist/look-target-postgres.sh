@@ -22,13 +22,18 @@ choose_maintenance() {
   return 1
 }
 
-# ask_server SQL: psql in that database; the names as :"live", :"new", :"old"; verbose, since its codes say the same in every language
+# ask_server SQL: psql in that database, in one transaction in which a name means what it means to the system; the names as :"live",
+# :"new", :"old"; verbose, since its codes say the same in every language
 ask_server() {
-  printf '%s\n' "$1" >server.sql
+  printf '%s\n' "$begin_plain" "$1" 'COMMIT;' >server.sql
   (in_other -f server.sql) 2>server.error
 }
 
-# tell_server SQL: the same, for what takes its time: a signal is acted upon at once
+# what others may have put into that database is not meant by any name of ours
+begin_plain='BEGIN;
+SET LOCAL search_path = pg_catalog;'
+
+# tell_server SQL: for what takes its time: a signal is acted upon at once
 tell_server() {
   printf '%s\n' "$1" >server.sql
   run in_other -f server.sql >/dev/null 2>server.error
@@ -67,6 +72,7 @@ look_target() {
   target_sql >look.sql
   if run sql -v "live=$live" -f look.sql >look.facts 2>look.error; then
     put target_state sound
+    refuse_pooler || : # a restore needs no second session there
     if choose_maintenance; then put maintenance "$maintenance"; fi
   else
     status=$?
@@ -78,7 +84,7 @@ look_target() {
     { server_sql && echo 'COMMIT;'; } >look.sql
     (connection=$maintenance && run sql -v "live=$live" -f look.sql) >look.facts 2>look.error || postgres_failed $? "$(complaints look.error)"
   fi
-  sed "s/^/$mark set /" look.facts >&"$events"
+  tell_facts look.facts
   if grep -q '^in_recovery true' look.facts; then fail E_SOURCE_INVALID standby; fi
   data=$(sed -n 's/^data_directory //p' look.facts)
   [ -z "$data" ] || put target_free_kib "$(free_kib "$data")"
@@ -92,7 +98,7 @@ server_sql() {
 \\o /dev/null
 $begin_sql
 \\o
-SELECT 'server_version ' || current_setting('server_version');
+SELECT 'server_version ' || encode(convert_to(current_setting('server_version'), $sent_as), 'hex');
 SELECT 'server_version_num ' || current_setting('server_version_num');
 SELECT 'role ' || encode(convert_to(quote_ident(current_user), $sent_as), 'hex');
 SELECT 'in_recovery ' || pg_is_in_recovery();
@@ -100,7 +106,7 @@ SELECT 'superuser ' || rolsuper FROM pg_roles WHERE rolname = current_user;
 SELECT 'may_create ' || (rolsuper OR rolcreatedb) FROM pg_roles WHERE rolname = current_user;
 SELECT 'SELECT ''system_identifier '' || system_identifier FROM pg_control_system()'
 WHERE has_function_privilege('pg_control_system()', 'EXECUTE') \\gexec
-SELECT 'data_directory ' || setting FROM pg_settings WHERE name = 'data_directory' AND setting IS NOT NULL
+SELECT 'data_directory ' || setting FROM pg_settings WHERE name = 'data_directory' AND setting ~ '^/[^[:cntrl:]]*\$'
 AND inet_server_addr() IS NOT DISTINCT FROM inet_client_addr();
 SQL
 }
@@ -156,7 +162,7 @@ COMMIT;
 SQL
   : >counts
   run sql -f count.sql >/dev/null 2>count.error
-  sed -n "s/^\(rows .*\) counted\$/$mark set \1/p" counts >&"$events"
+  sed -n "s/^\(rows [0-9]* [0-9]*\) counted\$/$mark set \1/p" counts >&"$events"
 }
 
 # count_restored: every table of the database at $connection
@@ -171,8 +177,11 @@ $(rows_sql)
 COMMIT;
 SQL
   run sql -f count.sql >counts 2>count.error || return
-  sed -n "s/^rows /$mark restored /p" counts >&"$events"
+  tell_restored
 }
+
+# tell_restored: the rows of every table of what is now in the database
+tell_restored() { sed -n "s/^rows \([0-9a-f]* [0-9]*\)\$/$mark restored \1/p" counts >&"$events"; }
 
 rows_sql() {
   printf '%s\n' "SELECT format('SELECT ''rows %s '' || count(*) FROM ONLY %I.%I', encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex'), n.nspname, c.relname)

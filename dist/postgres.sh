@@ -5,7 +5,7 @@
 # same user and root can see it. Facts come from the very snapshot that pg_dump reads: a psql that began it holds it open.
 # shellcheck disable=SC2154 # the named arguments of the requests
 # shellcheck disable=SC2034 # hash_plain, compare, plain_bytes: read in stream.sh
-pg_bin='' scratch='' create='' made='' search_path='' payload=''
+pg_bin='' scratch='' like='' made='' search_path='' payload=''
 
 # find_postgres: the newest client tools here; sets pg_bin, a folder with a slash, or empty for those of the PATH, and pg_major
 find_postgres() {
@@ -14,7 +14,7 @@ find_postgres() {
   for folder in /usr/lib/postgresql/*/bin/ /usr/pgsql-*/bin/ /usr/local/pgsql/bin/ ''; do
     if ! have "${folder}psql" || ! have "${folder}pg_restore"; then continue; fi
     version=$("${folder}pg_dump" --version 2>/dev/null) || continue
-    major=${version#*) }
+    major=${version#*") "}
     major=${major%%[!0-9]*}
     if [ "${major:-0}" -gt "$pg_major" ]; then pg_major=$major pg_bin=$folder pg_version=$version; fi
   done
@@ -41,6 +41,60 @@ sql() {
   exec "${pg_bin}psql" -X -A -t -q -w -v ON_ERROR_STOP=1 -d "$connection" "$@"
 }
 
+# ask_sql SQL: one statement, in which a name means what it means to the system, whatever the database has set
+ask_sql() { sql -c BEGIN -c 'SET LOCAL search_path = pg_catalog' -c "$1" -c COMMIT; }
+
+# drop_subscriptions: of the database at $connection, which can not be dropped as long as it has any
+drop_subscriptions() {
+  cat >subscriptions.sql <<SQL
+\\o /dev/null
+SELECT pg_catalog.set_config('search_path', 'pg_catalog', false);
+SELECT format('ALTER SUBSCRIPTION %I DISABLE', subname), format('ALTER SUBSCRIPTION %I SET (slot_name = NONE)', subname),
+  format('DROP SUBSCRIPTION %I', subname)
+FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \\gexec
+SQL
+  sql -f subscriptions.sql
+}
+
+# Every line that a server has for us: a name of ours and what is of a fixed type. Texts are in hex: a line end in a setting, a name or
+# a comment would be the beginning of another fact.
+postgres_fact='(server_version|role|search_path|property|kept_setting|session|foreign_table|system_schema) [0-9a-f]*'
+postgres_fact="$postgres_fact|(server_version_num|source_bytes|system_identifier|objects|large_objects|properties_left|unlogged_left|of_extension) [0-9]+"
+postgres_fact="$postgres_fact|(tables|subscriptions|slots) [0-9]+|(in_recovery|superuser|may_create|owns) (true|false)|encoding [A-Za-z0-9_]+"
+postgres_fact="$postgres_fact|like( [0-9a-f]+){5}|table [0-9]+ [0-9a-f]*|data_directory /.*"
+
+# tell_facts FILE: what psql has written there, for the runner; anything else than facts is no answer of PostgreSQL
+tell_facts() {
+  odd=$(grep -Evx "$postgres_fact" "$1" | sed q)
+  [ -z "$odd" ] || fail E_DUMP_FAILED "the server answered what was not asked for: $(printf '%s' "$odd" | cut -b 1-200)"
+  sed "s/^/$mark set /" "$1" >&"$events"
+}
+
+# need_hex WHAT TEXT: words of hexadecimal digits, before they become a part of SQL
+need_hex() { case $2 in *[!0-9a-f\ ]*) fail E_INTERNAL "$1 is not in hex" ;; esac }
+
+# text_of HEX: SQL for that text, which needs no quoting, and means the same whatever the session has set
+text_of() { printf "pg_catalog.convert_from(pg_catalog.decode('%s', 'hex'), 'UTF8')" "$1"; }
+
+# make_database_sql NAME LIKE OWNER TABLESPACE: NAME is SQL, the rest in hex, empty where it is left to the server. The statement is put
+# together by the server and carried out by \gexec, which sends it as it is: psql does not look for commands of its own in it.
+make_database_sql() {
+  new_name=$1 new_owner='' new_space=''
+  [ -z "$3" ] || new_owner=", pg_catalog.format(' OWNER %I', $(text_of "$3"))"
+  [ -z "$4" ] || new_space=", pg_catalog.format(' TABLESPACE %I', $(text_of "$4"))"
+  # shellcheck disable=SC2086 # five words
+  set -- $2
+  new_like=''
+  if [ $# -ge 5 ]; then
+    new_like=", pg_catalog.format(' ENCODING %L LC_COLLATE %L LC_CTYPE %L', $(text_of "$1"), $(text_of "$2"), $(text_of "$3"))"
+    case $4 in
+      696375) new_like="$new_like, pg_catalog.format(' LOCALE_PROVIDER icu ICU_LOCALE %L', $(text_of "$5"))" ;;
+      6275696c74696e) new_like="$new_like, pg_catalog.format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', $(text_of "$5"))" ;;
+    esac
+  fi
+  echo "SELECT pg_catalog.concat(pg_catalog.format('CREATE DATABASE %I TEMPLATE template0', $new_name)$new_like$new_owner$new_space) \\gexec"
+}
+
 # look_postgres NAMED-ARGUMENTS: the server and the tools, before anything is dumped
 look_postgres() {
   arguments "$@"
@@ -53,28 +107,54 @@ look_postgres() {
 \\o /dev/null
 $begin_sql
 \\o
-SELECT 'server_version ' || current_setting('server_version');
+SELECT 'server_version ' || encode(convert_to(current_setting('server_version'), $sent_as), 'hex');
 SELECT 'server_version_num ' || current_setting('server_version_num');
 SELECT 'role ' || encode(convert_to(quote_ident(current_user), $sent_as), 'hex');
 SELECT 'in_recovery ' || pg_is_in_recovery();
 SELECT 'source_bytes ' || pg_database_size(current_database());
 SELECT 'SELECT ''system_identifier '' || system_identifier FROM pg_control_system()'
 WHERE has_function_privilege('pg_control_system()', 'EXECUTE') \\gexec
-SELECT 'create ' || $(create_sql "'$scratch'") || ';' FROM pg_database d WHERE datname = current_database();
-SELECT 'search_path ' || substr(setting, strpos(setting, '=') + 1) FROM pg_db_role_setting, unnest(setconfig) AS setting
-WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) AND setting LIKE 'search_path=%';
+SELECT 'like ' || $(like_sql) FROM pg_database d WHERE datname = current_database();
+SELECT 'search_path ' || encode(convert_to(substr(setting, strpos(setting, '=') + 1), $sent_as), 'hex')
+FROM pg_db_role_setting, unnest(setconfig) AS setting
+WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) AND setting LIKE 'search_path=%'
+AND length(setting) <= 16000;
 COMMIT;
 SQL
   run sql -f look.sql >look.facts 2>look.error || postgres_failed $? "$(complaints look.error)"
-  sed "s/^/$mark set /" look.facts >&"$events"
+  tell_facts look.facts
   server_version=$(sed -n 's/^server_version_num //p' look.facts)
   [ -n "$server_version" ] || failed E_DUMP_FAILED "psql told of no error, and nothing of the server"
   if [ $((server_version / 10000)) -gt "$pg_major" ]; then fail E_TOOL_VERSION "$pg_version"; fi
   if [ -z "$standby" ] && grep -q '^in_recovery true' look.facts; then fail E_SOURCE_INVALID standby; fi
+  refuse_pooler || postgres_failed $? "$(complaints pooler.error)"
+}
+
+# refuse_pooler: pg_dump sets its session up, and what it sets stays with the server's session when a pooler gives that to another client:
+# the application then finds no table any more. Two clients at once that have the same session, or one that has had two, tell of such a
+# pooler. Fails as psql does, when that could not be found out.
+refuse_pooler() {
+  mkfifo pooler.ask pooler.answer || failed E_PERM "mkfifo failed in $(pwd)"
+  session_sql='SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_postmaster_start_time();'
+  hold
+  sql -f - <pooler.ask >pooler.answer 2>pooler.error 3>&- 9>&- &
+  client=$! && started $client
+  exec 5>pooler.ask 6<pooler.answer
+  release
+  ask "$session_sql"
+  read -r mine <&6
+  others=$(sql -c "$session_sql" 2>other.error 5>&- 6<&-)
+  other_status=$?
+  ask "$session_sql"
+  read -r later <&6
+  exec 5>&- 6<&-
+  wait "$client" || return
+  [ $other_status = 0 ] || { cp other.error pooler.error && return $other_status; }
+  if [ "$mine" = "$others" ] || [ "$mine" != "$later" ]; then fail E_SOURCE_INVALID pooler; fi
 }
 
 # complaints FILE: what a tool said, without the chatter that client_min_messages may have asked the server for
-complaints() { grep -Ev '^(DEBUG|LOG|INFO|NOTICE): ' "$1" | tail -n 100; }
+complaints() { grep -aEv '^(DEBUG|LOG|INFO|NOTICE): ' "$1" | tail -n 100 | cut -b 1-4000; }
 
 # postgres_failed STATUS TEXT: of psql or pg_dump, by what it said
 postgres_failed() {
@@ -149,12 +229,22 @@ backup_postgres() {
 reach_postgres() {
   reach_elsewhere
   passing_on E_DUMP_FAILED 'the look at the server' \
-    elsewhere look_postgres connection "$connection" password "$password" standby "$standby" scratch "$scratch"
+    elsewhere look_postgres connection "$connection" password "$password" standby "$standby"
   source_bytes=$(passed_on source_bytes)
-  : "${create:=$(passed_on create)}"
-  # of a backup it is in its manifest
-  [ -n "$payload" ] || search_path=$(passed_on search_path)
+  need_number source_bytes "$source_bytes"
+  # of a backup they are in its manifest
+  [ -n "$payload" ] || like=$(passed_on like) search_path=$(passed_on search_path)
+  found_postgres
+}
+
+# found_postgres: sets pg_bin. Who looked for the tools may be another user, and we run them as ourselves: only from where they are installed.
+found_postgres() {
   pg_bin=$(passed_on pg_bin)
+  case $pg_bin in
+    *..* | *"$newline"*) ;;
+    '' | /usr/lib/postgresql/*/bin/ | /usr/pgsql-*/bin/ | /usr/local/pgsql/bin/) return ;;
+  esac
+  fail E_INTERNAL 'the tools of PostgreSQL were found where they are not installed'
 }
 
 processors() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2; }
@@ -162,8 +252,7 @@ processors() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || ech
 # inspect_postgres NAMED-ARGUMENTS: what a backup would find; writes nothing in the backup directory
 inspect_postgres() {
   arguments "$@"
-  check_temporary "${TMPDIR:-/tmp}" 64
-  tmp=$(mktemp -d "${TMPDIR:-/tmp}/db-backup.XXXXXX") || fail E_PERM "no temporary folder"
+  small_folder
   work=$tmp
   list_backups
   reach_postgres
@@ -174,7 +263,7 @@ inspect_postgres() {
 reach_tools() {
   reach_elsewhere
   passing_on E_TOOL_MISSING 'the look for tools' elsewhere look_for_tools
-  pg_bin=$(passed_on pg_bin)
+  found_postgres
 }
 
 look_for_tools() {

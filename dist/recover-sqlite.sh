@@ -33,12 +33,14 @@ written() {
     put note "$live is not there any more"
     return 1
   fi
+  need_number "the version in $note" "$1"
   now=$(sqlite_on_live 'PRAGMA schema_version') || sqlite_failed $? "what is live could not be told: $(cat error)"
   [ "$now" != "$1" ] || return 1
   if [ "$now" != $(($1 + 1)) ] || [ ! -s "$new" ]; then return 0; fi
   ln -sf "$new" copy.db
   copy_facts
-  sqlite_on_live "$sqlite_facts" >live.facts || sqlite_failed $? "$(cat error)"
+  only_look
+  live_facts || sqlite_failed $? "$(cat error)"
   grep '^object ' copy.facts >schema
   grep '^object ' live.facts | cmp -s - schema
 }
@@ -129,7 +131,7 @@ back_restore_sqlite() {
   put source "$source"
   if [ "$way" = in-place ]; then
     [ -n "$safety_payload" ] || fail E_ROLLBACK_FAILED "there is no safety backup to go back to"
-    payload=$safety_payload sha256=$safety_sha256 bytes=$safety_bytes plain_bytes=$safety_plain_bytes compressor=$safety_compressor foreign=''
+    payload=$safety_payload sha256=$safety_sha256 bytes=$safety_bytes plain_bytes=$safety_plain_bytes compressor=$safety_compressor foreign='' proven=checksum
     check_payload
     load_beside
   elif [ "$(id -u)" = 0 ] && [ -n "$run_as" ]; then

@@ -5,7 +5,7 @@
 # A kill at any moment leaves the one or the other: the names change in one transaction, and so does what is in place.
 # shellcheck disable=SC2154 # the named arguments of the requests
 # shellcheck disable=SC2034 # hash_plain, verify: read in stream.sh
-live='' new='' old='' second='' loading='' loading_first='' properties='' way='' expected='' knows_restrict='' client_edit=''
+live='' new='' old='' second='' owner='' loading='' loading_first='' properties='' way='' expected='' expects_all='' knows_restrict='' client_edit=''
 lock_wait=10 safety_payload='' restore_options='' standby=''
 
 # look_restore_postgres NAMED-ARGUMENTS: what the target is, what is in it, what the dump is; changes nothing
@@ -28,7 +28,7 @@ load_restore_postgres() {
   if [ "$way" = in-place ] || [ "$kind" = sql ]; then read_dump; fi
   if [ "$way" != in-place ]; then
     emit phase load "$plain_bytes"
-    feed_target load_new loading "$loading" create "$create" properties "$properties" jobs "${jobs:-$(processors)}" \
+    feed_target load_new loading "$loading" like "$like" owner "$owner" properties "$properties" jobs "${jobs:-$(processors)}" \
       plain_bytes "$plain_bytes" compressor "$compressor" kind "$kind"
   fi
   end_step
@@ -52,7 +52,7 @@ back_restore_postgres() {
   if [ "$way" = in-place ]; then
     [ -n "$safety_payload" ] || fail E_ROLLBACK_FAILED "nothing was kept of the state before, and there is no safety backup"
     arguments payload "$safety_payload" sha256 "$safety_sha256" bytes "$safety_bytes" plain_bytes "$safety_plain_bytes" \
-      compressor "$safety_compressor" kind "$safety_kind" expected "$safety_expected" foreign ''
+      compressor "$safety_compressor" kind "$safety_kind" expected "$safety_expected" expects_all "$safety_expects_all" foreign ''
     check_payload
     put_in_place back
   else step_at_target back_databases; fi
@@ -75,7 +75,10 @@ recover_restore_postgres() {
   # of the journal, for what the databases do not tell: whether what was kept is gone, or never was
   phase=$(sed -n 's/.*"phase":"\([a-z-]*\)".*/\1/p' ".work/restore-$name" 2>/dev/null)
   xact=''
-  [ ! -f ".work/restore-xact-$id" ] || read -r xact <".work/restore-xact-$id"
+  if [ -f ".work/restore-xact-$id" ]; then
+    read -r xact <".work/restore-xact-$id"
+    need_number 'the transaction of the restore that was cut off' "$xact"
+  fi
   if [ "$way:$xact" = in-place: ]; then put state unchanged; else step_at_target recover_databases phase "$phase" xact "$xact"; fi
   rm -f ".work/restore-xact-$id"
   end_step
@@ -84,8 +87,7 @@ recover_restore_postgres() {
 begin_step() {
   arguments "$@"
   if [ -n "$work" ]; then make_work; else
-    check_temporary "${TMPDIR:-/tmp}" 64
-    tmp=$(mktemp -d "${TMPDIR:-/tmp}/db-backup.XXXXXX") || fail E_PERM "no temporary folder"
+    small_folder
     work=$tmp
   fi
   undo=end_step
@@ -143,7 +145,7 @@ read_dump() {
 put_in_place() {
   emit phase swap "$plain_bytes"
   reached=note_transaction
-  feed_target replace_in_place expected "$expected" compressor "$compressor" kind "$kind" plain_bytes "$plain_bytes" back "${1:-}"
+  feed_target replace_in_place expected "$expected" expects_all "$expects_all" compressor "$compressor" kind "$kind" plain_bytes "$plain_bytes" back "${1:-}"
   [ -z "${1:-}" ] || rm -f ".work/restore-xact-$id"
 }
 

@@ -25,7 +25,7 @@ expect_start() { put_text ".work/start-$name" "$1" || failed E_PERM "the start-c
 # run_command TEXT: lines of shell of the user, as the login user would type them; its output as facts, line by line
 run_command() {
   # a folder of its own: the output of a daemon that was started goes on to it when the command has ended
-  tmp=$(mktemp -d "${TMPDIR:-/tmp}/db-backup.XXXXXX") || fail E_NOSPACE "no temporary folder"
+  small_folder
   printf '%s\n' "$1" >"$tmp/command"
   : >"$tmp/said"
   hold
@@ -69,6 +69,8 @@ as_login() {
   unset LC_ALL TZ
   if [ -n "$login_locale" ]; then export LC_ALL="$login_locale"; fi
   if [ -n "$login_zone" ]; then export TZ="$login_zone"; fi
+  # shellcheck disable=SC2086 # words without blanks
+  [ -z "$login_options" ] || set -- env $login_options "$@"
   if have setsid; then exec setsid "$@"; fi
   exec "$@"
 }

@@ -8,8 +8,23 @@
 # ends everything. The runner sets before this text: mark (a random word; lines that begin with it are ours, every
 # other line is noise) and program (this text, for the shell under sudo).
 
-# What the account's environment could change. Functions come in from bash login shells through it.
-unset -f env sed unset 2>/dev/null
+# What the account's environment could change. Options come in by SHELLOPTS and BASHOPTS, which bash obeys and every shell hands on;
+# functions from bash login shells.
+unset -f env sed unset shopt 2>/dev/null || :
+# shellcheck disable=SC2034 # for the commands of the user (restore.sh)
+login_options=$(env | sed -n -e '/^SHELLOPTS=[a-z:-]*$/p' -e '/^BASHOPTS=[a-z_0-9:]*$/p')
+set +aefmuvxC
+for option in +H +k +P +t '+o pipefail'; do
+  # shellcheck disable=SC2086 # those that this shell has
+  (set $option) 2>/dev/null && set $option
+done
+# shellcheck disable=SC3044
+[ -z "${BASH_VERSION:-}" ] || for option in nullglob failglob dotglob nocaseglob nocasematch extglob globstar xpg_echo lastpipe execfail; do
+  shopt -u $option
+done 2>/dev/null
+# in bash they can not be unset
+# shellcheck disable=SC3045
+if (unset SHELLOPTS BASHOPTS) 2>/dev/null; then unset SHELLOPTS BASHOPTS; else export -n SHELLOPTS BASHOPTS; fi
 for function in $(env | sed -n 's/^BASH_FUNC_\([^%]*\)%%=.*/\1/p'); do unset -f "$function" 2>/dev/null; done
 unalias -a 2>/dev/null
 unset CDPATH ENV BASH_ENV POSIXLY_CORRECT GREP_OPTIONS GZIP PIGZ ZSTD_CLEVEL ZSTD_NBTHREADS TAR_OPTIONS LANGUAGE
@@ -18,6 +33,13 @@ unset QUOTING_STYLE TIME_STYLE BLOCK_SIZE BLOCKSIZE LS_BLOCK_SIZE DF_BLOCK_SIZE 
 login_umask=$(umask) login_locale=${LC_ALL:-} login_zone=${TZ:-} restoring=''
 LC_ALL=C TZ=UTC PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL TZ PATH
+if [ -z "${HOME:-}" ]; then
+  # systemd, cron and containers may leave it out
+  HOME=$(id -un)
+  case $HOME in *[!A-Za-z0-9._-]*) ;; *) eval "HOME=~$HOME" ;; esac
+  case $HOME in /*) ;; *) HOME=/ ;; esac
+  export HOME
+fi
 set -u
 umask 077
 newline='
@@ -32,12 +54,22 @@ job='' job_number='' guard='' stages='' tmp=''
 rows=rows
 undo=''     # a function that takes back what this subshell has begun, on whatever path it ends
 
-emit() { printf '%s %s\n' "$mark" "$*" >&"$events"; }
+# raw TEXT: as it is. mksh has no printf of its own, and a program takes no argument of more than 128 KiB.
+# shellcheck disable=SC3044,SC2154
+case $(command -v printf) in
+  /*) raw() { print -rn -- "$1"; } ;;
+  *) raw() { printf '%s' "$1"; } ;;
+esac
+
+emit() { raw "$mark $*$newline" >&"$events"; }
 
 # put KEY TEXT: a fact for the runner; of any length, also of several lines
 put() {
+  # what others have written can be as long as they like; and it is a text, whatever its lines begin with
+  [ ${#2} -le 2000000 ] || set -- "$1" "$(printf '%s' "$2" | dd bs=65536 count=1 2>/dev/null)..."
+  case $2 in *"$mark"*) set -- "$1" 'a text with the mark of this session in it' ;; esac
   case $2 in
-    *"$newline"*) printf '%s begin %s\n%s\n%s end\n' "$mark" "$1" "$2" "$mark" >&"$events" ;;
+    *"$newline"*) raw "$mark begin $1$newline$2$newline$mark end$newline" >&"$events" ;;
     *) emit set "$1" "$2" ;;
   esac
 }
@@ -55,6 +87,9 @@ fail() {
   emit fail "$1"
   exit 99
 }
+
+# counted NUMBER NOUN: 1 byte, 2 bytes
+counted() { if [ "$1" = 1 ]; then echo "$1 $2"; else echo "$1 ${2}s"; fi; }
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
@@ -84,11 +119,18 @@ job() {
   trap - EXIT # a child of bash that gets a signal before it has set its own traps would run ours
   (
     trap 'end_job $?' EXIT
-    trap 'exit 143' HUP INT TERM PIPE
+    trap stop_here HUP INT TERM PIPE
     "$@"
+    exit $? # mksh takes the last command of a subshell for its end, and would not run the EXIT trap after a signal
   ) </dev/null &
   job=$! job_number=$number
   watch # anew: it must know the job
+}
+
+# stop_here: on a signal; whoever stops us sends it again and again
+stop_here() {
+  trap '' HUP INT TERM PIPE
+  exit 143
 }
 
 end_job() {
@@ -96,14 +138,22 @@ end_job() {
   clean_up
   [ -z "$tmp" ] || rm -rf "$tmp"
   emit "done" "$number" "$1" 2>/dev/null
+  exit "$1"
 }
 
-# own: the calling subshell answers for the stages that it starts itself
+# own FUNCTION ARGS...: runs it in the calling subshell, which answers for the stages that it starts itself
 own() {
   stages='' undo=''
-  # whoever stops us sends TERM again and again, which must not end the clean-up half-way
-  trap "trap '' HUP INT TERM PIPE; clean_up" EXIT
-  trap 'exit 143' HUP INT TERM PIPE
+  trap 'end_own $?' EXIT
+  trap stop_here HUP INT TERM PIPE
+  "$@"
+  return $? # as in job
+}
+
+end_own() {
+  trap '' HUP INT TERM PIPE # a second signal must not end the clean-up half-way
+  clean_up
+  exit "$1"
 }
 
 # run COMMAND...: waits for it in such a way that a signal is acted upon at once. It gets neither the lock (9) nor the
@@ -126,7 +176,7 @@ hold() {
 }
 
 release() {
-  trap 'exit 143' HUP INT TERM PIPE
+  trap stop_here HUP INT TERM PIPE
   [ -z "$held" ] || exit 143
 }
 

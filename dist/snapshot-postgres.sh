@@ -48,10 +48,9 @@ hold_snapshot() {
     wait $holder
     postgres_failed $? "$(complaints snapshot.error)"
   fi
-  if grep -q '^system_schema ' snapshot.facts; then
-    fail E_INPUT "the patterns of schema reach $(sed -n 's/^system_schema //p' snapshot.facts | head -n 1), whose copy can not be restored"
-  fi
-  sed "s/^/$mark set /" snapshot.facts >&"$events"
+  case $snapshot in *[!0-9A-F-]*) fail E_DUMP_FAILED "the server named a snapshot that is none" ;; esac
+  tell_facts snapshot.facts
+  if grep -q '^system_schema ' snapshot.facts; then fail E_INPUT system_schema; fi
 }
 
 # ask TEXT: to the psql that holds the snapshot, which may be gone
@@ -61,6 +60,9 @@ ask() { (trap '' PIPE && printf '%s\n' "$1" >&5) 2>/dev/null; }
 user_relations="FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relpersistence <> 't'
 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')"
+
+# dumped: those of them whose rows pg_dump takes, where :tables are what it was asked for; on a standby unlogged ones have none
+dumped="c.relkind = 'r' AND c.oid = ANY (:'tables'::oid[]) AND (c.relpersistence <> 'u' OR NOT pg_is_in_recovery())"
 
 # sent_as: a database without an encoding may hold any bytes
 sent_as="CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END"
@@ -92,14 +94,18 @@ SELECT 'objects ' || ((SELECT count(*) $user_relations AND c.relkind IN ('r', 'p
   + (SELECT count(*) FROM pg_proc c JOIN pg_namespace n ON n.oid = c.pronamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = c.oid AND d.deptype = 'e') AND (${schemas:-true})));
 SELECT 'large_objects ' || count(*) FROM pg_largeobject_metadata;
-SELECT 'property ' || encode(convert_to(line, $sent_as), 'hex') FROM (
-$(properties_sql)
-) AS lines (line);
+SELECT CASE WHEN length(line) <= 16000 THEN 'property ' || encode(convert_to(line, $sent_as), 'hex') ELSE 'properties_left 1' END FROM (
+SELECT 0 AS nth, $(create_sql datname) || format(' OWNER %I;', pg_get_userbyid(datdba)) AS line
+FROM pg_database d WHERE datname = current_database()
+UNION ALL $(properties_sql 'current_database()' 'current_database()')
+) AS lines ORDER BY nth;
 SELECT 'table ' || c.oid || ' ' || encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex')
-$user_relations AND c.relkind = 'r' AND c.oid = ANY (:'tables'::oid[]) ORDER BY c.relpages, c.oid;
+$user_relations AND $dumped ORDER BY c.relpages, c.oid;
+SELECT 'unlogged_left ' || count(*) $user_relations AND c.relkind = 'r' AND c.oid = ANY (:'tables'::oid[]) AND c.relpersistence = 'u'
+AND pg_is_in_recovery();
 SELECT 'of_extension ' || unnest(extconfig) FROM pg_extension;
-SELECT 'system_schema ' || nspname FROM pg_namespace n
-WHERE (nspname ~ '^pg_' OR nspname = 'information_schema') AND (${schemas:-false});
+SELECT 'system_schema ' || encode(convert_to(nspname, $sent_as), 'hex') FROM pg_namespace n
+WHERE (nspname ~ '^pg_' OR nspname = 'information_schema') AND (${schemas:-false}) ORDER BY nspname;
 \\o
 SELECT pg_export_snapshot();
 SQL
@@ -111,37 +117,47 @@ create_sql() {
 format('CREATE DATABASE %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L%s', $1,
   pg_encoding_to_char(encoding), datcollate, datctype,
   CASE to_jsonb(d) ->> 'datlocprovider'
-    WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L', coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'))
-    WHEN 'b' THEN format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', to_jsonb(d) ->> 'datlocale')
+    WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L', $database_locale)
+    WHEN 'b' THEN format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', $database_locale)
     ELSE '' END)
 SQL
 }
 
-# properties_sql: what belongs to the database itself, which pg_restore brings back only with --create
+# like_sql: the same as five words in hex, for make_database_sql
+like_sql() {
+  echo "(SELECT string_agg(encode(convert_to(word, $sent_as), 'hex'), ' ' ORDER BY nth)
+FROM unnest(ARRAY[pg_encoding_to_char(encoding)::text, datcollate::text, datctype::text,
+  CASE to_jsonb(d) ->> 'datlocprovider' WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END,
+  coalesce($database_locale, '-')]) WITH ORDINALITY AS words (word, nth))"
+}
+
+# in versions that differ in where they keep it
+database_locale="coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale')"
+
+# properties_sql OF NAME: what belongs to the database OF itself, which pg_restore brings back only with --create, as statements about
+# NAME, each with the place it has in their order. Values of settings are literals, one by one where they are a list, as pg_dump
+# quotes them: what is in pg_db_role_setting is not always what somebody wrote in SQL.
 properties_sql() {
   cat <<SQL
-SELECT $(create_sql datname) || format(' OWNER %I;', pg_get_userbyid(datdba))
-FROM pg_database d WHERE datname = current_database()
-UNION ALL SELECT format('ALTER DATABASE %I CONNECTION LIMIT %s;', datname, datconnlimit)
-FROM pg_database WHERE datname = current_database() AND datconnlimit <> -1
-UNION ALL SELECT format('COMMENT ON DATABASE %I IS %L;', datname, shobj_description(oid, 'pg_database'))
-FROM pg_database WHERE datname = current_database() AND shobj_description(oid, 'pg_database') IS NOT NULL
-UNION ALL SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC;', datname)
-FROM pg_database WHERE datname = current_database() AND datacl IS NOT NULL
-UNION ALL SELECT format('GRANT %s ON DATABASE %I TO %s%s;', string_agg(privilege_type, ', ' ORDER BY privilege_type), datname,
-  CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
-  CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-FROM pg_database, aclexplode(datacl) WHERE datname = current_database() GROUP BY datname, grantee, is_grantable
-UNION ALL SELECT format('ALTER %s SET %I TO %s;',
-  CASE WHEN setrole = 0 THEN format('DATABASE %I', current_database())
-    ELSE format('ROLE %I IN DATABASE %I', pg_get_userbyid(setrole), current_database()) END,
-  split_part(setting, '=', 1),
-  -- these are lists, which are kept as they were written
-  CASE WHEN lower(split_part(setting, '=', 1)) IN ('local_preload_libraries', 'search_path', 'session_preload_libraries',
-    'shared_preload_libraries', 'temp_tablespaces', 'unix_socket_directories')
-  THEN substr(setting, strpos(setting, '=') + 1) ELSE quote_literal(substr(setting, strpos(setting, '=') + 1)) END)
-FROM pg_db_role_setting, unnest(setconfig) AS setting
-WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+SELECT 1, format('ALTER DATABASE %I CONNECTION LIMIT %s;', $2, datconnlimit) FROM pg_database WHERE datname = $1 AND datconnlimit <> -1
+UNION ALL SELECT 2, format('COMMENT ON DATABASE %I IS %L;', $2, shobj_description(oid, 'pg_database'))
+FROM pg_database WHERE datname = $1 AND shobj_description(oid, 'pg_database') IS NOT NULL
+UNION ALL SELECT 3, format('REVOKE ALL ON DATABASE %I FROM PUBLIC;', $2) FROM pg_database WHERE datname = $1 AND datacl IS NOT NULL
+UNION ALL SELECT 4, format('REVOKE ALL ON DATABASE %I FROM %I;', $2, pg_get_userbyid(datdba)) FROM pg_database WHERE datname = $1 AND datacl IS NOT NULL
+UNION ALL SELECT 5, format('GRANT %s ON DATABASE %I TO %s%s;', string_agg(privilege_type, ', ' ORDER BY privilege_type), $2,
+  CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END, CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM pg_database, aclexplode(datacl) WHERE datname = $1 GROUP BY grantee, is_grantable
+UNION ALL SELECT 6, format('ALTER %s SET %I TO %s;',
+  CASE WHEN setrole = 0 THEN format('DATABASE %I', $2) ELSE format('ROLE %I IN DATABASE %I', pg_get_userbyid(setrole), $2) END, name,
+  CASE WHEN lower(name) IN ('local_preload_libraries', 'search_path', 'session_preload_libraries', 'shared_preload_libraries',
+    'temp_tablespaces', 'unix_socket_directories')
+  THEN coalesce((SELECT string_agg(quote_literal(CASE WHEN left(word[1], 1) = '"' THEN replace(substr(word[1], 2, length(word[1]) - 2), '""', '"')
+      WHEN lower(name) IN ('search_path', 'temp_tablespaces') THEN lower(word[1]) ELSE word[1] END), ', ' ORDER BY nth)
+    FROM regexp_matches(value, '("(?:[^"]|"")*"|[^[:space:],"][^[:space:],]*)', 'g') WITH ORDINALITY AS words (word, nth)), quote_literal(''))
+  ELSE quote_literal(value) END)
+FROM pg_db_role_setting, unnest(setconfig) AS setting,
+LATERAL (SELECT split_part(setting, '=', 1) AS name, substr(setting, strpos(setting, '=') + 1) AS value) AS parts
+WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = $1)
 SQL
 }
 
@@ -191,13 +207,13 @@ SELECT (extract(epoch FROM clock_timestamp()) * 1000 + $budget)::bigint AS deadl
 \\o counts
 SELECT format('SELECT ''budget '' || set_config(''statement_timeout'', greatest(1, %s - (extract(epoch FROM clock_timestamp()) * 1000)::bigint)::text, true)', :deadline),
 format('SELECT ''rows %s '' || count(*) || '' counted'' FROM ONLY %I.%I', c.oid, n.nspname, c.relname)
-$user_relations AND c.relkind = 'r' AND c.oid = ANY (:'tables'::oid[]) ORDER BY c.relpages, c.oid \\gexec
+$user_relations AND $dumped ORDER BY c.relpages, c.oid \\gexec
 \\o
 \\q"
   exec 5>&-
   wait "$holder" || put counting_ended "$(cat snapshot.error)" # what was not counted is left out
   # a last line that was cut off is none
-  sed -n "s/^\(rows .*\) counted\$/$mark set \1/p" counts >&"$events"
+  sed -n "s/^\(rows [0-9]* [0-9]*\) counted\$/$mark set \1/p" counts >&"$events"
 }
 
 # tell_roles: what the dump refers to and does not hold; without passwords, which only a superuser may read

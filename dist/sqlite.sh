@@ -7,27 +7,35 @@
 # own way. Without the sqlite3 tool, Python's sqlite3 module does the same in the same order (sqlite.py).
 # shellcheck disable=SC2154 # the named arguments of the requests
 # shellcheck disable=SC2034 # compare: read in stream.sh
+# shellcheck disable=SC3013 # test -ef: dash, bash and busybox have it
 
 # What went wrong, where the source is copied; of an existing backup it is E_CHECKSUM, or E_RESTORE where it can not be told
 corrupt=E_SOURCE_CORRUPT torn=E_DUMP_FAILED unproven=E_DUMP_FAILED
 
-# What must be alike in the source, read inside the pinned snapshot, and in the copy. schema_version is not: a copy counts it up.
-sqlite_facts="SELECT 'page_size ' || page_size FROM pragma_page_size
-UNION ALL SELECT 'page_count ' || page_count FROM pragma_page_count
-UNION ALL SELECT 'user_version ' || user_version FROM pragma_user_version
-UNION ALL SELECT 'application_id ' || application_id FROM pragma_application_id
-UNION ALL SELECT 'encoding ' || encoding FROM pragma_encoding
-UNION ALL SELECT 'object ' || hex(type) || ' ' || hex(name) || ' ' || hex(tbl_name) || ' ' || rootpage || ' ' || hex(coalesce(sql, ''))
+# The first statement of every connection: nothing that stands in a database is carried out, in views, triggers, generated columns,
+# indexes, or (which trusted_schema does not reach: quick_check evaluates them all the same) in the CHECKs of its tables. The edit() of
+# the sqlite3 tool starts programs.
+sqlite_distrust='PRAGMA trusted_schema = off; PRAGMA ignore_check_constraints = on'
+
+# The objects of the schema. sqlite_master is a name that no object can take.
+sqlite_objects="SELECT 'object ' || hex(type) || ' ' || hex(name) || ' ' || hex(tbl_name) || ' ' || rootpage || ' ' || hex(coalesce(sql, ''))
 FROM (SELECT * FROM sqlite_master ORDER BY rowid)"
 
+# with_facts COMMAND...: runs it with the statements that tell what must be alike in the source, read inside the pinned snapshot, and in
+# the copy. Statements, since a view may be called pragma_page_size. schema_version is not alike: a copy counts it up.
+with_facts() { "$@" 'PRAGMA page_size' 'PRAGMA page_count' 'PRAGMA user_version' 'PRAGMA application_id' 'PRAGMA encoding' "$sqlite_objects"; }
+
+# name_facts: what they print, one line each, by name
+name_facts() { sed '1s/^/page_size /; 2s/^/page_count /; 3s/^/user_version /; 4s/^/application_id /; 5s/^/encoding /'; }
+
 # The statement that counts the rows of 50 tables, as lines of a number and a name (which may be empty). It is passed as
-# one word, of which Linux allows 128 KiB: hence 50, and only names of up to 700 bytes. Virtual tables need their module;
-# their shadow tables are counted.
+# one word, of which Linux allows 128 KiB: hence 50, and only names of up to 700 bytes. Of tables alone, which SQLite stores in that form:
+# a virtual one needs its module; its shadow tables are counted.
 sqlite_counts() {
   cat <<SQL
 SELECT group_concat('SELECT count(*) || '' ' || hex(name) || ''' FROM "' || replace(name, '"', '""') || '"', ' UNION ALL ')
 FROM (SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-AND upper(sql) NOT LIKE 'CREATE VIRTUAL%' AND length(CAST(name AS BLOB)) <= 700 ORDER BY name LIMIT 50 OFFSET $1)
+AND sql LIKE 'CREATE TABLE %' AND length(CAST(name AS BLOB)) <= 700 ORDER BY name LIMIT 50 OFFSET $1)
 SQL
 }
 
@@ -38,6 +46,7 @@ find_sqlite() {
   reach_elsewhere
   passing_on E_PERM "the look at the database as ${run_as:-$(id -un)}" elsewhere look_sqlite "$source"
   source_bytes=$(passed_on source_bytes)
+  need_number source_bytes "$source_bytes"
 }
 
 # look_sqlite SOURCE
@@ -60,28 +69,75 @@ look_sqlite() {
   [ -r "$source" ] || fail E_PERM "$(id -un) may not read $source"
   [ "$(dd if="$source" bs=15 count=1 2>/dev/null)" = 'SQLite format 3' ] ||
     fail E_SOURCE_INVALID "$source does not start with the SQLite header: it is no SQLite database, or an encrypted one"
+  check_names "$(real "$source")"
   put source_bytes "$(($(size_of "$(real "$source")") + $(size_of "$(real "$source")-wal")))"
   choose_sqlite
-  put sqlite_tool "$sqlite_tool"
-  put sqlite_version "$(sqlite_version)"
+  tell_sqlite
 }
 
-# choose_sqlite: sets sqlite_tool
-choose_sqlite() {
-  if have sqlite3; then
-    sqlite_tool=sqlite3
-  elif have python3 && python3 -I -c 'import sqlite3; sqlite3.Connection.backup' 2>/dev/null; then
-    sqlite_tool=python3
-  else
-    fail E_TOOL_MISSING sqlite3
+# check_names FILE: -wal and -journal belong to a name. Through another one of the same file (a hard link, the mount of a single file) what
+# is in them is not there, and is not seen either by those who use the first after a restore.
+check_names() {
+  # shellcheck disable=SC2046 # the fields of ls are meant to be split
+  set -- "$1" $(ls -nd -- "$1")
+  if [ "$3" != 1 ]; then
+    put other_name link
+    fail E_SOURCE_INVALID "$1 is one of $3 names of the same file (hard links)"
   fi
+  for fd in /proc/[0-9]*/fd/*; do
+    [ "$fd" -ef "$1" ] || continue
+    other=$(readlink "$fd")
+    [ "$other" != "$1" ] || continue
+    # the mount of a whole folder has other names as well, and the same files under them
+    for beside in "${fd%/*}"/*; do
+      case $(readlink "$beside") in
+        "$other-wal") [ "$beside" -ef "$1-wal" ] || under_other_name "$1" "${fd#/proc/}" ;;
+        "$other-journal") [ "$beside" -ef "$1-journal" ] || under_other_name "$1" "${fd#/proc/}" ;;
+      esac
+    done
+  done
+  # the checksum VFS of SQLite
+  case $(od -An -tu1 -j20 -N1 "$1" 2>/dev/null) in
+    *' 8') put note "the pages of $1 have 8 bytes reserved, as for checksums (cksumvfs): that of the first page is wrong in every copy and after a restore, until the application has written it" ;;
+  esac
 }
 
-sqlite_version() {
-  case $sqlite_tool in
-    sqlite3) sqlite3 -batch -init /dev/null -version | cut -d ' ' -f 1 ;;
-    *) python3 -I -c 'import sqlite3; print(sqlite3.sqlite_version)' ;;
-  esac
+# under_other_name FILE PID/...
+under_other_name() {
+  put other_name mount
+  fail E_SOURCE_INVALID "$1 is open in pid ${2%%/*} ($({ tr -d '\n' <"/proc/${2%%/*}/comm"; } 2>/dev/null)) under the name $other, with files beside it that are not here"
+}
+
+# choose_sqlite: sets sqlite_tool and sqlite_version. A tool of before 3.31 carries out what stands in a database, whatever it is told;
+# the module of Python has no functions that reach outside.
+choose_sqlite() {
+  sqlite_tool=sqlite3 sqlite_version='' told=''
+  if have sqlite3; then
+    told=$(sqlite3 -batch -init /dev/null :memory: "$sqlite_distrust" 'PRAGMA trusted_schema' 'SELECT sqlite_version()' 2>&1)
+    case $told in
+      "0$newline"*)
+        sqlite_version=${told#*"$newline"}
+        return
+        ;;
+    esac
+  fi
+  sqlite_tool=python3
+  sqlite_version=$(python3 -I -c 'import sqlite3; sqlite3.Connection.backup; print(sqlite3.sqlite_version)' 2>/dev/null) && return
+  have sqlite3 || fail E_TOOL_MISSING sqlite3
+  fail E_TOOL_VERSION "sqlite3 $(sqlite3 -version 2>&1 | sed q)"
+}
+
+# tell_sqlite: with what it is done
+tell_sqlite() {
+  put sqlite_tool "$sqlite_tool"
+  put sqlite_version "$sqlite_version"
+}
+
+# sqlite_cli MODE DATABASE STATEMENT...
+sqlite_cli() {
+  opened_as=$1 opened=$2
+  shift 2
+  run sqlite3 -batch -init /dev/null -bail ${opened_as:+"$opened_as"} "$opened" "$sqlite_distrust" "$@"
 }
 
 # produce_sqlite NAMED-ARGUMENTS: the copy, proven at the level asked for, on stdout; runs as the user who may read the source
@@ -116,17 +172,27 @@ copy_sqlite() {
 }
 
 sqlite_snapshot() {
-  case $sqlite_tool in
-    sqlite3) run sqlite3 -batch -init /dev/null -bail ${1:+"$1"} "$source" ".timeout $busy_ms" BEGIN "$sqlite_facts" ".backup 'copy.db'" COMMIT ;;
-    *) run python3 -I -c "$sqlite_python" snapshot "$source" "$busy_ms" "$sqlite_facts" "$1" ;;
-  esac >source.facts 2>error
+  with_facts take_snapshot "$1" >source.values 2>error
+  status=$?
+  name_facts <source.values >source.facts
+  return $status
 }
 
-# sqlite_on_copy SQL: read-only and immutable, so that no -wal or -shm appears; right only for a file nobody writes
+# take_snapshot MODE STATEMENT...: what the statements print is of the very state that is copied
+take_snapshot() {
+  access=$1
+  shift
+  case $sqlite_tool in
+    sqlite3) sqlite_cli "$access" "$source" ".timeout $busy_ms" BEGIN "$@" ".backup 'copy.db'" COMMIT ;;
+    *) run python3 -I -c "$sqlite_python" snapshot "$source" "$busy_ms" "$access" "$@" ;;
+  esac
+}
+
+# sqlite_on_copy STATEMENT...: read-only and immutable, so that no -wal or -shm appears; right only for a file nobody writes
 sqlite_on_copy() {
   case $sqlite_tool in
-    sqlite3) run sqlite3 -batch -init /dev/null -bail -readonly 'file:copy.db?immutable=1' "$1" ;;
-    *) run python3 -I -c "$sqlite_python" query "$1" ;;
+    sqlite3) sqlite_cli -readonly 'file:copy.db?immutable=1' "$@" ;;
+    *) run python3 -I -c "$sqlite_python" query "$@" ;;
   esac 2>error
 }
 
@@ -134,12 +200,20 @@ sqlite_on_copy() {
 check_sqlite() {
   copy_facts
   cmp -s source.facts copy.facts || fail E_DUMP_FAILED "the copy has other pages, settings or schema objects than the source"
-  prove_sqlite quick_check
+  prove_sqlite
 }
 
-copy_facts() { sqlite_on_copy "$sqlite_facts" >copy.facts || sqlite_failed $? "$(cat error)"; }
+copy_facts() {
+  with_facts sqlite_on_copy >copy.values || sqlite_failed $? "$(cat error)"
+  name_facts <copy.values >copy.facts
+}
 
-# prove_sqlite PRAGMA: what copy.db holds, for the manifest or to be compared with one
+# What a copy may have for its indexes to be looked into as well, which reads every row once for each of them
+cheap_bytes=67108864
+# What is restored was proven to that level when it was made; empty: it is proven now. And whether its content could not be judged
+proven='' tolerated='' deep=''
+
+# prove_sqlite: what copy.db holds, for the manifest or to be compared with one
 prove_sqlite() {
   page_size=$(sed -n 's/^page_size //p' copy.facts)
   page_count=$(sed -n 's/^page_count //p' copy.facts)
@@ -149,15 +223,59 @@ prove_sqlite() {
   put encoding "$(sed -n 's/^encoding //p' copy.facts)"
   put page_size "$page_size"
   put page_count "$page_count"
-  sqlite_on_copy "PRAGMA $1(5)" >check || sqlite_failed $? "$(cat check error)"
-  [ "$(cat check)" = ok ] || fail "$corrupt" "$1 of the copy: $(cat check)"
+  check_content
   # violations are a matter of the application's data, not of the backup
-  if sqlite_on_copy 'SELECT count(*) FROM pragma_foreign_key_check' >check; then
+  # `temp.`: there the database has no say in what that name means
+  if sqlite_on_copy 'SELECT count(*) FROM temp.pragma_foreign_key_check' >check; then
     put foreign_keys "$(cat check)"
   else
     put note "the foreign keys could not be checked: $(cat error)"
   fi
-  tell_rows sqlite_on_copy
+  if [ -n "$tolerated" ]; then tell_rows tolerant_copy; else tell_rows sqlite_on_copy; fi
+}
+
+# tolerant_copy SQL: what can be counted
+tolerant_copy() {
+  sqlite_on_copy "$1" && return
+  put uncounted "$(cat error)"
+  : >error
+}
+
+# check_content: the rows must be sound, by quick_check. What integrity_check finds beyond that is in indexes alone, which REINDEX mends,
+# or is a matter of functions that this tool does not know: it is told, and is no reason to refuse the only copy.
+check_content() {
+  in_indexes='' tolerated=''
+  if [ -n "$deep" ] || [ "$(size_of "$(real copy.db)")" -le "$cheap_bytes" ]; then
+    sqlite_on_copy 'PRAGMA integrity_check(5)' >check && [ "$(cat check)" = ok ] && return
+    in_indexes=$(cat check error)
+  fi
+  sqlite_on_copy 'PRAGMA quick_check(5)' >check || {
+    not_sound $? "$(cat check error)"
+    return
+  }
+  if [ "$(cat check)" != ok ]; then
+    not_sound 11 "quick_check of the copy: $(cat check)"
+  elif [ -n "$in_indexes" ]; then
+    if beyond_tool "$in_indexes"; then put note "not all indexes could be checked, since $sqlite_tool on the host does not know what the application does: $in_indexes"; else
+      put note "the rows are sound, and an index is damaged: stop writing, look at the disk, and run REINDEX on the database: $in_indexes"
+    fi
+  fi
+}
+
+# beyond_tool TEXT: it is about what the application knows and this tool does not
+beyond_tool() {
+  case $1 in
+    *'no such collation'* | *'no such function'* | *'unknown function'* | *'no such module'* | *'no such tokenizer'* | *'unsafe use of'* | \
+      *'wrong number of arguments'*) ;;
+    *) return 1 ;;
+  esac
+}
+
+# not_sound STATUS TEXT: of the rows. A restore asks for no more than was proven when the backup was made.
+not_sound() {
+  if [ "$proven" != checksum ] && { [ -z "$proven" ] || ! beyond_tool "$2"; }; then sqlite_failed "$1" "$2"; fi
+  tolerated=1
+  put note "the content of the backup can not be checked here, and is restored as the bytes that were backed up: $2"
 }
 
 # tell_rows FUNCTION: the rows of each table, by the function that asks the database
@@ -215,14 +333,14 @@ backup_sqlite() {
     payload=$work/payload
     choose_sqlite # here it may be another one than that of run-as
     unpack "$work/copy.db" "$plain_bytes" 9>&-
-    (own && rehearse_sqlite 9>&-) || exit $?
+    (own rehearse_sqlite 9>&-) || exit $?
   fi
 }
 
 # inspect_sqlite NAMED-ARGUMENTS: what a backup would find; writes nothing in the backup directory
 inspect_sqlite() {
   arguments "$@"
-  tmp=$(mktemp -d "${TMPDIR:-/tmp}/db-backup.XXXXXX") || fail E_NOSPACE "no temporary folder"
+  small_folder
   work=$tmp
   list_backups
   find_sqlite
@@ -236,8 +354,7 @@ verify_sqlite() {
   check_payload
   [ "$verify" != checksum ] || return 0
   choose_sqlite
-  put sqlite_tool "$sqlite_tool"
-  put sqlite_version "$(sqlite_version)"
+  tell_sqlite
   unpack "$work/copy.db" "$plain_bytes" 9>&-
   rehearse_sqlite 9>&-
 }
@@ -251,7 +368,8 @@ rehearse_sqlite() {
   [ "$(dd if=copy.db bs=15 count=1 2>/dev/null)" = 'SQLite format 3' ] || fail E_CHECKSUM "it does not start with the SQLite header"
   emit phase check "$plain_bytes"
   copy_facts
-  if [ "$verify" = restore ]; then prove_sqlite integrity_check; else prove_sqlite quick_check; fi
+  [ "$verify" != restore ] || deep=1
+  prove_sqlite
   if [ "$verify" = restore ]; then each_assert assert_sqlite; fi
   rm -f copy.db
 }

@@ -56,7 +56,7 @@ store() {
     plain=$work/plain plain_names=', tee, sha256sum, wc'
   fi
   hold # until each stage is known
-  (own && events=3 && "$@") 3>&1 >"$work/source" & s1=$! && started $s1
+  (events=3 && own "$@") 3>&1 >"$work/source" & s1=$! && started $s1
   compress <"$plain" >"$work/packed" 2>"$work/e2" & s2=$! && started $s2
   tee "$work/packed_hash" "$work/packed_size" <"$work/packed" >"$work/file" 2>"$work/e3" & s3=$! && started $s3
   # a stage of its own: on a full disk it dies and stops the rest at once
@@ -95,7 +95,7 @@ store() {
   fi
   # busybox tee and cat can miss a full disk
   if [ "$(size_of "$work/payload")" != "$bytes" ] || [ "$bytes" = 0 ]; then
-    failed E_DUMP_FAILED "the file has $(size_of "$work/payload") bytes, the stream had $bytes"
+    failed E_DUMP_FAILED "the file has $(counted "$(size_of "$work/payload")" byte), the stream had $bytes"
   fi
   put sha256 "$sha256"
   put bytes "$bytes"
@@ -125,6 +125,7 @@ read_back() {
       ended="$ended $?"
     done
     stages=''
+    rm -f "$work/again" "$work/unpack" "$work/unpacked" # who comes next in this folder may want a file of that name
     # cmp leaves at the first byte that differs, which ends the stages before it
     case $ended:$(cat "$work/plain_sum") in
       ' 0 0 0 0:'*) ;;

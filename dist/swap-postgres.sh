@@ -8,11 +8,28 @@ end_sessions_sql() {
   echo "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity a WHERE datname IN ($1) AND pid <> pg_backend_pid() AND $may_end;"
 }
 
+# drop_database new|old NAME: with the subscriptions in it, which the server would not let go
+drop_database() {
+  drop_it="$begin_plain
+$(end_sessions_sql ":'$1'")
+COMMIT;
+DROP DATABASE IF EXISTS :\"$1\";"
+  tell_server "$drop_it" && return
+  grep -q ' 55006: ' server.error && forget_subscriptions "$1" "$2" && tell_server "$drop_it"
+}
+
+# forget_subscriptions new|old NAME: the publisher keeps their slots, which those of the restored database may take up
+forget_subscriptions() {
+  tell_server "ALTER DATABASE :\"$1\" ALLOW_CONNECTIONS true;" || return
+  case $maintenance in *' '*) inner="dbname='$2' ${maintenance#* }" ;; *) inner="dbname='$2'" ;; esac
+  (connection=$inner && drop_subscriptions) 2>server.error
+}
+
 # rename DATABASES STATEMENTS: their sessions ended, and the statements, in one transaction; again while somebody comes back in between.
 # Fails with busy set when somebody is still in one of them
 rename() {
   deadline=$(($(date +%s) + lock_wait)) busy=''
-  until tell_server "BEGIN;
+  until tell_server "$begin_plain
 SET LOCAL statement_timeout = 0;
 $(end_sessions_sql "$1")
 $2
@@ -81,7 +98,7 @@ tell_live() {
   [ "$(oid_of ":'live'")" != "$loaded" ] || put same_database "$loaded"
   { printf '%s\n' '\o /dev/null' "$begin_sql" '\o' && tables_sql && echo 'COMMIT;'; } >live.sql
   run sql -f live.sql >live.facts 2>live.error || fail E_RESTORE "the live database could not be read after the swap: $(complaints live.error)"
-  sed "s/^/$mark set /" live.facts >&"$events"
+  tell_facts live.facts
   count_target
 }
 
@@ -112,8 +129,7 @@ ALTER DATABASE :"live" ALLOW_CONNECTIONS true;' || fail E_ROLLBACK_FAILED "the n
 settle_databases() {
   arguments "$@"
   enter_target 64
-  if choose_maintenance && tell_server "$(end_sessions_sql ":'old'")
-DROP DATABASE IF EXISTS :\"old\";"; then return; fi
+  if choose_maintenance && drop_database old "$old"; then return; fi
   [ -s server.error ] || cp maintenance.error server.error
   put note "what was replaced is still there as the database $old, which could not be dropped: $(said_server)"
 }

@@ -49,7 +49,7 @@ upload_parts() {
   hold
   worker=0
   while [ $worker -lt "$workers" ]; do
-    (own && upload_share "$@") 3>&- 9>&- &
+    (own upload_share "$@") 3>&- 9>&- &
     started $!
     worker=$((worker + 1))
   done
@@ -134,4 +134,4 @@ call_curl() {
 }
 
 # upload_folder: for what curl answers, and pipes; nothing of the backup is in it
-upload_folder() { tmp=$(mktemp -d "${TMPDIR:-/tmp}/db-backup.XXXXXX") || fail E_NOSPACE "no temporary folder"; }
+upload_folder() { small_folder; }

@@ -35,7 +35,7 @@ verify_postgres() {
 rehearse_postgres() {
   emit phase restore "$plain_bytes"
   feed "$payload" load_scratch maintenance "$maintenance" password "$scratch_password" kind "$kind" \
-    scratch "$scratch" scratch_connection "$scratch_connection" create "$create" jobs "${jobs:-$(processors)}" \
+    scratch "$scratch" scratch_connection "$scratch_connection" like "$like" jobs "${jobs:-$(processors)}" \
     plain_bytes "$plain_bytes" min_free_kib "$min_free_kib" asserts "$asserts" search_path "$search_path" ||
     { [ $? = 99 ] && exit 99; failed E_RESTORE "the rehearsal ended with an error"; }
 }
@@ -49,9 +49,11 @@ load_scratch() {
   find_postgres
   postgres_environment
   mkfifo archive || failed E_PERM "mkfifo failed in $(pwd)"
+  need_hex 'how the database is made' "$like"
+  need_hex search_path "$search_path"
   sweep_scratch
   undo=drop_scratch
-  in_maintenance "$create" || fail E_RESTORE "no database for the rehearsal could be made: $(cat maintenance.error)"
+  make_scratch || fail E_RESTORE "no database for the rehearsal could be made: $(cat maintenance.error)"
   made=1
   pwd
   connection=$scratch_connection
@@ -72,26 +74,43 @@ not_restored() {
 # assert_postgres SQL: names without a schema mean what they mean in the live database
 assert_postgres() {
   set -- -c "$1"
-  [ -z "$search_path" ] || set -- -c "SET search_path TO $search_path" "$@"
+  [ -z "$search_path" ] ||
+    set -- -c '\o /dev/null' -c "SELECT pg_catalog.set_config('search_path', $(text_of "$search_path"), false)" -c '\o' "$@"
   run sql "$@"
 }
 
-# in_maintenance SQL: in a database that is not the one in question
-in_maintenance() {
-  printf '%s\n' "$1" >maintenance.sql
-  (connection=$maintenance && sql -f maintenance.sql) >maintenance.said 2>maintenance.error
+# in_maintenance ARGS...: psql in a database that is not the one in question
+in_maintenance() { (connection=$maintenance && "$@") >maintenance.said 2>maintenance.error; }
+
+make_scratch() {
+  make_database_sql "'$scratch'" "$like" '' '' >maintenance.sql
+  in_maintenance sql -f maintenance.sql
 }
 
 # drop_scratch: by one statement, which the server carries out also when we are killed while we wait; PostgreSQL 12 does not know it
 drop_scratch() {
-  in_maintenance "DROP DATABASE IF EXISTS $scratch WITH (FORCE);" ||
-    in_maintenance "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$scratch';
-DROP DATABASE IF EXISTS $scratch;" || [ -z "$made" ] || put note "the database $scratch of the rehearsal could not be dropped: $(cat maintenance.error)"
+  force_drop && return
+  # what a script brings with it
+  [ -z "$made" ] || (connection=$scratch_connection && drop_subscriptions) >/dev/null 2>&1
+  force_drop || [ -z "$made" ] || put note "the database $scratch of the rehearsal could not be dropped: $(cat maintenance.error)"
+}
+
+force_drop() {
+  in_maintenance sql -c "DROP DATABASE IF EXISTS $scratch WITH (FORCE)" && return
+  in_maintenance ask_sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$scratch'"
+  in_maintenance sql -c "DROP DATABASE IF EXISTS $scratch"
 }
 
 # sweep_scratch: what killed runs left, when nobody has been in it; the name has the time
 sweep_scratch() {
-  in_maintenance "SELECT format('DROP DATABASE %I;', datname) FROM pg_database d
+  in_maintenance ask_sql "SELECT datname FROM pg_database d
 WHERE datname ~ '^db_backup_check_[0-9]+_[0-9a-f]+\$' AND split_part(datname, '_', 4)::bigint < extract(epoch FROM clock_timestamp()) - 600
-AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname) \\gexec" || :
+AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)" || return 0
+  cp maintenance.said abandoned
+  while read -r scratch_left; do
+    case $scratch_left in
+      *[!0-9a-z_]*) ;;
+      db_backup_check_*) in_maintenance sql -c "DROP DATABASE IF EXISTS $scratch_left" ;;
+    esac
+  done <abandoned
 }

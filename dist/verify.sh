@@ -6,7 +6,7 @@ foreign='' # a dump that this action did not make, which has no checksum beside 
 # check_payload: the stored file against the manifest and the checksum beside it, before any tool reads a byte of it
 check_payload() {
   if [ -L "$payload" ] || [ ! -f "$payload" ]; then fail E_CHECKSUM "$payload is not there, or is no regular file"; fi
-  [ "$(size_of "$payload")" = "$bytes" ] || fail E_CHECKSUM "$payload has $(size_of "$payload") bytes, the manifest says $bytes"
+  [ "$(size_of "$payload")" = "$bytes" ] || fail E_CHECKSUM "$payload has $(counted "$(size_of "$payload")" byte), the manifest says $bytes"
   [ -n "$foreign" ] || check_sidecar
   emit phase checksum "$bytes"
   run sha256sum <"$payload" >"$work/sum" 2>"$work/e1" || fail E_CHECKSUM "$payload could not be read: $(cat "$work/e1")"
@@ -30,7 +30,7 @@ unpack() {
   # twice the size is the end in any case: shells count in different units
   run unpack_limited $(($2 / 512 + 64)) <"$payload" >"$1" 2>"$work/e1" ||
     failed E_CHECKSUM "$payload can not be decompressed, or to more than its manifest says (status $?): $(cat "$work/e1")"
-  [ "$(size_of "$1")" = "$2" ] || fail E_CHECKSUM "$payload decompresses to $(size_of "$1") bytes, the manifest says $2"
+  [ "$(size_of "$1")" = "$2" ] || fail E_CHECKSUM "$payload decompresses to $(counted "$(size_of "$1")" byte), the manifest says $2"
 }
 
 unpack_limited() {

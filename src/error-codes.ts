@@ -97,8 +97,8 @@ export const ERRORS = {
   },
   E_SHRUNK: {
     cause:
-      'The database is smaller than `shrink-limit` allows, or larger than `growth-limit`, against the median of the recent backups.',
-    fix: 'The new backup is kept and nothing was rotated. If the change is right, set the limit for one run.',
+      'The database, or its backup as compressed, is smaller than `shrink-limit` allows, or larger than `growth-limit`, against the median of the recent good backups. Or, with `on-row-loss: fail`, a table has lost more of its rows than `row-loss-limit` allows.',
+    fix: 'The new backup is kept and marked as suspect, and no good one was deleted. If the change is right, `command: accept` with its id, or set that limit to `none` for one run. If not, restore the newest good one.',
   },
   E_CHECKSUM: {
     cause: 'Bytes read back differ from the bytes written, or from the checksum in the manifest.',

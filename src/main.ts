@@ -1,3 +1,4 @@
+import { accept } from './commands/accept.js';
 import { backup } from './commands/backup.js';
 import { deleteBackup } from './commands/delete.js';
 import { list } from './commands/list.js';
@@ -22,6 +23,7 @@ const COMMANDS: Record<Command, (run: Run) => Promise<void>> = {
   restore,
   verify,
   list,
+  accept,
   prune,
   delete: deleteBackup,
   pin,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { type Listing, newestVerified, readCatalogue, toCandidates } from '../../src/backups/catalogue.js';
+import { type Listing, leftovers, newestVerified, readCatalogue, toCandidates } from '../../src/backups/catalogue.js';
 import type { Manifest } from '../../src/backups/manifest.js';
 import { altered, idAt, listingOf, manifestOf, PATH, without } from './sample-backups.js';
 
@@ -17,6 +17,22 @@ function read(listing: Listing, now = NOW) {
 
 function one(change: Partial<Manifest> = {}): Listing {
   return listingOf([manifestOf(ID, change)]);
+}
+
+function sealed(): Listing {
+  const files = [`${ID}.dump.age`, `${ID}.dump.age.sha256`].map((name) => ({ name, type: '-', bytes: 1 }));
+  return { files, manifests: new Map() };
+}
+
+function twice(): Listing {
+  const listing = without(one(), MANIFEST);
+  return { ...listing, files: [...listing.files, { name: `${ID}.sqlite`, type: '-', bytes: 1 }] };
+}
+
+function beside(): Listing {
+  const listing = without(one(), MANIFEST);
+  const other = listingOf([manifestOf(idAt('2026-11-19T10:15:00Z'), { identity: { path: '/srv/other.db' } })]);
+  return { files: [...other.files, ...listing.files], manifests: other.manifests };
 }
 
 describe('one unit', () => {
@@ -157,24 +173,48 @@ describe('what is not ours to judge', () => {
 });
 
 describe('orphans', () => {
-  test('are payloads and checksums without a manifest, to be swept after more than a day', () => {
+  test('are payloads and checksums without a manifest: a payload is kept, and adopted when the checksum is beside it', () => {
     const listing = without(one(), MANIFEST);
-    expect(read(listing, new Date('2026-11-21T10:15:00Z'))).toEqual({
+    expect(read(listing, new Date('2027-11-21T10:15:00Z'))).toEqual({
       backups: [],
-      orphans: [{ id: ID, createdAt: new Date(TIME), files: [PAYLOAD, CHECKSUM], sweepable: false }],
+      orphans: [{ id: ID, createdAt: new Date(TIME), files: [PAYLOAD, CHECKSUM], sweepable: false, payload: PAYLOAD }],
       unreadable: [{ id: ID, createdAt: new Date(TIME), why: `${PAYLOAD} and ${CHECKSUM}: the manifest is missing` }],
-      problems: [`${PAYLOAD} and ${CHECKSUM}: no manifest, so this is not a backup; swept once it is older than a day`],
-    });
-    expect(read(listing, new Date('2026-11-21T10:15:01Z'))).toMatchObject({
-      orphans: [{ sweepable: true }],
-      problems: [expect.stringContaining('; older than a day, so the next rotation sweeps it')],
+      problems: [
+        `${PAYLOAD} and ${CHECKSUM}: no manifest, so this is not a backup; it is kept, and the next backup or prune adopts it when its bytes are those of the checksum beside it`,
+      ],
     });
   });
 
-  test('from the future are not swept', () => {
+  test.each([
+    ['without its checksum', without(without(one(), MANIFEST), CHECKSUM)],
+    ['encrypted', sealed()],
+    ['two payloads', twice()],
+    ['beside a backup of another database by that name', beside()],
+  ])('that can not prove what they are are kept as well: %s', (_, listing) => {
+    const { orphans, problems } = read(listing, new Date('2027-11-21T10:15:00Z'));
+    expect(orphans).toMatchObject([{ sweepable: false, payload: null }]);
+    expect(problems.join()).toContain('it is kept, since it may be a good one; `command: delete` with `backup:');
+  });
+
+  test('with nothing in them are swept after more than a day', () => {
+    for (const listing of [
+      without(without(one(), MANIFEST), PAYLOAD),
+      altered(without(one(), MANIFEST), PAYLOAD, { bytes: 0 }),
+    ]) {
+      expect(read(listing, new Date('2026-11-21T10:15:00Z')).orphans).toMatchObject([{ sweepable: false }]);
+      const { orphans, problems } = read(listing, new Date('2026-11-21T10:15:01Z'));
+      expect(orphans).toMatchObject([{ sweepable: true, payload: null }]);
+      expect(problems).toEqual([expect.stringContaining('there is nothing in it, and the next rotation sweeps it')]);
+      expect(leftovers(orphans)).toMatchObject([{ id: ID, verified: false, leftover: true }]);
+    }
+  });
+
+  test('from the future are neither swept nor adopted', () => {
     const listing = without(one(), MANIFEST);
-    expect(read(listing, new Date('2026-01-01T00:00:00Z')).orphans).toMatchObject([{ sweepable: false }]);
-    expect(read(listing, new Date(Number.NaN)).orphans).toMatchObject([{ sweepable: false }]);
+    for (const now of [new Date('2026-01-01T00:00:00Z'), new Date(Number.NaN)]) {
+      expect(read(listing, now).orphans).toMatchObject([{ sweepable: false, payload: null }]);
+      expect(read(without(listing, PAYLOAD), now).orphans).toMatchObject([{ sweepable: false }]);
+    }
   });
 
   test('name all their files, payloads first, encrypted ones too', () => {

@@ -24,15 +24,16 @@ describe('a catalogue of a store', () => {
     expect(readCatalogue(copies, NAMES, NOW).problems).toEqual([expect.stringContaining('.sha256 is missing')]);
   });
 
-  test('that nobody rotates has nothing to sweep', () => {
-    const orphan = without(
-      without(listingOf([manifestOf(OLD)]), `${OLD}.json`),
-      checksumFile(payloadFile(OLD, 'sqlite', 'zstd')),
-    );
+  test('has nothing to sweep but what is empty, and nothing where nobody rotates; a payload is kept, and adopted by no bytes of its own', () => {
+    const name = payloadFile(OLD, 'sqlite', 'zstd');
+    const orphan = without(without(listingOf([manifestOf(OLD)]), `${OLD}.json`), checksumFile(name));
     for (const rotates of [true, false]) {
-      const { orphans, problems } = readCatalogue(orphan, NAMES, NOW, { checksums: false, rotates });
-      expect(orphans).toMatchObject([{ id: OLD, sweepable: rotates }]);
-      expect(problems[0]).toContain(rotates ? 'the next rotation sweeps it' : 'it was left alone');
+      const place = { checksums: false, rotates };
+      const { orphans, problems } = readCatalogue(orphan, NAMES, NOW, place);
+      expect(orphans).toMatchObject([{ id: OLD, sweepable: false, payload: null }]);
+      expect(problems[0]).toContain('it is kept, since it may be a good one; `command: delete`');
+      const empty = readCatalogue(altered(orphan, name, { bytes: 0 }), NAMES, NOW, place);
+      expect(empty.orphans).toMatchObject([{ sweepable: rotates }]);
     }
   });
 });

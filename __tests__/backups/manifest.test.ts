@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { UNKNOWN_COVERAGE } from '../../src/backups/coverage.js';
 import { parseManifest, serializeManifest } from '../../src/backups/manifest.js';
 import { BackupError } from '../../src/errors.js';
 import { idAt, manifestOf } from './sample-backups.js';
@@ -44,6 +45,12 @@ describe('a sound manifest', () => {
     { createdAt: '2026-11-20T10:15:00.000Z' },
     { host: '', bytes: 0, databaseBytes: Number.MAX_SAFE_INTEGER },
     { compression: 'none', file: `${ID}.sqlite` },
+    { state: 'ok', suspicion: null, accepted: null, accepts: [], historySince: null, coverage: null },
+    { keep: { last: 14 }, s3Keep: { daily: 7, within: 1000, ofLater: 'x' } },
+    { adopted: { at: '2026-11-20T10:15:00Z' }, coverage: { ...UNKNOWN_COVERAGE } },
+    { coverage: { excludeTable: ['a', 'b'], excludeTableData: [], schema: ['public'] } },
+    { state: 'suspect', suspicion: { limit: 'shrink-limit', why: 'it is small' } },
+    { accepted: { by: 'command: accept', at: '2026-11-20T10:15:00Z' }, accepts: [ID] },
   ] as const)('may have %j', (change) => {
     const manifest = { ...manifestOf(ID), ...change } as ReturnType<typeof manifestOf>;
     expect(parseManifest(serializeManifest(manifest), ID)).toEqual(manifest);
@@ -123,6 +130,29 @@ describe('a hostile manifest', () => {
     ['pinned', undefined],
     ['pinned', { reason: 'x' }],
     ['pinned', { reason: '', at: '2026-11-20T10:15:00Z' }],
+    ['state', 'good'],
+    ['state', null],
+    ['suspicion', 'small'],
+    ['suspicion', { limit: 'toString', why: 'x' }],
+    ['suspicion', { limit: 'shrink-limit', why: '' }],
+    ['accepted', true],
+    ['accepted', { by: 'me' }],
+    ['keep', 5],
+    ['keep', {}],
+    ['keep', { last: 0 }],
+    ['s3Keep', { daily: 1.5 }],
+    ['keep', { last: '5' }],
+    ['coverage', 'everything'],
+    ['coverage', { excludeTable: [], excludeTableData: [], schema: [] }],
+    ['coverage', { excludeTable: ['b', 'a'], excludeTableData: [], schema: [] }],
+    ['coverage', { excludeTable: ['a'], excludeTableData: [] }],
+    ['coverage', { excludeTable: [''], excludeTableData: [], schema: [] }],
+    ['coverage', { ...UNKNOWN_COVERAGE, unknown: false }],
+    ['adopted', true],
+    ['historySince', 'always'],
+    ['historySince', 7],
+    ['accepts', {}],
+    ['accepts', ['../../x']],
     ['reason', 'other'],
     ['recovery', 'rm -rf /'],
     ['recovery.0', {}],
@@ -197,7 +227,22 @@ test('a manifest that would be refused later is not written', () => {
 });
 
 /** Which field the message names: a compression that is valid in itself shows as a wrong file name, and so on. */
+const INNER: Record<string, string> = {
+  '{"limit":"toString","why":"x"}': 'suspicion.limit',
+  '{"limit":"shrink-limit","why":""}': 'suspicion.why',
+  '{"by":"me"}': 'accepted.at',
+  '["../../x"]': 'accepts.0',
+  '{"excludeTable":[],"excludeTableData":[],"schema":[],"unknown":false}': 'coverage.unknown',
+  '{"last":0}': 'keep.last',
+  '{"daily":1.5}': 's3Keep.daily',
+  '{"last":"5"}': 'keep.last',
+  '{"excludeTable":["a"],"excludeTableData":[]}': 'coverage.schema',
+  '{"excludeTable":[""],"excludeTableData":[],"schema":[]}': 'coverage.excludeTable.0',
+};
+
 function namedField(path: string, value: unknown): string {
+  const inner = INNER[JSON.stringify(value) ?? ''];
+  if (inner !== undefined) return inner;
   if (path === 'pinned' && typeof value === 'object') {
     return (value as { reason: string }).reason === '' ? 'pinned.reason' : 'pinned.at';
   }

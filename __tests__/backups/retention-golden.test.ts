@@ -214,7 +214,7 @@ test('10: sidecars without payload, and the reverse', () => {
   ]);
   expect(catalogue.orphans.map(({ id, sweepable }) => [id, sweepable])).toEqual([
     [fresh.id, false],
-    [bare.id, true],
+    [bare.id, false],
     [checksumOnly.id, true],
   ]);
   expect(keptIds(plan)).toEqual([alone.id, noPayload.id, noChecksum.id]);

@@ -54,6 +54,46 @@ describe('reasons', () => {
   });
 });
 
+describe('the rules under which a backup was made', () => {
+  const made = (madeUnder: KeepRules) => (candidate: Candidate) => ({ ...candidate, madeUnder });
+  const night = nightly(14).map(made({ last: 14 }));
+  const deploy = candidateAt('2026-11-20T10:00:00Z', { madeUnder: { last: 5 } });
+
+  test('keep it too, over all backups, so that two workflows do not delete each other’s', () => {
+    const { decisions } = planRetention([deploy, ...night], policy({ last: 5 }), NOW);
+    expect(decisions.filter(({ keep }) => !keep).map(({ id }) => id)).toEqual([night[13]?.id]);
+    expect(decisions[4]?.reasons).toEqual(['last 5 of 5']);
+    expect(decisions[5]?.reasons).toEqual(['last 6 of 14, by the rules that it was made under']);
+    // those of the deploys are not kept by the rules of the nights
+    const deploys = timesBack('2026-11-20T10:00:00Z', 10, 1).map((time) =>
+      candidateAt(time, { madeUnder: { last: 2 } }, '0002'),
+    );
+    expect(keptIds(planRetention([...deploys, ...night], policy({ daily: 3 }), NOW))).toHaveLength(2 + 4);
+  });
+
+  test('do not count with keep-made-under: false, nor where they are not known', () => {
+    const alone = policy({ last: 5 }, { madeUnder: false });
+    expect(keptIds(planRetention([deploy, ...night], alone, NOW))).toHaveLength(5);
+    expect(keptIds(planRetention([deploy, ...nightly(14)], policy({ last: 5 }), NOW))).toHaveLength(5);
+  });
+
+  test('apply within the series', () => {
+    const partial = nightly(3).map((one) => ({ ...one, partial: 'without "logs"', madeUnder: { last: 2 } }));
+    expect(planRetention(partial, policy({ last: 1 }), NOW).decisions.map(({ reasons }) => reasons)).toEqual([
+      ['last 1 of 1, among those without "logs"'],
+      ['last 2 of 2, by the rules that it was made under, among those without "logs"'],
+      ['no rule keeps it'],
+    ]);
+  });
+
+  test('of more kinds than anybody has keep all', () => {
+    const all = nightly(60).map((one, at) => ({ ...one, madeUnder: { yearly: at + 1 } }));
+    const { decisions } = planRetention(all, policy({ last: 1 }), NOW);
+    expect(decisions.filter(({ reasons }) => reasons[0]?.includes('too many'))).toHaveLength(9);
+    expect(decisions.filter(({ keep }) => !keep)).toHaveLength(50);
+  });
+});
+
 describe('a period', () => {
   const sameDay = timesBack('2026-11-20T10:00:00Z', 3, 1).map((time) => candidateAt(time));
 
@@ -152,6 +192,19 @@ describe('refusals', () => {
     const plan = planRetention(set, policy({ last: 0 }, { keepMinimum: 0 }), NOW);
     expect(plan.refusal).toContain('keep: no verified backup would remain of 3, pinned and safety backups apart');
   });
+});
+
+test('what is left of a backup goes by the plan, and counts to max-delete', () => {
+  const leftover = candidateAt('2026-11-01T03:00:00Z', { verified: false, leftover: true });
+  const { decisions, refusal } = planRetention([...nightly(2), leftover], policy({ last: 2 }), NOW);
+  expect(decisions[2]).toEqual({
+    ...{ id: leftover.id, keep: false },
+    reasons: ['no manifest and no payload: there is nothing in it'],
+  });
+  expect(refusal).toBeNull();
+  expect(planRetention([...nightly(2), leftover], policy({ last: 2 }, { maxDelete: 0 }), NOW).refusal).toBe(
+    'max-delete: at most 0 deletions, the plan has 1 of 3 backups',
+  );
 });
 
 describe('hostile input', () => {

@@ -87,7 +87,7 @@ async function backupThrough(host: Sshd) {
   expectBackup(await scene.run(inputs));
   // In the same second neither would be the newer one.
   await new Promise((resolve) => setTimeout(resolve, 1000 - (Date.now() % 1000)));
-  const result = await scene.run({ ...inputs, keep: '1' });
+  const result = await scene.run({ ...inputs, keep: '1', 'keep-made-under': 'false' });
   const id = expectBackup(result);
   const manifest = scene.manifest(id);
   const restored = join(scene.user.home, 'restored.db');

@@ -281,6 +281,7 @@ describe('the manifest', () => {
         event,
       },
       pinned: 'pin' in inputs ? { reason: inputs.pin, at: expect.any(String) } : null,
+      keep: { last: 5 },
       reason,
       recovery: expect.arrayContaining([`cd '${directory}' && sha256sum -c '${file}.sha256'`]),
       mac: null,

@@ -111,8 +111,9 @@ describe('the size against the recent backups', () => {
         'E_SHRUNK',
         'the database has',
         said,
-        'was kept; no older one was deleted',
-        '`shrink-limit: none`',
+        'The new backup was kept and marked as suspect',
+        'no good one was deleted',
+        `\`${limit}: none\``,
       );
       const made = result.outputs['backup-id'];
       for (const id of [...ids, made]) expect(dir.names()).toContain(`${id}.json`);

@@ -53,7 +53,8 @@ const PARTS = { host: [1, 2], runner: [1, 2, 3, 4, 5] };
 describe.each(['host', 'runner'] as const)('through the %s', (via) => {
   test('the payload, then the manifest, read back, before anything is rotated', async () => {
     await scene.run(BIG);
-    const result = await scene.run({ ...s3.inputs, ...BIG, 's3-upload-via': via, 's3-prefix': 'prod/db', keep: '1' });
+    const rules = { keep: '1', 'keep-made-under': 'false' };
+    const result = await scene.run({ ...s3.inputs, ...BIG, 's3-upload-via': via, 's3-prefix': 'prod/db', ...rules });
     const id = expectCopied(result, 'prod/db/');
     expect(s3.keys()).toHaveLength(2);
     expect(Number(result.outputs.deleted)).toBeGreaterThan(0);

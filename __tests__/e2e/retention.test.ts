@@ -68,9 +68,7 @@ describe('a rotation', () => {
     const made = expectBackup(result);
     const after = listing(dir.path);
     const missing = Object.keys(before).filter((name) => after[name] === undefined);
-    expect(missing.sort()).toEqual(
-      [...doomed.flatMap(unit), `${oldPayload}.sqlite.zst`, `${oldSidecar}.sqlite.zst.sha256`].sort(),
-    );
+    expect(missing.sort()).toEqual([...doomed.flatMap(unit), `${oldSidecar}.sqlite.zst.sha256`].sort());
     const changed = Object.keys(before).filter((name) => after[name] !== undefined && after[name] !== before[name]);
     expect(changed).toEqual([]);
     const added = Object.keys(after).filter((name) => before[name] === undefined && !name.startsWith('.work'));
@@ -90,11 +88,11 @@ describe('a rotation', () => {
       [torn]: [`damaged: ${torn}.sqlite.zst has 5 bytes, the manifest says 300`],
       [gone]: [`damaged: ${gone}.sqlite.zst is missing`],
       [linked]: [`damaged: ${linked}.sqlite.zst is missing`],
-      ...Object.fromEntries(doomed.map((one) => [one, 'deleted'])),
+      ...Object.fromEntries([...doomed, oldSidecar].map((one) => [one, 'deleted'])),
     });
-    expect(report).toMatchObject({ kept: 11, deleted: 4, ok: true });
+    expect(report).toMatchObject({ kept: 11, deleted: 5, ok: true });
     expect(report.backups.map((backup) => backup.id)).not.toEqual(expect.arrayContaining(doomed));
-    expect(result.outputs).toMatchObject({ kept: '11', deleted: '4' });
+    expect(result.outputs).toMatchObject({ kept: '11', deleted: '5' });
     for (const one of doomed) {
       expect(result.visible).toContain(`delete ${one}: no rule keeps it`);
       expect(result.visible).toContain(`deleted ${one}.json`);
@@ -111,8 +109,9 @@ describe('a rotation', () => {
       `${empty} is damaged`,
       `${torn} is damaged`,
       `${gone} is damaged`,
-      `${oldPayload}.sqlite.zst: no manifest, so this is not a backup; older than a day`,
-      `${youngOrphan}.sqlite.zst.sha256: no manifest, so this is not a backup; swept once it is older than a day`,
+      `${oldPayload}.sqlite.zst: no manifest, so this is not a backup; it is kept, since it may be a good one`,
+      `${oldSidecar}.sqlite.zst.sha256: no manifest, so this is not a backup; there is nothing in it`,
+      `${youngOrphan}.sqlite.zst.sha256: no manifest, so this is not a backup; it is kept`,
       `${linked}.sqlite.zst is a symbolic link`,
       `${folder}.json is a directory`,
       `${pipe}.json is a fifo`,
@@ -121,8 +120,27 @@ describe('a rotation', () => {
       expect(problems).toContain(said);
     }
     for (const stranger of [...strangers, 'app-20200101']) expect(result.outputs.report).not.toContain(stranger);
-    expect(dir.status()).toMatchObject({ ok: true, errorCode: '', kept: 11, deleted: 4, backup: { id: made } });
+    expect(dir.status()).toMatchObject({ ok: true, errorCode: '', kept: 11, deleted: 5, backup: { id: made } });
     await nothingLeft(scene);
+  });
+
+  test('leaves to a workflow with other rules what those keep; keep-made-under: false does not', async () => {
+    const dir = fresh();
+    const nights = Array.from({ length: 14 }, (_, at) =>
+      dir.backup(daysAgo(at + 1), { manifest: { keep: { last: 14 } } }),
+    );
+    const result = await scene.run({ directory: dir.path, keep: '5' });
+    const made = expectBackup(result);
+    expect(result.outputs).toMatchObject({ kept: '14', deleted: '1' });
+    expect(dir.names()).not.toContain(`${nights[13]}.json`);
+    expect(reportOf(result).retention).toContainEqual({
+      ...{ id: nights[12], keep: true },
+      reasons: ['last 14 of 14, by the rules that it was made under'],
+    });
+    expect(dir.manifest(made)).toMatchObject({ keep: { last: 5 } });
+    const smaller = await scene.run({ directory: dir.path, command: 'prune', keep: '5', 'keep-made-under': 'false' });
+    expect(smaller.outputs).toMatchObject({ kept: '5', deleted: '9' });
+    expect(dir.names()).toHaveLength(15);
   });
 
   test('keeps the backup of its own run: it is dated later than all others, also than those ahead of its clock', async () => {
@@ -207,6 +225,9 @@ test('files that can not be deleted are named, and no manifest loses its payload
   expect(dir.status()).toMatchObject({ command: 'prune', errorCode: 'E_ROTATE', kept: 2, deleted: 0 });
   const last = await scene.run({ directory: dir.path, command: 'prune', keep: '1' });
   expect(last).toMatchObject({ code: 0, outputs: { 'error-code': '', 'backup-ok': 'false', kept: '1', deleted: '1' } });
+  // what has lost its manifest may be a good backup: it stays until somebody names it
+  expect(dir.names()).toEqual([...unit(made), ...unit(two).slice(1)].sort());
+  expect(await scene.run({ directory: dir.path, command: 'delete', backup: two })).toMatchObject({ code: 0 });
   expect(dir.names()).toEqual(unit(made));
   expect(three).not.toBe('');
 });

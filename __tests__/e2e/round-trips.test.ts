@@ -68,7 +68,7 @@ test('connecting and a backup of a small database cost at most four round trips 
   expectBackup(await scene.run({}));
   // A catalogue to read and backups to delete are part of the same two requests.
   const rotating = await leastRoundTripsOf(bare + 4, async (proxy) => {
-    const result = await scene.run({ ...through(proxy), keep: '1' });
+    const result = await scene.run({ ...through(proxy), keep: '1', 'keep-made-under': 'false' });
     expectBackup(result);
     expect(result.outputs.deleted).toBe('1');
   });

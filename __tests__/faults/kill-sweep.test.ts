@@ -170,7 +170,10 @@ test('a kill in the middle of rotation leaves no manifest without its payload, a
   const times = [300, 700, 1100, 1500, 1900, 2300];
   const points = await Promise.all(
     times.map((ms, index) =>
-      runAndSignal(index % 2 === 0 ? 'SIGKILL' : 'SIGINT', [/group::Publish and rotate/, ms], { keep: '1' }),
+      runAndSignal(index % 2 === 0 ? 'SIGKILL' : 'SIGINT', [/group::Publish and rotate/, ms], {
+        keep: '1',
+        'keep-made-under': 'false',
+      }),
     ),
   );
   slow.fast();

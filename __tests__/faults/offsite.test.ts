@@ -49,7 +49,7 @@ const manifest: Match = ({ method, key }) => method === 'PUT' && key.endsWith('.
 
 /** With `keep: 1`, so that a rotation would delete what was there before. */
 const run = (more: Record<string, string> = {}, store: S3Double = s3): Promise<ActionResult> =>
-  scene.run({ ...store.inputs, 's3-upload-via': 'runner', keep: '1', ...more });
+  scene.run({ ...store.inputs, 's3-upload-via': 'runner', keep: '1', 'keep-made-under': 'false', ...more });
 
 /** The run failed, and left everything as it has to be. */
 async function expectLeftWell(result: ActionResult, store: S3Double = s3): Promise<void> {
@@ -117,7 +117,10 @@ describe('a refusal', () => {
   test('for want of credentials', async () => {
     const keys = { 's3-access-key-id': '', 's3-secret-access-key': '' };
     const env = { AWS_EC2_METADATA_DISABLED: 'true' };
-    const result = await scene.run({ ...s3.inputs, ...keys, 's3-upload-via': 'runner', keep: '1' }, env);
+    const result = await scene.run(
+      { ...s3.inputs, ...keys, 's3-upload-via': 'runner', keep: '1', 'keep-made-under': 'false' },
+      env,
+    );
     expectFailure(result, 'E_S3_AUTH', 'there are no credentials', 'aws-actions/configure-aws-credentials', STAYS);
     await expectLeftWell(result);
   });
@@ -261,7 +264,7 @@ describe('an upload from the host', () => {
 describe.each(['host', 'runner'])('a run that is cancelled while it uploads through the %s', (via) => {
   test('removes what it had uploaded, and leaves the backup', async () => {
     s3.fail(part, 'hang');
-    const action = scene.start({ ...s3.inputs, 's3-upload-via': via, keep: '1' });
+    const action = scene.start({ ...s3.inputs, 's3-upload-via': via, keep: '1', 'keep-made-under': 'false' });
     await action.line(/published/);
     while (!s3.requests.some(part)) await new Promise((resolve) => setTimeout(resolve, 20));
     expect(s3.uploads.size).toBe(1);
@@ -279,7 +282,7 @@ test.each(['host', 'runner'])(
   'what a run that was killed has uploaded through the %s is removed by the post step',
   async (via) => {
     s3.fail(part, 'hang', 1);
-    const action = scene.start({ ...s3.inputs, 's3-upload-via': via, keep: '1' });
+    const action = scene.start({ ...s3.inputs, 's3-upload-via': via, keep: '1', 'keep-made-under': 'false' });
     await action.line(/published/);
     while (!s3.requests.some(part)) await new Promise((resolve) => setTimeout(resolve, 20));
     action.kill('SIGKILL');
@@ -301,7 +304,13 @@ test('a connection to the host that is lost in the middle of an upload', async (
     s3.fail(part, 'hang');
     const lines = Object.values(scene.sshd.hostKeys).map((line) => `[127.0.0.1]:${proxy.port} ${line}`);
     const through = { port: String(proxy.port), 'known-hosts': lines.join('\n') };
-    const action = scene.start({ ...s3.inputs, ...through, 's3-upload-via': 'host', keep: '1' });
+    const action = scene.start({
+      ...s3.inputs,
+      ...through,
+      's3-upload-via': 'host',
+      keep: '1',
+      'keep-made-under': 'false',
+    });
     await action.line(/published/);
     while (!s3.requests.some(part)) await new Promise((resolve) => setTimeout(resolve, 20));
     proxy.cut();

@@ -75,6 +75,10 @@ export class SeededDirectory {
       .sort();
   }
 
+  manifest(id: string): Manifest {
+    return JSON.parse(readFileSync(join(this.path, manifestFile(id)), 'utf8')) as Manifest;
+  }
+
   status(): unknown {
     return JSON.parse(readFileSync(join(this.path, 'status.json'), 'utf8'));
   }

@@ -51,6 +51,7 @@ describe('what the settings are', () => {
       compression: 'auto',
       compressionLevel: null,
       keep: { last: 5 },
+      keepMadeUnder: true,
       keepMinimum: 1,
       maxDelete: null,
       dryRun: false,
@@ -64,6 +65,9 @@ describe('what the settings are', () => {
       maxAgeMs: 93_600_000,
       shrinkLimit: 0.5,
       growthLimit: null,
+      growthLimitBytes: null,
+      rowLossLimit: 0.5,
+      onRowLoss: 'pin',
       minFreeBytes: 0,
       backup: null,
       backupInStore: null,
@@ -143,6 +147,7 @@ describe('what the settings are', () => {
     compression: [LOCAL, 'zstd', { compression: 'zstd' }],
     'compression-level': [{ ...LOCAL, compression: 'zstd' }, '19', { compressionLevel: 19 }],
     keep: [LOCAL, 'daily=7\nwithin=30d', { keep: { daily: 7, within: 2_592_000_000 } }],
+    'keep-made-under': [LOCAL, 'false', { keepMadeUnder: false }],
     'keep-minimum': [LOCAL, '3', { keepMinimum: 3 }],
     'max-delete': [LOCAL, '4', { maxDelete: 4 }],
     'dry-run': [LOCAL, 'True', { dryRun: true }],
@@ -171,7 +176,9 @@ describe('what the settings are', () => {
     ],
     'max-age': [{ ...LOCAL, command: 'verify' }, '8d', { maxAgeMs: 691_200_000 }],
     'shrink-limit': [LOCAL, 'none', { shrinkLimit: null }],
-    'growth-limit': [LOCAL, '300%', { growthLimit: 3 }],
+    'growth-limit': [LOCAL, '300%', { growthLimit: 3, growthLimitBytes: null }],
+    'row-loss-limit': [LOCAL, '20%', { rowLossLimit: 0.2 }],
+    'on-row-loss': [LOCAL, 'fail', { onRowLoss: 'fail' }],
     'min-free': [LOCAL, '2GiB', { minFreeBytes: 2_147_483_648 }],
     backup: [{ ...LOCAL, command: 'delete', backup: ID }, 'app-20261120T101500Z-0000', { backup: /0000/ }],
     confirm: [RESTORE, 'app.db', { restore: { confirm: 'app.db' } }],
@@ -219,6 +226,7 @@ describe('what the settings are', () => {
   test.each([
     ['delete', {}],
     ['pin', { pin: 'why' }],
+    ['accept', {}],
     ['unpin', {}],
   ])('command %s takes an id', async (command, more) => {
     const { settings, warnings } = await accepted({ ...LOCAL, ...more, command, backup: ID });
@@ -347,7 +355,7 @@ describe('warnings', () => {
     const needed: Given = { backup: command === 'backup' ? '' : ID, pin: 'why' };
     const used = Object.fromEntries(
       Object.entries(needed).filter(([name]) =>
-        name === 'pin' ? command === 'pin' : ['delete', 'pin', 'unpin'].includes(command),
+        name === 'pin' ? command === 'pin' : ['accept', 'delete', 'pin', 'unpin'].includes(command),
       ),
     );
     expect((await accepted({ ...LOCAL, ...used, command })).warnings).toEqual([]);
@@ -411,8 +419,16 @@ describe('one problem', () => {
     ['connect-timeout', '0s', `${TIMER}, got "0s"`],
   ];
   const local: [InputName, string, string][] = [
-    ['command', 'health', 'expected one of backup, restore, verify, list, prune, delete, pin, unpin, got "health"'],
-    ['command', 'Backup', 'expected one of backup, restore, verify, list, prune, delete, pin, unpin, got "Backup"'],
+    [
+      'command',
+      'health',
+      'expected one of backup, restore, verify, list, accept, prune, delete, pin, unpin, got "health"',
+    ],
+    [
+      'command',
+      'Backup',
+      'expected one of backup, restore, verify, list, accept, prune, delete, pin, unpin, got "Backup"',
+    ],
     ['transport', 'docker', 'expected one of ssh, local, got "docker"'],
     ['run-as', '#0', `${RUN_AS}, got "#0"`],
     ['run-as', '-u root', `${RUN_AS}, got "-u root"`],

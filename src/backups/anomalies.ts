@@ -1,32 +1,71 @@
+import type { Suspicion } from './manifest.js';
+
 const RECENT = 7;
 
 /** A change smaller than this never alarms: in a tiny database a few pages are already half of it. */
 const SLACK_BYTES = 64 * 1024;
 
 /**
- * Whether a database has become suspiciously small or large against the median of its recent verified backups.
+ * `shrink`: smallest allowed share of the median (0.5 is half of it). `growth`: largest allowed growth over it as a share, `growthBytes` the
+ * same in bytes. null switches a check off.
+ */
+export interface SizeLimits {
+  shrink: number | null;
+  growth: number | null;
+  growthBytes?: number | null;
+}
+
+/** The two sizes of a backup. */
+export interface Sizes {
+  databaseBytes: number;
+  /** Compressed. */
+  bytes: number;
+  /** Compressed sizes are compared only where this is the same: how it was dumped and packed, and what it covers. */
+  likeness: string;
+}
+
+/**
+ * Whether a database, or what its backup takes, has become suspiciously small or large against the recent good backups, newest first. A
+ * SQLite file keeps its size when everything in it is deleted: that shows only in the backup.
+ */
+export function checkSizes(made: Sizes, recent: readonly Sizes[], limits: SizeLimits): Suspicion | null {
+  const alike = recent.filter(({ likeness }) => likeness === made.likeness);
+  return (
+    checkSize('the database', made.databaseBytes, of(recent, 'databaseBytes'), limits) ??
+    checkSize('the backup', made.bytes, of(alike, 'bytes'), limits)
+  );
+}
+
+const of = (sizes: readonly Sizes[], which: 'databaseBytes' | 'bytes'): number[] => sizes.map((one) => one[which]);
+
+/**
+ * Whether something has become suspiciously small or large against the median of what it was.
  *
- * @param databaseBytes size of the uncompressed copy
- * @param recent the same of the recent verified backups, newest first; at most 7 are used, without any nothing is said
- * @param limits `shrink`: smallest allowed share of the median (0.5 is half of it); `growth`: largest allowed growth over it
- *   as a share (0.5 is one and a half of it); null switches a check off
- * @returns a sentence with both sizes, or null when all is well
+ * @param recent of the recent good backups, newest first; at most 7 are used, without any nothing is said
+ * @returns the limit, and a sentence with both sizes; null when all is well
  */
 export function checkSize(
-  databaseBytes: number,
+  what: string,
+  bytes: number,
   recent: readonly number[],
-  limits: { shrink: number | null; growth: number | null },
-): string | null {
+  limits: SizeLimits,
+): Suspicion | null {
   const used = recent.slice(0, RECENT);
   if (used.length === 0) return null;
   const middle = median(used);
-  if (Math.abs(databaseBytes - middle) <= SLACK_BYTES) return null;
+  if (Math.abs(bytes - middle) <= SLACK_BYTES) return null;
   const against = `${show(middle)}, the median of the ${used.length === 1 ? 'last backup' : `last ${used.length} backups`}`;
-  if (limits.shrink !== null && databaseBytes < middle * limits.shrink) {
-    return `the database has ${show(databaseBytes)}, less than ${percent(limits.shrink)} of ${against}`;
+  if (limits.shrink !== null && bytes < middle * limits.shrink) {
+    const why = `${what} has ${show(bytes)}, less than ${percent(limits.shrink)} of ${against}`;
+    return { limit: 'shrink-limit', why };
   }
-  if (limits.growth !== null && databaseBytes > middle * (1 + limits.growth)) {
-    return `the database has ${show(databaseBytes)}, more than ${percent(limits.growth)} above ${against}`;
+  if (limits.growth !== null && bytes > middle * (1 + limits.growth)) {
+    const why = `${what} has ${show(bytes)}, more than ${percent(limits.growth)} above ${against}`;
+    return { limit: 'growth-limit', why };
+  }
+  if (typeof limits.growthBytes === 'number' && bytes > middle + limits.growthBytes) {
+    const why = `${what} has ${show(bytes)}, more than ${show(limits.growthBytes)} above ${against}`;
+    return { limit: 'growth-limit', why };
   }
   return null;
 }

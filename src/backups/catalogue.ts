@@ -1,6 +1,7 @@
 /** What lies in a backup directory, read from a listing and the manifests that the host printed. */
 import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
+import { type Coverage, covers, showCoverage } from './coverage.js';
 import { type Identity, sameDatabase, showIdentity } from './identity.js';
 import { type Manifest, parseManifest } from './manifest.js';
 import { checksumFile, manifestFile, type ParsedFileName, parseFileName } from './names.js';
@@ -23,20 +24,23 @@ export interface Backup {
   id: string;
   createdAt: Date;
   manifest: Manifest;
-  /** Only 'ok' counts as a verified backup. */
-  state: 'ok' | 'unverified' | 'damaged' | 'future';
+  /** Only 'ok' is a good backup. */
+  state: 'ok' | 'suspect' | 'unverified' | 'damaged' | 'future';
   /** Why the state is not 'ok'. */
   detail: string | null;
   /** The files that exist, in the order of deletion: a crash in the middle never leaves a manifest without its payload. */
   files: string[];
 }
 
-/** Payload or checksum without a manifest: a publish or a deletion that was cut. */
+/** Payload or checksum without a manifest. Where there is a payload, it may be a good backup: it is never swept. */
 export interface Orphan {
   id: string;
   createdAt: Date;
   files: string[];
+  /** There is nothing in it, and nobody is at work on it. */
   sweepable: boolean;
+  /** What may be adopted when its bytes are those of the checksum beside it; null: they can not prove what they are. */
+  payload: string | null;
 }
 
 export interface Catalogue {
@@ -85,6 +89,9 @@ export function readCatalogue(
 ): Catalogue {
   const catalogue: Catalogue = { backups: [], orphans: [], unreadable: [], problems: [] };
   let { identity } = database;
+  let areAllOurs = true;
+  /** Where each is to be told. */
+  const told = new Map<Orphan, number>();
   for (const unit of unitsOf(listing.files, database.name)) {
     for (const file of unit.foreign) {
       const type = FILE_TYPES[file.type] ?? 'not a regular file';
@@ -96,25 +103,76 @@ export function readCatalogue(
     }
     if (unit.regular.has(manifestFile(unit.id))) {
       const found = readBackup(unit, listing, identity, now, place, catalogue);
+      areAllOurs &&= found !== OTHER;
       // Nobody has asked the server which one it is: it is that of the newest backup.
-      if (found !== null && identity !== null && 'database' in identity && identity.systemIdentifier === null) {
+      if (
+        found !== null &&
+        found !== OTHER &&
+        identity !== null &&
+        'database' in identity &&
+        identity.systemIdentifier === null
+      ) {
         identity = found;
       }
-    } else readOrphan(unit, now, place, catalogue);
+    } else {
+      const orphan = readOrphan(unit, now, place, catalogue);
+      if (orphan !== null) told.set(orphan, catalogue.problems.push('') - 1);
+    }
   }
+  // of two databases by one name nobody can tell whose it is
+  if (!areAllOurs || identity === null) for (const orphan of catalogue.orphans) orphan.payload = null;
+  for (const [orphan, at] of told) catalogue.problems[at] = problemOf(orphan, place);
   return catalogue;
 }
 
-/** The backups as retention sees them, in the same order. */
-export function toCandidates(backups: readonly Backup[]): Candidate[] {
+/** The backups as retention sees them, in the same order. `keep`: the field with the rules of that place. */
+export function toCandidates(backups: readonly Backup[], keep: 'keep' | 's3Keep' = 'keep'): Candidate[] {
   return backups.map(({ id, createdAt, manifest, state, detail }) => ({
     id,
     createdAt,
     verified: state === 'ok',
+    ...(state === 'suspect' ? { suspect: true } : {}),
+    ...((manifest.coverage ?? null) === null ? {} : { partial: showCoverage(manifest.coverage ?? null) }),
     ...(state === 'ok' ? {} : { why: state === 'damaged' ? `damaged: ${detail}` : (detail ?? state) }),
+    ...(manifest[keep] === undefined ? {} : { madeUnder: manifest[keep] }),
     pinned: manifest.pinned?.reason ?? null,
     safety: manifest.reason === 'safety',
   }));
+}
+
+/** What a backup that is whole and verified counts for. */
+export function standingOf({
+  state,
+  suspicion,
+}: Pick<Manifest, 'state' | 'suspicion'>): Pick<Backup, 'state' | 'detail'> {
+  return state === 'suspect'
+    ? { state, detail: suspicion?.why ?? 'it tripped a limit' }
+    : { state: 'ok', detail: null };
+}
+
+/** Those that have all that is wanted: whole ones, and of a partial coverage those of the same. */
+export function covering(backups: readonly Backup[], wanted: Coverage | null): Backup[] {
+  return backups.filter(({ manifest }) => covers(manifest.coverage ?? null, wanted));
+}
+
+/** Whole ones; all of them where none is whole: then that is all that there is to look at. */
+export function wholeOrAll(backups: readonly Backup[]): readonly Backup[] {
+  const whole = covering(backups, null);
+  return whole.some(({ state }) => state === 'ok') ? whole : backups;
+}
+
+/** Suspect backups that are newer than every good one: an alarm that nobody has answered. Newest first. */
+export function alarmsIn(backups: readonly Backup[]): Backup[] {
+  const sorted = backups.filter(({ manifest }) => manifest.reason !== 'safety').sort(newestFirst);
+  const good = sorted.findIndex(({ state }) => state === 'ok');
+  return sorted.slice(0, good === -1 ? undefined : good).filter(({ state }) => state === 'suspect');
+}
+
+/** What has no manifest and nothing in it, as retention sees it. The others are no backups, and are not for it to decide. */
+export function leftovers(orphans: readonly Orphan[]): Candidate[] {
+  return orphans
+    .filter(({ sweepable }) => sweepable)
+    .map(({ id, createdAt }) => ({ id, createdAt, verified: false, leftover: true, pinned: null, safety: false }));
 }
 
 /** The newest backup that can be relied on; a safety backup is one like any other. */
@@ -136,6 +194,9 @@ function unitsOf(files: readonly ListedFile[], name: string): Unit[] {
   return [...units.values()].sort(newestFirst);
 }
 
+/** In the place of an identity: the backup is of another database. */
+const OTHER = 'other';
+
 /** Returns the identity of the backup when it is of this database. */
 function readBackup(
   unit: Unit,
@@ -144,7 +205,7 @@ function readBackup(
   now: Date,
   place: Place,
   { backups, unreadable, problems }: Catalogue,
-): Identity | null {
+): Identity | typeof OTHER | null {
   const { id, createdAt } = unit;
   const file = manifestFile(id);
   const text = listing.manifests.get(file);
@@ -165,7 +226,7 @@ function readBackup(
   if (identity !== null && !sameDatabase(manifest.identity, identity)) {
     const other = showIdentity(manifest.identity);
     problems.push(`${id} belongs to another database, ${other}; here it is never counted and never deleted`);
-    return null;
+    return OTHER;
   }
 
   const checksum = checksumFile(manifest.file);
@@ -192,7 +253,7 @@ function readBackup(
         ? ({ state: 'future', detail: 'dated in the future' } as const)
         : manifest.verified.level === 'none'
           ? ({ state: 'unverified', detail: 'not verified' } as const)
-          : ({ state: 'ok', detail: null } as const);
+          : standingOf(manifest);
   backups.push({ id, createdAt, manifest, ...judged, files });
   return manifest.identity;
 }
@@ -206,21 +267,42 @@ function damageOf(unit: Unit, manifest: Manifest): string | null {
   return `${manifest.file} has ${plural(payload.bytes, 'byte')}, the manifest says ${manifest.bytes}`;
 }
 
-function readOrphan(unit: Unit, now: Date, place: Place, { orphans, unreadable, problems }: Catalogue): void {
+function readOrphan(unit: Unit, now: Date, place: Place, { orphans, unreadable }: Catalogue): Orphan | null {
   // Next to a link or a directory of ours somebody has been at work; those files are not for us to sweep.
-  if (unit.regular.size === 0 || unit.foreign.length > 0) return;
+  if (unit.regular.size === 0 || unit.foreign.length > 0) return null;
   const { id, createdAt } = unit;
   const order = { manifest: 0, payload: 1, checksum: 2 };
   const files = [...unit.regular]
     .sort(([a, { part: partA }], [b, { part: partB }]) => order[partA] - order[partB] || (a < b ? -1 : 1))
     .map(([name]) => name);
-  const sweepable = place.rotates && createdAt.getTime() < now.getTime() - SWEEP_AFTER_MS;
-  orphans.push({ id, createdAt, files, sweepable });
+  const payloads = [...unit.regular].filter(([, { part, bytes }]) => part === 'payload' && bytes > 0);
+  const isOld = createdAt.getTime() < now.getTime() - SWEEP_AFTER_MS;
+  const sweepable = place.rotates && payloads.length === 0 && isOld;
+  const payload = isFuture(createdAt, now) ? null : adoptable(unit, place);
+  const orphan = { id, createdAt, files, sweepable, payload };
+  orphans.push(orphan);
   unreadable.push({ id, createdAt, why: `${files.join(' and ')}: the manifest is missing` });
+  return orphan;
+}
+
+/** The payload of a unit that lacks nothing but its manifest. What is encrypted tells nothing of itself. */
+function adoptable({ regular }: Unit, place: Place): string | null {
+  const [payload] = [...regular].find(([, { part }]) => part === 'payload') ?? [];
+  if (payload === undefined || !place.checksums || regular.size !== 2) return null;
+  const isSealed = parseFileName(payload)?.encryption !== undefined;
+  return !isSealed && regular.has(checksumFile(payload)) && regular.get(payload)?.bytes !== 0 ? payload : null;
+}
+
+function problemOf({ id, files, sweepable, payload }: Orphan, place: Place): string {
+  const hasPayload = files.some((file) => parseFileName(file)?.part === 'payload');
   const fate = sweepable
-    ? 'older than a day, so the next rotation sweeps it'
-    : place.rotates
-      ? 'swept once it is older than a day'
-      : 'it was left alone';
-  problems.push(`${files.join(' and ')}: no manifest, so this is not a backup; ${fate}`);
+    ? 'there is nothing in it, and the next rotation sweeps it'
+    : payload !== null
+      ? 'it is kept, and the next backup or prune adopts it when its bytes are those of the checksum beside it'
+      : hasPayload
+        ? `it is kept, since it may be a good one; \`command: delete\` with \`backup: ${id}\` deletes it`
+        : place.rotates
+          ? 'swept once it is older than a day'
+          : 'it was left alone';
+  return `${files.join(' and ')}: no manifest, so this is not a backup; ${fate}`;
 }

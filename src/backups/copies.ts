@@ -1,6 +1,8 @@
 /** Backups that are in two places: on the host, and as copies in an S3 store. */
-import { type Backup, type Catalogue, toCandidates } from './catalogue.js';
+import { type Backup, type Catalogue, standingOf, toCandidates } from './catalogue.js';
+import { acceptedIn } from './history.js';
 import type { Identity } from './identity.js';
+import type { Manifest } from './manifest.js';
 import { type Candidate, newestFirst } from './retention.js';
 
 export type BackupPlace = 'host' | 's3';
@@ -20,11 +22,40 @@ export function placed(onHost: readonly Backup[], copies: readonly Backup[]): Pl
     const copy = byId.get(backup.id);
     if (copy === undefined) return { backup, from: 'host', places: ['host'] };
     byId.delete(backup.id);
-    const isBetter = backup.state !== 'ok' && copy.state === 'ok';
+    const isBetter = !['ok', 'suspect'].includes(backup.state) && copy.state === 'ok';
     return { ...(isBetter ? { backup: copy, from: 's3' } : { backup, from: 'host' }), places: ['host', 's3'] };
   });
   for (const backup of byId.values()) found.push({ backup, from: 's3', places: ['s3'] });
   return found.sort((a, b) => newestFirst(a.backup, b.backup));
+}
+
+/**
+ * The copies with what became of them since. The manifest of a copy is never written again, so whether it is suspect, and was accepted, is
+ * what the host says; where the host does not have that backup any more, what later backups say.
+ */
+export function asJudgedSince(copies: readonly Backup[], onHost: readonly Backup[]): Backup[] {
+  const hosts = new Map(onHost.map(({ id, manifest }) => [id, manifest]));
+  const accepted = new Set(acceptedIn([...onHost, ...copies]));
+  return copies.map((copy) => {
+    if (!['ok', 'suspect'].includes(copy.state)) return copy;
+    const word = hosts.get(copy.id);
+    const manifest =
+      word !== undefined
+        ? withStanding(copy.manifest, word)
+        : accepted.has(copy.id)
+          ? { ...copy.manifest, state: 'ok' as const, accepted: { by: 'command: accept', at: copy.manifest.createdAt } }
+          : copy.manifest;
+    return { ...copy, manifest, ...standingOf(manifest) };
+  });
+}
+
+function withStanding(manifest: Manifest, { state, suspicion, accepted }: Manifest): Manifest {
+  return {
+    ...manifest,
+    ...(state === undefined ? {} : { state }),
+    ...(suspicion === undefined ? {} : { suspicion }),
+    ...(accepted === undefined ? {} : { accepted }),
+  };
 }
 
 /** Ids of the backups of which the copy is not of the same bytes, by what the two manifests say. */
@@ -49,7 +80,7 @@ export function copyCandidates(
     ...onHost.unreadable.map(({ id }) => [id, 'perhaps: its manifest on the host can not be read'] as const),
     ...onHost.backups.map(({ id, manifest }) => [id, manifest.pinned?.reason ?? null] as const),
   ]);
-  return toCandidates(copies).map((candidate, at) => {
+  return toCandidates(copies, 's3Keep').map((candidate, at) => {
     const manifest = copies[at]?.manifest;
     const pinned = candidate.pinned ?? pins.get(candidate.id) ?? null;
     if (manifest === undefined || !isFromElsewhere(manifest, here)) return { ...candidate, pinned };

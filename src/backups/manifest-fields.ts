@@ -35,6 +35,11 @@ export class Fields {
     return Object.keys(this.values);
   }
 
+  /** Whether it is there at all, for what earlier versions did not write. */
+  has(name: string): boolean {
+    return Object.hasOwn(this.values, name);
+  }
+
   /** The document itself, with the fields that nobody asked for. */
   all(): object {
     return this.values;
@@ -68,24 +73,25 @@ export class Fields {
     return value;
   }
 
-  textOrNull(name: string): void {
-    if (this.get(name) !== null) this.text(name);
+  textOrNull(name: string): string | null {
+    return this.get(name) === null ? null : this.text(name);
   }
 
   matching(name: string, pattern: RegExp, rule: string): void {
     if (!pattern.test(this.text(name))) this.refuse(name, rule);
   }
 
-  whole(name: string): void {
+  whole(name: string): number {
     const value = this.get(name);
     if (!Number.isSafeInteger(value) || (value as number) < 0) this.refuse(name, 'a whole number of 0 or more');
+    return value as number;
   }
 
   wholeOrNull(name: string): void {
     if (this.get(name) !== null) this.whole(name);
   }
 
-  oneOf<T extends string | number | null>(name: string, allowed: readonly T[]): T {
+  oneOf<T extends string | number | boolean | null>(name: string, allowed: readonly T[]): T {
     const found = allowed.find((value) => value === this.get(name));
     if (found === undefined) this.refuse(name, allowed.map((value) => JSON.stringify(value)).join(' or '));
     return found;

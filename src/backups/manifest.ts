@@ -1,7 +1,9 @@
 import { BackupError } from '../errors.js';
+import { type Coverage, coverageOf } from './coverage.js';
 import type { Identity } from './identity.js';
 import { Fields } from './manifest-fields.js';
 import { manifestFile, parseId, payloadFile } from './names.js';
+import { KEEP_RULES, type KeepRules } from './retention.js';
 
 /** The document beside each backup, written last: without it there is no backup. */
 export type Engine = 'sqlite' | 'postgres';
@@ -43,6 +45,15 @@ export interface PostgresContent {
   roles: string[] | null;
 }
 
+/** Which limit a backup tripped, and how, in a sentence. */
+export interface Suspicion {
+  limit: Limit;
+  why: string;
+}
+
+/** The inputs by which a backup may become suspect. */
+export type Limit = 'shrink-limit' | 'growth-limit' | 'row-loss-limit';
+
 export interface Manifest {
   schema: 1;
   id: string;
@@ -78,6 +89,23 @@ export interface Manifest {
     event: string;
   } | null;
   pinned: { reason: string; at: string } | null;
+  /** How many were to be kept, by the run that made it; and in the store, where its copies are rotated. `within` in milliseconds. */
+  keep?: KeepRules;
+  s3Keep?: KeepRules;
+  /** The manifest was lost, and this one made from what the payload itself tells. */
+  adopted?: { at: string } | null;
+  /** null: everything, as of earlier versions, which did not say. */
+  coverage?: Coverage | null;
+  /** 'suspect': it tripped a limit, and counts for nothing until a person says that it is right. Earlier versions wrote none: 'ok'. */
+  state?: 'ok' | 'suspect';
+  /** What made it suspect, also when it was accepted since. */
+  suspicion?: Suspicion | null;
+  /** A person has said that this one is right, and by what: the history of sizes and rows begins anew with it. */
+  accepted?: { by: string; at: string } | null;
+  /** Since when the history goes, where somebody has said so: that one may be gone before older ones are. */
+  historySince?: string | null;
+  /** Ids of the suspect backups that had been accepted when this one was made: their copies in a store are never written again. */
+  accepts?: string[];
   reason: Reason;
   /** Shell lines that bring it back with stock tools alone. */
   recovery: string[];
@@ -90,11 +118,16 @@ export const VERIFIED_LEVELS: readonly VerifiedLevel[] = ['none', 'checksum', 'c
 const ENGINES: readonly Engine[] = ['sqlite', 'postgres'];
 const KINDS: Record<Engine, readonly Kind[]> = { sqlite: ['sqlite', 'tar'], postgres: ['dump', 'tar', 'sql'] };
 const COMPRESSIONS: readonly Compression[] = ['zstd', 'gzip', 'none'];
+const LIMITS: readonly Limit[] = ['shrink-limit', 'growth-limit', 'row-loss-limit'];
 const REASONS: readonly Reason[] = ['manual', 'scheduled', 'deploy', 'safety'];
 
 /** The files of a damaged SQLite database, byte by byte, as a restore put them aside: not a backup that can be restored. */
 export const isDamagedCopy = ({ engine, kind }: Pick<Manifest, 'engine' | 'kind'>): boolean =>
   engine === 'sqlite' && kind === 'tar';
+
+/** Whether a payload of that kind is a backup of such a database that can be restored. */
+export const isKindOf = (engine: Engine, kind: Kind): boolean =>
+  KINDS[engine].includes(kind) && !isDamagedCopy({ engine, kind });
 
 /**
  * Reads a manifest that the host printed, and trusts none of it: type, length and range of each field, and that id, name,
@@ -156,15 +189,73 @@ function checkFacts(manifest: Fields): void {
   const verified = manifest.object('verified');
   verified.oneOf('level', VERIFIED_LEVELS);
   verified.instant('at');
-  if (verified.names().includes('ms')) verified.whole('ms');
+  if (verified.has('ms')) verified.whole('ms');
   const github = manifest.objectOrNull('github');
   for (const name of ['repository', 'sha', 'ref', 'runId', 'runUrl', 'actor', 'event']) github?.text(name);
   const pinned = manifest.objectOrNull('pinned');
   pinned?.text('reason', 1);
   pinned?.instant('at');
+  checkStanding(manifest);
   manifest.oneOf('reason', REASONS);
   const recovery = manifest.list('recovery');
   for (const index of recovery.names()) recovery.text(index);
+}
+
+/** What earlier versions did not write is as it was then: good, and whole. */
+function checkStanding(manifest: Fields): void {
+  if (manifest.has('adopted')) manifest.objectOrNull('adopted')?.instant('at');
+  for (const name of ['keep', 's3Keep']) if (manifest.has(name)) checkRules(manifest, name);
+  if (manifest.has('coverage')) checkCoverage(manifest);
+  if (manifest.has('state')) manifest.oneOf('state', ['ok', 'suspect']);
+  if (manifest.has('suspicion')) {
+    const suspicion = manifest.objectOrNull('suspicion');
+    suspicion?.oneOf('limit', LIMITS);
+    suspicion?.text('why', 1);
+  }
+  if (manifest.has('accepted')) {
+    const accepted = manifest.objectOrNull('accepted');
+    accepted?.text('by', 1);
+    accepted?.instant('at');
+  }
+  if (manifest.has('historySince') && manifest.textOrNull('historySince') !== null) manifest.instant('historySince');
+  if (manifest.has('accepts')) {
+    const accepts = manifest.list('accepts');
+    for (const index of accepts.names()) {
+      if (parseId(accepts.text(index)) === null) accepts.refuse(index, 'an id of the grammar');
+    }
+  }
+}
+
+/** As the input `keep` takes them; a rule of a later version is not for this one to judge, and keeps nothing here. */
+function checkRules(manifest: Fields, name: string): void {
+  const rules = manifest.object(name);
+  const known = KEEP_RULES.filter((rule) => rules.has(rule));
+  if (rules.names().length === 0) manifest.refuse(name, 'at least one rule');
+  for (const rule of known) {
+    if (rules.whole(rule) < 1) rules.refuse(rule, 'a whole number of 1 or more');
+  }
+}
+
+/** Written in another order it would be another series. */
+function checkCoverage(manifest: Fields): void {
+  const coverage = manifest.objectOrNull('coverage');
+  if (coverage === null) return;
+  const read = (name: keyof Coverage): string[] => {
+    const patterns = coverage.list(name);
+    return patterns.names().map((index) => patterns.text(index, 1));
+  };
+  if (coverage.has('unknown')) {
+    coverage.oneOf('unknown', [true]);
+    return;
+  }
+  const found = {
+    excludeTable: read('excludeTable'),
+    excludeTableData: read('excludeTableData'),
+    schema: read('schema'),
+  };
+  if (JSON.stringify(coverageOf(found)) !== JSON.stringify(found)) {
+    manifest.refuse('coverage', 'patterns in order, at least one');
+  }
 }
 
 function checkContent(manifest: Fields): void {

@@ -14,6 +14,8 @@ export interface KeepRules {
 
 export interface RetentionPolicy {
   rules: KeepRules;
+  /** A backup also stays when the rules under which it was made keep it, over all backups; true when it is not said. */
+  madeUnder?: boolean;
   keepMinimum: number;
   /** null: half of the backups, at least 10. */
   maxDelete: number | null;
@@ -23,10 +25,18 @@ export interface RetentionPolicy {
 export interface Candidate {
   id: string;
   createdAt: Date;
-  /** Only these count, fill a period, or may be deleted. */
+  /** Only these count, and fill a period. */
   verified: boolean;
+  /** It tripped a limit: it counts for nothing, and is deleted by rules of its own. */
+  suspect?: boolean;
   /** Why it does not count, shown as the reason for keeping it; only when `verified` is false. */
   why?: string;
+  /** No backup, and nothing in it: it goes. */
+  leftover?: boolean;
+  /** What it covers, in words, when that is not everything: such backups are a series of their own. */
+  partial?: string;
+  /** The rules of the run that made it, as far as they are known. */
+  madeUnder?: KeepRules;
   pinned: string | null;
   safety: boolean;
 }
@@ -48,6 +58,11 @@ export interface RetentionPlan {
 export const CLOCK_TOLERANCE_MS = 15 * 60_000;
 
 const MIN_DELETE_LIMIT = 10;
+/** Workflows have a handful; a directory may hold whatever somebody puts there. */
+const MOST_RULES = 50;
+export const KEEP_RULES = ['last', 'within', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const;
+/** Of the suspect backups that are newer than every good one. */
+const SUSPECTS_KEPT = 3;
 
 /** Order of backups everywhere: by the manifest's time, never by name or mtime; ties by id. */
 export function newestFirst(a: { id: string; createdAt: Date }, b: { id: string; createdAt: Date }): number {
@@ -77,24 +92,100 @@ export function planRetention(
   const keep = (candidate: Candidate, reason: string) => reasons.get(candidate.id)?.add(reason);
 
   const eligible: Candidate[] = [];
+  const suspects: Candidate[] = [];
+  const whyNot = new Map<string, string>();
+  const isGood = ({ verified, safety, createdAt }: Candidate) => verified && !safety && !isFuture(createdAt, now);
   for (const candidate of ordered) {
+    if (candidate.leftover) {
+      whyNot.set(candidate.id, 'no manifest and no payload: there is nothing in it');
+      continue;
+    }
+    const isSuspect = candidate.suspect === true;
     if (candidate.pinned !== null) keep(candidate, `pinned: ${candidate.pinned}`);
     if (candidate.safety) keep(candidate, 'safety backup');
-    if (!candidate.verified) keep(candidate, candidate.why ?? 'not verified');
+    if (!candidate.verified && !isSuspect) keep(candidate, candidate.why ?? 'not verified');
     if (isFuture(candidate.createdAt, now)) keep(candidate, 'dated in the future');
-    if (reasons.get(candidate.id)?.size === 0) eligible.push(candidate);
+    if (reasons.get(candidate.id)?.size === 0) (isSuspect ? suspects : eligible).push(candidate);
   }
-  applyRules(eligible, policy.rules, keep);
+  const series = seriesOf(ordered).map((name) => {
+    const isOfIt = ({ partial = '' }: Candidate) => partial === name;
+    const own = eligible.filter(isOfIt);
+    const among = name === '' ? '' : `, among those ${name}`;
+    applyRules(own, policy.rules, (candidate, reason) => keep(candidate, `${reason}${among}`));
+    if (policy.madeUnder !== false) {
+      const left = own.filter(({ id }) => reasons.get(id)?.size === 0);
+      applyOwnRules(own, left, (candidate, reason) => keep(candidate, `${reason}${among}`));
+    }
+    // a whole backup has all that a partial one has
+    const newestGood = ordered.find((one) => isGood(one) && (isOfIt(one) || (one.partial ?? '') === ''));
+    for (const [id, why] of keepSuspects(suspects.filter(isOfIt), newestGood, keep)) whyNot.set(id, why);
+    return { name, own };
+  });
 
   const decisions = ordered.map(({ id }): Decision => {
     const found = [...(reasons.get(id) ?? [])];
     const lock = held.get(id);
     if (found.length === 0 && lock !== undefined) found.push(lock);
-    return found.length > 0 ? { id, keep: true, reasons: found } : { id, keep: false, reasons: ['no rule keeps it'] };
+    return found.length > 0
+      ? { id, keep: true, reasons: found }
+      : { id, keep: false, reasons: [whyNot.get(id) ?? 'no rule keeps it'] };
   });
-  const deletions = decisions.filter((decision) => !decision.keep).length;
-  const refusal = deletions === 0 ? null : refuse(candidates.length, eligible.length, deletions, policy);
+  const gone = new Set(decisions.filter((decision) => !decision.keep).map(({ id }) => id));
+  const good = series.map(({ name, own }) => {
+    return { name, all: own.length, gone: own.filter(({ id }) => gone.has(id)).length };
+  });
+  const refusal = gone.size === 0 ? null : refuse(candidates.length, good, gone.size, policy);
   return { decisions, refusal };
+}
+
+/**
+ * Applies to each backup of `left` the rules under which it was made, over all of its series, so that two workflows with different rules do
+ * not delete each other's. Both are newest first.
+ */
+function applyOwnRules(
+  series: readonly Candidate[],
+  left: readonly Candidate[],
+  keep: (candidate: Candidate, reason: string) => void,
+): void {
+  const byRules = new Map<string, Candidate[]>();
+  for (const candidate of left) {
+    if (candidate.madeUnder === undefined) continue;
+    const rules = JSON.stringify(KEEP_RULES.map((rule) => candidate.madeUnder?.[rule] ?? null));
+    byRules.set(rules, [...(byRules.get(rules) ?? []), candidate]);
+  }
+  for (const [at, made] of [...byRules.values()].entries()) {
+    const ids = new Set(made.map(({ id }) => id));
+    if (at >= MOST_RULES) for (const one of made) keep(one, 'made under one of too many different rules');
+    else {
+      applyRules(series, made[0]?.madeUnder ?? {}, (candidate, reason) => {
+        if (ids.has(candidate.id)) keep(candidate, `${reason}, by the rules that it was made under`);
+      });
+    }
+  }
+}
+
+/** What the backups cover, each once, whole ones first. */
+function seriesOf(candidates: readonly Candidate[]): string[] {
+  return [...new Set(['', ...candidates.map(({ partial = '' }) => partial)])];
+}
+
+/** Keeps the newest suspect backups for as long as no good one is newer; returns why the others go, by id. `suspects` is newest first. */
+function keepSuspects(
+  suspects: readonly Candidate[],
+  newestGood: Candidate | undefined,
+  keep: (candidate: Candidate, reason: string) => void,
+): Map<string, string> {
+  const whyNot = new Map<string, string>();
+  let kept = 0;
+  for (const candidate of suspects) {
+    if (newestGood !== undefined && newestFirst(newestGood, candidate) < 0) {
+      whyNot.set(candidate.id, 'suspect, and a good one is newer');
+    } else if (kept < SUSPECTS_KEPT) {
+      kept++;
+      keep(candidate, `suspect: ${candidate.why ?? 'it tripped a limit'}`);
+    } else whyNot.set(candidate.id, `suspect, and ${SUSPECTS_KEPT} newer ones are kept`);
+  }
+  return whyNot;
 }
 
 /** @param eligible newest first: verified, neither pinned nor safety nor from the future. */
@@ -130,23 +221,30 @@ function applyRules(
 }
 
 /** Why a plan that deletes something must not be carried out, or null. */
-function refuse(all: number, eligible: number, deletions: number, policy: RetentionPolicy): string | null {
+function refuse(
+  all: number,
+  series: readonly { name: string; all: number; gone: number }[],
+  deletions: number,
+  policy: RetentionPolicy,
+): string | null {
   const rules = Object.entries(policy.rules).filter(([, value]) => value !== undefined);
   if (rules.length === 0) return `keep: no rule is set, so ${deletions} of ${plural(all, 'backup')} would be deleted`;
 
-  const remaining = eligible - deletions;
   const found: string[] = [];
   const wrong = rules.filter(([, value]) => !(Number.isSafeInteger(value) && value >= 1));
   if (wrong.length > 0) {
     found.push(`keep: rules must be whole numbers of 1 or more, got ${wrong.map((rule) => rule.join('=')).join(' ')}`);
   }
-  // The comparisons are written so that a limit that is not a number refuses, too.
-  if (remaining < 1) {
-    found.push(`keep: no verified backup would remain of ${eligible}, pinned and safety backups apart`);
-  } else if (!(remaining >= policy.keepMinimum)) {
-    found.push(
-      `keep-minimum: ${plural(policy.keepMinimum, 'verified backup')} must remain, the rules leave ${remaining} of ${eligible}, pinned and safety backups apart`,
-    );
+  // The comparisons are written so that a limit that is not a number refuses, too. Suspect ones may go without a good one.
+  for (const { name, all, gone } of series.filter(({ gone }) => gone > 0)) {
+    const remaining = all - gone;
+    const of = `${all}${name === '' ? '' : ` ${name}`}, pinned and safety backups apart`;
+    if (remaining < 1) found.push(`keep: no verified backup would remain of ${of}`);
+    else if (!(remaining >= policy.keepMinimum)) {
+      found.push(
+        `keep-minimum: ${plural(policy.keepMinimum, 'verified backup')} must remain, the rules leave ${remaining} of ${of}`,
+      );
+    }
   }
   const limit = policy.maxDelete ?? Math.max(MIN_DELETE_LIMIT, Math.floor(all / 2));
   if (!(deletions <= limit)) {

@@ -1,22 +1,34 @@
 import { randomBytes } from 'node:crypto';
-import { checkSize } from '../backups/anomalies.js';
-import { type Backup, type Catalogue, newestVerified, toCandidates } from '../backups/catalogue.js';
-import { type Manifest, serializeManifest } from '../backups/manifest.js';
+import {
+  alarmsIn,
+  type Backup,
+  type Catalogue,
+  covering,
+  leftovers,
+  newestVerified,
+  standingOf,
+  toCandidates,
+} from '../backups/catalogue.js';
+import { showCoverage } from '../backups/coverage.js';
+import { type Manifest, serializeManifest, VERIFIED_LEVELS, type VerifiedLevel } from '../backups/manifest.js';
 import { checksumFile, formatId, manifestFile } from '../backups/names.js';
-import { isFuture, type RetentionPlan } from '../backups/retention.js';
-import { BackupError } from '../errors.js';
+import { type Candidate, isFuture, type RetentionPlan } from '../backups/retention.js';
+import { BackupError, describe } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import { formatAge, formatBytes } from '../reporting/format.js';
+import { adoptLost } from './adopt.js';
+import { alarm, answersAlarm, standingInStore, standingOfNew } from './alarm.js';
 import { checkAsserts } from './asserts.js';
 import { catalogueOf, factsOf, plan, showBackups, tellPlan, whole } from './catalogue.js';
 import { tellChecked } from './checked.js';
 import { type Connection, note, warn } from './connect.js';
 import { connectedToChange, holderOf, look, openDirectory, statusOf } from './directory.js';
-import { manifestOf } from './new-manifest.js';
+import { coverageAsked, manifestOf } from './new-manifest.js';
 import { lookOffsite, withStore } from './offsite-backups.js';
 import { copyOffsite } from './offsite-copy.js';
-import { planCopies, rotateCopies, tellCopiesPlan } from './offsite-rotation.js';
+import { NOTHING_GOOD_GOES, planCopies, rotateCopies, tellCopiesPlan } from './offsite-rotation.js';
 import { checkRemovals, removalArguments, removals, showDeleted } from './removals.js';
+import { lookForLosses, pinBefore, suspicionOf } from './row-loss.js';
 import type { Run } from './run.js';
 
 /**
@@ -45,26 +57,57 @@ async function take(run: Run, connection: Connection): Promise<void> {
   );
   const catalogue = catalogueOf(run, facts);
   checkContent(run, facts, catalogue);
+  const adopted = await adoptLost(run, connection, catalogue, facts);
   const createdAt = timeAfter(started, catalogue);
   const id = formatId(settings.name, createdAt, suffix);
   for (const remark of database.remarks(facts)) warn(run, remark);
   for (const remark of database.notes?.(facts) ?? []) note(run, remark);
-  const manifest = manifestOf(run, { id, createdAt, started }, facts, await connection.hello);
+  const proven = manifestOf(run, { id, createdAt, started }, facts, await connection.hello);
   if (settings.verify === 'restore') {
-    database.checkProof(facts, manifest);
+    database.checkProof(facts, proven);
     checkAsserts(settings.asserts, facts);
   }
 
-  const files = [manifestFile(id), manifest.file, checksumFile(manifest.file)];
-  const backups: Backup[] = [{ id, createdAt, manifest, state: 'ok', detail: null, files }, ...catalogue.backups];
-  const retention = planWith(run, id, createdAt, catalogue);
-  const objection = objectionTo(run, manifest, catalogue, retention.refusal);
-  const removed = objection === null ? removalArguments(removals(retention, catalogue)) : [];
-
-  const made: Made = { manifest, backups, catalogue, facts, retention, removed, objection };
+  const found = await lookForLosses(run, proven, catalogue.backups, connection);
+  const loss = answersAlarm(run, catalogue.backups) ? null : found;
+  const standing = standingOfNew(run, proven, catalogue.backups, suspicionOf(run, loss));
+  const manifest = { ...proven, ...rulesOf(settings), ...standing };
+  if (loss !== null && standing.state !== 'suspect') await pinBefore(run, connection, catalogue, loss);
+  const made = decide(run, manifest, catalogue, facts, adopted);
   await (settings.s3 === null ? publishAndRotate : publishCopyRotate)(run, connection, made);
-  if (objection !== null) throw objection;
+  if (made.objection !== null) throw made.objection;
 }
+
+/** Which rules it is made under; where nobody rotates, there are none. */
+function rulesOf({ keep, s3 }: Run['settings']): Pick<Manifest, 'keep' | 's3Keep'> {
+  return { keep, ...(s3 === null || s3.keep === null ? {} : { s3Keep: s3.keep }) };
+}
+
+/** What is to become of the older backups. While the new one is suspect, no good one goes. */
+function decide(
+  run: Run,
+  manifest: Manifest,
+  catalogue: Catalogue,
+  facts: Facts,
+  adopted: ReadonlyMap<string, string>,
+): Made {
+  const { id } = manifest;
+  const createdAt = new Date(manifest.createdAt);
+  const files = [manifestFile(id), manifest.file, checksumFile(manifest.file)];
+  const own: Backup = { id, createdAt, manifest, ...standingOf(manifest), files };
+  const backups = [own, ...catalogue.backups];
+  const isSuspect = own.state === 'suspect';
+  const good = isSuspect ? catalogue.backups.filter(isGood) : [];
+  const held = new Map([...adopted, ...good.map(({ id }): [string, string] => [id, NOTHING_GOOD_GOES])]);
+  const retention = plan(run, [...toCandidates(backups), ...leftovers(catalogue.orphans)], held);
+  const suspicion = isSuspect ? (manifest.suspicion ?? null) : null;
+  const objection = suspicion === null ? policyObjection(retention.refusal) : alarm(manifest, suspicion);
+  const carriesOut = retention.refusal === null;
+  const removed = carriesOut ? removalArguments(removals(retention, catalogue)) : [];
+  return { manifest, backups, catalogue, facts, adopted, retention, carriesOut, removed, objection };
+}
+
+const isGood = ({ state }: Backup): boolean => state === 'ok';
 
 /** The new backup, proven, and what is to become of the older ones. */
 interface Made {
@@ -74,9 +117,13 @@ interface Made {
   /** Without it. */
   catalogue: Catalogue;
   facts: Facts;
+  /** Backups that were adopted in this run, with why they stay. */
+  adopted: ReadonlyMap<string, string>;
   retention: RetentionPlan;
+  /** The plan is not refused. */
+  carriesOut: boolean;
   removed: string[];
-  /** Why nothing is rotated. */
+  /** What the run ends with although the new backup is there. */
   objection: BackupError | null;
 }
 
@@ -84,7 +131,7 @@ interface Made {
 async function publishAndRotate(run: Run, connection: Connection, made: Made): Promise<void> {
   const { manifest, backups, removed, objection } = made;
   await run.log.group('Publish and rotate', async () => {
-    tellPlan(run, made.retention.decisions, objection !== null);
+    tellPlan(run, made.retention.decisions, !made.carriesOut);
     showMade(run, manifest);
     showDeleted(run, backups, removed);
     run.report.ok = objection === null;
@@ -95,13 +142,40 @@ async function publishAndRotate(run: Run, connection: Connection, made: Made): P
         throw unpublished(run, connection, made, error);
       });
     tellMade(run, manifest);
-    checkRemovals(run, backups, done);
+    checkRotation(run, made, done);
   });
 }
 
 /** The older ones are deleted only when the new one is off-site as well. */
 async function publishCopyRotate(run: Run, connection: Connection, made: Made): Promise<void> {
-  const { manifest, backups, removed, objection } = made;
+  await publishAndCopy(run, connection, made);
+  const { backups, removed, objection } = made;
+  await run.log.group('Rotate', async () => {
+    tellPlan(run, made.retention.decisions, !made.carriesOut);
+    showDeleted(run, backups, removed);
+    const done = await connection
+      .send(['job', 'change', [statusOf(run), '', '', ...removed]])
+      .catch((error: unknown) => {
+        showDeleted(run, backups, connection.said('deleted'));
+        throw error;
+      });
+    checkRotation(run, made, done);
+  });
+  if (objection !== null && made.manifest.state !== 'suspect') return;
+  await run.log
+    .group('Rotate the copies', () => rotateStore(run, connection, made))
+    .catch((error: unknown) => {
+      if (objection === null) throw error;
+      warn(run, describe(error).message); // that the new backup is suspect is more to be told
+    });
+  if (objection !== null) return;
+  run.report.ok = true;
+  await connection.send(['job', 'put_status', [statusOf(run)]]);
+}
+
+/** The sizes in the store tell what a host that has lost its directory does not know: by them the new backup may still become suspect. */
+async function publishAndCopy(run: Run, connection: Connection, made: Made): Promise<void> {
+  const { manifest, backups, catalogue, facts } = made;
   await run.log.group('Publish', async () => {
     showMade(run, manifest);
     showBackups(run, backups);
@@ -111,26 +185,31 @@ async function publishCopyRotate(run: Run, connection: Connection, made: Made): 
     tellMade(run, manifest);
   });
   try {
-    await copyOffsite(run, connection, manifest);
+    await copyOffsite(run, connection, manifest, async (store) => {
+      if (manifest.state === 'suspect') return manifest;
+      const judged = await standingInStore(run, connection, store, { manifest, catalogue, facts });
+      if (judged === manifest) return manifest;
+      // on the host first, which a store that fails now must not keep from knowing it
+      await connection.send(['job', 'write_manifest', [manifestFile(judged.id), serializeManifest(judged)]]);
+      Object.assign(made, decide(run, judged, catalogue, facts, made.adopted));
+      showMade(run, judged);
+      return judged;
+    });
   } catch (error) {
-    if (objection !== null) warn(run, objection.message); // it would not have been rotated either
+    // it would not have been rotated either
+    if (made.objection !== null) warn(run, made.objection.message);
     throw error;
   }
-  await run.log.group('Rotate', async () => {
-    tellPlan(run, made.retention.decisions, objection !== null);
-    showDeleted(run, backups, removed);
-    const done = await connection
-      .send(['job', 'change', [statusOf(run), '', '', ...removed]])
-      .catch((error: unknown) => {
-        showDeleted(run, backups, connection.said('deleted'));
-        throw error;
-      });
+}
+
+/** That the new backup is suspect is more to be told than what could not be deleted. Throws E_ROTATE otherwise. */
+function checkRotation(run: Run, { backups, objection }: Made, done: Facts): void {
+  try {
     checkRemovals(run, backups, done);
-  });
-  if (objection !== null) return;
-  await run.log.group('Rotate the copies', () => rotateStore(run, connection, made));
-  run.report.ok = true;
-  await connection.send(['job', 'put_status', [statusOf(run)]]);
+  } catch (error) {
+    if (objection === null) throw error;
+    warn(run, describe(error).message);
+  }
 }
 
 async function rotateStore(run: Run, connection: Connection, made: Made): Promise<void> {
@@ -153,7 +232,7 @@ const publication = (manifest: Manifest): string[] => [
 
 function showMade(run: Run, manifest: Manifest): void {
   const { report } = run;
-  report.backup = factsOf(run, { manifest, state: 'ok' });
+  report.backup = factsOf(run, { manifest, ...standingOf(manifest) });
   report.recovery = manifest.recovery;
   report.tables = manifest.content?.tables ?? [];
   report.tablesLeftOut = manifest.content?.tablesLeftOut ?? 0;
@@ -185,16 +264,12 @@ export function timeAfter(started: Date, { backups }: Catalogue): Date {
   return new Date(Math.max(Math.floor(started.getTime() / 1000), newest / 1000 + 1) * 1000);
 }
 
-/** Retention with the backup of this run, the newest of all. */
-function planWith(run: Run, id: string, createdAt: Date, { backups }: Catalogue): RetentionPlan {
-  const made = { id, createdAt, verified: true, pinned: run.settings.pin, safety: false };
-  return plan(run, [made, ...toCandidates(backups)]);
-}
-
 /** An empty copy is not a backup, unless the newest verified one is empty as well. Throws E_EMPTY. */
-function checkContent({ database }: Run, facts: Facts, catalogue: Catalogue): void {
+function checkContent({ database, settings }: Run, facts: Facts, catalogue: Catalogue): void {
   if (facts.number('objects') > 0) return;
-  if (newestVerified(catalogue.backups)?.manifest.content?.objects === 0) return;
+  const coverage = showCoverage(coverageAsked(settings));
+  const alike = catalogue.backups.filter(({ manifest }) => showCoverage(manifest.coverage ?? null) === coverage);
+  if (newestVerified(alike)?.manifest.content?.objects === 0) return;
   throw database.empty(facts);
 }
 
@@ -203,39 +278,32 @@ function foreignKeyViolations({ content }: Manifest): number {
 }
 
 /** Why the backups must not be rotated although the new one is good, or null. */
-function objectionTo(
-  { settings }: Run,
-  manifest: Manifest,
-  { backups }: Catalogue,
-  refusal: string | null,
-): BackupError | null {
-  const kept = 'The new backup is good and was kept; no older one was deleted.';
-  const anomaly = checkSize(
-    manifest.databaseBytes,
-    backups.filter((old) => old.state === 'ok').map((old) => old.manifest.databaseBytes),
-    { shrink: settings.shrinkLimit, growth: settings.growthLimit },
-  );
-  if (anomaly !== null) {
-    return new BackupError(
-      'E_SHRUNK',
-      anomaly,
-      `${kept} If the change is right, set \`shrink-limit: none\` or \`growth-limit: none\` for one run.`,
-    );
-  }
+function policyObjection(refusal: string | null): BackupError | null {
   if (refusal === null) return null;
   return new BackupError(
     'E_POLICY',
     refusal,
-    `${kept} Look at the plan (\`command: prune\` with \`dry-run: true\`), then change \`keep\`, \`keep-minimum\` or \`max-delete\`.`,
+    `The new backup is good and was kept; no older one was deleted. Look at the plan (\`command: prune\` with \`dry-run: true\`), then change \`keep\`, \`keep-minimum\` or \`max-delete\`.`,
   );
 }
+
+const isProvenAs = ({ verified }: Manifest, level: VerifiedLevel): boolean =>
+  VERIFIED_LEVELS.indexOf(verified.level) >= VERIFIED_LEVELS.indexOf(level);
 
 async function youngEnough(run: Run, connection: Connection): Promise<boolean> {
   const { settings, log, report } = run;
   const catalogue = catalogueOf(run, await connection.send(...openDirectory(run, 'look'), look(run)));
+  const usable = covering(catalogue.backups, coverageAsked(settings));
   // A safety backup is the state that somebody wanted to leave.
-  const newest = newestVerified(catalogue.backups.filter(({ manifest }) => manifest.reason !== 'safety'));
+  const newest = newestVerified(
+    usable.filter(({ manifest }) => manifest.reason !== 'safety' && isProvenAs(manifest, settings.verify)),
+  );
   const age = newest === null ? null : run.now().getTime() - newest.createdAt.getTime();
+  if (newest !== null && age !== null && age <= (settings.skipIfYoungerThanMs ?? 0) && alarmsIn(usable).length > 0) {
+    log.info(`${newest.id} is young enough, but a newer one is suspect: another backup is taken`);
+    report.problems = [];
+    return false;
+  }
   if (newest === null || age === null || age > (settings.skipIfYoungerThanMs ?? 0)) {
     report.problems = []; // the same catalogue is read again, under the lock
     return false;
@@ -273,14 +341,16 @@ async function dryRun(run: Run, connection: Connection): Promise<void> {
     const { bucket, prefix } = settings.s3;
     log.info(`would copy it to s3://${[bucket, prefix, settings.name].filter((part) => part !== '').join('/')}/`);
   }
-  const made = {
+  const made: Candidate = {
     id: 'the new backup',
     createdAt: timeAfter(run.now(), catalogue),
     verified: true,
+    partial: showCoverage(coverageAsked(settings)),
     pinned: settings.pin,
     safety: false,
   };
-  const retention = plan(run, [made, ...toCandidates(catalogue.backups)]);
+  await adoptLost(run, connection, catalogue, facts);
+  const retention = plan(run, [made, ...toCandidates(catalogue.backups), ...leftovers(catalogue.orphans)]);
   tellPlan(run, without(made.id, retention), true);
   if (retention.refusal !== null) warn(run, `the rotation would be refused: ${retention.refusal}`);
   await withStore(run, async (store) => {

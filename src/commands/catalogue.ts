@@ -1,5 +1,14 @@
-import { type Backup, type Catalogue, type ListedFile, newestVerified, readCatalogue } from '../backups/catalogue.js';
+import {
+  type Backup,
+  type Catalogue,
+  covering,
+  type ListedFile,
+  newestVerified,
+  readCatalogue,
+  wholeOrAll,
+} from '../backups/catalogue.js';
 import { type BackupPlace, placed } from '../backups/copies.js';
+import { showCoverage } from '../backups/coverage.js';
 import { type Manifest, parseManifest } from '../backups/manifest.js';
 import { manifestFile } from '../backups/names.js';
 import { type Candidate, type Decision, planRetention, type RetentionPlan } from '../backups/retention.js';
@@ -11,6 +20,7 @@ import { quoteOutside } from '../reporting/neutralise.js';
 import type { BackupFacts } from '../reporting/report.js';
 import type { S3Settings } from '../settings/settings.js';
 import { type Connection, warn } from './connect.js';
+import { coverageAsked } from './new-manifest.js';
 import type { Run } from './run.js';
 
 /** What is odd in a directory can be as much as somebody puts there. */
@@ -75,9 +85,13 @@ export async function whole({ send }: Pick<Connection, 'send'>, backup: Backup):
 }
 
 /** Retention by the rules of the run. */
-export function plan({ settings, now }: Run, candidates: readonly Candidate[]): RetentionPlan {
-  const { keep, keepMinimum, maxDelete } = settings;
-  return planRetention(candidates, { rules: keep, keepMinimum, maxDelete }, now());
+export function plan(
+  { settings, now }: Run,
+  candidates: readonly Candidate[],
+  held?: ReadonlyMap<string, string>,
+): RetentionPlan {
+  const { keep, keepMadeUnder, keepMinimum, maxDelete } = settings;
+  return planRetention(candidates, { rules: keep, madeUnder: keepMadeUnder, keepMinimum, maxDelete }, now(), held);
 }
 
 /** Puts the plan into the report and the log. `would`: it is not going to be carried out. */
@@ -96,7 +110,11 @@ export function showBackups(run: Run, backups: readonly Backup[]): void {
   report.kept = backups.length;
   report.storage.backups = backups.length;
   report.storage.backupsBytes = backups.reduce((sum, backup) => sum + backup.manifest.bytes, 0);
-  const newest = newestVerified(all.map(({ backup }) => backup));
+  const known = all.map(({ backup }) => backup);
+  const { command } = run.settings;
+  const newest = newestVerified(
+    command === 'backup' ? covering(known, coverageAsked(run.settings)) : wholeOrAll(known),
+  );
   report.newestAgeSeconds =
     newest === null ? null : Math.max(0, Math.floor((run.now().getTime() - newest.createdAt.getTime()) / 1000));
 }
@@ -108,6 +126,7 @@ export function factsOf(
   places: BackupPlace[] = ['host'],
   from: BackupPlace = 'host',
 ): BackupFacts {
+  const partial = showCoverage(manifest.coverage ?? null);
   return {
     id: manifest.id,
     path:
@@ -122,6 +141,7 @@ export function factsOf(
     durationMs: manifest.durationMs,
     pinned: manifest.pinned?.reason ?? null,
     reason: manifest.reason,
+    ...(partial === '' ? {} : { partial }),
     state,
   };
 }

@@ -32,6 +32,7 @@ export async function change(run: Run, decide: (found: Found) => Change | Promis
       ? await connection.send(...openDirectory(run, 'look'), look(run))
       : await connection.send(...openDirectory(run, 'change'), lookLocked(run, settings.backup ?? settings.name));
     const catalogue = catalogueOf(run, facts);
+    // it may adopt what has lost its manifest, which is a backup then
     const { rewrite, remove = [], after } = await decide({ catalogue, facts, connection });
     report.ok = after === undefined || settings.dryRun;
     if (settings.dryRun) return;

@@ -1,4 +1,4 @@
-import { type Backup, newestVerified } from '../backups/catalogue.js';
+import { type Backup, covering, newestVerified, type Orphan } from '../backups/catalogue.js';
 import { BackupError } from '../errors.js';
 import { heldOf } from '../offsite/removal.js';
 import { counted } from '../reporting/format.js';
@@ -16,13 +16,25 @@ export async function deleteBackup(run: Run): Promise<void> {
   const { settings, log, report } = run;
   await withStore(run, (store) =>
     change(run, async (found) => {
-      const { backups } = found.catalogue;
-      if (store === null) return { remove: [decide(run, find(run, found.catalogue), backups)] };
+      const { backups, orphans } = found.catalogue;
+      if (store === null) {
+        const remains = withoutManifest(run, orphans);
+        if (remains !== undefined) return { remove: [remains] };
+        return { remove: [decide(run, find(run, found.catalogue), backups)] };
+      }
 
       const copies = await lookOffsite(run, store, found);
       const inStore = copies.catalogue.backups;
       const [onHost, copy] = [backups, inStore].map((all) => all.find(({ id }) => id === settings.backup));
       const doomed = onHost ?? copy;
+      if (doomed === undefined) {
+        const remains = [orphans, copies.catalogue.orphans].map((all) => withoutManifest(run, all));
+        const [here, there] = remains;
+        if (remains.some((one) => one !== undefined)) {
+          const remove = here === undefined ? [] : [here];
+          return there === undefined ? { remove } : { remove, after: () => deleteCopy(run, copies, there, backups) };
+        }
+      }
       if (doomed === undefined) throw notFound(run, [...backups, ...inStore], `${report.directory} and ${copies.uri}`);
       // the copy may tell of a pin that was taken back since
       const checked = decide(run, doomed, onHost === undefined ? null : backups);
@@ -43,6 +55,14 @@ export async function deleteBackup(run: Run): Promise<void> {
   );
 }
 
+/** What is there of that id without a manifest: nothing counts on it, and who names it means it. */
+function withoutManifest({ settings, log }: Run, orphans: readonly Orphan[]): Orphan | undefined {
+  const found = orphans.find(({ id }) => id === settings.backup);
+  if (found !== undefined)
+    log.info(`${settings.dryRun ? 'would delete' : 'deleting'} ${found.files.join(', ')}: no manifest`);
+  return found;
+}
+
 /** Returns the backup when it may be deleted on the host; `all`: what is there, null when this backup is not. Throws E_POLICY. */
 function decide(run: Run, doomed: Backup, all: readonly Backup[] | null): Backup {
   const { settings, log, report } = run;
@@ -57,7 +77,9 @@ function decide(run: Run, doomed: Backup, all: readonly Backup[] | null): Backup
     );
   }
   if (all === null) return doomed;
-  const others = all.filter((backup) => backup !== doomed);
+  // one that is partial takes nothing from those that are whole; of these there must be as many as before
+  const isWhole = (doomed.manifest.coverage ?? null) === null;
+  const others = (isWhole ? covering(all, null) : all).filter((backup) => backup !== doomed);
   const verified = others.filter((backup) => backup.state === 'ok').length;
   if (doomed.state === 'ok' && verified < settings.keepMinimum) {
     throw tooFew(
@@ -71,7 +93,8 @@ function decide(run: Run, doomed: Backup, all: readonly Backup[] | null): Backup
 
 /** As on the host, by what is in the store alone. Throws E_POLICY. */
 async function checkCopy(run: Run, { store, uri, candidates }: Copies, { id, files }: Backup): Promise<void> {
-  const counts = candidates.filter(({ verified }) => verified);
+  const isWhole = !candidates.find((candidate) => candidate.id === id)?.partial;
+  const counts = candidates.filter(({ verified, partial }) => verified && !(isWhole && partial));
   const others = counts.filter((candidate) => candidate.id !== id).length;
   if (others < counts.length && others < run.settings.keepMinimum) {
     throw tooFew(

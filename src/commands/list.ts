@@ -1,5 +1,6 @@
 import type { Backup } from '../backups/catalogue.js';
 import { type BackupPlace, placed } from '../backups/copies.js';
+import { showCoverage } from '../backups/coverage.js';
 import { clip, counted, formatBytes, showPlaces } from '../reporting/format.js';
 import { catalogueOf } from './catalogue.js';
 import { connected } from './connect.js';
@@ -26,8 +27,10 @@ export async function list(run: Run): Promise<void> {
 }
 
 function lineOf({ id, manifest, state, detail }: Backup, places: BackupPlace[]): string {
-  const proof = state === 'ok' ? `verified: ${manifest.verified.level}` : `${state}: ${detail}`;
+  const proof = state === 'ok' ? `verified: ${manifest.verified.level}` : `${state}: ${clip(detail ?? '', 300)}`;
   const where = places.length === 0 ? '' : `  in: ${showPlaces(places)}`;
+  const covers = showCoverage(manifest.coverage ?? null);
+  const partial = covers === '' ? '' : `  partial: ${clip(covers, 200)}`;
   const pinned = manifest.pinned === null ? '' : `  pinned: ${clip(manifest.pinned.reason, 200)}`;
-  return `${id}  ${formatBytes(manifest.bytes)}  ${proof}${where}${pinned}`;
+  return `${id}  ${formatBytes(manifest.bytes)}  ${proof}${where}${partial}${pinned}`;
 }

@@ -1,5 +1,5 @@
 import { type Backup, type Catalogue, readCatalogue } from '../backups/catalogue.js';
-import { contradicting, copyCandidates } from '../backups/copies.js';
+import { asJudgedSince, contradicting, copyCandidates, isFromElsewhere } from '../backups/copies.js';
 import type { Identity } from '../backups/identity.js';
 import type { Candidate } from '../backups/retention.js';
 import type { Facts } from '../host/session.js';
@@ -58,6 +58,7 @@ export async function lookOffsite(
   const identity = identityOf(run, facts, onHost);
   const place = { checksums: false, rotates: settings.s3?.keep !== null };
   const catalogue = readCatalogue(listing, { name, identity }, run.now(), place);
+  catalogue.backups = asJudgedSince(catalogue.backups, onHost.backups);
   const { problems } = catalogue;
   for (const id of contradicting(onHost.backups, catalogue.backups)) {
     problems.push(`${id} has another SHA-256 there than on the host: one of the two is not what was backed up`);
@@ -78,6 +79,21 @@ export async function lookOffsite(
   report.s3 = { uri, backups: 0, backupsBytes: 0, retention: [], deleted: 0, hidden: false };
   showCopies(run, onHost.backups);
   return { store, uri, catalogue, candidates };
+}
+
+/** The copies of this host alone, for looking back on: nothing is told, and nothing put into the report. Throws E_S3_*. */
+export async function copiesOf(
+  run: Run,
+  store: Store,
+  { catalogue: onHost, facts, connection }: OnHost,
+): Promise<Backup[]> {
+  const { name } = run.settings;
+  const identity = identityOf(run, facts, onHost);
+  const here = { host: await hostOf(run, connection), identity };
+  const { backups } = readCatalogue(await listCopies(store, name), { name, identity }, run.now(), {
+    ...{ checksums: false, rotates: false },
+  });
+  return asJudgedSince(backups, onHost.backups).filter(({ manifest }) => !isFromElsewhere(manifest, here));
 }
 
 /** Where nobody has asked the server which one it is, that of the newest backup on the host. */

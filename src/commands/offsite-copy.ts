@@ -20,12 +20,20 @@ import { type Connection, warn } from './connect.js';
 import { giveUp } from './offsite-unfinished.js';
 import type { Run } from './run.js';
 
+/** What the manifest of the copy is to say, once the payload is there: it is never written again. */
+export type Judge = (store: Store) => Promise<Manifest>;
+
 /**
  * Copies a published backup to the S3 store: the payload, which is read back, then the manifest, so that a manifest is never there
  * without its payload. What is there already is not sent again. Throws E_S3_*, or what became of the host; the upload that was begun
  * is then given up, and the backup on the host is as it was.
  */
-export async function copyOffsite(run: Run, connection: Connection, manifest: Manifest): Promise<void> {
+export async function copyOffsite(
+  run: Run,
+  connection: Connection,
+  manifest: Manifest,
+  judge: Judge = async () => manifest,
+): Promise<void> {
   const { s3, idleTimeoutMs } = run.settings;
   if (s3 === null) return;
   // Loaded when used: the SDK takes as long as all the rest.
@@ -33,7 +41,7 @@ export async function copyOffsite(run: Run, connection: Connection, manifest: Ma
   const store = new Store(s3, run.signal, idleTimeoutMs);
   try {
     await run.log.group(`Copy off-site to ${store.uriOf(store.keyOf(manifest.name, ''))}`, () =>
-      new Copying(run, connection, manifest, s3, store).copy(),
+      new Copying(run, connection, manifest, s3, store).copy(judge),
     );
     if (run.report.backup !== null) run.report.backup.places = ['host', 's3'];
   } finally {
@@ -59,7 +67,7 @@ class Copying {
     this.uri = store.uriOf(this.key);
   }
 
-  async copy(): Promise<void> {
+  async copy(judge: Judge): Promise<void> {
     const { run, store, manifest, key, uri } = this;
     // by its answer it is also known whether store, bucket and credentials are right, which that to HEAD does not say
     const there = await store.list(store.keyOf(manifest.name, `${manifest.id}.`));
@@ -70,7 +78,8 @@ class Copying {
       stored = await this.readBack(null);
       run.log.info(`${uri} is there already, with the same size and SHA-256`);
     } else [stored, via] = await this.uploadPayload();
-    await this.putManifest(has(store.keyOf(manifest.name, manifestFile(manifest.id))));
+    // it may have been pinned since
+    if (!has(store.keyOf(manifest.name, manifestFile(manifest.id)))) await this.putManifest(await judge(store));
     const { lock, versionId } = stored;
     run.report.offsite = { uri, versionId, via, lockedUntil: lock?.until.toISOString() ?? null };
     run.log.info(`${uri}: ${formatBytes(stored.bytes)}, SHA-256 ${manifest.sha256}, read back`);
@@ -202,12 +211,11 @@ class Copying {
     return stored;
   }
 
-  private async putManifest(isThere: boolean): Promise<void> {
-    const { store, manifest, s3 } = this;
+  private async putManifest(manifest: Manifest): Promise<void> {
+    const { store, s3 } = this;
     const key = store.keyOf(manifest.name, manifestFile(manifest.id));
     const text = serializeManifest(manifest);
     const sha256 = createHash('sha256').update(text).digest('hex');
-    if (isThere) return; // it may have been pinned since
     const md5 = createHash('md5').update(text).digest('base64');
     // small and read often, so never in a class that is slow to read
     await store.put(key, text, md5, { sha256, storageClass: null });

@@ -1,5 +1,4 @@
-import { checkSize } from '../backups/anomalies.js';
-import type { Backup, Orphan } from '../backups/catalogue.js';
+import { type Backup, leftovers, type Orphan } from '../backups/catalogue.js';
 import { manifestFile } from '../backups/names.js';
 import { type Candidate, planRetention, type RetentionPlan } from '../backups/retention.js';
 import { BackupError, describe } from '../errors.js';
@@ -8,12 +7,16 @@ import { type Held, heldOf, removeCopies } from '../offsite/removal.js';
 import type { Store } from '../offsite/store.js';
 import { clip, counted } from '../reporting/format.js';
 import { warn } from './connect.js';
+import { adoptCopies } from './offsite-adopt.js';
 import { type Copies, lookOffsite, type OnHost, showCopies } from './offsite-backups.js';
 import { removals } from './removals.js';
 import type { Run } from './run.js';
 
 const HIDDEN =
   'the bucket keeps versions: what was deleted is hidden by delete markers, and takes space until a lifecycle rule (NoncurrentVersionExpiration) removes it';
+
+/** Why a good one stays that no rule keeps. */
+export const NOTHING_GOOD_GOES = 'the newest backup is suspect: no good one is deleted';
 
 /** Retention of the copies: what is decided, and what is to be deleted. */
 export interface CopiesPlan {
@@ -26,15 +29,24 @@ export async function planCopies(
   run: Run,
   { store, catalogue, candidates }: Copies,
   more: Candidate[] = [],
+  kept: ReadonlyMap<string, string> = new Map(),
 ): Promise<CopiesPlan | null> {
-  const { s3, name, keepMinimum, maxDelete } = run.settings;
+  const { s3, name, keepMadeUnder: madeUnder, keepMinimum, maxDelete } = run.settings;
   const rules = s3?.keep ?? null;
   if (rules === null) return null;
   const now = run.now();
-  const plan = (held = new Map<string, string>()): RetentionPlan =>
-    planRetention([...more, ...candidates], { rules, keepMinimum, maxDelete }, now, held);
-  const doomed = removals(plan(), catalogue);
-  const held = new Map((await heldOf(store, name, doomed, now)).map(({ id, why }) => [id, why]));
+  const plan = (held: ReadonlyMap<string, string>): RetentionPlan =>
+    planRetention(
+      [...more, ...candidates, ...leftovers(catalogue.orphans)],
+      { rules, madeUnder, keepMinimum, maxDelete },
+      now,
+      held,
+    );
+  const doomed = removals(plan(kept), catalogue);
+  const held = new Map([
+    ...kept,
+    ...(await heldOf(store, name, doomed, now)).map(({ id, why }): [string, string] => [id, why]),
+  ]);
   return { retention: plan(held), remove: doomed.filter(({ id }) => !held.has(id)) };
 }
 
@@ -46,14 +58,12 @@ function keepHeld({ decisions }: RetentionPlan, held: readonly Held[]): void {
 }
 
 /** Puts the plan into the report and the log. `would`: it is not going to be carried out. */
-export function tellCopiesPlan(run: Run, { uri }: Copies, { retention, remove }: CopiesPlan, would: boolean): void {
+export function tellCopiesPlan(run: Run, { uri }: Copies, { retention }: CopiesPlan, would: boolean): void {
   if (run.report.s3 !== null) run.report.s3.retention = retention.decisions;
   const may = would ? 'would ' : '';
   for (const { id, keep, reasons } of retention.decisions) {
     run.log.info(`${may}${keep ? 'keep' : 'delete'} ${uri}${id}: ${clip(reasons.join(', '), 300)}`);
   }
-  const orphans = remove.filter(({ id }) => !retention.decisions.some((decision) => decision.id === id));
-  for (const { files } of orphans) run.log.info(`${may}sweep ${uri}${files.join(', ')}: no manifest`);
 }
 
 /** Carries a plan out. Throws E_ROTATE, with the report corrected to what was really deleted. */
@@ -67,10 +77,9 @@ export async function deleteCopies(
   const removal = await removeCopies(store, settings.name, remove, (file) => log.info(`deleted ${file}`));
   keepHeld(retention, removal.held);
   const gone = new Set(removal.deleted);
-  const before = run.copies.length;
   run.copies = run.copies.filter(({ id }) => !gone.has(manifestFile(id)));
   if (report.s3 !== null) {
-    report.s3.deleted = before - run.copies.length;
+    report.s3.deleted = remove.filter(({ files: [first = ''] }) => gone.has(first)).length;
     report.s3.hidden = removal.hides;
   }
   showCopies(run, onHost);
@@ -96,8 +105,8 @@ function notRotated(run: Run, error: unknown, what: string, then = AGAIN): unkno
 }
 
 /**
- * Rotates the copies after this run's own was read back: `id` has to be among them. Throws E_ROTATE, E_POLICY, E_SHRUNK; the new backup
- * is good in each case.
+ * Rotates the copies after this run's own was read back: `id` has to be among them. While it is suspect, no good one is deleted. Throws
+ * E_ROTATE, E_POLICY.
  */
 export async function rotateCopies(run: Run, store: Store, onHost: OnHost, made: Backup): Promise<void> {
   if (run.settings.s3?.keep === null) {
@@ -108,45 +117,32 @@ export async function rotateCopies(run: Run, store: Store, onHost: OnHost, made:
     throw notRotated(run, error, 'the copies in the store could not be listed, so none was deleted');
   });
   const { backups } = onHost.catalogue;
-  if (!copies.catalogue.backups.some(({ id, state }) => id === made.id && state === 'ok')) {
+  const own = copies.catalogue.backups.find(({ id }) => id === made.id);
+  if (own?.state !== made.state) {
     throw new BackupError(
       'E_ROTATE',
       `${copies.uri} is listed without ${made.id}, which was read back there a moment ago`,
       'The store or its credentials do not show all that is there. No copy was deleted; `prune` tries again.',
     );
   }
-  const plan = await planCopies(run, copies).catch((error: unknown) => {
+  const plan = await planAfter(run, copies, made, onHost).catch((error: unknown) => {
     throw notRotated(run, error, 'the copies in the store could not be looked at, so none was deleted');
   });
   if (plan === null) return;
-  const objection = objectionTo(run, copies, plan, made);
-  tellCopiesPlan(run, copies, plan, objection !== null);
-  if (objection !== null) throw objection;
+  const { refusal } = plan.retention;
+  tellCopiesPlan(run, copies, plan, refusal !== null);
+  if (refusal !== null) {
+    const kept = 'The new backup is good, on the host and in the store; no older copy was deleted.';
+    throw refused(copiesRefusal(copies.uri, refusal), kept);
+  }
   await deleteCopies(run, copies, plan, backups);
 }
 
-/** A host that has lost its directory knows of no size before. */
-function objectionTo(
-  run: Run,
-  { uri, catalogue, candidates }: Copies,
-  plan: CopiesPlan,
-  made: Backup,
-): BackupError | null {
-  const kept = 'The new backup is good, on the host and in the store; no older copy was deleted.';
-  const counts = new Set(candidates.filter(({ verified }) => verified).map(({ id }) => id));
-  const sizes = catalogue.backups
-    .filter(({ id }) => id !== made.id && counts.has(id))
-    .map(({ manifest }) => manifest.databaseBytes);
-  const { shrinkLimit: shrink, growthLimit: growth } = run.settings;
-  const anomaly = checkSize(made.manifest.databaseBytes, sizes, { shrink, growth });
-  if (anomaly !== null) {
-    return new BackupError(
-      'E_SHRUNK',
-      `${anomaly} (by the backups in ${uri})`,
-      `${kept} If the change is right, set \`shrink-limit: none\` or \`growth-limit: none\` for one run.`,
-    );
-  }
-  return plan.retention.refusal === null ? null : refused(copiesRefusal(uri, plan.retention.refusal), kept);
+async function planAfter(run: Run, copies: Copies, made: Backup, onHost: OnHost): Promise<CopiesPlan | null> {
+  const kept = await adoptCopies(run, copies, onHost);
+  const good = made.state === 'suspect' ? copies.candidates.filter(({ verified }) => verified) : [];
+  for (const { id } of good) kept.set(id, NOTHING_GOOD_GOES);
+  return planCopies(run, copies, [], kept);
 }
 
 const copiesRefusal = (uri: string, refusal: string): string => `in ${uri}: ${refusal}`;
@@ -170,7 +166,8 @@ export async function pruneCopies(
     return async () => {};
   }
   const copies = await lookOffsite(run, store, onHost);
-  const plan = await planCopies(run, copies);
+  const adopted = await adoptCopies(run, copies, onHost);
+  const plan = await planCopies(run, copies, [], adopted);
   if (plan === null) return async () => {};
   const { refusal } = plan.retention;
   tellCopiesPlan(run, copies, plan, dryRun || refusal !== null);
@@ -185,7 +182,7 @@ export async function pruneCopies(
 export async function deleteCopy(
   run: Run,
   { store, uri }: Copies,
-  copy: Backup,
+  copy: Pick<Backup, 'id' | 'files'>,
   onHost: readonly Backup[],
 ): Promise<void> {
   const { report, log, settings } = run;
@@ -198,7 +195,7 @@ export async function deleteCopy(
   if (hides) log.info(HIDDEN);
   const what = `the copy of ${copy.id} in ${uri} could not be deleted`;
   const again =
-    deleted.length === 0 ? 'Run again.' : 'What is left of it there is no backup any more; `prune` sweeps it.';
+    deleted.length === 0 ? 'Run again.' : 'What is left of it there is no backup any more: run again to delete it.';
   if (failure !== null) throw notRotated(run, failure.error, what, again);
   if (held.length > 0)
     throw new BackupError('E_ROTATE', `${what}: it is ${held[0]?.why}`, 'Run again when the lock has ended.');

@@ -1,5 +1,6 @@
-import { toCandidates } from '../backups/catalogue.js';
+import { leftovers, toCandidates } from '../backups/catalogue.js';
 import { BackupError } from '../errors.js';
+import { adoptLost } from './adopt.js';
 import { plan, tellPlan } from './catalogue.js';
 import { change } from './change.js';
 import { warn } from './connect.js';
@@ -17,7 +18,8 @@ export async function prune(run: Run): Promise<void> {
   await withStore(run, (store) =>
     change(run, async (found) => {
       const { catalogue } = found;
-      const retention = plan(run, toCandidates(catalogue.backups));
+      const adopted = await adoptLost(run, found.connection, catalogue, found.facts);
+      const retention = plan(run, [...toCandidates(catalogue.backups), ...leftovers(catalogue.orphans)], adopted);
       tellPlan(run, retention.decisions, dryRun || retention.refusal !== null);
       if (retention.refusal !== null) {
         if (!dryRun) {

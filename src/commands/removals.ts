@@ -1,5 +1,5 @@
 import type { Backup, Catalogue, Orphan } from '../backups/catalogue.js';
-import { manifestFile } from '../backups/names.js';
+import { manifestFile, parseFileName } from '../backups/names.js';
 import type { RetentionPlan } from '../backups/retention.js';
 import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
@@ -7,10 +7,10 @@ import { quoteOutside } from '../reporting/neutralise.js';
 import { showBackups } from './catalogue.js';
 import type { Run } from './run.js';
 
-/** What a rotation deletes: the backups that the plan drops, and the orphans that are old enough. */
+/** What a rotation deletes: what the plan drops, backups and what is left of some. */
 export function removals({ decisions }: RetentionPlan, { backups, orphans }: Catalogue): (Backup | Orphan)[] {
   const dropped = new Set(decisions.filter((decision) => !decision.keep).map((decision) => decision.id));
-  return [...backups.filter((backup) => dropped.has(backup.id)), ...orphans.filter((orphan) => orphan.sweepable)];
+  return [...backups.filter((backup) => dropped.has(backup.id)), ...orphans.filter((orphan) => dropped.has(orphan.id))];
 }
 
 /** The arguments of the host's `remove_units`: `--` and the files of each unit, the manifest first. */
@@ -18,12 +18,14 @@ export function removalArguments(units: readonly Pick<Orphan, 'files'>[]): strin
   return units.flatMap((unit) => ['--', ...unit.files]);
 }
 
-/** Puts into the report which backups are gone, by the names of the deleted files; `backups` is what there was. */
+/** Puts into the report what is gone, by the names of the deleted files; `backups` is what there was, besides what has no manifest. */
 export function showDeleted(run: Run, backups: readonly Backup[], deleted: readonly string[]): void {
   const files = new Set(deleted);
   const left = backups.filter((backup) => !files.has(manifestFile(backup.id)));
   showBackups(run, left);
-  run.report.deleted = backups.length - left.length;
+  const known = new Set(backups.map(({ id }) => id));
+  const swept = [...files].map((file) => parseFileName(file)?.id ?? '').filter((id) => id !== '' && !known.has(id));
+  run.report.deleted = backups.length - left.length + new Set(swept).size;
 }
 
 /** Corrects the report to what the host has really deleted. Throws E_ROTATE with every file that could not be. */

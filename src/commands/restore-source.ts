@@ -1,4 +1,4 @@
-import type { Backup, Catalogue } from '../backups/catalogue.js';
+import { type Backup, type Catalogue, covering } from '../backups/catalogue.js';
 import { sameDatabase, showIdentity } from '../backups/identity.js';
 import { isDamagedCopy } from '../backups/manifest.js';
 import { newestFirst } from '../backups/retention.js';
@@ -9,6 +9,7 @@ import type { Facts } from '../host/session.js';
 import type { Store } from '../offsite/store.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import type { Wanted } from '../settings/settings.js';
+import { warnOfAlarms, warnOfSuspicion } from './alarm.js';
 import { backupsNamed, catalogueOf, factsOf, whole } from './catalogue.js';
 import { type Connection, warn } from './connect.js';
 import { look, lookLocked, openDirectory } from './directory.js';
@@ -53,6 +54,8 @@ export async function chooseSource(run: Run, connection: Connection): Promise<So
   }
   if (backup === null) throw lost?.why ?? notFound(run, catalogue, 'there is no backup');
   if (backup.state === 'unverified') warn(run, `${backup.id} was never verified, or found damaged; it is checked now`);
+  if (wanted.by === 'latest') warnOfAlarms(run, covering(catalogue.backups, null));
+  else warnOfSuspicion(run, backup);
   report.backup = factsOf(run, backup);
   return { dump: dumpOf(await whole(connection, backup)), from: backup.id, catalogue };
 }
@@ -142,6 +145,7 @@ async function fetched(
     refuseDamagedCopy(backup);
     if (backup.state === 'unverified')
       warn(run, `${backup.id} was never verified when it was copied; it is checked now`);
+    warnOfSuspicion(run, backup);
     run.report.backup = { ...factsOf(run, backup), path: uri };
     const file = await fetchToHost(run, connection, store, found);
     return { dump: { ...dumpOf(backup), file }, from };
@@ -198,7 +202,8 @@ async function byId(
   return usable(other);
 }
 
-const isGood = ({ state }: Backup): boolean => state === 'ok';
+/** A partial one does not bring everything back: it is restored by its id alone. */
+const isGood = ({ state, manifest }: Backup): boolean => state === 'ok' && (manifest.coverage ?? null) === null;
 
 /** A safety backup is the state that somebody wanted to leave. */
 const isLatest = (backup: Backup): boolean => isGood(backup) && backup.manifest.reason !== 'safety';
@@ -262,10 +267,18 @@ function refuseDamagedCopy(backup: Backup): void {
 
 function notFound(run: Run, catalogue: Catalogue, message: string): BackupError {
   const newest = catalogue.backups.slice(0, 5).map(({ id }) => id);
+  const partial = catalogue.backups.find(
+    ({ state, manifest }) => state === 'ok' && (manifest.coverage ?? null) !== null,
+  );
+  const suspect = catalogue.backups.find(({ state }) => state === 'suspect');
+  const byId = [
+    ...(partial === undefined ? [] : [`${partial.id} does not cover everything and is restored by its id alone. `]),
+    ...(suspect === undefined ? [] : [`${suspect.id} is suspect: \`command: accept\` makes it a good one. `]),
+  ].join('');
   return new BackupError(
     'E_NOT_FOUND',
     message,
-    `${newest.length === 0 ? `There is no backup of ${run.settings.name} at all` : `The newest ${newest.length === 1 ? 'is' : 'are'} ${newest.join(', ')}`}; \`command: list\` shows every one. Nothing was restored.`,
+    `${byId}${newest.length === 0 ? `There is no backup of ${run.settings.name} at all` : `The newest ${newest.length === 1 ? 'is' : 'are'} ${newest.join(', ')}`}; \`command: list\` shows every one. Nothing was restored.`,
   );
 }
 

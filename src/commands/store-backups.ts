@@ -1,5 +1,5 @@
 import { type Backup, readCatalogue } from '../backups/catalogue.js';
-import { isFromElsewhere } from '../backups/copies.js';
+import { asJudgedSince, isFromElsewhere } from '../backups/copies.js';
 import type { Identity } from '../backups/identity.js';
 import { manifestFile, parseFileName } from '../backups/names.js';
 import { newestFirst } from '../backups/retention.js';
@@ -119,6 +119,11 @@ export async function allInStore(
 ): Promise<InStore[]> {
   const isOwn = ({ manifest }: Backup): boolean => here === null || !isFromElsewhere(manifest, here);
   const found = await readAll(run, store, here?.identity ?? null, (backup) => isEnough(backup) && isOwn(backup));
+  const judged = asJudgedSince(
+    found.flatMap(({ backup }) => backup ?? []),
+    [],
+  );
+  for (const one of found) one.backup = judged.find(({ id }) => id === one.backup?.id) ?? one.backup;
   const own = found.filter(({ backup }) => backup !== null && isOwn(backup));
   if (own.length > 0) return own;
   const hosts = [...new Set(found.map(({ backup }) => backup?.manifest.host ?? ''))];

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { Backup, Catalogue } from '../backups/catalogue.js';
+import { type Backup, type Catalogue, standingOf, wholeOrAll } from '../backups/catalogue.js';
+import { showCoverage } from '../backups/coverage.js';
 import { isDamagedCopy, type Manifest, serializeManifest, VERIFIED_LEVELS } from '../backups/manifest.js';
 import { formatId, manifestFile } from '../backups/names.js';
 import { isFuture, newestFirst } from '../backups/retention.js';
@@ -8,6 +9,7 @@ import type { Facts, HostRequest } from '../host/session.js';
 import type { Store } from '../offsite/store.js';
 import { formatDuration } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
+import { warnOfAlarms } from './alarm.js';
 import { checkAsserts } from './asserts.js';
 import { catalogueOf, factsOf, showBackups, whole } from './catalogue.js';
 import { notFound } from './change.js';
@@ -91,6 +93,14 @@ interface OnHost {
   facts: Facts;
 }
 
+const isToProve = ({ state, manifest }: Backup): boolean => state !== 'suspect' && (manifest.coverage ?? null) === null;
+
+/** A whole one, else one that is partial, where there is no other. `all` is newest first. */
+function newestToProve(all: readonly InStore[]): InStore | undefined {
+  const whole = all.find(({ backup }) => backup !== null && isToProve(backup));
+  return whole ?? all.find(({ backup }) => backup !== null && backup.state !== 'suspect');
+}
+
 /** The same of what the host has lost; false when the store does not have it either. */
 async function proveInstead(run: Run, connection: Connection, onHost: OnHost, { id, why }: Lost): Promise<boolean> {
   const { settings } = run;
@@ -98,7 +108,9 @@ async function proveInstead(run: Run, connection: Connection, onHost: OnHost, { 
   return inStore(run, null, async (store) => {
     const looking =
       id === null
-        ? allInStore(run, store, await hereOf(run, connection, onHost.facts), () => true).then(([newest]) => newest)
+        ? allInStore(run, store, await hereOf(run, connection, onHost.facts), isToProve).then((all) =>
+            newestToProve(all),
+          )
         : byIdInStore(run, store, settings.name, id);
     const found = await looking.catch((error: unknown) => {
       const { code, message, hint } = why;
@@ -150,7 +162,7 @@ async function proveStored(
   run.report.backup.verifiedLevel = proof.level;
   // What was proven are the bytes of the store: a backup whose own were found damaged does not become good by that.
   const own = catalogue.backups.find(({ id }) => id === backup.id);
-  if (own?.state === 'ok' && own.manifest.sha256 === backup.manifest.sha256) {
+  if ((own?.state === 'ok' || own?.state === 'suspect') && own.manifest.sha256 === backup.manifest.sha256) {
     const isMore = VERIFIED_LEVELS.indexOf(proof.level) >= VERIFIED_LEVELS.indexOf(own.manifest.verified.level);
     await record(run, connection, catalogue, await whole(connection, own), isMore ? proof : own.manifest.verified);
     return;
@@ -205,8 +217,9 @@ async function record(
   verified: Manifest['verified'],
 ): Promise<void> {
   const manifest = { ...backup.manifest, verified };
-  const state = verified.level === 'none' ? 'unverified' : 'ok';
-  const now: Backup = { ...backup, manifest, state };
+  const standing =
+    verified.level === 'none' ? { state: 'unverified' as const, detail: 'not verified' } : standingOf(manifest);
+  const now: Backup = { ...backup, manifest, ...standing };
   showBackups(
     run,
     catalogue.backups.map((one) => (one.id === now.id ? now : one)),
@@ -240,17 +253,25 @@ function chosen(run: Run, catalogue: Catalogue): { backup: Backup | null; lost: 
       ? gone(settings.backup, notFound(run, catalogue.backups, run.report.directory))
       : whole(own);
   }
-  const newest = backups
-    // the files of a damaged database are kept, and are no backup
-    .filter(({ createdAt, manifest }) => !isFuture(createdAt, run.now()) && !isDamagedCopy(manifest))
+  const newest = wholeOrAll(backups)
+    // the files of a damaged database are kept, and are no backup; what is suspect counts for nothing
+    .filter(
+      ({ createdAt, manifest }) =>
+        !isFuture(createdAt, run.now()) && !isDamagedCopy(manifest) && manifest.state !== 'suspect',
+    )
     .sort(newestFirst)[0];
   const [broken] = [...unreadable].sort(newestFirst);
   if (broken !== undefined && (newest === undefined || broken.createdAt > newest.createdAt)) {
     return gone(broken.id, unreadableError(broken.why));
   }
   if (newest === undefined) {
+    warnOfAlarms(run, backups);
     return gone(null, stale(run, `there is no backup of ${settings.name} in ${run.report.directory}`));
   }
+  const partial = showCoverage(newest.manifest.coverage ?? null);
+  if (partial !== '')
+    warn(run, `${newest.id} does not cover everything (${quoteOutside(partial, 300)}), and no backup does`);
+  warnOfAlarms(run, wholeOrAll(backups));
   checkAge(run, newest.createdAt);
   return whole(newest);
 }

@@ -1,7 +1,7 @@
 import { BackupError } from '../errors.js';
 import type { Store } from './store.js';
 
-/** What retention deletes, the manifest first: a payload without one is swept later, the other way round would pass for a backup. */
+/** What retention deletes, the manifest first: a payload without one is no backup, the other way round would pass for one. */
 export interface Unit {
   id: string;
   files: string[];
@@ -75,5 +75,5 @@ const orphaned = (uri: string): BackupError =>
   new BackupError(
     'E_ROTATE',
     `${uri} is locked, but its manifest was not, and is deleted`,
-    'It is swept once the lock has ended.',
+    'Once the lock has ended, `command: delete` with its id deletes it.',
   );

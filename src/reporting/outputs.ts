@@ -5,7 +5,7 @@ import { reportJson } from './report-json.js';
 
 /**
  * The value of `backup-ok`: a backup that counts was made, found young enough, or proven in this very run. Everything else is false,
- * also a success of another command, a dry run, and a report that contradicts itself: the gate fails closed.
+ * also a suspect backup that was proven, a success of another command, a dry run, and a report that contradicts itself: the gate fails closed.
  */
 export function backupOk(report: Report): boolean {
   return (
@@ -13,7 +13,8 @@ export function backupOk(report: Report): boolean {
     report.ok &&
     report.errorCode === '' &&
     !report.dryRun &&
-    report.backup !== null
+    report.backup !== null &&
+    report.backup.state !== 'suspect'
   );
 }
 

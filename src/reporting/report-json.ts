@@ -110,6 +110,7 @@ function withoutLists(report: Report, text: Shorten): Report {
     problems: [],
     notes: [],
     checked: [],
+    ...(report.changes === undefined ? {} : { changes: changesWithin(report.changes, text) }),
     restore: report.restore && restoreWithin(report.restore, text),
     offsite: report.offsite && {
       ...report.offsite,
@@ -117,6 +118,16 @@ function withoutLists(report: Report, text: Shorten): Report {
       versionId: report.offsite.versionId === null ? null : text(report.offsite.versionId),
     },
     s3: report.s3 && { ...report.s3, uri: text(report.s3.uri), retention: [] },
+  };
+}
+
+function changesWithin(
+  { since, tables }: NonNullable<Report['changes']>,
+  text: Shorten,
+): NonNullable<Report['changes']> {
+  return {
+    since: text(since, SHORT_TEXT),
+    tables: tables.slice(0, MOST.lines).map((table) => ({ ...table, name: text(table.name, SHORT_TEXT) })),
   };
 }
 
@@ -147,6 +158,7 @@ function backupWithin(facts: BackupFacts, text: Shorten): BackupFacts {
     sha256: text(facts.sha256, SHORT_TEXT),
     pinned: facts.pinned === null ? null : text(facts.pinned, SHORT_TEXT),
     reason: text(facts.reason, SHORT_TEXT),
+    ...(facts.partial === undefined ? {} : { partial: text(facts.partial, SHORT_TEXT) }),
   };
 }
 

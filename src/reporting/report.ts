@@ -1,6 +1,7 @@
 import type { BackupPlace } from '../backups/copies.js';
 import type { Compression, TableRows, VerifiedLevel } from '../backups/manifest.js';
 import type { Decision } from '../backups/retention.js';
+import type { TableChange } from '../backups/rows.js';
 import type { BackupError, ErrorCode } from '../errors.js';
 import type { Command } from '../settings/settings.js';
 
@@ -32,8 +33,10 @@ export interface BackupFacts {
   durationMs: number;
   pinned: string | null;
   reason: string;
+  /** What it covers, when that is not everything: such a backup is of a series of its own. */
+  partial?: string;
   /** Anything but 'ok' is not counted as a verified backup. */
-  state: 'ok' | 'unverified' | 'damaged' | 'future';
+  state: 'ok' | 'suspect' | 'unverified' | 'damaged' | 'future';
 }
 
 /** Everything a run has to tell: the `report` output, `status.json`, and what the summary is rendered from. */
@@ -66,6 +69,8 @@ export interface Report {
   tables: TableRows[];
   /** How many more there are, for which the manifest has no room. */
   tablesLeftOut: number;
+  /** What is not as in the newest good backup before, tables that went first; absent when there is nothing to compare with. */
+  changes?: { since: string; tables: TableChange[] };
   foreignKeyViolations: number;
   newestAgeSeconds: number | null;
   stages: { name: string; ms: number; bytes?: number }[];

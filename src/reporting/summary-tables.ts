@@ -1,5 +1,6 @@
 import type { TableRows, VerifiedLevel } from '../backups/manifest.js';
 import type { Decision } from '../backups/retention.js';
+import type { TableChange } from '../backups/rows.js';
 import { clip, counted, formatAge, formatBytes, formatCount, formatDuration, parseTime, showPlaces } from './format.js';
 import { type Column, code, escapeCell, longCode, type TableBounds, table } from './markdown.js';
 import type { BackupFacts, OffsiteCopy, Report } from './report.js';
@@ -24,6 +25,7 @@ export function backupFacts(report: Report): [name: string, value: string][] {
       ['SHA-256', longCode(backup.sha256, 64)],
       ['File', longCode(backup.path)],
     );
+    if (backup.partial !== undefined) rows.push(['Covers', `**not everything**: ${escapeCell(backup.partial, 300)}`]);
     if (backup.pinned !== null) rows.push(['Pinned', escapeCell(backup.pinned)]);
     if (report.offsite !== null)
       rows.push(['Off-site', offsite(report.offsite, report.command === 'backup' ? STORED : FETCHED)]);
@@ -127,8 +129,10 @@ const CATALOGUE: Column<BackupFacts>[] = [
   { title: 'File', cell: ({ bytes }) => size(bytes), right: true },
   {
     title: 'Made for',
-    cell: ({ reason, pinned }) =>
-      escapeCell(reason, 40) + (pinned === null ? '' : `, 📌 ${escapeCell(pinned, 100) || 'pinned'}`),
+    cell: ({ reason, pinned, partial }) =>
+      escapeCell(reason, 40) +
+      (partial === undefined ? '' : `, partial: ${escapeCell(partial, 100)}`) +
+      (pinned === null ? '' : `, 📌 ${escapeCell(pinned, 100) || 'pinned'}`),
   },
 ];
 
@@ -178,6 +182,26 @@ function totalOf(counts: number[], tables: number): string {
   if (left === 0) return rows;
   if (counts.length === 0) return 'rows not counted';
   return `at least ${rows} (${counted(left, 'table')} not counted)`;
+}
+
+const CHANGES: Column<TableChange>[] = [
+  { title: 'Table', cell: ({ name }) => code(name, 100) },
+  { title: 'Change', cell: ({ change }) => CHANGED[change] },
+  { title: 'Rows before', cell: ({ before }) => (before === null ? '' : formatCount(before)), right: true },
+  { title: 'Rows now', cell: ({ after }) => (after === null ? '' : formatCount(after)), right: true },
+];
+const CHANGED: Record<TableChange['change'], string> = {
+  gone: '**gone**',
+  fewer: 'fewer rows',
+  more: 'more rows',
+  new: 'new',
+};
+
+/** What is not as in the backup before; null when there was none to compare with, or nothing has changed. */
+export function changesTable(changes: Report['changes']): string | null {
+  if (changes === undefined || changes.tables.length === 0) return null;
+  const shown = table(CHANGES, changes.tables, { visible: 15, maxBytes: 15_000, noun: 'table' });
+  return `### Changed since the previous backup\n\nSince ${code(changes.since, 160)}:\n\n${shown}`;
 }
 
 /** A size that a narrow column does not break. */

@@ -5,7 +5,7 @@ import { code, escapeCell, fenced, linesWithin, prose } from './markdown.js';
 import type { Checked, Problem, Report } from './report.js';
 import { restoreSection } from './restore-summary.js';
 import { sizeTrend } from './size-trend.js';
-import { backupFacts, backupTable, databaseTables, retentionTables } from './summary-tables.js';
+import { backupFacts, backupTable, changesTable, databaseTables, retentionTables } from './summary-tables.js';
 import { leftUntouched, verdict } from './verdict.js';
 
 /**
@@ -25,6 +25,7 @@ export function renderSummary(report: Report): string {
     report.restore === null ? null : restoreSection(report.restore),
     backupsSection(report),
     trendSection(report),
+    changesTable(report.changes),
     databaseTables(report),
     recoverySection(report),
   ];

@@ -32,6 +32,7 @@ const ATTEMPTS: Record<Command, (of: string) => string> = {
   restore: (of) => `Restore${of}`,
   verify: (of) => `Verification of a backup${of}`,
   list: (of) => `List of the backups${of}`,
+  accept: (of) => `Acceptance of a backup${of}`,
   prune: (of) => `Retention${of}`,
   delete: (of) => `Deletion of a backup${of}`,
   pin: (of) => `Pinning of a backup${of}`,
@@ -71,6 +72,8 @@ function intention(report: Report, of: string, quote: (name: string) => string):
       return `${id}${of} would be verified`;
     case 'list':
       return `${counted(report.backups.length, 'backup')}${of}`;
+    case 'accept':
+      return `${id} would be accepted as a good one`;
     case 'prune':
       return `of the backups${of}, ${rotation}${report.s3 === null ? '' : `; in S3, ${wouldBe(report.s3.retention)}`}`;
     case 'delete':
@@ -108,14 +111,17 @@ function success(report: Report, of: string, quote: (name: string) => string): {
     case 'list': {
       const count = report.backups.length;
       if (count === 0) return { good: false, text: `There is no backup${of}` };
-      const bad = report.backups.filter((one) => one.state !== 'ok').length;
+      const suspect = report.backups.filter((one) => one.state === 'suspect').length;
+      const bad = report.backups.filter((one) => one.state !== 'ok').length - suspect;
       const age =
         report.newestAgeSeconds === null ? '' : `, the newest is ${formatAge(report.newestAgeSeconds * 1000)} old`;
       return {
-        good: bad === 0,
-        text: `${counted(count, 'backup')}${of}${bad > 0 ? `, ${bad} not verified` : ''}${age}`,
+        good: bad + suspect === 0,
+        text: `${counted(count, 'backup')}${of}${suspect > 0 ? `, ${suspect} suspect` : ''}${bad > 0 ? `, ${bad} not verified` : ''}${age}`,
       };
     }
+    case 'accept':
+      return { good: true, text: `Backup ${id}${of} is accepted: it counts as a good one` };
     case 'prune':
       return { good: true, text: `Retention${of}: ${report.deleted} deleted, ${report.kept} kept${inS3(report)}` };
     case 'delete':

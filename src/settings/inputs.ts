@@ -59,6 +59,7 @@ export async function readSettings(): Promise<{ settings: Settings; warnings: st
   const compression = reader.require('compression', oneOf(['auto', 'zstd', 'gzip', 'none']));
   const compressionLevel = readCompressionLevel(reader, compression);
   const keep = reader.require('keep', parseKeep, undefined, 'as-is');
+  const keepMadeUnder = reader.require('keep-made-under', parseBoolean);
   const keepMinimum = reader.require('keep-minimum', wholeNumber(1, MOST));
   const maxDelete = reader.read('max-delete', wholeNumber(1, MOST));
   const dryRun = reader.require('dry-run', parseBoolean);
@@ -85,7 +86,9 @@ export async function readSettings(): Promise<{ settings: Settings; warnings: st
   }
   const maxAge = reader.require('max-age', (text) => (text === 'none' ? text : parseAge(text)));
   const shrinkLimit = reader.require('shrink-limit', percentOrNone(1));
-  const growthLimit = reader.require('growth-limit', percentOrNone(1_000));
+  const growthLimit = reader.require('growth-limit', parseGrowth);
+  const rowLossLimit = reader.require('row-loss-limit', percentOrNone(1));
+  const onRowLoss = reader.require('on-row-loss', oneOf(['pin', 'fail']));
   const minFreeBytes = reader.read('min-free', parseSize);
   const backup = command === 'restore' || located ? null : readBackup(reader, command, name);
   const restore = readRestore(reader, command, database);
@@ -98,6 +101,7 @@ export async function readSettings(): Promise<{ settings: Settings; warnings: st
       compression,
       compressionLevel,
       keep,
+      keepMadeUnder,
       keepMinimum,
       maxDelete,
       dryRun,
@@ -108,7 +112,10 @@ export async function readSettings(): Promise<{ settings: Settings; warnings: st
       ...{ verify, verifyOn, asserts, restoreTo },
     },
     shrinkLimit: shrinkLimit === 'none' ? null : shrinkLimit,
-    growthLimit: growthLimit === 'none' ? null : growthLimit,
+    growthLimit: typeof growthLimit === 'number' ? growthLimit : null,
+    growthLimitBytes: typeof growthLimit === 'object' ? growthLimit.bytes : null,
+    rowLossLimit: rowLossLimit === 'none' ? null : rowLossLimit,
+    onRowLoss,
     maxAgeMs: maxAge === 'none' ? null : maxAge,
     minFreeBytes: minFreeBytes === null ? 0 : minFreeBytes,
     ...{ backup, restore, summary },
@@ -240,6 +247,18 @@ const lines = (text: string): string[] =>
     .map((line) => line.trim())
     .filter((line) => line !== '');
 
+/** A share such as `300%`, a size such as `1GB`, or `none`. */
+function parseGrowth(text: string): number | { bytes: number } | 'none' {
+  if (text === 'none' || text.includes('%')) return percentOrNone(1_000)(text);
+  try {
+    const bytes = parseSize(text);
+    if (bytes > 0) return { bytes };
+  } catch {
+    // what it may be is said below
+  }
+  throw new Error('expected a percentage above 0% and up to 100000%, a size such as 1GB, or none');
+}
+
 function readName(reader: InputReader, database: DatabaseSource | undefined): string | undefined {
   const given = reader.read('name', (text) => {
     if (isName(text)) return text;
@@ -284,7 +303,7 @@ function readBackup(reader: InputReader, command: Command | undefined, name: str
     throw new Error(`expected ${rule}`);
   };
   if (command === 'verify' && reader.text('backup') === 'latest') return null;
-  if (command === 'delete' || command === 'pin' || command === 'unpin') {
+  if (command === 'accept' || command === 'delete' || command === 'pin' || command === 'unpin') {
     return reader.require('backup', parse, `required with command ${command}: ${rule}`);
   }
   return reader.read('backup', parse);

@@ -2,7 +2,7 @@ import type { Compression } from '../backups/manifest.js';
 import type { KeepRules } from '../backups/retention.js';
 import type { PostgresSource } from './postgres-url.js';
 
-export const COMMANDS = ['backup', 'restore', 'verify', 'list', 'prune', 'delete', 'pin', 'unpin'] as const;
+export const COMMANDS = ['backup', 'restore', 'verify', 'list', 'accept', 'prune', 'delete', 'pin', 'unpin'] as const;
 export type Command = (typeof COMMANDS)[number];
 
 export interface SshTarget {
@@ -134,6 +134,8 @@ export interface Settings {
   compression: Compression | 'auto';
   compressionLevel: number | null;
   keep: KeepRules;
+  /** A backup also stays by the rules under which it was made. */
+  keepMadeUnder: boolean;
   keepMinimum: number;
   maxDelete: number | null;
   dryRun: boolean;
@@ -159,9 +161,15 @@ export interface Settings {
   shrinkLimit: number | null;
   /** Largest allowed growth over the median as a share (0.5 is +50 %); null switches the check off. */
   growthLimit: number | null;
+  /** The same in bytes, when it was given as a size. */
+  growthLimitBytes: number | null;
+  /** Largest share of its rows that a table may lose, 0..1; null switches the check off. */
+  rowLossLimit: number | null;
+  /** What becomes of a loss of rows: the backup before it is pinned, or the new one is suspect. */
+  onRowLoss: 'pin' | 'fail';
   /** Bytes to leave free on the host. */
   minFreeBytes: number;
-  /** `delete`, `pin`, `unpin`: the id. `verify`: the id, null for the newest. */
+  /** `accept`, `delete`, `pin`, `unpin`: the id. `verify`: the id, null for the newest. */
   backup: string | null;
   summary: boolean;
 }

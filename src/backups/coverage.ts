@@ -1,0 +1,44 @@
+/** What a backup holds of its database: the patterns that it was made with, as pg_dump takes them. null: everything. */
+export interface Coverage {
+  excludeTable: string[];
+  excludeTableData: string[];
+  schema: string[];
+  /** Of a backup whose manifest was lost nobody knows. */
+  unknown?: true;
+}
+
+export const UNKNOWN_COVERAGE: Coverage = { excludeTable: [], excludeTableData: [], schema: [], unknown: true };
+
+/** In an order of its own, so that the same patterns are the same coverage however they were given. */
+export function coverageOf({ excludeTable, excludeTableData, schema }: Coverage): Coverage | null {
+  const coverage = {
+    excludeTable: sorted(excludeTable),
+    excludeTableData: sorted(excludeTableData),
+    schema: sorted(schema),
+  };
+  return Object.values(coverage).every((patterns) => patterns.length === 0) ? null : coverage;
+}
+
+/** Whether a backup of this coverage has all that is wanted: a whole one has, a partial one only when it was made in the same way. */
+export function covers(one: Coverage | null, wanted: Coverage | null): boolean {
+  return one === null || (wanted !== null && showCoverage(one) === showCoverage(wanted));
+}
+
+/** `without the table "a"; only the schema "b"`; two coverages that differ are never shown alike. Empty for a whole one. */
+export function showCoverage(coverage: Coverage | null): string {
+  if (coverage === null) return '';
+  if (coverage.unknown) return 'of which nobody knows what they cover';
+  const { excludeTable, excludeTableData, schema } = coverage;
+  return [
+    named('without the table', excludeTable),
+    named('without the data of', excludeTableData),
+    named('only the schema', schema),
+  ]
+    .filter((part) => part !== '')
+    .join('; ');
+}
+
+const named = (what: string, patterns: readonly string[]): string =>
+  patterns.length === 0 ? '' : `${what} ${patterns.map((pattern) => JSON.stringify(pattern)).join(', ')}`;
+
+const sorted = (patterns: readonly string[]): string[] => [...new Set(patterns)].sort();
