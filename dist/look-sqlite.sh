@@ -87,7 +87,6 @@ find_target() {
     done
   else
     [ -f "$live" ] || fail E_SOURCE_INVALID "$1 is not a regular file"
-    check_names "$live"
     # shellcheck disable=SC2046 # the fields of ls are meant to be split
     set -- "$1" $(ls -nd -- "$live")
     owner=$4
@@ -105,6 +104,8 @@ look_there() {
   choose_sqlite
   tell_sqlite
   find_target "$source" ''
+  # here alone: what a restore that died has left may be a second name
+  [ "$state" = missing ] || check_names "$live"
   enter_place 64
   put target_free_kib "$(free_kib "$parent")"
   put live_bytes "$(($(size_of "$live") + $(size_of "$live-wal")))"
