@@ -276,7 +276,12 @@ describe('the disk of /var/tmp, with run-as', () => {
 
   test('fills with what psql tells of the database', async () => {
     await server.createDatabase('long');
-    await server.sql('long', `CREATE TABLE t (); COMMENT ON DATABASE long IS '${'a long comment '.repeat(20_000)}'`);
+    // as much of them as a manifest takes of each
+    const settings = Array.from(
+      { length: 30 },
+      (_, i) => `ALTER DATABASE long SET app.s${i} TO '${'long '.repeat(1500)}'`,
+    );
+    await server.sql('long', `CREATE TABLE t (); ${settings.join(';')}`);
     leaveFree(temporary, 120_000);
     const message = refused(
       await scene.run({ ...asOther(CUSTOM), database: server.uri({ database: 'long' }) }),
@@ -293,8 +298,8 @@ describe('the disk of /var/tmp, with run-as', () => {
     expect(content).toMatchObject({ tables: [{ name: 'public.big', rows: null }], roles: null });
     expect(result.annotations.map(({ message }) => message)).toEqual([
       expect.stringContaining('the roles of the server are not in this backup'),
-      expect.stringContaining('were not counted'),
     ]);
+    expect(result.visible).toContain('were not counted');
   });
 });
 
