@@ -211,7 +211,7 @@ test('nothing in the search_path stands in for a part of the system', async () =
     expect(scene.manifest(id).content).toMatchObject({
       properties: [
         expect.stringMatching(/^CREATE DATABASE traps TEMPLATE template0 ENCODING 'UTF8' .* OWNER postgres;$/),
-        `ALTER ROLE admin IN DATABASE traps SET search_path TO ${path};`,
+        `ALTER ROLE admin IN DATABASE traps SET search_path TO ${path.replace(/\w+/g, "'$&'")};`,
       ],
       roles: expect.arrayContaining(['CREATE ROLE app;']),
     });
