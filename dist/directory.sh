@@ -132,12 +132,14 @@ expect_work() {
 # list_backups: every file whose name could be ours, and the text of each manifest; the runner decides. By a few processes for
 # however many files there are.
 list_backups() {
-  [ -n "$directory" ] || return 0
-  {
-    list_files
-    echo "status $?"
-  } | awk -v "mark=$mark" "$catalogue_awk" >&"$events" || failed E_PERM "$directory could not be listed"
-  put free_kib "$(free_kib .)"
+  if [ -n "$directory" ]; then
+    {
+      list_files
+      echo "status $?"
+    } | awk -v "mark=$mark" "$catalogue_awk" >&"$events" || failed E_PERM "$directory could not be listed"
+    put free_kib "$(free_kib .)"
+  fi
+  put listed 1 # what a container or another user says after this is no listing
 }
 
 # list_files: a name with a line break could pass for a line of the listing

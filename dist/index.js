@@ -29667,14 +29667,17 @@ function backupsNamed(run, name, facts) {
 }
 function listing(facts) {
     const files = [];
-    for (const line of facts.all('files').flatMap((lines) => lines.split('\n'))) {
+    const end = facts.entries.findIndex(([key]) => key === 'listed');
+    // who is asked after it may be another user, or a container, and is not to speak of the directory
+    const told = end < 0 ? facts.entries : facts.entries.slice(0, end);
+    for (const line of told.flatMap(([key, lines]) => (key === 'files' ? lines.split('\n') : []))) {
         // mode, links, uid, gid, size, month, day, time, name; the names of ours hold no blanks
         const [, type, bytes, name] = /^(\S)\S* +\d+ +\d+ +\d+ +(\d+) +\S+ +\S+ +\S+ (\S+)(?: -> .*)?$/.exec(line) ?? [];
         if (type && bytes && name)
             files.push({ name, type, bytes: Number(bytes) });
     }
     const manifests = new Map();
-    for (const [key, text] of facts.entries) {
+    for (const [key, text] of told) {
         if (key.startsWith('manifest '))
             manifests.set(key.slice('manifest '.length), text);
     }
@@ -30722,10 +30725,10 @@ function checkRows({ tables, tablesLeftOut = 0 }, restored) {
         found.delete(name);
         if (there === undefined)
             wrong.push(`${name} is missing`);
-        else if (rows !== null && rows !== there)
+        else if (rows !== null && there !== null && rows !== there)
             wrong.push(`${name} has ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_1__/* .plural */ .L)(there, 'row')}, not ${rows}`);
     }
-    const surplus = [...found].filter(([, rows]) => rows > 0);
+    const surplus = [...found].flatMap(([name, rows]) => (rows ? [[name, rows]] : []));
     if (surplus.length > tablesLeftOut) {
         for (const [name, rows] of surplus)
             wrong.push(`${name} has ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_1__/* .plural */ .L)(rows, 'row')}, and is not in the manifest`);
@@ -34115,6 +34118,11 @@ function tableOf(text) {
     const [oid = '', hex = ''] = text.split(' ');
     return [oid, decoded(hex)];
 }
+/** The tables of a copy that was made of a backup, with their rows where they were counted. */
+const restoredIn = (facts) => [
+    ...facts.restored.map(({ name, rows }) => ({ name: name.toString('utf8'), rows })),
+    ...facts.all('restored_uncounted').map((hex) => ({ name: decoded(hex), rows: null })),
+];
 /** The tables that the host has listed, with their rows where it has counted them. */
 function tablesOf(facts) {
     const counted = new Map(facts.all('rows').map((text) => {
@@ -34134,7 +34142,7 @@ const NAME = String.raw `(?:"(?:[^"\0]|"")+"|[a-z_][a-z0-9_$]*)`;
 const TEXT = String.raw `(?: ?E'(?:[^'\\\0]|''|\\\\)*'|'(?:[^'\\\0]|'')*')`;
 const ON = `DATABASE ${NAME}`;
 const WHO = `(?<who>PUBLIC|${NAME})`;
-const CREATE = new RegExp(`^CREATE ${ON} TEMPLATE template0 ENCODING (?<encoding>${TEXT}) LC_COLLATE (?<collate>${TEXT}) LC_CTYPE (?<ctype>${TEXT})(?: LOCALE_PROVIDER (?:icu ICU|builtin BUILTIN)_LOCALE (?<locale>${TEXT}))?(?: OWNER (?<owner>${NAME}))?;$`);
+const CREATE = new RegExp(`^CREATE ${ON} TEMPLATE template0 ENCODING (?<encoding>${TEXT}) LC_COLLATE (?<collate>${TEXT}) LC_CTYPE (?<ctype>${TEXT})(?<provider> LOCALE_PROVIDER (?:libc|(?:icu ICU|builtin BUILTIN)_LOCALE (?<locale>${TEXT})))?(?: OWNER (?<owner>${NAME}))?;$`);
 /** Each statement of ours, and how it reads for another database. */
 const FORMS = [
     [
@@ -34182,12 +34190,12 @@ function likeOf(content) {
     const parts = CREATE.exec(first)?.groups;
     if (parts === undefined)
         return null;
-    const { encoding, collate, ctype, locale, owner } = parts;
+    const { encoding, collate, ctype, provider = '', locale, owner } = parts;
     return {
         encoding: textIn(encoding),
         collate: textIn(collate),
         ctype: textIn(ctype),
-        provider: locale === undefined ? null : first.includes(' LOCALE_PROVIDER icu ') ? 'icu' : 'builtin',
+        provider: ['libc', 'icu', 'builtin'].find((name) => provider.startsWith(` LOCALE_PROVIDER ${name}`)) ?? null,
         locale: locale === undefined ? null : textIn(locale),
         owner: owner === undefined ? null : textIn(owner),
     };
@@ -34200,7 +34208,7 @@ function createStatement(name, content) {
         return made;
     const provider = like.provider === null
         ? ''
-        : ` LOCALE_PROVIDER ${like.provider} ${like.provider.toUpperCase()}_LOCALE ${literal(like.locale ?? '')}`;
+        : ` LOCALE_PROVIDER ${like.provider}${like.locale === null ? '' : ` ${like.provider.toUpperCase()}_LOCALE ${literal(like.locale)}`}`;
     return `${made} ENCODING ${literal(like.encoding)} LC_COLLATE ${literal(like.collate)} LC_CTYPE ${literal(like.ctype)}${provider}`;
 }
 /** Grants, settings and comment of the database that was backed up, for another one; `leftOut` statements were none of ours. */
@@ -34407,7 +34415,6 @@ function expectedOf({ manifest }) {
         expects_all: content !== null && (content.tablesLeftOut ?? 0) === 0 ? '1' : '',
     };
 }
-const restoredIn = (facts) => facts.restored.map(({ name, rows }) => ({ name: name.toString('utf8'), rows }));
 function foundIn(facts, dump) {
     const tables = tablesOf(facts).sort(byName);
     const dumpTables = tablesOfDump(facts, dump);
@@ -35027,7 +35034,7 @@ function postgres(source, format) {
             }
             if (facts.get('restored_into') === null)
                 return;
-            (0,common/* checkRows */.Uu)(content, facts.restored.map(({ name, rows }) => ({ name: name.toString('utf8'), rows })));
+            (0,common/* checkRows */.Uu)(content, restoredIn(facts));
         },
         inspect(settings) {
             return ['job', 'inspect_postgres', (0,common/* named */.KT)(argumentsOf(source, settings))];
@@ -35082,9 +35089,10 @@ function postgres(source, format) {
             return remarks;
         },
         notes(facts) {
+            const guarded = notCounted(facts, `as indexes or statistics of theirs call functions that are neither of the role ${(0,neutralise/* quoteOutside */.Y)(decoded(facts.get('role') ?? ''), 100)} nor of a superuser, and would be carried out with its rights (back up as the owner of the tables to have them counted)`, true);
             if (facts.get('counting_ended') !== null)
-                return [];
-            return notCounted(facts, 'as that would have taken more than a tenth of the time of the dump');
+                return guarded;
+            return [...guarded, ...notCounted(facts, 'as that would have taken more than a tenth of the time of the dump')];
         },
         plan(facts) {
             return `the database ${(0,neutralise/* quoteOutside */.Y)(source.database)} of PostgreSQL ${(0,neutralise/* quoteOutside */.Y)(serverVersion(facts), 60)} with ${(0,neutralise/* quoteOutside */.Y)(facts.need('pg_dump_version'), 100)}`;
@@ -35232,9 +35240,13 @@ function toolsOf(facts) {
         ...(0,common/* compressorOf */.Zw)(facts),
     };
 }
-/** A sentence about the tables of which rows were not counted; none when all were. */
-function notCounted(facts, why) {
-    const uncounted = facts.get('checked') === null ? [] : tablesOf(facts).filter(({ rows }) => rows === null);
+/** A sentence about the tables of which rows were not counted, those whose functions are not to be carried out or the others; none when all were. */
+function notCounted(facts, why, isGuarded = false) {
+    if (facts.get('checked') === null)
+        return [];
+    const guarded = new Set(facts.all('guarded'));
+    const oids = facts.all('table').map((text) => tableOf(text)[0]);
+    const uncounted = tablesOf(facts).filter(({ rows }, index) => rows === null && guarded.has(oids[index] ?? '') === isGuarded);
     if (uncounted.length === 0)
         return [];
     const names = uncounted.slice(0, 5).map(({ name }) => (0,neutralise/* quoteOutside */.Y)(name, 80));
@@ -35252,6 +35264,8 @@ function notCounted(facts, why) {
 
 /** For people, as the programs on the host ask: nothing that stands in the database is carried out (sqlite.sh, sqlite_distrust). */
 const QUICK_CHECK = 'PRAGMA trusted_schema = off; PRAGMA ignore_check_constraints = on; PRAGMA quick_check';
+/** The tool for that: it loads no library, and starts no editor. */
+const checking = (sudo) => `${sudo}env -u VISUAL sqlite3 -cmd '.dbconfig load_extension off'`;
 const IN_PLACE = 'in-place';
 const REPLACE = 'replace';
 const MOST_SHOWN = 5;
@@ -35343,7 +35357,7 @@ function sqliteRestoring(target) {
             return [
                 `cd ${(0,quoting/* quote */.h)(directory)} && sha256sum -c ${(0,quoting/* quote */.h)(`${safety.file}.sha256`)}`,
                 `old=$(${sudo}mktemp -d)/old.db && ${common/* UNPACK */.P4[safety.compression]} ${(0,quoting/* quote */.h)(safety.file)} ${sudo === '' ? '>' : `| ${sudo}tee > /dev/null`} "$old"`,
-                `${sudo}sqlite3 "$old" ${(0,quoting/* quote */.h)(QUICK_CHECK)}`,
+                `${checking(sudo)} "$old" ${(0,quoting/* quote */.h)(QUICK_CHECK)}`,
                 live,
                 `${sudo}test -s "$old" && ${sudo}sqlite3 "$live" '.timeout 30000' ".restore $old"`,
             ];
@@ -35574,7 +35588,7 @@ function sqlite(source) {
             return [
                 `cd ${(0,quoting/* quote */.h)(directory)} && sha256sum -c ${(0,quoting/* quote */.h)(`${file}.sha256`)}`,
                 `restored=$(${sudo}mktemp -d)/restored.db && ${common/* UNPACK */.P4[compression]} ${(0,quoting/* quote */.h)(file)} ${runAs === null ? '>' : `| ${sudo}tee > /dev/null`} "$restored"`,
-                `${sudo}sqlite3 "$restored" ${(0,quoting/* quote */.h)(QUICK_CHECK)} # must print ok; do not go on otherwise`,
+                `${checking(sudo)} "$restored" ${(0,quoting/* quote */.h)(QUICK_CHECK)} # must print ok; do not go on otherwise`,
                 `# then${runAs === null ? ', as the owner of the database' : ''}, best with the application stopped:`,
                 `${sudo}test -s "$restored" && ${sudo}sqlite3 ${(0,quoting/* quote */.h)(path)} '.timeout 30000' ".restore $restored"`,
             ];

@@ -156,7 +156,7 @@ SELECT (extract(epoch FROM clock_timestamp()) * 1000 + 2000)::bigint AS deadline
 \\o counts
 SELECT format('SELECT ''budget '' || set_config(''statement_timeout'', greatest(1, %s - (extract(epoch FROM clock_timestamp()) * 1000)::bigint)::text, true)', :deadline),
 format('SELECT ''rows %s '' || count(*) || '' counted'' FROM ONLY %I.%I', c.oid, n.nspname, c.relname)
-$user_relations AND c.relkind = 'r' ORDER BY c.relpages, c.oid \\gexec
+$user_relations AND c.relkind = 'r' AND $countable ORDER BY c.relpages, c.oid \\gexec
 \\o
 COMMIT;
 SQL
@@ -181,9 +181,10 @@ SQL
 }
 
 # tell_restored: the rows of every table of what is now in the database
-tell_restored() { sed -n "s/^rows \([0-9a-f]* [0-9]*\)\$/$mark restored \1/p" counts >&"$events"; }
+tell_restored() { sed -n "s/^rows \([0-9a-f]* [0-9]*\)\$/$mark restored \1/p; s/^uncounted \([0-9a-f]*\)\$/$mark set restored_uncounted \1/p" counts >&"$events"; }
 
 rows_sql() {
   printf '%s\n' "SELECT format('SELECT ''rows %s '' || count(*) FROM ONLY %I.%I', encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex'), n.nspname, c.relname)
-$user_relations AND c.relkind = 'r' \\gexec"
+$user_relations AND c.relkind = 'r' AND $countable \\gexec
+SELECT 'uncounted ' || encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex') $user_relations AND c.relkind = 'r' AND NOT $countable;"
 }

@@ -59,7 +59,7 @@ SQL
 # Every line that a server has for us: a name of ours and what is of a fixed type. Texts are in hex: a line end in a setting, a name or
 # a comment would be the beginning of another fact.
 postgres_fact='(server_version|role|search_path|property|kept_setting|session|foreign_table|system_schema) [0-9a-f]*'
-postgres_fact="$postgres_fact|(server_version_num|source_bytes|system_identifier|objects|large_objects|properties_left|unlogged_left|of_extension) [0-9]+"
+postgres_fact="$postgres_fact|(server_version_num|source_bytes|system_identifier|objects|large_objects|properties_left|unlogged_left|of_extension|guarded) [0-9]+"
 postgres_fact="$postgres_fact|(tables|subscriptions|slots) [0-9]+|(in_recovery|superuser|may_create|owns) (true|false)|encoding [A-Za-z0-9_]+"
 postgres_fact="$postgres_fact|like( [0-9a-f]+){5}|table [0-9]+ [0-9a-f]*|data_directory /.*"
 
@@ -89,6 +89,7 @@ make_database_sql() {
     new_like=", pg_catalog.format(' ENCODING %L LC_COLLATE %L LC_CTYPE %L', $(text_of "$1"), $(text_of "$2"), $(text_of "$3"))"
     case $4 in
       696375) new_like="$new_like, pg_catalog.format(' LOCALE_PROVIDER icu ICU_LOCALE %L', $(text_of "$5"))" ;;
+      6c696263) new_like="$new_like, CASE WHEN pg_catalog.int4ge(pg_catalog.current_setting('server_version_num')::pg_catalog.int4, 150000) THEN ' LOCALE_PROVIDER libc' END" ;;
       6275696c74696e) new_like="$new_like, pg_catalog.format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', $(text_of "$5"))" ;;
     esac
   fi

@@ -188,7 +188,8 @@ swap_there() {
   ln -s "$new" copy.db || failed E_PERM "no symbolic link in the work folder"
   # SQLite would restore an empty file as well, with success
   copy_facts
-  [ "$(($(sed -n 's/^page_size //p' copy.facts) * $(sed -n 's/^page_count //p' copy.facts)))" = "$(size_of "$new")" ] ||
+  count_pages
+  [ "$((page_size * page_count))" = "$(size_of "$new")" ] ||
     fail E_RESTORE "what was loaded beside the database is not whole any more"
   if [ "$way" = in-place ]; then restore_in_place; else replace_live; fi
   put state restored
@@ -196,7 +197,7 @@ swap_there() {
   tell_users
   only_look
   live_facts || not_read $?
-  put encoding "$(sed -n 's/^encoding //p' live.facts)"
+  put encoding "$(sed -n '5s/^encoding //p' live.facts)"
   rows=restored
   tell_rows after_swap
 }

@@ -28,6 +28,7 @@ if (unset SHELLOPTS BASHOPTS) 2>/dev/null; then unset SHELLOPTS BASHOPTS; else e
 for function in $(env | sed -n 's/^BASH_FUNC_\([^%]*\)%%=.*/\1/p'); do unset -f "$function" 2>/dev/null; done
 unalias -a 2>/dev/null
 unset CDPATH ENV BASH_ENV POSIXLY_CORRECT GREP_OPTIONS GZIP PIGZ ZSTD_CLEVEL ZSTD_NBTHREADS TAR_OPTIONS LANGUAGE
+unset VISUAL EDITOR # of the function edit() of the sqlite3 tool
 unset QUOTING_STYLE TIME_STYLE BLOCK_SIZE BLOCKSIZE LS_BLOCK_SIZE DF_BLOCK_SIZE # of GNU ls and df
 # shellcheck disable=SC2034 # for the commands of the user (restore.sh)
 login_umask=$(umask) login_locale=${LC_ALL:-} login_zone=${TZ:-} restoring=''

@@ -54,7 +54,7 @@ async function liveThrough(host: Sshd, inputs: Record<string, string> = {}): Pro
   expect(reportOf(list).backups.map(({ id, state }) => [id, state])).toEqual([[first, 'ok']]);
   // the newest of two, and the other one is deleted
   await new Promise((resolve) => setTimeout(resolve, 1000 - (Date.now() % 1000)));
-  const second = expectBackup(await run({ keep: '1' }));
+  const second = expectBackup(await run({ keep: '1', 'keep-made-under': 'false' }));
   expect(scene.files().filter((name) => name.endsWith('.json'))).toEqual([`${second}.json`, 'status.json']);
   const command = 'echo "here: $(pwd)"';
   const restored = await run({ command: 'restore', confirm: 'app.db', 'check-command': command });

@@ -71,7 +71,8 @@ test.each(FORMATS)(
   async (inputs, ending) => {
     const bank = await startBank(server, 'shop');
     const before = await bank.committed();
-    const result = await scene.run(inputs);
+    // each time it begins anew with fewer transfers
+    const result = await scene.run({ ...inputs, 'row-loss-limit': 'none' });
     const after = await bank.committed();
     await bank.stop();
     const id = expectBackup(result);

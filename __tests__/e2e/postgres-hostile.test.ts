@@ -289,6 +289,101 @@ describe('functions and operators of others, where names of the system are looke
   });
 });
 
+describe('what the planner carries out for the role that asks', () => {
+  /** As the owner: a function that makes the file when a superuser carries it out, in each place that counting a table looks at. */
+  const TRAPS = () => `SET SESSION AUTHORIZATION app;
+    CREATE FUNCTION public.evil2() RETURNS void VOLATILE LANGUAGE plpgsql AS $f$ BEGIN
+      IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN COPY (SELECT 1) TO PROGRAM 'touch ${trap}'; END IF;
+    END $f$;
+    CREATE FUNCTION public.evil(int) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $f$ BEGIN PERFORM public.evil2(); RETURN true; END $f$;
+    CREATE TABLE public.partial (i int); INSERT INTO public.partial VALUES (1); CREATE INDEX ON public.partial (i) WHERE public.evil(1);
+    CREATE TABLE public.expression (i int); INSERT INTO public.expression VALUES (1); CREATE INDEX ON public.expression ((public.evil(1)));
+    CREATE TABLE public.statistic (i int); INSERT INTO public.statistic VALUES (1); CREATE STATISTICS public.s ON (public.evil(1)), i FROM public.statistic;`;
+
+  test('is nothing of others: such tables are not counted, and restored all the same', async () => {
+    await make();
+    await server.sql('app', TRAPS());
+    // the trap is one
+    await server.sql('app', 'SELECT count(*) FROM ONLY public.partial');
+    expect(existsSync(trap)).toBe(true);
+    rmSync(trap);
+    const result = await scene.run();
+    const id = expectBackup(result);
+    const counts = Object.fromEntries((scene.manifest(id).content?.tables ?? []).map(({ name, rows }) => [name, rows]));
+    expect(counts).toEqual({
+      'public.items': 2,
+      'public.partial': null,
+      'public.expression': null,
+      'public.statistic': null,
+    });
+    expect(result.visible).toMatch(
+      /the rows of 3 tables were not counted, as indexes or statistics of theirs call functions/,
+    );
+    const restore = { command: 'restore', backup: id, confirm: 'app' };
+    expect(await scene.run({ ...restore, 'dry-run': 'true' })).toMatchObject({ code: 0 });
+    await expectRestored(scene, server, await scene.run(restore));
+    expect(existsSync(trap)).toBe(false);
+    // who owns them carries out what is his own
+    const own = await scene.run({
+      database: server.uri({ database: 'app', user: 'app', password: 'secret' }),
+      name: 'own',
+    });
+    expect(
+      scene
+        .manifest(expectBackup(own))
+        .content?.tables.map(({ rows }) => rows)
+        .sort(),
+    ).toEqual([1, 1, 1, 2]);
+  });
+
+  test('is no view that takes the place of a table when pg_dump has ended', async () => {
+    await make();
+    await server.sql('app', TRAPS().replace(/CREATE TABLE public\.partial.*$/s, ''));
+    const swap = `SET SESSION AUTHORIZATION app; BEGIN; DROP TABLE public.items;
+      CREATE VIEW public.items AS SELECT i FROM generate_series(1, 2) i WHERE public.evil(i); COMMIT;`;
+    const running = scene.start();
+    // it waits for the lock that pg_dump takes, as soon as there is one
+    while (
+      (await server.sql(
+        'app',
+        "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relname = 'items'",
+      )) === '0'
+    ) {
+      if (running.child.exitCode !== null) break;
+    }
+    await server.sql('app', swap);
+    await running.result();
+    expect(existsSync(trap)).toBe(false);
+  });
+});
+
+test('a database of the C library stays one where the cluster has another', async () => {
+  await server.sql(
+    'postgres',
+    "UPDATE pg_database SET datlocprovider = 'i', daticulocale = 'en-US' WHERE datname = 'template0'",
+  );
+  await server.createDatabase('app', "OWNER app TEMPLATE template0 LOCALE_PROVIDER libc LOCALE 'C.UTF-8'");
+  await server.sql('app', 'CREATE TABLE items AS SELECT 1 AS i');
+  const before = await propertiesOf(server, 'app');
+  const id = expectBackup(await scene.run({ verify: 'restore' }));
+  for (const first of [async () => {}, () => drop(server, 'app')]) {
+    await first();
+    await expectRestored(
+      scene,
+      server,
+      await scene.run({ command: 'restore', backup: id, confirm: 'app', 'safety-backup': 'false' }),
+    );
+    expect(await propertiesOf(server, 'app')).toEqual(before);
+  }
+  await drop(server, 'app');
+  await recover(server, scene, id, 'app');
+  expect(await propertiesOf(server, 'app')).toMatchObject({ provider: 'c' });
+  await server.sql(
+    'postgres',
+    "UPDATE pg_database SET datlocprovider = 'c', daticulocale = NULL WHERE datname = 'template0'",
+  );
+});
+
 describe('a manifest that somebody has changed', () => {
   const EVIL = [
     'ALTER ROLE app SUPERUSER;',
@@ -355,8 +450,8 @@ describe('tools and servers that say what they like', () => {
   test.each([
     ['a fact of ours', () => 'published app-20260101T000000Z-0000'],
     ['a state', () => 'state restored'],
-    ['a number that is none', () => `server_version_num a[$(touch ${trap})]`],
-    ['a size that is none', () => `source_bytes a[$(touch ${trap})]`],
+    ['a number that is none', () => `server_version_num events[$(touch ${trap}; echo 0)]`],
+    ['a size that is none', () => `source_bytes events[$(touch ${trap}; echo 0)]`],
     ['a text that is not in hex', () => `like 'x'; \\! touch ${trap}`],
   ])('%s: E_DUMP_FAILED', async (_, line) => {
     writeFileSync(join(tools, 'psql'), `#!/bin/sh\ncat <<'END'\nserver_version_num 150000\n${line()}\nEND\n`, {

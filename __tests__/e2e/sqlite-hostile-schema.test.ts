@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { withoutCommands } from '../helpers/chroot.js';
 import { nothingLeft, refused, sqlite3, succeeded } from '../helpers/outcome.js';
+import { withSh } from '../helpers/posix-sh.js';
 import { reportOf, type Scene, startScene } from '../helpers/scene.js';
 
 // The schema of a database is its owner's, who may be an attacker: nothing that stands in it is carried out, whatever is done with it.
@@ -41,6 +42,8 @@ function plant(path: string, trap: string): void {
     'PRAGMA writable_schema = on',
     `UPDATE sqlite_master SET sql = replace(sql, 'a <> 0', ${quoted(`${call} IS NOT NULL`)}) WHERE name = 'checked'`,
     `UPDATE sqlite_master SET sql = 'CREATE TABLE defaulted (a, b DEFAULT (' || ${quoted(call)} || '))' WHERE name = 'defaulted'`,
+    // bash carries out what is in the subscript of a number that it calculates with
+    `UPDATE sqlite_master SET rootpage = '0' || char(0) || char(10) || 'page_size +0*events[$(touch ${trap}; echo 0)]' || char(10) WHERE name = 'seen'`,
     "UPDATE sqlite_master SET rootpage = 2, sql = replace(sql, 'CREATE VIRTUAL', 'CREATE/**/VIRTUAL') WHERE name = 'disguised'",
   );
 }
@@ -81,7 +84,10 @@ describe.each([
   let database: string;
   let dump: string;
   beforeAll(async () => {
-    scene = await startScene(without.length === 0 ? {} : { sshd: { wrapper: withoutCommands(without) } });
+    scene = await startScene({
+      shell: '/bin/bash',
+      sshd: { wrapper: [...withSh('bash'), ...(without.length === 0 ? [] : withoutCommands(without))] },
+    });
     database = join(dirname(scene.database), 'hostile.db');
     dump = join(scene.user.home, 'foreign.db');
     plant(database, trap);
@@ -109,6 +115,19 @@ describe.each([
   test('an assert that asks such a view fails', async () => {
     const message = refused(await run({ verify: 'restore', assert: 'SELECT count(*) FROM seen' }), 'E_ASSERT');
     expect(message).toMatch(without.length === 0 ? /unsafe use of edit\(\)/ : /edit/);
+  });
+
+  test('a library is not loaded, whatever names its function', async () => {
+    const made = join(dirname(scene.database), 'library.db');
+    sqlite3(
+      made,
+      'CREATE TABLE t (x)',
+      'CREATE VIRTUAL TABLE f USING fts4 (a, compress=lower, uncompress=load_extension)',
+    );
+    sqlite3(made, `INSERT INTO f_content (docid, c0a) VALUES (1, '${join(folder, 'library')}')`);
+    chownSync(made, scene.user.uid, scene.user.gid);
+    const inputs = { database: made, name: 'library', verify: 'restore', assert: 'SELECT a FROM f' };
+    expect(refused(await scene.run(inputs), 'E_ASSERT')).toMatch(/not authorized|SQL logic error/);
   });
 
   test('dry-run, list', async () => {

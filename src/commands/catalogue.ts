@@ -62,13 +62,16 @@ export function backupsNamed(run: Run, name: string, facts: Facts): Backup[] {
 
 function listing(facts: Facts): { files: ListedFile[]; manifests: Map<string, string> } {
   const files: ListedFile[] = [];
-  for (const line of facts.all('files').flatMap((lines) => lines.split('\n'))) {
+  const end = facts.entries.findIndex(([key]) => key === 'listed');
+  // who is asked after it may be another user, or a container, and is not to speak of the directory
+  const told = end < 0 ? facts.entries : facts.entries.slice(0, end);
+  for (const line of told.flatMap(([key, lines]) => (key === 'files' ? lines.split('\n') : []))) {
     // mode, links, uid, gid, size, month, day, time, name; the names of ours hold no blanks
     const [, type, bytes, name] = /^(\S)\S* +\d+ +\d+ +\d+ +(\d+) +\S+ +\S+ +\S+ (\S+)(?: -> .*)?$/.exec(line) ?? [];
     if (type && bytes && name) files.push({ name, type, bytes: Number(bytes) });
   }
   const manifests = new Map<string, string>();
-  for (const [key, text] of facts.entries) {
+  for (const [key, text] of told) {
     if (key.startsWith('manifest ')) manifests.set(key.slice('manifest '.length), text);
   }
   return { files, manifests };

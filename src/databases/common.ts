@@ -1,4 +1,4 @@
-import type { Compression, Manifest } from '../backups/manifest.js';
+import type { Compression, Manifest, TableRows } from '../backups/manifest.js';
 import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
@@ -44,7 +44,7 @@ export function payloadArguments(manifest: Manifest): Record<string, string> {
 /** The rows of a restored copy are those that were counted at the time of the backup, as far as the manifest has them; else E_MANIFEST. */
 export function checkRows(
   { tables, tablesLeftOut = 0 }: Pick<NonNullable<Manifest['content']>, 'tables' | 'tablesLeftOut'>,
-  restored: readonly { name: string; rows: number }[],
+  restored: readonly TableRows[],
 ): void {
   const found = new Map(restored.map(({ name, rows }) => [name, rows]));
   const wrong: string[] = [];
@@ -52,9 +52,10 @@ export function checkRows(
     const there = found.get(name);
     found.delete(name);
     if (there === undefined) wrong.push(`${name} is missing`);
-    else if (rows !== null && rows !== there) wrong.push(`${name} has ${plural(there, 'row')}, not ${rows}`);
+    else if (rows !== null && there !== null && rows !== there)
+      wrong.push(`${name} has ${plural(there, 'row')}, not ${rows}`);
   }
-  const surplus = [...found].filter(([, rows]) => rows > 0);
+  const surplus = [...found].flatMap(([name, rows]): [string, number][] => (rows ? [[name, rows]] : []));
   if (surplus.length > tablesLeftOut) {
     for (const [name, rows] of surplus) wrong.push(`${name} has ${plural(rows, 'row')}, and is not in the manifest`);
   }

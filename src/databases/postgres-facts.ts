@@ -42,6 +42,12 @@ export function tableOf(text: string): [oid: string, name: string] {
   return [oid, decoded(hex)];
 }
 
+/** The tables of a copy that was made of a backup, with their rows where they were counted. */
+export const restoredIn = (facts: Facts): TableRows[] => [
+  ...facts.restored.map(({ name, rows }) => ({ name: name.toString('utf8'), rows })),
+  ...facts.all('restored_uncounted').map((hex) => ({ name: decoded(hex), rows: null })),
+];
+
 /** The tables that the host has listed, with their rows where it has counted them. */
 export function tablesOf(facts: Facts): TableRows[] {
   const counted = new Map(

@@ -8,8 +8,9 @@ export interface DatabaseLike {
   encoding: string;
   collate: string;
   ctype: string;
-  provider: 'icu' | 'builtin' | null;
-  /** Of the provider. */
+  /** null: of before PostgreSQL 15, which knows but one. */
+  provider: 'libc' | 'icu' | 'builtin' | null;
+  /** Of the providers icu and builtin. */
   locale: string | null;
   owner: string | null;
 }
@@ -21,7 +22,7 @@ const ON = `DATABASE ${NAME}`;
 const WHO = `(?<who>PUBLIC|${NAME})`;
 
 const CREATE = new RegExp(
-  `^CREATE ${ON} TEMPLATE template0 ENCODING (?<encoding>${TEXT}) LC_COLLATE (?<collate>${TEXT}) LC_CTYPE (?<ctype>${TEXT})(?: LOCALE_PROVIDER (?:icu ICU|builtin BUILTIN)_LOCALE (?<locale>${TEXT}))?(?: OWNER (?<owner>${NAME}))?;$`,
+  `^CREATE ${ON} TEMPLATE template0 ENCODING (?<encoding>${TEXT}) LC_COLLATE (?<collate>${TEXT}) LC_CTYPE (?<ctype>${TEXT})(?<provider> LOCALE_PROVIDER (?:libc|(?:icu ICU|builtin BUILTIN)_LOCALE (?<locale>${TEXT})))?(?: OWNER (?<owner>${NAME}))?;$`,
 );
 
 type Parts = Record<string, string | undefined>;
@@ -83,12 +84,13 @@ export function likeOf(content: Manifest['content']): DatabaseLike | null {
   const [first = ''] = propertiesOf(content);
   const parts: Parts | undefined = CREATE.exec(first)?.groups;
   if (parts === undefined) return null;
-  const { encoding, collate, ctype, locale, owner } = parts;
+  const { encoding, collate, ctype, provider = '', locale, owner } = parts;
   return {
     encoding: textIn(encoding),
     collate: textIn(collate),
     ctype: textIn(ctype),
-    provider: locale === undefined ? null : first.includes(' LOCALE_PROVIDER icu ') ? 'icu' : 'builtin',
+    provider:
+      (['libc', 'icu', 'builtin'] as const).find((name) => provider.startsWith(` LOCALE_PROVIDER ${name}`)) ?? null,
     locale: locale === undefined ? null : textIn(locale),
     owner: owner === undefined ? null : textIn(owner),
   };
@@ -102,7 +104,7 @@ export function createStatement(name: string, content: Manifest['content']): str
   const provider =
     like.provider === null
       ? ''
-      : ` LOCALE_PROVIDER ${like.provider} ${like.provider.toUpperCase()}_LOCALE ${literal(like.locale ?? '')}`;
+      : ` LOCALE_PROVIDER ${like.provider}${like.locale === null ? '' : ` ${like.provider.toUpperCase()}_LOCALE ${literal(like.locale)}`}`;
   return `${made} ENCODING ${literal(like.encoding)} LC_COLLATE ${literal(like.collate)} LC_CTYPE ${literal(like.ctype)}${provider}`;
 }
 

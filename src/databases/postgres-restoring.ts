@@ -9,7 +9,7 @@ import type { PostgresSource } from '../settings/postgres-url.js';
 import type { Settings } from '../settings/settings.js';
 import { checkRows, named, seconds } from './common.js';
 import { connectionString } from './connection-string.js';
-import { argumentsOf, decoded, encoded, likeArgument, serverVersion, tablesOf } from './postgres-facts.js';
+import { argumentsOf, decoded, encoded, likeArgument, restoredIn, serverVersion, tablesOf } from './postgres-facts.js';
 import { identifier, likeOf, literal, propertiesFor } from './postgres-properties.js';
 import { type Dump, dumpArguments, type Restoring, type Step, type TargetPlan } from './restoring.js';
 
@@ -188,9 +188,6 @@ function expectedOf({ manifest }: Dump): { expected: string; expects_all: string
     expects_all: content !== null && (content.tablesLeftOut ?? 0) === 0 ? '1' : '',
   };
 }
-
-const restoredIn = (facts: Facts): { name: string; rows: number }[] =>
-  facts.restored.map(({ name, rows }) => ({ name: name.toString('utf8'), rows }));
 
 type Found = Pick<
   TargetPlan,

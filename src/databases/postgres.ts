@@ -14,7 +14,16 @@ import { checkRows, compressorOf, named, payloadArguments, seconds, UNPACK, UNTO
 import { connectionString } from './connection-string.js';
 import type { Database } from './database.js';
 import { schemaCondition, tableCondition } from './name-patterns.js';
-import { argumentsOf, decoded, encoded, likeArgument, serverVersion, tableOf, tablesOf } from './postgres-facts.js';
+import {
+  argumentsOf,
+  decoded,
+  encoded,
+  likeArgument,
+  restoredIn,
+  serverVersion,
+  tableOf,
+  tablesOf,
+} from './postgres-facts.js';
 import { explainPostgres } from './postgres-failures.js';
 import { createStatement, identifier, likeOf, searchPathOf } from './postgres-properties.js';
 import { postgresRestoring } from './postgres-restoring.js';
@@ -73,10 +82,7 @@ export function postgres(source: PostgresSource, format: DumpSettings['format'])
         );
       }
       if (facts.get('restored_into') === null) return;
-      checkRows(
-        content,
-        facts.restored.map(({ name, rows }) => ({ name: name.toString('utf8'), rows })),
-      );
+      checkRows(content, restoredIn(facts));
     },
 
     inspect(settings) {
@@ -140,8 +146,13 @@ export function postgres(source: PostgresSource, format: DumpSettings['format'])
     },
 
     notes(facts) {
-      if (facts.get('counting_ended') !== null) return [];
-      return notCounted(facts, 'as that would have taken more than a tenth of the time of the dump');
+      const guarded = notCounted(
+        facts,
+        `as indexes or statistics of theirs call functions that are neither of the role ${quoteOutside(decoded(facts.get('role') ?? ''), 100)} nor of a superuser, and would be carried out with its rights (back up as the owner of the tables to have them counted)`,
+        true,
+      );
+      if (facts.get('counting_ended') !== null) return guarded;
+      return [...guarded, ...notCounted(facts, 'as that would have taken more than a tenth of the time of the dump')];
     },
 
     plan(facts) {
@@ -324,9 +335,14 @@ function toolsOf(facts: Facts): Record<string, string> {
   };
 }
 
-/** A sentence about the tables of which rows were not counted; none when all were. */
-function notCounted(facts: Facts, why: string): string[] {
-  const uncounted = facts.get('checked') === null ? [] : tablesOf(facts).filter(({ rows }) => rows === null);
+/** A sentence about the tables of which rows were not counted, those whose functions are not to be carried out or the others; none when all were. */
+function notCounted(facts: Facts, why: string, isGuarded = false): string[] {
+  if (facts.get('checked') === null) return [];
+  const guarded = new Set(facts.all('guarded'));
+  const oids = facts.all('table').map((text) => tableOf(text)[0]);
+  const uncounted = tablesOf(facts).filter(
+    ({ rows }, index) => rows === null && guarded.has(oids[index] ?? '') === isGuarded,
+  );
   if (uncounted.length === 0) return [];
   const names = uncounted.slice(0, 5).map(({ name }) => quoteOutside(name, 80));
   const more = uncounted.length > names.length ? ', ...' : '';

@@ -12,6 +12,9 @@ import { type Dump, dumpArguments, type Restoring, type Step, type TargetPlan } 
 /** For people, as the programs on the host ask: nothing that stands in the database is carried out (sqlite.sh, sqlite_distrust). */
 export const QUICK_CHECK = 'PRAGMA trusted_schema = off; PRAGMA ignore_check_constraints = on; PRAGMA quick_check';
 
+/** The tool for that: it loads no library, and starts no editor. */
+export const checking = (sudo: string): string => `${sudo}env -u VISUAL sqlite3 -cmd '.dbconfig load_extension off'`;
+
 const IN_PLACE = 'in-place';
 const REPLACE = 'replace';
 const MOST_SHOWN = 5;
@@ -115,7 +118,7 @@ export function sqliteRestoring(target: SqliteSource): Restoring {
       return [
         `cd ${quote(directory)} && sha256sum -c ${quote(`${safety.file}.sha256`)}`,
         `old=$(${sudo}mktemp -d)/old.db && ${UNPACK[safety.compression]} ${quote(safety.file)} ${sudo === '' ? '>' : `| ${sudo}tee > /dev/null`} "$old"`,
-        `${sudo}sqlite3 "$old" ${quote(QUICK_CHECK)}`,
+        `${checking(sudo)} "$old" ${quote(QUICK_CHECK)}`,
         live,
         `${sudo}test -s "$old" && ${sudo}sqlite3 "$live" '.timeout 30000' ".restore $old"`,
       ];

@@ -15,7 +15,7 @@ import {
   UNTOUCHED,
 } from './common.js';
 import type { Database } from './database.js';
-import { busy, QUICK_CHECK, sqliteRestoring, usersOf } from './sqlite-restoring.js';
+import { busy, checking, QUICK_CHECK, sqliteRestoring, usersOf } from './sqlite-restoring.js';
 
 /** SQLite: one committed state of a live database, by host/programs/sqlite.sh. */
 export function sqlite(source: SqliteSource): Database {
@@ -81,7 +81,7 @@ export function sqlite(source: SqliteSource): Database {
       return [
         `cd ${quote(directory)} && sha256sum -c ${quote(`${file}.sha256`)}`,
         `restored=$(${sudo}mktemp -d)/restored.db && ${UNPACK[compression]} ${quote(file)} ${runAs === null ? '>' : `| ${sudo}tee > /dev/null`} "$restored"`,
-        `${sudo}sqlite3 "$restored" ${quote(QUICK_CHECK)} # must print ok; do not go on otherwise`,
+        `${checking(sudo)} "$restored" ${quote(QUICK_CHECK)} # must print ok; do not go on otherwise`,
         `# then${runAs === null ? ', as the owner of the database' : ''}, best with the application stopped:`,
         `${sudo}test -s "$restored" && ${sudo}sqlite3 ${quote(path)} '.timeout 30000' ".restore $restored"`,
       ];

@@ -7,7 +7,7 @@
 begin_in_place_sql() {
   cat <<SQL
 \\o /dev/null
-BEGIN \\; SET LOCAL statement_timeout = 0 \\; SET LOCAL idle_in_transaction_session_timeout = 0 \\;
+BEGIN READ WRITE \\; SET LOCAL statement_timeout = 0 \\; SET LOCAL idle_in_transaction_session_timeout = 0 \\;
 SELECT pg_catalog.set_config('search_path', 'pg_catalog', true);
 SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout');
 SET LOCAL client_min_messages = warning;
@@ -81,17 +81,17 @@ DECLARE
   t record;
   found bigint;
 BEGIN
-  FOR t IN SELECT told.name, told.rows, c.oid FROM pg_temp.db_backup_told told LEFT JOIN
-    (SELECT c.oid, n.nspname || '.' || c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r') c USING (name)
+  FOR t IN SELECT told.name, told.rows, c.oid, c.countable FROM pg_temp.db_backup_told told LEFT JOIN
+    (SELECT c.oid, n.nspname || '.' || c.relname AS name, $countable AS countable FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r') c USING (name)
   LOOP
     IF t.oid IS NULL THEN RAISE EXCEPTION 'what was restored is not what the manifest says: % is missing', t.name; END IF;
-    CONTINUE WHEN t.rows IS NULL;
+    CONTINUE WHEN t.rows IS NULL OR NOT t.countable;
     EXECUTE format('SELECT count(*) FROM ONLY %s', t.oid::regclass) INTO found;
     IF found <> t.rows THEN RAISE EXCEPTION 'what was restored is not what the manifest says: % has % rows, not %', t.name, found, t.rows; END IF;
   END LOOP;
   -- one without rows may be of a table whose data was left out
   FOR t IN SELECT n.nspname || '.' || c.relname AS name, c.oid $user_relations AND c.relkind = 'r' AND pg_has_role(c.relowner, 'USAGE')
-    AND '$expects_all' <> '' AND n.nspname || '.' || c.relname NOT IN (SELECT name FROM pg_temp.db_backup_told)
+    AND $countable AND '$expects_all' <> '' AND n.nspname || '.' || c.relname NOT IN (SELECT name FROM pg_temp.db_backup_told)
   LOOP
     EXECUTE format('SELECT count(*) FROM (SELECT FROM ONLY %s LIMIT 1) one', t.oid::regclass) INTO found;
     IF found > 0 THEN RAISE EXCEPTION 'what was restored is not what the manifest says: % is not in it', t.name; END IF;

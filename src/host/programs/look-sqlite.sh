@@ -47,7 +47,7 @@ look_at_copy() {
   cd "$work" || fail E_PERM "$work can not be entered"
   work=.
   prove_loaded
-  grep '^object ' copy.facts >schema
+  grep -a '^object ' copy.facts >schema
   put_file dump_schema schema
   put dump_bytes "$(size_of copy.db)"
 }
@@ -212,8 +212,8 @@ live_facts() {
 tell_live_schema() {
   corrupt=E_RESTORE unproven=E_RESTORE
   live_facts || sqlite_failed $? "$(cat error)"
-  put live_encoding "$(sed -n 's/^encoding //p' live.facts)"
-  grep '^object ' live.facts >schema
+  put live_encoding "$(sed -n '5s/^encoding //p' live.facts)"
+  grep -a '^object ' live.facts >schema
   put_file live_schema schema
   tell_rows tolerant
 }

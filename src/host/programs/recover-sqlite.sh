@@ -41,8 +41,8 @@ written() {
   copy_facts
   only_look
   live_facts || sqlite_failed $? "$(cat error)"
-  grep '^object ' copy.facts >schema
-  grep '^object ' live.facts | cmp -s - schema
+  grep -a '^object ' copy.facts >schema
+  grep -a '^object ' live.facts | cmp -s - schema
 }
 
 end_of_replacing() {

@@ -64,6 +64,21 @@ AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass A
 # dumped: those of them whose rows pg_dump takes, where :tables are what it was asked for; on a standby unlogged ones have none
 dumped="c.relkind = 'r' AND c.oid = ANY (:'tables'::oid[]) AND (c.relpersistence <> 'u' OR NOT pg_is_in_recovery())"
 
+# countable: the planner carries out functions in expressions of indexes and statistics, for the role that asks. So rows are counted where
+# that role owns the table, or where such functions are those of a superuser.
+by_others="NOT coalesce((SELECT rolsuper FROM pg_roles WHERE oid = CASE d.refclassid
+  WHEN 'pg_proc'::regclass THEN (SELECT proowner FROM pg_proc WHERE oid = d.refobjid)
+  WHEN 'pg_operator'::regclass THEN (SELECT oprowner FROM pg_operator WHERE oid = d.refobjid)
+  WHEN 'pg_type'::regclass THEN (SELECT typowner FROM pg_type WHERE oid = d.refobjid) END), false)"
+countable="(c.relowner = (SELECT oid FROM pg_roles WHERE rolname = current_user) OR NOT EXISTS (
+  SELECT FROM pg_index i JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+  WHERE i.indrelid = c.oid AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL) AND d.refobjid >= 16384
+  AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass) AND $by_others)
+AND NOT EXISTS (
+  SELECT FROM pg_statistic_ext s JOIN pg_depend d ON d.classid = 'pg_statistic_ext'::regclass AND d.objid = s.oid
+  WHERE s.stxrelid = c.oid AND d.refobjid >= 16384
+  AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass) AND $by_others))"
+
 # sent_as: a database without an encoding may hold any bytes
 sent_as="CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END"
 
@@ -72,6 +87,7 @@ sent_as="CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8
 begin_sql="BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY \\; SET LOCAL statement_timeout = 0 \\;
 SET LOCAL idle_in_transaction_session_timeout = 0 \\; SELECT pg_catalog.set_config('search_path', 'pg_catalog', true);
 SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout');
+SELECT set_config(name, 'view, foreign-table', true) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind';
 SET LOCAL client_min_messages = warning;"
 
 # snapshot_sql: texts of the user are sent as hex, since they may hold anything. Which tables the options of pg_dump mean depends on
@@ -103,6 +119,7 @@ SELECT 'table ' || c.oid || ' ' || encode(convert_to(n.nspname || '.' || c.relna
 $user_relations AND $dumped ORDER BY c.relpages, c.oid;
 SELECT 'unlogged_left ' || count(*) $user_relations AND c.relkind = 'r' AND c.oid = ANY (:'tables'::oid[]) AND c.relpersistence = 'u'
 AND pg_is_in_recovery();
+SELECT 'guarded ' || c.oid $user_relations AND $dumped AND NOT $countable;
 SELECT 'of_extension ' || unnest(extconfig) FROM pg_extension;
 SELECT 'system_schema ' || encode(convert_to(nspname, $sent_as), 'hex') FROM pg_namespace n
 WHERE (nspname ~ '^pg_' OR nspname = 'information_schema') AND (${schemas:-false}) ORDER BY nspname;
@@ -119,6 +136,7 @@ format('CREATE DATABASE %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE
   CASE to_jsonb(d) ->> 'datlocprovider'
     WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L', $database_locale)
     WHEN 'b' THEN format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', $database_locale)
+    WHEN 'c' THEN ' LOCALE_PROVIDER libc'
     ELSE '' END)
 SQL
 }
@@ -207,7 +225,7 @@ SELECT (extract(epoch FROM clock_timestamp()) * 1000 + $budget)::bigint AS deadl
 \\o counts
 SELECT format('SELECT ''budget '' || set_config(''statement_timeout'', greatest(1, %s - (extract(epoch FROM clock_timestamp()) * 1000)::bigint)::text, true)', :deadline),
 format('SELECT ''rows %s '' || count(*) || '' counted'' FROM ONLY %I.%I', c.oid, n.nspname, c.relname)
-$user_relations AND $dumped ORDER BY c.relpages, c.oid \\gexec
+$user_relations AND $dumped AND $countable ORDER BY c.relpages, c.oid \\gexec
 \\o
 \\q"
   exec 5>&-

@@ -14,13 +14,19 @@ drop_database() {
 $(end_sessions_sql ":'$1'")
 COMMIT;
 DROP DATABASE IF EXISTS :\"$1\";"
-  tell_server "$drop_it" && return
-  grep -q ' 55006: ' server.error && forget_subscriptions "$1" "$2" && tell_server "$drop_it"
+  at_once "$drop_it" && return
+  grep -q ' 55006: ' server.error && forget_subscriptions "$1" "$2" && at_once "$drop_it"
+}
+
+# at_once SQL: as tell_server, for a clean-up, in which signals are not acted upon any more
+at_once() {
+  printf '%s\n' "$1" >server.sql
+  (in_other -f server.sql) >/dev/null 2>server.error
 }
 
 # forget_subscriptions new|old NAME: the publisher keeps their slots, which those of the restored database may take up
 forget_subscriptions() {
-  tell_server "ALTER DATABASE :\"$1\" ALLOW_CONNECTIONS true;" || return
+  at_once "ALTER DATABASE :\"$1\" ALLOW_CONNECTIONS true;" || return
   case $maintenance in *' '*) inner="dbname='$2' ${maintenance#* }" ;; *) inner="dbname='$2'" ;; esac
   (connection=$inner && drop_subscriptions) 2>server.error
 }

@@ -53,7 +53,7 @@ load_scratch() {
   need_hex search_path "$search_path"
   sweep_scratch
   undo=drop_scratch
-  make_scratch || fail E_RESTORE "no database for the rehearsal could be made: $(cat maintenance.error)"
+  make_scratch || fail E_RESTORE "no database for the rehearsal could be made: $(complaints maintenance.error)"
   made=1
   pwd
   connection=$scratch_connection
@@ -83,7 +83,7 @@ assert_postgres() {
 in_maintenance() { (connection=$maintenance && "$@") >maintenance.said 2>maintenance.error; }
 
 make_scratch() {
-  make_database_sql "'$scratch'" "$like" '' '' >maintenance.sql
+  { echo "$no_limits" && make_database_sql "'$scratch'" "$like" '' ''; } >maintenance.sql
   in_maintenance sql -f maintenance.sql
 }
 
@@ -95,10 +95,13 @@ drop_scratch() {
   force_drop || [ -z "$made" ] || put note "the database $scratch of the rehearsal could not be dropped: $(cat maintenance.error)"
 }
 
+# what is set for the database, in which we may be, is not meant for us
+no_limits='SET default_transaction_read_only = off; SET statement_timeout = 0;'
+
 force_drop() {
-  in_maintenance sql -c "DROP DATABASE IF EXISTS $scratch WITH (FORCE)" && return
+  in_maintenance sql -c "$no_limits" -c "DROP DATABASE IF EXISTS $scratch WITH (FORCE)" && return
   in_maintenance ask_sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$scratch'"
-  in_maintenance sql -c "DROP DATABASE IF EXISTS $scratch"
+  in_maintenance sql -c "$no_limits" -c "DROP DATABASE IF EXISTS $scratch"
 }
 
 # sweep_scratch: what killed runs left, when nobody has been in it; the name has the time
