@@ -125,7 +125,7 @@ read_back() {
       ended="$ended $?"
     done
     stages=''
-    rm -f "$work/again" "$work/unpack" "$work/unpacked" # who comes next in this folder may want a file of that name
+    rm -f "$work/unpacked" # who comes next in this folder may want a file of that name
     # cmp leaves at the first byte that differs, which ends the stages before it
     case $ended:$(cat "$work/plain_sum") in
       ' 0 0 0 0:'*) ;;
