@@ -41399,7 +41399,7 @@ function convert(mended, passphrase, passphraseInput) {
     }
     catch (error) {
         // For a key without encryption OpenSSL says "unsupported" of every damage as well.
-        if (passphrase !== undefined && /unsupported/i.test(String(error.code))) {
+        if (passphrase !== undefined && isUnsupported(error) && isSoWithAny(mended.pem)) {
             throw new UnusableKey(`its cipher or form is not supported; \`ssh-keygen -p -f COPY\` rewrites a copy of it`);
         }
         throw new UnusableKey(passphrase === undefined ? DAMAGED : WRONG_PASSPHRASE(passphraseInput));
@@ -41413,6 +41413,19 @@ function convert(mended, passphrase, passphraseInput) {
         return key.export({ type: 'sec1', format: 'pem' }).toString();
     }
     throw new UnusableKey(unsupportedType(key.asymmetricKeyType === 'dsa' ? 'ssh-dss' : (curve ?? String(key.asymmetricKeyType))));
+}
+const isUnsupported = (error) => /unsupported/i.test(String(error.code));
+/** One wrong passphrase in 256 leaves what ends as padding should, and is then called unsupported too; not three others as well. */
+function isSoWithAny(pem) {
+    return ['1', '2', '3'].every((passphrase) => {
+        try {
+            (0,external_node_crypto_.createPrivateKey)({ key: pem, passphrase });
+            return false;
+        }
+        catch (error) {
+            return isUnsupported(error);
+        }
+    });
 }
 /** Ed25519 has no older PEM form, so it is written as openssh-key-v1, without encryption. */
 function openSshEd25519(key) {

@@ -169,6 +169,13 @@ describe.each(ENCRYPTED)('encrypted %s', (_, { text, publicLine }) => {
   });
 });
 
+test('a wrong passphrase that leaves what could be padding (one in 256) is called one, too', async () => {
+  const [, { text } = ed25519] = ENCRYPTED.find(([name]) => name === 'RSA PEM') ?? [];
+  const messages = new Set<string>();
+  for (let i = 0; i < 1500; i += 1) messages.add((await refusal(text, `wrong ${i}`)).message);
+  expect([...messages]).toEqual(['key: the passphrase in passphrase does not open it (or it is damaged)']);
+});
+
 test('PKCS#8 of Ed25519 becomes a key that OpenSSH reads too', async () => {
   const key = await read(pkcs8Ed);
   expectSame(key, publicLineOf(key.pem));
