@@ -8,12 +8,12 @@ const database = postgres(parsePostgresUrl('postgresql://app@db/shop').source, '
 /** Of a backup whose first tables were counted. */
 function factsOf(tables: number, counted: number, more: Record<string, string> = {}): Facts {
   const facts = new Facts();
-  facts.entries.push(['checked', '1']);
+  facts.add('checked', '1');
   for (let oid = 0; oid < tables; oid++) {
-    facts.entries.push(['table', `${oid} ${Buffer.from(`t${oid}`).toString('hex')}`]);
-    if (oid < counted) facts.entries.push(['rows', `${oid} 7`]);
+    facts.add('table', `${oid} ${Buffer.from(`t${oid}`).toString('hex')}`);
+    if (oid < counted) facts.add('rows', `${oid} 7`);
   }
-  facts.entries.push(...Object.entries(more));
+  for (const [key, text] of Object.entries(more)) facts.add(key, text);
   return facts;
 }
 
@@ -27,6 +27,16 @@ test('rows that were not counted for want of time are a note, and no problem', (
     'the rows of 900 tables were not counted, as that would have taken more than a tenth of the time of the dump: t0, t1, t2, t3, t4, ...',
   ]);
   expect(database.notes?.(factsOf(3, 3))).toEqual([]);
+});
+
+test('those that are not counted for what their indexes call are told apart', () => {
+  const guarded = factsOf(3, 1, { guarded: '2', role: Buffer.from('admin').toString('hex') });
+  expect(database.notes?.(guarded)).toEqual([
+    expect.stringMatching(
+      /^the rows of 1 table were not counted, as indexes .* of the role admin nor of a superuser.*: t2$/,
+    ),
+    expect.stringMatching(/^the rows of 1 table were not counted, as that would have taken .*: t1$/),
+  ]);
 });
 
 test('a session that ended early is a problem', () => {

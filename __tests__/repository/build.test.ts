@@ -22,7 +22,7 @@ test('the SDK of S3 is in files of its own, which only a run with s3-bucket load
   const names = holding('CreateMultipartUpload').map(([name]) => name);
   expect(names.length).toBeGreaterThan(0);
   for (const name of names) expect(name).toMatch(/^\d+\.index\.js$/);
-  expect(dist.get('index.js')?.length).toBeLessThan(1_700_000);
+  expect(dist.get('index.js')?.length).toBeLessThan(1_900_000); // the smallest of them would be 0.7 MB more
 });
 
 test('dist is what the sources build to, byte for byte, in another folder', () => {
