@@ -162,7 +162,7 @@ COMMIT;
 SQL
   : >counts
   run sql -f count.sql >/dev/null 2>count.error
-  sed -n "s/^\(rows [0-9]* [0-9]*\) counted\$/$mark set \1/p" counts >&"$events"
+  tell_counted
 }
 
 # count_restored: every table of the database at $connection

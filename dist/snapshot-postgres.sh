@@ -64,20 +64,19 @@ AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass A
 # dumped: those of them whose rows pg_dump takes, where :tables are what it was asked for; on a standby unlogged ones have none
 dumped="c.relkind = 'r' AND c.oid = ANY (:'tables'::oid[]) AND (c.relpersistence <> 'u' OR NOT pg_is_in_recovery())"
 
-# countable: the planner carries out functions in expressions of indexes and statistics, for the role that asks. So rows are counted where
-# that role owns the table, or where such functions are those of a superuser.
-by_others="NOT coalesce((SELECT rolsuper FROM pg_roles WHERE oid = CASE d.refclassid
+# by_others: the dependency d is one on code that is not a superuser's
+by_others="d.refobjid >= 16384 AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass) AND NOT coalesce((SELECT rolsuper FROM pg_roles WHERE oid = CASE d.refclassid
   WHEN 'pg_proc'::regclass THEN (SELECT proowner FROM pg_proc WHERE oid = d.refobjid)
   WHEN 'pg_operator'::regclass THEN (SELECT oprowner FROM pg_operator WHERE oid = d.refobjid)
   WHEN 'pg_type'::regclass THEN (SELECT typowner FROM pg_type WHERE oid = d.refobjid) END), false)"
+# countable: the planner carries out functions in expressions of indexes and statistics, for the role that asks. So rows are counted where
+# that role owns the table, or where such functions are those of a superuser.
 countable="(c.relowner = (SELECT oid FROM pg_roles WHERE rolname = current_user) OR NOT EXISTS (
   SELECT FROM pg_index i JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
-  WHERE i.indrelid = c.oid AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL) AND d.refobjid >= 16384
-  AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass) AND $by_others)
+  WHERE i.indrelid = c.oid AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL) AND $by_others)
 AND NOT EXISTS (
   SELECT FROM pg_statistic_ext s JOIN pg_depend d ON d.classid = 'pg_statistic_ext'::regclass AND d.objid = s.oid
-  WHERE s.stxrelid = c.oid AND d.refobjid >= 16384
-  AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass) AND $by_others))"
+  WHERE s.stxrelid = c.oid AND $by_others))"
 
 # sent_as: a database without an encoding may hold any bytes
 sent_as="CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END"
@@ -230,9 +229,11 @@ $user_relations AND $dumped AND $countable ORDER BY c.relpages, c.oid \\gexec
 \\q"
   exec 5>&-
   wait "$holder" || put counting_ended "$(cat snapshot.error)" # what was not counted is left out
-  # a last line that was cut off is none
-  sed -n "s/^\(rows [0-9]* [0-9]*\) counted\$/$mark set \1/p" counts >&"$events"
+  tell_counted
 }
+
+# tell_counted: a last line that was cut off is none
+tell_counted() { sed -n "s/^\(rows [0-9]* [0-9]*\) counted\$/$mark set \1/p" counts >&"$events"; }
 
 # tell_roles: what the dump refers to and does not hold; without passwords, which only a superuser may read
 tell_roles() {
