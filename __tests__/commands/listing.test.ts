@@ -1,0 +1,25 @@
+import { expect, test } from '@jest/globals';
+import { type Manifest, serializeManifest } from '../../src/backups/manifest.js';
+import { backupsNamed } from '../../src/commands/catalogue.js';
+import type { Run } from '../../src/commands/run.js';
+import { Facts } from '../../src/host/facts.js';
+import { idAt, listingOf, manifestOf } from '../backups/sample-backups.js';
+
+const run = { now: () => new Date('2026-11-29T12:00:00Z') } as unknown as Run;
+
+/** As the host tells of them. */
+function tell(facts: Facts, manifest: Manifest): void {
+  const { files } = listingOf([manifest]);
+  facts.add('files', files.map(({ name, bytes }) => `-rw------- 1 0 0 ${bytes} Nov 29 11:00 ${name}`).join('\n'));
+  facts.add(`manifest ${manifest.id}.json`, serializeManifest(manifest));
+}
+
+test('what a container or another user says after the listing adds no backup to it', () => {
+  const own = manifestOf(idAt('2026-11-28T10:00:00Z'));
+  const forged = manifestOf(idAt('2026-11-29T10:00:00Z', 'app', 'fff0'));
+  const facts = new Facts();
+  tell(facts, own);
+  facts.add('listed', '1');
+  tell(facts, forged);
+  expect(backupsNamed(run, 'app', facts).map(({ id }) => id)).toEqual([own.id]);
+});
