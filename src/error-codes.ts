@@ -162,7 +162,7 @@ export const ERRORS = {
   },
   E_UNFINISHED: {
     cause: 'A restore of this database was cut off, and this run could not bring it to an end.',
-    fix: 'Follow the message. As long as it is not done, nothing else is done with that database.',
+    fix: 'Follow the message. As long as it is not done, nothing else is done with that database. When nothing is to be done any more, run once with `settle-unfinished: true`.',
   },
   E_HOOK: {
     cause: 'A command of yours (`stop-command`, `start-command`, `after-restore-command`, `check-command`) failed.',

@@ -189,7 +189,7 @@ const ofTheRestore = () => names().filter((name) => name.includes('.restore-') |
 
 async function recover(kind: string): Promise<string> {
   const { way } = begins[kind] ?? { way: '' };
-  const facts = await carryOut(restoring().recover(settings, { ...STEP, way }), NEVER);
+  const facts = await carryOut(restoring().recover(settings, { ...STEP, way }, { path: live() }), NEVER);
   return facts?.get('state') ?? '';
 }
 

@@ -80,9 +80,11 @@ describe('what the settings are', () => {
         startCommand: null,
         afterCommand: null,
         checkCommand: null,
+        commandTimeoutMs: 600_000,
         allowOtherTarget: false,
         allowUnsafeClient: false,
       },
+      settleUnfinished: false,
       summary: true,
     });
   });
@@ -183,6 +185,7 @@ describe('what the settings are', () => {
     backup: [{ ...LOCAL, command: 'delete', backup: ID }, 'app-20261120T101500Z-0000', { backup: /0000/ }],
     confirm: [RESTORE, 'app.db', { restore: { confirm: 'app.db' } }],
     'safety-backup': [RESTORE, 'false', { restore: { safetyBackup: false } }],
+    'command-timeout': [RESTORE, '90s', { restore: { commandTimeoutMs: 90_000 } }],
     'stop-command': [
       { ...RESTORE, 'start-command': 'up' },
       'a\r\nb',
@@ -193,6 +196,7 @@ describe('what the settings are', () => {
     'check-command': [RESTORE, 'curl', { restore: { checkCommand: 'curl' } }],
     'allow-other-target': [RESTORE, 'true', { restore: { allowOtherTarget: true } }],
     'allow-unsafe-client': [{ ...POSTGRES, command: 'restore' }, 'true', { restore: { allowUnsafeClient: true } }],
+    'settle-unfinished': [LOCAL, 'true', { settleUnfinished: true }],
     summary: [LOCAL, 'FALSE', { summary: false }],
   };
 

@@ -1,26 +1,37 @@
-import { BackupError } from '../errors.js';
+import type { Identity } from '../backups/identity.js';
 import type { HostRequest } from '../host/session.js';
+import { LONGEST_TIMER_MS } from '../settings/value-rules.js';
 import type { Connection } from './connect.js';
-import type { Run } from './run.js';
 
 /** What a restore is about to do, written on the host before it does it, so that the next run can bring it to an end. */
 export interface Journal {
   schema: 1;
   id: string;
   way: string;
-  /** Where the database is that is replaced, without a password. */
+  /** Where the database is that is replaced, as the run was told, without a password. */
   target: string;
+  /** What that database is. */
+  identity: Identity;
+  /** A path means another file in another container. */
+  container: string | null;
   /** What is restored, for messages. */
   backup: string;
   phase: 'begun' | 'loading' | 'swapping' | 'swapped' | 'rolling-back';
   /** Id of the safety backup, or null. */
   safety: string | null;
   checkCommand: string | null;
+  /** It was begun by a run that finished the restore, and is not begun again. */
+  checkBegun: boolean;
+  /** How long a command of the user may take. */
+  commandTimeoutMs: number;
   /** Who began it, and when. */
   by: string;
 }
 
 export const PHASES: readonly Journal['phase'][] = ['begun', 'loading', 'swapping', 'swapped', 'rolling-back'];
+
+/** The name of its file in `.work`. */
+const FILE = /^restore-([A-Za-z0-9._-]{1,100})$/;
 
 /** Resolves when the host has it on its disk. */
 export async function writeJournal(connection: Connection, journal: Journal): Promise<void> {
@@ -30,27 +41,31 @@ export async function writeJournal(connection: Connection, journal: Journal): Pr
 /** The restore has come to an end. */
 export const endJournal: HostRequest = ['job', 'put_journal', ['']];
 
-/** Throws E_UNFINISHED for what this version did not write. */
-export function parseJournal(text: string, run: Run): Journal {
+/** What stands in a file of the work folder; null when this version did not write it. */
+export function parseJournal(file: string, text: string): Journal | null {
+  let journal: Journal;
   try {
-    const journal = JSON.parse(text) as Journal;
-    const texts = [journal.id, journal.way, journal.target, journal.backup, journal.by];
-    const optional = [journal.safety, journal.checkCommand];
-    if (
+    journal = JSON.parse(text) as Journal;
+    const { id, way, target, backup, by, safety, checkCommand, container } = journal;
+    const ms = journal.commandTimeoutMs;
+    const isWhole =
       journal.schema === 1 &&
       PHASES.includes(journal.phase) &&
-      texts.every((one) => typeof one === 'string') &&
-      optional.every((one) => one === null || typeof one === 'string') &&
-      /^[A-Za-z0-9._-]{1,100}$/.test(journal.id)
-    ) {
-      return journal;
-    }
+      [id, way, target, backup, by].every((one) => typeof one === 'string') &&
+      [safety, checkCommand, container].every((one) => one === null || typeof one === 'string') &&
+      typeof journal.checkBegun === 'boolean' &&
+      ms >= 1000 &&
+      ms <= LONGEST_TIMER_MS &&
+      isIdentity(journal.identity) &&
+      FILE.exec(file)?.[1] === id;
+    return isWhole ? journal : null;
   } catch {
-    // told below
+    return null;
   }
-  throw new BackupError(
-    'E_UNFINISHED',
-    `a restore was cut off, and its journal .work/restore-${run.settings.name} in ${run.settings.directory} can not be read`,
-    'Look at the database, then delete that file. Nothing was changed.',
-  );
+}
+
+function isIdentity(identity: Identity): boolean {
+  if ('path' in identity) return typeof identity.path === 'string';
+  const { database, systemIdentifier } = identity;
+  return typeof database === 'string' && (systemIdentifier === null || /^\d{1,20}$/.test(systemIdentifier));
 }

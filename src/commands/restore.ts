@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Backup, Catalogue } from '../backups/catalogue.js';
+import type { Identity } from '../backups/identity.js';
 import { formatId } from '../backups/names.js';
 import { refuseUnsafe } from '../databases/client-holes.js';
+import { seconds } from '../databases/common.js';
 import type { Database } from '../databases/database.js';
 import { databaseOf } from '../databases/database-of.js';
 import type { Dump, Restoring, Step, TargetPlan } from '../databases/restoring.js';
@@ -42,7 +44,7 @@ export async function restore(run: Run): Promise<void> {
   await connectedToChange(run, async (connection) => {
     let source = await chooseSource(run, connection);
     outcome.from = source.from;
-    const planFor = ({ dump }: Source): Promise<TargetPlan> =>
+    const planFor = ({ dump }: Source): Promise<Pick<Parts, 'plan' | 'identity'>> =>
       run.log.group(`Plan the restore into ${restoring.target}`, async () => {
         const look = settings.dryRun ? [] : [work(run)];
         const facts = await connection.send(...look, restoring.look(settings, dump));
@@ -51,15 +53,20 @@ export async function restore(run: Run): Promise<void> {
         const found = restoring.plan(facts, dump);
         tellRestorePlan(run, dump, found);
         if (found.state !== 'missing') checkTarget(run, dump, restoring.target, database.identity(facts));
-        return found;
+        return { plan: found, identity: restoring.identity(facts) };
       });
-    const plan = await planFor(source).catch(async (error: unknown) => {
+    const planned = await planFor(source).catch(async (error: unknown) => {
       source = await insteadOfDamaged(run, connection, source, error);
       return planFor(source);
     });
     const { dump, from, catalogue } = source;
     if (!settings.dryRun) {
-      await new Attempt(run, connection, { restoring, database, dump, from, catalogue, plan }, outcome).carryOut();
+      await new Attempt(
+        run,
+        connection,
+        { ...{ restoring, database, dump, from, catalogue }, ...planned },
+        outcome,
+      ).carryOut();
     }
     report.ok = true;
   });
@@ -100,6 +107,8 @@ interface Parts {
   from: string;
   catalogue: Catalogue;
   plan: TargetPlan;
+  /** What the target is. */
+  identity: Identity;
 }
 
 /** One restore, from the first change to the last. */
@@ -114,19 +123,22 @@ class Attempt {
     private readonly parts: Parts,
     private readonly outcome: RestoreReport,
   ) {
-    const { restoring, plan, from } = parts;
+    const { restoring, plan, from, identity } = parts;
+    const { container, restore } = run.settings;
     const id = formatId(run.settings.name, run.now(), randomBytes(2).toString('hex'));
     this.step = { id, way: plan.way };
     this.journal = {
-      ...{ schema: 1, id, way: plan.way, target: restoring.target, backup: from, phase: 'begun', safety: null },
-      checkCommand: run.settings.restore.checkCommand,
+      ...{ schema: 1, id, way: plan.way, target: restoring.target, identity, container, backup: from, phase: 'begun' },
+      ...{ safety: null, checkCommand: restore.checkCommand, checkBegun: false },
+      commandTimeoutMs: restore.commandTimeoutMs,
       by: holderOf(run, from),
     };
   }
 
   async carryOut(): Promise<void> {
     const { run, connection } = this;
-    await connection.send(['request', 'begin_restore', [run.settings.name]]);
+    const { name, restore } = run.settings;
+    await connection.send(['request', 'begin_restore', [this.journal.id, name, seconds(restore.commandTimeoutMs)]]);
     await this.replace().catch((error: unknown) => this.leaveUnchanged(error));
     await this.check().catch((error: unknown) => this.rollBack(error));
     await this.settle();
@@ -196,7 +208,9 @@ class Attempt {
     let isClean = this.journal.phase === 'begun';
     if (!isClean && this.isThere()) {
       // what was loaded goes; after a swap that ended badly it is looked at what is there
-      const facts = await connection.send(work(run), restoring.recover(run.settings, step)).catch(() => null);
+      const facts = await connection
+        .send(work(run), restoring.recover(run.settings, step, this.parts.identity))
+        .catch(() => null);
       const state = facts?.get('state');
       if (state === 'restored') return this.rollBack(error);
       if (state === 'unchanged') outcome.outcome = 'unchanged';

@@ -1,73 +1,158 @@
 import { randomBytes } from 'node:crypto';
+import { type Identity, sameDatabase } from '../backups/identity.js';
 import { formatId } from '../backups/names.js';
+import { seconds } from '../databases/common.js';
 import type { Restoring } from '../databases/restoring.js';
 import { BackupError, describe } from '../errors.js';
+import type { Facts, HostRequest } from '../host/session.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { type Connection, warn } from './connect.js';
-import { endJournal, type Journal, parseJournal } from './journal.js';
+import { endJournal, type Journal, parseJournal, writeJournal } from './journal.js';
 import type { Run } from './run.js';
 import { runUserCommand } from './user-command.js';
 
-/** The same connection, on which a restore that was cut off is brought to an end before anything else is done. */
+/** More were not cut off: a host that tells of more and more is not gone along with. */
+const MOST = 100;
+/** These say nothing about the restore that was cut off. */
+const OF_THE_RUN = ['E_REMOTE_LOST', 'E_TIMEOUT', 'E_CANCELLED'];
+
+/** The same connection, on which restores that were cut off are brought to an end before anything else is done. */
 export function finishingFirst(run: Run, connection: Connection): Connection {
   return {
     ...connection,
     send: async (...requests) => {
-      try {
-        return await connection.send(...requests);
-      } catch (error) {
-        const [text] = connection.said('journal');
-        if (!(error instanceof BackupError) || error.code !== 'E_UNFINISHED' || text === undefined) throw error;
-        await finish(run, connection, parseJournal(text, run));
-        return connection.send(...requests);
+      for (let left = MOST; ; left--) {
+        try {
+          return await connection.send(...requests);
+        } catch (error) {
+          const [text] = connection.said('journal');
+          const [file] = connection.said('journal_file');
+          if (!(error instanceof BackupError) || error.code !== 'E_UNFINISHED') throw error;
+          if (text === undefined || file === undefined || left === 0) throw error;
+          await deal(run, connection, file, text);
+        }
       }
     },
   };
 }
 
-/**
- * Undoes what was not yet swapped, and finishes what was: hours may have passed since, and what was written to the restored
- * database in the meantime is not for us to throw away. Throws E_UNFINISHED when it is about a database that this run can not reach.
- */
-async function finish(run: Run, connection: Connection, journal: Journal): Promise<void> {
-  const { settings } = run;
-  const what = `a restore of ${journal.backup} into ${journal.target} was cut off (${journal.by})`;
-  const restoring = [settings.restore.to ?? settings.database, settings.database]
-    .map((target) => run.database.restoring(target))
-    .find(({ target }) => target === journal.target);
-  if (restoring === undefined) {
+/** Finishes it, leaves it when it is about another database, or puts it aside when that is asked for. Else throws E_UNFINISHED. */
+async function deal(run: Run, connection: Connection, file: string, text: string): Promise<void> {
+  const journal = parseJournal(file, text);
+  const what =
+    journal === null
+      ? `a restore was cut off, and its journal ${quoteOutside(file, 200)} can not be read`
+      : quoteOutside(`a restore of ${journal.backup} into ${journal.target} was cut off (${journal.by})`, 500);
+  let why = '';
+  try {
+    const found = journal === null ? 'not known' : await finish(run, connection, journal, what);
+    if (found === 'finished') return;
+    if (found === 'other' && !run.settings.settleUnfinished) {
+      warn(
+        run,
+        `${what}; it was about another database than this run, which goes on. To bring it to an end, run \`restore\` once more with the same \`restore-to\`, or, when it is of no use any more, any command with \`settle-unfinished: true\``,
+      );
+      await connection.send(['request', 'leave_journal', [file]]);
+      return;
+    }
+  } catch (error) {
+    const { code, message } = describe(error);
+    if (OF_THE_RUN.includes(code) || connection.isLost()) throw error;
+    why = `, and could not be brought to an end (${code}: ${message})`;
+  }
+  // what is not brought to an end is not ours any more
+  await connection.send(['request', 'end_restore', []]);
+  if (!run.settings.settleUnfinished) {
     throw new BackupError(
       'E_UNFINISHED',
-      quoteOutside(what, 500),
-      `It was about another database than this run: run \`restore\` once more with the same \`restore-to\`, or, when it is of no use any more, delete .work/restore-${settings.name} in the backup directory. Nothing was changed.`,
+      `${what}${why}`,
+      `${lookAt(run, journal)} Then run once with \`settle-unfinished: true\`: that puts the journal aside. Nothing was changed.`,
     );
   }
-  const state = await run.log.group('Finish what was cut off', async () => {
-    run.log.info(quoteOutside(what, 500));
-    return bringToAnEnd(run, connection, restoring, journal);
-  });
-  warn(run, `${quoteOutside(what, 400)}; ${state}`);
+  await connection.send(['request', 'settle_journal', [file]]);
+  warn(
+    run,
+    `${what}${why}; as settle-unfinished asks for, its journal was put aside as .work/settled-${quoteOutside(file, 200)} in the backup directory, and nothing else was touched. ${lookAt(run, journal)}`,
+  );
 }
 
+/** What a restore may leave, for the person who settles it. */
+function lookAt(run: Run, journal: Journal | null): string {
+  const left =
+    run.database.engine === 'sqlite'
+      ? 'files beside it with `.restore-` or `.before-` in their names'
+      : 'databases on its server whose names begin with db_backup_new_ or db_backup_old_';
+  return `Look at ${journal === null ? 'the database' : quoteOutside(journal.target, 300)}: whether it is the state that you want, whether the application runs, and whether there are ${left}.`;
+}
+
+/** Throws what keeps it from being brought to an end. */
+async function finish(
+  run: Run,
+  connection: Connection,
+  journal: Journal,
+  what: string,
+): Promise<'finished' | 'other' | 'not known'> {
+  const { settings } = run;
+  let isKnown = true;
+  for (const target of new Set([settings.restore.to ?? settings.database, settings.database])) {
+    const restoring = run.database.restoring(target);
+    if (hasOtherName(run, journal.identity, restoring)) continue;
+    await connection.send(['request', 'begin_restore', [journal.id, settings.name, seconds(journal.commandTimeoutMs)]]);
+    const facts = await connection.send(work(run), restoring.recover(settings, journal, journal.identity));
+    const same = isAbout(run, journal, restoring, facts);
+    if (same) {
+      const state = await run.log.group('Finish what was cut off', async () => {
+        run.log.info(what);
+        return bringToAnEnd(run, connection, restoring, journal, facts);
+      });
+      warn(run, `${what}; ${state}`);
+      return 'finished';
+    }
+    isKnown &&= same === false;
+    await connection.send(['request', 'end_restore', []]);
+  }
+  return isKnown ? 'other' : 'not known';
+}
+
+/** It is told by the names alone, on whatever server. */
+function hasOtherName({ database }: Run, identity: Identity, { targetName }: Restoring): boolean {
+  if ('path' in identity) return database.engine !== 'sqlite';
+  return database.engine !== 'postgres' || identity.database !== targetName;
+}
+
+/** Whether the target, as the host has found it, is the database of the journal; null when nobody can tell. */
+function isAbout(run: Run, journal: Journal, restoring: Restoring, facts: Facts): boolean | null {
+  if (facts.need('state') === 'other') return false;
+  const here = restoring.identity(facts);
+  if (!sameDatabase(here, journal.identity)) return false;
+  if ('path' in here || 'path' in journal.identity) return run.settings.container === journal.container;
+  const isTold = here.systemIdentifier !== null && journal.identity.systemIdentifier !== null;
+  return isTold || restoring.target === journal.target ? true : null;
+}
+
+const work = ({ settings, now }: Run): HostRequest => [
+  'request',
+  'expect_work',
+  [formatId(settings.name, now(), randomBytes(2).toString('hex'))],
+];
+
+/**
+ * Undoes what was not yet swapped, and finishes what was: hours may have passed since, and what was written to the restored
+ * database in the meantime is not for us to throw away. Returns what has become of it.
+ */
 async function bringToAnEnd(
   run: Run,
   connection: Connection,
   restoring: Restoring,
-  { id, way, phase, checkCommand }: Journal,
+  journal: Journal,
+  facts: Facts,
 ): Promise<string> {
   const { settings } = run;
-  const step = { id, way };
-  const work: [kind: 'request', name: string, args: string[]] = [
-    'request',
-    'expect_work',
-    [formatId(settings.name, run.now(), randomBytes(2).toString('hex'))],
-  ];
-  await connection.send(['request', 'begin_restore', [settings.name]]);
-  const facts = await connection.send(work, restoring.recover(settings, step));
+  const { phase, way } = journal;
   // when all that was kept of the old one is gone already, nothing on the host tells any more
   let swapped = facts.need('state') === 'restored' || phase === 'swapped';
   if (swapped && phase === 'rolling-back' && way !== 'in-place') {
-    await connection.send(work, restoring.back(settings, step, null));
+    await connection.send(work(run), restoring.back(settings, journal, null));
     swapped = false;
   }
   const failed = await attempt(() =>
@@ -78,25 +163,40 @@ async function bringToAnEnd(
     : 'the database is as it was before it, and what had been loaded is gone';
   if (failed !== null) told += `. ${failed}: the application may be stopped`;
   if (swapped) {
-    const wrong =
-      checkCommand === null
-        ? null
-        : await attempt(() => runUserCommand(run, connection, 'check-command', ['job', 'run_command', [checkCommand]]));
-    if (wrong === null) await connection.send(work, restoring.settle(settings, step));
-    else {
-      told += `. ${wrong}. What it replaced is still there; to go back by hand: ${restoring.byHand(step, null, run.report.directory).join('; ')}`;
-    }
+    const wrong = await attempt(() => checkOnce(run, connection, journal));
+    if (wrong === null) await connection.send(work(run), restoring.settle(settings, journal));
+    else told += `. ${wrong}. ${wayBack(run, restoring, journal)}`;
   }
   await connection.send(endJournal, ['request', 'end_restore', []]);
   return told;
 }
 
-/** What went wrong, or null. */
+function wayBack({ report }: Run, restoring: Restoring, journal: Journal): string {
+  const { way, safety } = journal;
+  if (safety !== null) return `To go back, restore its safety backup ${quoteOutside(safety, 120)}`;
+  const byHand = way === 'in-place' ? [] : restoring.byHand(journal, null, report.directory);
+  return byHand.length === 0
+    ? 'There is no way back to what it replaced: there was no safety backup (safety-backup: false)'
+    : `What it replaced is still there; to go back by hand: ${byHand.join('; ')}`;
+}
+
+/** Throws E_HOOK. One that takes a run with it is not begun by every run that follows. */
+async function checkOnce(run: Run, connection: Connection, journal: Journal): Promise<void> {
+  const { checkCommand, checkBegun } = journal;
+  if (checkCommand === null) return;
+  if (checkBegun) throw new BackupError('E_HOOK', 'check-command was run once more, and did not come to its end', '');
+  await writeJournal(connection, { ...journal, phase: 'swapped', checkBegun: true });
+  await runUserCommand(run, connection, 'check-command', ['job', 'run_command', [checkCommand]]);
+}
+
+/** What went wrong, or null; throws when it is the run that comes to an end. */
 async function attempt(action: () => Promise<void>): Promise<string | null> {
   try {
     await action();
     return null;
   } catch (error) {
-    return describe(error).message;
+    const { code, message } = describe(error);
+    if (OF_THE_RUN.includes(code)) throw error;
+    return message;
   }
 }

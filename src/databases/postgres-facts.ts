@@ -1,4 +1,6 @@
+import type { PostgresIdentity } from '../backups/identity.js';
 import type { TableRows } from '../backups/manifest.js';
+import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import type { PostgresSource } from '../settings/postgres-url.js';
 import type { Settings } from '../settings/settings.js';
@@ -47,6 +49,15 @@ export const restoredIn = (facts: Facts): TableRows[] => [
   ...facts.restored.map(({ name, rows }) => ({ name: name.toString('utf8'), rows })),
   ...facts.all('restored_uncounted').map((hex) => ({ name: decoded(hex), rows: null })),
 ];
+
+/** Throws E_INTERNAL when the host told a system identifier that is none. */
+export function identityIn(facts: Facts, database: string): PostgresIdentity {
+  const systemIdentifier = facts.get('system_identifier');
+  if (systemIdentifier !== null && !/^\d{1,20}$/.test(systemIdentifier)) {
+    throw new BackupError('E_INTERNAL', 'the host reported a system identifier that is none');
+  }
+  return { database, systemIdentifier };
+}
 
 /** The tables that the host has listed, with their rows where it has counted them. */
 export function tablesOf(facts: Facts): TableRows[] {

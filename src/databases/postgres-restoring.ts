@@ -9,7 +9,16 @@ import type { PostgresSource } from '../settings/postgres-url.js';
 import type { Settings } from '../settings/settings.js';
 import { checkRows, named, seconds } from './common.js';
 import { connectionString } from './connection-string.js';
-import { argumentsOf, decoded, encoded, likeArgument, restoredIn, serverVersion, tablesOf } from './postgres-facts.js';
+import {
+  argumentsOf,
+  decoded,
+  encoded,
+  identityIn,
+  likeArgument,
+  restoredIn,
+  serverVersion,
+  tablesOf,
+} from './postgres-facts.js';
 import { identifier, likeOf, literal, propertiesFor } from './postgres-properties.js';
 import { type Dump, dumpArguments, type Restoring, type Step, type TargetPlan } from './restoring.js';
 
@@ -112,7 +121,13 @@ export function postgresRestoring(target: PostgresSource): Restoring {
 
     settle: (settings, step) => request('settle', settings, stepArguments(step)),
 
-    recover: (settings, step) => request('recover', settings, stepArguments(step)),
+    recover: (settings, step, identity) =>
+      request('recover', settings, {
+        ...stepArguments(step),
+        system: 'path' in identity ? '' : (identity.systemIdentifier ?? ''),
+      }),
+
+    identity: (facts) => identityIn(facts, database),
 
     byHand(step, safety) {
       if (step.way === 'in-place') {

@@ -18,6 +18,7 @@ import {
   argumentsOf,
   decoded,
   encoded,
+  identityIn,
   likeArgument,
   restoredIn,
   serverVersion,
@@ -89,13 +90,7 @@ export function postgres(source: PostgresSource, format: DumpSettings['format'])
       return ['job', 'inspect_postgres', named(argumentsOf(source, settings))];
     },
 
-    identity(facts) {
-      const systemIdentifier = facts.get('system_identifier');
-      if (systemIdentifier !== null && !/^\d{1,20}$/.test(systemIdentifier)) {
-        throw new BackupError('E_INTERNAL', 'the host reported a system identifier that is none');
-      }
-      return { database: source.database, systemIdentifier };
-    },
+    identity: (facts) => identityIn(facts, source.database),
 
     describe(facts) {
       // The snapshot is looked at only where the copy is to be proven.

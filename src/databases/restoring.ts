@@ -1,3 +1,4 @@
+import type { Identity } from '../backups/identity.js';
 import type { Compression, Kind, Manifest, TableRows } from '../backups/manifest.js';
 import type { Facts, HostRequest } from '../host/session.js';
 import type { Settings } from '../settings/settings.js';
@@ -33,7 +34,10 @@ export interface Restoring {
   swapped(facts: Facts, loaded: TableRows[]): string[] /* remarks */;
   back(settings: Settings, step: Step, safety: Dump | null): HostRequest;
   settle(settings: Settings, step: Step): HostRequest;
-  recover(settings: Settings, step: Step): HostRequest;
+  /** After a run that died, whose target is known by `identity`. Its `state` is `restored`, `unchanged`, or `other`: that of another database. */
+  recover(settings: Settings, step: Step, identity: Identity): HostRequest;
+  /** What the target is, as `look` and `recover` have found it. */
+  identity(facts: Facts): Identity;
   /** A copy of the files of a damaged database, where there are files. */
   saveDamaged?(settings: Settings, id: string): HostRequest;
   /** Shell or SQL lines, in order, that bring the old state back by hand, for E_ROLLBACK_FAILED. */

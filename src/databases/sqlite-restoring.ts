@@ -98,6 +98,8 @@ export function sqliteRestoring(target: SqliteSource): Restoring {
       return ['job', 'recover_restore_sqlite', named({ ...given(settings), ...stepArguments(step) })];
     },
 
+    identity: (facts) => ({ path: facts.path('resolved') }),
+
     saveDamaged(settings, id) {
       return ['job', 'save_damaged_sqlite', named({ ...given(settings), id })];
     },

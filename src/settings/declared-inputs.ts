@@ -93,12 +93,14 @@ export const INPUTS = {
   backup: { default: '', usedBy: ['restore', 'verify', 'accept', 'delete', 'pin', 'unpin'] },
   confirm: { default: '', ...RESTORE },
   'safety-backup': { default: 'true', ...RESTORE },
+  'command-timeout': { default: '10m', ...RESTORE },
   'stop-command': { default: '', ...RESTORE, lines: true },
   'start-command': { default: '', ...RESTORE, lines: true },
   'after-restore-command': { default: '', ...RESTORE, lines: true },
   'check-command': { default: '', ...RESTORE, lines: true },
   'allow-other-target': { default: 'false', ...RESTORE },
   'allow-unsafe-client': { default: 'false', ...RESTORE, postgres: true },
+  'settle-unfinished': { default: 'false', ...ALL },
   summary: { default: 'true', ...ALL },
 } as const satisfies Record<string, DeclaredInput>;
 

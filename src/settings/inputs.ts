@@ -92,6 +92,7 @@ export async function readSettings(): Promise<{ settings: Settings; warnings: st
   const minFreeBytes = reader.read('min-free', parseSize);
   const backup = command === 'restore' || located ? null : readBackup(reader, command, name);
   const restore = readRestore(reader, command, database);
+  const settleUnfinished = reader.require('settle-unfinished', parseBoolean);
   const summary = reader.require('summary', parseBoolean);
   const settings = reader.settle({
     ...{ command, transport, runAs, timeoutMs, idleTimeoutMs, lockWaitMs, database, name, directory, umask },
@@ -118,7 +119,7 @@ export async function readSettings(): Promise<{ settings: Settings; warnings: st
     onRowLoss,
     maxAgeMs: maxAge === 'none' ? null : maxAge,
     minFreeBytes: minFreeBytes === null ? 0 : minFreeBytes,
-    ...{ backup, restore, summary },
+    ...{ backup, restore, settleUnfinished, summary },
   });
   return { settings, warnings: reader.warnings };
 }

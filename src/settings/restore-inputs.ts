@@ -5,7 +5,7 @@ import type { InputReader } from './input-reader.js';
 import { namesPostgres, parsePostgresUrl } from './postgres-url.js';
 import { isBucket } from './s3-inputs.js';
 import type { Command, DatabaseSource, RestoreSettings, S3Location, Wanted } from './settings.js';
-import { parseBoolean } from './value-rules.js';
+import { parseBoolean, parseTimer } from './value-rules.js';
 
 /** The inputs of `command: restore`; with another command they are at their defaults. */
 export function readRestore(
@@ -25,10 +25,19 @@ export function readRestore(
   if (stopCommand && startCommand === null) {
     reader.problem('start-command', 'required with stop-command: what was stopped is started again on every path');
   }
+  const commandTimeoutMs = reader.require('command-timeout', parseTimer);
   const allowOtherTarget = reader.require('allow-other-target', parseBoolean);
   const allowUnsafeClient = reader.require('allow-unsafe-client', parseBoolean);
-  const settings = { to, confirm, safetyBackup, stopCommand, startCommand, afterCommand, checkCommand };
-  const all = { ...settings, allowOtherTarget, allowUnsafeClient, wanted: wanted === null ? LATEST : wanted };
+  const commands = { stopCommand, startCommand, afterCommand, checkCommand, commandTimeoutMs };
+  const all = {
+    ...commands,
+    to,
+    confirm,
+    safetyBackup,
+    allowOtherTarget,
+    allowUnsafeClient,
+    wanted: wanted === null ? LATEST : wanted,
+  };
   return Object.values(all).includes(undefined) ? undefined : (all as RestoreSettings);
 }
 

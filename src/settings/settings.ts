@@ -88,6 +88,8 @@ export interface RestoreSettings {
   startCommand: string | null;
   afterCommand: string | null;
   checkCommand: string | null;
+  /** How long each of them may take. */
+  commandTimeoutMs: number;
   allowOtherTarget: boolean;
   /** Foreign dumps although the clients have known holes. */
   allowUnsafeClient: boolean;
@@ -155,6 +157,8 @@ export interface Settings {
   restoreTo: PostgresSource | null;
   /** With `command: restore`. */
   restore: RestoreSettings;
+  /** Puts the journal of a restore that was cut off aside, when it can not be brought to an end. */
+  settleUnfinished: boolean;
   /** `verify` without an id: the newest verified backup may be this old; null switches the check off. */
   maxAgeMs: number | null;
   /** Smallest allowed share of the median, 0..1; null switches the check off. */

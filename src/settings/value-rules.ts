@@ -6,7 +6,8 @@ import { isIP, isIPv6 } from 'node:net';
 import { parseDuration, parsePercent } from './units.js';
 
 /** setTimeout counts milliseconds in 31 bits and fires at once beyond. */
-const LONGEST_TIMER_MS = 24 * 86_400_000;
+/** No timer waits for longer. */
+export const LONGEST_TIMER_MS = 24 * 86_400_000;
 const HOST_NAME = /^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?$/i;
 
 export function wholeNumber(least: number, most: number): (text: string) => number {

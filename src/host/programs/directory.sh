@@ -319,7 +319,7 @@ publish_backup() {
 # look NAME SOURCE: the catalogue, for reading; what the database is called on the host, where it is a file
 look() {
   name=$1
-  if [ -z "$restoring" ] && [ -n "$directory" ] && [ -f ".work/restore-$name" ]; then
+  if [ -z "$restoring" ] && [ -n "$directory" ] && [ -n "$(journals "$name")" ]; then
     put note "a restore was cut off: the next command that changes something brings it to an end first"
   fi
   list_backups

@@ -47,7 +47,7 @@ carried_sql() {
 }
 
 drop_new() {
-  drop_database new "$new" || put note "the database $new, into which was loaded, could not be dropped: $(said_server)"
+  drop_database new "$new" || put note "the database $new, into which was loaded, could not be dropped: $(said_server). As its owner: DROP DATABASE $new"
 }
 
 # load_dump: the archive into $connection, any error is one

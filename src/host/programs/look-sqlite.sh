@@ -74,6 +74,7 @@ name_files() {
 # find_target SOURCE ID: as name_files, and whether this user may put a database there; sets state, missing or there
 find_target() {
   name_files "$1" "$2"
+  put resolved "$live"
   if [ -L "$live" ]; then fail E_SOURCE_INVALID "$1 is a symbolic link that leads nowhere"; fi
   if [ ! -e "$live" ]; then
     case $(ls -Ld -- "$live" 2>&1) in

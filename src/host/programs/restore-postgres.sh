@@ -64,23 +64,23 @@ settle_restore_postgres() {
   begin_step "$@"
   reach_elsewhere
   if [ "$way" = swap ]; then step_at_target settle_databases; fi
-  rm -f ".work/restore-xact-$id"
+  rm -f ".work/xact-$id"
   end_step
 }
 
-# recover_restore_postgres NAMED-ARGUMENTS: after a run that died: what is there tells what was done
+# recover_restore_postgres NAMED-ARGUMENTS: after a run that died: what is there tells what was done. On another server than the one with
+# the identifier `system`, as far as both are known, nothing is
 recover_restore_postgres() {
   begin_step "$@"
   reach_elsewhere
   # of the journal, for what the databases do not tell: whether what was kept is gone, or never was
-  phase=$(sed -n 's/.*"phase":"\([a-z-]*\)".*/\1/p' ".work/restore-$name" 2>/dev/null)
+  phase=$(sed -n 's/.*"phase":"\([a-z-]*\)".*/\1/p' ".work/restore-$id" 2>/dev/null)
   xact=''
-  if [ -f ".work/restore-xact-$id" ]; then
-    read -r xact <".work/restore-xact-$id"
+  if [ -f ".work/xact-$id" ]; then
+    read -r xact <".work/xact-$id"
     need_number 'the transaction of the restore that was cut off' "$xact"
   fi
-  if [ "$way:$xact" = in-place: ]; then put state unchanged; else step_at_target recover_databases phase "$phase" xact "$xact"; fi
-  rm -f ".work/restore-xact-$id"
+  step_at_target recover_databases phase "$phase" xact "$xact" system "$system"
   end_step
 }
 
@@ -146,8 +146,8 @@ put_in_place() {
   emit phase swap "$plain_bytes"
   reached=note_transaction
   feed_target replace_in_place expected "$expected" expects_all "$expects_all" compressor "$compressor" kind "$kind" plain_bytes "$plain_bytes" back "${1:-}"
-  [ -z "${1:-}" ] || rm -f ".work/restore-xact-$id"
+  [ -z "${1:-}" ] || rm -f ".work/xact-$id"
 }
 
 # note_transaction PLACE: on the disk before the first byte of the dump goes there, so that the next run can ask what has become of it
-note_transaction() { put_text ".work/restore-xact-$id" "${1##*/xact-}$newline" || failed E_PERM "the transaction could not be noted"; }
+note_transaction() { put_text ".work/xact-$id" "${1##*/xact-}$newline" || failed E_PERM "the transaction could not be noted"; }

@@ -31,7 +31,7 @@ unset CDPATH ENV BASH_ENV POSIXLY_CORRECT GREP_OPTIONS GZIP PIGZ ZSTD_CLEVEL ZST
 unset VISUAL EDITOR # of the function edit() of the sqlite3 tool
 unset QUOTING_STYLE TIME_STYLE BLOCK_SIZE BLOCKSIZE LS_BLOCK_SIZE DF_BLOCK_SIZE # of GNU ls and df
 # shellcheck disable=SC2034 # for the commands of the user (restore.sh)
-login_umask=$(umask) login_locale=${LC_ALL:-} login_zone=${TZ:-} restoring=''
+login_umask=$(umask) login_locale=${LC_ALL:-} login_zone=${TZ:-} restoring='' left_journals=''
 LC_ALL=C TZ=UTC PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL TZ PATH
 if [ -z "${HOME:-}" ]; then
