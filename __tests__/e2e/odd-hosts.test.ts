@@ -44,7 +44,7 @@ const temporary = (uid = scene.user.uid) =>
       .filter((path) => /\/db-backup\.\w+$/.test(path) && statSync(path, { throwIfNoEntry: false })?.uid === uid),
   );
 
-/** A backup, found again, proven and restored. */
+/** A backup, found again, proven and restored, with commands of the user of which one does not end. */
 async function liveThrough(host: Sshd, inputs: Record<string, string> = {}): Promise<void> {
   const run = (more: Record<string, string>) => scene.run({ ...inputsFor(host), ...inputs, ...more });
   const dry = await run({ 'dry-run': 'true' });
@@ -57,9 +57,13 @@ async function liveThrough(host: Sshd, inputs: Record<string, string> = {}): Pro
   const second = expectBackup(await run({ keep: '1', 'keep-made-under': 'false' }));
   expect(scene.files().filter((name) => name.endsWith('.json'))).toEqual([`${second}.json`, 'status.json']);
   const command = 'echo "here: $(pwd)"';
-  const restored = await run({ command: 'restore', confirm: 'app.db', 'check-command': command });
+  const restore = { command: 'restore', confirm: 'app.db' };
+  const around = { 'stop-command': 'echo down', 'start-command': 'echo up', 'command-timeout': '3s' };
+  const restored = await run({ ...restore, ...around, 'check-command': command });
   expect([restored.outputs['error-code'], restored.outputs['restore-outcome']]).toEqual(['', 'restored']);
-  expect(restored.visible).toMatch(/^ +here: \//m);
+  expect(restored.visible).toMatch(/^ +down\n[\s\S]*^ +up\n[\s\S]*^ +here: \//m);
+  const hanging = await run({ ...restore, ...around, 'check-command': 'sleep 600' });
+  expect(hanging.outputs).toMatchObject({ 'error-code': 'E_ROLLED_BACK', 'restore-outcome': 'rolled-back' });
   await checkInvariant(scene.database);
   await nothingLeft(scene);
   expect(temporary()).toEqual([]);
@@ -69,6 +73,7 @@ describe.each<[string, () => ReturnType<typeof startSshd>]>([
   ['options of the account, where sh is bash', () => startSshd({ wrapper: withSh('bash'), extraConfig: OPTIONS })],
   ['options of the account, where sh is dash', () => startSshd({ wrapper: withSh('dash'), extraConfig: OPTIONS })],
   ['mksh for sh', () => startSshd({ wrapper: withSh('mksh') })],
+  ['busybox for sh', () => startSshd({ wrapper: withSh('busybox') })],
   ['ksh93 for sh', () => startSshd({ wrapper: withSh('ksh93') })],
   ['a TMPDIR that is not there', () => startSshd({ extraConfig: 'SetEnv TMPDIR=/nonexistent' })],
   ['a TMPDIR that is full', () => startSshd({ wrapper: FULL, extraConfig: 'SetEnv TMPDIR=/mnt' })],
