@@ -59,7 +59,7 @@ test.each(SHELLS)(
   '%s executes nothing of a stream that ends in the middle, and does not hang',
   async (name, command) => {
     const canary = `canary ${name}`;
-    const program = programFor(MARK, 'sqlite');
+    const program = programFor({ host: MARK, elsewhere: `${MARK}e` }, 'sqlite');
     // a value that would do harm on its own
     const request = `{ request 1 ${call('run', ['touch', canary])}; ${call('put', ['k', `'; touch '${canary}'\ntouch '${canary}'\n`])}; }\n`;
     const whole = Buffer.from(program + request);

@@ -3,11 +3,13 @@ import fc from 'fast-check';
 import { type Frame, FrameReader } from '../../src/host/frames.js';
 
 const MARK = '@0123456789abcdef0123456789abcdef';
+const ELSEWHERE = '@fedcba9876543210fedcba9876543210';
+const MARKS = { host: MARK, elsewhere: ELSEWHERE };
 
 /** All that the reader makes of these chunks. */
 function read(chunks: (string | Buffer)[]): { frames: Frame[]; noise: string } {
   const frames: Frame[] = [];
-  const reader = new FrameReader(MARK, (frame) => frames.push(frame));
+  const reader = new FrameReader(MARKS, (frame) => frames.push(frame));
   for (const chunk of chunks) reader.push(Buffer.from(chunk));
   reader.finish();
   return { frames, noise: reader.noise };
@@ -29,12 +31,12 @@ ${MARK} done 3 0
 tail`;
 
 const FRAMES: Frame[] = [
-  { event: 'set', key: 'user', rest: 'déploy 🦆' },
-  { event: 'hello', key: '', rest: '1' },
-  { event: 'phase', key: '', rest: 'copy 4096' },
-  { event: 'set', key: 'manifest a.json', rest: `{\n  "note": "${MARK}"\n}\n` },
-  { event: 'rows', key: '', rest: '61 12' },
-  { event: 'done', key: '', rest: '3 0' },
+  { from: 'host', event: 'set', key: 'user', rest: 'déploy 🦆' },
+  { from: 'host', event: 'hello', key: '', rest: '1' },
+  { from: 'host', event: 'phase', key: '', rest: 'copy 4096' },
+  { from: 'host', event: 'set', key: 'manifest a.json', rest: `{\n  "note": "${MARK}"\n}\n` },
+  { from: 'host', event: 'rows', key: '', rest: '61 12' },
+  { from: 'host', event: 'done', key: '', rest: '3 0' },
 ];
 
 describe('frames', () => {
@@ -75,15 +77,27 @@ describe('frames', () => {
         const bytes = Buffer.from(multi ? `${MARK} begin key\n${text}\n${MARK} end\n` : `${MARK} set key ${text}\n`);
         const at = cutAt % (bytes.length + 1);
         expect(read([bytes.subarray(0, at), bytes.subarray(at)]).frames).toEqual([
-          { event: 'set', key: 'key', rest: text },
+          { from: 'host', event: 'set', key: 'key', rest: text },
         ]);
       }),
     );
   });
 
+  test('tell who has said them, and nobody ends the text of the other', () => {
+    const { frames } = read([
+      `${ELSEWHERE} begin x\nnot yet\n${MARK} end\n${ELSEWHERE} set a b\nstill\n${ELSEWHERE} end\n${MARK} set c d\n`,
+    ]);
+    expect(frames).toEqual([
+      { from: 'host', event: 'end', key: '', rest: '' },
+      { from: 'elsewhere', event: 'set', key: 'a', rest: 'b' },
+      { from: 'elsewhere', event: 'set', key: 'x', rest: 'not yet\nstill' },
+      { from: 'host', event: 'set', key: 'c', rest: 'd' },
+    ]);
+  });
+
   test('of a sender that was killed in the middle of a text are seen', () => {
     const { frames } = read([`${MARK} begin manifest x\nhalf of it\n${MARK} gone 3\n`]);
-    expect(frames).toEqual([{ event: 'gone', key: '', rest: '3' }]);
+    expect(frames).toEqual([{ from: 'host', event: 'gone', key: '', rest: '3' }]);
   });
 });
 
@@ -101,17 +115,17 @@ describe('caps', () => {
   const millions = Buffer.alloc(13_000_000, 'x');
 
   test('a line, whether it ends or not', () => {
-    const reader = new FrameReader(MARK, () => {});
+    const reader = new FrameReader(MARKS, () => {});
     reader.push(millions);
     expect(thrownBy(() => reader.push(millions))).toEqual(tooLarge('a line of more than 13631488 bytes'));
-    const another = new FrameReader(MARK, () => {});
+    const another = new FrameReader(MARKS, () => {});
     expect(thrownBy(() => another.push(Buffer.concat([millions, millions, Buffer.from('\n')])))).toEqual(
       tooLarge('a line'),
     );
   });
 
   test('a text of many lines', () => {
-    const reader = new FrameReader(MARK, () => {});
+    const reader = new FrameReader(MARKS, () => {});
     reader.push(Buffer.from(`${MARK} begin files\n`));
     const lines = Buffer.from(`${'é'.repeat(499_999)}\n`); // counted in bytes
     for (let count = 0; count < 13; count += 1) reader.push(lines);
@@ -119,7 +133,7 @@ describe('caps', () => {
   });
 
   test('everything together', () => {
-    const reader = new FrameReader(MARK, () => {});
+    const reader = new FrameReader(MARKS, () => {});
     const line = Buffer.concat([Buffer.from(`${MARK} set k `), millions, Buffer.from('\n')]);
     const thrown = thrownBy(() => {
       for (let count = 0; count < 30; count += 1) reader.push(line);

@@ -92,7 +92,7 @@ inEveryShell('beats keep a session, and are answered in the middle of a text tha
     'slow_text() { printf "%s begin slow\\nhalf" "$mark"; run sleep 5; printf "way\\n%s end\\n" "$mark"; }';
   const { host, session } = await open(
     command,
-    { idleTimeoutMs: 2000, onProgress: (progress) => seen.push(progress) },
+    { idleTimeoutMs: 4000, onProgress: (progress) => seen.push(progress) },
     (text) => text.replace('-lt 22', '-lt 2').replace('\nhello\n}', `\n${slowText}\nhello\n}`),
   );
   let bytes = 0;

@@ -2,12 +2,19 @@ import { BackupError } from '../errors.js';
 
 /** One event of the program on the host: `set KEY TEXT`, `fail CODE`, `done N STATUS`, `progress A B C`, `phase NAME BYTES`, ... */
 export interface Frame {
+  /** Our shell on the host itself, or the one that it has started as another user or in a container. */
+  from: Speaker;
   event: string;
   /** Of a `set`: its key; of others empty. */
   key: string;
   /** The rest of the line; of a text of several lines (`begin KEY` ... `end`, an event `set`) the text. */
   rest: string;
 }
+
+export type Speaker = 'host' | 'elsewhere';
+/** What the lines of each begin with: two words that can not be guessed, of which the one elsewhere knows its own alone. */
+export type Marks = Record<Speaker, string>;
+const SPEAKERS: readonly Speaker[] = ['host', 'elsewhere'];
 
 /** The longest text that the host sends is a file of 12 MiB, which may be one line. */
 const MAX_LINE = 13 << 20;
@@ -17,7 +24,7 @@ const MAX_TOTAL = 256 << 20;
 const MAX_NOISE = 4096;
 
 /**
- * Takes the bytes that the host sends apart: lines that begin with the mark are frames, everything else is noise
+ * Takes the bytes that the host sends apart: lines that begin with a mark are frames, everything else is noise
  * (login scripts, banners), of which the first 4 KiB are kept. The host is not trusted: all is capped.
  */
 export class FrameReader {
@@ -25,10 +32,10 @@ export class FrameReader {
   private pending: Buffer[] = [];
   private pendingBytes = 0;
   private totalBytes = 0;
-  private block: { key: string; lines: string[]; bytes: number } | null = null;
+  private block: { from: Speaker; key: string; lines: string[]; bytes: number } | null = null;
 
   constructor(
-    private readonly mark: string,
+    private readonly marks: Marks,
     private readonly onFrame: (frame: Frame) => void,
   ) {}
 
@@ -53,7 +60,7 @@ export class FrameReader {
   /** What came after the last line break, when the stream has ended: noise, or half a frame, which counts for nothing. */
   finish(): void {
     const tail = this.take();
-    if (!tail.startsWith(this.mark)) this.addNoise(tail);
+    if (!SPEAKERS.some((from) => tail.startsWith(this.marks[from]))) this.addNoise(tail);
   }
 
   private keep(part: Buffer): void {
@@ -70,7 +77,8 @@ export class FrameReader {
   }
 
   private line(line: string): void {
-    if (line.startsWith(`${this.mark} `)) this.marked(line.slice(this.mark.length + 1));
+    const from = SPEAKERS.find((speaker) => line.startsWith(`${this.marks[speaker]} `));
+    if (from !== undefined) this.marked(from, line.slice(this.marks[from].length + 1));
     else if (this.block === null) this.addNoise(`${line}\n`);
     else {
       this.block.bytes += Buffer.byteLength(line) + 1;
@@ -79,20 +87,20 @@ export class FrameReader {
     }
   }
 
-  private marked(line: string): void {
+  private marked(from: Speaker, line: string): void {
     const [event, rest] = cut(line);
-    if (event === 'begin') this.block = { key: rest, lines: [], bytes: 0 };
-    else if (event === 'end' && this.block !== null) {
+    if (event === 'begin') this.block = { from, key: rest, lines: [], bytes: 0 };
+    else if (event === 'end' && this.block?.from === from) {
       const { key, lines } = this.block;
       this.block = null;
       // the program puts a line break of its own between the text and `end`
-      this.onFrame({ event: 'set', key, rest: lines.join('\n') });
+      this.onFrame({ from, event: 'set', key, rest: lines.join('\n') });
     } else if (event === 'set') {
       const [key, text] = cut(rest);
-      this.onFrame({ event, key, rest: text });
+      this.onFrame({ from, event, key, rest: text });
     } else {
       // also in the middle of a text: its sender may have been killed there
-      this.onFrame({ event, key: '', rest });
+      this.onFrame({ from, event, key: '', rest });
     }
   }
 

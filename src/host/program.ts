@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { DatabaseSource } from '../settings/settings.js';
+import type { Marks } from './frames.js';
 import { call, quote } from './quoting.js';
 
 // Literal names in `new URL`, one for each file, so that the bundler finds and copies them.
@@ -41,13 +42,13 @@ const PYTHON = new URL('./programs/sqlite.py', import.meta.url);
 
 /**
  * The first thing that a session sends: the whole program in one group, so that a stream cut at any byte is a syntax
- * error and executes nothing. Every line that the program prints for us begins with `mark`. What other engines need is left out: bash
+ * error and executes nothing. Every line that the program prints for us begins with a mark. What other engines need is left out: bash
  * reads its stdin byte by byte.
  */
-export function programFor(mark: string, engine: DatabaseSource['engine']): string {
+export function programFor(marks: Marks, engine: DatabaseSource['engine']): string {
   const source = [...COMMON, ...ENGINES[engine]].map((file) => readFileSync(file, 'utf8')).join('\n');
   const python = engine === 'sqlite' ? readFileSync(PYTHON, 'utf8') : '';
-  return `{\nmark=${mark}\nprogram=${quote(source)}\nsqlite_python=${quote(python)}\neval "$program"\nhello\n}\n`;
+  return `{\nmark=${marks.host}\nmark_elsewhere=${marks.elsewhere}\nprogram=${quote(source)}\nsqlite_python=${quote(python)}\neval "$program"\nhello\n}\n`;
 }
 
 /** All that a shell is sent which is to send one file back, see download.sh; in one group as well. */

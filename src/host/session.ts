@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { BackupError, ERRORS, type ErrorCode } from '../errors.js';
+import { quoteOutside } from '../reporting/neutralise.js';
 import type { DatabaseSource } from '../settings/settings.js';
 import { type CountedRows, Facts, HostFailure, type HostProgress } from './facts.js';
-import { type Frame, FrameReader } from './frames.js';
+import { type Frame, FrameReader, type Marks } from './frames.js';
 import type { Host, Shell, ShellEnd } from './host.js';
 import { programFor } from './program.js';
 import { call } from './quoting.js';
@@ -34,6 +35,11 @@ interface Waiting {
 /** The host ends a session that gets no beat for 45 s. The answer to each is the progress, and whether the job is alive. */
 const BEAT_MS = 2_000;
 const CLEAN_UP_MS = 5_000;
+/** What another user or a container, who are not trusted with the host, may speak of at all. */
+const EVENTS_ELSEWHERE = ['set', 'rows', 'restored', 'phase', 'elsewhere', 'waits', 'fail'];
+/** What only the host knows of itself, of the backup directory, of what was done there, and of restores that it has noted. */
+const OF_THE_HOST =
+  /^(user|uid|hostname|clock|system|directory|files|manifest( .*)?|listed|untold|published|(un)?deleted|swept|holder|waiting|journal(_file)?|command_.*|said|sha256|bytes|plain_bytes|fetched.*|part|dump_path)$/;
 /** Of all that the host reports in one answer, each report counted with what it costs to keep. */
 const MAX_REPORTED = 128 << 20;
 const COST_OF_ONE = 200;
@@ -73,14 +79,14 @@ export class Session {
     private readonly shell: Shell,
     private readonly options: SessionOptions,
   ) {
-    const mark = `@${randomBytes(16).toString('hex')}`;
+    const marks: Marks = { host: markOf(), elsewhere: markOf() };
     [this.greeting, this.hello] = expecting(0);
-    this.stdout = new FrameReader(mark, (frame) => this.frame(frame));
-    this.stderr = new FrameReader(mark, (frame) => this.frame(frame));
+    this.stdout = new FrameReader(marks, (frame) => this.frame(frame));
+    this.stderr = new FrameReader(marks, (frame) => this.frame(frame));
     shell.onStdout((chunk) => this.read(this.stdout, chunk));
     shell.onStderr((chunk) => this.read(this.stderr, chunk));
     void shell.closed.then((end) => this.fail(this.ended(end)));
-    shell.write(programFor(mark, options.engine));
+    shell.write(programFor(marks, options.engine));
     this.startTimer = setTimeout(
       () => this.abort(silent(host.label, options.startTimeoutMs, this.said())),
       options.startTimeoutMs,
@@ -146,7 +152,13 @@ export class Session {
     }
   }
 
-  private frame({ event, key, rest }: Frame): void {
+  private frame({ from, event, key, rest }: Frame): void {
+    if (from === 'elsewhere' && (!EVENTS_ELSEWHERE.includes(event) || OF_THE_HOST.test(key))) {
+      throw new BackupError(
+        'E_INTERNAL',
+        `what runs on ${this.host.label} as another user or in a container has told what is not for it to tell (${event} ${quoteOutside(key, 40)})`,
+      );
+    }
     if (event !== 'progress') this.lastMove = Date.now();
     this.reported += rest.length + COST_OF_ONE;
     if (this.reported > MAX_REPORTED) {
@@ -265,6 +277,8 @@ export class Session {
     return `${this.stdout.noise}\n${this.stderr.noise}`;
   }
 }
+
+const markOf = (): string => `@${randomBytes(16).toString('hex')}`;
 
 function expecting(number: number): [Waiting, Promise<Facts>] {
   let settlers: Pick<Waiting, 'resolve' | 'reject'> | undefined;

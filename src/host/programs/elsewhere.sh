@@ -55,7 +55,7 @@ reach_elsewhere() {
 
 # send_program FUNCTION ARGS...: what the shell there reads
 send_program() {
-  raw "{${newline}mark=$mark${newline}program=$(quote "$program")${newline}sqlite_python=$(quote "$sqlite_python")$newline"
+  raw "{${newline}mark=$mark_elsewhere${newline}mark_elsewhere=$mark_elsewhere${newline}program=$(quote "$program")${newline}sqlite_python=$(quote "$sqlite_python")$newline"
   # shellcheck disable=SC2016 # it is that shell that expands it
   printf 'eval "$program"\ninside=%s\nalone' "${container:+1}"
   for word; do
@@ -111,7 +111,7 @@ passing_on() {
 }
 
 # passed_on NAME: a fact of what was last passed on
-passed_on() { sed -n "s/^$mark set $1 //p" "$work/look"; }
+passed_on() { sed -n "s/^$mark set $1 //p; s/^$mark_elsewhere set $1 //p" "$work/look"; }
 
 # need_number WHAT TEXT: of what others have said, before anybody calculates with it: bash carries out what is in a subscript there
 need_number() { case $2 in '' | *[!0-9]*) fail E_INTERNAL "$1 is no number" ;; esac }

@@ -6,7 +6,8 @@
 # The runner sends the program first, inside one group, so that a cut stream executes nothing; then one group per
 # request. Stdin is for requests alone: dash reads it in blocks. When it ends, the runner is gone, and the EXIT trap
 # ends everything. The runner sets before this text: mark (a random word; lines that begin with it are ours, every
-# other line is noise) and program (this text, for the shell under sudo).
+# other line is noise), mark_elsewhere (that of the shell that this one starts as another user or in a container, which
+# is not told ours) and program (this text, for that shell).
 
 # What the account's environment could change. Options come in by SHELLOPTS and BASHOPTS, which bash obeys and every shell hands on;
 # functions from bash login shells.
