@@ -55,6 +55,10 @@ async function deal(run: Run, connection: Connection, file: string, text: string
       await connection.send(['request', 'leave_journal', [file]]);
       return;
     }
+    if (found === 'not known' && journal !== null) {
+      why =
+        '; whether that is the database of this run can not be told, since the role may not know the system identifier of the server (`GRANT EXECUTE ON FUNCTION pg_control_system() TO` that role)';
+    }
   } catch (error) {
     const { code, message } = describe(error);
     if (OF_THE_RUN.includes(code) || connection.isLost()) throw error;

@@ -94,8 +94,9 @@ export function sqliteRestoring(target: SqliteSource): Restoring {
       return ['job', 'settle_restore_sqlite', named({ ...given(settings), ...stepArguments(step) })];
     },
 
-    recover(settings, step) {
-      return ['job', 'recover_restore_sqlite', named({ ...given(settings), ...stepArguments(step) })];
+    recover(settings, step, identity) {
+      const known = 'path' in identity ? identity.path : '';
+      return ['job', 'recover_restore_sqlite', named({ ...given(settings), ...stepArguments(step), known })];
     },
 
     identity: (facts) => ({ path: facts.path('resolved') }),
