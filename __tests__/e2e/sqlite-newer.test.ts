@@ -5,7 +5,14 @@ import { withoutCommands } from '../helpers/chroot.js';
 import { nothingLeft, refused, restored, sqlite3, stateOf, succeeded } from '../helpers/outcome.js';
 import type { ActionResult } from '../helpers/run-action.js';
 import { type Scene, startScene } from '../helpers/scene.js';
-import { holdWithNewer, newerVersion, withNewer } from '../helpers/sqlite.js';
+import {
+  checkInvariant,
+  createDatabase,
+  holdWithNewer,
+  newerVersion,
+  startWriters,
+  withNewer,
+} from '../helpers/sqlite.js';
 
 // A schema that the tool on the host can not read, since a newer SQLite has written it: no damage, and a copy of the pages needs none.
 
@@ -111,6 +118,21 @@ test('the rows of other pages sizes and encodings, and what is in the -wal of an
       '[[1024,7,"UTF-16le"]]',
     );
     expect(signedBy(copy)).toBeGreaterThan(old);
+  });
+});
+
+test('one committed state, while others write', async () => {
+  const path = join(folder, 'busy.db');
+  await createDatabase(path, { mb: 20, wal: true });
+  withNewer(path, 'SELECT 1', "CREATE VIEW w AS SELECT group_concat(v, ',' ORDER BY v) FROM a");
+  chownSync(path, scene.user.uid, scene.user.gid);
+  const writers = await startWriters(path, { count: 2 });
+  const id = succeeded(await scene.run({ database: path, name: 'busy', verify: 'checksum' }));
+  await writers.stop();
+  await restored(scene, id, (copy) => {
+    sound(copy);
+    withNewer(copy, 'SELECT 1', 'DROP VIEW w');
+    return checkInvariant(copy);
   });
 });
 
