@@ -2,7 +2,9 @@ import { chownSync, copyFileSync, openSync, readFileSync, rmSync, writeSync } fr
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { withoutCommands } from '../helpers/chroot.js';
+import { EXCLUSIVE, holdLock } from '../helpers/lock-holder.js';
 import { nothingLeft, refused, restored, sqlite3, stateOf, succeeded } from '../helpers/outcome.js';
+import { withSh } from '../helpers/posix-sh.js';
 import type { ActionResult } from '../helpers/run-action.js';
 import { type Scene, startScene } from '../helpers/scene.js';
 import {
@@ -232,6 +234,16 @@ describe('a backup of it', () => {
     expect(sqlite3(database, '.tables').trim()).toBe('other');
   });
 
+  test('is put over one that is locked until the stop-command', async () => {
+    withNewer(database, 'SELECT 1', 'INSERT INTO t VALUES (3)');
+    await using lock = await holdLock(database, EXCLUSIVE, scene.user);
+    const commands = { 'stop-command': `kill ${lock.pid}`, 'start-command': 'true' };
+    const result = await restore({ 'lock-wait': '1s', ...commands });
+    expect(result.outputs).toMatchObject({ 'restore-outcome': 'restored', 'error-code': '' });
+    expect(content(database)).toBe('[["1,2","1,2"]]');
+    expect(scene.manifest(result.outputs['safety-backup-id'] ?? '').verified.level).toBe('checksum');
+  });
+
   test('is not put over one that somebody has open', async () => {
     const close = await holdWithNewer(database, 'BEGIN', 'SELECT * FROM t');
     expect(refused(await restore({ 'lock-wait': '1s' }), 'E_TARGET_BUSY')).toMatch(/`stop-command`/);
@@ -275,20 +287,31 @@ describe('what is damaged, and says so in the same words', () => {
 
 const quoted = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
-test('with Python instead of the sqlite3 tool', async () => {
-  const other = await startScene({ user: scene.user, sshd: { wrapper: withoutCommands(['sqlite3']) } });
+test.each([
+  ['Python instead of the sqlite3 tool', 'python3', withoutCommands(['sqlite3'])],
+  ...(['bash', 'busybox', 'mksh', 'ksh93'] as const).map((shell) => [shell, 'sqlite3', withSh(shell)] as const),
+])('with %s on the host', async (name, tool, wrapper) => {
+  const other = await startScene({ user: scene.user, sshd: { wrapper: [...wrapper] } });
   try {
-    const name = 'python';
-    const database = made(name, 'PRAGMA journal_mode = wal', ROWS, VIEW);
-    const message = refused(await other.run({ database, name }), 'E_TOOL_VERSION');
+    const database = join(folder, 'elsewhere.db');
+    rmSync(database, { force: true });
+    sqlite3(database, 'PRAGMA journal_mode = wal', 'CREATE TABLE t (x)');
+    // what the header says is in the -wal alone
+    const close = await holdWithNewer(database, 'PRAGMA wal_autocheckpoint = 0', 'INSERT INTO t VALUES (1), (2)', VIEW);
+    for (const end of ['', '-wal', '-shm']) chownSync(database + end, scene.user.uid, scene.user.gid);
+    const inputs = { database, name: name.replace(/ .*/, '') };
+    const message = refused(await other.run(inputs), 'E_TOOL_VERSION');
     expect(message).toMatch(
-      /and python3 here has SQLite [0-9.]+, which does not understand it: w: near "order": syntax error/,
+      new RegExp(`and ${tool} here has SQLite [0-9.]+, which does not understand it: w: near "order": syntax error`),
     );
-    const id = succeeded(await other.run({ database, name, verify: 'checksum' }));
+    const backup = succeeded(await other.run({ ...inputs, verify: 'checksum' }));
+    await close();
+    await restored(other, backup, (copy) => expect(signedBy(copy)).toBe(signedBy(database)));
     withNewer(database, 'SELECT 1', 'INSERT INTO t VALUES (3)');
-    const restore = { database, name, command: 'restore', backup: id, confirm: 'python.db' };
-    expect((await other.run(restore)).outputs).toMatchObject({ 'restore-outcome': 'restored' });
+    const result = await other.run({ ...inputs, command: 'restore', backup, confirm: 'elsewhere.db' });
+    expect(result.outputs).toMatchObject({ 'restore-outcome': 'restored', 'error-code': '' });
     expect(content(database)).toBe('[["1,2","1,2"]]');
+    await nothingLeft(other);
   } finally {
     await other.stop();
   }

@@ -168,10 +168,8 @@ sound() {
     10:* | 11:* | 26:* | *malformed* | *'not a database'* | *'disk I/O error'*)
       damage=$(cat live.check error)
       newer_schema "$live" "$damage" || return 1
-      damage='' live_unread=$(say_unread)
-      put live_unjudged 1
-      put live_unread "$live_unread"
-      put note "the live database could not be looked into: $live_unread"
+      damage=''
+      tell_unread "$(say_unread)"
       return 0
       ;;
     *)
@@ -182,11 +180,27 @@ sound() {
       fi
       unproven=E_RESTORE
       # who has it locked may be the one who will be stopped
-      case ${stops:-}$status:$(cat error) in 1[56]:* | 1*locked*) locked=$(cat error) && return 0 ;; esac
+      case ${stops:-}$status:$(cat error) in
+        1[56]:* | 1*locked*)
+          locked=$(cat error)
+          written_by "$live"
+          # then it may turn out that it can not be read
+          if newer_than_tool; then tell_unread "it is locked, and SQLite $(version_of "$writer") has written it, which is newer than $sqlite_tool $sqlite_version here"; fi
+          return 0
+          ;;
+      esac
       sqlite_failed $status "$(cat live.check error)"
       ;;
   esac
   return 1
+}
+
+# tell_unread WHY: of the live database, which is no damage
+tell_unread() {
+  live_unread=$1
+  put live_unjudged 1
+  put live_unread "$1"
+  put note "the live database could not be looked into: $1"
 }
 
 # only_look: the connections that follow can not write; nor do they ask for as much of the schema as those that can
