@@ -138,6 +138,35 @@ test('one committed state, while others write', async () => {
   });
 });
 
+test('the hot journal of a crashed writer: rolled back in the backup, and in what a restore saves', async () => {
+  const path = join(folder, 'hot.db');
+  const inputs = { database: path, name: 'hot', verify: 'checksum' };
+  await createDatabase(path, { mb: 4, wal: false });
+  withNewer(path, 'SELECT 1', "CREATE VIEW w AS SELECT group_concat(v, ',' ORDER BY v) FROM a");
+  const crash = async () => {
+    const writing = 'UPDATE blobs SET ver = 1, data = randomblob(4000)';
+    const stop = await holdWithNewer(path, 'PRAGMA cache_size = 10; PRAGMA cache_spill = 10', `BEGIN; ${writing}`);
+    await stop('SIGKILL');
+    for (const file of [path, `${path}-journal`]) chownSync(file, scene.user.uid, scene.user.gid);
+  };
+  const isRolledBack = (id: string) =>
+    restored(scene, id, async (copy) => {
+      sound(copy);
+      withNewer(copy, 'SELECT 1', 'DROP VIEW w');
+      expect(await checkInvariant(copy)).toMatchObject({ sum: 0 });
+    });
+  await crash();
+  const backup = succeeded(await scene.run(inputs));
+  await isRolledBack(backup);
+  await crash();
+  const { verify: _, ...target } = inputs;
+  const result = await scene.run({ ...target, command: 'restore', backup, confirm: 'hot.db' });
+  expect(result.outputs).toMatchObject({ 'restore-outcome': 'restored', 'error-code': '' });
+  await isRolledBack(result.outputs['safety-backup-id'] ?? '');
+  sound(path);
+  await nothingLeft(scene);
+});
+
 describe('a backup of it', () => {
   const name = 'kept';
   let database: string;
@@ -272,7 +301,9 @@ describe('what is damaged, and says so in the same words', () => {
     copyFileSync(database, dump);
     chownSync(dump, scene.user.uid, scene.user.gid);
     const inputs = { database, name, command: 'restore', backup: dump, confirm: 'broken.db' };
-    expect(refused(await scene.run(inputs), 'E_RESTORE')).toMatch(/malformed database schema/);
+    expect(refused(await scene.run(inputs), 'E_RESTORE')).toMatch(
+      /malformed database schema.*put a sqlite3 as new on the host/,
+    );
   });
 
   test('a schema of a newer SQLite whose page is torn', async () => {

@@ -22,8 +22,11 @@ db.close();`;
   return execFileSync(node24, ['--no-warnings', '-e', script, '--', path, query, ...statements], { encoding: 'utf8' });
 }
 
-/** Such a connection that stays open, after the statements; resolves to what closes it. */
-export async function holdWithNewer(path: string, ...statements: string[]): Promise<() => Promise<void>> {
+/** Such a connection that stays open, after the statements; resolves to what closes it, or kills its process. */
+export async function holdWithNewer(
+  path: string,
+  ...statements: string[]
+): Promise<(signal?: NodeJS.Signals) => Promise<void>> {
   const script = `const { DatabaseSync } = require('node:sqlite');
 const [path, ...statements] = process.argv.slice(1);
 const db = new DatabaseSync(path);
@@ -38,8 +41,9 @@ process.stdin.on('end', () => db.close()).resume();`;
     child.stdout.once('data', () => resolve());
     child.once('close', () => reject(new Error(`${path} could not be opened`)));
   });
-  return async () => {
-    child.stdin.end();
+  return async (signal) => {
+    if (signal === undefined) child.stdin.end();
+    else child.kill(signal);
     await closed;
   };
 }

@@ -163,7 +163,9 @@ export function sqlite(source: SqliteSource): Database {
               `${path} could not be restored: ${said}`,
               NOT_KNOWN.test(failure.text)
                 ? 'The application brings this extension of SQLite, and the tool on the host does not know it, so nothing can be proven of the backup. Restore it by hand, as its manifest says under `recovery`.'
-                : '',
+                : NOT_PARSED.test(failure.text)
+                  ? 'It is damaged, or went through an older tool (`.backup`, `.restore`), which signs with its own version. Look at it with the SQLite of the application: when that can read it, put a sqlite3 as new on the host, and restore it again.'
+                  : '',
             );
           }
           return new BackupError(
