@@ -25,7 +25,7 @@ import type { Settings } from '../../src/settings/settings.js';
 import { sqlite3, until } from '../helpers/outcome.js';
 import { leftAfter, processesOfUser } from '../helpers/processes.js';
 import { type ShellHost, shellHost } from '../helpers/shell-host.js';
-import { checkInvariant, createDatabase } from '../helpers/sqlite.js';
+import { checkInvariant, createDatabase, withNewer } from '../helpers/sqlite.js';
 import { createUser, type TestUser } from '../helpers/users.js';
 
 // Every process of the session is killed at once before the Nth tool that a request starts, for each N until none is left to kill at.
@@ -166,6 +166,17 @@ const begins: Record<string, { way: string; set: () => void }> = {
       sqlite3(live(), 'PRAGMA journal_mode = delete', 'PRAGMA page_size = 8192', 'VACUUM', 'PRAGMA journal_mode = wal');
     },
   },
+  'replacing one of a newer SQLite': {
+    way: 'replace',
+    set: () => {
+      copyFileSync(beside('old.db'), live());
+      withNewer(
+        live(),
+        'PRAGMA journal_mode = delete',
+        "CREATE VIEW w AS SELECT group_concat(v, ',' ORDER BY v) FROM a",
+      );
+    },
+  },
   'making a missing one': { way: 'replace', set: () => writeFileSync(`${live()}-wal`, 'of one that was deleted') },
 };
 
@@ -242,7 +253,7 @@ describe.each(Object.keys(begins))('%s', (kind) => {
   });
 });
 
-test.each(['replacing a damaged one', 'making a missing one'])(
+test.each(['replacing a damaged one', 'replacing one of a newer SQLite', 'making a missing one'])(
   '%s, and killed anywhere on the way back: once more, and the old one is there',
   async (kind) => {
     for (let at = 1; ; at += 1) {

@@ -16,7 +16,7 @@ import {
 } from '../helpers/outcome.js';
 import { leftAfter, listProcesses, processesOfUser } from '../helpers/processes.js';
 import { type Scene, startScene } from '../helpers/scene.js';
-import { createDatabase, startWriters } from '../helpers/sqlite.js';
+import { createDatabase, startWriters, withNewer } from '../helpers/sqlite.js';
 import { createUser, type TestUser } from '../helpers/users.js';
 
 /** The application's user, who is not the login user; the folder is 0700. */
@@ -118,6 +118,24 @@ describe('run-as', () => {
     const path = join(folder, 'no.db');
     expect(refused(await scene.run({ database: path, 'run-as': owner.name }), 'E_SOURCE_MISSING')).toContain(path);
     expect(readdirSync(folder).filter((name) => name.startsWith('no.db'))).toEqual([]);
+  });
+
+  test('that a newer SQLite has written: no damage, and restored as it was', async () => {
+    allow(`${scene.user.name} ALL=(${owner.name}) NOPASSWD: ALL`);
+    const newer = join(folder, 'newer.db');
+    withNewer(newer, 'SELECT 1', 'CREATE TABLE t (x DEFAULT 1_000)', 'INSERT INTO t DEFAULT VALUES');
+    chownSync(newer, owner.uid, owner.gid);
+    const inputs = { 'run-as': owner.name, database: newer, name: 'newer' };
+    refused(await scene.run(inputs), 'E_TOOL_VERSION');
+    refused(await scene.run({ ...inputs, 'dry-run': 'true' }), 'E_TOOL_VERSION');
+    const backup = succeeded(await scene.run({ ...inputs, verify: 'checksum' }));
+    withNewer(newer, 'DELETE FROM t');
+    const result = await scene.run({ ...inputs, command: 'restore', backup, confirm: 'newer.db' });
+    expect(result.outputs).toMatchObject({ 'restore-outcome': 'restored', 'error-code': '' });
+    expect(withNewer(newer, 'SELECT * FROM t')).toBe('[[1000]]');
+    rmSync(newer);
+    await nothingLeft(scene);
+    expect(temporary()).toEqual([]);
   });
 
   test('a run-as that is the login user needs no sudo', async () => {

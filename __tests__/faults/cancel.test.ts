@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { failedWith, hashes, isLocked, leftOnHost, told, wrongIn } from '../helpers/invariants.js';
@@ -15,7 +16,7 @@ let before: Record<string, string>;
 const proxies: TcpProxy[] = [];
 
 beforeAll(async () => {
-  slow = slowTools(['zstd', 'rm']);
+  slow = slowTools(['zstd', 'rm', 'sha256sum']);
   scene = await startScene({ mb: 4, sshd: { extraConfig: slow.config } });
   expect((await scene.run()).code).toBe(0);
   before = hashes(scene.directory);
@@ -161,6 +162,28 @@ describe('time-outs', () => {
     ]);
     expect(result.visible).toMatch(/^Publish and rotate: done in [\d.]+ s$/m);
     before = hashes(scene.directory);
+  });
+
+  test.each([
+    ['a backup that is young enough is hashed', { 'skip-if-younger-than': '1h' }, () => {}],
+    [
+      'one that has lost its manifest is adopted',
+      { command: 'prune', keep: '50' },
+      () => {
+        for (const file of scene.files().filter((name) => /^app-.*[.]json$/.test(name))) {
+          rmSync(join(scene.directory, file));
+        }
+      },
+    ],
+  ])('idle-timeout: not while %s', async (_, inputs: Record<string, string>, first) => {
+    first();
+    slow.throttle('sha256sum', 800_000);
+    const started = performance.now();
+    const result = await scene.run({ ...inputs, 'idle-timeout': '3s' });
+    expect({ code: result.code, error: result.outputs['error-code'] }).toEqual({ code: 0, error: '' });
+    expect(performance.now() - started).toBeGreaterThan(4_500);
+    before = hashes(scene.directory);
+    await expectNothingLeft();
   });
 });
 

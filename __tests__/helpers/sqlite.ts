@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { closeSync, copyFileSync, existsSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -6,6 +6,47 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 /** The Node that runs actions; it has node:sqlite, whichever Node runs the tests. */
 const node24 = fileURLToPath(new URL('../../node_modules/.bin/node', import.meta.url));
+
+/** The SQLite of that Node, which is newer than the sqlite3 tool; such as 3.53.4. */
+export const newerVersion = (): string =>
+  execFileSync(node24, ['-p', 'process.versions.sqlite'], { encoding: 'utf8' }).trim();
+
+/** What that SQLite answers to one query, as JSON, after the statements before it; makes the database when it is missing. */
+export function withNewer(path: string, query: string, ...statements: string[]): string {
+  const script = `const { DatabaseSync } = require('node:sqlite');
+const [path, query, ...statements] = process.argv.slice(1);
+const db = new DatabaseSync(path);
+for (const sql of statements) db.exec(sql);
+process.stdout.write(JSON.stringify(db.prepare(query).all().map((row) => Object.values(row))));
+db.close();`;
+  return execFileSync(node24, ['--no-warnings', '-e', script, '--', path, query, ...statements], { encoding: 'utf8' });
+}
+
+/** Such a connection that stays open, after the statements; resolves to what closes it, or kills its process. */
+export async function holdWithNewer(
+  path: string,
+  ...statements: string[]
+): Promise<(signal?: NodeJS.Signals) => Promise<void>> {
+  const script = `const { DatabaseSync } = require('node:sqlite');
+const [path, ...statements] = process.argv.slice(1);
+const db = new DatabaseSync(path);
+for (const sql of statements) db.exec(sql);
+process.stdout.write('open');
+process.stdin.on('end', () => db.close()).resume();`;
+  const child = spawn(node24, ['--no-warnings', '-e', script, '--', path, ...statements], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.once('data', () => resolve());
+    child.once('close', () => reject(new Error(`${path} could not be opened`)));
+  });
+  return async (signal) => {
+    if (signal === undefined) child.stdin.end();
+    else child.kill(signal);
+    await closed;
+  };
+}
 
 export interface Invariant {
   /** Rows of table `a`, one for each commit, and of table `b`. */

@@ -57,7 +57,7 @@ export interface TargetPlan {
   way: string;
   /** One sentence for the plan: what this way means (who waits, who is disconnected). */
   wayInWords: string;
-  /** The level at which the present state can be backed up: `checksum` where the tool does not know what the application does. */
+  /** The level at which the present state can be backed up: `checksum` where the tool can not judge it. */
   safetyLevel: 'content' | 'checksum';
   bytes: number; // of the live database, 0 when missing
   tables: TableRows[]; // of the live database; rows null where not counted

@@ -60,7 +60,8 @@ export function sqliteRestoring(target: SqliteSource): Restoring {
 
     loaded(facts, { manifest }) {
       const tables = decoded(facts.restored, facts.get('encoding'));
-      if (manifest?.content && facts.get('uncounted') === null) checkRows(manifest.content, tables);
+      const couldCount = facts.get('uncounted') === null && facts.get('unread') === null;
+      if (manifest?.content && couldCount) checkRows(manifest.content, tables);
       return tables;
     },
 
@@ -144,7 +145,9 @@ function planOf(facts: Facts, dump: Dump, asked: { stops: boolean; minFreeBytes:
       'Nothing was restored. When an empty database is wanted, delete the live one by hand.',
     );
   }
-  const inPlace = state === 'sound' && (facts.get('live_wal') !== '1' || sizeOf(facts) === facts.number('page_size'));
+  const unread = facts.get('unread') !== null || facts.get('live_unread') !== null;
+  const inPlace =
+    state === 'sound' && !unread && (facts.get('live_wal') !== '1' || sizeOf(facts) === facts.number('page_size'));
   const needed = (inPlace ? 2 : 1) * dumpBytes;
   const free = facts.get('target_free_kib');
   const freeBytes = free === null || free === '' ? null : facts.number('target_free_kib') * 1024;
@@ -160,11 +163,14 @@ function planOf(facts: Facts, dump: Dump, asked: { stops: boolean; minFreeBytes:
   return {
     state,
     way: inPlace ? IN_PLACE : REPLACE,
-    wayInWords: wayInWords(state, inPlace),
+    wayInWords: wayInWords(state, inPlace, unread),
     safetyLevel: facts.get('live_unjudged') === null ? 'content' : 'checksum',
     bytes: facts.number('live_bytes'),
     tables: live,
-    dumpTables: decoded(facts.restored, facts.get('encoding')),
+    dumpTables:
+      facts.get('unread') === null
+        ? decoded(facts.restored, facts.get('encoding'))
+        : (dump.manifest?.content?.tables ?? null),
     differences: [...differencesOf(facts), ...settingsOf(facts)],
     users,
     neededBytes: needed,
@@ -204,15 +210,15 @@ function checkIsMeant(facts: Facts, { manifest }: Dump, path: string): void {
   );
 }
 
-function wayInWords(state: TargetPlan['state'], inPlace: boolean): string {
+/** `unread`: what SQLite itself writes over a database it signs with its own version, and an older one looks like damage to the next tool. */
+function wayInWords(state: TargetPlan['state'], inPlace: boolean, unread: boolean): string {
   if (inPlace) {
     return 'in place: SQLite writes the backup into the live file in one transaction; programs may stay connected, writers wait that long, and all see the restored rows with their next statement';
   }
   const because = {
     missing: 'the file is made anew',
     damaged: 'the damaged file is replaced as a whole, with its -wal, -shm and -journal',
-    sound:
-      'the file is replaced as a whole, with its -wal, -shm and -journal, since its pages have another size than those of the backup',
+    sound: `the file is replaced as a whole, with its -wal, -shm and -journal, since ${unread ? 'its schema, or that of the backup, is of a newer SQLite than the tool on the host' : 'its pages have another size than those of the backup'}`,
   };
   return `${because[state]}, while nobody has it open`;
 }

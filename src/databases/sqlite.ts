@@ -74,14 +74,15 @@ export function sqlite(source: SqliteSource): Database {
       return `${facts.need('source')} with ${facts.get('sqlite_tool')} ${facts.get('sqlite_version')}`;
     },
 
-    recovery({ file, compression, identity }, directory, { runAs }) {
+    recovery({ file, compression, identity, content }, directory, { runAs }) {
       const path = 'path' in identity ? identity.path : source.path;
       // The owner can not read the directory of the login user, who in turn may not write the database.
       const sudo = runAs === null ? '' : `sudo -u ${quote(runAs)} `;
       return [
         `cd ${quote(directory)} && sha256sum -c ${quote(`${file}.sha256`)}`,
         `restored=$(${sudo}mktemp -d)/restored.db && ${UNPACK[compression]} ${quote(file)} ${runAs === null ? '>' : `| ${sudo}tee > /dev/null`} "$restored"`,
-        `${checking(sudo)} "$restored" ${quote(QUICK_CHECK)} # must print ok; do not go on otherwise`,
+        // what the tool could not judge then it may not be able to judge now
+        `${checking(sudo)} "$restored" ${quote(QUICK_CHECK)} # must print ok${content === null ? ', unless this sqlite3 is older than that of the application' : ''}; do not go on otherwise`,
         `# then${runAs === null ? ', as the owner of the database' : ''}, best with the application stopped:`,
         `${sudo}test -s "$restored" && ${sudo}sqlite3 ${quote(path)} '.timeout 30000' ".restore $restored"`,
       ];
@@ -139,7 +140,7 @@ export function sqlite(source: SqliteSource): Database {
             `SQLite found damage in ${path}: ${said}`,
             /\b(NULL|NUMERIC|TEXT|non-[A-Z]+) value in /.test(failure.text)
               ? `Rows break a constraint of their table, which SQLite counts as damage. Correct the rows, or set \`verify: checksum\`. ${UNTOUCHED}`
-              : `A backup of it would be damaged too, so none was kept, and no older one was deleted: keep them. Check the disk, then restore the newest good backup, or try \`sqlite3 ${path} .recover | sqlite3 -safe NEW-FILE\`.`,
+              : `${NOT_PARSED.test(failure.text) ? 'First look at it with the SQLite of the application: when that can read it, the file only went through an older tool (`.restore`, `.backup`), which signs with its own version, until the application writes again. Otherwise: ' : ''}A backup of it would be damaged too, so none was kept, and no older one was deleted: keep them. Check the disk, then restore the newest good backup, or try \`sqlite3 ${path} .recover | sqlite3 -safe NEW-FILE\`.`,
           );
         case 'E_BUSY':
           return new BackupError(
@@ -162,7 +163,9 @@ export function sqlite(source: SqliteSource): Database {
               `${path} could not be restored: ${said}`,
               NOT_KNOWN.test(failure.text)
                 ? 'The application brings this extension of SQLite, and the tool on the host does not know it, so nothing can be proven of the backup. Restore it by hand, as its manifest says under `recovery`.'
-                : '',
+                : NOT_PARSED.test(failure.text)
+                  ? 'It is damaged, or went through an older tool (`.backup`, `.restore`), which signs with its own version. Look at it with the SQLite of the application: when that can read it, put a sqlite3 as new on the host, and restore it again.'
+                  : '',
             );
           }
           return new BackupError(
@@ -173,6 +176,7 @@ export function sqlite(source: SqliteSource): Database {
               : UNTOUCHED,
           );
         case 'E_TOOL_VERSION':
+          if (failure.facts.get('written_by') !== null) return newer(path, said, failure.facts, settings);
           return new BackupError(
             'E_TOOL_VERSION',
             `${said} on the host can not be kept from running programs that the schema of a database names (its function edit), and Python 3.7 or newer, which would do as well, is not there`,
@@ -195,6 +199,25 @@ export function sqlite(source: SqliteSource): Database {
       }
     },
   };
+}
+
+/** The text of a statement of the schema that the tool can not read, where the file says that it is not of a newer SQLite. */
+const NOT_PARSED = /malformed database schema .* - .*(syntax error|unrecognized token|unknown )/;
+
+/** The schema is of a newer SQLite than the tool that is to read it. */
+function newer(path: string, said: string, facts: Facts, { command, verifyOn }: Settings): BackupError {
+  const version = quoteOutside(facts.get('written_by') ?? '', 20);
+  const verifying = command === 'verify';
+  const where = verifying && verifyOn === 'runner' ? 'the runner' : 'the host';
+  return new BackupError(
+    'E_TOOL_VERSION',
+    `${verifying ? 'the backup' : path} needs a newer sqlite3 on ${where} for its content to be read: ${said}`,
+    `Nothing says that it is damaged. Install sqlite3 ${version} or newer on ${where} (as from sqlite.org/download.html, into /usr/local/bin); or set \`verify: checksum\`, ${
+      verifying
+        ? 'which proves its bytes'
+        : 'which copies its pages as they are, proves the bytes of the copy, and can be restored'
+    }. ${UNTOUCHED}`,
+  );
 }
 
 /** What SQLite says of an extension that the schema needs. */

@@ -19,6 +19,7 @@ const COMMON = [
 const ENGINES: Record<DatabaseSource['engine'], URL[]> = {
   sqlite: [
     new URL('./programs/sqlite.sh', import.meta.url),
+    new URL('./programs/newer-sqlite.sh', import.meta.url),
     new URL('./programs/look-sqlite.sh', import.meta.url),
     new URL('./programs/restore-sqlite.sh', import.meta.url),
     new URL('./programs/recover-sqlite.sh', import.meta.url),

@@ -3,6 +3,7 @@
 # shellcheck disable=SC2154 # work, directory, mark, program, sqlite_python, tmp: set by the runner and by requests
 run_as='' container=''
 inside=''  # in a container
+teller=''  # the process of tell_way
 reached='' # a function that gets to know the place that feed was told, before anything is written there
 
 # elsewhere FUNCTION ARGS...: runs a function of this program where the database is, in a stage of its own. Stdout is the
@@ -186,9 +187,24 @@ enter_place() {
   cd "$tmp" || fail E_PERM "$tmp can not be entered"
   # shellcheck disable=SC2034 # read by note
   work=. notes=$tmp
-  # a sleep that outlives us must hold none of our channels
-  while sleep 2 2>/dev/null; do emit elsewhere "$(copied)" "$(read_by reader)"; done >/dev/null &
-  started $!
+  tell_way
+}
+
+# tell_way: how far a job is of whose work folder the shell that gets the beats does not know. A sleep that outlives us must hold none of
+# our channels, nor the lock.
+tell_way() {
+  while sleep 2 2>/dev/null; do emit elsewhere "$(copied)" "$(read_by reader)"; done >/dev/null 9>&- &
+  teller=$!
+  started $teller
+}
+
+# tell_reading: the same, where what `run` starts reads as much as a backup has; by stderr, where it gets into no text of the job's
+tell_reading() {
+  [ -z "$work" ] || return 0
+  # shellcheck disable=SC2034 # read by note
+  work=$tmp notes=$tmp events=2
+  tell_way
+  events=1
 }
 
 # check_temporary FOLDER KIB: like check_space; the runner is told that it is no place for backups
