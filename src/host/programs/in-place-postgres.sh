@@ -179,7 +179,7 @@ begin_transaction() {
   attempts=0
   while :; do
     hold
-    sql -v VERBOSITY=verbose -f begin.sql -f script -f end >answer 2>psql.error 3>&- 9>&- & writer=$! && started $writer
+    sql -f begin.sql -f script -f end >answer 2>psql.error 3>&- 9>&- & writer=$! && started $writer
     head -n 1 <answer >begun 3>&- 9>&- & reader=$! && started $reader
     release
     wait "$reader"
@@ -211,11 +211,11 @@ transaction_status() { run ask_sql "SELECT coalesce(txid_status($xact), 'unknown
 # in_place_failed STATUS: by what psql said; a lost server, a lock, or the dump
 in_place_failed() {
   put in_place 1
-  error=$(complaints psql.error | sed '/^LOCATION: /d; s/ERROR:  \([0-9A-Z]\{5\}\): /ERROR:  /; s/FATAL:  \([0-9A-Z]\{5\}\): /FATAL:  /')
+  error=$(complaints psql.error)
   case $(cat psql.error) in
     *' 55P03: '* | *' 40P01: '*) fail E_BUSY "$error (lock timeout)" ;;
   esac
-  [ "$1" != 2 ] || [ -n "${xact:-}" ] || postgres_failed 2 "$error"
+  [ "$1" != 2 ] || [ -n "${xact:-}" ] || postgres_failed 2 psql.error
   not_restored "$1" "$error"
 }
 

@@ -33,12 +33,12 @@ postgres_environment() {
   fi
 }
 
-# sql ARGS...: psql that asks for nothing, reads no psqlrc, and prints bare values. The encoding is for it alone: pg_dump keeps
+# sql ARGS...: psql that asks for nothing, reads no psqlrc, prints bare values, and tells the SQLSTATE of what failed. The encoding is for it alone: pg_dump keeps
 # that of the database, which may hold bytes of none.
 sql() {
   PGCLIENTENCODING=UTF8
   export PGCLIENTENCODING
-  exec "${pg_bin}psql" -X -A -t -q -w -v ON_ERROR_STOP=1 -d "$connection" "$@"
+  exec "${pg_bin}psql" -X -A -t -q -w -v ON_ERROR_STOP=1 -v VERBOSITY=verbose -d "$connection" "$@"
 }
 
 # ask_sql SQL: one statement, in which a name means what it means to the system, whatever the database has set
@@ -122,13 +122,13 @@ WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_database WHERE datname =
 AND length(setting) <= 16000;
 COMMIT;
 SQL
-  run sql -f look.sql >look.facts 2>look.error || postgres_failed $? "$(complaints look.error)"
+  run sql -f look.sql >look.facts 2>look.error || postgres_failed $? look.error
   tell_facts look.facts
   server_version=$(sed -n 's/^server_version_num //p' look.facts)
   [ -n "$server_version" ] || failed E_DUMP_FAILED "psql told of no error, and nothing of the server"
   if [ $((server_version / 10000)) -gt "$pg_major" ]; then fail E_TOOL_VERSION "$pg_version"; fi
   if [ -z "$standby" ] && grep -q '^in_recovery true' look.facts; then fail E_SOURCE_INVALID standby; fi
-  refuse_pooler || postgres_failed $? "$(complaints pooler.error)"
+  refuse_pooler || postgres_failed $? pooler.error
 }
 
 # refuse_pooler: pg_dump sets its session up, and what it sets stays with the server's session when a pooler gives that to another client:
@@ -152,33 +152,6 @@ refuse_pooler() {
   wait "$client" || return
   [ $other_status = 0 ] || { cp other.error pooler.error && return $other_status; }
   if [ "$mine" = "$others" ] || [ "$mine" != "$later" ]; then fail E_SOURCE_INVALID pooler; fi
-}
-
-# complaints FILE: what a tool said, without the chatter that client_min_messages may have asked the server for
-complaints() { grep -aEv '^(DEBUG|LOG|INFO|NOTICE): ' "$1" | tail -n 100 | cut -b 1-4000; }
-
-# postgres_failed STATUS TEXT: of psql or pg_dump, by what it said
-postgres_failed() {
-  case $1:$2 in
-    141:* | *'roken pipe'*) exit 141 ;; # who reads us has failed, and says why
-    129:* | 13[0-9]:* | 143:*) set -- "$1" "$2 it was killed by signal $(($1 - 128)); when nobody did that, the host was out of memory" ;;
-  esac
-  case $2 in
-    *'row-level security'*) fail E_PERM "$2" ;;
-    *'database "'*'" does not exist'*) fail E_SOURCE_MISSING "$2" ;;
-    *'authentication failed'* | *'no password supplied'* | *'pg_hba.conf'* | *'role "'*'" does not exist'* | *'not permitted to log in'*) fail E_AUTH "$2" ;;
-    # a worker of pg_dump says of a lost server as well that it could not obtain a lock
-    *'server closed the connection'* | *'due to administrator command'*) [ "$1" = 2 ] || failed E_DUMP_FAILED "$2 (status $1)" ;;
-    *'lock timeout'* | *'statement timeout'* | *'could not obtain lock'* | *'conflict with recovery'*) fail E_BUSY "$2" ;;
-    *'server version mismatch'*) fail E_TOOL_VERSION "$pg_version" ;;
-    *'permission denied'*) fail E_PERM "$2" ;;
-    *'no matching '* | *'invalid regular expression'*) fail E_INPUT "$2" ;;
-    *'invalid connection option'* | *'invalid '*' value: '* | *'connection option "'* | *'definition of service '* | *'service file '*) fail E_INPUT "$2" ;;
-    *'too many connections'* | *'too many clients'* | *'remaining connection slots'* | *'connection to server '*' failed: '* | *'could not connect to server'*) fail E_CONNECT "$2" ;;
-    *'invalid page'* | *'could not read block'* | *'missing chunk'* | *'unexpected chunk'* | *'checksum failure'* | *'could not open file "base'*) fail E_SOURCE_CORRUPT "$2" ;;
-  esac
-  [ "$1" != 2 ] || fail E_CONNECT "$2" # psql ends so when it could not connect, in whatever language the server speaks
-  failed E_DUMP_FAILED "${2:-no message} (status $1)"
 }
 
 # choose_postgres_compressor: outside of pg_dump where that is faster, which one thread of gzip is not

@@ -46,7 +46,7 @@ hold_snapshot() {
   if [ -z "$snapshot" ]; then
     exec 5>&-
     wait $holder
-    postgres_failed $? "$(complaints snapshot.error)"
+    postgres_failed $? snapshot.error
   fi
   case $snapshot in *[!0-9A-F-]*) fail E_DUMP_FAILED "the server named a snapshot that is none" ;; esac
   tell_facts snapshot.facts
@@ -89,19 +89,26 @@ SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('transaction_
 SELECT set_config(name, 'view, foreign-table', true) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind';
 SET LOCAL client_min_messages = warning;"
 
-# snapshot_sql: texts of the user are sent as hex, since they may hold anything. Which tables the options of pg_dump mean depends on
-# the search_path that the session began with; \$tables names all of the system in full, and sets :tables. Where schemas were asked
-# for, nothing else makes the backup more than an empty one.
+# choose_tables: sets :tables. Which tables the options of pg_dump mean depends on the search_path that the session began with; \$tables
+# names all of the system in full.
+choose_tables() {
+  cat <<SQL
+SET LOCAL search_path TO DEFAULT;
+SELECT coalesce(pg_catalog.array_agg(c.oid), '{}') AS tables FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE ($tables) \\gset
+SET LOCAL search_path = pg_catalog;
+SQL
+}
+
+# snapshot_sql: texts of the user are sent as hex, since they may hold anything. Where schemas were asked for, nothing else makes the
+# backup more than an empty one.
 snapshot_sql() {
   cat <<SQL
 \\o /dev/null
 $begin_sql
 SET LOCAL lock_timeout = $lock_wait_ms;
 SET LOCAL row_security = off;
-SET LOCAL search_path TO DEFAULT;
-SELECT coalesce(pg_catalog.array_agg(c.oid), '{}') AS tables FROM pg_catalog.pg_class c
-JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE ($tables) \\gset
-SET LOCAL search_path = pg_catalog;
+$(choose_tables)
 \\o snapshot.facts
 SELECT 'encoding ' || getdatabaseencoding();
 SELECT 'objects ' || ((SELECT count(*) $user_relations AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND (${schemas:-true}))
@@ -200,7 +207,7 @@ dump() {
   release
   wait $child
   status=$?
-  [ $status = 0 ] || postgres_failed $status "$(complaints dump.error)"
+  [ $status = 0 ] || postgres_failed $status dump.error why_dump
 }
 
 # pg_dump_there ARGS...: workers that outlive a pg_dump that was killed must not hold the pipe that it has no need of
@@ -228,7 +235,7 @@ $user_relations AND $dumped AND $countable ORDER BY c.relpages, c.oid \\gexec
 \\o
 \\q"
   exec 5>&-
-  wait "$holder" || put counting_ended "$(cat snapshot.error)" # what was not counted is left out
+  wait "$holder" || put counting_ended "$(complaints snapshot.error)" # what was not counted is left out
   tell_counted
 }
 

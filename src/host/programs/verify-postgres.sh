@@ -59,9 +59,9 @@ load_scratch() {
   connection=$scratch_connection
   # roles and subscriptions belong to the server, and are none of the rehearsal's
   restore_options='--no-owner --no-privileges --no-subscriptions --no-publications'
-  load_dump >load.said 2>&1 || not_restored $? "$(cat load.said)"
+  load_dump >load.said 2>&1 || not_restored $? "$(complaints load.said)"
   put restored_into "$scratch"
-  count_restored || not_restored $? "the rows could not be counted: $(cat count.error)"
+  count_restored || not_restored $? "the rows could not be counted: $(complaints count.error)"
   each_assert assert_postgres
 }
 
@@ -76,7 +76,7 @@ assert_postgres() {
   set -- -c "$1"
   [ -z "$search_path" ] ||
     set -- -c '\o /dev/null' -c "SELECT pg_catalog.set_config('search_path', $(text_of "$search_path"), false)" -c '\o' "$@"
-  run sql "$@"
+  run sql -v VERBOSITY=default "$@"
 }
 
 # in_maintenance ARGS...: psql in a database that is not the one in question
@@ -92,7 +92,7 @@ drop_scratch() {
   force_drop && return
   # what a script brings with it
   [ -z "$made" ] || (connection=$scratch_connection && drop_subscriptions) >/dev/null 2>&1
-  force_drop || [ -z "$made" ] || put note "the database $scratch of the rehearsal could not be dropped: $(cat maintenance.error)"
+  force_drop || [ -z "$made" ] || put note "the database $scratch of the rehearsal could not be dropped: $(complaints maintenance.error)"
 }
 
 # what is set for the database, in which we may be, is not meant for us

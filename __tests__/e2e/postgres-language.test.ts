@@ -1,0 +1,194 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { expectBackup } from '../helpers/failure.js';
+import { type Postgres, startPostgres } from '../helpers/postgres.js';
+import { drop, lockTable, startPostgresScene } from '../helpers/postgres-backups.js';
+import { expectRefusal } from '../helpers/postgres-refusal.js';
+import type { Scene } from '../helpers/scene.js';
+
+// A server that speaks German: what it says tells us nothing.
+
+type Inputs = Record<string, string>;
+const secret = randomBytes(8).toString('hex');
+
+let server: Postgres;
+let scene: Scene;
+beforeAll(async () => {
+  server = await startPostgres({
+    language: 'de_DE',
+    settings: { max_connections: 20 },
+    hba: ['host rejected all 127.0.0.1/32 reject'],
+  });
+  for (const name of ['shop', 'rejected', 'closed', 'full', 'forbidden']) await server.createDatabase(name);
+  for (const role of ['app', 'reader', 'asleep', 'once']) await server.createRole(role, secret);
+  await server.sql(
+    'shop',
+    `ALTER DATABASE closed ALLOW_CONNECTIONS false;
+     ALTER DATABASE "full" CONNECTION LIMIT 0;
+     REVOKE CONNECT ON DATABASE forbidden FROM PUBLIC;
+     ALTER ROLE asleep NOLOGIN;
+     CREATE TABLE customers AS SELECT i AS id FROM generate_series(1, 10) i;
+     ALTER TABLE customers OWNER TO app;`,
+  );
+  scene = await startPostgresScene(server, 'shop');
+  expectBackup(await scene.run({ database: as('app') }));
+});
+afterAll(async () => {
+  await scene?.stop();
+  await server?.remove();
+});
+
+const as = (user: string, database = 'shop', password = secret) => server.uri({ user, password, database });
+const refused = (inputs: Inputs, code: string, ...says: (string | RegExp)[]) =>
+  expectRefusal({ server, scene, secrets: [secret] }, () => scene.run(inputs), code, ...says);
+
+test('the server of these tests does', async () => {
+  await expect(server.sql('shop', 'SELECT 1 / 0')).rejects.toThrow('Division durch Null');
+});
+
+describe('a connection that it refuses', () => {
+  test.each([
+    [
+      'a wrong password',
+      () => as('app', 'shop', 'wrong'),
+      'E_AUTH',
+      'did not let app in: ',
+      'fehlgeschlagen',
+      'pg_hba.conf',
+    ],
+    ['a role that is not there', () => as('nobody'), 'E_AUTH', 'did not let nobody in: ', 'fehlgeschlagen'],
+    ['a role that may not log in', () => as('asleep'), 'E_AUTH', 'did not let asleep in: ', 'Rolle »asleep«'],
+    ['a line that rejects', () => as('app', 'rejected'), 'E_AUTH', 'did not let app in: ', 'lehnt Verbindung ab'],
+    ['another user of the system', () => socket('app'), 'E_AUTH', 'did not let app in: ', 'Peer'],
+    [
+      'no such database',
+      () => as('app', 'shops'),
+      'E_SOURCE_MISSING',
+      'there is no database "shops"',
+      'existiert nicht',
+    ],
+    [
+      'no right to connect',
+      () => as('app', 'forbidden'),
+      'E_PERM',
+      'Berechtigung',
+      '`GRANT CONNECT ON DATABASE forbidden TO app`',
+    ],
+    ['a database that takes nobody', () => as('app', 'closed'), 'E_CONNECT', 'refused the connection: ', 'akzeptiert'],
+    ['a database that takes no more', () => as('app', 'full'), 'E_CONNECT', 'refused the connection: ', 'zu viele'],
+  ] as [string, () => string, string, ...string[]][])('%s', async (_, database, code, ...says) => {
+    await refused({ database: database() }, code, ...says);
+  });
+
+  const socket = (user: string) => `postgresql://${user}@/shop?host=${server.socketDirectory}&port=${server.port}`;
+
+  test('a server that takes no more', async () => {
+    await server.sql('postgres', 'ALTER SYSTEM SET max_connections = 5');
+    await server.stop();
+    await server.start();
+    const held = [1, 2].map(() => server.sql('postgres', 'SELECT pg_sleep(600)').catch(() => {}));
+    while ((await server.backendPids()).length < 2);
+    await expectRefusal(
+      { server, scene, secrets: [secret], sessions: await server.backendPids() },
+      () => scene.run({ database: as('app') }),
+      'E_CONNECT',
+      'refused the connection: ',
+      'Verbindung',
+    );
+    await server.sql(
+      'postgres',
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'`,
+    );
+    await Promise.all(held);
+    await server.sql('postgres', 'ALTER SYSTEM RESET max_connections');
+    await server.stop();
+    await server.start();
+  });
+});
+
+describe('what pg_dump may not do', () => {
+  const reader = () => ({ database: as('reader', 'notes') });
+  beforeAll(async () => {
+    await server.createDatabase('notes');
+    await server.sql(
+      'notes',
+      `CREATE TABLE notes AS SELECT i AS id FROM generate_series(1, 10) i;
+       CREATE SEQUENCE numbers;
+       CREATE SCHEMA inner_rooms;
+       CREATE TABLE inner_rooms.t ();
+       GRANT pg_read_all_data TO reader;`,
+    );
+    expectBackup(await scene.run({ ...reader(), name: 'notes' }));
+  });
+  afterAll(() => drop(server, 'notes'));
+
+  test.each([
+    ['a table', 'SELECT ON ALL SEQUENCES IN SCHEMA public', 'Tabelle notes'],
+    ['a sequence', 'SELECT ON ALL TABLES IN SCHEMA public', 'Sequenz numbers'],
+  ])('%s that it may not read', async (_, rest, says) => {
+    await server.sql(
+      'notes',
+      `REVOKE pg_read_all_data FROM reader; GRANT USAGE ON SCHEMA inner_rooms TO reader;
+      GRANT SELECT ON ALL TABLES IN SCHEMA inner_rooms TO reader; GRANT ${rest} TO reader`,
+    );
+    await refused(reader(), 'E_PERM', 'reader may not read everything in', says, '`GRANT pg_read_all_data TO reader`');
+    await server.sql(
+      'notes',
+      `REVOKE ${rest} FROM reader; REVOKE USAGE ON SCHEMA inner_rooms FROM reader; GRANT pg_read_all_data TO reader`,
+    );
+  });
+
+  test('a schema', async () => {
+    await server.sql(
+      'notes',
+      'REVOKE pg_read_all_data FROM reader; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader',
+    );
+    await refused(reader(), 'E_PERM', 'Schema inner_rooms', '`GRANT pg_read_all_data TO reader`');
+    await server.sql('notes', 'GRANT pg_read_all_data TO reader');
+  });
+
+  test('a large object', async () => {
+    await server.sql('notes', 'SELECT lo_from_bytea(4711, NULL)');
+    await server.sql('notes', `SELECT lo_from_bytea(4712, 'x')`);
+    await refused(reader(), 'E_PERM', 'Large Object', 'GRANT SELECT ON LARGE OBJECT');
+    await server.sql('notes', 'SELECT lo_unlink(oid) FROM pg_largeobject_metadata');
+  });
+
+  test('rows that are hidden from it', async () => {
+    await server.sql('notes', 'ALTER TABLE notes ENABLE ROW LEVEL SECURITY');
+    await refused(reader(), 'E_PERM', 'row-level security hides rows from reader', 'BYPASSRLS');
+    await server.sql('notes', 'ALTER TABLE notes DISABLE ROW LEVEL SECURITY');
+  });
+
+  test.each(['custom', 'directory'])('a table that stays locked, in the format %s', async (format) => {
+    const release = await lockTable(server, 'notes', 'notes');
+    const sessions = await server.backendPids();
+    await expectRefusal(
+      { server, scene, sessions, secrets: [secret] },
+      () => scene.run({ ...reader(), 'lock-wait': '1s', 'dump-format': format }),
+      'E_BUSY',
+      'stayed locked for 1 s (lock-wait): ',
+      'raise `lock-wait`',
+    );
+    await release();
+  });
+
+  test('a table whose data can not be read', async () => {
+    const path = join(
+      server.dataDirectory,
+      await server.sql('notes', `CHECKPOINT; SELECT pg_relation_filepath('notes')`),
+    );
+    const sound = readFileSync(path);
+    await server.stop();
+    const file = openSync(path, 'r+');
+    writeSync(file, Buffer.alloc(24, 0xff), 0, 24, 0);
+    closeSync(file);
+    await server.start();
+    await refused(reader(), 'E_SOURCE_CORRUPT', 'could not read its own data', 'notes');
+    await server.stop();
+    writeFileSync(path, sound);
+    await server.start();
+  });
+});
