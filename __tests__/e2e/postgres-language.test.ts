@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { expectBackup } from '../helpers/failure.js';
+import { expectBackup, expectFailure } from '../helpers/failure.js';
 import { type Postgres, startPostgres } from '../helpers/postgres.js';
 import { drop, lockTable, startPostgresScene } from '../helpers/postgres-backups.js';
 import { expectRefusal } from '../helpers/postgres-refusal.js';
@@ -105,6 +105,41 @@ describe('a connection that it refuses', () => {
     await server.sql('postgres', 'ALTER SYSTEM RESET max_connections');
     await server.stop();
     await server.start();
+  });
+});
+
+describe('a dump that it does not take', () => {
+  test('in a rehearsal by a role that may not make a database', () =>
+    refused(
+      { database: as('app'), verify: 'restore' },
+      'E_RESTORE',
+      /no database for the rehearsal could be made: .*keine Berechtigung/,
+      '`ALTER ROLE app CREATEDB`',
+    ));
+
+  test('in a restore: it speaks English to a superuser', async () => {
+    await server.createRole('leaver', null);
+    await server.createDatabase('left');
+    await server.sql('left', 'CREATE TABLE t AS SELECT 1 AS one; ALTER TABLE t OWNER TO leaver');
+    const place = { database: server.uri({ database: 'left' }), name: 'left' };
+    expectBackup(await scene.run(place));
+    await server.sql('left', 'ALTER TABLE t OWNER TO postgres; DROP ROLE leaver');
+    const result = await scene.run({ ...place, command: 'restore', confirm: 'left' });
+    expectFailure(result, 'E_RESTORE', 'role "leaver" does not exist', 'Make it there, then restore again');
+    expect(await server.sql('left', 'SELECT one FROM t')).toBe('1');
+    await drop(server, 'left');
+  });
+
+  test('in a restore of a script in place: SQLSTATE alone', async () => {
+    await server.createDatabase('plain', 'OWNER app');
+    await server.sql('plain', 'SET ROLE app; CREATE TABLE t AS SELECT 1 AS one');
+    const place = { database: as('app', 'plain'), name: 'plain', 'dump-format': 'plain' };
+    expectBackup(await scene.run(place));
+    await server.sql('plain', 'ALTER TABLE t OWNER TO postgres; GRANT SELECT ON t TO app');
+    const result = await scene.run({ ...place, command: 'restore', confirm: 'plain' });
+    expectFailure(result, 'E_RESTORE', 'existiert bereits', 'In place only what app owns can be replaced');
+    expect(await server.sql('plain', 'SELECT one FROM t')).toBe('1');
+    await drop(server, 'plain');
   });
 });
 

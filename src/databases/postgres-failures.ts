@@ -321,7 +321,7 @@ function deniedOf({ text, state, facts }: Failure): string | null {
 
 /** The rehearsal failed: as a rule the server of it lacks something, not the backup. */
 function notRestored(failure: Failure): Words {
-  const { text, said, settings } = failure;
+  const { text, said, state, settings } = failure;
   const role = roleOf(failure);
   const place = settings.restoreTo === null ? shown(failure.source) : quoteOutside(settings.restoreTo.given);
   const words = (advice: string): Words => [
@@ -329,7 +329,7 @@ function notRestored(failure: Failure): Words {
     `${advice} The throw-away database was dropped.`.trim(),
   ];
   const other = 'or name another server or role in `restore-to`';
-  if (/permission denied to create database/.test(text)) {
+  if (/permission denied to create database/.test(text) || (state === '42501' && /^no database /.test(text))) {
     const who = settings.restoreTo === null ? role.sql : 'the role of `restore-to`';
     return [
       words('')[0],
@@ -355,7 +355,7 @@ function notRestored(failure: Failure): Words {
       `The backup refers to a role that is not on that server: make it there (\`content.roles\` of the manifest has the statements). With \`dump-format: custom\` or \`directory\` owners and grants are left out of the rehearsal.`,
     );
   }
-  if (/must be member of role|must be able to SET ROLE|must be owner of/.test(text)) {
+  if (state === '42501' || /must be member of role|must be able to SET ROLE|must be owner of/.test(text)) {
     return words(
       `The backup gives objects to roles that the role of the rehearsal does not belong to: name a superuser in \`restore-to\`, or use \`dump-format: custom\` or \`directory\`, of which owners and grants are left out.`,
     );
@@ -363,7 +363,7 @@ function notRestored(failure: Failure): Words {
   if (/during recovery|read-only transaction/.test(text)) {
     return words('That server is a hot standby, or read-only: name one in `restore-to` that can be written.');
   }
-  if (/No space left|could not extend file|disk full/.test(text)) {
+  if (state === '53100' || /No space left|could not extend file|disk full/.test(text)) {
     return words(`The disk of that server is full: free some space, ${other}.`);
   }
   if (/invalid (locale|LC_\w+)|locale name|collation ".*" .*does not exist/.test(text)) {

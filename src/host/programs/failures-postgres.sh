@@ -76,6 +76,14 @@ code_by_words() {
   esac
 }
 
+# speak_english: what the server says to the tools to come, where this role may choose: a superuser may
+speak_english() {
+  case $(sql -c 'SHOW lc_messages') in '' | C | C.* | POSIX | en_* | English*) return ;; esac
+  PGOPTIONS='-c lc_messages=C'
+  export PGOPTIONS
+  (sql -c 'SELECT 1') >/dev/null 2>&1 || unset PGOPTIONS
+}
+
 # connection_value KEYWORD: of the connection string, as it is
 connection_value() { printf '%s\n' "$connection" | sed -n "s/\\(.* \\)\\{0,1\\}$1='\\(\\([^'\\\\]\\|\\\\.\\)*\\)'.*/\\2/p" | sed 's/\\\(.\)/\1/g'; }
 
@@ -125,11 +133,16 @@ SELECT lo_get(oid, 0, 0) FROM pg_largeobject_metadata WHERE ${schemas:+false AND
 SELECT format('SELECT FROM ONLY %I.%I LIMIT 0', n.nspname, c.relname) $user_relations AND $dumped AND row_security_active(c.oid) \\gexec
 \\echo relation
 SELECT format('COPY %I.%I TO STDOUT', n.nspname, c.relname) $user_relations AND $dumped AND c.relname = $(text_of "$(hex_of "$table")") \\gexec
+\\o
+SELECT 'in_recovery ' || pg_is_in_recovery();
 COMMIT;
 SQL
   if run sql -f why.sql >why.stage 2>why.error; then
-    # who held it has let it go since
-    case $1 in *'Query was: LOCK TABLE'*) code=E_BUSY ;; esac
+    # who held it has let it go since; and rows that can be read now can be cancelled by the replay on a standby alone
+    case $1:$(cat why.stage) in
+      *'Query was: LOCK TABLE'*) code=E_BUSY ;;
+      *'Dumping the contents of table '*'in_recovery true') state=40001 ;;
+    esac
     return
   fi
   state=$(sqlstate_in why.error)

@@ -211,12 +211,11 @@ transaction_status() { run ask_sql "SELECT coalesce(txid_status($xact), 'unknown
 # in_place_failed STATUS: by what psql said; a lost server, a lock, or the dump
 in_place_failed() {
   put in_place 1
-  error=$(complaints psql.error)
-  case $(cat psql.error) in
-    *' 55P03: '* | *' 40P01: '*) fail E_BUSY "$error (lock timeout)" ;;
+  case $(sqlstate_in psql.error) in
+    55P03 | 40P01) fail E_BUSY "$(complaints psql.error) (lock timeout)" ;;
   esac
   [ "$1" != 2 ] || [ -n "${xact:-}" ] || postgres_failed 2 psql.error
-  not_restored "$1" "$error"
+  not_restored "$1" psql.error
 }
 
 # settle_transaction: of a run that died

@@ -27,9 +27,9 @@ FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace WHERE datname
     fail E_RESTORE "no database could be made to load into: $(said_server)"
   pwd
   connection=$loading
-  load_dump >load.said 2>&1 || not_restored $? "$(complaints load.said)"
+  load_dump >load.said 2>&1 || not_restored $? load.said
   run sql -c 'ANALYZE' >analyze.said 2>&1 || put note "the statistics of the planner could not be made: $(complaints analyze.said)"
-  count_restored || not_restored $? "the rows could not be counted: $(complaints count.error)"
+  count_restored || not_restored $? count.error 'the rows could not be counted'
   # last: what is set for the database must not get into the way of the load
   tell_server "$begin_plain$newline$(carried_sql)${newline}COMMIT;" ||
     fail E_RESTORE "owner, grants and settings of the database could not be given to the new one: $(said_server)"
@@ -54,6 +54,7 @@ drop_new() {
 load_dump() {
   server_version=$(run sql -c 'SHOW server_version_num') || return
   need_number server_version "$server_version"
+  speak_english
   case $kind in
     sql) load_by_script archive cat ;;
     tar)

@@ -53,20 +53,23 @@ load_scratch() {
   need_hex search_path "$search_path"
   sweep_scratch
   undo=drop_scratch
-  make_scratch || fail E_RESTORE "no database for the rehearsal could be made: $(complaints maintenance.error)"
+  make_scratch || not_restored $? maintenance.error 'no database for the rehearsal could be made'
   made=1
   pwd
   connection=$scratch_connection
   # roles and subscriptions belong to the server, and are none of the rehearsal's
   restore_options='--no-owner --no-privileges --no-subscriptions --no-publications'
-  load_dump >load.said 2>&1 || not_restored $? "$(complaints load.said)"
+  load_dump >load.said 2>&1 || not_restored $? load.said
   put restored_into "$scratch"
-  count_restored || not_restored $? "the rows could not be counted: $(complaints count.error)"
+  count_restored || not_restored $? count.error 'the rows could not be counted'
   each_assert assert_postgres
 }
 
-# not_restored STATUS TEXT: of pg_restore or psql
+# not_restored STATUS FILE [WHAT]: of pg_restore or psql, by what it said there
 not_restored() {
+  state=$(sqlstate_in "$2")
+  [ -z "$state" ] || put sqlstate "$state"
+  set -- "$1" "${3:+$3: }$(complaints "$2")"
   [ "$1" -le 128 ] || set -- "$1" "$2 it was killed by signal $(($1 - 128)); when nobody did that, the host was out of memory"
   fail E_RESTORE "$2 (status $1)"
 }
