@@ -5,6 +5,7 @@ import { quoteOutside } from '../reporting/neutralise.js';
 import type { PostgresSource } from '../settings/postgres-url.js';
 import type { DumpSettings, Settings } from '../settings/settings.js';
 import { loginUser, seconds, UNTOUCHED } from './common.js';
+import { unreadable } from './dump-clients.js';
 import { decoded, serverVersion } from './postgres-facts.js';
 import { restoreWords } from './postgres-restore-failures.js';
 
@@ -29,6 +30,8 @@ export function explainPostgres(
   source: PostgresSource,
   settings: Settings,
 ): BackupError | null {
+  const tooNew = unreadable(text, facts);
+  if (tooNew !== null) return tooNew;
   const failure: Failure = { code, text, said: spoken(text), state: facts.get('sqlstate'), facts, source, settings };
   if (settings.command === 'restore') {
     // a backup has looked at the server, and what it says of a dump is about its own

@@ -114,13 +114,6 @@ export function restoreWords(
             `${place} stayed locked, and a restore in place needs all its tables for itself: ${said}`,
             'Something holds a lock on a table, such as a session that is idle in a transaction: look at pg_stat_activity, stop the application by `stop-command`, or raise `lock-wait`.',
           ];
-    case 'E_TOOL_VERSION':
-      return /unsupported version/.test(text)
-        ? [
-            `the client on the host can not read this dump: ${said}`,
-            'It was made by a newer pg_dump: install a client of that version beside the old one, the newest is taken (https://www.postgresql.org/download/).',
-          ]
-        : null;
     case 'E_SOURCE_INVALID':
       return [`the server of ${place} is a hot standby, which can not be written`, 'Name the primary.'];
     default:
