@@ -14,6 +14,7 @@ import {
   argumentsOf,
   decoded,
   encoded,
+  encodedName,
   likeArgument,
   restoredIn,
   serverVersion,
@@ -194,7 +195,7 @@ const contentOf = (manifest: Manifest | null): PostgresContent | null =>
 function expectedOf({ manifest }: Dump): { expected: string; expects_all: string } {
   const content = contentOf(manifest);
   return {
-    expected: (content?.tables ?? []).map(({ name, rows }) => `${encoded(name)} ${rows ?? ''}`).join('\n'),
+    expected: (content?.tables ?? []).map(({ name, rows }) => `${encodedName(name)} ${rows ?? ''}`).join('\n'),
     expects_all: content !== null && (content.tablesLeftOut ?? 0) === 0 ? '1' : '',
   };
 }

@@ -9,6 +9,7 @@ begin_in_place_sql() {
 \\o /dev/null
 BEGIN READ WRITE \\; SET LOCAL statement_timeout = 0 \\; SET LOCAL idle_in_transaction_session_timeout = 0 \\;
 SELECT pg_catalog.set_config('search_path', 'pg_catalog', true);
+SELECT $speak_as;
 SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout');
 SET LOCAL client_min_messages = warning;
 SET LOCAL lock_timeout = '${lock_wait}s';
@@ -74,7 +75,7 @@ end_in_place_sql() {
 SET LOCAL search_path = pg_catalog;
 SET LOCAL row_security = off;
 CREATE TEMPORARY TABLE db_backup_told (name text, rows bigint) ON COMMIT DROP;
-INSERT INTO pg_temp.db_backup_told SELECT convert_from(decode(split_part(line, ' ', 1), 'hex'), 'UTF8'), nullif(split_part(line, ' ', 2), '')::bigint
+INSERT INTO pg_temp.db_backup_told SELECT convert_from(decode(split_part(line, ' ', 1), 'hex'), $sent_as), nullif(split_part(line, ' ', 2), '')::bigint
 FROM unnest(string_to_array('$expected', E'\\n')) AS line WHERE line <> '';
 DO \$do\$
 DECLARE

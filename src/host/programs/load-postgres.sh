@@ -31,10 +31,14 @@ FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace WHERE datname
   run sql -c 'ANALYZE' >analyze.said 2>&1 || put note "the statistics of the planner could not be made: $(complaints analyze.said)"
   count_restored || not_restored $? count.error 'the rows could not be counted'
   # last: what is set for the database must not get into the way of the load
-  tell_server "$begin_plain$newline$(carried_sql)${newline}COMMIT;" ||
+  give_properties || (maintenance=$loading && give_properties) ||
     fail E_RESTORE "owner, grants and settings of the database could not be given to the new one: $(said_server)"
   undo=''
 }
+
+# give_properties: what belongs to the database itself, to the new one. Where that can not be read in the encoding of the other database, it can be
+# in the one whose it is.
+give_properties() { tell_server "$begin_plain$newline$(carried_sql)${newline}COMMIT;"; }
 
 # carried_sql: what belongs to the live database itself, or to the one of the backup, carried out about the new one. \gexec sends each
 # statement as it is: psql does not look for commands of its own in it.

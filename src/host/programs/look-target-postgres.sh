@@ -30,8 +30,9 @@ ask_server() {
 }
 
 # what others may have put into that database is not meant by any name of ours
-begin_plain='BEGIN;
-SET LOCAL search_path = pg_catalog;'
+begin_plain="BEGIN;
+SET LOCAL search_path = pg_catalog;
+SELECT $speak_as AS speak_as \\gset"
 
 # tell_server SQL: for what takes its time: a signal is acted upon at once
 tell_server() {

@@ -78,13 +78,16 @@ AND NOT EXISTS (
   SELECT FROM pg_statistic_ext s JOIN pg_depend d ON d.classid = 'pg_statistic_ext'::regclass AND d.objid = s.oid
   WHERE s.stxrelid = c.oid AND $by_others))"
 
-# sent_as: a database without an encoding may hold any bytes
+# sent_as: a database without an encoding may hold any bytes. What psql sends and gets (names in statements of \gexec) is as well
+# converted to UTF8, or not at all: \$speak_as sets that for a transaction in which names mean what they mean to the system.
 sent_as="CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END"
+speak_as="set_config('client_encoding', $sent_as, true)"
 
 # begin_sql: nothing may end this transaction before us, and no function, operator or table of a user may stand in for one of the
 # system, whatever the role and the database have set. In one message: between two a transaction is idle, which may be forbidden.
 begin_sql="BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY \\; SET LOCAL statement_timeout = 0 \\;
 SET LOCAL idle_in_transaction_session_timeout = 0 \\; SELECT pg_catalog.set_config('search_path', 'pg_catalog', true);
+SELECT $speak_as;
 SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout');
 SELECT set_config(name, 'view, foreign-table', true) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind';
 SET LOCAL client_min_messages = warning;"
