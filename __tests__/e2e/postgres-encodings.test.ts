@@ -95,7 +95,12 @@ describe.each(CASES)('$encoding', (one) => {
     };
     const backup = await scene.run({ ...place, verify: role === 'admin' ? 'restore' : 'content' });
     const id = expectBackup(backup);
-    expect(scene.manifest(id).content?.tables.map(({ rows }) => rows).sort()).toEqual([2, 3]);
+    expect(
+      scene
+        .manifest(id)
+        .content?.tables.map(({ rows }) => rows)
+        .sort(),
+    ).toEqual([2, 3]);
     await server.sql(
       name,
       `DO $do$ DECLARE t record; BEGIN

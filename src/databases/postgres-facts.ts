@@ -54,11 +54,11 @@ export const encoded = (text: string): string => Buffer.from(text, 'utf8').toStr
 /** What the version of the server is called. */
 export const serverVersion = (facts: Facts): string => decoded(facts.get('server_version') ?? '');
 
-/** `ENCODING COLLATE CTYPE PROVIDER LOCALE`, each in hex: how a database is made; empty: as the server does it by itself. */
+/** `ENCODING COLLATE CTYPE PROVIDER LOCALE RULES`, each in hex: how a database is made; empty: as the server does it by itself. */
 export function likeArgument(like: DatabaseLike | null): string {
   if (like === null) return '';
-  const { encoding, collate, ctype, provider, locale } = like;
-  return [encoding, collate, ctype, provider ?? 'libc', locale ?? '-'].map(encoded).join(' ');
+  const { encoding, collate, ctype, provider, locale, rules } = like;
+  return [encoding, collate, ctype, provider ?? 'libc', locale ?? '-', rules ?? '-'].map(encoded).join(' ');
 }
 
 /** `OID HEX` */

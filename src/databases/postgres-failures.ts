@@ -293,6 +293,13 @@ function notPermitted(failure: Failure): Words | null {
     ];
   }
   const message = `${name} may not read everything in ${shown(source)}: ${said}`;
+  const becomes = becomesOther(failure);
+  if (becomes !== null) {
+    return [
+      message,
+      `The role that logs in is another one: \`${becomes}\` makes that setting go, and its own rights count; or give ${name} what is missing.`,
+    ];
+  }
   if (denied === 'database') {
     return [message, `As its owner: \`GRANT CONNECT ON DATABASE ${identifier(source.database)} TO ${sql}\`.`];
   }
@@ -309,6 +316,22 @@ function notPermitted(failure: Failure): Words | null {
       ? `As a superuser: \`GRANT pg_read_all_data TO ${sql}\`; or back up as the owner. What need not be kept can be left out by \`exclude-table\`, or by naming the others in \`schema\`.`
       : `Back up as the owner or a superuser, or as a superuser, for each schema: \`GRANT USAGE ON SCHEMA public TO ${sql}; GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${sql}; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO ${sql}\`. What need not be kept can be left out by \`exclude-table\`.`,
   ];
+}
+
+/** SQL that takes away what makes the role that logs in another one; null where it is none. */
+function becomesOther({ facts, source }: Failure): string | null {
+  const hex = facts.get('login_role');
+  if (hex === null) return null;
+  const login = quoteOutside(decoded(hex), 200);
+  const database = identifier(source.database);
+  const places: Record<string, string> = {
+    database: `DATABASE ${database}`,
+    role: `ROLE ${login}`,
+    role_in_database: `ROLE ${login} IN DATABASE ${database}`,
+    all: 'ROLE ALL',
+  };
+  const place = places[facts.get('role_set') ?? ''];
+  return place === undefined ? null : `ALTER ${place} RESET role`;
 }
 
 /** What it was that the server denied: what the host has found out, or what a server that speaks English says; null when it was not the server. */

@@ -161,7 +161,7 @@ tell_archive() {
     high=${size#??}
     size=$((0x${high%0000}${size%??0000}))
     [ "$size" -le 200 ] || return 0
-    [ -z "$key" ] || put "$key" "$(dd if="$1" bs=1 skip=$((at + 5)) count="$size" 2>/dev/null | tr -cd '[:print:]')"
+    [ -z "$key" ] || put "$key" "$(dd if="$1" bs=1 skip=$((at + 5)) count="$size" 2>/dev/null | tr -cd ' -~')"
     at=$((at + 5 + size))
   done
 }

@@ -13,12 +13,12 @@ load_new() {
   mkfifo archive || failed E_PERM "mkfifo failed in $(pwd)"
   space=''
   if [ "$way" = swap ]; then
-    # shellcheck disable=SC2046 # three texts in hex, of which the first has five words
+    # shellcheck disable=SC2046 # three texts in hex, of which the first has six words
     set -- $(ask_server "SELECT $(like_sql), encode(convert_to(pg_get_userbyid(datdba), $sent_as), 'hex'),
   CASE t.spcname WHEN 'pg_default' THEN '' ELSE encode(convert_to(t.spcname, $sent_as), 'hex') END
 FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace WHERE datname = :'live';" | tr '|' ' ')
-    [ $# -ge 6 ] || fail E_RESTORE "the live database could not be looked at: $(said_server)"
-    like="$1 $2 $3 $4 $5" owner=$6 space=${7:-}
+    [ $# -ge 7 ] || fail E_RESTORE "the live database could not be looked at: $(said_server)"
+    like="$1 $2 $3 $4 $5 $6" owner=$7 space=${8:-}
   fi
   need_hex 'how the database is made' "$like$owner$space"
   need_hex 'what belongs to the database' "$(echo "$properties" | tr '\n' ' ')"

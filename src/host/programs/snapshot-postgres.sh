@@ -143,23 +143,24 @@ create_sql() {
 format('CREATE DATABASE %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L%s', $1,
   pg_encoding_to_char(encoding), datcollate, datctype,
   CASE to_jsonb(d) ->> 'datlocprovider'
-    WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L', $database_locale)
+    WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L', $database_locale) || coalesce(' ICU_RULES ' || quote_literal($icu_rules), '')
     WHEN 'b' THEN format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', $database_locale)
     WHEN 'c' THEN ' LOCALE_PROVIDER libc'
     ELSE '' END)
 SQL
 }
 
-# like_sql: the same as five words in hex, for make_database_sql
+# like_sql: the same as six words in hex, for make_database_sql
 like_sql() {
   echo "(SELECT string_agg(encode(convert_to(word, $sent_as), 'hex'), ' ' ORDER BY nth)
 FROM unnest(ARRAY[pg_encoding_to_char(encoding)::text, datcollate::text, datctype::text,
   CASE to_jsonb(d) ->> 'datlocprovider' WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END,
-  coalesce($database_locale, '-')]) WITH ORDINALITY AS words (word, nth))"
+  coalesce($database_locale, '-'), coalesce($icu_rules, '-')]) WITH ORDINALITY AS words (word, nth))"
 }
 
 # in versions that differ in where they keep it
 database_locale="coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale')"
+icu_rules="to_jsonb(d) ->> 'daticurules'"
 
 # properties_sql OF NAME: what belongs to the database OF itself, which pg_restore brings back only with --create, as statements about
 # NAME, each with the place it has in their order. Values of settings are literals, one by one where they are a list, as pg_dump
