@@ -6,6 +6,7 @@ import { expectBackup, expectFailure } from '../helpers/failure.js';
 import { type Postgres, startPostgres } from '../helpers/postgres.js';
 import { drop, lockTable, startPostgresScene } from '../helpers/postgres-backups.js';
 import { expectRefusal } from '../helpers/postgres-refusal.js';
+import { bigTable } from '../helpers/postgres-sample.js';
 import type { Scene } from '../helpers/scene.js';
 
 // A server that speaks German: what it says tells us nothing.
@@ -18,11 +19,11 @@ let scene: Scene;
 beforeAll(async () => {
   server = await startPostgres({
     language: 'de_DE',
-    settings: { max_connections: 20 },
+    settings: { max_connections: 20, max_standby_streaming_delay: 0 },
     hba: ['host rejected all 127.0.0.1/32 reject'],
   });
   for (const name of ['shop', 'rejected', 'closed', 'full', 'forbidden']) await server.createDatabase(name);
-  for (const role of ['app', 'reader', 'asleep', 'once']) await server.createRole(role, secret);
+  for (const role of ['app', 'reader', 'asleep']) await server.createRole(role, secret);
   await server.sql(
     'shop',
     `ALTER DATABASE closed ALLOW_CONNECTIONS false;
@@ -208,6 +209,25 @@ describe('what pg_dump may not do', () => {
       'raise `lock-wait`',
     );
     await release();
+  });
+
+  test('a table whose rows the replay on a standby takes away', async () => {
+    await bigTable(server, 'notes', 200, { rows: 'same' });
+    const standby = await server.standby();
+    const action = scene.start({
+      database: standby.uri({
+        user: 'reader',
+        password: secret,
+        database: 'notes',
+        parameters: { target_session_attrs: 'any' },
+      }),
+    });
+    const copying = `SELECT count(*) FROM pg_stat_activity WHERE query ~ '^COPY public.big'`;
+    while ((await standby.sql('postgres', copying)) === '0');
+    await server.sql('notes', 'BEGIN; SELECT txid_current(); LOCK TABLE big; COMMIT');
+    expectFailure(await action.result(), 'E_BUSY', 'Konflikt', 'max_standby_streaming_delay');
+    await standby.remove();
+    await server.sql('notes', 'DROP TABLE big');
   });
 
   test('a table whose data can not be read', async () => {

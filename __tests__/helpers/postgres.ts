@@ -5,6 +5,7 @@ import {
   chmodSync,
   chownSync,
   closeSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -347,6 +348,9 @@ async function startIn({ version, binDirectory, directory, adminPassword }: Plac
       } catch (error) {
         rmSync(place, { recursive: true, force: true });
         throw error;
+      }
+      if (existsSync(join(directory, LOCALES))) {
+        cpSync(join(directory, LOCALES), join(place, LOCALES), { recursive: true });
       }
       const standby = await startIn({ version, binDirectory, directory: place, adminPassword });
       standbys.push(standby);

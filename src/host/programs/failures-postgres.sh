@@ -85,7 +85,7 @@ speak_english() {
 }
 
 # connection_value KEYWORD: of the connection string, as it is
-connection_value() { printf '%s\n' "$connection" | sed -n "s/\\(.* \\)\\{0,1\\}$1='\\(\\([^'\\\\]\\|\\\\.\\)*\\)'.*/\\2/p" | sed 's/\\\(.\)/\1/g'; }
+connection_value() { printf '%s\n' "$connection" | sed -n "s/\\(.* \\)\\{0,1\\}$1='\\([^'\\\\]*\\(\\\\.[^'\\\\]*\\)*\\)'.*/\\2/p" | sed 's/\\\(.\)/\1/g'; }
 
 # hex_of TEXT
 hex_of() { printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n'; }
@@ -111,7 +111,8 @@ FROM pg_database d WHERE datname = $wanted_name), 'E_SOURCE_MISSING')" 2>/dev/nu
     return
   done
   role=$(connection_value user)
-  case $1 in *"${role:-$(id -un)}"*) code=E_AUTH ;; esac
+  role=${role:-$(id -un)}
+  case " $1 " in *[!0-9A-Za-z_]"$role"[!0-9A-Za-z_]*) code=E_AUTH ;; esac
 }
 
 # why_dump TEXT: sets state, and denied: what pg_dump has to do, done by psql
