@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 runc=
 [ -e /sys/fs/cgroup/cgroup.controllers ] || command -v runc >/dev/null || runc=runc
 # shellcheck disable=SC2086 # a package or none
-sh scripts/setup.sh openssh-server openssh-client sqlite3 postgresql pgbouncer python3 zstd pigz busybox-static fish tcsh sudo \
+sh scripts/setup.sh openssh-server openssh-client sqlite3 postgresql locales pgbouncer python3 zstd pigz busybox-static fish tcsh sudo \
   mksh ksh93u+m shellcheck util-linux procps iproute2 git openssl curl podman radosgw ceph-mon ceph-osd ceph-common $runc
 
 # A directory of its own: in a sticky /tmp the kernel keeps even root from writing to a file of another user.

@@ -99,6 +99,7 @@ const APPLETS =
 
 describe.each(TWO)('in %s', (_, shell) => {
   const command = () => shell();
+  const version = execFileSync('pg_dump', ['--version'], { encoding: 'utf8' }).replace(/^.*?\) |\n/g, '');
 
   test.each(KINDS)('%s is told by its bytes, packed or not, whatever its name says', async (name, kind) => {
     for (const [compression, pack] of Object.entries(PACKED)) {
@@ -113,6 +114,7 @@ describe.each(TWO)('in %s', (_, shell) => {
         bytes: content.length,
         databaseBytes: null,
         manifest: null,
+        versions: kind === 'sqlite' ? { pgDump: null, server: null } : { pgDump: version, server: version },
       });
       expect(facts.number('dump_mtime')).toBe(Math.floor(statSync(path).mtimeMs / 1000));
       expect(facts.get('dump_tar_format')).toBe(name === 'x.tar' ? '1' : null);

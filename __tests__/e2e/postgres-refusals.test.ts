@@ -340,6 +340,17 @@ describe('a role that may not see everything', () => {
     await server.sql('shop', 'GRANT CONNECT ON DATABASE shop TO PUBLIC; REVOKE CONNECT ON DATABASE shop FROM app');
   });
 
+  test.each(['DATABASE shop', 'ROLE app', 'ROLE app IN DATABASE shop'])('by %s SET role', async (place) => {
+    await server.createRole('lesser', null);
+    await server.sql('shop', 'CREATE TABLE hidden AS SELECT 1; GRANT SELECT ON hidden TO app; GRANT lesser TO app');
+    await server.sql('postgres', `ALTER ${place} SET role = 'lesser'`);
+    const message = await refused({ database: as('app') }, 'E_PERM', 'lesser may not read everything in ', 'hidden');
+    expect(advised(message, 'ALTER')).toBe(`ALTER ${place} RESET role`);
+    await server.sql('postgres', advised(message, 'ALTER'));
+    expectBackup(await scene.run({ database: as('app'), name: 'reset' }));
+    await server.sql('shop', 'DROP TABLE hidden; DROP ROLE lesser');
+  });
+
   test('row-level security', async () => {
     await server.sql(
       'shop',

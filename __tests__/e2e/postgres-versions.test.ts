@@ -64,6 +64,38 @@ describe('a server that is newer than the client', () => {
  * Each folder holds the clients of the system, of which pg_dump calls itself by another version: that tells in the manifest which ones
  * were taken, and nothing else differs.
  */
+describe('a database of the newer server, as it was made', () => {
+  let scene: Scene;
+  beforeAll(async () => {
+    scene = await startPostgresScene(server, 'shop');
+    expectBackup(await scene.run());
+  });
+  afterAll(() => scene.stop());
+
+  test.each([
+    ['rules of ICU', "LOCALE_PROVIDER icu ICU_LOCALE 'de-AT' ICU_RULES '&a < g' LOCALE 'C.UTF-8'", 'i|de-AT|&a < g'],
+    ['a locale of its own', "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'", 'b|C.UTF-8|'],
+  ])('%s', async (_, clauses, told) => {
+    const made = "SELECT datlocprovider, datlocale, daticurules FROM pg_database WHERE datname = 'odd'";
+    await newer.createDatabase('odd', `TEMPLATE template0 ENCODING 'UTF8' ${clauses}`);
+    expect(await newer.sql('postgres', made)).toBe(told);
+    const oid = "SELECT oid FROM pg_database WHERE datname = 'odd'";
+    const before = await newer.sql('postgres', oid);
+    const result = await scene.run({
+      command: 'restore',
+      'restore-to': newer.uri({ database: 'odd' }),
+      confirm: 'odd',
+      'allow-other-target': 'true',
+      'safety-backup': 'false',
+    });
+    expect(result.outputs).toMatchObject({ 'error-code': '', 'restore-outcome': 'restored' });
+    expect(await newer.sql('odd', 'SELECT id FROM customers')).toBe('1');
+    expect(await newer.sql('postgres', oid)).not.toBe(before);
+    expect(await newer.sql('postgres', made)).toBe(told);
+    await newer.sql('postgres', 'DROP DATABASE odd WITH (FORCE)');
+  });
+});
+
 describe('of several clients the newest is taken', () => {
   let folder: string;
   const scenes: Scene[] = [];

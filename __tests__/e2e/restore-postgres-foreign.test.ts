@@ -1,12 +1,14 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { expectFailure } from '../helpers/failure.js';
+import { expectBackup, expectFailure } from '../helpers/failure.js';
 import { nothingLeft } from '../helpers/outcome.js';
 import { type Postgres, startPostgres } from '../helpers/postgres.js';
 import { startPostgresScene } from '../helpers/postgres-backups.js';
+import { systemVersion } from '../helpers/postgres-programs.js';
 import type { ActionResult } from '../helpers/run-action.js';
 import { reportOf, type Scene } from '../helpers/scene.js';
 
@@ -68,6 +70,81 @@ test.each(['shop.dump', 'tar', 'folder.tar', 'shop.sql', 'shop.sql.gz', 'old bac
   expect(reportOf(result).restore).toMatchObject({ from: file(name) });
   expect(result.outputs['safety-backup-id']).toMatch(/^shop-/);
   await server.sql('shop', MORE);
+});
+
+describe('a dump of a newer pg_dump', () => {
+  // what is really there is a client that can not write such a dump: its header is written anew
+  const test17 = Number(systemVersion()) < 17 ? test : test.skip;
+  const there = `pg_dump (PostgreSQL) ${systemVersion()}.`;
+
+  /** The header of an archive as pg_dump 17 writes it: version 1.16, how it is packed in one byte, another version of pg_dump. */
+  function newer(archive: Buffer): Buffer {
+    const head = Buffer.from(archive.subarray(0, 11));
+    head[6] = 16;
+    const isOld = (archive[6] ?? 0) < 15;
+    let at = isOld ? 16 : 12;
+    const dates = archive.subarray(at, at + 35);
+    at += 35;
+    const texts: Buffer[] = [];
+    for (let nth = 0; nth < 3; nth += 1) {
+      const end = at + 5 + archive.readUInt32LE(at + 1);
+      texts.push(archive.subarray(at, end));
+      at = end;
+    }
+    const version = Buffer.from('\0....17.2 (Odd 17.2-1)');
+    version.writeUInt32LE(version.length - 5, 1);
+    return Buffer.concat([head, Buffer.from([1]), dates, ...texts.slice(0, 2), version, archive.subarray(at)]);
+  }
+
+  async function refused(name: string, ...says: string[]): Promise<void> {
+    for (const inputs of [{ 'dry-run': 'true' }, {}]) {
+      const result = await restore(`~/${name}`, inputs);
+      expectFailure(result, 'E_TOOL_VERSION', 'PostgreSQL 17 or newer', there, 'postgresql-client-17', ...says);
+    }
+    expect(await server.sql('shop', COUNT)).toBe(LIVE);
+    await nothingLeft(scene);
+  }
+
+  test17('an archive', async () => {
+    writeFileSync(file('newer.dump'), newer(readFileSync(file('shop.dump'))), { mode: 0o644 });
+    await refused('newer.dump', 'made by pg_dump 17.2 (Odd 17.2-1)');
+  });
+
+  test17.each([
+    ['a folder', 'folder', []],
+    ['its own folder', '.', ['-C', 'folder17']],
+  ] as [string, string, string[]][])('a tar of %s: said before anything of it is read', async (_, inside, where) => {
+    execFileSync('cp', ['-r', file('folder'), file('folder17')]);
+    writeFileSync(file('folder17/toc.dat'), newer(readFileSync(file('folder/toc.dat'))));
+    const name = inside === '.' ? '.' : 'folder17';
+    execFileSync('tar', ['-czf', file('newer.tar.gz'), ...where, name], { cwd: file('.') });
+    await refused('newer.tar.gz', 'made by pg_dump 17.2 (Odd 17.2-1)');
+    execFileSync('rm', ['-r', file('folder17')]);
+  });
+
+  test('a script: what the server may not know is a remark', async () => {
+    const script = plain.replace(/^-- Dumped from database version .*$/m, '-- Dumped from database version 99.1 (Odd)');
+    writeFileSync(file('newer.sql'), script, { mode: 0o644 });
+    const result = await restore('~/newer.sql', { 'dry-run': 'true' });
+    expect(result.outputs['error-code']).toBe('');
+    const told = [...result.annotations.map(({ message }) => message), result.summary].join('\n');
+    expect(told).toContain(`the dump is of PostgreSQL 99, and the server is ${systemVersion()}`);
+  });
+
+  test17('that is a backup of another client, in a proof', async () => {
+    const id = expectBackup(await scene.run({ compression: 'none', name: 'newer' }));
+    const [payload, manifest] = ['dump', 'json'].map((end) => join(scene.directory, `${id}.${end}`));
+    const before = readFileSync(String(payload));
+    const bytes = newer(before);
+    const [old, sum] = [before, bytes].map((data) => createHash('sha256').update(data).digest('hex'));
+    writeFileSync(String(payload), bytes);
+    for (const path of [`${payload}.sha256`, String(manifest)]) {
+      const text = readFileSync(path, 'utf8').replaceAll(String(old), String(sum));
+      writeFileSync(path, text.replace(`"bytes": ${before.length}`, `"bytes": ${bytes.length}`));
+    }
+    const result = await scene.run({ command: 'verify', name: 'newer', backup: id });
+    expectFailure(result, 'E_TOOL_VERSION', 'PostgreSQL 17 or newer', 'format is 1.16', there);
+  });
 });
 
 describe('no command that stands in a script is run', () => {

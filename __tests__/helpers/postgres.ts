@@ -5,6 +5,8 @@ import {
   chmodSync,
   chownSync,
   closeSync,
+  cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -28,6 +30,8 @@ export interface PostgresOptions {
   hba?: string[];
   /** Lines of postgresql.conf. */
   settings?: Record<string, string | number | boolean>;
+  /** `de_DE`: what the server says is in that language. Default: English. */
+  language?: string;
 }
 
 export interface UriOptions {
@@ -131,7 +135,9 @@ async function initialise(binDirectory: string, directory: string, options: Post
     ['--no-sync', '--username=postgres', '--auth=peer', '--encoding=UTF8', '--locale=C.UTF-8', '-D', dataDirectory],
     { ...ownerOfServers(), cwd: directory, env: environment() },
   );
-  const settings = Object.entries({ ...FAST_SETTINGS, ...options.settings });
+  const { language } = options;
+  const messages = language === undefined ? {} : { lc_messages: await makeLocale(language, directory) };
+  const settings = Object.entries({ ...FAST_SETTINGS, ...messages, ...options.settings });
   appendFileSync(
     join(dataDirectory, 'postgresql.conf'),
     settings.map(([name, value]) => `${name} = ${quoteLiteral(String(value))}\n`).join(''),
@@ -145,6 +151,17 @@ async function initialise(binDirectory: string, directory: string, options: Post
   writeFileSync(join(dataDirectory, 'pg_hba.conf'), `${rules.join('\n')}\n`);
 }
 
+/** Of the sources in Debian's package `locales`, for this server alone. Returns its name. */
+async function makeLocale(language: string, directory: string): Promise<string> {
+  const name = `${language}.UTF-8`;
+  mkdirSync(join(directory, LOCALES));
+  await run('localedef', ['-i', language, '-f', 'UTF-8', join(directory, LOCALES, name)]);
+  return name;
+}
+
+/** The folder of a server's own locales, where it has any. */
+const LOCALES = 'locales';
+
 type Place = Pick<Postgres, 'version' | 'binDirectory' | 'adminPassword'> & { directory: string };
 
 /** Starts the cluster that lies in `data` below the directory, and removes the directory when that fails. */
@@ -154,6 +171,7 @@ async function startIn({ version, binDirectory, directory, adminPassword }: Plac
   const dataDirectory = join(directory, 'data');
   const socketDirectory = join(directory, 'socket');
   const logFile = join(directory, 'log');
+  const locales = existsSync(join(directory, LOCALES)) ? { LOCPATH: join(directory, LOCALES) } : {};
   const standbys: Postgres[] = [];
   let postmaster: { pid: number; ended: Promise<void>; alive(): boolean } | null = null;
   let port: number | null = null;
@@ -165,7 +183,7 @@ async function startIn({ version, binDirectory, directory, adminPassword }: Plac
     const child = spawn(
       join(binDirectory, 'postgres'),
       ['-D', dataDirectory, '-p', String(onPort), '-k', socketDirectory],
-      { ...owner, cwd: directory, env: environment(), stdio: ['ignore', log, log] },
+      { ...owner, cwd: directory, env: { ...environment(), ...locales }, stdio: ['ignore', log, log] },
     );
     closeSync(log);
     let failure = '';
@@ -330,6 +348,9 @@ async function startIn({ version, binDirectory, directory, adminPassword }: Plac
       } catch (error) {
         rmSync(place, { recursive: true, force: true });
         throw error;
+      }
+      if (existsSync(join(directory, LOCALES))) {
+        cpSync(join(directory, LOCALES), join(place, LOCALES), { recursive: true });
       }
       const standby = await startIn({ version, binDirectory, directory: place, adminPassword });
       standbys.push(standby);

@@ -39,7 +39,14 @@ export function foreignDump(facts: Facts, engine: Engine | null = null): Dump {
     bytes: facts.number('dump_bytes'),
     databaseBytes: null,
     manifest: null,
+    versions: { pgDump: versionIn(facts, 'dump_made_by'), server: versionIn(facts, 'dump_made_from') },
   };
+}
+
+/** `17.2 (Debian 17.2-1.pgdg120+1)`: what else it may be is none. */
+function versionIn(facts: Facts, key: string): string | null {
+  const text = facts.get(key);
+  return text !== null && /^\d{1,3}[\w .()+~-]{0,100}$/.test(text) ? text : null;
 }
 
 /** Sentences about a dump that can be restored, and is odd. */

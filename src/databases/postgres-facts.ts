@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { PostgresIdentity } from '../backups/identity.js';
 import type { TableRows } from '../backups/manifest.js';
 import { BackupError } from '../errors.js';
@@ -25,29 +26,53 @@ export function argumentsOf(source: PostgresSource, settings: Settings): Record<
 
 export const decoded = (hex: string): string => Buffer.from(hex, 'hex').toString('utf8');
 
+/**
+ * A name as the manifest has it. A database without an encoding (SQL_ASCII) may hold bytes that are no text: in such a name each byte
+ * above 7f is written `\\xe4`, so that two names never become the same.
+ */
+function nameOf(bytes: Buffer): string {
+  return isUtf8(bytes) ? bytes.toString('utf8') : bytes.toString('latin1').replace(/[\x80-\xff]/g, escapedByte);
+}
+
+const escapedByte = (byte: string): string => `\\x${byte.charCodeAt(0).toString(16)}`;
+
+/** The way back, in hex. */
+export function encodedName(name: string): string {
+  const text = name.replace(/\\x([89a-f][0-9a-f])/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  const bytes = Buffer.from(text, 'latin1');
+  return text !== name && nameOf(bytes) === name ? bytes.toString('hex') : encoded(name);
+}
+
+/** Texts of the server that a manifest can hold, and how many it can not: those with bytes that are no text. */
+export function textsIn(facts: Facts, key: string): { texts: string[]; left: number } {
+  const all = facts.all(key).map((hex) => Buffer.from(hex, 'hex'));
+  const texts = all.filter((bytes) => isUtf8(bytes)).map(String);
+  return { texts, left: all.length - texts.length };
+}
+
 /** How texts travel, in both directions: nothing in them is a line, a quote or a command on the way. */
 export const encoded = (text: string): string => Buffer.from(text, 'utf8').toString('hex');
 
 /** What the version of the server is called. */
 export const serverVersion = (facts: Facts): string => decoded(facts.get('server_version') ?? '');
 
-/** `ENCODING COLLATE CTYPE PROVIDER LOCALE`, each in hex: how a database is made; empty: as the server does it by itself. */
+/** `ENCODING COLLATE CTYPE PROVIDER LOCALE RULES`, each in hex: how a database is made; empty: as the server does it by itself. */
 export function likeArgument(like: DatabaseLike | null): string {
   if (like === null) return '';
-  const { encoding, collate, ctype, provider, locale } = like;
-  return [encoding, collate, ctype, provider ?? 'libc', locale ?? '-'].map(encoded).join(' ');
+  const { encoding, collate, ctype, provider, locale, rules } = like;
+  return [encoding, collate, ctype, provider ?? 'libc', locale ?? '-', rules ?? '-'].map(encoded).join(' ');
 }
 
 /** `OID HEX` */
 export function tableOf(text: string): [oid: string, name: string] {
   const [oid = '', hex = ''] = text.split(' ');
-  return [oid, decoded(hex)];
+  return [oid, nameOf(Buffer.from(hex, 'hex'))];
 }
 
 /** The tables of a copy that was made of a backup, with their rows where they were counted. */
 export const restoredIn = (facts: Facts): TableRows[] => [
-  ...facts.restored.map(({ name, rows }) => ({ name: name.toString('utf8'), rows })),
-  ...facts.all('restored_uncounted').map((hex) => ({ name: decoded(hex), rows: null })),
+  ...facts.restored.map(({ name, rows }) => ({ name: nameOf(name), rows })),
+  ...facts.all('restored_uncounted').map((hex) => ({ name: nameOf(Buffer.from(hex, 'hex')), rows: null })),
 ];
 
 /** Throws E_INTERNAL when the host told a system identifier that is none. */

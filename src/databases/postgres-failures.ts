@@ -5,6 +5,7 @@ import { quoteOutside } from '../reporting/neutralise.js';
 import type { PostgresSource } from '../settings/postgres-url.js';
 import type { DumpSettings, Settings } from '../settings/settings.js';
 import { loginUser, seconds, UNTOUCHED } from './common.js';
+import { unreadable } from './dump-clients.js';
 import { decoded, serverVersion } from './postgres-facts.js';
 import { restoreWords } from './postgres-restore-failures.js';
 
@@ -14,6 +15,8 @@ interface Failure {
   text: string;
   /** The same, fit to be shown. */
   said: string;
+  /** Of the statement that failed, where the tools told one (failures-postgres.sh): the same in every language. */
+  state: string | null;
   facts: Facts;
   source: PostgresSource;
   settings: Settings;
@@ -27,7 +30,9 @@ export function explainPostgres(
   source: PostgresSource,
   settings: Settings,
 ): BackupError | null {
-  const failure: Failure = { code, text, said: spoken(text), facts, source, settings };
+  const tooNew = unreadable(text, facts);
+  if (tooNew !== null) return tooNew;
+  const failure: Failure = { code, text, said: spoken(text), state: facts.get('sqlstate'), facts, source, settings };
   if (settings.command === 'restore') {
     // a backup has looked at the server, and what it says of a dump is about its own
     const ofDump = code === 'E_DUMP_FAILED' && facts.get('source_bytes') === null;
@@ -73,6 +78,8 @@ function wordsFor(failure: Failure): Words | null {
         `the server could not read its own data: ${said}`,
         'No older backup was deleted: keep them. Check the disk and the log of the server before anything else.',
       ];
+    case 'E_NOSPACE':
+      return failure.state === '53100' ? [`the disk of the server is full: ${said}`, 'Free some space there.'] : null;
     case 'E_TOOL_VERSION':
       return tooOld(failure);
     case 'E_BUSY':
@@ -95,11 +102,11 @@ function wordsFor(failure: Failure): Words | null {
   }
 }
 
-function unreachable({ text, said, source, settings }: Failure): Words {
+function unreachable({ text, said, state, source, settings }: Failure): Words {
   const host = parameter(source, 'host');
   const place = settings.container === null ? 'on the host' : `in the container ${settings.container}`;
   const server = `the PostgreSQL server of ${shown(source)}`;
-  if (/too many connections|too many clients|remaining connection slots/.test(text)) {
+  if (state === '53300' || /too many connections|too many clients|remaining connection slots/.test(text)) {
     const needed = settings.dump.format === 'directory' ? '`jobs` + 2 at the same time' : 'two at the same time';
     return [
       `${server} takes no more connections: ${said}`,
@@ -124,14 +131,14 @@ function unreachable({ text, said, source, settings }: Failure): Words {
       'Look at its log (a restart, pg_terminate_backend, out of memory), then run again.',
     ];
   }
-  if (/the database system is /.test(text)) {
+  if (state === '57P03' || /the database system is /.test(text)) {
     return [
       `${server} takes no connections now: ${said}`,
       'Run again when it has started; its log tells how far it is.',
     ];
   }
-  // the server's own word, in most languages
-  if (/FATAL ?: /.test(text)) {
+  // how bad it is, in the server's own words: the client has none of its own there
+  if (/: {2}/.test(text)) {
     return [`${server} refused the connection: ${said}`, 'Its log may tell more.'];
   }
   return [`${server} could not be reached from the host: ${said}`, wayTo(text, host, place, source)];
@@ -193,7 +200,7 @@ function notLetIn(failure: Failure): Words {
     return words(`Name another role in \`database\`, or as a superuser: \`ALTER ROLE ${role.sql} LOGIN\`.`);
   }
   return words(
-    `Check user and password: in \`database\` special characters of a password are percent-encoded, \`database-password\` takes it as it is. A role that does not exist is refused in the same words.`,
+    `Check user and password: in \`database\` special characters of a password are percent-encoded, \`database-password\` takes it as it is. A role that does not exist is refused in the same words.${/authentication failed/.test(text) ? '' : ` What the server says may also mean that its pg_hba.conf has no line for that role and database, or that the role may not log in, or not so often at once.`}`,
   );
 }
 
@@ -216,8 +223,8 @@ function tooOld({ said, facts, settings }: Failure): Words {
 }
 
 function locked(failure: Failure): Words {
-  const { text, said, source, settings } = failure;
-  if (/statement timeout/.test(text) && !/LOCK TABLE/.test(text)) {
+  const { text, said, state, source, settings } = failure;
+  if (state === '57014' && !/user request/.test(text)) {
     return [
       `the server cancelled a statement in ${shown(source)} after its statement_timeout: ${said}`,
       `It is set for the role or the database, and too short even to begin: \`ALTER ROLE ${roleOf(failure).sql} SET statement_timeout = 0\`.`,
@@ -225,13 +232,13 @@ function locked(failure: Failure): Words {
   }
   return [
     `${shown(source)} stayed locked for ${seconds(settings.lockWaitMs)} s (lock-wait): ${said}`,
-    /recovery/.test(text)
+    state === '40001' || /recovery/.test(text)
       ? 'The replay on the standby cancelled the dump: raise max_standby_streaming_delay there, or take the backup from the primary.'
       : 'A migration or another command holds an exclusive lock on a table, or waits for one: look at pg_stat_activity and pg_locks, let it end, or raise `lock-wait`.',
   ];
 }
 
-function refusedInput({ text, said, facts, settings }: Failure): Words {
+function refusedInput({ text, said, state, facts, settings }: Failure): Words {
   const given = givenPatterns(settings.dump);
   if (/no matching /.test(text)) {
     return [
@@ -245,7 +252,7 @@ function refusedInput({ text, said, facts, settings }: Failure): Words {
       'Name the schemas of the application in `schema`, or leave it out: without it all of them are in the backup.',
     ];
   }
-  if (/invalid regular expression/.test(text)) {
+  if (state === '2201B' || /invalid regular expression/.test(text)) {
     return [
       `a pattern of ${given} is malformed: ${said}`,
       'Beside * and ? these patterns may hold regular expressions; a name with ( ) [ ] { } + | in it stands in double quotes.',
@@ -274,22 +281,29 @@ function givenPatterns({ schema, excludeTable, excludeTableData }: DumpSettings)
 }
 
 function notPermitted(failure: Failure): Words | null {
-  const { text, said, facts, source } = failure;
+  const { said, facts, source } = failure;
   if (facts.get('sudo_refused') !== null || facts.get('container_refused') !== null) return null;
+  const denied = deniedOf(failure);
+  if (denied === null) return null;
   const { name, sql } = roleOf(failure);
-  if (/row-level security/.test(text)) {
+  if (denied === 'rows') {
     return [
       `row-level security hides rows from ${name}, so the dump would not be whole: ${said}`,
       `Back up as the owner of the table (where it is not forced on them too), or as a role that sees all rows; as a superuser: \`ALTER ROLE ${sql} BYPASSRLS\`.`,
     ];
   }
-  // in this writing it is the server's, not the shell's
-  if (!/permission denied (for|to) /.test(text)) return null;
   const message = `${name} may not read everything in ${shown(source)}: ${said}`;
-  if (/permission denied for database/.test(text)) {
+  const becomes = becomesOther(failure);
+  if (becomes !== null) {
+    return [
+      message,
+      `The role that logs in is another one: \`${becomes}\` makes that setting go, and its own rights count; or give ${name} what is missing.`,
+    ];
+  }
+  if (denied === 'database') {
     return [message, `As its owner: \`GRANT CONNECT ON DATABASE ${identifier(source.database)} TO ${sql}\`.`];
   }
-  if (/permission denied for large object/.test(text)) {
+  if (denied === 'large_object') {
     return [
       message,
       `Each large object has privileges of its own, and pg_read_all_data does not cover them. Back up as their owner; or as a superuser, in psql on this database: \`SELECT format(${literal(`GRANT SELECT ON LARGE OBJECT %s TO ${sql.replaceAll('%', '%%')}`)}, oid) FROM pg_largeobject_metadata \\gexec\`, and again when there are new ones. Once for all \`ALTER ROLE ${sql} SET lo_compat_privileges = on\` does it, but then the role may also change every large object.`,
@@ -304,9 +318,36 @@ function notPermitted(failure: Failure): Words | null {
   ];
 }
 
+/** SQL that takes away what makes the role that logs in another one; null where it is none. */
+function becomesOther({ facts, source }: Failure): string | null {
+  const hex = facts.get('login_role');
+  if (hex === null) return null;
+  const login = quoteOutside(decoded(hex), 200);
+  const database = identifier(source.database);
+  const places: Record<string, string> = {
+    database: `DATABASE ${database}`,
+    role: `ROLE ${login}`,
+    role_in_database: `ROLE ${login} IN DATABASE ${database}`,
+    all: 'ROLE ALL',
+  };
+  const place = places[facts.get('role_set') ?? ''];
+  return place === undefined ? null : `ALTER ${place} RESET role`;
+}
+
+/** What it was that the server denied: what the host has found out, or what a server that speaks English says; null when it was not the server. */
+function deniedOf({ text, state, facts }: Failure): string | null {
+  const found = facts.get('denied');
+  if (found !== null) return found;
+  if (/row-level security/.test(text)) return 'rows';
+  // in this writing it is the server's, not the shell's
+  const [, kind] = /permission denied (?:for|to) (database|large object|)/.exec(text) ?? [];
+  if (kind !== undefined) return kind.replace(' ', '_');
+  return state === '42501' ? '' : null;
+}
+
 /** The rehearsal failed: as a rule the server of it lacks something, not the backup. */
 function notRestored(failure: Failure): Words {
-  const { text, said, settings } = failure;
+  const { text, said, state, settings } = failure;
   const role = roleOf(failure);
   const place = settings.restoreTo === null ? shown(failure.source) : quoteOutside(settings.restoreTo.given);
   const words = (advice: string): Words => [
@@ -314,7 +355,7 @@ function notRestored(failure: Failure): Words {
     `${advice} The throw-away database was dropped.`.trim(),
   ];
   const other = 'or name another server or role in `restore-to`';
-  if (/permission denied to create database/.test(text)) {
+  if (/permission denied to create database/.test(text) || (state === '42501' && /^no database /.test(text))) {
     const who = settings.restoreTo === null ? role.sql : 'the role of `restore-to`';
     return [
       words('')[0],
@@ -340,7 +381,7 @@ function notRestored(failure: Failure): Words {
       `The backup refers to a role that is not on that server: make it there (\`content.roles\` of the manifest has the statements). With \`dump-format: custom\` or \`directory\` owners and grants are left out of the rehearsal.`,
     );
   }
-  if (/must be member of role|must be able to SET ROLE|must be owner of/.test(text)) {
+  if (state === '42501' || /must be member of role|must be able to SET ROLE|must be owner of/.test(text)) {
     return words(
       `The backup gives objects to roles that the role of the rehearsal does not belong to: name a superuser in \`restore-to\`, or use \`dump-format: custom\` or \`directory\`, of which owners and grants are left out.`,
     );
@@ -348,7 +389,7 @@ function notRestored(failure: Failure): Words {
   if (/during recovery|read-only transaction/.test(text)) {
     return words('That server is a hot standby, or read-only: name one in `restore-to` that can be written.');
   }
-  if (/No space left|could not extend file|disk full/.test(text)) {
+  if (state === '53100' || /No space left|could not extend file|disk full/.test(text)) {
     return words(`The disk of that server is full: free some space, ${other}.`);
   }
   if (/invalid (locale|LC_\w+)|locale name|collation ".*" .*does not exist/.test(text)) {

@@ -12,6 +12,8 @@ export interface DatabaseLike {
   provider: 'libc' | 'icu' | 'builtin' | null;
   /** Of the providers icu and builtin. */
   locale: string | null;
+  /** Of the provider icu, since PostgreSQL 16. */
+  rules: string | null;
   owner: string | null;
 }
 
@@ -22,7 +24,7 @@ const ON = `DATABASE ${NAME}`;
 const WHO = `(?<who>PUBLIC|${NAME})`;
 
 const CREATE = new RegExp(
-  `^CREATE ${ON} TEMPLATE template0 ENCODING (?<encoding>${TEXT}) LC_COLLATE (?<collate>${TEXT}) LC_CTYPE (?<ctype>${TEXT})(?<provider> LOCALE_PROVIDER (?:libc|(?:icu ICU|builtin BUILTIN)_LOCALE (?<locale>${TEXT})))?(?: OWNER (?<owner>${NAME}))?;$`,
+  `^CREATE ${ON} TEMPLATE template0 ENCODING (?<encoding>${TEXT}) LC_COLLATE (?<collate>${TEXT}) LC_CTYPE (?<ctype>${TEXT})(?<provider> LOCALE_PROVIDER (?:libc|(?:icu ICU|builtin BUILTIN)_LOCALE (?<locale>${TEXT})(?: ICU_RULES (?<rules>${TEXT}))?))?(?: OWNER (?<owner>${NAME}))?;$`,
 );
 
 type Parts = Record<string, string | undefined>;
@@ -84,7 +86,7 @@ export function likeOf(content: Manifest['content']): DatabaseLike | null {
   const [first = ''] = propertiesOf(content);
   const parts: Parts | undefined = CREATE.exec(first)?.groups;
   if (parts === undefined) return null;
-  const { encoding, collate, ctype, provider = '', locale, owner } = parts;
+  const { encoding, collate, ctype, provider = '', locale, rules, owner } = parts;
   return {
     encoding: textIn(encoding),
     collate: textIn(collate),
@@ -92,6 +94,7 @@ export function likeOf(content: Manifest['content']): DatabaseLike | null {
     provider:
       (['libc', 'icu', 'builtin'] as const).find((name) => provider.startsWith(` LOCALE_PROVIDER ${name}`)) ?? null,
     locale: locale === undefined ? null : textIn(locale),
+    rules: rules === undefined ? null : textIn(rules),
     owner: owner === undefined ? null : textIn(owner),
   };
 }
@@ -104,7 +107,7 @@ export function createStatement(name: string, content: Manifest['content']): str
   const provider =
     like.provider === null
       ? ''
-      : ` LOCALE_PROVIDER ${like.provider}${like.locale === null ? '' : ` ${like.provider.toUpperCase()}_LOCALE ${literal(like.locale)}`}`;
+      : ` LOCALE_PROVIDER ${like.provider}${like.locale === null ? '' : ` ${like.provider.toUpperCase()}_LOCALE ${literal(like.locale)}`}${like.rules === null ? '' : ` ICU_RULES ${literal(like.rules)}`}`;
   return `${made} ENCODING ${literal(like.encoding)} LC_COLLATE ${literal(like.collate)} LC_CTYPE ${literal(like.ctype)}${provider}`;
 }
 

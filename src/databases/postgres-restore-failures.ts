@@ -6,8 +6,8 @@ import { sessionsIn, showSession } from './postgres-restoring.js';
 
 type Words = [message: string, advice: string];
 
-/** What the tools say when a dump can not be put back, and what to do about it; the first that fits. */
-const REASONS: [says: RegExp, advice: (role: string) => string][] = [
+/** What the tools say when a dump can not be put back, in words or by SQLSTATE, and what to do about it; the first that fits. */
+const REASONS: [says: RegExp, advice: (role: string) => string, states?: string[]][] = [
   [
     /role ".*" does not exist/s,
     () =>
@@ -16,6 +16,7 @@ const REASONS: [says: RegExp, advice: (role: string) => string][] = [
   [
     /extension ".*" is not available|could not open extension control file|could not access file|could not load library/,
     () => 'Install the package of that extension on the server of the database, then restore again.',
+    ['58P01'],
   ],
   [
     /permission denied to create extension|[Mm]ust be superuser|permission denied to set parameter|permission denied for language/,
@@ -26,16 +27,19 @@ const REASONS: [says: RegExp, advice: (role: string) => string][] = [
     /must be member of role|must be able to SET ROLE|must be owner of|permission denied (for|to) /,
     (role) =>
       `The dump has objects of roles that ${role} does not belong to: name a superuser in the URL for the restore, or grant those roles to ${role}.`,
+    ['42501'],
   ],
   [
     /already exists/,
     (role) =>
       `In place only what ${role} owns can be replaced, and this belongs to another role: name a superuser or the owner of the database in the URL, or let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`).`,
+    ['42P06', '42P07', '42710', '42723'],
   ],
   [
     /out of shared memory/,
     (role) =>
       `One transaction needs a lock for each object of the database: raise max_locks_per_transaction on the server, or let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`), then no such transaction is needed.`,
+    ['53200'],
   ],
   [
     /tried to end the transaction/,
@@ -59,7 +63,11 @@ const REASONS: [says: RegExp, advice: (role: string) => string][] = [
     /what was restored is not what the manifest says/,
     () => 'Do not rely on this backup: take a new one, and look at who can write that directory.',
   ],
-  [/No space left|could not extend file|disk full/, () => 'The disk of the server is full: free some space.'],
+  [
+    /No space left|could not extend file|disk full/,
+    () => 'The disk of the server is full: free some space.',
+    ['53100'],
+  ],
   [
     /invalid (locale|LC_\w+)|locale name|collation ".*" .*does not exist/,
     () => 'The server lacks the locale of the database: install it there.',
@@ -67,10 +75,12 @@ const REASONS: [says: RegExp, advice: (role: string) => string][] = [
   [
     /being accessed by other users|is in use/,
     () => 'Somebody connects again and again: set `stop-command` and `start-command`.',
+    ['55006'],
   ],
   [
     /terminating connection|server closed|connection to (the )?server|no connection/,
     () => 'The server could not be reached, or ended the connection: look at its log, then run again.',
+    ['57P01', '57P02', '57P03'],
   ],
 ];
 
@@ -82,7 +92,9 @@ export function restoreWords(
   { given }: PostgresSource,
 ): Words | null {
   const place = quoteOutside(given);
-  const advice = REASONS.find(([says]) => says.test(text))?.[1](role) ?? '';
+  const state = facts.get('sqlstate') ?? '';
+  const fitting = REASONS.find(([says]) => says.test(text)) ?? REASONS.find(([, , states]) => states?.includes(state));
+  const advice = fitting?.[1](role) ?? '';
   switch (code) {
     case 'E_RESTORE':
       return [`the dump could not be restored into ${place}: ${clip(said, 1000)}`, advice];
@@ -102,13 +114,6 @@ export function restoreWords(
             `${place} stayed locked, and a restore in place needs all its tables for itself: ${said}`,
             'Something holds a lock on a table, such as a session that is idle in a transaction: look at pg_stat_activity, stop the application by `stop-command`, or raise `lock-wait`.',
           ];
-    case 'E_TOOL_VERSION':
-      return /unsupported version/.test(text)
-        ? [
-            `the client on the host can not read this dump: ${said}`,
-            'It was made by a newer pg_dump: install a client of that version beside the old one, the newest is taken (https://www.postgresql.org/download/).',
-          ]
-        : null;
     case 'E_SOURCE_INVALID':
       return [`the server of ${place} is a hot standby, which can not be written`, 'Name the primary.'];
     default:

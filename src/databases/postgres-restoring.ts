@@ -9,10 +9,12 @@ import type { PostgresSource } from '../settings/postgres-url.js';
 import type { Settings } from '../settings/settings.js';
 import { checkRows, named, seconds } from './common.js';
 import { connectionString } from './connection-string.js';
+import { checkClient, majorOf, versionsOf } from './dump-clients.js';
 import {
   argumentsOf,
   decoded,
   encoded,
+  encodedName,
   identityIn,
   likeArgument,
   restoredIn,
@@ -53,6 +55,7 @@ export function postgresRestoring(target: PostgresSource): Restoring {
     look: (settings, dump) => request('look', settings, dumpOf(dump)),
 
     plan(facts, dump) {
+      checkClient(dump, facts);
       const found = foundIn(facts, dump);
       const why = whyInPlace(facts, target);
       const missing = facts.need('target_state') === 'missing';
@@ -199,7 +202,7 @@ const contentOf = (manifest: Manifest | null): PostgresContent | null =>
 function expectedOf({ manifest }: Dump): { expected: string; expects_all: string } {
   const content = contentOf(manifest);
   return {
-    expected: (content?.tables ?? []).map(({ name, rows }) => `${encoded(name)} ${rows ?? ''}`).join('\n'),
+    expected: (content?.tables ?? []).map(({ name, rows }) => `${encodedName(name)} ${rows ?? ''}`).join('\n'),
     expects_all: content !== null && (content.tablesLeftOut ?? 0) === 0 ? '1' : '',
   };
 }
@@ -331,11 +334,11 @@ function checkSpace(
   );
 }
 
-function remarksOn(facts: Facts, { manifest }: Dump, way: string): string[] {
+function remarksOn(facts: Facts, dump: Dump, way: string): string[] {
+  const { manifest } = dump;
   const remarks: string[] = [];
   const number = (key: string): number => (facts.get(key) === null ? 0 : facts.number(key));
-  const major = (version: string | null | undefined): number => Number(/^\d+/.exec(version ?? '')?.[0] ?? 0);
-  const [made, server] = [major(manifest?.tools.PostgreSQL), major(serverVersion(facts))];
+  const [made, server] = [majorOf(versionsOf(dump).server), majorOf(serverVersion(facts))];
   const { leftOut } = propertiesFor('', way === 'create' ? (manifest?.content ?? null) : null);
   if (leftOut > 0) {
     remarks.push(
@@ -344,7 +347,7 @@ function remarksOn(facts: Facts, { manifest }: Dump, way: string): string[] {
   }
   if (made > server) {
     remarks.push(
-      `the backup is of PostgreSQL ${made}, and the server is ${server}: what is new in ${made} can not be restored there`,
+      `the ${manifest === null ? 'dump' : 'backup'} is of PostgreSQL ${made}, and the server is ${server}: what is new in ${made} can not be restored there`,
     );
   }
   if (way === 'swap' && number('slots') > 0) {

@@ -24,6 +24,7 @@ import {
   serverVersion,
   tableOf,
   tablesOf,
+  textsIn,
 } from './postgres-facts.js';
 import { explainPostgres } from './postgres-failures.js';
 import { createStatement, identifier, likeOf, searchPathOf } from './postgres-properties.js';
@@ -105,7 +106,7 @@ export function postgres(source: PostgresSource, format: DumpSettings['format'])
               tables: tablesOf(facts),
               objects: facts.number('objects'),
               largeObjects: facts.number('large_objects'),
-              properties: facts.all('property').map(decoded),
+              properties: textsIn(facts, 'property').texts,
               roles: rolesOf(facts),
             }
           : null,
@@ -126,10 +127,13 @@ export function postgres(source: PostgresSource, format: DumpSettings['format'])
           `the rows of ${counted(unlogged, 'unlogged table')} are not in this backup: a standby does not have them`,
         );
       }
-      const left = facts.all('properties_left').length;
-      if (left > 0) {
+      for (const [left, why] of [
+        [facts.all('properties_left').length, 'too long for the manifest (16,000 characters)'],
+        [textsIn(facts, 'property').left, 'no text in UTF-8, which a manifest is'],
+      ] as const) {
+        if (left === 0) continue;
         remarks.push(
-          `${counted(left, 'setting')} or comments of the database itself are too long for the manifest (16,000 characters), and are not in this backup: a restore into a new database does not bring them back`,
+          `${counted(left, 'setting')} or comments of the database itself are ${why}, and are not in this backup: a restore into a new database does not bring them back`,
         );
       }
       const ended = facts.get('counting_ended');

@@ -15,6 +15,13 @@ export interface Dump {
   databaseBytes: number | null;
   /** null: not made by this action. */
   manifest: Manifest | null;
+  /** Of PostgreSQL, where it is not in a manifest: what made it and from what, as it says of itself; null where it does not. */
+  versions?: DumpVersions;
+}
+
+export interface DumpVersions {
+  pgDump: string | null;
+  server: string | null;
 }
 
 /** How an engine puts a dump back. `id` names what it makes on the way; `way` is what `plan` decided. */

@@ -27,6 +27,7 @@ const ENGINES: Record<DatabaseSource['engine'], URL[]> = {
   ],
   postgres: [
     new URL('./programs/postgres.sh', import.meta.url),
+    new URL('./programs/failures-postgres.sh', import.meta.url),
     new URL('./programs/snapshot-postgres.sh', import.meta.url),
     new URL('./programs/archive-postgres.sh', import.meta.url),
     new URL('./programs/verify-postgres.sh', import.meta.url),

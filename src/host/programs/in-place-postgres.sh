@@ -9,6 +9,7 @@ begin_in_place_sql() {
 \\o /dev/null
 BEGIN READ WRITE \\; SET LOCAL statement_timeout = 0 \\; SET LOCAL idle_in_transaction_session_timeout = 0 \\;
 SELECT pg_catalog.set_config('search_path', 'pg_catalog', true);
+SELECT $speak_as;
 SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout');
 SET LOCAL client_min_messages = warning;
 SET LOCAL lock_timeout = '${lock_wait}s';
@@ -74,7 +75,7 @@ end_in_place_sql() {
 SET LOCAL search_path = pg_catalog;
 SET LOCAL row_security = off;
 CREATE TEMPORARY TABLE db_backup_told (name text, rows bigint) ON COMMIT DROP;
-INSERT INTO pg_temp.db_backup_told SELECT convert_from(decode(split_part(line, ' ', 1), 'hex'), 'UTF8'), nullif(split_part(line, ' ', 2), '')::bigint
+INSERT INTO pg_temp.db_backup_told SELECT convert_from(decode(split_part(line, ' ', 1), 'hex'), $sent_as), nullif(split_part(line, ' ', 2), '')::bigint
 FROM unnest(string_to_array('$expected', E'\\n')) AS line WHERE line <> '';
 DO \$do\$
 DECLARE
@@ -179,7 +180,7 @@ begin_transaction() {
   attempts=0
   while :; do
     hold
-    sql -v VERBOSITY=verbose -f begin.sql -f script -f end >answer 2>psql.error 3>&- 9>&- & writer=$! && started $writer
+    sql -f begin.sql -f script -f end >answer 2>psql.error 3>&- 9>&- & writer=$! && started $writer
     head -n 1 <answer >begun 3>&- 9>&- & reader=$! && started $reader
     release
     wait "$reader"
@@ -211,12 +212,11 @@ transaction_status() { run ask_sql "SELECT coalesce(txid_status($xact), 'unknown
 # in_place_failed STATUS: by what psql said; a lost server, a lock, or the dump
 in_place_failed() {
   put in_place 1
-  error=$(complaints psql.error | sed '/^LOCATION: /d; s/ERROR:  \([0-9A-Z]\{5\}\): /ERROR:  /; s/FATAL:  \([0-9A-Z]\{5\}\): /FATAL:  /')
-  case $(cat psql.error) in
-    *' 55P03: '* | *' 40P01: '*) fail E_BUSY "$error (lock timeout)" ;;
+  case $(sqlstate_in psql.error) in
+    55P03 | 40P01) fail E_BUSY "$(complaints psql.error) (lock timeout)" ;;
   esac
-  [ "$1" != 2 ] || [ -n "${xact:-}" ] || postgres_failed 2 "$error"
-  not_restored "$1" "$error"
+  [ "$1" != 2 ] || [ -n "${xact:-}" ] || postgres_failed 2 psql.error
+  not_restored "$1" psql.error
 }
 
 # settle_transaction: of a run that died

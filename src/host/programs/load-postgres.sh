@@ -13,12 +13,12 @@ load_new() {
   mkfifo archive || failed E_PERM "mkfifo failed in $(pwd)"
   space=''
   if [ "$way" = swap ]; then
-    # shellcheck disable=SC2046 # three texts in hex, of which the first has five words
+    # shellcheck disable=SC2046 # three texts in hex, of which the first has six words
     set -- $(ask_server "SELECT $(like_sql), encode(convert_to(pg_get_userbyid(datdba), $sent_as), 'hex'),
   CASE t.spcname WHEN 'pg_default' THEN '' ELSE encode(convert_to(t.spcname, $sent_as), 'hex') END
 FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace WHERE datname = :'live';" | tr '|' ' ')
-    [ $# -ge 6 ] || fail E_RESTORE "the live database could not be looked at: $(said_server)"
-    like="$1 $2 $3 $4 $5" owner=$6 space=${7:-}
+    [ $# -ge 7 ] || fail E_RESTORE "the live database could not be looked at: $(said_server)"
+    like="$1 $2 $3 $4 $5 $6" owner=$7 space=${8:-}
   fi
   need_hex 'how the database is made' "$like$owner$space"
   need_hex 'what belongs to the database' "$(echo "$properties" | tr '\n' ' ')"
@@ -27,14 +27,18 @@ FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace WHERE datname
     fail E_RESTORE "no database could be made to load into: $(said_server)"
   pwd
   connection=$loading
-  load_dump >load.said 2>&1 || not_restored $? "$(complaints load.said)"
+  load_dump >load.said 2>&1 || not_restored $? load.said
   run sql -c 'ANALYZE' >analyze.said 2>&1 || put note "the statistics of the planner could not be made: $(complaints analyze.said)"
-  count_restored || not_restored $? "the rows could not be counted: $(complaints count.error)"
+  count_restored || not_restored $? count.error 'the rows could not be counted'
   # last: what is set for the database must not get into the way of the load
-  tell_server "$begin_plain$newline$(carried_sql)${newline}COMMIT;" ||
+  give_properties || (maintenance=$loading && give_properties) ||
     fail E_RESTORE "owner, grants and settings of the database could not be given to the new one: $(said_server)"
   undo=''
 }
+
+# give_properties: what belongs to the database itself, to the new one. Where that can not be read in the encoding of the other database, it can be
+# in the one whose it is.
+give_properties() { tell_server "$begin_plain$newline$(carried_sql)${newline}COMMIT;"; }
 
 # carried_sql: what belongs to the live database itself, or to the one of the backup, carried out about the new one. \gexec sends each
 # statement as it is: psql does not look for commands of its own in it.
@@ -54,6 +58,7 @@ drop_new() {
 load_dump() {
   server_version=$(run sql -c 'SHOW server_version_num') || return
   need_number server_version "$server_version"
+  speak_english
   case $kind in
     sql) load_by_script archive cat ;;
     tar)

@@ -23,15 +23,16 @@ choose_maintenance() {
 }
 
 # ask_server SQL: psql in that database, in one transaction in which a name means what it means to the system; the names as :"live",
-# :"new", :"old"; verbose, since its codes say the same in every language
+# :"new", :"old"
 ask_server() {
   printf '%s\n' "$begin_plain" "$1" 'COMMIT;' >server.sql
   (in_other -f server.sql) 2>server.error
 }
 
 # what others may have put into that database is not meant by any name of ours
-begin_plain='BEGIN;
-SET LOCAL search_path = pg_catalog;'
+begin_plain="BEGIN;
+SET LOCAL search_path = pg_catalog;
+SELECT $speak_as AS speak_as \\gset"
 
 # tell_server SQL: for what takes its time: a signal is acted upon at once
 tell_server() {
@@ -39,10 +40,10 @@ tell_server() {
   run in_other -f server.sql >/dev/null 2>server.error
 }
 
-in_other() { connection=$maintenance && sql -v VERBOSITY=verbose -v "live=$live" -v "new=$new" -v "old=$old" "$@"; }
+in_other() { connection=$maintenance && sql -v "live=$live" -v "new=$new" -v "old=$old" "$@"; }
 
-# said_server: what psql said last, without what is for programmers
-said_server() { complaints server.error | sed '/^LOCATION: /d; s/^\([^ ]*ERROR: \) [0-9A-Z]\{5\}: /\1/; s/ERROR:  [0-9A-Z]\{5\}: /ERROR:  /'; }
+# said_server: what psql said last
+said_server() { complaints server.error; }
 
 # need_maintenance CODE: a server that restarts is waited for
 need_maintenance() { again choose_maintenance || fail "$1" "no other database of that server lets us in: $(complaints maintenance.error)"; }
@@ -77,12 +78,12 @@ look_target() {
   else
     status=$?
     # not by what the server said, which may be in any language
-    choose_maintenance || postgres_failed $status "$(complaints look.error)"
+    choose_maintenance || postgres_failed $status look.error
     there=$(ask_server "SELECT count(*) FROM pg_database WHERE datname = :'live';")
-    [ "$there" = 0 ] || postgres_failed $status "$(complaints look.error)"
+    [ "$there" = 0 ] || postgres_failed $status look.error
     put target_state missing
     { server_sql && echo 'COMMIT;'; } >look.sql
-    (connection=$maintenance && run sql -v "live=$live" -f look.sql) >look.facts 2>look.error || postgres_failed $? "$(complaints look.error)"
+    (connection=$maintenance && run sql -v "live=$live" -f look.sql) >look.facts 2>look.error || postgres_failed $? look.error
   fi
   tell_facts look.facts
   if grep -q '^in_recovery true' look.facts; then fail E_SOURCE_INVALID standby; fi

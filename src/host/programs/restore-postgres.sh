@@ -121,10 +121,8 @@ step_at_target() { passing_on E_RESTORE 'the step' at_target "$@"; }
 # look_archive: the tables of an archive, as far as its table of contents tells them: `4; 0 16385 TABLE DATA public docs owner`
 look_archive() {
   pg_bin=$(passed_on pg_bin)
-  contents=$( (decompress) <"$payload" 2>/dev/null | (restore_tool -l) 2>"$work/e1" 9>&-) || {
-    case $(cat "$work/e1") in *'unsupported version'*) fail E_TOOL_VERSION "$(cat "$work/e1")" ;; esac
+  contents=$( (decompress) <"$payload" 2>/dev/null | (restore_tool -l) 2>"$work/e1" 9>&-) ||
     failed E_CHECKSUM "the table of contents could not be read: $(cat "$work/e1")"
-  }
   printf '%s\n' "$contents" | sed -n "s/^[0-9]*; [0-9]* [0-9]* TABLE DATA \([^ ]*\) \(.*\) [^ ]*\$/$mark set dump_table \1.\2/p" >&"$events"
 }
 
