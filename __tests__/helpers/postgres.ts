@@ -28,6 +28,8 @@ export interface PostgresOptions {
   hba?: string[];
   /** Lines of postgresql.conf. */
   settings?: Record<string, string | number | boolean>;
+  /** Files of extensions beside those of the system, by their names: the server is then a copy. */
+  extensions?: Record<string, string>;
 }
 
 export interface UriOptions {
@@ -107,7 +109,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const directory = newDirectory();
   let binDirectory: string;
   try {
-    binDirectory = serverPrograms(version, directory);
+    binDirectory = serverPrograms(version, directory, options.extensions);
     await initialise(binDirectory, directory, options);
   } catch (error) {
     rmSync(directory, { recursive: true, force: true });

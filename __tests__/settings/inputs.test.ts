@@ -76,6 +76,7 @@ describe('what the settings are', () => {
         confirm: null,
         to: null,
         safetyBackup: true,
+        way: 'auto',
         stopCommand: null,
         startCommand: null,
         afterCommand: null,
@@ -183,6 +184,7 @@ describe('what the settings are', () => {
     backup: [{ ...LOCAL, command: 'delete', backup: ID }, 'app-20261120T101500Z-0000', { backup: /0000/ }],
     confirm: [RESTORE, 'app.db', { restore: { confirm: 'app.db' } }],
     'safety-backup': [RESTORE, 'false', { restore: { safetyBackup: false } }],
+    'restore-way': [{ ...POSTGRES, command: 'restore' }, 'in-place', { restore: { way: 'in-place' } }],
     'stop-command': [
       { ...RESTORE, 'start-command': 'up' },
       'a\r\nb',

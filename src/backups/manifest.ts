@@ -43,6 +43,8 @@ export interface PostgresContent {
   properties: string[];
   /** SQL, line by line: the roles of the server, without passwords; null where the role of the backup may not read them. */
   roles: string[] | null;
+  /** Names of those that a restore has to create; absent in what earlier versions wrote. */
+  extensions?: string[];
 }
 
 /** Which limit a backup tripped, and how, in a sentence. */
@@ -267,7 +269,8 @@ function checkContent(manifest: Fields): void {
     for (const name of ['pageSize', 'pageCount', 'foreignKeyViolations']) content.whole(name);
   } else {
     content.whole('largeObjects');
-    for (const lines of [content.list('properties'), content.listOrNull('roles')]) {
+    const extensions = content.has('extensions') ? content.list('extensions') : null;
+    for (const lines of [content.list('properties'), content.listOrNull('roles'), extensions]) {
       for (const index of lines?.names() ?? []) lines?.text(index);
     }
   }

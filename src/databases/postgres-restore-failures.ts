@@ -18,7 +18,17 @@ const REASONS: [says: RegExp, advice: (role: string) => string][] = [
     () => 'Install the package of that extension on the server of the database, then restore again.',
   ],
   [
-    /permission denied to create extension|[Mm]ust be superuser|permission denied to set parameter|permission denied for language/,
+    /permission denied to create extension/,
+    (role) =>
+      `The extension may be made by a superuser alone, and ${role} is none: name a superuser in the URL for the restore. Where the extension is in the live database already, \`restore-way: in-place\` leaves it there.`,
+  ],
+  [
+    /can only create extension in database/,
+    () =>
+      'The extension can be made in that one database alone, and not in a new one: `restore-way: in-place` puts the backup into the database itself.',
+  ],
+  [
+    /[Mm]ust be superuser|permission denied to set parameter|permission denied for language/,
     (role) =>
       `What is in the dump may be made by a superuser alone, and ${role} is none: name a superuser in the URL for the restore.`,
   ],

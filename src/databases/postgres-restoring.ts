@@ -11,6 +11,7 @@ import { checkRows, named, seconds } from './common.js';
 import { connectionString } from './connection-string.js';
 import { argumentsOf, decoded, encoded, likeArgument, restoredIn, serverVersion, tablesOf } from './postgres-facts.js';
 import { identifier, likeOf, literal, propertiesFor } from './postgres-properties.js';
+import { chooseWay } from './postgres-ways.js';
 import { type Dump, dumpArguments, type Restoring, type Step, type TargetPlan } from './restoring.js';
 
 /** Puts a dump back into a PostgreSQL database, by host/programs/restore-postgres.sh. */
@@ -45,17 +46,15 @@ export function postgresRestoring(target: PostgresSource): Restoring {
 
     plan(facts, dump) {
       const found = foundIn(facts, dump);
-      const why = whyInPlace(facts, target);
       const missing = facts.need('target_state') === 'missing';
-      const way = missing ? 'create' : why === null ? 'swap' : 'in-place';
-      if (missing && facts.get('may_create') !== 'true') throw mayNotCreate(facts, database);
+      const { way, words } = chooseWay(facts, contentOf(dump.manifest), target, asked?.restore.way ?? 'auto');
       if (way === 'swap' && (asked?.restore.stopCommand ?? null) === null) checkSessions(facts, given);
       checkSpace(found, dump, asked, given);
       return {
         ...found,
         state: missing ? 'missing' : 'sound',
         way,
-        wayInWords: missing ? CREATE : (why ?? SWAP),
+        wayInWords: words,
         safetyLevel: 'content',
         remarks: remarksOn(facts, dump, way),
       };
@@ -141,11 +140,6 @@ export function postgresRestoring(target: PostgresSource): Restoring {
   };
 }
 
-const SWAP =
-  'It is loaded into a new database beside the live one, which then takes its name: clients stay connected during the load, are disconnected for an instant by the swap, and can connect again at once.';
-const CREATE =
-  'There is no such database yet: it is made, like the one that was backed up, and gets its name when it is loaded.';
-
 /** Names on the server are a function of the id alone: the next run must find them. */
 function namesOf({ id }: Step): { new: string; old: string } {
   const [, day, time, random] = /-(\d{8})T(\d{6})Z-([0-9a-f]{4})$/.exec(id) ?? [];
@@ -163,7 +157,7 @@ const dumpOf = (dump: Dump): Record<string, string> => ({
 const stepArguments = (step: Step): Record<string, string> => ({ id: step.id, way: step.way, ...namesOf(step) });
 
 function safetyArguments(dump: Dump): Record<string, string> {
-  const { expected, expects_all } = expectedOf(dump);
+  const { expected, expects_all, extensions } = expectedOf(dump);
   const { payload = '', kind = '', compressor = '', sha256 = '', bytes = '', plain_bytes = '' } = dumpOf(dump);
   return {
     safety_payload: payload,
@@ -174,18 +168,20 @@ function safetyArguments(dump: Dump): Record<string, string> {
     safety_plain_bytes: plain_bytes,
     safety_expected: expected,
     safety_expects_all: expects_all,
+    safety_extensions: extensions,
   };
 }
 
 const contentOf = (manifest: Manifest | null): PostgresContent | null =>
   manifest?.content != null && 'properties' in manifest.content ? manifest.content : null;
 
-/** `HEX ROWS` a line: what the server compares before it commits, and whether there may be no other table. */
-function expectedOf({ manifest }: Dump): { expected: string; expects_all: string } {
+/** `HEX ROWS` a line: what the server compares before it commits, whether there may be no other table, and the extensions in hex. */
+function expectedOf({ manifest }: Dump): { expected: string; expects_all: string; extensions: string } {
   const content = contentOf(manifest);
   return {
     expected: (content?.tables ?? []).map(({ name, rows }) => `${encoded(name)} ${rows ?? ''}`).join('\n'),
     expects_all: content !== null && (content.tablesLeftOut ?? 0) === 0 ? '1' : '',
+    extensions: (content?.extensions ?? []).map(encoded).join(' '),
   };
 }
 
@@ -263,31 +259,6 @@ export function showSession({ user, from, application, state, type }: ServerSess
   return quoteOutside(texts.filter((text) => text != null && text !== '').join(', '), 200);
 }
 
-/** Why the database can not be replaced by another one, as a sentence for the plan; null when it can. */
-function whyInPlace(facts: Facts, { given }: PostgresSource): string | null {
-  const role = quoteOutside(decoded(facts.need('role')), 100);
-  const way = `so it is restored in place, in a single transaction: clients wait from its beginning to its end, and what others than ${role} own in ${quoteOutside(given)} stays`;
-  const kept = facts.all('kept_setting').map((hex) => quoteOutside(decoded(hex), 60));
-  if (facts.get('may_create') !== 'true') return `The role ${role} may not create databases, ${way}.`;
-  if (facts.get('owns') === 'false') return `The role ${role} does not own the database, ${way}.`;
-  if (facts.get('maintenance') === null) {
-    return `No other database of the server (postgres, template1) lets ${role} in, ${way}.`;
-  }
-  if (kept.length > 0) {
-    return `The role ${role} may not give the settings of the database (${kept.slice(0, 5).join('; ')}) to another one, ${way}.`;
-  }
-  return null;
-}
-
-function mayNotCreate(facts: Facts, database: string): BackupError {
-  const role = quoteOutside(decoded(facts.need('role')), 100);
-  return new BackupError(
-    'E_RESTORE',
-    `there is no database ${quoteOutside(JSON.stringify(database))} on the server, and the role ${role} may not create one`,
-    `Correct the name (upper and lower case count), create the database, or as a superuser: \`ALTER ROLE ${role} CREATEDB\`. Nothing was changed.`,
-  );
-}
-
 /** Those that this role may not end would keep the database from being renamed. Throws E_TARGET_BUSY. */
 function checkSessions(facts: Facts, given: string): void {
   const staying = sessionsIn(facts).filter(({ may_end }) => may_end !== true);
@@ -296,7 +267,7 @@ function checkSessions(facts: Facts, given: string): void {
   throw new BackupError(
     'E_TARGET_BUSY',
     `${quoteOutside(given)} is in use by ${counted(staying.length, 'session')} that the role ${role} may not end: ${staying.slice(0, 10).map(showSession).join('; ')}`,
-    `Set \`stop-command\` and \`start-command\` for what uses it, or as a superuser: \`GRANT pg_signal_backend TO ${role}\` (sessions of superusers and prepared transactions have to be ended by hand). Nothing was changed.`,
+    `Set \`stop-command\` and \`start-command\` for what uses it, or as a superuser: \`GRANT pg_signal_backend TO ${role}\` (sessions of superusers and prepared transactions have to be ended by hand). \`restore-way: in-place\` ends no session, and waits for their transactions. Nothing was changed.`,
   );
 }
 

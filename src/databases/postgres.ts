@@ -112,6 +112,7 @@ export function postgres(source: PostgresSource, format: DumpSettings['format'])
               largeObjects: facts.number('large_objects'),
               properties: facts.all('property').map(decoded),
               roles: rolesOf(facts),
+              extensions: facts.all('used_extension').map(decoded),
             }
           : null,
       };

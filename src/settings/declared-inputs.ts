@@ -93,6 +93,7 @@ export const INPUTS = {
   backup: { default: '', usedBy: ['restore', 'verify', 'accept', 'delete', 'pin', 'unpin'] },
   confirm: { default: '', ...RESTORE },
   'safety-backup': { default: 'true', ...RESTORE },
+  'restore-way': { default: 'auto', ...RESTORE, postgres: true },
   'stop-command': { default: '', ...RESTORE, lines: true },
   'start-command': { default: '', ...RESTORE, lines: true },
   'after-restore-command': { default: '', ...RESTORE, lines: true },

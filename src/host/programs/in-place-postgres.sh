@@ -25,7 +25,8 @@ FOR EACH ROW EXECUTE FUNCTION pg_temp.db_backup_end();
 INSERT INTO pg_temp.db_backup_end VALUES (false);
 SELECT format('LOCK TABLE %I.%I IN ACCESS EXCLUSIVE MODE', n.nspname, c.relname)
 $user_relations AND c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'USAGE') ORDER BY c.oid \\gexec
-SELECT format('DROP EXTENSION IF EXISTS %I CASCADE', extname) FROM pg_extension WHERE extname <> 'plpgsql' AND pg_has_role(extowner, 'USAGE') \\gexec
+$(clear_extensions_sql)
+SELECT format('DROP EXTENSION IF EXISTS %I CASCADE', extname) FROM pg_extension e WHERE $goes \\gexec
 SELECT format('DROP PUBLICATION IF EXISTS %I CASCADE', pubname) FROM pg_publication WHERE pg_has_role(pubowner, 'USAGE') \\gexec
 SELECT format('DROP EVENT TRIGGER IF EXISTS %I CASCADE', evtname) FROM pg_event_trigger WHERE pg_has_role(evtowner, 'USAGE') \\gexec
 SELECT format('DROP SERVER IF EXISTS %I CASCADE', srvname) FROM pg_foreign_server WHERE pg_has_role(srvowner, 'USAGE') \\gexec
@@ -111,6 +112,7 @@ replace_in_place() {
   need=64
   [ "$kind" != tar ] || need=$((plain_bytes / 1024 + min_free_kib))
   enter_target "$need"
+  need_hex 'the extensions of the dump' "$extensions"
   mkfifo answer raw script end script_end || failed E_PERM "mkfifo failed in $(pwd)"
   server_version=$(run sql -c 'SHOW server_version_num' 2>psql.error) || in_place_failed $?
   need_number server_version "$server_version"
@@ -123,7 +125,9 @@ replace_in_place() {
     *) client_edit='1,60{/^BEGIN;$/d;}
 /^COMMIT;$/{$!N;$!N;$!N;s/^COMMIT;\n\n--\n-- PostgreSQL database dump complete$/--\n-- PostgreSQL database dump complete/;}' ;;
   esac
-  [ "$superuser" = t ] || client_edit="$client_edit$newline/^COMMENT ON EXTENSION [^ ]* IS '.*';\$/d"
+  # a schema stays with the extensions that are in it, and those have their comment
+  client_edit="$client_edit$newline/^-- Name: .*; Type: SCHEMA; Schema: -; Owner: /{n;n;n;s/^CREATE SCHEMA \([^;]*;\)\$/CREATE SCHEMA IF NOT EXISTS \1/;}"
+  [ "$superuser" = t ] || client_edit="$client_edit$newline/^-- Name: EXTENSION .*; Type: COMMENT; Schema: -; Owner: /{n;n;n;/^COMMENT ON EXTENSION .* IS '.*';\$/d;}"
   edit=$(edits)
   begin_in_place_sql >begin.sql
   end_in_place_sql >end.sql

@@ -109,12 +109,14 @@ WHERE has_function_privilege('pg_control_system()', 'EXECUTE') \\gexec
 SELECT 'data_directory ' || setting FROM pg_settings WHERE name = 'data_directory' AND setting ~ '^/[^[:cntrl:]]*\$'
 AND inet_server_addr() IS NOT DISTINCT FROM inet_client_addr();
 SQL
+  extensions_sql
 }
 
 # target_sql: settings that this role may not give to another database keep it from being replaced by one
 target_sql() {
   server_sql
   sessions_sql
+  installed_sql
   cat <<SQL
 SELECT 'source_bytes ' || pg_database_size(current_database());
 SELECT 'owns ' || (pg_has_role(datdba, 'USAGE') AND pg_has_role(datdba,

@@ -120,6 +120,7 @@ SELECT 'unlogged_left ' || count(*) $user_relations AND c.relkind = 'r' AND c.oi
 AND pg_is_in_recovery();
 SELECT 'guarded ' || c.oid $user_relations AND $dumped AND NOT $countable;
 SELECT 'of_extension ' || unnest(extconfig) FROM pg_extension;
+SELECT 'used_extension ' || encode(convert_to(extname::text, $sent_as), 'hex') FROM pg_extension WHERE extname <> 'plpgsql' ${schemas:+AND false};
 SELECT 'system_schema ' || encode(convert_to(nspname, $sent_as), 'hex') FROM pg_namespace n
 WHERE (nspname ~ '^pg_' OR nspname = 'information_schema') AND (${schemas:-false}) ORDER BY nspname;
 \\o
