@@ -45,6 +45,8 @@ export interface PostgresContent {
   roles: string[] | null;
   /** Names of those that a restore has to create; absent in what earlier versions wrote. */
   extensions?: string[];
+  /** Functions on which other objects depend, and whose text may rely on the search_path of the database; absent: none, or not looked for. */
+  pathFunctions?: number;
 }
 
 /** Which limit a backup tripped, and how, in a sentence. */
@@ -269,6 +271,7 @@ function checkContent(manifest: Fields): void {
     for (const name of ['pageSize', 'pageCount', 'foreignKeyViolations']) content.whole(name);
   } else {
     content.whole('largeObjects');
+    if (content.has('pathFunctions')) content.whole('pathFunctions');
     const extensions = content.has('extensions') ? content.list('extensions') : null;
     for (const lines of [content.list('properties'), content.listOrNull('roles'), extensions]) {
       for (const index of lines?.names() ?? []) lines?.text(index);

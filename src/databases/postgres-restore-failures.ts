@@ -28,6 +28,11 @@ const REASONS: [says: RegExp, advice: (role: string) => string][] = [
       'The extension can be made in that one database alone, and not in a new one: `restore-way: in-place` puts the backup into the database itself.',
   ],
   [
+    /(relation|function|operator|type) .* does not exist/,
+    () =>
+      'A function that is called while the dump is loaded (in a check, an index, a generated column or a materialized view) did not find what its text names, neither with an empty search_path nor with that of the database. Since PostgreSQL 17 indexes and materialized views are made with an empty one in any case: `ALTER FUNCTION ... SET search_path = ...` in the database, and back up anew; or load this backup by hand (its manifest has the commands, under `recovery`).',
+  ],
+  [
     /[Mm]ust be superuser|permission denied to set parameter|permission denied for language/,
     (role) =>
       `What is in the dump may be made by a superuser alone, and ${role} is none: name a superuser in the URL for the restore.`,

@@ -10,7 +10,7 @@ import type { Settings } from '../settings/settings.js';
 import { checkRows, named, seconds } from './common.js';
 import { connectionString } from './connection-string.js';
 import { argumentsOf, decoded, encoded, likeArgument, restoredIn, serverVersion, tablesOf } from './postgres-facts.js';
-import { identifier, likeOf, literal, propertiesFor } from './postgres-properties.js';
+import { identifier, likeOf, literal, propertiesFor, searchPathOf } from './postgres-properties.js';
 import { chooseWay } from './postgres-ways.js';
 import { type Dump, dumpArguments, type Restoring, type Step, type TargetPlan } from './restoring.js';
 
@@ -152,13 +152,22 @@ function namesOf({ id }: Step): { new: string; old: string } {
 const dumpOf = (dump: Dump): Record<string, string> => ({
   ...dumpArguments(dump),
   plain_bytes: String(dump.databaseBytes ?? 0),
+  search_path: encoded(searchPathOf(contentOf(dump.manifest))),
 });
 
 const stepArguments = (step: Step): Record<string, string> => ({ id: step.id, way: step.way, ...namesOf(step) });
 
 function safetyArguments(dump: Dump): Record<string, string> {
   const { expected, expects_all, extensions } = expectedOf(dump);
-  const { payload = '', kind = '', compressor = '', sha256 = '', bytes = '', plain_bytes = '' } = dumpOf(dump);
+  const {
+    payload = '',
+    kind = '',
+    compressor = '',
+    sha256 = '',
+    bytes = '',
+    plain_bytes = '',
+    search_path = '',
+  } = dumpOf(dump);
   return {
     safety_payload: payload,
     safety_kind: kind,
@@ -169,6 +178,7 @@ function safetyArguments(dump: Dump): Record<string, string> {
     safety_expected: expected,
     safety_expects_all: expects_all,
     safety_extensions: extensions,
+    safety_search_path: search_path,
   };
 }
 

@@ -64,6 +64,7 @@ END \$do\$;
 SELECT 'xact ' || txid_current();
 \\o /dev/null
 SQL
+  own_path_sql
   restrict restrict
 }
 
@@ -113,6 +114,8 @@ replace_in_place() {
   [ "$kind" != tar ] || need=$((plain_bytes / 1024 + min_free_kib))
   enter_target "$need"
   need_hex 'the extensions of the dump' "$extensions"
+  need_hex search_path "$search_path"
+  rm -rf answer raw script end script_end folder dump
   mkfifo answer raw script end script_end || failed E_PERM "mkfifo failed in $(pwd)"
   server_version=$(run sql -c 'SHOW server_version_num' 2>psql.error) || in_place_failed $?
   need_number server_version "$server_version"
@@ -159,6 +162,7 @@ replace_in_place() {
     '') in_place_failed $status ;;
     *)
       put state unchanged
+      if relies_on_path psql.error; then exit 98; fi
       [ -n "$whole" ] || [ -s psql.error ] || fail E_RESTORE "the dump could not be read to its end: $(cat load.said)"
       in_place_failed $status
       ;;
@@ -166,7 +170,7 @@ replace_in_place() {
   tell_restored
   put in_place 1
   if [ -n "$back" ]; then put state rolled-back; else put state restored; fi
-  run sql -c 'ANALYZE' >analyze.said 2>&1 || put note "the statistics of the planner could not be made: $(complaints analyze.said)"
+  analyze
 }
 
 # in_one_transaction: the archive as a script
