@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { expectBackup, expectFailure } from '../helpers/failure.js';
@@ -56,6 +56,7 @@ const restored = async (database: string, inputs: Inputs = {}): Promise<ActionRe
   await expectRestored(scene, server, result, backups(database));
   return result;
 };
+const extensionFiles = () => join(server.binDirectory, '../../../../share/postgresql', server.version, 'extension');
 const wayOf = (result: ActionResult): string | undefined => reportOf(result).restore?.plan?.way;
 
 /** What is refused is refused by the plan, also of a dry run, and nothing was begun. */
@@ -198,8 +199,7 @@ test('an extension of which the server has no files any more is named', async ()
   await make('gone', 'SET ROLE app; CREATE EXTENSION fleeting');
   expectBackup(await backup('gone'));
   await server.sql('gone', 'DROP EXTENSION fleeting');
-  const files = join(server.binDirectory, '../../../../share/postgresql', server.version, 'extension');
-  for (const name of ['fleeting.control', 'fleeting--1.sql']) rmSync(join(files, name));
+  for (const name of ['fleeting.control', 'fleeting--1.sql']) rmSync(join(extensionFiles(), name));
   await refused('gone', {}, 'the extension fleeting is not available on the server', 'Install the package');
 });
 
@@ -211,5 +211,8 @@ test('a superuser may ask for it in place', async () => {
   expect(wayOf(result)).toBe('in-place');
   expect(result.visible).toContain('As `restore-way` says, it is restored in place');
   expect([await rows('plain'), await server.sql('plain', 'SELECT count(*) FROM pg_extension')]).toEqual(['100', '1']);
+  // neither does an odd file of an extension that nobody uses keep it from being restored
+  writeFileSync(join(extensionFiles(), 'odd.control'), 'not what it should be');
   expect(wayOf(await restored('plain'))).toBe('swap');
+  rmSync(join(extensionFiles(), 'odd.control'));
 });

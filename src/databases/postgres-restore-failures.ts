@@ -30,7 +30,7 @@ const REASONS: [says: RegExp, advice: (role: string) => string][] = [
   [
     /(relation|function|operator|type) .* does not exist/,
     () =>
-      'A function that is called while the dump is loaded (in a check, an index, a generated column or a materialized view) did not find what its text names, neither with an empty search_path nor with that of the database. Since PostgreSQL 17 indexes and materialized views are made with an empty one in any case: `ALTER FUNCTION ... SET search_path = ...` in the database, and back up anew; or load this backup by hand (its manifest has the commands, under `recovery`).',
+      'A function that is called while the dump is loaded (in a check, an index, a generated column or a materialized view) did not find what its text names, neither with an empty search_path nor with that of the database. Since PostgreSQL 17 indexes and materialized views are made with an empty one in any case. Give the function its own in the database (`ALTER FUNCTION ... SET search_path = ...`) and back up anew; where this backup is all there is, load it by hand without --exit-on-error, and mend what is missing.',
   ],
   [
     /[Mm]ust be superuser|permission denied to set parameter|permission denied for language/,
@@ -46,6 +46,11 @@ const REASONS: [says: RegExp, advice: (role: string) => string][] = [
     /already exists/,
     (role) =>
       `In place only what ${role} owns can be replaced, and this belongs to another role: name a superuser or the owner of the database in the URL, or let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`).`,
+  ],
+  [
+    /belongs to other roles depends on/,
+    (role) =>
+      `It would be gone with what it depends on, and ${role} can not bring it back: have its owner drop it before the restore, and make it again afterwards; or name a superuser in the URL.`,
   ],
   [
     /out of shared memory/,

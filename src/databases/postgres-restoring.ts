@@ -11,7 +11,7 @@ import { checkRows, named, seconds } from './common.js';
 import { connectionString } from './connection-string.js';
 import { argumentsOf, decoded, encoded, likeArgument, restoredIn, serverVersion, tablesOf } from './postgres-facts.js';
 import { identifier, likeOf, literal, propertiesFor, searchPathOf } from './postgres-properties.js';
-import { chooseWay } from './postgres-ways.js';
+import { chooseWay, unreadIn } from './postgres-ways.js';
 import { type Dump, dumpArguments, type Restoring, type Step, type TargetPlan } from './restoring.js';
 
 /** Puts a dump back into a PostgreSQL database, by host/programs/restore-postgres.sh. */
@@ -45,9 +45,9 @@ export function postgresRestoring(target: PostgresSource): Restoring {
     look: (settings, dump) => request('look', settings, dumpOf(dump)),
 
     plan(facts, dump) {
-      const found = foundIn(facts, dump);
       const missing = facts.need('target_state') === 'missing';
       const { way, words } = chooseWay(facts, contentOf(dump.manifest), target, asked?.restore.way ?? 'auto');
+      const found = foundIn(facts, dump, way);
       if (way === 'swap' && (asked?.restore.stopCommand ?? null) === null) checkSessions(facts, given);
       checkSpace(found, dump, asked, given);
       return {
@@ -56,6 +56,7 @@ export function postgresRestoring(target: PostgresSource): Restoring {
         way,
         wayInWords: words,
         safetyLevel: 'content',
+        safetyWithout: unreadIn(facts).map(({ pattern }) => pattern),
         remarks: remarksOn(facts, dump, way),
       };
     },
@@ -200,7 +201,7 @@ type Found = Pick<
   'bytes' | 'tables' | 'dumpTables' | 'differences' | 'users' | 'neededBytes' | 'freeBytes'
 >;
 
-function foundIn(facts: Facts, dump: Dump): Found {
+function foundIn(facts: Facts, dump: Dump, way: string): Found {
   const tables = tablesOf(facts).sort(byName);
   const dumpTables = tablesOfDump(facts, dump);
   const free = facts.get('target_free_kib') ?? '';
@@ -208,7 +209,8 @@ function foundIn(facts: Facts, dump: Dump): Found {
     bytes: facts.get('source_bytes') === null ? 0 : facts.number('source_bytes'),
     tables,
     dumpTables,
-    differences: dumpTables === null ? [] : differencesBetween(tables, dumpTables),
+    differences:
+      dumpTables === null ? [] : differencesBetween(tables, dumpTables, way === 'in-place' ? foreignTables(facts) : []),
     users: sessionsIn(facts).map(showSession),
     // what is packed comes to several times its size, with indexes
     neededBytes: dump.databaseBytes ?? dump.bytes * (dump.compression === 'none' ? 2 : 8),
@@ -227,12 +229,17 @@ function tablesOfDump(facts: Facts, dump: Dump): TableRows[] | null {
 
 const byName = ({ name: one }: TableRows, { name: other }: TableRows): number => (one < other ? -1 : 1);
 
-function differencesBetween(live: TableRows[], backup: TableRows[]): string[] {
+/** `staying` are of other roles. */
+function differencesBetween(live: TableRows[], backup: TableRows[], staying: string[]): string[] {
   const [there, coming] = [live, backup].map((tables) => new Set(tables.map(({ name }) => name)));
   return [
     ...live
       .filter(({ name }) => !coming?.has(name))
-      .map(({ name }) => `${quoteOutside(name, 100)} is not in the backup, and will be gone`),
+      .map(({ name }) =>
+        staying.includes(name)
+          ? `${quoteOutside(name, 100)} is not in the backup, and stays, as it belongs to another role`
+          : `${quoteOutside(name, 100)} is not in the backup, and will be gone`,
+      ),
     ...backup
       .filter(({ name }) => !there?.has(name))
       .map(({ name }) => `${quoteOutside(name, 100)} is in the backup alone, and will be there again`),
@@ -323,7 +330,13 @@ function remarksOn(facts: Facts, { manifest }: Dump, way: string): string[] {
       `the database has ${counted(number('subscriptions'), 'subscription')}: a restored one is disabled until you enable it`,
     );
   }
-  const foreign = facts.all('foreign_table').map((hex) => quoteOutside(decoded(hex), 80));
+  const unread = unreadIn(facts).map(({ shown }) => shown);
+  if (unread.length > 0) {
+    remarks.push(
+      `a safety backup does not have what may not be read, and what stays as it is, for it belongs to other roles: ${unread.slice(0, 5).join(', ')}${unread.length > 5 ? `; and ${unread.length - 5} more` : ''}`,
+    );
+  }
+  const foreign = foreignTables(facts).map((name) => quoteOutside(name, 80));
   if (way === 'in-place' && foreign.length > 0) {
     remarks.push(
       `${foreign.length} of the tables and views ${foreign.length === 1 ? 'belongs to another role' : 'belong to other roles'} and can not be replaced; when the backup has them too, the restore fails and changes nothing: ${foreign.slice(0, 5).join(', ')}`,
@@ -331,6 +344,8 @@ function remarksOn(facts: Facts, { manifest }: Dump, way: string): string[] {
   }
   return remarks;
 }
+
+const foreignTables = (facts: Facts): string[] => facts.all('foreign_table').map(decoded);
 
 function psqlThere(settings: Settings | null): string {
   const { container = null, runAs = null } = settings ?? {};

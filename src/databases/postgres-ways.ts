@@ -135,7 +135,23 @@ function databaseAnew({ facts, role }: Found): Obstacle[] {
           },
         ]
       : []),
+    ...unreadIn(facts)
+      .slice(0, 1)
+      .map(({ shown }) => ({
+        says: `the role ${role} may not read ${shown}, which would be gone with the database, and which no backup of ${role} has`,
+        advice: `Name a role in the URL that may read it, or as a superuser: \`GRANT pg_read_all_data TO ${role}\`.`,
+      })),
   ];
+}
+
+/** Tables and sequences of others that the role may not read, each as a pattern of pg_dump that means it alone. */
+export function unreadIn(facts: Facts): { shown: string; pattern: string }[] {
+  return facts.all('unread').flatMap((text) => {
+    const names = text.split(' ').map(decoded);
+    const pattern = names.map(identifier).join('.');
+    // one that can not be said to pg_dump is asked for, and refused by the server
+    return /\p{Cc}/u.test(pattern) ? [] : [{ shown: quoteOutside(names.join('.'), 80), pattern }];
+  });
 }
 
 /** Of the dump, where the manifest tells them; else those of the live database are the best guess. */
@@ -152,6 +168,7 @@ const installedIn = (facts: Facts): { name: string; goes: boolean }[] =>
 /** Which of the extensions can not be created in a database that is made for the restore. */
 function extensionsAnew({ facts, role, extensions }: Found): Obstacle[] {
   const there = extensionsThere(facts);
+  if (there.size === 0) return [];
   return extensions.flatMap((name): Obstacle[] => {
     const shown = quoteOutside(name, 80);
     const bound = boundTo(facts, name);
@@ -180,6 +197,7 @@ function extensionsAnew({ facts, role, extensions }: Found): Obstacle[] {
 /** Which of them can not be there after a restore in place; those that stay need not be created. */
 function extensionsHere({ facts, role, extensions, target }: Found): Obstacle[] {
   const there = extensionsThere(facts);
+  if (there.size === 0) return [];
   const staying = new Set(installedIn(facts).flatMap(({ name, goes }) => (goes ? [] : [name])));
   return extensions.flatMap((name): Obstacle[] => {
     const shown = quoteOutside(name, 80);
@@ -227,7 +245,7 @@ const superusersAlone = (shown: string, role: string): Obstacle => ({
   advice: 'Name a superuser in the URL for the restore.',
 });
 
-/** Those of which the server has the files; whether the role may create them in a new database, and in this one. */
+/** Those of which the server has the files, plpgsql at least; whether the role may create them in a new database, and in this one. */
 function extensionsThere(facts: Facts): Map<string, { fresh: boolean; here: boolean }> {
   return new Map(
     facts.all('extension').map((text) => {

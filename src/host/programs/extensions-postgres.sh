@@ -20,10 +20,15 @@ goes="(e.extname <> 'plpgsql' AND pg_has_role(e.extowner, 'USAGE') AND EXISTS (S
 rows_of_extensions="FROM pg_extension e, unnest(extconfig, extcondition) AS config (relation, kept)
 JOIN pg_class c ON c.oid = relation JOIN pg_namespace n ON n.oid = c.relnamespace"
 
+# if_possible SQL: one odd file of some extension on the server is no reason not to restore: then nothing is known of extensions
+if_possible() {
+  printf '%s\n' '\set ON_ERROR_STOP off' '\set ON_ERROR_ROLLBACK on' "$1" '\set ON_ERROR_ROLLBACK off' '\set ON_ERROR_STOP on'
+}
+
 # extensions_sql: of the server. The setting of pg_cron is not everybody's to read.
 extensions_sql() {
+  if_possible "SELECT 'extension ' || encode(convert_to(name::text, $sent_as), 'hex') || ' ' || fresh || ' ' || here FROM $extensions_there a;"
   cat <<SQL
-SELECT 'extension ' || encode(convert_to(name::text, $sent_as), 'hex') || ' ' || fresh || ' ' || here FROM $extensions_there a;
 SELECT 'bound ' || encode('pg_cron', 'hex') || ' ' || encode(convert_to(coalesce(CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE')
   THEN current_setting('cron.database_name', true) END, ''), $sent_as), 'hex');
 SQL
@@ -31,8 +36,8 @@ SQL
 
 # installed_sql: of the database
 installed_sql() {
+  if_possible "SELECT 'installed ' || encode(convert_to(extname::text, $sent_as), 'hex') || ' ' || $goes FROM pg_extension e WHERE extname <> 'plpgsql';"
   cat <<SQL
-SELECT 'installed ' || encode(convert_to(extname::text, $sent_as), 'hex') || ' ' || $goes FROM pg_extension e WHERE extname <> 'plpgsql';
 SELECT 'extension_rows ' || encode(convert_to(extname::text, $sent_as), 'hex') || ' ' || encode(convert_to(format('%I.%I', n.nspname, c.relname), $sent_as), 'hex')
   || ' ' || CASE WHEN pg_has_role(c.relowner, 'USAGE') THEN 'own'
   WHEN c.relkind = 'S' THEN CASE WHEN has_sequence_privilege(c.oid, 'UPDATE') THEN 'may' ELSE 'not' END

@@ -18,12 +18,12 @@ feed_load() {
 }
 
 # relies_on_path FILE: what psql or pg_restore said there is that something was not found by its name, or that a check failed, for which a
-# function of the database may be the reason. What a server says in another language may be just that.
+# function of the database may be the reason. What a server says in another language may be just that, unless it has ended the session.
 relies_on_path() {
   [ -z "$own_path" ] || return 1
   grep -Ev 'ERROR:  ([0-9A-Z]{5}: )?(role|extension|tablespace) "' "$1" |
     grep -Eq ':  (42P01|42883|42704|3F000|23514): |ERROR:  .*(does not exist|violates check constraint)' && return
-  ! grep -q 'ERROR: ' "$1" && grep -Eq 'could not execute query: |COPY failed for table |^psql:script:' "$1"
+  ! grep -Eq 'ERROR: |FATAL|server closed the connection|no connection to the server' "$1" && grep -Eq 'could not execute query: |COPY failed for table |^psql:script:' "$1"
 }
 
 # own_path_sql: a name without a schema means what it means in the database
@@ -40,7 +40,7 @@ live_path() {
 
 # load_failed STATUS FILE
 load_failed() {
-  if relies_on_path "$2"; then exit 98; fi
+  if [ "$1" -le 128 ] && relies_on_path "$2"; then exit 98; fi
   not_restored "$1" "$(complaints "$2")"
 }
 
