@@ -44,6 +44,7 @@ describe('the manifest', () => {
       { content: { ...CONTENT, roles: null } },
       { identity: { database: 'x=y', systemIdentifier: null } },
       { content: null },
+      { content: { ...CONTENT, extensions: ['citext', 'postgis'], pathFunctions: 2 } },
     ]) {
       const manifest = postgresManifest(ID, change);
       expect(parseManifest(serializeManifest(manifest), ID)).toEqual(manifest);
@@ -57,6 +58,9 @@ describe('the manifest', () => {
     ['identity', { database: 'shop', systemIdentifier: 7 }],
     ['content', { ...CONTENT, largeObjects: -1 }],
     ['content', { ...CONTENT, objects: '3' }],
+    ['content', { ...CONTENT, extensions: 'citext' }],
+    ['content', { ...CONTENT, extensions: [7] }],
+    ['content', { ...CONTENT, pathFunctions: -1 }],
     ['content', { ...CONTENT, roles: 'CREATE ROLE app;' }],
     ['content', { ...CONTENT, roles: [null] }],
     ['content', { ...CONTENT, properties: null }],

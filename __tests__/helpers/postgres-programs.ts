@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -22,10 +22,29 @@ export function systemPrograms(version = systemVersion()): string {
   return join(DEBIAN, version, 'bin');
 }
 
-/** The directory of `postgres` and `initdb` of this version: that of the system, or a copy below the directory. */
-export function serverPrograms(version: string, directory: string): string {
+/**
+ * The directory of `postgres` and `initdb` of this version: that of the system, or a copy below the directory, where the system has none,
+ * or these files of extensions are to be there as well.
+ */
+export function serverPrograms(version: string, directory: string, extensions: Record<string, string> = {}): string {
   const system = systemPrograms(version);
-  return existsSync(join(system, 'initdb')) ? system : copyOfPackage(version, directory);
+  if (!existsSync(join(system, 'initdb'))) return copyOfPackage(version, directory);
+  return Object.keys(extensions).length === 0 ? system : copyOfSystem(version, directory, extensions);
+}
+
+/** A server finds its other files by the way from its own place. */
+function copyOfSystem(version: string, directory: string, extensions: Record<string, string>): string {
+  const [own, share] = [
+    join(directory, 'usr', DEBIAN.slice(5), version),
+    join(directory, 'usr/share/postgresql', version),
+  ];
+  mkdirSync(join(own, 'bin'), { recursive: true });
+  for (const program of ['postgres', 'initdb'])
+    cpSync(join(systemPrograms(version), program), join(own, 'bin', program));
+  symlinkSync(join(DEBIAN, version, 'lib'), join(own, 'lib'));
+  cpSync(join('/usr/share/postgresql', version), share, { recursive: true });
+  for (const [name, text] of Object.entries(extensions)) writeFileSync(join(share, 'extension', name), text);
+  return join(own, 'bin');
 }
 
 /**

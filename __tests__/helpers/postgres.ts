@@ -32,6 +32,8 @@ export interface PostgresOptions {
   settings?: Record<string, string | number | boolean>;
   /** `de_DE`: what the server says is in that language. Default: English. */
   language?: string;
+  /** Files of extensions beside those of the system, by their names: the server is then a copy. */
+  extensions?: Record<string, string>;
 }
 
 export interface UriOptions {
@@ -111,7 +113,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const directory = newDirectory();
   let binDirectory: string;
   try {
-    binDirectory = serverPrograms(version, directory);
+    binDirectory = serverPrograms(version, directory, options.extensions);
     await initialise(binDirectory, directory, options);
   } catch (error) {
     rmSync(directory, { recursive: true, force: true });

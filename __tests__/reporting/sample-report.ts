@@ -10,6 +10,7 @@ export function sampleBackup(age = 0, changes: Partial<BackupFacts> = {}): Backu
   return {
     id,
     path: `/home/deploy/db-backups/${id}.sqlite.zst`,
+    engine: 'sqlite',
     places: ['host'],
     createdAt: `${time.slice(0, 19)}Z`,
     sha256: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { BackupError, ERRORS } from '../../src/errors.js';
-import { type Report, recordFailure } from '../../src/reporting/report.js';
+import { type BackupFacts, type Report, recordFailure } from '../../src/reporting/report.js';
 import { renderSummary, writeSummary } from '../../src/reporting/summary.js';
 import { COMMANDS } from '../../src/settings/settings.js';
 import { failedReport, HOSTILE, sampleBackup, sampleReport } from './sample-report.js';
@@ -89,6 +89,23 @@ describe('renderSummary', () => {
     const places = order.map((part) => markdown.indexOf(part));
     expect(places).not.toContain(-1);
     expect(places).toEqual([...places].sort((a, b) => a - b));
+  });
+
+  test('of PostgreSQL it says whether a backup has ever been restored', () => {
+    const dump = (age: number, verifiedLevel: 'content' | 'restore') =>
+      sampleBackup(age, { engine: 'postgres', verifiedLevel });
+    const of = (backups: BackupFacts[], changes: Partial<Report> = {}) =>
+      renderSummary(sampleReport({ backup: backups[0] ?? null, backups, ...changes }));
+    expect(of([dump(0, 'content'), dump(1, 'content')])).toContain('never restored yet');
+    expect(of([dump(0, 'content')], { command: 'verify' })).toContain('never restored yet');
+    for (const text of [
+      of([dump(0, 'content'), dump(1, 'restore')]),
+      of([dump(0, 'restore')]),
+      of([dump(0, 'content')], { command: 'pin' }),
+      renderSummary(sampleReport()),
+    ]) {
+      expect(text).not.toContain('never restored yet');
+    }
   });
 
   describe('of what is in the store', () => {

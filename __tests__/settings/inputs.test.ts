@@ -76,6 +76,7 @@ describe('what the settings are', () => {
         confirm: null,
         to: null,
         safetyBackup: true,
+        way: 'auto',
         stopCommand: null,
         startCommand: null,
         afterCommand: null,
@@ -186,6 +187,7 @@ describe('what the settings are', () => {
     confirm: [RESTORE, 'app.db', { restore: { confirm: 'app.db' } }],
     'safety-backup': [RESTORE, 'false', { restore: { safetyBackup: false } }],
     'command-timeout': [RESTORE, '90s', { restore: { commandTimeoutMs: 90_000 } }],
+    'restore-way': [{ ...POSTGRES, command: 'restore' }, 'in-place', { restore: { way: 'in-place' } }],
     'stop-command': [
       { ...RESTORE, 'start-command': 'up' },
       'a\r\nb',

@@ -43,6 +43,10 @@ export interface PostgresContent {
   properties: string[];
   /** SQL, line by line: the roles of the server, without passwords; null where the role of the backup may not read them. */
   roles: string[] | null;
+  /** Names of those that a restore has to create; absent in what earlier versions wrote. */
+  extensions?: string[];
+  /** Functions on which other objects depend, and whose text may rely on the search_path of the database; absent: none, or not looked for. */
+  pathFunctions?: number;
 }
 
 /** Which limit a backup tripped, and how, in a sentence. */
@@ -267,7 +271,9 @@ function checkContent(manifest: Fields): void {
     for (const name of ['pageSize', 'pageCount', 'foreignKeyViolations']) content.whole(name);
   } else {
     content.whole('largeObjects');
-    for (const lines of [content.list('properties'), content.listOrNull('roles')]) {
+    if (content.has('pathFunctions')) content.whole('pathFunctions');
+    const extensions = content.has('extensions') ? content.list('extensions') : null;
+    for (const lines of [content.list('properties'), content.listOrNull('roles'), extensions]) {
       for (const index of lines?.names() ?? []) lines?.text(index);
     }
   }

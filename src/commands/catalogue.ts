@@ -134,6 +134,7 @@ export function factsOf(
     id: manifest.id,
     path:
       from === 's3' && settings.s3 !== null ? copyUri(settings.s3, manifest) : `${report.directory}/${manifest.file}`,
+    engine: manifest.engine,
     places,
     createdAt: manifest.createdAt,
     sha256: manifest.sha256,

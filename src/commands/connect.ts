@@ -146,12 +146,12 @@ function teller(run: Run): (key: string, text: string) => void {
   };
   return (key, text) => {
     const line = Object.hasOwn(lines, key) ? lines[key] : undefined;
-    if (line === undefined && key !== 'note') return;
+    if (line === undefined && key !== 'note' && key !== 'aside') return;
     told++;
     const said = quoteOutside(text, 500);
     if (line === undefined) {
       // what two steps have found is one finding
-      if (told <= MAX_NOTES && !noted.has(said)) warn(run, said);
+      if (told <= MAX_NOTES && !noted.has(said)) (key === 'note' ? warn : note)(run, said);
       noted.add(said);
     } else if (told <= MAX_TOLD) run.log.info(line(said));
   };

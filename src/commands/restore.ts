@@ -158,7 +158,10 @@ class Attempt {
     if (safetyBackup && plan.state !== 'missing') {
       const damaged = plan.state === 'damaged';
       this.safety = await run.log.group('Safety backup', () =>
-        takeSafetyBackup(run, connection, { database, restoring, damaged, level: plan.safetyLevel, from, catalogue }),
+        takeSafetyBackup(run, connection, {
+          ...{ database, restoring, damaged, from, catalogue },
+          ...{ level: plan.safetyLevel, without: plan.safetyWithout },
+        }),
       );
       this.journal.safety = this.safety.id;
     }

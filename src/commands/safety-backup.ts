@@ -34,6 +34,7 @@ export async function takeSafetyBackup(
     restoring,
     damaged,
     level,
+    without = [],
     from,
     catalogue,
   }: {
@@ -41,6 +42,7 @@ export async function takeSafetyBackup(
     restoring: Restoring;
     damaged: boolean;
     level: TargetPlan['safetyLevel'];
+    without?: TargetPlan['safetyWithout'];
     from: string;
     catalogue: Catalogue;
   },
@@ -52,6 +54,8 @@ export async function takeSafetyBackup(
     database: target,
     name,
     verify: level,
+    // all that can be had, whatever backups leave out by request
+    dump: { ...run.settings.dump, excludeTable: without, excludeTableData: [], schema: [] },
     pin: `${REASON}${from}`.slice(0, 200),
   };
   const saving: Run = { ...run, settings, database };

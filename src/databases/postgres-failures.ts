@@ -376,6 +376,11 @@ function notRestored(failure: Failure): Words {
   if (/permission denied to create extension|[Mm]ust be superuser/.test(text)) {
     return words(`What is in the backup may be made by a superuser alone: name one in \`restore-to\`.`);
   }
+  if (/can only create extension in database/.test(text)) {
+    return words(
+      'The extension can be made in that one database alone, and in no throw-away one, so that no rehearsal is possible: use `verify: content`. A restore puts such a backup into the database itself.',
+    );
+  }
   if (/role ".*" does not exist/s.test(text)) {
     return words(
       `The backup refers to a role that is not on that server: make it there (\`content.roles\` of the manifest has the statements). With \`dump-format: custom\` or \`directory\` owners and grants are left out of the rehearsal.`,

@@ -19,7 +19,22 @@ const REASONS: [says: RegExp, advice: (role: string) => string, states?: string[
     ['58P01'],
   ],
   [
-    /permission denied to create extension|[Mm]ust be superuser|permission denied to set parameter|permission denied for language/,
+    /permission denied to create extension/,
+    (role) =>
+      `The extension may be made by a superuser alone, and ${role} is none: name a superuser in the URL for the restore. Where the extension is in the live database already, \`restore-way: in-place\` leaves it there.`,
+  ],
+  [
+    /can only create extension in database/,
+    () =>
+      'The extension can be made in that one database alone, and not in a new one: `restore-way: in-place` puts the backup into the database itself.',
+  ],
+  [
+    /(relation|function|operator|type) .* does not exist/,
+    () =>
+      'A function that is called while the dump is loaded (in a check, an index, a generated column or a materialized view) did not find what its text names, neither with an empty search_path nor with that of the database. Since PostgreSQL 17 indexes and materialized views are made with an empty one in any case. Give the function its own in the database (`ALTER FUNCTION ... SET search_path = ...`) and back up anew; where this backup is all there is, load it by hand without --exit-on-error, and mend what is missing.',
+  ],
+  [
+    /[Mm]ust be superuser|permission denied to set parameter|permission denied for language/,
     (role) =>
       `What is in the dump may be made by a superuser alone, and ${role} is none: name a superuser in the URL for the restore.`,
   ],
@@ -34,6 +49,11 @@ const REASONS: [says: RegExp, advice: (role: string) => string, states?: string[
     (role) =>
       `In place only what ${role} owns can be replaced, and this belongs to another role: name a superuser or the owner of the database in the URL, or let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`).`,
     ['42P06', '42P07', '42710', '42723'],
+  ],
+  [
+    /belongs to other roles depends on/,
+    (role) =>
+      `It would be gone with what it depends on, and ${role} can not bring it back: have its owner drop it before the restore, and make it again afterwards; or name a superuser in the URL.`,
   ],
   [
     /out of shared memory/,

@@ -21,7 +21,8 @@ import {
   serverVersion,
   tablesOf,
 } from './postgres-facts.js';
-import { identifier, likeOf, literal, propertiesFor } from './postgres-properties.js';
+import { identifier, likeOf, literal, propertiesFor, searchPathOf } from './postgres-properties.js';
+import { chooseWay, unreadIn } from './postgres-ways.js';
 import { type Dump, dumpArguments, type Restoring, type Step, type TargetPlan } from './restoring.js';
 
 /** Puts a dump back into a PostgreSQL database, by host/programs/restore-postgres.sh. */
@@ -56,19 +57,18 @@ export function postgresRestoring(target: PostgresSource): Restoring {
 
     plan(facts, dump) {
       checkClient(dump, facts);
-      const found = foundIn(facts, dump);
-      const why = whyInPlace(facts, target);
       const missing = facts.need('target_state') === 'missing';
-      const way = missing ? 'create' : why === null ? 'swap' : 'in-place';
-      if (missing && facts.get('may_create') !== 'true') throw mayNotCreate(facts, database);
+      const { way, words } = chooseWay(facts, contentOf(dump.manifest), target, asked?.restore.way ?? 'auto');
+      const found = foundIn(facts, dump, way);
       if (way === 'swap' && (asked?.restore.stopCommand ?? null) === null) checkSessions(facts, given);
       checkSpace(found, dump, asked, given);
       return {
         ...found,
         state: missing ? 'missing' : 'sound',
         way,
-        wayInWords: missing ? CREATE : (why ?? SWAP),
+        wayInWords: words,
         safetyLevel: 'content',
+        safetyWithout: unreadIn(facts).map(({ pattern }) => pattern),
         remarks: remarksOn(facts, dump, way),
       };
     },
@@ -159,11 +159,6 @@ export function postgresRestoring(target: PostgresSource): Restoring {
   };
 }
 
-const SWAP =
-  'It is loaded into a new database beside the live one, which then takes its name: clients stay connected during the load, are disconnected for an instant by the swap, and can connect again at once.';
-const CREATE =
-  'There is no such database yet: it is made, like the one that was backed up, and gets its name when it is loaded.';
-
 /** Names on the server are a function of the id alone: the next run must find them. */
 function namesOf({ id }: Step): { new: string; old: string } {
   const [, day, time, random] = /-(\d{8})T(\d{6})Z-([0-9a-f]{4})$/.exec(id) ?? [];
@@ -176,13 +171,22 @@ function namesOf({ id }: Step): { new: string; old: string } {
 const dumpOf = (dump: Dump): Record<string, string> => ({
   ...dumpArguments(dump),
   plain_bytes: String(dump.databaseBytes ?? 0),
+  search_path: encoded(searchPathOf(contentOf(dump.manifest))),
 });
 
 const stepArguments = (step: Step): Record<string, string> => ({ id: step.id, way: step.way, ...namesOf(step) });
 
 function safetyArguments(dump: Dump): Record<string, string> {
-  const { expected, expects_all } = expectedOf(dump);
-  const { payload = '', kind = '', compressor = '', sha256 = '', bytes = '', plain_bytes = '' } = dumpOf(dump);
+  const { expected, expects_all, extensions } = expectedOf(dump);
+  const {
+    payload = '',
+    kind = '',
+    compressor = '',
+    sha256 = '',
+    bytes = '',
+    plain_bytes = '',
+    search_path = '',
+  } = dumpOf(dump);
   return {
     safety_payload: payload,
     safety_kind: kind,
@@ -192,18 +196,21 @@ function safetyArguments(dump: Dump): Record<string, string> {
     safety_plain_bytes: plain_bytes,
     safety_expected: expected,
     safety_expects_all: expects_all,
+    safety_extensions: extensions,
+    safety_search_path: search_path,
   };
 }
 
 const contentOf = (manifest: Manifest | null): PostgresContent | null =>
   manifest?.content != null && 'properties' in manifest.content ? manifest.content : null;
 
-/** `HEX ROWS` a line: what the server compares before it commits, and whether there may be no other table. */
-function expectedOf({ manifest }: Dump): { expected: string; expects_all: string } {
+/** `HEX ROWS` a line: what the server compares before it commits, whether there may be no other table, and the extensions in hex. */
+function expectedOf({ manifest }: Dump): { expected: string; expects_all: string; extensions: string } {
   const content = contentOf(manifest);
   return {
     expected: (content?.tables ?? []).map(({ name, rows }) => `${encodedName(name)} ${rows ?? ''}`).join('\n'),
     expects_all: content !== null && (content.tablesLeftOut ?? 0) === 0 ? '1' : '',
+    extensions: (content?.extensions ?? []).map(encoded).join(' '),
   };
 }
 
@@ -212,7 +219,7 @@ type Found = Pick<
   'bytes' | 'tables' | 'dumpTables' | 'differences' | 'users' | 'neededBytes' | 'freeBytes'
 >;
 
-function foundIn(facts: Facts, dump: Dump): Found {
+function foundIn(facts: Facts, dump: Dump, way: string): Found {
   const tables = tablesOf(facts).sort(byName);
   const dumpTables = tablesOfDump(facts, dump);
   const free = facts.get('target_free_kib') ?? '';
@@ -220,7 +227,8 @@ function foundIn(facts: Facts, dump: Dump): Found {
     bytes: facts.get('source_bytes') === null ? 0 : facts.number('source_bytes'),
     tables,
     dumpTables,
-    differences: dumpTables === null ? [] : differencesBetween(tables, dumpTables),
+    differences:
+      dumpTables === null ? [] : differencesBetween(tables, dumpTables, way === 'in-place' ? foreignTables(facts) : []),
     users: sessionsIn(facts).map(showSession),
     // what is packed comes to several times its size, with indexes
     neededBytes: dump.databaseBytes ?? dump.bytes * (dump.compression === 'none' ? 2 : 8),
@@ -239,12 +247,17 @@ function tablesOfDump(facts: Facts, dump: Dump): TableRows[] | null {
 
 const byName = ({ name: one }: TableRows, { name: other }: TableRows): number => (one < other ? -1 : 1);
 
-function differencesBetween(live: TableRows[], backup: TableRows[]): string[] {
+/** `staying` are of other roles. */
+function differencesBetween(live: TableRows[], backup: TableRows[], staying: string[]): string[] {
   const [there, coming] = [live, backup].map((tables) => new Set(tables.map(({ name }) => name)));
   return [
     ...live
       .filter(({ name }) => !coming?.has(name))
-      .map(({ name }) => `${quoteOutside(name, 100)} is not in the backup, and will be gone`),
+      .map(({ name }) =>
+        staying.includes(name)
+          ? `${quoteOutside(name, 100)} is not in the backup, and stays, as it belongs to another role`
+          : `${quoteOutside(name, 100)} is not in the backup, and will be gone`,
+      ),
     ...backup
       .filter(({ name }) => !there?.has(name))
       .map(({ name }) => `${quoteOutside(name, 100)} is in the backup alone, and will be there again`),
@@ -281,31 +294,6 @@ export function showSession({ user, from, application, state, type }: ServerSess
   return quoteOutside(texts.filter((text) => text != null && text !== '').join(', '), 200);
 }
 
-/** Why the database can not be replaced by another one, as a sentence for the plan; null when it can. */
-function whyInPlace(facts: Facts, { given }: PostgresSource): string | null {
-  const role = quoteOutside(decoded(facts.need('role')), 100);
-  const way = `so it is restored in place, in a single transaction: clients wait from its beginning to its end, and what others than ${role} own in ${quoteOutside(given)} stays`;
-  const kept = facts.all('kept_setting').map((hex) => quoteOutside(decoded(hex), 60));
-  if (facts.get('may_create') !== 'true') return `The role ${role} may not create databases, ${way}.`;
-  if (facts.get('owns') === 'false') return `The role ${role} does not own the database, ${way}.`;
-  if (facts.get('maintenance') === null) {
-    return `No other database of the server (postgres, template1) lets ${role} in, ${way}.`;
-  }
-  if (kept.length > 0) {
-    return `The role ${role} may not give the settings of the database (${kept.slice(0, 5).join('; ')}) to another one, ${way}.`;
-  }
-  return null;
-}
-
-function mayNotCreate(facts: Facts, database: string): BackupError {
-  const role = quoteOutside(decoded(facts.need('role')), 100);
-  return new BackupError(
-    'E_RESTORE',
-    `there is no database ${quoteOutside(JSON.stringify(database))} on the server, and the role ${role} may not create one`,
-    `Correct the name (upper and lower case count), create the database, or as a superuser: \`ALTER ROLE ${role} CREATEDB\`. Nothing was changed.`,
-  );
-}
-
 /** Those that this role may not end would keep the database from being renamed. Throws E_TARGET_BUSY. */
 function checkSessions(facts: Facts, given: string): void {
   const staying = sessionsIn(facts).filter(({ may_end }) => may_end !== true);
@@ -314,7 +302,7 @@ function checkSessions(facts: Facts, given: string): void {
   throw new BackupError(
     'E_TARGET_BUSY',
     `${quoteOutside(given)} is in use by ${counted(staying.length, 'session')} that the role ${role} may not end: ${staying.slice(0, 10).map(showSession).join('; ')}`,
-    `Set \`stop-command\` and \`start-command\` for what uses it, or as a superuser: \`GRANT pg_signal_backend TO ${role}\` (sessions of superusers and prepared transactions have to be ended by hand). Nothing was changed.`,
+    `Set \`stop-command\` and \`start-command\` for what uses it, or as a superuser: \`GRANT pg_signal_backend TO ${role}\` (sessions of superusers and prepared transactions have to be ended by hand). \`restore-way: in-place\` ends no session, and waits for their transactions. Nothing was changed.`,
   );
 }
 
@@ -360,7 +348,13 @@ function remarksOn(facts: Facts, dump: Dump, way: string): string[] {
       `the database has ${counted(number('subscriptions'), 'subscription')}: a restored one is disabled until you enable it`,
     );
   }
-  const foreign = facts.all('foreign_table').map((hex) => quoteOutside(decoded(hex), 80));
+  const unread = unreadIn(facts).map(({ shown }) => shown);
+  if (unread.length > 0) {
+    remarks.push(
+      `a safety backup does not have what may not be read, and what stays as it is, for it belongs to other roles: ${unread.slice(0, 5).join(', ')}${unread.length > 5 ? `; and ${unread.length - 5} more` : ''}`,
+    );
+  }
+  const foreign = foreignTables(facts).map((name) => quoteOutside(name, 80));
   if (way === 'in-place' && foreign.length > 0) {
     remarks.push(
       `${foreign.length} of the tables and views ${foreign.length === 1 ? 'belongs to another role' : 'belong to other roles'} and can not be replaced; when the backup has them too, the restore fails and changes nothing: ${foreign.slice(0, 5).join(', ')}`,
@@ -368,6 +362,8 @@ function remarksOn(facts: Facts, dump: Dump, way: string): string[] {
   }
   return remarks;
 }
+
+const foreignTables = (facts: Facts): string[] => facts.all('foreign_table').map(decoded);
 
 function psqlThere(settings: Settings | null): string {
   const { container = null, runAs = null } = settings ?? {};

@@ -27,7 +27,7 @@ import {
   textsIn,
 } from './postgres-facts.js';
 import { explainPostgres } from './postgres-failures.js';
-import { createStatement, identifier, likeOf, searchPathOf } from './postgres-properties.js';
+import { createStatement, identifier, likeOf, propertiesFor, searchPathOf } from './postgres-properties.js';
 import { postgresRestoring } from './postgres-restoring.js';
 
 const KINDS: Record<DumpSettings['format'], Kind> = { custom: 'dump', directory: 'tar', plain: 'sql' };
@@ -108,6 +108,8 @@ export function postgres(source: PostgresSource, format: DumpSettings['format'])
               largeObjects: facts.number('large_objects'),
               properties: textsIn(facts, 'property').texts,
               roles: rolesOf(facts),
+              extensions: facts.all('used_extension').map(decoded),
+              ...(facts.number('path_functions') > 0 ? { pathFunctions: facts.number('path_functions') } : {}),
             }
           : null,
       };
@@ -166,19 +168,29 @@ export function postgres(source: PostgresSource, format: DumpSettings['format'])
       const sudo = runAs === null ? '' : `sudo -u ${quote(runAs)} `;
       const user = runAs === null ? '' : `--user ${quote(runAs)} `;
       const there = container === null ? sudo : `docker exec -i ${user}${quote(container)} `;
-      const unpack = `${UNPACK[compression]} ${quote(file)} | ${there}`;
-      const load = {
-        dump: [`${unpack}pg_restore --exit-on-error -d ${to}`],
-        sql: [`${unpack}psql -X -q -v ON_ERROR_STOP=1 -d ${to}`],
-        tar: [
-          `unpacked=$(${there}mktemp -d) && ${unpack}tar -xf - -C "$unpacked"`,
-          `${there}pg_restore --exit-on-error -j 2 -d ${to} "$unpacked/dump"`,
-        ],
-      };
+      const unpacked = `${UNPACK[compression]} ${quote(file)}`;
+      const psql = `${there}psql -X -q -v ON_ERROR_STOP=1 -d ${to}`;
+      // functions may find their tables by the search_path of the database alone, which pg_dump has emptied while it is loaded
+      const own = content !== null && 'pathFunctions' in content;
+      const script = (from: string) => `{ ${from} || echo 'the dump could not be read;'; } | ${KEEP_PATH} | ${psql}`;
+      const path = propertiesFor(restored, own ? content : null).statements.filter((one) => IS_PATH.test(one));
+      const create = [createStatement(restored, content), ...path].map((one) => `-c ${quote(one)}`).join(' ');
+      const folder = `unpacked=$(${there}mktemp -d) && ${unpacked} | ${there}tar -xf - -C "$unpacked"`;
+      const load = own
+        ? {
+            dump: [script(`${unpacked} | ${there}pg_restore -f -`)],
+            sql: [script(unpacked)],
+            tar: [folder, script(`${there}pg_restore -f - "$unpacked/dump"`)],
+          }
+        : {
+            dump: [`${unpacked} | ${there}pg_restore --exit-on-error -d ${to}`],
+            sql: [`${unpacked} | ${psql}`],
+            tar: [folder, `${there}pg_restore --exit-on-error -j 2 -d ${to} "$unpacked/dump"`],
+          };
       return [
         `cd ${quote(directory)} && sha256sum -c ${quote(`${file}.sha256`)}`,
         `# by a role that may create databases:`,
-        `${there}psql -X -d ${maintenance} -c ${quote(createStatement(restored, content))}`,
+        `${there}psql -X -d ${maintenance} ${create}`,
         ...(kind === 'sqlite' ? [] : load[kind]),
         `# look at it; then, with the application stopped, in psql on the database postgres (grants and settings of the database: content.properties of the manifest):`,
         `# ALTER DATABASE ${identifier(source.database)} RENAME TO ${identifier(restored.replace(/_restored$/, '_old'))}; ALTER DATABASE ${identifier(restored)} RENAME TO ${identifier(source.database)};`,
@@ -214,6 +226,10 @@ export function postgres(source: PostgresSource, format: DumpSettings['format'])
     },
   };
 }
+
+/** In a script of pg_dump: the search_path stays that of the database. */
+const KEEP_PATH = `sed ${quote("1,60{/^SELECT pg_catalog.set_config('search_path', '', false);$/d;}")}`;
+const IS_PATH = /^ALTER DATABASE "(?:[^"]|"")+" SET "search_path" TO /;
 
 /** The database of `restore-to`, where the request was about that. */
 function otherTarget({ command, restoreTo, restore }: Settings): PostgresSource | null {

@@ -66,6 +66,8 @@ export interface TargetPlan {
   wayInWords: string;
   /** The level at which the present state can be backed up: `checksum` where the tool can not judge it. */
   safetyLevel: 'content' | 'checksum';
+  /** Patterns of tables that the safety backup can not have, and that stay as they are. */
+  safetyWithout?: string[];
   bytes: number; // of the live database, 0 when missing
   tables: TableRows[]; // of the live database; rows null where not counted
   /** Of the dump, where it can be told without loading (manifest, or an unpacked look). */

@@ -33,6 +33,7 @@ const ENGINES: Record<DatabaseSource['engine'], URL[]> = {
     new URL('./programs/verify-postgres.sh', import.meta.url),
     new URL('./programs/restore-postgres.sh', import.meta.url),
     new URL('./programs/look-target-postgres.sh', import.meta.url),
+    new URL('./programs/extensions-postgres.sh', import.meta.url),
     new URL('./programs/load-postgres.sh', import.meta.url),
     new URL('./programs/swap-postgres.sh', import.meta.url),
     new URL('./programs/in-place-postgres.sh', import.meta.url),

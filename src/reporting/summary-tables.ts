@@ -21,7 +21,12 @@ export function backupFacts(report: Report): [name: string, value: string][] {
       ['Backup', code(backup.id, 160)],
       ['Taken', `${when(backup.createdAt)} UTC, in ${formatDuration(backup.durationMs)}`],
       ['Size', sizes(backup)],
-      ['Verified', PROOFS[backup.verifiedLevel] + (backup.state === 'ok' ? '' : ` (state: **${backup.state}**)`)],
+      [
+        'Verified',
+        PROOFS[backup.verifiedLevel] +
+          unrestored(report, backup) +
+          (backup.state === 'ok' ? '' : ` (state: **${backup.state}**)`),
+      ],
       ['SHA-256', longCode(backup.sha256, 64)],
       ['File', longCode(backup.path)],
     );
@@ -45,6 +50,13 @@ export function backupFacts(report: Report): [name: string, value: string][] {
     rows.push(['Newest backup', `${formatAge(report.newestAgeSeconds * 1000)} old`]);
   }
   return rows;
+}
+
+/** What a dump of PostgreSQL calls while it is loaded is tried by loading one alone. */
+function unrestored({ command, backups }: Report, { engine, verifiedLevel }: BackupFacts): string {
+  const isAbout = (command === 'backup' || command === 'verify') && engine === 'postgres' && verifiedLevel !== 'none';
+  if (!isAbout || [verifiedLevel, ...backups.map((one) => one.verifiedLevel)].includes('restore')) return '';
+  return '; **never restored yet**: no backup that is there was proven by `verify: restore`, which alone tells that a dump can be loaded';
 }
 
 type Ways = Record<OffsiteCopy['via'], string>;

@@ -94,6 +94,7 @@ export const INPUTS = {
   confirm: { default: '', ...RESTORE },
   'safety-backup': { default: 'true', ...RESTORE },
   'command-timeout': { default: '10m', ...RESTORE },
+  'restore-way': { default: 'auto', ...RESTORE, postgres: true },
   'stop-command': { default: '', ...RESTORE, lines: true },
   'start-command': { default: '', ...RESTORE, lines: true },
   'after-restore-command': { default: '', ...RESTORE, lines: true },

@@ -5,7 +5,7 @@ import type { InputReader } from './input-reader.js';
 import { namesPostgres, parsePostgresUrl } from './postgres-url.js';
 import { isBucket } from './s3-inputs.js';
 import type { Command, DatabaseSource, RestoreSettings, S3Location, Wanted } from './settings.js';
-import { parseBoolean, parseTimer } from './value-rules.js';
+import { oneOf, parseBoolean, parseTimer } from './value-rules.js';
 
 /** The inputs of `command: restore`; with another command they are at their defaults. */
 export function readRestore(
@@ -18,6 +18,7 @@ export function readRestore(
   const to = restoring ? readTarget(reader, database) : null;
   const confirm = reader.read('confirm', (text) => text);
   const safetyBackup = reader.require('safety-backup', parseBoolean);
+  const way = reader.require('restore-way', oneOf(['auto', 'swap', 'in-place']));
   const stopCommand = reader.read('stop-command', parseCommand);
   const startCommand = reader.read('start-command', parseCommand);
   const afterCommand = reader.read('after-restore-command', parseCommand);
@@ -34,6 +35,7 @@ export function readRestore(
     to,
     confirm,
     safetyBackup,
+    way,
     allowOtherTarget,
     allowUnsafeClient,
     wanted: wanted === null ? LATEST : wanted,

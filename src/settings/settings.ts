@@ -83,6 +83,8 @@ export interface RestoreSettings {
   /** Another database than `database`. */
   to: DatabaseSource | null;
   safetyBackup: boolean;
+  /** PostgreSQL; auto: the one that will work. */
+  way: 'auto' | 'swap' | 'in-place';
   /** Shell lines, run on the host by the login user in its home. */
   stopCommand: string | null;
   startCommand: string | null;

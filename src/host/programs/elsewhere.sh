@@ -122,6 +122,7 @@ need_number() { case $2 in '' | *[!0-9]*) fail E_INTERNAL "$1 is no number" ;; e
 feed() {
   fed=$1
   shift
+  rm -f "$work/said" "$work/there" "$work/go"
   fifos said
   hold
   (events=3 && own elsewhere "$@") 3>&1 >"$work/said" &

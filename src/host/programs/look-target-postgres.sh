@@ -110,12 +110,18 @@ WHERE has_function_privilege('pg_control_system()', 'EXECUTE') \\gexec
 SELECT 'data_directory ' || setting FROM pg_settings WHERE name = 'data_directory' AND setting ~ '^/[^[:cntrl:]]*\$'
 AND inet_server_addr() IS NOT DISTINCT FROM inet_client_addr();
 SQL
+  extensions_sql
 }
 
-# target_sql: settings that this role may not give to another database keep it from being replaced by one
+# unread: the relation c is of others, and this role may not read it, or not all of it
+unread="NOT pg_has_role(c.relowner, 'USAGE') AND NOT (has_schema_privilege(n.oid, 'USAGE') AND CASE c.relkind
+  WHEN 'S' THEN has_sequence_privilege(c.oid, 'SELECT') ELSE has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid) END)"
+
+# target_sql: tables of others that this role may not read are in no dump that it makes; settings that this role may not give to another database keep it from being replaced by one
 target_sql() {
   server_sql
   sessions_sql
+  installed_sql
   cat <<SQL
 SELECT 'source_bytes ' || pg_database_size(current_database());
 SELECT 'owns ' || (pg_has_role(datdba, 'USAGE') AND pg_has_role(datdba,
@@ -131,6 +137,8 @@ SELECT 'subscriptions ' || count(subdbid) FROM pg_subscription WHERE subdbid = (
 SELECT 'slots ' || count(*) FROM pg_replication_slots WHERE database = current_database();
 SELECT 'tables ' || count(*) $user_relations AND c.relkind = 'r';
 $(tables_sql)
+SELECT 'unread ' || encode(convert_to(n.nspname::text, $sent_as), 'hex') || ' ' || encode(convert_to(c.relname::text, $sent_as), 'hex')
+$user_relations AND c.relkind IN ('r', 'p', 'S') AND $unread;
 SELECT 'foreign_table ' || encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex')
 $user_relations AND c.relkind IN ('r', 'p', 'v', 'm', 'S') AND NOT pg_has_role(c.relowner, 'USAGE');
 COMMIT;
@@ -186,6 +194,7 @@ tell_restored() { sed -n "s/^rows \([0-9a-f]* [0-9]*\)\$/$mark restored \1/p; s/
 
 rows_sql() {
   printf '%s\n' "SELECT format('SELECT ''rows %s '' || count(*) FROM ONLY %I.%I', encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex'), n.nspname, c.relname)
-$user_relations AND c.relkind = 'r' AND $countable \\gexec
-SELECT 'uncounted ' || encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex') $user_relations AND c.relkind = 'r' AND NOT $countable;"
+$user_relations AND c.relkind = 'r' AND $countable AND NOT ($unread) \\gexec
+SELECT 'uncounted ' || encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex')
+$user_relations AND c.relkind = 'r' AND NOT ($countable AND NOT ($unread));"
 }

@@ -62,6 +62,8 @@ postgres_fact='(server_version|role|login_role|search_path|property|kept_setting
 postgres_fact="$postgres_fact|(server_version_num|source_bytes|system_identifier|objects|large_objects|properties_left|unlogged_left|of_extension|guarded) [0-9]+"
 postgres_fact="$postgres_fact|(tables|subscriptions|slots) [0-9]+|(in_recovery|superuser|may_create|owns) (true|false)|encoding [A-Za-z0-9_]+|role_set (database|role|role_in_database|all)"
 postgres_fact="$postgres_fact|like( [0-9a-f]+){6}|table [0-9]+ [0-9a-f]*|data_directory /.*"
+postgres_fact="$postgres_fact|path_functions [0-9]+|unread( [0-9a-f]+){2}|used_extension [0-9a-f]+|extension [0-9a-f]+( (true|false)){2}|installed [0-9a-f]+ (true|false)|bound [0-9a-f]+ [0-9a-f]*"
+postgres_fact="$postgres_fact|extension_rows [0-9a-f]+ [0-9a-f]+ (own|may|not)"
 
 # tell_facts FILE: what psql has written there, for the runner; anything else than facts is no answer of PostgreSQL
 tell_facts() {

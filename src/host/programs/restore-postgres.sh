@@ -6,7 +6,7 @@
 # shellcheck disable=SC2154 # the named arguments of the requests
 # shellcheck disable=SC2034 # hash_plain, verify: read in stream.sh
 live='' new='' old='' second='' owner='' loading='' loading_first='' properties='' way='' expected='' expects_all='' knows_restrict='' client_edit=''
-lock_wait=10 safety_payload='' restore_options='' standby=''
+lock_wait=10 safety_payload='' restore_options='' standby='' extensions='' search_path=''
 
 # look_restore_postgres NAMED-ARGUMENTS: what the target is, what is in it, what the dump is; changes nothing
 look_restore_postgres() {
@@ -52,7 +52,8 @@ back_restore_postgres() {
   if [ "$way" = in-place ]; then
     [ -n "$safety_payload" ] || fail E_ROLLBACK_FAILED "nothing was kept of the state before, and there is no safety backup"
     arguments payload "$safety_payload" sha256 "$safety_sha256" bytes "$safety_bytes" plain_bytes "$safety_plain_bytes" \
-      compressor "$safety_compressor" kind "$safety_kind" expected "$safety_expected" expects_all "$safety_expects_all" foreign ''
+      compressor "$safety_compressor" kind "$safety_kind" expected "$safety_expected" expects_all "$safety_expects_all" \
+      extensions "$safety_extensions" search_path "$safety_search_path" foreign ''
     check_payload
     put_in_place back
   else step_at_target back_databases; fi
@@ -110,7 +111,7 @@ at_target() {
 feed_target() {
   function=$1
   shift
-  feed "$payload" "$function" connection "$connection" password "$password" maintenance "$maintenance" second "$second" standby "$standby" \
+  feed_load "$function" connection "$connection" password "$password" maintenance "$maintenance" second "$second" standby "$standby" \
     live "$live" new "$new" old "$old" way "$way" lock_wait "$lock_wait" min_free_kib "$min_free_kib" "$@" 9>&- ||
     { status=$? && [ $status = 99 ] && exit 99; failed E_RESTORE "the restore ended with the status $status"; }
 }
@@ -143,7 +144,8 @@ read_dump() {
 put_in_place() {
   emit phase swap "$plain_bytes"
   reached=note_transaction
-  feed_target replace_in_place expected "$expected" expects_all "$expects_all" compressor "$compressor" kind "$kind" plain_bytes "$plain_bytes" back "${1:-}"
+  feed_target replace_in_place expected "$expected" expects_all "$expects_all" extensions "$extensions" \
+    compressor "$compressor" kind "$kind" plain_bytes "$plain_bytes" back "${1:-}"
   [ -z "${1:-}" ] || rm -f ".work/xact-$id"
 }
 

@@ -130,6 +130,11 @@ SELECT 'unlogged_left ' || count(*) $user_relations AND c.relkind = 'r' AND c.oi
 AND pg_is_in_recovery();
 SELECT 'guarded ' || c.oid $user_relations AND $dumped AND NOT $countable;
 SELECT 'of_extension ' || unnest(extconfig) FROM pg_extension;
+SELECT 'path_functions ' || count(*) FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE l.lanname NOT IN ('c', 'internal')
+AND NOT EXISTS (SELECT FROM unnest(proconfig) AS setting WHERE setting LIKE 'search_path=%')
+AND EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid AND d.classid <> 'pg_trigger'::regclass)
+AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e');
+SELECT 'used_extension ' || encode(convert_to(extname::text, $sent_as), 'hex') FROM pg_extension WHERE extname <> 'plpgsql' ${schemas:+AND false};
 SELECT 'system_schema ' || encode(convert_to(nspname, $sent_as), 'hex') FROM pg_namespace n
 WHERE (nspname ~ '^pg_' OR nspname = 'information_schema') AND (${schemas:-false}) ORDER BY nspname;
 \\o

@@ -34,9 +34,9 @@ verify_postgres() {
 # rehearse_postgres: loads the payload into a new database, counts, asks, and drops it on every path
 rehearse_postgres() {
   emit phase restore "$plain_bytes"
-  feed "$payload" load_scratch maintenance "$maintenance" password "$scratch_password" kind "$kind" \
+  feed_load load_scratch maintenance "$maintenance" password "$scratch_password" kind "$kind" \
     scratch "$scratch" scratch_connection "$scratch_connection" like "$like" jobs "${jobs:-$(processors)}" \
-    plain_bytes "$plain_bytes" min_free_kib "$min_free_kib" asserts "$asserts" search_path "$search_path" ||
+    plain_bytes "$plain_bytes" min_free_kib "$min_free_kib" asserts "$asserts" ||
     { [ $? = 99 ] && exit 99; failed E_RESTORE "the rehearsal ended with an error"; }
 }
 
@@ -48,6 +48,7 @@ load_scratch() {
   enter_place "$need"
   find_postgres
   postgres_environment
+  rm -f archive
   mkfifo archive || failed E_PERM "mkfifo failed in $(pwd)"
   need_hex 'how the database is made' "$like"
   need_hex search_path "$search_path"
@@ -59,7 +60,7 @@ load_scratch() {
   connection=$scratch_connection
   # roles and subscriptions belong to the server, and are none of the rehearsal's
   restore_options='--no-owner --no-privileges --no-subscriptions --no-publications'
-  load_dump >load.said 2>&1 || not_restored $? load.said
+  load_dump >load.said 2>&1 || load_failed $? load.said
   put restored_into "$scratch"
   count_restored || not_restored $? count.error 'the rows could not be counted'
   each_assert assert_postgres

@@ -1,0 +1,120 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { expectBackup, expectFailure } from '../helpers/failure.js';
+import { type Postgres, startPostgres } from '../helpers/postgres.js';
+import { definitionsOf, startPostgresScene } from '../helpers/postgres-backups.js';
+import { expectNothingLeft, expectRestored } from '../helpers/postgres-restores.js';
+import { contentsOf } from '../helpers/postgres-sample.js';
+import type { ActionResult } from '../helpers/run-action.js';
+import { reportOf, type Scene } from '../helpers/scene.js';
+
+// A database in which others have tables that its owner may not read, so that they are in no backup of theirs.
+
+type Inputs = Record<string, string>;
+const ODD = '"odd ""schéma"".x"."ta.b*le $"';
+
+let server: Postgres;
+let scene: Scene;
+
+beforeAll(async () => {
+  server = await startPostgres();
+  await server.createRole('app', 'pw', 'CREATEDB');
+  await server.createRole('boss', 'pw');
+  scene = await startPostgresScene(server, 'shop');
+  scene.inputs.database = server.uri({ user: 'app', password: 'pw', database: 'shop' });
+}, 60_000);
+afterAll(async () => {
+  await scene?.stop();
+  await server?.remove();
+});
+beforeEach(async () => {
+  await server.sql('postgres', 'DROP DATABASE IF EXISTS shop WITH (FORCE)');
+  await server.createDatabase('shop', 'OWNER app');
+  await server.sql(
+    'shop',
+    `GRANT CREATE ON SCHEMA public TO boss; SET ROLE app; CREATE SCHEMA own; GRANT ALL ON SCHEMA own TO boss;
+     CREATE TABLE own.items AS SELECT generate_series(1, 100) AS v; ALTER TABLE own.items ADD PRIMARY KEY (v); CREATE TABLE logs AS SELECT 1 AS line;
+     GRANT SELECT, REFERENCES ON own.items TO boss; RESET ROLE;
+     CREATE SCHEMA "odd ""schéma"".x" AUTHORIZATION app; GRANT ALL ON SCHEMA "odd ""schéma"".x" TO boss;
+     CREATE SCHEMA audit AUTHORIZATION boss; COMMENT ON SCHEMA audit IS 'of the boss'; GRANT USAGE ON SCHEMA audit TO app; SET ROLE boss;
+     CREATE TABLE audit.log AS SELECT 1 AS line;
+     CREATE TABLE secrets (id serial, word text); INSERT INTO secrets (word) VALUES ('x'), ('y');
+     CREATE TABLE own.secrets AS SELECT 7 AS seven; CREATE TABLE ${ODD} AS SELECT 8 AS eight;
+     CREATE TABLE guarded AS SELECT 9 AS nine; GRANT SELECT ON guarded TO app; ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;`,
+  );
+});
+
+const WITHOUT = { 'exclude-table': `secrets*\nown.secrets\naudit.*\n${ODD}\nguarded\nlogs` };
+const take = async (): Promise<string> => expectBackup(await scene.run(WITHOUT));
+const restore = (backup: string, inputs: Inputs = {}): Promise<ActionResult> =>
+  scene.run({ command: 'restore', backup, confirm: 'shop', ...inputs });
+const state = async (): Promise<unknown> => [await contentsOf(server, 'shop'), await definitionsOf(server, 'shop')];
+
+test('what others own stays, and the safety backup has all the rest', async () => {
+  const id = await take();
+  const good = await state();
+  await server.sql('shop', 'SET ROLE app; DELETE FROM own.items; CREATE TABLE own.newer ()');
+  const before = await state();
+  const failing = await restore(id, { 'check-command': 'false' });
+  expect(failing.outputs).toMatchObject({ 'error-code': 'E_ROLLED_BACK', 'restore-outcome': 'rolled-back' });
+  expect(await state()).toEqual(before);
+  const safety = scene.manifest(failing.outputs['safety-backup-id'] ?? '');
+  expect(safety.coverage?.excludeTable).toEqual([
+    '"audit"."log"',
+    ODD,
+    '"own"."secrets"',
+    '"public"."guarded"',
+    '"public"."secrets"',
+    '"public"."secrets_id_seq"',
+  ]);
+  // what the backup leaves out by request is in it
+  expect(safety.content?.tables.map(({ name }) => name).sort()).toEqual(['own.items', 'own.newer', 'public.logs']);
+
+  const result = await restore(id, WITHOUT);
+  await expectRestored(scene, server, result);
+  expect(result.visible).toMatch(
+    /may not read .*, which would be gone with the database.*, so it is restored in place/,
+  );
+  expect(result.visible).toMatch(/a safety backup does not have what may not be read.*public\.secrets/);
+  expect(reportOf(result).restore?.plan?.differences).toEqual(
+    expect.arrayContaining([
+      'public.secrets is not in the backup, and stays, as it belongs to another role',
+      'public.logs is not in the backup, and will be gone',
+    ]),
+  );
+  // the table that nobody excluded for want of rights was the role's own, and is as in the backup: not there
+  await server.sql('shop', 'SET ROLE app; CREATE TABLE logs AS SELECT 1 AS line');
+  expect(await state()).toEqual(good);
+});
+
+test('restore-way: swap would lose them', async () => {
+  const id = await take();
+  const before = await state();
+  const result = await restore(id, { 'restore-way': 'swap' });
+  expectFailure(result, 'E_RESTORE', 'may not read', 'which would be gone', 'pg_read_all_data', 'restored in place');
+  expect(await state()).toEqual(before);
+  await server.sql('postgres', 'GRANT pg_read_all_data TO app; ALTER ROLE app BYPASSRLS');
+  const whole = expectBackup(await scene.run());
+  const { plan } = reportOf(await restore(whole, { 'dry-run': 'true' })).restore ?? {};
+  await server.sql('postgres', 'REVOKE pg_read_all_data FROM app; ALTER ROLE app NOBYPASSRLS');
+  expect(plan?.way).toBe('swap');
+});
+
+test.each([
+  ['a view', 'CREATE VIEW public.seen AS SELECT v FROM own.items'],
+  ['a foreign key', 'ALTER TABLE public.secrets ADD FOREIGN KEY (id) REFERENCES own.items'],
+])('%s of others is not taken away with what it depends on', async (_, sql) => {
+  const id = await take();
+  await server.sql('shop', `SET ROLE boss; ${sql}`);
+  const before = await state();
+  const result = await restore(id);
+  expectFailure(
+    result,
+    'E_RESTORE',
+    'belongs to other roles depends on what would be replaced',
+    'have its owner drop it',
+  );
+  expect(result.outputs['restore-outcome']).toBe('unchanged');
+  expect(await state()).toEqual(before);
+  await expectNothingLeft(scene, server, join(scene.directory));
+});
