@@ -281,6 +281,12 @@ describe('a backup of it', () => {
   });
 });
 
+/** What a view is, written over. */
+function sqlOfView(select: string): string {
+  const sql = `CREATE VIEW w AS ${select}`.replaceAll("'", "''");
+  return `UPDATE sqlite_master SET sql = '${sql}' WHERE name = 'w'`;
+}
+
 describe('what is damaged, and says so in the same words', () => {
   test('a statement that its own SQLite can not read', async () => {
     const name = 'broken';
@@ -290,7 +296,7 @@ describe('what is damaged, and says so in the same words', () => {
       ROWS,
       'CREATE VIEW w AS SELECT 1',
       'PRAGMA writable_schema = on',
-      `UPDATE sqlite_master SET sql = ${quoted(VIEW)} WHERE name = 'w'`,
+      sqlOfView(VIEW.replace(/.* AS /, '')),
     );
     chownSync(database, scene.user.uid, scene.user.gid);
     for (const inputs of [{}, { verify: 'checksum' }, { 'dry-run': 'true' }] as Record<string, string>[]) {
@@ -306,6 +312,18 @@ describe('what is damaged, and says so in the same words', () => {
     );
   });
 
+  test.each([
+    ['E_TOOL_VERSION', sqlOfView('SELECT 1 ORDER BY 1 UNION SELECT 2'), 'w: ORDER BY clause should come after UNION'],
+    ['E_SOURCE_CORRUPT', 'INSERT INTO sqlite_master SELECT * FROM sqlite_master LIMIT 1', 'table t already exists'],
+    ['E_SOURCE_CORRUPT', sqlOfView('SELECT'), 'incomplete input'],
+  ])('%s: in a schema of a newer SQLite %j', async (code, sql, words) => {
+    const database = made('edited', ROWS, 'CREATE VIEW w AS SELECT 1');
+    const signature = readFileSync(database).subarray(96, 100);
+    sqlite3(database, 'PRAGMA writable_schema = on', sql);
+    writeSync(openSync(database, 'r+'), signature, 0, 4, 96);
+    expect(refused(await scene.run({ database, name: 'edited' }), code)).toContain(words);
+  });
+
   test('a schema of a newer SQLite whose page is torn', async () => {
     const database = made('torn', ROWS, VIEW);
     const file = openSync(database, 'r+');
@@ -315,8 +333,6 @@ describe('what is damaged, and says so in the same words', () => {
     }
   });
 });
-
-const quoted = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
 test.each([
   ['Python instead of the sqlite3 tool', 'python3', withoutCommands(['sqlite3'])],

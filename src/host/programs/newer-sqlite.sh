@@ -11,10 +11,10 @@ writer=0
 # in the text of a statement looks alike, hence the question by whom it is. Sets writer and what_is_unread.
 newer_schema() {
   case $2 in
-    *'malformed database schema ('*') - '*'syntax error'* | *'malformed database schema ('*') - unrecognized token'* | \
-      *'malformed database schema ('*') - unknown '* | *'malformed database schema ('*') - unsupported '* | \
-      *'malformed database schema ('*') - no such function'* | *'malformed database schema ('*') - wrong number of arguments'* | \
-      *'malformed database schema ('*' prohibited in '* | *'unsupported file format'*) ;;
+    # these are about what objects there are, not about a statement
+    *') - invalid rootpage'* | *') - orphan index'* | *') - '*'already exists'* | *') - there is already '* | *') - no such table'* | \
+      *') - incomplete input'* | *') - '*'is malformed'*) return 1 ;;
+    *'malformed database schema ('*') - '* | *'unsupported file format'*) ;;
     *) return 1 ;;
   esac
   written_by "$1"
