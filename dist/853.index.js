@@ -14,7 +14,7 @@ __webpack_require__.d(__webpack_exports__, {
 // EXTERNAL MODULE: ./node_modules/@aws-sdk/client-s3/dist-cjs/index.js
 var dist_cjs = __webpack_require__(3711);
 // EXTERNAL MODULE: ./node_modules/@aws-sdk/s3-request-presigner/dist-cjs/index.js
-var s3_request_presigner_dist_cjs = __webpack_require__(886);
+var s3_request_presigner_dist_cjs = __webpack_require__(8505);
 // EXTERNAL MODULE: ./src/backups/manifest-size.ts
 var manifest_size = __webpack_require__(2502);
 // EXTERNAL MODULE: ./src/errors.ts + 1 modules

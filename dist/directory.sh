@@ -319,7 +319,7 @@ publish_backup() {
 # look NAME SOURCE: the catalogue, for reading; what the database is called on the host, where it is a file
 look() {
   name=$1
-  if [ -z "$restoring" ] && [ -n "$directory" ] && [ -f ".work/restore-$name" ]; then
+  if [ -z "$restoring" ] && [ -n "$directory" ] && [ -n "$(journals "$name")" ]; then
     put note "a restore was cut off: the next command that changes something brings it to an end first"
   fi
   list_backups
@@ -361,7 +361,8 @@ change() {
 hash_file() {
   if [ -L "$1" ] || [ ! -f "$1" ]; then fail E_CHECKSUM "$directory/$1 is not there"; fi
   small_folder
-  run sha256sum "./$1" >"$tmp/sum" || fail E_CHECKSUM "$directory/$1 could not be read"
+  tell_reading
+  run sha256sum <"./$1" >"$tmp/sum" || fail E_CHECKSUM "$directory/$1 could not be read"
   read -r sha256 _ <"$tmp/sum"
   put sha256 "$sha256"
 }
@@ -377,6 +378,7 @@ prove_payload() {
     if [ -L "$file" ] || [ ! -f "$file" ]; then unproven "$file is not there, or is no regular file"; fi
   done
   small_folder
+  tell_reading
   run sha256sum <"$1" >"$tmp/sum" 2>"$tmp/error" || unproven "$1 could not be read: $(cat "$tmp/error")"
   read -r sha256 _ <"$tmp/sum"
   [ "$(dd if="$1.sha256" bs=512 count=1 2>/dev/null)" = "$sha256  $1" ] || unproven "$1.sha256 says something else than its bytes"
@@ -388,7 +390,7 @@ prove_payload() {
   run decompress <"$1" >"$tmp/plain" 2>"$tmp/error" || unproven "$1 can not be unpacked: $(cat "$tmp/error")"
   wait $counting
   # shellcheck disable=SC2034 # read in session.sh
-  stages=''
+  stages=$teller
   put proven_bytes "$(size_of "./$1")"
   put proven_plain_bytes "$(($(cat "$tmp/count")))"
   put proven_sha256 "$sha256"

@@ -3,6 +3,7 @@
 # shellcheck disable=SC2154 # work, directory, mark, program, sqlite_python, tmp: set by the runner and by requests
 run_as='' container=''
 inside=''  # in a container
+teller=''  # the process of tell_way
 reached='' # a function that gets to know the place that feed was told, before anything is written there
 
 # elsewhere FUNCTION ARGS...: runs a function of this program where the database is, in a stage of its own. Stdout is the
@@ -55,7 +56,7 @@ reach_elsewhere() {
 
 # send_program FUNCTION ARGS...: what the shell there reads
 send_program() {
-  raw "{${newline}mark=$mark${newline}program=$(quote "$program")${newline}sqlite_python=$(quote "$sqlite_python")$newline"
+  raw "{${newline}mark=$mark_elsewhere${newline}mark_elsewhere=$mark_elsewhere${newline}program=$(quote "$program")${newline}sqlite_python=$(quote "$sqlite_python")$newline"
   # shellcheck disable=SC2016 # it is that shell that expands it
   printf 'eval "$program"\ninside=%s\nalone' "${container:+1}"
   for word; do
@@ -111,7 +112,7 @@ passing_on() {
 }
 
 # passed_on NAME: a fact of what was last passed on
-passed_on() { sed -n "s/^$mark set $1 //p" "$work/look"; }
+passed_on() { sed -n "s/^$mark set $1 //p; s/^$mark_elsewhere set $1 //p" "$work/look"; }
 
 # need_number WHAT TEXT: of what others have said, before anybody calculates with it: bash carries out what is in a subscript there
 need_number() { case $2 in '' | *[!0-9]*) fail E_INTERNAL "$1 is no number" ;; esac }
@@ -121,6 +122,7 @@ need_number() { case $2 in '' | *[!0-9]*) fail E_INTERNAL "$1 is no number" ;; e
 feed() {
   fed=$1
   shift
+  rm -f "$work/said" "$work/there" "$work/go"
   fifos said
   hold
   (events=3 && own elsewhere "$@") 3>&1 >"$work/said" &
@@ -186,9 +188,24 @@ enter_place() {
   cd "$tmp" || fail E_PERM "$tmp can not be entered"
   # shellcheck disable=SC2034 # read by note
   work=. notes=$tmp
-  # a sleep that outlives us must hold none of our channels
-  while sleep 2 2>/dev/null; do emit elsewhere "$(copied)" "$(read_by reader)"; done >/dev/null &
-  started $!
+  tell_way
+}
+
+# tell_way: how far a job is of whose work folder the shell that gets the beats does not know. A sleep that outlives us must hold none of
+# our channels, nor the lock.
+tell_way() {
+  while sleep 2 2>/dev/null; do emit elsewhere "$(copied)" "$(read_by reader)"; done >/dev/null 9>&- &
+  teller=$!
+  started $teller
+}
+
+# tell_reading: the same, where what `run` starts reads as much as a backup has; by stderr, where it gets into no text of the job's
+tell_reading() {
+  [ -z "$work" ] || return 0
+  # shellcheck disable=SC2034 # read by note
+  work=$tmp notes=$tmp events=2
+  tell_way
+  events=1
 }
 
 # check_temporary FOLDER KIB: like check_space; the runner is told that it is no place for backups

@@ -144,6 +144,26 @@ recognise_sqlite() {
 recognise_archive() {
   dump_kind=dump
   [ "$(first_bytes "$tmp/first" 1 10)" = 01 ] || refuse_dump toc
+  tell_archive "$tmp/first"
+}
+
+# tell_archive FILE: what made an archive, and from what, by its header: the format's version, sizes, the way it is packed (a number before
+# 1.15, a byte since), the date in seven numbers, then texts: the database, the version of its server, that of pg_dump. A number is a sign
+# and, as a rule, four bytes, the lowest first.
+tell_archive() {
+  case $(first_bytes "$1" 9) in 5047444d5001??*04) ;; *) return 0 ;; esac
+  at=47
+  [ "$((0x$(first_bytes "$1" 1 6)))" -ge 15 ] || at=51
+  for key in '' dump_made_from dump_made_by; do
+    size=$(first_bytes "$1" 5 "$at")
+    case $size in 00????0000) ;; *) return 0 ;; esac
+    size=${size#00}
+    high=${size#??}
+    size=$((0x${high%0000}${size%??0000}))
+    [ "$size" -le 200 ] || return 0
+    [ -z "$key" ] || put "$key" "$(dd if="$1" bs=1 skip=$((at + 5)) count="$size" 2>/dev/null | tr -cd ' -~')"
+    at=$((at + 5 + size))
+  done
 }
 
 # recognise_tar: of pg_dump -Ft, which pg_restore reads by itself, or of the folder that pg_dump -Fd made. Links, devices and
@@ -151,17 +171,27 @@ recognise_archive() {
 recognise_tar() {
   mkfifo "$tmp/tar" "$tmp/plain" || failed E_PERM "mkfifo failed in $tmp"
   list_tar -tf
+  cp "$tmp/list" "$tmp/names"
   if grep -q -e '^/' -e '^\.\./' -e '/\.\./' -e '/\.\.$' "$tmp/list"; then refuse_dump links; fi
   sed 's,^\./,,' "$tmp/list" | grep -x -e 'toc\.dat' -e '[^/]*/toc\.dat' >"$tmp/tocs" || refuse_dump no_toc
   [ "$(grep -c . "$tmp/tocs")" = 1 ] || refuse_dump tocs
   if [ "$(sed q "$tmp/list")" = toc.dat ] && grep -q -x 'restore\.sql' "$tmp/list"; then
     dump_kind=dump
     put dump_tar_format 1
+    tell_toc
     return
   fi
   list_tar -tvf
   if grep -q '^[^-d]' "$tmp/list"; then refuse_dump links; fi
   dump_kind=tar
+  tell_toc
+}
+
+# tell_toc: as tell_archive, of the table of contents in the tar
+tell_toc() {
+  toc=$(grep -x -e '\(\./\)\{0,1\}toc\.dat' -e '\(\./\)\{0,1\}[^/]*/toc\.dat' "$tmp/names" | sed q)
+  (decompress) <"$dump" 2>/dev/null | tar -xOf - "$toc" 2>/dev/null | head -c 1024 >"$tmp/first"
+  tell_archive "$tmp/first"
 }
 
 # list_tar OPTION: into the file `list`. GNU tar takes the end of what was cut for the end of the tar, which is 1024 bytes of zero.
@@ -191,6 +221,8 @@ recognise_script() {
   if grep -q -i '^PRAGMA ' "$tmp/head"; then refuse_dump sqlite_script; fi
   if grep -q -e '^\\c ' -e '^\\connect ' "$tmp/first"; then refuse_dump create "$(sed -n 's/^\\c\(onnect\)\{0,1\} //p' "$tmp/first" | sed q)"; fi
   grep -q '^-- PostgreSQL database dump$' "$tmp/head" || refuse_dump unknown
+  put dump_made_from "$(sed -n 's/^-- Dumped from database version //p' "$tmp/head" | sed q | cut -b 1-200)"
+  put dump_made_by "$(sed -n 's/^-- Dumped by pg_dump version //p' "$tmp/head" | sed q | cut -b 1-200)"
   [ "$compressor" != none ] || tail -n 20 "$dump" | grep -x -- '-- PostgreSQL database dump complete' >/dev/null || refuse_dump cut
 }
 

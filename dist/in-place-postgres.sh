@@ -3,12 +3,26 @@
 # shellcheck disable=SC2154 # the named arguments of the requests
 # shellcheck disable=SC2034 # read in the other files
 
+# others_sql: what others own, and what is on their tables, as far as it could go with what this role owns
+others_sql="WITH others AS (SELECT c.oid $user_relations AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND NOT pg_has_role(c.relowner, 'USAGE'))
+SELECT 'pg_class'::regclass::oid AS class, oid AS object, 0 AS sub FROM others
+UNION ALL SELECT 'pg_class'::regclass, attrelid, attnum FROM pg_attribute JOIN others ON others.oid = attrelid WHERE attnum > 0 AND NOT attisdropped
+UNION ALL SELECT 'pg_class'::regclass, indexrelid, 0 FROM pg_index JOIN others ON others.oid = indrelid
+UNION ALL SELECT 'pg_constraint'::regclass, o.oid, 0 FROM pg_constraint o JOIN others ON others.oid = conrelid
+UNION ALL SELECT 'pg_attrdef'::regclass, o.oid, 0 FROM pg_attrdef o JOIN others ON others.oid = adrelid
+UNION ALL SELECT 'pg_trigger'::regclass, o.oid, 0 FROM pg_trigger o JOIN others ON others.oid = tgrelid WHERE NOT tgisinternal
+UNION ALL SELECT 'pg_policy'::regclass, o.oid, 0 FROM pg_policy o JOIN others ON others.oid = polrelid
+UNION ALL SELECT 'pg_proc'::regclass, p.oid, 0 FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace
+  WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT pg_has_role(proowner, 'USAGE')
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')"
+
 # begin_in_place_sql: everything that this role owns is gone, and nothing but the very end of our own script can commit that
 begin_in_place_sql() {
   cat <<SQL
 \\o /dev/null
 BEGIN READ WRITE \\; SET LOCAL statement_timeout = 0 \\; SET LOCAL idle_in_transaction_session_timeout = 0 \\;
 SELECT pg_catalog.set_config('search_path', 'pg_catalog', true);
+SELECT $speak_as;
 SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout');
 SET LOCAL client_min_messages = warning;
 SET LOCAL lock_timeout = '${lock_wait}s';
@@ -25,7 +39,10 @@ FOR EACH ROW EXECUTE FUNCTION pg_temp.db_backup_end();
 INSERT INTO pg_temp.db_backup_end VALUES (false);
 SELECT format('LOCK TABLE %I.%I IN ACCESS EXCLUSIVE MODE', n.nspname, c.relname)
 $user_relations AND c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'USAGE') ORDER BY c.oid \\gexec
-SELECT format('DROP EXTENSION IF EXISTS %I CASCADE', extname) FROM pg_extension WHERE extname <> 'plpgsql' AND pg_has_role(extowner, 'USAGE') \\gexec
+CREATE TEMPORARY TABLE db_backup_others ON COMMIT DROP AS
+SELECT class, object, sub, pg_describe_object(class, object, sub) AS name FROM ($others_sql) AS all_of_them;
+$(clear_extensions_sql)
+SELECT format('DROP EXTENSION IF EXISTS %I CASCADE', extname) FROM pg_extension e WHERE $goes \\gexec
 SELECT format('DROP PUBLICATION IF EXISTS %I CASCADE', pubname) FROM pg_publication WHERE pg_has_role(pubowner, 'USAGE') \\gexec
 SELECT format('DROP EVENT TRIGGER IF EXISTS %I CASCADE', evtname) FROM pg_event_trigger WHERE pg_has_role(evtowner, 'USAGE') \\gexec
 SELECT format('DROP SERVER IF EXISTS %I CASCADE', srvname) FROM pg_foreign_server WHERE pg_has_role(srvowner, 'USAGE') \\gexec
@@ -33,6 +50,8 @@ SELECT format('DROP FOREIGN DATA WRAPPER IF EXISTS %I CASCADE', fdwname) FROM pg
 SELECT format('DROP SCHEMA IF EXISTS %I CASCADE', nspname) FROM pg_namespace n
 WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public') AND pg_has_role(nspowner, 'USAGE')
 AND NOT EXISTS (SELECT FROM pg_extension WHERE extnamespace = n.oid)
+AND NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid AND NOT pg_has_role(relowner, 'USAGE'))
+AND NOT EXISTS (SELECT FROM pg_proc WHERE pronamespace = n.oid AND NOT pg_has_role(proowner, 'USAGE'))
 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e') \\gexec
 SELECT format('DROP %s IF EXISTS %s CASCADE', upper(i.type), i.identity) FROM (
   SELECT 'pg_class'::regclass AS class, oid, relnamespace AS namespace, relowner AS owner FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
@@ -58,11 +77,15 @@ BEGIN
   SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ') INTO remaining
   $user_relations AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND pg_has_role(c.relowner, 'USAGE');
   IF remaining IS NOT NULL THEN RAISE EXCEPTION 'what is in the database could not be removed before the restore: %', left(remaining, 500); END IF;
+  SELECT string_agg(name, ', ') INTO remaining FROM pg_temp.db_backup_others
+  WHERE (class, object, sub) NOT IN ($others_sql);
+  IF remaining IS NOT NULL THEN RAISE EXCEPTION 'what belongs to other roles depends on what would be replaced: %', left(remaining, 500); END IF;
 END \$do\$;
 \\o
 SELECT 'xact ' || txid_current();
 \\o /dev/null
 SQL
+  own_path_sql
   restrict restrict
 }
 
@@ -74,7 +97,7 @@ end_in_place_sql() {
 SET LOCAL search_path = pg_catalog;
 SET LOCAL row_security = off;
 CREATE TEMPORARY TABLE db_backup_told (name text, rows bigint) ON COMMIT DROP;
-INSERT INTO pg_temp.db_backup_told SELECT convert_from(decode(split_part(line, ' ', 1), 'hex'), 'UTF8'), nullif(split_part(line, ' ', 2), '')::bigint
+INSERT INTO pg_temp.db_backup_told SELECT convert_from(decode(split_part(line, ' ', 1), 'hex'), $sent_as), nullif(split_part(line, ' ', 2), '')::bigint
 FROM unnest(string_to_array('$expected', E'\\n')) AS line WHERE line <> '';
 DO \$do\$
 DECLARE
@@ -111,6 +134,9 @@ replace_in_place() {
   need=64
   [ "$kind" != tar ] || need=$((plain_bytes / 1024 + min_free_kib))
   enter_target "$need"
+  need_hex 'the extensions of the dump' "$extensions"
+  need_hex search_path "$search_path"
+  rm -rf answer raw script end script_end folder dump
   mkfifo answer raw script end script_end || failed E_PERM "mkfifo failed in $(pwd)"
   server_version=$(run sql -c 'SHOW server_version_num' 2>psql.error) || in_place_failed $?
   need_number server_version "$server_version"
@@ -123,7 +149,9 @@ replace_in_place() {
     *) client_edit='1,60{/^BEGIN;$/d;}
 /^COMMIT;$/{$!N;$!N;$!N;s/^COMMIT;\n\n--\n-- PostgreSQL database dump complete$/--\n-- PostgreSQL database dump complete/;}' ;;
   esac
-  [ "$superuser" = t ] || client_edit="$client_edit$newline/^COMMENT ON EXTENSION [^ ]* IS '.*';\$/d"
+  of_others=$(run ask_sql "SELECT nspname FROM pg_namespace WHERE nspname ~ '^[a-z_][a-z0-9_]*\$' AND nspname !~ '^pg_|^information_schema\$'
+AND NOT pg_has_role(nspowner, 'USAGE')" 2>psql.error) || in_place_failed $?
+  client_edit="$client_edit$newline$(staying_edits)"
   edit=$(edits)
   begin_in_place_sql >begin.sql
   end_in_place_sql >end.sql
@@ -155,6 +183,7 @@ replace_in_place() {
     '') in_place_failed $status ;;
     *)
       put state unchanged
+      if relies_on_path psql.error; then exit 98; fi
       [ -n "$whole" ] || [ -s psql.error ] || fail E_RESTORE "the dump could not be read to its end: $(cat load.said)"
       in_place_failed $status
       ;;
@@ -162,7 +191,7 @@ replace_in_place() {
   tell_restored
   put in_place 1
   if [ -n "$back" ]; then put state rolled-back; else put state restored; fi
-  run sql -c 'ANALYZE' >analyze.said 2>&1 || put note "the statistics of the planner could not be made: $(complaints analyze.said)"
+  analyze
 }
 
 # in_one_transaction: the archive as a script
@@ -174,12 +203,40 @@ in_one_transaction() {
   esac
 }
 
+# staying_edits: of the script, for what stays: schemas of others ($of_others), in which the rest is restored; those with what others own or
+# with extensions in them; and the comments of extensions. Names that need quoting are left to the server, which refuses what is not allowed
+staying_edits() {
+  for schema in $of_others; do
+    case $schema in *[!a-z0-9_]*) fail E_INTERNAL 'a schema has another name than was asked for' ;; esac
+    cat <<SED
+/^-- Name: $schema; Type: SCHEMA; Schema: -; Owner: /{
+n;n;n;s/^CREATE SCHEMA $schema;\$//
+n;n;n;s/^ALTER SCHEMA $schema OWNER TO .*;\$//
+}
+/^-- Name: SCHEMA $schema; Type: COMMENT; Schema: -; Owner: /{n;n;n;s/^COMMENT ON SCHEMA $schema IS '.*';\$//;}
+/^-- Name: SCHEMA $schema; Type: ACL; Schema: -; Owner: /{
+n;n;n
+:$schema
+/^[GR][A-Z]* [A-Z,]* ON SCHEMA $schema [FT][A-Z]* .*;\$/{
+s/.*//
+n
+b $schema
+}
+}
+SED
+  done
+  cat <<'SED'
+/^-- Name: .*; Type: SCHEMA; Schema: -; Owner: /{n;n;n;s/^CREATE SCHEMA \([^;]*;\)$/CREATE SCHEMA IF NOT EXISTS \1/;}
+SED
+  [ "$superuser" = t ] || echo "/^-- Name: EXTENSION .*; Type: COMMENT; Schema: -; Owner: /{n;n;n;/^COMMENT ON EXTENSION .* IS '.*';\$/d;}"
+}
+
 # begin_transaction: starts the psql that carries it all out, and waits until it is through with begin.sql; sets writer and xact
 begin_transaction() {
   attempts=0
   while :; do
     hold
-    sql -v VERBOSITY=verbose -f begin.sql -f script -f end >answer 2>psql.error 3>&- 9>&- & writer=$! && started $writer
+    sql -f begin.sql -f script -f end >answer 2>psql.error 3>&- 9>&- & writer=$! && started $writer
     head -n 1 <answer >begun 3>&- 9>&- & reader=$! && started $reader
     release
     wait "$reader"
@@ -211,12 +268,11 @@ transaction_status() { run ask_sql "SELECT coalesce(txid_status($xact), 'unknown
 # in_place_failed STATUS: by what psql said; a lost server, a lock, or the dump
 in_place_failed() {
   put in_place 1
-  error=$(complaints psql.error | sed '/^LOCATION: /d; s/ERROR:  \([0-9A-Z]\{5\}\): /ERROR:  /; s/FATAL:  \([0-9A-Z]\{5\}\): /FATAL:  /')
-  case $(cat psql.error) in
-    *' 55P03: '* | *' 40P01: '*) fail E_BUSY "$error (lock timeout)" ;;
+  case $(sqlstate_in psql.error) in
+    55P03 | 40P01) fail E_BUSY "$(complaints psql.error) (lock timeout)" ;;
   esac
-  [ "$1" != 2 ] || [ -n "${xact:-}" ] || postgres_failed 2 "$error"
-  not_restored "$1" "$error"
+  [ "$1" != 2 ] || [ -n "${xact:-}" ] || postgres_failed 2 psql.error
+  not_restored "$1" psql.error
 }
 
 # settle_transaction: of a run that died

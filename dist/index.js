@@ -29218,7 +29218,10 @@ function checkContent(manifest) {
     }
     else {
         content.whole('largeObjects');
-        for (const lines of [content.list('properties'), content.listOrNull('roles')]) {
+        if (content.has('pathFunctions'))
+            content.whole('pathFunctions');
+        const extensions = content.has('extensions') ? content.list('extensions') : null;
+        for (const lines of [content.list('properties'), content.listOrNull('roles'), extensions]) {
             for (const index of lines?.names() ?? [])
                 lines?.text(index);
         }
@@ -29726,6 +29729,7 @@ function factsOf({ report, settings }, { manifest, state }, places = ['host'], f
     return {
         id: manifest.id,
         path: from === 's3' && settings.s3 !== null ? copyUri(settings.s3, manifest) : `${report.directory}/${manifest.file}`,
+        engine: manifest.engine,
         places,
         createdAt: manifest.createdAt,
         sha256: manifest.sha256,
@@ -29893,14 +29897,14 @@ function teller(run) {
     };
     return (key, text) => {
         const line = Object.hasOwn(lines, key) ? lines[key] : undefined;
-        if (line === undefined && key !== 'note')
+        if (line === undefined && key !== 'note' && key !== 'aside')
             return;
         told++;
         const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .quoteOutside */ .Y)(text, 500);
         if (line === undefined) {
             // what two steps have found is one finding
             if (told <= MAX_NOTES && !noted.has(said))
-                warn(run, said);
+                (key === 'note' ? warn : note)(run, said);
             noted.add(said);
         }
         else if (told <= MAX_TOLD)
@@ -30182,33 +30186,44 @@ function elsewhereRefused({ text, facts }, { runAs, container }) {
 /* harmony export */   z8: () => (/* binding */ parseJournal)
 /* harmony export */ });
 /* unused harmony export PHASES */
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
+/* harmony import */ var _settings_value_rules_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7722);
 
 const PHASES = ['begun', 'loading', 'swapping', 'swapped', 'rolling-back'];
+/** The name of its file in `.work`. */
+const FILE = /^restore-([A-Za-z0-9._-]{1,100})$/;
 /** Resolves when the host has it on its disk. */
 async function writeJournal(connection, journal) {
     await connection.send(['job', 'put_journal', [JSON.stringify(journal)]]);
 }
 /** The restore has come to an end. */
 const endJournal = ['job', 'put_journal', ['']];
-/** Throws E_UNFINISHED for what this version did not write. */
-function parseJournal(text, run) {
+/** What stands in a file of the work folder; null when this version did not write it. */
+function parseJournal(file, text) {
+    let journal;
     try {
-        const journal = JSON.parse(text);
-        const texts = [journal.id, journal.way, journal.target, journal.backup, journal.by];
-        const optional = [journal.safety, journal.checkCommand];
-        if (journal.schema === 1 &&
+        journal = JSON.parse(text);
+        const { id, way, target, backup, by, safety, checkCommand, container } = journal;
+        const ms = journal.commandTimeoutMs;
+        const isWhole = journal.schema === 1 &&
             PHASES.includes(journal.phase) &&
-            texts.every((one) => typeof one === 'string') &&
-            optional.every((one) => one === null || typeof one === 'string') &&
-            /^[A-Za-z0-9._-]{1,100}$/.test(journal.id)) {
-            return journal;
-        }
+            [id, way, target, backup, by].every((one) => typeof one === 'string') &&
+            [safety, checkCommand, container].every((one) => one === null || typeof one === 'string') &&
+            typeof journal.checkBegun === 'boolean' &&
+            ms >= 1000 &&
+            ms <= _settings_value_rules_js__WEBPACK_IMPORTED_MODULE_0__/* .LONGEST_TIMER_MS */ .Mv &&
+            isIdentity(journal.identity) &&
+            FILE.exec(file)?.[1] === id;
+        return isWhole ? journal : null;
     }
     catch {
-        // told below
+        return null;
     }
-    throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_UNFINISHED', `a restore was cut off, and its journal .work/restore-${run.settings.name} in ${run.settings.directory} can not be read`, 'Look at the database, then delete that file. Nothing was changed.');
+}
+function isIdentity(identity) {
+    if ('path' in identity)
+        return typeof identity.path === 'string';
+    const { database, systemIdentifier } = identity;
+    return typeof database === 'string' && (systemIdentifier === null || /^\d{1,20}$/.test(systemIdentifier));
 }
 
 
@@ -30532,12 +30547,14 @@ async function giveUpNoted(run, noted) {
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var _backups_identity_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4941);
 /* harmony import */ var _backups_names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1187);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7452);
-/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4302);
-/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2456);
-/* harmony import */ var _journal_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4273);
-/* harmony import */ var _user_command_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9931);
+/* harmony import */ var _databases_common_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4521);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7452);
+/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4302);
+/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2456);
+/* harmony import */ var _journal_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4273);
+/* harmony import */ var _user_command_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9931);
 
 
 
@@ -30545,86 +30562,182 @@ async function giveUpNoted(run, noted) {
 
 
 
-/** The same connection, on which a restore that was cut off is brought to an end before anything else is done. */
+
+
+/** More were not cut off: a host that tells of more and more is not gone along with. */
+const MOST = 100;
+/** These say nothing about the restore that was cut off. */
+const OF_THE_RUN = ['E_REMOTE_LOST', 'E_TIMEOUT', 'E_CANCELLED'];
+/** The same connection, on which restores that were cut off are brought to an end before anything else is done. */
 function finishingFirst(run, connection) {
     return {
         ...connection,
         send: async (...requests) => {
-            try {
-                return await connection.send(...requests);
-            }
-            catch (error) {
-                const [text] = connection.said('journal');
-                if (!(error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .BackupError */ .hj) || error.code !== 'E_UNFINISHED' || text === undefined)
-                    throw error;
-                await finish(run, connection, (0,_journal_js__WEBPACK_IMPORTED_MODULE_4__/* .parseJournal */ .z8)(text, run));
-                return connection.send(...requests);
+            for (let left = MOST;; left--) {
+                try {
+                    return await connection.send(...requests);
+                }
+                catch (error) {
+                    const [text] = connection.said('journal');
+                    const [file] = connection.said('journal_file');
+                    if (!(error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .BackupError */ .hj) || error.code !== 'E_UNFINISHED')
+                        throw error;
+                    if (text === undefined || file === undefined || left === 0)
+                        throw error;
+                    await deal(run, connection, file, text);
+                }
             }
         },
     };
 }
+/** Finishes it, leaves it when it is about another database, or puts it aside when that is asked for. Else throws E_UNFINISHED. */
+async function deal(run, connection, file, text) {
+    const journal = (0,_journal_js__WEBPACK_IMPORTED_MODULE_5__/* .parseJournal */ .z8)(file, text);
+    const what = journal === null
+        ? `a restore was cut off, and its journal ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_7__/* .quoteOutside */ .Y)(file, 200)} can not be read`
+        : (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_7__/* .quoteOutside */ .Y)(`a restore of ${journal.backup} into ${journal.target} was cut off (${journal.by})`, 500);
+    let why = '';
+    try {
+        const found = journal === null ? 'not known' : await finish(run, connection, journal, what);
+        if (found === 'finished')
+            return;
+        if (found === 'other' && !run.settings.settleUnfinished) {
+            (0,_connect_js__WEBPACK_IMPORTED_MODULE_4__/* .warn */ .R8)(run, `${what}; it was about another database than this run, which goes on. To bring it to an end, run \`restore\` once more with the same \`restore-to\`, or, when it is of no use any more, any command with \`settle-unfinished: true\``);
+            await connection.send(['request', 'leave_journal', [file]]);
+            return;
+        }
+        if (found === 'not known' && journal !== null) {
+            why =
+                '; whether that is the database of this run can not be told, since the role may not know the system identifier of the server (`GRANT EXECUTE ON FUNCTION pg_control_system() TO` that role)';
+        }
+    }
+    catch (error) {
+        const { code, message } = (0,_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .describe */ .q0)(error);
+        if (OF_THE_RUN.includes(code) || connection.isLost())
+            throw error;
+        why = `, and could not be brought to an end (${code}: ${message})`;
+    }
+    // what is not brought to an end is not ours any more
+    await connection.send(['request', 'end_restore', []]);
+    if (!run.settings.settleUnfinished) {
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .BackupError */ .hj('E_UNFINISHED', `${what}${why}`, `${lookAt(run, journal)} Then run once with \`settle-unfinished: true\`: that puts the journal aside. Nothing was changed.`);
+    }
+    await connection.send(['request', 'settle_journal', [file]]);
+    (0,_connect_js__WEBPACK_IMPORTED_MODULE_4__/* .warn */ .R8)(run, `${what}${why}; as settle-unfinished asks for, its journal was put aside as .work/settled-${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_7__/* .quoteOutside */ .Y)(file, 200)} in the backup directory, and nothing else was touched. ${lookAt(run, journal)}`);
+}
+/** What a restore may leave, for the person who settles it. */
+function lookAt(run, journal) {
+    const left = run.database.engine === 'sqlite'
+        ? 'files beside it with `.restore-` or `.before-` in their names'
+        : 'databases on its server whose names begin with db_backup_new_ or db_backup_old_';
+    return `Look at ${journal === null ? 'the database' : (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_7__/* .quoteOutside */ .Y)(journal.target, 300)}: whether it is the state that you want, whether the application runs, and whether there are ${left}.`;
+}
+/** Throws what keeps it from being brought to an end. */
+async function finish(run, connection, journal, what) {
+    const { settings } = run;
+    let isKnown = true;
+    for (const target of new Set([settings.restore.to ?? settings.database, settings.database])) {
+        const restoring = run.database.restoring(target);
+        if (hasOtherName(run, journal.identity, restoring))
+            continue;
+        await connection.send(['request', 'begin_restore', [journal.id, settings.name, (0,_databases_common_js__WEBPACK_IMPORTED_MODULE_2__/* .seconds */ .YA)(journal.commandTimeoutMs)]]);
+        const facts = await connection.send(work(run), restoring.recover(settings, journal, journal.identity));
+        const same = isAbout(run, journal, restoring, facts);
+        if (same) {
+            const state = await run.log.group('Finish what was cut off', async () => {
+                run.log.info(what);
+                return bringToAnEnd(run, connection, restoring, journal, facts);
+            });
+            (0,_connect_js__WEBPACK_IMPORTED_MODULE_4__/* .warn */ .R8)(run, `${what}; ${state}`);
+            return 'finished';
+        }
+        isKnown &&= same === false;
+        await connection.send(['request', 'end_restore', []]);
+    }
+    return isKnown ? 'other' : 'not known';
+}
+/** It is told by the names alone, on whatever server. */
+function hasOtherName({ database }, identity, { targetName }) {
+    if ('path' in identity)
+        return database.engine !== 'sqlite';
+    return database.engine !== 'postgres' || identity.database !== targetName;
+}
+/** Whether the target, as the host has found it, is the database of the journal; null when nobody can tell. */
+function isAbout(run, journal, restoring, facts) {
+    if (facts.need('state') === 'other')
+        return false;
+    const here = restoring.identity(facts);
+    if (!(0,_backups_identity_js__WEBPACK_IMPORTED_MODULE_8__/* .sameDatabase */ .K)(here, journal.identity))
+        return false;
+    if ('path' in here || 'path' in journal.identity)
+        return run.settings.container === journal.container;
+    const isTold = here.systemIdentifier !== null && journal.identity.systemIdentifier !== null;
+    return isTold || restoring.target === journal.target ? true : null;
+}
+const work = ({ settings, now }) => [
+    'request',
+    'expect_work',
+    [(0,_backups_names_js__WEBPACK_IMPORTED_MODULE_1__/* .formatId */ .hX)(settings.name, now(), (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomBytes)(2).toString('hex'))],
+];
 /**
  * Undoes what was not yet swapped, and finishes what was: hours may have passed since, and what was written to the restored
- * database in the meantime is not for us to throw away. Throws E_UNFINISHED when it is about a database that this run can not reach.
+ * database in the meantime is not for us to throw away. Returns what has become of it.
  */
-async function finish(run, connection, journal) {
+async function bringToAnEnd(run, connection, restoring, journal, facts) {
     const { settings } = run;
-    const what = `a restore of ${journal.backup} into ${journal.target} was cut off (${journal.by})`;
-    const restoring = [settings.restore.to ?? settings.database, settings.database]
-        .map((target) => run.database.restoring(target))
-        .find(({ target }) => target === journal.target);
-    if (restoring === undefined) {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .BackupError */ .hj('E_UNFINISHED', (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .Y)(what, 500), `It was about another database than this run: run \`restore\` once more with the same \`restore-to\`, or, when it is of no use any more, delete .work/restore-${settings.name} in the backup directory. Nothing was changed.`);
-    }
-    const state = await run.log.group('Finish what was cut off', async () => {
-        run.log.info((0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .Y)(what, 500));
-        return bringToAnEnd(run, connection, restoring, journal);
-    });
-    (0,_connect_js__WEBPACK_IMPORTED_MODULE_3__/* .warn */ .R8)(run, `${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .Y)(what, 400)}; ${state}`);
-}
-async function bringToAnEnd(run, connection, restoring, { id, way, phase, checkCommand }) {
-    const { settings } = run;
-    const step = { id, way };
-    const work = [
-        'request',
-        'expect_work',
-        [(0,_backups_names_js__WEBPACK_IMPORTED_MODULE_1__/* .formatId */ .hX)(settings.name, run.now(), (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomBytes)(2).toString('hex'))],
-    ];
-    await connection.send(['request', 'begin_restore', [settings.name]]);
-    const facts = await connection.send(work, restoring.recover(settings, step));
+    const { phase, way } = journal;
     // when all that was kept of the old one is gone already, nothing on the host tells any more
     let swapped = facts.need('state') === 'restored' || phase === 'swapped';
     if (swapped && phase === 'rolling-back' && way !== 'in-place') {
-        await connection.send(work, restoring.back(settings, step, null));
+        await connection.send(work(run), restoring.back(settings, journal, null));
         swapped = false;
     }
-    const failed = await attempt(() => (0,_user_command_js__WEBPACK_IMPORTED_MODULE_5__/* .runUserCommand */ .w)(run, connection, 'start-command', ['job', 'start_application', []]));
+    const failed = await attempt(() => (0,_user_command_js__WEBPACK_IMPORTED_MODULE_6__/* .runUserCommand */ .w)(run, connection, 'start-command', ['job', 'start_application', []]));
     let told = swapped
         ? 'the database is the restored one'
         : 'the database is as it was before it, and what had been loaded is gone';
     if (failed !== null)
         told += `. ${failed}: the application may be stopped`;
     if (swapped) {
-        const wrong = checkCommand === null
-            ? null
-            : await attempt(() => (0,_user_command_js__WEBPACK_IMPORTED_MODULE_5__/* .runUserCommand */ .w)(run, connection, 'check-command', ['job', 'run_command', [checkCommand]]));
+        const wrong = await attempt(() => checkOnce(run, connection, journal));
         if (wrong === null)
-            await connection.send(work, restoring.settle(settings, step));
-        else {
-            told += `. ${wrong}. What it replaced is still there; to go back by hand: ${restoring.byHand(step, null, run.report.directory).join('; ')}`;
-        }
+            await connection.send(work(run), restoring.settle(settings, journal));
+        else
+            told += `. ${wrong}. ${wayBack(run, restoring, journal)}`;
     }
-    await connection.send(_journal_js__WEBPACK_IMPORTED_MODULE_4__/* .endJournal */ .Pf, ['request', 'end_restore', []]);
+    await connection.send(_journal_js__WEBPACK_IMPORTED_MODULE_5__/* .endJournal */ .Pf, ['request', 'end_restore', []]);
     return told;
 }
-/** What went wrong, or null. */
+function wayBack({ report }, restoring, journal) {
+    const { way, safety } = journal;
+    if (safety !== null)
+        return `To go back, restore its safety backup ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_7__/* .quoteOutside */ .Y)(safety, 120)}`;
+    const byHand = way === 'in-place' ? [] : restoring.byHand(journal, null, report.directory);
+    return byHand.length === 0
+        ? 'There is no way back to what it replaced: there was no safety backup (safety-backup: false)'
+        : `What it replaced is still there; to go back by hand: ${byHand.join('; ')}`;
+}
+/** Throws E_HOOK. One that takes a run with it is not begun by every run that follows. */
+async function checkOnce(run, connection, journal) {
+    const { checkCommand, checkBegun } = journal;
+    if (checkCommand === null)
+        return;
+    if (checkBegun)
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .BackupError */ .hj('E_HOOK', 'check-command was run once more, and did not come to its end', '');
+    await (0,_journal_js__WEBPACK_IMPORTED_MODULE_5__/* .writeJournal */ .fY)(connection, { ...journal, phase: 'swapped', checkBegun: true });
+    await (0,_user_command_js__WEBPACK_IMPORTED_MODULE_6__/* .runUserCommand */ .w)(run, connection, 'check-command', ['job', 'run_command', [checkCommand]]);
+}
+/** What went wrong, or null; throws when it is the run that comes to an end. */
 async function attempt(action) {
     try {
         await action();
         return null;
     }
     catch (error) {
-        return (0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .describe */ .q0)(error).message;
+        const { code, message } = (0,_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .describe */ .q0)(error);
+        if (OF_THE_RUN.includes(code))
+            throw error;
+        return message;
     }
 }
 
@@ -30638,17 +30751,29 @@ async function attempt(action) {
 /* harmony export */   w: () => (/* binding */ runUserCommand)
 /* harmony export */ });
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
+/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1267);
 /* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4302);
 
 
-/** Runs a command of the user on the host, its output in the log. Throws E_HOOK when it fails. */
+
+/** Runs a command of the user on the host, its output in the log. Throws E_HOOK when it fails, or does not end in time. */
 async function runUserCommand(run, connection, input, request) {
     const facts = await run.log.group(input, () => connection.send(request));
     const status = facts.get('command_status');
     if (status === null || status === '0')
         return;
     const last = facts.all('said').findLast((line) => line.trim() !== '');
-    throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_HOOK', `${input} ended with status ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__/* .quoteOutside */ .Y)(status, 10)}${last === undefined ? ', and said nothing' : `; it said last: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__/* .quoteOutside */ .Y)(last, 200)}`}`, `The log has its output, under "${input}".`);
+    const said = last === undefined ? ', and said nothing' : `; it said last: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__/* .quoteOutside */ .Y)(last, 200)}`;
+    const output = `The log has its output, under "${input}".`;
+    if (facts.get('command_late') !== null) {
+        const advice = input === 'start-command'
+            ? ' What is to go on running belongs into the background, as by `systemctl start` or `nohup ... >/dev/null 2>&1 &`.'
+            : '';
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_HOOK', `${input} did not end within ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_2__/* .formatDuration */ .a3)(facts.number('command_late') * 1000)} (command-timeout), and was ended${said}`, `${output}${advice}`);
+    }
+    if (status === 'none')
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_HOOK', `${input} was begun, and has not come to its end${said}`, output);
+    throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_HOOK', `${input} ended with status ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__/* .quoteOutside */ .Y)(status, 10)}${said}`, output);
 }
 
 
@@ -30912,8 +31037,8 @@ const ERRORS = {
         fix: 'The message has the line that installs it on that distribution.',
     },
     E_TOOL_VERSION: {
-        cause: 'The PostgreSQL server is newer than the newest pg_dump on the host, which refuses to dump it. Or the sqlite3 tool is older than 3.31: it can not be kept from running programs that a database names, and is not used.',
-        fix: 'Install the client that the message names, or set `container` where the server runs in one; SQLite: install sqlite3 3.31 or newer, or Python 3.7 or newer. Nothing was dumped.',
+        cause: 'The PostgreSQL server is newer than the newest pg_dump on the host, which refuses to dump it, or the dump to be restored was made by a newer pg_dump than pg_restore there can read. Or the sqlite3 tool is older than 3.31: it can not be kept from running programs that a database names, and is not used. Or a newer SQLite than it has written the schema, which it can not read.',
+        fix: 'Install the client that the message names, or set `container` where the server runs in one; SQLite: install sqlite3 3.31 or newer, or Python 3.7 or newer, or the version that the message names; `verify: checksum` backs up a schema that the tool can not read. Nothing was dumped, nothing was restored.',
     },
     E_PERM: {
         cause: 'The user on the host may not read the database, or may not write the backup directory. PostgreSQL: the role may not read every table, or row-level security hides rows from it.',
@@ -31017,7 +31142,7 @@ const ERRORS = {
     },
     E_UNFINISHED: {
         cause: 'A restore of this database was cut off, and this run could not bring it to an end.',
-        fix: 'Follow the message. As long as it is not done, nothing else is done with that database.',
+        fix: 'Follow the message. As long as it is not done, nothing else is done with that database. When nothing is to be done any more, run once with `settle-unfinished: true`.',
     },
     E_HOOK: {
         cause: 'A command of yours (`stop-command`, `start-command`, `after-restore-command`, `check-command`) failed.',
@@ -31379,6 +31504,7 @@ const COMMON = [
 const ENGINES = {
     sqlite: [
         __nccwpck_require__.ab + "sqlite.sh",
+        __nccwpck_require__.ab + "newer-sqlite.sh",
         __nccwpck_require__.ab + "look-sqlite.sh",
         __nccwpck_require__.ab + "restore-sqlite.sh",
         __nccwpck_require__.ab + "recover-sqlite.sh",
@@ -31386,11 +31512,13 @@ const ENGINES = {
     ],
     postgres: [
         __nccwpck_require__.ab + "postgres.sh",
+        __nccwpck_require__.ab + "failures-postgres.sh",
         __nccwpck_require__.ab + "snapshot-postgres.sh",
         __nccwpck_require__.ab + "archive-postgres.sh",
         __nccwpck_require__.ab + "verify-postgres.sh",
         __nccwpck_require__.ab + "restore-postgres.sh",
         __nccwpck_require__.ab + "look-target-postgres.sh",
+        __nccwpck_require__.ab + "extensions-postgres.sh",
         __nccwpck_require__.ab + "load-postgres.sh",
         __nccwpck_require__.ab + "swap-postgres.sh",
         __nccwpck_require__.ab + "in-place-postgres.sh",
@@ -31401,13 +31529,13 @@ const RECEIVE = __nccwpck_require__.ab + "receive.sh";
 const PYTHON = __nccwpck_require__.ab + "sqlite.py";
 /**
  * The first thing that a session sends: the whole program in one group, so that a stream cut at any byte is a syntax
- * error and executes nothing. Every line that the program prints for us begins with `mark`. What other engines need is left out: bash
+ * error and executes nothing. Every line that the program prints for us begins with a mark. What other engines need is left out: bash
  * reads its stdin byte by byte.
  */
-function programFor(mark, engine) {
+function programFor(marks, engine) {
     const source = [...COMMON, ...ENGINES[engine]].map((file) => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(file, 'utf8')).join('\n');
     const python = engine === 'sqlite' ? (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(PYTHON, 'utf8') : '';
-    return `{\nmark=${mark}\nprogram=${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(source)}\nsqlite_python=${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(python)}\neval "$program"\nhello\n}\n`;
+    return `{\nmark=${marks.host}\nmark_elsewhere=${marks.elsewhere}\nprogram=${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(source)}\nsqlite_python=${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(python)}\neval "$program"\nhello\n}\n`;
 }
 /** All that a shell is sent which is to send one file back, see download.sh; in one group as well. */
 function downloadProgram(mark, directory, file) {
@@ -31477,6 +31605,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: ./src/errors.ts + 1 modules
 var errors = __nccwpck_require__(7452);
+// EXTERNAL MODULE: ./src/reporting/neutralise.ts
+var neutralise = __nccwpck_require__(4302);
 ;// CONCATENATED MODULE: ./src/host/facts.ts
 
 /** What a program on the host reported, in order. */
@@ -31540,6 +31670,7 @@ class HostFailure extends Error {
 
 ;// CONCATENATED MODULE: ./src/host/frames.ts
 
+const SPEAKERS = ['host', 'elsewhere'];
 /** The longest text that the host sends is a file of 12 MiB, which may be one line. */
 const MAX_LINE = 13 << 20;
 const MAX_BLOCK = 13 << 20;
@@ -31547,19 +31678,19 @@ const MAX_BLOCK = 13 << 20;
 const MAX_TOTAL = 256 << 20;
 const MAX_NOISE = 4096;
 /**
- * Takes the bytes that the host sends apart: lines that begin with the mark are frames, everything else is noise
+ * Takes the bytes that the host sends apart: lines that begin with a mark are frames, everything else is noise
  * (login scripts, banners), of which the first 4 KiB are kept. The host is not trusted: all is capped.
  */
 class FrameReader {
-    mark;
+    marks;
     onFrame;
     noise = '';
     pending = [];
     pendingBytes = 0;
     totalBytes = 0;
     block = null;
-    constructor(mark, onFrame) {
-        this.mark = mark;
+    constructor(marks, onFrame) {
+        this.marks = marks;
         this.onFrame = onFrame;
     }
     /** Throws E_TOO_LARGE when a line, a text or the whole goes past its cap. */
@@ -31583,7 +31714,7 @@ class FrameReader {
     /** What came after the last line break, when the stream has ended: noise, or half a frame, which counts for nothing. */
     finish() {
         const tail = this.take();
-        if (!tail.startsWith(this.mark))
+        if (!SPEAKERS.some((from) => tail.startsWith(this.marks[from])))
             this.addNoise(tail);
     }
     keep(part) {
@@ -31599,8 +31730,9 @@ class FrameReader {
         return line;
     }
     line(line) {
-        if (line.startsWith(`${this.mark} `))
-            this.marked(line.slice(this.mark.length + 1));
+        const from = SPEAKERS.find((speaker) => line.startsWith(`${this.marks[speaker]} `));
+        if (from !== undefined)
+            this.marked(from, line.slice(this.marks[from].length + 1));
         else if (this.block === null)
             this.addNoise(`${line}\n`);
         else {
@@ -31610,23 +31742,23 @@ class FrameReader {
             this.block.lines.push(line);
         }
     }
-    marked(line) {
+    marked(from, line) {
         const [event, rest] = cut(line);
         if (event === 'begin')
-            this.block = { key: rest, lines: [], bytes: 0 };
-        else if (event === 'end' && this.block !== null) {
+            this.block = { from, key: rest, lines: [], bytes: 0 };
+        else if (event === 'end' && this.block?.from === from) {
             const { key, lines } = this.block;
             this.block = null;
             // the program puts a line break of its own between the text and `end`
-            this.onFrame({ event: 'set', key, rest: lines.join('\n') });
+            this.onFrame({ from, event: 'set', key, rest: lines.join('\n') });
         }
         else if (event === 'set') {
             const [key, text] = cut(rest);
-            this.onFrame({ event, key, rest: text });
+            this.onFrame({ from, event, key, rest: text });
         }
         else {
             // also in the middle of a text: its sender may have been killed there
-            this.onFrame({ event, key: '', rest });
+            this.onFrame({ from, event, key: '', rest });
         }
     }
     addNoise(text) {
@@ -31686,9 +31818,14 @@ const seconds = (ms) => Math.round(ms / 1000);
 
 
 
+
 /** The host ends a session that gets no beat for 45 s. The answer to each is the progress, and whether the job is alive. */
 const BEAT_MS = 2_000;
 const CLEAN_UP_MS = 5_000;
+/** What another user or a container, who are not trusted with the host, may speak of at all. */
+const EVENTS_ELSEWHERE = ['set', 'rows', 'restored', 'phase', 'elsewhere', 'waits', 'fail'];
+/** What only the host knows of itself, of the backup directory, of what was done there, and of restores that it has noted. */
+const OF_THE_HOST = /^(user|uid|hostname|clock|system|directory|files|manifest( .*)?|listed|untold|published|(un)?deleted|swept|holder|waiting|journal(_file)?|command_.*|said|sha256|bytes|plain_bytes|fetched.*|part|dump_path)$/;
 /** Of all that the host reports in one answer, each report counted with what it costs to keep. */
 const MAX_REPORTED = 128 << 20;
 const COST_OF_ONE = 200;
@@ -31727,14 +31864,14 @@ class Session {
         this.host = host;
         this.shell = shell;
         this.options = options;
-        const mark = `@${(0,external_node_crypto_.randomBytes)(16).toString('hex')}`;
+        const marks = { host: markOf(), elsewhere: markOf() };
         [this.greeting, this.hello] = expecting(0);
-        this.stdout = new FrameReader(mark, (frame) => this.frame(frame));
-        this.stderr = new FrameReader(mark, (frame) => this.frame(frame));
+        this.stdout = new FrameReader(marks, (frame) => this.frame(frame));
+        this.stderr = new FrameReader(marks, (frame) => this.frame(frame));
         shell.onStdout((chunk) => this.read(this.stdout, chunk));
         shell.onStderr((chunk) => this.read(this.stderr, chunk));
         void shell.closed.then((end) => this.fail(this.ended(end)));
-        shell.write((0,program/* programFor */.wg)(mark, options.engine));
+        shell.write((0,program/* programFor */.wg)(marks, options.engine));
         this.startTimer = setTimeout(() => this.abort(silent(host.label, options.startTimeoutMs, this.said())), options.startTimeoutMs);
         this.beats = setInterval(() => this.beat(), Math.min(BEAT_MS, Math.max(500, options.idleTimeoutMs / 3)));
     }
@@ -31794,7 +31931,10 @@ class Session {
             this.abort(error);
         }
     }
-    frame({ event, key, rest }) {
+    frame({ from, event, key, rest }) {
+        if (from === 'elsewhere' && (!EVENTS_ELSEWHERE.includes(event) || OF_THE_HOST.test(key))) {
+            throw new errors/* BackupError */.hj('E_INTERNAL', `what runs on ${this.host.label} as another user or in a container has told what is not for it to tell (${event} ${(0,neutralise/* quoteOutside */.Y)(key, 40)})`);
+        }
         if (event !== 'progress')
             this.lastMove = Date.now();
         this.reported += rest.length + COST_OF_ONE;
@@ -31915,6 +32055,7 @@ class Session {
         return `${this.stdout.noise}\n${this.stderr.noise}`;
     }
 }
+const markOf = () => `@${(0,external_node_crypto_.randomBytes)(16).toString('hex')}`;
 function expecting(number) {
     let settlers;
     const answer = new Promise((resolve, reject) => {
@@ -31935,7 +32076,7 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 /* harmony import */ var _cancel_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(833);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_2__);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8505);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7224);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6701);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6661);
 
@@ -31964,7 +32105,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 8505:
+/***/ 7224:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -34065,12 +34206,12 @@ function newest(versions) {
     return versions.toSorted(order.compare).at(-1) ?? '';
 }
 
+// EXTERNAL MODULE: ./src/databases/common.ts
+var common = __nccwpck_require__(4521);
 // EXTERNAL MODULE: ./src/backups/manifest-fields.ts
 var manifest_fields = __nccwpck_require__(1714);
 // EXTERNAL MODULE: ./src/host/quoting.ts
 var quoting = __nccwpck_require__(2437);
-// EXTERNAL MODULE: ./src/databases/common.ts
-var common = __nccwpck_require__(4521);
 ;// CONCATENATED MODULE: ./src/databases/connection-string.ts
 /**
  * `dbname='...' host='...'` for the tools of PostgreSQL, each value quoted as libpq reads it, the name of the database
@@ -34085,7 +34226,11 @@ function connectionString({ database, parameters }) {
 
 // EXTERNAL MODULE: ./src/databases/name-patterns.ts
 var name_patterns = __nccwpck_require__(6407);
+// EXTERNAL MODULE: external "node:buffer"
+var external_node_buffer_ = __nccwpck_require__(4573);
 ;// CONCATENATED MODULE: ./src/databases/postgres-facts.ts
+
+
 
 
 // What the requests to host/programs/postgres.sh and restore-postgres.sh have in common, and how their facts are read.
@@ -34102,27 +34247,55 @@ function argumentsOf(source, settings) {
     };
 }
 const decoded = (hex) => Buffer.from(hex, 'hex').toString('utf8');
+/**
+ * A name as the manifest has it. A database without an encoding (SQL_ASCII) may hold bytes that are no text: in such a name each byte
+ * above 7f is written `\\xe4`, so that two names never become the same.
+ */
+function nameOf(bytes) {
+    return (0,external_node_buffer_.isUtf8)(bytes) ? bytes.toString('utf8') : bytes.toString('latin1').replace(/[\x80-\xff]/g, escapedByte);
+}
+const escapedByte = (byte) => `\\x${byte.charCodeAt(0).toString(16)}`;
+/** The way back, in hex. */
+function encodedName(name) {
+    const text = name.replace(/\\x([89a-f][0-9a-f])/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+    const bytes = Buffer.from(text, 'latin1');
+    return text !== name && nameOf(bytes) === name ? bytes.toString('hex') : encoded(name);
+}
+/** Texts of the server that a manifest can hold, and how many it can not: those with bytes that are no text. */
+function textsIn(facts, key) {
+    const all = facts.all(key).map((hex) => Buffer.from(hex, 'hex'));
+    const texts = all.filter((bytes) => (0,external_node_buffer_.isUtf8)(bytes)).map(String);
+    return { texts, left: all.length - texts.length };
+}
 /** How texts travel, in both directions: nothing in them is a line, a quote or a command on the way. */
 const encoded = (text) => Buffer.from(text, 'utf8').toString('hex');
 /** What the version of the server is called. */
 const serverVersion = (facts) => decoded(facts.get('server_version') ?? '');
-/** `ENCODING COLLATE CTYPE PROVIDER LOCALE`, each in hex: how a database is made; empty: as the server does it by itself. */
+/** `ENCODING COLLATE CTYPE PROVIDER LOCALE RULES`, each in hex: how a database is made; empty: as the server does it by itself. */
 function likeArgument(like) {
     if (like === null)
         return '';
-    const { encoding, collate, ctype, provider, locale } = like;
-    return [encoding, collate, ctype, provider ?? 'libc', locale ?? '-'].map(encoded).join(' ');
+    const { encoding, collate, ctype, provider, locale, rules } = like;
+    return [encoding, collate, ctype, provider ?? 'libc', locale ?? '-', rules ?? '-'].map(encoded).join(' ');
 }
 /** `OID HEX` */
 function tableOf(text) {
     const [oid = '', hex = ''] = text.split(' ');
-    return [oid, decoded(hex)];
+    return [oid, nameOf(Buffer.from(hex, 'hex'))];
 }
 /** The tables of a copy that was made of a backup, with their rows where they were counted. */
 const restoredIn = (facts) => [
-    ...facts.restored.map(({ name, rows }) => ({ name: name.toString('utf8'), rows })),
-    ...facts.all('restored_uncounted').map((hex) => ({ name: decoded(hex), rows: null })),
+    ...facts.restored.map(({ name, rows }) => ({ name: nameOf(name), rows })),
+    ...facts.all('restored_uncounted').map((hex) => ({ name: nameOf(Buffer.from(hex, 'hex')), rows: null })),
 ];
+/** Throws E_INTERNAL when the host told a system identifier that is none. */
+function identityIn(facts, database) {
+    const systemIdentifier = facts.get('system_identifier');
+    if (systemIdentifier !== null && !/^\d{1,20}$/.test(systemIdentifier)) {
+        throw new errors/* BackupError */.hj('E_INTERNAL', 'the host reported a system identifier that is none');
+    }
+    return { database, systemIdentifier };
+}
 /** The tables that the host has listed, with their rows where it has counted them. */
 function tablesOf(facts) {
     const counted = new Map(facts.all('rows').map((text) => {
@@ -34136,13 +34309,61 @@ function tablesOf(facts) {
     });
 }
 
+;// CONCATENATED MODULE: ./src/databases/dump-clients.ts
+
+
+// Which pg_restore reads what a pg_dump wrote: each version of the format of archives, and the first PostgreSQL that knows it.
+// https://github.com/postgres/postgres/blob/master/src/bin/pg_dump/pg_backup_archiver.h
+const FORMATS = [
+    ['1.14', 12],
+    ['1.15', 16],
+    ['1.16', 17],
+];
+/** The major version at the beginning of `17.2 (Debian ...)`, or in `pg_dump (PostgreSQL) 17.2`; 0 where there is none. */
+const majorOf = (version) => Number(/^(?:pg_dump \(PostgreSQL\) )?(\d{1,3})/.exec(version ?? '')?.[1] ?? 0);
+/** What made a dump and from what; of one of ours its manifest says so. */
+function versionsOf({ manifest, versions }) {
+    if (manifest === null)
+        return versions ?? { pgDump: null, server: null };
+    return { pgDump: manifest.tools.pg_dump ?? null, server: manifest.tools.PostgreSQL ?? null };
+}
+/** Throws E_TOOL_VERSION when the client that was found can not read the archive. */
+function checkClient(dump, facts) {
+    const { pgDump } = versionsOf(dump);
+    const made = majorOf(pgDump);
+    const there = majorOf(facts.get('pg_dump_version'));
+    const needed = Math.max(0, ...FORMATS.map(([, major]) => major).filter((major) => major <= made));
+    if (dump.kind === 'sql' || there === 0 || there >= needed)
+        return;
+    throw tooOldFor(`it was made by pg_dump ${(0,neutralise/* quoteOutside */.Y)(pgDump ?? '', 100)}`, needed, facts);
+}
+/** What pg_restore says of an archive that is newer than itself, as E_TOOL_VERSION; null where it does not say that. */
+function unreadable(text, facts) {
+    const [, format] = /unsupported version \((\d+\.\d+)\) in file header/.exec(text) ?? [];
+    if (format === undefined)
+        return null;
+    const needed = FORMATS.find(([name]) => name === format)?.[1] ?? null;
+    return tooOldFor(`its format is ${format}`, needed, facts);
+}
+function tooOldFor(why, needed, facts) {
+    const version = facts.get('pg_dump_version');
+    const there = version === null ? '' : `, and the newest client there is ${(0,neutralise/* quoteOutside */.Y)(version, 100)}`;
+    const [what, name] = needed === null
+        ? ['the client of the PostgreSQL that made it', '']
+        : [
+            `the client of PostgreSQL ${needed} or newer`,
+            ` (postgresql-client-${needed} on Debian and Ubuntu, postgresql${needed} on Red Hat and its kin)`,
+        ];
+    return new errors/* BackupError */.hj('E_TOOL_VERSION', `the dump can be read by ${what} alone: ${why}${there}`, `Install it${name} where the tools run, beside the old one if you like, the newest is taken (https://www.postgresql.org/download/). Nothing was changed.`);
+}
+
 ;// CONCATENATED MODULE: ./src/databases/postgres-properties.ts
 const NAME = String.raw `(?:"(?:[^"\0]|"")+"|[a-z_][a-z0-9_$]*)`;
 /** As `quote_literal` writes it: with backslashes only after an E, which it puts a blank before. */
 const TEXT = String.raw `(?: ?E'(?:[^'\\\0]|''|\\\\)*'|'(?:[^'\\\0]|'')*')`;
 const ON = `DATABASE ${NAME}`;
 const WHO = `(?<who>PUBLIC|${NAME})`;
-const CREATE = new RegExp(`^CREATE ${ON} TEMPLATE template0 ENCODING (?<encoding>${TEXT}) LC_COLLATE (?<collate>${TEXT}) LC_CTYPE (?<ctype>${TEXT})(?<provider> LOCALE_PROVIDER (?:libc|(?:icu ICU|builtin BUILTIN)_LOCALE (?<locale>${TEXT})))?(?: OWNER (?<owner>${NAME}))?;$`);
+const CREATE = new RegExp(`^CREATE ${ON} TEMPLATE template0 ENCODING (?<encoding>${TEXT}) LC_COLLATE (?<collate>${TEXT}) LC_CTYPE (?<ctype>${TEXT})(?<provider> LOCALE_PROVIDER (?:libc|(?:icu ICU|builtin BUILTIN)_LOCALE (?<locale>${TEXT})(?: ICU_RULES (?<rules>${TEXT}))?))?(?: OWNER (?<owner>${NAME}))?;$`);
 /** Each statement of ours, and how it reads for another database. */
 const FORMS = [
     [
@@ -34164,7 +34385,7 @@ const FORMS = [
     [
         // names in a list: as earlier versions kept it
         new RegExp(`^ALTER (?:ROLE (?<role>${NAME}) IN )?${ON} SET (?<setting>${NAME}) TO (?<values>${TEXT}(?:, ${TEXT})*|${NAME}(?:, *${NAME})*);$`),
-        (to, { role, setting, values }) => `ALTER ${role === undefined ? '' : `ROLE ${identifier(textIn(role))} IN `}DATABASE ${to} SET ${identifier(textIn(setting))} TO ${textsIn(values).map(literal).join(', ')};`,
+        (to, { role, setting, values }) => `ALTER ${role === undefined ? '' : `ROLE ${identifier(textIn(role))} IN `}DATABASE ${to} SET ${identifier(textIn(setting))} TO ${postgres_properties_textsIn(values).map(literal).join(', ')};`,
     ],
 ];
 const EACH_VALUE = new RegExp(`${TEXT}|${NAME}`, 'g');
@@ -34182,7 +34403,7 @@ function textIn(word = '') {
         return text.slice(2, -1).replaceAll("''", "'").replaceAll('\\\\', '\\');
     return text.startsWith("'") ? text.slice(1, -1).replaceAll("''", "'") : text;
 }
-const textsIn = (list = '') => [...list.matchAll(EACH_VALUE)].map(([word]) => textIn(word));
+const postgres_properties_textsIn = (list = '') => [...list.matchAll(EACH_VALUE)].map(([word]) => textIn(word));
 const grantee = (who = '') => (who === 'PUBLIC' ? who : identifier(textIn(who)));
 /** What the manifest says of how the database was made; null where it says nothing that can be relied on. */
 function likeOf(content) {
@@ -34190,13 +34411,14 @@ function likeOf(content) {
     const parts = CREATE.exec(first)?.groups;
     if (parts === undefined)
         return null;
-    const { encoding, collate, ctype, provider = '', locale, owner } = parts;
+    const { encoding, collate, ctype, provider = '', locale, rules, owner } = parts;
     return {
         encoding: textIn(encoding),
         collate: textIn(collate),
         ctype: textIn(ctype),
         provider: ['libc', 'icu', 'builtin'].find((name) => provider.startsWith(` LOCALE_PROVIDER ${name}`)) ?? null,
         locale: locale === undefined ? null : textIn(locale),
+        rules: rules === undefined ? null : textIn(rules),
         owner: owner === undefined ? null : textIn(owner),
     };
 }
@@ -34208,7 +34430,7 @@ function createStatement(name, content) {
         return made;
     const provider = like.provider === null
         ? ''
-        : ` LOCALE_PROVIDER ${like.provider}${like.locale === null ? '' : ` ${like.provider.toUpperCase()}_LOCALE ${literal(like.locale)}`}`;
+        : ` LOCALE_PROVIDER ${like.provider}${like.locale === null ? '' : ` ${like.provider.toUpperCase()}_LOCALE ${literal(like.locale)}`}${like.rules === null ? '' : ` ICU_RULES ${literal(like.rules)}`}`;
     return `${made} ENCODING ${literal(like.encoding)} LC_COLLATE ${literal(like.collate)} LC_CTYPE ${literal(like.ctype)}${provider}`;
 }
 /** Grants, settings and comment of the database that was backed up, for another one; `leftOut` statements were none of ours. */
@@ -34229,11 +34451,228 @@ function searchPathOf(content) {
     for (const statement of propertiesOf(content)) {
         const values = SEARCH_PATH.exec(statement)?.groups?.values;
         if (values !== undefined)
-            return textsIn(values).map(identifier).join(', ');
+            return postgres_properties_textsIn(values).map(identifier).join(', ');
     }
     return '';
 }
 const propertiesOf = (content) => content !== null && 'properties' in content ? content.properties : [];
+
+;// CONCATENATED MODULE: ./src/databases/postgres-ways.ts
+
+
+
+
+const SWAP = 'It is loaded into a new database beside the live one, which then takes its name: clients stay connected during the load, are disconnected for an instant by the swap, and can connect again at once.';
+const postgres_ways_CREATE = 'There is no such database yet: it is made, like the one that was backed up, and gets its name when it is loaded.';
+/** Throws E_RESTORE when the way that is wanted, or every one, would fail. */
+function chooseWay(facts, content, target, wanted) {
+    const role = (0,neutralise/* quoteOutside */.Y)(decoded(facts.need('role')), 100);
+    const found = { facts, role, target, extensions: extensionsOf(facts, content) };
+    const place = (0,neutralise/* quoteOutside */.Y)(target.given);
+    if (facts.get('target_state') === 'missing') {
+        if (wanted === 'in-place') {
+            throw postgres_ways_refused(`there is no database ${postgres_ways_nameOf(target)} into which it could be put (restore-way: in-place)`, [
+                'Correct the name (upper and lower case count), create the database, or leave `restore-way` out.',
+            ]);
+        }
+        const [obstacle] = [...(mayCreate(facts) ? [] : [noCreator(found)]), ...extensionsAnew(found)];
+        if (obstacle !== undefined) {
+            throw postgres_ways_refused(`there is no database ${postgres_ways_nameOf(target)} on the server, and none can be made for the backup: ${obstacle.says}`, [obstacle.advice, ...(mayCreate(facts) ? [MAKE_FIRST] : [])]);
+        }
+        return { way: 'create', words: postgres_ways_CREATE };
+    }
+    const [swap] = wanted === 'in-place' ? [] : [...databaseAnew(found), ...extensionsAnew(found)];
+    if (wanted !== 'in-place' && swap === undefined)
+        return { way: 'swap', words: SWAP };
+    const [inPlace] = wanted === 'swap' ? [] : extensionsHere(found);
+    if (wanted === 'swap' && swap !== undefined) {
+        const other = extensionsHere(found).length > 0 ? [] : ['Without `restore-way: swap` it is restored in place.'];
+        throw postgres_ways_refused(`${place} can not be replaced by a new database (restore-way: swap): ${swap.says}`, [
+            swap.advice,
+            ...other,
+        ]);
+    }
+    if (inPlace !== undefined) {
+        throw postgres_ways_refused(swap === undefined
+            ? `the backup can not be put into ${place} (restore-way: in-place): ${inPlace.says}`
+            : `the backup can be put neither into a new database nor into ${place} itself: ${swap.says}; ${inPlace.says}`, [inPlace.advice]);
+    }
+    const because = swap === undefined ? 'As `restore-way` says, it is' : `${capital(swap.says)}, so it is`;
+    return { way: 'in-place', words: `${because} ${inPlaceWords(found)}` };
+}
+const MAKE_FIRST = 'Or have a superuser make the database with the extension in it, which is then restored in place.';
+const postgres_ways_refused = (message, advice) => new errors/* BackupError */.hj('E_RESTORE', message, `${advice.join(' ')} Nothing was changed.`);
+const postgres_ways_nameOf = ({ database }) => (0,neutralise/* quoteOutside */.Y)(JSON.stringify(database));
+const mayCreate = (facts) => facts.get('may_create') === 'true';
+const isSuperuser = (facts) => facts.get('superuser') === 'true';
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+function inPlaceWords(found) {
+    const { facts, role, target } = found;
+    const others = isSuperuser(facts) ? '' : `, and what others than ${role} own in ${(0,neutralise/* quoteOutside */.Y)(target.given)} stays`;
+    const staying = installedIn(facts).flatMap(({ name, goes }) => (goes ? [] : [(0,neutralise/* quoteOutside */.Y)(name, 80)]));
+    const extensions = staying.length === 0 ? '' : ` (of extensions: ${staying.slice(0, 10).join(', ')})`;
+    return `restored in place, in a single transaction: clients wait from its beginning to its end${others}${others === '' ? '' : extensions}.`;
+}
+const noCreator = ({ role }) => ({
+    says: `the role ${role} may not create one`,
+    advice: `Correct the name (upper and lower case count), create the database, or as a superuser: \`ALTER ROLE ${role} CREATEDB\`.`,
+});
+/** Why the database can not be replaced by another one, whatever is in it. */
+function databaseAnew({ facts, role }) {
+    const kept = facts.all('kept_setting').map((hex) => (0,neutralise/* quoteOutside */.Y)(decoded(hex), 60));
+    const superuser = 'Name a superuser in the URL for the restore.';
+    return [
+        ...(mayCreate(facts)
+            ? []
+            : [
+                {
+                    says: `the role ${role} may not create databases`,
+                    advice: `As a superuser: \`ALTER ROLE ${role} CREATEDB\`.`,
+                },
+            ]),
+        ...(facts.get('owns') === 'false'
+            ? [{ says: `the role ${role} does not own the database`, advice: 'Name its owner, or a superuser, in the URL.' }]
+            : []),
+        ...(facts.get('maintenance') === null
+            ? [
+                {
+                    says: `no other database of the server (postgres, template1) lets ${role} in`,
+                    advice: `As a superuser: \`GRANT CONNECT ON DATABASE postgres TO ${role}\`.`,
+                },
+            ]
+            : []),
+        ...(kept.length > 0
+            ? [
+                {
+                    says: `the role ${role} may not give the settings of the database (${kept.slice(0, 5).join('; ')}) to another one`,
+                    advice: superuser,
+                },
+            ]
+            : []),
+        ...unreadIn(facts)
+            .slice(0, 1)
+            .map(({ shown }) => ({
+            says: `the role ${role} may not read ${shown}, which would be gone with the database, and which no backup of ${role} has`,
+            advice: `Name a role in the URL that may read it, or as a superuser: \`GRANT pg_read_all_data TO ${role}\`.`,
+        })),
+    ];
+}
+/** Tables and sequences of others that the role may not read, each as a pattern of pg_dump that means it alone. */
+function unreadIn(facts) {
+    return facts.all('unread').flatMap((text) => {
+        const names = text.split(' ').map(decoded);
+        const pattern = names.map(identifier).join('.');
+        // one that can not be said to pg_dump is asked for, and refused by the server
+        return /\p{Cc}/u.test(pattern) ? [] : [{ shown: (0,neutralise/* quoteOutside */.Y)(names.join('.'), 80), pattern }];
+    });
+}
+/** Of the dump, where the manifest tells them; else those of the live database are the best guess. */
+function extensionsOf(facts, content) {
+    return content?.extensions ?? installedIn(facts).map(({ name }) => name);
+}
+const installedIn = (facts) => facts.all('installed').map((text) => {
+    const [hex = '', goes] = text.split(' ');
+    return { name: decoded(hex), goes: goes === 'true' };
+});
+/** Which of the extensions can not be created in a database that is made for the restore. */
+function extensionsAnew({ facts, role, extensions }) {
+    const there = extensionsThere(facts);
+    if (there.size === 0)
+        return [];
+    return extensions.flatMap((name) => {
+        const shown = (0,neutralise/* quoteOutside */.Y)(name, 80);
+        const bound = boundTo(facts, name);
+        if (!there.has(name))
+            return [notThere(shown)];
+        if (bound !== null) {
+            return [
+                {
+                    says: `the extension ${shown} can be created in the one database alone that the setting cron.database_name of the server names`,
+                    advice: `Have the database made empty under its own name first: it is then restored in place.`,
+                },
+            ];
+        }
+        if (there.get(name)?.fresh === false)
+            return [superusersAlone(shown, role)];
+        const rows = rowsOf(facts, name).find(({ right }) => right !== 'own');
+        return rows === undefined
+            ? []
+            : [
+                {
+                    says: `the role ${role} may not write the rows of ${rows.table}, of the extension ${shown}, in a new database`,
+                    advice: 'Name a superuser in the URL for the restore.',
+                },
+            ];
+    });
+}
+/** Which of them can not be there after a restore in place; those that stay need not be created. */
+function extensionsHere({ facts, role, extensions, target }) {
+    const there = extensionsThere(facts);
+    if (there.size === 0)
+        return [];
+    const staying = new Set(installedIn(facts).flatMap(({ name, goes }) => (goes ? [] : [name])));
+    return extensions.flatMap((name) => {
+        const shown = (0,neutralise/* quoteOutside */.Y)(name, 80);
+        if (staying.has(name)) {
+            const tables = rowsOf(facts, name).flatMap(({ table, right }) => (right === 'not' ? [table] : []));
+            return tables.length === 0
+                ? []
+                : [
+                    {
+                        says: `the role ${role} may not write the rows of ${tables.join(', ')}, of the extension ${shown}, which the dump brings`,
+                        advice: `As a superuser, in that database: \`GRANT ALL ON ${tables.join(', ')} TO ${role}\`, with \`restore-way: in-place\` or \`auto\`. Or name a superuser in the URL for the restore.`,
+                    },
+                ];
+        }
+        if (!there.has(name))
+            return [notThere(shown)];
+        const bound = boundTo(facts, name) ?? '';
+        if (bound !== '' && bound !== target.database) {
+            return [
+                {
+                    says: `the extension ${shown} can be created in the database ${(0,neutralise/* quoteOutside */.Y)(bound, 80)} alone, which the setting cron.database_name of the server names`,
+                    advice: `Set it to ${identifierShown(target.database)} on the server, and restart that; or restore into ${(0,neutralise/* quoteOutside */.Y)(bound, 80)} (\`restore-to\`).`,
+                },
+            ];
+        }
+        return there.get(name)?.here === false
+            ? [
+                {
+                    ...superusersAlone(shown, role),
+                    advice: `As a superuser, in that database: \`CREATE EXTENSION ${identifierShown(name)}\`; it then stays. Or name a superuser in the URL for the restore.`,
+                },
+            ]
+            : [];
+    });
+}
+const identifierShown = (name) => (0,neutralise/* quoteOutside */.Y)(identifier(name), 80);
+const notThere = (shown) => ({
+    says: `the extension ${shown} is not available on the server`,
+    advice: 'Install the package of that extension on the server of the database.',
+});
+const superusersAlone = (shown, role) => ({
+    says: `the extension ${shown} may be created by a superuser alone, and ${role} is none`,
+    advice: 'Name a superuser in the URL for the restore.',
+});
+/** Those of which the server has the files, plpgsql at least; whether the role may create them in a new database, and in this one. */
+function extensionsThere(facts) {
+    return new Map(facts.all('extension').map((text) => {
+        const [hex = '', fresh, here] = text.split(' ');
+        return [decoded(hex), { fresh: fresh === 'true', here: here === 'true' }];
+    }));
+}
+/** null: of no one database; empty: of one that we may not know. */
+function boundTo(facts, name) {
+    const found = facts.all('bound').map((text) => text.split(' '));
+    const [, hex] = found.find(([extension = '']) => decoded(extension) === name) ?? [];
+    return hex === undefined ? null : decoded(hex);
+}
+function rowsOf(facts, extension) {
+    return facts.all('extension_rows').flatMap((text) => {
+        const [name = '', table = '', right = 'not'] = text.split(' ');
+        return decoded(name) === extension ? [{ table: (0,neutralise/* quoteOutside */.Y)(decoded(table), 120), right }] : [];
+    });
+}
 
 ;// CONCATENATED MODULE: ./src/databases/restoring.ts
 /** What every request that reads the dump is told of it. */
@@ -34252,6 +34691,8 @@ function dumpArguments({ file, kind, compression, sha256, bytes, databaseBytes, 
 }
 
 ;// CONCATENATED MODULE: ./src/databases/postgres-restoring.ts
+
+
 
 
 
@@ -34289,12 +34730,10 @@ function postgresRestoring(target) {
         target: given,
         look: (settings, dump) => request('look', settings, dumpOf(dump)),
         plan(facts, dump) {
-            const found = foundIn(facts, dump);
-            const why = whyInPlace(facts, target);
+            checkClient(dump, facts);
             const missing = facts.need('target_state') === 'missing';
-            const way = missing ? 'create' : why === null ? 'swap' : 'in-place';
-            if (missing && facts.get('may_create') !== 'true')
-                throw mayNotCreate(facts, database);
+            const { way, words } = chooseWay(facts, contentOf(dump.manifest), target, asked?.restore.way ?? 'auto');
+            const found = foundIn(facts, dump, way);
             if (way === 'swap' && (asked?.restore.stopCommand ?? null) === null)
                 checkSessions(facts, given);
             checkSpace(found, dump, asked, given);
@@ -34302,8 +34741,9 @@ function postgresRestoring(target) {
                 ...found,
                 state: missing ? 'missing' : 'sound',
                 way,
-                wayInWords: missing ? postgres_restoring_CREATE : (why ?? SWAP),
+                wayInWords: words,
                 safetyLevel: 'content',
+                safetyWithout: unreadIn(facts).map(({ pattern }) => pattern),
                 remarks: remarksOn(facts, dump, way),
             };
         },
@@ -34351,7 +34791,11 @@ function postgresRestoring(target) {
         },
         back: (settings, step, safety) => request('back', settings, { ...stepArguments(step), ...(safety === null ? {} : safetyArguments(safety)) }),
         settle: (settings, step) => request('settle', settings, stepArguments(step)),
-        recover: (settings, step) => request('recover', settings, stepArguments(step)),
+        recover: (settings, step, identity) => request('recover', settings, {
+            ...stepArguments(step),
+            system: 'path' in identity ? '' : (identity.systemIdentifier ?? ''),
+        }),
+        identity: (facts) => identityIn(facts, database),
         byHand(step, safety) {
             if (step.way === 'in-place') {
                 return (safety?.manifest?.recovery ?? [
@@ -34376,8 +34820,6 @@ function postgresRestoring(target) {
         },
     };
 }
-const SWAP = 'It is loaded into a new database beside the live one, which then takes its name: clients stay connected during the load, are disconnected for an instant by the swap, and can connect again at once.';
-const postgres_restoring_CREATE = 'There is no such database yet: it is made, like the one that was backed up, and gets its name when it is loaded.';
 /** Names on the server are a function of the id alone: the next run must find them. */
 function namesOf({ id }) {
     const [, day, time, random] = /-(\d{8})T(\d{6})Z-([0-9a-f]{4})$/.exec(id) ?? [];
@@ -34390,11 +34832,12 @@ function namesOf({ id }) {
 const dumpOf = (dump) => ({
     ...dumpArguments(dump),
     plain_bytes: String(dump.databaseBytes ?? 0),
+    search_path: encoded(searchPathOf(contentOf(dump.manifest))),
 });
 const stepArguments = (step) => ({ id: step.id, way: step.way, ...namesOf(step) });
 function safetyArguments(dump) {
-    const { expected, expects_all } = expectedOf(dump);
-    const { payload = '', kind = '', compressor = '', sha256 = '', bytes = '', plain_bytes = '' } = dumpOf(dump);
+    const { expected, expects_all, extensions } = expectedOf(dump);
+    const { payload = '', kind = '', compressor = '', sha256 = '', bytes = '', plain_bytes = '', search_path = '', } = dumpOf(dump);
     return {
         safety_payload: payload,
         safety_kind: kind,
@@ -34404,18 +34847,21 @@ function safetyArguments(dump) {
         safety_plain_bytes: plain_bytes,
         safety_expected: expected,
         safety_expects_all: expects_all,
+        safety_extensions: extensions,
+        safety_search_path: search_path,
     };
 }
 const contentOf = (manifest) => manifest?.content != null && 'properties' in manifest.content ? manifest.content : null;
-/** `HEX ROWS` a line: what the server compares before it commits, and whether there may be no other table. */
+/** `HEX ROWS` a line: what the server compares before it commits, whether there may be no other table, and the extensions in hex. */
 function expectedOf({ manifest }) {
     const content = contentOf(manifest);
     return {
-        expected: (content?.tables ?? []).map(({ name, rows }) => `${encoded(name)} ${rows ?? ''}`).join('\n'),
+        expected: (content?.tables ?? []).map(({ name, rows }) => `${encodedName(name)} ${rows ?? ''}`).join('\n'),
         expects_all: content !== null && (content.tablesLeftOut ?? 0) === 0 ? '1' : '',
+        extensions: (content?.extensions ?? []).map(encoded).join(' '),
     };
 }
-function foundIn(facts, dump) {
+function foundIn(facts, dump, way) {
     const tables = tablesOf(facts).sort(byName);
     const dumpTables = tablesOfDump(facts, dump);
     const free = facts.get('target_free_kib') ?? '';
@@ -34423,7 +34869,7 @@ function foundIn(facts, dump) {
         bytes: facts.get('source_bytes') === null ? 0 : facts.number('source_bytes'),
         tables,
         dumpTables,
-        differences: dumpTables === null ? [] : differencesBetween(tables, dumpTables),
+        differences: dumpTables === null ? [] : differencesBetween(tables, dumpTables, way === 'in-place' ? foreignTables(facts) : []),
         users: sessionsIn(facts).map(showSession),
         // what is packed comes to several times its size, with indexes
         neededBytes: dump.databaseBytes ?? dump.bytes * (dump.compression === 'none' ? 2 : 8),
@@ -34440,12 +34886,15 @@ function tablesOfDump(facts, dump) {
     return listed.length === 0 ? null : listed.map((name) => ({ name, rows: told.get(name) ?? null })).sort(byName);
 }
 const byName = ({ name: one }, { name: other }) => (one < other ? -1 : 1);
-function differencesBetween(live, backup) {
+/** `staying` are of other roles. */
+function differencesBetween(live, backup, staying) {
     const [there, coming] = [live, backup].map((tables) => new Set(tables.map(({ name }) => name)));
     return [
         ...live
             .filter(({ name }) => !coming?.has(name))
-            .map(({ name }) => `${(0,neutralise/* quoteOutside */.Y)(name, 100)} is not in the backup, and will be gone`),
+            .map(({ name }) => staying.includes(name)
+            ? `${(0,neutralise/* quoteOutside */.Y)(name, 100)} is not in the backup, and stays, as it belongs to another role`
+            : `${(0,neutralise/* quoteOutside */.Y)(name, 100)} is not in the backup, and will be gone`),
         ...backup
             .filter(({ name }) => !there?.has(name))
             .map(({ name }) => `${(0,neutralise/* quoteOutside */.Y)(name, 100)} is in the backup alone, and will be there again`),
@@ -34471,34 +34920,13 @@ function showSession({ user, from, application, state, type }) {
     ];
     return (0,neutralise/* quoteOutside */.Y)(texts.filter((text) => text != null && text !== '').join(', '), 200);
 }
-/** Why the database can not be replaced by another one, as a sentence for the plan; null when it can. */
-function whyInPlace(facts, { given }) {
-    const role = (0,neutralise/* quoteOutside */.Y)(decoded(facts.need('role')), 100);
-    const way = `so it is restored in place, in a single transaction: clients wait from its beginning to its end, and what others than ${role} own in ${(0,neutralise/* quoteOutside */.Y)(given)} stays`;
-    const kept = facts.all('kept_setting').map((hex) => (0,neutralise/* quoteOutside */.Y)(decoded(hex), 60));
-    if (facts.get('may_create') !== 'true')
-        return `The role ${role} may not create databases, ${way}.`;
-    if (facts.get('owns') === 'false')
-        return `The role ${role} does not own the database, ${way}.`;
-    if (facts.get('maintenance') === null) {
-        return `No other database of the server (postgres, template1) lets ${role} in, ${way}.`;
-    }
-    if (kept.length > 0) {
-        return `The role ${role} may not give the settings of the database (${kept.slice(0, 5).join('; ')}) to another one, ${way}.`;
-    }
-    return null;
-}
-function mayNotCreate(facts, database) {
-    const role = (0,neutralise/* quoteOutside */.Y)(decoded(facts.need('role')), 100);
-    return new errors/* BackupError */.hj('E_RESTORE', `there is no database ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(database))} on the server, and the role ${role} may not create one`, `Correct the name (upper and lower case count), create the database, or as a superuser: \`ALTER ROLE ${role} CREATEDB\`. Nothing was changed.`);
-}
 /** Those that this role may not end would keep the database from being renamed. Throws E_TARGET_BUSY. */
 function checkSessions(facts, given) {
     const staying = sessionsIn(facts).filter(({ may_end }) => may_end !== true);
     if (staying.length === 0)
         return;
     const role = (0,neutralise/* quoteOutside */.Y)(decoded(facts.need('role')), 100);
-    throw new errors/* BackupError */.hj('E_TARGET_BUSY', `${(0,neutralise/* quoteOutside */.Y)(given)} is in use by ${(0,reporting_format/* counted */.hS)(staying.length, 'session')} that the role ${role} may not end: ${staying.slice(0, 10).map(showSession).join('; ')}`, `Set \`stop-command\` and \`start-command\` for what uses it, or as a superuser: \`GRANT pg_signal_backend TO ${role}\` (sessions of superusers and prepared transactions have to be ended by hand). Nothing was changed.`);
+    throw new errors/* BackupError */.hj('E_TARGET_BUSY', `${(0,neutralise/* quoteOutside */.Y)(given)} is in use by ${(0,reporting_format/* counted */.hS)(staying.length, 'session')} that the role ${role} may not end: ${staying.slice(0, 10).map(showSession).join('; ')}`, `Set \`stop-command\` and \`start-command\` for what uses it, or as a superuser: \`GRANT pg_signal_backend TO ${role}\` (sessions of superusers and prepared transactions have to be ended by hand). \`restore-way: in-place\` ends no session, and waits for their transactions. Nothing was changed.`);
 }
 /** Throws E_NOSPACE when it is known that the disk of the server does not hold both. */
 function checkSpace({ neededBytes, freeBytes }, { manifest }, settings, given) {
@@ -34507,17 +34935,17 @@ function checkSpace({ neededBytes, freeBytes }, { manifest }, settings, given) {
         return;
     throw new errors/* BackupError */.hj('E_NOSPACE', `the restore needs ${(0,reporting_format/* formatBytes */.z3)(neededBytes)} on the disk of the server of ${(0,neutralise/* quoteOutside */.Y)(given)}, beside what is there, and ${(0,reporting_format/* formatBytes */.z3)(freeBytes)} are free`, 'Free some space there: until the restore is done, both states are kept. Nothing was changed.');
 }
-function remarksOn(facts, { manifest }, way) {
+function remarksOn(facts, dump, way) {
+    const { manifest } = dump;
     const remarks = [];
     const number = (key) => (facts.get(key) === null ? 0 : facts.number(key));
-    const major = (version) => Number(/^\d+/.exec(version ?? '')?.[0] ?? 0);
-    const [made, server] = [major(manifest?.tools.PostgreSQL), major(serverVersion(facts))];
+    const [made, server] = [majorOf(versionsOf(dump).server), majorOf(serverVersion(facts))];
     const { leftOut } = propertiesFor('', way === 'create' ? (manifest?.content ?? null) : null);
     if (leftOut > 0) {
         remarks.push(`the manifest has ${(0,reporting_format/* counted */.hS)(leftOut, 'statement')} about the database itself that this action does not write, and that are not carried out: look at content.properties in it`);
     }
     if (made > server) {
-        remarks.push(`the backup is of PostgreSQL ${made}, and the server is ${server}: what is new in ${made} can not be restored there`);
+        remarks.push(`the ${manifest === null ? 'dump' : 'backup'} is of PostgreSQL ${made}, and the server is ${server}: what is new in ${made} can not be restored there`);
     }
     if (way === 'swap' && number('slots') > 0) {
         remarks.push(`the database has ${(0,reporting_format/* counted */.hS)(number('slots'), 'replication slot')}, which stay with the state that is replaced: make them anew for the restored one`);
@@ -34525,12 +34953,17 @@ function remarksOn(facts, { manifest }, way) {
     if (number('subscriptions') > 0) {
         remarks.push(`the database has ${(0,reporting_format/* counted */.hS)(number('subscriptions'), 'subscription')}: a restored one is disabled until you enable it`);
     }
-    const foreign = facts.all('foreign_table').map((hex) => (0,neutralise/* quoteOutside */.Y)(decoded(hex), 80));
+    const unread = unreadIn(facts).map(({ shown }) => shown);
+    if (unread.length > 0) {
+        remarks.push(`a safety backup does not have what may not be read, and what stays as it is, for it belongs to other roles: ${unread.slice(0, 5).join(', ')}${unread.length > 5 ? `; and ${unread.length - 5} more` : ''}`);
+    }
+    const foreign = foreignTables(facts).map((name) => (0,neutralise/* quoteOutside */.Y)(name, 80));
     if (way === 'in-place' && foreign.length > 0) {
         remarks.push(`${foreign.length} of the tables and views ${foreign.length === 1 ? 'belongs to another role' : 'belong to other roles'} and can not be replaced; when the backup has them too, the restore fails and changes nothing: ${foreign.slice(0, 5).join(', ')}`);
     }
     return remarks;
 }
+const foreignTables = (facts) => facts.all('foreign_table').map(decoded);
 function psqlThere(settings) {
     const { container = null, runAs = null } = settings ?? {};
     if (container !== null)
@@ -34542,7 +34975,7 @@ function psqlThere(settings) {
 
 
 
-/** What the tools say when a dump can not be put back, and what to do about it; the first that fits. */
+/** What the tools say when a dump can not be put back, in words or by SQLSTATE, and what to do about it; the first that fits. */
 const REASONS = [
     [
         /role ".*" does not exist/s,
@@ -34551,22 +34984,42 @@ const REASONS = [
     [
         /extension ".*" is not available|could not open extension control file|could not access file|could not load library/,
         () => 'Install the package of that extension on the server of the database, then restore again.',
+        ['58P01'],
     ],
     [
-        /permission denied to create extension|[Mm]ust be superuser|permission denied to set parameter|permission denied for language/,
+        /permission denied to create extension/,
+        (role) => `The extension may be made by a superuser alone, and ${role} is none: name a superuser in the URL for the restore. Where the extension is in the live database already, \`restore-way: in-place\` leaves it there.`,
+    ],
+    [
+        /can only create extension in database/,
+        () => 'The extension can be made in that one database alone, and not in a new one: `restore-way: in-place` puts the backup into the database itself.',
+    ],
+    [
+        /(relation|function|operator|type) .* does not exist/,
+        () => 'A function that is called while the dump is loaded (in a check, an index, a generated column or a materialized view) did not find what its text names, neither with an empty search_path nor with that of the database. Since PostgreSQL 17 indexes and materialized views are made with an empty one in any case. Give the function its own in the database (`ALTER FUNCTION ... SET search_path = ...`) and back up anew; where this backup is all there is, load it by hand without --exit-on-error, and mend what is missing.',
+    ],
+    [
+        /[Mm]ust be superuser|permission denied to set parameter|permission denied for language/,
         (role) => `What is in the dump may be made by a superuser alone, and ${role} is none: name a superuser in the URL for the restore.`,
     ],
     [
         /must be member of role|must be able to SET ROLE|must be owner of|permission denied (for|to) /,
         (role) => `The dump has objects of roles that ${role} does not belong to: name a superuser in the URL for the restore, or grant those roles to ${role}.`,
+        ['42501'],
     ],
     [
         /already exists/,
         (role) => `In place only what ${role} owns can be replaced, and this belongs to another role: name a superuser or the owner of the database in the URL, or let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`).`,
+        ['42P06', '42P07', '42710', '42723'],
+    ],
+    [
+        /belongs to other roles depends on/,
+        (role) => `It would be gone with what it depends on, and ${role} can not bring it back: have its owner drop it before the restore, and make it again afterwards; or name a superuser in the URL.`,
     ],
     [
         /out of shared memory/,
         (role) => `One transaction needs a lock for each object of the database: raise max_locks_per_transaction on the server, or let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`), then no such transaction is needed.`,
+        ['53200'],
     ],
     [
         /tried to end the transaction/,
@@ -34588,7 +35041,11 @@ const REASONS = [
         /what was restored is not what the manifest says/,
         () => 'Do not rely on this backup: take a new one, and look at who can write that directory.',
     ],
-    [/No space left|could not extend file|disk full/, () => 'The disk of the server is full: free some space.'],
+    [
+        /No space left|could not extend file|disk full/,
+        () => 'The disk of the server is full: free some space.',
+        ['53100'],
+    ],
     [
         /invalid (locale|LC_\w+)|locale name|collation ".*" .*does not exist/,
         () => 'The server lacks the locale of the database: install it there.',
@@ -34596,16 +35053,20 @@ const REASONS = [
     [
         /being accessed by other users|is in use/,
         () => 'Somebody connects again and again: set `stop-command` and `start-command`.',
+        ['55006'],
     ],
     [
         /terminating connection|server closed|connection to (the )?server|no connection/,
         () => 'The server could not be reached, or ended the connection: look at its log, then run again.',
+        ['57P01', '57P02', '57P03'],
     ],
 ];
 /** Puts what host/programs/restore-postgres.sh reported into words; null for what is told as in a backup. */
 function restoreWords({ code, text, facts }, said, role, { given }) {
     const place = (0,neutralise/* quoteOutside */.Y)(given);
-    const advice = REASONS.find(([says]) => says.test(text))?.[1](role) ?? '';
+    const state = facts.get('sqlstate') ?? '';
+    const fitting = REASONS.find(([says]) => says.test(text)) ?? REASONS.find(([, , states]) => states?.includes(state));
+    const advice = fitting?.[1](role) ?? '';
     switch (code) {
         case 'E_RESTORE':
             return [`the dump could not be restored into ${place}: ${(0,reporting_format/* clip */.$Q)(said, 1000)}`, advice];
@@ -34625,13 +35086,6 @@ function restoreWords({ code, text, facts }, said, role, { given }) {
                     `${place} stayed locked, and a restore in place needs all its tables for itself: ${said}`,
                     'Something holds a lock on a table, such as a session that is idle in a transaction: look at pg_stat_activity, stop the application by `stop-command`, or raise `lock-wait`.',
                 ];
-        case 'E_TOOL_VERSION':
-            return /unsupported version/.test(text)
-                ? [
-                    `the client on the host can not read this dump: ${said}`,
-                    'It was made by a newer pg_dump: install a client of that version beside the old one, the newest is taken (https://www.postgresql.org/download/).',
-                ]
-                : null;
         case 'E_SOURCE_INVALID':
             return [`the server of ${place} is a hot standby, which can not be written`, 'Name the primary.'];
         default:
@@ -34646,9 +35100,13 @@ function restoreWords({ code, text, facts }, said, role, { given }) {
 
 
 
+
 /** Puts what host/programs/postgres.sh reported into words; null for what is not about PostgreSQL. */
 function explainPostgres({ code, text, facts }, source, settings) {
-    const failure = { code, text, said: spoken(text), facts, source, settings };
+    const tooNew = unreadable(text, facts);
+    if (tooNew !== null)
+        return tooNew;
+    const failure = { code, text, said: spoken(text), state: facts.get('sqlstate'), facts, source, settings };
     if (settings.command === 'restore') {
         // a backup has looked at the server, and what it says of a dump is about its own
         const ofDump = code === 'E_DUMP_FAILED' && facts.get('source_bytes') === null;
@@ -34690,6 +35148,8 @@ function wordsFor(failure) {
                 `the server could not read its own data: ${said}`,
                 'No older backup was deleted: keep them. Check the disk and the log of the server before anything else.',
             ];
+        case 'E_NOSPACE':
+            return failure.state === '53100' ? [`the disk of the server is full: ${said}`, 'Free some space there.'] : null;
         case 'E_TOOL_VERSION':
             return tooOld(failure);
         case 'E_BUSY':
@@ -34711,11 +35171,11 @@ function wordsFor(failure) {
             return null;
     }
 }
-function unreachable({ text, said, source, settings }) {
+function unreachable({ text, said, state, source, settings }) {
     const host = parameter(source, 'host');
     const place = settings.container === null ? 'on the host' : `in the container ${settings.container}`;
     const server = `the PostgreSQL server of ${shown(source)}`;
-    if (/too many connections|too many clients|remaining connection slots/.test(text)) {
+    if (state === '53300' || /too many connections|too many clients|remaining connection slots/.test(text)) {
         const needed = settings.dump.format === 'directory' ? '`jobs` + 2 at the same time' : 'two at the same time';
         return [
             `${server} takes no more connections: ${said}`,
@@ -34740,14 +35200,14 @@ function unreachable({ text, said, source, settings }) {
             'Look at its log (a restart, pg_terminate_backend, out of memory), then run again.',
         ];
     }
-    if (/the database system is /.test(text)) {
+    if (state === '57P03' || /the database system is /.test(text)) {
         return [
             `${server} takes no connections now: ${said}`,
             'Run again when it has started; its log tells how far it is.',
         ];
     }
-    // the server's own word, in most languages
-    if (/FATAL ?: /.test(text)) {
+    // how bad it is, in the server's own words: the client has none of its own there
+    if (/: {2}/.test(text)) {
         return [`${server} refused the connection: ${said}`, 'Its log may tell more.'];
     }
     return [`${server} could not be reached from the host: ${said}`, wayTo(text, host, place, source)];
@@ -34797,7 +35257,7 @@ function notLetIn(failure) {
     if (/not permitted to log in/.test(text)) {
         return words(`Name another role in \`database\`, or as a superuser: \`ALTER ROLE ${role.sql} LOGIN\`.`);
     }
-    return words(`Check user and password: in \`database\` special characters of a password are percent-encoded, \`database-password\` takes it as it is. A role that does not exist is refused in the same words.`);
+    return words(`Check user and password: in \`database\` special characters of a password are percent-encoded, \`database-password\` takes it as it is. A role that does not exist is refused in the same words.${/authentication failed/.test(text) ? '' : ` What the server says may also mean that its pg_hba.conf has no line for that role and database, or that the role may not log in, or not so often at once.`}`);
 }
 /** The line of pg_hba.conf that is missing, as far as the message tells it. */
 function hbaLine(text, role, source) {
@@ -34817,8 +35277,8 @@ function tooOld({ said, facts, settings }) {
     ];
 }
 function locked(failure) {
-    const { text, said, source, settings } = failure;
-    if (/statement timeout/.test(text) && !/LOCK TABLE/.test(text)) {
+    const { text, said, state, source, settings } = failure;
+    if (state === '57014' && !/user request/.test(text)) {
         return [
             `the server cancelled a statement in ${shown(source)} after its statement_timeout: ${said}`,
             `It is set for the role or the database, and too short even to begin: \`ALTER ROLE ${roleOf(failure).sql} SET statement_timeout = 0\`.`,
@@ -34826,12 +35286,12 @@ function locked(failure) {
     }
     return [
         `${shown(source)} stayed locked for ${(0,common/* seconds */.YA)(settings.lockWaitMs)} s (lock-wait): ${said}`,
-        /recovery/.test(text)
+        state === '40001' || /recovery/.test(text)
             ? 'The replay on the standby cancelled the dump: raise max_standby_streaming_delay there, or take the backup from the primary.'
             : 'A migration or another command holds an exclusive lock on a table, or waits for one: look at pg_stat_activity and pg_locks, let it end, or raise `lock-wait`.',
     ];
 }
-function refusedInput({ text, said, facts, settings }) {
+function refusedInput({ text, said, state, facts, settings }) {
     const given = givenPatterns(settings.dump);
     if (/no matching /.test(text)) {
         return [
@@ -34845,7 +35305,7 @@ function refusedInput({ text, said, facts, settings }) {
             'Name the schemas of the application in `schema`, or leave it out: without it all of them are in the backup.',
         ];
     }
-    if (/invalid regular expression/.test(text)) {
+    if (state === '2201B' || /invalid regular expression/.test(text)) {
         return [
             `a pattern of ${given} is malformed: ${said}`,
             'Beside * and ? these patterns may hold regular expressions; a name with ( ) [ ] { } + | in it stands in double quotes.',
@@ -34872,24 +35332,31 @@ function givenPatterns({ schema, excludeTable, excludeTableData }) {
         .join(' or ');
 }
 function notPermitted(failure) {
-    const { text, said, facts, source } = failure;
+    const { said, facts, source } = failure;
     if (facts.get('sudo_refused') !== null || facts.get('container_refused') !== null)
         return null;
+    const denied = deniedOf(failure);
+    if (denied === null)
+        return null;
     const { name, sql } = roleOf(failure);
-    if (/row-level security/.test(text)) {
+    if (denied === 'rows') {
         return [
             `row-level security hides rows from ${name}, so the dump would not be whole: ${said}`,
             `Back up as the owner of the table (where it is not forced on them too), or as a role that sees all rows; as a superuser: \`ALTER ROLE ${sql} BYPASSRLS\`.`,
         ];
     }
-    // in this writing it is the server's, not the shell's
-    if (!/permission denied (for|to) /.test(text))
-        return null;
     const message = `${name} may not read everything in ${shown(source)}: ${said}`;
-    if (/permission denied for database/.test(text)) {
+    const becomes = becomesOther(failure);
+    if (becomes !== null) {
+        return [
+            message,
+            `The role that logs in is another one: \`${becomes}\` makes that setting go, and its own rights count; or give ${name} what is missing.`,
+        ];
+    }
+    if (denied === 'database') {
         return [message, `As its owner: \`GRANT CONNECT ON DATABASE ${postgres_failures_identifier(source.database)} TO ${sql}\`.`];
     }
-    if (/permission denied for large object/.test(text)) {
+    if (denied === 'large_object') {
         return [
             message,
             `Each large object has privileges of its own, and pg_read_all_data does not cover them. Back up as their owner; or as a superuser, in psql on this database: \`SELECT format(${postgres_failures_literal(`GRANT SELECT ON LARGE OBJECT %s TO ${sql.replaceAll('%', '%%')}`)}, oid) FROM pg_largeobject_metadata \\gexec\`, and again when there are new ones. Once for all \`ALTER ROLE ${sql} SET lo_compat_privileges = on\` does it, but then the role may also change every large object.`,
@@ -34903,9 +35370,38 @@ function notPermitted(failure) {
             : `Back up as the owner or a superuser, or as a superuser, for each schema: \`GRANT USAGE ON SCHEMA public TO ${sql}; GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${sql}; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO ${sql}\`. What need not be kept can be left out by \`exclude-table\`.`,
     ];
 }
+/** SQL that takes away what makes the role that logs in another one; null where it is none. */
+function becomesOther({ facts, source }) {
+    const hex = facts.get('login_role');
+    if (hex === null)
+        return null;
+    const login = (0,neutralise/* quoteOutside */.Y)(decoded(hex), 200);
+    const database = postgres_failures_identifier(source.database);
+    const places = {
+        database: `DATABASE ${database}`,
+        role: `ROLE ${login}`,
+        role_in_database: `ROLE ${login} IN DATABASE ${database}`,
+        all: 'ROLE ALL',
+    };
+    const place = places[facts.get('role_set') ?? ''];
+    return place === undefined ? null : `ALTER ${place} RESET role`;
+}
+/** What it was that the server denied: what the host has found out, or what a server that speaks English says; null when it was not the server. */
+function deniedOf({ text, state, facts }) {
+    const found = facts.get('denied');
+    if (found !== null)
+        return found;
+    if (/row-level security/.test(text))
+        return 'rows';
+    // in this writing it is the server's, not the shell's
+    const [, kind] = /permission denied (?:for|to) (database|large object|)/.exec(text) ?? [];
+    if (kind !== undefined)
+        return kind.replace(' ', '_');
+    return state === '42501' ? '' : null;
+}
 /** The rehearsal failed: as a rule the server of it lacks something, not the backup. */
 function notRestored(failure) {
-    const { text, said, settings } = failure;
+    const { text, said, state, settings } = failure;
     const role = roleOf(failure);
     const place = settings.restoreTo === null ? shown(failure.source) : (0,neutralise/* quoteOutside */.Y)(settings.restoreTo.given);
     const words = (advice) => [
@@ -34913,7 +35409,7 @@ function notRestored(failure) {
         `${advice} The throw-away database was dropped.`.trim(),
     ];
     const other = 'or name another server or role in `restore-to`';
-    if (/permission denied to create database/.test(text)) {
+    if (/permission denied to create database/.test(text) || (state === '42501' && /^no database /.test(text))) {
         const who = settings.restoreTo === null ? role.sql : 'the role of `restore-to`';
         return [
             words('')[0],
@@ -34928,16 +35424,19 @@ function notRestored(failure) {
     if (/permission denied to create extension|[Mm]ust be superuser/.test(text)) {
         return words(`What is in the backup may be made by a superuser alone: name one in \`restore-to\`.`);
     }
+    if (/can only create extension in database/.test(text)) {
+        return words('The extension can be made in that one database alone, and in no throw-away one, so that no rehearsal is possible: use `verify: content`. A restore puts such a backup into the database itself.');
+    }
     if (/role ".*" does not exist/s.test(text)) {
         return words(`The backup refers to a role that is not on that server: make it there (\`content.roles\` of the manifest has the statements). With \`dump-format: custom\` or \`directory\` owners and grants are left out of the rehearsal.`);
     }
-    if (/must be member of role|must be able to SET ROLE|must be owner of/.test(text)) {
+    if (state === '42501' || /must be member of role|must be able to SET ROLE|must be owner of/.test(text)) {
         return words(`The backup gives objects to roles that the role of the rehearsal does not belong to: name a superuser in \`restore-to\`, or use \`dump-format: custom\` or \`directory\`, of which owners and grants are left out.`);
     }
     if (/during recovery|read-only transaction/.test(text)) {
         return words('That server is a hot standby, or read-only: name one in `restore-to` that can be written.');
     }
-    if (/No space left|could not extend file|disk full/.test(text)) {
+    if (state === '53100' || /No space left|could not extend file|disk full/.test(text)) {
         return words(`The disk of that server is full: free some space, ${other}.`);
     }
     if (/invalid (locale|LC_\w+)|locale name|collation ".*" .*does not exist/.test(text)) {
@@ -35039,13 +35538,7 @@ function postgres(source, format) {
         inspect(settings) {
             return ['job', 'inspect_postgres', (0,common/* named */.KT)(argumentsOf(source, settings))];
         },
-        identity(facts) {
-            const systemIdentifier = facts.get('system_identifier');
-            if (systemIdentifier !== null && !/^\d{1,20}$/.test(systemIdentifier)) {
-                throw new errors/* BackupError */.hj('E_INTERNAL', 'the host reported a system identifier that is none');
-            }
-            return { database: source.database, systemIdentifier };
-        },
+        identity: (facts) => identityIn(facts, source.database),
         describe(facts) {
             // The snapshot is looked at only where the copy is to be proven.
             const checked = facts.get('checked') !== null;
@@ -35061,8 +35554,10 @@ function postgres(source, format) {
                         tables: tablesOf(facts),
                         objects: facts.number('objects'),
                         largeObjects: facts.number('large_objects'),
-                        properties: facts.all('property').map(decoded),
+                        properties: textsIn(facts, 'property').texts,
                         roles: rolesOf(facts),
+                        extensions: facts.all('used_extension').map(decoded),
+                        ...(facts.number('path_functions') > 0 ? { pathFunctions: facts.number('path_functions') } : {}),
                     }
                     : null,
             };
@@ -35077,9 +35572,13 @@ function postgres(source, format) {
             if (unlogged > 0) {
                 remarks.push(`the rows of ${(0,reporting_format/* counted */.hS)(unlogged, 'unlogged table')} are not in this backup: a standby does not have them`);
             }
-            const left = facts.all('properties_left').length;
-            if (left > 0) {
-                remarks.push(`${(0,reporting_format/* counted */.hS)(left, 'setting')} or comments of the database itself are too long for the manifest (16,000 characters), and are not in this backup: a restore into a new database does not bring them back`);
+            for (const [left, why] of [
+                [facts.all('properties_left').length, 'too long for the manifest (16,000 characters)'],
+                [textsIn(facts, 'property').left, 'no text in UTF-8, which a manifest is'],
+            ]) {
+                if (left === 0)
+                    continue;
+                remarks.push(`${(0,reporting_format/* counted */.hS)(left, 'setting')} or comments of the database itself are ${why}, and are not in this backup: a restore into a new database does not bring them back`);
             }
             const ended = facts.get('counting_ended');
             if (ended !== null) {
@@ -35105,19 +35604,29 @@ function postgres(source, format) {
             const sudo = runAs === null ? '' : `sudo -u ${(0,quoting/* quote */.h)(runAs)} `;
             const user = runAs === null ? '' : `--user ${(0,quoting/* quote */.h)(runAs)} `;
             const there = container === null ? sudo : `docker exec -i ${user}${(0,quoting/* quote */.h)(container)} `;
-            const unpack = `${common/* UNPACK */.P4[compression]} ${(0,quoting/* quote */.h)(file)} | ${there}`;
-            const load = {
-                dump: [`${unpack}pg_restore --exit-on-error -d ${to}`],
-                sql: [`${unpack}psql -X -q -v ON_ERROR_STOP=1 -d ${to}`],
-                tar: [
-                    `unpacked=$(${there}mktemp -d) && ${unpack}tar -xf - -C "$unpacked"`,
-                    `${there}pg_restore --exit-on-error -j 2 -d ${to} "$unpacked/dump"`,
-                ],
-            };
+            const unpacked = `${common/* UNPACK */.P4[compression]} ${(0,quoting/* quote */.h)(file)}`;
+            const psql = `${there}psql -X -q -v ON_ERROR_STOP=1 -d ${to}`;
+            // functions may find their tables by the search_path of the database alone, which pg_dump has emptied while it is loaded
+            const own = content !== null && 'pathFunctions' in content;
+            const script = (from) => `{ ${from} || echo 'the dump could not be read;'; } | ${KEEP_PATH} | ${psql}`;
+            const path = propertiesFor(restored, own ? content : null).statements.filter((one) => IS_PATH.test(one));
+            const create = [createStatement(restored, content), ...path].map((one) => `-c ${(0,quoting/* quote */.h)(one)}`).join(' ');
+            const folder = `unpacked=$(${there}mktemp -d) && ${unpacked} | ${there}tar -xf - -C "$unpacked"`;
+            const load = own
+                ? {
+                    dump: [script(`${unpacked} | ${there}pg_restore -f -`)],
+                    sql: [script(unpacked)],
+                    tar: [folder, script(`${there}pg_restore -f - "$unpacked/dump"`)],
+                }
+                : {
+                    dump: [`${unpacked} | ${there}pg_restore --exit-on-error -d ${to}`],
+                    sql: [`${unpacked} | ${psql}`],
+                    tar: [folder, `${there}pg_restore --exit-on-error -j 2 -d ${to} "$unpacked/dump"`],
+                };
             return [
                 `cd ${(0,quoting/* quote */.h)(directory)} && sha256sum -c ${(0,quoting/* quote */.h)(`${file}.sha256`)}`,
                 `# by a role that may create databases:`,
-                `${there}psql -X -d ${maintenance} -c ${(0,quoting/* quote */.h)(createStatement(restored, content))}`,
+                `${there}psql -X -d ${maintenance} ${create}`,
                 ...(kind === 'sqlite' ? [] : load[kind]),
                 `# look at it; then, with the application stopped, in psql on the database postgres (grants and settings of the database: content.properties of the manifest):`,
                 `# ALTER DATABASE ${identifier(source.database)} RENAME TO ${identifier(restored.replace(/_restored$/, '_old'))}; ALTER DATABASE ${identifier(restored)} RENAME TO ${identifier(source.database)};`,
@@ -35144,6 +35653,9 @@ function postgres(source, format) {
         },
     };
 }
+/** In a script of pg_dump: the search_path stays that of the database. */
+const KEEP_PATH = `sed ${(0,quoting/* quote */.h)("1,60{/^SELECT pg_catalog.set_config('search_path', '', false);$/d;}")}`;
+const IS_PATH = /^ALTER DATABASE "(?:[^"]|"")+" SET "search_path" TO /;
 /** The database of `restore-to`, where the request was about that. */
 function otherTarget({ command, restoreTo, restore }) {
     if (command === 'verify')
@@ -35304,7 +35816,8 @@ function sqliteRestoring(target) {
         },
         loaded(facts, { manifest }) {
             const tables = sqlite_restoring_decoded(facts.restored, facts.get('encoding'));
-            if (manifest?.content && facts.get('uncounted') === null)
+            const couldCount = facts.get('uncounted') === null && facts.get('unread') === null;
+            if (manifest?.content && couldCount)
                 (0,common/* checkRows */.Uu)(manifest.content, tables);
             return tables;
         },
@@ -35334,9 +35847,11 @@ function sqliteRestoring(target) {
         settle(settings, step) {
             return ['job', 'settle_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...sqlite_restoring_stepArguments(step) })];
         },
-        recover(settings, step) {
-            return ['job', 'recover_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...sqlite_restoring_stepArguments(step) })];
+        recover(settings, step, identity) {
+            const known = 'path' in identity ? identity.path : '';
+            return ['job', 'recover_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...sqlite_restoring_stepArguments(step), known })];
         },
+        identity: (facts) => ({ path: facts.path('resolved') }),
         saveDamaged(settings, id) {
             return ['job', 'save_damaged_sqlite', (0,common/* named */.KT)({ ...given(settings), id })];
         },
@@ -35375,7 +35890,8 @@ function planOf(facts, dump, asked) {
     if (dump.manifest === null && facts.number('objects') === 0) {
         throw new errors/* BackupError */.hj('E_EMPTY', `${dump.file} is a valid SQLite database without a single table`, 'Nothing was restored. When an empty database is wanted, delete the live one by hand.');
     }
-    const inPlace = state === 'sound' && (facts.get('live_wal') !== '1' || sizeOf(facts) === facts.number('page_size'));
+    const unread = facts.get('unread') !== null || facts.get('live_unread') !== null;
+    const inPlace = state === 'sound' && !unread && (facts.get('live_wal') !== '1' || sizeOf(facts) === facts.number('page_size'));
     const needed = (inPlace ? 2 : 1) * dumpBytes;
     const free = facts.get('target_free_kib');
     const freeBytes = free === null || free === '' ? null : facts.number('target_free_kib') * 1024;
@@ -35388,11 +35904,13 @@ function planOf(facts, dump, asked) {
     return {
         state,
         way: inPlace ? IN_PLACE : REPLACE,
-        wayInWords: wayInWords(state, inPlace),
+        wayInWords: wayInWords(state, inPlace, unread),
         safetyLevel: facts.get('live_unjudged') === null ? 'content' : 'checksum',
         bytes: facts.number('live_bytes'),
         tables: live,
-        dumpTables: sqlite_restoring_decoded(facts.restored, facts.get('encoding')),
+        dumpTables: facts.get('unread') === null
+            ? sqlite_restoring_decoded(facts.restored, facts.get('encoding'))
+            : (dump.manifest?.content?.tables ?? null),
         differences: [...differencesOf(facts), ...settingsOf(facts)],
         users,
         neededBytes: needed,
@@ -35420,14 +35938,15 @@ function checkIsMeant(facts, { manifest }, path) {
         return;
     throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${path} is no SQLite database: ${(0,neutralise/* quoteOutside */.Y)(facts.get('damage') ?? '', 200)}`, 'It is not replaced, since the backup was not made of it. If it is meant, move that file away first: a missing one is created. Nothing was changed.');
 }
-function wayInWords(state, inPlace) {
+/** `unread`: what SQLite itself writes over a database it signs with its own version, and an older one looks like damage to the next tool. */
+function wayInWords(state, inPlace, unread) {
     if (inPlace) {
         return 'in place: SQLite writes the backup into the live file in one transaction; programs may stay connected, writers wait that long, and all see the restored rows with their next statement';
     }
     const because = {
         missing: 'the file is made anew',
         damaged: 'the damaged file is replaced as a whole, with its -wal, -shm and -journal',
-        sound: 'the file is replaced as a whole, with its -wal, -shm and -journal, since its pages have another size than those of the backup',
+        sound: `the file is replaced as a whole, with its -wal, -shm and -journal, since ${unread ? 'its schema, or that of the backup, is of a newer SQLite than the tool on the host' : 'its pages have another size than those of the backup'}`,
     };
     return `${because[state]}, while nobody has it open`;
 }
@@ -35581,14 +36100,15 @@ function sqlite(source) {
         plan(facts) {
             return `${facts.need('source')} with ${facts.get('sqlite_tool')} ${facts.get('sqlite_version')}`;
         },
-        recovery({ file, compression, identity }, directory, { runAs }) {
+        recovery({ file, compression, identity, content }, directory, { runAs }) {
             const path = 'path' in identity ? identity.path : source.path;
             // The owner can not read the directory of the login user, who in turn may not write the database.
             const sudo = runAs === null ? '' : `sudo -u ${(0,quoting/* quote */.h)(runAs)} `;
             return [
                 `cd ${(0,quoting/* quote */.h)(directory)} && sha256sum -c ${(0,quoting/* quote */.h)(`${file}.sha256`)}`,
                 `restored=$(${sudo}mktemp -d)/restored.db && ${common/* UNPACK */.P4[compression]} ${(0,quoting/* quote */.h)(file)} ${runAs === null ? '>' : `| ${sudo}tee > /dev/null`} "$restored"`,
-                `${checking(sudo)} "$restored" ${(0,quoting/* quote */.h)(QUICK_CHECK)} # must print ok; do not go on otherwise`,
+                // what the tool could not judge then it may not be able to judge now
+                `${checking(sudo)} "$restored" ${(0,quoting/* quote */.h)(QUICK_CHECK)} # must print ok${content === null ? ', unless this sqlite3 is older than that of the application' : ''}; do not go on otherwise`,
                 `# then${runAs === null ? ', as the owner of the database' : ''}, best with the application stopped:`,
                 `${sudo}test -s "$restored" && ${sudo}sqlite3 ${(0,quoting/* quote */.h)(path)} '.timeout 30000' ".restore $restored"`,
             ];
@@ -35624,7 +36144,7 @@ function sqlite(source) {
                 case 'E_SOURCE_CORRUPT':
                     return new errors/* BackupError */.hj('E_SOURCE_CORRUPT', `SQLite found damage in ${path}: ${said}`, /\b(NULL|NUMERIC|TEXT|non-[A-Z]+) value in /.test(failure.text)
                         ? `Rows break a constraint of their table, which SQLite counts as damage. Correct the rows, or set \`verify: checksum\`. ${common/* UNTOUCHED */._m}`
-                        : `A backup of it would be damaged too, so none was kept, and no older one was deleted: keep them. Check the disk, then restore the newest good backup, or try \`sqlite3 ${path} .recover | sqlite3 -safe NEW-FILE\`.`);
+                        : `${NOT_PARSED.test(failure.text) ? 'First look at it with the SQLite of the application: when that can read it, the file only went through an older tool (`.restore`, `.backup`), which signs with its own version, until the application writes again. Otherwise: ' : ''}A backup of it would be damaged too, so none was kept, and no older one was deleted: keep them. Check the disk, then restore the newest good backup, or try \`sqlite3 ${path} .recover | sqlite3 -safe NEW-FILE\`.`);
                 case 'E_BUSY':
                     return new errors/* BackupError */.hj('E_BUSY', `${path} stayed locked for ${(0,common/* seconds */.YA)(settings.lockWaitMs)} s (lock-wait): ${said}`, `A process holds an exclusive lock (a long transaction, a migration, locking_mode=EXCLUSIVE): \`fuser -v ${path}\` shows who has it open. ${common/* UNTOUCHED */._m}`);
                 case 'E_DUMP_FAILED':
@@ -35635,12 +36155,16 @@ function sqlite(source) {
                     if (settings.command === 'restore') {
                         return new errors/* BackupError */.hj('E_RESTORE', `${path} could not be restored: ${said}`, NOT_KNOWN.test(failure.text)
                             ? 'The application brings this extension of SQLite, and the tool on the host does not know it, so nothing can be proven of the backup. Restore it by hand, as its manifest says under `recovery`.'
-                            : '');
+                            : NOT_PARSED.test(failure.text)
+                                ? 'It is damaged, or went through an older tool (`.backup`, `.restore`), which signs with its own version. Look at it with the SQLite of the application: when that can read it, put a sqlite3 as new on the host, and restore it again.'
+                                : '');
                     }
                     return new errors/* BackupError */.hj('E_RESTORE', `SQLite on the host can not check what is in the backup: ${said}`, NOT_KNOWN.test(failure.text)
                         ? `The application brings this extension of SQLite, and the tool on the host does not know it. Verify at the level checksum. ${common/* UNTOUCHED */._m}`
                         : common/* UNTOUCHED */._m);
                 case 'E_TOOL_VERSION':
+                    if (failure.facts.get('written_by') !== null)
+                        return newer(path, said, failure.facts, settings);
                     return new errors/* BackupError */.hj('E_TOOL_VERSION', `${said} on the host can not be kept from running programs that the schema of a database names (its function edit), and Python 3.7 or newer, which would do as well, is not there`, `Install sqlite3 3.31 or newer, or Python 3.7 or newer. ${common/* UNTOUCHED */._m}`);
                 case 'E_TARGET_BUSY':
                     return busy(path, usersOf(failure.facts));
@@ -35656,6 +36180,17 @@ function sqlite(source) {
             }
         },
     };
+}
+/** The text of a statement of the schema that the tool can not read, where the file says that it is not of a newer SQLite. */
+const NOT_PARSED = /malformed database schema .* - .*(syntax error|unrecognized token|unknown )/;
+/** The schema is of a newer SQLite than the tool that is to read it. */
+function newer(path, said, facts, { command, verifyOn }) {
+    const version = (0,neutralise/* quoteOutside */.Y)(facts.get('written_by') ?? '', 20);
+    const verifying = command === 'verify';
+    const where = verifying && verifyOn === 'runner' ? 'the runner' : 'the host';
+    return new errors/* BackupError */.hj('E_TOOL_VERSION', `${verifying ? 'the backup' : path} needs a newer sqlite3 on ${where} for its content to be read: ${said}`, `Nothing says that it is damaged. Install sqlite3 ${version} or newer on ${where} (as from sqlite.org/download.html, into /usr/local/bin); or set \`verify: checksum\`, ${verifying
+        ? 'which proves its bytes'
+        : 'which copies its pages as they are, proves the bytes of the copy, and can be restored'}. ${common/* UNTOUCHED */._m}`);
 }
 /** What SQLite says of an extension that the schema needs. */
 const NOT_KNOWN = /no such (collation sequence|function|module|tokenizer)|unknown function|unsafe use of/;
@@ -35784,7 +36319,13 @@ function foreignDump(facts, engine = null) {
         bytes: facts.number('dump_bytes'),
         databaseBytes: null,
         manifest: null,
+        versions: { pgDump: versionIn(facts, 'dump_made_by'), server: versionIn(facts, 'dump_made_from') },
     };
+}
+/** `17.2 (Debian 17.2-1.pgdg120+1)`: what else it may be is none. */
+function versionIn(facts, key) {
+    const text = facts.get(key);
+    return text !== null && /^\d{1,3}[\w .()+~-]{0,100}$/.test(text) ? text : null;
 }
 /** Sentences about a dump that can be restored, and is odd. */
 function foreignRemarks(facts) {
@@ -36120,7 +36661,7 @@ async function fetchToHost(run, connection, store, found) {
     return run.log.group(`Fetch ${uri}`, async () => {
         const file = backup?.manifest.file ?? 'dump';
         const folder = await makeFolder(run, connection, wanted.bytes);
-        const via = await chooseWay(run, connection, store, wanted.key);
+        const via = await fetch_chooseWay(run, connection, store, wanted.key);
         const timing = begin(run, wanted.bytes);
         if (via === 'host')
             await byHost(connection, store, found, file, timing.update);
@@ -36148,7 +36689,7 @@ async function makeFolder({ settings, now }, { send }, bytes) {
     return facts.path('fetched');
 }
 /** `s3-upload-via` decides for this direction as well. */
-async function chooseWay(run, connection, store, key) {
+async function fetch_chooseWay(run, connection, store, key) {
     const { s3, transport } = run.settings;
     const via = s3?.uploadVia ?? 'auto';
     if (via === 'runner' || (via === 'auto' && transport.transport === 'local'))
@@ -36669,14 +37210,16 @@ const OF_THE_RUN = ['E_REMOTE_LOST', 'E_TIMEOUT', 'E_CANCELLED', 'E_LOCKED'];
  * A verified, pinned backup of what is about to be replaced, published before anything is touched. Of a damaged SQLite database it is a copy
  * of its files, marked as not verified. Throws E_SAFETY_BACKUP.
  */
-async function takeSafetyBackup(run, connection, { database, restoring, damaged, level, from, catalogue, }) {
+async function takeSafetyBackup(run, connection, { database, restoring, damaged, level, without = [], from, catalogue, }) {
     const target = run.settings.restore.to ?? run.settings.database;
-    const name = target === run.settings.database ? run.settings.name : nameOf(target);
+    const name = target === run.settings.database ? run.settings.name : safety_backup_nameOf(target);
     const settings = {
         ...run.settings,
         database: target,
         name,
         verify: level,
+        // all that can be had, whatever backups leave out by request
+        dump: { ...run.settings.dump, excludeTable: without, excludeTableData: [], schema: [] },
         pin: `${safety_backup_REASON}${from}`.slice(0, 200),
     };
     const saving = { ...run, settings, database };
@@ -36723,7 +37266,7 @@ async function takeSafetyBackup(run, connection, { database, restoring, damaged,
         throw new errors/* BackupError */.hj('E_SAFETY_BACKUP', `the present state could not be backed up (${code}): ${message}`, `${hint} Without a way back nothing is restored; \`safety-backup: false\` restores all the same.`);
     }
 }
-function nameOf(target) {
+function safety_backup_nameOf(target) {
     return (target.engine === 'sqlite' ? (0,names/* nameFromPath */.Zy)(target.path) : (0,names/* nameFromText */.No)(target.database)) ?? 'restore-target';
 }
 /** Safety backups beyond the last three, this one counted; those that somebody pinned with a reason of his own stay. */
@@ -36737,6 +37280,7 @@ function outlived({ backups }) {
 // EXTERNAL MODULE: ./src/commands/user-command.ts
 var user_command = __nccwpck_require__(9931);
 ;// CONCATENATED MODULE: ./src/commands/restore.ts
+
 
 
 
@@ -36786,15 +37330,15 @@ async function restore(run) {
             tellRestorePlan(run, dump, found);
             if (found.state !== 'missing')
                 checkTarget(run, dump, restoring.target, database.identity(facts));
-            return found;
+            return { plan: found, identity: restoring.identity(facts) };
         });
-        const plan = await planFor(source).catch(async (error) => {
+        const planned = await planFor(source).catch(async (error) => {
             source = await insteadOfDamaged(run, connection, source, error);
             return planFor(source);
         });
         const { dump, from, catalogue } = source;
         if (!settings.dryRun) {
-            await new Attempt(run, connection, { restoring, database, dump, from, catalogue, plan }, outcome).carryOut();
+            await new Attempt(run, connection, { ...{ restoring, database, dump, from, catalogue }, ...planned }, outcome).carryOut();
         }
         report.ok = true;
     });
@@ -36832,18 +37376,21 @@ class Attempt {
         this.connection = connection;
         this.parts = parts;
         this.outcome = outcome;
-        const { restoring, plan, from } = parts;
+        const { restoring, plan, from, identity } = parts;
+        const { container, restore } = run.settings;
         const id = (0,names/* formatId */.hX)(run.settings.name, run.now(), (0,external_node_crypto_.randomBytes)(2).toString('hex'));
         this.step = { id, way: plan.way };
         this.journal = {
-            ...{ schema: 1, id, way: plan.way, target: restoring.target, backup: from, phase: 'begun', safety: null },
-            checkCommand: run.settings.restore.checkCommand,
+            ...{ schema: 1, id, way: plan.way, target: restoring.target, identity, container, backup: from, phase: 'begun' },
+            ...{ safety: null, checkCommand: restore.checkCommand, checkBegun: false },
+            commandTimeoutMs: restore.commandTimeoutMs,
             by: (0,directory/* holderOf */.Kd)(run, from),
         };
     }
     async carryOut() {
         const { run, connection } = this;
-        await connection.send(['request', 'begin_restore', [run.settings.name]]);
+        const { name, restore } = run.settings;
+        await connection.send(['request', 'begin_restore', [this.journal.id, name, (0,common/* seconds */.YA)(restore.commandTimeoutMs)]]);
         await this.replace().catch((error) => this.leaveUnchanged(error));
         await this.check().catch((error) => this.rollBack(error));
         await this.settle();
@@ -36861,7 +37408,10 @@ class Attempt {
         }
         if (safetyBackup && plan.state !== 'missing') {
             const damaged = plan.state === 'damaged';
-            this.safety = await run.log.group('Safety backup', () => takeSafetyBackup(run, connection, { database, restoring, damaged, level: plan.safetyLevel, from, catalogue }));
+            this.safety = await run.log.group('Safety backup', () => takeSafetyBackup(run, connection, {
+                ...{ database, restoring, damaged, from, catalogue },
+                ...{ level: plan.safetyLevel, without: plan.safetyWithout },
+            }));
             this.journal.safety = this.safety.id;
         }
         const started = performance.now();
@@ -36907,7 +37457,9 @@ class Attempt {
         let isClean = this.journal.phase === 'begun';
         if (!isClean && this.isThere()) {
             // what was loaded goes; after a swap that ended badly it is looked at what is there
-            const facts = await connection.send(work(run), restoring.recover(run.settings, step)).catch(() => null);
+            const facts = await connection
+                .send(work(run), restoring.recover(run.settings, step, this.parts.identity))
+                .catch(() => null);
             const state = facts?.get('state');
             if (state === 'restored')
                 return this.rollBack(error);
@@ -37653,7 +38205,12 @@ function backupFacts(report) {
     const rows = [];
     const backup = report.backup;
     if (backup !== null) {
-        rows.push(['Backup', code(backup.id, 160)], ['Taken', `${when(backup.createdAt)} UTC, in ${(0,reporting_format/* formatDuration */.a3)(backup.durationMs)}`], ['Size', sizes(backup)], ['Verified', PROOFS[backup.verifiedLevel] + (backup.state === 'ok' ? '' : ` (state: **${backup.state}**)`)], ['SHA-256', longCode(backup.sha256, 64)], ['File', longCode(backup.path)]);
+        rows.push(['Backup', code(backup.id, 160)], ['Taken', `${when(backup.createdAt)} UTC, in ${(0,reporting_format/* formatDuration */.a3)(backup.durationMs)}`], ['Size', sizes(backup)], [
+            'Verified',
+            PROOFS[backup.verifiedLevel] +
+                unrestored(report, backup) +
+                (backup.state === 'ok' ? '' : ` (state: **${backup.state}**)`),
+        ], ['SHA-256', longCode(backup.sha256, 64)], ['File', longCode(backup.path)]);
         if (backup.partial !== undefined)
             rows.push(['Covers', `**not everything**: ${escapeCell(backup.partial, 300)}`]);
         if (backup.pinned !== null)
@@ -37680,6 +38237,13 @@ function backupFacts(report) {
         rows.push(['Newest backup', `${(0,reporting_format/* formatAge */.nV)(report.newestAgeSeconds * 1000)} old`]);
     }
     return rows;
+}
+/** What a dump of PostgreSQL calls while it is loaded is tried by loading one alone. */
+function unrestored({ command, backups }, { engine, verifiedLevel }) {
+    const isAbout = (command === 'backup' || command === 'verify') && engine === 'postgres' && verifiedLevel !== 'none';
+    if (!isAbout || [verifiedLevel, ...backups.map((one) => one.verifiedLevel)].includes('restore'))
+        return '';
+    return '; **never restored yet**: no backup that is there was proven by `verify: restore`, which alone tells that a dump can be loaded';
 }
 const STORED = {
     host: 'uploaded straight from the host, read back',
@@ -38113,8 +38677,8 @@ function recoverySection(report) {
     return `${title}\n\nStock tools, on the host:\n\n${fenced('sh', report.recovery.join('\n'))}`;
 }
 
-// EXTERNAL MODULE: ./src/settings/inputs.ts + 14 modules
-var inputs = __nccwpck_require__(6720);
+// EXTERNAL MODULE: ./src/settings/inputs.ts + 12 modules
+var inputs = __nccwpck_require__(5899);
 // EXTERNAL MODULE: ./src/settings/settings.ts
 var settings = __nccwpck_require__(7100);
 ;// CONCATENATED MODULE: ./src/main.ts
@@ -40423,11 +40987,11 @@ const platform_platform = () => (process.env.GITHUB_ACTIONS === 'true' ? actions
 /* harmony import */ var _commands_offsite_unfinished_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5832);
 /* harmony import */ var _commands_unfinished_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7957);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7452);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8505);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7224);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6701);
 /* harmony import */ var _reporting_log_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(48);
 /* harmony import */ var _reporting_report_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4778);
-/* harmony import */ var _settings_inputs_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6720);
+/* harmony import */ var _settings_inputs_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5899);
 
 
 
@@ -40994,7 +41558,7 @@ function recordFailure(report, error) {
 
 /***/ }),
 
-/***/ 6720:
+/***/ 5899:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -41222,12 +41786,15 @@ const INPUTS = {
     backup: { default: '', usedBy: ['restore', 'verify', 'accept', 'delete', 'pin', 'unpin'] },
     confirm: { default: '', ...RESTORE },
     'safety-backup': { default: 'true', ...RESTORE },
+    'command-timeout': { default: '10m', ...RESTORE },
+    'restore-way': { default: 'auto', ...RESTORE, postgres: true },
     'stop-command': { default: '', ...RESTORE, lines: true },
     'start-command': { default: '', ...RESTORE, lines: true },
     'after-restore-command': { default: '', ...RESTORE, lines: true },
     'check-command': { default: '', ...RESTORE, lines: true },
     'allow-other-target': { default: 'false', ...RESTORE },
     'allow-unsafe-client': { default: 'false', ...RESTORE, postgres: true },
+    'settle-unfinished': { default: 'false', ...ALL },
     summary: { default: 'true', ...ALL },
 };
 const INPUT_NAMES = Object.keys(INPUTS);
@@ -41613,47 +42180,8 @@ class InputReader {
     }
 }
 
-;// CONCATENATED MODULE: ./src/settings/units.ts
-const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 };
-/** Reads `90s`, `30m`, `26h` or `7d`; returns milliseconds. Throws an Error whose text is the rule. */
-function parseDuration(text) {
-    const [, digits, unit] = /^(\d{1,10})([smhd])$/.exec(text) ?? [];
-    const ms = Number(digits) * (SECONDS[unit] ?? Number.NaN) * 1_000;
-    if (!Number.isSafeInteger(ms))
-        throw new Error('expected a duration such as 90s, 30m, 26h or 7d');
-    return ms;
-}
-/** Writes milliseconds in the largest unit that holds them exactly, so that `parseDuration` reads them back. */
-function units_formatDuration(ms) {
-    const seconds = Math.round(ms / 1_000);
-    const unit = ['d', 'h', 'm'].find((name) => seconds > 0 && seconds % SECONDS[name] === 0) ?? 's';
-    return `${seconds / SECONDS[unit]}${unit}`;
-}
-const POWERS = 'kmgt';
-/**
- * Reads `500MB` (powers of 1000), `2GiB` (powers of 1024) or plain bytes, in any case; returns bytes.
- * `2G` is refused because tools disagree about it. Throws an Error whose text is the rule.
- */
-function parseSize(text) {
-    const rule = 'expected a size such as 500MB, 2GiB or 1048576 (bytes)';
-    const [, number, prefix = '', binary] = /^(\d{1,15}(?:\.\d{1,3})?) ?(?:([kmgt]?)(i?)b)?$/i.exec(text) ?? [];
-    if (number === undefined || (binary && prefix === '') || (number.includes('.') && prefix === '')) {
-        throw new Error(rule);
-    }
-    const power = prefix === '' ? 0 : POWERS.indexOf(prefix.toLowerCase()) + 1;
-    const bytes = Math.round(Number(number) * (binary ? 1_024 : 1_000) ** power);
-    if (!Number.isSafeInteger(bytes))
-        throw new Error(rule);
-    return bytes;
-}
-/** Reads `50%`; returns the share (0.5). Throws an Error whose text is the rule. */
-function parsePercent(text) {
-    const [, number] = /^(\d{1,6}(?:\.\d{1,3})?)%$/.exec(text) ?? [];
-    if (number === undefined)
-        throw new Error('expected a percentage such as 50%');
-    return Number(number) / 100;
-}
-
+// EXTERNAL MODULE: ./src/settings/units.ts
+var units = __nccwpck_require__(8902);
 ;// CONCATENATED MODULE: ./src/settings/keep-rules.ts
 
 const RULES = ['last', 'within', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'];
@@ -41697,7 +42225,7 @@ function parseCount(digits, part) {
 function parseWithin(value, part) {
     let ms;
     try {
-        ms = parseDuration(value);
+        ms = (0,units/* parseDuration */.E9)(value);
     }
     catch (error) {
         throw new Error(`${error.message}, got ${JSON.stringify(part)}`);
@@ -41969,116 +42497,8 @@ function uri(database, parameters) {
     return `postgresql://${login}${before ? places.join(',') : ''}/${name}${query === '' ? '' : `?${query}`}`;
 }
 
-;// CONCATENATED MODULE: ./src/settings/value-rules.ts
-/**
- * What single values may be. Each function returns the value or throws an Error whose text is the rule; the reader of the
- * inputs puts the name before it and the given text after it.
- */
-
-
-/** setTimeout counts milliseconds in 31 bits and fires at once beyond. */
-const LONGEST_TIMER_MS = 24 * 86_400_000;
-const value_rules_HOST_NAME = /^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?$/i;
-function wholeNumber(least, most) {
-    return (text) => {
-        const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-        if (number >= least && number <= most)
-            return number;
-        throw new Error(`expected a whole number from ${least} to ${most}`);
-    };
-}
-function oneOf(allowed) {
-    return (text) => {
-        const found = allowed.find((value) => value === text);
-        if (found === undefined)
-            throw new Error(`expected one of ${allowed.join(', ')}`);
-        return found;
-    };
-}
-function parseBoolean(text) {
-    if (!/^(?:true|false)$/i.test(text))
-        throw new Error('expected true or false');
-    return text.toLowerCase() === 'true';
-}
-/** A duration that a timer can wait for, in milliseconds. */
-function parseTimer(text) {
-    const ms = parseDuration(text);
-    if (ms < 1_000 || ms > LONGEST_TIMER_MS)
-        throw new Error('expected a duration from 1s to 24d');
-    return ms;
-}
-/** A duration that is not zero, in milliseconds. */
-function parseAge(text) {
-    const ms = parseDuration(text);
-    if (ms === 0)
-        throw new Error('expected a duration of at least 1s');
-    return ms;
-}
-/** A share that is not zero and at most `most`, or `none`. */
-function percentOrNone(most) {
-    return (text) => {
-        if (text === 'none')
-            return text;
-        const share = /^[\d.]+%$/.test(text) ? parsePercent(text) : Number.NaN;
-        if (share > 0 && share <= most)
-            return share;
-        throw new Error(`expected a percentage above 0% and up to ${most * 100}%, or none`);
-    };
-}
-/** A host name or an address; names beyond ASCII only in their xn-- form, as DNS has them. */
-function parseHost(text) {
-    if ((0,external_node_net_.isIP)(text) !== 0 || (value_rules_HOST_NAME.test(text) && text.length <= 253))
-        return text;
-    throw new Error('expected a host name or IP address alone: the user goes into username, the port into port, IPv6 has no brackets');
-}
-function parseUserName(text) {
-    if (/^-|[\s\p{Cc}]/u.test(text))
-        throw new Error('expected a user name without blanks that does not start with "-"');
-    return text;
-}
-/** An account for `sudo -u`, which takes `#1000` and more; here it is a name. */
-function parseRunAs(text) {
-    if (!/^[a-z_][a-z0-9_.-]{0,31}$/i.test(text))
-        throw new Error('expected the name of a user on the host, such as www-data');
-    return text;
-}
-/** The name or id of a container, as Docker has them. */
-function parseContainer(text) {
-    if (!/^[a-z0-9][a-z0-9_.-]{0,127}$/i.test(text)) {
-        throw new Error('expected the name of a container: letters, digits, "_", "." or "-", starting with a letter or digit');
-    }
-    return text;
-}
-function parseJumpHost(text) {
-    const at = text.lastIndexOf('@');
-    const place = text.slice(at + 1);
-    const [, bracketed, plain, port = '22'] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(place) ?? [];
-    try {
-        if (bracketed !== undefined && !(0,external_node_net_.isIPv6)(bracketed))
-            throw new Error('brackets are for IPv6');
-        return {
-            username: at === -1 ? null : parseUserName(text.slice(0, at) || '-'),
-            host: parseHost((0,external_node_net_.isIPv6)(place) ? place : (bracketed ?? plain ?? '')),
-            port: parsePort(port),
-        };
-    }
-    catch {
-        throw new Error('expected [user@]host[:port], such as jump@bastion.example.com:2222 or [2001:db8::1]:22');
-    }
-}
-const parsePort = wholeNumber(1, 65_535);
-function parseUmask(text) {
-    const umask = /^0?(077|027)$/.exec(text)?.[1];
-    if (umask === undefined)
-        throw new Error('expected 077 or 027, in quotes, since YAML takes 077 for the number 77');
-    return umask;
-}
-function parsePinReason(text) {
-    if (/\p{Cc}/u.test(text) || text.length > 200)
-        throw new Error('expected a reason in one line of at most 200 characters');
-    return text;
-}
-
+// EXTERNAL MODULE: ./src/settings/value-rules.ts
+var value_rules = __nccwpck_require__(7722);
 ;// CONCATENATED MODULE: ./src/settings/s3-inputs.ts
 
 
@@ -42110,9 +42530,9 @@ function readS3(reader, command, keep, named = null) {
         reader.missing('s3-region', 'required without s3-endpoint: the region of the bucket, for example eu-central-1; AWS_REGION, as aws-actions/configure-aws-credentials sets it, does as well');
     }
     const credentials = readCredentials(reader);
-    const uploadVia = reader.require('s3-upload-via', oneOf(['auto', 'host', 'runner']));
+    const uploadVia = reader.require('s3-upload-via', (0,value_rules/* oneOf */.yL)(['auto', 'host', 'runner']));
     const storageClass = reader.read('s3-storage-class', parseStorageClass);
-    const sse = reader.read('s3-sse', oneOf(['AES256', 'aws:kms', 'aws:kms:dsse']));
+    const sse = reader.read('s3-sse', (0,value_rules/* oneOf */.yL)(['AES256', 'aws:kms', 'aws:kms:dsse']));
     const kmsKeyId = reader.read('s3-kms-key-id', parseKeyId);
     if (kmsKeyId && (sse === null || sse === 'AES256')) {
         reader.problem('s3-kms-key-id', 'expected nothing unless s3-sse is aws:kms or aws:kms:dsse');
@@ -42212,7 +42632,7 @@ function parseObjectLock(text) {
     const [, mode = 'governance', days = ''] = /^(?:(governance|compliance) +)?(\d+d)$/i.exec(text) ?? [];
     if (days === '')
         throw new Error(rule);
-    const ms = parseDuration(days);
+    const ms = (0,units/* parseDuration */.E9)(days);
     if (ms === 0 || ms > LONGEST_LOCK_MS)
         throw new Error(`${rule}, from 1d to 36500d`);
     return { mode: mode.toLowerCase() === 'compliance' ? 'COMPLIANCE' : 'GOVERNANCE', ms };
@@ -42231,7 +42651,8 @@ function readRestore(reader, command, database) {
     const wanted = restoring ? reader.read('backup', parseWanted) : null;
     const to = restoring ? readTarget(reader, database) : null;
     const confirm = reader.read('confirm', (text) => text);
-    const safetyBackup = reader.require('safety-backup', parseBoolean);
+    const safetyBackup = reader.require('safety-backup', value_rules/* parseBoolean */.yG);
+    const way = reader.require('restore-way', (0,value_rules/* oneOf */.yL)(['auto', 'swap', 'in-place']));
     const stopCommand = reader.read('stop-command', parseCommand);
     const startCommand = reader.read('start-command', parseCommand);
     const afterCommand = reader.read('after-restore-command', parseCommand);
@@ -42239,10 +42660,20 @@ function readRestore(reader, command, database) {
     if (stopCommand && startCommand === null) {
         reader.problem('start-command', 'required with stop-command: what was stopped is started again on every path');
     }
-    const allowOtherTarget = reader.require('allow-other-target', parseBoolean);
-    const allowUnsafeClient = reader.require('allow-unsafe-client', parseBoolean);
-    const settings = { to, confirm, safetyBackup, stopCommand, startCommand, afterCommand, checkCommand };
-    const all = { ...settings, allowOtherTarget, allowUnsafeClient, wanted: wanted === null ? LATEST : wanted };
+    const commandTimeoutMs = reader.require('command-timeout', value_rules/* parseTimer */.Dp);
+    const allowOtherTarget = reader.require('allow-other-target', value_rules/* parseBoolean */.yG);
+    const allowUnsafeClient = reader.require('allow-unsafe-client', value_rules/* parseBoolean */.yG);
+    const commands = { stopCommand, startCommand, afterCommand, checkCommand, commandTimeoutMs };
+    const all = {
+        ...commands,
+        to,
+        confirm,
+        safetyBackup,
+        way,
+        allowOtherTarget,
+        allowUnsafeClient,
+        wanted: wanted === null ? LATEST : wanted,
+    };
     return Object.values(all).includes(undefined) ? undefined : all;
 }
 const LATEST = { by: 'latest' };
@@ -42330,7 +42761,7 @@ function parseFingerprints(text) {
 function parseName(name) {
     const [, host = name, port = '22'] = /^\[([^\]]*)\]:(\d+)$/.exec(name) ?? [];
     try {
-        return (0,known_hosts/* nameInFile */.tx)(parseHost(host), parsePort(port));
+        return (0,known_hosts/* nameInFile */.tx)((0,value_rules/* parseHost */.o6)(host), (0,value_rules/* parsePort */.pz)(port));
     }
     catch {
         throw new Error(RULE);
@@ -42352,7 +42783,7 @@ function unnamedFingerprint(fingerprints, hosts) {
 
 /** Reads where the database lives and how to get there. What is wrong is noted in the reader; then it returns undefined. */
 async function readTransport(reader) {
-    const transport = reader.require('transport', oneOf(['ssh', 'local']));
+    const transport = reader.require('transport', (0,value_rules/* oneOf */.yL)(['ssh', 'local']));
     if (transport === 'local') {
         for (const name of INPUT_NAMES)
             if (declared[name].ssh)
@@ -42362,9 +42793,9 @@ async function readTransport(reader) {
     // Inputs of ssh are not missing when nobody knows what was meant.
     if (transport === undefined)
         return undefined;
-    const host = reader.require('host', parseHost, missing('SSH_HOST'));
-    const port = reader.require('port', parsePort);
-    const username = reader.require('username', parseUserName, missing('SSH_USER'));
+    const host = reader.require('host', value_rules/* parseHost */.o6, missing('SSH_HOST'));
+    const port = reader.require('port', value_rules/* parsePort */.pz);
+    const username = reader.require('username', value_rules/* parseUserName */.ao, missing('SSH_USER'));
     const key = await readKey(reader, 'key', 'passphrase');
     if (key === null)
         reader.missing('key', missing('SSH_KEY'));
@@ -42373,7 +42804,7 @@ async function readTransport(reader) {
     if (knownHosts === null && fingerprints === null) {
         reader.missing('known-hosts', missingHostKey(host ?? 'HOST', port ?? 22));
     }
-    const jumpPlace = reader.read('jump-host', parseJumpHost);
+    const jumpPlace = reader.read('jump-host', value_rules/* parseJumpHost */._3);
     if (jumpPlace !== null) {
         // Hosts that are wrong themselves are told as such; here they only have to be called something.
         const names = [
@@ -42385,7 +42816,7 @@ async function readTransport(reader) {
             reader.problem('fingerprint', rule);
     }
     const jump = await readJump(reader, jumpPlace, username, key);
-    const connectTimeoutMs = reader.require('connect-timeout', parseTimer);
+    const connectTimeoutMs = reader.require('connect-timeout', value_rules/* parseTimer */.Dp);
     if (!host || !port || !username || !key || jump === undefined || connectTimeoutMs === undefined)
         return undefined;
     if (knownHosts === undefined || fingerprints === undefined)
@@ -42451,35 +42882,35 @@ const inputs_MOST = 100_000;
  */
 async function readSettings() {
     const reader = new InputReader();
-    const command = reader.require('command', oneOf(settings_settings/* COMMANDS */.L));
+    const command = reader.require('command', (0,value_rules/* oneOf */.yL)(settings_settings/* COMMANDS */.L));
     if (command !== undefined)
         ignoreUnused(reader, command);
     const transport = await readTransport(reader);
-    const runAs = reader.read('run-as', parseRunAs);
-    const timeoutMs = reader.require('timeout', parseTimer);
-    const idleTimeoutMs = reader.require('idle-timeout', parseTimer);
-    const lockWaitMs = reader.require('lock-wait', parseTimer);
+    const runAs = reader.read('run-as', value_rules/* parseRunAs */.P$);
+    const timeoutMs = reader.require('timeout', value_rules/* parseTimer */.Dp);
+    const idleTimeoutMs = reader.require('idle-timeout', value_rules/* parseTimer */.Dp);
+    const lockWaitMs = reader.require('lock-wait', value_rules/* parseTimer */.Dp);
     const database = readDatabase(reader);
     const container = readContainer(reader, database);
     const name = readName(reader, database);
     const directory = reader.require('directory', parseHostPath);
-    const umask = reader.require('umask', parseUmask);
+    const umask = reader.require('umask', value_rules/* parseUmask */.Dy);
     const dump = readDump(reader, command);
-    const compression = reader.require('compression', oneOf(['auto', 'zstd', 'gzip', 'none']));
+    const compression = reader.require('compression', (0,value_rules/* oneOf */.yL)(['auto', 'zstd', 'gzip', 'none']));
     const compressionLevel = readCompressionLevel(reader, compression);
     const keep = reader.require('keep', parseKeep, undefined, 'as-is');
-    const keepMadeUnder = reader.require('keep-made-under', parseBoolean);
-    const keepMinimum = reader.require('keep-minimum', wholeNumber(1, inputs_MOST));
-    const maxDelete = reader.read('max-delete', wholeNumber(1, inputs_MOST));
-    const dryRun = reader.require('dry-run', parseBoolean);
+    const keepMadeUnder = reader.require('keep-made-under', value_rules/* parseBoolean */.yG);
+    const keepMinimum = reader.require('keep-minimum', (0,value_rules/* wholeNumber */.rD)(1, inputs_MOST));
+    const maxDelete = reader.read('max-delete', (0,value_rules/* wholeNumber */.rD)(1, inputs_MOST));
+    const dryRun = reader.require('dry-run', value_rules/* parseBoolean */.yG);
     const pin = readPin(reader, command);
-    const skipIfYoungerThanMs = reader.read('skip-if-younger-than', parseAge);
+    const skipIfYoungerThanMs = reader.read('skip-if-younger-than', value_rules/* parseAge */.F1);
     const located = readLocation(reader, command);
     const s3 = readS3(reader, command, keep, located?.bucket);
-    const verify = reader.require('verify', oneOf(['checksum', 'content', 'restore']));
+    const verify = reader.require('verify', (0,value_rules/* oneOf */.yL)(['checksum', 'content', 'restore']));
     if (transport?.transport === 'local')
         reader.ignore('verify-on', 'with transport local: the host is the runner');
-    const verifyOn = reader.require('verify-on', oneOf(['host', 'runner']));
+    const verifyOn = reader.require('verify-on', (0,value_rules/* oneOf */.yL)(['host', 'runner']));
     const asserts = readAsserts(reader, verify);
     const restoreTo = command === 'restore' ? null : readRestoreTo(reader, verify, database);
     if (command === 'verify' &&
@@ -42489,15 +42920,16 @@ async function readSettings() {
         restoreTo === null) {
         reader.missing('restore-to', 'required with verify-on runner and verify restore: a PostgreSQL server as seen from the runner, for example postgresql://postgres:throw-away@localhost/postgres of a service container');
     }
-    const maxAge = reader.require('max-age', (text) => (text === 'none' ? text : parseAge(text)));
-    const shrinkLimit = reader.require('shrink-limit', percentOrNone(1));
+    const maxAge = reader.require('max-age', (text) => (text === 'none' ? text : (0,value_rules/* parseAge */.F1)(text)));
+    const shrinkLimit = reader.require('shrink-limit', (0,value_rules/* percentOrNone */.HV)(1));
     const growthLimit = reader.require('growth-limit', parseGrowth);
-    const rowLossLimit = reader.require('row-loss-limit', percentOrNone(1));
-    const onRowLoss = reader.require('on-row-loss', oneOf(['pin', 'fail']));
-    const minFreeBytes = reader.read('min-free', parseSize);
+    const rowLossLimit = reader.require('row-loss-limit', (0,value_rules/* percentOrNone */.HV)(1));
+    const onRowLoss = reader.require('on-row-loss', (0,value_rules/* oneOf */.yL)(['pin', 'fail']));
+    const minFreeBytes = reader.read('min-free', units/* parseSize */.DB);
     const backup = command === 'restore' || located ? null : readBackup(reader, command, name);
     const restore = readRestore(reader, command, database);
-    const summary = reader.require('summary', parseBoolean);
+    const settleUnfinished = reader.require('settle-unfinished', value_rules/* parseBoolean */.yG);
+    const summary = reader.require('summary', value_rules/* parseBoolean */.yG);
     const settings = reader.settle({
         ...{ command, transport, runAs, timeoutMs, idleTimeoutMs, lockWaitMs, database, name, directory, umask },
         ...{
@@ -42523,7 +42955,7 @@ async function readSettings() {
         onRowLoss,
         maxAgeMs: maxAge === 'none' ? null : maxAge,
         minFreeBytes: minFreeBytes === null ? 0 : minFreeBytes,
-        ...{ backup, restore, summary },
+        ...{ backup, restore, settleUnfinished, summary },
     });
     return { settings, warnings: reader.warnings };
 }
@@ -42568,7 +43000,7 @@ function readContainer(reader, database) {
         if (database?.engine === 'sqlite') {
             throw new Error('expected nothing with a SQLite database: give its path in the volume on the host, and run-as');
         }
-        return parseContainer(text);
+        return (0,value_rules/* parseContainer */.NJ)(text);
     });
 }
 /** Dot-commands of the sqlite3 tool and the backslash commands of psql are no SQL. */
@@ -42605,11 +43037,11 @@ function placeOf({ database, parameters }) {
     return JSON.stringify([place.host?.toLowerCase(), place.hostaddr, place.port ?? '5432', database]);
 }
 function readDump(reader, command) {
-    const format = reader.require('dump-format', oneOf(['custom', 'directory', 'plain']));
+    const format = reader.require('dump-format', (0,value_rules/* oneOf */.yL)(['custom', 'directory', 'plain']));
     if (command === 'backup' && (format === 'custom' || format === 'plain')) {
         reader.ignore('jobs', `with dump-format ${format}`);
     }
-    const jobs = reader.require('jobs', (text) => (text === 'auto' ? text : wholeNumber(1, 64)(text)));
+    const jobs = reader.require('jobs', (text) => (text === 'auto' ? text : (0,value_rules/* wholeNumber */.rD)(1, 64)(text)));
     const patterns = (name) => reader.read(name, (text) => lines(text).map((line) => (0,name_patterns/* parseNamePattern */.LO)(line, name === 'schema' ? 'schema' : 'table')));
     const excludeTable = patterns('exclude-table');
     const excludeTableData = patterns('exclude-table-data');
@@ -42633,9 +43065,9 @@ const lines = (text) => text
 /** A share such as `300%`, a size such as `1GB`, or `none`. */
 function parseGrowth(text) {
     if (text === 'none' || text.includes('%'))
-        return percentOrNone(1_000)(text);
+        return (0,value_rules/* percentOrNone */.HV)(1_000)(text);
     try {
-        const bytes = parseSize(text);
+        const bytes = (0,units/* parseSize */.DB)(text);
         if (bytes > 0)
             return { bytes };
     }
@@ -42664,12 +43096,12 @@ function readCompressionLevel(reader, compression) {
         });
     }
     // With auto the host decides between zstd and gzip, so the level must suit both.
-    return reader.read('compression-level', wholeNumber(1, compression === 'zstd' ? 19 : 9));
+    return reader.read('compression-level', (0,value_rules/* wholeNumber */.rD)(1, compression === 'zstd' ? 19 : 9));
 }
 function readPin(reader, command) {
     if (command !== 'pin')
-        return reader.read('pin', parsePinReason);
-    return reader.require('pin', parsePinReason, 'required with command pin: the reason, in one line');
+        return reader.read('pin', value_rules/* parsePinReason */.bY);
+    return reader.require('pin', value_rules/* parsePinReason */.bY, 'required with command pin: the reason, in one line');
 }
 /** `backup` when it is an `s3://`; what is wrong with it is told where the input is read. */
 function readLocation(reader, command) {
@@ -42709,6 +43141,194 @@ function readBackup(reader, command, name) {
 /* harmony export */   L: () => (/* binding */ COMMANDS)
 /* harmony export */ });
 const COMMANDS = ['backup', 'restore', 'verify', 'list', 'accept', 'prune', 'delete', 'pin', 'unpin'];
+
+
+/***/ }),
+
+/***/ 8902:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   DB: () => (/* binding */ parseSize),
+/* harmony export */   E9: () => (/* binding */ parseDuration),
+/* harmony export */   lo: () => (/* binding */ parsePercent)
+/* harmony export */ });
+/* unused harmony export formatDuration */
+const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 };
+/** Reads `90s`, `30m`, `26h` or `7d`; returns milliseconds. Throws an Error whose text is the rule. */
+function parseDuration(text) {
+    const [, digits, unit] = /^(\d{1,10})([smhd])$/.exec(text) ?? [];
+    const ms = Number(digits) * (SECONDS[unit] ?? Number.NaN) * 1_000;
+    if (!Number.isSafeInteger(ms))
+        throw new Error('expected a duration such as 90s, 30m, 26h or 7d');
+    return ms;
+}
+/** Writes milliseconds in the largest unit that holds them exactly, so that `parseDuration` reads them back. */
+function formatDuration(ms) {
+    const seconds = Math.round(ms / 1_000);
+    const unit = ['d', 'h', 'm'].find((name) => seconds > 0 && seconds % SECONDS[name] === 0) ?? 's';
+    return `${seconds / SECONDS[unit]}${unit}`;
+}
+const POWERS = 'kmgt';
+/**
+ * Reads `500MB` (powers of 1000), `2GiB` (powers of 1024) or plain bytes, in any case; returns bytes.
+ * `2G` is refused because tools disagree about it. Throws an Error whose text is the rule.
+ */
+function parseSize(text) {
+    const rule = 'expected a size such as 500MB, 2GiB or 1048576 (bytes)';
+    const [, number, prefix = '', binary] = /^(\d{1,15}(?:\.\d{1,3})?) ?(?:([kmgt]?)(i?)b)?$/i.exec(text) ?? [];
+    if (number === undefined || (binary && prefix === '') || (number.includes('.') && prefix === '')) {
+        throw new Error(rule);
+    }
+    const power = prefix === '' ? 0 : POWERS.indexOf(prefix.toLowerCase()) + 1;
+    const bytes = Math.round(Number(number) * (binary ? 1_024 : 1_000) ** power);
+    if (!Number.isSafeInteger(bytes))
+        throw new Error(rule);
+    return bytes;
+}
+/** Reads `50%`; returns the share (0.5). Throws an Error whose text is the rule. */
+function parsePercent(text) {
+    const [, number] = /^(\d{1,6}(?:\.\d{1,3})?)%$/.exec(text) ?? [];
+    if (number === undefined)
+        throw new Error('expected a percentage such as 50%');
+    return Number(number) / 100;
+}
+
+
+/***/ }),
+
+/***/ 7722:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Dp: () => (/* binding */ parseTimer),
+/* harmony export */   Dy: () => (/* binding */ parseUmask),
+/* harmony export */   F1: () => (/* binding */ parseAge),
+/* harmony export */   HV: () => (/* binding */ percentOrNone),
+/* harmony export */   Mv: () => (/* binding */ LONGEST_TIMER_MS),
+/* harmony export */   NJ: () => (/* binding */ parseContainer),
+/* harmony export */   P$: () => (/* binding */ parseRunAs),
+/* harmony export */   _3: () => (/* binding */ parseJumpHost),
+/* harmony export */   ao: () => (/* binding */ parseUserName),
+/* harmony export */   bY: () => (/* binding */ parsePinReason),
+/* harmony export */   o6: () => (/* binding */ parseHost),
+/* harmony export */   pz: () => (/* binding */ parsePort),
+/* harmony export */   rD: () => (/* binding */ wholeNumber),
+/* harmony export */   yG: () => (/* binding */ parseBoolean),
+/* harmony export */   yL: () => (/* binding */ oneOf)
+/* harmony export */ });
+/* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7030);
+/* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_net__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var _units_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8902);
+/**
+ * What single values may be. Each function returns the value or throws an Error whose text is the rule; the reader of the
+ * inputs puts the name before it and the given text after it.
+ */
+
+
+/** setTimeout counts milliseconds in 31 bits and fires at once beyond. */
+/** No timer waits for longer. */
+const LONGEST_TIMER_MS = 24 * 86_400_000;
+const HOST_NAME = /^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?$/i;
+function wholeNumber(least, most) {
+    return (text) => {
+        const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+        if (number >= least && number <= most)
+            return number;
+        throw new Error(`expected a whole number from ${least} to ${most}`);
+    };
+}
+function oneOf(allowed) {
+    return (text) => {
+        const found = allowed.find((value) => value === text);
+        if (found === undefined)
+            throw new Error(`expected one of ${allowed.join(', ')}`);
+        return found;
+    };
+}
+function parseBoolean(text) {
+    if (!/^(?:true|false)$/i.test(text))
+        throw new Error('expected true or false');
+    return text.toLowerCase() === 'true';
+}
+/** A duration that a timer can wait for, in milliseconds. */
+function parseTimer(text) {
+    const ms = (0,_units_js__WEBPACK_IMPORTED_MODULE_1__/* .parseDuration */ .E9)(text);
+    if (ms < 1_000 || ms > LONGEST_TIMER_MS)
+        throw new Error('expected a duration from 1s to 24d');
+    return ms;
+}
+/** A duration that is not zero, in milliseconds. */
+function parseAge(text) {
+    const ms = (0,_units_js__WEBPACK_IMPORTED_MODULE_1__/* .parseDuration */ .E9)(text);
+    if (ms === 0)
+        throw new Error('expected a duration of at least 1s');
+    return ms;
+}
+/** A share that is not zero and at most `most`, or `none`. */
+function percentOrNone(most) {
+    return (text) => {
+        if (text === 'none')
+            return text;
+        const share = /^[\d.]+%$/.test(text) ? (0,_units_js__WEBPACK_IMPORTED_MODULE_1__/* .parsePercent */ .lo)(text) : Number.NaN;
+        if (share > 0 && share <= most)
+            return share;
+        throw new Error(`expected a percentage above 0% and up to ${most * 100}%, or none`);
+    };
+}
+/** A host name or an address; names beyond ASCII only in their xn-- form, as DNS has them. */
+function parseHost(text) {
+    if ((0,node_net__WEBPACK_IMPORTED_MODULE_0__.isIP)(text) !== 0 || (HOST_NAME.test(text) && text.length <= 253))
+        return text;
+    throw new Error('expected a host name or IP address alone: the user goes into username, the port into port, IPv6 has no brackets');
+}
+function parseUserName(text) {
+    if (/^-|[\s\p{Cc}]/u.test(text))
+        throw new Error('expected a user name without blanks that does not start with "-"');
+    return text;
+}
+/** An account for `sudo -u`, which takes `#1000` and more; here it is a name. */
+function parseRunAs(text) {
+    if (!/^[a-z_][a-z0-9_.-]{0,31}$/i.test(text))
+        throw new Error('expected the name of a user on the host, such as www-data');
+    return text;
+}
+/** The name or id of a container, as Docker has them. */
+function parseContainer(text) {
+    if (!/^[a-z0-9][a-z0-9_.-]{0,127}$/i.test(text)) {
+        throw new Error('expected the name of a container: letters, digits, "_", "." or "-", starting with a letter or digit');
+    }
+    return text;
+}
+function parseJumpHost(text) {
+    const at = text.lastIndexOf('@');
+    const place = text.slice(at + 1);
+    const [, bracketed, plain, port = '22'] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(place) ?? [];
+    try {
+        if (bracketed !== undefined && !(0,node_net__WEBPACK_IMPORTED_MODULE_0__.isIPv6)(bracketed))
+            throw new Error('brackets are for IPv6');
+        return {
+            username: at === -1 ? null : parseUserName(text.slice(0, at) || '-'),
+            host: parseHost((0,node_net__WEBPACK_IMPORTED_MODULE_0__.isIPv6)(place) ? place : (bracketed ?? plain ?? '')),
+            port: parsePort(port),
+        };
+    }
+    catch {
+        throw new Error('expected [user@]host[:port], such as jump@bastion.example.com:2222 or [2001:db8::1]:22');
+    }
+}
+const parsePort = wholeNumber(1, 65_535);
+function parseUmask(text) {
+    const umask = /^0?(077|027)$/.exec(text)?.[1];
+    if (umask === undefined)
+        throw new Error('expected 077 or 027, in quotes, since YAML takes 077 for the number 77');
+    return umask;
+}
+function parsePinReason(text) {
+    if (/\p{Cc}/u.test(text) || text.length > 200)
+        throw new Error('expected a reason in one line of at most 200 characters');
+    return text;
+}
 
 
 /***/ }),

@@ -47,8 +47,10 @@ look_at_copy() {
   cd "$work" || fail E_PERM "$work can not be entered"
   work=.
   prove_loaded
-  grep -a '^object ' copy.facts >schema
-  put_file dump_schema schema
+  if [ -z "$unread" ]; then
+    grep -a '^object ' copy.facts >schema
+    put_file dump_schema schema
+  fi
   put dump_bytes "$(size_of copy.db)"
 }
 
@@ -74,6 +76,7 @@ name_files() {
 # find_target SOURCE ID: as name_files, and whether this user may put a database there; sets state, missing or there
 find_target() {
   name_files "$1" "$2"
+  put resolved "$live"
   if [ -L "$live" ]; then fail E_SOURCE_INVALID "$1 is a symbolic link that leads nowhere"; fi
   if [ ! -e "$live" ]; then
     case $(ls -Ld -- "$live" 2>&1) in
@@ -120,7 +123,7 @@ look_there() {
   elif sound; then
     put live_page_size "$(page_size_of "$live")"
     put live_wal "$(if is_wal "$live"; then echo 1; fi)"
-    if [ -n "$locked" ]; then put live_locked "$locked"; else tell_live_schema; fi
+    if [ -n "$locked" ]; then put live_locked "$locked"; elif [ -z "$live_unread" ]; then tell_live_schema; fi
     put live_state sound
   else
     put damage "$damage"
@@ -144,7 +147,7 @@ is_wal() { case $(od -An -tu1 -j18 -N1 "$1") in *2*) ;; *) return 1 ;; esac }
 # sound: every page of the live file can be read; sets damage, and how it can be asked. It must leave nothing behind: in WAL mode,
 # a file without -wal is nobody's, and is read as it is; to others a connection is made that may not write.
 sound() {
-  asked=$live damage='' locked=''
+  asked=$live damage='' locked='' live_unread=''
   only_look
   if [ -s "$live-journal" ] && { [ $mode = immutable ] || ! sqlite_on_live 'SELECT 1 FROM sqlite_master' >live.check; }; then
     # a crashed writer's hot journal: only one who may write can roll it back
@@ -163,7 +166,13 @@ sound() {
       [ "$(cat live.check)" != ok ] || return 0
       damage=$(cat live.check)
       ;;
-    10:* | 11:* | 26:* | *malformed* | *'not a database'* | *'disk I/O error'*) damage=$(cat live.check error) ;;
+    10:* | 11:* | 26:* | *malformed* | *'not a database'* | *'disk I/O error'*)
+      damage=$(cat live.check error)
+      newer_schema "$live" "$damage" || return 1
+      damage=''
+      tell_unread "$(say_unread)"
+      return 0
+      ;;
     *)
       if beyond_tool "$(cat error)"; then
         put live_unjudged 1
@@ -172,11 +181,27 @@ sound() {
       fi
       unproven=E_RESTORE
       # who has it locked may be the one who will be stopped
-      case ${stops:-}$status:$(cat error) in 1[56]:* | 1*locked*) locked=$(cat error) && return 0 ;; esac
+      case ${stops:-}$status:$(cat error) in
+        1[56]:* | 1*locked*)
+          locked=$(cat error)
+          written_by "$live"
+          # then it may turn out that it can not be read
+          if newer_than_tool; then tell_unread "it is locked, and SQLite $(version_of "$writer") has written it, which is newer than $sqlite_tool $sqlite_version here"; fi
+          return 0
+          ;;
+      esac
       sqlite_failed $status "$(cat live.check error)"
       ;;
   esac
   return 1
+}
+
+# tell_unread WHY: of the live database, which is no damage
+tell_unread() {
+  live_unread=$1
+  put live_unjudged 1
+  put live_unread "$1"
+  put note "the live database could not be looked into: $1"
 }
 
 # only_look: the connections that follow can not write; nor do they ask for as much of the schema as those that can

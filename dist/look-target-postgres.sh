@@ -23,15 +23,16 @@ choose_maintenance() {
 }
 
 # ask_server SQL: psql in that database, in one transaction in which a name means what it means to the system; the names as :"live",
-# :"new", :"old"; verbose, since its codes say the same in every language
+# :"new", :"old"
 ask_server() {
   printf '%s\n' "$begin_plain" "$1" 'COMMIT;' >server.sql
   (in_other -f server.sql) 2>server.error
 }
 
 # what others may have put into that database is not meant by any name of ours
-begin_plain='BEGIN;
-SET LOCAL search_path = pg_catalog;'
+begin_plain="BEGIN;
+SET LOCAL search_path = pg_catalog;
+SELECT $speak_as AS speak_as \\gset"
 
 # tell_server SQL: for what takes its time: a signal is acted upon at once
 tell_server() {
@@ -39,10 +40,10 @@ tell_server() {
   run in_other -f server.sql >/dev/null 2>server.error
 }
 
-in_other() { connection=$maintenance && sql -v VERBOSITY=verbose -v "live=$live" -v "new=$new" -v "old=$old" "$@"; }
+in_other() { connection=$maintenance && sql -v "live=$live" -v "new=$new" -v "old=$old" "$@"; }
 
-# said_server: what psql said last, without what is for programmers
-said_server() { complaints server.error | sed '/^LOCATION: /d; s/^\([^ ]*ERROR: \) [0-9A-Z]\{5\}: /\1/; s/ERROR:  [0-9A-Z]\{5\}: /ERROR:  /'; }
+# said_server: what psql said last
+said_server() { complaints server.error; }
 
 # need_maintenance CODE: a server that restarts is waited for
 need_maintenance() { again choose_maintenance || fail "$1" "no other database of that server lets us in: $(complaints maintenance.error)"; }
@@ -77,12 +78,12 @@ look_target() {
   else
     status=$?
     # not by what the server said, which may be in any language
-    choose_maintenance || postgres_failed $status "$(complaints look.error)"
+    choose_maintenance || postgres_failed $status look.error
     there=$(ask_server "SELECT count(*) FROM pg_database WHERE datname = :'live';")
-    [ "$there" = 0 ] || postgres_failed $status "$(complaints look.error)"
+    [ "$there" = 0 ] || postgres_failed $status look.error
     put target_state missing
     { server_sql && echo 'COMMIT;'; } >look.sql
-    (connection=$maintenance && run sql -v "live=$live" -f look.sql) >look.facts 2>look.error || postgres_failed $? "$(complaints look.error)"
+    (connection=$maintenance && run sql -v "live=$live" -f look.sql) >look.facts 2>look.error || postgres_failed $? look.error
   fi
   tell_facts look.facts
   if grep -q '^in_recovery true' look.facts; then fail E_SOURCE_INVALID standby; fi
@@ -109,12 +110,18 @@ WHERE has_function_privilege('pg_control_system()', 'EXECUTE') \\gexec
 SELECT 'data_directory ' || setting FROM pg_settings WHERE name = 'data_directory' AND setting ~ '^/[^[:cntrl:]]*\$'
 AND inet_server_addr() IS NOT DISTINCT FROM inet_client_addr();
 SQL
+  extensions_sql
 }
 
-# target_sql: settings that this role may not give to another database keep it from being replaced by one
+# unread: the relation c is of others, and this role may not read it, or not all of it
+unread="NOT pg_has_role(c.relowner, 'USAGE') AND NOT (has_schema_privilege(n.oid, 'USAGE') AND CASE c.relkind
+  WHEN 'S' THEN has_sequence_privilege(c.oid, 'SELECT') ELSE has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid) END)"
+
+# target_sql: tables of others that this role may not read are in no dump that it makes; settings that this role may not give to another database keep it from being replaced by one
 target_sql() {
   server_sql
   sessions_sql
+  installed_sql
   cat <<SQL
 SELECT 'source_bytes ' || pg_database_size(current_database());
 SELECT 'owns ' || (pg_has_role(datdba, 'USAGE') AND pg_has_role(datdba,
@@ -130,6 +137,8 @@ SELECT 'subscriptions ' || count(subdbid) FROM pg_subscription WHERE subdbid = (
 SELECT 'slots ' || count(*) FROM pg_replication_slots WHERE database = current_database();
 SELECT 'tables ' || count(*) $user_relations AND c.relkind = 'r';
 $(tables_sql)
+SELECT 'unread ' || encode(convert_to(n.nspname::text, $sent_as), 'hex') || ' ' || encode(convert_to(c.relname::text, $sent_as), 'hex')
+$user_relations AND c.relkind IN ('r', 'p', 'S') AND $unread;
 SELECT 'foreign_table ' || encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex')
 $user_relations AND c.relkind IN ('r', 'p', 'v', 'm', 'S') AND NOT pg_has_role(c.relowner, 'USAGE');
 COMMIT;
@@ -185,6 +194,7 @@ tell_restored() { sed -n "s/^rows \([0-9a-f]* [0-9]*\)\$/$mark restored \1/p; s/
 
 rows_sql() {
   printf '%s\n' "SELECT format('SELECT ''rows %s '' || count(*) FROM ONLY %I.%I', encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex'), n.nspname, c.relname)
-$user_relations AND c.relkind = 'r' AND $countable \\gexec
-SELECT 'uncounted ' || encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex') $user_relations AND c.relkind = 'r' AND NOT $countable;"
+$user_relations AND c.relkind = 'r' AND $countable AND NOT ($unread) \\gexec
+SELECT 'uncounted ' || encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex')
+$user_relations AND c.relkind = 'r' AND NOT ($countable AND NOT ($unread));"
 }

@@ -33,12 +33,12 @@ postgres_environment() {
   fi
 }
 
-# sql ARGS...: psql that asks for nothing, reads no psqlrc, and prints bare values. The encoding is for it alone: pg_dump keeps
+# sql ARGS...: psql that asks for nothing, reads no psqlrc, prints bare values, and tells the SQLSTATE of what failed. The encoding is for it alone: pg_dump keeps
 # that of the database, which may hold bytes of none.
 sql() {
   PGCLIENTENCODING=UTF8
   export PGCLIENTENCODING
-  exec "${pg_bin}psql" -X -A -t -q -w -v ON_ERROR_STOP=1 -d "$connection" "$@"
+  exec "${pg_bin}psql" -X -A -t -q -w -v ON_ERROR_STOP=1 -v VERBOSITY=verbose -d "$connection" "$@"
 }
 
 # ask_sql SQL: one statement, in which a name means what it means to the system, whatever the database has set
@@ -58,10 +58,12 @@ SQL
 
 # Every line that a server has for us: a name of ours and what is of a fixed type. Texts are in hex: a line end in a setting, a name or
 # a comment would be the beginning of another fact.
-postgres_fact='(server_version|role|search_path|property|kept_setting|session|foreign_table|system_schema) [0-9a-f]*'
+postgres_fact='(server_version|role|login_role|search_path|property|kept_setting|session|foreign_table|system_schema) [0-9a-f]*'
 postgres_fact="$postgres_fact|(server_version_num|source_bytes|system_identifier|objects|large_objects|properties_left|unlogged_left|of_extension|guarded) [0-9]+"
-postgres_fact="$postgres_fact|(tables|subscriptions|slots) [0-9]+|(in_recovery|superuser|may_create|owns) (true|false)|encoding [A-Za-z0-9_]+"
-postgres_fact="$postgres_fact|like( [0-9a-f]+){5}|table [0-9]+ [0-9a-f]*|data_directory /.*"
+postgres_fact="$postgres_fact|(tables|subscriptions|slots) [0-9]+|(in_recovery|superuser|may_create|owns) (true|false)|encoding [A-Za-z0-9_]+|role_set (database|role|role_in_database|all)"
+postgres_fact="$postgres_fact|like( [0-9a-f]+){6}|table [0-9]+ [0-9a-f]*|data_directory /.*"
+postgres_fact="$postgres_fact|path_functions [0-9]+|unread( [0-9a-f]+){2}|used_extension [0-9a-f]+|extension [0-9a-f]+( (true|false)){2}|installed [0-9a-f]+ (true|false)|bound [0-9a-f]+ [0-9a-f]*"
+postgres_fact="$postgres_fact|extension_rows [0-9a-f]+ [0-9a-f]+ (own|may|not)"
 
 # tell_facts FILE: what psql has written there, for the runner; anything else than facts is no answer of PostgreSQL
 tell_facts() {
@@ -82,13 +84,16 @@ make_database_sql() {
   new_name=$1 new_owner='' new_space=''
   [ -z "$3" ] || new_owner=", pg_catalog.format(' OWNER %I', $(text_of "$3"))"
   [ -z "$4" ] || new_space=", pg_catalog.format(' TABLESPACE %I', $(text_of "$4"))"
-  # shellcheck disable=SC2086 # five words
+  # shellcheck disable=SC2086 # six words
   set -- $2
   new_like=''
   if [ $# -ge 5 ]; then
     new_like=", pg_catalog.format(' ENCODING %L LC_COLLATE %L LC_CTYPE %L', $(text_of "$1"), $(text_of "$2"), $(text_of "$3"))"
     case $4 in
-      696375) new_like="$new_like, pg_catalog.format(' LOCALE_PROVIDER icu ICU_LOCALE %L', $(text_of "$5"))" ;;
+      696375)
+        new_like="$new_like, pg_catalog.format(' LOCALE_PROVIDER icu ICU_LOCALE %L', $(text_of "$5"))"
+        [ "${6:-2d}" = 2d ] || new_like="$new_like, pg_catalog.format(' ICU_RULES %L', $(text_of "$6"))"
+        ;;
       6c696263) new_like="$new_like, CASE WHEN pg_catalog.int4ge(pg_catalog.current_setting('server_version_num')::pg_catalog.int4, 150000) THEN ' LOCALE_PROVIDER libc' END" ;;
       6275696c74696e) new_like="$new_like, pg_catalog.format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', $(text_of "$5"))" ;;
     esac
@@ -111,6 +116,7 @@ $begin_sql
 SELECT 'server_version ' || encode(convert_to(current_setting('server_version'), $sent_as), 'hex');
 SELECT 'server_version_num ' || current_setting('server_version_num');
 SELECT 'role ' || encode(convert_to(quote_ident(current_user), $sent_as), 'hex');
+$(role_set_sql)
 SELECT 'in_recovery ' || pg_is_in_recovery();
 SELECT 'source_bytes ' || pg_database_size(current_database());
 SELECT 'SELECT ''system_identifier '' || system_identifier FROM pg_control_system()'
@@ -122,13 +128,26 @@ WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_database WHERE datname =
 AND length(setting) <= 16000;
 COMMIT;
 SQL
-  run sql -f look.sql >look.facts 2>look.error || postgres_failed $? "$(complaints look.error)"
+  run sql -f look.sql >look.facts 2>look.error || postgres_failed $? look.error
   tell_facts look.facts
   server_version=$(sed -n 's/^server_version_num //p' look.facts)
   [ -n "$server_version" ] || failed E_DUMP_FAILED "psql told of no error, and nothing of the server"
   if [ $((server_version / 10000)) -gt "$pg_major" ]; then fail E_TOOL_VERSION "$pg_version"; fi
   if [ -z "$standby" ] && grep -q '^in_recovery true' look.facts; then fail E_SOURCE_INVALID standby; fi
-  refuse_pooler || postgres_failed $? "$(complaints pooler.error)"
+  refuse_pooler || postgres_failed $? pooler.error
+}
+
+# role_set_sql: where the sessions of this login have been made those of another role, if they have; the most special place counts
+role_set_sql() {
+  cat <<SQL
+SELECT 'login_role ' || encode(convert_to(quote_ident(session_user), $sent_as), 'hex') WHERE session_user <> current_user;
+SELECT 'role_set ' || CASE WHEN setrole = 0 AND setdatabase = 0 THEN 'all' WHEN setrole = 0 THEN 'database'
+  WHEN setdatabase = 0 THEN 'role' ELSE 'role_in_database' END
+FROM pg_db_role_setting, unnest(setconfig) AS setting WHERE session_user <> current_user AND lower(setting) LIKE 'role=%'
+AND setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+AND setrole IN (0, (SELECT oid FROM pg_roles WHERE rolname = session_user))
+ORDER BY setrole <> 0 DESC, setdatabase <> 0 DESC LIMIT 1;
+SQL
 }
 
 # refuse_pooler: pg_dump sets its session up, and what it sets stays with the server's session when a pooler gives that to another client:
@@ -152,33 +171,6 @@ refuse_pooler() {
   wait "$client" || return
   [ $other_status = 0 ] || { cp other.error pooler.error && return $other_status; }
   if [ "$mine" = "$others" ] || [ "$mine" != "$later" ]; then fail E_SOURCE_INVALID pooler; fi
-}
-
-# complaints FILE: what a tool said, without the chatter that client_min_messages may have asked the server for
-complaints() { grep -aEv '^(DEBUG|LOG|INFO|NOTICE): ' "$1" | tail -n 100 | cut -b 1-4000; }
-
-# postgres_failed STATUS TEXT: of psql or pg_dump, by what it said
-postgres_failed() {
-  case $1:$2 in
-    141:* | *'roken pipe'*) exit 141 ;; # who reads us has failed, and says why
-    129:* | 13[0-9]:* | 143:*) set -- "$1" "$2 it was killed by signal $(($1 - 128)); when nobody did that, the host was out of memory" ;;
-  esac
-  case $2 in
-    *'row-level security'*) fail E_PERM "$2" ;;
-    *'database "'*'" does not exist'*) fail E_SOURCE_MISSING "$2" ;;
-    *'authentication failed'* | *'no password supplied'* | *'pg_hba.conf'* | *'role "'*'" does not exist'* | *'not permitted to log in'*) fail E_AUTH "$2" ;;
-    # a worker of pg_dump says of a lost server as well that it could not obtain a lock
-    *'server closed the connection'* | *'due to administrator command'*) [ "$1" = 2 ] || failed E_DUMP_FAILED "$2 (status $1)" ;;
-    *'lock timeout'* | *'statement timeout'* | *'could not obtain lock'* | *'conflict with recovery'*) fail E_BUSY "$2" ;;
-    *'server version mismatch'*) fail E_TOOL_VERSION "$pg_version" ;;
-    *'permission denied'*) fail E_PERM "$2" ;;
-    *'no matching '* | *'invalid regular expression'*) fail E_INPUT "$2" ;;
-    *'invalid connection option'* | *'invalid '*' value: '* | *'connection option "'* | *'definition of service '* | *'service file '*) fail E_INPUT "$2" ;;
-    *'too many connections'* | *'too many clients'* | *'remaining connection slots'* | *'connection to server '*' failed: '* | *'could not connect to server'*) fail E_CONNECT "$2" ;;
-    *'invalid page'* | *'could not read block'* | *'missing chunk'* | *'unexpected chunk'* | *'checksum failure'* | *'could not open file "base'*) fail E_SOURCE_CORRUPT "$2" ;;
-  esac
-  [ "$1" != 2 ] || fail E_CONNECT "$2" # psql ends so when it could not connect, in whatever language the server speaks
-  failed E_DUMP_FAILED "${2:-no message} (status $1)"
 }
 
 # choose_postgres_compressor: outside of pg_dump where that is faster, which one thread of gzip is not

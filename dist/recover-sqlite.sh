@@ -81,18 +81,24 @@ sidecars_back() {
   done
 }
 
-# recover_restore_sqlite NAMED-ARGUMENTS: after a run that died
+# recover_restore_sqlite NAMED-ARGUMENTS: after a run that died, whose database was the one at `known`
 recover_restore_sqlite() {
   arguments "$@"
   make_work
   source=$(absolute "$source")
   put source "$source"
-  restore_there recover_there source "$source" id "$id" busy_ms "$busy_ms"
+  restore_there recover_there source "$source" id "$id" busy_ms "$busy_ms" known "$known"
   rm -rf "$work"
 }
 
 recover_there() {
   arguments "$@"
+  name_files "$source" "$id"
+  if [ "$live" != "$known" ]; then
+    put resolved "$live"
+    put state other
+    return
+  fi
   choose_sqlite
   find_target "$source" "$id"
   enter_place 64

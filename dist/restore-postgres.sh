@@ -6,7 +6,7 @@
 # shellcheck disable=SC2154 # the named arguments of the requests
 # shellcheck disable=SC2034 # hash_plain, verify: read in stream.sh
 live='' new='' old='' second='' owner='' loading='' loading_first='' properties='' way='' expected='' expects_all='' knows_restrict='' client_edit=''
-lock_wait=10 safety_payload='' restore_options='' standby=''
+lock_wait=10 safety_payload='' restore_options='' standby='' extensions='' search_path=''
 
 # look_restore_postgres NAMED-ARGUMENTS: what the target is, what is in it, what the dump is; changes nothing
 look_restore_postgres() {
@@ -52,7 +52,8 @@ back_restore_postgres() {
   if [ "$way" = in-place ]; then
     [ -n "$safety_payload" ] || fail E_ROLLBACK_FAILED "nothing was kept of the state before, and there is no safety backup"
     arguments payload "$safety_payload" sha256 "$safety_sha256" bytes "$safety_bytes" plain_bytes "$safety_plain_bytes" \
-      compressor "$safety_compressor" kind "$safety_kind" expected "$safety_expected" expects_all "$safety_expects_all" foreign ''
+      compressor "$safety_compressor" kind "$safety_kind" expected "$safety_expected" expects_all "$safety_expects_all" \
+      extensions "$safety_extensions" search_path "$safety_search_path" foreign ''
     check_payload
     put_in_place back
   else step_at_target back_databases; fi
@@ -64,23 +65,23 @@ settle_restore_postgres() {
   begin_step "$@"
   reach_elsewhere
   if [ "$way" = swap ]; then step_at_target settle_databases; fi
-  rm -f ".work/restore-xact-$id"
+  rm -f ".work/xact-$id"
   end_step
 }
 
-# recover_restore_postgres NAMED-ARGUMENTS: after a run that died: what is there tells what was done
+# recover_restore_postgres NAMED-ARGUMENTS: after a run that died: what is there tells what was done. On another server than the one with
+# the identifier `system`, as far as both are known, nothing is
 recover_restore_postgres() {
   begin_step "$@"
   reach_elsewhere
   # of the journal, for what the databases do not tell: whether what was kept is gone, or never was
-  phase=$(sed -n 's/.*"phase":"\([a-z-]*\)".*/\1/p' ".work/restore-$name" 2>/dev/null)
+  phase=$(sed -n 's/.*"phase":"\([a-z-]*\)".*/\1/p' ".work/restore-$id" 2>/dev/null)
   xact=''
-  if [ -f ".work/restore-xact-$id" ]; then
-    read -r xact <".work/restore-xact-$id"
+  if [ -f ".work/xact-$id" ]; then
+    read -r xact <".work/xact-$id"
     need_number 'the transaction of the restore that was cut off' "$xact"
   fi
-  if [ "$way:$xact" = in-place: ]; then put state unchanged; else step_at_target recover_databases phase "$phase" xact "$xact"; fi
-  rm -f ".work/restore-xact-$id"
+  step_at_target recover_databases phase "$phase" xact "$xact" system "$system"
   end_step
 }
 
@@ -110,7 +111,7 @@ at_target() {
 feed_target() {
   function=$1
   shift
-  feed "$payload" "$function" connection "$connection" password "$password" maintenance "$maintenance" second "$second" standby "$standby" \
+  feed_load "$function" connection "$connection" password "$password" maintenance "$maintenance" second "$second" standby "$standby" \
     live "$live" new "$new" old "$old" way "$way" lock_wait "$lock_wait" min_free_kib "$min_free_kib" "$@" 9>&- ||
     { status=$? && [ $status = 99 ] && exit 99; failed E_RESTORE "the restore ended with the status $status"; }
 }
@@ -121,10 +122,8 @@ step_at_target() { passing_on E_RESTORE 'the step' at_target "$@"; }
 # look_archive: the tables of an archive, as far as its table of contents tells them: `4; 0 16385 TABLE DATA public docs owner`
 look_archive() {
   pg_bin=$(passed_on pg_bin)
-  contents=$( (decompress) <"$payload" 2>/dev/null | (restore_tool -l) 2>"$work/e1" 9>&-) || {
-    case $(cat "$work/e1") in *'unsupported version'*) fail E_TOOL_VERSION "$(cat "$work/e1")" ;; esac
+  contents=$( (decompress) <"$payload" 2>/dev/null | (restore_tool -l) 2>"$work/e1" 9>&-) ||
     failed E_CHECKSUM "the table of contents could not be read: $(cat "$work/e1")"
-  }
   printf '%s\n' "$contents" | sed -n "s/^[0-9]*; [0-9]* [0-9]* TABLE DATA \([^ ]*\) \(.*\) [^ ]*\$/$mark set dump_table \1.\2/p" >&"$events"
 }
 
@@ -145,9 +144,10 @@ read_dump() {
 put_in_place() {
   emit phase swap "$plain_bytes"
   reached=note_transaction
-  feed_target replace_in_place expected "$expected" expects_all "$expects_all" compressor "$compressor" kind "$kind" plain_bytes "$plain_bytes" back "${1:-}"
-  [ -z "${1:-}" ] || rm -f ".work/restore-xact-$id"
+  feed_target replace_in_place expected "$expected" expects_all "$expects_all" extensions "$extensions" \
+    compressor "$compressor" kind "$kind" plain_bytes "$plain_bytes" back "${1:-}"
+  [ -z "${1:-}" ] || rm -f ".work/xact-$id"
 }
 
 # note_transaction PLACE: on the disk before the first byte of the dump goes there, so that the next run can ask what has become of it
-note_transaction() { put_text ".work/restore-xact-$id" "${1##*/xact-}$newline" || failed E_PERM "the transaction could not be noted"; }
+note_transaction() { put_text ".work/xact-$id" "${1##*/xact-}$newline" || failed E_PERM "the transaction could not be noted"; }

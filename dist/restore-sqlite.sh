@@ -189,12 +189,14 @@ swap_there() {
   # SQLite would restore an empty file as well, with success
   copy_facts
   count_pages
-  [ "$((page_size * page_count))" = "$(size_of "$new")" ] ||
-    fail E_RESTORE "what was loaded beside the database is not whole any more"
   if [ "$way" = in-place ]; then restore_in_place; else replace_live; fi
   put state restored
   undo=''
   tell_users
+  if [ -n "$unread" ]; then
+    put uncounted "$unread"
+    return
+  fi
   only_look
   live_facts || not_read $?
   put encoding "$(sed -n '5s/^encoding //p' live.facts)"
@@ -213,7 +215,7 @@ not_read() {
   case $1:$(cat error) in
     [56]:* | *locked* | *busy* | *'no such table'*) put uncounted "$(cat error)" ;;
     *)
-      if [ "$proven" = checksum ] || beyond_tool "$(cat error)"; then
+      if [ "$proven" = checksum ] || beyond_tool "$(cat error)" || newer_schema "$live" "$(cat error)"; then
         put uncounted "$(cat error)"
         return
       fi

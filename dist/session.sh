@@ -6,7 +6,8 @@
 # The runner sends the program first, inside one group, so that a cut stream executes nothing; then one group per
 # request. Stdin is for requests alone: dash reads it in blocks. When it ends, the runner is gone, and the EXIT trap
 # ends everything. The runner sets before this text: mark (a random word; lines that begin with it are ours, every
-# other line is noise) and program (this text, for the shell under sudo).
+# other line is noise), mark_elsewhere (that of the shell that this one starts as another user or in a container, which
+# is not told ours) and program (this text, for that shell).
 
 # What the account's environment could change. Options come in by SHELLOPTS and BASHOPTS, which bash obeys and every shell hands on;
 # functions from bash login shells.
@@ -31,7 +32,7 @@ unset CDPATH ENV BASH_ENV POSIXLY_CORRECT GREP_OPTIONS GZIP PIGZ ZSTD_CLEVEL ZST
 unset VISUAL EDITOR # of the function edit() of the sqlite3 tool
 unset QUOTING_STYLE TIME_STYLE BLOCK_SIZE BLOCKSIZE LS_BLOCK_SIZE DF_BLOCK_SIZE # of GNU ls and df
 # shellcheck disable=SC2034 # for the commands of the user (restore.sh)
-login_umask=$(umask) login_locale=${LC_ALL:-} login_zone=${TZ:-} restoring=''
+login_umask=$(umask) login_locale=${LC_ALL:-} login_zone=${TZ:-} restoring='' left_journals=''
 LC_ALL=C TZ=UTC PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL TZ PATH
 if [ -z "${HOME:-}" ]; then

@@ -46,7 +46,7 @@ hold_snapshot() {
   if [ -z "$snapshot" ]; then
     exec 5>&-
     wait $holder
-    postgres_failed $? "$(complaints snapshot.error)"
+    postgres_failed $? snapshot.error
   fi
   case $snapshot in *[!0-9A-F-]*) fail E_DUMP_FAILED "the server named a snapshot that is none" ;; esac
   tell_facts snapshot.facts
@@ -78,30 +78,40 @@ AND NOT EXISTS (
   SELECT FROM pg_statistic_ext s JOIN pg_depend d ON d.classid = 'pg_statistic_ext'::regclass AND d.objid = s.oid
   WHERE s.stxrelid = c.oid AND $by_others))"
 
-# sent_as: a database without an encoding may hold any bytes
+# sent_as: a database without an encoding may hold any bytes. What psql sends and gets (names in statements of \gexec) is as well
+# converted to UTF8, or not at all: \$speak_as sets that for a transaction in which names mean what they mean to the system.
 sent_as="CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END"
+speak_as="set_config('client_encoding', $sent_as, true)"
 
 # begin_sql: nothing may end this transaction before us, and no function, operator or table of a user may stand in for one of the
 # system, whatever the role and the database have set. In one message: between two a transaction is idle, which may be forbidden.
 begin_sql="BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY \\; SET LOCAL statement_timeout = 0 \\;
 SET LOCAL idle_in_transaction_session_timeout = 0 \\; SELECT pg_catalog.set_config('search_path', 'pg_catalog', true);
+SELECT $speak_as;
 SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout');
 SELECT set_config(name, 'view, foreign-table', true) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind';
 SET LOCAL client_min_messages = warning;"
 
-# snapshot_sql: texts of the user are sent as hex, since they may hold anything. Which tables the options of pg_dump mean depends on
-# the search_path that the session began with; \$tables names all of the system in full, and sets :tables. Where schemas were asked
-# for, nothing else makes the backup more than an empty one.
+# choose_tables: sets :tables. Which tables the options of pg_dump mean depends on the search_path that the session began with; \$tables
+# names all of the system in full.
+choose_tables() {
+  cat <<SQL
+SET LOCAL search_path TO DEFAULT;
+SELECT coalesce(pg_catalog.array_agg(c.oid), '{}') AS tables FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE ($tables) \\gset
+SET LOCAL search_path = pg_catalog;
+SQL
+}
+
+# snapshot_sql: texts of the user are sent as hex, since they may hold anything. Where schemas were asked for, nothing else makes the
+# backup more than an empty one.
 snapshot_sql() {
   cat <<SQL
 \\o /dev/null
 $begin_sql
 SET LOCAL lock_timeout = $lock_wait_ms;
 SET LOCAL row_security = off;
-SET LOCAL search_path TO DEFAULT;
-SELECT coalesce(pg_catalog.array_agg(c.oid), '{}') AS tables FROM pg_catalog.pg_class c
-JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE ($tables) \\gset
-SET LOCAL search_path = pg_catalog;
+$(choose_tables)
 \\o snapshot.facts
 SELECT 'encoding ' || getdatabaseencoding();
 SELECT 'objects ' || ((SELECT count(*) $user_relations AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND (${schemas:-true}))
@@ -120,6 +130,11 @@ SELECT 'unlogged_left ' || count(*) $user_relations AND c.relkind = 'r' AND c.oi
 AND pg_is_in_recovery();
 SELECT 'guarded ' || c.oid $user_relations AND $dumped AND NOT $countable;
 SELECT 'of_extension ' || unnest(extconfig) FROM pg_extension;
+SELECT 'path_functions ' || count(*) FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE l.lanname NOT IN ('c', 'internal')
+AND NOT EXISTS (SELECT FROM unnest(proconfig) AS setting WHERE setting LIKE 'search_path=%')
+AND EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid AND d.classid <> 'pg_trigger'::regclass)
+AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e');
+SELECT 'used_extension ' || encode(convert_to(extname::text, $sent_as), 'hex') FROM pg_extension WHERE extname <> 'plpgsql' ${schemas:+AND false};
 SELECT 'system_schema ' || encode(convert_to(nspname, $sent_as), 'hex') FROM pg_namespace n
 WHERE (nspname ~ '^pg_' OR nspname = 'information_schema') AND (${schemas:-false}) ORDER BY nspname;
 \\o
@@ -133,23 +148,24 @@ create_sql() {
 format('CREATE DATABASE %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L%s', $1,
   pg_encoding_to_char(encoding), datcollate, datctype,
   CASE to_jsonb(d) ->> 'datlocprovider'
-    WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L', $database_locale)
+    WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L', $database_locale) || coalesce(' ICU_RULES ' || quote_literal($icu_rules), '')
     WHEN 'b' THEN format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', $database_locale)
     WHEN 'c' THEN ' LOCALE_PROVIDER libc'
     ELSE '' END)
 SQL
 }
 
-# like_sql: the same as five words in hex, for make_database_sql
+# like_sql: the same as six words in hex, for make_database_sql
 like_sql() {
   echo "(SELECT string_agg(encode(convert_to(word, $sent_as), 'hex'), ' ' ORDER BY nth)
 FROM unnest(ARRAY[pg_encoding_to_char(encoding)::text, datcollate::text, datctype::text,
   CASE to_jsonb(d) ->> 'datlocprovider' WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END,
-  coalesce($database_locale, '-')]) WITH ORDINALITY AS words (word, nth))"
+  coalesce($database_locale, '-'), coalesce($icu_rules, '-')]) WITH ORDINALITY AS words (word, nth))"
 }
 
 # in versions that differ in where they keep it
 database_locale="coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale')"
+icu_rules="to_jsonb(d) ->> 'daticurules'"
 
 # properties_sql OF NAME: what belongs to the database OF itself, which pg_restore brings back only with --create, as statements about
 # NAME, each with the place it has in their order. Values of settings are literals, one by one where they are a list, as pg_dump
@@ -200,7 +216,7 @@ dump() {
   release
   wait $child
   status=$?
-  [ $status = 0 ] || postgres_failed $status "$(complaints dump.error)"
+  [ $status = 0 ] || postgres_failed $status dump.error why_dump
 }
 
 # pg_dump_there ARGS...: workers that outlive a pg_dump that was killed must not hold the pipe that it has no need of
@@ -228,7 +244,7 @@ $user_relations AND $dumped AND $countable ORDER BY c.relpages, c.oid \\gexec
 \\o
 \\q"
   exec 5>&-
-  wait "$holder" || put counting_ended "$(cat snapshot.error)" # what was not counted is left out
+  wait "$holder" || put counting_ended "$(complaints snapshot.error)" # what was not counted is left out
   tell_counted
 }
 

@@ -151,7 +151,9 @@ produce_sqlite() {
   enter_place "$((source_bytes / 1024 + min_free_kib))"
   emit phase copy "$source_bytes"
   copy_sqlite
-  if [ "$verify" = checksum ]; then
+  if [ -n "$unread" ]; then
+    :
+  elif [ "$verify" = checksum ]; then
     put objects "$(grep -ac '^object ' source.facts)"
   else
     emit phase check "$(size_of copy.db)"
@@ -163,12 +165,19 @@ produce_sqlite() {
 
 # copy_sqlite: copy.db and source.facts from one snapshot
 copy_sqlite() {
+  unread=''
   sqlite_snapshot -readonly
   status=$?
   # a crashed writer's hot journal: only a connection that may write can roll it back
   if [ $status = 8 ] && [ -s "$(real "$source")-journal" ]; then
     put note "a hot journal of a crashed writer lies beside the database; opened for writing once, so that SQLite rolls it back"
     sqlite_snapshot ''
+    status=$?
+  fi
+  if [ $status != 0 ] && newer_schema "$(real "$source")" "$(cat error)"; then
+    [ "$verify" = checksum ] || not_understood
+    unread=$(say_unread)
+    copy_unread
     status=$?
   fi
   [ $status = 0 ] || sqlite_failed $status "$(cat error)"
@@ -207,15 +216,26 @@ check_sqlite() {
   prove_sqlite
 }
 
-# count_pages: sets page_size and page_count of copy.db, by the lines that are not the schema's
+# count_pages: sets page_size and page_count of copy.db, by the lines that are not the schema's, and holds its size against them
 count_pages() {
   page_size=$(sed -n '1s/^page_size //p' copy.facts) page_count=$(sed -n '2s/^page_count //p' copy.facts)
   need_number 'the size of a page' "$page_size"
   need_number 'the number of pages' "$page_count"
+  [ "$((page_size * page_count))" = "$(size_of "$(real copy.db)")" ] ||
+    fail "$torn" "the copy has $(size_of "$(real copy.db)") bytes, but $page_count pages of $page_size bytes"
 }
 
+# copy_facts: of copy.db. A restore goes on where its schema can not be read: sets unread.
 copy_facts() {
-  with_facts sqlite_on_copy >copy.values || sqlite_failed $? "$(cat error)"
+  unread=''
+  with_facts sqlite_on_copy >copy.values || {
+    status=$?
+    newer_schema copy.db "$(cat error)" || sqlite_failed $status "$(cat error)"
+    [ -n "$proven" ] || not_understood
+    unread=$(say_unread)
+    header_facts copy.db >copy.facts
+    return
+  }
   name_facts <copy.values >copy.facts
 }
 
@@ -227,12 +247,16 @@ proven='' tolerated='' deep=''
 # prove_sqlite: what copy.db holds, for the manifest or to be compared with one
 prove_sqlite() {
   count_pages
-  [ "$((page_size * page_count))" = "$(size_of "$(real copy.db)")" ] ||
-    fail "$torn" "the copy has $(size_of "$(real copy.db)") bytes, but $page_count pages of $page_size bytes"
-  put objects "$(grep -ac '^object ' copy.facts)"
   put encoding "$(sed -n '5s/^encoding //p' copy.facts)"
   put page_size "$page_size"
   put page_count "$page_count"
+  if [ -n "$unread" ]; then
+    put unread "$unread"
+    put objects 1
+    restored_as_bytes "$unread"
+    return
+  fi
+  put objects "$(grep -ac '^object ' copy.facts)"
   check_content
   # violations are a matter of the application's data, not of the backup
   # `temp.`: there the database has no say in what that name means
@@ -285,8 +309,11 @@ beyond_tool() {
 not_sound() {
   if [ "$proven" != checksum ] && { [ -z "$proven" ] || ! beyond_tool "$2"; }; then sqlite_failed "$1" "$2"; fi
   tolerated=1
-  put note "the content of the backup can not be checked here, and is restored as the bytes that were backed up: $2"
+  restored_as_bytes "$2"
 }
+
+# restored_as_bytes WHY
+restored_as_bytes() { put note "the content of the backup can not be checked here, and is restored as the bytes that were backed up: $1"; }
 
 # tell_rows FUNCTION: the rows of each table, by the function that asks the database
 tell_rows() {
@@ -355,6 +382,7 @@ inspect_sqlite() {
   list_backups
   find_sqlite
   choose_compressor "$wanted"
+  passing_on E_PERM "the look into the database as ${run_as:-$(id -un)}" elsewhere foresee_unread source "$source" verify "$verify" busy_ms 0
 }
 
 # verify_sqlite NAMED-ARGUMENTS: an existing backup, in a copy of it that is thrown away

@@ -137,18 +137,29 @@ settle_databases() {
   enter_target 64
   if choose_maintenance && drop_database old "$old"; then return; fi
   [ -s server.error ] || cp maintenance.error server.error
-  put note "what was replaced is still there as the database $old, which could not be dropped: $(said_server)"
+  put note "what was replaced is still there as the database $old, which could not be dropped: $(said_server). As its owner: DROP DATABASE $old"
 }
 
 # recover_databases NAMED-ARGUMENTS
 recover_databases() {
   arguments "$@"
   enter_target 64
+  [ "$way" = in-place ] || need_maintenance E_RESTORE
+  server=$({ [ "$way" = in-place ] || connection=$maintenance; } && ask_sql 'SELECT system_identifier FROM pg_control_system()' 2>/dev/null)
+  case $server in
+    '' | *[!0-9]*) ;; # not every role may know
+    *)
+      put system_identifier "$server"
+      if [ "$server" != "${system:-$server}" ]; then
+        put state other
+        return
+      fi
+      ;;
+  esac
   if [ "$way" = in-place ]; then
-    settle_transaction
+    if [ -n "$xact" ]; then settle_transaction; else put state unchanged; fi
     return
   fi
-  need_maintenance E_RESTORE
   there=$(databases_there) || fail E_RESTORE "$(said_server)"
   case $way:$phase:$there in
     swap:*:LO)

@@ -34,9 +34,9 @@ verify_postgres() {
 # rehearse_postgres: loads the payload into a new database, counts, asks, and drops it on every path
 rehearse_postgres() {
   emit phase restore "$plain_bytes"
-  feed "$payload" load_scratch maintenance "$maintenance" password "$scratch_password" kind "$kind" \
+  feed_load load_scratch maintenance "$maintenance" password "$scratch_password" kind "$kind" \
     scratch "$scratch" scratch_connection "$scratch_connection" like "$like" jobs "${jobs:-$(processors)}" \
-    plain_bytes "$plain_bytes" min_free_kib "$min_free_kib" asserts "$asserts" search_path "$search_path" ||
+    plain_bytes "$plain_bytes" min_free_kib "$min_free_kib" asserts "$asserts" ||
     { [ $? = 99 ] && exit 99; failed E_RESTORE "the rehearsal ended with an error"; }
 }
 
@@ -48,25 +48,29 @@ load_scratch() {
   enter_place "$need"
   find_postgres
   postgres_environment
+  rm -f archive
   mkfifo archive || failed E_PERM "mkfifo failed in $(pwd)"
   need_hex 'how the database is made' "$like"
   need_hex search_path "$search_path"
   sweep_scratch
   undo=drop_scratch
-  make_scratch || fail E_RESTORE "no database for the rehearsal could be made: $(complaints maintenance.error)"
+  make_scratch || not_restored $? maintenance.error 'no database for the rehearsal could be made'
   made=1
   pwd
   connection=$scratch_connection
   # roles and subscriptions belong to the server, and are none of the rehearsal's
   restore_options='--no-owner --no-privileges --no-subscriptions --no-publications'
-  load_dump >load.said 2>&1 || not_restored $? "$(cat load.said)"
+  load_dump >load.said 2>&1 || load_failed $? load.said
   put restored_into "$scratch"
-  count_restored || not_restored $? "the rows could not be counted: $(cat count.error)"
+  count_restored || not_restored $? count.error 'the rows could not be counted'
   each_assert assert_postgres
 }
 
-# not_restored STATUS TEXT: of pg_restore or psql
+# not_restored STATUS FILE [WHAT]: of pg_restore or psql, by what it said there
 not_restored() {
+  state=$(sqlstate_in "$2")
+  [ -z "$state" ] || put sqlstate "$state"
+  set -- "$1" "${3:+$3: }$(complaints "$2")"
   [ "$1" -le 128 ] || set -- "$1" "$2 it was killed by signal $(($1 - 128)); when nobody did that, the host was out of memory"
   fail E_RESTORE "$2 (status $1)"
 }
@@ -76,7 +80,7 @@ assert_postgres() {
   set -- -c "$1"
   [ -z "$search_path" ] ||
     set -- -c '\o /dev/null' -c "SELECT pg_catalog.set_config('search_path', $(text_of "$search_path"), false)" -c '\o' "$@"
-  run sql "$@"
+  run sql -v VERBOSITY=default "$@"
 }
 
 # in_maintenance ARGS...: psql in a database that is not the one in question
@@ -92,7 +96,7 @@ drop_scratch() {
   force_drop && return
   # what a script brings with it
   [ -z "$made" ] || (connection=$scratch_connection && drop_subscriptions) >/dev/null 2>&1
-  force_drop || [ -z "$made" ] || put note "the database $scratch of the rehearsal could not be dropped: $(cat maintenance.error)"
+  force_drop || [ -z "$made" ] || put note "the database $scratch of the rehearsal could not be dropped: $(complaints maintenance.error)"
 }
 
 # what is set for the database, in which we may be, is not meant for us
