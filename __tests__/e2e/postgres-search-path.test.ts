@@ -113,6 +113,7 @@ test('what the search_path does not mend is told, and nothing is changed', async
   );
   const inputs = { database: app('broken'), directory: directory('broken'), name: 'broken' };
   expectBackup(await scene.run(inputs));
+  expectFailure(await scene.run({ ...inputs, verify: 'restore' }), 'E_RESTORE', 'ALTER FUNCTION ... SET search_path');
   const before = await stateOf('broken');
   const seen = server.log().length;
   const result = await scene.run({ ...inputs, command: 'restore', confirm: 'broken' });
