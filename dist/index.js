@@ -34975,6 +34975,9 @@ function psqlThere(settings) {
 
 
 
+/** What a function names that is called while a dump is loaded. */
+const NOT_FOUND = /(relation|function|operator|type) .* does not exist/;
+const NOT_FOUND_ADVICE = 'A function that is called while the dump is loaded (in a check, an index, a generated column or a materialized view) did not find what its text names, neither with an empty search_path nor with that of the database. Since PostgreSQL 17 indexes and materialized views are made with an empty one in any case. Give the function its own in the database (`ALTER FUNCTION ... SET search_path = ...`) and back up anew; where this backup is all there is, load it by hand without --exit-on-error, and mend what is missing.';
 /** What the tools say when a dump can not be put back, in words or by SQLSTATE, and what to do about it; the first that fits. */
 const REASONS = [
     [
@@ -34994,10 +34997,7 @@ const REASONS = [
         /can only create extension in database/,
         () => 'The extension can be made in that one database alone, and not in a new one: `restore-way: in-place` puts the backup into the database itself.',
     ],
-    [
-        /(relation|function|operator|type) .* does not exist/,
-        () => 'A function that is called while the dump is loaded (in a check, an index, a generated column or a materialized view) did not find what its text names, neither with an empty search_path nor with that of the database. Since PostgreSQL 17 indexes and materialized views are made with an empty one in any case. Give the function its own in the database (`ALTER FUNCTION ... SET search_path = ...`) and back up anew; where this backup is all there is, load it by hand without --exit-on-error, and mend what is missing.',
-    ],
+    [NOT_FOUND, () => NOT_FOUND_ADVICE, ['42P01', '42883']],
     [
         /[Mm]ust be superuser|permission denied to set parameter|permission denied for language/,
         (role) => `What is in the dump may be made by a superuser alone, and ${role} is none: name a superuser in the URL for the restore.`,
@@ -35424,6 +35424,8 @@ function notRestored(failure) {
     if (/permission denied to create extension|[Mm]ust be superuser/.test(text)) {
         return words(`What is in the backup may be made by a superuser alone: name one in \`restore-to\`.`);
     }
+    if (NOT_FOUND.test(text))
+        return words(NOT_FOUND_ADVICE);
     if (/can only create extension in database/.test(text)) {
         return words('The extension can be made in that one database alone, and in no throw-away one, so that no rehearsal is possible: use `verify: content`. A restore puts such a backup into the database itself.');
     }

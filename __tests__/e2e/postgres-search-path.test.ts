@@ -1,3 +1,4 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { expectBackup, expectFailure } from '../helpers/failure.js';
@@ -104,6 +105,25 @@ describe.each(FORMATS)('a backup in the format %s', (format) => {
   });
 });
 
+test('through sudo as well', async () => {
+  const sudoers = `/etc/sudoers.d/${scene.user.name}`;
+  mkdirSync('/etc/sudoers.d', { recursive: true });
+  const rule = `${scene.user.name} ALL=(postgres) NOPASSWD: /bin/sh -s, /usr/bin/sh -s`;
+  writeFileSync(sudoers, `Defaults:${scene.user.name} !use_pty\n${rule}\n`, { mode: 0o440 });
+  const good = await stateOf('shop');
+  const database = `postgresql:///shop?host=${server.socketDirectory}&port=${server.port}`;
+  const inputs = { database, 'run-as': 'postgres', directory: directory('sudo') };
+  expectBackup(await scene.run({ ...inputs, verify: 'restore' }));
+  for (const way of ['swap', 'in-place']) {
+    await server.sql('shop', 'DELETE FROM items');
+    const result = await scene.run({ ...inputs, command: 'restore', confirm: 'shop', 'restore-way': way });
+    await expectRestored(scene, server, result, directory('sudo'));
+    expect(reportOf(result).notes.join()).toContain(NOTE);
+    expect(await stateOf('shop')).toEqual(good);
+  }
+  rmSync(sudoers);
+});
+
 test('what the search_path does not mend is told, and nothing is changed', async () => {
   await server.createDatabase('broken', 'OWNER app');
   await server.sql(
@@ -113,6 +133,7 @@ test('what the search_path does not mend is told, and nothing is changed', async
   );
   const inputs = { database: app('broken'), directory: directory('broken'), name: 'broken' };
   expectBackup(await scene.run(inputs));
+  expectFailure(await scene.run({ ...inputs, verify: 'restore' }), 'E_RESTORE', 'ALTER FUNCTION ... SET search_path');
   const before = await stateOf('broken');
   const seen = server.log().length;
   const result = await scene.run({ ...inputs, command: 'restore', confirm: 'broken' });

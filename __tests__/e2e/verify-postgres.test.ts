@@ -413,7 +413,13 @@ describe('in a container', () => {
   beforeAll(async () => {
     container = await startPostgresContainer();
     await container.sql('postgres', 'CREATE DATABASE shop');
-    await container.sql('shop', 'CREATE TABLE items AS SELECT i FROM generate_series(1, 3000) i');
+    // with a function that finds its table by the search_path alone, so that it is loaded twice
+    await container.sql(
+      'shop',
+      `CREATE TABLE items AS SELECT i FROM generate_series(1, 3000) i;
+       CREATE FUNCTION total() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT sum(i) FROM items';
+       CREATE MATERIALIZED VIEW totals AS SELECT total()`,
+    );
     // nothing of PostgreSQL is on the host itself
     const extraConfig = `SetEnv PATH=${container.binDirectory}:/usr/local/bin:/usr/bin:/bin`;
     host = await startScene({ sshd: { extraConfig } });

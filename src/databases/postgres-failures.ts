@@ -7,7 +7,7 @@ import type { DumpSettings, Settings } from '../settings/settings.js';
 import { loginUser, seconds, UNTOUCHED } from './common.js';
 import { unreadable } from './dump-clients.js';
 import { decoded, serverVersion } from './postgres-facts.js';
-import { restoreWords } from './postgres-restore-failures.js';
+import { NOT_FOUND, NOT_FOUND_ADVICE, restoreWords } from './postgres-restore-failures.js';
 
 interface Failure {
   code: HostFailure['code'];
@@ -376,6 +376,7 @@ function notRestored(failure: Failure): Words {
   if (/permission denied to create extension|[Mm]ust be superuser/.test(text)) {
     return words(`What is in the backup may be made by a superuser alone: name one in \`restore-to\`.`);
   }
+  if (NOT_FOUND.test(text)) return words(NOT_FOUND_ADVICE);
   if (/can only create extension in database/.test(text)) {
     return words(
       'The extension can be made in that one database alone, and in no throw-away one, so that no rehearsal is possible: use `verify: content`. A restore puts such a backup into the database itself.',

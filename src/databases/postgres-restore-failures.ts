@@ -6,6 +6,11 @@ import { sessionsIn, showSession } from './postgres-restoring.js';
 
 type Words = [message: string, advice: string];
 
+/** What a function names that is called while a dump is loaded. */
+export const NOT_FOUND = /(relation|function|operator|type) .* does not exist/;
+export const NOT_FOUND_ADVICE =
+  'A function that is called while the dump is loaded (in a check, an index, a generated column or a materialized view) did not find what its text names, neither with an empty search_path nor with that of the database. Since PostgreSQL 17 indexes and materialized views are made with an empty one in any case. Give the function its own in the database (`ALTER FUNCTION ... SET search_path = ...`) and back up anew; where this backup is all there is, load it by hand without --exit-on-error, and mend what is missing.';
+
 /** What the tools say when a dump can not be put back, in words or by SQLSTATE, and what to do about it; the first that fits. */
 const REASONS: [says: RegExp, advice: (role: string) => string, states?: string[]][] = [
   [
@@ -28,11 +33,7 @@ const REASONS: [says: RegExp, advice: (role: string) => string, states?: string[
     () =>
       'The extension can be made in that one database alone, and not in a new one: `restore-way: in-place` puts the backup into the database itself.',
   ],
-  [
-    /(relation|function|operator|type) .* does not exist/,
-    () =>
-      'A function that is called while the dump is loaded (in a check, an index, a generated column or a materialized view) did not find what its text names, neither with an empty search_path nor with that of the database. Since PostgreSQL 17 indexes and materialized views are made with an empty one in any case. Give the function its own in the database (`ALTER FUNCTION ... SET search_path = ...`) and back up anew; where this backup is all there is, load it by hand without --exit-on-error, and mend what is missing.',
-  ],
+  [NOT_FOUND, () => NOT_FOUND_ADVICE, ['42P01', '42883']],
   [
     /[Mm]ust be superuser|permission denied to set parameter|permission denied for language/,
     (role) =>
