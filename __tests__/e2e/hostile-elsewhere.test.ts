@@ -36,7 +36,14 @@ for line in ${JSON.stringify(lines)}: sys.stderr.write(line.replace("@", m) + "\
 const journal = (id: string): string =>
   JSON.stringify({
     ...{ schema: 1, id, way: 'in-place', target: scene.database, identity: { path: scene.database }, container: null },
-    ...{ backup: id, phase: 'swapped', safety: null, checkCommand: `touch '${canary}'`, checkBegun: false },
+    ...{
+      backup: id,
+      phase: 'swapped',
+      safety: null,
+      checkCommand: `touch '${canary}'`,
+      afterBegun: false,
+      checkBegun: false,
+    },
     ...{ commandTimeoutMs: 60_000, by: 'nobody' },
   });
 

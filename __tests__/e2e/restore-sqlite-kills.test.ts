@@ -200,7 +200,10 @@ const ofTheRestore = () => names().filter((name) => name.includes('.restore-') |
 
 async function recover(kind: string): Promise<string> {
   const { way } = begins[kind] ?? { way: '' };
-  const facts = await carryOut(restoring().recover(settings, { ...STEP, way }, { path: live() }), NEVER);
+  const facts = await carryOut(
+    restoring().recover(settings, { ...STEP, way }, { target: live(), identity: { path: live() } }),
+    NEVER,
+  );
   return facts?.get('state') ?? '';
 }
 

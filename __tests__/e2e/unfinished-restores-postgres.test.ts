@@ -98,7 +98,7 @@ test('a role that may not know the identifier, and another name of the server: n
     await scene.run({ database }),
     'E_UNFINISHED',
     'was cut off',
-    'may not know the system identifier of the server',
+    'can not be told from here',
     'db_backup_old_',
     'settle-unfinished: true',
   );

@@ -114,6 +114,11 @@ describe('a restore that was cut off', () => {
     expect(rows()).toBe('1,2,3,4');
   });
 
+  test('a file that only looks like a journal holds nobody up', async () => {
+    writeFileSync(join(scene.directory, '.work', 'restore-app- aaaaaaaTbbbbbbZ-cccc'), '');
+    expectBackup(await scene.run());
+  });
+
   test('of another series whose name begins the same: nobody is held up', async () => {
     writeFileSync(join(scene.directory, '.work', 'restore-app-staging-20261120T101500Z-7f3a'), '');
     const result = await scene.run();
@@ -169,6 +174,21 @@ describe('a command of the user', () => {
     expect(warnings(await scene.run())).toEqual([]);
     expect(log()).toEqual(['check', 'check']);
     expect(rows()).toBe('1,2,3');
+  });
+
+  test('after-restore-command that was cut off: the next run says so, and keeps what was replaced', async () => {
+    const action = scene.start({
+      ...{ command: 'restore', confirm: 'app.db' },
+      'after-restore-command': `${said('migrate')}; echo migrating; sleep 605`,
+      'check-command': said('check'),
+    });
+    await action.line(/^ {2}migrating/);
+    action.kill('SIGKILL');
+    expect(warnings(await action.result()).join()).toMatch(
+      /after-restore-command was begun, did not come to its end, and is not run again\. To go back, restore its safety backup app-/,
+    );
+    expect(log()).toEqual(['migrate']);
+    expectBackup(await scene.run());
   });
 
   test('has the signals of any program: also what is started when the run is lost', async () => {

@@ -20,7 +20,9 @@ export interface Journal {
   /** Id of the safety backup, or null. */
   safety: string | null;
   checkCommand: string | null;
-  /** It was begun by a run that finished the restore, and is not begun again. */
+  /** after-restore-command was begun and has not come to its end. */
+  afterBegun: boolean;
+  /** check-command was begun by a run that finished the restore, and is not begun again. */
   checkBegun: boolean;
   /** How long a command of the user may take. */
   commandTimeoutMs: number;
@@ -53,7 +55,7 @@ export function parseJournal(file: string, text: string): Journal | null {
       PHASES.includes(journal.phase) &&
       [id, way, target, backup, by].every((one) => typeof one === 'string') &&
       [safety, checkCommand, container].every((one) => one === null || typeof one === 'string') &&
-      typeof journal.checkBegun === 'boolean' &&
+      [journal.afterBegun, journal.checkBegun].every((one) => typeof one === 'boolean') &&
       ms >= 1000 &&
       ms <= LONGEST_TIMER_MS &&
       isIdentity(journal.identity) &&

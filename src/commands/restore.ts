@@ -129,7 +129,7 @@ class Attempt {
     this.step = { id, way: plan.way };
     this.journal = {
       ...{ schema: 1, id, way: plan.way, target: restoring.target, identity, container, backup: from, phase: 'begun' },
-      ...{ safety: null, checkCommand: restore.checkCommand, checkBegun: false },
+      ...{ safety: null, checkCommand: restore.checkCommand, afterBegun: false, checkBegun: false },
       commandTimeoutMs: restore.commandTimeoutMs,
       by: holderOf(run, from),
     };
@@ -184,9 +184,12 @@ class Attempt {
   /** The restored database is what the application can work with. */
   private async check(): Promise<void> {
     const { afterCommand, checkCommand } = this.run.settings.restore;
+    this.journal.afterBegun = afterCommand !== null;
     await this.enter('swapped');
     if (afterCommand !== null) {
       await this.user('after-restore-command', ['job', 'run_command', [afterCommand]]);
+      this.journal.afterBegun = false;
+      await this.enter('swapped');
     }
     await this.start();
     if (checkCommand !== null) await this.user('check-command', ['job', 'run_command', [checkCommand]]);
@@ -206,13 +209,15 @@ class Attempt {
   private async leaveUnchanged(error: unknown): Promise<never> {
     const { run, connection, outcome, step } = this;
     const { restoring } = this.parts;
+    // the host had said so before it was lost
+    if (this.connection.said('state').at(-1) === 'restored') outcome.outcome = 'restored';
     if (outcome.outcome === 'restored') return this.rollBack(error);
     if (outcome.outcome === '' && connection.said('state').at(-1) === 'unchanged') outcome.outcome = 'unchanged';
     let isClean = this.journal.phase === 'begun';
     if (!isClean && this.isThere()) {
       // what was loaded goes; after a swap that ended badly it is looked at what is there
       const facts = await connection
-        .send(work(run), restoring.recover(run.settings, step, this.parts.identity))
+        .send(work(run), restoring.recover(run.settings, step, this.journal))
         .catch(() => null);
       const state = facts?.get('state');
       if (state === 'restored') return this.rollBack(error);

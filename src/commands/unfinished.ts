@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Identity, sameDatabase } from '../backups/identity.js';
+import { sameDatabase } from '../backups/identity.js';
 import { formatId } from '../backups/names.js';
 import { seconds } from '../databases/common.js';
 import type { Restoring } from '../databases/restoring.js';
@@ -44,8 +44,12 @@ async function deal(run: Run, connection: Connection, file: string, text: string
       ? `a restore was cut off, and its journal ${quoteOutside(file, 200)} can not be read`
       : quoteOutside(`a restore of ${journal.backup} into ${journal.target} was cut off (${journal.by})`, 500);
   let why = '';
+  let untouched = ' Nothing was changed.';
   try {
-    const found = journal === null ? 'not known' : await finish(run, connection, journal, what);
+    const begun = (): void => {
+      untouched = '';
+    };
+    const found = journal === null ? 'not known' : await finish(run, connection, journal, what, begun);
     if (found === 'finished') return;
     if (found === 'other' && !run.settings.settleUnfinished) {
       warn(
@@ -57,7 +61,7 @@ async function deal(run: Run, connection: Connection, file: string, text: string
     }
     if (found === 'not known' && journal !== null) {
       why =
-        '; whether that is the database of this run can not be told, since the role may not know the system identifier of the server (`GRANT EXECUTE ON FUNCTION pg_control_system() TO` that role)';
+        '; whether that is the database of this run can not be told from here: neither from what the role may know of the server nor from what the restore has left there';
     }
   } catch (error) {
     const { code, message } = describe(error);
@@ -70,7 +74,7 @@ async function deal(run: Run, connection: Connection, file: string, text: string
     throw new BackupError(
       'E_UNFINISHED',
       `${what}${why}`,
-      `${lookAt(run, journal)} Then run once with \`settle-unfinished: true\`: that puts the journal aside. Nothing was changed.`,
+      `${lookAt(run, journal)} Then run once with \`settle-unfinished: true\`: that puts the journal aside.${untouched}`,
     );
   }
   await connection.send(['request', 'settle_journal', [file]]);
@@ -89,22 +93,24 @@ function lookAt(run: Run, journal: Journal | null): string {
   return `Look at ${journal === null ? 'the database' : quoteOutside(journal.target, 300)}: whether it is the state that you want, whether the application runs, and whether there are ${left}.`;
 }
 
-/** Throws what keeps it from being brought to an end. */
+/** Throws what keeps it from being brought to an end; `begun` is called when something is changed for it. */
 async function finish(
   run: Run,
   connection: Connection,
   journal: Journal,
   what: string,
+  begun: () => void,
 ): Promise<'finished' | 'other' | 'not known'> {
   const { settings } = run;
   let isKnown = true;
   for (const target of new Set([settings.restore.to ?? settings.database, settings.database])) {
     const restoring = run.database.restoring(target);
-    if (hasOtherName(run, journal.identity, restoring)) continue;
+    if (hasOtherName(run, journal, restoring)) continue;
     await connection.send(['request', 'begin_restore', [journal.id, settings.name, seconds(journal.commandTimeoutMs)]]);
-    const facts = await connection.send(work(run), restoring.recover(settings, journal, journal.identity));
+    const facts = await connection.send(work(run), restoring.recover(settings, journal, journal));
     const same = isAbout(run, journal, restoring, facts);
     if (same) {
+      begun();
       const state = await run.log.group('Finish what was cut off', async () => {
         run.log.info(what);
         return bringToAnEnd(run, connection, restoring, journal, facts);
@@ -119,19 +125,27 @@ async function finish(
 }
 
 /** It is told by the names alone, on whatever server. */
-function hasOtherName({ database }: Run, identity: Identity, { targetName }: Restoring): boolean {
-  if ('path' in identity) return database.engine !== 'sqlite';
+function hasOtherName(
+  { database, settings }: Run,
+  { identity, container }: Journal,
+  { targetName }: Restoring,
+): boolean {
+  if ('path' in identity) return database.engine !== 'sqlite' || settings.container !== container;
   return database.engine !== 'postgres' || identity.database !== targetName;
 }
 
 /** Whether the target, as the host has found it, is the database of the journal; null when nobody can tell. */
 function isAbout(run: Run, journal: Journal, restoring: Restoring, facts: Facts): boolean | null {
   if (facts.need('state') === 'other') return false;
+  if (facts.need('state') === 'not-known') return null;
   const here = restoring.identity(facts);
   if (!sameDatabase(here, journal.identity)) return false;
-  if ('path' in here || 'path' in journal.identity) return run.settings.container === journal.container;
+  if ('path' in here || 'path' in journal.identity) return true;
+  if (restoring.target === journal.target && run.settings.container === journal.container) return true;
   const isTold = here.systemIdentifier !== null && journal.identity.systemIdentifier !== null;
-  return isTold || restoring.target === journal.target ? true : null;
+  // a copy of the whole server has its identifier as well, but not what the restore has made
+  const isEnded = ['swapped', 'rolling-back'].includes(journal.phase);
+  return isTold && (facts.get('traces') !== null || !isEnded) ? true : null;
 }
 
 const work = ({ settings, now }: Run): HostRequest => [
@@ -186,7 +200,14 @@ function wayBack({ report }: Run, restoring: Restoring, journal: Journal): strin
 
 /** Throws E_HOOK. One that takes a run with it is not begun by every run that follows. */
 async function checkOnce(run: Run, connection: Connection, journal: Journal): Promise<void> {
-  const { checkCommand, checkBegun } = journal;
+  const { checkCommand, checkBegun, afterBegun } = journal;
+  if (afterBegun) {
+    throw new BackupError(
+      'E_HOOK',
+      'after-restore-command was begun, did not come to its end, and is not run again',
+      '',
+    );
+  }
   if (checkCommand === null) return;
   if (checkBegun) throw new BackupError('E_HOOK', 'check-command was run once more, and did not come to its end', '');
   await writeJournal(connection, { ...journal, phase: 'swapped', checkBegun: true });

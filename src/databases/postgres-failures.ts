@@ -226,8 +226,8 @@ function locked(failure: Failure): Words {
   const { text, said, state, source, settings } = failure;
   if (state === '57014' && !/user request/.test(text)) {
     return [
-      `the server cancelled a statement in ${shown(source)} after its statement_timeout: ${said}`,
-      `It is set for the role or the database, and too short even to begin: \`ALTER ROLE ${roleOf(failure).sql} SET statement_timeout = 0\`.`,
+      `the server cancelled a statement in ${shown(source)}, as after its statement_timeout or when somebody asks for it: ${said}`,
+      `Run again, if somebody cancelled it (pg_cancel_backend). A statement_timeout is set for the role or the database, and too short even to begin: \`ALTER ROLE ${roleOf(failure).sql} SET statement_timeout = 0\`.`,
     ];
   }
   return [

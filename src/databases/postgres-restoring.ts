@@ -124,9 +124,10 @@ export function postgresRestoring(target: PostgresSource): Restoring {
 
     settle: (settings, step) => request('settle', settings, stepArguments(step)),
 
-    recover: (settings, step, identity) =>
+    recover: (settings, step, { target: told, identity }) =>
       request('recover', settings, {
         ...stepArguments(step),
+        named: told === given ? '1' : '',
         system: 'path' in identity ? '' : (identity.systemIdentifier ?? ''),
       }),
 

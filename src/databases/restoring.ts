@@ -41,14 +41,20 @@ export interface Restoring {
   swapped(facts: Facts, loaded: TableRows[]): string[] /* remarks */;
   back(settings: Settings, step: Step, safety: Dump | null): HostRequest;
   settle(settings: Settings, step: Step): HostRequest;
-  /** After a run that died, whose target is known by `identity`. Its `state` is `restored`, `unchanged`, or `other`: that of another database. */
-  recover(settings: Settings, step: Step, identity: Identity): HostRequest;
+  /** After a run that died. `state` is `restored`, `unchanged`, or, of a target that it is not about, `other`, or `not-known`. */
+  recover(settings: Settings, step: Step, about: About): HostRequest;
   /** What the target is, as `look` and `recover` have found it. */
   identity(facts: Facts): Identity;
   /** A copy of the files of a damaged database, where there are files. */
   saveDamaged?(settings: Settings, id: string): HostRequest;
   /** Shell or SQL lines, in order, that bring the old state back by hand, for E_ROLLBACK_FAILED. */
   byHand(step: Step, safety: Dump | null, directory: string): string[];
+}
+
+/** What a restore was about: the target as that run was told, and what it is. */
+export interface About {
+  target: string;
+  identity: Identity;
 }
 
 /** Step: which restore, and in which way. */

@@ -95,7 +95,7 @@ export function sqliteRestoring(target: SqliteSource): Restoring {
       return ['job', 'settle_restore_sqlite', named({ ...given(settings), ...stepArguments(step) })];
     },
 
-    recover(settings, step, identity) {
+    recover(settings, step, { identity }) {
       const known = 'path' in identity ? identity.path : '';
       return ['job', 'recover_restore_sqlite', named({ ...given(settings), ...stepArguments(step), known })];
     },

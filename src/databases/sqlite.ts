@@ -212,7 +212,7 @@ function newer(path: string, said: string, facts: Facts, { command, verifyOn }: 
   return new BackupError(
     'E_TOOL_VERSION',
     `${verifying ? 'the backup' : path} needs a newer sqlite3 on ${where} for its content to be read: ${said}`,
-    `Nothing says that it is damaged. Install sqlite3 ${version} or newer on ${where} (as from sqlite.org/download.html, into /usr/local/bin); or set \`verify: checksum\`, ${
+    `It may be too new for that tool, or damaged: the application's own SQLite can tell (\`PRAGMA integrity_check\`). Install sqlite3 ${version} or newer on ${where} (as from sqlite.org/download.html, into /usr/local/bin); or set \`verify: checksum\`, ${
       verifying
         ? 'which proves its bytes'
         : 'which copies its pages as they are, proves the bytes of the copy, and can be restored'

@@ -39,7 +39,7 @@ const CLEAN_UP_MS = 5_000;
 const EVENTS_ELSEWHERE = ['set', 'rows', 'restored', 'phase', 'elsewhere', 'waits', 'fail'];
 /** What only the host knows of itself, of the backup directory, of what was done there, and of restores that it has noted. */
 const OF_THE_HOST =
-  /^(user|uid|hostname|clock|system|directory|files|manifest( .*)?|listed|untold|published|(un)?deleted|swept|holder|waiting|journal(_file)?|command_.*|said|sha256|bytes|plain_bytes|fetched.*|part|dump_path)$/;
+  /^(user|uid|hostname|clock|system|directory|files|manifest( .*)?|listed|untold|published|(un)?deleted|swept|holder|waiting|journal(_file)?|command_.*|said|sha256|bytes|plain_bytes|fetched.*|part|md5|(un)?proven.*|dump_(path|given|sha256|kind|mtime|refused|said|sidecar|compression|tar_format|made_.*))$/;
 /** Of all that the host reports in one answer, each report counted with what it costs to keep. */
 const MAX_REPORTED = 128 << 20;
 const COST_OF_ONE = 200;
@@ -159,7 +159,8 @@ export class Session {
         `what runs on ${this.host.label} as another user or in a container has told what is not for it to tell (${event} ${quoteOutside(key, 40)})`,
       );
     }
-    if (event !== 'progress') this.lastMove = Date.now();
+    // these come of themselves, and count when they tell of something else than before
+    if (event !== 'progress' && event !== 'elsewhere') this.lastMove = Date.now();
     this.reported += rest.length + COST_OF_ONE;
     if (this.reported > MAX_REPORTED) {
       throw new BackupError('E_TOO_LARGE', `${this.host.label} reported more than ${MAX_REPORTED} bytes`);
