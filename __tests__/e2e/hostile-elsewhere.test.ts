@@ -1,8 +1,9 @@
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { expectFailure } from '../helpers/failure.js';
+import { expectBackup, expectFailure } from '../helpers/failure.js';
+import { startPostgres } from '../helpers/postgres.js';
 import { type Scene, startScene } from '../helpers/scene.js';
 
 // The user or the container in which the database tools run is not trusted with the host: what speaks from there is not the host.
@@ -58,6 +59,24 @@ test('it can not make the host carry out a command by the tale of a restore that
   expect(existsSync(canary)).toBe(false);
 });
 
+test('idle-timeout holds there as well', async () => {
+  writeFileSync(join(tools, 'sudo'), '#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n');
+  writeFileSync(
+    join(tools, 'sqlite3'),
+    '#!/bin/sh\ncase "$*" in *.backup*) sleep 100 ;; esac\nexec /usr/bin/sqlite3 "$@"\n',
+    { mode: 0o755 },
+  );
+  try {
+    expectFailure(
+      await scene.run({ 'run-as': 'somebody', 'idle-timeout': '6s', timeout: '60s' }),
+      'E_TIMEOUT',
+      'idle-timeout',
+    );
+  } finally {
+    rmSync(join(tools, 'sqlite3'));
+  }
+});
+
 test.each([
   ['the end of a request', '@done 1 0'],
   ['the end of the session', '@bye'],
@@ -67,4 +86,26 @@ test.each([
 ])('it can not tell of %s', async (_, line) => {
   elsewhereSays(line);
   expectFailure(await scene.run({ 'run-as': 'somebody' }), 'E_INTERNAL', 'has told what is not for it to tell');
+});
+
+test('PostgreSQL: its word on where pg_restore is makes nobody run another one on the host', async () => {
+  const server = await startPostgres();
+  try {
+    await server.createDatabase('shop');
+    await server.sql('shop', 'CREATE TABLE t AS SELECT 1 AS n');
+    const database = server.uri({ database: 'shop' });
+    const id = expectBackup(await scene.run({ database }));
+    const evil = join(tools, 'evil');
+    mkdirSync(evil);
+    writeFileSync(join(evil, 'pg_restore'), `#!/bin/sh\ntouch '${canary}'\n`, { mode: 0o755 });
+    elsewhereSays(`@set pg_bin ${evil}/`);
+    expectFailure(
+      await scene.run({ database, command: 'restore', backup: id, 'run-as': 'somebody', 'dry-run': 'true' }),
+      'E_INTERNAL',
+      'found where they are not installed',
+    );
+    expect(existsSync(canary)).toBe(false);
+  } finally {
+    await server.remove();
+  }
 });

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -101,4 +101,14 @@ describe('is refused, and the live database is as it was', () => {
       expectFailure(result, result.outputs['error-code'] ?? '');
     }
   });
+});
+
+test('a name in a tar is a name, and no option of tar', async () => {
+  const name = "--use-compress-program=sh -c 'cd; touch pwned' ";
+  asOwner(
+    `mkdir odd && cd odd && mkdir -- "${name}" && echo PGDMP > "./${name}/toc.dat" && tar -cf ../odd.tar -- "${name}" && cd .. && rm -r odd`,
+  );
+  const result = await restore('./odd.tar', { 'dry-run': 'true' });
+  expect(result.code).toBe(1);
+  expect(existsSync(file('pwned'))).toBe(false);
 });

@@ -87,6 +87,23 @@ test('of the same name on another server: the identifiers of the servers tell th
   expect(await leftDatabases(server)).toBe('');
 });
 
+test('a copy of the whole server has its identifier, and is another one all the same', async () => {
+  expectBackup(await scene.run({ database: as('owner') }));
+  const staging = await server.standby();
+  try {
+    await staging.sql('postgres', 'SELECT pg_promote()');
+    const { journal, clean } = await lost({
+      ...{ 'restore-to': staging.uri({ user: 'owner', password: 'owner', database: 'app' }) },
+    });
+    expectFailure(await scene.run({ database: as('owner') }), 'E_UNFINISHED', 'can not be told from here');
+    expect(journals(scene.directory)).toEqual([journal]);
+    await clean();
+    expect(await leftDatabases(staging)).toBe('');
+  } finally {
+    await staging.remove();
+  }
+});
+
 test('a role that may not know the identifier, and another name of the server: nobody can tell, and settle-unfinished does', async () => {
   expectBackup(await scene.run({ database: as('owner') })); // the newest one is of the other server
   const { clean } = await lost();

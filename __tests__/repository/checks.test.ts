@@ -54,6 +54,20 @@ test('no two programs have a function of the same name: a session is sent many o
   expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
 });
 
+test('the mark of the session is in no argument of a program, where every user of the host could read it', () => {
+  const said = programs.flatMap((file) =>
+    readFileSync(join(repository, file), 'utf8')
+      .split('\n')
+      .filter((line) => /\$mark\b/.test(line) && !/^ *#/.test(line)),
+  );
+  // what the shell does itself: raw, and the patterns of case
+  const own = /^(emit\(\) \{ )?\s*(raw "|case .* in .*\*\) set -- |case \$line in |\*"\$newline"\*\) raw ")/;
+  const odd = said.filter(
+    (line) => !own.test(line) && !/(\| mark=\$mark awk |mark_word=\$\(raw "\$mark" \|)/.test(line),
+  );
+  expect(odd).toEqual([]);
+});
+
 test.each(filesIn('src/host/programs', '.py'))('%s parses', (file) => {
   expect(
     complaints('python3', ['-W', 'error', '-c', `import ast; ast.parse(open(${JSON.stringify(file)}).read())`]),
