@@ -100,6 +100,43 @@ test('restore-way: swap would lose them', async () => {
   expect(plan?.way).toBe('swap');
 });
 
+/** Rows that look like what the edits of a script are about. */
+const ROWS = [
+  ...['--', '-- Name: shop; Type: SCHEMA; Schema: -; Owner: x', '--', '', 'CREATE SCHEMA shop;', 'BEGIN;'],
+  ...[
+    '--',
+    '-- Name: SCHEMA audit; Type: ACL; Schema: -; Owner: boss',
+    '--',
+    '',
+    'GRANT USAGE ON SCHEMA audit TO app;',
+  ],
+  ...[
+    '-- Data for Name: BLOBS; Type: BLOBS; Schema: -; Owner: x',
+    'BEGIN;',
+    'COMMIT;',
+    '\\.',
+    `\\unrestrict ${'a'.repeat(63)}`,
+  ],
+  ...['COMMIT;', '', '--', '-- PostgreSQL database dump complete', '--', ' FROM stdin;', 'end'],
+];
+
+test.each(['custom', 'directory', 'plain'])(
+  'rows that look like statements come back as they were, %s',
+  async (format) => {
+    await server.sql(
+      'shop',
+      `SET ROLE app; CREATE TABLE "a\nb" (); CREATE TABLE aaa_empty (line text); CREATE TABLE "li\nnes" (nth serial, line text);
+     INSERT INTO "li\nnes" (line) SELECT unnest(ARRAY[${ROWS.map((row) => `$r$${row}$r$`).join()}])`,
+    );
+    const rows = () => server.sql('shop', 'SELECT line FROM "li\nnes" ORDER BY nth');
+    expect((await rows()).split('\n')).toEqual(ROWS);
+    const id = expectBackup(await scene.run({ ...WITHOUT, 'dump-format': format }));
+    const result = await restore(id, { ...WITHOUT, 'dump-format': format });
+    expect(result.outputs['restore-outcome']).toBe('restored');
+    expect((await rows()).split('\n')).toEqual(ROWS);
+  },
+);
+
 test.each([
   ['a view', 'CREATE VIEW public.seen AS SELECT v FROM own.items'],
   ['a foreign key', 'ALTER TABLE public.secrets ADD FOREIGN KEY (id) REFERENCES own.items'],
