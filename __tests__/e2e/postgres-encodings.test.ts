@@ -127,3 +127,21 @@ test('names that are no text stay apart in a manifest; a setting that is none is
   expect(JSON.stringify(content)).not.toContain('app.greeting');
   expect(result.annotations.map(({ message }) => message).join()).toContain('no text in UTF-8');
 });
+
+test('names with a backslash are not taken for bytes', async () => {
+  const names = ['a\\xe4', 'a\\x5cxe4', 'ä\\xe4', 'a\\', '\\xzz'];
+  await server.createRole('maker', secret);
+  await server.createDatabase('slashes', 'OWNER maker');
+  const fill = names.map((name, nth) => `CREATE TABLE "${name}" AS SELECT generate_series(1, ${nth + 1}) AS n;`);
+  await server.sql('slashes', `SET SESSION AUTHORIZATION maker; ${fill.join('')}`);
+  const place = { database: server.uri({ user: 'maker', password: secret, database: 'slashes' }), name: 'slashes' };
+  const id = expectBackup(await scene.run(place));
+  const told = scene.manifest(id).content?.tables.map(({ name }) => name);
+  expect(told).toEqual(expect.arrayContaining(['public.a\\x5cxe4', 'public.a\\', 'public.\\xzz']));
+  expect(new Set(told).size).toBe(names.length);
+  await server.sql('slashes', 'DELETE FROM "a\\xe4"');
+  // the role may not create databases, so it is in place, where the server compares the names
+  const result = await scene.run({ ...place, command: 'restore', backup: id, confirm: 'slashes' });
+  expect(result.outputs['restore-outcome']).toBe('restored');
+  expect(await server.sql('slashes', 'SELECT count(*) FROM "a\\xe4"')).toBe('1');
+});

@@ -34,6 +34,7 @@ beforeEach(async () => {
     'shop',
     `GRANT CREATE ON SCHEMA public TO boss; SET ROLE app; CREATE SCHEMA own; GRANT ALL ON SCHEMA own TO boss;
      CREATE TABLE own.items AS SELECT generate_series(1, 100) AS v; ALTER TABLE own.items ADD PRIMARY KEY (v); CREATE TABLE logs AS SELECT 1 AS line;
+     CREATE TYPE own.mood AS ENUM ('good', 'bad'); CREATE FUNCTION own.fine(integer) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
      GRANT SELECT, REFERENCES ON own.items TO boss; RESET ROLE;
      CREATE SCHEMA "odd ""schéma"".x" AUTHORIZATION app; GRANT ALL ON SCHEMA "odd ""schéma"".x" TO boss;
      CREATE SCHEMA audit AUTHORIZATION boss; COMMENT ON SCHEMA audit IS 'of the boss'; GRANT USAGE ON SCHEMA audit TO app; SET ROLE boss;
@@ -100,9 +101,51 @@ test('restore-way: swap would lose them', async () => {
   expect(plan?.way).toBe('swap');
 });
 
+/** Rows that look like what the edits of a script are about. */
+const ROWS = [
+  ...['--', '-- Name: shop; Type: SCHEMA; Schema: -; Owner: x', '--', '', 'CREATE SCHEMA shop;', 'BEGIN;'],
+  ...[
+    '--',
+    '-- Name: SCHEMA audit; Type: ACL; Schema: -; Owner: boss',
+    '--',
+    '',
+    'GRANT USAGE ON SCHEMA audit TO app;',
+  ],
+  ...[
+    '-- Data for Name: BLOBS; Type: BLOBS; Schema: -; Owner: x',
+    'BEGIN;',
+    'COMMIT;',
+    '\\.',
+    `\\unrestrict ${'a'.repeat(63)}`,
+  ],
+  ...['COMMIT;', '', '--', '-- PostgreSQL database dump complete', '--', ' FROM stdin;', 'end'],
+];
+
+test.each(['custom', 'directory', 'plain'])(
+  'rows that look like statements come back as they were, %s',
+  async (format) => {
+    await server.sql(
+      'shop',
+      `SET ROLE app; CREATE TABLE "a\nb" (); CREATE TABLE aaa_empty (line text); CREATE TABLE "li\nnes" (line text);
+     INSERT INTO "li\nnes" SELECT unnest(ARRAY[${ROWS.map((row) => `$r$${row}$r$`).join()}])`,
+    );
+    const rows = () => server.sql('shop', 'SELECT line FROM "li\nnes" ORDER BY ctid');
+    expect((await rows()).split('\n')).toEqual(ROWS);
+    const id = expectBackup(await scene.run({ ...WITHOUT, 'dump-format': format }));
+    const result = await restore(id, { ...WITHOUT, 'dump-format': format });
+    expect(result.outputs['restore-outcome']).toBe('restored');
+    expect((await rows()).split('\n')).toEqual(ROWS);
+  },
+);
+
 test.each([
   ['a view', 'CREATE VIEW public.seen AS SELECT v FROM own.items'],
   ['a foreign key', 'ALTER TABLE public.secrets ADD FOREIGN KEY (id) REFERENCES own.items'],
+  ['a domain', 'CREATE DOMAIN public.feeling AS own.mood'],
+  ['a check of a domain', 'CREATE DOMAIN public.feeling AS integer CHECK (own.fine(VALUE))'],
+  ['an attribute of a type', 'CREATE TYPE public.pair AS (m own.mood, n int)'],
+  ['an operator', 'CREATE OPERATOR public.!! (PROCEDURE = own.fine, RIGHTARG = int)'],
+  ['a rule', 'CREATE RULE seen AS ON INSERT TO public.secrets WHERE own.fine(NEW.id) DO INSTEAD NOTHING'],
 ])('%s of others is not taken away with what it depends on', async (_, sql) => {
   const id = await take();
   await server.sql('shop', `SET ROLE boss; ${sql}`);
@@ -117,4 +160,15 @@ test.each([
   expect(result.outputs['restore-outcome']).toBe('unchanged');
   expect(await state()).toEqual(before);
   await expectNothingLeft(scene, server, join(scene.directory));
+});
+
+test('a type of others keeps the schema in which it is', async () => {
+  const id = await take();
+  await server.sql(
+    'shop',
+    'DROP TABLE logs; SET ROLE boss; DROP TABLE own.secrets; CREATE DOMAIN own.feeling AS integer CHECK (VALUE > 0)',
+  );
+  const before = await state();
+  await expectRestored(scene, server, await restore(id, WITHOUT));
+  expect(await state()).toEqual(before);
 });

@@ -28,19 +28,22 @@ export const decoded = (hex: string): string => Buffer.from(hex, 'hex').toString
 
 /**
  * A name as the manifest has it. A database without an encoding (SQL_ASCII) may hold bytes that are no text: in such a name each byte
- * above 7f is written `\\xe4`, so that two names never become the same.
+ * above 7f is written `\\xe4`, so that two names never become the same. A backslash of a name that would read as such is `\\x5c`.
  */
 function nameOf(bytes: Buffer): string {
-  return isUtf8(bytes) ? bytes.toString('utf8') : bytes.toString('latin1').replace(/[\x80-\xff]/g, escapedByte);
+  const text = bytes.toString('latin1').replace(/\\(?=x(5c|[89a-f][0-9a-f]))/g, '\\x5c');
+  return isUtf8(bytes) ? Buffer.from(text, 'latin1').toString('utf8') : text.replace(/[\x80-\xff]/g, escapedByte);
 }
 
 const escapedByte = (byte: string): string => `\\x${byte.charCodeAt(0).toString(16)}`;
 
 /** The way back, in hex. */
 export function encodedName(name: string): string {
-  const text = name.replace(/\\x([89a-f][0-9a-f])/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-  const bytes = Buffer.from(text, 'latin1');
-  return text !== name && nameOf(bytes) === name ? bytes.toString('hex') : encoded(name);
+  const text = Buffer.from(name, 'utf8').toString('latin1');
+  const bytes = text.replace(/\\x(5c|[89a-f][0-9a-f])/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return Buffer.from(bytes, 'latin1').toString('hex');
 }
 
 /** Texts of the server that a manifest can hold, and how many it can not: those with bytes that are no text. */

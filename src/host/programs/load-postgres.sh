@@ -181,6 +181,8 @@ restrict() { [ -z "$knows_restrict" ] || raw "\\$1 $mark_word$newline"; }
 
 # edits: what of a script older tools do not know, or what would end our transaction
 edits() {
+  # rows are nobody's to edit, whatever they look like; the name of a table or column may have a line break in it
+  printf '%s\n' '/ FROM stdin;$/,/^\\\.$/b'
   # its own words for the same: pg_dump takes 63 letters and digits
   printf '%s\n' '1,12{/^\\restrict [A-Za-z0-9]\{1,\}$/d;}' '/^\\unrestrict [A-Za-z0-9]\{40,\}$/d' "$client_edit"
   [ "$server_version" -ge 170000 ] || echo '1,60{/^SET transaction_timeout = 0;$/d;}'
