@@ -172,3 +172,12 @@ test('a type of others keeps the schema in which it is', async () => {
   await expectRestored(scene, server, await restore(id, WITHOUT));
   expect(await state()).toEqual(before);
 });
+
+test('what others own and is in the dump: nothing is advised that the role has already', async () => {
+  await server.sql('shop', "SET ROLE boss; CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1'");
+  const id = await take();
+  const before = await state();
+  const message = expectFailure(await restore(id, WITHOUT), 'E_RESTORE', 'already exists', 'name a superuser');
+  expect(message).not.toContain('CREATEDB');
+  expect(await state()).toEqual(before);
+});

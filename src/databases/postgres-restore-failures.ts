@@ -11,8 +11,10 @@ export const NOT_FOUND = /(relation|function|operator|type) .* does not exist/;
 export const NOT_FOUND_ADVICE =
   'A function that is called while the dump is loaded (in a check, an index, a generated column or a materialized view) did not find what its text names, neither with an empty search_path nor with that of the database. Since PostgreSQL 17 indexes and materialized views are made with an empty one in any case. Give the function its own in the database (`ALTER FUNCTION ... SET search_path = ...`) and back up anew; where this backup is all there is, load it by hand without --exit-on-error, and mend what is missing.';
 
+const letCreate = (role: string): string => `let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`)`;
+
 /** What the tools say when a dump can not be put back, in words or by SQLSTATE, and what to do about it; the first that fits. */
-const REASONS: [says: RegExp, advice: (role: string) => string, states?: string[]][] = [
+const REASONS: [says: RegExp, advice: (role: string, mayCreate: boolean) => string, states?: string[]][] = [
   [
     /role ".*" does not exist/s,
     () =>
@@ -47,8 +49,8 @@ const REASONS: [says: RegExp, advice: (role: string) => string, states?: string[
   ],
   [
     /already exists/,
-    (role) =>
-      `In place only what ${role} owns can be replaced, and this belongs to another role: name a superuser or the owner of the database in the URL, or let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`).`,
+    (role, mayCreate) =>
+      `In place only what ${role} owns can be replaced, and this belongs to another role: name a superuser or the owner of the database in the URL${mayCreate ? '' : `, or ${letCreate(role)}`}.`,
     ['42P06', '42P07', '42710', '42723'],
   ],
   [
@@ -58,14 +60,14 @@ const REASONS: [says: RegExp, advice: (role: string) => string, states?: string[
   ],
   [
     /out of shared memory/,
-    (role) =>
-      `One transaction needs a lock for each object of the database: raise max_locks_per_transaction on the server, or let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`), then no such transaction is needed.`,
+    (role, mayCreate) =>
+      `One transaction needs a lock for each object of the database: raise max_locks_per_transaction on the server${mayCreate ? '' : `, or ${letCreate(role)}, then no such transaction is needed`}.`,
     ['53200'],
   ],
   [
     /tried to end the transaction/,
-    (role) =>
-      `The script has transactions of its own, so that it can not be restored in place in a single one: let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`), or restore a dump of the format custom.`,
+    (role, mayCreate) =>
+      `The script has transactions of its own, so that it can not be restored in place in a single one: ${mayCreate ? '' : `${letCreate(role)}, or `}restore a dump of the format custom.`,
   ],
   [
     /permission denied to create temporary tables/,
@@ -115,7 +117,7 @@ export function restoreWords(
   const place = quoteOutside(given);
   const state = facts.get('sqlstate') ?? '';
   const fitting = REASONS.find(([says]) => says.test(text)) ?? REASONS.find(([, , states]) => states?.includes(state));
-  const advice = fitting?.[1](role) ?? '';
+  const advice = fitting?.[1](role, facts.get('may_create') === 'true') ?? '';
   switch (code) {
     case 'E_RESTORE':
       return [`the dump could not be restored into ${place}: ${clip(said, 1000)}`, advice];

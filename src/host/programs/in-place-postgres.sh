@@ -145,6 +145,9 @@ replace_in_place() {
   server_version=$(run sql -c 'SHOW server_version_num' 2>psql.error) || in_place_failed $?
   need_number server_version "$server_version"
   superuser=$(run ask_sql 'SELECT rolsuper FROM pg_roles WHERE rolname = current_user' 2>psql.error) || in_place_failed $?
+  may_create=$(run ask_sql 'SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user' 2>psql.error) || in_place_failed $?
+  # for what is advised when it fails
+  [ "$may_create" != t ] || put may_create true
   learn_restrict
   case $kind in
     # the sections of the large objects have transactions of their own
