@@ -136,7 +136,7 @@ list_backups() {
     {
       list_files
       echo "status $?"
-    } | awk -v "mark=$mark" "$catalogue_awk" >&"$events" || failed E_PERM "$directory could not be listed"
+    } | mark=$mark awk "$catalogue_awk" >&"$events" || failed E_PERM "$directory could not be listed"
     put free_kib "$(free_kib .)"
   fi
   put listed 1 # what a container or another user says after this is no listing
@@ -154,7 +154,7 @@ list_files() {
 # then; what goes beyond 64 MiB is not told at all. A manifest has 12 MiB at most (MAX_READ_BYTES of manifest-fields.ts).
 # shellcheck disable=SC2016 # awk's variables
 catalogue_awk='
-BEGIN { lines = 0; count = 0; sent = 0; ended = 1 }
+BEGIN { mark = ENVIRON["mark"]; lines = 0; count = 0; sent = 0; ended = 1 }
 /^status / { ended = $2; next }
 {
   if (lines++ % 5000 == 0) print (lines > 1 ? mark " end\n" : "") mark " begin files"

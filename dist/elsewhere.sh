@@ -112,7 +112,11 @@ passing_on() {
 }
 
 # passed_on NAME: a fact of what was last passed on
-passed_on() { sed -n "s/^$mark set $1 //p; s/^$mark_elsewhere set $1 //p" "$work/look"; }
+passed_on() {
+  while IFS= read -r line; do
+    case $line in "$mark set $1 "* | "$mark_elsewhere set $1 "*) raw "${line#* set "$1" }$newline" ;; esac
+  done <"$work/look"
+}
 
 # need_number WHAT TEXT: of what others have said, before anybody calculates with it: bash carries out what is in a subscript there
 need_number() { case $2 in '' | *[!0-9]*) fail E_INTERNAL "$1 is no number" ;; esac }

@@ -190,7 +190,7 @@ recognise_tar() {
 # tell_toc: as tell_archive, of the table of contents in the tar
 tell_toc() {
   toc=$(grep -x -e '\(\./\)\{0,1\}toc\.dat' -e '\(\./\)\{0,1\}[^/]*/toc\.dat' "$tmp/names" | sed q)
-  (decompress) <"$dump" 2>/dev/null | tar -xOf - "$toc" 2>/dev/null | head -c 1024 >"$tmp/first"
+  (decompress) <"$dump" 2>/dev/null | tar -xOf - -- "$toc" 2>/dev/null | head -c 1024 >"$tmp/first"
   tell_archive "$tmp/first"
 }
 

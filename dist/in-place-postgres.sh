@@ -3,18 +3,34 @@
 # shellcheck disable=SC2154 # the named arguments of the requests
 # shellcheck disable=SC2034 # read in the other files
 
-# others_sql: what others own, and what is on their tables, as far as it could go with what this role owns
-others_sql="WITH others AS (SELECT c.oid $user_relations AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND NOT pg_has_role(c.relowner, 'USAGE'))
-SELECT 'pg_class'::regclass::oid AS class, oid AS object, 0 AS sub FROM others
-UNION ALL SELECT 'pg_class'::regclass, attrelid, attnum FROM pg_attribute JOIN others ON others.oid = attrelid WHERE attnum > 0 AND NOT attisdropped
-UNION ALL SELECT 'pg_class'::regclass, indexrelid, 0 FROM pg_index JOIN others ON others.oid = indrelid
-UNION ALL SELECT 'pg_constraint'::regclass, o.oid, 0 FROM pg_constraint o JOIN others ON others.oid = conrelid
-UNION ALL SELECT 'pg_attrdef'::regclass, o.oid, 0 FROM pg_attrdef o JOIN others ON others.oid = adrelid
-UNION ALL SELECT 'pg_trigger'::regclass, o.oid, 0 FROM pg_trigger o JOIN others ON others.oid = tgrelid WHERE NOT tgisinternal
-UNION ALL SELECT 'pg_policy'::regclass, o.oid, 0 FROM pg_policy o JOIN others ON others.oid = polrelid
-UNION ALL SELECT 'pg_proc'::regclass, p.oid, 0 FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace
-  WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT pg_has_role(proowner, 'USAGE')
-  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')"
+# owned_sql: what is in a schema and has an owner
+owned_sql="SELECT 'pg_class'::regclass AS class, oid, relnamespace AS namespace, relowner AS owner FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+UNION ALL SELECT 'pg_proc'::regclass, oid, pronamespace, proowner FROM pg_proc
+UNION ALL SELECT 'pg_type'::regclass, oid, typnamespace, typowner FROM pg_type t
+  WHERE typtype IN ('d', 'e', 'r', 'b') OR typtype = 'c' AND EXISTS (SELECT FROM pg_class WHERE oid = t.typrelid AND relkind = 'c')
+UNION ALL SELECT 'pg_operator'::regclass, oid, oprnamespace, oprowner FROM pg_operator
+UNION ALL SELECT 'pg_opfamily'::regclass, oid, opfnamespace, opfowner FROM pg_opfamily
+UNION ALL SELECT 'pg_opclass'::regclass, oid, opcnamespace, opcowner FROM pg_opclass
+UNION ALL SELECT 'pg_collation'::regclass, oid, collnamespace, collowner FROM pg_collation
+UNION ALL SELECT 'pg_conversion'::regclass, oid, connamespace, conowner FROM pg_conversion
+UNION ALL SELECT 'pg_ts_config'::regclass, oid, cfgnamespace, cfgowner FROM pg_ts_config
+UNION ALL SELECT 'pg_ts_dict'::regclass, oid, dictnamespace, dictowner FROM pg_ts_dict"
+
+# others_sql: what others own, and what is part of it, as far as it could go with what this role owns
+others_sql="WITH others AS (SELECT o.class, o.oid FROM ($owned_sql) o JOIN pg_namespace n ON n.oid = o.namespace
+  WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT pg_has_role(o.owner, 'USAGE')
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = o.class AND d.objid = o.oid AND d.objsubid = 0 AND d.deptype IN ('e', 'i'))),
+relations AS (SELECT oid FROM others WHERE class = 'pg_class'::regclass
+  UNION ALL SELECT typrelid FROM pg_type t JOIN others ON others.oid = t.oid WHERE class = 'pg_type'::regclass AND typtype = 'c')
+SELECT class::oid AS class, oid AS object, 0 AS sub FROM others
+UNION ALL SELECT 'pg_class'::regclass, attrelid, attnum FROM pg_attribute JOIN relations r ON r.oid = attrelid WHERE attnum > 0 AND NOT attisdropped
+UNION ALL SELECT 'pg_class'::regclass, indexrelid, 0 FROM pg_index JOIN relations r ON r.oid = indrelid
+UNION ALL SELECT 'pg_constraint'::regclass, o.oid, 0 FROM pg_constraint o JOIN relations r ON r.oid = conrelid
+UNION ALL SELECT 'pg_constraint'::regclass, o.oid, 0 FROM pg_constraint o JOIN others ON others.oid = contypid WHERE class = 'pg_type'::regclass
+UNION ALL SELECT 'pg_attrdef'::regclass, o.oid, 0 FROM pg_attrdef o JOIN relations r ON r.oid = adrelid
+UNION ALL SELECT 'pg_trigger'::regclass, o.oid, 0 FROM pg_trigger o JOIN relations r ON r.oid = tgrelid WHERE NOT tgisinternal
+UNION ALL SELECT 'pg_rewrite'::regclass, o.oid, 0 FROM pg_rewrite o JOIN relations r ON r.oid = ev_class WHERE rulename <> '_RETURN'
+UNION ALL SELECT 'pg_policy'::regclass, o.oid, 0 FROM pg_policy o JOIN relations r ON r.oid = polrelid"
 
 # begin_in_place_sql: everything that this role owns is gone, and nothing but the very end of our own script can commit that
 begin_in_place_sql() {
@@ -50,21 +66,9 @@ SELECT format('DROP FOREIGN DATA WRAPPER IF EXISTS %I CASCADE', fdwname) FROM pg
 SELECT format('DROP SCHEMA IF EXISTS %I CASCADE', nspname) FROM pg_namespace n
 WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public') AND pg_has_role(nspowner, 'USAGE')
 AND NOT EXISTS (SELECT FROM pg_extension WHERE extnamespace = n.oid)
-AND NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid AND NOT pg_has_role(relowner, 'USAGE'))
-AND NOT EXISTS (SELECT FROM pg_proc WHERE pronamespace = n.oid AND NOT pg_has_role(proowner, 'USAGE'))
+AND n.oid NOT IN (SELECT namespace FROM ($owned_sql) o WHERE NOT pg_has_role(o.owner, 'USAGE'))
 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e') \\gexec
-SELECT format('DROP %s IF EXISTS %s CASCADE', upper(i.type), i.identity) FROM (
-  SELECT 'pg_class'::regclass AS class, oid, relnamespace AS namespace, relowner AS owner FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
-  UNION ALL SELECT 'pg_proc'::regclass, oid, pronamespace, proowner FROM pg_proc
-  UNION ALL SELECT 'pg_type'::regclass, oid, typnamespace, typowner FROM pg_type t
-    WHERE typtype IN ('d', 'e', 'r', 'b') OR typtype = 'c' AND EXISTS (SELECT FROM pg_class WHERE oid = t.typrelid AND relkind = 'c')
-  UNION ALL SELECT 'pg_operator'::regclass, oid, oprnamespace, oprowner FROM pg_operator
-  UNION ALL SELECT 'pg_opfamily'::regclass, oid, opfnamespace, opfowner FROM pg_opfamily
-  UNION ALL SELECT 'pg_opclass'::regclass, oid, opcnamespace, opcowner FROM pg_opclass
-  UNION ALL SELECT 'pg_collation'::regclass, oid, collnamespace, collowner FROM pg_collation
-  UNION ALL SELECT 'pg_conversion'::regclass, oid, connamespace, conowner FROM pg_conversion
-  UNION ALL SELECT 'pg_ts_config'::regclass, oid, cfgnamespace, cfgowner FROM pg_ts_config
-  UNION ALL SELECT 'pg_ts_dict'::regclass, oid, dictnamespace, dictowner FROM pg_ts_dict
+SELECT format('DROP %s IF EXISTS %s CASCADE', upper(i.type), i.identity) FROM ($owned_sql
 ) o JOIN pg_namespace n ON n.oid = o.namespace, pg_identify_object(o.class, o.oid, 0) i
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND pg_has_role(o.owner, 'USAGE')
 -- of columns (objsubid) apart: those of a partition key depend on the very table
@@ -141,6 +145,9 @@ replace_in_place() {
   server_version=$(run sql -c 'SHOW server_version_num' 2>psql.error) || in_place_failed $?
   need_number server_version "$server_version"
   superuser=$(run ask_sql 'SELECT rolsuper FROM pg_roles WHERE rolname = current_user' 2>psql.error) || in_place_failed $?
+  may_create=$(run ask_sql 'SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user' 2>psql.error) || in_place_failed $?
+  # for what is advised when it fails
+  [ "$may_create" != t ] || put may_create true
   learn_restrict
   case $kind in
     # the sections of the large objects have transactions of their own

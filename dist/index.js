@@ -30208,7 +30208,7 @@ function parseJournal(file, text) {
             PHASES.includes(journal.phase) &&
             [id, way, target, backup, by].every((one) => typeof one === 'string') &&
             [safety, checkCommand, container].every((one) => one === null || typeof one === 'string') &&
-            typeof journal.checkBegun === 'boolean' &&
+            [journal.afterBegun, journal.checkBegun].every((one) => typeof one === 'boolean') &&
             ms >= 1000 &&
             ms <= _settings_value_rules_js__WEBPACK_IMPORTED_MODULE_0__/* .LONGEST_TIMER_MS */ .Mv &&
             isIdentity(journal.identity) &&
@@ -30597,8 +30597,12 @@ async function deal(run, connection, file, text) {
         ? `a restore was cut off, and its journal ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_7__/* .quoteOutside */ .Y)(file, 200)} can not be read`
         : (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_7__/* .quoteOutside */ .Y)(`a restore of ${journal.backup} into ${journal.target} was cut off (${journal.by})`, 500);
     let why = '';
+    let untouched = ' Nothing was changed.';
     try {
-        const found = journal === null ? 'not known' : await finish(run, connection, journal, what);
+        const begun = () => {
+            untouched = '';
+        };
+        const found = journal === null ? 'not known' : await finish(run, connection, journal, what, begun);
         if (found === 'finished')
             return;
         if (found === 'other' && !run.settings.settleUnfinished) {
@@ -30608,7 +30612,7 @@ async function deal(run, connection, file, text) {
         }
         if (found === 'not known' && journal !== null) {
             why =
-                '; whether that is the database of this run can not be told, since the role may not know the system identifier of the server (`GRANT EXECUTE ON FUNCTION pg_control_system() TO` that role)';
+                '; whether that is the database of this run can not be told from here: neither from what the role may know of the server nor from what the restore has left there';
         }
     }
     catch (error) {
@@ -30620,7 +30624,7 @@ async function deal(run, connection, file, text) {
     // what is not brought to an end is not ours any more
     await connection.send(['request', 'end_restore', []]);
     if (!run.settings.settleUnfinished) {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .BackupError */ .hj('E_UNFINISHED', `${what}${why}`, `${lookAt(run, journal)} Then run once with \`settle-unfinished: true\`: that puts the journal aside. Nothing was changed.`);
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .BackupError */ .hj('E_UNFINISHED', `${what}${why}`, `${lookAt(run, journal)} Then run once with \`settle-unfinished: true\`: that puts the journal aside.${untouched}`);
     }
     await connection.send(['request', 'settle_journal', [file]]);
     (0,_connect_js__WEBPACK_IMPORTED_MODULE_4__/* .warn */ .R8)(run, `${what}${why}; as settle-unfinished asks for, its journal was put aside as .work/settled-${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_7__/* .quoteOutside */ .Y)(file, 200)} in the backup directory, and nothing else was touched. ${lookAt(run, journal)}`);
@@ -30632,18 +30636,19 @@ function lookAt(run, journal) {
         : 'databases on its server whose names begin with db_backup_new_ or db_backup_old_';
     return `Look at ${journal === null ? 'the database' : (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_7__/* .quoteOutside */ .Y)(journal.target, 300)}: whether it is the state that you want, whether the application runs, and whether there are ${left}.`;
 }
-/** Throws what keeps it from being brought to an end. */
-async function finish(run, connection, journal, what) {
+/** Throws what keeps it from being brought to an end; `begun` is called when something is changed for it. */
+async function finish(run, connection, journal, what, begun) {
     const { settings } = run;
     let isKnown = true;
     for (const target of new Set([settings.restore.to ?? settings.database, settings.database])) {
         const restoring = run.database.restoring(target);
-        if (hasOtherName(run, journal.identity, restoring))
+        if (hasOtherName(run, journal, restoring))
             continue;
         await connection.send(['request', 'begin_restore', [journal.id, settings.name, (0,_databases_common_js__WEBPACK_IMPORTED_MODULE_2__/* .seconds */ .YA)(journal.commandTimeoutMs)]]);
-        const facts = await connection.send(work(run), restoring.recover(settings, journal, journal.identity));
+        const facts = await connection.send(work(run), restoring.recover(settings, journal, journal));
         const same = isAbout(run, journal, restoring, facts);
         if (same) {
+            begun();
             const state = await run.log.group('Finish what was cut off', async () => {
                 run.log.info(what);
                 return bringToAnEnd(run, connection, restoring, journal, facts);
@@ -30657,22 +30662,28 @@ async function finish(run, connection, journal, what) {
     return isKnown ? 'other' : 'not known';
 }
 /** It is told by the names alone, on whatever server. */
-function hasOtherName({ database }, identity, { targetName }) {
+function hasOtherName({ database, settings }, { identity, container }, { targetName }) {
     if ('path' in identity)
-        return database.engine !== 'sqlite';
+        return database.engine !== 'sqlite' || settings.container !== container;
     return database.engine !== 'postgres' || identity.database !== targetName;
 }
 /** Whether the target, as the host has found it, is the database of the journal; null when nobody can tell. */
 function isAbout(run, journal, restoring, facts) {
     if (facts.need('state') === 'other')
         return false;
+    if (facts.need('state') === 'not-known')
+        return null;
     const here = restoring.identity(facts);
     if (!(0,_backups_identity_js__WEBPACK_IMPORTED_MODULE_8__/* .sameDatabase */ .K)(here, journal.identity))
         return false;
     if ('path' in here || 'path' in journal.identity)
-        return run.settings.container === journal.container;
+        return true;
+    if (restoring.target === journal.target && run.settings.container === journal.container)
+        return true;
     const isTold = here.systemIdentifier !== null && journal.identity.systemIdentifier !== null;
-    return isTold || restoring.target === journal.target ? true : null;
+    // a copy of the whole server has its identifier as well, but not what the restore has made
+    const isEnded = ['swapped', 'rolling-back'].includes(journal.phase);
+    return isTold && (facts.get('traces') !== null || !isEnded) ? true : null;
 }
 const work = ({ settings, now }) => [
     'request',
@@ -30719,7 +30730,10 @@ function wayBack({ report }, restoring, journal) {
 }
 /** Throws E_HOOK. One that takes a run with it is not begun by every run that follows. */
 async function checkOnce(run, connection, journal) {
-    const { checkCommand, checkBegun } = journal;
+    const { checkCommand, checkBegun, afterBegun } = journal;
+    if (afterBegun) {
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .BackupError */ .hj('E_HOOK', 'after-restore-command was begun, did not come to its end, and is not run again', '');
+    }
     if (checkCommand === null)
         return;
     if (checkBegun)
@@ -31825,7 +31839,7 @@ const CLEAN_UP_MS = 5_000;
 /** What another user or a container, who are not trusted with the host, may speak of at all. */
 const EVENTS_ELSEWHERE = ['set', 'rows', 'restored', 'phase', 'elsewhere', 'waits', 'fail'];
 /** What only the host knows of itself, of the backup directory, of what was done there, and of restores that it has noted. */
-const OF_THE_HOST = /^(user|uid|hostname|clock|system|directory|files|manifest( .*)?|listed|untold|published|(un)?deleted|swept|holder|waiting|journal(_file)?|command_.*|said|sha256|bytes|plain_bytes|fetched.*|part|dump_path)$/;
+const OF_THE_HOST = /^(user|uid|hostname|clock|system|directory|files|manifest( .*)?|listed|untold|published|(un)?deleted|swept|holder|waiting|journal(_file)?|command_.*|said|sha256|bytes|plain_bytes|fetched.*|part|md5|(un)?proven.*|dump_(path|given|sha256|kind|mtime|refused|said|sidecar|compression|tar_format|made_.*))$/;
 /** Of all that the host reports in one answer, each report counted with what it costs to keep. */
 const MAX_REPORTED = 128 << 20;
 const COST_OF_ONE = 200;
@@ -31935,7 +31949,8 @@ class Session {
         if (from === 'elsewhere' && (!EVENTS_ELSEWHERE.includes(event) || OF_THE_HOST.test(key))) {
             throw new errors/* BackupError */.hj('E_INTERNAL', `what runs on ${this.host.label} as another user or in a container has told what is not for it to tell (${event} ${(0,neutralise/* quoteOutside */.Y)(key, 40)})`);
         }
-        if (event !== 'progress')
+        // these come of themselves, and count when they tell of something else than before
+        if (event !== 'progress' && event !== 'elsewhere')
             this.lastMove = Date.now();
         this.reported += rest.length + COST_OF_ONE;
         if (this.reported > MAX_REPORTED) {
@@ -34249,17 +34264,18 @@ function argumentsOf(source, settings) {
 const decoded = (hex) => Buffer.from(hex, 'hex').toString('utf8');
 /**
  * A name as the manifest has it. A database without an encoding (SQL_ASCII) may hold bytes that are no text: in such a name each byte
- * above 7f is written `\\xe4`, so that two names never become the same.
+ * above 7f is written `\\xe4`, so that two names never become the same. A backslash of a name that would read as such is `\\x5c`.
  */
 function nameOf(bytes) {
-    return (0,external_node_buffer_.isUtf8)(bytes) ? bytes.toString('utf8') : bytes.toString('latin1').replace(/[\x80-\xff]/g, escapedByte);
+    const text = bytes.toString('latin1').replace(/\\(?=x(5c|[89a-f][0-9a-f]))/g, '\\x5c');
+    return (0,external_node_buffer_.isUtf8)(bytes) ? Buffer.from(text, 'latin1').toString('utf8') : text.replace(/[\x80-\xff]/g, escapedByte);
 }
 const escapedByte = (byte) => `\\x${byte.charCodeAt(0).toString(16)}`;
 /** The way back, in hex. */
 function encodedName(name) {
-    const text = name.replace(/\\x([89a-f][0-9a-f])/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
-    const bytes = Buffer.from(text, 'latin1');
-    return text !== name && nameOf(bytes) === name ? bytes.toString('hex') : encoded(name);
+    const text = Buffer.from(name, 'utf8').toString('latin1');
+    const bytes = text.replace(/\\x(5c|[89a-f][0-9a-f])/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+    return Buffer.from(bytes, 'latin1').toString('hex');
 }
 /** Texts of the server that a manifest can hold, and how many it can not: those with bytes that are no text. */
 function textsIn(facts, key) {
@@ -34791,8 +34807,9 @@ function postgresRestoring(target) {
         },
         back: (settings, step, safety) => request('back', settings, { ...stepArguments(step), ...(safety === null ? {} : safetyArguments(safety)) }),
         settle: (settings, step) => request('settle', settings, stepArguments(step)),
-        recover: (settings, step, identity) => request('recover', settings, {
+        recover: (settings, step, { target: told, identity }) => request('recover', settings, {
             ...stepArguments(step),
+            named: told === given ? '1' : '',
             system: 'path' in identity ? '' : (identity.systemIdentifier ?? ''),
         }),
         identity: (facts) => identityIn(facts, database),
@@ -34978,6 +34995,7 @@ function psqlThere(settings) {
 /** What a function names that is called while a dump is loaded. */
 const NOT_FOUND = /(relation|function|operator|type) .* does not exist/;
 const NOT_FOUND_ADVICE = 'A function that is called while the dump is loaded (in a check, an index, a generated column or a materialized view) did not find what its text names, neither with an empty search_path nor with that of the database. Since PostgreSQL 17 indexes and materialized views are made with an empty one in any case. Give the function its own in the database (`ALTER FUNCTION ... SET search_path = ...`) and back up anew; where this backup is all there is, load it by hand without --exit-on-error, and mend what is missing.';
+const letCreate = (role) => `let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`)`;
 /** What the tools say when a dump can not be put back, in words or by SQLSTATE, and what to do about it; the first that fits. */
 const REASONS = [
     [
@@ -35009,7 +35027,7 @@ const REASONS = [
     ],
     [
         /already exists/,
-        (role) => `In place only what ${role} owns can be replaced, and this belongs to another role: name a superuser or the owner of the database in the URL, or let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`).`,
+        (role, mayCreate) => `In place only what ${role} owns can be replaced, and this belongs to another role: name a superuser or the owner of the database in the URL${mayCreate ? '' : `, or ${letCreate(role)}`}.`,
         ['42P06', '42P07', '42710', '42723'],
     ],
     [
@@ -35018,12 +35036,12 @@ const REASONS = [
     ],
     [
         /out of shared memory/,
-        (role) => `One transaction needs a lock for each object of the database: raise max_locks_per_transaction on the server, or let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`), then no such transaction is needed.`,
+        (role, mayCreate) => `One transaction needs a lock for each object of the database: raise max_locks_per_transaction on the server${mayCreate ? '' : `, or ${letCreate(role)}, then no such transaction is needed`}.`,
         ['53200'],
     ],
     [
         /tried to end the transaction/,
-        (role) => `The script has transactions of its own, so that it can not be restored in place in a single one: let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`), or restore a dump of the format custom.`,
+        (role, mayCreate) => `The script has transactions of its own, so that it can not be restored in place in a single one: ${mayCreate ? '' : `${letCreate(role)}, or `}restore a dump of the format custom.`,
     ],
     [
         /permission denied to create temporary tables/,
@@ -35066,7 +35084,7 @@ function restoreWords({ code, text, facts }, said, role, { given }) {
     const place = (0,neutralise/* quoteOutside */.Y)(given);
     const state = facts.get('sqlstate') ?? '';
     const fitting = REASONS.find(([says]) => says.test(text)) ?? REASONS.find(([, , states]) => states?.includes(state));
-    const advice = fitting?.[1](role) ?? '';
+    const advice = fitting?.[1](role, facts.get('may_create') === 'true') ?? '';
     switch (code) {
         case 'E_RESTORE':
             return [`the dump could not be restored into ${place}: ${(0,reporting_format/* clip */.$Q)(said, 1000)}`, advice];
@@ -35280,8 +35298,8 @@ function locked(failure) {
     const { text, said, state, source, settings } = failure;
     if (state === '57014' && !/user request/.test(text)) {
         return [
-            `the server cancelled a statement in ${shown(source)} after its statement_timeout: ${said}`,
-            `It is set for the role or the database, and too short even to begin: \`ALTER ROLE ${roleOf(failure).sql} SET statement_timeout = 0\`.`,
+            `the server cancelled a statement in ${shown(source)}, as after its statement_timeout or when somebody asks for it: ${said}`,
+            `Run again, if somebody cancelled it (pg_cancel_backend). A statement_timeout is set for the role or the database, and too short even to begin: \`ALTER ROLE ${roleOf(failure).sql} SET statement_timeout = 0\`.`,
         ];
     }
     return [
@@ -35849,7 +35867,7 @@ function sqliteRestoring(target) {
         settle(settings, step) {
             return ['job', 'settle_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...sqlite_restoring_stepArguments(step) })];
         },
-        recover(settings, step, identity) {
+        recover(settings, step, { identity }) {
             const known = 'path' in identity ? identity.path : '';
             return ['job', 'recover_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...sqlite_restoring_stepArguments(step), known })];
         },
@@ -36190,7 +36208,7 @@ function newer(path, said, facts, { command, verifyOn }) {
     const version = (0,neutralise/* quoteOutside */.Y)(facts.get('written_by') ?? '', 20);
     const verifying = command === 'verify';
     const where = verifying && verifyOn === 'runner' ? 'the runner' : 'the host';
-    return new errors/* BackupError */.hj('E_TOOL_VERSION', `${verifying ? 'the backup' : path} needs a newer sqlite3 on ${where} for its content to be read: ${said}`, `Nothing says that it is damaged. Install sqlite3 ${version} or newer on ${where} (as from sqlite.org/download.html, into /usr/local/bin); or set \`verify: checksum\`, ${verifying
+    return new errors/* BackupError */.hj('E_TOOL_VERSION', `${verifying ? 'the backup' : path} needs a newer sqlite3 on ${where} for its content to be read: ${said}`, `It may be too new for that tool, or damaged: the application's own SQLite can tell (\`PRAGMA integrity_check\`). Install sqlite3 ${version} or newer on ${where} (as from sqlite.org/download.html, into /usr/local/bin); or set \`verify: checksum\`, ${verifying
         ? 'which proves its bytes'
         : 'which copies its pages as they are, proves the bytes of the copy, and can be restored'}. ${common/* UNTOUCHED */._m}`);
 }
@@ -37384,7 +37402,7 @@ class Attempt {
         this.step = { id, way: plan.way };
         this.journal = {
             ...{ schema: 1, id, way: plan.way, target: restoring.target, identity, container, backup: from, phase: 'begun' },
-            ...{ safety: null, checkCommand: restore.checkCommand, checkBegun: false },
+            ...{ safety: null, checkCommand: restore.checkCommand, afterBegun: false, checkBegun: false },
             commandTimeoutMs: restore.commandTimeoutMs,
             by: (0,directory/* holderOf */.Kd)(run, from),
         };
@@ -37433,9 +37451,12 @@ class Attempt {
     /** The restored database is what the application can work with. */
     async check() {
         const { afterCommand, checkCommand } = this.run.settings.restore;
+        this.journal.afterBegun = afterCommand !== null;
         await this.enter('swapped');
         if (afterCommand !== null) {
             await this.user('after-restore-command', ['job', 'run_command', [afterCommand]]);
+            this.journal.afterBegun = false;
+            await this.enter('swapped');
         }
         await this.start();
         if (checkCommand !== null)
@@ -37452,6 +37473,9 @@ class Attempt {
     async leaveUnchanged(error) {
         const { run, connection, outcome, step } = this;
         const { restoring } = this.parts;
+        // the host had said so before it was lost
+        if (this.connection.said('state').at(-1) === 'restored')
+            outcome.outcome = 'restored';
         if (outcome.outcome === 'restored')
             return this.rollBack(error);
         if (outcome.outcome === '' && connection.said('state').at(-1) === 'unchanged')
@@ -37460,7 +37484,7 @@ class Attempt {
         if (!isClean && this.isThere()) {
             // what was loaded goes; after a swap that ended badly it is looked at what is there
             const facts = await connection
-                .send(work(run), restoring.recover(run.settings, step, this.parts.identity))
+                .send(work(run), restoring.recover(run.settings, step, this.journal))
                 .catch(() => null);
             const state = facts?.get('state');
             if (state === 'restored')

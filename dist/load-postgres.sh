@@ -172,15 +172,17 @@ load_by_script() {
 
 # learn_restrict: a psql that knows it lets nothing in a script be a command of its own; our word for it can not be guessed
 learn_restrict() {
-  knows_restrict='' mark_word=$(printf '%s' "$mark" | tr -cd 'A-Za-z0-9')
+  knows_restrict='' mark_word=$(raw "$mark" | tr -cd 'A-Za-z0-9')
   if printf '\\restrict a\n\\unrestrict a\n' | (sql -f -) >/dev/null 2>&1; then knows_restrict=1; fi
 }
 
 # restrict restrict|unrestrict
-restrict() { [ -z "$knows_restrict" ] || printf '\\%s %s\n' "$1" "$mark_word"; }
+restrict() { [ -z "$knows_restrict" ] || raw "\\$1 $mark_word$newline"; }
 
 # edits: what of a script older tools do not know, or what would end our transaction
 edits() {
+  # rows are nobody's to edit, whatever they look like; the name of a table or column may have a line break in it
+  printf '%s\n' '/ FROM stdin;$/,/^\\\.$/b'
   # its own words for the same: pg_dump takes 63 letters and digits
   printf '%s\n' '1,12{/^\\restrict [A-Za-z0-9]\{1,\}$/d;}' '/^\\unrestrict [A-Za-z0-9]\{40,\}$/d' "$client_edit"
   [ "$server_version" -ge 170000 ] || echo '1,60{/^SET transaction_timeout = 0;$/d;}'

@@ -190,7 +190,7 @@ SQL
 }
 
 # tell_restored: the rows of every table of what is now in the database
-tell_restored() { sed -n "s/^rows \([0-9a-f]* [0-9]*\)\$/$mark restored \1/p; s/^uncounted \([0-9a-f]*\)\$/$mark set restored_uncounted \1/p" counts >&"$events"; }
+tell_restored() { sed -n 's/^rows \([0-9a-f]* [0-9]*\)$/restored \1/p; s/^uncounted \([0-9a-f]*\)$/set restored_uncounted \1/p' counts | emit_each; }
 
 rows_sql() {
   printf '%s\n' "SELECT format('SELECT ''rows %s '' || count(*) FROM ONLY %I.%I', encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex'), n.nspname, c.relname)

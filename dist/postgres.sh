@@ -69,7 +69,7 @@ postgres_fact="$postgres_fact|extension_rows [0-9a-f]+ [0-9a-f]+ (own|may|not)"
 tell_facts() {
   odd=$(grep -Evx "$postgres_fact" "$1" | sed q)
   [ -z "$odd" ] || fail E_DUMP_FAILED "the server answered what was not asked for: $(printf '%s' "$odd" | cut -b 1-200)"
-  sed "s/^/$mark set /" "$1" >&"$events"
+  sed 's/^/set /' "$1" | emit_each
 }
 
 # need_hex WHAT TEXT: words of hexadecimal digits, before they become a part of SQL

@@ -70,7 +70,7 @@ settle_restore_postgres() {
 }
 
 # recover_restore_postgres NAMED-ARGUMENTS: after a run that died: what is there tells what was done. On another server than the one with
-# the identifier `system`, as far as both are known, nothing is
+# the identifier `system`, as far as both are known, nothing is; `named` when the target is told in the same words
 recover_restore_postgres() {
   begin_step "$@"
   reach_elsewhere
@@ -81,7 +81,7 @@ recover_restore_postgres() {
     read -r xact <".work/xact-$id"
     need_number 'the transaction of the restore that was cut off' "$xact"
   fi
-  step_at_target recover_databases phase "$phase" xact "$xact" system "$system"
+  step_at_target recover_databases phase "$phase" xact "$xact" system "$system" named "$named"
   end_step
 }
 
@@ -121,10 +121,10 @@ step_at_target() { passing_on E_RESTORE 'the step' at_target "$@"; }
 
 # look_archive: the tables of an archive, as far as its table of contents tells them: `4; 0 16385 TABLE DATA public docs owner`
 look_archive() {
-  pg_bin=$(passed_on pg_bin)
+  found_postgres
   contents=$( (decompress) <"$payload" 2>/dev/null | (restore_tool -l) 2>"$work/e1" 9>&-) ||
     failed E_CHECKSUM "the table of contents could not be read: $(cat "$work/e1")"
-  printf '%s\n' "$contents" | sed -n "s/^[0-9]*; [0-9]* [0-9]* TABLE DATA \([^ ]*\) \(.*\) [^ ]*\$/$mark set dump_table \1.\2/p" >&"$events"
+  printf '%s\n' "$contents" | sed -n 's/^[0-9]*; [0-9]* [0-9]* TABLE DATA \([^ ]*\) \(.*\) [^ ]*$/set dump_table \1.\2/p' | emit_each
 }
 
 # read_dump: to its end, before anything is done with it

@@ -15,7 +15,7 @@ put_journal() {
 
 # journals NAME: of the restores that were cut off, those that this run has looked at apart
 journals() {
-  for file in ".work/restore-$1" ".work/restore-$1"-????????T??????Z-????; do
+  for file in ".work/restore-$1" ".work/restore-$1"-[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]T[0-9][0-9][0-9][0-9][0-9][0-9]Z-[0-9a-f][0-9a-f][0-9a-f][0-9a-f]; do
     [ -f "$file" ] || continue
     case " $left_journals " in *" ${file#.work/} "*) ;; *) echo "${file#.work/}" ;; esac
   done
@@ -111,8 +111,7 @@ tell_command() {
   [ "$told" -lt 65536 ] || return 0
   size=$(size_of "$1")
   [ "${size:-0}" -gt "$told" ] || return 0
-  tail -c +$((told + 1)) "$1" | dd bs=65536 count=1 iflag=fullblock 2>/dev/null | sed "s/^/$mark set said /" >&"$events"
-  echo >&"$events"
+  tail -c +$((told + 1)) "$1" | dd bs=65536 count=1 iflag=fullblock 2>/dev/null | sed 's/^/set said /' | emit_each
   told=$size
 }
 

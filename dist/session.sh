@@ -65,6 +65,13 @@ esac
 
 emit() { raw "$mark $*$newline" >&"$events"; }
 
+# emit_each: every line of stdin as an event. The mark stands in no argument of a process, where every user of the host could read it.
+emit_each() {
+  while IFS= read -r line || [ -n "$line" ]; do
+    raw "$mark $line$newline"
+  done >&"$events"
+}
+
 # put KEY TEXT: a fact for the runner; of any length, also of several lines
 put() {
   # what others have written can be as long as they like; and it is a text, whatever its lines begin with
@@ -80,7 +87,7 @@ put() {
 put_file() {
   emit begin "$1"
   { dd if="$2" bs=65536 count=192 2>/dev/null; } >&"$events"
-  printf '\n%s end\n' "$mark" >&"$events"
+  raw "$newline$mark end$newline" >&"$events"
 }
 
 # fail CODE TEXT: tells the runner, then leaves; status 99 means that it has been told

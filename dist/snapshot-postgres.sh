@@ -249,7 +249,7 @@ $user_relations AND $dumped AND $countable ORDER BY c.relpages, c.oid \\gexec
 }
 
 # tell_counted: a last line that was cut off is none
-tell_counted() { sed -n "s/^\(rows [0-9]* [0-9]*\) counted\$/$mark set \1/p" counts >&"$events"; }
+tell_counted() { sed -n 's/^\(rows [0-9]* [0-9]*\) counted$/set \1/p' counts | emit_each; }
 
 # tell_roles: what the dump refers to and does not hold; without passwords, which only a superuser may read
 tell_roles() {

@@ -79,7 +79,7 @@ swap_failed() {
   case $way:$there in swap:LO | create:L) return ;; esac
   put state unchanged
   [ -n "$busy" ] || fail E_RESTORE "the names could not be changed: $error"
-  ask_server "$(sessions_sql)" | sed "s/^/$mark set /" >&"$events"
+  ask_server "$(sessions_sql)" | sed 's/^/set /' | emit_each
   fail E_TARGET_BUSY "$error"
 }
 
@@ -157,10 +157,12 @@ recover_databases() {
       ;;
   esac
   if [ "$way" = in-place ]; then
-    if [ -n "$xact" ]; then settle_transaction; else put state unchanged; fi
+    # the number of a transaction is on a copy of that server the one of another
+    if [ -z "$xact" ]; then put state unchanged; elif [ -z "$named" ]; then put state not-known; else settle_transaction; fi
     return
   fi
   there=$(databases_there) || fail E_RESTORE "$(said_server)"
+  case $there in *N* | *O*) put traces 1 ;; esac
   case $way:$phase:$there in
     swap:*:LO)
       close_old
