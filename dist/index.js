@@ -31619,8 +31619,6 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: ./src/errors.ts + 1 modules
 var errors = __nccwpck_require__(7452);
-// EXTERNAL MODULE: ./src/reporting/neutralise.ts
-var neutralise = __nccwpck_require__(4302);
 ;// CONCATENATED MODULE: ./src/host/facts.ts
 
 /** What a program on the host reported, in order. */
@@ -31832,7 +31830,6 @@ const seconds = (ms) => Math.round(ms / 1000);
 
 
 
-
 /** The host ends a session that gets no beat for 45 s. The answer to each is the progress, and whether the job is alive. */
 const BEAT_MS = 2_000;
 const CLEAN_UP_MS = 5_000;
@@ -31947,7 +31944,7 @@ class Session {
     }
     frame({ from, event, key, rest }) {
         if (from === 'elsewhere' && (!EVENTS_ELSEWHERE.includes(event) || OF_THE_HOST.test(key))) {
-            throw new errors/* BackupError */.hj('E_INTERNAL', `what runs on ${this.host.label} as another user or in a container has told what is not for it to tell (${event} ${(0,neutralise/* quoteOutside */.Y)(key, 40)})`);
+            throw new errors/* BackupError */.hj('E_INTERNAL', `what runs on ${this.host.label} as another user or in a container has told what is not for it to tell (${JSON.stringify(`${event} ${key}`.trim().slice(0, 60))})`);
         }
         // these come of themselves, and count when they tell of something else than before
         if (event !== 'progress' && event !== 'elsewhere')

@@ -55,7 +55,7 @@ test('it can not make the host carry out a command by the tale of a restore that
     ...['@begin journal', journal(id), '@end', '@set failure x', '@fail E_UNFINISHED'],
   );
   const result = await scene.run({ 'run-as': 'somebody' });
-  expectFailure(result, 'E_INTERNAL', 'has told what is not for it to tell (set journal');
+  expectFailure(result, 'E_INTERNAL', 'has told what is not for it to tell ("set journal');
   expect(existsSync(canary)).toBe(false);
 });
 

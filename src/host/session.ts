@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { BackupError, ERRORS, type ErrorCode } from '../errors.js';
-import { quoteOutside } from '../reporting/neutralise.js';
 import type { DatabaseSource } from '../settings/settings.js';
 import { type CountedRows, Facts, HostFailure, type HostProgress } from './facts.js';
 import { type Frame, FrameReader, type Marks } from './frames.js';
@@ -156,7 +155,7 @@ export class Session {
     if (from === 'elsewhere' && (!EVENTS_ELSEWHERE.includes(event) || OF_THE_HOST.test(key))) {
       throw new BackupError(
         'E_INTERNAL',
-        `what runs on ${this.host.label} as another user or in a container has told what is not for it to tell (${event} ${quoteOutside(key, 40)})`,
+        `what runs on ${this.host.label} as another user or in a container has told what is not for it to tell (${JSON.stringify(`${event} ${key}`.trim().slice(0, 60))})`,
       );
     }
     // these come of themselves, and count when they tell of something else than before
