@@ -175,8 +175,14 @@ test('a type of others keeps the schema in which it is', async () => {
 
 test('what others own and is in the dump: nothing is advised that the role has already', async () => {
   await server.sql('shop', "SET ROLE boss; CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1'");
+  await server.sql('shop', 'SET ROLE boss; ALTER DEFAULT PRIVILEGES IN SCHEMA audit GRANT SELECT ON TABLES TO app');
   const id = await take();
   const before = await state();
+  const dry = await restore(id, { ...WITHOUT, 'dry-run': 'true' });
+  expect(dry.code).toBe(0);
+  expect(dry.annotations.map(({ message }) => message).join()).toMatch(
+    /belong to other roles and can not be replaced; when the backup has them too, the restore fails .*function .*f\(\).*default privileges /s,
+  );
   const message = expectFailure(await restore(id, WITHOUT), 'E_RESTORE', 'already exists', 'name a superuser');
   expect(message).not.toContain('CREATEDB');
   expect(await state()).toEqual(before);
