@@ -16,10 +16,13 @@ UNION ALL SELECT 'pg_conversion'::regclass, oid, connamespace, conowner FROM pg_
 UNION ALL SELECT 'pg_ts_config'::regclass, oid, cfgnamespace, cfgowner FROM pg_ts_config
 UNION ALL SELECT 'pg_ts_dict'::regclass, oid, dictnamespace, dictowner FROM pg_ts_dict"
 
+# of_others_sql: those of others
+of_others_sql="SELECT o.class, o.oid FROM ($owned_sql) o JOIN pg_namespace n ON n.oid = o.namespace
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT pg_has_role(o.owner, 'USAGE')
+AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = o.class AND d.objid = o.oid AND d.objsubid = 0 AND d.deptype IN ('e', 'i'))"
+
 # others_sql: what others own, and what is part of it, as far as it could go with what this role owns
-others_sql="WITH others AS (SELECT o.class, o.oid FROM ($owned_sql) o JOIN pg_namespace n ON n.oid = o.namespace
-  WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT pg_has_role(o.owner, 'USAGE')
-  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = o.class AND d.objid = o.oid AND d.objsubid = 0 AND d.deptype IN ('e', 'i'))),
+others_sql="WITH others AS ($of_others_sql),
 relations AS (SELECT oid FROM others WHERE class = 'pg_class'::regclass
   UNION ALL SELECT typrelid FROM pg_type t JOIN others ON others.oid = t.oid WHERE class = 'pg_type'::regclass AND typtype = 'c')
 SELECT class::oid AS class, oid AS object, 0 AS sub FROM others

@@ -34971,9 +34971,10 @@ function remarksOn(facts, dump, way) {
     if (unread.length > 0) {
         remarks.push(`a safety backup does not have what may not be read, and what stays as it is, for it belongs to other roles: ${unread.slice(0, 5).join(', ')}${unread.length > 5 ? `; and ${unread.length - 5} more` : ''}`);
     }
-    const foreign = foreignTables(facts).map((name) => (0,neutralise/* quoteOutside */.Y)(name, 80));
+    const objects = facts.all('foreign_object').map(decoded);
+    const foreign = [...objects, ...foreignTables(facts)].map((name) => (0,neutralise/* quoteOutside */.Y)(name, 80));
     if (way === 'in-place' && foreign.length > 0) {
-        remarks.push(`${foreign.length} of the tables and views ${foreign.length === 1 ? 'belongs to another role' : 'belong to other roles'} and can not be replaced; when the backup has them too, the restore fails and changes nothing: ${foreign.slice(0, 5).join(', ')}`);
+        remarks.push(`${(0,reporting_format/* counted */.hS)(foreign.length, 'object')} of the database (tables, functions, types, default privileges) ${foreign.length === 1 ? 'belongs to another role' : 'belong to other roles'} and can not be replaced; when the backup has them too, the restore fails and changes nothing, and only a superuser or a member of those roles can restore it: ${foreign.slice(0, 5).join(', ')}${foreign.length > 5 ? `; and ${foreign.length - 5} more` : ''}`);
     }
     return remarks;
 }

@@ -141,6 +141,9 @@ SELECT 'unread ' || encode(convert_to(n.nspname::text, $sent_as), 'hex') || ' ' 
 $user_relations AND c.relkind IN ('r', 'p', 'S') AND $unread;
 SELECT 'foreign_table ' || encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex')
 $user_relations AND c.relkind IN ('r', 'p', 'v', 'm', 'S') AND NOT pg_has_role(c.relowner, 'USAGE');
+SELECT 'foreign_object ' || encode(convert_to(pg_describe_object(class, oid, 0), $sent_as), 'hex') FROM
+(SELECT * FROM ($of_others_sql) AS others WHERE class <> 'pg_class'::regclass
+UNION ALL SELECT 'pg_default_acl'::regclass, oid FROM pg_default_acl WHERE NOT pg_has_role(defaclrole, 'USAGE') LIMIT 1000) AS o;
 COMMIT;
 SQL
 }
