@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -191,8 +191,8 @@ describe('run-as', () => {
     const action = scene.start({ database: path, 'run-as': owner.name });
     await until(() => processesOfUser(owner.uid).some(({ command }) => command.includes('.backup')));
     const [left = ''] = temporary();
-    // with the one who would clean up after it
-    execFileSync('pkill', ['-KILL', '-u', String(owner.uid)]);
+    // with the one who would clean up after it: all at once
+    spawnSync('sh', ['-c', 'kill -KILL -1'], { uid: owner.uid, gid: owner.gid });
     const result = await action.result();
     expect(result.outputs['backup-ok']).toBe('false');
     expect(temporary()).toEqual([left]);
