@@ -30183,10 +30183,16 @@ function elsewhereRefused({ text, facts }, { runAs, container }) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Pf: () => (/* binding */ endJournal),
 /* harmony export */   fY: () => (/* binding */ writeJournal),
+/* harmony export */   oJ: () => (/* binding */ work),
 /* harmony export */   z8: () => (/* binding */ parseJournal)
 /* harmony export */ });
 /* unused harmony export PHASES */
-/* harmony import */ var _settings_value_rules_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7722);
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var _backups_names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1187);
+/* harmony import */ var _settings_value_rules_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7722);
+
+
 
 const PHASES = ['begun', 'loading', 'swapping', 'swapped', 'rolling-back'];
 /** The name of its file in `.work`. */
@@ -30197,6 +30203,10 @@ async function writeJournal(connection, journal) {
 }
 /** The restore has come to an end. */
 const endJournal = ['job', 'put_journal', ['']];
+/** A work folder on the host, for the step of a restore that follows. */
+function work({ settings, now }) {
+    return ['request', 'expect_work', [(0,_backups_names_js__WEBPACK_IMPORTED_MODULE_1__/* .formatId */ .hX)(settings.name, now(), (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomBytes)(2).toString('hex'))]];
+}
 /** What stands in a file of the work folder; null when this version did not write it. */
 function parseJournal(file, text) {
     let journal;
@@ -30210,7 +30220,7 @@ function parseJournal(file, text) {
             [safety, checkCommand, container].every((one) => one === null || typeof one === 'string') &&
             [journal.afterBegun, journal.checkBegun].every((one) => typeof one === 'boolean') &&
             ms >= 1000 &&
-            ms <= _settings_value_rules_js__WEBPACK_IMPORTED_MODULE_0__/* .LONGEST_TIMER_MS */ .Mv &&
+            ms <= _settings_value_rules_js__WEBPACK_IMPORTED_MODULE_2__/* .LONGEST_TIMER_MS */ .Mv &&
             isIdentity(journal.identity) &&
             FILE.exec(file)?.[1] === id;
         return isWhole ? journal : null;
@@ -30545,18 +30555,13 @@ async function giveUpNoted(run, noted) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   u: () => (/* binding */ finishingFirst)
 /* harmony export */ });
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _backups_identity_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4941);
-/* harmony import */ var _backups_names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1187);
-/* harmony import */ var _databases_common_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4521);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7452);
-/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4302);
-/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2456);
-/* harmony import */ var _journal_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4273);
-/* harmony import */ var _user_command_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9931);
-
-
+/* harmony import */ var _backups_identity_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4941);
+/* harmony import */ var _databases_common_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4521);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
+/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4302);
+/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2456);
+/* harmony import */ var _journal_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4273);
+/* harmony import */ var _user_command_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9931);
 
 
 
@@ -30580,7 +30585,7 @@ function finishingFirst(run, connection) {
                 catch (error) {
                     const [text] = connection.said('journal');
                     const [file] = connection.said('journal_file');
-                    if (!(error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .BackupError */ .hj) || error.code !== 'E_UNFINISHED')
+                    if (!(error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj) || error.code !== 'E_UNFINISHED')
                         throw error;
                     if (text === undefined || file === undefined || left === 0)
                         throw error;
@@ -30592,10 +30597,10 @@ function finishingFirst(run, connection) {
 }
 /** Finishes it, leaves it when it is about another database, or puts it aside when that is asked for. Else throws E_UNFINISHED. */
 async function deal(run, connection, file, text) {
-    const journal = (0,_journal_js__WEBPACK_IMPORTED_MODULE_5__/* .parseJournal */ .z8)(file, text);
+    const journal = (0,_journal_js__WEBPACK_IMPORTED_MODULE_3__/* .parseJournal */ .z8)(file, text);
     const what = journal === null
-        ? `a restore was cut off, and its journal ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_7__/* .quoteOutside */ .Y)(file, 200)} can not be read`
-        : (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_7__/* .quoteOutside */ .Y)(`a restore of ${journal.backup} into ${journal.target} was cut off (${journal.by})`, 500);
+        ? `a restore was cut off, and its journal ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(file, 200)} can not be read`
+        : (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(`a restore of ${journal.backup} into ${journal.target} was cut off (${journal.by})`, 500);
     let why = '';
     let untouched = ' Nothing was changed.';
     try {
@@ -30606,7 +30611,7 @@ async function deal(run, connection, file, text) {
         if (found === 'finished')
             return;
         if (found === 'other' && !run.settings.settleUnfinished) {
-            (0,_connect_js__WEBPACK_IMPORTED_MODULE_4__/* .warn */ .R8)(run, `${what}; it was about another database than this run, which goes on. To bring it to an end, run \`restore\` once more with the same \`restore-to\`, or, when it is of no use any more, any command with \`settle-unfinished: true\``);
+            (0,_connect_js__WEBPACK_IMPORTED_MODULE_2__/* .warn */ .R8)(run, `${what}; it was about another database than this run, which goes on. To bring it to an end, run \`restore\` once more with the same \`restore-to\`, or, when it is of no use any more, any command with \`settle-unfinished: true\``);
             await connection.send(['request', 'leave_journal', [file]]);
             return;
         }
@@ -30616,7 +30621,7 @@ async function deal(run, connection, file, text) {
         }
     }
     catch (error) {
-        const { code, message } = (0,_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .describe */ .q0)(error);
+        const { code, message } = (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .describe */ .q0)(error);
         if (OF_THE_RUN.includes(code) || connection.isLost())
             throw error;
         why = `, and could not be brought to an end (${code}: ${message})`;
@@ -30624,17 +30629,17 @@ async function deal(run, connection, file, text) {
     // what is not brought to an end is not ours any more
     await connection.send(['request', 'end_restore', []]);
     if (!run.settings.settleUnfinished) {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .BackupError */ .hj('E_UNFINISHED', `${what}${why}`, `${lookAt(run, journal)} Then run once with \`settle-unfinished: true\`: that puts the journal aside.${untouched}`);
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_UNFINISHED', `${what}${why}`, `${lookAt(run, journal)} Then run once with \`settle-unfinished: true\`: that puts the journal aside.${untouched}`);
     }
     await connection.send(['request', 'settle_journal', [file]]);
-    (0,_connect_js__WEBPACK_IMPORTED_MODULE_4__/* .warn */ .R8)(run, `${what}${why}; as settle-unfinished asks for, its journal was put aside as .work/settled-${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_7__/* .quoteOutside */ .Y)(file, 200)} in the backup directory, and nothing else was touched. ${lookAt(run, journal)}`);
+    (0,_connect_js__WEBPACK_IMPORTED_MODULE_2__/* .warn */ .R8)(run, `${what}${why}; as settle-unfinished asks for, its journal was put aside as .work/settled-${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(file, 200)} in the backup directory, and nothing else was touched. ${lookAt(run, journal)}`);
 }
 /** What a restore may leave, for the person who settles it. */
 function lookAt(run, journal) {
     const left = run.database.engine === 'sqlite'
         ? 'files beside it with `.restore-` or `.before-` in their names'
         : 'databases on its server whose names begin with db_backup_new_ or db_backup_old_';
-    return `Look at ${journal === null ? 'the database' : (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_7__/* .quoteOutside */ .Y)(journal.target, 300)}: whether it is the state that you want, whether the application runs, and whether there are ${left}.`;
+    return `Look at ${journal === null ? 'the database' : (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(journal.target, 300)}: whether it is the state that you want, whether the application runs, and whether there are ${left}.`;
 }
 /** Throws what keeps it from being brought to an end; `begun` is called when something is changed for it. */
 async function finish(run, connection, journal, what, begun) {
@@ -30644,8 +30649,8 @@ async function finish(run, connection, journal, what, begun) {
         const restoring = run.database.restoring(target);
         if (hasOtherName(run, journal, restoring))
             continue;
-        await connection.send(['request', 'begin_restore', [journal.id, settings.name, (0,_databases_common_js__WEBPACK_IMPORTED_MODULE_2__/* .seconds */ .YA)(journal.commandTimeoutMs)]]);
-        const facts = await connection.send(work(run), restoring.recover(settings, journal, journal));
+        await connection.send(['request', 'begin_restore', [journal.id, settings.name, (0,_databases_common_js__WEBPACK_IMPORTED_MODULE_0__/* .seconds */ .YA)(journal.commandTimeoutMs)]]);
+        const facts = await connection.send((0,_journal_js__WEBPACK_IMPORTED_MODULE_3__/* .work */ .oJ)(run), restoring.recover(settings, journal, journal));
         const same = isAbout(run, journal, restoring, facts);
         if (same) {
             begun();
@@ -30653,7 +30658,7 @@ async function finish(run, connection, journal, what, begun) {
                 run.log.info(what);
                 return bringToAnEnd(run, connection, restoring, journal, facts);
             });
-            (0,_connect_js__WEBPACK_IMPORTED_MODULE_4__/* .warn */ .R8)(run, `${what}; ${state}`);
+            (0,_connect_js__WEBPACK_IMPORTED_MODULE_2__/* .warn */ .R8)(run, `${what}; ${state}`);
             return 'finished';
         }
         isKnown &&= same === false;
@@ -30674,7 +30679,7 @@ function isAbout(run, journal, restoring, facts) {
     if (facts.need('state') === 'not-known')
         return null;
     const here = restoring.identity(facts);
-    if (!(0,_backups_identity_js__WEBPACK_IMPORTED_MODULE_8__/* .sameDatabase */ .K)(here, journal.identity))
+    if (!(0,_backups_identity_js__WEBPACK_IMPORTED_MODULE_6__/* .sameDatabase */ .K)(here, journal.identity))
         return false;
     if ('path' in here || 'path' in journal.identity)
         return true;
@@ -30685,11 +30690,6 @@ function isAbout(run, journal, restoring, facts) {
     const isEnded = ['swapped', 'rolling-back'].includes(journal.phase);
     return isTold && (facts.get('traces') !== null || !isEnded) ? true : null;
 }
-const work = ({ settings, now }) => [
-    'request',
-    'expect_work',
-    [(0,_backups_names_js__WEBPACK_IMPORTED_MODULE_1__/* .formatId */ .hX)(settings.name, now(), (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomBytes)(2).toString('hex'))],
-];
 /**
  * Undoes what was not yet swapped, and finishes what was: hours may have passed since, and what was written to the restored
  * database in the meantime is not for us to throw away. Returns what has become of it.
@@ -30700,10 +30700,10 @@ async function bringToAnEnd(run, connection, restoring, journal, facts) {
     // when all that was kept of the old one is gone already, nothing on the host tells any more
     let swapped = facts.need('state') === 'restored' || phase === 'swapped';
     if (swapped && phase === 'rolling-back' && way !== 'in-place') {
-        await connection.send(work(run), restoring.back(settings, journal, null));
+        await connection.send((0,_journal_js__WEBPACK_IMPORTED_MODULE_3__/* .work */ .oJ)(run), restoring.back(settings, journal, null));
         swapped = false;
     }
-    const failed = await attempt(() => (0,_user_command_js__WEBPACK_IMPORTED_MODULE_6__/* .runUserCommand */ .w)(run, connection, 'start-command', ['job', 'start_application', []]));
+    const failed = await attempt(() => (0,_user_command_js__WEBPACK_IMPORTED_MODULE_4__/* .runUserCommand */ .w)(run, connection, 'start-command', ['job', 'start_application', []]));
     let told = swapped
         ? 'the database is the restored one'
         : 'the database is as it was before it, and what had been loaded is gone';
@@ -30712,17 +30712,17 @@ async function bringToAnEnd(run, connection, restoring, journal, facts) {
     if (swapped) {
         const wrong = await attempt(() => checkOnce(run, connection, journal));
         if (wrong === null)
-            await connection.send(work(run), restoring.settle(settings, journal));
+            await connection.send((0,_journal_js__WEBPACK_IMPORTED_MODULE_3__/* .work */ .oJ)(run), restoring.settle(settings, journal));
         else
             told += `. ${wrong}. ${wayBack(run, restoring, journal)}`;
     }
-    await connection.send(_journal_js__WEBPACK_IMPORTED_MODULE_5__/* .endJournal */ .Pf, ['request', 'end_restore', []]);
+    await connection.send(_journal_js__WEBPACK_IMPORTED_MODULE_3__/* .endJournal */ .Pf, ['request', 'end_restore', []]);
     return told;
 }
 function wayBack({ report }, restoring, journal) {
     const { way, safety } = journal;
     if (safety !== null)
-        return `To go back, restore its safety backup ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_7__/* .quoteOutside */ .Y)(safety, 120)}`;
+        return `To go back, restore its safety backup ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(safety, 120)}`;
     const byHand = way === 'in-place' ? [] : restoring.byHand(journal, null, report.directory);
     return byHand.length === 0
         ? 'There is no way back to what it replaced: there was no safety backup (safety-backup: false)'
@@ -30732,14 +30732,14 @@ function wayBack({ report }, restoring, journal) {
 async function checkOnce(run, connection, journal) {
     const { checkCommand, checkBegun, afterBegun } = journal;
     if (afterBegun) {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .BackupError */ .hj('E_HOOK', 'after-restore-command was begun, did not come to its end, and is not run again', '');
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_HOOK', 'after-restore-command was begun, did not come to its end, and is not run again', '');
     }
     if (checkCommand === null)
         return;
     if (checkBegun)
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .BackupError */ .hj('E_HOOK', 'check-command was run once more, and did not come to its end', '');
-    await (0,_journal_js__WEBPACK_IMPORTED_MODULE_5__/* .writeJournal */ .fY)(connection, { ...journal, phase: 'swapped', checkBegun: true });
-    await (0,_user_command_js__WEBPACK_IMPORTED_MODULE_6__/* .runUserCommand */ .w)(run, connection, 'check-command', ['job', 'run_command', [checkCommand]]);
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_HOOK', 'check-command was run once more, and did not come to its end', '');
+    await (0,_journal_js__WEBPACK_IMPORTED_MODULE_3__/* .writeJournal */ .fY)(connection, { ...journal, phase: 'swapped', checkBegun: true });
+    await (0,_user_command_js__WEBPACK_IMPORTED_MODULE_4__/* .runUserCommand */ .w)(run, connection, 'check-command', ['job', 'run_command', [checkCommand]]);
 }
 /** What went wrong, or null; throws when it is the run that comes to an end. */
 async function attempt(action) {
@@ -30748,7 +30748,7 @@ async function attempt(action) {
         return null;
     }
     catch (error) {
-        const { code, message } = (0,_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .describe */ .q0)(error);
+        const { code, message } = (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .describe */ .q0)(error);
         if (OF_THE_RUN.includes(code))
             throw error;
         return message;
@@ -37338,7 +37338,7 @@ async function restore(run) {
         let source = await chooseSource(run, connection);
         outcome.from = source.from;
         const planFor = ({ dump }) => run.log.group(`Plan the restore into ${restoring.target}`, async () => {
-            const look = settings.dryRun ? [] : [work(run)];
+            const look = settings.dryRun ? [] : [(0,journal/* work */.oJ)(run)];
             const facts = await connection.send(...look, restoring.look(settings, dump));
             const client = facts.get('pg_dump_version');
             if (client !== null)
@@ -37375,10 +37375,6 @@ function checkConfirm({ settings }, name) {
     throw new errors/* BackupError */.hj('E_CONFIRM', confirm === null
         ? `confirm is empty: a restore replaces the database ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(name), 200)}, and asks for its name`
         : `confirm is ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(confirm), 200)}, and the database that would be replaced is ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(name), 200)}`, `Run with \`dry-run: true\` to see what would be lost. If that is meant, set \`confirm: ${(0,neutralise/* quoteOutside */.Y)(name, 200)}\`. Nothing was contacted.`);
-}
-/** A work folder on the host for the job that follows. */
-function work({ settings, now }) {
-    return ['request', 'expect_work', [(0,names/* formatId */.hX)(settings.name, now(), (0,external_node_crypto_.randomBytes)(2).toString('hex'))]];
 }
 /** One restore, from the first change to the last. */
 class Attempt {
@@ -37434,12 +37430,12 @@ class Attempt {
         }
         const started = performance.now();
         await this.enter('loading');
-        const loaded = await run.log.group(`Load ${from} beside the live database`, async () => restoring.loaded(await connection.send(work(run), restoring.load(settings, dump, step)), dump));
+        const loaded = await run.log.group(`Load ${from} beside the live database`, async () => restoring.loaded(await connection.send((0,journal/* work */.oJ)(run), restoring.load(settings, dump, step)), dump));
         run.report.tables = loaded;
         await this.enter('swapping');
         await run.log.group('Swap', async () => {
             outcome.outcome = ''; // until the host has said how it ended
-            const facts = await connection.send(work(run), restoring.swap(settings, dump, step));
+            const facts = await connection.send((0,journal/* work */.oJ)(run), restoring.swap(settings, dump, step));
             outcome.outcome = 'restored';
             outcome.ms = Math.round(performance.now() - started);
             for (const remark of restoring.swapped(facts, loaded))
@@ -37463,7 +37459,7 @@ class Attempt {
     async settle() {
         const { run, connection, step, outcome } = this;
         const { restoring, from } = this.parts;
-        await connection.send(work(run), restoring.settle(run.settings, step));
+        await connection.send((0,journal/* work */.oJ)(run), restoring.settle(run.settings, step));
         await connection.send(journal/* endJournal */.Pf);
         run.log.info(`${restoring.target} is what ${(0,neutralise/* quoteOutside */.Y)(from, 300)} holds, after ${(0,reporting_format/* formatDuration */.a3)(outcome.ms ?? 0)}`);
     }
@@ -37482,7 +37478,7 @@ class Attempt {
         if (!isClean && this.isThere()) {
             // what was loaded goes; after a swap that ended badly it is looked at what is there
             const facts = await connection
-                .send(work(run), restoring.recover(run.settings, step, this.journal))
+                .send((0,journal/* work */.oJ)(run), restoring.recover(run.settings, step, this.journal))
                 .catch(() => null);
             const state = facts?.get('state');
             if (state === 'restored')
@@ -37512,7 +37508,7 @@ class Attempt {
                 await this.enter('rolling-back').catch(() => { }); // a full disk must not keep us from going back
                 await this.stopAgain();
                 const from = safety === null || safety.state !== 'ok' ? null : restore_source_dumpOf(safety);
-                await connection.send(work(run), restoring.back(run.settings, step, from));
+                await connection.send((0,journal/* work */.oJ)(run), restoring.back(run.settings, step, from));
                 outcome.outcome = 'rolled-back';
             });
         }

@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import type { Identity } from '../backups/identity.js';
+import { formatId } from '../backups/names.js';
 import type { HostRequest } from '../host/session.js';
 import { LONGEST_TIMER_MS } from '../settings/value-rules.js';
 import type { Connection } from './connect.js';
+import type { Run } from './run.js';
 
 /** What a restore is about to do, written on the host before it does it, so that the next run can bring it to an end. */
 export interface Journal {
@@ -42,6 +45,11 @@ export async function writeJournal(connection: Connection, journal: Journal): Pr
 
 /** The restore has come to an end. */
 export const endJournal: HostRequest = ['job', 'put_journal', ['']];
+
+/** A work folder on the host, for the step of a restore that follows. */
+export function work({ settings, now }: Run): HostRequest {
+  return ['request', 'expect_work', [formatId(settings.name, now(), randomBytes(2).toString('hex'))]];
+}
 
 /** What stands in a file of the work folder; null when this version did not write it. */
 export function parseJournal(file: string, text: string): Journal | null {

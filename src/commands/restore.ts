@@ -14,7 +14,7 @@ import { quoteOutside } from '../reporting/neutralise.js';
 import type { RestoreReport } from '../reporting/report.js';
 import { type Connection, warn } from './connect.js';
 import { connectedToChange, holderOf } from './directory.js';
-import { endJournal, type Journal, writeJournal } from './journal.js';
+import { endJournal, type Journal, work, writeJournal } from './journal.js';
 import { tellRestorePlan } from './restore-plan.js';
 import { checkTarget, chooseSource, dumpOf, insteadOfDamaged, type Source } from './restore-source.js';
 import type { Run } from './run.js';
@@ -93,11 +93,6 @@ function checkConfirm({ settings }: Run, name: string): void {
       : `confirm is ${quoteOutside(JSON.stringify(confirm), 200)}, and the database that would be replaced is ${quoteOutside(JSON.stringify(name), 200)}`,
     `Run with \`dry-run: true\` to see what would be lost. If that is meant, set \`confirm: ${quoteOutside(name, 200)}\`. Nothing was contacted.`,
   );
-}
-
-/** A work folder on the host for the job that follows. */
-function work({ settings, now }: Run): HostRequest {
-  return ['request', 'expect_work', [formatId(settings.name, now(), randomBytes(2).toString('hex'))]];
 }
 
 interface Parts {

@@ -1,13 +1,11 @@
-import { randomBytes } from 'node:crypto';
 import { sameDatabase } from '../backups/identity.js';
-import { formatId } from '../backups/names.js';
 import { seconds } from '../databases/common.js';
 import type { Restoring } from '../databases/restoring.js';
 import { BackupError, describe } from '../errors.js';
-import type { Facts, HostRequest } from '../host/session.js';
+import type { Facts } from '../host/session.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { type Connection, warn } from './connect.js';
-import { endJournal, type Journal, parseJournal, writeJournal } from './journal.js';
+import { endJournal, type Journal, parseJournal, work, writeJournal } from './journal.js';
 import type { Run } from './run.js';
 import { runUserCommand } from './user-command.js';
 
@@ -147,12 +145,6 @@ function isAbout(run: Run, journal: Journal, restoring: Restoring, facts: Facts)
   const isEnded = ['swapped', 'rolling-back'].includes(journal.phase);
   return isTold && (facts.get('traces') !== null || !isEnded) ? true : null;
 }
-
-const work = ({ settings, now }: Run): HostRequest => [
-  'request',
-  'expect_work',
-  [formatId(settings.name, now(), randomBytes(2).toString('hex'))],
-];
 
 /**
  * Undoes what was not yet swapped, and finishes what was: hours may have passed since, and what was written to the restored
