@@ -5,9 +5,8 @@ import { list } from './commands/list.js';
 import { pin } from './commands/pin.js';
 import { prune } from './commands/prune.js';
 import { restore } from './commands/restore.js';
-import type { GitHubRun, Run } from './commands/run.js';
 import { verify } from './commands/verify.js';
-import { databaseOf } from './databases/database-of.js';
+import { databaseOf } from './engines/registry.js';
 import { BackupError, describe, sentences } from './errors.js';
 import { platform } from './platform/platform.js';
 import { actionsLog, type Log } from './reporting/log.js';
@@ -15,6 +14,7 @@ import { neutralise } from './reporting/neutralise.js';
 import { writeOutputs } from './reporting/outputs.js';
 import { newReport, type Report, recordFailure } from './reporting/report.js';
 import { writeSummary } from './reporting/summary.js';
+import type { GitHubRun, Run } from './run/run.js';
 import { readSettings } from './settings/inputs.js';
 import { type Command, COMMANDS as NAMES, type Settings } from './settings/settings.js';
 

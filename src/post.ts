@@ -1,13 +1,13 @@
-import { connected } from './commands/connect.js';
-import { lookLocked, openDirectory } from './commands/directory.js';
-import { giveUpNoted } from './commands/offsite-unfinished.js';
-import type { Run } from './commands/run.js';
-import { finishingFirst } from './commands/unfinished.js';
 import { describe } from './errors.js';
 import { runOf, UPLOAD } from './main.js';
+import { giveUpNoted } from './places/unfinished-upload.js';
 import { platform } from './platform/platform.js';
 import { actionsLog } from './reporting/log.js';
 import { newReport } from './reporting/report.js';
+import { finishingFirst } from './restoring/unfinished.js';
+import { connected } from './run/connect.js';
+import { lookLocked, openDirectory } from './run/directory.js';
+import type { Run } from './run/run.js';
 import { readSettings } from './settings/inputs.js';
 
 const LOCK_WAIT_MS = 30_000;

@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { type Manifest, serializeManifest } from '../../src/backups/manifest.js';
-import { backupsNamed } from '../../src/commands/catalogue.js';
-import type { Run } from '../../src/commands/run.js';
 import { Facts } from '../../src/host/facts.js';
+import { backupsNamed } from '../../src/places/catalogue.js';
+import type { Run } from '../../src/run/run.js';
 import { idAt, listingOf, manifestOf } from '../backups/sample-backups.js';
 
 const run = { now: () => new Date('2026-11-29T12:00:00Z') } as unknown as Run;

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { foreignDump, foreignRemarks } from '../../src/databases/foreign-dump.js';
+import { foreignDump, foreignRemarks } from '../../src/engines/foreign-dump.js';
 import { type Postgres, startPostgres } from '../helpers/postgres.js';
 import { fillSample, SAMPLE_ROLES } from '../helpers/postgres-sample.js';
 import { Sessions } from '../helpers/shell-host.js';

@@ -13,8 +13,8 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { Store } from '../../src/offsite/store.js';
 import type { S3Settings } from '../../src/settings/settings.js';
+import { Store } from '../../src/stores/s3/store.js';
 import { expectBackup, expectFailure } from '../helpers/failure.js';
 import { KMS_KEY, minioProgram, startMinio } from '../helpers/minio.js';
 import { sqlite3 } from '../helpers/outcome.js';

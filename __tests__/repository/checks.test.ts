@@ -20,7 +20,8 @@ function filesIn(dir: string, ending: string): string[] {
     .map((name) => join(dir, name));
 }
 
-const programs = filesIn('src/host/programs', '.sh');
+const PROGRAMS = ['src/host/programs', 'src/engines/sqlite/programs', 'src/engines/postgres/programs'];
+const programs = PROGRAMS.flatMap((folder) => filesIn(folder, '.sh'));
 const scripts = [...filesIn('scripts', '.sh'), '.ci/run'];
 
 test('biome: format and lint', () => {
@@ -68,7 +69,7 @@ test('the mark of the session is in no argument of a program, where every user o
   expect(odd).toEqual([]);
 });
 
-test.each(filesIn('src/host/programs', '.py'))('%s parses', (file) => {
+test.each(PROGRAMS.flatMap((folder) => filesIn(folder, '.py')))('%s parses', (file) => {
   expect(
     complaints('python3', ['-W', 'error', '-c', `import ast; ast.parse(open(${JSON.stringify(file)}).read())`]),
   ).toBe('');

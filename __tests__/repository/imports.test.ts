@@ -18,16 +18,37 @@ interface Import {
 const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
   'index.ts': { values: ['esm-globals.ts', 'cancel.ts', 'main.ts', 'post.ts', 'platform/platform.ts'] },
   'main.ts': {
-    values: ['errors.ts', 'platform/platform.ts', 'commands', 'databases', 'backups', 'reporting', 'settings', 'host'],
+    values: ['errors.ts', 'platform/platform.ts', 'commands', 'engines', 'reporting', 'settings'],
+    types: ['run'],
   },
-  'post.ts': { values: ['main.ts', 'errors.ts', 'platform/platform.ts', 'commands', 'reporting', 'settings'] },
-  commands: { values: ['errors.ts', 'databases', 'backups', 'reporting', 'settings', 'host', 'offsite'] },
-  offsite: {
+  'post.ts': {
+    values: ['main.ts', 'errors.ts', 'platform/platform.ts', 'run', 'restoring', 'places', 'reporting', 'settings'],
+  },
+  commands: {
+    values: ['making', 'proving', 'restoring', 'places', 'run', 'engines', 'backups', 'reporting', 'errors.ts'],
+    types: ['settings', 'host', 'stores'],
+  },
+  restoring: {
+    values: ['making', 'places', 'run', 'engines', 'backups', 'reporting', 'errors.ts', 'settings/value-rules.ts'],
+    types: ['settings', 'host', 'stores'],
+  },
+  proving: { values: ['run', 'backups', 'reporting', 'host', 'errors.ts'] },
+  making: { values: ['places', 'run', 'backups', 'reporting', 'errors.ts'], types: ['settings', 'host', 'stores'] },
+  places: {
+    values: ['making/new-manifest.ts', 'run', 'stores', 'backups', 'reporting', 'host', 'errors.ts'],
+    types: ['settings'],
+  },
+  run: {
+    // whoever changes anything first finishes what a restore has left
+    values: ['restoring/unfinished.ts', 'engines', 'backups', 'reporting', 'host', 'errors.ts'],
+    types: ['settings'],
+  },
+  stores: {
     values: ['errors.ts', 'backups', 'reporting/format.ts', 'reporting/neutralise.ts'],
     types: ['settings', 'host'],
   },
-  databases: {
-    values: ['errors.ts', 'backups', 'host', 'reporting/neutralise.ts', 'reporting/format.ts'],
+  engines: {
+    values: ['errors.ts', 'backups', 'host', 'reporting/neutralise.ts', 'reporting/format.ts', 'settings/host-path.ts'],
     types: ['settings'],
   },
   reporting: { values: ['errors.ts', 'backups', 'platform/platform.ts'], types: ['settings'] },
@@ -35,7 +56,7 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
     values: [
       'errors.ts',
       'backups/names.ts',
-      'databases/name-patterns.ts',
+      'engines',
       'host/private-key.ts',
       'host/known-hosts.ts',
       'platform/platform.ts',
@@ -56,8 +77,8 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
 const PACKAGES: Record<string, { values: RegExp; types?: RegExp }> = {
   '@actions/core': { values: /^platform\/actions\.ts$/ },
   '@actions/exec': { values: /^host\/local\.ts$/ },
-  '@aws-sdk/client-s3': { values: /^offsite\/store\.ts$/ },
-  '@aws-sdk/s3-request-presigner': { values: /^offsite\/store\.ts$/ },
+  '@aws-sdk/client-s3': { values: /^stores\/s3\/store\.ts$/ },
+  '@aws-sdk/s3-request-presigner': { values: /^stores\/s3\/store\.ts$/ },
   'node-ssh': { values: /^host\/(ssh|private-key)\.ts$/, types: /^host\// },
   ssh2: { values: /^host\/(ssh|private-key)\.ts$/, types: /^host\// },
 };
@@ -153,8 +174,8 @@ describe('the rules themselves', () => {
     ['host/session.ts', 'reporting/log.ts', true],
     ['host/session.ts', 'settings/inputs.ts', false],
     ['host/session.ts', 'ssh2', false],
-    ['reporting/log.ts', 'commands/run.ts', true],
-    ['databases/sqlite.ts', 'commands/run.ts', true],
+    ['reporting/log.ts', 'run/run.ts', true],
+    ['engines/sqlite/index.ts', 'run/run.ts', true],
     ['settings/inputs.ts', 'host/ssh.ts', false],
     ['settings/inputs.ts', 'backups/retention.ts', false],
     ['commands/backup.ts', 'main.ts', false],
@@ -164,9 +185,9 @@ describe('the rules themselves', () => {
     ['host/ssh.ts', 'fs', false],
     ['host/ssh.ts', 'left-pad', false],
     ['commands/backup.ts', '@aws-sdk/client-s3', false],
-    ['offsite/parts.ts', '@aws-sdk/client-s3', false],
-    ['offsite/store.ts', 'host/session.ts', false],
-    ['offsite/store.ts', 'reporting/log.ts', false],
+    ['stores/s3/parts.ts', '@aws-sdk/client-s3', false],
+    ['stores/s3/store.ts', 'host/session.ts', false],
+    ['stores/s3/store.ts', 'reporting/log.ts', false],
     ['new-folder/x.ts', 'errors.ts', false],
   ])('%s may not import %s', (file, from, typeOnly) => {
     expect(objection(file, { from, typeOnly })).toContain(file);
@@ -176,7 +197,7 @@ describe('the rules themselves', () => {
     ['host/session.ts', 'settings/settings.ts', true],
     ['host/session.ts', 'ssh2', true],
     ['host/local.ts', '@actions/exec', false],
-    ['commands/backup.ts', 'host/session.ts', false],
+    ['commands/backup.ts', 'places/catalogue.ts', false],
     ['index.ts', 'main.ts', false],
   ])('%s may import %s', (file, from, typeOnly) => {
     expect(objection(file, { from, typeOnly })).toBeNull();

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { parseDatabase } from '../../src/settings/database-url.js';
+import { parseDatabase } from '../../src/engines/sqlite/url.js';
 
 const FORMS = 'expected the path of a SQLite file, file:PATH, sqlite:PATH or postgresql://USER@HOST/NAME';
 const MEMORY = 'it names a database in memory, of which there is no file to back up';

@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { connectionString } from '../../src/databases/connection-string.js';
-import { namesPostgres, parsePostgresUrl } from '../../src/settings/postgres-url.js';
+import { connectionString } from '../../src/engines/postgres/connection-string.js';
+import { namesPostgres, parsePostgresUrl } from '../../src/engines/postgres/url.js';
 import { startPostgres } from '../helpers/postgres.js';
 
 const FORMS = 'expected postgresql://user:password@host:5432/name';

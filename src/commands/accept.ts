@@ -2,11 +2,11 @@ import { type Backup, standingOf } from '../backups/catalogue.js';
 import { type Manifest, serializeManifest } from '../backups/manifest.js';
 import { manifestFile } from '../backups/names.js';
 import { BackupError } from '../errors.js';
+import { factsOf, whole } from '../places/catalogue.js';
+import { type Change, change, find } from '../places/change.js';
 import { quoteOutside } from '../reporting/neutralise.js';
-import { factsOf, whole } from './catalogue.js';
-import { type Change, change, find } from './change.js';
-import { warn } from './connect.js';
-import type { Run } from './run.js';
+import { warn } from '../run/connect.js';
+import type { Run } from '../run/run.js';
 
 /** Says that a suspect backup is right: it is a good one from now on, and the history of sizes and rows begins anew with it. */
 export async function accept(run: Run): Promise<void> {

@@ -12,24 +12,25 @@ import {
 import { showCoverage } from '../backups/coverage.js';
 import { type Manifest, serializeManifest, VERIFIED_LEVELS, type VerifiedLevel } from '../backups/manifest.js';
 import { checksumFile, formatId, manifestFile } from '../backups/names.js';
-import { type Candidate, isFuture, type RetentionPlan } from '../backups/retention.js';
+import type { Candidate, RetentionPlan } from '../backups/retention.js';
 import { BackupError, describe } from '../errors.js';
 import type { Facts } from '../host/session.js';
+import { adoptLost } from '../making/adopt.js';
+import { alarm, answersAlarm, standingInStore, standingOfNew } from '../making/alarm.js';
+import { coverageAsked, manifestOf } from '../making/new-manifest.js';
+import { lookForLosses, pinBefore, suspicionOf } from '../making/row-loss.js';
+import { timeAfter } from '../making/time.js';
+import { catalogueOf, factsOf, plan, showBackups, tellPlan, whole } from '../places/catalogue.js';
+import { lookOffsite, withStore } from '../places/copies.js';
+import { copyOffsite } from '../places/copy.js';
+import { checkRemovals, removalArguments, removals, showDeleted } from '../places/removals.js';
+import { NOTHING_GOOD_GOES, planCopies, rotateCopies, tellCopiesPlan } from '../places/rotate-copies.js';
+import { checkAsserts } from '../proving/asserts.js';
 import { formatAge, formatBytes } from '../reporting/format.js';
-import { adoptLost } from './adopt.js';
-import { alarm, answersAlarm, standingInStore, standingOfNew } from './alarm.js';
-import { checkAsserts } from './asserts.js';
-import { catalogueOf, factsOf, plan, showBackups, tellPlan, whole } from './catalogue.js';
-import { tellChecked } from './checked.js';
-import { type Connection, note, warn } from './connect.js';
-import { connectedToChange, holderOf, look, openDirectory, statusOf } from './directory.js';
-import { coverageAsked, manifestOf } from './new-manifest.js';
-import { lookOffsite, withStore } from './offsite-backups.js';
-import { copyOffsite } from './offsite-copy.js';
-import { NOTHING_GOOD_GOES, planCopies, rotateCopies, tellCopiesPlan } from './offsite-rotation.js';
-import { checkRemovals, removalArguments, removals, showDeleted } from './removals.js';
-import { lookForLosses, pinBefore, suspicionOf } from './row-loss.js';
-import type { Run } from './run.js';
+import { tellChecked } from '../run/checked.js';
+import { type Connection, note, warn } from '../run/connect.js';
+import { connectedToChange, holderOf, look, openDirectory, statusOf } from '../run/directory.js';
+import type { Run } from '../run/run.js';
 
 /**
  * Takes a backup, proves it, publishes it, rotates. Two answers of the host are waited for: the proven payload, and its
@@ -253,15 +254,6 @@ function unpublished(run: Run, connection: Connection, { manifest, catalogue }: 
   run.report.recovery = [];
   showBackups(run, catalogue.backups);
   return error;
-}
-
-/**
- * The time of the new backup, in whole seconds: when the run began, but always later than the newest there is. The lock
- * orders the runs; a run that began earlier and waited, or in the same second, must not look like the older one.
- */
-export function timeAfter(started: Date, { backups }: Catalogue): Date {
-  const newest = backups.find((backup) => !isFuture(backup.createdAt, started))?.createdAt.getTime() ?? 0;
-  return new Date(Math.max(Math.floor(started.getTime() / 1000), newest / 1000 + 1) * 1000);
 }
 
 /** An empty copy is not a backup, unless the newest verified one is empty as well. Throws E_EMPTY. */

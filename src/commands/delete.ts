@@ -1,12 +1,12 @@
 import { type Backup, covering, newestVerified, type Orphan } from '../backups/catalogue.js';
 import { BackupError } from '../errors.js';
-import { heldOf } from '../offsite/removal.js';
+import { factsOf } from '../places/catalogue.js';
+import { change, find, notFound } from '../places/change.js';
+import { type Copies, lookOffsite, withStore } from '../places/copies.js';
+import { heldOf } from '../places/removal.js';
+import { deleteCopy } from '../places/rotate-copies.js';
 import { counted } from '../reporting/format.js';
-import { factsOf } from './catalogue.js';
-import { change, find, notFound } from './change.js';
-import { type Copies, lookOffsite, withStore } from './offsite-backups.js';
-import { deleteCopy } from './offsite-rotation.js';
-import type { Run } from './run.js';
+import type { Run } from '../run/run.js';
 
 /**
  * Deletes the one backup that `backup` names, wherever it is. Refuses a pinned one, one that is locked in the store, and to leave fewer

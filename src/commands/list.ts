@@ -1,12 +1,12 @@
 import type { Backup } from '../backups/catalogue.js';
 import { type BackupPlace, placed } from '../backups/copies.js';
 import { showCoverage } from '../backups/coverage.js';
+import { catalogueOf } from '../places/catalogue.js';
+import { lookOffsite, withStore } from '../places/copies.js';
 import { clip, counted, formatBytes, showPlaces } from '../reporting/format.js';
-import { catalogueOf } from './catalogue.js';
-import { connected } from './connect.js';
-import { look, openDirectory } from './directory.js';
-import { lookOffsite, withStore } from './offsite-backups.js';
-import type { Run } from './run.js';
+import { connected } from '../run/connect.js';
+import { look, openDirectory } from '../run/directory.js';
+import type { Run } from '../run/run.js';
 
 /** The catalogue of one database's backups, on the host and in the S3 store. Changes nothing. */
 export async function list(run: Run): Promise<void> {

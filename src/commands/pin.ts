@@ -1,8 +1,8 @@
 import { serializeManifest } from '../backups/manifest.js';
 import { manifestFile } from '../backups/names.js';
-import { factsOf, whole } from './catalogue.js';
-import { change, find } from './change.js';
-import type { Run } from './run.js';
+import { factsOf, whole } from '../places/catalogue.js';
+import { change, find } from '../places/change.js';
+import type { Run } from '../run/run.js';
 
 /** `pin` exempts one backup from retention, with a reason; `unpin` takes that back. */
 export async function pin(run: Run): Promise<void> {

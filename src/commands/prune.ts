@@ -1,13 +1,13 @@
 import { leftovers, toCandidates } from '../backups/catalogue.js';
 import { BackupError } from '../errors.js';
-import { adoptLost } from './adopt.js';
-import { plan, tellPlan } from './catalogue.js';
-import { change } from './change.js';
-import { warn } from './connect.js';
-import { withStore } from './offsite-backups.js';
-import { pruneCopies } from './offsite-rotation.js';
-import { removals } from './removals.js';
-import type { Run } from './run.js';
+import { adoptLost } from '../making/adopt.js';
+import { plan, tellPlan } from '../places/catalogue.js';
+import { change } from '../places/change.js';
+import { withStore } from '../places/copies.js';
+import { removals } from '../places/removals.js';
+import { pruneCopies } from '../places/rotate-copies.js';
+import { warn } from '../run/connect.js';
+import type { Run } from '../run/run.js';
 
 /**
  * Applies retention alone, on the host and then in the S3 store. Throws E_POLICY when one of the two plans is refused; nothing is deleted

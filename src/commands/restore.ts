@@ -2,24 +2,24 @@ import { randomBytes } from 'node:crypto';
 import type { Backup, Catalogue } from '../backups/catalogue.js';
 import type { Identity } from '../backups/identity.js';
 import { formatId } from '../backups/names.js';
-import { refuseUnsafe } from '../databases/client-holes.js';
-import { seconds } from '../databases/common.js';
-import type { Database } from '../databases/database.js';
-import { databaseOf } from '../databases/database-of.js';
-import type { Dump, Restoring, Step, TargetPlan } from '../databases/restoring.js';
+import { seconds } from '../engines/common.js';
+import type { Database } from '../engines/engine.js';
+import { refuseUnsafe } from '../engines/postgres/client-holes.js';
+import { databaseOf } from '../engines/registry.js';
+import type { Dump, Restoring, Step, TargetPlan } from '../engines/restoring.js';
 import { BackupError, describe } from '../errors.js';
 import type { HostRequest } from '../host/session.js';
 import { formatDuration } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import type { RestoreReport } from '../reporting/report.js';
-import { type Connection, warn } from './connect.js';
-import { connectedToChange, holderOf } from './directory.js';
-import { endJournal, type Journal, work, writeJournal } from './journal.js';
-import { tellRestorePlan } from './restore-plan.js';
-import { checkTarget, chooseSource, dumpOf, insteadOfDamaged, type Source } from './restore-source.js';
-import type { Run } from './run.js';
-import { takeSafetyBackup } from './safety-backup.js';
-import { type CommandInput, runUserCommand } from './user-command.js';
+import { endJournal, type Journal, work, writeJournal } from '../restoring/journal.js';
+import { tellRestorePlan } from '../restoring/plan.js';
+import { takeSafetyBackup } from '../restoring/safety-backup.js';
+import { checkTarget, chooseSource, dumpOf, insteadOfDamaged, type Source } from '../restoring/source.js';
+import { type CommandInput, runUserCommand } from '../restoring/user-command.js';
+import { type Connection, warn } from '../run/connect.js';
+import { connectedToChange, holderOf } from '../run/directory.js';
+import type { Run } from '../run/run.js';
 
 /**
  * Puts a backup back: plan, safety backup, load beside the live database, check, swap, check again, or everything as it was. With `dry-run`

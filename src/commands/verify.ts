@@ -6,19 +6,19 @@ import { formatId, manifestFile } from '../backups/names.js';
 import { isFuture, newestFirst } from '../backups/retention.js';
 import { BackupError, describe } from '../errors.js';
 import type { Facts, HostRequest } from '../host/session.js';
-import type { Store } from '../offsite/store.js';
+import { warnOfAlarms } from '../making/alarm.js';
+import { catalogueOf, factsOf, showBackups, whole } from '../places/catalogue.js';
+import { notFound } from '../places/change.js';
+import { fetchToHost, fetchToRunner } from '../places/fetch.js';
+import { allInStore, byIdInStore, hereOf, type InStore, inStore, named } from '../places/in-store.js';
+import { checkAsserts } from '../proving/asserts.js';
+import { proveOnRunner, pull } from '../proving/on-runner.js';
 import { formatDuration } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
-import { warnOfAlarms } from './alarm.js';
-import { checkAsserts } from './asserts.js';
-import { catalogueOf, factsOf, showBackups, whole } from './catalogue.js';
-import { notFound } from './change.js';
-import { type Connection, warn } from './connect.js';
-import { connectedToChange, look, lookLocked, openDirectory, statusOf } from './directory.js';
-import { fetchToHost, fetchToRunner } from './fetch.js';
-import type { Run } from './run.js';
-import { allInStore, byIdInStore, hereOf, type InStore, inStore, named } from './store-backups.js';
-import { proveOnRunner, pull } from './verify-on-runner.js';
+import { type Connection, warn } from '../run/connect.js';
+import { connectedToChange, look, lookLocked, openDirectory, statusOf } from '../run/directory.js';
+import type { Run } from '../run/run.js';
+import type { Store } from '../stores/s3/store.js';
 
 /**
  * Proves one existing backup at the level asked for, and records the level and the time in its manifest on the host. One that turns out

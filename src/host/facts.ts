@@ -54,7 +54,7 @@ export class Facts {
   }
 }
 
-/** A failure as the program on the host reported it; `databases/` and `commands/` put it into words. */
+/** A failure as the program on the host reported it; `engines/` and `run/` put it into words. */
 export class HostFailure extends Error {
   override readonly name = 'HostFailure';
   constructor(

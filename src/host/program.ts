@@ -18,30 +18,30 @@ const COMMON = [
 ];
 const ENGINES: Record<DatabaseSource['engine'], URL[]> = {
   sqlite: [
-    new URL('./programs/sqlite.sh', import.meta.url),
-    new URL('./programs/newer-sqlite.sh', import.meta.url),
-    new URL('./programs/look-sqlite.sh', import.meta.url),
-    new URL('./programs/restore-sqlite.sh', import.meta.url),
-    new URL('./programs/recover-sqlite.sh', import.meta.url),
-    new URL('./programs/damaged-sqlite.sh', import.meta.url),
+    new URL('../engines/sqlite/programs/sqlite.sh', import.meta.url),
+    new URL('../engines/sqlite/programs/sqlite-newer.sh', import.meta.url),
+    new URL('../engines/sqlite/programs/sqlite-target.sh', import.meta.url),
+    new URL('../engines/sqlite/programs/sqlite-restore.sh', import.meta.url),
+    new URL('../engines/sqlite/programs/sqlite-recover.sh', import.meta.url),
+    new URL('../engines/sqlite/programs/sqlite-damaged.sh', import.meta.url),
   ],
   postgres: [
-    new URL('./programs/postgres.sh', import.meta.url),
-    new URL('./programs/failures-postgres.sh', import.meta.url),
-    new URL('./programs/snapshot-postgres.sh', import.meta.url),
-    new URL('./programs/archive-postgres.sh', import.meta.url),
-    new URL('./programs/verify-postgres.sh', import.meta.url),
-    new URL('./programs/restore-postgres.sh', import.meta.url),
-    new URL('./programs/look-target-postgres.sh', import.meta.url),
-    new URL('./programs/extensions-postgres.sh', import.meta.url),
-    new URL('./programs/load-postgres.sh', import.meta.url),
-    new URL('./programs/swap-postgres.sh', import.meta.url),
-    new URL('./programs/in-place-postgres.sh', import.meta.url),
+    new URL('../engines/postgres/programs/postgres.sh', import.meta.url),
+    new URL('../engines/postgres/programs/postgres-failures.sh', import.meta.url),
+    new URL('../engines/postgres/programs/postgres-backup.sh', import.meta.url),
+    new URL('../engines/postgres/programs/postgres-archive.sh', import.meta.url),
+    new URL('../engines/postgres/programs/postgres-verify.sh', import.meta.url),
+    new URL('../engines/postgres/programs/postgres-restore.sh', import.meta.url),
+    new URL('../engines/postgres/programs/postgres-target.sh', import.meta.url),
+    new URL('../engines/postgres/programs/postgres-extensions.sh', import.meta.url),
+    new URL('../engines/postgres/programs/postgres-load.sh', import.meta.url),
+    new URL('../engines/postgres/programs/postgres-swap.sh', import.meta.url),
+    new URL('../engines/postgres/programs/postgres-in-place.sh', import.meta.url),
   ],
 };
 const DOWNLOAD = new URL('./programs/download.sh', import.meta.url);
 const RECEIVE = new URL('./programs/receive.sh', import.meta.url);
-const PYTHON = new URL('./programs/sqlite.py', import.meta.url);
+const PYTHON = new URL('../engines/sqlite/programs/sqlite.py', import.meta.url);
 
 /**
  * The first thing that a session sends: the whole program in one group, so that a stream cut at any byte is a syntax

@@ -17,7 +17,7 @@ export function quote(value: string): string {
 }
 
 /**
- * Writes the call of a shell function of `host/programs`, each argument as one quoted word: `dump_sqlite 'a' 'b'`.
+ * Writes the call of a shell function of the programs, each argument as one quoted word: `dump_sqlite 'a' 'b'`.
  *
  * The function's name is a constant of this program, so a malformed one is a bug here and a plain Error.
  */

@@ -1,11 +1,11 @@
 import { isId, isName, nameFromPath, nameFromText } from '../backups/names.js';
-import { parseNamePattern } from '../databases/name-patterns.js';
-import { parseDatabase } from './database-url.js';
+import { parseNamePattern } from '../engines/postgres/name-patterns.js';
+import { namesPostgres, type PostgresSource, parsePostgresUrl } from '../engines/postgres/url.js';
+import { parseDatabase } from '../engines/sqlite/url.js';
 import { declared, INPUT_NAMES } from './declared-inputs.js';
 import { parseHostPath } from './host-path.js';
 import { InputReader } from './input-reader.js';
 import { parseKeep } from './keep-rules.js';
-import { namesPostgres, type PostgresSource, parsePostgresUrl } from './postgres-url.js';
 import { parseLocation, readRestore } from './restore-inputs.js';
 import { readS3 } from './s3-inputs.js';
 import {

@@ -1,8 +1,8 @@
 import { parseFileName, parseId } from '../backups/names.js';
-import { parseDatabase } from './database-url.js';
+import { namesPostgres, parsePostgresUrl } from '../engines/postgres/url.js';
+import { parseDatabase } from '../engines/sqlite/url.js';
 import { parseHostPath } from './host-path.js';
 import type { InputReader } from './input-reader.js';
-import { namesPostgres, parsePostgresUrl } from './postgres-url.js';
 import { isBucket } from './s3-inputs.js';
 import type { Command, DatabaseSource, RestoreSettings, S3Location, Wanted } from './settings.js';
 import { oneOf, parseBoolean, parseTimer } from './value-rules.js';

@@ -1,6 +1,6 @@
 import type { Compression } from '../backups/manifest.js';
 import type { KeepRules } from '../backups/retention.js';
-import type { PostgresSource } from './postgres-url.js';
+import type { PostgresSource } from '../engines/postgres/url.js';
 
 export const COMMANDS = ['backup', 'restore', 'verify', 'list', 'accept', 'prune', 'delete', 'pin', 'unpin'] as const;
 export type Command = (typeof COMMANDS)[number];

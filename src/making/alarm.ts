@@ -1,0 +1,120 @@
+import { checkSizes, type Sizes } from '../backups/anomalies.js';
+import { alarmsIn, type Backup, type Catalogue } from '../backups/catalogue.js';
+import { showCoverage } from '../backups/coverage.js';
+import { acceptedIn, historyOf, historySince } from '../backups/history.js';
+import type { Limit, Manifest, Suspicion } from '../backups/manifest.js';
+import { BackupError, describe } from '../errors.js';
+import type { Facts } from '../host/session.js';
+import { copiesOf } from '../places/copies.js';
+import { counted } from '../reporting/format.js';
+import { quoteOutside } from '../reporting/neutralise.js';
+import { type Connection, warn } from '../run/connect.js';
+import type { Run } from '../run/run.js';
+import type { Settings } from '../settings/settings.js';
+import type { Store } from '../stores/s3/store.js';
+import { lookForLosses, pinBefore, suspicionOf } from './row-loss.js';
+
+/** What a manifest says of whether the backup counts; nothing where it is as it always was. */
+type Standing = Pick<Manifest, 'state' | 'suspicion' | 'accepted' | 'historySince' | 'accepts'>;
+
+/** Whether the new backup is a good one, and whether the history of sizes and rows begins anew with it. `known`: what there is; `ofRows`: what the rows tell. */
+export function standingOfNew(
+  { settings, now }: Run,
+  made: Manifest,
+  known: readonly Backup[],
+  ofRows: Suspicion | null,
+): Standing {
+  const { shrinkLimit: shrink, growthLimit: growth, growthLimitBytes: growthBytes } = settings;
+  const sizes = historyOf(known).map(({ manifest }) => sizesOf(manifest));
+  const suspicion = checkSizes(sizesOf(made), sizes, { shrink, growth, growthBytes }) ?? ofRows;
+  const by = suspicion === null ? acceptedBy(switchedOff(settings), known) : null;
+  const since = historySince(historyOf(known));
+  const accepts = acceptedIn(known);
+  return {
+    ...(suspicion === null ? {} : { state: 'suspect', suspicion }),
+    ...(by === null ? {} : { accepted: { by: `${by}: none`, at: now().toISOString() } }),
+    ...(since === null ? {} : { historySince: since.toISOString() }),
+    ...(accepts.length === 0 ? {} : { accepts }),
+  };
+}
+
+/**
+ * The limit that somebody has switched off to say that a change is right. That growth is not limited is the default, and says so only
+ * while an alarm about it stands.
+ */
+function acceptedBy(off: Record<Limit, boolean>, known: readonly Backup[]): Limit | null {
+  if (off['shrink-limit']) return 'shrink-limit';
+  const tripped = alarmsIn(known).flatMap(({ manifest }) => manifest.suspicion?.limit ?? []);
+  return tripped.find((limit) => off[limit]) ?? null;
+}
+
+/** Whether a standing alarm is answered by this run: then the history begins anew, of rows as well as of sizes. */
+export function answersAlarm({ settings }: Run, known: readonly Backup[]): boolean {
+  const off = switchedOff(settings);
+  const tripped = alarmsIn(known).map(({ manifest }) => manifest.suspicion?.limit);
+  return tripped.length > 0 && tripped.every((limit) => limit !== undefined && off[limit]);
+}
+
+function switchedOff({ shrinkLimit, growthLimit, growthLimitBytes, rowLossLimit }: Settings): Record<Limit, boolean> {
+  return {
+    'shrink-limit': shrinkLimit === null,
+    'growth-limit': growthLimit === null && growthLimitBytes === null,
+    'row-loss-limit': rowLossLimit === null,
+  };
+}
+
+function sizesOf({ databaseBytes, bytes, kind, compression, coverage }: Manifest): Sizes {
+  return { databaseBytes, bytes, likeness: JSON.stringify([kind, compression, showCoverage(coverage ?? null)]) };
+}
+
+/**
+ * The manifest as the backups in the store have it: they may tell of sizes that a host which has lost its directory does not know. What
+ * keeps the store from being listed is told where its copies are rotated.
+ */
+export async function standingInStore(
+  run: Run,
+  connection: Connection,
+  store: Store,
+  { manifest, catalogue, facts }: { manifest: Manifest; catalogue: Catalogue; facts: Facts },
+): Promise<Manifest> {
+  if (run.settings.s3?.keep === null) return manifest;
+  const copies = await copiesOf(run, store, { catalogue, facts, connection }).catch((error: unknown) => {
+    if (run.signal.aborted || !describe(error).code.startsWith('E_S3_')) throw error;
+    run.log.debug(`the copies could not be looked at: ${describe(error).message}`);
+    return [];
+  });
+  const others = copies.filter(({ id }) => id !== manifest.id);
+  const isAsked = run.report.changes === undefined && !answersAlarm(run, others);
+  const loss = isAsked ? await lookForLosses(run, manifest, others, null) : null;
+  const { suspicion, ...standing } = standingOfNew(run, manifest, others, suspicionOf(run, loss));
+  if (!suspicion && loss !== null) await pinBefore(run, connection, catalogue, loss);
+  if (!suspicion) return manifest;
+  const why = `${suspicion.why} (by the backups in ${store.uriOf(store.folderOf(manifest.name))})`;
+  return { ...manifest, ...standing, suspicion: { ...suspicion, why } };
+}
+
+/** What a backup that is suspect ends the run with. */
+export function alarm({ id }: Manifest, { limit, why }: Suspicion): BackupError {
+  return new BackupError(
+    'E_SHRUNK',
+    why,
+    `The new backup was kept and marked as suspect: it counts for nothing until somebody says that the change is right, and no good one was deleted. If it is right: \`command: accept\` with \`backup: ${id}\`, or \`${limit}: none\` for one run. If not, restore the newest good one.`,
+  );
+}
+
+/** Tells of suspect backups that are newer than the good one that is taken, or than every one. */
+export function warnOfAlarms(run: Run, backups: readonly Backup[]): void {
+  const alarms = alarmsIn(backups);
+  const [newest] = alarms;
+  if (newest === undefined) return;
+  const what = alarms.length === 1 ? newest.id : `${counted(alarms.length, 'backup')}, the newest ${newest.id},`;
+  warn(
+    run,
+    `${what} ${alarms.length === 1 ? 'is' : 'are'} newer and suspect (${quoteOutside(newest.detail ?? '', 300)}): not counted until \`command: accept\` says that it is right`,
+  );
+}
+
+/** Of one that was asked for by its name. */
+export function warnOfSuspicion(run: Run, { id, state, detail }: Backup): void {
+  if (state === 'suspect') warn(run, `${id} is suspect: ${quoteOutside(detail ?? '', 300)}`);
+}

@@ -1,0 +1,86 @@
+import { type Coverage, coverageOf } from '../backups/coverage.js';
+import type { Manifest, Reason } from '../backups/manifest.js';
+import { withinLimit } from '../backups/manifest-size.js';
+import { payloadFile } from '../backups/names.js';
+import { BackupError } from '../errors.js';
+import type { Facts } from '../host/session.js';
+import { formatCount } from '../reporting/format.js';
+import { note } from '../run/connect.js';
+import type { Run } from '../run/run.js';
+import type { Settings } from '../settings/settings.js';
+
+/**
+ * The manifest of the backup that the host has just made and proven; `damaged`: of a copy of the files of a SQLite database that is damaged.
+ * Throws E_INTERNAL when the host left something out.
+ */
+export function manifestOf(
+  run: Run,
+  { id, createdAt, started }: { id: string; createdAt: Date; started: Date },
+  facts: Facts,
+  hello: Facts,
+  damaged = false,
+): Manifest {
+  const { settings, database, report } = run;
+  const compressor = facts.need('compressor');
+  const compression = compressor === 'zstd' ? 'zstd' : compressor === 'none' ? 'none' : 'gzip';
+  const kind = damaged ? 'tar' : database.kind;
+  const file = payloadFile(id, kind, compression);
+  const engine = damaged
+    ? { databaseBytes: facts.number('plain_bytes'), tools: {}, content: null }
+    : database.describe(facts);
+  const identity = database.identity(facts);
+  const sha256 = facts.need('sha256');
+  const coverage = coverageAsked(settings);
+  if (!/^[0-9a-f]{64}$/.test(sha256)) throw new BackupError('E_INTERNAL', 'the host did not report a SHA-256');
+  const now = run.now();
+  const manifest = withinLimit({
+    schema: 1,
+    id,
+    name: settings.name,
+    engine: database.engine,
+    kind,
+    file,
+    createdAt: createdAt.toISOString().replace('.000Z', 'Z'),
+    host: hello.get('hostname') ?? report.host,
+    database: settings.database.given,
+    identity,
+    bytes: facts.number('bytes'),
+    sha256,
+    databaseBytes: engine.databaseBytes,
+    compression,
+    encryption: 'none',
+    tools: engine.tools,
+    content: engine.content,
+    verified: { level: damaged ? 'none' : settings.verify, at: now.toISOString() },
+    durationMs: now.getTime() - started.getTime(),
+    github: run.github,
+    pinned: settings.pin === null ? null : { reason: settings.pin, at: now.toISOString() },
+    ...(coverage === null ? {} : { coverage }),
+    reason: reasonOf(run),
+    recovery: damaged
+      ? []
+      : database.recovery({ file, kind, compression, identity, content: engine.content }, report.directory, settings),
+    mac: null,
+  });
+  tellLeftOut(run, manifest);
+  return manifest;
+}
+
+function tellLeftOut(run: Run, { content }: Manifest): void {
+  const left = content?.tablesLeftOut ?? 0;
+  if (content === null || left === 0) return;
+  note(
+    run,
+    `the manifest has no room for all ${formatCount(content.tables.length + left)} tables: it lists the largest ${formatCount(content.tables.length)}. All are in the backup, and a later proof or restore compares the rows of those that are listed`,
+  );
+}
+
+/** What a backup of this run covers; null: everything. */
+export function coverageAsked({ database, dump }: Pick<Settings, 'database' | 'dump'>): Coverage | null {
+  return database.engine === 'postgres' ? coverageOf(dump) : null;
+}
+
+function reasonOf(run: Run): Reason {
+  if (run.github === null || run.github.event === 'workflow_dispatch') return 'manual';
+  return run.github.event === 'schedule' ? 'scheduled' : 'deploy';
+}

@@ -1,0 +1,58 @@
+import type { ListedFile, Listing } from '../backups/catalogue.js';
+import { MAX_READ_BYTES, READ_WHOLE_BYTES, shorten } from '../backups/manifest-size.js';
+import { parseFileName } from '../backups/names.js';
+import { BackupError } from '../errors.js';
+import type { Store } from '../stores/s3/store.js';
+
+/** How many manifests are fetched at once. */
+const FETCHES = 8;
+/** Of all manifests, the newest first; what goes beyond is not fetched. */
+const MAX_TOTAL_BYTES = 256 << 20;
+
+/**
+ * What lies under `<prefix>/<name>/` by names of ours, with the manifests that can be read: the newest whole, of the others what a
+ * catalogue needs.
+ */
+export async function listCopies(store: Store, name: string): Promise<Listing & { unread: string[] }> {
+  const folder = store.folderOf(name);
+  const files: ListedFile[] = [];
+  const listed: { file: string; bytes: number }[] = [];
+  for (const { key, bytes } of await store.list(folder)) {
+    // a store may answer with more than it was asked for
+    const file = key.startsWith(folder) ? key.slice(folder.length) : '';
+    const parsed = parseFileName(file);
+    if (parsed?.name !== name) continue;
+    files.push({ name: file, type: '-', bytes });
+    if (parsed.part === 'manifest') listed.push({ file, bytes });
+  }
+  listed.sort((one, other) => (one.file < other.file ? -1 : 1)); // all have one name, and then their time
+  const unread: string[] = [];
+  const wanted: string[] = [];
+  let total = 0;
+  for (const { file, bytes } of listed.toReversed()) {
+    total += Math.min(bytes, MAX_READ_BYTES);
+    if (total <= MAX_TOTAL_BYTES) wanted.push(file);
+    else unread.push(`the newer ones are ${MAX_TOTAL_BYTES} bytes already`);
+  }
+
+  const manifests = new Map<string, string>();
+  let room = READ_WHOLE_BYTES;
+  const fetch = async (): Promise<void> => {
+    for (let file = wanted.shift(); file !== undefined; file = wanted.shift()) {
+      try {
+        const text = await store.get(folder + file);
+        if (text === null) continue;
+        manifests.set(file, text.length <= room ? text : shorten(text));
+        room -= text.length;
+      } catch (error) {
+        if (!(error instanceof BackupError) || !UNREADABLE.includes(error.code)) throw error;
+        unread.push(error.message);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: FETCHES }, fetch));
+  return { files, manifests, unread };
+}
+
+/** Of one object, so that the others still can be told: not allowed, moved into an archive, far too long. */
+const UNREADABLE = ['E_S3_AUTH', 'E_NOT_FOUND', 'E_TOO_LARGE'];

@@ -1,0 +1,31 @@
+import { describe } from '../errors.js';
+import { warn } from '../run/connect.js';
+import type { Run, UnfinishedUpload } from '../run/run.js';
+import type { Store } from '../stores/s3/store.js';
+import { withStore } from './copies.js';
+
+/** Removes from the store what was sent of an upload that will not be completed. */
+export async function giveUp(run: Run, store: Store, upload: UnfinishedUpload): Promise<void> {
+  if (await store.abort(upload)) {
+    run.noteUpload(null);
+    run.log.info('the unfinished upload was removed from the store');
+    return;
+  }
+  warn(
+    run,
+    `the unfinished upload ${upload.id} of ${store.uriOf(upload.key)} could not be removed from the store; a lifecycle rule (AbortIncompleteMultipartUpload) removes such`,
+  );
+}
+
+/** The same of what a run that was killed had begun: `noted` is what it left of it, empty when there is none. Never throws. */
+export async function giveUpNoted(run: Run, noted: string): Promise<void> {
+  if (noted === '') return;
+  try {
+    const upload = JSON.parse(noted) as UnfinishedUpload;
+    await withStore(run, async (store) => {
+      if (store !== null) await giveUp(run, store, upload);
+    });
+  } catch (error) {
+    warn(run, `an unfinished upload could not be removed from the store: ${describe(error).message}`);
+  }
+}

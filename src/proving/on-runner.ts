@@ -1,0 +1,107 @@
+import { mkdir, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Manifest, serializeManifest } from '../backups/manifest.js';
+import { checksumFile, manifestFile } from '../backups/names.js';
+import { BackupError } from '../errors.js';
+import { download } from '../host/download.js';
+import type { Facts } from '../host/session.js';
+import { formatBytes, formatDuration, formatRate } from '../reporting/format.js';
+import { Progress } from '../reporting/progress.js';
+import { type Connection, inSession } from '../run/connect.js';
+import type { Run } from '../run/run.js';
+
+/**
+ * Brings a backup by `bring` into a folder of the runner that is removed on every path, and proves it there, by the same program as on
+ * the host. Throws what the proof on the host would; E_NOSPACE also for the disk of the runner.
+ */
+export async function proveOnRunner(
+  run: Run,
+  manifest: Manifest,
+  work: string,
+  bring: (to: string) => Promise<void>,
+): Promise<Facts> {
+  const folder = await mkdtemp(join(process.env.RUNNER_TEMP || tmpdir(), 'db-backup-'));
+  try {
+    const directory = join(folder, 'backups');
+    await mkdir(directory, { mode: 0o700 });
+    await checkRoom(directory, manifest.bytes);
+    await bring(join(directory, manifest.file)).catch((error: unknown) => {
+      if (error instanceof BackupError && error.code === 'E_NOSPACE')
+        throw new BackupError(error.code, error.message, ROOM);
+      throw error;
+    });
+    await describeHere(manifest, directory);
+    return await prove(run, manifest, directory, work);
+  } finally {
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+async function checkRoom(folder: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  if (bavail * bsize >= bytes) return;
+  throw new BackupError(
+    'E_NOSPACE',
+    `the backup has ${formatBytes(bytes)}, and ${formatBytes(bavail * bsize)} are free on the runner (${folder})`,
+    ROOM,
+  );
+}
+
+/** What is beside the payload. */
+async function describeHere(manifest: Manifest, directory: string): Promise<void> {
+  const { id, file, sha256 } = manifest;
+  await writeFile(join(directory, checksumFile(file)), `${sha256}  ${file}\n`, { mode: 0o600 });
+  await writeFile(join(directory, manifestFile(id)), serializeManifest(manifest), { mode: 0o600 });
+}
+
+/** The payload as it lies on the host. */
+export async function pull(run: Run, { send, host }: Connection, manifest: Manifest, to: string): Promise<void> {
+  const { log, report, settings, signal } = run;
+  const { file, bytes, sha256 } = manifest;
+  const sidecar = `${sha256}  ${file}`;
+  const told = await send(['job', 'put_file', ['sidecar', checksumFile(file)]]);
+  if (told.get('sidecar')?.trimEnd() !== sidecar) {
+    throw new BackupError(
+      'E_CHECKSUM',
+      `${checksumFile(file)} is not there, or does not say what the manifest says`,
+      'Do not rely on this backup: take a new one, and look at who can write that directory. It counts as not verified from now on, so no rotation relies on it.',
+    );
+  }
+  const started = performance.now();
+  const progress = new Progress(log, 'pull', bytes);
+  await download(host, { directory: report.directory, file, bytes, sha256 }, to, {
+    signal,
+    idleTimeoutMs: settings.idleTimeoutMs,
+    onProgress: (received) => void progress.update(received),
+  });
+  const ms = Math.round(performance.now() - started);
+  report.stages.push({ name: 'pull', ms, bytes });
+  log.info(
+    `pull: ${formatBytes(bytes)} in ${formatDuration(ms)} (${formatRate(bytes, ms)}), SHA-256 as in the manifest`,
+  );
+}
+
+async function prove(run: Run, manifest: Manifest, directory: string, work: string): Promise<Facts> {
+  const { localHost } = await import('../host/local.js');
+  // neither the users nor the containers of the host are here
+  const settings = { ...run.settings, runAs: null, container: null, directory };
+  const there: Run = { ...run, settings, report: { ...run.report, host: 'the runner', directory } };
+  try {
+    return await inSession(there, localHost(), ({ send }) =>
+      send(
+        ['request', 'open_directory', [directory, '077', 'change']],
+        ['request', 'expect_work', [work]],
+        run.database.verify(settings, manifest),
+      ),
+    );
+  } catch (error) {
+    if (!(error instanceof BackupError) || run.signal.aborted) throw error;
+    const hint =
+      error.code === 'E_NOSPACE' ? ROOM : error.hint.replace(/^On the host: /, 'In a step before this one: ');
+    throw new BackupError(error.code, `on the runner: ${error.message}`, hint, { cause: error });
+  }
+}
+
+const ROOM =
+  'Free some in a step before this one, take a runner with a larger disk, or use `verify-on: host`. What had been pulled was removed, and the backup was left as it is.';

@@ -1,0 +1,120 @@
+import { randomBytes } from 'node:crypto';
+import type { Backup, Catalogue } from '../backups/catalogue.js';
+import { serializeManifest } from '../backups/manifest.js';
+import { checksumFile, formatId, manifestFile, nameFromPath, nameFromText } from '../backups/names.js';
+import { newestFirst } from '../backups/retention.js';
+import type { Database } from '../engines/engine.js';
+import type { Restoring, TargetPlan } from '../engines/restoring.js';
+import { BackupError, describe } from '../errors.js';
+import type { HostRequest } from '../host/session.js';
+import { manifestOf } from '../making/new-manifest.js';
+import { timeAfter } from '../making/time.js';
+import { showBackups } from '../places/catalogue.js';
+import { removalArguments } from '../places/removals.js';
+import { formatBytes } from '../reporting/format.js';
+import { type Connection, warn } from '../run/connect.js';
+import { holderOf, statusOf } from '../run/directory.js';
+import type { Run } from '../run/run.js';
+
+/** The present state and two older ones. */
+const KEPT = 3;
+const REASON = 'safety backup before the restore of ';
+/** After these the host may have been lost, which is another story than that no backup could be taken. */
+const OF_THE_RUN = ['E_REMOTE_LOST', 'E_TIMEOUT', 'E_CANCELLED', 'E_LOCKED'];
+
+/**
+ * A verified, pinned backup of what is about to be replaced, published before anything is touched. Of a damaged SQLite database it is a copy
+ * of its files, marked as not verified. Throws E_SAFETY_BACKUP.
+ */
+export async function takeSafetyBackup(
+  run: Run,
+  connection: Connection,
+  {
+    database,
+    restoring,
+    damaged,
+    level,
+    without = [],
+    from,
+    catalogue,
+  }: {
+    database: Database;
+    restoring: Restoring;
+    damaged: boolean;
+    level: TargetPlan['safetyLevel'];
+    without?: TargetPlan['safetyWithout'];
+    from: string;
+    catalogue: Catalogue;
+  },
+): Promise<Backup> {
+  const target = run.settings.restore.to ?? run.settings.database;
+  const name = target === run.settings.database ? run.settings.name : nameOf(target);
+  const settings = {
+    ...run.settings,
+    database: target,
+    name,
+    verify: level,
+    // all that can be had, whatever backups leave out by request
+    dump: { ...run.settings.dump, excludeTable: without, excludeTableData: [], schema: [] },
+    pin: `${REASON}${from}`.slice(0, 200),
+  };
+  const saving: Run = { ...run, settings, database };
+  const started = run.now();
+  const suffix = randomBytes(2).toString('hex');
+  const createdAt = timeAfter(started, catalogue);
+  const id = formatId(name, createdAt, suffix);
+  try {
+    const request: HostRequest =
+      damaged && restoring.saveDamaged !== undefined
+        ? restoring.saveDamaged(settings, id)
+        : database.backup(settings, id, holderOf(run, id));
+    const facts = await connection.send(['request', 'expect_work', [id]], request);
+    const made = manifestOf(saving, { id, createdAt, started }, facts, await connection.hello, damaged);
+    const manifest = { ...made, reason: 'safety' as const };
+    const files = [manifestFile(id), manifest.file, checksumFile(manifest.file)];
+    const backup: Backup = {
+      ...{ id, createdAt, manifest, files },
+      ...(damaged ? { state: 'unverified', detail: 'not verified' } : { state: 'ok', detail: null }),
+    };
+    const removed = name === run.settings.name ? outlived(catalogue) : [];
+    if (run.report.restore !== null) run.report.restore.safetyBackupId = id;
+    await connection.send([
+      'job',
+      'finish',
+      [id, manifest.file, manifest.sha256, serializeManifest(manifest), statusOf(run), ...removalArguments(removed)],
+    ]);
+    if (name === run.settings.name) {
+      catalogue.backups = [backup, ...catalogue.backups.filter((old) => !removed.includes(old))];
+      showBackups(run, catalogue.backups);
+    }
+    run.log.info(`safety backup ${id}: ${formatBytes(manifest.bytes)}, pinned`);
+    if (damaged) warn(run, `${id} holds the files of the damaged database as they are, and is marked as not verified`);
+    return backup;
+  } catch (error) {
+    if (run.report.restore !== null && connection.said('published').length === 0) {
+      run.report.restore.safetyBackupId = null;
+    }
+    const { code, message, hint } = describe(error);
+    if (OF_THE_RUN.includes(code)) throw error;
+    throw new BackupError(
+      'E_SAFETY_BACKUP',
+      `the present state could not be backed up (${code}): ${message}`,
+      `${hint} Without a way back nothing is restored; \`safety-backup: false\` restores all the same.`,
+    );
+  }
+}
+
+function nameOf(target: Run['settings']['database']): string {
+  return (target.engine === 'sqlite' ? nameFromPath(target.path) : nameFromText(target.database)) ?? 'restore-target';
+}
+
+/** Safety backups beyond the last three, this one counted; those that somebody pinned with a reason of his own stay. */
+function outlived({ backups }: Catalogue): Backup[] {
+  return backups
+    .filter(
+      ({ manifest: { reason, pinned } }) =>
+        reason === 'safety' && (pinned === null || pinned.reason.startsWith(REASON)),
+    )
+    .sort(newestFirst)
+    .slice(KEPT - 1);
+}

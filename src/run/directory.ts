@@ -1,0 +1,61 @@
+import { CLOCK_TOLERANCE_MS } from '../backups/retention.js';
+import { describe } from '../errors.js';
+import type { HostRequest } from '../host/session.js';
+import { recordFailure } from '../reporting/report.js';
+import { reportJson } from '../reporting/report-json.js';
+import { finishingFirst } from '../restoring/unfinished.js';
+import { type Connection, connected } from './connect.js';
+import type { Run } from './run.js';
+
+/**
+ * Enters the backup directory, when the clocks agree: `create` makes it, `change` works in one that is there, `look`
+ * writes nothing at all.
+ */
+export function openDirectory(run: Run, how: 'create' | 'change' | 'look'): HostRequest[] {
+  const { directory, umask } = run.settings;
+  return [
+    ['request', 'check_clock', [seconds(run.now().getTime()), seconds(CLOCK_TOLERANCE_MS)]],
+    ['request', 'open_directory', [directory, umask, how]],
+  ];
+}
+
+/** The catalogue, for reading. */
+export function look({ settings, database }: Run): HostRequest {
+  return ['job', 'look', [settings.name, database.path]];
+}
+
+/** The catalogue, under the lock, for a change that follows; what dead runs left is swept. */
+export function lookLocked(run: Run, what: string, waitMs = run.settings.lockWaitMs): HostRequest {
+  return ['job', 'look_locked', [run.settings.name, run.database.path, seconds(waitMs), holderOf(run, what)]];
+}
+
+/** Who holds the lock, for the runs that wait for it: one line. */
+export function holderOf(run: Run, what: string): string {
+  const from = run.github === null ? 'a run outside GitHub' : `${run.github.runUrl} (${run.github.actor})`;
+  return `${run.settings.command} ${what} of ${from}, since ${run.now().toISOString()}`.replace(/[\r\n]/g, ' ');
+}
+
+/** `status.json`: the report of this run as it stands. */
+export function statusOf({ report, now }: Pick<Run, 'report' | 'now'>): string {
+  report.durationMs = now().getTime() - Date.parse(report.startedAt);
+  return `${reportJson(report)}\n`;
+}
+
+/** As `connected`, for commands that change the directory: a failure is left there too, as far as it can be written. */
+export async function connectedToChange(run: Run, work: (connection: Connection) => Promise<void>): Promise<void> {
+  await connected(run, async (bare) => {
+    const connection = finishingFirst(run, bare);
+    try {
+      await work(connection);
+    } catch (error) {
+      if (!run.settings.dryRun) {
+        const report = structuredClone(run.report);
+        recordFailure(report, describe(error));
+        await connection.send(['job', 'put_status', [statusOf({ report, now: run.now })]]).catch(() => {});
+      }
+      throw error;
+    }
+  });
+}
+
+const seconds = (ms: number): string => String(Math.ceil(ms / 1000));

@@ -1,0 +1,156 @@
+import { UNTOUCHED } from '../engines/common.js';
+import { BackupError, describe, sentences } from '../errors.js';
+import { installLine } from '../host/install-line.js';
+import { quote } from '../host/quoting.js';
+import { type Facts, HostFailure } from '../host/session.js';
+import { formatBytes, formatDuration } from '../reporting/format.js';
+import { quoteOutside } from '../reporting/neutralise.js';
+import type { Command, Settings } from '../settings/settings.js';
+import type { Run } from './run.js';
+
+/** Puts what the program on the host reported into words: what happened, why, what to do, what was left untouched. */
+export async function explain(error: unknown, hello: Promise<Facts>, run: Run): Promise<BackupError> {
+  if (!(error instanceof HostFailure)) return describe(error);
+  const greeting = await hello.catch(() => null);
+  const user = greeting?.get('user') ?? 'the login user';
+  const told = run.database.explain(error, run.settings) ?? ofHost(error, user, greeting?.get('system') ?? '', run);
+  const instead = INSTEAD[run.settings.command];
+  return instead === undefined
+    ? told
+    : new BackupError(told.code, told.message, sentences(...told.hint.split(UNTOUCHED), instead));
+}
+
+/** What is said instead of UNTOUCHED where it is not about making a backup; a restore says itself what state it has left. */
+const INSTEAD: Partial<Record<Command, string>> = {
+  verify: 'The backup was left as it is, and the live database was not touched.',
+  restore: '',
+};
+
+function ofHost(failure: HostFailure, user: string, system: string, run: Run): BackupError {
+  const { code, facts } = failure;
+  const { settings } = run;
+  const said = quoteOutside(failure.text);
+  const verifying = settings.command === 'verify' || settings.command === 'restore';
+  switch (code) {
+    case 'E_LOCKED':
+      return new BackupError(
+        code,
+        `another run holds the lock of the backup directory: ${quoteOutside(facts.get('holder') || 'unknown', 500)}; ${said} (lock-wait)`,
+        `Wait for it to end, or raise \`lock-wait\`; use one concurrency group per database. The lock ends with its holder, there is nothing to delete. ${UNTOUCHED}`,
+      );
+    case 'E_CLOCK': {
+      const [host, runner] = [new Date(Number(said) * 1000), run.now()];
+      const apart = Math.abs(host.getTime() - runner.getTime());
+      return new BackupError(
+        code,
+        Number.isNaN(apart)
+          ? `the clock of the host says ${said}`
+          : `the clock of the host says ${host.toISOString()}, the one of the runner ${runner.toISOString()}: ${formatDuration(apart)} apart`,
+        'Set the one that is wrong (`timedatectl set-ntp true`). Names, ages and retention depend on it, so nothing was done.',
+      );
+    }
+    case 'E_TOOL_MISSING':
+      return new BackupError(
+        code,
+        `${said} is not installed on ${run.report.host}${said === 'sqlite3' ? ', and neither is Python 3 with its sqlite3 module, which would do as well' : ''}`,
+        `On the host: ${installLine(said, system)}. ${UNTOUCHED}`,
+      );
+    case 'E_NOSPACE': {
+      const free = facts.get('free_kib');
+      const needed = facts.get('needed_kib');
+      const place = facts.get('nospace') ?? settings.directory;
+      const advice =
+        place === facts.get('temporary')
+          ? `Free some there${settings.dump.format === 'directory' && settings.database.engine === 'postgres' ? ', or choose the `dump-format` custom, which needs none of it' : ': the tools of the database work there'}.`
+          : 'Free some, lower `keep` and run `prune`, or choose a `directory` on another disk.';
+      return new BackupError(
+        code,
+        needed === null
+          ? `the file system of ${place} is full: ${said}`
+          : `not enough space in ${place}: ${formatBytes(Number(needed) * 1024)} are needed (${facts.get('needed_for') === 'fetched' ? 'the file from the store' : verifying ? 'the unpacked copy' : 'copy, compressed backup'} and min-free), ${free === null ? 'fewer' : formatBytes(Number(free) * 1024)} are free`,
+        `${advice} What this run had written was removed, and nothing else was touched.`,
+      );
+    }
+    case 'E_PERM_UNSAFE': {
+      const line = safeAgain(facts, user, settings);
+      return new BackupError(
+        code,
+        `the backup directory is not safe: ${said}`,
+        `Whoever can write there can forge and delete backups. ${line}or choose another \`directory\`. Nothing was touched.`,
+      );
+    }
+    case 'E_PERM': {
+      const refused = elsewhereRefused(failure, settings);
+      if (refused !== null) return refused;
+      if (facts.get('unusable') !== null) return noDirectory(said, facts.path('unusable'), user, settings);
+      return new BackupError(code, said, `Correct owner or mode, or use \`run-as\` for the database. ${UNTOUCHED}`);
+    }
+    case 'E_CHECKSUM':
+      return new BackupError(
+        code,
+        said,
+        verifying
+          ? 'Do not rely on this backup: take a new one, and look at the disk of the host and at who can write that directory. It counts as not verified from now on, so no rotation relies on it.'
+          : 'The disk or the memory of the host can not be trusted: check both. Nothing was given a final name, and no older backup was deleted.',
+      );
+    default:
+      return new BackupError(code, said, UNTOUCHED);
+  }
+}
+
+/** The login user can not make, enter or write the backup directory `path`. */
+export function noDirectory(message: string, path: string, user: string, settings: Settings): BackupError {
+  const line = ownLine(user, path, settings);
+  return new BackupError(
+    'E_PERM',
+    message,
+    `On the host: \`${line}\`; or choose a \`directory\` that ${quoteOutside(user, 100)} can make, such as \`db-backups\`, which is in the home. ${UNTOUCHED}`,
+  );
+}
+
+/** What mends a backup directory that others can write. */
+function safeAgain(facts: Facts, user: string, settings: Settings): string {
+  const line = (key: string, make: (path: string) => string) =>
+    facts.get(key) === null ? null : `Type \`${make(facts.path(key))}\` on the host, `;
+  return (
+    line('not_ours', (path) => ownLine(user, path, settings)) ??
+    line('open_to_others', (path) => `chmod go-w ${word(path)}`) ??
+    line('leads_away', (path) => `rm ${word(path)}`) ??
+    'Let nobody but its owner write it, '
+  );
+}
+
+/** The line that makes a directory of that user, or one that is there already his. */
+const ownLine = (user: string, path: string, { umask }: Settings): string =>
+  `sudo install -d -m ${umask === '077' ? '700' : '750'} -o ${word(user)} ${word(path)}`;
+
+/** As one types it: in quotes only where that is needed. */
+const word = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : quote(quoteOutside(text, 5_000)));
+
+/** The shell that was to run as another user, or in the container, could not be started. */
+function elsewhereRefused({ text, facts }: HostFailure, { runAs, container }: Settings): BackupError | null {
+  const said = quoteOutside(text);
+  const sudoer = facts.get('sudo_refused');
+  if (sudoer !== null) {
+    return new BackupError(
+      'E_PERM',
+      `sudo does not let ${sudoer} run \`sh -s\` as ${runAs}: ${said}`,
+      `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): ${sudoer} ALL=(${runAs}) NOPASSWD: /bin/sh -s, /usr/bin/sh -s. ${UNTOUCHED}`,
+    );
+  }
+  const user = facts.get('container_refused');
+  if (user === null) return null;
+  const engine = facts.get('container_engine') ?? 'docker';
+  if (/no such container|no container with name|is not running|container state improper/i.test(text)) {
+    return new BackupError(
+      'E_SOURCE_MISSING',
+      `there is no running container ${container}: ${said}`,
+      `\`${engine} ps\` on the host, as ${user}, shows the names; correct \`container\`, or start it. ${UNTOUCHED}`,
+    );
+  }
+  return new BackupError(
+    'E_PERM',
+    `${user} can not start a shell in the container ${container}: ${said}`,
+    `\`${engine} exec -i ${container} sh -s\` must work for ${user}, for example as a member of the group docker (which is as good as root). ${UNTOUCHED}`,
+  );
+}

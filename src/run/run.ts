@@ -1,0 +1,33 @@
+import type { Backup } from '../backups/catalogue.js';
+import type { Manifest } from '../backups/manifest.js';
+import type { Database } from '../engines/engine.js';
+import type { Log } from '../reporting/log.js';
+import type { Report } from '../reporting/report.js';
+import type { Settings } from '../settings/settings.js';
+
+/** Where this run comes from, as manifests keep it. */
+export type GitHubRun = NonNullable<Manifest['github']>;
+
+/** An upload in parts that was begun, as the store knows it. */
+export interface UnfinishedUpload {
+  key: string;
+  id: string;
+}
+
+/** What every command gets: what was asked for, and where to tell what was done. */
+export interface Run {
+  settings: Settings;
+  database: Database;
+  log: Log;
+  /** Filled as the run goes on; what is in it when the run fails is reported. */
+  report: Report;
+  github: GitHubRun | null;
+  now: () => Date;
+  signal: AbortSignal;
+  /** False while a session on the host is open, and after one that ended without the host's word that it has cleaned up. */
+  hostIsClean: boolean;
+  /** Keeps, for whoever cleans up when this process is killed, which upload is unfinished; null: none is any more. */
+  noteUpload: (upload: UnfinishedUpload | null) => void;
+  /** What is known to be in the S3 store, newest first; empty as long as nobody has looked. */
+  copies: Backup[];
+}

@@ -1,0 +1,43 @@
+import type { Facts, HostRequest } from '../../host/session.js';
+import { quoteOutside } from '../../reporting/neutralise.js';
+import { isChanged, isMissing, type Refusal, refusalIn } from './failures.js';
+import { attemptOf, changed, PROGRESS_BYTES, type Wanted } from './reading.js';
+import type { Store } from './store.js';
+import { withoutAnswer } from './via-host.js';
+
+type Ask = (...requests: HostRequest[]) => Promise<Facts>;
+
+/** Why the host can not fetch by itself, or null. */
+export async function whyNotByHost(store: Store, key: string, ask: Ask): Promise<string | null> {
+  const why = (await ask(['job', 'prepare_fetch', [await store.plainUrl(key)]])).get('no_fetch');
+  return why === null ? null : quoteOutside(why, 300);
+}
+
+/** Lets the host fetch an object into its folder; what broke off is taken up again where it ended, with a new signature. */
+export async function fetchByHost(store: Store, wanted: Wanted, file: string, ask: Ask): Promise<void> {
+  const { key, bytes, etag } = wanted;
+  let tries = 0;
+  let before = 0;
+  for (;;) {
+    const facts = await ask(['job', 'fetch_file', [file, String(bytes), etag, await store.signGet(key)]]);
+    const fetched = facts.number('fetched_bytes');
+    if (fetched >= bytes) break;
+    if (fetched - before >= PROGRESS_BYTES) {
+      tries = 0;
+      store.patience.renew();
+    }
+    before = fetched;
+    const refusal = refusalOf(facts);
+    if (isChanged(refusal)) throw changed(store, wanted, 'it was replaced while it was read');
+    if (isMissing(refusal)) throw changed(store, wanted, 'it was deleted while it was read');
+    const { what, right } = attemptOf(store, key);
+    await store.patience.pauseAfter(refusal, { what: `${what} from the host`, right }, ++tries);
+  }
+  store.patience.renew();
+}
+
+function refusalOf(facts: Facts): Refusal {
+  const [status = 0, http = 0] = (facts.get('refused') ?? '').split(' ').map(Number);
+  if (http >= 400) return refusalIn(http, facts.get('refused_body') ?? '');
+  return withoutAnswer(status, facts.get('refused_said') ?? 'it got less than all of it');
+}

@@ -1,0 +1,118 @@
+import type { Facts, HostRequest } from '../../host/session.js';
+import { quoteOutside } from '../../reporting/neutralise.js';
+import { type Refusal, refusalIn } from './failures.js';
+import { bytesUpTo, type PartPlan } from './parts.js';
+import type { Store, Upload } from './store.js';
+import type { SentPart } from './via-runner.js';
+
+/** How many at once: one connection rarely fills a line. */
+const WORKERS = 3;
+/** Few enough that their URLs are used long before they expire. */
+const BATCH = 24;
+/** Above this, the memory of a small host counts. */
+const LARGE_PART = 32 << 20;
+
+export interface HostUpload {
+  /** Sends a request to the session on the host. */
+  ask: (request: HostRequest) => Promise<Facts>;
+  /** Name in the backup directory. */
+  file: string;
+  bytes: number;
+  sha256: string;
+  plan: PartPlan;
+}
+
+/** What the host found out before an upload: the MD5 of each part, or why it can not do it. */
+export type Prepared = { md5s: string[]; why?: never } | { why: string; md5s?: never };
+
+/**
+ * Asks the host whether it can upload by itself. The hashes of the parts are those of bytes that together have the SHA-256 of the
+ * manifest, and each part is signed with its own: what the host sends then can be nothing else.
+ */
+export async function prepareOnHost(store: Store, key: string, upload: HostUpload): Promise<Prepared> {
+  const { ask, file, sha256, plan } = upload;
+  const facts = await ask(['job', 'prepare_upload', [file, String(plan.partBytes), await store.plainUrl(key)]]);
+  const why = facts.get('no_upload');
+  if (why !== null) return { why: quoteOutside(why, 300) };
+  const md5s = facts.all('md5').map((line, at) => new RegExp(`^${at + 1} ([0-9a-f]{32})$`).exec(line)?.[1] ?? '');
+  if (facts.get('sha256') !== sha256 || md5s.length !== plan.count || md5s.includes('')) {
+    return { why: `it reads other bytes from ${file} than those that were backed up` };
+  }
+  return { md5s };
+}
+
+/** Lets the host send all parts, and signs them as they are needed; what failed and may pass is tried again, with a new signature. */
+export async function uploadFromHost(
+  store: Store,
+  upload: Upload,
+  { ask, file, bytes, plan }: HostUpload,
+  md5s: readonly string[],
+  onSent: (bytes: number) => void,
+): Promise<SentPart[]> {
+  const waiting = md5s.map((md5, at) => ({ number: at + 1, md5, tries: 0 }));
+  const sent = new Map<number, SentPart>();
+  const workers = plan.partBytes > LARGE_PART ? 1 : WORKERS;
+  while (waiting.length > 0) {
+    const batch = waiting.slice(0, BATCH);
+    const signed = await Promise.all(
+      batch.map(async ({ number, md5 }) => {
+        const base64 = Buffer.from(md5, 'hex').toString('base64');
+        return [String(number), base64, await store.signPart(upload, number, base64)];
+      }),
+    );
+    const facts = await ask(['job', 'upload_parts', [file, String(plan.partBytes), String(workers), ...signed.flat()]]);
+    for (const line of facts.all('part')) {
+      const [, digits, etag] = /^(\d{1,5}) "?([\x21\x23-\x7e]{1,200})"?$/.exec(line) ?? [];
+      const at = waiting.findIndex(({ number }) => number === Number(digits));
+      const part = waiting[at];
+      if (part === undefined || etag === undefined) continue;
+      waiting.splice(at, 1);
+      sent.set(part.number, { number: part.number, etag: `"${etag}"`, md5: part.md5 });
+    }
+    if (sent.size > 0) store.patience.renew();
+    onSent(bytesUpTo(sent.size, plan, bytes));
+    const refused = facts.get('refused');
+    if (refused === null) {
+      // whoever does not tell of a part has not sent it
+      if (batch.some(({ number }) => !sent.has(number))) await again(store, upload, batch[0], silent);
+      continue;
+    }
+    const [number = 0, status = 0, http = 0] = refused.split(' ').map(Number);
+    const body = facts.get('refused_body') ?? '';
+    const refusal = http > 0 ? refusalIn(http, body) : withoutAnswer(status, facts.get('refused_said') ?? '');
+    await again(store, upload, waiting.find((part) => part.number === number) ?? batch[0], refusal);
+  }
+  return [...sent.values()].sort((a, b) => a.number - b.number);
+}
+
+async function again(
+  store: Store,
+  upload: Upload,
+  part: { number: number; tries: number } | undefined,
+  refusal: Refusal,
+): Promise<void> {
+  if (part === undefined) return;
+  const what = `uploading part ${part.number} of ${store.uriOf(upload.key)} from the host`;
+  await store.patience.pauseAfter(refusal, { what, right: 's3:PutObject' }, ++part.tries);
+}
+
+/** Of curl's exit statuses those that do not pass; all others are as good as a broken connection. */
+const CODES: Record<number, string> = {
+  6: 'EAI_AGAIN',
+  7: 'ECONNREFUSED',
+  28: 'TimeoutError',
+  51: 'CERT_INVALID',
+  58: 'CERT_INVALID',
+  60: 'CERT_INVALID',
+  77: 'CERT_INVALID',
+};
+
+export function withoutAnswer(status: number, said: string): Refusal {
+  const message = `curl on the host ended with ${status}: ${said.trim()}`;
+  return { status: null, code: CODES[status] ?? 'ECONNRESET', message, region: null, clock: null };
+}
+
+const silent: Refusal = {
+  ...{ status: null, code: 'ECONNRESET', region: null, clock: null },
+  message: 'the host did not say what became of it',
+};
