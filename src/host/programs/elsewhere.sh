@@ -1,6 +1,5 @@
 # shellcheck shell=sh
 # A function of this program as another user, through sudo, or in the container of the database.
-# shellcheck disable=SC2154 # work, directory, mark, program, sqlite_python, tmp: set by the runner and by requests
 run_as='' container=''
 inside=''  # in a container
 teller=''  # the process of tell_way
@@ -190,7 +189,6 @@ enter_place() {
   tmp=$(mktemp -d "$place/db-backup.XXXXXX") || fail E_PERM "no temporary folder for $(id -un)"
   process_of $$ >"$tmp/session"
   cd "$tmp" || fail E_PERM "$tmp can not be entered"
-  # shellcheck disable=SC2034 # read by note
   work=. notes=$tmp
   tell_way
 }
@@ -206,7 +204,6 @@ tell_way() {
 # tell_reading: the same, where what `run` starts reads as much as a backup has; by stderr, where it gets into no text of the job's
 tell_reading() {
   [ -z "$work" ] || return 0
-  # shellcheck disable=SC2034 # read by note
   work=$tmp notes=$tmp events=2
   tell_way
   events=1

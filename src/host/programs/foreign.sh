@@ -1,7 +1,5 @@
 # shellcheck shell=sh
 # Dumps that this action did not make: what such a file is, told by its bytes alone.
-# shellcheck disable=SC2154 # events, tmp, compressor: set elsewhere
-# shellcheck disable=SC2034 # work, notes, compressor: read in session.sh and stream.sh
 
 # look_dump PATH: a job of its own. What is no dump that can be restored is told as `dump_refused`, for the runner to put into
 # words. Its hash is taken first: whatever is said of it here is said of those bytes.

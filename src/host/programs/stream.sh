@@ -2,8 +2,6 @@
 # One pass over the data: source | compressor | file, with SHA-256 and byte count taken on the way, and the exit status
 # of every stage. Each stage is a direct background child, so that signals are acted upon at once; none may fail at its
 # redirection, or the others would wait in open() for ever: every file and fifo is made first.
-# shellcheck disable=SC2154 # work, compressor, level, verify, compare, hash_plain: set by the request
-# shellcheck disable=SC2034 # events, stages: read in session.sh
 compare='' hash_plain=''
 
 # choose_compressor WANTED: sets compressor (zstd, pigz, gzip, none)

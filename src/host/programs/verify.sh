@@ -1,6 +1,5 @@
 # shellcheck shell=sh
 # An existing backup, proven anew.
-# shellcheck disable=SC2154 # payload, sha256, bytes, compressor, plain_bytes, asserts: set by the request
 foreign='' # a dump that this action did not make, which has no checksum beside it
 
 # check_payload: the stored file against the manifest and the checksum beside it, before any tool reads a byte of it

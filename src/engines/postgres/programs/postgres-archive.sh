@@ -1,7 +1,5 @@
 # shellcheck shell=sh
 # PostgreSQL: what a dump holds, read to its end.
-# shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # read in the other files
 
 # archived TABLE-OF-CONTENTS: the database that the archive was made from, and the tables whose data is in it; sets tables_archived;
 # `4; 0 16385 TABLE DATA public docs owner`

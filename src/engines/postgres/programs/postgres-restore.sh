@@ -3,12 +3,12 @@
 # `create`: the same, where there is none yet; `in-place`: one transaction in the live database, where no other may be made.
 #
 # A kill at any moment leaves the one or the other: the names change in one transaction, and so does what is in place.
-# shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # hash_plain, verify: read in stream.sh
-live='' new='' old='' second='' owner='' loading='' loading_first='' properties='' way='' expected='' expects_all='' knows_restrict='' client_edit=''
+live='' new='' old='' second='' owner='' loading='' properties='' way='' expected='' expects_all='' knows_restrict='' client_edit=''
 lock_wait=10 safety_payload='' restore_options='' standby='' extensions='' search_path=''
 
 # look_restore_postgres NAMED-ARGUMENTS: what the target is, what is in it, what the dump is; changes nothing
+# takes: asserts bytes compressor connection container foreign format jobs kind level live lock_wait maintenance min_free_kib name
+# takes: password payload plain_bytes proven run_as search_path second sha256 standby verify wanted
 look_restore_postgres() {
   begin_step "$@"
   check_payload
@@ -20,6 +20,9 @@ look_restore_postgres() {
 }
 
 # load_restore_postgres NAMED-ARGUMENTS: into a database beside the live one; in place there is none: the dump is read whole
+# takes: asserts bytes compressor connection container foreign format id jobs kind level like live loading lock_wait maintenance
+# takes: min_free_kib name new old owner password payload plain_bytes properties proven run_as search_path second sha256 standby
+# takes: verify wanted way
 load_restore_postgres() {
   begin_step "$@"
   check_payload
@@ -35,6 +38,9 @@ load_restore_postgres() {
 }
 
 # swap_restore_postgres NAMED-ARGUMENTS: what was loaded is live
+# takes: asserts bytes compressor connection container expected expects_all extensions foreign format id jobs kind level live
+# takes: lock_wait maintenance min_free_kib name new old password payload plain_bytes proven run_as search_path second sha256
+# takes: standby verify wanted way
 swap_restore_postgres() {
   begin_step "$@"
   reach_elsewhere
@@ -46,6 +52,9 @@ swap_restore_postgres() {
 }
 
 # back_restore_postgres NAMED-ARGUMENTS: the state before the swap is live again
+# takes: asserts connection container format id jobs level live lock_wait maintenance min_free_kib name new old password run_as
+# takes: safety_bytes safety_compressor safety_expected safety_expects_all safety_extensions safety_kind safety_payload
+# takes: safety_plain_bytes safety_search_path safety_sha256 second standby verify wanted way
 back_restore_postgres() {
   begin_step "$@"
   reach_elsewhere
@@ -61,6 +70,8 @@ back_restore_postgres() {
 }
 
 # settle_restore_postgres NAMED-ARGUMENTS: nothing is kept of the state before
+# takes: asserts connection container format id jobs level live lock_wait maintenance min_free_kib name new old password run_as
+# takes: second standby verify wanted way
 settle_restore_postgres() {
   begin_step "$@"
   reach_elsewhere
@@ -71,6 +82,8 @@ settle_restore_postgres() {
 
 # recover_restore_postgres NAMED-ARGUMENTS: after a run that died: what is there tells what was done. On another server than the one with
 # the identifier `system`, as far as both are known, nothing is; `named` when the target is told in the same words
+# takes: asserts connection container format id jobs level live lock_wait maintenance min_free_kib name named new old password
+# takes: run_as second standby system verify wanted way
 recover_restore_postgres() {
   begin_step "$@"
   reach_elsewhere

@@ -1,9 +1,9 @@
 # shellcheck shell=sh
 # PostgreSQL: an existing backup, proven anew, up to loading it into a database that is thrown away.
-# shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # read in the other files
 
 # verify_postgres NAMED-ARGUMENTS: an existing backup, read to its end; with restore also loaded into a database that is thrown away
+# takes: asserts bytes compressor connection container format jobs kind level like maintenance min_free_kib name password payload
+# takes: plain_bytes run_as scratch scratch_connection scratch_password search_path sha256 standby verify wanted
 verify_postgres() {
   arguments "$@"
   make_work

@@ -3,8 +3,6 @@
 #
 # The connection string has every value quoted and no password; that is in the environment of the tools alone, where the
 # same user and root can see it. Facts come from the very snapshot that pg_dump reads: a psql that began it holds it open.
-# shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # hash_plain, compare, plain_bytes: read in stream.sh
 pg_bin='' scratch='' like='' made='' search_path='' payload=''
 
 # find_postgres: the newest client tools here; sets pg_bin, a folder with a slash, or empty for those of the PATH, and pg_major
@@ -183,6 +181,9 @@ choose_postgres_compressor() {
 }
 
 # backup_postgres NAMED-ARGUMENTS: from the lock to a payload that was read back; publishing it is another request
+# takes: asserts connection container format holder id jobs kind level like lock_wait lock_wait_ms maintenance min_free_kib name
+# takes: name_only options password run_as schemas scratch scratch_connection scratch_password search_path standby tables verify
+# takes: wanted
 backup_postgres() {
   arguments "$@"
   [ -n "$directory" ] || exit 99
@@ -243,6 +244,7 @@ found_postgres() {
 processors() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2; }
 
 # inspect_postgres NAMED-ARGUMENTS: what a backup would find; writes nothing in the backup directory
+# takes: asserts connection container format level min_free_kib name password run_as standby verify wanted
 inspect_postgres() {
   arguments "$@"
   small_folder

@@ -1,10 +1,10 @@
 # shellcheck shell=sh
 # SQLite: what a restore would replace: whether it is sound, what is in it, who has it open; and the dump beside it.
-# shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # read in the other files
 # shellcheck disable=SC3013 # test -ef: dash, bash and busybox have it
 
 # look_restore_sqlite NAMED-ARGUMENTS: the live database and the dump, side by side; changes nothing and leaves nothing
+# takes: asserts busy_ms bytes compressor foreign kind level min_free_kib name payload plain_bytes proven run_as sha256 source
+# takes: stops verify wanted
 look_restore_sqlite() {
   arguments "$@"
   if [ -n "$work" ]; then

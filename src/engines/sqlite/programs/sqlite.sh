@@ -5,8 +5,6 @@
 # transaction on the same connection pins the snapshot. `-init /dev/null`, since -batch still reads ~/.sqliterc. The
 # source is an absolute path; the copy has a fixed name in the current folder, for dot-commands parse quotes in their
 # own way. Without the sqlite3 tool, Python's sqlite3 module does the same in the same order (sqlite.py).
-# shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # compare: read in stream.sh
 # shellcheck disable=SC3013 # test -ef: dash, bash and busybox have it
 
 # What went wrong, where the source is copied; of an existing backup it is E_CHECKSUM, or E_RESTORE where it can not be told
@@ -346,6 +344,7 @@ sqlite_failed() {
 }
 
 # backup_sqlite NAMED-ARGUMENTS: from the lock to a payload that was read back; publishing it is another request
+# takes: asserts busy_ms holder id level lock_wait min_free_kib name run_as source verify wanted
 backup_sqlite() {
   arguments "$@"
   [ -n "$directory" ] || exit 99
@@ -375,6 +374,7 @@ backup_sqlite() {
 }
 
 # inspect_sqlite NAMED-ARGUMENTS: what a backup would find; writes nothing in the backup directory
+# takes: asserts busy_ms level min_free_kib name run_as source verify wanted
 inspect_sqlite() {
   arguments "$@"
   small_folder
@@ -386,6 +386,7 @@ inspect_sqlite() {
 }
 
 # verify_sqlite NAMED-ARGUMENTS: an existing backup, in a copy of it that is thrown away
+# takes: asserts busy_ms bytes compressor kind level min_free_kib name payload plain_bytes run_as sha256 source verify wanted
 verify_sqlite() {
   arguments "$@"
   make_work
