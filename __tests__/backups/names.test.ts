@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Compression, Kind } from '../../src/backups/manifest.js';
+import type { Kind } from '../../src/backups/manifest.js';
 import {
   checksumFile,
   formatId,
@@ -12,6 +12,7 @@ import {
   parseId,
   payloadFile,
 } from '../../src/backups/names.js';
+import type { Compression } from '../../src/backups/packing.js';
 
 const AT = new Date('2026-11-20T10:15:00Z');
 const ID = 'app-20261120T101500Z-7f3a';

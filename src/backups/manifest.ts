@@ -3,12 +3,12 @@ import { type Coverage, coverageOf } from './coverage.js';
 import type { Identity } from './identity.js';
 import { Fields } from './manifest-fields.js';
 import { manifestFile, parseId, payloadFile } from './names.js';
+import { COMPRESSIONS, type Compression } from './packing.js';
 import { KEEP_RULES, type KeepRules } from './retention.js';
 
 /** The document beside each backup, written last: without it there is no backup. */
 export type Engine = 'sqlite' | 'postgres';
 export type Kind = 'sqlite' | 'dump' | 'tar' | 'sql';
-export type Compression = 'zstd' | 'gzip' | 'none';
 export type VerifiedLevel = 'none' | 'checksum' | 'content' | 'restore';
 export type Reason = 'manual' | 'scheduled' | 'deploy' | 'safety';
 
@@ -121,7 +121,6 @@ export interface Manifest {
 export const VERIFIED_LEVELS: readonly VerifiedLevel[] = ['none', 'checksum', 'content', 'restore'];
 const ENGINES: readonly Engine[] = ['sqlite', 'postgres'];
 const KINDS: Record<Engine, readonly Kind[]> = { sqlite: ['sqlite', 'tar'], postgres: ['dump', 'tar', 'sql'] };
-const COMPRESSIONS: readonly Compression[] = ['zstd', 'gzip', 'none'];
 const LIMITS: readonly Limit[] = ['shrink-limit', 'growth-limit', 'row-loss-limit'];
 const REASONS: readonly Reason[] = ['manual', 'scheduled', 'deploy', 'safety'];
 

@@ -2,7 +2,8 @@
  * The names of the files in a backup directory:
  * `<name>-<YYYYMMDDTHHMMSSZ>-<4 hex>` and one ending. What does not parse here is not ours: never counted, never touched.
  */
-import type { Compression, Kind } from './manifest.js';
+import type { Kind } from './manifest.js';
+import { type Compression, endingOf, packingOf } from './packing.js';
 
 export interface ParsedFileName {
   id: string;
@@ -24,11 +25,9 @@ const NAME_ONLY = new RegExp(`^${NAME}$`);
 const ID_ONLY = new RegExp(`^${ID}$`);
 const MANIFEST = new RegExp(`^${ID}\\.json$`);
 const PAYLOAD = new RegExp(
-  `^${ID}\\.(?<kind>sqlite|dump|tar|sql)(?:\\.(?<packed>zst|gz))?(?:\\.(?<sealed>age|gpg))?(?<checksum>\\.sha256)?$`,
+  `^${ID}\\.(?<kind>sqlite|dump|tar|sql)(?<packed>\\.zst|\\.gz)?(?:\\.(?<sealed>age|gpg))?(?<checksum>\\.sha256)?$`,
 );
 const DATABASE_EXTENSION = /\.(?:db|db3|sdb|s3db|sl3|sq3|sqlite|sqlite3|sqlitedb)$/i;
-
-const EXTENSION: Record<Compression, string> = { zstd: '.zst', gzip: '.gz', none: '' };
 
 /** Whether `name` may be the prefix of backup names. */
 export function isName(name: string): boolean {
@@ -47,7 +46,7 @@ export function formatId(name: string, createdAt: Date, suffix: string): string 
 
 /** File name of the payload. */
 export function payloadFile(id: string, kind: Kind, compression: Compression): string {
-  return `${id}.${kind}${EXTENSION[compression]}`;
+  return `${id}.${kind}${endingOf({ compression })}`;
 }
 
 /** File name of the checksum beside a payload, for `sha256sum -c`. */
@@ -70,7 +69,7 @@ export function parseFileName(file: string): ParsedFileName | null {
   return withId(payload, {
     part: payload.checksum === undefined ? 'payload' : 'checksum',
     kind: payload.kind as Kind,
-    compression: packed === 'zst' ? 'zstd' : packed === 'gz' ? 'gzip' : 'none',
+    ...packingOf(packed ?? ''),
     ...(sealed === undefined ? {} : { encryption: sealed as 'age' | 'gpg' }),
   });
 }

@@ -1,11 +1,11 @@
-import type { Compression, Engine, Kind } from '../backups/manifest.js';
+import type { Engine, Kind } from '../backups/manifest.js';
+import { isCompression } from '../backups/packing.js';
 import { BackupError, type ErrorCode } from '../errors.js';
 import type { Facts } from '../host/facts.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import type { Dump } from './restoring.js';
 
 const KINDS: readonly string[] = ['sqlite', 'dump', 'tar', 'sql'] satisfies Kind[];
-const COMPRESSIONS: readonly string[] = ['zstd', 'gzip', 'none'] satisfies Compression[];
 
 /**
  * A file on the host that this action did not make, as `look_dump` (host/programs/foreign.sh) found it. Throws E_NOT_FOUND, E_PERM,
@@ -17,7 +17,7 @@ export function foreignDump(facts: Facts, engine: Engine | null = null): Dump {
   const kind = facts.need('dump_kind');
   const compression = facts.need('dump_compression');
   const sha256 = facts.need('dump_sha256');
-  if (!KINDS.includes(kind) || !COMPRESSIONS.includes(compression) || !/^[0-9a-f]{64}$/.test(sha256)) {
+  if (!KINDS.includes(kind) || !isCompression(compression) || !/^[0-9a-f]{64}$/.test(sha256)) {
     throw new BackupError(
       'E_INTERNAL',
       `the host reported a dump as ${quoteOutside(`${kind} ${compression} ${sha256}`, 200)}`,
@@ -34,7 +34,7 @@ export function foreignDump(facts: Facts, engine: Engine | null = null): Dump {
   return {
     file: facts.path('dump_path'),
     kind: kind as Kind,
-    compression: compression as Compression,
+    compression,
     sha256,
     bytes: facts.number('dump_bytes'),
     databaseBytes: null,

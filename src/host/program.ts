@@ -9,6 +9,7 @@ const COMMON = [
   new URL('./programs/elsewhere.sh', import.meta.url),
   new URL('./programs/directory.sh', import.meta.url),
   new URL('./programs/lock.sh', import.meta.url),
+  new URL('./programs/packing.sh', import.meta.url),
   new URL('./programs/stream.sh', import.meta.url),
   new URL('./programs/verify.sh', import.meta.url),
   new URL('./programs/restore.sh', import.meta.url),

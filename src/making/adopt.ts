@@ -2,6 +2,7 @@ import type { Backup, Catalogue, Orphan } from '../backups/catalogue.js';
 import { UNKNOWN_COVERAGE } from '../backups/coverage.js';
 import { isKindOf, type Manifest, serializeManifest } from '../backups/manifest.js';
 import { manifestFile, parseFileName } from '../backups/names.js';
+import { stagesOf } from '../backups/packing.js';
 import { newestFirst } from '../backups/retention.js';
 import type { Facts } from '../host/session.js';
 import { showBackups } from '../places/catalogue.js';
@@ -64,7 +65,7 @@ async function proven(
   const { settings, database, report } = run;
   const { name, kind, compression } = parseFileName(payload ?? '') ?? {};
   if (payload === null || name === undefined || kind === undefined || compression === undefined) return null;
-  const found = await connection.send(['job', 'prove_payload', [payload, compression]]);
+  const found = await connection.send(['job', 'prove_payload', [payload, stagesOf({ compression })]]);
   const why = found.get('unproven');
   if (why !== null) {
     warn(run, `${id} was not adopted: ${quoteOutside(why, 300)}`);

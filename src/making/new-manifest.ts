@@ -2,6 +2,7 @@ import { type Coverage, coverageOf } from '../backups/coverage.js';
 import type { Manifest, Reason } from '../backups/manifest.js';
 import { withinLimit } from '../backups/manifest-size.js';
 import { payloadFile } from '../backups/names.js';
+import { packingBy } from '../backups/packing.js';
 import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import { formatCount } from '../reporting/format.js';
@@ -21,8 +22,7 @@ export function manifestOf(
   damaged = false,
 ): Manifest {
   const { settings, database, report } = run;
-  const compressor = facts.need('compressor');
-  const compression = compressor === 'zstd' ? 'zstd' : compressor === 'none' ? 'none' : 'gzip';
+  const { compression } = packingBy(facts.need('compressor'));
   const kind = damaged ? 'tar' : database.kind;
   const file = payloadFile(id, kind, compression);
   const engine = damaged

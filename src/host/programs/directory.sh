@@ -365,10 +365,10 @@ hash_file() {
 # write_manifest FILE TEXT: another text for a manifest, or one for a payload that has lost its own, while the lock is held
 write_manifest() { put_text "$1" "$2" || failed E_PERM "can not write $directory/$1"; }
 
-# prove_payload PAYLOAD COMPRESSION: of a backup that has lost its manifest, whether it is what the checksum beside it says, and how many
+# prove_payload PAYLOAD PACKING: of a backup that has lost its manifest, whether it is what the checksum beside it says, and how many
 # bytes it unpacks to. What speaks against it is told as `unproven`; it is no failure.
 prove_payload() {
-  compressor=$2
+  packing=$2
   for file in "$1" "$1.sha256"; do
     if [ -L "$file" ] || [ ! -f "$file" ]; then unproven "$file is not there, or is no regular file"; fi
   done
@@ -377,12 +377,14 @@ prove_payload() {
   run sha256sum <"$1" >"$tmp/sum" 2>"$tmp/error" || unproven "$1 could not be read: $(cat "$tmp/error")"
   read -r sha256 _ <"$tmp/sum"
   [ "$(dd if="$1.sha256" bs=512 count=1 2>/dev/null)" = "$sha256  $1" ] || unproven "$1.sha256 says something else than its bytes"
-  [ "$compressor" = none ] || have "$compressor" || unproven "the host has no $compressor to unpack it"
+  for stage in $packing; do
+    have "$stage" || unproven "the host has no $stage to unpack it"
+  done
   mkfifo "$tmp/plain" || failed E_PERM "mkfifo failed in $tmp"
   hold
   wc -c <"$tmp/plain" >"$tmp/count" 2>/dev/null 3>&- 9>&- & counting=$! && started $counting
   release
-  run decompress <"$1" >"$tmp/plain" 2>"$tmp/error" || unproven "$1 can not be unpacked: $(cat "$tmp/error")"
+  run unpack <"$1" >"$tmp/plain" 2>"$tmp/error" || unproven "$1 can not be unpacked: $(cat "$tmp/error")"
   wait $counting
   stages=$teller
   put proven_bytes "$(size_of "./$1")"

@@ -171,13 +171,13 @@ refuse_pooler() {
   if [ "$mine" = "$others" ] || [ "$mine" != "$later" ]; then fail E_SOURCE_INVALID pooler; fi
 }
 
-# choose_postgres_compressor: outside of pg_dump where that is faster, which one thread of gzip is not
-choose_postgres_compressor() {
+# choose_postgres_packing: outside of pg_dump where that is faster, which one thread of gzip is not
+choose_postgres_packing() {
   inner_level=0
   if [ "$wanted:$format" = auto:custom ] && ! have zstd && ! have pigz; then
     inner_level=${level:-1}
-    choose_compressor none
-  else choose_compressor "$wanted"; fi
+    choose_packing none
+  else choose_packing "$wanted"; fi
 }
 
 # backup_postgres NAMED-ARGUMENTS: from the lock to a payload that was read back; publishing it is another request
@@ -193,7 +193,7 @@ backup_postgres() {
   check_space . 64 # on a full disk not even what the next steps find could be kept
   make_work
   reach_postgres
-  choose_postgres_compressor
+  choose_postgres_packing
   need=$((min_free_kib + 1024 + $(payload_kib "$kind")))
   if [ "$format" = directory ] && [ -z "$run_as$container" ]; then need=$((need + source_bytes / 1024)); fi
   check_space . "$need"
@@ -251,7 +251,7 @@ inspect_postgres() {
   work=$tmp
   list_backups
   reach_postgres
-  choose_postgres_compressor
+  choose_postgres_packing
 }
 
 # reach_tools: the client tools alone, for what needs no server

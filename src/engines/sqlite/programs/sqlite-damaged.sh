@@ -11,7 +11,7 @@ save_damaged_sqlite() {
   put source "$source"
   reach_elsewhere
   have tar || fail E_TOOL_MISSING tar
-  choose_compressor "$wanted"
+  choose_packing "$wanted"
   check_space . "$((min_free_kib + 1024))"
   compare='' hash_plain=1
   store elsewhere produce_files source "$source" 9>&-

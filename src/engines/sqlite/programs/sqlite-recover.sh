@@ -130,7 +130,7 @@ settle_there() {
 }
 
 # back_restore_sqlite NAMED-ARGUMENTS: the old state is live again: what was kept of it, or, where SQLite wrote over it, the safety backup
-# takes: asserts busy_ms id level min_free_kib name run_as safety_bytes safety_compressor safety_kind safety_payload
+# takes: asserts busy_ms id level min_free_kib name run_as safety_bytes safety_kind safety_packing safety_payload
 # takes: safety_plain_bytes safety_sha256 source verify wanted way
 back_restore_sqlite() {
   arguments "$@"
@@ -139,7 +139,7 @@ back_restore_sqlite() {
   put source "$source"
   if [ "$way" = in-place ]; then
     [ -n "$safety_payload" ] || fail E_ROLLBACK_FAILED "there is no safety backup to go back to"
-    payload=$safety_payload sha256=$safety_sha256 bytes=$safety_bytes plain_bytes=$safety_plain_bytes compressor=$safety_compressor foreign='' proven=checksum
+    payload=$safety_payload sha256=$safety_sha256 bytes=$safety_bytes plain_bytes=$safety_plain_bytes packing=$safety_packing foreign='' proven=checksum
     check_payload
     load_beside
   elif [ "$(id -u)" = 0 ] && [ -n "$run_as" ]; then

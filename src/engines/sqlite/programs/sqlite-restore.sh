@@ -27,7 +27,7 @@ restore_there() {
 # --- loading --------------------------------------------------------------------------------------------------------
 
 # load_restore_sqlite NAMED-ARGUMENTS: from the payload to a checked database beside the live one
-# takes: asserts busy_ms bytes compressor foreign id kind level min_free_kib name payload plain_bytes proven run_as sha256 source
+# takes: asserts busy_ms bytes foreign id kind level min_free_kib name packing payload plain_bytes proven run_as sha256 source
 # takes: verify wanted way
 load_restore_sqlite() {
   arguments "$@"

@@ -354,7 +354,7 @@ backup_sqlite() {
   check_space . 64 # on a full disk not even what the next steps find could be kept
   make_work
   find_sqlite
-  choose_compressor "$wanted"
+  choose_packing "$wanted"
   need=$((min_free_kib + 1024 + $(payload_kib sqlite)))
   [ -n "$run_as" ] || need=$((need + source_bytes / 1024))
   check_space . "$need"
@@ -368,7 +368,7 @@ backup_sqlite() {
   if [ "$verify" = restore ]; then
     payload=$work/payload
     choose_sqlite # here it may be another one than that of run-as
-    unpack "$work/copy.db" "$plain_bytes" 9>&-
+    unpack_to "$work/copy.db" "$plain_bytes" 9>&-
     (own rehearse_sqlite 9>&-) || exit $?
   fi
 }
@@ -381,12 +381,12 @@ inspect_sqlite() {
   work=$tmp
   list_backups
   find_sqlite
-  choose_compressor "$wanted"
+  choose_packing "$wanted"
   passing_on E_PERM "the look into the database as ${run_as:-$(id -un)}" elsewhere foresee_unread source "$source" verify "$verify" busy_ms 0
 }
 
 # verify_sqlite NAMED-ARGUMENTS: an existing backup, in a copy of it that is thrown away
-# takes: asserts busy_ms bytes compressor kind level min_free_kib name payload plain_bytes run_as sha256 source verify wanted
+# takes: asserts busy_ms bytes kind level min_free_kib name packing payload plain_bytes run_as sha256 source verify wanted
 verify_sqlite() {
   arguments "$@"
   make_work
@@ -394,7 +394,7 @@ verify_sqlite() {
   [ "$verify" != checksum ] || return 0
   choose_sqlite
   tell_sqlite
-  unpack "$work/copy.db" "$plain_bytes" 9>&-
+  unpack_to "$work/copy.db" "$plain_bytes" 9>&-
   rehearse_sqlite 9>&-
 }
 
