@@ -11,6 +11,7 @@ const COMMON = [
   new URL('./programs/lock.sh', import.meta.url),
   new URL('./programs/packing.sh', import.meta.url),
   new URL('./programs/stream.sh', import.meta.url),
+  new URL('./programs/backup.sh', import.meta.url),
   new URL('./programs/verify.sh', import.meta.url),
   new URL('./programs/restore.sh', import.meta.url),
   new URL('./programs/foreign.sh', import.meta.url),

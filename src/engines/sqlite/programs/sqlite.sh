@@ -347,17 +347,18 @@ sqlite_failed() {
 # takes: asserts busy_ms holder id level lock_wait min_free_kib name run_as source verify wanted
 backup_sqlite() {
   arguments "$@"
-  [ -n "$directory" ] || exit 99
-  take_lock
-  sweep
-  list_backups
-  check_space . 64 # on a full disk not even what the next steps find could be kept
-  make_work
+  back_up sqlite
+}
+
+source_sqlite() {
   find_sqlite
   choose_packing "$wanted"
-  need=$((min_free_kib + 1024 + $(payload_kib sqlite)))
-  [ -n "$run_as" ] || need=$((need + source_bytes / 1024))
-  check_space . "$need"
+  kind=sqlite
+}
+
+room_sqlite() { if [ -n "$run_as" ]; then echo 0; else echo $((source_bytes / 1024)); fi; }
+
+store_sqlite() {
   compare=$work/copy.db hash_plain=''
   [ -z "$run_as" ] || compare='' hash_plain=1 # it is in a folder that only that user may enter
   # the lock (9) is for shells alone: a stage that outlives them must not keep it from the next run
@@ -365,23 +366,18 @@ backup_sqlite() {
     min_free_kib "$min_free_kib" 9>&-
   read_back compare_plain "$work/payload" 9>&-
   rm -f "$work/copy.db"
-  if [ "$verify" = restore ]; then
-    payload=$work/payload
-    choose_sqlite # here it may be another one than that of run-as
-    unpack_to "$work/copy.db" "$plain_bytes" 9>&-
-    (own rehearse_sqlite 9>&-) || exit $?
-  fi
+  [ "$verify" = restore ] || return 0
+  payload=$work/payload
+  choose_sqlite # here it may be another one than that of run-as
+  unpack_to "$work/copy.db" "$plain_bytes" 9>&-
+  (own rehearse_sqlite 9>&-) || exit $?
 }
 
 # inspect_sqlite NAMED-ARGUMENTS: what a backup would find; writes nothing in the backup directory
 # takes: asserts busy_ms level min_free_kib name run_as source verify wanted
 inspect_sqlite() {
   arguments "$@"
-  small_folder
-  work=$tmp
-  list_backups
-  find_sqlite
-  choose_packing "$wanted"
+  look_before sqlite
   passing_on E_PERM "the look into the database as ${run_as:-$(id -un)}" elsewhere foresee_unread source "$source" verify "$verify" busy_ms 0
 }
 
