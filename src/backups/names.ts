@@ -2,7 +2,8 @@
  * The names of the files in a backup directory:
  * `<name>-<YYYYMMDDTHHMMSSZ>-<4 hex>` and one ending. What does not parse here is not ours: never counted, never touched.
  */
-import type { Compression, Kind } from './manifest.js';
+import { isKind } from './format.js';
+import type { Compression } from './manifest.js';
 
 export interface ParsedFileName {
   id: string;
@@ -10,7 +11,7 @@ export interface ParsedFileName {
   createdAt: Date;
   part: 'payload' | 'checksum' | 'manifest';
   /** Of payloads and checksums. */
-  kind?: Kind;
+  kind?: string;
   compression?: Compression;
   /** Known so that such files are recognised as ours; absent means not encrypted. */
   encryption?: 'age' | 'gpg';
@@ -24,9 +25,8 @@ const NAME_ONLY = new RegExp(`^${NAME}$`);
 const ID_ONLY = new RegExp(`^${ID}$`);
 const MANIFEST = new RegExp(`^${ID}\\.json$`);
 const PAYLOAD = new RegExp(
-  `^${ID}\\.(?<kind>sqlite|dump|tar|sql)(?:\\.(?<packed>zst|gz))?(?:\\.(?<sealed>age|gpg))?(?<checksum>\\.sha256)?$`,
+  `^${ID}\\.(?<kind>[a-z0-9]+)(?:\\.(?<packed>zst|gz))?(?:\\.(?<sealed>age|gpg))?(?<checksum>\\.sha256)?$`,
 );
-const DATABASE_EXTENSION = /\.(?:db|db3|sdb|s3db|sl3|sq3|sqlite|sqlite3|sqlitedb)$/i;
 
 const EXTENSION: Record<Compression, string> = { zstd: '.zst', gzip: '.gz', none: '' };
 
@@ -46,7 +46,7 @@ export function formatId(name: string, createdAt: Date, suffix: string): string 
 }
 
 /** File name of the payload. */
-export function payloadFile(id: string, kind: Kind, compression: Compression): string {
+export function payloadFile(id: string, kind: string, compression: Compression): string {
   return `${id}.${kind}${EXTENSION[compression]}`;
 }
 
@@ -65,11 +65,11 @@ export function parseFileName(file: string): ParsedFileName | null {
   const manifest = MANIFEST.exec(file)?.groups;
   if (manifest !== undefined) return withId(manifest, { part: 'manifest' });
   const payload = PAYLOAD.exec(file)?.groups;
-  if (payload === undefined) return null;
-  const { packed, sealed } = payload;
+  const { kind = '', packed, sealed } = payload ?? {};
+  if (payload === undefined || !isKind(kind)) return null;
   return withId(payload, {
     part: payload.checksum === undefined ? 'payload' : 'checksum',
-    kind: payload.kind as Kind,
+    kind,
     compression: packed === 'zst' ? 'zstd' : packed === 'gz' ? 'gzip' : 'none',
     ...(sealed === undefined ? {} : { encryption: sealed as 'age' | 'gpg' }),
   });
@@ -85,14 +85,6 @@ export function parseId(text: string): { name: string; createdAt: Date } | null 
 /** Whether `text` is the id of a backup of the database called `name`. */
 export function isId(text: string, name: string): boolean {
   return parseId(text)?.name === name;
-}
-
-/**
- * The default `name` for the database file at `path`: its base name without a database extension, characters outside the
- * grammar replaced by `-`; null when nothing valid is left.
- */
-export function nameFromPath(path: string): string | null {
-  return nameFromText(path.slice(path.lastIndexOf('/') + 1).replace(DATABASE_EXTENSION, ''));
 }
 
 /** The default `name` for the database of that name; null when nothing valid is left. */

@@ -3,6 +3,7 @@
 # is relative, so nobody can put another directory under a run.
 # shellcheck disable=SC2154 # name, id: set by the request
 directory=''
+engine_tools='' # what an engine needs besides, whatever is done
 # shellcheck disable=SC2034 # where small folders are put, in a directory that is written to; read in elsewhere.sh
 shelf=''
 
@@ -58,8 +59,7 @@ open_directory() {
 
 # need_tools: what every run needs, before it does anything
 need_tools() {
-  # shellcheck disable=SC2154 # sqlite_python: of that engine alone
-  for tool in awk ${sqlite_python:+cmp} dd df mkfifo mktemp sed sha256sum tee wc xargs; do
+  for tool in awk $engine_tools dd df mkfifo mktemp sed sha256sum tee wc xargs; do
     have "$tool" || fail E_TOOL_MISSING "$tool"
   done
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # A function of this program as another user, through sudo, or in the container of the database.
-# shellcheck disable=SC2154 # work, directory, mark, program, sqlite_python, tmp: set by the runner and by requests
+# shellcheck disable=SC2154 # work, directory, mark, program, tmp: set by the runner and by requests
 run_as='' container=''
 inside=''  # in a container
 teller=''  # the process of tell_way
@@ -56,7 +56,7 @@ reach_elsewhere() {
 
 # send_program FUNCTION ARGS...: what the shell there reads
 send_program() {
-  raw "{${newline}mark=$mark_elsewhere${newline}mark_elsewhere=$mark_elsewhere${newline}program=$(quote "$program")${newline}sqlite_python=$(quote "$sqlite_python")$newline"
+  raw "{${newline}mark=$mark_elsewhere${newline}mark_elsewhere=$mark_elsewhere${newline}program=$(quote "$program")$newline"
   # shellcheck disable=SC2016 # it is that shell that expands it
   printf 'eval "$program"\ninside=%s\nalone' "${container:+1}"
   for word; do

@@ -6,8 +6,10 @@
 # source is an absolute path; the copy has a fixed name in the current folder, for dot-commands parse quotes in their
 # own way. Without the sqlite3 tool, Python's sqlite3 module does the same in the same order (sqlite.py).
 # shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # compare: read in stream.sh
+# shellcheck disable=SC2034 # compare, engine_tools: read in stream.sh and directory.sh
 # shellcheck disable=SC3013 # test -ef: dash, bash and busybox have it
+
+engine_tools=cmp
 
 # What went wrong, where the source is copied; of an existing backup it is E_CHECKSUM, or E_RESTORE where it can not be told
 corrupt=E_SOURCE_CORRUPT torn=E_DUMP_FAILED unproven=E_DUMP_FAILED
