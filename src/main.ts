@@ -6,7 +6,7 @@ import { pin } from './commands/pin.js';
 import { prune } from './commands/prune.js';
 import { restore } from './commands/restore.js';
 import { verify } from './commands/verify.js';
-import { databaseOf } from './engines/registry.js';
+import { databaseOf } from './engines/lookup.js';
 import { BackupError, describe, sentences } from './errors.js';
 import { platform } from './platform/platform.js';
 import { actionsLog, type Log } from './reporting/log.js';
@@ -105,7 +105,7 @@ const ended = (message: string): string => (/[.!?]$/.test(message) ? message : `
 export function runOf(settings: Settings, log: Log, report: Report, signal: AbortSignal): Run {
   return {
     settings,
-    database: databaseOf(settings.database, settings.dump.format),
+    database: databaseOf(settings.database, settings.dump),
     log,
     report,
     github: gitHubRun(process.env),

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { readCatalogue } from '../../src/backups/catalogue.js';
 import { type Identity, sameDatabase } from '../../src/backups/identity.js';
-import { type Manifest, type PostgresContent, parseManifest, serializeManifest } from '../../src/backups/manifest.js';
+import { type Manifest, parseManifest, serializeManifest } from '../../src/backups/manifest.js';
 import { manifestFile, payloadFile } from '../../src/backups/names.js';
+import type { PostgresContent } from '../../src/engines/postgres/format.js';
 import { idAt, listingOf, manifestOf } from './sample-backups.js';
 
 const NOW = new Date('2026-11-20T12:00:00Z');
@@ -56,6 +57,7 @@ describe('the manifest', () => {
     ['identity', { path: '/srv/app.db' }],
     ['identity', { database: '', systemIdentifier: null }],
     ['identity', { database: 'shop', systemIdentifier: 7 }],
+    ['identity', { database: 'shop', systemIdentifier: "1' OR true" }],
     ['content', { ...CONTENT, largeObjects: -1 }],
     ['content', { ...CONTENT, objects: '3' }],
     ['content', { ...CONTENT, extensions: 'citext' }],

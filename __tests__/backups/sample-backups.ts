@@ -2,6 +2,8 @@ import type { ListedFile, Listing } from '../../src/backups/catalogue.js';
 import { type Manifest, serializeManifest } from '../../src/backups/manifest.js';
 import { checksumFile, formatId, manifestFile, parseId, payloadFile } from '../../src/backups/names.js';
 import type { Candidate, RetentionPlan } from '../../src/backups/retention.js';
+import '../../src/engines/lookup.js';
+import type { SqliteContent } from '../../src/engines/sqlite/format.js';
 
 export const PATH = '/srv/app/app.db';
 
@@ -40,7 +42,7 @@ export function manifestOf(id: string, change: Partial<Manifest> = {}): Manifest
       pageCount: 10,
       objects: 3,
       foreignKeyViolations: 0,
-    },
+    } as SqliteContent,
     verified: { level: 'content', at },
     durationMs: 812,
     github: {

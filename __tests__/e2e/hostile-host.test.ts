@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { SqliteContent } from '../../src/engines/sqlite/format.js';
 import { expectBackup, expectFailure } from '../helpers/failure.js';
 import { backupsIn, nothingLeft } from '../helpers/outcome.js';
 import type { ActionResult } from '../helpers/run-action.js';
@@ -207,7 +208,7 @@ describe('manifests and names that speak', () => {
             pageCount: 1,
             objects: 1,
             foreignKeyViolations: 0,
-          },
+          } as SqliteContent,
         },
       });
     }

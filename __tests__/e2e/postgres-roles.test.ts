@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { PostgresContent } from '../../src/backups/manifest.js';
+import type { PostgresContent } from '../../src/engines/postgres/format.js';
 import { expectBackup } from '../helpers/failure.js';
 import { type Postgres, quoteIdentifier, startPostgres } from '../helpers/postgres.js';
 import {

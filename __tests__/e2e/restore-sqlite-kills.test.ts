@@ -19,6 +19,7 @@ import { basename, join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Dump } from '../../src/engines/restoring.js';
+import { sqlite } from '../../src/engines/sqlite/index.js';
 import { sqliteRestoring } from '../../src/engines/sqlite/restore.js';
 import { type Facts, type HostRequest, Session } from '../../src/host/session.js';
 import type { Settings } from '../../src/settings/settings.js';
@@ -97,7 +98,7 @@ const opened = async () => {
   own(host.folder);
   return {
     host,
-    session: await Session.open(host, { engine: 'sqlite', idleTimeoutMs: 20_000, startTimeoutMs: 20_000 }),
+    session: await Session.open(host, { engine: sqlite, idleTimeoutMs: 20_000, startTimeoutMs: 20_000 }),
   };
 };
 const begun = (): HostRequest[] => [
@@ -319,7 +320,7 @@ describe('by hand', () => {
     stage();
     await carryOut(restoring().swap(settings, dump, { ...STEP, way }), NEVER);
     writeFileSync(`${live()}-wal`, 'of the new one');
-    typed(restoring().byHand({ ...STEP, way }, null, join(folder, 'backups')));
+    typed(restoring().byHand(settings, { ...STEP, way }, null, join(folder, 'backups')));
     rmSync(`${live()}.restore-${STEP.id}-note`);
     expect(kind.includes('missing') ? { ...content(), 'app.db': undefined } : content()).toEqual(old);
   });
@@ -327,7 +328,9 @@ describe('by hand', () => {
   test('in place: from the safety backup', async () => {
     const { way } = begin('in place');
     writeFileSync(`${dump.file}.sha256`, `${dump.sha256}  ${basename(dump.file)}\n`);
-    typed(restoring().byHand({ ...STEP, way }, { ...dump, file: basename(dump.file) }, join(folder, 'backups')));
+    typed(
+      restoring().byHand(settings, { ...STEP, way }, { ...dump, file: basename(dump.file) }, join(folder, 'backups')),
+    );
     expect(holds('new.db')).toBe(true);
   });
 });

@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals';
-import { postgres } from '../../src/engines/postgres/index.js';
+import { postgresDatabase } from '../../src/engines/postgres/database.js';
 import { parsePostgresUrl } from '../../src/engines/postgres/url.js';
 import { Facts } from '../../src/host/facts.js';
 
-const database = postgres(parsePostgresUrl('postgresql://app@db/shop').source, 'custom');
+const database = postgresDatabase(parsePostgresUrl('postgresql://app@db/shop').source, { format: 'custom' });
 
 /** Of a backup whose first tables were counted. */
 function factsOf(tables: number, counted: number, more: Record<string, string> = {}): Facts {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
+import { sqlite } from '../../src/engines/sqlite/index.js';
 import type { Host, ShellEnd } from '../../src/host/host.js';
 import { Session, type SessionOptions } from '../../src/host/session.js';
 import { type ProcessInfo, processesMentioning } from './processes.js';
@@ -69,7 +70,7 @@ export class Sessions {
   async open(command: string[], options: Partial<SessionOptions> = {}, rewrite?: (text: string) => string) {
     const host = shellHost(command, rewrite);
     const session = await Session.open(host, {
-      engine: 'sqlite',
+      engine: sqlite,
       idleTimeoutMs: 60_000,
       startTimeoutMs: 20_000,
       ...options,

@@ -1,3 +1,4 @@
+import '../../src/engines/lookup.js';
 import type { BackupFacts, Report, RestoreReport } from '../../src/reporting/report.js';
 
 const DAY = 86_400_000;

@@ -1,5 +1,4 @@
-import type { Database } from '../../src/engines/engine.js';
-import { databaseOf } from '../../src/engines/registry.js';
+import { databaseOf } from '../../src/engines/lookup.js';
 import type { Dump } from '../../src/engines/restoring.js';
 import type { HostRequest } from '../../src/host/session.js';
 import type { Settings } from '../../src/settings/settings.js';
@@ -7,12 +6,11 @@ import { idAt, manifestOf } from '../backups/sample-backups.js';
 
 /** Every request that an engine sends with named arguments, as it would with these settings. */
 export function engineRequests(settings: Settings): HostRequest[] {
-  const { database: source, dump: format } = settings;
-  const database: Database = databaseOf(source, format.format);
+  const database = databaseOf(settings.database, settings.dump);
   const manifest = manifestOf(idAt('2026-11-20T10:15:00Z'));
   const { file, kind, compression, sha256, bytes, databaseBytes } = manifest;
   const dump: Dump = { file, kind, compression, sha256, bytes, databaseBytes, manifest };
-  const restoring = database.restoring(source);
+  const { restoring } = database;
   const { id } = manifest;
   return [
     database.backup(settings, id, 'holder'),

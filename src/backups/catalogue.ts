@@ -2,7 +2,7 @@
 import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
 import { type Coverage, covers, showCoverage } from './coverage.js';
-import { type Identity, sameDatabase, showIdentity } from './identity.js';
+import { type Identity, isVague, sameDatabase, showIdentity } from './identity.js';
 import { type Manifest, parseManifest } from './manifest.js';
 import { checksumFile, manifestFile, type ParsedFileName, parseFileName } from './names.js';
 import { type Candidate, isFuture, newestFirst } from './retention.js';
@@ -105,15 +105,7 @@ export function readCatalogue(
       const found = readBackup(unit, listing, identity, now, place, catalogue);
       areAllOurs &&= found !== OTHER;
       // Nobody has asked the server which one it is: it is that of the newest backup.
-      if (
-        found !== null &&
-        found !== OTHER &&
-        identity !== null &&
-        'database' in identity &&
-        identity.systemIdentifier === null
-      ) {
-        identity = found;
-      }
+      if (found !== null && found !== OTHER && identity !== null && isVague(identity)) identity = found;
     } else {
       const orphan = readOrphan(unit, now, place, catalogue);
       if (orphan !== null) told.set(orphan, catalogue.problems.push('') - 1);

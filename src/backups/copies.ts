@@ -1,7 +1,7 @@
 /** Backups that are in two places: on the host, and as copies in an S3 store. */
 import { type Backup, type Catalogue, standingOf, toCandidates } from './catalogue.js';
 import { acceptedIn } from './history.js';
-import type { Identity } from './identity.js';
+import { type Identity, serverOf } from './identity.js';
 import type { Manifest } from './manifest.js';
 import { type Candidate, newestFirst } from './retention.js';
 
@@ -88,14 +88,12 @@ export function copyCandidates(
   });
 }
 
-/** The system identifier of a PostgreSQL server tells more than the name of the host. */
+/** The server tells more than the name of the host. */
 export function isFromElsewhere(
   manifest: { host: string; identity: Identity },
   here: { host: string; identity: Identity },
 ): boolean {
   if (manifest.host === here.host) return false;
-  const [one, other] = [manifest.identity, here.identity].map((identity) =>
-    'database' in identity ? identity.systemIdentifier : null,
-  );
-  return one === null || one !== other;
+  const server = serverOf(manifest.identity);
+  return server === null || server !== serverOf(here.identity);
 }

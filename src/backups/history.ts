@@ -1,4 +1,5 @@
 import type { Backup } from './catalogue.js';
+import { formatNamed } from './format.js';
 import { parseId } from './names.js';
 import { newestFirst } from './retention.js';
 
@@ -12,9 +13,9 @@ export function historyOf(backups: readonly Backup[]): Backup[] {
   return begin === null ? good : good.filter(({ createdAt }) => createdAt >= begin);
 }
 
-/** A dump of PostgreSQL alone does not tell how large the database was. */
+/** A logical dump alone does not tell how large the database was. */
 function tellsSizes({ manifest: { reason, engine, adopted } }: Backup): boolean {
-  return reason !== 'safety' && !(engine === 'postgres' && adopted);
+  return reason !== 'safety' && !(formatNamed(engine).logical && adopted);
 }
 
 /** When the history of these begins, or null: with all that there is. */

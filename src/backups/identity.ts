@@ -1,30 +1,20 @@
-/** What makes it this database and no other. */
-export type Identity = SqliteIdentity | PostgresIdentity;
+import { formatOf, type Identity } from './format.js';
 
-export interface SqliteIdentity {
-  /** Absolute. */
-  path: string;
-}
-
-export interface PostgresIdentity {
-  database: string;
-  /** Of the server's cluster; null where the role may not read it, or nobody has asked the server. */
-  systemIdentifier: string | null;
-}
+export type { Identity };
 
 /** Whether two identities are of one database, as far as both are known. */
 export function sameDatabase(one: Identity, other: Identity): boolean {
-  if ('path' in one || 'path' in other) return 'path' in one && 'path' in other && one.path === other.path;
-  if (one.database !== other.database) return false;
-  return (
-    [one.systemIdentifier, other.systemIdentifier].includes(null) || one.systemIdentifier === other.systemIdentifier
-  );
+  const format = formatOf(one);
+  return format !== null && format === formatOf(other) && format.isSame(one, other);
 }
 
 /** For messages. */
-export function showIdentity(identity: Identity): string {
-  if ('path' in identity) return JSON.stringify(identity.path);
-  const { database, systemIdentifier } = identity;
-  const server = systemIdentifier === null ? '' : ` of the server with the system identifier ${systemIdentifier}`;
-  return `${JSON.stringify(database)}${server}`;
-}
+export const showIdentity = (identity: Identity): string => formatOf(identity)?.show(identity) ?? 'an unknown database';
+
+/** What tells its server from every other one, however the host is called; null where that is not known, or there is no server. */
+export const serverOf = (identity: Identity): string | null => formatOf(identity)?.serverOf?.(identity) ?? null;
+
+/** It has a server, and nobody has asked that one which it is. */
+export const isVague = (identity: Identity): boolean => hasServer(identity) && serverOf(identity) === null;
+
+export const hasServer = (identity: Identity): boolean => formatOf(identity)?.serverOf !== undefined;

@@ -36,14 +36,13 @@ export function shorten(text: string): string {
   try {
     const manifest = JSON.parse(text) as Manifest;
     const { content } = manifest;
-    const short = content === null ? null : { ...content, tables: [], ...('roles' in content ? LISTS : {}) };
-    return JSON.stringify({ ...manifest, shortened: true, recovery: [], content: short });
+    const short = Object.entries(content ?? {}).map(([name, value]) => [name, Array.isArray(value) ? [] : value]);
+    const without = content === null ? null : Object.fromEntries(short);
+    return JSON.stringify({ ...manifest, shortened: true, recovery: [], content: without });
   } catch {
     return text;
   }
 }
-
-const LISTS = { properties: [], roles: [] };
 
 /** Those that nobody has counted first: counting begins with the small ones. */
 const largestFirst = (one: TableRows, other: TableRows): number =>

@@ -1,52 +1,32 @@
 import { BackupError } from '../errors.js';
 import { type Coverage, coverageOf } from './coverage.js';
-import type { Identity } from './identity.js';
+import { allKinds, engineNames, formatNamed, type Identity } from './format.js';
 import { Fields } from './manifest-fields.js';
 import { manifestFile, parseId, payloadFile } from './names.js';
 import { COMPRESSIONS, type Compression } from './packing.js';
 import { KEEP_RULES, type KeepRules } from './retention.js';
 
 /** The document beside each backup, written last: without it there is no backup. */
-export type Engine = 'sqlite' | 'postgres';
-export type Kind = 'sqlite' | 'dump' | 'tar' | 'sql';
 export type VerifiedLevel = 'none' | 'checksum' | 'content' | 'restore';
 export type Reason = 'manual' | 'scheduled' | 'deploy' | 'safety';
 
 export interface TableRows {
-  /** PostgreSQL: with the schema before it. */
+  /** With its schema before it, where the engine has schemas. */
   name: string;
   /** null: not counted. */
   rows: number | null;
 }
 
-export interface SqliteContent {
+/** What is in a backup. Each engine has more of its own. */
+export interface Content {
+  /** Those whose data is in the backup. */
   tables: TableRows[];
   /** How many more there are, for which the manifest has no room: nothing can be demanded of them. */
   tablesLeftOut?: number;
-  /** Tables, indexes, views and triggers in sqlite_master. */
+  /** Whatever has a name of its own, with the tables. */
   objects: number;
-  pageSize: number;
-  pageCount: number;
-  foreignKeyViolations: number;
-}
-
-/** As the snapshot of the dump had it. */
-export interface PostgresContent {
-  /** Those whose data is in the backup. */
-  tables: TableRows[];
-  /** As for SQLite. */
-  tablesLeftOut?: number;
-  /** Relations, functions and large objects, without those of extensions. */
-  objects: number;
-  largeObjects: number;
-  /** SQL, one statement each: what belongs to the database itself (encoding, owner, grants, settings, comment). */
-  properties: string[];
-  /** SQL, line by line: the roles of the server, without passwords; null where the role of the backup may not read them. */
-  roles: string[] | null;
-  /** Names of those that a restore has to create; absent in what earlier versions wrote. */
-  extensions?: string[];
-  /** Functions on which other objects depend, and whose text may rely on the search_path of the database; absent: none, or not looked for. */
-  pathFunctions?: number;
+  /** Where the engine looks for them. */
+  foreignKeyViolations?: number;
 }
 
 /** Which limit a backup tripped, and how, in a sentence. */
@@ -62,8 +42,9 @@ export interface Manifest {
   schema: 1;
   id: string;
   name: string;
-  engine: Engine;
-  kind: Kind;
+  engine: string;
+  /** The ending of the payload. */
+  kind: string;
   /** File name of the payload, in the same directory. */
   file: string;
   /** ISO 8601, UTC, whole seconds; the same instant as in the id. */
@@ -74,12 +55,12 @@ export interface Manifest {
   identity: Identity;
   bytes: number;
   sha256: string;
-  /** SQLite: size of the uncompressed copy. PostgreSQL: size of the live database, with indexes. */
+  /** Of the copy that was made, unpacked; of a logical dump that of the live database, with indexes. */
   databaseBytes: number;
   compression: Compression;
   encryption: 'none';
   tools: Record<string, string>;
-  content: SqliteContent | PostgresContent | null;
+  content: Content | null;
   /** `ms`: how long the restoring took; only with the level `restore`. */
   verified: { level: VerifiedLevel; at: string; ms?: number };
   durationMs: number;
@@ -119,18 +100,12 @@ export interface Manifest {
 }
 
 export const VERIFIED_LEVELS: readonly VerifiedLevel[] = ['none', 'checksum', 'content', 'restore'];
-const ENGINES: readonly Engine[] = ['sqlite', 'postgres'];
-const KINDS: Record<Engine, readonly Kind[]> = { sqlite: ['sqlite', 'tar'], postgres: ['dump', 'tar', 'sql'] };
 const LIMITS: readonly Limit[] = ['shrink-limit', 'growth-limit', 'row-loss-limit'];
 const REASONS: readonly Reason[] = ['manual', 'scheduled', 'deploy', 'safety'];
 
-/** The files of a damaged SQLite database, byte by byte, as a restore put them aside: not a backup that can be restored. */
+/** The files of a damaged database, byte by byte: not a backup that can be restored. */
 export const isDamagedCopy = ({ engine, kind }: Pick<Manifest, 'engine' | 'kind'>): boolean =>
-  engine === 'sqlite' && kind === 'tar';
-
-/** Whether a payload of that kind is a backup of such a database that can be restored. */
-export const isKindOf = (engine: Engine, kind: Kind): boolean =>
-  KINDS[engine].includes(kind) && !isDamagedCopy({ engine, kind });
+  !formatNamed(engine).kinds.includes(kind);
 
 /**
  * Reads a manifest that the host printed, and trusts none of it: type, length and range of each field, and that id, name,
@@ -164,8 +139,8 @@ function checkIdentity(manifest: Fields, expectedId: string): void {
   manifest.oneOf('schema', [1]);
   manifest.oneOf('id', [expectedId]);
   manifest.oneOf('name', [id.name]);
-  const engine = manifest.oneOf('engine', ENGINES);
-  const kind = manifest.oneOf('kind', KINDS[engine]);
+  const engine = formatNamed(manifest.oneOf('engine', engineNames()));
+  const kind = manifest.oneOf('kind', allKinds(engine));
   const compression = manifest.oneOf('compression', COMPRESSIONS);
   manifest.oneOf('file', [payloadFile(expectedId, kind, compression)]);
   // What a later version sealed or signed can not be read here, nor rewritten without breaking the seal.
@@ -176,12 +151,7 @@ function checkIdentity(manifest: Fields, expectedId: string): void {
   }
   manifest.text('host');
   manifest.text('database', 1);
-  const identity = manifest.object('identity');
-  if (engine === 'sqlite') identity.matching('path', /^\/[^\0]*$/, 'an absolute path');
-  else {
-    identity.text('database', 1);
-    identity.textOrNull('systemIdentifier');
-  }
+  engine.checkIdentity(manifest.object('identity'));
 }
 
 function checkFacts(manifest: Fields): void {
@@ -266,16 +236,7 @@ function checkContent(manifest: Fields): void {
   if (content === null) return;
   content.whole('objects');
   if (content.names().includes('tablesLeftOut')) content.whole('tablesLeftOut');
-  if (manifest.oneOf('engine', ENGINES) === 'sqlite') {
-    for (const name of ['pageSize', 'pageCount', 'foreignKeyViolations']) content.whole(name);
-  } else {
-    content.whole('largeObjects');
-    if (content.has('pathFunctions')) content.whole('pathFunctions');
-    const extensions = content.has('extensions') ? content.list('extensions') : null;
-    for (const lines of [content.list('properties'), content.listOrNull('roles'), extensions]) {
-      for (const index of lines?.names() ?? []) lines?.text(index);
-    }
-  }
+  formatNamed(manifest.oneOf('engine', engineNames())).checkContent(content);
   const tables = content.list('tables');
   for (const index of tables.names()) {
     const table = tables.object(index);

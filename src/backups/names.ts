@@ -2,7 +2,7 @@
  * The names of the files in a backup directory:
  * `<name>-<YYYYMMDDTHHMMSSZ>-<4 hex>` and one ending. What does not parse here is not ours: never counted, never touched.
  */
-import type { Kind } from './manifest.js';
+import { isKind } from './format.js';
 import { type Compression, endingOf, packingOf } from './packing.js';
 
 export interface ParsedFileName {
@@ -11,7 +11,7 @@ export interface ParsedFileName {
   createdAt: Date;
   part: 'payload' | 'checksum' | 'manifest';
   /** Of payloads and checksums. */
-  kind?: Kind;
+  kind?: string;
   compression?: Compression;
   /** Known so that such files are recognised as ours; absent means not encrypted. */
   encryption?: 'age' | 'gpg';
@@ -25,9 +25,8 @@ const NAME_ONLY = new RegExp(`^${NAME}$`);
 const ID_ONLY = new RegExp(`^${ID}$`);
 const MANIFEST = new RegExp(`^${ID}\\.json$`);
 const PAYLOAD = new RegExp(
-  `^${ID}\\.(?<kind>sqlite|dump|tar|sql)(?<packed>\\.zst|\\.gz)?(?:\\.(?<sealed>age|gpg))?(?<checksum>\\.sha256)?$`,
+  `^${ID}\\.(?<kind>[a-z0-9]+)(?<packed>\\.zst|\\.gz)?(?:\\.(?<sealed>age|gpg))?(?<checksum>\\.sha256)?$`,
 );
-const DATABASE_EXTENSION = /\.(?:db|db3|sdb|s3db|sl3|sq3|sqlite|sqlite3|sqlitedb)$/i;
 
 /** Whether `name` may be the prefix of backup names. */
 export function isName(name: string): boolean {
@@ -45,7 +44,7 @@ export function formatId(name: string, createdAt: Date, suffix: string): string 
 }
 
 /** File name of the payload. */
-export function payloadFile(id: string, kind: Kind, compression: Compression): string {
+export function payloadFile(id: string, kind: string, compression: Compression): string {
   return `${id}.${kind}${endingOf({ compression })}`;
 }
 
@@ -64,11 +63,11 @@ export function parseFileName(file: string): ParsedFileName | null {
   const manifest = MANIFEST.exec(file)?.groups;
   if (manifest !== undefined) return withId(manifest, { part: 'manifest' });
   const payload = PAYLOAD.exec(file)?.groups;
-  if (payload === undefined) return null;
-  const { packed, sealed } = payload;
+  const { kind = '', packed, sealed } = payload ?? {};
+  if (payload === undefined || !isKind(kind)) return null;
   return withId(payload, {
     part: payload.checksum === undefined ? 'payload' : 'checksum',
-    kind: payload.kind as Kind,
+    kind,
     ...packingOf(packed ?? ''),
     ...(sealed === undefined ? {} : { encryption: sealed as 'age' | 'gpg' }),
   });
@@ -84,14 +83,6 @@ export function parseId(text: string): { name: string; createdAt: Date } | null 
 /** Whether `text` is the id of a backup of the database called `name`. */
 export function isId(text: string, name: string): boolean {
   return parseId(text)?.name === name;
-}
-
-/**
- * The default `name` for the database file at `path`: its base name without a database extension, characters outside the
- * grammar replaced by `-`; null when nothing valid is left.
- */
-export function nameFromPath(path: string): string | null {
-  return nameFromText(path.slice(path.lastIndexOf('/') + 1).replace(DATABASE_EXTENSION, ''));
 }
 
 /** The default `name` for the database of that name; null when nothing valid is left. */

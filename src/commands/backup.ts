@@ -237,7 +237,7 @@ function showMade(run: Run, manifest: Manifest): void {
   report.recovery = manifest.recovery;
   report.tables = manifest.content?.tables ?? [];
   report.tablesLeftOut = manifest.content?.tablesLeftOut ?? 0;
-  report.foreignKeyViolations = foreignKeyViolations(manifest);
+  report.foreignKeyViolations = manifest.content?.foreignKeyViolations ?? 0;
 }
 
 function tellMade({ log, report }: Run, { file, bytes, sha256 }: Manifest): void {
@@ -263,10 +263,6 @@ function checkContent({ database, settings }: Run, facts: Facts, catalogue: Cata
   const alike = catalogue.backups.filter(({ manifest }) => showCoverage(manifest.coverage ?? null) === coverage);
   if (newestVerified(alike)?.manifest.content?.objects === 0) return;
   throw database.empty(facts);
-}
-
-function foreignKeyViolations({ content }: Manifest): number {
-  return content !== null && 'foreignKeyViolations' in content ? content.foreignKeyViolations : 0;
 }
 
 /** Why the backups must not be rotated although the new one is good, or null. */

@@ -3,9 +3,8 @@ import type { Backup, Catalogue } from '../backups/catalogue.js';
 import type { Identity } from '../backups/identity.js';
 import { formatId } from '../backups/names.js';
 import { seconds } from '../engines/common.js';
-import type { Database } from '../engines/engine.js';
-import { refuseUnsafe } from '../engines/postgres/client-holes.js';
-import { databaseOf } from '../engines/registry.js';
+import type { Database } from '../engines/database.js';
+import { databaseOf } from '../engines/lookup.js';
 import type { Dump, Restoring, Step, TargetPlan } from '../engines/restoring.js';
 import { BackupError, describe } from '../errors.js';
 import type { HostRequest } from '../host/session.js';
@@ -28,7 +27,8 @@ import type { Run } from '../run/run.js';
 export async function restore(run: Run): Promise<void> {
   const { settings, report } = run;
   const target = settings.restore.to ?? settings.database;
-  const restoring = run.database.restoring(target);
+  const database = databaseOf(target, settings.dump);
+  const { restoring } = database;
   const outcome: RestoreReport = {
     target: restoring.target,
     from: '',
@@ -40,7 +40,6 @@ export async function restore(run: Run): Promise<void> {
   report.restore = outcome;
   refuseEvent(run);
   if (!settings.dryRun) checkConfirm(run, restoring.targetName);
-  const database = databaseOf(target, settings.dump.format);
   await connectedToChange(run, async (connection) => {
     let source = await chooseSource(run, connection);
     outcome.from = source.from;
@@ -48,9 +47,7 @@ export async function restore(run: Run): Promise<void> {
       run.log.group(`Plan the restore into ${restoring.target}`, async () => {
         const look = settings.dryRun ? [] : [work(run)];
         const facts = await connection.send(...look, restoring.look(settings, dump));
-        const client = facts.get('pg_dump_version');
-        if (client !== null) for (const remark of refuseUnsafe(client, dump, settings)) warn(run, remark);
-        const found = restoring.plan(facts, dump);
+        const found = restoring.plan(settings, facts, dump);
         tellRestorePlan(run, dump, found);
         if (found.state !== 'missing') checkTarget(run, dump, restoring.target, database.identity(facts));
         return { plan: found, identity: restoring.identity(facts) };
@@ -274,7 +271,7 @@ class Attempt {
   private wayBack(): string {
     const { restoring } = this.parts;
     const from = this.safety === null ? null : dumpOf(this.safety);
-    const lines = restoring.byHand(this.step, from, this.run.report.directory);
+    const lines = restoring.byHand(this.run.settings, this.step, from, this.run.report.directory);
     this.run.report.recovery = lines;
     return `To bring the old state back by hand, on the host: ${lines.join('; ')}`;
   }

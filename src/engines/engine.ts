@@ -1,44 +1,61 @@
-import type { Identity } from '../backups/identity.js';
-import type { Engine, Kind, Manifest } from '../backups/manifest.js';
-import type { BackupError } from '../errors.js';
-import type { Facts, HostFailure, HostRequest } from '../host/session.js';
-import type { DatabaseSource, Settings } from '../settings/settings.js';
-import type { Restoring } from './restoring.js';
+import type { Format, Identity } from '../backups/format.js';
+import type { Programs } from '../host/program.js';
+import type { InputName } from '../settings/declared-inputs.js';
+import type { DumpSettings } from '../settings/settings.js';
+import type { Database } from './database.js';
 
-/** What a backup needs to know of an engine. A new engine is one folder here. */
-export interface Database {
-  readonly engine: Engine;
-  readonly kind: Kind;
-  /** The path that the catalogue must resolve on the host to know the database; empty where there is none. */
-  readonly path: string;
-  /** From the lock to a payload in the work folder that was read back; `holder` says to other runs who we are. */
-  backup(settings: Settings, id: string, holder: string): HostRequest;
-  /** Proves an existing backup at `settings.verify`; with `restore` in a copy that is thrown away. */
-  verify(settings: Settings, manifest: Manifest): HostRequest;
-  /** Throws E_MANIFEST when what `verify` found is not what the manifest says. */
-  checkProof(facts: Facts, manifest: Manifest): void;
-  /** What a backup would find; writes nothing in the backup directory. */
-  inspect(settings: Settings): HostRequest;
-  /** Which database it is, as far as the host has told. */
-  identity(facts: Facts): Identity;
-  /** What the engine's program reported, as the manifest keeps it. Throws when the copy is not what the source held. */
-  describe(facts: Facts): Pick<Manifest, 'tools' | 'content' | 'databaseBytes'>;
-  /** Sentences about what the backup has not, or what is odd in it: somebody should do something about it. */
-  remarks(facts: Facts): string[];
-  /** Sentences about how far the proof goes, where nothing is wrong. */
-  notes?(facts: Facts): string[];
-  /** What a backup would copy and with what, in one line. */
-  plan(facts: Facts): string;
-  /** Shell lines that restore the backup with stock tools, typed by the login user; `directory` is absolute. */
-  recovery(
-    manifest: Pick<Manifest, 'file' | 'kind' | 'compression' | 'identity' | 'content'>,
-    directory: string,
-    settings: Pick<Settings, 'runAs' | 'container'>,
-  ): string[];
-  /** The source holds nothing at all. */
-  empty(facts: Facts): BackupError;
-  /** How a backup of it is put back, into itself or another database of this engine. */
-  restoring(target: DatabaseSource): Restoring;
-  /** Puts a failure of the engine's program into words; null when it is none of the engine's. */
-  explain(failure: HostFailure, settings: Settings): BackupError | null;
+/** A database, as `database` or `restore-to` name it. Each engine has more of its own. */
+export interface Source {
+  /** The name of its engine. */
+  readonly engine: string;
+  /** As given, for messages and the manifest; without a password. */
+  readonly given: string;
+}
+
+/** What an engine has read in a text. */
+export interface Parsed<S extends Source = Source> {
+  source: S;
+  /** Each form of the password that may turn up in a log. */
+  secrets: string[];
+  /** Sentences about what is odd, and is taken all the same. */
+  remarks: string[];
+}
+
+/** A kind of database. A new one is one folder here and one line in registry.ts; nothing else knows engines by their names. */
+export interface Engine<S extends Source = Source, I extends Identity = Identity> extends Format<I>, Programs {
+  /** As manifests keep it, and as registry.ts has it. */
+  readonly name: string;
+  /** For people, after `a`, `of` or nothing. */
+  readonly title: string;
+  /** How a database is named: in all its forms, and in short. */
+  readonly forms: string;
+  readonly form: string;
+  /** What a payload of it is, as a dump that this action did not make. */
+  readonly dump: string;
+  /** What may do as well as a tool that is missing, in a word or two. */
+  readonly substitutes?: Readonly<Record<string, string>>;
+  /** What a restore that was cut off may have left, for people who look for it. */
+  readonly leaves: string;
+  /** Inputs that mean nothing to the engines that do not have them here. */
+  readonly inputs: readonly InputName[];
+  /** What to do instead, where a database of it is never reached in a container. */
+  readonly noContainer?: string;
+  /** null: it is none of this engine's. Throws an Error whose text is the rule, and which never holds any of the text: a password may be in it. */
+  parse(text: string): Parsed<S> | null;
+  /** With the password of `database-password`; throws an Error when there is another one in the source. */
+  withPassword?(source: S, password: string): S;
+  /** Checks a pattern of tables or schemas, and returns it. Throws an Error whose text is the rule. */
+  parsePattern?(text: string, part: 'table' | 'schema'): string;
+  /** The default `name` of its backups; null when none can be made. */
+  nameOf(source: S): string | null;
+  /** Its throw-away database of a proof is made on a server, which `restore-to` may name; absent: it is a temporary file. */
+  readonly scratch?: {
+    /** The two name one database in the same way, whoever asks for it. */
+    isSame(one: S, other: S): boolean;
+    /** What `restore-to` has to be besides, and what it has to be where the proof is made on the runner. */
+    readonly elsewhere: string;
+    readonly onRunner: string;
+  };
+  /** `dump`: how it is dumped, where that is for the user to say. */
+  open(source: S, dump: DumpSettings): Database;
 }

@@ -1,11 +1,10 @@
-import type { Engine, Kind } from '../backups/manifest.js';
 import { isCompression } from '../backups/packing.js';
 import { BackupError, type ErrorCode } from '../errors.js';
 import type { Facts } from '../host/facts.js';
 import { quoteOutside } from '../reporting/neutralise.js';
+import type { Engine } from './engine.js';
+import { engineOfKind } from './lookup.js';
 import type { Dump } from './restoring.js';
-
-const KINDS: readonly string[] = ['sqlite', 'dump', 'tar', 'sql'] satisfies Kind[];
 
 /**
  * A file on the host that this action did not make, as `look_dump` (host/programs/foreign.sh) found it. Throws E_NOT_FOUND, E_PERM,
@@ -17,23 +16,23 @@ export function foreignDump(facts: Facts, engine: Engine | null = null): Dump {
   const kind = facts.need('dump_kind');
   const compression = facts.need('dump_compression');
   const sha256 = facts.need('dump_sha256');
-  if (!KINDS.includes(kind) || !isCompression(compression) || !/^[0-9a-f]{64}$/.test(sha256)) {
+  const made = engineOfKind(kind);
+  if (made === null || !isCompression(compression) || !/^[0-9a-f]{64}$/.test(sha256)) {
     throw new BackupError(
       'E_INTERNAL',
       `the host reported a dump as ${quoteOutside(`${kind} ${compression} ${sha256}`, 200)}`,
     );
   }
-  const made: Engine = kind === 'sqlite' ? 'sqlite' : 'postgres';
   if (engine !== null && engine !== made) {
     throw new BackupError(
       'E_SOURCE_INVALID',
-      `${quoteOutside(facts.path('dump_path'), 500)} is ${made === 'sqlite' ? 'a SQLite database' : 'a dump of PostgreSQL'}, and what it would be restored into is a database of ${engine === 'sqlite' ? 'SQLite' : 'PostgreSQL'}`,
+      `${quoteOutside(facts.path('dump_path'), 500)} is ${made.dump}, and what it would be restored into is a database of ${engine.title}`,
       `Correct \`backup\` or \`database\`. ${NOTHING}`,
     );
   }
   return {
     file: facts.path('dump_path'),
-    kind: kind as Kind,
+    kind,
     compression,
     sha256,
     bytes: facts.number('dump_bytes'),

@@ -1,5 +1,5 @@
 import type { Identity } from '../backups/identity.js';
-import type { Kind, Manifest, TableRows } from '../backups/manifest.js';
+import type { Manifest, TableRows } from '../backups/manifest.js';
 import { type Compression, stagesOf } from '../backups/packing.js';
 import type { Facts, HostRequest } from '../host/session.js';
 import type { Settings } from '../settings/settings.js';
@@ -8,15 +8,15 @@ import type { Settings } from '../settings/settings.js';
 export interface Dump {
   /** In the backup directory, or an absolute path. */
   file: string;
-  kind: Kind; // sqlite | dump | tar | sql
+  kind: string;
   compression: Compression; // zstd | gzip | none
   sha256: string;
   bytes: number;
-  /** SQLite: size of the unpacked copy; null when it is not known (a dump that this action did not make). */
+  /** As in the manifest; null when it is not known (a dump that this action did not make). */
   databaseBytes: number | null;
   /** null: not made by this action. */
   manifest: Manifest | null;
-  /** Of PostgreSQL, where it is not in a manifest: what made it and from what, as it says of itself; null where it does not. */
+  /** Where it is not in a manifest: what made it and from what, as it says of itself; null where it does not. */
   versions?: DumpVersions;
 }
 
@@ -31,9 +31,11 @@ export interface Restoring {
   readonly targetName: string;
   /** Where it is, for messages and the journal; no password. */
   readonly target: string;
+  /** By its name alone the target may be the database of that identity, on whatever server. */
+  mayBe(identity: Identity): boolean;
   look(settings: Settings, dump: Dump): HostRequest;
   /** What look found. Throws a BackupError when the dump can not be restored there (E_TARGET_BUSY is thrown only when nothing will be stopped: `settings.restore.stopCommand === null`). */
-  plan(facts: Facts, dump: Dump): TargetPlan;
+  plan(settings: Settings, facts: Facts, dump: Dump): TargetPlan;
   load(settings: Settings, dump: Dump, step: Step): HostRequest;
   /** Throws E_MANIFEST / E_RESTORE when what was loaded is not what the manifest says. Returns tables and rows of what was loaded. */
   loaded(facts: Facts, dump: Dump): TableRows[];
@@ -49,7 +51,7 @@ export interface Restoring {
   /** A copy of the files of a damaged database, where there are files. */
   saveDamaged?(settings: Settings, id: string): HostRequest;
   /** Shell or SQL lines, in order, that bring the old state back by hand, for E_ROLLBACK_FAILED. */
-  byHand(step: Step, safety: Dump | null, directory: string): string[];
+  byHand(settings: Settings, step: Step, safety: Dump | null, directory: string): string[];
 }
 
 /** What a restore was about: the target as that run was told, and what it is. */
@@ -67,7 +69,7 @@ export interface Step {
 /** What the restore would meet and do. */
 export interface TargetPlan {
   state: 'sound' | 'damaged' | 'missing';
-  /** The way it will be restored; word of the engine, kept in the journal: SQLite `in-place` | `replace`; PostgreSQL `swap` | `in-place`. */
+  /** The way it will be restored; word of the engine, kept in the journal; `in-place` where the live database itself is written. */
   way: string;
   /** One sentence for the plan: what this way means (who waits, who is disconnected). */
   wayInWords: string;

@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { BackupError, ERRORS, type ErrorCode } from '../errors.js';
-import type { DatabaseSource } from '../settings/settings.js';
 import { type CountedRows, Facts, HostFailure, type HostProgress } from './facts.js';
 import { type Frame, FrameReader, type Marks } from './frames.js';
 import type { Host, Shell, ShellEnd } from './host.js';
-import { programFor } from './program.js';
+import { type Programs, programFor } from './program.js';
 import { call } from './quoting.js';
 import { ended, idle, silent, stopped } from './session-errors.js';
 
@@ -15,7 +14,7 @@ export type HostRequest = readonly ['request' | 'job', name: string, args: reado
 
 export interface SessionOptions {
   /** Whose functions the session has. */
-  engine: DatabaseSource['engine'];
+  engine: Programs;
   idleTimeoutMs: number;
   /** How long the login shell may take until our program answers. */
   startTimeoutMs: number;

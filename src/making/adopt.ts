@@ -1,6 +1,7 @@
 import type { Backup, Catalogue, Orphan } from '../backups/catalogue.js';
 import { UNKNOWN_COVERAGE } from '../backups/coverage.js';
-import { isKindOf, type Manifest, serializeManifest } from '../backups/manifest.js';
+import { formatNamed } from '../backups/format.js';
+import { type Manifest, serializeManifest } from '../backups/manifest.js';
 import { manifestFile, parseFileName } from '../backups/names.js';
 import { stagesOf } from '../backups/packing.js';
 import { newestFirst } from '../backups/retention.js';
@@ -46,9 +47,9 @@ export async function adoptLost(
   return adopted;
 }
 
-function mayBeOf({ database }: Run, { payload }: Orphan): boolean {
+function mayBeOf({ settings }: Run, { payload }: Orphan): boolean {
   const kind = parseFileName(payload ?? '')?.kind;
-  return kind !== undefined && isKindOf(database.engine, kind);
+  return kind !== undefined && formatNamed(settings.database.engine).kinds.includes(kind);
 }
 
 function backupOf({ id, createdAt, files }: Orphan, manifest: Manifest): Backup {
@@ -74,7 +75,7 @@ async function proven(
   const identity = database.identity(facts);
   const at = run.now().toISOString();
   return {
-    ...{ schema: 1, id, name, engine: database.engine, kind, file: payload },
+    ...{ schema: 1, id, name, engine: settings.database.engine, kind, file: payload },
     createdAt: createdAt.toISOString().replace('.000Z', 'Z'),
     ...{ host: await hostOf(run, connection), database: settings.database.given, identity },
     ...{ bytes: found.number('proven_bytes'), sha256: found.need('proven_sha256') },
@@ -83,7 +84,7 @@ async function proven(
     verified: { level: 'checksum', at },
     ...{ durationMs: 0, github: null, pinned: null },
     adopted: { at },
-    ...(database.engine === 'postgres' ? { coverage: UNKNOWN_COVERAGE } : {}),
+    ...(formatNamed(settings.database.engine).logical ? { coverage: UNKNOWN_COVERAGE } : {}),
     reason: 'manual',
     recovery: database.recovery(
       { file: payload, kind, compression, identity, content: null },

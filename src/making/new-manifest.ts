@@ -1,4 +1,5 @@
 import { type Coverage, coverageOf } from '../backups/coverage.js';
+import { formatNamed } from '../backups/format.js';
 import type { Manifest, Reason } from '../backups/manifest.js';
 import { withinLimit } from '../backups/manifest-size.js';
 import { payloadFile } from '../backups/names.js';
@@ -11,7 +12,7 @@ import type { Run } from '../run/run.js';
 import type { Settings } from '../settings/settings.js';
 
 /**
- * The manifest of the backup that the host has just made and proven; `damaged`: of a copy of the files of a SQLite database that is damaged.
+ * The manifest of the backup that the host has just made and proven; `damaged`: of a copy of the files of a database that is damaged.
  * Throws E_INTERNAL when the host left something out.
  */
 export function manifestOf(
@@ -23,7 +24,7 @@ export function manifestOf(
 ): Manifest {
   const { settings, database, report } = run;
   const { compression } = packingBy(facts.need('compressor'));
-  const kind = damaged ? 'tar' : database.kind;
+  const kind = (damaged ? formatNamed(settings.database.engine).damaged?.kind : null) ?? database.kind;
   const file = payloadFile(id, kind, compression);
   const engine = damaged
     ? { databaseBytes: facts.number('plain_bytes'), tools: {}, content: null }
@@ -37,7 +38,7 @@ export function manifestOf(
     schema: 1,
     id,
     name: settings.name,
-    engine: database.engine,
+    engine: settings.database.engine,
     kind,
     file,
     createdAt: createdAt.toISOString().replace('.000Z', 'Z'),
@@ -76,9 +77,7 @@ function tellLeftOut(run: Run, { content }: Manifest): void {
 }
 
 /** What a backup of this run covers; null: everything. */
-export function coverageAsked({ database, dump }: Pick<Settings, 'database' | 'dump'>): Coverage | null {
-  return database.engine === 'postgres' ? coverageOf(dump) : null;
-}
+export const coverageAsked = ({ dump }: Pick<Settings, 'dump'>): Coverage | null => coverageOf(dump);
 
 function reasonOf(run: Run): Reason {
   if (run.github === null || run.github.event === 'workflow_dispatch') return 'manual';

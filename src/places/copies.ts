@@ -1,6 +1,6 @@
 import { type Backup, type Catalogue, readCatalogue } from '../backups/catalogue.js';
 import { asJudgedSince, contradicting, copyCandidates, isFromElsewhere } from '../backups/copies.js';
-import type { Identity } from '../backups/identity.js';
+import { type Identity, isVague } from '../backups/identity.js';
 import type { Candidate } from '../backups/retention.js';
 import type { Facts } from '../host/session.js';
 import { counted } from '../reporting/format.js';
@@ -99,8 +99,7 @@ export async function copiesOf(
 /** Where nobody has asked the server which one it is, that of the newest backup on the host. */
 function identityOf(run: Run, facts: Facts, { backups }: Pick<Catalogue, 'backups'>): Identity {
   const identity = run.database.identity(facts);
-  const isVague = 'database' in identity && identity.systemIdentifier === null;
-  return isVague ? (backups[0]?.manifest.identity ?? identity) : identity;
+  return isVague(identity) ? (backups[0]?.manifest.identity ?? identity) : identity;
 }
 
 function tellOfOthers(run: Run, candidates: readonly Candidate[], uri: string): void {

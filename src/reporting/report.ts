@@ -1,5 +1,5 @@
 import type { BackupPlace } from '../backups/copies.js';
-import type { Engine, TableRows, VerifiedLevel } from '../backups/manifest.js';
+import type { TableRows, VerifiedLevel } from '../backups/manifest.js';
 import type { Compression } from '../backups/packing.js';
 import type { Decision } from '../backups/retention.js';
 import type { TableChange } from '../backups/rows.js';
@@ -23,7 +23,7 @@ export interface BackupFacts {
   id: string;
   /** Absolute path of the payload on the host; its `s3://` URI when it is only there. */
   path: string;
-  engine: Engine;
+  engine: string;
   /** Where it is known to be; only some commands look into the S3 store. */
   places: BackupPlace[];
   createdAt: string;

@@ -1,3 +1,4 @@
+import { formatNamed } from '../backups/format.js';
 import type { TableRows, VerifiedLevel } from '../backups/manifest.js';
 import type { Decision } from '../backups/retention.js';
 import type { TableChange } from '../backups/rows.js';
@@ -52,10 +53,15 @@ export function backupFacts(report: Report): [name: string, value: string][] {
   return rows;
 }
 
-/** What a dump of PostgreSQL calls while it is loaded is tried by loading one alone. */
+/** What a logical dump calls while it is loaded is tried by loading one alone. */
 function unrestored({ command, backups }: Report, { engine, verifiedLevel }: BackupFacts): string {
-  const isAbout = (command === 'backup' || command === 'verify') && engine === 'postgres' && verifiedLevel !== 'none';
-  if (!isAbout || [verifiedLevel, ...backups.map((one) => one.verifiedLevel)].includes('restore')) return '';
+  const isAbout = (command === 'backup' || command === 'verify') && verifiedLevel !== 'none';
+  if (
+    !isAbout ||
+    !formatNamed(engine).logical ||
+    [verifiedLevel, ...backups.map((one) => one.verifiedLevel)].includes('restore')
+  )
+    return '';
   return '; **never restored yet**: no backup that is there was proven by `verify: restore`, which alone tells that a dump can be loaded';
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { Identity } from '../backups/identity.js';
+import { formatOf, type Identity } from '../backups/format.js';
+import { Fields } from '../backups/manifest-fields.js';
 import { formatId } from '../backups/names.js';
 import type { HostRequest } from '../host/session.js';
 import type { Connection } from '../run/connect.js';
@@ -66,16 +67,12 @@ export function parseJournal(file: string, text: string): Journal | null {
       [journal.afterBegun, journal.checkBegun].every((one) => typeof one === 'boolean') &&
       ms >= 1000 &&
       ms <= LONGEST_TIMER_MS &&
-      isIdentity(journal.identity) &&
       FILE.exec(file)?.[1] === id;
-    return isWhole ? journal : null;
+    const format = formatOf(journal.identity);
+    if (!isWhole || format === null) return null;
+    format.checkIdentity(Fields.parse(file, text).object('identity'));
+    return journal;
   } catch {
     return null;
   }
-}
-
-function isIdentity(identity: Identity): boolean {
-  if ('path' in identity) return typeof identity.path === 'string';
-  const { database, systemIdentifier } = identity;
-  return typeof database === 'string' && (systemIdentifier === null || /^\d{1,20}$/.test(systemIdentifier));
 }

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Backup, Catalogue } from '../backups/catalogue.js';
 import { serializeManifest } from '../backups/manifest.js';
-import { checksumFile, formatId, manifestFile, nameFromPath, nameFromText } from '../backups/names.js';
+import { checksumFile, formatId, manifestFile } from '../backups/names.js';
 import { newestFirst } from '../backups/retention.js';
-import type { Database } from '../engines/engine.js';
+import type { Database } from '../engines/database.js';
+import { engineOf } from '../engines/lookup.js';
 import type { Restoring, TargetPlan } from '../engines/restoring.js';
 import { BackupError, describe } from '../errors.js';
 import type { HostRequest } from '../host/session.js';
@@ -23,7 +24,7 @@ const REASON = 'safety backup before the restore of ';
 const OF_THE_RUN = ['E_REMOTE_LOST', 'E_TIMEOUT', 'E_CANCELLED', 'E_LOCKED'];
 
 /**
- * A verified, pinned backup of what is about to be replaced, published before anything is touched. Of a damaged SQLite database it is a copy
+ * A verified, pinned backup of what is about to be replaced, published before anything is touched. Of a damaged database it may be a copy
  * of its files, marked as not verified. Throws E_SAFETY_BACKUP.
  */
 export async function takeSafetyBackup(
@@ -48,7 +49,8 @@ export async function takeSafetyBackup(
   },
 ): Promise<Backup> {
   const target = run.settings.restore.to ?? run.settings.database;
-  const name = target === run.settings.database ? run.settings.name : nameOf(target);
+  const name =
+    target === run.settings.database ? run.settings.name : (engineOf(target).nameOf(target) ?? 'restore-target');
   const settings = {
     ...run.settings,
     database: target,
@@ -102,10 +104,6 @@ export async function takeSafetyBackup(
       `${hint} Without a way back nothing is restored; \`safety-backup: false\` restores all the same.`,
     );
   }
-}
-
-function nameOf(target: Run['settings']['database']): string {
-  return (target.engine === 'sqlite' ? nameFromPath(target.path) : nameFromText(target.database)) ?? 'restore-target';
 }
 
 /** Safety backups beyond the last three, this one counted; those that somebody pinned with a reason of his own stay. */

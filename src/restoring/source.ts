@@ -1,8 +1,10 @@
 import { type Backup, type Catalogue, covering } from '../backups/catalogue.js';
+import { formatNamed } from '../backups/format.js';
 import { sameDatabase, showIdentity } from '../backups/identity.js';
 import { isDamagedCopy } from '../backups/manifest.js';
 import { newestFirst } from '../backups/retention.js';
 import { foreignDump, foreignRemarks } from '../engines/foreign-dump.js';
+import { engineOf } from '../engines/lookup.js';
 import type { Dump } from '../engines/restoring.js';
 import { BackupError, describe } from '../errors.js';
 import type { Facts } from '../host/session.js';
@@ -36,7 +38,7 @@ export async function chooseSource(run: Run, connection: Connection): Promise<So
   const catalogue = catalogueOf(run, facts);
   if (wanted.by === 'file') {
     const found = await connection.send(['job', 'look_dump', [wanted.path]]);
-    const dump = foreignDump(found, run.database.engine);
+    const dump = foreignDump(found, engineOf(settings.database));
     for (const remark of foreignRemarks(found)) warn(run, remark);
     return { dump, from: dump.file, catalogue };
   }
@@ -153,7 +155,7 @@ async function fetched(
   const file = await fetchToHost(run, connection, store, found);
   try {
     const facts = await connection.send(['job', 'look_dump', [file]]);
-    return { dump: foreignDump(facts, run.database.engine), from };
+    return { dump: foreignDump(facts, engineOf(run.settings.database)), from };
   } catch (error) {
     if (!(error instanceof BackupError)) throw error;
     throw new BackupError(error.code, error.message.replaceAll(file, uri), error.hint.replaceAll(file, uri));
@@ -261,7 +263,7 @@ function refuseDamagedCopy(backup: Backup): void {
   throw new BackupError(
     'E_SOURCE_INVALID',
     `${backup.id} holds the files of a damaged database, byte by byte, and is no backup that can be restored`,
-    `To get at what is in it: \`tar -xf\`, then \`sqlite3 FILE .recover | sqlite3 -safe NEW-FILE\`. Nothing was restored.`,
+    `${formatNamed(backup.manifest.engine).damaged?.advice ?? ''} Nothing was restored.`,
   );
 }
 

@@ -1,5 +1,6 @@
-import { sameDatabase } from '../backups/identity.js';
+import { hasServer, sameDatabase, serverOf } from '../backups/identity.js';
 import { seconds } from '../engines/common.js';
+import { databaseOf, engineOf } from '../engines/lookup.js';
 import type { Restoring } from '../engines/restoring.js';
 import { BackupError, describe } from '../errors.js';
 import type { Facts } from '../host/session.js';
@@ -84,10 +85,7 @@ async function deal(run: Run, connection: Connection, file: string, text: string
 
 /** What a restore may leave, for the person who settles it. */
 function lookAt(run: Run, journal: Journal | null): string {
-  const left =
-    run.database.engine === 'sqlite'
-      ? 'files beside it with `.restore-` or `.before-` in their names'
-      : 'databases on its server whose names begin with db_backup_new_ or db_backup_old_';
+  const left = engineOf(run.settings.database).leaves;
   return `Look at ${journal === null ? 'the database' : quoteOutside(journal.target, 300)}: whether it is the state that you want, whether the application runs, and whether there are ${left}.`;
 }
 
@@ -102,7 +100,7 @@ async function finish(
   const { settings } = run;
   let isKnown = true;
   for (const target of new Set([settings.restore.to ?? settings.database, settings.database])) {
-    const restoring = run.database.restoring(target);
+    const { restoring } = databaseOf(target, settings.dump);
     if (hasOtherName(run, journal, restoring)) continue;
     await connection.send(['request', 'begin_restore', [journal.id, settings.name, seconds(journal.commandTimeoutMs)]]);
     const facts = await connection.send(work(run), restoring.recover(settings, journal, journal));
@@ -123,13 +121,8 @@ async function finish(
 }
 
 /** It is told by the names alone, on whatever server. */
-function hasOtherName(
-  { database, settings }: Run,
-  { identity, container }: Journal,
-  { targetName }: Restoring,
-): boolean {
-  if ('path' in identity) return database.engine !== 'sqlite' || settings.container !== container;
-  return database.engine !== 'postgres' || identity.database !== targetName;
+function hasOtherName({ settings }: Run, { identity, container }: Journal, restoring: Restoring): boolean {
+  return !restoring.mayBe(identity) || (!hasServer(identity) && settings.container !== container);
 }
 
 /** Whether the target, as the host has found it, is the database of the journal; null when nobody can tell. */
@@ -138,9 +131,9 @@ function isAbout(run: Run, journal: Journal, restoring: Restoring, facts: Facts)
   if (facts.need('state') === 'not-known') return null;
   const here = restoring.identity(facts);
   if (!sameDatabase(here, journal.identity)) return false;
-  if ('path' in here || 'path' in journal.identity) return true;
+  if (!hasServer(here)) return true;
   if (restoring.target === journal.target && run.settings.container === journal.container) return true;
-  const isTold = here.systemIdentifier !== null && journal.identity.systemIdentifier !== null;
+  const isTold = serverOf(here) !== null && serverOf(journal.identity) !== null;
   // a copy of the whole server has its identifier as well, but not what the restore has made
   const isEnded = ['swapped', 'rolling-back'].includes(journal.phase);
   return isTold && (facts.get('traces') !== null || !isEnded) ? true : null;
@@ -181,10 +174,10 @@ async function bringToAnEnd(
   return told;
 }
 
-function wayBack({ report }: Run, restoring: Restoring, journal: Journal): string {
+function wayBack({ report, settings }: Run, restoring: Restoring, journal: Journal): string {
   const { way, safety } = journal;
   if (safety !== null) return `To go back, restore its safety backup ${quoteOutside(safety, 120)}`;
-  const byHand = way === 'in-place' ? [] : restoring.byHand(journal, null, report.directory);
+  const byHand = way === 'in-place' ? [] : restoring.byHand(settings, journal, null, report.directory);
   return byHand.length === 0
     ? 'There is no way back to what it replaced: there was no safety backup (safety-backup: false)'
     : `What it replaced is still there; to go back by hand: ${byHand.join('; ')}`;

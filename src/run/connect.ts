@@ -1,3 +1,4 @@
+import { engineOf } from '../engines/lookup.js';
 import type { Host } from '../host/host.js';
 import { type Facts, type HostProgress, type HostRequest, Session } from '../host/session.js';
 import { formatBytes, formatDuration, formatRate } from '../reporting/format.js';
@@ -52,7 +53,7 @@ export async function inSession<T>(run: Run, host: Host, work: (connection: Conn
   try {
     run.hostIsClean = false;
     const opening = Session.open(host, {
-      engine: run.database.engine,
+      engine: engineOf(settings.database),
       idleTimeoutMs: settings.idleTimeoutMs,
       startTimeoutMs: settings.transport.transport === 'ssh' ? settings.transport.connectTimeoutMs : LOCAL_START_MS,
       onProgress: (progress) => phases.progress(progress),

@@ -1,4 +1,5 @@
 import { UNTOUCHED } from '../engines/common.js';
+import { engineOf } from '../engines/lookup.js';
 import { BackupError, describe, sentences } from '../errors.js';
 import { installLine } from '../host/install-line.js';
 import { quote } from '../host/quoting.js';
@@ -49,19 +50,22 @@ function ofHost(failure: HostFailure, user: string, system: string, run: Run): B
         'Set the one that is wrong (`timedatectl set-ntp true`). Names, ages and retention depend on it, so nothing was done.',
       );
     }
-    case 'E_TOOL_MISSING':
+    case 'E_TOOL_MISSING': {
+      const { substitutes = {} } = engineOf(settings.database);
+      const instead = Object.hasOwn(substitutes, said) ? substitutes[said] : null;
       return new BackupError(
         code,
-        `${said} is not installed on ${run.report.host}${said === 'sqlite3' ? ', and neither is Python 3 with its sqlite3 module, which would do as well' : ''}`,
+        `${said} is not installed on ${run.report.host}${instead === null ? '' : `, and neither is ${instead}, which would do as well`}`,
         `On the host: ${installLine(said, system)}. ${UNTOUCHED}`,
       );
+    }
     case 'E_NOSPACE': {
       const free = facts.get('free_kib');
       const needed = facts.get('needed_kib');
       const place = facts.get('nospace') ?? settings.directory;
       const advice =
         place === facts.get('temporary')
-          ? `Free some there${settings.dump.format === 'directory' && settings.database.engine === 'postgres' ? ', or choose the `dump-format` custom, which needs none of it' : ': the tools of the database work there'}.`
+          ? `Free some there${settings.dump.format === 'directory' ? ', or choose the `dump-format` custom, which needs none of it' : ': the tools of the database work there'}.`
           : 'Free some, lower `keep` and run `prune`, or choose a `directory` on another disk.';
       return new BackupError(
         code,

@@ -1,6 +1,6 @@
 import type { Backup } from '../backups/catalogue.js';
 import type { Manifest } from '../backups/manifest.js';
-import type { Database } from '../engines/engine.js';
+import type { Database } from '../engines/database.js';
 import type { Log } from '../reporting/log.js';
 import type { Report } from '../reporting/report.js';
 import type { Settings } from '../settings/settings.js';

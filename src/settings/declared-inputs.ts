@@ -11,8 +11,6 @@ interface DeclaredInput {
   lines?: true;
   /** Of no use with `transport: local`. */
   ssh?: true;
-  /** Of no use with a SQLite database. */
-  postgres?: true;
 }
 
 const ALL = { usedBy: COMMANDS };
@@ -49,15 +47,15 @@ export const INPUTS = {
   'idle-timeout': { default: '10m', ...ALL },
   'lock-wait': { default: '60s', ...ALL },
   database: { default: '', ...ALL },
-  'database-password': { default: '', ...ALL, secret: true, postgres: true },
+  'database-password': { default: '', ...ALL, secret: true },
   name: { default: '', ...ALL },
   directory: { default: 'db-backups', ...ALL },
   umask: { default: '077', ...ALL },
-  'dump-format': { default: 'custom', ...SAVING, postgres: true },
-  jobs: { default: 'auto', usedBy: ['backup', 'verify', 'restore'], postgres: true },
-  'exclude-table': { default: '', ...BACKUP, lines: true, postgres: true },
-  'exclude-table-data': { default: '', ...BACKUP, lines: true, postgres: true },
-  schema: { default: '', ...BACKUP, lines: true, postgres: true },
+  'dump-format': { default: 'custom', ...SAVING },
+  jobs: { default: 'auto', usedBy: ['backup', 'verify', 'restore'] },
+  'exclude-table': { default: '', ...BACKUP, lines: true },
+  'exclude-table-data': { default: '', ...BACKUP, lines: true },
+  schema: { default: '', ...BACKUP, lines: true },
   compression: { default: 'auto', ...SAVING },
   'compression-level': { default: '', ...SAVING },
   keep: { default: '5', ...RETENTION, lines: true },
@@ -94,13 +92,13 @@ export const INPUTS = {
   confirm: { default: '', ...RESTORE },
   'safety-backup': { default: 'true', ...RESTORE },
   'command-timeout': { default: '10m', ...RESTORE },
-  'restore-way': { default: 'auto', ...RESTORE, postgres: true },
+  'restore-way': { default: 'auto', ...RESTORE },
   'stop-command': { default: '', ...RESTORE, lines: true },
   'start-command': { default: '', ...RESTORE, lines: true },
   'after-restore-command': { default: '', ...RESTORE, lines: true },
   'check-command': { default: '', ...RESTORE, lines: true },
   'allow-other-target': { default: 'false', ...RESTORE },
-  'allow-unsafe-client': { default: 'false', ...RESTORE, postgres: true },
+  'allow-unsafe-client': { default: 'false', ...RESTORE },
   'settle-unfinished': { default: 'false', ...ALL },
   summary: { default: 'true', ...ALL },
 } as const satisfies Record<string, DeclaredInput>;

@@ -1,28 +1,20 @@
-import { isId, isName, nameFromPath, nameFromText } from '../backups/names.js';
-import { parseNamePattern } from '../engines/postgres/name-patterns.js';
-import { namesPostgres, type PostgresSource, parsePostgresUrl } from '../engines/postgres/url.js';
-import { parseDatabase } from '../engines/sqlite/url.js';
+import { isId, isName } from '../backups/names.js';
+import type { Source } from '../engines/engine.js';
+import { engineOf } from '../engines/lookup.js';
+import { readContainer, readDatabase, readScratch } from './database-inputs.js';
 import { declared, INPUT_NAMES } from './declared-inputs.js';
 import { parseHostPath } from './host-path.js';
 import { InputReader } from './input-reader.js';
 import { parseKeep } from './keep-rules.js';
 import { parseLocation, readRestore } from './restore-inputs.js';
 import { readS3 } from './s3-inputs.js';
-import {
-  COMMANDS,
-  type Command,
-  type DatabaseSource,
-  type DumpSettings,
-  type S3Location,
-  type Settings,
-} from './settings.js';
+import { COMMANDS, type Command, type DumpSettings, type S3Location, type Settings } from './settings.js';
 import { readTransport } from './ssh-inputs.js';
 import { parseSize } from './units.js';
 import {
   oneOf,
   parseAge,
   parseBoolean,
-  parseContainer,
   parsePinReason,
   parseRunAs,
   parseTimer,
@@ -31,8 +23,6 @@ import {
   wholeNumber,
 } from './value-rules.js';
 
-const MISSING_DATABASE =
-  'required, but empty; the secret or variable that fills it is probably not set (for example secrets.DATABASE_URL or vars.DATABASE_URL)';
 const MOST = 100_000;
 
 /**
@@ -55,7 +45,7 @@ export async function readSettings(): Promise<{ settings: Settings; warnings: st
   const name = readName(reader, database);
   const directory = reader.require('directory', parseHostPath);
   const umask = reader.require('umask', parseUmask);
-  const dump = readDump(reader, command);
+  const dump = readDump(reader, command, database);
   const compression = reader.require('compression', oneOf(['auto', 'zstd', 'gzip', 'none']));
   const compressionLevel = readCompressionLevel(reader, compression);
   const keep = reader.require('keep', parseKeep, undefined, 'as-is');
@@ -71,19 +61,7 @@ export async function readSettings(): Promise<{ settings: Settings; warnings: st
   if (transport?.transport === 'local') reader.ignore('verify-on', 'with transport local: the host is the runner');
   const verifyOn = reader.require('verify-on', oneOf(['host', 'runner']));
   const asserts = readAsserts(reader, verify);
-  const restoreTo = command === 'restore' ? null : readRestoreTo(reader, verify, database);
-  if (
-    command === 'verify' &&
-    verify === 'restore' &&
-    verifyOn === 'runner' &&
-    database?.engine === 'postgres' &&
-    restoreTo === null
-  ) {
-    reader.missing(
-      'restore-to',
-      'required with verify-on runner and verify restore: a PostgreSQL server as seen from the runner, for example postgresql://postgres:throw-away@localhost/postgres of a service container',
-    );
-  }
+  const restoreTo = command === 'restore' ? null : readScratch(reader, command, verify, verifyOn, database);
   const maxAge = reader.require('max-age', (text) => (text === 'none' ? text : parseAge(text)));
   const shrinkLimit = reader.require('shrink-limit', percentOrNone(1));
   const growthLimit = reader.require('growth-limit', parseGrowth);
@@ -130,51 +108,7 @@ function ignoreUnused(reader: InputReader, command: Command): void {
   }
 }
 
-/** Everything secret in the URL is masked before anything else can be said about it. */
-function readDatabase(reader: InputReader): DatabaseSource | undefined {
-  const source = reader.require<DatabaseSource>(
-    'database',
-    (text) => parseSource(reader, text),
-    MISSING_DATABASE,
-    'as-is',
-  );
-  if (source?.engine !== 'postgres') {
-    for (const name of INPUT_NAMES) {
-      if (declared[name].postgres && source !== undefined) reader.ignore(name, 'with a SQLite database');
-    }
-    return source;
-  }
-  const password = reader.read('database-password', (text) => text);
-  if (typeof password !== 'string') return source;
-  reader.mask(encodeURIComponent(password)); // as it stands in URLs
-  if (source.password !== null && source.password !== password) {
-    reader.problem('database-password', 'expected nothing, or the password that is in database: they differ');
-  }
-  return { ...source, password };
-}
-
-export function parseSource(reader: InputReader, text: string): DatabaseSource {
-  if (!namesPostgres(text)) return parseDatabase(text);
-  const { source, secrets, dropped } = parsePostgresUrl(text);
-  for (const secret of secrets) reader.mask(secret);
-  if (dropped.includes('pgbouncer')) {
-    reader.warnings.push(
-      'database: it leads to PgBouncer, which may end a dump in its middle; better name the server itself, with its own port',
-    );
-  }
-  return source;
-}
-
-function readContainer(reader: InputReader, database: DatabaseSource | undefined): string | null | undefined {
-  return reader.read('container', (text) => {
-    if (database?.engine === 'sqlite') {
-      throw new Error('expected nothing with a SQLite database: give its path in the volume on the host, and run-as');
-    }
-    return parseContainer(text);
-  });
-}
-
-/** Dot-commands of the sqlite3 tool and the backslash commands of psql are no SQL. */
+/** The commands of the tools themselves, with a dot or a backslash before them, are no SQL. */
 function readAsserts(reader: InputReader, verify: Settings['verify'] | undefined): string[] | undefined {
   if (verify === 'checksum' || verify === 'content') reader.ignore('assert', `with verify ${verify}`);
   const asserts = reader.read('assert', (text) =>
@@ -186,48 +120,19 @@ function readAsserts(reader: InputReader, verify: Settings['verify'] | undefined
   return asserts === null ? [] : asserts;
 }
 
-function readRestoreTo(
+function readDump(
   reader: InputReader,
-  verify: Settings['verify'] | undefined,
-  database: DatabaseSource | undefined,
-): PostgresSource | null | undefined {
-  if (verify === 'checksum' || verify === 'content') reader.ignore('restore-to', `with verify ${verify}`);
-  if (database?.engine === 'sqlite')
-    reader.ignore('restore-to', 'with a SQLite database, of which a temporary file is made');
-  const target = reader.read(
-    'restore-to',
-    (text) => {
-      const source = parseSource(reader, text);
-      if (source.engine !== 'postgres') throw new Error('expected a postgresql:// URL, as database is one');
-      return source;
-    },
-    'as-is',
-  );
-  if (!target || database?.engine !== 'postgres' || placeOf(target) !== placeOf(database)) return target;
-  // not thrown above, where a password in the URL would keep the rule from being shown
-  reader.problem(
-    'restore-to',
-    'expected another database than the live one, for example the database postgres of that server',
-  );
-  return undefined;
-}
-
-/** The same for two URLs that name one database in the same way, whoever asks for it. */
-function placeOf({ database, parameters }: PostgresSource): string {
-  const place = Object.fromEntries(parameters);
-  return JSON.stringify([place.host?.toLowerCase(), place.hostaddr, place.port ?? '5432', database]);
-}
-
-function readDump(reader: InputReader, command: Command | undefined): DumpSettings | undefined {
+  command: Command | undefined,
+  database: Source | undefined,
+): DumpSettings | undefined {
   const format = reader.require('dump-format', oneOf(['custom', 'directory', 'plain']));
   if (command === 'backup' && (format === 'custom' || format === 'plain')) {
     reader.ignore('jobs', `with dump-format ${format}`);
   }
   const jobs = reader.require('jobs', (text) => (text === 'auto' ? text : wholeNumber(1, 64)(text)));
+  const { parsePattern = (line: string) => line } = database === undefined ? {} : engineOf(database);
   const patterns = (name: 'exclude-table' | 'exclude-table-data' | 'schema') =>
-    reader.read(name, (text) =>
-      lines(text).map((line) => parseNamePattern(line, name === 'schema' ? 'schema' : 'table')),
-    );
+    reader.read(name, (text) => lines(text).map((line) => parsePattern(line, name === 'schema' ? 'schema' : 'table')));
   const excludeTable = patterns('exclude-table');
   const excludeTableData = patterns('exclude-table-data');
   const schema = patterns('schema');
@@ -260,13 +165,13 @@ function parseGrowth(text: string): number | { bytes: number } | 'none' {
   throw new Error('expected a percentage above 0% and up to 100000%, a size such as 1GB, or none');
 }
 
-function readName(reader: InputReader, database: DatabaseSource | undefined): string | undefined {
+function readName(reader: InputReader, database: Source | undefined): string | undefined {
   const given = reader.read('name', (text) => {
     if (isName(text)) return text;
     throw new Error('expected 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit');
   });
   if (given !== null || database === undefined) return given ?? undefined;
-  const made = database.engine === 'sqlite' ? nameFromPath(database.path) : nameFromText(database.database);
+  const made = engineOf(database).nameOf(database);
   if (made === null) reader.missing('name', 'required, because none can be made from the name in database');
   return made ?? undefined;
 }

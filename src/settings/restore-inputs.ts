@@ -1,21 +1,21 @@
 import { parseFileName, parseId } from '../backups/names.js';
-import { namesPostgres, parsePostgresUrl } from '../engines/postgres/url.js';
-import { parseDatabase } from '../engines/sqlite/url.js';
+import type { Source } from '../engines/engine.js';
+import { readSameEngine } from './database-inputs.js';
 import { parseHostPath } from './host-path.js';
 import type { InputReader } from './input-reader.js';
 import { isBucket } from './s3-inputs.js';
-import type { Command, DatabaseSource, RestoreSettings, S3Location, Wanted } from './settings.js';
+import type { Command, RestoreSettings, S3Location, Wanted } from './settings.js';
 import { oneOf, parseBoolean, parseTimer } from './value-rules.js';
 
 /** The inputs of `command: restore`; with another command they are at their defaults. */
 export function readRestore(
   reader: InputReader,
   command: Command | undefined,
-  database: DatabaseSource | undefined,
+  database: Source | undefined,
 ): RestoreSettings | undefined {
   const restoring = command === 'restore';
   const wanted = restoring ? reader.read('backup', parseWanted) : null;
-  const to = restoring ? readTarget(reader, database) : null;
+  const to = restoring ? readSameEngine(reader, database) : null;
   const confirm = reader.read('confirm', (text) => text);
   const safetyBackup = reader.require('safety-backup', parseBoolean);
   const way = reader.require('restore-way', oneOf(['auto', 'swap', 'in-place']));
@@ -77,23 +77,6 @@ export function parseLocation(text: string): S3Location | null {
   if (part === 'manifest') throw new Error(`${rule}, not that of its manifest`);
   if (!isBucket(bucket)) throw new Error(rule);
   return { bucket, key };
-}
-
-function readTarget(reader: InputReader, database: DatabaseSource | undefined): DatabaseSource | null | undefined {
-  return reader.read(
-    'restore-to',
-    (text) => {
-      if (!namesPostgres(text)) {
-        if (database?.engine === 'postgres') throw new Error('expected a postgresql:// URL, as database is one');
-        return parseDatabase(text);
-      }
-      const { source, secrets } = parsePostgresUrl(text);
-      for (const secret of secrets) reader.mask(secret);
-      if (database?.engine === 'sqlite') throw new Error('expected the path of a SQLite file, as database is one');
-      return source;
-    },
-    'as-is',
-  );
 }
 
 /** Lines of shell; a runner writes CRLF where the workflow has it. */

@@ -1,6 +1,6 @@
 import type { Compression } from '../backups/packing.js';
 import type { KeepRules } from '../backups/retention.js';
-import type { PostgresSource } from '../engines/postgres/url.js';
+import type { Source } from '../engines/engine.js';
 
 export const COMMANDS = ['backup', 'restore', 'verify', 'list', 'accept', 'prune', 'delete', 'pin', 'unpin'] as const;
 export type Command = (typeof COMMANDS)[number];
@@ -39,17 +39,7 @@ export interface SshSettings extends SshTarget {
 
 export type TransportSettings = SshSettings | { transport: 'local' };
 
-export interface SqliteSource {
-  engine: 'sqlite';
-  /** Absolute, or relative to the home of the login user. */
-  path: string;
-  /** As given, for messages and the manifest. */
-  given: string;
-}
-
-export type DatabaseSource = SqliteSource | PostgresSource;
-
-/** How a PostgreSQL database is dumped. Patterns are those of pg_dump. */
+/** How a database is dumped, where that is for the user to say. Patterns are those of its engine. */
 export interface DumpSettings {
   format: 'custom' | 'directory' | 'plain';
   /** null: as many as the host has processors. */
@@ -80,10 +70,10 @@ export interface RestoreSettings {
   wanted: Wanted;
   /** What the user typed as the name of the target; null: nothing. */
   confirm: string | null;
-  /** Another database than `database`. */
-  to: DatabaseSource | null;
+  /** Another database than `database`, of the same engine. */
+  to: Source | null;
   safetyBackup: boolean;
-  /** PostgreSQL; auto: the one that will work. */
+  /** Where the engine has several; auto: the one that will work. */
   way: 'auto' | 'swap' | 'in-place';
   /** Shell lines, run on the host by the login user in its home. */
   stopCommand: string | null;
@@ -129,7 +119,7 @@ export interface Settings {
   idleTimeoutMs: number;
   /** For another run's lock, and for locks inside the database. */
   lockWaitMs: number;
-  database: DatabaseSource;
+  database: Source;
   dump: DumpSettings;
   name: string;
   directory: string;
@@ -155,8 +145,8 @@ export interface Settings {
   verifyOn: 'host' | 'runner';
   /** SQL, each of which must return a true first value in the restored copy. */
   asserts: string[];
-  /** PostgreSQL: where the throw-away database of a proof is made, instead of beside the live one. */
-  restoreTo: PostgresSource | null;
+  /** Where the throw-away database of a proof is made, instead of beside the live one; of the same engine. */
+  restoreTo: Source | null;
   /** With `command: restore`. */
   restore: RestoreSettings;
   /** Puts the journal of a restore that was cut off aside, when it can not be brought to an end. */

@@ -1,14 +1,14 @@
-import type { Kind } from '../../backups/manifest.js';
 import { BackupError } from '../../errors.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
 import type { Settings } from '../../settings/settings.js';
 import type { Dump } from '../restoring.js';
+import type { PostgresKind } from './format.js';
 
 /** A hole through which a dump can do more than fill a database while it is restored. */
 interface Hole {
   cve: string;
   /** What is restored through it: scripts by psql, archives by pg_restore. */
-  kinds: readonly Kind[];
+  kinds: readonly PostgresKind[];
   /** Major version: the first minor one without it. Newer majors never had it, older ones were never mended. */
   fixed: Readonly<Record<number, number>>;
 }
@@ -29,10 +29,10 @@ const HOLES: readonly Hole[] = [
  * The holes that a dump of this kind could use, by `pg_dump --version` (`pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`).
  * A version that can not be read has them all. `fixedIn` is of the same major, or the oldest that was mended.
  */
-export function holesOf(version: string, kind: Kind): { cve: string; fixedIn: string }[] {
+export function holesOf(version: string, kind: string): { cve: string; fixedIn: string }[] {
   // before the number its maker, in brackets; a beta is older than every minor version
   const [, major, minor] = /^\S+ \([^)]*\) (\d+)(?:\.(\d+)|(?:devel|alpha|beta|rc)\d*)?(?![\d])/.exec(version) ?? [];
-  return HOLES.filter(({ kinds }) => kinds.includes(kind)).flatMap(({ cve, fixed }) => {
+  return HOLES.filter(({ kinds }) => kinds.some((one) => one === kind)).flatMap(({ cve, fixed }) => {
     const majors = Object.keys(fixed).map(Number);
     const first = fixed[Number(major)];
     if (first !== undefined && Number(minor ?? -1) >= first) return [];

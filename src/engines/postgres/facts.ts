@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer';
-import type { PostgresIdentity } from '../../backups/identity.js';
 import type { TableRows } from '../../backups/manifest.js';
 import { BackupError } from '../../errors.js';
 import type { Facts } from '../../host/session.js';
 import type { Settings } from '../../settings/settings.js';
 import { commonArguments } from '../common.js';
 import { connectionString } from './connection-string.js';
+import { type PostgresIdentity, SYSTEM_IDENTIFIER } from './format.js';
 import type { DatabaseLike } from './properties.js';
 import type { PostgresSource } from './url.js';
 
@@ -81,7 +81,7 @@ export const restoredIn = (facts: Facts): TableRows[] => [
 /** Throws E_INTERNAL when the host told a system identifier that is none. */
 export function identityIn(facts: Facts, database: string): PostgresIdentity {
   const systemIdentifier = facts.get('system_identifier');
-  if (systemIdentifier !== null && !/^\d{1,20}$/.test(systemIdentifier)) {
+  if (systemIdentifier !== null && !SYSTEM_IDENTIFIER.test(systemIdentifier)) {
     throw new BackupError('E_INTERNAL', 'the host reported a system identifier that is none');
   }
   return { database, systemIdentifier };

@@ -1,4 +1,5 @@
 import type { Manifest } from '../../backups/manifest.js';
+import { contentOf } from './format.js';
 
 // What belongs to a database itself, as the manifest keeps it: one statement a line, which postgres-backup.sh had the server write. A
 // manifest may be an attacker's: each statement is taken apart, and written anew out of what was in it. What is none of ours is left out.
@@ -133,5 +134,4 @@ export function searchPathOf(content: Manifest['content']): string {
   return '';
 }
 
-const propertiesOf = (content: Manifest['content']): string[] =>
-  content !== null && 'properties' in content ? content.properties : [];
+const propertiesOf = (content: Manifest['content']): string[] => contentOf({ content })?.properties ?? [];

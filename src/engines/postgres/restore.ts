@@ -1,4 +1,4 @@
-import type { Manifest, PostgresContent, TableRows } from '../../backups/manifest.js';
+import type { TableRows } from '../../backups/manifest.js';
 import { plural } from '../../counting.js';
 import { BackupError } from '../../errors.js';
 import { quote } from '../../host/quoting.js';
@@ -8,6 +8,7 @@ import { quoteOutside } from '../../reporting/neutralise.js';
 import type { Settings } from '../../settings/settings.js';
 import { checkRows, named, seconds } from '../common.js';
 import { type Dump, dumpArguments, type Restoring, type Step, type TargetPlan } from '../restoring.js';
+import { refuseUnsafe } from './client-holes.js';
 import { connectionString } from './connection-string.js';
 import { checkClient, majorOf, versionsOf } from './dump-clients.js';
 import {
@@ -21,6 +22,7 @@ import {
   serverVersion,
   tablesOf,
 } from './facts.js';
+import { contentOf, isPostgresIdentity } from './format.js';
 import { identifier, likeOf, literal, propertiesFor, searchPathOf } from './properties.js';
 import type { PostgresSource } from './url.js';
 import { chooseWay, unreadIn } from './ways.js';
@@ -28,11 +30,7 @@ import { chooseWay, unreadIn } from './ways.js';
 /** Puts a dump back into a PostgreSQL database, by programs/postgres-restore.sh. */
 export function postgresRestoring(target: PostgresSource): Restoring {
   const { database, given } = target;
-  /** As it was asked for: `plan` and `byHand` are not told. */
-  let asked: Settings | null = null;
-
   const request = (name: string, settings: Settings, more: Record<string, string>): HostRequest => {
-    asked = settings;
     const [maintenance = '', second = ''] = ['postgres', 'template1'].filter((one) => one !== database);
     return [
       'job',
@@ -53,15 +51,20 @@ export function postgresRestoring(target: PostgresSource): Restoring {
     targetName: database,
     target: given,
 
+    mayBe: (identity) => isPostgresIdentity(identity) && identity.database === database,
+
     look: (settings, dump) => request('look', settings, dumpOf(dump)),
 
-    plan(facts, dump) {
+    plan(settings, facts, dump) {
+      const { way: wanted, stopCommand } = settings.restore;
+      const client = facts.get('pg_dump_version');
+      const holes = client === null ? [] : refuseUnsafe(client, dump, settings);
       checkClient(dump, facts);
       const missing = facts.need('target_state') === 'missing';
-      const { way, words } = chooseWay(facts, contentOf(dump.manifest), target, asked?.restore.way ?? 'auto');
+      const { way, words } = chooseWay(facts, contentOf(dump.manifest), target, wanted);
       const found = foundIn(facts, dump, way);
-      if (way === 'swap' && (asked?.restore.stopCommand ?? null) === null) checkSessions(facts, given);
-      checkSpace(found, dump, asked, given);
+      if (way === 'swap' && stopCommand === null) checkSessions(facts, given);
+      checkSpace(found, dump, settings, given);
       return {
         ...found,
         state: missing ? 'missing' : 'sound',
@@ -69,7 +72,7 @@ export function postgresRestoring(target: PostgresSource): Restoring {
         wayInWords: words,
         safetyLevel: 'content',
         safetyWithout: unreadIn(facts).map(({ pattern }) => pattern),
-        remarks: remarksOn(facts, dump, way),
+        remarks: [...holes, ...remarksOn(facts, dump, way)],
       };
     },
 
@@ -128,12 +131,12 @@ export function postgresRestoring(target: PostgresSource): Restoring {
       request('recover', settings, {
         ...stepArguments(step),
         named: told === given ? '1' : '',
-        system: 'path' in identity ? '' : (identity.systemIdentifier ?? ''),
+        system: identity.systemIdentifier ?? '',
       }),
 
     identity: (facts) => identityIn(facts, database),
 
-    byHand(step, safety) {
+    byHand(settings, step, safety) {
       if (step.way === 'in-place') {
         return (
           safety?.manifest?.recovery ?? [
@@ -153,7 +156,7 @@ export function postgresRestoring(target: PostgresSource): Restoring {
       ];
       const commands = statements.map((one) => `-c ${quote(one)}`).join(' ');
       return [
-        `${psqlThere(asked)} -X -v ON_ERROR_STOP=1 -d ${quote(other)} ${commands}`,
+        `${psqlThere(settings)} -X -v ON_ERROR_STOP=1 -d ${quote(other)} ${commands}`,
         `# when all is well again: DROP DATABASE ${fresh};`,
       ];
     },
@@ -201,9 +204,6 @@ function safetyArguments(dump: Dump): Record<string, string> {
     safety_search_path: search_path,
   };
 }
-
-const contentOf = (manifest: Manifest | null): PostgresContent | null =>
-  manifest?.content != null && 'properties' in manifest.content ? manifest.content : null;
 
 /** `HEX ROWS` a line: what the server compares before it commits, whether there may be no other table, and the extensions in hex. */
 function expectedOf({ manifest }: Dump): { expected: string; expects_all: string; extensions: string } {
@@ -311,10 +311,9 @@ function checkSessions(facts: Facts, given: string): void {
 function checkSpace(
   { neededBytes, freeBytes }: Found,
   { manifest }: Dump,
-  settings: Settings | null,
+  { minFreeBytes: left }: Settings,
   given: string,
 ): void {
-  const left = settings?.minFreeBytes ?? 0;
   if (manifest === null || freeBytes === null || freeBytes >= neededBytes + left) return;
   throw new BackupError(
     'E_NOSPACE',
@@ -367,8 +366,7 @@ function remarksOn(facts: Facts, dump: Dump, way: string): string[] {
 
 const foreignTables = (facts: Facts): string[] => facts.all('foreign_table').map(decoded);
 
-function psqlThere(settings: Settings | null): string {
-  const { container = null, runAs = null } = settings ?? {};
+function psqlThere({ container, runAs }: Settings): string {
   if (container !== null)
     return `docker exec -i ${runAs === null ? '' : `--user ${quote(runAs)} `}${quote(container)} psql`;
   return `${runAs === null ? '' : `sudo -u ${quote(runAs)} `}psql`;

@@ -1,13 +1,14 @@
 import { isIP, isIPv6 } from 'node:net';
+import type { Parsed, Source } from '../engine.js';
 
-export interface PostgresSource {
+export interface PostgresSource extends Source {
   engine: 'postgres';
   /** The literal name of the database. */
   database: string;
   /** What libpq is told besides dbname and password: host, port, user, sslmode and so on, in the order of KEYWORDS. */
   parameters: [keyword: string, value: string][];
   password: string | null;
-  /** For messages and the manifest: a postgresql:// URI without the password and without parameters unknown to libpq. */
+  /** A postgresql:// URI without the password and without parameters unknown to libpq. */
   given: string;
 }
 
@@ -40,8 +41,32 @@ const HOST =
   'expected a host name, an IPv4 address, an IPv6 address in brackets or the folder of a socket (?host=/var/run/postgresql) after the "@"';
 
 /** Whether the text is for `parsePostgresUrl`, be it well-formed or not. */
-export function namesPostgres(text: string): boolean {
-  return SCHEME.test(text);
+export const namesPostgres = (text: string): boolean => SCHEME.test(text);
+
+/** null: it does not name one. The rest is as of `parsePostgresUrl`. */
+export function parsePostgres(text: string): Parsed<PostgresSource> | null {
+  if (!namesPostgres(text)) return null;
+  const { source, secrets, dropped } = parsePostgresUrl(text);
+  const remarks = dropped.includes('pgbouncer')
+    ? ['it leads to PgBouncer, which may end a dump in its middle; better name the server itself, with its own port']
+    : [];
+  return { source, secrets, remarks };
+}
+
+/** The password of its own input. Throws an Error when there is another one in the URL. */
+export function withPassword(source: PostgresSource, password: string): PostgresSource {
+  if (source.password !== null && source.password !== password) {
+    throw new Error('expected nothing, or the password that is in database: they differ');
+  }
+  return { ...source, password };
+}
+
+/** Whether two URLs name one database in the same way, whoever asks for it. */
+export const isSamePlace = (one: PostgresSource, other: PostgresSource): boolean => placeOf(one) === placeOf(other);
+
+function placeOf({ database, parameters }: PostgresSource): string {
+  const place = Object.fromEntries(parameters);
+  return JSON.stringify([place.host?.toLowerCase(), place.hostaddr, place.port ?? '5432', database]);
 }
 
 /**

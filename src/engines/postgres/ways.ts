@@ -1,9 +1,9 @@
-import type { PostgresContent } from '../../backups/manifest.js';
 import { BackupError } from '../../errors.js';
 import type { Facts } from '../../host/session.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
 import type { RestoreSettings } from '../../settings/settings.js';
 import { decoded } from './facts.js';
+import type { PostgresContent } from './format.js';
 import { identifier } from './properties.js';
 import type { PostgresSource } from './url.js';
 

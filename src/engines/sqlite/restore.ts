@@ -6,9 +6,10 @@ import { quote } from '../../host/quoting.js';
 import type { CountedRows, Facts } from '../../host/session.js';
 import { formatBytes, formatCount } from '../../reporting/format.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
-import type { Settings, SqliteSource } from '../../settings/settings.js';
+import type { Settings } from '../../settings/settings.js';
 import { checkRows, commonArguments, named } from '../common.js';
 import { type Dump, dumpArguments, type Restoring, type Step, type TargetPlan } from '../restoring.js';
+import type { SqliteSource } from './url.js';
 
 /** For people, as the programs on the host ask: nothing that stands in the database is carried out (sqlite.sh, sqlite_distrust). */
 export const QUICK_CHECK = 'PRAGMA trusted_schema = off; PRAGMA ignore_check_constraints = on; PRAGMA quick_check';
@@ -22,34 +23,25 @@ const MOST_SHOWN = 5;
 
 /** Puts a SQLite dump back, by programs/sqlite-restore.sh. */
 export function sqliteRestoring(target: SqliteSource): Restoring {
-  /** Those of the request before, for what is put into words without them. */
-  let asked: Pick<Settings, 'runAs'> & { stops: boolean; minFreeBytes: number } = {
-    runAs: null,
-    stops: false,
-    minFreeBytes: 0,
-  };
-
-  function given(settings: Settings): Record<string, string> {
-    asked = {
-      runAs: settings.runAs,
-      stops: settings.restore.stopCommand !== null,
-      minFreeBytes: settings.minFreeBytes,
-    };
-    return { ...commonArguments(settings), source: target.path, busy_ms: String(settings.lockWaitMs) };
-  }
+  const given = (settings: Settings): Record<string, string> => ({
+    ...commonArguments(settings),
+    source: target.path,
+    busy_ms: String(settings.lockWaitMs),
+  });
 
   return {
     targetName: target.path.replace(/^.*\//, ''),
     target: target.path,
+
+    // what the path leads to the host tells
+    mayBe: (identity) => 'path' in identity,
 
     look(settings, dump) {
       const stops = settings.restore.stopCommand === null ? '' : '1';
       return ['job', 'look_restore_sqlite', named({ ...given(settings), ...dumpArguments(dump), stops })];
     },
 
-    plan(facts, dump) {
-      return planOf(facts, dump, asked);
-    },
+    plan: planOf,
 
     load(settings, dump, step) {
       return [
@@ -97,7 +89,7 @@ export function sqliteRestoring(target: SqliteSource): Restoring {
     },
 
     recover(settings, step, { identity }) {
-      const known = 'path' in identity ? identity.path : '';
+      const known = identity.path ?? '';
       return ['job', 'recover_restore_sqlite', named({ ...given(settings), ...stepArguments(step), known })];
     },
 
@@ -107,8 +99,8 @@ export function sqliteRestoring(target: SqliteSource): Restoring {
       return ['job', 'save_damaged_sqlite', named({ ...given(settings), id })];
     },
 
-    byHand({ id, way }, safety, directory) {
-      const sudo = asked.runAs === null ? '' : `sudo -u ${quote(asked.runAs)} `;
+    byHand({ runAs }, { id, way }, safety, directory) {
+      const sudo = runAs === null ? '' : `sudo -u ${quote(runAs)} `;
       const path = target.path.startsWith('/') ? quote(target.path) : `~/${quote(target.path)}`;
       const live = `live=$(${sudo}readlink -f ${path})`;
       if (way === REPLACE) {
@@ -133,7 +125,7 @@ export function sqliteRestoring(target: SqliteSource): Restoring {
 
 const stepArguments = ({ id, way }: Step): Record<string, string> => ({ id, way });
 
-function planOf(facts: Facts, dump: Dump, asked: { stops: boolean; minFreeBytes: number }): TargetPlan {
+function planOf({ restore, minFreeBytes }: Settings, facts: Facts, dump: Dump): TargetPlan {
   const path = facts.path('source');
   const state = stateOf(facts);
   const dumpBytes = facts.number('dump_bytes');
@@ -152,14 +144,14 @@ function planOf(facts: Facts, dump: Dump, asked: { stops: boolean; minFreeBytes:
   const needed = (inPlace ? 2 : 1) * dumpBytes;
   const free = facts.get('target_free_kib');
   const freeBytes = free === null || free === '' ? null : facts.number('target_free_kib') * 1024;
-  if (freeBytes !== null && freeBytes < needed + asked.minFreeBytes) {
+  if (freeBytes !== null && freeBytes < needed + minFreeBytes) {
     throw new BackupError(
       'E_NOSPACE',
-      `${formatBytes(needed)} are needed beside ${path}, and ${formatBytes(asked.minFreeBytes)} are to stay free (min-free); there are ${formatBytes(freeBytes)}`,
+      `${formatBytes(needed)} are needed beside ${path}, and ${formatBytes(minFreeBytes)} are to stay free (min-free); there are ${formatBytes(freeBytes)}`,
       'Free space there. Nothing was changed.',
     );
   }
-  if (!inPlace && users.length > 0 && !asked.stops) throw busy(path, users);
+  if (!inPlace && users.length > 0 && restore.stopCommand === null) throw busy(path, users);
   const live = decoded(facts.rows, facts.get('live_encoding'));
   return {
     state,
@@ -203,7 +195,7 @@ export function busy(path: string, users: string[]): BackupError {
 
 /** A file that is no database is replaced only where it is known that one was there. Throws E_SOURCE_INVALID. */
 function checkIsMeant(facts: Facts, { manifest }: Dump, path: string): void {
-  if (manifest !== null && 'path' in manifest.identity && manifest.identity.path === path) return;
+  if (manifest?.identity.path === path) return;
   throw new BackupError(
     'E_SOURCE_INVALID',
     `${path} is no SQLite database: ${quoteOutside(facts.get('damage') ?? '', 200)}`,

@@ -1,44 +1,40 @@
 import { parseHostPath } from '../../settings/host-path.js';
-import type { SqliteSource } from '../../settings/settings.js';
+import type { Parsed, Source } from '../engine.js';
+import { isKeywords, schemeOf } from '../scheme.js';
 
-const FORMS = 'expected the path of a SQLite file, file:PATH, sqlite:PATH or postgresql://USER@HOST/NAME';
-/** Schemes of other databases, so that the message can name them. Anything else unknown is not repeated. */
-const SERVERS =
-  /^(timescaledb|cockroachdb|mysql|mysql2|mariadb|mssql|sqlserver|oracle|mongodb|redis|rediss|libsql|d1)$/;
-/** .NET, ODBC and libpq style: `Data Source=app.db;Password=...`, `host=db password=...`. */
-const KEYWORD_STRING = /(?:^|[;\s])(?:data source|datasource|server|host|user id|username|password|pwd|dbname) *=/i;
+export interface SqliteSource extends Source {
+  engine: 'sqlite';
+  /** Absolute, or relative to the home of the login user. */
+  path: string;
+}
+
+/** Of the name of a file. */
+export const DATABASE_EXTENSION = /\.(?:db|db3|sdb|s3db|sl3|sq3|sqlite|sqlite3|sqlitedb)$/i;
 
 /**
  * Reads what applications keep in DATABASE_URL when it names a SQLite file: a plain path, `file:` as SQLite and Prisma write
  * it, `sqlite:` as SQLAlchemy, sqlx and PDO do, `jdbc:sqlite:`. Relative paths start at the home of the login user, not
- * where the application starts them.
+ * where the application starts them. null: it is none of these.
  *
  * Returns the path as `parseHostPath` does. `given` has no query or fragment, where some drivers keep the key of the database.
  * Where programs disagree about what a form means it is refused: the backup of another file would be worse than none.
  *
  * Throws an Error whose text is the rule. It never holds the value, which may have a password in it.
  */
-export function parseDatabase(text: string): SqliteSource {
-  if (/\p{Cc}/u.test(text)) throw new Error('expected one line without control characters');
-  if (text === '') throw new Error(FORMS);
-  if (KEYWORD_STRING.test(text)) throw new Error(`${FORMS}, not a connection string of keywords`);
-  const [, jdbc, scheme, driver = '', rest = ''] =
-    /^(jdbc:)?([a-z][a-z0-9-]*)(\+[a-z0-9_.+-]+)?:(.*)$/i.exec(text) ?? [];
-  if (scheme === undefined) {
-    // Quotes or a name around a URL, with its password in it, would pass for a path.
-    if (text.includes('://')) throw new Error(`${FORMS}; the bare value, without quotes or NAME= around it`);
-    return source(text, text);
-  }
-  const name = scheme.toLowerCase();
-  if (SERVERS.test(name)) {
-    throw new Error(`it names a ${name} database, and this version backs up SQLite and PostgreSQL only; ${FORMS}`);
-  }
+export function parseSqlite(text: string): Parsed<SqliteSource> | null {
+  const found = sourceIn(text);
+  return found === null ? null : { source: found, secrets: [], remarks: [] };
+}
+
+function sourceIn(text: string): SqliteSource | null {
+  if (text === '' || isKeywords(text)) return null;
+  const scheme = schemeOf(text);
+  if (scheme === null) return text.includes('://') ? null : source(text, text);
+  const { jdbc, name, driver, rest } = scheme;
   if (name === 'file' && !jdbc && driver === '') return fromFileUri(rest, text);
-  if (name === 'sqlite' || name === 'sqlite3') {
-    const [body = ''] = rest.split('?');
-    return source(jdbc ? jdbcPath(body) : sqlitePath(body, rest, name), text.replace(/\?.*$/, ''));
-  }
-  throw new Error(`${FORMS}; a relative path with a colon in its first segment starts with "./"`);
+  if (name !== 'sqlite' && name !== 'sqlite3') return null;
+  const [body = ''] = rest.split('?');
+  return source(jdbc ? jdbcPath(body) : sqlitePath(body, rest, name), text.replace(/\?.*$/, ''));
 }
 
 function source(path: string, given: string): SqliteSource {

@@ -2,6 +2,7 @@
 # The backup directory: its safety, what is in it, and every change of it. It is entered once, and every name after that
 # is relative, so nobody can put another directory under a run.
 directory=''
+engine_tools='' # what an engine needs besides, whatever is done
 shelf=''
 
 # check_clock SECONDS TOLERANCE: the runner's time; names, ages and retention rest on it, so it comes before everything
@@ -55,7 +56,7 @@ open_directory() {
 
 # need_tools: what every run needs, before it does anything
 need_tools() {
-  for tool in awk ${sqlite_python:+cmp} dd df mkfifo mktemp sed sha256sum tee wc xargs; do
+  for tool in awk $engine_tools dd df mkfifo mktemp sed sha256sum tee wc xargs; do
     have "$tool" || fail E_TOOL_MISSING "$tool"
   done
 }

@@ -3,9 +3,13 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { parseDatabase } from '../../src/engines/sqlite/url.js';
+import fc from 'fast-check';
+import { isName } from '../../src/backups/names.js';
+import { parseSource } from '../../src/engines/lookup.js';
+import { sqlite } from '../../src/engines/sqlite/index.js';
+import type { SqliteSource } from '../../src/engines/sqlite/url.js';
 
-const FORMS = 'expected the path of a SQLite file, file:PATH, sqlite:PATH or postgresql://USER@HOST/NAME';
+const FORMS = 'expected postgresql://USER@HOST/NAME, or the path of a SQLite file, file:PATH or sqlite:PATH';
 const MEMORY = 'it names a database in memory, of which there is no file to back up';
 const FOLDER = 'expected the path of a file, not of a folder: it ends with "/"';
 const DOTS = 'expected a path without ".." segments';
@@ -15,7 +19,9 @@ const PERCENT = 'expected "%" only before two hexadecimal digits of UTF-8, as in
 const HOST =
   'expected file:/absolute/path, file:///absolute/path or file:relative/path: what follows "file://" is a host';
 
-describe('parseDatabase', () => {
+const parseDatabase = (text: string) => parseSource(text).source as SqliteSource;
+
+describe('a URL', () => {
   test.each([
     // plain
     ['/srv/app/app.db', '/srv/app/app.db'],
@@ -149,15 +155,15 @@ describe('parseDatabase', () => {
     ['sqlite3:///app.db', '"sqlite3:///" is absolute to some programs and relative to others; give the plain path'],
     [
       'mysql:host=h;x=hunter2',
-      `it names a mysql database, and this version backs up SQLite and PostgreSQL only; ${FORMS}`,
+      `it names a mysql database, and this version backs up PostgreSQL and SQLite only; ${FORMS}`,
     ],
     [
       'jdbc:mysql://h/db?user=u',
-      `it names a mysql database, and this version backs up SQLite and PostgreSQL only; ${FORMS}`,
+      `it names a mysql database, and this version backs up PostgreSQL and SQLite only; ${FORMS}`,
     ],
     [
       'libsql://hunter2.turso.io',
-      `it names a libsql database, and this version backs up SQLite and PostgreSQL only; ${FORMS}`,
+      `it names a libsql database, and this version backs up PostgreSQL and SQLite only; ${FORMS}`,
     ],
     ['https://hunter2@x', `${FORMS}; a relative path with a colon in its first segment starts with "./"`],
     ['"postgres://u:hunter2@h/d"', `${FORMS}; the bare value, without quotes or NAME= around it`],
@@ -172,5 +178,41 @@ describe('parseDatabase', () => {
   ])('refuses %j without repeating it', (text, message) => {
     expect(message).not.toContain('hunter2');
     expect(() => parseDatabase(text)).toThrow(new Error(message));
+  });
+});
+
+describe('the default name', () => {
+  const nameOf = (path: string) => sqlite.nameOf({ engine: 'sqlite', path, given: path });
+
+  test.each([
+    ['/srv/app/app.db', 'app'],
+    ['app.sqlite', 'app'],
+    ['./data/prod.SQLITE3', 'prod'],
+    ['/srv/my app (1).db', 'my-app--1'],
+    ['/srv/app.v2', 'app.v2'],
+    ['/srv/app.prod.db', 'app.prod'],
+    ['/srv/app.db.sqlite', 'app.db'],
+    ['/srv/.hidden.db', 'hidden'],
+    ['/srv/caf\u00e9.db', 'caf'],
+    ['/srv/\u{1F600}x.db', 'x'],
+    ['noextension', 'noextension'],
+    [`/srv/${'a'.repeat(100)}.db`, 'a'.repeat(64)],
+    ['', null],
+    ['/', null],
+    ['/srv/app/', null],
+    ['/srv/.db', null],
+    ['..', null],
+    ['/srv/\u6570\u636e.db', null],
+  ])('from the path %j: %j', (path, name) => {
+    expect(nameOf(path)).toBe(name);
+  });
+
+  test('from any path is valid or null', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (path) => {
+        const name = nameOf(path);
+        expect(name === null || isName(name)).toBe(true);
+      }),
+    );
   });
 });

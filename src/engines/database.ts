@@ -1,0 +1,44 @@
+import type { Identity } from '../backups/identity.js';
+import type { Manifest } from '../backups/manifest.js';
+import type { BackupError } from '../errors.js';
+import type { Facts, HostFailure, HostRequest } from '../host/session.js';
+import type { Settings } from '../settings/settings.js';
+import type { Restoring } from './restoring.js';
+
+/** What an engine does with one database. */
+export interface Database {
+  /** Of the payload that a backup makes. */
+  readonly kind: string;
+  /** The path that the catalogue must resolve on the host to know the database; empty where there is none. */
+  readonly path: string;
+  /** From the lock to a payload in the work folder that was read back; `holder` says to other runs who we are. */
+  backup(settings: Settings, id: string, holder: string): HostRequest;
+  /** Proves an existing backup at `settings.verify`; with `restore` in a copy that is thrown away. */
+  verify(settings: Settings, manifest: Manifest): HostRequest;
+  /** Throws E_MANIFEST when what `verify` found is not what the manifest says. */
+  checkProof(facts: Facts, manifest: Manifest): void;
+  /** What a backup would find; writes nothing in the backup directory. */
+  inspect(settings: Settings): HostRequest;
+  /** Which database it is, as far as the host has told. */
+  identity(facts: Facts): Identity;
+  /** What the engine's program reported, as the manifest keeps it. Throws when the copy is not what the source held. */
+  describe(facts: Facts): Pick<Manifest, 'tools' | 'content' | 'databaseBytes'>;
+  /** Sentences about what the backup has not, or what is odd in it: somebody should do something about it. */
+  remarks(facts: Facts): string[];
+  /** Sentences about how far the proof goes, where nothing is wrong. */
+  notes?(facts: Facts): string[];
+  /** What a backup would copy and with what, in one line. */
+  plan(facts: Facts): string;
+  /** Shell lines that restore the backup with stock tools, typed by the login user; `directory` is absolute. */
+  recovery(
+    manifest: Pick<Manifest, 'file' | 'kind' | 'compression' | 'identity' | 'content'>,
+    directory: string,
+    settings: Pick<Settings, 'runAs' | 'container'>,
+  ): string[];
+  /** The source holds nothing at all. */
+  empty(facts: Facts): BackupError;
+  /** How a backup is put back into it. */
+  readonly restoring: Restoring;
+  /** Puts a failure of the engine's program into words; null when it is none of the engine's. */
+  explain(failure: HostFailure, settings: Settings): BackupError | null;
+}

@@ -1,0 +1,81 @@
+import type { Source } from '../engines/engine.js';
+import { ENGINES, engineOf, parseSource } from '../engines/lookup.js';
+import type { InputReader } from './input-reader.js';
+import type { Command, Settings } from './settings.js';
+import { parseContainer } from './value-rules.js';
+
+// What `database` and the inputs about it may be is for the engine to say, whose database it is.
+
+const MISSING =
+  'required, but empty; the secret or variable that fills it is probably not set (for example secrets.DATABASE_URL or vars.DATABASE_URL)';
+
+export function readDatabase(reader: InputReader): Source | undefined {
+  const source = reader.require('database', (text) => parsed(reader, 'database', text), MISSING, 'as-is');
+  if (source === undefined) return source;
+  const engine = engineOf(source);
+  for (const name of new Set(Object.values(ENGINES).flatMap(({ inputs }) => inputs))) {
+    if (!engine.inputs.includes(name)) reader.ignore(name, `with a ${engine.title} database`);
+  }
+  const password = reader.read('database-password', (text) => text);
+  if (typeof password !== 'string' || engine.withPassword === undefined) return source;
+  reader.mask(encodeURIComponent(password)); // as it stands in URLs
+  try {
+    return engine.withPassword(source, password);
+  } catch (error) {
+    reader.problem('database-password', (error as Error).message);
+    return source;
+  }
+}
+
+/** Everything secret in the text is masked before anything else can be said about it. */
+function parsed(reader: InputReader, name: 'database' | 'restore-to', text: string): Source {
+  const { source, secrets, remarks } = parseSource(text);
+  for (const secret of secrets) reader.mask(secret);
+  reader.warnings.push(...remarks.map((remark) => `${name}: ${remark}`));
+  return source;
+}
+
+export function readContainer(reader: InputReader, database: Source | undefined): string | null | undefined {
+  const { noContainer, title } = database === undefined ? {} : engineOf(database);
+  return reader.read('container', (text) => {
+    if (noContainer === undefined) return parseContainer(text);
+    throw new Error(`expected nothing with a ${title} database: ${noContainer}`);
+  });
+}
+
+/** `restore-to`, which has to be of the engine of `database`. */
+export function readSameEngine(reader: InputReader, database: Source | undefined): Source | null | undefined {
+  return reader.read(
+    'restore-to',
+    (text) => {
+      const source = parsed(reader, 'restore-to', text);
+      if (database === undefined || source.engine === database.engine) return source;
+      throw new Error(`expected ${engineOf(database).form}, as database is one`);
+    },
+    'as-is',
+  );
+}
+
+/** Where a proof makes its throw-away database; null: beside the live one, or it is a file. */
+export function readScratch(
+  reader: InputReader,
+  command: Command | undefined,
+  verify: Settings['verify'] | undefined,
+  verifyOn: Settings['verifyOn'] | undefined,
+  database: Source | undefined,
+): Source | null | undefined {
+  if (verify === 'checksum' || verify === 'content') reader.ignore('restore-to', `with verify ${verify}`);
+  const { scratch, title } = database === undefined ? {} : engineOf(database);
+  if (database !== undefined && scratch === undefined) {
+    reader.ignore('restore-to', `with a ${title} database, of which a temporary file is made`);
+  }
+  const place = readSameEngine(reader, database);
+  if (database === undefined || scratch === undefined) return place;
+  if (place === null && command === 'verify' && verify === 'restore' && verifyOn === 'runner') {
+    reader.missing('restore-to', `required with verify-on runner and verify restore: ${scratch.onRunner}`);
+  }
+  if (!place || !scratch.isSame(place, database)) return place;
+  // not thrown above, where a password in the URL would keep the rule from being shown
+  reader.problem('restore-to', `expected ${scratch.elsewhere}`);
+  return undefined;
+}
