@@ -18,11 +18,11 @@ interface Import {
 const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
   'index.ts': { values: ['esm-globals.ts', 'cancel.ts', 'main.ts', 'post.ts', 'platform/platform.ts'] },
   'main.ts': {
-    values: ['errors.ts', 'platform/platform.ts', 'commands', 'engines', 'reporting', 'settings'],
+    values: ['errors.ts', 'platform/platform.ts', 'commands', 'restoring', 'engines', 'reporting', 'settings'],
     types: ['run'],
   },
   'post.ts': {
-    values: ['main.ts', 'errors.ts', 'platform/platform.ts', 'run', 'restoring', 'places', 'reporting', 'settings'],
+    values: ['main.ts', 'errors.ts', 'platform/platform.ts', 'run', 'places', 'reporting', 'settings'],
   },
   commands: {
     values: ['making', 'proving', 'restoring', 'places', 'run', 'engines', 'backups', 'reporting', 'errors.ts'],
@@ -35,12 +35,11 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
   proving: { values: ['run', 'backups', 'reporting', 'host', 'errors.ts'] },
   making: { values: ['places', 'run', 'backups', 'reporting', 'errors.ts'], types: ['settings', 'host', 'stores'] },
   places: {
-    values: ['making/new-manifest.ts', 'run', 'stores', 'backups', 'reporting', 'host', 'errors.ts'],
+    values: ['run', 'stores', 'backups', 'reporting', 'host', 'errors.ts'],
     types: ['settings'],
   },
   run: {
-    // whoever changes anything first finishes what a restore has left
-    values: ['restoring/unfinished.ts', 'engines', 'backups', 'reporting', 'host', 'errors.ts'],
+    values: ['engines', 'backups', 'reporting', 'host', 'errors.ts'],
     types: ['settings'],
   },
   stores: {

@@ -9,7 +9,7 @@ import {
   standingOf,
   toCandidates,
 } from '../backups/catalogue.js';
-import { showCoverage } from '../backups/coverage.js';
+import { coverageOf, showCoverage } from '../backups/coverage.js';
 import { type Manifest, serializeManifest, VERIFIED_LEVELS, type VerifiedLevel } from '../backups/manifest.js';
 import { checksumFile, formatId, manifestFile } from '../backups/names.js';
 import type { Candidate, RetentionPlan } from '../backups/retention.js';
@@ -17,7 +17,7 @@ import { BackupError, describe } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import { adoptLost } from '../making/adopt.js';
 import { alarm, answersAlarm, standingInStore, standingOfNew } from '../making/alarm.js';
-import { coverageAsked, manifestOf } from '../making/new-manifest.js';
+import { manifestOf } from '../making/new-manifest.js';
 import { lookForLosses, pinBefore, suspicionOf } from '../making/row-loss.js';
 import { timeAfter } from '../making/time.js';
 import { catalogueOf, factsOf, plan, showBackups, tellPlan, whole } from '../places/catalogue.js';
@@ -259,7 +259,7 @@ function unpublished(run: Run, connection: Connection, { manifest, catalogue }: 
 /** An empty copy is not a backup, unless the newest verified one is empty as well. Throws E_EMPTY. */
 function checkContent({ database, settings }: Run, facts: Facts, catalogue: Catalogue): void {
   if (facts.number('objects') > 0) return;
-  const coverage = showCoverage(coverageAsked(settings));
+  const coverage = showCoverage(coverageOf(settings.dump));
   const alike = catalogue.backups.filter(({ manifest }) => showCoverage(manifest.coverage ?? null) === coverage);
   if (newestVerified(alike)?.manifest.content?.objects === 0) return;
   throw database.empty(facts);
@@ -285,7 +285,7 @@ const isProvenAs = ({ verified }: Manifest, level: VerifiedLevel): boolean =>
 async function youngEnough(run: Run, connection: Connection): Promise<boolean> {
   const { settings, log, report } = run;
   const catalogue = catalogueOf(run, await connection.send(...openDirectory(run, 'look'), look(run)));
-  const usable = covering(catalogue.backups, coverageAsked(settings));
+  const usable = covering(catalogue.backups, coverageOf(settings.dump));
   // A safety backup is the state that somebody wanted to leave.
   const newest = newestVerified(
     usable.filter(({ manifest }) => manifest.reason !== 'safety' && isProvenAs(manifest, settings.verify)),
@@ -337,7 +337,7 @@ async function dryRun(run: Run, connection: Connection): Promise<void> {
     id: 'the new backup',
     createdAt: timeAfter(run.now(), catalogue),
     verified: true,
-    partial: showCoverage(coverageAsked(settings)),
+    partial: showCoverage(coverageOf(settings.dump)),
     pinned: settings.pin,
     safety: false,
   };

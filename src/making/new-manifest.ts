@@ -1,4 +1,4 @@
-import { type Coverage, coverageOf } from '../backups/coverage.js';
+import { coverageOf } from '../backups/coverage.js';
 import type { Manifest, Reason } from '../backups/manifest.js';
 import { withinLimit } from '../backups/manifest-size.js';
 import { payloadFile } from '../backups/names.js';
@@ -7,7 +7,6 @@ import type { Facts } from '../host/session.js';
 import { formatCount } from '../reporting/format.js';
 import { note } from '../run/connect.js';
 import type { Run } from '../run/run.js';
-import type { Settings } from '../settings/settings.js';
 
 /**
  * The manifest of the backup that the host has just made and proven; `damaged`: of a copy of the files of a SQLite database that is damaged.
@@ -30,7 +29,7 @@ export function manifestOf(
     : database.describe(facts);
   const identity = database.identity(facts);
   const sha256 = facts.need('sha256');
-  const coverage = coverageAsked(settings);
+  const coverage = coverageOf(settings.dump);
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw new BackupError('E_INTERNAL', 'the host did not report a SHA-256');
   const now = run.now();
   const manifest = withinLimit({
@@ -73,11 +72,6 @@ function tellLeftOut(run: Run, { content }: Manifest): void {
     run,
     `the manifest has no room for all ${formatCount(content.tables.length + left)} tables: it lists the largest ${formatCount(content.tables.length)}. All are in the backup, and a later proof or restore compares the rows of those that are listed`,
   );
-}
-
-/** What a backup of this run covers; null: everything. */
-export function coverageAsked({ database, dump }: Pick<Settings, 'database' | 'dump'>): Coverage | null {
-  return database.engine === 'postgres' ? coverageOf(dump) : null;
 }
 
 function reasonOf(run: Run): Reason {

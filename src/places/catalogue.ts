@@ -8,14 +8,13 @@ import {
   wholeOrAll,
 } from '../backups/catalogue.js';
 import { type BackupPlace, placed } from '../backups/copies.js';
-import { showCoverage } from '../backups/coverage.js';
+import { coverageOf, showCoverage } from '../backups/coverage.js';
 import { type Manifest, parseManifest } from '../backups/manifest.js';
 import { manifestFile } from '../backups/names.js';
 import { type Candidate, type Decision, planRetention, type RetentionPlan } from '../backups/retention.js';
 import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
-import { coverageAsked } from '../making/new-manifest.js';
 import { clip } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import type { BackupFacts } from '../reporting/report.js';
@@ -116,7 +115,7 @@ export function showBackups(run: Run, backups: readonly Backup[]): void {
   const known = all.map(({ backup }) => backup);
   const { command } = run.settings;
   const newest = newestVerified(
-    command === 'backup' ? covering(known, coverageAsked(run.settings)) : wholeOrAll(known),
+    command === 'backup' ? covering(known, coverageOf(run.settings.dump)) : wholeOrAll(known),
   );
   report.newestAgeSeconds =
     newest === null ? null : Math.max(0, Math.floor((run.now().getTime() - newest.createdAt.getTime()) / 1000));
