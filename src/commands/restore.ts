@@ -46,15 +46,15 @@ export async function restore(run: Run): Promise<void> {
         return { plan: found, identity: restoring.identity(facts) };
       });
     const planned = await planFor(source).catch(async (error: unknown) => {
-      source = await insteadOfDamaged(run, connection, source, error);
+      source = await insteadOfDamaged(run, source, error);
       return planFor(source);
     });
-    const { dump, from, catalogue } = source;
+    const { dump, from, host } = source;
     if (!settings.dryRun) {
       await new Attempt(
         run,
         connection,
-        { ...{ restoring, database, dump, from, catalogue }, ...planned },
+        { ...{ restoring, database, dump, from, host }, ...planned },
         outcome,
       ).carryOut();
     }

@@ -1,7 +1,8 @@
+import { type Backup, standingOf } from '../backups/catalogue.js';
 import { coverageOf } from '../backups/coverage.js';
 import type { Manifest, Reason } from '../backups/manifest.js';
 import { withinLimit } from '../backups/manifest-size.js';
-import { payloadFile } from '../backups/names.js';
+import { checksumFile, manifestFile, payloadFile } from '../backups/names.js';
 import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import { formatCount } from '../reporting/format.js';
@@ -63,6 +64,15 @@ export function manifestOf(
   });
   tellLeftOut(run, manifest);
   return manifest;
+}
+
+/** The backup of that manifest, whole and just made. */
+export function backupOf(manifest: Manifest): Backup {
+  const { id, file, verified } = manifest;
+  const standing =
+    verified.level === 'none' ? ({ state: 'unverified', detail: 'not verified' } as const) : standingOf(manifest);
+  const files = [manifestFile(id), file, checksumFile(file)];
+  return { id, createdAt: new Date(manifest.createdAt), manifest, ...standing, files };
 }
 
 function tellLeftOut(run: Run, { content }: Manifest): void {

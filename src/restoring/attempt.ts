@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Backup, Catalogue } from '../backups/catalogue.js';
+import type { Backup } from '../backups/catalogue.js';
 import type { Identity } from '../backups/identity.js';
 import { formatId } from '../backups/names.js';
 import { seconds } from '../engines/common.js';
@@ -7,6 +7,7 @@ import type { Database } from '../engines/engine.js';
 import type { Dump, Restoring, Step, TargetPlan } from '../engines/restoring.js';
 import { BackupError, describe } from '../errors.js';
 import type { HostRequest } from '../host/session.js';
+import type { HostPlace } from '../places/host.js';
 import { formatDuration } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import type { RestoreReport } from '../reporting/report.js';
@@ -24,7 +25,7 @@ export interface Parts {
   database: Database;
   dump: Dump;
   from: string;
-  catalogue: Catalogue;
+  host: HostPlace;
   plan: TargetPlan;
   /** What the target is. */
   identity: Identity;
@@ -66,7 +67,7 @@ export class Attempt {
   /** Up to the moment at which the live database is the restored one. */
   private async replace(): Promise<void> {
     const { run, connection, step, outcome } = this;
-    const { restoring, database, dump, from, catalogue, plan } = this.parts;
+    const { restoring, database, dump, from, host, plan } = this.parts;
     const { settings } = run;
     const { stopCommand, startCommand, safetyBackup } = settings.restore;
     await this.enter('begun');
@@ -78,7 +79,7 @@ export class Attempt {
       const damaged = plan.state === 'damaged';
       this.safety = await run.log.group('Safety backup', () =>
         takeSafetyBackup(run, connection, {
-          ...{ database, restoring, damaged, from, catalogue },
+          ...{ database, restoring, damaged, from, host },
           ...{ level: plan.safetyLevel, without: plan.safetyWithout },
         }),
       );

@@ -4,16 +4,11 @@ import type { Database } from '../engines/engine.js';
 import type { Log } from '../reporting/log.js';
 import type { Report } from '../reporting/report.js';
 import type { Settings } from '../settings/settings.js';
+import type { UnfinishedUpload } from '../stores/object-store.js';
 import type { Connection } from './connect.js';
 
 /** Where this run comes from, as manifests keep it. */
 export type GitHubRun = NonNullable<Manifest['github']>;
-
-/** An upload in parts that was begun, as the store knows it. */
-export interface UnfinishedUpload {
-  key: string;
-  id: string;
-}
 
 /** What every command gets: what was asked for, and where to tell what was done. */
 export interface Run {
