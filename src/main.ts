@@ -7,8 +7,9 @@ import { prune } from './commands/prune.js';
 import { restore } from './commands/restore.js';
 import { verify } from './commands/verify.js';
 import { databaseOf } from './engines/lookup.js';
-import { BackupError, describe, sentences } from './errors.js';
+import { BackupError, describe } from './errors.js';
 import { platform } from './platform/platform.js';
+import { failureText } from './reporting/failure-text.js';
 import { actionsLog, type Log } from './reporting/log.js';
 import { neutralise } from './reporting/neutralise.js';
 import { writeOutputs } from './reporting/outputs.js';
@@ -65,7 +66,7 @@ export async function main(cancel: AbortController): Promise<boolean> {
     cancel.signal.throwIfAborted();
   } catch (error) {
     const failure = failureOf(error, cancel.signal);
-    recordFailure(report, failure);
+    recordFailure(report, failure, run?.left ?? 'nothing-contacted');
     for (const { stack } of [failure, failure.cause].filter((one) => one instanceof Error)) {
       platform().debug(neutralise(stack ?? ''));
     }
@@ -90,7 +91,7 @@ async function tell(report: Report, log: Log, wantSummary: boolean): Promise<voi
     await writeSummary(report).catch((error: unknown) => log.warning(`the job summary could not be written: ${error}`));
   }
   if (report.error !== null) {
-    platform().fail(neutralise(sentences(`${report.errorCode}: ${ended(report.error.message)}`, report.error.hint)));
+    platform().fail(neutralise(failureText(report.errorCode, report.error)));
   }
   try {
     writeOutputs(report);
@@ -98,9 +99,6 @@ async function tell(report: Report, log: Log, wantSummary: boolean): Promise<voi
     platform().fail(`the outputs could not be written, so no gate opens: ${error}`);
   }
 }
-
-/** A message may end with what a tool has said, which may be a sentence. */
-const ended = (message: string): string => (/[.!?]$/.test(message) ? message : `${message}.`);
 
 /** What the command needs, from the settings and from GitHub's environment. */
 export function runOf(settings: Settings, log: Log, report: Report, signal: AbortSignal): Run {
@@ -112,6 +110,7 @@ export function runOf(settings: Settings, log: Log, report: Report, signal: Abor
     github: gitHubRun(process.env),
     now: () => new Date(),
     signal,
+    left: 'nothing-contacted',
     hostIsClean: true,
     noteUpload: (upload) => platform().saveState(UPLOAD, upload === null ? '' : JSON.stringify(upload)),
     finishingFirst: (connection) => finishingFirst(run, connection),

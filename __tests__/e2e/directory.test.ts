@@ -96,7 +96,7 @@ describe('a directory that others can write is E_PERM_UNSAFE, and nothing there 
       '.work is a symbolic link': 'rm',
     };
     const line = lines[said] ?? 'chmod go-w';
-    expectFailure(failed, 'E_PERM_UNSAFE', dir.path, said, `\`${line} ${dir.path}`, 'Nothing was touched');
+    expectFailure(failed, 'E_PERM_UNSAFE', dir.path, said, `\`${line} ${dir.path}`, 'Nothing was kept');
     expectFailure(await scene.run({ directory: dir.path, command: 'prune', keep: '1' }), 'E_PERM_UNSAFE', said);
     expect(listing(dir.path)).toEqual(before);
     expect(stateOf(scene.database)).toEqual(live);
@@ -287,7 +287,7 @@ describe('the clocks', () => {
           'the clock of the host says 20',
           /(1 h|59 min \d+ s) apart/,
           'timedatectl',
-          'nothing was done',
+          'Nothing was kept',
         );
       }
     } finally {

@@ -59,7 +59,7 @@ describe('skip-if-younger-than', () => {
     bytes[100] = (bytes[100] ?? 0) ^ 1;
     writeFileSync(file, bytes);
     const flipped = await scene.run({ directory: dir.path, 'skip-if-younger-than': '1h' });
-    expectFailure(flipped, 'E_CHECKSUM', `${id}.sqlite.zst is young enough, but its SHA-256 is`, 'Nothing was changed');
+    expectFailure(flipped, 'E_CHECKSUM', `${id}.sqlite.zst is young enough, but its SHA-256 is`, 'Nothing was kept');
     expect(dir.status()).toMatchObject({ ok: false, errorCode: 'E_CHECKSUM' });
     bytes[100] = (bytes[100] ?? 0) ^ 1;
     writeFileSync(file, bytes);

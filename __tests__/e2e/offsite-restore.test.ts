@@ -456,7 +456,7 @@ describe('auto', () => {
         'through the runner, since the host can not fetch it: it does not reach the store',
       );
       const alone = await other.run({ ...inputs('host'), ...target });
-      expectFailure(alone, 'E_S3_UNAVAILABLE', 'the host is to fetch by itself', 'Nothing was changed');
+      expectFailure(alone, 'E_S3_UNAVAILABLE', 'the host is to fetch by itself', /[Nn]othing was changed/);
     } finally {
       await other.stop();
       rmSync(folder, { recursive: true });

@@ -477,12 +477,7 @@ describe('prune', () => {
     for (const days of [1, 2, 3]) store.copy(daysAgo(days));
     const before = listing(scene.directory);
     const result = await run('prune', { keep: '1', 's3-keep': 'last=1', 'max-delete': '1' });
-    expectFailure(
-      result,
-      'E_POLICY',
-      'in s3://shop-backups/app/: max-delete',
-      'Nothing was deleted, on the host neither',
-    );
+    expectFailure(result, 'E_POLICY', 'in s3://shop-backups/app/: max-delete', 'Nothing was deleted');
     expect(deletions()).toEqual([]);
     const after = listing(scene.directory);
     expect(Object.keys(after).filter((name) => name.endsWith('.json') && name !== 'status.json')).toEqual(

@@ -187,7 +187,7 @@ describe('there is no such server, or it takes no more', () => {
       { database: as('app', { database: 'Shop' }) },
       'E_SOURCE_MISSING',
       'there is no database "Shop" on the server: ',
-      'Nothing was created',
+      'Nothing was kept',
     );
     expect(message.split('does not exist')).toHaveLength(2);
     expect(await server.sql('postgres', "SELECT count(*) FROM pg_database WHERE datname ILIKE 'shop'")).toBe('1');

@@ -43,7 +43,7 @@ describe('a server that is newer than the client', () => {
       'Install the client of PostgreSQL 18 on the host',
       'postgresql-client-18 on Debian and Ubuntu',
       'https://www.postgresql.org/download/',
-      'Nothing was dumped.',
+      'Nothing was kept',
     );
     // one session looked, and none began to dump
     const said = newer.log().slice(from);

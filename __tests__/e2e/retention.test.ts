@@ -167,7 +167,7 @@ describe('a rotation that is refused', () => {
     for (const days of [1, 2, 3]) dir.backup(daysAgo(days));
     const before = listing(dir.path);
     const result = await scene.run({ directory: dir.path, ...inputs });
-    expectFailure(result, 'E_POLICY', said, 'The new backup is good and was kept; no older one was deleted');
+    expectFailure(result, 'E_POLICY', said, 'The backup on the host is good and stays; nothing was rotated');
     const made = result.outputs['backup-id'] ?? '';
     expect(dir.names()).toEqual([...Object.keys(before), ...unit(made)].sort());
     expect(listing(dir.path)).toMatchObject(before);

@@ -64,12 +64,7 @@ describe('every form of `database` names the same file', () => {
 
 describe('a source that is no database is refused, and nothing is created', () => {
   const CASES: [what: string, make: (path: string) => void, code: string, says: RegExp][] = [
-    [
-      'a missing path',
-      () => {},
-      'E_SOURCE_MISSING',
-      /there is no database at .*Correct `database`.*Nothing was created/,
-    ],
+    ['a missing path', () => {}, 'E_SOURCE_MISSING', /there is no database at .*Correct `database`.*Nothing was kept/],
     ['a dangling link', (path) => symlinkSync(`${path}-target`, path), 'E_SOURCE_MISSING', /there is no database at/],
     ['a directory', (path) => mkdirSync(path), 'E_SOURCE_INVALID', /is not a regular file/],
     ['a fifo', (path) => execFileSync('mkfifo', [path]), 'E_SOURCE_INVALID', /is not a regular file/],
@@ -143,7 +138,7 @@ describe('a valid database without a table', () => {
     sqlite3(path, 'PRAGMA user_version = 7');
     owned(path);
     const message = refused(await scene.run({ database: path }), 'E_EMPTY');
-    expect(message).toMatch(/without a single table.*Nothing was kept, and no older backup was deleted/);
+    expect(message).toMatch(/without a single table.*Nothing was kept, nothing was rotated/);
     refused(await scene.run({ database: path, verify: 'checksum' }), 'E_EMPTY');
     expect(scene.files().filter((name) => name.startsWith('empty-'))).toEqual([]);
 

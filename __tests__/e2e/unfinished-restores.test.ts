@@ -104,7 +104,7 @@ describe('a restore that was cut off', () => {
       'E_UNFINISHED',
       `its journal ${journal} can not be read`,
       'settle-unfinished: true',
-      'Nothing was changed',
+      'Nothing was kept',
     );
     expect(scene.files().filter((name) => name !== 'status.json')).toEqual(
       files.filter((name) => name !== 'status.json'),

@@ -1,4 +1,6 @@
 import { expect } from '@jest/globals';
+import { LEFT, type Left } from '../../src/left.js';
+import type { Report } from '../../src/reporting/report.js';
 import type { ActionResult } from './run-action.js';
 
 /**
@@ -27,6 +29,11 @@ export function expectFailure(result: ActionResult, code: string, ...says: (stri
     post: 0,
   });
   const message = errors[0] ?? '';
+  // every refusal ends with what it has left, in the words of the one table
+  const { left } = (JSON.parse(result.outputs.report ?? '{}') as Report).error ?? {};
+  expect(Object.keys(LEFT)).toContain(left);
+  expect(message.endsWith(` ${LEFT[left as Left]}`)).toBe(true);
+  expect(Object.values(LEFT).filter((text) => message.includes(text))).toHaveLength(1);
   // What of several sentences is empty leaves no blanks behind.
   expect(message).not.toMatch(/[.,;:] {2}|(?<!\.)\.\. /);
   for (const text of says) {

@@ -62,7 +62,6 @@ describe('may it go', () => {
     if (message === null) expect(objection).toBeNull();
     else {
       expect(objection).toMatchObject({ code: 'E_POLICY', message: expect.stringContaining(message) });
-      expect(objection?.hint).toContain('Nothing was deleted.');
     }
   });
 
@@ -86,7 +85,7 @@ describe('may it go', () => {
     const { backups } = await everywhere(run, id(1), [host, store]);
     expect(await objectionToDeleting(run, backups)).toMatchObject({
       ...{ code: 'E_POLICY', message: `${id(1)} is under legal hold in s3://bucket/app/` },
-      hint: 'Nothing was deleted, on the host neither.',
+      hint: 'Run again when that has ended.',
     });
   });
 });

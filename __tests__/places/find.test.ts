@@ -265,7 +265,7 @@ describe('what is said when there is none', () => {
       [at(1), at(2), at(3), at(4), at(5), at(6)],
       null,
       `there is no backup ${id(9)} of /srv/app/app.db in /srv/backups`,
-      `The newest are ${[6, 5, 4, 3, 2].map(id).join(', ')}; \`command: list\` shows every one. Nothing was restored.`,
+      `The newest are ${[6, 5, 4, 3, 2].map(id).join(', ')}; \`command: list\` shows every one.`,
     ],
     [
       'of that id in either place',
@@ -273,7 +273,7 @@ describe('what is said when there is none', () => {
       [],
       [at(1)],
       `there is no backup ${id(9)} of /srv/app/app.db in /srv/backups, nor in s3://bucket/app/`,
-      'There is none at all; `command: list` shows every one. Nothing was restored.',
+      'There is none at all; `command: list` shows every one.',
     ],
     [
       'that is good',
@@ -281,7 +281,7 @@ describe('what is said when there is none', () => {
       [at(1, PARTIAL), at(2, SUSPECT)],
       [],
       'there is no verified backup of app in /srv/backups, nor in s3://bucket/app/',
-      `${id(1)} does not cover everything and is restored by its id alone. ${id(2)} is suspect: \`command: accept\` makes it a good one. The newest are ${id(2)}, ${id(1)}; \`command: list\` shows every one. Nothing was restored.`,
+      `${id(1)} does not cover everything and is restored by its id alone. ${id(2)} is suspect: \`command: accept\` makes it a good one. The newest are ${id(2)}, ${id(1)}; \`command: list\` shows every one.`,
     ],
     [
       'of that deploy',
@@ -289,7 +289,7 @@ describe('what is said when there is none', () => {
       [at(1)],
       null,
       'no verified backup of app was taken by a deploy of the commit abc',
-      `The newest is ${id(1)}; \`command: list\` shows every one. Nothing was restored.`,
+      `The newest is ${id(1)}; \`command: list\` shows every one.`,
     ],
     [
       'that is whole',
@@ -297,7 +297,7 @@ describe('what is said when there is none', () => {
       [[at(1), torn]],
       [],
       `${id(1)} is damaged: ${at(1).file} has 7 bytes, the manifest says 4000, nor in s3://bucket/app/`,
-      'Choose another backup: `command: list` shows them. Nothing was restored.',
+      'Choose another backup: `command: list` shows them.',
     ],
   ])('%s', async (_, asked, host, store, message, hint) => {
     const finding = find(restoring, asked, placeOf(host), store === null ? null : placeOf(store, 's3'));
@@ -347,7 +347,7 @@ describe('to be deleted or pinned', () => {
     const there = places([at(1), at(2)], [at(2), at(3)]);
     await expect(everywhere(pinning, id(9), there)).rejects.toMatchObject({
       message: `there is no backup ${id(9)} of /srv/app/app.db in /srv/backups and s3://bucket/app/`,
-      hint: `The newest are ${[3, 2, 1].map(id).join(', ')}; \`command: list\` shows every one. Nothing was changed.`,
+      hint: `The newest are ${[3, 2, 1].map(id).join(', ')}; \`command: list\` shows every one.`,
     });
     for (const place of there.slice(0, 1)) {
       await expect(named(pinning, place)).rejects.toMatchObject({ code: 'E_NOT_FOUND' });

@@ -190,7 +190,7 @@ describe('the report output', () => {
       });
       const many = <T>(one: T): T[] => Array.from({ length: 5000 }, () => one);
       const report = failedReport({
-        error: { message: huge, hint: huge },
+        error: { message: huge, hint: huge, left: 'nothing-kept' },
         startedAt: huge,
         skipped: huge,
         host: huge,

@@ -118,6 +118,7 @@ export function failedReport(changes: Partial<Report> = {}): Report {
     error: {
       message: '/home/deploy/db-backups: 120 MB free, the backup needs about 333 MB',
       hint: 'Free 213 MB on /dev/sda1 or set `directory` to another disk.',
+      left: 'nothing-kept',
     },
     backup: null,
     recovery: [],

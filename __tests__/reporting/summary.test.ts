@@ -46,7 +46,7 @@ function expectSound(markdown: string): void {
 function reportSaying(text: string, changes: Partial<Report> = {}): Report {
   const backup = sampleBackup(0, { id: text, path: text, createdAt: text, sha256: text, pinned: text, reason: text });
   return failedReport({
-    error: { message: text, hint: text },
+    error: { message: text, hint: text, left: 'nothing-kept' },
     startedAt: text,
     skipped: text,
     host: text,
@@ -200,20 +200,22 @@ describe('renderSummary', () => {
     expect(markdown).toContain('**What happened**<br>/home/deploy/db-backups: 120 MB free');
     expect(markdown).toContain(`**Usual cause of \`E_NOSPACE\`**<br>${ERRORS.E_NOSPACE.cause}`);
     expect(markdown).toContain('**What to do**<br>Free 213 MB on /dev/sda1 or set `directory`');
-    expect(markdown).toContain('**Left as it was**<br>The live database: this action only reads it.');
+    expect(markdown).toContain(
+      '**Left as it was**<br>Nothing was kept, nothing was rotated, the database was not changed.',
+    );
     expect(markdown).not.toContain('How to restore');
   });
 
   test('the failure itself is not told again among the problems', () => {
     const report = failedReport({ problems: [{ level: 'warning', message: 'clock is off' }] });
-    recordFailure(report, new BackupError('E_BUSY', 'the database stayed locked'));
+    recordFailure(report, new BackupError('E_BUSY', 'the database stayed locked'), 'nothing-kept');
     const markdown = renderSummary(report);
     expect(markdown.split('the database stayed locked')).toHaveLength(2);
     expect(markdown).toContain('### Problems\n\n- ⚠️ clock is off\n\n');
   });
 
   test('each line of an input error is a line', () => {
-    const error = { message: 'keep: one\nhost: two', hint: 'h' };
+    const error = { message: 'keep: one\nhost: two', hint: 'h', left: 'nothing-contacted' as const };
     expect(renderSummary(failedReport({ errorCode: 'E_INPUT', error }))).toContain('keep: one<br>host: two');
   });
 

@@ -8,6 +8,8 @@ import { KEEP_RULES, type KeepRules } from './retention.js';
 
 /** The document beside each backup, written last: without it there is no backup. */
 export type VerifiedLevel = 'none' | 'checksum' | 'content' | 'restore';
+/** What pins by itself, and takes its oldest pins back: a restore its safety backups, a loss of rows the backup before it. */
+export type PinnedBy = 'restore' | 'row-loss';
 export type Reason = 'manual' | 'scheduled' | 'deploy' | 'safety';
 
 export interface TableRows {
@@ -73,7 +75,8 @@ export interface Manifest {
     actor: string;
     event: string;
   } | null;
-  pinned: { reason: string; at: string } | null;
+  /** `by`: absent when a person has pinned it. */
+  pinned: { reason: string; at: string; by?: PinnedBy } | null;
   /** How many were to be kept, by the run that made it; and in the store, where its copies are rotated. `within` in milliseconds. */
   keep?: KeepRules;
   s3Keep?: KeepRules;
@@ -101,6 +104,7 @@ export interface Manifest {
 
 export const VERIFIED_LEVELS: readonly VerifiedLevel[] = ['none', 'checksum', 'content', 'restore'];
 const LIMITS: readonly Limit[] = ['shrink-limit', 'growth-limit', 'row-loss-limit'];
+const PINNERS: readonly PinnedBy[] = ['restore', 'row-loss'];
 const REASONS: readonly Reason[] = ['manual', 'scheduled', 'deploy', 'safety'];
 
 /** The files of a damaged database, byte by byte: not a backup that can be restored. */
@@ -168,6 +172,7 @@ function checkFacts(manifest: Fields): void {
   const pinned = manifest.objectOrNull('pinned');
   pinned?.text('reason', 1);
   pinned?.instant('at');
+  if (pinned?.has('by')) pinned.oneOf('by', PINNERS);
   checkStanding(manifest);
   manifest.oneOf('reason', REASONS);
   const recovery = manifest.list('recovery');

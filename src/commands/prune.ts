@@ -12,20 +12,20 @@ import type { Run } from '../run/run.js';
 export async function prune(run: Run): Promise<void> {
   await change(run, async (host, store) => {
     const onHost = await planRotation(run, host, { kept: await adoptLost(run, host) });
-    tell(run, onHost, 'Nothing was deleted.');
+    tell(run, onHost);
     const remove = onHost?.remove ?? [];
     if (store === null) return { remove };
     const inStore = await planRotation(run, store, { kept: await adoptCopies(run, store, host) });
-    tell(run, inStore, 'Nothing was deleted, on the host neither.');
+    tell(run, inStore);
     return { remove, after: async () => void (inStore !== null && (await carryOut(run, inStore))) };
   });
 }
 
 /** Throws E_POLICY; with `dry-run` that is told only. */
-function tell(run: Run, rotation: Rotation | null, left: string): void {
+function tell(run: Run, rotation: Rotation | null): void {
   if (rotation === null) return;
   const { dryRun } = run.settings;
-  const objection = objectionTo(rotation, left);
+  const objection = objectionTo(rotation);
   tellRotation(run, rotation, dryRun || objection !== null);
   if (objection === null) return;
   if (!dryRun) throw objection;

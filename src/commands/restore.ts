@@ -64,7 +64,7 @@ function refuseEvent({ github }: Run): void {
   throw new BackupError(
     'E_EVENT',
     `a restore is not run for the event ${quoteOutside(github.event, 60)}`,
-    'Restore from a workflow with `workflow_dispatch`, behind an environment with reviewers. Nothing was contacted.',
+    'Restore from a workflow with `workflow_dispatch`, behind an environment with reviewers.',
   );
 }
 
@@ -77,6 +77,6 @@ function checkConfirm({ settings }: Run, name: string): void {
     confirm === null
       ? `confirm is empty: a restore replaces the database ${quoteOutside(JSON.stringify(name), 200)}, and asks for its name`
       : `confirm is ${quoteOutside(JSON.stringify(confirm), 200)}, and the database that would be replaced is ${quoteOutside(JSON.stringify(name), 200)}`,
-    `Run with \`dry-run: true\` to see what would be lost. If that is meant, set \`confirm: ${quoteOutside(name, 200)}\`. Nothing was contacted.`,
+    `Run with \`dry-run: true\` to see what would be lost. If that is meant, set \`confirm: ${quoteOutside(name, 200)}\`.`,
   );
 }

@@ -92,22 +92,19 @@ async function proveStored(run: Run, host: HostPlace, store: StorePlace, found: 
   }
   run.report.backup = { ...factsOf(run, backup), path: uri };
   if (!tellWhich(run, uri)) return;
-  let fetched: string | null = null;
   const proof = await prove(run, backup, {
     onHost: async (request) => {
       // what is fetched has to lie somewhere
       if (host.facts.get('missing') !== null) await HostPlace.enter(run, connection, 'create', uri);
-      fetched = await fetchToHost(run, connection, store, found);
-      return connection.send(...request({ ...backup.manifest, file: fetched }));
+      const file = await fetchToHost(run, connection, store, found);
+      return connection.send(...request({ ...backup.manifest, file }));
     },
     pull: (to) => fetchToRunner(run, store, found, to),
   }).catch((error: unknown) => {
-    if (!(error instanceof BackupError)) throw error;
-    const message = fetched === null ? error.message : error.message.replaceAll(fetched, uri);
-    const hint = DAMAGED.includes(error.code)
-      ? 'Do not rely on that copy; take another backup. It is left as it is, and so is what the host has.'
-      : error.hint;
-    throw new BackupError(error.code, message, hint, { cause: error });
+    if (!(error instanceof BackupError) || !DAMAGED.includes(error.code)) throw error;
+    throw new BackupError(error.code, error.message, 'Do not rely on that copy; take another backup.', {
+      cause: error,
+    });
   });
   run.report.backup.verifiedLevel = proof.level;
   // What was proven are the bytes of the store: a backup whose own were found damaged does not become good by that.

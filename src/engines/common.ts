@@ -8,8 +8,6 @@ import type { Settings } from '../settings/settings.js';
 
 // What the engines share.
 
-export const UNTOUCHED = 'Nothing was kept, nothing was rotated, the database was not changed.';
-
 /** The named arguments of a request to the program on the host. */
 export const named = (values: Record<string, string>): string[] => Object.entries(values).flat();
 
@@ -62,7 +60,7 @@ export function checkRows(
   throw new BackupError(
     'E_MANIFEST',
     `the restored copy is not what the manifest says: ${shown.join('; ')}${wrong.length > shown.length ? `; and ${wrong.length - shown.length} more` : ''}`,
-    'Do not rely on this backup: take a new one, and look at who can write that directory. Nothing was changed.',
+    'Do not rely on this backup: take a new one, and look at who can write that directory.',
   );
 }
 

@@ -7,12 +7,12 @@ import { engineOfKind } from './lookup.js';
 import type { Dump } from './restoring.js';
 
 /**
- * A file on the host that this action did not make, as `look_dump` (host/programs/foreign.sh) found it. Throws E_NOT_FOUND, E_PERM,
+ * A file on the host that this action did not make, which people may know by another `name`, as `look_dump` (host/programs/foreign.sh) found it. Throws E_NOT_FOUND, E_PERM,
  * E_CHECKSUM, or E_SOURCE_INVALID for what is no dump that can be restored, or none of this engine.
  */
-export function foreignDump(facts: Facts, engine: Engine | null = null): Dump {
+export function foreignDump(facts: Facts, engine: Engine | null = null, name: string | null = null): Dump {
   const refused = facts.get('dump_refused');
-  if (refused !== null) throw refusal(refused, facts);
+  if (refused !== null) throw refusal(refused, facts, name);
   const kind = facts.need('dump_kind');
   const compression = facts.need('dump_compression');
   const sha256 = facts.need('dump_sha256');
@@ -26,8 +26,8 @@ export function foreignDump(facts: Facts, engine: Engine | null = null): Dump {
   if (engine !== null && engine !== made) {
     throw new BackupError(
       'E_SOURCE_INVALID',
-      `${quoteOutside(facts.path('dump_path'), 500)} is ${made.dump}, and what it would be restored into is a database of ${engine.title}`,
-      `Correct \`backup\` or \`database\`. ${NOTHING}`,
+      `${quoteOutside(name ?? facts.path('dump_path'), 500)} is ${made.dump}, and what it would be restored into is a database of ${engine.title}`,
+      'Correct `backup` or `database`.',
     );
   }
   return {
@@ -60,8 +60,6 @@ export function foreignRemarks(facts: Facts): string[] {
   return remarks;
 }
 
-const NOTHING = 'Nothing was restored, nothing was changed.';
-
 /** What to do with a file that is packed or encrypted in a way that is not taken. */
 const UNPACK_FIRST: Record<string, string> = {
   bzip2: 'bzip2 -d',
@@ -83,8 +81,8 @@ const DECRYPT_FIRST: Record<string, string> = {
 };
 
 /** Each word of `refuse_dump`: the code, what the file is, what to do. */
-function refusal(word: string, facts: Facts): BackupError {
-  const path = quoteOutside(facts.get('dump_path') ?? facts.get('dump_given') ?? 'the file', 500);
+function refusal(word: string, facts: Facts, name: string | null): BackupError {
+  const path = quoteOutside(name ?? facts.get('dump_path') ?? facts.get('dump_given') ?? 'the file', 500);
   const said = quoteOutside(facts.get('dump_said') ?? '', 500);
   const rows: Record<string, [ErrorCode, string, string]> = {
     missing: [
@@ -180,7 +178,7 @@ function refusal(word: string, facts: Facts): BackupError {
     `the host refused ${path} as ${quoteOutside(word, 80)}`,
     'Please report it with the log of the run.',
   ];
-  return new BackupError(code, message, `${hint} ${NOTHING}`);
+  return new BackupError(code, message, hint);
 }
 
 const invalid = (message: string, hint: string): [ErrorCode, string, string] => ['E_SOURCE_INVALID', message, hint];

@@ -51,7 +51,7 @@ export async function download(host: Host, wanted: Wanted, to: string, options: 
  * E_TIMEOUT, E_SHELL.
  */
 export async function* pull(host: Host, wanted: Wanted, options: DownloadOptions): AsyncGenerator<Buffer, void> {
-  const shell = await openSecond(host, 'use `verify-on: host`. Nothing was changed.');
+  const shell = await openSecond(host, 'use `verify-on: host`.');
   const output = shell.output?.();
   if (output === undefined) throw new BackupError('E_INTERNAL', 'there is nothing to pull from this machine');
   const stop = (why: Error): void => void output.destroy(why);

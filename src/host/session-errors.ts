@@ -17,7 +17,7 @@ export function silent(label: string, ms: number, said: string): BackupError {
   return new BackupError(
     'E_SHELL',
     `the login shell of ${label} did not start our program within ${seconds(ms)} s (connect-timeout)${quoted(said)}`,
-    'When the host is only slow, as under load, raise `connect-timeout`. Otherwise give the user a shell, or remove the forced command. Nothing was changed.',
+    'When the host is only slow, as under load, raise `connect-timeout`. Otherwise give the user a shell, or remove the forced command.',
   );
 }
 

@@ -56,7 +56,7 @@ export function connectFailed(hop: Hop, error: Error, offer: Offer, proof: KeyPr
     return new BackupError(
       'E_CONNECT',
       `could not connect to ${where}: ${disagreement.why}`,
-      `Nothing was sent. In sshd_config of that host: \`${disagreement.line}\`, then \`systemctl reload ssh\`; or take a newer OpenSSH there.`,
+      `In sshd_config of that host: \`${disagreement.line}\`, then \`systemctl reload ssh\`; or take a newer OpenSSH there.`,
       { cause: error },
     );
   }
@@ -87,13 +87,13 @@ function keyRefused(hop: Hop, cause: Error, { left, isPartial, key }: KeyProof):
   if (isPartial) {
     return refused(
       `${where} accepted the key of ${username}, and asks for a second factor as well: ${methods}`,
-      `Nothing was run. A run without a person has a key and no more. In sshd_config of that host excuse this user: \`Match User ${username}\`, and below it \`AuthenticationMethods publickey\`; or take a user of its own for backups, to whom the second factor does not apply.`,
+      `A run without a person has a key and no more. In sshd_config of that host excuse this user: \`Match User ${username}\`, and below it \`AuthenticationMethods publickey\`; or take a user of its own for backups, to whom the second factor does not apply.`,
     );
   }
   if (left.length > 0 && !left.includes('publickey')) {
     return refused(
       `${where} lets ${username} in by no key, but by ${methods} alone`,
-      `Nothing was run. In sshd_config of that host: \`PubkeyAuthentication yes\`, also where a \`Match\` block is about this user; then add this line to ~${username}/.ssh/authorized_keys there: ${target.key.publicLine}`,
+      `In sshd_config of that host: \`PubkeyAuthentication yes\`, also where a \`Match\` block is about this user; then add this line to ~${username}/.ssh/authorized_keys there: ${target.key.publicLine}`,
     );
   }
   const rsa =
@@ -102,7 +102,7 @@ function keyRefused(hop: Hop, cause: Error, { left, isPartial, key }: KeyProof):
       : '';
   return refused(
     `${where} refused the key of ${username} (the host key was right)`,
-    `Nothing was run. Add this line to ~${username}/.ssh/authorized_keys there, or correct \`${isJump ? 'jump-host' : 'username'}\`: ${target.key.publicLine}${rsa}`,
+    `Add this line to ~${username}/.ssh/authorized_keys there, or correct \`${isJump ? 'jump-host' : 'username'}\`: ${target.key.publicLine}${rsa}`,
   );
 }
 
@@ -124,8 +124,8 @@ export function forwardFailed(jump: Hop, to: SshTarget, why: string, reason?: nu
       ? `${placeOf(jump)} forbids forwarding to ${target}: ${why}`
       : `${placeOf(jump)} could not connect to ${target}: ${why}`,
     reason === 1
-      ? 'Nothing was run. In its sshd_config allow it: `AllowTcpForwarding yes` and no `PermitOpen` or `restrict` that excludes the target.'
-      : `Nothing was run. Check \`host\` and \`port\` as the jump host sees them, that sshd runs there, and the firewall between the two.`,
+      ? 'In its sshd_config allow it: `AllowTcpForwarding yes` and no `PermitOpen` or `restrict` that excludes the target.'
+      : `Check \`host\` and \`port\` as the jump host sees them, that sshd runs there, and the firewall between the two.`,
   );
 }
 

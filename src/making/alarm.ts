@@ -92,7 +92,7 @@ export function alarm({ id }: Manifest, { limit, why }: Suspicion): BackupError 
   return new BackupError(
     'E_SHRUNK',
     why,
-    `The new backup was kept and marked as suspect: it counts for nothing until somebody says that the change is right, and no good one was deleted. If it is right: \`command: accept\` with \`backup: ${id}\`, or \`${limit}: none\` for one run. If not, restore the newest good one.`,
+    `It is marked as suspect, and counts for nothing until somebody says that the change is right. If it is right: \`command: accept\` with \`backup: ${id}\`, or \`${limit}: none\` for one run. If not, restore the newest good one.`,
   );
 }
 

@@ -1,6 +1,7 @@
 import { type Backup, toCandidates } from '../backups/catalogue.js';
 import type { Manifest } from '../backups/manifest.js';
 import { BackupError, describe } from '../errors.js';
+import type { Left } from '../left.js';
 import { adoptCopies } from '../places/adopt-copies.js';
 import { copyTo } from '../places/copy.js';
 import type { HostPlace } from '../places/host.js';
@@ -73,6 +74,7 @@ class Publication {
     await run.log.group('Rotate', async () => {
       if (rotation !== null) tellRotation(run, rotation, refusalOf(rotation) !== null);
       this.checkRotation(await host.remove(rotation?.remove ?? []), objection);
+      run.left = this.leftNow();
     });
     if (objection !== null && this.made.state !== 'suspect') throw objection;
     await run.log
@@ -93,25 +95,34 @@ class Publication {
     const rotation = await planRotation(run, host, { made: candidate, kept: adopted });
     const suspicion = made.state === 'suspect' ? (made.manifest.suspicion ?? null) : null;
     if (suspicion !== null) return { rotation, objection: alarm(made.manifest, suspicion) };
-    const left = 'The new backup is good and was kept; no older one was deleted.';
-    return { rotation, objection: rotation === null ? null : objectionTo(rotation, left) };
+    return { rotation, objection: rotation === null ? null : objectionTo(rotation) };
   }
 
   private async give(remove: Rotation['remove'] | null): Promise<Removal> {
     const { run, host, made } = this;
     const { file, bytes, sha256 } = made.manifest;
     showMade(run, made);
+    const before = run.left;
+    run.left = 'backup-unknown';
     const removal = await host.publish(made, remove).catch((error: unknown) => {
       if (host.connection.said('published').length > 0) {
         warn(run, `${made.id} was published before the run ended; it is complete and proven, and stays`);
+        run.left = this.leftNow();
       } else {
+        if (!host.connection.isLost()) run.left = before;
         run.report.backup = null;
         run.report.recovery = [];
       }
       throw error;
     });
+    run.left = this.leftNow();
     run.log.info(`${host.uri}/${file}: ${formatBytes(bytes)}, SHA-256 ${sha256}`);
     return removal;
+  }
+
+  private leftNow(): Left {
+    if (this.made.state === 'suspect') return 'backup-suspect';
+    return this.run.report.deleted > 0 ? 'backup-made' : 'backup-stays';
   }
 
   /** The sizes in the store tell what a host that has lost its directory does not know: by them the new backup may still become suspect. */
@@ -122,6 +133,7 @@ class Publication {
     const judged = await standingInStore(run, host, store, manifest);
     if (judged === manifest) return manifest;
     this.made = backupOf(judged);
+    run.left = this.leftNow();
     // on the host first, which a store that fails now must not keep from knowing it
     await host.write(this.made);
     showMade(run, this.made);
@@ -150,8 +162,7 @@ class Publication {
     const kept = await adoptCopies(run, store, host).catch(failed('looked at'));
     const rotation = await planRotation(run, store, { made: candidate, kept }).catch(failed('looked at'));
     if (rotation === null) return;
-    const left = 'The new backup is good, on the host and in the store; no older copy was deleted.';
-    const objection = objectionTo(rotation, left);
+    const objection = objectionTo(rotation);
     tellRotation(run, rotation, objection !== null);
     if (objection !== null) throw objection;
     await carryOut(run, rotation);
@@ -173,5 +184,5 @@ const unlisted = ({ uri }: StorePlace, { id }: Backup): BackupError =>
   new BackupError(
     'E_ROTATE',
     `${uri} is listed without ${id}, which was read back there a moment ago`,
-    'The store or its credentials do not show all that is there. No copy was deleted; `prune` tries again.',
+    'The store or its credentials do not show all that is there. `prune` tries again.',
   );

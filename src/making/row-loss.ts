@@ -75,8 +75,9 @@ export async function pinBefore(run: Run, host: HostPlace, loss: RowLoss): Promi
     const { manifest } = await host.whole(old);
     await host.write({ ...old, manifest: { ...manifest, pinned } });
   };
-  if (here.manifest.pinned === null) await rewrite(here, { reason: REASON, at: run.now().toISOString() });
-  const ours = host.listed.backups.filter(({ manifest }) => manifest.pinned?.reason === REASON).sort(newestFirst);
+  if (here.manifest.pinned === null)
+    await rewrite(here, { reason: REASON, at: run.now().toISOString(), by: 'row-loss' });
+  const ours = host.listed.backups.filter(({ manifest }) => manifest.pinned?.by === 'row-loss').sort(newestFirst);
   for (const old of ours.slice(PINS_KEPT)) {
     await rewrite(old, null);
     run.log.info(`unpinned ${old.id}: ${counted(PINS_KEPT, 'newer one')} before a loss of rows are pinned`);

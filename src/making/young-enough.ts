@@ -35,13 +35,14 @@ export async function isYoungEnough(run: Run, connection: Connection, ageMs: num
     throw new BackupError(
       'E_CHECKSUM',
       `${newest.manifest.file} is young enough, but its SHA-256 is ${hashed.need('sha256')}, not ${newest.manifest.sha256} as in its manifest`,
-      'Do not rely on that backup; look at the disk. Remove `skip-if-younger-than` to take a new one. Nothing was changed.',
+      'Do not rely on that backup; look at the disk. Remove `skip-if-younger-than` to take a new one.',
     );
   }
   const { manifest } = await host.whole(newest);
   report.backup = factsOf(run, newest);
   // made anew: what the manifest on the host says is not for us to recommend
   report.recovery = run.database.recovery(manifest, report.directory, settings);
+  run.left = 'backup-stays';
   await withStorePlace(run, host, async (store) => {
     if (store !== null) await copyTo(run, connection, store, manifest, async () => manifest);
   });

@@ -10,13 +10,7 @@ import { Progress } from '../reporting/progress.js';
 import type { OffsiteCopy } from '../reporting/report.js';
 import { type Connection, warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
-import {
-  type HostSender,
-  type ObjectStore,
-  STAYS,
-  type Stored,
-  type UnfinishedUpload,
-} from '../stores/object-store.js';
+import type { HostSender, ObjectStore, Stored, UnfinishedUpload } from '../stores/object-store.js';
 import type { StorePlace } from './store.js';
 import { giveUp } from './unfinished-upload.js';
 import { chooseWay } from './way.js';
@@ -112,10 +106,7 @@ class Copying {
   /** The host when it is to upload by itself, else null. */
   private askHost(): Promise<HostSender | null> {
     const { run, connection, store, key, manifest } = this;
-    return chooseWay(run, connection, 'upload', STAYS, async () => {
-      const prepared = await store.lending.prepare(key, manifest, connection);
-      return 'why' in prepared ? prepared.why : prepared;
-    });
+    return chooseWay(run, connection, 'upload', () => store.lending.prepare(key, manifest, connection));
   }
 
   /** The bytes of the payload, as they come through the runner; it comes to its end only when they are all there, and are those of the manifest. */
@@ -138,8 +129,8 @@ class Copying {
         error.code === 'E_SHELL'
           ? 'In sshd_config of the host allow two sessions for a connection (`MaxSessions 2` or more), or use `s3-upload-via: host`.'
           : error.code === 'E_CHECKSUM'
-            ? 'Look at the disk of the host, and at who can write that directory. Nothing was rotated.'
-            : `Run again. ${STAYS}`;
+            ? 'Look at the disk of the host, and at who can write that directory.'
+            : 'Run again.';
       throw new BackupError(error.code, `while the backup was copied off-site: ${error.message}`, hint, {
         cause: error,
       });

@@ -17,8 +17,8 @@ export async function objectionToDeleting(run: Run, found: readonly Placed<Backu
     return refused(
       `${first.unit.id} is pinned: ${pinned.reason}`,
       first.place.kind === 'host'
-        ? 'Run `command: unpin` first if it really may go. Nothing was deleted.'
-        : 'It is only in the store, where nothing is written again: if it really may go, delete it with the tools of the store. Nothing was deleted.',
+        ? 'Run `command: unpin` first if it really may go.'
+        : 'It is only in the store, where nothing is written again: if it really may go, delete it with the tools of the store.',
     );
   }
   for (const { place, unit } of found) {
@@ -41,14 +41,14 @@ async function tooFew({ settings }: Run, place: Place, { id }: Unit): Promise<Ba
     others === 0
       ? `${id} is the last verified backup${where}`
       : `deleting ${id} would leave ${counted(others, 'verified backup')}${where}, fewer than keep-minimum (${keepMinimum})`,
-    'Take a new backup first. Nothing was deleted.',
+    'Take a new backup first.',
   );
 }
 
 async function held(place: Place, unit: Unit): Promise<BackupError | null> {
   const [one] = await place.held([unit]);
   if (one === undefined) return null;
-  return refused(`${one.id} is ${one.why} in ${place.uri}`, 'Nothing was deleted, on the host neither.');
+  return refused(`${one.id} is ${one.why} in ${place.uri}`, 'Run again when that has ended.');
 }
 
 const refused = (message: string, hint: string): BackupError => new BackupError('E_POLICY', message, hint);

@@ -29,7 +29,7 @@ export async function fetchToHost(
     const store = await place.open();
     const file = backup?.manifest.file ?? 'dump';
     const folder = await makeFolder(run, connection, wanted.bytes);
-    const byHost = await chooseWay(run, connection, 'fetch', 'Nothing was changed.', async () => {
+    const byHost = await chooseWay(run, connection, 'fetch', async () => {
       return (await store.lending.whyNotFetch(wanted.key, connection)) ?? {};
     });
     const timing = begin(run, wanted.bytes);
@@ -43,6 +43,7 @@ export async function fetchToHost(
     await check(connection, found, file);
     const via = byHost === null ? 'runner' : 'host';
     run.report.offsite = { uri, versionId: stored.versionId, via, lockedUntil: null };
+    connection.names.set(`${folder}/${file}`, uri);
     return `${folder}/${file}`;
   });
 }

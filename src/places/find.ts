@@ -136,12 +136,12 @@ async function byId(
   const lost = (why: Lost['why']): Lost => ({ ids: [id], exact: true, why });
   const own = backups.find((backup) => backup.id === id);
   if (own?.state === 'damaged') {
-    const why = damaged(run, `${id} is damaged: ${own.detail}`);
+    const why = damaged(`${id} is damaged: ${own.detail}`);
     return { backup: toProve ? own : null, lost: lost(why) };
   }
   if (own !== undefined) return { backup: own, lost: null };
   const broken = unreadable.find((unit) => unit.id === id);
-  if (broken !== undefined) return { backup: null, lost: lost(noManifest(run, broken.why)) };
+  if (broken !== undefined) return { backup: null, lost: lost(noManifest(broken.why)) };
   const other = toProve ? null : await place.one(id);
   if (other !== null) return { backup: other.backup, lost: null };
   return { backup: null, lost: lost((nor) => notFound(run, id, backups, `${place.uri}${nor}`)) };
@@ -166,12 +166,11 @@ function described(
       asked.by === 'latest'
         ? `there is no verified backup of ${name} in ${place.uri}`
         : `no verified backup of ${name} was taken by a deploy of the commit ${asked.sha}`;
-    const why = (nor: string) =>
-      new BackupError('E_NOT_FOUND', none + nor, `${withheld(backups)}${known(run, backups)}`);
+    const why = (nor: string) => new BackupError('E_NOT_FOUND', none + nor, `${withheld(backups)}${known(backups)}`);
     return { backup, lost: { ids: gone, exact: false, why } };
   }
   const are = `${gone.slice(0, 3).join(', ')} in ${place.uri} ${gone.length === 1 ? 'is' : 'are'} damaged or without a manifest`;
-  return { backup, lost: { ids: gone, exact: false, why: damaged(run, are) } };
+  return { backup, lost: { ids: gone, exact: false, why: damaged(are) } };
 }
 
 /** The files of a damaged database are kept, and are no backup; what is suspect counts for nothing. Nothing unreadable may be newer. */
@@ -184,14 +183,14 @@ function newest(run: Run, backups: readonly Backup[], unreadable: Catalogue['unr
     .sort(newestFirst);
   const [broken] = unreadable.toSorted(newestFirst);
   if (broken !== undefined && (backup === null || broken.createdAt > backup.createdAt)) {
-    return { backup: null, lost: { ids: [broken.id], exact: true, why: noManifest(run, broken.why) } };
+    return { backup: null, lost: { ids: [broken.id], exact: true, why: noManifest(broken.why) } };
   }
   if (backup === null) {
     const why = (nor: string) => stale(run, `there is no backup of ${run.settings.name} in ${place.uri}${nor}`);
     return { backup, lost: { ids: [], exact: false, why } };
   }
   if (backup.state !== 'damaged') return { backup, lost: null };
-  const why = damaged(run, `${backup.id} is damaged: ${backup.detail}`);
+  const why = damaged(`${backup.id} is damaged: ${backup.detail}`);
   return { backup, lost: { ids: [backup.id], exact: true, why } };
 }
 
@@ -208,34 +207,31 @@ function stale({ settings: { maxAgeMs } }: Run, what: string): BackupError {
   return new BackupError(
     'E_STALE',
     `${what}${maxAgeMs === null ? '' : `; max-age is ${formatDuration(maxAgeMs)}`}`,
-    'Find out why no newer one was made (the runs of the backup workflow), and take one. Nothing was changed.',
+    'Find out why no newer one was made (the runs of the backup workflow), and take one.',
   );
 }
 
-const untouched = ({ settings }: Run): string =>
-  settings.command === 'restore' ? 'Nothing was restored.' : 'Nothing was changed.';
+const damaged = (what: string) => (nor: string) =>
+  new BackupError('E_CHECKSUM', what + nor, `Choose another backup: \`command: list\` shows them.`);
 
-const damaged = (run: Run, what: string) => (nor: string) =>
-  new BackupError('E_CHECKSUM', what + nor, `Choose another backup: \`command: list\` shows them. ${untouched(run)}`);
-
-const noManifest = (run: Run, what: string) => (nor: string) =>
+const noManifest = (what: string) => (nor: string) =>
   new BackupError(
     'E_MANIFEST',
     what + nor,
-    `The files were left as they are. Take a new backup, and do not rely on this one. ${untouched(run)}`,
+    `The files were left as they are. Take a new backup, and do not rely on this one.`,
   );
 
 /** There is no backup of that id; `backups`: what there is. */
 function notFound(run: Run, id: string, backups: readonly Backup[], where: string): BackupError {
   const what = `there is no backup ${id} of ${run.settings.database.given} in ${where}`;
-  return new BackupError('E_NOT_FOUND', what, known(run, backups));
+  return new BackupError('E_NOT_FOUND', what, known(backups));
 }
 
-function known(run: Run, backups: readonly Backup[]): string {
+function known(backups: readonly Backup[]): string {
   const ids = [...new Set(backups.toSorted(newestFirst).map(({ id }) => id))].slice(0, 5);
   const there =
     ids.length === 0 ? 'There is none at all' : `The newest ${ids.length === 1 ? 'is' : 'are'} ${ids.join(', ')}`;
-  return `${there}; \`command: list\` shows every one. ${untouched(run)}`;
+  return `${there}; \`command: list\` shows every one.`;
 }
 
 /** What there is and is not taken by itself. */

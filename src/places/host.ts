@@ -183,11 +183,10 @@ export class HostPlace implements Place {
     listed.orphans = listed.orphans.filter(({ files }) => !files.every((file) => gone.has(file)));
     if (undeleted.length === 0) return { deleted, held: [], failure: null };
     run.report.ok = false;
-    const kept = run.settings.command === 'backup' ? 'The new backup is good and was kept. ' : '';
     const error = new BackupError(
       'E_ROTATE',
       quoteOutside(undeleted.join('; ')),
-      `${kept}Look at the owner and the attributes of the file (\`lsattr\`).`,
+      'Look at the owner and the attributes of the file (`lsattr`).',
     );
     const what = `${counted(undeleted.length, 'old file')} could not be deleted`;
     return { deleted, held: [], failure: { what, error, todo: '`prune` tries again.' } };

@@ -35,7 +35,7 @@ export async function named(run: Run, store: ObjectStore, { key }: S3Location): 
     throw new BackupError(
       'E_NOT_FOUND',
       `there is no ${quoteOutside(store.uriOf(key), 1200)}`,
-      `Correct \`backup\`: the key of the payload, as \`s3-uri\` tells it. ${NOTHING}`,
+      `Correct \`backup\`: the key of the payload, as \`s3-uri\` tells it.`,
     );
   }
   const folder = key.slice(0, key.lastIndexOf('/') + 1);
@@ -57,7 +57,7 @@ export async function named(run: Run, store: ObjectStore, { key }: S3Location): 
     throw new BackupError(
       'E_MANIFEST',
       `${store.uriOf(`${folder}${file}`)} is the manifest of ${backup.manifest.file}, not of that object`,
-      `Correct \`backup\`. ${NOTHING}`,
+      `Correct \`backup\`.`,
     );
   }
   return agreeing(store, key, backup, stored);
@@ -91,7 +91,7 @@ export async function newestIn(
   throw new BackupError(
     'E_TARGET_MISMATCH',
     `${store.uriOf(store.keyOf(run.settings.name, ''))} has backups of ${hosts.length} hosts (${quoteOutside(hosts.slice(0, 5).join(', '), 300)}), and none of this one, ${here?.host}`,
-    `Name the one that is meant by its id (\`command: list\`), or set \`allow-other-target: true\` to take the newest of all. ${NOTHING}`,
+    `Name the one that is meant by its id (\`command: list\`), or set \`allow-other-target: true\` to take the newest of all.`,
   );
 }
 
@@ -167,7 +167,7 @@ function read(run: Run, name: string, files: Unit['files'], text: string, identi
   const { backups, problems } = readCatalogue({ files, manifests }, { name, identity }, run.now());
   const [backup] = backups;
   if (backup !== undefined) return backup;
-  throw new BackupError('E_MANIFEST', problems[0] ?? 'there is no manifest', NOTHING);
+  throw new BackupError('E_MANIFEST', problems[0] ?? 'there is no manifest');
 }
 
 /** What the store says of the payload is what the manifest says. Throws E_CHECKSUM. */
@@ -184,7 +184,7 @@ function agreeing(store: ObjectStore, key: string, backup: Backup, stored: Store
     throw new BackupError(
       'E_CHECKSUM',
       `${uri} does not belong to its manifest: ${why}`,
-      `Do not rely on that copy: find out who can write into the bucket. ${NOTHING}`,
+      `Do not rely on that copy: find out who can write into the bucket.`,
     );
   }
   return { backup, uri, stored, wanted: wantedOf(key, stored, sha256) };
@@ -193,5 +193,3 @@ function agreeing(store: ObjectStore, key: string, backup: Backup, stored: Store
 function wantedOf(key: string, { bytes, etag }: Stored, sha256: string | null): Wanted {
   return { key, bytes, sha256, etag: /^[\w.+/=-]+$/.test(etag) ? etag : '' };
 }
-
-const NOTHING = 'Nothing was fetched, nothing was changed.';

@@ -4,7 +4,7 @@ import { BackupError, describe } from '../errors.js';
 import { clip } from '../reporting/format.js';
 import { warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
-import { isOfStore, leaving } from '../stores/object-store.js';
+import { isOfStore } from '../stores/object-store.js';
 import type { Held, Place, Unit } from './place.js';
 
 /** Why a good one stays that no rule keeps. */
@@ -70,15 +70,15 @@ export function refusalOf({ place, retention: { refusal } }: Rotation): string |
   return refusal === null || place.kind === 'host' ? refusal : `in ${place.uri}: ${refusal}`;
 }
 
-/** The same as what the run ends with. `left`: what that leaves as it was. */
-export function objectionTo(rotation: Rotation, left: string): BackupError | null {
+/** The same as what the run ends with. */
+export function objectionTo(rotation: Rotation): BackupError | null {
   const refusal = refusalOf(rotation);
   if (refusal === null) return null;
   const rules = rotation.place.kind === 'host' ? 'keep' : 's3-keep';
   return new BackupError(
     'E_POLICY',
     refusal,
-    `${left} Look at the plan (\`command: prune\` with \`dry-run: true\`), then change \`${rules}\`, \`keep-minimum\` or \`max-delete\`.`,
+    `Look at the plan (\`command: prune\` with \`dry-run: true\`), then change \`${rules}\`, \`keep-minimum\` or \`max-delete\`.`,
   );
 }
 
@@ -99,7 +99,7 @@ function keepHeld({ decisions }: RetentionPlan, held: readonly Held[]): void {
 
 /** Only what the place says is about the rotation; that the run was cancelled is another story, in which this is a side note. */
 export function notRotated(run: Run, what: string, error: unknown, todo: string): unknown {
-  const { code, message, hint } = describe(leaving(error, 'The backups on the host are as they are.'));
+  const { code, message, hint } = describe(error);
   if (isOfStore(error) || code === 'E_ROTATE')
     return new BackupError('E_ROTATE', `${what}: ${message}`, `${hint} ${todo}`);
   warn(run, what);

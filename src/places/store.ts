@@ -13,7 +13,6 @@ import type { S3Location, S3Settings } from '../settings/settings.js';
 import {
   addressOf,
   isOfStore,
-  leaving,
   type ObjectStore,
   type OpenStore,
   type Stored,
@@ -39,18 +38,13 @@ export async function withStorePlace<T>(
   bucket?: string,
 ): Promise<T> {
   const { settings, signal } = run;
-  const { s3, command } = settings;
+  const { s3 } = settings;
   if (s3 === null) return work(null);
-  try {
-    return await withStore(
-      { settings: { ...settings, s3 }, signal },
-      (open) => work(new StorePlace(run, s3, open, host)),
-      bucket,
-    );
-  } catch (error) {
-    if (command === 'backup') throw error;
-    throw leaving(error, command === 'restore' ? 'Nothing was restored.' : 'Nothing was changed.');
-  }
+  return withStore(
+    { settings: { ...settings, s3 }, signal },
+    (open) => work(new StorePlace(run, s3, open, host)),
+    bucket,
+  );
 }
 
 /** The same as a spare: null also where the bucket stands only in `backup`, so that nothing else is looked for there. */
@@ -102,9 +96,7 @@ export class StorePlace implements Place<InStore> {
 
   private async look(): Promise<Catalogue> {
     const { run, uri, host } = this;
-    const { unread, catalogue } = await this.read(this.rules !== null).catch((error: unknown) => {
-      throw leaving(error, 'Nothing was changed.');
-    });
+    const { unread, catalogue } = await this.read(this.rules !== null);
     const { problems, backups } = catalogue;
     for (const id of contradicting(host.listed.backups, backups)) {
       problems.push(`${id} has another SHA-256 there than on the host: one of the two is not what was backed up`);

@@ -65,7 +65,7 @@ export async function pull(run: Run, { send, host }: Connection, manifest: Manif
     throw new BackupError(
       'E_CHECKSUM',
       `${checksumFile(file)} is not there, or does not say what the manifest says`,
-      'Do not rely on this backup: take a new one, and look at who can write that directory. It counts as not verified from now on, so no rotation relies on it.',
+      'Do not rely on this backup: take a new one, and look at who can write that directory.',
     );
   }
   const started = performance.now();
@@ -88,20 +88,20 @@ async function prove(run: Run, manifest: Manifest, directory: string, work: stri
   const settings = { ...run.settings, runAs: null, container: null, directory };
   const there: Run = { ...run, settings, report: { ...run.report, host: 'the runner', directory } };
   try {
-    return await inSession(there, localHost(), ({ send }) =>
-      send(
-        ['request', 'open_directory', [directory, '077', 'change']],
-        ['request', 'expect_work', [work]],
-        run.database.verify(settings, manifest),
-      ),
+    const request = run.database.verify(settings, manifest);
+    return await inSession(
+      there,
+      localHost(),
+      ({ send }) =>
+        send(['request', 'open_directory', [directory, '077', 'change']], ['request', 'expect_work', [work]], request),
+      'In a step before this one',
     );
   } catch (error) {
     if (!(error instanceof BackupError) || run.signal.aborted) throw error;
-    const hint =
-      error.code === 'E_NOSPACE' ? ROOM : error.hint.replace(/^On the host: /, 'In a step before this one: ');
+    const hint = error.code === 'E_NOSPACE' ? ROOM : error.hint;
     throw new BackupError(error.code, `on the runner: ${error.message}`, hint, { cause: error });
   }
 }
 
 const ROOM =
-  'Free some in a step before this one, take a runner with a larger disk, or use `verify-on: host`. What had been pulled was removed, and the backup was left as it is.';
+  'Free some in a step before this one, take a runner with a larger disk, or use `verify-on: host`. What had been pulled was removed.';

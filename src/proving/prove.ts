@@ -54,4 +54,5 @@ export async function record(run: Run, host: HostPlace, backup: Backup, proof: M
   const now = backupOf({ ...manifest, verified: isMore || proof.level === 'none' ? proof : manifest.verified });
   run.report.backup = factsOf(run, now);
   await host.change({ ...now, files: backup.files });
+  if (proof.level === 'none') run.left = 'backup-marked';
 }

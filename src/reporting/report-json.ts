@@ -94,7 +94,11 @@ type Shorten = (value: string, maxBytes?: number) => string;
 function withoutLists(report: Report, text: Shorten): Report {
   return {
     ...report,
-    error: report.error && { message: text(report.error.message, LONG_TEXT), hint: text(report.error.hint, LONG_TEXT) },
+    error: report.error && {
+      message: text(report.error.message, LONG_TEXT),
+      hint: text(report.error.hint, LONG_TEXT),
+      left: report.error.left,
+    },
     startedAt: text(report.startedAt),
     skipped: report.skipped === null ? null : text(report.skipped),
     host: text(report.host),

@@ -4,6 +4,7 @@ import type { Compression } from '../backups/packing.js';
 import type { Decision } from '../backups/retention.js';
 import type { TableChange } from '../backups/rows.js';
 import type { BackupError, ErrorCode } from '../errors.js';
+import type { Left } from '../left.js';
 import type { Command } from '../settings/settings.js';
 
 /** Something that a person should look at or change. What merely is so, is one of the notes. */
@@ -48,7 +49,7 @@ export interface Report {
   /** The command did all that it was asked for. `backup-ok` asks for more: see `backupOk`. */
   ok: boolean;
   errorCode: ErrorCode | '';
-  error: { message: string; hint: string } | null;
+  error: { message: string; hint: string; left: Left } | null;
   startedAt: string;
   durationMs: number;
   dryRun: boolean;
@@ -178,10 +179,10 @@ export function newReport(startedAt: Date): Report {
   };
 }
 
-/** Puts a failure into the report. */
-export function recordFailure(report: Report, error: BackupError): void {
+/** Puts a failure into the report; `left`: what the run leaves as it was, unless the failure knows better. */
+export function recordFailure(report: Report, error: BackupError, left: Left): void {
   report.ok = false;
   report.errorCode = error.code;
-  report.error = { message: error.message, hint: error.hint };
+  report.error = { message: error.message, hint: error.hint, left: error.left ?? left };
   report.problems.push({ level: 'error', code: error.code, message: error.message });
 }

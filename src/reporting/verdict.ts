@@ -1,5 +1,6 @@
 import type { VerifiedLevel } from '../backups/manifest.js';
 import type { Decision } from '../backups/retention.js';
+import { LEFT } from '../left.js';
 import type { Command } from '../settings/settings.js';
 import { counted, formatAge } from './format.js';
 import { backupOk } from './outputs.js';
@@ -159,35 +160,18 @@ function inS3({ s3 }: Report): string {
   return s3 === null ? '' : `; in S3 ${s3.deleted} deleted, ${s3.backups} kept`;
 }
 
-function leftByRestore({ outcome, safetyBackupId }: RestoreReport): string {
-  const safety =
-    safetyBackupId === null ? '' : ` The state before the restore is also in ${safetyBackupId}, which is pinned.`;
-  const live: Record<RestoreReport['outcome'], string> = {
-    '': 'The live database is whole, either the old or the restored one; the next run of this action looks at it.',
-    restored: 'Nothing: the live database was replaced.',
-    unchanged: 'The live database: nothing was replaced.',
-    'rolled-back': 'The live database is as it was before.',
-    'rollback-failed': 'The live database is not as it was before; see above for the commands.',
-  };
-  return `${live[outcome]}${safety} No backup was deleted but safety backups beyond the last three.`;
-}
-
-/** Codes after which the runner may not know what the host has done. */
-const UNSURE: readonly string[] = ['E_REMOTE_LOST', 'E_TIMEOUT', 'E_CANCELLED', 'E_INTERNAL'];
-
 /** What a failed run left as it was; claims no more than the report shows. */
-export function leftUntouched(report: Report): string {
-  if (report.dryRun) return 'Everything: this was a dry run.';
-  if (report.restore !== null) return leftByRestore(report.restore);
-  const sentences = ['The live database: this action only reads it.'];
-  const inStore = report.s3?.deleted ?? 0;
+export function leftUntouched({ dryRun, error, restore, deleted, s3 }: Report): string {
+  if (dryRun) return 'Everything: this was a dry run.';
+  const sentences: string[] = [LEFT[error?.left ?? 'changed-in-part']];
+  if (restore !== null && restore.safetyBackupId !== null) {
+    sentences.push(`The state before the restore is also in ${restore.safetyBackupId}, which is pinned.`);
+  }
+  const inStore = s3?.deleted ?? 0;
   const gone = [
-    ...(report.deleted > 0 ? [`${counted(report.deleted, 'backup')}${inStore > 0 ? ' on the host' : ''}`] : []),
+    ...(deleted > 0 ? [`${counted(deleted, 'backup')}${inStore > 0 ? ' on the host' : ''}`] : []),
     ...(inStore > 0 ? [`${counted(inStore, 'backup')} in S3`] : []),
   ];
   if (gone.length > 0) sentences.push(`${gone.join(' and ')} had been deleted before the failure.`);
-  else if (UNSURE.includes(report.errorCode)) {
-    sentences.push('No deletion was reported; `command: list` shows what is there.');
-  } else if (report.errorCode !== 'E_ROTATE') sentences.push('All older backups: none was deleted.');
   return sentences.join(' ');
 }

@@ -5,7 +5,7 @@ import { formatId } from '../backups/names.js';
 import { seconds } from '../engines/common.js';
 import type { Database } from '../engines/database.js';
 import type { Dump, Restoring, Step, TargetPlan } from '../engines/restoring.js';
-import { BackupError, describe } from '../errors.js';
+import { BackupError, describe, sentences } from '../errors.js';
 import type { HostRequest } from '../host/session.js';
 import type { HostPlace } from '../places/host.js';
 import { formatDuration } from '../reporting/format.js';
@@ -61,6 +61,7 @@ export class Attempt {
     await connection.send(['request', 'begin_restore', [this.journal.id, name, seconds(restore.commandTimeoutMs)]]);
     await this.replace().catch((error: unknown) => this.leaveUnchanged(error));
     await this.check().catch((error: unknown) => this.rollBack(error));
+    this.run.left = 'database-restored';
     await this.settle();
   }
 
@@ -147,13 +148,9 @@ export class Attempt {
     const stopped = await this.startAgain();
     // otherwise the next run finds it, and looks again
     if (isClean) await connection.send(endJournal).catch(() => {});
+    run.left = outcome.outcome === 'unchanged' ? 'database-as-it-was' : 'database-unknown';
     const { code, message, hint } = describe(error);
-    throw new BackupError(
-      code,
-      message,
-      `${hint} ${outcome.outcome === 'unchanged' ? 'The live database is as it was.' : 'Whether the live database was already replaced is not known: it is whole in any case, and the next run of this action looks at it.'}${stopped}`,
-      { cause: error },
-    );
+    throw new BackupError(code, message, sentences(hint, stopped), { cause: error });
   }
 
   /** After the swap: the old state is live again. Always throws. */
@@ -162,11 +159,9 @@ export class Attempt {
     const { restoring } = this.parts;
     const { message, code, hint } = describe(error);
     if (!this.isThere()) {
-      throw new BackupError(
-        code,
-        message,
-        `${hint} The live database is the restored one, whole, but the checks after it did not come to their end; the next run of this action looks at it. ${this.wayBack()}`,
-      );
+      run.left = 'database-restored';
+      const ended = 'The checks after the swap did not come to their end; the next run of this action looks at it.';
+      throw new BackupError(code, message, sentences(hint, ended, this.wayBack()));
     }
     run.log.info(`${message}; going back to the state before`);
     try {
@@ -179,21 +174,20 @@ export class Attempt {
       });
     } catch (second) {
       outcome.outcome = 'rollback-failed';
+      run.left = 'database-needs-you';
       const stopped = await this.startAgain();
       await connection.send(endJournal).catch(() => {});
       throw new BackupError(
         'E_ROLLBACK_FAILED',
         `${message}; and going back failed as well: ${describe(second).message}`,
-        `${this.wayBack()}${stopped}`,
+        sentences(this.wayBack(), stopped),
       );
     }
     const stopped = await this.startAgain();
     await connection.send(endJournal).catch(() => {});
-    throw new BackupError(
-      'E_ROLLED_BACK',
-      `the restore was undone: ${message}`,
-      `${hint} The live database is as it was before the restore${safety === null ? '' : `, and was looked through; ${safety.id} holds that state as well`}.${stopped}`,
-    );
+    run.left = 'database-rolled-back';
+    const kept = safety === null ? '' : `It was looked through, and ${safety.id} holds that state as well.`;
+    throw new BackupError('E_ROLLED_BACK', `the restore was undone: ${message}`, sentences(hint, kept, stopped));
   }
 
   private wayBack(): string {
@@ -201,7 +195,7 @@ export class Attempt {
     const from = this.safety === null ? null : dumpOf(this.safety);
     const lines = restoring.byHand(this.run.settings, this.step, from, this.run.report.directory);
     this.run.report.recovery = lines;
-    return `To bring the old state back by hand, on the host: ${lines.join('; ')}`;
+    return `To bring the old state back by hand, on the host: \`${lines.join('; ')}\`.`;
   }
 
   /** Whether the host can still be asked. */
@@ -232,7 +226,7 @@ export class Attempt {
   private async startAgain(): Promise<string> {
     const { stopCommand } = this.run.settings.restore;
     if (stopCommand === null && this.outcome.outcome !== 'rolled-back') return '';
-    if (!this.isThere()) return ' The host runs `start-command` by itself.';
+    if (!this.isThere()) return 'The host runs `start-command` by itself.';
     try {
       await this.start();
       return '';
@@ -240,7 +234,7 @@ export class Attempt {
       const { message } = describe(error);
       this.run.report.problems.push({ level: 'error', code: 'E_HOOK', message });
       this.run.log.error(message);
-      return ` The application may be stopped: ${message}.`;
+      return `The application may be stopped: ${message}.`;
     }
   }
 

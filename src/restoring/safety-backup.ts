@@ -17,7 +17,6 @@ import type { Run } from '../run/run.js';
 
 /** The present state and two older ones. */
 const KEPT = 3;
-const REASON = 'safety backup before the restore of ';
 /** After these the host may have been lost, which is another story than that no backup could be taken. */
 const OF_THE_RUN = ['E_REMOTE_LOST', 'E_TIMEOUT', 'E_CANCELLED', 'E_LOCKED'];
 
@@ -56,7 +55,7 @@ export async function takeSafetyBackup(
     verify: level,
     // all that can be had, whatever backups leave out by request
     dump: { ...run.settings.dump, excludeTable: without, excludeTableData: [], schema: [] },
-    pin: `${REASON}${from}`.slice(0, 200),
+    pin: `safety backup before the restore of ${from}`.slice(0, 200),
   };
   const saving: Run = { ...run, settings, database };
   const started = run.now();
@@ -70,7 +69,8 @@ export async function takeSafetyBackup(
         : database.backup(settings, id, holderOf(run, id));
     const facts = await connection.send(['request', 'expect_work', [id]], request);
     const made = manifestOf(saving, { id, createdAt, started }, facts, await connection.hello, damaged);
-    const backup = backupOf({ ...made, reason: 'safety' });
+    const pinned = made.pinned && { ...made.pinned, by: 'restore' as const };
+    const backup = backupOf({ ...made, pinned, reason: 'safety' });
     if (run.report.restore !== null) run.report.restore.safetyBackupId = id;
     const { failure } = await host.publish(backup, name === run.settings.name ? outlived(host.listed.backups) : []);
     if (failure !== null) warn(run, `${failure.what}: ${describe(failure.error).message}`);
@@ -94,10 +94,7 @@ export async function takeSafetyBackup(
 /** Safety backups beyond the last three, this one counted; those that somebody pinned with a reason of his own stay. */
 export function outlived(backups: readonly Backup[]): Backup[] {
   return backups
-    .filter(
-      ({ manifest: { reason, pinned } }) =>
-        reason === 'safety' && (pinned === null || pinned.reason.startsWith(REASON)),
-    )
+    .filter(({ manifest: { reason, pinned } }) => reason === 'safety' && (pinned === null || pinned.by === 'restore'))
     .sort(newestFirst)
     .slice(KEPT - 1);
 }

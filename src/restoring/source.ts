@@ -88,13 +88,8 @@ async function fetched(run: Run, host: HostPlace, store: StorePlace, found: Fetc
     return { dump: { ...dumpOf(backup), file }, from, host };
   }
   const file = await fetchToHost(run, connection, store, found);
-  try {
-    const facts = await connection.send(['job', 'look_dump', [file]]);
-    return { dump: foreignDump(facts, engineOf(run.settings.database)), from, host };
-  } catch (error) {
-    if (!(error instanceof BackupError)) throw error;
-    throw new BackupError(error.code, error.message.replaceAll(file, uri), error.hint.replaceAll(file, uri));
-  }
+  const facts = await connection.send(['job', 'look_dump', [file]]);
+  return { dump: foreignDump(facts, engineOf(run.settings.database), uri), from, host };
 }
 
 /** As the log and the lock tell it. */
@@ -116,7 +111,7 @@ function refuseDamagedCopy(backup: Backup): void {
   throw new BackupError(
     'E_SOURCE_INVALID',
     `${backup.id} holds the files of a damaged database, byte by byte, and is no backup that can be restored`,
-    `${formatNamed(backup.manifest.engine).damaged?.advice ?? ''} Nothing was restored.`,
+    `${formatNamed(backup.manifest.engine).damaged?.advice ?? ''}`,
   );
 }
 
@@ -136,6 +131,6 @@ function otherDatabase(message: string): BackupError {
   return new BackupError(
     'E_TARGET_MISMATCH',
     message,
-    'If it is meant, for example to fill a staging database, set `allow-other-target: true`. Nothing was changed.',
+    'If it is meant, for example to fill a staging database, set `allow-other-target: true`.',
   );
 }

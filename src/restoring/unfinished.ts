@@ -43,10 +43,9 @@ async function deal(run: Run, connection: Connection, file: string, text: string
       ? `a restore was cut off, and its journal ${quoteOutside(file, 200)} can not be read`
       : quoteOutside(`a restore of ${journal.backup} into ${journal.target} was cut off (${journal.by})`, 500);
   let why = '';
-  let untouched = ' Nothing was changed.';
   try {
     const begun = (): void => {
-      untouched = '';
+      run.left = 'changed-in-part';
     };
     const found = journal === null ? 'not known' : await finish(run, connection, journal, what, begun);
     if (found === 'finished') return;
@@ -73,7 +72,7 @@ async function deal(run: Run, connection: Connection, file: string, text: string
     throw new BackupError(
       'E_UNFINISHED',
       `${what}${why}`,
-      `${lookAt(run, journal)} Then run once with \`settle-unfinished: true\`: that puts the journal aside.${untouched}`,
+      `${lookAt(run, journal)} Then run once with \`settle-unfinished: true\`: that puts the journal aside.`,
     );
   }
   await connection.send(['request', 'settle_journal', [file]]);

@@ -1,6 +1,7 @@
 import { engineOf } from '../engines/lookup.js';
 import type { Host } from '../host/host.js';
 import { type Facts, type HostProgress, type HostRequest, Session } from '../host/session.js';
+import { leftBefore } from '../left.js';
 import { formatBytes, formatDuration, formatRate } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { EVERY_MS, Progress } from '../reporting/progress.js';
@@ -22,6 +23,8 @@ export interface Connection {
   send(...requests: HostRequest[]): Promise<Facts>;
   /** What was reported under a key since the last `send`, also when that has failed. */
   said(key: string): string[];
+  /** What people know a file of the host by, where that is not its path. */
+  names: Map<string, string>;
   /** The host can not be asked any more. */
   isLost(): boolean;
 }
@@ -30,6 +33,7 @@ export interface Connection {
 export async function connected<T>(run: Run, work: (connection: Connection) => Promise<T>): Promise<T> {
   const { log, report, signal } = run;
   const connecting = performance.now();
+  run.left = 'nothing-run';
   const host = await log.group('Connect', () => unlessAborted(signal, connect(run)));
   report.host = host.label;
   return inSession(run, host, (connection) => {
@@ -38,11 +42,17 @@ export async function connected<T>(run: Run, work: (connection: Connection) => P
   });
 }
 
-/** Starts a session, hands it to `work`, and ends it and the connection on every path. */
-export async function inSession<T>(run: Run, host: Host, work: (connection: Connection) => Promise<T>): Promise<T> {
+/** Starts a session, hands it to `work`, and ends it and the connection on every path. `where`: people have to type there what helps. */
+export async function inSession<T>(
+  run: Run,
+  host: Host,
+  work: (connection: Connection) => Promise<T>,
+  where = 'On the host',
+): Promise<T> {
   const { settings, log, signal } = run;
   const phases = new Phases(run);
   const tell = teller(run);
+  const names = new Map<string, string>();
   let said: [key: string, text: string][] = [];
   let session: Session | null = null;
   const giveUp = (): void => {
@@ -65,10 +75,15 @@ export async function inSession<T>(run: Run, host: Host, work: (connection: Conn
     });
     const opened = await unlessAborted(signal, opening);
     session = opened;
+    const greeted = (): void => {
+      if (run.left === 'nothing-run') run.left = leftBefore(settings);
+    };
+    void opened.hello.then(greeted, () => {});
     if (signal.aborted) throw signal.reason;
     return await work({
       host,
       hello: opened.hello,
+      names,
       isLost: () => opened.isOver,
       said: (key) => said.filter(([other]) => other === key).map(([, text]) => text),
       send: async (...requests) => {
@@ -79,7 +94,7 @@ export async function inSession<T>(run: Run, host: Host, work: (connection: Conn
           return facts;
         } catch (error) {
           phases.stop();
-          throw await explain(error, opened.hello, run);
+          throw await explain(error, opened.hello, { names, where }, run);
         }
       },
     });

@@ -49,7 +49,7 @@ export async function connectedToChange(run: Run, work: (connection: Connection)
     } catch (error) {
       if (!run.settings.dryRun) {
         const report = structuredClone(run.report);
-        recordFailure(report, describe(error));
+        recordFailure(report, describe(error), run.left);
         await connection.send(['job', 'put_status', [statusOf({ report, now: run.now })]]).catch(() => {});
       }
       throw error;

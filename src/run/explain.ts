@@ -1,33 +1,31 @@
-import { UNTOUCHED } from '../engines/common.js';
 import { engineOf } from '../engines/lookup.js';
-import { BackupError, describe, sentences } from '../errors.js';
+import { BackupError, describe } from '../errors.js';
 import { installLine } from '../host/install-line.js';
 import { quote } from '../host/quoting.js';
 import { type Facts, HostFailure } from '../host/session.js';
 import { formatBytes, formatDuration } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
-import type { Command, Settings } from '../settings/settings.js';
+import type { Settings } from '../settings/settings.js';
 import type { Run } from './run.js';
 
-/** Puts what the program on the host reported into words: what happened, why, what to do, what was left untouched. */
-export async function explain(error: unknown, hello: Promise<Facts>, run: Run): Promise<BackupError> {
+/** Puts what the program on the host reported into words: what happened, why, what to do. */
+export async function explain(
+  error: unknown,
+  hello: Promise<Facts>,
+  { names, where }: { names: ReadonlyMap<string, string>; where: string },
+  run: Run,
+): Promise<BackupError> {
   if (!(error instanceof HostFailure)) return describe(error);
+  const text = [...names].reduce((rest, [path, name]) => rest.replaceAll(path, name), error.text);
+  const failure = new HostFailure(error.code, text, error.facts);
   const greeting = await hello.catch(() => null);
   const user = greeting?.get('user') ?? 'the login user';
-  const told = run.database.explain(error, run.settings) ?? ofHost(error, user, greeting?.get('system') ?? '', run);
-  const instead = INSTEAD[run.settings.command];
-  return instead === undefined
-    ? told
-    : new BackupError(told.code, told.message, sentences(...told.hint.split(UNTOUCHED), instead));
+  return (
+    run.database.explain(failure, run.settings) ?? ofHost(failure, user, greeting?.get('system') ?? '', where, run)
+  );
 }
 
-/** What is said instead of UNTOUCHED where it is not about making a backup; a restore says itself what state it has left. */
-const INSTEAD: Partial<Record<Command, string>> = {
-  verify: 'The backup was left as it is, and the live database was not touched.',
-  restore: '',
-};
-
-function ofHost(failure: HostFailure, user: string, system: string, run: Run): BackupError {
+function ofHost(failure: HostFailure, user: string, system: string, where: string, run: Run): BackupError {
   const { code, facts } = failure;
   const { settings } = run;
   const said = quoteOutside(failure.text);
@@ -37,7 +35,7 @@ function ofHost(failure: HostFailure, user: string, system: string, run: Run): B
       return new BackupError(
         code,
         `another run holds the lock of the backup directory: ${quoteOutside(facts.get('holder') || 'unknown', 500)}; ${said} (lock-wait)`,
-        `Wait for it to end, or raise \`lock-wait\`; use one concurrency group per database. The lock ends with its holder, there is nothing to delete. ${UNTOUCHED}`,
+        `Wait for it to end, or raise \`lock-wait\`; use one concurrency group per database. The lock ends with its holder, there is nothing to delete.`,
       );
     case 'E_CLOCK': {
       const [host, runner] = [new Date(Number(said) * 1000), run.now()];
@@ -47,7 +45,7 @@ function ofHost(failure: HostFailure, user: string, system: string, run: Run): B
         Number.isNaN(apart)
           ? `the clock of the host says ${said}`
           : `the clock of the host says ${host.toISOString()}, the one of the runner ${runner.toISOString()}: ${formatDuration(apart)} apart`,
-        'Set the one that is wrong (`timedatectl set-ntp true`). Names, ages and retention depend on it, so nothing was done.',
+        'Set the one that is wrong (`timedatectl set-ntp true`). Names, ages and retention depend on it.',
       );
     }
     case 'E_TOOL_MISSING': {
@@ -56,7 +54,7 @@ function ofHost(failure: HostFailure, user: string, system: string, run: Run): B
       return new BackupError(
         code,
         `${said} is not installed on ${run.report.host}${instead === null ? '' : `, and neither is ${instead}, which would do as well`}`,
-        `On the host: ${installLine(said, system)}. ${UNTOUCHED}`,
+        `${where}: ${installLine(said, system)}.`,
       );
     }
     case 'E_NOSPACE': {
@@ -72,7 +70,7 @@ function ofHost(failure: HostFailure, user: string, system: string, run: Run): B
         needed === null
           ? `the file system of ${place} is full: ${said}`
           : `not enough space in ${place}: ${formatBytes(Number(needed) * 1024)} are needed (${facts.get('needed_for') === 'fetched' ? 'the file from the store' : verifying ? 'the unpacked copy' : 'copy, compressed backup'} and min-free), ${free === null ? 'fewer' : formatBytes(Number(free) * 1024)} are free`,
-        `${advice} What this run had written was removed, and nothing else was touched.`,
+        `${advice} What this run had written was removed.`,
       );
     }
     case 'E_PERM_UNSAFE': {
@@ -80,25 +78,25 @@ function ofHost(failure: HostFailure, user: string, system: string, run: Run): B
       return new BackupError(
         code,
         `the backup directory is not safe: ${said}`,
-        `Whoever can write there can forge and delete backups. ${line}or choose another \`directory\`. Nothing was touched.`,
+        `Whoever can write there can forge and delete backups. ${line}or choose another \`directory\`.`,
       );
     }
     case 'E_PERM': {
       const refused = elsewhereRefused(failure, settings);
       if (refused !== null) return refused;
       if (facts.get('unusable') !== null) return noDirectory(said, facts.path('unusable'), user, settings);
-      return new BackupError(code, said, `Correct owner or mode, or use \`run-as\` for the database. ${UNTOUCHED}`);
+      return new BackupError(code, said, `Correct owner or mode, or use \`run-as\` for the database.`);
     }
     case 'E_CHECKSUM':
       return new BackupError(
         code,
         said,
         verifying
-          ? 'Do not rely on this backup: take a new one, and look at the disk of the host and at who can write that directory. It counts as not verified from now on, so no rotation relies on it.'
-          : 'The disk or the memory of the host can not be trusted: check both. Nothing was given a final name, and no older backup was deleted.',
+          ? 'Do not rely on this backup: take a new one, and look at the disk of the host and at who can write that directory.'
+          : 'The disk or the memory of the host can not be trusted: check both.',
       );
     default:
-      return new BackupError(code, said, UNTOUCHED);
+      return new BackupError(code, said);
   }
 }
 
@@ -108,7 +106,7 @@ export function noDirectory(message: string, path: string, user: string, setting
   return new BackupError(
     'E_PERM',
     message,
-    `On the host: \`${line}\`; or choose a \`directory\` that ${quoteOutside(user, 100)} can make, such as \`db-backups\`, which is in the home. ${UNTOUCHED}`,
+    `On the host: \`${line}\`; or choose a \`directory\` that ${quoteOutside(user, 100)} can make, such as \`db-backups\`, which is in the home.`,
   );
 }
 
@@ -139,7 +137,7 @@ function elsewhereRefused({ text, facts }: HostFailure, { runAs, container }: Se
     return new BackupError(
       'E_PERM',
       `sudo does not let ${sudoer} run \`sh -s\` as ${runAs}: ${said}`,
-      `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): ${sudoer} ALL=(${runAs}) NOPASSWD: /bin/sh -s, /usr/bin/sh -s. ${UNTOUCHED}`,
+      `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): ${sudoer} ALL=(${runAs}) NOPASSWD: /bin/sh -s, /usr/bin/sh -s.`,
     );
   }
   const user = facts.get('container_refused');
@@ -149,12 +147,12 @@ function elsewhereRefused({ text, facts }: HostFailure, { runAs, container }: Se
     return new BackupError(
       'E_SOURCE_MISSING',
       `there is no running container ${container}: ${said}`,
-      `\`${engine} ps\` on the host, as ${user}, shows the names; correct \`container\`, or start it. ${UNTOUCHED}`,
+      `\`${engine} ps\` on the host, as ${user}, shows the names; correct \`container\`, or start it.`,
     );
   }
   return new BackupError(
     'E_PERM',
     `${user} can not start a shell in the container ${container}: ${said}`,
-    `\`${engine} exec -i ${container} sh -s\` must work for ${user}, for example as a member of the group docker (which is as good as root). ${UNTOUCHED}`,
+    `\`${engine} exec -i ${container} sh -s\` must work for ${user}, for example as a member of the group docker (which is as good as root).`,
   );
 }

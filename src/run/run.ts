@@ -1,6 +1,7 @@
 import type { Backup } from '../backups/catalogue.js';
 import type { Manifest } from '../backups/manifest.js';
 import type { Database } from '../engines/database.js';
+import type { Left } from '../left.js';
 import type { Log } from '../reporting/log.js';
 import type { Report } from '../reporting/report.js';
 import type { Settings } from '../settings/settings.js';
@@ -20,6 +21,8 @@ export interface Run {
   github: GitHubRun | null;
   now: () => Date;
   signal: AbortSignal;
+  /** What is left as it was when the run fails now; whoever changes something says so before. */
+  left: Left;
   /** False while a session on the host is open, and after one that ended without the host's word that it has cleaned up. */
   hostIsClean: boolean;
   /** Keeps, for whoever cleans up when this process is killed, which upload is unfinished; null: none is any more. */

@@ -6,7 +6,7 @@ import { declared, INPUT_NAMES, type InputName } from './declared-inputs.js';
 /** Longer values are cut in messages. */
 const SHOWN = 120;
 const WHY_EMPTY =
-  'Nothing was contacted. An input that is empty although the workflow fills it: its secret or variable is not set, is set in an environment that the job does not name, or is withheld because a fork or Dependabot started the run.';
+  'An input that is empty although the workflow fills it: its secret or variable is not set, is set in an environment that the job does not name, or is withheld because a fork or Dependabot started the run.';
 
 /**
  * The inputs of this run, read once, in the order of action.yml, with every secret masked before anything can fail.
@@ -118,7 +118,7 @@ export class InputReader {
       throw new BackupError(
         'E_INPUT',
         this.#scrubbed(this.#problems.join('\n')),
-        this.#anyEmpty ? WHY_EMPTY : 'Nothing was contacted. Correct what is named here in the workflow.',
+        this.#anyEmpty ? WHY_EMPTY : 'Correct what is named here in the workflow.',
       );
     }
     for (const [name, value] of Object.entries(parts)) {

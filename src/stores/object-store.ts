@@ -1,4 +1,4 @@
-import { BackupError } from '../errors.js';
+import { BackupError, ERRORS } from '../errors.js';
 import type { Facts, HostRequest } from '../host/session.js';
 import type { S3Settings, Settings } from '../settings/settings.js';
 
@@ -60,6 +60,12 @@ export interface HostSender {
   md5s: string[];
 }
 
+/** Why the host can not do it by itself; `lacking`: for want of this tool. */
+export interface Unable {
+  why: string;
+  lacking: string | null;
+}
+
 /** How a store lets the host send and fetch by itself, without its credentials. */
 export interface Lending {
   /** What it will send, or why it can not. */
@@ -67,9 +73,9 @@ export interface Lending {
     key: string,
     payload: { file: string; bytes: number; sha256: string },
     asked: Asked,
-  ): Promise<HostSender | { why: string }>;
+  ): Promise<HostSender | Unable>;
   /** Why it can not fetch, or null. */
-  whyNotFetch(key: string, asked: Asked): Promise<string | null>;
+  whyNotFetch(key: string, asked: Asked): Promise<Unable | null>;
   /** Into the file of that name, in the folder that the session has for it. */
   fetch(wanted: Wanted, file: string, asked: Asked, onRead: (bytes: number) => void): Promise<void>;
 }
@@ -136,18 +142,9 @@ export async function withStore<T>(
 export const addressOf = ({ bucket, prefix }: S3Settings, name: string, file = ''): string =>
   `s3://${[bucket, prefix, name].filter((part) => part !== '').join('/')}/${file}`;
 
-/** What a failure of a store says was left as it was, where nobody knows better. */
-export const STAYS = 'The backup on the host is good and stays; nothing was rotated.';
-
-/** The same failure, where another sentence says what was left untouched. */
-export function leaving(error: unknown, left: string): unknown {
-  if (!(error instanceof BackupError) || !error.hint.includes(STAYS)) return error;
-  return new BackupError(error.code, error.message, error.hint.replace(STAYS, left), { cause: error });
-}
-
 /** It is the store that failed, not the run around it. */
 export const isOfStore = (error: unknown): error is BackupError =>
-  error instanceof BackupError && error.code.startsWith('E_S3_');
+  error instanceof BackupError && ERRORS[error.code].class === 'store';
 
 /** The copy in the store is not the backup that it is said to be. */
 export const changed = (uri: string, why: string): BackupError =>

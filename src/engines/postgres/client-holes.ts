@@ -69,7 +69,7 @@ export function refuseUnsafe(
   throw new BackupError(
     'E_TOOL_UNSAFE',
     `${has}. Through them whoever made ${quoteOutside(dump.file, 500)} could run commands there while it is restored`,
-    `Install ${install} ${settings.container === null ? 'on the host' : 'in the container'} (the package postgresql-client). If you trust whoever made the dump and the server it came from, set \`allow-unsafe-client: true\`. Nothing was restored, nothing was touched.`,
+    `Install ${install} ${settings.container === null ? 'on the host' : 'in the container'} (the package postgresql-client). If you trust whoever made the dump and the server it came from, set \`allow-unsafe-client: true\`.`,
   );
 }
 

@@ -10,7 +10,7 @@ import type { Facts } from '../../host/session.js';
 import { counted } from '../../reporting/format.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
 import type { DumpSettings, Settings } from '../../settings/settings.js';
-import { checkRows, compressorOf, named, payloadArguments, seconds, UNTOUCHED } from '../common.js';
+import { checkRows, compressorOf, named, payloadArguments, seconds } from '../common.js';
 import type { Database } from '../database.js';
 import { connectionString } from './connection-string.js';
 import {
@@ -81,7 +81,7 @@ export function postgresDatabase(source: PostgresSource, { format }: Pick<DumpSe
         throw new BackupError(
           'E_MANIFEST',
           `the backup holds the data of ${counted(found, 'table')}, the manifest names ${content.tables.length}`,
-          'Do not rely on this backup: take a new one, and look at who can write that directory. Nothing was changed.',
+          'Do not rely on this backup: take a new one, and look at who can write that directory.',
         );
       }
       if (facts.get('restored_into') === null) return;
@@ -202,7 +202,7 @@ export function postgresDatabase(source: PostgresSource, { format }: Pick<DumpSe
       return new BackupError(
         'E_EMPTY',
         `what is to be backed up of the database ${quoteOutside(source.database)} holds no table, view, sequence, function or large object, so its backup would prove nothing`,
-        'Check that `database` names the database that the application uses, and `schema`, where it is given, its schemas. Nothing was kept, and no older backup was deleted.',
+        'Check that `database` names the database that the application uses, and `schema`, where it is given, its schemas.',
       );
     },
 
@@ -211,16 +211,7 @@ export function postgresDatabase(source: PostgresSource, { format }: Pick<DumpSe
     explain(failure, settings) {
       // of an existing backup it is only ever about the server that it is restored on
       const target = otherTarget(settings);
-      const told = explainPostgres(failure, target ?? source, settings);
-      if (target === null || told === null) return told;
-      return new BackupError(
-        told.code,
-        told.message.replaceAll('`database', '`restore-to'),
-        told.hint
-          .replaceAll('`database-password` (as it is) or into ', '')
-          .replaceAll(', `database-password` takes it as it is', '')
-          .replaceAll('`database`', '`restore-to`'),
-      );
+      return explainPostgres(failure, target ?? source, settings, target === null ? 'database' : 'restore-to');
     },
   };
 }
@@ -278,7 +269,7 @@ function schemasCondition({ schema }: Pick<DumpSettings, 'schema'>): string {
   return schema.map((pattern) => `(${schemaCondition(pattern)})`).join(' OR ');
 }
 
-const UNRELIABLE = `The tool on the host is not a pg_dump that can be relied on (a wrapper?), or this is a bug of ours: please report it. ${UNTOUCHED}`;
+const UNRELIABLE = `The tool on the host is not a pg_dump that can be relied on (a wrapper?), or this is a bug of ours: please report it.`;
 
 /**
  * The archive was made from this database, and the tables whose data is in it are those that the server listed in the same snapshot;

@@ -53,6 +53,6 @@ function tooOldFor(why: string, needed: number | null, facts: Facts): BackupErro
   return new BackupError(
     'E_TOOL_VERSION',
     `the dump can be read by ${what} alone: ${why}${there}`,
-    `Install it${name} where the tools run, beside the old one if you like, the newest is taken (https://www.postgresql.org/download/). Nothing was changed.`,
+    `Install it${name} where the tools run, beside the old one if you like, the newest is taken (https://www.postgresql.org/download/).`,
   );
 }

@@ -303,7 +303,7 @@ function checkSessions(facts: Facts, given: string): void {
   throw new BackupError(
     'E_TARGET_BUSY',
     `${quoteOutside(given)} is in use by ${counted(staying.length, 'session')} that the role ${role} may not end: ${staying.slice(0, 10).map(showSession).join('; ')}`,
-    `Set \`stop-command\` and \`start-command\` for what uses it, or as a superuser: \`GRANT pg_signal_backend TO ${role}\` (sessions of superusers and prepared transactions have to be ended by hand). \`restore-way: in-place\` ends no session, and waits for their transactions. Nothing was changed.`,
+    `Set \`stop-command\` and \`start-command\` for what uses it, or as a superuser: \`GRANT pg_signal_backend TO ${role}\` (sessions of superusers and prepared transactions have to be ended by hand). \`restore-way: in-place\` ends no session, and waits for their transactions.`,
   );
 }
 
@@ -318,7 +318,7 @@ function checkSpace(
   throw new BackupError(
     'E_NOSPACE',
     `the restore needs ${formatBytes(neededBytes)} on the disk of the server of ${quoteOutside(given)}, beside what is there, and ${formatBytes(freeBytes)} are free`,
-    'Free some space there: until the restore is done, both states are kept. Nothing was changed.',
+    'Free some space there: until the restore is done, both states are kept.',
   );
 }
 

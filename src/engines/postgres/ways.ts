@@ -83,7 +83,7 @@ interface Found {
 const MAKE_FIRST = 'Or have a superuser make the database with the extension in it, which is then restored in place.';
 
 const refused = (message: string, advice: string[]): BackupError =>
-  new BackupError('E_RESTORE', message, `${advice.join(' ')} Nothing was changed.`);
+  new BackupError('E_RESTORE', message, `${advice.join(' ')}`);
 
 const nameOf = ({ database }: PostgresSource): string => quoteOutside(JSON.stringify(database));
 const mayCreate = (facts: Facts): boolean => facts.get('may_create') === 'true';

@@ -3,7 +3,7 @@ import type { Facts, HostFailure } from '../../host/session.js';
 import { clip } from '../../reporting/format.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
 import type { DumpSettings, Settings } from '../../settings/settings.js';
-import { loginUser, seconds, UNTOUCHED } from '../common.js';
+import { loginUser, seconds } from '../common.js';
 import { unreadable } from './dump-clients.js';
 import { decoded, serverVersion } from './facts.js';
 import { NOT_FOUND, NOT_FOUND_ADVICE, restoreWords } from './restore-words.js';
@@ -20,6 +20,8 @@ interface Failure {
   facts: Facts;
   source: PostgresSource;
   settings: Settings;
+  /** The input that names the database which it is about. */
+  input: 'database' | 'restore-to';
 }
 
 type Words = [message: string, advice: string];
@@ -29,10 +31,14 @@ export function explainPostgres(
   { code, text, facts }: HostFailure,
   source: PostgresSource,
   settings: Settings,
+  input: Failure['input'],
 ): BackupError | null {
   const tooNew = unreadable(text, facts);
   if (tooNew !== null) return tooNew;
-  const failure: Failure = { code, text, said: spoken(text), state: facts.get('sqlstate'), facts, source, settings };
+  const failure: Failure = {
+    ...{ code, text, said: spoken(text), state: facts.get('sqlstate') },
+    ...{ facts, source, settings, input },
+  };
   if (settings.command === 'restore') {
     // a backup has looked at the server, and what it says of a dump is about its own
     const ofDump = code === 'E_DUMP_FAILED' && facts.get('source_bytes') === null;
@@ -47,11 +53,11 @@ export function explainPostgres(
   const words = wordsFor(failure);
   if (words === null) return null;
   const [message, advice] = words;
-  return new BackupError(code, message, advice === '' ? UNTOUCHED : `${advice} ${UNTOUCHED}`);
+  return new BackupError(code, message, advice === '' ? undefined : advice);
 }
 
 function wordsFor(failure: Failure): Words | null {
-  const { code, said, source } = failure;
+  const { code, said, source, input } = failure;
   switch (code) {
     case 'E_CONNECT':
       return unreachable(failure);
@@ -60,18 +66,18 @@ function wordsFor(failure: Failure): Words | null {
     case 'E_SOURCE_MISSING':
       return [
         `there is no database ${quoteOutside(JSON.stringify(source.database))} on the server: ${said}`,
-        'Correct the name at the end of `database` (upper and lower case count), or its host and port if that is the wrong server. Nothing was created.',
+        `Correct the name at the end of \`${input}\` (upper and lower case count), or its host and port if that is the wrong server.`,
       ];
     case 'E_SOURCE_INVALID':
       if (failure.text === 'pooler') {
         return [
           `${shown(source)} leads to a pooler that gives the sessions of the server from one client to another (PgBouncer in transaction mode and its like): what pg_dump sets for its session would stay there, and the application would find its tables no more`,
-          'Name the server itself in `database`, or a pool that gives a session to one client for as long as it is connected (`pool_mode = session`; hosted services have a port or a host name of its own for that).',
+          `Name the server itself in \`${input}\`, or a pool that gives a session to one client for as long as it is connected (\`pool_mode = session\`; hosted services have a port or a host name of its own for that).`,
         ];
       }
       return [
         `the server of ${shown(source)} is a hot standby: what was committed last may be missing there, and a long dump may be cancelled by the replay`,
-        'Name the primary in `database`. If the standby is meant, say so in the URL: `?target_session_attrs=standby` (or `any`, for clients older than 14).',
+        `Name the primary in \`${input}\`. If the standby is meant, say so in the URL: \`?target_session_attrs=standby\` (or \`any\`, for clients older than 14).`,
       ];
     case 'E_SOURCE_CORRUPT':
       return [
@@ -102,7 +108,7 @@ function wordsFor(failure: Failure): Words | null {
   }
 }
 
-function unreachable({ text, said, state, source, settings }: Failure): Words {
+function unreachable({ text, said, state, source, settings, input }: Failure): Words {
   const host = parameter(source, 'host');
   const place = settings.container === null ? 'on the host' : `in the container ${settings.container}`;
   const server = `the PostgreSQL server of ${shown(source)}`;
@@ -115,14 +121,14 @@ function unreachable({ text, said, state, source, settings }: Failure): Words {
   }
   if (/does not support SSL/.test(text)) {
     return [
-      `${server} speaks no TLS, and \`database\` asks for it: ${said}`,
-      'Turn it on at the server (`ssl = on` with a certificate in postgresql.conf). Where nobody can listen on the way, as on the same machine, take `sslmode` out of `database` instead.',
+      `${server} speaks no TLS, and \`${input}\` asks for it: ${said}`,
+      `Turn it on at the server (\`ssl = on\` with a certificate in postgresql.conf). Where nobody can listen on the way, as on the same machine, take \`sslmode\` out of \`${input}\` instead.`,
     ];
   }
   if (/certificate/i.test(text)) {
     return [
       `TLS with ${server} was not agreed on: ${said}`,
-      `Files such as \`sslrootcert\` are read ${place}, by the user that runs the tools; with \`sslmode=verify-full\` the certificate must be valid and name the host as \`database\` does.`,
+      `Files such as \`sslrootcert\` are read ${place}, by the user that runs the tools; with \`sslmode=verify-full\` the certificate must be valid and name the host as \`${input}\` does.`,
     ];
   }
   if (/terminating connection|connection to server was lost/.test(text)) {
@@ -141,14 +147,20 @@ function unreachable({ text, said, state, source, settings }: Failure): Words {
   if (/: {2}/.test(text)) {
     return [`${server} refused the connection: ${said}`, 'Its log may tell more.'];
   }
-  return [`${server} could not be reached from the host: ${said}`, wayTo(text, host, place, source)];
+  return [`${server} could not be reached from the host: ${said}`, wayTo(text, host, place, source, input)];
 }
 
 /** What to do when there was no server to talk to. */
-function wayTo(text: string, host: string | undefined, place: string, source: PostgresSource): string {
-  const seen = `The tools run ${place}, so \`database\` is read as seen from there, not from the runner`;
+function wayTo(
+  text: string,
+  host: string | undefined,
+  place: string,
+  source: PostgresSource,
+  input: Failure['input'],
+): string {
+  const seen = `The tools run ${place}, so \`${input}\` is read as seen from there, not from the runner`;
   if (/could not translate host name/.test(text)) {
-    return `${seen}: that name must be known there. Correct it in \`database\`, or give the address.`;
+    return `${seen}: that name must be known there. Correct it in \`${input}\`, or give the address.`;
   }
   if (/expected authentication request|invalid response to|wrong version number|HTTP/.test(text)) {
     return `${seen}. What answers there does not speak the protocol of PostgreSQL: check the port.`;
@@ -160,47 +172,47 @@ function wayTo(text: string, host: string | undefined, place: string, source: Po
   if (host === undefined || /^[/@]/.test(host)) {
     const why =
       host === undefined
-        ? 'Without a host in `database` the socket there is used'
+        ? `Without a host in \`${input}\` the socket there is used`
         : 'A host that begins with "/" is the folder of a socket there';
     return /Permission denied/.test(text)
       ? `${why}, and the user that runs the tools may not open it: give host and password, or use \`run-as\`.`
-      : `${why}. Check that the server runs, its port (part of the name of the socket) and its folder (\`SHOW unix_socket_directories\`). If it listens on TCP or in a container, give the host in \`database\`, or \`container\`.`;
+      : `${why}. Check that the server runs, its port (part of the name of the socket) and its folder (\`SHOW unix_socket_directories\`). If it listens on TCP or in a container, give the host in \`${input}\`, or \`container\`.`;
   }
   return `${seen}. Check host and port, and that the server runs and listens there (listen_addresses).`;
 }
 
 function notLetIn(failure: Failure): Words {
-  const { text, said, source } = failure;
+  const { text, said, source, input } = failure;
   const role = roleOf(failure);
   const words = (advice: string): Words => [`the PostgreSQL server did not let ${role.name} in: ${said}`, advice];
   const user = parameter(source, 'user');
   if (/(peer|ident) authentication failed/i.test(text)) {
     return words(
-      `Peer authentication lets in only the user of the operating system of that name: set \`run-as: ${role.name}\` if there is one, or give host and password in \`database\`.`,
+      `Peer authentication lets in only the user of the operating system of that name: set \`run-as: ${role.name}\` if there is one, or give host and password in \`${input}\`.`,
     );
   }
   if (/no password supplied/.test(text)) {
     return words(
-      'It asks for a password, and none was given: put it into `database-password` (as it is) or into `database` (percent-encoded), from a secret. A ~/.pgpass of the user that runs the tools counts as well.',
+      `It asks for a password, and none was given: put it into ${input === 'database' ? '`database-password` (as it is) or into ' : ''}\`${input}\` (percent-encoded), from a secret. A ~/.pgpass of the user that runs the tools counts as well.`,
     );
   }
   if (/pg_hba\.conf/.test(text)) {
     return words(
-      `Add a line like this to its pg_hba.conf, above those that reject, then \`SELECT pg_reload_conf()\`: \`${hbaLine(text, role.sql, source)}\`${/no encryption|SSL off/.test(text) ? '. If its lines say hostssl, `?sslmode=require` in `database` is enough' : ''}.`,
+      `Add a line like this to its pg_hba.conf, above those that reject, then \`SELECT pg_reload_conf()\`: \`${hbaLine(text, role.sql, source)}\`${/no encryption|SSL off/.test(text) ? `. If its lines say hostssl, \`?sslmode=require\` in \`${input}\` is enough` : ''}.`,
     );
   }
   if (/role ".*" does not exist/s.test(text)) {
     return words(
       user === undefined
-        ? `\`database\` names no user, so the role of the name of the user that runs the tools was asked for. Name one, as in postgresql://role@host/name, or set \`run-as\`.`
-        : `Correct the user in \`database\` (upper and lower case count), or make the role: \`CREATE ROLE ${role.sql} LOGIN\`.`,
+        ? `\`${input}\` names no user, so the role of the name of the user that runs the tools was asked for. Name one, as in postgresql://role@host/name, or set \`run-as\`.`
+        : `Correct the user in \`${input}\` (upper and lower case count), or make the role: \`CREATE ROLE ${role.sql} LOGIN\`.`,
     );
   }
   if (/not permitted to log in/.test(text)) {
-    return words(`Name another role in \`database\`, or as a superuser: \`ALTER ROLE ${role.sql} LOGIN\`.`);
+    return words(`Name another role in \`${input}\`, or as a superuser: \`ALTER ROLE ${role.sql} LOGIN\`.`);
   }
   return words(
-    `Check user and password: in \`database\` special characters of a password are percent-encoded, \`database-password\` takes it as it is. A role that does not exist is refused in the same words.${/authentication failed/.test(text) ? '' : ` What the server says may also mean that its pg_hba.conf has no line for that role and database, or that the role may not log in, or not so often at once.`}`,
+    `Check user and password: in \`${input}\` special characters of a password are percent-encoded${input === 'database' ? ', `database-password` takes it as it is' : ''}. A role that does not exist is refused in the same words.${/authentication failed/.test(text) ? '' : ` What the server says may also mean that its pg_hba.conf has no line for that role and database, or that the role may not log in, or not so often at once.`}`,
   );
 }
 
@@ -218,7 +230,7 @@ function tooOld({ said, facts, settings }: Failure): Words {
   const place = settings.container === null ? 'on the host' : `in the container ${settings.container}`;
   return [
     `the server is PostgreSQL ${server}, and the newest client ${place} is ${said}: pg_dump refuses a server newer than itself`,
-    `Install the client of PostgreSQL ${major} ${place}, beside the old one if you like, the newest is taken: postgresql-client-${major} on Debian and Ubuntu, postgresql${major} on Red Hat and its kin, both from https://www.postgresql.org/download/; ${settings.container === null ? 'or set `container` where the server runs in one' : 'or choose the container of the server itself'}. Nothing was dumped.`,
+    `Install the client of PostgreSQL ${major} ${place}, beside the old one if you like, the newest is taken: postgresql-client-${major} on Debian and Ubuntu, postgresql${major} on Red Hat and its kin, both from https://www.postgresql.org/download/; ${settings.container === null ? 'or set `container` where the server runs in one' : 'or choose the container of the server itself'}.`,
   ];
 }
 
@@ -238,7 +250,7 @@ function locked(failure: Failure): Words {
   ];
 }
 
-function refusedInput({ text, said, state, facts, settings }: Failure): Words {
+function refusedInput({ text, said, state, facts, settings, input }: Failure): Words {
   const given = givenPatterns(settings.dump);
   if (/no matching /.test(text)) {
     return [
@@ -262,12 +274,12 @@ function refusedInput({ text, said, state, facts, settings }: Failure): Words {
   const client = quoteOutside(facts.get('pg_dump_version') ?? 'pg_dump', 100);
   return option === undefined
     ? [
-        `\`database\` has a parameter that the client on the host does not take: ${said}`,
-        'Correct it after the "?" of `database`.',
+        `\`${input}\` has a parameter that the client on the host does not take: ${said}`,
+        `Correct it after the "?" of \`${input}\`.`,
       ]
     : [
-        `the client on the host, ${client}, does not know the parameter ${option} of \`database\`: ${said}`,
-        `Take ${option} out of \`database\`, or install a newer client on the host (https://www.postgresql.org/download/).`,
+        `the client on the host, ${client}, does not know the parameter ${option} of \`${input}\`: ${said}`,
+        `Take ${option} out of \`${input}\`, or install a newer client on the host (https://www.postgresql.org/download/).`,
       ];
 }
 

@@ -4,16 +4,7 @@ import { quote } from '../../host/quoting.js';
 import type { CountedRows, Facts } from '../../host/session.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
 import type { Settings } from '../../settings/settings.js';
-import {
-  checkRows,
-  commonArguments,
-  compressorOf,
-  loginUser,
-  named,
-  payloadArguments,
-  seconds,
-  UNTOUCHED,
-} from '../common.js';
+import { checkRows, commonArguments, compressorOf, loginUser, named, payloadArguments, seconds } from '../common.js';
 import type { Database } from '../database.js';
 import type { SqliteContent, SqliteIdentity } from './format.js';
 import { busy, checking, QUICK_CHECK, sqliteRestoring, usersOf } from './restore.js';
@@ -93,7 +84,7 @@ export function sqliteDatabase(source: SqliteSource): Database {
       return new BackupError(
         'E_EMPTY',
         `${facts.need('source')} is a valid SQLite database without a single table, so its backup would prove nothing`,
-        'Check that `database` names the file that the application uses. Nothing was kept, and no older backup was deleted.',
+        'Check that `database` names the file that the application uses.',
       );
     },
 
@@ -107,7 +98,7 @@ export function sqliteDatabase(source: SqliteSource): Database {
           return new BackupError(
             'E_SOURCE_MISSING',
             `there is no database at ${path} (database: ${source.given})`,
-            `Correct \`database\`. A relative path starts at the home of the login user${/^sqlite[^:]*:\/\/\/[^/]/.test(source.given) ? '; in a URL of the form sqlite:///x the path is relative, an absolute one has four slashes' : ''}. Nothing was created.`,
+            `Correct \`database\`. A relative path starts at the home of the login user${/^sqlite[^:]*:\/\/\/[^/]/.test(source.given) ? '; in a URL of the form sqlite:///x the path is relative, an absolute one has four slashes' : ''}.`,
           );
         case 'E_SOURCE_OWNER': {
           const owner = failure.facts.get('owner') ?? 'its owner';
@@ -116,7 +107,7 @@ export function sqliteDatabase(source: SqliteSource): Database {
           return new BackupError(
             'E_SOURCE_OWNER',
             `${path} belongs to ${owner}, and ${user} is not ${owner}: SQLite would leave -wal and -shm files that the application can not write, and its next write would fail`,
-            `Set \`run-as: ${owner}\` (and let ${login} run \`sudo -n -u ${owner} sh\`), or log in as ${owner}. Nothing was touched.`,
+            `Set \`run-as: ${owner}\` (and let ${login} run \`sudo -n -u ${owner} sh\`), or log in as ${owner}.`,
           );
         }
         case 'E_SOURCE_INVALID': {
@@ -129,7 +120,7 @@ export function sqliteDatabase(source: SqliteSource): Database {
               other === 'link'
                 ? `\`find / -xdev -samefile ${path}\` shows the others. Remove those that nobody opens (a hard link is no copy), and name the one that the application opens`
                 : 'Mount the folder of the database into the container, not the single file, and name the file in that folder'
-            }. ${UNTOUCHED}`,
+            }.`,
           );
         }
         case 'E_SOURCE_CORRUPT':
@@ -137,22 +128,22 @@ export function sqliteDatabase(source: SqliteSource): Database {
             'E_SOURCE_CORRUPT',
             `SQLite found damage in ${path}: ${said}`,
             /\b(NULL|NUMERIC|TEXT|non-[A-Z]+) value in /.test(failure.text)
-              ? `Rows break a constraint of their table, which SQLite counts as damage. Correct the rows, or set \`verify: checksum\`. ${UNTOUCHED}`
-              : `${NOT_PARSED.test(failure.text) ? 'First look at it with the SQLite of the application: when that can read it, the file only went through an older tool (`.restore`, `.backup`), which signs with its own version, until the application writes again. Otherwise: ' : ''}A backup of it would be damaged too, so none was kept, and no older one was deleted: keep them. Check the disk, then restore the newest good backup, or try \`sqlite3 ${path} .recover | sqlite3 -safe NEW-FILE\`.`,
+              ? `Rows break a constraint of their table, which SQLite counts as damage. Correct the rows, or set \`verify: checksum\`.`
+              : `${NOT_PARSED.test(failure.text) ? 'First look at it with the SQLite of the application: when that can read it, the file only went through an older tool (`.restore`, `.backup`), which signs with its own version, until the application writes again. Otherwise: ' : ''}A backup of it would be damaged too. Keep the older ones. Check the disk, then restore the newest good backup, or try \`sqlite3 ${path} .recover | sqlite3 -safe NEW-FILE\`.`,
           );
         case 'E_BUSY':
           return new BackupError(
             'E_BUSY',
             `${path} stayed locked for ${seconds(settings.lockWaitMs)} s (lock-wait): ${said}`,
-            `A process holds an exclusive lock (a long transaction, a migration, locking_mode=EXCLUSIVE): \`fuser -v ${path}\` shows who has it open. ${UNTOUCHED}`,
+            `A process holds an exclusive lock (a long transaction, a migration, locking_mode=EXCLUSIVE): \`fuser -v ${path}\` shows who has it open.`,
           );
         case 'E_DUMP_FAILED':
           return new BackupError(
             'E_DUMP_FAILED',
             `no proven copy of ${path} could be made: ${said}`,
             NOT_KNOWN.test(failure.text)
-              ? `The application brings this extension of SQLite, and the tool on the host does not know it, so it can not check the content. Set \`verify: checksum\`: the copy is the same, only less is proven. ${UNTOUCHED}`
-              : UNTOUCHED,
+              ? `The application brings this extension of SQLite, and the tool on the host does not know it, so it can not check the content. Set \`verify: checksum\`: the copy is the same, only less is proven.`
+              : undefined,
           );
         case 'E_RESTORE':
           if (settings.command === 'restore') {
@@ -170,15 +161,15 @@ export function sqliteDatabase(source: SqliteSource): Database {
             'E_RESTORE',
             `SQLite on the host can not check what is in the backup: ${said}`,
             NOT_KNOWN.test(failure.text)
-              ? `The application brings this extension of SQLite, and the tool on the host does not know it. Verify at the level checksum. ${UNTOUCHED}`
-              : UNTOUCHED,
+              ? `The application brings this extension of SQLite, and the tool on the host does not know it. Verify at the level checksum.`
+              : undefined,
           );
         case 'E_TOOL_VERSION':
           if (failure.facts.get('written_by') !== null) return newer(path, said, failure.facts, settings);
           return new BackupError(
             'E_TOOL_VERSION',
             `${said} on the host can not be kept from running programs that the schema of a database names (its function edit), and Python 3.7 or newer, which would do as well, is not there`,
-            `Install sqlite3 3.31 or newer, or Python 3.7 or newer. ${UNTOUCHED}`,
+            `Install sqlite3 3.31 or newer, or Python 3.7 or newer.`,
           );
         case 'E_TARGET_BUSY':
           return busy(path, usersOf(failure.facts));
@@ -189,7 +180,7 @@ export function sqliteDatabase(source: SqliteSource): Database {
           return new BackupError(
             'E_PERM',
             `SQLite could not open ${path}: ${said}`,
-            `In WAL mode it must be able to make -wal and -shm beside the database: let the owner of the database write that folder. ${UNTOUCHED}`,
+            `In WAL mode it must be able to make -wal and -shm beside the database: let the owner of the database write that folder.`,
           );
         }
         default:
@@ -214,7 +205,7 @@ function newer(path: string, said: string, facts: Facts, { command, verifyOn }: 
       verifying
         ? 'which proves its bytes'
         : 'which copies its pages as they are, proves the bytes of the copy, and can be restored'
-    }. ${UNTOUCHED}`,
+    }.`,
   );
 }
 

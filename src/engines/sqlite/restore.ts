@@ -135,7 +135,7 @@ function planOf({ restore, minFreeBytes }: Settings, facts: Facts, dump: Dump): 
     throw new BackupError(
       'E_EMPTY',
       `${dump.file} is a valid SQLite database without a single table`,
-      'Nothing was restored. When an empty database is wanted, delete the live one by hand.',
+      'When an empty database is wanted, delete the live one by hand.',
     );
   }
   const unread = facts.get('unread') !== null || facts.get('live_unread') !== null;
@@ -148,7 +148,7 @@ function planOf({ restore, minFreeBytes }: Settings, facts: Facts, dump: Dump): 
     throw new BackupError(
       'E_NOSPACE',
       `${formatBytes(needed)} are needed beside ${path}, and ${formatBytes(minFreeBytes)} are to stay free (min-free); there are ${formatBytes(freeBytes)}`,
-      'Free space there. Nothing was changed.',
+      'Free space there.',
     );
   }
   if (!inPlace && users.length > 0 && restore.stopCommand === null) throw busy(path, users);
@@ -189,7 +189,7 @@ export function busy(path: string, users: string[]): BackupError {
   return new BackupError(
     'E_TARGET_BUSY',
     `${path} can only be replaced as a whole, and is open in ${users.length === 0 ? 'a process that can not be seen from here' : users.join(', ')}`,
-    'What such a process writes afterwards would be lost. Stop it, or set `stop-command` and `start-command`. Nothing was changed.',
+    'What such a process writes afterwards would be lost. Stop it, or set `stop-command` and `start-command`.',
   );
 }
 
@@ -199,7 +199,7 @@ function checkIsMeant(facts: Facts, { manifest }: Dump, path: string): void {
   throw new BackupError(
     'E_SOURCE_INVALID',
     `${path} is no SQLite database: ${quoteOutside(facts.get('damage') ?? '', 200)}`,
-    'It is not replaced, since the backup was not made of it. If it is meant, move that file away first: a missing one is created. Nothing was changed.',
+    'It is not replaced, since the backup was not made of it. If it is meant, move that file away first: a missing one is created.',
   );
 }
 

@@ -30,6 +30,7 @@ room_for_fetched() {
 prepare_fetch() {
   if ! have curl; then
     put no_fetch "it has no curl"
+    put lacking curl
     return
   fi
   upload_folder

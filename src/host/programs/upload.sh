@@ -10,6 +10,7 @@ prepare_upload() {
   for tool in curl md5sum; do
     if ! have $tool; then
       put no_upload "it has no $tool"
+      put lacking "$tool"
       return
     fi
   done

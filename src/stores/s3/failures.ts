@@ -1,7 +1,6 @@
 import { BackupError, type ErrorCode } from '../../errors.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
 import type { S3Settings } from '../../settings/settings.js';
-import { STAYS } from '../object-store.js';
 
 /** Why a request came to nothing: what the store said, or what became of the connection. */
 export interface Refusal {
@@ -116,7 +115,7 @@ export function explainRefusal(refusal: Refusal, attempt: Attempt, s3: S3Setting
 type Teller = (refusal: Refusal, attempt: Attempt, s3: S3Settings, tries: number) => BackupError | null;
 
 const failed = (code: ErrorCode, attempt: Attempt, why: string, hint: string): BackupError =>
-  new BackupError(code, `${attempt.what} failed: ${why}`, `${hint} ${STAYS}`);
+  new BackupError(code, `${attempt.what} failed: ${why}`, hint);
 
 const said = ({ status, code, message }: Refusal): string =>
   quoteOutside([status === null ? '' : `HTTP ${status}`, code, message].filter((part) => part !== '').join(' '), 500);
@@ -293,7 +292,7 @@ export function notSupported(names: readonly Asked[], attempt: Attempt, why: str
   return new BackupError(
     'E_S3_UNSUPPORTED',
     `${attempt.what} failed: the store does not do what ${shown} asks for: ${why}`,
-    `Remove ${shown}, or make the bucket ready for it: Object Lock is switched on with the bucket, encryption needs the right to use the key. ${STAYS}`,
+    `Remove ${shown}, or make the bucket ready for it: Object Lock is switched on with the bucket, encryption needs the right to use the key.`,
   );
 }
 
@@ -302,7 +301,7 @@ export function notVerified(key: string, why: string): BackupError {
   return new BackupError(
     'E_S3_VERIFY',
     `the copy in the store, ${key}, is not what was sent: ${why}`,
-    `Do not rely on that copy; delete it there, and run again. ${STAYS}`,
+    `Do not rely on that copy; delete it there, and run again.`,
   );
 }
 

@@ -1,15 +1,14 @@
 import type { Facts } from '../../host/session.js';
-import { quoteOutside } from '../../reporting/neutralise.js';
-import { type Asked, changed, type Wanted } from '../object-store.js';
+import { type Asked, changed, type Unable, type Wanted } from '../object-store.js';
 import type { Bucket } from './bucket.js';
 import { isChanged, isMissing, type Refusal, refusalIn } from './failures.js';
 import { attemptOf, PROGRESS_BYTES } from './reading.js';
-import { withoutAnswer } from './via-host.js';
+import { unableBy, withoutAnswer } from './via-host.js';
 
 /** Why the host can not fetch by itself, or null. */
-export async function whyNotByHost(store: Bucket, key: string, { send }: Asked): Promise<string | null> {
-  const why = (await send(['job', 'prepare_fetch', [await store.plainUrl(key)]])).get('no_fetch');
-  return why === null ? null : quoteOutside(why, 300);
+export async function whyNotByHost(store: Bucket, key: string, { send }: Asked): Promise<Unable | null> {
+  const facts = await send(['job', 'prepare_fetch', [await store.plainUrl(key)]]);
+  return unableBy(facts, 'no_fetch');
 }
 
 /** Lets the host fetch an object into its folder; what broke off is taken up again where it ended, with a new signature. */

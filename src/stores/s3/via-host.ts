@@ -1,5 +1,6 @@
+import type { Facts } from '../../host/session.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
-import type { Asked, HostSender } from '../object-store.js';
+import type { Asked, HostSender, Unable } from '../object-store.js';
 import type { Bucket, Upload } from './bucket.js';
 import { type Refusal, refusalIn } from './failures.js';
 import { bytesUpTo, planParts } from './parts.js';
@@ -12,6 +13,13 @@ const BATCH = 24;
 /** Above this, the memory of a small host counts. */
 const LARGE_PART = 32 << 20;
 
+/** What the host has told under that key. */
+export function unableBy(facts: Facts, key: string): Unable | null {
+  const why = facts.get(key);
+  const tool = facts.get('lacking') ?? '';
+  return why === null ? null : { why: quoteOutside(why, 300), lacking: /^\w{1,20}$/.test(tool) ? tool : null };
+}
+
 /**
  * Asks the host whether it can upload by itself. The hashes of the parts are those of bytes that together have the SHA-256 of the
  * manifest, and each part is signed with its own: what the host sends then can be nothing else.
@@ -21,14 +29,14 @@ export async function prepareOnHost(
   key: string,
   { file, bytes, sha256 }: { file: string; bytes: number; sha256: string },
   asked: Asked,
-): Promise<HostSender | { why: string }> {
+): Promise<HostSender | Unable> {
   const plan = planParts(bytes, 'host');
   const facts = await asked.send(['job', 'prepare_upload', [file, String(plan.partBytes), await store.plainUrl(key)]]);
-  const why = facts.get('no_upload');
-  if (why !== null) return { why: quoteOutside(why, 300) };
+  const unable = unableBy(facts, 'no_upload');
+  if (unable !== null) return unable;
   const md5s = facts.all('md5').map((line, at) => new RegExp(`^${at + 1} ([0-9a-f]{32})$`).exec(line)?.[1] ?? '');
   if (facts.get('sha256') !== sha256 || md5s.length !== plan.count || md5s.includes('')) {
-    return { why: `it reads other bytes from ${file} than those that were backed up` };
+    return { why: `it reads other bytes from ${file} than those that were backed up`, lacking: null };
   }
   return { asked, file, md5s };
 }
