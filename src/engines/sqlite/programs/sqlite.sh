@@ -9,7 +9,7 @@
 # shellcheck disable=SC2034 # compare, engine_tools: read in stream.sh and directory.sh
 # shellcheck disable=SC3013 # test -ef: dash, bash and busybox have it
 
-engine_tools=cmp
+engine_tools="cmp"
 
 # What went wrong, where the source is copied; of an existing backup it is E_CHECKSUM, or E_RESTORE where it can not be told
 corrupt=E_SOURCE_CORRUPT torn=E_DUMP_FAILED unproven=E_DUMP_FAILED
