@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# What the restores of both engines share: the journal that the next run finds when this one dies, and the commands of the user.
+# What the restores of all engines share: the journal that the next run finds when this one dies, and the commands of the user.
 # shellcheck disable=SC2154 # name: set by the request; login_umask, login_locale, login_zone: session.sh
 
 # begin_restore ID NAME LIMIT: from here on the lock is kept until the session ends, the journal is that of the restore ID, and a command of
