@@ -2,7 +2,7 @@
 # Builds dist again from a clean install, and fails when it is not what is committed. Throws away changes in dist.
 set -eu
 cd "$(dirname "$0")/.."
-npm ci --ignore-scripts --no-audit --no-fund
+npm ci --no-audit --no-fund
 npm run build
 # Not `git diff`, which does not see new files.
 changes=$(git status --porcelain dist)

@@ -12,16 +12,16 @@ command -v npm >/dev/null || die 'npm is missing; install Node.js 20 or newer (h
 major=$(node -p 'process.versions.node.split(".")[0]')
 [ "$major" -ge 20 ] || die "Node.js $(node --version) is too old; install 20 or newer, nothing was installed"
 
-# Install scripts stay off: those of ssh2 compile native add-ons, which ncc would put into dist.
+# .npmrc turns install scripts off: those of ssh2 compile native add-ons, which would get into dist.
 if [ ! -e node_modules/.package-lock.json ] || [ -n "$(find package-lock.json -newer node_modules/.package-lock.json)" ]; then
   say 'installing the npm packages of package-lock.json'
-  npm ci --ignore-scripts --no-audit --no-fund
+  npm ci --no-audit --no-fund
 fi
 
 # The one exception: the package `node` fetches its binary, the Node that runs actions, by an install script.
 if [ ! -x node_modules/.bin/node ]; then
   say 'installing Node.js 24 into node_modules'
-  npm rebuild node --foreground-scripts
+  npm rebuild node --ignore-scripts=false --foreground-scripts
   [ -x node_modules/.bin/node ] || die 'node_modules/.bin/node is missing after npm rebuild node; see the lines above'
 fi
 

@@ -14,6 +14,7 @@ import { neutralise } from './reporting/neutralise.js';
 import { writeOutputs } from './reporting/outputs.js';
 import { newReport, type Report, recordFailure } from './reporting/report.js';
 import { writeSummary } from './reporting/summary.js';
+import { finishingFirst } from './restoring/unfinished.js';
 import type { GitHubRun, Run } from './run/run.js';
 import { readSettings } from './settings/inputs.js';
 import { type Command, COMMANDS as NAMES, type Settings } from './settings/settings.js';
@@ -103,7 +104,7 @@ const ended = (message: string): string => (/[.!?]$/.test(message) ? message : `
 
 /** What the command needs, from the settings and from GitHub's environment. */
 export function runOf(settings: Settings, log: Log, report: Report, signal: AbortSignal): Run {
-  return {
+  const run: Run = {
     settings,
     database: databaseOf(settings.database, settings.dump),
     log,
@@ -113,8 +114,10 @@ export function runOf(settings: Settings, log: Log, report: Report, signal: Abor
     signal,
     hostIsClean: true,
     noteUpload: (upload) => platform().saveState(UPLOAD, upload === null ? '' : JSON.stringify(upload)),
+    finishingFirst: (connection) => finishingFirst(run, connection),
     copies: [],
   };
+  return run;
 }
 
 function describeRun(report: Report, settings: Settings): void {

@@ -4,7 +4,6 @@ import { giveUpNoted } from './places/unfinished-upload.js';
 import { platform } from './platform/platform.js';
 import { actionsLog } from './reporting/log.js';
 import { newReport } from './reporting/report.js';
-import { finishingFirst } from './restoring/unfinished.js';
 import { connected } from './run/connect.js';
 import { lookLocked, openDirectory } from './run/directory.js';
 import type { Run } from './run/run.js';
@@ -26,10 +25,9 @@ export async function post(signal: AbortSignal): Promise<void> {
     const made = runOf(settings, log, newReport(new Date()), signal);
     run = made;
     await connected(made, async (connection) => {
-      await finishingFirst(made, connection).send(
-        ...openDirectory(made, 'change'),
-        lookLocked(made, 'clean-up', LOCK_WAIT_MS),
-      );
+      await made
+        .finishingFirst(connection)
+        .send(...openDirectory(made, 'change'), lookLocked(made, 'clean-up', LOCK_WAIT_MS));
     });
     log.info('the run ended early; nothing of it is left on the host');
   } catch (error) {

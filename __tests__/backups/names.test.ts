@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Compression } from '../../src/backups/manifest.js';
 import {
   checksumFile,
   formatId,
@@ -11,6 +10,7 @@ import {
   parseId,
   payloadFile,
 } from '../../src/backups/names.js';
+import type { Compression } from '../../src/backups/packing.js';
 import '../../src/engines/lookup.js';
 
 const AT = new Date('2026-11-20T10:15:00Z');

@@ -14,7 +14,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { S3Settings } from '../../src/settings/settings.js';
-import { Store } from '../../src/stores/s3/store.js';
+import { S3Store } from '../../src/stores/s3/store.js';
 import { expectBackup, expectFailure } from '../helpers/failure.js';
 import { KMS_KEY, minioProgram, startMinio } from '../helpers/minio.js';
 import { sqlite3 } from '../helpers/outcome.js';
@@ -58,14 +58,14 @@ describe.each(SERVERS)('%s', (name, start) => {
     const { Body } = await server.client.send(new GetObjectCommand({ Bucket, Key }));
     return Buffer.from((await Body?.transformToByteArray()) ?? []);
   };
-  const open = (bucket: string, inputs = server.inputs): Store => {
+  const open = (bucket: string, inputs = server.inputs): S3Store => {
     const { 's3-access-key-id': accessKeyId = '', 's3-secret-access-key': secretAccessKey = '' } = inputs;
     const settings: S3Settings = {
       ...{ bucket, prefix: 'x', region: 'us-east-1', endpoint: server.endpoint, uploadVia: 'runner' },
       credentials: { accessKeyId, secretAccessKey, sessionToken: inputs['s3-session-token'] ?? null },
       ...{ storageClass: null, sse: null, kmsKeyId: null, objectLock: null, keep: null },
     };
-    return new Store(settings, new AbortController().signal, 10_000);
+    return new S3Store(settings, new AbortController().signal, 10_000);
   };
   const unfinished = async (Bucket: string) =>
     (await server.client.send(new ListMultipartUploadsCommand({ Bucket }))).Uploads ?? [];

@@ -1,5 +1,14 @@
-import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -48,6 +57,15 @@ test('dist is what the sources build to, byte for byte, in another folder', () =
     expect({ different, cure: 'npm run build' }).toEqual({ different: [], cure: 'npm run build' });
     expect([...built.keys()]).toContain('index.js');
     expect([...built.keys()].filter((name) => /\.(node|exe)$/.test(name))).toEqual([]);
+
+    // a build that fails leaves what was there, and nothing beside it
+    writeFileSync(join(copy, 'dist', 'post.js'), 'the one before');
+    appendFileSync(join(copy, 'src', 'main.ts'), '}');
+    const failed = spawnSync(process.execPath, ['scripts/build.mjs'], { cwd: copy, encoding: 'utf8' });
+    expect(failed).toMatchObject({ status: 1, stderr: expect.stringContaining('dist was left as it is') });
+    expect([...filesOf(join(copy, 'dist')).keys()]).toEqual([...built.keys()]);
+    expect(readFileSync(join(copy, 'dist', 'post.js'), 'utf8')).toBe('the one before');
+    expect(readdirSync(copy).filter((name) => name.startsWith('.dist'))).toEqual([]);
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }

@@ -9,7 +9,7 @@ export interface Coverage {
 
 export const UNKNOWN_COVERAGE: Coverage = { excludeTable: [], excludeTableData: [], schema: [], unknown: true };
 
-/** In an order of its own, so that the same patterns are the same coverage however they were given. */
+/** What is left out by these patterns; null: nothing. In an order of its own, so that the same ones are the same coverage however given. */
 export function coverageOf({ excludeTable, excludeTableData, schema }: Coverage): Coverage | null {
   const coverage = {
     excludeTable: sorted(excludeTable),

@@ -3,10 +3,10 @@ import { type Coverage, coverageOf } from './coverage.js';
 import { allKinds, engineNames, formatNamed, type Identity } from './format.js';
 import { Fields } from './manifest-fields.js';
 import { manifestFile, parseId, payloadFile } from './names.js';
+import { COMPRESSIONS, type Compression } from './packing.js';
 import { KEEP_RULES, type KeepRules } from './retention.js';
 
 /** The document beside each backup, written last: without it there is no backup. */
-export type Compression = 'zstd' | 'gzip' | 'none';
 export type VerifiedLevel = 'none' | 'checksum' | 'content' | 'restore';
 export type Reason = 'manual' | 'scheduled' | 'deploy' | 'safety';
 
@@ -100,7 +100,6 @@ export interface Manifest {
 }
 
 export const VERIFIED_LEVELS: readonly VerifiedLevel[] = ['none', 'checksum', 'content', 'restore'];
-const COMPRESSIONS: readonly Compression[] = ['zstd', 'gzip', 'none'];
 const LIMITS: readonly Limit[] = ['shrink-limit', 'growth-limit', 'row-loss-limit'];
 const REASONS: readonly Reason[] = ['manual', 'scheduled', 'deploy', 'safety'];
 

@@ -3,7 +3,7 @@
  * `<name>-<YYYYMMDDTHHMMSSZ>-<4 hex>` and one ending. What does not parse here is not ours: never counted, never touched.
  */
 import { isKind } from './format.js';
-import type { Compression } from './manifest.js';
+import { type Compression, endingOf, packingOf } from './packing.js';
 
 export interface ParsedFileName {
   id: string;
@@ -25,10 +25,8 @@ const NAME_ONLY = new RegExp(`^${NAME}$`);
 const ID_ONLY = new RegExp(`^${ID}$`);
 const MANIFEST = new RegExp(`^${ID}\\.json$`);
 const PAYLOAD = new RegExp(
-  `^${ID}\\.(?<kind>[a-z0-9]+)(?:\\.(?<packed>zst|gz))?(?:\\.(?<sealed>age|gpg))?(?<checksum>\\.sha256)?$`,
+  `^${ID}\\.(?<kind>[a-z0-9]+)(?<packed>\\.zst|\\.gz)?(?:\\.(?<sealed>age|gpg))?(?<checksum>\\.sha256)?$`,
 );
-
-const EXTENSION: Record<Compression, string> = { zstd: '.zst', gzip: '.gz', none: '' };
 
 /** Whether `name` may be the prefix of backup names. */
 export function isName(name: string): boolean {
@@ -47,7 +45,7 @@ export function formatId(name: string, createdAt: Date, suffix: string): string 
 
 /** File name of the payload. */
 export function payloadFile(id: string, kind: string, compression: Compression): string {
-  return `${id}.${kind}${EXTENSION[compression]}`;
+  return `${id}.${kind}${endingOf({ compression })}`;
 }
 
 /** File name of the checksum beside a payload, for `sha256sum -c`. */
@@ -70,7 +68,7 @@ export function parseFileName(file: string): ParsedFileName | null {
   return withId(payload, {
     part: payload.checksum === undefined ? 'payload' : 'checksum',
     kind,
-    compression: packed === 'zst' ? 'zstd' : packed === 'gz' ? 'gzip' : 'none',
+    ...packingOf(packed ?? ''),
     ...(sealed === undefined ? {} : { encryption: sealed as 'age' | 'gpg' }),
   });
 }

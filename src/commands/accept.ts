@@ -1,9 +1,9 @@
 import { type Backup, standingOf } from '../backups/catalogue.js';
-import { type Manifest, serializeManifest } from '../backups/manifest.js';
-import { manifestFile } from '../backups/names.js';
+import type { Manifest } from '../backups/manifest.js';
 import { BackupError } from '../errors.js';
-import { factsOf, whole } from '../places/catalogue.js';
-import { type Change, change, find } from '../places/change.js';
+import { change } from '../places/change.js';
+import { named } from '../places/find.js';
+import { factsOf } from '../places/shown.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
@@ -11,8 +11,8 @@ import type { Run } from '../run/run.js';
 /** Says that a suspect backup is right: it is a good one from now on, and the history of sizes and rows begins anew with it. */
 export async function accept(run: Run): Promise<void> {
   const { settings, log, report } = run;
-  await change(run, async ({ catalogue, connection }): Promise<Change> => {
-    const old = await whole(connection, find(run, catalogue));
+  await change(run, async (host) => {
+    const old = await host.whole(await named(run, host));
     report.backup = factsOf(run, old);
     if (old.state === 'ok') {
       warn(run, `${old.id} is not suspect: there is nothing to accept`);
@@ -24,10 +24,10 @@ export async function accept(run: Run): Promise<void> {
       state: 'ok',
       accepted: { by: 'command: accept', at: run.now().toISOString() },
     };
-    const backup = { ...old, manifest, ...standingOf(manifest) };
-    report.backup = factsOf(run, backup);
+    const rewrite = { ...old, manifest, ...standingOf(manifest) };
+    report.backup = factsOf(run, rewrite);
     log.info(`${settings.dryRun ? 'would accept' : 'accepted'} ${old.id}: ${quoteOutside(old.detail ?? '', 500)}`);
-    return { rewrite: { file: manifestFile(old.id), text: serializeManifest(manifest), backup } };
+    return { rewrite };
   });
 }
 

@@ -1,26 +1,26 @@
 import type { Backup } from '../backups/catalogue.js';
 import { type BackupPlace, placed } from '../backups/copies.js';
 import { showCoverage } from '../backups/coverage.js';
-import { catalogueOf } from '../places/catalogue.js';
-import { lookOffsite, withStore } from '../places/copies.js';
+import { HostPlace } from '../places/host.js';
+import { withStorePlace } from '../places/store.js';
 import { clip, counted, formatBytes, showPlaces } from '../reporting/format.js';
 import { connected } from '../run/connect.js';
-import { look, openDirectory } from '../run/directory.js';
 import type { Run } from '../run/run.js';
 
 /** The catalogue of one database's backups, on the host and in the S3 store. Changes nothing. */
 export async function list(run: Run): Promise<void> {
   const { settings, log, report } = run;
   await connected(run, async (connection) => {
-    const facts = await connection.send(...openDirectory(run, 'look'), look(run));
-    const catalogue = catalogueOf(run, facts);
-    const uri = await withStore(run, async (store) => {
-      return store === null ? null : (await lookOffsite(run, store, { catalogue, facts, connection })).uri;
+    const host = await HostPlace.open(run, connection, 'look');
+    const uri = await withStorePlace(run, host, async (store) => {
+      await store?.catalogue();
+      return store?.uri ?? null;
     });
-    for (const { backup, places } of placed(catalogue.backups, run.copies)) {
+    const { backups } = host.listed;
+    for (const { backup, places } of placed(backups, run.copies)) {
       log.info(lineOf(backup, uri === null ? [] : places));
     }
-    log.info(`${counted(catalogue.backups.length, 'backup')} of ${settings.name} in ${report.directory}`);
+    log.info(`${counted(backups.length, 'backup')} of ${settings.name} in ${report.directory}`);
     if (uri !== null) log.info(`${counted(run.copies.length, 'backup')} of ${settings.name} in ${uri}`);
     report.ok = true;
   });

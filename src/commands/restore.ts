@@ -1,23 +1,12 @@
-import { randomBytes } from 'node:crypto';
-import type { Backup, Catalogue } from '../backups/catalogue.js';
-import type { Identity } from '../backups/identity.js';
-import { formatId } from '../backups/names.js';
-import { seconds } from '../engines/common.js';
-import type { Database } from '../engines/database.js';
 import { databaseOf } from '../engines/lookup.js';
-import type { Dump, Restoring, Step, TargetPlan } from '../engines/restoring.js';
-import { BackupError, describe } from '../errors.js';
-import type { HostRequest } from '../host/session.js';
-import { formatDuration } from '../reporting/format.js';
+import { BackupError } from '../errors.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import type { RestoreReport } from '../reporting/report.js';
-import { endJournal, type Journal, work, writeJournal } from '../restoring/journal.js';
+import { Attempt, type Parts } from '../restoring/attempt.js';
+import { work } from '../restoring/journal.js';
 import { tellRestorePlan } from '../restoring/plan.js';
-import { takeSafetyBackup } from '../restoring/safety-backup.js';
-import { checkTarget, chooseSource, dumpOf, insteadOfDamaged, type Source } from '../restoring/source.js';
-import { type CommandInput, runUserCommand } from '../restoring/user-command.js';
-import { type Connection, warn } from '../run/connect.js';
-import { connectedToChange, holderOf } from '../run/directory.js';
+import { checkTarget, chooseSource, insteadOfDamaged, type Source } from '../restoring/source.js';
+import { connectedToChange } from '../run/directory.js';
 import type { Run } from '../run/run.js';
 
 /**
@@ -53,15 +42,15 @@ export async function restore(run: Run): Promise<void> {
         return { plan: found, identity: restoring.identity(facts) };
       });
     const planned = await planFor(source).catch(async (error: unknown) => {
-      source = await insteadOfDamaged(run, connection, source, error);
+      source = await insteadOfDamaged(run, source, error);
       return planFor(source);
     });
-    const { dump, from, catalogue } = source;
+    const { dump, from, host } = source;
     if (!settings.dryRun) {
       await new Attempt(
         run,
         connection,
-        { ...{ restoring, database, dump, from, catalogue }, ...planned },
+        { ...{ restoring, database, dump, from, host }, ...planned },
         outcome,
       ).carryOut();
     }
@@ -90,239 +79,4 @@ function checkConfirm({ settings }: Run, name: string): void {
       : `confirm is ${quoteOutside(JSON.stringify(confirm), 200)}, and the database that would be replaced is ${quoteOutside(JSON.stringify(name), 200)}`,
     `Run with \`dry-run: true\` to see what would be lost. If that is meant, set \`confirm: ${quoteOutside(name, 200)}\`. Nothing was contacted.`,
   );
-}
-
-interface Parts {
-  restoring: Restoring;
-  database: Database;
-  dump: Dump;
-  from: string;
-  catalogue: Catalogue;
-  plan: TargetPlan;
-  /** What the target is. */
-  identity: Identity;
-}
-
-/** One restore, from the first change to the last. */
-class Attempt {
-  private readonly step: Step;
-  private readonly journal: Journal;
-  private safety: Backup | null = null;
-
-  constructor(
-    private readonly run: Run,
-    private readonly connection: Connection,
-    private readonly parts: Parts,
-    private readonly outcome: RestoreReport,
-  ) {
-    const { restoring, plan, from, identity } = parts;
-    const { container, restore } = run.settings;
-    const id = formatId(run.settings.name, run.now(), randomBytes(2).toString('hex'));
-    this.step = { id, way: plan.way };
-    this.journal = {
-      ...{ schema: 1, id, way: plan.way, target: restoring.target, identity, container, backup: from, phase: 'begun' },
-      ...{ safety: null, checkCommand: restore.checkCommand, afterBegun: false, checkBegun: false },
-      commandTimeoutMs: restore.commandTimeoutMs,
-      by: holderOf(run, from),
-    };
-  }
-
-  async carryOut(): Promise<void> {
-    const { run, connection } = this;
-    const { name, restore } = run.settings;
-    await connection.send(['request', 'begin_restore', [this.journal.id, name, seconds(restore.commandTimeoutMs)]]);
-    await this.replace().catch((error: unknown) => this.leaveUnchanged(error));
-    await this.check().catch((error: unknown) => this.rollBack(error));
-    await this.settle();
-  }
-
-  /** Up to the moment at which the live database is the restored one. */
-  private async replace(): Promise<void> {
-    const { run, connection, step, outcome } = this;
-    const { restoring, database, dump, from, catalogue, plan } = this.parts;
-    const { settings } = run;
-    const { stopCommand, startCommand, safetyBackup } = settings.restore;
-    await this.enter('begun');
-    if (startCommand !== null && stopCommand !== null) {
-      await connection.send(['job', 'expect_start', [startCommand]]);
-      await this.user('stop-command', ['job', 'run_command', [stopCommand]]);
-    }
-    if (safetyBackup && plan.state !== 'missing') {
-      const damaged = plan.state === 'damaged';
-      this.safety = await run.log.group('Safety backup', () =>
-        takeSafetyBackup(run, connection, {
-          ...{ database, restoring, damaged, from, catalogue },
-          ...{ level: plan.safetyLevel, without: plan.safetyWithout },
-        }),
-      );
-      this.journal.safety = this.safety.id;
-    }
-    const started = performance.now();
-    await this.enter('loading');
-    const loaded = await run.log.group(`Load ${from} beside the live database`, async () =>
-      restoring.loaded(await connection.send(work(run), restoring.load(settings, dump, step)), dump),
-    );
-    run.report.tables = loaded;
-    await this.enter('swapping');
-    await run.log.group('Swap', async () => {
-      outcome.outcome = ''; // until the host has said how it ended
-      const facts = await connection.send(work(run), restoring.swap(settings, dump, step));
-      outcome.outcome = 'restored';
-      outcome.ms = Math.round(performance.now() - started);
-      for (const remark of restoring.swapped(facts, loaded)) warn(run, remark);
-    });
-  }
-
-  /** The restored database is what the application can work with. */
-  private async check(): Promise<void> {
-    const { afterCommand, checkCommand } = this.run.settings.restore;
-    this.journal.afterBegun = afterCommand !== null;
-    await this.enter('swapped');
-    if (afterCommand !== null) {
-      await this.user('after-restore-command', ['job', 'run_command', [afterCommand]]);
-      this.journal.afterBegun = false;
-      await this.enter('swapped');
-    }
-    await this.start();
-    if (checkCommand !== null) await this.user('check-command', ['job', 'run_command', [checkCommand]]);
-  }
-
-  private async settle(): Promise<void> {
-    const { run, connection, step, outcome } = this;
-    const { restoring, from } = this.parts;
-    await connection.send(work(run), restoring.settle(run.settings, step));
-    await connection.send(endJournal);
-    run.log.info(
-      `${restoring.target} is what ${quoteOutside(from, 300)} holds, after ${formatDuration(outcome.ms ?? 0)}`,
-    );
-  }
-
-  /** Before the swap, or in it: the old state is live, or is made so. Rethrows. */
-  private async leaveUnchanged(error: unknown): Promise<never> {
-    const { run, connection, outcome, step } = this;
-    const { restoring } = this.parts;
-    // the host had said so before it was lost
-    if (this.connection.said('state').at(-1) === 'restored') outcome.outcome = 'restored';
-    if (outcome.outcome === 'restored') return this.rollBack(error);
-    if (outcome.outcome === '' && connection.said('state').at(-1) === 'unchanged') outcome.outcome = 'unchanged';
-    let isClean = this.journal.phase === 'begun';
-    if (!isClean && this.isThere()) {
-      // what was loaded goes; after a swap that ended badly it is looked at what is there
-      const facts = await connection
-        .send(work(run), restoring.recover(run.settings, step, this.journal))
-        .catch(() => null);
-      const state = facts?.get('state');
-      if (state === 'restored') return this.rollBack(error);
-      if (state === 'unchanged') outcome.outcome = 'unchanged';
-      isClean = state === 'unchanged';
-    }
-    const stopped = await this.startAgain();
-    // otherwise the next run finds it, and looks again
-    if (isClean) await connection.send(endJournal).catch(() => {});
-    const { code, message, hint } = describe(error);
-    throw new BackupError(
-      code,
-      message,
-      `${hint} ${outcome.outcome === 'unchanged' ? 'The live database is as it was.' : 'Whether the live database was already replaced is not known: it is whole in any case, and the next run of this action looks at it.'}${stopped}`,
-      { cause: error },
-    );
-  }
-
-  /** After the swap: the old state is live again. Always throws. */
-  private async rollBack(error: unknown): Promise<never> {
-    const { run, connection, outcome, step, safety } = this;
-    const { restoring } = this.parts;
-    const { message, code, hint } = describe(error);
-    if (!this.isThere()) {
-      throw new BackupError(
-        code,
-        message,
-        `${hint} The live database is the restored one, whole, but the checks after it did not come to their end; the next run of this action looks at it. ${this.wayBack()}`,
-      );
-    }
-    run.log.info(`${message}; going back to the state before`);
-    try {
-      await run.log.group('Roll back', async () => {
-        await this.enter('rolling-back').catch(() => {}); // a full disk must not keep us from going back
-        await this.stopAgain();
-        const from = safety === null || safety.state !== 'ok' ? null : dumpOf(safety);
-        await connection.send(work(run), restoring.back(run.settings, step, from));
-        outcome.outcome = 'rolled-back';
-      });
-    } catch (second) {
-      outcome.outcome = 'rollback-failed';
-      const stopped = await this.startAgain();
-      await connection.send(endJournal).catch(() => {});
-      throw new BackupError(
-        'E_ROLLBACK_FAILED',
-        `${message}; and going back failed as well: ${describe(second).message}`,
-        `${this.wayBack()}${stopped}`,
-      );
-    }
-    const stopped = await this.startAgain();
-    await connection.send(endJournal).catch(() => {});
-    throw new BackupError(
-      'E_ROLLED_BACK',
-      `the restore was undone: ${message}`,
-      `${hint} The live database is as it was before the restore${safety === null ? '' : `, and was looked through; ${safety.id} holds that state as well`}.${stopped}`,
-    );
-  }
-
-  private wayBack(): string {
-    const { restoring } = this.parts;
-    const from = this.safety === null ? null : dumpOf(this.safety);
-    const lines = restoring.byHand(this.run.settings, this.step, from, this.run.report.directory);
-    this.run.report.recovery = lines;
-    return `To bring the old state back by hand, on the host: ${lines.join('; ')}`;
-  }
-
-  /** Whether the host can still be asked. */
-  private isThere(): boolean {
-    return !this.run.signal.aborted && !this.connection.isLost();
-  }
-
-  private async enter(phase: Journal['phase']): Promise<void> {
-    this.journal.phase = phase;
-    await writeJournal(this.connection, this.journal);
-  }
-
-  private user(input: CommandInput, request: HostRequest): Promise<void> {
-    return runUserCommand(this.run, this.connection, input, request);
-  }
-
-  /** With a start-command alone, that is what makes the application take up the restored database. */
-  private async start(): Promise<void> {
-    const { stopCommand, startCommand } = this.run.settings.restore;
-    if (startCommand === null) return;
-    await this.user(
-      'start-command',
-      stopCommand === null ? ['job', 'run_command', [startCommand]] : ['job', 'start_application', []],
-    );
-  }
-
-  /** On every path that ends: what was stopped runs. Returns a sentence when it does not. */
-  private async startAgain(): Promise<string> {
-    const { stopCommand } = this.run.settings.restore;
-    if (stopCommand === null && this.outcome.outcome !== 'rolled-back') return '';
-    if (!this.isThere()) return ' The host runs `start-command` by itself.';
-    try {
-      await this.start();
-      return '';
-    } catch (error) {
-      const { message } = describe(error);
-      this.run.report.problems.push({ level: 'error', code: 'E_HOOK', message });
-      this.run.log.error(message);
-      return ` The application may be stopped: ${message}.`;
-    }
-  }
-
-  /** Before the way back: what start-command has started must not write into what is taken away. */
-  private async stopAgain(): Promise<void> {
-    const { stopCommand, startCommand } = this.run.settings.restore;
-    if (stopCommand === null || startCommand === null) return;
-    await this.connection.send(['job', 'expect_start', [startCommand]]);
-    await this.user('stop-command', ['job', 'run_command', [stopCommand]]).catch((error: unknown) => {
-      warn(this.run, describe(error).message);
-    });
-  }
 }

@@ -1,4 +1,5 @@
-import type { Compression, Manifest, TableRows } from '../backups/manifest.js';
+import type { Manifest, TableRows } from '../backups/manifest.js';
+import { stagesOf } from '../backups/packing.js';
 import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
@@ -8,9 +9,6 @@ import type { Settings } from '../settings/settings.js';
 // What the engines share.
 
 export const UNTOUCHED = 'Nothing was kept, nothing was rotated, the database was not changed.';
-
-/** The stock tool that unpacks a payload to stdout. */
-export const UNPACK: Record<Compression, string> = { zstd: 'zstd -dc', gzip: 'gzip -dc', none: 'cat' };
 
 /** The named arguments of a request to the program on the host. */
 export const named = (values: Record<string, string>): string[] => Object.entries(values).flat();
@@ -30,13 +28,13 @@ export function commonArguments(settings: Settings): Record<string, string> {
 
 /** Those of the request that proves an existing backup. */
 export function payloadArguments(manifest: Manifest): Record<string, string> {
-  const { file, sha256, bytes, databaseBytes, compression, kind } = manifest;
+  const { file, sha256, bytes, databaseBytes, kind } = manifest;
   return {
     payload: file,
     sha256,
     bytes: String(bytes),
     plain_bytes: String(databaseBytes),
-    compressor: compression,
+    packing: stagesOf(manifest),
     kind,
   };
 }

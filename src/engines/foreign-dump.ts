@@ -1,12 +1,10 @@
-import type { Compression } from '../backups/manifest.js';
+import { isCompression } from '../backups/packing.js';
 import { BackupError, type ErrorCode } from '../errors.js';
 import type { Facts } from '../host/facts.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import type { Engine } from './engine.js';
 import { engineOfKind } from './lookup.js';
 import type { Dump } from './restoring.js';
-
-const COMPRESSIONS: readonly string[] = ['zstd', 'gzip', 'none'] satisfies Compression[];
 
 /**
  * A file on the host that this action did not make, as `look_dump` (host/programs/foreign.sh) found it. Throws E_NOT_FOUND, E_PERM,
@@ -19,7 +17,7 @@ export function foreignDump(facts: Facts, engine: Engine | null = null): Dump {
   const compression = facts.need('dump_compression');
   const sha256 = facts.need('dump_sha256');
   const made = engineOfKind(kind);
-  if (made === null || !COMPRESSIONS.includes(compression) || !/^[0-9a-f]{64}$/.test(sha256)) {
+  if (made === null || !isCompression(compression) || !/^[0-9a-f]{64}$/.test(sha256)) {
     throw new BackupError(
       'E_INTERNAL',
       `the host reported a dump as ${quoteOutside(`${kind} ${compression} ${sha256}`, 200)}`,
@@ -35,7 +33,7 @@ export function foreignDump(facts: Facts, engine: Engine | null = null): Dump {
   return {
     file: facts.path('dump_path'),
     kind,
-    compression: compression as Compression,
+    compression,
     sha256,
     bytes: facts.number('dump_bytes'),
     databaseBytes: null,

@@ -1,5 +1,6 @@
 import type { Identity } from '../backups/identity.js';
-import type { Compression, Manifest, TableRows } from '../backups/manifest.js';
+import type { Manifest, TableRows } from '../backups/manifest.js';
+import { type Compression, stagesOf } from '../backups/packing.js';
 import type { Facts, HostRequest } from '../host/session.js';
 import type { Settings } from '../settings/settings.js';
 
@@ -91,22 +92,15 @@ export interface TargetPlan {
 }
 
 /** What every request that reads the dump is told of it. */
-export function dumpArguments({
-  file,
-  kind,
-  compression,
-  sha256,
-  bytes,
-  databaseBytes,
-  manifest,
-}: Dump): Record<string, string> {
+export function dumpArguments(dump: Dump): Record<string, string> {
+  const { file, kind, sha256, bytes, databaseBytes, manifest } = dump;
   return {
     payload: file,
     kind,
     sha256,
     bytes: String(bytes),
     plain_bytes: databaseBytes === null ? '' : String(databaseBytes),
-    compressor: compression,
+    packing: stagesOf(dump),
     foreign: manifest === null ? '1' : '',
     // of what this action did not make nobody has proven anything, and what the tool can not judge is told
     proven: manifest?.verified.level ?? 'foreign',

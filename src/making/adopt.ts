@@ -1,13 +1,12 @@
-import type { Backup, Catalogue, Orphan } from '../backups/catalogue.js';
+import type { Backup, Orphan } from '../backups/catalogue.js';
 import { UNKNOWN_COVERAGE } from '../backups/coverage.js';
 import { formatNamed } from '../backups/format.js';
-import { type Manifest, serializeManifest } from '../backups/manifest.js';
+import type { Manifest } from '../backups/manifest.js';
 import { manifestFile, parseFileName } from '../backups/names.js';
-import { newestFirst } from '../backups/retention.js';
-import type { Facts } from '../host/session.js';
-import { showBackups } from '../places/catalogue.js';
+import { stagesOf } from '../backups/packing.js';
+import type { HostPlace } from '../places/host.js';
 import { quoteOutside } from '../reporting/neutralise.js';
-import { type Connection, hostOf, warn } from '../run/connect.js';
+import { hostOf, warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
 
 /** Each is read in full. The others wait for the next run. */
@@ -20,29 +19,20 @@ const ADOPTED_NOW = 'its manifest was lost, and it was adopted in this run';
  * Gives the payloads that have lost their manifest a new one, where the checksum beside them agrees and they unpack, while the lock is held.
  * Returns which, with why they are kept in this run; the catalogue has them as backups then. With `dry-run` it tells of them only.
  */
-export async function adoptLost(
-  run: Run,
-  connection: Connection,
-  catalogue: Catalogue,
-  facts: Facts,
-): Promise<Map<string, string>> {
+export async function adoptLost(run: Run, host: HostPlace): Promise<Map<string, string>> {
   const adopted = new Map<string, string>();
-  const lost = catalogue.orphans.filter((orphan) => mayBeOf(run, orphan)).slice(0, MOST);
+  const lost = host.listed.orphans.filter((orphan) => mayBeOf(run, orphan)).slice(0, MOST);
   if (run.settings.dryRun) {
     for (const { id } of lost) run.log.info(`would adopt ${id} when its bytes agree with the checksum beside it`);
     return adopted;
   }
   for (const orphan of lost) {
-    const manifest = await proven(run, connection, orphan, facts);
+    const manifest = await proven(run, host, orphan);
     if (manifest === null) continue;
-    await connection.send(['job', 'write_manifest', [manifestFile(orphan.id), serializeManifest(manifest)]]);
+    await host.write(backupOf(orphan, manifest));
     adopted.set(orphan.id, ADOPTED_NOW);
     run.log.info(`adopted ${orphan.id}: its bytes are those of the checksum beside it`);
-    catalogue.orphans = catalogue.orphans.filter((one) => one !== orphan);
-    catalogue.unreadable = catalogue.unreadable.filter(({ id }) => id !== orphan.id);
-    catalogue.backups = [...catalogue.backups, backupOf(orphan, manifest)].sort(newestFirst);
   }
-  if (adopted.size > 0) showBackups(run, catalogue.backups);
   return adopted;
 }
 
@@ -58,14 +48,13 @@ function backupOf({ id, createdAt, files }: Orphan, manifest: Manifest): Backup 
 /** The manifest of a backup of which there is nothing but its bytes; null when they do not prove what they are. */
 async function proven(
   run: Run,
-  connection: Connection,
+  { connection, facts }: HostPlace,
   { id, createdAt, payload }: Orphan,
-  facts: Facts,
 ): Promise<Manifest | null> {
   const { settings, database, report } = run;
   const { name, kind, compression } = parseFileName(payload ?? '') ?? {};
   if (payload === null || name === undefined || kind === undefined || compression === undefined) return null;
-  const found = await connection.send(['job', 'prove_payload', [payload, compression]]);
+  const found = await connection.send(['job', 'prove_payload', [payload, stagesOf({ compression })]]);
   const why = found.get('unproven');
   if (why !== null) {
     warn(run, `${id} was not adopted: ${quoteOutside(why, 300)}`);

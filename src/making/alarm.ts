@@ -1,17 +1,16 @@
 import { checkSizes, type Sizes } from '../backups/anomalies.js';
-import { alarmsIn, type Backup, type Catalogue } from '../backups/catalogue.js';
+import { alarmsIn, type Backup } from '../backups/catalogue.js';
 import { showCoverage } from '../backups/coverage.js';
 import { acceptedIn, historyOf, historySince } from '../backups/history.js';
 import type { Limit, Manifest, Suspicion } from '../backups/manifest.js';
-import { BackupError, describe } from '../errors.js';
-import type { Facts } from '../host/session.js';
-import { copiesOf } from '../places/copies.js';
+import { BackupError } from '../errors.js';
+import type { HostPlace } from '../places/host.js';
+import type { StorePlace } from '../places/store.js';
 import { counted } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
-import { type Connection, warn } from '../run/connect.js';
+import { warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
 import type { Settings } from '../settings/settings.js';
-import type { Store } from '../stores/s3/store.js';
 import { lookForLosses, pinBefore, suspicionOf } from './row-loss.js';
 
 /** What a manifest says of whether the backup counts; nothing where it is as it always was. */
@@ -73,23 +72,18 @@ function sizesOf({ databaseBytes, bytes, kind, compression, coverage }: Manifest
  */
 export async function standingInStore(
   run: Run,
-  connection: Connection,
-  store: Store,
-  { manifest, catalogue, facts }: { manifest: Manifest; catalogue: Catalogue; facts: Facts },
+  host: HostPlace,
+  store: StorePlace,
+  manifest: Manifest,
 ): Promise<Manifest> {
-  if (run.settings.s3?.keep === null) return manifest;
-  const copies = await copiesOf(run, store, { catalogue, facts, connection }).catch((error: unknown) => {
-    if (run.signal.aborted || !describe(error).code.startsWith('E_S3_')) throw error;
-    run.log.debug(`the copies could not be looked at: ${describe(error).message}`);
-    return [];
-  });
-  const others = copies.filter(({ id }) => id !== manifest.id);
+  if (store.rules === null) return manifest;
+  const others = (await store.history()).filter(({ id }) => id !== manifest.id);
   const isAsked = run.report.changes === undefined && !answersAlarm(run, others);
   const loss = isAsked ? await lookForLosses(run, manifest, others, null) : null;
   const { suspicion, ...standing } = standingOfNew(run, manifest, others, suspicionOf(run, loss));
-  if (!suspicion && loss !== null) await pinBefore(run, connection, catalogue, loss);
+  if (!suspicion && loss !== null) await pinBefore(run, host, loss);
   if (!suspicion) return manifest;
-  const why = `${suspicion.why} (by the backups in ${store.uriOf(store.folderOf(manifest.name))})`;
+  const why = `${suspicion.why} (by the backups in ${store.uri})`;
   return { ...manifest, ...standing, suspicion: { ...suspicion, why } };
 }
 

@@ -1,14 +1,15 @@
-import { type Coverage, coverageOf } from '../backups/coverage.js';
+import { type Backup, standingOf } from '../backups/catalogue.js';
+import { coverageOf } from '../backups/coverage.js';
 import { formatNamed } from '../backups/format.js';
 import type { Manifest, Reason } from '../backups/manifest.js';
 import { withinLimit } from '../backups/manifest-size.js';
-import { payloadFile } from '../backups/names.js';
+import { checksumFile, manifestFile, payloadFile } from '../backups/names.js';
+import { packingBy } from '../backups/packing.js';
 import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import { formatCount } from '../reporting/format.js';
 import { note } from '../run/connect.js';
 import type { Run } from '../run/run.js';
-import type { Settings } from '../settings/settings.js';
 
 /**
  * The manifest of the backup that the host has just made and proven; `damaged`: of a copy of the files of a database that is damaged.
@@ -22,8 +23,7 @@ export function manifestOf(
   damaged = false,
 ): Manifest {
   const { settings, database, report } = run;
-  const compressor = facts.need('compressor');
-  const compression = compressor === 'zstd' ? 'zstd' : compressor === 'none' ? 'none' : 'gzip';
+  const { compression } = packingBy(facts.need('compressor'));
   const kind = (damaged ? formatNamed(settings.database.engine).damaged?.kind : null) ?? database.kind;
   const file = payloadFile(id, kind, compression);
   const engine = damaged
@@ -31,7 +31,7 @@ export function manifestOf(
     : database.describe(facts);
   const identity = database.identity(facts);
   const sha256 = facts.need('sha256');
-  const coverage = coverageAsked(settings);
+  const coverage = coverageOf(settings.dump);
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw new BackupError('E_INTERNAL', 'the host did not report a SHA-256');
   const now = run.now();
   const manifest = withinLimit({
@@ -67,6 +67,15 @@ export function manifestOf(
   return manifest;
 }
 
+/** The backup of that manifest, whole and just made. */
+export function backupOf(manifest: Manifest): Backup {
+  const { id, file, verified } = manifest;
+  const standing =
+    verified.level === 'none' ? ({ state: 'unverified', detail: 'not verified' } as const) : standingOf(manifest);
+  const files = [manifestFile(id), file, checksumFile(file)];
+  return { id, createdAt: new Date(manifest.createdAt), manifest, ...standing, files };
+}
+
 function tellLeftOut(run: Run, { content }: Manifest): void {
   const left = content?.tablesLeftOut ?? 0;
   if (content === null || left === 0) return;
@@ -75,9 +84,6 @@ function tellLeftOut(run: Run, { content }: Manifest): void {
     `the manifest has no room for all ${formatCount(content.tables.length + left)} tables: it lists the largest ${formatCount(content.tables.length)}. All are in the backup, and a later proof or restore compares the rows of those that are listed`,
   );
 }
-
-/** What a backup of this run covers; null: everything. */
-export const coverageAsked = ({ dump }: Pick<Settings, 'dump'>): Coverage | null => coverageOf(dump);
 
 function reasonOf(run: Run): Reason {
   if (run.github === null || run.github.event === 'workflow_dispatch') return 'manual';

@@ -1,14 +1,13 @@
-import type { Backup, Catalogue } from '../backups/catalogue.js';
+import type { Backup } from '../backups/catalogue.js';
 import { showCoverage } from '../backups/coverage.js';
 import { historyOf } from '../backups/history.js';
-import { type Manifest, type Suspicion, serializeManifest } from '../backups/manifest.js';
-import { manifestFile } from '../backups/names.js';
+import type { Manifest, Suspicion } from '../backups/manifest.js';
 import { newestFirst } from '../backups/retention.js';
 import { compareTables, rowLosses, type TableChange } from '../backups/rows.js';
-import { showBackups, whole } from '../places/catalogue.js';
+import type { HostPlace } from '../places/host.js';
 import { counted } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
-import { type Connection, warn } from '../run/connect.js';
+import { warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
 
 /** What a backup has lost since the newest good one. */
@@ -24,14 +23,14 @@ const NAMED = 5;
 
 /**
  * Puts into the report what has changed since the newest good backup that covers the same and was counted, and returns what was lost beyond
- * `row-loss-limit`; null when nothing was, or there is nothing to compare with. `connection`: to the host whose backups are known; null for
- * those of a store.
+ * `row-loss-limit`; null when nothing was, or there is nothing to compare with. `host`: whose backups are known; null for those of a
+ * store.
  */
 export async function lookForLosses(
   { settings, report }: Run,
   made: Manifest,
   known: readonly Backup[],
-  connection: Connection | null,
+  host: HostPlace | null,
 ): Promise<RowLoss | null> {
   const covers = showCoverage(made.coverage ?? null);
   const listed = historyOf(known).find(
@@ -39,8 +38,8 @@ export async function lookForLosses(
   );
   if (listed === undefined || made.content === null) return null;
   // of an old one in the store not all has been read
-  if (connection === null && listed.manifest.shortened !== undefined) return null;
-  const since = connection === null ? listed : await whole(connection, listed);
+  if (host === null && listed.manifest.shortened !== undefined) return null;
+  const since = host === null ? listed : await host.whole(listed);
   const [before, after] = [since.manifest.content, made.content];
   if (before === null) return null;
   // what one of the manifests had no room for is neither gone nor new
@@ -64,26 +63,24 @@ export function suspicionOf({ settings }: Run, loss: RowLoss | null): Suspicion 
  * With `on-row-loss: pin`: names the tables, and pins the backup that still has the rows, while the lock is held; the newest three of these
  * pins are kept. In a store nothing can be pinned.
  */
-export async function pinBefore(run: Run, connection: Connection, catalogue: Catalogue, loss: RowLoss): Promise<void> {
+export async function pinBefore(run: Run, host: HostPlace, loss: RowLoss): Promise<void> {
   const { id } = loss.since;
-  const here = catalogue.backups.find((backup) => backup.id === id);
+  const here = host.listed.backups.find((backup) => backup.id === id);
   const fate = here
     ? `${id} is pinned, so no rotation deletes it`
     : `${id} is in the store alone, where nothing is pinned`;
   warn(run, `${describeLoss(loss)}. ${fate}; \`row-loss-limit\`, \`on-row-loss\``);
   if (here === undefined) return;
   const rewrite = async (old: Backup, pinned: Manifest['pinned']): Promise<void> => {
-    const manifest = { ...(await whole(connection, old)).manifest, pinned };
-    await connection.send(['job', 'write_manifest', [manifestFile(old.id), serializeManifest(manifest)]]);
-    catalogue.backups = catalogue.backups.map((one) => (one.id === old.id ? { ...old, manifest } : one));
+    const { manifest } = await host.whole(old);
+    await host.write({ ...old, manifest: { ...manifest, pinned } });
   };
   if (here.manifest.pinned === null) await rewrite(here, { reason: REASON, at: run.now().toISOString() });
-  const ours = catalogue.backups.filter(({ manifest }) => manifest.pinned?.reason === REASON).sort(newestFirst);
+  const ours = host.listed.backups.filter(({ manifest }) => manifest.pinned?.reason === REASON).sort(newestFirst);
   for (const old of ours.slice(PINS_KEPT)) {
     await rewrite(old, null);
     run.log.info(`unpinned ${old.id}: ${counted(PINS_KEPT, 'newer one')} before a loss of rows are pinned`);
   }
-  showBackups(run, catalogue.backups);
 }
 
 function describeLoss({ since, losses }: RowLoss): string {

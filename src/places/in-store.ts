@@ -1,53 +1,34 @@
 import { type Backup, readCatalogue } from '../backups/catalogue.js';
 import { asJudgedSince, isFromElsewhere } from '../backups/copies.js';
 import type { Identity } from '../backups/identity.js';
-import { manifestFile, parseFileName } from '../backups/names.js';
+import { manifestFile, parseFileName, parseId } from '../backups/names.js';
 import { newestFirst } from '../backups/retention.js';
 import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
-import type { Facts } from '../host/session.js';
 import { formatBytes } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
-import { type Connection, hostOf, warn } from '../run/connect.js';
+import { warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
 import type { S3Location } from '../settings/settings.js';
-import { STAYS } from '../stores/s3/failures.js';
-import type { Wanted } from '../stores/s3/reading.js';
-import type { Store, Stored } from '../stores/s3/store.js';
+import type { ObjectStore, Stored, Wanted } from '../stores/object-store.js';
+import type { Found } from './place.js';
 
-/** A backup as a store has it, or a dump that this action did not make. */
-export interface InStore {
-  /** null: there is no manifest beside it. */
+/** What a store has, as it can be fetched. */
+export interface Fetchable {
+  /** null: there is no manifest beside it, so that it may be a dump that this action did not make. */
   backup: Backup | null;
   uri: string;
   wanted: Wanted;
   stored: Stored;
 }
 
-/** How many that the host has lost are looked for. */
-const MOST_LOST = 20;
+/** A backup as a store has it. */
+export type InStore = Fetchable & Found;
+
 const AT_ONCE = 8;
 
-/** Hands the store to `work`; `bucket` when it is another one than that of the settings. */
-export async function inStore<T>(run: Run, bucket: string | null, work: (store: Store) => Promise<T>): Promise<T> {
-  const { s3, idleTimeoutMs } = run.settings;
-  if (s3 === null) throw new BackupError('E_INTERNAL', 'there is no store to ask');
-  // Loaded when used: the SDK takes as long as all the rest.
-  const { Store } = await import('../stores/s3/store.js');
-  const store = new Store({ ...s3, bucket: bucket ?? s3.bucket }, run.signal, idleTimeoutMs);
-  try {
-    return await work(store);
-  } catch (error) {
-    if (!(error instanceof BackupError)) throw error;
-    const left = run.settings.command === 'restore' ? 'Nothing was restored.' : 'Nothing was changed.';
-    throw new BackupError(error.code, error.message, error.hint.replace(STAYS, left), { cause: error });
-  } finally {
-    store.close();
-  }
-}
-
 /** What `s3://` names, with the manifest beside it, which must agree. Throws E_NOT_FOUND, E_MANIFEST, E_CHECKSUM. */
-export async function named(run: Run, store: Store, { key }: S3Location): Promise<InStore> {
+export async function named(run: Run, store: ObjectStore, { key }: S3Location): Promise<Fetchable> {
   const stored = await store.head(key);
   if (stored === null) {
     await store.list(key); // when there is not even the bucket, this one says so
@@ -83,61 +64,40 @@ export async function named(run: Run, store: Store, { key }: S3Location): Promis
 }
 
 /** The backup of that id, or null when the store does not have it whole. */
-export async function byIdInStore(run: Run, store: Store, name: string, id: string): Promise<InStore | null> {
+export async function byId(run: Run, store: ObjectStore, id: string): Promise<InStore | null> {
+  const name = parseId(id)?.name ?? '';
   const [unit] = await unitsIn(store, name, `${id}.`);
   return unit === undefined ? null : readUnit(run, store, name, unit, null);
 }
 
-/** Those of these ids that the store has. */
-export async function lostInStore(run: Run, store: Store, name: string, ids: readonly string[]): Promise<InStore[]> {
-  const found: InStore[] = [];
-  for (const id of ids.slice(0, MOST_LOST)) {
-    const one = await byIdInStore(run, store, name, id);
-    if (one !== null) found.push(one);
-  }
-  return found;
-}
-
-/** Which host and database are asked for; null: any. */
-export type Here = Parameters<typeof isFromElsewhere>[1] | null;
-
-/** This host and the database on it. */
-export const hereOf = async (run: Run, connection: Connection, facts: Facts): Promise<Here> => ({
-  host: await hostOf(run, connection),
-  identity: run.database.identity(facts),
-});
-
 /**
- * All of that name, newest first, until `isEnough`; those of another database are left out, and told. A host takes its own when there are
+ * All of that name, newest first, until `isEnough`; those of another database are left out, and told. `here`: this host and its database; null: any. A host takes its own when there are
  * some. A new host may take those of one other, and between several nobody but a person can choose: then E_TARGET_MISMATCH.
  */
-export async function allInStore(
+export async function newestIn(
   run: Run,
-  store: Store,
-  here: Here,
+  store: ObjectStore,
+  here: { host: string; identity: Identity } | null,
   isEnough: (backup: Backup) => boolean,
 ): Promise<InStore[]> {
   const isOwn = ({ manifest }: Backup): boolean => here === null || !isFromElsewhere(manifest, here);
   const found = await readAll(run, store, here?.identity ?? null, (backup) => isEnough(backup) && isOwn(backup));
-  const judged = asJudgedSince(
-    found.flatMap(({ backup }) => backup ?? []),
-    [],
-  );
-  for (const one of found) one.backup = judged.find(({ id }) => id === one.backup?.id) ?? one.backup;
-  const own = found.filter(({ backup }) => backup !== null && isOwn(backup));
+  const backups = found.map(({ backup }) => backup);
+  for (const [at, backup] of asJudgedSince(backups, []).entries()) Object.assign(found[at] ?? {}, { backup });
+  const own = found.filter(({ backup }) => isOwn(backup));
   if (own.length > 0) return own;
-  const hosts = [...new Set(found.map(({ backup }) => backup?.manifest.host ?? ''))];
+  const hosts = [...new Set(found.map(({ backup }) => backup.manifest.host))];
   if (hosts.length <= 1) return found;
   throw new BackupError(
     'E_TARGET_MISMATCH',
-    `${store.uriOf(store.keyOf(run.settings.name, ''))}/ has backups of ${hosts.length} hosts (${quoteOutside(hosts.slice(0, 5).join(', '), 300)}), and none of this one, ${here?.host}`,
+    `${store.uriOf(store.keyOf(run.settings.name, ''))} has backups of ${hosts.length} hosts (${quoteOutside(hosts.slice(0, 5).join(', '), 300)}), and none of this one, ${here?.host}`,
     `Name the one that is meant by its id (\`command: list\`), or set \`allow-other-target: true\` to take the newest of all. ${NOTHING}`,
   );
 }
 
 async function readAll(
   run: Run,
-  store: Store,
+  store: ObjectStore,
   identity: Identity | null,
   isEnough: (backup: Backup) => boolean,
 ): Promise<InStore[]> {
@@ -150,7 +110,7 @@ async function readAll(
     );
     const good = some.filter((one) => one !== null);
     found.push(...good);
-    if (good.some(({ backup }) => backup !== null && isEnough(backup))) break;
+    if (good.some(({ backup }) => isEnough(backup))) break;
   }
   return found;
 }
@@ -161,8 +121,8 @@ interface Unit {
   files: { name: string; type: string; bytes: number }[];
 }
 
-async function unitsIn(store: Store, name: string, beginning: string): Promise<Unit[]> {
-  const folder = `${store.keyOf(name, '')}/`;
+async function unitsIn(store: ObjectStore, name: string, beginning: string): Promise<Unit[]> {
+  const folder = store.keyOf(name, '');
   const units = new Map<string, Unit>();
   for (const { key, bytes } of await store.list(`${folder}${beginning}`)) {
     const file = key.slice(folder.length);
@@ -179,7 +139,7 @@ async function unitsIn(store: Store, name: string, beginning: string): Promise<U
 /** null when it is not whole, or no backup of this database; the log says why. */
 async function readUnit(
   run: Run,
-  store: Store,
+  store: ObjectStore,
   name: string,
   { id, files }: Unit,
   identity: Identity | null,
@@ -211,7 +171,7 @@ function read(run: Run, name: string, files: Unit['files'], text: string, identi
 }
 
 /** What the store says of the payload is what the manifest says. Throws E_CHECKSUM. */
-function agreeing(store: Store, key: string, backup: Backup, stored: Stored): InStore {
+function agreeing(store: ObjectStore, key: string, backup: Backup, stored: Stored): InStore {
   const { bytes, sha256 } = backup.manifest;
   const uri = store.uriOf(key);
   const why =

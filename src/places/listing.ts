@@ -2,7 +2,7 @@ import type { ListedFile, Listing } from '../backups/catalogue.js';
 import { MAX_READ_BYTES, READ_WHOLE_BYTES, shorten } from '../backups/manifest-size.js';
 import { parseFileName } from '../backups/names.js';
 import { BackupError } from '../errors.js';
-import type { Store } from '../stores/s3/store.js';
+import type { ObjectStore } from '../stores/object-store.js';
 
 /** How many manifests are fetched at once. */
 const FETCHES = 8;
@@ -13,8 +13,8 @@ const MAX_TOTAL_BYTES = 256 << 20;
  * What lies under `<prefix>/<name>/` by names of ours, with the manifests that can be read: the newest whole, of the others what a
  * catalogue needs.
  */
-export async function listCopies(store: Store, name: string): Promise<Listing & { unread: string[] }> {
-  const folder = store.folderOf(name);
+export async function listCopies(store: ObjectStore, name: string): Promise<Listing & { unread: string[] }> {
+  const folder = store.keyOf(name, '');
   const files: ListedFile[] = [];
   const listed: { file: string; bytes: number }[] = [];
   for (const { key, bytes } of await store.list(folder)) {

@@ -1,12 +1,11 @@
 import { describe } from '../errors.js';
 import { warn } from '../run/connect.js';
-import type { Run, UnfinishedUpload } from '../run/run.js';
-import type { Store } from '../stores/s3/store.js';
-import { withStore } from './copies.js';
+import type { Run } from '../run/run.js';
+import { type ObjectStore, type UnfinishedUpload, withStore } from '../stores/object-store.js';
 
 /** Removes from the store what was sent of an upload that will not be completed. */
-export async function giveUp(run: Run, store: Store, upload: UnfinishedUpload): Promise<void> {
-  if (await store.abort(upload)) {
+export async function giveUp(run: Run, store: ObjectStore, upload: UnfinishedUpload): Promise<void> {
+  if (await store.giveUp(upload)) {
     run.noteUpload(null);
     run.log.info('the unfinished upload was removed from the store');
     return;
@@ -20,11 +19,12 @@ export async function giveUp(run: Run, store: Store, upload: UnfinishedUpload): 
 /** The same of what a run that was killed had begun: `noted` is what it left of it, empty when there is none. Never throws. */
 export async function giveUpNoted(run: Run, noted: string): Promise<void> {
   if (noted === '') return;
+  const { settings, signal } = run;
+  const { s3 } = settings;
+  if (s3 === null) return;
   try {
     const upload = JSON.parse(noted) as UnfinishedUpload;
-    await withStore(run, async (store) => {
-      if (store !== null) await giveUp(run, store, upload);
-    });
+    await withStore({ settings: { ...settings, s3 }, signal }, async (open) => giveUp(run, await open(), upload));
   } catch (error) {
     warn(run, `an unfinished upload could not be removed from the store: ${describe(error).message}`);
   }

@@ -1,5 +1,6 @@
 import type { BackupPlace } from '../backups/copies.js';
-import type { Compression, TableRows, VerifiedLevel } from '../backups/manifest.js';
+import type { TableRows, VerifiedLevel } from '../backups/manifest.js';
+import type { Compression } from '../backups/packing.js';
 import type { Decision } from '../backups/retention.js';
 import type { TableChange } from '../backups/rows.js';
 import type { BackupError, ErrorCode } from '../errors.js';

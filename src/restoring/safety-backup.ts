@@ -1,20 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import type { Backup, Catalogue } from '../backups/catalogue.js';
-import { serializeManifest } from '../backups/manifest.js';
-import { checksumFile, formatId, manifestFile } from '../backups/names.js';
+import type { Backup } from '../backups/catalogue.js';
+import { formatId } from '../backups/names.js';
 import { newestFirst } from '../backups/retention.js';
 import type { Database } from '../engines/database.js';
 import { engineOf } from '../engines/lookup.js';
 import type { Restoring, TargetPlan } from '../engines/restoring.js';
 import { BackupError, describe } from '../errors.js';
 import type { HostRequest } from '../host/session.js';
-import { manifestOf } from '../making/new-manifest.js';
+import { backupOf, manifestOf } from '../making/new-manifest.js';
 import { timeAfter } from '../making/time.js';
-import { showBackups } from '../places/catalogue.js';
-import { removalArguments } from '../places/removals.js';
+import type { HostPlace } from '../places/host.js';
 import { formatBytes } from '../reporting/format.js';
 import { type Connection, warn } from '../run/connect.js';
-import { holderOf, statusOf } from '../run/directory.js';
+import { holderOf } from '../run/directory.js';
 import type { Run } from '../run/run.js';
 
 /** The present state and two older ones. */
@@ -37,7 +35,7 @@ export async function takeSafetyBackup(
     level,
     without = [],
     from,
-    catalogue,
+    host,
   }: {
     database: Database;
     restoring: Restoring;
@@ -45,7 +43,7 @@ export async function takeSafetyBackup(
     level: TargetPlan['safetyLevel'];
     without?: TargetPlan['safetyWithout'];
     from: string;
-    catalogue: Catalogue;
+    host: HostPlace;
   },
 ): Promise<Backup> {
   const target = run.settings.restore.to ?? run.settings.database;
@@ -63,7 +61,7 @@ export async function takeSafetyBackup(
   const saving: Run = { ...run, settings, database };
   const started = run.now();
   const suffix = randomBytes(2).toString('hex');
-  const createdAt = timeAfter(started, catalogue);
+  const createdAt = timeAfter(started, host.listed);
   const id = formatId(name, createdAt, suffix);
   try {
     const request: HostRequest =
@@ -72,24 +70,11 @@ export async function takeSafetyBackup(
         : database.backup(settings, id, holderOf(run, id));
     const facts = await connection.send(['request', 'expect_work', [id]], request);
     const made = manifestOf(saving, { id, createdAt, started }, facts, await connection.hello, damaged);
-    const manifest = { ...made, reason: 'safety' as const };
-    const files = [manifestFile(id), manifest.file, checksumFile(manifest.file)];
-    const backup: Backup = {
-      ...{ id, createdAt, manifest, files },
-      ...(damaged ? { state: 'unverified', detail: 'not verified' } : { state: 'ok', detail: null }),
-    };
-    const removed = name === run.settings.name ? outlived(catalogue) : [];
+    const backup = backupOf({ ...made, reason: 'safety' });
     if (run.report.restore !== null) run.report.restore.safetyBackupId = id;
-    await connection.send([
-      'job',
-      'finish',
-      [id, manifest.file, manifest.sha256, serializeManifest(manifest), statusOf(run), ...removalArguments(removed)],
-    ]);
-    if (name === run.settings.name) {
-      catalogue.backups = [backup, ...catalogue.backups.filter((old) => !removed.includes(old))];
-      showBackups(run, catalogue.backups);
-    }
-    run.log.info(`safety backup ${id}: ${formatBytes(manifest.bytes)}, pinned`);
+    const { failure } = await host.publish(backup, name === run.settings.name ? outlived(host.listed.backups) : []);
+    if (failure !== null) warn(run, `${failure.what}: ${describe(failure.error).message}`);
+    run.log.info(`safety backup ${id}: ${formatBytes(made.bytes)}, pinned`);
     if (damaged) warn(run, `${id} holds the files of the damaged database as they are, and is marked as not verified`);
     return backup;
   } catch (error) {
@@ -107,7 +92,7 @@ export async function takeSafetyBackup(
 }
 
 /** Safety backups beyond the last three, this one counted; those that somebody pinned with a reason of his own stay. */
-function outlived({ backups }: Catalogue): Backup[] {
+export function outlived(backups: readonly Backup[]): Backup[] {
   return backups
     .filter(
       ({ manifest: { reason, pinned } }) =>

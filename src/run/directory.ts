@@ -3,7 +3,6 @@ import { describe } from '../errors.js';
 import type { HostRequest } from '../host/session.js';
 import { recordFailure } from '../reporting/report.js';
 import { reportJson } from '../reporting/report-json.js';
-import { finishingFirst } from '../restoring/unfinished.js';
 import { type Connection, connected } from './connect.js';
 import type { Run } from './run.js';
 
@@ -44,7 +43,7 @@ export function statusOf({ report, now }: Pick<Run, 'report' | 'now'>): string {
 /** As `connected`, for commands that change the directory: a failure is left there too, as far as it can be written. */
 export async function connectedToChange(run: Run, work: (connection: Connection) => Promise<void>): Promise<void> {
   await connected(run, async (bare) => {
-    const connection = finishingFirst(run, bare);
+    const connection = run.finishingFirst(bare);
     try {
       await work(connection);
     } catch (error) {

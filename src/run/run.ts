@@ -4,15 +4,11 @@ import type { Database } from '../engines/database.js';
 import type { Log } from '../reporting/log.js';
 import type { Report } from '../reporting/report.js';
 import type { Settings } from '../settings/settings.js';
+import type { UnfinishedUpload } from '../stores/object-store.js';
+import type { Connection } from './connect.js';
 
 /** Where this run comes from, as manifests keep it. */
 export type GitHubRun = NonNullable<Manifest['github']>;
-
-/** An upload in parts that was begun, as the store knows it. */
-export interface UnfinishedUpload {
-  key: string;
-  id: string;
-}
 
 /** What every command gets: what was asked for, and where to tell what was done. */
 export interface Run {
@@ -28,6 +24,8 @@ export interface Run {
   hostIsClean: boolean;
   /** Keeps, for whoever cleans up when this process is killed, which upload is unfinished; null: none is any more. */
   noteUpload: (upload: UnfinishedUpload | null) => void;
+  /** The same connection, on which restores that were cut off are brought to an end before anything is changed. */
+  finishingFirst: (connection: Connection) => Connection;
   /** What is known to be in the S3 store, newest first; empty as long as nobody has looked. */
   copies: Backup[];
 }

@@ -1,4 +1,4 @@
-import type { Compression } from '../backups/manifest.js';
+import type { Compression } from '../backups/packing.js';
 import type { KeepRules } from '../backups/retention.js';
 import type { Source } from '../engines/engine.js';
 

@@ -1,12 +1,6 @@
 import type { Content } from '../../../src/backups/manifest.js';
-import {
-  commonArguments,
-  compressorOf,
-  named,
-  payloadArguments,
-  seconds,
-  UNPACK,
-} from '../../../src/engines/common.js';
+import { unpackLine } from '../../../src/backups/packing.js';
+import { commonArguments, compressorOf, named, payloadArguments, seconds } from '../../../src/engines/common.js';
 import type { Database } from '../../../src/engines/database.js';
 import { dumpArguments, type Restoring, type Step } from '../../../src/engines/restoring.js';
 import { BackupError } from '../../../src/errors.js';
@@ -50,7 +44,7 @@ export function copiedDatabase(source: CopiedSource): Database {
     plan: (facts) => facts.need('source'),
     recovery: ({ file, compression }, directory) => [
       `cd ${quote(directory)} && sha256sum -c ${quote(`${file}.sha256`)}`,
-      `${UNPACK[compression]} ${quote(file)} > ${quote(source.path)}`,
+      `${unpackLine({ compression })} ${quote(file)} > ${quote(source.path)}`,
     ],
     empty: (facts) => new BackupError('E_EMPTY', `${facts.need('source')} is empty`, ''),
     restoring: restoringOf(source),

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
+import type { StoredInS3 } from '../../../src/stores/s3/bucket.js';
 import { compareParts } from '../../../src/stores/s3/read-back.js';
-import type { Stored } from '../../../src/stores/s3/store.js';
 
 // What a store calls parts and objects, where that is made of their MD5.
 
@@ -10,7 +10,7 @@ const MD5S = ['one', 'two', 'three'].map(md5);
 const WHOLE = `${md5(Buffer.concat(MD5S.map((one) => Buffer.from(one, 'hex'))))}-3`;
 const OTHER = md5('other');
 
-const compare = (etags: string[], etag: string, more: Partial<Stored> = {}): boolean =>
+const compare = (etags: string[], etag: string, more: Partial<StoredInS3> = {}): boolean =>
   compareParts(
     's3://b/k',
     {
@@ -51,7 +51,7 @@ describe('E_S3_VERIFY', () => {
   });
 });
 
-test.each<[string, string[], string, Partial<Stored>]>([
+test.each<[string, string[], string, Partial<StoredInS3>]>([
   ['has names of its own', [OTHER, OTHER, OTHER], 'abc', {}],
   ['encrypts by KMS', MD5S, `${OTHER}-3`, { sse: 'aws:kms' }],
   ['names parts alone by MD5', MD5S, '', {}],

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Manifest } from '../../backups/manifest.js';
 import { LINE_LIMIT } from '../../backups/manifest-fields.js';
 import { nameFromText } from '../../backups/names.js';
+import { unpackLine } from '../../backups/packing.js';
 import { plural } from '../../counting.js';
 import { BackupError } from '../../errors.js';
 import { quote } from '../../host/quoting.js';
@@ -9,7 +10,7 @@ import type { Facts } from '../../host/session.js';
 import { counted } from '../../reporting/format.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
 import type { DumpSettings, Settings } from '../../settings/settings.js';
-import { checkRows, compressorOf, named, payloadArguments, seconds, UNPACK, UNTOUCHED } from '../common.js';
+import { checkRows, compressorOf, named, payloadArguments, seconds, UNTOUCHED } from '../common.js';
 import type { Database } from '../database.js';
 import { connectionString } from './connection-string.js';
 import {
@@ -168,7 +169,7 @@ export function postgresDatabase(source: PostgresSource, { format }: Pick<DumpSe
       const sudo = runAs === null ? '' : `sudo -u ${quote(runAs)} `;
       const user = runAs === null ? '' : `--user ${quote(runAs)} `;
       const there = container === null ? sudo : `docker exec -i ${user}${quote(container)} `;
-      const unpacked = `${UNPACK[compression]} ${quote(file)}`;
+      const unpacked = `${unpackLine({ compression })} ${quote(file)}`;
       const psql = `${there}psql -X -q -v ON_ERROR_STOP=1 -d ${to}`;
       // functions may find their tables by the search_path of the database alone, which pg_dump has emptied while it is loaded
       const own = contentOf({ content })?.pathFunctions !== undefined;

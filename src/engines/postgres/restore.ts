@@ -185,7 +185,7 @@ function safetyArguments(dump: Dump): Record<string, string> {
   const {
     payload = '',
     kind = '',
-    compressor = '',
+    packing = '',
     sha256 = '',
     bytes = '',
     plain_bytes = '',
@@ -194,7 +194,7 @@ function safetyArguments(dump: Dump): Record<string, string> {
   return {
     safety_payload: payload,
     safety_kind: kind,
-    safety_compressor: compressor,
+    safety_packing: packing,
     safety_sha256: sha256,
     safety_bytes: bytes,
     safety_plain_bytes: plain_bytes,

@@ -1,3 +1,4 @@
+import { unpackLine } from '../../backups/packing.js';
 import { BackupError } from '../../errors.js';
 import { quote } from '../../host/quoting.js';
 import type { CountedRows, Facts } from '../../host/session.js';
@@ -11,7 +12,6 @@ import {
   named,
   payloadArguments,
   seconds,
-  UNPACK,
   UNTOUCHED,
 } from '../common.js';
 import type { Database } from '../database.js';
@@ -81,7 +81,7 @@ export function sqliteDatabase(source: SqliteSource): Database {
       const sudo = runAs === null ? '' : `sudo -u ${quote(runAs)} `;
       return [
         `cd ${quote(directory)} && sha256sum -c ${quote(`${file}.sha256`)}`,
-        `restored=$(${sudo}mktemp -d)/restored.db && ${UNPACK[compression]} ${quote(file)} ${runAs === null ? '>' : `| ${sudo}tee > /dev/null`} "$restored"`,
+        `restored=$(${sudo}mktemp -d)/restored.db && ${unpackLine({ compression })} ${quote(file)} ${runAs === null ? '>' : `| ${sudo}tee > /dev/null`} "$restored"`,
         // what the tool could not judge then it may not be able to judge now
         `${checking(sudo)} "$restored" ${quote(QUICK_CHECK)} # must print ok${content === null ? ', unless this sqlite3 is older than that of the application' : ''}; do not go on otherwise`,
         `# then${runAs === null ? ', as the owner of the database' : ''}, best with the application stopped:`,

@@ -1,4 +1,5 @@
 import type { TableRows } from '../../backups/manifest.js';
+import { stagesOf, unpackLine } from '../../backups/packing.js';
 import { plural } from '../../counting.js';
 import { BackupError } from '../../errors.js';
 import { quote } from '../../host/quoting.js';
@@ -6,7 +7,7 @@ import type { CountedRows, Facts } from '../../host/session.js';
 import { formatBytes, formatCount } from '../../reporting/format.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
 import type { Settings } from '../../settings/settings.js';
-import { checkRows, commonArguments, named, UNPACK } from '../common.js';
+import { checkRows, commonArguments, named } from '../common.js';
 import { type Dump, dumpArguments, type Restoring, type Step, type TargetPlan } from '../restoring.js';
 import type { SqliteSource } from './url.js';
 
@@ -77,7 +78,7 @@ export function sqliteRestoring(target: SqliteSource): Restoring {
           safety_sha256: safety?.sha256 ?? '',
           safety_bytes: safety === null ? '' : String(safety.bytes),
           safety_plain_bytes: safety?.databaseBytes == null ? '' : String(safety.databaseBytes),
-          safety_compressor: safety?.compression ?? '',
+          safety_packing: safety === null ? '' : stagesOf(safety),
           safety_kind: safety?.kind ?? '',
         }),
       ];
@@ -113,7 +114,7 @@ export function sqliteRestoring(target: SqliteSource): Restoring {
       if (safety === null) return [];
       return [
         `cd ${quote(directory)} && sha256sum -c ${quote(`${safety.file}.sha256`)}`,
-        `old=$(${sudo}mktemp -d)/old.db && ${UNPACK[safety.compression]} ${quote(safety.file)} ${sudo === '' ? '>' : `| ${sudo}tee > /dev/null`} "$old"`,
+        `old=$(${sudo}mktemp -d)/old.db && ${unpackLine(safety)} ${quote(safety.file)} ${sudo === '' ? '>' : `| ${sudo}tee > /dev/null`} "$old"`,
         `${checking(sudo)} "$old" ${quote(QUICK_CHECK)}`,
         live,
         `${sudo}test -s "$old" && ${sudo}sqlite3 "$live" '.timeout 30000' ".restore $old"`,

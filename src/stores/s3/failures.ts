@@ -1,6 +1,7 @@
 import { BackupError, type ErrorCode } from '../../errors.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
 import type { S3Settings } from '../../settings/settings.js';
+import { STAYS } from '../object-store.js';
 
 /** Why a request came to nothing: what the store said, or what became of the connection. */
 export interface Refusal {
@@ -20,8 +21,6 @@ export interface Attempt {
   what: string;
   right: string;
 }
-
-export const STAYS = 'The backup on the host is good and stays; nothing was rotated.';
 
 /** A refusal that did not come through the SDK. */
 export class StoreRefused extends Error {
@@ -107,12 +106,6 @@ export const isHeld = ({ status, code, message }: Refusal): boolean =>
   status < 500 &&
   !/not authorized/i.test(message) &&
   /object.?lock|retention.?(period|policy)|legal.?hold|WORM.?protected|immutable/i.test(`${code} ${message}`);
-
-/** The same failure, where another sentence says what was left untouched. */
-export function leaving(error: unknown, left: string): unknown {
-  if (!(error instanceof BackupError) || !error.hint.includes(STAYS)) return error;
-  return new BackupError(error.code, error.message, error.hint.replace(STAYS, left), { cause: error });
-}
 
 /** Puts a refusal into words: what happened, why, what to do, what was left untouched. `tries` is how often it was tried. */
 export function explainRefusal(refusal: Refusal, attempt: Attempt, s3: S3Settings, tries = 1): BackupError {

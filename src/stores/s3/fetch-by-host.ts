@@ -1,25 +1,40 @@
-import type { Facts, HostRequest } from '../../host/session.js';
+import type { Facts } from '../../host/session.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
+import { type Asked, changed, type Wanted } from '../object-store.js';
+import type { Bucket } from './bucket.js';
 import { isChanged, isMissing, type Refusal, refusalIn } from './failures.js';
-import { attemptOf, changed, PROGRESS_BYTES, type Wanted } from './reading.js';
-import type { Store } from './store.js';
+import { attemptOf, PROGRESS_BYTES } from './reading.js';
 import { withoutAnswer } from './via-host.js';
 
-type Ask = (...requests: HostRequest[]) => Promise<Facts>;
-
 /** Why the host can not fetch by itself, or null. */
-export async function whyNotByHost(store: Store, key: string, ask: Ask): Promise<string | null> {
-  const why = (await ask(['job', 'prepare_fetch', [await store.plainUrl(key)]])).get('no_fetch');
+export async function whyNotByHost(store: Bucket, key: string, { send }: Asked): Promise<string | null> {
+  const why = (await send(['job', 'prepare_fetch', [await store.plainUrl(key)]])).get('no_fetch');
   return why === null ? null : quoteOutside(why, 300);
 }
 
 /** Lets the host fetch an object into its folder; what broke off is taken up again where it ended, with a new signature. */
-export async function fetchByHost(store: Store, wanted: Wanted, file: string, ask: Ask): Promise<void> {
+export async function fetchByHost(
+  store: Bucket,
+  wanted: Wanted,
+  file: string,
+  asked: Asked,
+  onRead: (bytes: number) => void,
+): Promise<void> {
+  // it is told while the request is still being answered
+  const ticker = setInterval(() => onRead(Number(asked.said('fetched_bytes').at(-1) ?? 0)), 1_000);
+  try {
+    await fetchAll(store, wanted, file, asked);
+  } finally {
+    clearInterval(ticker);
+  }
+}
+
+async function fetchAll(store: Bucket, wanted: Wanted, file: string, { send }: Asked): Promise<void> {
   const { key, bytes, etag } = wanted;
   let tries = 0;
   let before = 0;
   for (;;) {
-    const facts = await ask(['job', 'fetch_file', [file, String(bytes), etag, await store.signGet(key)]]);
+    const facts = await send(['job', 'fetch_file', [file, String(bytes), etag, await store.signGet(key)]]);
     const fetched = facts.number('fetched_bytes');
     if (fetched >= bytes) break;
     if (fetched - before >= PROGRESS_BYTES) {
@@ -28,8 +43,8 @@ export async function fetchByHost(store: Store, wanted: Wanted, file: string, as
     }
     before = fetched;
     const refusal = refusalOf(facts);
-    if (isChanged(refusal)) throw changed(store, wanted, 'it was replaced while it was read');
-    if (isMissing(refusal)) throw changed(store, wanted, 'it was deleted while it was read');
+    if (isChanged(refusal)) throw changed(store.uriOf(key), 'it was replaced while it was read');
+    if (isMissing(refusal)) throw changed(store.uriOf(key), 'it was deleted while it was read');
     const { what, right } = attemptOf(store, key);
     await store.patience.pauseAfter(refusal, { what: `${what} from the host`, right }, ++tries);
   }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { plural } from '../../counting.js';
 import type { S3Settings } from '../../settings/settings.js';
+import type { Bucket, StoredInS3, Upload } from './bucket.js';
 import { notSupported, notVerified } from './failures.js';
-import type { Store, Stored, Upload } from './store.js';
 import type { SentPart } from './via-runner.js';
 
 export interface Expected {
@@ -17,7 +17,7 @@ export interface Expected {
  * Asks the store what it holds now, and compares size, checksum, encryption, storage class and lock with what was asked for. Throws
  * E_S3_VERIFY, and E_S3_UNSUPPORTED where it did less than that without a word.
  */
-export async function readBack(store: Store, s3: S3Settings, key: string, expected: Expected): Promise<Stored> {
+export async function readBack(store: Bucket, s3: S3Settings, key: string, expected: Expected): Promise<StoredInS3> {
   const uri = store.uriOf(key);
   let stored = await look(store, key);
   if (stored.lock === null && expected.lockedUntil !== null) {
@@ -60,7 +60,7 @@ export async function readBack(store: Store, s3: S3Settings, key: string, expect
   return stored;
 }
 
-async function look(store: Store, key: string): Promise<Stored> {
+async function look(store: Bucket, key: string): Promise<StoredInS3> {
   const stored = await store.head(key);
   if (stored === null) throw notVerified(store.uriOf(key), 'it is not there');
   return stored;
@@ -70,7 +70,7 @@ async function look(store: Store, key: string): Promise<Stored> {
  * Where the store names what it holds by MD5, as most do, the whole is compared with what was sent: that of each part, and of the
  * object, which is made of those of the parts. Encrypted by KMS, the names are others. Throws E_S3_VERIFY.
  */
-export function compareParts(uri: string, stored: Stored, upload: Upload, parts: readonly SentPart[]): boolean {
+export function compareParts(uri: string, stored: StoredInS3, upload: Upload, parts: readonly SentPart[]): boolean {
   const named = parts.filter(({ etag, md5 }) => etag.replaceAll('"', '') === md5);
   if (named.length === 0 || stored.sse?.startsWith('aws:kms')) return false;
   const other = parts.find((part) => !named.includes(part));

@@ -1,23 +1,14 @@
 import { createHash } from 'node:crypto';
 import { plural } from '../../counting.js';
-import { BackupError } from '../../errors.js';
+import { changed, type Wanted } from '../object-store.js';
+import type { Bucket } from './bucket.js';
 import { type Attempt, isChanged, isMissing, refusalOf } from './failures.js';
 import { collect } from './memory.js';
-import type { Store } from './store.js';
-
-/** What is to be read, as the store described it. */
-export interface Wanted {
-  key: string;
-  bytes: number;
-  /** null: nobody has told what it should be. */
-  sha256: string | null;
-  etag: string;
-}
 
 /** So many new bytes, and the tries that failed before are forgotten. */
 export const PROGRESS_BYTES = 8 << 20;
 
-export const attemptOf = (store: Store, key: string): Attempt => ({
+export const attemptOf = (store: Bucket, key: string): Attempt => ({
   what: `reading ${store.uriOf(key)}`,
   right: 's3:GetObject',
 });
@@ -29,11 +20,12 @@ const COLLECT_BYTES = 16 << 20;
  * size and SHA-256 are those that were wanted. `signal`: nobody wants it any more. Throws E_CHECKSUM when they are not, E_S3_*.
  */
 export async function* readObject(
-  store: Store,
+  store: Bucket,
   wanted: Wanted,
   onRead: (bytes: number) => void,
   signal?: AbortSignal,
 ): AsyncGenerator<Buffer, void> {
+  const uri = store.uriOf(wanted.key);
   const hash = createHash('sha256');
   let read = 0;
   let tries = 0;
@@ -42,7 +34,7 @@ export async function* readObject(
     try {
       for await (const chunk of await store.open(wanted.key, read, wanted.etag, signal)) {
         if (read + chunk.length > wanted.bytes)
-          throw changed(store, wanted, `more than its ${plural(wanted.bytes, 'byte')} came`);
+          throw changed(uri, `more than its ${plural(wanted.bytes, 'byte')} came`);
         read += chunk.length;
         hash.update(chunk);
         onRead(read);
@@ -59,23 +51,14 @@ export async function* readObject(
     } catch (error) {
       signal?.throwIfAborted();
       const refusal = refusalOf(error);
-      if (isChanged(refusal)) throw changed(store, wanted, 'it was replaced while it was read');
-      if (isMissing(refusal)) throw changed(store, wanted, 'it was deleted while it was read');
+      if (isChanged(refusal)) throw changed(uri, 'it was replaced while it was read');
+      if (isMissing(refusal)) throw changed(uri, 'it was deleted while it was read');
       await store.patience.pauseAfterError(error, attemptOf(store, wanted.key), ++tries);
     }
   }
   store.patience.renew();
   const digest = hash.digest('hex');
   if (wanted.sha256 !== null && digest !== wanted.sha256) {
-    throw changed(store, wanted, `the SHA-256 of what came is ${digest}, and it should be ${wanted.sha256}`);
+    throw changed(uri, `the SHA-256 of what came is ${digest}, and it should be ${wanted.sha256}`);
   }
-}
-
-/** The copy in the store is not the backup that it is said to be. */
-export function changed(store: Store, { key }: Pick<Wanted, 'key'>, why: string): BackupError {
-  return new BackupError(
-    'E_CHECKSUM',
-    `${store.uriOf(key)} is not what was copied there: ${why}`,
-    'Do not rely on that copy: find out who can write into the bucket, and take another backup. What had been fetched was removed before anything read it.',
-  );
 }

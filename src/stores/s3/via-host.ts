@@ -1,8 +1,8 @@
-import type { Facts, HostRequest } from '../../host/session.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
+import type { Asked, HostSender } from '../object-store.js';
+import type { Bucket, Upload } from './bucket.js';
 import { type Refusal, refusalIn } from './failures.js';
-import { bytesUpTo, type PartPlan } from './parts.js';
-import type { Store, Upload } from './store.js';
+import { bytesUpTo, planParts } from './parts.js';
 import type { SentPart } from './via-runner.js';
 
 /** How many at once: one connection rarely fills a line. */
@@ -12,43 +12,58 @@ const BATCH = 24;
 /** Above this, the memory of a small host counts. */
 const LARGE_PART = 32 << 20;
 
-export interface HostUpload {
-  /** Sends a request to the session on the host. */
-  ask: (request: HostRequest) => Promise<Facts>;
-  /** Name in the backup directory. */
-  file: string;
-  bytes: number;
-  sha256: string;
-  plan: PartPlan;
-}
-
-/** What the host found out before an upload: the MD5 of each part, or why it can not do it. */
-export type Prepared = { md5s: string[]; why?: never } | { why: string; md5s?: never };
-
 /**
  * Asks the host whether it can upload by itself. The hashes of the parts are those of bytes that together have the SHA-256 of the
  * manifest, and each part is signed with its own: what the host sends then can be nothing else.
  */
-export async function prepareOnHost(store: Store, key: string, upload: HostUpload): Promise<Prepared> {
-  const { ask, file, sha256, plan } = upload;
-  const facts = await ask(['job', 'prepare_upload', [file, String(plan.partBytes), await store.plainUrl(key)]]);
+export async function prepareOnHost(
+  store: Bucket,
+  key: string,
+  { file, bytes, sha256 }: { file: string; bytes: number; sha256: string },
+  asked: Asked,
+): Promise<HostSender | { why: string }> {
+  const plan = planParts(bytes, 'host');
+  const facts = await asked.send(['job', 'prepare_upload', [file, String(plan.partBytes), await store.plainUrl(key)]]);
   const why = facts.get('no_upload');
   if (why !== null) return { why: quoteOutside(why, 300) };
   const md5s = facts.all('md5').map((line, at) => new RegExp(`^${at + 1} ([0-9a-f]{32})$`).exec(line)?.[1] ?? '');
   if (facts.get('sha256') !== sha256 || md5s.length !== plan.count || md5s.includes('')) {
     return { why: `it reads other bytes from ${file} than those that were backed up` };
   }
-  return { md5s };
+  return { asked, file, md5s };
 }
 
 /** Lets the host send all parts, and signs them as they are needed; what failed and may pass is tried again, with a new signature. */
 export async function uploadFromHost(
-  store: Store,
+  store: Bucket,
   upload: Upload,
-  { ask, file, bytes, plan }: HostUpload,
-  md5s: readonly string[],
+  sender: HostSender,
+  bytes: number,
   onSent: (bytes: number) => void,
 ): Promise<SentPart[]> {
+  const { partBytes } = planParts(bytes, 'host');
+  // the parts are told of while the request is still being answered
+  let before = 0;
+  const ticker = setInterval(() => {
+    onSent(Math.min(bytes, before + sender.asked.said('part').length * partBytes));
+  }, 1_000);
+  try {
+    return await sendAll(store, upload, sender, bytes, (sent) => {
+      before = sent;
+    });
+  } finally {
+    clearInterval(ticker);
+  }
+}
+
+async function sendAll(
+  store: Bucket,
+  upload: Upload,
+  { asked, file, md5s }: HostSender,
+  bytes: number,
+  onBatch: (bytes: number) => void,
+): Promise<SentPart[]> {
+  const plan = planParts(bytes, 'host');
   const waiting = md5s.map((md5, at) => ({ number: at + 1, md5, tries: 0 }));
   const sent = new Map<number, SentPart>();
   const workers = plan.partBytes > LARGE_PART ? 1 : WORKERS;
@@ -60,7 +75,11 @@ export async function uploadFromHost(
         return [String(number), base64, await store.signPart(upload, number, base64)];
       }),
     );
-    const facts = await ask(['job', 'upload_parts', [file, String(plan.partBytes), String(workers), ...signed.flat()]]);
+    const facts = await asked.send([
+      'job',
+      'upload_parts',
+      [file, String(plan.partBytes), String(workers), ...signed.flat()],
+    ]);
     for (const line of facts.all('part')) {
       const [, digits, etag] = /^(\d{1,5}) "?([\x21\x23-\x7e]{1,200})"?$/.exec(line) ?? [];
       const at = waiting.findIndex(({ number }) => number === Number(digits));
@@ -70,7 +89,7 @@ export async function uploadFromHost(
       sent.set(part.number, { number: part.number, etag: `"${etag}"`, md5: part.md5 });
     }
     if (sent.size > 0) store.patience.renew();
-    onSent(bytesUpTo(sent.size, plan, bytes));
+    onBatch(bytesUpTo(sent.size, plan, bytes));
     const refused = facts.get('refused');
     if (refused === null) {
       // whoever does not tell of a part has not sent it
@@ -86,7 +105,7 @@ export async function uploadFromHost(
 }
 
 async function again(
-  store: Store,
+  store: Bucket,
   upload: Upload,
   part: { number: number; tries: number } | undefined,
   refusal: Refusal,

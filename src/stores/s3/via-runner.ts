@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
+import type { Bucket, Part, Upload } from './bucket.js';
 import { collect } from './memory.js';
-import type { PartPlan } from './parts.js';
-import type { Part, Store, Upload } from './store.js';
+import { planParts } from './parts.js';
 
 /** One is filled while two are on their way: more would not be faster, and all are in memory. */
 const BUFFERS = 3;
@@ -16,12 +16,13 @@ export interface SentPart extends Part {
  * it: a stream that was cut off never becomes an object, since the parts are made one by the caller.
  */
 export async function uploadStream(
-  store: Store,
+  store: Bucket,
   upload: Upload,
   source: AsyncIterable<Buffer>,
-  plan: PartPlan,
+  bytes: number,
   onSent: (bytes: number) => void,
 ): Promise<SentPart[]> {
+  const { partBytes } = planParts(bytes, 'runner');
   const free: Buffer[] = [];
   let made = 0;
   const sending = new Set<Promise<void>>();
@@ -59,7 +60,7 @@ export async function uploadStream(
     const taken = free.pop();
     if (taken !== undefined) return taken;
     made++;
-    return Buffer.allocUnsafeSlow(plan.partBytes);
+    return Buffer.allocUnsafeSlow(partBytes);
   };
 
   let current: Buffer | null = null;
@@ -71,7 +72,7 @@ export async function uploadStream(
       const copied = chunk.copy(current, filled, from);
       from += copied;
       filled += copied;
-      if (filled === plan.partBytes) {
+      if (filled === partBytes) {
         send(current, filled);
         current = null;
         filled = 0;

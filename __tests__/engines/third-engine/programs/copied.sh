@@ -15,12 +15,18 @@ find_copied() {
 
 backup_copied() {
   arguments "$@"
-  take_lock
-  sweep
-  list_backups
-  make_work
+  back_up copied
+}
+
+source_copied() {
   find_copied
-  choose_compressor "$wanted"
+  choose_packing "$wanted"
+  kind=copied
+}
+
+room_copied() { echo $((source_bytes / 1024)); }
+
+store_copied() {
   cp "$source" "$work/copy.db" || failed E_DUMP_FAILED "$source could not be copied"
   put lines "$(grep -c '' "$work/copy.db")"
   if [ -s "$work/copy.db" ]; then put objects 1; else put objects 0; fi
@@ -35,10 +41,7 @@ produce_copied() { run cat "$work/copy.db"; }
 
 inspect_copied() {
   arguments "$@"
-  small_folder
-  list_backups
-  find_copied
-  choose_compressor "$wanted"
+  look_before copied
 }
 
 verify_copied() {
@@ -46,7 +49,7 @@ verify_copied() {
   make_work
   check_payload
   [ "$verify" != checksum ] || return 0
-  unpack "$work/copy.db" "$plain_bytes" 9>&-
+  unpack_to "$work/copy.db" "$plain_bytes" 9>&-
   put restored_lines "$(grep -c '' "$work/copy.db")"
 }
 
@@ -76,7 +79,7 @@ load_copied() {
   make_work
   source=$(absolute "$source")
   check_payload
-  run decompress <"$payload" >"$source.restore-$id" || failed E_RESTORE "$payload can not be unpacked"
+  run unpack <"$payload" >"$source.restore-$id" || failed E_RESTORE "$payload can not be unpacked"
   rm -rf "$work"
 }
 

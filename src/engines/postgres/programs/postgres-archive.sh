@@ -1,7 +1,5 @@
 # shellcheck shell=sh
 # PostgreSQL: what a dump holds, read to its end.
-# shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # read in the other files
 
 # archived TABLE-OF-CONTENTS: the database that the archive was made from, and the tables whose data is in it; sets tables_archived;
 # `4; 0 16385 TABLE DATA public docs owner`
@@ -51,12 +49,19 @@ read_script() {
 # read_tar: its hash was taken on the way; here it is compared
 read_tar() { exec sha256sum; }
 
-# list_archive FILE: its table of contents; reading may end before the file does, so only the status of pg_restore counts
-list_archive() {
-  contents=$( (decompress) <"$1" 2>/dev/null | (restore_tool -l) 2>"$work/e1" 9>&-) ||
+# read_contents FILE: sets `contents` to the table of contents of an archive, which pg_restore reads no further than it has to
+read_contents() {
+  contents=$(unpack_into restore_tool -l <"$1" 2>"$work/e1" 9>&-) ||
     failed E_CHECKSUM "the table of contents could not be read: $(cat "$work/e1")"
+}
+
+list_archive() {
+  read_contents "$1"
   archived "$contents"
 }
+
+# count_copies: of a script, how many tables it fills
+count_copies() { grep -c ' FROM stdin;$' || [ $? = 1 ]; }
 
 # read_entries: the names of the files of a tar, each read without unpacking it
 read_entries() { exec tar -tf -; }

@@ -1,7 +1,5 @@
 # shellcheck shell=sh
 # PostgreSQL: one snapshot of a live database: its facts, and the dump of it.
-# shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # read in the other files
 
 # produce_postgres NAMED-ARGUMENTS: the dump on stdout; where it is to be proven, its facts as events
 produce_postgres() {

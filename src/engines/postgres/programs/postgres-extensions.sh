@@ -1,7 +1,5 @@
 # shellcheck shell=sh
 # PostgreSQL: which extensions a restore can create, and which of them stay where they are.
-# shellcheck disable=SC2154 # the named arguments of the requests, and SQL of the other files
-# shellcheck disable=SC2034 # read in the other files
 
 # hosted services let these create more than their catalogue says
 service_roles="'rds_superuser', 'azure_pg_admin', 'cloudsqlsuperuser', 'alloydbsuperuser', 'neon_superuser'"

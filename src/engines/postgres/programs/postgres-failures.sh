@@ -2,7 +2,6 @@
 # PostgreSQL: what kind of failure it was, whatever language the server speaks (lc_messages). psql tells the SQLSTATE of a statement
 # that failed; pg_dump tells none, and neither does anybody of a connection that was refused: then the server is asked for the reason.
 # The tools themselves speak English here, for LC_ALL is C.
-# shellcheck disable=SC2154 # the named arguments of the requests
 
 # a line of psql that tells a failure: where, how bad it is in words of the server, SQLSTATE, what
 told_by_psql='^\(\(psql:[^ ]* \)\{0,1\}[^:]*:  \)\([0-9A-Z]\{5\}\): '

@@ -1,7 +1,5 @@
 # shellcheck shell=sh
 # PostgreSQL: a dump put into the live database itself, in one transaction.
-# shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # read in the other files
 
 # owned_sql: what is in a schema and has an owner
 owned_sql="SELECT 'pg_class'::regclass AS class, oid, relnamespace AS namespace, relowner AS owner FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f')

@@ -4,8 +4,6 @@
 # pg_dump names everything in full, and has the dump loaded with an empty search_path. What it can not see into are functions whose text
 # relies on the search_path of their database: in checks, generated columns, indexes and materialized views they are carried out by the
 # load, and do not find their tables. Such a dump is loaded once more, with the search_path of the database itself.
-# shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # read in the other files
 own_path=''
 
 # feed_load FUNCTION ARGS...: feeds it the payload; with the own search_path where that is what was missing

@@ -3,12 +3,12 @@
 # `create`: the same, where there is none yet; `in-place`: one transaction in the live database, where no other may be made.
 #
 # A kill at any moment leaves the one or the other: the names change in one transaction, and so does what is in place.
-# shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # hash_plain, verify: read in stream.sh
-live='' new='' old='' second='' owner='' loading='' loading_first='' properties='' way='' expected='' expects_all='' knows_restrict='' client_edit=''
+live='' new='' old='' second='' owner='' loading='' properties='' way='' expected='' expects_all='' knows_restrict='' client_edit=''
 lock_wait=10 safety_payload='' restore_options='' standby='' extensions='' search_path=''
 
 # look_restore_postgres NAMED-ARGUMENTS: what the target is, what is in it, what the dump is; changes nothing
+# takes: asserts bytes connection container foreign format jobs kind level live lock_wait maintenance min_free_kib name packing
+# takes: password payload plain_bytes proven run_as search_path second sha256 standby verify wanted
 look_restore_postgres() {
   begin_step "$@"
   check_payload
@@ -20,6 +20,9 @@ look_restore_postgres() {
 }
 
 # load_restore_postgres NAMED-ARGUMENTS: into a database beside the live one; in place there is none: the dump is read whole
+# takes: asserts bytes connection container foreign format id jobs kind level like live loading lock_wait maintenance min_free_kib
+# takes: name new old owner packing password payload plain_bytes properties proven run_as search_path second sha256 standby verify
+# takes: wanted way
 load_restore_postgres() {
   begin_step "$@"
   check_payload
@@ -29,12 +32,15 @@ load_restore_postgres() {
   if [ "$way" != in-place ]; then
     emit phase load "$plain_bytes"
     feed_target load_new loading "$loading" like "$like" owner "$owner" properties "$properties" jobs "${jobs:-$(processors)}" \
-      plain_bytes "$plain_bytes" compressor "$compressor" kind "$kind"
+      plain_bytes "$plain_bytes" kind "$kind"
   fi
   end_step
 }
 
 # swap_restore_postgres NAMED-ARGUMENTS: what was loaded is live
+# takes: asserts bytes connection container expected expects_all extensions foreign format id jobs kind level live lock_wait
+# takes: maintenance min_free_kib name new old packing password payload plain_bytes proven run_as search_path second sha256 standby
+# takes: verify wanted way
 swap_restore_postgres() {
   begin_step "$@"
   reach_elsewhere
@@ -46,13 +52,16 @@ swap_restore_postgres() {
 }
 
 # back_restore_postgres NAMED-ARGUMENTS: the state before the swap is live again
+# takes: asserts connection container format id jobs level live lock_wait maintenance min_free_kib name new old password run_as
+# takes: safety_bytes safety_expected safety_expects_all safety_extensions safety_kind safety_packing safety_payload
+# takes: safety_plain_bytes safety_search_path safety_sha256 second standby verify wanted way
 back_restore_postgres() {
   begin_step "$@"
   reach_elsewhere
   if [ "$way" = in-place ]; then
     [ -n "$safety_payload" ] || fail E_ROLLBACK_FAILED "nothing was kept of the state before, and there is no safety backup"
     arguments payload "$safety_payload" sha256 "$safety_sha256" bytes "$safety_bytes" plain_bytes "$safety_plain_bytes" \
-      compressor "$safety_compressor" kind "$safety_kind" expected "$safety_expected" expects_all "$safety_expects_all" \
+      packing "$safety_packing" kind "$safety_kind" expected "$safety_expected" expects_all "$safety_expects_all" \
       extensions "$safety_extensions" search_path "$safety_search_path" foreign ''
     check_payload
     put_in_place back
@@ -61,6 +70,8 @@ back_restore_postgres() {
 }
 
 # settle_restore_postgres NAMED-ARGUMENTS: nothing is kept of the state before
+# takes: asserts connection container format id jobs level live lock_wait maintenance min_free_kib name new old password run_as
+# takes: second standby verify wanted way
 settle_restore_postgres() {
   begin_step "$@"
   reach_elsewhere
@@ -71,6 +82,8 @@ settle_restore_postgres() {
 
 # recover_restore_postgres NAMED-ARGUMENTS: after a run that died: what is there tells what was done. On another server than the one with
 # the identifier `system`, as far as both are known, nothing is; `named` when the target is told in the same words
+# takes: asserts connection container format id jobs level live lock_wait maintenance min_free_kib name named new old password
+# takes: run_as second standby system verify wanted way
 recover_restore_postgres() {
   begin_step "$@"
   reach_elsewhere
@@ -122,8 +135,7 @@ step_at_target() { passing_on E_RESTORE 'the step' at_target "$@"; }
 # look_archive: the tables of an archive, as far as its table of contents tells them: `4; 0 16385 TABLE DATA public docs owner`
 look_archive() {
   found_postgres
-  contents=$( (decompress) <"$payload" 2>/dev/null | (restore_tool -l) 2>"$work/e1" 9>&-) ||
-    failed E_CHECKSUM "the table of contents could not be read: $(cat "$work/e1")"
+  read_contents "$payload"
   printf '%s\n' "$contents" | sed -n 's/^[0-9]*; [0-9]* [0-9]* TABLE DATA \([^ ]*\) \(.*\) [^ ]*$/set dump_table \1.\2/p' | emit_each
 }
 
@@ -145,7 +157,7 @@ put_in_place() {
   emit phase swap "$plain_bytes"
   reached=note_transaction
   feed_target replace_in_place expected "$expected" expects_all "$expects_all" extensions "$extensions" \
-    compressor "$compressor" kind "$kind" plain_bytes "$plain_bytes" back "${1:-}"
+    kind "$kind" plain_bytes "$plain_bytes" back "${1:-}"
   [ -z "${1:-}" ] || rm -f ".work/xact-$id"
 }
 

@@ -1,7 +1,5 @@
 # shellcheck shell=sh
 # PostgreSQL: the names of the live database and the loaded one, changed and changed back, each time in one transaction.
-# shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # read in the other files
 
 # end_sessions_sql NAMES: of those databases
 end_sessions_sql() {

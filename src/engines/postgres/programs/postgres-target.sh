@@ -1,7 +1,5 @@
 # shellcheck shell=sh
 # PostgreSQL: the server and the database that a restore is about, looked at where the tools are.
-# shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # read in the other files
 
 # enter_target KIB
 enter_target() {

@@ -1,9 +1,9 @@
 # shellcheck shell=sh
 # PostgreSQL: an existing backup, proven anew, up to loading it into a database that is thrown away.
-# shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # read in the other files
 
 # verify_postgres NAMED-ARGUMENTS: an existing backup, read to its end; with restore also loaded into a database that is thrown away
+# takes: asserts bytes connection container format jobs kind level like maintenance min_free_kib name packing password payload
+# takes: plain_bytes run_as scratch scratch_connection scratch_password search_path sha256 standby verify wanted
 verify_postgres() {
   arguments "$@"
   make_work
@@ -21,7 +21,8 @@ verify_postgres() {
     sql)
       fifos ending
       read_back read_script "$payload" 9>&-
-      put tables_with_data "$( (decompress) <"$payload" 2>/dev/null | grep -c ' FROM stdin;$')"
+      copies=$(unpack_into count_copies <"$payload" 2>"$work/e1") || failed E_CHECKSUM "$payload could not be read again: $(cat "$work/e1")"
+      put tables_with_data "$copies"
       ;;
     tar)
       read_back read_entries "$payload" 9>&-

@@ -1,9 +1,8 @@
 # shellcheck shell=sh
 # SQLite: what a damaged database consists of, kept as it is.
-# shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # read in the other files
 
 # save_damaged_sqlite NAMED-ARGUMENTS: the bytes of its files as they are, as a payload that was read back
+# takes: asserts busy_ms id level min_free_kib name run_as source verify wanted
 save_damaged_sqlite() {
   arguments "$@"
   [ -n "$directory" ] || exit 99
@@ -12,7 +11,7 @@ save_damaged_sqlite() {
   put source "$source"
   reach_elsewhere
   have tar || fail E_TOOL_MISSING tar
-  choose_compressor "$wanted"
+  choose_packing "$wanted"
   check_space . "$((min_free_kib + 1024))"
   compare='' hash_plain=1
   store elsewhere produce_files source "$source" 9>&-

@@ -2,8 +2,6 @@
 # SQLite: a schema that the tool at hand can not read, since a newer SQLite has written it (a view that sorts in an aggregate needs 3.44,
 # DEFAULT 1_000 needs 3.46). Nearly every statement fails then, with the words for damage. Copying and putting back pages asks for no
 # schema, and neither do the settings in the header.
-# shellcheck disable=SC2154 # sqlite_tool, sqlite_version: set by choose_sqlite
-# shellcheck disable=SC2034 # read in the other files
 unread='' # why that of copy.db, or of its source, can not be read
 writer=0
 

@@ -1,7 +1,5 @@
 # shellcheck shell=sh
 # SQLite: which database is live after a restore that ended somewhere, and the ways to its end: forward, back, or as it was.
-# shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # read in the other files
 # shellcheck disable=SC3013 # test -ef: dash, bash and busybox have it
 
 tell_end() {
@@ -82,6 +80,7 @@ sidecars_back() {
 }
 
 # recover_restore_sqlite NAMED-ARGUMENTS: after a run that died, whose database was the one at `known`
+# takes: asserts busy_ms id known level min_free_kib name run_as source verify wanted way
 recover_restore_sqlite() {
   arguments "$@"
   make_work
@@ -111,6 +110,7 @@ recover_there() {
 }
 
 # settle_restore_sqlite NAMED-ARGUMENTS: what was kept of the old state goes
+# takes: asserts busy_ms id level min_free_kib name run_as source verify wanted way
 settle_restore_sqlite() {
   arguments "$@"
   make_work
@@ -130,6 +130,8 @@ settle_there() {
 }
 
 # back_restore_sqlite NAMED-ARGUMENTS: the old state is live again: what was kept of it, or, where SQLite wrote over it, the safety backup
+# takes: asserts busy_ms id level min_free_kib name run_as safety_bytes safety_kind safety_packing safety_payload
+# takes: safety_plain_bytes safety_sha256 source verify wanted way
 back_restore_sqlite() {
   arguments "$@"
   make_work
@@ -137,7 +139,7 @@ back_restore_sqlite() {
   put source "$source"
   if [ "$way" = in-place ]; then
     [ -n "$safety_payload" ] || fail E_ROLLBACK_FAILED "there is no safety backup to go back to"
-    payload=$safety_payload sha256=$safety_sha256 bytes=$safety_bytes plain_bytes=$safety_plain_bytes compressor=$safety_compressor foreign='' proven=checksum
+    payload=$safety_payload sha256=$safety_sha256 bytes=$safety_bytes plain_bytes=$safety_plain_bytes packing=$safety_packing foreign='' proven=checksum
     check_payload
     load_beside
   elif [ "$(id -u)" = 0 ] && [ -n "$run_as" ]; then

@@ -5,8 +5,6 @@
 # (LIVE.restore-ID-note) says what is under way, so that a run that finds it knows what is live.
 #
 # What touches the live file runs elsewhere, as its owner: functions that end in _there.
-# shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # corrupt, torn, unproven, rows: read in sqlite.sh
 # shellcheck disable=SC3013 # test -ef: dash, bash and busybox have it
 
 # restore_there FUNCTION ARGS...: what it has to say it says itself. In the background, so that it gets a signal at once.
@@ -29,6 +27,8 @@ restore_there() {
 # --- loading --------------------------------------------------------------------------------------------------------
 
 # load_restore_sqlite NAMED-ARGUMENTS: from the payload to a checked database beside the live one
+# takes: asserts busy_ms bytes foreign id kind level min_free_kib name packing payload plain_bytes proven run_as sha256 source
+# takes: verify wanted way
 load_restore_sqlite() {
   arguments "$@"
   make_work
@@ -160,6 +160,7 @@ own_as() {
 # --- swapping -------------------------------------------------------------------------------------------------------
 
 # swap_restore_sqlite NAMED-ARGUMENTS: makes live what was loaded
+# takes: asserts busy_ms id level min_free_kib name proven run_as source verify wanted way
 swap_restore_sqlite() {
   arguments "$@"
   make_work

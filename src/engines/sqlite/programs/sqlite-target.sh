@@ -1,10 +1,10 @@
 # shellcheck shell=sh
 # SQLite: what a restore would replace: whether it is sound, what is in it, who has it open; and the dump beside it.
-# shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # read in the other files
 # shellcheck disable=SC3013 # test -ef: dash, bash and busybox have it
 
 # look_restore_sqlite NAMED-ARGUMENTS: the live database and the dump, side by side; changes nothing and leaves nothing
+# takes: asserts busy_ms bytes foreign kind level min_free_kib name packing payload plain_bytes proven run_as sha256 source stops
+# takes: verify wanted
 look_restore_sqlite() {
   arguments "$@"
   if [ -n "$work" ]; then
@@ -31,7 +31,7 @@ look_restore_sqlite() {
 # unpack_dump FILE: where the size is not known, as far as there is room
 unpack_dump() {
   if [ -n "$plain_bytes" ]; then
-    unpack "$1" "$plain_bytes"
+    unpack_to "$1" "$plain_bytes"
     return
   fi
   room=$(free_kib "$work")

@@ -1,11 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { type Manifest, serializeManifest } from '../../src/backups/manifest.js';
 import { Facts } from '../../src/host/facts.js';
-import { backupsNamed } from '../../src/places/catalogue.js';
-import type { Run } from '../../src/run/run.js';
+import { listingOf as listingTold } from '../../src/places/host-listing.js';
 import { idAt, listingOf, manifestOf } from '../backups/sample-backups.js';
-
-const run = { now: () => new Date('2026-11-29T12:00:00Z') } as unknown as Run;
 
 /** As the host tells of them. */
 function tell(facts: Facts, manifest: Manifest): void {
@@ -21,5 +18,6 @@ test('what a container or another user says after the listing adds no backup to 
   tell(facts, own);
   facts.add('listed', '1');
   tell(facts, forged);
-  expect(backupsNamed(run, 'app', facts).map(({ id }) => id)).toEqual([own.id]);
+  expect([...listingTold(facts).manifests.keys()]).toEqual([`${own.id}.json`]);
+  expect(listingTold(facts)).toEqual(listingOf([own]));
 });

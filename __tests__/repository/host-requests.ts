@@ -1,0 +1,38 @@
+import { databaseOf } from '../../src/engines/lookup.js';
+import type { Dump } from '../../src/engines/restoring.js';
+import type { HostRequest } from '../../src/host/session.js';
+import type { Settings } from '../../src/settings/settings.js';
+import { idAt, manifestOf } from '../backups/sample-backups.js';
+
+/** Every request that an engine sends with named arguments, as it would with these settings. */
+export function engineRequests(settings: Settings): HostRequest[] {
+  const database = databaseOf(settings.database, settings.dump);
+  const manifest = manifestOf(idAt('2026-11-20T10:15:00Z'));
+  const { file, kind, compression, sha256, bytes, databaseBytes } = manifest;
+  const dump: Dump = { file, kind, compression, sha256, bytes, databaseBytes, manifest };
+  const { restoring } = database;
+  const { id } = manifest;
+  return [
+    database.backup(settings, id, 'holder'),
+    database.verify(settings, manifest),
+    database.inspect(settings),
+    restoring.look(settings, dump),
+    ...(restoring.saveDamaged === undefined ? [] : [restoring.saveDamaged(settings, id)]),
+    // a way of one engine may be no way of another: what is sent is the same for all
+    ...['swap', 'in-place', 'create', 'replace'].flatMap((way) => {
+      const step = { id, way };
+      const about = { target: restoring.target, identity: manifest.identity };
+      return [
+        restoring.load(settings, dump, step),
+        restoring.swap(settings, dump, step),
+        restoring.back(settings, step, dump),
+        restoring.back(settings, step, null),
+        restoring.settle(settings, step),
+        restoring.recover(settings, step, about),
+      ];
+    }),
+  ];
+}
+
+/** The names of its arguments, in order of the alphabet. */
+export const argumentNames = ([, , args]: HostRequest): string[] => args.filter((_, at) => at % 2 === 0).toSorted();

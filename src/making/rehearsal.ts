@@ -1,0 +1,51 @@
+import { coverageOf, showCoverage } from '../backups/coverage.js';
+import type { Candidate } from '../backups/retention.js';
+import { HostPlace } from '../places/host.js';
+import type { Place } from '../places/place.js';
+import { planRotation, refusalOf, tellRotation } from '../places/rotate.js';
+import { withStorePlace } from '../places/store.js';
+import { formatBytes } from '../reporting/format.js';
+import { tellChecked } from '../run/checked.js';
+import { type Connection, warn } from '../run/connect.js';
+import { openDirectory } from '../run/directory.js';
+import type { Run } from '../run/run.js';
+import { adoptLost } from './adopt.js';
+import { timeAfter } from './time.js';
+
+/** What a backup would do, for `dry-run`: looked at and told, and nothing is written. */
+export async function rehearse(run: Run, connection: Connection): Promise<void> {
+  const { settings, database, log, report } = run;
+  const facts = await log.group('Look', () =>
+    connection.send(...openDirectory(run, 'look'), database.inspect(settings)),
+  );
+  const host = new HostPlace(run, connection, facts);
+  await tellChecked(run, connection, facts, host.listed);
+  log.info(
+    `would copy ${database.plan(facts)} (${formatBytes(facts.number('source_bytes'))}), compress it with ${facts.get('compressor')}, into ${report.directory}`,
+  );
+  const made: Candidate = {
+    id: 'the new backup',
+    createdAt: timeAfter(run.now(), host.listed),
+    verified: true,
+    partial: showCoverage(coverageOf(settings.dump)),
+    pinned: settings.pin,
+    safety: false,
+  };
+  await withStorePlace(run, host, async (store) => {
+    if (store !== null) log.info(`would copy it to ${store.uri}`);
+    await adoptLost(run, host);
+    await tellPlan(run, host, made);
+    if (store !== null) await tellPlan(run, store, made);
+  });
+  report.ok = true;
+}
+
+async function tellPlan(run: Run, place: Place, made: Candidate): Promise<void> {
+  const rotation = await planRotation(run, place, { made });
+  if (rotation === null) return;
+  const { retention } = rotation;
+  retention.decisions = retention.decisions.filter(({ id }) => id !== made.id);
+  tellRotation(run, rotation, true);
+  const refusal = refusalOf(rotation);
+  if (refusal !== null) warn(run, `the rotation would be refused: ${refusal}`);
+}

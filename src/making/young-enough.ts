@@ -1,0 +1,55 @@
+import { alarmsIn, covering, newestVerified } from '../backups/catalogue.js';
+import { coverageOf } from '../backups/coverage.js';
+import { type Manifest, VERIFIED_LEVELS, type VerifiedLevel } from '../backups/manifest.js';
+import { BackupError } from '../errors.js';
+import { copyTo } from '../places/copy.js';
+import { HostPlace } from '../places/host.js';
+import { factsOf } from '../places/shown.js';
+import { withStorePlace } from '../places/store.js';
+import { formatAge } from '../reporting/format.js';
+import type { Connection } from '../run/connect.js';
+import type { Run } from '../run/run.js';
+
+/**
+ * Whether there is a good backup already that is not older than that and proven as far as is asked for. Its bytes are hashed, and it is
+ * copied off-site when the store lacks it. A suspect one that is newer keeps it from being enough. Throws E_CHECKSUM, E_S3_*.
+ */
+export async function isYoungEnough(run: Run, connection: Connection, ageMs: number): Promise<boolean> {
+  const { settings, log, report } = run;
+  const host = await HostPlace.open(run, connection, 'look');
+  const usable = covering(host.listed.backups, coverageOf(settings.dump));
+  // A safety backup is the state that somebody wanted to leave.
+  const newest = newestVerified(
+    usable.filter(({ manifest }) => manifest.reason !== 'safety' && isProvenAs(manifest, settings.verify)),
+  );
+  const age = newest === null ? Number.POSITIVE_INFINITY : run.now().getTime() - newest.createdAt.getTime();
+  if (newest === null || age > ageMs || alarmsIn(usable).length > 0) {
+    if (newest !== null && age <= ageMs) {
+      log.info(`${newest.id} is young enough, but a newer one is suspect: another backup is taken`);
+    }
+    report.problems = []; // the same catalogue is read again, under the lock
+    return false;
+  }
+  const hashed = await connection.send(['job', 'hash_file', [newest.manifest.file]]);
+  if (hashed.need('sha256') !== newest.manifest.sha256) {
+    throw new BackupError(
+      'E_CHECKSUM',
+      `${newest.manifest.file} is young enough, but its SHA-256 is ${hashed.need('sha256')}, not ${newest.manifest.sha256} as in its manifest`,
+      'Do not rely on that backup; look at the disk. Remove `skip-if-younger-than` to take a new one. Nothing was changed.',
+    );
+  }
+  const { manifest } = await host.whole(newest);
+  report.backup = factsOf(run, newest);
+  // made anew: what the manifest on the host says is not for us to recommend
+  report.recovery = run.database.recovery(manifest, report.directory, settings);
+  await withStorePlace(run, host, async (store) => {
+    if (store !== null) await copyTo(run, connection, store, manifest, async () => manifest);
+  });
+  report.skipped = `${newest.id} is ${formatAge(age)} old, its bytes match its manifest: no new backup was needed`;
+  report.ok = true;
+  log.info(report.skipped);
+  return true;
+}
+
+const isProvenAs = ({ verified }: Manifest, level: VerifiedLevel): boolean =>
+  VERIFIED_LEVELS.indexOf(verified.level) >= VERIFIED_LEVELS.indexOf(level);

@@ -1,0 +1,200 @@
+import { type Backup, type Catalogue, readCatalogue, toCandidates } from '../backups/catalogue.js';
+import { parseManifest, serializeManifest } from '../backups/manifest.js';
+import { manifestFile, parseId } from '../backups/names.js';
+import { type Candidate, type KeepRules, newestFirst } from '../backups/retention.js';
+import { BackupError } from '../errors.js';
+import type { Facts } from '../host/session.js';
+import { counted } from '../reporting/format.js';
+import { quoteOutside } from '../reporting/neutralise.js';
+import { type Connection, warn } from '../run/connect.js';
+import { look, lookLocked, openDirectory, statusOf } from '../run/directory.js';
+import type { Run } from '../run/run.js';
+import { listingOf } from './host-listing.js';
+import type { Found, Held, Place, Removal, Unit } from './place.js';
+import { showBackups, showDeleted, tellProblems } from './shown.js';
+
+/** The backup directory on the host, which is entered and listed already. */
+export class HostPlace implements Place {
+  readonly kind = 'host';
+  readonly uri: string;
+  readonly rules: KeepRules;
+  /** What the host listed, as it is by now. */
+  readonly listed: Catalogue;
+
+  /** `facts`: what the request has told that has listed it. */
+  constructor(
+    private readonly run: Run,
+    readonly connection: Connection,
+    readonly facts: Facts,
+  ) {
+    const { report, settings } = run;
+    this.uri = facts.path('directory');
+    this.rules = settings.keep;
+    report.directory = this.uri;
+    report.storage.freeBytes = /^\d{1,15}$/.test(facts.get('free_kib') ?? '') ? facts.number('free_kib') * 1024 : null;
+    const untold = facts.get('untold');
+    if (untold !== null) {
+      warn(
+        run,
+        `${quoteOutside(untold, 20)} of the oldest manifests were not read, for all of them are more than the host sends: prune, or move old backups out of ${this.uri}`,
+      );
+    }
+    const identity = run.database.identity(facts);
+    this.listed = readCatalogue(listingOf(facts), { name: settings.name, identity }, run.now());
+    tellProblems(run, this.listed.problems, this.uri);
+    showBackups(run, this.listed.backups);
+  }
+
+  /** Enters and lists it: `look` writes nothing, the others hold the lock from then on. `what` is said to the runs that wait for it. */
+  static async open(
+    run: Run,
+    connection: Connection,
+    how: 'create' | 'change' | 'look',
+    what = run.settings.backup ?? run.settings.name,
+  ): Promise<HostPlace> {
+    return new HostPlace(run, connection, await HostPlace.enter(run, connection, how, what));
+  }
+
+  /** The same without reading what was listed. */
+  static enter(run: Run, connection: Connection, how: 'create' | 'change' | 'look', what: string): Promise<Facts> {
+    return connection.send(...openDirectory(run, how), how === 'look' ? look(run) : lookLocked(run, what));
+  }
+
+  async catalogue(): Promise<Catalogue> {
+    return this.listed;
+  }
+
+  async candidates(): Promise<Candidate[]> {
+    return toCandidates(this.listed.backups);
+  }
+
+  async held(): Promise<Held[]> {
+    return [];
+  }
+
+  async one(id: string): Promise<Found | null> {
+    const name = parseId(id)?.name ?? '';
+    const own = this.listed.backups.find((backup) => backup.id === id);
+    if (own !== undefined) return this.found(own);
+    const isOwn = name === this.run.settings.name;
+    const facts = isOwn ? this.facts : await this.connection.send(['job', 'look', [name, '']]);
+    const { backups } = readCatalogue(listingOf(facts), { name, identity: null }, this.run.now());
+    const other = backups.find((backup) => backup.id === id);
+    return other === undefined ? null : this.found(other);
+  }
+
+  async newest(): Promise<Found[]> {
+    return this.listed.backups.flatMap((backup) => this.found(backup) ?? []);
+  }
+
+  private found(backup: Backup): Found | null {
+    return backup.state === 'damaged' ? null : { backup, uri: `${this.uri}/${backup.manifest.file}` };
+  }
+
+  /** The backup with its whole manifest, of which the host leaves the long lists out where a catalogue would become too large. */
+  async whole(backup: Backup): Promise<Backup> {
+    if (backup.manifest.shortened === undefined) return backup;
+    const file = manifestFile(backup.id);
+    const facts = await this.connection.send(['job', 'put_manifest', [file]]);
+    const manifest = parseManifest(facts.need(`manifest ${file}`), backup.id);
+    if (manifest.shortened === undefined && manifest.sha256 === backup.manifest.sha256) return { ...backup, manifest };
+    throw new BackupError('E_MANIFEST', `${file} is another one than a moment ago, or none of ours`);
+  }
+
+  remove(units: readonly Unit[]): Promise<Removal> {
+    return this.change(null, units);
+  }
+
+  /** One request: a manifest written anew, units removed, the status. The lock is free then. */
+  async change(rewritten: Backup | null, units: readonly Unit[] = []): Promise<Removal> {
+    const { run, connection, listed } = this;
+    const before = listed.backups;
+    if (rewritten !== null) this.take(rewritten);
+    const [file, text] =
+      rewritten === null ? ['', ''] : [manifestFile(rewritten.id), serializeManifest(rewritten.manifest)];
+    this.show(filesOf(units));
+    const done = await connection
+      .send(['job', 'change', [statusOf(run), file, text, ...removalArguments(units)]])
+      .catch((error: unknown) => {
+        listed.backups = before;
+        this.show(connection.said('deleted'));
+        throw error;
+      });
+    return this.removed(units, done);
+  }
+
+  /** Another manifest of a backup, or one for a payload that has lost its own, while the lock is held; it goes on being held. */
+  async write(backup: Backup): Promise<void> {
+    const { id, manifest } = backup;
+    await this.connection.send(['job', 'write_manifest', [manifestFile(id), serializeManifest(manifest)]]);
+    this.take(backup);
+    showBackups(this.run, this.listed.backups);
+  }
+
+  /** Gives a new backup its name, which may be that of another database. With `units` they are removed in the same request, and the lock is free then. */
+  async publish(backup: Backup, units: readonly Unit[] | null): Promise<Removal> {
+    const { run, connection, listed } = this;
+    const { id, manifest } = backup;
+    const before = listed.backups;
+    if (manifest.name === run.settings.name) this.take(backup);
+    this.show(filesOf(units ?? []));
+    const publication = [id, manifest.file, manifest.sha256, serializeManifest(manifest)];
+    const done = await connection
+      .send(
+        units === null
+          ? ['job', 'publish_backup', publication]
+          : ['job', 'finish', [...publication, statusOf(run), ...removalArguments(units)]],
+      )
+      .catch((error: unknown) => {
+        // what the host came to
+        if (connection.said('published').length === 0) listed.backups = before;
+        this.show(connection.said('deleted'));
+        throw error;
+      });
+    return this.removed(units ?? [], done);
+  }
+
+  /** Keeps the status of the run on the host. */
+  async tellStatus(): Promise<void> {
+    await this.connection.send(['job', 'put_status', [statusOf(this.run)]]);
+  }
+
+  private take(backup: Backup): void {
+    const { listed } = this;
+    const others = listed.backups.filter(({ id }) => id !== backup.id);
+    listed.backups = [...others, backup].sort(newestFirst);
+    listed.orphans = listed.orphans.filter(({ id }) => id !== backup.id);
+    listed.unreadable = listed.unreadable.filter(({ id }) => id !== backup.id);
+  }
+
+  /** Puts it into the report, without these files. */
+  private show(deleted: readonly string[]): void {
+    showDeleted(this.run, this.listed.backups, deleted);
+  }
+
+  /** Corrects catalogue and report to what the host has really deleted. */
+  private removed(units: readonly Unit[], done: Facts): Removal {
+    const { listed, run } = this;
+    const undeleted = done.all('undeleted');
+    const deleted = undeleted.length === 0 ? filesOf(units) : done.all('deleted');
+    if (undeleted.length > 0) this.show(deleted);
+    const gone = new Set(deleted);
+    listed.backups = listed.backups.filter(({ id }) => !gone.has(manifestFile(id)));
+    listed.orphans = listed.orphans.filter(({ files }) => !files.every((file) => gone.has(file)));
+    if (undeleted.length === 0) return { deleted, held: [], failure: null };
+    run.report.ok = false;
+    const kept = run.settings.command === 'backup' ? 'The new backup is good and was kept. ' : '';
+    const error = new BackupError(
+      'E_ROTATE',
+      quoteOutside(undeleted.join('; ')),
+      `${kept}Look at the owner and the attributes of the file (\`lsattr\`).`,
+    );
+    const what = `${counted(undeleted.length, 'old file')} could not be deleted`;
+    return { deleted, held: [], failure: { what, error, todo: '`prune` tries again.' } };
+  }
+}
+
+const filesOf = (units: readonly Unit[]): string[] => units.flatMap(({ files }) => files);
+
+/** The arguments of the host's `remove_units`: `--` and the files of each unit. */
+export const removalArguments = (units: readonly Unit[]): string[] => units.flatMap(({ files }) => ['--', ...files]);

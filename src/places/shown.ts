@@ -1,0 +1,76 @@
+import { type Backup, covering, newestVerified, wholeOrAll } from '../backups/catalogue.js';
+import { type BackupPlace, placed } from '../backups/copies.js';
+import { coverageOf, showCoverage } from '../backups/coverage.js';
+import { manifestFile, parseFileName } from '../backups/names.js';
+import { plural } from '../counting.js';
+import type { BackupFacts } from '../reporting/report.js';
+import { warn } from '../run/connect.js';
+import type { Run } from '../run/run.js';
+import { addressOf } from '../stores/object-store.js';
+
+/** What is odd in a directory can be as much as somebody puts there. */
+const MAX_PROBLEMS = 50;
+
+/** `where`: for those that are too many to be told. */
+export function tellProblems(run: Run, problems: readonly string[], where: string): void {
+  for (const problem of problems.slice(0, MAX_PROBLEMS)) warn(run, problem);
+  const left = problems.length - MAX_PROBLEMS;
+  if (left > 0) warn(run, `${plural(left, 'more problem', 'more problems')} of this kind in ${where}`);
+}
+
+/** Puts these backups into the report as what there is on the host, beside the copies that are known of. */
+export function showBackups(run: Run, backups: readonly Backup[]): void {
+  const { report, copies } = run;
+  const all = placed(backups, copies);
+  report.backups = all.map(({ backup, from, places }) => factsOf(run, backup, places, from));
+  report.kept = backups.length;
+  report.storage.backups = backups.length;
+  report.storage.backupsBytes = backups.reduce((sum, backup) => sum + backup.manifest.bytes, 0);
+  const known = all.map(({ backup }) => backup);
+  const { command } = run.settings;
+  const newest = newestVerified(
+    command === 'backup' ? covering(known, coverageOf(run.settings.dump)) : wholeOrAll(known),
+  );
+  report.newestAgeSeconds =
+    newest === null ? null : Math.max(0, Math.floor((run.now().getTime() - newest.createdAt.getTime()) / 1000));
+}
+
+/** Puts into the report what is gone, by the names of the deleted files; `backups` is what there was, besides what has no manifest. */
+export function showDeleted(run: Run, backups: readonly Backup[], deleted: readonly string[]): void {
+  const files = new Set(deleted);
+  const left = backups.filter((backup) => !files.has(manifestFile(backup.id)));
+  showBackups(run, left);
+  const known = new Set(backups.map(({ id }) => id));
+  const swept = [...files].map((file) => parseFileName(file)?.id ?? '').filter((id) => id !== '' && !known.has(id));
+  run.report.deleted = backups.length - left.length + new Set(swept).size;
+}
+
+/** A backup as reports show it. `from`: which of its places is meant by its path. */
+export function factsOf(
+  { report, settings }: Run,
+  { manifest, state }: Pick<Backup, 'manifest' | 'state'>,
+  places: BackupPlace[] = ['host'],
+  from: BackupPlace = 'host',
+): BackupFacts {
+  const partial = showCoverage(manifest.coverage ?? null);
+  return {
+    id: manifest.id,
+    path:
+      from === 's3' && settings.s3 !== null
+        ? addressOf(settings.s3, manifest.name, manifest.file)
+        : `${report.directory}/${manifest.file}`,
+    engine: manifest.engine,
+    places,
+    createdAt: manifest.createdAt,
+    sha256: manifest.sha256,
+    bytes: manifest.bytes,
+    databaseBytes: manifest.databaseBytes,
+    compression: manifest.compression,
+    verifiedLevel: manifest.verified.level,
+    durationMs: manifest.durationMs,
+    pinned: manifest.pinned?.reason ?? null,
+    reason: manifest.reason,
+    ...(partial === '' ? {} : { partial }),
+    state,
+  };
+}

@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto';
+import type { Backup } from '../backups/catalogue.js';
+import { type Manifest, VERIFIED_LEVELS } from '../backups/manifest.js';
+import { formatId } from '../backups/names.js';
+import type { Facts, HostRequest } from '../host/session.js';
+import { backupOf } from '../making/new-manifest.js';
+import type { HostPlace } from '../places/host.js';
+import { factsOf } from '../places/shown.js';
+import { formatDuration } from '../reporting/format.js';
+import type { Run } from '../run/run.js';
+import { checkAsserts } from './asserts.js';
+import { proveOnRunner } from './on-runner.js';
+
+/** How the bytes get to where the proof is made. */
+export interface Bytes {
+  onHost: (request: (manifest: Manifest) => HostRequest[]) => Promise<Facts>;
+  /** Into a new file of the runner. */
+  pull: (to: string) => Promise<void>;
+}
+
+/** Proves it at the level asked for. Throws E_CHECKSUM, E_MANIFEST, E_ASSERT, or what became of the host or the runner. */
+export async function prove(
+  run: Run,
+  { id, manifest }: Backup,
+  { onHost, pull }: Bytes,
+): Promise<Manifest['verified']> {
+  const { settings, database, log, report } = run;
+  const started = performance.now();
+  const work = formatId(settings.name, run.now(), randomBytes(2).toString('hex'));
+  const facts = await log.group(`Verify ${id}`, () =>
+    settings.verifyOn === 'runner'
+      ? proveOnRunner(run, manifest, work, pull)
+      : onHost((there) => [['request', 'expect_work', [work]], database.verify(settings, there)]),
+  );
+  database.checkProof(facts, manifest);
+  report.tables = manifest.content?.tables ?? [];
+  report.tablesLeftOut = manifest.content?.tablesLeftOut ?? 0;
+  if (settings.verify === 'restore') checkAsserts(settings.asserts, facts);
+  const ms = Math.round(performance.now() - started);
+  log.info(
+    `${id} is intact: ${settings.verify} verified in ${formatDuration(ms)}${settings.verifyOn === 'runner' ? ' on the runner' : ''}`,
+  );
+  report.ok = true;
+  return { level: settings.verify, at: run.now().toISOString(), ...(settings.verify === 'restore' ? { ms } : {}) };
+}
+
+/** What says that the backup itself is not what it should be. */
+export const DAMAGED: readonly string[] = ['E_CHECKSUM', 'E_MANIFEST'];
+
+/** Keeps in the manifest on the host what was proven, when that is more than what it says, or that it is damaged. */
+export async function record(run: Run, host: HostPlace, backup: Backup, proof: Manifest['verified']): Promise<void> {
+  const { manifest } = backup;
+  const isMore = VERIFIED_LEVELS.indexOf(proof.level) >= VERIFIED_LEVELS.indexOf(manifest.verified.level);
+  const now = backupOf({ ...manifest, verified: isMore || proof.level === 'none' ? proof : manifest.verified });
+  run.report.backup = factsOf(run, now);
+  await host.change({ ...now, files: backup.files });
+}
