@@ -20,7 +20,10 @@ function filesIn(dir: string, ending: string): string[] {
     .map((name) => join(dir, name));
 }
 
-const PROGRAMS = ['src/host/programs', 'src/engines/sqlite/programs', 'src/engines/postgres/programs'];
+const ENGINES = readdirSync(join(repository, 'src/engines'), { withFileTypes: true }).filter((one) =>
+  one.isDirectory(),
+);
+const PROGRAMS = ['src/host/programs', ...ENGINES.map(({ name }) => `src/engines/${name}/programs`)];
 const programs = PROGRAMS.flatMap((folder) => filesIn(folder, '.sh'));
 const scripts = [...filesIn('scripts', '.sh'), '.ci/run'];
 

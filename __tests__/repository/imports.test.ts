@@ -62,7 +62,7 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
       'host/known-hosts.ts',
       'platform/platform.ts',
     ],
-    types: ['backups/retention.ts', 'backups/manifest.ts', 'backups/packing.ts'],
+    types: ['backups/retention.ts', 'backups/packing.ts'],
   },
   host: { values: ['errors.ts'], types: ['settings'] },
   platform: { values: ['reporting/neutralise.ts'] },
@@ -99,11 +99,18 @@ function objection(file: string, { from, typeOnly }: Import): string | null {
       ? null
       : `${file}: ${from} is not imported here`;
   }
+  const engine = folderOfEngine(from);
+  if (engine !== null && engine !== folderOfEngine(file) && file !== 'engines/registry.ts') {
+    return `${file}: must not import ${from}: only the registry does`;
+  }
   const allowed = [folder, 'counting.ts', 'left.ts', ...layer.values, ...(typeOnly ? (layer.types ?? []) : [])];
   return allowed.some((place) => from === place || from.startsWith(`${place}/`))
     ? null
     : `${file}: must not import ${from}`;
 }
+
+/** `engines/NAME`, of a file in it. */
+const folderOfEngine = (file: string): string | null => /^engines\/[^/]+(?=\/)/.exec(file)?.[0] ?? null;
 
 /** All imports of a module: static, re-exports and `import()`. */
 function importsOf(file: string, text: string): Import[] {
@@ -178,6 +185,10 @@ describe('the rules themselves', () => {
     ['host/session.ts', 'ssh2', false],
     ['reporting/log.ts', 'run/run.ts', true],
     ['engines/sqlite/index.ts', 'run/run.ts', true],
+    ['settings/inputs.ts', 'engines/sqlite/url.ts', true],
+    ['commands/restore.ts', 'engines/postgres/client-holes.ts', false],
+    ['engines/common.ts', 'engines/sqlite/index.ts', false],
+    ['engines/sqlite/index.ts', 'engines/postgres/url.ts', true],
     ['settings/inputs.ts', 'host/ssh.ts', false],
     ['settings/inputs.ts', 'backups/retention.ts', false],
     ['commands/backup.ts', 'main.ts', false],
@@ -206,6 +217,8 @@ describe('the rules themselves', () => {
     ['host/local.ts', '@actions/exec', false],
     ['commands/backup.ts', 'places/host.ts', false],
     ['index.ts', 'main.ts', false],
+    ['engines/registry.ts', 'engines/sqlite/index.ts', false],
+    ['engines/sqlite/index.ts', 'engines/engine.ts', true],
   ])('%s may import %s', (file, from, typeOnly) => {
     expect(objection(file, { from, typeOnly })).toBeNull();
   });

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# What the restores of both engines share: the journal that the next run finds when this one dies, and the commands of the user.
+# What the restores of all engines share: the journal that the next run finds when this one dies, and the commands of the user.
 
 # begin_restore ID NAME LIMIT: from here on the lock is kept until the session ends, the journal is that of the restore ID, and a command of
 # the user may take LIMIT seconds

@@ -7,7 +7,7 @@
 # own way. Without the sqlite3 tool, Python's sqlite3 module does the same in the same order (sqlite.py).
 # shellcheck disable=SC3013 # test -ef: dash, bash and busybox have it
 
-engine_tools=cmp
+engine_tools="cmp"
 
 # What went wrong, where the source is copied; of an existing backup it is E_CHECKSUM, or E_RESTORE where it can not be told
 corrupt=E_SOURCE_CORRUPT torn=E_DUMP_FAILED unproven=E_DUMP_FAILED
