@@ -3,7 +3,7 @@ import type { Candidate } from '../backups/retention.js';
 import { HostPlace } from '../places/host.js';
 import type { Place } from '../places/place.js';
 import { planRotation, refusalOf, tellRotation } from '../places/rotate.js';
-import { withStorePlace } from '../places/store.js';
+import { withStorePlace } from '../places/with-store.js';
 import { formatBytes } from '../reporting/format.js';
 import { tellChecked } from '../run/checked.js';
 import { type Connection, warn } from '../run/connect.js';

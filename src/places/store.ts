@@ -9,7 +9,7 @@ import { counted } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { hostOf, warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
-import type { S3Location, S3Settings } from '../settings/settings.js';
+import type { S3Settings } from '../settings/settings.js';
 import {
   addressOf,
   isOfStore,
@@ -17,10 +17,9 @@ import {
   type ObjectStore,
   type OpenStore,
   type Stored,
-  withStore,
 } from '../stores/object-store.js';
 import type { HostPlace } from './host.js';
-import { byId, type Fetchable, type InStore, named, newestIn } from './in-store.js';
+import { byId, type InStore, newestIn } from './in-store.js';
 import { listCopies } from './listing.js';
 import type { Held, Place, Removal, Unit } from './place.js';
 import { showBackups, tellProblems } from './shown.js';
@@ -30,51 +29,6 @@ const HIDDEN =
 
 /** Who deletes what could not be. */
 export const AGAIN = '`prune` tries again; with `s3-keep: none` the lifecycle of the bucket does it.';
-
-/** Lends `work` the place in the store of this run, null when it has none; it is closed on every path. `bucket`: another than that of the settings. */
-export async function withStorePlace<T>(
-  run: Run,
-  host: HostPlace,
-  work: (place: StorePlace | null) => Promise<T>,
-  bucket?: string,
-): Promise<T> {
-  const { settings, signal } = run;
-  const { s3, command } = settings;
-  if (s3 === null) return work(null);
-  try {
-    return await withStore(
-      { settings: { ...settings, s3 }, signal },
-      (open) => work(new StorePlace(run, s3, open, host)),
-      bucket,
-    );
-  } catch (error) {
-    if (command === 'backup') throw error;
-    throw leaving(error, command === 'restore' ? 'Nothing was restored.' : 'Nothing was changed.');
-  }
-}
-
-/** The same as a spare: null also where the bucket stands only in `backup`, so that nothing else is looked for there. */
-export function withSpare<T>(run: Run, host: HostPlace, work: (place: StorePlace | null) => Promise<T>): Promise<T> {
-  return run.settings.s3?.onlyNamed ? work(null) : withStorePlace(run, host, work);
-}
-
-/** The same with what `s3://` names. Throws E_NOT_FOUND, E_MANIFEST, E_CHECKSUM. */
-export function withNamed<T>(
-  run: Run,
-  host: HostPlace,
-  location: S3Location,
-  work: (place: StorePlace, found: Fetchable) => Promise<T>,
-): Promise<T> {
-  return withStorePlace(
-    run,
-    host,
-    async (place) => {
-      if (place === null) throw new BackupError('E_INTERNAL', 'there is no store to ask');
-      return work(place, await named(run, await place.open(), location));
-    },
-    location.bucket,
-  );
-}
 
 /** The copies of one database's backups in an object store, beside what the host has of them. */
 export class StorePlace implements Place<InStore> {

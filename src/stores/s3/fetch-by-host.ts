@@ -1,13 +1,13 @@
 import type { Facts } from '../../host/session.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
-import { type Asked, changed, type Wanted } from '../object-store.js';
+import { changed, type HostLink, type Wanted } from '../object-store.js';
 import type { Bucket } from './bucket.js';
 import { isChanged, isMissing, type Refusal, refusalIn } from './failures.js';
 import { attemptOf, PROGRESS_BYTES } from './reading.js';
 import { withoutAnswer } from './via-host.js';
 
 /** Why the host can not fetch by itself, or null. */
-export async function whyNotByHost(store: Bucket, key: string, { send }: Asked): Promise<string | null> {
+export async function whyNotByHost(store: Bucket, key: string, { send }: HostLink): Promise<string | null> {
   const why = (await send(['job', 'prepare_fetch', [await store.plainUrl(key)]])).get('no_fetch');
   return why === null ? null : quoteOutside(why, 300);
 }
@@ -17,19 +17,19 @@ export async function fetchByHost(
   store: Bucket,
   wanted: Wanted,
   file: string,
-  asked: Asked,
+  link: HostLink,
   onRead: (bytes: number) => void,
 ): Promise<void> {
   // it is told while the request is still being answered
-  const ticker = setInterval(() => onRead(Number(asked.said('fetched_bytes').at(-1) ?? 0)), 1_000);
+  const ticker = setInterval(() => onRead(Number(link.said('fetched_bytes').at(-1) ?? 0)), 1_000);
   try {
-    await fetchAll(store, wanted, file, asked);
+    await fetchAll(store, wanted, file, link);
   } finally {
     clearInterval(ticker);
   }
 }
 
-async function fetchAll(store: Bucket, wanted: Wanted, file: string, { send }: Asked): Promise<void> {
+async function fetchAll(store: Bucket, wanted: Wanted, file: string, { send }: HostLink): Promise<void> {
   const { key, bytes, etag } = wanted;
   let tries = 0;
   let before = 0;
