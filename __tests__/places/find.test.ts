@@ -249,6 +249,12 @@ describe('with a store beside it', () => {
       await expect(find(own, asked, placeOf([]), broken())).rejects.toMatchObject({ code, message: said });
     });
 
+    test('it is not asked where nothing is lost that could be meant', async () => {
+      const own = await run('restore');
+      const { backup } = await find(own, LATEST, placeOf([[at(1), torn], at(2)]), broken());
+      expect([backup.id, own.told]).toEqual([id(2), []]);
+    });
+
     test('what is no failure of the store is thrown as it is', async () => {
       const place = placeOf([], 's3');
       place.failure = new BackupError('E_CANCELLED', 'the run was cancelled');
