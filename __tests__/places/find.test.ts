@@ -240,9 +240,10 @@ describe('with a store beside it', () => {
     });
 
     test.each([
-      [LATEST, 'E_NOT_FOUND', 'there is no verified backup of app in /srv/backups'],
-      [byId(3), 'E_NOT_FOUND', `there is no backup ${id(3)} of /srv/app/app.db in /srv/backups`],
+      [LATEST, 'E_S3_AUTH', 'there is no verified backup of app in /srv/backups'],
+      [byId(3), 'E_S3_AUTH', `there is no backup ${id(3)} of /srv/app/app.db in /srv/backups`],
       [NEWEST, 'E_STALE', 'there is no backup of app in /srv/backups'],
+      [toProve(3), 'E_NOT_FOUND', `there is no backup ${id(3)} of /srv/app/app.db in /srv/backups`],
     ])('where the host has nothing both are told: %j', async (asked, code, message) => {
       const said = `${message}; and the store did not help: listing s3://bucket/app/ failed`;
       const own = asked.by === 'newest' ? proving : restoring;

@@ -50,9 +50,9 @@ class Publication {
     const { run } = this;
     const { rotation, objection } = await this.plan();
     await run.log.group('Publish and rotate', async () => {
-      if (rotation !== null) tellRotation(run, rotation, refusalOf(rotation) !== null);
+      tellRotation(run, rotation, refusalOf(rotation) !== null);
       run.report.ok = objection === null;
-      this.checkRotation(await this.give(rotation?.remove ?? []), objection);
+      this.checkRotation(await this.give(rotation.remove), objection);
     });
     if (objection !== null) throw objection;
   }
@@ -71,8 +71,8 @@ class Publication {
     );
     const { rotation, objection } = await this.plan();
     await run.log.group('Rotate', async () => {
-      if (rotation !== null) tellRotation(run, rotation, refusalOf(rotation) !== null);
-      this.checkRotation(await host.remove(rotation?.remove ?? []), objection);
+      tellRotation(run, rotation, refusalOf(rotation) !== null);
+      this.checkRotation(await host.remove(rotation.remove), objection);
     });
     if (objection !== null && this.made.state !== 'suspect') throw objection;
     await run.log
@@ -87,14 +87,14 @@ class Publication {
   }
 
   /** What is to become of the older ones on the host, and what the run ends with although the new one is there. */
-  private async plan(): Promise<{ rotation: Rotation | null; objection: BackupError | null }> {
+  private async plan(): Promise<{ rotation: Rotation; objection: BackupError | null }> {
     const { run, host, made, adopted } = this;
     const [candidate = null] = toCandidates([made]);
     const rotation = await planRotation(run, host, { made: candidate, kept: adopted });
     const suspicion = made.state === 'suspect' ? (made.manifest.suspicion ?? null) : null;
     if (suspicion !== null) return { rotation, objection: alarm(made.manifest, suspicion) };
     const left = 'The new backup is good and was kept; no older one was deleted.';
-    return { rotation, objection: rotation === null ? null : objectionTo(rotation, left) };
+    return { rotation, objection: objectionTo(rotation, left) };
   }
 
   private async give(remove: Rotation['remove'] | null): Promise<Removal> {
@@ -149,7 +149,6 @@ class Publication {
     const [candidate = null] = toCandidates([made]);
     const kept = await adoptCopies(run, store, host).catch(failed('looked at'));
     const rotation = await planRotation(run, store, { made: candidate, kept }).catch(failed('looked at'));
-    if (rotation === null) return;
     const left = 'The new backup is good, on the host and in the store; no older copy was deleted.';
     const objection = objectionTo(rotation, left);
     tellRotation(run, rotation, objection !== null);

@@ -42,7 +42,6 @@ export async function rehearse(run: Run, connection: Connection): Promise<void> 
 
 async function tellPlan(run: Run, place: Place, made: Candidate): Promise<void> {
   const rotation = await planRotation(run, place, { made });
-  if (rotation === null) return;
   const { retention } = rotation;
   retention.decisions = retention.decisions.filter(({ id }) => id !== made.id);
   tellRotation(run, rotation, true);

@@ -63,8 +63,10 @@ async function instead<F extends Found>(
   } catch (error) {
     if (!isOfStore(error)) throw error;
     if (backup === null) {
-      const { code, message, hint } = reason;
-      throw new BackupError(code, `${message}; and the store did not help: ${error.message}`, hint, { cause: error });
+      // whoever watches the backups is told that there is none, whoever restores one what keeps him from the store
+      const { code, hint } = asked.by === 'newest' || ('toProve' in asked && asked.toProve) ? reason : error;
+      const message = `${reason.message}; and the store did not help: ${error.message}`;
+      throw new BackupError(code, message, hint, { cause: error });
     }
     warn(run, `${reason.message}; whether the store has it is not known: ${error.message}`);
     return null;

@@ -11,8 +11,8 @@ import { warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
 import type { S3Location } from '../settings/settings.js';
 import type { ObjectStore, Stored, Wanted } from '../stores/object-store.js';
-import { filesIn } from './listing.js';
 import type { Found } from './place.js';
+import { filesIn } from './store-listing.js';
 
 /** What a store has, as it can be fetched. */
 export interface Fetchable {

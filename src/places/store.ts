@@ -20,9 +20,9 @@ import {
 } from '../stores/object-store.js';
 import type { HostPlace } from './host.js';
 import { byId, type InStore, newestIn } from './in-store.js';
-import { listCopies } from './listing.js';
 import type { Held, Place, Removal, Unit } from './place.js';
 import { showBackups, tellProblems } from './shown.js';
+import { listCopies } from './store-listing.js';
 
 const HIDDEN =
   'the bucket keeps versions: what was deleted is hidden by delete markers, and takes space until a lifecycle rule (NoncurrentVersionExpiration) removes it';
