@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -125,7 +126,7 @@ describe('in the store', () => {
     const store = new SeededStore(scene, s3);
     const host = new SeededDirectory(scene);
     const lost = [5, 6, 7].map((days) => store.copy(daysAgo(days), { without: ['manifest'] }));
-    const known = host.backup(daysAgo(1));
+    const known = host.backup(daysAgo(1), { manifest: { host: hostname() } });
     store.copyOf(known, { payload: `payload of ${known}\n`.repeat(20), without: ['manifest'] });
     const differs = host.backup(daysAgo(2));
     store.copyOf(differs, { payload: 'x', without: ['manifest'] });

@@ -14,7 +14,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { S3Settings } from '../../src/settings/settings.js';
-import { S3Store } from '../../src/stores/s3/store.js';
+import { Bucket as Requests } from '../../src/stores/s3/bucket.js';
 import { expectBackup, expectFailure } from '../helpers/failure.js';
 import { KMS_KEY, minioProgram, startMinio } from '../helpers/minio.js';
 import { sqlite3 } from '../helpers/outcome.js';
@@ -58,14 +58,14 @@ describe.each(SERVERS)('%s', (name, start) => {
     const { Body } = await server.client.send(new GetObjectCommand({ Bucket, Key }));
     return Buffer.from((await Body?.transformToByteArray()) ?? []);
   };
-  const open = (bucket: string, inputs = server.inputs): S3Store => {
+  const open = (bucket: string, inputs = server.inputs): Requests => {
     const { 's3-access-key-id': accessKeyId = '', 's3-secret-access-key': secretAccessKey = '' } = inputs;
     const settings: S3Settings = {
       ...{ bucket, prefix: 'x', region: 'us-east-1', endpoint: server.endpoint, uploadVia: 'runner' },
       credentials: { accessKeyId, secretAccessKey, sessionToken: inputs['s3-session-token'] ?? null },
       ...{ storageClass: null, sse: null, kmsKeyId: null, objectLock: null, keep: null },
     };
-    return new S3Store(settings, new AbortController().signal, 10_000);
+    return new Requests(settings, new AbortController().signal, 10_000);
   };
   const unfinished = async (Bucket: string) =>
     (await server.client.send(new ListMultipartUploadsCommand({ Bucket }))).Uploads ?? [];
@@ -291,16 +291,16 @@ describe.each(SERVERS)('%s', (name, start) => {
       'is never overwritten in a %s bucket; the same one is as good as done',
       async (bucket) => {
         const store = open(bucket);
-        await store.put('x/one', 'first', md5('first'), storing('1'));
-        await store.put('x/one', 'first', md5('first'), storing('1'));
-        await expect(store.put('x/one', 'other', md5('other'), storing('2'))).rejects.toMatchObject({
+        await store.putObject('x/one', 'first', md5('first'), storing('1'));
+        await store.putObject('x/one', 'first', md5('first'), storing('1'));
+        await expect(store.putObject('x/one', 'other', md5('other'), storing('2'))).rejects.toMatchObject({
           code: 'E_S3_VERIFY',
           message: expect.stringContaining('there is another object under that name already'),
         });
         const upload = await store.begin('x/one', storing('2'));
         const part = await store.putPart(upload, 1, Buffer.from('other'), md5('other'));
         await expect(store.complete(upload, [part], '2')).rejects.toMatchObject({ code: 'E_S3_VERIFY' });
-        expect(await store.abort(upload)).toBe(true);
+        expect(await store.giveUp(upload)).toBe(true);
         expect(await store.get('x/one')).toBe('first');
         store.close();
       },
@@ -313,17 +313,17 @@ describe.each(SERVERS)('%s', (name, start) => {
       const url = await store.signPart(upload, 1, md5('a'));
       const answer = await fetch(url, { method: 'PUT', body: 'b', headers: { 'content-md5': md5('b') } });
       expect(answer.status).toBe(403); // the MD5 is part of the signature
-      expect(await store.abort(upload)).toBe(true);
+      expect(await store.giveUp(upload)).toBe(true);
       store.close();
     });
 
     test('is listed page by page, read and deleted', async () => {
       const store = open('versioned');
       const keys = Array.from({ length: 5 }, (_, at) => `x/list/${at}`);
-      for (const key of keys) await store.put(key, key, md5(key), storing('1'));
+      for (const key of keys) await store.putObject(key, key, md5(key), storing('1'));
       expect((await store.list('x/list/')).map(({ key }) => key)).toEqual(keys);
-      await store.delete('x/list/0');
-      await store.delete('x/list/0');
+      await store.remove('x/list/0');
+      await store.remove('x/list/0');
       expect(await store.get('x/list/0')).toBeNull();
       expect(await store.head('x/list/0')).toBeNull();
       expect(await store.list('x/list/')).toHaveLength(4);

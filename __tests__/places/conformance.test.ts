@@ -7,7 +7,7 @@ import { type Manifest, serializeManifest } from '../../src/backups/manifest.js'
 import { checksumFile, manifestFile } from '../../src/backups/names.js';
 import { HostPlace } from '../../src/places/host.js';
 import type { Place } from '../../src/places/place.js';
-import { withStorePlace } from '../../src/places/store.js';
+import { withStorePlace } from '../../src/places/with-store.js';
 import { inSession } from '../../src/run/connect.js';
 import type { Run } from '../../src/run/run.js';
 import { idAt, manifestOf } from '../backups/sample-backups.js';

@@ -2,7 +2,8 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { type Manifest, serializeManifest } from '../../src/backups/manifest.js';
 import { manifestFile } from '../../src/backups/names.js';
 import { BackupError } from '../../src/errors.js';
-import { type Asked, checkAge, everywhere, find, named } from '../../src/places/find.js';
+import { type Asked, checkAge } from '../../src/places/choice.js';
+import { everywhere, find, named } from '../../src/places/find.js';
 import { idAt, manifestOf } from '../backups/sample-backups.js';
 import type { Given } from '../settings/given-inputs.js';
 import { type Files, fill, MemoryPlace } from './memory-place.js';
@@ -239,13 +240,20 @@ describe('with a store beside it', () => {
     });
 
     test.each([
-      [LATEST, 'E_NOT_FOUND', 'there is no verified backup of app in /srv/backups'],
-      [byId(3), 'E_NOT_FOUND', `there is no backup ${id(3)} of /srv/app/app.db in /srv/backups`],
+      [LATEST, 'E_S3_AUTH', 'there is no verified backup of app in /srv/backups'],
+      [byId(3), 'E_S3_AUTH', `there is no backup ${id(3)} of /srv/app/app.db in /srv/backups`],
       [NEWEST, 'E_STALE', 'there is no backup of app in /srv/backups'],
+      [toProve(3), 'E_NOT_FOUND', `there is no backup ${id(3)} of /srv/app/app.db in /srv/backups`],
     ])('where the host has nothing both are told: %j', async (asked, code, message) => {
       const said = `${message}; and the store did not help: listing s3://bucket/app/ failed`;
       const own = asked.by === 'newest' ? proving : restoring;
       await expect(find(own, asked, placeOf([]), broken())).rejects.toMatchObject({ code, message: said });
+    });
+
+    test('it is not asked where nothing is lost that could be meant', async () => {
+      const own = await run('restore');
+      const { backup } = await find(own, LATEST, placeOf([[at(1), torn], at(2)]), broken());
+      expect([backup.id, own.told]).toEqual([id(2), []]);
     });
 
     test('what is no failure of the store is thrown as it is', async () => {

@@ -12,7 +12,7 @@ import { lookForLosses, pinBefore, suspicionOf } from '../making/row-loss.js';
 import { timeAfter } from '../making/time.js';
 import { isYoungEnough } from '../making/young-enough.js';
 import { HostPlace } from '../places/host.js';
-import { withStorePlace } from '../places/store.js';
+import { withStorePlace } from '../places/with-store.js';
 import { checkAsserts } from '../proving/asserts.js';
 import { type Connection, note, warn } from '../run/connect.js';
 import { connectedToChange, holderOf, openDirectory } from '../run/directory.js';

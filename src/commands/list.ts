@@ -2,7 +2,7 @@ import type { Backup } from '../backups/catalogue.js';
 import { type BackupPlace, placed } from '../backups/copies.js';
 import { showCoverage } from '../backups/coverage.js';
 import { HostPlace } from '../places/host.js';
-import { withStorePlace } from '../places/store.js';
+import { withStorePlace } from '../places/with-store.js';
 import { clip, counted, formatBytes, showPlaces } from '../reporting/format.js';
 import { connected } from '../run/connect.js';
 import type { Run } from '../run/run.js';

@@ -13,17 +13,16 @@ export async function prune(run: Run): Promise<void> {
   await change(run, async (host, store) => {
     const onHost = await planRotation(run, host, { kept: await adoptLost(run, host) });
     tell(run, onHost);
-    const remove = onHost?.remove ?? [];
+    const { remove } = onHost;
     if (store === null) return { remove };
     const inStore = await planRotation(run, store, { kept: await adoptCopies(run, store, host) });
     tell(run, inStore);
-    return { remove, after: async () => void (inStore !== null && (await carryOut(run, inStore))) };
+    return { remove, after: () => carryOut(run, inStore) };
   });
 }
 
 /** Throws E_POLICY; with `dry-run` that is told only. */
-function tell(run: Run, rotation: Rotation | null): void {
-  if (rotation === null) return;
+function tell(run: Run, rotation: Rotation): void {
   const { dryRun } = run.settings;
   const objection = objectionTo(rotation);
   tellRotation(run, rotation, dryRun || objection !== null);

@@ -51,9 +51,9 @@ class Publication {
     const { run } = this;
     const { rotation, objection } = await this.plan();
     await run.log.group('Publish and rotate', async () => {
-      if (rotation !== null) tellRotation(run, rotation, refusalOf(rotation) !== null);
+      tellRotation(run, rotation, refusalOf(rotation) !== null);
       run.report.ok = objection === null;
-      this.checkRotation(await this.give(rotation?.remove ?? []), objection);
+      this.checkRotation(await this.give(rotation.remove), objection);
     });
     if (objection !== null) throw objection;
   }
@@ -72,8 +72,8 @@ class Publication {
     );
     const { rotation, objection } = await this.plan();
     await run.log.group('Rotate', async () => {
-      if (rotation !== null) tellRotation(run, rotation, refusalOf(rotation) !== null);
-      this.checkRotation(await host.remove(rotation?.remove ?? []), objection);
+      tellRotation(run, rotation, refusalOf(rotation) !== null);
+      this.checkRotation(await host.remove(rotation.remove), objection);
       run.left = this.leftNow();
     });
     if (objection !== null && this.made.state !== 'suspect') throw objection;
@@ -89,13 +89,13 @@ class Publication {
   }
 
   /** What is to become of the older ones on the host, and what the run ends with although the new one is there. */
-  private async plan(): Promise<{ rotation: Rotation | null; objection: BackupError | null }> {
+  private async plan(): Promise<{ rotation: Rotation; objection: BackupError | null }> {
     const { run, host, made, adopted } = this;
     const [candidate = null] = toCandidates([made]);
     const rotation = await planRotation(run, host, { made: candidate, kept: adopted });
     const suspicion = made.state === 'suspect' ? (made.manifest.suspicion ?? null) : null;
     if (suspicion !== null) return { rotation, objection: alarm(made.manifest, suspicion) };
-    return { rotation, objection: rotation === null ? null : objectionTo(rotation) };
+    return { rotation, objection: objectionTo(rotation) };
   }
 
   private async give(remove: Rotation['remove'] | null): Promise<Removal> {
@@ -161,7 +161,6 @@ class Publication {
     const [candidate = null] = toCandidates([made]);
     const kept = await adoptCopies(run, store, host).catch(failed('looked at'));
     const rotation = await planRotation(run, store, { made: candidate, kept }).catch(failed('looked at'));
-    if (rotation === null) return;
     const objection = objectionTo(rotation);
     tellRotation(run, rotation, objection !== null);
     if (objection !== null) throw objection;

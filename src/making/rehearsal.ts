@@ -3,7 +3,7 @@ import type { Candidate } from '../backups/retention.js';
 import { HostPlace } from '../places/host.js';
 import type { Place } from '../places/place.js';
 import { planRotation, refusalOf, tellRotation } from '../places/rotate.js';
-import { withStorePlace } from '../places/store.js';
+import { withStorePlace } from '../places/with-store.js';
 import { formatBytes } from '../reporting/format.js';
 import { tellChecked } from '../run/checked.js';
 import { type Connection, warn } from '../run/connect.js';
@@ -42,7 +42,6 @@ export async function rehearse(run: Run, connection: Connection): Promise<void> 
 
 async function tellPlan(run: Run, place: Place, made: Candidate): Promise<void> {
   const rotation = await planRotation(run, place, { made });
-  if (rotation === null) return;
   const { retention } = rotation;
   retention.decisions = retention.decisions.filter(({ id }) => id !== made.id);
   tellRotation(run, rotation, true);

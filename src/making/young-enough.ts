@@ -1,32 +1,37 @@
-import { alarmsIn, covering, newestVerified } from '../backups/catalogue.js';
+import { alarmsIn, type Backup, covering, newestVerified } from '../backups/catalogue.js';
 import { coverageOf } from '../backups/coverage.js';
 import { type Manifest, VERIFIED_LEVELS, type VerifiedLevel } from '../backups/manifest.js';
 import { BackupError } from '../errors.js';
 import { copyTo } from '../places/copy.js';
 import { HostPlace } from '../places/host.js';
 import { factsOf } from '../places/shown.js';
-import { withStorePlace } from '../places/store.js';
+import { withStorePlace } from '../places/with-store.js';
 import { formatAge } from '../reporting/format.js';
 import type { Connection } from '../run/connect.js';
 import type { Run } from '../run/run.js';
 
-/**
- * Whether there is a good backup already that is not older than that and proven as far as is asked for. Its bytes are hashed, and it is
- * copied off-site when the store lacks it. A suspect one that is newer keeps it from being enough. Throws E_CHECKSUM, E_S3_*.
- */
-export async function isYoungEnough(run: Run, connection: Connection, ageMs: number): Promise<boolean> {
-  const { settings, log, report } = run;
-  const host = await HostPlace.open(run, connection, 'look');
-  const usable = covering(host.listed.backups, coverageOf(settings.dump));
+/** Of these the newest good one that is all that a new one would be, and not older than that; null: another has to be taken. */
+export function youngEnough({ settings, now, log }: Run, backups: readonly Backup[], ageMs: number): Backup | null {
+  const usable = covering(backups, coverageOf(settings.dump));
   // A safety backup is the state that somebody wanted to leave.
   const newest = newestVerified(
     usable.filter(({ manifest }) => manifest.reason !== 'safety' && isProvenAs(manifest, settings.verify)),
   );
-  const age = newest === null ? Number.POSITIVE_INFINITY : run.now().getTime() - newest.createdAt.getTime();
-  if (newest === null || age > ageMs || alarmsIn(usable).length > 0) {
-    if (newest !== null && age <= ageMs) {
-      log.info(`${newest.id} is young enough, but a newer one is suspect: another backup is taken`);
-    }
+  if (newest === null || now().getTime() - newest.createdAt.getTime() > ageMs) return null;
+  if (alarmsIn(usable).length === 0) return newest;
+  log.info(`${newest.id} is young enough, but a newer one is suspect: another backup is taken`);
+  return null;
+}
+
+/**
+ * Whether there is such a backup on the host. Its bytes are hashed, and it is copied off-site when the store lacks it. Throws E_CHECKSUM,
+ * E_S3_*.
+ */
+export async function isYoungEnough(run: Run, connection: Connection, ageMs: number): Promise<boolean> {
+  const { settings, log, report } = run;
+  const host = await HostPlace.open(run, connection, 'look');
+  const newest = youngEnough(run, host.listed.backups, ageMs);
+  if (newest === null) {
     report.problems = []; // the same catalogue is read again, under the lock
     return false;
   }
@@ -46,7 +51,8 @@ export async function isYoungEnough(run: Run, connection: Connection, ageMs: num
   await withStorePlace(run, host, async (store) => {
     if (store !== null) await copyTo(run, connection, store, manifest, async () => manifest);
   });
-  report.skipped = `${newest.id} is ${formatAge(age)} old, its bytes match its manifest: no new backup was needed`;
+  const age = formatAge(run.now().getTime() - newest.createdAt.getTime());
+  report.skipped = `${newest.id} is ${age} old, its bytes match its manifest: no new backup was needed`;
   report.ok = true;
   log.info(report.skipped);
   return true;

@@ -5,7 +5,8 @@ import type { Run } from '../run/run.js';
 import { HostPlace } from './host.js';
 import type { Unit } from './place.js';
 import { notRotated } from './rotate.js';
-import { type StorePlace, withStorePlace } from './store.js';
+import type { StorePlace } from './store.js';
+import { withStorePlace } from './with-store.js';
 
 /** What a command wants changed, decided while the lock is held. */
 export interface Change {

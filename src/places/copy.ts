@@ -5,11 +5,11 @@ import { type Manifest, serializeManifest } from '../backups/manifest.js';
 import { manifestFile } from '../backups/names.js';
 import { BackupError, describe } from '../errors.js';
 import { pull } from '../host/download.js';
-import { formatBytes, formatDuration, formatRate } from '../reporting/format.js';
-import { Progress } from '../reporting/progress.js';
+import { formatBytes } from '../reporting/format.js';
 import type { OffsiteCopy } from '../reporting/report.js';
 import { type Connection, warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
+import { beginStage } from '../run/stage.js';
 import type { HostSender, ObjectStore, Stored, UnfinishedUpload } from '../stores/object-store.js';
 import type { StorePlace } from './store.js';
 import { giveUp } from './unfinished-upload.js';
@@ -73,9 +73,8 @@ class Copying {
   private async uploadPayload(): Promise<[Stored, OffsiteCopy['via']]> {
     const { run, store, manifest, key, uri } = this;
     const { bytes, sha256 } = manifest;
-    const started = performance.now();
+    const stage = beginStage(run, 'upload', bytes);
     const sender = await this.askHost();
-    const progress = new Progress(run.log, 'upload', bytes);
     const state: { unfinished: UnfinishedUpload | null; isWhole: boolean } = { unfinished: null, isWhole: false };
     const note = (upload: UnfinishedUpload | null): void => {
       state.unfinished = upload;
@@ -83,13 +82,11 @@ class Copying {
     };
     const sending = {
       ...{ bytes, sha256, onBegun: note },
-      onSent: (sent: number) => void progress.update(sent),
+      onSent: stage.update,
       onWhole: () => {
         note(null);
         state.isWhole = true;
-        const ms = Math.round(performance.now() - started);
-        run.report.stages.push({ name: 'upload', ms, bytes });
-        run.log.info(`upload: ${formatBytes(bytes)} in ${formatDuration(ms)} (${formatRate(bytes, ms)})`);
+        stage.end();
       },
     };
     try {

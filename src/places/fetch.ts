@@ -4,10 +4,9 @@ import { formatId } from '../backups/names.js';
 import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
 import { push } from '../host/push.js';
-import { formatBytes, formatDuration, formatRate } from '../reporting/format.js';
-import { Progress } from '../reporting/progress.js';
 import type { Connection } from '../run/connect.js';
 import type { Run } from '../run/run.js';
+import { beginStage } from '../run/stage.js';
 import { changed } from '../stores/object-store.js';
 import type { Fetchable } from './in-store.js';
 import type { StorePlace } from './store.js';
@@ -32,14 +31,14 @@ export async function fetchToHost(
     const byHost = await chooseWay(run, connection, 'fetch', async () => {
       return (await store.lending.whyNotFetch(wanted.key, connection)) ?? {};
     });
-    const timing = begin(run, wanted.bytes);
-    if (byHost !== null) await store.lending.fetch(wanted, file, connection, timing.update);
+    const stage = beginStage(run, 'fetch', wanted.bytes);
+    if (byHost !== null) await store.lending.fetch(wanted, file, connection, stage.update);
     else {
       const reading = new AbortController();
-      const source = store.read(wanted, timing.update, reading.signal);
+      const source = store.read(wanted, stage.update, reading.signal);
       await receive(run, connection, source, { folder, file }).finally(() => reading.abort());
     }
-    timing.end();
+    stage.end();
     await check(connection, found, file);
     const via = byHost === null ? 'runner' : 'host';
     run.report.offsite = { uri, versionId: stored.versionId, via, lockedUntil: null };
@@ -56,9 +55,9 @@ export async function fetchToRunner(
   to: string,
 ): Promise<void> {
   await run.log.group(`Fetch ${uri}`, async () => {
-    const timing = begin(run, wanted.bytes);
-    await writeFrom((await place.open()).read(wanted, timing.update), to);
-    timing.end();
+    const stage = beginStage(run, 'fetch', wanted.bytes);
+    await writeFrom((await place.open()).read(wanted, stage.update), to);
+    stage.end();
     run.report.offsite = { uri, versionId: stored.versionId, via: 'runner', lockedUntil: null };
   });
 }
@@ -113,16 +112,3 @@ async function check({ send }: Connection, { wanted, uri, backup }: Fetchable, f
 }
 
 const quoted = (text: string): string => (/^[0-9a-f]{64}$/.test(text) ? text : 'not told');
-
-function begin({ log, report }: Run, bytes: number): { update: (read: number) => void; end: () => void } {
-  const started = performance.now();
-  const progress = new Progress(log, 'fetch', bytes);
-  return {
-    update: (read) => void progress.update(read),
-    end: () => {
-      const ms = Math.round(performance.now() - started);
-      report.stages.push({ name: 'fetch', ms, bytes });
-      log.info(`fetch: ${formatBytes(bytes)} in ${formatDuration(ms)} (${formatRate(bytes, ms)})`);
-    },
-  };
-}

@@ -1,41 +1,14 @@
-import { type Backup, type Catalogue, type Orphan, wholeOrAll } from '../backups/catalogue.js';
-import { isDamagedCopy } from '../backups/manifest.js';
-import { isFuture, newestFirst } from '../backups/retention.js';
+import type { Backup, Orphan } from '../backups/catalogue.js';
 import { BackupError } from '../errors.js';
-import { formatDuration } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
 import { isOfStore } from '../stores/object-store.js';
+import { type Asked, choose, isGood, isMeant, type Lost, notFound, pick } from './choice.js';
 import type { Found, Place } from './place.js';
 
 /** How many that a place has lost are looked for in another. */
 const MOST_LOST = 20;
-
-/** Which backup is asked for. */
-export type Asked =
-  /** To be proven it is one of this database, and may have lost its bytes; to be restored, of whatever database. */
-  | { by: 'id'; id: string; toProve?: boolean }
-  /** The newest good one, to be restored. */
-  | { by: 'latest' }
-  /** The one that the deploy of this commit took. */
-  | { by: 'deploy'; sha: string }
-  /** The newest, whatever became of it, to be proven. */
-  | { by: 'newest' };
-
-/** What the first place has, and what it should have and has lost. */
-interface Choice {
-  backup: Backup | null;
-  lost: Lost | null;
-}
-
-interface Lost {
-  ids: string[];
-  /** Nothing else will do. */
-  exact: boolean;
-  /** `nor`: where else it is not. */
-  why: (nor: string) => BackupError;
-}
 
 /**
  * The backup that is meant: in the first place, or, when it has lost it, in the spare one; `spare` is set then. Throws E_NOT_FOUND,
@@ -47,11 +20,10 @@ export async function find<F extends Found>(
   first: Place,
   spare: Place<F> | null,
 ): Promise<{ backup: Backup; spare: F | null }> {
-  const catalogue = await first.catalogue();
-  const choice = asked.by === 'id' ? await byId(run, asked, first, catalogue) : described(run, asked, catalogue, first);
-  const { backup, lost } = choice;
+  const { backup, lost } = await choose(run, asked, first);
   if (lost !== null && spare !== null) {
-    const found = await instead(run, asked, choice, lost, catalogue, spare);
+    const { backups } = await first.catalogue();
+    const found = await instead(run, asked, lost, backup, backups, spare);
     if (found !== null) return { backup: found.backup, spare: found };
   }
   if (backup !== null) return { backup, spare: null };
@@ -64,9 +36,9 @@ export async function find<F extends Found>(
 async function instead<F extends Found>(
   run: Run,
   asked: Asked,
-  { backup }: Choice,
   { ids, exact, why }: Lost,
-  { backups }: Catalogue,
+  backup: Backup | null,
+  backups: readonly Backup[],
   spare: Place<F>,
 ): Promise<F | null> {
   const reason = why('');
@@ -91,157 +63,14 @@ async function instead<F extends Found>(
   } catch (error) {
     if (!isOfStore(error)) throw error;
     if (backup === null) {
-      const { code, message, hint } = reason;
-      throw new BackupError(code, `${message}; and the store did not help: ${error.message}`, hint, { cause: error });
+      // whoever watches the backups is told that there is none, whoever restores one what keeps him from the store
+      const { code, hint } = asked.by === 'newest' || ('toProve' in asked && asked.toProve) ? reason : error;
+      const message = `${reason.message}; and the store did not help: ${error.message}`;
+      throw new BackupError(code, message, hint, { cause: error });
     }
     warn(run, `${reason.message}; whether the store has it is not known: ${error.message}`);
     return null;
   }
-}
-
-const isWhole = ({ manifest }: Backup): boolean => (manifest.coverage ?? null) === null;
-
-/** A partial one does not bring everything back: it is restored by its id alone. */
-const isGood = (backup: Backup): boolean => backup.state === 'ok' && isWhole(backup);
-
-/** Nothing that is older comes into question then. A safety backup is the state that somebody wanted to leave. */
-function isMeant({ by }: Asked, backup: Backup): boolean {
-  return by === 'newest'
-    ? backup.state !== 'suspect' && isWhole(backup)
-    : isGood(backup) && backup.manifest.reason !== 'safety';
-}
-
-/** The one of these that is meant. */
-function pick(asked: Asked, backups: readonly Backup[]): Backup | null {
-  const sorted = backups.toSorted(newestFirst);
-  if (asked.by !== 'deploy') {
-    // one that is partial is proven where there is no other
-    const partial = asked.by === 'newest' ? sorted.find(({ state }) => state !== 'suspect') : undefined;
-    return sorted.find((one) => isMeant(asked, one)) ?? partial ?? null;
-  }
-  // A deploy that is run again takes another backup, of what it did the first time; so does the nightly one at that commit.
-  const taken = sorted.findLast(
-    (one) =>
-      isMeant(asked, one) && one.manifest.github?.sha.startsWith(asked.sha) && one.manifest.reason !== 'scheduled',
-  );
-  return taken ?? null;
-}
-
-async function byId(
-  run: Run,
-  { id, toProve = false }: Extract<Asked, { by: 'id' }>,
-  place: Place,
-  { backups, unreadable }: Catalogue,
-): Promise<Choice> {
-  const lost = (why: Lost['why']): Lost => ({ ids: [id], exact: true, why });
-  const own = backups.find((backup) => backup.id === id);
-  if (own?.state === 'damaged') {
-    const why = damaged(`${id} is damaged: ${own.detail}`);
-    return { backup: toProve ? own : null, lost: lost(why) };
-  }
-  if (own !== undefined) return { backup: own, lost: null };
-  const broken = unreadable.find((unit) => unit.id === id);
-  if (broken !== undefined) return { backup: null, lost: lost(noManifest(broken.why)) };
-  const other = toProve ? null : await place.one(id);
-  if (other !== null) return { backup: other.backup, lost: null };
-  return { backup: null, lost: lost((nor) => notFound(run, id, backups, `${place.uri}${nor}`)) };
-}
-
-/** What is older than the one that is taken does not matter, but to a deploy, of which the oldest counts. */
-function described(
-  run: Run,
-  asked: Exclude<Asked, { by: 'id' }>,
-  { backups, unreadable }: Catalogue,
-  place: Place,
-): Choice {
-  if (asked.by === 'newest') return newest(run, backups, unreadable, place);
-  const { name } = run.settings;
-  const backup = pick(asked, backups);
-  const gone = [...backups.filter(({ state }) => state === 'damaged'), ...unreadable]
-    .filter(({ createdAt }) => asked.by === 'deploy' || backup === null || createdAt > backup.createdAt)
-    .map(({ id }) => id);
-  if (backup !== null && gone.length === 0) return { backup, lost: null };
-  if (backup === null) {
-    const none =
-      asked.by === 'latest'
-        ? `there is no verified backup of ${name} in ${place.uri}`
-        : `no verified backup of ${name} was taken by a deploy of the commit ${asked.sha}`;
-    const why = (nor: string) => new BackupError('E_NOT_FOUND', none + nor, `${withheld(backups)}${known(backups)}`);
-    return { backup, lost: { ids: gone, exact: false, why } };
-  }
-  const are = `${gone.slice(0, 3).join(', ')} in ${place.uri} ${gone.length === 1 ? 'is' : 'are'} damaged or without a manifest`;
-  return { backup, lost: { ids: gone, exact: false, why: damaged(are) } };
-}
-
-/** The files of a damaged database are kept, and are no backup; what is suspect counts for nothing. Nothing unreadable may be newer. */
-function newest(run: Run, backups: readonly Backup[], unreadable: Catalogue['unreadable'], place: Place): Choice {
-  const [backup = null] = wholeOrAll(backups)
-    .filter(
-      ({ createdAt, manifest }) =>
-        !isFuture(createdAt, run.now()) && !isDamagedCopy(manifest) && manifest.state !== 'suspect',
-    )
-    .sort(newestFirst);
-  const [broken] = unreadable.toSorted(newestFirst);
-  if (broken !== undefined && (backup === null || broken.createdAt > backup.createdAt)) {
-    return { backup: null, lost: { ids: [broken.id], exact: true, why: noManifest(broken.why) } };
-  }
-  if (backup === null) {
-    const why = (nor: string) => stale(run, `there is no backup of ${run.settings.name} in ${place.uri}${nor}`);
-    return { backup, lost: { ids: [], exact: false, why } };
-  }
-  if (backup.state !== 'damaged') return { backup, lost: null };
-  const why = damaged(`${backup.id} is damaged: ${backup.detail}`);
-  return { backup, lost: { ids: [backup.id], exact: true, why } };
-}
-
-/** The newest that is to be proven is young enough. Throws E_STALE. */
-export function checkAge(run: Run, createdAt: Date): void {
-  const { maxAgeMs, name } = run.settings;
-  const age = run.now().getTime() - createdAt.getTime();
-  if (maxAgeMs !== null && age > maxAgeMs) {
-    throw stale(run, `the newest backup of ${name} is ${formatDuration(age)} old`);
-  }
-}
-
-function stale({ settings: { maxAgeMs } }: Run, what: string): BackupError {
-  return new BackupError(
-    'E_STALE',
-    `${what}${maxAgeMs === null ? '' : `; max-age is ${formatDuration(maxAgeMs)}`}`,
-    'Find out why no newer one was made (the runs of the backup workflow), and take one.',
-  );
-}
-
-const damaged = (what: string) => (nor: string) =>
-  new BackupError('E_CHECKSUM', what + nor, `Choose another backup: \`command: list\` shows them.`);
-
-const noManifest = (what: string) => (nor: string) =>
-  new BackupError(
-    'E_MANIFEST',
-    what + nor,
-    `The files were left as they are. Take a new backup, and do not rely on this one.`,
-  );
-
-/** There is no backup of that id; `backups`: what there is. */
-function notFound(run: Run, id: string, backups: readonly Backup[], where: string): BackupError {
-  const what = `there is no backup ${id} of ${run.settings.database.given} in ${where}`;
-  return new BackupError('E_NOT_FOUND', what, known(backups));
-}
-
-function known(backups: readonly Backup[]): string {
-  const ids = [...new Set(backups.toSorted(newestFirst).map(({ id }) => id))].slice(0, 5);
-  const there =
-    ids.length === 0 ? 'There is none at all' : `The newest ${ids.length === 1 ? 'is' : 'are'} ${ids.join(', ')}`;
-  return `${there}; \`command: list\` shows every one.`;
-}
-
-/** What there is and is not taken by itself. */
-function withheld(backups: readonly Backup[]): string {
-  const partial = backups.find((one) => one.state === 'ok' && !isWhole(one));
-  const suspect = backups.find(({ state }) => state === 'suspect');
-  return [
-    ...(partial === undefined ? [] : [`${partial.id} does not cover everything and is restored by its id alone. `]),
-    ...(suspect === undefined ? [] : [`${suspect.id} is suspect: \`command: accept\` makes it a good one. `]),
-  ].join('');
 }
 
 /** A backup, or what is left of one, in one of the places. */

@@ -196,4 +196,4 @@ export class HostPlace implements Place {
 const filesOf = (units: readonly Unit[]): string[] => units.flatMap(({ files }) => files);
 
 /** The arguments of the host's `remove_units`: `--` and the files of each unit. */
-export const removalArguments = (units: readonly Unit[]): string[] => units.flatMap(({ files }) => ['--', ...files]);
+const removalArguments = (units: readonly Unit[]): string[] => units.flatMap(({ files }) => ['--', ...files]);

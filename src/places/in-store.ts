@@ -1,4 +1,4 @@
-import { type Backup, readCatalogue } from '../backups/catalogue.js';
+import { type Backup, type ListedFile, readCatalogue } from '../backups/catalogue.js';
 import { asJudgedSince, isFromElsewhere } from '../backups/copies.js';
 import type { Identity } from '../backups/identity.js';
 import { manifestFile, parseFileName, parseId } from '../backups/names.js';
@@ -12,6 +12,7 @@ import type { Run } from '../run/run.js';
 import type { S3Location } from '../settings/settings.js';
 import type { ObjectStore, Stored, Wanted } from '../stores/object-store.js';
 import type { Found } from './place.js';
+import { filesIn } from './store-listing.js';
 
 /** What a store has, as it can be fetched. */
 export interface Fetchable {
@@ -118,19 +119,15 @@ async function readAll(
 interface Unit {
   id: string;
   createdAt: Date;
-  files: { name: string; type: string; bytes: number }[];
+  files: ListedFile[];
 }
 
 async function unitsIn(store: ObjectStore, name: string, beginning: string): Promise<Unit[]> {
-  const folder = store.keyOf(name, '');
   const units = new Map<string, Unit>();
-  for (const { key, bytes } of await store.list(`${folder}${beginning}`)) {
-    const file = key.slice(folder.length);
-    const parsed = parseFileName(file);
-    if (parsed === null || parsed.name !== name) continue;
-    const { id, createdAt } = parsed;
+  for (const file of await filesIn(store, name, beginning)) {
+    const { id, createdAt } = file;
     const unit = units.get(id) ?? { id, createdAt, files: [] };
-    unit.files.push({ name: file, type: '-', bytes });
+    unit.files.push(file);
     units.set(id, unit);
   }
   return [...units.values()].sort(newestFirst);

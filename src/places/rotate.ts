@@ -20,18 +20,18 @@ export interface Rotation {
 
 /**
  * Decides by the rules of the run from what is in the place alone. What must not go yet there stays. `made`: the backup of this run, whether
- * it is there already or not; while it is suspect, no good one goes. `kept`: what else stays in this run, by id, with why. null: the place
- * is not for us to rotate.
+ * it is there already or not; while it is suspect, no good one goes. `kept`: what else stays in this run, by id, with why. Nothing is
+ * decided where the place is not for us to rotate, and it is not asked.
  */
 export async function planRotation(
   run: Run,
   place: Place,
   { made = null, kept = new Map() }: { made?: Candidate | null; kept?: ReadonlyMap<string, string> } = {},
-): Promise<Rotation | null> {
+): Promise<Rotation> {
   const { rules } = place;
   if (rules === null) {
     run.log.info('the copies in the store are left to the lifecycle of the bucket (s3-keep: none)');
-    return null;
+    return { place, retention: { decisions: [], refusal: null }, remove: [] };
   }
   const { keepMadeUnder: madeUnder, keepMinimum, maxDelete } = run.settings;
   const { backups, orphans } = await place.catalogue();
@@ -84,6 +84,7 @@ export function objectionTo(rotation: Rotation): BackupError | null {
 
 /** Carries a plan out. Throws E_ROTATE, with the report corrected to what was really deleted. */
 export async function carryOut(run: Run, { place, retention, remove }: Rotation): Promise<void> {
+  if (remove.length === 0) return;
   const { held, failure } = await place.remove(remove);
   keepHeld(retention, held);
   for (const { id, why } of held) run.log.info(`keep ${place.uri}${id}: ${why}`);

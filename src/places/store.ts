@@ -1,6 +1,6 @@
 import { type Backup, type Catalogue, readCatalogue } from '../backups/catalogue.js';
 import { asJudgedSince, contradicting, copyCandidates, isFromElsewhere } from '../backups/copies.js';
-import { type Identity, isVague } from '../backups/identity.js';
+import type { Identity } from '../backups/identity.js';
 import { serializeManifest } from '../backups/manifest.js';
 import { manifestFile } from '../backups/names.js';
 import { type Candidate, type KeepRules, newestFirst } from '../backups/retention.js';
@@ -9,66 +9,19 @@ import { counted } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { hostOf, warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
-import type { S3Location, S3Settings } from '../settings/settings.js';
-import {
-  addressOf,
-  isOfStore,
-  type ObjectStore,
-  type OpenStore,
-  type Stored,
-  withStore,
-} from '../stores/object-store.js';
+import type { S3Settings } from '../settings/settings.js';
+import { addressOf, isOfStore, type ObjectStore, type OpenStore, type Stored } from '../stores/object-store.js';
 import type { HostPlace } from './host.js';
-import { byId, type Fetchable, type InStore, named, newestIn } from './in-store.js';
-import { listCopies } from './listing.js';
+import { byId, type InStore, newestIn } from './in-store.js';
 import type { Held, Place, Removal, Unit } from './place.js';
 import { showBackups, tellProblems } from './shown.js';
+import { listCopies } from './store-listing.js';
 
 const HIDDEN =
   'the bucket keeps versions: what was deleted is hidden by delete markers, and takes space until a lifecycle rule (NoncurrentVersionExpiration) removes it';
 
 /** Who deletes what could not be. */
 export const AGAIN = '`prune` tries again; with `s3-keep: none` the lifecycle of the bucket does it.';
-
-/** Lends `work` the place in the store of this run, null when it has none; it is closed on every path. `bucket`: another than that of the settings. */
-export async function withStorePlace<T>(
-  run: Run,
-  host: HostPlace,
-  work: (place: StorePlace | null) => Promise<T>,
-  bucket?: string,
-): Promise<T> {
-  const { settings, signal } = run;
-  const { s3 } = settings;
-  if (s3 === null) return work(null);
-  return withStore(
-    { settings: { ...settings, s3 }, signal },
-    (open) => work(new StorePlace(run, s3, open, host)),
-    bucket,
-  );
-}
-
-/** The same as a spare: null also where the bucket stands only in `backup`, so that nothing else is looked for there. */
-export function withSpare<T>(run: Run, host: HostPlace, work: (place: StorePlace | null) => Promise<T>): Promise<T> {
-  return run.settings.s3?.onlyNamed ? work(null) : withStorePlace(run, host, work);
-}
-
-/** The same with what `s3://` names. Throws E_NOT_FOUND, E_MANIFEST, E_CHECKSUM. */
-export function withNamed<T>(
-  run: Run,
-  host: HostPlace,
-  location: S3Location,
-  work: (place: StorePlace, found: Fetchable) => Promise<T>,
-): Promise<T> {
-  return withStorePlace(
-    run,
-    host,
-    async (place) => {
-      if (place === null) throw new BackupError('E_INTERNAL', 'there is no store to ask');
-      return work(place, await named(run, await place.open(), location));
-    },
-    location.bucket,
-  );
-}
 
 /** The copies of one database's backups in an object store, beside what the host has of them. */
 export class StorePlace implements Place<InStore> {
@@ -153,9 +106,10 @@ export class StorePlace implements Place<InStore> {
   private async here(): Promise<{ host: string; identity: Identity }> {
     const { run, host } = this;
     const identity = run.database.identity(host.facts);
+    const isVague = 'database' in identity && identity.systemIdentifier === null;
     return {
       host: await hostOf(run, host.connection),
-      identity: isVague(identity) ? (host.listed.backups[0]?.manifest.identity ?? identity) : identity,
+      identity: isVague ? (host.listed.backups[0]?.manifest.identity ?? identity) : identity,
     };
   }
 

@@ -6,10 +6,10 @@ import { checksumFile, manifestFile } from '../backups/names.js';
 import { BackupError } from '../errors.js';
 import { download } from '../host/download.js';
 import type { Facts } from '../host/session.js';
-import { formatBytes, formatDuration, formatRate } from '../reporting/format.js';
-import { Progress } from '../reporting/progress.js';
+import { formatBytes } from '../reporting/format.js';
 import { type Connection, inSession } from '../run/connect.js';
 import type { Run } from '../run/run.js';
+import { beginStage } from '../run/stage.js';
 
 /**
  * Brings a backup by `bring` into a folder of the runner that is removed on every path, and proves it there, by the same program as on
@@ -57,7 +57,7 @@ async function describeHere(manifest: Manifest, directory: string): Promise<void
 
 /** The payload as it lies on the host. */
 export async function pull(run: Run, { send, host }: Connection, manifest: Manifest, to: string): Promise<void> {
-  const { log, report, settings, signal } = run;
+  const { report, settings, signal } = run;
   const { file, bytes, sha256 } = manifest;
   const sidecar = `${sha256}  ${file}`;
   const told = await send(['job', 'put_file', ['sidecar', checksumFile(file)]]);
@@ -68,18 +68,13 @@ export async function pull(run: Run, { send, host }: Connection, manifest: Manif
       'Do not rely on this backup: take a new one, and look at who can write that directory.',
     );
   }
-  const started = performance.now();
-  const progress = new Progress(log, 'pull', bytes);
+  const stage = beginStage(run, 'pull', bytes);
   await download(host, { directory: report.directory, file, bytes, sha256 }, to, {
     signal,
     idleTimeoutMs: settings.idleTimeoutMs,
-    onProgress: (received) => void progress.update(received),
+    onProgress: stage.update,
   });
-  const ms = Math.round(performance.now() - started);
-  report.stages.push({ name: 'pull', ms, bytes });
-  log.info(
-    `pull: ${formatBytes(bytes)} in ${formatDuration(ms)} (${formatRate(bytes, ms)}), SHA-256 as in the manifest`,
-  );
+  stage.end(', SHA-256 as in the manifest');
 }
 
 async function prove(run: Run, manifest: Manifest, directory: string, work: string): Promise<Facts> {

@@ -12,7 +12,8 @@ import { find } from '../places/find.js';
 import { HostPlace } from '../places/host.js';
 import type { Fetchable } from '../places/in-store.js';
 import { factsOf } from '../places/shown.js';
-import { type StorePlace, withNamed, withSpare } from '../places/store.js';
+import type { StorePlace } from '../places/store.js';
+import { withNamed, withSpare } from '../places/with-store.js';
 import { type Connection, warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
 import type { Wanted } from '../settings/settings.js';
@@ -93,7 +94,7 @@ async function fetched(run: Run, host: HostPlace, store: StorePlace, found: Fetc
 }
 
 /** As the log and the lock tell it. */
-export function describeWanted(wanted: Wanted): string {
+function describeWanted(wanted: Wanted): string {
   if (wanted.by === 'id') return wanted.id;
   if (wanted.by === 'deploy') return `before-deploy:${wanted.sha}`;
   if (wanted.by === 's3') return `s3://${wanted.bucket}/${wanted.key}`;

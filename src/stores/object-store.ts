@@ -47,14 +47,14 @@ export interface Sending {
 }
 
 /** The host that a store lends the right to one object: what it is asked, and what it tells while it answers. */
-export interface Asked {
+export interface HostLink {
   send(...requests: HostRequest[]): Promise<Facts>;
   said(key: string): string[];
 }
 
 /** A host that has shown that it can send a file of its backup directory, and that these are the bytes. */
 export interface HostSender {
-  asked: Asked;
+  link: HostLink;
   file: string;
   /** Of each part. How many there are is the store's own matter. */
   md5s: string[];
@@ -72,12 +72,12 @@ export interface Lending {
   prepare(
     key: string,
     payload: { file: string; bytes: number; sha256: string },
-    asked: Asked,
+    link: HostLink,
   ): Promise<HostSender | Unable>;
   /** Why it can not fetch, or null. */
-  whyNotFetch(key: string, asked: Asked): Promise<Unable | null>;
+  whyNotFetch(key: string, link: HostLink): Promise<Unable | null>;
   /** Into the file of that name, in the folder that the session has for it. */
-  fetch(wanted: Wanted, file: string, asked: Asked, onRead: (bytes: number) => void): Promise<void>;
+  fetch(wanted: Wanted, file: string, link: HostLink, onRead: (bytes: number) => void): Promise<void>;
 }
 
 /**

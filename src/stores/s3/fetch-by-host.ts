@@ -1,14 +1,13 @@
 import type { Facts } from '../../host/session.js';
-import { type Asked, changed, type Unable, type Wanted } from '../object-store.js';
+import { changed, type HostLink, type Unable, type Wanted } from '../object-store.js';
 import type { Bucket } from './bucket.js';
 import { isChanged, isMissing, type Refusal, refusalIn } from './failures.js';
 import { attemptOf, PROGRESS_BYTES } from './reading.js';
 import { unableBy, withoutAnswer } from './via-host.js';
 
 /** Why the host can not fetch by itself, or null. */
-export async function whyNotByHost(store: Bucket, key: string, { send }: Asked): Promise<Unable | null> {
-  const facts = await send(['job', 'prepare_fetch', [await store.plainUrl(key)]]);
-  return unableBy(facts, 'no_fetch');
+export async function whyNotByHost(store: Bucket, key: string, { send }: HostLink): Promise<Unable | null> {
+  return unableBy(await send(['job', 'prepare_fetch', [await store.plainUrl(key)]]), 'no_fetch');
 }
 
 /** Lets the host fetch an object into its folder; what broke off is taken up again where it ended, with a new signature. */
@@ -16,19 +15,19 @@ export async function fetchByHost(
   store: Bucket,
   wanted: Wanted,
   file: string,
-  asked: Asked,
+  link: HostLink,
   onRead: (bytes: number) => void,
 ): Promise<void> {
   // it is told while the request is still being answered
-  const ticker = setInterval(() => onRead(Number(asked.said('fetched_bytes').at(-1) ?? 0)), 1_000);
+  const ticker = setInterval(() => onRead(Number(link.said('fetched_bytes').at(-1) ?? 0)), 1_000);
   try {
-    await fetchAll(store, wanted, file, asked);
+    await fetchAll(store, wanted, file, link);
   } finally {
     clearInterval(ticker);
   }
 }
 
-async function fetchAll(store: Bucket, wanted: Wanted, file: string, { send }: Asked): Promise<void> {
+async function fetchAll(store: Bucket, wanted: Wanted, file: string, { send }: HostLink): Promise<void> {
   const { key, bytes, etag } = wanted;
   let tries = 0;
   let before = 0;

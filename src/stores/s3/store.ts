@@ -10,9 +10,9 @@ import { uploadStream } from './via-runner.js';
 /** A bucket as a store of objects. */
 export class S3Store extends Bucket implements ObjectStore {
   readonly lending: Lending = {
-    prepare: (key, payload, asked) => prepareOnHost(this, key, payload, asked),
-    whyNotFetch: (key, asked) => whyNotByHost(this, key, asked),
-    fetch: (wanted, file, asked, onRead) => fetchByHost(this, wanted, file, asked, onRead),
+    prepare: (key, payload, link) => prepareOnHost(this, key, payload, link),
+    whyNotFetch: (key, link) => whyNotByHost(this, key, link),
+    fetch: (wanted, file, link, onRead) => fetchByHost(this, wanted, file, link, onRead),
   };
 
   read(wanted: Wanted, onRead: (bytes: number) => void, signal?: AbortSignal): AsyncIterable<Buffer> {

@@ -1,6 +1,6 @@
 import type { Facts } from '../../host/session.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
-import type { Asked, HostSender, Unable } from '../object-store.js';
+import type { HostLink, HostSender, Unable } from '../object-store.js';
 import type { Bucket, Upload } from './bucket.js';
 import { type Refusal, refusalIn } from './failures.js';
 import { bytesUpTo, planParts } from './parts.js';
@@ -28,17 +28,17 @@ export async function prepareOnHost(
   store: Bucket,
   key: string,
   { file, bytes, sha256 }: { file: string; bytes: number; sha256: string },
-  asked: Asked,
+  link: HostLink,
 ): Promise<HostSender | Unable> {
   const plan = planParts(bytes, 'host');
-  const facts = await asked.send(['job', 'prepare_upload', [file, String(plan.partBytes), await store.plainUrl(key)]]);
+  const facts = await link.send(['job', 'prepare_upload', [file, String(plan.partBytes), await store.plainUrl(key)]]);
   const unable = unableBy(facts, 'no_upload');
   if (unable !== null) return unable;
   const md5s = facts.all('md5').map((line, at) => new RegExp(`^${at + 1} ([0-9a-f]{32})$`).exec(line)?.[1] ?? '');
   if (facts.get('sha256') !== sha256 || md5s.length !== plan.count || md5s.includes('')) {
     return { why: `it reads other bytes from ${file} than those that were backed up`, lacking: null };
   }
-  return { asked, file, md5s };
+  return { link, file, md5s };
 }
 
 /** Lets the host send all parts, and signs them as they are needed; what failed and may pass is tried again, with a new signature. */
@@ -53,7 +53,7 @@ export async function uploadFromHost(
   // the parts are told of while the request is still being answered
   let before = 0;
   const ticker = setInterval(() => {
-    onSent(Math.min(bytes, before + sender.asked.said('part').length * partBytes));
+    onSent(Math.min(bytes, before + sender.link.said('part').length * partBytes));
   }, 1_000);
   try {
     return await sendAll(store, upload, sender, bytes, (sent) => {
@@ -67,7 +67,7 @@ export async function uploadFromHost(
 async function sendAll(
   store: Bucket,
   upload: Upload,
-  { asked, file, md5s }: HostSender,
+  { link, file, md5s }: HostSender,
   bytes: number,
   onBatch: (bytes: number) => void,
 ): Promise<SentPart[]> {
@@ -83,7 +83,7 @@ async function sendAll(
         return [String(number), base64, await store.signPart(upload, number, base64)];
       }),
     );
-    const facts = await asked.send([
+    const facts = await link.send([
       'job',
       'upload_parts',
       [file, String(plan.partBytes), String(workers), ...signed.flat()],

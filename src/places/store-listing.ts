@@ -1,6 +1,6 @@
 import type { ListedFile, Listing } from '../backups/catalogue.js';
 import { MAX_READ_BYTES, READ_WHOLE_BYTES, shorten } from '../backups/manifest-size.js';
-import { parseFileName } from '../backups/names.js';
+import { type ParsedFileName, parseFileName } from '../backups/names.js';
 import { BackupError } from '../errors.js';
 import type { ObjectStore } from '../stores/object-store.js';
 
@@ -14,17 +14,8 @@ const MAX_TOTAL_BYTES = 256 << 20;
  * catalogue needs.
  */
 export async function listCopies(store: ObjectStore, name: string): Promise<Listing & { unread: string[] }> {
-  const folder = store.keyOf(name, '');
-  const files: ListedFile[] = [];
-  const listed: { file: string; bytes: number }[] = [];
-  for (const { key, bytes } of await store.list(folder)) {
-    // a store may answer with more than it was asked for
-    const file = key.startsWith(folder) ? key.slice(folder.length) : '';
-    const parsed = parseFileName(file);
-    if (parsed?.name !== name) continue;
-    files.push({ name: file, type: '-', bytes });
-    if (parsed.part === 'manifest') listed.push({ file, bytes });
-  }
+  const files = await filesIn(store, name);
+  const listed = files.flatMap(({ name: file, part, bytes }) => (part === 'manifest' ? [{ file, bytes }] : []));
   listed.sort((one, other) => (one.file < other.file ? -1 : 1)); // all have one name, and then their time
   const unread: string[] = [];
   const wanted: string[] = [];
@@ -40,7 +31,7 @@ export async function listCopies(store: ObjectStore, name: string): Promise<List
   const fetch = async (): Promise<void> => {
     for (let file = wanted.shift(); file !== undefined; file = wanted.shift()) {
       try {
-        const text = await store.get(folder + file);
+        const text = await store.get(store.keyOf(name, file));
         if (text === null) continue;
         manifests.set(file, text.length <= room ? text : shorten(text));
         room -= text.length;
@@ -52,6 +43,21 @@ export async function listCopies(store: ObjectStore, name: string): Promise<List
   };
   await Promise.all(Array.from({ length: FETCHES }, fetch));
   return { files, manifests, unread };
+}
+
+/** What there is of ours by that name, of which the file names begin so. */
+export async function filesIn(
+  store: ObjectStore,
+  name: string,
+  beginning = '',
+): Promise<(ListedFile & ParsedFileName)[]> {
+  const folder = store.keyOf(name, '');
+  return (await store.list(folder + beginning)).flatMap(({ key, bytes }) => {
+    // a store may answer with more than it was asked for
+    const file = key.startsWith(folder) ? key.slice(folder.length) : '';
+    const parsed = parseFileName(file);
+    return parsed?.name === name ? [{ ...parsed, name: file, type: '-', bytes }] : [];
+  });
 }
 
 /** Of one object, so that the others still can be told: not allowed, moved into an archive, far too long. */
