@@ -9,6 +9,7 @@ import { type FakeTools, fakeTools, holdSession } from '../helpers/postgres-faul
 import { expectNothingLeft, expectRestored, leftDatabases } from '../helpers/postgres-restores.js';
 import { processesOfUser } from '../helpers/processes.js';
 import type { RunningAction } from '../helpers/run-action.js';
+import { inTurn, sample } from '../helpers/sample.js';
 import type { Scene } from '../helpers/scene.js';
 
 type Inputs = Record<string, string>;
@@ -90,6 +91,8 @@ function kill(pid: number): void {
 }
 
 describe.each(FORMATS)('in the middle of the load of the format %s', (format) => {
+  const test = inTurn(FORMATS, format);
+
   test('the tool is killed', async () => {
     const running = await middle(format);
     const name = format === 'plain' ? /^\S*psql .*db_backup_new/ : /^\S*pg_restore .*db_backup_new/;
@@ -202,7 +205,7 @@ esac`,
     tools?.remove();
   });
 
-  test.each(FORMATS)('%s: verified and restored all the same', async (format) => {
+  test.each(sample(FORMATS, 1))('%s: verified and restored all the same', async (format) => {
     const inputs = quick(format);
     const { command: _, confirm: __, 'safety-backup': ___, ...place } = inputs;
     const verified = await host.run({ ...place, command: 'verify', verify: 'restore' });

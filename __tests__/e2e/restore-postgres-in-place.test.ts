@@ -10,6 +10,7 @@ import { expectNothingLeft, expectRestored, propertiesOf } from '../helpers/post
 import { contentsOf, fillSample } from '../helpers/postgres-sample.js';
 import { processesOfUser } from '../helpers/processes.js';
 import type { ActionResult } from '../helpers/run-action.js';
+import { inTurn } from '../helpers/sample.js';
 import { reportOf, type Scene } from '../helpers/scene.js';
 
 type Inputs = Record<string, string>;
@@ -134,6 +135,7 @@ describe('partitioned tables', () => {
 });
 
 describe.each(FORMATS)('a backup in the format %s', (format) => {
+  const test = inTurn(FORMATS, format);
   beforeEach(change);
 
   test('is restored in one transaction, for which clients wait', async () => {

@@ -25,6 +25,7 @@ import { startPostgresScene } from '../helpers/postgres-backups.js';
 import { fillSample, SAMPLE_ROLES } from '../helpers/postgres-sample.js';
 import { processesOfUser } from '../helpers/processes.js';
 import { type ActionResult, type RunningAction, startAction } from '../helpers/run-action.js';
+import { sample } from '../helpers/sample.js';
 import { reportOf, type Scene, startScene } from '../helpers/scene.js';
 import { startSshd } from '../helpers/sshd.js';
 
@@ -295,7 +296,7 @@ describe('PostgreSQL', () => {
     await Promise.all([live?.remove(), service?.remove()]);
   });
 
-  test.each(['custom', 'directory', 'plain'])(
+  test.each(sample(['custom', 'plain', 'directory'], 1))(
     'a dump in the format %s is restored into the server of the runner alone',
     async (format) => {
       const directory = join(postgres.user.home, format);

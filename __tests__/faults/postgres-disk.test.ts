@@ -20,6 +20,7 @@ import { rowsOf, rowsTold, startPostgresScene } from '../helpers/postgres-backup
 import { bigTable } from '../helpers/postgres-sample.js';
 import { leftAfter, processesOfUser } from '../helpers/processes.js';
 import type { RunningAction } from '../helpers/run-action.js';
+import { sample } from '../helpers/sample.js';
 import type { Scene } from '../helpers/scene.js';
 import { createUser, type TestUser } from '../helpers/users.js';
 
@@ -192,20 +193,25 @@ describe('the disk of the backup directory, before the dump', () => {
 });
 
 describe('the disk of the backup directory, during the dump', () => {
-  test.each([
-    ['is full at once', CUSTOM, 0],
-    ['fills in the middle', CUSTOM, 600],
-    ['fills in the middle', PLAIN, 600],
-    ['fills in the middle', DIRECTORY, 600],
-    ['has room for the dump, not for the tar of its files', DIRECTORY, 2800],
-  ])('%s: %j', async (_, inputs, spare) => {
+  test.each(
+    sample<[string, Record<string, string>, number]>(
+      [
+        ['is full at once', CUSTOM, 0],
+        ['fills in the middle', CUSTOM, 600],
+        ['fills in the middle', PLAIN, 600],
+        ['fills in the middle', DIRECTORY, 600],
+        ['has room for the dump, not for the tar of its files', DIRECTORY, 2800],
+      ],
+      3,
+    ),
+  )('%s: %j', async (_, inputs, spare) => {
     const message = await failed(inputs, () => fill(scene.directory, spare));
     expect(message).toMatch(/the file system of \S*db-backups is full: .*; 0 KiB and \d+ inodes are free/s);
     expect(message).toContain(`${FREE_IT} ${REMOVED}`);
     await intact(inputs);
   });
 
-  test.each([CUSTOM, DIRECTORY])('has no inodes: %j', async (inputs) => {
+  test.each(sample([CUSTOM, DIRECTORY], 1))('has no inodes: %j', async (inputs) => {
     const message = await failed(inputs, () => {
       mkdirSync(join(scene.directory, 'filler'));
       try {

@@ -8,13 +8,17 @@ import { type Scene, type SceneOptions, startScene } from './scene.js';
 
 const run = promisify(execFile);
 
-/** A scene whose database is one of this PostgreSQL server; `inputs` name it with the password of `admin`. */
+/**
+ * A scene whose database is one of this PostgreSQL server; `inputs` name it with the password of `admin`. Without options for its sshd the
+ * clients themselves come before Debian's wrapper around them, which is in Perl, and takes longer than they do.
+ */
 export async function startPostgresScene(
   server: Postgres,
   database: string,
   options: SceneOptions = {},
 ): Promise<Scene> {
-  const scene = await startScene({ mb: 0.1, ...options });
+  const extraConfig = `SetEnv PATH=${server.clientDirectory}:/usr/local/bin:/usr/bin:/bin`;
+  const scene = await startScene({ mb: 0.1, sshd: { extraConfig }, ...options });
   Object.assign(scene.inputs, { database: server.uri({ database }) });
   return scene;
 }
