@@ -107,9 +107,9 @@ const begun = (): HostRequest[] => [
   ['request', 'eval', [`PATH=${tools}:$PATH; rm -rf "$work"`]],
 ];
 
-/** All of the session has ended; zombies wait for an init that may be slow. */
+/** All of the session has ended. */
 async function gone(host: ShellHost): Promise<void> {
-  const alive = () => processesOfUser(user.uid).filter(({ command }) => !command.startsWith('['));
+  const alive = () => processesOfUser(user.uid);
   expect(await leftAfter(alive, 10_000)).toEqual([]);
   host.remove();
 }

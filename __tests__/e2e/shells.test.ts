@@ -56,8 +56,7 @@ afterAll(async () => {
 
 const userOf = (shell: LoginShell): TestUser => users.get(shell) as TestUser;
 
-/** Zombies wait for an init that may not reap. */
-const aliveOf = (user: TestUser) => processesOfUser(user.uid).filter(({ command }) => !/^(sshd|\[)/.test(command));
+const aliveOf = (user: TestUser) => processesOfUser(user.uid).filter(({ command }) => !command.startsWith('sshd'));
 
 function inputsFor(host: Sshd, user: TestUser): Record<string, string> {
   return { port: String(host.port), username: user.name, key: host.clientKey, 'known-hosts': host.knownHosts };
