@@ -6,6 +6,7 @@ import { type Postgres, quoteLiteral, startPostgres } from '../helpers/postgres.
 import { definitionsOf, drop, recover, rowsOf, rowsTold, startPostgresScene } from '../helpers/postgres-backups.js';
 import { expectRefusal, sessionsLeft } from '../helpers/postgres-refusal.js';
 import { contentsOf, fillSample } from '../helpers/postgres-sample.js';
+import { comesTrue } from '../helpers/postgres-waiting.js';
 import { sample } from '../helpers/sample.js';
 import type { Scene } from '../helpers/scene.js';
 
@@ -47,9 +48,9 @@ async function lock(table: string): Promise<Lock> {
 
 /** Returns when a pg_dump has waited for a lock for so long. */
 async function dumpWaits(seconds: number): Promise<void> {
-  const waiting = `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ '^LOCK TABLE'
+  const waiting = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ '^LOCK TABLE'
     AND application_name IN ('pg_dump', 'db-backup') AND clock_timestamp() - query_start > interval '${seconds} s'`;
-  while ((await server.sql('postgres', waiting)) === '0') await sleep(50);
+  await comesTrue(server, 'postgres', `EXISTS (${waiting})`);
 }
 
 describe('another session holds a table', () => {

@@ -19,6 +19,7 @@ let scene: Scene;
 let good: string;
 beforeAll(async () => {
   scene = await startScene({ mb: 1, wal: false });
+  asOwner(`rm '${scene.database}'`);
   live('CREATE TABLE t (n)', 'INSERT INTO t VALUES (1), (2), (3)');
   good = expectBackup(await scene.run());
   live('INSERT INTO t VALUES (4)', 'CREATE TABLE newer (n)');

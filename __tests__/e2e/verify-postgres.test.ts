@@ -12,6 +12,7 @@ import { nothingLeft, temporaryFolders } from '../helpers/outcome.js';
 import { type Postgres, startPostgres } from '../helpers/postgres.js';
 import { startPostgresScene } from '../helpers/postgres-backups.js';
 import { bigTable, fillSample } from '../helpers/postgres-sample.js';
+import { comesTrue } from '../helpers/postgres-waiting.js';
 import { type ProcessInfo, processesOfUser, sampleArgv } from '../helpers/processes.js';
 import { startProxy } from '../helpers/proxy.js';
 import type { ActionResult } from '../helpers/run-action.js';
@@ -104,7 +105,7 @@ const scratches = (on: Postgres) =>
 /** Waits until neither a database nor a session nor a process nor a folder of a rehearsal is left. */
 async function nothingOfTheRehearsal(): Promise<void> {
   await nothingLeft(scene);
-  for (const end = Date.now() + 20_000; ; await sleep(50)) {
+  for (const end = Date.now() + 20_000; ; await sleep(200)) {
     const left: Record<string, unknown> = { folders: temporaryFolders(scene.user.uid) };
     for (const [name, one] of Object.entries({ server, spare })) {
       left[name] = [await scratches(one), ...(await one.backendPids())];
@@ -265,7 +266,7 @@ describe('the server of the rehearsal', () => {
     const [old, young, busy] = [ago(700), ago(60), ago(800)];
     for (const name of [old, young, busy, 'db_backup_check_x']) await server.createDatabase(name);
     const held = server.sql(busy, 'SELECT pg_sleep(600)').catch(() => 'ended');
-    while ((await server.backendPids(busy)).length === 0) await sleep(20);
+    await comesTrue(server, 'postgres', `EXISTS (SELECT FROM pg_stat_activity WHERE datname = '${busy}')`);
     expect(await verify(good.custom.directory)).toMatchObject(done);
     const left = (await scratches(server)).split(' ').sort();
     await server.sql('postgres', `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${busy}'`);
@@ -326,12 +327,11 @@ describe('a rehearsal that does not come to its end drops its database', () => {
   async function middle(format: Format, more: Inputs = {}) {
     const running = scene.start({ command: 'verify', verify: 'restore', directory: slow[format], ...inputs, ...more });
     const waiting =
-      "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname LIKE 'db_backup_check%'";
-    for (const end = Date.now() + 30_000; (await server.sql('postgres', waiting)) !== '1'; await sleep(20)) {
-      if (Date.now() < end) continue;
+      "EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname LIKE 'db_backup_check%')";
+    await comesTrue(server, 'postgres', waiting).catch(async () => {
       running.kill('SIGKILL');
       throw new Error(`the restore did not begin: ${(await running.result()).log}`);
-    }
+    });
     return running;
   }
 

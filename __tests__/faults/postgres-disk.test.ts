@@ -18,6 +18,7 @@ import { backupsIn, nothingLeft, refused, succeeded, until } from '../helpers/ou
 import { type Postgres, startPostgres } from '../helpers/postgres.js';
 import { rowsOf, rowsTold, startPostgresScene } from '../helpers/postgres-backups.js';
 import { bigTable } from '../helpers/postgres-sample.js';
+import { comesTrue } from '../helpers/postgres-waiting.js';
 import { leftAfter, processesOfUser } from '../helpers/processes.js';
 import type { RunningAction } from '../helpers/run-action.js';
 import { sample } from '../helpers/sample.js';
@@ -120,10 +121,8 @@ async function struck(inputs: Record<string, string>, strike: (action: RunningAc
   holder.stdin.write('BEGIN; LOCK TABLE big IN ACCESS EXCLUSIVE MODE;\n\\echo held\n');
   await held;
   const action = scene.start(inputs);
-  const waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'LOCK TABLE%'";
-  for (const end = Date.now() + 30_000; (await server.sql('postgres', waiting)) === '0'; ) {
-    if (Date.now() > end) break; // the result tells more
-  }
+  const waiting = "EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'LOCK TABLE%')";
+  await comesTrue(server, 'postgres', waiting, 30).catch(() => {}); // the result tells more
   strike(action);
   holder.stdin.end();
   await ended;

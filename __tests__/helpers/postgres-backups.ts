@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Postgres, quoteIdentifier } from './postgres.js';
+import { comesTrue } from './postgres-waiting.js';
 import { type Scene, type SceneOptions, startScene } from './scene.js';
 
 const run = promisify(execFile);
@@ -69,7 +70,7 @@ export async function startBank(server: Postgres, database: string): Promise<Ban
   const writers = Promise.all([1, 2].map((writer) => server.sql(database, write(writer))));
   writers.catch(() => {}); // stop() tells
   const committed = async () => Number(await server.sql(database, 'SELECT count(*) FROM bank.transfers'));
-  while ((await committed()) === 0);
+  await comesTrue(server, database, 'EXISTS (SELECT FROM bank.transfers)');
   return {
     committed,
     async stop() {
@@ -205,7 +206,7 @@ export async function drop(server: Postgres, database: string): Promise<void> {
 export async function lockTable(server: Postgres, database: string, table: string): Promise<() => Promise<void>> {
   const held = server.sql(database, `BEGIN; LOCK TABLE ${table}; SELECT pg_sleep(600)`).catch(() => 'ended');
   const holders = `FROM pg_locks WHERE relation = '${table}'::regclass AND mode = 'AccessExclusiveLock' AND granted`;
-  while ((await server.sql(database, `SELECT count(*) ${holders}`)) === '0');
+  await comesTrue(server, database, `EXISTS (SELECT ${holders})`);
   return async () => {
     await server.sql(database, `SELECT pg_terminate_backend(pid) ${holders}`);
     await held;

@@ -11,17 +11,18 @@ export interface ProcessInfo {
   cwd: string;
 }
 
-/** Every process that /proc shows, without the calling one, and without those that have ended and wait for a parent who may never ask. */
-export function listProcesses(): ProcessInfo[] {
+/** Every process that /proc shows, or those of one user, without the calling one, and without those that have ended and wait for a parent who may never ask. */
+export function listProcesses(ofUser?: number): ProcessInfo[] {
   const found: ProcessInfo[] = [];
   for (const pid of pids()) {
     try {
+      const uid = statSync(`/proc/${pid}`).uid;
+      if (ofUser !== undefined && uid !== ofUser) continue;
       // The name stands in parentheses and may hold blanks and parentheses itself: count from the last one.
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
       const name = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
       const [state, ppid] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       if (state === 'Z' || state === 'X') continue;
-      const uid = statSync(`/proc/${pid}`).uid;
       found.push({ pid, ppid: Number(ppid), uid, command: commandLine(pid) || `[${name}]`, cwd: cwdOf(pid) });
     } catch {
       // Ended while we looked.
@@ -37,7 +38,7 @@ export function processesMentioning(text: string): ProcessInfo[] {
 
 /** Processes that run as this effective uid. */
 export function processesOfUser(uid: number): ProcessInfo[] {
-  return listProcesses().filter((one) => one.uid === uid);
+  return listProcesses(uid);
 }
 
 /** A process and everything below it, children before parents. */
