@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { expectBackup } from '../helpers/failure.js';
 import { nothingLeft } from '../helpers/outcome.js';

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { expectBackup, expectFailure } from '../helpers/failure.js';
 import { until } from '../helpers/outcome.js';
