@@ -210,7 +210,7 @@ async function recover(kind: string): Promise<string> {
 
 const KINDS = Object.keys(begins);
 
-describe.each(KINDS)('%s', (kind) => {
+describe.each(sample(KINDS, 4))('%s', (kind) => {
   test('killed anywhere in the load: unchanged', async () => {
     for (let at = 1; ; at += step(3)) {
       const { way, old } = begin(kind);
@@ -259,7 +259,7 @@ describe.each(KINDS)('%s', (kind) => {
   });
 });
 
-test.each(['replacing a damaged one', 'replacing one of a newer SQLite', 'making a missing one'])(
+test.each(sample(['replacing a damaged one', 'replacing one of a newer SQLite', 'making a missing one'], 2))(
   '%s, and killed anywhere on the way back: once more, and the old one is there',
   async (kind) => {
     for (let at = 1 + (SWEEP ? 0 : KINDS.indexOf(kind) % 3); ; at += step(3)) {

@@ -1,4 +1,4 @@
-import { chownSync, copyFileSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { chownSync, copyFileSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { withoutCommands } from '../helpers/chroot.js';
@@ -178,9 +178,15 @@ describe('a backup of it', () => {
   const name = 'kept';
   let database: string;
   let id: string;
-  beforeEach(async () => {
+  let manifest: string;
+  beforeAll(async () => {
     database = made(name, ROWS, VIEW);
     id = succeeded(await scene.run({ database, name, verify: 'checksum' }));
+    manifest = readFileSync(join(scene.directory, `${id}.json`), 'utf8');
+  });
+  beforeEach(() => {
+    made(name, ROWS, VIEW);
+    writeFileSync(join(scene.directory, `${id}.json`), manifest);
   });
   afterEach(() => nothingLeft(scene));
 

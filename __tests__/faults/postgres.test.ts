@@ -17,7 +17,7 @@ import {
 import { leftAfter, type ProcessInfo, processesOfUser } from '../helpers/processes.js';
 import { startProxy, type TcpProxy } from '../helpers/proxy.js';
 import type { ActionResult, RunningAction } from '../helpers/run-action.js';
-import { inTurn, sample } from '../helpers/sample.js';
+import { inTurn, nowAndThen, sample } from '../helpers/sample.js';
 import type { Scene } from '../helpers/scene.js';
 import { createUser, type TestUser } from '../helpers/users.js';
 
@@ -140,11 +140,14 @@ const temporaryOf = ({ uid }: TestUser) =>
       .filter((name) => statSync(join(folder, name), { throwIfNoEntry: false })?.uid === uid),
   );
 
+const goesOn = nowAndThen(4);
+
 /** Nothing has come of the run, nothing is left of it, and the next one works. */
 async function intact(where: Place, inputs: Inputs, earlier = before): Promise<void> {
   await nobodyLeft(where);
   expect(await sessionsLeft(server, where.database)).toEqual([]);
   expect(backupsIn(where.scene.directory)).toEqual(earlier);
+  if (!goesOn()) return;
   const id = succeeded(await where.scene.run(inputs));
   expect(rowsTold(where.scene, id)).toEqual(await rowsOf(server, where.database));
 }
