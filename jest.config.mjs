@@ -1,6 +1,9 @@
 /** ESM TypeScript through swc; types are checked by `tsc` in __tests__/repository. */
 export default {
   testEnvironment: 'node',
+  globalSetup: '<rootDir>/scripts/test-folder.mjs',
+  // not in the temporary folder, which scripts/test.sh makes anew for each run
+  cacheDirectory: '<rootDir>/node_modules/.cache/jest',
   testMatch: ['<rootDir>/__tests__/**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {

@@ -8,6 +8,7 @@ import { expectBackup, expectFailure } from '../helpers/failure.js';
 import { EXCLUSIVE, holdLock } from '../helpers/lock-holder.js';
 import { nothingLeft, until } from '../helpers/outcome.js';
 import { withSh } from '../helpers/posix-sh.js';
+import { SWEEP } from '../helpers/sample.js';
 import { reportOf, type Scene, startScene } from '../helpers/scene.js';
 import { checkInvariant, createDatabase } from '../helpers/sqlite.js';
 import { type Sshd, startSshd } from '../helpers/sshd.js';
@@ -43,6 +44,19 @@ const temporary = (uid = scene.user.uid) =>
       .map((name) => join(place, name))
       .filter((path) => /\/db-backup\.\w+$/.test(path) && statSync(path, { throwIfNoEntry: false })?.uid === uid),
   );
+
+/** A backup that is proven, and a restore with commands of the user that is taken back, as one of them does not end. */
+async function makeAndTakeBack(host: Sshd): Promise<void> {
+  const run = (more: Record<string, string>) => scene.run({ ...inputsFor(host), ...more });
+  expectBackup(await run({ verify: 'restore' }));
+  const commands = { 'stop-command': 'echo down', 'check-command': 'sleep 600', 'command-timeout': '3s' };
+  const hanging = await run({ command: 'restore', confirm: 'app.db', ...commands, 'start-command': 'echo up' });
+  expect(hanging.outputs).toMatchObject({ 'error-code': 'E_ROLLED_BACK', 'restore-outcome': 'rolled-back' });
+  expect(hanging.visible).toMatch(/^ +down\n[\s\S]*^ +up\n/m);
+  await checkInvariant(scene.database);
+  await nothingLeft(scene);
+  expect(temporary()).toEqual([]);
+}
 
 /** A backup, found again, proven and restored, with commands of the user of which one does not end. */
 async function liveThrough(host: Sshd, inputs: Record<string, string> = {}): Promise<void> {
@@ -85,7 +99,8 @@ describe.each<[string, () => ReturnType<typeof startSshd>]>([
   afterAll(() => host.stop());
 
   test('all goes as ever', async () => {
-    await liveThrough(host);
+    if (SWEEP || what.endsWith('sh is bash')) await liveThrough(host);
+    else await makeAndTakeBack(host);
   });
 
   if (what.endsWith('sh is bash')) {

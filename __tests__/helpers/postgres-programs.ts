@@ -6,11 +6,14 @@ import { fileURLToPath } from 'node:url';
 /** Debian's place for servers and clients: a directory for each major version. */
 const DEBIAN = '/usr/lib/postgresql';
 
+/** Whether the system has a server of this version. */
+export const hasSystem = (version: string): boolean => existsSync(join(DEBIAN, version, 'bin', 'initdb'));
+
 /** The newest version that the system has. */
 export function systemVersion(): string {
   const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN) : [];
   const newest = versions
-    .filter((name) => existsSync(join(DEBIAN, name, 'bin', 'initdb')))
+    .filter(hasSystem)
     .sort((a, b) => Number(a) - Number(b))
     .at(-1);
   if (newest === undefined) throw new Error(`no server in ${DEBIAN}; install the package postgresql`);
@@ -28,7 +31,7 @@ export function systemPrograms(version = systemVersion()): string {
  */
 export function serverPrograms(version: string, directory: string, extensions: Record<string, string> = {}): string {
   const system = systemPrograms(version);
-  if (!existsSync(join(system, 'initdb'))) return copyOfPackage(version, directory);
+  if (!hasSystem(version)) return copyOfPackage(version, directory);
   return Object.keys(extensions).length === 0 ? system : copyOfSystem(version, directory, extensions);
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
+import { pathForAll } from './made-once.js';
 import { parseCommandFile } from './runner-commands.js';
 import { type Annotation, RunnerLog } from './runner-log.js';
 
@@ -177,6 +178,8 @@ function runnerEnvironment(root: string): Record<string, string> {
     PATH: process.env.PATH ?? '',
     HOME: join(root, 'home'),
     LANG: 'C.UTF-8',
+    // compiled once for all runs of the tests, as each starts the same bundle
+    NODE_COMPILE_CACHE: pathForAll('compiled'),
     CI: 'true',
     GITHUB_ACTIONS: 'true',
     GITHUB_ACTION: '__self',

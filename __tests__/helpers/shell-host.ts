@@ -44,6 +44,7 @@ export function shellHost(command: string[], rewrite: (text: string) => string =
     openShell: async () => ({
       write: (text) => void child.stdin.write(rewrite(text)),
       end: () => void child.stdin.end(),
+      input: () => child.stdin,
       onStdout: (listener) => void child.stdout.on('data', listener),
       onStderr: (listener) => void child.stderr.on('data', listener),
       closed,

@@ -2,6 +2,7 @@ import { execFile, execFileSync, spawn } from 'node:child_process';
 import {
   appendFileSync,
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -14,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { madeOnce } from './made-once.js';
 import { processTree } from './processes.js';
 
 const run = promisify(execFile);
@@ -50,20 +52,18 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   // sshd reads authorized_keys as the user who logs in: a directory of 0700 refuses everybody but root.
   chmodSync(dir, 0o755);
   const keyFile = (name: string) => join(dir, name);
+  const makeKey = (type: string, file: string, ...more: string[]) =>
+    run('ssh-keygen', ['-q', '-t', type, ...more, '-N', '', '-f', file]);
+  // That of RSA takes up to a second to make, so all servers of a run have the same.
+  const rsa = await madeOnce('ssh-host-rsa', async (folder) => {
+    mkdirSync(folder);
+    await makeKey('rsa', join(folder, 'key'), '-b', '2048');
+  });
+  for (const end of ['', '.pub']) copyFileSync(join(rsa, `key${end}`), keyFile(`host_rsa${end}`));
   await Promise.all([
-    ...KEY_TYPES.map((type) =>
-      run('ssh-keygen', [
-        '-q',
-        '-t',
-        type,
-        ...(type === 'rsa' ? ['-b', '2048'] : []),
-        '-N',
-        '',
-        '-f',
-        keyFile(`host_${type}`),
-      ]),
-    ),
-    run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'tester', '-f', keyFile('client')]),
+    makeKey('ed25519', keyFile('host_ed25519')),
+    makeKey('ecdsa', keyFile('host_ecdsa')),
+    makeKey('ed25519', keyFile('client'), '-C', 'tester'),
   ]);
   const publicLine = (name: string) =>
     readFileSync(keyFile(`${name}.pub`), 'utf8')

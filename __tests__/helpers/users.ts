@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { lstatSync, readdirSync, rmSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -20,9 +21,10 @@ export interface TestUser {
 /** Makes a login user that sshd lets in by key; needs root. `shell` is a path, default `/bin/sh`. */
 export async function createUser(options: { shell?: string; name?: string } = {}): Promise<TestUser> {
   const name = options.name ?? `dbb-${randomBytes(4).toString('hex')}`;
-  await withPasswdLock('useradd', ['-m', '-s', options.shell ?? '/bin/sh', name]);
-  // useradd leaves "!" in the shadow file, which sshd without PAM takes for a locked account.
-  await withPasswdLock('usermod', ['-p', '*', name]);
+  const homes = join(tmpdir(), 'dbb-homes');
+  mkdirSync(homes, { recursive: true, mode: 0o755 });
+  // Without a password useradd leaves "!" in the shadow file, which sshd without PAM takes for a locked account.
+  await withPasswdLock('useradd', ['-m', '-b', homes, '-p', '*', '-s', options.shell ?? '/bin/sh', name]);
   const { stdout } = await run('getent', ['passwd', name]);
   const fields = stdout.trim().split(':');
   const uid = Number(fields[2]);
