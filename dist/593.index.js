@@ -55,7 +55,7 @@ function connectFailed(hop, error, offer, proof) {
     }
     const disagreement = offer.disagreement(error.message);
     if (disagreement !== null) {
-        return new errors/* BackupError */.hj('E_CONNECT', `could not connect to ${where}: ${disagreement.why}`, `Nothing was sent. In sshd_config of that host: \`${disagreement.line}\`, then \`systemctl reload ssh\`; or take a newer OpenSSH there.`, { cause: error });
+        return new errors/* BackupError */.hj('E_CONNECT', `could not connect to ${where}: ${disagreement.why}`, `In sshd_config of that host: \`${disagreement.line}\`, then \`systemctl reload ssh\`; or take a newer OpenSSH there.`, { cause: error });
     }
     const input = isJump ? 'jump-host' : 'host';
     const causes = {
@@ -81,15 +81,15 @@ function keyRefused(hop, cause, { left, isPartial, key }) {
     const methods = known.join(' or ') || 'something that is not known here';
     const refused = (message, hint) => new errors/* BackupError */.hj('E_AUTH', message, hint, { cause });
     if (isPartial) {
-        return refused(`${where} accepted the key of ${username}, and asks for a second factor as well: ${methods}`, `Nothing was run. A run without a person has a key and no more. In sshd_config of that host excuse this user: \`Match User ${username}\`, and below it \`AuthenticationMethods publickey\`; or take a user of its own for backups, to whom the second factor does not apply.`);
+        return refused(`${where} accepted the key of ${username}, and asks for a second factor as well: ${methods}`, `A run without a person has a key and no more. In sshd_config of that host excuse this user: \`Match User ${username}\`, and below it \`AuthenticationMethods publickey\`; or take a user of its own for backups, to whom the second factor does not apply.`);
     }
     if (left.length > 0 && !left.includes('publickey')) {
-        return refused(`${where} lets ${username} in by no key, but by ${methods} alone`, `Nothing was run. In sshd_config of that host: \`PubkeyAuthentication yes\`, also where a \`Match\` block is about this user; then add this line to ~${username}/.ssh/authorized_keys there: ${target.key.publicLine}`);
+        return refused(`${where} lets ${username} in by no key, but by ${methods} alone`, `In sshd_config of that host: \`PubkeyAuthentication yes\`, also where a \`Match\` block is about this user; then add this line to ~${username}/.ssh/authorized_keys there: ${target.key.publicLine}`);
     }
     const rsa = key.type === 'ssh-rsa'
         ? ' When it is there already, that server may take no RSA keys (`PubkeyAcceptedAlgorithms`): make an Ed25519 key, `ssh-keygen -t ed25519`.'
         : '';
-    return refused(`${where} refused the key of ${username} (the host key was right)`, `Nothing was run. Add this line to ~${username}/.ssh/authorized_keys there, or correct \`${isJump ? 'jump-host' : 'username'}\`: ${target.key.publicLine}${rsa}`);
+    return refused(`${where} refused the key of ${username} (the host key was right)`, `Add this line to ~${username}/.ssh/authorized_keys there, or correct \`${isJump ? 'jump-host' : 'username'}\`: ${target.key.publicLine}${rsa}`);
 }
 /** Of RFC 4252 and RFC 4256. A server may name any. */
 const METHODS = {
@@ -105,8 +105,8 @@ function forwardFailed(jump, to, why, reason) {
     return new errors/* BackupError */.hj('E_CONNECT', reason === 1
         ? `${placeOf(jump)} forbids forwarding to ${target}: ${why}`
         : `${placeOf(jump)} could not connect to ${target}: ${why}`, reason === 1
-        ? 'Nothing was run. In its sshd_config allow it: `AllowTcpForwarding yes` and no `PermitOpen` or `restrict` that excludes the target.'
-        : `Nothing was run. Check \`host\` and \`port\` as the jump host sees them, that sshd runs there, and the firewall between the two.`);
+        ? 'In its sshd_config allow it: `AllowTcpForwarding yes` and no `PermitOpen` or `restrict` that excludes the target.'
+        : `Check \`host\` and \`port\` as the jump host sees them, that sshd runs there, and the firewall between the two.`);
 }
 function lostBeforeShell(label, why) {
     return new errors/* BackupError */.hj('E_REMOTE_LOST', `the connection to ${label} was lost before the session began: ${why ?? 'closed'}`);

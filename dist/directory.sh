@@ -1,9 +1,8 @@
 # shellcheck shell=sh
 # The backup directory: its safety, what is in it, and every change of it. It is entered once, and every name after that
 # is relative, so nobody can put another directory under a run.
-# shellcheck disable=SC2154 # name, id: set by the request
 directory=''
-# shellcheck disable=SC2034 # where small folders are put, in a directory that is written to; read in elsewhere.sh
+engine_tools='' # what an engine needs besides, whatever is done
 shelf=''
 
 # check_clock SECONDS TOLERANCE: the runner's time; names, ages and retention rest on it, so it comes before everything
@@ -52,14 +51,12 @@ open_directory() {
   # in a subshell first: a redirection that fails ends a POSIX shell
   error=$( (: >>.work/lock) 2>&1) || refused "$directory" "$error"
   exec 9>>.work/lock
-  # shellcheck disable=SC2034
   shelf=$directory/.work
 }
 
 # need_tools: what every run needs, before it does anything
 need_tools() {
-  # shellcheck disable=SC2154 # sqlite_python: of that engine alone
-  for tool in awk ${sqlite_python:+cmp} dd df mkfifo mktemp sed sha256sum tee wc xargs; do
+  for tool in awk $engine_tools dd df mkfifo mktemp sed sha256sum tee wc xargs; do
     have "$tool" || fail E_TOOL_MISSING "$tool"
   done
 }
@@ -121,7 +118,6 @@ make_work() { error=$(mkdir -m 700 "$work" 2>&1) || refused "$directory" "$error
 
 # expect_work ID: the session's shell must know this run's folder, to remove it; the job makes it, once it has the lock. What a job
 # before has left in its own goes.
-# shellcheck disable=SC2034 # session.sh reads them
 expect_work() {
   if [ -n "$work" ] && [ -d "$work" ]; then discard "$work"; fi
   work=.work/$1 notes=$directory/.work/$1
@@ -301,7 +297,7 @@ remove_files() {
 # finish: publishes, rotates, and writes the status; then nothing of this run is left. The status says that all went
 # well: when it did not, the runner sends another.
 finish() {
-  arguments id "$1" payload "$2" sha256 "$3" manifest "$4" status "$5"
+  id=$1 payload=$2 sha256=$3 manifest=$4 status=$5
   shift 5
   publish "$payload" "$sha256" "$manifest"
   if remove_units "$@"; then put_status "$status"; fi
@@ -349,7 +345,7 @@ real() { readlink -f "$1" 2>/dev/null || echo "$1"; }
 
 # change STATUS FILE TEXT -- UNITS: a manifest rewritten and units removed, both optional
 change() {
-  arguments status "$1" file "$2" text "$3"
+  status=$1 file=$2 text=$3
   shift 3
   [ -n "$directory" ] || return 0
   [ -z "$file" ] || put_text "$file" "$text" || failed E_PERM "can not write $directory/$file"
@@ -370,10 +366,10 @@ hash_file() {
 # write_manifest FILE TEXT: another text for a manifest, or one for a payload that has lost its own, while the lock is held
 write_manifest() { put_text "$1" "$2" || failed E_PERM "can not write $directory/$1"; }
 
-# prove_payload PAYLOAD COMPRESSION: of a backup that has lost its manifest, whether it is what the checksum beside it says, and how many
+# prove_payload PAYLOAD PACKING: of a backup that has lost its manifest, whether it is what the checksum beside it says, and how many
 # bytes it unpacks to. What speaks against it is told as `unproven`; it is no failure.
 prove_payload() {
-  compressor=$2
+  packing=$2
   for file in "$1" "$1.sha256"; do
     if [ -L "$file" ] || [ ! -f "$file" ]; then unproven "$file is not there, or is no regular file"; fi
   done
@@ -382,14 +378,15 @@ prove_payload() {
   run sha256sum <"$1" >"$tmp/sum" 2>"$tmp/error" || unproven "$1 could not be read: $(cat "$tmp/error")"
   read -r sha256 _ <"$tmp/sum"
   [ "$(dd if="$1.sha256" bs=512 count=1 2>/dev/null)" = "$sha256  $1" ] || unproven "$1.sha256 says something else than its bytes"
-  [ "$compressor" = none ] || have "$compressor" || unproven "the host has no $compressor to unpack it"
+  for stage in $packing; do
+    have "$stage" || unproven "the host has no $stage to unpack it"
+  done
   mkfifo "$tmp/plain" || failed E_PERM "mkfifo failed in $tmp"
   hold
   wc -c <"$tmp/plain" >"$tmp/count" 2>/dev/null 3>&- 9>&- & counting=$! && started $counting
   release
-  run decompress <"$1" >"$tmp/plain" 2>"$tmp/error" || unproven "$1 can not be unpacked: $(cat "$tmp/error")"
+  run unpack <"$1" >"$tmp/plain" 2>"$tmp/error" || unproven "$1 can not be unpacked: $(cat "$tmp/error")"
   wait $counting
-  # shellcheck disable=SC2034 # read in session.sh
   stages=$teller
   put proven_bytes "$(size_of "./$1")"
   put proven_plain_bytes "$(($(cat "$tmp/count")))"

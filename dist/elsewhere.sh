@@ -1,6 +1,5 @@
 # shellcheck shell=sh
 # A function of this program as another user, through sudo, or in the container of the database.
-# shellcheck disable=SC2154 # work, directory, mark, program, sqlite_python, tmp: set by the runner and by requests
 run_as='' container=''
 inside=''  # in a container
 teller=''  # the process of tell_way
@@ -56,7 +55,7 @@ reach_elsewhere() {
 
 # send_program FUNCTION ARGS...: what the shell there reads
 send_program() {
-  raw "{${newline}mark=$mark_elsewhere${newline}mark_elsewhere=$mark_elsewhere${newline}program=$(quote "$program")${newline}sqlite_python=$(quote "$sqlite_python")$newline"
+  raw "{${newline}mark=$mark_elsewhere${newline}mark_elsewhere=$mark_elsewhere${newline}program=$(quote "$program")$newline"
   # shellcheck disable=SC2016 # it is that shell that expands it
   printf 'eval "$program"\ninside=%s\nalone' "${container:+1}"
   for word; do
@@ -122,7 +121,7 @@ passed_on() {
 need_number() { case $2 in '' | *[!0-9]*) fail E_INTERNAL "$1 is no number" ;; esac }
 
 # feed FILE FUNCTION ARGS...: runs the function elsewhere, which says on stdout in which folder it reads a fifo called
-# archive, and writes the file there, decompressed. Fails as the function does.
+# archive, and writes the file there, unpacked. Fails as the function does.
 feed() {
   fed=$1
   shift
@@ -154,11 +153,11 @@ feed() {
   wait "$carrier" || failed E_CHECKSUM "the backup could not be read to its end: $(cat "$work/carry.error")"
 }
 
-# carry: what it reads, decompressed, into the archive there. The other shell has read its program when it says so: what
+# carry: what it reads, unpacked, into the archive there. The other shell has read its program when it says so: what
 # follows on its stdin is data.
 carry() {
   if [ -z "$run_as$container" ]; then
-    decompress >"$place/archive"
+    unpack >"$place/archive"
     return
   fi
   fifos there go
@@ -168,7 +167,7 @@ carry() {
   printf '{ echo; cat >%s; }\n' "$(quote "$place/archive")" >&6
   head -n 1 <"$work/go" >/dev/null
   # noted, since it would outlive us: it holds both ends of that pipe
-  { (decompress) <&4 4<&- >&6 & } 4<&0
+  { (unpack) <&4 4<&- >&6 & } 4<&0
   note $! pids
   wait $!
   carried=$?
@@ -190,7 +189,6 @@ enter_place() {
   tmp=$(mktemp -d "$place/db-backup.XXXXXX") || fail E_PERM "no temporary folder for $(id -un)"
   process_of $$ >"$tmp/session"
   cd "$tmp" || fail E_PERM "$tmp can not be entered"
-  # shellcheck disable=SC2034 # read by note
   work=. notes=$tmp
   tell_way
 }
@@ -206,7 +204,6 @@ tell_way() {
 # tell_reading: the same, where what `run` starts reads as much as a backup has; by stderr, where it gets into no text of the job's
 tell_reading() {
   [ -z "$work" ] || return 0
-  # shellcheck disable=SC2034 # read by note
   work=$tmp notes=$tmp events=2
   tell_way
   events=1

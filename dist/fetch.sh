@@ -2,7 +2,6 @@
 # A backup that is brought back from an S3 store: by this host itself, with curl, through a URL that the runner has signed, or sent
 # by the runner. The file is in a folder of its own until the session ends, since a restore reads it in several jobs; it never gets
 # a name in the backup directory.
-# shellcheck disable=SC2154 # directory: directory.sh; place, code, unreached: elsewhere.sh, upload.sh
 
 # expect_fetched ID: the folder, which the session's shell and its guard must know, to remove it. Without an ID, as in a dry run, it
 # is a temporary one.
@@ -31,6 +30,7 @@ room_for_fetched() {
 prepare_fetch() {
   if ! have curl; then
     put no_fetch "it has no curl"
+    put lacking curl
     return
   fi
   upload_folder

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # Dumps that this action did not make: what such a file is, told by its bytes alone.
-# shellcheck disable=SC2154 # events, tmp, compressor: set elsewhere
-# shellcheck disable=SC2034 # work, notes, compressor: read in session.sh and stream.sh
+
+recognise_own='' # a function of an engine whose dumps are not recognised here
 
 # look_dump PATH: a job of its own. What is no dump that can be restored is told as `dump_refused`, for the runner to put into
 # words. Its hash is taken first: whatever is said of it here is said of those bytes.
@@ -94,29 +94,24 @@ packing_of() {
   esac
 }
 
-# recognise_packing: sets compressor, and leaves the first 64 KiB of what is in it in the file `first`
+# recognise_packing: sets packing, and leaves the first 64 KiB of what is in it in the file `first`
 recognise_packing() {
-  compressor=$(packing_of "$dump")
-  case $compressor in
-    '') compressor=none ;;
-    zstd | gzip) have "$compressor" || fail E_TOOL_MISSING "$compressor" ;;
-    *) refuse_dump packed "$compressor" ;;
+  packing=$(packing_of "$dump")
+  case $packing in
+    '' | zstd | gzip) need_packing ;;
+    *) refuse_dump packed "$packing" ;;
   esac
-  put dump_compression "$compressor"
-  {
-    (decompress) <"$dump" 2>"$tmp/error"
-    echo $? >"$tmp/status"
-  } | head -c 65536 >"$tmp/first"
-  # who is not read to the end complains of that
-  [ "$(size_of "$tmp/first")" = 65536 ] || [ "$(cat "$tmp/status")" = 0 ] || refuse_dump torn "$(cat "$tmp/error")"
-  [ -s "$tmp/first" ] || refuse_dump hollow "$compressor"
-  [ "$compressor" != none ] || return 0
+  put dump_compression "${packing:-none}"
+  unpack_into head -c 65536 <"$dump" >"$tmp/first" 2>"$tmp/error" || refuse_dump torn "$(cat "$tmp/error")"
+  [ -s "$tmp/first" ] || refuse_dump hollow "${packing:-none}"
+  [ -n "$packing" ] || return 0
   inner=$(packing_of "$tmp/first")
   [ -z "$inner" ] || refuse_dump nested "$inner"
 }
 
 # recognise_dump: sets dump_kind
 recognise_dump() {
+  if [ -n "$recognise_own" ] && "$recognise_own"; then return; fi
   case $(first_bytes "$tmp/first" 16) in
     53514c69746520666f726d6174203300) recognise_sqlite ;;
     5047444d50*) recognise_archive ;;
@@ -135,7 +130,7 @@ recognise_dump() {
 # recognise_sqlite: a file that was copied in the middle of its life lacks what is in the one beside it
 recognise_sqlite() {
   dump_kind=sqlite
-  [ "$compressor" = none ] || return 0
+  [ -z "$packing" ] || return 0
   [ ! -s "$dump-wal" ] || refuse_dump live "$dump-wal"
   [ "$(first_bytes "$dump-journal" 8)" != d9d505f920a163d7 ] || refuse_dump live "$dump-journal"
 }
@@ -190,9 +185,12 @@ recognise_tar() {
 # tell_toc: as tell_archive, of the table of contents in the tar
 tell_toc() {
   toc=$(grep -x -e '\(\./\)\{0,1\}toc\.dat' -e '\(\./\)\{0,1\}[^/]*/toc\.dat' "$tmp/names" | sed q)
-  (decompress) <"$dump" 2>/dev/null | tar -xOf - -- "$toc" 2>/dev/null | head -c 1024 >"$tmp/first"
+  unpack_into read_toc <"$dump" >"$tmp/first" 2>"$tmp/error" || refuse_dump torn "$(cat "$tmp/error")"
   tell_archive "$tmp/first"
 }
+
+# read_toc: the beginning of it
+read_toc() { tar -xOf - -- "$toc" 2>/dev/null | head -c 1024; }
 
 # list_tar OPTION: into the file `list`. GNU tar takes the end of what was cut for the end of the tar, which is 1024 bytes of zero.
 list_tar() {
@@ -202,7 +200,7 @@ list_tar() {
   tee "$tmp/tar" <"$tmp/plain" | tail -c 1024 >"$tmp/end" &
   ending=$!
   started $ending
-  run decompress <"$dump" >"$tmp/plain" 2>"$tmp/error" || refuse_dump torn "$(cat "$tmp/error")"
+  run unpack <"$dump" >"$tmp/plain" 2>"$tmp/error" || refuse_dump torn "$(cat "$tmp/error")"
   wait $lister || refuse_dump torn "$(cat "$tmp/tar.error")"
   wait $ending
   [ "$(size_of "$tmp/end"):$(tr -d '\000' <"$tmp/end" | wc -c | tr -d ' ')" = 1024:0 ] || refuse_dump torn "the end of the tar is missing"
@@ -223,7 +221,7 @@ recognise_script() {
   grep -q '^-- PostgreSQL database dump$' "$tmp/head" || refuse_dump unknown
   put dump_made_from "$(sed -n 's/^-- Dumped from database version //p' "$tmp/head" | sed q | cut -b 1-200)"
   put dump_made_by "$(sed -n 's/^-- Dumped by pg_dump version //p' "$tmp/head" | sed q | cut -b 1-200)"
-  [ "$compressor" != none ] || tail -n 20 "$dump" | grep -x -- '-- PostgreSQL database dump complete' >/dev/null || refuse_dump cut
+  [ -n "$packing" ] || tail -n 20 "$dump" | grep -x -- '-- PostgreSQL database dump complete' >/dev/null || refuse_dump cut
 }
 
 carriage_return=$(printf '\r')

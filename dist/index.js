@@ -28370,464 +28370,40 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3718:
+/***/ 724:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Gt: () => (/* binding */ toCandidates),
-/* harmony export */   To: () => (/* binding */ leftovers),
-/* harmony export */   YP: () => (/* binding */ standingOf),
-/* harmony export */   YW: () => (/* binding */ readCatalogue),
-/* harmony export */   _g: () => (/* binding */ alarmsIn),
-/* harmony export */   ew: () => (/* binding */ covering),
-/* harmony export */   x9: () => (/* binding */ newestVerified),
-/* harmony export */   yC: () => (/* binding */ wholeOrAll)
+/* harmony export */   Ry: () => (/* binding */ engineNames),
+/* harmony export */   TO: () => (/* binding */ allKinds),
+/* harmony export */   VF: () => (/* binding */ isKind),
+/* harmony export */   _y: () => (/* binding */ useFormats),
+/* harmony export */   be: () => (/* binding */ formatOf),
+/* harmony export */   vq: () => (/* binding */ formatNamed)
 /* harmony export */ });
-/* harmony import */ var _counting_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7278);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
-/* harmony import */ var _coverage_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3605);
-/* harmony import */ var _identity_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4941);
-/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8718);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1187);
-/* harmony import */ var _retention_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7385);
-/** What lies in a backup directory, read from a listing and the manifests that the host printed. */
 
-
-
-
-
-
-
-const ON_HOST = { checksums: true, rotates: true };
-const SWEEP_AFTER_MS = 86_400_000;
-const FILE_TYPES = { d: 'a directory', l: 'a symbolic link', p: 'a fifo', s: 'a socket' };
-/**
- * Sorts the files of a directory into backups, orphans and problems. What is not of the exact grammar with this name is not
- * seen at all; what is of another database (with an identity of null there is none), malformed or not a regular file is reported, never counted and never touched.
- */
-function readCatalogue(listing, database, now, place = ON_HOST) {
-    const catalogue = { backups: [], orphans: [], unreadable: [], problems: [] };
-    let { identity } = database;
-    let areAllOurs = true;
-    /** Where each is to be told. */
-    const told = new Map();
-    for (const unit of unitsOf(listing.files, database.name)) {
-        for (const file of unit.foreign) {
-            const type = FILE_TYPES[file.type] ?? 'not a regular file';
-            const why = `${file.name} is ${type}, where a backup has regular files`;
-            catalogue.problems.push(`${why}; it was left alone`);
-            if (!unit.regular.has((0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE)(unit.id))) {
-                catalogue.unreadable.push({ id: unit.id, createdAt: unit.createdAt, why });
-            }
-        }
-        if (unit.regular.has((0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE)(unit.id))) {
-            const found = readBackup(unit, listing, identity, now, place, catalogue);
-            areAllOurs &&= found !== OTHER;
-            // Nobody has asked the server which one it is: it is that of the newest backup.
-            if (found !== null &&
-                found !== OTHER &&
-                identity !== null &&
-                'database' in identity &&
-                identity.systemIdentifier === null) {
-                identity = found;
-            }
-        }
-        else {
-            const orphan = readOrphan(unit, now, place, catalogue);
-            if (orphan !== null)
-                told.set(orphan, catalogue.problems.push('') - 1);
-        }
-    }
-    // of two databases by one name nobody can tell whose it is
-    if (!areAllOurs || identity === null)
-        for (const orphan of catalogue.orphans)
-            orphan.payload = null;
-    for (const [orphan, at] of told)
-        catalogue.problems[at] = problemOf(orphan, place);
-    return catalogue;
+let formats = {};
+/** Which engines there are, by name: engines/lookup.ts says so as soon as it is loaded. */
+function useFormats(known) {
+    formats = known;
 }
-/** The backups as retention sees them, in the same order. `keep`: the field with the rules of that place. */
-function toCandidates(backups, keep = 'keep') {
-    return backups.map(({ id, createdAt, manifest, state, detail }) => ({
-        id,
-        createdAt,
-        verified: state === 'ok',
-        ...(state === 'suspect' ? { suspect: true } : {}),
-        ...((manifest.coverage ?? null) === null ? {} : { partial: (0,_coverage_js__WEBPACK_IMPORTED_MODULE_1__/* .showCoverage */ .UQ)(manifest.coverage ?? null) }),
-        ...(state === 'ok' ? {} : { why: state === 'damaged' ? `damaged: ${detail}` : (detail ?? state) }),
-        ...(manifest[keep] === undefined ? {} : { madeUnder: manifest[keep] }),
-        pinned: manifest.pinned?.reason ?? null,
-        safety: manifest.reason === 'safety',
-    }));
+const engineNames = () => Object.keys(formats);
+/** Throws E_INTERNAL when there is no such engine, which nothing that was read may name: the manifest's reader refuses it before. */
+function formatNamed(engine) {
+    const format = Object.hasOwn(formats, engine) ? formats[engine] : undefined;
+    if (format === undefined)
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_INTERNAL', `no engine is called ${JSON.stringify(engine)}`);
+    return format;
 }
-/** What a backup that is whole and verified counts for. */
-function standingOf({ state, suspicion, }) {
-    return state === 'suspect'
-        ? { state, detail: suspicion?.why ?? 'it tripped a limit' }
-        : { state: 'ok', detail: null };
+/** The engine of a database; null when it is none of ours. */
+function formatOf(identity) {
+    const found = Object.values(formats).find(({ identityFields }) => identityFields.every((name) => Object.hasOwn(identity, name)));
+    return found ?? null;
 }
-/** Those that have all that is wanted: whole ones, and of a partial coverage those of the same. */
-function covering(backups, wanted) {
-    return backups.filter(({ manifest }) => (0,_coverage_js__WEBPACK_IMPORTED_MODULE_1__/* .covers */ .hU)(manifest.coverage ?? null, wanted));
-}
-/** Whole ones; all of them where none is whole: then that is all that there is to look at. */
-function wholeOrAll(backups) {
-    const whole = covering(backups, null);
-    return whole.some(({ state }) => state === 'ok') ? whole : backups;
-}
-/** Suspect backups that are newer than every good one: an alarm that nobody has answered. Newest first. */
-function alarmsIn(backups) {
-    const sorted = backups.filter(({ manifest }) => manifest.reason !== 'safety').sort(_retention_js__WEBPACK_IMPORTED_MODULE_4__/* .newestFirst */ .ll);
-    const good = sorted.findIndex(({ state }) => state === 'ok');
-    return sorted.slice(0, good === -1 ? undefined : good).filter(({ state }) => state === 'suspect');
-}
-/** What has no manifest and nothing in it, as retention sees it. The others are no backups, and are not for it to decide. */
-function leftovers(orphans) {
-    return orphans
-        .filter(({ sweepable }) => sweepable)
-        .map(({ id, createdAt }) => ({ id, createdAt, verified: false, leftover: true, pinned: null, safety: false }));
-}
-/** The newest backup that can be relied on; a safety backup is one like any other. */
-function newestVerified(backups) {
-    return backups.filter(({ state }) => state === 'ok').sort(_retention_js__WEBPACK_IMPORTED_MODULE_4__/* .newestFirst */ .ll)[0] ?? null;
-}
-function unitsOf(files, name) {
-    const units = new Map();
-    for (const file of files) {
-        const parsed = (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .parseFileName */ .Px)(file.name);
-        if (parsed === null || parsed.name !== name)
-            continue;
-        const { id, createdAt, part } = parsed;
-        const unit = units.get(id) ?? { id, createdAt, regular: new Map(), foreign: [] };
-        units.set(id, unit);
-        if (file.type === '-')
-            unit.regular.set(file.name, { bytes: file.bytes, part });
-        else
-            unit.foreign.push(file);
-    }
-    return [...units.values()].sort(_retention_js__WEBPACK_IMPORTED_MODULE_4__/* .newestFirst */ .ll);
-}
-/** In the place of an identity: the backup is of another database. */
-const OTHER = 'other';
-/** Returns the identity of the backup when it is of this database. */
-function readBackup(unit, listing, identity, now, place, { backups, unreadable, problems }) {
-    const { id, createdAt } = unit;
-    const file = (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE)(id);
-    const text = listing.manifests.get(file);
-    if (text === undefined) {
-        problems.push(`${file} could not be read; this backup is never counted and never deleted`);
-        unreadable.push({ id, createdAt, why: `${file} could not be read` });
-        return null;
-    }
-    let manifest;
-    try {
-        manifest = (0,_manifest_js__WEBPACK_IMPORTED_MODULE_2__/* .parseManifest */ .Ng)(text, id);
-    }
-    catch (error) {
-        if (!(error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj))
-            throw error;
-        problems.push(`${error.message}; this backup is never counted and never deleted`);
-        unreadable.push({ id, createdAt, why: error.message });
-        return null;
-    }
-    if (identity !== null && !(0,_identity_js__WEBPACK_IMPORTED_MODULE_5__/* .sameDatabase */ .K)(manifest.identity, identity)) {
-        const other = (0,_identity_js__WEBPACK_IMPORTED_MODULE_5__/* .showIdentity */ .g)(manifest.identity);
-        problems.push(`${id} belongs to another database, ${other}; here it is never counted and never deleted`);
-        return OTHER;
-    }
-    const checksum = (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .checksumFile */ .uu)(manifest.file);
-    const files = [file, manifest.file, checksum].filter((name) => unit.regular.has(name));
-    const damage = damageOf(unit, manifest);
-    if (damage !== null) {
-        problems.push(`${id} is damaged: ${damage}; it was kept and does not count as a backup`);
-    }
-    const future = (0,_retention_js__WEBPACK_IMPORTED_MODULE_4__/* .isFuture */ .GJ)(createdAt, now);
-    if (future) {
-        problems.push(`${id} is dated in the future; it was kept and does not count until then. Check the clocks`);
-    }
-    if (place.checksums && unit.regular.has(manifest.file) && !unit.regular.has(checksum)) {
-        problems.push(`${checksum} is missing; the manifest still has the SHA-256 of ${manifest.file}`);
-    }
-    for (const name of unit.regular.keys()) {
-        if (!files.includes(name))
-            problems.push(`${name} is not a file that ${file} names; it was left alone`);
-    }
-    const judged = damage !== null
-        ? { state: 'damaged', detail: damage }
-        : future
-            ? { state: 'future', detail: 'dated in the future' }
-            : manifest.verified.level === 'none'
-                ? { state: 'unverified', detail: 'not verified' }
-                : standingOf(manifest);
-    backups.push({ id, createdAt, manifest, ...judged, files });
-    return manifest.identity;
-}
-/** What a listing alone can tell about the payload, or null; bytes are compared by the verification on the host. */
-function damageOf(unit, manifest) {
-    const payload = unit.regular.get(manifest.file);
-    if (payload === undefined)
-        return `${manifest.file} is missing`;
-    if (payload.bytes === 0)
-        return `${manifest.file} is empty`;
-    if (payload.bytes === manifest.bytes)
-        return null;
-    return `${manifest.file} has ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_6__/* .plural */ .L)(payload.bytes, 'byte')}, the manifest says ${manifest.bytes}`;
-}
-function readOrphan(unit, now, place, { orphans, unreadable }) {
-    // Next to a link or a directory of ours somebody has been at work; those files are not for us to sweep.
-    if (unit.regular.size === 0 || unit.foreign.length > 0)
-        return null;
-    const { id, createdAt } = unit;
-    const order = { manifest: 0, payload: 1, checksum: 2 };
-    const files = [...unit.regular]
-        .sort(([a, { part: partA }], [b, { part: partB }]) => order[partA] - order[partB] || (a < b ? -1 : 1))
-        .map(([name]) => name);
-    const payloads = [...unit.regular].filter(([, { part, bytes }]) => part === 'payload' && bytes > 0);
-    const isOld = createdAt.getTime() < now.getTime() - SWEEP_AFTER_MS;
-    const sweepable = place.rotates && payloads.length === 0 && isOld;
-    const payload = (0,_retention_js__WEBPACK_IMPORTED_MODULE_4__/* .isFuture */ .GJ)(createdAt, now) ? null : adoptable(unit, place);
-    const orphan = { id, createdAt, files, sweepable, payload };
-    orphans.push(orphan);
-    unreadable.push({ id, createdAt, why: `${files.join(' and ')}: the manifest is missing` });
-    return orphan;
-}
-/** The payload of a unit that lacks nothing but its manifest. What is encrypted tells nothing of itself. */
-function adoptable({ regular }, place) {
-    const [payload] = [...regular].find(([, { part }]) => part === 'payload') ?? [];
-    if (payload === undefined || !place.checksums || regular.size !== 2)
-        return null;
-    const isSealed = (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .parseFileName */ .Px)(payload)?.encryption !== undefined;
-    return !isSealed && regular.has((0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .checksumFile */ .uu)(payload)) && regular.get(payload)?.bytes !== 0 ? payload : null;
-}
-function problemOf({ id, files, sweepable, payload }, place) {
-    const hasPayload = files.some((file) => (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .parseFileName */ .Px)(file)?.part === 'payload');
-    const fate = sweepable
-        ? 'there is nothing in it, and the next rotation sweeps it'
-        : payload !== null
-            ? 'it is kept, and the next backup or prune adopts it when its bytes are those of the checksum beside it'
-            : hasPayload
-                ? `it is kept, since it may be a good one; \`command: delete\` with \`backup: ${id}\` deletes it`
-                : place.rotates
-                    ? 'swept once it is older than a day'
-                    : 'it was left alone';
-    return `${files.join(' and ')}: no manifest, so this is not a backup; ${fate}`;
-}
-
-
-/***/ }),
-
-/***/ 6410:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   AR: () => (/* binding */ contradicting),
-/* harmony export */   GS: () => (/* binding */ placed),
-/* harmony export */   Ox: () => (/* binding */ copyCandidates),
-/* harmony export */   gW: () => (/* binding */ asJudgedSince),
-/* harmony export */   xp: () => (/* binding */ isFromElsewhere)
-/* harmony export */ });
-/* harmony import */ var _catalogue_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3718);
-/* harmony import */ var _history_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9823);
-/* harmony import */ var _retention_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7385);
-/** Backups that are in two places: on the host, and as copies in an S3 store. */
-
-
-
-/** Every backup once, newest first. */
-function placed(onHost, copies) {
-    const byId = new Map(copies.map((copy) => [copy.id, copy]));
-    const found = onHost.map((backup) => {
-        const copy = byId.get(backup.id);
-        if (copy === undefined)
-            return { backup, from: 'host', places: ['host'] };
-        byId.delete(backup.id);
-        const isBetter = !['ok', 'suspect'].includes(backup.state) && copy.state === 'ok';
-        return { ...(isBetter ? { backup: copy, from: 's3' } : { backup, from: 'host' }), places: ['host', 's3'] };
-    });
-    for (const backup of byId.values())
-        found.push({ backup, from: 's3', places: ['s3'] });
-    return found.sort((a, b) => (0,_retention_js__WEBPACK_IMPORTED_MODULE_2__/* .newestFirst */ .ll)(a.backup, b.backup));
-}
-/**
- * The copies with what became of them since. The manifest of a copy is never written again, so whether it is suspect, and was accepted, is
- * what the host says; where the host does not have that backup any more, what later backups say.
- */
-function asJudgedSince(copies, onHost) {
-    const hosts = new Map(onHost.map(({ id, manifest }) => [id, manifest]));
-    const accepted = new Set((0,_history_js__WEBPACK_IMPORTED_MODULE_1__/* .acceptedIn */ .Le)([...onHost, ...copies]));
-    return copies.map((copy) => {
-        if (!['ok', 'suspect'].includes(copy.state))
-            return copy;
-        const word = hosts.get(copy.id);
-        const manifest = word !== undefined
-            ? withStanding(copy.manifest, word)
-            : accepted.has(copy.id)
-                ? { ...copy.manifest, state: 'ok', accepted: { by: 'command: accept', at: copy.manifest.createdAt } }
-                : copy.manifest;
-        return { ...copy, manifest, ...(0,_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .standingOf */ .YP)(manifest) };
-    });
-}
-function withStanding(manifest, { state, suspicion, accepted }) {
-    return {
-        ...manifest,
-        ...(state === undefined ? {} : { state }),
-        ...(suspicion === undefined ? {} : { suspicion }),
-        ...(accepted === undefined ? {} : { accepted }),
-    };
-}
-/** Ids of the backups of which the copy is not of the same bytes, by what the two manifests say. */
-function contradicting(onHost, copies) {
-    const hashes = new Map(onHost.map(({ id, manifest }) => [id, manifest.sha256]));
-    return copies
-        .filter(({ id, manifest }) => (hashes.get(id) ?? manifest.sha256) !== manifest.sha256)
-        .map(({ id }) => id);
-}
-/**
- * The copies as retention sees them, in the same order. A backup that is pinned on the host keeps its copy, which is never written
- * again; of one whose manifest can not be read there, that is not known. Two hosts may have databases of one name at one path, and
- * share a bucket by mistake: what was made on another host is kept and not counted.
- */
-function copyCandidates(copies, onHost, here) {
-    const pins = new Map([
-        ...onHost.unreadable.map(({ id }) => [id, 'perhaps: its manifest on the host can not be read']),
-        ...onHost.backups.map(({ id, manifest }) => [id, manifest.pinned?.reason ?? null]),
-    ]);
-    return (0,_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .toCandidates */ .Gt)(copies, 's3Keep').map((candidate, at) => {
-        const manifest = copies[at]?.manifest;
-        const pinned = candidate.pinned ?? pins.get(candidate.id) ?? null;
-        if (manifest === undefined || !isFromElsewhere(manifest, here))
-            return { ...candidate, pinned };
-        return { ...candidate, pinned, verified: false, why: `made on another host, ${manifest.host}` };
-    });
-}
-/** The system identifier of a PostgreSQL server tells more than the name of the host. */
-function isFromElsewhere(manifest, here) {
-    if (manifest.host === here.host)
-        return false;
-    const [one, other] = [manifest.identity, here.identity].map((identity) => 'database' in identity ? identity.systemIdentifier : null);
-    return one === null || one !== other;
-}
-
-
-/***/ }),
-
-/***/ 3605:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   UQ: () => (/* binding */ showCoverage),
-/* harmony export */   _5: () => (/* binding */ coverageOf),
-/* harmony export */   hU: () => (/* binding */ covers),
-/* harmony export */   s9: () => (/* binding */ UNKNOWN_COVERAGE)
-/* harmony export */ });
-const UNKNOWN_COVERAGE = { excludeTable: [], excludeTableData: [], schema: [], unknown: true };
-/** In an order of its own, so that the same patterns are the same coverage however they were given. */
-function coverageOf({ excludeTable, excludeTableData, schema }) {
-    const coverage = {
-        excludeTable: sorted(excludeTable),
-        excludeTableData: sorted(excludeTableData),
-        schema: sorted(schema),
-    };
-    return Object.values(coverage).every((patterns) => patterns.length === 0) ? null : coverage;
-}
-/** Whether a backup of this coverage has all that is wanted: a whole one has, a partial one only when it was made in the same way. */
-function covers(one, wanted) {
-    return one === null || (wanted !== null && showCoverage(one) === showCoverage(wanted));
-}
-/** `without the table "a"; only the schema "b"`; two coverages that differ are never shown alike. Empty for a whole one. */
-function showCoverage(coverage) {
-    if (coverage === null)
-        return '';
-    if (coverage.unknown)
-        return 'of which nobody knows what they cover';
-    const { excludeTable, excludeTableData, schema } = coverage;
-    return [
-        named('without the table', excludeTable),
-        named('without the data of', excludeTableData),
-        named('only the schema', schema),
-    ]
-        .filter((part) => part !== '')
-        .join('; ');
-}
-const named = (what, patterns) => patterns.length === 0 ? '' : `${what} ${patterns.map((pattern) => JSON.stringify(pattern)).join(', ')}`;
-const sorted = (patterns) => [...new Set(patterns)].sort();
-
-
-/***/ }),
-
-/***/ 9823:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   H2: () => (/* binding */ historySince),
-/* harmony export */   Le: () => (/* binding */ acceptedIn),
-/* harmony export */   om: () => (/* binding */ historyOf)
-/* harmony export */ });
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1187);
-/* harmony import */ var _retention_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7385);
-
-
-/**
- * The good backups against which a new one is held, newest first, back to the one with which the history begins anew. A safety backup
- * is the state that somebody wanted to leave, and tells nothing of how the database should be.
- */
-function historyOf(backups) {
-    const good = backups.filter((backup) => backup.state === 'ok' && tellsSizes(backup)).sort(_retention_js__WEBPACK_IMPORTED_MODULE_1__/* .newestFirst */ .ll);
-    const begin = historySince(good);
-    return begin === null ? good : good.filter(({ createdAt }) => createdAt >= begin);
-}
-/** A dump of PostgreSQL alone does not tell how large the database was. */
-function tellsSizes({ manifest: { reason, engine, adopted } }) {
-    return reason !== 'safety' && !(engine === 'postgres' && adopted);
-}
-/** When the history of these begins, or null: with all that there is. */
-function historySince(backups) {
-    const times = backups.flatMap(({ createdAt, manifest: { accepted, historySince } }) => {
-        if (accepted !== undefined && accepted !== null)
-            return createdAt.getTime();
-        // what a backup says of a time after its own is nothing that it could know
-        return historySince ? Math.min(Date.parse(historySince), createdAt.getTime()) : [];
-    });
-    return times.length === 0 ? null : new Date(Math.max(...times));
-}
-/** More are not carried on: a person accepts few. */
-const MOST_ACCEPTED = 100;
-/** The suspect backups that somebody has accepted, as far as these know of them: the newest of them, newest first. */
-function acceptedIn(backups) {
-    const ids = backups.flatMap(({ id, manifest }) => [
-        ...(manifest.accepts ?? []),
-        ...((manifest.accepted ?? null) !== null && (manifest.suspicion ?? null) !== null ? [id] : []),
-    ]);
-    const time = (id) => (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .parseId */ .Fg)(id)?.createdAt.getTime() ?? 0;
-    return [...new Set(ids)].sort((a, b) => time(b) - time(a) || (a < b ? -1 : 1)).slice(0, MOST_ACCEPTED);
-}
-
-
-/***/ }),
-
-/***/ 4941:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   K: () => (/* binding */ sameDatabase),
-/* harmony export */   g: () => (/* binding */ showIdentity)
-/* harmony export */ });
-/** Whether two identities are of one database, as far as both are known. */
-function sameDatabase(one, other) {
-    if ('path' in one || 'path' in other)
-        return 'path' in one && 'path' in other && one.path === other.path;
-    if (one.database !== other.database)
-        return false;
-    return ([one.systemIdentifier, other.systemIdentifier].includes(null) || one.systemIdentifier === other.systemIdentifier);
-}
-/** For messages. */
-function showIdentity(identity) {
-    if ('path' in identity)
-        return JSON.stringify(identity.path);
-    const { database, systemIdentifier } = identity;
-    const server = systemIdentifier === null ? '' : ` of the server with the system identifier ${systemIdentifier}`;
-    return `${JSON.stringify(database)}${server}`;
-}
+/** Everything that may be the ending of a payload. */
+const isKind = (ending) => Object.values(formats).some((format) => allKinds(format).includes(ending));
+const allKinds = ({ kinds, damaged }) => damaged === undefined ? kinds : [...kinds, damaged.kind];
 
 
 /***/ }),
@@ -29020,219 +28596,17 @@ function shorten(text) {
     try {
         const manifest = JSON.parse(text);
         const { content } = manifest;
-        const short = content === null ? null : { ...content, tables: [], ...('roles' in content ? LISTS : {}) };
-        return JSON.stringify({ ...manifest, shortened: true, recovery: [], content: short });
+        const short = Object.entries(content ?? {}).map(([name, value]) => [name, Array.isArray(value) ? [] : value]);
+        const without = content === null ? null : Object.fromEntries(short);
+        return JSON.stringify({ ...manifest, shortened: true, recovery: [], content: without });
     }
     catch {
         return text;
     }
 }
-const LISTS = { properties: [], roles: [] };
 /** Those that nobody has counted first: counting begins with the small ones. */
 const largestFirst = (one, other) => (other.rows ?? Number.MAX_SAFE_INTEGER) - (one.rows ?? Number.MAX_SAFE_INTEGER);
 const bytesOf = (value) => Buffer.byteLength(JSON.stringify(value, null, 2));
-
-
-/***/ }),
-
-/***/ 8718:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   FS: () => (/* binding */ VERIFIED_LEVELS),
-/* harmony export */   MZ: () => (/* binding */ serializeManifest),
-/* harmony export */   Ng: () => (/* binding */ parseManifest),
-/* harmony export */   gs: () => (/* binding */ isKindOf),
-/* harmony export */   z$: () => (/* binding */ isDamagedCopy)
-/* harmony export */ });
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
-/* harmony import */ var _coverage_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3605);
-/* harmony import */ var _manifest_fields_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1714);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1187);
-/* harmony import */ var _retention_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7385);
-
-
-
-
-
-const VERIFIED_LEVELS = ['none', 'checksum', 'content', 'restore'];
-const ENGINES = ['sqlite', 'postgres'];
-const KINDS = { sqlite: ['sqlite', 'tar'], postgres: ['dump', 'tar', 'sql'] };
-const COMPRESSIONS = ['zstd', 'gzip', 'none'];
-const LIMITS = ['shrink-limit', 'growth-limit', 'row-loss-limit'];
-const REASONS = ['manual', 'scheduled', 'deploy', 'safety'];
-/** The files of a damaged SQLite database, byte by byte, as a restore put them aside: not a backup that can be restored. */
-const isDamagedCopy = ({ engine, kind }) => engine === 'sqlite' && kind === 'tar';
-/** Whether a payload of that kind is a backup of such a database that can be restored. */
-const isKindOf = (engine, kind) => KINDS[engine].includes(kind) && !isDamagedCopy({ engine, kind });
-/**
- * Reads a manifest that the host printed, and trusts none of it: type, length and range of each field, and that id, name,
- * file, kind, compression and time agree with each other and with `expectedId` (from the manifest's own file name).
- * Fields that this version does not know stay in the returned object, so that rewriting it (pin) loses nothing.
- * @throws BackupError E_MANIFEST, naming the file and the field.
- */
-function parseManifest(text, expectedId) {
-    const manifest = _manifest_fields_js__WEBPACK_IMPORTED_MODULE_2__/* .Fields */ .C8.parse((0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE)(expectedId), text);
-    checkIdentity(manifest, expectedId);
-    checkFacts(manifest);
-    checkContent(manifest);
-    return manifest.all();
-}
-/**
- * The manifest as written to the host: JSON with two spaces and a final newline.
- * It must pass `parseManifest` first: a manifest that we would refuse later is a backup that never counts.
- * @throws BackupError E_MANIFEST
- */
-function serializeManifest(manifest) {
-    if (manifest.shortened !== undefined)
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_INTERNAL', `half of the manifest of ${manifest.id}`);
-    const text = `${JSON.stringify(manifest, null, 2)}\n`;
-    parseManifest(text, manifest.id);
-    return text;
-}
-function checkIdentity(manifest, expectedId) {
-    const id = (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .parseId */ .Fg)(expectedId);
-    if (id === null)
-        manifest.refuse('id', 'an id of the grammar');
-    manifest.oneOf('schema', [1]);
-    manifest.oneOf('id', [expectedId]);
-    manifest.oneOf('name', [id.name]);
-    const engine = manifest.oneOf('engine', ENGINES);
-    const kind = manifest.oneOf('kind', KINDS[engine]);
-    const compression = manifest.oneOf('compression', COMPRESSIONS);
-    manifest.oneOf('file', [(0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .payloadFile */ .Fp)(expectedId, kind, compression)]);
-    // What a later version sealed or signed can not be read here, nor rewritten without breaking the seal.
-    manifest.oneOf('encryption', ['none']);
-    manifest.oneOf('mac', [null]);
-    if (manifest.instant('createdAt').getTime() !== id.createdAt.getTime()) {
-        manifest.refuse('createdAt', `the time of the id, ${id.createdAt.toISOString()}`);
-    }
-    manifest.text('host');
-    manifest.text('database', 1);
-    const identity = manifest.object('identity');
-    if (engine === 'sqlite')
-        identity.matching('path', /^\/[^\0]*$/, 'an absolute path');
-    else {
-        identity.text('database', 1);
-        identity.textOrNull('systemIdentifier');
-    }
-}
-function checkFacts(manifest) {
-    for (const name of ['bytes', 'databaseBytes', 'durationMs'])
-        manifest.whole(name);
-    manifest.matching('sha256', /^[0-9a-f]{64}$/, '64 lower-case hex digits');
-    const tools = manifest.object('tools');
-    for (const name of tools.names())
-        tools.text(name);
-    const verified = manifest.object('verified');
-    verified.oneOf('level', VERIFIED_LEVELS);
-    verified.instant('at');
-    if (verified.has('ms'))
-        verified.whole('ms');
-    const github = manifest.objectOrNull('github');
-    for (const name of ['repository', 'sha', 'ref', 'runId', 'runUrl', 'actor', 'event'])
-        github?.text(name);
-    const pinned = manifest.objectOrNull('pinned');
-    pinned?.text('reason', 1);
-    pinned?.instant('at');
-    checkStanding(manifest);
-    manifest.oneOf('reason', REASONS);
-    const recovery = manifest.list('recovery');
-    for (const index of recovery.names())
-        recovery.text(index);
-}
-/** What earlier versions did not write is as it was then: good, and whole. */
-function checkStanding(manifest) {
-    if (manifest.has('adopted'))
-        manifest.objectOrNull('adopted')?.instant('at');
-    for (const name of ['keep', 's3Keep'])
-        if (manifest.has(name))
-            checkRules(manifest, name);
-    if (manifest.has('coverage'))
-        checkCoverage(manifest);
-    if (manifest.has('state'))
-        manifest.oneOf('state', ['ok', 'suspect']);
-    if (manifest.has('suspicion')) {
-        const suspicion = manifest.objectOrNull('suspicion');
-        suspicion?.oneOf('limit', LIMITS);
-        suspicion?.text('why', 1);
-    }
-    if (manifest.has('accepted')) {
-        const accepted = manifest.objectOrNull('accepted');
-        accepted?.text('by', 1);
-        accepted?.instant('at');
-    }
-    if (manifest.has('historySince') && manifest.textOrNull('historySince') !== null)
-        manifest.instant('historySince');
-    if (manifest.has('accepts')) {
-        const accepts = manifest.list('accepts');
-        for (const index of accepts.names()) {
-            if ((0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .parseId */ .Fg)(accepts.text(index)) === null)
-                accepts.refuse(index, 'an id of the grammar');
-        }
-    }
-}
-/** As the input `keep` takes them; a rule of a later version is not for this one to judge, and keeps nothing here. */
-function checkRules(manifest, name) {
-    const rules = manifest.object(name);
-    const known = _retention_js__WEBPACK_IMPORTED_MODULE_4__/* .KEEP_RULES */ .Yf.filter((rule) => rules.has(rule));
-    if (rules.names().length === 0)
-        manifest.refuse(name, 'at least one rule');
-    for (const rule of known) {
-        if (rules.whole(rule) < 1)
-            rules.refuse(rule, 'a whole number of 1 or more');
-    }
-}
-/** Written in another order it would be another series. */
-function checkCoverage(manifest) {
-    const coverage = manifest.objectOrNull('coverage');
-    if (coverage === null)
-        return;
-    const read = (name) => {
-        const patterns = coverage.list(name);
-        return patterns.names().map((index) => patterns.text(index, 1));
-    };
-    if (coverage.has('unknown')) {
-        coverage.oneOf('unknown', [true]);
-        return;
-    }
-    const found = {
-        excludeTable: read('excludeTable'),
-        excludeTableData: read('excludeTableData'),
-        schema: read('schema'),
-    };
-    if (JSON.stringify((0,_coverage_js__WEBPACK_IMPORTED_MODULE_1__/* .coverageOf */ ._5)(found)) !== JSON.stringify(found)) {
-        manifest.refuse('coverage', 'patterns in order, at least one');
-    }
-}
-function checkContent(manifest) {
-    const content = manifest.objectOrNull('content');
-    if (content === null)
-        return;
-    content.whole('objects');
-    if (content.names().includes('tablesLeftOut'))
-        content.whole('tablesLeftOut');
-    if (manifest.oneOf('engine', ENGINES) === 'sqlite') {
-        for (const name of ['pageSize', 'pageCount', 'foreignKeyViolations'])
-            content.whole(name);
-    }
-    else {
-        content.whole('largeObjects');
-        if (content.has('pathFunctions'))
-            content.whole('pathFunctions');
-        const extensions = content.has('extensions') ? content.list('extensions') : null;
-        for (const lines of [content.list('properties'), content.listOrNull('roles'), extensions]) {
-            for (const index of lines?.names() ?? [])
-                lines?.text(index);
-        }
-    }
-    const tables = content.list('tables');
-    for (const index of tables.names()) {
-        const table = tables.object(index);
-        table.text('name');
-        table.wholeOrNull('rows');
-    }
-}
 
 
 /***/ }),
@@ -29247,11 +28621,18 @@ function checkContent(manifest) {
 /* harmony export */   No: () => (/* binding */ nameFromText),
 /* harmony export */   Px: () => (/* binding */ parseFileName),
 /* harmony export */   YE: () => (/* binding */ manifestFile),
-/* harmony export */   Zy: () => (/* binding */ nameFromPath),
 /* harmony export */   eQ: () => (/* binding */ isId),
 /* harmony export */   hX: () => (/* binding */ formatId),
 /* harmony export */   uu: () => (/* binding */ checksumFile)
 /* harmony export */ });
+/* harmony import */ var _format_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(724);
+/* harmony import */ var _packing_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(88);
+/**
+ * The names of the files in a backup directory:
+ * `<name>-<YYYYMMDDTHHMMSSZ>-<4 hex>` and one ending. What does not parse here is not ours: never counted, never touched.
+ */
+
+
 const NAME = '[A-Za-z0-9][A-Za-z0-9._-]{0,63}';
 // Greedy name, then a tail of fixed form up to the end: the name may itself contain hyphens, dots and even a stamp, and
 // there is still only one way to read it. That is what "parsed from the right" means, and why `app` is not `app-staging`.
@@ -29259,9 +28640,7 @@ const ID = `(?<id>(?<name>${NAME})-(?<stamp>[0-9]{8}T[0-9]{6}Z)-[0-9a-f]{4})`;
 const NAME_ONLY = new RegExp(`^${NAME}$`);
 const ID_ONLY = new RegExp(`^${ID}$`);
 const MANIFEST = new RegExp(`^${ID}\\.json$`);
-const PAYLOAD = new RegExp(`^${ID}\\.(?<kind>sqlite|dump|tar|sql)(?:\\.(?<packed>zst|gz))?(?:\\.(?<sealed>age|gpg))?(?<checksum>\\.sha256)?$`);
-const DATABASE_EXTENSION = /\.(?:db|db3|sdb|s3db|sl3|sq3|sqlite|sqlite3|sqlitedb)$/i;
-const EXTENSION = { zstd: '.zst', gzip: '.gz', none: '' };
+const PAYLOAD = new RegExp(`^${ID}\\.(?<kind>[a-z0-9]+)(?<packed>\\.zst|\\.gz)?(?:\\.(?<sealed>age|gpg))?(?<checksum>\\.sha256)?$`);
 /** Whether `name` may be the prefix of backup names. */
 function isName(name) {
     return NAME_ONLY.test(name);
@@ -29278,7 +28657,7 @@ function formatId(name, createdAt, suffix) {
 }
 /** File name of the payload. */
 function payloadFile(id, kind, compression) {
-    return `${id}.${kind}${EXTENSION[compression]}`;
+    return `${id}.${kind}${(0,_packing_js__WEBPACK_IMPORTED_MODULE_1__/* .endingOf */ .z6)({ compression })}`;
 }
 /** File name of the checksum beside a payload, for `sha256sum -c`. */
 function checksumFile(payload) {
@@ -29294,13 +28673,13 @@ function parseFileName(file) {
     if (manifest !== undefined)
         return withId(manifest, { part: 'manifest' });
     const payload = PAYLOAD.exec(file)?.groups;
-    if (payload === undefined)
+    const { kind = '', packed, sealed } = payload ?? {};
+    if (payload === undefined || !(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .isKind */ .VF)(kind))
         return null;
-    const { packed, sealed } = payload;
     return withId(payload, {
         part: payload.checksum === undefined ? 'payload' : 'checksum',
-        kind: payload.kind,
-        compression: packed === 'zst' ? 'zstd' : packed === 'gz' ? 'gzip' : 'none',
+        kind,
+        ...(0,_packing_js__WEBPACK_IMPORTED_MODULE_1__/* .packingOf */ .bp)(packed ?? ''),
         ...(sealed === undefined ? {} : { encryption: sealed }),
     });
 }
@@ -29313,13 +28692,6 @@ function parseId(text) {
 /** Whether `text` is the id of a backup of the database called `name`. */
 function isId(text, name) {
     return parseId(text)?.name === name;
-}
-/**
- * The default `name` for the database file at `path`: its base name without a database extension, characters outside the
- * grammar replaced by `-`; null when nothing valid is left.
- */
-function nameFromPath(path) {
-    return nameFromText(path.slice(path.lastIndexOf('/') + 1).replace(DATABASE_EXTENSION, ''));
 }
 /** The default `name` for the database of that name; null when nothing valid is left. */
 function nameFromText(text) {
@@ -29342,6 +28714,40 @@ function parseStamp(stamp) {
     if (Number.isNaN(date.getTime()) || date.toISOString() !== iso.replace('Z', '.000Z'))
         return null;
     return date;
+}
+
+
+/***/ }),
+
+/***/ 88:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Bo: () => (/* binding */ packingBy),
+/* harmony export */   ZK: () => (/* binding */ unpackLine),
+/* harmony export */   ZL: () => (/* binding */ stagesOf),
+/* harmony export */   _7: () => (/* binding */ COMPRESSIONS),
+/* harmony export */   bp: () => (/* binding */ packingOf),
+/* harmony export */   z6: () => (/* binding */ endingOf),
+/* harmony export */   zr: () => (/* binding */ isCompression)
+/* harmony export */ });
+const COMPRESSIONS = ['zstd', 'gzip', 'none'];
+const isCompression = (text) => COMPRESSIONS.includes(text);
+const ENDINGS = { zstd: '.zst', gzip: '.gz', none: '' };
+const UNPACK = { zstd: 'zstd -dc', gzip: 'gzip -dc', none: 'cat' };
+/** The ending of the payload's name: `.zst`. */
+const endingOf = ({ compression }) => ENDINGS[compression];
+/** The packing that an ending stands for. */
+function packingOf(ending) {
+    return { compression: COMPRESSIONS.find((compression) => ENDINGS[compression] === ending) ?? 'none' };
+}
+/** The stages that host/programs/packing.sh takes the bytes through, in the order of packing; empty: none. */
+const stagesOf = ({ compression }) => (compression === 'none' ? '' : compression);
+/** The stock tool that unpacks what it reads, or the file that follows, to stdout. */
+const unpackLine = ({ compression }) => UNPACK[compression];
+/** What the host says that it packs by (`zstd`, `pigz`, `gzip`, `none`), as manifests have it. */
+function packingBy(compressor) {
+    return { compression: compressor === 'zstd' ? 'zstd' : compressor === 'none' ? 'none' : 'gzip' };
 }
 
 
@@ -29603,1196 +29009,6 @@ process.on('uncaughtException', (error) => cancel.abort(error));
 
 /***/ }),
 
-/***/ 9287:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Fp: () => (/* binding */ showBackups),
-/* harmony export */   WQ: () => (/* binding */ whole),
-/* harmony export */   et: () => (/* binding */ plan),
-/* harmony export */   fb: () => (/* binding */ tellPlan),
-/* harmony export */   sG: () => (/* binding */ tellProblems),
-/* harmony export */   vq: () => (/* binding */ catalogueOf),
-/* harmony export */   xI: () => (/* binding */ backupsNamed),
-/* harmony export */   xS: () => (/* binding */ factsOf)
-/* harmony export */ });
-/* harmony import */ var _backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3718);
-/* harmony import */ var _backups_copies_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6410);
-/* harmony import */ var _backups_coverage_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3605);
-/* harmony import */ var _backups_manifest_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8718);
-/* harmony import */ var _backups_names_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1187);
-/* harmony import */ var _backups_retention_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7385);
-/* harmony import */ var _counting_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(7278);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7452);
-/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1267);
-/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4302);
-/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2456);
-/* harmony import */ var _new_manifest_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(2144);
-
-
-
-
-
-
-
-
-
-
-
-
-/** What is odd in a directory can be as much as somebody puts there. */
-const MAX_PROBLEMS = 50;
-/** The catalogue as the host listed it, put into the report, with what is odd in it told. */
-function catalogueOf(run, facts) {
-    const { report, settings } = run;
-    report.directory = facts.path('directory');
-    report.storage.freeBytes = /^\d{1,15}$/.test(facts.get('free_kib') ?? '') ? facts.number('free_kib') * 1024 : null;
-    const untold = facts.get('untold');
-    if (untold !== null) {
-        (0,_connect_js__WEBPACK_IMPORTED_MODULE_7__/* .warn */ .R8)(run, `${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_9__/* .quoteOutside */ .Y)(untold, 20)} of the oldest manifests were not read, for all of them are more than the host sends: prune, or move old backups out of ${report.directory}`);
-    }
-    const catalogue = (0,_backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .readCatalogue */ .YW)(listing(facts), { name: settings.name, identity: run.database.identity(facts) }, run.now());
-    tellProblems(run, catalogue.problems, report.directory);
-    showBackups(run, catalogue.backups);
-    return catalogue;
-}
-/** `where`: for those that are too many to be told. */
-function tellProblems(run, problems, where) {
-    for (const problem of problems.slice(0, MAX_PROBLEMS))
-        (0,_connect_js__WEBPACK_IMPORTED_MODULE_7__/* .warn */ .R8)(run, problem);
-    const left = problems.length - MAX_PROBLEMS;
-    if (left > 0)
-        (0,_connect_js__WEBPACK_IMPORTED_MODULE_7__/* .warn */ .R8)(run, `${(0,_counting_js__WEBPACK_IMPORTED_MODULE_10__/* .plural */ .L)(left, 'more problem', 'more problems')} of this kind in ${where}`);
-}
-/** The backups of that name, of whatever database they are. */
-function backupsNamed(run, name, facts) {
-    return (0,_backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .readCatalogue */ .YW)(listing(facts), { name, identity: null }, run.now()).backups;
-}
-function listing(facts) {
-    const files = [];
-    const end = facts.entries.findIndex(([key]) => key === 'listed');
-    // who is asked after it may be another user, or a container, and is not to speak of the directory
-    const told = end < 0 ? facts.entries : facts.entries.slice(0, end);
-    for (const line of told.flatMap(([key, lines]) => (key === 'files' ? lines.split('\n') : []))) {
-        // mode, links, uid, gid, size, month, day, time, name; the names of ours hold no blanks
-        const [, type, bytes, name] = /^(\S)\S* +\d+ +\d+ +\d+ +(\d+) +\S+ +\S+ +\S+ (\S+)(?: -> .*)?$/.exec(line) ?? [];
-        if (type && bytes && name)
-            files.push({ name, type, bytes: Number(bytes) });
-    }
-    const manifests = new Map();
-    for (const [key, text] of told) {
-        if (key.startsWith('manifest '))
-            manifests.set(key.slice('manifest '.length), text);
-    }
-    return { files, manifests };
-}
-/** The backup with its whole manifest, of which the host leaves the long lists out where a catalogue would become too large. */
-async function whole({ send }, backup) {
-    if (backup.manifest.shortened === undefined)
-        return backup;
-    const file = (0,_backups_names_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE)(backup.id);
-    const facts = await send(['job', 'put_manifest', [file]]);
-    const manifest = (0,_backups_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .parseManifest */ .Ng)(facts.need(`manifest ${file}`), backup.id);
-    if (manifest.shortened === undefined && manifest.sha256 === backup.manifest.sha256)
-        return { ...backup, manifest };
-    throw new _errors_js__WEBPACK_IMPORTED_MODULE_6__/* .BackupError */ .hj('E_MANIFEST', `${file} is another one than a moment ago, or none of ours`);
-}
-/** Retention by the rules of the run. */
-function plan({ settings, now }, candidates, held) {
-    const { keep, keepMadeUnder, keepMinimum, maxDelete } = settings;
-    return (0,_backups_retention_js__WEBPACK_IMPORTED_MODULE_5__/* .planRetention */ .SA)(candidates, { rules: keep, madeUnder: keepMadeUnder, keepMinimum, maxDelete }, now(), held);
-}
-/** Puts the plan into the report and the log. `would`: it is not going to be carried out. */
-function tellPlan(run, decisions, would) {
-    run.report.retention = decisions;
-    for (const { id, keep, reasons } of decisions) {
-        run.log.info(`${would ? 'would ' : ''}${keep ? 'keep' : 'delete'} ${id}: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_11__/* .clip */ .$Q)(reasons.join(', '), 300)}`);
-    }
-}
-/** Puts these backups into the report as what there is on the host, beside the copies that are known of. */
-function showBackups(run, backups) {
-    const { report, copies } = run;
-    const all = (0,_backups_copies_js__WEBPACK_IMPORTED_MODULE_1__/* .placed */ .GS)(backups, copies);
-    report.backups = all.map(({ backup, from, places }) => factsOf(run, backup, places, from));
-    report.kept = backups.length;
-    report.storage.backups = backups.length;
-    report.storage.backupsBytes = backups.reduce((sum, backup) => sum + backup.manifest.bytes, 0);
-    const known = all.map(({ backup }) => backup);
-    const { command } = run.settings;
-    const newest = (0,_backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .newestVerified */ .x9)(command === 'backup' ? (0,_backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .covering */ .ew)(known, (0,_new_manifest_js__WEBPACK_IMPORTED_MODULE_8__/* .coverageAsked */ .P)(run.settings)) : (0,_backups_catalogue_js__WEBPACK_IMPORTED_MODULE_0__/* .wholeOrAll */ .yC)(known));
-    report.newestAgeSeconds =
-        newest === null ? null : Math.max(0, Math.floor((run.now().getTime() - newest.createdAt.getTime()) / 1000));
-}
-/** A backup as reports show it. `from`: which of its places is meant by its path. */
-function factsOf({ report, settings }, { manifest, state }, places = ['host'], from = 'host') {
-    const partial = (0,_backups_coverage_js__WEBPACK_IMPORTED_MODULE_2__/* .showCoverage */ .UQ)(manifest.coverage ?? null);
-    return {
-        id: manifest.id,
-        path: from === 's3' && settings.s3 !== null ? copyUri(settings.s3, manifest) : `${report.directory}/${manifest.file}`,
-        engine: manifest.engine,
-        places,
-        createdAt: manifest.createdAt,
-        sha256: manifest.sha256,
-        bytes: manifest.bytes,
-        databaseBytes: manifest.databaseBytes,
-        compression: manifest.compression,
-        verifiedLevel: manifest.verified.level,
-        durationMs: manifest.durationMs,
-        pinned: manifest.pinned?.reason ?? null,
-        reason: manifest.reason,
-        ...(partial === '' ? {} : { partial }),
-        state,
-    };
-}
-function copyUri({ bucket, prefix }, { name, file }) {
-    return `s3://${[bucket, prefix, name, file].filter((part) => part !== '').join('/')}`;
-}
-
-
-/***/ }),
-
-/***/ 2456:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Cp: () => (/* binding */ inSession),
-/* harmony export */   N4: () => (/* binding */ note),
-/* harmony export */   R8: () => (/* binding */ warn),
-/* harmony export */   aW: () => (/* binding */ connected),
-/* harmony export */   w4: () => (/* binding */ hostOf)
-/* harmony export */ });
-/* harmony import */ var _host_session_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5347);
-/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1267);
-/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4302);
-/* harmony import */ var _reporting_progress_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2007);
-/* harmony import */ var _explain_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1189);
-
-
-
-
-
-/** Far more than a real run has; what a hostile host can put into the log must end somewhere. */
-const MAX_TOLD = 2_000;
-const MAX_NOTES = 50;
-const MAX_PHASES = 50;
-/** There is no connection to wait for, and the machine may be busy. */
-const LOCAL_START_MS = 120_000;
-/** Connects, starts the session, hands it to `work`, and ends it on every path. */
-async function connected(run, work) {
-    const { log, report, signal } = run;
-    const connecting = performance.now();
-    const host = await log.group('Connect', () => unlessAborted(signal, connect(run)));
-    report.host = host.label;
-    return inSession(run, host, (connection) => {
-        report.stages.push({ name: 'connect', ms: Math.round(performance.now() - connecting) });
-        return work(connection);
-    });
-}
-/** Starts a session, hands it to `work`, and ends it and the connection on every path. */
-async function inSession(run, host, work) {
-    const { settings, log, signal } = run;
-    const phases = new Phases(run);
-    const tell = teller(run);
-    let said = [];
-    let session = null;
-    const giveUp = () => {
-        if (session === null)
-            host.close();
-        else
-            session.abort(signal.reason);
-    };
-    signal.addEventListener('abort', giveUp);
-    try {
-        run.hostIsClean = false;
-        const opening = _host_session_js__WEBPACK_IMPORTED_MODULE_0__/* .Session */ .Nn.open(host, {
-            engine: run.database.engine,
-            idleTimeoutMs: settings.idleTimeoutMs,
-            startTimeoutMs: settings.transport.transport === 'ssh' ? settings.transport.connectTimeoutMs : LOCAL_START_MS,
-            onProgress: (progress) => phases.progress(progress),
-            onPhase: (name, bytes) => phases.start(name, bytes),
-            onFact: (key, text) => {
-                said.push([key, text]);
-                tell(key, text);
-            },
-        });
-        const opened = await unlessAborted(signal, opening);
-        session = opened;
-        if (signal.aborted)
-            throw signal.reason;
-        return await work({
-            host,
-            hello: opened.hello,
-            isLost: () => opened.isOver,
-            said: (key) => said.filter(([other]) => other === key).map(([, text]) => text),
-            send: async (...requests) => {
-                said = [];
-                try {
-                    const facts = await opened.send(...requests);
-                    phases.end();
-                    return facts;
-                }
-                catch (error) {
-                    phases.stop();
-                    throw await (0,_explain_js__WEBPACK_IMPORTED_MODULE_1__/* .explain */ .W)(error, opened.hello, run);
-                }
-            },
-        });
-    }
-    finally {
-        signal.removeEventListener('abort', giveUp);
-        if (session !== null) {
-            if (session.noise !== '') {
-                log.warning(`login scripts of ${host.label} print text into sessions without a terminal; this action ignores it, other tools may not: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .quoteOutside */ .Y)(session.noise, 200)}`);
-            }
-            run.hostIsClean = await session.close();
-            if (!run.hostIsClean)
-                log.info(`${host.label} did not say that it has cleaned up; the post step looks`);
-        }
-        else
-            host.close();
-    }
-}
-/** As `work`, but rejects as soon as the run is to end, also where the network does not answer. */
-function unlessAborted(signal, work) {
-    return new Promise((resolve, reject) => {
-        const giveUp = () => reject(signal.reason);
-        if (signal.aborted)
-            giveUp();
-        signal.addEventListener('abort', giveUp);
-        void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
-    });
-}
-async function connect(run) {
-    const { transport } = run.settings;
-    // Loaded when used: ssh2 costs a quarter of the start-up time.
-    if (transport.transport === 'local') {
-        const { localHost } = await __nccwpck_require__.e(/* import() */ 337).then(__nccwpck_require__.bind(__nccwpck_require__, 9337));
-        return localHost();
-    }
-    const { connectSsh } = await Promise.all(/* import() */[__nccwpck_require__.e(472), __nccwpck_require__.e(487), __nccwpck_require__.e(593)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6593));
-    run.log.info(`connecting to ${transport.username}@${transport.host}:${transport.port}${transport.jump === null ? '' : ` through ${transport.jump.host}:${transport.jump.port}`}`);
-    return connectSsh(transport, (message) => warn(run, message), run.signal);
-}
-function warn(run, message) {
-    run.report.problems.push({ level: 'warning', message });
-    run.log.warning(message);
-}
-/** What is so, and is nobody's fault: no annotation, and the run stays as good as it is. */
-function note(run, message) {
-    run.report.notes.push(message);
-    run.log.info(`note: ${message}`);
-}
-/** What the program on the host says on the way. */
-function teller(run) {
-    let told = 0;
-    const noted = new Set();
-    const lines = {
-        waiting: (said) => `another run holds the lock, waiting: ${said}`,
-        swept: (said) => `removed what a run that died left behind: ${said}`,
-        user: (said) => `logged in as ${said}`,
-        missing: (said) => `${said} does not exist`,
-        deleted: (said) => `deleted ${said}`,
-        published: (said) => `published ${said}`,
-        said: (said) => `  ${said}`, // by a command of the user
-    };
-    return (key, text) => {
-        const line = Object.hasOwn(lines, key) ? lines[key] : undefined;
-        if (line === undefined && key !== 'note' && key !== 'aside')
-            return;
-        told++;
-        const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .quoteOutside */ .Y)(text, 500);
-        if (line === undefined) {
-            // what two steps have found is one finding
-            if (told <= MAX_NOTES && !noted.has(said))
-                (key === 'note' ? warn : note)(run, said);
-            noted.add(said);
-        }
-        else if (told <= MAX_TOLD)
-            run.log.info(line(said));
-    };
-}
-const TITLES = {
-    copy: 'copy',
-    dump: 'dump',
-    count: 'row counts',
-    check: 'content check',
-    compress: 'compress and hash',
-    read_back: 'read back',
-    checksum: 'checksum',
-    unpack: 'unpack',
-    restore: 'restore',
-    load: 'load',
-    swap: 'swap',
-};
-/** The stages on the host: their times for the report, their progress for the log. */
-class Phases {
-    run;
-    count = 0;
-    current = null;
-    printed = Number.NEGATIVE_INFINITY;
-    constructor(run) {
-        this.run = run;
-    }
-    start(name, expectedBytes) {
-        this.end();
-        if (++this.count > MAX_PHASES)
-            return;
-        const title = Object.hasOwn(TITLES, name) ? (TITLES[name] ?? name) : name.slice(0, 40);
-        this.current = {
-            name: title,
-            started: performance.now(),
-            bytes: expectedBytes,
-            progress: new _reporting_progress_js__WEBPACK_IMPORTED_MODULE_3__/* .Progress */ .k(this.run.log, title, expectedBytes > 0 ? expectedBytes : null),
-        };
-    }
-    progress({ copied, packed, read }) {
-        const phase = this.current;
-        const now = performance.now();
-        if (phase === null || now - this.printed < _reporting_progress_js__WEBPACK_IMPORTED_MODULE_3__/* .EVERY_MS */ .r)
-            return; // one line each 10 s, also across phases
-        const bytes = phase.name === TITLES.copy ? copied : phase.name === TITLES.read_back ? read : packed || copied || read;
-        if (phase.progress.update(bytes))
-            this.printed = now;
-    }
-    /** It did not come to its end, so that there is no time and rate of the whole to tell. */
-    stop() {
-        const phase = this.current;
-        this.current = null;
-        if (phase !== null) {
-            this.run.log.info(`${phase.name}: stopped after ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_4__/* .formatDuration */ .a3)(performance.now() - phase.started)}`);
-        }
-    }
-    end() {
-        const phase = this.current;
-        if (phase === null)
-            return;
-        this.current = null;
-        const ms = Math.round(performance.now() - phase.started);
-        this.run.report.stages.push({ name: phase.name, ms, bytes: phase.bytes });
-        const size = phase.bytes === 0 ? '' : `${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_4__/* .formatBytes */ .z3)(phase.bytes)} in `;
-        const rate = phase.bytes === 0 ? '' : ` (${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_4__/* .formatRate */ .CE)(phase.bytes, ms)})`;
-        this.run.log.info(`${phase.name}: ${size}${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_4__/* .formatDuration */ .a3)(ms)}${rate}`);
-    }
-}
-/** The host by its own name, as manifests keep it. */
-const hostOf = async (run, { hello }) => (await hello).get('hostname') ?? run.report.host;
-
-
-/***/ }),
-
-/***/ 6769:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   AJ: () => (/* binding */ openDirectory),
-/* harmony export */   Kd: () => (/* binding */ holderOf),
-/* harmony export */   M7: () => (/* binding */ lookLocked),
-/* harmony export */   Op: () => (/* binding */ look),
-/* harmony export */   RW: () => (/* binding */ connectedToChange),
-/* harmony export */   c2: () => (/* binding */ statusOf)
-/* harmony export */ });
-/* harmony import */ var _backups_retention_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7385);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
-/* harmony import */ var _reporting_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4778);
-/* harmony import */ var _reporting_report_json_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(789);
-/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2456);
-/* harmony import */ var _unfinished_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7957);
-
-
-
-
-
-
-/**
- * Enters the backup directory, when the clocks agree: `create` makes it, `change` works in one that is there, `look`
- * writes nothing at all.
- */
-function openDirectory(run, how) {
-    const { directory, umask } = run.settings;
-    return [
-        ['request', 'check_clock', [seconds(run.now().getTime()), seconds(_backups_retention_js__WEBPACK_IMPORTED_MODULE_0__/* .CLOCK_TOLERANCE_MS */ .UG)]],
-        ['request', 'open_directory', [directory, umask, how]],
-    ];
-}
-/** The catalogue, for reading. */
-function look({ settings, database }) {
-    return ['job', 'look', [settings.name, database.path]];
-}
-/** The catalogue, under the lock, for a change that follows; what dead runs left is swept. */
-function lookLocked(run, what, waitMs = run.settings.lockWaitMs) {
-    return ['job', 'look_locked', [run.settings.name, run.database.path, seconds(waitMs), holderOf(run, what)]];
-}
-/** Who holds the lock, for the runs that wait for it: one line. */
-function holderOf(run, what) {
-    const from = run.github === null ? 'a run outside GitHub' : `${run.github.runUrl} (${run.github.actor})`;
-    return `${run.settings.command} ${what} of ${from}, since ${run.now().toISOString()}`.replace(/[\r\n]/g, ' ');
-}
-/** `status.json`: the report of this run as it stands. */
-function statusOf({ report, now }) {
-    report.durationMs = now().getTime() - Date.parse(report.startedAt);
-    return `${(0,_reporting_report_json_js__WEBPACK_IMPORTED_MODULE_2__/* .reportJson */ .l)(report)}\n`;
-}
-/** As `connected`, for commands that change the directory: a failure is left there too, as far as it can be written. */
-async function connectedToChange(run, work) {
-    await (0,_connect_js__WEBPACK_IMPORTED_MODULE_3__/* .connected */ .aW)(run, async (bare) => {
-        const connection = (0,_unfinished_js__WEBPACK_IMPORTED_MODULE_4__/* .finishingFirst */ .u)(run, bare);
-        try {
-            await work(connection);
-        }
-        catch (error) {
-            if (!run.settings.dryRun) {
-                const report = structuredClone(run.report);
-                (0,_reporting_report_js__WEBPACK_IMPORTED_MODULE_5__/* .recordFailure */ .C)(report, (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .describe */ .q0)(error));
-                await connection.send(['job', 'put_status', [statusOf({ report, now: run.now })]]).catch(() => { });
-            }
-            throw error;
-        }
-    });
-}
-const seconds = (ms) => String(Math.ceil(ms / 1000));
-
-
-/***/ }),
-
-/***/ 1189:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   W: () => (/* binding */ explain),
-/* harmony export */   p: () => (/* binding */ noDirectory)
-/* harmony export */ });
-/* harmony import */ var _databases_common_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4521);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
-/* harmony import */ var _host_install_line_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2752);
-/* harmony import */ var _host_quoting_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2437);
-/* harmony import */ var _host_session_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5347);
-/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1267);
-/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4302);
-
-
-
-
-
-
-
-/** Puts what the program on the host reported into words: what happened, why, what to do, what was left untouched. */
-async function explain(error, hello, run) {
-    if (!(error instanceof _host_session_js__WEBPACK_IMPORTED_MODULE_4__/* .HostFailure */ .hD))
-        return (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .describe */ .q0)(error);
-    const greeting = await hello.catch(() => null);
-    const user = greeting?.get('user') ?? 'the login user';
-    const told = run.database.explain(error, run.settings) ?? ofHost(error, user, greeting?.get('system') ?? '', run);
-    const instead = INSTEAD[run.settings.command];
-    return instead === undefined
-        ? told
-        : new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(told.code, told.message, (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .sentences */ .hC)(...told.hint.split(_databases_common_js__WEBPACK_IMPORTED_MODULE_0__/* .UNTOUCHED */ ._m), instead));
-}
-/** What is said instead of UNTOUCHED where it is not about making a backup; a restore says itself what state it has left. */
-const INSTEAD = {
-    verify: 'The backup was left as it is, and the live database was not touched.',
-    restore: '',
-};
-function ofHost(failure, user, system, run) {
-    const { code, facts } = failure;
-    const { settings } = run;
-    const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(failure.text);
-    const verifying = settings.command === 'verify' || settings.command === 'restore';
-    switch (code) {
-        case 'E_LOCKED':
-            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `another run holds the lock of the backup directory: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(facts.get('holder') || 'unknown', 500)}; ${said} (lock-wait)`, `Wait for it to end, or raise \`lock-wait\`; use one concurrency group per database. The lock ends with its holder, there is nothing to delete. ${_databases_common_js__WEBPACK_IMPORTED_MODULE_0__/* .UNTOUCHED */ ._m}`);
-        case 'E_CLOCK': {
-            const [host, runner] = [new Date(Number(said) * 1000), run.now()];
-            const apart = Math.abs(host.getTime() - runner.getTime());
-            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, Number.isNaN(apart)
-                ? `the clock of the host says ${said}`
-                : `the clock of the host says ${host.toISOString()}, the one of the runner ${runner.toISOString()}: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_6__/* .formatDuration */ .a3)(apart)} apart`, 'Set the one that is wrong (`timedatectl set-ntp true`). Names, ages and retention depend on it, so nothing was done.');
-        }
-        case 'E_TOOL_MISSING':
-            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `${said} is not installed on ${run.report.host}${said === 'sqlite3' ? ', and neither is Python 3 with its sqlite3 module, which would do as well' : ''}`, `On the host: ${(0,_host_install_line_js__WEBPACK_IMPORTED_MODULE_2__/* .installLine */ .c)(said, system)}. ${_databases_common_js__WEBPACK_IMPORTED_MODULE_0__/* .UNTOUCHED */ ._m}`);
-        case 'E_NOSPACE': {
-            const free = facts.get('free_kib');
-            const needed = facts.get('needed_kib');
-            const place = facts.get('nospace') ?? settings.directory;
-            const advice = place === facts.get('temporary')
-                ? `Free some there${settings.dump.format === 'directory' && settings.database.engine === 'postgres' ? ', or choose the `dump-format` custom, which needs none of it' : ': the tools of the database work there'}.`
-                : 'Free some, lower `keep` and run `prune`, or choose a `directory` on another disk.';
-            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, needed === null
-                ? `the file system of ${place} is full: ${said}`
-                : `not enough space in ${place}: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_6__/* .formatBytes */ .z3)(Number(needed) * 1024)} are needed (${facts.get('needed_for') === 'fetched' ? 'the file from the store' : verifying ? 'the unpacked copy' : 'copy, compressed backup'} and min-free), ${free === null ? 'fewer' : (0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_6__/* .formatBytes */ .z3)(Number(free) * 1024)} are free`, `${advice} What this run had written was removed, and nothing else was touched.`);
-        }
-        case 'E_PERM_UNSAFE': {
-            const line = safeAgain(facts, user, settings);
-            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `the backup directory is not safe: ${said}`, `Whoever can write there can forge and delete backups. ${line}or choose another \`directory\`. Nothing was touched.`);
-        }
-        case 'E_PERM': {
-            const refused = elsewhereRefused(failure, settings);
-            if (refused !== null)
-                return refused;
-            if (facts.get('unusable') !== null)
-                return noDirectory(said, facts.path('unusable'), user, settings);
-            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, said, `Correct owner or mode, or use \`run-as\` for the database. ${_databases_common_js__WEBPACK_IMPORTED_MODULE_0__/* .UNTOUCHED */ ._m}`);
-        }
-        case 'E_CHECKSUM':
-            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, said, verifying
-                ? 'Do not rely on this backup: take a new one, and look at the disk of the host and at who can write that directory. It counts as not verified from now on, so no rotation relies on it.'
-                : 'The disk or the memory of the host can not be trusted: check both. Nothing was given a final name, and no older backup was deleted.');
-        default:
-            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, said, _databases_common_js__WEBPACK_IMPORTED_MODULE_0__/* .UNTOUCHED */ ._m);
-    }
-}
-/** The login user can not make, enter or write the backup directory `path`. */
-function noDirectory(message, path, user, settings) {
-    const line = ownLine(user, path, settings);
-    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', message, `On the host: \`${line}\`; or choose a \`directory\` that ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(user, 100)} can make, such as \`db-backups\`, which is in the home. ${_databases_common_js__WEBPACK_IMPORTED_MODULE_0__/* .UNTOUCHED */ ._m}`);
-}
-/** What mends a backup directory that others can write. */
-function safeAgain(facts, user, settings) {
-    const line = (key, make) => facts.get(key) === null ? null : `Type \`${make(facts.path(key))}\` on the host, `;
-    return (line('not_ours', (path) => ownLine(user, path, settings)) ??
-        line('open_to_others', (path) => `chmod go-w ${word(path)}`) ??
-        line('leads_away', (path) => `rm ${word(path)}`) ??
-        'Let nobody but its owner write it, ');
-}
-/** The line that makes a directory of that user, or one that is there already his. */
-const ownLine = (user, path, { umask }) => `sudo install -d -m ${umask === '077' ? '700' : '750'} -o ${word(user)} ${word(path)}`;
-/** As one types it: in quotes only where that is needed. */
-const word = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : (0,_host_quoting_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .h)((0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(text, 5_000)));
-/** The shell that was to run as another user, or in the container, could not be started. */
-function elsewhereRefused({ text, facts }, { runAs, container }) {
-    const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(text);
-    const sudoer = facts.get('sudo_refused');
-    if (sudoer !== null) {
-        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', `sudo does not let ${sudoer} run \`sh -s\` as ${runAs}: ${said}`, `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): ${sudoer} ALL=(${runAs}) NOPASSWD: /bin/sh -s, /usr/bin/sh -s. ${_databases_common_js__WEBPACK_IMPORTED_MODULE_0__/* .UNTOUCHED */ ._m}`);
-    }
-    const user = facts.get('container_refused');
-    if (user === null)
-        return null;
-    const engine = facts.get('container_engine') ?? 'docker';
-    if (/no such container|no container with name|is not running|container state improper/i.test(text)) {
-        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_SOURCE_MISSING', `there is no running container ${container}: ${said}`, `\`${engine} ps\` on the host, as ${user}, shows the names; correct \`container\`, or start it. ${_databases_common_js__WEBPACK_IMPORTED_MODULE_0__/* .UNTOUCHED */ ._m}`);
-    }
-    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', `${user} can not start a shell in the container ${container}: ${said}`, `\`${engine} exec -i ${container} sh -s\` must work for ${user}, for example as a member of the group docker (which is as good as root). ${_databases_common_js__WEBPACK_IMPORTED_MODULE_0__/* .UNTOUCHED */ ._m}`);
-}
-
-
-/***/ }),
-
-/***/ 4273:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Pf: () => (/* binding */ endJournal),
-/* harmony export */   fY: () => (/* binding */ writeJournal),
-/* harmony export */   oJ: () => (/* binding */ work),
-/* harmony export */   z8: () => (/* binding */ parseJournal)
-/* harmony export */ });
-/* unused harmony export PHASES */
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _backups_names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1187);
-/* harmony import */ var _settings_value_rules_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7722);
-
-
-
-const PHASES = ['begun', 'loading', 'swapping', 'swapped', 'rolling-back'];
-/** The name of its file in `.work`. */
-const FILE = /^restore-([A-Za-z0-9._-]{1,100})$/;
-/** Resolves when the host has it on its disk. */
-async function writeJournal(connection, journal) {
-    await connection.send(['job', 'put_journal', [JSON.stringify(journal)]]);
-}
-/** The restore has come to an end. */
-const endJournal = ['job', 'put_journal', ['']];
-/** A work folder on the host, for the step of a restore that follows. */
-function work({ settings, now }) {
-    return ['request', 'expect_work', [(0,_backups_names_js__WEBPACK_IMPORTED_MODULE_1__/* .formatId */ .hX)(settings.name, now(), (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomBytes)(2).toString('hex'))]];
-}
-/** What stands in a file of the work folder; null when this version did not write it. */
-function parseJournal(file, text) {
-    let journal;
-    try {
-        journal = JSON.parse(text);
-        const { id, way, target, backup, by, safety, checkCommand, container } = journal;
-        const ms = journal.commandTimeoutMs;
-        const isWhole = journal.schema === 1 &&
-            PHASES.includes(journal.phase) &&
-            [id, way, target, backup, by].every((one) => typeof one === 'string') &&
-            [safety, checkCommand, container].every((one) => one === null || typeof one === 'string') &&
-            [journal.afterBegun, journal.checkBegun].every((one) => typeof one === 'boolean') &&
-            ms >= 1000 &&
-            ms <= _settings_value_rules_js__WEBPACK_IMPORTED_MODULE_2__/* .LONGEST_TIMER_MS */ .Mv &&
-            isIdentity(journal.identity) &&
-            FILE.exec(file)?.[1] === id;
-        return isWhole ? journal : null;
-    }
-    catch {
-        return null;
-    }
-}
-function isIdentity(identity) {
-    if ('path' in identity)
-        return typeof identity.path === 'string';
-    const { database, systemIdentifier } = identity;
-    return typeof database === 'string' && (systemIdentifier === null || /^\d{1,20}$/.test(systemIdentifier));
-}
-
-
-/***/ }),
-
-/***/ 2144:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   $: () => (/* binding */ manifestOf),
-/* harmony export */   P: () => (/* binding */ coverageAsked)
-/* harmony export */ });
-/* harmony import */ var _backups_coverage_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3605);
-/* harmony import */ var _backups_manifest_size_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2502);
-/* harmony import */ var _backups_names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1187);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7452);
-/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1267);
-/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2456);
-
-
-
-
-
-
-/**
- * The manifest of the backup that the host has just made and proven; `damaged`: of a copy of the files of a SQLite database that is damaged.
- * Throws E_INTERNAL when the host left something out.
- */
-function manifestOf(run, { id, createdAt, started }, facts, hello, damaged = false) {
-    const { settings, database, report } = run;
-    const compressor = facts.need('compressor');
-    const compression = compressor === 'zstd' ? 'zstd' : compressor === 'none' ? 'none' : 'gzip';
-    const kind = damaged ? 'tar' : database.kind;
-    const file = (0,_backups_names_js__WEBPACK_IMPORTED_MODULE_2__/* .payloadFile */ .Fp)(id, kind, compression);
-    const engine = damaged
-        ? { databaseBytes: facts.number('plain_bytes'), tools: {}, content: null }
-        : database.describe(facts);
-    const identity = database.identity(facts);
-    const sha256 = facts.need('sha256');
-    const coverage = coverageAsked(settings);
-    if (!/^[0-9a-f]{64}$/.test(sha256))
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .BackupError */ .hj('E_INTERNAL', 'the host did not report a SHA-256');
-    const now = run.now();
-    const manifest = (0,_backups_manifest_size_js__WEBPACK_IMPORTED_MODULE_1__/* .withinLimit */ .zl)({
-        schema: 1,
-        id,
-        name: settings.name,
-        engine: database.engine,
-        kind,
-        file,
-        createdAt: createdAt.toISOString().replace('.000Z', 'Z'),
-        host: hello.get('hostname') ?? report.host,
-        database: settings.database.given,
-        identity,
-        bytes: facts.number('bytes'),
-        sha256,
-        databaseBytes: engine.databaseBytes,
-        compression,
-        encryption: 'none',
-        tools: engine.tools,
-        content: engine.content,
-        verified: { level: damaged ? 'none' : settings.verify, at: now.toISOString() },
-        durationMs: now.getTime() - started.getTime(),
-        github: run.github,
-        pinned: settings.pin === null ? null : { reason: settings.pin, at: now.toISOString() },
-        ...(coverage === null ? {} : { coverage }),
-        reason: reasonOf(run),
-        recovery: damaged
-            ? []
-            : database.recovery({ file, kind, compression, identity, content: engine.content }, report.directory, settings),
-        mac: null,
-    });
-    tellLeftOut(run, manifest);
-    return manifest;
-}
-function tellLeftOut(run, { content }) {
-    const left = content?.tablesLeftOut ?? 0;
-    if (content === null || left === 0)
-        return;
-    (0,_connect_js__WEBPACK_IMPORTED_MODULE_4__/* .note */ .N4)(run, `the manifest has no room for all ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_5__/* .formatCount */ .B4)(content.tables.length + left)} tables: it lists the largest ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_5__/* .formatCount */ .B4)(content.tables.length)}. All are in the backup, and a later proof or restore compares the rows of those that are listed`);
-}
-/** What a backup of this run covers; null: everything. */
-function coverageAsked({ database, dump }) {
-    return database.engine === 'postgres' ? (0,_backups_coverage_js__WEBPACK_IMPORTED_MODULE_0__/* .coverageOf */ ._5)(dump) : null;
-}
-function reasonOf(run) {
-    if (run.github === null || run.github.event === 'workflow_dispatch')
-        return 'manual';
-    return run.github.event === 'schedule' ? 'scheduled' : 'deploy';
-}
-
-
-/***/ }),
-
-/***/ 9325:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  lS: () => (/* binding */ copiesOf),
-  wd: () => (/* binding */ lookOffsite),
-  xW: () => (/* binding */ showCopies),
-  aH: () => (/* binding */ withStore)
-});
-
-// EXTERNAL MODULE: ./src/backups/catalogue.ts
-var backups_catalogue = __nccwpck_require__(3718);
-// EXTERNAL MODULE: ./src/backups/copies.ts
-var copies = __nccwpck_require__(6410);
-// EXTERNAL MODULE: ./src/offsite/failures.ts
-var failures = __nccwpck_require__(6123);
-// EXTERNAL MODULE: ./src/backups/manifest-size.ts
-var manifest_size = __nccwpck_require__(2502);
-// EXTERNAL MODULE: ./src/backups/names.ts
-var names = __nccwpck_require__(1187);
-// EXTERNAL MODULE: ./src/errors.ts + 1 modules
-var errors = __nccwpck_require__(7452);
-;// CONCATENATED MODULE: ./src/offsite/listing.ts
-
-
-
-/** How many manifests are fetched at once. */
-const FETCHES = 8;
-/** Of all manifests, the newest first; what goes beyond is not fetched. */
-const MAX_TOTAL_BYTES = 256 << 20;
-/**
- * What lies under `<prefix>/<name>/` by names of ours, with the manifests that can be read: the newest whole, of the others what a
- * catalogue needs.
- */
-async function listCopies(store, name) {
-    const folder = store.folderOf(name);
-    const files = [];
-    const listed = [];
-    for (const { key, bytes } of await store.list(folder)) {
-        // a store may answer with more than it was asked for
-        const file = key.startsWith(folder) ? key.slice(folder.length) : '';
-        const parsed = (0,names/* parseFileName */.Px)(file);
-        if (parsed?.name !== name)
-            continue;
-        files.push({ name: file, type: '-', bytes });
-        if (parsed.part === 'manifest')
-            listed.push({ file, bytes });
-    }
-    listed.sort((one, other) => (one.file < other.file ? -1 : 1)); // all have one name, and then their time
-    const unread = [];
-    const wanted = [];
-    let total = 0;
-    for (const { file, bytes } of listed.toReversed()) {
-        total += Math.min(bytes, manifest_size/* MAX_READ_BYTES */.qT);
-        if (total <= MAX_TOTAL_BYTES)
-            wanted.push(file);
-        else
-            unread.push(`the newer ones are ${MAX_TOTAL_BYTES} bytes already`);
-    }
-    const manifests = new Map();
-    let room = manifest_size/* READ_WHOLE_BYTES */.NO;
-    const fetch = async () => {
-        for (let file = wanted.shift(); file !== undefined; file = wanted.shift()) {
-            try {
-                const text = await store.get(folder + file);
-                if (text === null)
-                    continue;
-                manifests.set(file, text.length <= room ? text : (0,manifest_size/* shorten */.ml)(text));
-                room -= text.length;
-            }
-            catch (error) {
-                if (!(error instanceof errors/* BackupError */.hj) || !UNREADABLE.includes(error.code))
-                    throw error;
-                unread.push(error.message);
-            }
-        }
-    };
-    await Promise.all(Array.from({ length: FETCHES }, fetch));
-    return { files, manifests, unread };
-}
-/** Of one object, so that the others still can be told: not allowed, moved into an archive, far too long. */
-const UNREADABLE = ['E_S3_AUTH', 'E_NOT_FOUND', 'E_TOO_LARGE'];
-
-// EXTERNAL MODULE: ./src/reporting/format.ts
-var format = __nccwpck_require__(1267);
-// EXTERNAL MODULE: ./src/reporting/neutralise.ts
-var neutralise = __nccwpck_require__(4302);
-// EXTERNAL MODULE: ./src/commands/catalogue.ts
-var commands_catalogue = __nccwpck_require__(9287);
-// EXTERNAL MODULE: ./src/commands/connect.ts
-var connect = __nccwpck_require__(2456);
-;// CONCATENATED MODULE: ./src/commands/offsite-backups.ts
-
-
-
-
-
-
-
-
-/** Hands the store of the run to `work`, or null when there is none, and closes it on every path. */
-async function withStore(run, work) {
-    const { s3, idleTimeoutMs } = run.settings;
-    if (s3 === null)
-        return work(null);
-    // Loaded when used: the SDK takes as long as all the rest.
-    const { Store } = await Promise.all(/* import() */[__nccwpck_require__.e(143), __nccwpck_require__.e(853)]).then(__nccwpck_require__.bind(__nccwpck_require__, 853));
-    const store = new Store(s3, run.signal, idleTimeoutMs);
-    try {
-        return await work(store);
-    }
-    finally {
-        store.close();
-    }
-}
-/** Reads what is in the store, and puts it into the report beside what is on the host. Throws E_S3_*. */
-async function lookOffsite(run, store, { catalogue: onHost, facts, connection }) {
-    const { settings, report } = run;
-    const { name } = settings;
-    const uri = store.uriOf(store.folderOf(name));
-    const listing = await listCopies(store, name).catch((error) => {
-        throw (0,failures/* leaving */.dv)(error, 'Nothing was changed.');
-    });
-    const identity = identityOf(run, facts, onHost);
-    const place = { checksums: false, rotates: settings.s3?.keep !== null };
-    const catalogue = (0,backups_catalogue/* readCatalogue */.YW)(listing, { name, identity }, run.now(), place);
-    catalogue.backups = (0,copies/* asJudgedSince */.gW)(catalogue.backups, onHost.backups);
-    const { problems } = catalogue;
-    for (const id of (0,copies/* contradicting */.AR)(onHost.backups, catalogue.backups)) {
-        problems.push(`${id} has another SHA-256 there than on the host: one of the two is not what was backed up`);
-    }
-    if (listing.unread.length > 0) {
-        const why = (0,neutralise/* quoteOutside */.Y)(listing.unread[0] ?? '', 300);
-        problems.push(`${(0,format/* counted */.hS)(listing.unread.length, 'manifest')} could not be read, the first because ${why}`);
-    }
-    const here = { host: await (0,connect/* hostOf */.w4)(run, connection), identity };
-    const candidates = (0,copies/* copyCandidates */.Ox)(catalogue.backups, onHost, here);
-    (0,commands_catalogue/* tellProblems */.sG)(run, problems.map((problem) => `in ${uri}: ${problem}`), uri);
-    tellOfOthers(run, candidates, uri);
-    run.copies = catalogue.backups;
-    report.s3 = { uri, backups: 0, backupsBytes: 0, retention: [], deleted: 0, hidden: false };
-    showCopies(run, onHost.backups);
-    return { store, uri, catalogue, candidates };
-}
-/** The copies of this host alone, for looking back on: nothing is told, and nothing put into the report. Throws E_S3_*. */
-async function copiesOf(run, store, { catalogue: onHost, facts, connection }) {
-    const { name } = run.settings;
-    const identity = identityOf(run, facts, onHost);
-    const here = { host: await (0,connect/* hostOf */.w4)(run, connection), identity };
-    const { backups } = (0,backups_catalogue/* readCatalogue */.YW)(await listCopies(store, name), { name, identity }, run.now(), {
-        ...{ checksums: false, rotates: false },
-    });
-    return (0,copies/* asJudgedSince */.gW)(backups, onHost.backups).filter(({ manifest }) => !(0,copies/* isFromElsewhere */.xp)(manifest, here));
-}
-/** Where nobody has asked the server which one it is, that of the newest backup on the host. */
-function identityOf(run, facts, { backups }) {
-    const identity = run.database.identity(facts);
-    const isVague = 'database' in identity && identity.systemIdentifier === null;
-    return isVague ? (backups[0]?.manifest.identity ?? identity) : identity;
-}
-function tellOfOthers(run, candidates, uri) {
-    const others = candidates.filter(({ why }) => why?.startsWith('made on'));
-    if (others.length === 0)
-        return;
-    (0,connect/* warn */.R8)(run, `${(0,format/* counted */.hS)(others.length, 'backup')} in ${uri} were ${(0,neutralise/* quoteOutside */.Y)(others[0]?.why ?? '', 200)}: they do not count here, and rotation leaves them alone. Two databases that share a bucket need names or prefixes of their own; after a move to another host, \`command: delete\` deletes what is old`);
-}
-/** Puts what is known to be in the store into the report. */
-function showCopies(run, onHost) {
-    if (run.report.s3 !== null) {
-        run.report.s3.backups = run.copies.length;
-        run.report.s3.backupsBytes = run.copies.reduce((sum, { manifest }) => sum + manifest.bytes, 0);
-    }
-    (0,commands_catalogue/* showBackups */.Fp)(run, onHost);
-}
-
-
-/***/ }),
-
-/***/ 5832:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   H: () => (/* binding */ giveUp),
-/* harmony export */   P: () => (/* binding */ giveUpNoted)
-/* harmony export */ });
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
-/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2456);
-/* harmony import */ var _offsite_backups_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9325);
-
-
-
-/** Removes from the store what was sent of an upload that will not be completed. */
-async function giveUp(run, store, upload) {
-    if (await store.abort(upload)) {
-        run.noteUpload(null);
-        run.log.info('the unfinished upload was removed from the store');
-        return;
-    }
-    (0,_connect_js__WEBPACK_IMPORTED_MODULE_1__/* .warn */ .R8)(run, `the unfinished upload ${upload.id} of ${store.uriOf(upload.key)} could not be removed from the store; a lifecycle rule (AbortIncompleteMultipartUpload) removes such`);
-}
-/** The same of what a run that was killed had begun: `noted` is what it left of it, empty when there is none. Never throws. */
-async function giveUpNoted(run, noted) {
-    if (noted === '')
-        return;
-    try {
-        const upload = JSON.parse(noted);
-        await (0,_offsite_backups_js__WEBPACK_IMPORTED_MODULE_2__/* .withStore */ .aH)(run, async (store) => {
-            if (store !== null)
-                await giveUp(run, store, upload);
-        });
-    }
-    catch (error) {
-        (0,_connect_js__WEBPACK_IMPORTED_MODULE_1__/* .warn */ .R8)(run, `an unfinished upload could not be removed from the store: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .describe */ .q0)(error).message}`);
-    }
-}
-
-
-/***/ }),
-
-/***/ 7957:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   u: () => (/* binding */ finishingFirst)
-/* harmony export */ });
-/* harmony import */ var _backups_identity_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4941);
-/* harmony import */ var _databases_common_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4521);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
-/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4302);
-/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2456);
-/* harmony import */ var _journal_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4273);
-/* harmony import */ var _user_command_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9931);
-
-
-
-
-
-
-
-/** More were not cut off: a host that tells of more and more is not gone along with. */
-const MOST = 100;
-/** These say nothing about the restore that was cut off. */
-const OF_THE_RUN = ['E_REMOTE_LOST', 'E_TIMEOUT', 'E_CANCELLED'];
-/** The same connection, on which restores that were cut off are brought to an end before anything else is done. */
-function finishingFirst(run, connection) {
-    return {
-        ...connection,
-        send: async (...requests) => {
-            for (let left = MOST;; left--) {
-                try {
-                    return await connection.send(...requests);
-                }
-                catch (error) {
-                    const [text] = connection.said('journal');
-                    const [file] = connection.said('journal_file');
-                    if (!(error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj) || error.code !== 'E_UNFINISHED')
-                        throw error;
-                    if (text === undefined || file === undefined || left === 0)
-                        throw error;
-                    await deal(run, connection, file, text);
-                }
-            }
-        },
-    };
-}
-/** Finishes it, leaves it when it is about another database, or puts it aside when that is asked for. Else throws E_UNFINISHED. */
-async function deal(run, connection, file, text) {
-    const journal = (0,_journal_js__WEBPACK_IMPORTED_MODULE_3__/* .parseJournal */ .z8)(file, text);
-    const what = journal === null
-        ? `a restore was cut off, and its journal ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(file, 200)} can not be read`
-        : (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(`a restore of ${journal.backup} into ${journal.target} was cut off (${journal.by})`, 500);
-    let why = '';
-    let untouched = ' Nothing was changed.';
-    try {
-        const begun = () => {
-            untouched = '';
-        };
-        const found = journal === null ? 'not known' : await finish(run, connection, journal, what, begun);
-        if (found === 'finished')
-            return;
-        if (found === 'other' && !run.settings.settleUnfinished) {
-            (0,_connect_js__WEBPACK_IMPORTED_MODULE_2__/* .warn */ .R8)(run, `${what}; it was about another database than this run, which goes on. To bring it to an end, run \`restore\` once more with the same \`restore-to\`, or, when it is of no use any more, any command with \`settle-unfinished: true\``);
-            await connection.send(['request', 'leave_journal', [file]]);
-            return;
-        }
-        if (found === 'not known' && journal !== null) {
-            why =
-                '; whether that is the database of this run can not be told from here: neither from what the role may know of the server nor from what the restore has left there';
-        }
-    }
-    catch (error) {
-        const { code, message } = (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .describe */ .q0)(error);
-        if (OF_THE_RUN.includes(code) || connection.isLost())
-            throw error;
-        why = `, and could not be brought to an end (${code}: ${message})`;
-    }
-    // what is not brought to an end is not ours any more
-    await connection.send(['request', 'end_restore', []]);
-    if (!run.settings.settleUnfinished) {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_UNFINISHED', `${what}${why}`, `${lookAt(run, journal)} Then run once with \`settle-unfinished: true\`: that puts the journal aside.${untouched}`);
-    }
-    await connection.send(['request', 'settle_journal', [file]]);
-    (0,_connect_js__WEBPACK_IMPORTED_MODULE_2__/* .warn */ .R8)(run, `${what}${why}; as settle-unfinished asks for, its journal was put aside as .work/settled-${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(file, 200)} in the backup directory, and nothing else was touched. ${lookAt(run, journal)}`);
-}
-/** What a restore may leave, for the person who settles it. */
-function lookAt(run, journal) {
-    const left = run.database.engine === 'sqlite'
-        ? 'files beside it with `.restore-` or `.before-` in their names'
-        : 'databases on its server whose names begin with db_backup_new_ or db_backup_old_';
-    return `Look at ${journal === null ? 'the database' : (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(journal.target, 300)}: whether it is the state that you want, whether the application runs, and whether there are ${left}.`;
-}
-/** Throws what keeps it from being brought to an end; `begun` is called when something is changed for it. */
-async function finish(run, connection, journal, what, begun) {
-    const { settings } = run;
-    let isKnown = true;
-    for (const target of new Set([settings.restore.to ?? settings.database, settings.database])) {
-        const restoring = run.database.restoring(target);
-        if (hasOtherName(run, journal, restoring))
-            continue;
-        await connection.send(['request', 'begin_restore', [journal.id, settings.name, (0,_databases_common_js__WEBPACK_IMPORTED_MODULE_0__/* .seconds */ .YA)(journal.commandTimeoutMs)]]);
-        const facts = await connection.send((0,_journal_js__WEBPACK_IMPORTED_MODULE_3__/* .work */ .oJ)(run), restoring.recover(settings, journal, journal));
-        const same = isAbout(run, journal, restoring, facts);
-        if (same) {
-            begun();
-            const state = await run.log.group('Finish what was cut off', async () => {
-                run.log.info(what);
-                return bringToAnEnd(run, connection, restoring, journal, facts);
-            });
-            (0,_connect_js__WEBPACK_IMPORTED_MODULE_2__/* .warn */ .R8)(run, `${what}; ${state}`);
-            return 'finished';
-        }
-        isKnown &&= same === false;
-        await connection.send(['request', 'end_restore', []]);
-    }
-    return isKnown ? 'other' : 'not known';
-}
-/** It is told by the names alone, on whatever server. */
-function hasOtherName({ database, settings }, { identity, container }, { targetName }) {
-    if ('path' in identity)
-        return database.engine !== 'sqlite' || settings.container !== container;
-    return database.engine !== 'postgres' || identity.database !== targetName;
-}
-/** Whether the target, as the host has found it, is the database of the journal; null when nobody can tell. */
-function isAbout(run, journal, restoring, facts) {
-    if (facts.need('state') === 'other')
-        return false;
-    if (facts.need('state') === 'not-known')
-        return null;
-    const here = restoring.identity(facts);
-    if (!(0,_backups_identity_js__WEBPACK_IMPORTED_MODULE_6__/* .sameDatabase */ .K)(here, journal.identity))
-        return false;
-    if ('path' in here || 'path' in journal.identity)
-        return true;
-    if (restoring.target === journal.target && run.settings.container === journal.container)
-        return true;
-    const isTold = here.systemIdentifier !== null && journal.identity.systemIdentifier !== null;
-    // a copy of the whole server has its identifier as well, but not what the restore has made
-    const isEnded = ['swapped', 'rolling-back'].includes(journal.phase);
-    return isTold && (facts.get('traces') !== null || !isEnded) ? true : null;
-}
-/**
- * Undoes what was not yet swapped, and finishes what was: hours may have passed since, and what was written to the restored
- * database in the meantime is not for us to throw away. Returns what has become of it.
- */
-async function bringToAnEnd(run, connection, restoring, journal, facts) {
-    const { settings } = run;
-    const { phase, way } = journal;
-    // when all that was kept of the old one is gone already, nothing on the host tells any more
-    let swapped = facts.need('state') === 'restored' || phase === 'swapped';
-    if (swapped && phase === 'rolling-back' && way !== 'in-place') {
-        await connection.send((0,_journal_js__WEBPACK_IMPORTED_MODULE_3__/* .work */ .oJ)(run), restoring.back(settings, journal, null));
-        swapped = false;
-    }
-    const failed = await attempt(() => (0,_user_command_js__WEBPACK_IMPORTED_MODULE_4__/* .runUserCommand */ .w)(run, connection, 'start-command', ['job', 'start_application', []]));
-    let told = swapped
-        ? 'the database is the restored one'
-        : 'the database is as it was before it, and what had been loaded is gone';
-    if (failed !== null)
-        told += `. ${failed}: the application may be stopped`;
-    if (swapped) {
-        const wrong = await attempt(() => checkOnce(run, connection, journal));
-        if (wrong === null)
-            await connection.send((0,_journal_js__WEBPACK_IMPORTED_MODULE_3__/* .work */ .oJ)(run), restoring.settle(settings, journal));
-        else
-            told += `. ${wrong}. ${wayBack(run, restoring, journal)}`;
-    }
-    await connection.send(_journal_js__WEBPACK_IMPORTED_MODULE_3__/* .endJournal */ .Pf, ['request', 'end_restore', []]);
-    return told;
-}
-function wayBack({ report }, restoring, journal) {
-    const { way, safety } = journal;
-    if (safety !== null)
-        return `To go back, restore its safety backup ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(safety, 120)}`;
-    const byHand = way === 'in-place' ? [] : restoring.byHand(journal, null, report.directory);
-    return byHand.length === 0
-        ? 'There is no way back to what it replaced: there was no safety backup (safety-backup: false)'
-        : `What it replaced is still there; to go back by hand: ${byHand.join('; ')}`;
-}
-/** Throws E_HOOK. One that takes a run with it is not begun by every run that follows. */
-async function checkOnce(run, connection, journal) {
-    const { checkCommand, checkBegun, afterBegun } = journal;
-    if (afterBegun) {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_HOOK', 'after-restore-command was begun, did not come to its end, and is not run again', '');
-    }
-    if (checkCommand === null)
-        return;
-    if (checkBegun)
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_HOOK', 'check-command was run once more, and did not come to its end', '');
-    await (0,_journal_js__WEBPACK_IMPORTED_MODULE_3__/* .writeJournal */ .fY)(connection, { ...journal, phase: 'swapped', checkBegun: true });
-    await (0,_user_command_js__WEBPACK_IMPORTED_MODULE_4__/* .runUserCommand */ .w)(run, connection, 'check-command', ['job', 'run_command', [checkCommand]]);
-}
-/** What went wrong, or null; throws when it is the run that comes to an end. */
-async function attempt(action) {
-    try {
-        await action();
-        return null;
-    }
-    catch (error) {
-        const { code, message } = (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .describe */ .q0)(error);
-        if (OF_THE_RUN.includes(code))
-            throw error;
-        return message;
-    }
-}
-
-
-/***/ }),
-
-/***/ 9931:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   w: () => (/* binding */ runUserCommand)
-/* harmony export */ });
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
-/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1267);
-/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4302);
-
-
-
-/** Runs a command of the user on the host, its output in the log. Throws E_HOOK when it fails, or does not end in time. */
-async function runUserCommand(run, connection, input, request) {
-    const facts = await run.log.group(input, () => connection.send(request));
-    const status = facts.get('command_status');
-    if (status === null || status === '0')
-        return;
-    const last = facts.all('said').findLast((line) => line.trim() !== '');
-    const said = last === undefined ? ', and said nothing' : `; it said last: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__/* .quoteOutside */ .Y)(last, 200)}`;
-    const output = `The log has its output, under "${input}".`;
-    if (facts.get('command_late') !== null) {
-        const advice = input === 'start-command'
-            ? ' What is to go on running belongs into the background, as by `systemctl start` or `nohup ... >/dev/null 2>&1 &`.'
-            : '';
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_HOOK', `${input} did not end within ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_2__/* .formatDuration */ .a3)(facts.number('command_late') * 1000)} (command-timeout), and was ended${said}`, `${output}${advice}`);
-    }
-    if (status === 'none')
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_HOOK', `${input} was begun, and has not come to its end${said}`, output);
-    throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_HOOK', `${input} ended with status ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__/* .quoteOutside */ .Y)(status, 10)}${said}`, output);
-}
-
-
-/***/ }),
-
 /***/ 7278:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -30805,30 +29021,27 @@ const plural = (count, noun, many = `${noun}s`) => `${count} ${count === 1 ? nou
 
 /***/ }),
 
-/***/ 4521:
+/***/ 4074:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   KT: () => (/* binding */ named),
 /* harmony export */   Lx: () => (/* binding */ loginUser),
-/* harmony export */   P4: () => (/* binding */ UNPACK),
 /* harmony export */   Ty: () => (/* binding */ payloadArguments),
 /* harmony export */   Uu: () => (/* binding */ checkRows),
 /* harmony export */   YA: () => (/* binding */ seconds),
 /* harmony export */   Zw: () => (/* binding */ compressorOf),
-/* harmony export */   _m: () => (/* binding */ UNTOUCHED),
 /* harmony export */   oJ: () => (/* binding */ commonArguments)
 /* harmony export */ });
-/* harmony import */ var _counting_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7278);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
-/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4302);
+/* harmony import */ var _backups_packing_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(88);
+/* harmony import */ var _counting_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7278);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
+/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4302);
+
 
 
 
 // What the engines share.
-const UNTOUCHED = 'Nothing was kept, nothing was rotated, the database was not changed.';
-/** The stock tool that unpacks a payload to stdout. */
-const UNPACK = { zstd: 'zstd -dc', gzip: 'gzip -dc', none: 'cat' };
 /** The named arguments of a request to the program on the host. */
 const named = (values) => Object.entries(values).flat();
 /** Those that every engine's program takes. */
@@ -30845,13 +29058,13 @@ function commonArguments(settings) {
 }
 /** Those of the request that proves an existing backup. */
 function payloadArguments(manifest) {
-    const { file, sha256, bytes, databaseBytes, compression, kind } = manifest;
+    const { file, sha256, bytes, databaseBytes, kind } = manifest;
     return {
         payload: file,
         sha256,
         bytes: String(bytes),
         plain_bytes: String(databaseBytes),
-        compressor: compression,
+        packing: (0,_backups_packing_js__WEBPACK_IMPORTED_MODULE_0__/* .stagesOf */ .ZL)(manifest),
         kind,
     };
 }
@@ -30865,17 +29078,17 @@ function checkRows({ tables, tablesLeftOut = 0 }, restored) {
         if (there === undefined)
             wrong.push(`${name} is missing`);
         else if (rows !== null && there !== null && rows !== there)
-            wrong.push(`${name} has ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_1__/* .plural */ .L)(there, 'row')}, not ${rows}`);
+            wrong.push(`${name} has ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_2__/* .plural */ .L)(there, 'row')}, not ${rows}`);
     }
     const surplus = [...found].flatMap(([name, rows]) => (rows ? [[name, rows]] : []));
     if (surplus.length > tablesLeftOut) {
         for (const [name, rows] of surplus)
-            wrong.push(`${name} has ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_1__/* .plural */ .L)(rows, 'row')}, and is not in the manifest`);
+            wrong.push(`${name} has ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_2__/* .plural */ .L)(rows, 'row')}, and is not in the manifest`);
     }
     if (wrong.length === 0)
         return;
-    const shown = wrong.slice(0, 5).map((one) => (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .quoteOutside */ .Y)(one, 120));
-    throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_MANIFEST', `the restored copy is not what the manifest says: ${shown.join('; ')}${wrong.length > shown.length ? `; and ${wrong.length - shown.length} more` : ''}`, 'Do not rely on this backup: take a new one, and look at who can write that directory. Nothing was changed.');
+    const shown = wrong.slice(0, 5).map((one) => (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_3__/* .quoteOutside */ .Y)(one, 120));
+    throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_MANIFEST', `the restored copy is not what the manifest says: ${shown.join('; ')}${wrong.length > shown.length ? `; and ${wrong.length - shown.length} more` : ''}`, 'Do not rely on this backup: take a new one, and look at who can write that directory.');
 }
 /** Whole seconds, not fewer than asked for. */
 const seconds = (ms) => String(Math.ceil(ms / 1000));
@@ -30884,7 +29097,7 @@ function compressorOf(facts) {
     const compressor = facts.get('compressor');
     if (compressor === null || compressor === 'none')
         return {};
-    return { [compressor]: (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .quoteOutside */ .Y)(facts.get('compressor_version') ?? '', 100) };
+    return { [compressor]: (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_3__/* .quoteOutside */ .Y)(facts.get('compressor_version') ?? '', 100) };
 }
 /** The user who logs in, for messages. */
 const loginUser = ({ transport }) => transport.transport === 'ssh' ? transport.username : 'the user of this runner';
@@ -30892,14 +29105,186 @@ const loginUser = ({ transport }) => transport.transport === 'ssh' ? transport.u
 
 /***/ }),
 
-/***/ 6407:
+/***/ 38:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Bn: () => (/* binding */ schemaCondition),
-/* harmony export */   Ep: () => (/* binding */ tableCondition),
-/* harmony export */   LO: () => (/* binding */ parseNamePattern)
-/* harmony export */ });
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  ug: () => (/* binding */ ENGINES),
+  zJ: () => (/* binding */ databaseOf),
+  ky: () => (/* binding */ engineOf),
+  UZ: () => (/* binding */ engineOfKind),
+  PJ: () => (/* binding */ parseSource)
+});
+
+// NAMESPACE OBJECT: ./src/engines/registry.ts
+var registry_namespaceObject = {};
+__nccwpck_require__.r(registry_namespaceObject);
+__nccwpck_require__.d(registry_namespaceObject, {
+  postgres: () => (postgres),
+  sqlite: () => (sqlite)
+});
+
+// EXTERNAL MODULE: ./src/backups/format.ts
+var format = __nccwpck_require__(724);
+// EXTERNAL MODULE: ./src/backups/names.ts
+var names = __nccwpck_require__(1187);
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./src/backups/manifest-fields.ts
+var manifest_fields = __nccwpck_require__(1714);
+// EXTERNAL MODULE: ./src/backups/packing.ts
+var packing = __nccwpck_require__(88);
+// EXTERNAL MODULE: ./src/counting.ts
+var counting = __nccwpck_require__(7278);
+// EXTERNAL MODULE: ./src/errors.ts + 1 modules
+var errors = __nccwpck_require__(7452);
+// EXTERNAL MODULE: ./src/host/quoting.ts
+var quoting = __nccwpck_require__(2437);
+// EXTERNAL MODULE: ./src/reporting/format.ts
+var reporting_format = __nccwpck_require__(1267);
+// EXTERNAL MODULE: ./src/reporting/neutralise.ts
+var neutralise = __nccwpck_require__(4302);
+// EXTERNAL MODULE: ./src/engines/common.ts
+var common = __nccwpck_require__(4074);
+;// CONCATENATED MODULE: ./src/engines/postgres/connection-string.ts
+/**
+ * `dbname='...' host='...'` for the tools of PostgreSQL, each value quoted as libpq reads it, the name of the database
+ * always first: given alone, a name like `x=y` or `-x` would be taken for something else, and another database be dumped.
+ * Never with a password: arguments can be seen by everybody on the host.
+ * https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE
+ */
+function connectionString({ database, parameters }) {
+    const quoted = (value) => `'${value.replace(/[\\']/g, '\\$&')}'`;
+    return [['dbname', database], ...parameters].map(([keyword, value = '']) => `${keyword}=${quoted(value)}`).join(' ');
+}
+
+// EXTERNAL MODULE: external "node:buffer"
+var external_node_buffer_ = __nccwpck_require__(4573);
+;// CONCATENATED MODULE: ./src/engines/postgres/format.ts
+/** As a server tells it. */
+const SYSTEM_IDENTIFIER = /^\d{1,20}$/;
+const isPostgresIdentity = (identity) => 'systemIdentifier' in identity;
+/** What the manifest tells of a dump; null where it tells nothing, or there is none. */
+const contentOf = (manifest) => manifest?.content != null && 'properties' in manifest.content ? manifest.content : null;
+const postgresFormat = {
+    kinds: ['dump', 'tar', 'sql'],
+    logical: true,
+    identityFields: ['database', 'systemIdentifier'],
+    checkIdentity(identity) {
+        identity.text('database', 1);
+        if (identity.textOrNull('systemIdentifier') === null)
+            return;
+        identity.matching('systemIdentifier', SYSTEM_IDENTIFIER, 'the number of a server, or null');
+    },
+    checkContent(content) {
+        content.whole('largeObjects');
+        if (content.has('pathFunctions'))
+            content.whole('pathFunctions');
+        const extensions = content.has('extensions') ? content.list('extensions') : null;
+        for (const lines of [content.list('properties'), content.listOrNull('roles'), extensions]) {
+            for (const index of lines?.names() ?? [])
+                lines?.text(index);
+        }
+    },
+    isSame(one, other) {
+        if (one.database !== other.database)
+            return false;
+        const servers = [one.systemIdentifier, other.systemIdentifier];
+        return servers.includes(null) || servers[0] === servers[1];
+    },
+    serverOf: ({ systemIdentifier }) => systemIdentifier,
+    show({ database, systemIdentifier }) {
+        const server = systemIdentifier === null ? '' : ` of the server with the system identifier ${systemIdentifier}`;
+        return `${JSON.stringify(database)}${server}`;
+    },
+};
+
+;// CONCATENATED MODULE: ./src/engines/postgres/facts.ts
+
+
+
+
+
+// What the requests to programs/postgres.sh and postgres-restore.sh have in common, and how their facts are read.
+/** The named arguments that say where the database is, and with what it is reached. */
+function argumentsOf(source, settings) {
+    return {
+        ...(0,common/* commonArguments */.oJ)(settings),
+        container: settings.container ?? '',
+        connection: connectionString(source),
+        password: source.password ?? '',
+        format: settings.dump.format,
+        // who names the kind of server in the URL has thought about it
+        standby: source.parameters.some(([keyword]) => keyword === 'target_session_attrs') ? 'allowed' : '',
+    };
+}
+const decoded = (hex) => Buffer.from(hex, 'hex').toString('utf8');
+/**
+ * A name as the manifest has it. A database without an encoding (SQL_ASCII) may hold bytes that are no text: in such a name each byte
+ * above 7f is written `\\xe4`, so that two names never become the same. A backslash of a name that would read as such is `\\x5c`.
+ */
+function nameOf(bytes) {
+    const text = bytes.toString('latin1').replace(/\\(?=x(5c|[89a-f][0-9a-f]))/g, '\\x5c');
+    return (0,external_node_buffer_.isUtf8)(bytes) ? Buffer.from(text, 'latin1').toString('utf8') : text.replace(/[\x80-\xff]/g, escapedByte);
+}
+const escapedByte = (byte) => `\\x${byte.charCodeAt(0).toString(16)}`;
+/** The way back, in hex. */
+function encodedName(name) {
+    const text = Buffer.from(name, 'utf8').toString('latin1');
+    const bytes = text.replace(/\\x(5c|[89a-f][0-9a-f])/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+    return Buffer.from(bytes, 'latin1').toString('hex');
+}
+/** Texts of the server that a manifest can hold, and how many it can not: those with bytes that are no text. */
+function textsIn(facts, key) {
+    const all = facts.all(key).map((hex) => Buffer.from(hex, 'hex'));
+    const texts = all.filter((bytes) => (0,external_node_buffer_.isUtf8)(bytes)).map(String);
+    return { texts, left: all.length - texts.length };
+}
+/** How texts travel, in both directions: nothing in them is a line, a quote or a command on the way. */
+const encoded = (text) => Buffer.from(text, 'utf8').toString('hex');
+/** What the version of the server is called. */
+const serverVersion = (facts) => decoded(facts.get('server_version') ?? '');
+/** `ENCODING COLLATE CTYPE PROVIDER LOCALE RULES`, each in hex: how a database is made; empty: as the server does it by itself. */
+function likeArgument(like) {
+    if (like === null)
+        return '';
+    const { encoding, collate, ctype, provider, locale, rules } = like;
+    return [encoding, collate, ctype, provider ?? 'libc', locale ?? '-', rules ?? '-'].map(encoded).join(' ');
+}
+/** `OID HEX` */
+function tableOf(text) {
+    const [oid = '', hex = ''] = text.split(' ');
+    return [oid, nameOf(Buffer.from(hex, 'hex'))];
+}
+/** The tables of a copy that was made of a backup, with their rows where they were counted. */
+const restoredIn = (facts) => [
+    ...facts.restored.map(({ name, rows }) => ({ name: nameOf(name), rows })),
+    ...facts.all('restored_uncounted').map((hex) => ({ name: nameOf(Buffer.from(hex, 'hex')), rows: null })),
+];
+/** Throws E_INTERNAL when the host told a system identifier that is none. */
+function identityIn(facts, database) {
+    const systemIdentifier = facts.get('system_identifier');
+    if (systemIdentifier !== null && !SYSTEM_IDENTIFIER.test(systemIdentifier)) {
+        throw new errors/* BackupError */.hj('E_INTERNAL', 'the host reported a system identifier that is none');
+    }
+    return { database, systemIdentifier };
+}
+/** The tables that the host has listed, with their rows where it has counted them. */
+function tablesOf(facts) {
+    const counted = new Map(facts.all('rows').map((text) => {
+        const [oid = '', rows = ''] = text.split(' ');
+        return [oid, Number(rows)];
+    }));
+    return facts.all('table').map((text) => {
+        const [oid, name] = tableOf(text);
+        const rows = counted.get(oid) ?? null;
+        return { name, rows: Number.isSafeInteger(rows) ? rows : null };
+    });
+}
+
+;// CONCATENATED MODULE: ./src/engines/postgres/name-patterns.ts
 /**
  * The patterns of pg_dump's --exclude-table, --exclude-table-data and --schema, as conditions for a query of our own, which
  * so learns what a dump leaves out. The language is psql's:
@@ -30992,6 +29377,2484 @@ function matches(column, expression) {
     return `${column} OPERATOR(pg_catalog.~) ${literal} COLLATE pg_catalog."default"`;
 }
 
+;// CONCATENATED MODULE: ./src/engines/postgres/properties.ts
+
+const NAME = String.raw `(?:"(?:[^"\0]|"")+"|[a-z_][a-z0-9_$]*)`;
+/** As `quote_literal` writes it: with backslashes only after an E, which it puts a blank before. */
+const TEXT = String.raw `(?: ?E'(?:[^'\\\0]|''|\\\\)*'|'(?:[^'\\\0]|'')*')`;
+const ON = `DATABASE ${NAME}`;
+const WHO = `(?<who>PUBLIC|${NAME})`;
+const CREATE = new RegExp(`^CREATE ${ON} TEMPLATE template0 ENCODING (?<encoding>${TEXT}) LC_COLLATE (?<collate>${TEXT}) LC_CTYPE (?<ctype>${TEXT})(?<provider> LOCALE_PROVIDER (?:libc|(?:icu ICU|builtin BUILTIN)_LOCALE (?<locale>${TEXT})(?: ICU_RULES (?<rules>${TEXT}))?))?(?: OWNER (?<owner>${NAME}))?;$`);
+/** Each statement of ours, and how it reads for another database. */
+const FORMS = [
+    [
+        new RegExp(String.raw `^ALTER ${ON} CONNECTION LIMIT (?<limit>-?\d{1,9});$`),
+        (to, { limit }) => `ALTER DATABASE ${to} CONNECTION LIMIT ${limit};`,
+    ],
+    [
+        new RegExp(`^COMMENT ON ${ON} IS (?<text>${TEXT});$`),
+        (to, { text }) => `COMMENT ON DATABASE ${to} IS ${literal(textIn(text))};`,
+    ],
+    [
+        new RegExp(`^REVOKE ALL ON ${ON} FROM ${WHO};$`),
+        (to, { who }) => `REVOKE ALL ON DATABASE ${to} FROM ${grantee(who)};`,
+    ],
+    [
+        new RegExp(`^GRANT (?<rights>(?:CREATE|CONNECT|TEMPORARY)(?:, (?:CREATE|CONNECT|TEMPORARY))*) ON ${ON} TO ${WHO}(?<option> WITH GRANT OPTION)?;$`),
+        (to, { rights, who, option = '' }) => `GRANT ${rights} ON DATABASE ${to} TO ${grantee(who)}${option};`,
+    ],
+    [
+        // names in a list: as earlier versions kept it
+        new RegExp(`^ALTER (?:ROLE (?<role>${NAME}) IN )?${ON} SET (?<setting>${NAME}) TO (?<values>${TEXT}(?:, ${TEXT})*|${NAME}(?:, *${NAME})*);$`),
+        (to, { role, setting, values }) => `ALTER ${role === undefined ? '' : `ROLE ${identifier(textIn(role))} IN `}DATABASE ${to} SET ${identifier(textIn(setting))} TO ${properties_textsIn(values).map(literal).join(', ')};`,
+    ],
+];
+const EACH_VALUE = new RegExp(`${TEXT}|${NAME}`, 'g');
+const SEARCH_PATH = new RegExp(`^ALTER ${ON} SET search_path TO (?<values>.*);$`, 's');
+/** A name as SQL has it. */
+const identifier = (name) => `"${name.replaceAll('"', '""')}"`;
+/** A text as SQL has it, whatever the server takes a backslash for. */
+const literal = (text) => `${text.includes('\\') ? 'E' : ''}'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
+/** Of a name or text as the server wrote it. */
+function textIn(word = '') {
+    const text = word.trimStart();
+    if (text.startsWith('"'))
+        return text.slice(1, -1).replaceAll('""', '"');
+    if (text.startsWith("E'"))
+        return text.slice(2, -1).replaceAll("''", "'").replaceAll('\\\\', '\\');
+    return text.startsWith("'") ? text.slice(1, -1).replaceAll("''", "'") : text;
+}
+const properties_textsIn = (list = '') => [...list.matchAll(EACH_VALUE)].map(([word]) => textIn(word));
+const grantee = (who = '') => (who === 'PUBLIC' ? who : identifier(textIn(who)));
+/** What the manifest says of how the database was made; null where it says nothing that can be relied on. */
+function likeOf(content) {
+    const [first = ''] = propertiesOf(content);
+    const parts = CREATE.exec(first)?.groups;
+    if (parts === undefined)
+        return null;
+    const { encoding, collate, ctype, provider = '', locale, rules, owner } = parts;
+    return {
+        encoding: textIn(encoding),
+        collate: textIn(collate),
+        ctype: textIn(ctype),
+        provider: ['libc', 'icu', 'builtin'].find((name) => provider.startsWith(` LOCALE_PROVIDER ${name}`)) ?? null,
+        locale: locale === undefined ? null : textIn(locale),
+        rules: rules === undefined ? null : textIn(rules),
+        owner: owner === undefined ? null : textIn(owner),
+    };
+}
+/** For people: makes a database like the one of the backup. */
+function createStatement(name, content) {
+    const like = likeOf(content);
+    const made = `CREATE DATABASE ${identifier(name)} TEMPLATE template0`;
+    if (like === null)
+        return made;
+    const provider = like.provider === null
+        ? ''
+        : ` LOCALE_PROVIDER ${like.provider}${like.locale === null ? '' : ` ${like.provider.toUpperCase()}_LOCALE ${literal(like.locale)}`}${like.rules === null ? '' : ` ICU_RULES ${literal(like.rules)}`}`;
+    return `${made} ENCODING ${literal(like.encoding)} LC_COLLATE ${literal(like.collate)} LC_CTYPE ${literal(like.ctype)}${provider}`;
+}
+/** Grants, settings and comment of the database that was backed up, for another one; `leftOut` statements were none of ours. */
+function propertiesFor(name, content) {
+    const told = propertiesOf(content).slice(1);
+    const statements = told.flatMap((statement) => {
+        for (const [form, write] of FORMS) {
+            const parts = form.exec(statement)?.groups;
+            if (parts !== undefined)
+                return [write(identifier(name), parts)];
+        }
+        return [];
+    });
+    return { statements, leftOut: told.length - statements.length };
+}
+/** The search_path of the database that was backed up, as a session sets it; empty where none was set. */
+function searchPathOf(content) {
+    for (const statement of propertiesOf(content)) {
+        const values = SEARCH_PATH.exec(statement)?.groups?.values;
+        if (values !== undefined)
+            return properties_textsIn(values).map(identifier).join(', ');
+    }
+    return '';
+}
+const propertiesOf = (content) => contentOf({ content })?.properties ?? [];
+
+;// CONCATENATED MODULE: ./src/engines/restoring.ts
+
+/** What every request that reads the dump is told of it. */
+function dumpArguments(dump) {
+    const { file, kind, sha256, bytes, databaseBytes, manifest } = dump;
+    return {
+        payload: file,
+        kind,
+        sha256,
+        bytes: String(bytes),
+        plain_bytes: databaseBytes === null ? '' : String(databaseBytes),
+        packing: (0,packing/* stagesOf */.ZL)(dump),
+        foreign: manifest === null ? '1' : '',
+        // of what this action did not make nobody has proven anything, and what the tool can not judge is told
+        proven: manifest?.verified.level ?? 'foreign',
+    };
+}
+
+;// CONCATENATED MODULE: ./src/engines/postgres/client-holes.ts
+
+
+/** https://www.postgresql.org/support/security/ */
+const HOLES = [
+    // commands of psql in a script that pg_dump made of a hostile server
+    { cve: 'CVE-2025-8714', kinds: ['sql'], fixed: { 13: 22, 14: 19, 15: 14, 16: 10, 17: 6 } },
+    // line breaks in the names of objects
+    { cve: 'CVE-2025-8715', kinds: ['sql', 'dump', 'tar'], fixed: { 13: 22, 14: 19, 15: 14, 16: 10, 17: 6 } },
+    // \unrestrict expands commands in backticks, within what mended CVE-2025-8714
+    { cve: 'CVE-2026-18408', kinds: ['sql'], fixed: { 14: 24, 15: 19, 16: 15, 17: 11, 18: 6 } },
+    // pg_restore itself runs what a crafted archive says
+    { cve: 'CVE-2026-116314', kinds: ['dump', 'tar'], fixed: { 14: 25, 15: 20, 16: 16, 17: 12, 18: 7 } },
+];
+/**
+ * The holes that a dump of this kind could use, by `pg_dump --version` (`pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`).
+ * A version that can not be read has them all. `fixedIn` is of the same major, or the oldest that was mended.
+ */
+function holesOf(version, kind) {
+    // before the number its maker, in brackets; a beta is older than every minor version
+    const [, major, minor] = /^\S+ \([^)]*\) (\d+)(?:\.(\d+)|(?:devel|alpha|beta|rc)\d*)?(?![\d])/.exec(version) ?? [];
+    return HOLES.filter(({ kinds }) => kinds.some((one) => one === kind)).flatMap(({ cve, fixed }) => {
+        const majors = Object.keys(fixed).map(Number);
+        const first = fixed[Number(major)];
+        if (first !== undefined && Number(minor ?? -1) >= first)
+            return [];
+        if (first === undefined && Number(major) > Math.max(...majors))
+            return [];
+        const mended = first === undefined ? Math.min(...majors) : Number(major);
+        return [{ cve, fixedIn: `${mended}.${fixed[mended]}` }];
+    });
+}
+/**
+ * Throws E_TOOL_UNSAFE when the client has holes that a dump which this action did not make could use, unless that is allowed. Otherwise
+ * what is to be said about it, in at most one sentence.
+ */
+function refuseUnsafe(version, dump, settings) {
+    const holes = holesOf(version, dump.kind);
+    if (holes.length === 0)
+        return [];
+    const tool = dump.kind === 'sql' ? 'psql' : 'pg_restore';
+    const has = `${tool} on the host (${(0,neutralise/* quoteOutside */.Y)(version, 100)}) has known holes: ${holes.map(({ cve }) => cve).join(', ')}`;
+    const install = `the PostgreSQL client ${newest(holes.map(({ fixedIn }) => fixedIn))} or newer`;
+    if (dump.manifest !== null) {
+        return [
+            `${has}. Through them whoever can change the backups, or made objects in the database, can run commands there during a restore: install ${install}`,
+        ];
+    }
+    if (settings.restore.allowUnsafeClient) {
+        return [
+            `${has}, and ${(0,neutralise/* quoteOutside */.Y)(dump.file, 500)} is restored with it all the same (allow-unsafe-client): whoever made that file can run commands on the host`,
+        ];
+    }
+    throw new errors/* BackupError */.hj('E_TOOL_UNSAFE', `${has}. Through them whoever made ${(0,neutralise/* quoteOutside */.Y)(dump.file, 500)} could run commands there while it is restored`, `Install ${install} ${settings.container === null ? 'on the host' : 'in the container'} (the package postgresql-client). If you trust whoever made the dump and the server it came from, set \`allow-unsafe-client: true\`.`);
+}
+/** Of versions `MAJOR.MINOR` the highest. */
+function newest(versions) {
+    const order = new Intl.Collator('en', { numeric: true });
+    return versions.toSorted(order.compare).at(-1) ?? '';
+}
+
+;// CONCATENATED MODULE: ./src/engines/postgres/dump-clients.ts
+
+
+// Which pg_restore reads what a pg_dump wrote: each version of the format of archives, and the first PostgreSQL that knows it.
+// https://github.com/postgres/postgres/blob/master/src/bin/pg_dump/pg_backup_archiver.h
+const FORMATS = [
+    ['1.14', 12],
+    ['1.15', 16],
+    ['1.16', 17],
+];
+/** The major version at the beginning of `17.2 (Debian ...)`, or in `pg_dump (PostgreSQL) 17.2`; 0 where there is none. */
+const majorOf = (version) => Number(/^(?:pg_dump \(PostgreSQL\) )?(\d{1,3})/.exec(version ?? '')?.[1] ?? 0);
+/** What made a dump and from what; of one of ours its manifest says so. */
+function versionsOf({ manifest, versions }) {
+    if (manifest === null)
+        return versions ?? { pgDump: null, server: null };
+    return { pgDump: manifest.tools.pg_dump ?? null, server: manifest.tools.PostgreSQL ?? null };
+}
+/** Throws E_TOOL_VERSION when the client that was found can not read the archive. */
+function checkClient(dump, facts) {
+    const { pgDump } = versionsOf(dump);
+    const made = majorOf(pgDump);
+    const there = majorOf(facts.get('pg_dump_version'));
+    const needed = Math.max(0, ...FORMATS.map(([, major]) => major).filter((major) => major <= made));
+    if (dump.kind === 'sql' || there === 0 || there >= needed)
+        return;
+    throw tooOldFor(`it was made by pg_dump ${(0,neutralise/* quoteOutside */.Y)(pgDump ?? '', 100)}`, needed, facts);
+}
+/** What pg_restore says of an archive that is newer than itself, as E_TOOL_VERSION; null where it does not say that. */
+function unreadable(text, facts) {
+    const [, format] = /unsupported version \((\d+\.\d+)\) in file header/.exec(text) ?? [];
+    if (format === undefined)
+        return null;
+    const needed = FORMATS.find(([name]) => name === format)?.[1] ?? null;
+    return tooOldFor(`its format is ${format}`, needed, facts);
+}
+function tooOldFor(why, needed, facts) {
+    const version = facts.get('pg_dump_version');
+    const there = version === null ? '' : `, and the newest client there is ${(0,neutralise/* quoteOutside */.Y)(version, 100)}`;
+    const [what, name] = needed === null
+        ? ['the client of the PostgreSQL that made it', '']
+        : [
+            `the client of PostgreSQL ${needed} or newer`,
+            ` (postgresql-client-${needed} on Debian and Ubuntu, postgresql${needed} on Red Hat and its kin)`,
+        ];
+    return new errors/* BackupError */.hj('E_TOOL_VERSION', `the dump can be read by ${what} alone: ${why}${there}`, `Install it${name} where the tools run, beside the old one if you like, the newest is taken (https://www.postgresql.org/download/).`);
+}
+
+;// CONCATENATED MODULE: ./src/engines/postgres/ways.ts
+
+
+
+
+const SWAP = 'It is loaded into a new database beside the live one, which then takes its name: clients stay connected during the load, are disconnected for an instant by the swap, and can connect again at once.';
+const ways_CREATE = 'There is no such database yet: it is made, like the one that was backed up, and gets its name when it is loaded.';
+/** Throws E_RESTORE when the way that is wanted, or every one, would fail. */
+function chooseWay(facts, content, target, wanted) {
+    const role = (0,neutralise/* quoteOutside */.Y)(decoded(facts.need('role')), 100);
+    const found = { facts, role, target, extensions: extensionsOf(facts, content) };
+    const place = (0,neutralise/* quoteOutside */.Y)(target.given);
+    if (facts.get('target_state') === 'missing') {
+        if (wanted === 'in-place') {
+            throw refused(`there is no database ${ways_nameOf(target)} into which it could be put (restore-way: in-place)`, [
+                'Correct the name (upper and lower case count), create the database, or leave `restore-way` out.',
+            ]);
+        }
+        const [obstacle] = [...(mayCreate(facts) ? [] : [noCreator(found)]), ...extensionsAnew(found)];
+        if (obstacle !== undefined) {
+            throw refused(`there is no database ${ways_nameOf(target)} on the server, and none can be made for the backup: ${obstacle.says}`, [obstacle.advice, ...(mayCreate(facts) ? [MAKE_FIRST] : [])]);
+        }
+        return { way: 'create', words: ways_CREATE };
+    }
+    const [swap] = wanted === 'in-place' ? [] : [...databaseAnew(found), ...extensionsAnew(found)];
+    if (wanted !== 'in-place' && swap === undefined)
+        return { way: 'swap', words: SWAP };
+    const [inPlace] = wanted === 'swap' ? [] : extensionsHere(found);
+    if (wanted === 'swap' && swap !== undefined) {
+        const other = extensionsHere(found).length > 0 ? [] : ['Without `restore-way: swap` it is restored in place.'];
+        throw refused(`${place} can not be replaced by a new database (restore-way: swap): ${swap.says}`, [
+            swap.advice,
+            ...other,
+        ]);
+    }
+    if (inPlace !== undefined) {
+        throw refused(swap === undefined
+            ? `the backup can not be put into ${place} (restore-way: in-place): ${inPlace.says}`
+            : `the backup can be put neither into a new database nor into ${place} itself: ${swap.says}; ${inPlace.says}`, [inPlace.advice]);
+    }
+    const because = swap === undefined ? 'As `restore-way` says, it is' : `${capital(swap.says)}, so it is`;
+    return { way: 'in-place', words: `${because} ${inPlaceWords(found)}` };
+}
+const MAKE_FIRST = 'Or have a superuser make the database with the extension in it, which is then restored in place.';
+const refused = (message, advice) => new errors/* BackupError */.hj('E_RESTORE', message, `${advice.join(' ')}`);
+const ways_nameOf = ({ database }) => (0,neutralise/* quoteOutside */.Y)(JSON.stringify(database));
+const mayCreate = (facts) => facts.get('may_create') === 'true';
+const isSuperuser = (facts) => facts.get('superuser') === 'true';
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+function inPlaceWords(found) {
+    const { facts, role, target } = found;
+    const others = isSuperuser(facts) ? '' : `, and what others than ${role} own in ${(0,neutralise/* quoteOutside */.Y)(target.given)} stays`;
+    const staying = installedIn(facts).flatMap(({ name, goes }) => (goes ? [] : [(0,neutralise/* quoteOutside */.Y)(name, 80)]));
+    const extensions = staying.length === 0 ? '' : ` (of extensions: ${staying.slice(0, 10).join(', ')})`;
+    return `restored in place, in a single transaction: clients wait from its beginning to its end${others}${others === '' ? '' : extensions}.`;
+}
+const noCreator = ({ role }) => ({
+    says: `the role ${role} may not create one`,
+    advice: `Correct the name (upper and lower case count), create the database, or as a superuser: \`ALTER ROLE ${role} CREATEDB\`.`,
+});
+/** Why the database can not be replaced by another one, whatever is in it. */
+function databaseAnew({ facts, role }) {
+    const kept = facts.all('kept_setting').map((hex) => (0,neutralise/* quoteOutside */.Y)(decoded(hex), 60));
+    const superuser = 'Name a superuser in the URL for the restore.';
+    return [
+        ...(mayCreate(facts)
+            ? []
+            : [
+                {
+                    says: `the role ${role} may not create databases`,
+                    advice: `As a superuser: \`ALTER ROLE ${role} CREATEDB\`.`,
+                },
+            ]),
+        ...(facts.get('owns') === 'false'
+            ? [{ says: `the role ${role} does not own the database`, advice: 'Name its owner, or a superuser, in the URL.' }]
+            : []),
+        ...(facts.get('maintenance') === null
+            ? [
+                {
+                    says: `no other database of the server (postgres, template1) lets ${role} in`,
+                    advice: `As a superuser: \`GRANT CONNECT ON DATABASE postgres TO ${role}\`.`,
+                },
+            ]
+            : []),
+        ...(kept.length > 0
+            ? [
+                {
+                    says: `the role ${role} may not give the settings of the database (${kept.slice(0, 5).join('; ')}) to another one`,
+                    advice: superuser,
+                },
+            ]
+            : []),
+        ...unreadIn(facts)
+            .slice(0, 1)
+            .map(({ shown }) => ({
+            says: `the role ${role} may not read ${shown}, which would be gone with the database, and which no backup of ${role} has`,
+            advice: `Name a role in the URL that may read it, or as a superuser: \`GRANT pg_read_all_data TO ${role}\`.`,
+        })),
+    ];
+}
+/** Tables and sequences of others that the role may not read, each as a pattern of pg_dump that means it alone. */
+function unreadIn(facts) {
+    return facts.all('unread').flatMap((text) => {
+        const names = text.split(' ').map(decoded);
+        const pattern = names.map(identifier).join('.');
+        // one that can not be said to pg_dump is asked for, and refused by the server
+        return /\p{Cc}/u.test(pattern) ? [] : [{ shown: (0,neutralise/* quoteOutside */.Y)(names.join('.'), 80), pattern }];
+    });
+}
+/** Of the dump, where the manifest tells them; else those of the live database are the best guess. */
+function extensionsOf(facts, content) {
+    return content?.extensions ?? installedIn(facts).map(({ name }) => name);
+}
+const installedIn = (facts) => facts.all('installed').map((text) => {
+    const [hex = '', goes] = text.split(' ');
+    return { name: decoded(hex), goes: goes === 'true' };
+});
+/** Which of the extensions can not be created in a database that is made for the restore. */
+function extensionsAnew({ facts, role, extensions }) {
+    const there = extensionsThere(facts);
+    if (there.size === 0)
+        return [];
+    return extensions.flatMap((name) => {
+        const shown = (0,neutralise/* quoteOutside */.Y)(name, 80);
+        const bound = boundTo(facts, name);
+        if (!there.has(name))
+            return [notThere(shown)];
+        if (bound !== null) {
+            return [
+                {
+                    says: `the extension ${shown} can be created in the one database alone that the setting cron.database_name of the server names`,
+                    advice: `Have the database made empty under its own name first: it is then restored in place.`,
+                },
+            ];
+        }
+        if (there.get(name)?.fresh === false)
+            return [superusersAlone(shown, role)];
+        const rows = rowsOf(facts, name).find(({ right }) => right !== 'own');
+        return rows === undefined
+            ? []
+            : [
+                {
+                    says: `the role ${role} may not write the rows of ${rows.table}, of the extension ${shown}, in a new database`,
+                    advice: 'Name a superuser in the URL for the restore.',
+                },
+            ];
+    });
+}
+/** Which of them can not be there after a restore in place; those that stay need not be created. */
+function extensionsHere({ facts, role, extensions, target }) {
+    const there = extensionsThere(facts);
+    if (there.size === 0)
+        return [];
+    const staying = new Set(installedIn(facts).flatMap(({ name, goes }) => (goes ? [] : [name])));
+    return extensions.flatMap((name) => {
+        const shown = (0,neutralise/* quoteOutside */.Y)(name, 80);
+        if (staying.has(name)) {
+            const tables = rowsOf(facts, name).flatMap(({ table, right }) => (right === 'not' ? [table] : []));
+            return tables.length === 0
+                ? []
+                : [
+                    {
+                        says: `the role ${role} may not write the rows of ${tables.join(', ')}, of the extension ${shown}, which the dump brings`,
+                        advice: `As a superuser, in that database: \`GRANT ALL ON ${tables.join(', ')} TO ${role}\`, with \`restore-way: in-place\` or \`auto\`. Or name a superuser in the URL for the restore.`,
+                    },
+                ];
+        }
+        if (!there.has(name))
+            return [notThere(shown)];
+        const bound = boundTo(facts, name) ?? '';
+        if (bound !== '' && bound !== target.database) {
+            return [
+                {
+                    says: `the extension ${shown} can be created in the database ${(0,neutralise/* quoteOutside */.Y)(bound, 80)} alone, which the setting cron.database_name of the server names`,
+                    advice: `Set it to ${identifierShown(target.database)} on the server, and restart that; or restore into ${(0,neutralise/* quoteOutside */.Y)(bound, 80)} (\`restore-to\`).`,
+                },
+            ];
+        }
+        return there.get(name)?.here === false
+            ? [
+                {
+                    ...superusersAlone(shown, role),
+                    advice: `As a superuser, in that database: \`CREATE EXTENSION ${identifierShown(name)}\`; it then stays. Or name a superuser in the URL for the restore.`,
+                },
+            ]
+            : [];
+    });
+}
+const identifierShown = (name) => (0,neutralise/* quoteOutside */.Y)(identifier(name), 80);
+const notThere = (shown) => ({
+    says: `the extension ${shown} is not available on the server`,
+    advice: 'Install the package of that extension on the server of the database.',
+});
+const superusersAlone = (shown, role) => ({
+    says: `the extension ${shown} may be created by a superuser alone, and ${role} is none`,
+    advice: 'Name a superuser in the URL for the restore.',
+});
+/** Those of which the server has the files, plpgsql at least; whether the role may create them in a new database, and in this one. */
+function extensionsThere(facts) {
+    return new Map(facts.all('extension').map((text) => {
+        const [hex = '', fresh, here] = text.split(' ');
+        return [decoded(hex), { fresh: fresh === 'true', here: here === 'true' }];
+    }));
+}
+/** null: of no one database; empty: of one that we may not know. */
+function boundTo(facts, name) {
+    const found = facts.all('bound').map((text) => text.split(' '));
+    const [, hex] = found.find(([extension = '']) => decoded(extension) === name) ?? [];
+    return hex === undefined ? null : decoded(hex);
+}
+function rowsOf(facts, extension) {
+    return facts.all('extension_rows').flatMap((text) => {
+        const [name = '', table = '', right = 'not'] = text.split(' ');
+        return decoded(name) === extension ? [{ table: (0,neutralise/* quoteOutside */.Y)(decoded(table), 120), right }] : [];
+    });
+}
+
+;// CONCATENATED MODULE: ./src/engines/postgres/restore.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** Puts a dump back into a PostgreSQL database, by programs/postgres-restore.sh. */
+function postgresRestoring(target) {
+    const { database, given } = target;
+    const request = (name, settings, more) => {
+        const [maintenance = '', second = ''] = ['postgres', 'template1'].filter((one) => one !== database);
+        return [
+            'job',
+            `${name}_restore_postgres`,
+            (0,common/* named */.KT)({
+                ...argumentsOf(target, settings),
+                live: database,
+                maintenance: connectionString({ ...target, database: maintenance }),
+                second: connectionString({ ...target, database: second || maintenance }),
+                lock_wait: (0,common/* seconds */.YA)(settings.lockWaitMs),
+                jobs: settings.dump.jobs === null ? '' : String(settings.dump.jobs),
+                ...more,
+            }),
+        ];
+    };
+    return {
+        targetName: database,
+        target: given,
+        mayBe: (identity) => isPostgresIdentity(identity) && identity.database === database,
+        look: (settings, dump) => request('look', settings, dumpOf(dump)),
+        plan(settings, facts, dump) {
+            const { way: wanted, stopCommand } = settings.restore;
+            const client = facts.get('pg_dump_version');
+            const holes = client === null ? [] : refuseUnsafe(client, dump, settings);
+            checkClient(dump, facts);
+            const missing = facts.need('target_state') === 'missing';
+            const { way, words } = chooseWay(facts, contentOf(dump.manifest), target, wanted);
+            const found = foundIn(facts, dump, way);
+            if (way === 'swap' && stopCommand === null)
+                checkSessions(facts, given);
+            checkSpace(found, dump, settings, given);
+            return {
+                ...found,
+                state: missing ? 'missing' : 'sound',
+                way,
+                wayInWords: words,
+                safetyLevel: 'content',
+                safetyWithout: unreadIn(facts).map(({ pattern }) => pattern),
+                remarks: [...holes, ...remarksOn(facts, dump, way)],
+            };
+        },
+        load(settings, dump, step) {
+            const { fresh, create } = { fresh: namesOf(step).new, create: step.way === 'create' };
+            const content = create ? (dump.manifest?.content ?? null) : null;
+            const like = likeOf(content);
+            return request('load', settings, {
+                ...dumpOf(dump),
+                ...stepArguments(step),
+                loading: connectionString({ ...target, database: fresh }),
+                like: likeArgument(like),
+                owner: encoded(like?.owner ?? ''),
+                properties: propertiesFor(fresh, content).statements.map(encoded).join('\n'),
+            });
+        },
+        loaded(facts, { manifest }) {
+            const content = contentOf(manifest);
+            if (facts.restored.length === 0)
+                return content?.tables ?? [];
+            const loaded = restoredIn(facts);
+            if (content !== null)
+                (0,common/* checkRows */.Uu)(content, loaded);
+            return loaded;
+        },
+        swap: (settings, dump, step) => request('swap', settings, { ...dumpOf(dump), ...stepArguments(step), ...expectedOf(dump) }),
+        swapped(facts, loaded) {
+            const here = facts.get('in_place') === null ? tablesOf(facts) : restoredIn(facts);
+            const live = new Map(here.map(({ name, rows }) => [name, rows]));
+            const wrong = loaded.flatMap(({ name, rows }) => {
+                const there = live.get(name);
+                if (there === undefined)
+                    return [`${name} is missing`];
+                return rows === null || there === null || rows === there
+                    ? []
+                    : [`${name} has ${(0,counting/* plural */.L)(there, 'row')}, not ${rows}`];
+            });
+            if (wrong.length === 0)
+                return [];
+            const told = (0,neutralise/* quoteOutside */.Y)(`${wrong.slice(0, 5).join('; ')}${wrong.length > 5 ? `; and ${wrong.length - 5} more` : ''}`, 600);
+            // it is the very database that was loaded and looked at: then clients are back already, and have written
+            if (facts.get('same_database') !== null)
+                return [`clients have written to the restored database since the swap: ${told}`];
+            throw new errors/* BackupError */.hj('E_RESTORE', `the live database is not what was restored: ${told}`, '');
+        },
+        back: (settings, step, safety) => request('back', settings, { ...stepArguments(step), ...(safety === null ? {} : safetyArguments(safety)) }),
+        settle: (settings, step) => request('settle', settings, stepArguments(step)),
+        recover: (settings, step, { target: told, identity }) => request('recover', settings, {
+            ...stepArguments(step),
+            named: told === given ? '1' : '',
+            system: identity.systemIdentifier ?? '',
+        }),
+        identity: (facts) => identityIn(facts, database),
+        byHand(settings, step, safety) {
+            if (step.way === 'in-place') {
+                return (safety?.manifest?.recovery ?? [
+                    '# nothing was kept of the state before: there was no safety backup (safety-backup: false)',
+                ]);
+            }
+            const { new: fresh, old } = namesOf(step);
+            const other = connectionString({ ...target, database: database === 'postgres' ? 'template1' : 'postgres' });
+            const live = identifier(database);
+            const statements = [
+                `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(database)}`,
+                `ALTER DATABASE ${live} RENAME TO ${fresh}`,
+                ...(step.way === 'create'
+                    ? []
+                    : [`ALTER DATABASE ${old} RENAME TO ${live}`, `ALTER DATABASE ${live} ALLOW_CONNECTIONS true`]),
+            ];
+            const commands = statements.map((one) => `-c ${(0,quoting/* quote */.h)(one)}`).join(' ');
+            return [
+                `${psqlThere(settings)} -X -v ON_ERROR_STOP=1 -d ${(0,quoting/* quote */.h)(other)} ${commands}`,
+                `# when all is well again: DROP DATABASE ${fresh};`,
+            ];
+        },
+    };
+}
+/** Names on the server are a function of the id alone: the next run must find them. */
+function namesOf({ id }) {
+    const [, day, time, random] = /-(\d{8})T(\d{6})Z-([0-9a-f]{4})$/.exec(id) ?? [];
+    if (random === undefined)
+        throw new errors/* BackupError */.hj('E_INTERNAL', `the id of a restore is ${JSON.stringify(id)}`);
+    const suffix = `${day}${time}_${random}`;
+    return { new: `db_backup_new_${suffix}`, old: `db_backup_old_${suffix}` };
+}
+/** The size is only a measure of the space and time that it takes: 0 where it is not known. */
+const dumpOf = (dump) => ({
+    ...dumpArguments(dump),
+    plain_bytes: String(dump.databaseBytes ?? 0),
+    search_path: encoded(searchPathOf(contentOf(dump.manifest))),
+});
+const stepArguments = (step) => ({ id: step.id, way: step.way, ...namesOf(step) });
+function safetyArguments(dump) {
+    const { expected, expects_all, extensions } = expectedOf(dump);
+    const { payload = '', kind = '', packing = '', sha256 = '', bytes = '', plain_bytes = '', search_path = '', } = dumpOf(dump);
+    return {
+        safety_payload: payload,
+        safety_kind: kind,
+        safety_packing: packing,
+        safety_sha256: sha256,
+        safety_bytes: bytes,
+        safety_plain_bytes: plain_bytes,
+        safety_expected: expected,
+        safety_expects_all: expects_all,
+        safety_extensions: extensions,
+        safety_search_path: search_path,
+    };
+}
+/** `HEX ROWS` a line: what the server compares before it commits, whether there may be no other table, and the extensions in hex. */
+function expectedOf({ manifest }) {
+    const content = contentOf(manifest);
+    return {
+        expected: (content?.tables ?? []).map(({ name, rows }) => `${encodedName(name)} ${rows ?? ''}`).join('\n'),
+        expects_all: content !== null && (content.tablesLeftOut ?? 0) === 0 ? '1' : '',
+        extensions: (content?.extensions ?? []).map(encoded).join(' '),
+    };
+}
+function foundIn(facts, dump, way) {
+    const tables = tablesOf(facts).sort(byName);
+    const dumpTables = tablesOfDump(facts, dump);
+    const free = facts.get('target_free_kib') ?? '';
+    return {
+        bytes: facts.get('source_bytes') === null ? 0 : facts.number('source_bytes'),
+        tables,
+        dumpTables,
+        differences: dumpTables === null ? [] : differencesBetween(tables, dumpTables, way === 'in-place' ? foreignTables(facts) : []),
+        users: sessionsIn(facts).map(showSession),
+        // what is packed comes to several times its size, with indexes
+        neededBytes: dump.databaseBytes ?? dump.bytes * (dump.compression === 'none' ? 2 : 8),
+        freeBytes: /^\d{1,12}$/.test(free) ? Number(free) * 1024 : null,
+    };
+}
+/** As the manifest tells, where it has all of them; else as far as the table of contents of the archive does. */
+function tablesOfDump(facts, dump) {
+    const content = contentOf(dump.manifest);
+    if (content !== null && (content.tablesLeftOut ?? 0) === 0)
+        return [...content.tables].sort(byName);
+    const told = new Map(content?.tables.map(({ name, rows }) => [name, rows]));
+    const listed = facts.all('dump_table');
+    return listed.length === 0 ? null : listed.map((name) => ({ name, rows: told.get(name) ?? null })).sort(byName);
+}
+const byName = ({ name: one }, { name: other }) => (one < other ? -1 : 1);
+/** `staying` are of other roles. */
+function differencesBetween(live, backup, staying) {
+    const [there, coming] = [live, backup].map((tables) => new Set(tables.map(({ name }) => name)));
+    return [
+        ...live
+            .filter(({ name }) => !coming?.has(name))
+            .map(({ name }) => staying.includes(name)
+            ? `${(0,neutralise/* quoteOutside */.Y)(name, 100)} is not in the backup, and stays, as it belongs to another role`
+            : `${(0,neutralise/* quoteOutside */.Y)(name, 100)} is not in the backup, and will be gone`),
+        ...backup
+            .filter(({ name }) => !there?.has(name))
+            .map(({ name }) => `${(0,neutralise/* quoteOutside */.Y)(name, 100)} is in the backup alone, and will be there again`),
+    ];
+}
+/** Who is in the database; what they call themselves is theirs. */
+function sessionsIn(facts) {
+    return facts.all('session').flatMap((hex) => {
+        try {
+            return [JSON.parse(decoded(hex))];
+        }
+        catch {
+            return [];
+        }
+    });
+}
+function showSession({ user, from, application, state, type }) {
+    const texts = [
+        `${user ?? 'somebody'}${from == null ? '' : ` from ${from}`}`,
+        application,
+        type === 'client backend' ? null : type,
+        state,
+    ];
+    return (0,neutralise/* quoteOutside */.Y)(texts.filter((text) => text != null && text !== '').join(', '), 200);
+}
+/** Those that this role may not end would keep the database from being renamed. Throws E_TARGET_BUSY. */
+function checkSessions(facts, given) {
+    const staying = sessionsIn(facts).filter(({ may_end }) => may_end !== true);
+    if (staying.length === 0)
+        return;
+    const role = (0,neutralise/* quoteOutside */.Y)(decoded(facts.need('role')), 100);
+    throw new errors/* BackupError */.hj('E_TARGET_BUSY', `${(0,neutralise/* quoteOutside */.Y)(given)} is in use by ${(0,reporting_format/* counted */.hS)(staying.length, 'session')} that the role ${role} may not end: ${staying.slice(0, 10).map(showSession).join('; ')}`, `Set \`stop-command\` and \`start-command\` for what uses it, or as a superuser: \`GRANT pg_signal_backend TO ${role}\` (sessions of superusers and prepared transactions have to be ended by hand). \`restore-way: in-place\` ends no session, and waits for their transactions.`);
+}
+/** Throws E_NOSPACE when it is known that the disk of the server does not hold both. */
+function checkSpace({ neededBytes, freeBytes }, { manifest }, { minFreeBytes: left }, given) {
+    if (manifest === null || freeBytes === null || freeBytes >= neededBytes + left)
+        return;
+    throw new errors/* BackupError */.hj('E_NOSPACE', `the restore needs ${(0,reporting_format/* formatBytes */.z3)(neededBytes)} on the disk of the server of ${(0,neutralise/* quoteOutside */.Y)(given)}, beside what is there, and ${(0,reporting_format/* formatBytes */.z3)(freeBytes)} are free`, 'Free some space there: until the restore is done, both states are kept.');
+}
+function remarksOn(facts, dump, way) {
+    const { manifest } = dump;
+    const remarks = [];
+    const number = (key) => (facts.get(key) === null ? 0 : facts.number(key));
+    const [made, server] = [majorOf(versionsOf(dump).server), majorOf(serverVersion(facts))];
+    const { leftOut } = propertiesFor('', way === 'create' ? (manifest?.content ?? null) : null);
+    if (leftOut > 0) {
+        remarks.push(`the manifest has ${(0,reporting_format/* counted */.hS)(leftOut, 'statement')} about the database itself that this action does not write, and that are not carried out: look at content.properties in it`);
+    }
+    if (made > server) {
+        remarks.push(`the ${manifest === null ? 'dump' : 'backup'} is of PostgreSQL ${made}, and the server is ${server}: what is new in ${made} can not be restored there`);
+    }
+    if (way === 'swap' && number('slots') > 0) {
+        remarks.push(`the database has ${(0,reporting_format/* counted */.hS)(number('slots'), 'replication slot')}, which stay with the state that is replaced: make them anew for the restored one`);
+    }
+    if (number('subscriptions') > 0) {
+        remarks.push(`the database has ${(0,reporting_format/* counted */.hS)(number('subscriptions'), 'subscription')}: a restored one is disabled until you enable it`);
+    }
+    const unread = unreadIn(facts).map(({ shown }) => shown);
+    if (unread.length > 0) {
+        remarks.push(`a safety backup does not have what may not be read, and what stays as it is, for it belongs to other roles: ${unread.slice(0, 5).join(', ')}${unread.length > 5 ? `; and ${unread.length - 5} more` : ''}`);
+    }
+    const objects = facts.all('foreign_object').map(decoded);
+    const foreign = [...objects, ...foreignTables(facts)].map((name) => (0,neutralise/* quoteOutside */.Y)(name, 80));
+    if (way === 'in-place' && foreign.length > 0) {
+        remarks.push(`${(0,reporting_format/* counted */.hS)(foreign.length, 'object')} of the database (tables, functions, types, default privileges) ${foreign.length === 1 ? 'belongs to another role' : 'belong to other roles'} and can not be replaced; when the backup has them too, the restore fails and changes nothing, and only a superuser or a member of those roles can restore it: ${foreign.slice(0, 5).join(', ')}${foreign.length > 5 ? `; and ${foreign.length - 5} more` : ''}`);
+    }
+    return remarks;
+}
+const foreignTables = (facts) => facts.all('foreign_table').map(decoded);
+function psqlThere({ container, runAs }) {
+    if (container !== null)
+        return `docker exec -i ${runAs === null ? '' : `--user ${(0,quoting/* quote */.h)(runAs)} `}${(0,quoting/* quote */.h)(container)} psql`;
+    return `${runAs === null ? '' : `sudo -u ${(0,quoting/* quote */.h)(runAs)} `}psql`;
+}
+
+;// CONCATENATED MODULE: ./src/engines/postgres/restore-words.ts
+
+
+
+/** What a function names that is called while a dump is loaded. */
+const NOT_FOUND = /(relation|function|operator|type) .* does not exist/;
+const NOT_FOUND_ADVICE = 'A function that is called while the dump is loaded (in a check, an index, a generated column or a materialized view) did not find what its text names, neither with an empty search_path nor with that of the database. Since PostgreSQL 17 indexes and materialized views are made with an empty one in any case. Give the function its own in the database (`ALTER FUNCTION ... SET search_path = ...`) and back up anew; where this backup is all there is, load it by hand without --exit-on-error, and mend what is missing.';
+const letCreate = (role) => `let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`)`;
+/** What the tools say when a dump can not be put back, in words or by SQLSTATE, and what to do about it; the first that fits. */
+const REASONS = [
+    [
+        /role ".*" does not exist/s,
+        () => 'The dump gives objects or rights to a role that is not on this server. Make it there, then restore again: `content.roles` of the manifest has the statements of all roles of the server that was backed up (without passwords).',
+    ],
+    [
+        /extension ".*" is not available|could not open extension control file|could not access file|could not load library/,
+        () => 'Install the package of that extension on the server of the database, then restore again.',
+        ['58P01'],
+    ],
+    [
+        /permission denied to create extension/,
+        (role) => `The extension may be made by a superuser alone, and ${role} is none: name a superuser in the URL for the restore. Where the extension is in the live database already, \`restore-way: in-place\` leaves it there.`,
+    ],
+    [
+        /can only create extension in database/,
+        () => 'The extension can be made in that one database alone, and not in a new one: `restore-way: in-place` puts the backup into the database itself.',
+    ],
+    [NOT_FOUND, () => NOT_FOUND_ADVICE, ['42P01', '42883']],
+    [
+        /[Mm]ust be superuser|permission denied to set parameter|permission denied for language/,
+        (role) => `What is in the dump may be made by a superuser alone, and ${role} is none: name a superuser in the URL for the restore.`,
+    ],
+    [
+        /must be member of role|must be able to SET ROLE|must be owner of|permission denied (for|to) /,
+        (role) => `The dump has objects of roles that ${role} does not belong to: name a superuser in the URL for the restore, or grant those roles to ${role}.`,
+        ['42501'],
+    ],
+    [
+        /already exists/,
+        (role, mayCreate) => `In place only what ${role} owns can be replaced, and this belongs to another role: name a superuser or the owner of the database in the URL${mayCreate ? '' : `, or ${letCreate(role)}`}.`,
+        ['42P06', '42P07', '42710', '42723'],
+    ],
+    [
+        /belongs to other roles depends on/,
+        (role) => `It would be gone with what it depends on, and ${role} can not bring it back: have its owner drop it before the restore, and make it again afterwards; or name a superuser in the URL.`,
+    ],
+    [
+        /out of shared memory/,
+        (role, mayCreate) => `One transaction needs a lock for each object of the database: raise max_locks_per_transaction on the server${mayCreate ? '' : `, or ${letCreate(role)}, then no such transaction is needed`}.`,
+        ['53200'],
+    ],
+    [
+        /tried to end the transaction/,
+        (role, mayCreate) => `The script has transactions of its own, so that it can not be restored in place in a single one: ${mayCreate ? '' : `${letCreate(role)}, or `}restore a dump of the format custom.`,
+    ],
+    [
+        /permission denied to create temporary tables/,
+        (role) => `In place a temporary table guards the transaction: \`GRANT TEMPORARY ON DATABASE ... TO ${role}\`.`,
+    ],
+    [
+        /backslash commands are restricted|invalid command \\|\\(un)?restrict/,
+        () => 'The script has commands of psql itself (such as \\connect) in it, which are never carried out: they could lead anywhere. pg_dump without --create and without pg_dumpall writes none.',
+    ],
+    [
+        /missing at its end|could not be read to its end/,
+        () => 'It was cut off, or was not written by pg_dump: nothing tells that a script is whole but its last line.',
+    ],
+    [
+        /what was restored is not what the manifest says/,
+        () => 'Do not rely on this backup: take a new one, and look at who can write that directory.',
+    ],
+    [
+        /No space left|could not extend file|disk full/,
+        () => 'The disk of the server is full: free some space.',
+        ['53100'],
+    ],
+    [
+        /invalid (locale|LC_\w+)|locale name|collation ".*" .*does not exist/,
+        () => 'The server lacks the locale of the database: install it there.',
+    ],
+    [
+        /being accessed by other users|is in use/,
+        () => 'Somebody connects again and again: set `stop-command` and `start-command`.',
+        ['55006'],
+    ],
+    [
+        /terminating connection|server closed|connection to (the )?server|no connection/,
+        () => 'The server could not be reached, or ended the connection: look at its log, then run again.',
+        ['57P01', '57P02', '57P03'],
+    ],
+];
+/** Puts what programs/postgres-restore.sh reported into words; null for what is told as in a backup. */
+function restoreWords({ code, text, facts }, said, role, { given }) {
+    const place = (0,neutralise/* quoteOutside */.Y)(given);
+    const state = facts.get('sqlstate') ?? '';
+    const fitting = REASONS.find(([says]) => says.test(text)) ?? REASONS.find(([, , states]) => states?.includes(state));
+    const advice = fitting?.[1](role, facts.get('may_create') === 'true') ?? '';
+    switch (code) {
+        case 'E_RESTORE':
+            return [`the dump could not be restored into ${place}: ${(0,reporting_format/* clip */.$Q)(said, 1000)}`, advice];
+        case 'E_ROLLBACK_FAILED':
+            return [`the state before the restore could not be brought back in ${place}: ${(0,reporting_format/* clip */.$Q)(said, 1000)}`, advice];
+        case 'E_TARGET_BUSY': {
+            const users = sessionsIn(facts).map(showSession);
+            return [
+                `${place} stays in use, and can not change its name: ${users.length === 0 ? said : users.slice(0, 10).join('; ')}`,
+                `Set \`stop-command\` and \`start-command\` for what uses it. Sessions that ${role} may not end need \`GRANT pg_signal_backend TO ${role}\`, those of superusers a superuser.`,
+            ];
+        }
+        case 'E_BUSY':
+            return facts.get('in_place') === null
+                ? null
+                : [
+                    `${place} stayed locked, and a restore in place needs all its tables for itself: ${said}`,
+                    'Something holds a lock on a table, such as a session that is idle in a transaction: look at pg_stat_activity, stop the application by `stop-command`, or raise `lock-wait`.',
+                ];
+        case 'E_SOURCE_INVALID':
+            return [`the server of ${place} is a hot standby, which can not be written`, 'Name the primary.'];
+        default:
+            return null;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/engines/postgres/words.ts
+
+
+
+
+
+
+
+/** Puts what programs/postgres.sh reported into words; null for what is not about PostgreSQL. */
+function explainPostgres({ code, text, facts }, source, settings, input) {
+    const tooNew = unreadable(text, facts);
+    if (tooNew !== null)
+        return tooNew;
+    const failure = {
+        ...{ code, text, said: spoken(text), state: facts.get('sqlstate') },
+        ...{ facts, source, settings, input },
+    };
+    if (settings.command === 'restore') {
+        // a backup has looked at the server, and what it says of a dump is about its own
+        const ofDump = code === 'E_DUMP_FAILED' && facts.get('source_bytes') === null;
+        const told = restoreWords({ code: ofDump ? 'E_RESTORE' : code, text, facts }, failure.said, roleOf(failure).sql, source);
+        if (told !== null)
+            return new errors/* BackupError */.hj(ofDump ? 'E_RESTORE' : code, ...told);
+    }
+    const words = wordsFor(failure);
+    if (words === null)
+        return null;
+    const [message, advice] = words;
+    return new errors/* BackupError */.hj(code, message, advice === '' ? undefined : advice);
+}
+function wordsFor(failure) {
+    const { code, said, source, input } = failure;
+    switch (code) {
+        case 'E_CONNECT':
+            return unreachable(failure);
+        case 'E_AUTH':
+            return notLetIn(failure);
+        case 'E_SOURCE_MISSING':
+            return [
+                `there is no database ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(source.database))} on the server: ${said}`,
+                `Correct the name at the end of \`${input}\` (upper and lower case count), or its host and port if that is the wrong server.`,
+            ];
+        case 'E_SOURCE_INVALID':
+            if (failure.text === 'pooler') {
+                return [
+                    `${shown(source)} leads to a pooler that gives the sessions of the server from one client to another (PgBouncer in transaction mode and its like): what pg_dump sets for its session would stay there, and the application would find its tables no more`,
+                    `Name the server itself in \`${input}\`, or a pool that gives a session to one client for as long as it is connected (\`pool_mode = session\`; hosted services have a port or a host name of its own for that).`,
+                ];
+            }
+            return [
+                `the server of ${shown(source)} is a hot standby: what was committed last may be missing there, and a long dump may be cancelled by the replay`,
+                `Name the primary in \`${input}\`. If the standby is meant, say so in the URL: \`?target_session_attrs=standby\` (or \`any\`, for clients older than 14).`,
+            ];
+        case 'E_SOURCE_CORRUPT':
+            return [
+                `the server could not read its own data: ${said}`,
+                'No older backup was deleted: keep them. Check the disk and the log of the server before anything else.',
+            ];
+        case 'E_NOSPACE':
+            return failure.state === '53100' ? [`the disk of the server is full: ${said}`, 'Free some space there.'] : null;
+        case 'E_TOOL_VERSION':
+            return tooOld(failure);
+        case 'E_BUSY':
+            return locked(failure);
+        case 'E_INPUT':
+            return refusedInput(failure);
+        case 'E_PERM':
+            return notPermitted(failure);
+        case 'E_RESTORE':
+            return notRestored(failure);
+        case 'E_DUMP_FAILED':
+            return [
+                `no proven dump of ${shown(source)} could be made: ${(0,reporting_format/* clip */.$Q)((0,neutralise/* quoteOutside */.Y)(failure.text), 1000)}`,
+                /terminat|server closed|connection to (the )?server|no connection/i.test(failure.text)
+                    ? 'The server ended the connection in the middle: look at its log (a restart, pg_terminate_backend, out of memory).'
+                    : '',
+            ];
+        default:
+            return null;
+    }
+}
+function unreachable({ text, said, state, source, settings, input }) {
+    const host = parameter(source, 'host');
+    const place = settings.container === null ? 'on the host' : `in the container ${settings.container}`;
+    const server = `the PostgreSQL server of ${shown(source)}`;
+    if (state === '53300' || /too many connections|too many clients|remaining connection slots/.test(text)) {
+        const needed = settings.dump.format === 'directory' ? '`jobs` + 2 at the same time' : 'two at the same time';
+        return [
+            `${server} takes no more connections: ${said}`,
+            `A backup needs ${needed}. Raise max_connections, or the CONNECTION LIMIT of the role or the database, which the message tells; let the pool of the application keep fewer; or run the backup when less is going on.`,
+        ];
+    }
+    if (/does not support SSL/.test(text)) {
+        return [
+            `${server} speaks no TLS, and \`${input}\` asks for it: ${said}`,
+            `Turn it on at the server (\`ssl = on\` with a certificate in postgresql.conf). Where nobody can listen on the way, as on the same machine, take \`sslmode\` out of \`${input}\` instead.`,
+        ];
+    }
+    if (/certificate/i.test(text)) {
+        return [
+            `TLS with ${server} was not agreed on: ${said}`,
+            `Files such as \`sslrootcert\` are read ${place}, by the user that runs the tools; with \`sslmode=verify-full\` the certificate must be valid and name the host as \`${input}\` does.`,
+        ];
+    }
+    if (/terminating connection|connection to server was lost/.test(text)) {
+        return [
+            `${server} ended the connection: ${said}`,
+            'Look at its log (a restart, pg_terminate_backend, out of memory), then run again.',
+        ];
+    }
+    if (state === '57P03' || /the database system is /.test(text)) {
+        return [
+            `${server} takes no connections now: ${said}`,
+            'Run again when it has started; its log tells how far it is.',
+        ];
+    }
+    // how bad it is, in the server's own words: the client has none of its own there
+    if (/: {2}/.test(text)) {
+        return [`${server} refused the connection: ${said}`, 'Its log may tell more.'];
+    }
+    return [`${server} could not be reached from the host: ${said}`, wayTo(text, host, place, source, input)];
+}
+/** What to do when there was no server to talk to. */
+function wayTo(text, host, place, source, input) {
+    const seen = `The tools run ${place}, so \`${input}\` is read as seen from there, not from the runner`;
+    if (/could not translate host name/.test(text)) {
+        return `${seen}: that name must be known there. Correct it in \`${input}\`, or give the address.`;
+    }
+    if (/expected authentication request|invalid response to|wrong version number|HTTP/.test(text)) {
+        return `${seen}. What answers there does not speak the protocol of PostgreSQL: check the port.`;
+    }
+    if (/timeout expired|timed out/.test(text)) {
+        const limit = parameter(source, 'connect_timeout') ?? '20';
+        return `${seen}. Nothing answered within ${limit} s (connect_timeout): look for a wrong address or port, a firewall that drops the packets, or a server that hangs.`;
+    }
+    if (host === undefined || /^[/@]/.test(host)) {
+        const why = host === undefined
+            ? `Without a host in \`${input}\` the socket there is used`
+            : 'A host that begins with "/" is the folder of a socket there';
+        return /Permission denied/.test(text)
+            ? `${why}, and the user that runs the tools may not open it: give host and password, or use \`run-as\`.`
+            : `${why}. Check that the server runs, its port (part of the name of the socket) and its folder (\`SHOW unix_socket_directories\`). If it listens on TCP or in a container, give the host in \`${input}\`, or \`container\`.`;
+    }
+    return `${seen}. Check host and port, and that the server runs and listens there (listen_addresses).`;
+}
+function notLetIn(failure) {
+    const { text, said, source, input } = failure;
+    const role = roleOf(failure);
+    const words = (advice) => [`the PostgreSQL server did not let ${role.name} in: ${said}`, advice];
+    const user = parameter(source, 'user');
+    if (/(peer|ident) authentication failed/i.test(text)) {
+        return words(`Peer authentication lets in only the user of the operating system of that name: set \`run-as: ${role.name}\` if there is one, or give host and password in \`${input}\`.`);
+    }
+    if (/no password supplied/.test(text)) {
+        return words(`It asks for a password, and none was given: put it into ${input === 'database' ? '`database-password` (as it is) or into ' : ''}\`${input}\` (percent-encoded), from a secret. A ~/.pgpass of the user that runs the tools counts as well.`);
+    }
+    if (/pg_hba\.conf/.test(text)) {
+        return words(`Add a line like this to its pg_hba.conf, above those that reject, then \`SELECT pg_reload_conf()\`: \`${hbaLine(text, role.sql, source)}\`${/no encryption|SSL off/.test(text) ? `. If its lines say hostssl, \`?sslmode=require\` in \`${input}\` is enough` : ''}.`);
+    }
+    if (/role ".*" does not exist/s.test(text)) {
+        return words(user === undefined
+            ? `\`${input}\` names no user, so the role of the name of the user that runs the tools was asked for. Name one, as in postgresql://role@host/name, or set \`run-as\`.`
+            : `Correct the user in \`${input}\` (upper and lower case count), or make the role: \`CREATE ROLE ${role.sql} LOGIN\`.`);
+    }
+    if (/not permitted to log in/.test(text)) {
+        return words(`Name another role in \`${input}\`, or as a superuser: \`ALTER ROLE ${role.sql} LOGIN\`.`);
+    }
+    return words(`Check user and password: in \`${input}\` special characters of a password are percent-encoded${input === 'database' ? ', `database-password` takes it as it is' : ''}. A role that does not exist is refused in the same words.${/authentication failed/.test(text) ? '' : ` What the server says may also mean that its pg_hba.conf has no line for that role and database, or that the role may not log in, or not so often at once.`}`);
+}
+/** The line of pg_hba.conf that is missing, as far as the message tells it. */
+function hbaLine(text, role, source) {
+    const [, address = ''] = /for host "([0-9a-f.:]+)"/i.exec(text) ?? [];
+    const database = words_identifier(source.database);
+    if (address === '')
+        return `local ${database} ${role} scram-sha-256`;
+    return `host ${database} ${role} ${address}/${address.includes(':') ? 128 : 32} scram-sha-256`;
+}
+function tooOld({ said, facts, settings }) {
+    const server = (0,neutralise/* quoteOutside */.Y)(serverVersion(facts) || 'unknown', 60);
+    const major = /^\d+/.exec(server)?.[0] ?? '';
+    const place = settings.container === null ? 'on the host' : `in the container ${settings.container}`;
+    return [
+        `the server is PostgreSQL ${server}, and the newest client ${place} is ${said}: pg_dump refuses a server newer than itself`,
+        `Install the client of PostgreSQL ${major} ${place}, beside the old one if you like, the newest is taken: postgresql-client-${major} on Debian and Ubuntu, postgresql${major} on Red Hat and its kin, both from https://www.postgresql.org/download/; ${settings.container === null ? 'or set `container` where the server runs in one' : 'or choose the container of the server itself'}.`,
+    ];
+}
+function locked(failure) {
+    const { text, said, state, source, settings } = failure;
+    if (state === '57014' && !/user request/.test(text)) {
+        return [
+            `the server cancelled a statement in ${shown(source)}, as after its statement_timeout or when somebody asks for it: ${said}`,
+            `Run again, if somebody cancelled it (pg_cancel_backend). A statement_timeout is set for the role or the database, and too short even to begin: \`ALTER ROLE ${roleOf(failure).sql} SET statement_timeout = 0\`.`,
+        ];
+    }
+    return [
+        `${shown(source)} stayed locked for ${(0,common/* seconds */.YA)(settings.lockWaitMs)} s (lock-wait): ${said}`,
+        state === '40001' || /recovery/.test(text)
+            ? 'The replay on the standby cancelled the dump: raise max_standby_streaming_delay there, or take the backup from the primary.'
+            : 'A migration or another command holds an exclusive lock on a table, or waits for one: look at pg_stat_activity and pg_locks, let it end, or raise `lock-wait`.',
+    ];
+}
+function refusedInput({ text, said, state, facts, settings, input }) {
+    const given = givenPatterns(settings.dump);
+    if (/no matching /.test(text)) {
+        return [
+            `\`schema\` has a pattern that matches nothing: ${said}`,
+            'Correct it, or leave it out: without it every schema is in the backup. Names with capital letters stand in double quotes: "App".',
+        ];
+    }
+    if (text === 'system_schema') {
+        return [
+            `the patterns of schema reach ${(0,neutralise/* quoteOutside */.Y)(decoded(facts.get('system_schema') ?? ''), 100)}, whose copy can not be restored`,
+            'Name the schemas of the application in `schema`, or leave it out: without it all of them are in the backup.',
+        ];
+    }
+    if (state === '2201B' || /invalid regular expression/.test(text)) {
+        return [
+            `a pattern of ${given} is malformed: ${said}`,
+            'Beside * and ? these patterns may hold regular expressions; a name with ( ) [ ] { } + | in it stands in double quotes.',
+        ];
+    }
+    const [, option] = /invalid connection option "(\w+)"/.exec(text) ?? [];
+    const client = (0,neutralise/* quoteOutside */.Y)(facts.get('pg_dump_version') ?? 'pg_dump', 100);
+    return option === undefined
+        ? [
+            `\`${input}\` has a parameter that the client on the host does not take: ${said}`,
+            `Correct it after the "?" of \`${input}\`.`,
+        ]
+        : [
+            `the client on the host, ${client}, does not know the parameter ${option} of \`${input}\`: ${said}`,
+            `Take ${option} out of \`${input}\`, or install a newer client on the host (https://www.postgresql.org/download/).`,
+        ];
+}
+/** The inputs that hold patterns, of those that were given. */
+function givenPatterns({ schema, excludeTable, excludeTableData }) {
+    const lists = { schema, 'exclude-table': excludeTable, 'exclude-table-data': excludeTableData };
+    return Object.entries(lists)
+        .filter(([, patterns]) => patterns.length > 0)
+        .map(([input, patterns]) => `\`${input}\` (${patterns.map((pattern) => (0,neutralise/* quoteOutside */.Y)(pattern, 80)).join(', ')})`)
+        .join(' or ');
+}
+function notPermitted(failure) {
+    const { said, facts, source } = failure;
+    if (facts.get('sudo_refused') !== null || facts.get('container_refused') !== null)
+        return null;
+    const denied = deniedOf(failure);
+    if (denied === null)
+        return null;
+    const { name, sql } = roleOf(failure);
+    if (denied === 'rows') {
+        return [
+            `row-level security hides rows from ${name}, so the dump would not be whole: ${said}`,
+            `Back up as the owner of the table (where it is not forced on them too), or as a role that sees all rows; as a superuser: \`ALTER ROLE ${sql} BYPASSRLS\`.`,
+        ];
+    }
+    const message = `${name} may not read everything in ${shown(source)}: ${said}`;
+    const becomes = becomesOther(failure);
+    if (becomes !== null) {
+        return [
+            message,
+            `The role that logs in is another one: \`${becomes}\` makes that setting go, and its own rights count; or give ${name} what is missing.`,
+        ];
+    }
+    if (denied === 'database') {
+        return [message, `As its owner: \`GRANT CONNECT ON DATABASE ${words_identifier(source.database)} TO ${sql}\`.`];
+    }
+    if (denied === 'large_object') {
+        return [
+            message,
+            `Each large object has privileges of its own, and pg_read_all_data does not cover them. Back up as their owner; or as a superuser, in psql on this database: \`SELECT format(${words_literal(`GRANT SELECT ON LARGE OBJECT %s TO ${sql.replaceAll('%', '%%')}`)}, oid) FROM pg_largeobject_metadata \\gexec\`, and again when there are new ones. Once for all \`ALTER ROLE ${sql} SET lo_compat_privileges = on\` does it, but then the role may also change every large object.`,
+        ];
+    }
+    const version = facts.get('server_version_num') === null ? 0 : facts.number('server_version_num');
+    return [
+        message,
+        version >= 140_000
+            ? `As a superuser: \`GRANT pg_read_all_data TO ${sql}\`; or back up as the owner. What need not be kept can be left out by \`exclude-table\`, or by naming the others in \`schema\`.`
+            : `Back up as the owner or a superuser, or as a superuser, for each schema: \`GRANT USAGE ON SCHEMA public TO ${sql}; GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${sql}; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO ${sql}\`. What need not be kept can be left out by \`exclude-table\`.`,
+    ];
+}
+/** SQL that takes away what makes the role that logs in another one; null where it is none. */
+function becomesOther({ facts, source }) {
+    const hex = facts.get('login_role');
+    if (hex === null)
+        return null;
+    const login = (0,neutralise/* quoteOutside */.Y)(decoded(hex), 200);
+    const database = words_identifier(source.database);
+    const places = {
+        database: `DATABASE ${database}`,
+        role: `ROLE ${login}`,
+        role_in_database: `ROLE ${login} IN DATABASE ${database}`,
+        all: 'ROLE ALL',
+    };
+    const place = places[facts.get('role_set') ?? ''];
+    return place === undefined ? null : `ALTER ${place} RESET role`;
+}
+/** What it was that the server denied: what the host has found out, or what a server that speaks English says; null when it was not the server. */
+function deniedOf({ text, state, facts }) {
+    const found = facts.get('denied');
+    if (found !== null)
+        return found;
+    if (/row-level security/.test(text))
+        return 'rows';
+    // in this writing it is the server's, not the shell's
+    const [, kind] = /permission denied (?:for|to) (database|large object|)/.exec(text) ?? [];
+    if (kind !== undefined)
+        return kind.replace(' ', '_');
+    return state === '42501' ? '' : null;
+}
+/** The rehearsal failed: as a rule the server of it lacks something, not the backup. */
+function notRestored(failure) {
+    const { text, said, state, settings } = failure;
+    const role = roleOf(failure);
+    const place = settings.restoreTo === null ? shown(failure.source) : (0,neutralise/* quoteOutside */.Y)(settings.restoreTo.given);
+    const words = (advice) => [
+        `the backup could not be restored into a throw-away database on the server of ${place}: ${(0,reporting_format/* clip */.$Q)(said, 1000)}`,
+        `${advice} The throw-away database was dropped.`.trim(),
+    ];
+    const other = 'or name another server or role in `restore-to`';
+    if (/permission denied to create database/.test(text) || (state === '42501' && /^no database /.test(text))) {
+        const who = settings.restoreTo === null ? role.sql : 'the role of `restore-to`';
+        return [
+            words('')[0],
+            settings.restoreTo === null
+                ? `The rehearsal makes a database of its own: as a superuser \`ALTER ROLE ${who} CREATEDB\`; ${other}.`
+                : `The rehearsal makes a database of its own: let ${who} do so (\`ALTER ROLE ... CREATEDB\`), or name another role there.`,
+        ];
+    }
+    if (/extension ".*" is not available|could not open extension control file|could not access file|could not load library/.test(text)) {
+        return words(`Install the package of that extension on that server, as a restore in earnest would need it too; ${other}.`);
+    }
+    if (/permission denied to create extension|[Mm]ust be superuser/.test(text)) {
+        return words(`What is in the backup may be made by a superuser alone: name one in \`restore-to\`.`);
+    }
+    if (NOT_FOUND.test(text))
+        return words(NOT_FOUND_ADVICE);
+    if (/can only create extension in database/.test(text)) {
+        return words('The extension can be made in that one database alone, and in no throw-away one, so that no rehearsal is possible: use `verify: content`. A restore puts such a backup into the database itself.');
+    }
+    if (/role ".*" does not exist/s.test(text)) {
+        return words(`The backup refers to a role that is not on that server: make it there (\`content.roles\` of the manifest has the statements). With \`dump-format: custom\` or \`directory\` owners and grants are left out of the rehearsal.`);
+    }
+    if (state === '42501' || /must be member of role|must be able to SET ROLE|must be owner of/.test(text)) {
+        return words(`The backup gives objects to roles that the role of the rehearsal does not belong to: name a superuser in \`restore-to\`, or use \`dump-format: custom\` or \`directory\`, of which owners and grants are left out.`);
+    }
+    if (/during recovery|read-only transaction/.test(text)) {
+        return words('That server is a hot standby, or read-only: name one in `restore-to` that can be written.');
+    }
+    if (state === '53100' || /No space left|could not extend file|disk full/.test(text)) {
+        return words(`The disk of that server is full: free some space, ${other}.`);
+    }
+    if (/invalid (locale|LC_\w+)|locale name|collation ".*" .*does not exist/.test(text)) {
+        return words(`That server lacks the locale of the database: install it there, ${other}.`);
+    }
+    if (/terminating connection|server closed|connection to (the )?server|no connection/.test(text)) {
+        return words('The server could not be reached, or ended the connection: look at its log, then run again.');
+    }
+    return words('');
+}
+/** The role of the session, or the one that asked for it: as it is called, and as SQL has it. */
+function roleOf({ facts, source, settings }) {
+    const hex = facts.get('role');
+    // as the server itself quotes it
+    const sql = hex === null ? words_identifier(parameter(source, 'user') ?? settings.runAs ?? (0,common/* loginUser */.Lx)(settings)) : decoded(hex);
+    const name = sql.startsWith('"') ? sql.slice(1, -1).replaceAll('""', '"') : sql;
+    return { name: (0,neutralise/* quoteOutside */.Y)(name, 200), sql: (0,neutralise/* quoteOutside */.Y)(sql, 200) };
+}
+/** What a tool said, without what says nothing to people: its own name, and the question that we answer. */
+function spoken(text) {
+    return (0,neutralise/* quoteOutside */.Y)(text
+        .replace(/^(psql|pg_dump|pg_dumpall|pg_restore)(:(?:<stdin>|script|end|\S*(?:look|maintenance|count|server|begin|end)\.sql):\d+)?: (error: )?/gm, '')
+        .replace(/\n\s*Is the server running [^\n]*\?/g, '')
+        .trim()
+        .replace(/[.;]+$/, ''));
+}
+const shown = ({ given }) => (0,neutralise/* quoteOutside */.Y)(given);
+const parameter = ({ parameters }, keyword) => parameters.find(([name]) => name === keyword)?.[1];
+/** As SQL has it: quoted where it must be. */
+const words_identifier = (name) => /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+const words_literal = (text) => `'${text.replaceAll("'", "''")}'`;
+
+;// CONCATENATED MODULE: ./src/engines/postgres/database.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+const KINDS = { custom: 'dump', directory: 'tar', plain: 'sql' };
+/** PostgreSQL: one snapshot of a live database, by pg_dump and programs/postgres.sh. */
+function postgresDatabase(source, { format }) {
+    return {
+        kind: KINDS[format],
+        path: '',
+        backup(settings, id, holder) {
+            const { dump } = settings;
+            return [
+                'job',
+                'backup_postgres',
+                (0,common/* named */.KT)({
+                    ...argumentsOf(source, settings),
+                    id,
+                    holder,
+                    lock_wait: (0,common/* seconds */.YA)(settings.lockWaitMs),
+                    lock_wait_ms: String(settings.lockWaitMs),
+                    kind: KINDS[format],
+                    // quoted even here: pg_dumpall takes a name with "=" in it for a whole connection string
+                    name_only: connectionString({ database: source.database, parameters: [] }),
+                    ...scratchArguments(source, settings, null),
+                    options: optionsOf(dump).join('\n'),
+                    tables: tablesCondition(dump),
+                    schemas: schemasCondition(dump),
+                }),
+            ];
+        },
+        verify(settings, manifest) {
+            return [
+                'job',
+                'verify_postgres',
+                (0,common/* named */.KT)({
+                    ...argumentsOf(source, settings),
+                    ...(0,common/* payloadArguments */.Ty)(manifest),
+                    ...scratchArguments(source, settings, manifest),
+                }),
+            ];
+        },
+        checkProof(facts, { kind, content }) {
+            if (content === null || facts.get('pg_dump_version') === null)
+                return;
+            const found = tablesWithData(kind, facts);
+            if (found !== null && found < content.tables.length) {
+                throw new errors/* BackupError */.hj('E_MANIFEST', `the backup holds the data of ${(0,reporting_format/* counted */.hS)(found, 'table')}, the manifest names ${content.tables.length}`, 'Do not rely on this backup: take a new one, and look at who can write that directory.');
+            }
+            if (facts.get('restored_into') === null)
+                return;
+            (0,common/* checkRows */.Uu)(content, restoredIn(facts));
+        },
+        inspect(settings) {
+            return ['job', 'inspect_postgres', (0,common/* named */.KT)(argumentsOf(source, settings))];
+        },
+        identity: (facts) => identityIn(facts, source.database),
+        describe(facts) {
+            // The snapshot is looked at only where the copy is to be proven.
+            const checked = facts.get('checked') !== null;
+            if (checked && format === 'plain')
+                checkScript(facts);
+            else if (checked)
+                checkArchive(facts, source.database);
+            return {
+                databaseBytes: facts.number('source_bytes'),
+                tools: toolsOf(facts),
+                content: checked
+                    ? {
+                        tables: tablesOf(facts),
+                        objects: facts.number('objects'),
+                        largeObjects: facts.number('large_objects'),
+                        properties: textsIn(facts, 'property').texts,
+                        roles: rolesOf(facts),
+                        extensions: facts.all('used_extension').map(decoded),
+                        ...(facts.number('path_functions') > 0 ? { pathFunctions: facts.number('path_functions') } : {}),
+                    }
+                    : null,
+            };
+        },
+        remarks(facts) {
+            const remarks = [];
+            const refused = facts.get('roles_missing');
+            if (refused !== null || (facts.get('roles') !== null && rolesOf(facts) === null)) {
+                remarks.push(`the roles of the server are not in this backup: ${(0,neutralise/* quoteOutside */.Y)(refused ?? 'a comment of one is too long for the manifest', 200)}. A restore on another server needs them made by hand first`);
+            }
+            const unlogged = facts.get('unlogged_left') === null ? 0 : facts.number('unlogged_left');
+            if (unlogged > 0) {
+                remarks.push(`the rows of ${(0,reporting_format/* counted */.hS)(unlogged, 'unlogged table')} are not in this backup: a standby does not have them`);
+            }
+            for (const [left, why] of [
+                [facts.all('properties_left').length, 'too long for the manifest (16,000 characters)'],
+                [textsIn(facts, 'property').left, 'no text in UTF-8, which a manifest is'],
+            ]) {
+                if (left === 0)
+                    continue;
+                remarks.push(`${(0,reporting_format/* counted */.hS)(left, 'setting')} or comments of the database itself are ${why}, and are not in this backup: a restore into a new database does not bring them back`);
+            }
+            const ended = facts.get('counting_ended');
+            if (ended !== null) {
+                const said = ended === '' ? '' : ` (${(0,neutralise/* quoteOutside */.Y)(ended, 300)})`;
+                remarks.push(...notCounted(facts, `as the session that counts them ended early${said}`));
+            }
+            return remarks;
+        },
+        notes(facts) {
+            const guarded = notCounted(facts, `as indexes or statistics of theirs call functions that are neither of the role ${(0,neutralise/* quoteOutside */.Y)(decoded(facts.get('role') ?? ''), 100)} nor of a superuser, and would be carried out with its rights (back up as the owner of the tables to have them counted)`, true);
+            if (facts.get('counting_ended') !== null)
+                return guarded;
+            return [...guarded, ...notCounted(facts, 'as that would have taken more than a tenth of the time of the dump')];
+        },
+        plan(facts) {
+            return `the database ${(0,neutralise/* quoteOutside */.Y)(source.database)} of PostgreSQL ${(0,neutralise/* quoteOutside */.Y)(serverVersion(facts), 60)} with ${(0,neutralise/* quoteOutside */.Y)(facts.need('pg_dump_version'), 100)}`;
+        },
+        recovery({ file, kind, compression, content }, directory, { runAs, container }) {
+            const { parameters } = source;
+            const restored = `${((0,names/* nameFromText */.No)(source.database) ?? 'database').slice(0, 54)}_restored`;
+            const to = (0,quoting/* quote */.h)(connectionString({ database: restored, parameters }));
+            const maintenance = (0,quoting/* quote */.h)(connectionString({ database: 'postgres', parameters }));
+            const sudo = runAs === null ? '' : `sudo -u ${(0,quoting/* quote */.h)(runAs)} `;
+            const user = runAs === null ? '' : `--user ${(0,quoting/* quote */.h)(runAs)} `;
+            const there = container === null ? sudo : `docker exec -i ${user}${(0,quoting/* quote */.h)(container)} `;
+            const unpacked = `${(0,packing/* unpackLine */.ZK)({ compression })} ${(0,quoting/* quote */.h)(file)}`;
+            const psql = `${there}psql -X -q -v ON_ERROR_STOP=1 -d ${to}`;
+            // functions may find their tables by the search_path of the database alone, which pg_dump has emptied while it is loaded
+            const own = contentOf({ content })?.pathFunctions !== undefined;
+            const script = (from) => `{ ${from} || echo 'the dump could not be read;'; } | ${KEEP_PATH} | ${psql}`;
+            const path = propertiesFor(restored, own ? content : null).statements.filter((one) => IS_PATH.test(one));
+            const create = [createStatement(restored, content), ...path].map((one) => `-c ${(0,quoting/* quote */.h)(one)}`).join(' ');
+            const folder = `unpacked=$(${there}mktemp -d) && ${unpacked} | ${there}tar -xf - -C "$unpacked"`;
+            const load = own
+                ? {
+                    dump: [script(`${unpacked} | ${there}pg_restore -f -`)],
+                    sql: [script(unpacked)],
+                    tar: [folder, script(`${there}pg_restore -f - "$unpacked/dump"`)],
+                }
+                : {
+                    dump: [`${unpacked} | ${there}pg_restore --exit-on-error -d ${to}`],
+                    sql: [`${unpacked} | ${psql}`],
+                    tar: [folder, `${there}pg_restore --exit-on-error -j 2 -d ${to} "$unpacked/dump"`],
+                };
+            return [
+                `cd ${(0,quoting/* quote */.h)(directory)} && sha256sum -c ${(0,quoting/* quote */.h)(`${file}.sha256`)}`,
+                `# by a role that may create databases:`,
+                `${there}psql -X -d ${maintenance} ${create}`,
+                ...(load[kind] ?? []),
+                `# look at it; then, with the application stopped, in psql on the database postgres (grants and settings of the database: content.properties of the manifest):`,
+                `# ALTER DATABASE ${identifier(source.database)} RENAME TO ${identifier(restored.replace(/_restored$/, '_old'))}; ALTER DATABASE ${identifier(restored)} RENAME TO ${identifier(source.database)};`,
+            ];
+        },
+        empty() {
+            return new errors/* BackupError */.hj('E_EMPTY', `what is to be backed up of the database ${(0,neutralise/* quoteOutside */.Y)(source.database)} holds no table, view, sequence, function or large object, so its backup would prove nothing`, 'Check that `database` names the database that the application uses, and `schema`, where it is given, its schemas.');
+        },
+        restoring: postgresRestoring(source),
+        explain(failure, settings) {
+            // of an existing backup it is only ever about the server that it is restored on
+            const target = otherTarget(settings);
+            return explainPostgres(failure, target ?? source, settings, target === null ? 'database' : 'restore-to');
+        },
+    };
+}
+/** In a script of pg_dump: the search_path stays that of the database. */
+const KEEP_PATH = `sed ${(0,quoting/* quote */.h)("1,60{/^SELECT pg_catalog.set_config('search_path', '', false);$/d;}")}`;
+const IS_PATH = /^ALTER DATABASE "(?:[^"]|"")+" SET "search_path" TO /;
+/** The database of `restore-to`, where the request was about that. */
+function otherTarget({ command, restoreTo, restore }) {
+    const target = command === 'verify' ? restoreTo : command === 'restore' ? restore.to : null;
+    return target; // of the same engine, as the settings are read
+}
+/** As far as it can be told without restoring it; null where nobody has looked. */
+function tablesWithData(kind, facts) {
+    if (kind !== 'dump')
+        return facts.get('tables_with_data') === null ? null : facts.number('tables_with_data');
+    const archived = facts.get('archived');
+    return archived?.split('\n').filter((oid) => oid !== '').length ?? null;
+}
+/** For a database that is made for a rehearsal, and dropped; without a manifest it is made like the live one. */
+function scratchArguments(source, settings, backup) {
+    const place = settings.restoreTo ?? source;
+    const scratch = `db_backup_check_${Math.floor(Date.now() / 1000)}_${(0,external_node_crypto_.randomBytes)(4).toString('hex')}`;
+    return {
+        scratch,
+        like: likeArgument(backup === null ? null : likeOf(backup.content)),
+        search_path: backup === null ? '' : encoded(searchPathOf(backup.content)),
+        maintenance: connectionString(place),
+        scratch_connection: connectionString({ ...place, database: scratch }),
+        scratch_password: place.password ?? '',
+        jobs: settings.dump.jobs === null ? '' : String(settings.dump.jobs),
+    };
+}
+/** Options of pg_dump, one a line on the host. A schema that is not there must not end as a backup of nothing. */
+function optionsOf({ excludeTable, excludeTableData, schema }) {
+    return [
+        ...excludeTable.map((pattern) => `--exclude-table=${pattern}`),
+        ...excludeTableData.map((pattern) => `--exclude-table-data=${pattern}`),
+        ...schema.map((pattern) => `--schema=${pattern}`),
+        ...(schema.length > 0 ? ['--strict-names'] : []),
+    ];
+}
+/** SQL: the tables `c` in the schemas `n` whose data pg_dump takes with these options. */
+function tablesCondition({ excludeTable, excludeTableData, schema }) {
+    const excluded = [...excludeTable, ...excludeTableData].map((pattern) => `AND NOT (${tableCondition(pattern)})`);
+    return [`(${schemasCondition({ schema }) || 'true'})`, ...excluded].join(' ');
+}
+/** SQL: the schemas `n` that were asked for; empty when all are meant. */
+function schemasCondition({ schema }) {
+    return schema.map((pattern) => `(${schemaCondition(pattern)})`).join(' OR ');
+}
+const UNRELIABLE = `The tool on the host is not a pg_dump that can be relied on (a wrapper?), or this is a bug of ours: please report it.`;
+/**
+ * The archive was made from this database, and the tables whose data is in it are those that the server listed in the same snapshot;
+ * else E_DUMP_FAILED. A copy of a database may have the same tables, by the same numbers.
+ */
+function checkArchive(facts, database) {
+    const from = facts.need('archived_from');
+    if (from !== database) {
+        throw new errors/* BackupError */.hj('E_DUMP_FAILED', `the dump was made from the database ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(from), 100)}, not from ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(database))}`, UNRELIABLE);
+    }
+    const archived = new Set(facts
+        .need('archived')
+        .split('\n')
+        .filter((oid) => oid !== ''));
+    const listed = new Map(facts.all('table').map(tableOf));
+    const ofExtensions = new Set(facts.all('of_extension'));
+    const missing = [...listed].filter(([oid]) => !archived.has(oid)).map(([, name]) => name);
+    const surplus = [...archived].filter((oid) => !listed.has(oid) && !ofExtensions.has(oid));
+    if (missing.length === 0 && surplus.length === 0)
+        return;
+    const shown = missing
+        .slice(0, 5)
+        .map((name) => (0,neutralise/* quoteOutside */.Y)(name, 80))
+        .join(', ');
+    throw new errors/* BackupError */.hj('E_DUMP_FAILED', missing.length > 0
+        ? `the dump lacks the data of ${(0,reporting_format/* counted */.hS)(missing.length, 'table')} that the server listed in the same snapshot: ${shown}`
+        : `the dump holds the data of ${(0,reporting_format/* counted */.hS)(surplus.length, 'table')} that the server did not list in the same snapshot`, UNRELIABLE);
+}
+/** A script tells no numbers: it has at least as many tables as the server listed in the same snapshot; else E_DUMP_FAILED. */
+function checkScript(facts) {
+    const [held, listed] = [facts.number('archived_tables'), facts.all('table').length];
+    if (held >= listed)
+        return;
+    throw new errors/* BackupError */.hj('E_DUMP_FAILED', `the dump holds the data of ${(0,reporting_format/* counted */.hS)(held, 'table')}, and the server listed ${listed} in the same snapshot`, UNRELIABLE);
+}
+/** The statements alone, as pg_dumpall wrote them, without `\restrict`; a text in quotes may have lines that look like its comments. */
+function rolesOf(facts) {
+    const roles = facts.get('roles');
+    if (roles === null)
+        return null;
+    const statements = roles.replace(/('[^']*'|"[^"]*")|^(?:--.*|\\(?:un)?restrict .*)?(?:\n|$)/gm, (_, quoted) => quoted ?? '');
+    const lines = statements.replace(/\n$/, '').split('\n');
+    return lines.every((line) => line.length <= manifest_fields/* LINE_LIMIT */.by) ? lines : null;
+}
+function toolsOf(facts) {
+    return {
+        PostgreSQL: (0,neutralise/* quoteOutside */.Y)(serverVersion(facts), 100),
+        pg_dump: (0,neutralise/* quoteOutside */.Y)(facts.need('pg_dump_version'), 100),
+        ...(0,common/* compressorOf */.Zw)(facts),
+    };
+}
+/** A sentence about the tables of which rows were not counted, those whose functions are not to be carried out or the others; none when all were. */
+function notCounted(facts, why, isGuarded = false) {
+    if (facts.get('checked') === null)
+        return [];
+    const guarded = new Set(facts.all('guarded'));
+    const oids = facts.all('table').map((text) => tableOf(text)[0]);
+    const uncounted = tablesOf(facts).filter(({ rows }, index) => rows === null && guarded.has(oids[index] ?? '') === isGuarded);
+    if (uncounted.length === 0)
+        return [];
+    const names = uncounted.slice(0, 5).map(({ name }) => (0,neutralise/* quoteOutside */.Y)(name, 80));
+    const more = uncounted.length > names.length ? ', ...' : '';
+    return [`the rows of ${(0,counting/* plural */.L)(uncounted.length, 'table')} were not counted, ${why}: ${names.join(', ')}${more}`];
+}
+
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+;// CONCATENATED MODULE: ./src/engines/postgres/url.ts
+
+/**
+ * Parameters of libpq that are kept (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS).
+ * `client_encoding` and `replication` would change what a dump is, `sslkeylogfile` would write keys to the host, and
+ * oauth_* asks a human.
+ */
+const KEYWORDS = [
+    ...['host', 'hostaddr', 'port', 'user', 'sslmode', 'service', 'passfile', 'connect_timeout'],
+    ...['application_name', 'fallback_application_name', 'options', 'target_session_attrs', 'load_balance_hosts'],
+    ...['keepalives', 'keepalives_idle', 'keepalives_interval', 'keepalives_count', 'tcp_user_timeout'],
+    ...['channel_binding', 'require_auth', 'requirepeer', 'sslnegotiation', 'sslcompression', 'sslsni'],
+    ...['sslcert', 'sslkey', 'sslcertmode', 'sslrootcert', 'sslcrl', 'sslcrldir'],
+    ...['ssl_min_protocol_version', 'ssl_max_protocol_version', 'min_protocol_version', 'max_protocol_version'],
+    ...['gssencmode', 'krbsrvname', 'gsslib', 'gssdelegation'],
+];
+/** Secrets that libpq takes from the connection string alone, which stands in the process list. */
+const VISIBLE = new Set(['sslpassword', 'scram_client_key', 'scram_server_key', 'oauth_client_secret']);
+const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'];
+/** NAMEDATALEN - 1: the server cuts longer names silently, and so may find another database. */
+const LONGEST_NAME = 63;
+const HOST_NAME = /^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?$/i;
+const SCHEME = /^(jdbc:)?(postgres|postgresql|postgis|pgsql|pdo-pgsql|psql|ecto|prisma)(?:\+[a-z0-9_.+-]*)?:(.*)$/is;
+const url_FORMS = 'expected postgresql://user:password@host:5432/name';
+const RAW_SIGN = 'a "/", "?" or "@" that belongs to the user, the password or a name is written %2F, %3F or %40';
+const PAIRS = 'expected name=value pairs with "&" between them after the "?"; an "&" inside a value is written %26';
+const HOST = 'expected a host name, an IPv4 address, an IPv6 address in brackets or the folder of a socket (?host=/var/run/postgresql) after the "@"';
+/** Whether the text is for `parsePostgresUrl`, be it well-formed or not. */
+const namesPostgres = (text) => SCHEME.test(text);
+/** null: it does not name one. The rest is as of `parsePostgresUrl`. */
+function parsePostgres(text) {
+    if (!namesPostgres(text))
+        return null;
+    const { source, secrets, dropped } = parsePostgresUrl(text);
+    const remarks = dropped.includes('pgbouncer')
+        ? ['it leads to PgBouncer, which may end a dump in its middle; better name the server itself, with its own port']
+        : [];
+    return { source, secrets, remarks };
+}
+/** The password of its own input. Throws an Error when there is another one in the URL. */
+function withPassword(source, password) {
+    if (source.password !== null && source.password !== password) {
+        throw new Error('expected nothing, or the password that is in database: they differ');
+    }
+    return { ...source, password };
+}
+/** Whether two URLs name one database in the same way, whoever asks for it. */
+const isSamePlace = (one, other) => placeOf(one) === placeOf(other);
+function placeOf({ database, parameters }) {
+    const place = Object.fromEntries(parameters);
+    return JSON.stringify([place.host?.toLowerCase(), place.hostaddr, place.port ?? '5432', database]);
+}
+/**
+ * Reads what applications keep in DATABASE_URL when it names a PostgreSQL database: the URI of libpq
+ * (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS), with the schemes and drivers of SQLAlchemy, Django,
+ * Doctrine, Ecto and JDBC. What libpq reads is read as libpq does; what it would fail on is taken where only one meaning
+ * is left, such as a raw "@" in the password. Where programs disagree about the meaning it is refused.
+ *
+ * `secrets`: the password in each form that may turn up in a log. `dropped`: names of parameters that libpq does not
+ * know, that make no sense for a backup, or that were translated.
+ *
+ * Throws an Error whose text is the rule. It never holds any of the value, which may have a password in it.
+ */
+function parsePostgresUrl(text) {
+    checkLine(text);
+    const [, jdbc, scheme, rest = ''] = SCHEME.exec(text) ?? [];
+    if (scheme === undefined)
+        throw new Error(url_FORMS);
+    if (scheme.toLowerCase() === 'prisma') {
+        throw new Error('a prisma URL leads to a proxy that pg_dump can not talk to; give the direct URL of the database, which begins with postgresql://');
+    }
+    const { userInfo, hosts, path, query } = split(rest, jdbc !== undefined);
+    // The one reader of jdbc: URLs takes "+" for a blank; libpq and most others do not.
+    const decode = jdbc === undefined ? percentDecoded : (part) => percentDecoded(part.replaceAll('+', ' '));
+    const values = new Values();
+    const [, user = '', password = ''] = /^([^:]*)(?::(.*))?$/s.exec(userInfo) ?? [];
+    // The start of a query without a "/" before it, which may hold the password; libpq would take all of it for the user.
+    if (user.includes('?'))
+        throw new Error(RAW_SIGN);
+    const { dropped, rawPassword } = readQuery(query, decode, values);
+    if (user !== '')
+        values.set('user', percentDecoded(user));
+    if (password !== '')
+        values.set('password', percentDecoded(password));
+    if (path !== '')
+        values.set('dbname', decode(path));
+    const database = values.take('dbname') ?? '';
+    if (database === '') {
+        throw new Error('expected the name of the database at its end, as in postgresql://user@host/name; without one PostgreSQL takes the name of the user, and nothing is guessed here');
+    }
+    if (Buffer.byteLength(database) > LONGEST_NAME) {
+        throw new Error(`the name of the database is longer than ${LONGEST_NAME} bytes, and PostgreSQL would silently cut it to another name`);
+    }
+    const secret = values.take('password') || null;
+    settlePlaces(values, hosts, jdbc !== undefined);
+    const parameters = KEYWORDS.flatMap((keyword) => {
+        const value = values.take(keyword);
+        return value === null || value === '' ? [] : [[keyword, value]];
+    });
+    const forms = secret === null ? [] : [secret, password, rawPassword, encodeURIComponent(secret)];
+    return {
+        source: { engine: 'postgres', database, parameters, password: secret, given: uri(database, parameters) },
+        secrets: [...new Set(forms.filter((form) => form !== ''))],
+        dropped,
+    };
+}
+/** Values by keyword. The empty one is a value: as for libpq it hides what stands elsewhere, and stands for the default. */
+class Values {
+    #values = new Map();
+    set(keyword, value) {
+        const other = this.#values.get(keyword);
+        if (other !== undefined && other !== value) {
+            throw new Error(`${keyword} is given twice with different values, and programs disagree about which one counts`);
+        }
+        this.#values.set(keyword, value);
+    }
+    take(keyword) {
+        const value = this.#values.get(keyword) ?? null;
+        this.#values.delete(keyword);
+        return value;
+    }
+}
+/**
+ * The parts as libpq divides them (conninfo_uri_parse_options in fe-connect.c): user and password end at the first "@" before
+ * the first "/", so that "?", "#" and ":" may stand raw in a password. An "@" may too: one in the host is never right.
+ */
+function split(rest, jdbc) {
+    if (!rest.startsWith('//')) {
+        // jdbc:postgresql:name
+        if (!jdbc || rest.startsWith('/'))
+            throw new Error(url_FORMS);
+        return divide('', '', `/${rest}`);
+    }
+    const body = rest.slice(2);
+    const first = /^[^@/]*@/.exec(body)?.[0] ?? '';
+    const [, hosts = '', tail = ''] = /^([^/?]*)(.*)$/s.exec(body.slice(first.length)) ?? [];
+    const at = hosts.lastIndexOf('@');
+    return divide(first === '' ? '' : body.slice(0, first.length + at), hosts.slice(at + 1), tail);
+}
+function divide(userInfo, hosts, tail) {
+    if (`${hosts}${tail}`.includes('#')) {
+        throw new Error('"#" after the "@" belongs to the value for some programs and ends the URL for others; write %23, or leave it out with what follows');
+    }
+    const [, path = '', query = ''] = /^\/?([^?]*)(?:\?(.*))?$/s.exec(tail) ?? [];
+    // The rest of a password with a raw "/" in it; it must not become the name of a database or of a parameter.
+    if (path.includes('@'))
+        throw new Error(RAW_SIGN);
+    return { userInfo, hosts, path, query };
+}
+function readQuery(query, decode, values) {
+    const dropped = new Set();
+    let rawPassword = '';
+    let ssl = '';
+    for (const part of query.split('&')) {
+        if (part === '')
+            continue;
+        const [, rawName = '', equals, raw = ''] = /^([^=]*)(=)?(.*)$/s.exec(part) ?? [];
+        const name = decode(rawName);
+        const keyword = name === 'database' ? 'dbname' : name;
+        const known = KEYWORDS.includes(keyword) || keyword === 'password' || keyword === 'dbname';
+        if (!known && part.includes('@'))
+            throw new Error(RAW_SIGN);
+        // What is no name may be the rest of a password with a raw "&" in it, and names are shown.
+        if (!/^[a-z][\w.-]*$/i.test(name) || (equals === undefined && name !== 'ssl'))
+            throw new Error(PAIRS);
+        const value = decode(raw);
+        if (VISIBLE.has(name) && value !== '') {
+            throw new Error(`${name} can not be used: it would stand in the process list of the host, where every user can read it`);
+        }
+        if (keyword === 'password')
+            rawPassword = raw;
+        if (known)
+            values.set(keyword, value);
+        else
+            dropped.add(name);
+        if (name === 'ssl' || name === 'requiressl')
+            ssl = equals === undefined ? 'true' : value;
+    }
+    settleSslMode(values, ssl);
+    return { dropped: [...dropped], rawPassword };
+}
+/** `ssl=true` of libpq, JDBC and node-pg, `ssl=require` of asyncpg, and node-pg's `no-verify`: none checks the certificate. */
+function settleSslMode(values, ssl) {
+    const given = values.take('sslmode') || null;
+    const fromSsl = /^(?:true|1|on|yes)$/i.test(ssl) ? 'require' : ssl;
+    const mode = given ?? (fromSsl === 'no-verify' || SSL_MODES.includes(fromSsl) ? fromSsl : '');
+    if (mode !== '' && mode !== 'no-verify' && !SSL_MODES.includes(mode)) {
+        throw new Error(`sslmode: expected one of ${SSL_MODES.join(', ')}`);
+    }
+    values.set('sslmode', mode === 'no-verify' ? 'require' : mode);
+}
+/** Hosts and ports of the query override those before the path, each list by itself, as libpq does it. */
+function settlePlaces(values, authority, jdbc) {
+    const places = authority === '' ? [] : authority.split(',').map((one) => place(one, percentDecoded));
+    const fromQuery = values
+        .take('host')
+        ?.split(',')
+        .map((one) => (/^[/@]/.test(one) || (0,external_node_net_.isIPv6)(one) ? { host: checkedHost(one), port: '' } : place(one, String)));
+    const queryPorts = values.take('port')?.split(',').map(checkedPort);
+    const hosts = (fromQuery ?? places).map(({ host }) => host);
+    const ownPorts = (fromQuery?.some(({ port }) => port !== '') ? fromQuery : places).map(({ port }) => port);
+    const ports = queryPorts ?? ownPorts;
+    if (hosts.length === 0 && jdbc)
+        hosts.push('localhost');
+    if (hosts.length > 1 && hosts.includes(''))
+        throw new Error(HOST);
+    const given = ports.some((port) => port !== '');
+    if (given && ports.length > 1 && ports.length !== hosts.length) {
+        throw new Error('expected one port for all hosts, or as many ports as hosts');
+    }
+    values.set('host', hosts.join(','));
+    if (given)
+        values.set('port', ports.join(','));
+}
+function place(text, decode) {
+    const [, bracketed, plain = '', port = ''] = /^(?:\[([^\]]*)\]|([^:]*))(?::(.*))?$/s.exec(text) ?? [];
+    if (bracketed !== undefined && !(0,external_node_net_.isIPv6)(decode(bracketed)))
+        throw new Error(HOST);
+    return { host: checkedHost(decode(bracketed ?? plain)), port: checkedPort(port) };
+}
+function checkedHost(host) {
+    const socket = /^[/@][^,]+$/.test(host);
+    if (host === '' || socket || (0,external_node_net_.isIP)(host) !== 0 || (HOST_NAME.test(host) && host.length <= 253))
+        return host;
+    throw new Error(HOST);
+}
+function checkedPort(port) {
+    if (port === '')
+        return port;
+    const number = /^\d{1,5}$/.test(port) ? Number(port) : 0;
+    if (number < 1 || number > 65_535) {
+        throw new Error(`expected a port from 1 to 65535 after the ":" of the host; ${RAW_SIGN}`);
+    }
+    return String(number);
+}
+function percentDecoded(part) {
+    let decoded;
+    try {
+        decoded = decodeURIComponent(part);
+    }
+    catch {
+        throw new Error('expected "%" only before two hexadecimal digits of UTF-8, as in %40; write %25 for "%" itself');
+    }
+    // Again, since %00 and %0A were not seen before.
+    checkLine(decoded);
+    return decoded;
+}
+function checkLine(text) {
+    if (/\p{Cc}/u.test(text))
+        throw new Error('expected one line without control characters');
+}
+/** The URI that libpq reads as these parameters. */
+function uri(database, parameters) {
+    const { host = '', port = '', user = '', ...others } = Object.fromEntries(parameters);
+    const hosts = host.split(',');
+    const ports = port.split(',');
+    // Folders of sockets, and one port for several hosts, have their place in the query.
+    const before = !/[/@]/.test(host) && (port === '' || ports.length === hosts.length);
+    const places = hosts.map((one, index) => {
+        const name = (0,external_node_net_.isIPv6)(one) ? `[${one.replace('%', '%25')}]` : one;
+        return ports[index] ? `${name}:${ports[index]}` : name;
+    });
+    const query = Object.entries(before ? others : { host, port, ...others })
+        .filter(([, value]) => value !== '')
+        .map(([keyword, value]) => `${keyword}=${encodeURIComponent(value).replaceAll('%2F', '/').replaceAll('%2C', ',')}`)
+        .join('&');
+    const login = user === '' ? '' : `${encodeURIComponent(user)}@`;
+    const name = encodeURIComponent(database);
+    return `postgresql://${login}${before ? places.join(',') : ''}/${name}${query === '' ? '' : `?${query}`}`;
+}
+
+;// CONCATENATED MODULE: ./src/engines/postgres/index.ts
+
+
+
+
+
+const postgres = {
+    ...postgresFormat,
+    name: 'postgres',
+    title: 'PostgreSQL',
+    forms: 'postgresql://USER@HOST/NAME',
+    form: 'a postgresql:// URL',
+    dump: 'a dump of PostgreSQL',
+    leaves: 'databases on its server whose names begin with db_backup_new_ or db_backup_old_',
+    inputs: [
+        ...['database-password', 'dump-format', 'jobs', 'exclude-table', 'exclude-table-data', 'schema'],
+        ...['restore-way', 'allow-unsafe-client'],
+    ],
+    parse: parsePostgres,
+    withPassword: withPassword,
+    parsePattern: parseNamePattern,
+    nameOf: ({ database }) => (0,names/* nameFromText */.No)(database),
+    scratch: {
+        isSame: isSamePlace,
+        elsewhere: 'another database than the live one, for example the database postgres of that server',
+        onRunner: 'a PostgreSQL server as seen from the runner, for example postgresql://postgres:throw-away@localhost/postgres of a service container',
+    },
+    open: postgresDatabase,
+    // literal names in `new URL`, one for each file, so that the bundler finds and copies them
+    programs: [
+        __nccwpck_require__.ab + "postgres.sh",
+        __nccwpck_require__.ab + "postgres-failures.sh",
+        __nccwpck_require__.ab + "postgres-backup.sh",
+        __nccwpck_require__.ab + "postgres-archive.sh",
+        __nccwpck_require__.ab + "postgres-verify.sh",
+        __nccwpck_require__.ab + "postgres-restore.sh",
+        __nccwpck_require__.ab + "postgres-target.sh",
+        __nccwpck_require__.ab + "postgres-extensions.sh",
+        __nccwpck_require__.ab + "postgres-load.sh",
+        __nccwpck_require__.ab + "postgres-swap.sh",
+        __nccwpck_require__.ab + "postgres-in-place.sh",
+    ],
+};
+
+;// CONCATENATED MODULE: ./src/engines/sqlite/restore.ts
+
+
+
+
+
+
+
+
+/** For people, as the programs on the host ask: nothing that stands in the database is carried out (sqlite.sh, sqlite_distrust). */
+const QUICK_CHECK = 'PRAGMA trusted_schema = off; PRAGMA ignore_check_constraints = on; PRAGMA quick_check';
+/** The tool for that: it loads no library, and starts no editor. */
+const checking = (sudo) => `${sudo}env -u VISUAL sqlite3 -cmd '.dbconfig load_extension off'`;
+const IN_PLACE = 'in-place';
+const REPLACE = 'replace';
+const MOST_SHOWN = 5;
+/** Puts a SQLite dump back, by programs/sqlite-restore.sh. */
+function sqliteRestoring(target) {
+    const given = (settings) => ({
+        ...(0,common/* commonArguments */.oJ)(settings),
+        source: target.path,
+        busy_ms: String(settings.lockWaitMs),
+    });
+    return {
+        targetName: target.path.replace(/^.*\//, ''),
+        target: target.path,
+        // what the path leads to the host tells
+        mayBe: (identity) => 'path' in identity,
+        look(settings, dump) {
+            const stops = settings.restore.stopCommand === null ? '' : '1';
+            return ['job', 'look_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...dumpArguments(dump), stops })];
+        },
+        plan: planOf,
+        load(settings, dump, step) {
+            return [
+                'job',
+                'load_restore_sqlite',
+                (0,common/* named */.KT)({ ...given(settings), ...dumpArguments(dump), ...restore_stepArguments(step) }),
+            ];
+        },
+        loaded(facts, { manifest }) {
+            const tables = restore_decoded(facts.restored, facts.get('encoding'));
+            const couldCount = facts.get('uncounted') === null && facts.get('unread') === null;
+            if (manifest?.content && couldCount)
+                (0,common/* checkRows */.Uu)(manifest.content, tables);
+            return tables;
+        },
+        swap(settings, dump, step) {
+            const { proven = '' } = dumpArguments(dump);
+            return ['job', 'swap_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...restore_stepArguments(step), proven })];
+        },
+        swapped(facts, loaded) {
+            return differencesAfter(facts, loaded);
+        },
+        back(settings, step, safety) {
+            return [
+                'job',
+                'back_restore_sqlite',
+                (0,common/* named */.KT)({
+                    ...given(settings),
+                    ...restore_stepArguments(step),
+                    safety_payload: safety?.file ?? '',
+                    safety_sha256: safety?.sha256 ?? '',
+                    safety_bytes: safety === null ? '' : String(safety.bytes),
+                    safety_plain_bytes: safety?.databaseBytes == null ? '' : String(safety.databaseBytes),
+                    safety_packing: safety === null ? '' : (0,packing/* stagesOf */.ZL)(safety),
+                    safety_kind: safety?.kind ?? '',
+                }),
+            ];
+        },
+        settle(settings, step) {
+            return ['job', 'settle_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...restore_stepArguments(step) })];
+        },
+        recover(settings, step, { identity }) {
+            const known = identity.path ?? '';
+            return ['job', 'recover_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...restore_stepArguments(step), known })];
+        },
+        identity: (facts) => ({ path: facts.path('resolved') }),
+        saveDamaged(settings, id) {
+            return ['job', 'save_damaged_sqlite', (0,common/* named */.KT)({ ...given(settings), id })];
+        },
+        byHand({ runAs }, { id, way }, safety, directory) {
+            const sudo = runAs === null ? '' : `sudo -u ${(0,quoting/* quote */.h)(runAs)} `;
+            const path = target.path.startsWith('/') ? (0,quoting/* quote */.h)(target.path) : `~/${(0,quoting/* quote */.h)(target.path)}`;
+            const live = `live=$(${sudo}readlink -f ${path})`;
+            if (way === REPLACE) {
+                const move = `[ ! -e "$1.before-$2$3" ] || mv -f "$1.before-$2$3" "$1$3"`;
+                return [
+                    live,
+                    `${sudo}rm -f "$live-wal" "$live-shm" "$live-journal"`,
+                    ...['', '-wal', '-shm', '-journal'].map((end) => `${sudo}sh -c '${move}' sh "$live" ${(0,quoting/* quote */.h)(id)} '${end}'`),
+                ];
+            }
+            if (safety === null)
+                return [];
+            return [
+                `cd ${(0,quoting/* quote */.h)(directory)} && sha256sum -c ${(0,quoting/* quote */.h)(`${safety.file}.sha256`)}`,
+                `old=$(${sudo}mktemp -d)/old.db && ${(0,packing/* unpackLine */.ZK)(safety)} ${(0,quoting/* quote */.h)(safety.file)} ${sudo === '' ? '>' : `| ${sudo}tee > /dev/null`} "$old"`,
+                `${checking(sudo)} "$old" ${(0,quoting/* quote */.h)(QUICK_CHECK)}`,
+                live,
+                `${sudo}test -s "$old" && ${sudo}sqlite3 "$live" '.timeout 30000' ".restore $old"`,
+            ];
+        },
+    };
+}
+const restore_stepArguments = ({ id, way }) => ({ id, way });
+function planOf({ restore, minFreeBytes }, facts, dump) {
+    const path = facts.path('source');
+    const state = stateOf(facts);
+    const dumpBytes = facts.number('dump_bytes');
+    const users = usersOf(facts);
+    if (facts.get('headless') !== null)
+        checkIsMeant(facts, dump, path);
+    if (dump.manifest === null && facts.number('objects') === 0) {
+        throw new errors/* BackupError */.hj('E_EMPTY', `${dump.file} is a valid SQLite database without a single table`, 'When an empty database is wanted, delete the live one by hand.');
+    }
+    const unread = facts.get('unread') !== null || facts.get('live_unread') !== null;
+    const inPlace = state === 'sound' && !unread && (facts.get('live_wal') !== '1' || sizeOf(facts) === facts.number('page_size'));
+    const needed = (inPlace ? 2 : 1) * dumpBytes;
+    const free = facts.get('target_free_kib');
+    const freeBytes = free === null || free === '' ? null : facts.number('target_free_kib') * 1024;
+    if (freeBytes !== null && freeBytes < needed + minFreeBytes) {
+        throw new errors/* BackupError */.hj('E_NOSPACE', `${(0,reporting_format/* formatBytes */.z3)(needed)} are needed beside ${path}, and ${(0,reporting_format/* formatBytes */.z3)(minFreeBytes)} are to stay free (min-free); there are ${(0,reporting_format/* formatBytes */.z3)(freeBytes)}`, 'Free space there.');
+    }
+    if (!inPlace && users.length > 0 && restore.stopCommand === null)
+        throw busy(path, users);
+    const live = restore_decoded(facts.rows, facts.get('live_encoding'));
+    return {
+        state,
+        way: inPlace ? IN_PLACE : REPLACE,
+        wayInWords: wayInWords(state, inPlace, unread),
+        safetyLevel: facts.get('live_unjudged') === null ? 'content' : 'checksum',
+        bytes: facts.number('live_bytes'),
+        tables: live,
+        dumpTables: facts.get('unread') === null
+            ? restore_decoded(facts.restored, facts.get('encoding'))
+            : (dump.manifest?.content?.tables ?? null),
+        differences: [...differencesOf(facts), ...settingsOf(facts)],
+        users,
+        neededBytes: needed,
+        freeBytes,
+        remarks: remarksOf(facts, path, inPlace, users),
+    };
+}
+function stateOf(facts) {
+    const state = facts.need('live_state');
+    if (state === 'sound' || state === 'damaged' || state === 'missing')
+        return state;
+    throw new errors/* BackupError */.hj('E_INTERNAL', `the host reported the state ${JSON.stringify(state.slice(0, 40))}`);
+}
+const sizeOf = (facts) => facts.number('live_page_size');
+/** Who has the database open, one line each. */
+function usersOf(facts) {
+    return [...new Set(facts.all('in_use'))].map((user) => (0,neutralise/* quoteOutside */.Y)(user, 100));
+}
+function busy(path, users) {
+    return new errors/* BackupError */.hj('E_TARGET_BUSY', `${path} can only be replaced as a whole, and is open in ${users.length === 0 ? 'a process that can not be seen from here' : users.join(', ')}`, 'What such a process writes afterwards would be lost. Stop it, or set `stop-command` and `start-command`.');
+}
+/** A file that is no database is replaced only where it is known that one was there. Throws E_SOURCE_INVALID. */
+function checkIsMeant(facts, { manifest }, path) {
+    if (manifest?.identity.path === path)
+        return;
+    throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${path} is no SQLite database: ${(0,neutralise/* quoteOutside */.Y)(facts.get('damage') ?? '', 200)}`, 'It is not replaced, since the backup was not made of it. If it is meant, move that file away first: a missing one is created.');
+}
+/** `unread`: what SQLite itself writes over a database it signs with its own version, and an older one looks like damage to the next tool. */
+function wayInWords(state, inPlace, unread) {
+    if (inPlace) {
+        return 'in place: SQLite writes the backup into the live file in one transaction; programs may stay connected, writers wait that long, and all see the restored rows with their next statement';
+    }
+    const because = {
+        missing: 'the file is made anew',
+        damaged: 'the damaged file is replaced as a whole, with its -wal, -shm and -journal',
+        sound: `the file is replaced as a whole, with its -wal, -shm and -journal, since ${unread ? 'its schema, or that of the backup, is of a newer SQLite than the tool on the host' : 'its pages have another size than those of the backup'}`,
+    };
+    return `${because[state]}, while nobody has it open`;
+}
+function remarksOf(facts, path, inPlace, users) {
+    const remarks = [];
+    const damage = facts.get('damage');
+    if (damage !== null)
+        remarks.push(`${path} is damaged: ${(0,neutralise/* quoteOutside */.Y)(damage, 300)}`);
+    if (facts.get('live_locked') !== null) {
+        remarks.push(`${path} is locked, so it could not be looked into: ${(0,neutralise/* quoteOutside */.Y)(facts.get('live_locked') ?? '', 200)}`);
+    }
+    if (facts.get('uncounted') !== null) {
+        remarks.push(`not all rows of ${path} could be counted: ${(0,neutralise/* quoteOutside */.Y)(facts.get('uncounted') ?? '', 200)}`);
+    }
+    if (facts.get('live_state') === 'missing') {
+        remarks.push(`${path} will be made with the mode 600, for the owner of ${(0,neutralise/* quoteOutside */.Y)(facts.get('parent') ?? '', 300)} or, where only root could do that, for the user who makes it`);
+    }
+    if (!inPlace && facts.get('all_users') === null) {
+        remarks.push(`who has ${path} open is known only of processes of the same user: those of others can be seen by root alone`);
+    }
+    if (inPlace && users.length > 0) {
+        remarks.push(`${(0,counting/* plural */.L)(users.length, 'process', 'processes')} ${users.length === 1 ? 'has' : 'have'} ${path} open, and may keep rows in memory that are not there any more: restart the application after the restore`);
+    }
+    return remarks;
+}
+/** The schema of the live database against that of the backup. */
+function differencesOf(facts) {
+    const [live, dump] = [facts.get('live_schema'), facts.get('dump_schema')];
+    if (live === null || dump === null)
+        return [];
+    const [before, after] = [schemaOf(live, facts.get('live_encoding')), schemaOf(dump, facts.get('encoding'))];
+    const differences = [];
+    for (const [name, sql] of before) {
+        const other = after.get(name);
+        if (other === undefined)
+            differences.push(`${name} is only in the live database, and will be gone`);
+        else if (other !== sql)
+            differences.push(`${name} is defined otherwise in the backup`);
+    }
+    for (const name of after.keys())
+        if (!before.has(name))
+            differences.push(`${name} is only in the backup`);
+    return differences.map((line) => (0,neutralise/* quoteOutside */.Y)(line, 300));
+}
+function settingsOf(facts) {
+    const [live, dump] = [facts.get('live_encoding'), facts.get('encoding')];
+    const lines = [];
+    if (live !== null && dump !== null && live !== dump)
+        lines.push(`the encoding is ${live}, and ${dump} in the backup`);
+    if (facts.get('live_page_size') !== null && sizeOf(facts) !== facts.number('page_size')) {
+        lines.push(`pages have ${(0,reporting_format/* formatCount */.B4)(sizeOf(facts))} bytes, and ${(0,reporting_format/* formatCount */.B4)(facts.number('page_size'))} in the backup`);
+    }
+    return lines.map((line) => (0,neutralise/* quoteOutside */.Y)(line, 200));
+}
+/** Lines of `object TYPE NAME TABLE ROOTPAGE SQL`, the texts in hex; what SQLite makes by itself is left out. */
+function schemaOf(text, encoding) {
+    const decoder = decoderOf(encoding);
+    const plain = (hex = '') => decoder.decode(Buffer.from(hex, 'hex'));
+    const objects = new Map();
+    for (const line of text.split('\n')) {
+        const [word, type, name, , , sql] = line.split(' ');
+        if (word !== 'object' || plain(name).startsWith('sqlite_'))
+            continue;
+        objects.set(`${plain(type)} ${plain(name)}`, plain(sql));
+    }
+    return objects;
+}
+/** The live database after the swap against what was loaded. Throws E_RESTORE. */
+function differencesAfter(facts, loaded) {
+    const path = facts.path('source');
+    const remarks = [];
+    const uncounted = facts.get('uncounted');
+    if (uncounted !== null)
+        remarks.push(`not all rows of the restored ${path} could be counted: ${(0,neutralise/* quoteOutside */.Y)(uncounted, 200)}`);
+    const live = new Map(restore_decoded(facts.restored, facts.get('encoding')).map(({ name, rows }) => [name, rows]));
+    const missing = loaded.filter(({ name }) => !live.has(name)).map(({ name }) => name);
+    const other = loaded.filter(({ name, rows }) => live.has(name) && live.get(name) !== rows);
+    const alone = facts.get('all_users') !== null && facts.all('in_use').length === 0;
+    const shown = other
+        .slice(0, MOST_SHOWN)
+        .map(({ name, rows }) => (0,neutralise/* quoteOutside */.Y)(`${name} has ${(0,counting/* plural */.L)(live.get(name) ?? 0, 'row')}, not ${rows}`, 120))
+        .join('; ');
+    if ((missing.length > 0 && uncounted === null) || (other.length > 0 && alone)) {
+        throw new errors/* BackupError */.hj('E_RESTORE', `${path} is not what was loaded: ${missing.length > 0 ? `missing: ${(0,neutralise/* quoteOutside */.Y)(missing.slice(0, MOST_SHOWN).join(', '), 300)}` : shown}`, 'Something else writes into that database, or the disk can not be trusted.');
+    }
+    if (other.length > 0)
+        remarks.push(`after the restore somebody has already written to ${path}: ${shown}`);
+    return remarks;
+}
+/** Names as the database holds them, in its own encoding. */
+function restore_decoded(tables, encoding) {
+    const decoder = decoderOf(encoding);
+    return tables.map(({ name, rows }) => ({ name: decoder.decode(name), rows }));
+}
+function decoderOf(encoding) {
+    return new TextDecoder(encoding === null || encoding === '' ? 'utf-8' : encoding.toLowerCase());
+}
+
+;// CONCATENATED MODULE: ./src/engines/sqlite/database.ts
+
+
+
+
+
+
+/** SQLite: one committed state of a live database, by programs/sqlite.sh. */
+function sqliteDatabase(source) {
+    return {
+        kind: 'sqlite',
+        path: source.path,
+        backup(settings, id, holder) {
+            return [
+                'job',
+                'backup_sqlite',
+                (0,common/* named */.KT)({ ...database_argumentsOf(source, settings), id, holder, lock_wait: (0,common/* seconds */.YA)(settings.lockWaitMs) }),
+            ];
+        },
+        inspect(settings) {
+            return ['job', 'inspect_sqlite', (0,common/* named */.KT)(database_argumentsOf(source, settings))];
+        },
+        verify(settings, manifest) {
+            return ['job', 'verify_sqlite', (0,common/* named */.KT)({ ...database_argumentsOf(source, settings), ...(0,common/* payloadArguments */.Ty)(manifest) })];
+        },
+        checkProof(facts, { content }) {
+            if (content === null || facts.get('page_count') === null)
+                return;
+            (0,common/* checkRows */.Uu)(content, database_decoded(facts, facts.restored));
+        },
+        identity(facts) {
+            return { path: facts.path('source') };
+        },
+        describe(facts) {
+            const checked = facts.get('page_count') !== null;
+            return {
+                databaseBytes: facts.number('plain_bytes'),
+                tools: database_toolsOf(facts),
+                content: checked
+                    ? {
+                        tables: database_decoded(facts, facts.rows),
+                        pageSize: facts.number('page_size'),
+                        pageCount: facts.number('page_count'),
+                        objects: facts.number('objects'),
+                        foreignKeyViolations: facts.get('foreign_keys') === null ? 0 : facts.number('foreign_keys'),
+                    }
+                    : null,
+            };
+        },
+        remarks() {
+            return [];
+        },
+        plan(facts) {
+            return `${facts.need('source')} with ${facts.get('sqlite_tool')} ${facts.get('sqlite_version')}`;
+        },
+        recovery({ file, compression, identity, content }, directory, { runAs }) {
+            const { path = source.path } = identity;
+            // The owner can not read the directory of the login user, who in turn may not write the database.
+            const sudo = runAs === null ? '' : `sudo -u ${(0,quoting/* quote */.h)(runAs)} `;
+            return [
+                `cd ${(0,quoting/* quote */.h)(directory)} && sha256sum -c ${(0,quoting/* quote */.h)(`${file}.sha256`)}`,
+                `restored=$(${sudo}mktemp -d)/restored.db && ${(0,packing/* unpackLine */.ZK)({ compression })} ${(0,quoting/* quote */.h)(file)} ${runAs === null ? '>' : `| ${sudo}tee > /dev/null`} "$restored"`,
+                // what the tool could not judge then it may not be able to judge now
+                `${checking(sudo)} "$restored" ${(0,quoting/* quote */.h)(QUICK_CHECK)} # must print ok${content === null ? ', unless this sqlite3 is older than that of the application' : ''}; do not go on otherwise`,
+                `# then${runAs === null ? ', as the owner of the database' : ''}, best with the application stopped:`,
+                `${sudo}test -s "$restored" && ${sudo}sqlite3 ${(0,quoting/* quote */.h)(path)} '.timeout 30000' ".restore $restored"`,
+            ];
+        },
+        empty(facts) {
+            return new errors/* BackupError */.hj('E_EMPTY', `${facts.need('source')} is a valid SQLite database without a single table, so its backup would prove nothing`, 'Check that `database` names the file that the application uses.');
+        },
+        restoring: sqliteRestoring(source),
+        explain(failure, settings) {
+            const said = (0,neutralise/* quoteOutside */.Y)(failure.text);
+            const path = failure.facts.get('source') ?? source.path;
+            switch (failure.code) {
+                case 'E_SOURCE_MISSING':
+                    return new errors/* BackupError */.hj('E_SOURCE_MISSING', `there is no database at ${path} (database: ${source.given})`, `Correct \`database\`. A relative path starts at the home of the login user${/^sqlite[^:]*:\/\/\/[^/]/.test(source.given) ? '; in a URL of the form sqlite:///x the path is relative, an absolute one has four slashes' : ''}.`);
+                case 'E_SOURCE_OWNER': {
+                    const owner = failure.facts.get('owner') ?? 'its owner';
+                    const login = (0,common/* loginUser */.Lx)(settings);
+                    const user = settings.runAs ?? login;
+                    return new errors/* BackupError */.hj('E_SOURCE_OWNER', `${path} belongs to ${owner}, and ${user} is not ${owner}: SQLite would leave -wal and -shm files that the application can not write, and its next write would fail`, `Set \`run-as: ${owner}\` (and let ${login} run \`sudo -n -u ${owner} sh\`), or log in as ${owner}.`);
+                }
+                case 'E_SOURCE_INVALID': {
+                    const other = failure.facts.get('other_name');
+                    if (other === null)
+                        return null;
+                    return new errors/* BackupError */.hj('E_SOURCE_INVALID', `${said}: SQLite keeps -wal and -journal beside one name of a file, and through another one what is in them is not seen`, `${other === 'link'
+                        ? `\`find / -xdev -samefile ${path}\` shows the others. Remove those that nobody opens (a hard link is no copy), and name the one that the application opens`
+                        : 'Mount the folder of the database into the container, not the single file, and name the file in that folder'}.`);
+                }
+                case 'E_SOURCE_CORRUPT':
+                    return new errors/* BackupError */.hj('E_SOURCE_CORRUPT', `SQLite found damage in ${path}: ${said}`, /\b(NULL|NUMERIC|TEXT|non-[A-Z]+) value in /.test(failure.text)
+                        ? `Rows break a constraint of their table, which SQLite counts as damage. Correct the rows, or set \`verify: checksum\`.`
+                        : `${NOT_PARSED.test(failure.text) ? 'First look at it with the SQLite of the application: when that can read it, the file only went through an older tool (`.restore`, `.backup`), which signs with its own version, until the application writes again. Otherwise: ' : ''}A backup of it would be damaged too. Keep the older ones. Check the disk, then restore the newest good backup, or try \`sqlite3 ${path} .recover | sqlite3 -safe NEW-FILE\`.`);
+                case 'E_BUSY':
+                    return new errors/* BackupError */.hj('E_BUSY', `${path} stayed locked for ${(0,common/* seconds */.YA)(settings.lockWaitMs)} s (lock-wait): ${said}`, `A process holds an exclusive lock (a long transaction, a migration, locking_mode=EXCLUSIVE): \`fuser -v ${path}\` shows who has it open.`);
+                case 'E_DUMP_FAILED':
+                    return new errors/* BackupError */.hj('E_DUMP_FAILED', `no proven copy of ${path} could be made: ${said}`, NOT_KNOWN.test(failure.text)
+                        ? `The application brings this extension of SQLite, and the tool on the host does not know it, so it can not check the content. Set \`verify: checksum\`: the copy is the same, only less is proven.`
+                        : undefined);
+                case 'E_RESTORE':
+                    if (settings.command === 'restore') {
+                        return new errors/* BackupError */.hj('E_RESTORE', `${path} could not be restored: ${said}`, NOT_KNOWN.test(failure.text)
+                            ? 'The application brings this extension of SQLite, and the tool on the host does not know it, so nothing can be proven of the backup. Restore it by hand, as its manifest says under `recovery`.'
+                            : NOT_PARSED.test(failure.text)
+                                ? 'It is damaged, or went through an older tool (`.backup`, `.restore`), which signs with its own version. Look at it with the SQLite of the application: when that can read it, put a sqlite3 as new on the host, and restore it again.'
+                                : '');
+                    }
+                    return new errors/* BackupError */.hj('E_RESTORE', `SQLite on the host can not check what is in the backup: ${said}`, NOT_KNOWN.test(failure.text)
+                        ? `The application brings this extension of SQLite, and the tool on the host does not know it. Verify at the level checksum.`
+                        : undefined);
+                case 'E_TOOL_VERSION':
+                    if (failure.facts.get('written_by') !== null)
+                        return newer(path, said, failure.facts, settings);
+                    return new errors/* BackupError */.hj('E_TOOL_VERSION', `${said} on the host can not be kept from running programs that the schema of a database names (its function edit), and Python 3.7 or newer, which would do as well, is not there`, `Install sqlite3 3.31 or newer, or Python 3.7 or newer.`);
+                case 'E_TARGET_BUSY':
+                    return busy(path, usersOf(failure.facts));
+                case 'E_ROLLBACK_FAILED':
+                    return new errors/* BackupError */.hj('E_ROLLBACK_FAILED', `${path} could not be put back: ${said}`, '');
+                case 'E_PERM': {
+                    if (!/readonly|unable to open/.test(failure.text))
+                        return null;
+                    return new errors/* BackupError */.hj('E_PERM', `SQLite could not open ${path}: ${said}`, `In WAL mode it must be able to make -wal and -shm beside the database: let the owner of the database write that folder.`);
+                }
+                default:
+                    return null;
+            }
+        },
+    };
+}
+/** The text of a statement of the schema that the tool can not read, where the file says that it is not of a newer SQLite. */
+const NOT_PARSED = /malformed database schema .* - .*(syntax error|unrecognized token|unknown )/;
+/** The schema is of a newer SQLite than the tool that is to read it. */
+function newer(path, said, facts, { command, verifyOn }) {
+    const version = (0,neutralise/* quoteOutside */.Y)(facts.get('written_by') ?? '', 20);
+    const verifying = command === 'verify';
+    const where = verifying && verifyOn === 'runner' ? 'the runner' : 'the host';
+    return new errors/* BackupError */.hj('E_TOOL_VERSION', `${verifying ? 'the backup' : path} needs a newer sqlite3 on ${where} for its content to be read: ${said}`, `It may be too new for that tool, or damaged: the application's own SQLite can tell (\`PRAGMA integrity_check\`). Install sqlite3 ${version} or newer on ${where} (as from sqlite.org/download.html, into /usr/local/bin); or set \`verify: checksum\`, ${verifying
+        ? 'which proves its bytes'
+        : 'which copies its pages as they are, proves the bytes of the copy, and can be restored'}.`);
+}
+/** What SQLite says of an extension that the schema needs. */
+const NOT_KNOWN = /no such (collation sequence|function|module|tokenizer)|unknown function|unsafe use of/;
+function database_argumentsOf(source, settings) {
+    return { ...(0,common/* commonArguments */.oJ)(settings), source: source.path, busy_ms: String(settings.lockWaitMs) };
+}
+function database_toolsOf(facts) {
+    const tools = {};
+    const engine = facts.get('sqlite_tool');
+    if (engine !== null) {
+        tools[engine === 'python3' ? 'sqlite3 (python3 module)' : engine] = (0,neutralise/* quoteOutside */.Y)(facts.get('sqlite_version') ?? '', 60);
+    }
+    Object.assign(tools, (0,common/* compressorOf */.Zw)(facts));
+    return tools;
+}
+/** `hex()` gives the bytes of a name as the database holds them. */
+function database_decoded(facts, tables) {
+    const decoder = new TextDecoder(facts.get('encoding')?.toLowerCase() ?? 'utf-8');
+    return tables.map(({ name, rows }) => ({ name: decoder.decode(name), rows }));
+}
+
+;// CONCATENATED MODULE: ./src/engines/sqlite/format.ts
+const sqliteFormat = {
+    kinds: ['sqlite'],
+    logical: false,
+    damaged: {
+        kind: 'tar',
+        advice: 'To get at what is in it: `tar -xf`, then `sqlite3 FILE .recover | sqlite3 -safe NEW-FILE`.',
+    },
+    identityFields: ['path'],
+    checkIdentity: (identity) => identity.matching('path', /^\/[^\0]*$/, 'an absolute path'),
+    checkContent(content) {
+        for (const name of ['pageSize', 'pageCount', 'foreignKeyViolations'])
+            content.whole(name);
+    },
+    isSame: (one, other) => one.path === other.path,
+    show: ({ path }) => JSON.stringify(path),
+};
+
+// EXTERNAL MODULE: ./src/settings/host-path.ts
+var host_path = __nccwpck_require__(3663);
+;// CONCATENATED MODULE: ./src/engines/scheme.ts
+/** null: a text without one, such as a path. */
+function schemeOf(text) {
+    const [, jdbc, name, driver = '', rest = ''] = /^(jdbc:)?([a-z][a-z0-9-]*)(\+[a-z0-9_.+-]+)?:(.*)$/i.exec(text) ?? [];
+    return name === undefined ? null : { jdbc: jdbc !== undefined, name: name.toLowerCase(), driver, rest };
+}
+/** Of .NET, ODBC and libpq: `Data Source=app.db;Password=...`, `host=db password=...`. */
+const isKeywords = (text) => /(?:^|[;\s])(?:data source|datasource|server|host|user id|username|password|pwd|dbname) *=/i.test(text);
+
+;// CONCATENATED MODULE: ./src/engines/sqlite/url.ts
+
+
+/** Of the name of a file. */
+const DATABASE_EXTENSION = /\.(?:db|db3|sdb|s3db|sl3|sq3|sqlite|sqlite3|sqlitedb)$/i;
+/**
+ * Reads what applications keep in DATABASE_URL when it names a SQLite file: a plain path, `file:` as SQLite and Prisma write
+ * it, `sqlite:` as SQLAlchemy, sqlx and PDO do, `jdbc:sqlite:`. Relative paths start at the home of the login user, not
+ * where the application starts them. null: it is none of these.
+ *
+ * Returns the path as `parseHostPath` does. `given` has no query or fragment, where some drivers keep the key of the database.
+ * Where programs disagree about what a form means it is refused: the backup of another file would be worse than none.
+ *
+ * Throws an Error whose text is the rule. It never holds the value, which may have a password in it.
+ */
+function parseSqlite(text) {
+    const found = sourceIn(text);
+    return found === null ? null : { source: found, secrets: [], remarks: [] };
+}
+function sourceIn(text) {
+    if (text === '' || isKeywords(text))
+        return null;
+    const scheme = schemeOf(text);
+    if (scheme === null)
+        return text.includes('://') ? null : source(text, text);
+    const { jdbc, name, driver, rest } = scheme;
+    if (name === 'file' && !jdbc && driver === '')
+        return fromFileUri(rest, text);
+    if (name !== 'sqlite' && name !== 'sqlite3')
+        return null;
+    const [body = ''] = rest.split('?');
+    return source(jdbc ? jdbcPath(body) : sqlitePath(body, rest, name), text.replace(/\?.*$/, ''));
+}
+function source(path, given) {
+    if (path === '' || path === ':memory:' || path.startsWith(':resource:')) {
+        throw new Error('it names a database in memory, of which there is no file to back up');
+    }
+    if (/\/\.?$/.test(path))
+        throw new Error('expected the path of a file, not of a folder: it ends with "/"');
+    return { engine: 'sqlite', path: (0,host_path/* parseHostPath */.z)(path), given };
+}
+/** https://www.sqlite.org/uri.html: an authority may only be empty or `localhost`. */
+function fromFileUri(rest, text) {
+    const [withoutFragment = ''] = rest.split('#');
+    const [body = '', query = ''] = withoutFragment.split('?');
+    if (new URLSearchParams(query).get('mode') === 'memory')
+        return source(':memory:', '');
+    const [, authority, path = body] = /^\/\/([^/]*)(.*)$/.exec(body) ?? [];
+    if (authority !== undefined && authority !== '' && authority.toLowerCase() !== 'localhost') {
+        throw new Error('expected file:/absolute/path, file:///absolute/path or file:relative/path: what follows "file://" is a host');
+    }
+    return source(url_percentDecoded(path), text.replace(/[?#].*$/, ''));
+}
+function url_percentDecoded(path) {
+    let decoded;
+    try {
+        decoded = decodeURIComponent(path);
+    }
+    catch {
+        throw new Error('expected "%" only before two hexadecimal digits of UTF-8, as in %20; write %25 for "%" itself');
+    }
+    // Again, since %00 and %0A were not seen before.
+    if (/\p{Cc}/u.test(decoded))
+        throw new Error('expected one line without control characters');
+    return decoded;
+}
+/**
+ * `sqlite:relative`, `sqlite:/absolute`, and SQLAlchemy's `sqlite:///relative` and `sqlite:////absolute`
+ * (https://docs.sqlalchemy.org/en/20/core/engines.html#sqlite), also with a SQLite `file:` URI inside.
+ */
+function sqlitePath(body, rest, scheme) {
+    if (/[%#]/.test(body)) {
+        throw new Error('"%" and "#" mean different things to different programs in a sqlite: form; give the plain path');
+    }
+    if (!body.startsWith('//'))
+        return body.startsWith('file:') ? fromFileUri(rest.slice(5), '').path : body;
+    if (body === '//')
+        return ':memory:';
+    if (!body.startsWith('///')) {
+        throw new Error(`after "${scheme}://" comes a host, which SQLite has not; write ${scheme}:relative/path or ${scheme}:/absolute/path`);
+    }
+    const path = body.slice(3);
+    if (scheme === 'sqlite3' && !path.startsWith('/')) {
+        // Rails reads it as absolute, others as relative.
+        throw new Error('"sqlite3:///" is absolute to some programs and relative to others; give the plain path');
+    }
+    return path.startsWith('file:') ? fromFileUri(rest.slice(8), '').path : path;
+}
+/** The JDBC driver takes everything after its prefix as a path, slashes included, or as a SQLite `file:` URI. */
+function jdbcPath(body) {
+    return body.startsWith('file:') ? fromFileUri(body.slice(5), '').path : body;
+}
+
+;// CONCATENATED MODULE: ./src/engines/sqlite/index.ts
+
+
+
+
+const sqlite = {
+    ...sqliteFormat,
+    name: 'sqlite',
+    title: 'SQLite',
+    forms: 'the path of a SQLite file, file:PATH or sqlite:PATH',
+    form: 'the path of a SQLite file',
+    dump: 'a SQLite database',
+    substitutes: { sqlite3: 'Python 3 with its sqlite3 module' },
+    leaves: 'files beside it with `.restore-` or `.before-` in their names',
+    inputs: [],
+    noContainer: 'give its path in the volume on the host, and run-as',
+    parse: parseSqlite,
+    nameOf: ({ path }) => (0,names/* nameFromText */.No)(path.slice(path.lastIndexOf('/') + 1).replace(DATABASE_EXTENSION, '')),
+    open: sqliteDatabase,
+    // literal names in `new URL`, one for each file, so that the bundler finds and copies them
+    programs: [
+        __nccwpck_require__.ab + "sqlite.sh",
+        __nccwpck_require__.ab + "sqlite-newer.sh",
+        __nccwpck_require__.ab + "sqlite-target.sh",
+        __nccwpck_require__.ab + "sqlite-restore.sh",
+        __nccwpck_require__.ab + "sqlite-recover.sh",
+        __nccwpck_require__.ab + "sqlite-damaged.sh",
+    ],
+    texts: { sqlite_python: __nccwpck_require__.ab + "sqlite.py" },
+};
+
+;// CONCATENATED MODULE: ./src/engines/registry.ts
+// The engines, a line each. lookup.ts takes them from here, and the compiler holds that each is a whole `Engine` (engine.ts).
+
+
+
+;// CONCATENATED MODULE: ./src/engines/lookup.ts
+
+
+
+/** Every engine by its name; in no order that means anything. */
+const ENGINES = registry_namespaceObject;
+const ALL = Object.values(ENGINES);
+(0,format/* useFormats */._y)(ENGINES);
+/** Throws when nothing that was read can have brought us here. */
+function engineOf({ engine }) {
+    const found = Object.hasOwn(ENGINES, engine) ? ENGINES[engine] : undefined;
+    if (found === undefined)
+        throw new Error(`no engine is called ${JSON.stringify(engine)}`);
+    return found;
+}
+/** The engine of which a file of that kind is a dump; null when it is none of ours. */
+const engineOfKind = (kind) => ALL.find(({ kinds }) => kinds.includes(kind)) ?? null;
+const databaseOf = (source, dump) => engineOf(source).open(source, dump);
+/** Schemes of databases that nobody here knows, so that the message can name them. Anything else unknown is not repeated. */
+const OTHERS = /^(timescaledb|cockroachdb|mysql|mysql2|mariadb|mssql|sqlserver|oracle|mongodb|redis|rediss|libsql|d1)$/;
+/**
+ * Reads what applications keep in DATABASE_URL; each engine is asked. Throws an Error whose text is the rule, and never holds any of the
+ * text, which may have a password in it.
+ */
+function parseSource(text) {
+    if (/\p{Cc}/u.test(text))
+        throw new Error('expected one line without control characters');
+    for (const engine of ALL) {
+        const parsed = engine.parse(text);
+        if (parsed !== null)
+            return parsed;
+    }
+    throw new Error(whyNobodys(text));
+}
+function whyNobodys(text) {
+    const forms = `expected ${ALL.map((engine) => engine.forms).join(', or ')}`;
+    if (text === '')
+        return forms;
+    if (isKeywords(text))
+        return `${forms}, not a connection string of keywords`;
+    const scheme = schemeOf(text);
+    // quotes or a name around a URL, with its password in it, would pass for a path
+    if (scheme === null)
+        return `${forms}; the bare value, without quotes or NAME= around it`;
+    if (!OTHERS.test(scheme.name))
+        return `${forms}; a relative path with a colon in its first segment starts with "./"`;
+    const titles = ALL.map(({ title }) => title).join(' and ');
+    return `it names a ${scheme.name} database, and this version backs up ${titles} only; ${forms}`;
+}
+
 
 /***/ }),
 
@@ -31011,194 +31874,242 @@ __nccwpck_require__.d(__webpack_exports__, {
 /** What can go wrong: one row per code, the source of the README's table (`npm run docs`). */
 const ERRORS = {
     E_INPUT: {
+        class: 'input',
         cause: 'An input is missing, malformed, or contradicts another one: nothing was contacted. Or PostgreSQL does not take a pattern or a parameter of the URL: nothing was kept.',
         fix: 'The message lists every input that is wrong, with its rule and what was given. Correct them in the workflow.',
     },
     E_HOSTKEY: {
+        class: 'host',
         cause: 'The host showed a key that is not in `known-hosts` or `fingerprint`, or one that is revoked, or it can sign with SHA-1 alone. No credential was sent.',
         fix: 'Compare the fingerprint in the message with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host itself. Put it in only when they agree; otherwise somebody may stand between.',
     },
     E_CONNECT: {
+        class: 'host',
         cause: 'No SSH connection: name not found, port closed, firewall, no answer within `connect-timeout`, or no algorithm in common. Or no PostgreSQL server was reached from the host.',
         fix: 'Check `host`, `port`, `jump-host` and the firewall; the runner of GitHub has changing addresses. Host and port in `database` are as seen from the host.',
     },
     E_AUTH: {
+        class: 'host',
         cause: 'The host refused the private key for this user, or asks for a second factor besides. Or the PostgreSQL server refused its role or password.',
         fix: "Add the public key shown in the message to the user's `~/.ssh/authorized_keys`, or correct `username`; excuse that user from the second factor, as the message says. PostgreSQL: correct `database` or `database-password`, or set `run-as` for peer authentication.",
     },
     E_SHELL: {
+        class: 'host',
         cause: 'The login shell did not start `sh -s` (nologin, git-shell, a forced command), a login script failed, or the host was too slow for `connect-timeout`.',
         fix: 'Give the user a shell, or remove the forced command; for a host under load raise `connect-timeout`. The message quotes what the host said.',
     },
     E_REMOTE_LOST: {
+        class: 'run',
         cause: 'The connection, the session on the host or the program there ended before its work did.',
         fix: 'Run again: the host cleans up by itself and the next run sweeps what is left. If it recurs, look at the network, `sshd` and the kernel log (out of memory).',
     },
     E_TIMEOUT: {
+        class: 'run',
         cause: 'The run took longer than `timeout`, or nothing moved for `idle-timeout`.',
         fix: 'Raise the input that the message names, or find out why the host is slow.',
     },
     E_CANCELLED: {
+        class: 'run',
         cause: 'The run was cancelled (by a user, by a newer run of the concurrency group, by a shutdown).',
         fix: 'Nothing unfinished is left on the host: no process, no lock, no partial file. Run again; keep `cancel-in-progress: false` for backups.',
     },
     E_LOCKED: {
+        class: 'run',
         cause: 'Another run holds the lock of this backup directory and did not end within `lock-wait`.',
         fix: 'Wait for the run that the message names, or raise `lock-wait`. The lock ends with its holder; there is no file to delete.',
     },
     E_TOOL_MISSING: {
+        class: 'host',
         cause: 'A tool that the backup needs is not installed on the host.',
         fix: 'The message has the line that installs it on that distribution.',
     },
     E_TOOL_VERSION: {
+        class: 'host',
         cause: 'The PostgreSQL server is newer than the newest pg_dump on the host, which refuses to dump it, or the dump to be restored was made by a newer pg_dump than pg_restore there can read. Or the sqlite3 tool is older than 3.31: it can not be kept from running programs that a database names, and is not used. Or a newer SQLite than it has written the schema, which it can not read.',
-        fix: 'Install the client that the message names, or set `container` where the server runs in one; SQLite: install sqlite3 3.31 or newer, or Python 3.7 or newer, or the version that the message names; `verify: checksum` backs up a schema that the tool can not read. Nothing was dumped, nothing was restored.',
+        fix: 'Install the client that the message names, or set `container` where the server runs in one; SQLite: install sqlite3 3.31 or newer, or Python 3.7 or newer, or the version that the message names; `verify: checksum` backs up a schema that the tool can not read.',
     },
     E_PERM: {
+        class: 'host',
         cause: 'The user on the host may not read the database, or may not write the backup directory. PostgreSQL: the role may not read every table, or row-level security hides rows from it.',
         fix: 'Correct owner, mode or grants as the message says, or use `run-as` for the database.',
     },
     E_PERM_UNSAFE: {
+        class: 'host',
         cause: 'Others can write the backup directory, so its contents can not be trusted.',
         fix: '`chmod go-w` it, make the login user its owner, or choose another `directory`.',
     },
     E_NOSPACE: {
+        class: 'host',
         cause: 'Not enough free space or inodes, found before the copy or in the middle of it.',
         fix: 'Free the space that the message names, lower `keep`, or choose a `directory` on another disk.',
     },
     E_SOURCE_MISSING: {
+        class: 'database',
         cause: 'There is no file at the path of `database`, no PostgreSQL database of that name, or no such `container`.',
-        fix: 'Correct the path or the name; a relative path starts at the home of the login user. Nothing was created there.',
+        fix: 'Correct the path or the name; a relative path starts at the home of the login user.',
     },
     E_SOURCE_INVALID: {
+        class: 'database',
         cause: 'The path of `database` is a directory, an empty file, or not a SQLite database (it may be encrypted), or the file has another name with a -wal of its own. Or the PostgreSQL server is a hot standby, or behind a pooler that gives sessions from one client to another.',
         fix: 'Correct the path, or mount the folder and not the single file; name the primary (`?target_session_attrs=standby` in the URL says that the standby is meant), and the server itself instead of the pooler.',
     },
     E_SOURCE_CORRUPT: {
+        class: 'database',
         cause: 'SQLite or the PostgreSQL server found damage in the database itself. A backup of it would be damaged too, so none was kept.',
         fix: 'Do not delete older backups. Check the disk, then recover from the newest good backup or with `sqlite3 app.db .recover | sqlite3 -safe new.db`.',
     },
     E_SOURCE_OWNER: {
+        class: 'database',
         cause: 'The login user is not the owner of the database file. SQLite would leave `-wal` and `-shm` files that the application can not write.',
         fix: 'Set `run-as` to the owner named in the message, or log in as that user.',
     },
     E_BUSY: {
+        class: 'database',
         cause: 'The database stayed locked for the whole of `lock-wait`.',
         fix: 'Find the process that holds the lock (a long transaction, a migration), or raise `lock-wait`.',
     },
     E_DUMP_FAILED: {
+        class: 'database',
         cause: 'The tool that makes the copy, the compressor or the checksum ended with an error.',
-        fix: 'The message quotes what it said. Nothing was kept.',
+        fix: 'The message quotes what it said.',
     },
     E_EMPTY: {
+        class: 'database',
         cause: 'The database holds nothing. An empty database is not accepted as a backup, unless the backup before it was empty as well.',
         fix: 'Check that `database` names the database that the application uses.',
     },
     E_SHRUNK: {
+        class: 'backup',
         cause: 'The database, or its backup as compressed, is smaller than `shrink-limit` allows, or larger than `growth-limit`, against the median of the recent good backups. Or, with `on-row-loss: fail`, a table has lost more of its rows than `row-loss-limit` allows.',
         fix: 'The new backup is kept and marked as suspect, and no good one was deleted. If the change is right, `command: accept` with its id, or set that limit to `none` for one run. If not, restore the newest good one.',
     },
     E_CHECKSUM: {
+        class: 'backup',
         cause: 'Bytes read back differ from the bytes written, or from the checksum in the manifest.',
         fix: 'Suspect the disk or the memory of the host. Do not rely on that backup.',
     },
     E_MANIFEST: {
+        class: 'backup',
         cause: 'The manifest of a backup is missing, malformed, or of another database.',
         fix: 'See the message; the files were left as they are.',
     },
     E_CLOCK: {
+        class: 'host',
         cause: 'The clocks of the runner and the host differ by more than 15 minutes, so no age can be trusted.',
         fix: 'Set the clock that is wrong (`timedatectl set-ntp true`).',
     },
     E_POLICY: {
+        class: 'policy',
         cause: 'The retention rules would leave fewer verified backups than `keep-minimum`, or delete more than `max-delete`.',
-        fix: 'Nothing was deleted. Run `prune` with `dry-run: true` to see the plan, then change the rules or raise `max-delete` once.',
+        fix: 'Run `prune` with `dry-run: true` to see the plan, then change the rules or raise `max-delete` once.',
     },
     E_ROTATE: {
+        class: 'policy',
         cause: 'The backup is good, but an old one could not be deleted.',
         fix: 'See the message for the file and the reason; `prune` tries again.',
     },
     E_NOT_FOUND: {
+        class: 'backup',
         cause: 'There is no backup of that id for this database in the directory, nor in the S3 store where that was looked at.',
         fix: '`command: list` shows the ids.',
     },
     E_STALE: {
+        class: 'backup',
         cause: 'The newest backup is older than `max-age`, or there is none.',
         fix: 'Find out why the backup workflow did not run or failed, and take a backup.',
     },
     E_RESTORE: {
+        class: 'restore',
         cause: 'The backup could not be restored, into the throw-away database of a proof or beside the live one.',
-        fix: 'The message quotes what the tool said: a missing extension or right on that server, or a dump that can not be restored. The live database is as it was.',
+        fix: 'The message quotes what the tool said: a missing extension or right on that server, or a dump that can not be restored.',
     },
     E_CONFIRM: {
+        class: 'input',
         cause: '`confirm` is not the name of the database that would be replaced.',
         fix: 'Run with `dry-run: true` to see what would be lost, then type the name that the message gives.',
     },
     E_EVENT: {
+        class: 'input',
         cause: 'A restore was started by a pull request, whose author may be anybody.',
         fix: 'Restore from a workflow with `workflow_dispatch`.',
     },
     E_TARGET_MISMATCH: {
+        class: 'input',
         cause: 'The backup was made from another database than the one that it would replace. Or the host has no backup, and the store has those of several other hosts.',
         fix: 'Check `backup` and `database`, or name the backup by its id. If it is meant, set `allow-other-target: true`.',
     },
     E_TARGET_BUSY: {
+        class: 'database',
         cause: 'Somebody has the live database open, and it can not be replaced under them.',
         fix: 'The message names the processes. Stop the application, or set `stop-command` and `start-command`.',
     },
     E_TOOL_UNSAFE: {
+        class: 'host',
         cause: 'The PostgreSQL client on the host has a known hole through which a dump of somebody else can run commands there.',
         fix: 'Install the version that the message names, or, if you trust whoever made the dump, set `allow-unsafe-client: true`.',
     },
     E_SAFETY_BACKUP: {
+        class: 'restore',
         cause: 'The backup of the present state, which a restore takes first, could not be taken.',
-        fix: 'The message has the reason. Nothing was restored. `safety-backup: false` goes without, and without a way back.',
+        fix: 'The message has the reason. `safety-backup: false` goes without, and without a way back.',
     },
     E_UNFINISHED: {
+        class: 'restore',
         cause: 'A restore of this database was cut off, and this run could not bring it to an end.',
         fix: 'Follow the message. As long as it is not done, nothing else is done with that database. When nothing is to be done any more, run once with `settle-unfinished: true`.',
     },
     E_HOOK: {
+        class: 'host',
         cause: 'A command of yours (`stop-command`, `start-command`, `after-restore-command`, `check-command`) failed.',
         fix: 'Its output is in the log. The message says which state the database is in.',
     },
     E_ROLLED_BACK: {
+        class: 'restore',
         cause: 'The restore was done, the check after it failed, and the database is as it was before.',
         fix: 'Look at the output of the check in the log.',
     },
     E_ROLLBACK_FAILED: {
+        class: 'restore',
         cause: 'The restore failed after the swap, and going back failed as well.',
         fix: 'The message has the commands that bring the old state back by hand. The safety backup is kept.',
     },
     E_ASSERT: {
+        class: 'database',
         cause: 'The backup can be restored, but a statement of `assert` returned something that is not true, or failed.',
         fix: 'Look at the live database, or correct the statement.',
     },
     E_S3_AUTH: {
+        class: 'store',
         cause: 'The S3 store refused the credentials: unknown, expired, without the right that is needed, or used with a clock that is wrong. Or there are none.',
-        fix: 'The message says which. Correct `s3-access-key-id` and `s3-secret-access-key`, the policy, or the step that assumes the role. After a `backup`, the one on the host is good and stays, and nothing was rotated.',
+        fix: 'The message says which. Correct `s3-access-key-id` and `s3-secret-access-key`, the policy, or the step that assumes the role.',
     },
     E_S3_BUCKET: {
+        class: 'store',
         cause: 'There is no such bucket at that store, or it is in another region.',
-        fix: 'Correct `s3-bucket`, `s3-region` or `s3-endpoint`. After a `backup`, the one on the host is good and stays, and nothing was rotated.',
+        fix: 'Correct `s3-bucket`, `s3-region` or `s3-endpoint`.',
     },
     E_S3_UNAVAILABLE: {
+        class: 'store',
         cause: 'The S3 store did not answer, broke connections off, or answered with errors of its own, again and again.',
-        fix: 'Run again later; look at the status of the store and at the way to it. After a `backup`, the one on the host is good and stays, and nothing was rotated.',
+        fix: 'Run again later; look at the status of the store and at the way to it.',
     },
     E_S3_UNSUPPORTED: {
+        class: 'store',
         cause: 'The S3 store does not do what a setting asks for.',
-        fix: 'Remove the setting that the message names, or make the bucket ready for it. After a `backup`, the one on the host is good and stays, and nothing was rotated.',
+        fix: 'Remove the setting that the message names, or make the bucket ready for it.',
     },
     E_S3_VERIFY: {
+        class: 'store',
         cause: 'What the S3 store says that it holds is not what was sent, or something else is there under that name.',
-        fix: 'Do not rely on that copy. After a `backup`, the one on the host is good and stays, and nothing was rotated.',
+        fix: 'Do not rely on that copy.',
     },
     E_TOO_LARGE: {
+        class: 'host',
         cause: 'The host sent a line or a text longer than our program there ever does.',
-        fix: 'Look at what the login scripts of that account print; nothing was kept.',
+        fix: 'Look at what the login scripts of that account print.',
     },
     E_INTERNAL: {
+        class: 'bug',
         cause: 'Something that this action does not know. Probably our bug.',
         fix: 'Please report it with the log of the run.',
     },
@@ -31207,15 +32118,20 @@ const ERRORS = {
 ;// CONCATENATED MODULE: ./src/errors.ts
 
 
-/** A failure that the user can act on. `message` says what happened to what; `hint` what to do and what was left untouched. */
+/**
+ * A failure that the user can act on, as a record: its text is made in one place, at the end of the run (`failureText`). `message` says what
+ * happened, to what and why; `hint` what to do. What was left as it was the run knows, unless `left` says otherwise.
+ */
 class BackupError extends Error {
     code;
     name = 'BackupError';
     hint;
+    left;
     constructor(code, message, hint = ERRORS[code].fix, options) {
         super(message.trim(), options);
         this.code = code;
         this.hint = hint.trim(); // a sentence that was added to none begins with a blank
+        this.left = options?.left ?? null;
     }
 }
 /** One text of several; what is empty leaves no blanks behind. */
@@ -31508,56 +32424,35 @@ const COMMON = [
     __nccwpck_require__.ab + "elsewhere.sh",
     __nccwpck_require__.ab + "directory.sh",
     __nccwpck_require__.ab + "lock.sh",
+    __nccwpck_require__.ab + "packing.sh",
     __nccwpck_require__.ab + "stream.sh",
+    __nccwpck_require__.ab + "backup.sh",
     __nccwpck_require__.ab + "verify.sh",
     __nccwpck_require__.ab + "restore.sh",
     __nccwpck_require__.ab + "foreign.sh",
     __nccwpck_require__.ab + "upload.sh",
     __nccwpck_require__.ab + "fetch.sh",
 ];
-const ENGINES = {
-    sqlite: [
-        __nccwpck_require__.ab + "sqlite.sh",
-        __nccwpck_require__.ab + "newer-sqlite.sh",
-        __nccwpck_require__.ab + "look-sqlite.sh",
-        __nccwpck_require__.ab + "restore-sqlite.sh",
-        __nccwpck_require__.ab + "recover-sqlite.sh",
-        __nccwpck_require__.ab + "damaged-sqlite.sh",
-    ],
-    postgres: [
-        __nccwpck_require__.ab + "postgres.sh",
-        __nccwpck_require__.ab + "failures-postgres.sh",
-        __nccwpck_require__.ab + "snapshot-postgres.sh",
-        __nccwpck_require__.ab + "archive-postgres.sh",
-        __nccwpck_require__.ab + "verify-postgres.sh",
-        __nccwpck_require__.ab + "restore-postgres.sh",
-        __nccwpck_require__.ab + "look-target-postgres.sh",
-        __nccwpck_require__.ab + "extensions-postgres.sh",
-        __nccwpck_require__.ab + "load-postgres.sh",
-        __nccwpck_require__.ab + "swap-postgres.sh",
-        __nccwpck_require__.ab + "in-place-postgres.sh",
-    ],
-};
 const DOWNLOAD = __nccwpck_require__.ab + "download.sh";
 const RECEIVE = __nccwpck_require__.ab + "receive.sh";
-const PYTHON = __nccwpck_require__.ab + "sqlite.py";
 /**
  * The first thing that a session sends: the whole program in one group, so that a stream cut at any byte is a syntax
  * error and executes nothing. Every line that the program prints for us begins with a mark. What other engines need is left out: bash
  * reads its stdin byte by byte.
  */
-function programFor(marks, engine) {
-    const source = [...COMMON, ...ENGINES[engine]].map((file) => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(file, 'utf8')).join('\n');
-    const python = engine === 'sqlite' ? (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(PYTHON, 'utf8') : '';
-    return `{\nmark=${marks.host}\nmark_elsewhere=${marks.elsewhere}\nprogram=${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(source)}\nsqlite_python=${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(python)}\neval "$program"\nhello\n}\n`;
+function programFor(marks, { programs, texts = {} }) {
+    const variables = Object.entries(texts).map(([name, file]) => `${name}=${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(read(file))}`);
+    const source = [...variables, ...[...COMMON, ...programs].map(read)].join('\n');
+    return `{\nmark=${marks.host}\nmark_elsewhere=${marks.elsewhere}\nprogram=${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(source)}\neval "$program"\nhello\n}\n`;
 }
+const read = (file) => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(file, 'utf8');
 /** All that a shell is sent which is to send one file back, see download.sh; in one group as well. */
 function downloadProgram(mark, directory, file) {
-    return `{\n${(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(DOWNLOAD, 'utf8')}\n${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .call */ .T)('send_file', [mark, directory, file])}\n}\n`;
+    return `{\n${read(DOWNLOAD)}\n${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .call */ .T)('send_file', [mark, directory, file])}\n}\n`;
 }
 /** All that a shell is sent which is to take a file, see receive.sh; its bytes follow when it says so, and are never read as commands. */
 function receiveProgram(mark, folder, file) {
-    return `{\n${(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(RECEIVE, 'utf8')}\n${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .call */ .T)('receive_file', [mark, folder, file])}\ncommand exit\n}\n`;
+    return `{\n${read(RECEIVE)}\n${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .call */ .T)('receive_file', [mark, folder, file])}\ncommand exit\n}\n`;
 }
 
 
@@ -31590,7 +32485,7 @@ function quote(value) {
     return `'${value.replaceAll("'", "'\\''")}'`;
 }
 /**
- * Writes the call of a shell function of `host/programs`, each argument as one quoted word: `dump_sqlite 'a' 'b'`.
+ * Writes the call of a shell function of the programs, each argument as one quoted word: `dump_sqlite 'a' 'b'`.
  *
  * The function's name is a constant of this program, so a malformed one is a bug here and a plain Error.
  */
@@ -31666,7 +32561,7 @@ class Facts {
         return [...(this.byKey.get(key) ?? [])];
     }
 }
-/** A failure as the program on the host reported it; `databases/` and `commands/` put it into words. */
+/** A failure as the program on the host reported it; `engines/` and `run/` put it into words. */
 class HostFailure extends Error {
     code;
     text;
@@ -31803,7 +32698,7 @@ function idle(label, ms) {
 }
 /** Our program did not greet. That may be for good, or the host is slow. */
 function silent(label, ms, said) {
-    return new errors/* BackupError */.hj('E_SHELL', `the login shell of ${label} did not start our program within ${seconds(ms)} s (connect-timeout)${quoted(said)}`, 'When the host is only slow, as under load, raise `connect-timeout`. Otherwise give the user a shell, or remove the forced command. Nothing was changed.');
+    return new errors/* BackupError */.hj('E_SHELL', `the login shell of ${label} did not start our program within ${seconds(ms)} s (connect-timeout)${quoted(said)}`, 'When the host is only slow, as under load, raise `connect-timeout`. Otherwise give the user a shell, or remove the forced command.');
 }
 /** The shell is gone, before (E_SHELL) or after our program greeted. */
 function ended(label, { lost, signal, code }, greeted, said) {
@@ -32088,7 +32983,7 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 /* harmony import */ var _cancel_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(833);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_2__);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7224);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2476);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6701);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6661);
 
@@ -32117,7 +33012,54 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 7224:
+/***/ 8470:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   M: () => (/* binding */ LEFT),
+/* harmony export */   T: () => (/* binding */ leftBefore)
+/* harmony export */ });
+/**
+ * What a run that fails leaves as it was, in a sentence each. The run keeps which of them is true (`Run.left`); every failure ends with it,
+ * and none says it in words of its own.
+ */
+const LEFT = {
+    'nothing-contacted': 'Nothing was contacted.',
+    'nothing-run': 'Nothing was run on the host.',
+    'nothing-changed': 'Nothing was changed.',
+    'nothing-deleted': 'Nothing was deleted.',
+    'nothing-kept': 'Nothing was kept, nothing was rotated, the database was not changed.',
+    'nothing-restored': 'Nothing was restored, nothing was changed.',
+    'backup-as-it-was': 'The backup was left as it is, and the live database was not touched.',
+    'backup-marked': 'The backup is recorded as not verified, so no rotation relies on it; its bytes and the live database were not touched.',
+    'backup-unknown': 'Whether the new backup was published before the host was lost is not known: when it was, it is complete and proven, and `command: list` shows it. The database was not changed.',
+    'backup-stays': 'The backup on the host is good and stays; nothing was rotated.',
+    'backup-made': 'The new backup is good and was kept.',
+    'backup-suspect': 'The new backup stays, and no good one was deleted.',
+    'changed-in-part': 'What had been done before that stays done; `command: list` shows what is there.',
+    'database-as-it-was': 'The live database is as it was.',
+    'database-unknown': 'Whether the live database was already replaced is not known: it is whole in any case, and the next run of this action looks at it.',
+    'database-restored': 'The live database is the restored one, whole.',
+    'database-rolled-back': 'The live database is as it was before the restore.',
+    'database-needs-you': 'The live database is not as it was before the restore.',
+};
+/** What is left as it was as long as the command has not begun to change anything. */
+function leftBefore({ command, dryRun }) {
+    if (dryRun)
+        return 'nothing-changed';
+    if (command === 'backup')
+        return 'nothing-kept';
+    if (command === 'restore')
+        return 'nothing-restored';
+    if (command === 'verify')
+        return 'backup-as-it-was';
+    return command === 'prune' || command === 'delete' ? 'nothing-deleted' : 'nothing-changed';
+}
+
+
+/***/ }),
+
+/***/ 2476:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32128,56 +33070,1356 @@ __nccwpck_require__.d(__webpack_exports__, {
   ng: () => (/* binding */ runOf)
 });
 
-// EXTERNAL MODULE: ./src/backups/catalogue.ts
-var backups_catalogue = __nccwpck_require__(3718);
-// EXTERNAL MODULE: ./src/backups/manifest.ts
-var backups_manifest = __nccwpck_require__(8718);
-// EXTERNAL MODULE: ./src/backups/names.ts
-var names = __nccwpck_require__(1187);
+// EXTERNAL MODULE: ./src/counting.ts
+var counting = __nccwpck_require__(7278);
 // EXTERNAL MODULE: ./src/errors.ts + 1 modules
 var errors = __nccwpck_require__(7452);
+;// CONCATENATED MODULE: ./src/backups/coverage.ts
+const UNKNOWN_COVERAGE = { excludeTable: [], excludeTableData: [], schema: [], unknown: true };
+/** What is left out by these patterns; null: nothing. In an order of its own, so that the same ones are the same coverage however given. */
+function coverageOf({ excludeTable, excludeTableData, schema }) {
+    const coverage = {
+        excludeTable: sorted(excludeTable),
+        excludeTableData: sorted(excludeTableData),
+        schema: sorted(schema),
+    };
+    return Object.values(coverage).every((patterns) => patterns.length === 0) ? null : coverage;
+}
+/** Whether a backup of this coverage has all that is wanted: a whole one has, a partial one only when it was made in the same way. */
+function covers(one, wanted) {
+    return one === null || (wanted !== null && showCoverage(one) === showCoverage(wanted));
+}
+/** `without the table "a"; only the schema "b"`; two coverages that differ are never shown alike. Empty for a whole one. */
+function showCoverage(coverage) {
+    if (coverage === null)
+        return '';
+    if (coverage.unknown)
+        return 'of which nobody knows what they cover';
+    const { excludeTable, excludeTableData, schema } = coverage;
+    return [
+        named('without the table', excludeTable),
+        named('without the data of', excludeTableData),
+        named('only the schema', schema),
+    ]
+        .filter((part) => part !== '')
+        .join('; ');
+}
+const named = (what, patterns) => patterns.length === 0 ? '' : `${what} ${patterns.map((pattern) => JSON.stringify(pattern)).join(', ')}`;
+const sorted = (patterns) => [...new Set(patterns)].sort();
+
+// EXTERNAL MODULE: ./src/backups/format.ts
+var backups_format = __nccwpck_require__(724);
+;// CONCATENATED MODULE: ./src/backups/identity.ts
+
+/** Whether two identities are of one database, as far as both are known. */
+function sameDatabase(one, other) {
+    const format = (0,backups_format/* formatOf */.be)(one);
+    return format !== null && format === (0,backups_format/* formatOf */.be)(other) && format.isSame(one, other);
+}
+/** For messages. */
+const showIdentity = (identity) => (0,backups_format/* formatOf */.be)(identity)?.show(identity) ?? 'an unknown database';
+/** What tells its server from every other one, however the host is called; null where that is not known, or there is no server. */
+const serverOf = (identity) => (0,backups_format/* formatOf */.be)(identity)?.serverOf?.(identity) ?? null;
+/** It has a server, and nobody has asked that one which it is. */
+const isVague = (identity) => hasServer(identity) && serverOf(identity) === null;
+const hasServer = (identity) => (0,backups_format/* formatOf */.be)(identity)?.serverOf !== undefined;
+
+// EXTERNAL MODULE: ./src/backups/manifest-fields.ts
+var manifest_fields = __nccwpck_require__(1714);
+// EXTERNAL MODULE: ./src/backups/names.ts
+var names = __nccwpck_require__(1187);
+// EXTERNAL MODULE: ./src/backups/packing.ts
+var packing = __nccwpck_require__(88);
+// EXTERNAL MODULE: ./src/backups/retention.ts + 1 modules
+var backups_retention = __nccwpck_require__(7385);
+;// CONCATENATED MODULE: ./src/backups/manifest.ts
+
+
+
+
+
+
+
+const VERIFIED_LEVELS = ['none', 'checksum', 'content', 'restore'];
+const LIMITS = ['shrink-limit', 'growth-limit', 'row-loss-limit'];
+const PINNERS = ['restore', 'row-loss'];
+const REASONS = ['manual', 'scheduled', 'deploy', 'safety'];
+/** The files of a damaged database, byte by byte: not a backup that can be restored. */
+const isDamagedCopy = ({ engine, kind }) => !(0,backups_format/* formatNamed */.vq)(engine).kinds.includes(kind);
+/**
+ * Reads a manifest that the host printed, and trusts none of it: type, length and range of each field, and that id, name,
+ * file, kind, compression and time agree with each other and with `expectedId` (from the manifest's own file name).
+ * Fields that this version does not know stay in the returned object, so that rewriting it (pin) loses nothing.
+ * @throws BackupError E_MANIFEST, naming the file and the field.
+ */
+function parseManifest(text, expectedId) {
+    const manifest = manifest_fields/* Fields */.C8.parse((0,names/* manifestFile */.YE)(expectedId), text);
+    checkIdentity(manifest, expectedId);
+    checkFacts(manifest);
+    checkContent(manifest);
+    return manifest.all();
+}
+/**
+ * The manifest as written to the host: JSON with two spaces and a final newline.
+ * It must pass `parseManifest` first: a manifest that we would refuse later is a backup that never counts.
+ * @throws BackupError E_MANIFEST
+ */
+function serializeManifest(manifest) {
+    if (manifest.shortened !== undefined)
+        throw new errors/* BackupError */.hj('E_INTERNAL', `half of the manifest of ${manifest.id}`);
+    const text = `${JSON.stringify(manifest, null, 2)}\n`;
+    parseManifest(text, manifest.id);
+    return text;
+}
+function checkIdentity(manifest, expectedId) {
+    const id = (0,names/* parseId */.Fg)(expectedId);
+    if (id === null)
+        manifest.refuse('id', 'an id of the grammar');
+    manifest.oneOf('schema', [1]);
+    manifest.oneOf('id', [expectedId]);
+    manifest.oneOf('name', [id.name]);
+    const engine = (0,backups_format/* formatNamed */.vq)(manifest.oneOf('engine', (0,backups_format/* engineNames */.Ry)()));
+    const kind = manifest.oneOf('kind', (0,backups_format/* allKinds */.TO)(engine));
+    const compression = manifest.oneOf('compression', packing/* COMPRESSIONS */._7);
+    manifest.oneOf('file', [(0,names/* payloadFile */.Fp)(expectedId, kind, compression)]);
+    // What a later version sealed or signed can not be read here, nor rewritten without breaking the seal.
+    manifest.oneOf('encryption', ['none']);
+    manifest.oneOf('mac', [null]);
+    if (manifest.instant('createdAt').getTime() !== id.createdAt.getTime()) {
+        manifest.refuse('createdAt', `the time of the id, ${id.createdAt.toISOString()}`);
+    }
+    manifest.text('host');
+    manifest.text('database', 1);
+    engine.checkIdentity(manifest.object('identity'));
+}
+function checkFacts(manifest) {
+    for (const name of ['bytes', 'databaseBytes', 'durationMs'])
+        manifest.whole(name);
+    manifest.matching('sha256', /^[0-9a-f]{64}$/, '64 lower-case hex digits');
+    const tools = manifest.object('tools');
+    for (const name of tools.names())
+        tools.text(name);
+    const verified = manifest.object('verified');
+    verified.oneOf('level', VERIFIED_LEVELS);
+    verified.instant('at');
+    if (verified.has('ms'))
+        verified.whole('ms');
+    const github = manifest.objectOrNull('github');
+    for (const name of ['repository', 'sha', 'ref', 'runId', 'runUrl', 'actor', 'event'])
+        github?.text(name);
+    const pinned = manifest.objectOrNull('pinned');
+    pinned?.text('reason', 1);
+    pinned?.instant('at');
+    if (pinned?.has('by'))
+        pinned.oneOf('by', PINNERS);
+    checkStanding(manifest);
+    manifest.oneOf('reason', REASONS);
+    const recovery = manifest.list('recovery');
+    for (const index of recovery.names())
+        recovery.text(index);
+}
+/** What earlier versions did not write is as it was then: good, and whole. */
+function checkStanding(manifest) {
+    if (manifest.has('adopted'))
+        manifest.objectOrNull('adopted')?.instant('at');
+    for (const name of ['keep', 's3Keep'])
+        if (manifest.has(name))
+            checkRules(manifest, name);
+    if (manifest.has('coverage'))
+        checkCoverage(manifest);
+    if (manifest.has('state'))
+        manifest.oneOf('state', ['ok', 'suspect']);
+    if (manifest.has('suspicion')) {
+        const suspicion = manifest.objectOrNull('suspicion');
+        suspicion?.oneOf('limit', LIMITS);
+        suspicion?.text('why', 1);
+    }
+    if (manifest.has('accepted')) {
+        const accepted = manifest.objectOrNull('accepted');
+        accepted?.text('by', 1);
+        accepted?.instant('at');
+    }
+    if (manifest.has('historySince') && manifest.textOrNull('historySince') !== null)
+        manifest.instant('historySince');
+    if (manifest.has('accepts')) {
+        const accepts = manifest.list('accepts');
+        for (const index of accepts.names()) {
+            if ((0,names/* parseId */.Fg)(accepts.text(index)) === null)
+                accepts.refuse(index, 'an id of the grammar');
+        }
+    }
+}
+/** As the input `keep` takes them; a rule of a later version is not for this one to judge, and keeps nothing here. */
+function checkRules(manifest, name) {
+    const rules = manifest.object(name);
+    const known = backups_retention/* KEEP_RULES */.Yf.filter((rule) => rules.has(rule));
+    if (rules.names().length === 0)
+        manifest.refuse(name, 'at least one rule');
+    for (const rule of known) {
+        if (rules.whole(rule) < 1)
+            rules.refuse(rule, 'a whole number of 1 or more');
+    }
+}
+/** Written in another order it would be another series. */
+function checkCoverage(manifest) {
+    const coverage = manifest.objectOrNull('coverage');
+    if (coverage === null)
+        return;
+    const read = (name) => {
+        const patterns = coverage.list(name);
+        return patterns.names().map((index) => patterns.text(index, 1));
+    };
+    if (coverage.has('unknown')) {
+        coverage.oneOf('unknown', [true]);
+        return;
+    }
+    const found = {
+        excludeTable: read('excludeTable'),
+        excludeTableData: read('excludeTableData'),
+        schema: read('schema'),
+    };
+    if (JSON.stringify(coverageOf(found)) !== JSON.stringify(found)) {
+        manifest.refuse('coverage', 'patterns in order, at least one');
+    }
+}
+function checkContent(manifest) {
+    const content = manifest.objectOrNull('content');
+    if (content === null)
+        return;
+    content.whole('objects');
+    if (content.names().includes('tablesLeftOut'))
+        content.whole('tablesLeftOut');
+    (0,backups_format/* formatNamed */.vq)(manifest.oneOf('engine', (0,backups_format/* engineNames */.Ry)())).checkContent(content);
+    const tables = content.list('tables');
+    for (const index of tables.names()) {
+        const table = tables.object(index);
+        table.text('name');
+        table.wholeOrNull('rows');
+    }
+}
+
+;// CONCATENATED MODULE: ./src/backups/catalogue.ts
+/** What lies in a backup directory, read from a listing and the manifests that the host printed. */
+
+
+
+
+
+
+
+const ON_HOST = { checksums: true, rotates: true };
+const SWEEP_AFTER_MS = 86_400_000;
+const FILE_TYPES = { d: 'a directory', l: 'a symbolic link', p: 'a fifo', s: 'a socket' };
+/**
+ * Sorts the files of a directory into backups, orphans and problems. What is not of the exact grammar with this name is not
+ * seen at all; what is of another database (with an identity of null there is none), malformed or not a regular file is reported, never counted and never touched.
+ */
+function readCatalogue(listing, database, now, place = ON_HOST) {
+    const catalogue = { backups: [], orphans: [], unreadable: [], problems: [] };
+    let { identity } = database;
+    let areAllOurs = true;
+    /** Where each is to be told. */
+    const told = new Map();
+    for (const unit of unitsOf(listing.files, database.name)) {
+        for (const file of unit.foreign) {
+            const type = FILE_TYPES[file.type] ?? 'not a regular file';
+            const why = `${file.name} is ${type}, where a backup has regular files`;
+            catalogue.problems.push(`${why}; it was left alone`);
+            if (!unit.regular.has((0,names/* manifestFile */.YE)(unit.id))) {
+                catalogue.unreadable.push({ id: unit.id, createdAt: unit.createdAt, why });
+            }
+        }
+        if (unit.regular.has((0,names/* manifestFile */.YE)(unit.id))) {
+            const found = readBackup(unit, listing, identity, now, place, catalogue);
+            areAllOurs &&= found !== OTHER;
+            // Nobody has asked the server which one it is: it is that of the newest backup.
+            if (found !== null && found !== OTHER && identity !== null && isVague(identity))
+                identity = found;
+        }
+        else {
+            const orphan = readOrphan(unit, now, place, catalogue);
+            if (orphan !== null)
+                told.set(orphan, catalogue.problems.push('') - 1);
+        }
+    }
+    // of two databases by one name nobody can tell whose it is
+    if (!areAllOurs || identity === null)
+        for (const orphan of catalogue.orphans)
+            orphan.payload = null;
+    for (const [orphan, at] of told)
+        catalogue.problems[at] = problemOf(orphan, place);
+    return catalogue;
+}
+/** The backups as retention sees them, in the same order. `keep`: the field with the rules of that place. */
+function toCandidates(backups, keep = 'keep') {
+    return backups.map(({ id, createdAt, manifest, state, detail }) => ({
+        id,
+        createdAt,
+        verified: state === 'ok',
+        ...(state === 'suspect' ? { suspect: true } : {}),
+        ...((manifest.coverage ?? null) === null ? {} : { partial: showCoverage(manifest.coverage ?? null) }),
+        ...(state === 'ok' ? {} : { why: state === 'damaged' ? `damaged: ${detail}` : (detail ?? state) }),
+        ...(manifest[keep] === undefined ? {} : { madeUnder: manifest[keep] }),
+        pinned: manifest.pinned?.reason ?? null,
+        safety: manifest.reason === 'safety',
+    }));
+}
+/** What a backup that is whole and verified counts for. */
+function standingOf({ state, suspicion, }) {
+    return state === 'suspect'
+        ? { state, detail: suspicion?.why ?? 'it tripped a limit' }
+        : { state: 'ok', detail: null };
+}
+/** Those that have all that is wanted: whole ones, and of a partial coverage those of the same. */
+function covering(backups, wanted) {
+    return backups.filter(({ manifest }) => covers(manifest.coverage ?? null, wanted));
+}
+/** Whole ones; all of them where none is whole: then that is all that there is to look at. */
+function wholeOrAll(backups) {
+    const whole = covering(backups, null);
+    return whole.some(({ state }) => state === 'ok') ? whole : backups;
+}
+/** Suspect backups that are newer than every good one: an alarm that nobody has answered. Newest first. */
+function alarmsIn(backups) {
+    const sorted = backups.filter(({ manifest }) => manifest.reason !== 'safety').sort(backups_retention/* newestFirst */.ll);
+    const good = sorted.findIndex(({ state }) => state === 'ok');
+    return sorted.slice(0, good === -1 ? undefined : good).filter(({ state }) => state === 'suspect');
+}
+/** What has no manifest and nothing in it, as retention sees it. The others are no backups, and are not for it to decide. */
+function leftovers(orphans) {
+    return orphans
+        .filter(({ sweepable }) => sweepable)
+        .map(({ id, createdAt }) => ({ id, createdAt, verified: false, leftover: true, pinned: null, safety: false }));
+}
+/** The newest backup that can be relied on; a safety backup is one like any other. */
+function newestVerified(backups) {
+    return backups.filter(({ state }) => state === 'ok').sort(backups_retention/* newestFirst */.ll)[0] ?? null;
+}
+function unitsOf(files, name) {
+    const units = new Map();
+    for (const file of files) {
+        const parsed = (0,names/* parseFileName */.Px)(file.name);
+        if (parsed === null || parsed.name !== name)
+            continue;
+        const { id, createdAt, part } = parsed;
+        const unit = units.get(id) ?? { id, createdAt, regular: new Map(), foreign: [] };
+        units.set(id, unit);
+        if (file.type === '-')
+            unit.regular.set(file.name, { bytes: file.bytes, part });
+        else
+            unit.foreign.push(file);
+    }
+    return [...units.values()].sort(backups_retention/* newestFirst */.ll);
+}
+/** In the place of an identity: the backup is of another database. */
+const OTHER = 'other';
+/** Returns the identity of the backup when it is of this database. */
+function readBackup(unit, listing, identity, now, place, { backups, unreadable, problems }) {
+    const { id, createdAt } = unit;
+    const file = (0,names/* manifestFile */.YE)(id);
+    const text = listing.manifests.get(file);
+    if (text === undefined) {
+        problems.push(`${file} could not be read; this backup is never counted and never deleted`);
+        unreadable.push({ id, createdAt, why: `${file} could not be read` });
+        return null;
+    }
+    let manifest;
+    try {
+        manifest = parseManifest(text, id);
+    }
+    catch (error) {
+        if (!(error instanceof errors/* BackupError */.hj))
+            throw error;
+        problems.push(`${error.message}; this backup is never counted and never deleted`);
+        unreadable.push({ id, createdAt, why: error.message });
+        return null;
+    }
+    if (identity !== null && !sameDatabase(manifest.identity, identity)) {
+        const other = showIdentity(manifest.identity);
+        problems.push(`${id} belongs to another database, ${other}; here it is never counted and never deleted`);
+        return OTHER;
+    }
+    const checksum = (0,names/* checksumFile */.uu)(manifest.file);
+    const files = [file, manifest.file, checksum].filter((name) => unit.regular.has(name));
+    const damage = damageOf(unit, manifest);
+    if (damage !== null) {
+        problems.push(`${id} is damaged: ${damage}; it was kept and does not count as a backup`);
+    }
+    const future = (0,backups_retention/* isFuture */.GJ)(createdAt, now);
+    if (future) {
+        problems.push(`${id} is dated in the future; it was kept and does not count until then. Check the clocks`);
+    }
+    if (place.checksums && unit.regular.has(manifest.file) && !unit.regular.has(checksum)) {
+        problems.push(`${checksum} is missing; the manifest still has the SHA-256 of ${manifest.file}`);
+    }
+    for (const name of unit.regular.keys()) {
+        if (!files.includes(name))
+            problems.push(`${name} is not a file that ${file} names; it was left alone`);
+    }
+    const judged = damage !== null
+        ? { state: 'damaged', detail: damage }
+        : future
+            ? { state: 'future', detail: 'dated in the future' }
+            : manifest.verified.level === 'none'
+                ? { state: 'unverified', detail: 'not verified' }
+                : standingOf(manifest);
+    backups.push({ id, createdAt, manifest, ...judged, files });
+    return manifest.identity;
+}
+/** What a listing alone can tell about the payload, or null; bytes are compared by the verification on the host. */
+function damageOf(unit, manifest) {
+    const payload = unit.regular.get(manifest.file);
+    if (payload === undefined)
+        return `${manifest.file} is missing`;
+    if (payload.bytes === 0)
+        return `${manifest.file} is empty`;
+    if (payload.bytes === manifest.bytes)
+        return null;
+    return `${manifest.file} has ${(0,counting/* plural */.L)(payload.bytes, 'byte')}, the manifest says ${manifest.bytes}`;
+}
+function readOrphan(unit, now, place, { orphans, unreadable }) {
+    // Next to a link or a directory of ours somebody has been at work; those files are not for us to sweep.
+    if (unit.regular.size === 0 || unit.foreign.length > 0)
+        return null;
+    const { id, createdAt } = unit;
+    const order = { manifest: 0, payload: 1, checksum: 2 };
+    const files = [...unit.regular]
+        .sort(([a, { part: partA }], [b, { part: partB }]) => order[partA] - order[partB] || (a < b ? -1 : 1))
+        .map(([name]) => name);
+    const payloads = [...unit.regular].filter(([, { part, bytes }]) => part === 'payload' && bytes > 0);
+    const isOld = createdAt.getTime() < now.getTime() - SWEEP_AFTER_MS;
+    const sweepable = place.rotates && payloads.length === 0 && isOld;
+    const payload = (0,backups_retention/* isFuture */.GJ)(createdAt, now) ? null : adoptable(unit, place);
+    const orphan = { id, createdAt, files, sweepable, payload };
+    orphans.push(orphan);
+    unreadable.push({ id, createdAt, why: `${files.join(' and ')}: the manifest is missing` });
+    return orphan;
+}
+/** The payload of a unit that lacks nothing but its manifest. What is encrypted tells nothing of itself. */
+function adoptable({ regular }, place) {
+    const [payload] = [...regular].find(([, { part }]) => part === 'payload') ?? [];
+    if (payload === undefined || !place.checksums || regular.size !== 2)
+        return null;
+    const isSealed = (0,names/* parseFileName */.Px)(payload)?.encryption !== undefined;
+    return !isSealed && regular.has((0,names/* checksumFile */.uu)(payload)) && regular.get(payload)?.bytes !== 0 ? payload : null;
+}
+function problemOf({ id, files, sweepable, payload }, place) {
+    const hasPayload = files.some((file) => (0,names/* parseFileName */.Px)(file)?.part === 'payload');
+    const fate = sweepable
+        ? 'there is nothing in it, and the next rotation sweeps it'
+        : payload !== null
+            ? 'it is kept, and the next backup or prune adopts it when its bytes are those of the checksum beside it'
+            : hasPayload
+                ? `it is kept, since it may be a good one; \`command: delete\` with \`backup: ${id}\` deletes it`
+                : place.rotates
+                    ? 'swept once it is older than a day'
+                    : 'it was left alone';
+    return `${files.join(' and ')}: no manifest, so this is not a backup; ${fate}`;
+}
+
+// EXTERNAL MODULE: ./src/left.ts
+var src_left = __nccwpck_require__(8470);
+// EXTERNAL MODULE: ./src/run/directory.ts
+var directory = __nccwpck_require__(4790);
+// EXTERNAL MODULE: ./src/reporting/format.ts
+var format = __nccwpck_require__(1267);
 // EXTERNAL MODULE: ./src/reporting/neutralise.ts
 var neutralise = __nccwpck_require__(4302);
-// EXTERNAL MODULE: ./src/commands/catalogue.ts
-var commands_catalogue = __nccwpck_require__(9287);
-// EXTERNAL MODULE: ./src/backups/retention.ts + 1 modules
-var retention = __nccwpck_require__(7385);
-// EXTERNAL MODULE: ./src/commands/directory.ts
-var directory = __nccwpck_require__(6769);
-;// CONCATENATED MODULE: ./src/commands/removals.ts
-
-
-
-
-/** What a rotation deletes: what the plan drops, backups and what is left of some. */
-function removals({ decisions }, { backups, orphans }) {
-    const dropped = new Set(decisions.filter((decision) => !decision.keep).map((decision) => decision.id));
-    return [...backups.filter((backup) => dropped.has(backup.id)), ...orphans.filter((orphan) => dropped.has(orphan.id))];
+// EXTERNAL MODULE: ./src/run/connect.ts
+var connect = __nccwpck_require__(7811);
+;// CONCATENATED MODULE: ./src/places/host-listing.ts
+/** What the host has told of the files in the directory. */
+function listingOf(facts) {
+    const files = [];
+    const end = facts.entries.findIndex(([key]) => key === 'listed');
+    // who is asked after it may be another user, or a container, and is not to speak of the directory
+    const told = end < 0 ? facts.entries : facts.entries.slice(0, end);
+    for (const line of told.flatMap(([key, lines]) => (key === 'files' ? lines.split('\n') : []))) {
+        // mode, links, uid, gid, size, month, day, time, name; the names of ours hold no blanks
+        const [, type, bytes, name] = /^(\S)\S* +\d+ +\d+ +\d+ +(\d+) +\S+ +\S+ +\S+ (\S+)(?: -> .*)?$/.exec(line) ?? [];
+        if (type && bytes && name)
+            files.push({ name, type, bytes: Number(bytes) });
+    }
+    const manifests = new Map();
+    for (const [key, text] of told) {
+        if (key.startsWith('manifest '))
+            manifests.set(key.slice('manifest '.length), text);
+    }
+    return { files, manifests };
 }
-/** The arguments of the host's `remove_units`: `--` and the files of each unit, the manifest first. */
-function removalArguments(units) {
-    return units.flatMap((unit) => ['--', ...unit.files]);
+
+;// CONCATENATED MODULE: ./src/backups/history.ts
+
+
+
+/**
+ * The good backups against which a new one is held, newest first, back to the one with which the history begins anew. A safety backup
+ * is the state that somebody wanted to leave, and tells nothing of how the database should be.
+ */
+function historyOf(backups) {
+    const good = backups.filter((backup) => backup.state === 'ok' && tellsSizes(backup)).sort(backups_retention/* newestFirst */.ll);
+    const begin = historySince(good);
+    return begin === null ? good : good.filter(({ createdAt }) => createdAt >= begin);
+}
+/** A logical dump alone does not tell how large the database was. */
+function tellsSizes({ manifest: { reason, engine, adopted } }) {
+    return reason !== 'safety' && !((0,backups_format/* formatNamed */.vq)(engine).logical && adopted);
+}
+/** When the history of these begins, or null: with all that there is. */
+function historySince(backups) {
+    const times = backups.flatMap(({ createdAt, manifest: { accepted, historySince } }) => {
+        if (accepted !== undefined && accepted !== null)
+            return createdAt.getTime();
+        // what a backup says of a time after its own is nothing that it could know
+        return historySince ? Math.min(Date.parse(historySince), createdAt.getTime()) : [];
+    });
+    return times.length === 0 ? null : new Date(Math.max(...times));
+}
+/** More are not carried on: a person accepts few. */
+const MOST_ACCEPTED = 100;
+/** The suspect backups that somebody has accepted, as far as these know of them: the newest of them, newest first. */
+function acceptedIn(backups) {
+    const ids = backups.flatMap(({ id, manifest }) => [
+        ...(manifest.accepts ?? []),
+        ...((manifest.accepted ?? null) !== null && (manifest.suspicion ?? null) !== null ? [id] : []),
+    ]);
+    const time = (id) => (0,names/* parseId */.Fg)(id)?.createdAt.getTime() ?? 0;
+    return [...new Set(ids)].sort((a, b) => time(b) - time(a) || (a < b ? -1 : 1)).slice(0, MOST_ACCEPTED);
+}
+
+;// CONCATENATED MODULE: ./src/backups/copies.ts
+/** Backups that are in two places: on the host, and as copies in an S3 store. */
+
+
+
+
+/** Every backup once, newest first. */
+function placed(onHost, copies) {
+    const byId = new Map(copies.map((copy) => [copy.id, copy]));
+    const found = onHost.map((backup) => {
+        const copy = byId.get(backup.id);
+        if (copy === undefined)
+            return { backup, from: 'host', places: ['host'] };
+        byId.delete(backup.id);
+        const isBetter = !['ok', 'suspect'].includes(backup.state) && copy.state === 'ok';
+        return { ...(isBetter ? { backup: copy, from: 's3' } : { backup, from: 'host' }), places: ['host', 's3'] };
+    });
+    for (const backup of byId.values())
+        found.push({ backup, from: 's3', places: ['s3'] });
+    return found.sort((a, b) => (0,backups_retention/* newestFirst */.ll)(a.backup, b.backup));
+}
+/**
+ * The copies with what became of them since. The manifest of a copy is never written again, so whether it is suspect, and was accepted, is
+ * what the host says; where the host does not have that backup any more, what later backups say.
+ */
+function asJudgedSince(copies, onHost) {
+    const hosts = new Map(onHost.map(({ id, manifest }) => [id, manifest]));
+    const accepted = new Set(acceptedIn([...onHost, ...copies]));
+    return copies.map((copy) => {
+        if (!['ok', 'suspect'].includes(copy.state))
+            return copy;
+        const word = hosts.get(copy.id);
+        const manifest = word !== undefined
+            ? withStanding(copy.manifest, word)
+            : accepted.has(copy.id)
+                ? { ...copy.manifest, state: 'ok', accepted: { by: 'command: accept', at: copy.manifest.createdAt } }
+                : copy.manifest;
+        return { ...copy, manifest, ...standingOf(manifest) };
+    });
+}
+function withStanding(manifest, { state, suspicion, accepted }) {
+    return {
+        ...manifest,
+        ...(state === undefined ? {} : { state }),
+        ...(suspicion === undefined ? {} : { suspicion }),
+        ...(accepted === undefined ? {} : { accepted }),
+    };
+}
+/** Ids of the backups of which the copy is not of the same bytes, by what the two manifests say. */
+function contradicting(onHost, copies) {
+    const hashes = new Map(onHost.map(({ id, manifest }) => [id, manifest.sha256]));
+    return copies
+        .filter(({ id, manifest }) => (hashes.get(id) ?? manifest.sha256) !== manifest.sha256)
+        .map(({ id }) => id);
+}
+/**
+ * The copies as retention sees them, in the same order. A backup that is pinned on the host keeps its copy, which is never written
+ * again; of one whose manifest can not be read there, that is not known. Two hosts may have databases of one name at one path, and
+ * share a bucket by mistake: what was made on another host is kept and not counted.
+ */
+function copyCandidates(copies, onHost, here) {
+    const pins = new Map([
+        ...onHost.unreadable.map(({ id }) => [id, 'perhaps: its manifest on the host can not be read']),
+        ...onHost.backups.map(({ id, manifest }) => [id, manifest.pinned?.reason ?? null]),
+    ]);
+    return toCandidates(copies, 's3Keep').map((candidate, at) => {
+        const manifest = copies[at]?.manifest;
+        const pinned = candidate.pinned ?? pins.get(candidate.id) ?? null;
+        if (manifest === undefined || !isFromElsewhere(manifest, here))
+            return { ...candidate, pinned };
+        return { ...candidate, pinned, verified: false, why: `made on another host, ${manifest.host}` };
+    });
+}
+/** The server tells more than the name of the host. */
+function isFromElsewhere(manifest, here) {
+    if (manifest.host === here.host)
+        return false;
+    const server = serverOf(manifest.identity);
+    return server === null || server !== serverOf(here.identity);
+}
+
+// EXTERNAL MODULE: ./src/stores/object-store.ts
+var object_store = __nccwpck_require__(8351);
+;// CONCATENATED MODULE: ./src/places/shown.ts
+
+
+
+
+
+
+
+/** What is odd in a directory can be as much as somebody puts there. */
+const MAX_PROBLEMS = 50;
+/** `where`: for those that are too many to be told. */
+function tellProblems(run, problems, where) {
+    for (const problem of problems.slice(0, MAX_PROBLEMS))
+        (0,connect/* warn */.R8)(run, problem);
+    const left = problems.length - MAX_PROBLEMS;
+    if (left > 0)
+        (0,connect/* warn */.R8)(run, `${(0,counting/* plural */.L)(left, 'more problem', 'more problems')} of this kind in ${where}`);
+}
+/** Puts these backups into the report as what there is on the host, beside the copies that are known of. */
+function showBackups(run, backups) {
+    const { report, copies } = run;
+    const all = placed(backups, copies);
+    report.backups = all.map(({ backup, from, places }) => factsOf(run, backup, places, from));
+    report.kept = backups.length;
+    report.storage.backups = backups.length;
+    report.storage.backupsBytes = backups.reduce((sum, backup) => sum + backup.manifest.bytes, 0);
+    const known = all.map(({ backup }) => backup);
+    const { command } = run.settings;
+    const newest = newestVerified(command === 'backup' ? covering(known, coverageOf(run.settings.dump)) : wholeOrAll(known));
+    report.newestAgeSeconds =
+        newest === null ? null : Math.max(0, Math.floor((run.now().getTime() - newest.createdAt.getTime()) / 1000));
 }
 /** Puts into the report what is gone, by the names of the deleted files; `backups` is what there was, besides what has no manifest. */
 function showDeleted(run, backups, deleted) {
     const files = new Set(deleted);
     const left = backups.filter((backup) => !files.has((0,names/* manifestFile */.YE)(backup.id)));
-    (0,commands_catalogue/* showBackups */.Fp)(run, left);
+    showBackups(run, left);
     const known = new Set(backups.map(({ id }) => id));
     const swept = [...files].map((file) => (0,names/* parseFileName */.Px)(file)?.id ?? '').filter((id) => id !== '' && !known.has(id));
     run.report.deleted = backups.length - left.length + new Set(swept).size;
 }
-/** Corrects the report to what the host has really deleted. Throws E_ROTATE with every file that could not be. */
-function checkRemovals(run, backups, done) {
-    const undeleted = done.all('undeleted');
-    if (undeleted.length === 0)
-        return;
-    showDeleted(run, backups, done.all('deleted'));
-    run.report.ok = false;
-    throw new errors/* BackupError */.hj('E_ROTATE', `${undeleted.length} old ${undeleted.length === 1 ? 'file' : 'files'} could not be deleted: ${(0,neutralise/* quoteOutside */.Y)(undeleted.join('; '))}`, `${run.report.command === 'backup' ? 'The new backup is good and was kept. ' : ''}Look at the owner and the attributes of the file (\`lsattr\`); \`prune\` tries again.`);
+/** A backup as reports show it. `from`: which of its places is meant by its path. */
+function factsOf({ report, settings }, { manifest, state }, places = ['host'], from = 'host') {
+    const partial = showCoverage(manifest.coverage ?? null);
+    return {
+        id: manifest.id,
+        path: from === 's3' && settings.s3 !== null
+            ? (0,object_store/* addressOf */.ci)(settings.s3, manifest.name, manifest.file)
+            : `${report.directory}/${manifest.file}`,
+        engine: manifest.engine,
+        places,
+        createdAt: manifest.createdAt,
+        sha256: manifest.sha256,
+        bytes: manifest.bytes,
+        databaseBytes: manifest.databaseBytes,
+        compression: manifest.compression,
+        verifiedLevel: manifest.verified.level,
+        durationMs: manifest.durationMs,
+        pinned: manifest.pinned?.reason ?? null,
+        reason: manifest.reason,
+        ...(partial === '' ? {} : { partial }),
+        state,
+    };
 }
 
-;// CONCATENATED MODULE: ./src/commands/change.ts
+;// CONCATENATED MODULE: ./src/places/host.ts
+
+
+
+
+
+
+
+
+
+
+
+/** The backup directory on the host, which is entered and listed already. */
+class HostPlace {
+    run;
+    connection;
+    facts;
+    kind = 'host';
+    uri;
+    rules;
+    /** What the host listed, as it is by now. */
+    listed;
+    /** `facts`: what the request has told that has listed it. */
+    constructor(run, connection, facts) {
+        this.run = run;
+        this.connection = connection;
+        this.facts = facts;
+        const { report, settings } = run;
+        this.uri = facts.path('directory');
+        this.rules = settings.keep;
+        report.directory = this.uri;
+        report.storage.freeBytes = /^\d{1,15}$/.test(facts.get('free_kib') ?? '') ? facts.number('free_kib') * 1024 : null;
+        const untold = facts.get('untold');
+        if (untold !== null) {
+            (0,connect/* warn */.R8)(run, `${(0,neutralise/* quoteOutside */.Y)(untold, 20)} of the oldest manifests were not read, for all of them are more than the host sends: prune, or move old backups out of ${this.uri}`);
+        }
+        const identity = run.database.identity(facts);
+        this.listed = readCatalogue(listingOf(facts), { name: settings.name, identity }, run.now());
+        tellProblems(run, this.listed.problems, this.uri);
+        showBackups(run, this.listed.backups);
+    }
+    /** Enters and lists it: `look` writes nothing, the others hold the lock from then on. `what` is said to the runs that wait for it. */
+    static async open(run, connection, how, what = run.settings.backup ?? run.settings.name) {
+        return new HostPlace(run, connection, await HostPlace.enter(run, connection, how, what));
+    }
+    /** The same without reading what was listed. */
+    static enter(run, connection, how, what) {
+        return connection.send(...(0,directory/* openDirectory */.AJ)(run, how), how === 'look' ? (0,directory/* look */.Op)(run) : (0,directory/* lookLocked */.M7)(run, what));
+    }
+    async catalogue() {
+        return this.listed;
+    }
+    async candidates() {
+        return toCandidates(this.listed.backups);
+    }
+    async held() {
+        return [];
+    }
+    async one(id) {
+        const name = (0,names/* parseId */.Fg)(id)?.name ?? '';
+        const own = this.listed.backups.find((backup) => backup.id === id);
+        if (own !== undefined)
+            return this.found(own);
+        const isOwn = name === this.run.settings.name;
+        const facts = isOwn ? this.facts : await this.connection.send(['job', 'look', [name, '']]);
+        const { backups } = readCatalogue(listingOf(facts), { name, identity: null }, this.run.now());
+        const other = backups.find((backup) => backup.id === id);
+        return other === undefined ? null : this.found(other);
+    }
+    async newest() {
+        return this.listed.backups.flatMap((backup) => this.found(backup) ?? []);
+    }
+    found(backup) {
+        return backup.state === 'damaged' ? null : { backup, uri: `${this.uri}/${backup.manifest.file}` };
+    }
+    /** The backup with its whole manifest, of which the host leaves the long lists out where a catalogue would become too large. */
+    async whole(backup) {
+        if (backup.manifest.shortened === undefined)
+            return backup;
+        const file = (0,names/* manifestFile */.YE)(backup.id);
+        const facts = await this.connection.send(['job', 'put_manifest', [file]]);
+        const manifest = parseManifest(facts.need(`manifest ${file}`), backup.id);
+        if (manifest.shortened === undefined && manifest.sha256 === backup.manifest.sha256)
+            return { ...backup, manifest };
+        throw new errors/* BackupError */.hj('E_MANIFEST', `${file} is another one than a moment ago, or none of ours`);
+    }
+    remove(units) {
+        return this.change(null, units);
+    }
+    /** One request: a manifest written anew, units removed, the status. The lock is free then. */
+    async change(rewritten, units = []) {
+        const { run, connection, listed } = this;
+        const before = listed.backups;
+        if (rewritten !== null)
+            this.take(rewritten);
+        const [file, text] = rewritten === null ? ['', ''] : [(0,names/* manifestFile */.YE)(rewritten.id), serializeManifest(rewritten.manifest)];
+        this.show(filesOf(units));
+        const done = await connection
+            .send(['job', 'change', [(0,directory/* statusOf */.c2)(run), file, text, ...removalArguments(units)]])
+            .catch((error) => {
+            listed.backups = before;
+            this.show(connection.said('deleted'));
+            throw error;
+        });
+        return this.removed(units, done);
+    }
+    /** Another manifest of a backup, or one for a payload that has lost its own, while the lock is held; it goes on being held. */
+    async write(backup) {
+        const { id, manifest } = backup;
+        await this.connection.send(['job', 'write_manifest', [(0,names/* manifestFile */.YE)(id), serializeManifest(manifest)]]);
+        this.take(backup);
+        showBackups(this.run, this.listed.backups);
+    }
+    /** Gives a new backup its name, which may be that of another database. With `units` they are removed in the same request, and the lock is free then. */
+    async publish(backup, units) {
+        const { run, connection, listed } = this;
+        const { id, manifest } = backup;
+        const before = listed.backups;
+        if (manifest.name === run.settings.name)
+            this.take(backup);
+        this.show(filesOf(units ?? []));
+        const publication = [id, manifest.file, manifest.sha256, serializeManifest(manifest)];
+        const done = await connection
+            .send(units === null
+            ? ['job', 'publish_backup', publication]
+            : ['job', 'finish', [...publication, (0,directory/* statusOf */.c2)(run), ...removalArguments(units)]])
+            .catch((error) => {
+            // what the host came to
+            if (connection.said('published').length === 0)
+                listed.backups = before;
+            this.show(connection.said('deleted'));
+            throw error;
+        });
+        return this.removed(units ?? [], done);
+    }
+    /** Keeps the status of the run on the host. */
+    async tellStatus() {
+        await this.connection.send(['job', 'put_status', [(0,directory/* statusOf */.c2)(this.run)]]);
+    }
+    take(backup) {
+        const { listed } = this;
+        const others = listed.backups.filter(({ id }) => id !== backup.id);
+        listed.backups = [...others, backup].sort(backups_retention/* newestFirst */.ll);
+        listed.orphans = listed.orphans.filter(({ id }) => id !== backup.id);
+        listed.unreadable = listed.unreadable.filter(({ id }) => id !== backup.id);
+    }
+    /** Puts it into the report, without these files. */
+    show(deleted) {
+        showDeleted(this.run, this.listed.backups, deleted);
+    }
+    /** Corrects catalogue and report to what the host has really deleted. */
+    removed(units, done) {
+        const { listed, run } = this;
+        const undeleted = done.all('undeleted');
+        const deleted = undeleted.length === 0 ? filesOf(units) : done.all('deleted');
+        if (undeleted.length > 0)
+            this.show(deleted);
+        const gone = new Set(deleted);
+        listed.backups = listed.backups.filter(({ id }) => !gone.has((0,names/* manifestFile */.YE)(id)));
+        listed.orphans = listed.orphans.filter(({ files }) => !files.every((file) => gone.has(file)));
+        if (undeleted.length === 0)
+            return { deleted, held: [], failure: null };
+        run.report.ok = false;
+        const error = new errors/* BackupError */.hj('E_ROTATE', (0,neutralise/* quoteOutside */.Y)(undeleted.join('; ')), 'Look at the owner and the attributes of the file (`lsattr`).');
+        const what = `${(0,format/* counted */.hS)(undeleted.length, 'old file')} could not be deleted`;
+        return { deleted, held: [], failure: { what, error, todo: '`prune` tries again.' } };
+    }
+}
+const filesOf = (units) => units.flatMap(({ files }) => files);
+/** The arguments of the host's `remove_units`: `--` and the files of each unit. */
+const removalArguments = (units) => units.flatMap(({ files }) => ['--', ...files]);
+
+;// CONCATENATED MODULE: ./src/places/rotate.ts
+
+
+
+
+
+
+/** Why a good one stays that no rule keeps. */
+const NOTHING_GOOD_GOES = 'the newest backup is suspect: no good one is deleted';
+/**
+ * Decides by the rules of the run from what is in the place alone. What must not go yet there stays. `made`: the backup of this run, whether
+ * it is there already or not; while it is suspect, no good one goes. `kept`: what else stays in this run, by id, with why. Nothing is
+ * decided where the place is not for us to rotate, and it is not asked.
+ */
+async function planRotation(run, place, { made = null, kept = new Map() } = {}) {
+    const { rules } = place;
+    if (rules === null) {
+        run.log.info('the copies in the store are left to the lifecycle of the bucket (s3-keep: none)');
+        return { place, retention: { decisions: [], refusal: null }, remove: [] };
+    }
+    const { keepMadeUnder: madeUnder, keepMinimum, maxDelete } = run.settings;
+    const { backups, orphans } = await place.catalogue();
+    const there = await place.candidates();
+    const more = made === null || there.some(({ id }) => id === made.id) ? [] : [made];
+    const candidates = [...more, ...there, ...leftovers(orphans)];
+    const stay = new Map(kept);
+    if (made?.suspect) {
+        for (const { id, verified } of there)
+            if (verified)
+                stay.set(id, NOTHING_GOOD_GOES);
+    }
+    const now = run.now();
+    const plan = () => (0,backups_retention/* planRetention */.SA)(candidates, { rules, madeUnder, keepMinimum, maxDelete }, now, stay);
+    const doomed = goingBy(plan().decisions, [...backups, ...orphans]);
+    for (const { id, why } of await place.held(doomed))
+        stay.set(id, why);
+    const retention = plan();
+    return { place, retention, remove: retention.refusal === null ? goingBy(retention.decisions, doomed) : [] };
+}
+function goingBy(decisions, units) {
+    const dropped = new Set(decisions.filter(({ keep }) => !keep).map(({ id }) => id));
+    return units.filter(({ id }) => dropped.has(id));
+}
+/** Puts the plan into the report and the log. `would`: it is not going to be carried out. */
+function tellRotation(run, { place, retention: { decisions } }, would) {
+    if (place.kind === 'host')
+        run.report.retention = decisions;
+    else if (run.report.s3 !== null)
+        run.report.s3.retention = decisions;
+    const [may, where] = [would ? 'would ' : '', place.kind === 'host' ? '' : place.uri];
+    for (const { id, keep, reasons } of decisions) {
+        run.log.info(`${may}${keep ? 'keep' : 'delete'} ${where}${id}: ${(0,format/* clip */.$Q)(reasons.join(', '), 300)}`);
+    }
+}
+/** Why the plan must not be carried out, or null. */
+function refusalOf({ place, retention: { refusal } }) {
+    return refusal === null || place.kind === 'host' ? refusal : `in ${place.uri}: ${refusal}`;
+}
+/** The same as what the run ends with. */
+function objectionTo(rotation) {
+    const refusal = refusalOf(rotation);
+    if (refusal === null)
+        return null;
+    const rules = rotation.place.kind === 'host' ? 'keep' : 's3-keep';
+    return new errors/* BackupError */.hj('E_POLICY', refusal, `Look at the plan (\`command: prune\` with \`dry-run: true\`), then change \`${rules}\`, \`keep-minimum\` or \`max-delete\`.`);
+}
+/** Carries a plan out. Throws E_ROTATE, with the report corrected to what was really deleted. */
+async function carryOut(run, { place, retention, remove }) {
+    if (remove.length === 0)
+        return;
+    const { held, failure } = await place.remove(remove);
+    keepHeld(retention, held);
+    for (const { id, why } of held)
+        run.log.info(`keep ${place.uri}${id}: ${why}`);
+    if (failure !== null)
+        throw notRotated(run, failure.what, failure.error, failure.todo);
+}
+function keepHeld({ decisions }, held) {
+    for (const { id, why } of held) {
+        const decision = decisions.find((one) => one.id === id);
+        if (decision !== undefined)
+            Object.assign(decision, { keep: true, reasons: [why] });
+    }
+}
+/** Only what the place says is about the rotation; that the run was cancelled is another story, in which this is a side note. */
+function notRotated(run, what, error, todo) {
+    const { code, message, hint } = (0,errors/* describe */.q0)(error);
+    if ((0,object_store/* isOfStore */.te)(error) || code === 'E_ROTATE')
+        return new errors/* BackupError */.hj('E_ROTATE', `${what}: ${message}`, `${hint} ${todo}`);
+    (0,connect/* warn */.R8)(run, what);
+    return error;
+}
+
+// EXTERNAL MODULE: ./src/backups/manifest-size.ts
+var manifest_size = __nccwpck_require__(2502);
+;// CONCATENATED MODULE: ./src/places/store-listing.ts
+
+
+
+/** How many manifests are fetched at once. */
+const FETCHES = 8;
+/** Of all manifests, the newest first; what goes beyond is not fetched. */
+const MAX_TOTAL_BYTES = 256 << 20;
+/**
+ * What lies under `<prefix>/<name>/` by names of ours, with the manifests that can be read: the newest whole, of the others what a
+ * catalogue needs.
+ */
+async function listCopies(store, name) {
+    const files = await filesIn(store, name);
+    const listed = files.flatMap(({ name: file, part, bytes }) => (part === 'manifest' ? [{ file, bytes }] : []));
+    listed.sort((one, other) => (one.file < other.file ? -1 : 1)); // all have one name, and then their time
+    const unread = [];
+    const wanted = [];
+    let total = 0;
+    for (const { file, bytes } of listed.toReversed()) {
+        total += Math.min(bytes, manifest_size/* MAX_READ_BYTES */.qT);
+        if (total <= MAX_TOTAL_BYTES)
+            wanted.push(file);
+        else
+            unread.push(`the newer ones are ${MAX_TOTAL_BYTES} bytes already`);
+    }
+    const manifests = new Map();
+    let room = manifest_size/* READ_WHOLE_BYTES */.NO;
+    const fetch = async () => {
+        for (let file = wanted.shift(); file !== undefined; file = wanted.shift()) {
+            try {
+                const text = await store.get(store.keyOf(name, file));
+                if (text === null)
+                    continue;
+                manifests.set(file, text.length <= room ? text : (0,manifest_size/* shorten */.ml)(text));
+                room -= text.length;
+            }
+            catch (error) {
+                if (!(error instanceof errors/* BackupError */.hj) || !UNREADABLE.includes(error.code))
+                    throw error;
+                unread.push(error.message);
+            }
+        }
+    };
+    await Promise.all(Array.from({ length: FETCHES }, fetch));
+    return { files, manifests, unread };
+}
+/** What there is of ours by that name, of which the file names begin so. */
+async function filesIn(store, name, beginning = '') {
+    const folder = store.keyOf(name, '');
+    return (await store.list(folder + beginning)).flatMap(({ key, bytes }) => {
+        // a store may answer with more than it was asked for
+        const file = key.startsWith(folder) ? key.slice(folder.length) : '';
+        const parsed = (0,names/* parseFileName */.Px)(file);
+        return parsed?.name === name ? [{ ...parsed, name: file, type: '-', bytes }] : [];
+    });
+}
+/** Of one object, so that the others still can be told: not allowed, moved into an archive, far too long. */
+const UNREADABLE = ['E_S3_AUTH', 'E_NOT_FOUND', 'E_TOO_LARGE'];
+
+;// CONCATENATED MODULE: ./src/places/in-store.ts
+
+
+
+
+
+
+
+
+
+
+const AT_ONCE = 8;
+/** What `s3://` names, with the manifest beside it, which must agree. Throws E_NOT_FOUND, E_MANIFEST, E_CHECKSUM. */
+async function in_store_named(run, store, { key }) {
+    const stored = await store.head(key);
+    if (stored === null) {
+        await store.list(key); // when there is not even the bucket, this one says so
+        throw new errors/* BackupError */.hj('E_NOT_FOUND', `there is no ${(0,neutralise/* quoteOutside */.Y)(store.uriOf(key), 1200)}`, `Correct \`backup\`: the key of the payload, as \`s3-uri\` tells it.`);
+    }
+    const folder = key.slice(0, key.lastIndexOf('/') + 1);
+    const parsed = (0,names/* parseFileName */.Px)(key.slice(folder.length));
+    const file = parsed?.part === 'payload' ? (0,names/* manifestFile */.YE)(parsed.id) : null;
+    const text = file === null ? null : await store.get(`${folder}${file}`);
+    if (parsed === null || file === null || text === null) {
+        if (file !== null) {
+            (0,connect/* warn */.R8)(run, `${store.uriOf(key)} has no manifest beside it, so nothing tells what it should be but the store`);
+        }
+        return { backup: null, uri: store.uriOf(key), stored, wanted: wantedOf(key, stored, stored.sha256) };
+    }
+    const files = [
+        { name: key.slice(folder.length), type: '-', bytes: stored.bytes },
+        { name: file, type: '-', bytes: text.length },
+    ];
+    const backup = read(run, parsed.name, files, text, null);
+    if (backup.manifest.file !== key.slice(folder.length)) {
+        throw new errors/* BackupError */.hj('E_MANIFEST', `${store.uriOf(`${folder}${file}`)} is the manifest of ${backup.manifest.file}, not of that object`, `Correct \`backup\`.`);
+    }
+    return agreeing(store, key, backup, stored);
+}
+/** The backup of that id, or null when the store does not have it whole. */
+async function byId(run, store, id) {
+    const name = (0,names/* parseId */.Fg)(id)?.name ?? '';
+    const [unit] = await unitsIn(store, name, `${id}.`);
+    return unit === undefined ? null : readUnit(run, store, name, unit, null);
+}
+/**
+ * All of that name, newest first, until `isEnough`; those of another database are left out, and told. `here`: this host and its database; null: any. A host takes its own when there are
+ * some. A new host may take those of one other, and between several nobody but a person can choose: then E_TARGET_MISMATCH.
+ */
+async function newestIn(run, store, here, isEnough) {
+    const isOwn = ({ manifest }) => here === null || !isFromElsewhere(manifest, here);
+    const found = await readAll(run, store, here?.identity ?? null, (backup) => isEnough(backup) && isOwn(backup));
+    const backups = found.map(({ backup }) => backup);
+    for (const [at, backup] of asJudgedSince(backups, []).entries())
+        Object.assign(found[at] ?? {}, { backup });
+    const own = found.filter(({ backup }) => isOwn(backup));
+    if (own.length > 0)
+        return own;
+    const hosts = [...new Set(found.map(({ backup }) => backup.manifest.host))];
+    if (hosts.length <= 1)
+        return found;
+    throw new errors/* BackupError */.hj('E_TARGET_MISMATCH', `${store.uriOf(store.keyOf(run.settings.name, ''))} has backups of ${hosts.length} hosts (${(0,neutralise/* quoteOutside */.Y)(hosts.slice(0, 5).join(', '), 300)}), and none of this one, ${here?.host}`, `Name the one that is meant by its id (\`command: list\`), or set \`allow-other-target: true\` to take the newest of all.`);
+}
+async function readAll(run, store, identity, isEnough) {
+    const { name } = run.settings;
+    const units = await unitsIn(store, name, '');
+    const found = [];
+    for (let from = 0; from < units.length; from += AT_ONCE) {
+        const some = await Promise.all(units.slice(from, from + AT_ONCE).map((unit) => readUnit(run, store, name, unit, identity)));
+        const good = some.filter((one) => one !== null);
+        found.push(...good);
+        if (good.some(({ backup }) => isEnough(backup)))
+            break;
+    }
+    return found;
+}
+async function unitsIn(store, name, beginning) {
+    const units = new Map();
+    for (const file of await filesIn(store, name, beginning)) {
+        const { id, createdAt } = file;
+        const unit = units.get(id) ?? { id, createdAt, files: [] };
+        unit.files.push(file);
+        units.set(id, unit);
+    }
+    return [...units.values()].sort(backups_retention/* newestFirst */.ll);
+}
+/** null when it is not whole, or no backup of this database; the log says why. */
+async function readUnit(run, store, name, { id, files }, identity) {
+    const file = (0,names/* manifestFile */.YE)(id);
+    const text = files.some((one) => one.name === file) ? await store.get(store.keyOf(name, file)) : null;
+    if (text === null)
+        return null; // an upload that was cut off
+    try {
+        const backup = read(run, name, files, text, identity);
+        if (backup.state === 'damaged')
+            throw new errors/* BackupError */.hj('E_CHECKSUM', `it is damaged: ${backup.detail}`);
+        const key = store.keyOf(name, backup.manifest.file);
+        const stored = await store.head(key);
+        if (stored === null)
+            throw new errors/* BackupError */.hj('E_CHECKSUM', `${backup.manifest.file} is missing`);
+        return agreeing(store, key, backup, stored);
+    }
+    catch (error) {
+        if (!(error instanceof errors/* BackupError */.hj) || !['E_CHECKSUM', 'E_MANIFEST'].includes(error.code))
+            throw error;
+        (0,connect/* warn */.R8)(run, `${store.uriOf(store.keyOf(name, id))} is passed over: ${(0,neutralise/* quoteOutside */.Y)(error.message, 500)}`);
+        return null;
+    }
+}
+/** The backup of these files. Throws E_MANIFEST when there is none. */
+function read(run, name, files, text, identity) {
+    const manifests = new Map(files.filter((one) => one.name.endsWith('.json')).map((one) => [one.name, text]));
+    const { backups, problems } = readCatalogue({ files, manifests }, { name, identity }, run.now());
+    const [backup] = backups;
+    if (backup !== undefined)
+        return backup;
+    throw new errors/* BackupError */.hj('E_MANIFEST', problems[0] ?? 'there is no manifest');
+}
+/** What the store says of the payload is what the manifest says. Throws E_CHECKSUM. */
+function agreeing(store, key, backup, stored) {
+    const { bytes, sha256 } = backup.manifest;
+    const uri = store.uriOf(key);
+    const why = stored.bytes !== bytes
+        ? `it has ${(0,format/* formatBytes */.z3)(stored.bytes)} (${(0,counting/* plural */.L)(stored.bytes, 'byte')}), its manifest says ${(0,counting/* plural */.L)(bytes, 'byte')}`
+        : stored.sha256 !== null && stored.sha256 !== sha256
+            ? `it was stored with the SHA-256 ${stored.sha256}, its manifest says ${sha256}`
+            : null;
+    if (why !== null) {
+        throw new errors/* BackupError */.hj('E_CHECKSUM', `${uri} does not belong to its manifest: ${why}`, `Do not rely on that copy: find out who can write into the bucket.`);
+    }
+    return { backup, uri, stored, wanted: wantedOf(key, stored, sha256) };
+}
+function wantedOf(key, { bytes, etag }, sha256) {
+    return { key, bytes, sha256, etag: /^[\w.+/=-]+$/.test(etag) ? etag : '' };
+}
+
+;// CONCATENATED MODULE: ./src/places/store.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+const HIDDEN = 'the bucket keeps versions: what was deleted is hidden by delete markers, and takes space until a lifecycle rule (NoncurrentVersionExpiration) removes it';
+/** Who deletes what could not be. */
+const AGAIN = '`prune` tries again; with `s3-keep: none` the lifecycle of the bucket does it.';
+/** The copies of one database's backups in an object store, beside what the host has of them. */
+class StorePlace {
+    run;
+    open;
+    host;
+    kind = 's3';
+    uri;
+    rules;
+    looked = null;
+    constructor(run, s3, 
+    /** The store, which is loaded then. */
+    open, host) {
+        this.run = run;
+        this.open = open;
+        this.host = host;
+        this.uri = (0,object_store/* addressOf */.ci)(s3, run.settings.name);
+        this.rules = s3.keep;
+    }
+    /** Throws E_S3_*. */
+    catalogue() {
+        this.looked ??= this.look();
+        return this.looked;
+    }
+    async look() {
+        const { run, uri, host } = this;
+        const { unread, catalogue } = await this.read(this.rules !== null);
+        const { problems, backups } = catalogue;
+        for (const id of contradicting(host.listed.backups, backups)) {
+            problems.push(`${id} has another SHA-256 there than on the host: one of the two is not what was backed up`);
+        }
+        if (unread.length > 0) {
+            const why = (0,neutralise/* quoteOutside */.Y)(unread[0] ?? '', 300);
+            problems.push(`${(0,format/* counted */.hS)(unread.length, 'manifest')} could not be read, the first because ${why}`);
+        }
+        const here = await this.here();
+        tellProblems(run, problems.map((problem) => `in ${uri}: ${problem}`), uri);
+        const others = backups.filter(({ manifest }) => isFromElsewhere(manifest, here));
+        if (others.length > 0) {
+            const made = (0,neutralise/* quoteOutside */.Y)(`made on another host, ${others[0]?.manifest.host}`, 200);
+            (0,connect/* warn */.R8)(run, `${(0,format/* counted */.hS)(others.length, 'backup')} in ${uri} were ${made}: they do not count here, and rotation leaves them alone. Two databases that share a bucket need names or prefixes of their own; after a move to another host, \`command: delete\` deletes what is old`);
+        }
+        run.report.s3 = { uri, backups: 0, backupsBytes: 0, retention: [], deleted: 0, hidden: false };
+        this.show(backups);
+        return catalogue;
+    }
+    async read(rotates) {
+        const { name } = this.run.settings;
+        const { unread, ...listing } = await listCopies(await this.open(), name);
+        const { identity } = await this.here();
+        const catalogue = readCatalogue(listing, { name, identity }, this.run.now(), { checksums: false, rotates });
+        catalogue.backups = asJudgedSince(catalogue.backups, this.host.listed.backups);
+        return { unread, catalogue };
+    }
+    /**
+     * Those of this host alone, for looking back on: nothing is told, and nothing put into the report. None when the store fails, which is
+     * told where it is rotated.
+     */
+    async history() {
+        const { run } = this;
+        try {
+            const here = await this.here();
+            return (await this.read(false)).catalogue.backups.filter(({ manifest }) => !isFromElsewhere(manifest, here));
+        }
+        catch (error) {
+            if (run.signal.aborted || !(0,object_store/* isOfStore */.te)(error))
+                throw error;
+            run.log.debug(`the copies could not be looked at: ${error.message}`);
+            return [];
+        }
+    }
+    /** This host and its database; where nobody has asked the server which one it is, that of the newest backup on the host. */
+    async here() {
+        const { run, host } = this;
+        const identity = run.database.identity(host.facts);
+        const isVague = 'database' in identity && identity.systemIdentifier === null;
+        return {
+            host: await (0,connect/* hostOf */.w4)(run, host.connection),
+            identity: isVague ? (host.listed.backups[0]?.manifest.identity ?? identity) : identity,
+        };
+    }
+    async candidates() {
+        const { backups } = await this.catalogue();
+        return copyCandidates(backups, this.host.listed, await this.here());
+    }
+    async held(units) {
+        const store = await this.open();
+        const held = [];
+        for (const { id, files } of units) {
+            const all = await Promise.all(files.map((file) => store.head(this.keyOf(store, file))));
+            const until = Math.max(...all.map((stored) => stored?.lock?.until.getTime() ?? 0));
+            if (until > this.run.now().getTime())
+                held.push({ id, why: `locked until ${minute(new Date(until))}` });
+            else if (all.some((stored) => stored?.legalHold))
+                held.push({ id, why: 'under legal hold' });
+        }
+        return held;
+    }
+    /** One object after the other; the first failure that is not about one that is locked ends it. */
+    async remove(units) {
+        const { run, uri } = this;
+        const store = await this.open();
+        const catalogue = await this.catalogue();
+        const removal = { deleted: [], held: [], failure: null };
+        let hides = false;
+        const failed = (file, error) => {
+            const left = units.filter(({ files }) => !files.every((one) => removal.deleted.includes(one))).length;
+            const count = (0,format/* counted */.hS)(left - removal.held.length, 'old copy', 'old copies');
+            removal.failure = { what: `${count} could not be deleted, the first at ${file}`, error, todo: AGAIN };
+        };
+        removing: for (const { id, files } of units) {
+            for (const [at, file] of files.entries()) {
+                try {
+                    const outcome = await store.remove(this.keyOf(store, file));
+                    if (outcome === 'locked' && at > 0)
+                        throw orphaned(uri + file);
+                    if (outcome === 'locked') {
+                        removal.held.push({ id, why: 'locked, says the store' });
+                        break;
+                    }
+                    hides ||= outcome === 'hidden';
+                    removal.deleted.push(file);
+                    run.log.info(`deleted ${uri}${file}`);
+                }
+                catch (error) {
+                    failed(file, error);
+                    break removing;
+                }
+            }
+        }
+        const gone = new Set(removal.deleted);
+        catalogue.backups = catalogue.backups.filter(({ id }) => !gone.has((0,names/* manifestFile */.YE)(id)));
+        catalogue.orphans = catalogue.orphans.filter(({ files }) => !files.every((file) => gone.has(file)));
+        if (run.report.s3 !== null) {
+            run.report.s3.deleted = units.filter(({ files: [first = ''] }) => gone.has(first)).length;
+            run.report.s3.hidden = hides;
+        }
+        this.show(catalogue.backups);
+        if (hides)
+            run.log.info(HIDDEN);
+        return removal;
+    }
+    async one(id) {
+        return byId(this.run, await this.open(), id);
+    }
+    async newest(isEnough) {
+        const here = this.run.settings.restore.allowOtherTarget ? null : await this.here();
+        return newestIn(this.run, await this.open(), here, isEnough);
+    }
+    /** Puts the manifest that the host has beside a payload that has lost its own. Throws E_S3_*. */
+    async write(backup) {
+        const store = await this.open();
+        await store.put(this.keyOf(store, (0,names/* manifestFile */.YE)(backup.id)), serializeManifest(backup.manifest));
+        const catalogue = await this.catalogue();
+        catalogue.orphans = catalogue.orphans.filter(({ id }) => id !== backup.id);
+        catalogue.backups = [...catalogue.backups, backup].sort(backups_retention/* newestFirst */.ll);
+        this.show(catalogue.backups);
+    }
+    /** What the store says of a file there. */
+    async stored(file) {
+        const store = await this.open();
+        return store.head(this.keyOf(store, file));
+    }
+    keyOf(store, file) {
+        return store.keyOf(this.run.settings.name, file);
+    }
+    show(copies) {
+        const { run, host } = this;
+        run.copies = copies;
+        if (run.report.s3 !== null) {
+            run.report.s3.backups = copies.length;
+            run.report.s3.backupsBytes = copies.reduce((sum, { manifest }) => sum + manifest.bytes, 0);
+        }
+        showBackups(run, host.listed.backups);
+    }
+}
+const minute = (time) => `${time.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+const orphaned = (uri) => new errors/* BackupError */.hj('E_ROTATE', `${uri} is locked, but its manifest was not, and is deleted`, 'Once the lock has ended, `command: delete` with its id deletes it.');
+
+;// CONCATENATED MODULE: ./src/places/with-store.ts
+
+
+
+
+/** Lends `work` the place in the store of this run, null when it has none; it is closed on every path. `bucket`: another than that of the settings. */
+async function withStorePlace(run, host, work, bucket) {
+    const { settings, signal } = run;
+    const { s3 } = settings;
+    if (s3 === null)
+        return work(null);
+    return (0,object_store/* withStore */.aH)({ settings: { ...settings, s3 }, signal }, (open) => work(new StorePlace(run, s3, open, host)), bucket);
+}
+/** The same as a spare: null also where the bucket stands only in `backup`, so that nothing else is looked for there. */
+function withSpare(run, host, work) {
+    return run.settings.s3?.onlyNamed ? work(null) : withStorePlace(run, host, work);
+}
+/** The same with what `s3://` names. Throws E_NOT_FOUND, E_MANIFEST, E_CHECKSUM. */
+function withNamed(run, host, location, work) {
+    return withStorePlace(run, host, async (place) => {
+        if (place === null)
+            throw new errors/* BackupError */.hj('E_INTERNAL', 'there is no store to ask');
+        return work(place, await in_store_named(run, await place.open(), location));
+    }, location.bucket);
+}
+
+;// CONCATENATED MODULE: ./src/places/change.ts
 
 
 
@@ -32185,51 +34427,241 @@ function checkRemovals(run, backups, done) {
 
 /** Reads the catalogue under the lock, asks `decide`, carries it out; with `dry-run`, reads and asks only. */
 async function change(run, decide) {
-    const { settings, report } = run;
+    const { dryRun } = run.settings;
     await (0,directory/* connectedToChange */.RW)(run, async (connection) => {
-        const facts = settings.dryRun
-            ? await connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), (0,directory/* look */.Op)(run))
-            : await connection.send(...(0,directory/* openDirectory */.AJ)(run, 'change'), (0,directory/* lookLocked */.M7)(run, settings.backup ?? settings.name));
-        const catalogue = (0,commands_catalogue/* catalogueOf */.vq)(run, facts);
-        // it may adopt what has lost its manifest, which is a backup then
-        const { rewrite, remove = [], after } = await decide({ catalogue, facts, connection });
-        report.ok = after === undefined || settings.dryRun;
-        if (settings.dryRun)
-            return;
-        const removed = removalArguments(remove);
-        const backups = catalogue.backups.map((old) => (old.id === rewrite?.backup.id ? rewrite.backup : old));
-        showDeleted(run, backups, removed);
-        const done = await connection
-            .send(['job', 'change', [(0,directory/* statusOf */.c2)(run), rewrite?.file ?? '', rewrite?.text ?? '', ...removed]])
-            .catch((error) => {
-            showDeleted(run, catalogue.backups, connection.said('deleted'));
-            throw error;
+        const host = await HostPlace.open(run, connection, dryRun ? 'look' : 'change');
+        await withStorePlace(run, host, async (store) => {
+            const { rewrite = null, remove = [], after } = await decide(host, store);
+            run.report.ok = after === undefined || dryRun;
+            if (dryRun)
+                return;
+            run.left = 'changed-in-part';
+            const { failure } = await host.change(rewrite, remove).catch((error) => {
+                if (!connection.isLost() && connection.said('deleted').length === 0)
+                    run.left = (0,src_left/* leftBefore */.T)(run.settings);
+                throw error;
+            });
+            if (failure !== null)
+                throw notRotated(run, failure.what, failure.error, failure.todo);
+            if (after === undefined)
+                return;
+            await after();
+            run.report.ok = true;
+            await host.tellStatus();
         });
-        checkRemovals(run, backups, done);
-        if (after === undefined)
-            return;
-        await after();
-        report.ok = true;
-        await connection.send(['job', 'put_status', [(0,directory/* statusOf */.c2)(run)]]);
     });
 }
-/** The backup that the input `backup` names; throws E_NOT_FOUND. */
-function find(run, catalogue) {
-    const wanted = run.settings.backup;
-    const found = catalogue.backups.find((backup) => backup.id === wanted);
-    if (found !== undefined)
+
+;// CONCATENATED MODULE: ./src/places/choice.ts
+
+
+
+
+
+const isWhole = ({ manifest }) => (manifest.coverage ?? null) === null;
+/** A partial one does not bring everything back: it is restored by its id alone. */
+const isGood = (backup) => backup.state === 'ok' && isWhole(backup);
+/** Nothing that is older comes into question then. A safety backup is the state that somebody wanted to leave. */
+function isMeant({ by }, backup) {
+    return by === 'newest'
+        ? backup.state !== 'suspect' && isWhole(backup)
+        : isGood(backup) && backup.manifest.reason !== 'safety';
+}
+/** The one of these that is meant. */
+function pick(asked, backups) {
+    const sorted = backups.toSorted(backups_retention/* newestFirst */.ll);
+    if (asked.by !== 'deploy') {
+        // one that is partial is proven where there is no other
+        const partial = asked.by === 'newest' ? sorted.find(({ state }) => state !== 'suspect') : undefined;
+        return sorted.find((one) => isMeant(asked, one)) ?? partial ?? null;
+    }
+    // A deploy that is run again takes another backup, of what it did the first time; so does the nightly one at that commit.
+    const taken = sorted.findLast((one) => isMeant(asked, one) && one.manifest.github?.sha.startsWith(asked.sha) && one.manifest.reason !== 'scheduled');
+    return taken ?? null;
+}
+/** By the catalogue of the place. */
+async function choose(run, asked, place) {
+    const catalogue = await place.catalogue();
+    if (asked.by === 'id')
+        return choice_byId(run, asked, place, catalogue);
+    return asked.by === 'newest' ? newest(run, catalogue, place) : described(run, asked, catalogue, place);
+}
+async function choice_byId(run, { id, toProve = false }, place, { backups, unreadable }) {
+    const lost = (why) => ({ ids: [id], exact: true, why });
+    const own = backups.find((backup) => backup.id === id);
+    if (own?.state === 'damaged') {
+        const why = damaged(`${id} is damaged: ${own.detail}`);
+        return { backup: toProve ? own : null, lost: lost(why) };
+    }
+    if (own !== undefined)
+        return { backup: own, lost: null };
+    const broken = unreadable.find((unit) => unit.id === id);
+    if (broken !== undefined)
+        return { backup: null, lost: lost(noManifest(broken.why)) };
+    const other = toProve ? null : await place.one(id);
+    if (other !== null)
+        return { backup: other.backup, lost: null };
+    return { backup: null, lost: lost((nor) => notFound(run, id, backups, `${place.uri}${nor}`)) };
+}
+/** What is older than the one that is taken does not matter, but to a deploy, of which the oldest counts. */
+function described(run, asked, { backups, unreadable }, place) {
+    const { name } = run.settings;
+    const backup = pick(asked, backups);
+    const gone = [...backups.filter(({ state }) => state === 'damaged'), ...unreadable]
+        .filter(({ createdAt }) => asked.by === 'deploy' || backup === null || createdAt > backup.createdAt)
+        .map(({ id }) => id);
+    if (backup !== null && gone.length === 0)
+        return { backup, lost: null };
+    if (backup === null) {
+        const none = asked.by === 'latest'
+            ? `there is no verified backup of ${name} in ${place.uri}`
+            : `no verified backup of ${name} was taken by a deploy of the commit ${asked.sha}`;
+        const why = (nor) => new errors/* BackupError */.hj('E_NOT_FOUND', none + nor, `${withheld(backups)}${known(backups)}`);
+        return { backup, lost: { ids: gone, exact: false, why } };
+    }
+    const are = `${gone.slice(0, 3).join(', ')} in ${place.uri} ${gone.length === 1 ? 'is' : 'are'} damaged or without a manifest`;
+    return { backup, lost: { ids: gone, exact: false, why: damaged(are) } };
+}
+/** The files of a damaged database are kept, and are no backup; what is suspect counts for nothing. Nothing unreadable may be newer. */
+function newest(run, { backups, unreadable }, place) {
+    const [backup = null] = wholeOrAll(backups)
+        .filter(({ createdAt, manifest }) => !(0,backups_retention/* isFuture */.GJ)(createdAt, run.now()) && !isDamagedCopy(manifest) && manifest.state !== 'suspect')
+        .sort(backups_retention/* newestFirst */.ll);
+    const [broken] = unreadable.toSorted(backups_retention/* newestFirst */.ll);
+    if (broken !== undefined && (backup === null || broken.createdAt > backup.createdAt)) {
+        return { backup: null, lost: { ids: [broken.id], exact: true, why: noManifest(broken.why) } };
+    }
+    if (backup === null) {
+        const why = (nor) => stale(run, `there is no backup of ${run.settings.name} in ${place.uri}${nor}`);
+        return { backup, lost: { ids: [], exact: false, why } };
+    }
+    if (backup.state !== 'damaged')
+        return { backup, lost: null };
+    const why = damaged(`${backup.id} is damaged: ${backup.detail}`);
+    return { backup, lost: { ids: [backup.id], exact: true, why } };
+}
+/** The newest that is to be proven is young enough. Throws E_STALE. */
+function checkAge(run, createdAt) {
+    const { maxAgeMs, name } = run.settings;
+    const age = run.now().getTime() - createdAt.getTime();
+    if (maxAgeMs !== null && age > maxAgeMs) {
+        throw stale(run, `the newest backup of ${name} is ${(0,format/* formatDuration */.a3)(age)} old`);
+    }
+}
+function stale({ settings: { maxAgeMs } }, what) {
+    return new errors/* BackupError */.hj('E_STALE', `${what}${maxAgeMs === null ? '' : `; max-age is ${(0,format/* formatDuration */.a3)(maxAgeMs)}`}`, 'Find out why no newer one was made (the runs of the backup workflow), and take one.');
+}
+const damaged = (what) => (nor) => new errors/* BackupError */.hj('E_CHECKSUM', what + nor, `Choose another backup: \`command: list\` shows them.`);
+const noManifest = (what) => (nor) => new errors/* BackupError */.hj('E_MANIFEST', what + nor, `The files were left as they are. Take a new backup, and do not rely on this one.`);
+/** There is no backup of that id; `backups`: what there is. */
+function notFound(run, id, backups, where) {
+    const what = `there is no backup ${id} of ${run.settings.database.given} in ${where}`;
+    return new errors/* BackupError */.hj('E_NOT_FOUND', what, known(backups));
+}
+function known(backups) {
+    const ids = [...new Set(backups.toSorted(backups_retention/* newestFirst */.ll).map(({ id }) => id))].slice(0, 5);
+    const there = ids.length === 0 ? 'There is none at all' : `The newest ${ids.length === 1 ? 'is' : 'are'} ${ids.join(', ')}`;
+    return `${there}; \`command: list\` shows every one.`;
+}
+/** What there is and is not taken by itself. */
+function withheld(backups) {
+    const partial = backups.find((one) => one.state === 'ok' && !isWhole(one));
+    const suspect = backups.find(({ state }) => state === 'suspect');
+    return [
+        ...(partial === undefined ? [] : [`${partial.id} does not cover everything and is restored by its id alone. `]),
+        ...(suspect === undefined ? [] : [`${suspect.id} is suspect: \`command: accept\` makes it a good one. `]),
+    ].join('');
+}
+
+;// CONCATENATED MODULE: ./src/places/find.ts
+
+
+
+
+
+/** How many that a place has lost are looked for in another. */
+const MOST_LOST = 20;
+/**
+ * The backup that is meant: in the first place, or, when it has lost it, in the spare one; `spare` is set then. Throws E_NOT_FOUND,
+ * E_STALE when there is none to prove, E_MANIFEST or E_CHECKSUM for what is damaged everywhere, E_TARGET_MISMATCH.
+ */
+async function find(run, asked, first, spare) {
+    const { backup, lost } = await choose(run, asked, first);
+    if (lost !== null && spare !== null) {
+        const { backups } = await first.catalogue();
+        const found = await instead(run, asked, lost, backup, backups, spare);
+        if (found !== null)
+            return { backup: found.backup, spare: found };
+    }
+    if (backup !== null)
+        return { backup, spare: null };
+    throw (lost?.why(spare === null ? '' : `, nor in ${spare.uri}`) ?? new errors/* BackupError */.hj('E_NOT_FOUND', 'there is no backup'));
+}
+/** What the first place has lost, from the spare one; null when that does not have it either. */
+async function instead(run, asked, { ids, exact, why }, backup, backups, spare) {
+    const reason = why('');
+    try {
+        let there = [];
+        for (const id of ids.slice(0, MOST_LOST)) {
+            const one = await spare.one(id);
+            if (one !== null)
+                there.push(one);
+        }
+        if (!exact && backup === null && there.length === 0) {
+            // the oldest one of a deploy counts, so all have to be looked at
+            there = await spare.newest((one) => asked.by !== 'deploy' && isMeant(asked, one));
+        }
+        const known = [...backups.filter(isGood), ...there.map((one) => one.backup)];
+        const best = exact ? there[0]?.backup : pick(asked, known);
+        const found = there.find((one) => one.backup === best) ?? null;
+        if (found !== null) {
+            const { id, manifest } = found.backup;
+            (0,connect/* warn */.R8)(run, `${reason.message}: ${id}, made on ${(0,neutralise/* quoteOutside */.Y)(manifest.host, 200)}, is taken from ${found.uri}`);
+        }
         return found;
-    throw notFound(run, catalogue.backups, run.report.directory);
+    }
+    catch (error) {
+        if (!(0,object_store/* isOfStore */.te)(error))
+            throw error;
+        if (backup === null) {
+            // whoever watches the backups is told that there is none, whoever restores one what keeps him from the store
+            const { code, hint } = asked.by === 'newest' || ('toProve' in asked && asked.toProve) ? reason : error;
+            const message = `${reason.message}; and the store did not help: ${error.message}`;
+            throw new errors/* BackupError */.hj(code, message, hint, { cause: error });
+        }
+        (0,connect/* warn */.R8)(run, `${reason.message}; whether the store has it is not known: ${error.message}`);
+        return null;
+    }
 }
-function notFound(run, backups, where) {
-    const newest = [...new Set(backups.toSorted(retention/* newestFirst */.ll).map((backup) => backup.id))].slice(0, 5);
-    return new errors/* BackupError */.hj('E_NOT_FOUND', `there is no backup ${run.settings.backup} of ${run.settings.database.given} in ${where}`, `${newest.length === 0 ? 'There is none at all' : `The newest are ${newest.join(', ')}`}; \`command: list\` shows every one. Nothing was changed.`);
+/**
+ * The backup of that id in each place that has it; where none has, what has lost its manifest under that id: nothing counts on it, and who
+ * names it means it. Throws E_NOT_FOUND.
+ */
+async function everywhere(run, id, places) {
+    const [backups, orphans, all] = [[], [], []];
+    for (const place of places) {
+        const catalogue = await place.catalogue();
+        all.push(...catalogue.backups);
+        backups.push(...catalogue.backups.filter((unit) => unit.id === id).map((unit) => ({ place, unit })));
+        orphans.push(...catalogue.orphans.filter((unit) => unit.id === id).map((unit) => ({ place, unit })));
+    }
+    if (backups.length > 0)
+        return { backups, orphans: [] };
+    if (orphans.length > 0)
+        return { backups, orphans };
+    throw notFound(run, id, all, places.map(({ uri }) => uri).join(' and '));
+}
+/** The backup that the input `backup` names, in this place. Throws E_NOT_FOUND. */
+async function find_named(run, place) {
+    const id = run.settings.backup ?? '';
+    const { backups } = await place.catalogue();
+    const found = backups.find((backup) => backup.id === id);
+    if (found === undefined)
+        throw notFound(run, id, backups, place.uri);
+    return found;
 }
 
-// EXTERNAL MODULE: ./src/commands/connect.ts
-var connect = __nccwpck_require__(2456);
 ;// CONCATENATED MODULE: ./src/commands/accept.ts
-
 
 
 
@@ -32240,9 +34672,9 @@ var connect = __nccwpck_require__(2456);
 /** Says that a suspect backup is right: it is a good one from now on, and the history of sizes and rows begins anew with it. */
 async function accept(run) {
     const { settings, log, report } = run;
-    await change(run, async ({ catalogue, connection }) => {
-        const old = await (0,commands_catalogue/* whole */.WQ)(connection, find(run, catalogue));
-        report.backup = (0,commands_catalogue/* factsOf */.xS)(run, old);
+    await change(run, async (host) => {
+        const old = await host.whole(await find_named(run, host));
+        report.backup = factsOf(run, old);
         if (old.state === 'ok') {
             (0,connect/* warn */.R8)(run, `${old.id} is not suspect: there is nothing to accept`);
             return {};
@@ -32254,24 +34686,19 @@ async function accept(run) {
             state: 'ok',
             accepted: { by: 'command: accept', at: run.now().toISOString() },
         };
-        const backup = { ...old, manifest, ...(0,backups_catalogue/* standingOf */.YP)(manifest) };
-        report.backup = (0,commands_catalogue/* factsOf */.xS)(run, backup);
+        const rewrite = { ...old, manifest, ...standingOf(manifest) };
+        report.backup = factsOf(run, rewrite);
         log.info(`${settings.dryRun ? 'would accept' : 'accepted'} ${old.id}: ${(0,neutralise/* quoteOutside */.Y)(old.detail ?? '', 500)}`);
-        return { rewrite: { file: (0,names/* manifestFile */.YE)(old.id), text: (0,backups_manifest/* serializeManifest */.MZ)(manifest), backup } };
+        return { rewrite };
     });
 }
 function notAcceptable({ id, state, detail }) {
-    return new errors/* BackupError */.hj('E_POLICY', `${id} is not suspect but ${state}: ${(0,neutralise/* quoteOutside */.Y)(detail ?? state, 300)}`, `To accept it would not make it a good one${state === 'unverified' ? '; `command: verify` may' : ''}. Nothing was changed.`);
+    return new errors/* BackupError */.hj('E_POLICY', `${id} is not suspect but ${state}: ${(0,neutralise/* quoteOutside */.Y)(detail ?? state, 300)}`, `To accept it would not make it a good one${state === 'unverified' ? '; `command: verify` may' : ''}.`);
 }
 
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: ./src/backups/coverage.ts
-var backups_coverage = __nccwpck_require__(3605);
-// EXTERNAL MODULE: ./src/reporting/format.ts
-var reporting_format = __nccwpck_require__(1267);
-;// CONCATENATED MODULE: ./src/commands/adopt.ts
-
+;// CONCATENATED MODULE: ./src/making/adopt.ts
 
 
 
@@ -32286,43 +34713,38 @@ const ADOPTED_NOW = 'its manifest was lost, and it was adopted in this run';
  * Gives the payloads that have lost their manifest a new one, where the checksum beside them agrees and they unpack, while the lock is held.
  * Returns which, with why they are kept in this run; the catalogue has them as backups then. With `dry-run` it tells of them only.
  */
-async function adoptLost(run, connection, catalogue, facts) {
+async function adoptLost(run, host) {
     const adopted = new Map();
-    const lost = catalogue.orphans.filter((orphan) => mayBeOf(run, orphan)).slice(0, MOST);
+    const lost = host.listed.orphans.filter((orphan) => mayBeOf(run, orphan)).slice(0, MOST);
     if (run.settings.dryRun) {
         for (const { id } of lost)
             run.log.info(`would adopt ${id} when its bytes agree with the checksum beside it`);
         return adopted;
     }
     for (const orphan of lost) {
-        const manifest = await proven(run, connection, orphan, facts);
+        const manifest = await proven(run, host, orphan);
         if (manifest === null)
             continue;
-        await connection.send(['job', 'write_manifest', [(0,names/* manifestFile */.YE)(orphan.id), (0,backups_manifest/* serializeManifest */.MZ)(manifest)]]);
+        await host.write(backupOf(orphan, manifest));
         adopted.set(orphan.id, ADOPTED_NOW);
         run.log.info(`adopted ${orphan.id}: its bytes are those of the checksum beside it`);
-        catalogue.orphans = catalogue.orphans.filter((one) => one !== orphan);
-        catalogue.unreadable = catalogue.unreadable.filter(({ id }) => id !== orphan.id);
-        catalogue.backups = [...catalogue.backups, backupOf(orphan, manifest)].sort(retention/* newestFirst */.ll);
     }
-    if (adopted.size > 0)
-        (0,commands_catalogue/* showBackups */.Fp)(run, catalogue.backups);
     return adopted;
 }
-function mayBeOf({ database }, { payload }) {
+function mayBeOf({ settings }, { payload }) {
     const kind = (0,names/* parseFileName */.Px)(payload ?? '')?.kind;
-    return kind !== undefined && (0,backups_manifest/* isKindOf */.gs)(database.engine, kind);
+    return kind !== undefined && (0,backups_format/* formatNamed */.vq)(settings.database.engine).kinds.includes(kind);
 }
 function backupOf({ id, createdAt, files }, manifest) {
     return { id, createdAt, manifest, state: 'ok', detail: null, files: [(0,names/* manifestFile */.YE)(id), ...files] };
 }
 /** The manifest of a backup of which there is nothing but its bytes; null when they do not prove what they are. */
-async function proven(run, connection, { id, createdAt, payload }, facts) {
+async function proven(run, { connection, facts }, { id, createdAt, payload }) {
     const { settings, database, report } = run;
     const { name, kind, compression } = (0,names/* parseFileName */.Px)(payload ?? '') ?? {};
     if (payload === null || name === undefined || kind === undefined || compression === undefined)
         return null;
-    const found = await connection.send(['job', 'prove_payload', [payload, compression]]);
+    const found = await connection.send(['job', 'prove_payload', [payload, (0,packing/* stagesOf */.ZL)({ compression })]]);
     const why = found.get('unproven');
     if (why !== null) {
         (0,connect/* warn */.R8)(run, `${id} was not adopted: ${(0,neutralise/* quoteOutside */.Y)(why, 300)}`);
@@ -32331,7 +34753,7 @@ async function proven(run, connection, { id, createdAt, payload }, facts) {
     const identity = database.identity(facts);
     const at = run.now().toISOString();
     return {
-        ...{ schema: 1, id, name, engine: database.engine, kind, file: payload },
+        ...{ schema: 1, id, name, engine: settings.database.engine, kind, file: payload },
         createdAt: createdAt.toISOString().replace('.000Z', 'Z'),
         ...{ host: await (0,connect/* hostOf */.w4)(run, connection), database: settings.database.given, identity },
         ...{ bytes: found.number('proven_bytes'), sha256: found.need('proven_sha256') },
@@ -32340,7 +34762,7 @@ async function proven(run, connection, { id, createdAt, payload }, facts) {
         verified: { level: 'checksum', at },
         ...{ durationMs: 0, github: null, pinned: null },
         adopted: { at },
-        ...(database.engine === 'postgres' ? { coverage: backups_coverage/* UNKNOWN_COVERAGE */.s9 } : {}),
+        ...((0,backups_format/* formatNamed */.vq)(settings.database.engine).logical ? { coverage: UNKNOWN_COVERAGE } : {}),
         reason: 'manual',
         recovery: database.recovery({ file: payload, kind, compression, identity, content: null }, report.directory, settings),
         mac: null,
@@ -32408,10 +34830,6 @@ function show(bytes) {
     return `${value.toFixed(1)} ${units[0]}`;
 }
 
-// EXTERNAL MODULE: ./src/backups/history.ts
-var backups_history = __nccwpck_require__(9823);
-// EXTERNAL MODULE: ./src/commands/offsite-backups.ts + 1 modules
-var offsite_backups = __nccwpck_require__(9325);
 ;// CONCATENATED MODULE: ./src/backups/rows.ts
 /** Fewer rows are lost in the ordinary course of things. */
 const ENOUGH_ROWS = 20;
@@ -32443,10 +34861,7 @@ function rowLosses(changes, limit) {
         (change === 'gone' || (change === 'fewer' && (after ?? 0) < before * (1 - limit))));
 }
 
-;// CONCATENATED MODULE: ./src/commands/row-loss.ts
-
-
-
+;// CONCATENATED MODULE: ./src/making/row-loss.ts
 
 
 
@@ -32460,18 +34875,18 @@ const PINS_KEPT = 3;
 const NAMED = 5;
 /**
  * Puts into the report what has changed since the newest good backup that covers the same and was counted, and returns what was lost beyond
- * `row-loss-limit`; null when nothing was, or there is nothing to compare with. `connection`: to the host whose backups are known; null for
- * those of a store.
+ * `row-loss-limit`; null when nothing was, or there is nothing to compare with. `host`: whose backups are known; null for those of a
+ * store.
  */
-async function lookForLosses({ settings, report }, made, known, connection) {
-    const covers = (0,backups_coverage/* showCoverage */.UQ)(made.coverage ?? null);
-    const listed = (0,backups_history/* historyOf */.om)(known).find(({ manifest }) => manifest.content !== null && (0,backups_coverage/* showCoverage */.UQ)(manifest.coverage ?? null) === covers);
+async function lookForLosses({ settings, report }, made, known, host) {
+    const covers = showCoverage(made.coverage ?? null);
+    const listed = historyOf(known).find(({ manifest }) => manifest.content !== null && showCoverage(manifest.coverage ?? null) === covers);
     if (listed === undefined || made.content === null)
         return null;
     // of an old one in the store not all has been read
-    if (connection === null && listed.manifest.shortened !== undefined)
+    if (host === null && listed.manifest.shortened !== undefined)
         return null;
-    const since = connection === null ? listed : await (0,commands_catalogue/* whole */.WQ)(connection, listed);
+    const since = host === null ? listed : await host.whole(listed);
     const [before, after] = [since.manifest.content, made.content];
     if (before === null)
         return null;
@@ -32492,9 +34907,9 @@ function suspicionOf({ settings }, loss) {
  * With `on-row-loss: pin`: names the tables, and pins the backup that still has the rows, while the lock is held; the newest three of these
  * pins are kept. In a store nothing can be pinned.
  */
-async function pinBefore(run, connection, catalogue, loss) {
+async function pinBefore(run, host, loss) {
     const { id } = loss.since;
-    const here = catalogue.backups.find((backup) => backup.id === id);
+    const here = host.listed.backups.find((backup) => backup.id === id);
     const fate = here
         ? `${id} is pinned, so no rotation deletes it`
         : `${id} is in the store alone, where nothing is pinned`;
@@ -32502,32 +34917,29 @@ async function pinBefore(run, connection, catalogue, loss) {
     if (here === undefined)
         return;
     const rewrite = async (old, pinned) => {
-        const manifest = { ...(await (0,commands_catalogue/* whole */.WQ)(connection, old)).manifest, pinned };
-        await connection.send(['job', 'write_manifest', [(0,names/* manifestFile */.YE)(old.id), (0,backups_manifest/* serializeManifest */.MZ)(manifest)]]);
-        catalogue.backups = catalogue.backups.map((one) => (one.id === old.id ? { ...old, manifest } : one));
+        const { manifest } = await host.whole(old);
+        await host.write({ ...old, manifest: { ...manifest, pinned } });
     };
     if (here.manifest.pinned === null)
-        await rewrite(here, { reason: REASON, at: run.now().toISOString() });
-    const ours = catalogue.backups.filter(({ manifest }) => manifest.pinned?.reason === REASON).sort(retention/* newestFirst */.ll);
+        await rewrite(here, { reason: REASON, at: run.now().toISOString(), by: 'row-loss' });
+    const ours = host.listed.backups.filter(({ manifest }) => manifest.pinned?.by === 'row-loss').sort(backups_retention/* newestFirst */.ll);
     for (const old of ours.slice(PINS_KEPT)) {
         await rewrite(old, null);
-        run.log.info(`unpinned ${old.id}: ${(0,reporting_format/* counted */.hS)(PINS_KEPT, 'newer one')} before a loss of rows are pinned`);
+        run.log.info(`unpinned ${old.id}: ${(0,format/* counted */.hS)(PINS_KEPT, 'newer one')} before a loss of rows are pinned`);
     }
-    (0,commands_catalogue/* showBackups */.Fp)(run, catalogue.backups);
 }
 function describeLoss({ since, losses }) {
     const named = losses.slice(0, NAMED).map(({ name, change, before, after }) => {
         const table = (0,neutralise/* quoteOutside */.Y)(JSON.stringify(name), 100);
         return change === 'gone'
-            ? `the table ${table} with ${(0,reporting_format/* counted */.hS)(before ?? 0, 'row')} is gone`
-            : `the table ${table} has ${(0,reporting_format/* counted */.hS)(after ?? 0, 'row')}, it had ${(0,reporting_format/* counted */.hS)(before ?? 0, 'row')}`;
+            ? `the table ${table} with ${(0,format/* counted */.hS)(before ?? 0, 'row')} is gone`
+            : `the table ${table} has ${(0,format/* counted */.hS)(after ?? 0, 'row')}, it had ${(0,format/* counted */.hS)(before ?? 0, 'row')}`;
     });
-    const more = losses.length > NAMED ? [`and ${(0,reporting_format/* counted */.hS)(losses.length - NAMED, 'more table')}`] : [];
+    const more = losses.length > NAMED ? [`and ${(0,format/* counted */.hS)(losses.length - NAMED, 'more table')}`] : [];
     return `rows were lost since ${since.id}: ${[...named, ...more].join('; ')}`;
 }
 
-;// CONCATENATED MODULE: ./src/commands/alarm.ts
-
+;// CONCATENATED MODULE: ./src/making/alarm.ts
 
 
 
@@ -32540,11 +34952,11 @@ function describeLoss({ since, losses }) {
 /** Whether the new backup is a good one, and whether the history of sizes and rows begins anew with it. `known`: what there is; `ofRows`: what the rows tell. */
 function standingOfNew({ settings, now }, made, known, ofRows) {
     const { shrinkLimit: shrink, growthLimit: growth, growthLimitBytes: growthBytes } = settings;
-    const sizes = (0,backups_history/* historyOf */.om)(known).map(({ manifest }) => sizesOf(manifest));
+    const sizes = historyOf(known).map(({ manifest }) => sizesOf(manifest));
     const suspicion = checkSizes(sizesOf(made), sizes, { shrink, growth, growthBytes }) ?? ofRows;
     const by = suspicion === null ? acceptedBy(switchedOff(settings), known) : null;
-    const since = (0,backups_history/* historySince */.H2)((0,backups_history/* historyOf */.om)(known));
-    const accepts = (0,backups_history/* acceptedIn */.Le)(known);
+    const since = historySince(historyOf(known));
+    const accepts = acceptedIn(known);
     return {
         ...(suspicion === null ? {} : { state: 'suspect', suspicion }),
         ...(by === null ? {} : { accepted: { by: `${by}: none`, at: now().toISOString() } }),
@@ -32559,13 +34971,13 @@ function standingOfNew({ settings, now }, made, known, ofRows) {
 function acceptedBy(off, known) {
     if (off['shrink-limit'])
         return 'shrink-limit';
-    const tripped = (0,backups_catalogue/* alarmsIn */._g)(known).flatMap(({ manifest }) => manifest.suspicion?.limit ?? []);
+    const tripped = alarmsIn(known).flatMap(({ manifest }) => manifest.suspicion?.limit ?? []);
     return tripped.find((limit) => off[limit]) ?? null;
 }
 /** Whether a standing alarm is answered by this run: then the history begins anew, of rows as well as of sizes. */
 function answersAlarm({ settings }, known) {
     const off = switchedOff(settings);
-    const tripped = (0,backups_catalogue/* alarmsIn */._g)(known).map(({ manifest }) => manifest.suspicion?.limit);
+    const tripped = alarmsIn(known).map(({ manifest }) => manifest.suspicion?.limit);
     return tripped.length > 0 && tripped.every((limit) => limit !== undefined && off[limit]);
 }
 function switchedOff({ shrinkLimit, growthLimit, growthLimitBytes, rowLossLimit }) {
@@ -32576,43 +34988,37 @@ function switchedOff({ shrinkLimit, growthLimit, growthLimitBytes, rowLossLimit 
     };
 }
 function sizesOf({ databaseBytes, bytes, kind, compression, coverage }) {
-    return { databaseBytes, bytes, likeness: JSON.stringify([kind, compression, (0,backups_coverage/* showCoverage */.UQ)(coverage ?? null)]) };
+    return { databaseBytes, bytes, likeness: JSON.stringify([kind, compression, showCoverage(coverage ?? null)]) };
 }
 /**
  * The manifest as the backups in the store have it: they may tell of sizes that a host which has lost its directory does not know. What
  * keeps the store from being listed is told where its copies are rotated.
  */
-async function standingInStore(run, connection, store, { manifest, catalogue, facts }) {
-    if (run.settings.s3?.keep === null)
+async function standingInStore(run, host, store, manifest) {
+    if (store.rules === null)
         return manifest;
-    const copies = await (0,offsite_backups/* copiesOf */.lS)(run, store, { catalogue, facts, connection }).catch((error) => {
-        if (run.signal.aborted || !(0,errors/* describe */.q0)(error).code.startsWith('E_S3_'))
-            throw error;
-        run.log.debug(`the copies could not be looked at: ${(0,errors/* describe */.q0)(error).message}`);
-        return [];
-    });
-    const others = copies.filter(({ id }) => id !== manifest.id);
+    const others = (await store.history()).filter(({ id }) => id !== manifest.id);
     const isAsked = run.report.changes === undefined && !answersAlarm(run, others);
     const loss = isAsked ? await lookForLosses(run, manifest, others, null) : null;
     const { suspicion, ...standing } = standingOfNew(run, manifest, others, suspicionOf(run, loss));
     if (!suspicion && loss !== null)
-        await pinBefore(run, connection, catalogue, loss);
+        await pinBefore(run, host, loss);
     if (!suspicion)
         return manifest;
-    const why = `${suspicion.why} (by the backups in ${store.uriOf(store.folderOf(manifest.name))})`;
+    const why = `${suspicion.why} (by the backups in ${store.uri})`;
     return { ...manifest, ...standing, suspicion: { ...suspicion, why } };
 }
 /** What a backup that is suspect ends the run with. */
 function alarm({ id }, { limit, why }) {
-    return new errors/* BackupError */.hj('E_SHRUNK', why, `The new backup was kept and marked as suspect: it counts for nothing until somebody says that the change is right, and no good one was deleted. If it is right: \`command: accept\` with \`backup: ${id}\`, or \`${limit}: none\` for one run. If not, restore the newest good one.`);
+    return new errors/* BackupError */.hj('E_SHRUNK', why, `It is marked as suspect, and counts for nothing until somebody says that the change is right. If it is right: \`command: accept\` with \`backup: ${id}\`, or \`${limit}: none\` for one run. If not, restore the newest good one.`);
 }
 /** Tells of suspect backups that are newer than the good one that is taken, or than every one. */
 function warnOfAlarms(run, backups) {
-    const alarms = (0,backups_catalogue/* alarmsIn */._g)(backups);
+    const alarms = alarmsIn(backups);
     const [newest] = alarms;
     if (newest === undefined)
         return;
-    const what = alarms.length === 1 ? newest.id : `${(0,reporting_format/* counted */.hS)(alarms.length, 'backup')}, the newest ${newest.id},`;
+    const what = alarms.length === 1 ? newest.id : `${(0,format/* counted */.hS)(alarms.length, 'backup')}, the newest ${newest.id},`;
     (0,connect/* warn */.R8)(run, `${what} ${alarms.length === 1 ? 'is' : 'are'} newer and suspect (${(0,neutralise/* quoteOutside */.Y)(newest.detail ?? '', 300)}): not counted until \`command: accept\` says that it is right`);
 }
 /** Of one that was asked for by its name. */
@@ -32621,78 +35027,131 @@ function warnOfSuspicion(run, { id, state, detail }) {
         (0,connect/* warn */.R8)(run, `${id} is suspect: ${(0,neutralise/* quoteOutside */.Y)(detail ?? '', 300)}`);
 }
 
-// EXTERNAL MODULE: ./src/counting.ts
-var counting = __nccwpck_require__(7278);
-;// CONCATENATED MODULE: ./src/commands/asserts.ts
+;// CONCATENATED MODULE: ./src/making/new-manifest.ts
 
 
 
-/** Throws E_ASSERT with every statement that failed, or whose first value is not true in the way of its database. */
-function checkAsserts(statements, facts) {
-    const failed = statements.flatMap((statement, index) => {
-        const error = facts.get(`assert_error_${index + 1}`);
-        const value = facts.need(`assert_${index + 1}`);
-        if (error === null && isTrue(value))
-            return [];
-        return [
-            `${(0,neutralise/* quoteOutside */.Y)(statement, 200)} ${error === null ? `returned ${(0,neutralise/* quoteOutside */.Y)(value, 80)}` : `failed: ${(0,neutralise/* quoteOutside */.Y)(error, 200)}`}`,
-        ];
-    });
-    if (failed.length === 0)
-        return;
-    throw new errors/* BackupError */.hj('E_ASSERT', `${failed.length} of ${(0,counting/* plural */.L)(statements.length, 'assertion')} ${failed.length === 1 ? 'does' : 'do'} not hold in the restored copy: ${failed.join('; ')}`, 'The backup can be restored, but its content is not what you expect: look at the live database. The restored copy was thrown away.');
-}
-/** SQLite prints 1 for true, PostgreSQL t; a number is true unless it is 0. */
-function isTrue(value) {
-    const text = value.trim();
-    if (/^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i.test(text))
-        return Number(text) !== 0;
-    return /^(?:t|true)$/i.test(text);
-}
 
-// EXTERNAL MODULE: ./src/commands/explain.ts
-var explain = __nccwpck_require__(1189);
-;// CONCATENATED MODULE: ./src/commands/checked.ts
+
+
 
 
 
 /**
- * What a dry run of `backup` has looked at, for the log and the summary. Each of these would have ended it, had it not been there.
- * Throws E_PERM when the backup directory can not be made or written: nothing has tried to.
+ * The manifest of the backup that the host has just made and proven; `damaged`: of a copy of the files of a database that is damaged.
+ * Throws E_INTERNAL when the host left something out.
  */
-async function tellChecked(run, { hello }, facts, { backups }) {
-    const { settings, database, report, log } = run;
-    const greeting = await hello;
-    const user = (0,neutralise/* quoteOutside */.Y)(greeting.need('user'), 100);
-    if (facts.get('unwritable') !== null) {
-        const path = facts.path('unwritable');
-        throw (0,explain/* noDirectory */.p)(`${user} can not write ${path}`, path, user, settings);
-    }
-    const compressor = facts.get('compressor');
-    const free = report.storage.freeBytes;
-    const found = [
-        ['Login', `${user}, ${where(settings)}`],
-        ['Database, and the tool for it', `${database.plan(facts)}; ${(0,reporting_format/* formatBytes */.z3)(facts.number('source_bytes'))}`],
-        ['Compression', compressor === null ? 'none' : (0,neutralise/* quoteOutside */.Y)(facts.get('compressor_version') ?? compressor, 200)],
-        [
-            'Backup directory',
-            facts.get('missing') === null
-                ? `${report.directory} is there, can be written by ${user}, and by nobody else; it has ${(0,reporting_format/* counted */.hS)(backups.length, 'backup')} of this database`
-                : `${report.directory} is not there, and can be made`,
-        ],
-        ...(free === null ? [] : [['Space', `${(0,reporting_format/* formatBytes */.z3)(free)} free`]]),
-        ['Not looked at', 'whether the database can be read to its end: only a backup does that'],
-    ];
-    report.checked = found.map(([what, text]) => ({ what, found: text }));
-    for (const { what, found: text } of report.checked)
-        log.info(`${what}: ${text}`);
+function manifestOf(run, { id, createdAt, started }, facts, hello, damaged = false) {
+    const { settings, database, report } = run;
+    const { compression } = (0,packing/* packingBy */.Bo)(facts.need('compressor'));
+    const kind = (damaged ? (0,backups_format/* formatNamed */.vq)(settings.database.engine).damaged?.kind : null) ?? database.kind;
+    const file = (0,names/* payloadFile */.Fp)(id, kind, compression);
+    const engine = damaged
+        ? { databaseBytes: facts.number('plain_bytes'), tools: {}, content: null }
+        : database.describe(facts);
+    const identity = database.identity(facts);
+    const sha256 = facts.need('sha256');
+    const coverage = coverageOf(settings.dump);
+    if (!/^[0-9a-f]{64}$/.test(sha256))
+        throw new errors/* BackupError */.hj('E_INTERNAL', 'the host did not report a SHA-256');
+    const now = run.now();
+    const manifest = (0,manifest_size/* withinLimit */.zl)({
+        schema: 1,
+        id,
+        name: settings.name,
+        engine: settings.database.engine,
+        kind,
+        file,
+        createdAt: createdAt.toISOString().replace('.000Z', 'Z'),
+        host: hello.get('hostname') ?? report.host,
+        database: settings.database.given,
+        identity,
+        bytes: facts.number('bytes'),
+        sha256,
+        databaseBytes: engine.databaseBytes,
+        compression,
+        encryption: 'none',
+        tools: engine.tools,
+        content: engine.content,
+        verified: { level: damaged ? 'none' : settings.verify, at: now.toISOString() },
+        durationMs: now.getTime() - started.getTime(),
+        github: run.github,
+        pinned: settings.pin === null ? null : { reason: settings.pin, at: now.toISOString() },
+        ...(coverage === null ? {} : { coverage }),
+        reason: reasonOf(run),
+        recovery: damaged
+            ? []
+            : database.recovery({ file, kind, compression, identity, content: engine.content }, report.directory, settings),
+        mac: null,
+    });
+    tellLeftOut(run, manifest);
+    return manifest;
 }
-const where = ({ transport }) => transport.transport === 'ssh'
-    ? `at ${transport.host}:${transport.port}, whose host key is a known one`
-    : 'on this machine';
+/** The backup of that manifest, whole and just made. */
+function new_manifest_backupOf(manifest) {
+    const { id, file, verified } = manifest;
+    const standing = verified.level === 'none' ? { state: 'unverified', detail: 'not verified' } : standingOf(manifest);
+    const files = [(0,names/* manifestFile */.YE)(id), file, (0,names/* checksumFile */.uu)(file)];
+    return { id, createdAt: new Date(manifest.createdAt), manifest, ...standing, files };
+}
+function tellLeftOut(run, { content }) {
+    const left = content?.tablesLeftOut ?? 0;
+    if (content === null || left === 0)
+        return;
+    (0,connect/* note */.N4)(run, `the manifest has no room for all ${(0,format/* formatCount */.B4)(content.tables.length + left)} tables: it lists the largest ${(0,format/* formatCount */.B4)(content.tables.length)}. All are in the backup, and a later proof or restore compares the rows of those that are listed`);
+}
+function reasonOf(run) {
+    if (run.github === null || run.github.event === 'workflow_dispatch')
+        return 'manual';
+    return run.github.event === 'schedule' ? 'scheduled' : 'deploy';
+}
 
-// EXTERNAL MODULE: ./src/commands/new-manifest.ts
-var new_manifest = __nccwpck_require__(2144);
+;// CONCATENATED MODULE: ./src/places/adopt-copies.ts
+
+
+
+/** Why a copy that was adopted in this run stays, whatever the rules say. */
+const adopt_copies_ADOPTED_NOW = 'its manifest was lost, and was put back in this run';
+/**
+ * Gives the copies that have lost their manifest the one that the host has, where the store says that they are those bytes. Returns which,
+ * with why they are kept in this run. Credentials that may not add anything leave them as they are.
+ */
+async function adoptCopies(run, copies, host) {
+    const adopted = new Map();
+    if (copies.rules === null)
+        return adopted;
+    for (const orphan of (await copies.catalogue()).orphans) {
+        const own = host.listed.backups.find(({ id, state }) => id === orphan.id && ['ok', 'suspect'].includes(state));
+        if (own === undefined || orphan.files.join() !== own.manifest.file)
+            continue;
+        if (run.settings.dryRun)
+            run.log.info(`would put the manifest of ${own.id} back into ${copies.uri}`);
+        else if (await putBack(run, copies, await host.whole(own)))
+            adopted.set(own.id, adopt_copies_ADOPTED_NOW);
+    }
+    return adopted;
+}
+async function putBack(run, copies, backup) {
+    const { id, manifest } = backup;
+    const { uri } = copies;
+    const stored = await copies.stored(manifest.file);
+    if (stored?.bytes !== manifest.bytes || stored.sha256 !== manifest.sha256) {
+        (0,connect/* warn */.R8)(run, `${id} in ${uri} has no manifest, and other bytes than the one on the host: it is kept as it is`);
+        return false;
+    }
+    try {
+        await copies.write({ ...backup, files: [(0,names/* manifestFile */.YE)(id), manifest.file] });
+    }
+    catch (error) {
+        if (!(error instanceof errors/* BackupError */.hj) || error.code !== 'E_S3_AUTH')
+            throw error;
+        (0,connect/* warn */.R8)(run, `the manifest of ${id} could not be put back into ${uri}: ${error.message}`);
+        return false;
+    }
+    run.log.info(`the manifest of ${id} was put back into ${uri}`);
+    return true;
+}
+
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: external "node:path"
@@ -32752,7 +35211,7 @@ async function download(host, wanted, to, options) {
  * E_TIMEOUT, E_SHELL.
  */
 async function* pull(host, wanted, options) {
-    const shell = await openSecond(host, 'use `verify-on: host`. Nothing was changed.');
+    const shell = await openSecond(host, 'use `verify-on: host`.');
     const output = shell.output?.();
     if (output === undefined)
         throw new errors/* BackupError */.hj('E_INTERNAL', 'there is nothing to pull from this machine');
@@ -32833,7 +35292,7 @@ class Incoming {
             this.hash.update(piece);
         }
         if (this.bytes > bytes) {
-            throw damaged(`more than the ${(0,counting/* plural */.L)(bytes, 'byte')} that the manifest says came of ${file}`);
+            throw download_damaged(`more than the ${(0,counting/* plural */.L)(bytes, 'byte')} that the manifest says came of ${file}`);
         }
         return payload;
     }
@@ -32857,12 +35316,12 @@ class Incoming {
             throw new errors/* BackupError */.hj('E_REMOTE_LOST', `what sent ${file} was killed by signal ${status - 128} after ${this.bytes} of ${(0,counting/* plural */.L)(bytes, 'byte')}`);
         }
         if (status !== 0)
-            throw damaged(`${file} could not be read to its end: ${JSON.stringify(said)}`);
+            throw download_damaged(`${file} could not be read to its end: ${JSON.stringify(said)}`);
         if (this.bytes !== bytes)
-            throw damaged(`${(0,counting/* plural */.L)(this.bytes, 'byte')} came of ${file}, the manifest says ${bytes}`);
+            throw download_damaged(`${(0,counting/* plural */.L)(this.bytes, 'byte')} came of ${file}, the manifest says ${bytes}`);
         const digest = this.hash.digest('hex');
         if (digest !== sha256)
-            throw damaged(`the SHA-256 of ${file} as it came to the runner is ${digest}, the manifest says ${sha256}`);
+            throw download_damaged(`the SHA-256 of ${file} as it came to the runner is ${digest}, the manifest says ${sha256}`);
     }
     status() {
         const [, status] = new RegExp(`^\\n${this.mark} end (\\d{3})\\n$`).exec(this.tail.toString('latin1')) ?? [];
@@ -32882,299 +35341,78 @@ class Incoming {
         const { file, bytes } = this.wanted;
         const line = text.subarray(at + this.mark.length + 2, end).toString('latin1');
         if (line === 'missing')
-            throw damaged(`${file} is not there, or is no regular file`);
+            throw download_damaged(`${file} is not there, or is no regular file`);
         if (line !== `size ${bytes}`)
-            throw damaged(`${file} has ${JSON.stringify(line.replace(/^size /, ''))} bytes, the manifest says ${bytes}`);
+            throw download_damaged(`${file} has ${JSON.stringify(line.replace(/^size /, ''))} bytes, the manifest says ${bytes}`);
         this.noise = null;
         return text.subarray(end + 1);
     }
 }
-const damaged = (message) => new errors/* BackupError */.hj('E_CHECKSUM', message, 'Do not rely on this backup: take a new one, and look at the disk of the host and at who can write that directory. It counts as not verified from now on, so no rotation relies on it.');
-
-// EXTERNAL MODULE: ./src/host/install-line.ts
-var install_line = __nccwpck_require__(2752);
-// EXTERNAL MODULE: ./src/offsite/failures.ts
-var failures = __nccwpck_require__(6123);
-;// CONCATENATED MODULE: ./src/offsite/parts.ts
-/** S3 takes no more. */
-const MOST_PARTS = 10_000;
-const MIB = 1 << 20;
-/**
- * Through the runner the least that S3 takes, since three of them are in memory: up to 50 GB they do not grow. From the host a multiple,
- * since each is a connection of its own.
- */
-const LEAST_BYTES = { runner: 5 * MIB, host: 16 * MIB };
-/** How a payload is cut. */
-function planParts(bytes, via) {
-    const partBytes = Math.max(LEAST_BYTES[via], Math.ceil(bytes / MOST_PARTS / MIB) * MIB);
-    return { partBytes, count: Math.max(1, Math.ceil(bytes / partBytes)) };
-}
-/** The bytes of the first `number` parts. */
-function bytesUpTo(number, { partBytes, count }, bytes) {
-    return number >= count ? bytes : number * partBytes;
-}
-
-;// CONCATENATED MODULE: ./src/offsite/read-back.ts
-
-
-
-/**
- * Asks the store what it holds now, and compares size, checksum, encryption, storage class and lock with what was asked for. Throws
- * E_S3_VERIFY, and E_S3_UNSUPPORTED where it did less than that without a word.
- */
-async function readBack(store, s3, key, expected) {
-    const uri = store.uriOf(key);
-    let stored = await look(store, key);
-    if (stored.lock === null && expected.lockedUntil !== null) {
-        await store.lock(key, stored.versionId, expected.lockedUntil); // Ceph forgets it of what came in parts
-        stored = await look(store, key);
-    }
-    if (stored.bytes !== expected.bytes) {
-        throw (0,failures/* notVerified */.et)(uri, `it has ${(0,counting/* plural */.L)(stored.bytes, 'byte')}, ${expected.bytes} were sent`);
-    }
-    if (stored.sha256 !== expected.sha256) {
-        throw (0,failures/* notVerified */.et)(uri, `its SHA-256 is said to be ${stored.sha256 ?? 'nothing'}, that of what was sent is ${expected.sha256}`);
-    }
-    const attempt = { what: `reading ${uri} back`, right: 's3:GetObject' };
-    const { storageClass } = expected;
-    if (storageClass !== null && stored.storageClass !== storageClass) {
-        throw (0,failures/* notSupported */.OS)(['s3-storage-class'], attempt, `it has ${stored.storageClass}, not ${storageClass}`);
-    }
-    if (s3.sse !== null && stored.sse !== s3.sse) {
-        throw (0,failures/* notSupported */.OS)(['s3-sse'], attempt, `it is encrypted by ${stored.sse ?? 'nothing that the store tells of'}`);
-    }
-    // an alias is told as the key that it stands for
-    if (s3.kmsKeyId !== null && !s3.kmsKeyId.includes('alias/') && !stored.kmsKeyId?.endsWith(s3.kmsKeyId)) {
-        throw (0,failures/* notSupported */.OS)(['s3-kms-key-id'], attempt, `its key is ${stored.kmsKeyId ?? 'not told'}`);
-    }
-    if (s3.objectLock !== null) {
-        const until = stored.lock?.until.getTime() ?? 0;
-        if (stored.lock?.mode !== s3.objectLock.mode || until < (expected.lockedUntil?.getTime() ?? 0)) {
-            throw (0,failures/* notSupported */.OS)(['s3-object-lock'], attempt, stored.lock === null
-                ? 'it is not locked, or these credentials may not see that (`s3:GetObjectRetention`)'
-                : `it is locked by ${stored.lock.mode} until ${stored.lock.until.toISOString()}`);
-        }
-    }
-    return stored;
-}
-async function look(store, key) {
-    const stored = await store.head(key);
-    if (stored === null)
-        throw (0,failures/* notVerified */.et)(store.uriOf(key), 'it is not there');
-    return stored;
-}
-/**
- * Where the store names what it holds by MD5, as most do, the whole is compared with what was sent: that of each part, and of the
- * object, which is made of those of the parts. Encrypted by KMS, the names are others. Throws E_S3_VERIFY.
- */
-function compareParts(uri, stored, upload, parts) {
-    const named = parts.filter(({ etag, md5 }) => etag.replaceAll('"', '') === md5);
-    if (named.length === 0 || stored.sse?.startsWith('aws:kms'))
-        return false;
-    const other = parts.find((part) => !named.includes(part));
-    if (other !== undefined)
-        throw (0,failures/* notVerified */.et)(uri, `its part ${other.number} has another checksum than what was sent`);
-    const digests = Buffer.concat(parts.map(({ md5 }) => Buffer.from(md5, 'hex')));
-    const whole = `${(0,external_node_crypto_.createHash)('md5').update(digests).digest('hex')}-${parts.length}`;
-    if (/^[0-9a-f]{32}-\d+$/.test(stored.etag) && stored.etag !== whole) {
-        throw (0,failures/* notVerified */.et)(uri, `its checksum is ${stored.etag}, that of the parts sent to the upload ${upload.id} is ${whole}`);
-    }
-    return stored.etag === whole;
-}
-
-;// CONCATENATED MODULE: ./src/offsite/via-host.ts
-
-
-
-/** How many at once: one connection rarely fills a line. */
-const WORKERS = 3;
-/** Few enough that their URLs are used long before they expire. */
-const BATCH = 24;
-/** Above this, the memory of a small host counts. */
-const LARGE_PART = 32 << 20;
-/**
- * Asks the host whether it can upload by itself. The hashes of the parts are those of bytes that together have the SHA-256 of the
- * manifest, and each part is signed with its own: what the host sends then can be nothing else.
- */
-async function prepareOnHost(store, key, upload) {
-    const { ask, file, sha256, plan } = upload;
-    const facts = await ask(['job', 'prepare_upload', [file, String(plan.partBytes), await store.plainUrl(key)]]);
-    const why = facts.get('no_upload');
-    if (why !== null)
-        return { why: (0,neutralise/* quoteOutside */.Y)(why, 300) };
-    const md5s = facts.all('md5').map((line, at) => new RegExp(`^${at + 1} ([0-9a-f]{32})$`).exec(line)?.[1] ?? '');
-    if (facts.get('sha256') !== sha256 || md5s.length !== plan.count || md5s.includes('')) {
-        return { why: `it reads other bytes from ${file} than those that were backed up` };
-    }
-    return { md5s };
-}
-/** Lets the host send all parts, and signs them as they are needed; what failed and may pass is tried again, with a new signature. */
-async function uploadFromHost(store, upload, { ask, file, bytes, plan }, md5s, onSent) {
-    const waiting = md5s.map((md5, at) => ({ number: at + 1, md5, tries: 0 }));
-    const sent = new Map();
-    const workers = plan.partBytes > LARGE_PART ? 1 : WORKERS;
-    while (waiting.length > 0) {
-        const batch = waiting.slice(0, BATCH);
-        const signed = await Promise.all(batch.map(async ({ number, md5 }) => {
-            const base64 = Buffer.from(md5, 'hex').toString('base64');
-            return [String(number), base64, await store.signPart(upload, number, base64)];
-        }));
-        const facts = await ask(['job', 'upload_parts', [file, String(plan.partBytes), String(workers), ...signed.flat()]]);
-        for (const line of facts.all('part')) {
-            const [, digits, etag] = /^(\d{1,5}) "?([\x21\x23-\x7e]{1,200})"?$/.exec(line) ?? [];
-            const at = waiting.findIndex(({ number }) => number === Number(digits));
-            const part = waiting[at];
-            if (part === undefined || etag === undefined)
-                continue;
-            waiting.splice(at, 1);
-            sent.set(part.number, { number: part.number, etag: `"${etag}"`, md5: part.md5 });
-        }
-        if (sent.size > 0)
-            store.patience.renew();
-        onSent(bytesUpTo(sent.size, plan, bytes));
-        const refused = facts.get('refused');
-        if (refused === null) {
-            // whoever does not tell of a part has not sent it
-            if (batch.some(({ number }) => !sent.has(number)))
-                await again(store, upload, batch[0], silent);
-            continue;
-        }
-        const [number = 0, status = 0, http = 0] = refused.split(' ').map(Number);
-        const body = facts.get('refused_body') ?? '';
-        const refusal = http > 0 ? (0,failures/* refusalIn */.c3)(http, body) : withoutAnswer(status, facts.get('refused_said') ?? '');
-        await again(store, upload, waiting.find((part) => part.number === number) ?? batch[0], refusal);
-    }
-    return [...sent.values()].sort((a, b) => a.number - b.number);
-}
-async function again(store, upload, part, refusal) {
-    if (part === undefined)
-        return;
-    const what = `uploading part ${part.number} of ${store.uriOf(upload.key)} from the host`;
-    await store.patience.pauseAfter(refusal, { what, right: 's3:PutObject' }, ++part.tries);
-}
-/** Of curl's exit statuses those that do not pass; all others are as good as a broken connection. */
-const CODES = {
-    6: 'EAI_AGAIN',
-    7: 'ECONNREFUSED',
-    28: 'TimeoutError',
-    51: 'CERT_INVALID',
-    58: 'CERT_INVALID',
-    60: 'CERT_INVALID',
-    77: 'CERT_INVALID',
-};
-function withoutAnswer(status, said) {
-    const message = `curl on the host ended with ${status}: ${said.trim()}`;
-    return { status: null, code: CODES[status] ?? 'ECONNRESET', message, region: null, clock: null };
-}
-const silent = {
-    ...{ status: null, code: 'ECONNRESET', region: null, clock: null },
-    message: 'the host did not say what became of it',
-};
-
-;// CONCATENATED MODULE: external "node:v8"
-const external_node_v8_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:v8");
-;// CONCATENATED MODULE: external "node:vm"
-const external_node_vm_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:vm");
-;// CONCATENATED MODULE: ./src/offsite/memory.ts
-
-
-/**
- * Node lets more than 64 MB of buffers pile up that a connection has read and nobody needs any more, which is as much as
- * all the rest of this process. Where the collector can not be called, it is only that.
- */
-const collect = (() => {
-    try {
-        (0,external_node_v8_namespaceObject.setFlagsFromString)('--expose-gc');
-        return (0,external_node_vm_namespaceObject.runInNewContext)('gc');
-    }
-    catch {
-        return () => { };
-    }
-})();
-
-;// CONCATENATED MODULE: ./src/offsite/via-runner.ts
-
-
-/** One is filled while two are on their way: more would not be faster, and all are in memory. */
-const BUFFERS = 3;
-/**
- * Sends a stream in parts. It is read no faster than the store takes it, and never held but for three parts. What `source` throws ends
- * it: a stream that was cut off never becomes an object, since the parts are made one by the caller.
- */
-async function uploadStream(store, upload, source, plan, onSent) {
-    const free = [];
-    let made = 0;
-    const sending = new Set();
-    const parts = [];
-    let failure = null;
-    let sent = 0;
-    const send = (buffer, length) => {
-        const body = buffer.subarray(0, length);
-        const md5 = (0,external_node_crypto_.createHash)('md5').update(body).digest();
-        const number = parts.length + sending.size + 1;
-        const one = store
-            .putPart(upload, number, body, md5.toString('base64'))
-            .then((part) => {
-            parts.push({ ...part, md5: md5.toString('hex') });
-            free.push(buffer); // only now: a request that failed may still read it
-            collect();
-            sent += length;
-            onSent(sent);
-        })
-            .catch((error) => {
-            failure ??= { error };
-        })
-            .finally(() => sending.delete(one));
-        sending.add(one);
-    };
-    const throwFailure = () => {
-        if (failure !== null)
-            throw failure.error;
-    };
-    const buffer = async () => {
-        while (free.length === 0 && made >= BUFFERS) {
-            await Promise.race(sending);
-            throwFailure();
-        }
-        const taken = free.pop();
-        if (taken !== undefined)
-            return taken;
-        made++;
-        return Buffer.allocUnsafeSlow(plan.partBytes);
-    };
-    let current = null;
-    let filled = 0;
-    for await (const chunk of source) {
-        throwFailure();
-        for (let from = 0; from < chunk.length;) {
-            current ??= await buffer();
-            const copied = chunk.copy(current, filled, from);
-            from += copied;
-            filled += copied;
-            if (filled === plan.partBytes) {
-                send(current, filled);
-                current = null;
-                filled = 0;
-            }
-        }
-    }
-    if (current !== null)
-        send(current, filled);
-    await Promise.all(sending);
-    throwFailure();
-    return parts.sort((a, b) => a.number - b.number);
-}
+const download_damaged = (message) => new errors/* BackupError */.hj('E_CHECKSUM', message, 'Do not rely on this backup: take a new one, and look at the disk of the host and at who can write that directory. It counts as not verified from now on, so no rotation relies on it.');
 
 // EXTERNAL MODULE: ./src/reporting/progress.ts
 var reporting_progress = __nccwpck_require__(2007);
-// EXTERNAL MODULE: ./src/commands/offsite-unfinished.ts
-var offsite_unfinished = __nccwpck_require__(5832);
-;// CONCATENATED MODULE: ./src/commands/offsite-copy.ts
+;// CONCATENATED MODULE: ./src/run/stage.ts
 
 
+/** A stage in which so many bytes go through this process or past it: its progress in the log, at its end time and rate, also in the report. */
+function beginStage({ log, report }, name, bytes) {
+    const started = performance.now();
+    const progress = new reporting_progress/* Progress */.k(log, name, bytes);
+    return {
+        update: (done) => void progress.update(done),
+        /** `more`: what else the line in the log says. */
+        end: (more = '') => {
+            const ms = Math.round(performance.now() - started);
+            report.stages.push({ name, ms, bytes });
+            log.info(`${name}: ${(0,format/* formatBytes */.z3)(bytes)} in ${(0,format/* formatDuration */.a3)(ms)} (${(0,format/* formatRate */.CE)(bytes, ms)})${more}`);
+        },
+    };
+}
+
+// EXTERNAL MODULE: ./src/places/unfinished-upload.ts
+var unfinished_upload = __nccwpck_require__(6865);
+// EXTERNAL MODULE: ./src/host/install-line.ts
+var install_line = __nccwpck_require__(2752);
+;// CONCATENATED MODULE: ./src/places/way.ts
 
 
+const WORDS = {
+    upload: {
+        itself: 'the host uploads by itself',
+        can: 'the upload goes through the runner, since the host can not do it',
+    },
+    fetch: { itself: 'the host fetches by itself', can: 'it comes through the runner, since the host can not fetch it' },
+};
+/**
+ * By `s3-upload-via`, whether the bytes go between host and store without the runner: what `ask` found out of the host then, else null. Throws
+ * E_TOOL_MISSING, E_S3_UNAVAILABLE when there is no other way.
+ */
+async function chooseWay({ settings, log }, { hello }, what, ask) {
+    const via = settings.s3?.uploadVia ?? 'auto';
+    if (via === 'runner')
+        return null;
+    if (via === 'auto' && settings.transport.transport === 'local') {
+        log.info(`the ${what} goes through the runner, which is the host itself (transport: local)`);
+        return null;
+    }
+    const found = await ask();
+    if (!('why' in found)) {
+        log.info(`${WORDS[what].itself} (s3-upload-via)`);
+        return found;
+    }
+    if (via === 'auto') {
+        log.info(`${WORDS[what].can}: ${found.why}`);
+        return null;
+    }
+    const { why, lacking } = found;
+    const todo = lacking === null
+        ? 'Let it out to the store (firewall, proxy, name service).'
+        : `On the host: ${(0,install_line/* installLine */.c)(lacking, (await hello).get('system') ?? '')}.`;
+    throw new errors/* BackupError */.hj(lacking === null ? 'E_S3_UNAVAILABLE' : 'E_TOOL_MISSING', `the host is to ${what} by itself (s3-upload-via: host), and ${why}`, `${todo} Or use \`s3-upload-via: auto\`, which then goes through the runner.`);
+}
 
+;// CONCATENATED MODULE: ./src/places/copy.ts
 
 
 
@@ -33188,25 +35426,15 @@ var offsite_unfinished = __nccwpck_require__(5832);
 
 
 /**
- * Copies a published backup to the S3 store: the payload, which is read back, then the manifest, so that a manifest is never there
- * without its payload. What is there already is not sent again. Throws E_S3_*, or what became of the host; the upload that was begun
- * is then given up, and the backup on the host is as it was.
+ * Copies a published backup to the store: the payload, which is read back, then the manifest, so that a manifest is never there without its
+ * payload. `judge`: what the manifest of the copy is to say, once the payload is there; it is never written again. What is there already is
+ * not sent again. Throws E_S3_*, or what became of the host; the upload that was begun is then given up, and the backup on the host is as it
+ * was.
  */
-async function copyOffsite(run, connection, manifest, judge = async () => manifest) {
-    const { s3, idleTimeoutMs } = run.settings;
-    if (s3 === null)
-        return;
-    // Loaded when used: the SDK takes as long as all the rest.
-    const { Store } = await Promise.all(/* import() */[__nccwpck_require__.e(143), __nccwpck_require__.e(853)]).then(__nccwpck_require__.bind(__nccwpck_require__, 853));
-    const store = new Store(s3, run.signal, idleTimeoutMs);
-    try {
-        await run.log.group(`Copy off-site to ${store.uriOf(store.keyOf(manifest.name, ''))}`, () => new Copying(run, connection, manifest, s3, store).copy(judge));
-        if (run.report.backup !== null)
-            run.report.backup.places = ['host', 's3'];
-    }
-    finally {
-        store.close();
-    }
+async function copyTo(run, connection, place, manifest, judge) {
+    await run.log.group(`Copy off-site to ${place.uri}`, async () => new Copying(run, connection, manifest, await place.open()).copy(judge));
+    if (run.report.backup !== null)
+        run.report.backup.places = ['host', 's3'];
 }
 /** What reading back says of an object that is not as it should be; other failures say nothing of it. */
 const REJECTED = ['E_S3_VERIFY', 'E_S3_UNSUPPORTED'];
@@ -33214,15 +35442,13 @@ class Copying {
     run;
     connection;
     manifest;
-    s3;
     store;
     key;
     uri;
-    constructor(run, connection, manifest, s3, store) {
+    constructor(run, connection, manifest, store) {
         this.run = run;
         this.connection = connection;
         this.manifest = manifest;
-        this.s3 = s3;
         this.store = store;
         this.key = store.keyOf(manifest.name, manifest.file);
         this.uri = store.uriOf(this.key);
@@ -33235,147 +35461,78 @@ class Copying {
         let via = 'none';
         let stored;
         if (has(key)) {
-            stored = await this.readBack(null);
+            stored = await store.readBack(key, manifest);
             run.log.info(`${uri} is there already, with the same size and SHA-256`);
         }
         else
             [stored, via] = await this.uploadPayload();
         // it may have been pinned since
-        if (!has(store.keyOf(manifest.name, (0,names/* manifestFile */.YE)(manifest.id))))
-            await this.putManifest(await judge(store));
+        const beside = store.keyOf(manifest.name, (0,names/* manifestFile */.YE)(manifest.id));
+        if (!has(beside))
+            await store.put(beside, serializeManifest(await judge()));
         const { lock, versionId } = stored;
         run.report.offsite = { uri, versionId, via, lockedUntil: lock?.until.toISOString() ?? null };
-        run.log.info(`${uri}: ${(0,reporting_format/* formatBytes */.z3)(stored.bytes)}, SHA-256 ${manifest.sha256}, read back`);
+        run.log.info(`${uri}: ${(0,format/* formatBytes */.z3)(stored.bytes)}, SHA-256 ${manifest.sha256}, read back`);
     }
     async uploadPayload() {
-        const { run, store, manifest } = this;
-        const { file, bytes, sha256 } = manifest;
-        const plan = planParts(bytes, 'host');
-        const fromHost = { ask: (request) => this.connection.send(request), file, bytes, sha256, plan };
-        const started = performance.now();
-        const md5s = await this.askHost(fromHost);
-        const upload = await store.begin(this.key, this.storing);
-        run.noteUpload({ key: upload.key, id: upload.id });
-        let parts;
+        const { run, store, manifest, key, uri } = this;
+        const { bytes, sha256 } = manifest;
+        const stage = beginStage(run, 'upload', bytes);
+        const sender = await this.askHost();
+        const state = { unfinished: null, isWhole: false };
+        const note = (upload) => {
+            state.unfinished = upload;
+            run.noteUpload(upload);
+        };
+        const sending = {
+            ...{ bytes, sha256, onBegun: note },
+            onSent: stage.update,
+            onWhole: () => {
+                note(null);
+                state.isWhole = true;
+                stage.end();
+            },
+        };
         try {
-            parts = await (md5s === null ? this.throughRunner(upload, bytes) : this.byHost(upload, fromHost, md5s));
-            await store.complete(upload, parts, manifest.sha256);
+            return [await store.upload(key, sending, sender ?? this.source()), sender === null ? 'runner' : 'host'];
         }
         catch (error) {
-            await (0,offsite_unfinished/* giveUp */.H)(run, store, upload);
-            throw error;
-        }
-        run.noteUpload(null);
-        const ms = Math.round(performance.now() - started);
-        run.report.stages.push({ name: 'upload', ms, bytes: manifest.bytes });
-        run.log.info(`upload: ${(0,reporting_format/* formatBytes */.z3)(manifest.bytes)} in ${(0,reporting_format/* formatDuration */.a3)(ms)} (${(0,reporting_format/* formatRate */.CE)(manifest.bytes, ms)})`);
-        const stored = await this.readBack(upload, parts).catch((error) => {
-            if (REJECTED.includes((0,errors/* describe */.q0)(error).code)) {
-                (0,connect/* warn */.R8)(run, `${this.uri} is in the store and was rejected: without a manifest it is no backup; delete it there`);
+            if (state.unfinished !== null)
+                await (0,unfinished_upload/* giveUp */.H)(run, store, state.unfinished);
+            else if (state.isWhole && REJECTED.includes((0,errors/* describe */.q0)(error).code)) {
+                (0,connect/* warn */.R8)(run, `${uri} is in the store and was rejected: without a manifest it is no backup; delete it there`);
             }
             throw error;
-        });
-        return [stored, md5s === null ? 'runner' : 'host'];
+        }
     }
-    /** The MD5 of each part when the host is to upload by itself, else null. */
-    async askHost(upload) {
-        const { run, s3, store } = this;
-        if (s3.uploadVia === 'runner')
-            return null;
-        if (s3.uploadVia === 'auto' && run.settings.transport.transport === 'local') {
-            run.log.info('the upload goes through the runner, which is the host itself (transport: local)');
-            return null;
-        }
-        const { why, md5s } = await prepareOnHost(store, this.key, upload);
-        if (md5s !== undefined) {
-            run.log.info('the host uploads by itself (s3-upload-via)');
-            return md5s;
-        }
-        if (s3.uploadVia === 'auto') {
-            run.log.info(`the upload goes through the runner, since the host can not do it: ${why}`);
-            return null;
-        }
-        const lacking = /^it has no (\w+)$/.exec(why)?.[1];
-        const advice = 'Or use `s3-upload-via: auto`, which then goes through the runner.';
-        if (lacking !== undefined) {
-            const system = (await this.connection.hello).get('system') ?? '';
-            throw new errors/* BackupError */.hj('E_TOOL_MISSING', `the host is to upload by itself (s3-upload-via: host), and ${why}`, `On the host: ${(0,install_line/* installLine */.c)(lacking, system)}. ${advice} ${failures/* STAYS */.hU}`);
-        }
-        throw new errors/* BackupError */.hj('E_S3_UNAVAILABLE', `the host is to upload by itself (s3-upload-via: host), and ${why}`, `Let it out to the store (firewall, proxy, name service). ${advice} ${failures/* STAYS */.hU}`);
+    /** The host when it is to upload by itself, else null. */
+    askHost() {
+        const { run, connection, store, key, manifest } = this;
+        return chooseWay(run, connection, 'upload', () => store.lending.prepare(key, manifest, connection));
     }
-    async byHost(upload, fromHost, md5s) {
-        const { plan, bytes } = fromHost;
-        const progress = this.progress();
-        // the parts are told of while the request is still being answered
-        const told = { before: 0 };
-        const ticker = setInterval(() => {
-            progress.update(Math.min(bytes, told.before + this.connection.said('part').length * plan.partBytes));
-        }, 1_000);
+    /** The bytes of the payload, as they come through the runner; it comes to its end only when they are all there, and are those of the manifest. */
+    async *source() {
+        const { run, manifest, connection } = this;
+        const { directory } = run.report;
+        const { file, bytes, sha256 } = manifest;
+        const { signal, settings } = run;
         try {
-            return await uploadFromHost(this.store, upload, fromHost, md5s, (sent) => {
-                told.before = sent;
-            });
-        }
-        finally {
-            clearInterval(ticker);
-        }
-    }
-    async throughRunner(upload, bytes) {
-        const progress = this.progress();
-        try {
-            const plan = planParts(bytes, 'runner');
-            return await uploadStream(this.store, upload, this.source(bytes), plan, (sent) => progress.update(sent));
+            yield* settings.transport.transport === 'local'
+                ? checked((0,external_node_path_.join)(directory, file), bytes, sha256)
+                : pull(connection.host, { directory, file, bytes, sha256 }, { signal, idleTimeoutMs: settings.idleTimeoutMs, onProgress: () => { } });
         }
         catch (error) {
-            if (!(error instanceof errors/* BackupError */.hj) || error.code.startsWith('E_S3_') || this.run.signal.aborted)
+            if (!(error instanceof errors/* BackupError */.hj) || signal.aborted)
                 throw error;
             const hint = error.code === 'E_SHELL'
                 ? 'In sshd_config of the host allow two sessions for a connection (`MaxSessions 2` or more), or use `s3-upload-via: host`.'
                 : error.code === 'E_CHECKSUM'
-                    ? 'Look at the disk of the host, and at who can write that directory. Nothing was rotated.'
-                    : `Run again. ${failures/* STAYS */.hU}`;
+                    ? 'Look at the disk of the host, and at who can write that directory.'
+                    : 'Run again.';
             throw new errors/* BackupError */.hj(error.code, `while the backup was copied off-site: ${error.message}`, hint, {
                 cause: error,
             });
         }
-    }
-    /** The bytes of the payload; it comes to its end only when they are all there, and are those of the manifest. */
-    source(bytes) {
-        const { run, manifest, connection } = this;
-        const { directory } = run.report;
-        const { file, sha256 } = manifest;
-        if (run.settings.transport.transport === 'local')
-            return checked((0,external_node_path_.join)(directory, file), bytes, sha256);
-        return pull(connection.host, { directory, file, bytes, sha256 }, { signal: run.signal, idleTimeoutMs: run.settings.idleTimeoutMs, onProgress: () => { } });
-    }
-    async readBack(upload, parts = []) {
-        const { store, s3, manifest, uri } = this;
-        const stored = await readBack(store, s3, this.key, {
-            ...{ bytes: manifest.bytes, sha256: manifest.sha256 },
-            storageClass: upload === null ? null : s3.storageClass,
-            lockedUntil: upload?.lockedUntil ?? null,
-        });
-        if (upload !== null && compareParts(uri, stored, upload, parts)) {
-            this.run.log.debug(`the checksum that the store has made of ${uri} is that of what was sent`);
-        }
-        return stored;
-    }
-    async putManifest(manifest) {
-        const { store, s3 } = this;
-        const key = store.keyOf(manifest.name, (0,names/* manifestFile */.YE)(manifest.id));
-        const text = (0,backups_manifest/* serializeManifest */.MZ)(manifest);
-        const sha256 = (0,external_node_crypto_.createHash)('sha256').update(text).digest('hex');
-        const md5 = (0,external_node_crypto_.createHash)('md5').update(text).digest('base64');
-        // small and read often, so never in a class that is slow to read
-        await store.put(key, text, md5, { sha256, storageClass: null });
-        const expected = { bytes: Buffer.byteLength(text), sha256, storageClass: null, lockedUntil: null };
-        await readBack(store, s3, key, expected);
-    }
-    get storing() {
-        return { sha256: this.manifest.sha256, storageClass: this.s3.storageClass };
-    }
-    progress() {
-        return new reporting_progress/* Progress */.k(this.run.log, 'upload', this.manifest.bytes);
     }
 }
 /** A file of this machine, compared on the way as `pull` does. Throws E_CHECKSUM. */
@@ -33392,53 +35549,7 @@ async function* checked(path, bytes, sha256) {
     throw new errors/* BackupError */.hj('E_CHECKSUM', `${path} holds other bytes than those that were backed up`);
 }
 
-;// CONCATENATED MODULE: ./src/offsite/removal.ts
-
-/** Which of these units are locked against deletion, or held. */
-async function heldOf(store, name, units, now) {
-    const held = [];
-    for (const { id, files } of units) {
-        const all = await Promise.all(files.map((file) => store.head(store.keyOf(name, file))));
-        const until = all.reduce((latest, stored) => {
-            const end = stored?.lock?.until ?? null;
-            return end !== null && (latest === null || end > latest) ? end : latest;
-        }, null);
-        if (until !== null && until > now)
-            held.push({ id, until, why: `locked until ${minute(until)}` });
-        else if (all.some((stored) => stored?.legalHold))
-            held.push({ id, until: null, why: 'under legal hold' });
-    }
-    return held;
-}
-const minute = (time) => `${time.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-/** Deletes the units by their exact keys, one after the other; the first failure that is not about one locked object ends it. */
-async function removeCopies(store, name, units, onDeleted) {
-    const removal = { deleted: [], hides: false, held: [], failure: null };
-    for (const { id, files } of units) {
-        for (const [at, file] of files.entries()) {
-            const key = store.keyOf(name, file);
-            try {
-                const outcome = await store.delete(key);
-                if (outcome === 'locked') {
-                    if (at > 0)
-                        throw orphaned(store.uriOf(key));
-                    removal.held.push({ id, until: null, why: 'locked, says the store' });
-                    break;
-                }
-                removal.hides ||= outcome === 'hidden';
-                removal.deleted.push(file);
-                onDeleted(store.uriOf(key), outcome === 'hidden');
-            }
-            catch (error) {
-                return { ...removal, failure: { error, file } };
-            }
-        }
-    }
-    return removal;
-}
-const orphaned = (uri) => new errors/* BackupError */.hj('E_ROTATE', `${uri} is locked, but its manifest was not, and is deleted`, 'Once the lock has ended, `command: delete` with its id deletes it.');
-
-;// CONCATENATED MODULE: ./src/commands/offsite-adopt.ts
+;// CONCATENATED MODULE: ./src/making/publication.ts
 
 
 
@@ -33448,223 +35559,347 @@ const orphaned = (uri) => new errors/* BackupError */.hj('E_ROTATE', `${uri} is 
 
 
 
-/** Why a copy that was adopted in this run stays, whatever the rules say. */
-const offsite_adopt_ADOPTED_NOW = 'its manifest was lost, and was put back in this run';
+
+
 /**
- * Gives the copies that have lost their manifest the one that the host has, where the store says that they are those bytes. Returns which,
- * with why they are kept in this run. Credentials that may not add anything leave them as they are.
+ * Gives the new backup, which is proven, its name, copies it off-site, and rotates both places. `adopted`: backups that were adopted in this
+ * run, with why they stay. Throws what keeps the run from being good although the new backup is there: E_SHRUNK, E_POLICY, E_ROTATE, E_S3_*.
  */
-async function adoptCopies(run, copies, { catalogue, connection }) {
-    const adopted = new Map();
-    for (const orphan of copies.catalogue.orphans) {
-        const own = catalogue.backups.find(({ id, state }) => id === orphan.id && ['ok', 'suspect'].includes(state));
-        if (own === undefined || orphan.files.join() !== own.manifest.file)
-            continue;
-        if (run.settings.dryRun)
-            run.log.info(`would put the manifest of ${own.id} back into ${copies.uri}`);
-        else if (await putBack(run, copies, await (0,commands_catalogue/* whole */.WQ)(connection, own))) {
-            adopted.set(own.id, offsite_adopt_ADOPTED_NOW);
-            take(run, copies, orphan, { ...own, files: [(0,names/* manifestFile */.YE)(own.id), own.manifest.file] });
-        }
-    }
-    if (adopted.size > 0)
-        (0,offsite_backups/* showCopies */.xW)(run, catalogue.backups);
-    return adopted;
+async function publish(run, host, store, made, adopted) {
+    const publication = new Publication(run, host, made, adopted);
+    await (store === null ? publication.atOnce() : publication.andCopied(store));
 }
-function take(run, copies, orphan, backup) {
-    const { catalogue } = copies;
-    catalogue.orphans = catalogue.orphans.filter((one) => one !== orphan);
-    catalogue.backups = [...catalogue.backups, backup].sort(retention/* newestFirst */.ll);
-    copies.candidates = [...copies.candidates, ...(0,backups_catalogue/* toCandidates */.Gt)([backup], 's3Keep')];
-    run.copies = catalogue.backups;
-}
-async function putBack(run, { store, uri }, { id, manifest }) {
-    const stored = await store.head(store.keyOf(manifest.name, manifest.file));
-    if (stored?.bytes !== manifest.bytes || stored.sha256 !== manifest.sha256) {
-        (0,connect/* warn */.R8)(run, `${id} in ${uri} has no manifest, and other bytes than the one on the host: it is kept as it is`);
-        return false;
+class Publication {
+    run;
+    host;
+    made;
+    adopted;
+    constructor(run, host, made, adopted) {
+        this.run = run;
+        this.host = host;
+        this.made = made;
+        this.adopted = adopted;
     }
-    const text = (0,backups_manifest/* serializeManifest */.MZ)(manifest);
-    const [md5, sha256] = [
-        (0,external_node_crypto_.createHash)('md5').update(text).digest('base64'),
-        (0,external_node_crypto_.createHash)('sha256').update(text).digest('hex'),
-    ];
-    try {
-        await store.put(store.keyOf(manifest.name, (0,names/* manifestFile */.YE)(id)), text, md5, { sha256, storageClass: null });
+    /** Published and rotated in one request. */
+    async atOnce() {
+        const { run } = this;
+        const { rotation, objection } = await this.plan();
+        await run.log.group('Publish and rotate', async () => {
+            tellRotation(run, rotation, refusalOf(rotation) !== null);
+            run.report.ok = objection === null;
+            this.checkRotation(await this.give(rotation.remove), objection);
+        });
+        if (objection !== null)
+            throw objection;
     }
-    catch (error) {
-        if (!(error instanceof errors/* BackupError */.hj) || error.code !== 'E_S3_AUTH')
+    /** The older ones are deleted only when the new one is off-site as well. */
+    async andCopied(store) {
+        const { run, host } = this;
+        await run.log.group('Publish', () => this.give(null));
+        await copyTo(run, host.connection, store, this.made.manifest, () => this.judgedByCopies(store)).catch(async (error) => {
+            // it would not have been rotated either
+            const { objection } = await this.plan();
+            if (objection !== null)
+                (0,connect/* warn */.R8)(run, objection.message);
             throw error;
-        (0,connect/* warn */.R8)(run, `the manifest of ${id} could not be put back into ${uri}: ${error.message}`);
+        });
+        const { rotation, objection } = await this.plan();
+        await run.log.group('Rotate', async () => {
+            tellRotation(run, rotation, refusalOf(rotation) !== null);
+            this.checkRotation(await host.remove(rotation.remove), objection);
+            run.left = this.leftNow();
+        });
+        if (objection !== null && this.made.state !== 'suspect')
+            throw objection;
+        await run.log
+            .group('Rotate the copies', () => this.rotateCopies(store))
+            .catch((error) => {
+            if (objection === null)
+                throw error;
+            (0,connect/* warn */.R8)(run, (0,errors/* describe */.q0)(error).message); // that the new backup is suspect is more to be told
+        });
+        if (objection !== null)
+            throw objection;
+        run.report.ok = true;
+        await host.tellStatus();
+    }
+    /** What is to become of the older ones on the host, and what the run ends with although the new one is there. */
+    async plan() {
+        const { run, host, made, adopted } = this;
+        const [candidate = null] = toCandidates([made]);
+        const rotation = await planRotation(run, host, { made: candidate, kept: adopted });
+        const suspicion = made.state === 'suspect' ? (made.manifest.suspicion ?? null) : null;
+        if (suspicion !== null)
+            return { rotation, objection: alarm(made.manifest, suspicion) };
+        return { rotation, objection: objectionTo(rotation) };
+    }
+    async give(remove) {
+        const { run, host, made } = this;
+        const { file, bytes, sha256 } = made.manifest;
+        showMade(run, made);
+        const before = run.left;
+        run.left = 'backup-unknown';
+        const removal = await host.publish(made, remove).catch((error) => {
+            if (host.connection.said('published').length > 0) {
+                (0,connect/* warn */.R8)(run, `${made.id} was published before the run ended; it is complete and proven, and stays`);
+                run.left = this.leftNow();
+            }
+            else {
+                if (!host.connection.isLost())
+                    run.left = before;
+                run.report.backup = null;
+                run.report.recovery = [];
+            }
+            throw error;
+        });
+        run.left = this.leftNow();
+        run.log.info(`${host.uri}/${file}: ${(0,format/* formatBytes */.z3)(bytes)}, SHA-256 ${sha256}`);
+        return removal;
+    }
+    leftNow() {
+        if (this.made.state === 'suspect')
+            return 'backup-suspect';
+        return this.run.report.deleted > 0 ? 'backup-made' : 'backup-stays';
+    }
+    /** The sizes in the store tell what a host that has lost its directory does not know: by them the new backup may still become suspect. */
+    async judgedByCopies(store) {
+        const { run, host } = this;
+        const { manifest } = this.made;
+        if (manifest.state === 'suspect')
+            return manifest;
+        const judged = await standingInStore(run, host, store, manifest);
+        if (judged === manifest)
+            return manifest;
+        this.made = new_manifest_backupOf(judged);
+        run.left = this.leftNow();
+        // on the host first, which a store that fails now must not keep from knowing it
+        await host.write(this.made);
+        showMade(run, this.made);
+        return judged;
+    }
+    /** That the new backup is suspect is more to be told than what could not be deleted. Throws E_ROTATE otherwise. */
+    checkRotation({ failure }, objection) {
+        if (failure === null)
+            return;
+        const error = notRotated(this.run, failure.what, failure.error, failure.todo);
+        if (objection === null)
+            throw error;
+        (0,connect/* warn */.R8)(this.run, (0,errors/* describe */.q0)(error).message);
+    }
+    /** Once this run's own was read back: it has to be among them. Throws E_ROTATE, E_POLICY. */
+    async rotateCopies(store) {
+        const { run, host, made } = this;
+        const failed = (what) => (error) => {
+            throw notRotated(run, `the copies in the store could not be ${what}, so none was deleted`, error, AGAIN);
+        };
+        if (store.rules !== null) {
+            const { backups } = await store.catalogue().catch(failed('listed'));
+            if (backups.find(({ id }) => id === made.id)?.state !== made.state)
+                throw unlisted(store, made);
+        }
+        const [candidate = null] = toCandidates([made]);
+        const kept = await adoptCopies(run, store, host).catch(failed('looked at'));
+        const rotation = await planRotation(run, store, { made: candidate, kept }).catch(failed('looked at'));
+        const objection = objectionTo(rotation);
+        tellRotation(run, rotation, objection !== null);
+        if (objection !== null)
+            throw objection;
+        await carryOut(run, rotation);
+    }
+}
+function showMade(run, made) {
+    const { report } = run;
+    const { content, recovery } = made.manifest;
+    report.backup = factsOf(run, made);
+    report.recovery = recovery;
+    report.tables = content?.tables ?? [];
+    report.tablesLeftOut = content?.tablesLeftOut ?? 0;
+    report.foreignKeyViolations =
+        content !== null && 'foreignKeyViolations' in content ? content.foreignKeyViolations : 0;
+}
+const unlisted = ({ uri }, { id }) => new errors/* BackupError */.hj('E_ROTATE', `${uri} is listed without ${id}, which was read back there a moment ago`, 'The store or its credentials do not show all that is there. `prune` tries again.');
+
+// EXTERNAL MODULE: ./src/run/explain.ts
+var explain = __nccwpck_require__(9266);
+;// CONCATENATED MODULE: ./src/run/checked.ts
+
+
+
+/**
+ * What a dry run of `backup` has looked at, for the log and the summary. Each of these would have ended it, had it not been there.
+ * Throws E_PERM when the backup directory can not be made or written: nothing has tried to.
+ */
+async function tellChecked(run, { hello }, facts, { backups }) {
+    const { settings, database, report, log } = run;
+    const greeting = await hello;
+    const user = (0,neutralise/* quoteOutside */.Y)(greeting.need('user'), 100);
+    if (facts.get('unwritable') !== null) {
+        const path = facts.path('unwritable');
+        throw (0,explain/* noDirectory */.p)(`${user} can not write ${path}`, path, user, settings);
+    }
+    const compressor = facts.get('compressor');
+    const free = report.storage.freeBytes;
+    const found = [
+        ['Login', `${user}, ${where(settings)}`],
+        ['Database, and the tool for it', `${database.plan(facts)}; ${(0,format/* formatBytes */.z3)(facts.number('source_bytes'))}`],
+        ['Compression', compressor === null ? 'none' : (0,neutralise/* quoteOutside */.Y)(facts.get('compressor_version') ?? compressor, 200)],
+        [
+            'Backup directory',
+            facts.get('missing') === null
+                ? `${report.directory} is there, can be written by ${user}, and by nobody else; it has ${(0,format/* counted */.hS)(backups.length, 'backup')} of this database`
+                : `${report.directory} is not there, and can be made`,
+        ],
+        ...(free === null ? [] : [['Space', `${(0,format/* formatBytes */.z3)(free)} free`]]),
+        ['Not looked at', 'whether the database can be read to its end: only a backup does that'],
+    ];
+    report.checked = found.map(([what, text]) => ({ what, found: text }));
+    for (const { what, found: text } of report.checked)
+        log.info(`${what}: ${text}`);
+}
+const where = ({ transport }) => transport.transport === 'ssh'
+    ? `at ${transport.host}:${transport.port}, whose host key is a known one`
+    : 'on this machine';
+
+;// CONCATENATED MODULE: ./src/making/time.ts
+
+/**
+ * The time of the new backup, in whole seconds: when the run began, but always later than the newest there is. The lock
+ * orders the runs; a run that began earlier and waited, or in the same second, must not look like the older one.
+ */
+function timeAfter(started, { backups }) {
+    const newest = backups.find((backup) => !(0,backups_retention/* isFuture */.GJ)(backup.createdAt, started))?.createdAt.getTime() ?? 0;
+    return new Date(Math.max(Math.floor(started.getTime() / 1000), newest / 1000 + 1) * 1000);
+}
+
+;// CONCATENATED MODULE: ./src/making/rehearsal.ts
+
+
+
+
+
+
+
+
+
+
+/** What a backup would do, for `dry-run`: looked at and told, and nothing is written. */
+async function rehearse(run, connection) {
+    const { settings, database, log, report } = run;
+    const facts = await log.group('Look', () => connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), database.inspect(settings)));
+    const host = new HostPlace(run, connection, facts);
+    await tellChecked(run, connection, facts, host.listed);
+    log.info(`would copy ${database.plan(facts)} (${(0,format/* formatBytes */.z3)(facts.number('source_bytes'))}), compress it with ${facts.get('compressor')}, into ${report.directory}`);
+    const made = {
+        id: 'the new backup',
+        createdAt: timeAfter(run.now(), host.listed),
+        verified: true,
+        partial: showCoverage(coverageOf(settings.dump)),
+        pinned: settings.pin,
+        safety: false,
+    };
+    await withStorePlace(run, host, async (store) => {
+        if (store !== null)
+            log.info(`would copy it to ${store.uri}`);
+        await adoptLost(run, host);
+        await tellPlan(run, host, made);
+        if (store !== null)
+            await tellPlan(run, store, made);
+    });
+    report.ok = true;
+}
+async function tellPlan(run, place, made) {
+    const rotation = await planRotation(run, place, { made });
+    const { retention } = rotation;
+    retention.decisions = retention.decisions.filter(({ id }) => id !== made.id);
+    tellRotation(run, rotation, true);
+    const refusal = refusalOf(rotation);
+    if (refusal !== null)
+        (0,connect/* warn */.R8)(run, `the rotation would be refused: ${refusal}`);
+}
+
+;// CONCATENATED MODULE: ./src/making/young-enough.ts
+
+
+
+
+
+
+
+
+
+/** Of these the newest good one that is all that a new one would be, and not older than that; null: another has to be taken. */
+function youngEnough({ settings, now, log }, backups, ageMs) {
+    const usable = covering(backups, coverageOf(settings.dump));
+    // A safety backup is the state that somebody wanted to leave.
+    const newest = newestVerified(usable.filter(({ manifest }) => manifest.reason !== 'safety' && isProvenAs(manifest, settings.verify)));
+    if (newest === null || now().getTime() - newest.createdAt.getTime() > ageMs)
+        return null;
+    if (alarmsIn(usable).length === 0)
+        return newest;
+    log.info(`${newest.id} is young enough, but a newer one is suspect: another backup is taken`);
+    return null;
+}
+/**
+ * Whether there is such a backup on the host. Its bytes are hashed, and it is copied off-site when the store lacks it. Throws E_CHECKSUM,
+ * E_S3_*.
+ */
+async function isYoungEnough(run, connection, ageMs) {
+    const { settings, log, report } = run;
+    const host = await HostPlace.open(run, connection, 'look');
+    const newest = youngEnough(run, host.listed.backups, ageMs);
+    if (newest === null) {
+        report.problems = []; // the same catalogue is read again, under the lock
         return false;
     }
-    run.log.info(`the manifest of ${id} was put back into ${uri}`);
+    const hashed = await connection.send(['job', 'hash_file', [newest.manifest.file]]);
+    if (hashed.need('sha256') !== newest.manifest.sha256) {
+        throw new errors/* BackupError */.hj('E_CHECKSUM', `${newest.manifest.file} is young enough, but its SHA-256 is ${hashed.need('sha256')}, not ${newest.manifest.sha256} as in its manifest`, 'Do not rely on that backup; look at the disk. Remove `skip-if-younger-than` to take a new one.');
+    }
+    const { manifest } = await host.whole(newest);
+    report.backup = factsOf(run, newest);
+    // made anew: what the manifest on the host says is not for us to recommend
+    report.recovery = run.database.recovery(manifest, report.directory, settings);
+    run.left = 'backup-stays';
+    await withStorePlace(run, host, async (store) => {
+        if (store !== null)
+            await copyTo(run, connection, store, manifest, async () => manifest);
+    });
+    const age = (0,format/* formatAge */.nV)(run.now().getTime() - newest.createdAt.getTime());
+    report.skipped = `${newest.id} is ${age} old, its bytes match its manifest: no new backup was needed`;
+    report.ok = true;
+    log.info(report.skipped);
     return true;
 }
+const isProvenAs = ({ verified }, level) => VERIFIED_LEVELS.indexOf(verified.level) >= VERIFIED_LEVELS.indexOf(level);
 
-;// CONCATENATED MODULE: ./src/commands/offsite-rotation.ts
-
-
-
+;// CONCATENATED MODULE: ./src/proving/asserts.ts
 
 
 
-
-
-
-
-
-const HIDDEN = 'the bucket keeps versions: what was deleted is hidden by delete markers, and takes space until a lifecycle rule (NoncurrentVersionExpiration) removes it';
-/** Why a good one stays that no rule keeps. */
-const NOTHING_GOOD_GOES = 'the newest backup is suspect: no good one is deleted';
-/** Decides from what is in the store alone; what is locked there stays. `more`: a copy that is not there yet. */
-async function planCopies(run, { store, catalogue, candidates }, more = [], kept = new Map()) {
-    const { s3, name, keepMadeUnder: madeUnder, keepMinimum, maxDelete } = run.settings;
-    const rules = s3?.keep ?? null;
-    if (rules === null)
-        return null;
-    const now = run.now();
-    const plan = (held) => (0,retention/* planRetention */.SA)([...more, ...candidates, ...(0,backups_catalogue/* leftovers */.To)(catalogue.orphans)], { rules, madeUnder, keepMinimum, maxDelete }, now, held);
-    const doomed = removals(plan(kept), catalogue);
-    const held = new Map([
-        ...kept,
-        ...(await heldOf(store, name, doomed, now)).map(({ id, why }) => [id, why]),
-    ]);
-    return { retention: plan(held), remove: doomed.filter(({ id }) => !held.has(id)) };
-}
-function keepHeld({ decisions }, held) {
-    for (const { id, why } of held) {
-        const decision = decisions.find((one) => one.id === id);
-        if (decision !== undefined)
-            Object.assign(decision, { keep: true, reasons: [why] });
-    }
-}
-/** Puts the plan into the report and the log. `would`: it is not going to be carried out. */
-function tellCopiesPlan(run, { uri }, { retention }, would) {
-    if (run.report.s3 !== null)
-        run.report.s3.retention = retention.decisions;
-    const may = would ? 'would ' : '';
-    for (const { id, keep, reasons } of retention.decisions) {
-        run.log.info(`${may}${keep ? 'keep' : 'delete'} ${uri}${id}: ${(0,reporting_format/* clip */.$Q)(reasons.join(', '), 300)}`);
-    }
-}
-/** Carries a plan out. Throws E_ROTATE, with the report corrected to what was really deleted. */
-async function deleteCopies(run, { store, uri }, { retention, remove }, onHost) {
-    const { report, log, settings } = run;
-    const removal = await removeCopies(store, settings.name, remove, (file) => log.info(`deleted ${file}`));
-    keepHeld(retention, removal.held);
-    const gone = new Set(removal.deleted);
-    run.copies = run.copies.filter(({ id }) => !gone.has((0,names/* manifestFile */.YE)(id)));
-    if (report.s3 !== null) {
-        report.s3.deleted = remove.filter(({ files: [first = ''] }) => gone.has(first)).length;
-        report.s3.hidden = removal.hides;
-    }
-    (0,offsite_backups/* showCopies */.xW)(run, onHost);
-    for (const { id, why } of removal.held)
-        log.info(`keep ${uri}${id}: ${why}`);
-    if (removal.hides)
-        log.info(HIDDEN);
-    if (removal.failure === null)
-        return;
-    const { error, file } = removal.failure;
-    const left = remove.filter(({ files }) => !files.every((one) => gone.has(one))).length - removal.held.length;
-    const what = `${(0,reporting_format/* counted */.hS)(left, 'old copy', 'old copies')} could not be deleted, the first at ${file}`;
-    throw notRotated(run, error, what);
-}
-const AGAIN = '`prune` tries again; with `s3-keep: none` the lifecycle of the bucket does it.';
-/** Only what the store says is about the rotation; that the run was cancelled is another story, in which this is a side note. */
-function notRotated(run, error, what, then = AGAIN) {
-    const { code, message, hint } = (0,errors/* describe */.q0)((0,failures/* leaving */.dv)(error, 'The backups on the host are as they are.'));
-    if (code.startsWith('E_S3_') || code === 'E_ROTATE') {
-        return new errors/* BackupError */.hj('E_ROTATE', `${what}: ${message}`, `${hint} ${then}`);
-    }
-    (0,connect/* warn */.R8)(run, what);
-    return error;
-}
-/**
- * Rotates the copies after this run's own was read back: `id` has to be among them. While it is suspect, no good one is deleted. Throws
- * E_ROTATE, E_POLICY.
- */
-async function rotateCopies(run, store, onHost, made) {
-    if (run.settings.s3?.keep === null) {
-        run.log.info('the copies in the store are left to the lifecycle of the bucket (s3-keep: none)');
-        return;
-    }
-    const copies = await (0,offsite_backups/* lookOffsite */.wd)(run, store, onHost).catch((error) => {
-        throw notRotated(run, error, 'the copies in the store could not be listed, so none was deleted');
+/** Throws E_ASSERT with every statement that failed, or whose first value is not true in the way of its database. */
+function checkAsserts(statements, facts) {
+    const failed = statements.flatMap((statement, index) => {
+        const error = facts.get(`assert_error_${index + 1}`);
+        const value = facts.need(`assert_${index + 1}`);
+        if (error === null && isTrue(value))
+            return [];
+        return [
+            `${(0,neutralise/* quoteOutside */.Y)(statement, 200)} ${error === null ? `returned ${(0,neutralise/* quoteOutside */.Y)(value, 80)}` : `failed: ${(0,neutralise/* quoteOutside */.Y)(error, 200)}`}`,
+        ];
     });
-    const { backups } = onHost.catalogue;
-    const own = copies.catalogue.backups.find(({ id }) => id === made.id);
-    if (own?.state !== made.state) {
-        throw new errors/* BackupError */.hj('E_ROTATE', `${copies.uri} is listed without ${made.id}, which was read back there a moment ago`, 'The store or its credentials do not show all that is there. No copy was deleted; `prune` tries again.');
-    }
-    const plan = await planAfter(run, copies, made, onHost).catch((error) => {
-        throw notRotated(run, error, 'the copies in the store could not be looked at, so none was deleted');
-    });
-    if (plan === null)
+    if (failed.length === 0)
         return;
-    const { refusal } = plan.retention;
-    tellCopiesPlan(run, copies, plan, refusal !== null);
-    if (refusal !== null) {
-        const kept = 'The new backup is good, on the host and in the store; no older copy was deleted.';
-        throw refused(copiesRefusal(copies.uri, refusal), kept);
-    }
-    await deleteCopies(run, copies, plan, backups);
+    throw new errors/* BackupError */.hj('E_ASSERT', `${failed.length} of ${(0,counting/* plural */.L)(statements.length, 'assertion')} ${failed.length === 1 ? 'does' : 'do'} not hold in the restored copy: ${failed.join('; ')}`, 'The backup can be restored, but its content is not what you expect: look at the live database. The restored copy was thrown away.');
 }
-async function planAfter(run, copies, made, onHost) {
-    const kept = await adoptCopies(run, copies, onHost);
-    const good = made.state === 'suspect' ? copies.candidates.filter(({ verified }) => verified) : [];
-    for (const { id } of good)
-        kept.set(id, NOTHING_GOOD_GOES);
-    return planCopies(run, copies, [], kept);
-}
-const copiesRefusal = (uri, refusal) => `in ${uri}: ${refusal}`;
-const refused = (refusal, kept) => new errors/* BackupError */.hj('E_POLICY', refusal, `${kept} Look at the plan (\`command: prune\` with \`dry-run: true\`), then change \`s3-keep\`, \`keep-minimum\` or \`max-delete\`.`);
-/** `prune`: the plan for the copies, told; what carries it out, null when there is nothing to do. Throws E_POLICY when it is refused. */
-async function pruneCopies(run, store, onHost) {
-    const { dryRun, s3 } = run.settings;
-    if (s3?.keep === null) {
-        run.log.info('the copies in the store are left to the lifecycle of the bucket (s3-keep: none)');
-        return async () => { };
-    }
-    const copies = await (0,offsite_backups/* lookOffsite */.wd)(run, store, onHost);
-    const adopted = await adoptCopies(run, copies, onHost);
-    const plan = await planCopies(run, copies, [], adopted);
-    if (plan === null)
-        return async () => { };
-    const { refusal } = plan.retention;
-    tellCopiesPlan(run, copies, plan, dryRun || refusal !== null);
-    if (refusal !== null) {
-        if (!dryRun)
-            throw refused(copiesRefusal(copies.uri, refusal), 'Nothing was deleted, on the host neither.');
-        (0,connect/* warn */.R8)(run, `this plan would be refused: ${copiesRefusal(copies.uri, refusal)}`);
-    }
-    return (left) => deleteCopies(run, copies, plan, left);
-}
-/** `delete`: the copy of one backup. Throws E_ROTATE. */
-async function deleteCopy(run, { store, uri }, copy, onHost) {
-    const { report, log, settings } = run;
-    const { deleted, hides, held, failure } = await removeCopies(store, settings.name, [copy], (file) => log.info(`deleted ${file}`));
-    if (deleted.includes((0,names/* manifestFile */.YE)(copy.id)))
-        run.copies = run.copies.filter(({ id }) => id !== copy.id);
-    if (report.s3 !== null)
-        Object.assign(report.s3, { deleted: deleted.length > 0 ? 1 : 0, hidden: hides });
-    (0,offsite_backups/* showCopies */.xW)(run, onHost);
-    if (hides)
-        log.info(HIDDEN);
-    const what = `the copy of ${copy.id} in ${uri} could not be deleted`;
-    const again = deleted.length === 0 ? 'Run again.' : 'What is left of it there is no backup any more: run again to delete it.';
-    if (failure !== null)
-        throw notRotated(run, failure.error, what, again);
-    if (held.length > 0)
-        throw new errors/* BackupError */.hj('E_ROTATE', `${what}: it is ${held[0]?.why}`, 'Run again when the lock has ended.');
+/** SQLite prints 1 for true, PostgreSQL t; a number is true unless it is 0. */
+function isTrue(value) {
+    const text = value.trim();
+    if (/^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i.test(text))
+        return Number(text) !== 0;
+    return /^(?:t|true)$/i.test(text);
 }
 
 ;// CONCATENATED MODULE: ./src/commands/backup.ts
-
-
-
-
 
 
 
@@ -33687,297 +35922,116 @@ async function deleteCopy(run, { store, uri }, copy, onHost) {
  * publication. `report.ok` is set only when all that was asked for has been done.
  */
 async function backup(run) {
+    const { skipIfYoungerThanMs, dryRun } = run.settings;
     await (0,directory/* connectedToChange */.RW)(run, async (connection) => {
-        if (run.settings.skipIfYoungerThanMs !== null && (await youngEnough(run, connection)))
+        if (skipIfYoungerThanMs !== null && (await isYoungEnough(run, connection, skipIfYoungerThanMs)))
             return;
-        await (run.settings.dryRun ? dryRun : backup_take)(run, connection);
+        await (dryRun ? rehearse : take)(run, connection);
     });
 }
-async function backup_take(run, connection) {
+async function take(run, connection) {
     const { settings, database, log } = run;
     const started = run.now();
     const suffix = (0,external_node_crypto_.randomBytes)(2).toString('hex');
     const work = (0,names/* formatId */.hX)(settings.name, started, suffix);
     const facts = await log.group(`Back up ${settings.database.given}`, () => connection.send(...(0,directory/* openDirectory */.AJ)(run, 'create'), ['request', 'expect_work', [work]], database.backup(settings, work, (0,directory/* holderOf */.Kd)(run, work))));
-    const catalogue = (0,commands_catalogue/* catalogueOf */.vq)(run, facts);
-    checkContent(run, facts, catalogue);
-    const adopted = await adoptLost(run, connection, catalogue, facts);
-    const createdAt = timeAfter(started, catalogue);
+    const host = new HostPlace(run, connection, facts);
+    backup_checkContent(run, host);
+    const adopted = await adoptLost(run, host);
+    const createdAt = timeAfter(started, host.listed);
     const id = (0,names/* formatId */.hX)(settings.name, createdAt, suffix);
     for (const remark of database.remarks(facts))
         (0,connect/* warn */.R8)(run, remark);
     for (const remark of database.notes?.(facts) ?? [])
         (0,connect/* note */.N4)(run, remark);
-    const proven = (0,new_manifest/* manifestOf */.$)(run, { id, createdAt, started }, facts, await connection.hello);
+    const proven = manifestOf(run, { id, createdAt, started }, facts, await connection.hello);
     if (settings.verify === 'restore') {
         database.checkProof(facts, proven);
         checkAsserts(settings.asserts, facts);
     }
-    const found = await lookForLosses(run, proven, catalogue.backups, connection);
-    const loss = answersAlarm(run, catalogue.backups) ? null : found;
-    const standing = standingOfNew(run, proven, catalogue.backups, suspicionOf(run, loss));
-    const manifest = { ...proven, ...rulesOf(settings), ...standing };
+    const manifest = await judged(run, host, proven);
+    await withStorePlace(run, host, (store) => publish(run, host, store, new_manifest_backupOf(manifest), adopted));
+}
+/** The manifest with what it counts for, and the rules that it is made under: where nobody rotates, there are none. */
+async function judged(run, host, proven) {
+    const { keep, s3 } = run.settings;
+    const known = host.listed.backups;
+    const found = await lookForLosses(run, proven, known, host);
+    const loss = answersAlarm(run, known) ? null : found;
+    const standing = standingOfNew(run, proven, known, suspicionOf(run, loss));
     if (loss !== null && standing.state !== 'suspect')
-        await pinBefore(run, connection, catalogue, loss);
-    const made = decide(run, manifest, catalogue, facts, adopted);
-    await (settings.s3 === null ? publishAndRotate : publishCopyRotate)(run, connection, made);
-    if (made.objection !== null)
-        throw made.objection;
-}
-/** Which rules it is made under; where nobody rotates, there are none. */
-function rulesOf({ keep, s3 }) {
-    return { keep, ...(s3 === null || s3.keep === null ? {} : { s3Keep: s3.keep }) };
-}
-/** What is to become of the older backups. While the new one is suspect, no good one goes. */
-function decide(run, manifest, catalogue, facts, adopted) {
-    const { id } = manifest;
-    const createdAt = new Date(manifest.createdAt);
-    const files = [(0,names/* manifestFile */.YE)(id), manifest.file, (0,names/* checksumFile */.uu)(manifest.file)];
-    const own = { id, createdAt, manifest, ...(0,backups_catalogue/* standingOf */.YP)(manifest), files };
-    const backups = [own, ...catalogue.backups];
-    const isSuspect = own.state === 'suspect';
-    const good = isSuspect ? catalogue.backups.filter(isGood) : [];
-    const held = new Map([...adopted, ...good.map(({ id }) => [id, NOTHING_GOOD_GOES])]);
-    const retention = (0,commands_catalogue/* plan */.et)(run, [...(0,backups_catalogue/* toCandidates */.Gt)(backups), ...(0,backups_catalogue/* leftovers */.To)(catalogue.orphans)], held);
-    const suspicion = isSuspect ? (manifest.suspicion ?? null) : null;
-    const objection = suspicion === null ? policyObjection(retention.refusal) : alarm(manifest, suspicion);
-    const carriesOut = retention.refusal === null;
-    const removed = carriesOut ? removalArguments(removals(retention, catalogue)) : [];
-    return { manifest, backups, catalogue, facts, adopted, retention, carriesOut, removed, objection };
-}
-const isGood = ({ state }) => state === 'ok';
-/** In one request. */
-async function publishAndRotate(run, connection, made) {
-    const { manifest, backups, removed, objection } = made;
-    await run.log.group('Publish and rotate', async () => {
-        (0,commands_catalogue/* tellPlan */.fb)(run, made.retention.decisions, !made.carriesOut);
-        showMade(run, manifest);
-        showDeleted(run, backups, removed);
-        run.report.ok = objection === null;
-        const done = await connection
-            .send(['job', 'finish', [...publication(manifest), (0,directory/* statusOf */.c2)(run), ...removed]])
-            .catch((error) => {
-            showDeleted(run, backups, connection.said('deleted'));
-            throw unpublished(run, connection, made, error);
-        });
-        tellMade(run, manifest);
-        checkRotation(run, made, done);
-    });
-}
-/** The older ones are deleted only when the new one is off-site as well. */
-async function publishCopyRotate(run, connection, made) {
-    await publishAndCopy(run, connection, made);
-    const { backups, removed, objection } = made;
-    await run.log.group('Rotate', async () => {
-        (0,commands_catalogue/* tellPlan */.fb)(run, made.retention.decisions, !made.carriesOut);
-        showDeleted(run, backups, removed);
-        const done = await connection
-            .send(['job', 'change', [(0,directory/* statusOf */.c2)(run), '', '', ...removed]])
-            .catch((error) => {
-            showDeleted(run, backups, connection.said('deleted'));
-            throw error;
-        });
-        checkRotation(run, made, done);
-    });
-    if (objection !== null && made.manifest.state !== 'suspect')
-        return;
-    await run.log
-        .group('Rotate the copies', () => rotateStore(run, connection, made))
-        .catch((error) => {
-        if (objection === null)
-            throw error;
-        (0,connect/* warn */.R8)(run, (0,errors/* describe */.q0)(error).message); // that the new backup is suspect is more to be told
-    });
-    if (objection !== null)
-        return;
-    run.report.ok = true;
-    await connection.send(['job', 'put_status', [(0,directory/* statusOf */.c2)(run)]]);
-}
-/** The sizes in the store tell what a host that has lost its directory does not know: by them the new backup may still become suspect. */
-async function publishAndCopy(run, connection, made) {
-    const { manifest, backups, catalogue, facts } = made;
-    await run.log.group('Publish', async () => {
-        showMade(run, manifest);
-        (0,commands_catalogue/* showBackups */.Fp)(run, backups);
-        await connection.send(['job', 'publish_backup', publication(manifest)]).catch((error) => {
-            throw unpublished(run, connection, made, error);
-        });
-        tellMade(run, manifest);
-    });
-    try {
-        await copyOffsite(run, connection, manifest, async (store) => {
-            if (manifest.state === 'suspect')
-                return manifest;
-            const judged = await standingInStore(run, connection, store, { manifest, catalogue, facts });
-            if (judged === manifest)
-                return manifest;
-            // on the host first, which a store that fails now must not keep from knowing it
-            await connection.send(['job', 'write_manifest', [(0,names/* manifestFile */.YE)(judged.id), (0,backups_manifest/* serializeManifest */.MZ)(judged)]]);
-            Object.assign(made, decide(run, judged, catalogue, facts, made.adopted));
-            showMade(run, judged);
-            return judged;
-        });
-    }
-    catch (error) {
-        // it would not have been rotated either
-        if (made.objection !== null)
-            (0,connect/* warn */.R8)(run, made.objection.message);
-        throw error;
-    }
-}
-/** That the new backup is suspect is more to be told than what could not be deleted. Throws E_ROTATE otherwise. */
-function checkRotation(run, { backups, objection }, done) {
-    try {
-        checkRemovals(run, backups, done);
-    }
-    catch (error) {
-        if (objection === null)
-            throw error;
-        (0,connect/* warn */.R8)(run, (0,errors/* describe */.q0)(error).message);
-    }
-}
-async function rotateStore(run, connection, made) {
-    const { backups, removed, facts } = made;
-    const gone = new Set(removed);
-    const left = backups.filter(({ id }) => !gone.has((0,names/* manifestFile */.YE)(id)));
-    const catalogue = { backups: left, unreadable: made.catalogue.unreadable };
-    const [own] = backups;
-    await (0,offsite_backups/* withStore */.aH)(run, async (store) => {
-        if (store !== null && own !== undefined)
-            await rotateCopies(run, store, { catalogue, facts, connection }, own);
-    });
-}
-const publication = (manifest) => [
-    manifest.id,
-    manifest.file,
-    manifest.sha256,
-    (0,backups_manifest/* serializeManifest */.MZ)(manifest),
-];
-function showMade(run, manifest) {
-    const { report } = run;
-    report.backup = (0,commands_catalogue/* factsOf */.xS)(run, { manifest, ...(0,backups_catalogue/* standingOf */.YP)(manifest) });
-    report.recovery = manifest.recovery;
-    report.tables = manifest.content?.tables ?? [];
-    report.tablesLeftOut = manifest.content?.tablesLeftOut ?? 0;
-    report.foreignKeyViolations = foreignKeyViolations(manifest);
-}
-function tellMade({ log, report }, { file, bytes, sha256 }) {
-    log.info(`${report.directory}/${file}: ${(0,reporting_format/* formatBytes */.z3)(bytes)}, SHA-256 ${sha256}`);
-}
-/** Corrects the report to whether the host came to publish it; returns the error. */
-function unpublished(run, connection, { manifest, catalogue }, error) {
-    if (connection.said('published').length > 0) {
-        (0,connect/* warn */.R8)(run, `${manifest.id} was published before the run ended; it is complete and proven, and stays`);
-        return error;
-    }
-    run.report.backup = null;
-    run.report.recovery = [];
-    (0,commands_catalogue/* showBackups */.Fp)(run, catalogue.backups);
-    return error;
-}
-/**
- * The time of the new backup, in whole seconds: when the run began, but always later than the newest there is. The lock
- * orders the runs; a run that began earlier and waited, or in the same second, must not look like the older one.
- */
-function timeAfter(started, { backups }) {
-    const newest = backups.find((backup) => !(0,retention/* isFuture */.GJ)(backup.createdAt, started))?.createdAt.getTime() ?? 0;
-    return new Date(Math.max(Math.floor(started.getTime() / 1000), newest / 1000 + 1) * 1000);
+        await pinBefore(run, host, loss);
+    return { ...proven, keep, ...(s3 === null || s3.keep === null ? {} : { s3Keep: s3.keep }), ...standing };
 }
 /** An empty copy is not a backup, unless the newest verified one is empty as well. Throws E_EMPTY. */
-function checkContent({ database, settings }, facts, catalogue) {
+function backup_checkContent({ database, settings }, { facts, listed }) {
     if (facts.number('objects') > 0)
         return;
-    const coverage = (0,backups_coverage/* showCoverage */.UQ)((0,new_manifest/* coverageAsked */.P)(settings));
-    const alike = catalogue.backups.filter(({ manifest }) => (0,backups_coverage/* showCoverage */.UQ)(manifest.coverage ?? null) === coverage);
-    if ((0,backups_catalogue/* newestVerified */.x9)(alike)?.manifest.content?.objects === 0)
+    const coverage = showCoverage(coverageOf(settings.dump));
+    const alike = listed.backups.filter(({ manifest }) => showCoverage(manifest.coverage ?? null) === coverage);
+    if (newestVerified(alike)?.manifest.content?.objects === 0)
         return;
     throw database.empty(facts);
 }
-function foreignKeyViolations({ content }) {
-    return content !== null && 'foreignKeyViolations' in content ? content.foreignKeyViolations : 0;
+
+;// CONCATENATED MODULE: ./src/places/deletion.ts
+
+
+
+/**
+ * Why one backup must not be deleted from the places that have it, in their order, or null. What the first says of a pin is so: a copy may
+ * tell of one that was taken back since.
+ */
+async function objectionToDeleting(run, found) {
+    const [first] = found;
+    const pinned = first?.unit.manifest.pinned ?? null;
+    if (first !== undefined && pinned !== null) {
+        return refused(`${first.unit.id} is pinned: ${pinned.reason}`, first.place.kind === 'host'
+            ? 'Run `command: unpin` first if it really may go.'
+            : 'It is only in the store, where nothing is written again: if it really may go, delete it with the tools of the store.');
+    }
+    for (const { place, unit } of found) {
+        const objection = (await tooFew(run, place, unit)) ?? (await held(place, unit));
+        if (objection !== null)
+            return objection;
+    }
+    return null;
 }
-/** Why the backups must not be rotated although the new one is good, or null. */
-function policyObjection(refusal) {
-    if (refusal === null)
+/** By what is in that place alone. One that is partial takes nothing from those that are whole; of these there must be as many as before. */
+async function tooFew({ settings }, place, { id }) {
+    const { keepMinimum } = settings;
+    const candidates = await place.candidates();
+    const isWhole = !candidates.find((candidate) => candidate.id === id)?.partial;
+    const counts = candidates.filter(({ verified, partial }) => verified && !(isWhole && partial));
+    const others = counts.filter((candidate) => candidate.id !== id).length;
+    if (others === counts.length || others >= keepMinimum)
         return null;
-    return new errors/* BackupError */.hj('E_POLICY', refusal, `The new backup is good and was kept; no older one was deleted. Look at the plan (\`command: prune\` with \`dry-run: true\`), then change \`keep\`, \`keep-minimum\` or \`max-delete\`.`);
+    const where = place.kind === 'host' ? '' : ` in ${place.uri}`;
+    return refused(others === 0
+        ? `${id} is the last verified backup${where}`
+        : `deleting ${id} would leave ${(0,format/* counted */.hS)(others, 'verified backup')}${where}, fewer than keep-minimum (${keepMinimum})`, 'Take a new backup first.');
 }
-const isProvenAs = ({ verified }, level) => backups_manifest/* VERIFIED_LEVELS */.FS.indexOf(verified.level) >= backups_manifest/* VERIFIED_LEVELS */.FS.indexOf(level);
-async function youngEnough(run, connection) {
-    const { settings, log, report } = run;
-    const catalogue = (0,commands_catalogue/* catalogueOf */.vq)(run, await connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), (0,directory/* look */.Op)(run)));
-    const usable = (0,backups_catalogue/* covering */.ew)(catalogue.backups, (0,new_manifest/* coverageAsked */.P)(settings));
-    // A safety backup is the state that somebody wanted to leave.
-    const newest = (0,backups_catalogue/* newestVerified */.x9)(usable.filter(({ manifest }) => manifest.reason !== 'safety' && isProvenAs(manifest, settings.verify)));
-    const age = newest === null ? null : run.now().getTime() - newest.createdAt.getTime();
-    if (newest !== null && age !== null && age <= (settings.skipIfYoungerThanMs ?? 0) && (0,backups_catalogue/* alarmsIn */._g)(usable).length > 0) {
-        log.info(`${newest.id} is young enough, but a newer one is suspect: another backup is taken`);
-        report.problems = [];
-        return false;
-    }
-    if (newest === null || age === null || age > (settings.skipIfYoungerThanMs ?? 0)) {
-        report.problems = []; // the same catalogue is read again, under the lock
-        return false;
-    }
-    const hashed = await connection.send(['job', 'hash_file', [newest.manifest.file]]);
-    if (hashed.need('sha256') !== newest.manifest.sha256) {
-        throw new errors/* BackupError */.hj('E_CHECKSUM', `${newest.manifest.file} is young enough, but its SHA-256 is ${hashed.need('sha256')}, not ${newest.manifest.sha256} as in its manifest`, 'Do not rely on that backup; look at the disk. Remove `skip-if-younger-than` to take a new one. Nothing was changed.');
-    }
-    const { manifest } = await (0,commands_catalogue/* whole */.WQ)(connection, newest);
-    report.backup = (0,commands_catalogue/* factsOf */.xS)(run, newest);
-    // made anew: what the manifest on the host says is not for us to recommend
-    report.recovery = run.database.recovery(manifest, report.directory, settings);
-    await copyOffsite(run, connection, manifest);
-    report.skipped = `${newest.id} is ${(0,reporting_format/* formatAge */.nV)(age)} old, its bytes match its manifest: no new backup was needed`;
-    report.ok = true;
-    log.info(report.skipped);
-    return true;
+async function held(place, unit) {
+    const [one] = await place.held([unit]);
+    if (one === undefined)
+        return null;
+    return refused(`${one.id} is ${one.why} in ${place.uri}`, 'Run again when that has ended.');
 }
-async function dryRun(run, connection) {
-    const { settings, database, log, report } = run;
-    const facts = await log.group('Look', () => connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), database.inspect(settings)));
-    const catalogue = (0,commands_catalogue/* catalogueOf */.vq)(run, facts);
-    await tellChecked(run, connection, facts, catalogue);
-    log.info(`would copy ${database.plan(facts)} (${(0,reporting_format/* formatBytes */.z3)(facts.number('source_bytes'))}), compress it with ${facts.get('compressor')}, into ${report.directory}`);
-    if (settings.s3 !== null) {
-        const { bucket, prefix } = settings.s3;
-        log.info(`would copy it to s3://${[bucket, prefix, settings.name].filter((part) => part !== '').join('/')}/`);
+const refused = (message, hint) => new errors/* BackupError */.hj('E_POLICY', message, hint);
+/** Deletes what is there of one backup, whatever the rules say. Throws E_ROTATE. */
+async function deleteOne(run, place, { id, files }) {
+    const { deleted, held, failure } = await place.remove([{ id, files }]);
+    const what = `the copy of ${id} in ${place.uri} could not be deleted`;
+    if (failure !== null) {
+        const again = deleted.length === 0 ? 'Run again.' : 'What is left of it there is no backup any more: run again to delete it.';
+        throw notRotated(run, what, failure.error, again);
     }
-    const made = {
-        id: 'the new backup',
-        createdAt: timeAfter(run.now(), catalogue),
-        verified: true,
-        partial: (0,backups_coverage/* showCoverage */.UQ)((0,new_manifest/* coverageAsked */.P)(settings)),
-        pinned: settings.pin,
-        safety: false,
-    };
-    await adoptLost(run, connection, catalogue, facts);
-    const retention = (0,commands_catalogue/* plan */.et)(run, [made, ...(0,backups_catalogue/* toCandidates */.Gt)(catalogue.backups), ...(0,backups_catalogue/* leftovers */.To)(catalogue.orphans)]);
-    (0,commands_catalogue/* tellPlan */.fb)(run, without(made.id, retention), true);
-    if (retention.refusal !== null)
-        (0,connect/* warn */.R8)(run, `the rotation would be refused: ${retention.refusal}`);
-    await (0,offsite_backups/* withStore */.aH)(run, async (store) => {
-        if (store === null || settings.s3?.keep === null)
-            return;
-        const copies = await (0,offsite_backups/* lookOffsite */.wd)(run, store, { catalogue, facts, connection });
-        const planned = await planCopies(run, copies, [made]);
-        if (planned === null)
-            return;
-        const { refusal } = planned.retention;
-        planned.retention.decisions = without(made.id, planned.retention);
-        tellCopiesPlan(run, copies, planned, true);
-        if (refusal !== null)
-            (0,connect/* warn */.R8)(run, `the rotation in ${copies.uri} would be refused: ${refusal}`);
-    });
-    report.ok = true;
+    if (held.length > 0) {
+        throw new errors/* BackupError */.hj('E_ROTATE', `${what}: it is ${held[0]?.why}`, 'Run again when the lock has ended.');
+    }
 }
-const without = (id, { decisions }) => decisions.filter((decision) => decision.id !== id);
 
 ;// CONCATENATED MODULE: ./src/commands/delete.ts
-
-
-
-
 
 
 
@@ -33988,87 +36042,29 @@ const without = (id, { decisions }) => decisions.filter((decision) => decision.i
  */
 async function deleteBackup(run) {
     const { settings, log, report } = run;
-    await (0,offsite_backups/* withStore */.aH)(run, (store) => change(run, async (found) => {
-        const { backups, orphans } = found.catalogue;
-        if (store === null) {
-            const remains = withoutManifest(run, orphans);
-            if (remains !== undefined)
-                return { remove: [remains] };
-            return { remove: [delete_decide(run, find(run, found.catalogue), backups)] };
+    await change(run, async (host, store) => {
+        const { backups, orphans } = await everywhere(run, settings.backup ?? '', store === null ? [host] : [host, store]);
+        const [first] = backups;
+        if (first !== undefined) {
+            const places = backups.map(({ place }) => place.kind);
+            report.backup = factsOf(run, first.unit, places, first.place.kind);
+            const objection = await objectionToDeleting(run, backups);
+            if (objection !== null)
+                throw objection;
         }
-        const copies = await (0,offsite_backups/* lookOffsite */.wd)(run, store, found);
-        const inStore = copies.catalogue.backups;
-        const [onHost, copy] = [backups, inStore].map((all) => all.find(({ id }) => id === settings.backup));
-        const doomed = onHost ?? copy;
-        if (doomed === undefined) {
-            const remains = [orphans, copies.catalogue.orphans].map((all) => withoutManifest(run, all));
-            const [here, there] = remains;
-            if (remains.some((one) => one !== undefined)) {
-                const remove = here === undefined ? [] : [here];
-                return there === undefined ? { remove } : { remove, after: () => deleteCopy(run, copies, there, backups) };
-            }
+        const doomed = backups.length > 0 ? backups : orphans;
+        for (const { place, unit } of doomed) {
+            const files = unit.files.map((file) => (place.kind === 'host' ? file : place.uri + file)).join(', ');
+            log.info(`${settings.dryRun ? 'would delete' : 'deleting'} ${files}${'manifest' in unit ? '' : ': no manifest'}`);
         }
-        if (doomed === undefined)
-            throw notFound(run, [...backups, ...inStore], `${report.directory} and ${copies.uri}`);
-        // the copy may tell of a pin that was taken back since
-        const checked = delete_decide(run, doomed, onHost === undefined ? null : backups);
-        const left = backups.filter((backup) => backup !== onHost);
-        if (copy === undefined)
-            return { remove: [checked] };
-        report.backup = (0,commands_catalogue/* factsOf */.xS)(run, doomed, onHost === undefined ? ['s3'] : ['host', 's3'], onHost === undefined ? 's3' : 'host');
-        await checkCopy(run, copies, copy);
-        log.info(`${settings.dryRun ? 'would delete' : 'deleting'} ${copy.files.map((file) => copies.uri + file).join(', ')}`);
-        return { remove: onHost === undefined ? [] : [onHost], after: () => deleteCopy(run, copies, copy, left) };
-    }));
+        const here = doomed.find(({ place }) => place === host);
+        const there = doomed.find(({ place }) => place === store);
+        const remove = here === undefined ? [] : [here.unit];
+        return there === undefined ? { remove } : { remove, after: () => deleteOne(run, there.place, there.unit) };
+    });
 }
-/** What is there of that id without a manifest: nothing counts on it, and who names it means it. */
-function withoutManifest({ settings, log }, orphans) {
-    const found = orphans.find(({ id }) => id === settings.backup);
-    if (found !== undefined)
-        log.info(`${settings.dryRun ? 'would delete' : 'deleting'} ${found.files.join(', ')}: no manifest`);
-    return found;
-}
-/** Returns the backup when it may be deleted on the host; `all`: what is there, null when this backup is not. Throws E_POLICY. */
-function delete_decide(run, doomed, all) {
-    const { settings, log, report } = run;
-    report.backup = (0,commands_catalogue/* factsOf */.xS)(run, doomed);
-    if (doomed.manifest.pinned !== null) {
-        throw new errors/* BackupError */.hj('E_POLICY', `${doomed.id} is pinned: ${doomed.manifest.pinned.reason}`, all === null
-            ? 'It is only in the store, where nothing is written again: if it really may go, delete it with the tools of the store. Nothing was deleted.'
-            : 'Run `command: unpin` first if it really may go. Nothing was deleted.');
-    }
-    if (all === null)
-        return doomed;
-    // one that is partial takes nothing from those that are whole; of these there must be as many as before
-    const isWhole = (doomed.manifest.coverage ?? null) === null;
-    const others = (isWhole ? (0,backups_catalogue/* covering */.ew)(all, null) : all).filter((backup) => backup !== doomed);
-    const verified = others.filter((backup) => backup.state === 'ok').length;
-    if (doomed.state === 'ok' && verified < settings.keepMinimum) {
-        throw tooFew(run, (0,backups_catalogue/* newestVerified */.x9)(others) === null ? `${doomed.id} is the last verified backup` : left(run, doomed, verified, ''));
-    }
-    log.info(`${settings.dryRun ? 'would delete' : 'deleting'} ${doomed.files.join(', ')}`);
-    return doomed;
-}
-/** As on the host, by what is in the store alone. Throws E_POLICY. */
-async function checkCopy(run, { store, uri, candidates }, { id, files }) {
-    const isWhole = !candidates.find((candidate) => candidate.id === id)?.partial;
-    const counts = candidates.filter(({ verified, partial }) => verified && !(isWhole && partial));
-    const others = counts.filter((candidate) => candidate.id !== id).length;
-    if (others < counts.length && others < run.settings.keepMinimum) {
-        throw tooFew(run, others === 0 ? `${id} is the last verified backup in ${uri}` : left(run, { id }, others, ` in ${uri}`));
-    }
-    const [held] = await heldOf(store, run.settings.name, [{ id, files }], run.now());
-    if (held === undefined)
-        return;
-    throw new errors/* BackupError */.hj('E_POLICY', `${id} is ${held.why} in ${uri}`, 'Nothing was deleted, on the host neither.');
-}
-const left = ({ settings }, { id }, verified, where) => `deleting ${id} would leave ${(0,reporting_format/* counted */.hS)(verified, 'verified backup')}${where}, fewer than keep-minimum (${settings.keepMinimum})`;
-const tooFew = (_, message) => new errors/* BackupError */.hj('E_POLICY', message, 'Take a new backup first. Nothing was deleted.');
 
-// EXTERNAL MODULE: ./src/backups/copies.ts
-var copies = __nccwpck_require__(6410);
 ;// CONCATENATED MODULE: ./src/commands/list.ts
-
 
 
 
@@ -34079,45 +36075,44 @@ var copies = __nccwpck_require__(6410);
 async function list(run) {
     const { settings, log, report } = run;
     await (0,connect/* connected */.aW)(run, async (connection) => {
-        const facts = await connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), (0,directory/* look */.Op)(run));
-        const catalogue = (0,commands_catalogue/* catalogueOf */.vq)(run, facts);
-        const uri = await (0,offsite_backups/* withStore */.aH)(run, async (store) => {
-            return store === null ? null : (await (0,offsite_backups/* lookOffsite */.wd)(run, store, { catalogue, facts, connection })).uri;
+        const host = await HostPlace.open(run, connection, 'look');
+        const uri = await withStorePlace(run, host, async (store) => {
+            await store?.catalogue();
+            return store?.uri ?? null;
         });
-        for (const { backup, places } of (0,copies/* placed */.GS)(catalogue.backups, run.copies)) {
+        const { backups } = host.listed;
+        for (const { backup, places } of placed(backups, run.copies)) {
             log.info(lineOf(backup, uri === null ? [] : places));
         }
-        log.info(`${(0,reporting_format/* counted */.hS)(catalogue.backups.length, 'backup')} of ${settings.name} in ${report.directory}`);
+        log.info(`${(0,format/* counted */.hS)(backups.length, 'backup')} of ${settings.name} in ${report.directory}`);
         if (uri !== null)
-            log.info(`${(0,reporting_format/* counted */.hS)(run.copies.length, 'backup')} of ${settings.name} in ${uri}`);
+            log.info(`${(0,format/* counted */.hS)(run.copies.length, 'backup')} of ${settings.name} in ${uri}`);
         report.ok = true;
     });
 }
 function lineOf({ id, manifest, state, detail }, places) {
-    const proof = state === 'ok' ? `verified: ${manifest.verified.level}` : `${state}: ${(0,reporting_format/* clip */.$Q)(detail ?? '', 300)}`;
-    const where = places.length === 0 ? '' : `  in: ${(0,reporting_format/* showPlaces */.Ky)(places)}`;
-    const covers = (0,backups_coverage/* showCoverage */.UQ)(manifest.coverage ?? null);
-    const partial = covers === '' ? '' : `  partial: ${(0,reporting_format/* clip */.$Q)(covers, 200)}`;
-    const pinned = manifest.pinned === null ? '' : `  pinned: ${(0,reporting_format/* clip */.$Q)(manifest.pinned.reason, 200)}`;
-    return `${id}  ${(0,reporting_format/* formatBytes */.z3)(manifest.bytes)}  ${proof}${where}${partial}${pinned}`;
+    const proof = state === 'ok' ? `verified: ${manifest.verified.level}` : `${state}: ${(0,format/* clip */.$Q)(detail ?? '', 300)}`;
+    const where = places.length === 0 ? '' : `  in: ${(0,format/* showPlaces */.Ky)(places)}`;
+    const covers = showCoverage(manifest.coverage ?? null);
+    const partial = covers === '' ? '' : `  partial: ${(0,format/* clip */.$Q)(covers, 200)}`;
+    const pinned = manifest.pinned === null ? '' : `  pinned: ${(0,format/* clip */.$Q)(manifest.pinned.reason, 200)}`;
+    return `${id}  ${(0,format/* formatBytes */.z3)(manifest.bytes)}  ${proof}${where}${partial}${pinned}`;
 }
 
 ;// CONCATENATED MODULE: ./src/commands/pin.ts
 
 
 
-
 /** `pin` exempts one backup from retention, with a reason; `unpin` takes that back. */
 async function pin(run) {
     const { settings, log, report } = run;
-    await change(run, async ({ catalogue, connection }) => {
-        const old = await (0,commands_catalogue/* whole */.WQ)(connection, find(run, catalogue));
+    await change(run, async (host) => {
+        const old = await host.whole(await find_named(run, host));
         const pinned = settings.command === 'pin' ? { reason: settings.pin ?? '', at: run.now().toISOString() } : null;
-        const manifest = { ...old.manifest, pinned };
-        const backup = { ...old, manifest };
-        report.backup = (0,commands_catalogue/* factsOf */.xS)(run, backup);
+        const rewrite = { ...old, manifest: { ...old.manifest, pinned } };
+        report.backup = factsOf(run, rewrite);
         log.info(`${settings.dryRun ? 'would ' : ''}${settings.command} ${old.id}${pinned === null ? '' : `: ${pinned.reason}`}`);
-        return { rewrite: { file: (0,names/* manifestFile */.YE)(old.id), text: (0,backups_manifest/* serializeManifest */.MZ)(manifest), backup } };
+        return { rewrite };
     });
 }
 
@@ -34127,1367 +36122,86 @@ async function pin(run) {
 
 
 
-
-
-
-
 /**
- * Applies retention alone, on the host and then in the S3 store. Throws E_POLICY when one of the two plans is refused; nothing is deleted
+ * Applies retention alone, on the host and then in the store. Throws E_POLICY when one of the two plans is refused; nothing is deleted
  * then.
  */
 async function prune(run) {
-    const { dryRun } = run.settings;
-    await (0,offsite_backups/* withStore */.aH)(run, (store) => change(run, async (found) => {
-        const { catalogue } = found;
-        const adopted = await adoptLost(run, found.connection, catalogue, found.facts);
-        const retention = (0,commands_catalogue/* plan */.et)(run, [...(0,backups_catalogue/* toCandidates */.Gt)(catalogue.backups), ...(0,backups_catalogue/* leftovers */.To)(catalogue.orphans)], adopted);
-        (0,commands_catalogue/* tellPlan */.fb)(run, retention.decisions, dryRun || retention.refusal !== null);
-        if (retention.refusal !== null) {
-            if (!dryRun) {
-                throw new errors/* BackupError */.hj('E_POLICY', retention.refusal, 'Nothing was deleted. Change `keep`, `keep-minimum` or `max-delete`; `dry-run: true` shows the plan.');
-            }
-            (0,connect/* warn */.R8)(run, `this plan would be refused: ${retention.refusal}`);
-        }
-        const remove = removals(retention, catalogue);
+    await change(run, async (host, store) => {
+        const onHost = await planRotation(run, host, { kept: await adoptLost(run, host) });
+        tell(run, onHost);
+        const { remove } = onHost;
         if (store === null)
             return { remove };
-        const carryOut = await pruneCopies(run, store, found);
-        const left = catalogue.backups.filter((backup) => !remove.includes(backup));
-        return { remove, after: () => carryOut(left) };
-    }));
-}
-
-;// CONCATENATED MODULE: ./src/databases/client-holes.ts
-
-
-/** https://www.postgresql.org/support/security/ */
-const HOLES = [
-    // commands of psql in a script that pg_dump made of a hostile server
-    { cve: 'CVE-2025-8714', kinds: ['sql'], fixed: { 13: 22, 14: 19, 15: 14, 16: 10, 17: 6 } },
-    // line breaks in the names of objects
-    { cve: 'CVE-2025-8715', kinds: ['sql', 'dump', 'tar'], fixed: { 13: 22, 14: 19, 15: 14, 16: 10, 17: 6 } },
-    // \unrestrict expands commands in backticks, within what mended CVE-2025-8714
-    { cve: 'CVE-2026-18408', kinds: ['sql'], fixed: { 14: 24, 15: 19, 16: 15, 17: 11, 18: 6 } },
-    // pg_restore itself runs what a crafted archive says
-    { cve: 'CVE-2026-116314', kinds: ['dump', 'tar'], fixed: { 14: 25, 15: 20, 16: 16, 17: 12, 18: 7 } },
-];
-/**
- * The holes that a dump of this kind could use, by `pg_dump --version` (`pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`).
- * A version that can not be read has them all. `fixedIn` is of the same major, or the oldest that was mended.
- */
-function holesOf(version, kind) {
-    // before the number its maker, in brackets; a beta is older than every minor version
-    const [, major, minor] = /^\S+ \([^)]*\) (\d+)(?:\.(\d+)|(?:devel|alpha|beta|rc)\d*)?(?![\d])/.exec(version) ?? [];
-    return HOLES.filter(({ kinds }) => kinds.includes(kind)).flatMap(({ cve, fixed }) => {
-        const majors = Object.keys(fixed).map(Number);
-        const first = fixed[Number(major)];
-        if (first !== undefined && Number(minor ?? -1) >= first)
-            return [];
-        if (first === undefined && Number(major) > Math.max(...majors))
-            return [];
-        const mended = first === undefined ? Math.min(...majors) : Number(major);
-        return [{ cve, fixedIn: `${mended}.${fixed[mended]}` }];
+        const inStore = await planRotation(run, store, { kept: await adoptCopies(run, store, host) });
+        tell(run, inStore);
+        return { remove, after: () => carryOut(run, inStore) };
     });
 }
-/**
- * Throws E_TOOL_UNSAFE when the client has holes that a dump which this action did not make could use, unless that is allowed. Otherwise
- * what is to be said about it, in at most one sentence.
- */
-function refuseUnsafe(version, dump, settings) {
-    const holes = holesOf(version, dump.kind);
-    if (holes.length === 0)
-        return [];
-    const tool = dump.kind === 'sql' ? 'psql' : 'pg_restore';
-    const has = `${tool} on the host (${(0,neutralise/* quoteOutside */.Y)(version, 100)}) has known holes: ${holes.map(({ cve }) => cve).join(', ')}`;
-    const install = `the PostgreSQL client ${newest(holes.map(({ fixedIn }) => fixedIn))} or newer`;
-    if (dump.manifest !== null) {
-        return [
-            `${has}. Through them whoever can change the backups, or made objects in the database, can run commands there during a restore: install ${install}`,
-        ];
-    }
-    if (settings.restore.allowUnsafeClient) {
-        return [
-            `${has}, and ${(0,neutralise/* quoteOutside */.Y)(dump.file, 500)} is restored with it all the same (allow-unsafe-client): whoever made that file can run commands on the host`,
-        ];
-    }
-    throw new errors/* BackupError */.hj('E_TOOL_UNSAFE', `${has}. Through them whoever made ${(0,neutralise/* quoteOutside */.Y)(dump.file, 500)} could run commands there while it is restored`, `Install ${install} ${settings.container === null ? 'on the host' : 'in the container'} (the package postgresql-client). If you trust whoever made the dump and the server it came from, set \`allow-unsafe-client: true\`. Nothing was restored, nothing was touched.`);
-}
-/** Of versions `MAJOR.MINOR` the highest. */
-function newest(versions) {
-    const order = new Intl.Collator('en', { numeric: true });
-    return versions.toSorted(order.compare).at(-1) ?? '';
-}
-
-// EXTERNAL MODULE: ./src/databases/common.ts
-var common = __nccwpck_require__(4521);
-// EXTERNAL MODULE: ./src/backups/manifest-fields.ts
-var manifest_fields = __nccwpck_require__(1714);
-// EXTERNAL MODULE: ./src/host/quoting.ts
-var quoting = __nccwpck_require__(2437);
-;// CONCATENATED MODULE: ./src/databases/connection-string.ts
-/**
- * `dbname='...' host='...'` for the tools of PostgreSQL, each value quoted as libpq reads it, the name of the database
- * always first: given alone, a name like `x=y` or `-x` would be taken for something else, and another database be dumped.
- * Never with a password: arguments can be seen by everybody on the host.
- * https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE
- */
-function connectionString({ database, parameters }) {
-    const quoted = (value) => `'${value.replace(/[\\']/g, '\\$&')}'`;
-    return [['dbname', database], ...parameters].map(([keyword, value = '']) => `${keyword}=${quoted(value)}`).join(' ');
-}
-
-// EXTERNAL MODULE: ./src/databases/name-patterns.ts
-var name_patterns = __nccwpck_require__(6407);
-// EXTERNAL MODULE: external "node:buffer"
-var external_node_buffer_ = __nccwpck_require__(4573);
-;// CONCATENATED MODULE: ./src/databases/postgres-facts.ts
-
-
-
-
-// What the requests to host/programs/postgres.sh and restore-postgres.sh have in common, and how their facts are read.
-/** The named arguments that say where the database is, and with what it is reached. */
-function argumentsOf(source, settings) {
-    return {
-        ...(0,common/* commonArguments */.oJ)(settings),
-        container: settings.container ?? '',
-        connection: connectionString(source),
-        password: source.password ?? '',
-        format: settings.dump.format,
-        // who names the kind of server in the URL has thought about it
-        standby: source.parameters.some(([keyword]) => keyword === 'target_session_attrs') ? 'allowed' : '',
-    };
-}
-const decoded = (hex) => Buffer.from(hex, 'hex').toString('utf8');
-/**
- * A name as the manifest has it. A database without an encoding (SQL_ASCII) may hold bytes that are no text: in such a name each byte
- * above 7f is written `\\xe4`, so that two names never become the same. A backslash of a name that would read as such is `\\x5c`.
- */
-function nameOf(bytes) {
-    const text = bytes.toString('latin1').replace(/\\(?=x(5c|[89a-f][0-9a-f]))/g, '\\x5c');
-    return (0,external_node_buffer_.isUtf8)(bytes) ? Buffer.from(text, 'latin1').toString('utf8') : text.replace(/[\x80-\xff]/g, escapedByte);
-}
-const escapedByte = (byte) => `\\x${byte.charCodeAt(0).toString(16)}`;
-/** The way back, in hex. */
-function encodedName(name) {
-    const text = Buffer.from(name, 'utf8').toString('latin1');
-    const bytes = text.replace(/\\x(5c|[89a-f][0-9a-f])/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
-    return Buffer.from(bytes, 'latin1').toString('hex');
-}
-/** Texts of the server that a manifest can hold, and how many it can not: those with bytes that are no text. */
-function textsIn(facts, key) {
-    const all = facts.all(key).map((hex) => Buffer.from(hex, 'hex'));
-    const texts = all.filter((bytes) => (0,external_node_buffer_.isUtf8)(bytes)).map(String);
-    return { texts, left: all.length - texts.length };
-}
-/** How texts travel, in both directions: nothing in them is a line, a quote or a command on the way. */
-const encoded = (text) => Buffer.from(text, 'utf8').toString('hex');
-/** What the version of the server is called. */
-const serverVersion = (facts) => decoded(facts.get('server_version') ?? '');
-/** `ENCODING COLLATE CTYPE PROVIDER LOCALE RULES`, each in hex: how a database is made; empty: as the server does it by itself. */
-function likeArgument(like) {
-    if (like === null)
-        return '';
-    const { encoding, collate, ctype, provider, locale, rules } = like;
-    return [encoding, collate, ctype, provider ?? 'libc', locale ?? '-', rules ?? '-'].map(encoded).join(' ');
-}
-/** `OID HEX` */
-function tableOf(text) {
-    const [oid = '', hex = ''] = text.split(' ');
-    return [oid, nameOf(Buffer.from(hex, 'hex'))];
-}
-/** The tables of a copy that was made of a backup, with their rows where they were counted. */
-const restoredIn = (facts) => [
-    ...facts.restored.map(({ name, rows }) => ({ name: nameOf(name), rows })),
-    ...facts.all('restored_uncounted').map((hex) => ({ name: nameOf(Buffer.from(hex, 'hex')), rows: null })),
-];
-/** Throws E_INTERNAL when the host told a system identifier that is none. */
-function identityIn(facts, database) {
-    const systemIdentifier = facts.get('system_identifier');
-    if (systemIdentifier !== null && !/^\d{1,20}$/.test(systemIdentifier)) {
-        throw new errors/* BackupError */.hj('E_INTERNAL', 'the host reported a system identifier that is none');
-    }
-    return { database, systemIdentifier };
-}
-/** The tables that the host has listed, with their rows where it has counted them. */
-function tablesOf(facts) {
-    const counted = new Map(facts.all('rows').map((text) => {
-        const [oid = '', rows = ''] = text.split(' ');
-        return [oid, Number(rows)];
-    }));
-    return facts.all('table').map((text) => {
-        const [oid, name] = tableOf(text);
-        const rows = counted.get(oid) ?? null;
-        return { name, rows: Number.isSafeInteger(rows) ? rows : null };
-    });
-}
-
-;// CONCATENATED MODULE: ./src/databases/dump-clients.ts
-
-
-// Which pg_restore reads what a pg_dump wrote: each version of the format of archives, and the first PostgreSQL that knows it.
-// https://github.com/postgres/postgres/blob/master/src/bin/pg_dump/pg_backup_archiver.h
-const FORMATS = [
-    ['1.14', 12],
-    ['1.15', 16],
-    ['1.16', 17],
-];
-/** The major version at the beginning of `17.2 (Debian ...)`, or in `pg_dump (PostgreSQL) 17.2`; 0 where there is none. */
-const majorOf = (version) => Number(/^(?:pg_dump \(PostgreSQL\) )?(\d{1,3})/.exec(version ?? '')?.[1] ?? 0);
-/** What made a dump and from what; of one of ours its manifest says so. */
-function versionsOf({ manifest, versions }) {
-    if (manifest === null)
-        return versions ?? { pgDump: null, server: null };
-    return { pgDump: manifest.tools.pg_dump ?? null, server: manifest.tools.PostgreSQL ?? null };
-}
-/** Throws E_TOOL_VERSION when the client that was found can not read the archive. */
-function checkClient(dump, facts) {
-    const { pgDump } = versionsOf(dump);
-    const made = majorOf(pgDump);
-    const there = majorOf(facts.get('pg_dump_version'));
-    const needed = Math.max(0, ...FORMATS.map(([, major]) => major).filter((major) => major <= made));
-    if (dump.kind === 'sql' || there === 0 || there >= needed)
+/** Throws E_POLICY; with `dry-run` that is told only. */
+function tell(run, rotation) {
+    const { dryRun } = run.settings;
+    const objection = objectionTo(rotation);
+    tellRotation(run, rotation, dryRun || objection !== null);
+    if (objection === null)
         return;
-    throw tooOldFor(`it was made by pg_dump ${(0,neutralise/* quoteOutside */.Y)(pgDump ?? '', 100)}`, needed, facts);
-}
-/** What pg_restore says of an archive that is newer than itself, as E_TOOL_VERSION; null where it does not say that. */
-function unreadable(text, facts) {
-    const [, format] = /unsupported version \((\d+\.\d+)\) in file header/.exec(text) ?? [];
-    if (format === undefined)
-        return null;
-    const needed = FORMATS.find(([name]) => name === format)?.[1] ?? null;
-    return tooOldFor(`its format is ${format}`, needed, facts);
-}
-function tooOldFor(why, needed, facts) {
-    const version = facts.get('pg_dump_version');
-    const there = version === null ? '' : `, and the newest client there is ${(0,neutralise/* quoteOutside */.Y)(version, 100)}`;
-    const [what, name] = needed === null
-        ? ['the client of the PostgreSQL that made it', '']
-        : [
-            `the client of PostgreSQL ${needed} or newer`,
-            ` (postgresql-client-${needed} on Debian and Ubuntu, postgresql${needed} on Red Hat and its kin)`,
-        ];
-    return new errors/* BackupError */.hj('E_TOOL_VERSION', `the dump can be read by ${what} alone: ${why}${there}`, `Install it${name} where the tools run, beside the old one if you like, the newest is taken (https://www.postgresql.org/download/). Nothing was changed.`);
+    if (!dryRun)
+        throw objection;
+    (0,connect/* warn */.R8)(run, `this plan would be refused: ${refusalOf(rotation)}`);
 }
 
-;// CONCATENATED MODULE: ./src/databases/postgres-properties.ts
-const NAME = String.raw `(?:"(?:[^"\0]|"")+"|[a-z_][a-z0-9_$]*)`;
-/** As `quote_literal` writes it: with backslashes only after an E, which it puts a blank before. */
-const TEXT = String.raw `(?: ?E'(?:[^'\\\0]|''|\\\\)*'|'(?:[^'\\\0]|'')*')`;
-const ON = `DATABASE ${NAME}`;
-const WHO = `(?<who>PUBLIC|${NAME})`;
-const CREATE = new RegExp(`^CREATE ${ON} TEMPLATE template0 ENCODING (?<encoding>${TEXT}) LC_COLLATE (?<collate>${TEXT}) LC_CTYPE (?<ctype>${TEXT})(?<provider> LOCALE_PROVIDER (?:libc|(?:icu ICU|builtin BUILTIN)_LOCALE (?<locale>${TEXT})(?: ICU_RULES (?<rules>${TEXT}))?))?(?: OWNER (?<owner>${NAME}))?;$`);
-/** Each statement of ours, and how it reads for another database. */
-const FORMS = [
-    [
-        new RegExp(String.raw `^ALTER ${ON} CONNECTION LIMIT (?<limit>-?\d{1,9});$`),
-        (to, { limit }) => `ALTER DATABASE ${to} CONNECTION LIMIT ${limit};`,
-    ],
-    [
-        new RegExp(`^COMMENT ON ${ON} IS (?<text>${TEXT});$`),
-        (to, { text }) => `COMMENT ON DATABASE ${to} IS ${literal(textIn(text))};`,
-    ],
-    [
-        new RegExp(`^REVOKE ALL ON ${ON} FROM ${WHO};$`),
-        (to, { who }) => `REVOKE ALL ON DATABASE ${to} FROM ${grantee(who)};`,
-    ],
-    [
-        new RegExp(`^GRANT (?<rights>(?:CREATE|CONNECT|TEMPORARY)(?:, (?:CREATE|CONNECT|TEMPORARY))*) ON ${ON} TO ${WHO}(?<option> WITH GRANT OPTION)?;$`),
-        (to, { rights, who, option = '' }) => `GRANT ${rights} ON DATABASE ${to} TO ${grantee(who)}${option};`,
-    ],
-    [
-        // names in a list: as earlier versions kept it
-        new RegExp(`^ALTER (?:ROLE (?<role>${NAME}) IN )?${ON} SET (?<setting>${NAME}) TO (?<values>${TEXT}(?:, ${TEXT})*|${NAME}(?:, *${NAME})*);$`),
-        (to, { role, setting, values }) => `ALTER ${role === undefined ? '' : `ROLE ${identifier(textIn(role))} IN `}DATABASE ${to} SET ${identifier(textIn(setting))} TO ${postgres_properties_textsIn(values).map(literal).join(', ')};`,
-    ],
-];
-const EACH_VALUE = new RegExp(`${TEXT}|${NAME}`, 'g');
-const SEARCH_PATH = new RegExp(`^ALTER ${ON} SET search_path TO (?<values>.*);$`, 's');
-/** A name as SQL has it. */
-const identifier = (name) => `"${name.replaceAll('"', '""')}"`;
-/** A text as SQL has it, whatever the server takes a backslash for. */
-const literal = (text) => `${text.includes('\\') ? 'E' : ''}'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
-/** Of a name or text as the server wrote it. */
-function textIn(word = '') {
-    const text = word.trimStart();
-    if (text.startsWith('"'))
-        return text.slice(1, -1).replaceAll('""', '"');
-    if (text.startsWith("E'"))
-        return text.slice(2, -1).replaceAll("''", "'").replaceAll('\\\\', '\\');
-    return text.startsWith("'") ? text.slice(1, -1).replaceAll("''", "'") : text;
-}
-const postgres_properties_textsIn = (list = '') => [...list.matchAll(EACH_VALUE)].map(([word]) => textIn(word));
-const grantee = (who = '') => (who === 'PUBLIC' ? who : identifier(textIn(who)));
-/** What the manifest says of how the database was made; null where it says nothing that can be relied on. */
-function likeOf(content) {
-    const [first = ''] = propertiesOf(content);
-    const parts = CREATE.exec(first)?.groups;
-    if (parts === undefined)
-        return null;
-    const { encoding, collate, ctype, provider = '', locale, rules, owner } = parts;
-    return {
-        encoding: textIn(encoding),
-        collate: textIn(collate),
-        ctype: textIn(ctype),
-        provider: ['libc', 'icu', 'builtin'].find((name) => provider.startsWith(` LOCALE_PROVIDER ${name}`)) ?? null,
-        locale: locale === undefined ? null : textIn(locale),
-        rules: rules === undefined ? null : textIn(rules),
-        owner: owner === undefined ? null : textIn(owner),
-    };
-}
-/** For people: makes a database like the one of the backup. */
-function createStatement(name, content) {
-    const like = likeOf(content);
-    const made = `CREATE DATABASE ${identifier(name)} TEMPLATE template0`;
-    if (like === null)
-        return made;
-    const provider = like.provider === null
-        ? ''
-        : ` LOCALE_PROVIDER ${like.provider}${like.locale === null ? '' : ` ${like.provider.toUpperCase()}_LOCALE ${literal(like.locale)}`}${like.rules === null ? '' : ` ICU_RULES ${literal(like.rules)}`}`;
-    return `${made} ENCODING ${literal(like.encoding)} LC_COLLATE ${literal(like.collate)} LC_CTYPE ${literal(like.ctype)}${provider}`;
-}
-/** Grants, settings and comment of the database that was backed up, for another one; `leftOut` statements were none of ours. */
-function propertiesFor(name, content) {
-    const told = propertiesOf(content).slice(1);
-    const statements = told.flatMap((statement) => {
-        for (const [form, write] of FORMS) {
-            const parts = form.exec(statement)?.groups;
-            if (parts !== undefined)
-                return [write(identifier(name), parts)];
-        }
-        return [];
-    });
-    return { statements, leftOut: told.length - statements.length };
-}
-/** The search_path of the database that was backed up, as a session sets it; empty where none was set. */
-function searchPathOf(content) {
-    for (const statement of propertiesOf(content)) {
-        const values = SEARCH_PATH.exec(statement)?.groups?.values;
-        if (values !== undefined)
-            return postgres_properties_textsIn(values).map(identifier).join(', ');
-    }
-    return '';
-}
-const propertiesOf = (content) => content !== null && 'properties' in content ? content.properties : [];
-
-;// CONCATENATED MODULE: ./src/databases/postgres-ways.ts
-
-
-
-
-const SWAP = 'It is loaded into a new database beside the live one, which then takes its name: clients stay connected during the load, are disconnected for an instant by the swap, and can connect again at once.';
-const postgres_ways_CREATE = 'There is no such database yet: it is made, like the one that was backed up, and gets its name when it is loaded.';
-/** Throws E_RESTORE when the way that is wanted, or every one, would fail. */
-function chooseWay(facts, content, target, wanted) {
-    const role = (0,neutralise/* quoteOutside */.Y)(decoded(facts.need('role')), 100);
-    const found = { facts, role, target, extensions: extensionsOf(facts, content) };
-    const place = (0,neutralise/* quoteOutside */.Y)(target.given);
-    if (facts.get('target_state') === 'missing') {
-        if (wanted === 'in-place') {
-            throw postgres_ways_refused(`there is no database ${postgres_ways_nameOf(target)} into which it could be put (restore-way: in-place)`, [
-                'Correct the name (upper and lower case count), create the database, or leave `restore-way` out.',
-            ]);
-        }
-        const [obstacle] = [...(mayCreate(facts) ? [] : [noCreator(found)]), ...extensionsAnew(found)];
-        if (obstacle !== undefined) {
-            throw postgres_ways_refused(`there is no database ${postgres_ways_nameOf(target)} on the server, and none can be made for the backup: ${obstacle.says}`, [obstacle.advice, ...(mayCreate(facts) ? [MAKE_FIRST] : [])]);
-        }
-        return { way: 'create', words: postgres_ways_CREATE };
-    }
-    const [swap] = wanted === 'in-place' ? [] : [...databaseAnew(found), ...extensionsAnew(found)];
-    if (wanted !== 'in-place' && swap === undefined)
-        return { way: 'swap', words: SWAP };
-    const [inPlace] = wanted === 'swap' ? [] : extensionsHere(found);
-    if (wanted === 'swap' && swap !== undefined) {
-        const other = extensionsHere(found).length > 0 ? [] : ['Without `restore-way: swap` it is restored in place.'];
-        throw postgres_ways_refused(`${place} can not be replaced by a new database (restore-way: swap): ${swap.says}`, [
-            swap.advice,
-            ...other,
-        ]);
-    }
-    if (inPlace !== undefined) {
-        throw postgres_ways_refused(swap === undefined
-            ? `the backup can not be put into ${place} (restore-way: in-place): ${inPlace.says}`
-            : `the backup can be put neither into a new database nor into ${place} itself: ${swap.says}; ${inPlace.says}`, [inPlace.advice]);
-    }
-    const because = swap === undefined ? 'As `restore-way` says, it is' : `${capital(swap.says)}, so it is`;
-    return { way: 'in-place', words: `${because} ${inPlaceWords(found)}` };
-}
-const MAKE_FIRST = 'Or have a superuser make the database with the extension in it, which is then restored in place.';
-const postgres_ways_refused = (message, advice) => new errors/* BackupError */.hj('E_RESTORE', message, `${advice.join(' ')} Nothing was changed.`);
-const postgres_ways_nameOf = ({ database }) => (0,neutralise/* quoteOutside */.Y)(JSON.stringify(database));
-const mayCreate = (facts) => facts.get('may_create') === 'true';
-const isSuperuser = (facts) => facts.get('superuser') === 'true';
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-function inPlaceWords(found) {
-    const { facts, role, target } = found;
-    const others = isSuperuser(facts) ? '' : `, and what others than ${role} own in ${(0,neutralise/* quoteOutside */.Y)(target.given)} stays`;
-    const staying = installedIn(facts).flatMap(({ name, goes }) => (goes ? [] : [(0,neutralise/* quoteOutside */.Y)(name, 80)]));
-    const extensions = staying.length === 0 ? '' : ` (of extensions: ${staying.slice(0, 10).join(', ')})`;
-    return `restored in place, in a single transaction: clients wait from its beginning to its end${others}${others === '' ? '' : extensions}.`;
-}
-const noCreator = ({ role }) => ({
-    says: `the role ${role} may not create one`,
-    advice: `Correct the name (upper and lower case count), create the database, or as a superuser: \`ALTER ROLE ${role} CREATEDB\`.`,
-});
-/** Why the database can not be replaced by another one, whatever is in it. */
-function databaseAnew({ facts, role }) {
-    const kept = facts.all('kept_setting').map((hex) => (0,neutralise/* quoteOutside */.Y)(decoded(hex), 60));
-    const superuser = 'Name a superuser in the URL for the restore.';
-    return [
-        ...(mayCreate(facts)
-            ? []
-            : [
-                {
-                    says: `the role ${role} may not create databases`,
-                    advice: `As a superuser: \`ALTER ROLE ${role} CREATEDB\`.`,
-                },
-            ]),
-        ...(facts.get('owns') === 'false'
-            ? [{ says: `the role ${role} does not own the database`, advice: 'Name its owner, or a superuser, in the URL.' }]
-            : []),
-        ...(facts.get('maintenance') === null
-            ? [
-                {
-                    says: `no other database of the server (postgres, template1) lets ${role} in`,
-                    advice: `As a superuser: \`GRANT CONNECT ON DATABASE postgres TO ${role}\`.`,
-                },
-            ]
-            : []),
-        ...(kept.length > 0
-            ? [
-                {
-                    says: `the role ${role} may not give the settings of the database (${kept.slice(0, 5).join('; ')}) to another one`,
-                    advice: superuser,
-                },
-            ]
-            : []),
-        ...unreadIn(facts)
-            .slice(0, 1)
-            .map(({ shown }) => ({
-            says: `the role ${role} may not read ${shown}, which would be gone with the database, and which no backup of ${role} has`,
-            advice: `Name a role in the URL that may read it, or as a superuser: \`GRANT pg_read_all_data TO ${role}\`.`,
-        })),
-    ];
-}
-/** Tables and sequences of others that the role may not read, each as a pattern of pg_dump that means it alone. */
-function unreadIn(facts) {
-    return facts.all('unread').flatMap((text) => {
-        const names = text.split(' ').map(decoded);
-        const pattern = names.map(identifier).join('.');
-        // one that can not be said to pg_dump is asked for, and refused by the server
-        return /\p{Cc}/u.test(pattern) ? [] : [{ shown: (0,neutralise/* quoteOutside */.Y)(names.join('.'), 80), pattern }];
-    });
-}
-/** Of the dump, where the manifest tells them; else those of the live database are the best guess. */
-function extensionsOf(facts, content) {
-    return content?.extensions ?? installedIn(facts).map(({ name }) => name);
-}
-const installedIn = (facts) => facts.all('installed').map((text) => {
-    const [hex = '', goes] = text.split(' ');
-    return { name: decoded(hex), goes: goes === 'true' };
-});
-/** Which of the extensions can not be created in a database that is made for the restore. */
-function extensionsAnew({ facts, role, extensions }) {
-    const there = extensionsThere(facts);
-    if (there.size === 0)
-        return [];
-    return extensions.flatMap((name) => {
-        const shown = (0,neutralise/* quoteOutside */.Y)(name, 80);
-        const bound = boundTo(facts, name);
-        if (!there.has(name))
-            return [notThere(shown)];
-        if (bound !== null) {
-            return [
-                {
-                    says: `the extension ${shown} can be created in the one database alone that the setting cron.database_name of the server names`,
-                    advice: `Have the database made empty under its own name first: it is then restored in place.`,
-                },
-            ];
-        }
-        if (there.get(name)?.fresh === false)
-            return [superusersAlone(shown, role)];
-        const rows = rowsOf(facts, name).find(({ right }) => right !== 'own');
-        return rows === undefined
-            ? []
-            : [
-                {
-                    says: `the role ${role} may not write the rows of ${rows.table}, of the extension ${shown}, in a new database`,
-                    advice: 'Name a superuser in the URL for the restore.',
-                },
-            ];
-    });
-}
-/** Which of them can not be there after a restore in place; those that stay need not be created. */
-function extensionsHere({ facts, role, extensions, target }) {
-    const there = extensionsThere(facts);
-    if (there.size === 0)
-        return [];
-    const staying = new Set(installedIn(facts).flatMap(({ name, goes }) => (goes ? [] : [name])));
-    return extensions.flatMap((name) => {
-        const shown = (0,neutralise/* quoteOutside */.Y)(name, 80);
-        if (staying.has(name)) {
-            const tables = rowsOf(facts, name).flatMap(({ table, right }) => (right === 'not' ? [table] : []));
-            return tables.length === 0
-                ? []
-                : [
-                    {
-                        says: `the role ${role} may not write the rows of ${tables.join(', ')}, of the extension ${shown}, which the dump brings`,
-                        advice: `As a superuser, in that database: \`GRANT ALL ON ${tables.join(', ')} TO ${role}\`, with \`restore-way: in-place\` or \`auto\`. Or name a superuser in the URL for the restore.`,
-                    },
-                ];
-        }
-        if (!there.has(name))
-            return [notThere(shown)];
-        const bound = boundTo(facts, name) ?? '';
-        if (bound !== '' && bound !== target.database) {
-            return [
-                {
-                    says: `the extension ${shown} can be created in the database ${(0,neutralise/* quoteOutside */.Y)(bound, 80)} alone, which the setting cron.database_name of the server names`,
-                    advice: `Set it to ${identifierShown(target.database)} on the server, and restart that; or restore into ${(0,neutralise/* quoteOutside */.Y)(bound, 80)} (\`restore-to\`).`,
-                },
-            ];
-        }
-        return there.get(name)?.here === false
-            ? [
-                {
-                    ...superusersAlone(shown, role),
-                    advice: `As a superuser, in that database: \`CREATE EXTENSION ${identifierShown(name)}\`; it then stays. Or name a superuser in the URL for the restore.`,
-                },
-            ]
-            : [];
-    });
-}
-const identifierShown = (name) => (0,neutralise/* quoteOutside */.Y)(identifier(name), 80);
-const notThere = (shown) => ({
-    says: `the extension ${shown} is not available on the server`,
-    advice: 'Install the package of that extension on the server of the database.',
-});
-const superusersAlone = (shown, role) => ({
-    says: `the extension ${shown} may be created by a superuser alone, and ${role} is none`,
-    advice: 'Name a superuser in the URL for the restore.',
-});
-/** Those of which the server has the files, plpgsql at least; whether the role may create them in a new database, and in this one. */
-function extensionsThere(facts) {
-    return new Map(facts.all('extension').map((text) => {
-        const [hex = '', fresh, here] = text.split(' ');
-        return [decoded(hex), { fresh: fresh === 'true', here: here === 'true' }];
-    }));
-}
-/** null: of no one database; empty: of one that we may not know. */
-function boundTo(facts, name) {
-    const found = facts.all('bound').map((text) => text.split(' '));
-    const [, hex] = found.find(([extension = '']) => decoded(extension) === name) ?? [];
-    return hex === undefined ? null : decoded(hex);
-}
-function rowsOf(facts, extension) {
-    return facts.all('extension_rows').flatMap((text) => {
-        const [name = '', table = '', right = 'not'] = text.split(' ');
-        return decoded(name) === extension ? [{ table: (0,neutralise/* quoteOutside */.Y)(decoded(table), 120), right }] : [];
-    });
-}
-
-;// CONCATENATED MODULE: ./src/databases/restoring.ts
-/** What every request that reads the dump is told of it. */
-function dumpArguments({ file, kind, compression, sha256, bytes, databaseBytes, manifest, }) {
-    return {
-        payload: file,
-        kind,
-        sha256,
-        bytes: String(bytes),
-        plain_bytes: databaseBytes === null ? '' : String(databaseBytes),
-        compressor: compression,
-        foreign: manifest === null ? '1' : '',
-        // of what this action did not make nobody has proven anything, and what the tool can not judge is told
-        proven: manifest?.verified.level ?? 'foreign',
-    };
-}
-
-;// CONCATENATED MODULE: ./src/databases/postgres-restoring.ts
+// EXTERNAL MODULE: ./src/engines/lookup.ts + 22 modules
+var lookup = __nccwpck_require__(38);
+// EXTERNAL MODULE: ./src/engines/common.ts
+var common = __nccwpck_require__(4074);
+// EXTERNAL MODULE: ./src/settings/value-rules.ts
+var value_rules = __nccwpck_require__(7722);
+;// CONCATENATED MODULE: ./src/restoring/journal.ts
 
 
 
 
 
-
-
-
-
-
-
-
-/** Puts a dump back into a PostgreSQL database, by host/programs/restore-postgres.sh. */
-function postgresRestoring(target) {
-    const { database, given } = target;
-    /** As it was asked for: `plan` and `byHand` are not told. */
-    let asked = null;
-    const request = (name, settings, more) => {
-        asked = settings;
-        const [maintenance = '', second = ''] = ['postgres', 'template1'].filter((one) => one !== database);
-        return [
-            'job',
-            `${name}_restore_postgres`,
-            (0,common/* named */.KT)({
-                ...argumentsOf(target, settings),
-                live: database,
-                maintenance: connectionString({ ...target, database: maintenance }),
-                second: connectionString({ ...target, database: second || maintenance }),
-                lock_wait: (0,common/* seconds */.YA)(settings.lockWaitMs),
-                jobs: settings.dump.jobs === null ? '' : String(settings.dump.jobs),
-                ...more,
-            }),
-        ];
-    };
-    return {
-        targetName: database,
-        target: given,
-        look: (settings, dump) => request('look', settings, dumpOf(dump)),
-        plan(facts, dump) {
-            checkClient(dump, facts);
-            const missing = facts.need('target_state') === 'missing';
-            const { way, words } = chooseWay(facts, contentOf(dump.manifest), target, asked?.restore.way ?? 'auto');
-            const found = foundIn(facts, dump, way);
-            if (way === 'swap' && (asked?.restore.stopCommand ?? null) === null)
-                checkSessions(facts, given);
-            checkSpace(found, dump, asked, given);
-            return {
-                ...found,
-                state: missing ? 'missing' : 'sound',
-                way,
-                wayInWords: words,
-                safetyLevel: 'content',
-                safetyWithout: unreadIn(facts).map(({ pattern }) => pattern),
-                remarks: remarksOn(facts, dump, way),
-            };
-        },
-        load(settings, dump, step) {
-            const { fresh, create } = { fresh: namesOf(step).new, create: step.way === 'create' };
-            const content = create ? (dump.manifest?.content ?? null) : null;
-            const like = likeOf(content);
-            return request('load', settings, {
-                ...dumpOf(dump),
-                ...stepArguments(step),
-                loading: connectionString({ ...target, database: fresh }),
-                like: likeArgument(like),
-                owner: encoded(like?.owner ?? ''),
-                properties: propertiesFor(fresh, content).statements.map(encoded).join('\n'),
-            });
-        },
-        loaded(facts, { manifest }) {
-            const content = contentOf(manifest);
-            if (facts.restored.length === 0)
-                return content?.tables ?? [];
-            const loaded = restoredIn(facts);
-            if (content !== null)
-                (0,common/* checkRows */.Uu)(content, loaded);
-            return loaded;
-        },
-        swap: (settings, dump, step) => request('swap', settings, { ...dumpOf(dump), ...stepArguments(step), ...expectedOf(dump) }),
-        swapped(facts, loaded) {
-            const here = facts.get('in_place') === null ? tablesOf(facts) : restoredIn(facts);
-            const live = new Map(here.map(({ name, rows }) => [name, rows]));
-            const wrong = loaded.flatMap(({ name, rows }) => {
-                const there = live.get(name);
-                if (there === undefined)
-                    return [`${name} is missing`];
-                return rows === null || there === null || rows === there
-                    ? []
-                    : [`${name} has ${(0,counting/* plural */.L)(there, 'row')}, not ${rows}`];
-            });
-            if (wrong.length === 0)
-                return [];
-            const told = (0,neutralise/* quoteOutside */.Y)(`${wrong.slice(0, 5).join('; ')}${wrong.length > 5 ? `; and ${wrong.length - 5} more` : ''}`, 600);
-            // it is the very database that was loaded and looked at: then clients are back already, and have written
-            if (facts.get('same_database') !== null)
-                return [`clients have written to the restored database since the swap: ${told}`];
-            throw new errors/* BackupError */.hj('E_RESTORE', `the live database is not what was restored: ${told}`, '');
-        },
-        back: (settings, step, safety) => request('back', settings, { ...stepArguments(step), ...(safety === null ? {} : safetyArguments(safety)) }),
-        settle: (settings, step) => request('settle', settings, stepArguments(step)),
-        recover: (settings, step, { target: told, identity }) => request('recover', settings, {
-            ...stepArguments(step),
-            named: told === given ? '1' : '',
-            system: 'path' in identity ? '' : (identity.systemIdentifier ?? ''),
-        }),
-        identity: (facts) => identityIn(facts, database),
-        byHand(step, safety) {
-            if (step.way === 'in-place') {
-                return (safety?.manifest?.recovery ?? [
-                    '# nothing was kept of the state before: there was no safety backup (safety-backup: false)',
-                ]);
-            }
-            const { new: fresh, old } = namesOf(step);
-            const other = connectionString({ ...target, database: database === 'postgres' ? 'template1' : 'postgres' });
-            const live = identifier(database);
-            const statements = [
-                `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(database)}`,
-                `ALTER DATABASE ${live} RENAME TO ${fresh}`,
-                ...(step.way === 'create'
-                    ? []
-                    : [`ALTER DATABASE ${old} RENAME TO ${live}`, `ALTER DATABASE ${live} ALLOW_CONNECTIONS true`]),
-            ];
-            const commands = statements.map((one) => `-c ${(0,quoting/* quote */.h)(one)}`).join(' ');
-            return [
-                `${psqlThere(asked)} -X -v ON_ERROR_STOP=1 -d ${(0,quoting/* quote */.h)(other)} ${commands}`,
-                `# when all is well again: DROP DATABASE ${fresh};`,
-            ];
-        },
-    };
+const PHASES = ['begun', 'loading', 'swapping', 'swapped', 'rolling-back'];
+/** The name of its file in `.work`. */
+const FILE = /^restore-([A-Za-z0-9._-]{1,100})$/;
+/** Resolves when the host has it on its disk. */
+async function writeJournal(connection, journal) {
+    await connection.send(['job', 'put_journal', [JSON.stringify(journal)]]);
 }
-/** Names on the server are a function of the id alone: the next run must find them. */
-function namesOf({ id }) {
-    const [, day, time, random] = /-(\d{8})T(\d{6})Z-([0-9a-f]{4})$/.exec(id) ?? [];
-    if (random === undefined)
-        throw new errors/* BackupError */.hj('E_INTERNAL', `the id of a restore is ${JSON.stringify(id)}`);
-    const suffix = `${day}${time}_${random}`;
-    return { new: `db_backup_new_${suffix}`, old: `db_backup_old_${suffix}` };
+/** The restore has come to an end. */
+const endJournal = ['job', 'put_journal', ['']];
+/** A work folder on the host, for the step of a restore that follows. */
+function work({ settings, now }) {
+    return ['request', 'expect_work', [(0,names/* formatId */.hX)(settings.name, now(), (0,external_node_crypto_.randomBytes)(2).toString('hex'))]];
 }
-/** The size is only a measure of the space and time that it takes: 0 where it is not known. */
-const dumpOf = (dump) => ({
-    ...dumpArguments(dump),
-    plain_bytes: String(dump.databaseBytes ?? 0),
-    search_path: encoded(searchPathOf(contentOf(dump.manifest))),
-});
-const stepArguments = (step) => ({ id: step.id, way: step.way, ...namesOf(step) });
-function safetyArguments(dump) {
-    const { expected, expects_all, extensions } = expectedOf(dump);
-    const { payload = '', kind = '', compressor = '', sha256 = '', bytes = '', plain_bytes = '', search_path = '', } = dumpOf(dump);
-    return {
-        safety_payload: payload,
-        safety_kind: kind,
-        safety_compressor: compressor,
-        safety_sha256: sha256,
-        safety_bytes: bytes,
-        safety_plain_bytes: plain_bytes,
-        safety_expected: expected,
-        safety_expects_all: expects_all,
-        safety_extensions: extensions,
-        safety_search_path: search_path,
-    };
-}
-const contentOf = (manifest) => manifest?.content != null && 'properties' in manifest.content ? manifest.content : null;
-/** `HEX ROWS` a line: what the server compares before it commits, whether there may be no other table, and the extensions in hex. */
-function expectedOf({ manifest }) {
-    const content = contentOf(manifest);
-    return {
-        expected: (content?.tables ?? []).map(({ name, rows }) => `${encodedName(name)} ${rows ?? ''}`).join('\n'),
-        expects_all: content !== null && (content.tablesLeftOut ?? 0) === 0 ? '1' : '',
-        extensions: (content?.extensions ?? []).map(encoded).join(' '),
-    };
-}
-function foundIn(facts, dump, way) {
-    const tables = tablesOf(facts).sort(byName);
-    const dumpTables = tablesOfDump(facts, dump);
-    const free = facts.get('target_free_kib') ?? '';
-    return {
-        bytes: facts.get('source_bytes') === null ? 0 : facts.number('source_bytes'),
-        tables,
-        dumpTables,
-        differences: dumpTables === null ? [] : differencesBetween(tables, dumpTables, way === 'in-place' ? foreignTables(facts) : []),
-        users: sessionsIn(facts).map(showSession),
-        // what is packed comes to several times its size, with indexes
-        neededBytes: dump.databaseBytes ?? dump.bytes * (dump.compression === 'none' ? 2 : 8),
-        freeBytes: /^\d{1,12}$/.test(free) ? Number(free) * 1024 : null,
-    };
-}
-/** As the manifest tells, where it has all of them; else as far as the table of contents of the archive does. */
-function tablesOfDump(facts, dump) {
-    const content = contentOf(dump.manifest);
-    if (content !== null && (content.tablesLeftOut ?? 0) === 0)
-        return [...content.tables].sort(byName);
-    const told = new Map(content?.tables.map(({ name, rows }) => [name, rows]));
-    const listed = facts.all('dump_table');
-    return listed.length === 0 ? null : listed.map((name) => ({ name, rows: told.get(name) ?? null })).sort(byName);
-}
-const byName = ({ name: one }, { name: other }) => (one < other ? -1 : 1);
-/** `staying` are of other roles. */
-function differencesBetween(live, backup, staying) {
-    const [there, coming] = [live, backup].map((tables) => new Set(tables.map(({ name }) => name)));
-    return [
-        ...live
-            .filter(({ name }) => !coming?.has(name))
-            .map(({ name }) => staying.includes(name)
-            ? `${(0,neutralise/* quoteOutside */.Y)(name, 100)} is not in the backup, and stays, as it belongs to another role`
-            : `${(0,neutralise/* quoteOutside */.Y)(name, 100)} is not in the backup, and will be gone`),
-        ...backup
-            .filter(({ name }) => !there?.has(name))
-            .map(({ name }) => `${(0,neutralise/* quoteOutside */.Y)(name, 100)} is in the backup alone, and will be there again`),
-    ];
-}
-/** Who is in the database; what they call themselves is theirs. */
-function sessionsIn(facts) {
-    return facts.all('session').flatMap((hex) => {
-        try {
-            return [JSON.parse(decoded(hex))];
-        }
-        catch {
-            return [];
-        }
-    });
-}
-function showSession({ user, from, application, state, type }) {
-    const texts = [
-        `${user ?? 'somebody'}${from == null ? '' : ` from ${from}`}`,
-        application,
-        type === 'client backend' ? null : type,
-        state,
-    ];
-    return (0,neutralise/* quoteOutside */.Y)(texts.filter((text) => text != null && text !== '').join(', '), 200);
-}
-/** Those that this role may not end would keep the database from being renamed. Throws E_TARGET_BUSY. */
-function checkSessions(facts, given) {
-    const staying = sessionsIn(facts).filter(({ may_end }) => may_end !== true);
-    if (staying.length === 0)
-        return;
-    const role = (0,neutralise/* quoteOutside */.Y)(decoded(facts.need('role')), 100);
-    throw new errors/* BackupError */.hj('E_TARGET_BUSY', `${(0,neutralise/* quoteOutside */.Y)(given)} is in use by ${(0,reporting_format/* counted */.hS)(staying.length, 'session')} that the role ${role} may not end: ${staying.slice(0, 10).map(showSession).join('; ')}`, `Set \`stop-command\` and \`start-command\` for what uses it, or as a superuser: \`GRANT pg_signal_backend TO ${role}\` (sessions of superusers and prepared transactions have to be ended by hand). \`restore-way: in-place\` ends no session, and waits for their transactions. Nothing was changed.`);
-}
-/** Throws E_NOSPACE when it is known that the disk of the server does not hold both. */
-function checkSpace({ neededBytes, freeBytes }, { manifest }, settings, given) {
-    const left = settings?.minFreeBytes ?? 0;
-    if (manifest === null || freeBytes === null || freeBytes >= neededBytes + left)
-        return;
-    throw new errors/* BackupError */.hj('E_NOSPACE', `the restore needs ${(0,reporting_format/* formatBytes */.z3)(neededBytes)} on the disk of the server of ${(0,neutralise/* quoteOutside */.Y)(given)}, beside what is there, and ${(0,reporting_format/* formatBytes */.z3)(freeBytes)} are free`, 'Free some space there: until the restore is done, both states are kept. Nothing was changed.');
-}
-function remarksOn(facts, dump, way) {
-    const { manifest } = dump;
-    const remarks = [];
-    const number = (key) => (facts.get(key) === null ? 0 : facts.number(key));
-    const [made, server] = [majorOf(versionsOf(dump).server), majorOf(serverVersion(facts))];
-    const { leftOut } = propertiesFor('', way === 'create' ? (manifest?.content ?? null) : null);
-    if (leftOut > 0) {
-        remarks.push(`the manifest has ${(0,reporting_format/* counted */.hS)(leftOut, 'statement')} about the database itself that this action does not write, and that are not carried out: look at content.properties in it`);
-    }
-    if (made > server) {
-        remarks.push(`the ${manifest === null ? 'dump' : 'backup'} is of PostgreSQL ${made}, and the server is ${server}: what is new in ${made} can not be restored there`);
-    }
-    if (way === 'swap' && number('slots') > 0) {
-        remarks.push(`the database has ${(0,reporting_format/* counted */.hS)(number('slots'), 'replication slot')}, which stay with the state that is replaced: make them anew for the restored one`);
-    }
-    if (number('subscriptions') > 0) {
-        remarks.push(`the database has ${(0,reporting_format/* counted */.hS)(number('subscriptions'), 'subscription')}: a restored one is disabled until you enable it`);
-    }
-    const unread = unreadIn(facts).map(({ shown }) => shown);
-    if (unread.length > 0) {
-        remarks.push(`a safety backup does not have what may not be read, and what stays as it is, for it belongs to other roles: ${unread.slice(0, 5).join(', ')}${unread.length > 5 ? `; and ${unread.length - 5} more` : ''}`);
-    }
-    const objects = facts.all('foreign_object').map(decoded);
-    const foreign = [...objects, ...foreignTables(facts)].map((name) => (0,neutralise/* quoteOutside */.Y)(name, 80));
-    if (way === 'in-place' && foreign.length > 0) {
-        remarks.push(`${(0,reporting_format/* counted */.hS)(foreign.length, 'object')} of the database (tables, functions, types, default privileges) ${foreign.length === 1 ? 'belongs to another role' : 'belong to other roles'} and can not be replaced; when the backup has them too, the restore fails and changes nothing, and only a superuser or a member of those roles can restore it: ${foreign.slice(0, 5).join(', ')}${foreign.length > 5 ? `; and ${foreign.length - 5} more` : ''}`);
-    }
-    return remarks;
-}
-const foreignTables = (facts) => facts.all('foreign_table').map(decoded);
-function psqlThere(settings) {
-    const { container = null, runAs = null } = settings ?? {};
-    if (container !== null)
-        return `docker exec -i ${runAs === null ? '' : `--user ${(0,quoting/* quote */.h)(runAs)} `}${(0,quoting/* quote */.h)(container)} psql`;
-    return `${runAs === null ? '' : `sudo -u ${(0,quoting/* quote */.h)(runAs)} `}psql`;
-}
-
-;// CONCATENATED MODULE: ./src/databases/postgres-restore-failures.ts
-
-
-
-/** What a function names that is called while a dump is loaded. */
-const NOT_FOUND = /(relation|function|operator|type) .* does not exist/;
-const NOT_FOUND_ADVICE = 'A function that is called while the dump is loaded (in a check, an index, a generated column or a materialized view) did not find what its text names, neither with an empty search_path nor with that of the database. Since PostgreSQL 17 indexes and materialized views are made with an empty one in any case. Give the function its own in the database (`ALTER FUNCTION ... SET search_path = ...`) and back up anew; where this backup is all there is, load it by hand without --exit-on-error, and mend what is missing.';
-const letCreate = (role) => `let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`)`;
-/** What the tools say when a dump can not be put back, in words or by SQLSTATE, and what to do about it; the first that fits. */
-const REASONS = [
-    [
-        /role ".*" does not exist/s,
-        () => 'The dump gives objects or rights to a role that is not on this server. Make it there, then restore again: `content.roles` of the manifest has the statements of all roles of the server that was backed up (without passwords).',
-    ],
-    [
-        /extension ".*" is not available|could not open extension control file|could not access file|could not load library/,
-        () => 'Install the package of that extension on the server of the database, then restore again.',
-        ['58P01'],
-    ],
-    [
-        /permission denied to create extension/,
-        (role) => `The extension may be made by a superuser alone, and ${role} is none: name a superuser in the URL for the restore. Where the extension is in the live database already, \`restore-way: in-place\` leaves it there.`,
-    ],
-    [
-        /can only create extension in database/,
-        () => 'The extension can be made in that one database alone, and not in a new one: `restore-way: in-place` puts the backup into the database itself.',
-    ],
-    [NOT_FOUND, () => NOT_FOUND_ADVICE, ['42P01', '42883']],
-    [
-        /[Mm]ust be superuser|permission denied to set parameter|permission denied for language/,
-        (role) => `What is in the dump may be made by a superuser alone, and ${role} is none: name a superuser in the URL for the restore.`,
-    ],
-    [
-        /must be member of role|must be able to SET ROLE|must be owner of|permission denied (for|to) /,
-        (role) => `The dump has objects of roles that ${role} does not belong to: name a superuser in the URL for the restore, or grant those roles to ${role}.`,
-        ['42501'],
-    ],
-    [
-        /already exists/,
-        (role, mayCreate) => `In place only what ${role} owns can be replaced, and this belongs to another role: name a superuser or the owner of the database in the URL${mayCreate ? '' : `, or ${letCreate(role)}`}.`,
-        ['42P06', '42P07', '42710', '42723'],
-    ],
-    [
-        /belongs to other roles depends on/,
-        (role) => `It would be gone with what it depends on, and ${role} can not bring it back: have its owner drop it before the restore, and make it again afterwards; or name a superuser in the URL.`,
-    ],
-    [
-        /out of shared memory/,
-        (role, mayCreate) => `One transaction needs a lock for each object of the database: raise max_locks_per_transaction on the server${mayCreate ? '' : `, or ${letCreate(role)}, then no such transaction is needed`}.`,
-        ['53200'],
-    ],
-    [
-        /tried to end the transaction/,
-        (role, mayCreate) => `The script has transactions of its own, so that it can not be restored in place in a single one: ${mayCreate ? '' : `${letCreate(role)}, or `}restore a dump of the format custom.`,
-    ],
-    [
-        /permission denied to create temporary tables/,
-        (role) => `In place a temporary table guards the transaction: \`GRANT TEMPORARY ON DATABASE ... TO ${role}\`.`,
-    ],
-    [
-        /backslash commands are restricted|invalid command \\|\\(un)?restrict/,
-        () => 'The script has commands of psql itself (such as \\connect) in it, which are never carried out: they could lead anywhere. pg_dump without --create and without pg_dumpall writes none.',
-    ],
-    [
-        /missing at its end|could not be read to its end/,
-        () => 'It was cut off, or was not written by pg_dump: nothing tells that a script is whole but its last line.',
-    ],
-    [
-        /what was restored is not what the manifest says/,
-        () => 'Do not rely on this backup: take a new one, and look at who can write that directory.',
-    ],
-    [
-        /No space left|could not extend file|disk full/,
-        () => 'The disk of the server is full: free some space.',
-        ['53100'],
-    ],
-    [
-        /invalid (locale|LC_\w+)|locale name|collation ".*" .*does not exist/,
-        () => 'The server lacks the locale of the database: install it there.',
-    ],
-    [
-        /being accessed by other users|is in use/,
-        () => 'Somebody connects again and again: set `stop-command` and `start-command`.',
-        ['55006'],
-    ],
-    [
-        /terminating connection|server closed|connection to (the )?server|no connection/,
-        () => 'The server could not be reached, or ended the connection: look at its log, then run again.',
-        ['57P01', '57P02', '57P03'],
-    ],
-];
-/** Puts what host/programs/restore-postgres.sh reported into words; null for what is told as in a backup. */
-function restoreWords({ code, text, facts }, said, role, { given }) {
-    const place = (0,neutralise/* quoteOutside */.Y)(given);
-    const state = facts.get('sqlstate') ?? '';
-    const fitting = REASONS.find(([says]) => says.test(text)) ?? REASONS.find(([, , states]) => states?.includes(state));
-    const advice = fitting?.[1](role, facts.get('may_create') === 'true') ?? '';
-    switch (code) {
-        case 'E_RESTORE':
-            return [`the dump could not be restored into ${place}: ${(0,reporting_format/* clip */.$Q)(said, 1000)}`, advice];
-        case 'E_ROLLBACK_FAILED':
-            return [`the state before the restore could not be brought back in ${place}: ${(0,reporting_format/* clip */.$Q)(said, 1000)}`, advice];
-        case 'E_TARGET_BUSY': {
-            const users = sessionsIn(facts).map(showSession);
-            return [
-                `${place} stays in use, and can not change its name: ${users.length === 0 ? said : users.slice(0, 10).join('; ')}`,
-                `Set \`stop-command\` and \`start-command\` for what uses it. Sessions that ${role} may not end need \`GRANT pg_signal_backend TO ${role}\`, those of superusers a superuser.`,
-            ];
-        }
-        case 'E_BUSY':
-            return facts.get('in_place') === null
-                ? null
-                : [
-                    `${place} stayed locked, and a restore in place needs all its tables for itself: ${said}`,
-                    'Something holds a lock on a table, such as a session that is idle in a transaction: look at pg_stat_activity, stop the application by `stop-command`, or raise `lock-wait`.',
-                ];
-        case 'E_SOURCE_INVALID':
-            return [`the server of ${place} is a hot standby, which can not be written`, 'Name the primary.'];
-        default:
+/** What stands in a file of the work folder; null when this version did not write it. */
+function parseJournal(file, text) {
+    let journal;
+    try {
+        journal = JSON.parse(text);
+        const { id, way, target, backup, by, safety, checkCommand, container } = journal;
+        const ms = journal.commandTimeoutMs;
+        const isWhole = journal.schema === 1 &&
+            PHASES.includes(journal.phase) &&
+            [id, way, target, backup, by].every((one) => typeof one === 'string') &&
+            [safety, checkCommand, container].every((one) => one === null || typeof one === 'string') &&
+            [journal.afterBegun, journal.checkBegun].every((one) => typeof one === 'boolean') &&
+            ms >= 1000 &&
+            ms <= value_rules/* LONGEST_TIMER_MS */.Mv &&
+            FILE.exec(file)?.[1] === id;
+        const format = (0,backups_format/* formatOf */.be)(journal.identity);
+        if (!isWhole || format === null)
             return null;
+        format.checkIdentity(manifest_fields/* Fields */.C8.parse(file, text).object('identity'));
+        return journal;
     }
-}
-
-;// CONCATENATED MODULE: ./src/databases/postgres-failures.ts
-
-
-
-
-
-
-
-/** Puts what host/programs/postgres.sh reported into words; null for what is not about PostgreSQL. */
-function explainPostgres({ code, text, facts }, source, settings) {
-    const tooNew = unreadable(text, facts);
-    if (tooNew !== null)
-        return tooNew;
-    const failure = { code, text, said: spoken(text), state: facts.get('sqlstate'), facts, source, settings };
-    if (settings.command === 'restore') {
-        // a backup has looked at the server, and what it says of a dump is about its own
-        const ofDump = code === 'E_DUMP_FAILED' && facts.get('source_bytes') === null;
-        const told = restoreWords({ code: ofDump ? 'E_RESTORE' : code, text, facts }, failure.said, roleOf(failure).sql, source);
-        if (told !== null)
-            return new errors/* BackupError */.hj(ofDump ? 'E_RESTORE' : code, ...told);
-    }
-    const words = wordsFor(failure);
-    if (words === null)
+    catch {
         return null;
-    const [message, advice] = words;
-    return new errors/* BackupError */.hj(code, message, advice === '' ? common/* UNTOUCHED */._m : `${advice} ${common/* UNTOUCHED */._m}`);
-}
-function wordsFor(failure) {
-    const { code, said, source } = failure;
-    switch (code) {
-        case 'E_CONNECT':
-            return unreachable(failure);
-        case 'E_AUTH':
-            return notLetIn(failure);
-        case 'E_SOURCE_MISSING':
-            return [
-                `there is no database ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(source.database))} on the server: ${said}`,
-                'Correct the name at the end of `database` (upper and lower case count), or its host and port if that is the wrong server. Nothing was created.',
-            ];
-        case 'E_SOURCE_INVALID':
-            if (failure.text === 'pooler') {
-                return [
-                    `${shown(source)} leads to a pooler that gives the sessions of the server from one client to another (PgBouncer in transaction mode and its like): what pg_dump sets for its session would stay there, and the application would find its tables no more`,
-                    'Name the server itself in `database`, or a pool that gives a session to one client for as long as it is connected (`pool_mode = session`; hosted services have a port or a host name of its own for that).',
-                ];
-            }
-            return [
-                `the server of ${shown(source)} is a hot standby: what was committed last may be missing there, and a long dump may be cancelled by the replay`,
-                'Name the primary in `database`. If the standby is meant, say so in the URL: `?target_session_attrs=standby` (or `any`, for clients older than 14).',
-            ];
-        case 'E_SOURCE_CORRUPT':
-            return [
-                `the server could not read its own data: ${said}`,
-                'No older backup was deleted: keep them. Check the disk and the log of the server before anything else.',
-            ];
-        case 'E_NOSPACE':
-            return failure.state === '53100' ? [`the disk of the server is full: ${said}`, 'Free some space there.'] : null;
-        case 'E_TOOL_VERSION':
-            return tooOld(failure);
-        case 'E_BUSY':
-            return locked(failure);
-        case 'E_INPUT':
-            return refusedInput(failure);
-        case 'E_PERM':
-            return notPermitted(failure);
-        case 'E_RESTORE':
-            return notRestored(failure);
-        case 'E_DUMP_FAILED':
-            return [
-                `no proven dump of ${shown(source)} could be made: ${(0,reporting_format/* clip */.$Q)((0,neutralise/* quoteOutside */.Y)(failure.text), 1000)}`,
-                /terminat|server closed|connection to (the )?server|no connection/i.test(failure.text)
-                    ? 'The server ended the connection in the middle: look at its log (a restart, pg_terminate_backend, out of memory).'
-                    : '',
-            ];
-        default:
-            return null;
     }
 }
-function unreachable({ text, said, state, source, settings }) {
-    const host = parameter(source, 'host');
-    const place = settings.container === null ? 'on the host' : `in the container ${settings.container}`;
-    const server = `the PostgreSQL server of ${shown(source)}`;
-    if (state === '53300' || /too many connections|too many clients|remaining connection slots/.test(text)) {
-        const needed = settings.dump.format === 'directory' ? '`jobs` + 2 at the same time' : 'two at the same time';
-        return [
-            `${server} takes no more connections: ${said}`,
-            `A backup needs ${needed}. Raise max_connections, or the CONNECTION LIMIT of the role or the database, which the message tells; let the pool of the application keep fewer; or run the backup when less is going on.`,
-        ];
-    }
-    if (/does not support SSL/.test(text)) {
-        return [
-            `${server} speaks no TLS, and \`database\` asks for it: ${said}`,
-            'Turn it on at the server (`ssl = on` with a certificate in postgresql.conf). Where nobody can listen on the way, as on the same machine, take `sslmode` out of `database` instead.',
-        ];
-    }
-    if (/certificate/i.test(text)) {
-        return [
-            `TLS with ${server} was not agreed on: ${said}`,
-            `Files such as \`sslrootcert\` are read ${place}, by the user that runs the tools; with \`sslmode=verify-full\` the certificate must be valid and name the host as \`database\` does.`,
-        ];
-    }
-    if (/terminating connection|connection to server was lost/.test(text)) {
-        return [
-            `${server} ended the connection: ${said}`,
-            'Look at its log (a restart, pg_terminate_backend, out of memory), then run again.',
-        ];
-    }
-    if (state === '57P03' || /the database system is /.test(text)) {
-        return [
-            `${server} takes no connections now: ${said}`,
-            'Run again when it has started; its log tells how far it is.',
-        ];
-    }
-    // how bad it is, in the server's own words: the client has none of its own there
-    if (/: {2}/.test(text)) {
-        return [`${server} refused the connection: ${said}`, 'Its log may tell more.'];
-    }
-    return [`${server} could not be reached from the host: ${said}`, wayTo(text, host, place, source)];
-}
-/** What to do when there was no server to talk to. */
-function wayTo(text, host, place, source) {
-    const seen = `The tools run ${place}, so \`database\` is read as seen from there, not from the runner`;
-    if (/could not translate host name/.test(text)) {
-        return `${seen}: that name must be known there. Correct it in \`database\`, or give the address.`;
-    }
-    if (/expected authentication request|invalid response to|wrong version number|HTTP/.test(text)) {
-        return `${seen}. What answers there does not speak the protocol of PostgreSQL: check the port.`;
-    }
-    if (/timeout expired|timed out/.test(text)) {
-        const limit = parameter(source, 'connect_timeout') ?? '20';
-        return `${seen}. Nothing answered within ${limit} s (connect_timeout): look for a wrong address or port, a firewall that drops the packets, or a server that hangs.`;
-    }
-    if (host === undefined || /^[/@]/.test(host)) {
-        const why = host === undefined
-            ? 'Without a host in `database` the socket there is used'
-            : 'A host that begins with "/" is the folder of a socket there';
-        return /Permission denied/.test(text)
-            ? `${why}, and the user that runs the tools may not open it: give host and password, or use \`run-as\`.`
-            : `${why}. Check that the server runs, its port (part of the name of the socket) and its folder (\`SHOW unix_socket_directories\`). If it listens on TCP or in a container, give the host in \`database\`, or \`container\`.`;
-    }
-    return `${seen}. Check host and port, and that the server runs and listens there (listen_addresses).`;
-}
-function notLetIn(failure) {
-    const { text, said, source } = failure;
-    const role = roleOf(failure);
-    const words = (advice) => [`the PostgreSQL server did not let ${role.name} in: ${said}`, advice];
-    const user = parameter(source, 'user');
-    if (/(peer|ident) authentication failed/i.test(text)) {
-        return words(`Peer authentication lets in only the user of the operating system of that name: set \`run-as: ${role.name}\` if there is one, or give host and password in \`database\`.`);
-    }
-    if (/no password supplied/.test(text)) {
-        return words('It asks for a password, and none was given: put it into `database-password` (as it is) or into `database` (percent-encoded), from a secret. A ~/.pgpass of the user that runs the tools counts as well.');
-    }
-    if (/pg_hba\.conf/.test(text)) {
-        return words(`Add a line like this to its pg_hba.conf, above those that reject, then \`SELECT pg_reload_conf()\`: \`${hbaLine(text, role.sql, source)}\`${/no encryption|SSL off/.test(text) ? '. If its lines say hostssl, `?sslmode=require` in `database` is enough' : ''}.`);
-    }
-    if (/role ".*" does not exist/s.test(text)) {
-        return words(user === undefined
-            ? `\`database\` names no user, so the role of the name of the user that runs the tools was asked for. Name one, as in postgresql://role@host/name, or set \`run-as\`.`
-            : `Correct the user in \`database\` (upper and lower case count), or make the role: \`CREATE ROLE ${role.sql} LOGIN\`.`);
-    }
-    if (/not permitted to log in/.test(text)) {
-        return words(`Name another role in \`database\`, or as a superuser: \`ALTER ROLE ${role.sql} LOGIN\`.`);
-    }
-    return words(`Check user and password: in \`database\` special characters of a password are percent-encoded, \`database-password\` takes it as it is. A role that does not exist is refused in the same words.${/authentication failed/.test(text) ? '' : ` What the server says may also mean that its pg_hba.conf has no line for that role and database, or that the role may not log in, or not so often at once.`}`);
-}
-/** The line of pg_hba.conf that is missing, as far as the message tells it. */
-function hbaLine(text, role, source) {
-    const [, address = ''] = /for host "([0-9a-f.:]+)"/i.exec(text) ?? [];
-    const database = postgres_failures_identifier(source.database);
-    if (address === '')
-        return `local ${database} ${role} scram-sha-256`;
-    return `host ${database} ${role} ${address}/${address.includes(':') ? 128 : 32} scram-sha-256`;
-}
-function tooOld({ said, facts, settings }) {
-    const server = (0,neutralise/* quoteOutside */.Y)(serverVersion(facts) || 'unknown', 60);
-    const major = /^\d+/.exec(server)?.[0] ?? '';
-    const place = settings.container === null ? 'on the host' : `in the container ${settings.container}`;
-    return [
-        `the server is PostgreSQL ${server}, and the newest client ${place} is ${said}: pg_dump refuses a server newer than itself`,
-        `Install the client of PostgreSQL ${major} ${place}, beside the old one if you like, the newest is taken: postgresql-client-${major} on Debian and Ubuntu, postgresql${major} on Red Hat and its kin, both from https://www.postgresql.org/download/; ${settings.container === null ? 'or set `container` where the server runs in one' : 'or choose the container of the server itself'}. Nothing was dumped.`,
-    ];
-}
-function locked(failure) {
-    const { text, said, state, source, settings } = failure;
-    if (state === '57014' && !/user request/.test(text)) {
-        return [
-            `the server cancelled a statement in ${shown(source)}, as after its statement_timeout or when somebody asks for it: ${said}`,
-            `Run again, if somebody cancelled it (pg_cancel_backend). A statement_timeout is set for the role or the database, and too short even to begin: \`ALTER ROLE ${roleOf(failure).sql} SET statement_timeout = 0\`.`,
-        ];
-    }
-    return [
-        `${shown(source)} stayed locked for ${(0,common/* seconds */.YA)(settings.lockWaitMs)} s (lock-wait): ${said}`,
-        state === '40001' || /recovery/.test(text)
-            ? 'The replay on the standby cancelled the dump: raise max_standby_streaming_delay there, or take the backup from the primary.'
-            : 'A migration or another command holds an exclusive lock on a table, or waits for one: look at pg_stat_activity and pg_locks, let it end, or raise `lock-wait`.',
-    ];
-}
-function refusedInput({ text, said, state, facts, settings }) {
-    const given = givenPatterns(settings.dump);
-    if (/no matching /.test(text)) {
-        return [
-            `\`schema\` has a pattern that matches nothing: ${said}`,
-            'Correct it, or leave it out: without it every schema is in the backup. Names with capital letters stand in double quotes: "App".',
-        ];
-    }
-    if (text === 'system_schema') {
-        return [
-            `the patterns of schema reach ${(0,neutralise/* quoteOutside */.Y)(decoded(facts.get('system_schema') ?? ''), 100)}, whose copy can not be restored`,
-            'Name the schemas of the application in `schema`, or leave it out: without it all of them are in the backup.',
-        ];
-    }
-    if (state === '2201B' || /invalid regular expression/.test(text)) {
-        return [
-            `a pattern of ${given} is malformed: ${said}`,
-            'Beside * and ? these patterns may hold regular expressions; a name with ( ) [ ] { } + | in it stands in double quotes.',
-        ];
-    }
-    const [, option] = /invalid connection option "(\w+)"/.exec(text) ?? [];
-    const client = (0,neutralise/* quoteOutside */.Y)(facts.get('pg_dump_version') ?? 'pg_dump', 100);
-    return option === undefined
-        ? [
-            `\`database\` has a parameter that the client on the host does not take: ${said}`,
-            'Correct it after the "?" of `database`.',
-        ]
-        : [
-            `the client on the host, ${client}, does not know the parameter ${option} of \`database\`: ${said}`,
-            `Take ${option} out of \`database\`, or install a newer client on the host (https://www.postgresql.org/download/).`,
-        ];
-}
-/** The inputs that hold patterns, of those that were given. */
-function givenPatterns({ schema, excludeTable, excludeTableData }) {
-    const lists = { schema, 'exclude-table': excludeTable, 'exclude-table-data': excludeTableData };
-    return Object.entries(lists)
-        .filter(([, patterns]) => patterns.length > 0)
-        .map(([input, patterns]) => `\`${input}\` (${patterns.map((pattern) => (0,neutralise/* quoteOutside */.Y)(pattern, 80)).join(', ')})`)
-        .join(' or ');
-}
-function notPermitted(failure) {
-    const { said, facts, source } = failure;
-    if (facts.get('sudo_refused') !== null || facts.get('container_refused') !== null)
-        return null;
-    const denied = deniedOf(failure);
-    if (denied === null)
-        return null;
-    const { name, sql } = roleOf(failure);
-    if (denied === 'rows') {
-        return [
-            `row-level security hides rows from ${name}, so the dump would not be whole: ${said}`,
-            `Back up as the owner of the table (where it is not forced on them too), or as a role that sees all rows; as a superuser: \`ALTER ROLE ${sql} BYPASSRLS\`.`,
-        ];
-    }
-    const message = `${name} may not read everything in ${shown(source)}: ${said}`;
-    const becomes = becomesOther(failure);
-    if (becomes !== null) {
-        return [
-            message,
-            `The role that logs in is another one: \`${becomes}\` makes that setting go, and its own rights count; or give ${name} what is missing.`,
-        ];
-    }
-    if (denied === 'database') {
-        return [message, `As its owner: \`GRANT CONNECT ON DATABASE ${postgres_failures_identifier(source.database)} TO ${sql}\`.`];
-    }
-    if (denied === 'large_object') {
-        return [
-            message,
-            `Each large object has privileges of its own, and pg_read_all_data does not cover them. Back up as their owner; or as a superuser, in psql on this database: \`SELECT format(${postgres_failures_literal(`GRANT SELECT ON LARGE OBJECT %s TO ${sql.replaceAll('%', '%%')}`)}, oid) FROM pg_largeobject_metadata \\gexec\`, and again when there are new ones. Once for all \`ALTER ROLE ${sql} SET lo_compat_privileges = on\` does it, but then the role may also change every large object.`,
-        ];
-    }
-    const version = facts.get('server_version_num') === null ? 0 : facts.number('server_version_num');
-    return [
-        message,
-        version >= 140_000
-            ? `As a superuser: \`GRANT pg_read_all_data TO ${sql}\`; or back up as the owner. What need not be kept can be left out by \`exclude-table\`, or by naming the others in \`schema\`.`
-            : `Back up as the owner or a superuser, or as a superuser, for each schema: \`GRANT USAGE ON SCHEMA public TO ${sql}; GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${sql}; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO ${sql}\`. What need not be kept can be left out by \`exclude-table\`.`,
-    ];
-}
-/** SQL that takes away what makes the role that logs in another one; null where it is none. */
-function becomesOther({ facts, source }) {
-    const hex = facts.get('login_role');
-    if (hex === null)
-        return null;
-    const login = (0,neutralise/* quoteOutside */.Y)(decoded(hex), 200);
-    const database = postgres_failures_identifier(source.database);
-    const places = {
-        database: `DATABASE ${database}`,
-        role: `ROLE ${login}`,
-        role_in_database: `ROLE ${login} IN DATABASE ${database}`,
-        all: 'ROLE ALL',
-    };
-    const place = places[facts.get('role_set') ?? ''];
-    return place === undefined ? null : `ALTER ${place} RESET role`;
-}
-/** What it was that the server denied: what the host has found out, or what a server that speaks English says; null when it was not the server. */
-function deniedOf({ text, state, facts }) {
-    const found = facts.get('denied');
-    if (found !== null)
-        return found;
-    if (/row-level security/.test(text))
-        return 'rows';
-    // in this writing it is the server's, not the shell's
-    const [, kind] = /permission denied (?:for|to) (database|large object|)/.exec(text) ?? [];
-    if (kind !== undefined)
-        return kind.replace(' ', '_');
-    return state === '42501' ? '' : null;
-}
-/** The rehearsal failed: as a rule the server of it lacks something, not the backup. */
-function notRestored(failure) {
-    const { text, said, state, settings } = failure;
-    const role = roleOf(failure);
-    const place = settings.restoreTo === null ? shown(failure.source) : (0,neutralise/* quoteOutside */.Y)(settings.restoreTo.given);
-    const words = (advice) => [
-        `the backup could not be restored into a throw-away database on the server of ${place}: ${(0,reporting_format/* clip */.$Q)(said, 1000)}`,
-        `${advice} The throw-away database was dropped.`.trim(),
-    ];
-    const other = 'or name another server or role in `restore-to`';
-    if (/permission denied to create database/.test(text) || (state === '42501' && /^no database /.test(text))) {
-        const who = settings.restoreTo === null ? role.sql : 'the role of `restore-to`';
-        return [
-            words('')[0],
-            settings.restoreTo === null
-                ? `The rehearsal makes a database of its own: as a superuser \`ALTER ROLE ${who} CREATEDB\`; ${other}.`
-                : `The rehearsal makes a database of its own: let ${who} do so (\`ALTER ROLE ... CREATEDB\`), or name another role there.`,
-        ];
-    }
-    if (/extension ".*" is not available|could not open extension control file|could not access file|could not load library/.test(text)) {
-        return words(`Install the package of that extension on that server, as a restore in earnest would need it too; ${other}.`);
-    }
-    if (/permission denied to create extension|[Mm]ust be superuser/.test(text)) {
-        return words(`What is in the backup may be made by a superuser alone: name one in \`restore-to\`.`);
-    }
-    if (NOT_FOUND.test(text))
-        return words(NOT_FOUND_ADVICE);
-    if (/can only create extension in database/.test(text)) {
-        return words('The extension can be made in that one database alone, and in no throw-away one, so that no rehearsal is possible: use `verify: content`. A restore puts such a backup into the database itself.');
-    }
-    if (/role ".*" does not exist/s.test(text)) {
-        return words(`The backup refers to a role that is not on that server: make it there (\`content.roles\` of the manifest has the statements). With \`dump-format: custom\` or \`directory\` owners and grants are left out of the rehearsal.`);
-    }
-    if (state === '42501' || /must be member of role|must be able to SET ROLE|must be owner of/.test(text)) {
-        return words(`The backup gives objects to roles that the role of the rehearsal does not belong to: name a superuser in \`restore-to\`, or use \`dump-format: custom\` or \`directory\`, of which owners and grants are left out.`);
-    }
-    if (/during recovery|read-only transaction/.test(text)) {
-        return words('That server is a hot standby, or read-only: name one in `restore-to` that can be written.');
-    }
-    if (state === '53100' || /No space left|could not extend file|disk full/.test(text)) {
-        return words(`The disk of that server is full: free some space, ${other}.`);
-    }
-    if (/invalid (locale|LC_\w+)|locale name|collation ".*" .*does not exist/.test(text)) {
-        return words(`That server lacks the locale of the database: install it there, ${other}.`);
-    }
-    if (/terminating connection|server closed|connection to (the )?server|no connection/.test(text)) {
-        return words('The server could not be reached, or ended the connection: look at its log, then run again.');
-    }
-    return words('');
-}
-/** The role of the session, or the one that asked for it: as it is called, and as SQL has it. */
-function roleOf({ facts, source, settings }) {
-    const hex = facts.get('role');
-    // as the server itself quotes it
-    const sql = hex === null ? postgres_failures_identifier(parameter(source, 'user') ?? settings.runAs ?? (0,common/* loginUser */.Lx)(settings)) : decoded(hex);
-    const name = sql.startsWith('"') ? sql.slice(1, -1).replaceAll('""', '"') : sql;
-    return { name: (0,neutralise/* quoteOutside */.Y)(name, 200), sql: (0,neutralise/* quoteOutside */.Y)(sql, 200) };
-}
-/** What a tool said, without what says nothing to people: its own name, and the question that we answer. */
-function spoken(text) {
-    return (0,neutralise/* quoteOutside */.Y)(text
-        .replace(/^(psql|pg_dump|pg_dumpall|pg_restore)(:(?:<stdin>|script|end|\S*(?:look|maintenance|count|server|begin|end)\.sql):\d+)?: (error: )?/gm, '')
-        .replace(/\n\s*Is the server running [^\n]*\?/g, '')
-        .trim()
-        .replace(/[.;]+$/, ''));
-}
-const shown = ({ given }) => (0,neutralise/* quoteOutside */.Y)(given);
-const parameter = ({ parameters }, keyword) => parameters.find(([name]) => name === keyword)?.[1];
-/** As SQL has it: quoted where it must be. */
-const postgres_failures_identifier = (name) => /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
-const postgres_failures_literal = (text) => `'${text.replaceAll("'", "''")}'`;
 
-;// CONCATENATED MODULE: ./src/databases/postgres.ts
+;// CONCATENATED MODULE: ./src/restoring/safety-backup.ts
 
 
 
@@ -35498,841 +36212,94 @@ const postgres_failures_literal = (text) => `'${text.replaceAll("'", "''")}'`;
 
 
 
-
-
-
-
-
-const KINDS = { custom: 'dump', directory: 'tar', plain: 'sql' };
-/** PostgreSQL: one snapshot of a live database, by pg_dump and host/programs/postgres.sh. */
-function postgres(source, format) {
-    return {
-        engine: 'postgres',
-        kind: KINDS[format],
-        path: '',
-        backup(settings, id, holder) {
-            const { dump } = settings;
-            return [
-                'job',
-                'backup_postgres',
-                (0,common/* named */.KT)({
-                    ...argumentsOf(source, settings),
-                    id,
-                    holder,
-                    lock_wait: (0,common/* seconds */.YA)(settings.lockWaitMs),
-                    lock_wait_ms: String(settings.lockWaitMs),
-                    kind: KINDS[format],
-                    // quoted even here: pg_dumpall takes a name with "=" in it for a whole connection string
-                    name_only: connectionString({ database: source.database, parameters: [] }),
-                    ...scratchArguments(source, settings, null),
-                    options: optionsOf(dump).join('\n'),
-                    tables: tablesCondition(dump),
-                    schemas: schemasCondition(dump),
-                }),
-            ];
-        },
-        verify(settings, manifest) {
-            return [
-                'job',
-                'verify_postgres',
-                (0,common/* named */.KT)({
-                    ...argumentsOf(source, settings),
-                    ...(0,common/* payloadArguments */.Ty)(manifest),
-                    ...scratchArguments(source, settings, manifest),
-                }),
-            ];
-        },
-        checkProof(facts, { kind, content }) {
-            if (content === null || facts.get('pg_dump_version') === null)
-                return;
-            const found = tablesWithData(kind, facts);
-            if (found !== null && found < content.tables.length) {
-                throw new errors/* BackupError */.hj('E_MANIFEST', `the backup holds the data of ${(0,reporting_format/* counted */.hS)(found, 'table')}, the manifest names ${content.tables.length}`, 'Do not rely on this backup: take a new one, and look at who can write that directory. Nothing was changed.');
-            }
-            if (facts.get('restored_into') === null)
-                return;
-            (0,common/* checkRows */.Uu)(content, restoredIn(facts));
-        },
-        inspect(settings) {
-            return ['job', 'inspect_postgres', (0,common/* named */.KT)(argumentsOf(source, settings))];
-        },
-        identity: (facts) => identityIn(facts, source.database),
-        describe(facts) {
-            // The snapshot is looked at only where the copy is to be proven.
-            const checked = facts.get('checked') !== null;
-            if (checked && format === 'plain')
-                checkScript(facts);
-            else if (checked)
-                checkArchive(facts, source.database);
-            return {
-                databaseBytes: facts.number('source_bytes'),
-                tools: toolsOf(facts),
-                content: checked
-                    ? {
-                        tables: tablesOf(facts),
-                        objects: facts.number('objects'),
-                        largeObjects: facts.number('large_objects'),
-                        properties: textsIn(facts, 'property').texts,
-                        roles: rolesOf(facts),
-                        extensions: facts.all('used_extension').map(decoded),
-                        ...(facts.number('path_functions') > 0 ? { pathFunctions: facts.number('path_functions') } : {}),
-                    }
-                    : null,
-            };
-        },
-        remarks(facts) {
-            const remarks = [];
-            const refused = facts.get('roles_missing');
-            if (refused !== null || (facts.get('roles') !== null && rolesOf(facts) === null)) {
-                remarks.push(`the roles of the server are not in this backup: ${(0,neutralise/* quoteOutside */.Y)(refused ?? 'a comment of one is too long for the manifest', 200)}. A restore on another server needs them made by hand first`);
-            }
-            const unlogged = facts.get('unlogged_left') === null ? 0 : facts.number('unlogged_left');
-            if (unlogged > 0) {
-                remarks.push(`the rows of ${(0,reporting_format/* counted */.hS)(unlogged, 'unlogged table')} are not in this backup: a standby does not have them`);
-            }
-            for (const [left, why] of [
-                [facts.all('properties_left').length, 'too long for the manifest (16,000 characters)'],
-                [textsIn(facts, 'property').left, 'no text in UTF-8, which a manifest is'],
-            ]) {
-                if (left === 0)
-                    continue;
-                remarks.push(`${(0,reporting_format/* counted */.hS)(left, 'setting')} or comments of the database itself are ${why}, and are not in this backup: a restore into a new database does not bring them back`);
-            }
-            const ended = facts.get('counting_ended');
-            if (ended !== null) {
-                const said = ended === '' ? '' : ` (${(0,neutralise/* quoteOutside */.Y)(ended, 300)})`;
-                remarks.push(...notCounted(facts, `as the session that counts them ended early${said}`));
-            }
-            return remarks;
-        },
-        notes(facts) {
-            const guarded = notCounted(facts, `as indexes or statistics of theirs call functions that are neither of the role ${(0,neutralise/* quoteOutside */.Y)(decoded(facts.get('role') ?? ''), 100)} nor of a superuser, and would be carried out with its rights (back up as the owner of the tables to have them counted)`, true);
-            if (facts.get('counting_ended') !== null)
-                return guarded;
-            return [...guarded, ...notCounted(facts, 'as that would have taken more than a tenth of the time of the dump')];
-        },
-        plan(facts) {
-            return `the database ${(0,neutralise/* quoteOutside */.Y)(source.database)} of PostgreSQL ${(0,neutralise/* quoteOutside */.Y)(serverVersion(facts), 60)} with ${(0,neutralise/* quoteOutside */.Y)(facts.need('pg_dump_version'), 100)}`;
-        },
-        recovery({ file, kind, compression, content }, directory, { runAs, container }) {
-            const { parameters } = source;
-            const restored = `${((0,names/* nameFromText */.No)(source.database) ?? 'database').slice(0, 54)}_restored`;
-            const to = (0,quoting/* quote */.h)(connectionString({ database: restored, parameters }));
-            const maintenance = (0,quoting/* quote */.h)(connectionString({ database: 'postgres', parameters }));
-            const sudo = runAs === null ? '' : `sudo -u ${(0,quoting/* quote */.h)(runAs)} `;
-            const user = runAs === null ? '' : `--user ${(0,quoting/* quote */.h)(runAs)} `;
-            const there = container === null ? sudo : `docker exec -i ${user}${(0,quoting/* quote */.h)(container)} `;
-            const unpacked = `${common/* UNPACK */.P4[compression]} ${(0,quoting/* quote */.h)(file)}`;
-            const psql = `${there}psql -X -q -v ON_ERROR_STOP=1 -d ${to}`;
-            // functions may find their tables by the search_path of the database alone, which pg_dump has emptied while it is loaded
-            const own = content !== null && 'pathFunctions' in content;
-            const script = (from) => `{ ${from} || echo 'the dump could not be read;'; } | ${KEEP_PATH} | ${psql}`;
-            const path = propertiesFor(restored, own ? content : null).statements.filter((one) => IS_PATH.test(one));
-            const create = [createStatement(restored, content), ...path].map((one) => `-c ${(0,quoting/* quote */.h)(one)}`).join(' ');
-            const folder = `unpacked=$(${there}mktemp -d) && ${unpacked} | ${there}tar -xf - -C "$unpacked"`;
-            const load = own
-                ? {
-                    dump: [script(`${unpacked} | ${there}pg_restore -f -`)],
-                    sql: [script(unpacked)],
-                    tar: [folder, script(`${there}pg_restore -f - "$unpacked/dump"`)],
-                }
-                : {
-                    dump: [`${unpacked} | ${there}pg_restore --exit-on-error -d ${to}`],
-                    sql: [`${unpacked} | ${psql}`],
-                    tar: [folder, `${there}pg_restore --exit-on-error -j 2 -d ${to} "$unpacked/dump"`],
-                };
-            return [
-                `cd ${(0,quoting/* quote */.h)(directory)} && sha256sum -c ${(0,quoting/* quote */.h)(`${file}.sha256`)}`,
-                `# by a role that may create databases:`,
-                `${there}psql -X -d ${maintenance} ${create}`,
-                ...(kind === 'sqlite' ? [] : load[kind]),
-                `# look at it; then, with the application stopped, in psql on the database postgres (grants and settings of the database: content.properties of the manifest):`,
-                `# ALTER DATABASE ${identifier(source.database)} RENAME TO ${identifier(restored.replace(/_restored$/, '_old'))}; ALTER DATABASE ${identifier(restored)} RENAME TO ${identifier(source.database)};`,
-            ];
-        },
-        empty() {
-            return new errors/* BackupError */.hj('E_EMPTY', `what is to be backed up of the database ${(0,neutralise/* quoteOutside */.Y)(source.database)} holds no table, view, sequence, function or large object, so its backup would prove nothing`, 'Check that `database` names the database that the application uses, and `schema`, where it is given, its schemas. Nothing was kept, and no older backup was deleted.');
-        },
-        restoring(target) {
-            if (target.engine !== 'postgres')
-                throw new errors/* BackupError */.hj('E_INTERNAL', 'a target of another engine');
-            return postgresRestoring(target);
-        },
-        explain(failure, settings) {
-            // of an existing backup it is only ever about the server that it is restored on
-            const target = otherTarget(settings);
-            const told = explainPostgres(failure, target ?? source, settings);
-            if (target === null || told === null)
-                return told;
-            return new errors/* BackupError */.hj(told.code, told.message.replaceAll('`database', '`restore-to'), told.hint
-                .replaceAll('`database-password` (as it is) or into ', '')
-                .replaceAll(', `database-password` takes it as it is', '')
-                .replaceAll('`database`', '`restore-to`'));
-        },
-    };
-}
-/** In a script of pg_dump: the search_path stays that of the database. */
-const KEEP_PATH = `sed ${(0,quoting/* quote */.h)("1,60{/^SELECT pg_catalog.set_config('search_path', '', false);$/d;}")}`;
-const IS_PATH = /^ALTER DATABASE "(?:[^"]|"")+" SET "search_path" TO /;
-/** The database of `restore-to`, where the request was about that. */
-function otherTarget({ command, restoreTo, restore }) {
-    if (command === 'verify')
-        return restoreTo;
-    return command === 'restore' && restore.to?.engine === 'postgres' ? restore.to : null;
-}
-/** As far as it can be told without restoring it; null where nobody has looked. */
-function tablesWithData(kind, facts) {
-    if (kind !== 'dump')
-        return facts.get('tables_with_data') === null ? null : facts.number('tables_with_data');
-    const archived = facts.get('archived');
-    return archived?.split('\n').filter((oid) => oid !== '').length ?? null;
-}
-/** For a database that is made for a rehearsal, and dropped; without a manifest it is made like the live one. */
-function scratchArguments(source, settings, backup) {
-    const place = settings.restoreTo ?? source;
-    const scratch = `db_backup_check_${Math.floor(Date.now() / 1000)}_${(0,external_node_crypto_.randomBytes)(4).toString('hex')}`;
-    return {
-        scratch,
-        like: likeArgument(backup === null ? null : likeOf(backup.content)),
-        search_path: backup === null ? '' : encoded(searchPathOf(backup.content)),
-        maintenance: connectionString(place),
-        scratch_connection: connectionString({ ...place, database: scratch }),
-        scratch_password: place.password ?? '',
-        jobs: settings.dump.jobs === null ? '' : String(settings.dump.jobs),
-    };
-}
-/** Options of pg_dump, one a line on the host. A schema that is not there must not end as a backup of nothing. */
-function optionsOf({ excludeTable, excludeTableData, schema }) {
-    return [
-        ...excludeTable.map((pattern) => `--exclude-table=${pattern}`),
-        ...excludeTableData.map((pattern) => `--exclude-table-data=${pattern}`),
-        ...schema.map((pattern) => `--schema=${pattern}`),
-        ...(schema.length > 0 ? ['--strict-names'] : []),
-    ];
-}
-/** SQL: the tables `c` in the schemas `n` whose data pg_dump takes with these options. */
-function tablesCondition({ excludeTable, excludeTableData, schema }) {
-    const excluded = [...excludeTable, ...excludeTableData].map((pattern) => `AND NOT (${(0,name_patterns/* tableCondition */.Ep)(pattern)})`);
-    return [`(${schemasCondition({ schema }) || 'true'})`, ...excluded].join(' ');
-}
-/** SQL: the schemas `n` that were asked for; empty when all are meant. */
-function schemasCondition({ schema }) {
-    return schema.map((pattern) => `(${(0,name_patterns/* schemaCondition */.Bn)(pattern)})`).join(' OR ');
-}
-const UNRELIABLE = `The tool on the host is not a pg_dump that can be relied on (a wrapper?), or this is a bug of ours: please report it. ${common/* UNTOUCHED */._m}`;
+/** The present state and two older ones. */
+const KEPT = 3;
+/** After these the host may have been lost, which is another story than that no backup could be taken. */
+const OF_THE_RUN = ['E_REMOTE_LOST', 'E_TIMEOUT', 'E_CANCELLED', 'E_LOCKED'];
 /**
- * The archive was made from this database, and the tables whose data is in it are those that the server listed in the same snapshot;
- * else E_DUMP_FAILED. A copy of a database may have the same tables, by the same numbers.
+ * A verified, pinned backup of what is about to be replaced, published before anything is touched. Of a damaged database it may be a copy
+ * of its files, marked as not verified. Throws E_SAFETY_BACKUP.
  */
-function checkArchive(facts, database) {
-    const from = facts.need('archived_from');
-    if (from !== database) {
-        throw new errors/* BackupError */.hj('E_DUMP_FAILED', `the dump was made from the database ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(from), 100)}, not from ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(database))}`, UNRELIABLE);
-    }
-    const archived = new Set(facts
-        .need('archived')
-        .split('\n')
-        .filter((oid) => oid !== ''));
-    const listed = new Map(facts.all('table').map(tableOf));
-    const ofExtensions = new Set(facts.all('of_extension'));
-    const missing = [...listed].filter(([oid]) => !archived.has(oid)).map(([, name]) => name);
-    const surplus = [...archived].filter((oid) => !listed.has(oid) && !ofExtensions.has(oid));
-    if (missing.length === 0 && surplus.length === 0)
-        return;
-    const shown = missing
-        .slice(0, 5)
-        .map((name) => (0,neutralise/* quoteOutside */.Y)(name, 80))
-        .join(', ');
-    throw new errors/* BackupError */.hj('E_DUMP_FAILED', missing.length > 0
-        ? `the dump lacks the data of ${(0,reporting_format/* counted */.hS)(missing.length, 'table')} that the server listed in the same snapshot: ${shown}`
-        : `the dump holds the data of ${(0,reporting_format/* counted */.hS)(surplus.length, 'table')} that the server did not list in the same snapshot`, UNRELIABLE);
-}
-/** A script tells no numbers: it has at least as many tables as the server listed in the same snapshot; else E_DUMP_FAILED. */
-function checkScript(facts) {
-    const [held, listed] = [facts.number('archived_tables'), facts.all('table').length];
-    if (held >= listed)
-        return;
-    throw new errors/* BackupError */.hj('E_DUMP_FAILED', `the dump holds the data of ${(0,reporting_format/* counted */.hS)(held, 'table')}, and the server listed ${listed} in the same snapshot`, UNRELIABLE);
-}
-/** The statements alone, as pg_dumpall wrote them, without `\restrict`; a text in quotes may have lines that look like its comments. */
-function rolesOf(facts) {
-    const roles = facts.get('roles');
-    if (roles === null)
-        return null;
-    const statements = roles.replace(/('[^']*'|"[^"]*")|^(?:--.*|\\(?:un)?restrict .*)?(?:\n|$)/gm, (_, quoted) => quoted ?? '');
-    const lines = statements.replace(/\n$/, '').split('\n');
-    return lines.every((line) => line.length <= manifest_fields/* LINE_LIMIT */.by) ? lines : null;
-}
-function toolsOf(facts) {
-    return {
-        PostgreSQL: (0,neutralise/* quoteOutside */.Y)(serverVersion(facts), 100),
-        pg_dump: (0,neutralise/* quoteOutside */.Y)(facts.need('pg_dump_version'), 100),
-        ...(0,common/* compressorOf */.Zw)(facts),
+async function takeSafetyBackup(run, connection, { database, restoring, damaged, level, without = [], from, host, }) {
+    const target = run.settings.restore.to ?? run.settings.database;
+    const name = target === run.settings.database ? run.settings.name : ((0,lookup/* engineOf */.ky)(target).nameOf(target) ?? 'restore-target');
+    const settings = {
+        ...run.settings,
+        database: target,
+        name,
+        verify: level,
+        // all that can be had, whatever backups leave out by request
+        dump: { ...run.settings.dump, excludeTable: without, excludeTableData: [], schema: [] },
+        pin: `safety backup before the restore of ${from}`.slice(0, 200),
     };
-}
-/** A sentence about the tables of which rows were not counted, those whose functions are not to be carried out or the others; none when all were. */
-function notCounted(facts, why, isGuarded = false) {
-    if (facts.get('checked') === null)
-        return [];
-    const guarded = new Set(facts.all('guarded'));
-    const oids = facts.all('table').map((text) => tableOf(text)[0]);
-    const uncounted = tablesOf(facts).filter(({ rows }, index) => rows === null && guarded.has(oids[index] ?? '') === isGuarded);
-    if (uncounted.length === 0)
-        return [];
-    const names = uncounted.slice(0, 5).map(({ name }) => (0,neutralise/* quoteOutside */.Y)(name, 80));
-    const more = uncounted.length > names.length ? ', ...' : '';
-    return [`the rows of ${(0,counting/* plural */.L)(uncounted.length, 'table')} were not counted, ${why}: ${names.join(', ')}${more}`];
-}
-
-;// CONCATENATED MODULE: ./src/databases/sqlite-restoring.ts
-
-
-
-
-
-
-
-/** For people, as the programs on the host ask: nothing that stands in the database is carried out (sqlite.sh, sqlite_distrust). */
-const QUICK_CHECK = 'PRAGMA trusted_schema = off; PRAGMA ignore_check_constraints = on; PRAGMA quick_check';
-/** The tool for that: it loads no library, and starts no editor. */
-const checking = (sudo) => `${sudo}env -u VISUAL sqlite3 -cmd '.dbconfig load_extension off'`;
-const IN_PLACE = 'in-place';
-const REPLACE = 'replace';
-const MOST_SHOWN = 5;
-/** Puts a SQLite dump back, by host/programs/restore-sqlite.sh. */
-function sqliteRestoring(target) {
-    /** Those of the request before, for what is put into words without them. */
-    let asked = {
-        runAs: null,
-        stops: false,
-        minFreeBytes: 0,
-    };
-    function given(settings) {
-        asked = {
-            runAs: settings.runAs,
-            stops: settings.restore.stopCommand !== null,
-            minFreeBytes: settings.minFreeBytes,
-        };
-        return { ...(0,common/* commonArguments */.oJ)(settings), source: target.path, busy_ms: String(settings.lockWaitMs) };
+    const saving = { ...run, settings, database };
+    const started = run.now();
+    const suffix = (0,external_node_crypto_.randomBytes)(2).toString('hex');
+    const createdAt = timeAfter(started, host.listed);
+    const id = (0,names/* formatId */.hX)(name, createdAt, suffix);
+    try {
+        const request = damaged && restoring.saveDamaged !== undefined
+            ? restoring.saveDamaged(settings, id)
+            : database.backup(settings, id, (0,directory/* holderOf */.Kd)(run, id));
+        const facts = await connection.send(['request', 'expect_work', [id]], request);
+        const made = manifestOf(saving, { id, createdAt, started }, facts, await connection.hello, damaged);
+        const pinned = made.pinned && { ...made.pinned, by: 'restore' };
+        const backup = new_manifest_backupOf({ ...made, pinned, reason: 'safety' });
+        if (run.report.restore !== null)
+            run.report.restore.safetyBackupId = id;
+        const { failure } = await host.publish(backup, name === run.settings.name ? outlived(host.listed.backups) : []);
+        if (failure !== null)
+            (0,connect/* warn */.R8)(run, `${failure.what}: ${(0,errors/* describe */.q0)(failure.error).message}`);
+        run.log.info(`safety backup ${id}: ${(0,format/* formatBytes */.z3)(made.bytes)}, pinned`);
+        if (damaged)
+            (0,connect/* warn */.R8)(run, `${id} holds the files of the damaged database as they are, and is marked as not verified`);
+        return backup;
     }
-    return {
-        targetName: target.path.replace(/^.*\//, ''),
-        target: target.path,
-        look(settings, dump) {
-            const stops = settings.restore.stopCommand === null ? '' : '1';
-            return ['job', 'look_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...dumpArguments(dump), stops })];
-        },
-        plan(facts, dump) {
-            return planOf(facts, dump, asked);
-        },
-        load(settings, dump, step) {
-            return [
-                'job',
-                'load_restore_sqlite',
-                (0,common/* named */.KT)({ ...given(settings), ...dumpArguments(dump), ...sqlite_restoring_stepArguments(step) }),
-            ];
-        },
-        loaded(facts, { manifest }) {
-            const tables = sqlite_restoring_decoded(facts.restored, facts.get('encoding'));
-            const couldCount = facts.get('uncounted') === null && facts.get('unread') === null;
-            if (manifest?.content && couldCount)
-                (0,common/* checkRows */.Uu)(manifest.content, tables);
-            return tables;
-        },
-        swap(settings, dump, step) {
-            const { proven = '' } = dumpArguments(dump);
-            return ['job', 'swap_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...sqlite_restoring_stepArguments(step), proven })];
-        },
-        swapped(facts, loaded) {
-            return differencesAfter(facts, loaded);
-        },
-        back(settings, step, safety) {
-            return [
-                'job',
-                'back_restore_sqlite',
-                (0,common/* named */.KT)({
-                    ...given(settings),
-                    ...sqlite_restoring_stepArguments(step),
-                    safety_payload: safety?.file ?? '',
-                    safety_sha256: safety?.sha256 ?? '',
-                    safety_bytes: safety === null ? '' : String(safety.bytes),
-                    safety_plain_bytes: safety?.databaseBytes == null ? '' : String(safety.databaseBytes),
-                    safety_compressor: safety?.compression ?? '',
-                    safety_kind: safety?.kind ?? '',
-                }),
-            ];
-        },
-        settle(settings, step) {
-            return ['job', 'settle_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...sqlite_restoring_stepArguments(step) })];
-        },
-        recover(settings, step, { identity }) {
-            const known = 'path' in identity ? identity.path : '';
-            return ['job', 'recover_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...sqlite_restoring_stepArguments(step), known })];
-        },
-        identity: (facts) => ({ path: facts.path('resolved') }),
-        saveDamaged(settings, id) {
-            return ['job', 'save_damaged_sqlite', (0,common/* named */.KT)({ ...given(settings), id })];
-        },
-        byHand({ id, way }, safety, directory) {
-            const sudo = asked.runAs === null ? '' : `sudo -u ${(0,quoting/* quote */.h)(asked.runAs)} `;
-            const path = target.path.startsWith('/') ? (0,quoting/* quote */.h)(target.path) : `~/${(0,quoting/* quote */.h)(target.path)}`;
-            const live = `live=$(${sudo}readlink -f ${path})`;
-            if (way === REPLACE) {
-                const move = `[ ! -e "$1.before-$2$3" ] || mv -f "$1.before-$2$3" "$1$3"`;
-                return [
-                    live,
-                    `${sudo}rm -f "$live-wal" "$live-shm" "$live-journal"`,
-                    ...['', '-wal', '-shm', '-journal'].map((end) => `${sudo}sh -c '${move}' sh "$live" ${(0,quoting/* quote */.h)(id)} '${end}'`),
-                ];
-            }
-            if (safety === null)
-                return [];
-            return [
-                `cd ${(0,quoting/* quote */.h)(directory)} && sha256sum -c ${(0,quoting/* quote */.h)(`${safety.file}.sha256`)}`,
-                `old=$(${sudo}mktemp -d)/old.db && ${common/* UNPACK */.P4[safety.compression]} ${(0,quoting/* quote */.h)(safety.file)} ${sudo === '' ? '>' : `| ${sudo}tee > /dev/null`} "$old"`,
-                `${checking(sudo)} "$old" ${(0,quoting/* quote */.h)(QUICK_CHECK)}`,
-                live,
-                `${sudo}test -s "$old" && ${sudo}sqlite3 "$live" '.timeout 30000' ".restore $old"`,
-            ];
-        },
-    };
-}
-const sqlite_restoring_stepArguments = ({ id, way }) => ({ id, way });
-function planOf(facts, dump, asked) {
-    const path = facts.path('source');
-    const state = stateOf(facts);
-    const dumpBytes = facts.number('dump_bytes');
-    const users = usersOf(facts);
-    if (facts.get('headless') !== null)
-        checkIsMeant(facts, dump, path);
-    if (dump.manifest === null && facts.number('objects') === 0) {
-        throw new errors/* BackupError */.hj('E_EMPTY', `${dump.file} is a valid SQLite database without a single table`, 'Nothing was restored. When an empty database is wanted, delete the live one by hand.');
+    catch (error) {
+        if (run.report.restore !== null && connection.said('published').length === 0) {
+            run.report.restore.safetyBackupId = null;
+        }
+        const { code, message, hint } = (0,errors/* describe */.q0)(error);
+        if (OF_THE_RUN.includes(code))
+            throw error;
+        throw new errors/* BackupError */.hj('E_SAFETY_BACKUP', `the present state could not be backed up (${code}): ${message}`, `${hint} Without a way back nothing is restored; \`safety-backup: false\` restores all the same.`);
     }
-    const unread = facts.get('unread') !== null || facts.get('live_unread') !== null;
-    const inPlace = state === 'sound' && !unread && (facts.get('live_wal') !== '1' || sizeOf(facts) === facts.number('page_size'));
-    const needed = (inPlace ? 2 : 1) * dumpBytes;
-    const free = facts.get('target_free_kib');
-    const freeBytes = free === null || free === '' ? null : facts.number('target_free_kib') * 1024;
-    if (freeBytes !== null && freeBytes < needed + asked.minFreeBytes) {
-        throw new errors/* BackupError */.hj('E_NOSPACE', `${(0,reporting_format/* formatBytes */.z3)(needed)} are needed beside ${path}, and ${(0,reporting_format/* formatBytes */.z3)(asked.minFreeBytes)} are to stay free (min-free); there are ${(0,reporting_format/* formatBytes */.z3)(freeBytes)}`, 'Free space there. Nothing was changed.');
-    }
-    if (!inPlace && users.length > 0 && !asked.stops)
-        throw busy(path, users);
-    const live = sqlite_restoring_decoded(facts.rows, facts.get('live_encoding'));
-    return {
-        state,
-        way: inPlace ? IN_PLACE : REPLACE,
-        wayInWords: wayInWords(state, inPlace, unread),
-        safetyLevel: facts.get('live_unjudged') === null ? 'content' : 'checksum',
-        bytes: facts.number('live_bytes'),
-        tables: live,
-        dumpTables: facts.get('unread') === null
-            ? sqlite_restoring_decoded(facts.restored, facts.get('encoding'))
-            : (dump.manifest?.content?.tables ?? null),
-        differences: [...differencesOf(facts), ...settingsOf(facts)],
-        users,
-        neededBytes: needed,
-        freeBytes,
-        remarks: remarksOf(facts, path, inPlace, users),
-    };
 }
-function stateOf(facts) {
-    const state = facts.need('live_state');
-    if (state === 'sound' || state === 'damaged' || state === 'missing')
-        return state;
-    throw new errors/* BackupError */.hj('E_INTERNAL', `the host reported the state ${JSON.stringify(state.slice(0, 40))}`);
-}
-const sizeOf = (facts) => facts.number('live_page_size');
-/** Who has the database open, one line each. */
-function usersOf(facts) {
-    return [...new Set(facts.all('in_use'))].map((user) => (0,neutralise/* quoteOutside */.Y)(user, 100));
-}
-function busy(path, users) {
-    return new errors/* BackupError */.hj('E_TARGET_BUSY', `${path} can only be replaced as a whole, and is open in ${users.length === 0 ? 'a process that can not be seen from here' : users.join(', ')}`, 'What such a process writes afterwards would be lost. Stop it, or set `stop-command` and `start-command`. Nothing was changed.');
-}
-/** A file that is no database is replaced only where it is known that one was there. Throws E_SOURCE_INVALID. */
-function checkIsMeant(facts, { manifest }, path) {
-    if (manifest !== null && 'path' in manifest.identity && manifest.identity.path === path)
-        return;
-    throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${path} is no SQLite database: ${(0,neutralise/* quoteOutside */.Y)(facts.get('damage') ?? '', 200)}`, 'It is not replaced, since the backup was not made of it. If it is meant, move that file away first: a missing one is created. Nothing was changed.');
-}
-/** `unread`: what SQLite itself writes over a database it signs with its own version, and an older one looks like damage to the next tool. */
-function wayInWords(state, inPlace, unread) {
-    if (inPlace) {
-        return 'in place: SQLite writes the backup into the live file in one transaction; programs may stay connected, writers wait that long, and all see the restored rows with their next statement';
-    }
-    const because = {
-        missing: 'the file is made anew',
-        damaged: 'the damaged file is replaced as a whole, with its -wal, -shm and -journal',
-        sound: `the file is replaced as a whole, with its -wal, -shm and -journal, since ${unread ? 'its schema, or that of the backup, is of a newer SQLite than the tool on the host' : 'its pages have another size than those of the backup'}`,
-    };
-    return `${because[state]}, while nobody has it open`;
-}
-function remarksOf(facts, path, inPlace, users) {
-    const remarks = [];
-    const damage = facts.get('damage');
-    if (damage !== null)
-        remarks.push(`${path} is damaged: ${(0,neutralise/* quoteOutside */.Y)(damage, 300)}`);
-    if (facts.get('live_locked') !== null) {
-        remarks.push(`${path} is locked, so it could not be looked into: ${(0,neutralise/* quoteOutside */.Y)(facts.get('live_locked') ?? '', 200)}`);
-    }
-    if (facts.get('uncounted') !== null) {
-        remarks.push(`not all rows of ${path} could be counted: ${(0,neutralise/* quoteOutside */.Y)(facts.get('uncounted') ?? '', 200)}`);
-    }
-    if (facts.get('live_state') === 'missing') {
-        remarks.push(`${path} will be made with the mode 600, for the owner of ${(0,neutralise/* quoteOutside */.Y)(facts.get('parent') ?? '', 300)} or, where only root could do that, for the user who makes it`);
-    }
-    if (!inPlace && facts.get('all_users') === null) {
-        remarks.push(`who has ${path} open is known only of processes of the same user: those of others can be seen by root alone`);
-    }
-    if (inPlace && users.length > 0) {
-        remarks.push(`${(0,counting/* plural */.L)(users.length, 'process', 'processes')} ${users.length === 1 ? 'has' : 'have'} ${path} open, and may keep rows in memory that are not there any more: restart the application after the restore`);
-    }
-    return remarks;
-}
-/** The schema of the live database against that of the backup. */
-function differencesOf(facts) {
-    const [live, dump] = [facts.get('live_schema'), facts.get('dump_schema')];
-    if (live === null || dump === null)
-        return [];
-    const [before, after] = [schemaOf(live, facts.get('live_encoding')), schemaOf(dump, facts.get('encoding'))];
-    const differences = [];
-    for (const [name, sql] of before) {
-        const other = after.get(name);
-        if (other === undefined)
-            differences.push(`${name} is only in the live database, and will be gone`);
-        else if (other !== sql)
-            differences.push(`${name} is defined otherwise in the backup`);
-    }
-    for (const name of after.keys())
-        if (!before.has(name))
-            differences.push(`${name} is only in the backup`);
-    return differences.map((line) => (0,neutralise/* quoteOutside */.Y)(line, 300));
-}
-function settingsOf(facts) {
-    const [live, dump] = [facts.get('live_encoding'), facts.get('encoding')];
-    const lines = [];
-    if (live !== null && dump !== null && live !== dump)
-        lines.push(`the encoding is ${live}, and ${dump} in the backup`);
-    if (facts.get('live_page_size') !== null && sizeOf(facts) !== facts.number('page_size')) {
-        lines.push(`pages have ${(0,reporting_format/* formatCount */.B4)(sizeOf(facts))} bytes, and ${(0,reporting_format/* formatCount */.B4)(facts.number('page_size'))} in the backup`);
-    }
-    return lines.map((line) => (0,neutralise/* quoteOutside */.Y)(line, 200));
-}
-/** Lines of `object TYPE NAME TABLE ROOTPAGE SQL`, the texts in hex; what SQLite makes by itself is left out. */
-function schemaOf(text, encoding) {
-    const decoder = decoderOf(encoding);
-    const plain = (hex = '') => decoder.decode(Buffer.from(hex, 'hex'));
-    const objects = new Map();
-    for (const line of text.split('\n')) {
-        const [word, type, name, , , sql] = line.split(' ');
-        if (word !== 'object' || plain(name).startsWith('sqlite_'))
-            continue;
-        objects.set(`${plain(type)} ${plain(name)}`, plain(sql));
-    }
-    return objects;
-}
-/** The live database after the swap against what was loaded. Throws E_RESTORE. */
-function differencesAfter(facts, loaded) {
-    const path = facts.path('source');
-    const remarks = [];
-    const uncounted = facts.get('uncounted');
-    if (uncounted !== null)
-        remarks.push(`not all rows of the restored ${path} could be counted: ${(0,neutralise/* quoteOutside */.Y)(uncounted, 200)}`);
-    const live = new Map(sqlite_restoring_decoded(facts.restored, facts.get('encoding')).map(({ name, rows }) => [name, rows]));
-    const missing = loaded.filter(({ name }) => !live.has(name)).map(({ name }) => name);
-    const other = loaded.filter(({ name, rows }) => live.has(name) && live.get(name) !== rows);
-    const alone = facts.get('all_users') !== null && facts.all('in_use').length === 0;
-    const shown = other
-        .slice(0, MOST_SHOWN)
-        .map(({ name, rows }) => (0,neutralise/* quoteOutside */.Y)(`${name} has ${(0,counting/* plural */.L)(live.get(name) ?? 0, 'row')}, not ${rows}`, 120))
-        .join('; ');
-    if ((missing.length > 0 && uncounted === null) || (other.length > 0 && alone)) {
-        throw new errors/* BackupError */.hj('E_RESTORE', `${path} is not what was loaded: ${missing.length > 0 ? `missing: ${(0,neutralise/* quoteOutside */.Y)(missing.slice(0, MOST_SHOWN).join(', '), 300)}` : shown}`, 'Something else writes into that database, or the disk can not be trusted.');
-    }
-    if (other.length > 0)
-        remarks.push(`after the restore somebody has already written to ${path}: ${shown}`);
-    return remarks;
-}
-/** Names as the database holds them, in its own encoding. */
-function sqlite_restoring_decoded(tables, encoding) {
-    const decoder = decoderOf(encoding);
-    return tables.map(({ name, rows }) => ({ name: decoder.decode(name), rows }));
-}
-function decoderOf(encoding) {
-    return new TextDecoder(encoding === null || encoding === '' ? 'utf-8' : encoding.toLowerCase());
+/** Safety backups beyond the last three, this one counted; those that somebody pinned with a reason of his own stay. */
+function outlived(backups) {
+    return backups
+        .filter(({ manifest: { reason, pinned } }) => reason === 'safety' && (pinned === null || pinned.by === 'restore'))
+        .sort(backups_retention/* newestFirst */.ll)
+        .slice(KEPT - 1);
 }
 
-;// CONCATENATED MODULE: ./src/databases/sqlite.ts
+;// CONCATENATED MODULE: ./src/engines/foreign-dump.ts
 
 
 
 
-
-/** SQLite: one committed state of a live database, by host/programs/sqlite.sh. */
-function sqlite(source) {
-    return {
-        engine: 'sqlite',
-        kind: 'sqlite',
-        path: source.path,
-        backup(settings, id, holder) {
-            return [
-                'job',
-                'backup_sqlite',
-                (0,common/* named */.KT)({ ...sqlite_argumentsOf(source, settings), id, holder, lock_wait: (0,common/* seconds */.YA)(settings.lockWaitMs) }),
-            ];
-        },
-        inspect(settings) {
-            return ['job', 'inspect_sqlite', (0,common/* named */.KT)(sqlite_argumentsOf(source, settings))];
-        },
-        verify(settings, manifest) {
-            return ['job', 'verify_sqlite', (0,common/* named */.KT)({ ...sqlite_argumentsOf(source, settings), ...(0,common/* payloadArguments */.Ty)(manifest) })];
-        },
-        checkProof(facts, { content }) {
-            if (content === null || facts.get('page_count') === null)
-                return;
-            (0,common/* checkRows */.Uu)(content, sqlite_decoded(facts, facts.restored));
-        },
-        identity(facts) {
-            return { path: facts.path('source') };
-        },
-        describe(facts) {
-            const checked = facts.get('page_count') !== null;
-            return {
-                databaseBytes: facts.number('plain_bytes'),
-                tools: sqlite_toolsOf(facts),
-                content: checked
-                    ? {
-                        tables: sqlite_decoded(facts, facts.rows),
-                        pageSize: facts.number('page_size'),
-                        pageCount: facts.number('page_count'),
-                        objects: facts.number('objects'),
-                        foreignKeyViolations: facts.get('foreign_keys') === null ? 0 : facts.number('foreign_keys'),
-                    }
-                    : null,
-            };
-        },
-        remarks() {
-            return [];
-        },
-        plan(facts) {
-            return `${facts.need('source')} with ${facts.get('sqlite_tool')} ${facts.get('sqlite_version')}`;
-        },
-        recovery({ file, compression, identity, content }, directory, { runAs }) {
-            const path = 'path' in identity ? identity.path : source.path;
-            // The owner can not read the directory of the login user, who in turn may not write the database.
-            const sudo = runAs === null ? '' : `sudo -u ${(0,quoting/* quote */.h)(runAs)} `;
-            return [
-                `cd ${(0,quoting/* quote */.h)(directory)} && sha256sum -c ${(0,quoting/* quote */.h)(`${file}.sha256`)}`,
-                `restored=$(${sudo}mktemp -d)/restored.db && ${common/* UNPACK */.P4[compression]} ${(0,quoting/* quote */.h)(file)} ${runAs === null ? '>' : `| ${sudo}tee > /dev/null`} "$restored"`,
-                // what the tool could not judge then it may not be able to judge now
-                `${checking(sudo)} "$restored" ${(0,quoting/* quote */.h)(QUICK_CHECK)} # must print ok${content === null ? ', unless this sqlite3 is older than that of the application' : ''}; do not go on otherwise`,
-                `# then${runAs === null ? ', as the owner of the database' : ''}, best with the application stopped:`,
-                `${sudo}test -s "$restored" && ${sudo}sqlite3 ${(0,quoting/* quote */.h)(path)} '.timeout 30000' ".restore $restored"`,
-            ];
-        },
-        empty(facts) {
-            return new errors/* BackupError */.hj('E_EMPTY', `${facts.need('source')} is a valid SQLite database without a single table, so its backup would prove nothing`, 'Check that `database` names the file that the application uses. Nothing was kept, and no older backup was deleted.');
-        },
-        restoring(target) {
-            if (target.engine !== 'sqlite')
-                throw new errors/* BackupError */.hj('E_INTERNAL', 'a target of another engine');
-            return sqliteRestoring(target);
-        },
-        explain(failure, settings) {
-            const said = (0,neutralise/* quoteOutside */.Y)(failure.text);
-            const path = failure.facts.get('source') ?? source.path;
-            switch (failure.code) {
-                case 'E_SOURCE_MISSING':
-                    return new errors/* BackupError */.hj('E_SOURCE_MISSING', `there is no database at ${path} (database: ${source.given})`, `Correct \`database\`. A relative path starts at the home of the login user${/^sqlite[^:]*:\/\/\/[^/]/.test(source.given) ? '; in a URL of the form sqlite:///x the path is relative, an absolute one has four slashes' : ''}. Nothing was created.`);
-                case 'E_SOURCE_OWNER': {
-                    const owner = failure.facts.get('owner') ?? 'its owner';
-                    const login = (0,common/* loginUser */.Lx)(settings);
-                    const user = settings.runAs ?? login;
-                    return new errors/* BackupError */.hj('E_SOURCE_OWNER', `${path} belongs to ${owner}, and ${user} is not ${owner}: SQLite would leave -wal and -shm files that the application can not write, and its next write would fail`, `Set \`run-as: ${owner}\` (and let ${login} run \`sudo -n -u ${owner} sh\`), or log in as ${owner}. Nothing was touched.`);
-                }
-                case 'E_SOURCE_INVALID': {
-                    const other = failure.facts.get('other_name');
-                    if (other === null)
-                        return null;
-                    return new errors/* BackupError */.hj('E_SOURCE_INVALID', `${said}: SQLite keeps -wal and -journal beside one name of a file, and through another one what is in them is not seen`, `${other === 'link'
-                        ? `\`find / -xdev -samefile ${path}\` shows the others. Remove those that nobody opens (a hard link is no copy), and name the one that the application opens`
-                        : 'Mount the folder of the database into the container, not the single file, and name the file in that folder'}. ${common/* UNTOUCHED */._m}`);
-                }
-                case 'E_SOURCE_CORRUPT':
-                    return new errors/* BackupError */.hj('E_SOURCE_CORRUPT', `SQLite found damage in ${path}: ${said}`, /\b(NULL|NUMERIC|TEXT|non-[A-Z]+) value in /.test(failure.text)
-                        ? `Rows break a constraint of their table, which SQLite counts as damage. Correct the rows, or set \`verify: checksum\`. ${common/* UNTOUCHED */._m}`
-                        : `${NOT_PARSED.test(failure.text) ? 'First look at it with the SQLite of the application: when that can read it, the file only went through an older tool (`.restore`, `.backup`), which signs with its own version, until the application writes again. Otherwise: ' : ''}A backup of it would be damaged too, so none was kept, and no older one was deleted: keep them. Check the disk, then restore the newest good backup, or try \`sqlite3 ${path} .recover | sqlite3 -safe NEW-FILE\`.`);
-                case 'E_BUSY':
-                    return new errors/* BackupError */.hj('E_BUSY', `${path} stayed locked for ${(0,common/* seconds */.YA)(settings.lockWaitMs)} s (lock-wait): ${said}`, `A process holds an exclusive lock (a long transaction, a migration, locking_mode=EXCLUSIVE): \`fuser -v ${path}\` shows who has it open. ${common/* UNTOUCHED */._m}`);
-                case 'E_DUMP_FAILED':
-                    return new errors/* BackupError */.hj('E_DUMP_FAILED', `no proven copy of ${path} could be made: ${said}`, NOT_KNOWN.test(failure.text)
-                        ? `The application brings this extension of SQLite, and the tool on the host does not know it, so it can not check the content. Set \`verify: checksum\`: the copy is the same, only less is proven. ${common/* UNTOUCHED */._m}`
-                        : common/* UNTOUCHED */._m);
-                case 'E_RESTORE':
-                    if (settings.command === 'restore') {
-                        return new errors/* BackupError */.hj('E_RESTORE', `${path} could not be restored: ${said}`, NOT_KNOWN.test(failure.text)
-                            ? 'The application brings this extension of SQLite, and the tool on the host does not know it, so nothing can be proven of the backup. Restore it by hand, as its manifest says under `recovery`.'
-                            : NOT_PARSED.test(failure.text)
-                                ? 'It is damaged, or went through an older tool (`.backup`, `.restore`), which signs with its own version. Look at it with the SQLite of the application: when that can read it, put a sqlite3 as new on the host, and restore it again.'
-                                : '');
-                    }
-                    return new errors/* BackupError */.hj('E_RESTORE', `SQLite on the host can not check what is in the backup: ${said}`, NOT_KNOWN.test(failure.text)
-                        ? `The application brings this extension of SQLite, and the tool on the host does not know it. Verify at the level checksum. ${common/* UNTOUCHED */._m}`
-                        : common/* UNTOUCHED */._m);
-                case 'E_TOOL_VERSION':
-                    if (failure.facts.get('written_by') !== null)
-                        return newer(path, said, failure.facts, settings);
-                    return new errors/* BackupError */.hj('E_TOOL_VERSION', `${said} on the host can not be kept from running programs that the schema of a database names (its function edit), and Python 3.7 or newer, which would do as well, is not there`, `Install sqlite3 3.31 or newer, or Python 3.7 or newer. ${common/* UNTOUCHED */._m}`);
-                case 'E_TARGET_BUSY':
-                    return busy(path, usersOf(failure.facts));
-                case 'E_ROLLBACK_FAILED':
-                    return new errors/* BackupError */.hj('E_ROLLBACK_FAILED', `${path} could not be put back: ${said}`, '');
-                case 'E_PERM': {
-                    if (!/readonly|unable to open/.test(failure.text))
-                        return null;
-                    return new errors/* BackupError */.hj('E_PERM', `SQLite could not open ${path}: ${said}`, `In WAL mode it must be able to make -wal and -shm beside the database: let the owner of the database write that folder. ${common/* UNTOUCHED */._m}`);
-                }
-                default:
-                    return null;
-            }
-        },
-    };
-}
-/** The text of a statement of the schema that the tool can not read, where the file says that it is not of a newer SQLite. */
-const NOT_PARSED = /malformed database schema .* - .*(syntax error|unrecognized token|unknown )/;
-/** The schema is of a newer SQLite than the tool that is to read it. */
-function newer(path, said, facts, { command, verifyOn }) {
-    const version = (0,neutralise/* quoteOutside */.Y)(facts.get('written_by') ?? '', 20);
-    const verifying = command === 'verify';
-    const where = verifying && verifyOn === 'runner' ? 'the runner' : 'the host';
-    return new errors/* BackupError */.hj('E_TOOL_VERSION', `${verifying ? 'the backup' : path} needs a newer sqlite3 on ${where} for its content to be read: ${said}`, `It may be too new for that tool, or damaged: the application's own SQLite can tell (\`PRAGMA integrity_check\`). Install sqlite3 ${version} or newer on ${where} (as from sqlite.org/download.html, into /usr/local/bin); or set \`verify: checksum\`, ${verifying
-        ? 'which proves its bytes'
-        : 'which copies its pages as they are, proves the bytes of the copy, and can be restored'}. ${common/* UNTOUCHED */._m}`);
-}
-/** What SQLite says of an extension that the schema needs. */
-const NOT_KNOWN = /no such (collation sequence|function|module|tokenizer)|unknown function|unsafe use of/;
-function sqlite_argumentsOf(source, settings) {
-    return { ...(0,common/* commonArguments */.oJ)(settings), source: source.path, busy_ms: String(settings.lockWaitMs) };
-}
-function sqlite_toolsOf(facts) {
-    const tools = {};
-    const engine = facts.get('sqlite_tool');
-    if (engine !== null) {
-        tools[engine === 'python3' ? 'sqlite3 (python3 module)' : engine] = (0,neutralise/* quoteOutside */.Y)(facts.get('sqlite_version') ?? '', 60);
-    }
-    Object.assign(tools, (0,common/* compressorOf */.Zw)(facts));
-    return tools;
-}
-/** `hex()` gives the bytes of a name as the database holds them. */
-function sqlite_decoded(facts, tables) {
-    const decoder = new TextDecoder(facts.get('encoding')?.toLowerCase() ?? 'utf-8');
-    return tables.map(({ name, rows }) => ({ name: decoder.decode(name), rows }));
-}
-
-;// CONCATENATED MODULE: ./src/databases/database-of.ts
-
-
-/** The engine of a database; `format` is for dumps of PostgreSQL. */
-function databaseOf(source, format) {
-    return source.engine === 'sqlite' ? sqlite(source) : postgres(source, format);
-}
-
-// EXTERNAL MODULE: ./src/commands/journal.ts
-var journal = __nccwpck_require__(4273);
-;// CONCATENATED MODULE: ./src/commands/restore-plan.ts
-
-
-
-const restore_plan_MOST = 40;
-/** Puts what would be done, and what would be lost, into the report and the log. */
-function tellRestorePlan(run, dump, found) {
-    const { log, report, settings } = run;
-    const { stopCommand, startCommand, afterCommand, checkCommand, safetyBackup } = settings.restore;
-    const commands = Object.entries({
-        'stop-command': stopCommand,
-        'after-restore-command': afterCommand,
-        'start-command': startCommand,
-        'check-command': checkCommand,
-    }).flatMap(([name, text]) => (text === null ? [] : [`${name}: ${(0,neutralise/* quoteOutside */.Y)(text, 200)}`]));
-    const plan = {
-        state: found.state,
-        way: found.way,
-        liveBytes: found.bytes,
-        tables: sideBySide(found.tables, found.dumpTables),
-        differences: found.differences,
-        users: found.users.map((user) => (0,neutralise/* quoteOutside */.Y)(user, 200)),
-        neededBytes: found.neededBytes,
-        freeBytes: found.freeBytes,
-        commands,
-    };
-    if (report.restore !== null)
-        report.restore.plan = plan;
-    const made = dump.manifest;
-    const age = made === null ? '' : `, ${(0,reporting_format/* formatAge */.nV)(run.now().getTime() - Date.parse(made.createdAt))} old`;
-    log.info(`backup: ${(0,neutralise/* quoteOutside */.Y)(report.restore?.from ?? dump.file, 300)}, ${(0,reporting_format/* formatBytes */.z3)(dump.bytes)}${age}`);
-    log.info(found.state === 'missing'
-        ? 'live: there is none, it will be created'
-        : `live: ${(0,reporting_format/* formatBytes */.z3)(found.bytes)}${found.state === 'damaged' ? ', damaged' : ''}`);
-    log.info(found.wayInWords);
-    for (const { name, live, backup } of plan.tables.filter((table) => table.live !== table.backup).slice(0, restore_plan_MOST)) {
-        log.info(`  ${(0,neutralise/* quoteOutside */.Y)(name, 100)}: ${rows(live)} live, ${rows(backup)} in the backup`);
-    }
-    for (const line of plan.differences.slice(0, restore_plan_MOST))
-        log.info(`  ${line}`);
-    for (const user of plan.users.slice(0, restore_plan_MOST))
-        log.info(`  in use by ${user}`);
-    for (const command of commands)
-        log.info(`  ${command}`);
-    const free = found.freeBytes === null ? '' : `, ${(0,reporting_format/* formatBytes */.z3)(found.freeBytes)} free`;
-    log.info(`space needed: ${(0,reporting_format/* formatBytes */.z3)(found.neededBytes)}${free}`);
-    if (!safetyBackup && found.state !== 'missing') {
-        (0,connect/* warn */.R8)(run, 'no backup of the present state is taken (safety-backup: false): what is in the live database now is lost');
-    }
-    for (const remark of found.remarks)
-        (0,connect/* warn */.R8)(run, remark);
-}
-const rows = (count) => (count === null ? 'not there or not counted' : (0,reporting_format/* formatCount */.B4)(count));
-/** By name, those of which rows are lost first. */
-function sideBySide(live, backup) {
-    const tables = new Map();
-    for (const { name, rows } of live)
-        tables.set(name, { live: rows, backup: null });
-    for (const { name, rows } of backup ?? [])
-        tables.set(name, { live: tables.get(name)?.live ?? null, backup: rows });
-    const lost = ({ live, backup }) => (live ?? 0) - (backup ?? 0);
-    return [...tables].map(([name, counts]) => ({ name, ...counts })).sort((a, b) => lost(b) - lost(a));
-}
-
-// EXTERNAL MODULE: ./src/backups/identity.ts
-var backups_identity = __nccwpck_require__(4941);
-;// CONCATENATED MODULE: ./src/databases/foreign-dump.ts
-
-
-const foreign_dump_KINDS = ['sqlite', 'dump', 'tar', 'sql'];
-const COMPRESSIONS = ['zstd', 'gzip', 'none'];
 /**
- * A file on the host that this action did not make, as `look_dump` (host/programs/foreign.sh) found it. Throws E_NOT_FOUND, E_PERM,
+ * A file on the host that this action did not make, which people may know by another `name`, as `look_dump` (host/programs/foreign.sh) found it. Throws E_NOT_FOUND, E_PERM,
  * E_CHECKSUM, or E_SOURCE_INVALID for what is no dump that can be restored, or none of this engine.
  */
-function foreignDump(facts, engine = null) {
+function foreignDump(facts, engine = null, name = null) {
     const refused = facts.get('dump_refused');
     if (refused !== null)
-        throw refusal(refused, facts);
+        throw refusal(refused, facts, name);
     const kind = facts.need('dump_kind');
     const compression = facts.need('dump_compression');
     const sha256 = facts.need('dump_sha256');
-    if (!foreign_dump_KINDS.includes(kind) || !COMPRESSIONS.includes(compression) || !/^[0-9a-f]{64}$/.test(sha256)) {
+    const made = (0,lookup/* engineOfKind */.UZ)(kind);
+    if (made === null || !(0,packing/* isCompression */.zr)(compression) || !/^[0-9a-f]{64}$/.test(sha256)) {
         throw new errors/* BackupError */.hj('E_INTERNAL', `the host reported a dump as ${(0,neutralise/* quoteOutside */.Y)(`${kind} ${compression} ${sha256}`, 200)}`);
     }
-    const made = kind === 'sqlite' ? 'sqlite' : 'postgres';
     if (engine !== null && engine !== made) {
-        throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${(0,neutralise/* quoteOutside */.Y)(facts.path('dump_path'), 500)} is ${made === 'sqlite' ? 'a SQLite database' : 'a dump of PostgreSQL'}, and what it would be restored into is a database of ${engine === 'sqlite' ? 'SQLite' : 'PostgreSQL'}`, `Correct \`backup\` or \`database\`. ${NOTHING}`);
+        throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${(0,neutralise/* quoteOutside */.Y)(name ?? facts.path('dump_path'), 500)} is ${made.dump}, and what it would be restored into is a database of ${engine.title}`, 'Correct `backup` or `database`.');
     }
     return {
         file: facts.path('dump_path'),
-        kind: kind,
-        compression: compression,
+        kind,
+        compression,
         sha256,
         bytes: facts.number('dump_bytes'),
         databaseBytes: null,
@@ -36354,7 +36321,6 @@ function foreignRemarks(facts) {
     }
     return remarks;
 }
-const NOTHING = 'Nothing was restored, nothing was changed.';
 /** What to do with a file that is packed or encrypted in a way that is not taken. */
 const UNPACK_FIRST = {
     bzip2: 'bzip2 -d',
@@ -36375,8 +36341,8 @@ const DECRYPT_FIRST = {
     openssl: 'openssl enc -d',
 };
 /** Each word of `refuse_dump`: the code, what the file is, what to do. */
-function refusal(word, facts) {
-    const path = (0,neutralise/* quoteOutside */.Y)(facts.get('dump_path') ?? facts.get('dump_given') ?? 'the file', 500);
+function refusal(word, facts, name) {
+    const path = (0,neutralise/* quoteOutside */.Y)(name ?? facts.get('dump_path') ?? facts.get('dump_given') ?? 'the file', 500);
     const said = (0,neutralise/* quoteOutside */.Y)(facts.get('dump_said') ?? '', 500);
     const rows = {
         missing: [
@@ -36421,7 +36387,7 @@ function refusal(word, facts) {
         `the host refused ${path} as ${(0,neutralise/* quoteOutside */.Y)(word, 80)}`,
         'Please report it with the log of the run.',
     ];
-    return new errors/* BackupError */.hj(code, message, `${hint} ${NOTHING}`);
+    return new errors/* BackupError */.hj(code, message, hint);
 }
 const invalid = (message, hint) => ['E_SOURCE_INVALID', message, hint];
 function packed(path, tool) {
@@ -36457,8 +36423,10 @@ async function push(host, to, source, { signal, idleTimeoutMs }) {
     const stop = (why) => ended.abort(why);
     const giveUp = () => stop(signal.reason);
     signal.addEventListener('abort', giveUp);
+    let isSent = false;
     void shell.closed.then(() => {
-        if (!answers.areGood)
+        // before that it can not have all, also when it says so: to what takes it, an end that comes too early is an end
+        if (!isSent || !answers.areGood)
             stop(answers.gone(to.folder));
     });
     try {
@@ -36477,6 +36445,7 @@ async function push(host, to, source, { signal, idleTimeoutMs }) {
             if (!input.write(value))
                 await within((0,external_node_events_.once)(input, 'drain'));
         }
+        isSent = true;
         input.end();
         const end = await within(answers.next());
         if (end !== 'end 0')
@@ -36537,7 +36506,7 @@ class Answers {
         return this.output.endsWith(`\n${this.mark} end 0\n`);
     }
     gone(folder) {
-        if (/ end \d+\n$/.test(this.output))
+        if (/ end [1-9]\d*\n$/.test(this.output))
             return this.failed(folder);
         return new errors/* BackupError */.hj('E_REMOTE_LOST', `what took the backup on ${this.label} ended before it had all of it`);
     }
@@ -36549,116 +36518,7 @@ class Answers {
     }
 }
 
-;// CONCATENATED MODULE: ./src/offsite/reading.ts
-
-
-
-
-
-/** So many new bytes, and the tries that failed before are forgotten. */
-const PROGRESS_BYTES = 8 << 20;
-const attemptOf = (store, key) => ({
-    what: `reading ${store.uriOf(key)}`,
-    right: 's3:GetObject',
-});
-const COLLECT_BYTES = 16 << 20;
-/**
- * The bytes of an object, as fast as they are taken; what broke off is taken up again where it ended. It comes to its end only when
- * size and SHA-256 are those that were wanted. `signal`: nobody wants it any more. Throws E_CHECKSUM when they are not, E_S3_*.
- */
-async function* readObject(store, wanted, onRead, signal) {
-    const hash = (0,external_node_crypto_.createHash)('sha256');
-    let read = 0;
-    let tries = 0;
-    let since = 0;
-    while (read < wanted.bytes) {
-        try {
-            for await (const chunk of await store.open(wanted.key, read, wanted.etag, signal)) {
-                if (read + chunk.length > wanted.bytes)
-                    throw changed(store, wanted, `more than its ${(0,counting/* plural */.L)(wanted.bytes, 'byte')} came`);
-                read += chunk.length;
-                hash.update(chunk);
-                onRead(read);
-                yield chunk;
-                if (Math.floor(read / COLLECT_BYTES) > Math.floor((read - chunk.length) / COLLECT_BYTES))
-                    collect();
-                if (read - since < PROGRESS_BYTES)
-                    continue;
-                [tries, since] = [0, read];
-                store.patience.renew();
-            }
-            if (read === wanted.bytes)
-                break;
-            throw Object.assign(new Error(`it ended after ${read} of ${(0,counting/* plural */.L)(wanted.bytes, 'byte')}`), {
-                code: 'ECONNRESET',
-            });
-        }
-        catch (error) {
-            signal?.throwIfAborted();
-            const refusal = (0,failures/* refusalOf */.Of)(error);
-            if ((0,failures/* isChanged */.Hq)(refusal))
-                throw changed(store, wanted, 'it was replaced while it was read');
-            if ((0,failures/* isMissing */.b2)(refusal))
-                throw changed(store, wanted, 'it was deleted while it was read');
-            await store.patience.pauseAfterError(error, attemptOf(store, wanted.key), ++tries);
-        }
-    }
-    store.patience.renew();
-    const digest = hash.digest('hex');
-    if (wanted.sha256 !== null && digest !== wanted.sha256) {
-        throw changed(store, wanted, `the SHA-256 of what came is ${digest}, and it should be ${wanted.sha256}`);
-    }
-}
-/** The copy in the store is not the backup that it is said to be. */
-function changed(store, { key }, why) {
-    return new errors/* BackupError */.hj('E_CHECKSUM', `${store.uriOf(key)} is not what was copied there: ${why}`, 'Do not rely on that copy: find out who can write into the bucket, and take another backup. What had been fetched was removed before anything read it.');
-}
-
-;// CONCATENATED MODULE: ./src/offsite/fetch-by-host.ts
-
-
-
-
-/** Why the host can not fetch by itself, or null. */
-async function whyNotByHost(store, key, ask) {
-    const why = (await ask(['job', 'prepare_fetch', [await store.plainUrl(key)]])).get('no_fetch');
-    return why === null ? null : (0,neutralise/* quoteOutside */.Y)(why, 300);
-}
-/** Lets the host fetch an object into its folder; what broke off is taken up again where it ended, with a new signature. */
-async function fetchByHost(store, wanted, file, ask) {
-    const { key, bytes, etag } = wanted;
-    let tries = 0;
-    let before = 0;
-    for (;;) {
-        const facts = await ask(['job', 'fetch_file', [file, String(bytes), etag, await store.signGet(key)]]);
-        const fetched = facts.number('fetched_bytes');
-        if (fetched >= bytes)
-            break;
-        if (fetched - before >= PROGRESS_BYTES) {
-            tries = 0;
-            store.patience.renew();
-        }
-        before = fetched;
-        const refusal = refusalOf(facts);
-        if ((0,failures/* isChanged */.Hq)(refusal))
-            throw changed(store, wanted, 'it was replaced while it was read');
-        if ((0,failures/* isMissing */.b2)(refusal))
-            throw changed(store, wanted, 'it was deleted while it was read');
-        const { what, right } = attemptOf(store, key);
-        await store.patience.pauseAfter(refusal, { what: `${what} from the host`, right }, ++tries);
-    }
-    store.patience.renew();
-}
-function refusalOf(facts) {
-    const [status = 0, http = 0] = (facts.get('refused') ?? '').split(' ').map(Number);
-    if (http >= 400)
-        return (0,failures/* refusalIn */.c3)(http, facts.get('refused_body') ?? '');
-    return withoutAnswer(status, facts.get('refused_said') ?? 'it got less than all of it');
-}
-
-;// CONCATENATED MODULE: ./src/commands/fetch.ts
-
-
+;// CONCATENATED MODULE: ./src/places/fetch.ts
 
 
 
@@ -36672,31 +36532,39 @@ function refusalOf(facts) {
  * Brings a backup from the store to the host, into a folder that goes with the session; returns its path there. Size and SHA-256 are
  * compared before anything reads it. Throws E_CHECKSUM, E_NOSPACE, E_S3_*, or what became of the host; what had come is then removed.
  */
-async function fetchToHost(run, connection, store, found) {
-    const { wanted, uri, backup } = found;
+async function fetchToHost(run, connection, place, found) {
+    const { wanted, uri, backup, stored } = found;
     if (wanted.bytes === 0)
         throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${uri} is empty (0 bytes)`, 'Choose another one.');
     return run.log.group(`Fetch ${uri}`, async () => {
+        const store = await place.open();
         const file = backup?.manifest.file ?? 'dump';
         const folder = await makeFolder(run, connection, wanted.bytes);
-        const via = await fetch_chooseWay(run, connection, store, wanted.key);
-        const timing = begin(run, wanted.bytes);
-        if (via === 'host')
-            await byHost(connection, store, found, file, timing.update);
-        else
-            await throughRunner(run, connection, store, found, { folder, file }, timing.update);
-        timing.end();
-        await check(connection, store, found, file);
-        run.report.offsite = { uri, versionId: found.stored.versionId, via, lockedUntil: null };
+        const byHost = await chooseWay(run, connection, 'fetch', async () => {
+            return (await store.lending.whyNotFetch(wanted.key, connection)) ?? {};
+        });
+        const stage = beginStage(run, 'fetch', wanted.bytes);
+        if (byHost !== null)
+            await store.lending.fetch(wanted, file, connection, stage.update);
+        else {
+            const reading = new AbortController();
+            const source = store.read(wanted, stage.update, reading.signal);
+            await fetch_receive(run, connection, source, { folder, file }).finally(() => reading.abort());
+        }
+        stage.end();
+        await check(connection, found, file);
+        const via = byHost === null ? 'runner' : 'host';
+        run.report.offsite = { uri, versionId: stored.versionId, via, lockedUntil: null };
+        connection.names.set(`${folder}/${file}`, uri);
         return `${folder}/${file}`;
     });
 }
 /** The same into a file of the runner, not by way of the host. */
-async function fetchToRunner(run, store, { wanted, uri, stored }, to) {
+async function fetchToRunner(run, place, { wanted, uri, stored }, to) {
     await run.log.group(`Fetch ${uri}`, async () => {
-        const timing = begin(run, wanted.bytes);
-        await writeFrom(readObject(store, wanted, timing.update), to);
-        timing.end();
+        const stage = beginStage(run, 'fetch', wanted.bytes);
+        await writeFrom((await place.open()).read(wanted, stage.update), to);
+        stage.end();
         run.report.offsite = { uri, versionId: stored.versionId, via: 'runner', lockedUntil: null };
     });
 }
@@ -36706,50 +36574,12 @@ async function makeFolder({ settings, now }, { send }, bytes) {
     const facts = await send(['request', 'expect_fetched', [id]], ['job', 'room_for_fetched', [String(bytes), String(Math.ceil(settings.minFreeBytes / 1024))]]);
     return facts.path('fetched');
 }
-/** `s3-upload-via` decides for this direction as well. */
-async function fetch_chooseWay(run, connection, store, key) {
-    const { s3, transport } = run.settings;
-    const via = s3?.uploadVia ?? 'auto';
-    if (via === 'runner' || (via === 'auto' && transport.transport === 'local'))
-        return 'runner';
-    const why = await whyNotByHost(store, key, connection.send);
-    if (why === null) {
-        run.log.info('the host fetches by itself (s3-upload-via)');
-        return 'host';
-    }
-    if (via === 'auto') {
-        run.log.info(`it comes through the runner, since the host can not fetch it: ${why}`);
-        return 'runner';
-    }
-    const lacking = /^it has no (\w+)$/.exec(why)?.[1];
-    const advice = 'Or use `s3-upload-via: auto`, which then goes through the runner. Nothing was changed.';
-    const system = (await connection.hello).get('system') ?? '';
-    throw new errors/* BackupError */.hj(lacking === undefined ? 'E_S3_UNAVAILABLE' : 'E_TOOL_MISSING', `the host is to fetch by itself (s3-upload-via: host), and ${why}`, lacking === undefined
-        ? `Let it out to the store (firewall, proxy, name service). ${advice}`
-        : `On the host: ${(0,install_line/* installLine */.c)(lacking, system)}. ${advice}`);
-}
-async function byHost(connection, store, { wanted }, file, onRead) {
-    // it is told while the request is still being answered
-    const ticker = setInterval(() => onRead(Number(connection.said('fetched_bytes').at(-1) ?? 0)), 1_000);
-    try {
-        await fetchByHost(store, wanted, file, connection.send);
-    }
-    finally {
-        clearInterval(ticker);
-    }
-}
-async function throughRunner({ settings, signal }, { host }, store, { wanted }, to, onRead) {
-    const reading = new AbortController();
-    const source = readObject(store, wanted, onRead, reading.signal);
-    try {
-        if (settings.transport.transport === 'local')
-            await writeFrom(source, (0,external_node_path_.join)(to.folder, to.file));
-        else
-            await push(host, to, source, { signal, idleTimeoutMs: settings.idleTimeoutMs });
-    }
-    finally {
-        reading.abort();
-    }
+/** Through this process to the host, which may be this machine. */
+async function fetch_receive({ settings, signal }, { host }, source, to) {
+    if (settings.transport.transport === 'local')
+        await writeFrom(source, (0,external_node_path_.join)(to.folder, to.file));
+    else
+        await push(host, to, source, { signal, idleTimeoutMs: settings.idleTimeoutMs });
 }
 /** Into a new file of this machine. Throws E_NOSPACE. */
 async function writeFrom(source, to) {
@@ -36772,211 +36602,21 @@ async function writeFrom(source, to) {
     }
 }
 /** As the disk of the host has it. */
-async function check({ send }, store, { wanted, backup }, file) {
+async function check({ send }, { wanted, uri, backup }, file) {
     const facts = await send(['job', 'check_fetched', [file]]);
     const [bytes, sha256] = [facts.number('fetched_bytes'), facts.need('fetched_sha256')];
     if (bytes !== wanted.bytes)
-        throw changed(store, wanted, `${(0,counting/* plural */.L)(bytes, 'byte')} came, and it has ${wanted.bytes}`);
+        throw (0,object_store/* changed */.tD)(uri, `${(0,counting/* plural */.L)(bytes, 'byte')} came, and it has ${wanted.bytes}`);
     if (wanted.sha256 !== null && sha256 !== wanted.sha256) {
-        throw changed(store, wanted, `the SHA-256 of what came is ${quoted(sha256)}, and it should be ${wanted.sha256}`);
+        throw (0,object_store/* changed */.tD)(uri, `the SHA-256 of what came is ${quoted(sha256)}, and it should be ${wanted.sha256}`);
     }
     if (backup !== null)
         await send(['job', 'accept_fetched', [file, wanted.sha256 ?? '']]);
 }
 const quoted = (text) => (/^[0-9a-f]{64}$/.test(text) ? text : 'not told');
-function begin({ log, report }, bytes) {
-    const started = performance.now();
-    const progress = new reporting_progress/* Progress */.k(log, 'fetch', bytes);
-    return {
-        update: (read) => void progress.update(read),
-        end: () => {
-            const ms = Math.round(performance.now() - started);
-            report.stages.push({ name: 'fetch', ms, bytes });
-            log.info(`fetch: ${(0,reporting_format/* formatBytes */.z3)(bytes)} in ${(0,reporting_format/* formatDuration */.a3)(ms)} (${(0,reporting_format/* formatRate */.CE)(bytes, ms)})`);
-        },
-    };
-}
 
-;// CONCATENATED MODULE: ./src/commands/store-backups.ts
+;// CONCATENATED MODULE: ./src/restoring/source.ts
 
-
-
-
-
-
-
-
-
-
-/** How many that the host has lost are looked for. */
-const MOST_LOST = 20;
-const AT_ONCE = 8;
-/** Hands the store to `work`; `bucket` when it is another one than that of the settings. */
-async function inStore(run, bucket, work) {
-    const { s3, idleTimeoutMs } = run.settings;
-    if (s3 === null)
-        throw new errors/* BackupError */.hj('E_INTERNAL', 'there is no store to ask');
-    // Loaded when used: the SDK takes as long as all the rest.
-    const { Store } = await Promise.all(/* import() */[__nccwpck_require__.e(143), __nccwpck_require__.e(853)]).then(__nccwpck_require__.bind(__nccwpck_require__, 853));
-    const store = new Store({ ...s3, bucket: bucket ?? s3.bucket }, run.signal, idleTimeoutMs);
-    try {
-        return await work(store);
-    }
-    catch (error) {
-        if (!(error instanceof errors/* BackupError */.hj))
-            throw error;
-        const left = run.settings.command === 'restore' ? 'Nothing was restored.' : 'Nothing was changed.';
-        throw new errors/* BackupError */.hj(error.code, error.message, error.hint.replace(failures/* STAYS */.hU, left), { cause: error });
-    }
-    finally {
-        store.close();
-    }
-}
-/** What `s3://` names, with the manifest beside it, which must agree. Throws E_NOT_FOUND, E_MANIFEST, E_CHECKSUM. */
-async function named(run, store, { key }) {
-    const stored = await store.head(key);
-    if (stored === null) {
-        await store.list(key); // when there is not even the bucket, this one says so
-        throw new errors/* BackupError */.hj('E_NOT_FOUND', `there is no ${(0,neutralise/* quoteOutside */.Y)(store.uriOf(key), 1200)}`, `Correct \`backup\`: the key of the payload, as \`s3-uri\` tells it. ${store_backups_NOTHING}`);
-    }
-    const folder = key.slice(0, key.lastIndexOf('/') + 1);
-    const parsed = (0,names/* parseFileName */.Px)(key.slice(folder.length));
-    const file = parsed?.part === 'payload' ? (0,names/* manifestFile */.YE)(parsed.id) : null;
-    const text = file === null ? null : await store.get(`${folder}${file}`);
-    if (parsed === null || file === null || text === null) {
-        if (file !== null) {
-            (0,connect/* warn */.R8)(run, `${store.uriOf(key)} has no manifest beside it, so nothing tells what it should be but the store`);
-        }
-        return { backup: null, uri: store.uriOf(key), stored, wanted: wantedOf(key, stored, stored.sha256) };
-    }
-    const files = [
-        { name: key.slice(folder.length), type: '-', bytes: stored.bytes },
-        { name: file, type: '-', bytes: text.length },
-    ];
-    const backup = read(run, parsed.name, files, text, null);
-    if (backup.manifest.file !== key.slice(folder.length)) {
-        throw new errors/* BackupError */.hj('E_MANIFEST', `${store.uriOf(`${folder}${file}`)} is the manifest of ${backup.manifest.file}, not of that object`, `Correct \`backup\`. ${store_backups_NOTHING}`);
-    }
-    return agreeing(store, key, backup, stored);
-}
-/** The backup of that id, or null when the store does not have it whole. */
-async function byIdInStore(run, store, name, id) {
-    const [unit] = await unitsIn(store, name, `${id}.`);
-    return unit === undefined ? null : readUnit(run, store, name, unit, null);
-}
-/** Those of these ids that the store has. */
-async function lostInStore(run, store, name, ids) {
-    const found = [];
-    for (const id of ids.slice(0, MOST_LOST)) {
-        const one = await byIdInStore(run, store, name, id);
-        if (one !== null)
-            found.push(one);
-    }
-    return found;
-}
-/** This host and the database on it. */
-const hereOf = async (run, connection, facts) => ({
-    host: await (0,connect/* hostOf */.w4)(run, connection),
-    identity: run.database.identity(facts),
-});
-/**
- * All of that name, newest first, until `isEnough`; those of another database are left out, and told. A host takes its own when there are
- * some. A new host may take those of one other, and between several nobody but a person can choose: then E_TARGET_MISMATCH.
- */
-async function allInStore(run, store, here, isEnough) {
-    const isOwn = ({ manifest }) => here === null || !(0,copies/* isFromElsewhere */.xp)(manifest, here);
-    const found = await readAll(run, store, here?.identity ?? null, (backup) => isEnough(backup) && isOwn(backup));
-    const judged = (0,copies/* asJudgedSince */.gW)(found.flatMap(({ backup }) => backup ?? []), []);
-    for (const one of found)
-        one.backup = judged.find(({ id }) => id === one.backup?.id) ?? one.backup;
-    const own = found.filter(({ backup }) => backup !== null && isOwn(backup));
-    if (own.length > 0)
-        return own;
-    const hosts = [...new Set(found.map(({ backup }) => backup?.manifest.host ?? ''))];
-    if (hosts.length <= 1)
-        return found;
-    throw new errors/* BackupError */.hj('E_TARGET_MISMATCH', `${store.uriOf(store.keyOf(run.settings.name, ''))}/ has backups of ${hosts.length} hosts (${(0,neutralise/* quoteOutside */.Y)(hosts.slice(0, 5).join(', '), 300)}), and none of this one, ${here?.host}`, `Name the one that is meant by its id (\`command: list\`), or set \`allow-other-target: true\` to take the newest of all. ${store_backups_NOTHING}`);
-}
-async function readAll(run, store, identity, isEnough) {
-    const { name } = run.settings;
-    const units = await unitsIn(store, name, '');
-    const found = [];
-    for (let from = 0; from < units.length; from += AT_ONCE) {
-        const some = await Promise.all(units.slice(from, from + AT_ONCE).map((unit) => readUnit(run, store, name, unit, identity)));
-        const good = some.filter((one) => one !== null);
-        found.push(...good);
-        if (good.some(({ backup }) => backup !== null && isEnough(backup)))
-            break;
-    }
-    return found;
-}
-async function unitsIn(store, name, beginning) {
-    const folder = `${store.keyOf(name, '')}/`;
-    const units = new Map();
-    for (const { key, bytes } of await store.list(`${folder}${beginning}`)) {
-        const file = key.slice(folder.length);
-        const parsed = (0,names/* parseFileName */.Px)(file);
-        if (parsed === null || parsed.name !== name)
-            continue;
-        const { id, createdAt } = parsed;
-        const unit = units.get(id) ?? { id, createdAt, files: [] };
-        unit.files.push({ name: file, type: '-', bytes });
-        units.set(id, unit);
-    }
-    return [...units.values()].sort(retention/* newestFirst */.ll);
-}
-/** null when it is not whole, or no backup of this database; the log says why. */
-async function readUnit(run, store, name, { id, files }, identity) {
-    const file = (0,names/* manifestFile */.YE)(id);
-    const text = files.some((one) => one.name === file) ? await store.get(store.keyOf(name, file)) : null;
-    if (text === null)
-        return null; // an upload that was cut off
-    try {
-        const backup = read(run, name, files, text, identity);
-        if (backup.state === 'damaged')
-            throw new errors/* BackupError */.hj('E_CHECKSUM', `it is damaged: ${backup.detail}`);
-        const key = store.keyOf(name, backup.manifest.file);
-        const stored = await store.head(key);
-        if (stored === null)
-            throw new errors/* BackupError */.hj('E_CHECKSUM', `${backup.manifest.file} is missing`);
-        return agreeing(store, key, backup, stored);
-    }
-    catch (error) {
-        if (!(error instanceof errors/* BackupError */.hj) || !['E_CHECKSUM', 'E_MANIFEST'].includes(error.code))
-            throw error;
-        (0,connect/* warn */.R8)(run, `${store.uriOf(store.keyOf(name, id))} is passed over: ${(0,neutralise/* quoteOutside */.Y)(error.message, 500)}`);
-        return null;
-    }
-}
-/** The backup of these files. Throws E_MANIFEST when there is none. */
-function read(run, name, files, text, identity) {
-    const manifests = new Map(files.filter((one) => one.name.endsWith('.json')).map((one) => [one.name, text]));
-    const { backups, problems } = (0,backups_catalogue/* readCatalogue */.YW)({ files, manifests }, { name, identity }, run.now());
-    const [backup] = backups;
-    if (backup !== undefined)
-        return backup;
-    throw new errors/* BackupError */.hj('E_MANIFEST', problems[0] ?? 'there is no manifest', store_backups_NOTHING);
-}
-/** What the store says of the payload is what the manifest says. Throws E_CHECKSUM. */
-function agreeing(store, key, backup, stored) {
-    const { bytes, sha256 } = backup.manifest;
-    const uri = store.uriOf(key);
-    const why = stored.bytes !== bytes
-        ? `it has ${(0,reporting_format/* formatBytes */.z3)(stored.bytes)} (${(0,counting/* plural */.L)(stored.bytes, 'byte')}), its manifest says ${(0,counting/* plural */.L)(bytes, 'byte')}`
-        : stored.sha256 !== null && stored.sha256 !== sha256
-            ? `it was stored with the SHA-256 ${stored.sha256}, its manifest says ${sha256}`
-            : null;
-    if (why !== null) {
-        throw new errors/* BackupError */.hj('E_CHECKSUM', `${uri} does not belong to its manifest: ${why}`, `Do not rely on that copy: find out who can write into the bucket. ${store_backups_NOTHING}`);
-    }
-    return { backup, uri, stored, wanted: wantedOf(key, stored, sha256) };
-}
-function wantedOf(key, { bytes, etag }, sha256) {
-    return { key, bytes, sha256, etag: /^[\w.+/=-]+$/.test(etag) ? etag : '' };
-}
-const store_backups_NOTHING = 'Nothing was fetched, nothing was changed.';
-
-;// CONCATENATED MODULE: ./src/commands/restore-source.ts
 
 
 
@@ -36995,116 +36635,72 @@ const store_backups_NOTHING = 'Nothing was fetched, nothing was changed.';
  * E_NOT_FOUND, E_CHECKSUM, E_TARGET_MISMATCH, E_S3_*.
  */
 async function chooseSource(run, connection) {
-    const { settings, report } = run;
+    const { settings } = run;
     const { wanted } = settings.restore;
-    const looking = settings.dryRun ? (0,directory/* look */.Op)(run) : (0,directory/* lookLocked */.M7)(run, describeWanted(wanted));
-    const facts = await connection.send(...(0,directory/* openDirectory */.AJ)(run, settings.dryRun ? 'look' : 'create'), looking);
-    const catalogue = (0,commands_catalogue/* catalogueOf */.vq)(run, facts);
+    const host = await HostPlace.open(run, connection, settings.dryRun ? 'look' : 'create', describeWanted(wanted));
     if (wanted.by === 'file') {
         const found = await connection.send(['job', 'look_dump', [wanted.path]]);
-        const dump = foreignDump(found, run.database.engine);
+        const dump = foreignDump(found, (0,lookup/* engineOf */.ky)(settings.database));
         for (const remark of foreignRemarks(found))
             (0,connect/* warn */.R8)(run, remark);
-        return { dump, from: dump.file, catalogue };
+        return { dump, from: dump.file, host };
     }
     if (wanted.by === 's3') {
-        return inStore(run, wanted.bucket, async (store) => {
-            const found = await named(run, store, wanted);
-            return { ...(await fetched(run, connection, store, found, found.uri)), catalogue };
-        });
+        return withNamed(run, host, wanted, async (store, found) => fetched(run, host, store, found, found.uri));
     }
-    const { backup, lost } = wanted.by === 'id' ? await byId(run, connection, wanted, catalogue, facts) : choose(run, wanted, catalogue);
-    if (lost !== null && settings.s3 !== null && !settings.s3.onlyNamed) {
-        const source = await instead(run, connection, wanted, { backup, lost, catalogue, facts });
-        if (source !== null)
-            return { ...source, catalogue };
-    }
-    if (backup === null)
-        throw lost?.why ?? restore_source_notFound(run, catalogue, 'there is no backup');
-    if (backup.state === 'unverified')
-        (0,connect/* warn */.R8)(run, `${backup.id} was never verified, or found damaged; it is checked now`);
-    if (wanted.by === 'latest')
-        warnOfAlarms(run, (0,backups_catalogue/* covering */.ew)(catalogue.backups, null));
-    else
-        warnOfSuspicion(run, backup);
-    report.backup = (0,commands_catalogue/* factsOf */.xS)(run, backup);
-    return { dump: restore_source_dumpOf(await (0,commands_catalogue/* whole */.WQ)(connection, backup)), from: backup.id, catalogue };
-}
-/** What the host has lost, from the store; null when the store does not have it either and the host has something else. */
-async function instead(run, connection, wanted, { backup, lost, catalogue, facts }) {
-    if (lost === null)
-        return null;
-    const name = wanted.by === 'id' ? wanted.name : run.settings.name;
-    return inStore(run, null, async (store) => {
-        const here = run.settings.restore.allowOtherTarget ? null : await hereOf(run, connection, facts);
-        let there = await lostInStore(run, store, name, lost.ids);
-        if (wanted.by !== 'id' && backup === null && there.length === 0) {
-            // the oldest one of a deploy counts, so all have to be looked at
-            there = await allInStore(run, store, here, (one) => wanted.by === 'latest' && isLatest(one));
-        }
-        const known = [...catalogue.backups.filter(restore_source_isGood), ...there.flatMap((one) => one.backup ?? [])];
-        const best = wanted.by === 'id' ? there[0]?.backup : pick(wanted, known);
-        const found = there.find((one) => one.backup === best);
-        if (found === undefined) {
-            if (backup !== null)
-                return null;
-            const { code, message, hint } = lost.why;
-            throw new errors/* BackupError */.hj(code, `${message}, nor in ${store.uriOf(store.keyOf(name, ''))}/`, hint);
-        }
-        (0,connect/* warn */.R8)(run, `${lost.why.message}: ${found.backup?.id}, made on ${(0,neutralise/* quoteOutside */.Y)(found.backup?.manifest.host ?? '', 200)}, is taken from ${found.uri}`);
-        return fetched(run, connection, store, found, found.backup?.id ?? found.uri);
-    }).catch((error) => {
-        if (backup === null || !(error instanceof errors/* BackupError */.hj) || !error.code.startsWith('E_S3_'))
-            throw error;
-        (0,connect/* warn */.R8)(run, `${lost.why.message}; whether the store has it is not known: ${error.message}`);
-        return null;
+    return withSpare(run, host, async (store) => {
+        const { backup, spare } = await find(run, wanted, host, store);
+        if (spare !== null && store !== null)
+            return fetched(run, host, store, spare, backup.id);
+        const isOther = !host.listed.backups.includes(backup);
+        if (isOther && !settings.restore.allowOtherTarget)
+            throw otherThan(run, backup);
+        refuseDamagedCopy(backup);
+        if (backup.state === 'unverified')
+            (0,connect/* warn */.R8)(run, `${backup.id} was never verified, or found damaged; it is checked now`);
+        if (wanted.by === 'latest')
+            warnOfAlarms(run, covering(host.listed.backups, null));
+        else
+            warnOfSuspicion(run, backup);
+        run.report.backup = factsOf(run, backup);
+        return { dump: dumpOf(await host.whole(backup)), from: backup.id, host };
     });
 }
 /** What the host has only damaged, as its bytes have shown, from the store. Rethrows what is something else, or is not there either. */
-async function insteadOfDamaged(run, connection, source, error) {
-    const { s3 } = run.settings;
-    const { manifest, file } = source.dump;
-    const isOfHost = manifest !== null && file === manifest.file;
-    if (!(error instanceof errors/* BackupError */.hj) || error.code !== 'E_CHECKSUM' || !isOfHost || s3 === null || s3.onlyNamed) {
+async function insteadOfDamaged(run, { dump, from, host }, error) {
+    const { manifest, file } = dump;
+    if (!(error instanceof errors/* BackupError */.hj) || error.code !== 'E_CHECKSUM' || file !== manifest?.file)
         throw error;
-    }
-    return inStore(run, null, async (store) => {
-        const found = await byIdInStore(run, store, manifest.name, manifest.id).catch((second) => {
+    return withSpare(run, host, async (store) => {
+        const found = await store?.one(manifest.id).catch((second) => {
             (0,connect/* warn */.R8)(run, `whether the store has ${manifest.id} is not known: ${(0,errors/* describe */.q0)(second).message}`);
             return null;
         });
-        if (found?.backup?.manifest.sha256 !== manifest.sha256)
+        if (!store || found?.backup.manifest.sha256 !== manifest.sha256)
             throw error;
         (0,connect/* warn */.R8)(run, `${error.message}: ${manifest.id} is taken from ${found.uri}`);
-        return { ...source, ...(await fetched(run, connection, store, found, source.from)) };
+        return fetched(run, host, store, found, from);
     });
 }
 /** From the store to the host, as what is to be restored. */
-async function fetched(run, connection, store, found, from) {
+async function fetched(run, host, store, found, from) {
     const { backup, uri } = found;
+    const { connection } = host;
     if (backup !== null) {
-        const { manifest } = backup;
-        if (manifest.name !== run.settings.name && !run.settings.restore.allowOtherTarget) {
-            throw otherDatabase(`${manifest.id} is a backup of ${(0,backups_identity/* showIdentity */.g)(manifest.identity)}, not of ${run.settings.database.given}`);
+        if (backup.manifest.name !== run.settings.name && !run.settings.restore.allowOtherTarget) {
+            throw otherThan(run, backup);
         }
         refuseDamagedCopy(backup);
         if (backup.state === 'unverified')
             (0,connect/* warn */.R8)(run, `${backup.id} was never verified when it was copied; it is checked now`);
         warnOfSuspicion(run, backup);
-        run.report.backup = { ...(0,commands_catalogue/* factsOf */.xS)(run, backup), path: uri };
+        run.report.backup = { ...factsOf(run, backup), path: uri };
         const file = await fetchToHost(run, connection, store, found);
-        return { dump: { ...restore_source_dumpOf(backup), file }, from };
+        return { dump: { ...dumpOf(backup), file }, from, host };
     }
     const file = await fetchToHost(run, connection, store, found);
-    try {
-        const facts = await connection.send(['job', 'look_dump', [file]]);
-        return { dump: foreignDump(facts, run.database.engine), from };
-    }
-    catch (error) {
-        if (!(error instanceof errors/* BackupError */.hj))
-            throw error;
-        throw new errors/* BackupError */.hj(error.code, error.message.replaceAll(file, uri), error.hint.replaceAll(file, uri));
-    }
+    const facts = await connection.send(['job', 'look_dump', [file]]);
+    return { dump: foreignDump(facts, (0,lookup/* engineOf */.ky)(run.settings.database), uri), from, host };
 }
 /** As the log and the lock tell it. */
 function describeWanted(wanted) {
@@ -37117,265 +36713,65 @@ function describeWanted(wanted) {
     return wanted.by === 'file' ? wanted.path : 'latest';
 }
 /** A backup as what is to be restored. */
-function restore_source_dumpOf({ manifest }) {
+function dumpOf({ manifest }) {
     const { file, kind, compression, sha256, bytes, databaseBytes } = manifest;
     return { file, kind, compression, sha256, bytes, databaseBytes, manifest };
 }
-async function byId(run, connection, { id, name }, catalogue, facts) {
-    const { settings } = run;
-    const own = catalogue.backups.find((backup) => backup.id === id);
-    if (own !== undefined)
-        return usable(own);
-    const there = name === settings.name ? facts : await connection.send(['job', 'look', [name, '']]);
-    const other = (0,commands_catalogue/* backupsNamed */.xI)(run, name, there).find((backup) => backup.id === id);
-    if (other === undefined) {
-        const broken = catalogue.unreadable.find((unit) => unit.id === id);
-        const why = broken === undefined
-            ? restore_source_notFound(run, catalogue, `there is no backup ${id} in ${run.report.directory}`)
-            : new errors/* BackupError */.hj('E_MANIFEST', broken.why, 'Nothing was restored.');
-        return { backup: null, lost: { ids: [id], why } };
-    }
-    if (!settings.restore.allowOtherTarget) {
-        throw otherDatabase(`${id} is a backup of ${(0,backups_identity/* showIdentity */.g)(other.manifest.identity)}, not of ${settings.database.given}`);
-    }
-    return usable(other);
-}
-/** A partial one does not bring everything back: it is restored by its id alone. */
-const restore_source_isGood = ({ state, manifest }) => state === 'ok' && (manifest.coverage ?? null) === null;
-/** A safety backup is the state that somebody wanted to leave. */
-const isLatest = (backup) => restore_source_isGood(backup) && backup.manifest.reason !== 'safety';
-/** The one of these that is meant. */
-function pick(wanted, backups) {
-    const good = backups.filter(restore_source_isGood).sort(retention/* newestFirst */.ll);
-    if (wanted.by === 'latest')
-        return good.find(isLatest) ?? null;
-    // A deploy that is run again takes another backup, of what it did the first time; so does the nightly one at that commit.
-    const first = good.findLast(({ manifest: { github, reason } }) => github?.sha.startsWith(wanted.sha) && reason !== 'safety' && reason !== 'scheduled');
-    return first ?? null;
-}
-function choose(run, wanted, catalogue) {
-    const backup = pick(wanted, catalogue.backups);
-    const gone = [...catalogue.backups.filter(({ state }) => state === 'damaged'), ...catalogue.unreadable]
-        // what is older than the newest does not matter to `latest`
-        .filter(({ createdAt }) => wanted.by === 'deploy' || backup === null || createdAt > backup.createdAt)
-        .map(({ id }) => id);
-    if (backup !== null && gone.length === 0)
-        return { backup, lost: null };
-    const { name } = run.settings;
-    const none = restore_source_notFound(run, catalogue, wanted.by === 'latest'
-        ? `there is no verified backup of ${name} in ${run.report.directory}`
-        : `no verified backup of ${name} was taken by a deploy of the commit ${wanted.sha}`);
-    if (backup === null)
-        return { backup, lost: { ids: gone, why: none } };
-    const message = `${gone.slice(0, 3).join(', ')} in ${run.report.directory} ${gone.length === 1 ? 'is' : 'are'} damaged or without a manifest`;
-    return { backup, lost: { ids: gone, why: new errors/* BackupError */.hj('E_CHECKSUM', message) } };
-}
-/** Bytes that are missing can not be restored; what was never verified is checked on the way. */
-function usable(backup) {
-    if (backup.state === 'damaged') {
-        const why = new errors/* BackupError */.hj('E_CHECKSUM', `${backup.id} is damaged: ${backup.detail}`, 'Choose another backup: `command: list` shows them. Nothing was restored.');
-        return { backup: null, lost: { ids: [backup.id], why } };
-    }
-    refuseDamagedCopy(backup);
-    return { backup, lost: null };
-}
 function refuseDamagedCopy(backup) {
-    if (!(0,backups_manifest/* isDamagedCopy */.z$)(backup.manifest))
+    if (!isDamagedCopy(backup.manifest))
         return;
-    throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${backup.id} holds the files of a damaged database, byte by byte, and is no backup that can be restored`, `To get at what is in it: \`tar -xf\`, then \`sqlite3 FILE .recover | sqlite3 -safe NEW-FILE\`. Nothing was restored.`);
-}
-function restore_source_notFound(run, catalogue, message) {
-    const newest = catalogue.backups.slice(0, 5).map(({ id }) => id);
-    const partial = catalogue.backups.find(({ state, manifest }) => state === 'ok' && (manifest.coverage ?? null) !== null);
-    const suspect = catalogue.backups.find(({ state }) => state === 'suspect');
-    const byId = [
-        ...(partial === undefined ? [] : [`${partial.id} does not cover everything and is restored by its id alone. `]),
-        ...(suspect === undefined ? [] : [`${suspect.id} is suspect: \`command: accept\` makes it a good one. `]),
-    ].join('');
-    return new errors/* BackupError */.hj('E_NOT_FOUND', message, `${byId}${newest.length === 0 ? `There is no backup of ${run.settings.name} at all` : `The newest ${newest.length === 1 ? 'is' : 'are'} ${newest.join(', ')}`}; \`command: list\` shows every one. Nothing was restored.`);
+    throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${backup.id} holds the files of a damaged database, byte by byte, and is no backup that can be restored`, `${(0,backups_format/* formatNamed */.vq)(backup.manifest.engine).damaged?.advice ?? ''}`);
 }
 /** The database that would be replaced is the one that the backup was made of, or that is meant. Throws E_TARGET_MISMATCH. */
 function checkTarget(run, dump, target, identity) {
     if (dump.manifest === null || run.settings.restore.allowOtherTarget)
         return;
-    if ((0,backups_identity/* sameDatabase */.K)(dump.manifest.identity, identity))
+    if (sameDatabase(dump.manifest.identity, identity))
         return;
-    throw otherDatabase(`${dump.manifest.id} is a backup of ${(0,backups_identity/* showIdentity */.g)(dump.manifest.identity)}, and ${target} is ${(0,backups_identity/* showIdentity */.g)(identity)}`);
+    throw otherDatabase(`${dump.manifest.id} is a backup of ${showIdentity(dump.manifest.identity)}, and ${target} is ${showIdentity(identity)}`);
 }
+const otherThan = ({ settings }, { manifest }) => otherDatabase(`${manifest.id} is a backup of ${showIdentity(manifest.identity)}, not of ${settings.database.given}`);
 function otherDatabase(message) {
-    return new errors/* BackupError */.hj('E_TARGET_MISMATCH', message, 'If it is meant, for example to fill a staging database, set `allow-other-target: true`. Nothing was changed.');
+    return new errors/* BackupError */.hj('E_TARGET_MISMATCH', message, 'If it is meant, for example to fill a staging database, set `allow-other-target: true`.');
 }
 
-;// CONCATENATED MODULE: ./src/commands/safety-backup.ts
+;// CONCATENATED MODULE: ./src/restoring/user-command.ts
 
 
 
-
-
-
-
-
-
-
-
-
-/** The present state and two older ones. */
-const KEPT = 3;
-const safety_backup_REASON = 'safety backup before the restore of ';
-/** After these the host may have been lost, which is another story than that no backup could be taken. */
-const OF_THE_RUN = ['E_REMOTE_LOST', 'E_TIMEOUT', 'E_CANCELLED', 'E_LOCKED'];
-/**
- * A verified, pinned backup of what is about to be replaced, published before anything is touched. Of a damaged SQLite database it is a copy
- * of its files, marked as not verified. Throws E_SAFETY_BACKUP.
- */
-async function takeSafetyBackup(run, connection, { database, restoring, damaged, level, without = [], from, catalogue, }) {
-    const target = run.settings.restore.to ?? run.settings.database;
-    const name = target === run.settings.database ? run.settings.name : safety_backup_nameOf(target);
-    const settings = {
-        ...run.settings,
-        database: target,
-        name,
-        verify: level,
-        // all that can be had, whatever backups leave out by request
-        dump: { ...run.settings.dump, excludeTable: without, excludeTableData: [], schema: [] },
-        pin: `${safety_backup_REASON}${from}`.slice(0, 200),
-    };
-    const saving = { ...run, settings, database };
-    const started = run.now();
-    const suffix = (0,external_node_crypto_.randomBytes)(2).toString('hex');
-    const createdAt = timeAfter(started, catalogue);
-    const id = (0,names/* formatId */.hX)(name, createdAt, suffix);
-    try {
-        const request = damaged && restoring.saveDamaged !== undefined
-            ? restoring.saveDamaged(settings, id)
-            : database.backup(settings, id, (0,directory/* holderOf */.Kd)(run, id));
-        const facts = await connection.send(['request', 'expect_work', [id]], request);
-        const made = (0,new_manifest/* manifestOf */.$)(saving, { id, createdAt, started }, facts, await connection.hello, damaged);
-        const manifest = { ...made, reason: 'safety' };
-        const files = [(0,names/* manifestFile */.YE)(id), manifest.file, (0,names/* checksumFile */.uu)(manifest.file)];
-        const backup = {
-            ...{ id, createdAt, manifest, files },
-            ...(damaged ? { state: 'unverified', detail: 'not verified' } : { state: 'ok', detail: null }),
-        };
-        const removed = name === run.settings.name ? outlived(catalogue) : [];
-        if (run.report.restore !== null)
-            run.report.restore.safetyBackupId = id;
-        await connection.send([
-            'job',
-            'finish',
-            [id, manifest.file, manifest.sha256, (0,backups_manifest/* serializeManifest */.MZ)(manifest), (0,directory/* statusOf */.c2)(run), ...removalArguments(removed)],
-        ]);
-        if (name === run.settings.name) {
-            catalogue.backups = [backup, ...catalogue.backups.filter((old) => !removed.includes(old))];
-            (0,commands_catalogue/* showBackups */.Fp)(run, catalogue.backups);
-        }
-        run.log.info(`safety backup ${id}: ${(0,reporting_format/* formatBytes */.z3)(manifest.bytes)}, pinned`);
-        if (damaged)
-            (0,connect/* warn */.R8)(run, `${id} holds the files of the damaged database as they are, and is marked as not verified`);
-        return backup;
-    }
-    catch (error) {
-        if (run.report.restore !== null && connection.said('published').length === 0) {
-            run.report.restore.safetyBackupId = null;
-        }
-        const { code, message, hint } = (0,errors/* describe */.q0)(error);
-        if (OF_THE_RUN.includes(code))
-            throw error;
-        throw new errors/* BackupError */.hj('E_SAFETY_BACKUP', `the present state could not be backed up (${code}): ${message}`, `${hint} Without a way back nothing is restored; \`safety-backup: false\` restores all the same.`);
-    }
-}
-function safety_backup_nameOf(target) {
-    return (target.engine === 'sqlite' ? (0,names/* nameFromPath */.Zy)(target.path) : (0,names/* nameFromText */.No)(target.database)) ?? 'restore-target';
-}
-/** Safety backups beyond the last three, this one counted; those that somebody pinned with a reason of his own stay. */
-function outlived({ backups }) {
-    return backups
-        .filter(({ manifest: { reason, pinned } }) => reason === 'safety' && (pinned === null || pinned.reason.startsWith(safety_backup_REASON)))
-        .sort(retention/* newestFirst */.ll)
-        .slice(KEPT - 1);
-}
-
-// EXTERNAL MODULE: ./src/commands/user-command.ts
-var user_command = __nccwpck_require__(9931);
-;// CONCATENATED MODULE: ./src/commands/restore.ts
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Puts a backup back: plan, safety backup, load beside the live database, check, swap, check again, or everything as it was. With `dry-run`
- * the plan alone. `report.restore.outcome` says in which state the live database is.
- */
-async function restore(run) {
-    const { settings, report } = run;
-    const target = settings.restore.to ?? settings.database;
-    const restoring = run.database.restoring(target);
-    const outcome = {
-        target: restoring.target,
-        from: '',
-        outcome: 'unchanged',
-        ms: null,
-        safetyBackupId: null,
-        plan: null,
-    };
-    report.restore = outcome;
-    refuseEvent(run);
-    if (!settings.dryRun)
-        checkConfirm(run, restoring.targetName);
-    const database = databaseOf(target, settings.dump.format);
-    await (0,directory/* connectedToChange */.RW)(run, async (connection) => {
-        let source = await chooseSource(run, connection);
-        outcome.from = source.from;
-        const planFor = ({ dump }) => run.log.group(`Plan the restore into ${restoring.target}`, async () => {
-            const look = settings.dryRun ? [] : [(0,journal/* work */.oJ)(run)];
-            const facts = await connection.send(...look, restoring.look(settings, dump));
-            const client = facts.get('pg_dump_version');
-            if (client !== null)
-                for (const remark of refuseUnsafe(client, dump, settings))
-                    (0,connect/* warn */.R8)(run, remark);
-            const found = restoring.plan(facts, dump);
-            tellRestorePlan(run, dump, found);
-            if (found.state !== 'missing')
-                checkTarget(run, dump, restoring.target, database.identity(facts));
-            return { plan: found, identity: restoring.identity(facts) };
-        });
-        const planned = await planFor(source).catch(async (error) => {
-            source = await insteadOfDamaged(run, connection, source, error);
-            return planFor(source);
-        });
-        const { dump, from, catalogue } = source;
-        if (!settings.dryRun) {
-            await new Attempt(run, connection, { ...{ restoring, database, dump, from, catalogue }, ...planned }, outcome).carryOut();
-        }
-        report.ok = true;
-    });
-}
-/** A pull request may come from anybody. Throws E_EVENT. */
-function refuseEvent({ github }) {
-    if (github === null || !/^pull_request/.test(github.event))
+/** Runs a command of the user on the host, its output in the log. Throws E_HOOK when it fails, or does not end in time. */
+async function runUserCommand(run, connection, input, request) {
+    const facts = await run.log.group(input, () => connection.send(request));
+    const status = facts.get('command_status');
+    if (status === null || status === '0')
         return;
-    throw new errors/* BackupError */.hj('E_EVENT', `a restore is not run for the event ${(0,neutralise/* quoteOutside */.Y)(github.event, 60)}`, 'Restore from a workflow with `workflow_dispatch`, behind an environment with reviewers. Nothing was contacted.');
+    const last = facts.all('said').findLast((line) => line.trim() !== '');
+    const said = last === undefined ? ', and said nothing' : `; it said last: ${(0,neutralise/* quoteOutside */.Y)(last, 200)}`;
+    const output = `The log has its output, under "${input}".`;
+    if (facts.get('command_late') !== null) {
+        const advice = input === 'start-command'
+            ? ' What is to go on running belongs into the background, as by `systemctl start` or `nohup ... >/dev/null 2>&1 &`.'
+            : '';
+        throw new errors/* BackupError */.hj('E_HOOK', `${input} did not end within ${(0,format/* formatDuration */.a3)(facts.number('command_late') * 1000)} (command-timeout), and was ended${said}`, `${output}${advice}`);
+    }
+    if (status === 'none')
+        throw new errors/* BackupError */.hj('E_HOOK', `${input} was begun, and has not come to its end${said}`, output);
+    throw new errors/* BackupError */.hj('E_HOOK', `${input} ended with status ${(0,neutralise/* quoteOutside */.Y)(status, 10)}${said}`, output);
 }
-/** Throws E_CONFIRM. */
-function checkConfirm({ settings }, name) {
-    const { confirm } = settings.restore;
-    if (confirm === name)
-        return;
-    throw new errors/* BackupError */.hj('E_CONFIRM', confirm === null
-        ? `confirm is empty: a restore replaces the database ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(name), 200)}, and asks for its name`
-        : `confirm is ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(confirm), 200)}, and the database that would be replaced is ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(name), 200)}`, `Run with \`dry-run: true\` to see what would be lost. If that is meant, set \`confirm: ${(0,neutralise/* quoteOutside */.Y)(name, 200)}\`. Nothing was contacted.`);
-}
+
+;// CONCATENATED MODULE: ./src/restoring/attempt.ts
+
+
+
+
+
+
+
+
+
+
+
+
 /** One restore, from the first change to the last. */
 class Attempt {
     run;
@@ -37407,12 +36803,13 @@ class Attempt {
         await connection.send(['request', 'begin_restore', [this.journal.id, name, (0,common/* seconds */.YA)(restore.commandTimeoutMs)]]);
         await this.replace().catch((error) => this.leaveUnchanged(error));
         await this.check().catch((error) => this.rollBack(error));
+        this.run.left = 'database-restored';
         await this.settle();
     }
     /** Up to the moment at which the live database is the restored one. */
     async replace() {
         const { run, connection, step, outcome } = this;
-        const { restoring, database, dump, from, catalogue, plan } = this.parts;
+        const { restoring, database, dump, from, host, plan } = this.parts;
         const { settings } = run;
         const { stopCommand, startCommand, safetyBackup } = settings.restore;
         await this.enter('begun');
@@ -37423,19 +36820,19 @@ class Attempt {
         if (safetyBackup && plan.state !== 'missing') {
             const damaged = plan.state === 'damaged';
             this.safety = await run.log.group('Safety backup', () => takeSafetyBackup(run, connection, {
-                ...{ database, restoring, damaged, from, catalogue },
+                ...{ database, restoring, damaged, from, host },
                 ...{ level: plan.safetyLevel, without: plan.safetyWithout },
             }));
             this.journal.safety = this.safety.id;
         }
         const started = performance.now();
         await this.enter('loading');
-        const loaded = await run.log.group(`Load ${from} beside the live database`, async () => restoring.loaded(await connection.send((0,journal/* work */.oJ)(run), restoring.load(settings, dump, step)), dump));
+        const loaded = await run.log.group(`Load ${from} beside the live database`, async () => restoring.loaded(await connection.send(work(run), restoring.load(settings, dump, step)), dump));
         run.report.tables = loaded;
         await this.enter('swapping');
         await run.log.group('Swap', async () => {
             outcome.outcome = ''; // until the host has said how it ended
-            const facts = await connection.send((0,journal/* work */.oJ)(run), restoring.swap(settings, dump, step));
+            const facts = await connection.send(work(run), restoring.swap(settings, dump, step));
             outcome.outcome = 'restored';
             outcome.ms = Math.round(performance.now() - started);
             for (const remark of restoring.swapped(facts, loaded))
@@ -37459,9 +36856,9 @@ class Attempt {
     async settle() {
         const { run, connection, step, outcome } = this;
         const { restoring, from } = this.parts;
-        await connection.send((0,journal/* work */.oJ)(run), restoring.settle(run.settings, step));
-        await connection.send(journal/* endJournal */.Pf);
-        run.log.info(`${restoring.target} is what ${(0,neutralise/* quoteOutside */.Y)(from, 300)} holds, after ${(0,reporting_format/* formatDuration */.a3)(outcome.ms ?? 0)}`);
+        await connection.send(work(run), restoring.settle(run.settings, step));
+        await connection.send(endJournal);
+        run.log.info(`${restoring.target} is what ${(0,neutralise/* quoteOutside */.Y)(from, 300)} holds, after ${(0,format/* formatDuration */.a3)(outcome.ms ?? 0)}`);
     }
     /** Before the swap, or in it: the old state is live, or is made so. Rethrows. */
     async leaveUnchanged(error) {
@@ -37478,7 +36875,7 @@ class Attempt {
         if (!isClean && this.isThere()) {
             // what was loaded goes; after a swap that ended badly it is looked at what is there
             const facts = await connection
-                .send((0,journal/* work */.oJ)(run), restoring.recover(run.settings, step, this.journal))
+                .send(work(run), restoring.recover(run.settings, step, this.journal))
                 .catch(() => null);
             const state = facts?.get('state');
             if (state === 'restored')
@@ -37490,9 +36887,10 @@ class Attempt {
         const stopped = await this.startAgain();
         // otherwise the next run finds it, and looks again
         if (isClean)
-            await connection.send(journal/* endJournal */.Pf).catch(() => { });
+            await connection.send(endJournal).catch(() => { });
+        run.left = outcome.outcome === 'unchanged' ? 'database-as-it-was' : 'database-unknown';
         const { code, message, hint } = (0,errors/* describe */.q0)(error);
-        throw new errors/* BackupError */.hj(code, message, `${hint} ${outcome.outcome === 'unchanged' ? 'The live database is as it was.' : 'Whether the live database was already replaced is not known: it is whole in any case, and the next run of this action looks at it.'}${stopped}`, { cause: error });
+        throw new errors/* BackupError */.hj(code, message, (0,errors/* sentences */.hC)(hint, stopped), { cause: error });
     }
     /** After the swap: the old state is live again. Always throws. */
     async rollBack(error) {
@@ -37500,34 +36898,39 @@ class Attempt {
         const { restoring } = this.parts;
         const { message, code, hint } = (0,errors/* describe */.q0)(error);
         if (!this.isThere()) {
-            throw new errors/* BackupError */.hj(code, message, `${hint} The live database is the restored one, whole, but the checks after it did not come to their end; the next run of this action looks at it. ${this.wayBack()}`);
+            run.left = 'database-restored';
+            const ended = 'The checks after the swap did not come to their end; the next run of this action looks at it.';
+            throw new errors/* BackupError */.hj(code, message, (0,errors/* sentences */.hC)(hint, ended, this.wayBack()));
         }
         run.log.info(`${message}; going back to the state before`);
         try {
             await run.log.group('Roll back', async () => {
                 await this.enter('rolling-back').catch(() => { }); // a full disk must not keep us from going back
                 await this.stopAgain();
-                const from = safety === null || safety.state !== 'ok' ? null : restore_source_dumpOf(safety);
-                await connection.send((0,journal/* work */.oJ)(run), restoring.back(run.settings, step, from));
+                const from = safety === null || safety.state !== 'ok' ? null : dumpOf(safety);
+                await connection.send(work(run), restoring.back(run.settings, step, from));
                 outcome.outcome = 'rolled-back';
             });
         }
         catch (second) {
             outcome.outcome = 'rollback-failed';
+            run.left = 'database-needs-you';
             const stopped = await this.startAgain();
-            await connection.send(journal/* endJournal */.Pf).catch(() => { });
-            throw new errors/* BackupError */.hj('E_ROLLBACK_FAILED', `${message}; and going back failed as well: ${(0,errors/* describe */.q0)(second).message}`, `${this.wayBack()}${stopped}`);
+            await connection.send(endJournal).catch(() => { });
+            throw new errors/* BackupError */.hj('E_ROLLBACK_FAILED', `${message}; and going back failed as well: ${(0,errors/* describe */.q0)(second).message}`, (0,errors/* sentences */.hC)(this.wayBack(), stopped));
         }
         const stopped = await this.startAgain();
-        await connection.send(journal/* endJournal */.Pf).catch(() => { });
-        throw new errors/* BackupError */.hj('E_ROLLED_BACK', `the restore was undone: ${message}`, `${hint} The live database is as it was before the restore${safety === null ? '' : `, and was looked through; ${safety.id} holds that state as well`}.${stopped}`);
+        await connection.send(endJournal).catch(() => { });
+        run.left = 'database-rolled-back';
+        const kept = safety === null ? '' : `It was looked through, and ${safety.id} holds that state as well.`;
+        throw new errors/* BackupError */.hj('E_ROLLED_BACK', `the restore was undone: ${message}`, (0,errors/* sentences */.hC)(hint, kept, stopped));
     }
     wayBack() {
         const { restoring } = this.parts;
-        const from = this.safety === null ? null : restore_source_dumpOf(this.safety);
-        const lines = restoring.byHand(this.step, from, this.run.report.directory);
+        const from = this.safety === null ? null : dumpOf(this.safety);
+        const lines = restoring.byHand(this.run.settings, this.step, from, this.run.report.directory);
         this.run.report.recovery = lines;
-        return `To bring the old state back by hand, on the host: ${lines.join('; ')}`;
+        return `To bring the old state back by hand, on the host: \`${lines.join('; ')}\`.`;
     }
     /** Whether the host can still be asked. */
     isThere() {
@@ -37535,10 +36938,10 @@ class Attempt {
     }
     async enter(phase) {
         this.journal.phase = phase;
-        await (0,journal/* writeJournal */.fY)(this.connection, this.journal);
+        await writeJournal(this.connection, this.journal);
     }
     user(input, request) {
-        return (0,user_command/* runUserCommand */.w)(this.run, this.connection, input, request);
+        return runUserCommand(this.run, this.connection, input, request);
     }
     /** With a start-command alone, that is what makes the application take up the restored database. */
     async start() {
@@ -37553,7 +36956,7 @@ class Attempt {
         if (stopCommand === null && this.outcome.outcome !== 'rolled-back')
             return '';
         if (!this.isThere())
-            return ' The host runs `start-command` by itself.';
+            return 'The host runs `start-command` by itself.';
         try {
             await this.start();
             return '';
@@ -37562,7 +36965,7 @@ class Attempt {
             const { message } = (0,errors/* describe */.q0)(error);
             this.run.report.problems.push({ level: 'error', code: 'E_HOOK', message });
             this.run.log.error(message);
-            return ` The application may be stopped: ${message}.`;
+            return `The application may be stopped: ${message}.`;
         }
     }
     /** Before the way back: what start-command has started must not write into what is taken away. */
@@ -37577,9 +36980,142 @@ class Attempt {
     }
 }
 
+;// CONCATENATED MODULE: ./src/restoring/plan.ts
+
+
+
+const plan_MOST = 40;
+/** Puts what would be done, and what would be lost, into the report and the log. */
+function tellRestorePlan(run, dump, found) {
+    const { log, report, settings } = run;
+    const { stopCommand, startCommand, afterCommand, checkCommand, safetyBackup } = settings.restore;
+    const commands = Object.entries({
+        'stop-command': stopCommand,
+        'after-restore-command': afterCommand,
+        'start-command': startCommand,
+        'check-command': checkCommand,
+    }).flatMap(([name, text]) => (text === null ? [] : [`${name}: ${(0,neutralise/* quoteOutside */.Y)(text, 200)}`]));
+    const plan = {
+        state: found.state,
+        way: found.way,
+        liveBytes: found.bytes,
+        tables: sideBySide(found.tables, found.dumpTables),
+        differences: found.differences,
+        users: found.users.map((user) => (0,neutralise/* quoteOutside */.Y)(user, 200)),
+        neededBytes: found.neededBytes,
+        freeBytes: found.freeBytes,
+        commands,
+    };
+    if (report.restore !== null)
+        report.restore.plan = plan;
+    const made = dump.manifest;
+    const age = made === null ? '' : `, ${(0,format/* formatAge */.nV)(run.now().getTime() - Date.parse(made.createdAt))} old`;
+    log.info(`backup: ${(0,neutralise/* quoteOutside */.Y)(report.restore?.from ?? dump.file, 300)}, ${(0,format/* formatBytes */.z3)(dump.bytes)}${age}`);
+    log.info(found.state === 'missing'
+        ? 'live: there is none, it will be created'
+        : `live: ${(0,format/* formatBytes */.z3)(found.bytes)}${found.state === 'damaged' ? ', damaged' : ''}`);
+    log.info(found.wayInWords);
+    for (const { name, live, backup } of plan.tables.filter((table) => table.live !== table.backup).slice(0, plan_MOST)) {
+        log.info(`  ${(0,neutralise/* quoteOutside */.Y)(name, 100)}: ${rows(live)} live, ${rows(backup)} in the backup`);
+    }
+    for (const line of plan.differences.slice(0, plan_MOST))
+        log.info(`  ${line}`);
+    for (const user of plan.users.slice(0, plan_MOST))
+        log.info(`  in use by ${user}`);
+    for (const command of commands)
+        log.info(`  ${command}`);
+    const free = found.freeBytes === null ? '' : `, ${(0,format/* formatBytes */.z3)(found.freeBytes)} free`;
+    log.info(`space needed: ${(0,format/* formatBytes */.z3)(found.neededBytes)}${free}`);
+    if (!safetyBackup && found.state !== 'missing') {
+        (0,connect/* warn */.R8)(run, 'no backup of the present state is taken (safety-backup: false): what is in the live database now is lost');
+    }
+    for (const remark of found.remarks)
+        (0,connect/* warn */.R8)(run, remark);
+}
+const rows = (count) => (count === null ? 'not there or not counted' : (0,format/* formatCount */.B4)(count));
+/** By name, those of which rows are lost first. */
+function sideBySide(live, backup) {
+    const tables = new Map();
+    for (const { name, rows } of live)
+        tables.set(name, { live: rows, backup: null });
+    for (const { name, rows } of backup ?? [])
+        tables.set(name, { live: tables.get(name)?.live ?? null, backup: rows });
+    const lost = ({ live, backup }) => (live ?? 0) - (backup ?? 0);
+    return [...tables].map(([name, counts]) => ({ name, ...counts })).sort((a, b) => lost(b) - lost(a));
+}
+
+;// CONCATENATED MODULE: ./src/commands/restore.ts
+
+
+
+
+
+
+
+
+/**
+ * Puts a backup back: plan, safety backup, load beside the live database, check, swap, check again, or everything as it was. With `dry-run`
+ * the plan alone. `report.restore.outcome` says in which state the live database is.
+ */
+async function restore(run) {
+    const { settings, report } = run;
+    const target = settings.restore.to ?? settings.database;
+    const database = (0,lookup/* databaseOf */.zJ)(target, settings.dump);
+    const { restoring } = database;
+    const outcome = {
+        target: restoring.target,
+        from: '',
+        outcome: 'unchanged',
+        ms: null,
+        safetyBackupId: null,
+        plan: null,
+    };
+    report.restore = outcome;
+    refuseEvent(run);
+    if (!settings.dryRun)
+        checkConfirm(run, restoring.targetName);
+    await (0,directory/* connectedToChange */.RW)(run, async (connection) => {
+        let source = await chooseSource(run, connection);
+        outcome.from = source.from;
+        const planFor = ({ dump }) => run.log.group(`Plan the restore into ${restoring.target}`, async () => {
+            const look = settings.dryRun ? [] : [work(run)];
+            const facts = await connection.send(...look, restoring.look(settings, dump));
+            const found = restoring.plan(settings, facts, dump);
+            tellRestorePlan(run, dump, found);
+            if (found.state !== 'missing')
+                checkTarget(run, dump, restoring.target, database.identity(facts));
+            return { plan: found, identity: restoring.identity(facts) };
+        });
+        const planned = await planFor(source).catch(async (error) => {
+            source = await insteadOfDamaged(run, source, error);
+            return planFor(source);
+        });
+        const { dump, from, host } = source;
+        if (!settings.dryRun) {
+            await new Attempt(run, connection, { ...{ restoring, database, dump, from, host }, ...planned }, outcome).carryOut();
+        }
+        report.ok = true;
+    });
+}
+/** A pull request may come from anybody. Throws E_EVENT. */
+function refuseEvent({ github }) {
+    if (github === null || !/^pull_request/.test(github.event))
+        return;
+    throw new errors/* BackupError */.hj('E_EVENT', `a restore is not run for the event ${(0,neutralise/* quoteOutside */.Y)(github.event, 60)}`, 'Restore from a workflow with `workflow_dispatch`, behind an environment with reviewers.');
+}
+/** Throws E_CONFIRM. */
+function checkConfirm({ settings }, name) {
+    const { confirm } = settings.restore;
+    if (confirm === name)
+        return;
+    throw new errors/* BackupError */.hj('E_CONFIRM', confirm === null
+        ? `confirm is empty: a restore replaces the database ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(name), 200)}, and asks for its name`
+        : `confirm is ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(confirm), 200)}, and the database that would be replaced is ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(name), 200)}`, `Run with \`dry-run: true\` to see what would be lost. If that is meant, set \`confirm: ${(0,neutralise/* quoteOutside */.Y)(name, 200)}\`.`);
+}
+
 // EXTERNAL MODULE: external "node:os"
 var external_node_os_ = __nccwpck_require__(8161);
-;// CONCATENATED MODULE: ./src/commands/verify-on-runner.ts
+;// CONCATENATED MODULE: ./src/proving/on-runner.ts
 
 
 
@@ -37616,33 +37152,30 @@ async function checkRoom(folder, bytes) {
     const { bavail, bsize } = await (0,promises_.statfs)(folder);
     if (bavail * bsize >= bytes)
         return;
-    throw new errors/* BackupError */.hj('E_NOSPACE', `the backup has ${(0,reporting_format/* formatBytes */.z3)(bytes)}, and ${(0,reporting_format/* formatBytes */.z3)(bavail * bsize)} are free on the runner (${folder})`, ROOM);
+    throw new errors/* BackupError */.hj('E_NOSPACE', `the backup has ${(0,format/* formatBytes */.z3)(bytes)}, and ${(0,format/* formatBytes */.z3)(bavail * bsize)} are free on the runner (${folder})`, ROOM);
 }
 /** What is beside the payload. */
 async function describeHere(manifest, directory) {
     const { id, file, sha256 } = manifest;
     await (0,promises_.writeFile)((0,external_node_path_.join)(directory, (0,names/* checksumFile */.uu)(file)), `${sha256}  ${file}\n`, { mode: 0o600 });
-    await (0,promises_.writeFile)((0,external_node_path_.join)(directory, (0,names/* manifestFile */.YE)(id)), (0,backups_manifest/* serializeManifest */.MZ)(manifest), { mode: 0o600 });
+    await (0,promises_.writeFile)((0,external_node_path_.join)(directory, (0,names/* manifestFile */.YE)(id)), serializeManifest(manifest), { mode: 0o600 });
 }
 /** The payload as it lies on the host. */
-async function verify_on_runner_pull(run, { send, host }, manifest, to) {
-    const { log, report, settings, signal } = run;
+async function on_runner_pull(run, { send, host }, manifest, to) {
+    const { report, settings, signal } = run;
     const { file, bytes, sha256 } = manifest;
     const sidecar = `${sha256}  ${file}`;
     const told = await send(['job', 'put_file', ['sidecar', (0,names/* checksumFile */.uu)(file)]]);
     if (told.get('sidecar')?.trimEnd() !== sidecar) {
-        throw new errors/* BackupError */.hj('E_CHECKSUM', `${(0,names/* checksumFile */.uu)(file)} is not there, or does not say what the manifest says`, 'Do not rely on this backup: take a new one, and look at who can write that directory. It counts as not verified from now on, so no rotation relies on it.');
+        throw new errors/* BackupError */.hj('E_CHECKSUM', `${(0,names/* checksumFile */.uu)(file)} is not there, or does not say what the manifest says`, 'Do not rely on this backup: take a new one, and look at who can write that directory.');
     }
-    const started = performance.now();
-    const progress = new reporting_progress/* Progress */.k(log, 'pull', bytes);
+    const stage = beginStage(run, 'pull', bytes);
     await download(host, { directory: report.directory, file, bytes, sha256 }, to, {
         signal,
         idleTimeoutMs: settings.idleTimeoutMs,
-        onProgress: (received) => void progress.update(received),
+        onProgress: stage.update,
     });
-    const ms = Math.round(performance.now() - started);
-    report.stages.push({ name: 'pull', ms, bytes });
-    log.info(`pull: ${(0,reporting_format/* formatBytes */.z3)(bytes)} in ${(0,reporting_format/* formatDuration */.a3)(ms)} (${(0,reporting_format/* formatRate */.CE)(bytes, ms)}), SHA-256 as in the manifest`);
+    stage.end(', SHA-256 as in the manifest');
 }
 async function prove(run, manifest, directory, work) {
     const { localHost } = await __nccwpck_require__.e(/* import() */ 337).then(__nccwpck_require__.bind(__nccwpck_require__, 9337));
@@ -37650,21 +37183,59 @@ async function prove(run, manifest, directory, work) {
     const settings = { ...run.settings, runAs: null, container: null, directory };
     const there = { ...run, settings, report: { ...run.report, host: 'the runner', directory } };
     try {
-        return await (0,connect/* inSession */.Cp)(there, localHost(), ({ send }) => send(['request', 'open_directory', [directory, '077', 'change']], ['request', 'expect_work', [work]], run.database.verify(settings, manifest)));
+        const request = run.database.verify(settings, manifest);
+        return await (0,connect/* inSession */.Cp)(there, localHost(), ({ send }) => send(['request', 'open_directory', [directory, '077', 'change']], ['request', 'expect_work', [work]], request), 'In a step before this one');
     }
     catch (error) {
         if (!(error instanceof errors/* BackupError */.hj) || run.signal.aborted)
             throw error;
-        const hint = error.code === 'E_NOSPACE' ? ROOM : error.hint.replace(/^On the host: /, 'In a step before this one: ');
+        const hint = error.code === 'E_NOSPACE' ? ROOM : error.hint;
         throw new errors/* BackupError */.hj(error.code, `on the runner: ${error.message}`, hint, { cause: error });
     }
 }
-const ROOM = 'Free some in a step before this one, take a runner with a larger disk, or use `verify-on: host`. What had been pulled was removed, and the backup was left as it is.';
+const ROOM = 'Free some in a step before this one, take a runner with a larger disk, or use `verify-on: host`. What had been pulled was removed.';
+
+;// CONCATENATED MODULE: ./src/proving/prove.ts
+
+
+
+
+
+
+
+
+/** Proves it at the level asked for. Throws E_CHECKSUM, E_MANIFEST, E_ASSERT, or what became of the host or the runner. */
+async function prove_prove(run, { id, manifest }, { onHost, pull }) {
+    const { settings, database, log, report } = run;
+    const started = performance.now();
+    const work = (0,names/* formatId */.hX)(settings.name, run.now(), (0,external_node_crypto_.randomBytes)(2).toString('hex'));
+    const facts = await log.group(`Verify ${id}`, () => settings.verifyOn === 'runner'
+        ? proveOnRunner(run, manifest, work, pull)
+        : onHost((there) => [['request', 'expect_work', [work]], database.verify(settings, there)]));
+    database.checkProof(facts, manifest);
+    report.tables = manifest.content?.tables ?? [];
+    report.tablesLeftOut = manifest.content?.tablesLeftOut ?? 0;
+    if (settings.verify === 'restore')
+        checkAsserts(settings.asserts, facts);
+    const ms = Math.round(performance.now() - started);
+    log.info(`${id} is intact: ${settings.verify} verified in ${(0,format/* formatDuration */.a3)(ms)}${settings.verifyOn === 'runner' ? ' on the runner' : ''}`);
+    report.ok = true;
+    return { level: settings.verify, at: run.now().toISOString(), ...(settings.verify === 'restore' ? { ms } : {}) };
+}
+/** What says that the backup itself is not what it should be. */
+const DAMAGED = ['E_CHECKSUM', 'E_MANIFEST'];
+/** Keeps in the manifest on the host what was proven, when that is more than what it says, or that it is damaged. */
+async function record(run, host, backup, proof) {
+    const { manifest } = backup;
+    const isMore = VERIFIED_LEVELS.indexOf(proof.level) >= VERIFIED_LEVELS.indexOf(manifest.verified.level);
+    const now = new_manifest_backupOf({ ...manifest, verified: isMore || proof.level === 'none' ? proof : manifest.verified });
+    run.report.backup = factsOf(run, now);
+    await host.change({ ...now, files: backup.files });
+    if (proof.level === 'none')
+        run.left = 'backup-marked';
+}
 
 ;// CONCATENATED MODULE: ./src/commands/verify.ts
-
-
-
 
 
 
@@ -37686,134 +37257,97 @@ const ROOM = 'Free some in a step before this one, take a runner with a larger d
  * store, where nothing is ever overwritten, so that nothing is recorded there.
  */
 async function verify(run) {
-    const { settings, report } = run;
-    const { s3, backupInStore: located, dryRun } = settings;
+    const { backupInStore: located, dryRun } = run.settings;
     await (0,directory/* connectedToChange */.RW)(run, async (connection) => {
-        const looking = dryRun ? (0,directory/* look */.Op)(run) : (0,directory/* lookLocked */.M7)(run, settings.backup ?? settings.name);
-        const facts = await connection.send(...(0,directory/* openDirectory */.AJ)(run, dryRun ? 'look' : 'change'), looking);
-        const catalogue = (0,commands_catalogue/* catalogueOf */.vq)(run, facts);
-        if (located !== null) {
-            await inStore(run, located.bucket, async (store) => {
-                await proveStored(run, connection, { catalogue, facts }, store, await named(run, store, located));
-            });
-        }
-        else {
-            const { backup, lost } = chosen(run, catalogue);
-            const isFound = lost !== null && s3 !== null && (await proveInstead(run, connection, { catalogue, facts }, lost));
-            if (!isFound) {
-                if (backup === null)
-                    throw lost?.why ?? new errors/* BackupError */.hj('E_NOT_FOUND', 'there is no backup');
-                const isProven = await proveCopy(run, connection, { catalogue, facts }, backup);
-                if (!isProven)
-                    await proveHere(run, connection, catalogue, backup);
-            }
-        }
-        report.ok = true;
+        const host = await HostPlace.open(run, connection, dryRun ? 'look' : 'change');
+        await (located === null
+            ? withSpare(run, host, (store) => verifyFound(run, host, store))
+            : withNamed(run, host, located, (store, found) => proveStored(run, host, store, found)));
+        run.report.ok = true;
     });
 }
-/** With `verify-on: runner` the copy in the store spares the host, when there is one of the same bytes. False when there is none. */
-async function proveCopy(run, connection, onHost, backup) {
-    const { s3, verifyOn, name } = run.settings;
-    if (verifyOn !== 'runner' || s3 === null || s3.onlyNamed || backup.state === 'damaged')
-        return false;
-    return inStore(run, null, async (store) => {
-        const found = await byIdInStore(run, store, name, backup.id).catch((error) => {
-            run.signal.throwIfAborted();
-            (0,connect/* warn */.R8)(run, `${backup.id} is pulled from the host; the store did not help: ${(0,errors/* describe */.q0)(error).message}`);
-            return null;
-        });
-        if (found?.backup?.manifest.sha256 !== backup.manifest.sha256)
-            return false;
-        await proveStored(run, connection, onHost, store, found);
-        return true;
-    });
+/** The one that is named, or the newest, whatever its state: it must be young enough, and nothing unreadable may be newer. */
+async function verifyFound(run, host, store) {
+    const id = run.settings.backup;
+    const asked = id === null ? { by: 'newest' } : { by: 'id', id, toProve: true };
+    if (id === null)
+        warnOfAlarms(run, wholeOrAll(host.listed.backups));
+    const { backup, spare } = await find(run, asked, host, store);
+    if (id === null)
+        checkAge(run, backup.createdAt);
+    if (spare !== null && store !== null)
+        return proveStored(run, host, store, spare);
+    const partial = showCoverage(backup.manifest.coverage ?? null);
+    if (id === null && partial !== '') {
+        (0,connect/* warn */.R8)(run, `${backup.id} does not cover everything (${(0,neutralise/* quoteOutside */.Y)(partial, 300)}), and no backup does`);
+    }
+    const copy = store === null ? null : await copyOf(run, store, backup);
+    await (store === null || copy === null ? proveHere(run, host, backup) : proveStored(run, host, store, copy));
 }
-async function proveHere(run, connection, catalogue, listed) {
+/** With `verify-on: runner` the copy in the store spares the host, when there is one of the same bytes. */
+async function copyOf(run, store, { id, state, manifest }) {
+    if (run.settings.verifyOn !== 'runner' || state === 'damaged')
+        return null;
+    const copy = await store.one(id).catch((error) => {
+        run.signal.throwIfAborted();
+        (0,connect/* warn */.R8)(run, `${id} is pulled from the host; the store did not help: ${(0,errors/* describe */.q0)(error).message}`);
+        return null;
+    });
+    return copy?.backup.manifest.sha256 === manifest.sha256 ? copy : null;
+}
+async function proveHere(run, host, listed) {
     const { report } = run;
-    const backup = await (0,commands_catalogue/* whole */.WQ)(connection, listed);
-    report.backup = (0,commands_catalogue/* factsOf */.xS)(run, backup);
+    const { connection } = host;
+    const backup = await host.whole(listed);
+    report.backup = factsOf(run, backup);
     if (!tellWhich(run, backup.id))
         return;
     try {
-        const proof = await verify_prove(run, backup, {
+        const proof = await prove_prove(run, backup, {
             onHost: async (request) => connection.send(...request(backup.manifest)),
-            pull: (to) => verify_on_runner_pull(run, connection, backup.manifest, to),
+            pull: (to) => on_runner_pull(run, connection, backup.manifest, to),
         });
-        const isMore = backups_manifest/* VERIFIED_LEVELS */.FS.indexOf(proof.level) >= backups_manifest/* VERIFIED_LEVELS */.FS.indexOf(backup.manifest.verified.level);
-        await record(run, connection, catalogue, backup, isMore ? proof : backup.manifest.verified);
+        await record(run, host, backup, proof);
     }
     catch (error) {
         if (error instanceof errors/* BackupError */.hj && DAMAGED.includes(error.code) && !report.ok) {
-            await record(run, connection, catalogue, backup, { level: 'none', at: run.now().toISOString() }).catch(() => {
+            await record(run, host, backup, { level: 'none', at: run.now().toISOString() }).catch(() => {
                 (0,connect/* warn */.R8)(run, `that ${backup.id} is damaged could not be recorded in its manifest`);
             });
         }
         throw error;
     }
 }
-const isToProve = ({ state, manifest }) => state !== 'suspect' && (manifest.coverage ?? null) === null;
-/** A whole one, else one that is partial, where there is no other. `all` is newest first. */
-function newestToProve(all) {
-    const whole = all.find(({ backup }) => backup !== null && isToProve(backup));
-    return whole ?? all.find(({ backup }) => backup !== null && backup.state !== 'suspect');
-}
-/** The same of what the host has lost; false when the store does not have it either. */
-async function proveInstead(run, connection, onHost, { id, why }) {
-    const { settings } = run;
-    if (settings.s3?.onlyNamed)
-        return false;
-    return inStore(run, null, async (store) => {
-        const looking = id === null
-            ? allInStore(run, store, await hereOf(run, connection, onHost.facts), isToProve).then((all) => newestToProve(all))
-            : byIdInStore(run, store, settings.name, id);
-        const found = await looking.catch((error) => {
-            const { code, message, hint } = why;
-            throw new errors/* BackupError */.hj(code, `${message}; and the store did not help: ${(0,errors/* describe */.q0)(error).message}`, hint);
-        });
-        if (!found?.backup)
-            return false;
-        if (settings.backup === null)
-            checkAge(run, found.backup.createdAt);
-        const { id: taken, manifest } = found.backup;
-        (0,connect/* warn */.R8)(run, `${why.message}: ${taken}, made on ${(0,neutralise/* quoteOutside */.Y)(manifest.host, 200)}, is taken from ${found.uri}`);
-        await proveStored(run, connection, onHost, store, found);
-        return true;
-    });
-}
-async function proveStored(run, connection, { catalogue, facts }, store, found) {
+async function proveStored(run, host, store, found) {
     const { backup, uri } = found;
+    const { connection } = host;
     if (backup === null) {
         throw new errors/* BackupError */.hj('E_MANIFEST', `${uri} has no manifest beside it, so nothing tells what it should hold`, '`command: verify` proves backups that this action made. `command: restore` takes any dump.');
     }
-    run.report.backup = { ...(0,commands_catalogue/* factsOf */.xS)(run, backup), path: uri };
+    run.report.backup = { ...factsOf(run, backup), path: uri };
     if (!tellWhich(run, uri))
         return;
-    let fetched = null;
-    const proof = await verify_prove(run, backup, {
+    const proof = await prove_prove(run, backup, {
         onHost: async (request) => {
             // what is fetched has to lie somewhere
-            if (facts.get('missing') !== null)
-                await connection.send(...(0,directory/* openDirectory */.AJ)(run, 'create'), (0,directory/* lookLocked */.M7)(run, uri));
-            fetched = await fetchToHost(run, connection, store, found);
-            return connection.send(...request({ ...backup.manifest, file: fetched }));
+            if (host.facts.get('missing') !== null)
+                await HostPlace.enter(run, connection, 'create', uri);
+            const file = await fetchToHost(run, connection, store, found);
+            return connection.send(...request({ ...backup.manifest, file }));
         },
         pull: (to) => fetchToRunner(run, store, found, to),
     }).catch((error) => {
-        if (!(error instanceof errors/* BackupError */.hj))
+        if (!(error instanceof errors/* BackupError */.hj) || !DAMAGED.includes(error.code))
             throw error;
-        const message = fetched === null ? error.message : error.message.replaceAll(fetched, uri);
-        const hint = DAMAGED.includes(error.code)
-            ? 'Do not rely on that copy; take another backup. It is left as it is, and so is what the host has.'
-            : error.hint;
-        throw new errors/* BackupError */.hj(error.code, message, hint, { cause: error });
+        throw new errors/* BackupError */.hj(error.code, error.message, 'Do not rely on that copy; take another backup.', {
+            cause: error,
+        });
     });
     run.report.backup.verifiedLevel = proof.level;
     // What was proven are the bytes of the store: a backup whose own were found damaged does not become good by that.
-    const own = catalogue.backups.find(({ id }) => id === backup.id);
+    const own = host.listed.backups.find(({ id }) => id === backup.id);
     if ((own?.state === 'ok' || own?.state === 'suspect') && own.manifest.sha256 === backup.manifest.sha256) {
-        const isMore = backups_manifest/* VERIFIED_LEVELS */.FS.indexOf(proof.level) >= backups_manifest/* VERIFIED_LEVELS */.FS.indexOf(own.manifest.verified.level);
-        await record(run, connection, catalogue, await (0,commands_catalogue/* whole */.WQ)(connection, own), isMore ? proof : own.manifest.verified);
-        return;
+        return record(run, host, await host.whole(own), proof);
     }
     run.log.info('the level is recorded nowhere: the host does not have this backup, and nothing in the store is overwritten');
 }
@@ -37822,88 +37356,20 @@ function tellWhich({ settings, log }, what) {
     log.info(`${settings.dryRun ? 'would verify' : 'verifying'} ${what}, level ${settings.verify}`);
     return !settings.dryRun;
 }
-async function verify_prove(run, { id, manifest }, { onHost, pull }) {
-    const { settings, database, log, report } = run;
-    const started = performance.now();
-    const work = (0,names/* formatId */.hX)(settings.name, run.now(), (0,external_node_crypto_.randomBytes)(2).toString('hex'));
-    const facts = await log.group(`Verify ${id}`, () => settings.verifyOn === 'runner'
-        ? proveOnRunner(run, manifest, work, pull)
-        : onHost((there) => [['request', 'expect_work', [work]], database.verify(settings, there)]));
-    database.checkProof(facts, manifest);
-    report.tables = manifest.content?.tables ?? [];
-    report.tablesLeftOut = manifest.content?.tablesLeftOut ?? 0;
-    if (settings.verify === 'restore')
-        checkAsserts(settings.asserts, facts);
-    const ms = Math.round(performance.now() - started);
-    log.info(`${id} is intact: ${settings.verify} verified in ${(0,reporting_format/* formatDuration */.a3)(ms)}${settings.verifyOn === 'runner' ? ' on the runner' : ''}`);
-    report.ok = true;
-    return { level: settings.verify, at: run.now().toISOString(), ...(settings.verify === 'restore' ? { ms } : {}) };
-}
-/** What says that the backup itself is not what it should be. */
-const DAMAGED = ['E_CHECKSUM', 'E_MANIFEST'];
-async function record(run, connection, catalogue, backup, verified) {
-    const manifest = { ...backup.manifest, verified };
-    const standing = verified.level === 'none' ? { state: 'unverified', detail: 'not verified' } : (0,backups_catalogue/* standingOf */.YP)(manifest);
-    const now = { ...backup, manifest, ...standing };
-    (0,commands_catalogue/* showBackups */.Fp)(run, catalogue.backups.map((one) => (one.id === now.id ? now : one)));
-    run.report.backup = (0,commands_catalogue/* factsOf */.xS)(run, now);
-    const text = (0,backups_manifest/* serializeManifest */.MZ)(manifest);
-    await connection.send(['job', 'change', [(0,directory/* statusOf */.c2)(run), (0,names/* manifestFile */.YE)(now.id), text]]);
-}
-/** The backup of that id, or the newest; the newest, whatever its state, must be younger than `max-age`, and nothing unreadable may be newer. */
-function chosen(run, catalogue) {
-    const { settings } = run;
-    const { backups, unreadable } = catalogue;
-    const gone = (id, why) => ({ backup: null, lost: { id, why } });
-    const whole = (backup) => {
-        const why = new errors/* BackupError */.hj('E_CHECKSUM', `${backup.id} is damaged: ${backup.detail}`);
-        return { backup, lost: backup.state === 'damaged' ? { id: backup.id, why } : null };
-    };
-    if (settings.backup !== null) {
-        const broken = unreadable.find(({ id }) => id === settings.backup);
-        if (broken !== undefined)
-            return gone(broken.id, unreadableError(broken.why));
-        const own = backups.find(({ id }) => id === settings.backup);
-        return own === undefined
-            ? gone(settings.backup, notFound(run, catalogue.backups, run.report.directory))
-            : whole(own);
-    }
-    const newest = (0,backups_catalogue/* wholeOrAll */.yC)(backups)
-        // the files of a damaged database are kept, and are no backup; what is suspect counts for nothing
-        .filter(({ createdAt, manifest }) => !(0,retention/* isFuture */.GJ)(createdAt, run.now()) && !(0,backups_manifest/* isDamagedCopy */.z$)(manifest) && manifest.state !== 'suspect')
-        .sort(retention/* newestFirst */.ll)[0];
-    const [broken] = [...unreadable].sort(retention/* newestFirst */.ll);
-    if (broken !== undefined && (newest === undefined || broken.createdAt > newest.createdAt)) {
-        return gone(broken.id, unreadableError(broken.why));
-    }
-    if (newest === undefined) {
-        warnOfAlarms(run, backups);
-        return gone(null, stale(run, `there is no backup of ${settings.name} in ${run.report.directory}`));
-    }
-    const partial = (0,backups_coverage/* showCoverage */.UQ)(newest.manifest.coverage ?? null);
-    if (partial !== '')
-        (0,connect/* warn */.R8)(run, `${newest.id} does not cover everything (${(0,neutralise/* quoteOutside */.Y)(partial, 300)}), and no backup does`);
-    warnOfAlarms(run, (0,backups_catalogue/* wholeOrAll */.yC)(backups));
-    checkAge(run, newest.createdAt);
-    return whole(newest);
-}
-/** Throws E_STALE. */
-function checkAge(run, createdAt) {
-    const { maxAgeMs, name } = run.settings;
-    const age = run.now().getTime() - createdAt.getTime();
-    if (maxAgeMs !== null && age > maxAgeMs) {
-        throw stale(run, `the newest backup of ${name} is ${(0,reporting_format/* formatDuration */.a3)(age)} old`);
-    }
-}
-function stale({ settings: { maxAgeMs } }, what) {
-    return new errors/* BackupError */.hj('E_STALE', `${what}${maxAgeMs === null ? '' : `; max-age is ${(0,reporting_format/* formatDuration */.a3)(maxAgeMs)}`}`, 'Find out why no newer one was made (the runs of the backup workflow), and take one. Nothing was changed.');
-}
-function unreadableError(why) {
-    return new errors/* BackupError */.hj('E_MANIFEST', why, 'The files were left as they are. Take a new backup; do not rely on this one.');
-}
 
 // EXTERNAL MODULE: ./src/platform/platform.ts + 14 modules
 var platform = __nccwpck_require__(6701);
+;// CONCATENATED MODULE: ./src/reporting/failure-text.ts
+
+/** One text of several sentences; what is empty leaves no blanks behind. */
+const sentences = (...parts) => parts.filter((part) => part !== '').join(' ');
+/** A message may end with what a tool has said, which may be a sentence. */
+const ended = (message) => (/[.!?]$/.test(message) ? message : `${message}.`);
+/** The text of a failure: the code, what happened, what to do, what was left as it was. */
+function failureText(code, { message, hint, left }) {
+    return sentences(`${code}: ${ended(message)}`, hint, src_left/* LEFT */.M[left]);
+}
+
 // EXTERNAL MODULE: ./src/reporting/log.ts
 var reporting_log = __nccwpck_require__(48);
 // EXTERNAL MODULE: ./src/reporting/report-json.ts
@@ -38005,7 +37471,7 @@ function longCode(text, maxCharacters = 300) {
 }
 /** Text with line breaks, in which `...` between backticks is code, as in this project's messages. */
 function prose(text, maxCharacters = 1000) {
-    return (0,reporting_format/* clip */.$Q)(text, maxCharacters)
+    return (0,format/* clip */.$Q)(text, maxCharacters)
         .split('\n')
         .filter((line) => line.trim() !== '')
         .map((line) => line
@@ -38035,10 +37501,10 @@ function table(columns, items, { visible, maxBytes, noun }) {
     const parts = [[...head, ...rows.slice(0, visible)].join('\n')];
     const rest = rows.slice(visible);
     if (rest.length > 0)
-        parts.push(folded((0,reporting_format/* counted */.hS)(rest.length, `more ${noun}`), [...head, ...rest].join('\n')));
+        parts.push(folded((0,format/* counted */.hS)(rest.length, `more ${noun}`), [...head, ...rest].join('\n')));
     const left = items.length - rows.length;
     if (left > 0)
-        parts.push(`${(0,reporting_format/* counted */.hS)(left, `more ${noun}`)}, not shown here.`);
+        parts.push(`${(0,format/* counted */.hS)(left, `more ${noun}`)}, not shown here.`);
     return parts.join('\n\n');
 }
 /** The first items as lines, as many as fit into `maxBytes`; renders none that is not needed. */
@@ -38062,7 +37528,7 @@ function reference(characters) {
     return Array.from(characters, (character) => `&#${character.codePointAt(0)};`).join('');
 }
 function markdown_oneLine(text, maxCharacters) {
-    return (0,neutralise/* neutralise */.$)((0,reporting_format/* clip */.$Q)(text, maxCharacters)).replaceAll('\n', ' ');
+    return (0,neutralise/* neutralise */.$)((0,format/* clip */.$Q)(text, maxCharacters)).replaceAll('\n', ' ');
 }
 
 ;// CONCATENATED MODULE: ./src/reporting/restore-summary.ts
@@ -38090,13 +37556,13 @@ function restoreSection(restore) {
     if (restore.safetyBackupId !== null)
         rows.push(['Safety backup', `${code(restore.safetyBackupId, 160)}, pinned`]);
     if (restore.ms !== null)
-        rows.push(['Loaded and swapped in', (0,reporting_format/* formatDuration */.a3)(restore.ms)]);
+        rows.push(['Loaded and swapped in', (0,format/* formatDuration */.a3)(restore.ms)]);
     const { plan } = restore;
     if (plan !== null) {
-        const size = plan.state === 'missing' ? '' : (0,reporting_format/* formatBytes */.z3)(plan.liveBytes);
+        const size = plan.state === 'missing' ? '' : (0,format/* formatBytes */.z3)(plan.liveBytes);
         rows.push(['Before', `${size}${STATES[plan.state]}`], ['Way', escapeCell(plan.way, 40)]);
-        const free = plan.freeBytes === null ? '' : `, ${(0,reporting_format/* formatBytes */.z3)(plan.freeBytes)} free`;
-        rows.push(['Space needed', `${(0,reporting_format/* formatBytes */.z3)(plan.neededBytes)}${free}`]);
+        const free = plan.freeBytes === null ? '' : `, ${(0,format/* formatBytes */.z3)(plan.freeBytes)} free`;
+        rows.push(['Space needed', `${(0,format/* formatBytes */.z3)(plan.neededBytes)}${free}`]);
     }
     const [head, ...body] = rows.map(([name, value]) => `| ${name} | ${value} |`);
     const facts = [head, '| :--- | :--- |', ...body].join('\n');
@@ -38115,13 +37581,13 @@ const TABLES = [
     { title: 'Rows live, before', cell: ({ live }) => restore_summary_rows(live), right: true },
     { title: 'Rows in the backup', cell: ({ backup }) => restore_summary_rows(backup), right: true },
 ];
-const restore_summary_rows = (count) => (count === null ? '' : (0,reporting_format/* formatCount */.B4)(count));
+const restore_summary_rows = (count) => (count === null ? '' : (0,format/* formatCount */.B4)(count));
 function restore_summary_list(title, lines) {
     if (lines.length === 0)
         return '';
     const items = linesWithin(lines, 8_000, (line) => `- ${escapeCell(line, 300)}`);
     const left = lines.length - items.length;
-    return [title, '', ...items, ...(left > 0 ? [`- and ${(0,reporting_format/* formatCount */.B4)(left)} more`] : [])].join('\n');
+    return [title, '', ...items, ...(left > 0 ? [`- and ${(0,format/* formatCount */.B4)(left)} more`] : [])].join('\n');
 }
 
 ;// CONCATENATED MODULE: ./src/reporting/size-trend.ts
@@ -38139,7 +37605,7 @@ function sizeTrend(backups) {
     let points = backups
         .filter((backup) => backup.state === 'ok' && isSize(backup.databaseBytes) && isSize(backup.bytes))
         .flatMap(({ databaseBytes, bytes, createdAt }) => {
-        const time = (0,reporting_format/* parseTime */.pe)(createdAt);
+        const time = (0,format/* parseTime */.pe)(createdAt);
         return time === null ? [] : [{ databaseBytes, bytes, time }];
     })
         .slice(0, MAX_BACKUPS)
@@ -38214,6 +37680,7 @@ function isSize(value) {
 ;// CONCATENATED MODULE: ./src/reporting/summary-tables.ts
 
 
+
 const PROOFS = {
     none: '**not verified**',
     checksum: 'checksum: every byte was read back and compared with what was written',
@@ -38225,7 +37692,7 @@ function backupFacts(report) {
     const rows = [];
     const backup = report.backup;
     if (backup !== null) {
-        rows.push(['Backup', code(backup.id, 160)], ['Taken', `${when(backup.createdAt)} UTC, in ${(0,reporting_format/* formatDuration */.a3)(backup.durationMs)}`], ['Size', sizes(backup)], [
+        rows.push(['Backup', code(backup.id, 160)], ['Taken', `${when(backup.createdAt)} UTC, in ${(0,format/* formatDuration */.a3)(backup.durationMs)}`], ['Size', sizes(backup)], [
             'Verified',
             PROOFS[backup.verifiedLevel] +
                 unrestored(report, backup) +
@@ -38246,22 +37713,24 @@ function backupFacts(report) {
         rows.push(['Host', code(report.host, 260)]);
     const { backups, backupsBytes, freeBytes } = report.storage;
     if (backups > 0 || freeBytes !== null) {
-        const free = freeBytes === null ? '' : `; ${(0,reporting_format/* formatBytes */.z3)(freeBytes)} free`;
-        rows.push(['Stored', `${(0,reporting_format/* counted */.hS)(backups, 'backup')}, ${(0,reporting_format/* formatBytes */.z3)(backupsBytes)}${free}`]);
+        const free = freeBytes === null ? '' : `; ${(0,format/* formatBytes */.z3)(freeBytes)} free`;
+        rows.push(['Stored', `${(0,format/* counted */.hS)(backups, 'backup')}, ${(0,format/* formatBytes */.z3)(backupsBytes)}${free}`]);
     }
     if (report.s3 !== null) {
         const { uri, backups, backupsBytes } = report.s3;
-        rows.push(['In S3', `${(0,reporting_format/* counted */.hS)(backups, 'backup')}, ${(0,reporting_format/* formatBytes */.z3)(backupsBytes)}, in ${longCode(uri)}`]);
+        rows.push(['In S3', `${(0,format/* counted */.hS)(backups, 'backup')}, ${(0,format/* formatBytes */.z3)(backupsBytes)}, in ${longCode(uri)}`]);
     }
     if (report.newestAgeSeconds !== null && report.skipped === null && !report.ok) {
-        rows.push(['Newest backup', `${(0,reporting_format/* formatAge */.nV)(report.newestAgeSeconds * 1000)} old`]);
+        rows.push(['Newest backup', `${(0,format/* formatAge */.nV)(report.newestAgeSeconds * 1000)} old`]);
     }
     return rows;
 }
-/** What a dump of PostgreSQL calls while it is loaded is tried by loading one alone. */
+/** What a logical dump calls while it is loaded is tried by loading one alone. */
 function unrestored({ command, backups }, { engine, verifiedLevel }) {
-    const isAbout = (command === 'backup' || command === 'verify') && engine === 'postgres' && verifiedLevel !== 'none';
-    if (!isAbout || [verifiedLevel, ...backups.map((one) => one.verifiedLevel)].includes('restore'))
+    const isAbout = (command === 'backup' || command === 'verify') && verifiedLevel !== 'none';
+    if (!isAbout ||
+        !(0,backups_format/* formatNamed */.vq)(engine).logical ||
+        [verifiedLevel, ...backups.map((one) => one.verifiedLevel)].includes('restore'))
         return '';
     return '; **never restored yet**: no backup that is there was proven by `verify: restore`, which alone tells that a dump can be loaded';
 }
@@ -38277,11 +37746,11 @@ function offsite({ uri, versionId, via, lockedUntil }, ways) {
     return `${longCode(uri)}${version}, ${ways[via]}${lock}`;
 }
 function sizes({ databaseBytes, bytes, compression }) {
-    const database = `database **${(0,reporting_format/* formatBytes */.z3)(databaseBytes)}**`;
+    const database = `database **${(0,format/* formatBytes */.z3)(databaseBytes)}**`;
     if (compression === 'none')
-        return `${database}, stored uncompressed (${(0,reporting_format/* formatBytes */.z3)(bytes)})`;
+        return `${database}, stored uncompressed (${(0,format/* formatBytes */.z3)(bytes)})`;
     const ratio = bytes > 0 && databaseBytes > bytes * 1.05 ? `, ${(databaseBytes / bytes).toFixed(1)} times smaller` : '';
-    return `${database}, backup **${(0,reporting_format/* formatBytes */.z3)(bytes)}** (${compression}${ratio})`;
+    return `${database}, backup **${(0,format/* formatBytes */.z3)(bytes)}** (${compression}${ratio})`;
 }
 const BACKUP_ROWS = { visible: 30, maxBytes: 40_000, noun: 'backup' };
 /** Every decision of the retention plan with its reasons, newest first: of that on the host, then of that in the S3 store. */
@@ -38305,11 +37774,11 @@ function retentionTable(report, where, { retention, kept, deleted }) {
     const keep = carriedOut ? 'kept' : 'keep';
     const drop = carriedOut ? '**deleted**' : '**delete**';
     const title = carriedOut
-        ? `### Retention${where}: ${(0,reporting_format/* formatCount */.B4)(kept)} kept, ${(0,reporting_format/* formatCount */.B4)(deleted)} deleted`
-        : `### Retention plan${where}: ${(0,reporting_format/* formatCount */.B4)(retention.length - drops)} to keep, ${(0,reporting_format/* formatCount */.B4)(drops)} to delete`;
+        ? `### Retention${where}: ${(0,format/* formatCount */.B4)(kept)} kept, ${(0,format/* formatCount */.B4)(deleted)} deleted`
+        : `### Retention plan${where}: ${(0,format/* formatCount */.B4)(retention.length - drops)} to keep, ${(0,format/* formatCount */.B4)(drops)} to delete`;
     const caution = carriedOut || report.dryRun
         ? ''
-        : `The plan was not carried out whole: ${(0,reporting_format/* formatCount */.B4)(deleted)} of ${(0,reporting_format/* formatCount */.B4)(drops)} were deleted.\n\n`;
+        : `The plan was not carried out whole: ${(0,format/* formatCount */.B4)(deleted)} of ${(0,format/* formatCount */.B4)(drops)} were deleted.\n\n`;
     const columns = [
         { title: 'Backup', cell: ({ id }) => code(id, 160) },
         { title: carriedOut ? 'Outcome' : 'Plan', cell: (decision) => (decision.keep ? keep : drop) },
@@ -38323,7 +37792,7 @@ function retentionTable(report, where, { retention, kept, deleted }) {
 function reasons(decision) {
     return decision.reasons
         .slice(0, 10)
-        .map((reason) => (0,reporting_format/* clip */.$Q)(reason, 200))
+        .map((reason) => (0,format/* clip */.$Q)(reason, 200))
         .join(', ');
 }
 const CATALOGUE = [
@@ -38339,7 +37808,7 @@ const CATALOGUE = [
             (pinned === null ? '' : `, 📌 ${escapeCell(pinned, 100) || 'pinned'}`),
     },
 ];
-const WHERE = { title: 'Where', cell: ({ places }) => (0,reporting_format/* showPlaces */.Ky)(places) };
+const WHERE = { title: 'Where', cell: ({ places }) => (0,format/* showPlaces */.Ky)(places) };
 /** The catalogue, newest first; null when it is empty. */
 function backupTable(report) {
     if (report.backups.length === 0)
@@ -38350,7 +37819,7 @@ function backupTable(report) {
 }
 const CONTENTS = [
     { title: 'Table', cell: ({ name }) => code(name, 100) },
-    { title: 'Rows', cell: ({ rows }) => (rows === null ? 'not counted' : (0,reporting_format/* formatCount */.B4)(rows)), right: true },
+    { title: 'Rows', cell: ({ rows }) => (rows === null ? 'not counted' : (0,format/* formatCount */.B4)(rows)), right: true },
 ];
 /** The tables in the backup, largest first; null when none were counted. */
 function databaseTables({ tables, tablesLeftOut, foreignKeyViolations, }) {
@@ -38359,29 +37828,29 @@ function databaseTables({ tables, tablesLeftOut, foreignKeyViolations, }) {
     const largestFirst = [...tables].sort((a, b) => (b.rows ?? 0) - (a.rows ?? 0));
     const counts = tables.flatMap(({ rows }) => (rows === null ? [] : [rows]));
     const violations = foreignKeyViolations > 0
-        ? `⚠️ Foreign keys: ${(0,reporting_format/* counted */.hS)(foreignKeyViolations, 'row')} without the row pointed to. It is so in the live database; the backup is a faithful copy.\n\n`
+        ? `⚠️ Foreign keys: ${(0,format/* counted */.hS)(foreignKeyViolations, 'row')} without the row pointed to. It is so in the live database; the backup is a faithful copy.\n\n`
         : '';
     const shown = table(CONTENTS, largestFirst, { visible: 15, maxBytes: 25_000, noun: 'table' });
     const left = tablesLeftOut > 0
-        ? `The manifest lists the largest ${(0,reporting_format/* formatCount */.B4)(tables.length)} of them; the rows are those of these. All tables are in the backup.\n\n`
+        ? `The manifest lists the largest ${(0,format/* formatCount */.B4)(tables.length)} of them; the rows are those of these. All tables are in the backup.\n\n`
         : '';
-    return `### Contents: ${(0,reporting_format/* counted */.hS)(tables.length + tablesLeftOut, 'table')}, ${totalOf(counts, tables.length + tablesLeftOut)}\n\n${violations}${left}${shown}`;
+    return `### Contents: ${(0,format/* counted */.hS)(tables.length + tablesLeftOut, 'table')}, ${totalOf(counts, tables.length + tablesLeftOut)}\n\n${violations}${left}${shown}`;
 }
 /** Of all tables, as far as their rows are known. */
 function totalOf(counts, tables) {
-    const rows = (0,reporting_format/* counted */.hS)(counts.reduce((sum, one) => sum + one, 0), 'row');
+    const rows = (0,format/* counted */.hS)(counts.reduce((sum, one) => sum + one, 0), 'row');
     const left = tables - counts.length;
     if (left === 0)
         return rows;
     if (counts.length === 0)
         return 'rows not counted';
-    return `at least ${rows} (${(0,reporting_format/* counted */.hS)(left, 'table')} not counted)`;
+    return `at least ${rows} (${(0,format/* counted */.hS)(left, 'table')} not counted)`;
 }
 const CHANGES = [
     { title: 'Table', cell: ({ name }) => code(name, 100) },
     { title: 'Change', cell: ({ change }) => CHANGED[change] },
-    { title: 'Rows before', cell: ({ before }) => (before === null ? '' : (0,reporting_format/* formatCount */.B4)(before)), right: true },
-    { title: 'Rows now', cell: ({ after }) => (after === null ? '' : (0,reporting_format/* formatCount */.B4)(after)), right: true },
+    { title: 'Rows before', cell: ({ before }) => (before === null ? '' : (0,format/* formatCount */.B4)(before)), right: true },
+    { title: 'Rows now', cell: ({ after }) => (after === null ? '' : (0,format/* formatCount */.B4)(after)), right: true },
 ];
 const CHANGED = {
     gone: '**gone**',
@@ -38398,17 +37867,18 @@ function changesTable(changes) {
 }
 /** A size that a narrow column does not break. */
 function size(bytes) {
-    return bytes === undefined ? '' : (0,reporting_format/* formatBytes */.z3)(bytes).replace(' ', '\u00a0');
+    return bytes === undefined ? '' : (0,format/* formatBytes */.z3)(bytes).replace(' ', '\u00a0');
 }
 /** `2026-11-20 10:15`, from an ISO time that is written anew rather than trusted. Neither hyphens nor blank break. */
 function when(createdAt) {
-    const time = (0,reporting_format/* parseTime */.pe)(createdAt);
+    const time = (0,format/* parseTime */.pe)(createdAt);
     if (time === null)
         return escapeCell(createdAt, 40);
     return time.toISOString().slice(0, 16).replaceAll('-', '\u2011').replace('T', '\u00a0');
 }
 
 ;// CONCATENATED MODULE: ./src/reporting/verdict.ts
+
 
 
 /**
@@ -38425,7 +37895,7 @@ function verdict(report, quote) {
     const problems = report.problems.length;
     return {
         icon: good && problems === 0 ? '✅' : '⚠️',
-        text: problems === 0 ? text : `${text}, with ${(0,reporting_format/* counted */.hS)(problems, 'problem')}`,
+        text: problems === 0 ? text : `${text}, with ${(0,format/* counted */.hS)(problems, 'problem')}`,
     };
 }
 const ATTEMPTS = {
@@ -38469,7 +37939,7 @@ function intention(report, of, quote) {
         case 'verify':
             return `${id}${of} would be verified`;
         case 'list':
-            return `${(0,reporting_format/* counted */.hS)(report.backups.length, 'backup')}${of}`;
+            return `${(0,format/* counted */.hS)(report.backups.length, 'backup')}${of}`;
         case 'accept':
             return `${id} would be accepted as a good one`;
         case 'prune':
@@ -38492,7 +37962,7 @@ function success(report, of, quote) {
             const proof = verdict_PROOFS[backup.verifiedLevel];
             if (report.skipped !== null) {
                 const age = report.newestAgeSeconds;
-                const old = age === null ? '' : `, ${(0,reporting_format/* formatAge */.nV)(age * 1000)} old`;
+                const old = age === null ? '' : `, ${(0,format/* formatAge */.nV)(age * 1000)} old`;
                 return {
                     good: backup.verifiedLevel !== 'none',
                     text: `An existing backup${of} is young enough${old}: ${proof}`,
@@ -38512,10 +37982,10 @@ function success(report, of, quote) {
                 return { good: false, text: `There is no backup${of}` };
             const suspect = report.backups.filter((one) => one.state === 'suspect').length;
             const bad = report.backups.filter((one) => one.state !== 'ok').length - suspect;
-            const age = report.newestAgeSeconds === null ? '' : `, the newest is ${(0,reporting_format/* formatAge */.nV)(report.newestAgeSeconds * 1000)} old`;
+            const age = report.newestAgeSeconds === null ? '' : `, the newest is ${(0,format/* formatAge */.nV)(report.newestAgeSeconds * 1000)} old`;
             return {
                 good: bad + suspect === 0,
-                text: `${(0,reporting_format/* counted */.hS)(count, 'backup')}${of}${suspect > 0 ? `, ${suspect} suspect` : ''}${bad > 0 ? `, ${bad} not verified` : ''}${age}`,
+                text: `${(0,format/* counted */.hS)(count, 'backup')}${of}${suspect > 0 ? `, ${suspect} suspect` : ''}${bad > 0 ? `, ${bad} not verified` : ''}${age}`,
             };
         }
         case 'accept':
@@ -38551,38 +38021,21 @@ function wouldBe(retention) {
 function inS3({ s3 }) {
     return s3 === null ? '' : `; in S3 ${s3.deleted} deleted, ${s3.backups} kept`;
 }
-function leftByRestore({ outcome, safetyBackupId }) {
-    const safety = safetyBackupId === null ? '' : ` The state before the restore is also in ${safetyBackupId}, which is pinned.`;
-    const live = {
-        '': 'The live database is whole, either the old or the restored one; the next run of this action looks at it.',
-        restored: 'Nothing: the live database was replaced.',
-        unchanged: 'The live database: nothing was replaced.',
-        'rolled-back': 'The live database is as it was before.',
-        'rollback-failed': 'The live database is not as it was before; see above for the commands.',
-    };
-    return `${live[outcome]}${safety} No backup was deleted but safety backups beyond the last three.`;
-}
-/** Codes after which the runner may not know what the host has done. */
-const UNSURE = ['E_REMOTE_LOST', 'E_TIMEOUT', 'E_CANCELLED', 'E_INTERNAL'];
 /** What a failed run left as it was; claims no more than the report shows. */
-function leftUntouched(report) {
-    if (report.dryRun)
+function leftUntouched({ dryRun, error, restore, deleted, s3 }) {
+    if (dryRun)
         return 'Everything: this was a dry run.';
-    if (report.restore !== null)
-        return leftByRestore(report.restore);
-    const sentences = ['The live database: this action only reads it.'];
-    const inStore = report.s3?.deleted ?? 0;
+    const sentences = [src_left/* LEFT */.M[error?.left ?? 'changed-in-part']];
+    if (restore !== null && restore.safetyBackupId !== null) {
+        sentences.push(`The state before the restore is also in ${restore.safetyBackupId}, which is pinned.`);
+    }
+    const inStore = s3?.deleted ?? 0;
     const gone = [
-        ...(report.deleted > 0 ? [`${(0,reporting_format/* counted */.hS)(report.deleted, 'backup')}${inStore > 0 ? ' on the host' : ''}`] : []),
-        ...(inStore > 0 ? [`${(0,reporting_format/* counted */.hS)(inStore, 'backup')} in S3`] : []),
+        ...(deleted > 0 ? [`${(0,format/* counted */.hS)(deleted, 'backup')}${inStore > 0 ? ' on the host' : ''}`] : []),
+        ...(inStore > 0 ? [`${(0,format/* counted */.hS)(inStore, 'backup')} in S3`] : []),
     ];
     if (gone.length > 0)
         sentences.push(`${gone.join(' and ')} had been deleted before the failure.`);
-    else if (UNSURE.includes(report.errorCode)) {
-        sentences.push('No deletion was reported; `command: list` shows what is there.');
-    }
-    else if (report.errorCode !== 'E_ROTATE')
-        sentences.push('All older backups: none was deleted.');
     return sentences.join(' ');
 }
 
@@ -38650,7 +38103,7 @@ function problemsSection(problems) {
     });
     const left = problems.length - items.length;
     if (left > 0)
-        items.push(`- and ${(0,reporting_format/* formatCount */.B4)(left)} more, in the log`);
+        items.push(`- and ${(0,format/* formatCount */.B4)(left)} more, in the log`);
     return `### Problems\n\n${items.join('\n')}`;
 }
 const MAX_NOTES_BYTES = 5_000;
@@ -38669,10 +38122,10 @@ function checkedSection(checked) {
 function factsSection(report) {
     const rows = backupFacts(report);
     const stages = report.stages.slice(0, 12).map((stage) => {
-        const rate = stage.bytes !== undefined && stage.ms >= 1000 ? ` (${(0,reporting_format/* formatRate */.CE)(stage.bytes, stage.ms)})` : '';
-        return `${escapeCell(stage.name, 40)} ${(0,reporting_format/* formatDuration */.a3)(stage.ms)}${rate}`;
+        const rate = stage.bytes !== undefined && stage.ms >= 1000 ? ` (${(0,format/* formatRate */.CE)(stage.bytes, stage.ms)})` : '';
+        return `${escapeCell(stage.name, 40)} ${(0,format/* formatDuration */.a3)(stage.ms)}${rate}`;
     });
-    rows.push(['Time', [`**${(0,reporting_format/* formatDuration */.a3)(report.durationMs)}**`, ...stages].join(' · ')]);
+    rows.push(['Time', [`**${(0,format/* formatDuration */.a3)(report.durationMs)}**`, ...stages].join(' · ')]);
     // The first fact is the head: Markdown has no table without one, and an empty one is drawn as an empty row.
     const [head, ...body] = rows.map(([name, value]) => `| ${name} | ${value} |`);
     return [head, '| :--- | :--- |', ...body].join('\n');
@@ -38697,11 +38150,203 @@ function recoverySection(report) {
     return `${title}\n\nStock tools, on the host:\n\n${fenced('sh', report.recovery.join('\n'))}`;
 }
 
-// EXTERNAL MODULE: ./src/settings/inputs.ts + 12 modules
-var inputs = __nccwpck_require__(5899);
+;// CONCATENATED MODULE: ./src/restoring/unfinished.ts
+
+
+
+
+
+
+
+
+/** More were not cut off: a host that tells of more and more is not gone along with. */
+const unfinished_MOST = 100;
+/** These say nothing about the restore that was cut off. */
+const unfinished_OF_THE_RUN = ['E_REMOTE_LOST', 'E_TIMEOUT', 'E_CANCELLED'];
+/** The same connection, on which restores that were cut off are brought to an end before anything else is done. */
+function finishingFirst(run, connection) {
+    return {
+        ...connection,
+        send: async (...requests) => {
+            for (let left = unfinished_MOST;; left--) {
+                try {
+                    return await connection.send(...requests);
+                }
+                catch (error) {
+                    const [text] = connection.said('journal');
+                    const [file] = connection.said('journal_file');
+                    if (!(error instanceof errors/* BackupError */.hj) || error.code !== 'E_UNFINISHED')
+                        throw error;
+                    if (text === undefined || file === undefined || left === 0)
+                        throw error;
+                    await deal(run, connection, file, text);
+                }
+            }
+        },
+    };
+}
+/** Finishes it, leaves it when it is about another database, or puts it aside when that is asked for. Else throws E_UNFINISHED. */
+async function deal(run, connection, file, text) {
+    const journal = parseJournal(file, text);
+    const what = journal === null
+        ? `a restore was cut off, and its journal ${(0,neutralise/* quoteOutside */.Y)(file, 200)} can not be read`
+        : (0,neutralise/* quoteOutside */.Y)(`a restore of ${journal.backup} into ${journal.target} was cut off (${journal.by})`, 500);
+    let why = '';
+    try {
+        const begun = () => {
+            run.left = 'changed-in-part';
+        };
+        const found = journal === null ? 'not known' : await finish(run, connection, journal, what, begun);
+        if (found === 'finished')
+            return;
+        if (found === 'other' && !run.settings.settleUnfinished) {
+            (0,connect/* warn */.R8)(run, `${what}; it was about another database than this run, which goes on. To bring it to an end, run \`restore\` once more with the same \`restore-to\`, or, when it is of no use any more, any command with \`settle-unfinished: true\``);
+            await connection.send(['request', 'leave_journal', [file]]);
+            return;
+        }
+        if (found === 'not known' && journal !== null) {
+            why =
+                '; whether that is the database of this run can not be told from here: neither from what the role may know of the server nor from what the restore has left there';
+        }
+    }
+    catch (error) {
+        const { code, message } = (0,errors/* describe */.q0)(error);
+        if (unfinished_OF_THE_RUN.includes(code) || connection.isLost())
+            throw error;
+        why = `, and could not be brought to an end (${code}: ${message})`;
+    }
+    // what is not brought to an end is not ours any more
+    await connection.send(['request', 'end_restore', []]);
+    if (!run.settings.settleUnfinished) {
+        throw new errors/* BackupError */.hj('E_UNFINISHED', `${what}${why}`, `${lookAt(run, journal)} Then run once with \`settle-unfinished: true\`: that puts the journal aside.`);
+    }
+    await connection.send(['request', 'settle_journal', [file]]);
+    (0,connect/* warn */.R8)(run, `${what}${why}; as settle-unfinished asks for, its journal was put aside as .work/settled-${(0,neutralise/* quoteOutside */.Y)(file, 200)} in the backup directory, and nothing else was touched. ${lookAt(run, journal)}`);
+}
+/** What a restore may leave, for the person who settles it. */
+function lookAt(run, journal) {
+    const left = (0,lookup/* engineOf */.ky)(run.settings.database).leaves;
+    return `Look at ${journal === null ? 'the database' : (0,neutralise/* quoteOutside */.Y)(journal.target, 300)}: whether it is the state that you want, whether the application runs, and whether there are ${left}.`;
+}
+/** Throws what keeps it from being brought to an end; `begun` is called when something is changed for it. */
+async function finish(run, connection, journal, what, begun) {
+    const { settings } = run;
+    let isKnown = true;
+    for (const target of new Set([settings.restore.to ?? settings.database, settings.database])) {
+        const { restoring } = (0,lookup/* databaseOf */.zJ)(target, settings.dump);
+        if (hasOtherName(run, journal, restoring))
+            continue;
+        await connection.send(['request', 'begin_restore', [journal.id, settings.name, (0,common/* seconds */.YA)(journal.commandTimeoutMs)]]);
+        const facts = await connection.send(work(run), restoring.recover(settings, journal, journal));
+        const same = isAbout(run, journal, restoring, facts);
+        if (same) {
+            begun();
+            const state = await run.log.group('Finish what was cut off', async () => {
+                run.log.info(what);
+                return bringToAnEnd(run, connection, restoring, journal, facts);
+            });
+            (0,connect/* warn */.R8)(run, `${what}; ${state}`);
+            return 'finished';
+        }
+        isKnown &&= same === false;
+        await connection.send(['request', 'end_restore', []]);
+    }
+    return isKnown ? 'other' : 'not known';
+}
+/** It is told by the names alone, on whatever server. */
+function hasOtherName({ settings }, { identity, container }, restoring) {
+    return !restoring.mayBe(identity) || (!hasServer(identity) && settings.container !== container);
+}
+/** Whether the target, as the host has found it, is the database of the journal; null when nobody can tell. */
+function isAbout(run, journal, restoring, facts) {
+    if (facts.need('state') === 'other')
+        return false;
+    if (facts.need('state') === 'not-known')
+        return null;
+    const here = restoring.identity(facts);
+    if (!sameDatabase(here, journal.identity))
+        return false;
+    if (!hasServer(here))
+        return true;
+    if (restoring.target === journal.target && run.settings.container === journal.container)
+        return true;
+    const isTold = serverOf(here) !== null && serverOf(journal.identity) !== null;
+    // a copy of the whole server has its identifier as well, but not what the restore has made
+    const isEnded = ['swapped', 'rolling-back'].includes(journal.phase);
+    return isTold && (facts.get('traces') !== null || !isEnded) ? true : null;
+}
+/**
+ * Undoes what was not yet swapped, and finishes what was: hours may have passed since, and what was written to the restored
+ * database in the meantime is not for us to throw away. Returns what has become of it.
+ */
+async function bringToAnEnd(run, connection, restoring, journal, facts) {
+    const { settings } = run;
+    const { phase, way } = journal;
+    // when all that was kept of the old one is gone already, nothing on the host tells any more
+    let swapped = facts.need('state') === 'restored' || phase === 'swapped';
+    if (swapped && phase === 'rolling-back' && way !== 'in-place') {
+        await connection.send(work(run), restoring.back(settings, journal, null));
+        swapped = false;
+    }
+    const failed = await attempt(() => runUserCommand(run, connection, 'start-command', ['job', 'start_application', []]));
+    let told = swapped
+        ? 'the database is the restored one'
+        : 'the database is as it was before it, and what had been loaded is gone';
+    if (failed !== null)
+        told += `. ${failed}: the application may be stopped`;
+    if (swapped) {
+        const wrong = await attempt(() => checkOnce(run, connection, journal));
+        if (wrong === null)
+            await connection.send(work(run), restoring.settle(settings, journal));
+        else
+            told += `. ${wrong}. ${wayBack(run, restoring, journal)}`;
+    }
+    await connection.send(endJournal, ['request', 'end_restore', []]);
+    return told;
+}
+function wayBack({ report, settings }, restoring, journal) {
+    const { way, safety } = journal;
+    if (safety !== null)
+        return `To go back, restore its safety backup ${(0,neutralise/* quoteOutside */.Y)(safety, 120)}`;
+    const byHand = way === 'in-place' ? [] : restoring.byHand(settings, journal, null, report.directory);
+    return byHand.length === 0
+        ? 'There is no way back to what it replaced: there was no safety backup (safety-backup: false)'
+        : `What it replaced is still there; to go back by hand: ${byHand.join('; ')}`;
+}
+/** Throws E_HOOK. One that takes a run with it is not begun by every run that follows. */
+async function checkOnce(run, connection, journal) {
+    const { checkCommand, checkBegun, afterBegun } = journal;
+    if (afterBegun) {
+        throw new errors/* BackupError */.hj('E_HOOK', 'after-restore-command was begun, did not come to its end, and is not run again', '');
+    }
+    if (checkCommand === null)
+        return;
+    if (checkBegun)
+        throw new errors/* BackupError */.hj('E_HOOK', 'check-command was run once more, and did not come to its end', '');
+    await writeJournal(connection, { ...journal, phase: 'swapped', checkBegun: true });
+    await runUserCommand(run, connection, 'check-command', ['job', 'run_command', [checkCommand]]);
+}
+/** What went wrong, or null; throws when it is the run that comes to an end. */
+async function attempt(action) {
+    try {
+        await action();
+        return null;
+    }
+    catch (error) {
+        const { code, message } = (0,errors/* describe */.q0)(error);
+        if (unfinished_OF_THE_RUN.includes(code))
+            throw error;
+        return message;
+    }
+}
+
+// EXTERNAL MODULE: ./src/settings/inputs.ts + 10 modules
+var inputs = __nccwpck_require__(4377);
 // EXTERNAL MODULE: ./src/settings/settings.ts
 var settings = __nccwpck_require__(7100);
 ;// CONCATENATED MODULE: ./src/main.ts
+
+
 
 
 
@@ -38764,7 +38409,7 @@ async function main(cancel) {
     }
     catch (error) {
         const failure = failureOf(error, cancel.signal);
-        (0,reporting_report/* recordFailure */.C)(report, failure);
+        (0,reporting_report/* recordFailure */.C)(report, failure, run?.left ?? 'nothing-contacted');
         for (const { stack } of [failure, failure.cause].filter((one) => one instanceof Error)) {
             (0,platform/* platform */.i)().debug((0,neutralise/* neutralise */.$)(stack ?? ''));
         }
@@ -38772,7 +38417,7 @@ async function main(cancel) {
     finally {
         clearTimeout(timer);
     }
-    await tell(report, log, wantSummary);
+    await main_tell(report, log, wantSummary);
     return run?.hostIsClean ?? true;
 }
 /** What a run that was cancelled ran into is no news, unless the command has more to say about the cancelling itself. */
@@ -38783,13 +38428,13 @@ function failureOf(error, { aborted, reason }) {
     const cancelled = (0,errors/* describe */.q0)(reason);
     return failure.code === cancelled.code ? failure : cancelled;
 }
-async function tell(report, log, wantSummary) {
+async function main_tell(report, log, wantSummary) {
     report.durationMs = Date.now() - Date.parse(report.startedAt);
     if (wantSummary) {
         await writeSummary(report).catch((error) => log.warning(`the job summary could not be written: ${error}`));
     }
     if (report.error !== null) {
-        (0,platform/* platform */.i)().fail((0,neutralise/* neutralise */.$)((0,errors/* sentences */.hC)(`${report.errorCode}: ${ended(report.error.message)}`, report.error.hint)));
+        (0,platform/* platform */.i)().fail((0,neutralise/* neutralise */.$)(failureText(report.errorCode, report.error)));
     }
     try {
         writeOutputs(report);
@@ -38798,22 +38443,23 @@ async function tell(report, log, wantSummary) {
         (0,platform/* platform */.i)().fail(`the outputs could not be written, so no gate opens: ${error}`);
     }
 }
-/** A message may end with what a tool has said, which may be a sentence. */
-const ended = (message) => (/[.!?]$/.test(message) ? message : `${message}.`);
 /** What the command needs, from the settings and from GitHub's environment. */
 function runOf(settings, log, report, signal) {
-    return {
+    const run = {
         settings,
-        database: databaseOf(settings.database, settings.dump.format),
+        database: (0,lookup/* databaseOf */.zJ)(settings.database, settings.dump),
         log,
         report,
         github: gitHubRun(process.env),
         now: () => new Date(),
         signal,
+        left: 'nothing-contacted',
         hostIsClean: true,
         noteUpload: (upload) => (0,platform/* platform */.i)().saveState(UPLOAD, upload === null ? '' : JSON.stringify(upload)),
+        finishingFirst: (connection) => finishingFirst(run, connection),
         copies: [],
     };
+    return run;
 }
 function describeRun(report, settings) {
     report.command = settings.command;
@@ -38841,223 +38487,44 @@ function gitHubRun(env) {
 
 /***/ }),
 
-/***/ 6123:
+/***/ 6865:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Ck: () => (/* binding */ isTaken),
-/* harmony export */   GC: () => (/* binding */ explainRefusal),
-/* harmony export */   Hq: () => (/* binding */ isChanged),
-/* harmony export */   Mt: () => (/* binding */ TAKEN),
-/* harmony export */   OS: () => (/* binding */ notSupported),
-/* harmony export */   Of: () => (/* binding */ refusalOf),
-/* harmony export */   WG: () => (/* binding */ isPassing),
-/* harmony export */   b2: () => (/* binding */ isMissing),
-/* harmony export */   c3: () => (/* binding */ refusalIn),
-/* harmony export */   dv: () => (/* binding */ leaving),
-/* harmony export */   et: () => (/* binding */ notVerified),
-/* harmony export */   hU: () => (/* binding */ STAYS),
-/* harmony export */   i7: () => (/* binding */ isHeld),
-/* harmony export */   m0: () => (/* binding */ isUnknownHeader),
-/* harmony export */   yh: () => (/* binding */ StoreRefused)
+/* harmony export */   H: () => (/* binding */ giveUp),
+/* harmony export */   P: () => (/* binding */ giveUpNoted)
 /* harmony export */ });
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
-/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4302);
+/* harmony import */ var _run_connect_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7811);
+/* harmony import */ var _stores_object_store_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8351);
 
 
-const STAYS = 'The backup on the host is good and stays; nothing was rotated.';
-/** A refusal that did not come through the SDK. */
-class StoreRefused extends Error {
-    refusal;
-    name = 'StoreRefused';
-    constructor(refusal) {
-        super(`${refusal.code}: ${refusal.message}`);
-        this.refusal = refusal;
+
+/** Removes from the store what was sent of an upload that will not be completed. */
+async function giveUp(run, store, upload) {
+    if (await store.giveUp(upload)) {
+        run.noteUpload(null);
+        run.log.info('the unfinished upload was removed from the store');
+        return;
+    }
+    (0,_run_connect_js__WEBPACK_IMPORTED_MODULE_1__/* .warn */ .R8)(run, `the unfinished upload ${upload.id} of ${store.uriOf(upload.key)} could not be removed from the store; a lifecycle rule (AbortIncompleteMultipartUpload) removes such`);
+}
+/** The same of what a run that was killed had begun: `noted` is what it left of it, empty when there is none. Never throws. */
+async function giveUpNoted(run, noted) {
+    if (noted === '')
+        return;
+    const { settings, signal } = run;
+    const { s3 } = settings;
+    if (s3 === null)
+        return;
+    try {
+        const upload = JSON.parse(noted);
+        await (0,_stores_object_store_js__WEBPACK_IMPORTED_MODULE_2__/* .withStore */ .aH)({ settings: { ...settings, s3 }, signal }, async (open) => giveUp(run, await open(), upload));
+    }
+    catch (error) {
+        (0,_run_connect_js__WEBPACK_IMPORTED_MODULE_1__/* .warn */ .R8)(run, `an unfinished upload could not be removed from the store: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .describe */ .q0)(error).message}`);
     }
 }
-/** What a store that honours conditions would have answered. */
-const TAKEN = {
-    ...{ status: 412, code: 'PreconditionFailed', region: null, clock: null },
-    message: 'looked at before writing',
-};
-/** Of whatever the SDK throws. */
-function refusalOf(error) {
-    if (error instanceof StoreRefused)
-        return error.refusal;
-    const thrown = (typeof error === 'object' && error !== null ? error : {});
-    const headers = thrown.$response?.headers ?? {};
-    // the SDK names an answer without a body by its status or `Unknown`
-    const named = thrown.Code ?? thrown.code ?? thrown.name ?? '';
-    return {
-        status: thrown.$metadata?.httpStatusCode ?? thrown.$response?.statusCode ?? null,
-        code: /^(?:Error|\d+|Unknown(?:Error)?)$/.test(String(named)) ? '' : String(named),
-        message: error instanceof Error ? error.message : String(error),
-        region: headers['x-amz-bucket-region'] ?? thrown.Region ?? null,
-        clock: headers.date ?? null,
-    };
-}
-/** Of an answer that curl got: its status, and the beginning of its body. */
-function refusalIn(status, body) {
-    const field = (name) => new RegExp(`<${name}>([^<]{1,500})</${name}>`).exec(body)?.[1] ?? null;
-    return {
-        status,
-        code: field('Code') ?? '',
-        message: field('Message') ?? body.slice(0, 300),
-        region: field('Region'),
-        clock: field('ServerTime'),
-    };
-}
-const PASSING = [
-    ...['InternalError', 'SlowDown', 'ServiceUnavailable', 'Throttling', 'ThrottlingException', 'RequestTimeout'],
-    ...['RequestLimitExceeded', 'BandwidthLimitExceeded', 'OperationAborted', 'ConditionalRequestConflict'],
-    ...['TimeoutError', 'ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'],
-    ...['ERR_STREAM_PREMATURE_CLOSE', 'UND_ERR_SOCKET'],
-    // the bytes were damaged on the way: those that are here are sent again
-    ...['BadDigest', 'XAmzContentSHA256Mismatch', 'IncompleteBody'],
-];
-/** It may be otherwise when it is tried again. */
-function isPassing({ status, code }) {
-    return PASSING.includes(code) || (status !== null && (status >= 500 || status === 429) && status !== 501);
-}
-/** The condition does not hold: when something is written, there is an object under that name already. */
-const isTaken = ({ status, code }) => status === 412 || code === 'PreconditionFailed';
-/** The store does not know the condition that was asked for. */
-const isUnknownHeader = ({ status, code }) => status === 501 || code === 'NotImplemented';
-/** When something is read: it is not the object any more that it was. */
-const isChanged = isTaken;
-const isMissing = ({ status, code }) => ['NotFound', 'NoSuchKey', 'NoSuchUpload'].includes(code) || (status === 404 && code === '');
-/** An object that is locked against deletion, as the stores put it; not who may not delete it, whose name may say anything. */
-const isHeld = ({ status, code, message }) => status !== null &&
-    status >= 400 &&
-    status < 500 &&
-    !/not authorized/i.test(message) &&
-    /object.?lock|retention.?(period|policy)|legal.?hold|WORM.?protected|immutable/i.test(`${code} ${message}`);
-/** The same failure, where another sentence says what was left untouched. */
-function leaving(error, left) {
-    if (!(error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj) || !error.hint.includes(STAYS))
-        return error;
-    return new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj(error.code, error.message, error.hint.replace(STAYS, left), { cause: error });
-}
-/** Puts a refusal into words: what happened, why, what to do, what was left untouched. `tries` is how often it was tried. */
-function explainRefusal(refusal, attempt, s3, tries = 1) {
-    const told = TELLERS.map((tell) => tell(refusal, attempt, s3, tries)).find((one) => one !== null);
-    return told ?? unknown(refusal, attempt, s3, tries);
-}
-const failed = (code, attempt, why, hint) => new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj(code, `${attempt.what} failed: ${why}`, `${hint} ${STAYS}`);
-const said = ({ status, code, message }) => (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__/* .quoteOutside */ .Y)([status === null ? '' : `HTTP ${status}`, code, message].filter((part) => part !== '').join(' '), 500);
-const where = (s3) => s3.endpoint ?? `AWS (${s3.region})`;
-const EXPIRED = ['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired', 'RequestExpired'];
-const TELLERS = [
-    function credentials(refusal, attempt, s3) {
-        const { status, code, message } = refusal;
-        if (code === 'CredentialsProviderError' || code === 'TokenProviderError') {
-            return failed('E_S3_AUTH', attempt, 'there are no credentials', 'Let aws-actions/configure-aws-credentials run before this step, in the same job and with `permissions: id-token: write`, or give `s3-access-key-id` and `s3-secret-access-key`.');
-        }
-        if (EXPIRED.includes(code) || (status === 403 && /expired/i.test(message))) {
-            return failed('E_S3_AUTH', attempt, `the credentials have expired (${said(refusal)})`, 'Assume the role for longer (`role-duration-seconds`), or right before this step.');
-        }
-        if (code === 'RequestTimeTooSkewed') {
-            const clock = refusal.clock === null ? '' : `; the store has ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__/* .quoteOutside */ .Y)(refusal.clock, 60)}`;
-            return failed('E_S3_AUTH', attempt, `the clocks of the runner and the store differ by more than 15 minutes: the runner has ${new Date().toISOString()}${clock}`, 'Set the clock that is wrong; on a self-hosted runner `timedatectl set-ntp true`.');
-        }
-        if (code === 'InvalidAccessKeyId' || code === 'InvalidToken' || code === 'InvalidClientTokenId') {
-            return failed('E_S3_AUTH', attempt, `${where(s3)} does not know the ${code === 'InvalidToken' ? 'session token' : 'access key'} (${said(refusal)})`, 'Correct `s3-access-key-id`, and `s3-session-token` where the key is a temporary one; look whether the key is one of this store.');
-        }
-        if (code === 'SignatureDoesNotMatch') {
-            return failed('E_S3_AUTH', attempt, `the signature is wrong (${said(refusal)})`, 'Correct `s3-secret-access-key`: it does not belong to that access key, or a character is missing. A proxy that changes requests does the same.');
-        }
-        return null;
-    },
-    function bucket(refusal, attempt, s3) {
-        const { status, code } = refusal;
-        const region = refusal.region ?? /expecting '([a-z0-9-]+)'/.exec(refusal.message)?.[1] ?? null;
-        const moved = [301, 307, 308].includes(status ?? 0) || code === 'PermanentRedirect';
-        if (moved || code === 'AuthorizationHeaderMalformed' || code === 'IllegalLocationConstraintException') {
-            const right = region === null || region === s3.region ? '' : `, but in ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__/* .quoteOutside */ .Y)(region, 60)}`;
-            return failed('E_S3_BUCKET', attempt, `the bucket ${s3.bucket} is not in the region ${s3.region}${right} (${said(refusal)})`, `Set \`s3-region\`${right === '' ? ' to the one of the bucket' : `: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_1__/* .quoteOutside */ .Y)(region ?? '', 60)}`}.`);
-        }
-        if (code === 'NoSuchBucket' || code === 'InvalidBucketName' || (status === 404 && code === '')) {
-            return failed('E_S3_BUCKET', attempt, `there is no bucket ${s3.bucket} at ${where(s3)} (${said(refusal)})`, 'Correct `s3-bucket`, `s3-region` or `s3-endpoint`, or create the bucket.');
-        }
-        return null;
-    },
-    function unsupported(refusal, attempt, s3) {
-        const { status, code, message } = refusal;
-        const names = askedFor(s3);
-        if (names.length === 0 || status === null || status >= 500 !== (status === 501))
-            return null;
-        if (isDenial(refusal))
-            return null; // which names the right that is lacking, for example to retention
-        const text = `${code} ${message}`;
-        const about = names.filter((name) => ABOUT[name]?.test(text));
-        const unclear = status === 501 || ['NotImplemented', 'InvalidArgument', 'InvalidRequest'].includes(code);
-        if (about.length === 0 && !unclear)
-            return null;
-        return notSupported(about.length === 0 ? names : about, attempt, said(refusal));
-    },
-    function archived(refusal, attempt) {
-        if (refusal.code !== 'InvalidObjectState')
-            return null;
-        return failed('E_NOT_FOUND', attempt, `it is in an archive, from which it has to be brought back first (${said(refusal)})`, 'Do that with `aws s3api restore-object`, wait until it is done, and run again.');
-    },
-    function denied(refusal, attempt) {
-        if (!isDenial(refusal))
-            return null;
-        return failed('E_S3_AUTH', attempt, `the credentials may not do that (${said(refusal)})`, `Allow \`${attempt.right}\` on the bucket and its objects to whom they belong. A policy of the bucket or of the key that encrypts it can forbid it as well.`);
-    },
-    function damaged(refusal, attempt) {
-        const { code } = refusal;
-        const codes = ['BadDigest', 'XAmzContentSHA256Mismatch', 'InvalidDigest', 'InvalidPart', 'InvalidPartOrder'];
-        if (![...codes, 'EntityTooSmall', 'NoSuchUpload', 'IncompleteBody'].includes(code) && !isTaken(refusal))
-            return null;
-        return failed('E_S3_VERIFY', attempt, isTaken(refusal)
-            ? `there is another object under that name already (${said(refusal)}), and nothing there is ever overwritten`
-            : `the store does not have the bytes that were sent (${said(refusal)})`, 'Run again. If it recurs, something between the runner, the host and the store changes bytes, or a rule of the bucket removes unfinished uploads.');
-    },
-    function unavailable(refusal, attempt, s3, tries) {
-        const { status, code } = refusal;
-        if (status !== null && !isPassing(refusal))
-            return null;
-        const often = tries > 1 ? ` (tried ${tries} times)` : '';
-        const isCertificate = /CERT|SELF_SIGNED|ERR_TLS|UNABLE_TO_VERIFY|SSL/.test(code);
-        const isName = code === 'ENOTFOUND' || code === 'EAI_AGAIN';
-        const hint = isCertificate
-            ? 'Let the store have a certificate that is valid for its name; nothing turns that check off.'
-            : isName
-                ? 'Correct `s3-endpoint`, or look at the name service of the runner.'
-                : 'Run again later; look at the status of the store and at the way to it.';
-        return failed('E_S3_UNAVAILABLE', attempt, `${where(s3)} is not usable${often}: ${said(refusal)}`, hint);
-    },
-];
-function unknown(refusal, attempt, s3, tries) {
-    const often = tries > 1 ? ` ${tries} times` : '';
-    return failed('E_S3_UNAVAILABLE', attempt, `${where(s3)} refused it${often}: ${said(refusal)}`, 'Look whether `s3-endpoint` is that of an S3 store, and what it says about such an answer.');
-}
-const ABOUT = {
-    's3-storage-class': /storage.?class/i,
-    's3-kms-key-id': /kms/i,
-    's3-sse': /encrypt|sse/i,
-    's3-object-lock': /lock|retention|retain/i,
-};
-function askedFor({ storageClass, sse, kmsKeyId, objectLock }) {
-    const given = [
-        ['s3-storage-class', storageClass],
-        ['s3-kms-key-id', kmsKeyId],
-        ['s3-sse', sse],
-        ['s3-object-lock', objectLock],
-    ];
-    return given.filter(([, value]) => value !== null).map(([name]) => name);
-}
-/** The store does not do what these settings ask for, and nothing is stored with less. */
-function notSupported(names, attempt, why) {
-    const shown = names.map((name) => `\`${name}\``).join(', ');
-    return new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_S3_UNSUPPORTED', `${attempt.what} failed: the store does not do what ${shown} asks for: ${why}`, `Remove ${shown}, or make the bucket ready for it: Object Lock is switched on with the bucket, encryption needs the right to use the key. ${STAYS}`);
-}
-/** The store says that it holds something else than what was sent. */
-function notVerified(key, why) {
-    return new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_S3_VERIFY', `the copy in the store, ${key}, is not what was sent: ${why}`, `Do not rely on that copy; delete it there, and run again. ${STAYS}`);
-}
-const isDenial = ({ status, code }) => status === 401 || status === 403 || code === 'AccessDenied';
 
 
 /***/ }),
@@ -41002,17 +40469,15 @@ const platform_platform = () => (process.env.GITHUB_ACTIONS === 'true' ? actions
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   b: () => (/* binding */ post)
 /* harmony export */ });
-/* harmony import */ var _commands_connect_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2456);
-/* harmony import */ var _commands_directory_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6769);
-/* harmony import */ var _commands_offsite_unfinished_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5832);
-/* harmony import */ var _commands_unfinished_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7957);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7452);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7224);
-/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6701);
-/* harmony import */ var _reporting_log_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(48);
-/* harmony import */ var _reporting_report_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4778);
-/* harmony import */ var _settings_inputs_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5899);
-
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2476);
+/* harmony import */ var _places_unfinished_upload_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6865);
+/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6701);
+/* harmony import */ var _reporting_log_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(48);
+/* harmony import */ var _reporting_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4778);
+/* harmony import */ var _run_connect_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7811);
+/* harmony import */ var _run_directory_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4790);
+/* harmony import */ var _settings_inputs_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4377);
 
 
 
@@ -41029,25 +40494,27 @@ const LOCK_WAIT_MS = 30_000;
  * begun is given up in the store. Never fails the step.
  */
 async function post(signal) {
-    const log = (0,_reporting_log_js__WEBPACK_IMPORTED_MODULE_7__/* .actionsLog */ ._)();
+    const log = (0,_reporting_log_js__WEBPACK_IMPORTED_MODULE_4__/* .actionsLog */ ._)();
     let run = null;
     try {
-        const { settings } = await (0,_settings_inputs_js__WEBPACK_IMPORTED_MODULE_8__/* .readSettings */ .s)();
+        const { settings } = await (0,_settings_inputs_js__WEBPACK_IMPORTED_MODULE_7__/* .readSettings */ .s)();
         if (settings.dryRun || settings.command === 'list')
             return;
-        const made = (0,_main_js__WEBPACK_IMPORTED_MODULE_5__/* .runOf */ .ng)(settings, log, (0,_reporting_report_js__WEBPACK_IMPORTED_MODULE_9__/* .newReport */ .b)(new Date()), signal);
+        const made = (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .runOf */ .ng)(settings, log, (0,_reporting_report_js__WEBPACK_IMPORTED_MODULE_8__/* .newReport */ .b)(new Date()), signal);
         run = made;
-        await (0,_commands_connect_js__WEBPACK_IMPORTED_MODULE_0__/* .connected */ .aW)(made, async (connection) => {
-            await (0,_commands_unfinished_js__WEBPACK_IMPORTED_MODULE_3__/* .finishingFirst */ .u)(made, connection).send(...(0,_commands_directory_js__WEBPACK_IMPORTED_MODULE_1__/* .openDirectory */ .AJ)(made, 'change'), (0,_commands_directory_js__WEBPACK_IMPORTED_MODULE_1__/* .lookLocked */ .M7)(made, 'clean-up', LOCK_WAIT_MS));
+        await (0,_run_connect_js__WEBPACK_IMPORTED_MODULE_5__/* .connected */ .aW)(made, async (connection) => {
+            await made
+                .finishingFirst(connection)
+                .send(...(0,_run_directory_js__WEBPACK_IMPORTED_MODULE_6__/* .openDirectory */ .AJ)(made, 'change'), (0,_run_directory_js__WEBPACK_IMPORTED_MODULE_6__/* .lookLocked */ .M7)(made, 'clean-up', LOCK_WAIT_MS));
         });
         log.info('the run ended early; nothing of it is left on the host');
     }
     catch (error) {
-        const { code, message } = (0,_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .describe */ .q0)(error);
+        const { code, message } = (0,_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .describe */ .q0)(error);
         log.warning(`the run ended early, and what it left on the host could not be looked at (${code}: ${message}). The host cleans up by itself within a minute, and the next run sweeps what is left`);
     }
     if (run !== null)
-        await (0,_commands_offsite_unfinished_js__WEBPACK_IMPORTED_MODULE_2__/* .giveUpNoted */ .P)(run, (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_6__/* .platform */ .i)().state(_main_js__WEBPACK_IMPORTED_MODULE_5__/* .UPLOAD */ .oH));
+        await (0,_places_unfinished_upload_js__WEBPACK_IMPORTED_MODULE_2__/* .giveUpNoted */ .P)(run, (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_3__/* .platform */ .i)().state(_main_js__WEBPACK_IMPORTED_MODULE_1__/* .UPLOAD */ .oH));
 }
 
 
@@ -41440,7 +40907,11 @@ function reportJson(report) {
 function withoutLists(report, text) {
     return {
         ...report,
-        error: report.error && { message: text(report.error.message, LONG_TEXT), hint: text(report.error.hint, LONG_TEXT) },
+        error: report.error && {
+            message: text(report.error.message, LONG_TEXT),
+            hint: text(report.error.hint, LONG_TEXT),
+            left: report.error.left,
+        },
         startedAt: text(report.startedAt),
         skipped: report.skipped === null ? null : text(report.skipped),
         host: text(report.host),
@@ -41567,33 +41038,455 @@ function newReport(startedAt) {
         s3: null,
     };
 }
-/** Puts a failure into the report. */
-function recordFailure(report, error) {
+/** Puts a failure into the report; `left`: what the run leaves as it was, unless the failure knows better. */
+function recordFailure(report, error, left) {
     report.ok = false;
     report.errorCode = error.code;
-    report.error = { message: error.message, hint: error.hint };
+    report.error = { message: error.message, hint: error.hint, left: error.left ?? left };
     report.problems.push({ level: 'error', code: error.code, message: error.message });
 }
 
 
 /***/ }),
 
-/***/ 5899:
+/***/ 7811:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Cp: () => (/* binding */ inSession),
+/* harmony export */   N4: () => (/* binding */ note),
+/* harmony export */   R8: () => (/* binding */ warn),
+/* harmony export */   aW: () => (/* binding */ connected),
+/* harmony export */   w4: () => (/* binding */ hostOf)
+/* harmony export */ });
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(38);
+/* harmony import */ var _host_session_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5347);
+/* harmony import */ var _left_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8470);
+/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1267);
+/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4302);
+/* harmony import */ var _reporting_progress_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2007);
+/* harmony import */ var _explain_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9266);
 
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  s: () => (/* binding */ readSettings)
-});
 
-// UNUSED EXPORTS: parseSource
 
-// EXTERNAL MODULE: ./src/backups/names.ts
-var names = __nccwpck_require__(1187);
-// EXTERNAL MODULE: ./src/databases/name-patterns.ts
-var name_patterns = __nccwpck_require__(6407);
-;// CONCATENATED MODULE: ./src/settings/host-path.ts
+
+
+
+
+/** Far more than a real run has; what a hostile host can put into the log must end somewhere. */
+const MAX_TOLD = 2_000;
+const MAX_NOTES = 50;
+const MAX_PHASES = 50;
+/** There is no connection to wait for, and the machine may be busy. */
+const LOCAL_START_MS = 120_000;
+/** Connects, starts the session, hands it to `work`, and ends it on every path. */
+async function connected(run, work) {
+    const { log, report, signal } = run;
+    const connecting = performance.now();
+    run.left = 'nothing-run';
+    const host = await log.group('Connect', () => unlessAborted(signal, connect(run)));
+    report.host = host.label;
+    return inSession(run, host, (connection) => {
+        report.stages.push({ name: 'connect', ms: Math.round(performance.now() - connecting) });
+        return work(connection);
+    });
+}
+/** Starts a session, hands it to `work`, and ends it and the connection on every path. `where`: people have to type there what helps. */
+async function inSession(run, host, work, where = 'On the host') {
+    const { settings, log, signal } = run;
+    const phases = new Phases(run);
+    const tell = teller(run);
+    const names = new Map();
+    let said = [];
+    let session = null;
+    const giveUp = () => {
+        if (session === null)
+            host.close();
+        else
+            session.abort(signal.reason);
+    };
+    signal.addEventListener('abort', giveUp);
+    try {
+        run.hostIsClean = false;
+        const opening = _host_session_js__WEBPACK_IMPORTED_MODULE_1__/* .Session */ .Nn.open(host, {
+            engine: (0,_engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__/* .engineOf */ .ky)(settings.database),
+            idleTimeoutMs: settings.idleTimeoutMs,
+            startTimeoutMs: settings.transport.transport === 'ssh' ? settings.transport.connectTimeoutMs : LOCAL_START_MS,
+            onProgress: (progress) => phases.progress(progress),
+            onPhase: (name, bytes) => phases.start(name, bytes),
+            onFact: (key, text) => {
+                said.push([key, text]);
+                tell(key, text);
+            },
+        });
+        const opened = await unlessAborted(signal, opening);
+        session = opened;
+        const greeted = () => {
+            if (run.left === 'nothing-run')
+                run.left = (0,_left_js__WEBPACK_IMPORTED_MODULE_2__/* .leftBefore */ .T)(settings);
+        };
+        void opened.hello.then(greeted, () => { });
+        if (signal.aborted)
+            throw signal.reason;
+        return await work({
+            host,
+            hello: opened.hello,
+            names,
+            isLost: () => opened.isOver,
+            said: (key) => said.filter(([other]) => other === key).map(([, text]) => text),
+            send: async (...requests) => {
+                said = [];
+                try {
+                    const facts = await opened.send(...requests);
+                    phases.end();
+                    return facts;
+                }
+                catch (error) {
+                    phases.stop();
+                    throw await (0,_explain_js__WEBPACK_IMPORTED_MODULE_3__/* .explain */ .W)(error, opened.hello, { names, where }, run);
+                }
+            },
+        });
+    }
+    finally {
+        signal.removeEventListener('abort', giveUp);
+        if (session !== null) {
+            if (session.noise !== '') {
+                log.warning(`login scripts of ${host.label} print text into sessions without a terminal; this action ignores it, other tools may not: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_4__/* .quoteOutside */ .Y)(session.noise, 200)}`);
+            }
+            run.hostIsClean = await session.close();
+            if (!run.hostIsClean)
+                log.info(`${host.label} did not say that it has cleaned up; the post step looks`);
+        }
+        else
+            host.close();
+    }
+}
+/** As `work`, but rejects as soon as the run is to end, also where the network does not answer. */
+function unlessAborted(signal, work) {
+    return new Promise((resolve, reject) => {
+        const giveUp = () => reject(signal.reason);
+        if (signal.aborted)
+            giveUp();
+        signal.addEventListener('abort', giveUp);
+        void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
+    });
+}
+async function connect(run) {
+    const { transport } = run.settings;
+    // Loaded when used: ssh2 costs a quarter of the start-up time.
+    if (transport.transport === 'local') {
+        const { localHost } = await __nccwpck_require__.e(/* import() */ 337).then(__nccwpck_require__.bind(__nccwpck_require__, 9337));
+        return localHost();
+    }
+    const { connectSsh } = await Promise.all(/* import() */[__nccwpck_require__.e(472), __nccwpck_require__.e(487), __nccwpck_require__.e(593)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6593));
+    run.log.info(`connecting to ${transport.username}@${transport.host}:${transport.port}${transport.jump === null ? '' : ` through ${transport.jump.host}:${transport.jump.port}`}`);
+    return connectSsh(transport, (message) => warn(run, message), run.signal);
+}
+function warn(run, message) {
+    run.report.problems.push({ level: 'warning', message });
+    run.log.warning(message);
+}
+/** What is so, and is nobody's fault: no annotation, and the run stays as good as it is. */
+function note(run, message) {
+    run.report.notes.push(message);
+    run.log.info(`note: ${message}`);
+}
+/** What the program on the host says on the way. */
+function teller(run) {
+    let told = 0;
+    const noted = new Set();
+    const lines = {
+        waiting: (said) => `another run holds the lock, waiting: ${said}`,
+        swept: (said) => `removed what a run that died left behind: ${said}`,
+        user: (said) => `logged in as ${said}`,
+        missing: (said) => `${said} does not exist`,
+        deleted: (said) => `deleted ${said}`,
+        published: (said) => `published ${said}`,
+        said: (said) => `  ${said}`, // by a command of the user
+    };
+    return (key, text) => {
+        const line = Object.hasOwn(lines, key) ? lines[key] : undefined;
+        if (line === undefined && key !== 'note' && key !== 'aside')
+            return;
+        told++;
+        const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_4__/* .quoteOutside */ .Y)(text, 500);
+        if (line === undefined) {
+            // what two steps have found is one finding
+            if (told <= MAX_NOTES && !noted.has(said))
+                (key === 'note' ? warn : note)(run, said);
+            noted.add(said);
+        }
+        else if (told <= MAX_TOLD)
+            run.log.info(line(said));
+    };
+}
+const TITLES = {
+    copy: 'copy',
+    dump: 'dump',
+    count: 'row counts',
+    check: 'content check',
+    compress: 'compress and hash',
+    read_back: 'read back',
+    checksum: 'checksum',
+    unpack: 'unpack',
+    restore: 'restore',
+    load: 'load',
+    swap: 'swap',
+};
+/** The stages on the host: their times for the report, their progress for the log. */
+class Phases {
+    run;
+    count = 0;
+    current = null;
+    printed = Number.NEGATIVE_INFINITY;
+    constructor(run) {
+        this.run = run;
+    }
+    start(name, expectedBytes) {
+        this.end();
+        if (++this.count > MAX_PHASES)
+            return;
+        const title = Object.hasOwn(TITLES, name) ? (TITLES[name] ?? name) : name.slice(0, 40);
+        this.current = {
+            name: title,
+            started: performance.now(),
+            bytes: expectedBytes,
+            progress: new _reporting_progress_js__WEBPACK_IMPORTED_MODULE_5__/* .Progress */ .k(this.run.log, title, expectedBytes > 0 ? expectedBytes : null),
+        };
+    }
+    progress({ copied, packed, read }) {
+        const phase = this.current;
+        const now = performance.now();
+        if (phase === null || now - this.printed < _reporting_progress_js__WEBPACK_IMPORTED_MODULE_5__/* .EVERY_MS */ .r)
+            return; // one line each 10 s, also across phases
+        const bytes = phase.name === TITLES.copy ? copied : phase.name === TITLES.read_back ? read : packed || copied || read;
+        if (phase.progress.update(bytes))
+            this.printed = now;
+    }
+    /** It did not come to its end, so that there is no time and rate of the whole to tell. */
+    stop() {
+        const phase = this.current;
+        this.current = null;
+        if (phase !== null) {
+            this.run.log.info(`${phase.name}: stopped after ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_6__/* .formatDuration */ .a3)(performance.now() - phase.started)}`);
+        }
+    }
+    end() {
+        const phase = this.current;
+        if (phase === null)
+            return;
+        this.current = null;
+        const ms = Math.round(performance.now() - phase.started);
+        this.run.report.stages.push({ name: phase.name, ms, bytes: phase.bytes });
+        const size = phase.bytes === 0 ? '' : `${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_6__/* .formatBytes */ .z3)(phase.bytes)} in `;
+        const rate = phase.bytes === 0 ? '' : ` (${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_6__/* .formatRate */ .CE)(phase.bytes, ms)})`;
+        this.run.log.info(`${phase.name}: ${size}${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_6__/* .formatDuration */ .a3)(ms)}${rate}`);
+    }
+}
+/** The host by its own name, as manifests keep it. */
+const hostOf = async (run, { hello }) => (await hello).get('hostname') ?? run.report.host;
+
+
+/***/ }),
+
+/***/ 4790:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   AJ: () => (/* binding */ openDirectory),
+/* harmony export */   Kd: () => (/* binding */ holderOf),
+/* harmony export */   M7: () => (/* binding */ lookLocked),
+/* harmony export */   Op: () => (/* binding */ look),
+/* harmony export */   RW: () => (/* binding */ connectedToChange),
+/* harmony export */   c2: () => (/* binding */ statusOf)
+/* harmony export */ });
+/* harmony import */ var _backups_retention_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7385);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
+/* harmony import */ var _reporting_report_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4778);
+/* harmony import */ var _reporting_report_json_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(789);
+/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7811);
+
+
+
+
+
+/**
+ * Enters the backup directory, when the clocks agree: `create` makes it, `change` works in one that is there, `look`
+ * writes nothing at all.
+ */
+function openDirectory(run, how) {
+    const { directory, umask } = run.settings;
+    return [
+        ['request', 'check_clock', [seconds(run.now().getTime()), seconds(_backups_retention_js__WEBPACK_IMPORTED_MODULE_0__/* .CLOCK_TOLERANCE_MS */ .UG)]],
+        ['request', 'open_directory', [directory, umask, how]],
+    ];
+}
+/** The catalogue, for reading. */
+function look({ settings, database }) {
+    return ['job', 'look', [settings.name, database.path]];
+}
+/** The catalogue, under the lock, for a change that follows; what dead runs left is swept. */
+function lookLocked(run, what, waitMs = run.settings.lockWaitMs) {
+    return ['job', 'look_locked', [run.settings.name, run.database.path, seconds(waitMs), holderOf(run, what)]];
+}
+/** Who holds the lock, for the runs that wait for it: one line. */
+function holderOf(run, what) {
+    const from = run.github === null ? 'a run outside GitHub' : `${run.github.runUrl} (${run.github.actor})`;
+    return `${run.settings.command} ${what} of ${from}, since ${run.now().toISOString()}`.replace(/[\r\n]/g, ' ');
+}
+/** `status.json`: the report of this run as it stands. */
+function statusOf({ report, now }) {
+    report.durationMs = now().getTime() - Date.parse(report.startedAt);
+    return `${(0,_reporting_report_json_js__WEBPACK_IMPORTED_MODULE_2__/* .reportJson */ .l)(report)}\n`;
+}
+/** As `connected`, for commands that change the directory: a failure is left there too, as far as it can be written. */
+async function connectedToChange(run, work) {
+    await (0,_connect_js__WEBPACK_IMPORTED_MODULE_3__/* .connected */ .aW)(run, async (bare) => {
+        const connection = run.finishingFirst(bare);
+        try {
+            await work(connection);
+        }
+        catch (error) {
+            if (!run.settings.dryRun) {
+                const report = structuredClone(run.report);
+                (0,_reporting_report_js__WEBPACK_IMPORTED_MODULE_4__/* .recordFailure */ .C)(report, (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .describe */ .q0)(error), run.left);
+                await connection.send(['job', 'put_status', [statusOf({ report, now: run.now })]]).catch(() => { });
+            }
+            throw error;
+        }
+    });
+}
+const seconds = (ms) => String(Math.ceil(ms / 1000));
+
+
+/***/ }),
+
+/***/ 9266:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   W: () => (/* binding */ explain),
+/* harmony export */   p: () => (/* binding */ noDirectory)
+/* harmony export */ });
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(38);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
+/* harmony import */ var _host_install_line_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2752);
+/* harmony import */ var _host_quoting_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2437);
+/* harmony import */ var _host_session_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5347);
+/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1267);
+/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4302);
+
+
+
+
+
+
+
+/** Puts what the program on the host reported into words: what happened, why, what to do. */
+async function explain(error, hello, { names, where }, run) {
+    if (!(error instanceof _host_session_js__WEBPACK_IMPORTED_MODULE_4__/* .HostFailure */ .hD))
+        return (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .describe */ .q0)(error);
+    const text = [...names].reduce((rest, [path, name]) => rest.replaceAll(path, name), error.text);
+    const failure = new _host_session_js__WEBPACK_IMPORTED_MODULE_4__/* .HostFailure */ .hD(error.code, text, error.facts);
+    const greeting = await hello.catch(() => null);
+    const user = greeting?.get('user') ?? 'the login user';
+    return (run.database.explain(failure, run.settings) ?? ofHost(failure, user, greeting?.get('system') ?? '', where, run));
+}
+function ofHost(failure, user, system, where, run) {
+    const { code, facts } = failure;
+    const { settings } = run;
+    const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(failure.text);
+    const verifying = settings.command === 'verify' || settings.command === 'restore';
+    switch (code) {
+        case 'E_LOCKED':
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `another run holds the lock of the backup directory: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(facts.get('holder') || 'unknown', 500)}; ${said} (lock-wait)`, `Wait for it to end, or raise \`lock-wait\`; use one concurrency group per database. The lock ends with its holder, there is nothing to delete.`);
+        case 'E_CLOCK': {
+            const [host, runner] = [new Date(Number(said) * 1000), run.now()];
+            const apart = Math.abs(host.getTime() - runner.getTime());
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, Number.isNaN(apart)
+                ? `the clock of the host says ${said}`
+                : `the clock of the host says ${host.toISOString()}, the one of the runner ${runner.toISOString()}: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_6__/* .formatDuration */ .a3)(apart)} apart`, 'Set the one that is wrong (`timedatectl set-ntp true`). Names, ages and retention depend on it.');
+        }
+        case 'E_TOOL_MISSING': {
+            const { substitutes = {} } = (0,_engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__/* .engineOf */ .ky)(settings.database);
+            const instead = Object.hasOwn(substitutes, said) ? substitutes[said] : null;
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `${said} is not installed on ${run.report.host}${instead === null ? '' : `, and neither is ${instead}, which would do as well`}`, `${where}: ${(0,_host_install_line_js__WEBPACK_IMPORTED_MODULE_2__/* .installLine */ .c)(said, system)}.`);
+        }
+        case 'E_NOSPACE': {
+            const free = facts.get('free_kib');
+            const needed = facts.get('needed_kib');
+            const place = facts.get('nospace') ?? settings.directory;
+            const advice = place === facts.get('temporary')
+                ? `Free some there${settings.dump.format === 'directory' ? ', or choose the `dump-format` custom, which needs none of it' : ': the tools of the database work there'}.`
+                : 'Free some, lower `keep` and run `prune`, or choose a `directory` on another disk.';
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, needed === null
+                ? `the file system of ${place} is full: ${said}`
+                : `not enough space in ${place}: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_6__/* .formatBytes */ .z3)(Number(needed) * 1024)} are needed (${facts.get('needed_for') === 'fetched' ? 'the file from the store' : verifying ? 'the unpacked copy' : 'copy, compressed backup'} and min-free), ${free === null ? 'fewer' : (0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_6__/* .formatBytes */ .z3)(Number(free) * 1024)} are free`, `${advice} What this run had written was removed.`);
+        }
+        case 'E_PERM_UNSAFE': {
+            const line = safeAgain(facts, user, settings);
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `the backup directory is not safe: ${said}`, `Whoever can write there can forge and delete backups. ${line}or choose another \`directory\`.`);
+        }
+        case 'E_PERM': {
+            const refused = elsewhereRefused(failure, settings);
+            if (refused !== null)
+                return refused;
+            if (facts.get('unusable') !== null)
+                return noDirectory(said, facts.path('unusable'), user, settings);
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, said, `Correct owner or mode, or use \`run-as\` for the database.`);
+        }
+        case 'E_CHECKSUM':
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, said, verifying
+                ? 'Do not rely on this backup: take a new one, and look at the disk of the host and at who can write that directory.'
+                : 'The disk or the memory of the host can not be trusted: check both.');
+        default:
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, said);
+    }
+}
+/** The login user can not make, enter or write the backup directory `path`. */
+function noDirectory(message, path, user, settings) {
+    const line = ownLine(user, path, settings);
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', message, `On the host: \`${line}\`; or choose a \`directory\` that ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(user, 100)} can make, such as \`db-backups\`, which is in the home.`);
+}
+/** What mends a backup directory that others can write. */
+function safeAgain(facts, user, settings) {
+    const line = (key, make) => facts.get(key) === null ? null : `Type \`${make(facts.path(key))}\` on the host, `;
+    return (line('not_ours', (path) => ownLine(user, path, settings)) ??
+        line('open_to_others', (path) => `chmod go-w ${word(path)}`) ??
+        line('leads_away', (path) => `rm ${word(path)}`) ??
+        'Let nobody but its owner write it, ');
+}
+/** The line that makes a directory of that user, or one that is there already his. */
+const ownLine = (user, path, { umask }) => `sudo install -d -m ${umask === '077' ? '700' : '750'} -o ${word(user)} ${word(path)}`;
+/** As one types it: in quotes only where that is needed. */
+const word = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : (0,_host_quoting_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .h)((0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(text, 5_000)));
+/** The shell that was to run as another user, or in the container, could not be started. */
+function elsewhereRefused({ text, facts }, { runAs, container }) {
+    const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(text);
+    const sudoer = facts.get('sudo_refused');
+    if (sudoer !== null) {
+        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', `sudo does not let ${sudoer} run \`sh -s\` as ${runAs}: ${said}`, `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): ${sudoer} ALL=(${runAs}) NOPASSWD: /bin/sh -s, /usr/bin/sh -s.`);
+    }
+    const user = facts.get('container_refused');
+    if (user === null)
+        return null;
+    const engine = facts.get('container_engine') ?? 'docker';
+    if (/no such container|no container with name|is not running|container state improper/i.test(text)) {
+        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_SOURCE_MISSING', `there is no running container ${container}: ${said}`, `\`${engine} ps\` on the host, as ${user}, shows the names; correct \`container\`, or start it.`);
+    }
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', `${user} can not start a shell in the container ${container}: ${said}`, `\`${engine} exec -i ${container} sh -s\` must work for ${user}, for example as a member of the group docker (which is as good as root).`);
+}
+
+
+/***/ }),
+
+/***/ 3663:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   z: () => (/* binding */ parseHostPath)
+/* harmony export */ });
 /** PATH_MAX of Linux, in bytes. */
 const LONGEST = 4096;
 /**
@@ -41622,107 +41515,94 @@ function parseHostPath(text) {
     return path;
 }
 
-;// CONCATENATED MODULE: ./src/settings/database-url.ts
 
-const FORMS = 'expected the path of a SQLite file, file:PATH, sqlite:PATH or postgresql://USER@HOST/NAME';
-/** Schemes of other databases, so that the message can name them. Anything else unknown is not repeated. */
-const SERVERS = /^(timescaledb|cockroachdb|mysql|mysql2|mariadb|mssql|sqlserver|oracle|mongodb|redis|rediss|libsql|d1)$/;
-/** .NET, ODBC and libpq style: `Data Source=app.db;Password=...`, `host=db password=...`. */
-const KEYWORD_STRING = /(?:^|[;\s])(?:data source|datasource|server|host|user id|username|password|pwd|dbname) *=/i;
-/**
- * Reads what applications keep in DATABASE_URL when it names a SQLite file: a plain path, `file:` as SQLite and Prisma write
- * it, `sqlite:` as SQLAlchemy, sqlx and PDO do, `jdbc:sqlite:`. Relative paths start at the home of the login user, not
- * where the application starts them.
- *
- * Returns the path as `parseHostPath` does. `given` has no query or fragment, where some drivers keep the key of the database.
- * Where programs disagree about what a form means it is refused: the backup of another file would be worse than none.
- *
- * Throws an Error whose text is the rule. It never holds the value, which may have a password in it.
- */
-function parseDatabase(text) {
-    if (/\p{Cc}/u.test(text))
-        throw new Error('expected one line without control characters');
-    if (text === '')
-        throw new Error(FORMS);
-    if (KEYWORD_STRING.test(text))
-        throw new Error(`${FORMS}, not a connection string of keywords`);
-    const [, jdbc, scheme, driver = '', rest = ''] = /^(jdbc:)?([a-z][a-z0-9-]*)(\+[a-z0-9_.+-]+)?:(.*)$/i.exec(text) ?? [];
-    if (scheme === undefined) {
-        // Quotes or a name around a URL, with its password in it, would pass for a path.
-        if (text.includes('://'))
-            throw new Error(`${FORMS}; the bare value, without quotes or NAME= around it`);
-        return source(text, text);
+/***/ }),
+
+/***/ 4377:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  s: () => (/* binding */ readSettings)
+});
+
+// EXTERNAL MODULE: ./src/backups/names.ts
+var names = __nccwpck_require__(1187);
+// EXTERNAL MODULE: ./src/engines/lookup.ts + 22 modules
+var lookup = __nccwpck_require__(38);
+// EXTERNAL MODULE: ./src/settings/value-rules.ts
+var value_rules = __nccwpck_require__(7722);
+;// CONCATENATED MODULE: ./src/settings/database-inputs.ts
+
+
+// What `database` and the inputs about it may be is for the engine to say, whose database it is.
+const MISSING = 'required, but empty; the secret or variable that fills it is probably not set (for example secrets.DATABASE_URL or vars.DATABASE_URL)';
+function readDatabase(reader) {
+    const source = reader.require('database', (text) => parsed(reader, 'database', text), MISSING, 'as-is');
+    if (source === undefined)
+        return source;
+    const engine = (0,lookup/* engineOf */.ky)(source);
+    for (const name of new Set(Object.values(lookup/* ENGINES */.ug).flatMap(({ inputs }) => inputs))) {
+        if (!engine.inputs.includes(name))
+            reader.ignore(name, `with a ${engine.title} database`);
     }
-    const name = scheme.toLowerCase();
-    if (SERVERS.test(name)) {
-        throw new Error(`it names a ${name} database, and this version backs up SQLite and PostgreSQL only; ${FORMS}`);
-    }
-    if (name === 'file' && !jdbc && driver === '')
-        return fromFileUri(rest, text);
-    if (name === 'sqlite' || name === 'sqlite3') {
-        const [body = ''] = rest.split('?');
-        return source(jdbc ? jdbcPath(body) : sqlitePath(body, rest, name), text.replace(/\?.*$/, ''));
-    }
-    throw new Error(`${FORMS}; a relative path with a colon in its first segment starts with "./"`);
-}
-function source(path, given) {
-    if (path === '' || path === ':memory:' || path.startsWith(':resource:')) {
-        throw new Error('it names a database in memory, of which there is no file to back up');
-    }
-    if (/\/\.?$/.test(path))
-        throw new Error('expected the path of a file, not of a folder: it ends with "/"');
-    return { engine: 'sqlite', path: parseHostPath(path), given };
-}
-/** https://www.sqlite.org/uri.html: an authority may only be empty or `localhost`. */
-function fromFileUri(rest, text) {
-    const [withoutFragment = ''] = rest.split('#');
-    const [body = '', query = ''] = withoutFragment.split('?');
-    if (new URLSearchParams(query).get('mode') === 'memory')
-        return source(':memory:', '');
-    const [, authority, path = body] = /^\/\/([^/]*)(.*)$/.exec(body) ?? [];
-    if (authority !== undefined && authority !== '' && authority.toLowerCase() !== 'localhost') {
-        throw new Error('expected file:/absolute/path, file:///absolute/path or file:relative/path: what follows "file://" is a host');
-    }
-    return source(percentDecoded(path), text.replace(/[?#].*$/, ''));
-}
-function percentDecoded(path) {
-    let decoded;
+    const password = reader.read('database-password', (text) => text);
+    if (typeof password !== 'string' || engine.withPassword === undefined)
+        return source;
+    reader.mask(encodeURIComponent(password)); // as it stands in URLs
     try {
-        decoded = decodeURIComponent(path);
+        return engine.withPassword(source, password);
     }
-    catch {
-        throw new Error('expected "%" only before two hexadecimal digits of UTF-8, as in %20; write %25 for "%" itself');
+    catch (error) {
+        reader.problem('database-password', error.message);
+        return source;
     }
-    // Again, since %00 and %0A were not seen before.
-    if (/\p{Cc}/u.test(decoded))
-        throw new Error('expected one line without control characters');
-    return decoded;
 }
-/**
- * `sqlite:relative`, `sqlite:/absolute`, and SQLAlchemy's `sqlite:///relative` and `sqlite:////absolute`
- * (https://docs.sqlalchemy.org/en/20/core/engines.html#sqlite), also with a SQLite `file:` URI inside.
- */
-function sqlitePath(body, rest, scheme) {
-    if (/[%#]/.test(body)) {
-        throw new Error('"%" and "#" mean different things to different programs in a sqlite: form; give the plain path');
-    }
-    if (!body.startsWith('//'))
-        return body.startsWith('file:') ? fromFileUri(rest.slice(5), '').path : body;
-    if (body === '//')
-        return ':memory:';
-    if (!body.startsWith('///')) {
-        throw new Error(`after "${scheme}://" comes a host, which SQLite has not; write ${scheme}:relative/path or ${scheme}:/absolute/path`);
-    }
-    const path = body.slice(3);
-    if (scheme === 'sqlite3' && !path.startsWith('/')) {
-        // Rails reads it as absolute, others as relative.
-        throw new Error('"sqlite3:///" is absolute to some programs and relative to others; give the plain path');
-    }
-    return path.startsWith('file:') ? fromFileUri(rest.slice(8), '').path : path;
+/** Everything secret in the text is masked before anything else can be said about it. */
+function parsed(reader, name, text) {
+    const { source, secrets, remarks } = (0,lookup/* parseSource */.PJ)(text);
+    for (const secret of secrets)
+        reader.mask(secret);
+    reader.warnings.push(...remarks.map((remark) => `${name}: ${remark}`));
+    return source;
 }
-/** The JDBC driver takes everything after its prefix as a path, slashes included, or as a SQLite `file:` URI. */
-function jdbcPath(body) {
-    return body.startsWith('file:') ? fromFileUri(body.slice(5), '').path : body;
+function readContainer(reader, database) {
+    const { noContainer, title } = database === undefined ? {} : (0,lookup/* engineOf */.ky)(database);
+    return reader.read('container', (text) => {
+        if (noContainer === undefined)
+            return (0,value_rules/* parseContainer */.NJ)(text);
+        throw new Error(`expected nothing with a ${title} database: ${noContainer}`);
+    });
+}
+/** `restore-to`, which has to be of the engine of `database`. */
+function readSameEngine(reader, database) {
+    return reader.read('restore-to', (text) => {
+        const source = parsed(reader, 'restore-to', text);
+        if (database === undefined || source.engine === database.engine)
+            return source;
+        throw new Error(`expected ${(0,lookup/* engineOf */.ky)(database).form}, as database is one`);
+    }, 'as-is');
+}
+/** Where a proof makes its throw-away database; null: beside the live one, or it is a file. */
+function readScratch(reader, command, verify, verifyOn, database) {
+    if (verify === 'checksum' || verify === 'content')
+        reader.ignore('restore-to', `with verify ${verify}`);
+    const { scratch, title } = database === undefined ? {} : (0,lookup/* engineOf */.ky)(database);
+    if (database !== undefined && scratch === undefined) {
+        reader.ignore('restore-to', `with a ${title} database, of which a temporary file is made`);
+    }
+    const place = readSameEngine(reader, database);
+    if (database === undefined || scratch === undefined)
+        return place;
+    if (place === null && command === 'verify' && verify === 'restore' && verifyOn === 'runner') {
+        reader.missing('restore-to', `required with verify-on runner and verify restore: ${scratch.onRunner}`);
+    }
+    if (!place || !scratch.isSame(place, database))
+        return place;
+    // not thrown above, where a password in the URL would keep the rule from being shown
+    reader.problem('restore-to', `expected ${scratch.elsewhere}`);
+    return undefined;
 }
 
 // EXTERNAL MODULE: ./src/settings/settings.ts
@@ -41762,15 +41642,15 @@ const INPUTS = {
     'idle-timeout': { default: '10m', ...ALL },
     'lock-wait': { default: '60s', ...ALL },
     database: { default: '', ...ALL },
-    'database-password': { default: '', ...ALL, secret: true, postgres: true },
+    'database-password': { default: '', ...ALL, secret: true },
     name: { default: '', ...ALL },
     directory: { default: 'db-backups', ...ALL },
     umask: { default: '077', ...ALL },
-    'dump-format': { default: 'custom', ...SAVING, postgres: true },
-    jobs: { default: 'auto', usedBy: ['backup', 'verify', 'restore'], postgres: true },
-    'exclude-table': { default: '', ...BACKUP, lines: true, postgres: true },
-    'exclude-table-data': { default: '', ...BACKUP, lines: true, postgres: true },
-    schema: { default: '', ...BACKUP, lines: true, postgres: true },
+    'dump-format': { default: 'custom', ...SAVING },
+    jobs: { default: 'auto', usedBy: ['backup', 'verify', 'restore'] },
+    'exclude-table': { default: '', ...BACKUP, lines: true },
+    'exclude-table-data': { default: '', ...BACKUP, lines: true },
+    schema: { default: '', ...BACKUP, lines: true },
     compression: { default: 'auto', ...SAVING },
     'compression-level': { default: '', ...SAVING },
     keep: { default: '5', ...RETENTION, lines: true },
@@ -41807,13 +41687,13 @@ const INPUTS = {
     confirm: { default: '', ...RESTORE },
     'safety-backup': { default: 'true', ...RESTORE },
     'command-timeout': { default: '10m', ...RESTORE },
-    'restore-way': { default: 'auto', ...RESTORE, postgres: true },
+    'restore-way': { default: 'auto', ...RESTORE },
     'stop-command': { default: '', ...RESTORE, lines: true },
     'start-command': { default: '', ...RESTORE, lines: true },
     'after-restore-command': { default: '', ...RESTORE, lines: true },
     'check-command': { default: '', ...RESTORE, lines: true },
     'allow-other-target': { default: 'false', ...RESTORE },
-    'allow-unsafe-client': { default: 'false', ...RESTORE, postgres: true },
+    'allow-unsafe-client': { default: 'false', ...RESTORE },
     'settle-unfinished': { default: 'false', ...ALL },
     summary: { default: 'true', ...ALL },
 };
@@ -41821,6 +41701,8 @@ const INPUT_NAMES = Object.keys(INPUTS);
 /** The same table with its values as declared, for code that looks inputs up by a variable. */
 const declared = INPUTS;
 
+// EXTERNAL MODULE: ./src/settings/host-path.ts
+var host_path = __nccwpck_require__(3663);
 // EXTERNAL MODULE: ./src/errors.ts + 1 modules
 var errors = __nccwpck_require__(7452);
 // EXTERNAL MODULE: external "node:crypto"
@@ -42071,7 +41953,7 @@ var platform = __nccwpck_require__(6701);
 
 /** Longer values are cut in messages. */
 const SHOWN = 120;
-const WHY_EMPTY = 'Nothing was contacted. An input that is empty although the workflow fills it: its secret or variable is not set, is set in an environment that the job does not name, or is withheld because a fork or Dependabot started the run.';
+const WHY_EMPTY = 'An input that is empty although the workflow fills it: its secret or variable is not set, is set in an environment that the job does not name, or is withheld because a fork or Dependabot started the run.';
 /**
  * The inputs of this run, read once, in the order of action.yml, with every secret masked before anything can fail.
  *
@@ -42172,7 +42054,7 @@ class InputReader {
     /** Throws E_INPUT with every problem on its own line; else nothing in `parts` is undefined, and the type says so. */
     settle(parts) {
         if (this.#problems.length > 0) {
-            throw new errors/* BackupError */.hj('E_INPUT', this.#scrubbed(this.#problems.join('\n')), this.#anyEmpty ? WHY_EMPTY : 'Nothing was contacted. Correct what is named here in the workflow.');
+            throw new errors/* BackupError */.hj('E_INPUT', this.#scrubbed(this.#problems.join('\n')), this.#anyEmpty ? WHY_EMPTY : 'Correct what is named here in the workflow.');
         }
         for (const [name, value] of Object.entries(parts)) {
             if (value === undefined)
@@ -42267,258 +42149,6 @@ function formatKeep(rules) {
 
 // EXTERNAL MODULE: external "node:net"
 var external_node_net_ = __nccwpck_require__(7030);
-;// CONCATENATED MODULE: ./src/settings/postgres-url.ts
-
-/**
- * Parameters of libpq that are kept (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS).
- * `client_encoding` and `replication` would change what a dump is, `sslkeylogfile` would write keys to the host, and
- * oauth_* asks a human.
- */
-const KEYWORDS = [
-    ...['host', 'hostaddr', 'port', 'user', 'sslmode', 'service', 'passfile', 'connect_timeout'],
-    ...['application_name', 'fallback_application_name', 'options', 'target_session_attrs', 'load_balance_hosts'],
-    ...['keepalives', 'keepalives_idle', 'keepalives_interval', 'keepalives_count', 'tcp_user_timeout'],
-    ...['channel_binding', 'require_auth', 'requirepeer', 'sslnegotiation', 'sslcompression', 'sslsni'],
-    ...['sslcert', 'sslkey', 'sslcertmode', 'sslrootcert', 'sslcrl', 'sslcrldir'],
-    ...['ssl_min_protocol_version', 'ssl_max_protocol_version', 'min_protocol_version', 'max_protocol_version'],
-    ...['gssencmode', 'krbsrvname', 'gsslib', 'gssdelegation'],
-];
-/** Secrets that libpq takes from the connection string alone, which stands in the process list. */
-const VISIBLE = new Set(['sslpassword', 'scram_client_key', 'scram_server_key', 'oauth_client_secret']);
-const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'];
-/** NAMEDATALEN - 1: the server cuts longer names silently, and so may find another database. */
-const LONGEST_NAME = 63;
-const HOST_NAME = /^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?$/i;
-const SCHEME = /^(jdbc:)?(postgres|postgresql|postgis|pgsql|pdo-pgsql|psql|ecto|prisma)(?:\+[a-z0-9_.+-]*)?:(.*)$/is;
-const postgres_url_FORMS = 'expected postgresql://user:password@host:5432/name';
-const RAW_SIGN = 'a "/", "?" or "@" that belongs to the user, the password or a name is written %2F, %3F or %40';
-const PAIRS = 'expected name=value pairs with "&" between them after the "?"; an "&" inside a value is written %26';
-const HOST = 'expected a host name, an IPv4 address, an IPv6 address in brackets or the folder of a socket (?host=/var/run/postgresql) after the "@"';
-/** Whether the text is for `parsePostgresUrl`, be it well-formed or not. */
-function namesPostgres(text) {
-    return SCHEME.test(text);
-}
-/**
- * Reads what applications keep in DATABASE_URL when it names a PostgreSQL database: the URI of libpq
- * (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS), with the schemes and drivers of SQLAlchemy, Django,
- * Doctrine, Ecto and JDBC. What libpq reads is read as libpq does; what it would fail on is taken where only one meaning
- * is left, such as a raw "@" in the password. Where programs disagree about the meaning it is refused.
- *
- * `secrets`: the password in each form that may turn up in a log. `dropped`: names of parameters that libpq does not
- * know, that make no sense for a backup, or that were translated.
- *
- * Throws an Error whose text is the rule. It never holds any of the value, which may have a password in it.
- */
-function parsePostgresUrl(text) {
-    checkLine(text);
-    const [, jdbc, scheme, rest = ''] = SCHEME.exec(text) ?? [];
-    if (scheme === undefined)
-        throw new Error(postgres_url_FORMS);
-    if (scheme.toLowerCase() === 'prisma') {
-        throw new Error('a prisma URL leads to a proxy that pg_dump can not talk to; give the direct URL of the database, which begins with postgresql://');
-    }
-    const { userInfo, hosts, path, query } = split(rest, jdbc !== undefined);
-    // The one reader of jdbc: URLs takes "+" for a blank; libpq and most others do not.
-    const decode = jdbc === undefined ? postgres_url_percentDecoded : (part) => postgres_url_percentDecoded(part.replaceAll('+', ' '));
-    const values = new Values();
-    const [, user = '', password = ''] = /^([^:]*)(?::(.*))?$/s.exec(userInfo) ?? [];
-    // The start of a query without a "/" before it, which may hold the password; libpq would take all of it for the user.
-    if (user.includes('?'))
-        throw new Error(RAW_SIGN);
-    const { dropped, rawPassword } = readQuery(query, decode, values);
-    if (user !== '')
-        values.set('user', postgres_url_percentDecoded(user));
-    if (password !== '')
-        values.set('password', postgres_url_percentDecoded(password));
-    if (path !== '')
-        values.set('dbname', decode(path));
-    const database = values.take('dbname') ?? '';
-    if (database === '') {
-        throw new Error('expected the name of the database at its end, as in postgresql://user@host/name; without one PostgreSQL takes the name of the user, and nothing is guessed here');
-    }
-    if (Buffer.byteLength(database) > LONGEST_NAME) {
-        throw new Error(`the name of the database is longer than ${LONGEST_NAME} bytes, and PostgreSQL would silently cut it to another name`);
-    }
-    const secret = values.take('password') || null;
-    settlePlaces(values, hosts, jdbc !== undefined);
-    const parameters = KEYWORDS.flatMap((keyword) => {
-        const value = values.take(keyword);
-        return value === null || value === '' ? [] : [[keyword, value]];
-    });
-    const forms = secret === null ? [] : [secret, password, rawPassword, encodeURIComponent(secret)];
-    return {
-        source: { engine: 'postgres', database, parameters, password: secret, given: uri(database, parameters) },
-        secrets: [...new Set(forms.filter((form) => form !== ''))],
-        dropped,
-    };
-}
-/** Values by keyword. The empty one is a value: as for libpq it hides what stands elsewhere, and stands for the default. */
-class Values {
-    #values = new Map();
-    set(keyword, value) {
-        const other = this.#values.get(keyword);
-        if (other !== undefined && other !== value) {
-            throw new Error(`${keyword} is given twice with different values, and programs disagree about which one counts`);
-        }
-        this.#values.set(keyword, value);
-    }
-    take(keyword) {
-        const value = this.#values.get(keyword) ?? null;
-        this.#values.delete(keyword);
-        return value;
-    }
-}
-/**
- * The parts as libpq divides them (conninfo_uri_parse_options in fe-connect.c): user and password end at the first "@" before
- * the first "/", so that "?", "#" and ":" may stand raw in a password. An "@" may too: one in the host is never right.
- */
-function split(rest, jdbc) {
-    if (!rest.startsWith('//')) {
-        // jdbc:postgresql:name
-        if (!jdbc || rest.startsWith('/'))
-            throw new Error(postgres_url_FORMS);
-        return divide('', '', `/${rest}`);
-    }
-    const body = rest.slice(2);
-    const first = /^[^@/]*@/.exec(body)?.[0] ?? '';
-    const [, hosts = '', tail = ''] = /^([^/?]*)(.*)$/s.exec(body.slice(first.length)) ?? [];
-    const at = hosts.lastIndexOf('@');
-    return divide(first === '' ? '' : body.slice(0, first.length + at), hosts.slice(at + 1), tail);
-}
-function divide(userInfo, hosts, tail) {
-    if (`${hosts}${tail}`.includes('#')) {
-        throw new Error('"#" after the "@" belongs to the value for some programs and ends the URL for others; write %23, or leave it out with what follows');
-    }
-    const [, path = '', query = ''] = /^\/?([^?]*)(?:\?(.*))?$/s.exec(tail) ?? [];
-    // The rest of a password with a raw "/" in it; it must not become the name of a database or of a parameter.
-    if (path.includes('@'))
-        throw new Error(RAW_SIGN);
-    return { userInfo, hosts, path, query };
-}
-function readQuery(query, decode, values) {
-    const dropped = new Set();
-    let rawPassword = '';
-    let ssl = '';
-    for (const part of query.split('&')) {
-        if (part === '')
-            continue;
-        const [, rawName = '', equals, raw = ''] = /^([^=]*)(=)?(.*)$/s.exec(part) ?? [];
-        const name = decode(rawName);
-        const keyword = name === 'database' ? 'dbname' : name;
-        const known = KEYWORDS.includes(keyword) || keyword === 'password' || keyword === 'dbname';
-        if (!known && part.includes('@'))
-            throw new Error(RAW_SIGN);
-        // What is no name may be the rest of a password with a raw "&" in it, and names are shown.
-        if (!/^[a-z][\w.-]*$/i.test(name) || (equals === undefined && name !== 'ssl'))
-            throw new Error(PAIRS);
-        const value = decode(raw);
-        if (VISIBLE.has(name) && value !== '') {
-            throw new Error(`${name} can not be used: it would stand in the process list of the host, where every user can read it`);
-        }
-        if (keyword === 'password')
-            rawPassword = raw;
-        if (known)
-            values.set(keyword, value);
-        else
-            dropped.add(name);
-        if (name === 'ssl' || name === 'requiressl')
-            ssl = equals === undefined ? 'true' : value;
-    }
-    settleSslMode(values, ssl);
-    return { dropped: [...dropped], rawPassword };
-}
-/** `ssl=true` of libpq, JDBC and node-pg, `ssl=require` of asyncpg, and node-pg's `no-verify`: none checks the certificate. */
-function settleSslMode(values, ssl) {
-    const given = values.take('sslmode') || null;
-    const fromSsl = /^(?:true|1|on|yes)$/i.test(ssl) ? 'require' : ssl;
-    const mode = given ?? (fromSsl === 'no-verify' || SSL_MODES.includes(fromSsl) ? fromSsl : '');
-    if (mode !== '' && mode !== 'no-verify' && !SSL_MODES.includes(mode)) {
-        throw new Error(`sslmode: expected one of ${SSL_MODES.join(', ')}`);
-    }
-    values.set('sslmode', mode === 'no-verify' ? 'require' : mode);
-}
-/** Hosts and ports of the query override those before the path, each list by itself, as libpq does it. */
-function settlePlaces(values, authority, jdbc) {
-    const places = authority === '' ? [] : authority.split(',').map((one) => place(one, postgres_url_percentDecoded));
-    const fromQuery = values
-        .take('host')
-        ?.split(',')
-        .map((one) => (/^[/@]/.test(one) || (0,external_node_net_.isIPv6)(one) ? { host: checkedHost(one), port: '' } : place(one, String)));
-    const queryPorts = values.take('port')?.split(',').map(checkedPort);
-    const hosts = (fromQuery ?? places).map(({ host }) => host);
-    const ownPorts = (fromQuery?.some(({ port }) => port !== '') ? fromQuery : places).map(({ port }) => port);
-    const ports = queryPorts ?? ownPorts;
-    if (hosts.length === 0 && jdbc)
-        hosts.push('localhost');
-    if (hosts.length > 1 && hosts.includes(''))
-        throw new Error(HOST);
-    const given = ports.some((port) => port !== '');
-    if (given && ports.length > 1 && ports.length !== hosts.length) {
-        throw new Error('expected one port for all hosts, or as many ports as hosts');
-    }
-    values.set('host', hosts.join(','));
-    if (given)
-        values.set('port', ports.join(','));
-}
-function place(text, decode) {
-    const [, bracketed, plain = '', port = ''] = /^(?:\[([^\]]*)\]|([^:]*))(?::(.*))?$/s.exec(text) ?? [];
-    if (bracketed !== undefined && !(0,external_node_net_.isIPv6)(decode(bracketed)))
-        throw new Error(HOST);
-    return { host: checkedHost(decode(bracketed ?? plain)), port: checkedPort(port) };
-}
-function checkedHost(host) {
-    const socket = /^[/@][^,]+$/.test(host);
-    if (host === '' || socket || (0,external_node_net_.isIP)(host) !== 0 || (HOST_NAME.test(host) && host.length <= 253))
-        return host;
-    throw new Error(HOST);
-}
-function checkedPort(port) {
-    if (port === '')
-        return port;
-    const number = /^\d{1,5}$/.test(port) ? Number(port) : 0;
-    if (number < 1 || number > 65_535) {
-        throw new Error(`expected a port from 1 to 65535 after the ":" of the host; ${RAW_SIGN}`);
-    }
-    return String(number);
-}
-function postgres_url_percentDecoded(part) {
-    let decoded;
-    try {
-        decoded = decodeURIComponent(part);
-    }
-    catch {
-        throw new Error('expected "%" only before two hexadecimal digits of UTF-8, as in %40; write %25 for "%" itself');
-    }
-    // Again, since %00 and %0A were not seen before.
-    checkLine(decoded);
-    return decoded;
-}
-function checkLine(text) {
-    if (/\p{Cc}/u.test(text))
-        throw new Error('expected one line without control characters');
-}
-/** The URI that libpq reads as these parameters. */
-function uri(database, parameters) {
-    const { host = '', port = '', user = '', ...others } = Object.fromEntries(parameters);
-    const hosts = host.split(',');
-    const ports = port.split(',');
-    // Folders of sockets, and one port for several hosts, have their place in the query.
-    const before = !/[/@]/.test(host) && (port === '' || ports.length === hosts.length);
-    const places = hosts.map((one, index) => {
-        const name = (0,external_node_net_.isIPv6)(one) ? `[${one.replace('%', '%25')}]` : one;
-        return ports[index] ? `${name}:${ports[index]}` : name;
-    });
-    const query = Object.entries(before ? others : { host, port, ...others })
-        .filter(([, value]) => value !== '')
-        .map(([keyword, value]) => `${keyword}=${encodeURIComponent(value).replaceAll('%2F', '/').replaceAll('%2C', ',')}`)
-        .join('&');
-    const login = user === '' ? '' : `${encodeURIComponent(user)}@`;
-    const name = encodeURIComponent(database);
-    return `postgresql://${login}${before ? places.join(',') : ''}/${name}${query === '' ? '' : `?${query}`}`;
-}
-
-// EXTERNAL MODULE: ./src/settings/value-rules.ts
-var value_rules = __nccwpck_require__(7722);
 ;// CONCATENATED MODULE: ./src/settings/s3-inputs.ts
 
 
@@ -42664,12 +42294,11 @@ function parseObjectLock(text) {
 
 
 
-
 /** The inputs of `command: restore`; with another command they are at their defaults. */
 function readRestore(reader, command, database) {
     const restoring = command === 'restore';
     const wanted = restoring ? reader.read('backup', parseWanted) : null;
-    const to = restoring ? readTarget(reader, database) : null;
+    const to = restoring ? readSameEngine(reader, database) : null;
     const confirm = reader.read('confirm', (text) => text);
     const safetyBackup = reader.require('safety-backup', value_rules/* parseBoolean */.yG);
     const way = reader.require('restore-way', (0,value_rules/* oneOf */.yL)(['auto', 'swap', 'in-place']));
@@ -42717,7 +42346,7 @@ function parseWanted(text) {
     if (!/[/.]/.test(text)) {
         throw new Error('expected latest, the id of a backup, before-deploy:<commit>, s3://<bucket>/<key>, or the path of a dump on the host');
     }
-    return { by: 'file', path: parseHostPath(text) };
+    return { by: 'file', path: (0,host_path/* parseHostPath */.z)(text) };
 }
 /** null when it is no `s3://`; throws an Error whose text is the rule. */
 function parseLocation(text) {
@@ -42733,21 +42362,6 @@ function parseLocation(text) {
     if (!isBucket(bucket))
         throw new Error(rule);
     return { bucket, key };
-}
-function readTarget(reader, database) {
-    return reader.read('restore-to', (text) => {
-        if (!namesPostgres(text)) {
-            if (database?.engine === 'postgres')
-                throw new Error('expected a postgresql:// URL, as database is one');
-            return parseDatabase(text);
-        }
-        const { source, secrets } = parsePostgresUrl(text);
-        for (const secret of secrets)
-            reader.mask(secret);
-        if (database?.engine === 'sqlite')
-            throw new Error('expected the path of a SQLite file, as database is one');
-        return source;
-    }, 'as-is');
 }
 /** Lines of shell; a runner writes CRLF where the workflow has it. */
 function parseCommand(text) {
@@ -42891,8 +42505,6 @@ const missingHostKey = (host, port) => `required with transport ssh, or fingerpr
 
 
 
-
-const MISSING_DATABASE = 'required, but empty; the secret or variable that fills it is probably not set (for example secrets.DATABASE_URL or vars.DATABASE_URL)';
 const inputs_MOST = 100_000;
 /**
  * Reads and checks every input of this run, before anything is contacted, and masks the secret ones first.
@@ -42913,9 +42525,9 @@ async function readSettings() {
     const database = readDatabase(reader);
     const container = readContainer(reader, database);
     const name = readName(reader, database);
-    const directory = reader.require('directory', parseHostPath);
+    const directory = reader.require('directory', host_path/* parseHostPath */.z);
     const umask = reader.require('umask', value_rules/* parseUmask */.Dy);
-    const dump = readDump(reader, command);
+    const dump = readDump(reader, command, database);
     const compression = reader.require('compression', (0,value_rules/* oneOf */.yL)(['auto', 'zstd', 'gzip', 'none']));
     const compressionLevel = readCompressionLevel(reader, compression);
     const keep = reader.require('keep', parseKeep, undefined, 'as-is');
@@ -42932,14 +42544,7 @@ async function readSettings() {
         reader.ignore('verify-on', 'with transport local: the host is the runner');
     const verifyOn = reader.require('verify-on', (0,value_rules/* oneOf */.yL)(['host', 'runner']));
     const asserts = readAsserts(reader, verify);
-    const restoreTo = command === 'restore' ? null : readRestoreTo(reader, verify, database);
-    if (command === 'verify' &&
-        verify === 'restore' &&
-        verifyOn === 'runner' &&
-        database?.engine === 'postgres' &&
-        restoreTo === null) {
-        reader.missing('restore-to', 'required with verify-on runner and verify restore: a PostgreSQL server as seen from the runner, for example postgresql://postgres:throw-away@localhost/postgres of a service container');
-    }
+    const restoreTo = command === 'restore' ? null : readScratch(reader, command, verify, verifyOn, database);
     const maxAge = reader.require('max-age', (text) => (text === 'none' ? text : (0,value_rules/* parseAge */.F1)(text)));
     const shrinkLimit = reader.require('shrink-limit', (0,value_rules/* percentOrNone */.HV)(1));
     const growthLimit = reader.require('growth-limit', parseGrowth);
@@ -42985,45 +42590,7 @@ function ignoreUnused(reader, command) {
             reader.ignore(name, `with command ${command}`);
     }
 }
-/** Everything secret in the URL is masked before anything else can be said about it. */
-function readDatabase(reader) {
-    const source = reader.require('database', (text) => parseSource(reader, text), MISSING_DATABASE, 'as-is');
-    if (source?.engine !== 'postgres') {
-        for (const name of INPUT_NAMES) {
-            if (declared[name].postgres && source !== undefined)
-                reader.ignore(name, 'with a SQLite database');
-        }
-        return source;
-    }
-    const password = reader.read('database-password', (text) => text);
-    if (typeof password !== 'string')
-        return source;
-    reader.mask(encodeURIComponent(password)); // as it stands in URLs
-    if (source.password !== null && source.password !== password) {
-        reader.problem('database-password', 'expected nothing, or the password that is in database: they differ');
-    }
-    return { ...source, password };
-}
-function parseSource(reader, text) {
-    if (!namesPostgres(text))
-        return parseDatabase(text);
-    const { source, secrets, dropped } = parsePostgresUrl(text);
-    for (const secret of secrets)
-        reader.mask(secret);
-    if (dropped.includes('pgbouncer')) {
-        reader.warnings.push('database: it leads to PgBouncer, which may end a dump in its middle; better name the server itself, with its own port');
-    }
-    return source;
-}
-function readContainer(reader, database) {
-    return reader.read('container', (text) => {
-        if (database?.engine === 'sqlite') {
-            throw new Error('expected nothing with a SQLite database: give its path in the volume on the host, and run-as');
-        }
-        return (0,value_rules/* parseContainer */.NJ)(text);
-    });
-}
-/** Dot-commands of the sqlite3 tool and the backslash commands of psql are no SQL. */
+/** The commands of the tools themselves, with a dot or a backslash before them, are no SQL. */
 function readAsserts(reader, verify) {
     if (verify === 'checksum' || verify === 'content')
         reader.ignore('assert', `with verify ${verify}`);
@@ -43034,35 +42601,14 @@ function readAsserts(reader, verify) {
     }));
     return asserts === null ? [] : asserts;
 }
-function readRestoreTo(reader, verify, database) {
-    if (verify === 'checksum' || verify === 'content')
-        reader.ignore('restore-to', `with verify ${verify}`);
-    if (database?.engine === 'sqlite')
-        reader.ignore('restore-to', 'with a SQLite database, of which a temporary file is made');
-    const target = reader.read('restore-to', (text) => {
-        const source = parseSource(reader, text);
-        if (source.engine !== 'postgres')
-            throw new Error('expected a postgresql:// URL, as database is one');
-        return source;
-    }, 'as-is');
-    if (!target || database?.engine !== 'postgres' || placeOf(target) !== placeOf(database))
-        return target;
-    // not thrown above, where a password in the URL would keep the rule from being shown
-    reader.problem('restore-to', 'expected another database than the live one, for example the database postgres of that server');
-    return undefined;
-}
-/** The same for two URLs that name one database in the same way, whoever asks for it. */
-function placeOf({ database, parameters }) {
-    const place = Object.fromEntries(parameters);
-    return JSON.stringify([place.host?.toLowerCase(), place.hostaddr, place.port ?? '5432', database]);
-}
-function readDump(reader, command) {
+function readDump(reader, command, database) {
     const format = reader.require('dump-format', (0,value_rules/* oneOf */.yL)(['custom', 'directory', 'plain']));
     if (command === 'backup' && (format === 'custom' || format === 'plain')) {
         reader.ignore('jobs', `with dump-format ${format}`);
     }
     const jobs = reader.require('jobs', (text) => (text === 'auto' ? text : (0,value_rules/* wholeNumber */.rD)(1, 64)(text)));
-    const patterns = (name) => reader.read(name, (text) => lines(text).map((line) => (0,name_patterns/* parseNamePattern */.LO)(line, name === 'schema' ? 'schema' : 'table')));
+    const { parsePattern = (line) => line } = database === undefined ? {} : (0,lookup/* engineOf */.ky)(database);
+    const patterns = (name) => reader.read(name, (text) => lines(text).map((line) => parsePattern(line, name === 'schema' ? 'schema' : 'table')));
     const excludeTable = patterns('exclude-table');
     const excludeTableData = patterns('exclude-table-data');
     const schema = patterns('schema');
@@ -43104,7 +42650,7 @@ function readName(reader, database) {
     });
     if (given !== null || database === undefined)
         return given ?? undefined;
-    const made = database.engine === 'sqlite' ? (0,names/* nameFromPath */.Zy)(database.path) : (0,names/* nameFromText */.No)(database.database);
+    const made = (0,lookup/* engineOf */.ky)(database).nameOf(database);
     if (made === null)
         reader.missing('name', 'required, because none can be made from the name in database');
     return made ?? undefined;
@@ -43349,6 +42895,47 @@ function parsePinReason(text) {
         throw new Error('expected a reason in one line of at most 200 characters');
     return text;
 }
+
+
+/***/ }),
+
+/***/ 8351:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   aH: () => (/* binding */ withStore),
+/* harmony export */   ci: () => (/* binding */ addressOf),
+/* harmony export */   tD: () => (/* binding */ changed),
+/* harmony export */   te: () => (/* binding */ isOfStore)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
+
+/**
+ * Lends `work` the store of these settings, and closes it on every path. `bucket`: another one than theirs. The kinds of stores are known
+ * here alone, and loaded when used: an SDK takes as long as all the rest.
+ */
+async function withStore({ settings, signal }, work, bucket = settings.s3.bucket) {
+    let opened = null;
+    const open = async () => {
+        const { S3Store } = await Promise.all(/* import() */[__nccwpck_require__.e(143), __nccwpck_require__.e(486)]).then(__nccwpck_require__.bind(__nccwpck_require__, 5486));
+        return new S3Store({ ...settings.s3, bucket }, signal, settings.idleTimeoutMs);
+    };
+    try {
+        return await work(() => {
+            opened ??= open();
+            return opened;
+        });
+    }
+    finally {
+        (await opened?.catch(() => null))?.close();
+    }
+}
+/** As messages name what is in the store of these settings. */
+const addressOf = ({ bucket, prefix }, name, file = '') => `s3://${[bucket, prefix, name].filter((part) => part !== '').join('/')}/${file}`;
+/** It is the store that failed, not the run around it. */
+const isOfStore = (error) => error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj && _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .ERRORS */ .Sr[error.code].class === 'store';
+/** The copy in the store is not the backup that it is said to be. */
+const changed = (uri, why) => new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_CHECKSUM', `${uri} is not what was copied there: ${why}`, 'Do not rely on that copy: find out who can write into the bucket, and take another backup. What had been fetched was removed before anything read it.');
 
 
 /***/ }),
@@ -43602,6 +43189,20 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util");
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util/types");
+
+/***/ }),
+
+/***/ 8877:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:v8");
+
+/***/ }),
+
+/***/ 714:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:vm");
 
 /***/ }),
 

@@ -1,7 +1,6 @@
 # shellcheck shell=sh
 # The lock of the backup directory: taken before the first copy, given back after the rotation, and never outliving its
 # holder, in whatever way that one ends.
-# shellcheck disable=SC2154 # lock_wait, holder: set by the request
 
 # take_lock: dies with the session. holder says who we are, for the others
 take_lock() {

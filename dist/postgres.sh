@@ -3,8 +3,6 @@
 #
 # The connection string has every value quoted and no password; that is in the environment of the tools alone, where the
 # same user and root can see it. Facts come from the very snapshot that pg_dump reads: a psql that began it holds it open.
-# shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # hash_plain, compare, plain_bytes: read in stream.sh
 pg_bin='' scratch='' like='' made='' search_path='' payload=''
 
 # find_postgres: the newest client tools here; sets pg_bin, a folder with a slash, or empty for those of the PATH, and pg_major
@@ -173,29 +171,28 @@ refuse_pooler() {
   if [ "$mine" = "$others" ] || [ "$mine" != "$later" ]; then fail E_SOURCE_INVALID pooler; fi
 }
 
-# choose_postgres_compressor: outside of pg_dump where that is faster, which one thread of gzip is not
-choose_postgres_compressor() {
+# backup_postgres NAMED-ARGUMENTS: from the lock to a payload that was read back; publishing it is another request
+# takes: asserts connection container format holder id jobs kind level like lock_wait lock_wait_ms maintenance min_free_kib name
+# takes: name_only options password run_as schemas scratch scratch_connection scratch_password search_path standby tables verify
+# takes: wanted
+backup_postgres() {
+  arguments "$@"
+  back_up postgres
+}
+
+# source_postgres: packed outside of pg_dump where that is faster, which one thread of gzip is not
+source_postgres() {
+  reach_postgres
   inner_level=0
   if [ "$wanted:$format" = auto:custom ] && ! have zstd && ! have pigz; then
     inner_level=${level:-1}
-    choose_compressor none
-  else choose_compressor "$wanted"; fi
+    choose_packing none
+  else choose_packing "$wanted"; fi
 }
 
-# backup_postgres NAMED-ARGUMENTS: from the lock to a payload that was read back; publishing it is another request
-backup_postgres() {
-  arguments "$@"
-  [ -n "$directory" ] || exit 99
-  take_lock
-  sweep
-  list_backups
-  check_space . 64 # on a full disk not even what the next steps find could be kept
-  make_work
-  reach_postgres
-  choose_postgres_compressor
-  need=$((min_free_kib + 1024 + $(payload_kib "$kind")))
-  if [ "$format" = directory ] && [ -z "$run_as$container" ]; then need=$((need + source_bytes / 1024)); fi
-  check_space . "$need"
+room_postgres() { if [ "$format" = directory ] && [ -z "$run_as$container" ]; then echo $((source_bytes / 1024)); else echo 0; fi; }
+
+store_postgres() {
   compare='' hash_plain=''
   [ "$format" != directory ] || hash_plain=1
   # the lock (9) is for shells alone: a stage that outlives them must not keep it from the next run
@@ -212,10 +209,9 @@ backup_postgres() {
     directory) read_back read_tar "$work/payload" 9>&- ;;
   esac
   if [ "$format" = custom ] && [ "$verify" != checksum ]; then list_archive "$work/payload"; fi
-  if [ "$verify" = restore ]; then
-    payload=$work/payload plain_bytes=$source_bytes
-    rehearse_postgres 9>&-
-  fi
+  [ "$verify" = restore ] || return 0
+  payload=$work/payload plain_bytes=$source_bytes
+  rehearse_postgres 9>&-
 }
 
 # reach_postgres: the server and its tools; sets source_bytes and pg_bin, for the tools are where they were found
@@ -243,13 +239,10 @@ found_postgres() {
 processors() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2; }
 
 # inspect_postgres NAMED-ARGUMENTS: what a backup would find; writes nothing in the backup directory
+# takes: asserts connection container format level min_free_kib name password run_as standby verify wanted
 inspect_postgres() {
   arguments "$@"
-  small_folder
-  work=$tmp
-  list_backups
-  reach_postgres
-  choose_postgres_compressor
+  look_before postgres
 }
 
 # reach_tools: the client tools alone, for what needs no server

@@ -1,10 +1,8 @@
 # shellcheck shell=sh
-# What the restores of both engines share: the journal that the next run finds when this one dies, and the commands of the user.
-# shellcheck disable=SC2154 # name: set by the request; login_umask, login_locale, login_zone: session.sh
+# What the restores of all engines share: the journal that the next run finds when this one dies, and the commands of the user.
 
 # begin_restore ID NAME LIMIT: from here on the lock is kept until the session ends, the journal is that of the restore ID, and a command of
 # the user may take LIMIT seconds
-# shellcheck disable=SC2034 # read in lock.sh
 begin_restore() { restoring=$1 name=$2 command_limit=$3; }
 
 # put_journal TEXT: what is about to be done; empty: nothing any more
@@ -161,5 +159,4 @@ launch_start() {
 start_without_us() { [ -z "$restoring" ] || launch_start || :; }
 
 # end_restore: the lock is given back as by any other command
-# shellcheck disable=SC2034 # read in lock.sh
 end_restore() { restoring=''; }

@@ -1,5 +1,4 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # mark comes from the runner, directory from directory.sh
 #
 # The session: one POSIX shell that reads its requests from stdin and lives as long as the run.
 #
@@ -12,7 +11,6 @@
 # What the account's environment could change. Options come in by SHELLOPTS and BASHOPTS, which bash obeys and every shell hands on;
 # functions from bash login shells.
 unset -f env sed unset shopt 2>/dev/null || :
-# shellcheck disable=SC2034 # for the commands of the user (restore.sh)
 login_options=$(env | sed -n -e '/^SHELLOPTS=[a-z:-]*$/p' -e '/^BASHOPTS=[a-z_0-9:]*$/p')
 set +aefmuvxC
 for option in +H +k +P +t '+o pipefail'; do
@@ -31,7 +29,6 @@ unalias -a 2>/dev/null
 unset CDPATH ENV BASH_ENV POSIXLY_CORRECT GREP_OPTIONS GZIP PIGZ ZSTD_CLEVEL ZSTD_NBTHREADS TAR_OPTIONS LANGUAGE
 unset VISUAL EDITOR # of the function edit() of the sqlite3 tool
 unset QUOTING_STYLE TIME_STYLE BLOCK_SIZE BLOCKSIZE LS_BLOCK_SIZE DF_BLOCK_SIZE # of GNU ls and df
-# shellcheck disable=SC2034 # for the commands of the user (restore.sh)
 login_umask=$(umask) login_locale=${LC_ALL:-} login_zone=${TZ:-} restoring='' left_journals=''
 LC_ALL=C TZ=UTC PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL TZ PATH
@@ -52,12 +49,11 @@ notes=''    # the same, absolute, for what is noted in it: jobs change their fol
 fetched=''  # the folder of what was brought back from a store, absolute
 job='' job_number='' guard='' stages='' tmp=''
 # The event that tells how many rows a table has; `restored` in a copy that was made of a backup
-# shellcheck disable=SC2034
 rows=rows
 undo=''     # a function that takes back what this subshell has begun, on whatever path it ends
 
 # raw TEXT: as it is. mksh has no printf of its own, and a program takes no argument of more than 128 KiB.
-# shellcheck disable=SC3044,SC2154
+# shellcheck disable=SC3044
 case $(command -v printf) in
   /*) raw() { print -rn -- "$1"; } ;;
   *) raw() { printf '%s' "$1"; } ;;
@@ -325,7 +321,6 @@ leave() {
   trap '' HUP INT TERM PIPE
   end_work
   start_without_us
-  # shellcheck disable=SC2034 # read in lock.sh
   restoring=''
   release_lock 2>/dev/null
   stop ${guard:+"$guard"}
@@ -340,7 +335,7 @@ hello() {
   put uid "$(id -u)"
   put hostname "$(uname -n)"
   put clock "$(date +%s)"
-  # shellcheck disable=SC1091
+  # shellcheck source=/dev/null
   put system "$( (. /etc/os-release && echo "${ID:-} ${ID_LIKE:-}") 2>/dev/null)"
   emit hello 1
 }

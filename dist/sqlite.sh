@@ -5,9 +5,9 @@
 # transaction on the same connection pins the snapshot. `-init /dev/null`, since -batch still reads ~/.sqliterc. The
 # source is an absolute path; the copy has a fixed name in the current folder, for dot-commands parse quotes in their
 # own way. Without the sqlite3 tool, Python's sqlite3 module does the same in the same order (sqlite.py).
-# shellcheck disable=SC2154 # the named arguments of the requests
-# shellcheck disable=SC2034 # compare: read in stream.sh
 # shellcheck disable=SC3013 # test -ef: dash, bash and busybox have it
+
+engine_tools="cmp"
 
 # What went wrong, where the source is copied; of an existing backup it is E_CHECKSUM, or E_RESTORE where it can not be told
 corrupt=E_SOURCE_CORRUPT torn=E_DUMP_FAILED unproven=E_DUMP_FAILED
@@ -346,19 +346,21 @@ sqlite_failed() {
 }
 
 # backup_sqlite NAMED-ARGUMENTS: from the lock to a payload that was read back; publishing it is another request
+# takes: asserts busy_ms holder id level lock_wait min_free_kib name run_as source verify wanted
 backup_sqlite() {
   arguments "$@"
-  [ -n "$directory" ] || exit 99
-  take_lock
-  sweep
-  list_backups
-  check_space . 64 # on a full disk not even what the next steps find could be kept
-  make_work
+  back_up sqlite
+}
+
+source_sqlite() {
   find_sqlite
-  choose_compressor "$wanted"
-  need=$((min_free_kib + 1024 + $(payload_kib sqlite)))
-  [ -n "$run_as" ] || need=$((need + source_bytes / 1024))
-  check_space . "$need"
+  choose_packing "$wanted"
+  kind=sqlite
+}
+
+room_sqlite() { if [ -n "$run_as" ]; then echo 0; else echo $((source_bytes / 1024)); fi; }
+
+store_sqlite() {
   compare=$work/copy.db hash_plain=''
   [ -z "$run_as" ] || compare='' hash_plain=1 # it is in a folder that only that user may enter
   # the lock (9) is for shells alone: a stage that outlives them must not keep it from the next run
@@ -366,26 +368,23 @@ backup_sqlite() {
     min_free_kib "$min_free_kib" 9>&-
   read_back compare_plain "$work/payload" 9>&-
   rm -f "$work/copy.db"
-  if [ "$verify" = restore ]; then
-    payload=$work/payload
-    choose_sqlite # here it may be another one than that of run-as
-    unpack "$work/copy.db" "$plain_bytes" 9>&-
-    (own rehearse_sqlite 9>&-) || exit $?
-  fi
+  [ "$verify" = restore ] || return 0
+  payload=$work/payload
+  choose_sqlite # here it may be another one than that of run-as
+  unpack_to "$work/copy.db" "$plain_bytes" 9>&-
+  (own rehearse_sqlite 9>&-) || exit $?
 }
 
 # inspect_sqlite NAMED-ARGUMENTS: what a backup would find; writes nothing in the backup directory
+# takes: asserts busy_ms level min_free_kib name run_as source verify wanted
 inspect_sqlite() {
   arguments "$@"
-  small_folder
-  work=$tmp
-  list_backups
-  find_sqlite
-  choose_compressor "$wanted"
+  look_before sqlite
   passing_on E_PERM "the look into the database as ${run_as:-$(id -un)}" elsewhere foresee_unread source "$source" verify "$verify" busy_ms 0
 }
 
 # verify_sqlite NAMED-ARGUMENTS: an existing backup, in a copy of it that is thrown away
+# takes: asserts busy_ms bytes kind level min_free_kib name packing payload plain_bytes run_as sha256 source verify wanted
 verify_sqlite() {
   arguments "$@"
   make_work
@@ -393,7 +392,7 @@ verify_sqlite() {
   [ "$verify" != checksum ] || return 0
   choose_sqlite
   tell_sqlite
-  unpack "$work/copy.db" "$plain_bytes" 9>&-
+  unpack_to "$work/copy.db" "$plain_bytes" 9>&-
   rehearse_sqlite 9>&-
 }
 

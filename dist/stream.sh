@@ -1,40 +1,8 @@
 # shellcheck shell=sh
-# One pass over the data: source | compressor | file, with SHA-256 and byte count taken on the way, and the exit status
+# One pass over the data: source | packing | file, with SHA-256 and byte count taken on the way, and the exit status
 # of every stage. Each stage is a direct background child, so that signals are acted upon at once; none may fail at its
 # redirection, or the others would wait in open() for ever: every file and fifo is made first.
-# shellcheck disable=SC2154 # work, compressor, level, verify, compare, hash_plain: set by the request
-# shellcheck disable=SC2034 # events, stages: read in session.sh
 compare='' hash_plain=''
-
-# choose_compressor WANTED: sets compressor (zstd, pigz, gzip, none)
-choose_compressor() {
-  case $1 in
-    none) compressor=none ;;
-    gzip) if have pigz; then compressor=pigz; else compressor=gzip; fi ;;
-    zstd) compressor=zstd ;;
-    *) if have zstd; then compressor=zstd; elif have pigz; then compressor=pigz; else compressor=gzip; fi ;;
-  esac
-  [ "$compressor" = none ] || have "$compressor" || fail E_TOOL_MISSING "$compressor"
-  put compressor "$compressor"
-  [ "$compressor" = none ] || put compressor_version "$("$compressor" --version 2>&1 | sed -n '/[0-9]\.[0-9]/{p;q;}')"
-}
-
-compress() {
-  case $compressor in
-    zstd) exec zstd -q -c -T0 "-${level:-3}" ;;
-    pigz) exec pigz -c "-${level:-6}" ;;
-    gzip) exec gzip -c "-${level:-6}" ;;
-    *) exec cat ;;
-  esac
-}
-
-decompress() {
-  case $compressor in
-    zstd) exec zstd -q -d -c ;;
-    pigz | gzip) exec gzip -d -c ;;
-    *) exec cat ;;
-  esac
-}
 
 # fifos NAME...: in the work folder
 fifos() {
@@ -43,47 +11,64 @@ fifos() {
   done
 }
 
+# running_stage NAME PID: one more stage of a pipe that runs now
+running_stage() {
+  started "$2"
+  running="$running $1:$2"
+}
+
+# await_stages: waits for all of them. Sets `ended` to how each did, and `wrong` to those that failed, ` NAME STATUS` each; fails when one did.
+await_stages() {
+  names='' ended='' wrong=''
+  for one in $running; do
+    wait "${one#*:}"
+    status=$?
+    names="$names, ${one%%:*}" ended="$ended $status"
+    [ $status = 0 ] || wrong="$wrong ${one%%:*} $status"
+  done
+  ended=${names#, }:$ended stages='' running=''
+  [ -z "$wrong" ]
+}
+
 # store FUNCTION ARGS...: what the function writes to stdout becomes $work/payload. With hash_plain its hash is taken before
 # compression as well, which costs more than all the rest: only where nothing else proves what the payload decompresses to.
 store() {
-  for file in payload sum count plain_sum plain_count e1 e2 e3 e4 e5 e6; do
+  for file in payload sum count plain_sum plain_count e1 e3 e4 e5 e6; do
     (: >"$work/$file") 2>/dev/null || failed E_PERM "can not write in the work folder"
   done
-  fifos source packed packed_hash packed_size file
-  plain=$work/source plain_stages='' plain_names=''
+  fifos source packed_hash packed_size file
+  plain=$work/source running=''
   if [ -n "$hash_plain" ]; then
     fifos plain plain_hash plain_size
-    plain=$work/plain plain_names=', tee, sha256sum, wc'
+    plain=$work/plain
   fi
+  for stage in $packing; do fifos "packed_$stage"; done
   hold # until each stage is known
-  (events=3 && own "$@") 3>&1 >"$work/source" & s1=$! && started $s1
-  compress <"$plain" >"$work/packed" 2>"$work/e2" & s2=$! && started $s2
-  tee "$work/packed_hash" "$work/packed_size" <"$work/packed" >"$work/file" 2>"$work/e3" & s3=$! && started $s3
-  # a stage of its own: on a full disk it dies and stops the rest at once
-  cat <"$work/file" >"$work/payload" 2>"$work/e4" & s4=$! && started $s4
-  sha256sum <"$work/packed_hash" >"$work/sum" 2>"$work/e5" & s5=$! && started $s5
-  wc -c <"$work/packed_size" >"$work/count" 2>"$work/e5" & s6=$! && started $s6
-  counter=$s2
-  if [ -n "$hash_plain" ]; then
-    tee "$work/plain_hash" "$work/plain_size" <"$work/source" >"$work/plain" 2>"$work/e1" & s7=$! && started $s7
-    sha256sum <"$work/plain_hash" >"$work/plain_sum" 2>"$work/e6" & s8=$! && started $s8
-    wc -c <"$work/plain_size" >"$work/plain_count" 2>"$work/e6" & s9=$! && started $s9
-    plain_stages="$s7 $s8 $s9"
-    counter=$s9
-  fi
-  [ -n "$compare" ] || note $counter counter # otherwise the one who reads the file tells how far it is
-  release
-  ended='' wrong=0
-  for stage in $s1 $s2 $s3 $s4 $s5 $s6 $plain_stages; do
-    wait "$stage"
-    status=$?
-    ended="$ended $status"
-    [ $status = 0 ] || wrong=1
+  (events=3 && own "$@") 3>&1 >"$work/source" & running_stage source $!
+  counter=''
+  from=$plain
+  for stage in $packing; do
+    pack_stage "$stage" <"$from" >"$work/packed_$stage" 2>"$work/e_$stage" & running_stage "$stage" $!
+    from=$work/packed_$stage counter=${counter:-$!}
   done
-  stages=''
-  case $ended in ' 99 '*) exit 99 ;; esac
-  [ $wrong = 0 ] ||
-    failed E_DUMP_FAILED "exit status of source, $compressor, tee, write, sha256sum, wc$plain_names:$ended$newline$(cat "$work"/e?)"
+  tee "$work/packed_hash" "$work/packed_size" <"$from" >"$work/file" 2>"$work/e3" & running_stage tee $!
+  counter=${counter:-$!}
+  # a stage of its own: on a full disk it dies and stops the rest at once
+  cat <"$work/file" >"$work/payload" 2>"$work/e4" & running_stage write $!
+  sha256sum <"$work/packed_hash" >"$work/sum" 2>"$work/e5" & running_stage sha256sum $!
+  wc -c <"$work/packed_size" >"$work/count" 2>"$work/e5" & running_stage wc $!
+  if [ -n "$hash_plain" ]; then
+    tee "$work/plain_hash" "$work/plain_size" <"$work/source" >"$work/plain" 2>"$work/e1" & running_stage tee $!
+    sha256sum <"$work/plain_hash" >"$work/plain_sum" 2>"$work/e6" & running_stage sha256sum $!
+    wc -c <"$work/plain_size" >"$work/plain_count" 2>"$work/e6" & running_stage wc $!
+    counter=$!
+  fi
+  [ -n "$compare" ] || note "$counter" counter # otherwise the one who reads the file tells how far it is
+  release
+  await_stages || case $wrong in
+    ' source 99'*) exit 99 ;;
+    *) failed E_DUMP_FAILED "exit status of $ended$newline$(cat "$work"/e[1-9_]*)" ;;
+  esac
   sync_file "$work/payload"
   read -r sha256 _ <"$work/sum"
   bytes=$(($(cat "$work/count")))
@@ -111,30 +96,35 @@ read_back() {
   if [ "$verify" = checksum ]; then
     run sha256sum "$2" >"$work/sum" 2>"$work/e1" || failed E_CHECKSUM "$(cat "$work/e1")"
   else
-    fifos again unpack unpacked
-    hold
-    tee "$work/again" <"$2" >"$work/unpack" 2>"$work/e1" & s1=$! && started $s1
-    decompress <"$work/unpack" >"$work/unpacked" 2>"$work/e2" & s2=$! && started $s2
-    "$1" <"$work/unpacked" >"$work/plain_sum" 2>"$work/e3" & s3=$! && started $s3
-    sha256sum <"$work/again" >"$work/sum" 2>"$work/e4" & s4=$! && started $s4
-    note $s4 reader
-    release
-    ended=''
-    for stage in $s1 $s2 $s3 $s4; do
-      wait "$stage"
-      ended="$ended $?"
+    fifos again stored
+    unpacking='' running='' from=$work/stored
+    for stage in $packing; do
+      fifos "unpacked_$stage"
+      unpacking="$stage $unpacking"
     done
-    stages=''
-    rm -f "$work/unpacked" # who comes next in this folder may want a file of that name
+    hold
+    tee "$work/again" <"$2" >"$work/stored" 2>"$work/e1" & running_stage tee $!
+    for stage in $unpacking; do
+      unpack_stage "$stage" <"$from" >"$work/unpacked_$stage" 2>"$work/e_$stage" & running_stage "$stage" $!
+      from=$work/unpacked_$stage
+    done
+    "$1" <"$from" >"$work/plain_sum" 2>"$work/e3" & running_stage "$1" $!
+    sha256sum <"$work/again" >"$work/sum" 2>"$work/e4" & running_stage sha256sum $!
+    note $! reader
+    release
+    await_stages
+    # who comes next in this folder may want files of these names
+    rm -f "$work/again" "$work/stored"
+    for stage in $packing; do rm -f "$work/unpacked_$stage"; done
     # cmp leaves at the first byte that differs, which ends the stages before it
-    case $ended:$(cat "$work/plain_sum") in
-      ' 0 0 0 0:'*) ;;
-      ' 0 0 3 0:'*)
+    case $wrong:$(cat "$work/plain_sum") in
+      :*) ;;
+      " $1 3:"*)
         read -r again _ <"$work/sum"
         [ "$again" != "$sha256" ] || failed E_DUMP_FAILED "$not_whole: $(cat "$work/e3")"
         ;;
-      ' 0 0 1 0:'* | *' 1 0:'*differ*) fail E_CHECKSUM "what the backup decompresses to is not what went in: $(cat "$work/plain_sum" "$work/e3")" ;;
-      *) failed E_CHECKSUM "reading the backup back failed; exit status of tee, $compressor, $1, sha256sum:$ended$newline$(cat "$work"/e[1-4])" ;;
+      " $1 1:"* | *" $1 1:"*differ*) fail E_CHECKSUM "what the backup decompresses to is not what went in: $(cat "$work/plain_sum" "$work/e3")" ;;
+      *) failed E_CHECKSUM "reading the backup back failed; exit status of $ended$newline$(cat "$work"/e[1-9_]*)" ;;
     esac
     if [ -n "$hash_plain" ]; then
       read -r again _ <"$work/plain_sum"
@@ -181,7 +171,7 @@ check_space() {
 
 # payload_kib KIND: the likely size of the new payload: as the newest one of its kind, else half of the database
 payload_kib() {
-  if [ "$compressor" = none ]; then
+  if [ -z "$packing" ]; then
     echo $((source_bytes / 1024))
     return
   fi

@@ -1,7 +1,6 @@
 # shellcheck shell=sh
 # A file of the backup directory, sent by this host itself to an S3 store: in parts, by curl, through URLs that the runner has
 # signed. They come over the session, and curl reads them from its stdin: they are in no file and on no command line.
-# shellcheck disable=SC2154 # directory: directory.sh
 into=''
 
 # prepare_upload FILE PART_BYTES URL: whether this host can do that, and the MD5 of each part with the SHA-256 of all of them, of
@@ -11,6 +10,7 @@ prepare_upload() {
   for tool in curl md5sum; do
     if ! have $tool; then
       put no_upload "it has no $tool"
+      put lacking "$tool"
       return
     fi
   done

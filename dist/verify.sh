@@ -1,6 +1,5 @@
 # shellcheck shell=sh
 # An existing backup, proven anew.
-# shellcheck disable=SC2154 # payload, sha256, bytes, compressor, plain_bytes, asserts: set by the request
 foreign='' # a dump that this action did not make, which has no checksum beside it
 
 # check_payload: the stored file against the manifest and the checksum beside it, before any tool reads a byte of it
@@ -12,7 +11,7 @@ check_payload() {
   run sha256sum <"$payload" >"$work/sum" 2>"$work/e1" || fail E_CHECKSUM "$payload could not be read: $(cat "$work/e1")"
   read -r again _ <"$work/sum"
   [ "$again" = "$sha256" ] || fail E_CHECKSUM "the SHA-256 of $payload is $again, the manifest says $sha256"
-  [ "$compressor" = none ] || have "$compressor" || fail E_TOOL_MISSING "$compressor"
+  need_packing
 }
 
 # check_sidecar: the checksum beside a backup of ours
@@ -22,8 +21,8 @@ check_sidecar() {
     fail E_CHECKSUM "$payload.sha256 does not say what the manifest says"
 }
 
-# unpack FILE BYTES: the payload, decompressed, which must come to exactly that many bytes
-unpack() {
+# unpack_to FILE BYTES: the payload, unpacked, which must come to exactly that many bytes
+unpack_to() {
   check_space "$work" "$(($2 / 1024 + min_free_kib))"
   emit phase unpack "$2"
   : >"$1"
@@ -35,7 +34,7 @@ unpack() {
 
 unpack_limited() {
   ulimit -f "$1" 2>/dev/null
-  decompress
+  unpack
 }
 
 # each_assert FUNCTION: the first value that each statement returns, by the function; which ones are true is for the runner to say

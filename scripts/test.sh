@@ -28,7 +28,7 @@ trap 'exit 143' TERM
 # The temporary folder is memory: clusters, homes and databases come and go by the hundred, and a file system on a disk takes a
 # quarter of the time for it.
 mkdir "$report/tmp"
-$as_root mount -t tmpfs -o mode=1777 tmpfs "$report/tmp"
+$as_root mount -t tmpfs -o mode=1777 tmpfs "$report/tmp" || chmod 1777 "$report/tmp" # where nobody may mount, on the disk
 
 # useradd and mount are in sbin, which Debian leaves out of the PATH of ordinary users.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
