@@ -1,9 +1,10 @@
-// Generates docs/reference.md (inputs and outputs, from action.yml), docs/errors.md (from src/error-codes.ts), and the lists of their
-// names in README.md. `npm run docs` writes them, `npm run docs -- --check` fails when they are not current. Runs on Node 24, which
-// reads TypeScript by itself.
+// Generates docs/reference.md (inputs and outputs, from action.yml), docs/errors.md (from src/error-codes.ts), the lists of their names in
+// README.md, and what the called workflows have of action.yml. `npm run docs` writes them, `npm run docs -- --check` fails when they are
+// not current. Runs on Node 24, which reads TypeScript by itself.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { ERRORS } from '../src/error-codes.ts';
+import { CALLED, called } from './called-workflows.mjs';
 
 const root = new URL('../', import.meta.url);
 const { inputs, outputs } = parse(readFileSync(new URL('action.yml', root), 'utf8'));
@@ -65,6 +66,12 @@ for (const [name, made] of Object.entries({
   'README.md': readme,
   'docs/reference.md': () => page(REFERENCE),
   'docs/errors.md': () => page(CODES),
+  ...Object.fromEntries(
+    CALLED.map((command) => [
+      `.github/workflows/${command}.yml`,
+      (text) => called(command, text, Object.keys(outputs)),
+    ]),
+  ),
 })) {
   const file = new URL(name, root);
   const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
