@@ -1,7 +1,8 @@
 import type { Source } from '../engines/engine.js';
 import { ENGINES, engineOf, parseSource } from '../engines/lookup.js';
+import type { Parsed } from './declared-inputs.js';
 import type { InputReader } from './input-reader.js';
-import type { Command, Settings } from './settings.js';
+import type { Command } from './settings.js';
 import { parseContainer } from './value-rules.js';
 
 // What `database` and the inputs about it may be is for the engine to say, whose database it is.
@@ -10,13 +11,13 @@ const MISSING =
   'required, but empty; the secret or variable that fills it is probably not set (for example secrets.DATABASE_URL or vars.DATABASE_URL)';
 
 export function readDatabase(reader: InputReader): Source | undefined {
-  const source = reader.require('database', (text) => parsed(reader, 'database', text), MISSING, 'as-is');
+  const source = reader.requireAs('database', (text) => parsed(reader, 'database', text), MISSING);
   if (source === undefined) return source;
   const engine = engineOf(source);
   for (const name of new Set(Object.values(ENGINES).flatMap(({ inputs }) => inputs))) {
     if (!engine.inputs.includes(name)) reader.ignore(name, `with a ${engine.title} database`);
   }
-  const password = reader.read('database-password', (text) => text);
+  const password = reader.read('database-password');
   if (typeof password !== 'string' || engine.withPassword === undefined) return source;
   reader.mask(encodeURIComponent(password)); // as it stands in URLs
   try {
@@ -37,7 +38,7 @@ function parsed(reader: InputReader, name: 'database' | 'restore-to', text: stri
 
 export function readContainer(reader: InputReader, database: Source | undefined): string | null | undefined {
   const { noContainer, title } = database === undefined ? {} : engineOf(database);
-  return reader.read('container', (text) => {
+  return reader.readAs('container', (text) => {
     if (noContainer === undefined) return parseContainer(text);
     throw new Error(`expected nothing with a ${title} database: ${noContainer}`);
   });
@@ -45,23 +46,19 @@ export function readContainer(reader: InputReader, database: Source | undefined)
 
 /** `restore-to`, which has to be of the engine of `database`. */
 export function readSameEngine(reader: InputReader, database: Source | undefined): Source | null | undefined {
-  return reader.read(
-    'restore-to',
-    (text) => {
-      const source = parsed(reader, 'restore-to', text);
-      if (database === undefined || source.engine === database.engine) return source;
-      throw new Error(`expected ${engineOf(database).form}, as database is one`);
-    },
-    'as-is',
-  );
+  return reader.readAs('restore-to', (text) => {
+    const source = parsed(reader, 'restore-to', text);
+    if (database === undefined || source.engine === database.engine) return source;
+    throw new Error(`expected ${engineOf(database).form}, as database is one`);
+  });
 }
 
 /** Where a proof makes its throw-away database; null: beside the live one, or it is a file. */
 export function readScratch(
   reader: InputReader,
   command: Command | undefined,
-  verify: Settings['verify'] | undefined,
-  verifyOn: Settings['verifyOn'] | undefined,
+  verify: Parsed<'verify'> | undefined,
+  verifyOn: Parsed<'verify-on'> | undefined,
   database: Source | undefined,
 ): Source | null | undefined {
   if (verify === 'checksum' || verify === 'content') reader.ignore('restore-to', `with verify ${verify}`);

@@ -1,7 +1,7 @@
 import { BackupError } from '../errors.js';
 import { mendedPem } from '../host/private-key.js';
 import { platform } from '../platform/platform.js';
-import { declared, INPUT_NAMES, type InputName } from './declared-inputs.js';
+import { declared, INPUT_NAMES, type InputName, type Parsed } from './declared-inputs.js';
 
 /** Longer values are cut in messages. */
 const SHOWN = 120;
@@ -41,11 +41,21 @@ export class InputReader {
     return this.text(name) !== (declared[name].default || null);
   }
 
+  /** The value as its own parser makes it, or null when it is not given. */
+  read<N extends InputName>(name: N): Parsed<N> | null | undefined {
+    return this.readAs(name, declared[name].parse as (text: string) => Parsed<N>);
+  }
+
+  /** As `read`, for inputs that have a default or must be given. `missing` is what to say when it is not. */
+  require<N extends InputName>(name: N, missing?: string): Parsed<N> | undefined {
+    return this.requireAs(name, declared[name].parse as (text: string) => Parsed<N>, missing);
+  }
+
   /**
-   * The parsed value, or null when it is not given. `parse` throws an Error whose text is the rule; the value is added to
-   * it unless it is secret, or `quoting` says that the rule quotes by itself or must not be followed by the value.
+   * The value as `parse` makes it, which knows of other inputs. It throws an Error whose text is the rule; the value is added to it unless
+   * it is secret, or the table says that the rules of this input quote by themselves or must not be followed by the value.
    */
-  read<T>(name: InputName, parse: (text: string) => T, quoting: 'quote' | 'as-is' = 'quote'): T | null | undefined {
+  readAs<T>(name: InputName, parse: (text: string) => T): T | null | undefined {
     const text = this.text(name);
     if (text === null) return null;
     if (!declared[name].lines && /[\0\r\n]/.test(text)) {
@@ -58,7 +68,7 @@ export class InputReader {
       const rule = (error as Error).message;
       if (this.#holdsSecret(text)) {
         this.problem(name, 'it is malformed, and not shown here because a secret is in it');
-      } else if (quoting === 'as-is') {
+      } else if (declared[name].quotes) {
         this.problem(name, rule);
       } else {
         this.problem(name, `${rule}, got ${JSON.stringify(text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text)}`);
@@ -67,14 +77,8 @@ export class InputReader {
     }
   }
 
-  /** As `read`, for inputs that have a default or must be given. `missing` is what to say when it is not. */
-  require<T>(
-    name: InputName,
-    parse: (text: string) => T,
-    missing = 'required, but empty',
-    quoting: 'quote' | 'as-is' = 'quote',
-  ): T | undefined {
-    const value = this.read(name, parse, quoting);
+  requireAs<T>(name: InputName, parse: (text: string) => T, missing = 'required, but empty'): T | undefined {
+    const value = this.readAs(name, parse);
     if (value === null) this.missing(name, missing);
     return value ?? undefined;
   }

@@ -1,29 +1,14 @@
-import { isId, isName } from '../backups/names.js';
+import { isId } from '../backups/names.js';
 import type { Source } from '../engines/engine.js';
 import { engineOf } from '../engines/lookup.js';
 import { readContainer, readDatabase, readScratch } from './database-inputs.js';
-import { declared, INPUT_NAMES } from './declared-inputs.js';
-import { parseHostPath } from './host-path.js';
+import { declared, INPUT_NAMES, type Parsed } from './declared-inputs.js';
 import { InputReader } from './input-reader.js';
-import { parseKeep } from './keep-rules.js';
 import { parseLocation, readRestore } from './restore-inputs.js';
 import { readS3 } from './s3-inputs.js';
-import { COMMANDS, type Command, type DumpSettings, type S3Location, type Settings } from './settings.js';
+import type { Command, DumpSettings, S3Location } from './settings.js';
 import { readTransport } from './ssh-inputs.js';
-import { parseSize } from './units.js';
-import {
-  oneOf,
-  parseAge,
-  parseBoolean,
-  parsePinReason,
-  parseRunAs,
-  parseTimer,
-  parseUmask,
-  percentOrNone,
-  wholeNumber,
-} from './value-rules.js';
-
-const MOST = 100_000;
+import { lines, wholeNumber } from './value-rules.js';
 
 /**
  * Reads and checks every input of this run, before anything is contacted, and masks the secret ones first.
@@ -31,73 +16,106 @@ const MOST = 100_000;
  * `warnings` are inputs that have no effect. Throws E_INPUT whose message has one line for each problem:
  * the input's name, the rule, and what was given unless it is secret.
  */
-export async function readSettings(): Promise<{ settings: Settings; warnings: string[] }> {
+export async function readSettings() {
   const reader = new InputReader();
-  const command = reader.require('command', oneOf(COMMANDS));
+  const command = reader.require('command');
   if (command !== undefined) ignoreUnused(reader, command);
   const transport = await readTransport(reader);
-  const runAs = reader.read('run-as', parseRunAs);
-  const timeoutMs = reader.require('timeout', parseTimer);
-  const idleTimeoutMs = reader.require('idle-timeout', parseTimer);
-  const lockWaitMs = reader.require('lock-wait', parseTimer);
+  const runAs = reader.read('run-as');
+  const timeoutMs = reader.require('timeout');
+  const idleTimeoutMs = reader.require('idle-timeout');
+  const lockWaitMs = reader.require('lock-wait');
   const database = readDatabase(reader);
   const container = readContainer(reader, database);
   const name = readName(reader, database);
-  const directory = reader.require('directory', parseHostPath);
-  const umask = reader.require('umask', parseUmask);
+  const directory = reader.require('directory');
+  const umask = reader.require('umask');
   const dump = readDump(reader, command, database);
-  const compression = reader.require('compression', oneOf(['auto', 'zstd', 'gzip', 'none']));
+  const compression = reader.require('compression');
   const compressionLevel = readCompressionLevel(reader, compression);
-  const keep = reader.require('keep', parseKeep, undefined, 'as-is');
-  const keepMadeUnder = reader.require('keep-made-under', parseBoolean);
-  const keepMinimum = reader.require('keep-minimum', wholeNumber(1, MOST));
-  const maxDelete = reader.read('max-delete', wholeNumber(1, MOST));
-  const dryRun = reader.require('dry-run', parseBoolean);
+  const keep = reader.require('keep');
+  const keepMadeUnder = reader.require('keep-made-under');
+  const keepMinimum = reader.require('keep-minimum');
+  const maxDelete = reader.read('max-delete');
+  const dryRun = reader.require('dry-run');
   const pin = readPin(reader, command);
-  const skipIfYoungerThanMs = reader.read('skip-if-younger-than', parseAge);
+  const skipIfYoungerThanMs = reader.read('skip-if-younger-than');
   const located = readLocation(reader, command);
   const s3 = readS3(reader, command, keep, located?.bucket);
-  const verify = reader.require('verify', oneOf(['checksum', 'content', 'restore']));
+  const verify = reader.require('verify');
   if (transport?.transport === 'local') reader.ignore('verify-on', 'with transport local: the host is the runner');
-  const verifyOn = reader.require('verify-on', oneOf(['host', 'runner']));
+  const verifyOn = reader.require('verify-on');
   const asserts = readAsserts(reader, verify);
   const restoreTo = command === 'restore' ? null : readScratch(reader, command, verify, verifyOn, database);
-  const maxAge = reader.require('max-age', (text) => (text === 'none' ? text : parseAge(text)));
-  const shrinkLimit = reader.require('shrink-limit', percentOrNone(1));
-  const growthLimit = reader.require('growth-limit', parseGrowth);
-  const rowLossLimit = reader.require('row-loss-limit', percentOrNone(1));
-  const onRowLoss = reader.require('on-row-loss', oneOf(['pin', 'fail']));
-  const minFreeBytes = reader.read('min-free', parseSize);
+  const maxAge = reader.require('max-age');
+  const shrinkLimit = reader.require('shrink-limit');
+  const growthLimit = reader.require('growth-limit');
+  const rowLossLimit = reader.require('row-loss-limit');
+  const onRowLoss = reader.require('on-row-loss');
+  const minFreeBytes = reader.read('min-free');
   const backup = command === 'restore' || located ? null : readBackup(reader, command, name);
   const restore = readRestore(reader, command, database);
-  const settleUnfinished = reader.require('settle-unfinished', parseBoolean);
-  const summary = reader.require('summary', parseBoolean);
+  const settleUnfinished = reader.require('settle-unfinished');
+  const summary = reader.require('summary');
   const settings = reader.settle({
-    ...{ command, transport, runAs, timeoutMs, idleTimeoutMs, lockWaitMs, database, name, directory, umask },
-    ...{
-      container,
-      dump,
-      compression,
-      compressionLevel,
-      keep,
-      keepMadeUnder,
-      keepMinimum,
-      maxDelete,
-      dryRun,
-      pin,
-      skipIfYoungerThanMs,
-      s3,
-      backupInStore: command === 'verify' ? located : null,
-      ...{ verify, verifyOn, asserts, restoreTo },
-    },
-    shrinkLimit: shrinkLimit === 'none' ? null : shrinkLimit,
-    growthLimit: typeof growthLimit === 'number' ? growthLimit : null,
-    growthLimitBytes: typeof growthLimit === 'object' ? growthLimit.bytes : null,
-    rowLossLimit: rowLossLimit === 'none' ? null : rowLossLimit,
-    onRowLoss,
+    command,
+    transport,
+    runAs,
+    /** The container on the host that the database is in. */
+    container,
+    timeoutMs,
+    idleTimeoutMs,
+    /** For another run's lock, and for locks inside the database. */
+    lockWaitMs,
+    database,
+    dump,
+    name,
+    directory,
+    /** `077` or `027`. */
+    umask,
+    compression,
+    compressionLevel,
+    keep,
+    /** A backup also stays by the rules under which it was made. */
+    keepMadeUnder,
+    keepMinimum,
+    maxDelete,
+    dryRun,
+    /** `backup`: pin the new one with this reason; `pin`: the reason. */
+    pin,
+    skipIfYoungerThanMs,
+    /** null: no off-site copy. */
+    s3,
+    /** `command: verify`: the backup to prove, when it is named by its place in an S3 store. */
+    backupInStore: command === 'verify' ? located : null,
+    verify,
+    /** `command: verify`: where the proof is made. */
+    verifyOn,
+    /** SQL, each of which must return a true first value in the restored copy. */
+    asserts,
+    /** Where the throw-away database of a proof is made, instead of beside the live one; of the same engine. */
+    restoreTo,
+    /** With `command: restore`. */
+    restore,
+    /** Puts the journal of a restore that was cut off aside, when it can not be brought to an end. */
+    settleUnfinished,
+    /** `verify` without an id: the newest verified backup may be this old; null switches the check off. */
     maxAgeMs: maxAge === 'none' ? null : maxAge,
+    /** Smallest allowed share of the median, 0..1; null switches the check off. */
+    shrinkLimit: shrinkLimit === 'none' ? null : shrinkLimit,
+    /** Largest allowed growth over the median as a share (0.5 is +50 %); null switches the check off. */
+    growthLimit: typeof growthLimit === 'number' ? growthLimit : null,
+    /** The same in bytes, when it was given as a size. */
+    growthLimitBytes: typeof growthLimit === 'object' ? growthLimit.bytes : null,
+    /** Largest share of its rows that a table may lose, 0..1; null switches the check off. */
+    rowLossLimit: rowLossLimit === 'none' ? null : rowLossLimit,
+    /** What becomes of a loss of rows: the backup before it is pinned, or the new one is suspect. */
+    onRowLoss,
+    /** Bytes to leave free on the host. */
     minFreeBytes: minFreeBytes === null ? 0 : minFreeBytes,
-    ...{ backup, restore, settleUnfinished, summary },
+    /** `accept`, `delete`, `pin`, `unpin`: the id. `verify`: the id, null for the newest. */
+    backup,
+    summary,
   });
   return { settings, warnings: reader.warnings };
 }
@@ -108,15 +126,9 @@ function ignoreUnused(reader: InputReader, command: Command): void {
   }
 }
 
-/** The commands of the tools themselves, with a dot or a backslash before them, are no SQL. */
-function readAsserts(reader: InputReader, verify: Settings['verify'] | undefined): string[] | undefined {
+function readAsserts(reader: InputReader, verify: Parsed<'verify'> | undefined): string[] | undefined {
   if (verify === 'checksum' || verify === 'content') reader.ignore('assert', `with verify ${verify}`);
-  const asserts = reader.read('assert', (text) =>
-    lines(text).map((line) => {
-      if (/^[.\\]/.test(line)) throw new Error('expected SQL, one statement a line, that returns a true first value');
-      return line;
-    }),
-  );
+  const asserts = reader.read('assert');
   return asserts === null ? [] : asserts;
 }
 
@@ -125,14 +137,16 @@ function readDump(
   command: Command | undefined,
   database: Source | undefined,
 ): DumpSettings | undefined {
-  const format = reader.require('dump-format', oneOf(['custom', 'directory', 'plain']));
+  const format = reader.require('dump-format');
   if (command === 'backup' && (format === 'custom' || format === 'plain')) {
     reader.ignore('jobs', `with dump-format ${format}`);
   }
-  const jobs = reader.require('jobs', (text) => (text === 'auto' ? text : wholeNumber(1, 64)(text)));
+  const jobs = reader.require('jobs');
   const { parsePattern = (line: string) => line } = database === undefined ? {} : engineOf(database);
   const patterns = (name: 'exclude-table' | 'exclude-table-data' | 'schema') =>
-    reader.read(name, (text) => lines(text).map((line) => parsePattern(line, name === 'schema' ? 'schema' : 'table')));
+    reader.readAs(name, (text) =>
+      lines(text).map((line) => parsePattern(line, name === 'schema' ? 'schema' : 'table')),
+    );
   const excludeTable = patterns('exclude-table');
   const excludeTableData = patterns('exclude-table-data');
   const schema = patterns('schema');
@@ -147,48 +161,27 @@ function readDump(
   };
 }
 
-const lines = (text: string): string[] =>
-  text
-    .split(/\r\n|\r|\n/)
-    .map((line) => line.trim())
-    .filter((line) => line !== '');
-
-/** A share such as `300%`, a size such as `1GB`, or `none`. */
-function parseGrowth(text: string): number | { bytes: number } | 'none' {
-  if (text === 'none' || text.includes('%')) return percentOrNone(1_000)(text);
-  try {
-    const bytes = parseSize(text);
-    if (bytes > 0) return { bytes };
-  } catch {
-    // what it may be is said below
-  }
-  throw new Error('expected a percentage above 0% and up to 100000%, a size such as 1GB, or none');
-}
-
 function readName(reader: InputReader, database: Source | undefined): string | undefined {
-  const given = reader.read('name', (text) => {
-    if (isName(text)) return text;
-    throw new Error('expected 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit');
-  });
+  const given = reader.read('name');
   if (given !== null || database === undefined) return given ?? undefined;
   const made = engineOf(database).nameOf(database);
   if (made === null) reader.missing('name', 'required, because none can be made from the name in database');
   return made ?? undefined;
 }
 
-function readCompressionLevel(reader: InputReader, compression: Settings['compression'] | undefined) {
+function readCompressionLevel(reader: InputReader, compression: Parsed<'compression'> | undefined) {
   if (compression === 'none') {
-    return reader.read('compression-level', () => {
+    return reader.readAs('compression-level', () => {
       throw new Error('expected nothing with compression none');
     });
   }
   // With auto the host decides between zstd and gzip, so the level must suit both.
-  return reader.read('compression-level', wholeNumber(1, compression === 'zstd' ? 19 : 9));
+  return reader.readAs('compression-level', wholeNumber(1, compression === 'zstd' ? 19 : 9));
 }
 
 function readPin(reader: InputReader, command: Command | undefined): string | null | undefined {
-  if (command !== 'pin') return reader.read('pin', parsePinReason);
-  return reader.require('pin', parsePinReason, 'required with command pin: the reason, in one line');
+  if (command !== 'pin') return reader.read('pin');
+  return reader.require('pin', 'required with command pin: the reason, in one line');
 }
 
 /** `backup` when it is an `s3://`; what is wrong with it is told where the input is read. */
@@ -210,7 +203,7 @@ function readBackup(reader: InputReader, command: Command | undefined, name: str
   };
   if (command === 'verify' && reader.text('backup') === 'latest') return null;
   if (command === 'accept' || command === 'delete' || command === 'pin' || command === 'unpin') {
-    return reader.require('backup', parse, `required with command ${command}: ${rule}`);
+    return reader.requireAs('backup', parse, `required with command ${command}: ${rule}`);
   }
-  return reader.read('backup', parse);
+  return reader.readAs('backup', parse);
 }

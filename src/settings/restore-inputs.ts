@@ -3,9 +3,8 @@ import type { Source } from '../engines/engine.js';
 import { readSameEngine } from './database-inputs.js';
 import { parseHostPath } from './host-path.js';
 import type { InputReader } from './input-reader.js';
-import { isBucket } from './s3-inputs.js';
+import { isBucket } from './s3-rules.js';
 import type { Command, RestoreSettings, S3Location, Wanted } from './settings.js';
-import { oneOf, parseBoolean, parseTimer } from './value-rules.js';
 
 /** The inputs of `command: restore`; with another command they are at their defaults. */
 export function readRestore(
@@ -14,21 +13,21 @@ export function readRestore(
   database: Source | undefined,
 ): RestoreSettings | undefined {
   const restoring = command === 'restore';
-  const wanted = restoring ? reader.read('backup', parseWanted) : null;
+  const wanted = restoring ? reader.readAs('backup', parseWanted) : null;
   const to = restoring ? readSameEngine(reader, database) : null;
-  const confirm = reader.read('confirm', (text) => text);
-  const safetyBackup = reader.require('safety-backup', parseBoolean);
-  const way = reader.require('restore-way', oneOf(['auto', 'swap', 'in-place']));
-  const stopCommand = reader.read('stop-command', parseCommand);
-  const startCommand = reader.read('start-command', parseCommand);
-  const afterCommand = reader.read('after-restore-command', parseCommand);
-  const checkCommand = reader.read('check-command', parseCommand);
+  const confirm = reader.read('confirm');
+  const safetyBackup = reader.require('safety-backup');
+  const way = reader.require('restore-way');
+  const stopCommand = reader.read('stop-command');
+  const startCommand = reader.read('start-command');
+  const afterCommand = reader.read('after-restore-command');
+  const checkCommand = reader.read('check-command');
   if (stopCommand && startCommand === null) {
     reader.problem('start-command', 'required with stop-command: what was stopped is started again on every path');
   }
-  const commandTimeoutMs = reader.require('command-timeout', parseTimer);
-  const allowOtherTarget = reader.require('allow-other-target', parseBoolean);
-  const allowUnsafeClient = reader.require('allow-unsafe-client', parseBoolean);
+  const commandTimeoutMs = reader.require('command-timeout');
+  const allowOtherTarget = reader.require('allow-other-target');
+  const allowUnsafeClient = reader.require('allow-unsafe-client');
   const commands = { stopCommand, startCommand, afterCommand, checkCommand, commandTimeoutMs };
   const all = {
     ...commands,
@@ -77,10 +76,4 @@ export function parseLocation(text: string): S3Location | null {
   if (part === 'manifest') throw new Error(`${rule}, not that of its manifest`);
   if (!isBucket(bucket)) throw new Error(rule);
   return { bucket, key };
-}
-
-/** Lines of shell; a runner writes CRLF where the workflow has it. */
-function parseCommand(text: string): string {
-  if (text.includes('\0')) throw new Error('expected no NUL character');
-  return text.replace(/\r\n?/g, '\n');
 }

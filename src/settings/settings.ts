@@ -1,6 +1,6 @@
-import type { Compression } from '../backups/packing.js';
 import type { KeepRules } from '../backups/retention.js';
 import type { Source } from '../engines/engine.js';
+import type { readSettings } from './inputs.js';
 
 export const COMMANDS = ['backup', 'restore', 'verify', 'list', 'accept', 'prune', 'delete', 'pin', 'unpin'] as const;
 export type Command = (typeof COMMANDS)[number];
@@ -109,63 +109,4 @@ export interface S3Settings {
 }
 
 /** Everything the user asked for, checked: nothing here is an empty string that means "not given". */
-export interface Settings {
-  command: Command;
-  transport: TransportSettings;
-  runAs: string | null;
-  /** The container on the host that the database is in. */
-  container: string | null;
-  timeoutMs: number;
-  idleTimeoutMs: number;
-  /** For another run's lock, and for locks inside the database. */
-  lockWaitMs: number;
-  database: Source;
-  dump: DumpSettings;
-  name: string;
-  directory: string;
-  /** `077` or `027`. */
-  umask: string;
-  compression: Compression | 'auto';
-  compressionLevel: number | null;
-  keep: KeepRules;
-  /** A backup also stays by the rules under which it was made. */
-  keepMadeUnder: boolean;
-  keepMinimum: number;
-  maxDelete: number | null;
-  dryRun: boolean;
-  /** `backup`: pin the new one with this reason; `pin`: the reason. */
-  pin: string | null;
-  skipIfYoungerThanMs: number | null;
-  /** null: no off-site copy. */
-  s3: S3Settings | null;
-  /** `command: verify`: the backup to prove, when it is named by its place in an S3 store. */
-  backupInStore: S3Location | null;
-  verify: 'checksum' | 'content' | 'restore';
-  /** `command: verify`: where the proof is made. */
-  verifyOn: 'host' | 'runner';
-  /** SQL, each of which must return a true first value in the restored copy. */
-  asserts: string[];
-  /** Where the throw-away database of a proof is made, instead of beside the live one; of the same engine. */
-  restoreTo: Source | null;
-  /** With `command: restore`. */
-  restore: RestoreSettings;
-  /** Puts the journal of a restore that was cut off aside, when it can not be brought to an end. */
-  settleUnfinished: boolean;
-  /** `verify` without an id: the newest verified backup may be this old; null switches the check off. */
-  maxAgeMs: number | null;
-  /** Smallest allowed share of the median, 0..1; null switches the check off. */
-  shrinkLimit: number | null;
-  /** Largest allowed growth over the median as a share (0.5 is +50 %); null switches the check off. */
-  growthLimit: number | null;
-  /** The same in bytes, when it was given as a size. */
-  growthLimitBytes: number | null;
-  /** Largest share of its rows that a table may lose, 0..1; null switches the check off. */
-  rowLossLimit: number | null;
-  /** What becomes of a loss of rows: the backup before it is pinned, or the new one is suspect. */
-  onRowLoss: 'pin' | 'fail';
-  /** Bytes to leave free on the host. */
-  minFreeBytes: number;
-  /** `accept`, `delete`, `pin`, `unpin`: the id. `verify`: the id, null for the newest. */
-  backup: string | null;
-  summary: boolean;
-}
+export type Settings = Awaited<ReturnType<typeof readSettings>>['settings'];

@@ -1,31 +1,31 @@
 import { nameInFile } from '../host/known-hosts.js';
 import { readPrivateKey } from '../host/private-key.js';
 import { declared, INPUT_NAMES } from './declared-inputs.js';
-import { parseFingerprints, unnamedFingerprint } from './fingerprints.js';
+import { unnamedFingerprint } from './fingerprints.js';
 import type { InputReader } from './input-reader.js';
 import type { PrivateKey, SshTarget, TransportSettings } from './settings.js';
-import { type JumpHost, oneOf, parseHost, parseJumpHost, parsePort, parseTimer, parseUserName } from './value-rules.js';
+import type { JumpHost } from './value-rules.js';
 
 /** Reads where the database lives and how to get there. What is wrong is noted in the reader; then it returns undefined. */
 export async function readTransport(reader: InputReader): Promise<TransportSettings | undefined> {
-  const transport = reader.require('transport', oneOf(['ssh', 'local']));
+  const transport = reader.require('transport');
   if (transport === 'local') {
     for (const name of INPUT_NAMES) if (declared[name].ssh) reader.ignore(name, 'with transport local');
     return { transport };
   }
   // Inputs of ssh are not missing when nobody knows what was meant.
   if (transport === undefined) return undefined;
-  const host = reader.require('host', parseHost, missing('SSH_HOST'));
-  const port = reader.require('port', parsePort);
-  const username = reader.require('username', parseUserName, missing('SSH_USER'));
+  const host = reader.require('host', missing('SSH_HOST'));
+  const port = reader.require('port');
+  const username = reader.require('username', missing('SSH_USER'));
   const key = await readKey(reader, 'key', 'passphrase');
   if (key === null) reader.missing('key', missing('SSH_KEY'));
-  const knownHosts = reader.read('known-hosts', (text) => text);
-  const fingerprints = reader.read('fingerprint', parseFingerprints);
+  const knownHosts = reader.read('known-hosts');
+  const fingerprints = reader.read('fingerprint');
   if (knownHosts === null && fingerprints === null) {
     reader.missing('known-hosts', missingHostKey(host ?? 'HOST', port ?? 22));
   }
-  const jumpPlace = reader.read('jump-host', parseJumpHost);
+  const jumpPlace = reader.read('jump-host');
   if (jumpPlace !== null) {
     // Hosts that are wrong themselves are told as such; here they only have to be called something.
     const names = [
@@ -36,7 +36,7 @@ export async function readTransport(reader: InputReader): Promise<TransportSetti
     if (rule !== undefined) reader.problem('fingerprint', rule);
   }
   const jump = await readJump(reader, jumpPlace, username, key);
-  const connectTimeoutMs = reader.require('connect-timeout', parseTimer);
+  const connectTimeoutMs = reader.require('connect-timeout');
   if (!host || !port || !username || !key || jump === undefined || connectTimeoutMs === undefined) return undefined;
   if (knownHosts === undefined || fingerprints === undefined) return undefined;
   return {
@@ -71,8 +71,8 @@ async function readKey(
   name: 'key' | 'jump-key',
   passphraseName: 'passphrase' | 'jump-passphrase',
 ): Promise<PrivateKey | null | undefined> {
-  const text = reader.read(name, (given) => given);
-  const passphrase = reader.read(passphraseName, (given) => given);
+  const text = reader.read(name);
+  const passphrase = reader.read(passphraseName);
   if (!text || passphrase === undefined) return text === null ? null : undefined;
   const key = await reader.check(() => readPrivateKey(text, passphrase ?? undefined, name, passphraseName));
   // PKCS#8 became another text, of which no line was masked so far.

@@ -3,10 +3,10 @@
  * inputs puts the name before it and the given text after it.
  */
 import { isIP, isIPv6 } from 'node:net';
-import { parseDuration, parsePercent } from './units.js';
+import { isName } from '../backups/names.js';
+import { parseDuration, parsePercent, parseSize } from './units.js';
 
-/** setTimeout counts milliseconds in 31 bits and fires at once beyond. */
-/** No timer waits for longer. */
+/** No timer waits for longer: setTimeout counts milliseconds in 31 bits and fires at once beyond. */
 export const LONGEST_TIMER_MS = 24 * 86_400_000;
 const HOST_NAME = /^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?$/i;
 
@@ -120,4 +120,49 @@ export function parsePinReason(text: string): string {
   if (/\p{Cc}/u.test(text) || text.length > 200)
     throw new Error('expected a reason in one line of at most 200 characters');
   return text;
+}
+
+/** As it is: what it may be is judged beside other inputs. */
+export const asGiven = (text: string): string => text;
+
+/** What is in its lines, without blanks around. */
+export const lines = (text: string): string[] =>
+  text
+    .split(/\r\n|\r|\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+
+/** A share such as `300%`, a size such as `1GB`, or `none`. */
+export function parseGrowth(text: string): number | { bytes: number } | 'none' {
+  if (text === 'none' || text.includes('%')) return percentOrNone(1_000)(text);
+  try {
+    const bytes = parseSize(text);
+    if (bytes > 0) return { bytes };
+  } catch {
+    // what it may be is said below
+  }
+  throw new Error('expected a percentage above 0% and up to 100000%, a size such as 1GB, or none');
+}
+
+/** SQL, a statement a line; the commands of the tools themselves, with a dot or a backslash before them, are none. */
+export function parseStatements(text: string): string[] {
+  const statements = lines(text);
+  if (!statements.some((line) => /^[.\\]/.test(line))) return statements;
+  throw new Error('expected SQL, one statement a line, that returns a true first value');
+}
+
+/** Lines of shell; a runner writes CRLF where the workflow has it. */
+export function parseCommand(text: string): string {
+  if (text.includes('\0')) throw new Error('expected no NUL character');
+  return text.replace(/\r\n?/g, '\n');
+}
+
+/** Another value than `word`, which stands for itself. */
+export function orWord<const W extends string, T>(word: W, parse: (text: string) => T): (text: string) => T | W {
+  return (text) => (text === word ? word : parse(text));
+}
+
+export function parseName(text: string): string {
+  if (isName(text)) return text;
+  throw new Error('expected 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit');
 }
