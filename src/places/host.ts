@@ -3,7 +3,7 @@ import { parseManifest, serializeManifest } from '../backups/manifest.js';
 import { manifestFile, parseId } from '../backups/names.js';
 import { type Candidate, type KeepRules, newestFirst } from '../backups/retention.js';
 import { BackupError } from '../errors.js';
-import type { Facts } from '../host/session.js';
+import type { Facts, HostRequest } from '../host/session.js';
 import { counted } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { type Connection, warn } from '../run/connect.js';
@@ -107,20 +107,13 @@ export class HostPlace implements Place {
 
   /** One request: a manifest written anew, units removed, the status. The lock is free then. */
   async change(rewritten: Backup | null, units: readonly Unit[] = []): Promise<Removal> {
-    const { run, connection, listed } = this;
-    const before = listed.backups;
+    const before = this.listed.backups;
     if (rewritten !== null) this.take(rewritten);
     const [file, text] =
       rewritten === null ? ['', ''] : [manifestFile(rewritten.id), serializeManifest(rewritten.manifest)];
     this.show(filesOf(units));
-    const done = await connection
-      .send(['job', 'change', [statusOf(run), file, text, ...removalArguments(units)]])
-      .catch((error: unknown) => {
-        listed.backups = before;
-        this.show(connection.said('deleted'));
-        throw error;
-      });
-    return this.removed(units, done);
+    const status = statusOf(this.run);
+    return this.send(['job', 'change', [status, file, text, ...removalArguments(units)]], units, before);
   }
 
   /** Another manifest of a backup, or one for a payload that has lost its own, while the lock is held; it goes on being held. */
@@ -133,25 +126,25 @@ export class HostPlace implements Place {
 
   /** Gives a new backup its name, which may be that of another database. With `units` they are removed in the same request, and the lock is free then. */
   async publish(backup: Backup, units: readonly Unit[] | null): Promise<Removal> {
-    const { run, connection, listed } = this;
+    const { run } = this;
     const { id, manifest } = backup;
-    const before = listed.backups;
+    const before = this.listed.backups;
     if (manifest.name === run.settings.name) this.take(backup);
     this.show(filesOf(units ?? []));
     const publication = [id, manifest.file, manifest.sha256, serializeManifest(manifest)];
-    const done = await connection
-      .send(
-        units === null
-          ? ['job', 'publish_backup', publication]
-          : ['job', 'finish', [...publication, statusOf(run), ...removalArguments(units)]],
-      )
-      .catch((error: unknown) => {
-        // what the host came to
-        if (connection.said('published').length === 0) listed.backups = before;
-        this.show(connection.said('deleted'));
-        throw error;
-      });
-    return this.removed(units ?? [], done);
+    if (units === null) return this.send(['job', 'publish_backup', publication], [], before);
+    return this.send(['job', 'finish', [...publication, statusOf(run), ...removalArguments(units)]], units, before);
+  }
+
+  /** When it fails, catalogue and report show what the host came to; `before`: what there was. */
+  private async send(request: HostRequest, units: readonly Unit[], before: Backup[]): Promise<Removal> {
+    const { connection, listed } = this;
+    const done = await connection.send(request).catch((error: unknown) => {
+      if (connection.said('published').length === 0) listed.backups = before;
+      this.show(connection.said('deleted'));
+      throw error;
+    });
+    return this.removed(units, done);
   }
 
   /** Keeps the status of the run on the host. */
