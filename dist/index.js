@@ -33826,20 +33826,13 @@ class HostPlace {
     }
     /** One request: a manifest written anew, units removed, the status. The lock is free then. */
     async change(rewritten, units = []) {
-        const { run, connection, listed } = this;
-        const before = listed.backups;
+        const before = this.listed.backups;
         if (rewritten !== null)
             this.take(rewritten);
         const [file, text] = rewritten === null ? ['', ''] : [(0,names/* manifestFile */.YE)(rewritten.id), serializeManifest(rewritten.manifest)];
         this.show(filesOf(units));
-        const done = await connection
-            .send(['job', 'change', [(0,directory/* statusOf */.c2)(run), file, text, ...removalArguments(units)]])
-            .catch((error) => {
-            listed.backups = before;
-            this.show(connection.said('deleted'));
-            throw error;
-        });
-        return this.removed(units, done);
+        const status = (0,directory/* statusOf */.c2)(this.run);
+        return this.send(['job', 'change', [status, file, text, ...removalArguments(units)]], units, before);
     }
     /** Another manifest of a backup, or one for a payload that has lost its own, while the lock is held; it goes on being held. */
     async write(backup) {
@@ -33850,25 +33843,27 @@ class HostPlace {
     }
     /** Gives a new backup its name, which may be that of another database. With `units` they are removed in the same request, and the lock is free then. */
     async publish(backup, units) {
-        const { run, connection, listed } = this;
+        const { run } = this;
         const { id, manifest } = backup;
-        const before = listed.backups;
+        const before = this.listed.backups;
         if (manifest.name === run.settings.name)
             this.take(backup);
         this.show(filesOf(units ?? []));
         const publication = [id, manifest.file, manifest.sha256, serializeManifest(manifest)];
-        const done = await connection
-            .send(units === null
-            ? ['job', 'publish_backup', publication]
-            : ['job', 'finish', [...publication, (0,directory/* statusOf */.c2)(run), ...removalArguments(units)]])
-            .catch((error) => {
-            // what the host came to
+        if (units === null)
+            return this.send(['job', 'publish_backup', publication], [], before);
+        return this.send(['job', 'finish', [...publication, (0,directory/* statusOf */.c2)(run), ...removalArguments(units)]], units, before);
+    }
+    /** When it fails, catalogue and report show what the host came to; `before`: what there was. */
+    async send(request, units, before) {
+        const { connection, listed } = this;
+        const done = await connection.send(request).catch((error) => {
             if (connection.said('published').length === 0)
                 listed.backups = before;
             this.show(connection.said('deleted'));
             throw error;
         });
-        return this.removed(units ?? [], done);
+        return this.removed(units, done);
     }
     /** Keeps the status of the run on the host. */
     async tellStatus() {
@@ -38340,8 +38335,8 @@ async function attempt(action) {
     }
 }
 
-// EXTERNAL MODULE: ./src/settings/inputs.ts + 10 modules
-var inputs = __nccwpck_require__(4377);
+// EXTERNAL MODULE: ./src/settings/inputs.ts + 11 modules
+var inputs = __nccwpck_require__(6059);
 // EXTERNAL MODULE: ./src/settings/settings.ts
 var settings = __nccwpck_require__(7100);
 ;// CONCATENATED MODULE: ./src/main.ts
@@ -40477,7 +40472,7 @@ const platform_platform = () => (process.env.GITHUB_ACTIONS === 'true' ? actions
 /* harmony import */ var _reporting_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4778);
 /* harmony import */ var _run_connect_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7811);
 /* harmony import */ var _run_directory_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4790);
-/* harmony import */ var _settings_inputs_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4377);
+/* harmony import */ var _settings_inputs_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6059);
 
 
 
@@ -41518,7 +41513,7 @@ function parseHostPath(text) {
 
 /***/ }),
 
-/***/ 4377:
+/***/ 6059:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -41539,7 +41534,7 @@ var value_rules = __nccwpck_require__(7722);
 // What `database` and the inputs about it may be is for the engine to say, whose database it is.
 const MISSING = 'required, but empty; the secret or variable that fills it is probably not set (for example secrets.DATABASE_URL or vars.DATABASE_URL)';
 function readDatabase(reader) {
-    const source = reader.require('database', (text) => parsed(reader, 'database', text), MISSING, 'as-is');
+    const source = reader.requireAs('database', (text) => parsed(reader, 'database', text), MISSING);
     if (source === undefined)
         return source;
     const engine = (0,lookup/* engineOf */.ky)(source);
@@ -41547,7 +41542,7 @@ function readDatabase(reader) {
         if (!engine.inputs.includes(name))
             reader.ignore(name, `with a ${engine.title} database`);
     }
-    const password = reader.read('database-password', (text) => text);
+    const password = reader.read('database-password');
     if (typeof password !== 'string' || engine.withPassword === undefined)
         return source;
     reader.mask(encodeURIComponent(password)); // as it stands in URLs
@@ -41569,7 +41564,7 @@ function parsed(reader, name, text) {
 }
 function readContainer(reader, database) {
     const { noContainer, title } = database === undefined ? {} : (0,lookup/* engineOf */.ky)(database);
-    return reader.read('container', (text) => {
+    return reader.readAs('container', (text) => {
         if (noContainer === undefined)
             return (0,value_rules/* parseContainer */.NJ)(text);
         throw new Error(`expected nothing with a ${title} database: ${noContainer}`);
@@ -41577,12 +41572,12 @@ function readContainer(reader, database) {
 }
 /** `restore-to`, which has to be of the engine of `database`. */
 function readSameEngine(reader, database) {
-    return reader.read('restore-to', (text) => {
+    return reader.readAs('restore-to', (text) => {
         const source = parsed(reader, 'restore-to', text);
         if (database === undefined || source.engine === database.engine)
             return source;
         throw new Error(`expected ${(0,lookup/* engineOf */.ky)(database).form}, as database is one`);
-    }, 'as-is');
+    });
 }
 /** Where a proof makes its throw-away database; null: beside the live one, or it is a file. */
 function readScratch(reader, command, verify, verifyOn, database) {
@@ -41605,12 +41600,195 @@ function readScratch(reader, command, verify, verifyOn, database) {
     return undefined;
 }
 
+// EXTERNAL MODULE: ./src/host/known-hosts.ts
+var known_hosts = __nccwpck_require__(7879);
+;// CONCATENATED MODULE: ./src/settings/fingerprints.ts
+
+
+const RULE = 'expected "SHA256:" and 43 characters of base64, one a line, as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host; before it may stand the host that it is of, as in known_hosts: `db.example.com SHA256:...`, or `[db.example.com]:2222 SHA256:...`';
+/** One `SHA256:...` a line, each with the name of its host before it, or without; padding is removed. */
+function parseFingerprints(text) {
+    const found = new Map();
+    for (const line of text.split(/\r\n|\r|\n/).map((one) => one.trim())) {
+        if (line === '')
+            continue;
+        const [, name, base64 = ''] = /^(?:(\S+)[ \t]+)?SHA256:([A-Za-z0-9+/]{43})=?$/.exec(line) ?? [];
+        // 43 characters hold two bits more than a hash; where they are not zero, a character was mistyped.
+        if (Buffer.from(base64, 'base64').toString('base64') !== `${base64}=`)
+            throw new Error(RULE);
+        const host = name === undefined ? null : parseName(name);
+        found.set(`${host} ${base64}`, { host, print: `SHA256:${base64}` });
+    }
+    return [...found.values()];
+}
+/** The name of a host as known_hosts has it. No patterns: a fingerprint is for telling one host from another. */
+function parseName(name) {
+    const [, host = name, port = '22'] = /^\[([^\]]*)\]:(\d+)$/.exec(name) ?? [];
+    try {
+        return (0,known_hosts/* nameInFile */.tx)((0,value_rules/* parseHost */.o6)(host), (0,value_rules/* parsePort */.pz)(port));
+    }
+    catch {
+        throw new Error(RULE);
+    }
+}
+/** The message for a line that does not say whose key it is, while there are two hosts; undefined: all is well. */
+function unnamedFingerprint(fingerprints, hosts) {
+    const unnamed = fingerprints.find(({ host }) => host === null);
+    if (unnamed === undefined)
+        return undefined;
+    return `with jump-host each line begins with the host that it is of, since the jump host could show a key of its own as that of the host behind it: ${hosts.map((host) => `\`${host} SHA256:...\``).join(' and ')}; this one does not: ${unnamed.print}`;
+}
+
+// EXTERNAL MODULE: ./src/settings/host-path.ts
+var host_path = __nccwpck_require__(3663);
+// EXTERNAL MODULE: ./src/settings/units.ts
+var units = __nccwpck_require__(8902);
+;// CONCATENATED MODULE: ./src/settings/keep-rules.ts
+
+const RULES = ['last', 'within', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'];
+/** More is a typing error; also keeps every sum of the planner far from where numbers lose precision. */
+const MOST = 100_000;
+const EXAMPLES = 'expected rules such as "5" or "daily=7 weekly=4"';
+const isRule = (text) => RULES.includes(text);
+/**
+ * Reads what `keep` takes: `5` (the same as `last=5`), or rules separated by blanks, commas or newlines.
+ * Throws an Error that states the rule and quotes the part that broke it.
+ */
+function parseKeep(text) {
+    const whole = text.trim();
+    if (/^\d+$/.test(whole))
+        return { last: parseCount(whole, whole) };
+    const parts = whole
+        .replace(/\s*=\s*/g, '=')
+        .split(/[\s,]+/)
+        .filter((part) => part !== '');
+    if (parts.length === 0)
+        throw new Error(`${EXAMPLES}, got ""`);
+    const rules = {};
+    for (const part of parts) {
+        const [name = '', value, ...rest] = part.split('=');
+        if (value === undefined || rest.length > 0)
+            throw new Error(`${EXAMPLES}, got ${JSON.stringify(part)}`);
+        if (!isRule(name))
+            throw new Error(`unknown rule, expected one of ${RULES.join(', ')}, got ${JSON.stringify(part)}`);
+        if (rules[name] !== undefined)
+            throw new Error(`the rule ${name} is given twice, got ${JSON.stringify(whole)}`);
+        rules[name] = name === 'within' ? parseWithin(value, part) : parseCount(value, part);
+    }
+    return rules;
+}
+function parseCount(digits, part) {
+    const count = /^\d{1,6}$/.test(digits) ? Number(digits) : 0;
+    if (count < 1 || count > MOST)
+        throw new Error(`expected a whole number from 1 to ${MOST}, got ${JSON.stringify(part)}`);
+    return count;
+}
+function parseWithin(value, part) {
+    let ms;
+    try {
+        ms = (0,units/* parseDuration */.E9)(value);
+    }
+    catch (error) {
+        throw new Error(`${error.message}, got ${JSON.stringify(part)}`);
+    }
+    if (ms < 1_000 || ms > MOST * 86_400_000) {
+        throw new Error(`expected a duration from 1s to ${MOST}d, got ${JSON.stringify(part)}`);
+    }
+    return ms;
+}
+/** Writes rules in the order of the documentation; `parseKeep` reads them back. */
+function formatKeep(rules) {
+    return RULES.flatMap((name) => {
+        const value = rules[name];
+        if (value === undefined)
+            return [];
+        return [`${name}=${name === 'within' ? formatDuration(value) : value}`];
+    }).join(' ');
+}
+
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+;// CONCATENATED MODULE: ./src/settings/s3-rules.ts
+/** What single values about an S3 store may be; as value-rules.ts. */
+
+
+/** S3 counts the days of a lock in whole days, and refuses more than 100 years. */
+const LONGEST_LOCK_MS = 36_500 * 86_400_000;
+/** The rule of all stores; those who allow more do so for buckets of long ago. */
+const isBucket = (text) => /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(text) && !text.includes('..');
+function parseBucket(text) {
+    if (isBucket(text))
+        return text;
+    throw new Error('expected the name of a bucket alone, 3 to 63 lower-case letters, digits, "." or "-"; what follows it goes into s3-prefix');
+}
+function parsePrefix(text) {
+    const prefix = text.replace(/^\/+|\/+$/g, '');
+    const segments = prefix.split('/');
+    const isPlain = (segment) => /^[A-Za-z0-9._=-]+$/.test(segment) && !/^\.+$/.test(segment);
+    if (prefix.length <= 500 && segments.every(isPlain))
+        return prefix;
+    throw new Error('expected folders of letters, digits, ".", "_", "=" or "-" separated by "/", at most 500 characters, such as backups/production');
+}
+function parseRegion(text) {
+    if (/^[a-z0-9][a-z0-9-]{0,62}$/i.test(text))
+        return text;
+    throw new Error('expected the name of a region, such as eu-central-1');
+}
+/** Whoever reads along on plain HTTP gets the backup, so it is for this very machine. */
+function parseEndpoint(text) {
+    const rule = 'expected an https:// URL such as https://s3.example.com, or http:// to loopback alone';
+    const url = URL.canParse(text) ? new URL(text) : null;
+    if (url === null || !['https:', 'http:'].includes(url.protocol))
+        throw new Error(rule);
+    if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+        throw new Error(`${rule}, without user, query or fragment`);
+    }
+    if (url.protocol === 'http:' && !isLoopback(url.hostname))
+        throw new Error(rule);
+    return url.href.replace(/\/+$/, '');
+}
+const isLoopback = (host) => host === 'localhost' || host === '[::1]' || ((0,external_node_net_.isIPv4)(host) && host.startsWith('127.'));
+function parseToken(text) {
+    if (/^[\x21-\x7e]+$/.test(text))
+        return text;
+    throw new Error('expected letters, digits and signs of ASCII without blanks');
+}
+/** Stores have classes of their own; whether it has this one, the store says. */
+function parseStorageClass(text) {
+    if (/^[A-Z][A-Z0-9_]{0,63}$/.test(text))
+        return text;
+    throw new Error('expected a storage class in capitals, such as STANDARD_IA');
+}
+/** An id, an alias or an ARN. */
+function parseKeyId(text) {
+    if (/^[A-Za-z0-9:/_-]{1,2048}$/.test(text))
+        return text;
+    throw new Error('expected the id, the ARN or the alias (alias/name) of a KMS key');
+}
+function parseObjectLock(text) {
+    const rule = 'expected a duration in days such as 30d, or with its mode: governance 30d, compliance 30d';
+    const [, mode = 'governance', days = ''] = /^(?:(governance|compliance) +)?(\d+d)$/i.exec(text) ?? [];
+    if (days === '')
+        throw new Error(rule);
+    const ms = (0,units/* parseDuration */.E9)(days);
+    if (ms === 0 || ms > LONGEST_LOCK_MS)
+        throw new Error(`${rule}, from 1d to 36500d`);
+    return { mode: mode.toLowerCase() === 'compliance' ? 'COMPLIANCE' : 'GOVERNANCE', ms };
+}
+
 // EXTERNAL MODULE: ./src/settings/settings.ts
-var settings_settings = __nccwpck_require__(7100);
+var settings = __nccwpck_require__(7100);
 ;// CONCATENATED MODULE: ./src/settings/declared-inputs.ts
 
-const ALL = { usedBy: settings_settings/* COMMANDS */.L };
-const SSH = { usedBy: settings_settings/* COMMANDS */.L, ssh: true };
+
+
+
+
+
+
+const declared_inputs_MOST = 100_000;
+const ALL = { usedBy: settings/* COMMANDS */.L };
+const SSH = { usedBy: settings/* COMMANDS */.L, ssh: true };
 const BACKUP = { usedBy: ['backup'] };
 /** A restore takes a safety backup first. */
 const SAVING = { usedBy: ['backup', 'restore'] };
@@ -41623,86 +41801,84 @@ const RETENTION = { usedBy: ['backup', 'prune'] };
 const STORE = { usedBy: ['backup', 'restore', 'verify', 'list', 'prune', 'delete'] };
 /** Every input, in the order of action.yml. */
 const INPUTS = {
-    command: { default: 'backup', ...ALL },
-    transport: { default: 'ssh', ...ALL },
-    host: { default: '', ...SSH },
-    port: { default: '22', ...SSH },
-    username: { default: '', ...SSH },
-    key: { default: '', ...SSH, secret: true, lines: true },
-    passphrase: { default: '', ...SSH, secret: true },
-    'known-hosts': { default: '', ...SSH, lines: true },
-    fingerprint: { default: '', ...SSH, lines: true },
-    'jump-host': { default: '', ...SSH },
-    'jump-key': { default: '', ...SSH, secret: true, lines: true },
-    'jump-passphrase': { default: '', ...SSH, secret: true },
-    'run-as': { default: '', ...ALL },
-    container: { default: '', ...ALL },
-    'connect-timeout': { default: '20s', ...SSH },
-    timeout: { default: '2h', ...ALL },
-    'idle-timeout': { default: '10m', ...ALL },
-    'lock-wait': { default: '60s', ...ALL },
-    database: { default: '', ...ALL },
-    'database-password': { default: '', ...ALL, secret: true },
-    name: { default: '', ...ALL },
-    directory: { default: 'db-backups', ...ALL },
-    umask: { default: '077', ...ALL },
-    'dump-format': { default: 'custom', ...SAVING },
-    jobs: { default: 'auto', usedBy: ['backup', 'verify', 'restore'] },
-    'exclude-table': { default: '', ...BACKUP, lines: true },
-    'exclude-table-data': { default: '', ...BACKUP, lines: true },
-    schema: { default: '', ...BACKUP, lines: true },
-    compression: { default: 'auto', ...SAVING },
-    'compression-level': { default: '', ...SAVING },
-    keep: { default: '5', ...RETENTION, lines: true },
-    'keep-made-under': { default: 'true', ...RETENTION },
-    'keep-minimum': { default: '1', usedBy: ['backup', 'prune', 'delete'] },
-    'max-delete': { default: '', ...RETENTION },
-    'dry-run': { default: 'false', ...ALL },
-    pin: { default: '', usedBy: ['backup', 'pin'] },
-    'skip-if-younger-than': { default: '', ...BACKUP },
-    's3-bucket': { default: '', ...STORE },
-    's3-prefix': { default: '', ...STORE },
-    's3-region': { default: '', ...STORE },
-    's3-endpoint': { default: '', ...STORE },
-    's3-access-key-id': { default: '', ...STORE, secret: true },
-    's3-secret-access-key': { default: '', ...STORE, secret: true },
-    's3-session-token': { default: '', ...STORE, secret: true },
-    's3-upload-via': { default: 'auto', ...OFFSITE },
-    's3-storage-class': { default: '', ...BACKUP },
-    's3-sse': { default: '', ...BACKUP },
-    's3-kms-key-id': { default: '', ...BACKUP },
-    's3-object-lock': { default: '', ...BACKUP },
-    's3-keep': { default: '', ...RETENTION, lines: true },
-    verify: { default: 'content', ...PROOF },
-    'verify-on': { default: 'host', usedBy: ['verify'] },
-    assert: { default: '', ...PROOF, lines: true },
-    'restore-to': { default: '', usedBy: ['backup', 'verify', 'restore'] },
-    'max-age': { default: '26h', usedBy: ['verify'] },
-    'shrink-limit': { default: '50%', ...BACKUP },
-    'growth-limit': { default: 'none', ...BACKUP },
-    'row-loss-limit': { default: '50%', ...BACKUP },
-    'on-row-loss': { default: 'pin', ...BACKUP },
-    'min-free': { default: '', usedBy: ['backup', 'verify', 'restore'] },
-    backup: { default: '', usedBy: ['restore', 'verify', 'accept', 'delete', 'pin', 'unpin'] },
-    confirm: { default: '', ...RESTORE },
-    'safety-backup': { default: 'true', ...RESTORE },
-    'command-timeout': { default: '10m', ...RESTORE },
-    'restore-way': { default: 'auto', ...RESTORE },
-    'stop-command': { default: '', ...RESTORE, lines: true },
-    'start-command': { default: '', ...RESTORE, lines: true },
-    'after-restore-command': { default: '', ...RESTORE, lines: true },
-    'check-command': { default: '', ...RESTORE, lines: true },
-    'allow-other-target': { default: 'false', ...RESTORE },
-    'allow-unsafe-client': { default: 'false', ...RESTORE },
-    'settle-unfinished': { default: 'false', ...ALL },
-    summary: { default: 'true', ...ALL },
+    command: { default: 'backup', ...ALL, parse: (0,value_rules/* oneOf */.yL)(settings/* COMMANDS */.L) },
+    transport: { default: 'ssh', ...ALL, parse: (0,value_rules/* oneOf */.yL)(['ssh', 'local']) },
+    host: { default: '', ...SSH, parse: value_rules/* parseHost */.o6 },
+    port: { default: '22', ...SSH, parse: value_rules/* parsePort */.pz },
+    username: { default: '', ...SSH, parse: value_rules/* parseUserName */.ao },
+    key: { default: '', ...SSH, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
+    passphrase: { default: '', ...SSH, secret: true, parse: value_rules/* asGiven */.O7 },
+    'known-hosts': { default: '', ...SSH, lines: true, parse: value_rules/* asGiven */.O7 },
+    fingerprint: { default: '', ...SSH, lines: true, parse: parseFingerprints },
+    'jump-host': { default: '', ...SSH, parse: value_rules/* parseJumpHost */._3 },
+    'jump-key': { default: '', ...SSH, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
+    'jump-passphrase': { default: '', ...SSH, secret: true, parse: value_rules/* asGiven */.O7 },
+    'run-as': { default: '', ...ALL, parse: value_rules/* parseRunAs */.P$ },
+    container: { default: '', ...ALL, parse: value_rules/* parseContainer */.NJ },
+    'connect-timeout': { default: '20s', ...SSH, parse: value_rules/* parseTimer */.Dp },
+    timeout: { default: '2h', ...ALL, parse: value_rules/* parseTimer */.Dp },
+    'idle-timeout': { default: '10m', ...ALL, parse: value_rules/* parseTimer */.Dp },
+    'lock-wait': { default: '60s', ...ALL, parse: value_rules/* parseTimer */.Dp },
+    database: { default: '', ...ALL, parse: value_rules/* asGiven */.O7, quotes: true },
+    'database-password': { default: '', ...ALL, secret: true, parse: value_rules/* asGiven */.O7 },
+    name: { default: '', ...ALL, parse: value_rules/* parseName */.$q },
+    directory: { default: 'db-backups', ...ALL, parse: host_path/* parseHostPath */.z },
+    umask: { default: '077', ...ALL, parse: value_rules/* parseUmask */.Dy },
+    'dump-format': { default: 'custom', ...SAVING, parse: (0,value_rules/* oneOf */.yL)(['custom', 'directory', 'plain']) },
+    jobs: { default: 'auto', usedBy: ['backup', 'verify', 'restore'], parse: (0,value_rules/* orWord */.I7)('auto', (0,value_rules/* wholeNumber */.rD)(1, 64)) },
+    'exclude-table': { default: '', ...BACKUP, lines: true, parse: value_rules/* asGiven */.O7 },
+    'exclude-table-data': { default: '', ...BACKUP, lines: true, parse: value_rules/* asGiven */.O7 },
+    schema: { default: '', ...BACKUP, lines: true, parse: value_rules/* asGiven */.O7 },
+    compression: { default: 'auto', ...SAVING, parse: (0,value_rules/* oneOf */.yL)(['auto', 'zstd', 'gzip', 'none']) },
+    'compression-level': { default: '', ...SAVING, parse: value_rules/* asGiven */.O7 },
+    keep: { default: '5', ...RETENTION, lines: true, parse: parseKeep, quotes: true },
+    'keep-made-under': { default: 'true', ...RETENTION, parse: value_rules/* parseBoolean */.yG },
+    'keep-minimum': { default: '1', usedBy: ['backup', 'prune', 'delete'], parse: (0,value_rules/* wholeNumber */.rD)(1, declared_inputs_MOST) },
+    'max-delete': { default: '', ...RETENTION, parse: (0,value_rules/* wholeNumber */.rD)(1, declared_inputs_MOST) },
+    'dry-run': { default: 'false', ...ALL, parse: value_rules/* parseBoolean */.yG },
+    pin: { default: '', usedBy: ['backup', 'pin'], parse: value_rules/* parsePinReason */.bY },
+    'skip-if-younger-than': { default: '', ...BACKUP, parse: value_rules/* parseAge */.F1 },
+    's3-bucket': { default: '', ...STORE, parse: parseBucket },
+    's3-prefix': { default: '', ...STORE, parse: parsePrefix },
+    's3-region': { default: '', ...STORE, parse: parseRegion },
+    's3-endpoint': { default: '', ...STORE, parse: parseEndpoint },
+    's3-access-key-id': { default: '', ...STORE, secret: true, parse: parseToken },
+    's3-secret-access-key': { default: '', ...STORE, secret: true, parse: parseToken },
+    's3-session-token': { default: '', ...STORE, secret: true, parse: parseToken },
+    's3-upload-via': { default: 'auto', ...OFFSITE, parse: (0,value_rules/* oneOf */.yL)(['auto', 'host', 'runner']) },
+    's3-storage-class': { default: '', ...BACKUP, parse: parseStorageClass },
+    's3-sse': { default: '', ...BACKUP, parse: (0,value_rules/* oneOf */.yL)(['AES256', 'aws:kms', 'aws:kms:dsse']) },
+    's3-kms-key-id': { default: '', ...BACKUP, parse: parseKeyId },
+    's3-object-lock': { default: '', ...BACKUP, parse: parseObjectLock },
+    's3-keep': { default: '', ...RETENTION, lines: true, parse: (0,value_rules/* orWord */.I7)('none', parseKeep), quotes: true },
+    verify: { default: 'content', ...PROOF, parse: (0,value_rules/* oneOf */.yL)(['checksum', 'content', 'restore']) },
+    'verify-on': { default: 'host', usedBy: ['verify'], parse: (0,value_rules/* oneOf */.yL)(['host', 'runner']) },
+    assert: { default: '', ...PROOF, lines: true, parse: value_rules/* parseStatements */.YK },
+    'restore-to': { default: '', usedBy: ['backup', 'verify', 'restore'], parse: value_rules/* asGiven */.O7, quotes: true },
+    'max-age': { default: '26h', usedBy: ['verify'], parse: (0,value_rules/* orWord */.I7)('none', value_rules/* parseAge */.F1) },
+    'shrink-limit': { default: '50%', ...BACKUP, parse: (0,value_rules/* percentOrNone */.HV)(1) },
+    'growth-limit': { default: 'none', ...BACKUP, parse: value_rules/* parseGrowth */.LQ },
+    'row-loss-limit': { default: '50%', ...BACKUP, parse: (0,value_rules/* percentOrNone */.HV)(1) },
+    'on-row-loss': { default: 'pin', ...BACKUP, parse: (0,value_rules/* oneOf */.yL)(['pin', 'fail']) },
+    'min-free': { default: '', usedBy: ['backup', 'verify', 'restore'], parse: units/* parseSize */.DB },
+    backup: { default: '', usedBy: ['restore', 'verify', 'accept', 'delete', 'pin', 'unpin'], parse: value_rules/* asGiven */.O7 },
+    confirm: { default: '', ...RESTORE, parse: value_rules/* asGiven */.O7 },
+    'safety-backup': { default: 'true', ...RESTORE, parse: value_rules/* parseBoolean */.yG },
+    'command-timeout': { default: '10m', ...RESTORE, parse: value_rules/* parseTimer */.Dp },
+    'restore-way': { default: 'auto', ...RESTORE, parse: (0,value_rules/* oneOf */.yL)(['auto', 'swap', 'in-place']) },
+    'stop-command': { default: '', ...RESTORE, lines: true, parse: value_rules/* parseCommand */.RM },
+    'start-command': { default: '', ...RESTORE, lines: true, parse: value_rules/* parseCommand */.RM },
+    'after-restore-command': { default: '', ...RESTORE, lines: true, parse: value_rules/* parseCommand */.RM },
+    'check-command': { default: '', ...RESTORE, lines: true, parse: value_rules/* parseCommand */.RM },
+    'allow-other-target': { default: 'false', ...RESTORE, parse: value_rules/* parseBoolean */.yG },
+    'allow-unsafe-client': { default: 'false', ...RESTORE, parse: value_rules/* parseBoolean */.yG },
+    'settle-unfinished': { default: 'false', ...ALL, parse: value_rules/* parseBoolean */.yG },
+    summary: { default: 'true', ...ALL, parse: value_rules/* parseBoolean */.yG },
 };
 const INPUT_NAMES = Object.keys(INPUTS);
 /** The same table with its values as declared, for code that looks inputs up by a variable. */
 const declared = INPUTS;
 
-// EXTERNAL MODULE: ./src/settings/host-path.ts
-var host_path = __nccwpck_require__(3663);
 // EXTERNAL MODULE: ./src/errors.ts + 1 modules
 var errors = __nccwpck_require__(7452);
 // EXTERNAL MODULE: external "node:crypto"
@@ -41984,11 +42160,19 @@ class InputReader {
     isChanged(name) {
         return this.text(name) !== (declared[name].default || null);
     }
+    /** The value as its own parser makes it, or null when it is not given. */
+    read(name) {
+        return this.readAs(name, declared[name].parse);
+    }
+    /** As `read`, for inputs that have a default or must be given. `missing` is what to say when it is not. */
+    require(name, missing) {
+        return this.requireAs(name, declared[name].parse, missing);
+    }
     /**
-     * The parsed value, or null when it is not given. `parse` throws an Error whose text is the rule; the value is added to
-     * it unless it is secret, or `quoting` says that the rule quotes by itself or must not be followed by the value.
+     * The value as `parse` makes it, which knows of other inputs. It throws an Error whose text is the rule; the value is added to it unless
+     * it is secret, or the table says that the rules of this input quote by themselves or must not be followed by the value.
      */
-    read(name, parse, quoting = 'quote') {
+    readAs(name, parse) {
         const text = this.text(name);
         if (text === null)
             return null;
@@ -42004,7 +42188,7 @@ class InputReader {
             if (this.#holdsSecret(text)) {
                 this.problem(name, 'it is malformed, and not shown here because a secret is in it');
             }
-            else if (quoting === 'as-is') {
+            else if (declared[name].quotes) {
                 this.problem(name, rule);
             }
             else {
@@ -42013,9 +42197,8 @@ class InputReader {
             return undefined;
         }
     }
-    /** As `read`, for inputs that have a default or must be given. `missing` is what to say when it is not. */
-    require(name, parse, missing = 'required, but empty', quoting = 'quote') {
-        const value = this.read(name, parse, quoting);
+    requireAs(name, parse, missing = 'required, but empty') {
+        const value = this.readAs(name, parse);
         if (value === null)
             this.missing(name, missing);
         return value ?? undefined;
@@ -42082,214 +42265,7 @@ class InputReader {
     }
 }
 
-// EXTERNAL MODULE: ./src/settings/units.ts
-var units = __nccwpck_require__(8902);
-;// CONCATENATED MODULE: ./src/settings/keep-rules.ts
-
-const RULES = ['last', 'within', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'];
-/** More is a typing error; also keeps every sum of the planner far from where numbers lose precision. */
-const MOST = 100_000;
-const EXAMPLES = 'expected rules such as "5" or "daily=7 weekly=4"';
-const isRule = (text) => RULES.includes(text);
-/**
- * Reads what `keep` takes: `5` (the same as `last=5`), or rules separated by blanks, commas or newlines.
- * Throws an Error that states the rule and quotes the part that broke it.
- */
-function parseKeep(text) {
-    const whole = text.trim();
-    if (/^\d+$/.test(whole))
-        return { last: parseCount(whole, whole) };
-    const parts = whole
-        .replace(/\s*=\s*/g, '=')
-        .split(/[\s,]+/)
-        .filter((part) => part !== '');
-    if (parts.length === 0)
-        throw new Error(`${EXAMPLES}, got ""`);
-    const rules = {};
-    for (const part of parts) {
-        const [name = '', value, ...rest] = part.split('=');
-        if (value === undefined || rest.length > 0)
-            throw new Error(`${EXAMPLES}, got ${JSON.stringify(part)}`);
-        if (!isRule(name))
-            throw new Error(`unknown rule, expected one of ${RULES.join(', ')}, got ${JSON.stringify(part)}`);
-        if (rules[name] !== undefined)
-            throw new Error(`the rule ${name} is given twice, got ${JSON.stringify(whole)}`);
-        rules[name] = name === 'within' ? parseWithin(value, part) : parseCount(value, part);
-    }
-    return rules;
-}
-function parseCount(digits, part) {
-    const count = /^\d{1,6}$/.test(digits) ? Number(digits) : 0;
-    if (count < 1 || count > MOST)
-        throw new Error(`expected a whole number from 1 to ${MOST}, got ${JSON.stringify(part)}`);
-    return count;
-}
-function parseWithin(value, part) {
-    let ms;
-    try {
-        ms = (0,units/* parseDuration */.E9)(value);
-    }
-    catch (error) {
-        throw new Error(`${error.message}, got ${JSON.stringify(part)}`);
-    }
-    if (ms < 1_000 || ms > MOST * 86_400_000) {
-        throw new Error(`expected a duration from 1s to ${MOST}d, got ${JSON.stringify(part)}`);
-    }
-    return ms;
-}
-/** Writes rules in the order of the documentation; `parseKeep` reads them back. */
-function formatKeep(rules) {
-    return RULES.flatMap((name) => {
-        const value = rules[name];
-        if (value === undefined)
-            return [];
-        return [`${name}=${name === 'within' ? formatDuration(value) : value}`];
-    }).join(' ');
-}
-
-// EXTERNAL MODULE: external "node:net"
-var external_node_net_ = __nccwpck_require__(7030);
-;// CONCATENATED MODULE: ./src/settings/s3-inputs.ts
-
-
-
-
-
-/** What stores without a region of their own take. */
-const ANY_REGION = 'us-east-1';
-/** S3 counts the days of a lock in whole days, and refuses more than 100 years. */
-const LONGEST_LOCK_MS = 36_500 * 86_400_000;
-/**
- * The inputs of the off-site copy; null when none is wanted. `keep`: how many backups are kept on the host; `named`: the bucket of a backup
- * that is named by `s3://`.
- */
-function readS3(reader, command, keep, named = null) {
-    if (command === undefined || !declared['s3-bucket'].usedBy.includes(command))
-        return null; // what is given was warned about
-    const given = reader.read('s3-bucket', parseBucket);
-    if (given === null && named === null) {
-        refuseAlone(reader);
-        return null;
-    }
-    const bucket = given === null ? named : given;
-    const prefix = reader.read('s3-prefix', parsePrefix);
-    const place = reader.read('s3-region', parseRegion);
-    const endpoint = reader.read('s3-endpoint', parseEndpoint);
-    const region = place === null ? usualRegion(endpoint) : place;
-    if (region === null) {
-        reader.missing('s3-region', 'required without s3-endpoint: the region of the bucket, for example eu-central-1; AWS_REGION, as aws-actions/configure-aws-credentials sets it, does as well');
-    }
-    const credentials = readCredentials(reader);
-    const uploadVia = reader.require('s3-upload-via', (0,value_rules/* oneOf */.yL)(['auto', 'host', 'runner']));
-    const storageClass = reader.read('s3-storage-class', parseStorageClass);
-    const sse = reader.read('s3-sse', (0,value_rules/* oneOf */.yL)(['AES256', 'aws:kms', 'aws:kms:dsse']));
-    const kmsKeyId = reader.read('s3-kms-key-id', parseKeyId);
-    if (kmsKeyId && (sse === null || sse === 'AES256')) {
-        reader.problem('s3-kms-key-id', 'expected nothing unless s3-sse is aws:kms or aws:kms:dsse');
-    }
-    const objectLock = reader.read('s3-object-lock', parseObjectLock);
-    const ownKeep = reader.read('s3-keep', (text) => (text === 'none' ? text : parseKeep(text)), 'as-is');
-    const rules = ownKeep === null ? keep : ownKeep === 'none' ? null : ownKeep;
-    const settings = { bucket, region, endpoint, credentials, uploadVia, storageClass, sse, kmsKeyId, objectLock };
-    const all = { ...settings, onlyNamed: given === null, prefix: prefix === null ? '' : prefix, keep: rules };
-    return Object.values(all).includes(undefined) || region === null ? undefined : all;
-}
-/** A bucket whose variable is not set must not turn the off-site copy off without a word. */
-function refuseAlone(reader) {
-    const other = INPUT_NAMES.find((name) => name.startsWith('s3-') && reader.isChanged(name));
-    if (other === undefined)
-        return;
-    reader.missing('s3-bucket', `required, since ${other} is given; the secret or variable that fills it is probably not set (for example vars.S3_BUCKET)`);
-}
-function usualRegion(endpoint) {
-    return process.env.AWS_REGION || process.env.AWS_DEFAULT_REGION || (endpoint === null ? null : ANY_REGION);
-}
-function readCredentials(reader) {
-    const names = ['s3-access-key-id', 's3-secret-access-key', 's3-session-token'];
-    const [accessKeyId, secretAccessKey, sessionToken] = names.map((name) => reader.read(name, parseToken));
-    if (accessKeyId === undefined || secretAccessKey === undefined || sessionToken === undefined)
-        return undefined;
-    if (accessKeyId !== null && secretAccessKey !== null) {
-        if (sessionToken !== null)
-            reader.mask(encodeURIComponent(sessionToken)); // as it stands in URLs
-        reader.mask(encodeURIComponent(secretAccessKey));
-        return { accessKeyId, secretAccessKey, sessionToken };
-    }
-    const lacking = (name, because) => {
-        reader.missing(name, `required with ${because}; without both, the credentials of the AWS default chain are taken (for example of aws-actions/configure-aws-credentials)`);
-    };
-    if (accessKeyId !== null)
-        return lacking('s3-secret-access-key', 's3-access-key-id');
-    if (secretAccessKey !== null)
-        return lacking('s3-access-key-id', 's3-secret-access-key');
-    if (sessionToken !== null)
-        return lacking('s3-access-key-id', 's3-session-token');
-    return null;
-}
-/** The rule of all stores; those who allow more do so for buckets of long ago. */
-const isBucket = (text) => /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(text) && !text.includes('..');
-function parseBucket(text) {
-    if (isBucket(text))
-        return text;
-    throw new Error('expected the name of a bucket alone, 3 to 63 lower-case letters, digits, "." or "-"; what follows it goes into s3-prefix');
-}
-function parsePrefix(text) {
-    const prefix = text.replace(/^\/+|\/+$/g, '');
-    const segments = prefix.split('/');
-    const isPlain = (segment) => /^[A-Za-z0-9._=-]+$/.test(segment) && !/^\.+$/.test(segment);
-    if (prefix.length <= 500 && segments.every(isPlain))
-        return prefix;
-    throw new Error('expected folders of letters, digits, ".", "_", "=" or "-" separated by "/", at most 500 characters, such as backups/production');
-}
-function parseRegion(text) {
-    if (/^[a-z0-9][a-z0-9-]{0,62}$/i.test(text))
-        return text;
-    throw new Error('expected the name of a region, such as eu-central-1');
-}
-/** Whoever reads along on plain HTTP gets the backup, so it is for this very machine. */
-function parseEndpoint(text) {
-    const rule = 'expected an https:// URL such as https://s3.example.com, or http:// to loopback alone';
-    const url = URL.canParse(text) ? new URL(text) : null;
-    if (url === null || !['https:', 'http:'].includes(url.protocol))
-        throw new Error(rule);
-    if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-        throw new Error(`${rule}, without user, query or fragment`);
-    }
-    if (url.protocol === 'http:' && !isLoopback(url.hostname))
-        throw new Error(rule);
-    return url.href.replace(/\/+$/, '');
-}
-const isLoopback = (host) => host === 'localhost' || host === '[::1]' || ((0,external_node_net_.isIPv4)(host) && host.startsWith('127.'));
-function parseToken(text) {
-    if (/^[\x21-\x7e]+$/.test(text))
-        return text;
-    throw new Error('expected letters, digits and signs of ASCII without blanks');
-}
-/** Stores have classes of their own; whether it has this one, the store says. */
-function parseStorageClass(text) {
-    if (/^[A-Z][A-Z0-9_]{0,63}$/.test(text))
-        return text;
-    throw new Error('expected a storage class in capitals, such as STANDARD_IA');
-}
-/** An id, an alias or an ARN. */
-function parseKeyId(text) {
-    if (/^[A-Za-z0-9:/_-]{1,2048}$/.test(text))
-        return text;
-    throw new Error('expected the id, the ARN or the alias (alias/name) of a KMS key');
-}
-function parseObjectLock(text) {
-    const rule = 'expected a duration in days such as 30d, or with its mode: governance 30d, compliance 30d';
-    const [, mode = 'governance', days = ''] = /^(?:(governance|compliance) +)?(\d+d)$/i.exec(text) ?? [];
-    if (days === '')
-        throw new Error(rule);
-    const ms = (0,units/* parseDuration */.E9)(days);
-    if (ms === 0 || ms > LONGEST_LOCK_MS)
-        throw new Error(`${rule}, from 1d to 36500d`);
-    return { mode: mode.toLowerCase() === 'compliance' ? 'COMPLIANCE' : 'GOVERNANCE', ms };
-}
-
 ;// CONCATENATED MODULE: ./src/settings/restore-inputs.ts
-
 
 
 
@@ -42297,21 +42273,21 @@ function parseObjectLock(text) {
 /** The inputs of `command: restore`; with another command they are at their defaults. */
 function readRestore(reader, command, database) {
     const restoring = command === 'restore';
-    const wanted = restoring ? reader.read('backup', parseWanted) : null;
+    const wanted = restoring ? reader.readAs('backup', parseWanted) : null;
     const to = restoring ? readSameEngine(reader, database) : null;
-    const confirm = reader.read('confirm', (text) => text);
-    const safetyBackup = reader.require('safety-backup', value_rules/* parseBoolean */.yG);
-    const way = reader.require('restore-way', (0,value_rules/* oneOf */.yL)(['auto', 'swap', 'in-place']));
-    const stopCommand = reader.read('stop-command', parseCommand);
-    const startCommand = reader.read('start-command', parseCommand);
-    const afterCommand = reader.read('after-restore-command', parseCommand);
-    const checkCommand = reader.read('check-command', parseCommand);
+    const confirm = reader.read('confirm');
+    const safetyBackup = reader.require('safety-backup');
+    const way = reader.require('restore-way');
+    const stopCommand = reader.read('stop-command');
+    const startCommand = reader.read('start-command');
+    const afterCommand = reader.read('after-restore-command');
+    const checkCommand = reader.read('check-command');
     if (stopCommand && startCommand === null) {
         reader.problem('start-command', 'required with stop-command: what was stopped is started again on every path');
     }
-    const commandTimeoutMs = reader.require('command-timeout', value_rules/* parseTimer */.Dp);
-    const allowOtherTarget = reader.require('allow-other-target', value_rules/* parseBoolean */.yG);
-    const allowUnsafeClient = reader.require('allow-unsafe-client', value_rules/* parseBoolean */.yG);
+    const commandTimeoutMs = reader.require('command-timeout');
+    const allowOtherTarget = reader.require('allow-other-target');
+    const allowUnsafeClient = reader.require('allow-unsafe-client');
     const commands = { stopCommand, startCommand, afterCommand, checkCommand, commandTimeoutMs };
     const all = {
         ...commands,
@@ -42363,50 +42339,77 @@ function parseLocation(text) {
         throw new Error(rule);
     return { bucket, key };
 }
-/** Lines of shell; a runner writes CRLF where the workflow has it. */
-function parseCommand(text) {
-    if (text.includes('\0'))
-        throw new Error('expected no NUL character');
-    return text.replace(/\r\n?/g, '\n');
-}
 
-// EXTERNAL MODULE: ./src/host/known-hosts.ts
-var known_hosts = __nccwpck_require__(7879);
-;// CONCATENATED MODULE: ./src/settings/fingerprints.ts
+;// CONCATENATED MODULE: ./src/settings/s3-inputs.ts
 
-
-const RULE = 'expected "SHA256:" and 43 characters of base64, one a line, as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host; before it may stand the host that it is of, as in known_hosts: `db.example.com SHA256:...`, or `[db.example.com]:2222 SHA256:...`';
-/** One `SHA256:...` a line, each with the name of its host before it, or without; padding is removed. */
-function parseFingerprints(text) {
-    const found = new Map();
-    for (const line of text.split(/\r\n|\r|\n/).map((one) => one.trim())) {
-        if (line === '')
-            continue;
-        const [, name, base64 = ''] = /^(?:(\S+)[ \t]+)?SHA256:([A-Za-z0-9+/]{43})=?$/.exec(line) ?? [];
-        // 43 characters hold two bits more than a hash; where they are not zero, a character was mistyped.
-        if (Buffer.from(base64, 'base64').toString('base64') !== `${base64}=`)
-            throw new Error(RULE);
-        const host = name === undefined ? null : parseName(name);
-        found.set(`${host} ${base64}`, { host, print: `SHA256:${base64}` });
+/** What stores without a region of their own take. */
+const ANY_REGION = 'us-east-1';
+/**
+ * The inputs of the off-site copy; null when none is wanted. `keep`: how many backups are kept on the host; `named`: the bucket of a backup
+ * that is named by `s3://`.
+ */
+function readS3(reader, command, keep, named = null) {
+    if (command === undefined || !declared['s3-bucket'].usedBy.includes(command))
+        return null; // what is given was warned about
+    const given = reader.read('s3-bucket');
+    if (given === null && named === null) {
+        refuseAlone(reader);
+        return null;
     }
-    return [...found.values()];
+    const bucket = given === null ? named : given;
+    const prefix = reader.read('s3-prefix');
+    const place = reader.read('s3-region');
+    const endpoint = reader.read('s3-endpoint');
+    const region = place === null ? usualRegion(endpoint) : place;
+    if (region === null) {
+        reader.missing('s3-region', 'required without s3-endpoint: the region of the bucket, for example eu-central-1; AWS_REGION, as aws-actions/configure-aws-credentials sets it, does as well');
+    }
+    const credentials = readCredentials(reader);
+    const uploadVia = reader.require('s3-upload-via');
+    const storageClass = reader.read('s3-storage-class');
+    const sse = reader.read('s3-sse');
+    const kmsKeyId = reader.read('s3-kms-key-id');
+    if (kmsKeyId && (sse === null || sse === 'AES256')) {
+        reader.problem('s3-kms-key-id', 'expected nothing unless s3-sse is aws:kms or aws:kms:dsse');
+    }
+    const objectLock = reader.read('s3-object-lock');
+    const ownKeep = reader.read('s3-keep');
+    const rules = ownKeep === null ? keep : ownKeep === 'none' ? null : ownKeep;
+    const settings = { bucket, region, endpoint, credentials, uploadVia, storageClass, sse, kmsKeyId, objectLock };
+    const all = { ...settings, onlyNamed: given === null, prefix: prefix === null ? '' : prefix, keep: rules };
+    return Object.values(all).includes(undefined) || region === null ? undefined : all;
 }
-/** The name of a host as known_hosts has it. No patterns: a fingerprint is for telling one host from another. */
-function parseName(name) {
-    const [, host = name, port = '22'] = /^\[([^\]]*)\]:(\d+)$/.exec(name) ?? [];
-    try {
-        return (0,known_hosts/* nameInFile */.tx)((0,value_rules/* parseHost */.o6)(host), (0,value_rules/* parsePort */.pz)(port));
-    }
-    catch {
-        throw new Error(RULE);
-    }
+/** A bucket whose variable is not set must not turn the off-site copy off without a word. */
+function refuseAlone(reader) {
+    const other = INPUT_NAMES.find((name) => name.startsWith('s3-') && reader.isChanged(name));
+    if (other === undefined)
+        return;
+    reader.missing('s3-bucket', `required, since ${other} is given; the secret or variable that fills it is probably not set (for example vars.S3_BUCKET)`);
 }
-/** The message for a line that does not say whose key it is, while there are two hosts; undefined: all is well. */
-function unnamedFingerprint(fingerprints, hosts) {
-    const unnamed = fingerprints.find(({ host }) => host === null);
-    if (unnamed === undefined)
+function usualRegion(endpoint) {
+    return process.env.AWS_REGION || process.env.AWS_DEFAULT_REGION || (endpoint === null ? null : ANY_REGION);
+}
+function readCredentials(reader) {
+    const names = ['s3-access-key-id', 's3-secret-access-key', 's3-session-token'];
+    const [accessKeyId, secretAccessKey, sessionToken] = names.map((name) => reader.read(name));
+    if (accessKeyId === undefined || secretAccessKey === undefined || sessionToken === undefined)
         return undefined;
-    return `with jump-host each line begins with the host that it is of, since the jump host could show a key of its own as that of the host behind it: ${hosts.map((host) => `\`${host} SHA256:...\``).join(' and ')}; this one does not: ${unnamed.print}`;
+    if (accessKeyId !== null && secretAccessKey !== null) {
+        if (sessionToken !== null)
+            reader.mask(encodeURIComponent(sessionToken)); // as it stands in URLs
+        reader.mask(encodeURIComponent(secretAccessKey));
+        return { accessKeyId, secretAccessKey, sessionToken };
+    }
+    const lacking = (name, because) => {
+        reader.missing(name, `required with ${because}; without both, the credentials of the AWS default chain are taken (for example of aws-actions/configure-aws-credentials)`);
+    };
+    if (accessKeyId !== null)
+        return lacking('s3-secret-access-key', 's3-access-key-id');
+    if (secretAccessKey !== null)
+        return lacking('s3-access-key-id', 's3-secret-access-key');
+    if (sessionToken !== null)
+        return lacking('s3-access-key-id', 's3-session-token');
+    return null;
 }
 
 ;// CONCATENATED MODULE: ./src/settings/ssh-inputs.ts
@@ -42414,10 +42417,9 @@ function unnamedFingerprint(fingerprints, hosts) {
 
 
 
-
 /** Reads where the database lives and how to get there. What is wrong is noted in the reader; then it returns undefined. */
 async function readTransport(reader) {
-    const transport = reader.require('transport', (0,value_rules/* oneOf */.yL)(['ssh', 'local']));
+    const transport = reader.require('transport');
     if (transport === 'local') {
         for (const name of INPUT_NAMES)
             if (declared[name].ssh)
@@ -42427,18 +42429,18 @@ async function readTransport(reader) {
     // Inputs of ssh are not missing when nobody knows what was meant.
     if (transport === undefined)
         return undefined;
-    const host = reader.require('host', value_rules/* parseHost */.o6, missing('SSH_HOST'));
-    const port = reader.require('port', value_rules/* parsePort */.pz);
-    const username = reader.require('username', value_rules/* parseUserName */.ao, missing('SSH_USER'));
+    const host = reader.require('host', missing('SSH_HOST'));
+    const port = reader.require('port');
+    const username = reader.require('username', missing('SSH_USER'));
     const key = await readKey(reader, 'key', 'passphrase');
     if (key === null)
         reader.missing('key', missing('SSH_KEY'));
-    const knownHosts = reader.read('known-hosts', (text) => text);
-    const fingerprints = reader.read('fingerprint', parseFingerprints);
+    const knownHosts = reader.read('known-hosts');
+    const fingerprints = reader.read('fingerprint');
     if (knownHosts === null && fingerprints === null) {
         reader.missing('known-hosts', missingHostKey(host ?? 'HOST', port ?? 22));
     }
-    const jumpPlace = reader.read('jump-host', value_rules/* parseJumpHost */._3);
+    const jumpPlace = reader.read('jump-host');
     if (jumpPlace !== null) {
         // Hosts that are wrong themselves are told as such; here they only have to be called something.
         const names = [
@@ -42450,7 +42452,7 @@ async function readTransport(reader) {
             reader.problem('fingerprint', rule);
     }
     const jump = await readJump(reader, jumpPlace, username, key);
-    const connectTimeoutMs = reader.require('connect-timeout', value_rules/* parseTimer */.Dp);
+    const connectTimeoutMs = reader.require('connect-timeout');
     if (!host || !port || !username || !key || jump === undefined || connectTimeoutMs === undefined)
         return undefined;
     if (knownHosts === undefined || fingerprints === undefined)
@@ -42478,8 +42480,8 @@ async function readJump(reader, place, username, key) {
     return { host: place.host, port: place.port, username: jumpUser, key: jumpKey };
 }
 async function readKey(reader, name, passphraseName) {
-    const text = reader.read(name, (given) => given);
-    const passphrase = reader.read(passphraseName, (given) => given);
+    const text = reader.read(name);
+    const passphrase = reader.read(passphraseName);
     if (!text || passphrase === undefined)
         return text === null ? null : undefined;
     const key = await reader.check(() => readPrivateKey(text, passphrase ?? undefined, name, passphraseName));
@@ -42501,11 +42503,6 @@ const missingHostKey = (host, port) => `required with transport ssh, or fingerpr
 
 
 
-
-
-
-
-const inputs_MOST = 100_000;
 /**
  * Reads and checks every input of this run, before anything is contacted, and masks the secret ones first.
  *
@@ -42514,73 +42511,106 @@ const inputs_MOST = 100_000;
  */
 async function readSettings() {
     const reader = new InputReader();
-    const command = reader.require('command', (0,value_rules/* oneOf */.yL)(settings_settings/* COMMANDS */.L));
+    const command = reader.require('command');
     if (command !== undefined)
         ignoreUnused(reader, command);
     const transport = await readTransport(reader);
-    const runAs = reader.read('run-as', value_rules/* parseRunAs */.P$);
-    const timeoutMs = reader.require('timeout', value_rules/* parseTimer */.Dp);
-    const idleTimeoutMs = reader.require('idle-timeout', value_rules/* parseTimer */.Dp);
-    const lockWaitMs = reader.require('lock-wait', value_rules/* parseTimer */.Dp);
+    const runAs = reader.read('run-as');
+    const timeoutMs = reader.require('timeout');
+    const idleTimeoutMs = reader.require('idle-timeout');
+    const lockWaitMs = reader.require('lock-wait');
     const database = readDatabase(reader);
     const container = readContainer(reader, database);
     const name = readName(reader, database);
-    const directory = reader.require('directory', host_path/* parseHostPath */.z);
-    const umask = reader.require('umask', value_rules/* parseUmask */.Dy);
+    const directory = reader.require('directory');
+    const umask = reader.require('umask');
     const dump = readDump(reader, command, database);
-    const compression = reader.require('compression', (0,value_rules/* oneOf */.yL)(['auto', 'zstd', 'gzip', 'none']));
+    const compression = reader.require('compression');
     const compressionLevel = readCompressionLevel(reader, compression);
-    const keep = reader.require('keep', parseKeep, undefined, 'as-is');
-    const keepMadeUnder = reader.require('keep-made-under', value_rules/* parseBoolean */.yG);
-    const keepMinimum = reader.require('keep-minimum', (0,value_rules/* wholeNumber */.rD)(1, inputs_MOST));
-    const maxDelete = reader.read('max-delete', (0,value_rules/* wholeNumber */.rD)(1, inputs_MOST));
-    const dryRun = reader.require('dry-run', value_rules/* parseBoolean */.yG);
+    const keep = reader.require('keep');
+    const keepMadeUnder = reader.require('keep-made-under');
+    const keepMinimum = reader.require('keep-minimum');
+    const maxDelete = reader.read('max-delete');
+    const dryRun = reader.require('dry-run');
     const pin = readPin(reader, command);
-    const skipIfYoungerThanMs = reader.read('skip-if-younger-than', value_rules/* parseAge */.F1);
+    const skipIfYoungerThanMs = reader.read('skip-if-younger-than');
     const located = readLocation(reader, command);
     const s3 = readS3(reader, command, keep, located?.bucket);
-    const verify = reader.require('verify', (0,value_rules/* oneOf */.yL)(['checksum', 'content', 'restore']));
+    const verify = reader.require('verify');
     if (transport?.transport === 'local')
         reader.ignore('verify-on', 'with transport local: the host is the runner');
-    const verifyOn = reader.require('verify-on', (0,value_rules/* oneOf */.yL)(['host', 'runner']));
+    const verifyOn = reader.require('verify-on');
     const asserts = readAsserts(reader, verify);
     const restoreTo = command === 'restore' ? null : readScratch(reader, command, verify, verifyOn, database);
-    const maxAge = reader.require('max-age', (text) => (text === 'none' ? text : (0,value_rules/* parseAge */.F1)(text)));
-    const shrinkLimit = reader.require('shrink-limit', (0,value_rules/* percentOrNone */.HV)(1));
-    const growthLimit = reader.require('growth-limit', parseGrowth);
-    const rowLossLimit = reader.require('row-loss-limit', (0,value_rules/* percentOrNone */.HV)(1));
-    const onRowLoss = reader.require('on-row-loss', (0,value_rules/* oneOf */.yL)(['pin', 'fail']));
-    const minFreeBytes = reader.read('min-free', units/* parseSize */.DB);
+    const maxAge = reader.require('max-age');
+    const shrinkLimit = reader.require('shrink-limit');
+    const growthLimit = reader.require('growth-limit');
+    const rowLossLimit = reader.require('row-loss-limit');
+    const onRowLoss = reader.require('on-row-loss');
+    const minFreeBytes = reader.read('min-free');
     const backup = command === 'restore' || located ? null : readBackup(reader, command, name);
     const restore = readRestore(reader, command, database);
-    const settleUnfinished = reader.require('settle-unfinished', value_rules/* parseBoolean */.yG);
-    const summary = reader.require('summary', value_rules/* parseBoolean */.yG);
+    const settleUnfinished = reader.require('settle-unfinished');
+    const summary = reader.require('summary');
     const settings = reader.settle({
-        ...{ command, transport, runAs, timeoutMs, idleTimeoutMs, lockWaitMs, database, name, directory, umask },
-        ...{
-            container,
-            dump,
-            compression,
-            compressionLevel,
-            keep,
-            keepMadeUnder,
-            keepMinimum,
-            maxDelete,
-            dryRun,
-            pin,
-            skipIfYoungerThanMs,
-            s3,
-            backupInStore: command === 'verify' ? located : null,
-            ...{ verify, verifyOn, asserts, restoreTo },
-        },
-        shrinkLimit: shrinkLimit === 'none' ? null : shrinkLimit,
-        growthLimit: typeof growthLimit === 'number' ? growthLimit : null,
-        growthLimitBytes: typeof growthLimit === 'object' ? growthLimit.bytes : null,
-        rowLossLimit: rowLossLimit === 'none' ? null : rowLossLimit,
-        onRowLoss,
+        command,
+        transport,
+        runAs,
+        /** The container on the host that the database is in. */
+        container,
+        timeoutMs,
+        idleTimeoutMs,
+        /** For another run's lock, and for locks inside the database. */
+        lockWaitMs,
+        database,
+        dump,
+        name,
+        directory,
+        /** `077` or `027`. */
+        umask,
+        compression,
+        compressionLevel,
+        keep,
+        /** A backup also stays by the rules under which it was made. */
+        keepMadeUnder,
+        keepMinimum,
+        maxDelete,
+        dryRun,
+        /** `backup`: pin the new one with this reason; `pin`: the reason. */
+        pin,
+        skipIfYoungerThanMs,
+        /** null: no off-site copy. */
+        s3,
+        /** `command: verify`: the backup to prove, when it is named by its place in an S3 store. */
+        backupInStore: command === 'verify' ? located : null,
+        verify,
+        /** `command: verify`: where the proof is made. */
+        verifyOn,
+        /** SQL, each of which must return a true first value in the restored copy. */
+        asserts,
+        /** Where the throw-away database of a proof is made, instead of beside the live one; of the same engine. */
+        restoreTo,
+        /** With `command: restore`. */
+        restore,
+        /** Puts the journal of a restore that was cut off aside, when it can not be brought to an end. */
+        settleUnfinished,
+        /** `verify` without an id: the newest verified backup may be this old; null switches the check off. */
         maxAgeMs: maxAge === 'none' ? null : maxAge,
+        /** Smallest allowed share of the median, 0..1; null switches the check off. */
+        shrinkLimit: shrinkLimit === 'none' ? null : shrinkLimit,
+        /** Largest allowed growth over the median as a share (0.5 is +50 %); null switches the check off. */
+        growthLimit: typeof growthLimit === 'number' ? growthLimit : null,
+        /** The same in bytes, when it was given as a size. */
+        growthLimitBytes: typeof growthLimit === 'object' ? growthLimit.bytes : null,
+        /** Largest share of its rows that a table may lose, 0..1; null switches the check off. */
+        rowLossLimit: rowLossLimit === 'none' ? null : rowLossLimit,
+        /** What becomes of a loss of rows: the backup before it is pinned, or the new one is suspect. */
+        onRowLoss,
+        /** Bytes to leave free on the host. */
         minFreeBytes: minFreeBytes === null ? 0 : minFreeBytes,
-        ...{ backup, restore, settleUnfinished, summary },
+        /** `accept`, `delete`, `pin`, `unpin`: the id. `verify`: the id, null for the newest. */
+        backup,
+        summary,
     });
     return { settings, warnings: reader.warnings };
 }
@@ -42590,25 +42620,20 @@ function ignoreUnused(reader, command) {
             reader.ignore(name, `with command ${command}`);
     }
 }
-/** The commands of the tools themselves, with a dot or a backslash before them, are no SQL. */
 function readAsserts(reader, verify) {
     if (verify === 'checksum' || verify === 'content')
         reader.ignore('assert', `with verify ${verify}`);
-    const asserts = reader.read('assert', (text) => lines(text).map((line) => {
-        if (/^[.\\]/.test(line))
-            throw new Error('expected SQL, one statement a line, that returns a true first value');
-        return line;
-    }));
+    const asserts = reader.read('assert');
     return asserts === null ? [] : asserts;
 }
 function readDump(reader, command, database) {
-    const format = reader.require('dump-format', (0,value_rules/* oneOf */.yL)(['custom', 'directory', 'plain']));
+    const format = reader.require('dump-format');
     if (command === 'backup' && (format === 'custom' || format === 'plain')) {
         reader.ignore('jobs', `with dump-format ${format}`);
     }
-    const jobs = reader.require('jobs', (text) => (text === 'auto' ? text : (0,value_rules/* wholeNumber */.rD)(1, 64)(text)));
+    const jobs = reader.require('jobs');
     const { parsePattern = (line) => line } = database === undefined ? {} : (0,lookup/* engineOf */.ky)(database);
-    const patterns = (name) => reader.read(name, (text) => lines(text).map((line) => parsePattern(line, name === 'schema' ? 'schema' : 'table')));
+    const patterns = (name) => reader.readAs(name, (text) => (0,value_rules/* lines */.Mn)(text).map((line) => parsePattern(line, name === 'schema' ? 'schema' : 'table')));
     const excludeTable = patterns('exclude-table');
     const excludeTableData = patterns('exclude-table-data');
     const schema = patterns('schema');
@@ -42624,30 +42649,8 @@ function readDump(reader, command, database) {
         schema: schema ?? [],
     };
 }
-const lines = (text) => text
-    .split(/\r\n|\r|\n/)
-    .map((line) => line.trim())
-    .filter((line) => line !== '');
-/** A share such as `300%`, a size such as `1GB`, or `none`. */
-function parseGrowth(text) {
-    if (text === 'none' || text.includes('%'))
-        return (0,value_rules/* percentOrNone */.HV)(1_000)(text);
-    try {
-        const bytes = (0,units/* parseSize */.DB)(text);
-        if (bytes > 0)
-            return { bytes };
-    }
-    catch {
-        // what it may be is said below
-    }
-    throw new Error('expected a percentage above 0% and up to 100000%, a size such as 1GB, or none');
-}
 function readName(reader, database) {
-    const given = reader.read('name', (text) => {
-        if ((0,names/* isName */.Eo)(text))
-            return text;
-        throw new Error('expected 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit');
-    });
+    const given = reader.read('name');
     if (given !== null || database === undefined)
         return given ?? undefined;
     const made = (0,lookup/* engineOf */.ky)(database).nameOf(database);
@@ -42657,17 +42660,17 @@ function readName(reader, database) {
 }
 function readCompressionLevel(reader, compression) {
     if (compression === 'none') {
-        return reader.read('compression-level', () => {
+        return reader.readAs('compression-level', () => {
             throw new Error('expected nothing with compression none');
         });
     }
     // With auto the host decides between zstd and gzip, so the level must suit both.
-    return reader.read('compression-level', (0,value_rules/* wholeNumber */.rD)(1, compression === 'zstd' ? 19 : 9));
+    return reader.readAs('compression-level', (0,value_rules/* wholeNumber */.rD)(1, compression === 'zstd' ? 19 : 9));
 }
 function readPin(reader, command) {
     if (command !== 'pin')
-        return reader.read('pin', value_rules/* parsePinReason */.bY);
-    return reader.require('pin', value_rules/* parsePinReason */.bY, 'required with command pin: the reason, in one line');
+        return reader.read('pin');
+    return reader.require('pin', 'required with command pin: the reason, in one line');
 }
 /** `backup` when it is an `s3://`; what is wrong with it is told where the input is read. */
 function readLocation(reader, command) {
@@ -42692,9 +42695,9 @@ function readBackup(reader, command, name) {
     if (command === 'verify' && reader.text('backup') === 'latest')
         return null;
     if (command === 'accept' || command === 'delete' || command === 'pin' || command === 'unpin') {
-        return reader.require('backup', parse, `required with command ${command}: ${rule}`);
+        return reader.requireAs('backup', parse, `required with command ${command}: ${rule}`);
     }
-    return reader.read('backup', parse);
+    return reader.readAs('backup', parse);
 }
 
 
@@ -42767,13 +42770,20 @@ function parsePercent(text) {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $q: () => (/* binding */ parseName),
 /* harmony export */   Dp: () => (/* binding */ parseTimer),
 /* harmony export */   Dy: () => (/* binding */ parseUmask),
 /* harmony export */   F1: () => (/* binding */ parseAge),
 /* harmony export */   HV: () => (/* binding */ percentOrNone),
+/* harmony export */   I7: () => (/* binding */ orWord),
+/* harmony export */   LQ: () => (/* binding */ parseGrowth),
+/* harmony export */   Mn: () => (/* binding */ lines),
 /* harmony export */   Mv: () => (/* binding */ LONGEST_TIMER_MS),
 /* harmony export */   NJ: () => (/* binding */ parseContainer),
+/* harmony export */   O7: () => (/* binding */ asGiven),
 /* harmony export */   P$: () => (/* binding */ parseRunAs),
+/* harmony export */   RM: () => (/* binding */ parseCommand),
+/* harmony export */   YK: () => (/* binding */ parseStatements),
 /* harmony export */   _3: () => (/* binding */ parseJumpHost),
 /* harmony export */   ao: () => (/* binding */ parseUserName),
 /* harmony export */   bY: () => (/* binding */ parsePinReason),
@@ -42785,15 +42795,16 @@ function parsePercent(text) {
 /* harmony export */ });
 /* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7030);
 /* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_net__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _units_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8902);
+/* harmony import */ var _backups_names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1187);
+/* harmony import */ var _units_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8902);
 /**
  * What single values may be. Each function returns the value or throws an Error whose text is the rule; the reader of the
  * inputs puts the name before it and the given text after it.
  */
 
 
-/** setTimeout counts milliseconds in 31 bits and fires at once beyond. */
-/** No timer waits for longer. */
+
+/** No timer waits for longer: setTimeout counts milliseconds in 31 bits and fires at once beyond. */
 const LONGEST_TIMER_MS = 24 * 86_400_000;
 const HOST_NAME = /^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?$/i;
 function wholeNumber(least, most) {
@@ -42819,14 +42830,14 @@ function parseBoolean(text) {
 }
 /** A duration that a timer can wait for, in milliseconds. */
 function parseTimer(text) {
-    const ms = (0,_units_js__WEBPACK_IMPORTED_MODULE_1__/* .parseDuration */ .E9)(text);
+    const ms = (0,_units_js__WEBPACK_IMPORTED_MODULE_2__/* .parseDuration */ .E9)(text);
     if (ms < 1_000 || ms > LONGEST_TIMER_MS)
         throw new Error('expected a duration from 1s to 24d');
     return ms;
 }
 /** A duration that is not zero, in milliseconds. */
 function parseAge(text) {
-    const ms = (0,_units_js__WEBPACK_IMPORTED_MODULE_1__/* .parseDuration */ .E9)(text);
+    const ms = (0,_units_js__WEBPACK_IMPORTED_MODULE_2__/* .parseDuration */ .E9)(text);
     if (ms === 0)
         throw new Error('expected a duration of at least 1s');
     return ms;
@@ -42836,7 +42847,7 @@ function percentOrNone(most) {
     return (text) => {
         if (text === 'none')
             return text;
-        const share = /^[\d.]+%$/.test(text) ? (0,_units_js__WEBPACK_IMPORTED_MODULE_1__/* .parsePercent */ .lo)(text) : Number.NaN;
+        const share = /^[\d.]+%$/.test(text) ? (0,_units_js__WEBPACK_IMPORTED_MODULE_2__/* .parsePercent */ .lo)(text) : Number.NaN;
         if (share > 0 && share <= most)
             return share;
         throw new Error(`expected a percentage above 0% and up to ${most * 100}%, or none`);
@@ -42894,6 +42905,49 @@ function parsePinReason(text) {
     if (/\p{Cc}/u.test(text) || text.length > 200)
         throw new Error('expected a reason in one line of at most 200 characters');
     return text;
+}
+/** As it is: what it may be is judged beside other inputs. */
+const asGiven = (text) => text;
+/** What is in its lines, without blanks around. */
+const lines = (text) => text
+    .split(/\r\n|\r|\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+/** A share such as `300%`, a size such as `1GB`, or `none`. */
+function parseGrowth(text) {
+    if (text === 'none' || text.includes('%'))
+        return percentOrNone(1_000)(text);
+    try {
+        const bytes = (0,_units_js__WEBPACK_IMPORTED_MODULE_2__/* .parseSize */ .DB)(text);
+        if (bytes > 0)
+            return { bytes };
+    }
+    catch {
+        // what it may be is said below
+    }
+    throw new Error('expected a percentage above 0% and up to 100000%, a size such as 1GB, or none');
+}
+/** SQL, a statement a line; the commands of the tools themselves, with a dot or a backslash before them, are none. */
+function parseStatements(text) {
+    const statements = lines(text);
+    if (!statements.some((line) => /^[.\\]/.test(line)))
+        return statements;
+    throw new Error('expected SQL, one statement a line, that returns a true first value');
+}
+/** Lines of shell; a runner writes CRLF where the workflow has it. */
+function parseCommand(text) {
+    if (text.includes('\0'))
+        throw new Error('expected no NUL character');
+    return text.replace(/\r\n?/g, '\n');
+}
+/** Another value than `word`, which stands for itself. */
+function orWord(word, parse) {
+    return (text) => (text === word ? word : parse(text));
+}
+function parseName(text) {
+    if ((0,_backups_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isName */ .Eo)(text))
+        return text;
+    throw new Error('expected 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit');
 }
 
 
