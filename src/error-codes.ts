@@ -130,7 +130,7 @@ export const ERRORS = {
   E_MANIFEST: {
     class: 'backup',
     cause: 'The manifest of a backup is missing, malformed, or of another database.',
-    fix: 'See the message; the files were left as they are.',
+    fix: 'See the message. Do not rely on that backup; take a new one.',
   },
   E_CLOCK: {
     class: 'host',
@@ -208,7 +208,7 @@ export const ERRORS = {
   },
   E_ROLLED_BACK: {
     class: 'restore',
-    cause: 'The restore was done, the check after it failed, and the database is as it was before.',
+    cause: 'The restore was done, the check after it failed, and it was undone.',
     fix: 'Look at the output of the check in the log.',
   },
   E_ROLLBACK_FAILED: {

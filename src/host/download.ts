@@ -111,11 +111,7 @@ async function* receive(
 }
 
 const gone = (message: string): BackupError =>
-  new BackupError(
-    'E_REMOTE_LOST',
-    message,
-    'What had come was removed from the runner. The backup was left as it is. Run again.',
-  );
+  new BackupError('E_REMOTE_LOST', message, 'What had come was removed from the runner. Run again.');
 
 /** Takes what `send_file` of host/programs/download.sh prints apart. The host is not trusted: no more than was asked for is taken. */
 class Incoming {

@@ -153,11 +153,7 @@ const damaged = (what: string) => (nor: string) =>
   new BackupError('E_CHECKSUM', what + nor, `Choose another backup: \`command: list\` shows them.`);
 
 const noManifest = (what: string) => (nor: string) =>
-  new BackupError(
-    'E_MANIFEST',
-    what + nor,
-    `The files were left as they are. Take a new backup, and do not rely on this one.`,
-  );
+  new BackupError('E_MANIFEST', what + nor, `Take a new backup, and do not rely on this one.`);
 
 /** There is no backup of that id; `backups`: what there is. */
 export function notFound(run: Run, id: string, backups: readonly Backup[], where: string): BackupError {

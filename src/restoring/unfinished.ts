@@ -162,7 +162,7 @@ async function bringToAnEnd(
   );
   let told = swapped
     ? 'the database is the restored one'
-    : 'the database is as it was before it, and what had been loaded is gone';
+    : 'the database is the one before it, and what had been loaded is gone';
   if (failed !== null) told += `. ${failed}: the application may be stopped`;
   if (swapped) {
     const wrong = await attempt(() => checkOnce(run, connection, journal));
