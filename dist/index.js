@@ -31991,7 +31991,7 @@ const ERRORS = {
     E_MANIFEST: {
         class: 'backup',
         cause: 'The manifest of a backup is missing, malformed, or of another database.',
-        fix: 'See the message; the files were left as they are.',
+        fix: 'See the message. Do not rely on that backup; take a new one.',
     },
     E_CLOCK: {
         class: 'host',
@@ -32065,7 +32065,7 @@ const ERRORS = {
     },
     E_ROLLED_BACK: {
         class: 'restore',
-        cause: 'The restore was done, the check after it failed, and the database is as it was before.',
+        cause: 'The restore was done, the check after it failed, and it was undone.',
         fix: 'Look at the output of the check in the log.',
     },
     E_ROLLBACK_FAILED: {
@@ -34547,7 +34547,7 @@ function stale({ settings: { maxAgeMs } }, what) {
     return new errors/* BackupError */.hj('E_STALE', `${what}${maxAgeMs === null ? '' : `; max-age is ${(0,format/* formatDuration */.a3)(maxAgeMs)}`}`, 'Find out why no newer one was made (the runs of the backup workflow), and take one.');
 }
 const damaged = (what) => (nor) => new errors/* BackupError */.hj('E_CHECKSUM', what + nor, `Choose another backup: \`command: list\` shows them.`);
-const noManifest = (what) => (nor) => new errors/* BackupError */.hj('E_MANIFEST', what + nor, `The files were left as they are. Take a new backup, and do not rely on this one.`);
+const noManifest = (what) => (nor) => new errors/* BackupError */.hj('E_MANIFEST', what + nor, `Take a new backup, and do not rely on this one.`);
 /** There is no backup of that id; `backups`: what there is. */
 function notFound(run, id, backups, where) {
     const what = `there is no backup ${id} of ${run.settings.database.given} in ${where}`;
@@ -35257,7 +35257,7 @@ async function* receive(host, shell, output, wanted, stop, { idleTimeoutMs, onPr
         return incoming.check(said);
     throw gone(`what sent ${wanted.file} on ${host.label} ended after ${of()}${said === '' ? '' : `; it said: ${JSON.stringify(said)}`}`);
 }
-const gone = (message) => new errors/* BackupError */.hj('E_REMOTE_LOST', message, 'What had come was removed from the runner. The backup was left as it is. Run again.');
+const gone = (message) => new errors/* BackupError */.hj('E_REMOTE_LOST', message, 'What had come was removed from the runner. Run again.');
 /** Takes what `send_file` of host/programs/download.sh prints apart. The host is not trusted: no more than was asked for is taken. */
 class Incoming {
     mark;
@@ -38286,7 +38286,7 @@ async function bringToAnEnd(run, connection, restoring, journal, facts) {
     const failed = await attempt(() => runUserCommand(run, connection, 'start-command', ['job', 'start_application', []]));
     let told = swapped
         ? 'the database is the restored one'
-        : 'the database is as it was before it, and what had been loaded is gone';
+        : 'the database is the one before it, and what had been loaded is gone';
     if (failed !== null)
         told += `. ${failed}: the application may be stopped`;
     if (swapped) {
