@@ -111,7 +111,7 @@ describe('the size against the recent backups', () => {
         'E_SHRUNK',
         'the database has',
         said,
-        'The new backup was kept and marked as suspect',
+        'It is marked as suspect',
         'no good one was deleted',
         `\`${limit}: none\``,
       );

@@ -96,7 +96,7 @@ describe('found before the copy', () => {
     const message = refused(await scene.run(), 'E_NOSPACE');
     // The copy, a backup like the last one, and one MiB.
     expect(message).toMatch(/not enough space in \S*db-backups: 1[78]\.\d MB are needed .*, 5\.\d+ MB are free/);
-    expect(message).toMatch(/Free some, lower `keep`.*removed, and nothing else was touched/);
+    expect(message).toMatch(/Free some, lower `keep`.*removed\. Nothing was kept/);
     expect(stateOf(scene.database)).toEqual(live);
     await intact();
     await worksAgain();

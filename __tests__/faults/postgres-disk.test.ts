@@ -164,7 +164,7 @@ const CUSTOM = {};
 const DIRECTORY = { 'dump-format': 'directory' };
 const PLAIN = { 'dump-format': 'plain' };
 const FREE_IT = 'Free some, lower `keep` and run `prune`, or choose a `directory` on another disk.';
-const REMOVED = 'What this run had written was removed, and nothing else was touched.';
+const REMOVED = 'What this run had written was removed.';
 
 describe('the disk of the backup directory, before the dump', () => {
   test('is full', async () => {
