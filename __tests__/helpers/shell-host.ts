@@ -43,6 +43,7 @@ export function shellHost(command: string[], rewrite: (text: string) => string =
     openShell: async () => ({
       write: (text) => void child.stdin.write(rewrite(text)),
       end: () => void child.stdin.end(),
+      input: () => child.stdin,
       onStdout: (listener) => void child.stdout.on('data', listener),
       onStderr: (listener) => void child.stderr.on('data', listener),
       closed,
@@ -71,7 +72,7 @@ export class Sessions {
     const session = await Session.open(host, {
       engine: 'sqlite',
       idleTimeoutMs: 60_000,
-      startTimeoutMs: 20_000,
+      startTimeoutMs: 60_000,
       ...options,
     });
     this.opened.push({ host, session });

@@ -31,8 +31,10 @@ export async function push(
   const stop = (why: unknown): void => ended.abort(why);
   const giveUp = (): void => stop(signal.reason);
   signal.addEventListener('abort', giveUp);
+  let isSent = false;
   void shell.closed.then(() => {
-    if (!answers.areGood) stop(answers.gone(to.folder));
+    // before that it can not have all, also when it says so: to what takes it, an end that comes too early is an end
+    if (!isSent || !answers.areGood) stop(answers.gone(to.folder));
   });
   try {
     signal.throwIfAborted();
@@ -48,6 +50,7 @@ export async function push(
       if (done) break;
       if (!input.write(value)) await within(once(input, 'drain'));
     }
+    isSent = true;
     input.end();
     const end = await within(answers.next());
     if (end !== 'end 0') throw answers.failed(to.folder);
@@ -113,7 +116,7 @@ class Answers {
   }
 
   gone(folder: string): BackupError {
-    if (/ end \d+\n$/.test(this.output)) return this.failed(folder);
+    if (/ end [1-9]\d*\n$/.test(this.output)) return this.failed(folder);
     return new BackupError('E_REMOTE_LOST', `what took the backup on ${this.label} ended before it had all of it`);
   }
 
