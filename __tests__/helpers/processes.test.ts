@@ -16,11 +16,28 @@ test('finds a process by its argument and by its directory, and sees it go', asy
   expect(await leftAfter(() => processesMentioning('mark-of-this-test'))).toEqual([]);
 });
 
+test('what has ended and waits for its parent is no process any more', async () => {
+  const parent = spawn('sh', ['-c', 'true & exec sleep 302'], { stdio: 'ignore' });
+  const states = () =>
+    execFileSync('ps', ['-o', 'stat=', '--ppid', String(parent.pid)], { encoding: 'utf8' })
+      .trim()
+      .slice(0, 1);
+  while (!processTree(parent.pid ?? 0).some(({ command }) => command === 'sleep 302') || states() !== 'Z') {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  expect(processTree(parent.pid ?? 0)).toHaveLength(1);
+  const ended = new Promise((resolve) => parent.once('close', resolve));
+  parent.kill('SIGKILL');
+  await ended;
+});
+
 test('the sampler sees what ps would show', async () => {
   const sampler = sampleArgv(2);
-  const child = spawn('sh', ['-c', 'sleep 0.1', 'secret-in-argv']);
+  const child = spawn('sh', ['-c', 'cat >/dev/null; :', 'secret-in-argv']);
+  while (!sampler.saw('secret-in-argv')) await new Promise((resolve) => setTimeout(resolve, 5));
+  child.stdin.end();
   await new Promise((resolve) => child.once('close', resolve));
-  expect(sampler.stop()).toContain('sh -c sleep 0.1 secret-in-argv');
+  expect(sampler.stop()).toContain('sh -c cat >/dev/null; : secret-in-argv');
   const later = sampleArgv(2);
   execFileSync('true');
   expect(later.stop().join('\n')).not.toContain('secret-in-argv');

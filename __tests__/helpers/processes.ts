@@ -5,23 +5,25 @@ export interface ProcessInfo {
   pid: number;
   ppid: number;
   uid: number;
-  /** The arguments joined by blanks; the name in brackets for kernel threads and zombies. */
+  /** The arguments joined by blanks; the name in brackets for kernel threads. */
   command: string;
   /** Empty where it can not be read. */
   cwd: string;
 }
 
-/** Every process that /proc shows, zombies included, without the calling process. */
-export function listProcesses(): ProcessInfo[] {
+/** Every process that /proc shows, or those of one user, without the calling one, and without those that have ended and wait for a parent who may never ask. */
+export function listProcesses(ofUser?: number): ProcessInfo[] {
   const found: ProcessInfo[] = [];
   for (const pid of pids()) {
     try {
+      const uid = statSync(`/proc/${pid}`).uid;
+      if (ofUser !== undefined && uid !== ofUser) continue;
       // The name stands in parentheses and may hold blanks and parentheses itself: count from the last one.
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
       const name = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
-      const ppid = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-      const uid = statSync(`/proc/${pid}`).uid;
-      found.push({ pid, ppid, uid, command: commandLine(pid) || `[${name}]`, cwd: cwdOf(pid) });
+      const [state, ppid] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      if (state === 'Z' || state === 'X') continue;
+      found.push({ pid, ppid: Number(ppid), uid, command: commandLine(pid) || `[${name}]`, cwd: cwdOf(pid) });
     } catch {
       // Ended while we looked.
     }
@@ -36,7 +38,7 @@ export function processesMentioning(text: string): ProcessInfo[] {
 
 /** Processes that run as this effective uid. */
 export function processesOfUser(uid: number): ProcessInfo[] {
-  return listProcesses().filter((one) => one.uid === uid);
+  return listProcesses(uid);
 }
 
 /** A process and everything below it, children before parents. */
@@ -58,9 +60,15 @@ export async function leftAfter(find: () => ProcessInfo[], timeoutMs = 2000): Pr
 }
 
 export interface ArgvSampler {
+  /** Whether a line seen so far contains this. */
+  saw(text: string): boolean;
   /** Ends the sampling; every different command line seen since the start, arguments joined by blanks. */
   stop(): string[];
 }
+
+/** A process becomes another program soon after it was made, when it does; later it is looked at now and then. */
+const OFTEN = 40;
+const NOW_AND_THEN = 20;
 
 /**
  * Collects the command lines of all processes, as `ps` would show them to anybody on the machine.
@@ -68,8 +76,17 @@ export interface ArgvSampler {
  */
 export function sampleArgv(intervalMs = 5): ArgvSampler {
   const seen = new Set<string>();
-  const sample = () => {
+  /** By process: how often it was there. */
+  let times = new Map<number, number>();
+  let round = 0;
+  const sample = (whole = false) => {
+    const before = times;
+    times = new Map();
+    round += 1;
     for (const pid of pids()) {
+      const nth = (before.get(pid) ?? 0) + 1;
+      times.set(pid, nth);
+      if (!whole && nth > OFTEN && (round + pid) % NOW_AND_THEN !== 0) continue;
       try {
         seen.add(commandLine(pid));
       } catch {
@@ -80,9 +97,10 @@ export function sampleArgv(intervalMs = 5): ArgvSampler {
   sample();
   const timer = setInterval(sample, intervalMs);
   return {
+    saw: (text) => [...seen].some((line) => line.includes(text)),
     stop() {
       clearInterval(timer);
-      sample();
+      sample(true);
       seen.delete('');
       return [...seen];
     },

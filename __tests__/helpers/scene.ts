@@ -27,7 +27,7 @@ export interface Scene {
   manifest(id: string): Manifest;
   /** What is in `.work` apart from the lock's own two files. */
   leftovers(): string[];
-  /** Processes of the login user that are alive (zombies wait for an init that may not reap), without those of sshd itself. */
+  /** Processes of the login user, without those of sshd itself. */
   processes(): ProcessInfo[];
   stop(): Promise<void>;
 }
@@ -81,7 +81,7 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
       const work = join(directory, '.work');
       return existsSync(work) ? readdirSync(work).filter((name) => !['lock', 'holder'].includes(name)) : [];
     },
-    processes: () => processesOfUser(user.uid).filter(({ command }) => !/^(sshd|\[)/.test(command)),
+    processes: () => processesOfUser(user.uid).filter(({ command }) => !command.startsWith('sshd')),
     async stop() {
       await sshd.stop();
       if (options.user === undefined) await user.remove();
