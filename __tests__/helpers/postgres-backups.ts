@@ -4,17 +4,22 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Postgres, quoteIdentifier } from './postgres.js';
+import { comesTrue } from './postgres-waiting.js';
 import { type Scene, type SceneOptions, startScene } from './scene.js';
 
 const run = promisify(execFile);
 
-/** A scene whose database is one of this PostgreSQL server; `inputs` name it with the password of `admin`. */
+/**
+ * A scene whose database is one of this PostgreSQL server; `inputs` name it with the password of `admin`. Without options for its sshd the
+ * clients themselves come before Debian's wrapper around them, which is in Perl, and takes longer than they do.
+ */
 export async function startPostgresScene(
   server: Postgres,
   database: string,
   options: SceneOptions = {},
 ): Promise<Scene> {
-  const scene = await startScene({ mb: 0.1, ...options });
+  const extraConfig = `SetEnv PATH=${server.clientDirectory}:/usr/local/bin:/usr/bin:/bin`;
+  const scene = await startScene({ mb: 0.1, sshd: { extraConfig }, ...options });
   Object.assign(scene.inputs, { database: server.uri({ database }) });
   return scene;
 }
@@ -65,7 +70,7 @@ export async function startBank(server: Postgres, database: string): Promise<Ban
   const writers = Promise.all([1, 2].map((writer) => server.sql(database, write(writer))));
   writers.catch(() => {}); // stop() tells
   const committed = async () => Number(await server.sql(database, 'SELECT count(*) FROM bank.transfers'));
-  while ((await committed()) === 0);
+  await comesTrue(server, database, 'EXISTS (SELECT FROM bank.transfers)');
   return {
     committed,
     async stop() {
@@ -201,7 +206,7 @@ export async function drop(server: Postgres, database: string): Promise<void> {
 export async function lockTable(server: Postgres, database: string, table: string): Promise<() => Promise<void>> {
   const held = server.sql(database, `BEGIN; LOCK TABLE ${table}; SELECT pg_sleep(600)`).catch(() => 'ended');
   const holders = `FROM pg_locks WHERE relation = '${table}'::regclass AND mode = 'AccessExclusiveLock' AND granted`;
-  while ((await server.sql(database, `SELECT count(*) ${holders}`)) === '0');
+  await comesTrue(server, database, `EXISTS (SELECT ${holders})`);
   return async () => {
     await server.sql(database, `SELECT pg_terminate_backend(pid) ${holders}`);
     await held;

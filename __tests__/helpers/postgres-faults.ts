@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Postgres } from './postgres.js';
+import { comesTrue } from './postgres-waiting.js';
 
 /** A small database of about 3 MB in which `holdRows` can stop a dump. */
 export async function fillHeld(server: Postgres, database: string): Promise<void> {
@@ -67,12 +68,9 @@ export async function waitsForLock(
   statement: 'COPY' | 'LOCK',
   other = 0,
 ): Promise<number> {
-  const query = `SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = '${database}' AND query LIKE '${statement}%' AND pid <> ${other}`;
-  for (const end = Date.now() + 60_000; ; await sleep(20)) {
-    const pid = await server.sql('postgres', query);
-    if (pid !== '') return Number(pid.split('\n')[0]);
-    if (Date.now() > end) throw new Error('the dump does not wait for the lock');
-  }
+  const waiting = `FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = '${database}' AND query LIKE '${statement}%' AND pid <> ${other}`;
+  await comesTrue(server, 'postgres', `EXISTS (SELECT ${waiting})`);
+  return Number((await server.sql('postgres', `SELECT pid ${waiting}`)).split('\n')[0]);
 }
 
 /** Resolves with the sessions that are left in a database after at most 15 s. */

@@ -62,7 +62,7 @@ export function temporaryOf(uid: number): string[] {
 
 /** The sessions of clients but the expected ones, after a while: a server notices in its own time that one is gone. */
 export async function sessionsLeft(server: Postgres, expected: number[] = []): Promise<number[]> {
-  for (const end = Date.now() + 15_000; ; await sleep(50)) {
+  for (const end = Date.now() + 15_000; ; await sleep(100)) {
     const left = (await server.backendPids()).filter((pid) => !expected.includes(pid));
     if (left.length === 0 || Date.now() > end) return left;
   }
