@@ -25,7 +25,7 @@ beforeAll(async () => {
      CREATE ROLE app LOGIN PASSWORD 'p@ss/w''rd'; GRANT pg_read_all_data TO app;
      SELECT format('GRANT SELECT ON LARGE OBJECT %s TO app', oid) FROM pg_largeobject_metadata \\gexec`,
   );
-}, 60_000);
+});
 afterAll(async () => {
   await scene?.stop();
   await container?.stop();

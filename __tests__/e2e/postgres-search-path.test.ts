@@ -29,7 +29,7 @@ beforeAll(async () => {
   good = await stateOf('shop');
   // for what is restored below
   await Promise.all(FORMATS.map(async (format) => expectBackup(await scene.run(inputsOf(format)))));
-}, 60_000);
+});
 afterAll(async () => {
   await scene?.stop();
   await server?.remove();

@@ -20,7 +20,7 @@ beforeAll(async () => {
     await one.createDatabase('shop');
     await one.sql('shop', 'CREATE TABLE customers AS SELECT 1 AS id');
   }
-}, 60_000);
+});
 afterAll(async () => {
   await newer.remove();
   await server.remove();

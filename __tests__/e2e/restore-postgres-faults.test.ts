@@ -37,7 +37,7 @@ beforeAll(async () => {
   await server.createDatabase('quick');
   await server.sql('quick', 'CREATE TABLE t AS SELECT generate_series(1, 3) AS i; SELECT lo_from_bytea(7, $$x$$)');
   for (const format of FORMATS) expectBackup(await scene.run({ ...quick(format), command: 'backup' }));
-}, 60_000);
+});
 afterAll(async () => {
   await scene?.stop();
   await server?.remove();

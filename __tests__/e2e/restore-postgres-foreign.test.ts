@@ -38,7 +38,7 @@ beforeAll(async () => {
   writeFileSync(file('shop.sql.gz'), gzipSync(plain));
   writeFileSync(file('old backup'), zstdCompressSync(readFileSync(file('shop.dump'))));
   await server.sql('shop', MORE);
-}, 60_000);
+});
 afterAll(async () => {
   await scene?.stop();
   await server?.remove();

@@ -48,7 +48,7 @@ END $f$;`,
   scene = await startPostgresScene(server, 'shop', { sshd: { extraConfig: tools.config } });
   scene.inputs.database = server.uri({ user: 'app', password: 'pw', database: 'shop' });
   for (const format of FORMATS) expectBackup(await scene.run({ directory: backups(format), 'dump-format': format }));
-}, 60_000);
+});
 afterAll(async () => {
   await scene?.stop();
   await server?.remove();

@@ -23,7 +23,7 @@ beforeAll(async () => {
   await server.createRole('boss', 'pw');
   scene = await startPostgresScene(server, 'shop');
   scene.inputs.database = server.uri({ user: 'app', password: 'pw', database: 'shop' });
-}, 60_000);
+});
 afterAll(async () => {
   await scene?.stop();
   await server?.remove();

@@ -37,7 +37,7 @@ beforeAll(async () => {
   // it may make databases, and is no superuser
   await server.createRole('app', 'pw', 'CREATEDB');
   scene = await startPostgresScene(server, 'shop');
-}, 60_000);
+});
 afterAll(async () => {
   await scene?.stop();
   await server?.remove();

@@ -35,7 +35,7 @@ beforeAll(async () => {
   good = await stateOf('shop');
   scene = await startPostgresScene(server, 'shop');
   for (const format of FORMATS) expectBackup(await scene.run({ directory: backups(format), 'dump-format': format }));
-}, 60_000);
+});
 afterAll(async () => {
   await scene?.stop();
   await server?.remove();
@@ -333,7 +333,7 @@ describe('in a container', () => {
     await container.sql('shop', 'CREATE TABLE items AS SELECT i FROM generate_series(1, 3000) i');
     const extraConfig = `SetEnv PATH=${container.binDirectory}:/usr/local/bin:/usr/bin:/bin`;
     host = await startScene({ sshd: { extraConfig } });
-  }, 60_000);
+  });
   afterAll(async () => {
     await host?.stop();
     await container?.stop();

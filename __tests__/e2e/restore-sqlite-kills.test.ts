@@ -99,7 +99,7 @@ const opened = async () => {
   own(host.folder);
   return {
     host,
-    session: await Session.open(host, { engine: sqlite, idleTimeoutMs: 20_000, startTimeoutMs: 20_000 }),
+    session: await Session.open(host, { engine: sqlite, idleTimeoutMs: 20_000, startTimeoutMs: 60_000 }),
   };
 };
 const begun = (): HostRequest[] => [

@@ -57,7 +57,7 @@ beforeAll(async () => {
   hostSends('exec /bin/cat "$@"');
   const id = expectBackup(await scene.run({ verify: 'checksum' }));
   good = { id, payload: readFileSync(payload(id)), manifest: readFileSync(manifestPath(id), 'utf8') };
-}, 60_000);
+});
 afterAll(async () => {
   await scene?.stop();
   for (const folder of [tools, runner]) rmSync(folder, { recursive: true, force: true });
@@ -300,7 +300,7 @@ describe('PostgreSQL', () => {
     // a plain dump names the roles of its owners
     for (const role of Object.values(SAMPLE_ROLES)) await service.sql('postgres', `CREATE ROLE "${role}"`);
     postgres = await startPostgresScene(live, 'shop');
-  }, 60_000);
+  });
   afterAll(async () => {
     await postgres?.stop();
     await Promise.all([live?.remove(), service?.remove()]);

@@ -43,7 +43,7 @@ beforeAll(async () => {
     expect(result.outputs['verified-level']).toBe('restore');
     expect(manifestIn(directory).verified.level).toBe('restore');
   }
-}, 60_000);
+});
 afterAll(async () => {
   await scene?.stop();
   await Promise.all([server?.remove(), spare?.remove()]);
@@ -425,7 +425,7 @@ describe('in a container', () => {
     // nothing of PostgreSQL is on the host itself
     const extraConfig = `SetEnv PATH=${container.binDirectory}:/usr/local/bin:/usr/bin:/bin`;
     host = await startScene({ sshd: { extraConfig } });
-  }, 60_000);
+  });
   afterAll(async () => {
     await host?.stop();
     await container?.stop();

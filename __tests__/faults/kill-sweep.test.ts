@@ -45,7 +45,7 @@ beforeAll(async () => {
   master = hashes(scene.directory);
   sourceBefore = sha256(scene.database);
   makeSlow();
-}, 60_000);
+});
 
 afterAll(async () => {
   await scene.stop();
@@ -159,7 +159,7 @@ describe.each([
       expect(wrongIn(directory, master)).toEqual([]);
     }
     makeSlow();
-  }, 120_000);
+  });
 });
 
 test('a kill in the middle of rotation leaves no manifest without its payload, and the next run works', async () => {
@@ -198,7 +198,7 @@ test('a kill in the middle of rotation leaves no manifest without its payload, a
   }
   // some in the middle of it: neither all that was there, nor only what is to stay
   expect(left.some((count) => count > 3 && count < 12)).toBe(true);
-}, 60_000);
+});
 
 test('the points were spread over the stages', () => {
   // which of them a point hits is up to the machine

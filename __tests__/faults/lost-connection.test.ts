@@ -195,7 +195,7 @@ test('SIGKILL of the watcher: a new one takes its place, and the run goes on', a
     processesOfUser(scene.user.uid).some(
       ({ command, ppid }) => command === 'sleep 2' && ppid !== 1 && ppid !== processes.guard.pid,
     );
-  for (const end = Date.now() + 10_000; !watched() && Date.now() < end; ) await sleep(50);
+  for (const end = Date.now() + 30_000; !watched() && Date.now() < end; ) await sleep(50);
   expect(watched()).toBe(true);
   slow.fast();
   const result = await action.result();

@@ -57,7 +57,7 @@ beforeAll(async () => {
   mkdirSync('/etc/sudoers.d', { recursive: true });
   writeFileSync(`/etc/sudoers.d/${user.name}`, rule, { mode: 0o440 });
   succeeded(await scene.run());
-}, 60_000);
+});
 afterAll(async () => {
   await scene?.stop();
   for (const disk of [join(user.home, 'db-backups'), temporary]) execFileSync('umount', [disk]);

@@ -73,7 +73,7 @@ export class Sessions {
     const session = await Session.open(host, {
       engine: sqlite,
       idleTimeoutMs: 60_000,
-      startTimeoutMs: 20_000,
+      startTimeoutMs: 60_000,
       ...options,
     });
     this.opened.push({ host, session });
