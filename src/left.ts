@@ -17,7 +17,8 @@ export const LEFT = {
   'backup-unknown':
     'Whether the new backup was published before the host was lost is not known: when it was, it is complete and proven, and `command: list` shows it. The database was not changed.',
   'backup-stays': 'The backup on the host is good and stays; nothing was rotated.',
-  'backup-made': 'The new backup is good and was kept.',
+  'backup-rotating':
+    'The new backup is good and was kept. Older ones may have been deleted before that: `command: list` shows what is there.',
   'backup-suspect': 'The new backup stays, and no good one was deleted.',
   'changed-in-part': 'What had been done before that stays done; `command: list` shows what is there.',
   'database-as-it-was': 'The live database is as it was.',
@@ -29,6 +30,9 @@ export const LEFT = {
 } as const satisfies Record<string, string>;
 
 export type Left = keyof typeof LEFT;
+
+/** The same after something else in the backup directory was changed: what said that nothing was is not true any more. */
+export const touched = (left: Left): Left => (/^(nothing-|backup-as-it-was$)/.test(left) ? 'changed-in-part' : left);
 
 /** What is left as it was as long as the command has not begun to change anything. */
 export function leftBefore({ command, dryRun }: { command: Command; dryRun: boolean }): Left {

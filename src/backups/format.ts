@@ -59,3 +59,10 @@ export const isKind = (ending: string): boolean =>
 
 export const allKinds = ({ kinds, damaged }: Format): readonly string[] =>
   damaged === undefined ? kinds : [...kinds, damaged.kind];
+
+/** An identity of this engine and of no other, by whose fields it would be taken for another database. Throws E_MANIFEST. */
+export function checkIdentityOf(format: Format, identity: Fields): void {
+  const other = identity.names().find((name) => !format.identityFields.includes(name));
+  if (other !== undefined) identity.refuse(other, 'no field of another engine');
+  format.checkIdentity(identity);
+}

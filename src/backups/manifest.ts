@@ -1,6 +1,6 @@
 import { BackupError } from '../errors.js';
 import { type Coverage, coverageOf } from './coverage.js';
-import { allKinds, engineNames, formatNamed, type Identity } from './format.js';
+import { allKinds, checkIdentityOf, engineNames, formatNamed, type Identity } from './format.js';
 import { Fields } from './manifest-fields.js';
 import { manifestFile, parseId, payloadFile } from './names.js';
 import { COMPRESSIONS, type Compression } from './packing.js';
@@ -155,7 +155,7 @@ function checkIdentity(manifest: Fields, expectedId: string): void {
   }
   manifest.text('host');
   manifest.text('database', 1);
-  engine.checkIdentity(manifest.object('identity'));
+  checkIdentityOf(engine, manifest.object('identity'));
 }
 
 function checkFacts(manifest: Fields): void {

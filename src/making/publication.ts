@@ -1,7 +1,6 @@
 import { type Backup, toCandidates } from '../backups/catalogue.js';
 import type { Manifest } from '../backups/manifest.js';
-import { BackupError, describe } from '../errors.js';
-import type { Left } from '../left.js';
+import { BackupError, describe, ERRORS } from '../errors.js';
 import { adoptCopies } from '../places/adopt-copies.js';
 import { copyTo } from '../places/copy.js';
 import type { HostPlace } from '../places/host.js';
@@ -73,8 +72,8 @@ class Publication {
     const { rotation, objection } = await this.plan();
     await run.log.group('Rotate', async () => {
       tellRotation(run, rotation, refusalOf(rotation) !== null);
+      this.setLeft(rotation.remove);
       this.checkRotation(await host.remove(rotation.remove), objection);
-      run.left = this.leftNow();
     });
     if (objection !== null && this.made.state !== 'suspect') throw objection;
     await run.log
@@ -98,6 +97,7 @@ class Publication {
     return { rotation, objection: objectionTo(rotation) };
   }
 
+  /** Publishes it, and with `remove` deletes these in the same request. */
   private async give(remove: Rotation['remove'] | null): Promise<Removal> {
     const { run, host, made } = this;
     const { file, bytes, sha256 } = made.manifest;
@@ -107,22 +107,26 @@ class Publication {
     const removal = await host.publish(made, remove).catch((error: unknown) => {
       if (host.connection.said('published').length > 0) {
         warn(run, `${made.id} was published before the run ended; it is complete and proven, and stays`);
-        run.left = this.leftNow();
+        this.setLeft(remove ?? []);
       } else {
-        if (!host.connection.isLost()) run.left = before;
+        // what the program itself has refused was not published
+        if (ERRORS[describe(error).code].class !== 'run') run.left = before;
         run.report.backup = null;
         run.report.recovery = [];
       }
       throw error;
     });
-    run.left = this.leftNow();
+    this.setLeft(remove ?? []);
     run.log.info(`${host.uri}/${file}: ${formatBytes(bytes)}, SHA-256 ${sha256}`);
     return removal;
   }
 
-  private leftNow(): Left {
-    if (this.made.state === 'suspect') return 'backup-suspect';
-    return this.run.report.deleted > 0 ? 'backup-made' : 'backup-stays';
+  /** It is published; `removing`: what is deleted then, or was. */
+  private setLeft(removing: Rotation['remove']): void {
+    const { run, made } = this;
+    if (made.state === 'suspect') run.left = 'backup-suspect';
+    else if (removing.length > 0) run.left = 'backup-rotating';
+    else if (run.left !== 'backup-rotating') run.left = 'backup-stays';
   }
 
   /** The sizes in the store tell what a host that has lost its directory does not know: by them the new backup may still become suspect. */
@@ -133,7 +137,7 @@ class Publication {
     const judged = await standingInStore(run, host, store, manifest);
     if (judged === manifest) return manifest;
     this.made = backupOf(judged);
-    run.left = this.leftNow();
+    this.setLeft([]);
     // on the host first, which a store that fails now must not keep from knowing it
     await host.write(this.made);
     showMade(run, this.made);
@@ -164,6 +168,7 @@ class Publication {
     const objection = objectionTo(rotation);
     tellRotation(run, rotation, objection !== null);
     if (objection !== null) throw objection;
+    this.setLeft(rotation.remove);
     await carryOut(run, rotation);
   }
 }

@@ -47,9 +47,11 @@ export async function isYoungEnough(run: Run, connection: Connection, ageMs: num
   report.backup = factsOf(run, newest);
   // made anew: what the manifest on the host says is not for us to recommend
   report.recovery = run.database.recovery(manifest, report.directory, settings);
-  run.left = 'backup-stays';
+  if (!settings.dryRun) run.left = 'backup-stays';
   await withStorePlace(run, host, async (store) => {
-    if (store !== null) await copyTo(run, connection, store, manifest, async () => manifest);
+    if (store === null) return;
+    if (settings.dryRun) log.info(`would copy it to ${store.uri}, unless it is there`);
+    else await copyTo(run, connection, store, manifest, async () => manifest);
   });
   const age = formatAge(run.now().getTime() - newest.createdAt.getTime());
   report.skipped = `${newest.id} is ${age} old, its bytes match its manifest: no new backup was needed`;

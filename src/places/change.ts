@@ -1,5 +1,4 @@
 import type { Backup } from '../backups/catalogue.js';
-import { leftBefore } from '../left.js';
 import { connectedToChange } from '../run/directory.js';
 import type { Run } from '../run/run.js';
 import { HostPlace } from './host.js';
@@ -30,11 +29,7 @@ export async function change(
       const { rewrite = null, remove = [], after } = await decide(host, store);
       run.report.ok = after === undefined || dryRun;
       if (dryRun) return;
-      run.left = 'changed-in-part';
-      const { failure } = await host.change(rewrite, remove).catch((error: unknown) => {
-        if (!connection.isLost() && connection.said('deleted').length === 0) run.left = leftBefore(run.settings);
-        throw error;
-      });
+      const { failure } = await host.change(rewrite, remove);
       if (failure !== null) throw notRotated(run, failure.what, failure.error, failure.todo);
       if (after === undefined) return;
       await after();

@@ -1,5 +1,6 @@
 import type { Backup } from '../backups/catalogue.js';
 import { BackupError } from '../errors.js';
+import { touched } from '../left.js';
 import { counted } from '../reporting/format.js';
 import type { Run } from '../run/run.js';
 import type { Placed } from './find.js';
@@ -55,6 +56,7 @@ const refused = (message: string, hint: string): BackupError => new BackupError(
 
 /** Deletes what is there of one backup, whatever the rules say. Throws E_ROTATE. */
 export async function deleteOne(run: Run, place: Place, { id, files }: Unit): Promise<void> {
+  run.left = touched(run.left);
   const { deleted, held, failure } = await place.remove([{ id, files }]);
   const what = `the copy of ${id} in ${place.uri} could not be deleted`;
   if (failure !== null) {

@@ -4,6 +4,7 @@ import { manifestFile, parseId } from '../backups/names.js';
 import { type Candidate, type KeepRules, newestFirst } from '../backups/retention.js';
 import { BackupError } from '../errors.js';
 import type { Facts, HostRequest } from '../host/session.js';
+import { touched } from '../left.js';
 import { counted } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { type Connection, warn } from '../run/connect.js';
@@ -112,6 +113,7 @@ export class HostPlace implements Place {
     const [file, text] =
       rewritten === null ? ['', ''] : [manifestFile(rewritten.id), serializeManifest(rewritten.manifest)];
     this.show(filesOf(units));
+    this.run.left = touched(this.run.left);
     const status = statusOf(this.run);
     return this.send(['job', 'change', [status, file, text, ...removalArguments(units)]], units, before);
   }
@@ -119,6 +121,7 @@ export class HostPlace implements Place {
   /** Another manifest of a backup, or one for a payload that has lost its own, while the lock is held; it goes on being held. */
   async write(backup: Backup): Promise<void> {
     const { id, manifest } = backup;
+    this.run.left = touched(this.run.left);
     await this.connection.send(['job', 'write_manifest', [manifestFile(id), serializeManifest(manifest)]]);
     this.take(backup);
     showBackups(this.run, this.listed.backups);

@@ -1,6 +1,7 @@
 import { leftovers } from '../backups/catalogue.js';
 import { type Candidate, type Decision, planRetention, type RetentionPlan } from '../backups/retention.js';
 import { BackupError, describe } from '../errors.js';
+import { touched } from '../left.js';
 import { clip } from '../reporting/format.js';
 import { warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
@@ -85,6 +86,7 @@ export function objectionTo(rotation: Rotation): BackupError | null {
 /** Carries a plan out. Throws E_ROTATE, with the report corrected to what was really deleted. */
 export async function carryOut(run: Run, { place, retention, remove }: Rotation): Promise<void> {
   if (remove.length === 0) return;
+  run.left = touched(run.left);
   const { held, failure } = await place.remove(remove);
   keepHeld(retention, held);
   for (const { id, why } of held) run.log.info(`keep ${place.uri}${id}: ${why}`);

@@ -1,6 +1,6 @@
 import { type Backup, type Catalogue, readCatalogue } from '../backups/catalogue.js';
 import { asJudgedSince, contradicting, copyCandidates, isFromElsewhere } from '../backups/copies.js';
-import type { Identity } from '../backups/identity.js';
+import { type Identity, isVague } from '../backups/identity.js';
 import { serializeManifest } from '../backups/manifest.js';
 import { manifestFile } from '../backups/names.js';
 import { type Candidate, type KeepRules, newestFirst } from '../backups/retention.js';
@@ -106,10 +106,9 @@ export class StorePlace implements Place<InStore> {
   private async here(): Promise<{ host: string; identity: Identity }> {
     const { run, host } = this;
     const identity = run.database.identity(host.facts);
-    const isVague = 'database' in identity && identity.systemIdentifier === null;
     return {
       host: await hostOf(run, host.connection),
-      identity: isVague ? (host.listed.backups[0]?.manifest.identity ?? identity) : identity,
+      identity: isVague(identity) ? (host.listed.backups[0]?.manifest.identity ?? identity) : identity,
     };
   }
 

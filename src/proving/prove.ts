@@ -53,6 +53,7 @@ export async function record(run: Run, host: HostPlace, backup: Backup, proof: M
   const isMore = VERIFIED_LEVELS.indexOf(proof.level) >= VERIFIED_LEVELS.indexOf(manifest.verified.level);
   const now = backupOf({ ...manifest, verified: isMore || proof.level === 'none' ? proof : manifest.verified });
   run.report.backup = factsOf(run, now);
+  const before = run.left;
   await host.change({ ...now, files: backup.files });
-  if (proof.level === 'none') run.left = 'backup-marked';
+  if (proof.level === 'none' && before === 'backup-as-it-was') run.left = 'backup-marked';
 }

@@ -173,6 +173,12 @@ export class Attempt {
         outcome.outcome = 'rolled-back';
       });
     } catch (second) {
+      if (!this.isThere()) {
+        outcome.outcome = '';
+        run.left = 'database-unknown';
+        const lost = describe(second);
+        throw new BackupError(lost.code, `${message}; and while going back, ${lost.message}`, lost.hint);
+      }
       outcome.outcome = 'rollback-failed';
       run.left = 'database-needs-you';
       const stopped = await this.startAgain();

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { formatOf, type Identity } from '../backups/format.js';
+import { checkIdentityOf, formatOf, type Identity } from '../backups/format.js';
 import { Fields } from '../backups/manifest-fields.js';
 import { formatId } from '../backups/names.js';
 import type { HostRequest } from '../host/session.js';
@@ -70,7 +70,7 @@ export function parseJournal(file: string, text: string): Journal | null {
       FILE.exec(file)?.[1] === id;
     const format = formatOf(journal.identity);
     if (!isWhole || format === null) return null;
-    format.checkIdentity(Fields.parse(file, text).object('identity'));
+    checkIdentityOf(format, Fields.parse(file, text).object('identity'));
     return journal;
   } catch {
     return null;

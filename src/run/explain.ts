@@ -16,7 +16,7 @@ export async function explain(
   run: Run,
 ): Promise<BackupError> {
   if (!(error instanceof HostFailure)) return describe(error);
-  const text = [...names].reduce((rest, [path, name]) => rest.replaceAll(path, name), error.text);
+  const text = [...names].reduce((rest, [path, name]) => rest.replaceAll(path, () => name), error.text);
   const failure = new HostFailure(error.code, text, error.facts);
   const greeting = await hello.catch(() => null);
   const user = greeting?.get('user') ?? 'the login user';
