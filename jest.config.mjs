@@ -18,5 +18,6 @@ export default {
   },
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   modulePathIgnorePatterns: ['<rootDir>/dist'],
-  testTimeout: 120_000,
+  // all points of a sweep in one test take longer
+  testTimeout: process.env.TEST_SWEEP ? 600_000 : 120_000,
 };

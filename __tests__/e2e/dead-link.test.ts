@@ -64,4 +64,4 @@ test('a link that dies silently in the middle of a long run ends both sides, and
 
   expectBackup(await scene.run({ 'lock-wait': '1s' }));
   expect(scene.files()).toContain(`${kept}.json`);
-}, 90_000);
+});

@@ -52,7 +52,7 @@ beforeAll(async () => {
   put('dump.sql', execFileSync('sqlite3', [at('live.db'), '.dump']));
   mkdirSync(at('busybox'));
   for (const applet of APPLETS) symlinkSync('/bin/busybox', join(at('busybox'), applet));
-}, 60_000);
+});
 afterAll(async () => {
   await server?.remove();
   if (folder !== undefined) rmSync(folder, { recursive: true, force: true });

@@ -7,6 +7,7 @@ import { expectBackup, expectFailure } from '../helpers/failure.js';
 import { backupsIn, nothingLeft } from '../helpers/outcome.js';
 import { processTree } from '../helpers/processes.js';
 import type { RunningAction } from '../helpers/run-action.js';
+import { SWEEP } from '../helpers/sample.js';
 import { reportOf, type Scene, startScene } from '../helpers/scene.js';
 import { SeededDirectory } from '../helpers/seed.js';
 import { type SlowTools, slowTools } from '../helpers/slow-tools.js';
@@ -15,8 +16,8 @@ const HOLDER =
   /backup (app-\d{8}T\d{6}Z-[0-9a-f]{4}) of https:\/\/github\.com\/owner\/repo\/actions\/runs\/1 \(octocat\), since 20\d\d-\d\d-\d\dT[\d:.]+Z/;
 
 describe.each([
-  ['with flock', [], 20],
-  ['without flock', ['flock'], 8],
+  ['with flock', [], SWEEP ? 20 : 8],
+  ['without flock', ['flock'], SWEEP ? 8 : 5],
 ])('the lock of a directory, on a host %s', (_host, missing, together) => {
   let scene: Scene;
   let slow: SlowTools;

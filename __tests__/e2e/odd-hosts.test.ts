@@ -6,8 +6,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { withoutCommands } from '../helpers/chroot.js';
 import { expectBackup, expectFailure } from '../helpers/failure.js';
 import { EXCLUSIVE, holdLock } from '../helpers/lock-holder.js';
-import { nothingLeft, until } from '../helpers/outcome.js';
+import { nothingLeft, sqlite3, until } from '../helpers/outcome.js';
 import { withSh } from '../helpers/posix-sh.js';
+import { SWEEP } from '../helpers/sample.js';
 import { reportOf, type Scene, startScene } from '../helpers/scene.js';
 import { checkInvariant, createDatabase } from '../helpers/sqlite.js';
 import { type Sshd, startSshd } from '../helpers/sshd.js';
@@ -43,6 +44,19 @@ const temporary = (uid = scene.user.uid) =>
       .map((name) => join(place, name))
       .filter((path) => /\/db-backup\.\w+$/.test(path) && statSync(path, { throwIfNoEntry: false })?.uid === uid),
   );
+
+/** A backup that is proven, and a restore with commands of the user that is taken back, as one of them does not end. */
+async function makeAndTakeBack(host: Sshd): Promise<void> {
+  const run = (more: Record<string, string>) => scene.run({ ...inputsFor(host), ...more });
+  expectBackup(await run({ verify: 'restore' }));
+  const commands = { 'stop-command': 'echo down', 'check-command': 'sleep 600', 'command-timeout': '3s' };
+  const hanging = await run({ command: 'restore', confirm: 'app.db', ...commands, 'start-command': 'echo up' });
+  expect(hanging.outputs).toMatchObject({ 'error-code': 'E_ROLLED_BACK', 'restore-outcome': 'rolled-back' });
+  expect(hanging.visible).toMatch(/^ +down\n[\s\S]*^ +up\n/m);
+  await checkInvariant(scene.database);
+  await nothingLeft(scene);
+  expect(temporary()).toEqual([]);
+}
 
 /** A backup, found again, proven and restored, with commands of the user of which one does not end. */
 async function liveThrough(host: Sshd, inputs: Record<string, string> = {}): Promise<void> {
@@ -85,7 +99,8 @@ describe.each<[string, () => ReturnType<typeof startSshd>]>([
   afterAll(() => host.stop());
 
   test('all goes as ever', async () => {
-    await liveThrough(host);
+    if (SWEEP || what.endsWith('sh is bash')) await liveThrough(host);
+    else await makeAndTakeBack(host);
   });
 
   if (what.endsWith('sh is bash')) {
@@ -135,11 +150,14 @@ describe('when every process on the host is killed, the next run sweeps what the
   }
 
   test('of a dry run', async () => {
-    const { release } = await holdLock(scene.database, EXCLUSIVE);
+    sqlite3(scene.database, 'PRAGMA journal_mode = delete');
+    await using lock = await holdLock(scene.database, EXCLUSIVE);
     const running = scene.start({ command: 'restore', backup: scene.database, 'dry-run': 'true', 'lock-wait': '10m' });
-    await until(() => temporary().length > 0, 30_000);
+    // in WAL mode nobody would have to wait, and the run could be over before it is killed
+    const waits = () => scene.processes().some(({ command }) => command.startsWith('sqlite3'));
+    await until(() => waits() && temporary().length > 0, 60_000);
     await killAll(running, temporary);
-    await release();
+    await lock.release();
     expectBackup(await scene.run());
     expect(temporary()).toEqual([]);
   });

@@ -33,7 +33,7 @@ beforeAll(async () => {
   }
   server = await startPostgres();
   scene = await startPostgresScene(server, 'shop');
-}, 90_000);
+});
 beforeEach(() => server.sql('postgres', 'DROP DATABASE IF EXISTS shop WITH (FORCE)'));
 afterAll(async () => {
   await scene?.stop();

@@ -3,6 +3,7 @@ import { expectBackup } from '../helpers/failure.js';
 import { nothingLeft } from '../helpers/outcome.js';
 import { type Postgres, startPostgres } from '../helpers/postgres.js';
 import { startPostgresScene } from '../helpers/postgres-backups.js';
+import { inTurn } from '../helpers/sample.js';
 import type { Scene } from '../helpers/scene.js';
 
 // Databases in other encodings than that of the server, and one in none (SQL_ASCII), whose bytes are no text.
@@ -79,7 +80,7 @@ describe.each(CASES)('$encoding', (one) => {
     expect(sound).toContain(`${one.names[0]} 2 ${one.text}`);
   });
 
-  test.each([
+  inTurn(CASES, one).each([
     ['custom', 'admin'],
     ['directory', 'admin'],
     ['plain', 'admin'],

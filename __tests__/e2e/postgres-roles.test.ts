@@ -13,6 +13,7 @@ import {
   startPostgresScene,
 } from '../helpers/postgres-backups.js';
 import { contentsOf, fillSample } from '../helpers/postgres-sample.js';
+import { sample } from '../helpers/sample.js';
 import type { Scene } from '../helpers/scene.js';
 
 const NAME = `the "shop"'s`;
@@ -119,7 +120,7 @@ test('a role that may not read the roles: a warning, and the backup all the same
   await server.createDatabase('own', 'OWNER humble');
   await server.sql('own', 'SET ROLE humble; CREATE TABLE t AS SELECT 1 AS one');
   await server.sql('own', 'REVOKE SELECT ON pg_auth_members FROM PUBLIC');
-  for (const format of ['custom', 'plain']) {
+  for (const format of sample(['custom', 'plain'], 1)) {
     const result = await scene.run({
       database: server.uri({ user: 'humble', password: 'secret', database: 'own' }),
       name: `own-${format}`,
@@ -135,16 +136,19 @@ test('a role that may not read the roles: a warning, and the backup all the same
   }
 });
 
-test.each(['custom', 'directory', 'plain'])('verify: checksum, %s: nothing is told of the content', async (format) => {
-  const result = await scene.run({ 'dump-format': format, verify: 'checksum' });
-  const id = expectBackup(result);
-  expect(result.annotations).toEqual([]);
-  expect(scene.manifest(id)).toMatchObject({ content: null, verified: { level: 'checksum' } });
-  expect(result.outputs['verified-level']).toBe('checksum');
-  await recover(server, scene, id, 'copy');
-  expect(await contentsOf(server, 'copy')).toEqual(await contentsOf(server, NAME));
-  await drop(server, 'copy');
-});
+test.each(sample(['custom', 'directory', 'plain'], 1))(
+  'verify: checksum, %s: nothing is told of the content',
+  async (format) => {
+    const result = await scene.run({ 'dump-format': format, verify: 'checksum' });
+    const id = expectBackup(result);
+    expect(result.annotations).toEqual([]);
+    expect(scene.manifest(id)).toMatchObject({ content: null, verified: { level: 'checksum' } });
+    expect(result.outputs['verified-level']).toBe('checksum');
+    await recover(server, scene, id, 'copy');
+    expect(await contentsOf(server, 'copy')).toEqual(await contentsOf(server, NAME));
+    await drop(server, 'copy');
+  },
+);
 
 describe('a database in another encoding', () => {
   test.each([
@@ -156,7 +160,7 @@ describe('a database in another encoding', () => {
     const name = `in ${encoding}`;
     await server.createDatabase(name, `TEMPLATE template0 ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C'`);
     await server.sql(name, `CREATE TABLE "${table}" AS SELECT ${text} AS text`);
-    for (const format of encoding === 'SQL_ASCII' ? ['custom', 'directory', 'plain'] : ['custom']) {
+    for (const format of encoding === 'SQL_ASCII' ? sample(['custom', 'directory', 'plain'], 2) : ['custom']) {
       const inputs = { database: server.uri({ database: name }), name: `${encoding}-${format}`, 'dump-format': format };
       const id = expectBackup(await scene.run(inputs));
       expect(rowsTold(scene, id)).toEqual([[`public.${table}`, 1]]);

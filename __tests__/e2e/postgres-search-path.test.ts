@@ -7,6 +7,7 @@ import { definitionsOf, drop, recover, startPostgresScene } from '../helpers/pos
 import { expectNothingLeft, expectRestored, leftDatabases } from '../helpers/postgres-restores.js';
 import { contentsOf } from '../helpers/postgres-sample.js';
 import type { ActionResult } from '../helpers/run-action.js';
+import { inTurn } from '../helpers/sample.js';
 import { reportOf, type Scene } from '../helpers/scene.js';
 
 // Functions whose text relies on the search_path of their database, in everything that is carried out while a dump is loaded.
@@ -18,13 +19,17 @@ const PATH = `"it's \\ mine", other, public`;
 
 let server: Postgres;
 let scene: Scene;
+let good: unknown;
 
 beforeAll(async () => {
   server = await startPostgres();
   await server.createRole('app', 'pw', 'CREATEDB');
   scene = await startPostgresScene(server, 'shop');
   await make('shop');
-}, 60_000);
+  good = await stateOf('shop');
+  // for what is restored below
+  await Promise.all(FORMATS.map(async (format) => expectBackup(await scene.run(inputsOf(format)))));
+});
 afterAll(async () => {
   await scene?.stop();
   await server?.remove();
@@ -65,10 +70,9 @@ const stateOf = async (database: string): Promise<unknown> => [
 ];
 
 describe.each(FORMATS)('a backup in the format %s', (format) => {
-  let good: unknown;
+  const test = inTurn(FORMATS, format);
 
   test('is proven by a restore', async () => {
-    good = await stateOf('shop');
     const result = await scene.run(inputsOf(format, { verify: 'restore', assert: 'SELECT total() = 5050' }));
     const id = expectBackup(result);
     expect(result.outputs['verified-level']).toBe('restore');

@@ -10,6 +10,7 @@ import { type Postgres, startPostgres } from '../helpers/postgres.js';
 import { startPostgresScene } from '../helpers/postgres-backups.js';
 import { systemVersion } from '../helpers/postgres-programs.js';
 import type { ActionResult } from '../helpers/run-action.js';
+import { SWEEP, sample } from '../helpers/sample.js';
 import { reportOf, type Scene } from '../helpers/scene.js';
 
 // What the scripts of old have left, in every form of pg_dump. Debian's client has known holes, so that each needs leave.
@@ -37,7 +38,7 @@ beforeAll(async () => {
   writeFileSync(file('shop.sql.gz'), gzipSync(plain));
   writeFileSync(file('old backup'), zstdCompressSync(readFileSync(file('shop.dump'))));
   await server.sql('shop', MORE);
-}, 60_000);
+});
 afterAll(async () => {
   await scene?.stop();
   await server?.remove();
@@ -97,7 +98,8 @@ describe('a dump of a newer pg_dump', () => {
   }
 
   async function refused(name: string, ...says: string[]): Promise<void> {
-    for (const inputs of [{ 'dry-run': 'true' }, {}]) {
+    // the plan of both is the same one
+    for (const inputs of SWEEP || name === 'newer.dump' ? [{ 'dry-run': 'true' }, {}] : [{}]) {
       const result = await restore(`~/${name}`, inputs);
       expectFailure(result, 'E_TOOL_VERSION', 'PostgreSQL 17 or newer', there, 'postgresql-client-17', ...says);
     }
@@ -157,7 +159,7 @@ describe('no command that stands in a script is run', () => {
     'an early end': '\\q\n',
   });
 
-  test.each(Object.keys(attacks('', '', '')))('%s', async (name) => {
+  test.each(sample(Object.keys(attacks('', '', '')), 4))('%s', async (name) => {
     const canary = file('canary');
     const [head = '', key = ''] = /\\restrict (\w+)\n/.exec(plain) ?? [];
     expect(key).not.toBe('');

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { expectBackup, expectFailure } from '../helpers/failure.js';
 import { until } from '../helpers/outcome.js';
@@ -8,8 +7,10 @@ import { definitionsOf, startPostgresScene } from '../helpers/postgres-backups.j
 import { type FakeTools, fakeTools, holdSession } from '../helpers/postgres-faults.js';
 import { expectNothingLeft, expectRestored, propertiesOf } from '../helpers/postgres-restores.js';
 import { contentsOf, fillSample } from '../helpers/postgres-sample.js';
+import { comesTrue } from '../helpers/postgres-waiting.js';
 import { processesOfUser } from '../helpers/processes.js';
 import type { ActionResult } from '../helpers/run-action.js';
+import { inTurn } from '../helpers/sample.js';
 import { reportOf, type Scene } from '../helpers/scene.js';
 
 type Inputs = Record<string, string>;
@@ -47,7 +48,7 @@ END $f$;`,
   scene = await startPostgresScene(server, 'shop', { sshd: { extraConfig: tools.config } });
   scene.inputs.database = server.uri({ user: 'app', password: 'pw', database: 'shop' });
   for (const format of FORMATS) expectBackup(await scene.run({ directory: backups(format), 'dump-format': format }));
-}, 60_000);
+});
 afterAll(async () => {
   await scene?.stop();
   await server?.remove();
@@ -134,6 +135,7 @@ describe('partitioned tables', () => {
 });
 
 describe.each(FORMATS)('a backup in the format %s', (format) => {
+  const test = inTurn(FORMATS, format);
   beforeEach(change);
 
   test('is restored in one transaction, for which clients wait', async () => {
@@ -178,16 +180,11 @@ describe.each(FORMATS)('a backup in the format %s', (format) => {
 
 /** Waits until a session of the restore waits for the lock that the test holds. */
 async function stopped(): Promise<void> {
-  const waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
-  for (const end = Date.now() + 30_000; (await server.sql('shop', waiting)) === '0'; await sleep(20)) {
-    if (Date.now() > end) throw new Error('the restore did not begin');
-  }
+  await comesTrue(server, 'shop', "EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)");
 }
 
 async function untilAlone(): Promise<void> {
-  for (const end = Date.now() + 15_000; (await server.backendPids('shop')).length > 0; await sleep(20)) {
-    if (Date.now() > end) throw new Error('a session is left');
-  }
+  await comesTrue(server, 'postgres', "NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = 'shop')", 15);
 }
 
 function kill(pid: number): void {

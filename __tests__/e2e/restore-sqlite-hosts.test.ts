@@ -21,6 +21,7 @@ import { holdLock } from '../helpers/lock-holder.js';
 import { nothingLeft, sqlite3, stateOf, succeeded, temporaryFolders } from '../helpers/outcome.js';
 import { withSh } from '../helpers/posix-sh.js';
 import { type ActionResult, runAction } from '../helpers/run-action.js';
+import { SWEEP } from '../helpers/sample.js';
 import { reportOf, type Scene, startScene } from '../helpers/scene.js';
 import { createDatabase, startWriters } from '../helpers/sqlite.js';
 import { createUser, type TestUser } from '../helpers/users.js';
@@ -221,11 +222,13 @@ describe('on this machine, as root', () => {
     sqlite3(path, 'DELETE FROM blobs');
     done(await restore());
     expect(count(path, 'blobs')).toBe(51);
-    truncateSync(path, 8192);
-    failed(await restore({ 'check-command': 'false' }), 'E_ROLLED_BACK');
-    expect(statSync(path).size).toBe(8192);
-    done(await restore());
-    expect(count(path, 'blobs')).toBe(51);
+    if (SWEEP || name.includes('$(id)')) {
+      truncateSync(path, 8192);
+      failed(await restore({ 'check-command': 'false' }), 'E_ROLLED_BACK');
+      expect(statSync(path).size).toBe(8192);
+      done(await restore());
+      expect(count(path, 'blobs')).toBe(51);
+    }
     expect(readdirSync(dirname(path))).toEqual([name]);
   });
 

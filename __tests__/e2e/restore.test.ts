@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { expectBackup, expectFailure } from '../helpers/failure.js';
@@ -19,14 +19,17 @@ let scene: Scene;
 let good: string;
 beforeAll(async () => {
   scene = await startScene({ mb: 1, wal: false });
-});
-afterAll(() => scene.stop());
-
-beforeEach(async () => {
-  asOwner(`rm -rf '${scene.directory}' '${scene.database}' '${file('log')}' '${file('once')}'`);
+  asOwner(`rm '${scene.database}'`);
   live('CREATE TABLE t (n)', 'INSERT INTO t VALUES (1), (2), (3)');
   good = expectBackup(await scene.run());
   live('INSERT INTO t VALUES (4)', 'CREATE TABLE newer (n)');
+  for (const path of [scene.directory, scene.database]) asOwner(`cp -a '${path}' '${file('kept-')}${basename(path)}'`);
+});
+afterAll(() => scene.stop());
+
+beforeEach(() => {
+  asOwner(`rm -rf '${scene.directory}' '${scene.database}' '${file('log')}' '${file('once')}'`);
+  for (const path of [scene.directory, scene.database]) asOwner(`cp -a '${file('kept-')}${basename(path)}' '${path}'`);
 });
 
 const file = (name: string): string => join(scene.user.home, name);

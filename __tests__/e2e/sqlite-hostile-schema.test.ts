@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { withoutCommands } from '../helpers/chroot.js';
 import { nothingLeft, refused, sqlite3, succeeded } from '../helpers/outcome.js';
 import { withSh } from '../helpers/posix-sh.js';
+import { inTurn } from '../helpers/sample.js';
 import { reportOf, type Scene, startScene } from '../helpers/scene.js';
 
 // The schema of a database is its owner's, who may be an attacker: nothing that stands in it is carried out, whatever is done with it.
@@ -76,10 +77,16 @@ test('the trap is one: the tool that is asked without care makes the file', () =
   }
 });
 
-describe.each([
+const READERS: [name: string, without: string[]][] = [
   ['the sqlite3 tool', []],
   ['the module of Python', ['sqlite3']],
-])('%s', (_, without) => {
+];
+
+describe.each(READERS)('%s', (reader, without) => {
+  const test = inTurn(
+    READERS.map(([name]) => name),
+    reader,
+  );
   let scene: Scene;
   let database: string;
   let dump: string;

@@ -8,4 +8,4 @@ beforeAll(async () => {
 });
 afterAll(() => scene.stop());
 
-snapshotCases(() => scene, 'sqlite3', { rounds: 2, mb: 32 });
+snapshotCases(() => scene, 'sqlite3', { rounds: 2, mb: 16 });

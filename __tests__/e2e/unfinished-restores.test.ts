@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { expectBackup, expectFailure } from '../helpers/failure.js';
 import { leftOnHost } from '../helpers/invariants.js';
@@ -16,14 +16,17 @@ type Inputs = Record<string, string>;
 let scene: Scene;
 beforeAll(async () => {
   scene = await startScene({ mb: 1, wal: false });
-});
-afterAll(() => scene.stop());
-
-beforeEach(async () => {
-  asOwner(`rm -rf '${scene.directory}' '${scene.database}'* '${file('log')}' '${file('staging.db')}'`);
+  asOwner(`rm '${scene.database}'`);
   sql('CREATE TABLE t (n)', 'INSERT INTO t VALUES (1), (2), (3)');
   expectBackup(await scene.run());
   sql('INSERT INTO t VALUES (4)');
+  for (const path of [scene.directory, scene.database]) asOwner(`cp -a '${path}' '${file('kept-')}${basename(path)}'`);
+});
+afterAll(() => scene.stop());
+
+beforeEach(() => {
+  asOwner(`rm -rf '${scene.directory}' '${scene.database}'* '${file('log')}' '${file('staging.db')}'`);
+  for (const path of [scene.directory, scene.database]) asOwner(`cp -a '${file('kept-')}${basename(path)}' '${path}'`);
 });
 
 const file = (name: string): string => join(scene.user.home, name);

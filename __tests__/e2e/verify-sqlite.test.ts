@@ -25,6 +25,7 @@ import { withoutCommands } from '../helpers/chroot.js';
 import { expectBackup, expectFailure } from '../helpers/failure.js';
 import { nothingLeft, sqlite3, stateOf } from '../helpers/outcome.js';
 import { type ActionResult, runAction } from '../helpers/run-action.js';
+import { inTurn, SWEEP } from '../helpers/sample.js';
 import { reportOf, type Scene, startScene } from '../helpers/scene.js';
 import { daysAgo, listing, SeededDirectory } from '../helpers/seed.js';
 import { createUser } from '../helpers/users.js';
@@ -109,7 +110,9 @@ class Stored {
 }
 
 describe('a good backup', () => {
-  describe.each(['zstd', 'gzip', 'none'])('compressed with %s', (compression) => {
+  const COMPRESSIONS = ['zstd', 'gzip', 'none'];
+  describe.each(COMPRESSIONS)('compressed with %s', (compression) => {
+    const test = inTurn(COMPRESSIONS, compression);
     let directory: string;
     let id: string;
     beforeAll(async () => {
@@ -233,11 +236,12 @@ describe('which one', () => {
       },
       /is a directory/,
     ],
-  ])('the newest has %s manifest: E_MANIFEST, not the older one in silence', async (_, spoil, why) => {
+  ])('the newest has %s manifest: E_MANIFEST, not the older one in silence', async (what, spoil, why) => {
     spoil();
     const before = listing(stored.directory);
     expectFailure(await stored.run(), 'E_MANIFEST', why, 'do not rely on this one');
-    expectFailure(await stored.run({ backup: stored.id, 'dry-run': 'true' }), 'E_MANIFEST', why);
+    if (SWEEP || what === 'no')
+      expectFailure(await stored.run({ backup: stored.id, 'dry-run': 'true' }), 'E_MANIFEST', why);
     expect(listing(stored.directory)).toMatchObject(before);
   });
 
@@ -341,6 +345,8 @@ describe('what is rejected', () => {
   }
 
   describe.each(LEVELS)('at the level %s', (level) => {
+    const test = inTurn(LEVELS, level);
+
     test.each([0, 10, 60, 99])('the first %s %% of the file', async (percent) => {
       const stored = new Stored();
       const whole = readFileSync(stored.path(''));
@@ -408,7 +414,7 @@ describe('what is rejected', () => {
         await rejected(stored, level, 'E_CHECKSUM');
       }),
       {
-        numRuns: 15,
+        numRuns: SWEEP ? 15 : 5,
         examples: [
           [{ ending: '', offset: 0 }, 0, 'checksum'],
           [{ ending: '', offset: whole.length - 1 }, 7, 'content'],
@@ -418,7 +424,9 @@ describe('what is rejected', () => {
     );
   });
 
-  describe.each(['content', 'restore'])('where all checksums fit, at the level %s', (level) => {
+  const LOOKED_INTO = ['content', 'restore'];
+  describe.each(LOOKED_INTO)('where all checksums fit, at the level %s', (level) => {
+    const test = inTurn(LOOKED_INTO, level);
     const made = (...statements: string[]): Buffer => {
       const path = join(mkdtempSync(join(folder, 'made-')), 'app.db');
       sqlite3(path, ...statements);

@@ -12,6 +12,7 @@ import {
   type S3Request,
   startS3Double,
 } from '../helpers/s3-double.js';
+import { sample } from '../helpers/sample.js';
 import { reportOf, type Scene, startScene } from '../helpers/scene.js';
 
 // What goes wrong between here and an S3 store: the backup on the host is good and stays, nothing is rotated, nothing unfinished is left
@@ -70,45 +71,55 @@ const BUSY: Fault = { status: 503, code: 'SlowDown', message: 'Please reduce you
 const EXPIRED: Fault = { status: 400, code: 'ExpiredToken', message: 'The provided token has expired.' };
 
 describe('a refusal', () => {
-  test.each<[string, Match, Fault, string, (string | RegExp)[]]>([
-    ['the list', listing, DENIED, 'E_S3_AUTH', ['the credentials may not do that', '`s3:ListBucket`']],
-    ['the beginning', beginning, DENIED, 'E_S3_AUTH', ['beginning the upload', '`s3:PutObject`']],
-    ['a part', part, DENIED, 'E_S3_AUTH', ['uploading part 1', 'is not authorized']],
-    ['the manifest', manifest, DENIED, 'E_S3_AUTH', ['uploading s3://shop-backups/app/', '.json']],
-    ['a token that expires in the middle', part, EXPIRED, 'E_S3_AUTH', ['the credentials have expired']],
-    [
-      'another region',
-      listing,
-      { status: 301, code: 'PermanentRedirect', headers: { 'x-amz-bucket-region': 'eu-west-3' } },
-      'E_S3_BUCKET',
-      ['is not in the region us-east-1, but in eu-west-3', '`s3-region`: eu-west-3'],
-    ],
-    [
-      'a copy that is not there afterwards',
-      looking,
-      { status: 404, code: 'NotFound' },
-      'E_S3_VERIFY',
-      [/the copy in the store, .*, is not what was sent: it is not there/],
-    ],
-  ])('of %s', async (_, match, fault, code, says) => {
+  test.each<[string, Match, Fault, string, (string | RegExp)[]]>(
+    sample<[string, Match, Fault, string, (string | RegExp)[]]>(
+      [
+        ['the list', listing, DENIED, 'E_S3_AUTH', ['the credentials may not do that', '`s3:ListBucket`']],
+        ['the beginning', beginning, DENIED, 'E_S3_AUTH', ['beginning the upload', '`s3:PutObject`']],
+        ['a part', part, DENIED, 'E_S3_AUTH', ['uploading part 1', 'is not authorized']],
+        ['the manifest', manifest, DENIED, 'E_S3_AUTH', ['uploading s3://shop-backups/app/', '.json']],
+        ['a token that expires in the middle', part, EXPIRED, 'E_S3_AUTH', ['the credentials have expired']],
+        [
+          'another region',
+          listing,
+          { status: 301, code: 'PermanentRedirect', headers: { 'x-amz-bucket-region': 'eu-west-3' } },
+          'E_S3_BUCKET',
+          ['is not in the region us-east-1, but in eu-west-3', '`s3-region`: eu-west-3'],
+        ],
+        [
+          'a copy that is not there afterwards',
+          looking,
+          { status: 404, code: 'NotFound' },
+          'E_S3_VERIFY',
+          [/the copy in the store, .*, is not what was sent: it is not there/],
+        ],
+      ],
+      4,
+    ),
+  )('of %s', async (_, match, fault, code, says) => {
     s3.fail(match, fault);
     const result = await run();
     expectFailure(result, code, ...says, STAYS);
     await expectLeftWell(result);
   });
 
-  test.each<[string, Record<string, string>, string, (string | RegExp)[]]>([
-    ['wrong bucket', { 's3-bucket': 'no-such' }, 'E_S3_BUCKET', ['there is no bucket no-such at http://127.0.0.1']],
-    ['wrong region', { 's3-region': 'eu-1' }, 'E_S3_BUCKET', ['not in the region eu-1, but in us-east-1']],
-    [
-      'wrong secret',
-      { 's3-secret-access-key': 'x' },
-      'E_S3_AUTH',
-      ['the signature is wrong', '`s3-secret-access-key`'],
-    ],
-    ['wrong key', { 's3-access-key-id': 'AKIDOTHER' }, 'E_S3_AUTH', ['does not know the access key']],
-    ['no store', { 's3-endpoint': 'http://127.0.0.1:9' }, 'E_S3_UNAVAILABLE', [/tried 6 times.*ECONNREFUSED/]],
-  ])('of a %s', async (_, inputs, code, says) => {
+  test.each<[string, Record<string, string>, string, (string | RegExp)[]]>(
+    sample<[string, Record<string, string>, string, (string | RegExp)[]]>(
+      [
+        ['wrong bucket', { 's3-bucket': 'no-such' }, 'E_S3_BUCKET', ['there is no bucket no-such at http://127.0.0.1']],
+        ['wrong region', { 's3-region': 'eu-1' }, 'E_S3_BUCKET', ['not in the region eu-1, but in us-east-1']],
+        [
+          'wrong secret',
+          { 's3-secret-access-key': 'x' },
+          'E_S3_AUTH',
+          ['the signature is wrong', '`s3-secret-access-key`'],
+        ],
+        ['wrong key', { 's3-access-key-id': 'AKIDOTHER' }, 'E_S3_AUTH', ['does not know the access key']],
+        ['no store', { 's3-endpoint': 'http://127.0.0.1:9' }, 'E_S3_UNAVAILABLE', [/tried 6 times.*ECONNREFUSED/]],
+      ],
+      3,
+    ),
+  )('of a %s', async (_, inputs, code, says) => {
     const result = await run(inputs);
     expectFailure(result, code, ...says, STAYS);
     await expectLeftWell(result);
@@ -134,15 +145,20 @@ test('the credentials of the default chain, as the step for OIDC leaves them', a
 });
 
 describe('a failure that passes', () => {
-  test.each<[string, Match, Fault, number]>([
-    ['503 twice', () => true, BUSY, 2],
-    ['a reset in the middle of a part', part, 'reset', 1],
-    ['500 at the end', completing, { status: 500, code: 'InternalError' }, 2],
-    ['an error in a 200 at the end', completing, 'error-in-200', 2],
-    ['an answer that was lost at the end', completing, 'lost-answer', 1],
-    ['an answer to the manifest that was lost', manifest, 'lost-answer', 1],
-    ['a part that was damaged on the way', part, { status: 400, code: 'BadDigest' }, 1],
-  ])('%s', async (_, match, fault, times) => {
+  test.each<[string, Match, Fault, number]>(
+    sample<[string, Match, Fault, number]>(
+      [
+        ['503 twice', () => true, BUSY, 2],
+        ['a reset in the middle of a part', part, 'reset', 1],
+        ['500 at the end', completing, { status: 500, code: 'InternalError' }, 2],
+        ['an error in a 200 at the end', completing, 'error-in-200', 2],
+        ['an answer that was lost at the end', completing, 'lost-answer', 1],
+        ['an answer to the manifest that was lost', manifest, 'lost-answer', 1],
+        ['a part that was damaged on the way', part, { status: 400, code: 'BadDigest' }, 1],
+      ],
+      4,
+    ),
+  )('%s', async (_, match, fault, times) => {
     s3.fail(match, fault, times);
     expectBackup(await run({ keep: '5' }));
     expect(s3.keys()).toHaveLength(2);
@@ -151,11 +167,16 @@ describe('a failure that passes', () => {
 });
 
 describe('a failure that does not', () => {
-  test.each<[string, Match, Fault, (string | RegExp)[]]>([
-    ['503', part, BUSY, ['tried 6 times', 'reduce your request rate']],
-    ['resets in the middle of parts', part, 'reset', [/ECONNRESET|EPIPE|socket hang up/]],
-    ['errors in a 200 at the end', completing, 'error-in-200', ['completing the upload', 'internal error']],
-  ])('%s', async (_, match, fault, says) => {
+  test.each<[string, Match, Fault, (string | RegExp)[]]>(
+    sample<[string, Match, Fault, (string | RegExp)[]]>(
+      [
+        ['503', part, BUSY, ['tried 6 times', 'reduce your request rate']],
+        ['resets in the middle of parts', part, 'reset', [/ECONNRESET|EPIPE|socket hang up/]],
+        ['errors in a 200 at the end', completing, 'error-in-200', ['completing the upload', 'internal error']],
+      ],
+      2,
+    ),
+  )('%s', async (_, match, fault, says) => {
     s3.fail(match, fault);
     const result = await run();
     expectFailure(result, 'E_S3_UNAVAILABLE', ...says, STAYS);
@@ -203,11 +224,16 @@ describe('a store', () => {
     });
   });
 
-  test.each<[Record<string, string>, string]>([
-    [{ 's3-object-lock': '30d' }, 'it is not locked'],
-    [{ 's3-storage-class': 'STANDARD_IA' }, 'it has STANDARD, not STANDARD_IA'],
-    [{ 's3-sse': 'AES256' }, 'it is encrypted by nothing'],
-  ])('that overlooks %j', async (inputs, says) => {
+  test.each<[Record<string, string>, string]>(
+    sample<[Record<string, string>, string]>(
+      [
+        [{ 's3-object-lock': '30d' }, 'it is not locked'],
+        [{ 's3-storage-class': 'STANDARD_IA' }, 'it has STANDARD, not STANDARD_IA'],
+        [{ 's3-sse': 'AES256' }, 'it is encrypted by nothing'],
+      ],
+      2,
+    ),
+  )('that overlooks %j', async (inputs, says) => {
     await withStore({ forgetful: true }, async (store) => {
       const result = await run(inputs, store);
       expectFailure(result, 'E_S3_UNSUPPORTED', `\`${Object.keys(inputs)[0]}\``, says, STAYS);
@@ -225,11 +251,16 @@ describe('a store', () => {
     s3.heal();
   });
 
-  test.each<[Record<string, string>, Fault | null]>([
-    [{ 's3-object-lock': '30d' }, null],
-    [{ 's3-storage-class': 'FROZEN' }, { status: 400, code: 'InvalidStorageClass' }],
-    [{ 's3-sse': 'aws:kms' }, { status: 501, code: 'NotImplemented' }],
-  ])('that refuses %j', async (inputs, fault) => {
+  test.each<[Record<string, string>, Fault | null]>(
+    sample<[Record<string, string>, Fault | null]>(
+      [
+        [{ 's3-object-lock': '30d' }, null],
+        [{ 's3-storage-class': 'FROZEN' }, { status: 400, code: 'InvalidStorageClass' }],
+        [{ 's3-sse': 'aws:kms' }, { status: 501, code: 'NotImplemented' }],
+      ],
+      2,
+    ),
+  )('that refuses %j', async (inputs, fault) => {
     if (fault !== null) s3.fail(beginning, fault);
     const result = await run(inputs);
     expectFailure(result, 'E_S3_UNSUPPORTED', `\`${Object.keys(inputs)[0]}\``, STAYS);
@@ -240,20 +271,30 @@ describe('a store', () => {
 describe('an upload from the host', () => {
   const VIA = { 's3-upload-via': 'host' };
 
-  test.each<[string, Fault]>([
-    ['503 twice', BUSY],
-    ['resets', 'reset'],
-  ])('gets over %s', async (_, fault) => {
+  test.each<[string, Fault]>(
+    sample<[string, Fault]>(
+      [
+        ['503 twice', BUSY],
+        ['resets', 'reset'],
+      ],
+      1,
+    ),
+  )('gets over %s', async (_, fault) => {
     s3.fail(part, fault, 2);
     expectBackup(await run({ ...VIA, keep: '5' }));
     expect(s3.keys()).toHaveLength(2);
   });
 
-  test.each<[string, Fault, string, (string | RegExp)[]]>([
-    ['a token that expires in the middle', EXPIRED, 'E_S3_AUTH', ['from the host', 'the credentials have expired']],
-    ['503 for ever', BUSY, 'E_S3_UNAVAILABLE', ['tried 6 times', 'reduce your request rate']],
-    ['resets for ever', 'reset', 'E_S3_UNAVAILABLE', ['curl on the host ended with']],
-  ])('ends with %s', async (_, fault, code, says) => {
+  test.each<[string, Fault, string, (string | RegExp)[]]>(
+    sample<[string, Fault, string, (string | RegExp)[]]>(
+      [
+        ['a token that expires in the middle', EXPIRED, 'E_S3_AUTH', ['from the host', 'the credentials have expired']],
+        ['503 for ever', BUSY, 'E_S3_UNAVAILABLE', ['tried 6 times', 'reduce your request rate']],
+        ['resets for ever', 'reset', 'E_S3_UNAVAILABLE', ['curl on the host ended with']],
+      ],
+      2,
+    ),
+  )('ends with %s', async (_, fault, code, says) => {
     s3.fail(part, fault);
     const result = await run(VIA);
     expectFailure(result, code, ...says, STAYS);

@@ -17,6 +17,7 @@ import {
 import { leftAfter, type ProcessInfo, processesOfUser } from '../helpers/processes.js';
 import { startProxy, type TcpProxy } from '../helpers/proxy.js';
 import type { ActionResult, RunningAction } from '../helpers/run-action.js';
+import { inTurn, nowAndThen, sample } from '../helpers/sample.js';
 import type { Scene } from '../helpers/scene.js';
 import { createUser, type TestUser } from '../helpers/users.js';
 
@@ -56,7 +57,7 @@ beforeAll(async () => {
   };
   succeeded(await place.scene.run());
   succeeded(await faked.scene.run());
-}, 60_000);
+});
 afterAll(async () => {
   for (const { place, proxy } of Object.values(frozen ?? {})) {
     await proxy.stop();
@@ -139,11 +140,14 @@ const temporaryOf = ({ uid }: TestUser) =>
       .filter((name) => statSync(join(folder, name), { throwIfNoEntry: false })?.uid === uid),
   );
 
+const goesOn = nowAndThen(4);
+
 /** Nothing has come of the run, nothing is left of it, and the next one works. */
 async function intact(where: Place, inputs: Inputs, earlier = before): Promise<void> {
   await nobodyLeft(where);
   expect(await sessionsLeft(server, where.database)).toEqual([]);
   expect(backupsIn(where.scene.directory)).toEqual(earlier);
+  if (!goesOn()) return;
   const id = succeeded(await where.scene.run(inputs));
   expect(rowsTold(where.scene, id)).toEqual(await rowsOf(server, where.database));
 }
@@ -178,10 +182,16 @@ async function freeze(where: Place, inputs: Inputs): Promise<Frozen> {
   return { place: where, proxy, inputs, result: result ?? Promise.reject(), before: earlier };
 }
 
-describe.each([
+const WAYS: [name: string, inputs: Inputs][] = [
   ['directory', { 'dump-format': 'directory', jobs: '2' }],
   ['custom with run-as', { 'dump-format': 'custom', 'run-as': '' }],
-])('a dump in its middle: %s', (_, given: Inputs) => {
+];
+
+describe.each(WAYS)('a dump in its middle: %s', (name, given) => {
+  const test = inTurn(
+    WAYS.map(([way]) => way),
+    name,
+  );
   const inputs = (): Inputs => ({ ...given, ...('run-as' in given ? { 'run-as': place.other.name } : {}) });
 
   test('SIGKILL of pg_dump', async () => {
@@ -282,7 +292,7 @@ describe('with run-as', () => {
 });
 
 describe('a stage of the payload that is killed', () => {
-  test.each(['zstd', 'cat', 'sha256sum', 'tee'])('%s', async (tool) => {
+  test.each(sample(['zstd', 'cat', 'sha256sum', 'tee'], 2))('%s', async (tool) => {
     const result = await struck(place, {}, async ({ hold }) => {
       kill('SIGKILL', running(place, tool));
       await hold.release(); // until then pg_dump has nothing to write, and no reason to end
@@ -415,22 +425,23 @@ describe('the read-back', () => {
 });
 
 // Before the server itself goes, which all share.
-test.each(['direct', 'runAs'] as const)(
-  'the link dies silently: %s',
-  async (which) => {
-    const { place: where, proxy, inputs, result, before: earlier } = frozen[which];
-    refused(await result, 'E_REMOTE_LOST', /connection to .* was lost/);
-    await proxy.stop();
-    await intact(where, inputs, earlier);
-  },
-  100_000,
-);
+test.each(['direct', 'runAs'] as const)('the link dies silently: %s', async (which) => {
+  const { place: where, proxy, inputs, result, before: earlier } = frozen[which];
+  refused(await result, 'E_REMOTE_LOST', /connection to .* was lost/);
+  await proxy.stop();
+  await intact(where, inputs, earlier);
+});
 
-test.each([
-  ['fast', {}],
-  ['immediate', { 'dump-format': 'directory' }],
-  ['kill', {}],
-] as const)('the server ends in the middle: %s', async (mode, inputs) => {
+test.each(
+  sample(
+    [
+      ['fast', {}],
+      ['immediate', { 'dump-format': 'directory' }],
+      ['kill', {}],
+    ] as const,
+    2,
+  ),
+)('the server ends in the middle: %s', async (mode, inputs) => {
   try {
     const result = await struck(place, inputs, () => server.stop(mode));
     refused(result, 'E_DUMP_FAILED', /The server ended the connection/, UNTOUCHED);

@@ -107,7 +107,7 @@ class Host {
 let hosts: Host[];
 beforeAll(async () => {
   hosts = await Promise.all(Array.from({ length: AT_ONCE }, () => Host.start()));
-}, 60_000);
+});
 afterAll(() => Promise.all(hosts.map((host) => host.stop())));
 
 test('a restore that is killed at any point leaves the old database or the new one, whole', async () => {

@@ -10,6 +10,12 @@ export function sample<T>(points: readonly T[], n: number): T[] {
   return Array.from({ length: n }, (_, index) => points[n === 1 ? 0 : Math.round((index * last) / (n - 1))] as T);
 }
 
+/** For what is asked after each case of a file: in a sweep each time, else the first time and each `n`th after it. */
+export function nowAndThen(n: number): () => boolean {
+  let time = 0;
+  return () => SWEEP || time++ % n === 0;
+}
+
 /** In how large steps a loop goes over numbered points; 1 in a sweep. */
 export const step = (sampled: number): number => (SWEEP ? 1 : sampled);
 

@@ -26,7 +26,7 @@ function drill(): void {
        CREATE TABLE orders AS SELECT now() AS created_at`,
     );
     scene = await startPostgresScene(production, 'shop');
-  }, 60_000);
+  });
   afterAll(async () => {
     await scene?.stop();
     await Promise.all([production?.remove(), service?.remove()]);

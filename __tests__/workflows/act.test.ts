@@ -22,7 +22,7 @@ function examples(): void {
     scene = await startScene();
     marks = mkdtempSync(join(tmpdir(), 'dbb-marks-'));
     execFileSync('chown', [scene.user.name, marks]);
-  }, 60_000);
+  });
   afterAll(async () => {
     await scene?.stop();
     rmSync(marks, { recursive: true, force: true });
