@@ -28379,6 +28379,7 @@ module.exports = {
 /* harmony export */   VF: () => (/* binding */ isKind),
 /* harmony export */   _y: () => (/* binding */ useFormats),
 /* harmony export */   be: () => (/* binding */ formatOf),
+/* harmony export */   u: () => (/* binding */ checkIdentityOf),
 /* harmony export */   vq: () => (/* binding */ formatNamed)
 /* harmony export */ });
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
@@ -28404,6 +28405,13 @@ function formatOf(identity) {
 /** Everything that may be the ending of a payload. */
 const isKind = (ending) => Object.values(formats).some((format) => allKinds(format).includes(ending));
 const allKinds = ({ kinds, damaged }) => damaged === undefined ? kinds : [...kinds, damaged.kind];
+/** An identity of this engine and of no other, by whose fields it would be taken for another database. Throws E_MANIFEST. */
+function checkIdentityOf(format, identity) {
+    const other = identity.names().find((name) => !format.identityFields.includes(name));
+    if (other !== undefined)
+        identity.refuse(other, 'no field of another engine');
+    format.checkIdentity(identity);
+}
 
 
 /***/ }),
@@ -33016,8 +33024,9 @@ __webpack_async_result__();
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   M: () => (/* binding */ LEFT),
-/* harmony export */   T: () => (/* binding */ leftBefore)
+/* harmony export */   FI: () => (/* binding */ touched),
+/* harmony export */   M3: () => (/* binding */ LEFT),
+/* harmony export */   To: () => (/* binding */ leftBefore)
 /* harmony export */ });
 /**
  * What a run that fails leaves as it was, in a sentence each. The run keeps which of them is true (`Run.left`); every failure ends with it,
@@ -33034,7 +33043,7 @@ const LEFT = {
     'backup-marked': 'The backup is recorded as not verified, so no rotation relies on it; its bytes and the live database were not touched.',
     'backup-unknown': 'Whether the new backup was published before the host was lost is not known: when it was, it is complete and proven, and `command: list` shows it. The database was not changed.',
     'backup-stays': 'The backup on the host is good and stays; nothing was rotated.',
-    'backup-made': 'The new backup is good and was kept.',
+    'backup-rotating': 'The new backup is good and was kept. Older ones may have been deleted before that: `command: list` shows what is there.',
     'backup-suspect': 'The new backup stays, and no good one was deleted.',
     'changed-in-part': 'What had been done before that stays done; `command: list` shows what is there.',
     'database-as-it-was': 'The live database is as it was.',
@@ -33043,6 +33052,8 @@ const LEFT = {
     'database-rolled-back': 'The live database is as it was before the restore.',
     'database-needs-you': 'The live database is not as it was before the restore.',
 };
+/** The same after something else in the backup directory was changed: what said that nothing was is not true any more. */
+const touched = (left) => (/^(nothing-|backup-as-it-was$)/.test(left) ? 'changed-in-part' : left);
 /** What is left as it was as long as the command has not begun to change anything. */
 function leftBefore({ command, dryRun }) {
     if (dryRun)
@@ -33190,7 +33201,7 @@ function checkIdentity(manifest, expectedId) {
     }
     manifest.text('host');
     manifest.text('database', 1);
-    engine.checkIdentity(manifest.object('identity'));
+    (0,backups_format/* checkIdentityOf */.u)(engine, manifest.object('identity'));
 }
 function checkFacts(manifest) {
     for (const name of ['bytes', 'databaseBytes', 'durationMs'])
@@ -33517,10 +33528,10 @@ function problemOf({ id, files, sweepable, payload }, place) {
     return `${files.join(' and ')}: no manifest, so this is not a backup; ${fate}`;
 }
 
-// EXTERNAL MODULE: ./src/left.ts
-var src_left = __nccwpck_require__(8470);
 // EXTERNAL MODULE: ./src/run/directory.ts
 var directory = __nccwpck_require__(4790);
+// EXTERNAL MODULE: ./src/left.ts
+var src_left = __nccwpck_require__(8470);
 // EXTERNAL MODULE: ./src/reporting/format.ts
 var format = __nccwpck_require__(1267);
 // EXTERNAL MODULE: ./src/reporting/neutralise.ts
@@ -33747,6 +33758,7 @@ function factsOf({ report, settings }, { manifest, state }, places = ['host'], f
 
 
 
+
 /** The backup directory on the host, which is entered and listed already. */
 class HostPlace {
     run;
@@ -33831,12 +33843,14 @@ class HostPlace {
             this.take(rewritten);
         const [file, text] = rewritten === null ? ['', ''] : [(0,names/* manifestFile */.YE)(rewritten.id), serializeManifest(rewritten.manifest)];
         this.show(filesOf(units));
+        this.run.left = (0,src_left/* touched */.FI)(this.run.left);
         const status = (0,directory/* statusOf */.c2)(this.run);
         return this.send(['job', 'change', [status, file, text, ...removalArguments(units)]], units, before);
     }
     /** Another manifest of a backup, or one for a payload that has lost its own, while the lock is held; it goes on being held. */
     async write(backup) {
         const { id, manifest } = backup;
+        this.run.left = (0,src_left/* touched */.FI)(this.run.left);
         await this.connection.send(['job', 'write_manifest', [(0,names/* manifestFile */.YE)(id), serializeManifest(manifest)]]);
         this.take(backup);
         showBackups(this.run, this.listed.backups);
@@ -33909,6 +33923,7 @@ const removalArguments = (units) => units.flatMap(({ files }) => ['--', ...files
 
 
 
+
 /** Why a good one stays that no rule keeps. */
 const NOTHING_GOOD_GOES = 'the newest backup is suspect: no good one is deleted';
 /**
@@ -33972,6 +33987,7 @@ function objectionTo(rotation) {
 async function carryOut(run, { place, retention, remove }) {
     if (remove.length === 0)
         return;
+    run.left = (0,src_left/* touched */.FI)(run.left);
     const { held, failure } = await place.remove(remove);
     keepHeld(retention, held);
     for (const { id, why } of held)
@@ -34207,6 +34223,7 @@ function wantedOf(key, { bytes, etag }, sha256) {
 
 
 
+
 const HIDDEN = 'the bucket keeps versions: what was deleted is hidden by delete markers, and takes space until a lifecycle rule (NoncurrentVersionExpiration) removes it';
 /** Who deletes what could not be. */
 const AGAIN = '`prune` tries again; with `s3-keep: none` the lifecycle of the bucket does it.';
@@ -34284,10 +34301,9 @@ class StorePlace {
     async here() {
         const { run, host } = this;
         const identity = run.database.identity(host.facts);
-        const isVague = 'database' in identity && identity.systemIdentifier === null;
         return {
             host: await (0,connect/* hostOf */.w4)(run, host.connection),
-            identity: isVague ? (host.listed.backups[0]?.manifest.identity ?? identity) : identity,
+            identity: isVague(identity) ? (host.listed.backups[0]?.manifest.identity ?? identity) : identity,
         };
     }
     async candidates() {
@@ -34419,7 +34435,6 @@ function withNamed(run, host, location, work) {
 
 
 
-
 /** Reads the catalogue under the lock, asks `decide`, carries it out; with `dry-run`, reads and asks only. */
 async function change(run, decide) {
     const { dryRun } = run.settings;
@@ -34430,12 +34445,7 @@ async function change(run, decide) {
             run.report.ok = after === undefined || dryRun;
             if (dryRun)
                 return;
-            run.left = 'changed-in-part';
-            const { failure } = await host.change(rewrite, remove).catch((error) => {
-                if (!connection.isLost() && connection.said('deleted').length === 0)
-                    run.left = (0,src_left/* leftBefore */.T)(run.settings);
-                throw error;
-            });
+            const { failure } = await host.change(rewrite, remove);
             if (failure !== null)
                 throw notRotated(run, failure.what, failure.error, failure.todo);
             if (after === undefined)
@@ -35601,8 +35611,8 @@ class Publication {
         const { rotation, objection } = await this.plan();
         await run.log.group('Rotate', async () => {
             tellRotation(run, rotation, refusalOf(rotation) !== null);
+            this.setLeft(rotation.remove);
             this.checkRotation(await host.remove(rotation.remove), objection);
-            run.left = this.leftNow();
         });
         if (objection !== null && this.made.state !== 'suspect')
             throw objection;
@@ -35628,6 +35638,7 @@ class Publication {
             return { rotation, objection: alarm(made.manifest, suspicion) };
         return { rotation, objection: objectionTo(rotation) };
     }
+    /** Publishes it, and with `remove` deletes these in the same request. */
     async give(remove) {
         const { run, host, made } = this;
         const { file, bytes, sha256 } = made.manifest;
@@ -35637,24 +35648,30 @@ class Publication {
         const removal = await host.publish(made, remove).catch((error) => {
             if (host.connection.said('published').length > 0) {
                 (0,connect/* warn */.R8)(run, `${made.id} was published before the run ended; it is complete and proven, and stays`);
-                run.left = this.leftNow();
+                this.setLeft(remove ?? []);
             }
             else {
-                if (!host.connection.isLost())
+                // what the program itself has refused was not published
+                if (errors/* ERRORS */.Sr[(0,errors/* describe */.q0)(error).code].class !== 'run')
                     run.left = before;
                 run.report.backup = null;
                 run.report.recovery = [];
             }
             throw error;
         });
-        run.left = this.leftNow();
+        this.setLeft(remove ?? []);
         run.log.info(`${host.uri}/${file}: ${(0,format/* formatBytes */.z3)(bytes)}, SHA-256 ${sha256}`);
         return removal;
     }
-    leftNow() {
-        if (this.made.state === 'suspect')
-            return 'backup-suspect';
-        return this.run.report.deleted > 0 ? 'backup-made' : 'backup-stays';
+    /** It is published; `removing`: what is deleted then, or was. */
+    setLeft(removing) {
+        const { run, made } = this;
+        if (made.state === 'suspect')
+            run.left = 'backup-suspect';
+        else if (removing.length > 0)
+            run.left = 'backup-rotating';
+        else if (run.left !== 'backup-rotating')
+            run.left = 'backup-stays';
     }
     /** The sizes in the store tell what a host that has lost its directory does not know: by them the new backup may still become suspect. */
     async judgedByCopies(store) {
@@ -35666,7 +35683,7 @@ class Publication {
         if (judged === manifest)
             return manifest;
         this.made = new_manifest_backupOf(judged);
-        run.left = this.leftNow();
+        this.setLeft([]);
         // on the host first, which a store that fails now must not keep from knowing it
         await host.write(this.made);
         showMade(run, this.made);
@@ -35699,6 +35716,7 @@ class Publication {
         tellRotation(run, rotation, objection !== null);
         if (objection !== null)
             throw objection;
+        this.setLeft(rotation.remove);
         await carryOut(run, rotation);
     }
 }
@@ -35854,9 +35872,14 @@ async function isYoungEnough(run, connection, ageMs) {
     report.backup = factsOf(run, newest);
     // made anew: what the manifest on the host says is not for us to recommend
     report.recovery = run.database.recovery(manifest, report.directory, settings);
-    run.left = 'backup-stays';
+    if (!settings.dryRun)
+        run.left = 'backup-stays';
     await withStorePlace(run, host, async (store) => {
-        if (store !== null)
+        if (store === null)
+            return;
+        if (settings.dryRun)
+            log.info(`would copy it to ${store.uri}, unless it is there`);
+        else
             await copyTo(run, connection, store, manifest, async () => manifest);
     });
     const age = (0,format/* formatAge */.nV)(run.now().getTime() - newest.createdAt.getTime());
@@ -35973,6 +35996,7 @@ function backup_checkContent({ database, settings }, { facts, listed }) {
 
 
 
+
 /**
  * Why one backup must not be deleted from the places that have it, in their order, or null. What the first says of a pin is so: a copy may
  * tell of one that was taken back since.
@@ -36015,6 +36039,7 @@ async function held(place, unit) {
 const refused = (message, hint) => new errors/* BackupError */.hj('E_POLICY', message, hint);
 /** Deletes what is there of one backup, whatever the rules say. Throws E_ROTATE. */
 async function deleteOne(run, place, { id, files }) {
+    run.left = (0,src_left/* touched */.FI)(run.left);
     const { deleted, held, failure } = await place.remove([{ id, files }]);
     const what = `the copy of ${id} in ${place.uri} could not be deleted`;
     if (failure !== null) {
@@ -36188,7 +36213,7 @@ function parseJournal(file, text) {
         const format = (0,backups_format/* formatOf */.be)(journal.identity);
         if (!isWhole || format === null)
             return null;
-        format.checkIdentity(manifest_fields/* Fields */.C8.parse(file, text).object('identity'));
+        (0,backups_format/* checkIdentityOf */.u)(format, manifest_fields/* Fields */.C8.parse(file, text).object('identity'));
         return journal;
     }
     catch {
@@ -36908,6 +36933,12 @@ class Attempt {
             });
         }
         catch (second) {
+            if (!this.isThere()) {
+                outcome.outcome = '';
+                run.left = 'database-unknown';
+                const lost = (0,errors/* describe */.q0)(second);
+                throw new errors/* BackupError */.hj(lost.code, `${message}; and while going back, ${lost.message}`, lost.hint);
+            }
             outcome.outcome = 'rollback-failed';
             run.left = 'database-needs-you';
             const stopped = await this.startAgain();
@@ -37225,8 +37256,9 @@ async function record(run, host, backup, proof) {
     const isMore = VERIFIED_LEVELS.indexOf(proof.level) >= VERIFIED_LEVELS.indexOf(manifest.verified.level);
     const now = new_manifest_backupOf({ ...manifest, verified: isMore || proof.level === 'none' ? proof : manifest.verified });
     run.report.backup = factsOf(run, now);
+    const before = run.left;
     await host.change({ ...now, files: backup.files });
-    if (proof.level === 'none')
+    if (proof.level === 'none' && before === 'backup-as-it-was')
         run.left = 'backup-marked';
 }
 
@@ -37362,7 +37394,7 @@ const sentences = (...parts) => parts.filter((part) => part !== '').join(' ');
 const ended = (message) => (/[.!?]$/.test(message) ? message : `${message}.`);
 /** The text of a failure: the code, what happened, what to do, what was left as it was. */
 function failureText(code, { message, hint, left }) {
-    return sentences(`${code}: ${ended(message)}`, hint, src_left/* LEFT */.M[left]);
+    return sentences(`${code}: ${ended(message)}`, hint, src_left/* LEFT */.M3[left]);
 }
 
 // EXTERNAL MODULE: ./src/reporting/log.ts
@@ -38020,7 +38052,7 @@ function inS3({ s3 }) {
 function leftUntouched({ dryRun, error, restore, deleted, s3 }) {
     if (dryRun)
         return 'Everything: this was a dry run.';
-    const sentences = [src_left/* LEFT */.M[error?.left ?? 'changed-in-part']];
+    const sentences = [src_left/* LEFT */.M3[error?.left ?? 'changed-in-part']];
     if (restore !== null && restore.safetyBackupId !== null) {
         sentences.push(`The state before the restore is also in ${restore.safetyBackupId}, which is pinned.`);
     }
@@ -41118,7 +41150,7 @@ async function inSession(run, host, work, where = 'On the host') {
         session = opened;
         const greeted = () => {
             if (run.left === 'nothing-run')
-                run.left = (0,_left_js__WEBPACK_IMPORTED_MODULE_2__/* .leftBefore */ .T)(settings);
+                run.left = (0,_left_js__WEBPACK_IMPORTED_MODULE_2__/* .leftBefore */ .To)(settings);
         };
         void opened.hello.then(greeted, () => { });
         if (signal.aborted)
@@ -41382,7 +41414,7 @@ const seconds = (ms) => String(Math.ceil(ms / 1000));
 async function explain(error, hello, { names, where }, run) {
     if (!(error instanceof _host_session_js__WEBPACK_IMPORTED_MODULE_4__/* .HostFailure */ .hD))
         return (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .describe */ .q0)(error);
-    const text = [...names].reduce((rest, [path, name]) => rest.replaceAll(path, name), error.text);
+    const text = [...names].reduce((rest, [path, name]) => rest.replaceAll(path, () => name), error.text);
     const failure = new _host_session_js__WEBPACK_IMPORTED_MODULE_4__/* .HostFailure */ .hD(error.code, text, error.facts);
     const greeting = await hello.catch(() => null);
     const user = greeting?.get('user') ?? 'the login user';
