@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { sqlite } from '../../src/engines/sqlite/index.js';
 import { programFor } from '../../src/host/program.js';
 import { call } from '../../src/host/quoting.js';
 import { SWEEP } from '../helpers/sample.js';
@@ -47,7 +48,7 @@ function feed(command: string[], text: string | Buffer, canary: string): Promise
   });
 }
 
-/** Some of the beginning and of the middle; of the end of the program and of the request every `step`th byte. */
+/** Some of the beginning and of the middle; of the end of the program and of the request every byte, or every third. */
 function cuts(program: number, whole: number, step: number): number[] {
   const near = (at: number) =>
     (at <= 150 && at % (SWEEP ? 1 : 6) === 0) ||
@@ -60,7 +61,7 @@ test.each(SHELLS)(
   '%s executes nothing of a stream that ends in the middle, and does not hang',
   async (name, command) => {
     const canary = `canary ${name}`;
-    const program = programFor({ host: MARK, elsewhere: `${MARK}e` }, 'sqlite');
+    const program = programFor({ host: MARK, elsewhere: `${MARK}e` }, sqlite);
     // a value that would do harm on its own
     const request = `{ request 1 ${call('run', ['touch', canary])}; ${call('put', ['k', `'; touch '${canary}'\ntouch '${canary}'\n`])}; }\n`;
     const whole = Buffer.from(program + request);
