@@ -248,3 +248,9 @@ function namedField(path: string, value: unknown): string {
   }
   return path;
 }
+
+test('an identity has the fields of its own engine, and no others', () => {
+  const made = manifestOf(ID);
+  const text = JSON.stringify({ ...made, identity: { ...made.identity, database: 'app', systemIdentifier: '123' } });
+  expect(() => parseManifest(text, ID)).toThrow(/identity.*database.*no field of another engine/s);
+});
