@@ -113,9 +113,6 @@ read_back() {
     note $! reader
     release
     await_stages
-    # who comes next in this folder may want files of these names
-    rm -f "$work/again" "$work/stored"
-    for stage in $packing; do rm -f "$work/unpacked_$stage"; done
     # cmp leaves at the first byte that differs, which ends the stages before it
     case $wrong:$(cat "$work/plain_sum") in
       :*) ;;
