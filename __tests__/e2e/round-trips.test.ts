@@ -52,7 +52,7 @@ const through = (proxy: TcpProxy) => ({
  */
 async function leastRoundTripsOf(enough: number, work: (proxy: TcpProxy) => Promise<void>): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
-  for (let run = 0; run < 5 && least > enough; run++) least = Math.min(least, await roundTripsOf(work));
+  for (let run = 0; run < 12 && least > enough; run++) least = Math.min(least, await roundTripsOf(work));
   return least;
 }
 
