@@ -29064,15 +29064,15 @@ function commonArguments(settings) {
         min_free_kib: String(Math.ceil(settings.minFreeBytes / 1024)),
     };
 }
-/** Those of the request that proves an existing backup. */
-function payloadArguments(manifest) {
-    const { file, sha256, bytes, databaseBytes, kind } = manifest;
+/** Those of every request that reads a payload. */
+function payloadArguments(payload) {
+    const { file, sha256, bytes, databaseBytes, kind } = payload;
     return {
         payload: file,
         sha256,
         bytes: String(bytes),
-        plain_bytes: String(databaseBytes),
-        packing: (0,_backups_packing_js__WEBPACK_IMPORTED_MODULE_0__/* .stagesOf */ .ZL)(manifest),
+        plain_bytes: databaseBytes === null ? '' : String(databaseBytes),
+        packing: (0,_backups_packing_js__WEBPACK_IMPORTED_MODULE_0__/* .stagesOf */ .ZL)(payload),
         kind,
     };
 }
@@ -29490,14 +29490,9 @@ const propertiesOf = (content) => contentOf({ content })?.properties ?? [];
 
 /** What every request that reads the dump is told of it. */
 function dumpArguments(dump) {
-    const { file, kind, sha256, bytes, databaseBytes, manifest } = dump;
+    const { manifest } = dump;
     return {
-        payload: file,
-        kind,
-        sha256,
-        bytes: String(bytes),
-        plain_bytes: databaseBytes === null ? '' : String(databaseBytes),
-        packing: (0,packing/* stagesOf */.ZL)(dump),
+        ...(0,common/* payloadArguments */.Ty)(dump),
         foreign: manifest === null ? '1' : '',
         // of what this action did not make nobody has proven anything, and what the tool can not judge is told
         proven: manifest?.verified.level ?? 'foreign',
@@ -33152,6 +33147,8 @@ var backups_retention = __nccwpck_require__(7385);
 
 
 const VERIFIED_LEVELS = ['none', 'checksum', 'content', 'restore'];
+/** Whether the one level proves all that the other does. */
+const isAtLeast = (level, other) => VERIFIED_LEVELS.indexOf(level) >= VERIFIED_LEVELS.indexOf(other);
 const LIMITS = ['shrink-limit', 'growth-limit', 'row-loss-limit'];
 const PINNERS = ['restore', 'row-loss'];
 const REASONS = ['manual', 'scheduled', 'deploy', 'safety'];
@@ -35727,8 +35724,7 @@ function showMade(run, made) {
     report.recovery = recovery;
     report.tables = content?.tables ?? [];
     report.tablesLeftOut = content?.tablesLeftOut ?? 0;
-    report.foreignKeyViolations =
-        content !== null && 'foreignKeyViolations' in content ? content.foreignKeyViolations : 0;
+    report.foreignKeyViolations = content?.foreignKeyViolations ?? 0;
 }
 const unlisted = ({ uri }, { id }) => new errors/* BackupError */.hj('E_ROTATE', `${uri} is listed without ${id}, which was read back there a moment ago`, 'The store or its credentials do not show all that is there. `prune` tries again.');
 
@@ -35844,7 +35840,7 @@ async function tellPlan(run, place, made) {
 function youngEnough({ settings, now, log }, backups, ageMs) {
     const usable = covering(backups, coverageOf(settings.dump));
     // A safety backup is the state that somebody wanted to leave.
-    const newest = newestVerified(usable.filter(({ manifest }) => manifest.reason !== 'safety' && isProvenAs(manifest, settings.verify)));
+    const newest = newestVerified(usable.filter(({ manifest }) => manifest.reason !== 'safety' && isAtLeast(manifest.verified.level, settings.verify)));
     if (newest === null || now().getTime() - newest.createdAt.getTime() > ageMs)
         return null;
     if (alarmsIn(usable).length === 0)
@@ -35888,7 +35884,6 @@ async function isYoungEnough(run, connection, ageMs) {
     log.info(report.skipped);
     return true;
 }
-const isProvenAs = ({ verified }, level) => VERIFIED_LEVELS.indexOf(verified.level) >= VERIFIED_LEVELS.indexOf(level);
 
 ;// CONCATENATED MODULE: ./src/proving/asserts.ts
 
@@ -37253,7 +37248,7 @@ const DAMAGED = ['E_CHECKSUM', 'E_MANIFEST'];
 /** Keeps in the manifest on the host what was proven, when that is more than what it says, or that it is damaged. */
 async function record(run, host, backup, proof) {
     const { manifest } = backup;
-    const isMore = VERIFIED_LEVELS.indexOf(proof.level) >= VERIFIED_LEVELS.indexOf(manifest.verified.level);
+    const isMore = isAtLeast(proof.level, manifest.verified.level);
     const now = new_manifest_backupOf({ ...manifest, verified: isMore || proof.level === 'none' ? proof : manifest.verified });
     run.report.backup = factsOf(run, now);
     const before = run.left;
@@ -37388,13 +37383,12 @@ function tellWhich({ settings, log }, what) {
 var platform = __nccwpck_require__(6701);
 ;// CONCATENATED MODULE: ./src/reporting/failure-text.ts
 
-/** One text of several sentences; what is empty leaves no blanks behind. */
-const sentences = (...parts) => parts.filter((part) => part !== '').join(' ');
+
 /** A message may end with what a tool has said, which may be a sentence. */
 const ended = (message) => (/[.!?]$/.test(message) ? message : `${message}.`);
 /** The text of a failure: the code, what happened, what to do, what was left as it was. */
 function failureText(code, { message, hint, left }) {
-    return sentences(`${code}: ${ended(message)}`, hint, src_left/* LEFT */.M3[left]);
+    return (0,errors/* sentences */.hC)(`${code}: ${ended(message)}`, hint, src_left/* LEFT */.M3[left]);
 }
 
 // EXTERNAL MODULE: ./src/reporting/log.ts
@@ -41558,10 +41552,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 var names = __nccwpck_require__(1187);
 // EXTERNAL MODULE: ./src/engines/lookup.ts + 22 modules
 var lookup = __nccwpck_require__(38);
-// EXTERNAL MODULE: ./src/settings/value-rules.ts
-var value_rules = __nccwpck_require__(7722);
 ;// CONCATENATED MODULE: ./src/settings/database-inputs.ts
-
 
 // What `database` and the inputs about it may be is for the engine to say, whose database it is.
 const MISSING = 'required, but empty; the secret or variable that fills it is probably not set (for example secrets.DATABASE_URL or vars.DATABASE_URL)';
@@ -41596,9 +41587,9 @@ function parsed(reader, name, text) {
 }
 function readContainer(reader, database) {
     const { noContainer, title } = database === undefined ? {} : (0,lookup/* engineOf */.ky)(database);
-    return reader.readAs('container', (text) => {
-        if (noContainer === undefined)
-            return (0,value_rules/* parseContainer */.NJ)(text);
+    if (noContainer === undefined)
+        return reader.read('container');
+    return reader.readAs('container', () => {
         throw new Error(`expected nothing with a ${title} database: ${noContainer}`);
     });
 }
@@ -41634,6 +41625,8 @@ function readScratch(reader, command, verify, verifyOn, database) {
 
 // EXTERNAL MODULE: ./src/host/known-hosts.ts
 var known_hosts = __nccwpck_require__(7879);
+// EXTERNAL MODULE: ./src/settings/value-rules.ts
+var value_rules = __nccwpck_require__(7722);
 ;// CONCATENATED MODULE: ./src/settings/fingerprints.ts
 
 

@@ -102,7 +102,10 @@ export interface Manifest {
   shortened?: true;
 }
 
-export const VERIFIED_LEVELS: readonly VerifiedLevel[] = ['none', 'checksum', 'content', 'restore'];
+const VERIFIED_LEVELS: readonly VerifiedLevel[] = ['none', 'checksum', 'content', 'restore'];
+/** Whether the one level proves all that the other does. */
+export const isAtLeast = (level: VerifiedLevel, other: VerifiedLevel): boolean =>
+  VERIFIED_LEVELS.indexOf(level) >= VERIFIED_LEVELS.indexOf(other);
 const LIMITS: readonly Limit[] = ['shrink-limit', 'growth-limit', 'row-loss-limit'];
 const PINNERS: readonly PinnedBy[] = ['restore', 'row-loss'];
 const REASONS: readonly Reason[] = ['manual', 'scheduled', 'deploy', 'safety'];

@@ -1,5 +1,5 @@
 import type { Manifest, TableRows } from '../backups/manifest.js';
-import { stagesOf } from '../backups/packing.js';
+import { type Packing, stagesOf } from '../backups/packing.js';
 import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
@@ -24,15 +24,17 @@ export function commonArguments(settings: Settings): Record<string, string> {
   };
 }
 
-/** Those of the request that proves an existing backup. */
-export function payloadArguments(manifest: Manifest): Record<string, string> {
-  const { file, sha256, bytes, databaseBytes, kind } = manifest;
+type Payload = Packing & Pick<Manifest, 'file' | 'kind' | 'sha256' | 'bytes'> & { databaseBytes: number | null };
+
+/** Those of every request that reads a payload. */
+export function payloadArguments(payload: Payload): Record<string, string> {
+  const { file, sha256, bytes, databaseBytes, kind } = payload;
   return {
     payload: file,
     sha256,
     bytes: String(bytes),
-    plain_bytes: String(databaseBytes),
-    packing: stagesOf(manifest),
+    plain_bytes: databaseBytes === null ? '' : String(databaseBytes),
+    packing: stagesOf(payload),
     kind,
   };
 }

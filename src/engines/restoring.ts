@@ -1,8 +1,9 @@
 import type { Identity } from '../backups/identity.js';
 import type { Manifest, TableRows } from '../backups/manifest.js';
-import { type Compression, stagesOf } from '../backups/packing.js';
+import type { Compression } from '../backups/packing.js';
 import type { Facts, HostRequest } from '../host/session.js';
 import type { Settings } from '../settings/settings.js';
+import { payloadArguments } from './common.js';
 
 /** What is put back: a file on the host, hashed before anything reads it. */
 export interface Dump {
@@ -93,14 +94,9 @@ export interface TargetPlan {
 
 /** What every request that reads the dump is told of it. */
 export function dumpArguments(dump: Dump): Record<string, string> {
-  const { file, kind, sha256, bytes, databaseBytes, manifest } = dump;
+  const { manifest } = dump;
   return {
-    payload: file,
-    kind,
-    sha256,
-    bytes: String(bytes),
-    plain_bytes: databaseBytes === null ? '' : String(databaseBytes),
-    packing: stagesOf(dump),
+    ...payloadArguments(dump),
     foreign: manifest === null ? '1' : '',
     // of what this action did not make nobody has proven anything, and what the tool can not judge is told
     proven: manifest?.verified.level ?? 'foreign',

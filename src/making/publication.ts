@@ -180,8 +180,7 @@ function showMade(run: Run, made: Backup): void {
   report.recovery = recovery;
   report.tables = content?.tables ?? [];
   report.tablesLeftOut = content?.tablesLeftOut ?? 0;
-  report.foreignKeyViolations =
-    content !== null && 'foreignKeyViolations' in content ? content.foreignKeyViolations : 0;
+  report.foreignKeyViolations = content?.foreignKeyViolations ?? 0;
 }
 
 const unlisted = ({ uri }: StorePlace, { id }: Backup): BackupError =>

@@ -1,6 +1,6 @@
 import { alarmsIn, type Backup, covering, newestVerified } from '../backups/catalogue.js';
 import { coverageOf } from '../backups/coverage.js';
-import { type Manifest, VERIFIED_LEVELS, type VerifiedLevel } from '../backups/manifest.js';
+import { isAtLeast } from '../backups/manifest.js';
 import { BackupError } from '../errors.js';
 import { copyTo } from '../places/copy.js';
 import { HostPlace } from '../places/host.js';
@@ -15,7 +15,9 @@ export function youngEnough({ settings, now, log }: Run, backups: readonly Backu
   const usable = covering(backups, coverageOf(settings.dump));
   // A safety backup is the state that somebody wanted to leave.
   const newest = newestVerified(
-    usable.filter(({ manifest }) => manifest.reason !== 'safety' && isProvenAs(manifest, settings.verify)),
+    usable.filter(
+      ({ manifest }) => manifest.reason !== 'safety' && isAtLeast(manifest.verified.level, settings.verify),
+    ),
   );
   if (newest === null || now().getTime() - newest.createdAt.getTime() > ageMs) return null;
   if (alarmsIn(usable).length === 0) return newest;
@@ -59,6 +61,3 @@ export async function isYoungEnough(run: Run, connection: Connection, ageMs: num
   log.info(report.skipped);
   return true;
 }
-
-const isProvenAs = ({ verified }: Manifest, level: VerifiedLevel): boolean =>
-  VERIFIED_LEVELS.indexOf(verified.level) >= VERIFIED_LEVELS.indexOf(level);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Backup } from '../backups/catalogue.js';
-import { type Manifest, VERIFIED_LEVELS } from '../backups/manifest.js';
+import { isAtLeast, type Manifest } from '../backups/manifest.js';
 import { formatId } from '../backups/names.js';
 import type { Facts, HostRequest } from '../host/session.js';
 import { backupOf } from '../making/new-manifest.js';
@@ -50,7 +50,7 @@ export const DAMAGED: readonly string[] = ['E_CHECKSUM', 'E_MANIFEST'];
 /** Keeps in the manifest on the host what was proven, when that is more than what it says, or that it is damaged. */
 export async function record(run: Run, host: HostPlace, backup: Backup, proof: Manifest['verified']): Promise<void> {
   const { manifest } = backup;
-  const isMore = VERIFIED_LEVELS.indexOf(proof.level) >= VERIFIED_LEVELS.indexOf(manifest.verified.level);
+  const isMore = isAtLeast(proof.level, manifest.verified.level);
   const now = backupOf({ ...manifest, verified: isMore || proof.level === 'none' ? proof : manifest.verified });
   run.report.backup = factsOf(run, now);
   const before = run.left;

@@ -3,7 +3,6 @@ import { ENGINES, engineOf, parseSource } from '../engines/lookup.js';
 import type { Parsed } from './declared-inputs.js';
 import type { InputReader } from './input-reader.js';
 import type { Command } from './settings.js';
-import { parseContainer } from './value-rules.js';
 
 // What `database` and the inputs about it may be is for the engine to say, whose database it is.
 
@@ -38,8 +37,8 @@ function parsed(reader: InputReader, name: 'database' | 'restore-to', text: stri
 
 export function readContainer(reader: InputReader, database: Source | undefined): string | null | undefined {
   const { noContainer, title } = database === undefined ? {} : engineOf(database);
-  return reader.readAs('container', (text) => {
-    if (noContainer === undefined) return parseContainer(text);
+  if (noContainer === undefined) return reader.read('container');
+  return reader.readAs('container', () => {
     throw new Error(`expected nothing with a ${title} database: ${noContainer}`);
   });
 }
