@@ -47,7 +47,7 @@ const COST_OF_ONE = 200;
  * knows the protocol of host/programs/session.sh. When anything ends it, stdin ends, and the host cleans up by itself.
  */
 export class Session {
-  /** Facts of the hello: `user`, `uid`, `hostname`, `clock`, `system`. */
+  /** Facts of the hello: `user`, `uid`, `hostname`, `system`. */
   readonly hello: Promise<Facts>;
   private readonly greeting: Waiting;
   private greeted = false;
