@@ -239,11 +239,11 @@ describe('functions and operators of others, where names of the system are looke
       .map((of) => {
         const [, name = '', list = ''] = /^(\w+)\((.*)\)$/.exec(of) ?? [];
         return `CREATE FUNCTION evil.${name}(${list}) RETURNS text LANGUAGE plpgsql AS $f$ BEGIN
-          COPY (SELECT 1) TO PROGRAM 'touch ${trap}'; RETURN 'x'; END $f$;`;
+          COPY (SELECT 1) TO PROGRAM 'cat >${trap}'; RETURN 'x'; END $f$;`;
       })
       .join('\n');
   const OPERATORS = () => `CREATE FUNCTION evil.eq(name, name) RETURNS boolean LANGUAGE plpgsql AS $f$ BEGIN
-      COPY (SELECT 1) TO PROGRAM 'touch ${trap}'; RETURN $1::text OPERATOR(pg_catalog.=) $2::text; END $f$;
+      COPY (SELECT 1) TO PROGRAM 'cat >${trap}'; RETURN $1::text OPERATOR(pg_catalog.=) $2::text; END $f$;
     CREATE OPERATOR evil.= (LEFTARG = name, RIGHTARG = name, FUNCTION = evil.eq);
     CREATE VIEW evil.pg_database AS SELECT * FROM pg_catalog.pg_database WHERE evil.eq('x', 'x');
     CREATE VIEW evil.pg_roles AS SELECT * FROM pg_catalog.pg_roles WHERE evil.eq('x', 'x');
@@ -300,7 +300,7 @@ describe('what the planner carries out for the role that asks', () => {
   /** As the owner: a function that makes the file when a superuser carries it out, in each place that counting a table looks at. */
   const TRAPS = () => `SET SESSION AUTHORIZATION app;
     CREATE FUNCTION public.evil2() RETURNS void VOLATILE LANGUAGE plpgsql AS $f$ BEGIN
-      IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN COPY (SELECT 1) TO PROGRAM 'touch ${trap}'; END IF;
+      IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN COPY (SELECT 1) TO PROGRAM 'cat >${trap}'; END IF;
     END $f$;
     CREATE FUNCTION public.evil(int) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $f$ BEGIN PERFORM public.evil2(); RETURN true; END $f$;
     CREATE TABLE public.partial (i int); INSERT INTO public.partial VALUES (1); CREATE INDEX ON public.partial (i) WHERE public.evil(1);

@@ -35,7 +35,7 @@ let scene: Scene;
 beforeAll(async () => {
   server = await startPostgres();
   await fillSample(server, 'shop');
-  scene = await startPostgresScene(server, 'shop');
+  scene = await startPostgresScene(server, 'shop', { transport: 'ssh' });
 });
 afterAll(async () => {
   await scene.stop();

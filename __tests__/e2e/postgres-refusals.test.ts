@@ -30,7 +30,7 @@ beforeAll(async () => {
     hba: ['host shop rejected 127.0.0.1/32 reject'],
   });
   await server.createDatabase('shop');
-  scene = await startPostgresScene(server, 'shop');
+  scene = await startPostgresScene(server, 'shop', { transport: 'ssh' });
   for (const [role, secret] of Object.entries(PASSWORDS)) await server.createRole(role, secret);
   await server.sql(
     'shop',

@@ -23,7 +23,7 @@ beforeAll(async () => {
   server = await startPostgres();
   await server.createDatabase('shop');
   await server.sql('shop', 'CREATE TABLE t AS SELECT 1 AS one');
-  [scene, other] = [await startPostgresScene(server, 'shop'), await createUser()];
+  [scene, other] = [await startPostgresScene(server, 'shop', { transport: 'ssh' }), await createUser()];
   await server.createRole('odd', ODD, 'SUPERUSER');
   await server.createRole('long', LONG, 'SUPERUSER');
   sudoers = `/etc/sudoers.d/${scene.user.name}`;

@@ -14,7 +14,7 @@ let scene: Scene;
 /** A database with the rows 1, 2, 3, as `sqlite3 .backup` copied it. */
 let copy: Buffer;
 beforeAll(async () => {
-  scene = await startScene({ mb: 0.1, wal: false });
+  scene = await startScene({ transport: 'local', mb: 0.1, wal: false });
   const path = join(scene.user.home, 'old.db');
   asOwner(`sqlite3 '${path}' 'CREATE TABLE t (n)' 'INSERT INTO t VALUES (1), (2), (3)'`);
   asOwner(`sqlite3 '${path}' ".backup copy.db" && rm '${path}'`);

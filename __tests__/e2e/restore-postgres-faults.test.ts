@@ -21,7 +21,7 @@ let server: Postgres;
 let scene: Scene;
 beforeAll(async () => {
   server = await startPostgres();
-  scene = await startPostgresScene(server, 'slow');
+  scene = await startPostgresScene(server, 'slow', { transport: 'ssh' });
   await server.createDatabase('slow');
   await server.sql(
     'slow',

@@ -33,7 +33,7 @@ const MODES = ['wal', 'delete'] as const;
 const live = (mode: string) => join(folder, `${mode}.db`);
 
 beforeAll(async () => {
-  scene = await startScene({ mb: 1 });
+  scene = await startScene({ transport: 'local', mb: 1 });
   folder = dirname(scene.database);
   for (const mode of MODES) {
     await createDatabase(live(mode), { mb: 1, wal: mode === 'wal', owner: scene.user.name });

@@ -12,7 +12,7 @@ import { type Scene, startScene } from '../helpers/scene.js';
 
 let scene: Scene;
 beforeAll(async () => {
-  scene = await startScene();
+  scene = await startScene({ transport: 'local' });
 });
 afterAll(() => scene.stop());
 

@@ -9,7 +9,7 @@ import { createDatabase } from '../helpers/sqlite.js';
 
 let scene: Scene;
 beforeAll(async () => {
-  scene = await startScene();
+  scene = await startScene({ transport: 'local' });
 });
 afterAll(() => scene.stop());
 

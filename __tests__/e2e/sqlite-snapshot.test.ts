@@ -4,7 +4,7 @@ import { snapshotCases } from './snapshot-cases.js';
 
 let scene: Scene;
 beforeAll(async () => {
-  scene = await startScene();
+  scene = await startScene({ transport: 'local' });
 });
 afterAll(() => scene.stop());
 

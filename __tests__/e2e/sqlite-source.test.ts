@@ -12,7 +12,7 @@ let scene: Scene;
 /** A folder of the login user, for sources of every kind. */
 let folder: string;
 beforeAll(async () => {
-  scene = await startScene();
+  scene = await startScene({ transport: 'local' });
   folder = join(scene.user.home, 'srv');
   mkdirSync(folder);
   chownSync(folder, scene.user.uid, scene.user.gid);

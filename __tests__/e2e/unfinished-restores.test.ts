@@ -15,7 +15,7 @@ type Inputs = Record<string, string>;
 
 let scene: Scene;
 beforeAll(async () => {
-  scene = await startScene({ mb: 1, wal: false });
+  scene = await startScene({ transport: 'local', mb: 1, wal: false });
   asOwner(`rm '${scene.database}'`);
   sql('CREATE TABLE t (n)', 'INSERT INTO t VALUES (1), (2), (3)');
   expectBackup(await scene.run());

@@ -299,7 +299,7 @@ describe('PostgreSQL', () => {
     await fillSample(live, 'shop', 'postgres');
     // a plain dump names the roles of its owners
     for (const role of Object.values(SAMPLE_ROLES)) await service.sql('postgres', `CREATE ROLE "${role}"`);
-    postgres = await startPostgresScene(live, 'shop');
+    postgres = await startPostgresScene(live, 'shop', { transport: 'ssh' });
   });
   afterAll(async () => {
     await postgres?.stop();

@@ -35,7 +35,7 @@ const good = {} as Record<Format, { directory: string; id: string }>;
 beforeAll(async () => {
   [server, spare] = await Promise.all([startPostgres(), startPostgres()]);
   await fillSample(server, 'shop', 'postgres');
-  scene = await startPostgresScene(server, 'shop');
+  scene = await startPostgresScene(server, 'shop', { transport: 'ssh' });
   for (const format of FORMATS) {
     const directory = join(scene.user.home, format);
     const result = await scene.run({ directory, 'dump-format': format, verify: 'restore' });

@@ -10,16 +10,17 @@ import { type Scene, type SceneOptions, startScene } from './scene.js';
 const run = promisify(execFile);
 
 /**
- * A scene whose database is one of this PostgreSQL server; `inputs` name it with the password of `admin`. Without options for its sshd the
- * clients themselves come before Debian's wrapper around them, which is in Perl, and takes longer than they do.
+ * A scene whose database is one of this PostgreSQL server; `inputs` name it with the password of `admin`. Without options for an sshd
+ * has none, and the clients themselves come before Debian's wrapper around them, which is in Perl, and takes longer than they do.
  */
 export async function startPostgresScene(
   server: Postgres,
   database: string,
   options: SceneOptions = {},
 ): Promise<Scene> {
-  const extraConfig = `SetEnv PATH=${server.clientDirectory}:/usr/local/bin:/usr/bin:/bin`;
-  const scene = await startScene({ mb: 0.1, sshd: { extraConfig }, ...options });
+  const transport = options.transport ?? ((options.sshd ?? options.shell) === undefined ? 'local' : 'ssh');
+  const path = `${server.clientDirectory}:/usr/local/bin:/usr/bin:/bin`;
+  const scene = await startScene({ mb: 0.1, path, sshd: { extraConfig: `SetEnv PATH=${path}` }, ...options, transport });
   Object.assign(scene.inputs, { database: server.uri({ database }) });
   return scene;
 }

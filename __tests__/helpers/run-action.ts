@@ -1,10 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { chownSync, cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
-import { pathForAll } from './made-once.js';
+import { madeOnce, pathForAll } from './made-once.js';
 import { parseCommandFile } from './runner-commands.js';
 import { type Annotation, RunnerLog } from './runner-log.js';
 
@@ -17,6 +17,8 @@ export interface ActionOptions {
   dir?: string;
   /** Above what the runner sets. Nothing but PATH comes from the environment of the tests. */
   env?: Record<string, string>;
+  /** Whose runner it is; default: root's. */
+  user?: { uid: number; gid: number };
 }
 
 export interface StepResult {
@@ -65,6 +67,16 @@ interface ActionMeta {
   runs: { main: string; post?: string };
 }
 
+/** A copy of the action, and Node, that other users can read, wherever this repository is; once for all tests. */
+export async function actionForAll(): Promise<string> {
+  return madeOnce('action', async (folder) => {
+    mkdirSync(folder);
+    for (const name of ['dist', 'action.yml']) cpSync(join(repository, name), join(folder, name), { recursive: true });
+    cpSync(realpathSync(node24), join(folder, 'node'));
+    execFileSync('chmod', ['-R', 'a+rX', folder]);
+  });
+}
+
 /** Runs main and post of the action as the runner does, on Node 24; `inputs` over the defaults of action.yml. */
 export async function runAction(inputs: Record<string, string>, options: ActionOptions = {}): Promise<ActionResult> {
   return startAction(inputs, options).result();
@@ -83,7 +95,12 @@ export function startAction(inputs: Record<string, string>, options: ActionOptio
   }
 
   const root = mkdtempSync(join(tmpdir(), 'dbb-action-'));
-  for (const sub of ['temp', 'tool', 'work', 'home', 'files']) mkdirSync(join(root, sub));
+  const given = (path: string) => options.user && chownSync(path, options.user.uid, options.user.gid);
+  given(root);
+  for (const sub of ['temp', 'tool', 'work', 'home', 'files']) {
+    mkdirSync(join(root, sub));
+    given(join(root, sub));
+  }
   const commandFile = (step: string, kind: string) => join(root, 'files', `${step}_${kind}`);
   const log = new RunnerLog();
   const outputLines: [string, string][] = [];
@@ -94,7 +111,10 @@ export function startAction(inputs: Record<string, string>, options: ActionOptio
 
   const start = (step: 'main' | 'post', script: string) => {
     const kinds = ['OUTPUT', 'STATE', 'ENV', 'PATH', 'STEP_SUMMARY'];
-    for (const kind of kinds) writeFileSync(commandFile(step, kind), '');
+    for (const kind of kinds) {
+      writeFileSync(commandFile(step, kind), '');
+      given(commandFile(step, kind));
+    }
     const env = {
       ...runnerEnvironment(root),
       ...inputEnv,
@@ -103,7 +123,8 @@ export function startAction(inputs: Record<string, string>, options: ActionOptio
       ...Object.fromEntries(kinds.map((kind) => [`GITHUB_${kind}`, commandFile(step, kind)])),
       ...options.env,
     };
-    const child = spawn(node24, [join(dir, script)], {
+    const child = spawn(options.user ? pathForAll('action/node') : node24, [join(dir, script)], {
+      ...options.user,
       env,
       cwd: join(root, 'work'),
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -4,15 +4,23 @@ import { join } from 'node:path';
 import type { Manifest } from '../../src/backups/manifest.js';
 import type { Report } from '../../src/reporting/report.js';
 import { type ProcessInfo, processesOfUser } from './processes.js';
-import { type ActionResult, type RunningAction, runAction, startAction } from './run-action.js';
+import {
+  type ActionOptions,
+  type ActionResult,
+  actionForAll,
+  type RunningAction,
+  runAction,
+  startAction,
+} from './run-action.js';
 import { createDatabase } from './sqlite.js';
 import { type Sshd, type SshdOptions, startSshd } from './sshd.js';
 import { createUser, type TestUser } from './users.js';
 
 type Inputs = Record<string, string>;
 
-/** A production host in small: an sshd, a login user, a live database of its own, and the inputs that fit. */
+/** A production host in small: a login user, a live database of its own, and the inputs that fit. */
 export interface Scene {
+  /** Fails where the scene has none. */
   sshd: Sshd;
   user: TestUser;
   /** The live database. */
@@ -33,7 +41,11 @@ export interface Scene {
 }
 
 export interface SceneOptions {
+  /** `local`: the runner is the host, and the login user's own, which takes half of the time; no sshd is started. Default: ssh. */
+  transport?: 'ssh' | 'local';
   shell?: string;
+  /** Of a scene without sshd. */
+  path?: string;
   mb?: number;
   wal?: boolean;
   sshd?: SshdOptions;
@@ -42,9 +54,11 @@ export interface SceneOptions {
 }
 
 export async function startScene(options: SceneOptions = {}): Promise<Scene> {
-  const [sshd, user] = await Promise.all([
-    startSshd(options.sshd),
+  const isLocal = options.transport === 'local';
+  const [sshd, user, dir] = await Promise.all([
+    isLocal ? null : startSshd(options.sshd),
     options.user ?? createUser(options.shell === undefined ? {} : { shell: options.shell }),
+    isLocal ? actionForAll() : undefined,
   ]);
   const app = mkdtempSync(join(tmpdir(), 'dbb-app-'));
   chmodSync(app, 0o755);
@@ -54,22 +68,32 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
   await createDatabase(database, { mb: options.mb ?? 1, wal: options.wal ?? true, owner: user.name });
   await own(folder, user);
   const directory = join(user.home, 'db-backups');
-  const inputs: Inputs = {
-    host: '127.0.0.1',
-    port: String(sshd.port),
-    username: user.name,
-    key: sshd.clientKey,
-    'known-hosts': sshd.knownHosts,
-    database,
-  };
+  const reached: Inputs =
+    sshd === null
+      ? { transport: 'local', directory }
+      : {
+          host: '127.0.0.1',
+          port: String(sshd.port),
+          username: user.name,
+          key: sshd.clientKey,
+          'known-hosts': sshd.knownHosts,
+        };
+  const inputs: Inputs = { ...reached, database };
+  const action = (env: Record<string, string> = {}): ActionOptions =>
+    dir === undefined ? { env } : { dir, user, env: { ...environment, ...env } };
+  // as a login has it
+  const environment = { HOME: user.home, PATH: options.path ?? '/usr/local/bin:/usr/bin:/bin' };
   return {
-    sshd,
+    get sshd() {
+      if (sshd === null) throw new Error('this scene has no sshd');
+      return sshd;
+    },
     user,
     database,
     directory,
     inputs,
-    run: (more, env) => runAction({ ...inputs, ...more }, env === undefined ? {} : { env }),
-    start: (more) => startAction({ ...inputs, ...more }),
+    run: (more, env) => runAction({ ...inputs, ...more }, action(env)),
+    start: (more) => startAction({ ...inputs, ...more }, action()),
     files: () =>
       existsSync(directory)
         ? readdirSync(directory)
@@ -81,9 +105,9 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
       const work = join(directory, '.work');
       return existsSync(work) ? readdirSync(work).filter((name) => !['lock', 'holder'].includes(name)) : [];
     },
-    processes: () => processesOfUser(user.uid).filter(({ command }) => !command.startsWith('sshd')),
+    processes: () => processesOfUser(user.uid).filter(({ command }) => !/^sshd|\/dist\/(index|post)\.js/.test(command)),
     async stop() {
-      await sshd.stop();
+      await sshd?.stop();
       if (options.user === undefined) await user.remove();
       rmSync(app, { recursive: true, force: true });
     },

@@ -10,7 +10,7 @@
 
 # What the account's environment could change. Options come in by SHELLOPTS and BASHOPTS, which bash obeys and every shell hands on;
 # functions from bash login shells.
-unset -f env sed unset shopt 2>/dev/null || :
+unset -f command env sed unset shopt 2>/dev/null || :
 login_environment=$(env)
 case $login_environment in
   *SHELLOPTS=* | *BASHOPTS=*) login_options=$(env | sed -n -e '/^SHELLOPTS=[a-z:-]*$/p' -e '/^BASHOPTS=[a-z_0-9:]*$/p') ;;
@@ -274,17 +274,19 @@ watch() {
   stop ${guard:+"$guard"} # for sure: it gets no beats any more, and would end the session
   trap - EXIT
   (
+    silent=0 nap='' over=''
     trap 'silent=0' USR1
-    trap 'kill $nap; exit' TERM
+    trap 'over=1; kill $nap' TERM
     exec 9>&- </dev/null >/dev/null 2>&1
-    silent=0 nap=''
-    while alive $$ && [ $silent -lt 22 ]; do
+    while [ -z "$over" ] && alive $$ && [ $silent -lt 22 ]; do
       sleep 2 &
       nap=$!
+      [ -z "$over" ] || kill $nap # the signal came before its number was known
       wait $nap
       kill $nap
       silent=$((silent + 1))
     done
+    [ -z "$over" ] || exit 0
     trap '' TERM
     end_work
     start_without_us
