@@ -31,7 +31,7 @@ open_directory() {
   fi
   cd -P -- "$1" 2>/dev/null || {
     put unusable "$1"
-    fail E_PERM "$1 can not be entered by $(id -un)"
+    fail E_PERM "$1 can not be entered by $my_name"
   }
   directory=$(pwd -P)
   put directory "$directory"
@@ -81,7 +81,7 @@ refused() {
     *)
       # what root can give; a file in the way, or a file system that is read-only, is another matter
       case $2 in *'ermission denied'*) put unusable "$1" ;; esac
-      fail E_PERM "$(id -un) can not write $1: $2"
+      fail E_PERM "$my_name can not write $1: $2"
       ;;
   esac
 }
@@ -90,9 +90,9 @@ refused() {
 check_safe() {
   # shellcheck disable=SC2046 # the fields of ls are meant to be split
   set -- "$2" $(ls -nd "$1")
-  [ "$4" = "$(id -u)" ] || {
+  [ "$4" = "$my_uid" ] || {
     put not_ours "$1"
-    fail E_PERM_UNSAFE "$1 belongs to uid $4, not to $(id -un)"
+    fail E_PERM_UNSAFE "$1 belongs to uid $4, not to $my_name"
   }
   case $2 in ?????-??-*) return 0 ;; esac
   put open_to_others "$1"
@@ -108,8 +108,7 @@ sweep() {
     discard "$left_over"
     put swept "${left_over#.work/}"
   done
-  rm -f .work/new.* .work/stale.*
-  rm -rf .work/tmp.??????
+  rm -rf .work/new.* .work/stale.* .work/tmp.??????
   (sweep_temporary) # it may go elsewhere
 }
 
@@ -215,7 +214,7 @@ publish() {
   hold
   if {
     printf '%s\n' "$id" >"$work/publishing" && printf '%s  %s\n' "$2" "$1" >"$work/sidecar" && raw "$3" >"$work/manifest" &&
-      sync_file "$work/sidecar" && sync_file "$work/manifest" &&
+      sync_file "$work/sidecar" "$work/manifest" &&
       mv "$work/payload" "$1" && mv "$work/sidecar" "$1.sha256" && sync_file . &&
       mv "$work/manifest" "$id.json" && sync_file .
   } 2>"$work/e1"; then
@@ -300,7 +299,7 @@ finish() {
   id=$1 payload=$2 sha256=$3 manifest=$4 status=$5
   shift 5
   publish "$payload" "$sha256" "$manifest"
-  if remove_units "$@"; then put_status "$status"; fi
+  if [ $# = 0 ] || remove_units "$@"; then put_status "$status"; fi
   rm -rf "$work"
   release_lock
 }

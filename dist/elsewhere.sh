@@ -42,14 +42,14 @@ reach_elsewhere() {
     have "$engine" || fail E_TOOL_MISSING docker
     put container_engine "$engine"
     error=$( (shell_there) 2>&1 </dev/null) && return
-    put container_refused "$(id -un)"
+    put container_refused "$my_name"
     fail E_PERM "$error"
   fi
-  [ "$run_as" != "$(id -un)" ] || run_as=''
+  [ "$run_as" != "$my_name" ] || run_as=''
   [ -n "$run_as" ] || return 0
   have sudo || fail E_TOOL_MISSING sudo
   error=$( (shell_there) 2>&1 </dev/null) && return
-  put sudo_refused "$(id -un)"
+  put sudo_refused "$my_name"
   fail E_PERM "$error"
 }
 
@@ -186,7 +186,7 @@ enter_place() {
   fi
   sweep_temporary
   check_temporary "$place" "$1"
-  tmp=$(mktemp -d "$place/db-backup.XXXXXX") || fail E_PERM "no temporary folder for $(id -un)"
+  tmp=$(mktemp -d "$place/db-backup.XXXXXX") || fail E_PERM "no temporary folder for $my_name"
   process_of $$ >"$tmp/session"
   cd "$tmp" || fail E_PERM "$tmp can not be entered"
   work=. notes=$tmp

@@ -48,7 +48,11 @@ try_lock() {
 
 # process_of PID: number, start time and boot, since numbers come again
 process_of() {
-  echo "$1 $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20) $(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
+  process='' boot=''
+  { IFS= read -r process <"/proc/$1/stat" && read -r boot </proc/sys/kernel/random/boot_id; } 2>/dev/null
+  # shellcheck disable=SC2086 # fields
+  set -- "$1" ${process##*') '}
+  echo "$1 ${21:-} $boot"
 }
 
 # release_lock: when it is ours; also at the end of a session that failed. A restore keeps it until then.

@@ -9,6 +9,7 @@ told_by_psql='^\(\(psql:[^ ]* \)\{0,1\}[^:]*:  \)\([0-9A-Z]\{5\}\): '
 # complaints FILE: what a tool said, for people: without what is for programmers, and without the chatter that client_min_messages may
 # have asked the server for
 complaints() {
+  [ -s "$1" ] || return 0
   sed -e '/^LOCATION:  /d' -e "/^[^:]*:  00000: /d" -e '/^psql:[^ ]* [^:]*:  00000: /d' -e "s/$told_by_psql/\\1/" "$1" |
     grep -aEv '^(DEBUG|LOG|INFO|NOTICE): ' | tail -n 100 | cut -b 1-4000
 }
@@ -110,7 +111,7 @@ FROM pg_database d WHERE datname = $wanted_name), 'E_SOURCE_MISSING')" 2>/dev/nu
     return
   done
   role=$(connection_value user)
-  role=${role:-$(id -un)}
+  role=${role:-$my_name}
   case " $1 " in *[!0-9A-Za-z_]"$role"[!0-9A-Za-z_]*) code=E_AUTH ;; esac
 }
 

@@ -77,7 +77,7 @@ swap_failed() {
   case $way:$there in swap:LO | create:L) return ;; esac
   put state unchanged
   [ -n "$busy" ] || fail E_RESTORE "the names could not be changed: $error"
-  ask_server "$(sessions_sql)" | sed 's/^/set /' | emit_each
+  ask_server "$(sessions_sql)" | emit_each 'set '
   fail E_TARGET_BUSY "$error"
 }
 

@@ -3,14 +3,16 @@
 #
 # The connection string has every value quoted and no password; that is in the environment of the tools alone, where the
 # same user and root can see it. Facts come from the very snapshot that pg_dump reads: a psql that began it holds it open.
+# shellcheck disable=SC3013 # test -ef: dash, bash and busybox have it
 pg_bin='' scratch='' like='' made='' search_path='' payload=''
 
 # find_postgres: the newest client tools here; sets pg_bin, a folder with a slash, or empty for those of the PATH, and pg_major
 find_postgres() {
   pg_major=0
-  # those of the PATH last: Debian's are wrappers that cost more to start than the tools
   for folder in /usr/lib/postgresql/*/bin/ /usr/pgsql-*/bin/ /usr/local/pgsql/bin/ ''; do
     if ! have "${folder}psql" || ! have "${folder}pg_restore"; then continue; fi
+    # a wrapper of Debian, which would start one of those again
+    if [ -z "$folder" ] && [ -n "$pg_bin" ] && [ "$(command -v pg_dump)" -ef /usr/share/postgresql-common/pg_wrapper ]; then continue; fi
     version=$("${folder}pg_dump" --version 2>/dev/null) || continue
     major=${version#*") "}
     major=${major%%[!0-9]*}
@@ -65,9 +67,9 @@ postgres_fact="$postgres_fact|extension_rows [0-9a-f]+ [0-9a-f]+ (own|may|not)"
 
 # tell_facts FILE: what psql has written there, for the runner; anything else than facts is no answer of PostgreSQL
 tell_facts() {
-  odd=$(grep -Evx "$postgres_fact" "$1" | sed q)
+  odd=$(grep -m 1 -Evx "$postgres_fact" "$1")
   [ -z "$odd" ] || fail E_DUMP_FAILED "the server answered what was not asked for: $(printf '%s' "$odd" | cut -b 1-200)"
-  sed 's/^/set /' "$1" | emit_each
+  emit_each 'set ' <"$1"
 }
 
 # need_hex WHAT TEXT: words of hexadecimal digits, before they become a part of SQL

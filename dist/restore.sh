@@ -109,7 +109,7 @@ tell_command() {
   [ "$told" -lt 65536 ] || return 0
   size=$(size_of "$1")
   [ "${size:-0}" -gt "$told" ] || return 0
-  tail -c +$((told + 1)) "$1" | dd bs=65536 count=1 iflag=fullblock 2>/dev/null | sed 's/^/set said /' | emit_each
+  tail -c +$((told + 1)) "$1" | dd bs=65536 count=1 iflag=fullblock 2>/dev/null | emit_each 'set said '
   told=$size
 }
 

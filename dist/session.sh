@@ -10,12 +10,17 @@
 
 # What the account's environment could change. Options come in by SHELLOPTS and BASHOPTS, which bash obeys and every shell hands on;
 # functions from bash login shells.
-unset -f env sed unset shopt 2>/dev/null || :
-login_options=$(env | sed -n -e '/^SHELLOPTS=[a-z:-]*$/p' -e '/^BASHOPTS=[a-z_0-9:]*$/p')
+unset -f command env sed unset shopt 2>/dev/null || :
+login_environment=$(env)
+case $login_environment in
+  *SHELLOPTS=* | *BASHOPTS=*) login_options=$(env | sed -n -e '/^SHELLOPTS=[a-z:-]*$/p' -e '/^BASHOPTS=[a-z_0-9:]*$/p') ;;
+  *) login_options='' ;;
+esac
 set +aefmuvxC
+# those that this shell has; after `command` an option that it does not know is not the end of it
 for option in +H +k +P +t '+o pipefail'; do
-  # shellcheck disable=SC2086 # those that this shell has
-  (set $option) 2>/dev/null && set $option
+  # shellcheck disable=SC2086
+  command set $option 2>/dev/null
 done
 # shellcheck disable=SC3044
 [ -z "${BASH_VERSION:-}" ] || for option in nullglob failglob dotglob nocaseglob nocasematch extglob globstar xpg_echo lastpipe execfail; do
@@ -23,8 +28,11 @@ done
 done 2>/dev/null
 # in bash they can not be unset
 # shellcheck disable=SC3045
-if (unset SHELLOPTS BASHOPTS) 2>/dev/null; then unset SHELLOPTS BASHOPTS; else export -n SHELLOPTS BASHOPTS; fi
-for function in $(env | sed -n 's/^BASH_FUNC_\([^%]*\)%%=.*/\1/p'); do unset -f "$function" 2>/dev/null; done
+command unset SHELLOPTS BASHOPTS 2>/dev/null || export -n SHELLOPTS BASHOPTS
+case $login_environment in
+  *BASH_FUNC_*) for function in $(env | sed -n 's/^BASH_FUNC_\([^%]*\)%%=.*/\1/p'); do unset -f "$function" 2>/dev/null; done ;;
+esac
+unset login_environment
 unalias -a 2>/dev/null
 unset CDPATH ENV BASH_ENV POSIXLY_CORRECT GREP_OPTIONS GZIP PIGZ ZSTD_CLEVEL ZSTD_NBTHREADS TAR_OPTIONS LANGUAGE
 unset VISUAL EDITOR # of the function edit() of the sqlite3 tool
@@ -32,10 +40,14 @@ unset QUOTING_STYLE TIME_STYLE BLOCK_SIZE BLOCKSIZE LS_BLOCK_SIZE DF_BLOCK_SIZE 
 login_umask=$(umask) login_locale=${LC_ALL:-} login_zone=${TZ:-} restoring='' left_journals=''
 LC_ALL=C TZ=UTC PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL TZ PATH
+# who we are: `uid=1000(app) gid=...`, or without a name
+account=$(id 2>/dev/null)
+my_uid=${account#uid=}
+my_uid=${my_uid%%[!0-9]*} my_name=$my_uid
+case $account in "uid=$my_uid("*) my_name=${account#*\(} my_name=${my_name%%') gid='*} ;; esac
 if [ -z "${HOME:-}" ]; then
   # systemd, cron and containers may leave it out
-  HOME=$(id -un)
-  case $HOME in *[!A-Za-z0-9._-]*) ;; *) eval "HOME=~$HOME" ;; esac
+  case $my_name in *[!A-Za-z0-9._-]*) HOME=/ ;; *) eval "HOME=~$my_name" ;; esac
   case $HOME in /*) ;; *) HOME=/ ;; esac
   export HOME
 fi
@@ -61,10 +73,10 @@ esac
 
 emit() { raw "$mark $*$newline" >&"$events"; }
 
-# emit_each: every line of stdin as an event. The mark stands in no argument of a process, where every user of the host could read it.
+# emit_each [PREFIX]: every line of stdin as an event. The mark stands in no argument of a process, where every user of the host could read it.
 emit_each() {
   while IFS= read -r line || [ -n "$line" ]; do
-    raw "$mark $line$newline"
+    raw "$mark ${1:-}$line$newline"
   done >&"$events"
 }
 
@@ -219,7 +231,9 @@ stop() {
 alive() {
   for pid; do
     kill -0 "$pid" 2>/dev/null || continue
-    case $(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null) in Z* | X*) ;; *) return 0 ;; esac
+    process=''
+    { IFS= read -r process <"/proc/$pid/stat"; } 2>/dev/null
+    case ${process##*') '} in Z* | X*) ;; *) return 0 ;; esac
   done
   return 1
 }
@@ -260,17 +274,19 @@ watch() {
   stop ${guard:+"$guard"} # for sure: it gets no beats any more, and would end the session
   trap - EXIT
   (
+    silent=0 nap='' over=''
     trap 'silent=0' USR1
-    trap 'kill $nap; exit' TERM
+    trap 'over=1; kill $nap' TERM
     exec 9>&- </dev/null >/dev/null 2>&1
-    silent=0 nap=''
-    while alive $$ && [ $silent -lt 22 ]; do
+    while [ -z "$over" ] && alive $$ && [ $silent -lt 22 ]; do
       sleep 2 &
       nap=$!
+      [ -z "$over" ] || kill $nap # the signal came before its number was known
       wait $nap
       kill $nap
       silent=$((silent + 1))
     done
+    [ -z "$over" ] || exit 0
     trap '' TERM
     end_work
     start_without_us
@@ -290,6 +306,7 @@ end_work() {
 # discard FOLDER: ends what still runs for the run of this work folder, takes back the names that it was giving when it
 # was killed, and removes the folder
 discard() {
+  [ -d "$1" ] || return 0
   recorded=''
   while read -r pid; do
     case $pid in '' | *[!0-9]*) continue ;; esac
@@ -331,10 +348,9 @@ leave() {
 hello() {
   trap leave EXIT
   echo
-  put user "$(id -un 2>/dev/null || id -u)"
-  put uid "$(id -u)"
+  put user "$my_name"
+  put uid "$my_uid"
   put hostname "$(uname -n)"
-  put clock "$(date +%s)"
   # shellcheck source=/dev/null
   put system "$( (. /etc/os-release && echo "${ID:-} ${ID_LIKE:-}") 2>/dev/null)"
   emit hello 1

@@ -142,7 +142,7 @@ back_restore_sqlite() {
     payload=$safety_payload sha256=$safety_sha256 bytes=$safety_bytes plain_bytes=$safety_plain_bytes packing=$safety_packing foreign='' proven=checksum
     check_payload
     load_beside
-  elif [ "$(id -u)" = 0 ] && [ -n "$run_as" ]; then
+  elif [ "$my_uid" = 0 ] && [ -n "$run_as" ]; then
     name_files "$source" "$id"
     unused || fail E_TARGET_BUSY "somebody has the restored database open"
   fi

@@ -20,7 +20,7 @@ restore_there() {
   case $status in
     0) ;;
     99) exit 99 ;;
-    *) failed E_RESTORE "the work on the database as ${run_as:-$(id -un)} ended with the status $status" ;;
+    *) failed E_RESTORE "the work on the database as ${run_as:-$my_name} ended with the status $status" ;;
   esac
 }
 
@@ -68,7 +68,7 @@ load_there() {
   make_folder
   rm -f -- "$new" "$new-wal" "$new-shm" "$new-journal"
   # exclusively: in a folder that others may write, nobody can have put a link there
-  error=$( (set -C && : >"$new") 2>&1) || fail_beside E_PERM "$(id -un) can not write beside the database: $error"
+  error=$( (set -C && : >"$new") 2>&1) || fail_beside E_PERM "$my_name can not write beside the database: $error"
   ln -s "$new" copy.db || failed E_PERM "no symbolic link in the work folder"
   mkfifo archive || failed E_PERM "mkfifo failed in the work folder"
   room=$(free_kib "$parent")
@@ -138,7 +138,7 @@ make_folder() {
   [ ! -d "$folder" ] || return 0
   made_folders=1
   error=$( (umask 027 && mkdir -p -- "$folder") 2>&1) || fail E_PERM "the folder $folder could not be made: $error"
-  [ "$(id -u)" = 0 ] || return 0
+  [ "$my_uid" = 0 ] || return 0
   made=$folder
   while [ "$made" != "$parent" ]; do
     own_as "$parent" "$made" || fail E_PERM "$made could not be given to the owner of $parent"
@@ -166,12 +166,12 @@ swap_restore_sqlite() {
   make_work
   source=$(absolute "$source")
   put source "$source"
-  if [ "$(id -u)" = 0 ] && [ -n "$run_as" ] && [ "$way" = replace ]; then
+  if [ "$my_uid" = 0 ] && [ -n "$run_as" ] && [ "$way" = replace ]; then
     name_files "$source" "$id"
     unused || fail E_TARGET_BUSY "somebody has it open"
   fi
   restore_there swap_there source "$source" id "$id" way "$way" busy_ms "$busy_ms" proven "$proven"
-  if [ "$(id -u)" = 0 ] && [ -n "$run_as" ]; then
+  if [ "$my_uid" = 0 ] && [ -n "$run_as" ]; then
     name_files "$source" "$id"
     tell_users
   fi
@@ -284,7 +284,7 @@ replace_live() {
     esac
   fi
   if [ $old = missing ]; then
-    own_as "$folder" "$new" || [ "$(id -u)" != 0 ] || leave_unchanged E_PERM "the new file could not be given to the owner of $folder"
+    own_as "$folder" "$new" || [ "$my_uid" != 0 ] || leave_unchanged E_PERM "the new file could not be given to the owner of $folder"
   else
     carry_properties
   fi
@@ -352,5 +352,5 @@ carry_properties() {
 write_note() {
   error=$( { printf '%s\n' "$1" >"$note-new" && sync_file "$note-new" && mv -f -- "$note-new" "$note" && sync_file "$folder"; } 2>&1) && return
   rm -f -- "$note-new"
-  fail_beside E_PERM "$(id -un) can not write beside the database: $error"
+  fail_beside E_PERM "$my_name can not write beside the database: $error"
 }

@@ -17,7 +17,7 @@ look_restore_sqlite() {
   source=$(absolute "$source")
   put source "$source"
   restore_there look_there source "$source" busy_ms "$busy_ms" stops "$stops"
-  if [ "$(id -u)" = 0 ] && [ -n "$run_as" ]; then
+  if [ "$my_uid" = 0 ] && [ -n "$run_as" ]; then
     name_files "$source" ''
     tell_users
   fi
@@ -80,7 +80,7 @@ find_target() {
   if [ -L "$live" ]; then fail E_SOURCE_INVALID "$1 is a symbolic link that leads nowhere"; fi
   if [ ! -e "$live" ]; then
     case $(ls -Ld -- "$live" 2>&1) in
-      *'ermission denied'*) fail E_PERM "$(id -un) may not look into the folder of $1" ;;
+      *'ermission denied'*) fail E_PERM "$my_name may not look into the folder of $1" ;;
       *'ot a directory'*) fail E_SOURCE_INVALID "a folder on the way to $1 is a file" ;;
     esac
     state=missing parent=$folder
@@ -95,10 +95,10 @@ find_target() {
     owner=$4
     # shellcheck disable=SC2012 # a user's name; busybox has no stat -c everywhere
     put owner "$(ls -ld -- "$live" | sed 's/  */ /g' | cut -d ' ' -f 3)"
-    if [ "$(id -u)" != 0 ] && [ "$(id -u)" != "$owner" ]; then fail E_SOURCE_OWNER "$1"; fi
+    if [ "$my_uid" != 0 ] && [ "$my_uid" != "$owner" ]; then fail E_SOURCE_OWNER "$1"; fi
     state=there parent=$folder
   fi
-  if [ ! -w "$parent" ] || [ ! -x "$parent" ]; then fail E_PERM "$(id -un) may not write in $parent, where the restored database is put"; fi
+  if [ ! -w "$parent" ] || [ ! -x "$parent" ]; then fail E_PERM "$my_name may not write in $parent, where the restored database is put"; fi
 }
 
 # look_there NAMED-ARGUMENTS: what the target is, and what is in it
@@ -252,7 +252,7 @@ tolerant() {
 
 # tell_users: who has the database open; only root sees that of every process
 tell_users() {
-  [ "$(id -u)" != 0 ] || put all_users 1
+  [ "$my_uid" != 0 ] || put all_users 1
   users | while read -r pid command; do put in_use "pid $pid $command"; done
 }
 

@@ -31,15 +31,13 @@ with_facts() { "$@" 'PRAGMA page_size' 'PRAGMA page_count' 'PRAGMA user_version'
 # name_facts: what they print, one line each, by name
 name_facts() { sed '1s/^/page_size /; 2s/^/page_count /; 3s/^/user_version /; 4s/^/application_id /; 5s/^/encoding /'; }
 
-# The statement that counts the rows of 50 tables, as lines of a number and a name (which may be empty). It is passed as
+# count_statement OFFSET: sets counting, the statement that makes the one that counts the rows of 50 tables, as lines of a number and a name (which may be empty). It is passed as
 # one word, of which Linux allows 128 KiB: hence 50, and only names of up to 700 bytes. Of tables alone, which SQLite stores in that form:
 # a virtual one needs its module; its shadow tables are counted.
-sqlite_counts() {
-  cat <<SQL
-SELECT group_concat('SELECT count(*) || '' ' || hex(name) || ''' FROM "' || replace(name, '"', '""') || '"', ' UNION ALL ')
+count_statement() {
+  counting="SELECT group_concat('SELECT count(*) || '' ' || hex(name) || ''' FROM \"' || replace(name, '\"', '\"\"') || '\"', ' UNION ALL ')
 FROM (SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-AND sql LIKE 'CREATE TABLE %' AND length(CAST(name AS BLOB)) <= 700 ORDER BY name LIMIT 50 OFFSET $1)
-SQL
+AND sql LIKE 'CREATE TABLE %' AND length(CAST(name AS BLOB)) <= 700 ORDER BY name LIMIT 50 OFFSET $1)"
 }
 
 # find_sqlite: checks the source as the user who will read it; sets source_bytes
@@ -47,7 +45,7 @@ find_sqlite() {
   source=$(absolute "$source")
   put source "$source"
   reach_elsewhere
-  passing_on E_PERM "the look at the database as ${run_as:-$(id -un)}" elsewhere look_sqlite "$source"
+  passing_on E_PERM "the look at the database as ${run_as:-$my_name}" elsewhere look_sqlite "$source"
   source_bytes=$(passed_on source_bytes)
   need_number source_bytes "$source_bytes"
 }
@@ -57,23 +55,25 @@ look_sqlite() {
   source=$1
   if [ ! -e "$source" ]; then
     case $(ls -Ld -- "$source" 2>&1) in
-      *'ermission denied'*) fail E_PERM "$(id -un) may not look into the folder of $source" ;;
+      *'ermission denied'*) fail E_PERM "$my_name may not look into the folder of $source" ;;
       *) fail E_SOURCE_MISSING "$source" ;;
     esac
   fi
   [ -f "$source" ] || fail E_SOURCE_INVALID "$source is not a regular file"
-  # shellcheck disable=SC2046 # the fields of ls are meant to be split
+  # shellcheck disable=SC2046 # the fields of ls are meant to be split; busybox has no stat -c everywhere
   set -- $(ls -nLd -- "$source")
   owner=$3
-  # shellcheck disable=SC2012 # a user's name; busybox has no stat -c everywhere
-  put owner "$(ls -lLd -- "$source" | sed 's/  */ /g' | cut -d ' ' -f 3)"
-  if [ "$(id -u)" != 0 ] && [ "$(id -u)" != "$owner" ]; then fail E_SOURCE_OWNER "$source"; fi
+  # shellcheck disable=SC2046
+  set -- $(ls -lLd -- "$source")
+  put owner "$3"
+  if [ "$my_uid" != 0 ] && [ "$my_uid" != "$owner" ]; then fail E_SOURCE_OWNER "$source"; fi
   [ -s "$source" ] || fail E_SOURCE_INVALID "$source is empty (0 bytes)"
-  [ -r "$source" ] || fail E_PERM "$(id -un) may not read $source"
+  [ -r "$source" ] || fail E_PERM "$my_name may not read $source"
   [ "$(dd if="$source" bs=15 count=1 2>/dev/null)" = 'SQLite format 3' ] ||
     fail E_SOURCE_INVALID "$source does not start with the SQLite header: it is no SQLite database, or an encrypted one"
-  check_names "$(real "$source")"
-  put source_bytes "$(($(size_of "$(real "$source")") + $(size_of "$(real "$source")-wal")))"
+  source=$(real "$source")
+  check_names "$source"
+  put source_bytes "$(($(size_of "$source") + $(size_of "$source-wal")))"
   choose_sqlite
   tell_sqlite
 }
@@ -218,11 +218,13 @@ check_sqlite() {
 
 # count_pages: sets page_size and page_count of copy.db, by the lines that are not the schema's, and holds its size against them
 count_pages() {
-  page_size=$(sed -n '1s/^page_size //p' copy.facts) page_count=$(sed -n '2s/^page_count //p' copy.facts)
+  # shellcheck disable=SC2034 # those between
+  { read -r _ page_size && read -r _ page_count && read -r _ && read -r _ && read -r _ encoding; } <copy.facts
   need_number 'the size of a page' "$page_size"
   need_number 'the number of pages' "$page_count"
-  [ "$((page_size * page_count))" = "$(size_of "$(real copy.db)")" ] ||
-    fail "$torn" "the copy has $(size_of "$(real copy.db)") bytes, but $page_count pages of $page_size bytes"
+  copy_bytes=$(size_of "$(real copy.db)")
+  [ "$((page_size * page_count))" = "$copy_bytes" ] ||
+    fail "$torn" "the copy has $copy_bytes bytes, but $page_count pages of $page_size bytes"
 }
 
 # copy_facts: of copy.db. A restore goes on where its schema can not be read: sets unread.
@@ -247,7 +249,7 @@ proven='' tolerated='' deep=''
 # prove_sqlite: what copy.db holds, for the manifest or to be compared with one
 prove_sqlite() {
   count_pages
-  put encoding "$(sed -n '5s/^encoding //p' copy.facts)"
+  put encoding "$encoding"
   put page_size "$page_size"
   put page_count "$page_count"
   if [ -n "$unread" ]; then
@@ -279,7 +281,7 @@ tolerant_copy() {
 # or is a matter of functions that this tool does not know: it is told, and is no reason to refuse the only copy.
 check_content() {
   in_indexes='' tolerated=''
-  if [ -n "$deep" ] || [ "$(size_of "$(real copy.db)")" -le "$cheap_bytes" ]; then
+  if [ -n "$deep" ] || [ "$copy_bytes" -le "$cheap_bytes" ]; then
     sqlite_on_copy 'PRAGMA integrity_check(5)' >check && [ "$(cat check)" = ok ] && return
     in_indexes=$(cat check error)
   fi
@@ -319,12 +321,16 @@ restored_as_bytes() { put note "the content of the backup can not be checked her
 tell_rows() {
   offset=0
   while :; do
-    "$1" "$(sqlite_counts $offset)" >counts || sqlite_failed $? "$(cat error)"
-    [ -n "$(cat counts)" ] || break
-    "$1" "$(cat counts)" >check || sqlite_failed $? "$(cat error)"
+    count_statement $offset
+    "$1" "$counting" >counts || sqlite_failed $? "$(cat error)"
+    counting=$(cat counts) tables=0
+    [ -n "$counting" ] || break
+    "$1" "$counting" >check || sqlite_failed $? "$(cat error)"
     while read -r count table; do
       emit "$rows" "$table" "$count"
+      tables=$((tables + 1))
     done <check
+    case $tables in 0 | 50) ;; *) break ;; esac # none: they could not be counted
     offset=$((offset + 50))
   done
 }
@@ -380,7 +386,7 @@ store_sqlite() {
 inspect_sqlite() {
   arguments "$@"
   look_before sqlite
-  passing_on E_PERM "the look into the database as ${run_as:-$(id -un)}" elsewhere foresee_unread source "$source" verify "$verify" busy_ms 0
+  passing_on E_PERM "the look into the database as ${run_as:-$my_name}" elsewhere foresee_unread source "$source" verify "$verify" busy_ms 0
 }
 
 # verify_sqlite NAMED-ARGUMENTS: an existing backup, in a copy of it that is thrown away

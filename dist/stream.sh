@@ -7,8 +7,10 @@ compare='' hash_plain=''
 # fifos NAME...: in the work folder
 fifos() {
   for fifo; do
-    mkfifo "$work/$fifo" || failed E_PERM "mkfifo failed in the work folder"
+    shift
+    set -- "$@" "$work/$fifo"
   done
+  mkfifo "$@" || failed E_PERM "mkfifo failed in the work folder"
 }
 
 # running_stage NAME PID: one more stage of a pipe that runs now
@@ -33,16 +35,13 @@ await_stages() {
 # store FUNCTION ARGS...: what the function writes to stdout becomes $work/payload. With hash_plain its hash is taken before
 # compression as well, which costs more than all the rest: only where nothing else proves what the payload decompresses to.
 store() {
-  for file in payload sum count plain_sum plain_count e1 e3 e4 e5 e6; do
-    (: >"$work/$file") 2>/dev/null || failed E_PERM "can not write in the work folder"
-  done
-  fifos source packed_hash packed_size file
-  plain=$work/source running=''
-  if [ -n "$hash_plain" ]; then
-    fifos plain plain_hash plain_size
-    plain=$work/plain
-  fi
-  for stage in $packing; do fifos "packed_$stage"; done
+  (for file in payload sum count plain_sum plain_count e1 e3 e4 e5 e6; do : >"$work/$file" || exit; done) 2>/dev/null ||
+    failed E_PERM "can not write in the work folder"
+  pipes='source packed_hash packed_size file' plain=$work/source running=''
+  [ -z "$hash_plain" ] || pipes="$pipes plain plain_hash plain_size" plain=$work/plain
+  for stage in $packing; do pipes="$pipes packed_$stage"; done
+  # shellcheck disable=SC2086 # words
+  fifos $pipes
   hold # until each stage is known
   (events=3 && own "$@") 3>&1 >"$work/source" & running_stage source $!
   counter=''
@@ -71,12 +70,12 @@ store() {
   esac
   sync_file "$work/payload"
   read -r sha256 _ <"$work/sum"
-  bytes=$(($(cat "$work/count")))
+  read -r bytes <"$work/count"
   plain_bytes=''
   [ -z "$compare" ] || plain_bytes=$(size_of "$compare")
   if [ -n "$hash_plain" ]; then
     read -r plain_sha256 _ <"$work/plain_sum"
-    plain_bytes=$(($(cat "$work/plain_count")))
+    read -r plain_bytes <"$work/plain_count"
   fi
   # busybox tee and cat can miss a full disk
   if [ "$(size_of "$work/payload")" != "$bytes" ] || [ "$bytes" = 0 ]; then
@@ -96,12 +95,12 @@ read_back() {
   if [ "$verify" = checksum ]; then
     run sha256sum "$2" >"$work/sum" 2>"$work/e1" || failed E_CHECKSUM "$(cat "$work/e1")"
   else
-    fifos again stored
-    unpacking='' running='' from=$work/stored
+    unpacking='' pipes='again stored' running='' from=$work/stored
     for stage in $packing; do
-      fifos "unpacked_$stage"
-      unpacking="$stage $unpacking"
+      unpacking="$stage $unpacking" pipes="$pipes unpacked_$stage"
     done
+    # shellcheck disable=SC2086 # words
+    fifos $pipes
     hold
     tee "$work/again" <"$2" >"$work/stored" 2>"$work/e1" & running_stage tee $!
     for stage in $unpacking; do
@@ -186,7 +185,15 @@ free_kib() { free_of -Pk "$1"; }
 free_inodes() { free_of -Pi "$1"; }
 
 # free_of OPTIONS FOLDER: the column before the percentage
-free_of() { df "$1" "$2" 2>/dev/null | sed -n '$s/.* \([0-9][0-9]*\)  *[0-9]*%.*/\1/p'; }
+free_of() {
+  column=$(df "$1" "$2" 2>/dev/null)
+  column=${column##*"$newline"}
+  case $column in *'% /'*) column=${column%%'% /'*} ;; *) return 0 ;; esac
+  column=${column%[!0-9]*}
+  while case $column in *' ') ;; *) false ;; esac do column=${column% }; done
+  column=${column##* }
+  case $column in *[!0-9]*) ;; *) echo "$column" ;; esac
+}
 
 # size_of FILE: its bytes, 0 when it is not there
 size_of() {
@@ -195,4 +202,5 @@ size_of() {
   echo "${5:-0}"
 }
 
-sync_file() { sync "$1" 2>/dev/null || sync; }
+# sync_file FILE...
+sync_file() { sync "$@" 2>/dev/null || sync; }
