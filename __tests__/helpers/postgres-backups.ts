@@ -20,7 +20,13 @@ export async function startPostgresScene(
 ): Promise<Scene> {
   const transport = options.transport ?? ((options.sshd ?? options.shell) === undefined ? 'local' : 'ssh');
   const path = `${server.clientDirectory}:/usr/local/bin:/usr/bin:/bin`;
-  const scene = await startScene({ mb: 0.1, path, sshd: { extraConfig: `SetEnv PATH=${path}` }, ...options, transport });
+  const scene = await startScene({
+    mb: 0.1,
+    path,
+    sshd: { extraConfig: `SetEnv PATH=${path}` },
+    ...options,
+    transport,
+  });
   Object.assign(scene.inputs, { database: server.uri({ database }) });
   return scene;
 }
