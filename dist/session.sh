@@ -208,9 +208,12 @@ note() { [ ! -d "$notes" ] || { echo "$1" >>"$notes/$2"; } 2>/dev/null; }
 
 # read_by FILE: how many bytes the process that was noted last in that file has read
 read_by() {
-  reader=$(sed -n '$p' "$work/$1" 2>/dev/null)
-  reader=$(sed -n 's/^rchar: //p' "/proc/${reader:-none}/io" 2>/dev/null)
-  echo "${reader:-0}"
+  reader=none rchar=''
+  {
+    while read -r pid; do reader=$pid; done <"$work/$1"
+    read -r _ rchar <"/proc/$reader/io" # its first line
+  } 2>/dev/null
+  echo "${rchar:-0}"
 }
 
 # stop PIDS...: TERM, three seconds, KILL. TERM again and again: bash loses one that comes while a child is starting
@@ -310,6 +313,7 @@ discard() {
   recorded=''
   while read -r pid; do
     case $pid in '' | *[!0-9]*) continue ;; esac
+    kill -0 "$pid" || continue
     # as far as it is still that process
     case $(readlink "/proc/$pid/cwd" 2>/dev/null) in "$(pwd -P)" | "$(pwd -P)/.work/"*) recorded="$recorded $pid" ;; esac
   done <"$1/pids" 2>/dev/null

@@ -40,8 +40,15 @@ describe('inputs', () => {
   test.each(INPUT_NAMES)('%s says with which commands it can be used, unless it is with all', (name) => {
     const description = action.inputs[name]?.description ?? '';
     const { usedBy } = declared[name];
-    if (usedBy.length === COMMANDS.length) expect(description).not.toContain('Only with `command:');
-    else for (const command of usedBy) expect(description).toMatch(new RegExp(`command: .*\`?${command}\``));
+    const only = /\bOnly with `command: .*$/.exec(description)?.[0];
+    if (usedBy.length === COMMANDS.length) expect(only).toBeUndefined();
+    else if (only === undefined) {
+      // said of each command with what it means there
+      for (const command of usedBy) expect(description).toMatch(new RegExp(`command: .*\`?${command}\``));
+    } else {
+      const named = [...only.matchAll(/`(?:command: )?([a-z]+)`/g)].map(([, word]) => word);
+      expect(COMMANDS.filter((command) => named.includes(command)).sort()).toEqual([...usedBy].sort());
+    }
   });
 });
 
