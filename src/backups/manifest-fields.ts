@@ -1,7 +1,7 @@
 import { BackupError } from '../errors.js';
 
 // The host may write anything into a manifest. These bounds are far above what a real one holds.
-/** The host and the store send as much of one; catalogue_awk of host/programs/directory.sh has it too. */
+/** The host and the store send as much of one; catalogue_awk of host/programs/catalogue.sh has it too. */
 export const MAX_READ_BYTES = 12 << 20;
 /** Of one text, in characters; what writes a manifest keeps to it as well. */
 export const LINE_LIMIT = 16 * 1024;

@@ -7,6 +7,8 @@ const COMMON = [
   new URL('./programs/session.sh', import.meta.url),
   new URL('./programs/elsewhere.sh', import.meta.url),
   new URL('./programs/directory.sh', import.meta.url),
+  new URL('./programs/catalogue.sh', import.meta.url),
+  new URL('./programs/changes.sh', import.meta.url),
   new URL('./programs/lock.sh', import.meta.url),
   new URL('./programs/packing.sh', import.meta.url),
   new URL('./programs/stream.sh', import.meta.url),
