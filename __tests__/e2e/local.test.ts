@@ -27,7 +27,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const start = (inputs: Record<string, string> = {}, env: Record<string, string> = {}) =>
   startAction(
     { transport: 'local', database, directory, name: 'app', ...inputs },
-    { env: { RUNNER_TEMP: temp, ...env } },
+    { env: { RUNNER_TEMP: temp, ...env }, post: 'always' },
   );
 const run = (inputs?: Record<string, string>): Promise<ActionResult> => start(inputs).result();
 
@@ -56,6 +56,7 @@ test('a backup and its list, without any input of ssh', async () => {
   const result = await run();
   const id = expectBackup(result);
   expect(result.annotations).toEqual([]);
+  expect(result.steps.post).toEqual({ code: 0, signal: null });
   expect(backups()).toEqual([`${id}.json`, `${id}.sqlite.zst`, `${id}.sqlite.zst.sha256`, 'status.json']);
   execFileSync('sha256sum', ['-c', `${id}.sqlite.zst.sha256`], { cwd: directory });
   await restorePayload(join(directory, `${id}.sqlite.zst`), join(folder, 'restored.db'));

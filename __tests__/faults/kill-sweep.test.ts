@@ -126,7 +126,7 @@ function complaints({ signal, result, directory, endMs }: Point): string[] {
     if (published !== (result.outputs['backup-id'] !== ''))
       wrong.push(`published: ${published}, told: ${result.outputs['backup-id']}`);
   }
-  if (result.steps.post?.code !== 0) wrong.push('post failed');
+  if ((result.steps.post?.code ?? 0) !== 0) wrong.push('post failed');
   return wrong;
 }
 

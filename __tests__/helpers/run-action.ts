@@ -17,6 +17,8 @@ export interface ActionOptions {
   dir?: string;
   /** Above what the runner sets. Nothing but PATH comes from the environment of the tests. */
   env?: Record<string, string>;
+  /** The runner starts post always; here not, by default, where main has saved that it finished: then it ends at once. */
+  post?: 'always';
   /** Whose runner it is; default: root's. */
   user?: { uid: number; gid: number };
 }
@@ -28,7 +30,7 @@ export interface StepResult {
 }
 
 export interface ActionResult extends StepResult {
-  /** Of main (as are `code` and `signal`) and of post; post is null where action.yml has none. */
+  /** Of main (as are `code` and `signal`) and of post; post is null where action.yml has none, or it was left out. */
   steps: { main: StepResult; post: StepResult | null };
   /** What later steps see: the last value of each name. */
   outputs: Record<string, string>;
@@ -58,7 +60,7 @@ export interface RunningAction {
   kill(signal: NodeJS.Signals): void;
   /** Resolves with the first line of the log, old or new, that matches. Rejects when main ends without it. */
   line(pattern: RegExp): Promise<string>;
-  /** Waits for main, runs post as the runner does in every case, and removes the temporary folder. Must be called. */
+  /** Waits for main, runs post as the runner does, and removes the temporary folder. Must be called. */
   result(): Promise<ActionResult>;
 }
 
@@ -160,7 +162,8 @@ export function startAction(inputs: Record<string, string>, options: ActionOptio
   const finish = async (): Promise<ActionResult> => {
     try {
       const mainResult = await main;
-      const post = meta.runs.post === undefined ? null : await start('post', meta.runs.post).ended;
+      const isIdle = state.has('finished') && options.post !== 'always';
+      const post = meta.runs.post === undefined || isIdle ? null : await start('post', meta.runs.post).ended;
       const outputs = Object.fromEntries([...log.legacyOutputs, ...outputLines]);
       return {
         ...mainResult,
