@@ -3,6 +3,7 @@ import type { Engine } from '../engine.js';
 import { postgresDatabase } from './database.js';
 import { type PostgresIdentity, postgresFormat } from './format.js';
 import { parseNamePattern } from './name-patterns.js';
+import { TOLD_ELSEWHERE } from './told-elsewhere.js';
 import { isSamePlace, type PostgresSource, parsePostgres, withPassword } from './url.js';
 
 export const postgres: Engine<PostgresSource, PostgresIdentity> = {
@@ -42,4 +43,5 @@ export const postgres: Engine<PostgresSource, PostgresIdentity> = {
     new URL('./programs/postgres-swap.sh', import.meta.url),
     new URL('./programs/postgres-in-place.sh', import.meta.url),
   ],
+  elsewhere: TOLD_ELSEWHERE,
 };
