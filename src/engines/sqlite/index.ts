@@ -1,6 +1,7 @@
 import { nameFromText } from '../../backups/names.js';
 import type { Engine } from '../engine.js';
 import { sqliteDatabase } from './database.js';
+import { dumpRefusals } from './dump-refusals.js';
 import { type SqliteIdentity, sqliteFormat } from './format.js';
 import { DATABASE_EXTENSION, parseSqlite, type SqliteSource } from './url.js';
 
@@ -11,6 +12,8 @@ export const sqlite: Engine<SqliteSource, SqliteIdentity> = {
   forms: 'the path of a SQLite file, file:PATH or sqlite:PATH',
   form: 'the path of a SQLite file',
   dump: 'a SQLite database',
+  recogniser: new URL('./programs/sqlite-dumps.sh', import.meta.url),
+  dumpRefusals,
   substitutes: { sqlite3: 'Python 3 with its sqlite3 module' },
   leaves: 'files beside it with `.restore-` or `.before-` in their names',
   inputs: [],
