@@ -16,8 +16,8 @@ const pairs = engines.flatMap(([name, one]) =>
 
 const fields = engines.flatMap(([, { identityFields }]) => identityFields);
 
-/** Texts for people, which list what is supported, and what the tools of each are called in the packages of a system. */
-const MAY_NAME = ['error-codes.ts', 'host/install-line.ts'];
+/** Texts for people, which list what is supported. */
+const MAY_NAME = ['error-codes.ts'];
 
 /** Names of the engines and of their tools, what only one of them has in its identity, and asking an identity for its fields. */
 const NAMES = new RegExp(

@@ -1,4 +1,5 @@
 import type { Format, Identity } from '../backups/format.js';
+import type { Packages } from '../host/install-line.js';
 import type { Programs } from '../host/program.js';
 import type { InputName } from '../settings/declared-inputs.js';
 import type { DumpSettings } from '../settings/settings.js';
@@ -44,6 +45,8 @@ export interface Engine<S extends Source = Source, I extends Identity = Identity
   dumpRefusals?(dump: RefusedDump): Record<string, [message: string, hint: string]>;
   /** What may do as well as a tool that is missing, in a word or two. */
   readonly substitutes?: Readonly<Record<string, string>>;
+  /** What the packages with its tools are called, where that is not as their tool. */
+  readonly packages?: Packages;
   /** What a restore that was cut off may have left, for people who look for it. */
   readonly leaves: string;
   /** Inputs that mean nothing to the engines that do not have them here. */

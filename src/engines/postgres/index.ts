@@ -16,6 +16,7 @@ export const postgres: Engine<PostgresSource, PostgresIdentity> = {
   dump: 'a dump of PostgreSQL',
   recogniser: new URL('./programs/postgres-dumps.sh', import.meta.url),
   dumpRefusals,
+  packages: { 'postgresql-client': { redhat: 'postgresql', suse: 'postgresql', arch: 'postgresql' } },
   leaves: 'databases on its server whose names begin with db_backup_new_ or db_backup_old_',
   inputs: [
     ...(['database-password', 'dump-format', 'jobs', 'exclude-table', 'exclude-table-data', 'schema'] as const),

@@ -15,6 +15,7 @@ export const sqlite: Engine<SqliteSource, SqliteIdentity> = {
   recogniser: new URL('./programs/sqlite-dumps.sh', import.meta.url),
   dumpRefusals,
   substitutes: { sqlite3: 'Python 3 with its sqlite3 module' },
+  packages: { sqlite3: { alpine: 'sqlite', redhat: 'sqlite', arch: 'sqlite' } },
   leaves: 'files beside it with `.restore-` or `.before-` in their names',
   inputs: [],
   noContainer: 'give its path in the volume on the host, and run-as',
