@@ -1,25 +1,22 @@
 import { ERRORS, type ErrorCode } from './error-codes.js';
-import type { Left } from './left.js';
 
 export { ERRORS, type ErrorCode };
 
 /**
  * A failure that the user can act on, as a record: its text is made in one place, at the end of the run (`failureText`). `message` says what
- * happened, to what and why; `hint` what to do. What was left as it was the run knows, unless `left` says otherwise.
+ * happened, to what and why; `hint` what to do. What was left as it was the run knows.
  */
 export class BackupError extends Error {
   override readonly name = 'BackupError';
   readonly hint: string;
-  readonly left: Left | null;
   constructor(
     readonly code: ErrorCode,
     message: string,
     hint: string = ERRORS[code].fix,
-    options?: ErrorOptions & { left?: Left },
+    options?: ErrorOptions,
   ) {
     super(message.trim(), options);
     this.hint = hint.trim(); // a sentence that was added to none begins with a blank
-    this.left = options?.left ?? null;
   }
 }
 

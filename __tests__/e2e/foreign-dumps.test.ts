@@ -113,7 +113,7 @@ describe.each(TWO)('in %s', (_, shell) => {
         bytes: content.length,
         databaseBytes: null,
         manifest: null,
-        versions: kind === 'sqlite' ? { pgDump: null, server: null } : { pgDump: version, server: version },
+        versions: kind === 'sqlite' ? { tool: null, server: null } : { tool: version, server: version },
       });
       expect(facts.number('dump_mtime')).toBe(Math.floor(statSync(path).mtimeMs / 1000));
       expect(facts.get('dump_tar_format')).toBe(name === 'x.tar' ? '1' : null);

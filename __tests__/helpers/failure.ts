@@ -32,8 +32,8 @@ export function expectFailure(result: ActionResult, code: string, ...says: (stri
   // every refusal ends with what it has left, in the words of the one table
   const { left } = (JSON.parse(result.outputs.report ?? '{}') as Report).error ?? {};
   expect(Object.keys(LEFT)).toContain(left);
-  expect(message.endsWith(` ${LEFT[left as Left]}`)).toBe(true);
-  expect(Object.values(LEFT).filter((text) => message.includes(text))).toHaveLength(1);
+  expect(message.endsWith(` ${LEFT[left as Left].text}`)).toBe(true);
+  expect(Object.values(LEFT).filter(({ text }) => message.includes(text))).toHaveLength(1);
   // What of several sentences is empty leaves no blanks behind.
   expect(message).not.toMatch(/[.,;:] {2}|(?<!\.)\.\. /);
   for (const text of says) {

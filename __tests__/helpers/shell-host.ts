@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
+import { programsOf } from '../../src/engines/lookup.js';
 import { sqlite } from '../../src/engines/sqlite/index.js';
 import type { Host, ShellEnd } from '../../src/host/host.js';
 import { Session, type SessionOptions } from '../../src/host/session.js';
@@ -71,7 +72,7 @@ export class Sessions {
   async open(command: string[], options: Partial<SessionOptions> = {}, rewrite?: (text: string) => string) {
     const host = shellHost(command, rewrite);
     const session = await Session.open(host, {
-      engine: sqlite,
+      engine: programsOf(sqlite),
       idleTimeoutMs: 60_000,
       startTimeoutMs: 60_000,
       ...options,

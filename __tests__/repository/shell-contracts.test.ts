@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
+import { foreignDump } from '../../src/engines/foreign-dump.js';
 import { ERRORS } from '../../src/error-codes.js';
+import { Facts } from '../../src/host/facts.js';
 import { accepted, makeKey } from '../settings/given-inputs.js';
 import { argumentNames, engineRequests } from './host-requests.js';
 
@@ -61,6 +63,18 @@ test('every failure that is told has a known code', () => {
   const told = [...shell.matchAll(/\b(?:fail|failed) (E_\w*)/g)].map(([, code]) => code ?? '');
   expect(told.length).toBeGreaterThan(100);
   expect(told.filter((code) => !(code in ERRORS))).toEqual([]);
+});
+
+test('every word for which a dump is refused has its sentence', () => {
+  const words = new Set([...shell.matchAll(/\brefuse_dump ([a-z]\w*)/g)].map(([, word]) => word ?? ''));
+  expect(words.size).toBeGreaterThan(20);
+  for (const word of words) {
+    const facts = new Facts();
+    facts.add('dump_refused', word);
+    expect(() => foreignDump(facts)).toThrow(
+      expect.objectContaining({ code: expect.not.stringContaining('E_INTERNAL') }),
+    );
+  }
 });
 
 test('no program reads a variable that nobody sets, or sets one that nobody reads', () => {

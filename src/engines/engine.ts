@@ -1,4 +1,5 @@
 import type { Format, Identity } from '../backups/format.js';
+import type { Packages } from '../host/install-line.js';
 import type { Programs } from '../host/program.js';
 import type { InputName } from '../settings/declared-inputs.js';
 import type { DumpSettings } from '../settings/settings.js';
@@ -21,6 +22,12 @@ export interface Parsed<S extends Source = Source> {
   remarks: string[];
 }
 
+/** A file on the host that is no dump that can be restored, both ready to be shown: its path, and what its tool or its text says. */
+export interface RefusedDump {
+  path: string;
+  said: string;
+}
+
 /** A kind of database. A new one is one folder here and one line in registry.ts; nothing else knows engines by their names. */
 export interface Engine<S extends Source = Source, I extends Identity = Identity> extends Format<I>, Programs {
   /** As manifests keep it, and as registry.ts has it. */
@@ -32,8 +39,14 @@ export interface Engine<S extends Source = Source, I extends Identity = Identity
   readonly form: string;
   /** What a payload of it is, as a dump that this action did not make. */
   readonly dump: string;
+  /** The program that recognises those, which is in the sessions of every engine: see foreign.sh. */
+  readonly recogniser?: URL;
+  /** Why it refuses one, by its words: what the file is, and what to do. */
+  dumpRefusals?(dump: RefusedDump): Record<string, [message: string, hint: string]>;
   /** What may do as well as a tool that is missing, in a word or two. */
   readonly substitutes?: Readonly<Record<string, string>>;
+  /** What the packages with its tools are called, where that is not as their tool. */
+  readonly packages?: Packages;
   /** What a restore that was cut off may have left, for people who look for it. */
   readonly leaves: string;
   /** Inputs that mean nothing to the engines that do not have them here. */

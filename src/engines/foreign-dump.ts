@@ -3,7 +3,7 @@ import { BackupError, type ErrorCode } from '../errors.js';
 import type { Facts } from '../host/facts.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import type { Engine } from './engine.js';
-import { engineOfKind } from './lookup.js';
+import { ENGINES, engineOfKind } from './lookup.js';
 import type { Dump } from './restoring.js';
 
 /**
@@ -38,7 +38,7 @@ export function foreignDump(facts: Facts, engine: Engine | null = null, name: st
     bytes: facts.number('dump_bytes'),
     databaseBytes: null,
     manifest: null,
-    versions: { pgDump: versionIn(facts, 'dump_made_by'), server: versionIn(facts, 'dump_made_from') },
+    versions: { tool: versionIn(facts, 'dump_made_by'), server: versionIn(facts, 'dump_made_from') },
   };
 }
 
@@ -84,6 +84,7 @@ const DECRYPT_FIRST: Record<string, string> = {
 function refusal(word: string, facts: Facts, name: string | null): BackupError {
   const path = quoteOutside(name ?? facts.get('dump_path') ?? facts.get('dump_given') ?? 'the file', 500);
   const said = quoteOutside(facts.get('dump_said') ?? '', 500);
+  const engines = Object.values(ENGINES);
   const rows: Record<string, [ErrorCode, string, string]> = {
     missing: [
       'E_NOT_FOUND',
@@ -101,10 +102,6 @@ function refusal(word: string, facts: Facts, name: string | null): BackupError {
       'It is not the file that was once written: take another dump, or find out who changed it. Only if you know better, remove the file .sha256.',
     ],
     folder: invalid(`${path} is a folder`, 'Name a file in it.'),
-    unpacked: invalid(
-      `${path} is a folder that pg_dump -Fd made, and only files are taken`,
-      `Put it into one: \`tar -cf ${path}.tar -C ${path} .\``,
-    ),
     special: invalid(`${path} is no regular file`, 'Name a file.'),
     empty: invalid(`${path} is empty (0 bytes)`, 'Whatever wrote it has failed. Choose another dump.'),
     hollow: invalid(
@@ -119,60 +116,20 @@ function refusal(word: string, facts: Facts, name: string | null): BackupError {
       `${path} is packed twice: what is in it is ${said} again`,
       `Unpack it once on the host (\`${facts.get('dump_compression')} -d\`), and name the result.`,
     ),
-    toc: invalid(
-      `${path} is an archive of pg_dump of another format than custom, probably the toc.dat of a folder that pg_dump -Fd made`,
-      'That file holds no rows. Put the whole folder into one file (`tar -cf dump.tar FOLDER`), and name that.',
-    ),
-    no_toc: invalid(
-      `${path} is a tar without a toc.dat at its top or in the one folder there, so pg_dump did not make what is in it`,
-      'Unpack it, and name the dump that is in it.',
-    ),
-    tocs: invalid(
-      `${path} is a tar of more than one dump of pg_dump -Fd`,
-      'Unpack it, and make a tar of the one that is meant.',
-    ),
-    links: invalid(
-      `${path} is a tar with links, devices or ways out of its folder, which no dump has`,
-      'Do not unpack it before you know who made it. Choose another dump.',
-    ),
-    live: invalid(
-      `${said} lies beside ${path}, which therefore is in use or was copied in the middle of a change: it alone is not the database`,
-      `Make a whole copy of it: \`sqlite3 ${path} ".backup copy.db"\`, and name that.`,
-    ),
-    utf16: invalid(
-      `${path} is text in UTF-16 (the redirection of PowerShell writes that), which psql can not read`,
-      `Convert it: \`iconv -f UTF-16 -t UTF-8 ${path} > converted.sql\`. It may be damaged all the same: PowerShell changes bytes that are no text. Better let pg_dump write the file itself (\`-f\`).`,
-    ),
-    windows: invalid(
-      `${path} is a script that has been through Windows: it has ${said}`,
-      'Bytes that are no text may be damaged there. Better let pg_dump write the file itself (`-f`), best with `-Fc`; or convert it (`dos2unix`), look at it, and name the result.',
-    ),
-    cut: invalid(
-      `${path} is a script of pg_dump that was cut: its last line, "PostgreSQL database dump complete", is missing`,
-      'The rest of the data is not in it. Choose another dump, or copy this one anew from where it came.',
-    ),
-    cluster: invalid(
-      `${path} is a script of pg_dumpall: it holds every database of a server, and its roles`,
-      'It can not be restored in the place of one database. Play it with psql into a server that is set up for it, dump the one database there with `pg_dump -Fc`, and restore that.',
-    ),
-    create: invalid(
-      `${path} is a script that connects to the database ${said} by itself (pg_dump --create), whatever it is meant to be restored into`,
-      'Dump it anew without `--create`. Or remove the lines DROP DATABASE, CREATE DATABASE, ALTER DATABASE and \\connect from a copy, together with the \\restrict and \\unrestrict around them.',
-    ),
-    sqlite_script: invalid(
-      `${path} is SQL of SQLite (\`.dump\`), which only the sqlite3 tool could read; that tool also runs commands that stand in such a file`,
-      `Load it where such commands are refused: \`sqlite3 -safe copy.db < ${path}\`, look at copy.db, and name that.`,
-    ),
     mysql: invalid(
       `${path} is a dump of MySQL or MariaDB`,
-      'This action restores SQLite and PostgreSQL. Choose another dump.',
+      `This action restores ${engines.map(({ title }) => title).join(' and ')}. Choose another dump.`,
     ),
     packed: packed(path, facts.get('dump_said') ?? ''),
     unknown: invalid(
-      `${path} is no dump that this action knows: neither a SQLite database nor a dump of pg_dump, plain or packed by gzip or zstd`,
+      `${path} is no dump that this action knows: neither ${engines.map((engine) => engine.dump).join(' nor ')}, plain or packed by gzip or zstd`,
       'Check `backup`. A dump that is encrypted has to be decrypted first; whatever its name says, only its bytes count.',
     ),
   };
+  for (const { dumpRefusals } of engines) {
+    const own = dumpRefusals?.({ path, said }) ?? {};
+    if (Object.hasOwn(own, word) && own[word] !== undefined) rows[word] = invalid(...own[word]);
+  }
   const [code, message, hint] = (Object.hasOwn(rows, word) ? rows[word] : undefined) ?? [
     'E_INTERNAL' as const,
     `the host refused ${path} as ${quoteOutside(word, 80)}`,

@@ -1,4 +1,5 @@
 import { useFormats } from '../backups/format.js';
+import type { Programs } from '../host/program.js';
 import type { DumpSettings } from '../settings/settings.js';
 import type { Database } from './database.js';
 import type { Engine, Parsed, Source } from './engine.js';
@@ -21,6 +22,12 @@ export function engineOf({ engine }: Pick<Source, 'engine'>): Engine {
 
 /** The engine of which a file of that kind is a dump; null when it is none of ours. */
 export const engineOfKind = (kind: string): Engine | null => ALL.find(({ kinds }) => kinds.includes(kind)) ?? null;
+
+/** What a session of an engine has on the host: its own programs, and what recognises a dump of any engine, its own asked first. */
+export function programsOf(engine: Engine): Programs {
+  const recognisers = [...ALL.filter((other) => other !== engine), engine].flatMap(({ recogniser = [] }) => recogniser);
+  return { ...engine, programs: [...recognisers, ...engine.programs] };
+}
 
 export const databaseOf = (source: Source, dump: DumpSettings): Database => engineOf(source).open(source, dump);
 

@@ -22,7 +22,7 @@ export interface Dump {
 }
 
 export interface DumpVersions {
-  pgDump: string | null;
+  tool: string | null;
   server: string | null;
 }
 

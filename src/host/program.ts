@@ -3,7 +3,7 @@ import type { Marks } from './frames.js';
 import { call, quote } from './quoting.js';
 
 // Literal names in `new URL`, one for each file, so that the bundler finds and copies them.
-const COMMON = [
+export const COMMON: readonly URL[] = [
   new URL('./programs/session.sh', import.meta.url),
   new URL('./programs/elsewhere.sh', import.meta.url),
   new URL('./programs/directory.sh', import.meta.url),
@@ -26,6 +26,24 @@ const RECEIVE = new URL('./programs/receive.sh', import.meta.url);
 export interface Programs {
   readonly programs: readonly URL[];
   readonly texts?: Readonly<Record<string, URL>>;
+  /** What they tell as another user or in a container, besides TOLD_ELSEWHERE; absent: nothing. */
+  readonly elsewhere?: readonly string[];
+}
+
+/**
+ * What the programs of every engine tell as another user or in a container: an event, of a `set` with its key. Who runs there is not
+ * trusted with the host, so nothing else is taken from it. N is a number.
+ */
+export const TOLD_ELSEWHERE: readonly string[] = [
+  ...['fail', 'phase', 'elsewhere', 'set failure', 'set note'],
+  ...['set temporary', 'set nospace', 'set free_kib', 'set needed_kib'],
+];
+
+/** Whether that event, of a `set` with its key, is one that the program may tell from there. */
+export function tellsElsewhere({ elsewhere = [] }: Programs): (told: string) => boolean {
+  const forms = [...TOLD_ELSEWHERE, ...elsewhere].map((form) => form.replace('N', '[1-9]\\d{0,5}'));
+  const allowed = new RegExp(`^(?:${forms.join('|')})$`);
+  return (told) => allowed.test(told);
 }
 
 /**

@@ -3,7 +3,7 @@ import { BackupError, ERRORS, type ErrorCode } from '../errors.js';
 import { type CountedRows, Facts, HostFailure, type HostProgress } from './facts.js';
 import { type Frame, FrameReader, type Marks } from './frames.js';
 import type { Host, Shell, ShellEnd } from './host.js';
-import { type Programs, programFor } from './program.js';
+import { type Programs, programFor, tellsElsewhere } from './program.js';
 import { call } from './quoting.js';
 import { ended, idle, silent, stopped } from './session-errors.js';
 
@@ -33,11 +33,6 @@ interface Waiting {
 /** The host ends a session that gets no beat for 45 s. The answer to each is the progress, and whether the job is alive. */
 const BEAT_MS = 2_000;
 const CLEAN_UP_MS = 5_000;
-/** What another user or a container, who are not trusted with the host, may speak of at all. */
-const EVENTS_ELSEWHERE = ['set', 'rows', 'restored', 'phase', 'elsewhere', 'waits', 'fail'];
-/** What only the host knows of itself, of the backup directory, of what was done there, and of restores that it has noted. */
-const OF_THE_HOST =
-  /^(user|uid|hostname|clock|system|directory|files|manifest( .*)?|listed|untold|published|(un)?deleted|swept|holder|waiting|journal(_file)?|command_.*|said|sha256|bytes|plain_bytes|fetched.*|part|md5|(un)?proven.*|dump_(path|given|sha256|kind|mtime|refused|said|sidecar|compression|tar_format|made_.*))$/;
 /** Of all that the host reports in one answer, each report counted with what it costs to keep. */
 const MAX_REPORTED = 128 << 20;
 const COST_OF_ONE = 200;
@@ -66,6 +61,7 @@ export class Session {
   private lastProgress = '';
   private lastElsewhere = '';
   private reported = 0;
+  private readonly mayTellElsewhere: (told: string) => boolean;
 
   /** Starts the shell and sends the program; does not wait for an answer, so that the first requests travel with it. */
   static async open(host: Host, options: SessionOptions): Promise<Session> {
@@ -77,6 +73,7 @@ export class Session {
     private readonly shell: Shell,
     private readonly options: SessionOptions,
   ) {
+    this.mayTellElsewhere = tellsElsewhere(options.engine);
     const marks: Marks = { host: markOf(), elsewhere: markOf() };
     [this.greeting, this.hello] = expecting(0);
     this.stdout = new FrameReader(marks, (frame) => this.frame(frame));
@@ -151,10 +148,11 @@ export class Session {
   }
 
   private frame({ from, event, key, rest }: Frame): void {
-    if (from === 'elsewhere' && (!EVENTS_ELSEWHERE.includes(event) || OF_THE_HOST.test(key))) {
+    const told = event === 'set' ? `set ${key}` : event;
+    if (from === 'elsewhere' && !this.mayTellElsewhere(told)) {
       throw new BackupError(
         'E_INTERNAL',
-        `what runs on ${this.host.label} as another user or in a container has told what is not for it to tell (${JSON.stringify(`${event} ${key}`.trim().slice(0, 60))})`,
+        `what runs on ${this.host.label} as another user or in a container has told what is not for it to tell (${JSON.stringify(told.slice(0, 60))})`,
       );
     }
     // these come of themselves, and count when they tell of something else than before

@@ -7,5 +7,5 @@ const ended = (message: string): string => (/[.!?]$/.test(message) ? message : `
 
 /** The text of a failure: the code, what happened, what to do, what was left as it was. */
 export function failureText(code: string, { message, hint, left }: NonNullable<Report['error']>): string {
-  return sentences(`${code}: ${ended(message)}`, hint, LEFT[left]);
+  return sentences(`${code}: ${ended(message)}`, hint, LEFT[left].text);
 }

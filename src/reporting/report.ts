@@ -179,10 +179,10 @@ export function newReport(startedAt: Date): Report {
   };
 }
 
-/** Puts a failure into the report; `left`: what the run leaves as it was, unless the failure knows better. */
+/** Puts a failure into the report; `left`: what the run leaves as it was. */
 export function recordFailure(report: Report, error: BackupError, left: Left): void {
   report.ok = false;
   report.errorCode = error.code;
-  report.error = { message: error.message, hint: error.hint, left: error.left ?? left };
+  report.error = { message: error.message, hint: error.hint, left };
   report.problems.push({ level: 'error', code: error.code, message: error.message });
 }

@@ -163,7 +163,7 @@ function inS3({ s3 }: Report): string {
 /** What a failed run left as it was; claims no more than the report shows. */
 export function leftUntouched({ dryRun, error, restore, deleted, s3 }: Report): string {
   if (dryRun) return 'Everything: this was a dry run.';
-  const sentences: string[] = [LEFT[error?.left ?? 'changed-in-part']];
+  const sentences: string[] = [LEFT[error?.left ?? 'changed-in-part'].text];
   if (restore !== null && restore.safetyBackupId !== null) {
     sentences.push(`The state before the restore is also in ${restore.safetyBackupId}, which is pinned.`);
   }

@@ -1,4 +1,4 @@
-import { engineOf } from '../engines/lookup.js';
+import { engineOf, programsOf } from '../engines/lookup.js';
 import type { Host } from '../host/host.js';
 import { type Facts, type HostProgress, type HostRequest, Session } from '../host/session.js';
 import { leftBefore } from '../left.js';
@@ -63,7 +63,7 @@ export async function inSession<T>(
   try {
     run.hostIsClean = false;
     const opening = Session.open(host, {
-      engine: engineOf(settings.database),
+      engine: programsOf(engineOf(settings.database)),
       idleTimeoutMs: settings.idleTimeoutMs,
       startTimeoutMs: settings.transport.transport === 'ssh' ? settings.transport.connectTimeoutMs : LOCAL_START_MS,
       onProgress: (progress) => phases.progress(progress),

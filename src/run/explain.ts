@@ -49,12 +49,12 @@ function ofHost(failure: HostFailure, user: string, system: string, where: strin
       );
     }
     case 'E_TOOL_MISSING': {
-      const { substitutes = {} } = engineOf(settings.database);
+      const { substitutes = {}, packages } = engineOf(settings.database);
       const instead = Object.hasOwn(substitutes, said) ? substitutes[said] : null;
       return new BackupError(
         code,
         `${said} is not installed on ${run.report.host}${instead === null ? '' : `, and neither is ${instead}, which would do as well`}`,
-        `${where}: ${installLine(said, system)}.`,
+        `${where}: ${installLine(said, system, packages)}.`,
       );
     }
     case 'E_NOSPACE': {

@@ -18,18 +18,18 @@ export const majorOf = (version: string | null | undefined): number =>
 
 /** What made a dump and from what; of one of ours its manifest says so. */
 export function versionsOf({ manifest, versions }: Dump): DumpVersions {
-  if (manifest === null) return versions ?? { pgDump: null, server: null };
-  return { pgDump: manifest.tools.pg_dump ?? null, server: manifest.tools.PostgreSQL ?? null };
+  if (manifest === null) return versions ?? { tool: null, server: null };
+  return { tool: manifest.tools.pg_dump ?? null, server: manifest.tools.PostgreSQL ?? null };
 }
 
 /** Throws E_TOOL_VERSION when the client that was found can not read the archive. */
 export function checkClient(dump: Dump, facts: Facts): void {
-  const { pgDump } = versionsOf(dump);
-  const made = majorOf(pgDump);
+  const { tool } = versionsOf(dump);
+  const made = majorOf(tool);
   const there = majorOf(facts.get('pg_dump_version'));
   const needed = Math.max(0, ...FORMATS.map(([, major]) => major).filter((major) => major <= made));
   if (dump.kind === 'sql' || there === 0 || there >= needed) return;
-  throw tooOldFor(`it was made by pg_dump ${quoteOutside(pgDump ?? '', 100)}`, needed, facts);
+  throw tooOldFor(`it was made by pg_dump ${quoteOutside(tool ?? '', 100)}`, needed, facts);
 }
 
 /** What pg_restore says of an archive that is newer than itself, as E_TOOL_VERSION; null where it does not say that. */

@@ -1,8 +1,10 @@
 import { nameFromText } from '../../backups/names.js';
 import type { Engine } from '../engine.js';
 import { postgresDatabase } from './database.js';
+import { dumpRefusals } from './dump-refusals.js';
 import { type PostgresIdentity, postgresFormat } from './format.js';
 import { parseNamePattern } from './name-patterns.js';
+import { TOLD_ELSEWHERE } from './told-elsewhere.js';
 import { isSamePlace, type PostgresSource, parsePostgres, withPassword } from './url.js';
 
 export const postgres: Engine<PostgresSource, PostgresIdentity> = {
@@ -12,6 +14,9 @@ export const postgres: Engine<PostgresSource, PostgresIdentity> = {
   forms: 'postgresql://USER@HOST/NAME',
   form: 'a postgresql:// URL',
   dump: 'a dump of PostgreSQL',
+  recogniser: new URL('./programs/postgres-dumps.sh', import.meta.url),
+  dumpRefusals,
+  packages: { 'postgresql-client': { redhat: 'postgresql', suse: 'postgresql', arch: 'postgresql' } },
   leaves: 'databases on its server whose names begin with db_backup_new_ or db_backup_old_',
   inputs: [
     ...(['database-password', 'dump-format', 'jobs', 'exclude-table', 'exclude-table-data', 'schema'] as const),
@@ -42,4 +47,5 @@ export const postgres: Engine<PostgresSource, PostgresIdentity> = {
     new URL('./programs/postgres-swap.sh', import.meta.url),
     new URL('./programs/postgres-in-place.sh', import.meta.url),
   ],
+  elsewhere: TOLD_ELSEWHERE,
 };

@@ -2,7 +2,7 @@
 # A third engine, of a test: a file is copied, and compared.
 # shellcheck disable=SC2154 # the named arguments of the requests
 # shellcheck disable=SC2034 # read in the other files
-recognise_own=recognise_copied
+recognisers="recognise_copied $recognisers"
 
 # find_copied: sets source and source_bytes
 find_copied() {
