@@ -35,9 +35,14 @@ export interface Programs {
  * trusted with the host, so nothing else is taken from it. N is a number.
  */
 export const TOLD_ELSEWHERE: readonly string[] = [
-  ...['fail', 'phase', 'elsewhere', 'set failure', 'set note'],
-  ...['set temporary', 'set nospace', 'set free_kib', 'set needed_kib'],
+  ...['fail', 'phase', 'elsewhere'],
+  ...facts('failure note temporary nospace free_kib needed_kib'),
 ];
+
+/** `set` with each of these keys, which stand in one text with blanks between them. */
+export function facts(keys: string): string[] {
+  return keys.split(' ').map((key) => `set ${key}`);
+}
 
 /** Whether that event, of a `set` with its key, is one that the program may tell from there. */
 export function tellsElsewhere({ elsewhere = [] }: Programs): (told: string) => boolean {

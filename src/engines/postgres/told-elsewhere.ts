@@ -1,28 +1,26 @@
+import { facts } from '../../host/program.js';
+
 /** What the programs tell as another user or in a container (host/program.ts); held against them by __tests__/repository/told-elsewhere.test.ts. */
 export const TOLD_ELSEWHERE: readonly string[] = [
   'restored',
-  ...keys('pg_bin pg_dump_version sqlstate denied'),
+  ...facts('pg_bin pg_dump_version sqlstate denied'),
   // of the server and of who logs in
-  ...keys(
+  ...facts(
     'server_version server_version_num system_identifier in_recovery role login_role role_set superuser may_create',
   ),
-  ...keys('extension bound data_directory maintenance same_database'),
+  ...facts('extension bound data_directory maintenance same_database'),
   // of a database
-  ...keys(
+  ...facts(
     'source_bytes encoding like search_path owns property properties_left kept_setting session subscriptions slots',
   ),
-  ...keys(
+  ...facts(
     'installed extension_rows used_extension of_extension unread foreign_table foreign_object system_schema path_functions',
   ),
-  ...keys('objects large_objects tables table rows guarded unlogged_left'),
+  ...facts('objects large_objects tables table rows guarded unlogged_left'),
   // of a dump
-  ...keys('checked counting_ended roles roles_missing archived archived_from'),
+  ...facts('checked counting_ended roles roles_missing archived archived_from'),
   // of a restore
-  ...keys(
+  ...facts(
     'restored_into restored_uncounted assert_N assert_error_N target_state target_free_kib traces in_place state',
   ),
 ];
-
-function keys(words: string): string[] {
-  return words.split(' ').map((key) => `set ${key}`);
-}

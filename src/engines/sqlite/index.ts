@@ -1,4 +1,5 @@
 import { nameFromText } from '../../backups/names.js';
+import { facts } from '../../host/program.js';
 import type { Engine } from '../engine.js';
 import { sqliteDatabase } from './database.js';
 import { dumpRefusals } from './dump-refusals.js';
@@ -33,42 +34,10 @@ export const sqlite: Engine<SqliteSource, SqliteIdentity> = {
   ],
   texts: { sqlite_python: new URL('./programs/sqlite.py', import.meta.url) },
   elsewhere: [
-    ...[
-      'rows',
-      'restored',
-      'waits',
-      'set sqlite_tool',
-      'set sqlite_version',
-      'set owner',
-      'set other_name',
-      'set source_bytes',
-    ],
-    ...[
-      'set objects',
-      'set encoding',
-      'set page_size',
-      'set page_count',
-      'set foreign_keys',
-      'set uncounted',
-      'set unread',
-    ],
-    ...[
-      'set written_by',
-      'set resolved',
-      'set parent',
-      'set target_free_kib',
-      'set all_users',
-      'set in_use',
-      'set damage',
-    ],
-    ...[
-      'set headless',
-      'set live_bytes',
-      'set live_encoding',
-      'set live_locked',
-      'set live_page_size',
-      'set live_schema',
-    ],
-    ...['set live_state', 'set live_unjudged', 'set live_unread', 'set live_wal', 'set state'],
+    ...['rows', 'restored', 'waits'],
+    ...facts('sqlite_tool sqlite_version owner other_name source_bytes objects encoding page_size page_count'),
+    ...facts('foreign_keys uncounted unread written_by resolved parent target_free_kib all_users in_use'),
+    ...facts('damage headless live_bytes live_encoding live_locked live_page_size live_schema live_state'),
+    ...facts('live_unjudged live_unread live_wal state'),
   ],
 };
