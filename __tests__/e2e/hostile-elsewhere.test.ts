@@ -83,6 +83,9 @@ test.each([
   ['a manifest of the backup directory', '@set manifest app-20261120T101500Z-7f3a.json {}'],
   ['the hash of a backup', `@set sha256 ${'0'.repeat(64)}`],
   ['a deletion', '@set deleted app-20261120T101500Z-7f3a.sqlite'],
+  ['what no program tells', '@set unheard_of 1'],
+  ['what only another engine tells', '@set pg_bin /tmp/'],
+  ['how far the host is', '@progress 1 2 3'],
 ])('it can not tell of %s', async (_, line) => {
   elsewhereSays(line);
   expectFailure(await scene.run({ 'run-as': 'somebody' }), 'E_INTERNAL', 'has told what is not for it to tell');
