@@ -17,7 +17,7 @@ const proxies: TcpProxy[] = [];
 
 beforeAll(async () => {
   slow = slowTools(['zstd', 'rm', 'sha256sum']);
-  scene = await startScene({ mb: 4, sshd: { extraConfig: slow.config } });
+  scene = await startScene({ mb: 4, post: 'always', sshd: { extraConfig: slow.config } });
   expect((await scene.run()).code).toBe(0);
   before = hashes(scene.directory);
 });

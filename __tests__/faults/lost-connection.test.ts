@@ -89,7 +89,7 @@ class Case {
   readonly slow = slowTools(['zstd']);
 
   async start(): Promise<void> {
-    this.scene = await startScene({ mb: 2, sshd: { extraConfig: this.slow.config } });
+    this.scene = await startScene({ mb: 2, post: 'always', sshd: { extraConfig: this.slow.config } });
     const { sshd } = this.scene;
     this.proxy = await startProxy(sshd.port);
     const knownHosts = Object.values(sshd.hostKeys).map((line) => `[127.0.0.1]:${this.proxy.port} ${line}\n`);

@@ -46,6 +46,8 @@ export interface SceneOptions {
   shell?: string;
   /** Of a scene without sshd. */
   path?: string;
+  /** As of ActionOptions. */
+  post?: 'always';
   mb?: number;
   wal?: boolean;
   sshd?: SshdOptions;
@@ -79,8 +81,9 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
           'known-hosts': sshd.knownHosts,
         };
   const inputs: Inputs = { ...reached, database };
+  const post = options.post === undefined ? {} : { post: options.post };
   const action = (env: Record<string, string> = {}): ActionOptions =>
-    dir === undefined ? { env } : { dir, user, env: { ...environment, ...env } };
+    dir === undefined ? { ...post, env } : { ...post, dir, user, env: { ...environment, ...env } };
   // as a login has it
   const environment = { HOME: user.home, PATH: options.path ?? '/usr/local/bin:/usr/bin:/bin' };
   return {
