@@ -13,7 +13,7 @@ jest.setTimeout(600_000);
 
 let scene: Scene;
 beforeAll(async () => {
-  scene = await startScene();
+  scene = await startScene({ transport: 'local' });
 });
 afterAll(() => scene.stop());
 

@@ -16,7 +16,7 @@ let scene: Scene;
 let dir: SeededDirectory;
 let ids: string[];
 beforeAll(async () => {
-  scene = await startScene();
+  scene = await startScene({ transport: 'local' });
   dir = new SeededDirectory(scene);
   const newest = Math.floor(Date.now() / 3_600_000) * 3_600_000;
   ids = Array.from({ length: COUNT }, (_, hours) => dir.backup(new Date(newest - (hours + 1) * 3_600_000)));

@@ -18,7 +18,7 @@ let store: SeededStore;
 let host: SeededDirectory;
 beforeAll(async () => {
   [scene, s3, versioned] = await Promise.all([
-    startScene(),
+    startScene({ transport: 'local' }),
     startS3Double({ page: 3 }),
     startS3Double({ page: 3, locking: true }),
   ]);

@@ -35,7 +35,7 @@ let scene: Scene;
 /** With 20 MB that do not compress: more than one part. */
 let large: Scene;
 beforeAll(async () => {
-  [scene, large] = await Promise.all([startScene(), startScene({ mb: 20 })]);
+  [scene, large] = await Promise.all([startScene({ transport: 'local' }), startScene({ transport: 'local', mb: 20 })]);
 }, 120_000);
 afterAll(async () => {
   await scene?.stop();

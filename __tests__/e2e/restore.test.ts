@@ -18,7 +18,7 @@ let scene: Scene;
 /** A backup with 1, 2, 3 rows in the table t. */
 let good: string;
 beforeAll(async () => {
-  scene = await startScene({ mb: 1, wal: false });
+  scene = await startScene({ transport: 'local', mb: 1, wal: false });
   asOwner(`rm '${scene.database}'`);
   live('CREATE TABLE t (n)', 'INSERT INTO t VALUES (1), (2), (3)');
   good = expectBackup(await scene.run());

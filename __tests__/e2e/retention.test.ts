@@ -10,7 +10,7 @@ import { daysAgo, listing, SeededDirectory } from '../helpers/seed.js';
 let scene: Scene;
 let count = 0;
 beforeAll(async () => {
-  scene = await startScene();
+  scene = await startScene({ transport: 'local' });
 });
 afterAll(() => scene.stop());
 

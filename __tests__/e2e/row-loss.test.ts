@@ -13,7 +13,7 @@ let s3: S3Double;
 let directory: SeededDirectory;
 let count = 0;
 beforeAll(async () => {
-  [scene, s3] = await Promise.all([startScene(), startS3Double()]);
+  [scene, s3] = await Promise.all([startScene({ transport: 'local' }), startS3Double()]);
 });
 afterAll(async () => {
   await scene.stop();

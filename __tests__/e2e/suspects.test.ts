@@ -14,7 +14,7 @@ import { SeededStore } from '../helpers/seeded-store.js';
 let scene: Scene;
 let count = 0;
 beforeAll(async () => {
-  scene = await startScene();
+  scene = await startScene({ transport: 'local' });
 });
 afterAll(() => scene.stop());
 

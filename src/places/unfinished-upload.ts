@@ -1,3 +1,4 @@
+import { Fields } from '../backups/manifest-fields.js';
 import { describe } from '../errors.js';
 import { warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
@@ -23,7 +24,8 @@ export async function giveUpNoted(run: Run, noted: string): Promise<void> {
   const { s3 } = settings;
   if (s3 === null) return;
   try {
-    const upload = JSON.parse(noted) as UnfinishedUpload;
+    const fields = Fields.parse('the saved state', noted);
+    const upload: UnfinishedUpload = { key: fields.text('key', 1), id: fields.text('id', 1) };
     await withStore({ settings: { ...settings, s3 }, signal }, async (open) => giveUp(run, await open(), upload));
   } catch (error) {
     warn(run, `an unfinished upload could not be removed from the store: ${describe(error).message}`);

@@ -65,6 +65,7 @@ export function parseJournal(file: string, text: string): Journal | null {
       [id, way, target, backup, by].every((one) => typeof one === 'string') &&
       [safety, checkCommand, container].every((one) => one === null || typeof one === 'string') &&
       [journal.afterBegun, journal.checkBegun].every((one) => typeof one === 'boolean') &&
+      Number.isSafeInteger(ms) &&
       ms >= 1000 &&
       ms <= LONGEST_TIMER_MS &&
       FILE.exec(file)?.[1] === id;

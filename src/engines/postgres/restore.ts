@@ -278,7 +278,8 @@ interface ServerSession {
 export function sessionsIn(facts: Facts): ServerSession[] {
   return facts.all('session').flatMap((hex) => {
     try {
-      return [JSON.parse(decoded(hex)) as ServerSession];
+      const session: unknown = JSON.parse(decoded(hex));
+      return typeof session === 'object' && session !== null ? [session] : [];
     } catch {
       return [];
     }
