@@ -9,6 +9,7 @@ import { isLocked, leftOnHost } from '../helpers/invariants.js';
 import { sqlite3 } from '../helpers/outcome.js';
 import type { ActionResult } from '../helpers/run-action.js';
 import { reportOf, type Scene, startScene } from '../helpers/scene.js';
+import { SeededDirectory } from '../helpers/seed.js';
 
 // The story of the command, with a SQLite database; what each engine does is in restore-sqlite and restore-postgres.
 
@@ -45,6 +46,7 @@ const content = (path = scene.database): string =>
     'SELECT group_concat(n) FROM t',
     "SELECT group_concat(name) FROM sqlite_master WHERE type = 'table'",
   ).trim();
+const AT = '2026-11-20T10:15:00Z';
 const BEFORE = '1,2,3,4\nt,newer';
 const AFTER = '1,2,3\nt';
 const log = (): string[] => readFileSync(file('log'), 'utf8').trim().split('\n');
@@ -100,18 +102,16 @@ describe('a restore', () => {
     expect(content()).toBe(BEFORE);
   });
 
-  test('keeps the last three safety backups, and those that somebody else has pinned', async () => {
-    const ids: string[] = [];
-    for (let count = 0; count < 5; count++) {
-      const result = await restore();
-      ids.push(result.outputs['safety-backup-id'] ?? '');
-      if (count === 0) {
-        const pin = await scene.run({ command: 'pin', backup: ids[0] ?? '', pin: 'the evidence' });
-        expect(pin.code).toBe(0);
-      }
-    }
+  test('keeps the last three safety backups, and those that a person has pinned', async () => {
+    const directory = new SeededDirectory(scene);
+    const seeded = ['restore', 'restore', undefined, 'restore'].map((by, nth) =>
+      directory.backup(new Date(Date.now() - (9 - nth) * 3_600_000), {
+        manifest: { reason: 'safety', pinned: { reason: 'kept', at: AT, ...(by && { by: 'restore' as const }) } },
+      }),
+    );
+    const made = (await restore()).outputs['safety-backup-id'];
     const left = scene.files().filter((name) => name.endsWith('.json') && name !== 'status.json');
-    expect(left).toEqual([good, ids[0], ...ids.slice(2)].map((id) => `${id}.json`).sort());
+    expect(left).toEqual([good, ...seeded.slice(1), made].map((id) => `${id}.json`).sort());
   });
 
   test('of what a deploy took before it began', async () => {
