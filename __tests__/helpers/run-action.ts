@@ -1,5 +1,15 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chownSync, cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -76,6 +86,10 @@ export async function actionForAll(): Promise<string> {
     for (const name of ['dist', 'action.yml']) cpSync(join(repository, name), join(folder, name), { recursive: true });
     cpSync(realpathSync(node24), join(folder, 'node'));
     execFileSync('chmod', ['-R', 'a+rX', folder]);
+    // each user has a folder of his own in it
+    const compiled = pathForAll('compiled');
+    mkdirSync(compiled, { recursive: true });
+    chmodSync(compiled, 0o1777);
   });
 }
 
