@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { checkIdentityOf, formatOf, type Identity } from '../backups/format.js';
-import { Fields } from '../backups/manifest-fields.js';
+import { faultInIdentity, formatOf, type Identity } from '../backups/format.js';
 import { formatId } from '../backups/names.js';
 import type { HostRequest } from '../host/session.js';
 import type { Connection } from '../run/connect.js';
@@ -69,9 +68,7 @@ export function parseJournal(file: string, text: string): Journal | null {
       ms <= LONGEST_TIMER_MS &&
       FILE.exec(file)?.[1] === id;
     const format = formatOf(journal.identity);
-    if (!isWhole || format === null) return null;
-    checkIdentityOf(format, Fields.parse(file, text).object('identity'));
-    return journal;
+    return isWhole && format !== null && faultInIdentity(format, journal.identity) === null ? journal : null;
   } catch {
     return null;
   }
