@@ -37,7 +37,7 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
   making: { values: ['places', 'run', 'backups', 'reporting', 'errors.ts'], types: ['settings', 'host'] },
   places: {
     // nothing else knows that there are stores, and of these no place knows which kinds there are
-    values: ['run', 'stores/object-store.ts', 'backups', 'reporting', 'host', 'errors.ts'],
+    values: ['schemas.ts', 'run', 'stores/object-store.ts', 'backups', 'reporting', 'host', 'errors.ts'],
     types: ['settings'],
   },
   run: {
