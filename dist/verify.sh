@@ -48,3 +48,46 @@ each_assert() {
     put "assert_$nth" "$(dd if="$work/value" bs=1024 count=1 2>/dev/null | sed 's/|.*//; q')"
   done <"$work/asserts"
 }
+
+# hash_file FILE: of an existing backup
+hash_file() {
+  if [ -L "$1" ] || [ ! -f "$1" ]; then fail E_CHECKSUM "$directory/$1 is not there"; fi
+  small_folder
+  tell_reading
+  run sha256sum <"./$1" >"$tmp/sum" || fail E_CHECKSUM "$directory/$1 could not be read"
+  read -r sha256 _ <"$tmp/sum"
+  put sha256 "$sha256"
+}
+
+# prove_payload PAYLOAD PACKING: of a backup that has lost its manifest, whether it is what the checksum beside it says, and how many
+# bytes it unpacks to. What speaks against it is told as `unproven`; it is no failure.
+prove_payload() {
+  packing=$2
+  for file in "$1" "$1.sha256"; do
+    if [ -L "$file" ] || [ ! -f "$file" ]; then unproven "$file is not there, or is no regular file"; fi
+  done
+  small_folder
+  tell_reading
+  run sha256sum <"$1" >"$tmp/sum" 2>"$tmp/error" || unproven "$1 could not be read: $(cat "$tmp/error")"
+  read -r sha256 _ <"$tmp/sum"
+  [ "$(dd if="$1.sha256" bs=512 count=1 2>/dev/null)" = "$sha256  $1" ] || unproven "$1.sha256 says something else than its bytes"
+  for stage in $packing; do
+    have "$stage" || unproven "the host has no $stage to unpack it"
+  done
+  mkfifo "$tmp/plain" || failed E_PERM "mkfifo failed in $tmp"
+  hold
+  wc -c <"$tmp/plain" >"$tmp/count" 2>/dev/null 3>&- 9>&- & counting=$! && started $counting
+  release
+  run unpack <"$1" >"$tmp/plain" 2>"$tmp/error" || unproven "$1 can not be unpacked: $(cat "$tmp/error")"
+  wait $counting
+  stages=$teller
+  put proven_bytes "$(size_of "./$1")"
+  put proven_plain_bytes "$(($(cat "$tmp/count")))"
+  put proven_sha256 "$sha256"
+}
+
+# unproven WHY: ends the job, which has done what it was asked for
+unproven() {
+  put unproven "$1"
+  exit 0
+}

@@ -30,14 +30,24 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
     types: ['settings', 'host'],
   },
   restoring: {
-    values: ['making', 'places', 'run', 'engines', 'backups', 'reporting', 'errors.ts', 'settings/value-rules.ts'],
+    values: [
+      'schemas.ts',
+      'making',
+      'places',
+      'run',
+      'engines',
+      'backups',
+      'reporting',
+      'errors.ts',
+      'settings/value-rules.ts',
+    ],
     types: ['settings', 'host'],
   },
   proving: { values: ['making', 'places', 'run', 'backups', 'reporting', 'host', 'errors.ts'] },
   making: { values: ['places', 'run', 'backups', 'reporting', 'errors.ts'], types: ['settings', 'host'] },
   places: {
     // nothing else knows that there are stores, and of these no place knows which kinds there are
-    values: ['run', 'stores/object-store.ts', 'backups', 'reporting', 'host', 'errors.ts'],
+    values: ['schemas.ts', 'run', 'stores/object-store.ts', 'backups', 'reporting', 'host', 'errors.ts'],
     types: ['settings'],
   },
   run: {
@@ -49,7 +59,15 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
     types: ['settings', 'host'],
   },
   engines: {
-    values: ['errors.ts', 'backups', 'host', 'reporting/neutralise.ts', 'reporting/format.ts', 'settings/host-path.ts'],
+    values: [
+      'schemas.ts',
+      'errors.ts',
+      'backups',
+      'host',
+      'reporting/neutralise.ts',
+      'reporting/format.ts',
+      'settings/host-path.ts',
+    ],
     types: ['settings'],
   },
   reporting: { values: ['errors.ts', 'backups', 'platform/platform.ts'], types: ['settings'] },
@@ -66,7 +84,8 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
   },
   host: { values: ['errors.ts'], types: ['settings'] },
   platform: { values: ['reporting/neutralise.ts'] },
-  backups: { values: ['errors.ts'] },
+  'schemas.ts': { values: [] },
+  backups: { values: ['schemas.ts', 'errors.ts'] },
   'errors.ts': { values: ['error-codes.ts'], types: ['left.ts'] },
   'left.ts': { values: [], types: ['settings'] },
   'counting.ts': { values: [] },
@@ -82,6 +101,10 @@ const PACKAGES: Record<string, { values: RegExp; types?: RegExp }> = {
   '@aws-sdk/client-s3': { values: /^stores\/s3\/bucket\.ts$/ },
   '@aws-sdk/s3-request-presigner': { values: /^stores\/s3\/bucket\.ts$/ },
   'node-ssh': { values: /^host\/(ssh|private-key)\.ts$/, types: /^host\// },
+  valibot: {
+    values:
+      /^(schemas|backups\/(coverage|format|manifest)|engines\/[a-z]+\/format|(places\/unfinished-upload|restoring\/journal))\.ts$/,
+  },
   ssh2: { values: /^host\/(ssh|private-key)\.ts$/, types: /^host\// },
 };
 

@@ -1,3 +1,6 @@
+import * as v from 'valibot';
+import { isObject, list, object, text } from '../schemas.js';
+
 /** What a backup holds of its database: the patterns that it was made with, as pg_dump takes them. null: everything. */
 export interface Coverage {
   excludeTable: string[];
@@ -8,6 +11,18 @@ export interface Coverage {
 }
 
 export const UNKNOWN_COVERAGE: Coverage = { excludeTable: [], excludeTableData: [], schema: [], unknown: true };
+
+const PATTERNS = list(text(1));
+const OF_NOBODY = object({ unknown: v.literal(true, 'true') });
+/** Written in another order it would be another series. */
+const IN_ORDER = v.pipe(
+  object({ excludeTable: PATTERNS, excludeTableData: PATTERNS, schema: PATTERNS }),
+  v.check((found) => JSON.stringify(coverageOf(found)) === JSON.stringify(found), 'patterns in order, at least one'),
+);
+export const COVERAGE = v.lazy(
+  (input) =>
+    (isObject(input) && Object.hasOwn(input, 'unknown') ? OF_NOBODY : IN_ORDER) as v.GenericSchema<unknown, Coverage>,
+);
 
 /** What is left out by these patterns; null: nothing. In an order of its own, so that the same ones are the same coverage however given. */
 export function coverageOf({ excludeTable, excludeTableData, schema }: Coverage): Coverage | null {

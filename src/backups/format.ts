@@ -1,5 +1,6 @@
+import type { GenericSchema } from 'valibot';
 import { BackupError } from '../errors.js';
-import type { Fields } from './manifest-fields.js';
+import { faultIn } from '../schemas.js';
 
 /** What makes it one database and no other. Its fields are those of its engine, which is known by them. */
 export type Identity = Readonly<Record<string, string | null>>;
@@ -17,10 +18,9 @@ export interface Format<I extends Identity = Identity> {
   readonly damaged?: { readonly kind: string; readonly advice: string };
   /** All of them are there; no other engine has the same. */
   readonly identityFields: readonly string[];
-  /** Throws E_MANIFEST. */
-  checkIdentity(identity: Fields): void;
-  /** Throws E_MANIFEST; what every engine has is checked already. */
-  checkContent(content: Fields): void;
+  readonly identity: GenericSchema;
+  /** What every engine has is not in it. */
+  readonly content: GenericSchema;
   /** Whether two are of one database, as far as both are known. */
   isSame(one: I, other: I): boolean;
   /** What tells the server from every other one, however its host is called; null: not known. Absent: there is no server. */
@@ -60,9 +60,9 @@ export const isKind = (ending: string): boolean =>
 export const allKinds = ({ kinds, damaged }: Format): readonly string[] =>
   damaged === undefined ? kinds : [...kinds, damaged.kind];
 
-/** An identity of this engine and of no other, by whose fields it would be taken for another database. Throws E_MANIFEST. */
-export function checkIdentityOf(format: Format, identity: Fields): void {
-  const other = identity.names().find((name) => !format.identityFields.includes(name));
-  if (other !== undefined) identity.refuse(other, 'no field of another engine');
-  format.checkIdentity(identity);
+/** What keeps it from being an identity of this engine and of no other, by whose fields it would be taken for another database. */
+export function faultInIdentity(format: Format, identity: object): ReturnType<typeof faultIn> {
+  const other = Object.entries(identity).find(([name]) => !format.identityFields.includes(name));
+  if (other !== undefined) return { path: other[0], rule: 'no field of another engine', value: other[1] };
+  return faultIn(format.identity, identity);
 }

@@ -1,6 +1,6 @@
 /** How large a manifest may be, and what is left out of one that would be larger. */
-import type { Manifest, TableRows } from './manifest.js';
-import { LIST_LIMIT, MAX_READ_BYTES } from './manifest-fields.js';
+import { LIST_LIMIT } from '../schemas.js';
+import { MAX_READ_BYTES, type Manifest, type TableRows } from './manifest.js';
 
 /** Of a manifest that is written: readers before this limit took no more than 3 MiB. */
 export const MAX_WRITTEN_BYTES = 3_000_000;

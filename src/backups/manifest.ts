@@ -1,114 +1,153 @@
+import * as v from 'valibot';
 import { BackupError } from '../errors.js';
-import { type Coverage, coverageOf } from './coverage.js';
-import { allKinds, checkIdentityOf, engineNames, formatNamed, type Identity } from './format.js';
-import { Fields } from './manifest-fields.js';
+import {
+  anyObject,
+  faultIn,
+  instant,
+  isObject,
+  list,
+  matching,
+  object,
+  oneOf,
+  quoted,
+  text,
+  texts,
+  whole,
+} from '../schemas.js';
+import { COVERAGE } from './coverage.js';
+import { allKinds, engineNames, faultInIdentity, formatNamed, type Identity } from './format.js';
 import { manifestFile, parseId, payloadFile } from './names.js';
-import { COMPRESSIONS, type Compression } from './packing.js';
-import { KEEP_RULES, type KeepRules } from './retention.js';
+import { COMPRESSIONS } from './packing.js';
+import { KEEP_RULES } from './retention.js';
 
-/** The document beside each backup, written last: without it there is no backup. */
-export type VerifiedLevel = 'none' | 'checksum' | 'content' | 'restore';
+/** The host and the store send as much of one; catalogue_awk of host/programs/catalogue.sh has it too. */
+export const MAX_READ_BYTES = 12 << 20;
+const SHOWN_LIMIT = 80;
+
+const VERIFIED_LEVELS = ['none', 'checksum', 'content', 'restore'] as const;
+export type VerifiedLevel = (typeof VERIFIED_LEVELS)[number];
 /** What pins by itself, and takes its oldest pins back: a restore its safety backups, a loss of rows the backup before it. */
-export type PinnedBy = 'restore' | 'row-loss';
-export type Reason = 'manual' | 'scheduled' | 'deploy' | 'safety';
+const PINNERS = ['restore', 'row-loss'] as const;
+export type PinnedBy = (typeof PINNERS)[number];
+/** The inputs by which a backup may become suspect. */
+const LIMITS = ['shrink-limit', 'growth-limit', 'row-loss-limit'] as const;
+export type Limit = (typeof LIMITS)[number];
 
-export interface TableRows {
+const TABLE_ROWS = object({
   /** With its schema before it, where the engine has schemas. */
-  name: string;
+  name: text(),
   /** null: not counted. */
-  rows: number | null;
-}
+  rows: v.nullable(whole()),
+});
+export type TableRows = v.InferOutput<typeof TABLE_ROWS>;
 
-/** What is in a backup. Each engine has more of its own. */
-export interface Content {
+const CONTENT = object({
   /** Those whose data is in the backup. */
-  tables: TableRows[];
+  tables: list(TABLE_ROWS),
   /** How many more there are, for which the manifest has no room: nothing can be demanded of them. */
-  tablesLeftOut?: number;
+  tablesLeftOut: v.exactOptional(whole()),
   /** Whatever has a name of its own, with the tables. */
-  objects: number;
+  objects: whole(),
+});
+/** What is in a backup. Each engine has more of its own. */
+export interface Content extends v.InferOutput<typeof CONTENT> {
   /** Where the engine looks for them. */
   foreignKeyViolations?: number;
 }
 
 /** Which limit a backup tripped, and how, in a sentence. */
-export interface Suspicion {
-  limit: Limit;
-  why: string;
-}
+const SUSPICION = object({ limit: oneOf(LIMITS), why: text(1) });
+export type Suspicion = v.InferOutput<typeof SUSPICION>;
 
-/** The inputs by which a backup may become suspect. */
-export type Limit = 'shrink-limit' | 'growth-limit' | 'row-loss-limit';
+/** As the input `keep` takes them; a rule of a later version is not for this one to judge, and keeps nothing here. */
+const RULES = v.pipe(
+  anyObject,
+  v.check((rules) => Object.keys(rules).length > 0, 'at least one rule'),
+  v.object(v.entriesFromList(KEEP_RULES, v.exactOptional(whole(1)))),
+);
 
-export interface Manifest {
-  schema: 1;
-  id: string;
-  name: string;
-  engine: string;
+/** What earlier versions did not write is as it was then: good, and whole. */
+const MANIFEST = object({
+  schema: oneOf([1]),
+  id: text(),
+  name: text(),
+  engine: text(),
   /** The ending of the payload. */
-  kind: string;
+  kind: text(),
+  compression: oneOf(COMPRESSIONS),
   /** File name of the payload, in the same directory. */
-  file: string;
+  file: text(),
+  // What a later version sealed or signed can not be read here, nor rewritten without breaking the seal.
+  encryption: oneOf(['none']),
+  mac: v.null('null'),
   /** ISO 8601, UTC, whole seconds; the same instant as in the id. */
-  createdAt: string;
-  host: string;
+  createdAt: instant,
+  host: text(),
   /** As given by the user, without a password. */
-  database: string;
-  identity: Identity;
-  bytes: number;
-  sha256: string;
+  database: text(1),
+  identity: v.custom<Identity>(isObject, 'an object'),
+  bytes: whole(),
   /** Of the copy that was made, unpacked; of a logical dump that of the live database, with indexes. */
-  databaseBytes: number;
-  compression: Compression;
-  encryption: 'none';
-  tools: Record<string, string>;
-  content: Content | null;
+  databaseBytes: whole(),
+  durationMs: whole(),
+  sha256: matching(/^[0-9a-f]{64}$/, '64 lower-case hex digits'),
+  tools: texts,
   /** `ms`: how long the restoring took; only with the level `restore`. */
-  verified: { level: VerifiedLevel; at: string; ms?: number };
-  durationMs: number;
-  github: {
-    repository: string;
-    sha: string;
-    ref: string;
-    runId: string;
-    runUrl: string;
-    actor: string;
-    event: string;
-  } | null;
+  verified: object({ level: oneOf(VERIFIED_LEVELS), at: instant, ms: v.exactOptional(whole()) }),
+  github: v.nullable(
+    object({
+      repository: text(),
+      sha: text(),
+      ref: text(),
+      runId: text(),
+      runUrl: text(),
+      actor: text(),
+      event: text(),
+    }),
+  ),
   /** `by`: absent when a person has pinned it. */
-  pinned: { reason: string; at: string; by?: PinnedBy } | null;
-  /** How many were to be kept, by the run that made it; and in the store, where its copies are rotated. `within` in milliseconds. */
-  keep?: KeepRules;
-  s3Keep?: KeepRules;
+  pinned: v.nullable(object({ reason: text(1), at: instant, by: v.exactOptional(oneOf(PINNERS)) })),
   /** The manifest was lost, and this one made from what the payload itself tells. */
-  adopted?: { at: string } | null;
+  adopted: v.exactOptional(v.nullable(object({ at: instant }))),
+  /** How many were to be kept, by the run that made it; and in the store, where its copies are rotated. `within` in milliseconds. */
+  keep: v.exactOptional(RULES),
+  s3Keep: v.exactOptional(RULES),
   /** null: everything, as of earlier versions, which did not say. */
-  coverage?: Coverage | null;
+  coverage: v.exactOptional(v.nullable(COVERAGE)),
   /** 'suspect': it tripped a limit, and counts for nothing until a person says that it is right. Earlier versions wrote none: 'ok'. */
-  state?: 'ok' | 'suspect';
+  state: v.exactOptional(oneOf(['ok', 'suspect'])),
   /** What made it suspect, also when it was accepted since. */
-  suspicion?: Suspicion | null;
+  suspicion: v.exactOptional(v.nullable(SUSPICION)),
   /** A person has said that this one is right, and by what: the history of sizes and rows begins anew with it. */
-  accepted?: { by: string; at: string } | null;
+  accepted: v.exactOptional(v.nullable(object({ by: text(1), at: instant }))),
   /** Since when the history goes, where somebody has said so: that one may be gone before older ones are. */
-  historySince?: string | null;
+  historySince: v.exactOptional(v.nullable(instant)),
   /** Ids of the suspect backups that had been accepted when this one was made: their copies in a store are never written again. */
-  accepts?: string[];
-  reason: Reason;
+  accepts: v.exactOptional(
+    list(
+      v.pipe(
+        text(),
+        v.check((id) => parseId(id) !== null, 'an id of the grammar'),
+      ),
+    ),
+  ),
+  reason: oneOf(['manual', 'scheduled', 'deploy', 'safety']),
   /** Shell lines that bring it back with stock tools alone. */
-  recovery: string[];
-  mac: null;
+  recovery: list(text()),
+  content: v.nullable(CONTENT),
+});
+
+/** The document beside each backup, written last: without it there is no backup. */
+export interface Manifest extends Omit<v.InferOutput<typeof MANIFEST>, 'content'> {
+  content: Content | null;
   /** Never in a file: as a catalogue has it, without the long lists (`recovery`, and those of `content`); `whole` gets them. */
   shortened?: true;
 }
+export type Reason = Manifest['reason'];
 
-const VERIFIED_LEVELS: readonly VerifiedLevel[] = ['none', 'checksum', 'content', 'restore'];
 /** Whether the one level proves all that the other does. */
 export const isAtLeast = (level: VerifiedLevel, other: VerifiedLevel): boolean =>
   VERIFIED_LEVELS.indexOf(level) >= VERIFIED_LEVELS.indexOf(other);
-const LIMITS: readonly Limit[] = ['shrink-limit', 'growth-limit', 'row-loss-limit'];
-const PINNERS: readonly PinnedBy[] = ['restore', 'row-loss'];
-const REASONS: readonly Reason[] = ['manual', 'scheduled', 'deploy', 'safety'];
 
 /** The files of a damaged database, byte by byte: not a backup that can be restored. */
 export const isDamagedCopy = ({ engine, kind }: Pick<Manifest, 'engine' | 'kind'>): boolean =>
@@ -121,11 +160,19 @@ export const isDamagedCopy = ({ engine, kind }: Pick<Manifest, 'engine' | 'kind'
  * @throws BackupError E_MANIFEST, naming the file and the field.
  */
 export function parseManifest(text: string, expectedId: string): Manifest {
-  const manifest = Fields.parse(manifestFile(expectedId), text);
-  checkIdentity(manifest, expectedId);
-  checkFacts(manifest);
-  checkContent(manifest);
-  return manifest.all() as Manifest;
+  const file = manifestFile(expectedId);
+  if (text.length > MAX_READ_BYTES) throw refused(file, 'text', `at most ${MAX_READ_BYTES} bytes`, text.length);
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    throw refused(file, 'text', 'JSON', text);
+  }
+  if (!isObject(document)) throw refused(file, 'text', 'a JSON object', document);
+  demand(file, MANIFEST, document);
+  const manifest = document as Manifest;
+  checkAgreement(file, manifest, expectedId);
+  return manifest;
 }
 
 /**
@@ -140,115 +187,46 @@ export function serializeManifest(manifest: Manifest): string {
   return text;
 }
 
-function checkIdentity(manifest: Fields, expectedId: string): void {
+/** That its fields agree with its id and its engine. */
+function checkAgreement(file: string, manifest: Manifest, expectedId: string): void {
   const id = parseId(expectedId);
-  if (id === null) manifest.refuse('id', 'an id of the grammar');
-  manifest.oneOf('schema', [1]);
-  manifest.oneOf('id', [expectedId]);
-  manifest.oneOf('name', [id.name]);
-  const engine = formatNamed(manifest.oneOf('engine', engineNames()));
-  const kind = manifest.oneOf('kind', allKinds(engine));
-  const compression = manifest.oneOf('compression', COMPRESSIONS);
-  manifest.oneOf('file', [payloadFile(expectedId, kind, compression)]);
-  // What a later version sealed or signed can not be read here, nor rewritten without breaking the seal.
-  manifest.oneOf('encryption', ['none']);
-  manifest.oneOf('mac', [null]);
-  if (manifest.instant('createdAt').getTime() !== id.createdAt.getTime()) {
-    manifest.refuse('createdAt', `the time of the id, ${id.createdAt.toISOString()}`);
-  }
-  manifest.text('host');
-  manifest.text('database', 1);
-  checkIdentityOf(engine, manifest.object('identity'));
-}
-
-function checkFacts(manifest: Fields): void {
-  for (const name of ['bytes', 'databaseBytes', 'durationMs']) manifest.whole(name);
-  manifest.matching('sha256', /^[0-9a-f]{64}$/, '64 lower-case hex digits');
-  const tools = manifest.object('tools');
-  for (const name of tools.names()) tools.text(name);
-  const verified = manifest.object('verified');
-  verified.oneOf('level', VERIFIED_LEVELS);
-  verified.instant('at');
-  if (verified.has('ms')) verified.whole('ms');
-  const github = manifest.objectOrNull('github');
-  for (const name of ['repository', 'sha', 'ref', 'runId', 'runUrl', 'actor', 'event']) github?.text(name);
-  const pinned = manifest.objectOrNull('pinned');
-  pinned?.text('reason', 1);
-  pinned?.instant('at');
-  if (pinned?.has('by')) pinned.oneOf('by', PINNERS);
-  checkStanding(manifest);
-  manifest.oneOf('reason', REASONS);
-  const recovery = manifest.list('recovery');
-  for (const index of recovery.names()) recovery.text(index);
-}
-
-/** What earlier versions did not write is as it was then: good, and whole. */
-function checkStanding(manifest: Fields): void {
-  if (manifest.has('adopted')) manifest.objectOrNull('adopted')?.instant('at');
-  for (const name of ['keep', 's3Keep']) if (manifest.has(name)) checkRules(manifest, name);
-  if (manifest.has('coverage')) checkCoverage(manifest);
-  if (manifest.has('state')) manifest.oneOf('state', ['ok', 'suspect']);
-  if (manifest.has('suspicion')) {
-    const suspicion = manifest.objectOrNull('suspicion');
-    suspicion?.oneOf('limit', LIMITS);
-    suspicion?.text('why', 1);
-  }
-  if (manifest.has('accepted')) {
-    const accepted = manifest.objectOrNull('accepted');
-    accepted?.text('by', 1);
-    accepted?.instant('at');
-  }
-  if (manifest.has('historySince') && manifest.textOrNull('historySince') !== null) manifest.instant('historySince');
-  if (manifest.has('accepts')) {
-    const accepts = manifest.list('accepts');
-    for (const index of accepts.names()) {
-      if (parseId(accepts.text(index)) === null) accepts.refuse(index, 'an id of the grammar');
+  if (id === null) throw refused(file, 'id', 'an id of the grammar', manifest.id);
+  const expect = (name: keyof Manifest, allowed: readonly string[]): void => {
+    if (!(allowed as readonly unknown[]).includes(manifest[name])) {
+      throw refused(file, name, quoted(allowed), manifest[name]);
     }
-  }
-}
-
-/** As the input `keep` takes them; a rule of a later version is not for this one to judge, and keeps nothing here. */
-function checkRules(manifest: Fields, name: string): void {
-  const rules = manifest.object(name);
-  const known = KEEP_RULES.filter((rule) => rules.has(rule));
-  if (rules.names().length === 0) manifest.refuse(name, 'at least one rule');
-  for (const rule of known) {
-    if (rules.whole(rule) < 1) rules.refuse(rule, 'a whole number of 1 or more');
-  }
-}
-
-/** Written in another order it would be another series. */
-function checkCoverage(manifest: Fields): void {
-  const coverage = manifest.objectOrNull('coverage');
-  if (coverage === null) return;
-  const read = (name: keyof Coverage): string[] => {
-    const patterns = coverage.list(name);
-    return patterns.names().map((index) => patterns.text(index, 1));
   };
-  if (coverage.has('unknown')) {
-    coverage.oneOf('unknown', [true]);
-    return;
+  expect('id', [expectedId]);
+  expect('name', [id.name]);
+  expect('engine', engineNames());
+  const format = formatNamed(manifest.engine);
+  expect('kind', allKinds(format));
+  expect('file', [payloadFile(expectedId, manifest.kind, manifest.compression)]);
+  if (new Date(manifest.createdAt).getTime() !== id.createdAt.getTime()) {
+    throw refused(file, 'createdAt', `the time of the id, ${id.createdAt.toISOString()}`, manifest.createdAt);
   }
-  const found = {
-    excludeTable: read('excludeTable'),
-    excludeTableData: read('excludeTableData'),
-    schema: read('schema'),
-  };
-  if (JSON.stringify(coverageOf(found)) !== JSON.stringify(found)) {
-    manifest.refuse('coverage', 'patterns in order, at least one');
-  }
+  const fault = faultInIdentity(format, manifest.identity);
+  if (fault !== null) throw refused(file, `identity.${fault.path}`, fault.rule, fault.value);
+  if (manifest.content !== null) demand(file, format.content, manifest.content, 'content.');
 }
 
-function checkContent(manifest: Fields): void {
-  const content = manifest.objectOrNull('content');
-  if (content === null) return;
-  content.whole('objects');
-  if (content.names().includes('tablesLeftOut')) content.whole('tablesLeftOut');
-  formatNamed(manifest.oneOf('engine', engineNames())).checkContent(content);
-  const tables = content.list('tables');
-  for (const index of tables.names()) {
-    const table = tables.object(index);
-    table.text('name');
-    table.wholeOrNull('rows');
-  }
+function demand(file: string, schema: v.GenericSchema, document: unknown, prefix = ''): void {
+  const fault = faultIn(schema, document);
+  if (fault !== null) throw refused(file, `${prefix}${fault.path}`, fault.rule, fault.value);
+}
+
+function refused(file: string, field: string, rule: string, value: unknown): BackupError {
+  return new BackupError('E_MANIFEST', `${file}: ${shorten(field)}: expected ${rule}, got ${show(value)}`);
+}
+
+/** JSON keeps control characters of a hostile value out of the message; the length is bounded. */
+function show(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return JSON.stringify(typeof value === 'string' ? shorten(value) : value);
+}
+
+function shorten(text: string): string {
+  return text.length > SHOWN_LIMIT ? `${text.slice(0, SHOWN_LIMIT)}...` : text;
 }

@@ -1,6 +1,6 @@
 /** The programs that compress, by the names that manifests have for what they make. */
-export type Compression = 'zstd' | 'gzip' | 'none';
-export const COMPRESSIONS: readonly Compression[] = ['zstd', 'gzip', 'none'];
+export const COMPRESSIONS = ['zstd', 'gzip', 'none'] as const;
+export type Compression = (typeof COMPRESSIONS)[number];
 
 export const isCompression = (text: string): text is Compression => (COMPRESSIONS as readonly string[]).includes(text);
 

@@ -1,8 +1,12 @@
-import { Fields } from '../backups/manifest-fields.js';
+import * as v from 'valibot';
 import { describe } from '../errors.js';
 import { warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
+import { object, text } from '../schemas.js';
 import { type ObjectStore, type UnfinishedUpload, withStore } from '../stores/object-store.js';
+
+/** What main leaves for post. */
+const NOTE = object({ key: text(1), id: text(1) });
 
 /** Removes from the store what was sent of an upload that will not be completed. */
 export async function giveUp(run: Run, store: ObjectStore, upload: UnfinishedUpload): Promise<void> {
@@ -24,8 +28,7 @@ export async function giveUpNoted(run: Run, noted: string): Promise<void> {
   const { s3 } = settings;
   if (s3 === null) return;
   try {
-    const fields = Fields.parse('the saved state', noted);
-    const upload: UnfinishedUpload = { key: fields.text('key', 1), id: fields.text('id', 1) };
+    const upload = v.parse(NOTE, JSON.parse(noted));
     await withStore({ settings: { ...settings, s3 }, signal }, async (open) => giveUp(run, await open(), upload));
   } catch (error) {
     warn(run, `an unfinished upload could not be removed from the store: ${describe(error).message}`);

@@ -1,5 +1,6 @@
 import { nameFromText } from '../../../src/backups/names.js';
 import type { Engine, Source } from '../../../src/engines/engine.js';
+import { matching, object, whole } from '../../../src/schemas.js';
 import { parseHostPath } from '../../../src/settings/host-path.js';
 import { copiedDatabase } from './database.js';
 
@@ -25,8 +26,8 @@ export const copied: Engine<CopiedSource, CopiedIdentity> = {
   kinds: ['copied'],
   logical: false,
   identityFields: ['file'],
-  checkIdentity: (identity) => identity.matching('file', /^\/[^\0]*$/, 'an absolute path'),
-  checkContent: (content) => void content.whole('lines'),
+  identity: object({ file: matching(/^\/[^\0]*$/, 'an absolute path') }),
+  content: object({ lines: whole() }),
   isSame: (one, other) => one.file === other.file,
   show: ({ file }) => JSON.stringify(file),
   parse(text) {

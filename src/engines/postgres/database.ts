@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import type { Manifest } from '../../backups/manifest.js';
-import { LINE_LIMIT } from '../../backups/manifest-fields.js';
 import { nameFromText } from '../../backups/names.js';
 import { unpackLine } from '../../backups/packing.js';
 import { plural } from '../../counting.js';
@@ -9,6 +8,7 @@ import { quote } from '../../host/quoting.js';
 import type { Facts } from '../../host/session.js';
 import { counted } from '../../reporting/format.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
+import { LINE_LIMIT } from '../../schemas.js';
 import type { DumpSettings, Settings } from '../../settings/settings.js';
 import { checkRows, compressorOf, named, payloadArguments, seconds } from '../common.js';
 import type { Database } from '../database.js';

@@ -1,30 +1,34 @@
+import * as v from 'valibot';
 import type { Format, Identity } from '../../backups/format.js';
 import type { Content, Manifest } from '../../backups/manifest.js';
+import { list, matching, object, text, whole } from '../../schemas.js';
 
 export type PostgresKind = 'dump' | 'tar' | 'sql';
 
-/** What makes it one database and no other. A type, since that of every identity is one of texts by name. */
-export type PostgresIdentity = {
-  readonly database: string;
-  /** Of the server's cluster; null where the role may not read it, or nobody has asked the server. */
-  readonly systemIdentifier: string | null;
-};
-
-/** As the snapshot of the dump had it. `objects`: relations, functions and large objects, without those of extensions. */
-export interface PostgresContent extends Content {
-  largeObjects: number;
-  /** SQL, one statement each: what belongs to the database itself (encoding, owner, grants, settings, comment). */
-  properties: string[];
-  /** SQL, line by line: the roles of the server, without passwords; null where the role of the backup may not read them. */
-  roles: string[] | null;
-  /** Names of those that a restore has to create; absent in what earlier versions wrote. */
-  extensions?: string[];
-  /** Functions on which other objects depend, and whose text may rely on the search_path of the database; absent: none, or not looked for. */
-  pathFunctions?: number;
-}
-
 /** As a server tells it. */
 export const SYSTEM_IDENTIFIER = /^\d{1,20}$/;
+
+const IDENTITY = object({
+  database: text(1),
+  /** Of the server's cluster; null where the role may not read it, or nobody has asked the server. */
+  systemIdentifier: v.nullable(matching(SYSTEM_IDENTIFIER, 'the number of a server, or null')),
+});
+/** What makes it one database and no other. */
+export type PostgresIdentity = Readonly<v.InferOutput<typeof IDENTITY>>;
+
+const CONTENT = object({
+  largeObjects: whole(),
+  /** Functions on which other objects depend, and whose text may rely on the search_path of the database; absent: none, or not looked for. */
+  pathFunctions: v.exactOptional(whole()),
+  /** SQL, one statement each: what belongs to the database itself (encoding, owner, grants, settings, comment). */
+  properties: list(text()),
+  /** SQL, line by line: the roles of the server, without passwords; null where the role of the backup may not read them. */
+  roles: v.nullable(list(text())),
+  /** Names of those that a restore has to create; absent in what earlier versions wrote. */
+  extensions: v.exactOptional(list(text())),
+});
+/** As the snapshot of the dump had it. `objects`: relations, functions and large objects, without those of extensions. */
+export type PostgresContent = Content & v.InferOutput<typeof CONTENT>;
 
 export const isPostgresIdentity = (identity: Identity): identity is PostgresIdentity => 'systemIdentifier' in identity;
 
@@ -36,19 +40,8 @@ export const postgresFormat: Format<PostgresIdentity> = {
   kinds: ['dump', 'tar', 'sql'] satisfies PostgresKind[],
   logical: true,
   identityFields: ['database', 'systemIdentifier'],
-  checkIdentity(identity) {
-    identity.text('database', 1);
-    if (identity.textOrNull('systemIdentifier') === null) return;
-    identity.matching('systemIdentifier', SYSTEM_IDENTIFIER, 'the number of a server, or null');
-  },
-  checkContent(content) {
-    content.whole('largeObjects');
-    if (content.has('pathFunctions')) content.whole('pathFunctions');
-    const extensions = content.has('extensions') ? content.list('extensions') : null;
-    for (const lines of [content.list('properties'), content.listOrNull('roles'), extensions]) {
-      for (const index of lines?.names() ?? []) lines?.text(index);
-    }
-  },
+  identity: IDENTITY,
+  content: CONTENT,
   isSame(one, other) {
     if (one.database !== other.database) return false;
     const servers = [one.systemIdentifier, other.systemIdentifier];

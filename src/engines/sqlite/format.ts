@@ -1,17 +1,15 @@
+import type * as v from 'valibot';
 import type { Format } from '../../backups/format.js';
 import type { Content } from '../../backups/manifest.js';
+import { matching, object, whole } from '../../schemas.js';
 
-/** What makes it one file and no other, absolute. A type, since that of every identity is one of texts by name. */
-export type SqliteIdentity = {
-  readonly path: string;
-};
+const IDENTITY = object({ path: matching(/^\/[^\0]*$/, 'an absolute path') });
+/** What makes it one file and no other, absolute. */
+export type SqliteIdentity = Readonly<v.InferOutput<typeof IDENTITY>>;
 
+const CONTENT = object({ pageSize: whole(), pageCount: whole(), foreignKeyViolations: whole() });
 /** `objects`: tables, indexes, views and triggers in sqlite_master. */
-export interface SqliteContent extends Content {
-  pageSize: number;
-  pageCount: number;
-  foreignKeyViolations: number;
-}
+export type SqliteContent = Content & v.InferOutput<typeof CONTENT>;
 
 export const sqliteFormat: Format<SqliteIdentity> = {
   kinds: ['sqlite'],
@@ -21,10 +19,8 @@ export const sqliteFormat: Format<SqliteIdentity> = {
     advice: 'To get at what is in it: `tar -xf`, then `sqlite3 FILE .recover | sqlite3 -safe NEW-FILE`.',
   },
   identityFields: ['path'],
-  checkIdentity: (identity) => identity.matching('path', /^\/[^\0]*$/, 'an absolute path'),
-  checkContent(content) {
-    for (const name of ['pageSize', 'pageCount', 'foreignKeyViolations']) content.whole(name);
-  },
+  identity: IDENTITY,
+  content: CONTENT,
   isSame: (one, other) => one.path === other.path,
   show: ({ path }) => JSON.stringify(path),
 };
