@@ -36,6 +36,17 @@ const tablesOf = (id: string) =>
   Object.fromEntries((scene.manifest(id).content?.tables ?? []).map(({ name, rows }) => [name, rows]));
 
 describe('what is counted', () => {
+  // by 50 in one statement
+  test.each([1, 50, 51, 100])('%i tables', async (many) => {
+    const names = Array.from({ length: many }, (_, nth) => `t${nth}`);
+    const statements = names.flatMap((name, nth) => [
+      `CREATE TABLE ${name} (x)`,
+      nth % 7 === 3 ? `INSERT INTO ${name} VALUES (1)` : 'SELECT 1',
+    ]);
+    const id = succeeded(await scene.run({ database: made(`of-${many}.db`, ...statements), name: `of-${many}` }));
+    expect(tablesOf(id)).toEqual(Object.fromEntries(names.map((name, nth) => [name, nth % 7 === 3 ? 1 : 0])));
+  });
+
   test('tables with hostile names, each with its rows', async () => {
     const trap = join(mkdtempSync(join(tmpdir(), 'dbb-trap-')), 'touched');
     const names = [

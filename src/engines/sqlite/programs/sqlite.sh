@@ -31,11 +31,11 @@ with_facts() { "$@" 'PRAGMA page_size' 'PRAGMA page_count' 'PRAGMA user_version'
 # name_facts: what they print, one line each, by name
 name_facts() { sed '1s/^/page_size /; 2s/^/page_count /; 3s/^/user_version /; 4s/^/application_id /; 5s/^/encoding /'; }
 
-# count_statement OFFSET: sets counting, the statement that makes the one that counts the rows of 50 tables, as lines of a number and a name (which may be empty). It is passed as
-# one word, of which Linux allows 128 KiB: hence 50, and only names of up to 700 bytes. Of tables alone, which SQLite stores in that form:
-# a virtual one needs its module; its shadow tables are counted.
+# count_statement OFFSET: sets counting, which asks of how many tables, 50 at most, and for the statement that counts their rows, as lines of
+# a number and a name (which may be empty). That is passed as one word, of which Linux allows 128 KiB: hence 50, and only names of up to
+# 700 bytes. Of tables alone, which SQLite stores in that form: a virtual one needs its module; its shadow tables are counted.
 count_statement() {
-  counting="SELECT group_concat('SELECT count(*) || '' ' || hex(name) || ''' FROM \"' || replace(name, '\"', '\"\"') || '\"', ' UNION ALL ')
+  counting="SELECT count(*) || ' ' || group_concat('SELECT count(*) || '' ' || hex(name) || ''' FROM \"' || replace(name, '\"', '\"\"') || '\"', ' UNION ALL ')
 FROM (SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
 AND sql LIKE 'CREATE TABLE %' AND length(CAST(name AS BLOB)) <= 700 ORDER BY name LIMIT 50 OFFSET $1)"
 }
@@ -323,14 +323,13 @@ tell_rows() {
   while :; do
     count_statement $offset
     "$1" "$counting" >counts || sqlite_failed $? "$(cat error)"
-    counting=$(cat counts) tables=0
+    counting=$(cat counts)
     [ -n "$counting" ] || break
-    "$1" "$counting" >check || sqlite_failed $? "$(cat error)"
+    "$1" "${counting#* }" >check || sqlite_failed $? "$(cat error)"
     while read -r count table; do
       emit "$rows" "$table" "$count"
-      tables=$((tables + 1))
     done <check
-    case $tables in 0 | 50) ;; *) break ;; esac # none: they could not be counted
+    [ "${counting%% *}" = 50 ] || break
     offset=$((offset + 50))
   done
 }
