@@ -224,7 +224,8 @@ stop() {
     kill -TERM "$@" 2>/dev/null
     alive "$@" && [ $left -gt 0 ]
   do
-    [ $left -gt 30 ] || sleep 0.1 2>/dev/null || { sleep 1; left=$((left - 9)); }
+    # most end at once
+    if [ $left -gt 30 ]; then sleep 0.005 2>/dev/null; elif ! sleep 0.1 2>/dev/null; then sleep 1 && left=$((left - 9)); fi
     left=$((left - 1))
   done
   kill -KILL "$@" 2>/dev/null
