@@ -218,7 +218,7 @@ check_sqlite() {
 
 # count_pages: sets page_size and page_count of copy.db, by the lines that are not the schema's, and holds its size against them
 count_pages() {
-  # shellcheck disable=SC2034 # those between
+  page_size='' page_count='' encoding=''
   { read -r _ page_size && read -r _ page_count && read -r _ && read -r _ && read -r _ encoding; } <copy.facts
   need_number 'the size of a page' "$page_size"
   need_number 'the number of pages' "$page_count"
