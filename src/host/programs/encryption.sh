@@ -99,7 +99,17 @@ open_age() {
   given "$decrypt_age" age_here -d -i /dev/fd/3
 }
 
-age_here() { exec age "$@"; }
+age_here() {
+  can_be_opened
+  exec age "$@"
+}
+
+# can_be_opened: the pipe of `given`, by its name in /dev/fd; those of ksh93 are sockets
+can_be_opened() {
+  [ -S /dev/fd/3 ] || return 0
+  echo 'the sh of the host is ksh93, whose pipes are sockets, and those can not be opened by a name: make it dash or bash' >&2
+  exit 1
+}
 
 # make_keyring: the folder of gpg, with the keys of this run. The path of its socket must be short.
 make_keyring() {
@@ -113,7 +123,7 @@ make_keyring() {
   note "$keyring" keyring
   for keys in "$encrypt_for" "$decrypt_gpg"; do
     [ -n "$keys" ] || continue
-    given "$keys" gpg_here --import /dev/fd/3 2>"$work/e_gpg" && continue
+    given "$keys" import_here 2>"$work/e_gpg" && continue
     put not_imported gpg
     fail E_INPUT "$(cat "$work/e_gpg")"
   done
@@ -136,6 +146,11 @@ forget_keyring() {
 # gpg_here ARGS...: becomes a gpg that knows nothing but what it was given
 gpg_here() {
   exec gpg --homedir "$keyring" --no-options --batch --no-tty --quiet --no-auto-key-retrieve --no-auto-check-trustdb --ignore-time-conflict "$@"
+}
+
+import_here() {
+  can_be_opened
+  gpg_here --import /dev/fd/3
 }
 
 # gpg_stage: stdin encrypted. Its own compression would cost more than all the rest; and without a count gpg asks an agent for one.
