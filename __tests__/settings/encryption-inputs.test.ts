@@ -27,11 +27,13 @@ const pgp = withGpg((gpg) => {
   const signOnly = exported('--export', curve);
   gpg.text('--pinentry-mode', 'loopback', '--passphrase', '', '--quick-add-key', curve, 'cv25519', 'encr');
   const large = gpg.make('rsa@example.com', 'rsa3072', 'sign', 'never');
+  const rsaSignOnly = exported('--export', large);
   gpg.text('--pinentry-mode', 'loopback', '--passphrase', '', '--quick-add-key', large, 'rsa2048', 'encr');
   const secret = (...ids: string[]) => exported('--export-secret-keys', ...ids);
   return {
     fingerprints: { curve, large },
     signOnly,
+    rsaSignOnly,
     curve: exported('--export', curve),
     large: exported('--export', large),
     both: exported('--export', curve, large),
@@ -115,7 +117,7 @@ describe('recipients of age', () => {
     ['a part', native.recipient.slice(0, -1), CHECKSUM],
     ['too few bytes', ofBytes('age', 31), CHECKSUM],
     ['too many bytes', ofBytes('age', 33), CHECKSUM],
-    ['mixed case', native.recipient.slice(0, -1) + native.recipient.slice(-1).toUpperCase(), CHECKSUM],
+    ['mixed case', native.recipient.replace(/[a-z](?=\d*$)/, (letter) => letter.toUpperCase()), CHECKSUM],
     ['capitals', native.recipient.toUpperCase(), RULE],
     ['a letter that is none of bech32', native.recipient.replace(/.$/, 'b'), CHECKSUM],
     ['a post-quantum key that was cut', pqRecipient.slice(0, -1), CHECKSUM],
@@ -211,6 +213,8 @@ describe('recipients of gpg', () => {
   const BLOCKS =
     'expected the OpenPGP public keys themselves, each from "-----BEGIN PGP PUBLIC KEY BLOCK-----" to its END line, not an id, an address or a fingerprint; `gpg --armor --export ID` prints one';
   const DAMAGED = 'it is damaged: what stands between its BEGIN and END lines is not whole; copy it again';
+  const SIGNS =
+    'a key in it can only sign; give one with a subkey that encrypts (`gpg --quick-add-key FINGERPRINT cv25519 encr`)';
   const VERSION = 'expected OpenPGP keys of version 4, which every GnuPG takes, and one is of version';
   const bytes = bytesOf(pgp.curve);
   /** The first packet begins with its tag and one byte of length. */
@@ -246,11 +250,9 @@ describe('recipients of gpg', () => {
     ['version 3', block(ofVersion(3)), `${VERSION} 3`],
     ['version 6', block(ofVersion(6)), `${VERSION} 6`],
     ['a message', block(Buffer.from([0xcb, 1, 0])), 'it is something else than keys'],
-    [
-      'a key that only signs',
-      pgp.signOnly,
-      'a key in it can only sign; give one with a subkey that encrypts (`gpg --quick-add-key FINGERPRINT cv25519 encr`)',
-    ],
+    ['a key that only signs', pgp.signOnly, SIGNS],
+    ['an RSA key that only signs', pgp.rsaSignOnly, SIGNS],
+    ['a key that only signs beside another', `${pgp.curve}${pgp.rsaSignOnly}`, SIGNS],
     [
       'a key without a name',
       pgp.unnamed,
@@ -264,8 +266,12 @@ describe('recipients of gpg', () => {
     withGpg((gpg) => {
       gpg.run(['--import'], pgp.unnamed);
       expect(gpg.text('--with-colons', '--list-keys')).not.toContain('pub:');
-      expect(gpg.run(['--import'], pgp.signOnly).status).toBe(0);
-      expect(gpg.run(['--trust-model', 'always', '-r', curve, '--encrypt'], 'x').status).not.toBe(0);
+      expect(gpg.run(['--import'], `${pgp.signOnly}${pgp.rsaSignOnly}`).status).toBe(0);
+      for (const to of [curve, large]) {
+        expect(gpg.run(['--trust-model', 'always', '-r', to, '--encrypt'], 'x').stderr).toContain(
+          'Unusable public key',
+        );
+      }
     });
   });
 });
@@ -277,7 +283,7 @@ function inNewFormat(bytes: Buffer): Buffer {
     const head = bytes[at] ?? 0;
     const size = 1 << (head & 3);
     const length = bytes.readUIntBE(at + 1, size);
-    const long = length > 192 && length < 8384;
+    const long = length >= 192 && length < 8384;
     const header = long ? [((length - 192) >> 8) + 192, (length - 192) & 0xff] : [length];
     if (made.length === 0) header.splice(0, header.length, 255, 0, 0, length >> 8, length & 0xff);
     made.push(
