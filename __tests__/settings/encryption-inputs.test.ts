@@ -262,6 +262,12 @@ describe('recipients of gpg', () => {
     expect(await problems({ ...GPG, 'encryption-recipients': text })).toEqual([`encryption-recipients: ${rule}`]);
   });
 
+  test('of a key whose signatures say nothing of its use, gpg has the last word', async () => {
+    const unsigned = [...packetsOf(bytes)].filter(({ tag }) => tag !== 2).map(({ whole }) => whole);
+    const { settings } = await accepted({ ...GPG, 'encryption-recipients': block(Buffer.concat(unsigned)) });
+    expect(settings.encryption).toMatchObject({ fingerprints: [curve] });
+  });
+
   test('gpg itself takes neither a key without a name, nor one that only signs', () => {
     withGpg((gpg) => {
       gpg.run(['--import'], pgp.unnamed);
@@ -276,22 +282,24 @@ describe('recipients of gpg', () => {
   });
 });
 
-/** The same packets with the headers of RFC 9580, each length in five bytes or in one or two. */
-function inNewFormat(bytes: Buffer): Buffer {
-  const made: Buffer[] = [];
+/** The packets of what gpg exports, which have the old headers. */
+function* packetsOf(bytes: Buffer): Generator<{ tag: number; whole: Buffer; body: Buffer }> {
   for (let at = 0; at < bytes.length; ) {
     const head = bytes[at] ?? 0;
-    const size = 1 << (head & 3);
-    const length = bytes.readUIntBE(at + 1, size);
-    const long = length >= 192 && length < 8384;
-    const header = long ? [((length - 192) >> 8) + 192, (length - 192) & 0xff] : [length];
-    if (made.length === 0) header.splice(0, header.length, 255, 0, 0, length >> 8, length & 0xff);
-    made.push(
-      Buffer.from([0xc0 | ((head >> 2) & 0xf), ...header]),
-      bytes.subarray(at + 1 + size, at + 1 + size + length),
-    );
-    at += 1 + size + length;
+    const start = at + 1 + (1 << (head & 3));
+    const end = start + bytes.readUIntBE(at + 1, start - at - 1);
+    yield { tag: (head >> 2) & 0xf, whole: bytes.subarray(at, end), body: bytes.subarray(start, end) };
+    at = end;
   }
+}
+
+/** The same packets with the headers of RFC 9580, the length of the first in five bytes, of the others in one or two. */
+function inNewFormat(bytes: Buffer): Buffer {
+  const made = [...packetsOf(bytes)].flatMap(({ tag, body }, index) => {
+    const { length } = body;
+    const short = length < 192 ? [length] : [((length - 192) >> 8) + 192, (length - 192) & 0xff];
+    return [Buffer.from([0xc0 | tag, ...(index === 0 ? [255, 0, 0, length >> 8, length & 0xff] : short)]), body];
+  });
   return Buffer.concat(made);
 }
 
