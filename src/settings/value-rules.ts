@@ -133,8 +133,7 @@ export const lines = (text: string): string[] =>
     .filter((line) => line !== '');
 
 /** With newlines that were written as `\n`, as some secret stores have them; no text of keys has a backslash. */
-export const withNewlines = (text: string): string =>
-  (/[\r\n]/.test(text) ? text : text.replace(/\\r|\\n/g, '\n')).replace(/\uFEFF/g, '');
+export const withNewlines = (text: string): string => (/[\r\n]/.test(text) ? text : text.replace(/\\r|\\n/g, '\n'));
 
 /** A share such as `300%`, a size such as `1GB`, or `none`. */
 export function parseGrowth(text: string): number | { bytes: number } | 'none' {
