@@ -27,11 +27,13 @@ const pgp = withGpg((gpg) => {
   const signOnly = exported('--export', curve);
   gpg.text('--pinentry-mode', 'loopback', '--passphrase', '', '--quick-add-key', curve, 'cv25519', 'encr');
   const large = gpg.make('rsa@example.com', 'rsa3072', 'sign', 'never');
+  const rsaSignOnly = exported('--export', large);
   gpg.text('--pinentry-mode', 'loopback', '--passphrase', '', '--quick-add-key', large, 'rsa2048', 'encr');
   const secret = (...ids: string[]) => exported('--export-secret-keys', ...ids);
   return {
     fingerprints: { curve, large },
     signOnly,
+    rsaSignOnly,
     curve: exported('--export', curve),
     large: exported('--export', large),
     both: exported('--export', curve, large),
@@ -48,6 +50,8 @@ const ANY_FILE = 'package.json';
 function ofBytes(prefix: string, length: number): string {
   return bech32.encode(prefix, bech32.toWords(new Uint8Array(length)), false);
 }
+
+const pkcs8Key = () => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 
 /** An armored block without checksum. */
 const armored = (label: string, bytes: Buffer) =>
@@ -85,12 +89,11 @@ describe('recipients of age', () => {
     if (settings.encryption?.method !== 'age') throw new Error('not for age');
     const text = Buffer.from('every row');
     const encrypted = age([], [['-R', settings.encryption.recipients]], text);
-    const pkcs8 = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
     for (const key of [native.file, ed25519.key, rsa.key, rsa.key.replaceAll('\n', '\r\n'), inBase64(ed25519.key)]) {
       const { decryption } = (await accepted({ ...VERIFY, 'decryption-key': key })).settings;
       expect(age(['-d'], [['-i', decryption?.age ?? decryption?.ssh ?? '']], encrypted)).toEqual(text);
     }
-    const { decryption } = (await accepted({ ...VERIFY, 'decryption-key': pkcs8 })).settings;
+    const { decryption } = (await accepted({ ...VERIFY, 'decryption-key': pkcs8Key() })).settings;
     expect(() => age(['-d'], [['-i', decryption?.ssh ?? '']], encrypted)).toThrow('no identity matched');
   });
 
@@ -115,7 +118,7 @@ describe('recipients of age', () => {
     ['a part', native.recipient.slice(0, -1), CHECKSUM],
     ['too few bytes', ofBytes('age', 31), CHECKSUM],
     ['too many bytes', ofBytes('age', 33), CHECKSUM],
-    ['mixed case', native.recipient.slice(0, -1) + native.recipient.slice(-1).toUpperCase(), CHECKSUM],
+    ['mixed case', native.recipient.replace(/[a-z](?=\d*$)/, (letter) => letter.toUpperCase()), CHECKSUM],
     ['capitals', native.recipient.toUpperCase(), RULE],
     ['a letter that is none of bech32', native.recipient.replace(/.$/, 'b'), CHECKSUM],
     ['a post-quantum key that was cut', pqRecipient.slice(0, -1), CHECKSUM],
@@ -129,7 +132,7 @@ describe('recipients of age', () => {
     ['dss', sshLine('ssh-dss', Buffer.alloc(128)), TYPE],
     ['a type with the key of another', ed25519.line.replace('ssh-ed25519', 'ssh-rsa'), SSH_DAMAGED],
     ['an ssh key that was cut', ed25519.line.slice(0, 60), SSH_DAMAGED],
-    ['base64 that is none', 'ssh-ed25519 AAAA!', SSH_DAMAGED],
+    ['base64 that is none', ed25519.line.replace(' AAAA', ' AAAA!'), SSH_DAMAGED],
     ['too short for Ed25519', sshLine('ssh-ed25519', Buffer.alloc(31)), 'it is damaged: an Ed25519 key has 32 bytes'],
     [
       'more than Ed25519',
@@ -211,6 +214,8 @@ describe('recipients of gpg', () => {
   const BLOCKS =
     'expected the OpenPGP public keys themselves, each from "-----BEGIN PGP PUBLIC KEY BLOCK-----" to its END line, not an id, an address or a fingerprint; `gpg --armor --export ID` prints one';
   const DAMAGED = 'it is damaged: what stands between its BEGIN and END lines is not whole; copy it again';
+  const SIGNS =
+    'a key in it can only sign; give one with a subkey that encrypts (`gpg --quick-add-key FINGERPRINT cv25519 encr`)';
   const VERSION = 'expected OpenPGP keys of version 4, which every GnuPG takes, and one is of version';
   const bytes = bytesOf(pgp.curve);
   /** The first packet begins with its tag and one byte of length. */
@@ -240,17 +245,15 @@ describe('recipients of gpg', () => {
     ['nothing', block(Buffer.alloc(0)), DAMAGED],
     ['a packet that is longer than all', block(bytes.subarray(0, 40)), DAMAGED],
     ['a packet without its length', block(Buffer.from([0xc6, 0xff, 0])), DAMAGED],
-    ['a packet of partial lengths', block(Buffer.concat([Buffer.from([0xc6, 0xe1]), bytes])), DAMAGED],
+    ['a packet of partial lengths', block(Buffer.from([0xc6, 0xe0, 0, 0, 0, 1, 4])), DAMAGED],
     ['a packet of no length', block(Buffer.concat([Buffer.from([0x9b]), bytes.subarray(2)])), DAMAGED],
     ['bytes that are no packet', block(Buffer.alloc(8)), DAMAGED],
     ['version 3', block(ofVersion(3)), `${VERSION} 3`],
     ['version 6', block(ofVersion(6)), `${VERSION} 6`],
     ['a message', block(Buffer.from([0xcb, 1, 0])), 'it is something else than keys'],
-    [
-      'a key that only signs',
-      pgp.signOnly,
-      'a key in it can only sign; give one with a subkey that encrypts (`gpg --quick-add-key FINGERPRINT cv25519 encr`)',
-    ],
+    ['a key that only signs', pgp.signOnly, SIGNS],
+    ['an RSA key that only signs', pgp.rsaSignOnly, SIGNS],
+    ['a key that only signs beside another', `${pgp.curve}${pgp.rsaSignOnly}`, SIGNS],
     [
       'a key without a name',
       pgp.unnamed,
@@ -260,32 +263,44 @@ describe('recipients of gpg', () => {
     expect(await problems({ ...GPG, 'encryption-recipients': text })).toEqual([`encryption-recipients: ${rule}`]);
   });
 
+  test('of a key whose signatures say nothing of its use, gpg has the last word', async () => {
+    const unsigned = [...packetsOf(bytes)].filter(({ tag }) => tag !== 2).map(({ whole }) => whole);
+    const { settings } = await accepted({ ...GPG, 'encryption-recipients': block(Buffer.concat(unsigned)) });
+    expect(settings.encryption).toMatchObject({ fingerprints: [curve] });
+  });
+
   test('gpg itself takes neither a key without a name, nor one that only signs', () => {
     withGpg((gpg) => {
       gpg.run(['--import'], pgp.unnamed);
       expect(gpg.text('--with-colons', '--list-keys')).not.toContain('pub:');
-      expect(gpg.run(['--import'], pgp.signOnly).status).toBe(0);
-      expect(gpg.run(['--trust-model', 'always', '-r', curve, '--encrypt'], 'x').status).not.toBe(0);
+      expect(gpg.run(['--import'], `${pgp.signOnly}${pgp.rsaSignOnly}`).status).toBe(0);
+      for (const to of [curve, large]) {
+        expect(gpg.run(['--trust-model', 'always', '-r', to, '--encrypt'], 'x').stderr).toContain(
+          'Unusable public key',
+        );
+      }
     });
   });
 });
 
-/** The same packets with the headers of RFC 9580, each length in five bytes or in one or two. */
-function inNewFormat(bytes: Buffer): Buffer {
-  const made: Buffer[] = [];
+/** The packets of what gpg exports, which have the old headers. */
+function* packetsOf(bytes: Buffer): Generator<{ tag: number; whole: Buffer; body: Buffer }> {
   for (let at = 0; at < bytes.length; ) {
     const head = bytes[at] ?? 0;
-    const size = 1 << (head & 3);
-    const length = bytes.readUIntBE(at + 1, size);
-    const long = length > 192 && length < 8384;
-    const header = long ? [((length - 192) >> 8) + 192, (length - 192) & 0xff] : [length];
-    if (made.length === 0) header.splice(0, header.length, 255, 0, 0, length >> 8, length & 0xff);
-    made.push(
-      Buffer.from([0xc0 | ((head >> 2) & 0xf), ...header]),
-      bytes.subarray(at + 1 + size, at + 1 + size + length),
-    );
-    at += 1 + size + length;
+    const start = at + 1 + (1 << (head & 3));
+    const end = start + bytes.readUIntBE(at + 1, start - at - 1);
+    yield { tag: (head >> 2) & 0xf, whole: bytes.subarray(at, end), body: bytes.subarray(start, end) };
+    at = end;
   }
+}
+
+/** The same packets with the headers of RFC 9580, the length of the first in five bytes, of the others in one or two. */
+function inNewFormat(bytes: Buffer): Buffer {
+  const made = [...packetsOf(bytes)].flatMap(({ tag, body }, index) => {
+    const { length } = body;
+    const short = length < 192 ? [length] : [((length - 192) >> 8) + 192, (length - 192) & 0xff];
+    return [Buffer.from([0xc0 | tag, ...(index === 0 ? [255, 0, 0, length >> 8, length & 0xff] : short)]), body];
+  });
   return Buffer.concat(made);
 }
 
@@ -601,6 +616,7 @@ describe('secrets', () => {
     ['of age with \\n', { 'decryption-key': native.file.trim().replaceAll('\n', '\\n') }],
     ['of SSH', { 'decryption-key': rsa.key }],
     ['of SSH with \\n', { 'decryption-key': rsa.key.replaceAll('\n', '\\n') }],
+    ['of SSH in PKCS#8', { 'decryption-key': pkcs8Key() }],
     ['of gpg', { 'decryption-key': pgp.secret }],
     ['of gpg with \\n', { 'decryption-key': pgp.secret.replaceAll('\n', '\\n') }],
   ])('every line of a key %s is masked', async (_, given) => {

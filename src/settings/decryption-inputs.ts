@@ -2,8 +2,9 @@ import { mendedPem, readPrivateKey } from '../host/private-key.js';
 import { parseAgeIdentities } from './age-keys.js';
 import type { Parsed } from './declared-inputs.js';
 import type { InputReader } from './input-reader.js';
-import { parseSecretKeys, withNewlines } from './openpgp-keys.js';
+import { parseSecretKeys } from './openpgp-keys.js';
 import type { Command, Decryption, Encryption } from './settings.js';
+import { withNewlines } from './value-rules.js';
 
 /** Those of old files were chosen by others, of any length; this is for a file that was given in the place of one. */
 const LONGEST_PASSPHRASE_BYTES = 4096;

@@ -1,8 +1,9 @@
 import { mendedPem } from '../host/private-key.js';
 import { parseAgeRecipients } from './age-keys.js';
 import type { InputReader } from './input-reader.js';
-import { parsePublicKeys, SecretKeyGiven, withNewlines } from './openpgp-keys.js';
+import { parsePublicKeys, SecretKeyGiven } from './openpgp-keys.js';
 import type { Encryption } from './settings.js';
+import { withNewlines } from './value-rules.js';
 
 const SHORTEST_PASSPHRASE = 12;
 /** What a person types reaches gpg through its agent, which takes not much more, and `gpg -d` by hand has to open the backup. */
