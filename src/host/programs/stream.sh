@@ -121,13 +121,13 @@ refuse_other() {
 # start_reader PIPE PACKING: starts the stages that unpack what comes from there, and the reader, which leaves what it found in the file
 # `read`; its status is 3 when that is no whole dump
 start_reader() {
-  from=$1 unpacking=''
-  for stage in $2; do unpacking="$stage $unpacking"; done
-  for stage in $unpacking; do
-    unpack_stage "$stage" <"$from" >"$work/unpacked_$stage" 2>"$work/e_un$stage" & running_stage "un$stage" $!
-    from=$work/unpacked_$stage
+  coming=$1 unpacking=''
+  for packer in $2; do unpacking="$packer $unpacking"; done
+  for packer in $unpacking; do
+    unpack_stage "$packer" <"$coming" >"$work/unpacked_$packer" 2>"$work/e_un$packer" & running_stage "un$packer" $!
+    coming=$work/unpacked_$packer
   done
-  "$plain_reader" <"$from" >"$work/read" 2>"$work/e_reader" & running_stage "$plain_reader" $!
+  "$plain_reader" <"$coming" >"$work/read" 2>"$work/e_reader" & running_stage "$plain_reader" $!
 }
 
 # read_back READER FILE: the payload again, from the disk: its own hash, and above the level checksum what it decompresses to
@@ -162,8 +162,14 @@ read_back() {
   fi
 }
 
-# compare_plain: what it reads is the copy; byte for byte where we may read that, otherwise by its hash
-compare_plain() { if [ -n "$compare" ]; then exec cmp - "$compare"; else exec sha256sum; fi; }
+# compare_plain: what it reads is the copy; byte for byte where we may read that, otherwise by its hash. On the way, the copy is there when its
+# first byte comes.
+compare_plain() {
+  if [ -z "$compare" ]; then exec sha256sum; fi
+  if [ -z "$seen" ]; then exec cmp - "$compare"; fi
+  dd bs=1 count=1 2>/dev/null >"$work/first"
+  cat "$work/first" - | cmp - "$compare"
+}
 
 # failed CODE TEXT: like fail, but a full disk is E_NOSPACE, whatever the tool that met it said. On a full disk the
 # messages of the tools are lost as well, so the free space decides too.
