@@ -30,6 +30,9 @@ describe('writing names', () => {
     expect(payloadFile(ID, 'sqlite', 'zstd')).toBe(`${ID}.sqlite.zst`);
     expect(payloadFile(ID, 'dump', 'gzip')).toBe(`${ID}.dump.gz`);
     expect(payloadFile(ID, 'tar', 'none')).toBe(`${ID}.tar`);
+    const age = { method: 'age' as const, recipients: [] };
+    expect(payloadFile(ID, 'dump', 'zstd', age)).toBe(`${ID}.dump.zst.age`);
+    expect(payloadFile(ID, 'sql', 'none', { ...age, method: 'gpg' })).toBe(`${ID}.sql.gpg`);
     expect(checksumFile(`${ID}.sqlite.zst`)).toBe(`${ID}.sqlite.zst.sha256`);
     expect(manifestFile(ID)).toBe(`${ID}.json`);
   });

@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chownSync, cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   type EncryptionKeys,
   encryptByHand,
   KEY_PASSPHRASE,
+  layKeys,
   makeKeys,
   PASSPHRASE,
 } from '../helpers/encryption-keys.js';
@@ -89,6 +90,14 @@ describe.each(HOWS)('encrypted by %s', (how) => {
     expect(createHash('sha256').update(payload).digest('hex')).toBe(manifest.sha256);
     expect(holding(MARKER)).toEqual([]);
     expect(result.summary).toContain(`encrypted with ${method}`);
+    const warnings = result.annotations.map(({ message }) => message);
+    if (how === 'passphrase') expect(warnings).toEqual([]);
+    else
+      expect(warnings).toEqual([
+        expect.stringMatching(/is the first backup that is encrypted .* nobody has opened it yet/),
+      ]);
+    const again = await scene.run({ ...encrypt(how), compression: 'none' });
+    expect(again.annotations).toEqual([]);
     expect(reportOf(result).backup).toMatchObject({ encryption: manifest.encryption });
   });
 
@@ -152,28 +161,15 @@ describe.each(HOWS)('encrypted by %s', (how) => {
 
 /** Types lines as the login user, who has the key where the commands look for it. */
 function asOwner(how: How, lines: string): string {
-  const home = scene.user.home;
-  const gnupg = join(home, 'gnupg');
-  cpSync(keys.home, gnupg, { recursive: true, filter: (path) => !path.includes('S.gpg-agent') });
-  // in place of the person who is asked
-  const passphrase = how === 'passphrase' ? PASSPHRASE : KEY_PASSPHRASE;
-  writeFileSync(join(gnupg, 'asked'), `${passphrase}\n`);
-  writeFileSync(join(gnupg, 'gpg.conf'), `batch\npinentry-mode loopback\npassphrase-file ${join(gnupg, 'asked')}\n`);
-  writeFileSync(join(home, 'age-key.txt'), pairOf(how).identity, { mode: 0o600 });
-  execFileSync('chown', ['-R', `${scene.user.uid}:${scene.user.gid}`, gnupg, join(home, 'age-key.txt')]);
-  chownSync(gnupg, scene.user.uid, scene.user.gid);
+  const laid = layKeys(scene.user, keys, pairOf(how), how === 'passphrase' ? PASSPHRASE : KEY_PASSPHRASE);
   try {
     return execFileSync('su', [scene.user.name, '-s', '/bin/sh', '-c', `set -e\n${lines}`], {
       encoding: 'utf8',
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { PATH: process.env.PATH, TMPDIR: home, GNUPGHOME: gnupg },
+      env: { PATH: process.env.PATH, TMPDIR: scene.user.home, ...laid.env },
     });
   } finally {
-    execFileSync('su', [scene.user.name, '-s', '/bin/sh', '-c', 'gpgconf --kill all'], {
-      env: { PATH: process.env.PATH, GNUPGHOME: gnupg },
-    });
-    rmSync(gnupg, { recursive: true });
-    rmSync(join(home, 'age-key.txt'));
+    laid.remove();
   }
 }
 

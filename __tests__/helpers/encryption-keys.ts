@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TestUser } from './users.js';
 
 /** A key as the stock tools make it: what backups are encrypted for, and what opens them. */
 export interface KeyPair {
@@ -72,6 +73,27 @@ function gpg(home: string, args: string[], input = '', ...command: string[]): st
     env: { PATH: process.env.PATH, GNUPGHOME: home },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
+}
+
+/** Where a person has the keys for a recovery by hand, and what answers in the place of the person who is asked for a passphrase. */
+export function layKeys(user: TestUser, keys: EncryptionKeys, { identity }: KeyPair, passphrase: string) {
+  const [gnupg, file] = [join(user.home, 'gnupg'), join(user.home, 'age-key.txt')];
+  cpSync(keys.home, gnupg, { recursive: true, filter: (path) => !path.includes('S.gpg-agent') });
+  writeFileSync(join(gnupg, 'answer'), `${passphrase}\n`);
+  writeFileSync(join(gnupg, 'gpg.conf'), `batch\npinentry-mode loopback\npassphrase-file ${join(gnupg, 'answer')}\n`);
+  writeFileSync(file, identity, { mode: 0o600 });
+  execFileSync('chown', ['-R', `${user.uid}:${user.gid}`, gnupg, file]);
+  const env = { GNUPGHOME: gnupg };
+  return {
+    env,
+    remove() {
+      execFileSync('su', [user.name, '-s', '/bin/sh', '-c', 'gpgconf --kill all'], {
+        env: { PATH: process.env.PATH, ...env },
+      });
+      rmSync(gnupg, { recursive: true });
+      rmSync(file);
+    },
+  };
 }
 
 /** Encrypts bytes as somebody would by hand. */

@@ -162,23 +162,24 @@ export async function recover(
   id: string,
   target: string,
   password = server.adminPassword,
+  env: Record<string, string> = {},
 ): Promise<string> {
   const { recovery } = manifest(id);
-  const said = await typeLines(user, recovery, password);
+  const said = await typeLines(user, recovery, { ...env, PGPASSWORD: password });
   const [, made = ''] = /CREATE DATABASE "([^"]+)"/.exec(recovery.join('\n')) ?? [];
   await server.sql('postgres', `ALTER DATABASE ${quoteIdentifier(made)} RENAME TO ${quoteIdentifier(target)}`);
   return said;
 }
 
-/** Has the login user type these lines, and the password when it is asked for. */
-async function typeLines(user: Scene['user'], lines: string[], password: string): Promise<string> {
+/** Has the login user type these lines, with the password in the environment. */
+async function typeLines(user: Scene['user'], lines: string[], env: Record<string, string>): Promise<string> {
   const temporary = mkdtempSync(join(user.home, 'tmp.'));
   await run('chown', [user.name, temporary]);
   try {
     const { stdout, stderr } = await run('su', [user.name, '-s', '/bin/sh', '-c', `set -e\n${lines.join('\n')}`], {
       env: {
         ...{ PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C.UTF-8', TMPDIR: temporary },
-        PGPASSWORD: password,
+        ...env,
       },
     });
     return `${stdout}${stderr}`;

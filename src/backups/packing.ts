@@ -30,6 +30,12 @@ const DECRYPT: Record<Method, string> = { age: 'age -d -i ~/age-key.txt', gpg: '
 export const methodOf = (encryption: Encrypted): Method | 'none' =>
   encryption === 'none' ? 'none' : encryption.method;
 
+/** For the same keys, or by a passphrase, whatever the order in which the keys were given. */
+export function isEncryptedAlike(one: Encrypted, other: Encrypted): boolean {
+  if (one === 'none' || other === 'none') return one === other;
+  return one.method === other.method && `${one.recipients.toSorted()}` === `${other.recipients.toSorted()}`;
+}
+
 /** The ending of the payload's name: `.zst`, `.zst.age`. */
 export function endingOf({ compression, encryption }: Packing): string {
   return `${ENDINGS[compression]}${encryption === 'none' ? '' : `.${encryption.method}`}`;

@@ -5,6 +5,7 @@ import type { Manifest } from '../backups/manifest.js';
 import { formatId } from '../backups/names.js';
 import { adoptLost } from '../making/adopt.js';
 import { answersAlarm, standingOfNew } from '../making/alarm.js';
+import { tellEncryption } from '../making/first-encrypted.js';
 import { backupOf, manifestOf } from '../making/new-manifest.js';
 import { publish } from '../making/publication.js';
 import { rehearse } from '../making/rehearsal.js';
@@ -57,6 +58,7 @@ async function take(run: Run, connection: Connection): Promise<void> {
     database.checkProof(facts, proven);
     checkAsserts(settings.asserts, facts);
   }
+  tellEncryption(run, proven, host.listed.backups);
   const manifest = await judged(run, host, proven);
   await withStorePlace(run, host, (store) => publish(run, host, store, backupOf(manifest), adopted));
 }

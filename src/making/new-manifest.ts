@@ -4,11 +4,12 @@ import { formatNamed } from '../backups/format.js';
 import type { Manifest, Reason } from '../backups/manifest.js';
 import { withinLimit } from '../backups/manifest-size.js';
 import { checksumFile, manifestFile, payloadFile } from '../backups/names.js';
-import { compressionBy, type Encrypted } from '../backups/packing.js';
+import { compressionBy, type Encrypted, methodOf } from '../backups/packing.js';
 import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import { formatCount } from '../reporting/format.js';
 import { note } from '../run/connect.js';
+import { encryptedBy } from '../run/keys.js';
 import type { Run } from '../run/run.js';
 
 /**
@@ -82,15 +83,11 @@ export function backupOf(manifest: Manifest): Backup {
 }
 
 /** What the host has encrypted it by is what was asked for, or nothing is believed. */
-function encryptionOf({ settings: { encryption } }: Run, facts: Facts): Encrypted {
-  const { method, names } = encryption ?? { method: null, names: [] };
-  if (facts.get('encryption') !== method) {
-    throw new BackupError(
-      'E_INTERNAL',
-      `the host did not report that the backup is encrypted by ${method ?? 'nothing'}`,
-    );
-  }
-  return method === null ? 'none' : { method, recipients: names };
+function encryptionOf({ settings }: Run, facts: Facts): Encrypted {
+  const asked = encryptedBy(settings);
+  const method = methodOf(asked);
+  if ((facts.get('encryption') ?? 'none') === method) return asked;
+  throw new BackupError('E_INTERNAL', `the host did not report that the backup is encrypted by ${method}`);
 }
 
 function tellLeftOut(run: Run, { content }: Manifest): void {

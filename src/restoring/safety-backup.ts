@@ -13,7 +13,7 @@ import type { HostPlace } from '../places/host.js';
 import { formatBytes } from '../reporting/format.js';
 import { type Connection, warn } from '../run/connect.js';
 import { holderOf } from '../run/directory.js';
-import { hasKeyFor } from '../run/keys.js';
+import { encryptedBy, hasKeyFor } from '../run/keys.js';
 import type { Run } from '../run/run.js';
 
 /** The present state and two older ones. */
@@ -103,7 +103,7 @@ export function checkSafetyOpens(run: Run, { encryption }: Dump, { way, state }:
       run,
       'what is restored is encrypted, and the safety backup of the present state will not be: set `encrypt` here as in the workflow that makes the backups',
     );
-  } else if (way === 'in-place' && !hasKeyFor({ method: own.method, recipients: own.names }, settings)) {
+  } else if (way === 'in-place' && !hasKeyFor(encryptedBy(settings), settings)) {
     throw new BackupError(
       'E_INPUT',
       'decryption-key: the live database is written in place, so the safety backup is the only way back, and this run could not open it',

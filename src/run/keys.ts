@@ -29,6 +29,11 @@ export function keysOf({ encryption, decryption }: Keys): HostRequest[] {
   return requests;
 }
 
+/** What backups of this run are, as manifests have it. */
+export function encryptedBy({ encryption }: Pick<Settings, 'encryption'>): Encrypted {
+  return encryption === null ? 'none' : { method: encryption.method, recipients: encryption.names };
+}
+
 /** Whether something was given that may open what is encrypted in that way. */
 export function hasKeyFor(encryption: Encrypted, { encryption: own, decryption }: Keys): boolean {
   if (encryption === 'none') return true;
