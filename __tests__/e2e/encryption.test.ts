@@ -213,9 +213,13 @@ test('what others have encrypted is restored by its path', async () => {
   refused(await restore(path, {}), 'E_SOURCE_INVALID');
   refused(await restore(path, { 'decryption-passphrase': 'another passphrase' }), 'E_DECRYPT');
   expect(contentOf()).toMatch(/^2\|/);
-  const result = await restore(path, decrypt('passphrase'));
+  // the safety backup is encrypted in another way
+  const result = await restore(path, { ...decrypt('passphrase'), ...encrypt('age') });
   expect({ code: result.code, ...result.outputs }).toMatchObject({ code: 0, 'restore-outcome': 'restored' });
   expect(contentOf()).toBe(`1|${MARKER}\n`);
-  expect(result.annotations.map(({ message }) => message).join()).toMatch(/the safety backup .* will not be/);
+  const { 'safety-backup-id': safety = '' } = result.outputs;
+  expect(scene.manifest(safety).encryption).toMatchObject({ method: 'age' });
+  const plain = await restore(path, { ...decrypt('passphrase'), 'dry-run': 'true' });
+  expect(plain.annotations.map(({ message }) => message).join()).toMatch(/the safety backup .* will not be/);
   rmSync(path);
 });

@@ -119,6 +119,17 @@ test('bytes of OpenPGP that nobody has encrypted are none, although gpg gives th
   expect(await look(ask, behind, ['', '', PASSPHRASE])).toMatchObject({ code: 'E_DECRYPT' });
 });
 
+test('a file of `age -p`, which asks at a terminal', async () => {
+  const dump = Buffer.from(
+    'YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IHNjcnlwdCAxUFJjMnBINU9uSlU2cUNsNEJHZ1BBIDE4CkwzMzNkd0ZuVzZYVGF2UWx5aC8za2hDakdzbjR2Rk9Fc2wzd1N4UGowbVEKLS0tIElxOWdKZnJxVndiTXFEd2NraG5TOWRlVFY4dFFSOTZ4d2pTWWpiekpLcEEKLsIV+HNtaUsC7ALQSDwlXP52R77gwJH0I9Jo9Ksgc2Bq',
+    'base64',
+  );
+  expect(await look(ask, dump, [keys.age.identity, '', ''])).toMatchObject({
+    code: 'E_DECRYPT',
+    why: 'age-passphrase',
+  });
+});
+
 test('what is in it is looked at like any other dump', async () => {
   const twice = encryptByHand('age', encryptByHand('age', database, keys), keys);
   expect(await look(ask, twice, [keys.age.identity, '', ''])).toMatchObject({ refused: 'packed', said: 'age' });

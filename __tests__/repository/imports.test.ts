@@ -75,6 +75,7 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
     values: [
       'errors.ts',
       'backups/names.ts',
+      'backups/packing.ts',
       'engines',
       'host/private-key.ts',
       'host/known-hosts.ts',

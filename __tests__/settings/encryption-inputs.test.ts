@@ -71,6 +71,16 @@ const sshLine = (type: string, ...parts: Buffer[]) => {
 };
 
 describe('recipients of age', () => {
+  test('as many as a manifest has room for', async () => {
+    const keys = (count: number) =>
+      Array.from({ length: count }, (_, i) =>
+        bech32.encode('age', bech32.toWords(new Uint8Array(32).fill(i)), false),
+      ).join('\n');
+    expect((await accepted({ ...AGE, 'encryption-recipients': keys(20) })).settings.encryption?.names).toHaveLength(20);
+    const refused = await problems({ ...AGE, 'encryption-recipients': keys(21) });
+    expect(refused.join()).toContain('encryption-recipients: expected at most 20 keys, got 21');
+  });
+
   test('each of several, without comments, once, in the order given', async () => {
     const given = `# mine\n${native.recipient}\r\n\n  ${ed25519.line}${rsa.line}${native.recipient}\n`;
     const { settings, warnings } = await accepted({ ...AGE, 'encryption-recipients': given });

@@ -114,6 +114,13 @@ function notOpened(why: string | null, said: string, { decryption }: Settings): 
       `Correct \`decryption-passphrase\`. ${where}`,
     );
   }
+  if (why === 'age-passphrase') {
+    return new BackupError(
+      'E_DECRYPT',
+      `it is encrypted by a passphrase of age, which asks for one at a terminal alone: ${said}`,
+      `Decrypt it by hand (\`age -d\`), and name the result. ${where}`,
+    );
+  }
   if (why === 'key') {
     return new BackupError(
       'E_DECRYPT',

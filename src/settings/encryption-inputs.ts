@@ -1,3 +1,4 @@
+import { MOST_RECIPIENTS } from '../backups/packing.js';
 import { mendedPem } from '../host/private-key.js';
 import { parseAgeRecipients } from './age-keys.js';
 import type { InputReader } from './input-reader.js';
@@ -42,6 +43,13 @@ export async function readEncryption(reader: InputReader): Promise<Encryption | 
   return undefined;
 }
 
+/** Keys that are not too many for a manifest. Throws an Error whose text is the rule. */
+function checked<T extends { names: string[] }>(keys: T): T {
+  const { length } = keys.names;
+  if (length > MOST_RECIPIENTS) throw new Error(`expected at most ${MOST_RECIPIENTS} keys, got ${length}`);
+  return keys;
+}
+
 /** Who gave what encrypts must not get a backup that everybody can read. */
 function refuseWithNone(reader: InputReader): null {
   for (const name of ['encryption-recipients', 'encryption-passphrase'] as const) {
@@ -61,21 +69,22 @@ async function readAge(reader: InputReader, recipients: string | null, passphras
   }
   if (recipients === null) reader.missing('encryption-recipients', `required with encrypt age: ${UNSET}`);
   if (passphrase !== null || recipients === null) return undefined;
-  const parsed = await reader.judge('encryption-recipients', () => parseAgeRecipients(recipients));
+  const parsed = await reader.judge('encryption-recipients', async () => checked(await parseAgeRecipients(recipients)));
   return parsed && { method: 'age' as const, ...parsed };
 }
 
 async function readPublicKeys(reader: InputReader, text: string): Promise<Encryption | undefined> {
   const parsed = await reader.judge('encryption-recipients', () => {
     try {
-      return parsePublicKeys(withNewlines(text));
+      const { keys, fingerprints } = parsePublicKeys(withNewlines(text));
+      return checked({ keys, fingerprints, names: fingerprints.map((print) => print.slice(-16)) });
     } catch (error) {
       if (!(error instanceof SecretKeyGiven)) throw error;
       reader.mask(text);
       throw new Error(SECRET_GIVEN);
     }
   });
-  return parsed && { method: 'gpg', ...parsed, names: parsed.fingerprints.map((print) => print.slice(-16)) };
+  return parsed && { method: 'gpg', ...parsed };
 }
 
 async function readPassphrase(reader: InputReader, text: string): Promise<Encryption | undefined> {
