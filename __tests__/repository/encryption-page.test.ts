@@ -95,8 +95,8 @@ describe('the commands that make keys', () => {
     const home = newHome();
     expect(type('ssh', home)).toBe('it opens\n');
     isPrivate(home, 'backup-ssh-key');
-    const recipients = made(home, 'recipients.txt');
-    expect(await encryption({ encrypt: 'age', 'encryption-recipients': recipients })).toMatchObject({
+    const recipient = made(home, 'backup-ssh-key.pub');
+    expect(await encryption({ encrypt: 'age', 'encryption-recipients': recipient })).toMatchObject({
       names: [expect.stringMatching(/^SHA256:/)],
     });
     const key = made(home, 'backup-ssh-key');
@@ -144,7 +144,8 @@ describe('the recovery sheet', () => {
   ])('has the commands as the action prints them: %s', async (kind, name, database, identity) => {
     const { settings } = await accepted({ ...BASE, database });
     const file = payloadFile(`${name}-20261120T101500Z-7f3a`, kind, 'zstd', encryption);
-    const content = { tables: [], tablesLeftOut: 0 };
+    const made = `CREATE DATABASE shop TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8' LOCALE_PROVIDER libc OWNER shop;`;
+    const content = { tables: [], objects: 1, largeObjects: 0, properties: [made], roles: [], extensions: [] };
     const lines = databaseOf(settings.database, settings.dump).recovery(
       { file, kind, compression: 'zstd', encryption, identity, content } as never,
       '/home/deploy/db-backups',
