@@ -210,7 +210,7 @@ test('what others have encrypted is restored by its path', async () => {
   writeFileSync(path, encryptByHand('gpg-symmetric', readFileSync(`${path}.plain`), keys));
   rmSync(`${path}.plain`);
   sqlite3(scene.database, "INSERT INTO marked VALUES ('later')");
-  refused(await restore(path, {}), 'E_SOURCE_INVALID');
+  expect(refused(await restore(path, {}), 'E_SOURCE_INVALID')).toContain('Give what opens it in `decryption-key` or');
   refused(await restore(path, { 'decryption-passphrase': 'another passphrase' }), 'E_DECRYPT');
   expect(contentOf()).toMatch(/^2\|/);
   // the safety backup is encrypted in another way

@@ -45,7 +45,7 @@ export function makeKeys(): EncryptionKeys {
   };
 }
 
-function ageKey(): KeyPair {
+export function ageKey(): KeyPair {
   const identity = execFileSync('age-keygen', { encoding: 'utf8', stdio: 'pipe' });
   const [, recipient = ''] = /^# public key: (.*)$/m.exec(identity) ?? [];
   return { recipient, identity };

@@ -5,6 +5,7 @@ import { describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { declared, type InputName } from '../../src/settings/declared-inputs.js';
 import { COMMANDS } from '../../src/settings/settings.js';
+import { ageKey, PASSPHRASE } from '../helpers/encryption-keys.js';
 import { type Given, makeKey, reading } from '../settings/given-inputs.js';
 import { mappings, PAGES, yamlBlocks } from './yaml-blocks.js';
 
@@ -36,6 +37,8 @@ const OURS = 'org/db-backup-action';
 const action = parse(readFileSync(join(root, 'action.yml'), 'utf8')) as { inputs: object; outputs: object };
 const blocks = PAGES.flatMap(yamlBlocks);
 
+const backupKey = ageKey();
+
 /** What secrets, variables and forms hold, where a block has only an expression. */
 const SAMPLES: Given = {
   host: 'db.example.com',
@@ -51,6 +54,10 @@ const SAMPLES: Given = {
   's3-bucket': 'shop-backups',
   's3-access-key-id': 'AKIDEXAMPLE',
   's3-secret-access-key': 'wJalr/XUtn+FEMI',
+  'encryption-recipients': backupKey.recipient,
+  'encryption-passphrase': PASSPHRASE,
+  'decryption-key': backupKey.identity,
+  'decryption-passphrase': PASSPHRASE,
 };
 
 /** What a block that is but a part says by "as before". */
@@ -58,7 +65,7 @@ const { host, username, key, 'known-hosts': knownHosts, database } = SAMPLES;
 const AS_BEFORE = { host, username, key, 'known-hosts': knownHosts, database } as Given;
 
 test('the pages that tell how to use it have blocks to check', () => {
-  for (const page of ['README.md', 'docs/migrating.md', 'docs/off-site.md']) {
+  for (const page of ['README.md', 'docs/migrating.md', 'docs/off-site.md', 'docs/encryption.md']) {
     expect(blocks.filter(({ place }) => place.startsWith(`${page}:`))).not.toEqual([]);
   }
 });

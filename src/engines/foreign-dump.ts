@@ -152,7 +152,7 @@ function packed(path: string, tool: string): [ErrorCode, string, string] {
   if (decrypt !== undefined) {
     return invalid(
       `${path} is encrypted with ${tool}`,
-      `Decrypt it first (\`${decrypt}\`), where its key is, and name the result.`,
+      `${isMethod(tool) ? 'Give what opens it in `decryption-key` or `decryption-passphrase`; or decrypt' : 'Decrypt'} it first (\`${decrypt}\`), where its key is, and name the result.`,
     );
   }
   const unpack = Object.hasOwn(UNPACK_FIRST, tool) ? UNPACK_FIRST[tool] : 'its own tool';
