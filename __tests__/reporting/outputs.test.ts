@@ -133,7 +133,7 @@ describe('the report output', () => {
   });
 
   test('lists are capped, and problems say so', () => {
-    const tiny = { id: '', path: '', createdAt: '', sha256: '', reason: '' };
+    const tiny = { id: '', path: '', engine: '', places: [], createdAt: '', sha256: '', reason: '' };
     const kept = reportOf(
       sampleReport({
         backups: [],

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { SigningKeys } from '../../src/backups/signature.js';
 import { INPUT_NAMES, type InputName } from '../../src/settings/declared-inputs.js';
 import { COMMANDS } from '../../src/settings/settings.js';
 import { accepted, type Given, makeKey, problems, reading } from './given-inputs.js';
@@ -50,6 +51,7 @@ describe('what the settings are', () => {
       dump: { format: 'custom', jobs: null, excludeTable: [], excludeTableData: [], schema: [] },
       compression: 'auto',
       compressionLevel: null,
+      signing: null,
       keep: { last: 5 },
       keepMadeUnder: true,
       keepMinimum: 1,
@@ -149,6 +151,7 @@ describe('what the settings are', () => {
     umask: [LOCAL, '0027', { umask: '027' }],
     compression: [LOCAL, 'zstd', { compression: 'zstd' }],
     'compression-level': [{ ...LOCAL, compression: 'zstd' }, '19', { compressionLevel: 19 }],
+    'signing-key': [LOCAL, 'of sixteen signs', { signing: expect.any(SigningKeys) }],
     keep: [LOCAL, 'daily=7\nwithin=30d', { keep: { daily: 7, within: 2_592_000_000 } }],
     'keep-made-under': [LOCAL, 'false', { keepMadeUnder: false }],
     'keep-minimum': [LOCAL, '3', { keepMinimum: 3 }],

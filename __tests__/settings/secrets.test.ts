@@ -26,14 +26,15 @@ describe('masking', () => {
       'jump-key': 'third',
       'jump-passphrase': 'fourth',
       'database-password': 'fifth',
+      'signing-key': 'of the signatures',
       's3-access-key-id': 'sixth',
       's3-secret-access-key': 'seventh',
       's3-session-token': 'eighth',
     };
     const { error, masks } = await reading(given);
     expect(error?.code).toBe('E_INPUT');
-    expect(masks.slice(0, 8)).toEqual([
-      ...['first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh', 'eighth'],
+    expect(masks.slice(0, 9)).toEqual([
+      ...['first', 'second', 'third', 'fourth', 'fifth', 'of the signatures', 'sixth', 'seventh', 'eighth'],
     ]);
   });
 

@@ -19,6 +19,7 @@ import { allKinds, engineNames, faultInIdentity, formatNamed, type Identity } fr
 import { manifestFile, parseId, payloadFile } from './names.js';
 import { COMPRESSIONS } from './packing.js';
 import { KEEP_RULES } from './retention.js';
+import { MAC } from './signature.js';
 
 /** The host and the store send as much of one; catalogue_awk of host/programs/catalogue.sh has it too. */
 export const MAX_READ_BYTES = 12 << 20;
@@ -77,9 +78,10 @@ const MANIFEST = object({
   compression: oneOf(COMPRESSIONS),
   /** File name of the payload, in the same directory. */
   file: text(),
-  // What a later version sealed or signed can not be read here, nor rewritten without breaking the seal.
+  // What a later version sealed can not be read here, nor rewritten without breaking the seal.
   encryption: oneOf(['none']),
-  mac: v.null('null'),
+  /** Of all the other fields, also of those that this version does not know; null: it is not signed. */
+  mac: v.nullable(matching(MAC, 'null, or hmac-sha256: and 64 lower-case hex digits')),
   /** ISO 8601, UTC, whole seconds; the same instant as in the id. */
   createdAt: instant,
   host: text(),

@@ -18,7 +18,7 @@ export async function rehearse(run: Run, connection: Connection): Promise<void> 
   const facts = await log.group('Look', () =>
     connection.send(...openDirectory(run, 'look'), database.inspect(settings)),
   );
-  const host = new HostPlace(run, connection, facts);
+  const host = await HostPlace.of(run, connection, facts);
   await tellChecked(run, connection, facts, host.listed);
   log.info(
     `would copy ${database.plan(facts)} (${formatBytes(facts.number('source_bytes'))}), compress it with ${facts.get('compressor')}, into ${report.directory}`,

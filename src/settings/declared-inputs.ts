@@ -100,6 +100,7 @@ export const INPUTS = {
   schema: { default: '', ...BACKUP, lines: true, parse: asGiven },
   compression: { default: 'auto', ...SAVING, parse: oneOf(['auto', 'zstd', 'gzip', 'none']) },
   'compression-level': { default: '', ...SAVING, parse: asGiven },
+  'signing-key': { default: '', ...ALL, secret: true, lines: true, parse: asGiven },
   keep: { default: '5', ...RETENTION, lines: true, parse: parseKeep, quotes: true },
   'keep-made-under': { default: 'true', ...RETENTION, parse: parseBoolean },
   'keep-minimum': { default: '1', usedBy: ['backup', 'prune', 'delete'], parse: wholeNumber(1, MOST) },
