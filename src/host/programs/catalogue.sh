@@ -23,7 +23,7 @@ list_files() {
 
 # What is told of the lines of `ls -ln`: all of them, and the texts of the manifests, the newest first. Those that do not fit into the
 # first 16 MiB come without their long lists, which nothing but a restore or a proof of that backup needs, and put_manifest tells
-# then; what goes beyond 64 MiB is not told at all. With `whole` in the environment none is shortened. A manifest has 12 MiB at most (MAX_READ_BYTES of manifest.ts).
+# then; what goes beyond 64 MiB is not told at all. With the variable `whole` none is shortened. A manifest has 12 MiB at most (MAX_READ_BYTES of manifest.ts).
 # shellcheck disable=SC2016 # awk's variables
 catalogue_awk='
 BEGIN { mark = ENVIRON["mark"]; lines = 0; count = 0; sent = 0; ended = 1 }
