@@ -55,14 +55,15 @@ export async function record(run: Run, host: HostPlace, backup: Backup, proof: M
   const isMore = isAtLeast(proof.level, manifest.verified.level);
   const now = backupOf({ ...manifest, verified: isMore || proof.level === 'none' ? proof : manifest.verified });
   run.report.backup = factsOf(run, now);
+  const before = run.left;
   if (!mayRewrite(run, backup)) {
     const what = `is recorded nowhere: ${backup.id} is signed, and this run has no \`signing-key\``;
     if (proof.level === 'none') warn(run, `that it is damaged ${what}`);
     else note(run, `the level ${what}`);
     await host.change(null);
+    run.left = before;
     return;
   }
-  const before = run.left;
   await host.change({ ...now, files: backup.files });
   if (proof.level === 'none' && before === 'backup-as-it-was') run.left = 'backup-marked';
 }
