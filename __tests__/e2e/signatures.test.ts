@@ -432,7 +432,9 @@ describe('beginning with a key', () => {
     expect(await run({ command: 'accept', backup: suspect })).toMatchObject(DONE);
     expect(dir.manifest(suspect)).toMatchObject({ state: 'ok', accepted: { by: 'command: accept' } });
     expect(dir.manifest(suspect).mac).toBe(macOf(dir.manifest(suspect)));
-    expectFailure(await run({ command: 'accept', backup: torn }), 'E_POLICY', 'not suspect but damaged');
+    const refused = await run({ command: 'accept', backup: torn });
+    expectFailure(refused, 'E_POLICY', 'not suspect but damaged');
+    expect(reportOf(refused).backup).toMatchObject({ state: 'unsigned', signed: false });
     expectFailure(await run({ command: 'accept', backup: foreign }), 'E_NOT_FOUND');
     expect(states(await run({ command: 'list' }))).toEqual({
       ...{ [good]: 'ok', [other]: 'unsigned', [suspect]: 'ok', [torn]: 'unsigned' },
@@ -506,6 +508,22 @@ describe('in the store', () => {
     const pruned = await run({ command: 'prune', 's3-keep': '1', 'keep-made-under': 'false' });
     expect(pruned).toMatchObject(DONE);
     expect(s3.keys()).toEqual([forged, good].flatMap((id) => [`app/${id}.json`, `app/${id}.sqlite.zst`]).sort());
+  });
+
+  test('a copy that has lost its manifest gets back the one that the host has, when that is signed', async () => {
+    const [signed, forged] = [expectBackup(await run()), expectBackup(await run())];
+    for (const id of [signed, forged]) s3.bucket.delete(`app/${id}.json`, null);
+    const file = join(scene.directory, `${forged}.json`);
+    const manifest = JSON.parse(readFileSync(file, 'utf8')) as Manifest;
+    writeFileSync(file, JSON.stringify({ ...manifest, durationMs: manifest.durationMs + 1 }));
+    expect(await run({ command: 'prune' })).toMatchObject(DONE);
+    expect(stored(signed).mac).toBe(macOf(stored(signed)));
+    expect(s3.keys()).not.toContain(`app/${forged}.json`);
+    expect(s3.keys()).toContain(`app/${forged}.sqlite.zst`);
+    // without the key it gets the same
+    s3.bucket.delete(`app/${signed}.json`, null);
+    expect(await run({ 'signing-key': '', command: 'prune' })).toMatchObject(DONE);
+    expect(stored(signed).mac).toBe(macOf(stored(signed)));
   });
 
   test('a payload whose manifest is gone is no dump like any other', async () => {

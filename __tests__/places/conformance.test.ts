@@ -258,6 +258,14 @@ describe.each([
     await kind.open(async (place) => {
       expect((await states(place)).map(([, state]) => state)).toEqual(['ok', 'ok', 'ok']);
     });
+    // however many of them are newer
+    for (let day = 10; day < 20; day++) backup(`2026-03-${day}T10:00:00Z`);
+    await kind.open(
+      async (place) => {
+        expect((await place.newest(() => true)).map((found) => found.backup.id)).toEqual([signed.id]);
+      },
+      { 'signing-key': key },
+    );
   });
 
   test('takes nothing for a backup that is not whole', async () => {

@@ -37,13 +37,10 @@ const isWhole = ({ manifest }: Backup): boolean => (manifest.coverage ?? null) =
 /** A partial one does not bring everything back: it is restored by its id alone. */
 export const isGood = (backup: Backup): boolean => backup.state === 'ok' && isWhole(backup);
 
-/** What nobody has vouched for is not proven by itself. */
-const mayBeProven = (backup: Backup): boolean => backup.state !== 'suspect' && isTrusted(backup);
-
 /** Nothing that is older comes into question then. A safety backup is the state that somebody wanted to leave. */
 export function isMeant({ by }: Asked, backup: Backup): boolean {
   return by === 'newest'
-    ? mayBeProven(backup) && isWhole(backup)
+    ? backup.state !== 'suspect' && isWhole(backup)
     : isGood(backup) && backup.manifest.reason !== 'safety';
 }
 
@@ -52,7 +49,7 @@ export function pick(asked: Asked, backups: readonly Backup[]): Backup | null {
   const sorted = backups.toSorted(newestFirst);
   if (asked.by !== 'deploy') {
     // one that is partial is proven where there is no other
-    const partial = asked.by === 'newest' ? sorted.find(mayBeProven) : undefined;
+    const partial = asked.by === 'newest' ? sorted.find(({ state }) => state !== 'suspect') : undefined;
     return sorted.find((one) => isMeant(asked, one)) ?? partial ?? null;
   }
   // A deploy that is run again takes another backup, of what it did the first time; so does the nightly one at that commit.
