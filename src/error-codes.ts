@@ -127,6 +127,12 @@ export const ERRORS = {
     cause: 'Bytes read back differ from the bytes written, or from the checksum in the manifest.',
     fix: 'Suspect the disk or the memory of the host. Do not rely on that backup.',
   },
+  E_DECRYPT: {
+    class: 'backup',
+    cause:
+      'An encrypted backup or dump did not open: no key or passphrase was given, the one that was given does not fit, or its bytes were changed. It was decrypted to its end before anything was to use it, so nothing of what is in it was used.',
+    fix: 'Give in `decryption-key` the private key of one of its recipients, or in `decryption-passphrase` its passphrase.',
+  },
   E_MANIFEST: {
     class: 'backup',
     cause: 'The manifest of a backup is missing, malformed, or of another database.',

@@ -81,7 +81,7 @@ exec /usr/bin/${tool} "$@"
   const file = join(folder, 'backups', 'dump.zst');
   writeFileSync(file, packed);
   const facts = { bytes: packed.length, databaseBytes: bytes.length, manifest: null };
-  dump = { file, kind: 'sqlite', compression: 'zstd', sha256, ...facts };
+  dump = { file, kind: 'sqlite', compression: 'zstd', encryption: 'none', sha256, ...facts };
   own(folder);
 });
 afterAll(async () => {

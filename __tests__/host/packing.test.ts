@@ -1,16 +1,23 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 
-const packing = readFileSync(new URL('../../src/host/programs/packing.sh', import.meta.url), 'utf8');
+const program = ['session', 'packing', 'encryption']
+  .map((name) => readFileSync(new URL(`../../src/host/programs/${name}.sh`, import.meta.url), 'utf8'))
+  .join('\n');
 const SHELLS = [['dash'], ['bash'], ['busybox', 'sh'], ['mksh'], ['ksh93']];
 const plain = Buffer.from('what was packed\n'.repeat(100_000));
 
 /** Runs lines of shell after the functions, on stdin, under a shell. */
 function run([shell = '', ...args]: string[], lines: string, input: Buffer) {
-  const script = `newline='\n'\nhave() { command -v "$1" >/dev/null 2>&1; }\nput() { :; }\n${packing}\n${lines}\n`;
-  const { status, stdout, stderr } = spawnSync(shell, [...args, '-c', script], { input, maxBuffer: 1 << 26 });
+  const folder = mkdtempSync(join(tmpdir(), 'dbb-packing-'));
+  const script = `mark=mark program=''\n${program}\ntmp=${folder}\n${lines}\n`;
+  const options = { input, maxBuffer: 1 << 26, cwd: folder };
+  const { status, stdout, stderr } = spawnSync(shell, [...args, '-c', script], options);
+  rmSync(folder, { recursive: true });
   return { status, stdout, stderr: String(stderr) };
 }
 

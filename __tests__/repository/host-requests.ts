@@ -8,8 +8,8 @@ import { idAt, manifestOf } from '../backups/sample-backups.js';
 export function engineRequests(settings: Settings): HostRequest[] {
   const database = databaseOf(settings.database, settings.dump);
   const manifest = manifestOf(idAt('2026-11-20T10:15:00Z'));
-  const { file, kind, compression, sha256, bytes, databaseBytes } = manifest;
-  const dump: Dump = { file, kind, compression, sha256, bytes, databaseBytes, manifest };
+  const { file, kind, compression, encryption, sha256, bytes, databaseBytes } = manifest;
+  const dump: Dump = { file, kind, compression, encryption, sha256, bytes, databaseBytes, manifest };
   const { restoring } = database;
   const { id } = manifest;
   return [

@@ -101,6 +101,7 @@ const PACKAGES: Record<string, { values: RegExp; types?: RegExp }> = {
   '@actions/exec': { values: /^host\/local\.ts$/ },
   '@aws-sdk/client-s3': { values: /^stores\/s3\/bucket\.ts$/ },
   '@aws-sdk/s3-request-presigner': { values: /^stores\/s3\/bucket\.ts$/ },
+  '@scure/base': { values: /^settings\/age-keys\.ts$/ },
   canonicalize: { values: /^backups\/signature\.ts$/ },
   'node-ssh': { values: /^host\/(ssh|private-key)\.ts$/, types: /^host\// },
   valibot: {

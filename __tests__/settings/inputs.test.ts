@@ -9,6 +9,8 @@ const otherKey = makeKey();
 const ID = 'app-20261120T101500Z-7f3a';
 const PRINT = `SHA256:${'A'.repeat(43)}`;
 const LINE = 'db.example.com ssh-ed25519 AAAA';
+/** Of the right form, and nobody's. */
+const RECIPIENT = `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${'A'.repeat(43)}`;
 const LOCAL: Given = { transport: 'local', database: '/srv/app.db' };
 const RESTORE: Given = { ...LOCAL, command: 'restore' };
 const S3: Given = { ...LOCAL, 's3-bucket': 'shop-backups', 's3-endpoint': 'https://s3.example.com' };
@@ -51,6 +53,8 @@ describe('what the settings are', () => {
       dump: { format: 'custom', jobs: null, excludeTable: [], excludeTableData: [], schema: [] },
       compression: 'auto',
       compressionLevel: null,
+      encryption: null,
+      decryption: null,
       signing: null,
       keep: { last: 5 },
       keepMadeUnder: true,
@@ -151,6 +155,15 @@ describe('what the settings are', () => {
     umask: [LOCAL, '0027', { umask: '027' }],
     compression: [LOCAL, 'zstd', { compression: 'zstd' }],
     'compression-level': [{ ...LOCAL, compression: 'zstd' }, '19', { compressionLevel: 19 }],
+    encrypt: [{ ...LOCAL, 'encryption-recipients': RECIPIENT }, 'age', { encryption: { recipients: RECIPIENT } }],
+    'encryption-recipients': [{ ...LOCAL, encrypt: 'age' }, RECIPIENT, { encryption: { method: 'age' } }],
+    'encryption-passphrase': [
+      { ...LOCAL, encrypt: 'gpg' },
+      'twelve or more',
+      { encryption: { method: 'gpg', passphrase: 'twelve or more' } },
+    ],
+    'decryption-key': [{ ...LOCAL, command: 'verify' }, otherKey, { decryption: { ssh: otherKey, passphrase: null } }],
+    'decryption-passphrase': [RESTORE, 'old', { decryption: { ssh: null, passphrase: 'old' } }],
     'signing-key': [LOCAL, 'of sixteen signs', { signing: expect.any(SigningKeys) }],
     keep: [LOCAL, 'daily=7\nwithin=30d', { keep: { daily: 7, within: 2_592_000_000 } }],
     'keep-made-under': [LOCAL, 'false', { keepMadeUnder: false }],

@@ -4,7 +4,10 @@ import { INPUT_NAMES, type InputName } from '../../src/settings/declared-inputs.
 import { COMMANDS } from '../../src/settings/settings.js';
 import { type Given, makeKey, reading } from './given-inputs.js';
 
-const SECRET_INPUTS: InputName[] = ['key', 'passphrase', 'jump-key', 'jump-passphrase'];
+const SECRET_INPUTS: InputName[] = [
+  ...(['key', 'passphrase', 'jump-key', 'jump-passphrase'] as const),
+  ...(['encryption-passphrase', 'decryption-key', 'decryption-passphrase'] as const),
+];
 const PASSPHRASE = 'open "sesame" \\ 4711';
 const key = makeKey();
 const encrypted = makeKey(PASSPHRASE);
@@ -26,15 +29,31 @@ describe('masking', () => {
       'jump-key': 'third',
       'jump-passphrase': 'fourth',
       'database-password': 'fifth',
-      'signing-key': 'of the signatures',
-      's3-access-key-id': 'sixth',
-      's3-secret-access-key': 'seventh',
-      's3-session-token': 'eighth',
+      'encryption-passphrase': 'sixth',
+      'decryption-key': 'seventh',
+      'decryption-passphrase': 'eighth',
+      'signing-key': 'of signatures',
+      's3-access-key-id': 'ninth',
+      's3-secret-access-key': 'tenth',
+      's3-session-token': 'eleventh',
     };
     const { error, masks } = await reading(given);
     expect(error?.code).toBe('E_INPUT');
-    expect(masks.slice(0, 9)).toEqual([
-      ...['first', 'second', 'third', 'fourth', 'fifth', 'of the signatures', 'sixth', 'seventh', 'eighth'],
+    expect(masks.slice(0, 12)).toEqual([
+      ...[
+        'first',
+        'second',
+        'third',
+        'fourth',
+        'fifth',
+        'sixth',
+        'seventh',
+        'eighth',
+        'of signatures',
+        'ninth',
+        'tenth',
+        'eleventh',
+      ],
     ]);
   });
 

@@ -17,7 +17,7 @@ import {
 import { COVERAGE } from './coverage.js';
 import { allKinds, engineNames, faultInIdentity, formatNamed, type Identity } from './format.js';
 import { manifestFile, parseId, payloadFile } from './names.js';
-import { COMPRESSIONS } from './packing.js';
+import { COMPRESSIONS, type Encrypted, METHODS, MOST_RECIPIENTS } from './packing.js';
 import { KEEP_RULES } from './retention.js';
 import { MAC } from './signature.js';
 
@@ -67,6 +67,17 @@ const RULES = v.pipe(
   v.object(v.entriesFromList(KEEP_RULES, v.exactOptional(whole(1)))),
 );
 
+const SEALED = object({
+  method: oneOf(METHODS),
+  recipients: v.pipe(
+    list(matching(/^[!-~]{1,60}$/, 'at most 60 printable characters')),
+    v.maxLength(MOST_RECIPIENTS, `a list of at most ${MOST_RECIPIENTS}`),
+  ),
+});
+const ENCRYPTED = v.lazy(
+  (input) => (isObject(input) ? SEALED : oneOf(['none'])) as v.GenericSchema<unknown, Encrypted>,
+);
+
 /** What earlier versions did not write is as it was then: good, and whole. */
 const MANIFEST = object({
   schema: oneOf([1]),
@@ -78,8 +89,7 @@ const MANIFEST = object({
   compression: oneOf(COMPRESSIONS),
   /** File name of the payload, in the same directory. */
   file: text(),
-  // What a later version sealed can not be read here, nor rewritten without breaking the seal.
-  encryption: oneOf(['none']),
+  encryption: ENCRYPTED,
   /** Of all the other fields, also of those that this version does not know; null: it is not signed. */
   mac: v.nullable(matching(MAC, 'null, or hmac-sha256: and 64 lower-case hex digits')),
   /** ISO 8601, UTC, whole seconds; the same instant as in the id. */
@@ -203,7 +213,7 @@ function checkAgreement(file: string, manifest: Manifest, expectedId: string): v
   expect('engine', engineNames());
   const format = formatNamed(manifest.engine);
   expect('kind', allKinds(format));
-  expect('file', [payloadFile(expectedId, manifest.kind, manifest.compression)]);
+  expect('file', [payloadFile(expectedId, manifest.kind, manifest.compression, manifest.encryption)]);
   if (new Date(manifest.createdAt).getTime() !== id.createdAt.getTime()) {
     throw refused(file, 'createdAt', `the time of the id, ${id.createdAt.toISOString()}`, manifest.createdAt);
   }

@@ -3,7 +3,7 @@
  * `<name>-<YYYYMMDDTHHMMSSZ>-<4 hex>` and one ending. What does not parse here is not ours: never counted, never touched.
  */
 import { isKind } from './format.js';
-import { type Compression, endingOf, packingOf } from './packing.js';
+import { type Compression, compressionOf, type Encrypted, endingOf, type Method } from './packing.js';
 
 export interface ParsedFileName {
   id: string;
@@ -13,8 +13,8 @@ export interface ParsedFileName {
   /** Of payloads and checksums. */
   kind?: string;
   compression?: Compression;
-  /** Known so that such files are recognised as ours; absent means not encrypted. */
-  encryption?: 'age' | 'gpg';
+  /** Absent: not encrypted. */
+  encryption?: Method;
 }
 
 const NAME = '[A-Za-z0-9][A-Za-z0-9._-]{0,63}';
@@ -44,8 +44,13 @@ export function formatId(name: string, createdAt: Date, suffix: string): string 
 }
 
 /** File name of the payload. */
-export function payloadFile(id: string, kind: string, compression: Compression): string {
-  return `${id}.${kind}${endingOf({ compression })}`;
+export function payloadFile(
+  id: string,
+  kind: string,
+  compression: Compression,
+  encryption: Encrypted = 'none',
+): string {
+  return `${id}.${kind}${endingOf({ compression, encryption })}`;
 }
 
 /** File name of the checksum beside a payload, for `sha256sum -c`. */
@@ -68,8 +73,8 @@ export function parseFileName(file: string): ParsedFileName | null {
   return withId(payload, {
     part: payload.checksum === undefined ? 'payload' : 'checksum',
     kind,
-    ...packingOf(packed ?? ''),
-    ...(sealed === undefined ? {} : { encryption: sealed as 'age' | 'gpg' }),
+    compression: compressionOf(packed ?? ''),
+    ...(sealed === undefined ? {} : { encryption: sealed as Method }),
   });
 }
 

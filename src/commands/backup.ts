@@ -16,6 +16,7 @@ import { withStorePlace } from '../places/with-store.js';
 import { checkAsserts } from '../proving/asserts.js';
 import { type Connection, note, warn } from '../run/connect.js';
 import { connectedToChange, holderOf, openDirectory } from '../run/directory.js';
+import { keysOf } from '../run/keys.js';
 import type { Run } from '../run/run.js';
 
 /**
@@ -40,6 +41,7 @@ async function take(run: Run, connection: Connection): Promise<void> {
     connection.send(
       ...openDirectory(run, 'create'),
       ['request', 'expect_work', [work]],
+      ...keysOf(settings),
       database.backup(settings, work, holderOf(run, work)),
     ),
   );

@@ -5,8 +5,10 @@ import type { RestoreReport } from '../reporting/report.js';
 import { Attempt, type Parts } from '../restoring/attempt.js';
 import { work } from '../restoring/journal.js';
 import { tellRestorePlan } from '../restoring/plan.js';
+import { checkSafetyOpens } from '../restoring/safety-backup.js';
 import { checkTarget, chooseSource, insteadOfDamaged, type Source } from '../restoring/source.js';
 import { connectedToChange } from '../run/directory.js';
+import { keysOf, needKeyFor } from '../run/keys.js';
 import type { Run } from '../run/run.js';
 
 /**
@@ -30,8 +32,11 @@ export async function restore(run: Run): Promise<void> {
   refuseEvent(run);
   if (!settings.dryRun) checkConfirm(run, restoring.targetName);
   await connectedToChange(run, async (connection) => {
+    const keys = keysOf(settings);
+    if (keys.length > 0) await connection.send(...keys);
     let source = await chooseSource(run, connection);
     outcome.from = source.from;
+    if (source.dump.manifest !== null) needKeyFor(source.from, source.dump.encryption, settings);
     const planFor = ({ dump }: Source): Promise<Pick<Parts, 'plan' | 'identity'>> =>
       run.log.group(`Plan the restore into ${restoring.target}`, async () => {
         const look = settings.dryRun ? [] : [work(run)];
@@ -46,6 +51,7 @@ export async function restore(run: Run): Promise<void> {
       return planFor(source);
     });
     const { dump, from, host } = source;
+    checkSafetyOpens(run, dump, planned.plan);
     if (!settings.dryRun) {
       await new Attempt(
         run,

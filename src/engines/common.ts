@@ -69,11 +69,13 @@ export function checkRows(
 /** Whole seconds, not fewer than asked for. */
 export const seconds = (ms: number): string => String(Math.ceil(ms / 1000));
 
-/** The compressor with its version, for the manifest. */
-export function compressorOf(facts: Facts): Record<string, string> {
-  const compressor = facts.get('compressor');
-  if (compressor === null || compressor === 'none') return {};
-  return { [compressor]: quoteOutside(facts.get('compressor_version') ?? '', 100) };
+/** What packs, with its version, for the manifest. */
+export function packersOf(facts: Facts): Record<string, string> {
+  const tools = ['compressor', 'encryption'].flatMap((key) => {
+    const tool = facts.get(key);
+    return tool === null || tool === 'none' ? [] : [[tool, quoteOutside(facts.get(`${key}_version`) ?? '', 100)]];
+  });
+  return Object.fromEntries(tools);
 }
 
 /** The user who logs in, for messages. */

@@ -31,7 +31,7 @@ export interface Database {
   plan(facts: Facts): string;
   /** Shell lines that restore the backup with stock tools, typed by the login user; `directory` is absolute. */
   recovery(
-    manifest: Pick<Manifest, 'file' | 'kind' | 'compression' | 'identity' | 'content'>,
+    manifest: Pick<Manifest, 'file' | 'kind' | 'compression' | 'encryption' | 'identity' | 'content'>,
     directory: string,
     settings: Pick<Settings, 'runAs' | 'container'>,
   ): string[];

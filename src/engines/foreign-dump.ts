@@ -1,4 +1,4 @@
-import { isCompression } from '../backups/packing.js';
+import { isCompression, isMethod } from '../backups/packing.js';
 import { BackupError, type ErrorCode } from '../errors.js';
 import type { Facts } from '../host/facts.js';
 import { quoteOutside } from '../reporting/neutralise.js';
@@ -15,12 +15,18 @@ export function foreignDump(facts: Facts, engine: Engine | null = null, name: st
   if (refused !== null) throw refusal(refused, facts, name);
   const kind = facts.need('dump_kind');
   const compression = facts.need('dump_compression');
+  const method = facts.get('dump_encryption') ?? 'none';
   const sha256 = facts.need('dump_sha256');
   const made = engineOfKind(kind);
-  if (made === null || !isCompression(compression) || !/^[0-9a-f]{64}$/.test(sha256)) {
+  if (
+    made === null ||
+    !isCompression(compression) ||
+    !(method === 'none' || isMethod(method)) ||
+    !/^[0-9a-f]{64}$/.test(sha256)
+  ) {
     throw new BackupError(
       'E_INTERNAL',
-      `the host reported a dump as ${quoteOutside(`${kind} ${compression} ${sha256}`, 200)}`,
+      `the host reported a dump as ${quoteOutside(`${kind} ${compression} ${method} ${sha256}`, 200)}`,
     );
   }
   if (engine !== null && engine !== made) {
@@ -34,6 +40,7 @@ export function foreignDump(facts: Facts, engine: Engine | null = null, name: st
     file: facts.path('dump_path'),
     kind,
     compression,
+    encryption: method === 'none' ? 'none' : { method, recipients: [] },
     sha256,
     bytes: facts.number('dump_bytes'),
     databaseBytes: null,

@@ -1,16 +1,15 @@
 import type { Identity } from '../backups/identity.js';
 import type { Manifest, TableRows } from '../backups/manifest.js';
-import type { Compression } from '../backups/packing.js';
+import type { Packing } from '../backups/packing.js';
 import type { Facts, HostRequest } from '../host/session.js';
 import type { Settings } from '../settings/settings.js';
 import { payloadArguments } from './common.js';
 
 /** What is put back: a file on the host, hashed before anything reads it. */
-export interface Dump {
+export interface Dump extends Packing {
   /** In the backup directory, or an absolute path. */
   file: string;
   kind: string;
-  compression: Compression; // zstd | gzip | none
   sha256: string;
   bytes: number;
   /** As in the manifest; null when it is not known (a dump that this action did not make). */

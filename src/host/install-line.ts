@@ -2,7 +2,7 @@ const COREUTILS = ['dd', 'df', 'mkfifo', 'mktemp', 'sha256sum', 'tee', 'wc'];
 /** Packages of the same name everywhere. */
 const TOOLS: Readonly<Record<string, string>> = {
   ...Object.fromEntries(COREUTILS.map((tool) => [tool, 'coreutils'])),
-  ...{ awk: 'gawk', cmp: 'diffutils', xargs: 'findutils' },
+  ...{ awk: 'gawk', cmp: 'diffutils', xargs: 'findutils', gpg: 'gnupg' },
 };
 
 /** Systems by the names in /etc/os-release (`ID` and `ID_LIKE`), and how to install there. */

@@ -20,7 +20,7 @@ const OPENSSH_TYPES = ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp38
 export async function readPrivateKey(
   text: string,
   passphrase: string | undefined,
-  inputName: 'key' | 'jump-key',
+  inputName: string,
   passphraseInput: string,
 ): Promise<PrivateKey> {
   try {

@@ -11,6 +11,7 @@ export const COMMON: readonly URL[] = [
   new URL('./programs/changes.sh', import.meta.url),
   new URL('./programs/lock.sh', import.meta.url),
   new URL('./programs/packing.sh', import.meta.url),
+  new URL('./programs/encryption.sh', import.meta.url),
   new URL('./programs/stream.sh', import.meta.url),
   new URL('./programs/backup.sh', import.meta.url),
   new URL('./programs/verify.sh', import.meta.url),

@@ -54,7 +54,11 @@ async function proven(
   const { settings, database, report } = run;
   const { name, kind, compression } = parseFileName(payload ?? '') ?? {};
   if (payload === null || name === undefined || kind === undefined || compression === undefined) return null;
-  const found = await connection.send(['job', 'prove_payload', [payload, stagesOf({ compression })]]);
+  const found = await connection.send([
+    'job',
+    'prove_payload',
+    [payload, stagesOf({ compression, encryption: 'none' })],
+  ]);
   const why = found.get('unproven');
   if (why !== null) {
     warn(run, `${id} was not adopted: ${quoteOutside(why, 300)}`);
@@ -75,7 +79,7 @@ async function proven(
     ...(formatNamed(settings.database.engine).logical ? { coverage: UNKNOWN_COVERAGE } : {}),
     reason: 'manual',
     recovery: database.recovery(
-      { file: payload, kind, compression, identity, content: null },
+      { file: payload, kind, compression, encryption: 'none', identity, content: null },
       report.directory,
       settings,
     ),

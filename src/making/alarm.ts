@@ -62,8 +62,17 @@ function switchedOff({ shrinkLimit, growthLimit, growthLimitBytes, rowLossLimit 
   };
 }
 
-function sizesOf({ databaseBytes, bytes, kind, compression, coverage }: Manifest): Sizes {
-  return { databaseBytes, bytes, likeness: JSON.stringify([kind, compression, showCoverage(coverage ?? null)]) };
+function sizesOf({ databaseBytes, bytes, kind, compression, encryption, coverage }: Manifest): Sizes {
+  return {
+    databaseBytes,
+    bytes,
+    likeness: JSON.stringify([
+      kind,
+      compression,
+      ...(encryption === 'none' ? [] : [encryption.method]),
+      showCoverage(coverage ?? null),
+    ]),
+  };
 }
 
 /**

@@ -4,7 +4,7 @@ import { formatNamed } from '../backups/format.js';
 import type { Manifest, Reason } from '../backups/manifest.js';
 import { withinLimit } from '../backups/manifest-size.js';
 import { checksumFile, manifestFile, payloadFile } from '../backups/names.js';
-import { packingBy } from '../backups/packing.js';
+import { compressionBy, type Encrypted } from '../backups/packing.js';
 import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import { formatCount } from '../reporting/format.js';
@@ -23,9 +23,10 @@ export function manifestOf(
   damaged = false,
 ): Manifest {
   const { settings, database, report } = run;
-  const { compression } = packingBy(facts.need('compressor'));
+  const compression = compressionBy(facts.need('compressor'));
+  const encryption = encryptionOf(run, facts);
   const kind = (damaged ? formatNamed(settings.database.engine).damaged?.kind : null) ?? database.kind;
-  const file = payloadFile(id, kind, compression);
+  const file = payloadFile(id, kind, compression, encryption);
   const engine = damaged
     ? { databaseBytes: facts.number('plain_bytes'), tools: {}, content: null }
     : database.describe(facts);
@@ -49,7 +50,7 @@ export function manifestOf(
     sha256,
     databaseBytes: engine.databaseBytes,
     compression,
-    encryption: 'none',
+    encryption,
     tools: engine.tools,
     content: engine.content,
     verified: { level: damaged ? 'none' : settings.verify, at: now.toISOString() },
@@ -60,7 +61,11 @@ export function manifestOf(
     reason: reasonOf(run),
     recovery: damaged
       ? []
-      : database.recovery({ file, kind, compression, identity, content: engine.content }, report.directory, settings),
+      : database.recovery(
+          { file, kind, compression, encryption, identity, content: engine.content },
+          report.directory,
+          settings,
+        ),
     mac: null,
   });
   tellLeftOut(run, manifest);
@@ -74,6 +79,18 @@ export function backupOf(manifest: Manifest): Backup {
     verified.level === 'none' ? ({ state: 'unverified', detail: 'not verified' } as const) : standingOf(manifest);
   const files = [manifestFile(id), file, checksumFile(file)];
   return { id, createdAt: new Date(manifest.createdAt), manifest, ...standing, files };
+}
+
+/** What the host has encrypted it by is what was asked for, or nothing is believed. */
+function encryptionOf({ settings: { encryption } }: Run, facts: Facts): Encrypted {
+  const { method, names } = encryption ?? { method: null, names: [] };
+  if (facts.get('encryption') !== method) {
+    throw new BackupError(
+      'E_INTERNAL',
+      `the host did not report that the backup is encrypted by ${method ?? 'nothing'}`,
+    );
+  }
+  return method === null ? 'none' : { method, recipients: names };
 }
 
 function tellLeftOut(run: Run, { content }: Manifest): void {

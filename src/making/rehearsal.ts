@@ -8,6 +8,7 @@ import { formatBytes } from '../reporting/format.js';
 import { tellChecked } from '../run/checked.js';
 import { type Connection, warn } from '../run/connect.js';
 import { openDirectory } from '../run/directory.js';
+import { keysOf } from '../run/keys.js';
 import type { Run } from '../run/run.js';
 import { adoptLost } from './adopt.js';
 import { timeAfter } from './time.js';
@@ -16,12 +17,13 @@ import { timeAfter } from './time.js';
 export async function rehearse(run: Run, connection: Connection): Promise<void> {
   const { settings, database, log, report } = run;
   const facts = await log.group('Look', () =>
-    connection.send(...openDirectory(run, 'look'), database.inspect(settings)),
+    connection.send(...openDirectory(run, 'look'), ...keysOf(settings), database.inspect(settings)),
   );
   const host = await HostPlace.of(run, connection, facts);
   await tellChecked(run, connection, facts, host.listed);
+  const encrypt = settings.encryption === null ? '' : ` encrypt it with ${settings.encryption.method},`;
   log.info(
-    `would copy ${database.plan(facts)} (${formatBytes(facts.number('source_bytes'))}), compress it with ${facts.get('compressor')}, into ${report.directory}`,
+    `would copy ${database.plan(facts)} (${formatBytes(facts.number('source_bytes'))}), compress it with ${facts.get('compressor')},${encrypt} into ${report.directory}`,
   );
   const made: Candidate = {
     id: 'the new backup',

@@ -1,6 +1,7 @@
 import { alarmsIn, type Backup, covering, newestVerified } from '../backups/catalogue.js';
 import { coverageOf } from '../backups/coverage.js';
 import { isAtLeast } from '../backups/manifest.js';
+import type { Encrypted } from '../backups/packing.js';
 import { BackupError } from '../errors.js';
 import { copyTo } from '../places/copy.js';
 import { HostPlace } from '../places/host.js';
@@ -9,6 +10,7 @@ import { withStorePlace } from '../places/with-store.js';
 import { formatAge } from '../reporting/format.js';
 import type { Connection } from '../run/connect.js';
 import type { Run } from '../run/run.js';
+import type { Settings } from '../settings/settings.js';
 
 /** Of these the newest good one that is all that a new one would be, and not older than that; null: another has to be taken. */
 export function youngEnough({ settings, now, log }: Run, backups: readonly Backup[], ageMs: number): Backup | null {
@@ -16,13 +18,22 @@ export function youngEnough({ settings, now, log }: Run, backups: readonly Backu
   // A safety backup is the state that somebody wanted to leave.
   const newest = newestVerified(
     usable.filter(
-      ({ manifest }) => manifest.reason !== 'safety' && isAtLeast(manifest.verified.level, settings.verify),
+      ({ manifest }) =>
+        manifest.reason !== 'safety' &&
+        isAtLeast(manifest.verified.level, settings.verify) &&
+        isEncryptedAs(manifest.encryption, settings.encryption),
     ),
   );
   if (newest === null || now().getTime() - newest.createdAt.getTime() > ageMs) return null;
   if (alarmsIn(usable).length === 0) return newest;
   log.info(`${newest.id} is young enough, but a newer one is suspect: another backup is taken`);
   return null;
+}
+
+/** In the same way, for the same recipients. */
+function isEncryptedAs(one: Encrypted, asked: Settings['encryption']): boolean {
+  if (one === 'none' || asked === null) return one === 'none' && asked === null;
+  return one.method === asked.method && `${[...one.recipients].sort()}` === `${[...asked.names].sort()}`;
 }
 
 /**

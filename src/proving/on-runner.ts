@@ -8,8 +8,10 @@ import { download } from '../host/download.js';
 import type { Facts } from '../host/session.js';
 import { formatBytes } from '../reporting/format.js';
 import { type Connection, inSession } from '../run/connect.js';
+import { keysOf } from '../run/keys.js';
 import type { Run } from '../run/run.js';
 import { beginStage } from '../run/stage.js';
+import type { Settings } from '../settings/settings.js';
 
 /**
  * Brings a backup by `bring` into a folder of the runner that is removed on every path, and proves it there, by the same program as on
@@ -17,6 +19,7 @@ import { beginStage } from '../run/stage.js';
  */
 export async function proveOnRunner(
   run: Run,
+  level: Settings['verify'],
   manifest: Manifest,
   work: string,
   bring: (to: string) => Promise<void>,
@@ -32,7 +35,7 @@ export async function proveOnRunner(
       throw error;
     });
     await describeHere(manifest, directory);
-    return await prove(run, manifest, directory, work);
+    return await prove({ ...run, settings: { ...run.settings, verify: level } }, manifest, directory, work);
   } finally {
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
@@ -88,7 +91,12 @@ async function prove(run: Run, manifest: Manifest, directory: string, work: stri
       there,
       localHost(),
       ({ send }) =>
-        send(['request', 'open_directory', [directory, '077', 'change']], ['request', 'expect_work', [work]], request),
+        send(
+          ['request', 'open_directory', [directory, '077', 'change']],
+          ['request', 'expect_work', [work]],
+          ...keysOf(settings),
+          request,
+        ),
       'In a step before this one',
     );
   } catch (error) {

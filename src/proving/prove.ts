@@ -9,7 +9,9 @@ import { factsOf } from '../places/shown.js';
 import { mayRewrite } from '../places/signed.js';
 import { formatDuration } from '../reporting/format.js';
 import { note, warn } from '../run/connect.js';
+import { hasKeyFor, keysOf, missingKey, needKeyFor, showEncrypted } from '../run/keys.js';
 import type { Run } from '../run/run.js';
+import type { Settings } from '../settings/settings.js';
 import { checkAsserts } from './asserts.js';
 import { proveOnRunner } from './on-runner.js';
 
@@ -27,23 +29,40 @@ export async function prove(
   { onHost, pull }: Bytes,
 ): Promise<Manifest['verified']> {
   const { settings, database, log, report } = run;
+  const level = levelFor(run, id, manifest);
   const started = performance.now();
   const work = formatId(settings.name, run.now(), randomBytes(2).toString('hex'));
   const facts = await log.group(`Verify ${id}`, () =>
     settings.verifyOn === 'runner'
-      ? proveOnRunner(run, manifest, work, pull)
-      : onHost((there) => [['request', 'expect_work', [work]], database.verify(settings, there)]),
+      ? proveOnRunner(run, level, manifest, work, pull)
+      : onHost((there) => [
+          ['request', 'expect_work', [work]],
+          ...keysOf(settings),
+          database.verify({ ...settings, verify: level }, there),
+        ]),
   );
   database.checkProof(facts, manifest);
   report.tables = manifest.content?.tables ?? [];
   report.tablesLeftOut = manifest.content?.tablesLeftOut ?? 0;
-  if (settings.verify === 'restore') checkAsserts(settings.asserts, facts);
+  if (level === 'restore') checkAsserts(settings.asserts, facts);
   const ms = Math.round(performance.now() - started);
   log.info(
-    `${id} is intact: ${settings.verify} verified in ${formatDuration(ms)}${settings.verifyOn === 'runner' ? ' on the runner' : ''}`,
+    `${id} is intact: ${level} verified in ${formatDuration(ms)}${settings.verifyOn === 'runner' ? ' on the runner' : ''}`,
   );
   report.ok = true;
-  return { level: settings.verify, at: run.now().toISOString(), ...(settings.verify === 'restore' ? { ms } : {}) };
+  return { level, at: run.now().toISOString(), ...(level === 'restore' ? { ms } : {}) };
+}
+
+/** What can be proven of it with what was given: of an encrypted one without its key that its bytes are those of its manifest. Throws E_DECRYPT. */
+function levelFor(run: Run, id: string, { encryption }: Manifest): Settings['verify'] {
+  const { verify } = run.settings;
+  if (verify === 'checksum' || encryption === 'none' || hasKeyFor(encryption, run.settings)) return verify;
+  if (verify === 'restore') needKeyFor(id, encryption, run.settings);
+  warn(
+    run,
+    `${id} is ${showEncrypted(encryption)}, and ${missingKey(encryption)}: it is proven to the level checksum, not ${verify}`,
+  );
+  return 'checksum';
 }
 
 /** What says that the backup itself is not what it should be. */

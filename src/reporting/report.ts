@@ -1,6 +1,6 @@
 import type { BackupPlace } from '../backups/copies.js';
 import type { TableRows, VerifiedLevel } from '../backups/manifest.js';
-import type { Compression } from '../backups/packing.js';
+import type { Compression, Encrypted } from '../backups/packing.js';
 import type { Decision } from '../backups/retention.js';
 import type { TableChange } from '../backups/rows.js';
 import type { BackupError, ErrorCode } from '../errors.js';
@@ -32,6 +32,7 @@ export interface BackupFacts {
   bytes: number;
   databaseBytes: number;
   compression: Compression;
+  encryption: Encrypted;
   verifiedLevel: VerifiedLevel;
   durationMs: number;
   pinned: string | null;

@@ -80,12 +80,16 @@ function offsite({ uri, versionId, via, lockedUntil }: OffsiteCopy, ways: Ways):
   return `${longCode(uri)}${version}, ${ways[via]}${lock}`;
 }
 
-function sizes({ databaseBytes, bytes, compression }: BackupFacts): string {
+function sizes({ databaseBytes, bytes, compression, encryption }: BackupFacts): string {
   const database = `database **${formatBytes(databaseBytes)}**`;
-  if (compression === 'none') return `${database}, stored uncompressed (${formatBytes(bytes)})`;
+  const encrypted =
+    encryption === 'none'
+      ? ''
+      : `, encrypted with ${encryption.method} ${encryption.recipients.length === 0 ? 'by a passphrase' : `for ${encryption.recipients.map((one) => code(one, 80)).join(', ')}`}`;
+  if (compression === 'none') return `${database}, stored uncompressed (${formatBytes(bytes)})${encrypted}`;
   const ratio =
     bytes > 0 && databaseBytes > bytes * 1.05 ? `, ${(databaseBytes / bytes).toFixed(1)} times smaller` : '';
-  return `${database}, backup **${formatBytes(bytes)}** (${compression}${ratio})`;
+  return `${database}, backup **${formatBytes(bytes)}** (${compression}${ratio})${encrypted}`;
 }
 
 const BACKUP_ROWS: TableBounds = { visible: 30, maxBytes: 40_000, noun: 'backup' };

@@ -4,7 +4,7 @@ import { formatId } from '../backups/names.js';
 import { newestFirst } from '../backups/retention.js';
 import type { Database } from '../engines/database.js';
 import { engineOf } from '../engines/lookup.js';
-import type { Restoring, TargetPlan } from '../engines/restoring.js';
+import type { Dump, Restoring, TargetPlan } from '../engines/restoring.js';
 import { BackupError, describe } from '../errors.js';
 import type { HostRequest } from '../host/session.js';
 import { backupOf, manifestOf } from '../making/new-manifest.js';
@@ -13,6 +13,7 @@ import type { HostPlace } from '../places/host.js';
 import { formatBytes } from '../reporting/format.js';
 import { type Connection, warn } from '../run/connect.js';
 import { holderOf } from '../run/directory.js';
+import { hasKeyFor } from '../run/keys.js';
 import type { Run } from '../run/run.js';
 
 /** The present state and two older ones. */
@@ -87,6 +88,26 @@ export async function takeSafetyBackup(
       'E_SAFETY_BACKUP',
       `the present state could not be backed up (${code}): ${message}`,
       `${hint} Without a way back nothing is restored; \`safety-backup: false\` restores all the same.`,
+    );
+  }
+}
+
+/** Where the safety backup is the way back, this run can open it. Throws E_INPUT; warns of one that is less protected than what is restored. */
+export function checkSafetyOpens(run: Run, { encryption }: Dump, { way, state }: TargetPlan): void {
+  const { settings } = run;
+  const { encryption: own, restore } = settings;
+  if (!restore.safetyBackup || state === 'missing') return;
+  if (own === null) {
+    if (encryption === 'none') return;
+    warn(
+      run,
+      'what is restored is encrypted, and the safety backup of the present state will not be: set `encrypt` here as in the workflow that makes the backups',
+    );
+  } else if (way === 'in-place' && !hasKeyFor({ method: own.method, recipients: own.names }, settings)) {
+    throw new BackupError(
+      'E_INPUT',
+      'decryption-key: the live database is written in place, so the safety backup is the only way back, and this run could not open it',
+      'Give in `decryption-key` the private key of one of `encryption-recipients`.',
     );
   }
 }

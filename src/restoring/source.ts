@@ -109,8 +109,8 @@ function describeWanted(wanted: Wanted): string {
 
 /** A backup as what is to be restored. */
 export function dumpOf({ manifest }: Pick<Backup, 'manifest'>): Dump {
-  const { file, kind, compression, sha256, bytes, databaseBytes } = manifest;
-  return { file, kind, compression, sha256, bytes, databaseBytes, manifest };
+  const { file, kind, compression, encryption, sha256, bytes, databaseBytes } = manifest;
+  return { file, kind, compression, encryption, sha256, bytes, databaseBytes, manifest };
 }
 
 function refuseDamagedCopy(backup: Backup): void {

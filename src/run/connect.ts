@@ -182,6 +182,7 @@ const TITLES: Record<string, string> = {
   read_back: 'read back',
   checksum: 'checksum',
   unpack: 'unpack',
+  decrypt: 'decrypt',
   restore: 'restore',
   load: 'load',
   swap: 'swap',

@@ -87,6 +87,10 @@ function ofHost(failure: HostFailure, user: string, system: string, where: strin
       if (facts.get('unusable') !== null) return noDirectory(said, facts.path('unusable'), user, settings);
       return new BackupError(code, said, `Correct owner or mode, or use \`run-as\` for the database.`);
     }
+    case 'E_DECRYPT':
+      return notOpened(facts.get('not_opened'), said, settings);
+    case 'E_INPUT':
+      return refusedKey(facts, said, settings, run.report.host);
     case 'E_CHECKSUM':
       return new BackupError(
         code,
@@ -98,6 +102,47 @@ function ofHost(failure: HostFailure, user: string, system: string, where: strin
     default:
       return new BackupError(code, said);
   }
+}
+
+/** What is encrypted did not open, as far as age or gpg tells why. */
+function notOpened(why: string | null, said: string, { decryption }: Settings): BackupError {
+  const where = 'Nothing of what is in it was used.';
+  if (why === 'passphrase') {
+    return new BackupError(
+      'E_DECRYPT',
+      `the passphrase does not open it: ${said}`,
+      `Correct \`decryption-passphrase\`. ${where}`,
+    );
+  }
+  if (why === 'key') {
+    return new BackupError(
+      'E_DECRYPT',
+      `the key does not open it: ${said}`,
+      `Give in \`decryption-key\` the private key of one of its recipients${decryption?.gpg == null ? '' : ', and where that has a passphrase, in `decryption-passphrase`'}. ${where}`,
+    );
+  }
+  return new BackupError(
+    'E_DECRYPT',
+    `it is damaged, or was cut, or is not encrypted as it says: ${said}`,
+    `Take another backup, or copy this one anew from where it came. ${where}`,
+  );
+}
+
+/** A key that age or gpg on the host does not take. */
+function refusedKey(facts: Facts, said: string, { encryption }: Settings, host: string): BackupError {
+  const tool = facts.get('not_encrypting');
+  if (tool === null && facts.get('not_imported') === null) return new BackupError('E_INPUT', said);
+  const input =
+    tool === null && encryption === null
+      ? 'decryption-key'
+      : encryption !== null && 'passphrase' in encryption
+        ? 'encryption-passphrase'
+        : 'encryption-recipients';
+  return new BackupError(
+    'E_INPUT',
+    `${input}: ${tool ?? 'gpg'} on ${host} does not take it: ${said}`,
+    'A key may have expired, or be made for signing alone, or the tool of the host may be too old for its kind. Nothing was backed up.',
+  );
 }
 
 /** The login user can not make, enter or write the backup directory `path`. */

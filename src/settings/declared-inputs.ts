@@ -62,6 +62,8 @@ const BACKUP = { usedBy: ['backup'] } as const;
 const SAVING = { usedBy: ['backup', 'restore'] } as const;
 /** Off-site copies are made, proven and put back. */
 const OFFSITE = { usedBy: ['backup', 'restore', 'verify'] } as const;
+/** What is encrypted is put back and proven. */
+const OPENING = { usedBy: ['backup', 'restore', 'verify'] } as const;
 const PROOF = { usedBy: ['backup', 'verify'] } as const;
 const RESTORE = { usedBy: ['restore'] } as const;
 const RETENTION = { usedBy: ['backup', 'prune'] } as const;
@@ -100,6 +102,11 @@ export const INPUTS = {
   schema: { default: '', ...BACKUP, lines: true, parse: asGiven },
   compression: { default: 'auto', ...SAVING, parse: oneOf(['auto', 'zstd', 'gzip', 'none']) },
   'compression-level': { default: '', ...SAVING, parse: asGiven },
+  encrypt: { default: 'none', ...SAVING, parse: oneOf(['none', 'age', 'gpg']) },
+  'encryption-recipients': { default: '', ...SAVING, lines: true, parse: asGiven },
+  'encryption-passphrase': { default: '', ...SAVING, secret: true, parse: asGiven },
+  'decryption-key': { default: '', ...OPENING, secret: true, lines: true, parse: asGiven },
+  'decryption-passphrase': { default: '', ...OPENING, secret: true, parse: asGiven },
   'signing-key': { default: '', ...ALL, secret: true, lines: true, parse: asGiven },
   keep: { default: '5', ...RETENTION, lines: true, parse: parseKeep, quotes: true },
   'keep-made-under': { default: 'true', ...RETENTION, parse: parseBoolean },

@@ -5,6 +5,7 @@ import { declared, INPUT_NAMES, type InputName, type Parsed } from './declared-i
 
 /** Longer values are cut in messages. */
 const SHOWN = 120;
+const SECRET_KEY = /PRIVATE KEY|PuTTY-User-Key|AGE-SECRET-KEY-/;
 const WHY_EMPTY =
   'An input that is empty although the workflow fills it: its secret or variable is not set, is set in an environment that the job does not name, or is withheld because a fork or Dependabot started the run.';
 
@@ -94,6 +95,20 @@ export class InputReader {
     this.problem(name, rule);
   }
 
+  /**
+   * The value as `judge` makes it, for inputs that are secret or may be by mistake: it throws an Error whose text is the rule and holds nothing
+   * of the value, or a BackupError with a whole message. Unlike `readAs` nothing is added to it.
+   */
+  async judge<T>(name: InputName, judge: () => T | Promise<T>): Promise<T | undefined> {
+    try {
+      return await judge();
+    } catch (error) {
+      if (error instanceof BackupError) this.#problems.push(error.message);
+      else this.problem(name, (error as Error).message);
+      return undefined;
+    }
+  }
+
   /** Awaits a check that throws a BackupError with a whole message, and notes it. */
   async check<T>(action: () => Promise<T>): Promise<T | undefined> {
     try {
@@ -133,7 +148,7 @@ export class InputReader {
 
   #mask(value: string): void {
     this.#secrets.push(value);
-    platform().secret(value);
+    platform().secret(withoutComments(value));
     // With newlines written as `\n` or in base64, the lines that may turn up in a log are others than those given.
     const pem = mendedPem(value);
     if (pem !== null && pem.trim() !== value) platform().secret(pem);
@@ -141,7 +156,7 @@ export class InputReader {
 
   /** A secret pasted into the wrong input must not come back in its message. */
   #holdsSecret(text: string): boolean {
-    if (/PRIVATE KEY|PuTTY-User-Key/.test(text)) return true;
+    if (SECRET_KEY.test(text)) return true;
     return this.#secrets.some((secret) => text.includes(secret));
   }
 
@@ -149,4 +164,11 @@ export class InputReader {
   #scrubbed(message: string): string {
     return this.#secrets.reduce((text, secret) => text.replaceAll(secret, '***'), message);
   }
+}
+
+/** The runner masks each line by itself: a comment in a file of keys that is "#" alone would be masked wherever there is one. */
+function withoutComments(secret: string): string {
+  const lines = secret.split(/\r\n|\r|\n/);
+  const kept = lines.filter((line) => !/^\s*#/.test(line) || SECRET_KEY.test(line));
+  return kept.length === 0 || kept.length === lines.length ? secret : kept.join('\n');
 }

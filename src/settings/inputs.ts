@@ -3,6 +3,8 @@ import type { Source } from '../engines/engine.js';
 import { engineOf } from '../engines/lookup.js';
 import { readContainer, readDatabase, readScratch } from './database-inputs.js';
 import { declared, INPUT_NAMES, type Parsed } from './declared-inputs.js';
+import { readDecryption, requireOpening } from './decryption-inputs.js';
+import { readEncryption } from './encryption-inputs.js';
 import { InputReader } from './input-reader.js';
 import { parseLocation, readRestore } from './restore-inputs.js';
 import { readS3 } from './s3-inputs.js';
@@ -34,6 +36,8 @@ export async function readSettings() {
   const dump = readDump(reader, command, database);
   const compression = reader.require('compression');
   const compressionLevel = readCompressionLevel(reader, compression);
+  const encryption = await readEncryption(reader);
+  const decryption = await readDecryption(reader, command);
   const signing = readSigningKeys(reader);
   const keep = reader.require('keep');
   const keepMadeUnder = reader.require('keep-made-under');
@@ -45,6 +49,7 @@ export async function readSettings() {
   const located = readLocation(reader, command);
   const s3 = readS3(reader, command, keep, located?.bucket);
   const verify = reader.require('verify');
+  requireOpening(reader, command, verify, encryption, decryption);
   if (transport?.transport === 'local') reader.ignore('verify-on', 'with transport local: the host is the runner');
   const verifyOn = reader.require('verify-on');
   const asserts = readAsserts(reader, verify);
@@ -77,6 +82,10 @@ export async function readSettings() {
     umask,
     compression,
     compressionLevel,
+    /** null: `encrypt: none`. */
+    encryption,
+    /** null: neither `decryption-key` nor `decryption-passphrase`. */
+    decryption,
     /** By which manifests are signed, and have to be; null: signatures are left as they are. */
     signing,
     keep,

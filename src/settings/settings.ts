@@ -49,6 +49,26 @@ export interface DumpSettings {
   schema: string[];
 }
 
+/** By what a backup that this run makes is encrypted. `names`: short fingerprints, for messages and the manifest. */
+export type Encryption =
+  /** `recipients`: for `age -R`, one a line. */
+  | { method: 'age'; recipients: string; names: string[] }
+  /** `keys`: for `gpg --import`; `fingerprints`: of each primary key, 40 digits in capitals. */
+  | { method: 'gpg'; keys: string; fingerprints: string[]; names: string[] }
+  | { method: 'gpg'; passphrase: string; names: string[] };
+
+/** What opens encrypted backups and dumps; each null where it was not given. */
+export interface Decryption {
+  /** Lines of an age identity file. */
+  age: string | null;
+  /** A private key, unencrypted, for `age -i`. */
+  ssh: string | null;
+  /** Armored secret keys, for `gpg --import`. */
+  gpg: string | null;
+  /** Of a file that gpg encrypted with a passphrase, or of `gpg`. */
+  passphrase: string | null;
+}
+
 /** Which backup is put back. */
 export type Wanted =
   | { by: 'latest' }

@@ -132,6 +132,9 @@ export const lines = (text: string): string[] =>
     .map((line) => line.trim())
     .filter((line) => line !== '');
 
+/** With newlines that were written as `\n`, as some secret stores have them; no text of keys has a backslash. */
+export const withNewlines = (text: string): string => (/[\r\n]/.test(text) ? text : text.replace(/\\r|\\n/g, '\n'));
+
 /** A share such as `300%`, a size such as `1GB`, or `none`. */
 export function parseGrowth(text: string): number | { bytes: number } | 'none' {
   if (text === 'none' || text.includes('%')) return percentOrNone(1_000)(text);

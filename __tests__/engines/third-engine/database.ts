@@ -1,6 +1,6 @@
 import type { Content } from '../../../src/backups/manifest.js';
 import { unpackLine } from '../../../src/backups/packing.js';
-import { commonArguments, compressorOf, named, payloadArguments, seconds } from '../../../src/engines/common.js';
+import { commonArguments, named, packersOf, payloadArguments, seconds } from '../../../src/engines/common.js';
 import type { Database } from '../../../src/engines/database.js';
 import { dumpArguments, type Restoring, type Step } from '../../../src/engines/restoring.js';
 import { BackupError } from '../../../src/errors.js';
@@ -37,14 +37,14 @@ export function copiedDatabase(source: CopiedSource): Database {
     identity: (facts) => ({ file: facts.path('source') }) satisfies CopiedIdentity,
     describe: (facts) => ({
       databaseBytes: facts.number('plain_bytes'),
-      tools: compressorOf(facts),
+      tools: packersOf(facts),
       content: { tables: [], objects: facts.number('objects'), lines: facts.number('lines') } as CopiedContent,
     }),
     remarks: () => [],
     plan: (facts) => facts.need('source'),
-    recovery: ({ file, compression }, directory) => [
+    recovery: ({ file, compression, encryption }, directory) => [
       `cd ${quote(directory)} && sha256sum -c ${quote(`${file}.sha256`)}`,
-      `${unpackLine({ compression })} ${quote(file)} > ${quote(source.path)}`,
+      `${unpackLine({ compression, encryption }, quote(file))} > ${quote(source.path)}`,
     ],
     empty: (facts) => new BackupError('E_EMPTY', `${facts.need('source')} is empty`, ''),
     restoring: restoringOf(source),

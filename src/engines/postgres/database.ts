@@ -10,7 +10,7 @@ import { counted } from '../../reporting/format.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
 import { LINE_LIMIT } from '../../schemas.js';
 import type { DumpSettings, Settings } from '../../settings/settings.js';
-import { checkRows, compressorOf, named, payloadArguments, seconds } from '../common.js';
+import { checkRows, named, packersOf, payloadArguments, seconds } from '../common.js';
 import type { Database } from '../database.js';
 import { connectionString } from './connection-string.js';
 import {
@@ -161,7 +161,7 @@ export function postgresDatabase(source: PostgresSource, { format }: Pick<DumpSe
       return `the database ${quoteOutside(source.database)} of PostgreSQL ${quoteOutside(serverVersion(facts), 60)} with ${quoteOutside(facts.need('pg_dump_version'), 100)}`;
     },
 
-    recovery({ file, kind, compression, content }, directory, { runAs, container }) {
+    recovery({ file, kind, compression, encryption, content }, directory, { runAs, container }) {
       const { parameters } = source;
       const restored = `${(nameFromText(source.database) ?? 'database').slice(0, 54)}_restored`;
       const to = quote(connectionString({ database: restored, parameters }));
@@ -169,7 +169,7 @@ export function postgresDatabase(source: PostgresSource, { format }: Pick<DumpSe
       const sudo = runAs === null ? '' : `sudo -u ${quote(runAs)} `;
       const user = runAs === null ? '' : `--user ${quote(runAs)} `;
       const there = container === null ? sudo : `docker exec -i ${user}${quote(container)} `;
-      const unpacked = `${unpackLine({ compression })} ${quote(file)}`;
+      const unpacked = unpackLine({ compression, encryption }, quote(file));
       const psql = `${there}psql -X -q -v ON_ERROR_STOP=1 -d ${to}`;
       // functions may find their tables by the search_path of the database alone, which pg_dump has emptied while it is loaded
       const own = contentOf({ content })?.pathFunctions !== undefined;
@@ -335,7 +335,7 @@ function toolsOf(facts: Facts): Record<string, string> {
   return {
     PostgreSQL: quoteOutside(serverVersion(facts), 100),
     pg_dump: quoteOutside(facts.need('pg_dump_version'), 100),
-    ...compressorOf(facts),
+    ...packersOf(facts),
   };
 }
 

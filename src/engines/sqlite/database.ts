@@ -4,7 +4,7 @@ import { quote } from '../../host/quoting.js';
 import type { CountedRows, Facts } from '../../host/session.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
 import type { Settings } from '../../settings/settings.js';
-import { checkRows, commonArguments, compressorOf, loginUser, named, payloadArguments, seconds } from '../common.js';
+import { checkRows, commonArguments, loginUser, named, packersOf, payloadArguments, seconds } from '../common.js';
 import type { Database } from '../database.js';
 import type { SqliteContent, SqliteIdentity } from './format.js';
 import { busy, checking, QUICK_CHECK, sqliteRestoring, usersOf } from './restore.js';
@@ -66,13 +66,13 @@ export function sqliteDatabase(source: SqliteSource): Database {
       return `${facts.need('source')} with ${facts.get('sqlite_tool')} ${facts.get('sqlite_version')}`;
     },
 
-    recovery({ file, compression, identity, content }, directory, { runAs }) {
+    recovery({ file, compression, encryption, identity, content }, directory, { runAs }) {
       const { path = source.path } = identity as SqliteIdentity;
       // The owner can not read the directory of the login user, who in turn may not write the database.
       const sudo = runAs === null ? '' : `sudo -u ${quote(runAs)} `;
       return [
         `cd ${quote(directory)} && sha256sum -c ${quote(`${file}.sha256`)}`,
-        `restored=$(${sudo}mktemp -d)/restored.db && ${unpackLine({ compression })} ${quote(file)} ${runAs === null ? '>' : `| ${sudo}tee > /dev/null`} "$restored"`,
+        `restored=$(${sudo}mktemp -d)/restored.db && ${unpackLine({ compression, encryption }, quote(file))} ${runAs === null ? '>' : `| ${sudo}tee > /dev/null`} "$restored"`,
         // what the tool could not judge then it may not be able to judge now
         `${checking(sudo)} "$restored" ${quote(QUICK_CHECK)} # must print ok${content === null ? ', unless this sqlite3 is older than that of the application' : ''}; do not go on otherwise`,
         `# then${runAs === null ? ', as the owner of the database' : ''}, best with the application stopped:`,
@@ -225,7 +225,7 @@ function toolsOf(facts: Facts): Record<string, string> {
       60,
     );
   }
-  Object.assign(tools, compressorOf(facts));
+  Object.assign(tools, packersOf(facts));
   return tools;
 }
 

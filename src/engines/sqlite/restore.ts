@@ -114,7 +114,7 @@ export function sqliteRestoring(target: SqliteSource): Restoring {
       if (safety === null) return [];
       return [
         `cd ${quote(directory)} && sha256sum -c ${quote(`${safety.file}.sha256`)}`,
-        `old=$(${sudo}mktemp -d)/old.db && ${unpackLine(safety)} ${quote(safety.file)} ${sudo === '' ? '>' : `| ${sudo}tee > /dev/null`} "$old"`,
+        `old=$(${sudo}mktemp -d)/old.db && ${unpackLine(safety, quote(safety.file))} ${sudo === '' ? '>' : `| ${sudo}tee > /dev/null`} "$old"`,
         `${checking(sudo)} "$old" ${quote(QUICK_CHECK)}`,
         live,
         `${sudo}test -s "$old" && ${sudo}sqlite3 "$live" '.timeout 30000' ".restore $old"`,

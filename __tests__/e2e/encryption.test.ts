@@ -1,0 +1,222 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chownSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import {
+  type EncryptionKeys,
+  encryptByHand,
+  KEY_PASSPHRASE,
+  makeKeys,
+  PASSPHRASE,
+} from '../helpers/encryption-keys.js';
+import { nothingLeft, refused, sqlite3, succeeded } from '../helpers/outcome.js';
+import type { ActionResult } from '../helpers/run-action.js';
+import { reportOf, type Scene, startScene } from '../helpers/scene.js';
+
+type Inputs = Record<string, string>;
+
+/** A text that is in the database, and that nothing else holds. */
+const MARKER = 'a-marker-of-the-plaintext-7c1f';
+
+let keys: EncryptionKeys;
+let scene: Scene;
+beforeAll(async () => {
+  keys = makeKeys();
+  scene = await startScene({ transport: 'local', mb: 0.3 });
+  sqlite3(scene.database, 'CREATE TABLE marked (t)', `INSERT INTO marked VALUES ('${MARKER}')`);
+});
+afterAll(async () => {
+  keys?.remove();
+  await scene?.stop();
+});
+afterEach(() => nothingLeft(scene));
+
+const HOWS = ['age', 'ssh', 'gpg', 'locked gpg', 'passphrase'] as const;
+type How = (typeof HOWS)[number];
+const pairOf = (how: How) =>
+  how === 'ssh' ? keys.ssh : how === 'gpg' ? keys.gpg : how === 'locked gpg' ? keys.lockedGpg : keys.age;
+const encrypt = (how: How): Inputs =>
+  how === 'passphrase'
+    ? { encrypt: 'gpg', 'encryption-passphrase': PASSPHRASE }
+    : { encrypt: how.endsWith('gpg') ? 'gpg' : 'age', 'encryption-recipients': pairOf(how).recipient };
+const decrypt = (how: How): Inputs =>
+  how === 'passphrase'
+    ? { 'decryption-passphrase': PASSPHRASE }
+    : {
+        'decryption-key': pairOf(how).identity,
+        ...(how === 'locked gpg' ? { 'decryption-passphrase': KEY_PASSPHRASE } : {}),
+      };
+const wrong = (how: How): Inputs =>
+  how === 'passphrase'
+    ? { 'decryption-passphrase': 'another passphrase' }
+    : how.endsWith('gpg')
+      ? {
+          'decryption-key': (how === 'gpg' ? keys.lockedGpg : keys.gpg).identity,
+          'decryption-passphrase': KEY_PASSPHRASE,
+        }
+      : { 'decryption-key': keys.otherAge.identity };
+
+const contentOf = (): string => sqlite3(scene.database, 'SELECT count(*), max(t) FROM marked');
+const restore = (backup: string, more: Inputs): Promise<ActionResult> =>
+  scene.run({ command: 'restore', confirm: 'app.db', backup, ...more });
+
+/** The files of the login user and of the folders for temporary ones that hold a text. */
+function holding(text: string, folders = [scene.user.home, '/dev/shm', '/var/tmp']): string[] {
+  return folders.flatMap((folder) =>
+    (readdirSync(folder, { recursive: true, withFileTypes: true }) as import('node:fs').Dirent[])
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .filter((file) => readFileSync(file, 'latin1').includes(text)),
+  );
+}
+
+describe.each(HOWS)('encrypted by %s', (how) => {
+  let id: string;
+  test('a backup is made that nobody reads without the key', async () => {
+    const result = await scene.run({ ...encrypt(how), compression: 'none' });
+    id = succeeded(result);
+    const manifest = scene.manifest(id);
+    const method = how === 'age' || how === 'ssh' ? 'age' : 'gpg';
+    expect(manifest.file).toBe(`${id}.sqlite.${method}`);
+    expect(manifest).toMatchObject({
+      encryption: { method, recipients: how === 'passphrase' ? [] : [expect.any(String)] },
+      verified: { level: 'content' },
+      tools: { [method]: expect.stringMatching(/\d\.\d/) },
+    });
+    const payload = readFileSync(join(scene.directory, manifest.file));
+    expect(createHash('sha256').update(payload).digest('hex')).toBe(manifest.sha256);
+    expect(holding(MARKER)).toEqual([]);
+    expect(result.summary).toContain(`encrypted with ${method}`);
+    expect(reportOf(result).backup).toMatchObject({ encryption: manifest.encryption });
+  });
+
+  test('without the key it is proven to its checksum, and says so', async () => {
+    const result = await scene.run({ command: 'verify', backup: id });
+    expect({ code: result.code, ...result.outputs }).toMatchObject({ code: 0, 'error-code': '' });
+    expect(result.annotations.map(({ message }) => message).join()).toMatch(
+      /proven to the level checksum, not content/,
+    );
+    expect(refused(await scene.run({ command: 'verify', backup: id, verify: 'restore' }), 'E_DECRYPT')).toMatch(
+      how === 'passphrase' ? /`decryption-passphrase` is not given/ : /`decryption-key` is not given/,
+    );
+  });
+
+  test('with it, it is proven to every level, on the host and on the runner', async () => {
+    for (const more of [{ verify: 'content' }, { verify: 'restore' }]) {
+      const result = await scene.run({ command: 'verify', backup: id, ...decrypt(how), ...more });
+      expect({ code: result.code, ...result.outputs }).toMatchObject({ code: 0, 'verified-level': more.verify });
+      expect(result.annotations).toEqual([]);
+    }
+    expect(holding(MARKER)).toEqual([]);
+  });
+
+  test('a wrong one opens nothing, and says which', async () => {
+    const message = refused(await scene.run({ command: 'verify', backup: id, ...wrong(how) }), 'E_DECRYPT');
+    expect(message).toMatch(how === 'passphrase' ? /the passphrase does not open it/ : /the key does not open it/);
+    const before = contentOf();
+    refused(await restore(id, wrong(how)), 'E_DECRYPT');
+    refused(await restore(id, {}), 'E_DECRYPT');
+    expect(contentOf()).toBe(before);
+    // what is wrong with the key is not wrong with the backup
+    expect(scene.manifest(id).verified.level).not.toBe('none');
+  });
+
+  test('it is restored, with an encrypted safety backup before', async () => {
+    sqlite3(scene.database, "INSERT INTO marked VALUES ('later')");
+    const result = await restore(id, { ...decrypt(how), ...encrypt(how) });
+    expect({ code: result.code, ...result.outputs }).toMatchObject({ code: 0, 'restore-outcome': 'restored' });
+    expect(contentOf()).toBe(`1|${MARKER}\n`);
+    expect(scene.manifest(result.outputs['safety-backup-id'] ?? '').encryption).toEqual(scene.manifest(id).encryption);
+    expect(holding(MARKER)).toEqual([]);
+  });
+
+  test.each(['zstd', 'gzip', 'none'])(
+    'the commands for a recovery by hand do it, as they are printed: %s',
+    async (compression) => {
+      const result = await scene.run({ ...encrypt(how), compression });
+      succeeded(result);
+      const { recovery } = reportOf(result);
+      sqlite3(scene.database, "INSERT INTO marked VALUES ('later')");
+      const said = asOwner(how, recovery.join('\n'));
+      expect(said).toMatch(/: OK\n(.*\n)*ok\n/);
+      expect(contentOf()).toBe(`1|${MARKER}\n`);
+      for (const name of readdirSync(scene.user.home).filter((name) => name.startsWith('tmp.'))) {
+        rmSync(join(scene.user.home, name), { recursive: true });
+      }
+    },
+  );
+});
+
+/** Types lines as the login user, who has the key where the commands look for it. */
+function asOwner(how: How, lines: string): string {
+  const home = scene.user.home;
+  const gnupg = join(home, 'gnupg');
+  cpSync(keys.home, gnupg, { recursive: true, filter: (path) => !path.includes('S.gpg-agent') });
+  // in place of the person who is asked
+  const passphrase = how === 'passphrase' ? PASSPHRASE : KEY_PASSPHRASE;
+  writeFileSync(join(gnupg, 'asked'), `${passphrase}\n`);
+  writeFileSync(join(gnupg, 'gpg.conf'), `batch\npinentry-mode loopback\npassphrase-file ${join(gnupg, 'asked')}\n`);
+  writeFileSync(join(home, 'age-key.txt'), pairOf(how).identity, { mode: 0o600 });
+  execFileSync('chown', ['-R', `${scene.user.uid}:${scene.user.gid}`, gnupg, join(home, 'age-key.txt')]);
+  chownSync(gnupg, scene.user.uid, scene.user.gid);
+  try {
+    return execFileSync('su', [scene.user.name, '-s', '/bin/sh', '-c', `set -e\n${lines}`], {
+      encoding: 'utf8',
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { PATH: process.env.PATH, TMPDIR: home, GNUPGHOME: gnupg },
+    });
+  } finally {
+    execFileSync('su', [scene.user.name, '-s', '/bin/sh', '-c', 'gpgconf --kill all'], {
+      env: { PATH: process.env.PATH, GNUPGHOME: gnupg },
+    });
+    rmSync(gnupg, { recursive: true });
+    rmSync(join(home, 'age-key.txt'));
+  }
+}
+
+test('with the key at hand the copy on the disk is opened and restored before the backup counts', async () => {
+  const level = { verify: 'restore' };
+  const result = await scene.run({ ...encrypt('age'), ...decrypt('age'), ...level });
+  expect(scene.manifest(succeeded(result)).verified.level).toBe('restore');
+  const before = scene.files();
+  const other = { ...encrypt('age'), 'decryption-key': keys.otherAge.identity };
+  refused(await scene.run({ ...other, ...level }), 'E_CHECKSUM');
+  refused(await scene.run({ ...encrypt('age'), ...level }), 'E_INPUT');
+  expect(scene.files()).toEqual(before);
+});
+
+test('a key that gpg does not take, before anything is dumped', async () => {
+  const before = scene.files();
+  const recipient = expired();
+  const message = refused(await scene.run({ encrypt: 'gpg', 'encryption-recipients': recipient }), 'E_INPUT');
+  expect(message).toMatch(/encryption-recipients: gpg on .* does not take it/);
+  expect(scene.files()).toEqual(before);
+});
+
+/** A public key that is good for signing alone. */
+function expired(): string {
+  const env = { PATH: process.env.PATH, GNUPGHOME: keys.home };
+  const options = ['--batch', '--quiet', '--pinentry-mode', 'loopback', '--passphrase', ''];
+  execFileSync('gpg', [...options, '--quick-gen-key', 'signs@example.com', 'ed25519', 'sign', 'never'], {
+    env,
+    stdio: 'pipe',
+  });
+  return execFileSync('gpg', ['--armor', '--export', 'signs@example.com'], { env, encoding: 'utf8' });
+}
+
+test('what others have encrypted is restored by its path', async () => {
+  const path = join(scene.user.home, 'old.sqlite.gpg');
+  execFileSync('su', [scene.user.name, '-s', '/bin/sh', '-c', `sqlite3 '${scene.database}' ".backup '${path}.plain'"`]);
+  writeFileSync(path, encryptByHand('gpg-symmetric', readFileSync(`${path}.plain`), keys));
+  rmSync(`${path}.plain`);
+  sqlite3(scene.database, "INSERT INTO marked VALUES ('later')");
+  refused(await restore(path, {}), 'E_SOURCE_INVALID');
+  refused(await restore(path, { 'decryption-passphrase': 'another passphrase' }), 'E_DECRYPT');
+  expect(contentOf()).toMatch(/^2\|/);
+  const result = await restore(path, decrypt('passphrase'));
+  expect({ code: result.code, ...result.outputs }).toMatchObject({ code: 0, 'restore-outcome': 'restored' });
+  expect(contentOf()).toBe(`1|${MARKER}\n`);
+  expect(result.annotations.map(({ message }) => message).join()).toMatch(/the safety backup .* will not be/);
+  rmSync(path);
+});

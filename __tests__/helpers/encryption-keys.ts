@@ -1,0 +1,102 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A key as the stock tools make it: what backups are encrypted for, and what opens them. */
+export interface KeyPair {
+  recipient: string;
+  /** As a person keeps it, in a file. */
+  identity: string;
+}
+
+export interface EncryptionKeys {
+  age: KeyPair;
+  otherAge: KeyPair;
+  ssh: KeyPair;
+  gpg: KeyPair;
+  /** Its secret key has the passphrase KEY_PASSPHRASE. */
+  lockedGpg: KeyPair;
+  /** A GNUPGHOME with the secret keys, for gpg as people run it. */
+  home: string;
+  remove(): void;
+}
+
+export const PASSPHRASE = 'four words & "quotes" \\ $HOME';
+export const KEY_PASSPHRASE = "the key's own passphrase";
+
+/** Keys of every kind, in a folder of their own. */
+export function makeKeys(): EncryptionKeys {
+  const folder = mkdtempSync(join(tmpdir(), 'dbb-keys-'));
+  const home = join(folder, 'gnupg');
+  mkdirSync(home, { mode: 0o700 });
+  return {
+    age: ageKey(),
+    otherAge: ageKey(),
+    ssh: sshKey(join(folder, 'ssh')),
+    gpg: gpgKey(home, 'plain@example.com', ''),
+    lockedGpg: gpgKey(home, 'locked@example.com', KEY_PASSPHRASE),
+    home,
+    remove() {
+      gpg(home, [], '', 'gpgconf', '--kill', 'all');
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function ageKey(): KeyPair {
+  const identity = execFileSync('age-keygen', { encoding: 'utf8', stdio: 'pipe' });
+  const [, recipient = ''] = /^# public key: (.*)$/m.exec(identity) ?? [];
+  return { recipient, identity };
+}
+
+function sshKey(file: string): KeyPair {
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'backup', '-f', file]);
+  return { recipient: readFileSync(`${file}.pub`, 'utf8').trim(), identity: readFileSync(file, 'utf8') };
+}
+
+function gpgKey(home: string, name: string, passphrase: string): KeyPair {
+  gpg(home, ['--passphrase', passphrase, '--quick-gen-key', name, 'default', 'default', 'never']);
+  return {
+    recipient: gpg(home, ['--armor', '--export', name]),
+    identity: gpg(home, ['--passphrase', passphrase, '--armor', '--export-secret-keys', name]),
+  };
+}
+
+function gpg(home: string, args: string[], input = '', ...command: string[]): string {
+  const [program = 'gpg', ...words] = command;
+  const options = command.length > 0 ? words : ['--batch', '--quiet', '--pinentry-mode', 'loopback', ...args];
+  return execFileSync(program, options, {
+    input,
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH, GNUPGHOME: home },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+}
+
+/** Encrypts bytes as somebody would by hand. */
+export function encryptByHand(how: 'age' | 'age-armor' | 'gpg-symmetric', bytes: Buffer, keys: EncryptionKeys): Buffer {
+  if (how !== 'gpg-symmetric') {
+    const armor = how === 'age-armor' ? ['-a'] : [];
+    return execFileSync('age', ['-e', ...armor, '-r', keys.age.recipient], { input: bytes, maxBuffer: 1 << 28 });
+  }
+  const file = join(keys.home, 'passphrase');
+  writeFileSync(file, PASSPHRASE, { mode: 0o600 });
+  // as the scripts of old do it: gpg compresses as well
+  const options = [
+    '--batch',
+    '--pinentry-mode',
+    'loopback',
+    '--passphrase-file',
+    file,
+    '--symmetric',
+    '--cipher-algo',
+    'AES256',
+  ];
+  return execFileSync('gpg', options, {
+    input: bytes,
+    maxBuffer: 1 << 28,
+    env: { PATH: process.env.PATH, GNUPGHOME: keys.home },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+}

@@ -1,0 +1,60 @@
+import type { Encrypted } from '../backups/packing.js';
+import { BackupError } from '../errors.js';
+import type { HostRequest } from '../host/session.js';
+import { quoteOutside } from '../reporting/neutralise.js';
+import type { Settings } from '../settings/settings.js';
+
+type Keys = Pick<Settings, 'encryption' | 'decryption'>;
+
+/**
+ * What the programs of a session need to encrypt and to decrypt: over its stdin, and into variables of its shell. They are gone with the
+ * session. None where nothing of the kind was given.
+ */
+export function keysOf({ encryption, decryption }: Keys): HostRequest[] {
+  const requests: HostRequest[] = [];
+  if (encryption !== null) {
+    const { method } = encryption;
+    const words =
+      'recipients' in encryption
+        ? [encryption.recipients, '', '']
+        : 'keys' in encryption
+          ? [encryption.keys, encryption.fingerprints.join(' '), '']
+          : ['', '', encryption.passphrase];
+    requests.push(['request', 'encrypt_with', [method, ...words]]);
+  }
+  if (decryption !== null) {
+    const { age, ssh, gpg, passphrase } = decryption;
+    requests.push(['request', 'decrypt_with', [age ?? ssh ?? '', gpg ?? '', passphrase ?? '']]);
+  }
+  return requests;
+}
+
+/** Whether something was given that may open what is encrypted in that way. */
+export function hasKeyFor(encryption: Encrypted, { encryption: own, decryption }: Keys): boolean {
+  if (encryption === 'none') return true;
+  const { age, ssh, gpg, passphrase } = decryption ?? { age: null, ssh: null, gpg: null, passphrase: null };
+  if (encryption.method === 'age') return (age ?? ssh) !== null;
+  if (encryption.recipients.length > 0) return gpg !== null;
+  return passphrase !== null || (own !== null && 'passphrase' in own);
+}
+
+/** Throws E_DECRYPT when nothing was given that may open it. */
+export function needKeyFor(what: string, encryption: Encrypted, keys: Keys): void {
+  if (encryption === 'none' || hasKeyFor(encryption, keys)) return;
+  throw new BackupError('E_DECRYPT', `${what} is ${showEncrypted(encryption)}, and ${missingKey(encryption)}`);
+}
+
+/** `encrypted with age for age1ql3z7hjy54pw3hyw`, after `is`. */
+export function showEncrypted(encryption: Encrypted): string {
+  if (encryption === 'none') return 'not encrypted';
+  const { method, recipients } = encryption;
+  const whom = recipients.length === 0 ? 'a passphrase' : recipients.map((one) => quoteOutside(one, 80)).join(', ');
+  return `encrypted with ${method} ${recipients.length === 0 ? 'by' : 'for'} ${whom}`;
+}
+
+/** What to give. */
+export function missingKey(encryption: Exclude<Encrypted, 'none'>): string {
+  const input =
+    encryption.method === 'gpg' && encryption.recipients.length === 0 ? 'decryption-passphrase' : 'decryption-key';
+  return `\`${input}\` is not given`;
+}
