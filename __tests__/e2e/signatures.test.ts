@@ -324,6 +324,26 @@ test('a young one that is forged is not young enough, and a new one is held agai
   expectFailure(await scene.run({ ...inputs, command: 'verify' }), 'E_STALE');
 });
 
+test('an encrypted one is signed as any: for whom it is can not be changed, nor its bytes', async () => {
+  const directory = join(scene.user.home, 'encrypted');
+  const run = (inputs: Inputs) => scene.run({ ...WITH_KEY, directory, ...inputs });
+  const id = expectBackup(await run({ encrypt: 'gpg', 'encryption-passphrase': 'twelve or more' }));
+  const file = join(directory, `${id}.json`);
+  const text = readFileSync(file, 'utf8');
+  const manifest = JSON.parse(text) as Manifest;
+  expect(manifest.encryption).not.toBe('none');
+  expect(manifest.mac).toBe(macOf(manifest));
+  const opened: Inputs = { backup: id, 'decryption-passphrase': 'twelve or more' };
+  expect(expectBackup(await run({ ...opened, command: 'verify', verify: 'restore' }))).toBe(id);
+  const restored = await run({ ...opened, command: 'restore', confirm: 'app.db' });
+  expect(restored).toMatchObject({ code: 0, outputs: { 'restore-outcome': 'restored' } });
+  const proven = JSON.parse(readFileSync(file, 'utf8')) as Manifest;
+  expect(proven.mac).toBe(macOf(proven));
+  // anybody can encrypt: what is inside is vouched for by the hash alone, and that by the signature
+  writeFileSync(file, text.replace(manifest.sha256, '0b'.repeat(32)));
+  expectFailure(await run({ ...opened, command: 'restore', confirm: 'app.db' }), 'E_SIGNATURE');
+});
+
 test('two keys: the first signs, both verify; what is written anew is signed by the first', async () => {
   const directory = join(scene.user.home, 'two-keys');
   const run = (key: string, inputs: Inputs = {}) => scene.run({ directory, 'signing-key': key, ...inputs });
