@@ -217,7 +217,7 @@ check_temporary() {
 
 # sweep_temporary: what killed runs left; their session's process is gone. Then as choose_place.
 sweep_temporary() {
-  for place in "${TMPDIR:-}" /var/tmp /tmp; do
+  for place in "${TMPDIR:-}" /var/tmp /tmp "${XDG_RUNTIME_DIR:-}" /dev/shm; do # of the last two make_keyring
     case $place in /*) ;; *) continue ;; esac
     for left_over in "$place"/db-backup.??????; do
       if [ ! -O "$left_over" ] || [ -L "$left_over" ]; then continue; fi
@@ -277,6 +277,8 @@ clear_temporary() {
   cd / || return 0
   # shellcheck disable=SC2046 # a list of numbers
   [ -n "$inside" ] || stop $(within "$1")
+  forget_keyring "$1"
+  [ ! -e "$1/pubring.kbx" ] || remove_keyring "$1"
   rm -rf "$1"
 }
 

@@ -81,6 +81,7 @@ opens() {
 # not_opened FILE TEXT: why, as far as the tool tells
 not_opened() {
   case $newline$2 in
+    *'passphrase-encrypted but identities'*) put not_opened age-passphrase ;;
     *"no secret was given"* | *"$newline"'age: error: no identity matched'*) put not_opened key ;;
     *"${newline}[GNUPG:] NEED_PASSPHRASE_SYM"*PASSPHRASE"$newline"* | *"${newline}[GNUPG:] "*' 11_BAD_PASSPHRASE'*) put not_opened passphrase ;;
     *DECRYPTION_KEY*) put not_opened damage ;;
@@ -121,7 +122,9 @@ make_keyring() {
   [ -n "$keyring" ] || fail E_PERM 'gpg needs a folder of its own, and there is none that can be written: neither in /dev/shm nor in /var/tmp or /tmp'
   process_of $$ >"$keyring/session"
   note "$keyring" keyring
-  for keys in "$encrypt_for" "$decrypt_gpg"; do
+  public=''
+  [ "$encrypt" != gpg ] || public=$encrypt_for # those of age are none of its
+  for keys in "$public" "$decrypt_gpg"; do
     [ -n "$keys" ] || continue
     given "$keys" import_here 2>"$work/e_gpg" && continue
     put not_imported gpg

@@ -90,7 +90,7 @@ packing_of() {
     6167652d656e6372797074696f6e*) echo age ;; # age-encryption.org
     53616c7465645f5f*) echo openssl ;;         # Salted__
     # packets of OpenPGP that begin a message: a session key, or one made from a passphrase; old and new format
-    8c0d04* | 85????03* | 84??03* | c30d04* | c1????03* | c1??03* | d2????????01*) echo gpg ;;
+    8c??04* | 8c??05* | 85????03* | 84??03* | c3??04* | c3??05* | c1????03* | c1??03* | d2????????01*) echo gpg ;;
     *)
       case $(dd if="$1" bs=64 count=1 2>/dev/null | tr -d '\000' | sed q) in
         '-----BEGIN AGE ENCRYPTED FILE-----'*) echo age ;;
@@ -103,16 +103,34 @@ packing_of() {
 # recognise_packing: sets packing, and leaves the first 64 KiB of what is in it in the file `first`
 recognise_packing() {
   packing=$(packing_of "$dump")
-  case $packing in
+  method=$(method_of "$packing")
+  if [ -n "$method" ]; then
+    open_dump
+    put dump_encryption "$method"
+  fi
+  compressor=${packing%"$method"} compressor=${compressor% }
+  case $compressor in
     '' | zstd | gzip) need_packing ;;
-    *) refuse_dump packed "$packing" ;;
+    *) refuse_dump packed "$compressor" ;;
   esac
-  put dump_compression "${packing:-none}"
+  put dump_compression "${compressor:-none}"
   unpack_into head -c 65536 <"$dump" >"$tmp/first" 2>"$tmp/error" || refuse_dump torn "$(cat "$tmp/error")"
   [ -s "$tmp/first" ] || refuse_dump hollow "${packing:-none}"
   [ -n "$packing" ] || return 0
   inner=$(packing_of "$tmp/first")
   [ -z "$inner" ] || refuse_dump nested "$inner"
+}
+
+# open_dump: what is encrypted, where there is something that may open it; adds to packing what is in it
+open_dump() {
+  case $method in
+    age) [ -n "$decrypt_age" ] || refuse_dump packed age ;;
+    gpg) [ -n "$decrypt_gpg$decrypt_passphrase$encrypt_passphrase" ] || refuse_dump packed gpg ;;
+  esac
+  open_payload "$dump"
+  unpack_into head -c 64 <"$dump" >"$tmp/first" 2>"$tmp/error" || refuse_dump torn "$(cat "$tmp/error")"
+  packing=$(packing_of "$tmp/first")
+  packing="${packing:+$packing }$method"
 }
 
 # recognise_dump: sets dump_kind

@@ -176,7 +176,7 @@ const bytesOf = (value) => Buffer.byteLength(JSON.stringify(value, null, 2));
 /* harmony export */   qT: () => (/* binding */ MAX_READ_BYTES),
 /* harmony export */   z$: () => (/* binding */ isDamagedCopy)
 /* harmony export */ });
-/* harmony import */ var valibot__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7934);
+/* harmony import */ var valibot__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7934);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
 /* harmony import */ var _schemas_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9011);
 /* harmony import */ var _coverage_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3605);
@@ -184,6 +184,8 @@ const bytesOf = (value) => Buffer.byteLength(JSON.stringify(value, null, 2));
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1187);
 /* harmony import */ var _packing_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(88);
 /* harmony import */ var _retention_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7385);
+/* harmony import */ var _signature_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7713);
+
 
 
 
@@ -204,20 +206,25 @@ const TABLE_ROWS = (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)
     /** With its schema before it, where the engine has schemas. */
     name: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(),
     /** null: not counted. */
-    rows: valibot__WEBPACK_IMPORTED_MODULE_7__/* .nullable */ .mee((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .whole */ .WQ)()),
+    rows: valibot__WEBPACK_IMPORTED_MODULE_8__/* .nullable */ .mee((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .whole */ .WQ)()),
 });
 const CONTENT = (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({
     /** Those whose data is in the backup. */
     tables: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)(TABLE_ROWS),
     /** How many more there are, for which the manifest has no room: nothing can be demanded of them. */
-    tablesLeftOut: valibot__WEBPACK_IMPORTED_MODULE_7__/* .exactOptional */ .yqP((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .whole */ .WQ)()),
+    tablesLeftOut: valibot__WEBPACK_IMPORTED_MODULE_8__/* .exactOptional */ .yqP((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .whole */ .WQ)()),
     /** Whatever has a name of its own, with the tables. */
     objects: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .whole */ .WQ)(),
 });
 /** Which limit a backup tripped, and how, in a sentence. */
 const SUSPICION = (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({ limit: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .oneOf */ .yL)(LIMITS), why: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(1) });
 /** As the input `keep` takes them; a rule of a later version is not for this one to judge, and keeps nothing here. */
-const RULES = valibot__WEBPACK_IMPORTED_MODULE_7__/* .pipe */ .FsL(_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .anyObject */ .aH, valibot__WEBPACK_IMPORTED_MODULE_7__/* .check */ .z6Y((rules) => Object.keys(rules).length > 0, 'at least one rule'), valibot__WEBPACK_IMPORTED_MODULE_7__/* .object */ .Ikc(valibot__WEBPACK_IMPORTED_MODULE_7__/* .entriesFromList */ .v4Y(_retention_js__WEBPACK_IMPORTED_MODULE_6__/* .KEEP_RULES */ .Yf, valibot__WEBPACK_IMPORTED_MODULE_7__/* .exactOptional */ .yqP((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .whole */ .WQ)(1)))));
+const RULES = valibot__WEBPACK_IMPORTED_MODULE_8__/* .pipe */ .FsL(_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .anyObject */ .aH, valibot__WEBPACK_IMPORTED_MODULE_8__/* .check */ .z6Y((rules) => Object.keys(rules).length > 0, 'at least one rule'), valibot__WEBPACK_IMPORTED_MODULE_8__/* .object */ .Ikc(valibot__WEBPACK_IMPORTED_MODULE_8__/* .entriesFromList */ .v4Y(_retention_js__WEBPACK_IMPORTED_MODULE_6__/* .KEEP_RULES */ .Yf, valibot__WEBPACK_IMPORTED_MODULE_8__/* .exactOptional */ .yqP((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .whole */ .WQ)(1)))));
+const SEALED = (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({
+    method: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .oneOf */ .yL)(_packing_js__WEBPACK_IMPORTED_MODULE_5__/* .METHODS */ .J8),
+    recipients: valibot__WEBPACK_IMPORTED_MODULE_8__/* .pipe */ .FsL((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .matching */ .wC)(/^[!-~]{1,60}$/, 'at most 60 printable characters')), valibot__WEBPACK_IMPORTED_MODULE_8__/* .maxLength */ .Ru6(_packing_js__WEBPACK_IMPORTED_MODULE_5__/* .MOST_RECIPIENTS */ .vA, `a list of at most ${_packing_js__WEBPACK_IMPORTED_MODULE_5__/* .MOST_RECIPIENTS */ .vA}`)),
+});
+const ENCRYPTED = valibot__WEBPACK_IMPORTED_MODULE_8__/* .lazy */ .RZV((input) => ((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .isObject */ .Gv)(input) ? SEALED : (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .oneOf */ .yL)(['none'])));
 /** What earlier versions did not write is as it was then: good, and whole. */
 const MANIFEST = (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({
     schema: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .oneOf */ .yL)([1]),
@@ -229,15 +236,15 @@ const MANIFEST = (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({
     compression: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .oneOf */ .yL)(_packing_js__WEBPACK_IMPORTED_MODULE_5__/* .COMPRESSIONS */ ._7),
     /** File name of the payload, in the same directory. */
     file: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(),
-    // What a later version sealed or signed can not be read here, nor rewritten without breaking the seal.
-    encryption: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .oneOf */ .yL)(['none']),
-    mac: valibot__WEBPACK_IMPORTED_MODULE_7__/* ["null"] */ .chJ('null'),
+    encryption: ENCRYPTED,
+    /** Of all the other fields, also of those that this version does not know; null: it is not signed. */
+    mac: valibot__WEBPACK_IMPORTED_MODULE_8__/* .nullable */ .mee((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .matching */ .wC)(_signature_js__WEBPACK_IMPORTED_MODULE_7__/* .MAC */ .ew, 'null, or hmac-sha256: and 64 lower-case hex digits')),
     /** ISO 8601, UTC, whole seconds; the same instant as in the id. */
     createdAt: _schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .instant */ .uR,
     host: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(),
     /** As given by the user, without a password. */
     database: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(1),
-    identity: valibot__WEBPACK_IMPORTED_MODULE_7__/* .custom */ .IeY(_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .isObject */ .Gv, 'an object'),
+    identity: valibot__WEBPACK_IMPORTED_MODULE_8__/* .custom */ .IeY(_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .isObject */ .Gv, 'an object'),
     bytes: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .whole */ .WQ)(),
     /** Of the copy that was made, unpacked; of a logical dump that of the live database, with indexes. */
     databaseBytes: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .whole */ .WQ)(),
@@ -245,8 +252,8 @@ const MANIFEST = (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({
     sha256: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .matching */ .wC)(/^[0-9a-f]{64}$/, '64 lower-case hex digits'),
     tools: _schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .texts */ .Te,
     /** `ms`: how long the restoring took; only with the level `restore`. */
-    verified: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({ level: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .oneOf */ .yL)(VERIFIED_LEVELS), at: _schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .instant */ .uR, ms: valibot__WEBPACK_IMPORTED_MODULE_7__/* .exactOptional */ .yqP((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .whole */ .WQ)()) }),
-    github: valibot__WEBPACK_IMPORTED_MODULE_7__/* .nullable */ .mee((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({
+    verified: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({ level: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .oneOf */ .yL)(VERIFIED_LEVELS), at: _schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .instant */ .uR, ms: valibot__WEBPACK_IMPORTED_MODULE_8__/* .exactOptional */ .yqP((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .whole */ .WQ)()) }),
+    github: valibot__WEBPACK_IMPORTED_MODULE_8__/* .nullable */ .mee((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({
         repository: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(),
         sha: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(),
         ref: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(),
@@ -256,28 +263,28 @@ const MANIFEST = (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({
         event: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(),
     })),
     /** `by`: absent when a person has pinned it. */
-    pinned: valibot__WEBPACK_IMPORTED_MODULE_7__/* .nullable */ .mee((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({ reason: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(1), at: _schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .instant */ .uR, by: valibot__WEBPACK_IMPORTED_MODULE_7__/* .exactOptional */ .yqP((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .oneOf */ .yL)(PINNERS)) })),
+    pinned: valibot__WEBPACK_IMPORTED_MODULE_8__/* .nullable */ .mee((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({ reason: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(1), at: _schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .instant */ .uR, by: valibot__WEBPACK_IMPORTED_MODULE_8__/* .exactOptional */ .yqP((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .oneOf */ .yL)(PINNERS)) })),
     /** The manifest was lost, and this one made from what the payload itself tells. */
-    adopted: valibot__WEBPACK_IMPORTED_MODULE_7__/* .exactOptional */ .yqP(valibot__WEBPACK_IMPORTED_MODULE_7__/* .nullable */ .mee((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({ at: _schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .instant */ .uR }))),
+    adopted: valibot__WEBPACK_IMPORTED_MODULE_8__/* .exactOptional */ .yqP(valibot__WEBPACK_IMPORTED_MODULE_8__/* .nullable */ .mee((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({ at: _schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .instant */ .uR }))),
     /** How many were to be kept, by the run that made it; and in the store, where its copies are rotated. `within` in milliseconds. */
-    keep: valibot__WEBPACK_IMPORTED_MODULE_7__/* .exactOptional */ .yqP(RULES),
-    s3Keep: valibot__WEBPACK_IMPORTED_MODULE_7__/* .exactOptional */ .yqP(RULES),
+    keep: valibot__WEBPACK_IMPORTED_MODULE_8__/* .exactOptional */ .yqP(RULES),
+    s3Keep: valibot__WEBPACK_IMPORTED_MODULE_8__/* .exactOptional */ .yqP(RULES),
     /** null: everything, as of earlier versions, which did not say. */
-    coverage: valibot__WEBPACK_IMPORTED_MODULE_7__/* .exactOptional */ .yqP(valibot__WEBPACK_IMPORTED_MODULE_7__/* .nullable */ .mee(_coverage_js__WEBPACK_IMPORTED_MODULE_2__/* .COVERAGE */ .vk)),
+    coverage: valibot__WEBPACK_IMPORTED_MODULE_8__/* .exactOptional */ .yqP(valibot__WEBPACK_IMPORTED_MODULE_8__/* .nullable */ .mee(_coverage_js__WEBPACK_IMPORTED_MODULE_2__/* .COVERAGE */ .vk)),
     /** 'suspect': it tripped a limit, and counts for nothing until a person says that it is right. Earlier versions wrote none: 'ok'. */
-    state: valibot__WEBPACK_IMPORTED_MODULE_7__/* .exactOptional */ .yqP((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .oneOf */ .yL)(['ok', 'suspect'])),
+    state: valibot__WEBPACK_IMPORTED_MODULE_8__/* .exactOptional */ .yqP((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .oneOf */ .yL)(['ok', 'suspect'])),
     /** What made it suspect, also when it was accepted since. */
-    suspicion: valibot__WEBPACK_IMPORTED_MODULE_7__/* .exactOptional */ .yqP(valibot__WEBPACK_IMPORTED_MODULE_7__/* .nullable */ .mee(SUSPICION)),
+    suspicion: valibot__WEBPACK_IMPORTED_MODULE_8__/* .exactOptional */ .yqP(valibot__WEBPACK_IMPORTED_MODULE_8__/* .nullable */ .mee(SUSPICION)),
     /** A person has said that this one is right, and by what: the history of sizes and rows begins anew with it. */
-    accepted: valibot__WEBPACK_IMPORTED_MODULE_7__/* .exactOptional */ .yqP(valibot__WEBPACK_IMPORTED_MODULE_7__/* .nullable */ .mee((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({ by: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(1), at: _schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .instant */ .uR }))),
+    accepted: valibot__WEBPACK_IMPORTED_MODULE_8__/* .exactOptional */ .yqP(valibot__WEBPACK_IMPORTED_MODULE_8__/* .nullable */ .mee((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({ by: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(1), at: _schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .instant */ .uR }))),
     /** Since when the history goes, where somebody has said so: that one may be gone before older ones are. */
-    historySince: valibot__WEBPACK_IMPORTED_MODULE_7__/* .exactOptional */ .yqP(valibot__WEBPACK_IMPORTED_MODULE_7__/* .nullable */ .mee(_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .instant */ .uR)),
+    historySince: valibot__WEBPACK_IMPORTED_MODULE_8__/* .exactOptional */ .yqP(valibot__WEBPACK_IMPORTED_MODULE_8__/* .nullable */ .mee(_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .instant */ .uR)),
     /** Ids of the suspect backups that had been accepted when this one was made: their copies in a store are never written again. */
-    accepts: valibot__WEBPACK_IMPORTED_MODULE_7__/* .exactOptional */ .yqP((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)(valibot__WEBPACK_IMPORTED_MODULE_7__/* .pipe */ .FsL((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(), valibot__WEBPACK_IMPORTED_MODULE_7__/* .check */ .z6Y((id) => (0,_names_js__WEBPACK_IMPORTED_MODULE_4__/* .parseId */ .Fg)(id) !== null, 'an id of the grammar')))),
+    accepts: valibot__WEBPACK_IMPORTED_MODULE_8__/* .exactOptional */ .yqP((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)(valibot__WEBPACK_IMPORTED_MODULE_8__/* .pipe */ .FsL((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(), valibot__WEBPACK_IMPORTED_MODULE_8__/* .check */ .z6Y((id) => (0,_names_js__WEBPACK_IMPORTED_MODULE_4__/* .parseId */ .Fg)(id) !== null, 'an id of the grammar')))),
     reason: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .oneOf */ .yL)(['manual', 'scheduled', 'deploy', 'safety']),
     /** Shell lines that bring it back with stock tools alone. */
     recovery: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)()),
-    content: valibot__WEBPACK_IMPORTED_MODULE_7__/* .nullable */ .mee(CONTENT),
+    content: valibot__WEBPACK_IMPORTED_MODULE_8__/* .nullable */ .mee(CONTENT),
 });
 /** Whether the one level proves all that the other does. */
 const isAtLeast = (level, other) => VERIFIED_LEVELS.indexOf(level) >= VERIFIED_LEVELS.indexOf(other);
@@ -334,7 +341,7 @@ function checkAgreement(file, manifest, expectedId) {
     expect('engine', (0,_format_js__WEBPACK_IMPORTED_MODULE_3__/* .engineNames */ .Ry)());
     const format = (0,_format_js__WEBPACK_IMPORTED_MODULE_3__/* .formatNamed */ .vq)(manifest.engine);
     expect('kind', (0,_format_js__WEBPACK_IMPORTED_MODULE_3__/* .allKinds */ .TO)(format));
-    expect('file', [(0,_names_js__WEBPACK_IMPORTED_MODULE_4__/* .payloadFile */ .Fp)(expectedId, manifest.kind, manifest.compression)]);
+    expect('file', [(0,_names_js__WEBPACK_IMPORTED_MODULE_4__/* .payloadFile */ .Fp)(expectedId, manifest.kind, manifest.compression, manifest.encryption)]);
     if (new Date(manifest.createdAt).getTime() !== id.createdAt.getTime()) {
         throw refused(file, 'createdAt', `the time of the id, ${id.createdAt.toISOString()}`, manifest.createdAt);
     }
@@ -414,8 +421,8 @@ function formatId(name, createdAt, suffix) {
     return id;
 }
 /** File name of the payload. */
-function payloadFile(id, kind, compression) {
-    return `${id}.${kind}${(0,_packing_js__WEBPACK_IMPORTED_MODULE_1__/* .endingOf */ .z6)({ compression })}`;
+function payloadFile(id, kind, compression, encryption = 'none') {
+    return `${id}.${kind}${(0,_packing_js__WEBPACK_IMPORTED_MODULE_1__/* .endingOf */ .z6)({ compression, encryption })}`;
 }
 /** File name of the checksum beside a payload, for `sha256sum -c`. */
 function checksumFile(payload) {
@@ -437,7 +444,7 @@ function parseFileName(file) {
     return withId(payload, {
         part: payload.checksum === undefined ? 'payload' : 'checksum',
         kind,
-        ...(0,_packing_js__WEBPACK_IMPORTED_MODULE_1__/* .packingOf */ .bp)(packed ?? ''),
+        compression: (0,_packing_js__WEBPACK_IMPORTED_MODULE_1__/* .compressionOf */ .MB)(packed ?? ''),
         ...(sealed === undefined ? {} : { encryption: sealed }),
     });
 }
@@ -481,32 +488,61 @@ function parseStamp(stamp) {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Bo: () => (/* binding */ packingBy),
+/* harmony export */   J8: () => (/* binding */ METHODS),
+/* harmony export */   MB: () => (/* binding */ compressionOf),
+/* harmony export */   NY: () => (/* binding */ methodOf),
 /* harmony export */   ZK: () => (/* binding */ unpackLine),
 /* harmony export */   ZL: () => (/* binding */ stagesOf),
+/* harmony export */   Z_: () => (/* binding */ isEncryptedAlike),
 /* harmony export */   _7: () => (/* binding */ COMPRESSIONS),
-/* harmony export */   bp: () => (/* binding */ packingOf),
+/* harmony export */   u6: () => (/* binding */ isMethod),
+/* harmony export */   vA: () => (/* binding */ MOST_RECIPIENTS),
+/* harmony export */   yg: () => (/* binding */ compressionBy),
 /* harmony export */   z6: () => (/* binding */ endingOf),
 /* harmony export */   zr: () => (/* binding */ isCompression)
 /* harmony export */ });
 /** The programs that compress, by the names that manifests have for what they make. */
 const COMPRESSIONS = ['zstd', 'gzip', 'none'];
-const isCompression = (text) => COMPRESSIONS.includes(text);
+/** Those that encrypt. */
+const METHODS = ['age', 'gpg'];
+/** For how many keys one backup can be encrypted. */
+const MOST_RECIPIENTS = 20;
+const isIn = (texts, text) => texts.includes(text);
+const isCompression = (text) => isIn(COMPRESSIONS, text);
+const isMethod = (text) => isIn(METHODS, text);
 const ENDINGS = { zstd: '.zst', gzip: '.gz', none: '' };
 const UNPACK = { zstd: 'zstd -dc', gzip: 'gzip -dc', none: 'cat' };
-/** The ending of the payload's name: `.zst`. */
-const endingOf = ({ compression }) => ENDINGS[compression];
-/** The packing that an ending stands for. */
-function packingOf(ending) {
-    return { compression: COMPRESSIONS.find((compression) => ENDINGS[compression] === ending) ?? 'none' };
+/** What a person types; gpg looks for the key in its keyring, or asks for the passphrase. */
+const DECRYPT = { age: 'age -d -i ~/age-key.txt', gpg: 'gpg -d' };
+const methodOf = (encryption) => encryption === 'none' ? 'none' : encryption.method;
+/** For the same keys, or by a passphrase, whatever the order in which the keys were given. */
+function isEncryptedAlike(one, other) {
+    if (one === 'none' || other === 'none')
+        return one === other;
+    return one.method === other.method && `${one.recipients.toSorted()}` === `${other.recipients.toSorted()}`;
+}
+/** The ending of the payload's name: `.zst`, `.zst.age`. */
+function endingOf({ compression, encryption }) {
+    return `${ENDINGS[compression]}${encryption === 'none' ? '' : `.${encryption.method}`}`;
+}
+/** The compression that the first part of an ending stands for. */
+function compressionOf(ending) {
+    return COMPRESSIONS.find((compression) => ENDINGS[compression] === ending) ?? 'none';
 }
 /** The stages that host/programs/packing.sh takes the bytes through, in the order of packing; empty: none. */
-const stagesOf = ({ compression }) => (compression === 'none' ? '' : compression);
-/** The stock tool that unpacks what it reads, or the file that follows, to stdout. */
-const unpackLine = ({ compression }) => UNPACK[compression];
-/** What the host says that it packs by (`zstd`, `pigz`, `gzip`, `none`), as manifests have it. */
-function packingBy(compressor) {
-    return { compression: compressor === 'zstd' ? 'zstd' : compressor === 'none' ? 'none' : 'gzip' };
+function stagesOf({ compression, encryption }) {
+    return [compression, methodOf(encryption)].filter((stage) => stage !== 'none').join(' ');
+}
+/** The shell line by which stock tools unpack a file to stdout; `file` is one word of shell. */
+function unpackLine({ compression, encryption }, file) {
+    if (encryption === 'none')
+        return `${UNPACK[compression]} ${file}`;
+    const decrypt = `${DECRYPT[encryption.method]} ${file}`;
+    return compression === 'none' ? decrypt : `${decrypt} | ${UNPACK[compression]}`;
+}
+/** What the host says that it compresses by (`zstd`, `pigz`, `gzip`, `none`), as manifests have it. */
+function compressionBy(compressor) {
+    return compressor === 'zstd' ? 'zstd' : compressor === 'none' ? 'none' : 'gzip';
 }
 
 
@@ -745,6 +781,278 @@ function duration(ms) {
 
 /***/ }),
 
+/***/ 7713:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  ew: () => (/* binding */ MAC),
+  Q5: () => (/* binding */ SigningKeys)
+});
+
+// UNUSED EXPORTS: canonicalText
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+;// CONCATENATED MODULE: ./node_modules/canonicalize/lib/canonicalize.js
+function serializeString (value) {
+  if (!value.isWellFormed()) {
+    throw new Error('Lone surrogate is not allowed');
+  }
+  return JSON.stringify(value);
+}
+
+function serializePrimitive (value) {
+  switch (typeof value) {
+    case 'number':
+      if (isNaN(value)) {
+        throw new Error('NaN is not allowed');
+      }
+      if (!isFinite(value)) {
+        throw new Error('Infinity is not allowed');
+      }
+      // For finite numbers String(value) would give identical output, but
+      // JSON.stringify benchmarks faster on V8.
+      return JSON.stringify(value);
+    case 'string':
+      return serializeString(value);
+    case 'boolean':
+      return value ? 'true' : 'false';
+    default:
+      // null, or values JSON.stringify maps to undefined (undefined,
+      // functions, symbols).
+      return JSON.stringify(value);
+  }
+}
+
+// Resolves a value to either its serialized primitive form (a string — or
+// undefined, for values JSON.stringify drops) or a frame describing the
+// container to descend into. Callers distinguish the two cases with
+// `typeof result !== 'object'`.
+//
+// toJSON results are unwrapped here, and the wrapper objects stay in `seen`
+// until the resolved subtree is fully serialized, so cycles introduced via
+// toJSON are still detected.
+function enterValue (value, seen) {
+  let wrappers = null;
+  while (value !== null && typeof value === 'object' && typeof value.toJSON === 'function') {
+    if (seen.has(value)) {
+      throw new Error('Circular reference detected');
+    }
+    seen.add(value);
+    (wrappers ??= []).push(value);
+    value = value.toJSON();
+  }
+
+  // Boxed Number/String/Boolean objects serialize as their primitive values,
+  // mirroring how JSON.stringify treats them.
+  if (value instanceof Number || value instanceof String || value instanceof Boolean) {
+    value = value.valueOf();
+  }
+
+  if (value === null || typeof value !== 'object') {
+    if (wrappers !== null) {
+      for (const wrapper of wrappers) seen.delete(wrapper);
+    }
+    return serializePrimitive(value);
+  }
+
+  if (seen.has(value)) {
+    throw new Error('Circular reference detected');
+  }
+  seen.add(value);
+
+  return {
+    container: value,
+    // null marks an array frame; object frames carry their sorted keys.
+    // `sort()`'s default comparator orders by UTF-16 code unit, which is the
+    // order JCS requires.
+    keys: Array.isArray(value) ? null : Object.keys(value).sort(),
+    // Next child to serialize; the frame resumes here after a nested
+    // container's subtree completes.
+    index: 0,
+    // Whether no member has been emitted yet (controls comma placement).
+    first: true,
+    // toJSON wrappers to release from `seen` when this frame completes.
+    wrappers
+  };
+}
+
+function canonicalize (object) {
+  if (object === null || typeof object !== 'object') {
+    return serializePrimitive(object);
+  }
+
+  const seen = new Set();
+  const root = enterValue(object, seen);
+  if (typeof root !== 'object') {
+    // A toJSON chain resolved the input to a primitive.
+    return root;
+  }
+
+  let result = root.keys === null ? '[' : '{';
+  const stack = [root];
+
+  // Depth-first serialization with an explicit stack instead of recursion, so
+  // nesting depth is bounded by heap size rather than call-stack size. The top
+  // frame is the container currently being serialized: primitive children are
+  // appended inline, while a nested container pushes a new frame and jumps
+  // back to the outer loop. Because frame.index was already advanced, the
+  // parent resumes at its next child once the subtree is done. Opening
+  // brackets are emitted when a frame is pushed, closing brackets when it
+  // completes.
+  outer:
+  while (stack.length > 0) {
+    const frame = stack[stack.length - 1];
+    const container = frame.container;
+
+    // keys === null marks an array frame; otherwise keys holds the object's
+    // sorted property names. Either way the iteration counter lives on the
+    // frame itself (frame.index), so when a frame is resumed after a nested
+    // container completes, the while condition continues at the first
+    // unserialized child instead of restarting from the beginning.
+    if (frame.keys === null) {
+      while (frame.index < container.length) {
+        const i = frame.index++;
+        if (i > 0) {
+          result += ',';
+        }
+        const element = container[i];
+        // Inside arrays, JSON.stringify serializes values with no JSON
+        // representation (undefined, symbols, functions) as null.
+        const value = element === undefined || typeof element === 'symbol' || typeof element === 'function' ? null : element;
+        if (value === null || typeof value !== 'object') {
+          result += serializePrimitive(value);
+          continue;
+        }
+        const child = enterValue(value, seen);
+        if (typeof child !== 'object') {
+          // A toJSON chain resolved the child to an already-serialized
+          // primitive — or, when child is undefined, to a value with no JSON
+          // representation, which becomes null inside arrays.
+          result += child === undefined ? 'null' : child;
+          continue;
+        }
+        result += child.keys === null ? '[' : '{';
+        stack.push(child);
+        continue outer;
+      }
+      result += ']';
+    } else {
+      const keys = frame.keys;
+      while (frame.index < keys.length) {
+        const key = keys[frame.index++];
+        const value = container[key];
+        // Inside objects, JSON.stringify omits properties whose value has no
+        // JSON representation (undefined, symbols, functions).
+        if (value === undefined || typeof value === 'symbol' || typeof value === 'function') {
+          continue;
+        }
+        if (value === null || typeof value !== 'object') {
+          // Commas are tracked with a flag rather than the key index: a
+          // skipped key must not leave a stray comma behind.
+          if (frame.first) {
+            frame.first = false;
+          } else {
+            result += ',';
+          }
+          result += serializeString(key) + ':' + serializePrimitive(value);
+          continue;
+        }
+        // The child must be resolved before the key is emitted: a toJSON
+        // returning a value with no JSON representation drops the whole
+        // property.
+        const child = enterValue(value, seen);
+        if (child === undefined) {
+          continue;
+        }
+        if (frame.first) {
+          frame.first = false;
+        } else {
+          result += ',';
+        }
+        result += serializeString(key) + ':';
+        if (typeof child !== 'object') {
+          result += child;
+          continue;
+        }
+        result += child.keys === null ? '[' : '{';
+        stack.push(child);
+        continue outer;
+      }
+      result += '}';
+    }
+
+    // Frame complete. The container leaves `seen` so that a later, sibling
+    // reference to the same object is not mistaken for a cycle.
+    seen.delete(container);
+    if (frame.wrappers !== null) {
+      for (const wrapper of frame.wrappers) seen.delete(wrapper);
+    }
+    stack.pop();
+  }
+
+  return result;
+}
+
+// EXTERNAL MODULE: ./src/errors.ts + 1 modules
+var errors = __nccwpck_require__(7452);
+;// CONCATENATED MODULE: ./src/backups/signature.ts
+/** Signatures of the documents that lie on the host and in the store: docs/signatures.md has their form, and vectors. */
+
+
+
+/** What a `mac` looks like. */
+const MAC = /^hmac-sha256:[0-9a-f]{64}$/;
+/** The keys of a run: the first signs, each of them verifies. They are shown in no text, whatever prints this object. */
+class SigningKeys {
+    #keys;
+    /** At least one. */
+    constructor(keys) {
+        this.#keys = keys.map((key) => (0,external_node_crypto_.createSecretKey)(Buffer.from(key, 'utf8')));
+    }
+    /** The document as it reads once it is written, with its `mac`. Throws E_SIGNATURE when it has no canonical form. */
+    sign(document) {
+        // half a character, as of a text that was cut, has no bytes of its own
+        const whole = (_, value) => (typeof value === 'string' ? Buffer.from(value).toString() : value);
+        const written = JSON.parse(JSON.stringify(document), whole);
+        const text = canonicalText(written);
+        const [key] = this.#keys;
+        if (text === null || key === undefined) {
+            throw new errors/* BackupError */.hj('E_SIGNATURE', 'a document of this kind can not be signed: it has no canonical form');
+        }
+        return { ...written, mac: `hmac-sha256:${digest(key, text).toString('hex')}` };
+    }
+    /** Of a document as it was parsed, and is used: what the text was that it was parsed from does not matter. */
+    verdict(document) {
+        const mac = Object.hasOwn(document, 'mac') ? document.mac : null;
+        if (mac === null)
+            return 'unsigned';
+        const text = typeof mac === 'string' && MAC.test(mac) ? canonicalText(document) : null;
+        if (text === null)
+            return 'forged';
+        const claimed = Buffer.from(String(mac).slice(-64), 'hex');
+        // every key is tried, so that the time does not tell which one it was
+        const fits = this.#keys.filter((key) => (0,external_node_crypto_.timingSafeEqual)(digest(key, text), claimed));
+        return fits.length > 0 ? 'signed' : 'forged';
+    }
+}
+/** What is signed: the document without `mac`, by RFC 8785 (JCS). null: it has no such form, as with 1e400 or half a surrogate pair in it. */
+function canonicalText(document) {
+    const { mac: _, ...signed } = document;
+    try {
+        return canonicalize(signed) ?? null;
+    }
+    catch {
+        return null;
+    }
+}
+const digest = (key, text) => (0,external_node_crypto_.createHmac)('sha256', key).update(text, 'utf8').digest();
+
+
+/***/ }),
+
 /***/ 833:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -789,7 +1097,7 @@ const plural = (count, noun, many = `${noun}s`) => `${count} ${count === 1 ? nou
 /* harmony export */   Ty: () => (/* binding */ payloadArguments),
 /* harmony export */   Uu: () => (/* binding */ checkRows),
 /* harmony export */   YA: () => (/* binding */ seconds),
-/* harmony export */   Zw: () => (/* binding */ compressorOf),
+/* harmony export */   n3: () => (/* binding */ packersOf),
 /* harmony export */   oJ: () => (/* binding */ commonArguments)
 /* harmony export */ });
 /* harmony import */ var _backups_packing_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(88);
@@ -851,12 +1159,13 @@ function checkRows({ tables, tablesLeftOut = 0 }, restored) {
 }
 /** Whole seconds, not fewer than asked for. */
 const seconds = (ms) => String(Math.ceil(ms / 1000));
-/** The compressor with its version, for the manifest. */
-function compressorOf(facts) {
-    const compressor = facts.get('compressor');
-    if (compressor === null || compressor === 'none')
-        return {};
-    return { [compressor]: (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_3__/* .quoteOutside */ .Y)(facts.get('compressor_version') ?? '', 100) };
+/** What packs, with its version, for the manifest. */
+function packersOf(facts) {
+    const tools = ['compressor', 'encryption'].flatMap((key) => {
+        const tool = facts.get(key);
+        return tool === null || tool === 'none' ? [] : [[tool, (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_3__/* .quoteOutside */ .Y)(facts.get(`${key}_version`) ?? '', 100)]];
+    });
+    return Object.fromEntries(tools);
 }
 /** The user who logs in, for messages. */
 const loginUser = ({ transport }) => transport.transport === 'ssh' ? transport.username : 'the user of this runner';
@@ -2499,7 +2808,7 @@ function postgresDatabase(source, { format }) {
         plan(facts) {
             return `the database ${(0,neutralise/* quoteOutside */.Y)(source.database)} of PostgreSQL ${(0,neutralise/* quoteOutside */.Y)(serverVersion(facts), 60)} with ${(0,neutralise/* quoteOutside */.Y)(facts.need('pg_dump_version'), 100)}`;
         },
-        recovery({ file, kind, compression, content }, directory, { runAs, container }) {
+        recovery({ file, kind, compression, encryption, content }, directory, { runAs, container }) {
             const { parameters } = source;
             const restored = `${((0,names/* nameFromText */.No)(source.database) ?? 'database').slice(0, 54)}_restored`;
             const to = (0,quoting/* quote */.h)(connectionString({ database: restored, parameters }));
@@ -2507,7 +2816,7 @@ function postgresDatabase(source, { format }) {
             const sudo = runAs === null ? '' : `sudo -u ${(0,quoting/* quote */.h)(runAs)} `;
             const user = runAs === null ? '' : `--user ${(0,quoting/* quote */.h)(runAs)} `;
             const there = container === null ? sudo : `docker exec -i ${user}${(0,quoting/* quote */.h)(container)} `;
-            const unpacked = `${(0,packing/* unpackLine */.ZK)({ compression })} ${(0,quoting/* quote */.h)(file)}`;
+            const unpacked = (0,packing/* unpackLine */.ZK)({ compression, encryption }, (0,quoting/* quote */.h)(file));
             const psql = `${there}psql -X -q -v ON_ERROR_STOP=1 -d ${to}`;
             // functions may find their tables by the search_path of the database alone, which pg_dump has emptied while it is loaded
             const own = contentOf({ content })?.pathFunctions !== undefined;
@@ -2641,7 +2950,7 @@ function toolsOf(facts) {
     return {
         PostgreSQL: (0,neutralise/* quoteOutside */.Y)(serverVersion(facts), 100),
         pg_dump: (0,neutralise/* quoteOutside */.Y)(facts.need('pg_dump_version'), 100),
-        ...(0,common/* compressorOf */.Zw)(facts),
+        ...(0,common/* packersOf */.n3)(facts),
     };
 }
 /** A sentence about the tables of which rows were not counted, those whose functions are not to be carried out or the others; none when all were. */
@@ -3144,7 +3453,7 @@ function sqliteRestoring(target) {
                 return [];
             return [
                 `cd ${(0,quoting/* quote */.h)(directory)} && sha256sum -c ${(0,quoting/* quote */.h)(`${safety.file}.sha256`)}`,
-                `old=$(${sudo}mktemp -d)/old.db && ${(0,packing/* unpackLine */.ZK)(safety)} ${(0,quoting/* quote */.h)(safety.file)} ${sudo === '' ? '>' : `| ${sudo}tee > /dev/null`} "$old"`,
+                `old=$(${sudo}mktemp -d)/old.db && ${(0,packing/* unpackLine */.ZK)(safety, (0,quoting/* quote */.h)(safety.file))} ${sudo === '' ? '>' : `| ${sudo}tee > /dev/null`} "$old"`,
                 `${checking(sudo)} "$old" ${(0,quoting/* quote */.h)(QUICK_CHECK)}`,
                 live,
                 `${sudo}test -s "$old" && ${sudo}sqlite3 "$live" '.timeout 30000' ".restore $old"`,
@@ -3373,13 +3682,13 @@ function sqliteDatabase(source) {
         plan(facts) {
             return `${facts.need('source')} with ${facts.get('sqlite_tool')} ${facts.get('sqlite_version')}`;
         },
-        recovery({ file, compression, identity, content }, directory, { runAs }) {
+        recovery({ file, compression, encryption, identity, content }, directory, { runAs }) {
             const { path = source.path } = identity;
             // The owner can not read the directory of the login user, who in turn may not write the database.
             const sudo = runAs === null ? '' : `sudo -u ${(0,quoting/* quote */.h)(runAs)} `;
             return [
                 `cd ${(0,quoting/* quote */.h)(directory)} && sha256sum -c ${(0,quoting/* quote */.h)(`${file}.sha256`)}`,
-                `restored=$(${sudo}mktemp -d)/restored.db && ${(0,packing/* unpackLine */.ZK)({ compression })} ${(0,quoting/* quote */.h)(file)} ${runAs === null ? '>' : `| ${sudo}tee > /dev/null`} "$restored"`,
+                `restored=$(${sudo}mktemp -d)/restored.db && ${(0,packing/* unpackLine */.ZK)({ compression, encryption }, (0,quoting/* quote */.h)(file))} ${runAs === null ? '>' : `| ${sudo}tee > /dev/null`} "$restored"`,
                 // what the tool could not judge then it may not be able to judge now
                 `${checking(sudo)} "$restored" ${(0,quoting/* quote */.h)(QUICK_CHECK)} # must print ok${content === null ? ', unless this sqlite3 is older than that of the application' : ''}; do not go on otherwise`,
                 `# then${runAs === null ? ', as the owner of the database' : ''}, best with the application stopped:`,
@@ -3472,7 +3781,7 @@ function database_toolsOf(facts) {
     if (engine !== null) {
         tools[engine === 'python3' ? 'sqlite3 (python3 module)' : engine] = (0,neutralise/* quoteOutside */.Y)(facts.get('sqlite_version') ?? '', 60);
     }
-    Object.assign(tools, (0,common/* compressorOf */.Zw)(facts));
+    Object.assign(tools, (0,common/* packersOf */.n3)(facts));
     return tools;
 }
 /** `hex()` gives the bytes of a name as the database holds them. */
@@ -3852,10 +4161,20 @@ const ERRORS = {
         cause: 'Bytes read back differ from the bytes written, or from the checksum in the manifest.',
         fix: 'Suspect the disk or the memory of the host. Do not rely on that backup.',
     },
+    E_DECRYPT: {
+        class: 'backup',
+        cause: 'An encrypted backup or dump did not open: no key or passphrase was given, the one that was given does not fit, or its bytes were changed. It was decrypted to its end before anything was to use it, so nothing of what is in it was used.',
+        fix: 'Give in `decryption-key` the private key of one of its recipients, or in `decryption-passphrase` its passphrase.',
+    },
     E_MANIFEST: {
         class: 'backup',
         cause: 'The manifest of a backup is missing, malformed, or of another database.',
         fix: 'See the message. Do not rely on that backup; take a new one.',
+    },
+    E_SIGNATURE: {
+        class: 'backup',
+        cause: 'The backup that was asked for is not signed by `signing-key`, or was changed since. Or it is signed, and the run would have written its manifest anew without the key.',
+        fix: 'The message says which. Give the key by which it was signed (an old one as another line), take another backup, or, for one that was made before there was a key, `command: accept`. docs/signatures.md.',
     },
     E_CLOCK: {
         class: 'host',
@@ -4035,7 +4354,7 @@ const COREUTILS = ['dd', 'df', 'mkfifo', 'mktemp', 'sha256sum', 'tee', 'wc'];
 /** Packages of the same name everywhere. */
 const TOOLS = {
     ...Object.fromEntries(COREUTILS.map((tool) => [tool, 'coreutils'])),
-    ...{ awk: 'gawk', cmp: 'diffutils', xargs: 'findutils' },
+    ...{ awk: 'gawk', cmp: 'diffutils', xargs: 'findutils', gpg: 'gnupg' },
 };
 /** Systems by the names in /etc/os-release (`ID` and `ID_LIKE`), and how to install there. */
 const SYSTEMS = {
@@ -4285,6 +4604,7 @@ const COMMON = [
     __nccwpck_require__.ab + "changes.sh",
     __nccwpck_require__.ab + "lock.sh",
     __nccwpck_require__.ab + "packing.sh",
+    __nccwpck_require__.ab + "encryption.sh",
     __nccwpck_require__.ab + "stream.sh",
     __nccwpck_require__.ab + "backup.sh",
     __nccwpck_require__.ab + "verify.sh",
@@ -4860,7 +5180,7 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 /* harmony import */ var _cancel_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(833);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_2__);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8895);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3412);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6242);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6661);
 
@@ -4954,7 +5274,7 @@ function leftBefore({ command, dryRun }) {
 
 /***/ }),
 
-/***/ 8895:
+/***/ 3412:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -5009,14 +5329,16 @@ const FILE_TYPES = { d: 'a directory', l: 'a symbolic link', p: 'a fifo', s: 'a 
 /**
  * Sorts the files of a directory into backups, orphans and problems. What is not of the exact grammar with this name is not
  * seen at all; what is of another database (with an identity of null there is none), malformed or not a regular file is reported, never counted and never touched.
+ * What is not signed as it has to be is there, and counts for nothing.
  */
-function readCatalogue(listing, database, now, place = ON_HOST) {
+function readCatalogue(listing, owner, now, place = ON_HOST) {
     const catalogue = { backups: [], orphans: [], unreadable: [], problems: [] };
-    let { identity } = database;
+    let { identity } = owner;
+    const keys = owner.keys ?? null;
     let areAllOurs = true;
     /** Where each is to be told. */
     const told = new Map();
-    for (const unit of unitsOf(listing.files, database.name)) {
+    for (const unit of unitsOf(listing.files, owner.name)) {
         for (const file of unit.foreign) {
             const type = FILE_TYPES[file.type] ?? 'not a regular file';
             const why = `${file.name} is ${type}, where a backup has regular files`;
@@ -5026,7 +5348,7 @@ function readCatalogue(listing, database, now, place = ON_HOST) {
             }
         }
         if (unit.regular.has((0,names/* manifestFile */.YE)(unit.id))) {
-            const found = readBackup(unit, listing, identity, now, place, catalogue);
+            const found = readBackup(unit, listing, { identity, keys }, now, place, catalogue);
             areAllOurs &&= found !== OTHER;
             // Nobody has asked the server which one it is: it is that of the newest backup.
             if (found !== null && found !== OTHER && identity !== null && isVague(identity))
@@ -5038,12 +5360,14 @@ function readCatalogue(listing, database, now, place = ON_HOST) {
                 told.set(orphan, catalogue.problems.push('') - 1);
         }
     }
-    // of two databases by one name nobody can tell whose it is
-    if (!areAllOurs || identity === null)
+    // of two databases by one name nobody can tell whose it is; and who has no key could put any payload there
+    if (!areAllOurs || identity === null || keys !== null)
         for (const orphan of catalogue.orphans)
             orphan.payload = null;
     for (const [orphan, at] of told)
-        catalogue.problems[at] = problemOf(orphan, place);
+        catalogue.problems[at] = problemOf(orphan, place, keys !== null);
+    // first, since not all may be told
+    catalogue.problems.unshift(...distrust(catalogue.backups));
     return catalogue;
 }
 /** The backups as retention sees them, in the same order. `keep`: the field with the rules of that place. */
@@ -5054,11 +5378,33 @@ function toCandidates(backups, keep = 'keep') {
         verified: state === 'ok',
         ...(state === 'suspect' ? { suspect: true } : {}),
         ...((manifest.coverage ?? null) === null ? {} : { partial: (0,backups_coverage/* showCoverage */.UQ)(manifest.coverage ?? null) }),
-        ...(state === 'ok' ? {} : { why: state === 'damaged' ? `damaged: ${detail}` : (detail ?? state) }),
+        ...(state === 'ok' ? {} : { why: NAMED.includes(state) ? `${state}: ${detail}` : (detail ?? state) }),
         ...(manifest[keep] === undefined ? {} : { madeUnder: manifest[keep] }),
         pinned: manifest.pinned?.reason ?? null,
         safety: manifest.reason === 'safety',
     }));
+}
+/** States of which the detail alone does not tell. */
+const NAMED = ['damaged', 'unsigned', 'forged'];
+/** Whether what its manifest says is to be believed: it is signed, or need not be. */
+const isTrusted = ({ state }) => state !== 'unsigned' && state !== 'forged';
+const DISTRUST = {
+    unsigned: { detail: 'its manifest has no signature', todo: '`command: accept` with its id signs one that is right' },
+    forged: {
+        detail: 'its manifest was changed after it was signed, or was signed by another key',
+        todo: 'find out who can write there',
+    },
+};
+/** One sentence for all of a kind, however many they are. */
+function distrust(backups) {
+    return ['forged', 'unsigned'].flatMap((kind) => {
+        const ids = backups.filter(({ state }) => state === kind).map(({ id }) => id);
+        if (ids.length === 0)
+            return [];
+        const shown = ids.slice(0, 5).join(', ') + (ids.length > 5 ? ', ...' : '');
+        const are = ids.length === 1 ? `1 backup is ${kind}` : `${ids.length} backups are ${kind}`;
+        return `${are} (${shown}): never counted, and never deleted; ${DISTRUST[kind].todo}`;
+    });
 }
 /** What a backup that is whole and verified counts for. */
 function standingOf({ state, suspicion, }) {
@@ -5109,8 +5455,8 @@ function unitsOf(files, name) {
 }
 /** In the place of an identity: the backup is of another database. */
 const OTHER = 'other';
-/** Returns the identity of the backup when it is of this database. */
-function readBackup(unit, listing, identity, now, place, { backups, unreadable, problems }) {
+/** Returns the identity of the backup when it is of this database, and to be believed. */
+function readBackup(unit, listing, { identity, keys }, now, place, { backups, unreadable, problems }) {
     const { id, createdAt } = unit;
     const file = (0,names/* manifestFile */.YE)(id);
     const text = listing.manifests.get(file);
@@ -5138,10 +5484,23 @@ function readBackup(unit, listing, identity, now, place, { backups, unreadable, 
     const checksum = (0,names/* checksumFile */.uu)(manifest.file);
     const files = [file, manifest.file, checksum].filter((name) => unit.regular.has(name));
     const damage = damageOf(unit, manifest);
+    const future = (0,backups_retention/* isFuture */.GJ)(createdAt, now);
+    const judged = damage !== null
+        ? { state: 'damaged', detail: damage }
+        : future
+            ? { state: 'future', detail: 'dated in the future' }
+            : manifest.verified.level === 'none'
+                ? { state: 'unverified', detail: 'not verified' }
+                : standingOf(manifest);
+    const verdict = keys?.verdict(manifest) ?? 'signed';
+    if (verdict !== 'signed') {
+        const { detail } = DISTRUST[verdict];
+        backups.push({ id, createdAt, manifest, state: verdict, detail, ifSigned: judged, files });
+        return null;
+    }
     if (damage !== null) {
         problems.push(`${id} is damaged: ${damage}; it was kept and does not count as a backup`);
     }
-    const future = (0,backups_retention/* isFuture */.GJ)(createdAt, now);
     if (future) {
         problems.push(`${id} is dated in the future; it was kept and does not count until then. Check the clocks`);
     }
@@ -5152,13 +5511,6 @@ function readBackup(unit, listing, identity, now, place, { backups, unreadable, 
         if (!files.includes(name))
             problems.push(`${name} is not a file that ${file} names; it was left alone`);
     }
-    const judged = damage !== null
-        ? { state: 'damaged', detail: damage }
-        : future
-            ? { state: 'future', detail: 'dated in the future' }
-            : manifest.verified.level === 'none'
-                ? { state: 'unverified', detail: 'not verified' }
-                : standingOf(manifest);
     backups.push({ id, createdAt, manifest, ...judged, files });
     return manifest.identity;
 }
@@ -5199,14 +5551,14 @@ function adoptable({ regular }, place) {
     const isSealed = (0,names/* parseFileName */.Px)(payload)?.encryption !== undefined;
     return !isSealed && regular.has((0,names/* checksumFile */.uu)(payload)) && regular.get(payload)?.bytes !== 0 ? payload : null;
 }
-function problemOf({ id, files, sweepable, payload }, place) {
+function problemOf({ id, files, sweepable, payload }, place, hasKeys) {
     const hasPayload = files.some((file) => (0,names/* parseFileName */.Px)(file)?.part === 'payload');
     const fate = sweepable
         ? 'there is nothing in it, and the next rotation sweeps it'
         : payload !== null
             ? 'it is kept, and the next backup or prune adopts it when its bytes are those of the checksum beside it'
             : hasPayload
-                ? `it is kept, since it may be a good one; \`command: delete\` with \`backup: ${id}\` deletes it`
+                ? `it is kept, since it may be a good one${hasKeys ? ', and not adopted, since nothing tells with `signing-key` that it is ours' : ''}; \`command: delete\` with \`backup: ${id}\` deletes it`
                 : place.rotates
                     ? 'swept once it is older than a day'
                     : 'it was left alone';
@@ -5223,8 +5575,50 @@ var format = __nccwpck_require__(1267);
 var neutralise = __nccwpck_require__(4302);
 // EXTERNAL MODULE: ./src/run/connect.ts
 var connect = __nccwpck_require__(7811);
+// EXTERNAL MODULE: ./src/backups/manifest-size.ts
+var manifest_size = __nccwpck_require__(2502);
 ;// CONCATENATED MODULE: ./src/places/host-listing.ts
-/** What the host has told of the files in the directory. */
+
+
+/** The host tells no more than 64 MiB in an answer, and takes a request as the arguments of a program. */
+const AT_ONCE = { bytes: 48 << 20, files: 2_000 };
+/** Of all manifests that are read whole, as in a store. */
+const MAX_WHOLE_BYTES = 256 << 20;
+/** How a manifest begins of which the host has left the long lists out: catalogue_awk of host/programs/catalogue.sh. */
+const SHORTENED = '{ "shortened": true,';
+/** What the host has told of the files in the directory; with a key every manifest whole, for a signature is one of all of it. */
+async function readListing({ settings }, { send }, facts) {
+    const listing = listingOf(facts);
+    if (settings.signing === null)
+        return listing;
+    const { manifests, files } = listing;
+    const missing = [];
+    let total = 0;
+    let untold = 0;
+    for (const file of files.filter(isManifest).sort(newestFirst)) {
+        total += file.bytes;
+        const text = manifests.get(file.name);
+        if (total > MAX_WHOLE_BYTES) {
+            manifests.delete(file.name);
+            untold++;
+        }
+        else if (text === undefined || text.startsWith(SHORTENED))
+            missing.push(file);
+    }
+    for (const batch of batchesOf(missing)) {
+        const names = batch.map(({ name }) => name);
+        const whole = textsOf((await send(['job', 'put_manifests', names])).entries);
+        for (const name of names) {
+            const text = whole.get(name);
+            if (text === undefined)
+                manifests.delete(name);
+            else
+                manifests.set(name, text);
+        }
+    }
+    return { files, manifests, untold };
+}
+/** The same as it was told at first. */
 function listingOf(facts) {
     const files = [];
     const end = facts.entries.findIndex(([key]) => key === 'listed');
@@ -5236,15 +5630,35 @@ function listingOf(facts) {
         if (type && bytes && name)
             files.push({ name, type, bytes: Number(bytes) });
     }
-    const manifests = new Map();
-    for (const [key, text] of told) {
-        if (key.startsWith('manifest '))
-            manifests.set(key.slice('manifest '.length), text);
+    const [untold] = told.flatMap(([key, text]) => (key === 'untold' && /^\d{1,9}$/.test(text) ? [Number(text)] : []));
+    return { files, manifests: textsOf(told), untold: untold ?? 0 };
+}
+function textsOf(told) {
+    const key = 'manifest ';
+    return new Map(told.flatMap(([name, text]) => (name.startsWith(key) ? [[name.slice(key.length), text]] : [])));
+}
+const isManifest = ({ name, type, bytes }) => type === '-' && bytes <= manifest_size/* MAX_READ_BYTES */.qT && (0,names/* parseFileName */.Px)(name)?.part === 'manifest';
+/** All are of one name, after which the time stands. */
+const newestFirst = (one, other) => (one.name < other.name ? 1 : -1);
+function batchesOf(files) {
+    const batches = [];
+    let room = 0;
+    for (const file of files) {
+        const last = batches.at(-1);
+        if (last === undefined || file.bytes > room || last.length === AT_ONCE.files) {
+            batches.push([file]);
+            room = AT_ONCE.bytes - file.bytes;
+        }
+        else {
+            last.push(file);
+            room -= file.bytes;
+        }
     }
-    return { files, manifests };
+    return batches;
 }
 
 ;// CONCATENATED MODULE: ./src/backups/history.ts
+
 
 
 
@@ -5275,7 +5689,9 @@ function historySince(backups) {
 const MOST_ACCEPTED = 100;
 /** The suspect backups that somebody has accepted, as far as these know of them: the newest of them, newest first. */
 function acceptedIn(backups) {
-    const ids = backups.flatMap(({ id, manifest }) => [
+    const ids = backups
+        .filter(isTrusted)
+        .flatMap(({ id, manifest }) => [
         ...(manifest.accepts ?? []),
         ...((manifest.accepted ?? null) !== null && (manifest.suspicion ?? null) !== null ? [id] : []),
     ]);
@@ -5309,7 +5725,7 @@ function placed(onHost, copies) {
  * what the host says; where the host does not have that backup any more, what later backups say.
  */
 function asJudgedSince(copies, onHost) {
-    const hosts = new Map(onHost.map(({ id, manifest }) => [id, manifest]));
+    const hosts = new Map(onHost.filter(isTrusted).map(({ id, manifest }) => [id, manifest]));
     const accepted = new Set(acceptedIn([...onHost, ...copies]));
     return copies.map((copy) => {
         if (!['ok', 'suspect'].includes(copy.state))
@@ -5340,13 +5756,13 @@ function contradicting(onHost, copies) {
 }
 /**
  * The copies as retention sees them, in the same order. A backup that is pinned on the host keeps its copy, which is never written
- * again; of one whose manifest can not be read there, that is not known. Two hosts may have databases of one name at one path, and
+ * again; of one whose manifest can not be read or believed there, that is not known. Two hosts may have databases of one name at one path, and
  * share a bucket by mistake: what was made on another host is kept and not counted.
  */
 function copyCandidates(copies, onHost, here) {
     const pins = new Map([
         ...onHost.unreadable.map(({ id }) => [id, 'perhaps: its manifest on the host can not be read']),
-        ...onHost.backups.map(({ id, manifest }) => [id, manifest.pinned?.reason ?? null]),
+        ...onHost.backups.map((backup) => [backup.id, pinOf(backup)]),
     ]);
     return toCandidates(copies, 's3Keep').map((candidate, at) => {
         const manifest = copies[at]?.manifest;
@@ -5356,6 +5772,7 @@ function copyCandidates(copies, onHost, here) {
         return { ...candidate, pinned, verified: false, why: `made on another host, ${manifest.host}` };
     });
 }
+const pinOf = ({ manifest, state }) => isTrusted({ state }) ? (manifest.pinned?.reason ?? null) : `perhaps: its manifest on the host is ${state}`;
 /** The server tells more than the name of the host. */
 function isFromElsewhere(manifest, here) {
     if (manifest.host === here.host)
@@ -5422,16 +5839,55 @@ function factsOf({ report, settings }, { manifest, state }, places = ['host'], f
         bytes: manifest.bytes,
         databaseBytes: manifest.databaseBytes,
         compression: manifest.compression,
+        ...(manifest.encryption === 'none' ? {} : { encryption: manifest.encryption }),
         verifiedLevel: manifest.verified.level,
         durationMs: manifest.durationMs,
         pinned: manifest.pinned?.reason ?? null,
         reason: manifest.reason,
+        signed: settings.signing === null ? manifest.mac !== null : isTrusted({ state }),
         ...(partial === '' ? {} : { partial }),
         state,
     };
 }
 
+;// CONCATENATED MODULE: ./src/places/signed.ts
+/** What the signatures of manifests mean to those who read and write them; docs/signatures.md. */
+
+
+
+const SIGNED = 'is signed, and this run has no `signing-key`: written anew, its manifest would lose the signature';
+/** The text of a manifest that is written for the first time, or with nothing changed: signed when the run has a key. */
+function textOf({ settings: { signing } }, manifest) {
+    return (0,backups_manifest/* serializeManifest */.MZ)(signing === null ? manifest : signing.sign(manifest));
+}
+/** The text of one that was changed. Throws E_SIGNATURE when that would break its signature, or give one to what nobody has vouched for. */
+function rewrittenText(run, backup) {
+    demandRewritable(run, backup);
+    return textOf(run, backup.manifest);
+}
+/** Throws E_SIGNATURE. */
+function demandRewritable(run, backup) {
+    demandTrusted(backup);
+    if (mayRewrite(run, backup))
+        return;
+    throw new errors/* BackupError */.hj('E_SIGNATURE', `${backup.id} ${SIGNED}`, 'Give the key by which it was signed.');
+}
+/** Without a key nothing that is signed is written anew. */
+const mayRewrite = ({ settings }, { manifest }) => settings.signing !== null || manifest.mac === null;
+/** Throws E_SIGNATURE for what is unsigned or forged. */
+function demandTrusted(backup) {
+    if (!isTrusted(backup))
+        throw untrusted(backup);
+}
+/** `nor`: where else it is not. */
+function untrusted({ id, state, detail }, nor = '') {
+    return new errors/* BackupError */.hj('E_SIGNATURE', `${id} is ${state}: ${detail}${nor}`, state === 'unsigned'
+        ? 'If it was made before there was a key, and is right, `command: accept` with its id signs it. Without `signing-key` it is taken as it is.'
+        : 'If `signing-key` was changed, add the old key as another line. Otherwise do not rely on it: somebody has changed it. Take another backup, and find out who can write there; `command: delete` without `signing-key` deletes it.');
+}
+
 ;// CONCATENATED MODULE: ./src/places/host.ts
+
 
 
 
@@ -5449,33 +5905,38 @@ class HostPlace {
     run;
     connection;
     facts;
+    listing;
     kind = 'host';
     uri;
     rules;
     /** What the host listed, as it is by now. */
     listed;
     /** `facts`: what the request has told that has listed it. */
-    constructor(run, connection, facts) {
+    static async of(run, connection, facts) {
+        return new HostPlace(run, connection, facts, await readListing(run, connection, facts));
+    }
+    constructor(run, connection, facts, listing) {
         this.run = run;
         this.connection = connection;
         this.facts = facts;
+        this.listing = listing;
         const { report, settings } = run;
         this.uri = facts.path('directory');
         this.rules = settings.keep;
         report.directory = this.uri;
         report.storage.freeBytes = /^\d{1,15}$/.test(facts.get('free_kib') ?? '') ? facts.number('free_kib') * 1024 : null;
-        const untold = facts.get('untold');
-        if (untold !== null) {
-            (0,connect/* warn */.R8)(run, `${(0,neutralise/* quoteOutside */.Y)(untold, 20)} of the oldest manifests were not read, for all of them are more than the host sends: prune, or move old backups out of ${this.uri}`);
+        const { untold } = listing;
+        if (untold > 0) {
+            (0,connect/* warn */.R8)(run, `${untold} of the oldest manifests were not read, for all of them are more than the host sends: prune, or move old backups out of ${this.uri}`);
         }
         const identity = run.database.identity(facts);
-        this.listed = readCatalogue(listingOf(facts), { name: settings.name, identity }, run.now());
+        this.listed = readCatalogue(listing, { name: settings.name, identity, keys: settings.signing }, run.now());
         tellProblems(run, this.listed.problems, this.uri);
         showBackups(run, this.listed.backups);
     }
     /** Enters and lists it: `look` writes nothing, the others hold the lock from then on. `what` is said to the runs that wait for it. */
     static async open(run, connection, how, what = run.settings.backup ?? run.settings.name) {
-        return new HostPlace(run, connection, await HostPlace.enter(run, connection, how, what));
+        return HostPlace.of(run, connection, await HostPlace.enter(run, connection, how, what));
     }
     /** The same without reading what was listed. */
     static enter(run, connection, how, what) {
@@ -5495,14 +5956,17 @@ class HostPlace {
         const own = this.listed.backups.find((backup) => backup.id === id);
         if (own !== undefined)
             return this.found(own);
-        const isOwn = name === this.run.settings.name;
-        const facts = isOwn ? this.facts : await this.connection.send(['job', 'look', [name, '']]);
-        const { backups } = readCatalogue(listingOf(facts), { name, identity: null }, this.run.now());
+        const { run, connection } = this;
+        const { name: ownName, signing: keys } = run.settings;
+        const listing = name === ownName
+            ? this.listing
+            : await readListing(run, connection, await connection.send(['job', 'look', [name, '']]));
+        const { backups } = readCatalogue(listing, { name, identity: null, keys }, run.now());
         const other = backups.find((backup) => backup.id === id);
         return other === undefined ? null : this.found(other);
     }
     async newest() {
-        return this.listed.backups.flatMap((backup) => this.found(backup) ?? []);
+        return this.listed.backups.filter(isTrusted).flatMap((backup) => this.found(backup) ?? []);
     }
     found(backup) {
         return backup.state === 'damaged' ? null : { backup, uri: `${this.uri}/${backup.manifest.file}` };
@@ -5524,9 +5988,9 @@ class HostPlace {
     /** One request: a manifest written anew, units removed, the status. The lock is free then. */
     async change(rewritten, units = []) {
         const before = this.listed.backups;
+        const [file, text] = rewritten === null ? ['', ''] : [(0,names/* manifestFile */.YE)(rewritten.id), rewrittenText(this.run, rewritten)];
         if (rewritten !== null)
             this.take(rewritten);
-        const [file, text] = rewritten === null ? ['', ''] : [(0,names/* manifestFile */.YE)(rewritten.id), (0,backups_manifest/* serializeManifest */.MZ)(rewritten.manifest)];
         this.show(filesOf(units));
         this.run.left = (0,src_left/* touched */.FI)(this.run.left);
         const status = (0,directory/* statusOf */.c2)(this.run);
@@ -5534,9 +5998,9 @@ class HostPlace {
     }
     /** Another manifest of a backup, or one for a payload that has lost its own, while the lock is held; it goes on being held. */
     async write(backup) {
-        const { id, manifest } = backup;
+        const text = rewrittenText(this.run, backup);
         this.run.left = (0,src_left/* touched */.FI)(this.run.left);
-        await this.connection.send(['job', 'write_manifest', [(0,names/* manifestFile */.YE)(id), (0,backups_manifest/* serializeManifest */.MZ)(manifest)]]);
+        await this.connection.send(['job', 'write_manifest', [(0,names/* manifestFile */.YE)(backup.id), text]]);
         this.take(backup);
         showBackups(this.run, this.listed.backups);
     }
@@ -5548,7 +6012,7 @@ class HostPlace {
         if (manifest.name === run.settings.name)
             this.take(backup);
         this.show(filesOf(units ?? []));
-        const publication = [id, manifest.file, manifest.sha256, (0,backups_manifest/* serializeManifest */.MZ)(manifest)];
+        const publication = [id, manifest.file, manifest.sha256, rewrittenText(run, backup)];
         if (units === null)
             return this.send(['job', 'publish_backup', publication], [], before);
         return this.send(['job', 'finish', [...publication, (0,directory/* statusOf */.c2)(run), ...removalArguments(units)]], units, before);
@@ -5696,8 +6160,6 @@ function notRotated(run, what, error, todo) {
     return error;
 }
 
-// EXTERNAL MODULE: ./src/backups/manifest-size.ts
-var manifest_size = __nccwpck_require__(2502);
 ;// CONCATENATED MODULE: ./src/places/store-listing.ts
 
 
@@ -5708,9 +6170,9 @@ const FETCHES = 8;
 const MAX_TOTAL_BYTES = 256 << 20;
 /**
  * What lies under `<prefix>/<name>/` by names of ours, with the manifests that can be read: the newest whole, of the others what a
- * catalogue needs.
+ * catalogue needs. `whole`: all whole, for their signatures.
  */
-async function listCopies(store, name) {
+async function listCopies(store, name, whole) {
     const files = await filesIn(store, name);
     const listed = files.flatMap(({ name: file, part, bytes }) => (part === 'manifest' ? [{ file, bytes }] : []));
     listed.sort((one, other) => (one.file < other.file ? -1 : 1)); // all have one name, and then their time
@@ -5732,7 +6194,7 @@ async function listCopies(store, name) {
                 const text = await store.get(store.keyOf(name, file));
                 if (text === null)
                     continue;
-                manifests.set(file, text.length <= room ? text : (0,manifest_size/* shorten */.ml)(text));
+                manifests.set(file, whole || text.length <= room ? text : (0,manifest_size/* shorten */.ml)(text));
                 room -= text.length;
             }
             catch (error) {
@@ -5769,8 +6231,9 @@ const UNREADABLE = ['E_S3_AUTH', 'E_NOT_FOUND', 'E_TOO_LARGE'];
 
 
 
-const AT_ONCE = 8;
-/** What `s3://` names, with the manifest beside it, which must agree. Throws E_NOT_FOUND, E_MANIFEST, E_CHECKSUM. */
+
+const in_store_AT_ONCE = 8;
+/** What `s3://` names, with the manifest beside it, which must agree. Throws E_NOT_FOUND, E_MANIFEST, E_CHECKSUM, E_SIGNATURE. */
 async function named(run, store, { key }) {
     const stored = await store.head(key);
     if (stored === null) {
@@ -5782,6 +6245,9 @@ async function named(run, store, { key }) {
     const file = parsed?.part === 'payload' ? (0,names/* manifestFile */.YE)(parsed.id) : null;
     const text = file === null ? null : await store.get(`${folder}${file}`);
     if (parsed === null || file === null || text === null) {
+        if (file !== null && run.settings.signing !== null) {
+            throw new errors/* BackupError */.hj('E_SIGNATURE', `${store.uriOf(key)} has no manifest beside it, so nothing is signed`, 'Who can delete the manifest can change the payload as well. Take another backup; without `signing-key` it is taken as any dump.');
+        }
         if (file !== null) {
             (0,connect/* warn */.R8)(run, `${store.uriOf(key)} has no manifest beside it, so nothing tells what it should be but the store`);
         }
@@ -5792,6 +6258,7 @@ async function named(run, store, { key }) {
         { name: file, type: '-', bytes: text.length },
     ];
     const backup = read(run, parsed.name, files, text, null);
+    demandTrusted(backup);
     if (backup.manifest.file !== key.slice(folder.length)) {
         throw new errors/* BackupError */.hj('E_MANIFEST', `${store.uriOf(`${folder}${file}`)} is the manifest of ${backup.manifest.file}, not of that object`, `Correct \`backup\`.`);
     }
@@ -5804,12 +6271,19 @@ async function byId(run, store, id) {
     return unit === undefined ? null : readUnit(run, store, name, unit, null);
 }
 /**
- * All of that name, newest first, until `isEnough`; those of another database are left out, and told. `here`: this host and its database; null: any. A host takes its own when there are
+ * All of that name, newest first, until `isEnough`; those of another database, and those that are unsigned or forged, are left out, and told. `here`: this host and its database; null: any. A host takes its own when there are
  * some. A new host may take those of one other, and between several nobody but a person can choose: then E_TARGET_MISMATCH.
  */
 async function newestIn(run, store, here, isEnough) {
     const isOwn = ({ manifest }) => here === null || !isFromElsewhere(manifest, here);
-    const found = await readAll(run, store, here?.identity ?? null, (backup) => isEnough(backup) && isOwn(backup));
+    const isWanted = (backup) => isTrusted(backup) && isEnough(backup) && isOwn(backup);
+    const all = await readAll(run, store, here?.identity ?? null, isWanted);
+    const found = all.filter(({ backup }) => isTrusted(backup));
+    if (found.length < all.length) {
+        const first = all.find(({ backup }) => !isTrusted(backup))?.backup;
+        const others = (0,format/* counted */.hS)(all.length - found.length, 'backup');
+        (0,connect/* warn */.R8)(run, `${others} in the store, the first ${first?.id}, are passed over: ${first?.state}`);
+    }
     const backups = found.map(({ backup }) => backup);
     for (const [at, backup] of asJudgedSince(backups, []).entries())
         Object.assign(found[at] ?? {}, { backup });
@@ -5825,8 +6299,8 @@ async function readAll(run, store, identity, isEnough) {
     const { name } = run.settings;
     const units = await unitsIn(store, name, '');
     const found = [];
-    for (let from = 0; from < units.length; from += AT_ONCE) {
-        const some = await Promise.all(units.slice(from, from + AT_ONCE).map((unit) => readUnit(run, store, name, unit, identity)));
+    for (let from = 0; from < units.length; from += in_store_AT_ONCE) {
+        const some = await Promise.all(units.slice(from, from + in_store_AT_ONCE).map((unit) => readUnit(run, store, name, unit, identity)));
         const good = some.filter((one) => one !== null);
         found.push(...good);
         if (good.some(({ backup }) => isEnough(backup)))
@@ -5858,6 +6332,9 @@ async function readUnit(run, store, name, { id, files }, identity) {
         const stored = await store.head(key);
         if (stored === null)
             throw new errors/* BackupError */.hj('E_CHECKSUM', `${backup.manifest.file} is missing`);
+        if (!isTrusted(backup)) {
+            return { backup, uri: store.uriOf(key), stored, wanted: wantedOf(key, stored, backup.manifest.sha256) };
+        }
         return agreeing(store, key, backup, stored);
     }
     catch (error) {
@@ -5870,7 +6347,7 @@ async function readUnit(run, store, name, { id, files }, identity) {
 /** The backup of these files. Throws E_MANIFEST when there is none. */
 function read(run, name, files, text, identity) {
     const manifests = new Map(files.filter((one) => one.name.endsWith('.json')).map((one) => [one.name, text]));
-    const { backups, problems } = readCatalogue({ files, manifests }, { name, identity }, run.now());
+    const { backups, problems } = readCatalogue({ files, manifests }, { name, identity, keys: run.settings.signing }, run.now());
     const [backup] = backups;
     if (backup !== undefined)
         return backup;
@@ -5948,7 +6425,7 @@ class StorePlace {
         }
         const here = await this.here();
         tellProblems(run, problems.map((problem) => `in ${uri}: ${problem}`), uri);
-        const others = backups.filter(({ manifest }) => isFromElsewhere(manifest, here));
+        const others = backups.filter((backup) => isTrusted(backup) && isFromElsewhere(backup.manifest, here));
         if (others.length > 0) {
             const made = (0,neutralise/* quoteOutside */.Y)(`made on another host, ${others[0]?.manifest.host}`, 200);
             (0,connect/* warn */.R8)(run, `${(0,format/* counted */.hS)(others.length, 'backup')} in ${uri} were ${made}: they do not count here, and rotation leaves them alone. Two databases that share a bucket need names or prefixes of their own; after a move to another host, \`command: delete\` deletes what is old`);
@@ -5958,10 +6435,10 @@ class StorePlace {
         return catalogue;
     }
     async read(rotates) {
-        const { name } = this.run.settings;
-        const { unread, ...listing } = await listCopies(await this.open(), name);
+        const { name, signing: keys } = this.run.settings;
+        const { unread, ...listing } = await listCopies(await this.open(), name, keys !== null);
         const { identity } = await this.here();
-        const catalogue = readCatalogue(listing, { name, identity }, this.run.now(), { checksums: false, rotates });
+        const catalogue = readCatalogue(listing, { name, identity, keys }, this.run.now(), { checksums: false, rotates });
         catalogue.backups = asJudgedSince(catalogue.backups, this.host.listed.backups);
         return { unread, catalogue };
     }
@@ -6062,7 +6539,7 @@ class StorePlace {
     /** Puts the manifest that the host has beside a payload that has lost its own. Throws E_S3_*. */
     async write(backup) {
         const store = await this.open();
-        await store.put(this.keyOf(store, (0,names/* manifestFile */.YE)(backup.id)), (0,backups_manifest/* serializeManifest */.MZ)(backup.manifest));
+        await store.put(this.keyOf(store, (0,names/* manifestFile */.YE)(backup.id)), textOf(this.run, backup.manifest));
         const catalogue = await this.catalogue();
         catalogue.orphans = catalogue.orphans.filter(({ id }) => id !== backup.id);
         catalogue.backups = [...catalogue.backups, backup].sort(backups_retention/* newestFirst */.ll);
@@ -6148,6 +6625,7 @@ async function change(run, decide) {
 
 
 
+
 const isWhole = ({ manifest }) => (manifest.coverage ?? null) === null;
 /** A partial one does not bring everything back: it is restored by its id alone. */
 const isGood = (backup) => backup.state === 'ok' && isWhole(backup);
@@ -6179,6 +6657,8 @@ async function choose(run, asked, place) {
 async function choice_byId(run, { id, toProve = false }, place, { backups, unreadable }) {
     const lost = (why) => ({ ids: [id], exact: true, why });
     const own = backups.find((backup) => backup.id === id);
+    if (own !== undefined && !isTrusted(own))
+        return { backup: null, lost: lost((nor) => untrusted(own, nor)) };
     if (own?.state === 'damaged') {
         const why = damaged(`${id} is damaged: ${own.detail}`);
         return { backup: toProve ? own : null, lost: lost(why) };
@@ -6189,6 +6669,9 @@ async function choice_byId(run, { id, toProve = false }, place, { backups, unrea
     if (broken !== undefined)
         return { backup: null, lost: lost(noManifest(broken.why)) };
     const other = toProve ? null : await place.one(id);
+    if (other !== null && !isTrusted(other.backup)) {
+        return { backup: null, lost: lost((nor) => untrusted(other.backup, nor)) };
+    }
     if (other !== null)
         return { backup: other.backup, lost: null };
     return { backup: null, lost: lost((nor) => notFound(run, id, backups, `${place.uri}${nor}`)) };
@@ -6197,7 +6680,7 @@ async function choice_byId(run, { id, toProve = false }, place, { backups, unrea
 function described(run, asked, { backups, unreadable }, place) {
     const { name } = run.settings;
     const backup = pick(asked, backups);
-    const gone = [...backups.filter(({ state }) => state === 'damaged'), ...unreadable]
+    const gone = [...backups.filter((one) => one.state === 'damaged' || !isTrusted(one)), ...unreadable]
         .filter(({ createdAt }) => asked.by === 'deploy' || backup === null || createdAt > backup.createdAt)
         .map(({ id }) => id);
     if (backup !== null && gone.length === 0)
@@ -6209,13 +6692,19 @@ function described(run, asked, { backups, unreadable }, place) {
         const why = (nor) => new errors/* BackupError */.hj('E_NOT_FOUND', none + nor, `${withheld(backups)}${known(backups)}`);
         return { backup, lost: { ids: gone, exact: false, why } };
     }
-    const are = `${gone.slice(0, 3).join(', ')} in ${place.uri} ${gone.length === 1 ? 'is' : 'are'} damaged or without a manifest`;
+    const how = backups.some((one) => gone.includes(one.id) && !isTrusted(one))
+        ? 'damaged, unsigned or forged'
+        : 'damaged or without a manifest';
+    const are = `${gone.slice(0, 3).join(', ')} in ${place.uri} ${gone.length === 1 ? 'is' : 'are'} ${how}`;
     return { backup, lost: { ids: gone, exact: false, why: damaged(are) } };
 }
-/** The files of a damaged database are kept, and are no backup; what is suspect counts for nothing. Nothing unreadable may be newer. */
+/** The files of a damaged database are kept, and are no backup; what is suspect, unsigned or forged counts for nothing. Nothing unreadable may be newer. */
 function newest(run, { backups, unreadable }, place) {
     const [backup = null] = wholeOrAll(backups)
-        .filter(({ createdAt, manifest }) => !(0,backups_retention/* isFuture */.GJ)(createdAt, run.now()) && !(0,backups_manifest/* isDamagedCopy */.z$)(manifest) && manifest.state !== 'suspect')
+        .filter(({ createdAt, manifest, state }) => !(0,backups_retention/* isFuture */.GJ)(createdAt, run.now()) &&
+        !(0,backups_manifest/* isDamagedCopy */.z$)(manifest) &&
+        manifest.state !== 'suspect' &&
+        isTrusted({ state }))
         .sort(backups_retention/* newestFirst */.ll);
     const [broken] = unreadable.toSorted(backups_retention/* newestFirst */.ll);
     if (broken !== undefined && (backup === null || broken.createdAt > backup.createdAt)) {
@@ -6257,7 +6746,9 @@ function known(backups) {
 function withheld(backups) {
     const partial = backups.find((one) => one.state === 'ok' && !isWhole(one));
     const suspect = backups.find(({ state }) => state === 'suspect');
+    const other = backups.find((one) => !isTrusted(one));
     return [
+        ...(other === undefined ? [] : [`${other.id} is ${other.state}, and counts for nothing. `]),
         ...(partial === undefined ? [] : [`${partial.id} does not cover everything and is restored by its id alone. `]),
         ...(suspect === undefined ? [] : [`${suspect.id} is suspect: \`command: accept\` makes it a good one. `]),
     ].join('');
@@ -6269,11 +6760,14 @@ function withheld(backups) {
 
 
 
+
+
 /** How many that a place has lost are looked for in another. */
 const MOST_LOST = 20;
 /**
  * The backup that is meant: in the first place, or, when it has lost it, in the spare one; `spare` is set then. Throws E_NOT_FOUND,
- * E_STALE when there is none to prove, E_MANIFEST or E_CHECKSUM for what is damaged everywhere, E_TARGET_MISMATCH.
+ * E_STALE when there is none to prove, E_MANIFEST or E_CHECKSUM for what is damaged everywhere, E_SIGNATURE for what is unsigned or forged
+ * everywhere, E_TARGET_MISMATCH.
  */
 async function find(run, asked, first, spare) {
     const { backup, lost } = await choose(run, asked, first);
@@ -6294,8 +6788,14 @@ async function instead(run, asked, { ids, exact, why }, backup, backups, spare) 
         let there = [];
         for (const id of ids.slice(0, MOST_LOST)) {
             const one = await spare.one(id);
-            if (one !== null)
+            if (one === null)
+                continue;
+            if (isTrusted(one.backup))
                 there.push(one);
+            else if (asked.by === 'id' && backup === null)
+                throw untrusted(one.backup, ` (in ${spare.uri})`);
+            else
+                (0,connect/* warn */.R8)(run, `${id} in ${spare.uri} is passed over: ${one.backup.state}`);
         }
         if (!exact && backup === null && there.length === 0) {
             // the oldest one of a deploy counts, so all have to be looked at
@@ -6325,7 +6825,7 @@ async function instead(run, asked, { ids, exact, why }, backup, backups, spare) 
 }
 /**
  * The backup of that id in each place that has it; where none has, what has lost its manifest under that id: nothing counts on it, and who
- * names it means it. Throws E_NOT_FOUND.
+ * names it means it. Throws E_NOT_FOUND; E_SIGNATURE when it is unsigned or forged in any of them.
  */
 async function everywhere(run, id, places) {
     const [backups, orphans, all] = [[], [], []];
@@ -6335,19 +6835,26 @@ async function everywhere(run, id, places) {
         backups.push(...catalogue.backups.filter((unit) => unit.id === id).map((unit) => ({ place, unit })));
         orphans.push(...catalogue.orphans.filter((unit) => unit.id === id).map((unit) => ({ place, unit })));
     }
+    for (const { unit } of backups)
+        demandTrusted(unit);
     if (backups.length > 0)
         return { backups, orphans: [] };
     if (orphans.length > 0)
         return { backups, orphans };
     throw notFound(run, id, all, places.map(({ uri }) => uri).join(' and '));
 }
-/** The backup that the input `backup` names, in this place. Throws E_NOT_FOUND. */
-async function find_named(run, place) {
+/**
+ * The backup that the input `backup` names, in this place, whose manifest is to be written anew; `unsigned`: also one that is not signed yet.
+ * Throws E_NOT_FOUND, E_SIGNATURE.
+ */
+async function find_named(run, place, unsigned = false) {
     const id = run.settings.backup ?? '';
     const { backups } = await place.catalogue();
     const found = backups.find((backup) => backup.id === id);
     if (found === undefined)
         throw notFound(run, id, backups, place.uri);
+    if (!unsigned || found.state !== 'unsigned')
+        demandRewritable(run, found);
     return found;
 }
 
@@ -6359,12 +6866,21 @@ async function find_named(run, place) {
 
 
 
-/** Says that a suspect backup is right: it is a good one from now on, and the history of sizes and rows begins anew with it. */
+/**
+ * Says that a suspect backup is right: it is a good one from now on, and the history of sizes and rows begins anew with it. With
+ * `signing-key` the same of one that was never signed, suspect or not: it is signed then. What was forged stays so.
+ */
 async function accept(run) {
     const { settings, log, report } = run;
     await change(run, async (host) => {
-        const old = await host.whole(await find_named(run, host));
-        report.backup = factsOf(run, old);
+        const found = await host.whole(await find_named(run, host, true));
+        const old = { ...found, ...found.ifSigned };
+        report.backup = factsOf(run, found);
+        if (found.state === 'unsigned' && old.state === 'ok') {
+            report.backup = factsOf(run, old);
+            log.info(`${settings.dryRun ? 'would sign' : 'signed'} ${old.id}`);
+            return { rewrite: old };
+        }
         if (old.state === 'ok') {
             (0,connect/* warn */.R8)(run, `${old.id} is not suspect: there is nothing to accept`);
             return {};
@@ -6436,7 +6952,11 @@ async function proven(run, { connection, facts }, { id, createdAt, payload }) {
     const { name, kind, compression } = (0,names/* parseFileName */.Px)(payload ?? '') ?? {};
     if (payload === null || name === undefined || kind === undefined || compression === undefined)
         return null;
-    const found = await connection.send(['job', 'prove_payload', [payload, (0,packing/* stagesOf */.ZL)({ compression })]]);
+    const found = await connection.send([
+        'job',
+        'prove_payload',
+        [payload, (0,packing/* stagesOf */.ZL)({ compression, encryption: 'none' })],
+    ]);
     const why = found.get('unproven');
     if (why !== null) {
         (0,connect/* warn */.R8)(run, `${id} was not adopted: ${(0,neutralise/* quoteOutside */.Y)(why, 300)}`);
@@ -6456,7 +6976,7 @@ async function proven(run, { connection, facts }, { id, createdAt, payload }) {
         adopted: { at },
         ...((0,backups_format/* formatNamed */.vq)(settings.database.engine).logical ? { coverage: backups_coverage/* UNKNOWN_COVERAGE */.s9 } : {}),
         reason: 'manual',
-        recovery: database.recovery({ file: payload, kind, compression, identity, content: null }, report.directory, settings),
+        recovery: database.recovery({ file: payload, kind, compression, encryption: 'none', identity, content: null }, report.directory, settings),
         mac: null,
     };
 }
@@ -6561,10 +7081,12 @@ function rowLosses(changes, limit) {
 
 
 
+
+
 const REASON = 'before a loss of rows';
 /** Of the pins that are set here; what a person has pinned is not counted. */
 const PINS_KEPT = 3;
-const NAMED = 5;
+const row_loss_NAMED = 5;
 /**
  * Puts into the report what has changed since the newest good backup that covers the same and was counted, and returns what was lost beyond
  * `row-loss-limit`; null when nothing was, or there is nothing to compare with. `host`: whose backups are known; null for those of a
@@ -6603,7 +7125,9 @@ async function pinBefore(run, host, loss) {
     const { id } = loss.since;
     const here = host.listed.backups.find((backup) => backup.id === id);
     const fate = here
-        ? `${id} is pinned, so no rotation deletes it`
+        ? mayRewrite(run, here)
+            ? `${id} is pinned, so no rotation deletes it`
+            : `${id} is signed, and this run, without \`signing-key\`, can not pin it: \`command: pin\` with the key does`
         : `${id} is in the store alone, where nothing is pinned`;
     (0,connect/* warn */.R8)(run, `${describeLoss(loss)}. ${fate}; \`row-loss-limit\`, \`on-row-loss\``);
     if (here === undefined)
@@ -6612,22 +7136,24 @@ async function pinBefore(run, host, loss) {
         const { manifest } = await host.whole(old);
         await host.write({ ...old, manifest: { ...manifest, pinned } });
     };
-    if (here.manifest.pinned === null)
+    if (here.manifest.pinned === null && mayRewrite(run, here))
         await rewrite(here, { reason: REASON, at: run.now().toISOString(), by: 'row-loss' });
-    const ours = host.listed.backups.filter(({ manifest }) => manifest.pinned?.by === 'row-loss').sort(backups_retention/* newestFirst */.ll);
-    for (const old of ours.slice(PINS_KEPT)) {
+    const ours = host.listed.backups
+        .filter((backup) => backup.manifest.pinned?.by === 'row-loss' && isTrusted(backup))
+        .sort(backups_retention/* newestFirst */.ll);
+    for (const old of ours.slice(PINS_KEPT).filter((backup) => mayRewrite(run, backup))) {
         await rewrite(old, null);
         run.log.info(`unpinned ${old.id}: ${(0,format/* counted */.hS)(PINS_KEPT, 'newer one')} before a loss of rows are pinned`);
     }
 }
 function describeLoss({ since, losses }) {
-    const named = losses.slice(0, NAMED).map(({ name, change, before, after }) => {
+    const named = losses.slice(0, row_loss_NAMED).map(({ name, change, before, after }) => {
         const table = (0,neutralise/* quoteOutside */.Y)(JSON.stringify(name), 100);
         return change === 'gone'
             ? `the table ${table} with ${(0,format/* counted */.hS)(before ?? 0, 'row')} is gone`
             : `the table ${table} has ${(0,format/* counted */.hS)(after ?? 0, 'row')}, it had ${(0,format/* counted */.hS)(before ?? 0, 'row')}`;
     });
-    const more = losses.length > NAMED ? [`and ${(0,format/* counted */.hS)(losses.length - NAMED, 'more table')}`] : [];
+    const more = losses.length > row_loss_NAMED ? [`and ${(0,format/* counted */.hS)(losses.length - row_loss_NAMED, 'more table')}`] : [];
     return `rows were lost since ${since.id}: ${[...named, ...more].join('; ')}`;
 }
 
@@ -6679,8 +7205,17 @@ function switchedOff({ shrinkLimit, growthLimit, growthLimitBytes, rowLossLimit 
         'row-loss-limit': rowLossLimit === null,
     };
 }
-function sizesOf({ databaseBytes, bytes, kind, compression, coverage }) {
-    return { databaseBytes, bytes, likeness: JSON.stringify([kind, compression, (0,backups_coverage/* showCoverage */.UQ)(coverage ?? null)]) };
+function sizesOf({ databaseBytes, bytes, kind, compression, encryption, coverage }) {
+    return {
+        databaseBytes,
+        bytes,
+        likeness: JSON.stringify([
+            kind,
+            compression,
+            ...(encryption === 'none' ? [] : [encryption.method]),
+            (0,backups_coverage/* showCoverage */.UQ)(coverage ?? null),
+        ]),
+    };
 }
 /**
  * The manifest as the backups in the store have it: they may tell of sizes that a host which has lost its directory does not know. What
@@ -6719,7 +7254,84 @@ function warnOfSuspicion(run, { id, state, detail }) {
         (0,connect/* warn */.R8)(run, `${id} is suspect: ${(0,neutralise/* quoteOutside */.Y)(detail ?? '', 300)}`);
 }
 
+;// CONCATENATED MODULE: ./src/run/keys.ts
+
+
+/**
+ * What the programs of a session need to encrypt and to decrypt: over its stdin, and into variables of its shell. They are gone with the
+ * session. None where nothing of the kind was given.
+ */
+function keysOf({ encryption, decryption }) {
+    const requests = [];
+    if (encryption !== null) {
+        const { method } = encryption;
+        const words = 'recipients' in encryption
+            ? [encryption.recipients, '', '']
+            : 'keys' in encryption
+                ? [encryption.keys, encryption.fingerprints.join(' '), '']
+                : ['', '', encryption.passphrase];
+        requests.push(['request', 'encrypt_with', [method, ...words]]);
+    }
+    if (decryption !== null) {
+        const { age, ssh, gpg, passphrase } = decryption;
+        requests.push(['request', 'decrypt_with', [age ?? ssh ?? '', gpg ?? '', passphrase ?? '']]);
+    }
+    return requests;
+}
+/** What backups of this run are, as manifests have it. */
+function encryptedBy({ encryption }) {
+    return encryption === null ? 'none' : { method: encryption.method, recipients: encryption.names };
+}
+/** Whether something was given that may open what is encrypted in that way. */
+function hasKeyFor(encryption, { encryption: own, decryption }) {
+    if (encryption === 'none')
+        return true;
+    const { age, ssh, gpg, passphrase } = decryption ?? { age: null, ssh: null, gpg: null, passphrase: null };
+    if (encryption.method === 'age')
+        return (age ?? ssh) !== null;
+    if (encryption.recipients.length > 0)
+        return gpg !== null;
+    return passphrase !== null || (own !== null && 'passphrase' in own);
+}
+/** Throws E_DECRYPT when nothing was given that may open it. */
+function needKeyFor(what, encryption, keys) {
+    if (encryption === 'none' || hasKeyFor(encryption, keys))
+        return;
+    throw new errors/* BackupError */.hj('E_DECRYPT', `${what} is ${showEncrypted(encryption)}, and ${missingKey(encryption)}`);
+}
+/** `encrypted with age for age1ql3z7hjy54pw3hyw`, after `is`. */
+function showEncrypted(encryption) {
+    if (encryption === 'none')
+        return 'not encrypted';
+    const { method, recipients } = encryption;
+    const whom = recipients.length === 0 ? 'a passphrase' : recipients.map((one) => (0,neutralise/* quoteOutside */.Y)(one, 80)).join(', ');
+    return `encrypted with ${method} ${recipients.length === 0 ? 'by' : 'for'} ${whom}`;
+}
+/** What to give. */
+function missingKey(encryption) {
+    const input = encryption.method === 'gpg' && encryption.recipients.length === 0 ? 'decryption-passphrase' : 'decryption-key';
+    return `\`${input}\` is not given`;
+}
+
+;// CONCATENATED MODULE: ./src/making/first-encrypted.ts
+
+
+
+/** Says what the new backup is encrypted for; of the first of its kind that nobody has tried to open, as a warning. */
+function tellEncryption(run, { id, encryption }, known) {
+    if (encryption === 'none')
+        return;
+    run.log.info(`${id} is ${showEncrypted(encryption)}`);
+    if (hasKeyFor(encryption, run.settings))
+        return; // it was read back through it
+    if (known.some(({ state, manifest }) => state === 'ok' && (0,packing/* isEncryptedAlike */.Z_)(manifest.encryption, encryption)))
+        return;
+    const alone = encryption.recipients.length === 1 ? ', and add a second one whose key lies elsewhere' : '';
+    (0,connect/* warn */.R8)(run, `${id} is the first backup that is ${showEncrypted(encryption)}, and nobody has opened it yet. Check that you have the key${alone}: \`command: verify\` with \`decryption-key\` opens it, docs/encryption.md tells how to keep keys`);
+}
+
 ;// CONCATENATED MODULE: ./src/making/new-manifest.ts
+
 
 
 
@@ -6735,9 +7347,10 @@ function warnOfSuspicion(run, { id, state, detail }) {
  */
 function manifestOf(run, { id, createdAt, started }, facts, hello, damaged = false) {
     const { settings, database, report } = run;
-    const { compression } = (0,packing/* packingBy */.Bo)(facts.need('compressor'));
+    const compression = (0,packing/* compressionBy */.yg)(facts.need('compressor'));
+    const encryption = encryptionOf(run, facts);
     const kind = (damaged ? (0,backups_format/* formatNamed */.vq)(settings.database.engine).damaged?.kind : null) ?? database.kind;
-    const file = (0,names/* payloadFile */.Fp)(id, kind, compression);
+    const file = (0,names/* payloadFile */.Fp)(id, kind, compression, encryption);
     const engine = damaged
         ? { databaseBytes: facts.number('plain_bytes'), tools: {}, content: null }
         : database.describe(facts);
@@ -6762,7 +7375,7 @@ function manifestOf(run, { id, createdAt, started }, facts, hello, damaged = fal
         sha256,
         databaseBytes: engine.databaseBytes,
         compression,
-        encryption: 'none',
+        encryption,
         tools: engine.tools,
         content: engine.content,
         verified: { level: damaged ? 'none' : settings.verify, at: now.toISOString() },
@@ -6773,7 +7386,7 @@ function manifestOf(run, { id, createdAt, started }, facts, hello, damaged = fal
         reason: reasonOf(run),
         recovery: damaged
             ? []
-            : database.recovery({ file, kind, compression, identity, content: engine.content }, report.directory, settings),
+            : database.recovery({ file, kind, compression, encryption, identity, content: engine.content }, report.directory, settings),
         mac: null,
     });
     tellLeftOut(run, manifest);
@@ -6785,6 +7398,14 @@ function new_manifest_backupOf(manifest) {
     const standing = verified.level === 'none' ? { state: 'unverified', detail: 'not verified' } : standingOf(manifest);
     const files = [(0,names/* manifestFile */.YE)(id), file, (0,names/* checksumFile */.uu)(file)];
     return { id, createdAt: new Date(manifest.createdAt), manifest, ...standing, files };
+}
+/** What the host has encrypted it by is what was asked for, or nothing is believed. */
+function encryptionOf({ settings }, facts) {
+    const asked = encryptedBy(settings);
+    const method = (0,packing/* methodOf */.NY)(asked);
+    if ((facts.get('encryption') ?? 'none') === method)
+        return asked;
+    throw new errors/* BackupError */.hj('E_INTERNAL', `the host did not report that the backup is encrypted by ${method}`);
 }
 function tellLeftOut(run, { content }) {
     const left = content?.tablesLeftOut ?? 0;
@@ -7161,7 +7782,7 @@ class Copying {
         // it may have been pinned since
         const beside = store.keyOf(manifest.name, (0,names/* manifestFile */.YE)(manifest.id));
         if (!has(beside))
-            await store.put(beside, (0,backups_manifest/* serializeManifest */.MZ)(await judge()));
+            await store.put(beside, textOf(run, await judge()));
         const { lock, versionId } = stored;
         run.report.offsite = { uri, versionId, via, lockedUntil: lock?.until.toISOString() ?? null };
         run.log.info(`${uri}: ${(0,format/* formatBytes */.z3)(stored.bytes)}, SHA-256 ${manifest.sha256}, read back`);
@@ -7481,13 +8102,15 @@ function timeAfter(started, { backups }) {
 
 
 
+
 /** What a backup would do, for `dry-run`: looked at and told, and nothing is written. */
 async function rehearse(run, connection) {
     const { settings, database, log, report } = run;
-    const facts = await log.group('Look', () => connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), database.inspect(settings)));
-    const host = new HostPlace(run, connection, facts);
+    const facts = await log.group('Look', () => connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), ...keysOf(settings), database.inspect(settings)));
+    const host = await HostPlace.of(run, connection, facts);
     await tellChecked(run, connection, facts, host.listed);
-    log.info(`would copy ${database.plan(facts)} (${(0,format/* formatBytes */.z3)(facts.number('source_bytes'))}), compress it with ${facts.get('compressor')}, into ${report.directory}`);
+    const encrypt = settings.encryption === null ? '' : ` encrypt it with ${settings.encryption.method},`;
+    log.info(`would copy ${database.plan(facts)} (${(0,format/* formatBytes */.z3)(facts.number('source_bytes'))}), compress it with ${facts.get('compressor')},${encrypt} into ${report.directory}`);
     const made = {
         id: 'the new backup',
         createdAt: timeAfter(run.now(), host.listed),
@@ -7526,11 +8149,15 @@ async function tellPlan(run, place, made) {
 
 
 
+
+
 /** Of these the newest good one that is all that a new one would be, and not older than that; null: another has to be taken. */
 function youngEnough({ settings, now, log }, backups, ageMs) {
     const usable = covering(backups, (0,backups_coverage/* coverageOf */._5)(settings.dump));
     // A safety backup is the state that somebody wanted to leave.
-    const newest = newestVerified(usable.filter(({ manifest }) => manifest.reason !== 'safety' && (0,backups_manifest/* isAtLeast */.du)(manifest.verified.level, settings.verify)));
+    const newest = newestVerified(usable.filter(({ manifest }) => manifest.reason !== 'safety' &&
+        (0,backups_manifest/* isAtLeast */.du)(manifest.verified.level, settings.verify) &&
+        (0,packing/* isEncryptedAlike */.Z_)(manifest.encryption, encryptedBy(settings))));
     if (newest === null || now().getTime() - newest.createdAt.getTime() > ageMs)
         return null;
     if (alarmsIn(usable).length === 0)
@@ -7620,6 +8247,8 @@ function isTrue(value) {
 
 
 
+
+
 /**
  * Takes a backup, proves it, publishes it, rotates. Two answers of the host are waited for: the proven payload, and its
  * publication. `report.ok` is set only when all that was asked for has been done.
@@ -7637,8 +8266,8 @@ async function take(run, connection) {
     const started = run.now();
     const suffix = (0,external_node_crypto_.randomBytes)(2).toString('hex');
     const work = (0,names/* formatId */.hX)(settings.name, started, suffix);
-    const facts = await log.group(`Back up ${settings.database.given}`, () => connection.send(...(0,directory/* openDirectory */.AJ)(run, 'create'), ['request', 'expect_work', [work]], database.backup(settings, work, (0,directory/* holderOf */.Kd)(run, work))));
-    const host = new HostPlace(run, connection, facts);
+    const facts = await log.group(`Back up ${settings.database.given}`, () => connection.send(...(0,directory/* openDirectory */.AJ)(run, 'create'), ['request', 'expect_work', [work]], ...keysOf(settings), database.backup(settings, work, (0,directory/* holderOf */.Kd)(run, work))));
+    const host = await HostPlace.of(run, connection, facts);
     checkContent(run, host);
     const adopted = await adoptLost(run, host);
     const createdAt = timeAfter(started, host.listed);
@@ -7652,6 +8281,7 @@ async function take(run, connection) {
         database.checkProof(facts, proven);
         checkAsserts(settings.asserts, facts);
     }
+    tellEncryption(run, proven, host.listed.backups);
     const manifest = await judged(run, host, proven);
     await withStorePlace(run, host, (store) => publish(run, host, store, new_manifest_backupOf(manifest), adopted));
 }
@@ -7786,8 +8416,9 @@ async function list(run) {
             return store?.uri ?? null;
         });
         const { backups } = host.listed;
+        const signed = new Set(report.backups.filter((one) => one.signed).map(({ id }) => id));
         for (const { backup, places } of placed(backups, run.copies)) {
-            log.info(lineOf(backup, uri === null ? [] : places));
+            log.info(lineOf(backup, signed.has(backup.id), uri === null ? [] : places));
         }
         log.info(`${(0,format/* counted */.hS)(backups.length, 'backup')} of ${settings.name} in ${report.directory}`);
         if (uri !== null)
@@ -7795,13 +8426,14 @@ async function list(run) {
         report.ok = true;
     });
 }
-function lineOf({ id, manifest, state, detail }, places) {
+function lineOf({ id, manifest, state, detail }, isSigned, places) {
     const proof = state === 'ok' ? `verified: ${manifest.verified.level}` : `${state}: ${(0,format/* clip */.$Q)(detail ?? '', 300)}`;
+    const signed = isSigned ? '  signed' : '';
     const where = places.length === 0 ? '' : `  in: ${(0,format/* showPlaces */.Ky)(places)}`;
     const covers = (0,backups_coverage/* showCoverage */.UQ)(manifest.coverage ?? null);
     const partial = covers === '' ? '' : `  partial: ${(0,format/* clip */.$Q)(covers, 200)}`;
     const pinned = manifest.pinned === null ? '' : `  pinned: ${(0,format/* clip */.$Q)(manifest.pinned.reason, 200)}`;
-    return `${id}  ${(0,format/* formatBytes */.z3)(manifest.bytes)}  ${proof}${where}${partial}${pinned}`;
+    return `${id}  ${(0,format/* formatBytes */.z3)(manifest.bytes)}  ${proof}${signed}${where}${partial}${pinned}`;
 }
 
 ;// CONCATENATED MODULE: ./src/commands/pin.ts
@@ -7900,9 +8532,10 @@ const JOURNAL = (0,schemas/* object */.Ik)({
 });
 /** The name of its file in `.work`. */
 const FILE = /^restore-([A-Za-z0-9._-]{1,100})$/;
-/** Resolves when the host has it on its disk. */
-async function writeJournal(connection, journal) {
-    await connection.send(['job', 'put_journal', [JSON.stringify(journal)]]);
+/** Resolves when the host has it on its disk, signed as manifests are when the run has a key. */
+async function writeJournal({ settings }, connection, journal) {
+    const text = JSON.stringify(settings.signing === null ? journal : settings.signing.sign(journal));
+    await connection.send(['job', 'put_journal', [text]]);
 }
 /** The restore has come to an end. */
 const endJournal = ['job', 'put_journal', ['']];
@@ -7910,10 +8543,14 @@ const endJournal = ['job', 'put_journal', ['']];
 function work({ settings, now }) {
     return ['request', 'expect_work', [(0,names/* formatId */.hX)(settings.name, now(), (0,external_node_crypto_.randomBytes)(2).toString('hex'))]];
 }
-/** What stands in a file of the work folder; null when this version did not write it. */
-function parseJournal(file, text) {
+/** What stands in a file of the work folder; null when this version did not write it, or not with one of these keys. */
+function parseJournal(file, text, keys) {
     try {
-        const journal = dist/* parse */.qgA(JOURNAL, JSON.parse(text));
+        const document = JSON.parse(text);
+        const journal = dist/* parse */.qgA(JOURNAL, document);
+        // the commands of a person are in it
+        if (keys !== null && keys.verdict(document) !== 'signed')
+            return null;
         const format = (0,backups_format/* formatOf */.be)(journal.identity);
         const isOurs = FILE.exec(file)?.[1] === journal.id && format !== null;
         return isOurs && (0,backups_format/* faultInIdentity */.UA)(format, journal.identity) === null ? journal : null;
@@ -7924,6 +8561,8 @@ function parseJournal(file, text) {
 }
 
 ;// CONCATENATED MODULE: ./src/restoring/safety-backup.ts
+
+
 
 
 
@@ -7987,9 +8626,25 @@ async function takeSafetyBackup(run, connection, { database, restoring, damaged,
         throw new errors/* BackupError */.hj('E_SAFETY_BACKUP', `the present state could not be backed up (${code}): ${message}`, `${hint} Without a way back nothing is restored; \`safety-backup: false\` restores all the same.`);
     }
 }
+/** Where the safety backup is the way back, this run can open it. Throws E_INPUT; warns of one that is less protected than what is restored. */
+function checkSafetyOpens(run, { encryption }, { way, state }) {
+    const { settings } = run;
+    const { encryption: own, restore } = settings;
+    if (!restore.safetyBackup || state === 'missing')
+        return;
+    if (own === null) {
+        if (encryption === 'none')
+            return;
+        (0,connect/* warn */.R8)(run, 'what is restored is encrypted, and the safety backup of the present state will not be: set `encrypt` here as in the workflow that makes the backups');
+    }
+    else if (way === 'in-place' && !hasKeyFor(encryptedBy(settings), settings)) {
+        throw new errors/* BackupError */.hj('E_INPUT', 'decryption-key: the live database is written in place, so the safety backup is the only way back, and this run could not open it', 'Give in `decryption-key` the private key of one of `encryption-recipients`.');
+    }
+}
 /** Safety backups beyond the last three, this one counted; those that somebody pinned with a reason of his own stay. */
 function outlived(backups) {
     return backups
+        .filter(isTrusted)
         .filter(({ manifest: { reason, pinned } }) => reason === 'safety' && (pinned === null || pinned.by === 'restore'))
         .sort(backups_retention/* newestFirst */.ll)
         .slice(KEPT - 1);
@@ -8010,10 +8665,14 @@ function foreignDump(facts, engine = null, name = null) {
         throw refusal(refused, facts, name);
     const kind = facts.need('dump_kind');
     const compression = facts.need('dump_compression');
+    const method = facts.get('dump_encryption') ?? 'none';
     const sha256 = facts.need('dump_sha256');
     const made = (0,lookup/* engineOfKind */.UZ)(kind);
-    if (made === null || !(0,packing/* isCompression */.zr)(compression) || !/^[0-9a-f]{64}$/.test(sha256)) {
-        throw new errors/* BackupError */.hj('E_INTERNAL', `the host reported a dump as ${(0,neutralise/* quoteOutside */.Y)(`${kind} ${compression} ${sha256}`, 200)}`);
+    if (made === null ||
+        !(0,packing/* isCompression */.zr)(compression) ||
+        !(method === 'none' || (0,packing/* isMethod */.u6)(method)) ||
+        !/^[0-9a-f]{64}$/.test(sha256)) {
+        throw new errors/* BackupError */.hj('E_INTERNAL', `the host reported a dump as ${(0,neutralise/* quoteOutside */.Y)(`${kind} ${compression} ${method} ${sha256}`, 200)}`);
     }
     if (engine !== null && engine !== made) {
         throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${(0,neutralise/* quoteOutside */.Y)(name ?? facts.path('dump_path'), 500)} is ${made.dump}, and what it would be restored into is a database of ${engine.title}`, 'Correct `backup` or `database`.');
@@ -8022,6 +8681,7 @@ function foreignDump(facts, engine = null, name = null) {
         file: facts.path('dump_path'),
         kind,
         compression,
+        encryption: method === 'none' ? 'none' : { method, recipients: [] },
         sha256,
         bytes: facts.number('dump_bytes'),
         databaseBytes: null,
@@ -8109,7 +8769,7 @@ const invalid = (message, hint) => ['E_SOURCE_INVALID', message, hint];
 function packed(path, tool) {
     const decrypt = Object.hasOwn(DECRYPT_FIRST, tool) ? DECRYPT_FIRST[tool] : undefined;
     if (decrypt !== undefined) {
-        return invalid(`${path} is encrypted with ${tool}`, `Decrypt it first (\`${decrypt}\`), where its key is, and name the result.`);
+        return invalid(`${path} is encrypted with ${tool}`, `${(0,packing/* isMethod */.u6)(tool) ? 'Give what opens it in `decryption-key` or `decryption-passphrase`; or decrypt' : 'Decrypt'} it first (\`${decrypt}\`), where its key is, and name the result.`);
     }
     const unpack = Object.hasOwn(UNPACK_FIRST, tool) ? UNPACK_FIRST[tool] : 'its own tool';
     return invalid(`${path} is packed by ${(0,neutralise/* quoteOutside */.Y)(tool, 40)}; only gzip, zstd and files that are not packed are taken`, `Unpack it first (\`${unpack}\`), and name the result.`);
@@ -8359,6 +9019,9 @@ async function chooseSource(run, connection) {
         const dump = foreignDump(found, (0,lookup/* engineOf */.ky)(settings.database));
         for (const remark of foreignRemarks(found))
             (0,connect/* warn */.R8)(run, remark);
+        if (settings.signing !== null) {
+            (0,connect/* warn */.R8)(run, 'a file that is named by its path has no signature: nothing tells who made it. Backups of ours are named by their id');
+        }
         return { dump, from: dump.file, host };
     }
     if (wanted.by === 's3') {
@@ -8392,7 +9055,7 @@ async function insteadOfDamaged(run, { dump, from, host }, error) {
             (0,connect/* warn */.R8)(run, `whether the store has ${manifest.id} is not known: ${(0,errors/* describe */.q0)(second).message}`);
             return null;
         });
-        if (!store || found?.backup.manifest.sha256 !== manifest.sha256)
+        if (!store || found?.backup.manifest.sha256 !== manifest.sha256 || !isTrusted(found.backup))
             throw error;
         (0,connect/* warn */.R8)(run, `${error.message}: ${manifest.id} is taken from ${found.uri}`);
         return fetched(run, host, store, found, from);
@@ -8430,8 +9093,8 @@ function describeWanted(wanted) {
 }
 /** A backup as what is to be restored. */
 function dumpOf({ manifest }) {
-    const { file, kind, compression, sha256, bytes, databaseBytes } = manifest;
-    return { file, kind, compression, sha256, bytes, databaseBytes, manifest };
+    const { file, kind, compression, encryption, sha256, bytes, databaseBytes } = manifest;
+    return { file, kind, compression, encryption, sha256, bytes, databaseBytes, manifest };
 }
 function refuseDamagedCopy(backup) {
     if (!(0,backups_manifest/* isDamagedCopy */.z$)(backup.manifest))
@@ -8660,7 +9323,7 @@ class Attempt {
     }
     async enter(phase) {
         this.journal.phase = phase;
-        await writeJournal(this.connection, this.journal);
+        await writeJournal(this.run, this.connection, this.journal);
     }
     user(input, request) {
         return runUserCommand(this.run, this.connection, input, request);
@@ -8775,6 +9438,8 @@ function sideBySide(live, backup) {
 
 
 
+
+
 /**
  * Puts a backup back: plan, safety backup, load beside the live database, check, swap, check again, or everything as it was. With `dry-run`
  * the plan alone. `report.restore.outcome` says in which state the live database is.
@@ -8797,8 +9462,13 @@ async function restore(run) {
     if (!settings.dryRun)
         checkConfirm(run, restoring.targetName);
     await (0,directory/* connectedToChange */.RW)(run, async (connection) => {
+        const keys = keysOf(settings);
+        if (keys.length > 0)
+            await connection.send(...keys);
         let source = await chooseSource(run, connection);
         outcome.from = source.from;
+        if (source.dump.manifest !== null)
+            needKeyFor(source.from, source.dump.encryption, settings);
         const planFor = ({ dump }) => run.log.group(`Plan the restore into ${restoring.target}`, async () => {
             const look = settings.dryRun ? [] : [work(run)];
             const facts = await connection.send(...look, restoring.look(settings, dump));
@@ -8813,6 +9483,7 @@ async function restore(run) {
             return planFor(source);
         });
         const { dump, from, host } = source;
+        checkSafetyOpens(run, dump, planned.plan);
         if (!settings.dryRun) {
             await new Attempt(run, connection, { ...{ restoring, database, dump, from, host }, ...planned }, outcome).carryOut();
         }
@@ -8848,11 +9519,12 @@ var external_node_os_ = __nccwpck_require__(8161);
 
 
 
+
 /**
  * Brings a backup by `bring` into a folder of the runner that is removed on every path, and proves it there, by the same program as on
  * the host. Throws what the proof on the host would; E_NOSPACE also for the disk of the runner.
  */
-async function proveOnRunner(run, manifest, work, bring) {
+async function proveOnRunner(run, level, manifest, work, bring) {
     const folder = await (0,promises_.mkdtemp)((0,external_node_path_.join)(process.env.RUNNER_TEMP || (0,external_node_os_.tmpdir)(), 'db-backup-'));
     try {
         const directory = (0,external_node_path_.join)(folder, 'backups');
@@ -8864,7 +9536,7 @@ async function proveOnRunner(run, manifest, work, bring) {
             throw error;
         });
         await describeHere(manifest, directory);
-        return await prove(run, manifest, directory, work);
+        return await prove({ ...run, settings: { ...run.settings, verify: level } }, manifest, directory, work);
     }
     finally {
         await (0,promises_.rm)(folder, { recursive: true, force: true, maxRetries: 5 });
@@ -8906,7 +9578,7 @@ async function prove(run, manifest, directory, work) {
     const there = { ...run, settings, report: { ...run.report, host: 'the runner', directory } };
     try {
         const request = run.database.verify(settings, manifest);
-        return await (0,connect/* inSession */.Cp)(there, localHost(), ({ send }) => send(['request', 'open_directory', [directory, '077', 'change']], ['request', 'expect_work', [work]], request), 'In a step before this one');
+        return await (0,connect/* inSession */.Cp)(there, localHost(), ({ send }) => send(['request', 'open_directory', [directory, '077', 'change']], ['request', 'expect_work', [work]], ...keysOf(settings), request), 'In a step before this one');
     }
     catch (error) {
         if (!(error instanceof errors/* BackupError */.hj) || run.signal.aborted)
@@ -8926,33 +9598,61 @@ const ROOM = 'Free some in a step before this one, take a runner with a larger d
 
 
 
+
+
+
 /** Proves it at the level asked for. Throws E_CHECKSUM, E_MANIFEST, E_ASSERT, or what became of the host or the runner. */
 async function prove_prove(run, { id, manifest }, { onHost, pull }) {
     const { settings, database, log, report } = run;
+    const level = levelFor(run, id, manifest);
     const started = performance.now();
     const work = (0,names/* formatId */.hX)(settings.name, run.now(), (0,external_node_crypto_.randomBytes)(2).toString('hex'));
     const facts = await log.group(`Verify ${id}`, () => settings.verifyOn === 'runner'
-        ? proveOnRunner(run, manifest, work, pull)
-        : onHost((there) => [['request', 'expect_work', [work]], database.verify(settings, there)]));
+        ? proveOnRunner(run, level, manifest, work, pull)
+        : onHost((there) => [
+            ['request', 'expect_work', [work]],
+            ...keysOf(settings),
+            database.verify({ ...settings, verify: level }, there),
+        ]));
     database.checkProof(facts, manifest);
     report.tables = manifest.content?.tables ?? [];
     report.tablesLeftOut = manifest.content?.tablesLeftOut ?? 0;
-    if (settings.verify === 'restore')
+    if (level === 'restore')
         checkAsserts(settings.asserts, facts);
     const ms = Math.round(performance.now() - started);
-    log.info(`${id} is intact: ${settings.verify} verified in ${(0,format/* formatDuration */.a3)(ms)}${settings.verifyOn === 'runner' ? ' on the runner' : ''}`);
+    log.info(`${id} is intact: ${level} verified in ${(0,format/* formatDuration */.a3)(ms)}${settings.verifyOn === 'runner' ? ' on the runner' : ''}`);
     report.ok = true;
-    return { level: settings.verify, at: run.now().toISOString(), ...(settings.verify === 'restore' ? { ms } : {}) };
+    return { level, at: run.now().toISOString(), ...(level === 'restore' ? { ms } : {}) };
+}
+/** What can be proven of it with what was given: of an encrypted one without its key that its bytes are those of its manifest. Throws E_DECRYPT. */
+function levelFor(run, id, { encryption }) {
+    const { verify } = run.settings;
+    if (verify === 'checksum' || encryption === 'none' || hasKeyFor(encryption, run.settings))
+        return verify;
+    if (verify === 'restore')
+        needKeyFor(id, encryption, run.settings);
+    (0,connect/* warn */.R8)(run, `${id} is ${showEncrypted(encryption)}, and ${missingKey(encryption)}: it is proven to the level checksum, not ${verify}`);
+    return 'checksum';
 }
 /** What says that the backup itself is not what it should be. */
 const DAMAGED = ['E_CHECKSUM', 'E_MANIFEST'];
-/** Keeps in the manifest on the host what was proven, when that is more than what it says, or that it is damaged. */
+/** Keeps in the manifest on the host what was proven, when that is more than what it says, or that it is damaged; of a signed one only with a key. */
 async function record(run, host, backup, proof) {
     const { manifest } = backup;
     const isMore = (0,backups_manifest/* isAtLeast */.du)(proof.level, manifest.verified.level);
     const now = new_manifest_backupOf({ ...manifest, verified: isMore || proof.level === 'none' ? proof : manifest.verified });
     run.report.backup = factsOf(run, now);
     const before = run.left;
+    if (!mayRewrite(run, backup)) {
+        const what = `is recorded nowhere: ${backup.id} is signed, and this run has no \`signing-key\``;
+        if (proof.level === 'none')
+            (0,connect/* warn */.R8)(run, `that it is damaged ${what}`);
+        else
+            (0,connect/* note */.N4)(run, `the level ${what}`);
+        await host.change(null);
+        run.left = before;
+        return;
+    }
     await host.change({ ...now, files: backup.files });
     if (proof.level === 'none' && before === 'backup-as-it-was')
         run.left = 'backup-marked';
@@ -9016,7 +9716,7 @@ async function copyOf(run, store, { id, state, manifest }) {
         (0,connect/* warn */.R8)(run, `${id} is pulled from the host; the store did not help: ${(0,errors/* describe */.q0)(error).message}`);
         return null;
     });
-    return copy?.backup.manifest.sha256 === manifest.sha256 ? copy : null;
+    return copy?.backup.manifest.sha256 === manifest.sha256 && isTrusted(copy.backup) ? copy : null;
 }
 async function proveHere(run, host, listed) {
     const { report } = run;
@@ -9418,6 +10118,7 @@ function backupFacts(report) {
             'Verified',
             PROOFS[backup.verifiedLevel] +
                 unrestored(report, backup) +
+                (backup.signed ? '; its manifest is signed' : '') +
                 (backup.state === 'ok' ? '' : ` (state: **${backup.state}**)`),
         ], ['SHA-256', longCode(backup.sha256, 64)], ['File', longCode(backup.path)]);
         if (backup.partial !== undefined)
@@ -9467,12 +10168,15 @@ function offsite({ uri, versionId, via, lockedUntil }, ways) {
     const lock = lockedUntil === null ? '' : `, locked until ${when(lockedUntil)} UTC`;
     return `${longCode(uri)}${version}, ${ways[via]}${lock}`;
 }
-function sizes({ databaseBytes, bytes, compression }) {
+function sizes({ databaseBytes, bytes, compression, encryption }) {
     const database = `database **${(0,format/* formatBytes */.z3)(databaseBytes)}**`;
+    const encrypted = encryption === undefined
+        ? ''
+        : `, encrypted with ${encryption.method} ${encryption.recipients.length === 0 ? 'by a passphrase' : `for ${encryption.recipients.map((one) => code(one, 80)).join(', ')}`}`;
     if (compression === 'none')
-        return `${database}, stored uncompressed (${(0,format/* formatBytes */.z3)(bytes)})`;
+        return `${database}, stored uncompressed (${(0,format/* formatBytes */.z3)(bytes)})${encrypted}`;
     const ratio = bytes > 0 && databaseBytes > bytes * 1.05 ? `, ${(databaseBytes / bytes).toFixed(1)} times smaller` : '';
-    return `${database}, backup **${(0,format/* formatBytes */.z3)(bytes)}** (${compression}${ratio})`;
+    return `${database}, backup **${(0,format/* formatBytes */.z3)(bytes)}** (${compression}${ratio})${encrypted}`;
 }
 const BACKUP_ROWS = { visible: 30, maxBytes: 40_000, noun: 'backup' };
 /** Every decision of the retention plan with its reasons, newest first: of that on the host, then of that in the S3 store. */
@@ -9520,7 +10224,10 @@ function reasons(decision) {
 const CATALOGUE = [
     { title: 'Backup', cell: ({ id }) => code(id, 160) },
     { title: 'Taken (UTC)', cell: ({ createdAt }) => when(createdAt) },
-    { title: 'Verified', cell: ({ state, verifiedLevel }) => (state === 'ok' ? verifiedLevel : `⚠️ ${state}`) },
+    {
+        title: 'Verified',
+        cell: ({ state, verifiedLevel, signed }) => state === 'ok' ? `${verifiedLevel}${signed ? ', signed' : ''}` : `⚠️ ${state}`,
+    },
     { title: 'Database', cell: ({ databaseBytes }) => size(databaseBytes), right: true },
     { title: 'File', cell: ({ bytes }) => size(bytes), right: true },
     {
@@ -9702,12 +10409,17 @@ function success(report, of, quote) {
             const count = report.backups.length;
             if (count === 0)
                 return { good: false, text: `There is no backup${of}` };
-            const suspect = report.backups.filter((one) => one.state === 'suspect').length;
-            const bad = report.backups.filter((one) => one.state !== 'ok').length - suspect;
+            const among = (...states) => report.backups.filter((one) => states.includes(one.state)).length;
+            const bad = [
+                [among('suspect'), 'suspect'],
+                [among('unverified', 'damaged', 'future'), 'not verified'],
+                [among('unsigned'), 'unsigned'],
+                [among('forged'), 'forged'],
+            ].flatMap(([some, what]) => (some === 0 ? [] : [`, ${some} ${what}`]));
             const age = report.newestAgeSeconds === null ? '' : `, the newest is ${(0,format/* formatAge */.nV)(report.newestAgeSeconds * 1000)} old`;
             return {
-                good: bad + suspect === 0,
-                text: `${(0,format/* counted */.hS)(count, 'backup')}${of}${suspect > 0 ? `, ${suspect} suspect` : ''}${bad > 0 ? `, ${bad} not verified` : ''}${age}`,
+                good: bad.length === 0,
+                text: `${(0,format/* counted */.hS)(count, 'backup')}${of}${bad.join('')}${age}`,
             };
         }
         case 'accept':
@@ -9909,9 +10621,10 @@ function finishingFirst(run, connection) {
 }
 /** Finishes it, leaves it when it is about another database, or puts it aside when that is asked for. Else throws E_UNFINISHED. */
 async function deal(run, connection, file, text) {
-    const journal = parseJournal(file, text);
+    const { signing } = run.settings;
+    const journal = parseJournal(file, text, signing);
     const what = journal === null
-        ? `a restore was cut off, and its journal ${(0,neutralise/* quoteOutside */.Y)(file, 200)} can not be read`
+        ? `a restore was cut off, and its journal ${(0,neutralise/* quoteOutside */.Y)(file, 200)} can not be read${signing === null ? '' : ', or is not signed by `signing-key`'}`
         : (0,neutralise/* quoteOutside */.Y)(`a restore of ${journal.backup} into ${journal.target} was cut off (${journal.by})`, 500);
     let why = '';
     try {
@@ -10045,7 +10758,7 @@ async function checkOnce(run, connection, journal) {
         return;
     if (checkBegun)
         throw new errors/* BackupError */.hj('E_HOOK', 'check-command was run once more, and did not come to its end', '');
-    await writeJournal(connection, { ...journal, phase: 'swapped', checkBegun: true });
+    await writeJournal(run, connection, { ...journal, phase: 'swapped', checkBegun: true });
     await runUserCommand(run, connection, 'check-command', ['job', 'run_command', [checkCommand]]);
 }
 /** What went wrong, or null; throws when it is the run that comes to an end. */
@@ -10062,8 +10775,8 @@ async function attempt(action) {
     }
 }
 
-// EXTERNAL MODULE: ./src/settings/inputs.ts + 11 modules
-var inputs = __nccwpck_require__(6059);
+// EXTERNAL MODULE: ./src/settings/inputs.ts + 18 modules
+var inputs = __nccwpck_require__(813);
 // EXTERNAL MODULE: ./src/settings/settings.ts
 var settings = __nccwpck_require__(7100);
 ;// CONCATENATED MODULE: ./src/main.ts
@@ -11326,14 +12039,14 @@ const platform_platform = () => (process.env.GITHUB_ACTIONS === 'true' ? actions
 /* harmony export */   b: () => (/* binding */ post)
 /* harmony export */ });
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8895);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3412);
 /* harmony import */ var _places_unfinished_upload_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6865);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6242);
 /* harmony import */ var _reporting_log_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(48);
 /* harmony import */ var _reporting_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4778);
 /* harmony import */ var _run_connect_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7811);
 /* harmony import */ var _run_directory_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4790);
-/* harmony import */ var _settings_inputs_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6059);
+/* harmony import */ var _settings_inputs_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(813);
 
 
 
@@ -12086,6 +12799,7 @@ const TITLES = {
     read_back: 'read back',
     checksum: 'checksum',
     unpack: 'unpack',
+    decrypt: 'decrypt',
     restore: 'restore',
     load: 'load',
     swap: 'swap',
@@ -12292,6 +13006,10 @@ function ofHost(failure, user, system, where, run) {
                 return noDirectory(said, facts.path('unusable'), user, settings);
             return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, said, `Correct owner or mode, or use \`run-as\` for the database.`);
         }
+        case 'E_DECRYPT':
+            return notOpened(facts.get('not_opened'), said, settings);
+        case 'E_INPUT':
+            return refusedKey(facts, said, settings, run.report.host);
         case 'E_CHECKSUM':
             return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, said, verifying
                 ? 'Do not rely on this backup: take a new one, and look at the disk of the host and at who can write that directory.'
@@ -12299,6 +13017,32 @@ function ofHost(failure, user, system, where, run) {
         default:
             return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, said);
     }
+}
+/** What is encrypted did not open, as far as age or gpg tells why. */
+function notOpened(why, said, { decryption }) {
+    const where = 'Nothing of what is in it was used.';
+    if (why === 'passphrase') {
+        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_DECRYPT', `the passphrase does not open it: ${said}`, `Correct \`decryption-passphrase\`. ${where}`);
+    }
+    if (why === 'age-passphrase') {
+        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_DECRYPT', `it is encrypted by a passphrase of age, which asks for one at a terminal alone: ${said}`, `Decrypt it by hand (\`age -d\`), and name the result. ${where}`);
+    }
+    if (why === 'key') {
+        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_DECRYPT', `the key does not open it: ${said}`, `Give in \`decryption-key\` the private key of one of its recipients${decryption?.gpg == null ? '' : ', and where that has a passphrase, in `decryption-passphrase`'}. ${where}`);
+    }
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_DECRYPT', `it is damaged, or was cut, or is not encrypted as it says: ${said}`, `Take another backup, or copy this one anew from where it came. ${where}`);
+}
+/** A key that age or gpg on the host does not take. */
+function refusedKey(facts, said, { encryption }, host) {
+    const tool = facts.get('not_encrypting');
+    if (tool === null && facts.get('not_imported') === null)
+        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_INPUT', said);
+    const input = tool === null && encryption === null
+        ? 'decryption-key'
+        : encryption !== null && 'passphrase' in encryption
+            ? 'encryption-passphrase'
+            : 'encryption-recipients';
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_INPUT', `${input}: ${tool ?? 'gpg'} on ${host} does not take it: ${said}`, 'A key may have expired, or be made for signing alone, or the tool of the host may be too old for its kind.');
 }
 /** The login user can not make, enter or write the backup directory `path`. */
 function noDirectory(message, path, user, settings) {
@@ -12444,7 +13188,7 @@ function parseHostPath(text) {
 
 /***/ }),
 
-/***/ 6059:
+/***/ 813:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -12724,6 +13468,8 @@ const BACKUP = { usedBy: ['backup'] };
 const SAVING = { usedBy: ['backup', 'restore'] };
 /** Off-site copies are made, proven and put back. */
 const OFFSITE = { usedBy: ['backup', 'restore', 'verify'] };
+/** What is encrypted is put back and proven. */
+const OPENING = { usedBy: ['backup', 'restore', 'verify'] };
 const PROOF = { usedBy: ['backup', 'verify'] };
 const RESTORE = { usedBy: ['restore'] };
 const RETENTION = { usedBy: ['backup', 'prune'] };
@@ -12761,6 +13507,12 @@ const INPUTS = {
     schema: { default: '', ...BACKUP, lines: true, parse: value_rules/* asGiven */.O7 },
     compression: { default: 'auto', ...SAVING, parse: (0,value_rules/* oneOf */.yL)(['auto', 'zstd', 'gzip', 'none']) },
     'compression-level': { default: '', ...SAVING, parse: value_rules/* asGiven */.O7 },
+    encrypt: { default: 'none', ...SAVING, parse: (0,value_rules/* oneOf */.yL)(['none', 'age', 'gpg']) },
+    'encryption-recipients': { default: '', ...SAVING, lines: true, parse: value_rules/* asGiven */.O7 },
+    'encryption-passphrase': { default: '', ...SAVING, secret: true, parse: value_rules/* asGiven */.O7 },
+    'decryption-key': { default: '', ...OPENING, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
+    'decryption-passphrase': { default: '', ...OPENING, secret: true, parse: value_rules/* asGiven */.O7 },
+    'signing-key': { default: '', ...ALL, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
     keep: { default: '5', ...RETENTION, lines: true, parse: parseKeep, quotes: true },
     'keep-made-under': { default: 'true', ...RETENTION, parse: value_rules/* parseBoolean */.yG },
     'keep-minimum': { default: '1', usedBy: ['backup', 'prune', 'delete'], parse: (0,value_rules/* wholeNumber */.rD)(1, declared_inputs_MOST) },
@@ -12809,10 +13561,10 @@ const INPUT_NAMES = Object.keys(INPUTS);
 /** The same table with its values as declared, for code that looks inputs up by a variable. */
 const declared = INPUTS;
 
-// EXTERNAL MODULE: ./src/errors.ts + 1 modules
-var errors = __nccwpck_require__(7452);
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./src/errors.ts + 1 modules
+var errors = __nccwpck_require__(7452);
 ;// CONCATENATED MODULE: ./src/host/private-key-text.ts
 /**
  * Mends what happens to a private key on its way through clipboards, secret stores and YAML, without reading the key itself.
@@ -13050,6 +13802,550 @@ async function provePair(pem, passphrase, passphraseInput) {
     return `${parsed.type} ${parsed.getPublicSSH().toString('base64')}`;
 }
 
+;// CONCATENATED MODULE: ./src/settings/age-keys.ts
+/**
+ * What age takes as keys. Each function throws an Error whose text is the rule, and holds nothing of what was given: in the place of a public
+ * key may be a secret one.
+ */
+
+/** As age has it: of an RSA key that is shorter it makes no recipient. */
+const SHORTEST_RSA_BYTES = 2048 / 8;
+/** age takes no longer line of a file of recipients. */
+const LONGEST_LINE = 8192;
+/** Of a native key, enough to tell it from others by eye. */
+const NAME_LENGTH = 20;
+const RECIPIENT = 'expected the public key of age-keygen (`age1...`) or an SSH public key (`ssh-ed25519 ...`, `ssh-rsa ...`), one a line';
+const IDENTITY = 'expected the lines of an age-keygen file (`AGE-SECRET-KEY-1...`)';
+const age_keys_DAMAGED = 'it is damaged (its checksum is wrong): copy it again, whole';
+/** How keys of each kind begin, and how many bytes they stand for. */
+const RECIPIENTS = { age: 32, age1pq: 1216 };
+const IDENTITIES = { 'AGE-SECRET-KEY-': 32, 'AGE-SECRET-KEY-PQ-': 32 };
+/** Public keys, one a line; blank lines and those that begin with "#" are dropped, as age does. */
+async function parseAgeRecipients(text) {
+    const found = new Map();
+    for (const { line, number } of keyLines(text)) {
+        const { recipient, name } = await parseRecipient(line).catch((error) => refuse(number, error));
+        found.set(recipient, name);
+    }
+    const recipients = [...found.keys()];
+    if (recipients.length === 0)
+        throw new Error(RECIPIENT);
+    const quantum = recipients.filter((recipient) => recipient.startsWith('age1pq1'));
+    if (quantum.length > 0 && quantum.length < recipients.length) {
+        throw new Error('expected either post-quantum keys (`age1pq1...`) or others: age refuses a mixture, which would protect nothing');
+    }
+    return { recipients: recipients.join('\n'), names: [...found.values()] };
+}
+/** Secret keys, one a line; what age reads by `-i`. */
+async function parseAgeIdentities(text) {
+    const found = new Set();
+    for (const { line, number } of keyLines(text)) {
+        await checkIdentity(line).catch((error) => refuse(number, error));
+        found.add(line);
+    }
+    if (found.size === 0)
+        throw new Error(IDENTITY);
+    return [...found].join('\n');
+}
+const keyLines = (text) => text
+    .split(/\r\n|\r|\n/)
+    .map((line, index) => ({ line: line.trim(), number: index + 1 }))
+    .filter(({ line }) => line !== '' && !line.startsWith('#'));
+function refuse(number, error) {
+    throw new Error(`line ${number}: ${error.message}`);
+}
+async function parseRecipient(line) {
+    const hrp = line.slice(0, Math.max(line.lastIndexOf('1'), 0));
+    if (Object.hasOwn(RECIPIENTS, hrp)) {
+        await checkBech32(line, hrp, RECIPIENTS[hrp]);
+        return { recipient: line, name: line.slice(0, NAME_LENGTH) };
+    }
+    if (/^(?:ssh-(?:ed25519|rsa))\s/.test(line))
+        return parseSshRecipient(line);
+    throw new Error(whyNoRecipient(line));
+}
+function whyNoRecipient(line) {
+    // age would start a program of that name on the host, and what it makes can be opened with the device alone
+    if (/^age1[^1]+1|^AGE-PLUGIN-/i.test(line)) {
+        return `it is of a plugin or a device of its own, which a host has not; ${RECIPIENT}`;
+    }
+    if (/^(?:ecdsa-|sk-|ssh-)/.test(line)) {
+        return 'it is an SSH key of a type that age can not encrypt to; give one that begins with `ssh-ed25519` or `ssh-rsa`, or one of age-keygen';
+    }
+    if (line.startsWith('github:'))
+        return `age fetches no keys of GitHub users; give what https://github.com/USER.keys shows`;
+    if (line.startsWith('-----BEGIN PGP '))
+        return 'it is an OpenPGP key; for these set `encrypt` to gpg';
+    return RECIPIENT;
+}
+/** A line of a .pub file; its comment is dropped. */
+function parseSshRecipient(line) {
+    const [type = '', base64 = ''] = line.split(/\s+/);
+    const blob = Buffer.from(base64, 'base64');
+    const [inside, first, second, ...more] = sshStrings(blob);
+    if (blob.toString('base64') !== base64 || inside?.toString() !== type || more.length > 0) {
+        throw new Error('it is damaged: copy the line of the .pub file again, whole');
+    }
+    if (type === 'ssh-ed25519') {
+        if (first?.length !== 32 || second !== undefined)
+            throw new Error('it is damaged: an Ed25519 key has 32 bytes');
+    }
+    else {
+        const modulus = second?.subarray(second.findIndex((byte) => byte !== 0));
+        if (!first?.length || modulus === undefined)
+            throw new Error('it is damaged: it is no whole RSA key');
+        if (modulus.length < SHORTEST_RSA_BYTES)
+            throw new Error('age takes RSA keys of at least 2048 bits, and this one is shorter');
+    }
+    const recipient = `${type} ${base64}`;
+    if (recipient.length > LONGEST_LINE)
+        throw new Error(`it is longer than the ${LONGEST_LINE} characters that age takes`);
+    return { recipient, name: `SHA256:${(0,external_node_crypto_.createHash)('sha256').update(blob).digest('base64').replace(/=+$/, '')}` };
+}
+/** The strings that a key of SSH consists of, each after its length (RFC 4251); none where they do not fill it exactly. */
+function sshStrings(blob) {
+    const strings = [];
+    let at = 0;
+    while (at + 4 <= blob.length) {
+        const end = at + 4 + blob.readUInt32BE(at);
+        if (end > blob.length)
+            return [];
+        strings.push(blob.subarray(at + 4, end));
+        at = end;
+    }
+    return at === blob.length ? strings : [];
+}
+async function checkIdentity(line) {
+    if (/^AGE-PLUGIN-/i.test(line))
+        throw new Error(`it is the key of a plugin, a program that would be started with it; ${IDENTITY}`);
+    if (/^age1/.test(line))
+        throw new Error('it is a public key; the secret one is the line that begins with `AGE-SECRET-KEY-`');
+    const hrp = line.slice(0, Math.max(line.lastIndexOf('1'), 0));
+    if (!Object.hasOwn(IDENTITIES, hrp))
+        throw new Error(IDENTITY);
+    await checkBech32(line, hrp, IDENTITIES[hrp]);
+}
+/** `text` in the case of its kind, whole, and of as many bytes as a key of this kind has. */
+async function checkBech32(text, hrp, length) {
+    // Loaded here because few runs have keys of age.
+    const { bech32 } = await __nccwpck_require__.e(/* import() */ 929).then(__nccwpck_require__.bind(__nccwpck_require__, 4929));
+    let bytes;
+    try {
+        bytes = bech32.fromWords(bech32.decode(text, false).words);
+    }
+    catch {
+        throw new Error(age_keys_DAMAGED); // the message of the package quotes the key
+    }
+    // of mixed case it has none, and hrp is in the right one
+    if (bytes.length !== length || !text.startsWith(hrp))
+        throw new Error(age_keys_DAMAGED);
+}
+
+;// CONCATENATED MODULE: ./src/settings/openpgp-packets.ts
+/** The packets of which OpenPGP keys are made (RFC 9580, 4); errors as in openpgp-keys.ts. */
+const openpgp_packets_DAMAGED = 'it is damaged: what stands between its BEGIN and END lines is not whole; copy it again';
+/** Each packet; lengths that are not told before the packet are for messages, not for keys. */
+function packets(bytes) {
+    const found = [];
+    let at = 0;
+    while (at < bytes.length) {
+        const head = bytes[at] ?? 0;
+        const isNew = (head & 0x40) !== 0;
+        const [length, start] = isNew ? newLength(bytes, at + 1) : oldLength(bytes, at + 1, head & 3);
+        const end = start + length;
+        if ((head & 0x80) === 0 || end > bytes.length)
+            throw new Error(openpgp_packets_DAMAGED);
+        found.push({ tag: isNew ? head & 0x3f : (head >> 2) & 0xf, body: bytes.subarray(start, end) });
+        at = end;
+    }
+    return found;
+}
+/** As of a packet, but nothing is partial here. */
+function subpacketLength(bytes, at) {
+    const first = bytes[at] ?? 0;
+    return first >= 224 && first < 255 ? twoBytes(bytes, at) : newLength(bytes, at);
+}
+/** The length, and where what has it begins. */
+function newLength(bytes, at) {
+    const first = bytes[at] ?? 0;
+    if (first < 192)
+        return [first, at + 1];
+    if (first < 224)
+        return twoBytes(bytes, at);
+    if (first < 255)
+        throw new Error(openpgp_packets_DAMAGED);
+    return [number(bytes, at + 1, 4), at + 5];
+}
+const twoBytes = (bytes, at) => [
+    number(bytes, at, 2) - (192 << 8) + 192,
+    at + 2,
+];
+function oldLength(bytes, at, kind) {
+    if (kind === 3)
+        throw new Error(openpgp_packets_DAMAGED);
+    const size = 1 << kind;
+    return [number(bytes, at, size), at + size];
+}
+function number(bytes, at, size) {
+    if (at + size > bytes.length)
+        throw new Error(openpgp_packets_DAMAGED);
+    return bytes.readUIntBE(at, size);
+}
+
+;// CONCATENATED MODULE: ./src/settings/openpgp-armor.ts
+/** The armor around OpenPGP keys; errors as in openpgp-keys.ts. */
+
+const LINE_LENGTH = 64;
+const MESSAGE = {
+    'PUBLIC KEY BLOCK': 'expected the OpenPGP public keys themselves, each from "-----BEGIN PGP PUBLIC KEY BLOCK-----" to its END line, not an id, an address or a fingerprint; `gpg --armor --export ID` prints one',
+    'PRIVATE KEY BLOCK': 'expected OpenPGP secret keys, each from "-----BEGIN PGP PRIVATE KEY BLOCK-----" to its END line; `gpg --armor --export-secret-keys ID` prints one',
+};
+/** Each block without its armor. Between them may be blank lines and those that begin with "#". */
+function unarmored(text, label) {
+    const blocks = [];
+    let inside = null;
+    for (const line of text.split(/\r\n|\r|\n/).map((one) => one.trim())) {
+        if (inside !== null) {
+            if (line === `-----END PGP ${label}-----`) {
+                blocks.push(openpgp_armor_decoded(inside));
+                inside = null;
+            }
+            else
+                inside.push(line);
+        }
+        else if (line === `-----BEGIN PGP ${label}-----`)
+            inside = [];
+        else if (line !== '' && !line.startsWith('#'))
+            throw new Error(openpgp_armor_whyNoKey(line, label));
+    }
+    if (inside !== null)
+        throw new Error('its END line is missing: the key was cut off');
+    if (blocks.length === 0)
+        throw new Error(MESSAGE[label]);
+    return blocks;
+}
+function openpgp_armor_whyNoKey(line, label) {
+    if (line === '-----BEGIN PGP PUBLIC KEY BLOCK-----') {
+        return 'it is a public key; `gpg --armor --export-secret-keys ID` prints the secret one';
+    }
+    if (/^(?:age1|ssh-|ecdsa-|sk-)/.test(line))
+        return 'it is a key of age or SSH; for these set `encrypt` to age';
+    return MESSAGE[label];
+}
+/** The bytes of base64 behind the headers (`Comment: ...`), compared with the checksum at its end where there is one. */
+function openpgp_armor_decoded(lines) {
+    const rest = lines.slice(lines.findIndex((line) => !/^[A-Za-z]+: /.test(line))).filter((line) => line !== '');
+    const checksum = rest.at(-1)?.startsWith('=') ? rest.pop() : undefined;
+    const base64 = rest.join('');
+    const bytes = Buffer.from(base64, 'base64');
+    if (bytes.length === 0 || bytes.toString('base64') !== base64)
+        throw new Error(openpgp_packets_DAMAGED);
+    if (checksum !== undefined && checksum !== `=${crc24(bytes)}`)
+        throw new Error(openpgp_packets_DAMAGED);
+    return bytes;
+}
+function armored(bytes, label) {
+    const lines = bytes.toString('base64').match(new RegExp(`.{1,${LINE_LENGTH}}`, 'g')) ?? [];
+    return [`-----BEGIN PGP ${label}-----`, '', ...lines, `=${crc24(bytes)}`, `-----END PGP ${label}-----`, ''].join('\n');
+}
+function crc24(bytes) {
+    let crc = 0xb704ce;
+    for (const byte of bytes) {
+        crc ^= byte << 16;
+        for (let bit = 0; bit < 8; bit += 1)
+            crc = crc & 0x800000 ? (crc << 1) ^ 0x1864cfb : crc << 1;
+    }
+    return Buffer.from([crc >> 16, crc >> 8, crc]).toString('base64');
+}
+
+;// CONCATENATED MODULE: ./src/settings/openpgp-keys.ts
+/**
+ * OpenPGP keys (RFC 9580), as far as they can be judged without gpg: which there are, whether they are whole and can encrypt. Each function
+ * throws an Error whose text is the rule, and holds nothing of what was given.
+ */
+
+
+
+const PACKET = { signature: 2, secretKey: 5, publicKey: 6, secretSubkey: 7, userId: 13, publicSubkey: 14 };
+/** What a key consists of besides: marker, trust, user attribute, padding. */
+const BESIDE = [10, 12, 17, 21];
+/** Algorithms that encrypt: RSA, Elgamal, ECDH, X25519, X448. Others only sign. */
+const ENCRYPTING = [1, 2, 16, 18, 25, 26];
+/** The subpacket that says what a key is for, and of its bits those for encryption. */
+const KEY_FLAGS = 27;
+const ENCRYPTION_FLAGS = 0x0c;
+const SHA1_FRAME = 0x99;
+/** A key that is secret stands where public ones are expected; who reads it has to mask it. */
+class SecretKeyGiven extends Error {
+}
+/** The public keys of one or more blocks, each of one or more keys. */
+function parsePublicKeys(text) {
+    const blocks = unarmored(text, 'PUBLIC KEY BLOCK');
+    const keys = blocks.flatMap((block) => transferableKeys(packets(block), PACKET.publicKey));
+    return {
+        keys: blocks.map((block) => armored(block, 'PUBLIC KEY BLOCK')).join(''),
+        fingerprints: [...new Set(keys.map(fingerprintOf))],
+    };
+}
+/** The secret keys of one or more blocks, for `gpg --import`. */
+function parseSecretKeys(text) {
+    const blocks = unarmored(text, 'PRIVATE KEY BLOCK');
+    for (const block of blocks)
+        transferableKeys(packets(block), PACKET.secretKey);
+    return blocks.map((block) => armored(block, 'PRIVATE KEY BLOCK')).join('');
+}
+/** Whole keys: a primary key, and what belongs to it. */
+function transferableKeys(all, primary) {
+    const keys = [];
+    for (const packet of all) {
+        const { tag } = packet;
+        if (primary === PACKET.publicKey && (tag === PACKET.secretKey || tag === PACKET.secretSubkey)) {
+            throw new SecretKeyGiven('it is a secret key');
+        }
+        if (tag === primary)
+            keys.push([packet]);
+        else if (keys.length === 0 || !isPartOfKey(tag, primary)) {
+            throw new Error(tag === PACKET.publicKey ? 'it is a public key, not a secret one' : 'it is something else than keys');
+        }
+        else
+            keys.at(-1)?.push(packet);
+    }
+    if (keys.length === 0)
+        throw new Error(openpgp_packets_DAMAGED);
+    return keys;
+}
+function isPartOfKey(tag, primary) {
+    if (tag === PACKET.secretSubkey)
+        return primary === PACKET.secretKey;
+    return [PACKET.signature, PACKET.userId, PACKET.publicSubkey, ...BESIDE].includes(tag);
+}
+/** Of a key that gpg takes and can encrypt to, as far as its structure tells; 40 digits in capitals. */
+function fingerprintOf(key) {
+    const [primary] = key;
+    const version = primary?.body[0];
+    if (primary === undefined || version !== 4) {
+        throw new Error(`expected OpenPGP keys of version 4, which every GnuPG takes, and one is of version ${version}`);
+    }
+    if (!key.some(({ tag }) => tag === PACKET.userId)) {
+        throw new Error('a key in it has no name (user id), without which gpg imports none; export it with one');
+    }
+    if (!canEncrypt(key)) {
+        throw new Error('a key in it can only sign; give one with a subkey that encrypts (`gpg --quick-add-key FINGERPRINT cv25519 encr`)');
+    }
+    const frame = Buffer.from([SHA1_FRAME, primary.body.length >> 8, primary.body.length & 0xff]);
+    return (0,external_node_crypto_.createHash)('sha1').update(frame).update(primary.body).digest('hex').toUpperCase();
+}
+/** Whether the algorithm of the key or of a subkey encrypts, and what its signatures say of its use allows it. gpg has the last word. */
+function canEncrypt(key) {
+    const parts = [];
+    for (const { tag, body } of key) {
+        if (tag === PACKET.publicKey || tag === PACKET.publicSubkey) {
+            parts.push({ encrypts: ENCRYPTING.includes(body[5] ?? 0), uses: [] });
+        }
+        else if (tag === PACKET.signature)
+            parts.at(-1)?.uses.push(...usesIn(body));
+    }
+    // keys of before there were such flags have none
+    return parts.some(({ encrypts, uses }) => encrypts && (uses.length === 0 || uses.some((flags) => flags & ENCRYPTION_FLAGS)));
+}
+/** The key flags in the hashed subpackets of a signature. */
+function usesIn(signature) {
+    if (signature[0] !== 4)
+        return [];
+    const end = 6 + number(signature, 4, 2);
+    const found = [];
+    for (let at = 6; at < end;) {
+        const [length, start] = subpacketLength(signature, at);
+        if ((number(signature, start, 1) & 0x7f) === KEY_FLAGS)
+            found.push(number(signature, start + 1, 1));
+        at = start + length;
+    }
+    return found;
+}
+
+;// CONCATENATED MODULE: ./src/settings/decryption-inputs.ts
+
+
+
+
+/** Those of old files were chosen by others, of any length; this is for a file that was given in the place of one. */
+const LONGEST_PASSPHRASE_BYTES = 4096;
+const decryption_inputs_RULE = 'lines of an age-keygen file (`AGE-SECRET-KEY-1...`), one SSH private key, or armored OpenPGP secret keys';
+/** What opens backups; null when nothing was given that could. */
+async function readDecryption(reader, command) {
+    if (command === 'backup' && reader.text('encrypt') === 'none') {
+        for (const name of ['decryption-key', 'decryption-passphrase'])
+            reader.ignore(name, 'with encrypt none');
+    }
+    const text = reader.read('decryption-key');
+    const passphrase = reader.read('decryption-passphrase');
+    if (passphrase && Buffer.byteLength(passphrase) > LONGEST_PASSPHRASE_BYTES) {
+        reader.problem('decryption-passphrase', `expected at most ${LONGEST_PASSPHRASE_BYTES} bytes`);
+    }
+    const key = typeof text === 'string' ? await reader.judge('decryption-key', () => parseKey(reader, text)) : text;
+    if (key === undefined || passphrase === undefined)
+        return undefined;
+    if (key === null && passphrase === null)
+        return null;
+    return { age: null, ssh: null, gpg: null, ...key, passphrase };
+}
+/** A proof that restores the new backup has to open it, and of recipients only the public half is here. */
+function requireOpening(reader, command, verify, encryption, decryption) {
+    if (command !== 'backup' || verify !== 'restore' || decryption === undefined)
+        return;
+    if (!encryption || 'passphrase' in encryption)
+        return;
+    const { age = null, ssh = null, gpg = null } = decryption ?? {};
+    if (encryption.method === 'age' ? age !== null || ssh !== null : gpg !== null)
+        return;
+    const kind = encryption.method === 'age' ? 'an age or SSH key' : 'a GPG secret key';
+    const rule = `with encrypt ${encryption.method} and verify restore, or nothing could open the new backup: ${kind} of one of encryption-recipients; or set \`verify\` to content`;
+    if (age === null && ssh === null && gpg === null)
+        reader.missing('decryption-key', `required ${rule}`);
+    else
+        reader.problem('decryption-key', `expected another kind of key ${rule}`);
+}
+/** Keys of one kind. What was made of them is masked before anybody has it. */
+async function parseKey(reader, given) {
+    const text = (0,value_rules/* withNewlines */.uW)(given);
+    const pem = mendedPem(given);
+    const isSsh = pem !== null || /-----(?:BEGIN|END) (?:[A-Z0-9]+ )*PRIVATE KEY-----|PuTTY-User-Key|^(?:ssh|ecdsa|sk)-/m.test(text);
+    const isGpg = /^\s*-----BEGIN PGP /m.test(text);
+    const isAge = /^\s*AGE-(?:SECRET-KEY|PLUGIN)-/im.test(text) || (!isGpg && !isSsh && /^\s*age1/m.test(text));
+    if (Number(isSsh) + Number(isGpg) + Number(isAge) > 1)
+        throw new Error(`expected keys of one kind: ${decryption_inputs_RULE}`);
+    if (isSsh)
+        return { ssh: await parseSshKey(reader, given, pem) };
+    if (isGpg) {
+        const gpg = parseSecretKeys(text);
+        reader.mask(gpg);
+        return { gpg };
+    }
+    if (/^(?:age-encryption\.org\/|-----BEGIN AGE ENCRYPTED FILE-----)/.test(text)) {
+        throw new Error('it is encrypted, and age can not ask for its passphrase; give what `age -d FILE` makes of it');
+    }
+    if (!isAge)
+        throw new Error(`expected ${decryption_inputs_RULE}`);
+    const age = await parseAgeIdentities(text);
+    reader.mask(age);
+    return { age };
+}
+async function parseSshKey(reader, text, mended) {
+    if (mended !== null && isEncrypted(mended)) {
+        throw new Error("it is encrypted, and age can not ask for its passphrase: `ssh-keygen -p -N '' -f COPY` takes it off a copy");
+    }
+    const { pem, publicLine } = await readPrivateKey(text, undefined, 'decryption-key', 'no input');
+    reader.mask(pem);
+    if (/^ssh-(?:ed25519|rsa) /.test(publicLine))
+        return pem;
+    throw new Error('age opens nothing with an SSH key of this type; it takes Ed25519 and RSA');
+}
+/** In openssh-key-v1 the name of the cipher follows the magic, after its length; other forms say it in their frame or a header. */
+function isEncrypted(pem) {
+    if (!pem.startsWith('-----BEGIN OPENSSH'))
+        return /^(?:-----BEGIN ENCRYPTED|Proc-Type: .*ENCRYPTED)/m.test(pem);
+    const body = Buffer.from(pem.replace(/^-----.*$/gm, ''), 'base64').toString('latin1');
+    return body.startsWith('openssh-key-v1\0') && body.slice(19, 23) !== 'none';
+}
+
+// EXTERNAL MODULE: ./src/backups/packing.ts
+var packing = __nccwpck_require__(88);
+;// CONCATENATED MODULE: ./src/settings/encryption-inputs.ts
+
+
+
+
+
+const SHORTEST_PASSPHRASE = 12;
+/** What a person types reaches gpg through its agent, which takes not much more, and `gpg -d` by hand has to open the backup. */
+const encryption_inputs_LONGEST_PASSPHRASE_BYTES = 255;
+const SECRET_KEY = /-----(?:BEGIN|END) [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File|AGE-SECRET-KEY-/i;
+const SECRET_GIVEN = 'it holds a secret key, and here are the public ones; who can read the workflow or its log may have the secret one by now: make a new pair';
+const UNSET = 'the public keys; the variable that fills it is probably not set (for example vars.BACKUP_RECIPIENTS)';
+/** By what the backup of this run is encrypted; null when it is not. */
+async function readEncryption(reader) {
+    const method = reader.require('encrypt');
+    const recipients = reader.read('encryption-recipients');
+    const passphrase = reader.read('encryption-passphrase');
+    if (recipients && holdsSecretKey(recipients)) {
+        reader.mask(recipients);
+        reader.problem('encryption-recipients', SECRET_GIVEN);
+        return undefined;
+    }
+    if (method === undefined || recipients === undefined || passphrase === undefined)
+        return undefined;
+    if (method === 'none')
+        return refuseWithNone(reader);
+    if (method === 'age')
+        return readAge(reader, recipients, passphrase);
+    if (recipients !== null && passphrase !== null) {
+        reader.problem('encryption-passphrase', 'expected either it or encryption-recipients: with both, each of the two would open the backup');
+        return undefined;
+    }
+    if (recipients !== null)
+        return readPublicKeys(reader, recipients);
+    if (passphrase !== null)
+        return readPassphrase(reader, passphrase);
+    reader.missing('encryption-recipients', `required with encrypt gpg, or encryption-passphrase instead (12 characters or more): ${UNSET}`);
+    return undefined;
+}
+/** Keys that are not too many for a manifest. Throws an Error whose text is the rule. */
+function checked(keys) {
+    const { length } = keys.names;
+    if (length > packing/* MOST_RECIPIENTS */.vA)
+        throw new Error(`expected at most ${packing/* MOST_RECIPIENTS */.vA} keys, got ${length}`);
+    return keys;
+}
+/** Who gave what encrypts must not get a backup that everybody can read. */
+function refuseWithNone(reader) {
+    for (const name of ['encryption-recipients', 'encryption-passphrase']) {
+        if (reader.text(name) === null)
+            continue;
+        const methods = name === 'encryption-recipients' ? 'age or gpg' : 'gpg';
+        reader.problem(name, `expected nothing with encrypt none, which encrypts nothing; set \`encrypt\` to ${methods}`);
+    }
+    return null;
+}
+async function readAge(reader, recipients, passphrase) {
+    if (passphrase !== null) {
+        reader.problem('encryption-passphrase', 'expected nothing with encrypt age, which asks for one at a terminal alone; set `encrypt` to gpg');
+    }
+    if (recipients === null)
+        reader.missing('encryption-recipients', `required with encrypt age: ${UNSET}`);
+    if (passphrase !== null || recipients === null)
+        return undefined;
+    const parsed = await reader.judge('encryption-recipients', async () => checked(await parseAgeRecipients(recipients)));
+    return parsed && { method: 'age', ...parsed };
+}
+async function readPublicKeys(reader, text) {
+    const parsed = await reader.judge('encryption-recipients', () => {
+        try {
+            const { keys, fingerprints } = parsePublicKeys((0,value_rules/* withNewlines */.uW)(text));
+            return checked({ keys, fingerprints, names: fingerprints.map((print) => print.slice(-16)) });
+        }
+        catch (error) {
+            if (!(error instanceof SecretKeyGiven))
+                throw error;
+            reader.mask(text);
+            throw new Error(SECRET_GIVEN);
+        }
+    });
+    return parsed && { method: 'gpg', ...parsed };
+}
+async function readPassphrase(reader, text) {
+    const passphrase = await reader.judge('encryption-passphrase', () => {
+        if (/\p{Cc}/u.test(text))
+            throw new Error('expected no control characters, such as tabs');
+        if ([...text].length < SHORTEST_PASSPHRASE)
+            throw new Error(`expected at least ${SHORTEST_PASSPHRASE} characters`);
+        if (Buffer.byteLength(text) <= encryption_inputs_LONGEST_PASSPHRASE_BYTES)
+            return text;
+        throw new Error(`expected at most ${encryption_inputs_LONGEST_PASSPHRASE_BYTES} bytes: where gpg asks, more can not be typed`);
+    });
+    return passphrase === undefined ? undefined : { method: 'gpg', passphrase, names: [] };
+}
+const holdsSecretKey = (text) => SECRET_KEY.test(text) || mendedPem(text) !== null;
+
 // EXTERNAL MODULE: ./src/platform/platform.ts + 11 modules
 var platform = __nccwpck_require__(6242);
 ;// CONCATENATED MODULE: ./src/settings/input-reader.ts
@@ -13059,6 +14355,7 @@ var platform = __nccwpck_require__(6242);
 
 /** Longer values are cut in messages. */
 const SHOWN = 120;
+const input_reader_SECRET_KEY = /PRIVATE KEY|PuTTY-User-Key|AGE-SECRET-KEY-/;
 const WHY_EMPTY = 'An input that is empty although the workflow fills it: its secret or variable is not set, is set in an environment that the job does not name, or is withheld because a fork or Dependabot started the run.';
 /**
  * The inputs of this run, read once, in the order of action.yml, with every secret masked before anything can fail.
@@ -13142,6 +14439,22 @@ class InputReader {
         this.#anyEmpty = true;
         this.problem(name, rule);
     }
+    /**
+     * The value as `judge` makes it, for inputs that are secret or may be by mistake: it throws an Error whose text is the rule and holds nothing
+     * of the value, or a BackupError with a whole message. Unlike `readAs` nothing is added to it.
+     */
+    async judge(name, judge) {
+        try {
+            return await judge();
+        }
+        catch (error) {
+            if (error instanceof errors/* BackupError */.hj)
+                this.#problems.push(error.message);
+            else
+                this.problem(name, error.message);
+            return undefined;
+        }
+    }
     /** Awaits a check that throws a BackupError with a whole message, and notes it. */
     async check(action) {
         try {
@@ -13177,7 +14490,7 @@ class InputReader {
     }
     #mask(value) {
         this.#secrets.push(value);
-        (0,platform/* platform */.i)().secret(value);
+        (0,platform/* platform */.i)().secret(withoutComments(value));
         // With newlines written as `\n` or in base64, the lines that may turn up in a log are others than those given.
         const pem = mendedPem(value);
         if (pem !== null && pem.trim() !== value)
@@ -13185,7 +14498,7 @@ class InputReader {
     }
     /** A secret pasted into the wrong input must not come back in its message. */
     #holdsSecret(text) {
-        if (/PRIVATE KEY|PuTTY-User-Key/.test(text))
+        if (input_reader_SECRET_KEY.test(text))
             return true;
         return this.#secrets.some((secret) => text.includes(secret));
     }
@@ -13193,6 +14506,12 @@ class InputReader {
     #scrubbed(message) {
         return this.#secrets.reduce((text, secret) => text.replaceAll(secret, '***'), message);
     }
+}
+/** The runner masks each line by itself: a comment in a file of keys that is "#" alone would be masked wherever there is one. */
+function withoutComments(secret) {
+    const lines = secret.split(/\r\n|\r|\n/);
+    const kept = lines.filter((line) => !/^\s*#/.test(line) || input_reader_SECRET_KEY.test(line));
+    return kept.length === 0 || kept.length === lines.length ? secret : kept.join('\n');
 }
 
 ;// CONCATENATED MODULE: ./src/settings/restore-inputs.ts
@@ -13342,6 +14661,31 @@ function readCredentials(reader) {
     return null;
 }
 
+// EXTERNAL MODULE: ./src/backups/signature.ts + 1 modules
+var signature = __nccwpck_require__(7713);
+;// CONCATENATED MODULE: ./src/settings/signing-input.ts
+
+
+const SHORTEST = 16;
+/** Its rules name no value; each line is masked by itself, for it may turn up without the others. null: not given. */
+function readSigningKeys(reader) {
+    const keys = (0,value_rules/* lines */.Mn)(reader.read('signing-key') ?? '');
+    if (keys.length === 0)
+        return null;
+    for (const key of keys)
+        if (key.length >= SHORTEST)
+            reader.mask(key);
+    const rule = keys.some((key) => key.length < SHORTEST)
+        ? `expected at least ${SHORTEST} characters in each line, such as \`openssl rand -base64 32\` makes`
+        : new Set(keys).size < keys.length
+            ? 'expected no line twice'
+            : null;
+    if (rule === null)
+        return new signature/* SigningKeys */.Q5(keys);
+    reader.problem('signing-key', rule);
+    return undefined;
+}
+
 ;// CONCATENATED MODULE: ./src/settings/ssh-inputs.ts
 
 
@@ -13433,6 +14777,9 @@ const missingHostKey = (host, port) => `required with transport ssh, or fingerpr
 
 
 
+
+
+
 /**
  * Reads and checks every input of this run, before anything is contacted, and masks the secret ones first.
  *
@@ -13457,6 +14804,9 @@ async function readSettings() {
     const dump = readDump(reader, command, database);
     const compression = reader.require('compression');
     const compressionLevel = readCompressionLevel(reader, compression);
+    const encryption = await readEncryption(reader);
+    const decryption = await readDecryption(reader, command);
+    const signing = readSigningKeys(reader);
     const keep = reader.require('keep');
     const keepMadeUnder = reader.require('keep-made-under');
     const keepMinimum = reader.require('keep-minimum');
@@ -13467,6 +14817,7 @@ async function readSettings() {
     const located = readLocation(reader, command);
     const s3 = readS3(reader, command, keep, located?.bucket);
     const verify = reader.require('verify');
+    requireOpening(reader, command, verify, encryption, decryption);
     if (transport?.transport === 'local')
         reader.ignore('verify-on', 'with transport local: the host is the runner');
     const verifyOn = reader.require('verify-on');
@@ -13500,6 +14851,12 @@ async function readSettings() {
         umask,
         compression,
         compressionLevel,
+        /** null: `encrypt: none`. */
+        encryption,
+        /** null: neither `decryption-key` nor `decryption-passphrase`. */
+        decryption,
+        /** By which manifests are signed, and have to be; null: signatures are left as they are. */
+        signing,
         keep,
         /** A backup also stays by the rules under which it was made. */
         keepMadeUnder,
@@ -13720,6 +15077,7 @@ function parsePercent(text) {
 /* harmony export */   o6: () => (/* binding */ parseHost),
 /* harmony export */   pz: () => (/* binding */ parsePort),
 /* harmony export */   rD: () => (/* binding */ wholeNumber),
+/* harmony export */   uW: () => (/* binding */ withNewlines),
 /* harmony export */   yG: () => (/* binding */ parseBoolean),
 /* harmony export */   yL: () => (/* binding */ oneOf)
 /* harmony export */ });
@@ -13843,6 +15201,8 @@ const lines = (text) => text
     .split(/\r\n|\r|\n/)
     .map((line) => line.trim())
     .filter((line) => line !== '');
+/** With newlines that were written as `\n`, as some secret stores have them; no text of keys has a backslash. */
+const withNewlines = (text) => (/[\r\n]/.test(text) ? text : text.replace(/\\r|\\n/g, '\n'));
 /** A share such as `300%`, a size such as `1GB`, or `none`. */
 function parseGrowth(text) {
     if (text === 'none' || text.includes('%'))
@@ -15322,10 +16682,10 @@ function getExecOutput(commandLine, args, options) {
 /* harmony export */   Ikc: () => (/* binding */ object),
 /* harmony export */   KIO: () => (/* binding */ picklist),
 /* harmony export */   RZV: () => (/* binding */ lazy),
+/* harmony export */   Ru6: () => (/* binding */ maxLength),
 /* harmony export */   YOg: () => (/* binding */ array),
 /* harmony export */   YjP: () => (/* binding */ string),
 /* harmony export */   cGV: () => (/* binding */ maxValue),
-/* harmony export */   chJ: () => (/* binding */ null_),
 /* harmony export */   euz: () => (/* binding */ literal),
 /* harmony export */   mee: () => (/* binding */ nullable),
 /* harmony export */   qgA: () => (/* binding */ parse),
@@ -15336,7 +16696,7 @@ function getExecOutput(commandLine, args, options) {
 /* harmony export */   z6Y: () => (/* binding */ check),
 /* harmony export */   zMY: () => (/* binding */ boolean)
 /* harmony export */ });
-/* unused harmony exports BASE64_REGEX, BIC_REGEX, CUID2_REGEX, DECIMAL_REGEX, DIGITS_REGEX, DOMAIN_REGEX, EMAIL_REGEX, EMOJI_REGEX, HEXADECIMAL_REGEX, HEX_COLOR_REGEX, IMEI_REGEX, IPV4_REGEX, IPV6_REGEX, IP_REGEX, ISO_DATE_REGEX, ISO_DATE_TIME_REGEX, ISO_DATE_TIME_SECOND_REGEX, ISO_TIMESTAMP_REGEX, ISO_TIME_REGEX, ISO_TIME_SECOND_REGEX, ISO_WEEK_REGEX, ISRC_REGEX, JWS_COMPACT_REGEX, KSUID_REGEX, MAC48_REGEX, MAC64_REGEX, MAC_REGEX, NANO_ID_REGEX, OCTAL_REGEX, RFC_EMAIL_REGEX, SLUG_REGEX, ULID_REGEX, UUID_REGEX, ValiError, _addIssue, _cloneDataset, _formatCase, _getByteCount, _getCodePointCount, _getGraphemeCount, _getLastMetadata, _getWordCount, _isLuhnAlgo, _isSameValueZero, _isValidObjectKey, _isValueMatch, _joinExpects, _standardSchema, _stringify, any, args, argsAsync, arrayAsync, assert, awaitAsync, base64, bic, bigint, blob, brand, bytes, cache, cacheAsync, checkAsync, checkItems, checkItemsAsync, codePoints, config, creditCard, cuid2, customAsync, date, decimal, deleteGlobalConfig, deleteGlobalMessage, deleteSchemaMessage, deleteSpecificMessage, description, digits, domain, email, emoji, empty, endsWith, entries, entriesFromObjects, enum, enum_, everyItem, exactOptionalAsync, examples, excludes, fallback, fallbackAsync, file, filterItems, findItem, finite, flatten, flavor, forward, forwardAsync, function, function_, getDefault, getDefaults, getDefaultsAsync, getDescription, getDotPath, getExamples, getFallback, getFallbacks, getFallbacksAsync, getGlobalConfig, getGlobalMessage, getMetadata, getSchemaMessage, getSpecificMessage, getTitle, graphemes, gtValue, guard, hash, hexColor, hexadecimal, imei, includes, instance, integer, intersect, intersectAsync, ip, ipv4, ipv6, is, isOfKind, isOfType, isValiError, isbn, isoDate, isoDateTime, isoDateTimeSecond, isoTime, isoTimeSecond, isoTimestamp, isoWeek, isrc, jwsCompact, keyof, ksuid, lazyAsync, length, looseObject, looseObjectAsync, looseTuple, looseTupleAsync, ltValue, mac, mac48, mac64, map, mapAsync, mapItems, maxBytes, maxCodePoints, maxEntries, maxGraphemes, maxLength, maxSize, maxWords, message, metadata, mimeType, minBytes, minCodePoints, minEntries, minGraphemes, minLength, minSize, minValue, minWords, multipleOf, nan, nanoid, never, nonEmpty, nonNullable, nonNullableAsync, nonNullish, nonNullishAsync, nonOptional, nonOptionalAsync, normalize, notBytes, notCodePoints, notEntries, notGraphemes, notLength, notSize, notValue, notValues, notWords, null_, nullableAsync, nullish, nullishAsync, number, objectAsync, objectWithRest, objectWithRestAsync, octal, omit, optional, optionalAsync, parseAsync, parseBoolean, parseJson, parser, parserAsync, partial, partialAsync, partialCheck, partialCheckAsync, pick, pipeAsync, promise, rawCheckAsync, rawTransform, rawTransformAsync, readonly, record, recordAsync, reduceItems, required, requiredAsync, returns, returnsAsync, rfcEmail, safeInteger, safeParseAsync, safeParser, safeParserAsync, set, setAsync, setGlobalConfig, setGlobalMessage, setSchemaMessage, setSpecificMessage, size, slug, someItem, sortItems, startsWith, strictObject, strictObjectAsync, strictTuple, strictTupleAsync, stringifyJson, summarize, symbol, title, toBigint, toBoolean, toCamelCase, toDate, toKebabCase, toLowerCase, toMaxValue, toMinValue, toNumber, toPascalCase, toSnakeCase, toString, toUpperCase, transform, transformAsync, trim, trimEnd, trimStart, tuple, tupleAsync, tupleWithRest, tupleWithRestAsync, ulid, undefined, undefined_, undefinedable, undefinedableAsync, union, unionAsync, unknown, unwrap, url, uuid, value, values, variant, variantAsync, void, void_, words */
+/* unused harmony exports BASE64_REGEX, BIC_REGEX, CUID2_REGEX, DECIMAL_REGEX, DIGITS_REGEX, DOMAIN_REGEX, EMAIL_REGEX, EMOJI_REGEX, HEXADECIMAL_REGEX, HEX_COLOR_REGEX, IMEI_REGEX, IPV4_REGEX, IPV6_REGEX, IP_REGEX, ISO_DATE_REGEX, ISO_DATE_TIME_REGEX, ISO_DATE_TIME_SECOND_REGEX, ISO_TIMESTAMP_REGEX, ISO_TIME_REGEX, ISO_TIME_SECOND_REGEX, ISO_WEEK_REGEX, ISRC_REGEX, JWS_COMPACT_REGEX, KSUID_REGEX, MAC48_REGEX, MAC64_REGEX, MAC_REGEX, NANO_ID_REGEX, OCTAL_REGEX, RFC_EMAIL_REGEX, SLUG_REGEX, ULID_REGEX, UUID_REGEX, ValiError, _addIssue, _cloneDataset, _formatCase, _getByteCount, _getCodePointCount, _getGraphemeCount, _getLastMetadata, _getWordCount, _isLuhnAlgo, _isSameValueZero, _isValidObjectKey, _isValueMatch, _joinExpects, _standardSchema, _stringify, any, args, argsAsync, arrayAsync, assert, awaitAsync, base64, bic, bigint, blob, brand, bytes, cache, cacheAsync, checkAsync, checkItems, checkItemsAsync, codePoints, config, creditCard, cuid2, customAsync, date, decimal, deleteGlobalConfig, deleteGlobalMessage, deleteSchemaMessage, deleteSpecificMessage, description, digits, domain, email, emoji, empty, endsWith, entries, entriesFromObjects, enum, enum_, everyItem, exactOptionalAsync, examples, excludes, fallback, fallbackAsync, file, filterItems, findItem, finite, flatten, flavor, forward, forwardAsync, function, function_, getDefault, getDefaults, getDefaultsAsync, getDescription, getDotPath, getExamples, getFallback, getFallbacks, getFallbacksAsync, getGlobalConfig, getGlobalMessage, getMetadata, getSchemaMessage, getSpecificMessage, getTitle, graphemes, gtValue, guard, hash, hexColor, hexadecimal, imei, includes, instance, integer, intersect, intersectAsync, ip, ipv4, ipv6, is, isOfKind, isOfType, isValiError, isbn, isoDate, isoDateTime, isoDateTimeSecond, isoTime, isoTimeSecond, isoTimestamp, isoWeek, isrc, jwsCompact, keyof, ksuid, lazyAsync, length, looseObject, looseObjectAsync, looseTuple, looseTupleAsync, ltValue, mac, mac48, mac64, map, mapAsync, mapItems, maxBytes, maxCodePoints, maxEntries, maxGraphemes, maxSize, maxWords, message, metadata, mimeType, minBytes, minCodePoints, minEntries, minGraphemes, minLength, minSize, minValue, minWords, multipleOf, nan, nanoid, never, nonEmpty, nonNullable, nonNullableAsync, nonNullish, nonNullishAsync, nonOptional, nonOptionalAsync, normalize, notBytes, notCodePoints, notEntries, notGraphemes, notLength, notSize, notValue, notValues, notWords, null, null_, nullableAsync, nullish, nullishAsync, number, objectAsync, objectWithRest, objectWithRestAsync, octal, omit, optional, optionalAsync, parseAsync, parseBoolean, parseJson, parser, parserAsync, partial, partialAsync, partialCheck, partialCheckAsync, pick, pipeAsync, promise, rawCheckAsync, rawTransform, rawTransformAsync, readonly, record, recordAsync, reduceItems, required, requiredAsync, returns, returnsAsync, rfcEmail, safeInteger, safeParseAsync, safeParser, safeParserAsync, set, setAsync, setGlobalConfig, setGlobalMessage, setSchemaMessage, setSpecificMessage, size, slug, someItem, sortItems, startsWith, strictObject, strictObjectAsync, strictTuple, strictTupleAsync, stringifyJson, summarize, symbol, title, toBigint, toBoolean, toCamelCase, toDate, toKebabCase, toLowerCase, toMaxValue, toMinValue, toNumber, toPascalCase, toSnakeCase, toString, toUpperCase, transform, transformAsync, trim, trimEnd, trimStart, tuple, tupleAsync, tupleWithRest, tupleWithRestAsync, ulid, undefined, undefined_, undefinedable, undefinedableAsync, union, unionAsync, unknown, unwrap, url, uuid, value, values, variant, variantAsync, void, void_, words */
 //#region src/storages/globalConfig/globalConfig.ts
 let store$4;
 const DEFAULT_CONFIG = {

@@ -3,7 +3,7 @@
 # whose exit status counts. Empty: the bytes as they are.
 packing=''
 
-# choose_packing WANTED: by what the host has
+# choose_packing WANTED: by what the host has; sets compressor as well, the program that makes the payload smaller
 choose_packing() {
   case $1 in
     none) packing='' ;;
@@ -12,14 +12,17 @@ choose_packing() {
     *) if have zstd; then packing=zstd; elif have pigz; then packing=pigz; else packing=gzip; fi ;;
   esac
   need_packing
+  compressor=$packing
   put compressor "${packing:-none}"
   [ -z "$packing" ] || put compressor_version "$("$packing" --version 2>&1 | sed -n '/[0-9]\.[0-9]/{p;q;}')"
+  add_encryption
 }
 
 # need_packing: the program of every stage is there
 need_packing() {
   for stage in $packing; do
     have "$stage" || fail E_TOOL_MISSING "$stage"
+    [ "$stage" != gpg ] || make_keyring
   done
 }
 
@@ -28,29 +31,48 @@ pack_stage() {
     zstd) exec zstd -q -c -T0 "-${level:-3}" ;;
     pigz) exec pigz -c "-${level:-6}" ;;
     gzip) exec gzip -c "-${level:-6}" ;;
+    age | gpg) own "${1}_stage" ;;
+    *) exit 127 ;;
   esac
-  exit 127
+  exit # with the status of that
 }
 
 unpack_stage() {
   case $1 in
     zstd) exec zstd -q -d -c ;;
     pigz | gzip) exec gzip -d -c ;;
+    age | gpg) own "open_$1" ;;
     '') exec cat ;;
+    *) exit 127 ;;
   esac
-  exit 127
+  exit
 }
 
 # unpack: stdin through every stage, the last one first, in a shell of its own. Fails when any of them does.
 unpack() {
-  case $packing in *' '*) ;; *) unpack_stage "$packing" ;; esac # which does not come back
-  outer=${packing##* } packing=${packing% *}
-  exec 7>&1
-  statuses=$({
-    { (unpack_stage "$outer") 7>&- 8>&-; echo "$?" >&8; } | { (unpack) >&7 7>&- 8>&-; echo "$?" >&8; }
-  } 8>&1)
-  [ "$statuses" = "0${newline}0" ]
+  case $packing in *' '*) own unpack_two ;; *) unpack_stage "$packing" ;; esac
   exit
+}
+
+# unpack_two: the last stage, and what is before it
+unpack_two() {
+  between=${work:-$tmp}/unpacking_${#packing}
+  rm -f "$between"
+  mkfifo "$between" || return
+  hold
+  { unpack_as "${packing##* }" <&4 >"$between" 4<&- & } 4<&0
+  outer=$! && started $outer
+  unpack_as "${packing% *}" <"$between" &
+  inner=$! && started $inner
+  release
+  wait $outer
+  status=$?
+  wait $inner && [ $status = 0 ]
+}
+
+unpack_as() {
+  packing=$1
+  unpack
 }
 
 # unpack_into FUNCTION ARGS...: what stdin unpacks to, for the function, whose output goes on; fails as it does. One that leaves before

@@ -21,6 +21,20 @@ restore_tool() {
 # read_archive: to the end of the file in any case, so that its hash tells whether it is the file or what pg_dump wrote; a
 # pg_restore that was led astray may stop early and tell of no error
 read_archive() {
+  if [ -n "$seen" ]; then list_seen; else read_to_end; fi
+}
+
+# list_seen: the same, and leaves the table of contents in the file `contents`, since nobody can read the archive again
+list_seen() {
+  { (restore_tool -l) && cat >/dev/null; } <"$work/toc" >"$work/contents" 2>"$work/e_toc" &
+  listing=$!
+  tee "$work/toc" | read_to_end
+  status=$?
+  wait $listing || : >"$work/contents"
+  return $status
+}
+
+read_to_end() {
   (restore_tool -f /dev/null)
   status=$?
   rest=$(($(wc -c)))
@@ -51,6 +65,11 @@ read_tar() { exec sha256sum; }
 
 # read_contents FILE: sets `contents` to the table of contents of an archive, which pg_restore reads no further than it has to
 read_contents() {
+  if [ -n "$seen" ]; then
+    contents=$(cat "$work/contents")
+    [ -n "$contents" ] || failed E_CHECKSUM "the table of contents could not be read: $(cat "$work/e_toc")"
+    return
+  fi
   contents=$(unpack_into restore_tool -l <"$1" 2>"$work/e1" 9>&-) ||
     failed E_CHECKSUM "the table of contents could not be read: $(cat "$work/e1")"
 }

@@ -26,7 +26,7 @@ verify_postgres() {
       ;;
     tar)
       read_back read_entries "$payload" 9>&-
-      put tables_with_data "$(grep -c '^dump/[0-9][0-9]*\.dat' "$work/plain_sum")"
+      put tables_with_data "$(grep -c '^dump/[0-9][0-9]*\.dat' "$work/read")"
       ;;
   esac
   [ "$verify" != restore ] || rehearse_postgres 9>&-

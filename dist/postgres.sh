@@ -196,21 +196,21 @@ room_postgres() { if [ "$format" = directory ] && [ -z "$run_as$container" ]; th
 
 store_postgres() {
   compare='' hash_plain=''
-  [ "$format" != directory ] || hash_plain=1
+  case $format in
+    custom) fifos toc && by=read_archive ;;
+    plain) fifos ending && by=read_script ;;
+    directory) hash_plain=1 by=read_tar ;;
+  esac
   # the lock (9) is for shells alone: a stage that outlives them must not keep it from the next run
-  store elsewhere produce_postgres connection "$connection" name_only "$name_only" password "$password" options "$options" \
+  store "$by" elsewhere produce_postgres connection "$connection" name_only "$name_only" password "$password" options "$options" \
     tables "$tables" schemas "$schemas" format "$format" jobs "${jobs:-$(processors)}" lock_wait_ms "$lock_wait_ms" verify "$verify" \
     inner_level "$inner_level" source_bytes "$source_bytes" min_free_kib "$min_free_kib" 9>&-
-  case $format in
-    custom) read_back read_archive "$work/payload" 9>&- ;;
-    plain)
-      fifos ending
-      read_back read_script "$work/payload" 9>&-
-      [ "$verify" = checksum ] || put archived_tables "$(cat "$work/archived")"
-      ;;
-    directory) read_back read_tar "$work/payload" 9>&- ;;
+  read_back "$by" "$work/payload" 9>&-
+  case $format:$verify in
+    *:checksum) ;;
+    custom:*) list_archive "$work/payload" ;;
+    plain:*) put archived_tables "$(cat "$work/archived")" ;;
   esac
-  if [ "$format" = custom ] && [ "$verify" != checksum ]; then list_archive "$work/payload"; fi
   [ "$verify" = restore ] || return 0
   payload=$work/payload plain_bytes=$source_bytes
   rehearse_postgres 9>&-

@@ -153,6 +153,7 @@ stop_here() {
 end_job() {
   trap '' HUP INT TERM PIPE # first of all: a handler that writes to a closed channel would be called again for ever
   clean_up
+  [ -z "$keyring" ] || remove_keyring "$keyring"
   [ -z "$tmp" ] || rm -rf "$tmp"
   emit "done" "$number" "$1" 2>/dev/null
   exit "$1"
@@ -320,6 +321,7 @@ discard() {
   done <"$1/pids" 2>/dev/null
   # shellcheck disable=SC2046,SC2086 # lists of numbers
   stop $recorded $(within "$1")
+  forget_keyring "$1"
   if read -r given <"$1/publishing" && [ -n "$given" ] && [ ! -e "$given.json" ]; then rm -f -- "$given".*; fi 2>/dev/null
   rm -rf "$1"
 }

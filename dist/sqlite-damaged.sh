@@ -14,7 +14,7 @@ save_damaged_sqlite() {
   choose_packing "$wanted"
   check_space . "$((min_free_kib + 1024))"
   compare='' hash_plain=1
-  store elsewhere produce_files source "$source" 9>&-
+  store compare_plain elsewhere produce_files source "$source" 9>&-
   read_back compare_plain "$work/payload" 9>&-
 }
 

@@ -369,7 +369,7 @@ store_sqlite() {
   compare=$work/copy.db hash_plain=''
   [ -z "$run_as" ] || compare='' hash_plain=1 # it is in a folder that only that user may enter
   # the lock (9) is for shells alone: a stage that outlives them must not keep it from the next run
-  store elsewhere produce_sqlite source "$source" source_bytes "$source_bytes" verify "$verify" busy_ms "$busy_ms" \
+  store compare_plain elsewhere produce_sqlite source "$source" source_bytes "$source_bytes" verify "$verify" busy_ms "$busy_ms" \
     min_free_kib "$min_free_kib" 9>&-
   read_back compare_plain "$work/payload" 9>&-
   rm -f "$work/copy.db"

@@ -3,6 +3,7 @@
 # of every stage. Each stage is a direct background child, so that signals are acted upon at once; none may fail at its
 # redirection, or the others would wait in open() for ever: every file and fifo is made first.
 compare='' hash_plain=''
+seen='' # the reader has read what was packed, before it was encrypted
 
 # fifos NAME...: in the work folder
 fifos() {
@@ -32,14 +33,21 @@ await_stages() {
   [ -z "$wrong" ]
 }
 
-# store FUNCTION ARGS...: what the function writes to stdout becomes $work/payload. With hash_plain its hash is taken before
-# compression as well, which costs more than all the rest: only where nothing else proves what the payload decompresses to.
+# store READER FUNCTION ARGS...: what the function writes to stdout becomes $work/payload. With hash_plain its hash is taken before
+# compression as well, which costs more than all the rest: only where nothing else proves what the payload decompresses to. What can not be
+# read back, since it is encrypted for others, the reader gets here, on the way to the encryption: see read_back.
 store() {
-  (for file in payload sum count plain_sum plain_count e1 e3 e4 e5 e6; do : >"$work/$file" || exit; done) 2>/dev/null ||
-    failed E_PERM "can not write in the work folder"
+  plain_reader=$1
+  shift
+  files='payload sum count plain_sum plain_count read e1 e2 e3 e4 e5 e6 e_reader'
+  for stage in $packing; do files="$files e_$stage e_un$stage"; done
+  (for file in $files; do : >"$work/$file" || exit; done) 2>/dev/null || failed E_PERM "can not write in the work folder"
   pipes='source packed_hash packed_size file' plain=$work/source running=''
   [ -z "$hash_plain" ] || pipes="$pipes plain plain_hash plain_size" plain=$work/plain
   for stage in $packing; do pipes="$pipes packed_$stage"; done
+  if [ -z "$encrypt" ] || [ "$verify" = checksum ] || can_open; then seen=''; else
+    seen=1 pipes="$pipes seen unseen${compressor:+ unpacked_$compressor}"
+  fi
   # shellcheck disable=SC2086 # words
   fifos $pipes
   hold # until each stage is known
@@ -47,6 +55,11 @@ store() {
   counter=''
   from=$plain
   for stage in $packing; do
+    if [ -n "$seen" ] && [ "$stage" = "$encrypt" ]; then
+      tee "$work/seen" <"$from" >"$work/unseen" 2>"$work/e2" & running_stage tee $!
+      start_reader "$work/seen" "$compressor"
+      from=$work/unseen
+    fi
     pack_stage "$stage" <"$from" >"$work/packed_$stage" 2>"$work/e_$stage" & running_stage "$stage" $!
     from=$work/packed_$stage counter=${counter:-$!}
   done
@@ -66,8 +79,15 @@ store() {
   release
   await_stages || case $wrong in
     ' source 99'*) exit 99 ;;
-    *) failed E_DUMP_FAILED "exit status of $ended$newline$(cat "$work"/e[1-9_]*)" ;;
+    " $plain_reader 3") failed E_DUMP_FAILED "$not_whole: $(cat "$work/e_reader")" ;;
+    *)
+      refuse_other
+      failed E_DUMP_FAILED "exit status of $ended$newline$(cat "$work"/e[1-9_]*)"
+      ;;
   esac
+  if [ -n "$encrypt" ] && [ "$(packing_of "$work/payload")" != "$encrypt" ]; then
+    fail E_DUMP_FAILED "what $encrypt wrote is not encrypted with it, although it told of no error (is it a wrapper?)"
+  fi
   sync_file "$work/payload"
   read -r sha256 _ <"$work/sum"
   read -r bytes <"$work/count"
@@ -88,51 +108,70 @@ store() {
 
 not_whole='what the tool wrote is not whole, although it told of no error (is it a wrapper?)'
 
-# read_back FUNCTION FILE: the payload again, from the disk: its own hash, and above the level checksum what it decompresses
-# to, which the function reads; its status is 3 when that is no whole dump
+# unlike TEXT: what came out again is not what went in
+unlike() { fail E_CHECKSUM "what the backup decompresses to is not what went in: $1"; }
+
+# refuse_other: when that is what the reader has found; cmp leaves at the first byte that differs, which ends the stages before it
+refuse_other() {
+  case $wrong:$(cat "$work/read") in
+    " $plain_reader 1:"* | *" $plain_reader 1:"*differ*) unlike "$(cat "$work/read" "$work/e_reader")" ;;
+  esac
+}
+
+# start_reader PIPE PACKING: starts the stages that unpack what comes from there, and the reader, which leaves what it found in the file
+# `read`; its status is 3 when that is no whole dump
+start_reader() {
+  coming=$1 unpacking=''
+  for packer in $2; do unpacking="$packer $unpacking"; done
+  for packer in $unpacking; do
+    unpack_stage "$packer" <"$coming" >"$work/unpacked_$packer" 2>"$work/e_un$packer" & running_stage "un$packer" $!
+    coming=$work/unpacked_$packer
+  done
+  "$plain_reader" <"$coming" >"$work/read" 2>"$work/e_reader" & running_stage "$plain_reader" $!
+}
+
+# read_back READER FILE: the payload again, from the disk: its own hash, and above the level checksum what it decompresses to
 read_back() {
+  plain_reader=$1
   emit phase read_back "$bytes"
-  if [ "$verify" = checksum ]; then
+  if [ "$verify" = checksum ] || [ -n "$seen" ]; then
     run sha256sum "$2" >"$work/sum" 2>"$work/e1" || failed E_CHECKSUM "$(cat "$work/e1")"
   else
-    unpacking='' pipes='again stored' running='' from=$work/stored
-    for stage in $packing; do
-      unpacking="$stage $unpacking" pipes="$pipes unpacked_$stage"
-    done
+    pipes='again stored' running=''
+    for stage in $packing; do pipes="$pipes unpacked_$stage"; done
     # shellcheck disable=SC2086 # words
     fifos $pipes
     hold
     tee "$work/again" <"$2" >"$work/stored" 2>"$work/e1" & running_stage tee $!
-    for stage in $unpacking; do
-      unpack_stage "$stage" <"$from" >"$work/unpacked_$stage" 2>"$work/e_$stage" & running_stage "$stage" $!
-      from=$work/unpacked_$stage
-    done
-    "$1" <"$from" >"$work/plain_sum" 2>"$work/e3" & running_stage "$1" $!
+    start_reader "$work/stored" "$packing"
     sha256sum <"$work/again" >"$work/sum" 2>"$work/e4" & running_stage sha256sum $!
     note $! reader
     release
-    await_stages
-    # cmp leaves at the first byte that differs, which ends the stages before it
-    case $wrong:$(cat "$work/plain_sum") in
-      :*) ;;
-      " $1 3:"*)
-        read -r again _ <"$work/sum"
-        [ "$again" != "$sha256" ] || failed E_DUMP_FAILED "$not_whole: $(cat "$work/e3")"
-        ;;
-      " $1 1:"* | *" $1 1:"*differ*) fail E_CHECKSUM "what the backup decompresses to is not what went in: $(cat "$work/plain_sum" "$work/e3")" ;;
-      *) failed E_CHECKSUM "reading the backup back failed; exit status of $ended$newline$(cat "$work"/e[1-9_]*)" ;;
-    esac
-    if [ -n "$hash_plain" ]; then
-      read -r again _ <"$work/plain_sum"
-      [ "$again" = "$plain_sha256" ] || fail E_CHECKSUM "what the backup decompresses to is not what went in: $again, $plain_sha256"
-    fi
+    await_stages || {
+      read -r again _ <"$work/sum"
+      case $again:$wrong in "$sha256: $plain_reader 3") failed E_DUMP_FAILED "$not_whole: $(cat "$work/e_reader")" ;; esac
+      refuse_other
+      method=$(method_of "$packing")
+      case "$wrong " in *" un$method 141 "*) ;; *" un${method:-of nothing} "*) not_opened "$2" "$(cat "$work/e_un$method")" ;; esac
+      [ "$wrong" = " $plain_reader 3" ] || failed E_CHECKSUM "reading the backup back failed; exit status of $ended$newline$(cat "$work"/e[1-9_]*)"
+    }
   fi
   read -r again _ <"$work/sum"
   [ "$again" = "$sha256" ] || fail E_CHECKSUM "the file on the disk ($again) is not what was written ($sha256)"
+  if [ -n "$hash_plain" ] && [ "$verify" != checksum ]; then
+    read -r again _ <"$work/read"
+    [ "$again" = "$plain_sha256" ] || unlike "$again, $plain_sha256"
+  fi
 }
 
-# compare_plain: what it reads is the copy; byte for byte where we may read that, otherwise by its hash
-compare_plain() { if [ -n "$compare" ]; then exec cmp - "$compare"; else exec sha256sum; fi; }
+# compare_plain: what it reads is the copy; byte for byte where we may read that, otherwise by its hash. On the way, the copy is there when its
+# first byte comes.
+compare_plain() {
+  if [ -z "$compare" ]; then exec sha256sum; fi
+  if [ -z "$seen" ]; then exec cmp - "$compare"; fi
+  dd bs=1 count=1 2>/dev/null >"$work/first"
+  cat "$work/first" - | cmp - "$compare"
+}
 
 # failed CODE TEXT: like fail, but a full disk is E_NOSPACE, whatever the tool that met it said. On a full disk the
 # messages of the tools are lost as well, so the free space decides too.
@@ -167,7 +206,7 @@ check_space() {
 
 # payload_kib KIND: the likely size of the new payload: as the newest one of its kind, else half of the database
 payload_kib() {
-  if [ -z "$packing" ]; then
+  if [ -z "$compressor" ]; then
     echo $((source_bytes / 1024))
     return
   fi

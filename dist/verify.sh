@@ -2,7 +2,8 @@
 # An existing backup, proven anew.
 foreign='' # a dump that this action did not make, which has no checksum beside it
 
-# check_payload: the stored file against the manifest and the checksum beside it, before any tool reads a byte of it
+# check_payload: the stored file against the manifest and the checksum beside it, before any tool reads a byte of it; then, where more is
+# asked for, whether what encrypts it opens
 check_payload() {
   if [ -L "$payload" ] || [ ! -f "$payload" ]; then fail E_CHECKSUM "$payload is not there, or is no regular file"; fi
   [ "$(size_of "$payload")" = "$bytes" ] || fail E_CHECKSUM "$payload has $(counted "$(size_of "$payload")" byte), the manifest says $bytes"
@@ -11,7 +12,7 @@ check_payload() {
   run sha256sum <"$payload" >"$work/sum" 2>"$work/e1" || fail E_CHECKSUM "$payload could not be read: $(cat "$work/e1")"
   read -r again _ <"$work/sum"
   [ "$again" = "$sha256" ] || fail E_CHECKSUM "the SHA-256 of $payload is $again, the manifest says $sha256"
-  need_packing
+  [ "$verify" = checksum ] || open_payload "$payload"
 }
 
 # check_sidecar: the checksum beside a backup of ours

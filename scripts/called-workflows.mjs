@@ -16,6 +16,7 @@ const SECRETS = {
   'decryption-key': 'BACKUP_DECRYPTION_KEY',
   'decryption-passphrase': 'BACKUP_DECRYPTION_PASSPHRASE',
   'restore-to': 'RESTORE_TO_URL',
+  'signing-key': 'BACKUP_SIGNING_KEY',
   's3-access-key-id': 'S3_ACCESS_KEY_ID',
   's3-secret-access-key': 'S3_SECRET_ACCESS_KEY',
   's3-session-token': 'S3_SESSION_TOKEN',

@@ -138,6 +138,12 @@ export const ERRORS = {
     cause: 'The manifest of a backup is missing, malformed, or of another database.',
     fix: 'See the message. Do not rely on that backup; take a new one.',
   },
+  E_SIGNATURE: {
+    class: 'backup',
+    cause:
+      'The backup that was asked for is not signed by `signing-key`, or was changed since. Or it is signed, and the run would have written its manifest anew without the key.',
+    fix: 'The message says which. Give the key by which it was signed (an old one as another line), take another backup, or, for one that was made before there was a key, `command: accept`. docs/signatures.md.',
+  },
   E_CLOCK: {
     class: 'host',
     cause: 'The clocks of the runner and the host differ by more than 15 minutes, so no age can be trusted.',

@@ -1,4 +1,4 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { expectBackup } from '../helpers/failure.js';
@@ -45,6 +45,17 @@ describe.each(SHELLS)('%s', (_, command) => {
       expect(texts.size).toBe(COUNT);
       expect(ids.filter((id) => !texts.get(`manifest ${id}.json`)?.includes(`"id": "${id}"`))).toEqual([]);
       expect(facts.get('untold')).toBeNull();
+
+      // as many as are asked for at once when they have to be whole; one that is gone, or is a link, is not told
+      const asked = ids.slice(0, 2_000).map((id) => `${id}.json`);
+      symlinkSync(`${ids[1]}.json`, join(dir.path, 'link.json'));
+      const whole = await session.send(['job', 'put_manifests', [...asked, 'gone.json', 'link.json']]);
+      rmSync(join(dir.path, 'link.json'));
+      const told = whole.entries.filter(([key]) => key.startsWith('manifest '));
+      expect(told.map(([key]) => key.slice('manifest '.length)).sort()).toEqual([...asked].sort());
+      expect(told.map(([, text]) => JSON.parse(text) as { id: string })).toEqual(
+        expect.arrayContaining([dir.manifest(ids[0] ?? ''), dir.manifest(ids[1_999] ?? '')]),
+      );
     },
     BOUND_MS,
   );
@@ -61,6 +72,14 @@ test(
     expect(list.outputs.kept).toBe(String(COUNT));
     expect(Buffer.byteLength(list.outputs.report ?? '')).toBeLessThan(120_001);
     expect(list.summary.length).toBeLessThan(200_000);
+
+    // with a key none of them is signed, and that is one line
+    const unsigned = await scene.run({ command: 'list', 'signing-key': 'a key of sixteen' });
+    expect(unsigned.code).toBe(0);
+    expect(unsigned.annotations).toMatchObject([
+      { level: 'warning', message: expect.stringContaining(`${COUNT} backups are unsigned (${ids[0]}, `) },
+    ]);
+    expect(unsigned.annotations[0]?.message.length).toBeLessThan(400);
 
     const id = expectBackup(await scene.run({ keep: '100000' }));
     const pruned = await scene.run({ command: 'prune', keep: '9000', 'max-delete': '20000' });

@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path';
 import type { Manifest } from '../../src/backups/manifest.js';
 import { checksumFile, formatId, manifestFile } from '../../src/backups/names.js';
+import type { SigningKeys } from '../../src/backups/signature.js';
 import { manifestOf } from '../backups/sample-backups.js';
 import type { Scene } from './scene.js';
 
@@ -22,6 +23,8 @@ export interface SeedOptions {
   suffix?: string;
   manifest?: Partial<Manifest>;
   payload?: string | Buffer;
+  /** By which the manifest is signed. */
+  keys?: SigningKeys;
   /** Parts that are not written. */
   without?: ('payload' | 'sidecar' | 'manifest')[];
 }
@@ -42,7 +45,7 @@ export class SeededDirectory {
   backup(at: Date, options: SeedOptions = {}): string {
     const id = formatId(options.name ?? 'app', at, options.suffix ?? (++this.#made).toString(16).padStart(4, '0'));
     const payload = Buffer.from(options.payload ?? `payload of ${id}\n`.repeat(20));
-    const manifest = manifestOf(id, {
+    const unsigned = manifestOf(id, {
       database: this.scene.database,
       identity: { path: this.scene.database },
       bytes: payload.length,
@@ -50,6 +53,7 @@ export class SeededDirectory {
       sha256: createHash('sha256').update(payload).digest('hex'),
       ...options.manifest,
     });
+    const manifest = options.keys?.sign(unsigned) ?? unsigned;
     const without = options.without ?? [];
     if (!without.includes('payload')) this.write(manifest.file, payload);
     if (!without.includes('sidecar')) {

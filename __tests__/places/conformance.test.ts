@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Manifest, serializeManifest } from '../../src/backups/manifest.js';
 import { checksumFile, manifestFile } from '../../src/backups/names.js';
+import { SigningKeys } from '../../src/backups/signature.js';
 import { HostPlace } from '../../src/places/host.js';
 import type { Place } from '../../src/places/place.js';
 import { withStorePlace } from '../../src/places/with-store.js';
@@ -13,6 +14,7 @@ import type { Run } from '../../src/run/run.js';
 import { idAt, manifestOf } from '../backups/sample-backups.js';
 import { type S3Double, startS3Double } from '../helpers/s3-double.js';
 import { shellHost } from '../helpers/shell-host.js';
+import type { Given } from '../settings/given-inputs.js';
 import { type Files, MemoryPlace } from './memory-place.js';
 import { runForTests } from './run-for-tests.js';
 
@@ -25,8 +27,8 @@ interface Kind {
   clear(): void;
   put(name: string, bytes: string): void;
   names(): string[];
-  /** Opens it, which reads it anew. */
-  open<T>(work: (place: Place) => Promise<T>): Promise<T>;
+  /** Opens it, which reads it anew; with `inputs` of the run besides. */
+  open<T>(work: (place: Place) => Promise<T>, inputs?: Given): Promise<T>;
   /** While `work` runs, this file can not be deleted. */
   stuck<T>(name: string, work: () => Promise<T>): Promise<T>;
   /** From now on this backup must not be deleted; null where nothing is ever locked. */
@@ -60,7 +62,7 @@ function host(): Kind {
     },
     put: (name, bytes) => writeFileSync(path(name), bytes, { mode: 0o600 }),
     names: () => readdirSync(directory).filter((name) => !['.work', 'status.json'].includes(name)),
-    open: async (work) => onHost(await runForTests({ directory }), work),
+    open: async (work, inputs = {}) => onHost(await runForTests({ ...inputs, directory }), work),
     stuck: async (name, work) => {
       // while it is mounted on itself, no process here can delete it
       execFileSync('mount', ['--bind', path(name), path(name)]);
@@ -97,8 +99,8 @@ function store(): Kind {
     clear: () => s3.clear(),
     put: (name, bytes) => put(name, bytes),
     names: () => s3.keys().map((key) => key.slice('prod/app/'.length)),
-    open: async (work) => {
-      const run = await runForTests({ ...s3.inputs, 's3-prefix': 'prod', directory });
+    open: async (work, inputs = {}) => {
+      const run = await runForTests({ ...inputs, ...s3.inputs, 's3-prefix': 'prod', directory });
       return onHost(run, (beside) =>
         withStorePlace(run, beside, (place) => {
           if (place === null) throw new Error('there is no store');
@@ -128,8 +130,9 @@ function memory(): Kind {
     },
     put: (name, text) => void files.set(name, { bytes: text.length, text }),
     names: () => [...files.keys()],
-    open: (work) => {
+    open: (work, inputs = {}) => {
       const place = new MemoryPlace(files, new Date());
+      if (inputs['signing-key']) place.keys = new SigningKeys([inputs['signing-key']]);
       for (const id of locked) place.locked.set(id, 'locked until 2100-01-01 00:00 UTC');
       if (isStuck !== '') place.stuck.add(isStuck);
       return work(place);
@@ -220,6 +223,49 @@ describe.each([
       // who names it means it
       expect(await place.one(other.id)).toMatchObject({ backup: { id: other.id } });
     });
+  });
+
+  test('with a key, takes nothing for a backup that is not signed with it', async () => {
+    const key = 'a key of sixteen';
+    const keys = new SigningKeys([key]);
+    const [signed, unsigned, forged] = [backup(OLD), backup(MIDDLE), backup(NEW)];
+    kind.put(manifestFile(signed.id), serializeManifest(keys.sign(signed)));
+    kind.put(manifestFile(forged.id), serializeManifest({ ...keys.sign(forged), host: 'elsewhere' }));
+    const states = async (place: Place) => (await place.catalogue()).backups.map(({ id, state }) => [id, state]);
+    await kind.open(
+      async (place) => {
+        expect(await states(place)).toEqual([
+          [forged.id, 'forged'],
+          [unsigned.id, 'unsigned'],
+          [signed.id, 'ok'],
+        ]);
+        expect((await place.candidates()).map(({ verified }) => verified)).toEqual([false, false, true]);
+        expect((await place.newest(() => false)).map((found) => found.backup.id)).toEqual([signed.id]);
+        // who names one is told what it is
+        for (const [{ id }, state] of [
+          [signed, 'ok'],
+          [unsigned, 'unsigned'],
+          [forged, 'forged'],
+        ] as const) {
+          expect(await place.one(id)).toMatchObject({ backup: { id, state } });
+        }
+        const { problems } = await place.catalogue();
+        expect(problems.filter((problem) => problem.includes(unsigned.id))).toHaveLength(1);
+        expect(problems.filter((problem) => problem.includes(forged.id))).toHaveLength(1);
+      },
+      { 'signing-key': key },
+    );
+    await kind.open(async (place) => {
+      expect((await states(place)).map(([, state]) => state)).toEqual(['ok', 'ok', 'ok']);
+    });
+    // however many of them are newer
+    for (let day = 10; day < 20; day++) backup(`2026-03-${day}T10:00:00Z`);
+    await kind.open(
+      async (place) => {
+        expect((await place.newest(() => true)).map((found) => found.backup.id)).toEqual([signed.id]);
+      },
+      { 'signing-key': key },
+    );
   });
 
   test('takes nothing for a backup that is not whole', async () => {

@@ -1,9 +1,10 @@
-import { type Backup, type Catalogue, readCatalogue, toCandidates } from '../../src/backups/catalogue.js';
+import { type Backup, type Catalogue, isTrusted, readCatalogue, toCandidates } from '../../src/backups/catalogue.js';
 import { type BackupPlace, copyCandidates } from '../../src/backups/copies.js';
 import type { Identity } from '../../src/backups/identity.js';
 import { type Manifest, serializeManifest } from '../../src/backups/manifest.js';
 import { checksumFile, manifestFile, parseId } from '../../src/backups/names.js';
 import type { KeepRules } from '../../src/backups/retention.js';
+import type { SigningKeys } from '../../src/backups/signature.js';
 import { BackupError } from '../../src/errors.js';
 import type { Found, Held, Place, Removal, Unit } from '../../src/places/place.js';
 import { PATH } from '../backups/sample-backups.js';
@@ -32,6 +33,8 @@ export class MemoryPlace implements Place {
   failure: Error | null = null;
   /** What the host has, for a place of copies, and which host that is. */
   beside: { host: Pick<Catalogue, 'backups' | 'unreadable'>; here: { host: string; identity: Identity } } | null = null;
+  /** By which its manifests have to be signed. */
+  keys: SigningKeys | null = null;
   private listed: Catalogue | null = null;
 
   constructor(
@@ -56,7 +59,7 @@ export class MemoryPlace implements Place {
   private read(name: string, identity: Identity | null): Catalogue {
     const files = [...this.files].map(([file, { bytes }]) => ({ name: file, type: '-', bytes }));
     const manifests = new Map([...this.files].map(([file, { text }]) => [file, text] as const));
-    return readCatalogue({ files, manifests }, { name, identity }, this.now);
+    return readCatalogue({ files, manifests }, { name, identity, keys: this.keys }, this.now);
   }
 
   async candidates() {
@@ -102,7 +105,7 @@ export class MemoryPlace implements Place {
   }
 
   async newest(_isEnough: (backup: Backup) => boolean): Promise<Found[]> {
-    return this.found((await this.catalogue()).backups);
+    return this.found((await this.catalogue()).backups.filter(isTrusted));
   }
 
   private found(backups: readonly Backup[]): Found[] {

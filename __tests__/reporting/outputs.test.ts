@@ -133,7 +133,18 @@ describe('the report output', () => {
   });
 
   test('lists are capped, and problems say so', () => {
-    const tiny = { id: '', path: '', createdAt: '', sha256: '', reason: '' };
+    const tiny = {
+      bytes: 0,
+      databaseBytes: 0,
+      durationMs: 0,
+      engine: '',
+      places: [],
+      id: '',
+      path: '',
+      createdAt: '',
+      sha256: '',
+      reason: '',
+    };
     const kept = reportOf(
       sampleReport({
         backups: [],

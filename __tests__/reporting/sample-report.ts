@@ -22,6 +22,7 @@ export function sampleBackup(age = 0, changes: Partial<BackupFacts> = {}): Backu
     durationMs: 12_400,
     pinned: null,
     reason: 'deploy',
+    signed: false,
     state: 'ok',
     ...changes,
   };

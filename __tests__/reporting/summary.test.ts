@@ -233,10 +233,16 @@ describe('renderSummary', () => {
   });
 
   test('`list` shows the catalogue with what is wrong and what is pinned', () => {
-    const backups = [sampleBackup(0), sampleBackup(1, { state: 'damaged', pinned: 'before migration' })];
+    const backups = [
+      sampleBackup(0, { signed: true }),
+      sampleBackup(1, { state: 'damaged', pinned: 'before migration' }),
+      sampleBackup(2, { state: 'forged' }),
+    ];
     const markdown = renderSummary(sampleReport({ command: 'list', backup: null, retention: [], backups }));
     expectSound(markdown);
     expect(markdown).toMatch(/\| ⚠️ damaged \|.*\| deploy, 📌 before migration \|/);
+    expect(markdown).toMatch(/\| content, signed \|/);
+    expect(markdown).toMatch(/\| ⚠️ forged \|/);
   });
 
   test('30 rows are shown, the rest is folded away', () => {

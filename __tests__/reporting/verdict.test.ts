@@ -41,6 +41,15 @@ describe('verdict of a run that is well', () => {
       { command: 'list', backups: [sampleBackup(0, { state: 'damaged' })], newestAgeSeconds: null },
       '⚠️ 1 backup of <app>, 1 not verified',
     ],
+    [
+      {
+        command: 'list',
+        backups: (['ok', 'suspect', 'unsigned', 'forged', 'forged', 'future', 'unverified'] as const).map(
+          (state, age) => sampleBackup(age, { state }),
+        ),
+      },
+      '⚠️ 7 backups of <app>, 1 suspect, 2 not verified, 1 unsigned, 2 forged, the newest is 2 seconds old',
+    ],
     [{ command: 'list', dryRun: true }, '⚠️ Dry run, nothing was changed: 7 backups of <app>'],
     [{ command: 'prune' }, '✅ Retention of <app>: 1 deleted, 6 kept'],
     [

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { SigningKeys } from '../../src/backups/signature.js';
 import { INPUT_NAMES, type InputName } from '../../src/settings/declared-inputs.js';
 import { COMMANDS } from '../../src/settings/settings.js';
 import { accepted, type Given, makeKey, problems, reading } from './given-inputs.js';
@@ -54,6 +55,7 @@ describe('what the settings are', () => {
       compressionLevel: null,
       encryption: null,
       decryption: null,
+      signing: null,
       keep: { last: 5 },
       keepMadeUnder: true,
       keepMinimum: 1,
@@ -162,6 +164,7 @@ describe('what the settings are', () => {
     ],
     'decryption-key': [{ ...LOCAL, command: 'verify' }, otherKey, { decryption: { ssh: otherKey, passphrase: null } }],
     'decryption-passphrase': [RESTORE, 'old', { decryption: { ssh: null, passphrase: 'old' } }],
+    'signing-key': [LOCAL, 'of sixteen signs', { signing: expect.any(SigningKeys) }],
     keep: [LOCAL, 'daily=7\nwithin=30d', { keep: { daily: 7, within: 2_592_000_000 } }],
     'keep-made-under': [LOCAL, 'false', { keepMadeUnder: false }],
     'keep-minimum': [LOCAL, '3', { keepMinimum: 3 }],

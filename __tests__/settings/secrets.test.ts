@@ -32,14 +32,28 @@ describe('masking', () => {
       'encryption-passphrase': 'sixth',
       'decryption-key': 'seventh',
       'decryption-passphrase': 'eighth',
+      'signing-key': 'of signatures',
       's3-access-key-id': 'ninth',
       's3-secret-access-key': 'tenth',
       's3-session-token': 'eleventh',
     };
     const { error, masks } = await reading(given);
     expect(error?.code).toBe('E_INPUT');
-    expect(masks.slice(0, 11)).toEqual([
-      ...['first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh', 'eighth', 'ninth', 'tenth', 'eleventh'],
+    expect(masks.slice(0, 12)).toEqual([
+      ...[
+        'first',
+        'second',
+        'third',
+        'fourth',
+        'fifth',
+        'sixth',
+        'seventh',
+        'eighth',
+        'of signatures',
+        'ninth',
+        'tenth',
+        'eleventh',
+      ],
     ]);
   });
 

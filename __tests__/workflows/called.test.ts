@@ -17,6 +17,7 @@ const SECRETS: Record<string, string> = {
   's3-access-key-id': 'S3_ACCESS_KEY_ID',
   's3-secret-access-key': 'S3_SECRET_ACCESS_KEY',
   's3-session-token': 'S3_SESSION_TOKEN',
+  'signing-key': 'BACKUP_SIGNING_KEY',
 };
 const OF_THE_JOB = ['runs-on', 'timeout-minutes', 'environment', 'aws-role-to-assume', 'aws-role-duration-seconds'];
 /** What an output says that a command never sets, or, of a restore, always sets to false. */

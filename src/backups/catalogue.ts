@@ -6,6 +6,7 @@ import { type Identity, isVague, sameDatabase, showIdentity } from './identity.j
 import { type Manifest, parseManifest } from './manifest.js';
 import { checksumFile, manifestFile, type ParsedFileName, parseFileName } from './names.js';
 import { type Candidate, isFuture, newestFirst } from './retention.js';
+import type { SigningKeys } from './signature.js';
 
 export interface ListedFile {
   name: string;
@@ -24,10 +25,12 @@ export interface Backup {
   id: string;
   createdAt: Date;
   manifest: Manifest;
-  /** Only 'ok' is a good backup. */
-  state: 'ok' | 'suspect' | 'unverified' | 'damaged' | 'future';
+  /** Only 'ok' is a good backup. Of what is 'unsigned' or 'forged' nothing else is to be believed either. */
+  state: 'ok' | 'suspect' | 'unverified' | 'damaged' | 'future' | 'unsigned' | 'forged';
   /** Why the state is not 'ok'. */
   detail: string | null;
+  /** What an unsigned one would count for, were it signed. */
+  ifSigned?: Pick<Backup, 'state' | 'detail'>;
   /** The files that exist, in the order of deletion: a crash in the middle never leaves a manifest without its payload. */
   files: string[];
 }
@@ -64,6 +67,15 @@ interface Unit {
   foreign: ListedFile[];
 }
 
+/** Whose backups are read. */
+export interface Owner {
+  name: string;
+  /** null: of any database. */
+  identity: Identity | null;
+  /** By one of which each manifest has to be signed; null: none has to be. */
+  keys?: SigningKeys | null;
+}
+
 /** What differs between the places where backups are. */
 export interface Place {
   /** A checksum file belongs to each payload; in a store the metadata of the object has it. */
@@ -80,19 +92,16 @@ const FILE_TYPES: Record<string, string> = { d: 'a directory', l: 'a symbolic li
 /**
  * Sorts the files of a directory into backups, orphans and problems. What is not of the exact grammar with this name is not
  * seen at all; what is of another database (with an identity of null there is none), malformed or not a regular file is reported, never counted and never touched.
+ * What is not signed as it has to be is there, and counts for nothing.
  */
-export function readCatalogue(
-  listing: Listing,
-  database: { name: string; identity: Identity | null },
-  now: Date,
-  place: Place = ON_HOST,
-): Catalogue {
+export function readCatalogue(listing: Listing, owner: Owner, now: Date, place: Place = ON_HOST): Catalogue {
   const catalogue: Catalogue = { backups: [], orphans: [], unreadable: [], problems: [] };
-  let { identity } = database;
+  let { identity } = owner;
+  const keys = owner.keys ?? null;
   let areAllOurs = true;
   /** Where each is to be told. */
   const told = new Map<Orphan, number>();
-  for (const unit of unitsOf(listing.files, database.name)) {
+  for (const unit of unitsOf(listing.files, owner.name)) {
     for (const file of unit.foreign) {
       const type = FILE_TYPES[file.type] ?? 'not a regular file';
       const why = `${file.name} is ${type}, where a backup has regular files`;
@@ -102,7 +111,7 @@ export function readCatalogue(
       }
     }
     if (unit.regular.has(manifestFile(unit.id))) {
-      const found = readBackup(unit, listing, identity, now, place, catalogue);
+      const found = readBackup(unit, listing, { identity, keys }, now, place, catalogue);
       areAllOurs &&= found !== OTHER;
       // Nobody has asked the server which one it is: it is that of the newest backup.
       if (found !== null && found !== OTHER && identity !== null && isVague(identity)) identity = found;
@@ -111,9 +120,11 @@ export function readCatalogue(
       if (orphan !== null) told.set(orphan, catalogue.problems.push('') - 1);
     }
   }
-  // of two databases by one name nobody can tell whose it is
-  if (!areAllOurs || identity === null) for (const orphan of catalogue.orphans) orphan.payload = null;
-  for (const [orphan, at] of told) catalogue.problems[at] = problemOf(orphan, place);
+  // of two databases by one name nobody can tell whose it is; and who has no key could put any payload there
+  if (!areAllOurs || identity === null || keys !== null) for (const orphan of catalogue.orphans) orphan.payload = null;
+  for (const [orphan, at] of told) catalogue.problems[at] = problemOf(orphan, place, keys !== null);
+  // first, since not all may be told
+  catalogue.problems.unshift(...distrust(catalogue.backups));
   return catalogue;
 }
 
@@ -125,11 +136,36 @@ export function toCandidates(backups: readonly Backup[], keep: 'keep' | 's3Keep'
     verified: state === 'ok',
     ...(state === 'suspect' ? { suspect: true } : {}),
     ...((manifest.coverage ?? null) === null ? {} : { partial: showCoverage(manifest.coverage ?? null) }),
-    ...(state === 'ok' ? {} : { why: state === 'damaged' ? `damaged: ${detail}` : (detail ?? state) }),
+    ...(state === 'ok' ? {} : { why: NAMED.includes(state) ? `${state}: ${detail}` : (detail ?? state) }),
     ...(manifest[keep] === undefined ? {} : { madeUnder: manifest[keep] }),
     pinned: manifest.pinned?.reason ?? null,
     safety: manifest.reason === 'safety',
   }));
+}
+
+/** States of which the detail alone does not tell. */
+const NAMED: readonly Backup['state'][] = ['damaged', 'unsigned', 'forged'];
+
+/** Whether what its manifest says is to be believed: it is signed, or need not be. */
+export const isTrusted = ({ state }: Pick<Backup, 'state'>): boolean => state !== 'unsigned' && state !== 'forged';
+
+const DISTRUST = {
+  unsigned: { detail: 'its manifest has no signature', todo: '`command: accept` with its id signs one that is right' },
+  forged: {
+    detail: 'its manifest was changed after it was signed, or was signed by another key',
+    todo: 'find out who can write there',
+  },
+} as const;
+
+/** One sentence for all of a kind, however many they are. */
+function distrust(backups: readonly Backup[]): string[] {
+  return (['forged', 'unsigned'] as const).flatMap((kind) => {
+    const ids = backups.filter(({ state }) => state === kind).map(({ id }) => id);
+    if (ids.length === 0) return [];
+    const shown = ids.slice(0, 5).join(', ') + (ids.length > 5 ? ', ...' : '');
+    const are = ids.length === 1 ? `1 backup is ${kind}` : `${ids.length} backups are ${kind}`;
+    return `${are} (${shown}): never counted, and never deleted; ${DISTRUST[kind].todo}`;
+  });
 }
 
 /** What a backup that is whole and verified counts for. */
@@ -189,11 +225,11 @@ function unitsOf(files: readonly ListedFile[], name: string): Unit[] {
 /** In the place of an identity: the backup is of another database. */
 const OTHER = 'other';
 
-/** Returns the identity of the backup when it is of this database. */
+/** Returns the identity of the backup when it is of this database, and to be believed. */
 function readBackup(
   unit: Unit,
   listing: Listing,
-  identity: Identity | null,
+  { identity, keys }: Required<Omit<Owner, 'name'>>,
   now: Date,
   place: Place,
   { backups, unreadable, problems }: Catalogue,
@@ -224,10 +260,24 @@ function readBackup(
   const checksum = checksumFile(manifest.file);
   const files = [file, manifest.file, checksum].filter((name) => unit.regular.has(name));
   const damage = damageOf(unit, manifest);
+  const future = isFuture(createdAt, now);
+  const judged =
+    damage !== null
+      ? ({ state: 'damaged', detail: damage } as const)
+      : future
+        ? ({ state: 'future', detail: 'dated in the future' } as const)
+        : manifest.verified.level === 'none'
+          ? ({ state: 'unverified', detail: 'not verified' } as const)
+          : standingOf(manifest);
+  const verdict = keys?.verdict(manifest) ?? 'signed';
+  if (verdict !== 'signed') {
+    const { detail } = DISTRUST[verdict];
+    backups.push({ id, createdAt, manifest, state: verdict, detail, ifSigned: judged, files });
+    return null;
+  }
   if (damage !== null) {
     problems.push(`${id} is damaged: ${damage}; it was kept and does not count as a backup`);
   }
-  const future = isFuture(createdAt, now);
   if (future) {
     problems.push(`${id} is dated in the future; it was kept and does not count until then. Check the clocks`);
   }
@@ -237,15 +287,6 @@ function readBackup(
   for (const name of unit.regular.keys()) {
     if (!files.includes(name)) problems.push(`${name} is not a file that ${file} names; it was left alone`);
   }
-
-  const judged =
-    damage !== null
-      ? ({ state: 'damaged', detail: damage } as const)
-      : future
-        ? ({ state: 'future', detail: 'dated in the future' } as const)
-        : manifest.verified.level === 'none'
-          ? ({ state: 'unverified', detail: 'not verified' } as const)
-          : standingOf(manifest);
   backups.push({ id, createdAt, manifest, ...judged, files });
   return manifest.identity;
 }
@@ -285,14 +326,14 @@ function adoptable({ regular }: Unit, place: Place): string | null {
   return !isSealed && regular.has(checksumFile(payload)) && regular.get(payload)?.bytes !== 0 ? payload : null;
 }
 
-function problemOf({ id, files, sweepable, payload }: Orphan, place: Place): string {
+function problemOf({ id, files, sweepable, payload }: Orphan, place: Place, hasKeys: boolean): string {
   const hasPayload = files.some((file) => parseFileName(file)?.part === 'payload');
   const fate = sweepable
     ? 'there is nothing in it, and the next rotation sweeps it'
     : payload !== null
       ? 'it is kept, and the next backup or prune adopts it when its bytes are those of the checksum beside it'
       : hasPayload
-        ? `it is kept, since it may be a good one; \`command: delete\` with \`backup: ${id}\` deletes it`
+        ? `it is kept, since it may be a good one${hasKeys ? ', and not adopted, since nothing tells with `signing-key` that it is ours' : ''}; \`command: delete\` with \`backup: ${id}\` deletes it`
         : place.rotates
           ? 'swept once it is older than a day'
           : 'it was left alone';

@@ -1,5 +1,5 @@
 /** Backups that are in two places: on the host, and as copies in an S3 store. */
-import { type Backup, type Catalogue, standingOf, toCandidates } from './catalogue.js';
+import { type Backup, type Catalogue, isTrusted, standingOf, toCandidates } from './catalogue.js';
 import { acceptedIn } from './history.js';
 import { type Identity, serverOf } from './identity.js';
 import type { Manifest } from './manifest.js';
@@ -34,7 +34,7 @@ export function placed(onHost: readonly Backup[], copies: readonly Backup[]): Pl
  * what the host says; where the host does not have that backup any more, what later backups say.
  */
 export function asJudgedSince(copies: readonly Backup[], onHost: readonly Backup[]): Backup[] {
-  const hosts = new Map(onHost.map(({ id, manifest }) => [id, manifest]));
+  const hosts = new Map(onHost.filter(isTrusted).map(({ id, manifest }) => [id, manifest]));
   const accepted = new Set(acceptedIn([...onHost, ...copies]));
   return copies.map((copy) => {
     if (!['ok', 'suspect'].includes(copy.state)) return copy;
@@ -68,7 +68,7 @@ export function contradicting(onHost: readonly Backup[], copies: readonly Backup
 
 /**
  * The copies as retention sees them, in the same order. A backup that is pinned on the host keeps its copy, which is never written
- * again; of one whose manifest can not be read there, that is not known. Two hosts may have databases of one name at one path, and
+ * again; of one whose manifest can not be read or believed there, that is not known. Two hosts may have databases of one name at one path, and
  * share a bucket by mistake: what was made on another host is kept and not counted.
  */
 export function copyCandidates(
@@ -78,7 +78,7 @@ export function copyCandidates(
 ): Candidate[] {
   const pins = new Map([
     ...onHost.unreadable.map(({ id }) => [id, 'perhaps: its manifest on the host can not be read'] as const),
-    ...onHost.backups.map(({ id, manifest }) => [id, manifest.pinned?.reason ?? null] as const),
+    ...onHost.backups.map((backup) => [backup.id, pinOf(backup)] as const),
   ]);
   return toCandidates(copies, 's3Keep').map((candidate, at) => {
     const manifest = copies[at]?.manifest;
@@ -87,6 +87,9 @@ export function copyCandidates(
     return { ...candidate, pinned, verified: false, why: `made on another host, ${manifest.host}` };
   });
 }
+
+const pinOf = ({ manifest, state }: Backup): string | null =>
+  isTrusted({ state }) ? (manifest.pinned?.reason ?? null) : `perhaps: its manifest on the host is ${state}`;
 
 /** The server tells more than the name of the host. */
 export function isFromElsewhere(

@@ -1,4 +1,4 @@
-import type { Backup } from './catalogue.js';
+import { type Backup, isTrusted } from './catalogue.js';
 import { formatNamed } from './format.js';
 import { parseId } from './names.js';
 import { newestFirst } from './retention.js';
@@ -33,10 +33,12 @@ const MOST_ACCEPTED = 100;
 
 /** The suspect backups that somebody has accepted, as far as these know of them: the newest of them, newest first. */
 export function acceptedIn(backups: readonly Backup[]): string[] {
-  const ids = backups.flatMap(({ id, manifest }) => [
-    ...(manifest.accepts ?? []),
-    ...((manifest.accepted ?? null) !== null && (manifest.suspicion ?? null) !== null ? [id] : []),
-  ]);
+  const ids = backups
+    .filter(isTrusted)
+    .flatMap(({ id, manifest }) => [
+      ...(manifest.accepts ?? []),
+      ...((manifest.accepted ?? null) !== null && (manifest.suspicion ?? null) !== null ? [id] : []),
+    ]);
   const time = (id: string): number => parseId(id)?.createdAt.getTime() ?? 0;
   return [...new Set(ids)].sort((a, b) => time(b) - time(a) || (a < b ? -1 : 1)).slice(0, MOST_ACCEPTED);
 }

@@ -19,6 +19,7 @@ import { allKinds, engineNames, faultInIdentity, formatNamed, type Identity } fr
 import { manifestFile, parseId, payloadFile } from './names.js';
 import { COMPRESSIONS, type Encrypted, METHODS, MOST_RECIPIENTS } from './packing.js';
 import { KEEP_RULES } from './retention.js';
+import { MAC } from './signature.js';
 
 /** The host and the store send as much of one; catalogue_awk of host/programs/catalogue.sh has it too. */
 export const MAX_READ_BYTES = 12 << 20;
@@ -89,8 +90,8 @@ const MANIFEST = object({
   /** File name of the payload, in the same directory. */
   file: text(),
   encryption: ENCRYPTED,
-  // What a later version signed can not be rewritten here without breaking the signature.
-  mac: v.null('null'),
+  /** Of all the other fields, also of those that this version does not know; null: it is not signed. */
+  mac: v.nullable(matching(MAC, 'null, or hmac-sha256: and 64 lower-case hex digits')),
   /** ISO 8601, UTC, whole seconds; the same instant as in the id. */
   createdAt: instant,
   host: text(),

@@ -8,12 +8,21 @@ import { quoteOutside } from '../reporting/neutralise.js';
 import { warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
 
-/** Says that a suspect backup is right: it is a good one from now on, and the history of sizes and rows begins anew with it. */
+/**
+ * Says that a suspect backup is right: it is a good one from now on, and the history of sizes and rows begins anew with it. With
+ * `signing-key` the same of one that was never signed, suspect or not: it is signed then. What was forged stays so.
+ */
 export async function accept(run: Run): Promise<void> {
   const { settings, log, report } = run;
   await change(run, async (host) => {
-    const old = await host.whole(await named(run, host));
-    report.backup = factsOf(run, old);
+    const found = await host.whole(await named(run, host, true));
+    const old: Backup = { ...found, ...found.ifSigned };
+    report.backup = factsOf(run, found);
+    if (found.state === 'unsigned' && old.state === 'ok') {
+      report.backup = factsOf(run, old);
+      log.info(`${settings.dryRun ? 'would sign' : 'signed'} ${old.id}`);
+      return { rewrite: old };
+    }
     if (old.state === 'ok') {
       warn(run, `${old.id} is not suspect: there is nothing to accept`);
       return {};

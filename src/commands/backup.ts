@@ -46,7 +46,7 @@ async function take(run: Run, connection: Connection): Promise<void> {
       database.backup(settings, work, holderOf(run, work)),
     ),
   );
-  const host = new HostPlace(run, connection, facts);
+  const host = await HostPlace.of(run, connection, facts);
   checkContent(run, host);
   const adopted = await adoptLost(run, host);
   const createdAt = timeAfter(started, host.listed);

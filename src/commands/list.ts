@@ -17,8 +17,9 @@ export async function list(run: Run): Promise<void> {
       return store?.uri ?? null;
     });
     const { backups } = host.listed;
+    const signed = new Set(report.backups.filter((one) => one.signed).map(({ id }) => id));
     for (const { backup, places } of placed(backups, run.copies)) {
-      log.info(lineOf(backup, uri === null ? [] : places));
+      log.info(lineOf(backup, signed.has(backup.id), uri === null ? [] : places));
     }
     log.info(`${counted(backups.length, 'backup')} of ${settings.name} in ${report.directory}`);
     if (uri !== null) log.info(`${counted(run.copies.length, 'backup')} of ${settings.name} in ${uri}`);
@@ -26,11 +27,12 @@ export async function list(run: Run): Promise<void> {
   });
 }
 
-function lineOf({ id, manifest, state, detail }: Backup, places: BackupPlace[]): string {
+function lineOf({ id, manifest, state, detail }: Backup, isSigned: boolean, places: BackupPlace[]): string {
   const proof = state === 'ok' ? `verified: ${manifest.verified.level}` : `${state}: ${clip(detail ?? '', 300)}`;
+  const signed = isSigned ? '  signed' : '';
   const where = places.length === 0 ? '' : `  in: ${showPlaces(places)}`;
   const covers = showCoverage(manifest.coverage ?? null);
   const partial = covers === '' ? '' : `  partial: ${clip(covers, 200)}`;
   const pinned = manifest.pinned === null ? '' : `  pinned: ${clip(manifest.pinned.reason, 200)}`;
-  return `${id}  ${formatBytes(manifest.bytes)}  ${proof}${where}${partial}${pinned}`;
+  return `${id}  ${formatBytes(manifest.bytes)}  ${proof}${signed}${where}${partial}${pinned}`;
 }

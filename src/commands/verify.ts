@@ -1,4 +1,4 @@
-import { type Backup, wholeOrAll } from '../backups/catalogue.js';
+import { type Backup, isTrusted, wholeOrAll } from '../backups/catalogue.js';
 import { showCoverage } from '../backups/coverage.js';
 import { BackupError, describe } from '../errors.js';
 import { warnOfAlarms } from '../making/alarm.js';
@@ -57,7 +57,7 @@ async function copyOf(run: Run, store: StorePlace, { id, state, manifest }: Back
     warn(run, `${id} is pulled from the host; the store did not help: ${describe(error).message}`);
     return null;
   });
-  return copy?.backup.manifest.sha256 === manifest.sha256 ? copy : null;
+  return copy?.backup.manifest.sha256 === manifest.sha256 && isTrusted(copy.backup) ? copy : null;
 }
 
 async function proveHere(run: Run, host: HostPlace, listed: Backup): Promise<void> {

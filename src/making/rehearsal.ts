@@ -19,7 +19,7 @@ export async function rehearse(run: Run, connection: Connection): Promise<void> 
   const facts = await log.group('Look', () =>
     connection.send(...openDirectory(run, 'look'), ...keysOf(settings), database.inspect(settings)),
   );
-  const host = new HostPlace(run, connection, facts);
+  const host = await HostPlace.of(run, connection, facts);
   await tellChecked(run, connection, facts, host.listed);
   const encrypt = settings.encryption === null ? '' : ` encrypt it with ${settings.encryption.method},`;
   log.info(

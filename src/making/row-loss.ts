@@ -1,10 +1,11 @@
-import type { Backup } from '../backups/catalogue.js';
+import { type Backup, isTrusted } from '../backups/catalogue.js';
 import { showCoverage } from '../backups/coverage.js';
 import { historyOf } from '../backups/history.js';
 import type { Manifest, Suspicion } from '../backups/manifest.js';
 import { newestFirst } from '../backups/retention.js';
 import { compareTables, rowLosses, type TableChange } from '../backups/rows.js';
 import type { HostPlace } from '../places/host.js';
+import { mayRewrite } from '../places/signed.js';
 import { counted } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { warn } from '../run/connect.js';
@@ -67,7 +68,9 @@ export async function pinBefore(run: Run, host: HostPlace, loss: RowLoss): Promi
   const { id } = loss.since;
   const here = host.listed.backups.find((backup) => backup.id === id);
   const fate = here
-    ? `${id} is pinned, so no rotation deletes it`
+    ? mayRewrite(run, here)
+      ? `${id} is pinned, so no rotation deletes it`
+      : `${id} is signed, and this run, without \`signing-key\`, can not pin it: \`command: pin\` with the key does`
     : `${id} is in the store alone, where nothing is pinned`;
   warn(run, `${describeLoss(loss)}. ${fate}; \`row-loss-limit\`, \`on-row-loss\``);
   if (here === undefined) return;
@@ -75,10 +78,12 @@ export async function pinBefore(run: Run, host: HostPlace, loss: RowLoss): Promi
     const { manifest } = await host.whole(old);
     await host.write({ ...old, manifest: { ...manifest, pinned } });
   };
-  if (here.manifest.pinned === null)
+  if (here.manifest.pinned === null && mayRewrite(run, here))
     await rewrite(here, { reason: REASON, at: run.now().toISOString(), by: 'row-loss' });
-  const ours = host.listed.backups.filter(({ manifest }) => manifest.pinned?.by === 'row-loss').sort(newestFirst);
-  for (const old of ours.slice(PINS_KEPT)) {
+  const ours = host.listed.backups
+    .filter((backup) => backup.manifest.pinned?.by === 'row-loss' && isTrusted(backup))
+    .sort(newestFirst);
+  for (const old of ours.slice(PINS_KEPT).filter((backup) => mayRewrite(run, backup))) {
     await rewrite(old, null);
     run.log.info(`unpinned ${old.id}: ${counted(PINS_KEPT, 'newer one')} before a loss of rows are pinned`);
   }

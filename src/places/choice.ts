@@ -1,10 +1,11 @@
-import { type Backup, type Catalogue, wholeOrAll } from '../backups/catalogue.js';
+import { type Backup, type Catalogue, isTrusted, wholeOrAll } from '../backups/catalogue.js';
 import { isDamagedCopy } from '../backups/manifest.js';
 import { isFuture, newestFirst } from '../backups/retention.js';
 import { BackupError } from '../errors.js';
 import { formatDuration } from '../reporting/format.js';
 import type { Run } from '../run/run.js';
 import type { Place } from './place.js';
+import { untrusted } from './signed.js';
 
 /** Which backup is asked for. */
 export type Asked =
@@ -74,6 +75,7 @@ async function byId(
 ): Promise<Choice> {
   const lost = (why: Lost['why']): Lost => ({ ids: [id], exact: true, why });
   const own = backups.find((backup) => backup.id === id);
+  if (own !== undefined && !isTrusted(own)) return { backup: null, lost: lost((nor) => untrusted(own, nor)) };
   if (own?.state === 'damaged') {
     const why = damaged(`${id} is damaged: ${own.detail}`);
     return { backup: toProve ? own : null, lost: lost(why) };
@@ -82,6 +84,9 @@ async function byId(
   const broken = unreadable.find((unit) => unit.id === id);
   if (broken !== undefined) return { backup: null, lost: lost(noManifest(broken.why)) };
   const other = toProve ? null : await place.one(id);
+  if (other !== null && !isTrusted(other.backup)) {
+    return { backup: null, lost: lost((nor) => untrusted(other.backup, nor)) };
+  }
   if (other !== null) return { backup: other.backup, lost: null };
   return { backup: null, lost: lost((nor) => notFound(run, id, backups, `${place.uri}${nor}`)) };
 }
@@ -95,7 +100,7 @@ function described(
 ): Choice {
   const { name } = run.settings;
   const backup = pick(asked, backups);
-  const gone = [...backups.filter(({ state }) => state === 'damaged'), ...unreadable]
+  const gone = [...backups.filter((one) => one.state === 'damaged' || !isTrusted(one)), ...unreadable]
     .filter(({ createdAt }) => asked.by === 'deploy' || backup === null || createdAt > backup.createdAt)
     .map(({ id }) => id);
   if (backup !== null && gone.length === 0) return { backup, lost: null };
@@ -107,16 +112,22 @@ function described(
     const why = (nor: string) => new BackupError('E_NOT_FOUND', none + nor, `${withheld(backups)}${known(backups)}`);
     return { backup, lost: { ids: gone, exact: false, why } };
   }
-  const are = `${gone.slice(0, 3).join(', ')} in ${place.uri} ${gone.length === 1 ? 'is' : 'are'} damaged or without a manifest`;
+  const how = backups.some((one) => gone.includes(one.id) && !isTrusted(one))
+    ? 'damaged, unsigned or forged'
+    : 'damaged or without a manifest';
+  const are = `${gone.slice(0, 3).join(', ')} in ${place.uri} ${gone.length === 1 ? 'is' : 'are'} ${how}`;
   return { backup, lost: { ids: gone, exact: false, why: damaged(are) } };
 }
 
-/** The files of a damaged database are kept, and are no backup; what is suspect counts for nothing. Nothing unreadable may be newer. */
+/** The files of a damaged database are kept, and are no backup; what is suspect, unsigned or forged counts for nothing. Nothing unreadable may be newer. */
 function newest(run: Run, { backups, unreadable }: Catalogue, place: Place): Choice {
   const [backup = null] = wholeOrAll(backups)
     .filter(
-      ({ createdAt, manifest }) =>
-        !isFuture(createdAt, run.now()) && !isDamagedCopy(manifest) && manifest.state !== 'suspect',
+      ({ createdAt, manifest, state }) =>
+        !isFuture(createdAt, run.now()) &&
+        !isDamagedCopy(manifest) &&
+        manifest.state !== 'suspect' &&
+        isTrusted({ state }),
     )
     .sort(newestFirst);
   const [broken] = unreadable.toSorted(newestFirst);
@@ -172,7 +183,9 @@ function known(backups: readonly Backup[]): string {
 function withheld(backups: readonly Backup[]): string {
   const partial = backups.find((one) => one.state === 'ok' && !isWhole(one));
   const suspect = backups.find(({ state }) => state === 'suspect');
+  const other = backups.find((one) => !isTrusted(one));
   return [
+    ...(other === undefined ? [] : [`${other.id} is ${other.state}, and counts for nothing. `]),
     ...(partial === undefined ? [] : [`${partial.id} does not cover everything and is restored by its id alone. `]),
     ...(suspect === undefined ? [] : [`${suspect.id} is suspect: \`command: accept\` makes it a good one. `]),
   ].join('');

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
-import { type Manifest, serializeManifest } from '../backups/manifest.js';
+import type { Manifest } from '../backups/manifest.js';
 import { manifestFile } from '../backups/names.js';
 import { BackupError, describe } from '../errors.js';
 import { pull } from '../host/download.js';
@@ -11,6 +11,7 @@ import { type Connection, warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
 import { beginStage } from '../run/stage.js';
 import type { HostSender, ObjectStore, Stored, UnfinishedUpload } from '../stores/object-store.js';
+import { textOf } from './signed.js';
 import type { StorePlace } from './store.js';
 import { giveUp } from './unfinished-upload.js';
 import { chooseWay } from './way.js';
@@ -64,7 +65,7 @@ class Copying {
     } else [stored, via] = await this.uploadPayload();
     // it may have been pinned since
     const beside = store.keyOf(manifest.name, manifestFile(manifest.id));
-    if (!has(beside)) await store.put(beside, serializeManifest(await judge()));
+    if (!has(beside)) await store.put(beside, textOf(run, await judge()));
     const { lock, versionId } = stored;
     run.report.offsite = { uri, versionId, via, lockedUntil: lock?.until.toISOString() ?? null };
     run.log.info(`${uri}: ${formatBytes(stored.bytes)}, SHA-256 ${manifest.sha256}, read back`);

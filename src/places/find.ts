@@ -1,4 +1,4 @@
-import type { Backup, Orphan } from '../backups/catalogue.js';
+import { type Backup, isTrusted, type Orphan } from '../backups/catalogue.js';
 import { BackupError } from '../errors.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { warn } from '../run/connect.js';
@@ -6,13 +6,15 @@ import type { Run } from '../run/run.js';
 import { isOfStore } from '../stores/object-store.js';
 import { type Asked, choose, isGood, isMeant, type Lost, notFound, pick } from './choice.js';
 import type { Found, Place } from './place.js';
+import { demandRewritable, demandTrusted, untrusted } from './signed.js';
 
 /** How many that a place has lost are looked for in another. */
 const MOST_LOST = 20;
 
 /**
  * The backup that is meant: in the first place, or, when it has lost it, in the spare one; `spare` is set then. Throws E_NOT_FOUND,
- * E_STALE when there is none to prove, E_MANIFEST or E_CHECKSUM for what is damaged everywhere, E_TARGET_MISMATCH.
+ * E_STALE when there is none to prove, E_MANIFEST or E_CHECKSUM for what is damaged everywhere, E_SIGNATURE for what is unsigned or forged
+ * everywhere, E_TARGET_MISMATCH.
  */
 export async function find<F extends Found>(
   run: Run,
@@ -46,7 +48,10 @@ async function instead<F extends Found>(
     let there: F[] = [];
     for (const id of ids.slice(0, MOST_LOST)) {
       const one = await spare.one(id);
-      if (one !== null) there.push(one);
+      if (one === null) continue;
+      if (isTrusted(one.backup)) there.push(one);
+      else if (asked.by === 'id' && backup === null) throw untrusted(one.backup, ` (in ${spare.uri})`);
+      else warn(run, `${id} in ${spare.uri} is passed over: ${one.backup.state}`);
     }
     if (!exact && backup === null && there.length === 0) {
       // the oldest one of a deploy counts, so all have to be looked at
@@ -81,7 +86,7 @@ export interface Placed<U extends Backup | Orphan = Backup | Orphan> {
 
 /**
  * The backup of that id in each place that has it; where none has, what has lost its manifest under that id: nothing counts on it, and who
- * names it means it. Throws E_NOT_FOUND.
+ * names it means it. Throws E_NOT_FOUND; E_SIGNATURE when it is unsigned or forged in any of them.
  */
 export async function everywhere(
   run: Run,
@@ -95,16 +100,21 @@ export async function everywhere(
     backups.push(...catalogue.backups.filter((unit) => unit.id === id).map((unit) => ({ place, unit })));
     orphans.push(...catalogue.orphans.filter((unit) => unit.id === id).map((unit) => ({ place, unit })));
   }
+  for (const { unit } of backups) demandTrusted(unit);
   if (backups.length > 0) return { backups, orphans: [] };
   if (orphans.length > 0) return { backups, orphans };
   throw notFound(run, id, all, places.map(({ uri }) => uri).join(' and '));
 }
 
-/** The backup that the input `backup` names, in this place. Throws E_NOT_FOUND. */
-export async function named(run: Run, place: Place): Promise<Backup> {
+/**
+ * The backup that the input `backup` names, in this place, whose manifest is to be written anew; `unsigned`: also one that is not signed yet.
+ * Throws E_NOT_FOUND, E_SIGNATURE.
+ */
+export async function named(run: Run, place: Place, unsigned = false): Promise<Backup> {
   const id = run.settings.backup ?? '';
   const { backups } = await place.catalogue();
   const found = backups.find((backup) => backup.id === id);
   if (found === undefined) throw notFound(run, id, backups, place.uri);
+  if (!unsigned || found.state !== 'unsigned') demandRewritable(run, found);
   return found;
 }

@@ -1,5 +1,5 @@
-import { type Backup, type Catalogue, readCatalogue, toCandidates } from '../backups/catalogue.js';
-import { parseManifest, serializeManifest } from '../backups/manifest.js';
+import { type Backup, type Catalogue, isTrusted, readCatalogue, toCandidates } from '../backups/catalogue.js';
+import { parseManifest } from '../backups/manifest.js';
 import { manifestFile, parseId } from '../backups/names.js';
 import { type Candidate, type KeepRules, newestFirst } from '../backups/retention.js';
 import { BackupError } from '../errors.js';
@@ -10,9 +10,10 @@ import { quoteOutside } from '../reporting/neutralise.js';
 import { type Connection, warn } from '../run/connect.js';
 import { look, lookLocked, openDirectory, statusOf } from '../run/directory.js';
 import type { Run } from '../run/run.js';
-import { listingOf } from './host-listing.js';
+import { type HostListing, readListing } from './host-listing.js';
 import type { Found, Held, Place, Removal, Unit } from './place.js';
 import { showBackups, showDeleted, tellProblems } from './shown.js';
+import { rewrittenText } from './signed.js';
 
 /** The backup directory on the host, which is entered and listed already. */
 export class HostPlace implements Place {
@@ -23,25 +24,30 @@ export class HostPlace implements Place {
   readonly listed: Catalogue;
 
   /** `facts`: what the request has told that has listed it. */
-  constructor(
+  static async of(run: Run, connection: Connection, facts: Facts): Promise<HostPlace> {
+    return new HostPlace(run, connection, facts, await readListing(run, connection, facts));
+  }
+
+  private constructor(
     private readonly run: Run,
     readonly connection: Connection,
     readonly facts: Facts,
+    private readonly listing: HostListing,
   ) {
     const { report, settings } = run;
     this.uri = facts.path('directory');
     this.rules = settings.keep;
     report.directory = this.uri;
     report.storage.freeBytes = /^\d{1,15}$/.test(facts.get('free_kib') ?? '') ? facts.number('free_kib') * 1024 : null;
-    const untold = facts.get('untold');
-    if (untold !== null) {
+    const { untold } = listing;
+    if (untold > 0) {
       warn(
         run,
-        `${quoteOutside(untold, 20)} of the oldest manifests were not read, for all of them are more than the host sends: prune, or move old backups out of ${this.uri}`,
+        `${untold} of the oldest manifests were not read, for all of them are more than the host sends: prune, or move old backups out of ${this.uri}`,
       );
     }
     const identity = run.database.identity(facts);
-    this.listed = readCatalogue(listingOf(facts), { name: settings.name, identity }, run.now());
+    this.listed = readCatalogue(listing, { name: settings.name, identity, keys: settings.signing }, run.now());
     tellProblems(run, this.listed.problems, this.uri);
     showBackups(run, this.listed.backups);
   }
@@ -53,7 +59,7 @@ export class HostPlace implements Place {
     how: 'create' | 'change' | 'look',
     what = run.settings.backup ?? run.settings.name,
   ): Promise<HostPlace> {
-    return new HostPlace(run, connection, await HostPlace.enter(run, connection, how, what));
+    return HostPlace.of(run, connection, await HostPlace.enter(run, connection, how, what));
   }
 
   /** The same without reading what was listed. */
@@ -77,15 +83,19 @@ export class HostPlace implements Place {
     const name = parseId(id)?.name ?? '';
     const own = this.listed.backups.find((backup) => backup.id === id);
     if (own !== undefined) return this.found(own);
-    const isOwn = name === this.run.settings.name;
-    const facts = isOwn ? this.facts : await this.connection.send(['job', 'look', [name, '']]);
-    const { backups } = readCatalogue(listingOf(facts), { name, identity: null }, this.run.now());
+    const { run, connection } = this;
+    const { name: ownName, signing: keys } = run.settings;
+    const listing =
+      name === ownName
+        ? this.listing
+        : await readListing(run, connection, await connection.send(['job', 'look', [name, '']]));
+    const { backups } = readCatalogue(listing, { name, identity: null, keys }, run.now());
     const other = backups.find((backup) => backup.id === id);
     return other === undefined ? null : this.found(other);
   }
 
   async newest(): Promise<Found[]> {
-    return this.listed.backups.flatMap((backup) => this.found(backup) ?? []);
+    return this.listed.backups.filter(isTrusted).flatMap((backup) => this.found(backup) ?? []);
   }
 
   private found(backup: Backup): Found | null {
@@ -109,9 +119,9 @@ export class HostPlace implements Place {
   /** One request: a manifest written anew, units removed, the status. The lock is free then. */
   async change(rewritten: Backup | null, units: readonly Unit[] = []): Promise<Removal> {
     const before = this.listed.backups;
-    if (rewritten !== null) this.take(rewritten);
     const [file, text] =
-      rewritten === null ? ['', ''] : [manifestFile(rewritten.id), serializeManifest(rewritten.manifest)];
+      rewritten === null ? ['', ''] : [manifestFile(rewritten.id), rewrittenText(this.run, rewritten)];
+    if (rewritten !== null) this.take(rewritten);
     this.show(filesOf(units));
     this.run.left = touched(this.run.left);
     const status = statusOf(this.run);
@@ -120,9 +130,9 @@ export class HostPlace implements Place {
 
   /** Another manifest of a backup, or one for a payload that has lost its own, while the lock is held; it goes on being held. */
   async write(backup: Backup): Promise<void> {
-    const { id, manifest } = backup;
+    const text = rewrittenText(this.run, backup);
     this.run.left = touched(this.run.left);
-    await this.connection.send(['job', 'write_manifest', [manifestFile(id), serializeManifest(manifest)]]);
+    await this.connection.send(['job', 'write_manifest', [manifestFile(backup.id), text]]);
     this.take(backup);
     showBackups(this.run, this.listed.backups);
   }
@@ -134,7 +144,7 @@ export class HostPlace implements Place {
     const before = this.listed.backups;
     if (manifest.name === run.settings.name) this.take(backup);
     this.show(filesOf(units ?? []));
-    const publication = [id, manifest.file, manifest.sha256, serializeManifest(manifest)];
+    const publication = [id, manifest.file, manifest.sha256, rewrittenText(run, backup)];
     if (units === null) return this.send(['job', 'publish_backup', publication], [], before);
     return this.send(['job', 'finish', [...publication, statusOf(run), ...removalArguments(units)]], units, before);
   }

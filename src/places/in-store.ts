@@ -1,17 +1,18 @@
-import { type Backup, type ListedFile, readCatalogue } from '../backups/catalogue.js';
+import { type Backup, isTrusted, type ListedFile, readCatalogue } from '../backups/catalogue.js';
 import { asJudgedSince, isFromElsewhere } from '../backups/copies.js';
 import type { Identity } from '../backups/identity.js';
 import { manifestFile, parseFileName, parseId } from '../backups/names.js';
 import { newestFirst } from '../backups/retention.js';
 import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
-import { formatBytes } from '../reporting/format.js';
+import { counted, formatBytes } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
 import type { S3Location } from '../settings/settings.js';
 import type { ObjectStore, Stored, Wanted } from '../stores/object-store.js';
 import type { Found } from './place.js';
+import { demandTrusted } from './signed.js';
 import { filesIn } from './store-listing.js';
 
 /** What a store has, as it can be fetched. */
@@ -28,7 +29,7 @@ export type InStore = Fetchable & Found;
 
 const AT_ONCE = 8;
 
-/** What `s3://` names, with the manifest beside it, which must agree. Throws E_NOT_FOUND, E_MANIFEST, E_CHECKSUM. */
+/** What `s3://` names, with the manifest beside it, which must agree. Throws E_NOT_FOUND, E_MANIFEST, E_CHECKSUM, E_SIGNATURE. */
 export async function named(run: Run, store: ObjectStore, { key }: S3Location): Promise<Fetchable> {
   const stored = await store.head(key);
   if (stored === null) {
@@ -44,6 +45,13 @@ export async function named(run: Run, store: ObjectStore, { key }: S3Location): 
   const file = parsed?.part === 'payload' ? manifestFile(parsed.id) : null;
   const text = file === null ? null : await store.get(`${folder}${file}`);
   if (parsed === null || file === null || text === null) {
+    if (file !== null && run.settings.signing !== null) {
+      throw new BackupError(
+        'E_SIGNATURE',
+        `${store.uriOf(key)} has no manifest beside it, so nothing is signed`,
+        'Who can delete the manifest can change the payload as well. Take another backup; without `signing-key` it is taken as any dump.',
+      );
+    }
     if (file !== null) {
       warn(run, `${store.uriOf(key)} has no manifest beside it, so nothing tells what it should be but the store`);
     }
@@ -54,6 +62,7 @@ export async function named(run: Run, store: ObjectStore, { key }: S3Location): 
     { name: file, type: '-', bytes: text.length },
   ];
   const backup = read(run, parsed.name, files, text, null);
+  demandTrusted(backup);
   if (backup.manifest.file !== key.slice(folder.length)) {
     throw new BackupError(
       'E_MANIFEST',
@@ -72,7 +81,7 @@ export async function byId(run: Run, store: ObjectStore, id: string): Promise<In
 }
 
 /**
- * All of that name, newest first, until `isEnough`; those of another database are left out, and told. `here`: this host and its database; null: any. A host takes its own when there are
+ * All of that name, newest first, until `isEnough`; those of another database, and those that are unsigned or forged, are left out, and told. `here`: this host and its database; null: any. A host takes its own when there are
  * some. A new host may take those of one other, and between several nobody but a person can choose: then E_TARGET_MISMATCH.
  */
 export async function newestIn(
@@ -82,7 +91,14 @@ export async function newestIn(
   isEnough: (backup: Backup) => boolean,
 ): Promise<InStore[]> {
   const isOwn = ({ manifest }: Backup): boolean => here === null || !isFromElsewhere(manifest, here);
-  const found = await readAll(run, store, here?.identity ?? null, (backup) => isEnough(backup) && isOwn(backup));
+  const isWanted = (backup: Backup): boolean => isTrusted(backup) && isEnough(backup) && isOwn(backup);
+  const all = await readAll(run, store, here?.identity ?? null, isWanted);
+  const found = all.filter(({ backup }) => isTrusted(backup));
+  if (found.length < all.length) {
+    const first = all.find(({ backup }) => !isTrusted(backup))?.backup;
+    const others = counted(all.length - found.length, 'backup');
+    warn(run, `${others} in the store, the first ${first?.id}, are passed over: ${first?.state}`);
+  }
   const backups = found.map(({ backup }) => backup);
   for (const [at, backup] of asJudgedSince(backups, []).entries()) Object.assign(found[at] ?? {}, { backup });
   const own = found.filter(({ backup }) => isOwn(backup));
@@ -150,6 +166,9 @@ async function readUnit(
     const key = store.keyOf(name, backup.manifest.file);
     const stored = await store.head(key);
     if (stored === null) throw new BackupError('E_CHECKSUM', `${backup.manifest.file} is missing`);
+    if (!isTrusted(backup)) {
+      return { backup, uri: store.uriOf(key), stored, wanted: wantedOf(key, stored, backup.manifest.sha256) };
+    }
     return agreeing(store, key, backup, stored);
   } catch (error) {
     if (!(error instanceof BackupError) || !['E_CHECKSUM', 'E_MANIFEST'].includes(error.code)) throw error;
@@ -161,7 +180,11 @@ async function readUnit(
 /** The backup of these files. Throws E_MANIFEST when there is none. */
 function read(run: Run, name: string, files: Unit['files'], text: string, identity: Identity | null): Backup {
   const manifests = new Map(files.filter((one) => one.name.endsWith('.json')).map((one) => [one.name, text]));
-  const { backups, problems } = readCatalogue({ files, manifests }, { name, identity }, run.now());
+  const { backups, problems } = readCatalogue(
+    { files, manifests },
+    { name, identity, keys: run.settings.signing },
+    run.now(),
+  );
   const [backup] = backups;
   if (backup !== undefined) return backup;
   throw new BackupError('E_MANIFEST', problems[0] ?? 'there is no manifest');

@@ -1,4 +1,4 @@
-import { type Backup, covering, newestVerified, wholeOrAll } from '../backups/catalogue.js';
+import { type Backup, covering, isTrusted, newestVerified, wholeOrAll } from '../backups/catalogue.js';
 import { type BackupPlace, placed } from '../backups/copies.js';
 import { coverageOf, showCoverage } from '../backups/coverage.js';
 import { manifestFile, parseFileName } from '../backups/names.js';
@@ -71,6 +71,7 @@ export function factsOf(
     durationMs: manifest.durationMs,
     pinned: manifest.pinned?.reason ?? null,
     reason: manifest.reason,
+    signed: settings.signing === null ? manifest.mac !== null : isTrusted({ state }),
     ...(partial === '' ? {} : { partial }),
     state,
   };

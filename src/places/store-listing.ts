@@ -11,9 +11,13 @@ const MAX_TOTAL_BYTES = 256 << 20;
 
 /**
  * What lies under `<prefix>/<name>/` by names of ours, with the manifests that can be read: the newest whole, of the others what a
- * catalogue needs.
+ * catalogue needs. `whole`: all whole, for their signatures.
  */
-export async function listCopies(store: ObjectStore, name: string): Promise<Listing & { unread: string[] }> {
+export async function listCopies(
+  store: ObjectStore,
+  name: string,
+  whole: boolean,
+): Promise<Listing & { unread: string[] }> {
   const files = await filesIn(store, name);
   const listed = files.flatMap(({ name: file, part, bytes }) => (part === 'manifest' ? [{ file, bytes }] : []));
   listed.sort((one, other) => (one.file < other.file ? -1 : 1)); // all have one name, and then their time
@@ -33,7 +37,7 @@ export async function listCopies(store: ObjectStore, name: string): Promise<List
       try {
         const text = await store.get(store.keyOf(name, file));
         if (text === null) continue;
-        manifests.set(file, text.length <= room ? text : shorten(text));
+        manifests.set(file, whole || text.length <= room ? text : shorten(text));
         room -= text.length;
       } catch (error) {
         if (!(error instanceof BackupError) || !UNREADABLE.includes(error.code)) throw error;

@@ -1,7 +1,6 @@
-import { type Backup, type Catalogue, readCatalogue } from '../backups/catalogue.js';
+import { type Backup, type Catalogue, isTrusted, readCatalogue } from '../backups/catalogue.js';
 import { asJudgedSince, contradicting, copyCandidates, isFromElsewhere } from '../backups/copies.js';
 import { type Identity, isVague } from '../backups/identity.js';
-import { serializeManifest } from '../backups/manifest.js';
 import { manifestFile } from '../backups/names.js';
 import { type Candidate, type KeepRules, newestFirst } from '../backups/retention.js';
 import { BackupError } from '../errors.js';
@@ -15,6 +14,7 @@ import type { HostPlace } from './host.js';
 import { byId, type InStore, newestIn } from './in-store.js';
 import type { Held, Place, Removal, Unit } from './place.js';
 import { showBackups, tellProblems } from './shown.js';
+import { textOf } from './signed.js';
 import { listCopies } from './store-listing.js';
 
 const HIDDEN =
@@ -64,7 +64,7 @@ export class StorePlace implements Place<InStore> {
       problems.map((problem) => `in ${uri}: ${problem}`),
       uri,
     );
-    const others = backups.filter(({ manifest }) => isFromElsewhere(manifest, here));
+    const others = backups.filter((backup) => isTrusted(backup) && isFromElsewhere(backup.manifest, here));
     if (others.length > 0) {
       const made = quoteOutside(`made on another host, ${others[0]?.manifest.host}`, 200);
       warn(
@@ -78,10 +78,10 @@ export class StorePlace implements Place<InStore> {
   }
 
   private async read(rotates: boolean) {
-    const { name } = this.run.settings;
-    const { unread, ...listing } = await listCopies(await this.open(), name);
+    const { name, signing: keys } = this.run.settings;
+    const { unread, ...listing } = await listCopies(await this.open(), name, keys !== null);
     const { identity } = await this.here();
-    const catalogue = readCatalogue(listing, { name, identity }, this.run.now(), { checksums: false, rotates });
+    const catalogue = readCatalogue(listing, { name, identity, keys }, this.run.now(), { checksums: false, rotates });
     catalogue.backups = asJudgedSince(catalogue.backups, this.host.listed.backups);
     return { unread, catalogue };
   }
@@ -183,7 +183,7 @@ export class StorePlace implements Place<InStore> {
   /** Puts the manifest that the host has beside a payload that has lost its own. Throws E_S3_*. */
   async write(backup: Backup): Promise<void> {
     const store = await this.open();
-    await store.put(this.keyOf(store, manifestFile(backup.id)), serializeManifest(backup.manifest));
+    await store.put(this.keyOf(store, manifestFile(backup.id)), textOf(this.run, backup.manifest));
     const catalogue = await this.catalogue();
     catalogue.orphans = catalogue.orphans.filter(({ id }) => id !== backup.id);
     catalogue.backups = [...catalogue.backups, backup].sort(newestFirst);

@@ -6,8 +6,9 @@ import type { Facts, HostRequest } from '../host/session.js';
 import { backupOf } from '../making/new-manifest.js';
 import type { HostPlace } from '../places/host.js';
 import { factsOf } from '../places/shown.js';
+import { mayRewrite } from '../places/signed.js';
 import { formatDuration } from '../reporting/format.js';
-import { warn } from '../run/connect.js';
+import { note, warn } from '../run/connect.js';
 import { hasKeyFor, keysOf, missingKey, needKeyFor, showEncrypted } from '../run/keys.js';
 import type { Run } from '../run/run.js';
 import { checkAsserts } from './asserts.js';
@@ -66,13 +67,21 @@ function levelFor(run: Run, id: string, { encryption }: Manifest): Run['settings
 /** What says that the backup itself is not what it should be. */
 export const DAMAGED: readonly string[] = ['E_CHECKSUM', 'E_MANIFEST'];
 
-/** Keeps in the manifest on the host what was proven, when that is more than what it says, or that it is damaged. */
+/** Keeps in the manifest on the host what was proven, when that is more than what it says, or that it is damaged; of a signed one only with a key. */
 export async function record(run: Run, host: HostPlace, backup: Backup, proof: Manifest['verified']): Promise<void> {
   const { manifest } = backup;
   const isMore = isAtLeast(proof.level, manifest.verified.level);
   const now = backupOf({ ...manifest, verified: isMore || proof.level === 'none' ? proof : manifest.verified });
   run.report.backup = factsOf(run, now);
   const before = run.left;
+  if (!mayRewrite(run, backup)) {
+    const what = `is recorded nowhere: ${backup.id} is signed, and this run has no \`signing-key\``;
+    if (proof.level === 'none') warn(run, `that it is damaged ${what}`);
+    else note(run, `the level ${what}`);
+    await host.change(null);
+    run.left = before;
+    return;
+  }
   await host.change({ ...now, files: backup.files });
   if (proof.level === 'none' && before === 'backup-as-it-was') run.left = 'backup-marked';
 }

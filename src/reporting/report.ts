@@ -40,8 +40,10 @@ export interface BackupFacts {
   reason: string;
   /** What it covers, when that is not everything: such a backup is of a series of its own. */
   partial?: string;
+  /** It has a signature; with `signing-key`, one that is right. */
+  signed: boolean;
   /** Anything but 'ok' is not counted as a verified backup. */
-  state: 'ok' | 'suspect' | 'unverified' | 'damaged' | 'future';
+  state: 'ok' | 'suspect' | 'unverified' | 'damaged' | 'future' | 'unsigned' | 'forged';
 }
 
 /** Everything a run has to tell: the `report` output, `status.json`, and what the summary is rendered from. */

@@ -26,6 +26,7 @@ export function backupFacts(report: Report): [name: string, value: string][] {
         'Verified',
         PROOFS[backup.verifiedLevel] +
           unrestored(report, backup) +
+          (backup.signed ? '; its manifest is signed' : '') +
           (backup.state === 'ok' ? '' : ` (state: **${backup.state}**)`),
       ],
       ['SHA-256', longCode(backup.sha256, 64)],
@@ -146,7 +147,11 @@ function reasons(decision: Decision): string {
 const CATALOGUE: Column<BackupFacts>[] = [
   { title: 'Backup', cell: ({ id }) => code(id, 160) },
   { title: 'Taken (UTC)', cell: ({ createdAt }) => when(createdAt) },
-  { title: 'Verified', cell: ({ state, verifiedLevel }) => (state === 'ok' ? verifiedLevel : `⚠️ ${state}`) },
+  {
+    title: 'Verified',
+    cell: ({ state, verifiedLevel, signed }) =>
+      state === 'ok' ? `${verifiedLevel}${signed ? ', signed' : ''}` : `⚠️ ${state}`,
+  },
   { title: 'Database', cell: ({ databaseBytes }) => size(databaseBytes), right: true },
   { title: 'File', cell: ({ bytes }) => size(bytes), right: true },
   {

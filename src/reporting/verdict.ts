@@ -4,7 +4,7 @@ import { LEFT } from '../left.js';
 import type { Command } from '../settings/settings.js';
 import { counted, formatAge } from './format.js';
 import { backupOk } from './outputs.js';
-import type { Report, RestoreReport } from './report.js';
+import type { BackupFacts, Report, RestoreReport } from './report.js';
 
 export interface Verdict {
   icon: '✅' | '⚠️' | '❌';
@@ -112,13 +112,19 @@ function success(report: Report, of: string, quote: (name: string) => string): {
     case 'list': {
       const count = report.backups.length;
       if (count === 0) return { good: false, text: `There is no backup${of}` };
-      const suspect = report.backups.filter((one) => one.state === 'suspect').length;
-      const bad = report.backups.filter((one) => one.state !== 'ok').length - suspect;
+      const among = (...states: BackupFacts['state'][]) =>
+        report.backups.filter((one) => states.includes(one.state)).length;
+      const bad = [
+        [among('suspect'), 'suspect'],
+        [among('unverified', 'damaged', 'future'), 'not verified'],
+        [among('unsigned'), 'unsigned'],
+        [among('forged'), 'forged'],
+      ].flatMap(([some, what]) => (some === 0 ? [] : [`, ${some} ${what}`]));
       const age =
         report.newestAgeSeconds === null ? '' : `, the newest is ${formatAge(report.newestAgeSeconds * 1000)} old`;
       return {
-        good: bad + suspect === 0,
-        text: `${counted(count, 'backup')}${of}${suspect > 0 ? `, ${suspect} suspect` : ''}${bad > 0 ? `, ${bad} not verified` : ''}${age}`,
+        good: bad.length === 0,
+        text: `${counted(count, 'backup')}${of}${bad.join('')}${age}`,
       };
     }
     case 'accept':

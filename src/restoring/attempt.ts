@@ -211,7 +211,7 @@ export class Attempt {
 
   private async enter(phase: Journal['phase']): Promise<void> {
     this.journal.phase = phase;
-    await writeJournal(this.connection, this.journal);
+    await writeJournal(this.run, this.connection, this.journal);
   }
 
   private user(input: CommandInput, request: HostRequest): Promise<void> {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import { faultInIdentity, formatOf, type Identity } from '../backups/format.js';
 import { formatId } from '../backups/names.js';
+import type { SigningKeys } from '../backups/signature.js';
 import type { HostRequest } from '../host/session.js';
 import type { Connection } from '../run/connect.js';
 import type { Run } from '../run/run.js';
@@ -41,9 +42,10 @@ export type Journal = v.InferOutput<typeof JOURNAL>;
 /** The name of its file in `.work`. */
 const FILE = /^restore-([A-Za-z0-9._-]{1,100})$/;
 
-/** Resolves when the host has it on its disk. */
-export async function writeJournal(connection: Connection, journal: Journal): Promise<void> {
-  await connection.send(['job', 'put_journal', [JSON.stringify(journal)]]);
+/** Resolves when the host has it on its disk, signed as manifests are when the run has a key. */
+export async function writeJournal({ settings }: Run, connection: Connection, journal: Journal): Promise<void> {
+  const text = JSON.stringify(settings.signing === null ? journal : settings.signing.sign(journal));
+  await connection.send(['job', 'put_journal', [text]]);
 }
 
 /** The restore has come to an end. */
@@ -54,10 +56,13 @@ export function work({ settings, now }: Run): HostRequest {
   return ['request', 'expect_work', [formatId(settings.name, now(), randomBytes(2).toString('hex'))]];
 }
 
-/** What stands in a file of the work folder; null when this version did not write it. */
-export function parseJournal(file: string, text: string): Journal | null {
+/** What stands in a file of the work folder; null when this version did not write it, or not with one of these keys. */
+export function parseJournal(file: string, text: string, keys: SigningKeys | null): Journal | null {
   try {
-    const journal = v.parse(JOURNAL, JSON.parse(text));
+    const document: unknown = JSON.parse(text);
+    const journal = v.parse(JOURNAL, document);
+    // the commands of a person are in it
+    if (keys !== null && keys.verdict(document as object) !== 'signed') return null;
     const format = formatOf(journal.identity);
     const isOurs = FILE.exec(file)?.[1] === journal.id && format !== null;
     return isOurs && faultInIdentity(format, journal.identity) === null ? journal : null;

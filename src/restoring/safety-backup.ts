@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Backup } from '../backups/catalogue.js';
+import { type Backup, isTrusted } from '../backups/catalogue.js';
 import { formatId } from '../backups/names.js';
 import { newestFirst } from '../backups/retention.js';
 import type { Database } from '../engines/database.js';
@@ -115,6 +115,7 @@ export function checkSafetyOpens(run: Run, { encryption }: Dump, { way, state }:
 /** Safety backups beyond the last three, this one counted; those that somebody pinned with a reason of his own stay. */
 export function outlived(backups: readonly Backup[]): Backup[] {
   return backups
+    .filter(isTrusted)
     .filter(({ manifest: { reason, pinned } }) => reason === 'safety' && (pinned === null || pinned.by === 'restore'))
     .sort(newestFirst)
     .slice(KEPT - 1);

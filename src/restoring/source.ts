@@ -1,4 +1,4 @@
-import { type Backup, covering } from '../backups/catalogue.js';
+import { type Backup, covering, isTrusted } from '../backups/catalogue.js';
 import { formatNamed } from '../backups/format.js';
 import { sameDatabase, showIdentity } from '../backups/identity.js';
 import { isDamagedCopy } from '../backups/manifest.js';
@@ -37,6 +37,12 @@ export async function chooseSource(run: Run, connection: Connection): Promise<So
     const found = await connection.send(['job', 'look_dump', [wanted.path]]);
     const dump = foreignDump(found, engineOf(settings.database));
     for (const remark of foreignRemarks(found)) warn(run, remark);
+    if (settings.signing !== null) {
+      warn(
+        run,
+        'a file that is named by its path has no signature: nothing tells who made it. Backups of ours are named by their id',
+      );
+    }
     return { dump, from: dump.file, host };
   }
   if (wanted.by === 's3') {
@@ -66,7 +72,7 @@ export async function insteadOfDamaged(run: Run, { dump, from, host }: Source, e
       warn(run, `whether the store has ${manifest.id} is not known: ${describe(second).message}`);
       return null;
     });
-    if (!store || found?.backup.manifest.sha256 !== manifest.sha256) throw error;
+    if (!store || found?.backup.manifest.sha256 !== manifest.sha256 || !isTrusted(found.backup)) throw error;
     warn(run, `${error.message}: ${manifest.id} is taken from ${found.uri}`);
     return fetched(run, host, store, found, from);
   });

@@ -37,10 +37,11 @@ export function finishingFirst(run: Run, connection: Connection): Connection {
 
 /** Finishes it, leaves it when it is about another database, or puts it aside when that is asked for. Else throws E_UNFINISHED. */
 async function deal(run: Run, connection: Connection, file: string, text: string): Promise<void> {
-  const journal = parseJournal(file, text);
+  const { signing } = run.settings;
+  const journal = parseJournal(file, text, signing);
   const what =
     journal === null
-      ? `a restore was cut off, and its journal ${quoteOutside(file, 200)} can not be read`
+      ? `a restore was cut off, and its journal ${quoteOutside(file, 200)} can not be read${signing === null ? '' : ', or is not signed by `signing-key`'}`
       : quoteOutside(`a restore of ${journal.backup} into ${journal.target} was cut off (${journal.by})`, 500);
   let why = '';
   try {
@@ -194,7 +195,7 @@ async function checkOnce(run: Run, connection: Connection, journal: Journal): Pr
   }
   if (checkCommand === null) return;
   if (checkBegun) throw new BackupError('E_HOOK', 'check-command was run once more, and did not come to its end', '');
-  await writeJournal(connection, { ...journal, phase: 'swapped', checkBegun: true });
+  await writeJournal(run, connection, { ...journal, phase: 'swapped', checkBegun: true });
   await runUserCommand(run, connection, 'check-command', ['job', 'run_command', [checkCommand]]);
 }
 

@@ -107,6 +107,7 @@ export const INPUTS = {
   'encryption-passphrase': { default: '', ...SAVING, secret: true, parse: asGiven },
   'decryption-key': { default: '', ...OPENING, secret: true, lines: true, parse: asGiven },
   'decryption-passphrase': { default: '', ...OPENING, secret: true, parse: asGiven },
+  'signing-key': { default: '', ...ALL, secret: true, lines: true, parse: asGiven },
   keep: { default: '5', ...RETENTION, lines: true, parse: parseKeep, quotes: true },
   'keep-made-under': { default: 'true', ...RETENTION, parse: parseBoolean },
   'keep-minimum': { default: '1', usedBy: ['backup', 'prune', 'delete'], parse: wholeNumber(1, MOST) },

@@ -9,6 +9,7 @@ import { InputReader } from './input-reader.js';
 import { parseLocation, readRestore } from './restore-inputs.js';
 import { readS3 } from './s3-inputs.js';
 import type { Command, DumpSettings, S3Location } from './settings.js';
+import { readSigningKeys } from './signing-input.js';
 import { readTransport } from './ssh-inputs.js';
 import { lines, wholeNumber } from './value-rules.js';
 
@@ -37,6 +38,7 @@ export async function readSettings() {
   const compressionLevel = readCompressionLevel(reader, compression);
   const encryption = await readEncryption(reader);
   const decryption = await readDecryption(reader, command);
+  const signing = readSigningKeys(reader);
   const keep = reader.require('keep');
   const keepMadeUnder = reader.require('keep-made-under');
   const keepMinimum = reader.require('keep-minimum');
@@ -84,6 +86,8 @@ export async function readSettings() {
     encryption,
     /** null: neither `decryption-key` nor `decryption-passphrase`. */
     decryption,
+    /** By which manifests are signed, and have to be; null: signatures are left as they are. */
+    signing,
     keep,
     /** A backup also stays by the rules under which it was made. */
     keepMadeUnder,

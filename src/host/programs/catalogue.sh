@@ -23,7 +23,7 @@ list_files() {
 
 # What is told of the lines of `ls -ln`: all of them, and the texts of the manifests, the newest first. Those that do not fit into the
 # first 16 MiB come without their long lists, which nothing but a restore or a proof of that backup needs, and put_manifest tells
-# then; what goes beyond 64 MiB is not told at all. A manifest has 12 MiB at most (MAX_READ_BYTES of manifest.ts).
+# then; what goes beyond 64 MiB is not told at all. With the variable `whole` none is shortened. A manifest has 12 MiB at most (MAX_READ_BYTES of manifest.ts).
 # shellcheck disable=SC2016 # awk's variables
 catalogue_awk='
 BEGIN { mark = ENVIRON["mark"]; lines = 0; count = 0; sent = 0; ended = 1 }
@@ -37,7 +37,7 @@ END {
   if (lines) print mark " end"
   # 123: one of the files was gone before it could be looked at
   if (ended != 0 && ended != 123) exit 1
-  for (; count > 0 && sent < 67108864; count--) tell(names[count], sent + sizes[count] > 16777216)
+  for (; count > 0 && sent < 67108864; count--) tell(names[count], !whole && sent + sizes[count] > 16777216)
   if (count > 0) print mark " set untold " count
 }
 # As we write manifests, a list begins and ends in lines of its own.
@@ -64,6 +64,14 @@ function tell(name, briefly, line, first, end, last) {
 put_manifest() {
   if [ -L "$1" ] || [ ! -f "$1" ]; then fail E_NOT_FOUND "$directory/$1 is not there any more"; fi
   put_file "manifest $1" "$1"
+}
+
+# put_manifests FILE...: the whole texts of these, of which the catalogue has told parts alone
+put_manifests() {
+  {
+    ls -lnd -- "$@" 2>/dev/null
+    echo 'status 0' # one that is gone is not told
+  } | mark=$mark awk -v whole=1 "$catalogue_awk" >&"$events" || failed E_PERM "the manifests in $directory could not be read"
 }
 
 # look NAME SOURCE: the catalogue, for reading; what the database is called on the host, where it is a file
