@@ -33,7 +33,10 @@ export interface ShellHost extends Host {
 export function shellHost(command: string[], rewrite: (text: string) => string = (text) => text): ShellHost {
   const folder = mkdtempSync(join(tmpdir(), 'dbb-shell-'));
   const [program = '', ...args] = command;
-  const child = spawn(program, [...args, '-s'], { cwd: folder, env: { PATH: process.env.PATH, HOME: folder } });
+  const child = spawn(program, [...args, '-s'], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, HOME: folder, XDG_RUNTIME_DIR: folder },
+  });
   child.stdin.on('error', () => {}); // it was killed
   const closed = new Promise<ShellEnd>((resolve) => {
     child.once('close', (code, signal) => resolve({ code, signal, lost: null }));

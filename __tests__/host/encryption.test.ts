@@ -29,14 +29,10 @@ beforeAll(() => {
 afterAll(() => keys?.remove());
 afterEach(() => sessions.close());
 
-/** The folders of gpg that are there, of whomever. */
-const keyrings = (): string[] => readdirSync('/dev/shm').filter((name) => name.startsWith('db-backup.'));
-
 async function look(shell: string[], dump: Buffer, decrypt: [age: string, gpg: string, passphrase: string] | null) {
   const { host, session } = await sessions.open(shell);
   const path = join(host.folder, 'dump');
   writeFileSync(path, dump);
-  const before = keyrings();
   const requests: HostRequest[] = decrypt === null ? [] : [['request', 'decrypt_with', decrypt]];
   const answer = await session.send(...requests, ['job', 'look_dump', [path]]).then(
     (facts) => ({ kind: facts.get('dump_kind'), refused: facts.get('dump_refused'), said: facts.get('dump_said') }),
@@ -46,7 +42,8 @@ async function look(shell: string[], dump: Buffer, decrypt: [age: string, gpg: s
       text: error.text,
     }),
   );
-  await until(() => keyrings().every((name) => before.includes(name)), 10_000);
+  // the folder of gpg is gone
+  await until(() => !readdirSync(host.folder).some((name) => name.startsWith('db-backup.')), 10_000);
   return answer;
 }
 

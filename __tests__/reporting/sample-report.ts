@@ -18,7 +18,6 @@ export function sampleBackup(age = 0, changes: Partial<BackupFacts> = {}): Backu
     bytes: 83_000_000 - age * 900_000,
     databaseBytes: 302_000_000 - age * 3_000_000,
     compression: 'zstd',
-    encryption: 'none',
     verifiedLevel: 'content',
     durationMs: 12_400,
     pinned: null,

@@ -66,7 +66,7 @@ export function factsOf(
     bytes: manifest.bytes,
     databaseBytes: manifest.databaseBytes,
     compression: manifest.compression,
-    encryption: manifest.encryption,
+    ...(manifest.encryption === 'none' ? {} : { encryption: manifest.encryption }),
     verifiedLevel: manifest.verified.level,
     durationMs: manifest.durationMs,
     pinned: manifest.pinned?.reason ?? null,

@@ -11,7 +11,6 @@ import { type Connection, inSession } from '../run/connect.js';
 import { keysOf } from '../run/keys.js';
 import type { Run } from '../run/run.js';
 import { beginStage } from '../run/stage.js';
-import type { Settings } from '../settings/settings.js';
 
 /**
  * Brings a backup by `bring` into a folder of the runner that is removed on every path, and proves it there, by the same program as on
@@ -19,7 +18,7 @@ import type { Settings } from '../settings/settings.js';
  */
 export async function proveOnRunner(
   run: Run,
-  level: Settings['verify'],
+  level: Run['settings']['verify'],
   manifest: Manifest,
   work: string,
   bring: (to: string) => Promise<void>,

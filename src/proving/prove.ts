@@ -11,7 +11,6 @@ import { formatDuration } from '../reporting/format.js';
 import { note, warn } from '../run/connect.js';
 import { hasKeyFor, keysOf, missingKey, needKeyFor, showEncrypted } from '../run/keys.js';
 import type { Run } from '../run/run.js';
-import type { Settings } from '../settings/settings.js';
 import { checkAsserts } from './asserts.js';
 import { proveOnRunner } from './on-runner.js';
 
@@ -54,7 +53,7 @@ export async function prove(
 }
 
 /** What can be proven of it with what was given: of an encrypted one without its key that its bytes are those of its manifest. Throws E_DECRYPT. */
-function levelFor(run: Run, id: string, { encryption }: Manifest): Settings['verify'] {
+function levelFor(run: Run, id: string, { encryption }: Manifest): Run['settings']['verify'] {
   const { verify } = run.settings;
   if (verify === 'checksum' || encryption === 'none' || hasKeyFor(encryption, run.settings)) return verify;
   if (verify === 'restore') needKeyFor(id, encryption, run.settings);

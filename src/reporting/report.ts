@@ -32,7 +32,8 @@ export interface BackupFacts {
   bytes: number;
   databaseBytes: number;
   compression: Compression;
-  encryption: Encrypted;
+  /** Absent: it is not. */
+  encryption?: Exclude<Encrypted, 'none'>;
   verifiedLevel: VerifiedLevel;
   durationMs: number;
   pinned: string | null;

@@ -83,7 +83,7 @@ function offsite({ uri, versionId, via, lockedUntil }: OffsiteCopy, ways: Ways):
 function sizes({ databaseBytes, bytes, compression, encryption }: BackupFacts): string {
   const database = `database **${formatBytes(databaseBytes)}**`;
   const encrypted =
-    encryption === 'none'
+    encryption === undefined
       ? ''
       : `, encrypted with ${encryption.method} ${encryption.recipients.length === 0 ? 'by a passphrase' : `for ${encryption.recipients.map((one) => code(one, 80)).join(', ')}`}`;
   if (compression === 'none') return `${database}, stored uncompressed (${formatBytes(bytes)})${encrypted}`;

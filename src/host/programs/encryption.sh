@@ -34,7 +34,7 @@ add_encryption() {
   need_packing
   put encryption "$encrypt"
   put encryption_version "$("$encrypt" --version 2>&1 | sed q)"
-  passphrase=$encrypt_passphrase
+  passphrase=${encrypt_passphrase:-$decrypt_passphrase} # of the key that opens it
   run pack_stage "$encrypt" </dev/null >/dev/null 2>"$work/e_$encrypt" && return
   put not_encrypting "$encrypt"
   fail E_INPUT "$(cat "$work/e_$encrypt")"

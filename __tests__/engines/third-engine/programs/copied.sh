@@ -31,7 +31,7 @@ store_copied() {
   put lines "$(grep -c '' "$work/copy.db")"
   if [ -s "$work/copy.db" ]; then put objects 1; else put objects 0; fi
   compare=$work/copy.db
-  store produce_copied 9>&-
+  store compare_plain produce_copied 9>&-
   read_back compare_plain "$work/payload" 9>&-
   if [ "$verify" = restore ]; then put restored_lines "$(grep -c '' "$work/copy.db")"; fi
   rm -f "$work/copy.db"
