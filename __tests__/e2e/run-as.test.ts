@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { ageKey, PASSPHRASE } from '../helpers/encryption-keys.js';
 import { EXCLUSIVE, holdLock } from '../helpers/lock-holder.js';
 import {
   backupsIn,
@@ -116,6 +117,38 @@ describe('run-as', () => {
     for (const name of readdirSync('/tmp').filter((name) => name.startsWith('tmp.'))) {
       if (readdirSync(join('/tmp', name)).includes('restored.db')) rmSync(join('/tmp', name), { recursive: true });
     }
+  });
+
+  test.each([
+    ['age', 'age'],
+    ['gpg, by a passphrase', 'gpg'],
+  ])('encrypted with %s by the login user: proven, and restored for the owner', async (_, method) => {
+    allow(`${scene.user.name} ALL=(${owner.name}) NOPASSWD: /bin/sh -s, /usr/bin/sh -s`);
+    const { recipient, identity } = ageKey();
+    const encrypt = method === 'age' ? { 'encryption-recipients': recipient } : { 'encryption-passphrase': PASSPHRASE };
+    const decrypt = method === 'age' ? { 'decryption-key': identity } : { 'decryption-passphrase': PASSPHRASE };
+    const as = { 'run-as': owner.name, ...decrypt };
+    const id = succeeded(await scene.run({ 'run-as': owner.name, encrypt: method, ...encrypt }));
+    expect(scene.manifest(id)).toMatchObject({ encryption: { method }, verified: { level: 'content' } });
+    expect((await scene.run({ command: 'verify', backup: id, verify: 'restore', ...as })).outputs).toMatchObject({
+      'error-code': '',
+      'verified-level': 'restore',
+    });
+    const commits = sqlite3(database, 'SELECT count(*) FROM a');
+    sqlite3(database, 'DELETE FROM a');
+    const result = await scene.run({
+      command: 'restore',
+      confirm: "the app's.db",
+      backup: id,
+      encrypt: method,
+      ...encrypt,
+      ...as,
+    });
+    expect(result.outputs).toMatchObject({ 'error-code': '', 'restore-outcome': 'restored' });
+    expect(sqlite3(database, 'SELECT count(*) FROM a')).toBe(commits);
+    expect(stateOf(database).owner).toBe(`${owner.uid}:${owner.gid}`);
+    expect(temporary()).toEqual([]);
+    await nothingLeft(scene);
   });
 
   test('a missing database in the folder that only the owner may enter', async () => {

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { ageKey } from '../helpers/encryption-keys.js';
 import { EXCLUSIVE, holdLock } from '../helpers/lock-holder.js';
 import {
   backupsIn,
@@ -150,15 +151,20 @@ describe('the disk fills in the middle', () => {
     await worksAgain();
   });
 
-  test('at the payload', async () => {
+  test.each([
+    ['', () => ({})],
+    [', which is encrypted', () => ({ encrypt: 'age', 'encryption-recipients': ageKey().recipient })],
+  ])('at the payload%s', async (_, encrypt) => {
     const database = join(dirname(scene.database), 'grown.db');
+    rmSync(database, { force: true });
     await createDatabase(database, { wal: false, owner: scene.user.name });
-    succeeded(await scene.run({ database }));
+    const inputs = { database, 'shrink-limit': 'none', ...encrypt() };
+    succeeded(await scene.run(inputs));
     // The last backup was small, so a small one is expected, but what came is as large as the copy.
     sqlite3(database, 'INSERT INTO blobs (ver, data) SELECT 0, randomblob(4000) FROM blobs, blobs AS n LIMIT 2000');
     before = backupsIn(scene.directory);
     leaveFree(13 << 20);
-    refused(await scene.run({ database }), 'E_NOSPACE');
+    refused(await scene.run(inputs), 'E_NOSPACE');
     await intact();
     await worksAgain({ database });
   });

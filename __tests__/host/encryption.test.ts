@@ -16,6 +16,9 @@ import { Sessions, SHELLS } from '../helpers/shell-host.js';
 
 // What opens encrypted payloads, in every shell: the look at a dump that others have made takes the same way as every backup.
 
+const WITH_PIPES = SHELLS.filter(([name]) => name !== 'ksh93');
+const NAMES = WITH_PIPES.map(([name]) => name);
+
 const sessions = new Sessions();
 let keys: EncryptionKeys;
 let database: Buffer;
@@ -47,7 +50,8 @@ async function look(shell: string[], dump: Buffer, decrypt: [age: string, gpg: s
   return answer;
 }
 
-describe.each(SHELLS.filter(([name]) => name !== 'ksh93'))('under %s', (_, shell) => {
+describe.each(WITH_PIPES)('under %s', (...point) => {
+  const [, shell] = point;
   test.each<[string, () => [Buffer, [string, string, string]]]>([
     ['age', () => [encryptByHand('age', database, keys), [keys.age.identity, '', '']]],
     [
@@ -60,7 +64,7 @@ describe.each(SHELLS.filter(([name]) => name !== 'ksh93'))('under %s', (_, shell
     expect(await look(shell, dump, decrypt)).toMatchObject({ kind: 'sqlite' });
   });
 
-  test('tells a wrong key, a wrong passphrase, and damage apart', async () => {
+  inTurn(NAMES, point[0])('tells a wrong key, a wrong passphrase, and damage apart', async () => {
     const [byAge, byGpg] = [encryptByHand('age', database, keys), encryptByHand('gpg-symmetric', database, keys)];
     const cut = byGpg.subarray(0, 10);
     const opened = { code: 'E_DECRYPT' };
