@@ -12,6 +12,7 @@ import {
   PASSPHRASE,
 } from '../helpers/encryption-keys.js';
 import { sqlite3, until } from '../helpers/outcome.js';
+import { inTurn } from '../helpers/sample.js';
 import { Sessions, SHELLS } from '../helpers/shell-host.js';
 
 // What opens encrypted payloads, in every shell: the look at a dump that others have made takes the same way as every backup.
