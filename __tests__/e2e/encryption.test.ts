@@ -173,6 +173,13 @@ function asOwner(how: How, lines: string): string {
   }
 }
 
+test('list names how each is encrypted', async () => {
+  const result = await scene.run({ command: 'list' });
+  expect(result.visible).toMatch(/encrypted with gpg by a passphrase/);
+  expect(result.visible).toMatch(/encrypted with gpg for [0-9A-F]{16}/);
+  expect(result.summary).toMatch(/KB, gpg/i);
+});
+
 test('with the key at hand the copy on the disk is opened and restored before the backup counts', async () => {
   const level = { verify: 'restore' };
   const result = await scene.run({ ...encrypt('age'), ...decrypt('age'), ...level });
@@ -214,7 +221,7 @@ test('what others have encrypted is restored by its path', async () => {
   refused(await restore(path, { 'decryption-passphrase': 'another passphrase' }), 'E_DECRYPT');
   expect(contentOf()).toMatch(/^2\|/);
   // the safety backup is encrypted in another way
-  const result = await restore(path, { ...decrypt('passphrase'), ...encrypt('age') });
+  const result = await restore(path, { ...decrypt('passphrase'), ...encrypt('age'), ...decrypt('age') });
   expect({ code: result.code, ...result.outputs }).toMatchObject({ code: 0, 'restore-outcome': 'restored' });
   expect(contentOf()).toBe(`1|${MARKER}\n`);
   const { 'safety-backup-id': safety = '' } = result.outputs;

@@ -109,6 +109,7 @@ describe.each(TWO)('in %s', (_, shell) => {
         file: path,
         kind,
         compression,
+        encryption: 'none',
         sha256: sha256(content),
         bytes: content.length,
         databaseBytes: null,

@@ -5,6 +5,7 @@ import { HostPlace } from '../places/host.js';
 import { withStorePlace } from '../places/with-store.js';
 import { clip, counted, formatBytes, showPlaces } from '../reporting/format.js';
 import { connected } from '../run/connect.js';
+import { showEncrypted } from '../run/keys.js';
 import type { Run } from '../run/run.js';
 
 /** The catalogue of one database's backups, on the host and in the S3 store. Changes nothing. */
@@ -34,5 +35,6 @@ function lineOf({ id, manifest, state, detail }: Backup, isSigned: boolean, plac
   const covers = showCoverage(manifest.coverage ?? null);
   const partial = covers === '' ? '' : `  partial: ${clip(covers, 200)}`;
   const pinned = manifest.pinned === null ? '' : `  pinned: ${clip(manifest.pinned.reason, 200)}`;
-  return `${id}  ${formatBytes(manifest.bytes)}  ${proof}${signed}${where}${partial}${pinned}`;
+  const encrypted = manifest.encryption === 'none' ? '' : `  ${showEncrypted(manifest.encryption)}`;
+  return `${id}  ${formatBytes(manifest.bytes)}  ${proof}${signed}${encrypted}${where}${partial}${pinned}`;
 }

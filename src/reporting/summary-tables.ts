@@ -153,7 +153,11 @@ const CATALOGUE: Column<BackupFacts>[] = [
       state === 'ok' ? `${verifiedLevel}${signed ? ', signed' : ''}` : `⚠️ ${state}`,
   },
   { title: 'Database', cell: ({ databaseBytes }) => size(databaseBytes), right: true },
-  { title: 'File', cell: ({ bytes }) => size(bytes), right: true },
+  {
+    title: 'File',
+    cell: ({ bytes, encryption }) => size(bytes) + (encryption === undefined ? '' : `, ${encryption.method}`),
+    right: true,
+  },
   {
     title: 'Made for',
     cell: ({ reason, pinned, partial }) =>
