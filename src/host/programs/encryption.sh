@@ -173,11 +173,12 @@ open_gpg() {
   [ -n "$decrypt_gpg" ] || set -- --no-autostart
   given "$passphrase" gpg_here "$@" --pinentry-mode loopback --no-symkey-cache --passphrase-fd 3 --status-file "$told" --decrypt
   status=$?
-  if [ $status = 0 ]; then
-    [ "$(grep -c '^\[GNUPG:\] DECRYPTION_OKAY$' "$told"):$(grep -c '^\[GNUPG:\] GOODMDC$' "$told")" != 1:1 ] || return 0
+  if [ $status = 0 ] && [ "$(grep -c '^\[GNUPG:\] DECRYPTION_OKAY$' "$told"):$(grep -c '^\[GNUPG:\] GOODMDC$' "$told")" != 1:1 ]; then
     echo 'gpg told of no error, and of no whole message: it was cut, or is not encrypted' >&2
     status=3
   fi
-  cat "$told" >&2
+  # PLAINTEXT has the name of the file, which in damaged data may be the beginning of what is in it
+  [ $status = 0 ] || sed '/^\[GNUPG:\] PLAINTEXT /d' "$told" >&2
+  rm -f "$told"
   return $status
 }

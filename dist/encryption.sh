@@ -1,0 +1,183 @@
+# shellcheck shell=sh
+# Encryption as a stage of the packing, by age or gpg as they are on the host. A tool reads its secret from a pipe: none is ever an argument,
+# in an environment, or in a file. One exception: gpg takes keys from its own folder alone. Each job makes one, of its own and in memory
+# where there is a file system in memory, and removes it; nothing of the user's is read or written.
+
+# what the account has exported would stay so
+unset encrypt encrypt_for encrypt_to encrypt_passphrase decrypt_age decrypt_gpg decrypt_passphrase passphrase
+encrypt='' encrypt_for='' encrypt_to='' encrypt_passphrase='' decrypt_age='' decrypt_gpg='' decrypt_passphrase=''
+passphrase='' # the one that is tried
+keyring=''    # the folder of gpg
+
+# encrypt_with METHOD RECIPIENTS FINGERPRINTS PASSPHRASE: how new payloads are encrypted: by age or gpg; for the public keys of that text,
+# of which gpg is told by fingerprints, or with the passphrase
+encrypt_with() { encrypt=$1 encrypt_for=$2 encrypt_to=$3 encrypt_passphrase=$4; }
+
+# decrypt_with IDENTITIES KEYS PASSPHRASE: what opens encrypted payloads: those of age, those of gpg
+decrypt_with() { decrypt_age=$1 decrypt_gpg=$2 decrypt_passphrase=$3; }
+
+# given TEXT FUNCTION ARGS...: like run, and what the function becomes reads the text on fd 3
+given() {
+  hold
+  { raw "$1$newline" 3>&- 9>&- | { shift && "$@" 3<&0 <&4 4<&- 9>&-; } & } 4<&0
+  child=$!
+  started $child
+  note $child reader
+  release
+  wait $child
+}
+
+# add_encryption: as the last stage of the packing; whether it works is seen on nothing at all, before there is anything to encrypt
+add_encryption() {
+  [ -n "$encrypt" ] || return 0
+  packing="${packing:+$packing }$encrypt"
+  need_packing
+  put encryption "$encrypt"
+  put encryption_version "$("$encrypt" --version 2>&1 | sed q)"
+  passphrase=$encrypt_passphrase
+  run pack_stage "$encrypt" </dev/null >/dev/null 2>"$work/e_$encrypt" && return
+  put not_encrypting "$encrypt"
+  fail E_INPUT "$(cat "$work/e_$encrypt")"
+}
+
+# can_open: whether what is encrypted here can be decrypted here
+can_open() {
+  case $encrypt in
+    age) [ -n "$decrypt_age" ] ;;
+    gpg) [ -n "$encrypt_passphrase$decrypt_gpg" ] ;;
+  esac
+}
+
+# method_of PACKING: age, gpg, or nothing; it is always the last stage
+method_of() {
+  case ${1##* } in age | gpg) echo "${1##* }" ;; esac
+}
+
+# open_payload FILE: decrypts it to its end, and to nothing, before anything uses a byte of what is in it: gpg knows only there whether it is
+# whole. Sets passphrase to the one that fits.
+open_payload() {
+  need_packing
+  [ -n "$(method_of "$packing")" ] || return 0
+  emit phase decrypt "$(size_of "$1")"
+  passphrase=$decrypt_passphrase
+  opens "$1" && return
+  [ -z "$passphrase" ] || said=$(cat "$work/e_open")
+  # backups of this run are encrypted with another one
+  if [ -n "$encrypt_passphrase" ] && [ "$encrypt_passphrase" != "$passphrase" ]; then
+    passphrase=$encrypt_passphrase
+    opens "$1" && return
+  fi
+  not_opened "$1" "${said:-$(cat "$work/e_open")}"
+}
+
+opens() {
+  all=$packing packing=${packing##* } said=''
+  run unpack <"$1" >/dev/null 2>"$work/e_open"
+  status=$?
+  packing=$all
+  return $status
+}
+
+# not_opened FILE TEXT: why, as far as the tool tells
+not_opened() {
+  case $newline$2 in
+    *"no secret was given"* | *"$newline"'age: error: no identity matched'*) put not_opened key ;;
+    *"${newline}[GNUPG:] NEED_PASSPHRASE_SYM"*PASSPHRASE"$newline"* | *"${newline}[GNUPG:] "*' 11_BAD_PASSPHRASE'*) put not_opened passphrase ;;
+    *DECRYPTION_KEY*) put not_opened damage ;;
+    *"${newline}[GNUPG:] ENC_TO "*) put not_opened key ;;
+    *) put not_opened damage ;;
+  esac
+  failed E_DECRYPT "$(printf '%s\n' "$2" | sed '/^\[GNUPG:\]/d; /^age: report unexpected/d')"
+}
+
+# age_stage: stdin encrypted for the recipients
+age_stage() { given "$encrypt_for" age_here -e -R /dev/fd/3; }
+
+# open_age: stdin decrypted
+open_age() {
+  [ -n "$decrypt_age" ] || { echo 'no secret was given' >&2 && return 1; }
+  given "$decrypt_age" age_here -d -i /dev/fd/3
+}
+
+age_here() {
+  can_be_opened
+  exec age "$@"
+}
+
+# can_be_opened: the pipe of `given`, by its name in /dev/fd; those of ksh93 are sockets
+can_be_opened() {
+  [ -S /dev/fd/3 ] || return 0
+  echo 'the sh of the host is ksh93, whose pipes are sockets, and those can not be opened by a name: make it dash or bash' >&2
+  exit 1
+}
+
+# make_keyring: the folder of gpg, with the keys of this run. The path of its socket must be short.
+make_keyring() {
+  [ -z "$keyring" ] || return 0
+  for memory in "${XDG_RUNTIME_DIR:-}" /dev/shm "${TMPDIR:-}" /var/tmp /tmp; do
+    case $memory in /*) [ ${#memory} -le 60 ] || continue ;; *) continue ;; esac
+    keyring=$(mktemp -d "$memory/db-backup.XXXXXX" 2>/dev/null) && break
+  done
+  [ -n "$keyring" ] || fail E_PERM 'gpg needs a folder of its own, and there is none that can be written: neither in /dev/shm nor in /var/tmp or /tmp'
+  process_of $$ >"$keyring/session"
+  note "$keyring" keyring
+  for keys in "$encrypt_for" "$decrypt_gpg"; do
+    [ -n "$keys" ] || continue
+    given "$keys" import_here 2>"$work/e_gpg" && continue
+    put not_imported gpg
+    fail E_INPUT "$(cat "$work/e_gpg")"
+  done
+}
+
+# remove_keyring FOLDER: with the agent that works in it
+remove_keyring() {
+  case $1 in /*/db-backup.??????) ;; *) return 0 ;; esac
+  [ -O "$1" ] && [ ! -L "$1" ] || return 0
+  gpgconf --homedir "$1" --kill all >/dev/null 2>&1 </dev/null
+  gpgconf --homedir "$1" --remove-socketdir >/dev/null 2>&1 </dev/null
+  rm -rf "$1"
+}
+
+# forget_keyring FOLDER: the one that is noted in that work folder
+forget_keyring() {
+  if read -r noted <"$1/keyring"; then remove_keyring "$noted"; fi 2>/dev/null
+}
+
+# gpg_here ARGS...: becomes a gpg that knows nothing but what it was given
+gpg_here() {
+  exec gpg --homedir "$keyring" --no-options --batch --no-tty --quiet --no-auto-key-retrieve --no-auto-check-trustdb --ignore-time-conflict "$@"
+}
+
+import_here() {
+  can_be_opened
+  gpg_here --import /dev/fd/3
+}
+
+# gpg_stage: stdin encrypted. Its own compression would cost more than all the rest; and without a count gpg asks an agent for one.
+gpg_stage() {
+  set -- --no-autostart --compress-algo none --set-filename ''
+  if [ -n "$encrypt_passphrase" ]; then
+    given "$encrypt_passphrase" gpg_here "$@" --pinentry-mode loopback --no-symkey-cache --passphrase-fd 3 \
+      --cipher-algo AES256 --s2k-digest-algo SHA256 --s2k-count 65011712 --symmetric
+  else
+    for one in $encrypt_to; do set -- "$@" -r "$one"; done
+    run gpg_here "$@" --trust-model always --encrypt
+  fi
+}
+
+# open_gpg: stdin decrypted. gpg ends with 0 where it was cut in its header, and where nobody has encrypted it: it has to say that it has
+# decrypted one message, and that it is whole. What it says goes to stderr when it has failed.
+open_gpg() {
+  told=$(mktemp "$keyring/told.XXXXXX") || return
+  set --
+  [ -n "$decrypt_gpg" ] || set -- --no-autostart
+  given "$passphrase" gpg_here "$@" --pinentry-mode loopback --no-symkey-cache --passphrase-fd 3 --status-file "$told" --decrypt
+  status=$?
+  if [ $status = 0 ]; then
+    [ "$(grep -c '^\[GNUPG:\] DECRYPTION_OKAY$' "$told"):$(grep -c '^\[GNUPG:\] GOODMDC$' "$told")" != 1:1 ] || return 0
+    echo 'gpg told of no error, and of no whole message: it was cut, or is not encrypted' >&2
+    status=3
+  fi
+  cat "$told" >&2
+  return $status
+}
