@@ -226,6 +226,22 @@ test(`${SWEEP ? '10000' : '100'} wrong passphrases: none opens it`, () => {
   expect(otherwise(wrong)).toEqual([]);
 }, 3_600_000);
 
+test('damage is told as what it is, also where a run has another passphrase for its own backups', () => {
+  const whole = encrypted('gpg with a passphrase');
+  const files = filesOf([['cut-1', whole.subarray(0, -1)]]);
+  const call = "encrypt_passphrase='another passphrase'; open_each";
+  const [told] = inShell(call, opening('gpg with a passphrase'), { method: 'gpg', files });
+  expect(told).toMatchObject({ ...REFUSED, why: 'damage' });
+  // and that one is tried as well
+  writeFileSync(join(files, 'whole'), whole);
+  const other = inShell(`encrypt_passphrase=$own; open_each`, ['', '', 'another passphrase'], {
+    method: 'gpg',
+    files,
+    own: PASSPHRASE,
+  });
+  expect(other).toMatchObject([{ ...REFUSED, why: 'passphrase' }, { status: sha256(plain) }]);
+});
+
 describe.each(METHODS)('a dump that others have encrypted: %s', (method) => {
   // in a sweep all of them
   const every = step(32);

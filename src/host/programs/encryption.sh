@@ -59,7 +59,7 @@ open_payload() {
   need_packing
   [ -n "$(method_of "$packing")" ] || return 0
   emit phase decrypt "$(size_of "$1")"
-  passphrase=$decrypt_passphrase
+  passphrase=$decrypt_passphrase said=''
   opens "$1" && return
   [ -z "$passphrase" ] || said=$(cat "$work/e_open")
   # backups of this run are encrypted with another one
@@ -71,9 +71,10 @@ open_payload() {
 }
 
 opens() {
-  all=$packing packing=${packing##* } said=''
+  all=$packing packing=${packing##* }
   run unpack <"$1" >/dev/null 2>"$work/e_open"
   status=$?
+  told_killed $status "what decrypts $1"
   packing=$all
   return $status
 }
