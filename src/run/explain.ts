@@ -141,7 +141,7 @@ function refusedKey(facts: Facts, said: string, { encryption }: Settings, host: 
   return new BackupError(
     'E_INPUT',
     `${input}: ${tool ?? 'gpg'} on ${host} does not take it: ${said}`,
-    'A key may have expired, or be made for signing alone, or the tool of the host may be too old for its kind. Nothing was backed up.',
+    'A key may have expired, or be made for signing alone, or the tool of the host may be too old for its kind.',
   );
 }
 

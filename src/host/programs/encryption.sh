@@ -4,7 +4,7 @@
 # where there is a file system in memory, and removes it; nothing of the user's is read or written.
 
 # what the account has exported would stay so
-unset encrypt encrypt_for encrypt_to encrypt_passphrase decrypt_age decrypt_gpg decrypt_passphrase passphrase
+unset encrypt encrypt_for encrypt_to encrypt_passphrase decrypt_age decrypt_gpg decrypt_passphrase passphrase keys
 encrypt='' encrypt_for='' encrypt_to='' encrypt_passphrase='' decrypt_age='' decrypt_gpg='' decrypt_passphrase=''
 passphrase='' # the one that is tried
 keyring=''    # the folder of gpg
@@ -34,7 +34,7 @@ add_encryption() {
   need_packing
   put encryption "$encrypt"
   put encryption_version "$("$encrypt" --version 2>&1 | sed q)"
-  passphrase=$encrypt_passphrase
+  passphrase=${encrypt_passphrase:-$decrypt_passphrase} # to read it back, that of the key
   run pack_stage "$encrypt" </dev/null >/dev/null 2>"$work/e_$encrypt" && return
   put not_encrypting "$encrypt"
   fail E_INPUT "$(cat "$work/e_$encrypt")"
