@@ -117,9 +117,11 @@ make_keyring() {
   [ -z "$keyring" ] || return 0
   for memory in "${XDG_RUNTIME_DIR:-}" /dev/shm "${TMPDIR:-}" /var/tmp /tmp; do
     case $memory in /*) [ ${#memory} -le 60 ] || continue ;; *) continue ;; esac
-    keyring=$(mktemp -d "$memory/db-backup.XXXXXX" 2>/dev/null) && break
+    keyring=$(mktemp -d "$memory/db-backup.XXXXXX" 2>/dev/null) && (tmp=$keyring && has_some_room) && break
+    keyring=''
   done
-  [ -n "$keyring" ] || fail E_PERM 'gpg needs a folder of its own, and there is none that can be written: neither in /dev/shm nor in /var/tmp or /tmp'
+  [ -n "$keyring" ] ||
+    fail E_PERM 'gpg needs a folder of its own, and there is none that can be written and has room for 64 KiB: neither in /dev/shm nor in /var/tmp or /tmp'
   process_of $$ >"$keyring/session"
   note "$keyring" keyring
   for keys in "$encrypt_for" "$decrypt_gpg"; do
