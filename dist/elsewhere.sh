@@ -55,7 +55,7 @@ reach_elsewhere() {
 
 # send_program FUNCTION ARGS...: what the shell there reads
 send_program() {
-  raw "{${newline}mark=$mark_elsewhere${newline}mark_elsewhere=$mark_elsewhere${newline}program=$(quote "$program")$newline"
+  raw "{${newline}set +a${newline}unset mark mark_elsewhere program${newline}mark=$mark_elsewhere${newline}mark_elsewhere=$mark_elsewhere${newline}program=$(quote "$program")$newline"
   # shellcheck disable=SC2016 # it is that shell that expands it
   printf 'eval "$program"\ninside=%s\nalone' "${container:+1}"
   for word; do

@@ -4637,11 +4637,12 @@ function tellsElsewhere({ elsewhere = [] }) {
  * The first thing that a session sends: the whole program in one group, so that a stream cut at any byte is a syntax
  * error and executes nothing. Every line that the program prints for us begins with a mark. What other engines need is left out: bash
  * reads its stdin byte by byte.
+ * An account whose shells export what is set must not export this text: for an environment it is too long.
  */
 function programFor(marks, { programs, texts = {} }) {
     const variables = Object.entries(texts).map(([name, file]) => `${name}=${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(read(file))}`);
     const source = [...variables, ...[...COMMON, ...programs].map(read)].join('\n');
-    return `{\nmark=${marks.host}\nmark_elsewhere=${marks.elsewhere}\nprogram=${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(source)}\neval "$program"\nhello\n}\n`;
+    return `{\nset +a\nunset mark mark_elsewhere program\nmark=${marks.host}\nmark_elsewhere=${marks.elsewhere}\nprogram=${(0,_quoting_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .h)(source)}\neval "$program"\nhello\n}\n`;
 }
 const read = (file) => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(file, 'utf8');
 /** All that a shell is sent which is to send one file back, see download.sh; in one group as well. */
@@ -8406,6 +8407,7 @@ async function deleteBackup(run) {
 
 
 
+
 /** The catalogue of one database's backups, on the host and in the S3 store. Changes nothing. */
 async function list(run) {
     const { settings, log, report } = run;
@@ -8433,7 +8435,8 @@ function lineOf({ id, manifest, state, detail }, isSigned, places) {
     const covers = (0,backups_coverage/* showCoverage */.UQ)(manifest.coverage ?? null);
     const partial = covers === '' ? '' : `  partial: ${(0,format/* clip */.$Q)(covers, 200)}`;
     const pinned = manifest.pinned === null ? '' : `  pinned: ${(0,format/* clip */.$Q)(manifest.pinned.reason, 200)}`;
-    return `${id}  ${(0,format/* formatBytes */.z3)(manifest.bytes)}  ${proof}${signed}${where}${partial}${pinned}`;
+    const encrypted = manifest.encryption === 'none' ? '' : `  ${showEncrypted(manifest.encryption)}`;
+    return `${id}  ${(0,format/* formatBytes */.z3)(manifest.bytes)}  ${proof}${signed}${encrypted}${where}${partial}${pinned}`;
 }
 
 ;// CONCATENATED MODULE: ./src/commands/pin.ts
@@ -10229,7 +10232,11 @@ const CATALOGUE = [
         cell: ({ state, verifiedLevel, signed }) => state === 'ok' ? `${verifiedLevel}${signed ? ', signed' : ''}` : `⚠️ ${state}`,
     },
     { title: 'Database', cell: ({ databaseBytes }) => size(databaseBytes), right: true },
-    { title: 'File', cell: ({ bytes }) => size(bytes), right: true },
+    {
+        title: 'File',
+        cell: ({ bytes, encryption }) => size(bytes) + (encryption === undefined ? '' : `, ${encryption.method}`),
+        right: true,
+    },
     {
         title: 'Made for',
         cell: ({ reason, pinned, partial }) => escapeCell(reason, 40) +

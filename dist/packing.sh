@@ -54,7 +54,7 @@ unpack() {
   exit
 }
 
-# unpack_two: the last stage, and what is before it
+# unpack_two: the last stage, and what is before it; the status of the one that is the reason
 unpack_two() {
   between=${work:-$tmp}/unpacking_${#packing}
   rm -f "$between"
@@ -66,9 +66,18 @@ unpack_two() {
   inner=$! && started $inner
   release
   wait $outer
-  status=$?
-  wait $inner && [ $status = 0 ]
+  outer=$?
+  wait $inner
+  inner=$?
+  # who was killed is the reason for what the other one says
+  if was_killed $outer || [ $inner = 0 ]; then return $outer; else return $inner; fi
 }
+
+# was_killed STATUS: by somebody, or for want of memory; that says nothing of the data
+was_killed() { case $1 in 137 | 143) ;; *) return 1 ;; esac }
+
+# told_killed STATUS WHAT: ends the job when that was killed
+told_killed() { ! was_killed "$1" || fail E_REMOTE_LOST "$2 was killed (status $1)"; }
 
 unpack_as() {
   packing=$1

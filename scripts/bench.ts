@@ -1,12 +1,14 @@
 /**
  * The pipelines of PostgreSQL side by side, for backups and restores: what one would type by hand, and the bundle as the runner starts it, over SSH to this
- * machine, on the same data in the same run. Ratios count, not seconds: other machines have other ones. Then the upload to S3.
+ * machine, on the same data in the same run. Ratios count, not seconds: other machines have other ones. Then encryption, and the upload to S3.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { startPostgres } from '../__tests__/helpers/postgres.js';
 import { startSshd } from '../__tests__/helpers/sshd.js';
+import { fillPostgres, fillSqlite } from './bench-data.js';
+import { benchEncryption } from './bench-encryption.js';
 import { benchOffsite } from './bench-offsite.js';
 import { benchRestore } from './bench-restore.js';
 import { act, byHand, type Measured, median, mega } from './bench-tools.js';
@@ -17,7 +19,7 @@ const runs = Number(process.argv[3] ?? 3);
 const folder = mkdtempSync(join(tmpdir(), 'db-backup-bench-'));
 const [sshd, server] = await Promise.all([startSshd(), startPostgres({ settings: { shared_buffers: '256MB' } })]);
 try {
-  await fill();
+  await fillPostgres(server, megabytes);
   const size = Number(await server.sql('bench', 'SELECT pg_database_size(current_database())'));
   console.log(`PostgreSQL ${server.version}, a database of ${mega(size)}, ${runs} runs of each, the median counts\n`);
   const uri = server.uri({ database: 'bench' });
@@ -83,29 +85,14 @@ try {
   console.log(`largest memory of the runner's process: ${mega(memory)}, whatever the database's size\n`);
 
   await benchRestore({ server, inputs, folder, runs });
+
+  console.log();
+  const sqlite = join(folder, 'app.db');
+  fillSqlite(sqlite, megabytes);
+  await benchEncryption({ SQLite: { ...inputs, database: sqlite }, PostgreSQL: inputs }, runs);
 } finally {
   await Promise.all([server.remove(), sshd.stop()]);
   rmSync(folder, { recursive: true, force: true });
 }
 console.log();
 await benchOffsite(Number(process.env.BENCH_UPLOAD_MIB ?? 1024), runs);
-
-/** Rows of text and JSON that compress as those of applications do, an index, and many narrow rows. */
-async function fill(): Promise<void> {
-  await server.createDatabase('bench');
-  const documents = Math.round((megabytes * 1e6) / 2 / 1100);
-  const events = Math.round((megabytes * 1e6) / 2 / 120);
-  await server.sql(
-    'bench',
-    `CREATE TABLE documents (id int PRIMARY KEY, body text, attributes jsonb);
-     INSERT INTO documents SELECT i,
-       (SELECT string_agg(w || ' ' || substr(md5((i::bigint * 31 + k)::text), 1, 6), ' ') FROM unnest('{the,order,of,customer,was,shipped,to,street,and,paid,by,card}'::text[]) WITH ORDINALITY AS words (w, k), generate_series(1, 5)),
-       jsonb_build_object('sku', md5(i::text), 'price', i % 977, 'tags', ARRAY['new', 'sale'])
-     FROM generate_series(1, ${documents}) AS i;
-     CREATE TABLE events (id bigint PRIMARY KEY, account int, at timestamptz, amount numeric, note text);
-     INSERT INTO events SELECT i, (i::bigint * 7919) % 100003, '2026-01-01'::timestamptz + i * interval '7 seconds', (i * 13 % 9973) / 100.0, 'transfer ' || i % 100
-     FROM generate_series(1, ${events}) AS i;
-     CREATE INDEX ON events (account);
-     VACUUM ANALYZE;`,
-  );
-}

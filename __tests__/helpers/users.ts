@@ -50,7 +50,7 @@ export async function createUser(options: { shell?: string; name?: string } = {}
 
 /** The temporary folders of runs on the host that belong to this user, as other tests make and remove theirs. */
 export function temporaryPathsOf(uid: number): string[] {
-  return ['/tmp', '/var/tmp'].flatMap((folder) =>
+  return ['/tmp', '/var/tmp', '/dev/shm'].flatMap((folder) =>
     readdirSync(folder)
       .filter((name) => name.startsWith('db-backup.'))
       .map((name) => join(folder, name))

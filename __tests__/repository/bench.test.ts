@@ -17,6 +17,8 @@ test('npm run bench measures every pipeline', async () => {
   expect(stdout).toMatch(
     /^seconds of the stages in the last run: connect [\d.]+, dump [\d.]+, row counts [\d.]+, read back [\d.]+$/m,
   );
+  const encrypted = stdout.split('\n').filter((line) => /^\|.*\| [\d.]+ \| [\d.]+ \| [\d.]+ times \|$/.test(line));
+  expect(encrypted).toHaveLength(6); // two databases: without, age, gpg
   const uploads = stdout
     .split('\n')
     .filter((line) => /^\|.*\| [\d.]+ \| \d+ \| (\d+ MB)? ?\| [\d.]+ of its time/.test(line));

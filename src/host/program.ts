@@ -56,11 +56,12 @@ export function tellsElsewhere({ elsewhere = [] }: Programs): (told: string) => 
  * The first thing that a session sends: the whole program in one group, so that a stream cut at any byte is a syntax
  * error and executes nothing. Every line that the program prints for us begins with a mark. What other engines need is left out: bash
  * reads its stdin byte by byte.
+ * An account whose shells export what is set must not export this text: for an environment it is too long.
  */
 export function programFor(marks: Marks, { programs, texts = {} }: Programs): string {
   const variables = Object.entries(texts).map(([name, file]) => `${name}=${quote(read(file))}`);
   const source = [...variables, ...[...COMMON, ...programs].map(read)].join('\n');
-  return `{\nmark=${marks.host}\nmark_elsewhere=${marks.elsewhere}\nprogram=${quote(source)}\neval "$program"\nhello\n}\n`;
+  return `{\nset +a\nunset mark mark_elsewhere program\nmark=${marks.host}\nmark_elsewhere=${marks.elsewhere}\nprogram=${quote(source)}\neval "$program"\nhello\n}\n`;
 }
 
 const read = (file: URL): string => readFileSync(file, 'utf8');

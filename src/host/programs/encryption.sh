@@ -4,7 +4,7 @@
 # where there is a file system in memory, and removes it; nothing of the user's is read or written.
 
 # what the account has exported would stay so
-unset encrypt encrypt_for encrypt_to encrypt_passphrase decrypt_age decrypt_gpg decrypt_passphrase passphrase
+unset encrypt encrypt_for encrypt_to encrypt_passphrase decrypt_age decrypt_gpg decrypt_passphrase passphrase keys
 encrypt='' encrypt_for='' encrypt_to='' encrypt_passphrase='' decrypt_age='' decrypt_gpg='' decrypt_passphrase=''
 passphrase='' # the one that is tried
 keyring=''    # the folder of gpg
@@ -59,7 +59,7 @@ open_payload() {
   need_packing
   [ -n "$(method_of "$packing")" ] || return 0
   emit phase decrypt "$(size_of "$1")"
-  passphrase=$decrypt_passphrase
+  passphrase=$decrypt_passphrase said=''
   opens "$1" && return
   [ -z "$passphrase" ] || said=$(cat "$work/e_open")
   # backups of this run are encrypted with another one
@@ -71,9 +71,10 @@ open_payload() {
 }
 
 opens() {
-  all=$packing packing=${packing##* } said=''
+  all=$packing packing=${packing##* }
   run unpack <"$1" >/dev/null 2>"$work/e_open"
   status=$?
+  told_killed $status "what decrypts $1"
   packing=$all
   return $status
 }
@@ -117,9 +118,11 @@ make_keyring() {
   [ -z "$keyring" ] || return 0
   for memory in "${XDG_RUNTIME_DIR:-}" /dev/shm "${TMPDIR:-}" /var/tmp /tmp; do
     case $memory in /*) [ ${#memory} -le 60 ] || continue ;; *) continue ;; esac
-    keyring=$(mktemp -d "$memory/db-backup.XXXXXX" 2>/dev/null) && break
+    keyring=$(mktemp -d "$memory/db-backup.XXXXXX" 2>/dev/null) && (tmp=$keyring && has_some_room) && break
+    keyring=''
   done
-  [ -n "$keyring" ] || fail E_PERM 'gpg needs a folder of its own, and there is none that can be written: neither in /dev/shm nor in /var/tmp or /tmp'
+  [ -n "$keyring" ] ||
+    fail E_PERM 'gpg needs a folder of its own, and there is none that can be written and has room for 64 KiB: neither in /dev/shm nor in /var/tmp or /tmp'
   process_of $$ >"$keyring/session"
   note "$keyring" keyring
   public=''
@@ -176,11 +179,12 @@ open_gpg() {
   [ -n "$decrypt_gpg" ] || set -- --no-autostart
   given "$passphrase" gpg_here "$@" --pinentry-mode loopback --no-symkey-cache --passphrase-fd 3 --status-file "$told" --decrypt
   status=$?
-  if [ $status = 0 ]; then
-    [ "$(grep -c '^\[GNUPG:\] DECRYPTION_OKAY$' "$told"):$(grep -c '^\[GNUPG:\] GOODMDC$' "$told")" != 1:1 ] || return 0
+  if [ $status = 0 ] && [ "$(grep -c '^\[GNUPG:\] DECRYPTION_OKAY$' "$told"):$(grep -c '^\[GNUPG:\] GOODMDC$' "$told")" != 1:1 ]; then
     echo 'gpg told of no error, and of no whole message: it was cut, or is not encrypted' >&2
     status=3
   fi
-  cat "$told" >&2
+  # PLAINTEXT has the name of the file, which in damaged data may be the beginning of what is in it
+  [ $status = 0 ] || sed '/^\[GNUPG:\] PLAINTEXT /d' "$told" >&2
+  rm -f "$told"
   return $status
 }

@@ -28,8 +28,11 @@ unpack_to() {
   emit phase unpack "$2"
   : >"$1"
   # twice the size is the end in any case: shells count in different units
-  run unpack_limited $(($2 / 512 + 64)) <"$payload" >"$1" 2>"$work/e1" ||
-    failed E_CHECKSUM "$payload can not be decompressed, or to more than its manifest says (status $?): $(cat "$work/e1")"
+  run unpack_limited $(($2 / 512 + 64)) <"$payload" >"$1" 2>"$work/e1" || {
+    status=$?
+    told_killed $status "what unpacks $payload"
+    failed E_CHECKSUM "$payload can not be decompressed, or to more than its manifest says (status $status): $(cat "$work/e1")"
+  }
   [ "$(size_of "$1")" = "$2" ] || fail E_CHECKSUM "$payload decompresses to $(counted "$(size_of "$1")" byte), the manifest says $2"
 }
 
