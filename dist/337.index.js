@@ -78,6 +78,8 @@ async function openShell() {
         stdout: [],
         stderr: [],
     };
+    let removing = null;
+    const forget = () => (removing ??= (0,promises_.rm)(folder, { recursive: true, force: true }));
     const closed = (0,exec/* exec */.m)('sh', ['-c', 'exec sh -s <"$1"', 'sh', fifo], {
         silent: true,
         env,
@@ -85,6 +87,7 @@ async function openShell() {
         delay: 1_000,
         listeners: {
             stdout: (chunk) => {
+                forget(); // it has opened the fifo
                 for (const listener of listeners.stdout)
                     listener(chunk);
             },
@@ -104,7 +107,7 @@ async function openShell() {
     };
     void closed.then(() => {
         end();
-        return (0,promises_.rm)(folder, { recursive: true, force: true });
+        return forget();
     });
     return {
         write: (text) => {

@@ -31,6 +31,8 @@ async function openShell(): Promise<Shell> {
     stdout: [],
     stderr: [],
   };
+  let removing: Promise<void> | null = null;
+  const forget = (): Promise<void> => (removing ??= rm(folder, { recursive: true, force: true }));
   const closed = exec('sh', ['-c', 'exec sh -s <"$1"', 'sh', fifo], {
     silent: true,
     env,
@@ -38,6 +40,7 @@ async function openShell(): Promise<Shell> {
     delay: 1_000,
     listeners: {
       stdout: (chunk) => {
+        forget(); // it has opened the fifo
         for (const listener of listeners.stdout) listener(chunk);
       },
       stderr: (chunk) => {
@@ -57,7 +60,7 @@ async function openShell(): Promise<Shell> {
   };
   void closed.then(() => {
     end();
-    return rm(folder, { recursive: true, force: true });
+    return forget();
   });
   return {
     write: (text) => {
