@@ -79,7 +79,7 @@ async function openShell() {
         stderr: [],
     };
     let removing = null;
-    const forget = () => (removing ??= (0,promises_.rm)(folder, { recursive: true, force: true }));
+    const forget = () => (removing ??= (0,promises_.rm)(folder, { recursive: true, force: true }).catch(() => { }));
     const closed = (0,exec/* exec */.m)('sh', ['-c', 'exec sh -s <"$1"', 'sh', fifo], {
         silent: true,
         env,

@@ -32,7 +32,7 @@ async function openShell(): Promise<Shell> {
     stderr: [],
   };
   let removing: Promise<void> | null = null;
-  const forget = (): Promise<void> => (removing ??= rm(folder, { recursive: true, force: true }));
+  const forget = (): Promise<void> => (removing ??= rm(folder, { recursive: true, force: true }).catch(() => {}));
   const closed = exec('sh', ['-c', 'exec sh -s <"$1"', 'sh', fifo], {
     silent: true,
     env,
