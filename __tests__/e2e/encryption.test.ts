@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import {
@@ -190,6 +191,36 @@ test('a key that gpg does not take, before anything is dumped', async () => {
   const message = refused(await scene.run({ encrypt: 'gpg', 'encryption-recipients': recipient }), 'E_INPUT');
   expect(message).toMatch(/encryption-recipients: gpg on .* does not take it/);
   expect(scene.files()).toEqual(before);
+});
+
+test('a folder in memory that is full: gpg takes another one, and what has room for little is not called a wrong key', async () => {
+  const memory = mkdtempSync(join(tmpdir(), 'dbb-memory-'));
+  const { uid, gid } = scene.user;
+  const mount = (options: string) =>
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `${options},uid=${uid},gid=${gid},mode=700`, 'tmpfs', memory]);
+  const run = (more: Inputs) => scene.run({ ...encrypt('gpg'), ...more }, { XDG_RUNTIME_DIR: memory });
+  mount('size=64k');
+  try {
+    writeFileSync(join(memory, 'full'), Buffer.alloc(40_000));
+    succeeded(await run({}));
+    expect(readdirSync(memory)).toEqual(['full']);
+  } finally {
+    execFileSync('umount', [memory]);
+  }
+  mount('nr_inodes=4');
+  try {
+    const before = scene.files();
+    for (const more of [{}, decrypt('gpg')]) {
+      const message = refused(await run(more), 'E_NOSPACE');
+      expect(message).toContain(`the file system of ${memory} is full`);
+      expect(message).toContain('Free some there: gpg has its keys there');
+    }
+    expect(scene.files()).toEqual(before);
+    expect(readdirSync(memory)).toEqual([]);
+  } finally {
+    execFileSync('umount', [memory]);
+    rmSync(memory, { recursive: true });
+  }
 });
 
 /** A public key whose time is over. */
