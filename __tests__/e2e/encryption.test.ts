@@ -243,6 +243,15 @@ test('what others have encrypted is restored by its path', async () => {
   sqlite3(scene.database, "INSERT INTO marked VALUES ('later')");
   expect(refused(await restore(path, {}), 'E_SOURCE_INVALID')).toContain('Give what opens it in `decryption-key` or');
   refused(await restore(path, { 'decryption-passphrase': 'another passphrase' }), 'E_DECRYPT');
+  expect(refused(await restore(path, decrypt('gpg')), 'E_DECRYPT')).toMatch(
+    /it is encrypted by a passphrase, and none is given.*Give in `decryption-passphrase`/s,
+  );
+  const byAge = join(scene.user.home, 'old.age');
+  writeFileSync(byAge, encryptByHand('age', Buffer.from('x'), keys));
+  expect(refused(await restore(byAge, decrypt('passphrase')), 'E_SOURCE_INVALID')).toContain(
+    'Give what opens it in `decryption-key`; or decrypt',
+  );
+  rmSync(byAge);
   expect(contentOf()).toMatch(/^2\|/);
   // the safety backup is encrypted in another way
   const result = await restore(path, { ...decrypt('passphrase'), ...encrypt('age') });

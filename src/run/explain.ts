@@ -107,13 +107,14 @@ function ofHost(failure: HostFailure, user: string, system: string, where: strin
 }
 
 /** What is encrypted did not open, as far as age or gpg tells why. */
-function notOpened(why: string | null, said: string, { decryption }: Settings): BackupError {
+function notOpened(why: string | null, said: string, { encryption, decryption }: Settings): BackupError {
   const where = 'Nothing of what is in it was used.';
   if (why === 'passphrase') {
+    const isGiven = decryption?.passphrase != null || (encryption !== null && 'passphrase' in encryption);
     return new BackupError(
       'E_DECRYPT',
-      `the passphrase does not open it: ${said}`,
-      `Correct \`decryption-passphrase\`. ${where}`,
+      `${isGiven ? 'the passphrase does not open it' : 'it is encrypted by a passphrase, and none is given'}: ${said}`,
+      `Give in \`decryption-passphrase\` the one by which it was encrypted. ${where}`,
     );
   }
   if (why === 'age-passphrase') {
