@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import {
@@ -199,6 +200,36 @@ test('a key that gpg does not take, before anything is dumped', async () => {
   expect(scene.files()).toEqual(before);
 });
 
+test('a folder in memory that is full: gpg takes another one, and what has room for little is not called a wrong key', async () => {
+  const memory = mkdtempSync(join(tmpdir(), 'dbb-memory-'));
+  const { uid, gid } = scene.user;
+  const mount = (options: string) =>
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `${options},uid=${uid},gid=${gid},mode=700`, 'tmpfs', memory]);
+  const run = (more: Inputs) => scene.run({ ...encrypt('gpg'), ...more }, { XDG_RUNTIME_DIR: memory });
+  mount('size=64k');
+  try {
+    writeFileSync(join(memory, 'full'), Buffer.alloc(40_000));
+    succeeded(await run({}));
+    expect(readdirSync(memory)).toEqual(['full']);
+  } finally {
+    execFileSync('umount', [memory]);
+  }
+  mount('nr_inodes=4');
+  try {
+    const before = scene.files();
+    for (const more of [{}, decrypt('gpg')]) {
+      const message = refused(await run(more), 'E_NOSPACE');
+      expect(message).toContain(`the file system of ${memory} is full`);
+      expect(message).toContain('Free some there: gpg has its keys there');
+    }
+    expect(scene.files()).toEqual(before);
+    expect(readdirSync(memory)).toEqual([]);
+  } finally {
+    execFileSync('umount', [memory]);
+    rmSync(memory, { recursive: true });
+  }
+});
+
 /** A public key whose time is over. */
 function expired(): string {
   const env = { PATH: process.env.PATH, GNUPGHOME: keys.home };
@@ -219,6 +250,15 @@ test('what others have encrypted is restored by its path', async () => {
   sqlite3(scene.database, "INSERT INTO marked VALUES ('later')");
   expect(refused(await restore(path, {}), 'E_SOURCE_INVALID')).toContain('Give what opens it in `decryption-key` or');
   refused(await restore(path, { 'decryption-passphrase': 'another passphrase' }), 'E_DECRYPT');
+  expect(refused(await restore(path, decrypt('gpg')), 'E_DECRYPT')).toMatch(
+    /it is encrypted by a passphrase, and none is given.*Give in `decryption-passphrase`/s,
+  );
+  const byAge = join(scene.user.home, 'old.age');
+  writeFileSync(byAge, encryptByHand('age', Buffer.from('x'), keys));
+  expect(refused(await restore(byAge, decrypt('passphrase')), 'E_SOURCE_INVALID')).toContain(
+    'Give what opens it in `decryption-key`; or decrypt',
+  );
+  rmSync(byAge);
   expect(contentOf()).toMatch(/^2\|/);
   // the safety backup is encrypted in another way
   const result = await restore(path, { ...decrypt('passphrase'), ...encrypt('age'), ...decrypt('age') });

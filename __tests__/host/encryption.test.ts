@@ -33,11 +33,16 @@ beforeAll(() => {
 afterAll(() => keys?.remove());
 afterEach(() => sessions.close());
 
-async function look(shell: string[], dump: Buffer, decrypt: [age: string, gpg: string, passphrase: string] | null) {
+async function look(
+  shell: string[],
+  dump: Buffer,
+  decrypt: [age: string, gpg: string, passphrase: string] | null,
+  ...before: HostRequest[]
+) {
   const { host, session } = await sessions.open(shell);
   const path = join(host.folder, 'dump');
   writeFileSync(path, dump);
-  const requests: HostRequest[] = decrypt === null ? [] : [['request', 'decrypt_with', decrypt]];
+  const requests: HostRequest[] = decrypt === null ? before : [...before, ['request', 'decrypt_with', decrypt]];
   const answer = await session.send(...requests, ['job', 'look_dump', [path]]).then(
     (facts) => ({ kind: facts.get('dump_kind'), refused: facts.get('dump_refused'), said: facts.get('dump_said') }),
     (error: { code: string; facts: { get(key: string): string | null }; text: string }) => ({
@@ -82,6 +87,20 @@ describe.each(WITH_PIPES)('under %s', (...point) => {
 });
 
 const ask: string[] = ['dash'];
+
+test('of two passphrases that are tried, what is said is of the one that fits', async () => {
+  const damaged = encryptByHand('gpg-symmetric', database, keys).subarray(0, -1);
+  const encryptedWith = (passphrase: string): HostRequest => ['request', 'encrypt_with', ['gpg', '', '', passphrase]];
+  expect(await look(ask, damaged, ['', '', PASSPHRASE], encryptedWith('another passphrase'))).toMatchObject({
+    why: 'damage',
+  });
+  expect(await look(ask, damaged, ['', '', 'another passphrase'], encryptedWith(PASSPHRASE))).toMatchObject({
+    why: 'damage',
+  });
+  expect(await look(ask, damaged, ['', '', 'another one'], encryptedWith('another passphrase'))).toMatchObject({
+    why: 'passphrase',
+  });
+});
 
 test.each<[string, () => [string, string, string]]>([
   ['a key', () => ['', keys.gpg.identity, '']],

@@ -327,13 +327,19 @@ function adoptable({ regular }: Unit, place: Place): string | null {
 }
 
 function problemOf({ id, files, sweepable, payload }: Orphan, place: Place, hasKeys: boolean): string {
-  const hasPayload = files.some((file) => parseFileName(file)?.part === 'payload');
+  const payloads = files.map(parseFileName).filter((parsed) => parsed?.part === 'payload');
+  const isSealed = payloads.some((parsed) => parsed?.encryption !== undefined);
+  const unadopted = hasKeys
+    ? ', and not adopted, since nothing tells with `signing-key` that it is ours'
+    : isSealed
+      ? ', and not adopted, since it is encrypted: `restore` takes it by its path, with what opens it'
+      : '';
   const fate = sweepable
     ? 'there is nothing in it, and the next rotation sweeps it'
     : payload !== null
       ? 'it is kept, and the next backup or prune adopts it when its bytes are those of the checksum beside it'
-      : hasPayload
-        ? `it is kept, since it may be a good one${hasKeys ? ', and not adopted, since nothing tells with `signing-key` that it is ours' : ''}; \`command: delete\` with \`backup: ${id}\` deletes it`
+      : payloads.length > 0
+        ? `it is kept, since it may be a good one${unadopted}; \`command: delete\` with \`backup: ${id}\` deletes it`
         : place.rotates
           ? 'swept once it is older than a day'
           : 'it was left alone';

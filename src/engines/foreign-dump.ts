@@ -150,9 +150,11 @@ const invalid = (message: string, hint: string): [ErrorCode, string, string] => 
 function packed(path: string, tool: string): [ErrorCode, string, string] {
   const decrypt = Object.hasOwn(DECRYPT_FIRST, tool) ? DECRYPT_FIRST[tool] : undefined;
   if (decrypt !== undefined) {
+    // age takes passphrases at a terminal alone
+    const inputs = tool === 'age' ? '`decryption-key`' : '`decryption-key` or `decryption-passphrase`';
     return invalid(
       `${path} is encrypted with ${tool}`,
-      `${isMethod(tool) ? 'Give what opens it in `decryption-key` or `decryption-passphrase`; or decrypt' : 'Decrypt'} it first (\`${decrypt}\`), where its key is, and name the result.`,
+      `${isMethod(tool) ? `Give what opens it in ${inputs}; or decrypt` : 'Decrypt'} it first (\`${decrypt}\`), where its key is, and name the result.`,
     );
   }
   const unpack = Object.hasOwn(UNPACK_FIRST, tool) ? UNPACK_FIRST[tool] : 'its own tool';

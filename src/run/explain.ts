@@ -62,9 +62,11 @@ function ofHost(failure: HostFailure, user: string, system: string, where: strin
       const needed = facts.get('needed_kib');
       const place = facts.get('nospace') ?? settings.directory;
       const advice =
-        place === facts.get('temporary')
-          ? `Free some there${settings.dump.format === 'directory' ? ', or choose the `dump-format` custom, which needs none of it' : ': the tools of the database work there'}.`
-          : 'Free some, lower `keep` and run `prune`, or choose a `directory` on another disk.';
+        facts.get('keys_in') !== null
+          ? 'Free some there: gpg has its keys there while it works.'
+          : place === facts.get('temporary')
+            ? `Free some there${settings.dump.format === 'directory' ? ', or choose the `dump-format` custom, which needs none of it' : ': the tools of the database work there'}.`
+            : 'Free some, lower `keep` and run `prune`, or choose a `directory` on another disk.';
       return new BackupError(
         code,
         needed === null
@@ -105,13 +107,14 @@ function ofHost(failure: HostFailure, user: string, system: string, where: strin
 }
 
 /** What is encrypted did not open, as far as age or gpg tells why. */
-function notOpened(why: string | null, said: string, { decryption }: Settings): BackupError {
+function notOpened(why: string | null, said: string, { encryption, decryption }: Settings): BackupError {
   const where = 'Nothing of what is in it was used.';
   if (why === 'passphrase') {
+    const isGiven = decryption?.passphrase != null || (encryption !== null && 'passphrase' in encryption);
     return new BackupError(
       'E_DECRYPT',
-      `the passphrase does not open it: ${said}`,
-      `Correct \`decryption-passphrase\`. ${where}`,
+      `${isGiven ? 'the passphrase does not open it' : 'it is encrypted by a passphrase, and none is given'}: ${said}`,
+      `Give in \`decryption-passphrase\` the one by which it was encrypted. ${where}`,
     );
   }
   if (why === 'age-passphrase') {
@@ -138,10 +141,11 @@ function notOpened(why: string | null, said: string, { decryption }: Settings): 
 /** A key that age or gpg on the host does not take. */
 function refusedKey(facts: Facts, said: string, { encryption }: Settings, host: string): BackupError {
   const tool = facts.get('not_encrypting');
-  if (tool === null && facts.get('not_imported') === null) return new BackupError('E_INPUT', said);
+  const refused = facts.get('not_imported');
+  if (tool === null && refused === null) return new BackupError('E_INPUT', said);
   const input =
-    tool === null && encryption === null
-      ? 'decryption-key'
+    refused === 'decryption-key'
+      ? refused
       : encryption !== null && 'passphrase' in encryption
         ? 'encryption-passphrase'
         : 'encryption-recipients';
