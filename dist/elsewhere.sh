@@ -249,26 +249,26 @@ choose_place() {
 # small_folder: sets tmp, a folder for pipes and for what tools say: in the work folder of the backup directory, which the next run
 # sweeps; where nothing is written there, or there is no room, in one of those for temporary files
 small_folder() {
-  if [ -n "$shelf" ] && tmp=$(mktemp -d "$shelf/tmp.XXXXXX" 2>/dev/null) && has_some_room; then return; fi
+  if [ -n "$shelf" ] && tmp=$(mktemp -d "$shelf/tmp.XXXXXX" 2>/dev/null) && has_some_room "$tmp"; then return; fi
   (sweep_temporary)
   for place in "${TMPDIR:-}" /var/tmp /tmp; do
     case $place in /*) ;; *) continue ;; esac
     tmp=$(mktemp -d "$place/db-backup.XXXXXX" 2>/dev/null) || continue
     # where there is no room for a word it is gone already, or goes
-    if has_some_room && { process_of $$ >"$tmp/session"; } 2>/dev/null; then return; fi
+    if has_some_room "$tmp" && { process_of $$ >"$tmp/session"; } 2>/dev/null; then return; fi
     rm -rf "$tmp"
   done
   tmp=''
   fail E_NOSPACE "there is no temporary folder with room for 64 KiB, neither in TMPDIR (${TMPDIR:-not set}) nor in /var/tmp or /tmp"
 }
 
-# has_some_room: in tmp, which is gone otherwise
+# has_some_room FOLDER: a new one, which is gone otherwise
 has_some_room() {
-  dd if=/dev/zero of="$tmp/room" bs=65536 count=1 2>/dev/null
-  size=$(size_of "$tmp/room")
-  rm -f "$tmp/room"
+  dd if=/dev/zero of="$1/room" bs=65536 count=1 2>/dev/null
+  size=$(size_of "$1/room")
+  rm -f "$1/room"
   [ "$size" != 65536 ] || return 0
-  rm -rf "$tmp"
+  rm -rf "$1"
   return 1
 }
 

@@ -37,7 +37,19 @@ add_encryption() {
   passphrase=${encrypt_passphrase:-$decrypt_passphrase} # of the key that opens it
   run pack_stage "$encrypt" </dev/null >/dev/null 2>"$work/e_$encrypt" && return
   put not_encrypting "$encrypt"
-  fail E_INPUT "$(cat "$work/e_$encrypt")"
+  key_refused "$(cat "$work/e_$encrypt")"
+}
+
+# key_refused TEXT: by a tool, which says so; where the folder of gpg is full, that is not the fault of the key
+key_refused() {
+  case $1 in *'No space left'* | *'uota exceeded'*) [ -z "$keyring" ] || no_room_for_keys "${keyring%/*}" "$1" ;; esac
+  failed E_INPUT "$1"
+}
+
+no_room_for_keys() {
+  put nospace "$1"
+  put keys_in "$1"
+  fail E_NOSPACE "$2"
 }
 
 # can_open: whether what is encrypted here can be decrypted here
@@ -61,13 +73,15 @@ open_payload() {
   emit phase decrypt "$(size_of "$1")"
   passphrase=$decrypt_passphrase said=''
   opens "$1" && return
-  [ -z "$passphrase" ] || said=$(cat "$work/e_open")
+  said=$(cat "$work/e_open")
   # backups of this run are encrypted with another one
   if [ -n "$encrypt_passphrase" ] && [ "$encrypt_passphrase" != "$passphrase" ]; then
     passphrase=$encrypt_passphrase
     opens "$1" && return
+    # of the first it may be known that it fits, and what it opens is damaged
+    [ "$(why_closed "$said")" = damage ] || said=$(cat "$work/e_open")
   fi
-  not_opened "$1" "${said:-$(cat "$work/e_open")}"
+  not_opened "$said"
 }
 
 opens() {
@@ -79,17 +93,22 @@ opens() {
   return $status
 }
 
-# not_opened FILE TEXT: why, as far as the tool tells
+# not_opened TEXT: what the tool said
 not_opened() {
-  case $newline$2 in
-    *'passphrase-encrypted but identities'*) put not_opened age-passphrase ;;
-    *"no secret was given"* | *"$newline"'age: error: no identity matched'*) put not_opened key ;;
-    *"${newline}[GNUPG:] NEED_PASSPHRASE_SYM"*PASSPHRASE"$newline"* | *"${newline}[GNUPG:] "*' 11_BAD_PASSPHRASE'*) put not_opened passphrase ;;
-    *DECRYPTION_KEY*) put not_opened damage ;;
-    *"${newline}[GNUPG:] ENC_TO "*) put not_opened key ;;
-    *) put not_opened damage ;;
+  put not_opened "$(why_closed "$1")"
+  failed E_DECRYPT "$(printf '%s\n' "$1" | sed '/^\[GNUPG:\]/d; /^age: report unexpected/d')"
+}
+
+# why_closed TEXT: as far as the tool tells
+why_closed() {
+  case $newline$1 in
+    *'passphrase-encrypted but identities'*) echo age-passphrase ;;
+    *"no secret was given"* | *"$newline"'age: error: no identity matched'*) echo key ;;
+    *"${newline}[GNUPG:] NEED_PASSPHRASE_SYM"*PASSPHRASE"$newline"* | *"${newline}[GNUPG:] "*' 11_BAD_PASSPHRASE'*) echo passphrase ;;
+    *DECRYPTION_KEY*) echo damage ;;
+    *"${newline}[GNUPG:] ENC_TO "*) echo key ;;
+    *) echo damage ;;
   esac
-  failed E_DECRYPT "$(printf '%s\n' "$2" | sed '/^\[GNUPG:\]/d; /^age: report unexpected/d')"
 }
 
 # age_stage: stdin encrypted for the recipients
@@ -116,23 +135,26 @@ can_be_opened() {
 # make_keyring: the folder of gpg, with the keys of this run. The path of its socket must be short.
 make_keyring() {
   [ -z "$keyring" ] || return 0
+  full=''
   for memory in "${XDG_RUNTIME_DIR:-}" /dev/shm "${TMPDIR:-}" /var/tmp /tmp; do
     case $memory in /*) [ ${#memory} -le 60 ] || continue ;; *) continue ;; esac
-    keyring=$(mktemp -d "$memory/db-backup.XXXXXX" 2>/dev/null) && (tmp=$keyring && has_some_room) && break
-    keyring=''
+    keyring=$(mktemp -d "$memory/db-backup.XXXXXX" 2>/dev/null) || continue
+    ! has_some_room "$keyring" || break
+    full=$memory keyring=''
   done
-  [ -n "$keyring" ] ||
-    fail E_PERM 'gpg needs a folder of its own, and there is none that can be written and has room for 64 KiB: neither in /dev/shm nor in /var/tmp or /tmp'
+  [ -n "$keyring$full" ] || fail E_PERM 'gpg needs a folder of its own, and there is none that can be written: neither in /dev/shm nor in /var/tmp or /tmp'
+  [ -n "$keyring" ] || no_room_for_keys "$full" 'there is no room for the folder of gpg'
   process_of $$ >"$keyring/session"
   note "$keyring" keyring
-  public=''
-  [ "$encrypt" != gpg ] || public=$encrypt_for # those of age are none of its
-  for keys in "$public" "$decrypt_gpg"; do
-    [ -n "$keys" ] || continue
-    given "$keys" import_here 2>"$work/e_gpg" && continue
-    put not_imported gpg
-    fail E_INPUT "$(cat "$work/e_gpg")"
-  done
+  [ "$encrypt" != gpg ] || import_keys encryption-recipients "$encrypt_for" # those of age are none of its
+  import_keys decryption-key "$decrypt_gpg"
+}
+
+# import_keys INPUT KEYS
+import_keys() {
+  if [ -z "$2" ] || given "$2" import_here 2>"$work/e_gpg"; then return; fi
+  put not_imported "$1"
+  key_refused "$(cat "$work/e_gpg")"
 }
 
 # remove_keyring FOLDER: with the agent that works in it

@@ -5553,13 +5553,19 @@ function adoptable({ regular }, place) {
     return !isSealed && regular.has((0,names/* checksumFile */.uu)(payload)) && regular.get(payload)?.bytes !== 0 ? payload : null;
 }
 function problemOf({ id, files, sweepable, payload }, place, hasKeys) {
-    const hasPayload = files.some((file) => (0,names/* parseFileName */.Px)(file)?.part === 'payload');
+    const payloads = files.map(names/* parseFileName */.Px).filter((parsed) => parsed?.part === 'payload');
+    const isSealed = payloads.some((parsed) => parsed?.encryption !== undefined);
+    const unadopted = hasKeys
+        ? ', and not adopted, since nothing tells with `signing-key` that it is ours'
+        : isSealed
+            ? ', and not adopted, since it is encrypted: `restore` takes it by its path, with what opens it'
+            : '';
     const fate = sweepable
         ? 'there is nothing in it, and the next rotation sweeps it'
         : payload !== null
             ? 'it is kept, and the next backup or prune adopts it when its bytes are those of the checksum beside it'
-            : hasPayload
-                ? `it is kept, since it may be a good one${hasKeys ? ', and not adopted, since nothing tells with `signing-key` that it is ours' : ''}; \`command: delete\` with \`backup: ${id}\` deletes it`
+            : payloads.length > 0
+                ? `it is kept, since it may be a good one${unadopted}; \`command: delete\` with \`backup: ${id}\` deletes it`
                 : place.rotates
                     ? 'swept once it is older than a day'
                     : 'it was left alone';
@@ -8772,7 +8778,9 @@ const invalid = (message, hint) => ['E_SOURCE_INVALID', message, hint];
 function packed(path, tool) {
     const decrypt = Object.hasOwn(DECRYPT_FIRST, tool) ? DECRYPT_FIRST[tool] : undefined;
     if (decrypt !== undefined) {
-        return invalid(`${path} is encrypted with ${tool}`, `${(0,packing/* isMethod */.u6)(tool) ? 'Give what opens it in `decryption-key` or `decryption-passphrase`; or decrypt' : 'Decrypt'} it first (\`${decrypt}\`), where its key is, and name the result.`);
+        // age takes passphrases at a terminal alone
+        const inputs = tool === 'age' ? '`decryption-key`' : '`decryption-key` or `decryption-passphrase`';
+        return invalid(`${path} is encrypted with ${tool}`, `${(0,packing/* isMethod */.u6)(tool) ? `Give what opens it in ${inputs}; or decrypt` : 'Decrypt'} it first (\`${decrypt}\`), where its key is, and name the result.`);
     }
     const unpack = Object.hasOwn(UNPACK_FIRST, tool) ? UNPACK_FIRST[tool] : 'its own tool';
     return invalid(`${path} is packed by ${(0,neutralise/* quoteOutside */.Y)(tool, 40)}; only gzip, zstd and files that are not packed are taken`, `Unpack it first (\`${unpack}\`), and name the result.`);
@@ -12994,9 +13002,11 @@ function ofHost(failure, user, system, where, run) {
             const free = facts.get('free_kib');
             const needed = facts.get('needed_kib');
             const place = facts.get('nospace') ?? settings.directory;
-            const advice = place === facts.get('temporary')
-                ? `Free some there${settings.dump.format === 'directory' ? ', or choose the `dump-format` custom, which needs none of it' : ': the tools of the database work there'}.`
-                : 'Free some, lower `keep` and run `prune`, or choose a `directory` on another disk.';
+            const advice = facts.get('keys_in') !== null
+                ? 'Free some there: gpg has its keys there while it works.'
+                : place === facts.get('temporary')
+                    ? `Free some there${settings.dump.format === 'directory' ? ', or choose the `dump-format` custom, which needs none of it' : ': the tools of the database work there'}.`
+                    : 'Free some, lower `keep` and run `prune`, or choose a `directory` on another disk.';
             return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, needed === null
                 ? `the file system of ${place} is full: ${said}`
                 : `not enough space in ${place}: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_6__/* .formatBytes */ .z3)(Number(needed) * 1024)} are needed (${facts.get('needed_for') === 'fetched' ? 'the file from the store' : verifying ? 'the unpacked copy' : 'copy, compressed backup'} and min-free), ${free === null ? 'fewer' : (0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_6__/* .formatBytes */ .z3)(Number(free) * 1024)} are free`, `${advice} What this run had written was removed.`);
@@ -13026,10 +13036,11 @@ function ofHost(failure, user, system, where, run) {
     }
 }
 /** What is encrypted did not open, as far as age or gpg tells why. */
-function notOpened(why, said, { decryption }) {
+function notOpened(why, said, { encryption, decryption }) {
     const where = 'Nothing of what is in it was used.';
     if (why === 'passphrase') {
-        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_DECRYPT', `the passphrase does not open it: ${said}`, `Correct \`decryption-passphrase\`. ${where}`);
+        const isGiven = decryption?.passphrase != null || (encryption !== null && 'passphrase' in encryption);
+        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_DECRYPT', `${isGiven ? 'the passphrase does not open it' : 'it is encrypted by a passphrase, and none is given'}: ${said}`, `Give in \`decryption-passphrase\` the one by which it was encrypted. ${where}`);
     }
     if (why === 'age-passphrase') {
         return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_DECRYPT', `it is encrypted by a passphrase of age, which asks for one at a terminal alone: ${said}`, `Decrypt it by hand (\`age -d\`), and name the result. ${where}`);
@@ -13042,10 +13053,11 @@ function notOpened(why, said, { decryption }) {
 /** A key that age or gpg on the host does not take. */
 function refusedKey(facts, said, { encryption }, host) {
     const tool = facts.get('not_encrypting');
-    if (tool === null && facts.get('not_imported') === null)
+    const refused = facts.get('not_imported');
+    if (tool === null && refused === null)
         return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_INPUT', said);
-    const input = tool === null && encryption === null
-        ? 'decryption-key'
+    const input = refused === 'decryption-key'
+        ? refused
         : encryption !== null && 'passphrase' in encryption
             ? 'encryption-passphrase'
             : 'encryption-recipients';

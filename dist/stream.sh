@@ -152,7 +152,7 @@ read_back() {
       case $again:$wrong in "$sha256: $plain_reader 3") failed E_DUMP_FAILED "$not_whole: $(cat "$work/e_reader")" ;; esac
       refuse_other
       method=$(method_of "$packing")
-      case "$wrong " in *" un$method 141 "*) ;; *" un${method:-of nothing} "*) not_opened "$2" "$(cat "$work/e_un$method")" ;; esac
+      case "$wrong " in *" un$method 141 "*) ;; *" un${method:-of nothing} "*) not_opened "$(cat "$work/e_un$method")" ;; esac
       [ "$wrong" = " $plain_reader 3" ] || failed E_CHECKSUM "reading the backup back failed; exit status of $ended$newline$(cat "$work"/e[1-9_]*)"
     }
   fi
