@@ -111,12 +111,7 @@ test('in place the safety backup is the way back: it has to be one that this run
   const [encrypt, decrypt] = WAYS.age?.() ?? [{}, {}];
   const way = { 'restore-way': 'in-place', database: server.uri({ user: 'app', password: 'pw', database: 'shop' }) };
   const id = expectBackup(await scene.run({ ...way, encrypt: 'none' }));
-  expectFailure(
-    await restore(id, { ...way, ...encrypt }),
-    'E_INPUT',
-    'the only way back',
-    'live database is as it was',
-  );
+  expectFailure(await restore(id, { ...way, ...encrypt }), 'E_INPUT', 'the only way back', 'Nothing was restored');
   await server.sql('shop', "INSERT INTO marked VALUES ('later')");
   const failed = await restore(id, { ...way, ...encrypt, ...decrypt, 'check-command': 'false' });
   expect(failed.outputs).toMatchObject({ 'error-code': 'E_ROLLED_BACK', 'restore-outcome': 'rolled-back' });

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -152,7 +152,8 @@ function sampleEnvironments(uid: number): () => string {
 /** Files of the login user, in the home and where temporary ones go, but for the database. */
 function filesOfUser(): string[] {
   const app = dirname(dirname(scene.database));
-  const found = execFileSync(
+  // some go while it looks, which to find is an error
+  const { stdout: found } = spawnSync(
     'find',
     [
       scene.user.home,

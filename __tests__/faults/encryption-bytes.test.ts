@@ -239,7 +239,7 @@ test('damage is told as what it is, also where a run has another passphrase for 
     files,
     own: PASSPHRASE,
   });
-  expect(other).toMatchObject([{ ...REFUSED, why: 'passphrase' }, { status: sha256(plain) }]);
+  expect(other).toMatchObject([{ ...REFUSED, why: 'damage' }, { status: sha256(plain) }]);
 });
 
 describe.each(METHODS)('a dump that others have encrypted: %s', (method) => {

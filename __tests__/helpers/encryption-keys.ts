@@ -23,8 +23,9 @@ export interface EncryptionKeys {
   remove(): void;
 }
 
-export const PASSPHRASE = 'four words & "quotes" \\ $HOME';
-export const KEY_PASSPHRASE = "the key's own passphrase";
+// Of this process alone: where one is searched for, what other tests do is not to be found.
+export const PASSPHRASE = `four words & "quotes" \\ $HOME ${process.pid}`;
+export const KEY_PASSPHRASE = `the key's own passphrase ${process.pid}`;
 
 /** Keys of every kind, in a folder of their own. */
 export function makeKeys(): EncryptionKeys {
@@ -57,10 +58,10 @@ function sshKey(file: string): KeyPair {
 }
 
 function gpgKey(home: string, name: string, passphrase: string): KeyPair {
-  gpg(home, ['--passphrase', passphrase, '--quick-gen-key', name, 'default', 'default', 'never']);
+  gpg(home, ['--passphrase-fd', '0', '--quick-gen-key', name, 'default', 'default', 'never'], `${passphrase}\n`);
   return {
     recipient: gpg(home, ['--armor', '--export', name]),
-    identity: gpg(home, ['--passphrase', passphrase, '--armor', '--export-secret-keys', name]),
+    identity: gpg(home, ['--passphrase-fd', '0', '--armor', '--export-secret-keys', name], `${passphrase}\n`),
   };
 }
 
