@@ -15,7 +15,7 @@ export interface EncryptionKeys {
   otherAge: KeyPair;
   ssh: KeyPair;
   gpg: KeyPair;
-  /** Its secret key has the passphrase KEY_PASSPHRASE. */
+  /** Its secret key has a passphrase, KEY_PASSPHRASE where no other was asked for. */
   lockedGpg: KeyPair;
   /** A GNUPGHOME with the secret keys, for gpg as people run it. */
   home: string;
@@ -26,7 +26,7 @@ export const PASSPHRASE = 'four words & "quotes" \\ $HOME';
 export const KEY_PASSPHRASE = "the key's own passphrase";
 
 /** Keys of every kind, in a folder of their own. */
-export function makeKeys(): EncryptionKeys {
+export function makeKeys(keyPassphrase = KEY_PASSPHRASE): EncryptionKeys {
   const folder = mkdtempSync(join(tmpdir(), 'dbb-keys-'));
   const home = join(folder, 'gnupg');
   mkdirSync(home, { mode: 0o700 });
@@ -35,7 +35,7 @@ export function makeKeys(): EncryptionKeys {
     otherAge: ageKey(),
     ssh: sshKey(join(folder, 'ssh')),
     gpg: gpgKey(home, 'plain@example.com', ''),
-    lockedGpg: gpgKey(home, 'locked@example.com', KEY_PASSPHRASE),
+    lockedGpg: gpgKey(home, 'locked@example.com', keyPassphrase),
     home,
     remove() {
       gpg(home, [], '', 'gpgconf', '--kill', 'all');
@@ -56,10 +56,12 @@ function sshKey(file: string): KeyPair {
 }
 
 function gpgKey(home: string, name: string, passphrase: string): KeyPair {
-  gpg(home, ['--passphrase', passphrase, '--quick-gen-key', name, 'default', 'default', 'never']);
+  // not as an argument: other tests look for it in those of all processes
+  const asked = ['--passphrase-fd', '0'];
+  gpg(home, [...asked, '--quick-gen-key', name, 'default', 'default', 'never'], passphrase);
   return {
     recipient: gpg(home, ['--armor', '--export', name]),
-    identity: gpg(home, ['--passphrase', passphrase, '--armor', '--export-secret-keys', name]),
+    identity: gpg(home, [...asked, '--armor', '--export-secret-keys', name], passphrase),
   };
 }
 
