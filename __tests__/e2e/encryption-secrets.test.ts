@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { type EncryptionKeys, KEY_PASSPHRASE, makeKeys, PASSPHRASE } from '../helpers/encryption-keys.js';
+import { type EncryptionKeys, makeKeys } from '../helpers/encryption-keys.js';
 import { hashes } from '../helpers/invariants.js';
 import { nothingLeft, refused, sqlite3, succeeded } from '../helpers/outcome.js';
 import { withSh } from '../helpers/posix-sh.js';
@@ -28,6 +28,9 @@ import { type Scene, startScene } from '../helpers/scene.js';
 type Inputs = Record<string, string>;
 
 const DEBUG = { ACTIONS_STEP_DEBUG: 'true', RUNNER_DEBUG: '1' };
+/** Of this test alone: those of others are in arguments, perhaps at this very moment. */
+const KEY_PASSPHRASE = 'words for the key that nobody else has e17a';
+const PASSPHRASE = 'words that "nobody else" has \\ $HOME 5d0e';
 /** A text that is in the database, and in nothing else. */
 const MARKER = 'a-marker-of-the-plaintext-93be';
 
@@ -42,7 +45,7 @@ let s3: S3Double;
 let keyring: Record<string, string>;
 
 beforeAll(async () => {
-  keys = makeKeys();
+  keys = makeKeys(KEY_PASSPHRASE);
   folder = mkdtempSync(join(tmpdir(), 'dbb-hostile-'));
   [tools, record] = [join(folder, 'tools'), join(folder, 'record')];
   mkdirSync(tools);
@@ -226,6 +229,11 @@ describe.each(HOWS)('encrypted by %s', (how) => {
     expect(seen.argv.join('\n')).toMatch(new RegExp(`^${tool} .*(-R /dev/fd/3|--symmetric|--encrypt)`, 'm'));
     expect(seen.environments).toContain('AGE_PASSPHRASE=of-the-account');
     expect(s3.keys()).toContain(`app/${id}.sqlite.${tool}`);
+    // AES256, iterated and salted SHA256, the largest count: each guess at a passphrase costs what it can
+    const begin = readFileSync(join(scene.directory, scene.manifest(id).file))
+      .subarray(0, 15)
+      .toString('hex');
+    if (how === 'passphrase') expect(begin).toMatch(/^8c0d04090308.{16}ff$/);
 
     const [proven, seenProving] = await watched({ command: 'verify', backup: id, verify: 'restore', ...decrypt(how) });
     expect(proven.outputs).toMatchObject({ 'error-code': '', 'verified-level': 'restore' });

@@ -16,7 +16,7 @@ export interface EncryptionKeys {
   otherAge: KeyPair;
   ssh: KeyPair;
   gpg: KeyPair;
-  /** Its secret key has the passphrase KEY_PASSPHRASE. */
+  /** Its secret key has a passphrase, KEY_PASSPHRASE where no other was asked for. */
   lockedGpg: KeyPair;
   /** A GNUPGHOME with the secret keys, for gpg as people run it. */
   home: string;
@@ -28,7 +28,7 @@ export const PASSPHRASE = `four words & "quotes" \\ $HOME ${process.pid}`;
 export const KEY_PASSPHRASE = `the key's own passphrase ${process.pid}`;
 
 /** Keys of every kind, in a folder of their own. */
-export function makeKeys(): EncryptionKeys {
+export function makeKeys(keyPassphrase = KEY_PASSPHRASE): EncryptionKeys {
   const folder = mkdtempSync(join(tmpdir(), 'dbb-keys-'));
   const home = join(folder, 'gnupg');
   mkdirSync(home, { mode: 0o700 });
@@ -37,7 +37,7 @@ export function makeKeys(): EncryptionKeys {
     otherAge: ageKey(),
     ssh: sshKey(join(folder, 'ssh')),
     gpg: gpgKey(home, 'plain@example.com', ''),
-    lockedGpg: gpgKey(home, 'locked@example.com', KEY_PASSPHRASE),
+    lockedGpg: gpgKey(home, 'locked@example.com', keyPassphrase),
     home,
     remove() {
       gpg(home, [], '', 'gpgconf', '--kill', 'all');
@@ -58,10 +58,12 @@ function sshKey(file: string): KeyPair {
 }
 
 function gpgKey(home: string, name: string, passphrase: string): KeyPair {
-  gpg(home, ['--passphrase-fd', '0', '--quick-gen-key', name, 'default', 'default', 'never'], `${passphrase}\n`);
+  // not as an argument: other tests look for it in those of all processes
+  const asked = ['--passphrase-fd', '0'];
+  gpg(home, [...asked, '--quick-gen-key', name, 'default', 'default', 'never'], passphrase);
   return {
     recipient: gpg(home, ['--armor', '--export', name]),
-    identity: gpg(home, ['--passphrase-fd', '0', '--armor', '--export-secret-keys', name], `${passphrase}\n`),
+    identity: gpg(home, [...asked, '--armor', '--export-secret-keys', name], passphrase),
   };
 }
 
