@@ -253,8 +253,8 @@ test('what others have encrypted is restored by its path', async () => {
   );
   rmSync(byAge);
   expect(contentOf()).toMatch(/^2\|/);
-  // the safety backup is encrypted in another way
-  const result = await restore(path, { ...decrypt('passphrase'), ...encrypt('age') });
+  // the safety backup is encrypted in another way, and is the way back
+  const result = await restore(path, { ...decrypt('passphrase'), ...decrypt('age'), ...encrypt('age') });
   expect({ code: result.code, ...result.outputs }).toMatchObject({ code: 0, 'restore-outcome': 'restored' });
   expect(contentOf()).toBe(`1|${MARKER}\n`);
   const { 'safety-backup-id': safety = '' } = result.outputs;
