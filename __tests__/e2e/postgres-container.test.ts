@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type PostgresContainer, startPostgresContainer } from '../helpers/container.js';
+import { makeKeys, PASSPHRASE } from '../helpers/encryption-keys.js';
 import { backupsIn, nothingLeft, refused, succeeded } from '../helpers/outcome.js';
 import { sampleArgv } from '../helpers/processes.js';
 import { sample } from '../helpers/sample.js';
@@ -192,4 +193,33 @@ describe('what fails, and leaves nothing', () => {
       expect(backupsIn(scene.directory)).toEqual(before);
     },
   );
+});
+
+test('encrypted on the host, outside of the container, and opened there', async () => {
+  const keys = makeKeys();
+  try {
+    const count = () => container.sql('shop', 'SELECT count(*) FROM items');
+    const before = await count();
+    const ways: [encrypt: Record<string, string>, decrypt: Record<string, string>][] = [
+      [{ encrypt: 'age', 'encryption-recipients': keys.age.recipient }, { 'decryption-key': keys.age.identity }],
+      [
+        { encrypt: 'gpg', 'encryption-passphrase': PASSPHRASE, 'dump-format': 'directory' },
+        { 'decryption-passphrase': PASSPHRASE },
+      ],
+    ];
+    for (const [encrypt, decrypt] of ways) {
+      const id = succeeded(await scene.run(inputs(encrypt)));
+      expect(scene.manifest(id).content?.tables.length).toBeGreaterThan(0);
+      const proof = await scene.run(inputs({ command: 'verify', backup: id, verify: 'restore', ...decrypt }));
+      expect({ code: proof.code, ...proof.outputs }).toMatchObject({ code: 0, 'verified-level': 'restore' });
+      await container.sql('shop', 'DELETE FROM items');
+      const back = { command: 'restore', backup: id, confirm: 'shop', ...encrypt, ...decrypt };
+      const restored = await scene.run(inputs(back));
+      expect(restored.outputs).toMatchObject({ 'error-code': '', 'restore-outcome': 'restored' });
+      expect(await count()).toBe(before);
+    }
+    await quiet();
+  } finally {
+    keys.remove();
+  }
 });
