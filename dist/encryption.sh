@@ -8,6 +8,7 @@ unset encrypt encrypt_for encrypt_to encrypt_passphrase decrypt_age decrypt_gpg 
 encrypt='' encrypt_for='' encrypt_to='' encrypt_passphrase='' decrypt_age='' decrypt_gpg='' decrypt_passphrase=''
 passphrase='' # the one that is tried
 keyring=''    # the folder of gpg
+derivations=65011712 # bytes that gpg hashes for each passphrase, the most there are: one that is guessed costs as much
 
 # encrypt_with METHOD RECIPIENTS FINGERPRINTS PASSPHRASE: how new payloads are encrypted: by age or gpg; for the public keys of that text,
 # of which gpg is told by fingerprints, or with the passphrase
@@ -35,7 +36,7 @@ add_encryption() {
   put encryption "$encrypt"
   put encryption_version "$("$encrypt" --version 2>&1 | sed q)"
   passphrase=${encrypt_passphrase:-$decrypt_passphrase} # of the key that opens it
-  run pack_stage "$encrypt" </dev/null >/dev/null 2>"$work/e_$encrypt" && return
+  run try_encryption </dev/null >/dev/null 2>"$work/e_$encrypt" && return
   put not_encrypting "$encrypt"
   key_refused "$(cat "$work/e_$encrypt")"
 }
@@ -50,6 +51,12 @@ no_room_for_keys() {
   put nospace "$1"
   put keys_in "$1"
   fail E_NOSPACE "$2"
+}
+
+# try_encryption: of nothing, for which the passphrase need not be made as expensive to guess
+try_encryption() {
+  derivations=2048
+  pack_stage "$encrypt"
 }
 
 # can_open: whether what is encrypted here can be decrypted here
@@ -186,7 +193,7 @@ gpg_stage() {
   set -- --no-autostart --compress-algo none --set-filename ''
   if [ -n "$encrypt_passphrase" ]; then
     given "$encrypt_passphrase" gpg_here "$@" --pinentry-mode loopback --no-symkey-cache --passphrase-fd 3 \
-      --cipher-algo AES256 --s2k-digest-algo SHA256 --s2k-count 65011712 --symmetric
+      --cipher-algo AES256 --s2k-digest-algo SHA256 --s2k-count "$derivations" --symmetric
   else
     for one in $encrypt_to; do set -- "$@" -r "$one"; done
     run gpg_here "$@" --trust-model always --encrypt

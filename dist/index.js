@@ -9017,6 +9017,7 @@ const quoted = (text) => (/^[0-9a-f]{64}$/.test(text) ? text : 'not told');
 
 
 
+
 /**
  * What is to be restored, found under the lock, with `dry-run` without it, and brought to the host when it is in a store. Throws
  * E_NOT_FOUND, E_CHECKSUM, E_TARGET_MISMATCH, E_S3_*.
@@ -9081,6 +9082,7 @@ async function fetched(run, host, store, found, from) {
             throw otherThan(run, backup);
         }
         refuseDamagedCopy(backup);
+        needKeyFor(from, backup.manifest.encryption, run.settings); // before gigabytes are fetched for nothing
         if (backup.state === 'unverified')
             (0,connect/* warn */.R8)(run, `${backup.id} was never verified when it was copied; it is checked now`);
         warnOfSuspicion(run, backup);
@@ -13874,6 +13876,8 @@ function refuse(number, error) {
     throw new Error(`line ${number}: ${error.message}`);
 }
 async function parseRecipient(line) {
+    if (/^age1\S*[\s,;]/.test(line))
+        throw new Error('expected one key a line, and nothing behind it');
     const hrp = line.slice(0, Math.max(line.lastIndexOf('1'), 0));
     if (Object.hasOwn(RECIPIENTS, hrp)) {
         await checkBech32(line, hrp, RECIPIENTS[hrp]);
@@ -14208,15 +14212,26 @@ async function readDecryption(reader, command) {
         return null;
     return { age: null, ssh: null, gpg: null, ...key, passphrase };
 }
-/** A proof that restores the new backup has to open it, and of recipients only the public half is here. */
+/**
+ * A proof that restores the new backup has to open it, and of recipients only the public half is here. Who gives a key for less than that
+ * believes that it is tried, and is told when it can not be.
+ */
 function requireOpening(reader, command, verify, encryption, decryption) {
-    if (command !== 'backup' || verify !== 'restore' || decryption === undefined)
+    if (command !== 'backup' || decryption === undefined)
         return;
     if (!encryption || 'passphrase' in encryption)
         return;
-    const { age = null, ssh = null, gpg = null } = decryption ?? {};
+    const { age = null, ssh = null, gpg = null, passphrase = null } = decryption ?? {};
     if (encryption.method === 'age' ? age !== null || ssh !== null : gpg !== null)
         return;
+    if (verify !== 'restore') {
+        const why = `with encrypt ${encryption.method} for these recipients, so nothing opens the new backup`;
+        if (age !== null || ssh !== null || gpg !== null)
+            reader.ignore('decryption-key', `${why}: it is of another kind`);
+        if (passphrase !== null)
+            reader.ignore('decryption-passphrase', `${why}: that takes a \`decryption-key\``);
+        return;
+    }
     const kind = encryption.method === 'age' ? 'an age or SSH key' : 'a GPG secret key';
     const rule = `with encrypt ${encryption.method} and verify restore, or nothing could open the new backup: ${kind} of one of encryption-recipients; or set \`verify\` to content`;
     if (age === null && ssh === null && gpg === null)

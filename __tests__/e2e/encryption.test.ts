@@ -14,6 +14,7 @@ import {
 } from '../helpers/encryption-keys.js';
 import { nothingLeft, refused, sqlite3, succeeded } from '../helpers/outcome.js';
 import type { ActionResult } from '../helpers/run-action.js';
+import { BUCKET, startS3Double } from '../helpers/s3-double.js';
 import { reportOf, type Scene, startScene } from '../helpers/scene.js';
 
 type Inputs = Record<string, string>;
@@ -242,6 +243,27 @@ function expired(): string {
   return execFileSync('gpg', ['--armor', '--export', 'late@example.com'], { env, encoding: 'utf8' });
 }
 
+test('from a store to a host that has nothing: without the key it is not even fetched', async () => {
+  const s3 = await startS3Double();
+  try {
+    const id = succeeded(await scene.run({ ...encrypt('age'), ...s3.inputs }));
+    for (const name of scene.files().filter((name) => name.startsWith(id))) rmSync(join(scene.directory, name));
+    const uri = `s3://${BUCKET}/app/${id}.sqlite.zst.age`;
+    const fetched = () => s3.requests.filter(({ method, key }) => method === 'GET' && key.endsWith('.age')).length;
+    const before = fetched();
+    for (const backup of [id, uri]) {
+      expect(refused(await restore(backup, s3.inputs), 'E_DECRYPT')).toContain('`decryption-key` is not given');
+    }
+    expect(fetched()).toBe(before);
+    const opened = await restore(uri, { ...s3.inputs, ...decrypt('age'), ...encrypt('age') });
+    expect({ code: opened.code, ...opened.outputs }).toMatchObject({ code: 0, 'restore-outcome': 'restored' });
+    expect(fetched()).toBeGreaterThan(before);
+    expect(holding(MARKER)).toEqual([]);
+  } finally {
+    await s3.stop();
+  }
+});
+
 test('what others have encrypted is restored by its path', async () => {
   const path = join(scene.user.home, 'old.sqlite.gpg');
   execFileSync('su', [scene.user.name, '-s', '/bin/sh', '-c', `sqlite3 '${scene.database}' ".backup '${path}.plain'"`]);
@@ -260,8 +282,8 @@ test('what others have encrypted is restored by its path', async () => {
   );
   rmSync(byAge);
   expect(contentOf()).toMatch(/^2\|/);
-  // the safety backup is encrypted in another way
-  const result = await restore(path, { ...decrypt('passphrase'), ...encrypt('age'), ...decrypt('age') });
+  // the safety backup is encrypted in another way, and is the way back
+  const result = await restore(path, { ...decrypt('passphrase'), ...decrypt('age'), ...encrypt('age') });
   expect({ code: result.code, ...result.outputs }).toMatchObject({ code: 0, 'restore-outcome': 'restored' });
   expect(contentOf()).toBe(`1|${MARKER}\n`);
   const { 'safety-backup-id': safety = '' } = result.outputs;

@@ -133,6 +133,8 @@ describe('recipients of age', () => {
     ['a letter that is none of bech32', native.recipient.replace(/.$/, 'b'), CHECKSUM],
     ['a post-quantum key that was cut', pqRecipient.slice(0, -1), CHECKSUM],
     ['the bytes of another kind', ofBytes('age1pq', 32), CHECKSUM],
+    ['two in a line', `${native.recipient} ${other.recipient}`, 'expected one key a line, and nothing behind it'],
+    ['a list', `${native.recipient},${other.recipient}`, 'expected one key a line, and nothing behind it'],
     ['a plugin', ofBytes('age1yubikey', 33), PLUGIN],
     ['a tag', ofBytes('age1tag', 33), PLUGIN],
     ['a post-quantum tag', ofBytes('age1tagpq', 1250), PLUGIN],
@@ -451,6 +453,18 @@ describe('what goes with what', () => {
       { ...GPG, ...restored, 'encryption-passphrase': PASSPHRASE },
     ])('is made otherwise (%#)', async (given) => {
       expect((await accepted(given)).settings.encryption).not.toBeNull();
+    });
+
+    test.each<[string, Given, string[]]>([
+      ['a key of gpg', { ...toAge, 'decryption-key': pgp.secret }, ['decryption-key']],
+      ['a key of age', { ...toGpg, 'decryption-key': native.file }, ['decryption-key']],
+      ['a passphrase alone', { ...toAge, 'decryption-passphrase': 'x' }, ['decryption-passphrase']],
+      ['a key that fits', { ...toAge, 'decryption-key': native.file }, []],
+    ])('proven to less than that, is told of what can not open it: %s', async (_, given, inputs) => {
+      const { warnings } = await accepted({ ...given, verify: 'content' });
+      expect(warnings).toEqual(
+        inputs.map((input) => expect.stringMatching(`^${input}: it has no effect .* nothing opens the new backup`)),
+      );
     });
 
     test('is not judged by a key that is wrong itself', async () => {

@@ -15,6 +15,7 @@ import { factsOf } from '../places/shown.js';
 import type { StorePlace } from '../places/store.js';
 import { withNamed, withSpare } from '../places/with-store.js';
 import { type Connection, warn } from '../run/connect.js';
+import { needKeyFor } from '../run/keys.js';
 import type { Run } from '../run/run.js';
 import type { Wanted } from '../settings/settings.js';
 
@@ -87,6 +88,7 @@ async function fetched(run: Run, host: HostPlace, store: StorePlace, found: Fetc
       throw otherThan(run, backup);
     }
     refuseDamagedCopy(backup);
+    needKeyFor(from, backup.manifest.encryption, run.settings); // before gigabytes are fetched for nothing
     if (backup.state === 'unverified')
       warn(run, `${backup.id} was never verified when it was copied; it is checked now`);
     warnOfSuspicion(run, backup);

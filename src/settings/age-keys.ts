@@ -66,6 +66,7 @@ function refuse(number: number, error: Error): never {
 }
 
 async function parseRecipient(line: string): Promise<{ recipient: string; name: string }> {
+  if (/^age1\S*[\s,;]/.test(line)) throw new Error('expected one key a line, and nothing behind it');
   const hrp = line.slice(0, Math.max(line.lastIndexOf('1'), 0));
   if (Object.hasOwn(RECIPIENTS, hrp)) {
     await checkBech32(line, hrp, RECIPIENTS[hrp as keyof typeof RECIPIENTS]);

@@ -29,7 +29,10 @@ export async function readDecryption(
   return { age: null, ssh: null, gpg: null, ...key, passphrase };
 }
 
-/** A proof that restores the new backup has to open it, and of recipients only the public half is here. */
+/**
+ * A proof that restores the new backup has to open it, and of recipients only the public half is here. Who gives a key for less than that
+ * believes that it is tried, and is told when it can not be.
+ */
 export function requireOpening(
   reader: InputReader,
   command: Command | undefined,
@@ -37,10 +40,16 @@ export function requireOpening(
   encryption: Encryption | null | undefined,
   decryption: Decryption | null | undefined,
 ): void {
-  if (command !== 'backup' || verify !== 'restore' || decryption === undefined) return;
+  if (command !== 'backup' || decryption === undefined) return;
   if (!encryption || 'passphrase' in encryption) return;
-  const { age = null, ssh = null, gpg = null } = decryption ?? {};
+  const { age = null, ssh = null, gpg = null, passphrase = null } = decryption ?? {};
   if (encryption.method === 'age' ? age !== null || ssh !== null : gpg !== null) return;
+  if (verify !== 'restore') {
+    const why = `with encrypt ${encryption.method} for these recipients, so nothing opens the new backup`;
+    if (age !== null || ssh !== null || gpg !== null) reader.ignore('decryption-key', `${why}: it is of another kind`);
+    if (passphrase !== null) reader.ignore('decryption-passphrase', `${why}: that takes a \`decryption-key\``);
+    return;
+  }
   const kind = encryption.method === 'age' ? 'an age or SSH key' : 'a GPG secret key';
   const rule = `with encrypt ${encryption.method} and verify restore, or nothing could open the new backup: ${kind} of one of encryption-recipients; or set \`verify\` to content`;
   if (age === null && ssh === null && gpg === null) reader.missing('decryption-key', `required ${rule}`);
