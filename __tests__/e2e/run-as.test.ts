@@ -1,7 +1,17 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { makeKeys } from '../helpers/encryption-keys.js';
 import { EXCLUSIVE, holdLock } from '../helpers/lock-holder.js';
 import {
   backupsIn,
@@ -103,6 +113,29 @@ describe('run-as', () => {
       await nothingLeft(scene);
     },
   );
+
+  test.each(['age', 'gpg'] as const)('encrypted with %s by the login user, and opened by him', async (method) => {
+    allow(`${scene.user.name} ALL=(${owner.name}) NOPASSWD: /bin/sh -s, /usr/bin/sh -s`);
+    const keys = makeKeys();
+    try {
+      const encrypt = { encrypt: method, 'encryption-recipients': keys[method].recipient, 'run-as': owner.name };
+      const decrypt = { 'decryption-key': keys[method].identity, 'run-as': owner.name };
+      const id = succeeded(await scene.run({ ...encrypt, compression: 'none' }));
+      expect(readFileSync(join(scene.directory, scene.manifest(id).file)).includes('SQLite format 3')).toBe(false);
+      const proof = await scene.run({ command: 'verify', backup: id, verify: 'restore', ...decrypt });
+      expect({ code: proof.code, ...proof.outputs }).toMatchObject({ code: 0, 'verified-level': 'restore' });
+      const rows = sqlite3(database, 'SELECT count(*) FROM a');
+      sqlite3(database, 'DELETE FROM a');
+      execFileSync('chown', ['-R', owner.name, folder]);
+      const back = { command: 'restore', backup: id, confirm: "the app's.db", ...encrypt, ...decrypt };
+      expect((await scene.run(back)).outputs).toMatchObject({ 'error-code': '', 'restore-outcome': 'restored' });
+      expect(sqlite3(database, 'SELECT count(*) FROM a')).toBe(rows);
+      expect(temporary()).toEqual([]);
+      await nothingLeft(scene);
+    } finally {
+      keys.remove();
+    }
+  });
 
   test('the recovery commands, typed by root, restore the database of the owner', async () => {
     const id = succeeded(await scene.run({ 'run-as': owner.name }));
