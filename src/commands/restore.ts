@@ -8,7 +8,7 @@ import { tellRestorePlan } from '../restoring/plan.js';
 import { checkSafetyOpens } from '../restoring/safety-backup.js';
 import { checkTarget, chooseSource, insteadOfDamaged, type Source } from '../restoring/source.js';
 import { connectedToChange } from '../run/directory.js';
-import { keysOf, needKeyFor } from '../run/keys.js';
+import { keysOf, needKeyFor, warnOfPlain } from '../run/keys.js';
 import type { Run } from '../run/run.js';
 
 /**
@@ -36,6 +36,7 @@ export async function restore(run: Run): Promise<void> {
     if (keys.length > 0) await connection.send(...keys);
     let source = await chooseSource(run, connection);
     outcome.from = source.from;
+    warnOfPlain(run, source.from, source.dump.encryption);
     if (source.dump.manifest !== null) needKeyFor(source.from, source.dump.encryption, settings);
     const planFor = ({ dump }: Source): Promise<Pick<Parts, 'plan' | 'identity'>> =>
       run.log.group(`Plan the restore into ${restoring.target}`, async () => {

@@ -9,7 +9,7 @@ import { factsOf } from '../places/shown.js';
 import { mayRewrite } from '../places/signed.js';
 import { formatDuration } from '../reporting/format.js';
 import { note, warn } from '../run/connect.js';
-import { hasKeyFor, keysOf, missingKey, needKeyFor, showEncrypted } from '../run/keys.js';
+import { hasKeyFor, keysOf, missingKey, needKeyFor, showEncrypted, warnOfPlain } from '../run/keys.js';
 import type { Run } from '../run/run.js';
 import { checkAsserts } from './asserts.js';
 import { proveOnRunner } from './on-runner.js';
@@ -55,6 +55,7 @@ export async function prove(
 /** What can be proven of it with what was given: of an encrypted one without its key that its bytes are those of its manifest. Throws E_DECRYPT. */
 function levelFor(run: Run, id: string, { encryption }: Manifest): Run['settings']['verify'] {
   const { verify } = run.settings;
+  warnOfPlain(run, id, encryption);
   if (verify === 'checksum' || encryption === 'none' || hasKeyFor(encryption, run.settings)) return verify;
   if (verify === 'restore') needKeyFor(id, encryption, run.settings);
   warn(

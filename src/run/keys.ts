@@ -3,6 +3,8 @@ import { BackupError } from '../errors.js';
 import type { HostRequest } from '../host/session.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import type { Settings } from '../settings/settings.js';
+import { warn } from './connect.js';
+import type { Run } from './run.js';
 
 type Keys = Pick<Settings, 'encryption' | 'decryption'>;
 
@@ -47,6 +49,15 @@ export function hasKeyFor(encryption: Encrypted, { encryption: own, decryption }
 export function needKeyFor(what: string, encryption: Encrypted, keys: Keys): void {
   if (encryption === 'none' || hasKeyFor(encryption, keys)) return;
   throw new BackupError('E_DECRYPT', `${what} is ${showEncrypted(encryption)}, and ${missingKey(encryption)}`);
+}
+
+/** Who can write where backups are can put a plain one in the place of an encrypted one: who has a key for it should know. */
+export function warnOfPlain(run: Run, what: string, encryption: Encrypted): void {
+  if (encryption !== 'none' || run.settings.decryption === null) return;
+  warn(
+    run,
+    `${what} is not encrypted, although this run has what decrypts. If your backups are encrypted since before it was made, somebody has put it there`,
+  );
 }
 
 /** `encrypted with age for age1ql3z7hjy54pw3hyw`, after `is`. */
