@@ -7264,6 +7264,7 @@ function warnOfSuspicion(run, { id, state, detail }) {
 ;// CONCATENATED MODULE: ./src/run/keys.ts
 
 
+
 /**
  * What the programs of a session need to encrypt and to decrypt: over its stdin, and into variables of its shell. They are gone with the
  * session. None where nothing of the kind was given.
@@ -7305,6 +7306,12 @@ function needKeyFor(what, encryption, keys) {
     if (encryption === 'none' || hasKeyFor(encryption, keys))
         return;
     throw new errors/* BackupError */.hj('E_DECRYPT', `${what} is ${showEncrypted(encryption)}, and ${missingKey(encryption)}`);
+}
+/** Who can write where backups are can put a plain one in the place of an encrypted one: who has a key for it should know. */
+function warnOfPlain(run, what, encryption) {
+    if (encryption !== 'none' || run.settings.decryption === null)
+        return;
+    (0,connect/* warn */.R8)(run, `${what} is not encrypted, although this run has what decrypts. If your backups are encrypted since before it was made, somebody has put it there`);
 }
 /** `encrypted with age for age1ql3z7hjy54pw3hyw`, after `is`. */
 function showEncrypted(encryption) {
@@ -9480,6 +9487,7 @@ async function restore(run) {
             await connection.send(...keys);
         let source = await chooseSource(run, connection);
         outcome.from = source.from;
+        warnOfPlain(run, source.from, source.dump.encryption);
         if (source.dump.manifest !== null)
             needKeyFor(source.from, source.dump.encryption, settings);
         const planFor = ({ dump }) => run.log.group(`Plan the restore into ${restoring.target}`, async () => {
@@ -9640,6 +9648,7 @@ async function prove_prove(run, { id, manifest }, { onHost, pull }) {
 /** What can be proven of it with what was given: of an encrypted one without its key that its bytes are those of its manifest. Throws E_DECRYPT. */
 function levelFor(run, id, { encryption }) {
     const { verify } = run.settings;
+    warnOfPlain(run, id, encryption);
     if (verify === 'checksum' || encryption === 'none' || hasKeyFor(encryption, run.settings))
         return verify;
     if (verify === 'restore')
