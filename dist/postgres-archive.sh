@@ -21,11 +21,13 @@ restore_tool() {
 # read_archive: to the end of the file in any case, so that its hash tells whether it is the file or what pg_dump wrote; a
 # pg_restore that was led astray may stop early and tell of no error
 read_archive() {
-  if [ -n "$seen" ]; then list_seen; else read_to_end; fi
+  if [ -n "$once" ]; then read_and_list; else read_to_end; fi
 }
 
-# list_seen: the same, and leaves the table of contents in the file `contents`, since nobody can read the archive again
-list_seen() {
+once='' # the archive is encrypted: to open it again for its table of contents takes time, or can not be done
+
+# read_and_list: the same, and leaves the table of contents in the file `contents`; there is a fifo `toc`
+read_and_list() {
   { (restore_tool -l) && cat >/dev/null; } <"$work/toc" >"$work/contents" 2>"$work/e_toc" &
   listing=$!
   tee "$work/toc" | read_to_end
@@ -65,7 +67,7 @@ read_tar() { exec sha256sum; }
 
 # read_contents FILE: sets `contents` to the table of contents of an archive, which pg_restore reads no further than it has to
 read_contents() {
-  if [ -n "$seen" ]; then
+  if [ -n "$once" ]; then
     contents=$(cat "$work/contents")
     [ -n "$contents" ] || failed E_CHECKSUM "the table of contents could not be read: $(cat "$work/e_toc")"
     return

@@ -15,6 +15,8 @@ verify_postgres() {
   else reach_tools; fi
   case $kind in
     dump)
+      fifos toc
+      once=$(method_of "$packing")
       read_back read_archive "$payload" 9>&-
       list_archive "$payload"
       ;;

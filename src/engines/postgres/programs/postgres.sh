@@ -197,7 +197,10 @@ room_postgres() { if [ "$format" = directory ] && [ -z "$run_as$container" ]; th
 store_postgres() {
   compare='' hash_plain=''
   case $format in
-    custom) fifos toc && by=read_archive ;;
+    custom)
+      fifos toc
+      by=read_archive once=$encrypt
+      ;;
     plain) fifos ending && by=read_script ;;
     directory) hash_plain=1 by=read_tar ;;
   esac
