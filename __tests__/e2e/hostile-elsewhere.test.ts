@@ -26,8 +26,7 @@ afterAll(async () => {
 function elsewhereSays(...lines: string[]): void {
   const script = `#!/usr/bin/python3
 import sys
-sys.stdin.buffer.readline()
-m = sys.stdin.buffer.readline().decode().strip()[5:] + " "
+m = next((line for line in sys.stdin.buffer if line.startswith(b"mark=")), b"").decode().strip()[5:] + " "
 if m == " ": sys.exit()
 for line in ${JSON.stringify(lines)}: sys.stderr.write(line.replace("@", m) + "\\n")
 `;
