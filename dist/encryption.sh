@@ -92,11 +92,9 @@ open_payload() {
 }
 
 opens() {
-  all=$packing packing=${packing##* }
-  run unpack <"$1" >/dev/null 2>"$work/e_open"
+  run unpack_as "${packing##* }" <"$1" >/dev/null 2>"$work/e_open"
   status=$?
   told_killed $status "what decrypts $1"
-  packing=$all
   return $status
 }
 

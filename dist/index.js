@@ -495,6 +495,7 @@ function parseStamp(stamp) {
 /* harmony export */   ZL: () => (/* binding */ stagesOf),
 /* harmony export */   Z_: () => (/* binding */ isEncryptedAlike),
 /* harmony export */   _7: () => (/* binding */ COMPRESSIONS),
+/* harmony export */   b: () => (/* binding */ hasKeyOf),
 /* harmony export */   u6: () => (/* binding */ isMethod),
 /* harmony export */   vA: () => (/* binding */ MOST_RECIPIENTS),
 /* harmony export */   yg: () => (/* binding */ compressionBy),
@@ -520,6 +521,10 @@ function isEncryptedAlike(one, other) {
     if (one === 'none' || other === 'none')
         return one === other;
     return one.method === other.method && `${one.recipients.toSorted()}` === `${other.recipients.toSorted()}`;
+}
+/** Whether one of these keys is of the kind that the method takes. */
+function hasKeyOf(method, { age, ssh, gpg }) {
+    return ((method === 'age' ? (age ?? ssh) : gpg) ?? null) !== null;
 }
 /** The ending of the payload's name: `.zst`, `.zst.age`. */
 function endingOf({ compression, encryption }) {
@@ -4381,6 +4386,7 @@ function installLine(tool, system, packages = {}) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   An: () => (/* binding */ hostKeyPolicy),
+/* harmony export */   FY: () => (/* binding */ keyFields),
 /* harmony export */   Rj: () => (/* binding */ fingerprint),
 /* harmony export */   iE: () => (/* binding */ keyType),
 /* harmony export */   ik: () => (/* binding */ SERVER_HOST_KEY_ALGORITHMS),
@@ -4411,6 +4417,20 @@ const SERVER_HOST_KEY_ALGORITHMS = [...ALGORITHMS.values()].flat();
 /** The type of a raw public key blob, as it begins: `ssh-ed25519`; empty for what is too short, since a host may send anything. */
 function keyType(key) {
     return key.length < 4 ? '' : key.toString('latin1', 4, 4 + key.readUInt32BE(0));
+}
+/** The strings that a raw public key blob consists of, each after its length (RFC 4253); none where they do not fill it, as of a cut line. */
+function keyFields(key) {
+    const fields = [];
+    for (let offset = 0; offset < key.length;) {
+        if (key.length < offset + 4)
+            return [];
+        const end = offset + 4 + key.readUInt32BE(offset);
+        if (end > key.length)
+            return [];
+        fields.push(key.subarray(offset + 4, end));
+        offset = end;
+    }
+    return fields;
 }
 /** The fingerprint as `ssh-keygen -lf` prints it: `SHA256:` and unpadded base64. `key` is the raw public key blob. */
 function fingerprint(key) {
@@ -4495,17 +4515,7 @@ function readKey(type, base64) {
     if (!/^[A-Za-z0-9+/]+=*$/.test(base64))
         return null;
     const key = Buffer.from(base64, 'base64');
-    const fields = [];
-    // RFC 4253: a sequence of strings, each after its length. A cut line ends inside one of them.
-    for (let offset = 0; offset < key.length;) {
-        if (key.length < offset + 4)
-            return null;
-        const end = offset + 4 + key.readUInt32BE(offset);
-        if (end > key.length)
-            return null;
-        fields.push(key.subarray(offset + 4, end));
-        offset = end;
-    }
+    const fields = keyFields(key);
     return fields.length >= 2 && fields[0]?.toString('latin1') === type ? key : null;
 }
 function matchesHost(field, name) {
@@ -7174,6 +7184,7 @@ function describeLoss({ since, losses }) {
 
 
 
+
 /** Whether the new backup is a good one, and whether the history of sizes and rows begins anew with it. `known`: what there is; `ofRows`: what the rows tell. */
 function standingOfNew({ settings, now }, made, known, ofRows) {
     const { shrinkLimit: shrink, growthLimit: growth, growthLimitBytes: growthBytes } = settings;
@@ -7216,12 +7227,7 @@ function sizesOf({ databaseBytes, bytes, kind, compression, encryption, coverage
     return {
         databaseBytes,
         bytes,
-        likeness: JSON.stringify([
-            kind,
-            compression,
-            ...(encryption === 'none' ? [] : [encryption.method]),
-            (0,backups_coverage/* showCoverage */.UQ)(coverage ?? null),
-        ]),
+        likeness: JSON.stringify([kind, compression, (0,packing/* methodOf */.NY)(encryption), (0,backups_coverage/* showCoverage */.UQ)(coverage ?? null)]),
     };
 }
 /**
@@ -7265,6 +7271,8 @@ function warnOfSuspicion(run, { id, state, detail }) {
 
 
 
+
+
 /**
  * What the programs of a session need to encrypt and to decrypt: over its stdin, and into variables of its shell. They are gone with the
  * session. None where nothing of the kind was given.
@@ -7294,11 +7302,10 @@ function encryptedBy({ encryption }) {
 function hasKeyFor(encryption, { encryption: own, decryption }) {
     if (encryption === 'none')
         return true;
-    const { age, ssh, gpg, passphrase } = decryption ?? { age: null, ssh: null, gpg: null, passphrase: null };
-    if (encryption.method === 'age')
-        return (age ?? ssh) !== null;
-    if (encryption.recipients.length > 0)
-        return gpg !== null;
+    const { passphrase = null, ...keys } = decryption ?? {};
+    const { method, recipients } = encryption;
+    if (method === 'age' || recipients.length > 0)
+        return (0,packing/* hasKeyOf */.b)(method, keys);
     return passphrase !== null || (own !== null && 'passphrase' in own);
 }
 /** Throws E_DECRYPT when nothing was given that may open it. */
@@ -7313,14 +7320,8 @@ function warnOfPlain(run, what, encryption) {
         return;
     (0,connect/* warn */.R8)(run, `${what} is not encrypted, although this run has what decrypts. If your backups are encrypted since before it was made, somebody has put it there`);
 }
-/** `encrypted with age for age1ql3z7hjy54pw3hyw`, after `is`. */
-function showEncrypted(encryption) {
-    if (encryption === 'none')
-        return 'not encrypted';
-    const { method, recipients } = encryption;
-    const whom = recipients.length === 0 ? 'a passphrase' : recipients.map((one) => (0,neutralise/* quoteOutside */.Y)(one, 80)).join(', ');
-    return `encrypted with ${method} ${recipients.length === 0 ? 'by' : 'for'} ${whom}`;
-}
+/** For the log and messages. */
+const showEncrypted = (encryption) => format/* showEncrypted */.kh(encryption, (recipient) => (0,neutralise/* quoteOutside */.Y)(recipient, 80));
 /** What to give. */
 function missingKey(encryption) {
     const input = encryption.method === 'gpg' && encryption.recipients.length === 0 ? 'decryption-passphrase' : 'decryption-key';
@@ -10192,9 +10193,7 @@ function offsite({ uri, versionId, via, lockedUntil }, ways) {
 }
 function sizes({ databaseBytes, bytes, compression, encryption }) {
     const database = `database **${(0,format/* formatBytes */.z3)(databaseBytes)}**`;
-    const encrypted = encryption === undefined
-        ? ''
-        : `, encrypted with ${encryption.method} ${encryption.recipients.length === 0 ? 'by a passphrase' : `for ${encryption.recipients.map((one) => code(one, 80)).join(', ')}`}`;
+    const encrypted = encryption === undefined ? '' : `, ${(0,format/* showEncrypted */.kh)(encryption, (one) => code(one, 80))}`;
     if (compression === 'none')
         return `${database}, stored uncompressed (${(0,format/* formatBytes */.z3)(bytes)})${encrypted}`;
     const ratio = bytes > 0 && databaseBytes > bytes * 1.05 ? `, ${(databaseBytes / bytes).toFixed(1)} times smaller` : '';
@@ -12125,11 +12124,11 @@ async function post(signal) {
 /* harmony export */   Ky: () => (/* binding */ showPlaces),
 /* harmony export */   a3: () => (/* binding */ formatDuration),
 /* harmony export */   hS: () => (/* binding */ counted),
+/* harmony export */   kh: () => (/* binding */ showEncrypted),
 /* harmony export */   nV: () => (/* binding */ formatAge),
 /* harmony export */   pe: () => (/* binding */ parseTime),
 /* harmony export */   z3: () => (/* binding */ formatBytes)
 /* harmony export */ });
-/** Numbers as people read them: in the log, the summary and messages. */
 const SIZE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 /** Decimal units, three significant digits: `302 MB`, `1.5 kB`. What is not a size is `unknown`. */
 function formatBytes(bytes) {
@@ -12165,6 +12164,13 @@ function pair(large, largeUnit, small, smallUnit) {
 /** `94 MB/s`; `unknown` when no time has passed. */
 function formatRate(bytes, ms) {
     return ms > 0 ? `${formatBytes((bytes * 1000) / ms)}/s` : 'unknown';
+}
+/** `encrypted with age for age1ql3z7hjy54pw3hyw`, after `is`; each recipient as `quote` makes it safe to be shown. */
+function showEncrypted(encryption, quote) {
+    if (encryption === 'none')
+        return 'not encrypted';
+    const { method, recipients } = encryption;
+    return `encrypted with ${method} ${recipients.length === 0 ? 'by a passphrase' : `for ${recipients.map(quote).join(', ')}`}`;
 }
 const AGE_UNITS = [
     ['day', 86_400_000],
@@ -13591,6 +13597,8 @@ const INPUT_NAMES = Object.keys(INPUTS);
 /** The same table with its values as declared, for code that looks inputs up by a variable. */
 const declared = INPUTS;
 
+// EXTERNAL MODULE: ./src/backups/packing.ts
+var packing = __nccwpck_require__(88);
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: ./src/errors.ts + 1 modules
@@ -13914,7 +13922,7 @@ function whyNoRecipient(line) {
 function parseSshRecipient(line) {
     const [type = '', base64 = ''] = line.split(/\s+/);
     const blob = Buffer.from(base64, 'base64');
-    const [inside, first, second, ...more] = sshStrings(blob);
+    const [inside, first, second, ...more] = (0,known_hosts/* keyFields */.FY)(blob);
     if (blob.toString('base64') !== base64 || inside?.toString() !== type || more.length > 0) {
         throw new Error('it is damaged: copy the line of the .pub file again, whole');
     }
@@ -13932,20 +13940,7 @@ function parseSshRecipient(line) {
     const recipient = `${type} ${base64}`;
     if (recipient.length > LONGEST_LINE)
         throw new Error(`it is longer than the ${LONGEST_LINE} characters that age takes`);
-    return { recipient, name: `SHA256:${(0,external_node_crypto_.createHash)('sha256').update(blob).digest('base64').replace(/=+$/, '')}` };
-}
-/** The strings that a key of SSH consists of, each after its length (RFC 4251); none where they do not fill it exactly. */
-function sshStrings(blob) {
-    const strings = [];
-    let at = 0;
-    while (at + 4 <= blob.length) {
-        const end = at + 4 + blob.readUInt32BE(at);
-        if (end > blob.length)
-            return [];
-        strings.push(blob.subarray(at + 4, end));
-        at = end;
-    }
-    return at === blob.length ? strings : [];
+    return { recipient, name: (0,known_hosts/* fingerprint */.Rj)(blob) };
 }
 async function checkIdentity(line) {
     if (/^AGE-PLUGIN-/i.test(line))
@@ -14200,6 +14195,7 @@ function usesIn(signature) {
 
 
 
+
 /** Those of old files were chosen by others, of any length; this is for a file that was given in the place of one. */
 const LONGEST_PASSPHRASE_BYTES = 4096;
 const decryption_inputs_RULE = 'lines of an age-keygen file (`AGE-SECRET-KEY-1...`), one SSH private key, or armored OpenPGP secret keys';
@@ -14231,7 +14227,7 @@ function requireOpening(reader, command, verify, encryption, decryption) {
     if (!encryption || 'passphrase' in encryption)
         return;
     const { age = null, ssh = null, gpg = null, passphrase = null } = decryption ?? {};
-    if (encryption.method === 'age' ? age !== null || ssh !== null : gpg !== null)
+    if ((0,packing/* hasKeyOf */.b)(encryption.method, { age, ssh, gpg }))
         return;
     if (verify !== 'restore') {
         const why = `with encrypt ${encryption.method} for these recipients, so nothing opens the new backup`;
@@ -14291,8 +14287,6 @@ function isEncrypted(pem) {
     return body.startsWith('openssh-key-v1\0') && body.slice(19, 23) !== 'none';
 }
 
-// EXTERNAL MODULE: ./src/backups/packing.ts
-var packing = __nccwpck_require__(88);
 ;// CONCATENATED MODULE: ./src/settings/encryption-inputs.ts
 
 

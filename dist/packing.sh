@@ -79,6 +79,7 @@ was_killed() { case $1 in 137 | 143) ;; *) return 1 ;; esac }
 # told_killed STATUS WHAT: ends the job when that was killed
 told_killed() { ! was_killed "$1" || fail E_REMOTE_LOST "$2 was killed (status $1)"; }
 
+# unpack_as PACKING: by these stages alone, in a shell of its own
 unpack_as() {
   packing=$1
   unpack

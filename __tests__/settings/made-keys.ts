@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as helper from '../helpers/encryption-keys.js';
 
 /** A folder for one call, which is gone after it. */
 export function inFolder<T>(action: (folder: string) => T): T {
@@ -15,8 +16,7 @@ export function inFolder<T>(action: (folder: string) => T): T {
 
 /** What age-keygen writes: comments, and the identity. */
 export function ageKey(): { file: string; identity: string; recipient: string } {
-  const file = execFileSync('age-keygen', { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-  const [, recipient = ''] = /# public key: (.*)/.exec(file) ?? [];
+  const { recipient, identity: file } = helper.ageKey();
   const [identity = ''] = /^AGE-SECRET-KEY-.*$/m.exec(file) ?? [];
   return { file, identity, recipient };
 }

@@ -36,6 +36,12 @@ export function isEncryptedAlike(one: Encrypted, other: Encrypted): boolean {
   return one.method === other.method && `${one.recipients.toSorted()}` === `${other.recipients.toSorted()}`;
 }
 
+/** Whether one of these keys is of the kind that the method takes. */
+export function hasKeyOf(method: Method, { age, ssh, gpg }: { age?: Key; ssh?: Key; gpg?: Key }): boolean {
+  return ((method === 'age' ? (age ?? ssh) : gpg) ?? null) !== null;
+}
+type Key = string | null;
+
 /** The ending of the payload's name: `.zst`, `.zst.age`. */
 export function endingOf({ compression, encryption }: Packing): string {
   return `${ENDINGS[compression]}${encryption === 'none' ? '' : `.${encryption.method}`}`;

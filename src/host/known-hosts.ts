@@ -55,6 +55,19 @@ export function keyType(key: Buffer): string {
   return key.length < 4 ? '' : key.toString('latin1', 4, 4 + key.readUInt32BE(0));
 }
 
+/** The strings that a raw public key blob consists of, each after its length (RFC 4253); none where they do not fill it, as of a cut line. */
+export function keyFields(key: Buffer): Buffer[] {
+  const fields: Buffer[] = [];
+  for (let offset = 0; offset < key.length; ) {
+    if (key.length < offset + 4) return [];
+    const end = offset + 4 + key.readUInt32BE(offset);
+    if (end > key.length) return [];
+    fields.push(key.subarray(offset + 4, end));
+    offset = end;
+  }
+  return fields;
+}
+
 /** The fingerprint as `ssh-keygen -lf` prints it: `SHA256:` and unpadded base64. `key` is the raw public key blob. */
 export function fingerprint(key: Buffer): string {
   return `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
@@ -144,15 +157,7 @@ export function nameInFile(host: string, port: number): string {
 function readKey(type: string, base64: string): Buffer | null {
   if (!/^[A-Za-z0-9+/]+=*$/.test(base64)) return null;
   const key = Buffer.from(base64, 'base64');
-  const fields: Buffer[] = [];
-  // RFC 4253: a sequence of strings, each after its length. A cut line ends inside one of them.
-  for (let offset = 0; offset < key.length; ) {
-    if (key.length < offset + 4) return null;
-    const end = offset + 4 + key.readUInt32BE(offset);
-    if (end > key.length) return null;
-    fields.push(key.subarray(offset + 4, end));
-    offset = end;
-  }
+  const fields = keyFields(key);
   return fields.length >= 2 && fields[0]?.toString('latin1') === type ? key : null;
 }
 

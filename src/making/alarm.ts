@@ -3,6 +3,7 @@ import { alarmsIn, type Backup } from '../backups/catalogue.js';
 import { showCoverage } from '../backups/coverage.js';
 import { acceptedIn, historyOf, historySince } from '../backups/history.js';
 import type { Limit, Manifest, Suspicion } from '../backups/manifest.js';
+import { methodOf } from '../backups/packing.js';
 import { BackupError } from '../errors.js';
 import type { HostPlace } from '../places/host.js';
 import type { StorePlace } from '../places/store.js';
@@ -66,12 +67,7 @@ function sizesOf({ databaseBytes, bytes, kind, compression, encryption, coverage
   return {
     databaseBytes,
     bytes,
-    likeness: JSON.stringify([
-      kind,
-      compression,
-      ...(encryption === 'none' ? [] : [encryption.method]),
-      showCoverage(coverage ?? null),
-    ]),
+    likeness: JSON.stringify([kind, compression, methodOf(encryption), showCoverage(coverage ?? null)]),
   };
 }
 

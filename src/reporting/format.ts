@@ -1,4 +1,5 @@
 /** Numbers as people read them: in the log, the summary and messages. */
+import type { Encrypted } from '../backups/packing.js';
 
 const SIZE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 
@@ -34,6 +35,13 @@ function pair(large: number, largeUnit: string, small: number, smallUnit: string
 /** `94 MB/s`; `unknown` when no time has passed. */
 export function formatRate(bytes: number, ms: number): string {
   return ms > 0 ? `${formatBytes((bytes * 1000) / ms)}/s` : 'unknown';
+}
+
+/** `encrypted with age for age1ql3z7hjy54pw3hyw`, after `is`; each recipient as `quote` makes it safe to be shown. */
+export function showEncrypted(encryption: Encrypted, quote: (recipient: string) => string): string {
+  if (encryption === 'none') return 'not encrypted';
+  const { method, recipients } = encryption;
+  return `encrypted with ${method} ${recipients.length === 0 ? 'by a passphrase' : `for ${recipients.map(quote).join(', ')}`}`;
 }
 
 const AGE_UNITS: [string, number][] = [

@@ -2,7 +2,17 @@ import { formatNamed } from '../backups/format.js';
 import type { TableRows, VerifiedLevel } from '../backups/manifest.js';
 import type { Decision } from '../backups/retention.js';
 import type { TableChange } from '../backups/rows.js';
-import { clip, counted, formatAge, formatBytes, formatCount, formatDuration, parseTime, showPlaces } from './format.js';
+import {
+  clip,
+  counted,
+  formatAge,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  parseTime,
+  showEncrypted,
+  showPlaces,
+} from './format.js';
 import { type Column, code, escapeCell, longCode, type TableBounds, table } from './markdown.js';
 import type { BackupFacts, OffsiteCopy, Report } from './report.js';
 
@@ -82,10 +92,7 @@ function offsite({ uri, versionId, via, lockedUntil }: OffsiteCopy, ways: Ways):
 
 function sizes({ databaseBytes, bytes, compression, encryption }: BackupFacts): string {
   const database = `database **${formatBytes(databaseBytes)}**`;
-  const encrypted =
-    encryption === undefined
-      ? ''
-      : `, encrypted with ${encryption.method} ${encryption.recipients.length === 0 ? 'by a passphrase' : `for ${encryption.recipients.map((one) => code(one, 80)).join(', ')}`}`;
+  const encrypted = encryption === undefined ? '' : `, ${showEncrypted(encryption, (one) => code(one, 80))}`;
   if (compression === 'none') return `${database}, stored uncompressed (${formatBytes(bytes)})${encrypted}`;
   const ratio =
     bytes > 0 && databaseBytes > bytes * 1.05 ? `, ${(databaseBytes / bytes).toFixed(1)} times smaller` : '';

@@ -1,6 +1,7 @@
-import type { Encrypted } from '../backups/packing.js';
+import { type Encrypted, hasKeyOf } from '../backups/packing.js';
 import { BackupError } from '../errors.js';
 import type { HostRequest } from '../host/session.js';
+import * as format from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import type { Settings } from '../settings/settings.js';
 import { warn } from './connect.js';
@@ -39,9 +40,9 @@ export function encryptedBy({ encryption }: Pick<Settings, 'encryption'>): Encry
 /** Whether something was given that may open what is encrypted in that way. */
 export function hasKeyFor(encryption: Encrypted, { encryption: own, decryption }: Keys): boolean {
   if (encryption === 'none') return true;
-  const { age, ssh, gpg, passphrase } = decryption ?? { age: null, ssh: null, gpg: null, passphrase: null };
-  if (encryption.method === 'age') return (age ?? ssh) !== null;
-  if (encryption.recipients.length > 0) return gpg !== null;
+  const { passphrase = null, ...keys } = decryption ?? {};
+  const { method, recipients } = encryption;
+  if (method === 'age' || recipients.length > 0) return hasKeyOf(method, keys);
   return passphrase !== null || (own !== null && 'passphrase' in own);
 }
 
@@ -60,13 +61,9 @@ export function warnOfPlain(run: Run, what: string, encryption: Encrypted): void
   );
 }
 
-/** `encrypted with age for age1ql3z7hjy54pw3hyw`, after `is`. */
-export function showEncrypted(encryption: Encrypted): string {
-  if (encryption === 'none') return 'not encrypted';
-  const { method, recipients } = encryption;
-  const whom = recipients.length === 0 ? 'a passphrase' : recipients.map((one) => quoteOutside(one, 80)).join(', ');
-  return `encrypted with ${method} ${recipients.length === 0 ? 'by' : 'for'} ${whom}`;
-}
+/** For the log and messages. */
+export const showEncrypted = (encryption: Encrypted): string =>
+  format.showEncrypted(encryption, (recipient) => quoteOutside(recipient, 80));
 
 /** What to give. */
 export function missingKey(encryption: Exclude<Encrypted, 'none'>): string {

@@ -2,7 +2,7 @@
  * What age takes as keys. Each function throws an Error whose text is the rule, and holds nothing of what was given: in the place of a public
  * key may be a secret one.
  */
-import { createHash } from 'node:crypto';
+import { fingerprint, keyFields } from '../host/known-hosts.js';
 
 /** As age has it: of an RSA key that is shorter it makes no recipient. */
 const SHORTEST_RSA_BYTES = 2048 / 8;
@@ -94,7 +94,7 @@ function whyNoRecipient(line: string): string {
 function parseSshRecipient(line: string): { recipient: string; name: string } {
   const [type = '', base64 = ''] = line.split(/\s+/);
   const blob = Buffer.from(base64, 'base64');
-  const [inside, first, second, ...more] = sshStrings(blob);
+  const [inside, first, second, ...more] = keyFields(blob);
   if (blob.toString('base64') !== base64 || inside?.toString() !== type || more.length > 0) {
     throw new Error('it is damaged: copy the line of the .pub file again, whole');
   }
@@ -109,20 +109,7 @@ function parseSshRecipient(line: string): { recipient: string; name: string } {
   const recipient = `${type} ${base64}`;
   if (recipient.length > LONGEST_LINE)
     throw new Error(`it is longer than the ${LONGEST_LINE} characters that age takes`);
-  return { recipient, name: `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}` };
-}
-
-/** The strings that a key of SSH consists of, each after its length (RFC 4251); none where they do not fill it exactly. */
-function sshStrings(blob: Buffer): Buffer[] {
-  const strings: Buffer[] = [];
-  let at = 0;
-  while (at + 4 <= blob.length) {
-    const end = at + 4 + blob.readUInt32BE(at);
-    if (end > blob.length) return [];
-    strings.push(blob.subarray(at + 4, end));
-    at = end;
-  }
-  return at === blob.length ? strings : [];
+  return { recipient, name: fingerprint(blob) };
 }
 
 async function checkIdentity(line: string): Promise<void> {

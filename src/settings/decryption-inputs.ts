@@ -1,3 +1,4 @@
+import { hasKeyOf } from '../backups/packing.js';
 import { mendedPem, readPrivateKey } from '../host/private-key.js';
 import { parseAgeIdentities } from './age-keys.js';
 import type { Parsed } from './declared-inputs.js';
@@ -43,7 +44,7 @@ export function requireOpening(
   if (command !== 'backup' || decryption === undefined) return;
   if (!encryption || 'passphrase' in encryption) return;
   const { age = null, ssh = null, gpg = null, passphrase = null } = decryption ?? {};
-  if (encryption.method === 'age' ? age !== null || ssh !== null : gpg !== null) return;
+  if (hasKeyOf(encryption.method, { age, ssh, gpg })) return;
   if (verify !== 'restore') {
     const why = `with encrypt ${encryption.method} for these recipients, so nothing opens the new backup`;
     if (age !== null || ssh !== null || gpg !== null) reader.ignore('decryption-key', `${why}: it is of another kind`);
