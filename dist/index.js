@@ -108,6 +108,7 @@ function faultInIdentity(format, identity) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   NO: () => (/* binding */ READ_WHOLE_BYTES),
+/* harmony export */   gx: () => (/* binding */ MAX_TOTAL_BYTES),
 /* harmony export */   ml: () => (/* binding */ shorten),
 /* harmony export */   qT: () => (/* reexport safe */ _manifest_js__WEBPACK_IMPORTED_MODULE_1__.qT),
 /* harmony export */   zl: () => (/* binding */ withinLimit)
@@ -122,6 +123,8 @@ function faultInIdentity(format, identity) {
 const MAX_WRITTEN_BYTES = 3_000_000;
 /** As many bytes of the newest manifests are read whole in a catalogue, of others the long lists are left out. */
 const READ_WHOLE_BYTES = 16 << 20;
+/** Of all manifests of a place that are read, the newest first; what goes beyond is not fetched. */
+const MAX_TOTAL_BYTES = 256 << 20;
 
 /**
  * The manifest as it may be written: when its tables are too many, the smallest are left out, and `tablesLeftOut` says how many.
@@ -5599,8 +5602,6 @@ var manifest_size = __nccwpck_require__(2502);
 
 /** The host tells no more than 64 MiB in an answer, and takes a request as the arguments of a program. */
 const AT_ONCE = { bytes: 48 << 20, files: 2_000 };
-/** Of all manifests that are read whole, as in a store. */
-const MAX_WHOLE_BYTES = 256 << 20;
 /** How a manifest begins of which the host has left the long lists out: catalogue_awk of host/programs/catalogue.sh. */
 const SHORTENED = '{ "shortened": true,';
 /** What the host has told of the files in the directory; with a key every manifest whole, for a signature is one of all of it. */
@@ -5615,7 +5616,7 @@ async function readListing({ settings }, { send }, facts) {
     for (const file of files.filter(isManifest).sort(newestFirst)) {
         total += file.bytes;
         const text = manifests.get(file.name);
-        if (total > MAX_WHOLE_BYTES) {
+        if (total > manifest_size/* MAX_TOTAL_BYTES */.gx) {
             manifests.delete(file.name);
             untold++;
         }
@@ -6183,8 +6184,6 @@ function notRotated(run, what, error, todo) {
 
 /** How many manifests are fetched at once. */
 const FETCHES = 8;
-/** Of all manifests, the newest first; what goes beyond is not fetched. */
-const MAX_TOTAL_BYTES = 256 << 20;
 /**
  * What lies under `<prefix>/<name>/` by names of ours, with the manifests that can be read: the newest whole, of the others what a
  * catalogue needs. `whole`: all whole, for their signatures.
@@ -6198,10 +6197,10 @@ async function listCopies(store, name, whole) {
     let total = 0;
     for (const { file, bytes } of listed.toReversed()) {
         total += Math.min(bytes, manifest_size/* MAX_READ_BYTES */.qT);
-        if (total <= MAX_TOTAL_BYTES)
+        if (total <= manifest_size/* MAX_TOTAL_BYTES */.gx)
             wanted.push(file);
         else
-            unread.push(`the newer ones are ${MAX_TOTAL_BYTES} bytes already`);
+            unread.push(`the newer ones are ${manifest_size/* MAX_TOTAL_BYTES */.gx} bytes already`);
     }
     const manifests = new Map();
     let room = manifest_size/* READ_WHOLE_BYTES */.NO;
@@ -14226,12 +14225,13 @@ function requireOpening(reader, command, verify, encryption, decryption) {
         return;
     if (!encryption || 'passphrase' in encryption)
         return;
-    const { age = null, ssh = null, gpg = null, passphrase = null } = decryption ?? {};
-    if ((0,packing/* hasKeyOf */.b)(encryption.method, { age, ssh, gpg }))
+    const { passphrase = null, ...keys } = decryption ?? {};
+    if ((0,packing/* hasKeyOf */.b)(encryption.method, keys))
         return;
+    const isOfAnotherKind = Object.values(keys).some((key) => key !== null);
     if (verify !== 'restore') {
         const why = `with encrypt ${encryption.method} for these recipients, so nothing opens the new backup`;
-        if (age !== null || ssh !== null || gpg !== null)
+        if (isOfAnotherKind)
             reader.ignore('decryption-key', `${why}: it is of another kind`);
         if (passphrase !== null)
             reader.ignore('decryption-passphrase', `${why}: that takes a \`decryption-key\``);
@@ -14239,10 +14239,10 @@ function requireOpening(reader, command, verify, encryption, decryption) {
     }
     const kind = encryption.method === 'age' ? 'an age or SSH key' : 'a GPG secret key';
     const rule = `with encrypt ${encryption.method} and verify restore, or nothing could open the new backup: ${kind} of one of encryption-recipients; or set \`verify\` to content`;
-    if (age === null && ssh === null && gpg === null)
-        reader.missing('decryption-key', `required ${rule}`);
-    else
+    if (isOfAnotherKind)
         reader.problem('decryption-key', `expected another kind of key ${rule}`);
+    else
+        reader.missing('decryption-key', `required ${rule}`);
 }
 /** Keys of one kind. What was made of them is masked before anybody has it. */
 async function parseKey(reader, given) {

@@ -6,6 +6,8 @@ import { MAX_READ_BYTES, type Manifest, type TableRows } from './manifest.js';
 export const MAX_WRITTEN_BYTES = 3_000_000;
 /** As many bytes of the newest manifests are read whole in a catalogue, of others the long lists are left out. */
 export const READ_WHOLE_BYTES = 16 << 20;
+/** Of all manifests of a place that are read, the newest first; what goes beyond is not fetched. */
+export const MAX_TOTAL_BYTES = 256 << 20;
 export { MAX_READ_BYTES };
 
 /**

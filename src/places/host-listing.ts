@@ -1,5 +1,5 @@
 import type { ListedFile, Listing } from '../backups/catalogue.js';
-import { MAX_READ_BYTES } from '../backups/manifest-size.js';
+import { MAX_READ_BYTES, MAX_TOTAL_BYTES } from '../backups/manifest-size.js';
 import { parseFileName } from '../backups/names.js';
 import type { Facts } from '../host/session.js';
 import type { Connection } from '../run/connect.js';
@@ -7,8 +7,6 @@ import type { Run } from '../run/run.js';
 
 /** The host tells no more than 64 MiB in an answer, and takes a request as the arguments of a program. */
 const AT_ONCE = { bytes: 48 << 20, files: 2_000 };
-/** Of all manifests that are read whole, as in a store. */
-const MAX_WHOLE_BYTES = 256 << 20;
 /** How a manifest begins of which the host has left the long lists out: catalogue_awk of host/programs/catalogue.sh. */
 const SHORTENED = '{ "shortened": true,';
 
@@ -33,7 +31,7 @@ export async function readListing(
   for (const file of files.filter(isManifest).sort(newestFirst)) {
     total += file.bytes;
     const text = manifests.get(file.name);
-    if (total > MAX_WHOLE_BYTES) {
+    if (total > MAX_TOTAL_BYTES) {
       manifests.delete(file.name);
       untold++;
     } else if (text === undefined || text.startsWith(SHORTENED)) missing.push(file);

@@ -1,13 +1,11 @@
 import type { ListedFile, Listing } from '../backups/catalogue.js';
-import { MAX_READ_BYTES, READ_WHOLE_BYTES, shorten } from '../backups/manifest-size.js';
+import { MAX_READ_BYTES, MAX_TOTAL_BYTES, READ_WHOLE_BYTES, shorten } from '../backups/manifest-size.js';
 import { type ParsedFileName, parseFileName } from '../backups/names.js';
 import { BackupError } from '../errors.js';
 import type { ObjectStore } from '../stores/object-store.js';
 
 /** How many manifests are fetched at once. */
 const FETCHES = 8;
-/** Of all manifests, the newest first; what goes beyond is not fetched. */
-const MAX_TOTAL_BYTES = 256 << 20;
 
 /**
  * What lies under `<prefix>/<name>/` by names of ours, with the manifests that can be read: the newest whole, of the others what a

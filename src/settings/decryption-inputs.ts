@@ -43,18 +43,19 @@ export function requireOpening(
 ): void {
   if (command !== 'backup' || decryption === undefined) return;
   if (!encryption || 'passphrase' in encryption) return;
-  const { age = null, ssh = null, gpg = null, passphrase = null } = decryption ?? {};
-  if (hasKeyOf(encryption.method, { age, ssh, gpg })) return;
+  const { passphrase = null, ...keys } = decryption ?? {};
+  if (hasKeyOf(encryption.method, keys)) return;
+  const isOfAnotherKind = Object.values(keys).some((key) => key !== null);
   if (verify !== 'restore') {
     const why = `with encrypt ${encryption.method} for these recipients, so nothing opens the new backup`;
-    if (age !== null || ssh !== null || gpg !== null) reader.ignore('decryption-key', `${why}: it is of another kind`);
+    if (isOfAnotherKind) reader.ignore('decryption-key', `${why}: it is of another kind`);
     if (passphrase !== null) reader.ignore('decryption-passphrase', `${why}: that takes a \`decryption-key\``);
     return;
   }
   const kind = encryption.method === 'age' ? 'an age or SSH key' : 'a GPG secret key';
   const rule = `with encrypt ${encryption.method} and verify restore, or nothing could open the new backup: ${kind} of one of encryption-recipients; or set \`verify\` to content`;
-  if (age === null && ssh === null && gpg === null) reader.missing('decryption-key', `required ${rule}`);
-  else reader.problem('decryption-key', `expected another kind of key ${rule}`);
+  if (isOfAnotherKind) reader.problem('decryption-key', `expected another kind of key ${rule}`);
+  else reader.missing('decryption-key', `required ${rule}`);
 }
 
 /** Keys of one kind. What was made of them is masked before anybody has it. */
