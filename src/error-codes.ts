@@ -171,6 +171,18 @@ export const ERRORS = {
     cause: 'The newest backup is older than `max-age`, or there is none.',
     fix: 'Find out why the backup workflow did not run or failed, and take a backup.',
   },
+  E_UNHEALTHY: {
+    class: 'policy',
+    cause:
+      '`command: health` has found something that a person has to look at: each finding has its own code, in the log, the summary and `problems` of `report`.',
+    fix: 'Each finding says what to do.',
+  },
+  E_TOO_FEW: {
+    class: 'policy',
+    cause:
+      'There are fewer backups than the rules of `keep` (or `s3-keep`) should have kept by now: runs were missed, or somebody deletes there. A finding of `health`; no run ends with it.',
+    fix: 'Look at the runs of the backup workflow, and at who can write there.',
+  },
   E_RESTORE: {
     class: 'restore',
     cause: 'The backup could not be restored, into the throw-away database of a proof or beside the live one.',

@@ -1,6 +1,7 @@
 import { accept } from './commands/accept.js';
 import { backup } from './commands/backup.js';
 import { deleteBackup } from './commands/delete.js';
+import { health } from './commands/health.js';
 import { list } from './commands/list.js';
 import { pin } from './commands/pin.js';
 import { prune } from './commands/prune.js';
@@ -25,6 +26,7 @@ const COMMANDS: Record<Command, (run: Run) => Promise<void>> = {
   restore,
   verify,
   list,
+  health,
   accept,
   prune,
   delete: deleteBackup,

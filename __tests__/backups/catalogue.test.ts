@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type Listing, leftovers, newestVerified, readCatalogue, toCandidates } from '../../src/backups/catalogue.js';
 import type { Manifest } from '../../src/backups/manifest.js';
-import { altered, idAt, listingOf, manifestOf, PATH, without } from './sample-backups.js';
+import { altered, idAt, listingOf, manifestOf, PATH, without, worded } from './sample-backups.js';
 
 const NOW = new Date('2026-11-20T12:00:00Z');
 const TIME = '2026-11-20T10:15:00Z';
@@ -12,7 +12,7 @@ const CHECKSUM = `${PAYLOAD}.sha256`;
 const MANIFEST = `${ID}.json`;
 
 function read(listing: Listing, now = NOW) {
-  return readCatalogue(listing, { name: 'app', identity: { path: PATH } }, now);
+  return worded(readCatalogue(listing, { name: 'app', identity: { path: PATH } }, now));
 }
 
 function one(change: Partial<Manifest> = {}): Listing {

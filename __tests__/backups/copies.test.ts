@@ -3,7 +3,7 @@ import { type Backup, readCatalogue } from '../../src/backups/catalogue.js';
 import { contradicting, copyCandidates, isFromElsewhere, placed } from '../../src/backups/copies.js';
 import type { Manifest } from '../../src/backups/manifest.js';
 import { checksumFile, payloadFile } from '../../src/backups/names.js';
-import { altered, idAt, listingOf, manifestOf, PATH, without } from './sample-backups.js';
+import { altered, idAt, listingOf, manifestOf, PATH, without, worded } from './sample-backups.js';
 
 const NOW = new Date('2026-11-20T12:00:00Z');
 const IDS = ['2026-11-20T10:00:00Z', '2026-11-19T10:00:00Z', '2026-11-18T10:00:00Z'].map((time) => idAt(time));
@@ -18,10 +18,10 @@ describe('a catalogue of a store', () => {
   const copies = without(listingOf([manifestOf(NEW)]), checksumFile(file));
 
   test('has no checksum files', () => {
-    const { backups, problems } = readCatalogue(copies, NAMES, NOW, { checksums: false, rotates: true });
+    const { backups, problems } = worded(readCatalogue(copies, NAMES, NOW, { checksums: false, rotates: true }));
     expect(problems).toEqual([]);
     expect(backups).toMatchObject([{ id: NEW, state: 'ok', files: [`${NEW}.json`, file] }]);
-    expect(readCatalogue(copies, NAMES, NOW).problems).toEqual([expect.stringContaining('.sha256 is missing')]);
+    expect(worded(readCatalogue(copies, NAMES, NOW)).problems).toEqual([expect.stringContaining('.sha256 is missing')]);
   });
 
   test('has nothing to sweep but what is empty, and nothing where nobody rotates; a payload is kept, and adopted by no bytes of its own', () => {
@@ -29,7 +29,7 @@ describe('a catalogue of a store', () => {
     const orphan = without(without(listingOf([manifestOf(OLD)]), `${OLD}.json`), checksumFile(name));
     for (const rotates of [true, false]) {
       const place = { checksums: false, rotates };
-      const { orphans, problems } = readCatalogue(orphan, NAMES, NOW, place);
+      const { orphans, problems } = worded(readCatalogue(orphan, NAMES, NOW, place));
       expect(orphans).toMatchObject([{ id: OLD, sweepable: false, payload: null }]);
       expect(problems[0]).toContain('it is kept, since it may be a good one; `command: delete`');
       const empty = readCatalogue(altered(orphan, name, { bytes: 0 }), NAMES, NOW, place);

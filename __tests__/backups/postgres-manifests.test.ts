@@ -4,7 +4,7 @@ import { type Identity, sameDatabase } from '../../src/backups/identity.js';
 import { type Manifest, parseManifest, serializeManifest } from '../../src/backups/manifest.js';
 import { manifestFile, payloadFile } from '../../src/backups/names.js';
 import type { PostgresContent } from '../../src/engines/postgres/format.js';
-import { idAt, listingOf, manifestOf } from './sample-backups.js';
+import { idAt, listingOf, manifestOf, worded } from './sample-backups.js';
 
 const NOW = new Date('2026-11-20T12:00:00Z');
 const ID = idAt('2026-11-20T10:15:00Z', 'shop');
@@ -105,10 +105,8 @@ describe('a directory in which two servers have a database of the same name', ()
   test('those of the server are seen, the others reported', () => {
     expect(ids(SYSTEM)).toEqual(mine.map(({ id }) => id));
     expect(ids(OTHER_SYSTEM)).toEqual([theirs.id]);
-    const { problems } = readCatalogue(
-      listing,
-      { name: 'shop', identity: { database: 'shop', systemIdentifier: SYSTEM } },
-      NOW,
+    const { problems } = worded(
+      readCatalogue(listing, { name: 'shop', identity: { database: 'shop', systemIdentifier: SYSTEM } }, NOW),
     );
     expect(problems).toEqual([
       `${theirs.id} belongs to another database, "shop" of the server with the system identifier ${OTHER_SYSTEM}; here it is never counted and never deleted`,

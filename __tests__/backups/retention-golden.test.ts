@@ -36,7 +36,7 @@ function catalogueLines({ backups, orphans, problems }: Catalogue) {
   return {
     backups: backups.map(({ id, state, detail, files }) => ({ id, state, detail, files })),
     orphans: orphans.map(({ id, sweepable, files }) => ({ id, sweepable, files })),
-    problems,
+    problems: problems.map(({ message }) => message),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { ListedFile, Listing } from '../../src/backups/catalogue.js';
+import type { Catalogue, ListedFile, Listing } from '../../src/backups/catalogue.js';
 import { type Manifest, serializeManifest } from '../../src/backups/manifest.js';
 import { checksumFile, formatId, manifestFile, parseId, payloadFile } from '../../src/backups/names.js';
 import type { Candidate, RetentionPlan } from '../../src/backups/retention.js';
@@ -115,3 +115,9 @@ export function lines({ decisions, refusal }: RetentionPlan): { refusal: string 
 export function keptIds({ decisions }: RetentionPlan): string[] {
   return decisions.filter(({ keep }) => keep).map(({ id }) => id);
 }
+
+/** A catalogue with what it says of its problems alone. */
+export const worded = (catalogue: Catalogue) => ({
+  ...catalogue,
+  problems: catalogue.problems.map(({ message }) => message),
+});

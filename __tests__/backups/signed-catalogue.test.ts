@@ -66,11 +66,11 @@ test('one sentence for all of a kind, before all others, however many there are'
   listing.files.push({ name: `${id(2)}.sqlite.gz`, type: 'd', bytes: 1 });
   const { problems } = readCatalogue(listing, owner, NOW);
   expect(problems).toHaveLength(3);
-  expect(problems[0]).toBe(
+  expect(problems[0]?.message).toBe(
     `1 backup is forged (${id(1)}): never counted, and never deleted; find out who can write there`,
   );
-  expect(problems[1]).toContain(`10000 backups are unsigned (${many[0]?.id}, ${many[1]?.id}, `);
-  expect(problems[1]?.length).toBeLessThan(400);
+  expect(problems[1]?.message).toContain(`10000 backups are unsigned (${many[0]?.id}, ${many[1]?.id}, `);
+  expect(problems[1]?.message.length).toBeLessThan(400);
 });
 
 test('an unsigned one keeps in mind what it would count for', () => {
@@ -90,7 +90,7 @@ test('what is of another database is so, signed or not', () => {
   const other = { identity: { path: '/srv/other.db' } };
   const { backups, problems } = readCatalogue(listingOf([unsigned(1, other), signed(2, other)]), owner, NOW);
   expect(backups).toEqual([]);
-  expect(problems.filter((problem) => problem.includes('belongs to another database'))).toHaveLength(2);
+  expect(problems.filter(({ message }) => message.includes('belongs to another database'))).toHaveLength(2);
 });
 
 test('which server it is, no forged manifest tells', () => {
@@ -164,7 +164,7 @@ test('with a key a payload without manifest is not adopted, and that is said', (
   const lost = without(listingOf([unsigned(1)]), manifestFile(id(1)));
   const withKey = readCatalogue(lost, owner, NOW);
   expect(withKey.orphans).toMatchObject([{ id: id(1), payload: null, sweepable: false }]);
-  expect(withKey.problems[0]).toContain('not adopted, since nothing tells with `signing-key` that it is ours');
+  expect(withKey.problems[0]?.message).toContain('not adopted, since nothing tells with `signing-key` that it is ours');
   const file = unsigned(1).file;
   expect(lost.files.map(({ name }) => name)).toContain(checksumFile(file));
   expect(readCatalogue(lost, { ...owner, keys: null }, NOW).orphans).toMatchObject([{ payload: file }]);

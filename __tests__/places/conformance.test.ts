@@ -218,7 +218,7 @@ describe.each([
     await kind.open(async (place) => {
       const { backups, orphans, problems } = await place.catalogue();
       expect([backups.map(({ id }) => id), orphans]).toEqual([[own.id], []]);
-      expect(problems.join()).toContain(`${other.id} belongs to another database`);
+      expect(problems.map(({ message }) => message).join()).toContain(`${other.id} belongs to another database`);
       expect((await place.newest(() => false)).map((found) => found.backup.id)).toEqual([own.id]);
       // who names it means it
       expect(await place.one(other.id)).toMatchObject({ backup: { id: other.id } });
@@ -250,8 +250,8 @@ describe.each([
           expect(await place.one(id)).toMatchObject({ backup: { id, state } });
         }
         const { problems } = await place.catalogue();
-        expect(problems.filter((problem) => problem.includes(unsigned.id))).toHaveLength(1);
-        expect(problems.filter((problem) => problem.includes(forged.id))).toHaveLength(1);
+        expect(problems.filter(({ message }) => message.includes(unsigned.id))).toHaveLength(1);
+        expect(problems.filter(({ message }) => message.includes(forged.id))).toHaveLength(1);
       },
       { 'signing-key': key },
     );

@@ -2,6 +2,7 @@
 import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
 import { type Coverage, covers, showCoverage } from './coverage.js';
+import { type Finding, odd, wrong } from './finding.js';
 import { type Identity, isVague, sameDatabase, showIdentity } from './identity.js';
 import { type Manifest, parseManifest } from './manifest.js';
 import { checksumFile, manifestFile, type ParsedFileName, parseFileName } from './names.js';
@@ -53,8 +54,8 @@ export interface Catalogue {
   orphans: Orphan[];
   /** Units of which nothing can be said but that they are no backup: without a manifest, or with one that is not to be read. */
   unreadable: { id: string; createdAt: Date; why: string }[];
-  /** One sentence each, in the order of the units, newest first. May quote text from the host. */
-  problems: string[];
+  /** In the order of the units, newest first. May quote text from the host. */
+  problems: Finding[];
 }
 
 /** All files of one id. */
@@ -105,7 +106,7 @@ export function readCatalogue(listing: Listing, owner: Owner, now: Date, place: 
     for (const file of unit.foreign) {
       const type = FILE_TYPES[file.type] ?? 'not a regular file';
       const why = `${file.name} is ${type}, where a backup has regular files`;
-      catalogue.problems.push(`${why}; it was left alone`);
+      catalogue.problems.push(odd('E_MANIFEST', `${why}; it was left alone`, 'Find out who put it there.'));
       if (!unit.regular.has(manifestFile(unit.id))) {
         catalogue.unreadable.push({ id: unit.id, createdAt: unit.createdAt, why });
       }
@@ -117,7 +118,7 @@ export function readCatalogue(listing: Listing, owner: Owner, now: Date, place: 
       if (found !== null && found !== OTHER && identity !== null && isVague(identity)) identity = found;
     } else {
       const orphan = readOrphan(unit, now, place, catalogue);
-      if (orphan !== null) told.set(orphan, catalogue.problems.push('') - 1);
+      if (orphan !== null) told.set(orphan, catalogue.problems.push(odd('E_MANIFEST', '')) - 1);
     }
   }
   // of two databases by one name nobody can tell whose it is; and who has no key could put any payload there
@@ -150,21 +151,27 @@ const NAMED: readonly Backup['state'][] = ['damaged', 'unsigned', 'forged'];
 export const isTrusted = ({ state }: Pick<Backup, 'state'>): boolean => state !== 'unsigned' && state !== 'forged';
 
 const DISTRUST = {
-  unsigned: { detail: 'its manifest has no signature', todo: '`command: accept` with its id signs one that is right' },
+  unsigned: {
+    find: odd,
+    detail: 'its manifest has no signature',
+    todo: '`command: accept` with its id signs one that is right',
+  },
   forged: {
+    find: wrong,
     detail: 'its manifest was changed after it was signed, or was signed by another key',
     todo: 'find out who can write there',
   },
 } as const;
 
 /** One sentence for all of a kind, however many they are. */
-function distrust(backups: readonly Backup[]): string[] {
+function distrust(backups: readonly Backup[]): Finding[] {
   return (['forged', 'unsigned'] as const).flatMap((kind) => {
     const ids = backups.filter(({ state }) => state === kind).map(({ id }) => id);
     if (ids.length === 0) return [];
     const shown = ids.slice(0, 5).join(', ') + (ids.length > 5 ? ', ...' : '');
     const are = ids.length === 1 ? `1 backup is ${kind}` : `${ids.length} backups are ${kind}`;
-    return `${are} (${shown}): never counted, and never deleted; ${DISTRUST[kind].todo}`;
+    const { find, todo } = DISTRUST[kind];
+    return find('E_SIGNATURE', `${are} (${shown}): never counted, and never deleted; ${todo}`);
   });
 }
 
@@ -238,7 +245,13 @@ function readBackup(
   const file = manifestFile(id);
   const text = listing.manifests.get(file);
   if (text === undefined) {
-    problems.push(`${file} could not be read; this backup is never counted and never deleted`);
+    problems.push(
+      wrong(
+        'E_MANIFEST',
+        `${file} could not be read; this backup is never counted and never deleted`,
+        'Look at its owner and its size.',
+      ),
+    );
     unreadable.push({ id, createdAt, why: `${file} could not be read` });
     return null;
   }
@@ -247,13 +260,19 @@ function readBackup(
     manifest = parseManifest(text, id);
   } catch (error) {
     if (!(error instanceof BackupError)) throw error;
-    problems.push(`${error.message}; this backup is never counted and never deleted`);
+    problems.push(wrong('E_MANIFEST', `${error.message}; this backup is never counted and never deleted`, error.hint));
     unreadable.push({ id, createdAt, why: error.message });
     return null;
   }
   if (identity !== null && !sameDatabase(manifest.identity, identity)) {
     const other = showIdentity(manifest.identity);
-    problems.push(`${id} belongs to another database, ${other}; here it is never counted and never deleted`);
+    problems.push(
+      odd(
+        'E_MANIFEST',
+        `${id} belongs to another database, ${other}; here it is never counted and never deleted`,
+        'Two databases that share a directory need names of their own (`name`).',
+      ),
+    );
     return OTHER;
   }
 
@@ -276,16 +295,25 @@ function readBackup(
     return null;
   }
   if (damage !== null) {
-    problems.push(`${id} is damaged: ${damage}; it was kept and does not count as a backup`);
+    problems.push(
+      wrong(
+        'E_CHECKSUM',
+        `${id} is damaged: ${damage}; it was kept and does not count as a backup`,
+        `Look at the disk. \`command: delete\` with \`backup: ${id}\` deletes it.`,
+      ),
+    );
   }
   if (future) {
-    problems.push(`${id} is dated in the future; it was kept and does not count until then. Check the clocks`);
+    problems.push(
+      odd('E_CLOCK', `${id} is dated in the future; it was kept and does not count until then. Check the clocks`),
+    );
   }
   if (place.checksums && unit.regular.has(manifest.file) && !unit.regular.has(checksum)) {
-    problems.push(`${checksum} is missing; the manifest still has the SHA-256 of ${manifest.file}`);
+    problems.push(odd('E_CHECKSUM', `${checksum} is missing; the manifest still has the SHA-256 of ${manifest.file}`));
   }
   for (const name of unit.regular.keys()) {
-    if (!files.includes(name)) problems.push(`${name} is not a file that ${file} names; it was left alone`);
+    if (!files.includes(name))
+      problems.push(odd('E_MANIFEST', `${name} is not a file that ${file} names; it was left alone`));
   }
   backups.push({ id, createdAt, manifest, ...judged, files });
   return manifest.identity;
@@ -326,7 +354,7 @@ function adoptable({ regular }: Unit, place: Place): string | null {
   return !isSealed && regular.has(checksumFile(payload)) && regular.get(payload)?.bytes !== 0 ? payload : null;
 }
 
-function problemOf({ id, files, sweepable, payload }: Orphan, place: Place, hasKeys: boolean): string {
+function problemOf({ id, files, sweepable, payload }: Orphan, place: Place, hasKeys: boolean): Finding {
   const payloads = files.map(parseFileName).filter((parsed) => parsed?.part === 'payload');
   const isSealed = payloads.some((parsed) => parsed?.encryption !== undefined);
   const unadopted = hasKeys
@@ -343,5 +371,5 @@ function problemOf({ id, files, sweepable, payload }: Orphan, place: Place, hasK
         : place.rotates
           ? 'swept once it is older than a day'
           : 'it was left alone';
-  return `${files.join(' and ')}: no manifest, so this is not a backup; ${fate}`;
+  return odd('E_MANIFEST', `${files.join(' and ')}: no manifest, so this is not a backup; ${fate}`);
 }

@@ -1,6 +1,7 @@
-import type { Backup } from '../backups/catalogue.js';
+import type { Backup, Catalogue } from '../backups/catalogue.js';
 import { type BackupPlace, placed } from '../backups/copies.js';
 import { showCoverage } from '../backups/coverage.js';
+import { newestGood, unanswered } from '../backups/findings.js';
 import { HostPlace } from '../places/host.js';
 import { withStorePlace } from '../places/with-store.js';
 import { clip, counted, formatBytes, showPlaces } from '../reporting/format.js';
@@ -24,9 +25,16 @@ export async function list(run: Run): Promise<void> {
     }
     log.info(`${counted(backups.length, 'backup')} of ${settings.name} in ${report.directory}`);
     if (uri !== null) log.info(`${counted(run.copies.length, 'backup')} of ${settings.name} in ${uri}`);
+    report.healthy = isHealthy(host.listed);
     report.ok = true;
   });
 }
+
+/** As far as the catalogue tells, of whatever age; `health` looks at more. */
+const isHealthy = ({ backups, problems }: Catalogue): boolean =>
+  newestGood(backups) !== null &&
+  unanswered(backups, String) === null &&
+  !problems.some(({ level }) => level === 'error');
 
 function lineOf({ id, manifest, state, detail }: Backup, isSigned: boolean, places: BackupPlace[]): string {
   const proof = state === 'ok' ? `verified: ${manifest.verified.level}` : `${state}: ${clip(detail ?? '', 300)}`;

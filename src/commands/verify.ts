@@ -30,6 +30,7 @@ export async function verify(run: Run): Promise<void> {
       ? withSpare(run, host, (store) => verifyFound(run, host, store))
       : withNamed(run, host, located, (store, found) => proveStored(run, host, store, found)));
     run.report.ok = true;
+    run.report.healthy = true;
   });
 }
 

@@ -3,6 +3,7 @@ import type { Manifest } from '../backups/manifest.js';
 import type { BackupError } from '../errors.js';
 import type { Facts, HostFailure, HostRequest } from '../host/session.js';
 import type { Settings } from '../settings/settings.js';
+import type { HealthMethod } from './health.js';
 import type { Restoring } from './restoring.js';
 
 /** What an engine does with one database. */
@@ -37,6 +38,8 @@ export interface Database {
   ): string[];
   /** The source holds nothing at all. */
   empty(facts: Facts): BackupError;
+  /** How it is, without a backup of it. */
+  readonly health: HealthMethod;
   /** How a backup is put back into it. */
   readonly restoring: Restoring;
   /** Puts a failure of the engine's program into words; null when it is none of the engine's. */

@@ -1,15 +1,15 @@
 import { checkSizes, type Sizes } from '../backups/anomalies.js';
 import { alarmsIn, type Backup } from '../backups/catalogue.js';
 import { showCoverage } from '../backups/coverage.js';
+import { unanswered } from '../backups/findings.js';
 import { acceptedIn, historyOf, historySince } from '../backups/history.js';
 import type { Limit, Manifest, Suspicion } from '../backups/manifest.js';
 import { methodOf } from '../backups/packing.js';
 import { BackupError } from '../errors.js';
 import type { HostPlace } from '../places/host.js';
 import type { StorePlace } from '../places/store.js';
-import { counted } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
-import { warn } from '../run/connect.js';
+import { tellFinding, warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
 import type { Settings } from '../settings/settings.js';
 import { lookForLosses, pinBefore, suspicionOf } from './row-loss.js';
@@ -103,14 +103,8 @@ export function alarm({ id }: Manifest, { limit, why }: Suspicion): BackupError 
 
 /** Tells of suspect backups that are newer than the good one that is taken, or than every one. */
 export function warnOfAlarms(run: Run, backups: readonly Backup[]): void {
-  const alarms = alarmsIn(backups);
-  const [newest] = alarms;
-  if (newest === undefined) return;
-  const what = alarms.length === 1 ? newest.id : `${counted(alarms.length, 'backup')}, the newest ${newest.id},`;
-  warn(
-    run,
-    `${what} ${alarms.length === 1 ? 'is' : 'are'} newer and suspect (${quoteOutside(newest.detail ?? '', 300)}): not counted until \`command: accept\` says that it is right`,
-  );
+  const finding = unanswered(backups, (text) => quoteOutside(text, 300));
+  if (finding !== null) tellFinding(run, finding);
 }
 
 /** Of one that was asked for by its name. */

@@ -1,8 +1,9 @@
 import { type Backup, type Catalogue, isTrusted, wholeOrAll } from '../backups/catalogue.js';
+import type { Finding } from '../backups/finding.js';
+import { type Freshness, tooOld } from '../backups/findings.js';
 import { isDamagedCopy } from '../backups/manifest.js';
 import { isFuture, newestFirst } from '../backups/retention.js';
 import { BackupError } from '../errors.js';
-import { formatDuration } from '../reporting/format.js';
 import type { Run } from '../run/run.js';
 import type { Place } from './place.js';
 import { untrusted } from './signed.js';
@@ -135,7 +136,7 @@ function newest(run: Run, { backups, unreadable }: Catalogue, place: Place): Cho
     return { backup: null, lost: { ids: [broken.id], exact: true, why: noManifest(broken.why) } };
   }
   if (backup === null) {
-    const why = (nor: string) => stale(run, `there is no backup of ${run.settings.name} in ${place.uri}${nor}`);
+    const why = (nor: string) => errorOf(tooOld(null, freshness(run, place.uri + nor)));
     return { backup, lost: { ids: [], exact: false, why } };
   }
   if (backup.state !== 'damaged') return { backup, lost: null };
@@ -145,20 +146,18 @@ function newest(run: Run, { backups, unreadable }: Catalogue, place: Place): Cho
 
 /** The newest that is to be proven is young enough. Throws E_STALE. */
 export function checkAge(run: Run, createdAt: Date): void {
-  const { maxAgeMs, name } = run.settings;
-  const age = run.now().getTime() - createdAt.getTime();
-  if (maxAgeMs !== null && age > maxAgeMs) {
-    throw stale(run, `the newest backup of ${name} is ${formatDuration(age)} old`);
-  }
+  const finding = tooOld(createdAt, freshness(run, ''));
+  if (finding !== null) throw errorOf(finding);
 }
 
-function stale({ settings: { maxAgeMs } }: Run, what: string): BackupError {
-  return new BackupError(
-    'E_STALE',
-    `${what}${maxAgeMs === null ? '' : `; max-age is ${formatDuration(maxAgeMs)}`}`,
-    'Find out why no newer one was made (the runs of the backup workflow), and take one.',
-  );
-}
+const freshness = ({ settings: { maxAgeMs, name }, now }: Run, where: string): Freshness => ({
+  now: now(),
+  maxAgeMs,
+  name,
+  where,
+});
+
+const errorOf = ({ code, message, todo }: Finding): BackupError => new BackupError(code, message, todo);
 
 const damaged = (what: string) => (nor: string) =>
   new BackupError('E_CHECKSUM', what + nor, `Choose another backup: \`command: list\` shows them.`);

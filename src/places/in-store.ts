@@ -187,7 +187,7 @@ function read(run: Run, name: string, files: Unit['files'], text: string, identi
   );
   const [backup] = backups;
   if (backup !== undefined) return backup;
-  throw new BackupError('E_MANIFEST', problems[0] ?? 'there is no manifest');
+  throw new BackupError('E_MANIFEST', problems[0]?.message ?? 'there is no manifest');
 }
 
 /** What the store says of the payload is what the manifest says. Throws E_CHECKSUM. */

@@ -1,10 +1,11 @@
 import { type Backup, covering, isTrusted, newestVerified, wholeOrAll } from '../backups/catalogue.js';
 import { type BackupPlace, placed } from '../backups/copies.js';
 import { coverageOf, showCoverage } from '../backups/coverage.js';
+import type { Finding } from '../backups/finding.js';
 import { manifestFile, parseFileName } from '../backups/names.js';
 import { plural } from '../counting.js';
 import type { BackupFacts } from '../reporting/report.js';
-import { warn } from '../run/connect.js';
+import { tellFinding, warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
 import { addressOf } from '../stores/object-store.js';
 
@@ -12,8 +13,8 @@ import { addressOf } from '../stores/object-store.js';
 const MAX_PROBLEMS = 50;
 
 /** `where`: for those that are too many to be told. */
-export function tellProblems(run: Run, problems: readonly string[], where: string): void {
-  for (const problem of problems.slice(0, MAX_PROBLEMS)) warn(run, problem);
+export function tellProblems(run: Run, problems: readonly Finding[], where: string): void {
+  for (const problem of problems.slice(0, MAX_PROBLEMS)) tellFinding(run, problem);
   const left = problems.length - MAX_PROBLEMS;
   if (left > 0) warn(run, `${plural(left, 'more problem', 'more problems')} of this kind in ${where}`);
 }
@@ -25,7 +26,10 @@ export function showBackups(run: Run, backups: readonly Backup[]): void {
   report.backups = all.map(({ backup, from, places }) => factsOf(run, backup, places, from));
   report.kept = backups.length;
   report.storage.backups = backups.length;
-  report.storage.backupsBytes = backups.reduce((sum, backup) => sum + backup.manifest.bytes, 0);
+  const sizes = backups.map(({ manifest }) => manifest.bytes);
+  report.storage.backupsBytes = sizes.reduce((sum, bytes) => sum + bytes, 0);
+  report.storage.averageBytes = sizes.length === 0 ? null : Math.round(report.storage.backupsBytes / sizes.length);
+  report.storage.largestBytes = sizes.reduce<number | null>((most, bytes) => Math.max(most ?? 0, bytes), null);
   const known = all.map(({ backup }) => backup);
   const { command } = run.settings;
   const newest = newestVerified(

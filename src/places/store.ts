@@ -1,5 +1,6 @@
 import { type Backup, type Catalogue, isTrusted, readCatalogue } from '../backups/catalogue.js';
 import { asJudgedSince, contradicting, copyCandidates, isFromElsewhere } from '../backups/copies.js';
+import { odd, wrong } from '../backups/finding.js';
 import { type Identity, isVague } from '../backups/identity.js';
 import { manifestFile } from '../backups/names.js';
 import { type Candidate, type KeepRules, newestFirst } from '../backups/retention.js';
@@ -52,16 +53,24 @@ export class StorePlace implements Place<InStore> {
     const { unread, catalogue } = await this.read(this.rules !== null);
     const { problems, backups } = catalogue;
     for (const id of contradicting(host.listed.backups, backups)) {
-      problems.push(`${id} has another SHA-256 there than on the host: one of the two is not what was backed up`);
+      problems.push(
+        wrong(
+          'E_S3_VERIFY',
+          `${id} has another SHA-256 there than on the host: one of the two is not what was backed up`,
+          'Prove both: `command: verify` with the id, and with its `s3://` address.',
+        ),
+      );
     }
     if (unread.length > 0) {
       const why = quoteOutside(unread[0] ?? '', 300);
-      problems.push(`${counted(unread.length, 'manifest')} could not be read, the first because ${why}`);
+      problems.push(
+        odd('E_S3_UNAVAILABLE', `${counted(unread.length, 'manifest')} could not be read, the first because ${why}`),
+      );
     }
     const here = await this.here();
     tellProblems(
       run,
-      problems.map((problem) => `in ${uri}: ${problem}`),
+      problems.map((problem) => ({ ...problem, message: `in ${uri}: ${problem.message}` })),
       uri,
     );
     const others = backups.filter((backup) => isTrusted(backup) && isFromElsewhere(backup.manifest, here));

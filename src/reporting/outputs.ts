@@ -39,9 +39,15 @@ export function outputsOf(report: Report): [name: string, value: string][] {
     ['restore-ms', number(report.restore?.ms)],
     ['safety-backup-id', oneLine(report.restore?.safetyBackupId ?? undefined)],
     ['newest-age-seconds', number(report.newestAgeSeconds)],
+    ['healthy', healthy(report)],
     ['report', reportJson(report)],
     ['backup-ok', backupOk(report) ? 'true' : 'false'],
   ];
+}
+
+/** Of the commands that look; what was not looked at to the end is not healthy. */
+function healthy({ command, healthy }: Report): string {
+  return ['list', 'health', 'verify'].includes(command) ? String(healthy === true) : '';
 }
 
 /** Writes the outputs. Throws when the runner's file can not be written; `backup-ok` is then missing, and no gate opens. */

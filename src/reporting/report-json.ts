@@ -1,6 +1,6 @@
 import type { Decision } from '../backups/retention.js';
 import { clip, counted } from './format.js';
-import type { BackupFacts, Report, RestoreReport } from './report.js';
+import type { BackupFacts, HealthReport, Report, RestoreReport } from './report.js';
 
 /**
  * Bytes of the `report` output. Linux takes no environment variable longer than 128 KiB, and `env:` is how a workflow hands the
@@ -43,9 +43,11 @@ export function reportJson(report: Report): string {
   if (report.recovery.reduce((sum, line) => sum + line.length, 0) > RECOVERY || bytesOf(report.recovery) > RECOVERY) {
     cuts.add('the recovery commands');
   } else bounded.recovery = report.recovery;
-  bounded.problems = report.problems
-    .slice(0, MOST.problems)
-    .map((problem) => ({ ...problem, message: text(problem.message, PROBLEM) }));
+  bounded.problems = report.problems.slice(0, MOST.problems).map((problem) => ({
+    ...problem,
+    message: text(problem.message, PROBLEM),
+    ...(problem.todo === undefined ? {} : { todo: text(problem.todo, SHORT_TEXT) }),
+  }));
   bounded.notes = report.notes.slice(0, MOST.notes).map((note) => text(note, PROBLEM));
   bounded.checked = report.checked.map(({ what, found }) => ({ what: text(what, SHORT_TEXT), found: text(found) }));
   bounded.stages = report.stages
@@ -114,6 +116,7 @@ function withoutLists(report: Report, text: Shorten): Report {
     problems: [],
     notes: [],
     checked: [],
+    health: report.health && healthWithin(report.health, text),
     ...(report.changes === undefined ? {} : { changes: changesWithin(report.changes, text) }),
     restore: report.restore && restoreWithin(report.restore, text),
     offsite: report.offsite && {
@@ -123,6 +126,15 @@ function withoutLists(report: Report, text: Shorten): Report {
     },
     s3: report.s3 && { ...report.s3, uri: text(report.s3.uri), retention: [] },
   };
+}
+
+function healthWithin(health: HealthReport, text: Shorten): HealthReport {
+  const { database } = health;
+  const bounded = Object.entries(database ?? {}).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? text(value, SHORT_TEXT) : value,
+  ]);
+  return { ...health, database: database && Object.fromEntries(bounded) };
 }
 
 function changesWithin(

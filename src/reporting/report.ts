@@ -12,6 +12,8 @@ export interface Problem {
   level: 'warning' | 'error';
   code?: ErrorCode;
   message: string;
+  /** What to do; absent where the message says it. */
+  todo?: string;
 }
 
 export interface Checked {
@@ -80,19 +82,46 @@ export interface Report {
   changes?: { since: string; tables: TableChange[] };
   foreignKeyViolations: number;
   newestAgeSeconds: number | null;
+  /** With `list`, `health` and `verify`: nothing was found that is an error. null: it was not looked at to the end. */
+  healthy: boolean | null;
+  /** With `command: health`. */
+  health: HealthReport | null;
   stages: { name: string; ms: number; bytes?: number }[];
   problems: Problem[];
   /** How far the proof goes, and the like: true, and nothing to be done about. */
   notes: string[];
   /** What a dry run of `backup` looked at, and what it found. */
   checked: Checked[];
-  storage: { freeBytes: number | null; backupsBytes: number; backups: number };
+  storage: Storage;
   /** With `command: restore`. */
   restore: RestoreReport | null;
   /** The off-site copy of `backup`; null as long as the store is not known to have it. */
   offsite: OffsiteCopy | null;
   /** The backups in the S3 store; null when the command has not looked there. */
   s3: StoreReport | null;
+}
+
+/** What the backups take on the host. */
+export interface Storage {
+  freeBytes: number | null;
+  backups: number;
+  backupsBytes: number;
+  averageBytes: number | null;
+  largestBytes: number | null;
+  /** Everything in the directory; null: only `health` looks. */
+  directoryBytes: number | null;
+}
+
+/** What `health` has found besides its problems. */
+export interface HealthReport {
+  /** Of the live database: `bytes`, `estimated` (its rows are), and what its engine counts. null: it could not be looked at. */
+  database: Record<string, string | number | boolean | null> | null;
+  /** The last proof by a restore among the good backups, and how long the restoring took. */
+  lastRestored: { id: string; at: string; ms: number | null } | null;
+  /** How far the clocks are ahead of the runner's. */
+  clocks: { hostAheadMs: number | null; storeAheadMs: number | null };
+  /** What the next backup, and a restore, would need. */
+  room: { backupBytes: number | null; restoreBytes: number | null };
 }
 
 /** `kept`, `deleted`, `retention` and `storage` are about the host; this is the same of the S3 store. */
@@ -172,11 +201,20 @@ export function newReport(startedAt: Date): Report {
     tablesLeftOut: 0,
     foreignKeyViolations: 0,
     newestAgeSeconds: null,
+    healthy: null,
+    health: null,
     stages: [],
     problems: [],
     notes: [],
     checked: [],
-    storage: { freeBytes: null, backupsBytes: 0, backups: 0 },
+    storage: {
+      freeBytes: null,
+      backups: 0,
+      backupsBytes: 0,
+      averageBytes: null,
+      largestBytes: null,
+      directoryBytes: null,
+    },
     restore: null,
     offsite: null,
     s3: null,

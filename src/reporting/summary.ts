@@ -1,6 +1,7 @@
 import { ERRORS } from '../errors.js';
 import { platform } from '../platform/platform.js';
 import { formatCount, formatDuration, formatRate } from './format.js';
+import { healthSection } from './health-summary.js';
 import { code, escapeCell, fenced, linesWithin, prose } from './markdown.js';
 import type { Checked, Problem, Report } from './report.js';
 import { restoreSection } from './restore-summary.js';
@@ -23,6 +24,7 @@ export function renderSummary(report: Report): string {
     checkedSection(report.checked),
     notesSection(report.notes),
     report.restore === null ? null : restoreSection(report.restore),
+    report.health === null ? null : healthSection(report.health, report),
     backupsSection(report),
     trendSection(report),
     changesTable(report.changes),
@@ -62,9 +64,10 @@ const MAX_PROBLEMS_BYTES = 25_000;
 
 function problemsSection(problems: Problem[]): string | null {
   if (problems.length === 0) return null;
-  const items = linesWithin(problems, MAX_PROBLEMS_BYTES, ({ level, code: errorCode, message }) => {
+  const items = linesWithin(problems, MAX_PROBLEMS_BYTES, ({ level, code: errorCode, message, todo }) => {
     const label = errorCode === undefined ? '' : `\`${errorCode}\` `;
-    return `- ${level === 'error' ? '❌' : '⚠️'} ${label}${prose(message, 500)}`;
+    const advice = todo === undefined ? '' : `<br>${prose(todo, 500)}`;
+    return `- ${level === 'error' ? '❌' : '⚠️'} ${label}${prose(message, 500)}${advice}`;
   });
   const left = problems.length - items.length;
   if (left > 0) items.push(`- and ${formatCount(left)} more, in the log`);

@@ -4,7 +4,7 @@ import { LEFT } from '../left.js';
 import type { Command } from '../settings/settings.js';
 import { counted, formatAge } from './format.js';
 import { backupOk } from './outputs.js';
-import type { BackupFacts, Report, RestoreReport } from './report.js';
+import type { BackupFacts, Problem, Report, RestoreReport } from './report.js';
 
 export interface Verdict {
   icon: '✅' | '⚠️' | '❌';
@@ -33,6 +33,7 @@ const ATTEMPTS: Record<Command, (of: string) => string> = {
   restore: (of) => `Restore${of}`,
   verify: (of) => `Verification of a backup${of}`,
   list: (of) => `List of the backups${of}`,
+  health: (of) => `Health${of}`,
   accept: (of) => `Acceptance of a backup${of}`,
   prune: (of) => `Retention${of}`,
   delete: (of) => `Deletion of a backup${of}`,
@@ -53,9 +54,18 @@ function failure(report: Report, of: string): string {
   if (report.restore !== null) {
     return `Restore${of} failed, ${OUTCOMES[report.restore.outcome]}: ${report.errorCode || 'E_INTERNAL'}`;
   }
+  if (report.command === 'health' && report.healthy === false) return `Not healthy${of}: ${findings(report)}`;
   const attempt = ATTEMPTS[report.command](of);
   const made = report.command === 'backup' && report.backup !== null ? ' was made, but the run failed' : ' failed';
   return `${attempt}${made}: ${report.errorCode || 'E_INTERNAL'}`;
+}
+
+/** `2 errors, 1 warning`; the error with which the run ended tells of the others. */
+function findings({ problems }: Report): string {
+  const of = (level: Problem['level']) =>
+    problems.filter((one) => one.level === level && one.code !== 'E_UNHEALTHY').length;
+  const [errors, warnings] = [of('error'), of('warning')];
+  return [counted(errors, 'error'), ...(warnings === 0 ? [] : [counted(warnings, 'warning')])].join(', ');
 }
 
 function intention(report: Report, of: string, quote: (name: string) => string): string {
@@ -72,6 +82,7 @@ function intention(report: Report, of: string, quote: (name: string) => string):
     case 'verify':
       return `${id}${of} would be verified`;
     case 'list':
+    case 'health':
       return `${counted(report.backups.length, 'backup')}${of}`;
     case 'accept':
       return `${id} would be accepted as a good one`;
@@ -126,6 +137,11 @@ function success(report: Report, of: string, quote: (name: string) => string): {
         good: bad.length === 0,
         text: `${counted(count, 'backup')}${of}${bad.join('')}${age}`,
       };
+    }
+    case 'health': {
+      const age = report.newestAgeSeconds;
+      const newest = age === null ? '' : `: the newest verified backup is ${formatAge(age * 1000)} old`;
+      return { good: true, text: `Healthy${of}${newest}` };
     }
     case 'accept':
       return { good: true, text: `Backup ${id}${of} is accepted: it counts as a good one` };

@@ -1,3 +1,4 @@
+import type { Finding } from '../backups/finding.js';
 import { engineOf, programsOf } from '../engines/lookup.js';
 import type { Host } from '../host/host.js';
 import { type Facts, type HostProgress, type HostRequest, Session } from '../host/session.js';
@@ -139,6 +140,13 @@ async function connect(run: Run): Promise<Host> {
 export function warn(run: Run, message: string): void {
   run.report.problems.push({ level: 'warning', message });
   run.log.warning(message);
+}
+
+/** What `health` fails for, when it is an error, is a warning everywhere else: the command itself did what it was asked for. */
+export function tellFinding(run: Run, { level, code, message, todo }: Finding): void {
+  const isError = level === 'error' && run.settings.command === 'health';
+  run.report.problems.push({ level: isError ? 'error' : 'warning', code, message, ...(todo === '' ? {} : { todo }) });
+  run.log[isError ? 'error' : 'warning'](message);
 }
 
 /** What is so, and is nobody's fault: no annotation, and the run stays as good as it is. */

@@ -67,8 +67,11 @@ const OPENING = { usedBy: ['backup', 'restore', 'verify'] } as const;
 const PROOF = { usedBy: ['backup', 'verify'] } as const;
 const RESTORE = { usedBy: ['restore'] } as const;
 const RETENTION = { usedBy: ['backup', 'prune'] } as const;
+/** Rules by which backups are also judged without being changed. */
+const RULES = { usedBy: ['backup', 'prune', 'health'] } as const;
+const LIMITS = { usedBy: ['backup', 'health'] } as const;
 /** Where the copies are. */
-const STORE = { usedBy: ['backup', 'restore', 'verify', 'list', 'prune', 'delete'] } as const;
+const STORE = { usedBy: ['backup', 'restore', 'verify', 'list', 'health', 'prune', 'delete'] } as const;
 
 /** Every input, in the order of action.yml. */
 export const INPUTS = {
@@ -108,7 +111,7 @@ export const INPUTS = {
   'decryption-key': { default: '', ...OPENING, secret: true, lines: true, parse: asGiven },
   'decryption-passphrase': { default: '', ...OPENING, secret: true, parse: asGiven },
   'signing-key': { default: '', ...ALL, secret: true, lines: true, parse: asGiven },
-  keep: { default: '5', ...RETENTION, lines: true, parse: parseKeep, quotes: true },
+  keep: { default: '5', ...RULES, lines: true, parse: parseKeep, quotes: true },
   'keep-made-under': { default: 'true', ...RETENTION, parse: parseBoolean },
   'keep-minimum': { default: '1', usedBy: ['backup', 'prune', 'delete'], parse: wholeNumber(1, MOST) },
   'max-delete': { default: '', ...RETENTION, parse: wholeNumber(1, MOST) },
@@ -127,17 +130,17 @@ export const INPUTS = {
   's3-sse': { default: '', ...BACKUP, parse: oneOf(['AES256', 'aws:kms', 'aws:kms:dsse']) },
   's3-kms-key-id': { default: '', ...BACKUP, parse: parseKeyId },
   's3-object-lock': { default: '', ...BACKUP, parse: parseObjectLock },
-  's3-keep': { default: '', ...RETENTION, lines: true, parse: orWord('none', parseKeep), quotes: true },
+  's3-keep': { default: '', ...RULES, lines: true, parse: orWord('none', parseKeep), quotes: true },
   verify: { default: 'content', ...PROOF, parse: oneOf(['checksum', 'content', 'restore']) },
   'verify-on': { default: 'host', usedBy: ['verify'], parse: oneOf(['host', 'runner']) },
   assert: { default: '', ...PROOF, lines: true, parse: parseStatements },
   'restore-to': { default: '', usedBy: ['backup', 'verify', 'restore'], parse: asGiven, quotes: true },
-  'max-age': { default: '26h', usedBy: ['verify'], parse: orWord('none', parseAge) },
-  'shrink-limit': { default: '50%', ...BACKUP, parse: percentOrNone(1) },
-  'growth-limit': { default: 'none', ...BACKUP, parse: parseGrowth },
-  'row-loss-limit': { default: '50%', ...BACKUP, parse: percentOrNone(1) },
+  'max-age': { default: '26h', usedBy: ['verify', 'health'], parse: orWord('none', parseAge) },
+  'shrink-limit': { default: '50%', ...LIMITS, parse: percentOrNone(1) },
+  'growth-limit': { default: 'none', ...LIMITS, parse: parseGrowth },
+  'row-loss-limit': { default: '50%', ...LIMITS, parse: percentOrNone(1) },
   'on-row-loss': { default: 'pin', ...BACKUP, parse: oneOf(['pin', 'fail']) },
-  'min-free': { default: '', usedBy: ['backup', 'verify', 'restore'], parse: parseSize },
+  'min-free': { default: '', usedBy: ['backup', 'verify', 'restore', 'health'], parse: parseSize },
   backup: { default: '', usedBy: ['restore', 'verify', 'accept', 'delete', 'pin', 'unpin'], parse: asGiven },
   confirm: { default: '', ...RESTORE, parse: asGiven },
   'safety-backup': { default: 'true', ...RESTORE, parse: parseBoolean },

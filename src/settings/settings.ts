@@ -2,7 +2,18 @@ import type { KeepRules } from '../backups/retention.js';
 import type { Source } from '../engines/engine.js';
 import type { readSettings } from './inputs.js';
 
-export const COMMANDS = ['backup', 'restore', 'verify', 'list', 'accept', 'prune', 'delete', 'pin', 'unpin'] as const;
+export const COMMANDS = [
+  'backup',
+  'restore',
+  'verify',
+  'list',
+  'health',
+  'accept',
+  'prune',
+  'delete',
+  'pin',
+  'unpin',
+] as const;
 export type Command = (typeof COMMANDS)[number];
 
 export interface SshTarget {

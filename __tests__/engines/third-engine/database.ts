@@ -29,6 +29,17 @@ export function copiedDatabase(source: CopiedSource): Database {
       'verify_copied',
       named({ ...argumentsOf(settings), ...payloadArguments(manifest) }),
     ],
+    health: {
+      request: (settings) => ['job', 'health_copied', named(argumentsOf(settings))],
+      read: (facts) => ({
+        bytes: facts.number('source_bytes'),
+        tables: [],
+        estimated: false,
+        figures: {},
+        findings: [],
+        notes: [],
+      }),
+    },
     checkProof(facts, { content }) {
       const lines = facts.get('restored_lines');
       if (content === null || lines === null || Number(lines) === (content as CopiedContent).lines) return;

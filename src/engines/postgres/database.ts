@@ -26,6 +26,7 @@ import {
   textsIn,
 } from './facts.js';
 import { contentOf, type PostgresContent, type PostgresKind } from './format.js';
+import { postgresHealth } from './health.js';
 import { schemaCondition, tableCondition } from './name-patterns.js';
 import { createStatement, identifier, likeOf, propertiesFor, searchPathOf } from './properties.js';
 import { postgresRestoring } from './restore.js';
@@ -90,6 +91,15 @@ export function postgresDatabase(source: PostgresSource, { format }: Pick<DumpSe
 
     inspect(settings) {
       return ['job', 'inspect_postgres', named(argumentsOf(source, settings))];
+    },
+
+    health: {
+      request: (settings) => [
+        'job',
+        'health_postgres',
+        named({ ...argumentsOf(source, settings), kind: KINDS[format] }),
+      ],
+      read: postgresHealth,
     },
 
     identity: (facts) => identityIn(facts, source.database),

@@ -87,10 +87,10 @@ export function identityIn(facts: Facts, database: string): PostgresIdentity {
   return { database, systemIdentifier };
 }
 
-/** The tables that the host has listed, with their rows where it has counted them. */
-export function tablesOf(facts: Facts): TableRows[] {
+/** The tables that the host has listed, with their rows where it has counted or estimated them. */
+export function tablesOf(facts: Facts, key: 'rows' | 'estimate' = 'rows'): TableRows[] {
   const counted = new Map(
-    facts.all('rows').map((text): [string, number] => {
+    facts.all(key).map((text): [string, number] => {
       const [oid = '', rows = ''] = text.split(' ');
       return [oid, Number(rows)];
     }),

@@ -46,6 +46,7 @@ export const postgres: Engine<PostgresSource, PostgresIdentity> = {
     new URL('./programs/postgres-load.sh', import.meta.url),
     new URL('./programs/postgres-swap.sh', import.meta.url),
     new URL('./programs/postgres-in-place.sh', import.meta.url),
+    new URL('./programs/postgres-health.sh', import.meta.url),
   ],
   elsewhere: TOLD_ELSEWHERE,
 };

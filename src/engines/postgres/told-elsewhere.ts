@@ -17,6 +17,10 @@ export const TOLD_ELSEWHERE: readonly string[] = [
     'installed extension_rows used_extension of_extension unread foreign_table foreign_object system_schema path_functions',
   ),
   ...facts('objects large_objects tables table rows guarded unlogged_left'),
+  // of how it is
+  ...facts('sees_all connections max_connections longest_transaction replication_slots inactive_slots held_wal'),
+  ...facts('wraparound_age archiving archive_failing archive_failures replicas replica_lag standby_lag'),
+  ...facts('checksum_failures invalid_indexes estimate'),
   // of a dump
   ...facts('checked counting_ended roles roles_missing archived archived_from'),
   // of a restore

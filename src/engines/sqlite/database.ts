@@ -7,6 +7,7 @@ import type { Settings } from '../../settings/settings.js';
 import { checkRows, commonArguments, loginUser, named, packersOf, payloadArguments, seconds } from '../common.js';
 import type { Database } from '../database.js';
 import type { SqliteContent, SqliteIdentity } from './format.js';
+import { sqliteHealth } from './health.js';
 import { busy, checking, QUICK_CHECK, sqliteRestoring, usersOf } from './restore.js';
 import type { SqliteSource } from './url.js';
 
@@ -86,6 +87,11 @@ export function sqliteDatabase(source: SqliteSource): Database {
         `${facts.need('source')} is a valid SQLite database without a single table, so its backup would prove nothing`,
         'Check that `database` names the file that the application uses.',
       );
+    },
+
+    health: {
+      request: (settings) => ['job', 'health_sqlite', named(argumentsOf(source, settings))],
+      read: (facts) => sqliteHealth(facts, decoded(facts, facts.rows)),
     },
 
     restoring: sqliteRestoring(source),

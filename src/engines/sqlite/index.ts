@@ -31,6 +31,7 @@ export const sqlite: Engine<SqliteSource, SqliteIdentity> = {
     new URL('./programs/sqlite-restore.sh', import.meta.url),
     new URL('./programs/sqlite-recover.sh', import.meta.url),
     new URL('./programs/sqlite-damaged.sh', import.meta.url),
+    new URL('./programs/sqlite-health.sh', import.meta.url),
   ],
   texts: { sqlite_python: new URL('./programs/sqlite.py', import.meta.url) },
   elsewhere: [
@@ -39,5 +40,6 @@ export const sqlite: Engine<SqliteSource, SqliteIdentity> = {
     ...facts('foreign_keys uncounted unread written_by resolved parent target_free_kib all_users in_use'),
     ...facts('damage headless live_bytes live_encoding live_locked live_page_size live_schema live_state'),
     ...facts('live_unjudged live_unread live_wal state'),
+    ...facts('wal_bytes free_pages integrity unexamined hot_journal'),
   ],
 };

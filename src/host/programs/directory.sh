@@ -8,6 +8,7 @@ shelf=''
 # check_clock SECONDS TOLERANCE: the runner's time; names, ages and retention rest on it, so it comes before everything
 check_clock() {
   clock=$(date +%s)
+  put clock "$clock"
   apart=$((clock - $1))
   if [ "$apart" -gt "$2" ] || [ "$apart" -lt "-$2" ]; then fail E_CLOCK "$clock"; fi
 }

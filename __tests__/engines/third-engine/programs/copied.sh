@@ -44,6 +44,11 @@ inspect_copied() {
   look_before copied
 }
 
+health_copied() {
+  arguments "$@"
+  examine_source copied
+}
+
 verify_copied() {
   arguments "$@"
   make_work

@@ -1,0 +1,153 @@
+import type { Finding } from '../backups/finding.js';
+import {
+  jumps,
+  lastRestored,
+  leftBehind,
+  newestGood,
+  outOfStep,
+  skewed,
+  space,
+  tooFew,
+  tooOld,
+  unanswered,
+  unproven,
+} from '../backups/findings.js';
+import type { DatabaseHealth } from '../engines/health.js';
+import { BackupError, describe } from '../errors.js';
+import type { Facts } from '../host/session.js';
+import { HostPlace } from '../places/host.js';
+import type { StorePlace } from '../places/store.js';
+import { withStorePlace } from '../places/with-store.js';
+import { counted } from '../reporting/format.js';
+import { quoteOutside } from '../reporting/neutralise.js';
+import { type Connection, connected, note, tellFinding } from '../run/connect.js';
+import { openDirectory } from '../run/directory.js';
+import type { Run } from '../run/run.js';
+
+const quote = (text: string): string => quoteOutside(text, 300);
+
+/**
+ * Whether the backups, their places and the live database are as they have to be. Writes nothing. What can not be looked at is a finding
+ * like any other, and the rest is looked at. Throws E_UNHEALTHY when there is one that is an error.
+ */
+export async function health(run: Run): Promise<void> {
+  await connected(run, async (connection) => {
+    const { settings, database, report, log } = run;
+    const facts = await log.group('Look at the backups', () =>
+      connection.send(...openDirectory(run, 'look'), ['job', 'look_health', [settings.name, database.path]]),
+    );
+    const host = await HostPlace.of(run, connection, facts);
+    report.health = {
+      database: null,
+      lastRestored: lastRestored(host.listed.backups),
+      clocks: { hostAheadMs: aheadOf(run, facts), storeAheadMs: null },
+      room: { backupBytes: null, restoreBytes: null },
+    };
+    const live = await liveHealth(run, connection);
+    const found = await withStorePlace(run, host, async (store) => [
+      ...(live.finding === null ? [] : [live.finding]),
+      ...ofBackups(run, host, facts),
+      ...(await ofDatabase(run, host, live)),
+      ...(store === null ? [] : await ofStore(run, host, store)),
+    ]);
+    for (const finding of found) tellFinding(run, finding);
+    const errors = report.problems.filter(({ level }) => level === 'error');
+    report.healthy = errors.length === 0;
+    if (!report.healthy) throw unhealthy(errors);
+    report.ok = true;
+  });
+}
+
+function unhealthy(errors: readonly { code?: string; message: string }[]): BackupError {
+  const [first] = errors;
+  const more = errors.length > 1 ? `; and ${counted(errors.length - 1, 'more error')}` : '';
+  return new BackupError('E_UNHEALTHY', `${first?.code ?? ''}: ${first?.message ?? ''}${more}`);
+}
+
+interface Looked {
+  health: DatabaseHealth | null;
+  /** KiB that the next backup needs in the backup directory. */
+  backupKib: number | null;
+  /** Why nothing is known. */
+  finding: Finding | null;
+}
+
+/** The live database. A server that is down is worth a finding; a host that is lost ends the run. */
+async function liveHealth(run: Run, connection: Connection): Promise<Looked> {
+  const { settings, database, log } = run;
+  try {
+    const facts = await log.group(`Look at ${settings.database.given}`, () =>
+      connection.send(database.health.request(settings)),
+    );
+    return { health: database.health.read(facts), backupKib: facts.number('backup_kib'), finding: null };
+  } catch (error) {
+    if (run.signal.aborted || connection.isLost()) throw error;
+    const { code, message, hint } = describe(error);
+    return { health: null, backupKib: null, finding: { level: 'error', code, message, todo: hint } };
+  }
+}
+
+function ofBackups(run: Run, host: HostPlace, facts: Facts): Finding[] {
+  const { settings, report } = run;
+  const now = run.now();
+  const { backups } = host.listed;
+  const freshness = { now, maxAgeMs: settings.maxAgeMs, name: settings.name, where: host.uri };
+  const kib = facts.get('directory_kib');
+  report.storage.directoryBytes = kib === null || kib === '' ? null : facts.number('directory_kib') * 1024;
+  return [
+    tooOld(newestGood(backups)?.createdAt ?? null, freshness),
+    unanswered(backups, quote),
+    unproven(backups, now),
+    skewed(report.host, report.health?.clocks.hostAheadMs ?? null),
+    ...tooFew(backups, settings.keep, now, host.uri),
+    ...leftBehind(
+      { folders: facts.all('left_folder').map(quote), journals: facts.all('left_journal').map(quote) },
+      host.uri,
+    ),
+  ].filter((one) => one !== null);
+}
+
+/** The host tells whole seconds. */
+const aheadOf = ({ now }: Run, facts: Facts): number => facts.number('clock') * 1000 - now().getTime();
+
+async function ofDatabase(run: Run, host: HostPlace, { health, backupKib }: Looked): Promise<Finding[]> {
+  if (health === null) return [];
+  const { settings, report } = run;
+  const { backups } = host.listed;
+  const { bytes, tables, estimated, figures, notes } = health;
+  const newest = newestGood(backups);
+  const backupBytes = backupKib === null ? null : backupKib * 1024;
+  // the safety backup, and what is loaded beside the live database
+  const restoreBytes = bytes + (newest?.manifest.bytes ?? 0) + settings.minFreeBytes;
+  report.tables = tables;
+  if (report.health !== null) {
+    report.health.database = { bytes, estimated, ...figures };
+    report.health.room = { backupBytes, restoreBytes };
+  }
+  for (const one of notes) note(run, one);
+  const before = newest === null || estimated ? null : (await host.whole(newest)).manifest.content;
+  const { shrinkLimit: shrink, growthLimit: growth, growthLimitBytes: growthBytes, rowLossLimit: rowLoss } = settings;
+  const free = report.storage.freeBytes;
+  return [
+    ...health.findings,
+    ...jumps(health, backups, before?.tables ?? null, { shrink, growth, growthBytes, rowLoss }, quote),
+    ...space({ free, needed: backupBytes }, { free, needed: restoreBytes }, host.uri),
+  ];
+}
+
+/** A store that does not answer is a finding. */
+async function ofStore(run: Run, host: HostPlace, store: StorePlace): Promise<Finding[]> {
+  const { settings } = run;
+  try {
+    const { backups } = await store.catalogue();
+    const freshness = { now: run.now(), maxAgeMs: settings.maxAgeMs, name: settings.name, where: store.uri };
+    return [
+      ...outOfStep(host.listed.backups, backups, freshness),
+      ...(store.rules === null ? [] : tooFew(backups, store.rules, run.now(), store.uri)),
+    ];
+  } catch (error) {
+    if (run.signal.aborted) throw error;
+    const { code, message, hint } = describe(error);
+    return [{ level: 'error', code, message, todo: hint }];
+  }
+}

@@ -1,0 +1,142 @@
+import { type Finding, odd, wrong } from '../../backups/finding.js';
+import type { Facts } from '../../host/session.js';
+import { counted, formatBytes, formatDuration } from '../../reporting/format.js';
+import type { DatabaseHealth } from '../health.js';
+import { tablesOf } from './facts.js';
+
+const CROWDED = 0.9;
+const LONG_TRANSACTION_S = 3_600;
+const MUCH_WAL = 1 << 30;
+/** The server stops taking commands at about 2 100 million; vacuum without regard of its cost begins at 1 600 million. */
+const OLD_AGE = 500_000_000;
+const VERY_OLD_AGE = 1_600_000_000;
+const LATE_S = 300;
+
+/** What programs/postgres-health.sh has told. */
+export function postgresHealth(facts: Facts): DatabaseHealth {
+  const number = (key: string): number | null => (facts.get(key) === null ? null : facts.number(key));
+  const flag = (key: string): boolean => facts.get(key) === 'true';
+  const seesAll = flag('sees_all');
+  const figures = {
+    connections: number('connections'),
+    maxConnections: number('max_connections'),
+    longestTransactionSeconds: seesAll ? number('longest_transaction') : null,
+    replicationSlots: number('replication_slots'),
+    inactiveSlots: number('inactive_slots'),
+    heldWalBytes: number('held_wal'),
+    wraparoundAge: number('wraparound_age'),
+    archiving: flag('archiving'),
+    archiveFailures: number('archive_failures'),
+    archiveFailing: flag('archive_failing'),
+    replicas: number('replicas'),
+    replicaLagSeconds: number('replica_lag'),
+    standby: flag('in_recovery'),
+    standbyLagSeconds: number('standby_lag'),
+    checksumFailures: number('checksum_failures'),
+    invalidIndexes: number('invalid_indexes'),
+  };
+  const notes = seesAll
+    ? []
+    : [
+        'the role may not see the sessions of others: `GRANT pg_monitor TO` it for the longest transaction and the lag of replicas',
+      ];
+  return {
+    bytes: facts.number('source_bytes'),
+    tables: tablesOf(facts, 'estimate'),
+    estimated: true,
+    figures,
+    findings: findingsOf(figures),
+    notes,
+  };
+}
+
+type Figures = Record<string, number | boolean | null>;
+
+/** Each with the figure that it is about; what is not known is no finding. */
+function findingsOf(figures: Figures): Finding[] {
+  const of = (name: string): number => Number(figures[name] ?? 0);
+  const found: [boolean, () => Finding][] = [
+    [
+      of('checksumFailures') > 0,
+      () =>
+        wrong(
+          'E_SOURCE_CORRUPT',
+          `the server has found ${counted(of('checksumFailures'), 'page')} of this database whose checksum is wrong`,
+          'Keep the older backups. Check the disk, and find the table: the log of the server names it.',
+        ),
+    ],
+    [
+      of('maxConnections') > 0 && of('connections') >= of('maxConnections') * CROWDED,
+      () =>
+        odd(
+          'E_UNHEALTHY',
+          `${of('connections')} of ${of('maxConnections')} connections are in use`,
+          'A backup needs two, a restore a few more: use a pooler, or raise `max_connections`.',
+        ),
+    ],
+    [
+      of('longestTransactionSeconds') > LONG_TRANSACTION_S,
+      () =>
+        odd(
+          'E_UNHEALTHY',
+          `a transaction is open for ${formatDuration(of('longestTransactionSeconds') * 1000)}`,
+          'It keeps vacuum from cleaning up, and a restore waiting: `pg_stat_activity` shows whose it is.',
+        ),
+    ],
+    [
+      of('inactiveSlots') > 0 && of('heldWalBytes') > MUCH_WAL,
+      () =>
+        wrong(
+          'E_UNHEALTHY',
+          `a replication slot holds ${formatBytes(of('heldWalBytes'))} of WAL back, and ${counted(of('inactiveSlots'), 'slot')} are used by nobody`,
+          'The disk of the server fills up: drop the slot (`pg_drop_replication_slot`), or start what reads it.',
+        ),
+    ],
+    [
+      of('wraparoundAge') > VERY_OLD_AGE,
+      () =>
+        wrong(
+          'E_UNHEALTHY',
+          `the oldest transaction number of the server is ${of('wraparoundAge')} transactions old: it stops taking commands at about 2 100 000 000`,
+          'Find what keeps vacuum from freezing (an old transaction, a slot, a prepared transaction), and run `VACUUM FREEZE`.',
+        ),
+    ],
+    [
+      of('wraparoundAge') > OLD_AGE && of('wraparoundAge') <= VERY_OLD_AGE,
+      () =>
+        odd(
+          'E_UNHEALTHY',
+          `the oldest transaction number of the server is ${of('wraparoundAge')} transactions old: vacuum does not keep up`,
+          'Find what keeps vacuum from freezing: an old transaction, a slot, a prepared transaction.',
+        ),
+    ],
+    [
+      figures.archiving === true && figures.archiveFailing === true,
+      () =>
+        wrong(
+          'E_UNHEALTHY',
+          'the server can not archive its WAL: the last attempt failed, and none has succeeded since',
+          'Point-in-time recovery ends there, and the disk fills up: `pg_stat_archiver`, and the log of the server, say why.',
+        ),
+    ],
+    [of('replicaLagSeconds') > LATE_S, () => late('a replica is', of('replicaLagSeconds'))],
+    [of('standbyLagSeconds') > LATE_S, () => late('this standby is', of('standbyLagSeconds'))],
+    [
+      of('invalidIndexes') > 0,
+      () =>
+        odd(
+          'E_UNHEALTHY',
+          `${counted(of('invalidIndexes'), 'index', 'indexes')} of this database are invalid`,
+          'A `CREATE INDEX CONCURRENTLY` has failed: drop them, or `REINDEX`.',
+        ),
+    ],
+  ];
+  return found.filter(([is]) => is).map(([, make]) => make());
+}
+
+const late = (who: string, seconds: number): Finding =>
+  odd(
+    'E_UNHEALTHY',
+    `${who} ${formatDuration(seconds * 1000)} behind`,
+    'What it has not got yet is lost with the primary; a backup of it is as old.',
+  );

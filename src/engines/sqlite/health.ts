@@ -1,0 +1,82 @@
+import { type Finding, odd, wrong } from '../../backups/finding.js';
+import type { Facts } from '../../host/session.js';
+import { counted, formatBytes } from '../../reporting/format.js';
+import { quoteOutside } from '../../reporting/neutralise.js';
+import type { DatabaseHealth } from '../health.js';
+
+/** A WAL of this size, and larger than the database, is one that no checkpoint has been able to empty. */
+const LARGE_WAL = 64 << 20;
+/** Free pages are worth a word when they take as much, and half of the file. */
+const MUCH_FREE = 64 << 20;
+
+/** What programs/sqlite-health.sh has told; `tables` as the copy of a backup has them. */
+export function sqliteHealth(facts: Facts, tables: DatabaseHealth['tables']): DatabaseHealth {
+  const path = facts.path('source');
+  const number = (key: string): number | null => (facts.get(key) === null ? null : facts.number(key));
+  const pageSize = number('page_size');
+  const free = number('free_pages');
+  const integrity = facts.get('integrity');
+  const figures = {
+    integrity: integrity === null ? null : integrity === 'ok' ? 'ok' : quoteOutside(integrity, 500),
+    pageSize,
+    pageCount: number('page_count'),
+    freePages: free,
+    foreignKeyErrors: number('foreign_keys'),
+    journalMode: facts.get('live_wal') ? 'wal' : 'rollback',
+    walBytes: number('wal_bytes'),
+  };
+  const bytes = facts.number('source_bytes');
+  const freeBytes = (free ?? 0) * (pageSize ?? 0);
+  const notes: string[] = [];
+  if (facts.get('unexamined') !== null) {
+    notes.push(
+      `${path} was not read to its end: it is not in WAL mode, and readers would keep its writers waiting. The proof of a backup reads it all`,
+    );
+  }
+  if (freeBytes > MUCH_FREE && freeBytes * 2 > bytes) {
+    notes.push(`${formatBytes(freeBytes)} of ${path} are free pages: \`VACUUM\` gives them back, while nobody writes`);
+  }
+  return { bytes, tables, estimated: false, figures, findings: findingsOf(path, facts, figures), notes };
+}
+
+function findingsOf(path: string, facts: Facts, figures: DatabaseHealth['figures']): Finding[] {
+  const { integrity, foreignKeyErrors, walBytes } = figures;
+  const found: Finding[] = [];
+  if (typeof integrity === 'string' && integrity !== 'ok') {
+    found.push(
+      wrong(
+        'E_SOURCE_CORRUPT',
+        `SQLite found damage in ${path}: ${integrity}`,
+        'Keep the older backups. Check the disk, then restore the newest good backup.',
+      ),
+    );
+  }
+  if (facts.get('hot_journal') !== null) {
+    found.push(
+      odd(
+        'E_UNHEALTHY',
+        `a hot journal of a writer that crashed lies beside ${path}, so it was not looked into`,
+        'The next connection that may write rolls it back: let the application open it, or take a backup.',
+      ),
+    );
+  }
+  if (typeof foreignKeyErrors === 'number' && foreignKeyErrors > 0) {
+    found.push(
+      odd(
+        'E_UNHEALTHY',
+        `${counted(foreignKeyErrors, 'row')} of ${path} point to a row that is not there (foreign keys)`,
+        '`PRAGMA foreign_key_check` names them. A backup is a faithful copy, and has them as well.',
+      ),
+    );
+  }
+  if (typeof walBytes === 'number' && walBytes > LARGE_WAL && walBytes * 2 > facts.number('source_bytes')) {
+    found.push(
+      odd(
+        'E_UNHEALTHY',
+        `the WAL of ${path} has ${formatBytes(walBytes)}, more than the database`,
+        'A reader that never ends keeps checkpoints from emptying it: look for a transaction that was left open.',
+      ),
+    );
+  }
+  return found;
+}

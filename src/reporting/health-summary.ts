@@ -1,0 +1,78 @@
+import { formatBytes, formatCount, formatDuration, parseTime } from './format.js';
+import { code, escapeCell } from './markdown.js';
+import type { HealthReport, Report, Storage } from './report.js';
+
+/** What `health` has found besides its problems, as tables. */
+export function healthSection(health: HealthReport, report: Pick<Report, 'storage' | 'durationMs'>): string {
+  const { database } = health;
+  const rows = [...placeRows(report.storage), ...proofRows(health), ...roomRows(health, report.storage)];
+  const tables = [['### Backups and room', tableOf(rows)].join('\n\n')];
+  if (database !== null) {
+    tables.push(
+      [
+        '### Live database',
+        tableOf(Object.entries(database).map(([name, value]) => [title(name), shown(name, value)])),
+      ].join('\n\n'),
+    );
+  }
+  return tables.join('\n\n');
+}
+
+type Row = [name: string, value: string];
+
+function placeRows({ backups, averageBytes, largestBytes, directoryBytes, freeBytes }: Storage): Row[] {
+  return [
+    ['Backups', formatCount(backups)],
+    ...(averageBytes === null ? [] : ([['Average size', formatBytes(averageBytes)]] as Row[])),
+    ...(largestBytes === null ? [] : ([['Largest', formatBytes(largestBytes)]] as Row[])),
+    ...(directoryBytes === null ? [] : ([['Everything in the directory', formatBytes(directoryBytes)]] as Row[])),
+    ...(freeBytes === null ? [] : ([['Free', formatBytes(freeBytes)]] as Row[])),
+  ];
+}
+
+function proofRows({ lastRestored, clocks }: HealthReport): Row[] {
+  const took = lastRestored?.ms == null ? '' : `, in ${formatDuration(lastRestored.ms)}`;
+  const proof =
+    lastRestored === null
+      ? 'none of these backups was proven by a restore'
+      : `${code(lastRestored.id, 160)} on ${parseTime(lastRestored.at)?.toISOString().slice(0, 10) ?? ''}${took}`;
+  const { hostAheadMs, storeAheadMs } = clocks;
+  return [
+    ['Last proof by a restore', proof],
+    ...(hostAheadMs === null ? [] : ([['Clock of the host', skew(hostAheadMs)]] as Row[])),
+    ...(storeAheadMs === null ? [] : ([['Clock of the store', skew(storeAheadMs)]] as Row[])),
+  ];
+}
+
+/** Hosts tell whole seconds, and an answer takes its time. */
+const EQUAL_MS = 3_000;
+const skew = (ms: number): string =>
+  Math.abs(ms) <= EQUAL_MS
+    ? 'as that of the runner'
+    : `${formatDuration(Math.abs(ms))} ${ms > 0 ? 'ahead of' : 'behind'} that of the runner`;
+
+function roomRows({ room }: HealthReport, { freeBytes }: Storage): Row[] {
+  const of = (needed: number): string =>
+    formatBytes(needed) + (freeBytes !== null && freeBytes < needed ? ', **which is not free**' : '');
+  return [
+    ...(room.backupBytes === null ? [] : ([['The next backup needs', of(room.backupBytes)]] as Row[])),
+    ...(room.restoreBytes === null ? [] : ([['A restore needs', of(room.restoreBytes)]] as Row[])),
+  ];
+}
+
+/** `walBytes` is `Wal bytes`: what engines count is theirs to name, in words of the code. */
+function title(name: string): string {
+  const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return escapeCell(words.charAt(0).toUpperCase() + words.slice(1), 60);
+}
+
+function shown(name: string, value: string | number | boolean | null): string {
+  if (value === null) return 'not known';
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  if (typeof value === 'string') return escapeCell(value, 300);
+  if (/bytes$/i.test(name)) return formatBytes(value);
+  return /Seconds$/.test(name) ? formatDuration(value * 1000) : formatCount(value);
+}
+
+const tableOf = (rows: Row[]): string =>
+  ['| | |', '| :--- | :--- |', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join('\n');
