@@ -23,8 +23,8 @@ const SECRETS = {
 };
 /** Outputs that a command never sets, or, a restore, always sets to false. */
 const NOT_OF = {
-  backup: ['restore-outcome', 'restore-ms', 'safety-backup-id'],
-  restore: ['backup-ok', 'kept', 'deleted', 'newest-age-seconds'],
+  backup: ['healthy', 'restore-outcome', 'restore-ms', 'safety-backup-id'],
+  restore: ['backup-ok', 'healthy', 'kept', 'deleted', 'newest-age-seconds'],
   verify: ['kept', 'deleted', 'restore-outcome', 'restore-ms', 'safety-backup-id'],
 };
 

@@ -11,7 +11,10 @@ afterAll(() => scene.stop());
 
 test('every wrong input is told at once, by name, rule and value, before anything is contacted', async () => {
   const wrong: Record<string, [given: string, said: string]> = {
-    command: ['bakup', 'expected one of backup, restore, verify, list, accept, prune, delete, pin, unpin, got "bakup"'],
+    command: [
+      'bakup',
+      'expected one of backup, restore, verify, list, health, accept, prune, delete, pin, unpin, got "bakup"',
+    ],
     port: ['22222222', 'got "22222222"'],
     username: ['-oProxyCommand=x', 'got "-oProxyCommand=x"'],
     'run-as': ['a b', 'got "a b"'],

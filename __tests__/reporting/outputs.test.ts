@@ -26,6 +26,7 @@ const NAMES = [
   'restore-ms',
   'safety-backup-id',
   'newest-age-seconds',
+  'healthy',
   'report',
   'backup-ok',
 ];
@@ -57,6 +58,7 @@ describe('outputsOf', () => {
       'restore-ms': '',
       'safety-backup-id': '',
       'newest-age-seconds': '2',
+      healthy: '',
       'backup-ok': 'true',
     });
     expect(JSON.parse(report ?? '')).toEqual(sampleReport());
@@ -84,6 +86,7 @@ describe('outputsOf', () => {
       'restore-ms': '',
       'safety-backup-id': '',
       'newest-age-seconds': '',
+      healthy: '',
       'backup-ok': 'false',
     });
   });

@@ -443,13 +443,13 @@ describe('one problem', () => {
   const local: [InputName, string, string][] = [
     [
       'command',
-      'health',
-      'expected one of backup, restore, verify, list, accept, prune, delete, pin, unpin, got "health"',
+      'helath',
+      'expected one of backup, restore, verify, list, health, accept, prune, delete, pin, unpin, got "helath"',
     ],
     [
       'command',
       'Backup',
-      'expected one of backup, restore, verify, list, accept, prune, delete, pin, unpin, got "Backup"',
+      'expected one of backup, restore, verify, list, health, accept, prune, delete, pin, unpin, got "Backup"',
     ],
     ['transport', 'docker', 'expected one of ssh, local, got "docker"'],
     ['run-as', '#0', `${RUN_AS}, got "#0"`],
