@@ -204,7 +204,8 @@ export async function restorePayload(payloadPath: string, targetPath: string): P
   }
 }
 
-async function sql(path: string, script: string): Promise<string> {
+/** What the sqlite3 tool prints of it. */
+export async function sql(path: string, script: string): Promise<string> {
   const { stdout } = await run('sqlite3', ['-batch', '-init', '/dev/null', '-bail', path, script]);
   return stdout;
 }

@@ -82,14 +82,15 @@ export function tooFew(backups: readonly Backup[], rules: KeepRules, now: Date, 
         verified && !safety && partial === '' && !isFuture(createdAt, now),
     )
     .sort(newestFirst);
-  const oldest = good.at(-1);
+  // a pinned one stays however old it is
+  const oldest = good.filter(({ pinned }) => pinned === null).at(-1);
   if (oldest === undefined) return [];
   return (Object.keys(RULE_MS) as PeriodRule[]).flatMap((rule): Finding[] => {
     const wanted = rules[rule] ?? 0;
     const label = PERIODS[rule];
     const held = new Set(good.map(({ createdAt }) => label(createdAt)));
-    const passed = new Set<string>();
     // that of now counts only when it has one
+    const passed = new Set([label(now)].filter((one) => held.has(one)));
     for (
       let at = now.getTime() - RULE_MS[rule];
       passed.size <= wanted && at > oldest.createdAt.getTime();

@@ -40,6 +40,7 @@ export async function health(run: Run): Promise<void> {
     report.health = {
       database: null,
       lastRestored: lastRestored(host.listed.backups),
+      encryption: newestGood(host.listed.backups)?.manifest.encryption ?? null,
       clocks: { hostAheadMs: aheadOf(run, facts), storeAheadMs: null },
       room: { backupBytes: null, restoreBytes: null },
     };
@@ -137,11 +138,15 @@ async function ofDatabase(run: Run, host: HostPlace, { health, backupKib }: Look
 
 /** A store that does not answer is a finding. */
 async function ofStore(run: Run, host: HostPlace, store: StorePlace): Promise<Finding[]> {
-  const { settings } = run;
+  const { settings, report } = run;
   try {
     const { backups } = await store.catalogue();
     const freshness = { now: run.now(), maxAgeMs: settings.maxAgeMs, name: settings.name, where: store.uri };
+    const { clockAheadMs } = await store.open();
+    if (report.health !== null) report.health.clocks.storeAheadMs = clockAheadMs;
+    const skew = skewed('the store', clockAheadMs);
     return [
+      ...(skew === null ? [] : [skew]),
       ...outOfStep(host.listed.backups, backups, freshness),
       ...(store.rules === null ? [] : tooFew(backups, store.rules, run.now(), store.uri)),
     ];

@@ -1,14 +1,14 @@
 import { type Backup, standingOf } from '../backups/catalogue.js';
 import { coverageOf } from '../backups/coverage.js';
 import { formatNamed } from '../backups/format.js';
-import type { Manifest, Reason } from '../backups/manifest.js';
+import type { Manifest, Reason, VerifiedLevel } from '../backups/manifest.js';
 import { withinLimit } from '../backups/manifest-size.js';
 import { checksumFile, manifestFile, payloadFile } from '../backups/names.js';
 import { compressionBy, type Encrypted, methodOf } from '../backups/packing.js';
 import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import { formatCount } from '../reporting/format.js';
-import { note } from '../run/connect.js';
+import { note, READ_BACK } from '../run/connect.js';
 import { encryptedBy } from '../run/keys.js';
 import type { Run } from '../run/run.js';
 
@@ -54,7 +54,7 @@ export function manifestOf(
     encryption,
     tools: engine.tools,
     content: engine.content,
-    verified: { level: damaged ? 'none' : settings.verify, at: now.toISOString() },
+    verified: verifiedBy(run, damaged ? 'none' : settings.verify, now),
     durationMs: now.getTime() - started.getTime(),
     github: run.github,
     pinned: settings.pin === null ? null : { reason: settings.pin, at: now.toISOString() },
@@ -71,6 +71,13 @@ export function manifestOf(
   });
   tellLeftOut(run, manifest);
   return manifest;
+}
+
+/** As the manifest of a backup that has just been made has it. */
+function verifiedBy({ report: { stages } }: Run, level: VerifiedLevel, now: Date): Manifest['verified'] {
+  const restoring = stages.slice(stages.findLastIndex(({ name }) => name === READ_BACK) + 1);
+  const ms = restoring.reduce((sum, stage) => sum + stage.ms, 0);
+  return { level, at: now.toISOString(), ...(level === 'restore' ? { ms } : {}) };
 }
 
 /** The backup of that manifest, whole and just made. */

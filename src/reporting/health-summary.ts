@@ -1,4 +1,4 @@
-import { formatBytes, formatCount, formatDuration, parseTime } from './format.js';
+import { formatBytes, formatCount, formatDuration, parseTime, showEncrypted } from './format.js';
 import { code, escapeCell } from './markdown.js';
 import type { HealthReport, Report, Storage } from './report.js';
 
@@ -30,7 +30,7 @@ function placeRows({ backups, averageBytes, largestBytes, directoryBytes, freeBy
   ];
 }
 
-function proofRows({ lastRestored, clocks }: HealthReport): Row[] {
+function proofRows({ lastRestored, encryption, clocks }: HealthReport): Row[] {
   const took = lastRestored?.ms == null ? '' : `, in ${formatDuration(lastRestored.ms)}`;
   const proof =
     lastRestored === null
@@ -39,6 +39,7 @@ function proofRows({ lastRestored, clocks }: HealthReport): Row[] {
   const { hostAheadMs, storeAheadMs } = clocks;
   return [
     ['Last proof by a restore', proof],
+    ...(encryption === null ? [] : ([['The newest is', showEncrypted(encryption, (one) => code(one, 80))]] as Row[])),
     ...(hostAheadMs === null ? [] : ([['Clock of the host', skew(hostAheadMs)]] as Row[])),
     ...(storeAheadMs === null ? [] : ([['Clock of the store', skew(storeAheadMs)]] as Row[])),
   ];

@@ -118,6 +118,8 @@ export interface HealthReport {
   database: Record<string, string | number | boolean | null> | null;
   /** The last proof by a restore among the good backups, and how long the restoring took. */
   lastRestored: { id: string; at: string; ms: number | null } | null;
+  /** Of the newest good backup: for whom it is encrypted. null: there is none. */
+  encryption: Encrypted | null;
   /** How far the clocks are ahead of the runner's. */
   clocks: { hostAheadMs: number | null; storeAheadMs: number | null };
   /** What the next backup, and a restore, would need. */
@@ -226,5 +228,6 @@ export function recordFailure(report: Report, error: BackupError, left: Left): v
   report.ok = false;
   report.errorCode = error.code;
   report.error = { message: error.message, hint: error.hint, left };
-  report.problems.push({ level: 'error', code: error.code, message: error.message });
+  // what is unhealthy is among them already
+  if (error.code !== 'E_UNHEALTHY') report.problems.push({ level: 'error', code: error.code, message: error.message });
 }

@@ -54,16 +54,15 @@ function failure(report: Report, of: string): string {
   if (report.restore !== null) {
     return `Restore${of} failed, ${OUTCOMES[report.restore.outcome]}: ${report.errorCode || 'E_INTERNAL'}`;
   }
-  if (report.command === 'health' && report.healthy === false) return `Not healthy${of}: ${findings(report)}`;
+  if (report.command === 'health' && report.healthy === false) return `Health${of}: ${findings(report)}`;
   const attempt = ATTEMPTS[report.command](of);
   const made = report.command === 'backup' && report.backup !== null ? ' was made, but the run failed' : ' failed';
   return `${attempt}${made}: ${report.errorCode || 'E_INTERNAL'}`;
 }
 
-/** `2 errors, 1 warning`; the error with which the run ended tells of the others. */
+/** `2 errors, 1 warning` */
 function findings({ problems }: Report): string {
-  const of = (level: Problem['level']) =>
-    problems.filter((one) => one.level === level && one.code !== 'E_UNHEALTHY').length;
+  const of = (level: Problem['level']) => problems.filter((one) => one.level === level).length;
   const [errors, warnings] = [of('error'), of('warning')];
   return [counted(errors, 'error'), ...(warnings === 0 ? [] : [counted(warnings, 'warning')])].join(', ');
 }
@@ -141,7 +140,7 @@ function success(report: Report, of: string, quote: (name: string) => string): {
     case 'health': {
       const age = report.newestAgeSeconds;
       const newest = age === null ? '' : `: the newest verified backup is ${formatAge(age * 1000)} old`;
-      return { good: true, text: `Healthy${of}${newest}` };
+      return { good: true, text: `Health${of}${newest}` };
     }
     case 'accept':
       return { good: true, text: `Backup ${id}${of} is accepted: it counts as a good one` };

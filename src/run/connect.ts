@@ -146,7 +146,7 @@ export function warn(run: Run, message: string): void {
 export function tellFinding(run: Run, { level, code, message, todo }: Finding): void {
   const isError = level === 'error' && run.settings.command === 'health';
   run.report.problems.push({ level: isError ? 'error' : 'warning', code, message, ...(todo === '' ? {} : { todo }) });
-  run.log[isError ? 'error' : 'warning'](message);
+  run.log[isError ? 'error' : 'warning'](`${code}: ${message}${todo === '' ? '' : `. ${todo}`}`);
 }
 
 /** What is so, and is nobody's fault: no annotation, and the run stays as good as it is. */
@@ -181,13 +181,16 @@ function teller(run: Run): (key: string, text: string) => void {
   };
 }
 
+/** The stage that ends the making of a backup; what comes after it is its proof by restore. */
+export const READ_BACK = 'read back';
+
 const TITLES: Record<string, string> = {
   copy: 'copy',
   dump: 'dump',
   count: 'row counts',
   check: 'content check',
   compress: 'compress and hash',
-  read_back: 'read back',
+  read_back: READ_BACK,
   checksum: 'checksum',
   unpack: 'unpack',
   decrypt: 'decrypt',
@@ -221,8 +224,7 @@ class Phases {
     const phase = this.current;
     const now = performance.now();
     if (phase === null || now - this.printed < EVERY_MS) return; // one line each 10 s, also across phases
-    const bytes =
-      phase.name === TITLES.copy ? copied : phase.name === TITLES.read_back ? read : packed || copied || read;
+    const bytes = phase.name === TITLES.copy ? copied : phase.name === READ_BACK ? read : packed || copied || read;
     if (phase.progress.update(bytes)) this.printed = now;
   }
 

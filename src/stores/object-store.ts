@@ -85,6 +85,8 @@ export interface Lending {
  * back; credentials never get to the host.
  */
 export interface ObjectStore {
+  /** How far the clock of the store was ahead of the runner's in its last answer; null: it has told no time. */
+  readonly clockAheadMs: number | null;
   /** `<prefix>/<name>/<file>` */
   keyOf(name: string, file: string): string;
   uriOf(key: string): string;

@@ -1,10 +1,10 @@
 import { type Finding, odd, wrong } from '../../backups/finding.js';
 import type { Facts } from '../../host/session.js';
-import { counted, formatBytes, formatDuration } from '../../reporting/format.js';
+import { counted, formatBytes, formatCount, formatDuration } from '../../reporting/format.js';
 import type { DatabaseHealth } from '../health.js';
 import { tablesOf } from './facts.js';
 
-const CROWDED = 0.9;
+const CROWDED = 0.8;
 const LONG_TRANSACTION_S = 3_600;
 const MUCH_WAL = 1 << 30;
 /** The server stops taking commands at about 2 100 million; vacuum without regard of its cost begins at 1 600 million. */
@@ -88,7 +88,7 @@ function findingsOf(figures: Figures): Finding[] {
       () =>
         wrong(
           'E_UNHEALTHY',
-          `a replication slot holds ${formatBytes(of('heldWalBytes'))} of WAL back, and ${counted(of('inactiveSlots'), 'slot')} are used by nobody`,
+          `a replication slot holds ${formatBytes(of('heldWalBytes'))} of WAL back; nobody uses ${counted(of('inactiveSlots'), 'slot')}`,
           'The disk of the server fills up: drop the slot (`pg_drop_replication_slot`), or start what reads it.',
         ),
     ],
@@ -97,7 +97,7 @@ function findingsOf(figures: Figures): Finding[] {
       () =>
         wrong(
           'E_UNHEALTHY',
-          `the oldest transaction number of the server is ${of('wraparoundAge')} transactions old: it stops taking commands at about 2 100 000 000`,
+          `the oldest transaction number of the server is ${formatCount(of('wraparoundAge'))} transactions old: it stops taking commands at about ${formatCount(2_100_000_000)}`,
           'Find what keeps vacuum from freezing (an old transaction, a slot, a prepared transaction), and run `VACUUM FREEZE`.',
         ),
     ],
@@ -106,7 +106,7 @@ function findingsOf(figures: Figures): Finding[] {
       () =>
         odd(
           'E_UNHEALTHY',
-          `the oldest transaction number of the server is ${of('wraparoundAge')} transactions old: vacuum does not keep up`,
+          `the oldest transaction number of the server is ${formatCount(of('wraparoundAge'))} transactions old: vacuum does not keep up`,
           'Find what keeps vacuum from freezing: an old transaction, a slot, a prepared transaction.',
         ),
     ],
@@ -126,7 +126,7 @@ function findingsOf(figures: Figures): Finding[] {
       () =>
         odd(
           'E_UNHEALTHY',
-          `${counted(of('invalidIndexes'), 'index', 'indexes')} of this database are invalid`,
+          `this database has ${counted(of('invalidIndexes'), 'invalid index', 'invalid indexes')}`,
           'A `CREATE INDEX CONCURRENTLY` has failed: drop them, or `REINDEX`.',
         ),
     ],

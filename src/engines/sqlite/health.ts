@@ -51,12 +51,13 @@ function findingsOf(path: string, facts: Facts, figures: DatabaseHealth['figures
       ),
     );
   }
-  if (facts.get('hot_journal') !== null) {
+  const hot = facts.get('hot_journal');
+  if (hot !== null) {
     found.push(
       odd(
         'E_UNHEALTHY',
-        `a hot journal of a writer that crashed lies beside ${path}, so it was not looked into`,
-        'The next connection that may write rolls it back: let the application open it, or take a backup.',
+        `${quoteOutside(hot, 40)} of a writer that crashed lies beside ${path}, so it was not looked into`,
+        'The next connection that may write brings it to an end: let the application open it, or take a backup.',
       ),
     );
   }
@@ -64,7 +65,7 @@ function findingsOf(path: string, facts: Facts, figures: DatabaseHealth['figures
     found.push(
       odd(
         'E_UNHEALTHY',
-        `${counted(foreignKeyErrors, 'row')} of ${path} point to a row that is not there (foreign keys)`,
+        `foreign keys of ${path} are broken in ${counted(foreignKeyErrors, 'row')}`,
         '`PRAGMA foreign_key_check` names them. A backup is a faithful copy, and has them as well.',
       ),
     );

@@ -55,6 +55,7 @@ const URL_SECONDS = 3_600;
 /** The requests to a bucket of an S3-compatible store. Every failure is a BackupError in words; nothing that is there is ever overwritten. */
 export class Bucket {
   readonly patience: Patience;
+  clockAheadMs: number | null = null;
   private readonly client: S3Client;
   private readonly bucket: string;
 
@@ -88,7 +89,22 @@ export class Bucket {
         socketTimeout: Math.min(SILENCE_MS, idleTimeoutMs),
       },
     });
+    this.client.middlewareStack.add(
+      (next) => async (request) => {
+        const result = await next(request);
+        this.heard(result.response);
+        return result;
+      },
+      { step: 'deserialize', priority: 'low' },
+    );
     this.patience = new Patience(s3, signal, Math.min(GIVE_UP_MS, idleTimeoutMs));
+  }
+
+  /** The clock of an answer. */
+  private heard(response: unknown): void {
+    const { headers } = response as { headers?: Record<string, string> };
+    const at = Date.parse(headers?.date ?? '');
+    if (!Number.isNaN(at)) this.clockAheadMs = at - Date.now();
   }
 
   /** `<prefix>/<name>/<file>` */

@@ -20,9 +20,18 @@ examine_sqlite() {
   live_bytes=$(size_of "$live")
   put live_wal "$(if is_wal "$live"; then echo 1; fi)"
   put wal_bytes "$(size_of "$live-wal")"
-  if [ -s "$live-journal" ] && ! sqlite_on_live 'SELECT 1 FROM sqlite_master' >live.check; then
-    put hot_journal 1
+  # a connection, also one that may not write, would make the index of the WAL anew
+  if is_wal "$live" && [ -s "$live-wal" ] && [ ! -e "$live-shm" ]; then
+    put hot_journal "the WAL"
     return 0
+  fi
+  if [ -s "$live-journal" ]; then
+    sqlite_on_live 'SELECT 1 FROM sqlite_master' >live.check || case $?:$(cat error) in
+      8:* | *'readonly database'*)
+        put hot_journal 'a hot journal'
+        return 0
+        ;;
+    esac
   fi
   if ! sqlite_on_live 'PRAGMA page_size' 'PRAGMA page_count' 'PRAGMA freelist_count' 'PRAGMA encoding' >live.values; then
     not_examined $?
