@@ -2,7 +2,7 @@
 // which `npm run docs` writes anew.
 import { declared, INPUT_NAMES } from '../src/settings/declared-inputs.ts';
 
-export const CALLED = ['backup', 'restore', 'verify'];
+export const CALLED = ['backup', 'restore', 'verify', 'health'];
 
 /** Where the values of these come from instead of, or besides, an input of the same name: a secret, named as secrets are stored. */
 const SECRETS = {
@@ -26,6 +26,11 @@ const NOT_OF = {
   backup: ['healthy', 'restore-outcome', 'restore-ms', 'safety-backup-id'],
   restore: ['backup-ok', 'healthy', 'kept', 'deleted', 'newest-age-seconds'],
   verify: ['kept', 'deleted', 'restore-outcome', 'restore-ms', 'safety-backup-id'],
+  health: [
+    ...['backup-ok', 'backup-id', 'backup-path', 'sha256', 'bytes', 'database-bytes', 'created-at', 'duration-ms'],
+    ...['verified-level', 'kept', 'deleted', 's3-uri', 's3-version-id', 'restore-outcome', 'restore-ms'],
+    'safety-backup-id',
+  ],
 };
 
 function inputLine(name) {

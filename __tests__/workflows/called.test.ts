@@ -22,9 +22,14 @@ const SECRETS: Record<string, string> = {
 const OF_THE_JOB = ['runs-on', 'timeout-minutes', 'environment', 'aws-role-to-assume', 'aws-role-duration-seconds'];
 /** What an output says that a command never sets, or, of a restore, always sets to false. */
 const NOT_OF: Record<(typeof CALLED)[number], string[]> = {
-  backup: ['restore-outcome', 'restore-ms', 'safety-backup-id'],
-  restore: ['backup-ok', 'kept', 'deleted', 'newest-age-seconds'],
+  backup: ['healthy', 'restore-outcome', 'restore-ms', 'safety-backup-id'],
+  restore: ['backup-ok', 'healthy', 'kept', 'deleted', 'newest-age-seconds'],
   verify: ['kept', 'deleted', 'restore-outcome', 'restore-ms', 'safety-backup-id'],
+  health: [
+    ...['backup-ok', 'backup-id', 'backup-path', 'sha256', 'bytes', 'database-bytes', 'created-at', 'duration-ms'],
+    ...['verified-level', 'kept', 'deleted', 's3-uri', 's3-version-id', 'restore-outcome', 'restore-ms'],
+    'safety-backup-id',
+  ],
 };
 
 describe.each(CALLED)('%s.yml', (command) => {
@@ -94,7 +99,7 @@ describe.each(CALLED)('%s.yml', (command) => {
   test('leaves permissions to the caller, and waits for others of that host and database', () => {
     expect([file.permissions, job.permissions]).toEqual([undefined, undefined]);
     expect(job.concurrency).toEqual({
-      group: `db-${command === 'restore' ? 'restore' : 'backup'} \${{ inputs.host }} \${{ inputs.name || inputs.database || inputs.directory }}`,
+      group: `db-${command === 'verify' ? 'backup' : command} \${{ inputs.host }} \${{ inputs.name || inputs.database || inputs.directory }}`,
       queue: 'max',
       'cancel-in-progress': false,
     });

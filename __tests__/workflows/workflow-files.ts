@@ -38,7 +38,7 @@ export interface Workflow {
 }
 
 /** The workflows that others call; each has one job, of the same name. */
-export const CALLED = ['backup', 'restore', 'verify'] as const;
+export const CALLED = ['backup', 'restore', 'verify', 'health'] as const;
 
 export const textOf = (path: string): string => readFileSync(join(repository, path), 'utf8');
 export const workflow = (path: string): Workflow => parse(textOf(path)) as Workflow;
