@@ -174,7 +174,7 @@ export const ERRORS = {
   E_UNHEALTHY: {
     class: 'policy',
     cause:
-      '`command: health` has found something that a person has to look at: each finding has its own code, in the log, the summary and `problems` of `report`.',
+      '`command: health` or `command: doctor` has found something that a person has to look at: each finding has its own code, in the log, the summary and `problems` of `report`.',
     fix: 'Each finding says what to do.',
   },
   E_TOO_FEW: {

@@ -1,6 +1,7 @@
 import { accept } from './commands/accept.js';
 import { backup } from './commands/backup.js';
 import { deleteBackup } from './commands/delete.js';
+import { doctor } from './commands/doctor.js';
 import { health } from './commands/health.js';
 import { list } from './commands/list.js';
 import { pin } from './commands/pin.js';
@@ -27,6 +28,7 @@ const COMMANDS: Record<Command, (run: Run) => Promise<void>> = {
   verify,
   list,
   health,
+  doctor,
   accept,
   prune,
   delete: deleteBackup,

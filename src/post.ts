@@ -21,7 +21,7 @@ export async function post(signal: AbortSignal): Promise<void> {
   let run: Run | null = null;
   try {
     const { settings } = await readSettings();
-    if (settings.dryRun || ['list', 'health'].includes(settings.command)) return;
+    if (settings.dryRun || ['list', 'health', 'doctor'].includes(settings.command)) return;
     const made = runOf(settings, log, newReport(new Date()), signal);
     run = made;
     await connected(made, async (connection) => {

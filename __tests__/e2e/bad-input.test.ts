@@ -13,7 +13,7 @@ test('every wrong input is told at once, by name, rule and value, before anythin
   const wrong: Record<string, [given: string, said: string]> = {
     command: [
       'bakup',
-      'expected one of backup, restore, verify, list, health, accept, prune, delete, pin, unpin, got "bakup"',
+      'expected one of backup, restore, verify, list, health, doctor, accept, prune, delete, pin, unpin, got "bakup"',
     ],
     port: ['22222222', 'got "22222222"'],
     username: ['-oProxyCommand=x', 'got "-oProxyCommand=x"'],

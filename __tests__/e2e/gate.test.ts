@@ -33,6 +33,7 @@ const NAMES = [
   'restore-ms',
   'safety-backup-id',
   'newest-age-seconds',
+  'healthy',
   'report',
   'backup-ok',
 ];

@@ -105,6 +105,7 @@ export function sampleReport(changes: Partial<Report> = {}): Report {
     problems: [],
     notes: [],
     checked: [],
+    setUp: [],
     storage: {
       freeBytes: 31_000_000_000,
       backups: 6,

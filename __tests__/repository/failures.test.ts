@@ -40,7 +40,13 @@ test('a command that has not begun claims no more than that', () => {
   const before = COMMANDS.map((command) => [command, leftBefore({ command, dryRun: false })]);
   expect(Object.fromEntries(before)).toEqual({
     ...{ backup: 'nothing-kept', restore: 'nothing-restored', verify: 'backup-as-it-was' },
-    ...{ prune: 'nothing-deleted', delete: 'nothing-deleted', list: 'nothing-changed', health: 'nothing-changed' },
+    ...{
+      prune: 'nothing-deleted',
+      delete: 'nothing-deleted',
+      list: 'nothing-changed',
+      health: 'nothing-changed',
+      doctor: 'nothing-changed',
+    },
     ...{ accept: 'nothing-changed', pin: 'nothing-changed', unpin: 'nothing-changed' },
   });
   for (const command of COMMANDS) expect(leftBefore({ command, dryRun: true })).toBe('nothing-changed');

@@ -26,8 +26,23 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
     values: ['main.ts', 'errors.ts', 'platform/platform.ts', 'run', 'places', 'reporting', 'settings'],
   },
   commands: {
-    values: ['making', 'proving', 'restoring', 'places', 'run', 'engines', 'backups', 'reporting', 'errors.ts'],
+    values: [
+      'doctor',
+      'making',
+      'proving',
+      'restoring',
+      'places',
+      'run',
+      'engines',
+      'backups',
+      'reporting',
+      'errors.ts',
+    ],
     types: ['settings', 'host'],
+  },
+  doctor: {
+    values: ['restoring', 'places', 'run', 'engines', 'stores/object-store.ts', 'reporting', 'host', 'errors.ts'],
+    types: ['settings'],
   },
   restoring: {
     values: [
@@ -68,7 +83,7 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
       'reporting/format.ts',
       'settings/host-path.ts',
     ],
-    types: ['settings'],
+    types: ['settings', 'reporting/report.ts'],
   },
   reporting: { values: ['errors.ts', 'backups', 'platform/platform.ts'], types: ['settings'] },
   settings: {

@@ -444,12 +444,12 @@ describe('one problem', () => {
     [
       'command',
       'helath',
-      'expected one of backup, restore, verify, list, health, accept, prune, delete, pin, unpin, got "helath"',
+      'expected one of backup, restore, verify, list, health, doctor, accept, prune, delete, pin, unpin, got "helath"',
     ],
     [
       'command',
       'Backup',
-      'expected one of backup, restore, verify, list, health, accept, prune, delete, pin, unpin, got "Backup"',
+      'expected one of backup, restore, verify, list, health, doctor, accept, prune, delete, pin, unpin, got "Backup"',
     ],
     ['transport', 'docker', 'expected one of ssh, local, got "docker"'],
     ['run-as', '#0', `${RUN_AS}, got "#0"`],

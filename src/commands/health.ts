@@ -13,16 +13,16 @@ import {
   unproven,
 } from '../backups/findings.js';
 import type { DatabaseHealth } from '../engines/health.js';
-import { BackupError, describe } from '../errors.js';
+import { describe } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import { HostPlace } from '../places/host.js';
 import type { StorePlace } from '../places/store.js';
 import { withStorePlace } from '../places/with-store.js';
-import { counted } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { type Connection, connected, note, tellFinding } from '../run/connect.js';
 import { openDirectory } from '../run/directory.js';
 import type { Run } from '../run/run.js';
+import { unhealthy } from './unhealthy.js';
 
 const quote = (text: string): string => quoteOutside(text, 300);
 
@@ -57,12 +57,6 @@ export async function health(run: Run): Promise<void> {
     if (!report.healthy) throw unhealthy(errors);
     report.ok = true;
   });
-}
-
-function unhealthy(errors: readonly { code?: string; message: string }[]): BackupError {
-  const [first] = errors;
-  const more = errors.length > 1 ? `; and ${counted(errors.length - 1, 'more error')}` : '';
-  return new BackupError('E_UNHEALTHY', `${first?.code ?? ''}: ${first?.message ?? ''}${more}`);
 }
 
 interface Looked {

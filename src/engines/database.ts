@@ -2,6 +2,7 @@ import type { Identity } from '../backups/identity.js';
 import type { Manifest } from '../backups/manifest.js';
 import type { BackupError } from '../errors.js';
 import type { Facts, HostFailure, HostRequest } from '../host/session.js';
+import type { Looked, SetUp } from '../reporting/report.js';
 import type { Settings } from '../settings/settings.js';
 import type { HealthMethod } from './health.js';
 import type { Restoring } from './restoring.js';
@@ -40,6 +41,11 @@ export interface Database {
   empty(facts: Facts): BackupError;
   /** How it is, without a backup of it. */
   readonly health: HealthMethod;
+  /** What its user may do, of what `health.request` has told, and the statements that give no more than is needed; absent: files have owners. */
+  readonly rights?: {
+    words(facts: Facts): Looked;
+    toSet(facts: Facts): SetUp[];
+  };
   /** How a backup is put back into it. */
   readonly restoring: Restoring;
   /** Puts a failure of the engine's program into words; null when it is none of the engine's. */

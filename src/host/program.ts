@@ -17,6 +17,7 @@ export const COMMON: readonly URL[] = [
   new URL('./programs/verify.sh', import.meta.url),
   new URL('./programs/restore.sh', import.meta.url),
   new URL('./programs/health.sh', import.meta.url),
+  new URL('./programs/doctor.sh', import.meta.url),
   new URL('./programs/foreign.sh', import.meta.url),
   new URL('./programs/upload.sh', import.meta.url),
   new URL('./programs/fetch.sh', import.meta.url),

@@ -49,7 +49,13 @@ export function reportJson(report: Report): string {
     ...(problem.todo === undefined ? {} : { todo: text(problem.todo, SHORT_TEXT) }),
   }));
   bounded.notes = report.notes.slice(0, MOST.notes).map((note) => text(note, PROBLEM));
-  bounded.checked = report.checked.map(({ what, found }) => ({ what: text(what, SHORT_TEXT), found: text(found) }));
+  bounded.checked = report.checked.map((checked) => ({
+    ...checked,
+    what: text(checked.what, SHORT_TEXT),
+    found: text(checked.found),
+    ...(checked.todo === undefined ? {} : { todo: text(checked.todo, SHORT_TEXT) }),
+  }));
+  bounded.setUp = report.setUp.slice(0, MOST.lines).map((part) => ({ ...part, text: text(part.text, LONG_TEXT) }));
   bounded.stages = report.stages
     .slice(0, MOST.stages)
     .map((stage) => ({ ...stage, name: text(stage.name, SHORT_TEXT) }));
@@ -116,6 +122,7 @@ function withoutLists(report: Report, text: Shorten): Report {
     problems: [],
     notes: [],
     checked: [],
+    setUp: [],
     health: report.health && healthWithin(report.health, text),
     ...(report.changes === undefined ? {} : { changes: changesWithin(report.changes, text) }),
     restore: report.restore && restoreWithin(report.restore, text),

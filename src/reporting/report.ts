@@ -19,6 +19,23 @@ export interface Problem {
 export interface Checked {
   what: string;
   found: string;
+  /** With `command: doctor`; `skipped`: it could not, or need not, be looked at. */
+  level?: 'ok' | 'skipped' | 'warning' | 'error';
+  code?: ErrorCode;
+  /** What to do. */
+  todo?: string;
+}
+
+/** What a probe of `doctor` has found: words, or what is not as it should be, or was not looked at. */
+export type Looked = string | Pick<Checked, 'level' | 'found' | 'todo' | 'code'>;
+
+/** A part of the set-up by least privilege, for exactly this host, database and bucket, ready to be pasted. */
+export interface SetUp {
+  title: string;
+  /** Where it goes, and what it is for, in a sentence. */
+  why: string;
+  language: 'sh' | 'sql' | 'json' | 'text';
+  text: string;
 }
 
 /** One backup as reports show it. */
@@ -90,8 +107,10 @@ export interface Report {
   problems: Problem[];
   /** How far the proof goes, and the like: true, and nothing to be done about. */
   notes: string[];
-  /** What a dry run of `backup` looked at, and what it found. */
+  /** What a dry run of `backup`, or `doctor`, looked at, and what it found. */
   checked: Checked[];
+  /** With `command: doctor`. */
+  setUp: SetUp[];
   storage: Storage;
   /** With `command: restore`. */
   restore: RestoreReport | null;
@@ -209,6 +228,7 @@ export function newReport(startedAt: Date): Report {
     problems: [],
     notes: [],
     checked: [],
+    setUp: [],
     storage: {
       freeBytes: null,
       backups: 0,

@@ -1,5 +1,6 @@
 import { ERRORS } from '../errors.js';
 import { platform } from '../platform/platform.js';
+import { checksTable, isInTable, setUpSection } from './doctor-summary.js';
 import { formatCount, formatDuration, formatRate } from './format.js';
 import { healthSection } from './health-summary.js';
 import { code, escapeCell, fenced, linesWithin, prose } from './markdown.js';
@@ -19,9 +20,12 @@ export function renderSummary(report: Report): string {
     `## ${icon} ${text}`,
     notes(report),
     report.ok ? null : failureSection(report),
-    problemsSection(report.problems.filter((problem) => problem.message !== report.error?.message)),
+    problemsSection(
+      report.problems.filter((problem) => problem.message !== report.error?.message && !isInTable(problem, report)),
+    ),
     factsSection(report),
-    checkedSection(report.checked),
+    report.command === 'doctor' ? checksTable(report.checked) : checkedSection(report.checked),
+    setUpSection(report.setUp),
     notesSection(report.notes),
     report.restore === null ? null : restoreSection(report.restore),
     report.health === null ? null : healthSection(report.health, report),

@@ -34,6 +34,7 @@ const ATTEMPTS: Record<Command, (of: string) => string> = {
   verify: (of) => `Verification of a backup${of}`,
   list: (of) => `List of the backups${of}`,
   health: (of) => `Health${of}`,
+  doctor: (of) => `What is needed for backups${of}`,
   accept: (of) => `Acceptance of a backup${of}`,
   prune: (of) => `Retention${of}`,
   delete: (of) => `Deletion of a backup${of}`,
@@ -53,6 +54,9 @@ const OUTCOMES: Record<RestoreReport['outcome'], string> = {
 function failure(report: Report, of: string): string {
   if (report.restore !== null) {
     return `Restore${of} failed, ${OUTCOMES[report.restore.outcome]}: ${report.errorCode || 'E_INTERNAL'}`;
+  }
+  if (report.command === 'doctor' && report.errorCode === 'E_UNHEALTHY') {
+    return `What is needed for backups${of}: ${findings(report)}`;
   }
   if (report.command === 'health' && report.healthy === false) return `Health${of}: ${findings(report)}`;
   const attempt = ATTEMPTS[report.command](of);
@@ -82,6 +86,7 @@ function intention(report: Report, of: string, quote: (name: string) => string):
       return `${id}${of} would be verified`;
     case 'list':
     case 'health':
+    case 'doctor':
       return `${counted(report.backups.length, 'backup')}${of}`;
     case 'accept':
       return `${id} would be accepted as a good one`;
@@ -142,6 +147,8 @@ function success(report: Report, of: string, quote: (name: string) => string): {
       const newest = age === null ? '' : `: the newest verified backup is ${formatAge(age * 1000)} old`;
       return { good: true, text: `Health${of}${newest}` };
     }
+    case 'doctor':
+      return { good: true, text: `What is needed for backups${of} is there` };
     case 'accept':
       return { good: true, text: `Backup ${id}${of} is accepted: it counts as a good one` };
     case 'prune':

@@ -20,28 +20,41 @@ export async function tellChecked(
 ): Promise<void> {
   const { settings, database, report, log } = run;
   const greeting = await hello;
-  const user = quoteOutside(greeting.need('user'), 100);
-  if (facts.get('unwritable') !== null) {
-    const path = facts.path('unwritable');
-    throw noDirectory(`${user} can not write ${path}`, path, user, settings);
-  }
+  const directory = describeDirectory(run, greeting, facts);
   const compressor = facts.get('compressor');
   const free = report.storage.freeBytes;
   const found: [what: string, found: string][] = [
-    ['Login', `${user}, ${where(settings)}`],
+    ['Login', describeLogin(greeting, settings)],
     ['Database, and the tool for it', `${database.plan(facts)}; ${formatBytes(facts.number('source_bytes'))}`],
     ['Compression', compressor === null ? 'none' : quoteOutside(facts.get('compressor_version') ?? compressor, 200)],
     [
       'Backup directory',
       facts.get('missing') === null
-        ? `${report.directory} is there, can be written by ${user}, and by nobody else; it has ${counted(backups.length, 'backup')} of this database`
-        : `${report.directory} is not there, and can be made`,
+        ? `${directory}; it has ${counted(backups.length, 'backup')} of this database`
+        : directory,
     ],
     ...(free === null ? [] : ([['Space', `${formatBytes(free)} free`]] as [string, string][])),
     ['Not looked at', 'whether the database can be read to its end: only a backup does that'],
   ];
   report.checked = found.map(([what, text]): Checked => ({ what, found: text }));
   for (const { what, found: text } of report.checked) log.info(`${what}: ${text}`);
+}
+
+/** Who has logged in, and where. */
+export const describeLogin = (hello: Facts, settings: Settings): string =>
+  `${quoteOutside(hello.need('user'), 100)}, ${where(settings)}`;
+
+/** The backup directory as open_directory has found it. Throws E_PERM when it can not be made or written: nothing has tried to. */
+export function describeDirectory({ settings }: Run, hello: Facts, facts: Facts): string {
+  const user = quoteOutside(hello.need('user'), 100);
+  if (facts.get('unwritable') !== null) {
+    const path = facts.path('unwritable');
+    throw noDirectory(`${user} can not write ${path}`, path, user, settings);
+  }
+  const directory = facts.path('directory');
+  return facts.get('missing') === null
+    ? `${directory} is there, can be written by ${user}, and by nobody else`
+    : `${directory} is not there, and can be made`;
 }
 
 const where = ({ transport }: Settings): string =>

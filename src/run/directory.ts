@@ -12,10 +12,12 @@ import type { Run } from './run.js';
  */
 export function openDirectory(run: Run, how: 'create' | 'change' | 'look'): HostRequest[] {
   const { directory, umask } = run.settings;
-  return [
-    ['request', 'check_clock', [seconds(run.now().getTime()), seconds(CLOCK_TOLERANCE_MS)]],
-    ['request', 'open_directory', [directory, umask, how]],
-  ];
+  return [checkClock(run, 'request'), ['request', 'open_directory', [directory, umask, how]]];
+}
+
+/** Tells the clock of the host. Throws E_CLOCK when it is too far from that of the runner. */
+export function checkClock(run: Run, kind: 'request' | 'job' = 'job'): HostRequest {
+  return [kind, 'check_clock', [seconds(run.now().getTime()), seconds(CLOCK_TOLERANCE_MS)]];
 }
 
 /** The catalogue, for reading. */

@@ -179,7 +179,7 @@ function safeAgain(facts: Facts, user: string, settings: Settings): string {
 }
 
 /** The line that makes a directory of that user, or one that is there already his. */
-const ownLine = (user: string, path: string, { umask }: Settings): string =>
+export const ownLine = (user: string, path: string, { umask }: Settings): string =>
   `sudo install -d -m ${umask === '077' ? '700' : '750'} -o ${word(user)} ${word(path)}`;
 
 /** As one types it: in quotes only where that is needed. */

@@ -59,19 +59,21 @@ const ALL = { usedBy: COMMANDS };
 const SSH = { usedBy: COMMANDS, ssh: true } as const;
 const BACKUP = { usedBy: ['backup'] } as const;
 /** A restore takes a safety backup first. */
-const SAVING = { usedBy: ['backup', 'restore'] } as const;
+const SAVING = { usedBy: ['backup', 'restore', 'doctor'] } as const;
 /** Off-site copies are made, proven and put back. */
-const OFFSITE = { usedBy: ['backup', 'restore', 'verify'] } as const;
+const OFFSITE = { usedBy: ['backup', 'restore', 'verify', 'doctor'] } as const;
 /** What is encrypted is put back and proven. */
-const OPENING = { usedBy: ['backup', 'restore', 'verify'] } as const;
+const OPENING = { usedBy: ['backup', 'restore', 'verify', 'doctor'] } as const;
 const PROOF = { usedBy: ['backup', 'verify'] } as const;
 const RESTORE = { usedBy: ['restore'] } as const;
+/** What a restore will need is looked at before. */
+const PLANNED = { usedBy: ['restore', 'doctor'] } as const;
 const RETENTION = { usedBy: ['backup', 'prune'] } as const;
-/** Rules by which backups are also judged without being changed. */
-const RULES = { usedBy: ['backup', 'prune', 'health'] } as const;
 const LIMITS = { usedBy: ['backup', 'health'] } as const;
 /** Where the copies are. */
-const STORE = { usedBy: ['backup', 'restore', 'verify', 'list', 'health', 'prune', 'delete'] } as const;
+const STORE = { usedBy: ['backup', 'restore', 'verify', 'list', 'health', 'doctor', 'prune', 'delete'] } as const;
+/** What the rights in the bucket depend on. */
+const STORING = { usedBy: ['backup', 'doctor'] } as const;
 
 /** Every input, in the order of action.yml. */
 export const INPUTS = {
@@ -111,7 +113,7 @@ export const INPUTS = {
   'decryption-key': { default: '', ...OPENING, secret: true, lines: true, parse: asGiven },
   'decryption-passphrase': { default: '', ...OPENING, secret: true, parse: asGiven },
   'signing-key': { default: '', ...ALL, secret: true, lines: true, parse: asGiven },
-  keep: { default: '5', ...RULES, lines: true, parse: parseKeep, quotes: true },
+  keep: { default: '5', usedBy: ['backup', 'prune', 'health'], lines: true, parse: parseKeep, quotes: true },
   'keep-made-under': { default: 'true', ...RETENTION, parse: parseBoolean },
   'keep-minimum': { default: '1', usedBy: ['backup', 'prune', 'delete'], parse: wholeNumber(1, MOST) },
   'max-delete': { default: '', ...RETENTION, parse: wholeNumber(1, MOST) },
@@ -127,10 +129,16 @@ export const INPUTS = {
   's3-session-token': { default: '', ...STORE, secret: true, parse: parseToken },
   's3-upload-via': { default: 'auto', ...OFFSITE, parse: oneOf(['auto', 'host', 'runner']) },
   's3-storage-class': { default: '', ...BACKUP, parse: parseStorageClass },
-  's3-sse': { default: '', ...BACKUP, parse: oneOf(['AES256', 'aws:kms', 'aws:kms:dsse']) },
-  's3-kms-key-id': { default: '', ...BACKUP, parse: parseKeyId },
-  's3-object-lock': { default: '', ...BACKUP, parse: parseObjectLock },
-  's3-keep': { default: '', ...RULES, lines: true, parse: orWord('none', parseKeep), quotes: true },
+  's3-sse': { default: '', ...STORING, parse: oneOf(['AES256', 'aws:kms', 'aws:kms:dsse']) },
+  's3-kms-key-id': { default: '', ...STORING, parse: parseKeyId },
+  's3-object-lock': { default: '', ...STORING, parse: parseObjectLock },
+  's3-keep': {
+    default: '',
+    usedBy: ['backup', 'prune', 'health', 'doctor'],
+    lines: true,
+    parse: orWord('none', parseKeep),
+    quotes: true,
+  },
   verify: { default: 'content', ...PROOF, parse: oneOf(['checksum', 'content', 'restore']) },
   'verify-on': { default: 'host', usedBy: ['verify'], parse: oneOf(['host', 'runner']) },
   assert: { default: '', ...PROOF, lines: true, parse: parseStatements },
@@ -140,18 +148,18 @@ export const INPUTS = {
   'growth-limit': { default: 'none', ...LIMITS, parse: parseGrowth },
   'row-loss-limit': { default: '50%', ...LIMITS, parse: percentOrNone(1) },
   'on-row-loss': { default: 'pin', ...BACKUP, parse: oneOf(['pin', 'fail']) },
-  'min-free': { default: '', usedBy: ['backup', 'verify', 'restore', 'health'], parse: parseSize },
+  'min-free': { default: '', usedBy: ['backup', 'verify', 'restore', 'health', 'doctor'], parse: parseSize },
   backup: { default: '', usedBy: ['restore', 'verify', 'accept', 'delete', 'pin', 'unpin'], parse: asGiven },
   confirm: { default: '', ...RESTORE, parse: asGiven },
   'safety-backup': { default: 'true', ...RESTORE, parse: parseBoolean },
   'command-timeout': { default: '10m', ...RESTORE, parse: parseTimer },
-  'restore-way': { default: 'auto', ...RESTORE, parse: oneOf(['auto', 'swap', 'in-place']) },
-  'stop-command': { default: '', ...RESTORE, lines: true, parse: parseCommand },
-  'start-command': { default: '', ...RESTORE, lines: true, parse: parseCommand },
-  'after-restore-command': { default: '', ...RESTORE, lines: true, parse: parseCommand },
-  'check-command': { default: '', ...RESTORE, lines: true, parse: parseCommand },
-  'allow-other-target': { default: 'false', ...RESTORE, parse: parseBoolean },
-  'allow-unsafe-client': { default: 'false', ...RESTORE, parse: parseBoolean },
+  'restore-way': { default: 'auto', ...PLANNED, parse: oneOf(['auto', 'swap', 'in-place']) },
+  'stop-command': { default: '', ...PLANNED, lines: true, parse: parseCommand },
+  'start-command': { default: '', ...PLANNED, lines: true, parse: parseCommand },
+  'after-restore-command': { default: '', ...PLANNED, lines: true, parse: parseCommand },
+  'check-command': { default: '', ...PLANNED, lines: true, parse: parseCommand },
+  'allow-other-target': { default: 'false', ...PLANNED, parse: parseBoolean },
+  'allow-unsafe-client': { default: 'false', ...PLANNED, parse: parseBoolean },
   'settle-unfinished': { default: 'false', ...ALL, parse: parseBoolean },
   summary: { default: 'true', ...ALL, parse: parseBoolean },
 } as const satisfies Record<string, DeclaredInput>;

@@ -8,6 +8,7 @@ export const COMMANDS = [
   'verify',
   'list',
   'health',
+  'doctor',
   'accept',
   'prune',
   'delete',

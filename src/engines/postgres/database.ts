@@ -30,6 +30,7 @@ import { postgresHealth } from './health.js';
 import { schemaCondition, tableCondition } from './name-patterns.js';
 import { createStatement, identifier, likeOf, propertiesFor, searchPathOf } from './properties.js';
 import { postgresRestoring } from './restore.js';
+import { rightsInWords, rightsToSet } from './rights.js';
 import type { PostgresSource } from './url.js';
 import { explainPostgres } from './words.js';
 
@@ -101,6 +102,8 @@ export function postgresDatabase(source: PostgresSource, { format }: Pick<DumpSe
       ],
       read: postgresHealth,
     },
+
+    rights: { words: rightsInWords, toSet: (facts) => rightsToSet(source.database, facts) },
 
     identity: (facts) => identityIn(facts, source.database),
 

@@ -1,0 +1,79 @@
+import { BackupError } from '../errors.js';
+import { quoteOutside } from '../reporting/neutralise.js';
+import type { Looked } from '../reporting/report.js';
+import type { CommandInput } from '../restoring/user-command.js';
+import type { Checks } from './checks.js';
+import type { HostFacts } from './host-checks.js';
+import { asksNothing, inSudoers, type PlainCommand, plainCommand } from './sudo-rules.js';
+
+/** A line that sudo needs for one of the commands; `user` may run it as `as`. */
+export interface SudoLine {
+  input: CommandInput;
+  line: string;
+}
+
+/** Whether the commands of a restore could be run: what they begin with is there, and sudo asks for no password. None is run. */
+export async function lookAtCommands(checks: Checks, host: HostFacts): Promise<SudoLine[]> {
+  const { stopCommand, startCommand, afterCommand, checkCommand } = checks.run.settings.restore;
+  const commands: [CommandInput, string | null][] = [
+    ['stop-command', stopCommand],
+    ['start-command', startCommand],
+    ['after-restore-command', afterCommand],
+    ['check-command', checkCommand],
+  ];
+  const lines: SudoLine[] = [];
+  for (const [input, text] of commands) {
+    if (text === null) continue;
+    await checks.probe(input, async () => {
+      const command = plainCommand(text);
+      if (command === null) {
+        return { level: 'skipped', found: 'it is more than one plain command: only a restore shows whether it works' };
+      }
+      if (command.sudo === null) return lookAtProgram(checks, command);
+      return lookAtSudo(checks, command, host, lines, input);
+    });
+  }
+  return lines;
+}
+
+async function lookAtProgram(checks: Checks, { words }: PlainCommand): Promise<Looked> {
+  const [first = ''] = words;
+  const facts = await checks.send(['job', 'look_program', [first]]);
+  const program = facts.get('program') ?? '';
+  if (program !== '') return `${quoteOutside(program, 200)} is there`;
+  throw new BackupError(
+    'E_HOOK',
+    `there is no ${first} in the PATH of the login user, nor in its home`,
+    'Give the whole path; a command gets the environment of a login without a terminal.',
+  );
+}
+
+async function lookAtSudo(
+  checks: Checks,
+  { sudo, words }: PlainCommand,
+  { hello }: HostFacts,
+  lines: SudoLine[],
+  input: CommandInput,
+): Promise<Looked> {
+  const facts = await checks.send(['job', 'look_sudo', [sudo ?? '', ...words]]);
+  const told = facts.get('program') ?? '';
+  const program = /^\/[\w@%+=:,./-]+$/.test(told) ? told : (words[0] ?? '');
+  if (hello.get('uid') === '0') return 'root may run it';
+  const user = userInSudoers(hello.get('user') ?? '', hello.get('uid') ?? '');
+  const line = `${user} ALL=(${sudo || 'root'}) NOPASSWD: ${inSudoers([program, ...words.slice(1)])}`;
+  lines.push({ input, line });
+  const todo = `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): ${line}`;
+  const said = quoteOutside(facts.get('sudo_said') ?? '', 300);
+  if (facts.get('sudo_status') !== '0') {
+    throw new BackupError('E_HOOK', `sudo does not let ${user} run it${said === '' ? '' : `: ${said}`}`, `${todo}.`);
+  }
+  const free = asksNothing(facts.get('sudo_rules') ?? '', program, words);
+  if (free === true) return 'sudo runs it without a password';
+  if (free === null)
+    return { level: 'warning', found: 'sudo allows it; whether without a password, its list does not tell', todo };
+  throw new BackupError('E_HOOK', 'sudo allows it, and asks for a password, which nobody can type', `${todo}.`);
+}
+
+/** A name that sudoers takes as it is, else the number. */
+export const userInSudoers = (name: string, uid: string): string =>
+  /^[a-z_][a-z0-9_-]*$/i.test(name) ? name : `#${uid}`;

@@ -1,0 +1,101 @@
+import { engineOf } from '../engines/lookup.js';
+import { BackupError } from '../errors.js';
+import { installLine } from '../host/install-line.js';
+import type { Facts } from '../host/session.js';
+import { HostPlace } from '../places/host.js';
+import { counted, formatAge, formatBytes, formatDuration } from '../reporting/format.js';
+import { quoteOutside } from '../reporting/neutralise.js';
+import { describeDirectory, describeLogin } from '../run/checked.js';
+import { checkClock } from '../run/directory.js';
+import type { Checks } from './checks.js';
+
+/** What is there, for the checks that follow. */
+export interface HostFacts {
+  /** Of `hello` and of look_host. */
+  hello: Facts;
+  facts: Facts;
+  /** null: the backup directory could not be looked into. */
+  place: HostPlace | null;
+}
+
+/** Login, tools, clock, backup directory and its disk, the backups, and whether a schedule makes them. */
+export async function lookAtHost(checks: Checks): Promise<HostFacts> {
+  const { run, connection } = checks;
+  const { settings, report } = run;
+  const hello = await connection.hello;
+  const facts = await checks.send(['job', 'look_host', []]);
+  await checks.probe('Login', () => {
+    const found = describeLogin(hello, settings);
+    if (hello.get('uid') !== '0' || settings.transport.transport === 'local') {
+      return facts.get('forced') === null
+        ? found
+        : `${found}; authorized_keys forces a command, so this key can do nothing else`;
+    }
+    return {
+      level: 'warning',
+      found: `${found}: the key of this workflow is the key to the whole machine`,
+      todo: 'Log in as a user of its own, with `run-as` for the database; the set-up below has the lines.',
+    };
+  });
+  await checks.probe('Tools', () => describeTools(facts, hello, checks));
+  await checks.probe('Clock', async () => {
+    const told = await checks.send(checkClock(run));
+    const ahead = told.number('clock') * 1000 - run.now().getTime();
+    return Math.abs(ahead) < 3_000
+      ? 'as that of the runner'
+      : `${formatDuration(Math.abs(ahead))} from that of the runner`;
+  });
+  let place: HostPlace | null = null;
+  // as a job: a request that fails ends the session
+  const isThere = await checks.probe('Backup directory', async () => {
+    const { directory, umask } = settings;
+    const opened = await checks.send(['job', 'open_directory', [directory, umask, 'look']]);
+    report.directory = opened.path('directory');
+    return describeDirectory(run, hello, opened);
+  });
+  await checks.probe('Backups', async () => {
+    if (!isThere) return { level: 'skipped', found: 'the directory could not be looked into' };
+    place = await HostPlace.open(run, connection, 'look');
+    const { backups } = place.listed;
+    const [newest] = backups;
+    if (newest === undefined) return `none of ${settings.name} yet`;
+    const free = report.storage.freeBytes;
+    return `${backups.length}, the newest ${formatAge(run.now().getTime() - newest.createdAt.getTime())} old${free === null ? '' : `; ${formatBytes(free)} free`}`;
+  });
+  return { hello, facts, place };
+}
+
+function describeTools(facts: Facts, hello: Facts, { run }: Checks): string {
+  const missing = facts.all('missing_tool');
+  if (missing.length > 0) {
+    const system = hello.get('system') ?? '';
+    const lines = missing.map((tool) => installLine(tool, system, engineOf(run.settings.database).packages));
+    const names = quoteOutside(missing.join(', '), 200);
+    throw new BackupError(
+      'E_TOOL_MISSING',
+      `${names} ${missing.length === 1 ? 'is' : 'are'} not installed on ${run.report.host}`,
+      `On the host: \`${quoteOutside([...new Set(lines)].join('; '), 400)}\`.`,
+    );
+  }
+  const there = facts.all('tool');
+  const packs = there.includes('zstd') ? 'zstd' : 'gzip (zstd would be faster and smaller)';
+  const locks = there.includes('flock') ? 'flock' : 'a lock of its own, without flock';
+  return `all that every run needs; ${packs}; ${locks}`;
+}
+
+/** Whether backups are made by themselves. */
+export async function lookAtSchedule(checks: Checks, { place }: HostFacts): Promise<void> {
+  await checks.probe('Schedule', () => {
+    const backups = place?.listed.backups ?? [];
+    if (backups.length === 0) return { level: 'skipped', found: 'there are no backups yet that tell what made them' };
+    const [newest] = backups.filter(({ manifest }) => manifest.github?.event === 'schedule');
+    if (newest !== undefined) {
+      return `the newest backup that a schedule made is ${formatAge(checks.run.now().getTime() - newest.createdAt.getTime())} old`;
+    }
+    return {
+      level: 'warning',
+      found: `of ${counted(backups.length, 'backup')} none was made by a schedule`,
+      todo: 'Add `on: schedule` to a workflow, and `command: health` in another one that notices when it stops: examples/nightly.yml, examples/watchdog.yml.',
+    };
+  });
+}

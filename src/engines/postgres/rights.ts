@@ -1,0 +1,87 @@
+import type { Facts } from '../../host/session.js';
+import { quoteOutside } from '../../reporting/neutralise.js';
+import type { Looked, SetUp } from '../../reporting/report.js';
+import { decoded } from './facts.js';
+import { identifier } from './properties.js';
+
+/** A role of the set-up, where that of the connection is more than a backup needs. */
+const BACKUP_ROLE = 'db_backup';
+/** From here on `pg_read_all_data`. */
+const READ_ALL = 140_000;
+
+/** What the role of the connection may do, as far as backups, health and restores need it. */
+export function rightsInWords(facts: Facts): Looked {
+  const flag = (key: string): boolean => facts.get(key) === 'true';
+  const role = quoteOutside(decoded(facts.get('role') ?? ''), 100);
+  const sees = flag('sees_all')
+    ? 'sees the sessions of others'
+    : 'does not see the sessions of others, which `health` would tell of (`GRANT pg_monitor`)';
+  if (flag('superuser')) {
+    return {
+      level: 'warning',
+      found: `${role} is a superuser: whoever has this secret has the server, and the files of its user`,
+      todo: 'Use a role that may read, and for a restore the owner of the database: the set-up below has the statements.',
+    };
+  }
+  const restores =
+    flag('owns') && flag('may_create')
+      ? 'owns the database and may create others: a restore loads beside it, and swaps'
+      : flag('owns')
+        ? 'owns the database and may not create others (CREATEDB): a restore is one in place'
+        : 'does not own the database: for a restore give the URL of its owner';
+  return `${role} ${restores}; ${sees}. Whether it may read everything, only a backup shows`;
+}
+
+/** The role of the connection as an identifier; null where the server tells of none. What a server says is not pasted as it is. */
+function ownRole(facts: Facts): string | null {
+  const told = decoded(facts.get('role') ?? '');
+  if (/^[a-z_][a-z0-9_$]*$/.test(told)) return told;
+  const [, quoted] = /^"((?:[^"\p{Cc}]|"")+)"$/u.exec(told) ?? [];
+  return quoted === undefined ? null : identifier(quoted.replaceAll('""', '"'));
+}
+
+/** The statements by which a role gets what a backup needs, and another what a restore needs. */
+export function rightsToSet(database: string, facts: Facts): SetUp[] {
+  const name = identifier(database);
+  const own = ownRole(facts);
+  const isMuch = facts.get('superuser') === 'true' || facts.get('owns') === 'true';
+  const role = isMuch || own === null ? BACKUP_ROLE : own;
+  const knows = (facts.get('server_version_num') === null ? 0 : facts.number('server_version_num')) >= READ_ALL;
+  const read = knows
+    ? [`GRANT pg_read_all_data TO ${role};`]
+    : [
+        '-- for each schema:',
+        `GRANT USAGE ON SCHEMA public TO ${role};`,
+        `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${role};`,
+        `GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO ${role};`,
+        '-- as each role that creates tables:',
+        `ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO ${role};`,
+        `ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON SEQUENCES TO ${role};`,
+      ];
+  return [
+    {
+      title: 'PostgreSQL: a role that may read, for backups',
+      why: 'As a superuser, in that database; `\\password` then sets a password that stands in no log.',
+      language: 'sql',
+      text: [
+        ...(role === own ? [] : [`CREATE ROLE ${role} LOGIN;`]),
+        `GRANT CONNECT ON DATABASE ${name} TO ${role};`,
+        ...read,
+        '-- for command: health, the sessions of others and the lag of replicas:',
+        `GRANT pg_monitor TO ${role};`,
+        '-- only where tables have row-level security:',
+        `-- ALTER ROLE ${role} BYPASSRLS;`,
+      ].join('\n'),
+    },
+    {
+      title: 'PostgreSQL: the role of a restore',
+      why: 'A restore runs as the owner of the database. With CREATEDB it loads beside the live one and swaps; without, in place.',
+      language: 'sql',
+      text: [
+        '-- the owner:',
+        `SELECT datdba::regrole FROM pg_database WHERE datname = current_database();`,
+        `-- ALTER ROLE the_owner CREATEDB;`,
+      ].join('\n'),
+    },
+  ];
+}
