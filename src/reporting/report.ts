@@ -52,6 +52,8 @@ export interface BackupFacts {
 export interface Report {
   schema: 1;
   command: Command;
+  /** Of the backups. These two and `ok` come first: the next run reads no more than the beginning of `status.json`. */
+  name: string;
   /** The command did all that it was asked for. `backup-ok` asks for more: see `backupOk`. */
   ok: boolean;
   errorCode: ErrorCode | '';
@@ -63,7 +65,6 @@ export interface Report {
   skipped: string | null;
   host: string;
   database: string;
-  name: string;
   /** Absolute and resolved; empty before it is known. */
   directory: string;
   /** The backup made, deleted, pinned or found good enough. */
@@ -180,6 +181,7 @@ export function newReport(startedAt: Date): Report {
   return {
     schema: 1,
     command: 'backup',
+    name: '',
     ok: false,
     errorCode: '',
     error: null,
@@ -189,7 +191,6 @@ export function newReport(startedAt: Date): Report {
     skipped: null,
     host: '',
     database: '',
-    name: '',
     directory: '',
     backup: null,
     recovery: [],
