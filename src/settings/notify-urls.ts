@@ -161,8 +161,10 @@ function ntfy(url: URL): Secretly<Webhook> {
 function json(url: URL): Secretly<Webhook> {
   if (isPlain(url)) throw new Error(PLAIN.replaceAll('http', 'json+http'));
   const { headers, secrets } = takeCredentials(url);
-  const values = [...url.searchParams.values()].filter((value) => value.length >= SHORTEST_SECRET);
-  return { target: { service: 'JSON', url: url.href, headers, to: '' }, secrets: [...secrets, url.href, ...values] };
+  // as a receiver may answer with it
+  const parts = [url.pathname, url.pathname + url.search, ...url.searchParams.values()];
+  secrets.push(url.href, ...parts.filter((part) => part.length >= SHORTEST_SECRET));
+  return { target: { service: 'JSON', url: url.href, headers, to: '' }, secrets };
 }
 
 /** Takes `user:password@`, or `token@`, out of the URL, which fetch refuses with it. A user with a password is no secret. */

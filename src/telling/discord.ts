@@ -11,12 +11,13 @@ const COLORS = { ok: 0x2da44e, recovered: 0x2da44e, failed: 0xcf222e };
 export function discord(message: Message, { url }: Pick<Webhook, 'url'>): Delivery {
   const cut = (text: string, most: number) => within(text, most, discordEscape);
   const log = message.log.length === 0 ? '' : `\n\nLog\n${cut(lastLines(message, LOG / 2), LOG)}`;
+  const description = (cut(bodyOf(message), BODY) + log).trim();
   return jsonDelivery(url, {
     allowed_mentions: { parse: [] },
     embeds: [
       {
         title: cut(message.title, TITLE),
-        description: cut(bodyOf(message), BODY) + log,
+        ...(description === '' ? {} : { description }),
         color: COLORS[message.level],
         timestamp: message.at,
         ...(message.link === null ? {} : { url: message.link }),

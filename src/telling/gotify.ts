@@ -13,7 +13,7 @@ export function gotify(message: Message, { url, headers }: Pick<Webhook, 'url' |
     url,
     {
       title: within(message.title, TITLE),
-      message: within(plainText(message), TEXT),
+      message: within(plainText(message) || message.title, TEXT),
       priority: PRIORITIES[message.level],
       extras: { 'client::display': { contentType: 'text/plain' }, ...click },
     },

@@ -11,12 +11,13 @@ const PRIORITIES = { ok: 2, recovered: 3, failed: 4 };
 export function ntfy(message: Message, { url, headers, to }: Pick<Webhook, 'url' | 'headers' | 'to'>): Delivery {
   const cut = (text: string, most: number) => within(text, most, undefined, bytes);
   const parts = [cut(bodyOf(message), BODY), cut(factLines(message), FACTS), cut(lastLines(message, LOG, bytes), LOG)];
+  const title = cut(message.title, TITLE);
   return jsonDelivery(
     url,
     {
       topic: to,
-      title: cut(message.title, TITLE),
-      message: parts.filter((part) => part !== '').join('\n\n'),
+      title,
+      message: parts.filter((part) => part !== '').join('\n\n') || title,
       priority: PRIORITIES[message.level],
       ...(message.link === null ? {} : { click: message.link }),
     },

@@ -25,8 +25,6 @@ import { isTold, levelOf } from './when.js';
 const LIMIT_MS = 60_000;
 /** The runner kills a cancelled run 10 s after it has asked it to end, and the host needs some of them. */
 const CANCELLED_MS = 4_000;
-/** How much longer the ping that a run begins may take when the run is over already. */
-const BEGINNING_MS = 2_000;
 const LONGEST_REASON = 300;
 
 const BUILDERS: Record<Exclude<Webhook['service'], 'JSON'>, (message: Message, to: Webhook) => Delivery> = {
@@ -84,15 +82,15 @@ export class Teller {
         to.service === 'mail' ? mail(message, to, attempts) : deliver(deliveryOf(message, to, report), attempts),
       ),
     );
-    const pinged = ping === null ? [] : [this.pingEnd(message, report.durationMs, attempts)];
+    const pinged = ping === null ? [] : [this.pingEnd(message, report.durationMs, attempts, limitMs / 2)];
     return (await Promise.all([...told, ...pinged])).flat();
   }
 
-  /** After the ping of the beginning, which would else be the last word. */
-  private async pingEnd(message: Message, durationMs: number, attempts: Attempts): Promise<string[]> {
+  /** After the ping of the beginning, which would else be the last word; it has so long to come to its end. */
+  private async pingEnd(message: Message, durationMs: number, attempts: Attempts, beginMs: number): Promise<string[]> {
     const { ping } = this.telling;
     if (ping === null) return [];
-    await Promise.race([this.begun, sleep(BEGINNING_MS, undefined, { ref: false })]);
+    await Promise.race([this.begun, sleep(beginMs, undefined, { ref: false })]);
     this.beginning.abort();
     const begun = await this.begun;
     const what = `ping-url (${ping.service}): how the run ended`;
