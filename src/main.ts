@@ -50,7 +50,7 @@ export const TOLD = 'told';
  */
 export async function main(cancel: AbortController): Promise<boolean> {
   const lastLines: string[] = [];
-  const log = actionsLog(platform().input('notify-log') === 'true' ? lastLines : undefined);
+  const log = actionsLog(platform().input('notify-log').toLowerCase() === 'true' ? lastLines : undefined);
   const report = newReport(new Date());
 
   let timer: NodeJS.Timeout | undefined;

@@ -119,6 +119,15 @@ test('the last run of another database in the same directory, and of another com
   expect(told()).toEqual([]);
 }, 60_000);
 
+test('a restore that went well is told as a recovery once', async () => {
+  const inputs = { command: 'restore', confirm: 'app.db', 'notify-urls': urls.json };
+  expectBackup(await run({}));
+  expectFailure(await run({ ...inputs, backup: 'app-20200101T000000Z-0000' }), 'E_NOT_FOUND');
+  for (const times of [1, 2])
+    expect({ times, ...(await run({ ...inputs, backup: 'latest' })) }).toMatchObject({ code: 0 });
+  expect(told()).toEqual(['failed', 'recovered']);
+}, 60_000);
+
 test('always, by JSON, ntfy and mail at once; what they are told', async () => {
   const result = await run({ notify: 'always', 'notify-urls': `${urls.json}\n\n  ${urls.ntfy}\r\n${urls.mail}` });
   const id = expectBackup(result);
@@ -198,10 +207,16 @@ describe('inputs that are wrong', () => {
 
 describe('the last lines of the log', () => {
   test('are told when they are asked for, without secrets', async () => {
-    await run({ ...MISSING, name: 'app', 'notify-log': 'true', 'notify-urls': urls.json });
-    const { log } = (JSON.parse(receiver.received[0]?.body ?? '') as { notification: { log: string[] } }).notification;
+    const inputs = { 'notify-log': 'True', 'notify-urls': `${urls.json}\n${urls.ntfy}` };
+    // a path that has a secret in it, which nobody forbids, and which the log tells
+    const result = await start({ ...inputs, database: `/nowhere/${TOKEN}.db` }).result();
+    expectFailure(result, 'E_SOURCE_MISSING');
+    const json = receiver.received.find(({ path }) => path === `/${HOOK}?a=b`);
+    const { log } = (JSON.parse(json?.body ?? '') as { notification: { log: string[] } }).notification;
     expect(log.length).toBeLessThanOrEqual(40);
     expect(log.join('\n')).toContain('logged in as');
+    expect(log.join('\n')).toContain('/nowhere/***.db');
+    for (const { body } of receiver.received) expect(SECRETS.filter((secret) => body.includes(secret))).toEqual([]);
   }, 30_000);
 
   test('are not told otherwise', async () => {
