@@ -69,10 +69,12 @@ export class Teller {
   }
 
   /** Tells all that are to be told how it ended. */
-  async end(
-    { report, github, previous, log }: Ended,
-    limitMs = report.errorCode === 'E_CANCELLED' ? CANCELLED_MS : LIMIT_MS,
-  ): Promise<string[]> {
+  end(ended: Ended, limitMs = ended.report.errorCode === 'E_CANCELLED' ? CANCELLED_MS : LIMIT_MS): Promise<string[]> {
+    // an error of ours, here of all places, must not make a good run fail
+    return this.tellAll(ended, limitMs).catch(() => ['nobody was told how the run ended: an unexpected error']);
+  }
+
+  private async tellAll({ report, github, previous, log }: Ended, limitMs: number): Promise<string[]> {
     const { destinations, ping, when } = this.telling;
     const level = levelOf(report, previous);
     const message = messageOf({ report, github, level, log, now: new Date(), clean });
