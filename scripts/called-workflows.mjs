@@ -20,6 +20,8 @@ const SECRETS = {
   's3-access-key-id': 'S3_ACCESS_KEY_ID',
   's3-secret-access-key': 'S3_SECRET_ACCESS_KEY',
   's3-session-token': 'S3_SESSION_TOKEN',
+  'notify-urls': 'BACKUP_NOTIFY_URLS',
+  'ping-url': 'BACKUP_PING_URL',
 };
 /** Outputs that a command never sets, or, a restore, always sets to false. */
 const NOT_OF = {

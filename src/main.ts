@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { accept } from './commands/accept.js';
 import { backup } from './commands/backup.js';
 import { deleteBackup } from './commands/delete.js';
@@ -16,11 +17,13 @@ import { actionsLog, type Log } from './reporting/log.js';
 import { neutralise } from './reporting/neutralise.js';
 import { writeOutputs } from './reporting/outputs.js';
 import { newReport, type Report, recordFailure } from './reporting/report.js';
-import { writeSummary } from './reporting/summary.js';
+import { writeSummary, writeUntold } from './reporting/summary.js';
 import { finishingFirst } from './restoring/unfinished.js';
 import type { GitHubRun, Run } from './run/run.js';
 import { readSettings } from './settings/inputs.js';
+import { NOBODY } from './settings/notify-inputs.js';
 import { type Command, COMMANDS as NAMES, type Settings } from './settings/settings.js';
+import { Teller } from './telling/tell.js';
 
 const COMMANDS: Record<Command, (run: Run) => Promise<void>> = {
   backup,
@@ -38,13 +41,18 @@ const COMMANDS: Record<Command, (run: Run) => Promise<void>> = {
 
 /** In the state that goes to `post`: the upload that is unfinished. */
 export const UPLOAD = 'upload';
+/** The id of this run in its pings, which is no secret. */
+export const RID = 'rid';
+/** Those who are to be told how it ended have been told. */
+export const TOLD = 'told';
 
 /**
  * One step: settings, the command, the report. Never throws; alone decides whether the step fails. When `cancel` is
  * aborted, by us on `timeout` or by others, the run ends with that reason. False when `post` should look at the host.
  */
 export async function main(cancel: AbortController): Promise<boolean> {
-  const log = actionsLog();
+  const lastLines: string[] = [];
+  const log = actionsLog(platform().input('notify-log').toLowerCase() === 'true' ? lastLines : undefined);
   const report = newReport(new Date());
 
   let timer: NodeJS.Timeout | undefined;
@@ -52,8 +60,12 @@ export async function main(cancel: AbortController): Promise<boolean> {
   report.command = NAMES.find((name) => name === platform().input('command')) ?? report.command;
   let wantSummary = platform().input('summary') !== 'false';
   let run: Run | null = null;
+  let teller = new Teller(NOBODY, '');
   try {
-    const { settings, warnings } = await readSettings();
+    // with inputs that are wrong, too, those are told who can be
+    const { settings, warnings } = await readSettings((telling) => {
+      teller = new Teller(telling, randomUUID());
+    });
     wantSummary = settings.summary;
     describeRun(report, settings);
     for (const message of warnings) {
@@ -65,6 +77,8 @@ export async function main(cancel: AbortController): Promise<boolean> {
       cancel.abort(new BackupError('E_TIMEOUT', `the run took longer than ${seconds} s (timeout)`));
     }, settings.timeoutMs);
     cancel.signal.throwIfAborted();
+    if (teller.hasSomebody) platform().saveState(RID, teller.rid);
+    teller.begin();
     run = runOf(settings, log, report, cancel.signal);
     await COMMANDS[settings.command](run);
     cancel.signal.throwIfAborted();
@@ -77,7 +91,15 @@ export async function main(cancel: AbortController): Promise<boolean> {
   } finally {
     clearTimeout(timer);
   }
-  await tell(report, log, wantSummary);
+  await writeReport(report, log, wantSummary);
+  // When that takes long, or fails, the outputs are as they are.
+  if (teller.hasSomebody) {
+    const ended = { report, github: gitHubRun(process.env), previous: run?.previous ?? null, log: lastLines };
+    const warnings = await teller.end(ended);
+    for (const warning of warnings) log.warning(warning);
+    if (wantSummary && warnings.length > 0) await writeUntold(warnings).catch(() => {});
+    platform().saveState(TOLD, 'true');
+  }
   return run?.hostIsClean ?? true;
 }
 
@@ -89,7 +111,7 @@ function failureOf(error: unknown, { aborted, reason }: AbortSignal): BackupErro
   return failure.code === cancelled.code ? failure : cancelled;
 }
 
-async function tell(report: Report, log: Log, wantSummary: boolean): Promise<void> {
+async function writeReport(report: Report, log: Log, wantSummary: boolean): Promise<void> {
   report.durationMs = Date.now() - Date.parse(report.startedAt);
   if (wantSummary) {
     await writeSummary(report).catch((error: unknown) => log.warning(`the job summary could not be written: ${error}`));
@@ -116,6 +138,7 @@ export function runOf(settings: Settings, log: Log, report: Report, signal: Abor
     signal,
     left: 'nothing-contacted',
     hostIsClean: true,
+    previous: null,
     noteUpload: (upload) => platform().saveState(UPLOAD, upload === null ? '' : JSON.stringify(upload)),
     finishingFirst: (connection) => finishingFirst(run, connection),
     copies: [],
@@ -123,7 +146,7 @@ export function runOf(settings: Settings, log: Log, report: Report, signal: Abor
   return run;
 }
 
-function describeRun(report: Report, settings: Settings): void {
+export function describeRun(report: Report, settings: Settings): void {
   report.command = settings.command;
   report.dryRun = settings.dryRun;
   report.database = settings.database.given;
@@ -131,7 +154,7 @@ function describeRun(report: Report, settings: Settings): void {
   report.host = settings.transport.transport === 'ssh' ? settings.transport.host : 'this machine';
 }
 
-function gitHubRun(env: NodeJS.ProcessEnv): GitHubRun | null {
+export function gitHubRun(env: NodeJS.ProcessEnv): GitHubRun | null {
   const repository = env.GITHUB_REPOSITORY;
   const runId = env.GITHUB_RUN_ID;
   if (!repository || !runId) return null;

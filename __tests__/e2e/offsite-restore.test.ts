@@ -348,6 +348,8 @@ describe('what the host has lost', () => {
     expect({ code: result.code, ...result.outputs }).toMatchObject({ code: 0, 'backup-id': good, 's3-uri': uri() });
     expect(result.visible).toMatch(/is damaged: .* is taken from s3:/);
     expect(result.visible).toContain('the level is recorded nowhere');
+    const status = JSON.parse(readFileSync(join(scene.directory, 'status.json'), 'utf8'));
+    expect(status).toMatchObject({ command: 'verify', ok: true });
     lose('.json', '.sqlite.sha256');
     expect((await verify()).outputs).toMatchObject({ 'error-code': '', 'backup-id': good });
     expectFailure(await verify({ 'max-age': '1s' }), 'E_STALE');

@@ -19,12 +19,23 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
   'index.ts': { values: ['esm-globals.ts', 'cancel.ts', 'main.ts', 'post.ts', 'platform/platform.ts'] },
   'post-entry.ts': { values: ['index.ts'] },
   'main.ts': {
-    values: ['errors.ts', 'platform/platform.ts', 'commands', 'restoring', 'engines', 'reporting', 'settings'],
+    values: [
+      'errors.ts',
+      'platform/platform.ts',
+      'commands',
+      'restoring',
+      'engines',
+      'reporting',
+      'settings',
+      'telling',
+    ],
     types: ['run'],
   },
   'post.ts': {
-    values: ['main.ts', 'errors.ts', 'platform/platform.ts', 'run', 'places', 'reporting', 'settings'],
+    values: ['main.ts', 'errors.ts', 'platform/platform.ts', 'run', 'places', 'reporting', 'settings', 'telling'],
   },
+  // knows the report of a run, and nothing of how it went
+  telling: { values: ['errors.ts', 'platform/platform.ts', 'reporting'], types: ['run', 'settings'] },
   commands: {
     values: [
       'doctor',
@@ -120,6 +131,7 @@ const PACKAGES: Record<string, { values: RegExp; types?: RegExp }> = {
   '@aws-sdk/s3-request-presigner': { values: /^stores\/s3\/bucket\.ts$/ },
   '@scure/base': { values: /^settings\/age-keys\.ts$/ },
   canonicalize: { values: /^backups\/signature\.ts$/ },
+  nodemailer: { values: /^telling\/mail\.ts$/ },
   'node-ssh': { values: /^host\/(ssh|private-key)\.ts$/, types: /^host\// },
   valibot: {
     values:

@@ -52,6 +52,8 @@ const SAMPLES: Given = {
   name: 'shop',
   'run-as': 'postgres',
   's3-bucket': 'shop-backups',
+  'notify-urls': 'https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXX',
+  'ping-url': 'https://hc-ping.com/5bf66975-d4c7-4bf5-bcc8-b8d8a82ea278',
   's3-access-key-id': 'AKIDEXAMPLE',
   's3-secret-access-key': 'wJalr/XUtn+FEMI',
   'encryption-recipients': backupKey.recipient,

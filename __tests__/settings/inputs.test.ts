@@ -92,6 +92,7 @@ describe('what the settings are', () => {
         allowUnsafeClient: false,
       },
       settleUnfinished: false,
+      telling: { destinations: [], ping: null, when: 'failure', withLog: false },
       summary: true,
     });
   });
@@ -215,6 +216,14 @@ describe('what the settings are', () => {
     'allow-other-target': [RESTORE, 'true', { restore: { allowOtherTarget: true } }],
     'allow-unsafe-client': [{ ...POSTGRES, command: 'restore' }, 'true', { restore: { allowUnsafeClient: true } }],
     'settle-unfinished': [LOCAL, 'true', { settleUnfinished: true }],
+    'notify-urls': [
+      LOCAL,
+      'https://ntfy.sh/a',
+      { telling: { destinations: [{ line: 1, to: { service: 'ntfy', to: 'a' } }] } },
+    ],
+    'ping-url': [LOCAL, 'https://hc-ping.com/key/app', { telling: { ping: { url: 'https://hc-ping.com/key/app' } } }],
+    notify: [{ ...LOCAL, 'notify-urls': 'https://ntfy.sh/a' }, 'always', { telling: { when: 'always' } }],
+    'notify-log': [{ ...LOCAL, 'notify-urls': 'https://ntfy.sh/a' }, 'true', { telling: { withLog: true } }],
     summary: [LOCAL, 'FALSE', { summary: false }],
   };
 

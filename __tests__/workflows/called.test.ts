@@ -18,6 +18,8 @@ const SECRETS: Record<string, string> = {
   's3-secret-access-key': 'S3_SECRET_ACCESS_KEY',
   's3-session-token': 'S3_SESSION_TOKEN',
   'signing-key': 'BACKUP_SIGNING_KEY',
+  'notify-urls': 'BACKUP_NOTIFY_URLS',
+  'ping-url': 'BACKUP_PING_URL',
 };
 const OF_THE_JOB = ['runs-on', 'timeout-minutes', 'environment', 'aws-role-to-assume', 'aws-role-duration-seconds'];
 /** What an output says that a command never sets, or, of a restore, always sets to false. */

@@ -9,6 +9,7 @@ import { counted } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { type Connection, warn } from '../run/connect.js';
 import { look, lookLocked, openDirectory, statusOf } from '../run/directory.js';
+import { lastRun } from '../run/last-run.js';
 import type { Run } from '../run/run.js';
 import { type HostListing, readListing } from './host-listing.js';
 import type { Found, Held, Place, Removal, Unit } from './place.js';
@@ -38,6 +39,7 @@ export class HostPlace implements Place {
     this.uri = facts.path('directory');
     this.rules = settings.keep;
     report.directory = this.uri;
+    run.previous ??= lastRun(facts.get('last_run') ?? '', settings);
     report.storage.freeBytes = /^\d{1,15}$/.test(facts.get('free_kib') ?? '') ? facts.number('free_kib') * 1024 : null;
     const { untold } = listing;
     if (untold > 0) {

@@ -1,12 +1,18 @@
 import * as core from '@actions/core';
 import type { Platform } from './platform.js';
+import { Secrets } from './secrets.js';
 
+const secrets = new Secrets();
 const title = 'Database backup';
 
 /** A step of a job, on GitHub's runner or one of its kind. */
 export const actions: Platform = {
   input: (name) => core.getInput(name),
-  secret: (text) => core.setSecret(text),
+  secret(text) {
+    secrets.add(text);
+    core.setSecret(text);
+  },
+  hidden: (text) => secrets.hidden(text),
   info: (text) => core.info(text),
   warning: (message) => core.warning(message, { title }),
   error: (message) => core.error(message, { title }),

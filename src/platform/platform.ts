@@ -7,6 +7,8 @@ export interface Platform {
   input(name: string): string;
   /** From now on this text is not shown in anything that is printed. */
   secret(text: string): void;
+  /** The text without any of those, for what goes somewhere else. */
+  hidden(text: string): string;
   info(text: string): void;
   warning(message: string): void;
   error(message: string): void;

@@ -1,3 +1,5 @@
+import { neutralise } from '../reporting/neutralise.js';
+
 /** Shorter lines of a longer secret, such as the last one of a key, are no secret by themselves. */
 const SHORTEST_LINE = 4;
 
@@ -9,8 +11,9 @@ export class Secrets {
     const lines = secret.split(/\r\n|\r|\n/).map((line) => line.trim());
     const parts = lines.length === 1 ? lines : lines.filter((line) => line.length >= SHORTEST_LINE && !isFrame(line));
     for (const part of [secret, ...parts]) {
-      // also as it stands in JSON and in URLs
-      for (const form of [part, JSON.stringify(part).slice(1, -1), inUrl(part)]) if (form !== '') this.texts.add(form);
+      // also as it stands in JSON, in URLs, and in a text that was neutralised
+      const forms = [part, JSON.stringify(part).slice(1, -1), inUrl(part), neutralise(part)];
+      for (const form of forms) if (form !== '') this.texts.add(form);
     }
   }
 

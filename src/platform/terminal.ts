@@ -1,4 +1,3 @@
-import { neutralise } from '../reporting/neutralise.js';
 import type { Platform } from './platform.js';
 import { Secrets } from './secrets.js';
 
@@ -9,11 +8,8 @@ const say = (stream: NodeJS.WriteStream, text: string): boolean => stream.write(
 /** A shell, cron, systemd: whoever reads gets plain text, from which the secrets are taken here, since no runner does it. */
 export const terminal: Platform = {
   input: (name) => (process.env[`INPUT_${name.toUpperCase()}`] ?? '').trim(),
-  secret(text) {
-    secrets.add(text);
-    // What is printed was neutralised before, and the secret in it, too.
-    secrets.add(neutralise(text));
-  },
+  secret: (text) => secrets.add(text),
+  hidden: (text) => secrets.hidden(text),
   info: (text) => void say(process.stdout, text),
   warning: (message) => void say(process.stderr, `warning: ${message}`),
   error: (message) => void say(process.stderr, `error: ${message}`),

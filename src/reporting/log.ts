@@ -18,10 +18,17 @@ export interface Log {
 /** GitHub cuts annotations, and shows them where there is little room. */
 const MAX_ANNOTATION = 4000;
 
-/** The log of a run. Everything passes `neutralise` here, so that no caller can forget it. */
-export function actionsLog(): Log {
-  const annotation = (message: string) => clip(neutralise(message), MAX_ANNOTATION);
-  const info = (text: string) => quietly(() => platform().info(neutralise(text)));
+/** How many lines are kept for those who are told with `notify-log`. */
+const LINES_KEPT = 40;
+
+/** The log of a run. Everything passes `neutralise` here, so that no caller can forget it. The last lines are kept in `last`, when it is given. */
+export function actionsLog(last?: string[]): Log {
+  const kept = (text: string): string => {
+    if (last !== undefined) last.splice(0, Math.max(0, last.push(...text.split('\n')) - LINES_KEPT));
+    return text;
+  };
+  const annotation = (message: string) => kept(clip(neutralise(message), MAX_ANNOTATION));
+  const info = (text: string) => quietly(() => platform().info(kept(neutralise(text))));
   return {
     info,
     warning: (message) => quietly(() => platform().warning(annotation(message))),
@@ -30,7 +37,7 @@ export function actionsLog(): Log {
     async group(title, work) {
       const started = performance.now();
       const took = () => formatDuration(performance.now() - started);
-      quietly(() => platform().startGroup(neutralise(title)));
+      quietly(() => platform().startGroup(kept(neutralise(title))));
       try {
         const result = await work();
         info(`${title}: done in ${took()}`);

@@ -69,6 +69,8 @@ export interface BackupFacts {
 export interface Report {
   schema: 1;
   command: Command;
+  /** Of the backups. These two and `ok` come first: the next run reads no more than the beginning of `status.json`. */
+  name: string;
   /** The command did all that it was asked for. `backup-ok` asks for more: see `backupOk`. */
   ok: boolean;
   errorCode: ErrorCode | '';
@@ -80,7 +82,6 @@ export interface Report {
   skipped: string | null;
   host: string;
   database: string;
-  name: string;
   /** Absolute and resolved; empty before it is known. */
   directory: string;
   /** The backup made, deleted, pinned or found good enough. */
@@ -201,6 +202,7 @@ export function newReport(startedAt: Date): Report {
   return {
     schema: 1,
     command: 'backup',
+    name: '',
     ok: false,
     errorCode: '',
     error: null,
@@ -210,7 +212,6 @@ export function newReport(startedAt: Date): Report {
     skipped: null,
     host: '',
     database: '',
-    name: '',
     directory: '',
     backup: null,
     recovery: [],

@@ -43,6 +43,12 @@ export async function writeSummary(report: Report): Promise<void> {
   await platform().summary(renderSummary(report));
 }
 
+/** Appends who could not be told how the run ended, which is known when the rest is written. Rejects as `writeSummary`. */
+export async function writeUntold(warnings: readonly string[]): Promise<void> {
+  const items = warnings.map((warning) => `- ⚠️ ${prose(warning, 500)}`);
+  await platform().summary(`\n### Not told\n\n${items.join('\n')}\n`);
+}
+
 function notes(report: Report): string | null {
   const paragraphs: string[] = [];
   if (report.dryRun)

@@ -25,6 +25,8 @@ export interface Run {
   left: Left;
   /** False while a session on the host is open, and after one that ended without the host's word that it has cleaned up. */
   hostIsClean: boolean;
+  /** How the last run of this command ended, for this database; null: not known. */
+  previous: 'ok' | 'failed' | null;
   /** Keeps, for whoever cleans up when this process is killed, which upload is unfinished; null: none is any more. */
   noteUpload: (upload: UnfinishedUpload | null) => void;
   /** The same connection, on which restores that were cut off are brought to an end before anything is changed. */

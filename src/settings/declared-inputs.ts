@@ -70,6 +70,8 @@ const RESTORE = { usedBy: ['restore'] } as const;
 const PLANNED = { usedBy: ['restore', 'doctor'] } as const;
 const RETENTION = { usedBy: ['backup', 'prune'] } as const;
 const LIMITS = { usedBy: ['backup', 'health'] } as const;
+/** What somebody waits for. */
+const TOLD = { usedBy: ['backup', 'restore', 'verify', 'health', 'prune'] } as const;
 /** Where the copies are. */
 const STORE = { usedBy: ['backup', 'restore', 'verify', 'list', 'health', 'doctor', 'prune', 'delete'] } as const;
 /** What the rights in the bucket depend on. */
@@ -161,6 +163,10 @@ export const INPUTS = {
   'allow-other-target': { default: 'false', ...PLANNED, parse: parseBoolean },
   'allow-unsafe-client': { default: 'false', ...PLANNED, parse: parseBoolean },
   'settle-unfinished': { default: 'false', ...ALL, parse: parseBoolean },
+  'notify-urls': { default: '', ...TOLD, secret: true, lines: true, parse: asGiven },
+  'ping-url': { default: '', ...TOLD, secret: true, parse: asGiven },
+  notify: { default: 'failure', ...TOLD, parse: oneOf(['failure', 'always', 'never']) },
+  'notify-log': { default: 'false', ...TOLD, parse: parseBoolean },
   summary: { default: 'true', ...ALL, parse: parseBoolean },
 } as const satisfies Record<string, DeclaredInput>;
 

@@ -6,6 +6,7 @@ import { declared, INPUT_NAMES, type Parsed } from './declared-inputs.js';
 import { readDecryption, requireOpening } from './decryption-inputs.js';
 import { readEncryption } from './encryption-inputs.js';
 import { InputReader } from './input-reader.js';
+import { readTelling, type Telling } from './notify-inputs.js';
 import { parseLocation, readRestore } from './restore-inputs.js';
 import { readS3 } from './s3-inputs.js';
 import type { Command, DumpSettings, S3Location } from './settings.js';
@@ -17,9 +18,9 @@ import { lines, wholeNumber } from './value-rules.js';
  * Reads and checks every input of this run, before anything is contacted, and masks the secret ones first.
  *
  * `warnings` are inputs that have no effect. Throws E_INPUT whose message has one line for each problem:
- * the input's name, the rule, and what was given unless it is secret.
+ * the input's name, the rule, and what was given unless it is secret. Who is to be told is handed to `onTelling` before that.
  */
-export async function readSettings() {
+export async function readSettings(onTelling: (telling: Telling) => void = () => {}) {
   const reader = new InputReader();
   const command = reader.require('command');
   if (command !== undefined) ignoreUnused(reader, command);
@@ -63,6 +64,8 @@ export async function readSettings() {
   const backup = command === 'restore' || located ? null : readBackup(reader, command, name);
   const restore = readRestore(reader, command, database);
   const settleUnfinished = reader.require('settle-unfinished');
+  const telling = readTelling(reader, dryRun === true);
+  onTelling(telling);
   const summary = reader.require('summary');
   const settings = reader.settle({
     command,
@@ -128,6 +131,7 @@ export async function readSettings() {
     minFreeBytes: minFreeBytes === null ? 0 : minFreeBytes,
     /** `accept`, `delete`, `pin`, `unpin`: the id. `verify`: the id, null for the newest. */
     backup,
+    telling,
     summary,
   });
   return { settings, warnings: reader.warnings };

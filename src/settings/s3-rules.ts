@@ -1,7 +1,7 @@
 /** What single values about an S3 store may be; as value-rules.ts. */
-import { isIPv4 } from 'node:net';
 import type { S3Settings } from './settings.js';
 import { parseDuration } from './units.js';
+import { isLoopback } from './value-rules.js';
 
 /** S3 counts the days of a lock in whole days, and refuses more than 100 years. */
 const LONGEST_LOCK_MS = 36_500 * 86_400_000;
@@ -43,9 +43,6 @@ export function parseEndpoint(text: string): string {
   if (url.protocol === 'http:' && !isLoopback(url.hostname)) throw new Error(rule);
   return url.href.replace(/\/+$/, '');
 }
-
-const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host === '[::1]' || (isIPv4(host) && host.startsWith('127.'));
 
 export function parseToken(text: string): string {
   if (/^[\x21-\x7e]+$/.test(text)) return text;

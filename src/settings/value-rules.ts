@@ -2,7 +2,7 @@
  * What single values may be. Each function returns the value or throws an Error whose text is the rule; the reader of the
  * inputs puts the name before it and the given text after it.
  */
-import { isIP, isIPv6 } from 'node:net';
+import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { isName } from '../backups/names.js';
 import { parseDuration, parsePercent, parseSize } from './units.js';
 
@@ -62,6 +62,10 @@ export function parseHost(text: string): string {
     'expected a host name or IP address alone: the user goes into username, the port into port, IPv6 has no brackets',
   );
 }
+
+/** This very machine, as the host of a URL: nobody can read along on the way. */
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '[::1]' || (isIPv4(host) && host.startsWith('127.'));
 
 export function parseUserName(text: string): string {
   if (/^-|[\s\p{Cc}]/u.test(text)) throw new Error('expected a user name without blanks that does not start with "-"');

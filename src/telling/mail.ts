@@ -1,0 +1,72 @@
+import type { MailServer } from '../settings/notify-urls.js';
+import { type Attempts, NotDelivered, retried } from './deliver.js';
+import { type Message, plainText } from './message.js';
+import { entity, within } from './text.js';
+
+const SUBJECT = 200;
+const LIMITS = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 20_000, dnsTimeout: 10_000 };
+const WORTH_ANOTHER = ['ETIMEDOUT', 'ECONNECTION', 'ESOCKET', 'EDNS'];
+
+/** How many recipients the server has refused, while it took others. Throws NotDelivered. */
+export async function sendMail(message: Message, server: MailServer, attempts: Attempts): Promise<number> {
+  // Loaded when used: nearly nobody does.
+  const { createTransport } = await import('nodemailer');
+  const { host, port, secure, login, from, to } = server;
+  const auth = login === null ? {} : { auth: { user: login.user, pass: login.password } };
+  const transport = createTransport({ host, port, secure, requireTLS: !secure, ...auth, ...LIMITS });
+  const mail = {
+    from: { name: 'Database backup', address: from },
+    to: to.map((address) => ({ name: '', address })),
+    subject: within(message.title, SUBJECT),
+    text: `${message.title}\n\n${plainText(message)}\n`,
+    html: htmlOf(message),
+    headers: { 'auto-submitted': 'auto-generated' },
+    disableFileAccess: true,
+    disableUrlAccess: true,
+    signal: attempts.signal,
+  };
+  try {
+    const { rejected } = await retried(
+      () => transport.sendMail(mail).catch((error) => Promise.reject(failed(error))),
+      attempts,
+    );
+    return rejected.length;
+  } finally {
+    transport.close();
+  }
+}
+
+/** The message of an error of nodemailer may hold what the server was told. */
+function failed(error: {
+  code?: unknown;
+  responseCode?: unknown;
+  response?: unknown;
+  message?: unknown;
+}): NotDelivered {
+  const { code = 'the mail was not sent', responseCode, response, message } = error;
+  const said = typeof response === 'string' ? `: ${response}` : '';
+  const untrusted = /certificate/i.test(String(message)) ? ': its certificate is not trusted' : '';
+  const later = typeof responseCode === 'number' ? responseCode < 500 : WORTH_ANOTHER.includes(String(code));
+  return new NotDelivered(`${code}${untrusted}${said}`, later && untrusted === '' && code !== 'EAUTH' ? 0 : null);
+}
+
+/** The same as the text, with a table; every text from outside is escaped. */
+export function htmlOf({ title, level, sections, facts, link, log }: Message): string {
+  const text = (from: string): string => Array.from(from, entity).join('').replaceAll('\n', '<br>\n');
+  const rows = facts.map(
+    ([name, value]) =>
+      `<tr><td style="padding:2px 16px 2px 0;color:#57606a">${text(name)}</td><td style="padding:2px 0">${text(value)}</td></tr>`,
+  );
+  return [
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"></head>',
+    '<body style="font:14px/1.5 -apple-system,Segoe UI,Helvetica,Arial,sans-serif;color:#1f2328">',
+    `<h2 style="font-size:18px;color:${level === 'failed' ? '#cf222e' : '#1a7f37'}">${text(title)}</h2>`,
+    ...sections.map(({ heading, text: told }) => `<p><b>${text(heading)}</b><br>\n${text(told)}</p>`),
+    ...(rows.length === 0 ? [] : [`<table style="border-collapse:collapse">${rows.join('\n')}</table>`]),
+    ...(link === null ? [] : [`<p><a href="${text(link)}">Open the run</a></p>`]),
+    ...(log.length === 0
+      ? []
+      : [`<pre style="background:#f6f8fa;padding:12px">${Array.from(log.join('\n'), entity).join('')}</pre>`]),
+    '</body></html>',
+  ].join('\n');
+}
