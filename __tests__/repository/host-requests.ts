@@ -16,7 +16,7 @@ export function engineRequests(settings: Settings): HostRequest[] {
     database.backup(settings, id, 'holder'),
     database.verify(settings, manifest),
     database.inspect(settings),
-    database.health.request(settings),
+    database.health.request(settings, 'examine'),
     restoring.look(settings, dump),
     ...(restoring.saveDamaged === undefined ? [] : [restoring.saveDamaged(settings, id)]),
     // a way of one engine may be no way of another: what is sent is the same for all

@@ -72,7 +72,7 @@ async function liveHealth(run: Run, connection: Connection): Promise<Looked> {
   const { settings, database, log } = run;
   try {
     const facts = await log.group(`Look at ${settings.database.given}`, () =>
-      connection.send(database.health.request(settings)),
+      connection.send(database.health.request(settings, 'examine')),
     );
     return { health: database.health.read(facts), backupKib: facts.number('backup_kib'), finding: null };
   } catch (error) {

@@ -21,7 +21,7 @@ export async function lookAtDatabase(checks: Checks): Promise<Facts | null> {
   if (!isThere) return null;
   let facts: Facts | null = null;
   await checks.probe('Room for a backup', async () => {
-    facts = await checks.send(database.health.request(settings));
+    facts = await checks.send(database.health.request(settings, 'glance'));
     const needed = facts.number('backup_kib') * 1024;
     const free = report.storage.freeBytes;
     const found = `${formatBytes(needed)} needed, ${free === null ? 'how much is free is not known' : `${formatBytes(free)} free`}`;

@@ -18,7 +18,8 @@ export interface DatabaseHealth {
 
 /** Looks at the live database without a backup of it, and writes nothing. */
 export interface HealthMethod {
-  request(settings: Settings): HostRequest;
+  /** `glance`: nothing is read to its end. */
+  request(settings: Settings, how: 'glance' | 'examine'): HostRequest;
   /** What that told. */
   read(facts: Facts): DatabaseHealth;
 }

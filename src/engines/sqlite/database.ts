@@ -90,7 +90,11 @@ export function sqliteDatabase(source: SqliteSource): Database {
     },
 
     health: {
-      request: (settings) => ['job', 'health_sqlite', named(argumentsOf(source, settings))],
+      request: (settings, how) => [
+        'job',
+        'health_sqlite',
+        named({ ...argumentsOf(source, settings), examined: how === 'examine' ? '1' : '' }),
+      ],
       read: (facts) => sqliteHealth(facts, decoded(facts, facts.rows)),
     },
 
