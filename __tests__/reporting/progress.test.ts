@@ -55,4 +55,9 @@ describe('Progress', () => {
     at(4, new Progress(log, 'dump', 100e6, now), 0);
     expect(lines).toEqual(['dump: 0 B of 100 MB (0 %), 0 B/s']);
   });
+
+  test('nor before a hundredth is done', () => {
+    at(4, new Progress(log, 'restore', 1.37e9, now), 50);
+    expect(lines).toEqual(['restore: 50 B of 1.37 GB (0 %), 13 B/s']);
+  });
 });

@@ -36,7 +36,8 @@ export class Progress {
     // The expected size is an estimate. Past it, a share or a time left would be made up.
     if (expected === null || expected <= 0 || bytes > expected) return `${formatBytes(bytes)}, ${rate}`;
     const share = `${formatBytes(bytes)} of ${formatBytes(expected)} (${Math.floor((bytes / expected) * 100)} %)`;
-    if (bytes <= 0) return `${share}, ${rate}`;
+    // the first bytes tell little of the rest
+    if (bytes < expected / 100) return `${share}, ${rate}`;
     return `${share}, ${rate}, about ${formatDuration(((expected - bytes) * elapsed) / bytes)} left`;
   }
 }
