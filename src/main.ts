@@ -9,6 +9,7 @@ import { restore } from './commands/restore.js';
 import { verify } from './commands/verify.js';
 import { databaseOf } from './engines/lookup.js';
 import { BackupError, describe } from './errors.js';
+import { openLedger } from './ledger/keeper.js';
 import { platform } from './platform/platform.js';
 import { failureText } from './reporting/failure-text.js';
 import { actionsLog, type Log } from './reporting/log.js';
@@ -64,6 +65,7 @@ export async function main(cancel: AbortController): Promise<boolean> {
     }, settings.timeoutMs);
     cancel.signal.throwIfAborted();
     run = runOf(settings, log, report, cancel.signal);
+    run.ledger = openLedger(run);
     await COMMANDS[settings.command](run);
     cancel.signal.throwIfAborted();
   } catch (error) {
@@ -75,7 +77,9 @@ export async function main(cancel: AbortController): Promise<boolean> {
   } finally {
     clearTimeout(timer);
   }
+  await run?.ledger?.tell();
   await tell(report, log, wantSummary);
+  await run?.ledger?.save();
   return run?.hostIsClean ?? true;
 }
 
@@ -117,6 +121,7 @@ export function runOf(settings: Settings, log: Log, report: Report, signal: Abor
     noteUpload: (upload) => platform().saveState(UPLOAD, upload === null ? '' : JSON.stringify(upload)),
     finishingFirst: (connection) => finishingFirst(run, connection),
     copies: [],
+    ledger: null,
   };
   return run;
 }
