@@ -276,6 +276,18 @@ describe('what is missed', () => {
     expect(both.backups.map(({ inStore: store }) => store)).toEqual(copied.map(() => 'aaaaaaaaaaaa'));
     expect(dispute(both, 'aaaaaaaaaaaa', there([]), null, NOW).vanished).toEqual(ids(copied.slice(0, 2)));
     expect(dispute(both, 'bbbbbbbbbbbb', there([]), null, NOW).vanished).toEqual([]);
+    const pinned = backupsOf(1, () => ({ pinned: { reason: 'r', at: '2026-11-20T10:15:00Z' } }));
+    const byLifecycle = remember(
+      EMPTY,
+      { seen: [null, 'aaaaaaaaaaaa'].map((store) => ({ store, left: there(pinned), vanished: [] })), verdict: VERDICT },
+      NOW,
+    );
+    expect(dispute(byLifecycle, 'aaaaaaaaaaaa', there([]), null, NOW).vanished).toEqual([]);
+    expect(dispute(byLifecycle, null, there([]), null, NOW).vanished).toEqual(ids(pinned));
+    // accepted where the store is not looked into
+    const settled = remembering(both, copied, { settled: copied[0]?.id ?? '' });
+    expect(dispute(settled, 'aaaaaaaaaaaa', there(copied.slice(1)), null, NOW).vanished).toEqual([]);
+    expect(dispute(both, 'aaaaaaaaaaaa', there(copied.slice(1)), null, NOW).vanished).toEqual([copied[0]?.id]);
     // a store that was not looked at, and copies of another host, say nothing
     expect(remembering(both, copied).backups).toEqual(both.backups);
     const other = remember(

@@ -174,6 +174,9 @@ export function remember(
   now: Date,
 ): Ledger {
   const entries = new Map(ledger.backups.map((entry) => [entry.id, entry]));
+  const accepted = entries.get(settled ?? '');
+  // `accept` does not look into the store: where it is, it is seen by the next run that does
+  if (accepted !== undefined) entries.set(accepted.id, { ...accepted, inStore: null });
   for (const { store, left, vanished } of seen) {
     const there = new Set([...left.backups, ...left.unreadable].map(({ id }) => id));
     for (const entry of entries.values()) {

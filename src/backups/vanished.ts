@@ -35,6 +35,7 @@ export function dispute(
   const known = remembered.filter((entry) => (store === null ? entry.onHost : entry.inStore === store)).map(dated);
   const hashes = new Map(backups.map(({ id, manifest }) => [id, manifest.sha256]));
   const there = new Set([...hashes.keys(), ...unreadable.map(({ id }) => id)]);
+  const rulesOf = (entry: Entry): KeepRules | undefined => (store === null ? entry.keep : entry.s3Keep);
   const changed = remembered.filter(({ id, sha256 }) => (hashes.get(id) ?? sha256) !== sha256);
   const absent = known.filter(({ id, state }) => !there.has(id) && state !== 'damaged' && state !== 'unverified');
 
@@ -46,7 +47,7 @@ export function dispute(
   const unread = unreadable.map(({ id, createdAt }): Candidate => {
     return { id, createdAt, verified: true, pinned: null, safety: false };
   });
-  const all = [...here, ...unread, ...absent.map((entry) => candidateOf(entry, store))];
+  const all = [...here, ...unread, ...absent.map((entry) => candidateOf(entry, rulesOf(entry)))];
   const keptBy = (rules: KeepRules, madeUnder: boolean): Set<string> => {
     const { decisions } = planRetention(all, { rules, madeUnder, keepMinimum: 1, maxDelete: null }, now);
     return new Set(decisions.filter(({ keep }) => keep).map(({ id }) => id));
@@ -54,12 +55,13 @@ export function dispute(
   const names = new Set(remembered.map(({ id }) => id));
   const isSure =
     [...there].every((id) => names.has(id)) ||
-    rulesIn([...remembered.map(({ keep }) => keep), ...backups.map(({ manifest }) => manifest.keep)]) <= 1;
+    rulesIn([...remembered.map(rulesOf), ...here.map(({ madeUnder }) => madeUnder)]) <= 1;
   const kept = isSure ? keptBy({}, true) : new Set();
   const keptHere = strict === null ? kept : keptBy(strict, false);
   const safeties = all.filter(({ safety }) => safety);
   const isMissed = (entry: (typeof absent)[number]): boolean => {
-    if (entry.pinned) return true;
+    // without rules of ours the lifecycle of a bucket deletes what it likes
+    if (entry.pinned) return store === null || rulesOf(entry) !== undefined;
     if (!entry.safety) return kept.has(entry.id) && keptHere.has(entry.id);
     return safeties.filter((one) => newestFirst(one, entry) < 0).length < SAFETY_KEPT;
   };
@@ -74,9 +76,8 @@ export function dispute(
 const rulesIn = (all: readonly (KeepRules | undefined)[]): number =>
   new Set(all.flatMap((rules) => (rules === undefined ? [] : KEEP_RULES.map((rule) => rules[rule]).join()))).size;
 
-function candidateOf(entry: Entry & { createdAt: Date }, store: string | null): Candidate {
+function candidateOf(entry: Entry & { createdAt: Date }, madeUnder: KeepRules | undefined): Candidate {
   const { id, createdAt, state, partial, safety } = entry;
-  const madeUnder = store === null ? entry.keep : entry.s3Keep;
   const isSuspect = state === 'suspect';
   return {
     ...{ id, createdAt, verified: !isSuspect, pinned: null, safety },

@@ -101,10 +101,12 @@ class Keeper implements LedgerKeeper {
 
   async isDisputed(id: string): Promise<boolean> {
     const ledger = await this.reading;
-    return [...this.sights].some(([place, sight]) => {
+    const isHere = [...this.sights].some(([place, sight]) => {
       const { changed, vanished } = this.dispute(ledger, place, sight);
       return changed.includes(id) || vanished.includes(id);
     });
+    // of a store that this run does not look into nobody knows
+    return isHere || ledger.backups.some((entry) => entry.id === id && entry.inStore !== null);
   }
 
   private dispute(ledger: Ledger, place: BackupPlace, { found }: Sight): Dispute {

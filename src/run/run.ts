@@ -43,7 +43,7 @@ export interface LedgerKeeper {
   sees(place: BackupPlace, catalogue: Catalogue): void;
   /** What is not as it is remembered, in the places that were seen. */
   findings(): Promise<Finding[]>;
-  /** Whether one of these is about that backup. */
+  /** Whether one of these is, or may be, about that backup. */
   isDisputed(id: string): Promise<boolean>;
   /** Puts into the report what the ledger has to tell of a run that is over. */
   tell(): Promise<void>;
