@@ -4,6 +4,7 @@ import { type Backup, readCatalogue, toCandidates } from '../../src/backups/cata
 import {
   EMPTY,
   goneFrom,
+  isSlow,
   type Ledger,
   likenessOf,
   likenessOfNewest,
@@ -520,6 +521,16 @@ describe('how long a backup takes', () => {
     );
     expect(usualDuration(ledger, likenessOf(one))).toBe(400);
     expect(usualDuration(remembering(EMPTY, backupsOf(2)), likenessOf(one))).toBeNull();
+  });
+
+  test.each([
+    [100_000, 30_000, true],
+    [90_000, 30_000, false],
+    [12_000, 1_000, true],
+    [11_000, 1_000, false],
+    [400_000, 399_000, false],
+  ])('%i ms where it is usually %i: worth a word %p', (ms, usual, expected) => {
+    expect(isSlow(ms, usual)).toBe(expected);
   });
 
   test('others do not count', () => {

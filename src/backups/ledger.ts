@@ -16,6 +16,9 @@ const MOST_ENTRIES = 400;
 /** Of backups that are no longer there. */
 const LONGEST_MS = 400 * 86_400_000;
 const MOST_VERDICTS = 20;
+/** A backup that takes longer than usual by less than this is no news. */
+const SLACK_MS = 10_000;
+const SLOW = 3;
 /** Durations are told from that many on, by the newest of them. */
 const ENOUGH = 3;
 const RECENT = 7;
@@ -242,3 +245,6 @@ export function usualDuration({ backups }: Ledger, like: Likeness): number | nul
     .map(({ durationMs }) => durationMs);
   return durations.length < ENOUGH ? null : median(durations);
 }
+
+/** Whether that is worth a word. */
+export const isSlow = (ms: number, usual: number): boolean => ms > SLOW * usual && ms > usual + SLACK_MS;

@@ -64,11 +64,9 @@ export function save(key: string, text: string, limitMs: number): Promise<Answer
 
 const OFF: Answer = { state: 'off', text: 'this runner has no cache service, or no GNU tar' };
 
-/** The library, or null where there is no service for it. No input is to be read after that. */
+/** The library, or null where there is no service for it. */
 async function service(): Promise<typeof import('@actions/cache') | null> {
   if (!mayBeThere(process.env) || !(await isGnuTar())) return null;
-  // it starts tar and zstd with all that is in the environment; the inputs were read before
-  for (const name of Object.keys(process.env)) if (name.startsWith('INPUT_')) delete process.env[name];
   const cache = await import('@actions/cache');
   return cache.isFeatureAvailable() ? cache : null;
 }

@@ -8,6 +8,7 @@ import {
   EMPTY,
   goneFrom,
   hashOf,
+  isSlow,
   type Ledger,
   likenessOf,
   likenessOfNewest,
@@ -19,20 +20,15 @@ import {
   usualDuration,
 } from '../backups/ledger.js';
 import { type Dispute, dispute, disputeFindings } from '../backups/vanished.js';
-import { ERRORS } from '../errors.js';
+import { describe, ERRORS } from '../errors.js';
 import { formatDuration } from '../reporting/format.js';
 import { MAX_REMEMBERED, type Report } from '../reporting/report.js';
 import { note } from '../run/connect.js';
 import type { LedgerKeeper, Run } from '../run/run.js';
-import type { Settings } from '../settings/settings.js';
 import { mayBeThere, prefixOf, readNewest, save } from './cache.js';
 
 /** For reading, from the start of the run on, and once more for saving. */
 const PATIENCE_MS = 8_000;
-
-/** A backup that takes longer than usual by less than this is no news. */
-const SLACK_MS = 10_000;
-const SLOW = 3;
 
 /** What one run has of a place: as it was found, and as it is by now. */
 interface Sight {
@@ -62,7 +58,7 @@ class Keeper implements LedgerKeeper {
 
   constructor(private readonly run: Run) {
     const { name } = run.settings;
-    this.prefix = prefixOf(name, hashOf(targetOf(run.settings)));
+    this.prefix = prefixOf(name, hashOf(targetOf(run)));
     this.reading = this.read(name);
   }
 
@@ -92,21 +88,33 @@ class Keeper implements LedgerKeeper {
     this.sights.set(place, { found: this.sights.get(place)?.found ?? { ...catalogue }, now: catalogue });
   }
 
-  async findings(): Promise<Finding[]> {
-    const ledger = await this.reading;
-    return [...this.sights].flatMap(([place, sight]) =>
-      disputeFindings(this.dispute(ledger, place, sight), this.whereIs(place)),
+  findings(): Promise<Finding[]> {
+    return this.safely([], (ledger) =>
+      [...this.sights].flatMap(([place, sight]) =>
+        disputeFindings(this.dispute(ledger, place, sight), this.whereIs(place)),
+      ),
     );
   }
 
-  async isDisputed(id: string): Promise<boolean> {
-    const ledger = await this.reading;
-    const isHere = [...this.sights].some(([place, sight]) => {
-      const { changed, vanished } = this.dispute(ledger, place, sight);
-      return changed.includes(id) || vanished.includes(id);
+  isDisputed(id: string): Promise<boolean> {
+    return this.safely(false, (ledger) => {
+      const isHere = [...this.sights].some(([place, sight]) => {
+        const { changed, vanished } = this.dispute(ledger, place, sight);
+        return changed.includes(id) || vanished.includes(id);
+      });
+      // of a store that this run does not look into nobody knows
+      return isHere || ledger.backups.some((entry) => entry.id === id && entry.inStore !== null);
     });
-    // of a store that this run does not look into nobody knows
-    return isHere || ledger.backups.some((entry) => entry.id === id && entry.inStore !== null);
+  }
+
+  /** No run fails for what is remembered. */
+  private async safely<T>(otherwise: T, work: (ledger: Ledger) => T | Promise<T>): Promise<T> {
+    try {
+      return await work(await this.reading);
+    } catch (error) {
+      this.run.log.info(`ledger: it is of no use: ${describe(error).message}`);
+      return otherwise;
+    }
   }
 
   private dispute(ledger: Ledger, place: BackupPlace, { found }: Sight): Dispute {
@@ -126,10 +134,12 @@ class Keeper implements LedgerKeeper {
   }
 
   async tell(): Promise<void> {
+    if (!this.run.signal.aborted) await this.safely(undefined, (ledger) => this.tellOf(ledger));
+  }
+
+  private tellOf(ledger: Ledger): void {
     const { run } = this;
     const { report } = run;
-    if (run.signal.aborted) return;
-    const ledger = await this.reading;
     const there = new Set(report.backups.map(({ id }) => id));
     if (this.sights.has('host')) {
       report.remembered = goneFrom(ledger, there)
@@ -155,17 +165,20 @@ class Keeper implements LedgerKeeper {
     if (command !== 'backup' || made === undefined || skipped !== null) return;
     const usual = usualDuration(ledger, likenessOf(made));
     const took = made.manifest.durationMs;
-    if (usual === null || took <= SLOW * usual || took <= usual + SLACK_MS) return;
+    if (usual === null || !isSlow(took, usual)) return;
     note(run, `${made.id} took ${formatDuration(took)}; such a backup usually takes ${formatDuration(usual)}`);
   }
 
   async save(): Promise<void> {
-    const { run, sights } = this;
-    const { command, dryRun, backup } = run.settings;
+    const { command, dryRun } = this.run.settings;
     // a runner that cancels gives a few seconds, which are for the host
-    if (command === 'list' || dryRun || run.report.errorCode === 'E_CANCELLED') return;
-    const ledger = await this.reading;
-    if (!this.isReadable) return;
+    if (command === 'list' || dryRun || this.run.report.errorCode === 'E_CANCELLED') return;
+    await this.safely(undefined, (ledger) => (this.isReadable ? this.saveAfter(ledger) : undefined));
+  }
+
+  private async saveAfter(ledger: Ledger): Promise<void> {
+    const { run, sights } = this;
+    const { command, backup } = run.settings;
     const seen = [...sights].map(([place, sight]) => {
       const { vanished } = this.dispute(ledger, place, sight);
       return { store: this.storeOf(place), left: sight.now, vanished };
@@ -178,10 +191,14 @@ class Keeper implements LedgerKeeper {
   }
 }
 
-/** All that makes it one database, and one place for its backups, as it was asked for; nothing secret is in it. */
-function targetOf({ transport, container, database, name, directory }: Settings): string {
+/**
+ * All that makes it one database in one directory, as it was asked for. Nothing secret is in it, and no role, by which backups and their
+ * proofs may differ.
+ */
+function targetOf({ settings, database }: Run): string {
+  const { transport, name, directory } = settings;
   const at = transport.transport === 'ssh' ? [transport.host, transport.port, transport.jump?.host] : [hostname()];
-  return JSON.stringify([database.engine, name, database.given, container, directory, ...at]);
+  return JSON.stringify([settings.database.engine, name, database.restoring.targetName, directory, ...at]);
 }
 
 /** No key is ever used twice. */
