@@ -106,7 +106,7 @@ describe('with the service', () => {
     const { answers } = await answersTo([saving(`${PREFIX}1`, 'first'), saving(`${PREFIX}1`, 'second'), read()]);
     expect(answers).toEqual([
       { state: 'done', text: 'first' },
-      { state: 'failed', text: expect.stringMatching(/\w/) },
+      { state: 'failed', text: expect.stringContaining('Unable to reserve cache') },
       { state: 'done', text: 'first' },
     ]);
   });
@@ -187,6 +187,14 @@ describe('without', () => {
     const { answers } = await answersTo(both, { GITHUB_SERVER_URL: 'https://github.example.org' });
     expect(answers).toMatchObject([{ state: 'off' }, { state: 'off' }]);
     expect(service.calls).toEqual([]);
+  });
+
+  test('what the runner does not allow is no empty ledger', async () => {
+    const { answers } = await answersTo(both, { ACTIONS_CACHE_MODE: 'none' });
+    expect(answers).toEqual([
+      { state: 'failed', text: expect.stringContaining('Cache restore skipped') },
+      { state: 'failed', text: expect.stringContaining('Cache save skipped') },
+    ]);
   });
 
   test('no GNU tar: off', async () => {

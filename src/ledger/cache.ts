@@ -114,6 +114,10 @@ async function within(limitMs: number, work: Promise<Answer>): Promise<Answer> {
   }
 }
 
+/** In what the library prints: that it failed, or that the runner has told it not to do it. */
+const REASON =
+  /^(?:::(?:warning|error)[^:\n]*::)?((?:Failed to (?:save|restore)|Cache (?:save|restore) skipped): .*)$/m;
+
 const talk = new AsyncLocalStorage<string[]>();
 let isMuffled = false;
 
@@ -125,7 +129,7 @@ async function muffled<T>(work: () => Promise<T>): Promise<{ value: T; said: str
   muffle();
   const said: string[] = [];
   const value = await talk.run(said, work);
-  const reason = said.join('').match(/^::(?:warning|error)[^:]*::(.*)$/m)?.[1] ?? '';
+  const reason = REASON.exec(said.join(''))?.[1] ?? '';
   return { value, said: reason === '' ? '' : quoteOutside(reason.replaceAll('%0A', '\n'), 300) };
 }
 
