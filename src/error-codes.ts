@@ -124,8 +124,9 @@ export const ERRORS = {
   },
   E_CHECKSUM: {
     class: 'backup',
-    cause: 'Bytes read back differ from the bytes written, or from the checksum in the manifest.',
-    fix: 'Suspect the disk or the memory of the host. Do not rely on that backup.',
+    cause:
+      'Bytes read back differ from the bytes written, or from the checksum in the manifest. Or a backup has another SHA-256 than the ledger remembers: it was changed, or replaced.',
+    fix: 'Suspect the disk or the memory of the host, or who can write there. Do not rely on that backup.',
   },
   E_DECRYPT: {
     class: 'backup',
@@ -163,8 +164,8 @@ export const ERRORS = {
   E_NOT_FOUND: {
     class: 'backup',
     cause:
-      'There is no backup of that id for this database in the directory, nor in the S3 store where that was looked at.',
-    fix: '`command: list` shows the ids.',
+      'There is no backup of that id for this database in the directory, nor in the S3 store where that was looked at. Or one that the ledger remembers has vanished, and no retention has deleted it.',
+    fix: '`command: list` shows the ids. What has vanished: find out who deletes there; docs/ledger.md.',
   },
   E_STALE: {
     class: 'backup',

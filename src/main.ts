@@ -11,6 +11,7 @@ import { restore } from './commands/restore.js';
 import { verify } from './commands/verify.js';
 import { databaseOf } from './engines/lookup.js';
 import { BackupError, describe } from './errors.js';
+import { openLedger } from './ledger/keeper.js';
 import { platform } from './platform/platform.js';
 import { failureText } from './reporting/failure-text.js';
 import { actionsLog, type Log } from './reporting/log.js';
@@ -80,6 +81,7 @@ export async function main(cancel: AbortController): Promise<boolean> {
     if (teller.hasSomebody) platform().saveState(RID, teller.rid);
     teller.begin();
     run = runOf(settings, log, report, cancel.signal);
+    run.ledger = openLedger(run);
     await COMMANDS[settings.command](run);
     cancel.signal.throwIfAborted();
   } catch (error) {
@@ -91,16 +93,27 @@ export async function main(cancel: AbortController): Promise<boolean> {
   } finally {
     clearTimeout(timer);
   }
+  await run?.ledger?.tell();
   await writeReport(report, log, wantSummary);
   // When that takes long, or fails, the outputs are as they are.
-  if (teller.hasSomebody) {
-    const ended = { report, github: gitHubRun(process.env), previous: run?.previous ?? null, log: lastLines };
-    const warnings = await teller.end(ended);
-    for (const warning of warnings) log.warning(warning);
-    if (wantSummary && warnings.length > 0) await writeUntold(warnings).catch(() => {});
-    platform().saveState(TOLD, 'true');
-  }
+  await Promise.all([run?.ledger?.save(), tellOthers(teller, run, report, lastLines, log, wantSummary)]);
   return run?.hostIsClean ?? true;
+}
+
+async function tellOthers(
+  teller: Teller,
+  run: Run | null,
+  report: Report,
+  lastLines: readonly string[],
+  log: Log,
+  wantSummary: boolean,
+): Promise<void> {
+  if (!teller.hasSomebody) return;
+  const ended = { report, github: gitHubRun(process.env), previous: run?.previous ?? null, log: lastLines };
+  const warnings = await teller.end(ended);
+  for (const warning of warnings) log.warning(warning);
+  if (wantSummary && warnings.length > 0) await writeUntold(warnings).catch(() => {});
+  platform().saveState(TOLD, 'true');
 }
 
 /** What a run that was cancelled ran into is no news, unless the command has more to say about the cancelling itself. */
@@ -142,6 +155,7 @@ export function runOf(settings: Settings, log: Log, report: Report, signal: Abor
     noteUpload: (upload) => platform().saveState(UPLOAD, upload === null ? '' : JSON.stringify(upload)),
     finishingFirst: (connection) => finishingFirst(run, connection),
     copies: [],
+    ledger: null,
   };
   return run;
 }

@@ -238,7 +238,7 @@ describe('manifests and names that speak', () => {
     for (const result of [list, backup, skipped]) {
       expectUnspoilt(result);
       expect(result.summary).not.toMatch(/<script|<\/details><|!\[|\]\(|@octocat|^# Heading/m);
-      expect(result.summary.match(/```mermaid/g)).toHaveLength(1);
+      expect(result.summary.match(/```mermaid/g)).toHaveLength(2);
       expect(result.summary.length).toBeLessThan(50_000);
       const messages = reportOf(result).problems.map((problem) => problem.message);
       expect(messages.some((message) => message.startsWith(`${foreign} belongs to another`))).toBe(true);

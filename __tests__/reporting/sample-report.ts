@@ -79,6 +79,7 @@ export function sampleReport(changes: Partial<Report> = {}): Report {
       "sqlite3 /srv/app/app.db '.restore /tmp/app.db'",
     ],
     backups,
+    remembered: [],
     retention: backups.map((one, age) => ({
       id: one.id,
       keep: age < 6,

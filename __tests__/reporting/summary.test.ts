@@ -291,9 +291,10 @@ describe('renderSummary', () => {
   test('nothing from outside is in the chart', () => {
     const backups = [sampleBackup(0, { id: 'SPY', path: 'SPY', reason: 'SPY', pinned: 'SPY' }), sampleBackup(1)];
     const markdown = renderSummary(sampleReport({ backups, name: 'SPY' }));
-    const chart = /```mermaid\n([\s\S]*?)\n```/.exec(markdown)?.[1] ?? '';
-    expect(chart).toContain('bar [299, 302]');
-    expect(chart).not.toContain('SPY');
+    const charts = [...markdown.matchAll(/```mermaid\n([\s\S]*?)\n```/g)].map(([, chart]) => chart).join('\n');
+    expect(charts).toContain('bar [299, 302]');
+    expect(charts).toContain('bar [82.1, 83.0]');
+    expect(charts).not.toContain('SPY');
   });
 
   test.each(['x', '|', '<', '`', '@', '\u0007', '日', 'a `b` '])(

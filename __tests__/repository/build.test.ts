@@ -16,10 +16,13 @@ function filesOf(dir: string): Map<string, Buffer> {
   return new Map(names.map((name) => [name.slice(dir.length + 1), readFileSync(name)]));
 }
 
-test('the SDK of S3 is in files of its own, which only a run with s3-bucket loads', () => {
+test.each([
+  ['the SDK of S3, for runs with s3-bucket', 'CreateMultipartUpload'],
+  ['the library of the cache, for runs whose runner names a service', 'GetCacheEntryDownloadURL'],
+])('%s, is in files of its own', (_, word) => {
   const dist = filesOf(join(repository, 'dist'));
   const holding = (text: string) => [...dist].filter(([name, bytes]) => /\.js$/.test(name) && bytes.includes(text));
-  const names = holding('CreateMultipartUpload').map(([name]) => name);
+  const names = holding(word).map(([name]) => name);
   expect(names.length).toBeGreaterThan(0);
   for (const name of names) expect(name).toMatch(/^\d+\.index\.js$/);
   expect(dist.get('index.js')?.length).toBeLessThan(1_200_000); // the smallest of them would be 0.7 MB more

@@ -75,6 +75,7 @@ describe('what the settings are', () => {
       rowLossLimit: 0.5,
       onRowLoss: 'pin',
       minFreeBytes: 0,
+      ledger: true,
       backup: null,
       backupInStore: null,
       restore: {
@@ -200,6 +201,7 @@ describe('what the settings are', () => {
     'row-loss-limit': [LOCAL, '20%', { rowLossLimit: 0.2 }],
     'on-row-loss': [LOCAL, 'fail', { onRowLoss: 'fail' }],
     'min-free': [LOCAL, '2GiB', { minFreeBytes: 2_147_483_648 }],
+    ledger: [LOCAL, 'false', { ledger: false }],
     backup: [{ ...LOCAL, command: 'delete', backup: ID }, 'app-20261120T101500Z-0000', { backup: /0000/ }],
     confirm: [RESTORE, 'app.db', { restore: { confirm: 'app.db' } }],
     'safety-backup': [RESTORE, 'false', { restore: { safetyBackup: false } }],

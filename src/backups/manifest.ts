@@ -25,7 +25,7 @@ import { MAC } from './signature.js';
 export const MAX_READ_BYTES = 12 << 20;
 const SHOWN_LIMIT = 80;
 
-const VERIFIED_LEVELS = ['none', 'checksum', 'content', 'restore'] as const;
+export const VERIFIED_LEVELS = ['none', 'checksum', 'content', 'restore'] as const;
 export type VerifiedLevel = (typeof VERIFIED_LEVELS)[number];
 /** What pins by itself, and takes its oldest pins back: a restore its safety backups, a loss of rows the backup before it. */
 const PINNERS = ['restore', 'row-loss'] as const;
@@ -61,7 +61,7 @@ const SUSPICION = object({ limit: oneOf(LIMITS), why: text(1) });
 export type Suspicion = v.InferOutput<typeof SUSPICION>;
 
 /** As the input `keep` takes them; a rule of a later version is not for this one to judge, and keeps nothing here. */
-const RULES = v.pipe(
+export const RULES = v.pipe(
   anyObject,
   v.check((rules) => Object.keys(rules).length > 0, 'at least one rule'),
   v.object(v.entriesFromList(KEEP_RULES, v.exactOptional(whole(1)))),

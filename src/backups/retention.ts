@@ -61,6 +61,8 @@ const MIN_DELETE_LIMIT = 10;
 /** Workflows have a handful; a directory may hold whatever somebody puts there. */
 const MOST_RULES = 50;
 export const KEEP_RULES = ['last', 'within', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const;
+/** Safety backups that restores leave: the present state and two older ones. */
+export const SAFETY_KEPT = 3;
 /** Of the suspect backups that are newer than every good one. */
 const SUSPECTS_KEPT = 3;
 

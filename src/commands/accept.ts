@@ -10,11 +10,18 @@ import type { Run } from '../run/run.js';
 
 /**
  * Says that a suspect backup is right: it is a good one from now on, and the history of sizes and rows begins anew with it. With
- * `signing-key` the same of one that was never signed, suspect or not: it is signed then. What was forged stays so.
+ * `signing-key` the same of one that was never signed, suspect or not: it is signed then. What was forged stays so. What the ledger misses,
+ * or remembers with another hash, is right as it is from then on (`LedgerKeeper.save`).
  */
 export async function accept(run: Run): Promise<void> {
   const { settings, log, report } = run;
   await change(run, async (host) => {
+    const id = settings.backup ?? '';
+    const isDisputed = (await run.ledger?.isDisputed(id)) ?? false;
+    if (isDisputed && !host.listed.backups.some((one) => one.id === id)) {
+      log.info(`${settings.dryRun ? 'would accept' : 'accepted'} that ${id} is gone`);
+      return {};
+    }
     const found = await host.whole(await named(run, host, true));
     const old: Backup = { ...found, ...found.ifSigned };
     report.backup = factsOf(run, found);
@@ -24,7 +31,8 @@ export async function accept(run: Run): Promise<void> {
       return { rewrite: old };
     }
     if (old.state === 'ok') {
-      warn(run, `${old.id} is not suspect: there is nothing to accept`);
+      if (isDisputed) log.info(`${settings.dryRun ? 'would accept' : 'accepted'} ${id} as it is now`);
+      else warn(run, `${id} is not suspect: there is nothing to accept`);
       return {};
     }
     if (old.state !== 'suspect') throw notAcceptable(old);

@@ -3,6 +3,7 @@ import { newestVerified } from '../backups/catalogue.js';
 import { coverageOf, showCoverage } from '../backups/coverage.js';
 import type { Manifest } from '../backups/manifest.js';
 import { formatId } from '../backups/names.js';
+import { ledgerFindings } from '../ledger/keeper.js';
 import { adoptLost } from '../making/adopt.js';
 import { answersAlarm, standingOfNew } from '../making/alarm.js';
 import { tellEncryption } from '../making/first-encrypted.js';
@@ -15,7 +16,7 @@ import { isYoungEnough } from '../making/young-enough.js';
 import { HostPlace } from '../places/host.js';
 import { withStorePlace } from '../places/with-store.js';
 import { checkAsserts } from '../proving/asserts.js';
-import { type Connection, note, warn } from '../run/connect.js';
+import { type Connection, note, tellFinding, warn } from '../run/connect.js';
 import { connectedToChange, holderOf, openDirectory } from '../run/directory.js';
 import { keysOf } from '../run/keys.js';
 import type { Run } from '../run/run.js';
@@ -27,8 +28,12 @@ import type { Run } from '../run/run.js';
 export async function backup(run: Run): Promise<void> {
   const { skipIfYoungerThanMs, dryRun } = run.settings;
   await connectedToChange(run, async (connection) => {
-    if (skipIfYoungerThanMs !== null && (await isYoungEnough(run, connection, skipIfYoungerThanMs))) return;
-    await (dryRun ? rehearse : take)(run, connection);
+    try {
+      if (skipIfYoungerThanMs !== null && (await isYoungEnough(run, connection, skipIfYoungerThanMs))) return;
+      await (dryRun ? rehearse : take)(run, connection);
+    } finally {
+      for (const finding of await ledgerFindings(run)) tellFinding(run, finding);
+    }
   });
 }
 

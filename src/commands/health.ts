@@ -15,6 +15,7 @@ import {
 import type { DatabaseHealth } from '../engines/health.js';
 import { describe } from '../errors.js';
 import type { Facts } from '../host/session.js';
+import { ledgerFindings } from '../ledger/keeper.js';
 import { HostPlace } from '../places/host.js';
 import type { StorePlace } from '../places/store.js';
 import { withStorePlace } from '../places/with-store.js';
@@ -50,6 +51,7 @@ export async function health(run: Run): Promise<void> {
       ...ofBackups(run, host, facts),
       ...(await ofDatabase(run, host, live)),
       ...(store === null ? [] : await ofStore(run, host, store)),
+      ...(await ledgerFindings(run)),
     ]);
     for (const finding of found) tellFinding(run, finding);
     const errors = report.problems.filter(({ level }) => level === 'error');

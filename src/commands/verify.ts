@@ -1,6 +1,7 @@
 import { type Backup, isTrusted, wholeOrAll } from '../backups/catalogue.js';
 import { showCoverage } from '../backups/coverage.js';
 import { BackupError, describe } from '../errors.js';
+import { ledgerFindings } from '../ledger/keeper.js';
 import { warnOfAlarms } from '../making/alarm.js';
 import { type Asked, checkAge } from '../places/choice.js';
 import { fetchToHost, fetchToRunner } from '../places/fetch.js';
@@ -13,7 +14,7 @@ import { withNamed, withSpare } from '../places/with-store.js';
 import { pull } from '../proving/on-runner.js';
 import { DAMAGED, prove, record } from '../proving/prove.js';
 import { quoteOutside } from '../reporting/neutralise.js';
-import { warn } from '../run/connect.js';
+import { tellFinding, warn } from '../run/connect.js';
 import { connectedToChange } from '../run/directory.js';
 import type { Run } from '../run/run.js';
 
@@ -26,12 +27,26 @@ export async function verify(run: Run): Promise<void> {
   const { backupInStore: located, dryRun } = run.settings;
   await connectedToChange(run, async (connection) => {
     const host = await HostPlace.open(run, connection, dryRun ? 'look' : 'change');
-    await (located === null
-      ? withSpare(run, host, (store) => verifyFound(run, host, store))
-      : withNamed(run, host, located, (store, found) => proveStored(run, host, store, found)));
+    try {
+      await (located === null
+        ? withSpare(run, host, (store) => verifyFound(run, host, store))
+        : withNamed(run, host, located, (store, found) => proveStored(run, host, store, found)));
+    } catch (error) {
+      for (const finding of await ledgerFindings(run)) tellFinding(run, finding, true);
+      throw error;
+    }
+    await compareWithLedger(run);
     run.report.ok = true;
     run.report.healthy = true;
   });
+}
+
+/** One backup is proven; what became of the others is told all the same. Throws E_CHECKSUM, E_NOT_FOUND. */
+async function compareWithLedger(run: Run): Promise<void> {
+  const [first, ...others] = await ledgerFindings(run);
+  if (first === undefined) return;
+  for (const finding of others) tellFinding(run, finding, true);
+  throw new BackupError(first.code, first.message, first.todo);
 }
 
 /** The one that is named, or the newest, whatever its state: it must be young enough, and nothing unreadable may be newer. */

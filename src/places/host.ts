@@ -50,6 +50,7 @@ export class HostPlace implements Place {
     }
     const identity = run.database.identity(facts);
     this.listed = readCatalogue(listing, { name: settings.name, identity, keys: settings.signing }, run.now());
+    run.ledger?.sees('host', this.listed);
     tellProblems(run, this.listed.problems, this.uri);
     showBackups(run, this.listed.backups);
   }

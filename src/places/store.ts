@@ -82,6 +82,7 @@ export class StorePlace implements Place<InStore> {
       );
     }
     run.report.s3 = { uri, backups: 0, backupsBytes: 0, retention: [], deleted: 0, hidden: false };
+    run.ledger?.sees('s3', catalogue);
     this.show(backups);
     return catalogue;
   }

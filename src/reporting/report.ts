@@ -65,6 +65,11 @@ export interface BackupFacts {
   state: 'ok' | 'suspect' | 'unverified' | 'damaged' | 'future' | 'unsigned' | 'forged';
 }
 
+export type RememberedSize = Pick<BackupFacts, 'createdAt' | 'bytes' | 'databaseBytes'>;
+
+/** No chart shows more. */
+export const MAX_REMEMBERED = 20;
+
 /** Everything a run has to tell: the `report` output, `status.json`, and what the summary is rendered from. */
 export interface Report {
   schema: 1;
@@ -90,6 +95,8 @@ export interface Report {
   recovery: string[];
   /** Newest first. */
   backups: BackupFacts[];
+  /** Good ones that are no longer there, newest first, as the ledger remembers them: for the charts. */
+  remembered: RememberedSize[];
   retention: Decision[];
   kept: number;
   deleted: number;
@@ -216,6 +223,7 @@ export function newReport(startedAt: Date): Report {
     backup: null,
     recovery: [],
     backups: [],
+    remembered: [],
     retention: [],
     kept: 0,
     deleted: 0,

@@ -1,5 +1,5 @@
 import { parseTime } from './format.js';
-import type { BackupFacts } from './report.js';
+import type { BackupFacts, RememberedSize } from './report.js';
 
 const MAX_BACKUPS = 20;
 const WIDTH = 900;
@@ -7,51 +7,78 @@ const LABEL_FONT = 11;
 /** What the scale on the left takes. */
 const MARGIN = 70;
 
+/** What is no longer kept, of either. */
+const GREY = '#9ca3af';
+/** Of each size a chart, since a chart has one scale. */
+const CHARTS = [
+  { of: 'database', colour: '#3b82f6', size: ({ databaseBytes }: RememberedSize) => databaseBytes },
+  { of: 'backup', colour: '#f59e0b', size: ({ bytes }: RememberedSize) => bytes },
+] as const;
+
+interface Point extends RememberedSize {
+  time: Date;
+  isKept: boolean;
+}
+
 /**
- * The sizes of the newest backups, oldest first, as a mermaid chart; null when there are not two to compare. Nothing in it comes
- * from outside but numbers and dates, written anew, so it needs no escaping. `backups` is newest first.
+ * The sizes of the newest backups, oldest first, as mermaid charts: of the database, and of its backup. None when there are not two to
+ * compare. `remembered`: those that are no longer kept. Nothing in it comes from outside but numbers and dates, written anew, so it needs
+ * no escaping.
  */
-export function sizeTrend(backups: BackupFacts[]): string | null {
-  let points = backups
-    .filter((backup) => backup.state === 'ok' && isSize(backup.databaseBytes) && isSize(backup.bytes))
-    .flatMap(({ databaseBytes, bytes, createdAt }) => {
-      const time = parseTime(createdAt);
-      return time === null ? [] : [{ databaseBytes, bytes, time }];
-    })
-    .slice(0, MAX_BACKUPS)
-    .reverse();
-  if (points.length < 2) return null;
+export function sizeTrend(backups: BackupFacts[], remembered: readonly RememberedSize[] = []): string[] {
+  let points = [
+    ...backups.filter(({ state }) => state === 'ok').flatMap((backup) => pointOf(backup, true)),
+    ...remembered.flatMap((size) => pointOf(size, false)),
+  ]
+    .sort((one, other) => one.time.getTime() - other.time.getTime())
+    .slice(-MAX_BACKUPS);
+  if (points.length < 2) return [];
   let labels = dateLabels(points.map((point) => point.time));
   while (!haveRoom(labels)) {
     points = points.slice(1);
     labels = dateLabels(points.map((point) => point.time));
   }
-
-  const series = (sizes: number[]) => `[${sizes.map(megabytes).join(', ')}]`;
-  const largest = Math.max(...points.map((point) => Math.max(point.databaseBytes, point.bytes)));
-  return [
-    '---',
-    'config:',
-    '  themeVariables:',
-    '    xyChart:',
-    // Read on white and on dark, whose theme would paint a grey box.
-    '      backgroundColor: "transparent"',
-    '      plotColorPalette: "#3b82f6, #f59e0b"',
-    '  xyChart:',
-    `    width: ${WIDTH}`,
-    '    height: 320',
-    '    titleFontSize: 16',
-    '    xAxis:',
-    `      labelFontSize: ${LABEL_FONT}`,
-    '---',
-    'xychart-beta',
-    '  title "Size of the database (bars) and of its backup (line)"',
-    `  x-axis [${labels.map((label) => `"${label}"`).join(', ')}]`,
-    `  y-axis "MB" 0 --> ${megabytes(Math.max(largest * 1.1, 1))}`,
-    `  bar ${series(points.map((point) => point.databaseBytes))}`,
-    `  line ${series(points.map((point) => point.bytes))}`,
-  ].join('\n');
+  return CHARTS.map(({ of, colour, size }) => {
+    const sizes = points.map((point) => ({ bytes: size(point), isKept: point.isKept }));
+    // bars of nothing are not drawn, so that those of one series stand where the other has none
+    const bars = (isOfIt: boolean) =>
+      `  bar [${sizes.map(({ bytes, isKept }) => (isKept === isOfIt ? megabytes(bytes) : '0')).join(', ')}]`;
+    const isAllKept = points.every(({ isKept }) => isKept);
+    return [
+      ...head(isAllKept ? colour : `${colour}, ${GREY}`),
+      `  title "Size of the ${of}${isAllKept ? '' : ' (grey: no longer kept)'}"`,
+      `  x-axis [${labels.map((label) => `"${label}"`).join(', ')}]`,
+      `  y-axis "MB" 0 --> ${megabytes(Math.max(...sizes.map(({ bytes }) => bytes * 1.1), 1))}`,
+      bars(true),
+      ...(isAllKept ? [] : [bars(false)]),
+    ].join('\n');
+  });
 }
+
+function pointOf({ createdAt, bytes, databaseBytes }: RememberedSize, isKept: boolean): Point[] {
+  const time = parseTime(createdAt);
+  return time === null || !isSize(bytes) || !isSize(databaseBytes)
+    ? []
+    : [{ createdAt, bytes, databaseBytes, time, isKept }];
+}
+
+const head = (colours: string): string[] => [
+  '---',
+  'config:',
+  '  themeVariables:',
+  '    xyChart:',
+  // Read on white and on dark, whose theme would paint a grey box.
+  '      backgroundColor: "transparent"',
+  `      plotColorPalette: "${colours}"`,
+  '  xyChart:',
+  `    width: ${WIDTH}`,
+  '    height: 240',
+  '    titleFontSize: 16',
+  '    xAxis:',
+  `      labelFontSize: ${LABEL_FONT}`,
+  '---',
+  'xychart-beta',
+];
 
 /** The shortest form in which no two are the same: mermaid draws equal labels as one. `times` is oldest first. */
 export function dateLabels(times: Date[]): string[] {

@@ -116,8 +116,8 @@ function backupsSection(report: Report): string | null {
 }
 
 function trendSection(report: Report): string | null {
-  const chart = sizeTrend(report.backups);
-  return chart === null ? null : `### Size\n\n${fenced('mermaid', chart)}`;
+  const charts = sizeTrend(report.backups, report.remembered);
+  return charts.length === 0 ? null : ['### Size', ...charts.map((chart) => fenced('mermaid', chart))].join('\n\n');
 }
 
 const MAX_RECOVERY_BYTES = 10_000;

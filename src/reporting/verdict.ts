@@ -89,7 +89,9 @@ function intention(report: Report, of: string, quote: (name: string) => string):
     case 'doctor':
       return `${counted(report.backups.length, 'backup')}${of}`;
     case 'accept':
-      return `${id} would be accepted as a good one`;
+      return report.backup === null
+        ? `that a backup${of} is gone would be accepted`
+        : `${id} would be accepted as a good one`;
     case 'prune':
       return `of the backups${of}, ${rotation}${report.s3 === null ? '' : `; in S3, ${wouldBe(report.s3.retention)}`}`;
     case 'delete':
@@ -150,7 +152,9 @@ function success(report: Report, of: string, quote: (name: string) => string): {
     case 'doctor':
       return { good: true, text: `What is needed for backups${of} is there` };
     case 'accept':
-      return { good: true, text: `Backup ${id}${of} is accepted: it counts as a good one` };
+      return backup === null
+        ? { good: true, text: `Accepted: a backup${of} is gone` }
+        : { good: true, text: `Backup ${id}${of} is accepted: it counts as a good one` };
     case 'prune':
       return { good: true, text: `Retention${of}: ${report.deleted} deleted, ${report.kept} kept${inS3(report)}` };
     case 'delete':

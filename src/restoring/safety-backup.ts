@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Backup, isTrusted } from '../backups/catalogue.js';
 import { formatId } from '../backups/names.js';
-import { newestFirst } from '../backups/retention.js';
+import { newestFirst, SAFETY_KEPT } from '../backups/retention.js';
 import type { Database } from '../engines/database.js';
 import { engineOf } from '../engines/lookup.js';
 import type { Dump, Restoring, TargetPlan } from '../engines/restoring.js';
@@ -16,8 +16,6 @@ import { holderOf } from '../run/directory.js';
 import { encryptedBy, hasKeyFor } from '../run/keys.js';
 import type { Run } from '../run/run.js';
 
-/** The present state and two older ones. */
-const KEPT = 3;
 /** After these the host may have been lost, which is another story than that no backup could be taken. */
 const OF_THE_RUN = ['E_REMOTE_LOST', 'E_TIMEOUT', 'E_CANCELLED', 'E_LOCKED'];
 
@@ -118,5 +116,5 @@ export function outlived(backups: readonly Backup[]): Backup[] {
     .filter(isTrusted)
     .filter(({ manifest: { reason, pinned } }) => reason === 'safety' && (pinned === null || pinned.by === 'restore'))
     .sort(newestFirst)
-    .slice(KEPT - 1);
+    .slice(SAFETY_KEPT - 1);
 }

@@ -142,9 +142,13 @@ export function warn(run: Run, message: string): void {
   run.log.warning(message);
 }
 
-/** What `health` fails for, when it is an error, is a warning everywhere else: the command itself did what it was asked for. */
-export function tellFinding(run: Run, { level, code, message, todo }: Finding): void {
-  const isError = level === 'error' && run.settings.command === 'health';
+/** What `health` fails for, when it is an error, is a warning everywhere else: the command itself did what it was asked for. `fails`: unless it fails for it, too. */
+export function tellFinding(
+  run: Run,
+  { level, code, message, todo }: Finding,
+  fails = run.settings.command === 'health',
+): void {
+  const isError = level === 'error' && fails;
   run.report.problems.push({ level: isError ? 'error' : 'warning', code, message, ...(todo === '' ? {} : { todo }) });
   run.log[isError ? 'error' : 'warning'](`${code}: ${message}${todo === '' ? '' : `. ${todo}`}`);
 }

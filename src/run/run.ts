@@ -1,4 +1,6 @@
-import type { Backup } from '../backups/catalogue.js';
+import type { Backup, Catalogue } from '../backups/catalogue.js';
+import type { BackupPlace } from '../backups/copies.js';
+import type { Finding } from '../backups/finding.js';
 import type { Manifest } from '../backups/manifest.js';
 import type { Database } from '../engines/database.js';
 import type { Left } from '../left.js';
@@ -33,4 +35,20 @@ export interface Run {
   finishingFirst: (connection: Connection) => Connection;
   /** What is known to be in the S3 store, newest first; empty as long as nobody has looked. */
   copies: Backup[];
+  /** What is remembered off the host; null: nothing is, or nothing is to be. */
+  ledger: LedgerKeeper | null;
+}
+
+/** What one run has of the ledger. Nothing of it rejects; whoever awaits it waits for the service, at most 8 s from the start of the run. */
+export interface LedgerKeeper {
+  /** The backups of a place, as they are found before the run changes any; what it changes, changes in the catalogue. */
+  sees(place: BackupPlace, catalogue: Catalogue): void;
+  /** What is not as it is remembered, in the places that were seen. */
+  findings(): Promise<Finding[]>;
+  /** Whether one of these is, or may be, about that backup. */
+  isDisputed(id: string): Promise<boolean>;
+  /** Puts into the report what the ledger has to tell of a run that is over. */
+  tell(): Promise<void>;
+  /** Remembers what the run has seen and how it ended, where it may; once, when all else is done. */
+  save(): Promise<void>;
 }

@@ -151,6 +151,7 @@ export const INPUTS = {
   'row-loss-limit': { default: '50%', ...LIMITS, parse: percentOrNone(1) },
   'on-row-loss': { default: 'pin', ...BACKUP, parse: oneOf(['pin', 'fail']) },
   'min-free': { default: '', usedBy: ['backup', 'verify', 'restore', 'health', 'doctor'], parse: parseSize },
+  ledger: { default: 'true', ...ALL, parse: parseBoolean },
   backup: { default: '', usedBy: ['restore', 'verify', 'accept', 'delete', 'pin', 'unpin'], parse: asGiven },
   confirm: { default: '', ...RESTORE, parse: asGiven },
   'safety-backup': { default: 'true', ...RESTORE, parse: parseBoolean },

@@ -61,6 +61,7 @@ export async function readSettings(onTelling: (telling: Telling) => void = () =>
   const rowLossLimit = reader.require('row-loss-limit');
   const onRowLoss = reader.require('on-row-loss');
   const minFreeBytes = reader.read('min-free');
+  const ledger = reader.require('ledger');
   const backup = command === 'restore' || located ? null : readBackup(reader, command, name);
   const restore = readRestore(reader, command, database);
   const settleUnfinished = reader.require('settle-unfinished');
@@ -129,6 +130,8 @@ export async function readSettings(onTelling: (telling: Telling) => void = () =>
     onRowLoss,
     /** Bytes to leave free on the host. */
     minFreeBytes: minFreeBytes === null ? 0 : minFreeBytes,
+    /** What backups there were is remembered off the host. */
+    ledger,
     /** `accept`, `delete`, `pin`, `unpin`: the id. `verify`: the id, null for the newest. */
     backup,
     telling,

@@ -1,0 +1,116 @@
+/** What is not as it is remembered: backups that another hash stands for now, and those that are gone though retention keeps them. */
+import { type Catalogue, toCandidates } from './catalogue.js';
+import { type Finding, wrong } from './finding.js';
+import { dated, type Entry, type Ledger, partialOf } from './ledger.js';
+import { type Candidate, KEEP_RULES, type KeepRules, newestFirst, planRetention, SAFETY_KEPT } from './retention.js';
+
+const NAMED = 5;
+
+export interface Dispute {
+  /** Ids, newest first. */
+  changed: string[];
+  vanished: string[];
+  /** Nothing that was remembered is there, nor anything else. */
+  isBare: boolean;
+}
+
+/**
+ * Compares a place with what is remembered of it, before the run changes it. `store`: the hash of the address of a store; null: the host.
+ * `strict`: the rules of this run, where they alone decide what is kept (`keep-made-under: false`).
+ *
+ * Every rotation keeps a backup that the rules keep under which it was made, over all that is there at that time. So one is missed that
+ * these rules keep over all that is there or missing, as long as nothing is there that the ledger does not know: then there was no run since
+ * whose backup could have taken its place. Otherwise there were runs that it has not seen (those of other branches have ledgers of their
+ * own). By the same rules they change nothing in that; by others they may have made what took its place and is gone by now, too, and
+ * only what is pinned is missed. To be on the safe side everything that is there counts as one that may have taken a place, also what is
+ * pinned or damaged by now.
+ */
+export function dispute(
+  { backups: remembered }: Ledger,
+  store: string | null,
+  { backups, unreadable }: Pick<Catalogue, 'backups' | 'unreadable'>,
+  strict: KeepRules | null,
+  now: Date,
+): Dispute {
+  const known = remembered.filter((entry) => (store === null ? entry.onHost : entry.inStore === store)).map(dated);
+  const hashes = new Map(backups.map(({ id, manifest }) => [id, manifest.sha256]));
+  const there = new Set([...hashes.keys(), ...unreadable.map(({ id }) => id)]);
+  const rulesOf = (entry: Entry): KeepRules | undefined => (store === null ? entry.keep : entry.s3Keep);
+  const changed = remembered.filter(({ id, sha256 }) => (hashes.get(id) ?? sha256) !== sha256);
+  const absent = known.filter(({ id, state }) => !there.has(id) && state !== 'damaged' && state !== 'unverified');
+
+  const here = toCandidates(backups, store === null ? 'keep' : 's3Keep').map((candidate, at): Candidate => {
+    const { partial: _, ...rest } = candidate;
+    const partial = partialOf(backups[at]?.manifest.coverage);
+    return { ...rest, verified: !candidate.suspect, pinned: null, ...(partial === null ? {} : { partial }) };
+  });
+  const unread = unreadable.map(({ id, createdAt }): Candidate => {
+    return { id, createdAt, verified: true, pinned: null, safety: false };
+  });
+  const all = [...here, ...unread, ...absent.map((entry) => candidateOf(entry, rulesOf(entry)))];
+  const keptBy = (rules: KeepRules, madeUnder: boolean): Set<string> => {
+    const { decisions } = planRetention(all, { rules, madeUnder, keepMinimum: 1, maxDelete: null }, now);
+    return new Set(decisions.filter(({ keep }) => keep).map(({ id }) => id));
+  };
+  const names = new Set(remembered.map(({ id }) => id));
+  const isSure =
+    [...there].every((id) => names.has(id)) ||
+    rulesIn([...remembered.map(rulesOf), ...here.map(({ madeUnder }) => madeUnder)]) <= 1;
+  const kept = isSure ? keptBy({}, true) : new Set();
+  const keptHere = strict === null ? kept : keptBy(strict, false);
+  const safeties = all.filter(({ safety }) => safety);
+  const isMissed = (entry: (typeof absent)[number]): boolean => {
+    // without rules of ours the lifecycle of a bucket deletes what it likes
+    if (entry.pinned) return store === null || rulesOf(entry) !== undefined;
+    if (!entry.safety) return kept.has(entry.id) && keptHere.has(entry.id);
+    return safeties.filter((one) => newestFirst(one, entry) < 0).length < SAFETY_KEPT;
+  };
+  return {
+    changed: changed.map(({ id }) => id),
+    vanished: absent.filter(isMissed).map(({ id }) => id),
+    isBare: there.size === 0,
+  };
+}
+
+/** How many different ones are known of. */
+const rulesIn = (all: readonly (KeepRules | undefined)[]): number =>
+  new Set(all.flatMap((rules) => (rules === undefined ? [] : KEEP_RULES.map((rule) => rules[rule]).join()))).size;
+
+function candidateOf(entry: Entry & { createdAt: Date }, madeUnder: KeepRules | undefined): Candidate {
+  const { id, createdAt, state, partial, safety } = entry;
+  const isSuspect = state === 'suspect';
+  return {
+    ...{ id, createdAt, verified: !isSuspect, pinned: null, safety },
+    ...(isSuspect ? { suspect: true } : {}),
+    ...(partial === null ? {} : { partial }),
+    ...(madeUnder === undefined ? {} : { madeUnder }),
+  };
+}
+
+const TODO =
+  'Find out who can write there, and what was done. What is right ends with `command: accept` and the id; docs/ledger.md has more.';
+
+/** `where`: the place, for messages. One finding of a kind, however many backups it is about. */
+export function disputeFindings({ changed, vanished, isBare }: Dispute, where: string): Finding[] {
+  const found: Finding[] = [];
+  if (changed.length > 0) {
+    const [are, other] = changed.length === 1 ? ['has', ''] : ['have', 's'];
+    found.push(
+      wrong(
+        'E_CHECKSUM',
+        `${named(changed)} in ${where} ${are} another SHA-256 than the one${other} that the ledger remembers: changed, or replaced, since they were made`,
+        `Do not rely on it. ${TODO}`,
+      ),
+    );
+  }
+  if (vanished.length > 0) {
+    const message = isBare
+      ? `there is no backup in ${where} any more: the ledger remembers ${vanished.length} that no retention has deleted (${named(vanished)})`
+      : `${named(vanished)} ${vanished.length === 1 ? 'has' : 'have'} vanished from ${where}: the ledger remembers ${vanished.length === 1 ? 'it' : 'them'}, and no retention has deleted ${vanished.length === 1 ? 'it' : 'them'}`;
+    found.push(wrong('E_NOT_FOUND', message, TODO));
+  }
+  return found;
+}
+
+const named = (ids: readonly string[]): string =>
+  ids.length <= NAMED ? ids.join(', ') : `${ids.slice(0, NAMED).join(', ')} and ${ids.length - NAMED} more`;
