@@ -11,6 +11,7 @@ import { databaseOf } from './engines/lookup.js';
 import { BackupError, describe } from './errors.js';
 import { platform } from './platform/platform.js';
 import { failureText } from './reporting/failure-text.js';
+import { lastLines } from './reporting/last-lines.js';
 import { actionsLog, type Log } from './reporting/log.js';
 import { neutralise } from './reporting/neutralise.js';
 import { writeOutputs } from './reporting/outputs.js';
@@ -92,6 +93,7 @@ async function tell(report: Report, log: Log, wantSummary: boolean): Promise<voi
   if (wantSummary) {
     await writeSummary(report).catch((error: unknown) => log.warning(`the job summary could not be written: ${error}`));
   }
+  for (const line of lastLines(report)) log.info(line);
   if (report.error !== null) {
     platform().fail(neutralise(failureText(report.errorCode, report.error)));
   }

@@ -98,7 +98,15 @@ describe('a restore', () => {
     // the state that was left is no `latest`, and can be had again by its id
     await expectRestored(await restore());
     expect(content()).toBe(AFTER);
-    await expectRestored(await restore({ backup: safety.id }));
+    const undo = { command: 'restore', backup: safety.id, confirm: 'app.db' };
+    expect(reportOf(result).restore?.undo).toEqual(undo);
+    expect(result.summary.trimEnd()).toMatch(
+      new RegExp('command: restore\\nbackup: ID\\nconfirm: app.db\\n```$'.replace('ID', safety.id)),
+    );
+    expect(result.visible.trimEnd()).toMatch(
+      new RegExp(`  command: restore\\n  backup: ${safety.id}\\n  confirm: app.db\\n✅ Restored ${good}$`),
+    );
+    await expectRestored(await restore(undo));
     expect(content()).toBe(BEFORE);
   });
 

@@ -139,6 +139,9 @@ describe('the report output', () => {
     const tiny = {
       bytes: 0,
       databaseBytes: 0,
+      tables: 0,
+      rows: 0,
+      commit: null,
       durationMs: 0,
       engine: '',
       places: [],

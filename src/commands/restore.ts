@@ -27,6 +27,7 @@ export async function restore(run: Run): Promise<void> {
     ms: null,
     safetyBackupId: null,
     plan: null,
+    undo: null,
   };
   report.restore = outcome;
   refuseEvent(run);

@@ -2,6 +2,7 @@ import { type Backup, covering, isTrusted, newestVerified, wholeOrAll } from '..
 import { type BackupPlace, placed } from '../backups/copies.js';
 import { coverageOf, showCoverage } from '../backups/coverage.js';
 import type { Finding } from '../backups/finding.js';
+import type { Manifest } from '../backups/manifest.js';
 import { manifestFile, parseFileName } from '../backups/names.js';
 import { plural } from '../counting.js';
 import type { BackupFacts } from '../reporting/report.js';
@@ -49,6 +50,25 @@ export function showDeleted(run: Run, backups: readonly Backup[], deleted: reado
   run.report.deleted = backups.length - left.length + new Set(swept).size;
 }
 
+/** Tables and rows, from which a good backup can be told from one of a database that was destroyed, and the commit. */
+function heldBy({
+  content,
+  shortened,
+  github,
+}: Manifest): Pick<BackupFacts, 'tables' | 'rows' | 'uncounted' | 'commit'> {
+  const commit = /^[0-9a-f]{7,64}$/.test(github?.sha ?? '') ? (github?.sha.slice(0, 12) ?? null) : null;
+  if (content === null || shortened) return { tables: null, rows: null, commit };
+  const counts = content.tables.flatMap(({ rows }) => (rows === null ? [] : [rows]));
+  const tables = content.tables.length + (content.tablesLeftOut ?? 0);
+  const uncounted = tables - counts.length;
+  return {
+    tables,
+    rows: counts.length === 0 && tables > 0 ? null : counts.reduce((sum, one) => sum + one, 0),
+    ...(uncounted === 0 ? {} : { uncounted }),
+    commit,
+  };
+}
+
 /** A backup as reports show it. `from`: which of its places is meant by its path. */
 export function factsOf(
   { report, settings }: Run,
@@ -69,6 +89,7 @@ export function factsOf(
     sha256: manifest.sha256,
     bytes: manifest.bytes,
     databaseBytes: manifest.databaseBytes,
+    ...heldBy(manifest),
     compression: manifest.compression,
     ...(manifest.encryption === 'none' ? {} : { encryption: manifest.encryption }),
     verifiedLevel: manifest.verified.level,

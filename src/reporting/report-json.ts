@@ -154,6 +154,7 @@ function restoreWithin(restore: RestoreReport, text: Shorten): RestoreReport {
     ...restore,
     target: text(restore.target),
     from: text(restore.from),
+    undo: restore.undo && Object.fromEntries(Object.entries(restore.undo).map(([name, value]) => [name, text(value)])),
     plan: plan && {
       ...plan,
       way: text(plan.way),
@@ -174,6 +175,7 @@ function backupWithin(facts: BackupFacts, text: Shorten): BackupFacts {
     sha256: text(facts.sha256, SHORT_TEXT),
     pinned: facts.pinned === null ? null : text(facts.pinned, SHORT_TEXT),
     reason: text(facts.reason, SHORT_TEXT),
+    commit: facts.commit === null ? null : text(facts.commit, SHORT_TEXT),
     ...(facts.partial === undefined ? {} : { partial: text(facts.partial, SHORT_TEXT) }),
   };
 }

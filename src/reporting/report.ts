@@ -33,6 +33,14 @@ export interface BackupFacts {
   sha256: string;
   bytes: number;
   databaseBytes: number;
+  /** What it holds, as its manifest tells; null: that was not looked at, or not read. */
+  tables: number | null;
+  /** Of the tables that were counted. */
+  rows: number | null;
+  /** How many tables were not; absent: there is none. */
+  uncounted?: number;
+  /** The first twelve digits of the commit that the run was for which made it; null: it has none. */
+  commit: string | null;
   compression: Compression;
   /** Absent: it is not. */
   encryption?: Exclude<Encrypted, 'none'>;
@@ -159,6 +167,8 @@ export interface RestoreReport {
   ms: number | null;
   safetyBackupId: string | null;
   plan: RestorePlan | null;
+  /** The inputs of a restore that brings back what this one has replaced; null: there is nothing to go back to, or no backup of it. */
+  undo: Record<string, string> | null;
 }
 
 export interface RestorePlan {

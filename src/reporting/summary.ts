@@ -4,7 +4,7 @@ import { formatCount, formatDuration, formatRate } from './format.js';
 import { healthSection } from './health-summary.js';
 import { code, escapeCell, fenced, linesWithin, prose } from './markdown.js';
 import type { Checked, Problem, Report } from './report.js';
-import { restoreSection } from './restore-summary.js';
+import { restoreSection, undoSection } from './restore-summary.js';
 import { sizeTrend } from './size-trend.js';
 import { backupFacts, backupTable, changesTable, databaseTables, retentionTables } from './summary-tables.js';
 import { leftUntouched, verdict } from './verdict.js';
@@ -30,6 +30,7 @@ export function renderSummary(report: Report): string {
     changesTable(report.changes),
     databaseTables(report),
     recoverySection(report),
+    report.restore === null ? null : undoSection(report.restore),
   ];
   return `${sections.filter((section) => section !== null && section !== '').join('\n\n')}\n`;
 }

@@ -119,6 +119,7 @@ export class Attempt {
   private async settle(): Promise<void> {
     const { run, connection, step, outcome } = this;
     const { restoring, from } = this.parts;
+    outcome.undo = this.wayToUndo();
     await connection.send(work(run), restoring.settle(run.settings, step));
     await connection.send(endJournal);
     run.log.info(
@@ -160,6 +161,7 @@ export class Attempt {
     const { message, code, hint } = describe(error);
     if (!this.isThere()) {
       run.left = 'database-restored';
+      outcome.undo = this.wayToUndo();
       const ended = 'The checks after the swap did not come to their end; the next run of this action looks at it.';
       throw new BackupError(code, message, sentences(hint, ended, this.wayBack()));
     }
@@ -194,6 +196,19 @@ export class Attempt {
     run.left = 'database-rolled-back';
     const kept = safety === null ? '' : `It was looked through, and ${safety.id} holds that state as well.`;
     throw new BackupError('E_ROLLED_BACK', `the restore was undone: ${message}`, sentences(hint, kept, stopped));
+  }
+
+  /** What was replaced is in the safety backup; one of a damaged database can not be restored. */
+  private wayToUndo(): Record<string, string> | null {
+    const { safety, parts, run } = this;
+    if (safety === null || safety.state !== 'ok') return null;
+    const { to } = run.settings.restore;
+    return {
+      command: 'restore',
+      backup: safety.id,
+      ...(to === null ? {} : { 'restore-to': to.given }),
+      confirm: parts.restoring.targetName,
+    };
   }
 
   private wayBack(): string {

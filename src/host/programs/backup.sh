@@ -20,5 +20,6 @@ look_before() {
   small_folder
   work=$tmp
   list_backups
+  if [ -n "$directory" ] && is_held; then put lock_holder "$(show_holder)"; fi
   "source_$1"
 }
