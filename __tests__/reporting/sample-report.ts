@@ -90,6 +90,7 @@ export function sampleReport(changes: Partial<Report> = {}): Report {
     })),
     kept: 6,
     deleted: 1,
+    deletedIds: backups.slice(6).map(({ id }) => id),
     tablesLeftOut: 0,
     tables: [
       { name: 'orders', rows: 1_284_551 },
@@ -119,6 +120,7 @@ export function sampleReport(changes: Partial<Report> = {}): Report {
     },
     restore: null,
     offsite: null,
+    history: [],
     s3: null,
     ...changes,
   };

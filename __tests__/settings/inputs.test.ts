@@ -92,6 +92,7 @@ describe('what the settings are', () => {
         allowUnsafeClient: false,
       },
       settleUnfinished: false,
+      history: true,
       summary: true,
     });
   });
@@ -215,6 +216,7 @@ describe('what the settings are', () => {
     'allow-other-target': [RESTORE, 'true', { restore: { allowOtherTarget: true } }],
     'allow-unsafe-client': [{ ...POSTGRES, command: 'restore' }, 'true', { restore: { allowUnsafeClient: true } }],
     'settle-unfinished': [LOCAL, 'true', { settleUnfinished: true }],
+    history: [LOCAL, 'False', { history: false }],
     summary: [LOCAL, 'FALSE', { summary: false }],
   };
 
@@ -488,6 +490,7 @@ describe('one problem', () => {
     ['shrink-limit', '101%', `${SHARE}, got "101%"`],
     ['growth-limit', '0%', 'expected a percentage above 0% and up to 100000%, or none, got "0%"'],
     ['min-free', '2G', 'expected a size such as 500MB, 2GiB or 1048576 (bytes), got "2G"'],
+    ['history', '0', 'expected true or false, got "0"'],
     ['summary', 'on', 'expected true or false, got "on"'],
   ];
   test.each([...ssh, ...local])('%s: %j', async (name, value, rule) => {

@@ -6,7 +6,9 @@ import { HostPlace } from '../places/host.js';
 import { withStorePlace } from '../places/with-store.js';
 import { clip, counted, formatBytes, formatCount, showPlaces, showRows } from '../reporting/format.js';
 import type { BackupFacts } from '../reporting/report.js';
+import { readHistory } from '../reporting/run-history.js';
 import { connected } from '../run/connect.js';
+import { look, openDirectory } from '../run/directory.js';
 import { showEncrypted } from '../run/keys.js';
 import type { Run } from '../run/run.js';
 
@@ -14,15 +16,17 @@ import type { Run } from '../run/run.js';
 export async function list(run: Run): Promise<void> {
   const { settings, log, report } = run;
   await connected(run, async (connection) => {
-    const host = await HostPlace.open(run, connection, 'look');
+    const facts = await connection.send(...openDirectory(run, 'look'), look(run), ['job', 'put_history', []]);
+    const host = await HostPlace.of(run, connection, facts);
+    report.history = readHistory(facts.all('history'), settings.name);
     const uri = await withStorePlace(run, host, async (store) => {
       await store?.catalogue();
       return store?.uri ?? null;
     });
     const { backups } = host.listed;
-    const facts = new Map(report.backups.map((one) => [one.id, one]));
+    const shown = new Map(report.backups.map((one) => [one.id, one]));
     for (const { backup, places } of placed(backups, run.copies)) {
-      log.info(lineOf(backup, facts.get(backup.id), uri === null ? [] : places));
+      log.info(lineOf(backup, shown.get(backup.id), uri === null ? [] : places));
     }
     log.info(`${counted(backups.length, 'backup')} of ${settings.name} in ${report.directory}`);
     if (uri !== null) log.info(`${counted(run.copies.length, 'backup')} of ${settings.name} in ${uri}`);

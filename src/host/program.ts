@@ -10,6 +10,7 @@ export const COMMON: readonly URL[] = [
   new URL('./programs/catalogue.sh', import.meta.url),
   new URL('./programs/changes.sh', import.meta.url),
   new URL('./programs/lock.sh', import.meta.url),
+  new URL('./programs/telling.sh', import.meta.url),
   new URL('./programs/packing.sh', import.meta.url),
   new URL('./programs/encryption.sh', import.meta.url),
   new URL('./programs/stream.sh', import.meta.url),

@@ -84,7 +84,7 @@ class Publication {
       });
     if (objection !== null) throw objection;
     run.report.ok = true;
-    await host.tellStatus();
+    await host.tellRun();
   }
 
   /** What is to become of the older ones on the host, and what the run ends with although the new one is there. */

@@ -43,11 +43,15 @@ export function showBackups(run: Run, backups: readonly Backup[]): void {
 /** Puts into the report what is gone, by the names of the deleted files; `backups` is what there was, besides what has no manifest. */
 export function showDeleted(run: Run, backups: readonly Backup[], deleted: readonly string[]): void {
   const files = new Set(deleted);
-  const left = backups.filter((backup) => !files.has(manifestFile(backup.id)));
-  showBackups(run, left);
+  const isGone = ({ id }: Backup): boolean => files.has(manifestFile(id));
+  showBackups(
+    run,
+    backups.filter((backup) => !isGone(backup)),
+  );
   const known = new Set(backups.map(({ id }) => id));
   const swept = [...files].map((file) => parseFileName(file)?.id ?? '').filter((id) => id !== '' && !known.has(id));
-  run.report.deleted = backups.length - left.length + new Set(swept).size;
+  run.report.deletedIds = [...new Set([...backups.filter(isGone).map(({ id }) => id), ...swept])];
+  run.report.deleted = run.report.deletedIds.length;
 }
 
 /** Tables and rows, from which a good backup can be told from one of a database that was destroyed, and the commit. */

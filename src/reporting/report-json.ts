@@ -9,8 +9,9 @@ import type { BackupFacts, HealthReport, Report, RestoreReport } from './report.
 export const MAX_REPORT_BYTES = 120_000;
 
 const MOST = {
-  backups: 500,
+  backups: 400,
   decisions: 500,
+  deleted: 50,
   tables: 1000,
   problems: 50,
   notes: 10,
@@ -70,6 +71,9 @@ export function reportJson(report: Report): string {
     if (!add(bounded.retention, decision && decisionWithin(decision, text))) break;
     if (!add(bounded.s3?.retention ?? [], offsite && decisionWithin(offsite, text))) break;
   }
+  for (const entry of report.history) {
+    if (!add(bounded.history, entry)) break;
+  }
   for (const table of report.tables.slice(0, MOST.tables)) {
     if (!add(bounded.tables, { ...table, name: text(table.name, SHORT_TEXT) })) break;
   }
@@ -81,6 +85,7 @@ export function reportJson(report: Report): string {
   missing('backup', report.backups, bounded.backups);
   missing('retention decision', report.retention, bounded.retention);
   missing('retention decision in S3', report.s3?.retention ?? [], bounded.s3?.retention ?? []);
+  missing('line of the history', report.history, bounded.history);
   missing('problem', report.problems, bounded.problems);
   missing('note', report.notes, bounded.notes);
   missing('stage', report.stages, bounded.stages);
@@ -112,6 +117,8 @@ function withoutLists(report: Report, text: Shorten): Report {
     backups: [],
     retention: [],
     tables: [],
+    deletedIds: report.deletedIds.slice(0, MOST.deleted).map((id) => text(id, SHORT_TEXT)),
+    history: [],
     stages: [],
     problems: [],
     notes: [],
@@ -185,7 +192,8 @@ function decisionWithin({ id, keep, reasons }: Decision, text: Shorten): Decisio
   return { id: text(id, SHORT_TEXT), keep, reasons: few };
 }
 
-function shorten(value: string, maxBytes: number): string {
+/** The text, cut so that as JSON it has no more bytes than that. */
+export function shorten(value: string, maxBytes: number): string {
   let length = maxBytes;
   // A character may take up to six bytes, as \u0007 does.
   while (bytesOf(clip(value, length)) > maxBytes + 2) length = Math.floor(length * 0.9);
@@ -196,7 +204,8 @@ function bytesOf(value: unknown): number {
   return Buffer.byteLength(encode(value));
 }
 
-function encode(value: unknown): string {
+/** JSON in one line that no program which prints it takes for a command. */
+export function encode(value: unknown): string {
   return JSON.stringify(value)
     .replaceAll('##[', '##\\u005b')
     .replace(/[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]/gu, (found) =>

@@ -6,6 +6,7 @@ import type { TableChange } from '../backups/rows.js';
 import type { BackupError, ErrorCode } from '../errors.js';
 import type { Left } from '../left.js';
 import type { Command } from '../settings/settings.js';
+import type { HistoryEntry } from './run-history.js';
 
 /** Something that a person should look at or change. What merely is so, is one of the notes. */
 export interface Problem {
@@ -83,6 +84,8 @@ export interface Report {
   retention: Decision[];
   kept: number;
   deleted: number;
+  /** Of those that were deleted on the host. */
+  deletedIds: string[];
   tables: TableRows[];
   /** How many more there are, for which the manifest has no room. */
   tablesLeftOut: number;
@@ -105,6 +108,8 @@ export interface Report {
   restore: RestoreReport | null;
   /** The off-site copy of `backup`; null as long as the store is not known to have it. */
   offsite: OffsiteCopy | null;
+  /** With `command: list`: of the last runs that changed something, the newest first. */
+  history: HistoryEntry[];
   /** The backups in the S3 store; null when the command has not looked there. */
   s3: StoreReport | null;
 }
@@ -207,6 +212,7 @@ export function newReport(startedAt: Date): Report {
     retention: [],
     kept: 0,
     deleted: 0,
+    deletedIds: [],
     tables: [],
     tablesLeftOut: 0,
     foreignKeyViolations: 0,
@@ -227,6 +233,7 @@ export function newReport(startedAt: Date): Report {
     },
     restore: null,
     offsite: null,
+    history: [],
     s3: null,
   };
 }

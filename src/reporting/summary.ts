@@ -2,6 +2,7 @@ import { ERRORS } from '../errors.js';
 import { platform } from '../platform/platform.js';
 import { formatCount, formatDuration, formatRate } from './format.js';
 import { healthSection } from './health-summary.js';
+import { historySection } from './history-summary.js';
 import { code, escapeCell, fenced, linesWithin, prose } from './markdown.js';
 import type { Checked, Problem, Report } from './report.js';
 import { restoreSection, undoSection } from './restore-summary.js';
@@ -26,6 +27,7 @@ export function renderSummary(report: Report): string {
     report.restore === null ? null : restoreSection(report.restore),
     report.health === null ? null : healthSection(report.health, report),
     backupsSection(report),
+    historySection(report.history),
     trendSection(report),
     changesTable(report.changes),
     databaseTables(report),

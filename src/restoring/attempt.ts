@@ -12,7 +12,7 @@ import { formatDuration } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import type { RestoreReport } from '../reporting/report.js';
 import { type Connection, warn } from '../run/connect.js';
-import { holderOf } from '../run/directory.js';
+import { holderOf, TELL, toldOf } from '../run/directory.js';
 import type { Run } from '../run/run.js';
 import { endJournal, type Journal, work, writeJournal } from './journal.js';
 import { takeSafetyBackup } from './safety-backup.js';
@@ -121,7 +121,8 @@ export class Attempt {
     const { restoring, from } = this.parts;
     outcome.undo = this.wayToUndo();
     await connection.send(work(run), restoring.settle(run.settings, step));
-    await connection.send(endJournal);
+    run.report.ok = true;
+    await connection.send(endJournal, toldOf(run), TELL);
     run.log.info(
       `${restoring.target} is what ${quoteOutside(from, 300)} holds, after ${formatDuration(outcome.ms ?? 0)}`,
     );

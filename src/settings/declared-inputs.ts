@@ -67,6 +67,8 @@ const OPENING = { usedBy: ['backup', 'restore', 'verify'] } as const;
 const PROOF = { usedBy: ['backup', 'verify'] } as const;
 const RESTORE = { usedBy: ['restore'] } as const;
 const RETENTION = { usedBy: ['backup', 'prune'] } as const;
+/** Of these each run that is no dry one has its line in the history. */
+const CHANGES = { usedBy: ['backup', 'restore', 'verify', 'accept', 'prune', 'delete', 'pin', 'unpin'] } as const;
 /** Rules by which backups are also judged without being changed. */
 const RULES = { usedBy: ['backup', 'prune', 'health'] } as const;
 const LIMITS = { usedBy: ['backup', 'health'] } as const;
@@ -153,6 +155,7 @@ export const INPUTS = {
   'allow-other-target': { default: 'false', ...RESTORE, parse: parseBoolean },
   'allow-unsafe-client': { default: 'false', ...RESTORE, parse: parseBoolean },
   'settle-unfinished': { default: 'false', ...ALL, parse: parseBoolean },
+  history: { default: 'true', ...CHANGES, parse: parseBoolean },
   summary: { default: 'true', ...ALL, parse: parseBoolean },
 } as const satisfies Record<string, DeclaredInput>;
 

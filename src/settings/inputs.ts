@@ -63,6 +63,7 @@ export async function readSettings() {
   const backup = command === 'restore' || located ? null : readBackup(reader, command, name);
   const restore = readRestore(reader, command, database);
   const settleUnfinished = reader.require('settle-unfinished');
+  const history = reader.require('history');
   const summary = reader.require('summary');
   const settings = reader.settle({
     command,
@@ -128,6 +129,8 @@ export async function readSettings() {
     minFreeBytes: minFreeBytes === null ? 0 : minFreeBytes,
     /** `accept`, `delete`, `pin`, `unpin`: the id. `verify`: the id, null for the newest. */
     backup,
+    /** Whether this run writes its line into the history of the backup directory. */
+    history,
     summary,
   });
   return { settings, warnings: reader.warnings };
