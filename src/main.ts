@@ -119,6 +119,7 @@ export function runOf(settings: Settings, log: Log, report: Report, signal: Abor
     noteUpload: (upload) => platform().saveState(UPLOAD, upload === null ? '' : JSON.stringify(upload)),
     finishingFirst: (connection) => finishingFirst(run, connection),
     copies: [],
+    known: null,
   };
   return run;
 }

@@ -187,6 +187,7 @@ describe('delete', () => {
         '.work': _work,
         '.work/lock': _lock,
         '.work/holder': _holder,
+        'history.jsonl': _history,
         'status.json': _status,
         ...after
       } = listing(dir.path);

@@ -92,6 +92,7 @@ describe('what the settings are', () => {
         allowUnsafeClient: false,
       },
       settleUnfinished: false,
+      metricsFile: null,
       history: true,
       summary: true,
     });
@@ -216,6 +217,7 @@ describe('what the settings are', () => {
     'allow-other-target': [RESTORE, 'true', { restore: { allowOtherTarget: true } }],
     'allow-unsafe-client': [{ ...POSTGRES, command: 'restore' }, 'true', { restore: { allowUnsafeClient: true } }],
     'settle-unfinished': [LOCAL, 'true', { settleUnfinished: true }],
+    'metrics-file': [LOCAL, '~/x//a.prom', { metricsFile: 'x/a.prom' }],
     history: [LOCAL, 'False', { history: false }],
     summary: [LOCAL, 'FALSE', { summary: false }],
   };
@@ -490,6 +492,9 @@ describe('one problem', () => {
     ['shrink-limit', '101%', `${SHARE}, got "101%"`],
     ['growth-limit', '0%', 'expected a percentage above 0% and up to 100000%, or none, got "0%"'],
     ['min-free', '2G', 'expected a size such as 500MB, 2GiB or 1048576 (bytes), got "2G"'],
+    ['metrics-file', '/srv/metrics', 'expected the path of a file that ends in .prom, got "/srv/metrics"'],
+    ['metrics-file', '/srv/.prom', 'expected the path of a file that ends in .prom, got "/srv/.prom"'],
+    ['metrics-file', '/srv/../a.prom', 'expected a path without ".." segments, got "/srv/../a.prom"'],
     ['history', '0', 'expected true or false, got "0"'],
     ['summary', 'on', 'expected true or false, got "on"'],
   ];

@@ -2,6 +2,7 @@ import { type Backup, covering, isTrusted, newestVerified, wholeOrAll } from '..
 import { type BackupPlace, placed } from '../backups/copies.js';
 import { coverageOf, showCoverage } from '../backups/coverage.js';
 import type { Finding } from '../backups/finding.js';
+import { lastRestored } from '../backups/findings.js';
 import type { Manifest } from '../backups/manifest.js';
 import { manifestFile, parseFileName } from '../backups/names.js';
 import { plural } from '../counting.js';
@@ -36,6 +37,11 @@ export function showBackups(run: Run, backups: readonly Backup[]): void {
   const newest = newestVerified(
     command === 'backup' ? covering(known, coverageOf(run.settings.dump)) : wholeOrAll(known),
   );
+  run.known = {
+    backups: backups.length,
+    newest: newest && { ...newest.manifest, createdAt: newest.createdAt, rows: heldBy(newest.manifest).rows },
+    proof: lastRestored(backups),
+  };
   report.newestAgeSeconds =
     newest === null ? null : Math.max(0, Math.floor((run.now().getTime() - newest.createdAt.getTime()) / 1000));
 }

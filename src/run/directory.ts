@@ -1,6 +1,7 @@
 import { CLOCK_TOLERANCE_MS } from '../backups/retention.js';
 import { describe } from '../errors.js';
 import type { HostRequest } from '../host/session.js';
+import { metricsOf } from '../reporting/metrics.js';
 import { type Report, recordFailure } from '../reporting/report.js';
 import { reportJson } from '../reporting/report-json.js';
 import { historyLine } from '../reporting/run-history.js';
@@ -36,15 +37,17 @@ export function holderOf(run: Run, what: string): string {
 }
 
 /**
- * What the host is to tell of this run, as it stands: `status.json`, and its line in the history, of which there is one: when the run is
- * well, or has failed. TELL, `finish` and `change` write it.
+ * What the host is to tell of this run, as it stands: `status.json`, and once, when the run is well or has failed, its line in the history
+ * and the metrics. TELL, `finish` and `change` write it.
  */
-export function toldOf({ settings, github, now, report: own }: Run, report: Report = own): HostRequest {
+export function toldOf({ settings, github, now, known, report: own }: Run, report: Report = own): HostRequest {
   const at = now();
   report.durationMs = at.getTime() - Date.parse(report.startedAt);
   const isOver = report.ok || report.error !== null;
   const history = isOver && settings.history ? historyLine(report, github, at) : '';
-  return ['request', 'will_tell', [`${reportJson(report)}\n`, history]];
+  const metrics = metricsOf(report, settings.database.engine, known, at);
+  const file = isOver ? (settings.metricsFile ?? '') : '';
+  return ['request', 'will_tell', [`${reportJson(report)}\n`, history, file, metrics.run, metrics.backups]];
 }
 
 /** Writes that, when there is nothing else to be done. */

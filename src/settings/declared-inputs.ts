@@ -1,5 +1,5 @@
 import { parseFingerprints } from './fingerprints.js';
-import { parseHostPath } from './host-path.js';
+import { parseHostPath, parseMetricsFile } from './host-path.js';
 import { parseKeep } from './keep-rules.js';
 import {
   parseBucket,
@@ -155,6 +155,7 @@ export const INPUTS = {
   'allow-other-target': { default: 'false', ...RESTORE, parse: parseBoolean },
   'allow-unsafe-client': { default: 'false', ...RESTORE, parse: parseBoolean },
   'settle-unfinished': { default: 'false', ...ALL, parse: parseBoolean },
+  'metrics-file': { default: '', usedBy: ['backup', 'verify', 'prune', 'restore'], parse: parseMetricsFile },
   history: { default: 'true', ...CHANGES, parse: parseBoolean },
   summary: { default: 'true', ...ALL, parse: parseBoolean },
 } as const satisfies Record<string, DeclaredInput>;

@@ -63,6 +63,7 @@ export async function readSettings() {
   const backup = command === 'restore' || located ? null : readBackup(reader, command, name);
   const restore = readRestore(reader, command, database);
   const settleUnfinished = reader.require('settle-unfinished');
+  const metricsFile = reader.read('metrics-file');
   const history = reader.require('history');
   const summary = reader.require('summary');
   const settings = reader.settle({
@@ -129,6 +130,8 @@ export async function readSettings() {
     minFreeBytes: minFreeBytes === null ? 0 : minFreeBytes,
     /** `accept`, `delete`, `pin`, `unpin`: the id. `verify`: the id, null for the newest. */
     backup,
+    /** Where on the host the metrics are written for Prometheus; null: nowhere. */
+    metricsFile,
     /** Whether this run writes its line into the history of the backup directory. */
     history,
     summary,
