@@ -16,6 +16,8 @@ export const COMMON: readonly URL[] = [
   new URL('./programs/stream.sh', import.meta.url),
   new URL('./programs/backup.sh', import.meta.url),
   new URL('./programs/verify.sh', import.meta.url),
+  new URL('./programs/commands.sh', import.meta.url),
+  new URL('./programs/hooks.sh', import.meta.url),
   new URL('./programs/restore.sh', import.meta.url),
   new URL('./programs/health.sh', import.meta.url),
   new URL('./programs/foreign.sh', import.meta.url),

@@ -14,10 +14,10 @@ import type { RestoreReport } from '../reporting/report.js';
 import { type Connection, warn } from '../run/connect.js';
 import { holderOf, TELL, toldOf } from '../run/directory.js';
 import type { Run } from '../run/run.js';
+import { type CommandInput, runUserCommand } from '../run/user-command.js';
 import { endJournal, type Journal, work, writeJournal } from './journal.js';
 import { takeSafetyBackup } from './safety-backup.js';
 import { dumpOf } from './source.js';
-import { type CommandInput, runUserCommand } from './user-command.js';
 
 /** What a restore is made of, as the plan has found it. */
 export interface Parts {
@@ -44,21 +44,21 @@ export class Attempt {
     private readonly outcome: RestoreReport,
   ) {
     const { restoring, plan, from, identity } = parts;
-    const { container, restore } = run.settings;
+    const { container, restore, commandTimeoutMs } = run.settings;
     const id = formatId(run.settings.name, run.now(), randomBytes(2).toString('hex'));
     this.step = { id, way: plan.way };
     this.journal = {
       ...{ schema: 1, id, way: plan.way, target: restoring.target, identity, container, backup: from, phase: 'begun' },
       ...{ safety: null, checkCommand: restore.checkCommand, afterBegun: false, checkBegun: false },
-      commandTimeoutMs: restore.commandTimeoutMs,
+      commandTimeoutMs,
       by: holderOf(run, from),
     };
   }
 
   async carryOut(): Promise<void> {
     const { run, connection } = this;
-    const { name, restore } = run.settings;
-    await connection.send(['request', 'begin_restore', [this.journal.id, name, seconds(restore.commandTimeoutMs)]]);
+    const { name, commandTimeoutMs } = run.settings;
+    await connection.send(['request', 'begin_restore', [this.journal.id, name, seconds(commandTimeoutMs)]]);
     await this.replace().catch((error: unknown) => this.leaveUnchanged(error));
     await this.check().catch((error: unknown) => this.rollBack(error));
     this.run.left = 'database-restored';
@@ -73,7 +73,7 @@ export class Attempt {
     const { stopCommand, startCommand, safetyBackup } = settings.restore;
     await this.enter('begun');
     if (startCommand !== null && stopCommand !== null) {
-      await connection.send(['job', 'expect_start', [startCommand]]);
+      await connection.send(['job', 'promise', [startCommand]]);
       await this.user('stop-command', ['job', 'run_command', [stopCommand]]);
     }
     if (safetyBackup && plan.state !== 'missing') {
@@ -240,7 +240,7 @@ export class Attempt {
     if (startCommand === null) return;
     await this.user(
       'start-command',
-      stopCommand === null ? ['job', 'run_command', [startCommand]] : ['job', 'start_application', []],
+      stopCommand === null ? ['job', 'run_command', [startCommand]] : ['job', 'keep_promise', []],
     );
   }
 
@@ -264,7 +264,7 @@ export class Attempt {
   private async stopAgain(): Promise<void> {
     const { stopCommand, startCommand } = this.run.settings.restore;
     if (stopCommand === null || startCommand === null) return;
-    await this.connection.send(['job', 'expect_start', [startCommand]]);
+    await this.connection.send(['job', 'promise', [startCommand]]);
     await this.user('stop-command', ['job', 'run_command', [stopCommand]]).catch((error: unknown) => {
       warn(this.run, describe(error).message);
     });

@@ -49,6 +49,9 @@ export async function tellChecked(
         : `held by ${quoteOutside(holder, 300)}; a backup would wait ${formatDuration(settings.lockWaitMs)} for it`,
     ],
     ...(free === null ? [] : ([['Space', `${formatBytes(free)} free`]] as [string, string][])),
+    ...Object.entries({ 'before-command': settings.hooks.before, 'after-command': settings.hooks.after }).flatMap(
+      ([name, text]): [string, string][] => (text === null ? [] : [[name, `would run: ${quoteOutside(text, 300)}`]]),
+    ),
     ['Not looked at', 'whether the database can be read to its end: only a backup does that'],
   ];
   report.checked = found.map(([what, text]): Checked => ({ what, found: text }));

@@ -62,6 +62,8 @@ export async function readSettings() {
   const minFreeBytes = reader.read('min-free');
   const backup = command === 'restore' || located ? null : readBackup(reader, command, name);
   const restore = readRestore(reader, command, database);
+  const hooks = readHooks(reader);
+  const commandTimeoutMs = reader.require('command-timeout');
   const settleUnfinished = reader.require('settle-unfinished');
   const metricsFile = reader.read('metrics-file');
   const history = reader.require('history');
@@ -112,6 +114,10 @@ export async function readSettings() {
     restoreTo,
     /** With `command: restore`. */
     restore,
+    /** Shell lines around the dump of a backup, run on the host by the login user in its home. */
+    hooks,
+    /** How long a command of the user may take. */
+    commandTimeoutMs,
     /** Puts the journal of a restore that was cut off aside, when it can not be brought to an end. */
     settleUnfinished,
     /** `verify` without an id: the newest verified backup may be this old; null switches the check off. */
@@ -178,6 +184,13 @@ function readDump(
     excludeTableData: excludeTableData ?? [],
     schema: schema ?? [],
   };
+}
+
+/** undefined: one of them is wrong. */
+function readHooks(reader: InputReader): { before: string | null; after: string | null } | undefined {
+  const before = reader.read('before-command');
+  const after = reader.read('after-command');
+  return before === undefined || after === undefined ? undefined : { before, after };
 }
 
 function readName(reader: InputReader, database: Source | undefined): string | undefined {
