@@ -146,6 +146,8 @@ describe('a restore', () => {
     await expectRestored(result);
     expect([content(to), content()]).toEqual([AFTER, BEFORE]);
     expect(result.outputs['safety-backup-id']).toBe('');
+    expect(reportOf(result).restore?.undo).toBeNull();
+    expect(result.summary).not.toContain('How to undo');
     asOwner(`rm -rf '${file('staging')}'`);
   });
 
@@ -158,6 +160,10 @@ describe('a restore', () => {
     await expectRestored(result);
     expect(content(to)).toBe(AFTER);
     expect(result.outputs['safety-backup-id']).toMatch(/^other-/);
+    const { undo } = reportOf(result).restore ?? {};
+    expect(undo).toMatchObject(inputs);
+    await expectRestored(await restore(undo ?? {}));
+    expect(execFileSync('sqlite3', [to, '.tables'], { encoding: 'utf8' }).trim()).toBe('mine');
     asOwner(`rm '${to}'`);
   });
 });

@@ -207,7 +207,8 @@ export class Attempt {
     return {
       command: 'restore',
       backup: safety.id,
-      ...(to === null ? {} : { 'restore-to': to.given }),
+      // a backup of another database than `database`
+      ...(to === null ? {} : { 'restore-to': to.given, 'allow-other-target': 'true' }),
       confirm: parts.restoring.targetName,
     };
   }
