@@ -118,7 +118,7 @@ async function proveStored(run: Run, host: HostPlace, store: StorePlace, found: 
   run.log.info(
     'the level is recorded nowhere: the host does not have this backup, and nothing in the store is overwritten',
   );
-  await host.tellRun();
+  if (run.settings.metricsFile !== null) await host.tellRun();
 }
 
 /** False when it is not to be done. */
