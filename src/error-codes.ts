@@ -228,8 +228,9 @@ export const ERRORS = {
   },
   E_HOOK: {
     class: 'host',
-    cause: 'A command of yours (`stop-command`, `start-command`, `after-restore-command`, `check-command`) failed.',
-    fix: 'Its output is in the log. The message says which state the database is in.',
+    cause:
+      'A command of yours (`before-command`, `after-command`; `stop-command`, `start-command`, `after-restore-command`, `check-command`) failed.',
+    fix: 'Its output is in the log. The message says which state the database is in, or whether the application may still be in maintenance mode.',
   },
   E_ROLLED_BACK: {
     class: 'restore',

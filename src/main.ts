@@ -14,6 +14,7 @@ import { BackupError, describe } from './errors.js';
 import { openLedger } from './ledger/keeper.js';
 import { platform } from './platform/platform.js';
 import { failureText } from './reporting/failure-text.js';
+import { lastLines } from './reporting/last-lines.js';
 import { actionsLog, type Log } from './reporting/log.js';
 import { neutralise } from './reporting/neutralise.js';
 import { writeOutputs } from './reporting/outputs.js';
@@ -129,6 +130,7 @@ async function writeReport(report: Report, log: Log, wantSummary: boolean): Prom
   if (wantSummary) {
     await writeSummary(report).catch((error: unknown) => log.warning(`the job summary could not be written: ${error}`));
   }
+  for (const line of lastLines(report)) log.info(line);
   if (report.error !== null) {
     platform().fail(neutralise(failureText(report.errorCode, report.error)));
   }
@@ -156,6 +158,7 @@ export function runOf(settings: Settings, log: Log, report: Report, signal: Abor
     finishingFirst: (connection) => finishingFirst(run, connection),
     copies: [],
     ledger: null,
+    known: null,
   };
   return run;
 }

@@ -202,10 +202,13 @@ test.each([
 });
 
 test('what runs that were cut off have left', () => {
-  expect(leftBehind({ folders: [], journals: [] }, '/backups')).toEqual([]);
-  const found = leftBehind({ folders: ['a', 'b', 'c', 'd', 'e', 'f'], journals: ['restore-app'] }, '/backups');
-  expect(codes(found)).toEqual(['error E_UNFINISHED', 'warning E_REMOTE_LOST']);
-  expect(found[1]?.message).toBe('6 runs were cut off and left a, b, c, d, e, ... in /backups/.work');
+  expect(leftBehind({ folders: [], journals: [], hooks: [] }, '/backups')).toEqual([]);
+  const found = leftBehind(
+    { folders: ['a', 'b', 'c', 'd', 'e', 'f'], journals: ['restore-app'], hooks: ['after-app'] },
+    '/backups',
+  );
+  expect(codes(found)).toEqual(['error E_UNFINISHED', 'error E_HOOK', 'warning E_REMOTE_LOST']);
+  expect(found[2]?.message).toBe('6 runs were cut off and left a, b, c, d, e, ... in /backups/.work');
 });
 
 test.each([

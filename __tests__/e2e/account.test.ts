@@ -133,6 +133,7 @@ test.each(sample(['bash', 'dash', 'busybox'] as const, 2))(
       '600 ID.json',
       '600 ID.sqlite.zst',
       '600 ID.sqlite.zst.sha256',
+      '600 history.jsonl',
       '600 status.json',
     ]);
     expect(plain.report).toEqual({ kept: 1, deleted: 1, problems: [], backups: 1 });

@@ -20,6 +20,8 @@ const unit = (id: string) => [`${id}.json`, `${id}.sqlite.zst`, `${id}.sqlite.zs
 const run = (dir: SeededDirectory, command: string, inputs: Record<string, string> = {}) =>
   scene.run({ directory: dir.path, command, ...inputs });
 
+const GITHUB = { repository: 'o/r', ref: '', runId: '1', runUrl: '', actor: '', event: '' };
+
 /** What a command that did its work must look like: green, and the gate closed all the same. */
 const done = { code: 0, outputs: { 'error-code': '', 'backup-ok': 'false' }, legacyOutputs: [], fileErrors: [] };
 
@@ -43,12 +45,18 @@ describe('dry-run', () => {
     // What was looked at, and what it is, so that nobody takes the green for more.
     expect(reportOf(backup).checked.map(({ what, found }) => `${what}: ${found}`)).toEqual([
       `Login: ${scene.user.name}, at 127.0.0.1:${scene.sshd.port}, whose host key is a known one`,
+      'Clock of the host: as that of the runner',
       expect.stringMatching(new RegExp(`^Database, and the tool for it: ${scene.database} with sqlite3 3\\..* MB$`)),
       expect.stringMatching(/^Compression: .*\d/),
+      'Encryption: none',
       `Backup directory: ${dir.path} is there, can be written by ${scene.user.name}, and by nobody else; it has 3 backups of this database`,
+      'Lock of the directory: free',
       expect.stringMatching(/^Space: .* free$/),
       'Not looked at: whether the database can be read to its end: only a backup does that',
     ]);
+    expect(backup.visible.trimEnd().split('\n').at(-1)).toMatch(
+      /^⚠ Dry run, nothing was changed: what a backup of app needs is there/,
+    );
     expect(backup.summary).toContain('### Looked at\n\n| What a backup needs | Found |');
     expect(reportOf(backup)).toMatchObject({ dryRun: true, ok: true, backup: null, deleted: 0, kept: 3 });
 
@@ -123,7 +131,7 @@ test('list tells of every backup, good and bad, newest first', async () => {
   const [old, torn, newest] = [
     dir.backup(daysAgo(3), { manifest: { pinned } }),
     dir.backup(daysAgo(2), { payload: 'x', manifest: { bytes: 2 } }),
-    dir.backup(daysAgo(1)),
+    dir.backup(daysAgo(1), { manifest: { github: { ...GITHUB, sha: 'abcdef0123456789' } } }),
   ];
   const result = await run(dir, 'list');
   expect(result).toMatchObject(done);
@@ -137,8 +145,16 @@ test('list tells of every backup, good and bad, newest first', async () => {
   expect(Number(result.outputs['newest-age-seconds'])).toBeGreaterThan(age - 60);
   expect(Number(result.outputs['newest-age-seconds'])).toBeLessThanOrEqual(age);
   expect(result.outputs).toMatchObject({ kept: '3', deleted: '0', 'backup-id': '', 'verified-level': 'none' });
-  expect(result.visible).toMatch(new RegExp(`${newest}  .* B  verified: content\\n`));
-  expect(result.visible).toMatch(new RegExp(`${torn}  2 B  damaged: ${torn}.sqlite.zst has 1 byte`));
+  expect(result.visible).toMatch(
+    new RegExp(`${newest}  .* B  tables: 2, rows: 12  commit: abcdef0  verified: content\\n`),
+  );
+  expect(report.backups[0]).toMatchObject({ tables: 2, rows: 12, commit: 'abcdef012345' });
+  expect(result.visible.trimEnd()).toMatch(
+    /\n⚠ 3 backups of app, 1 not verified, the newest is 1 day old, with 1 problem$/,
+  );
+  expect(result.visible).toMatch(
+    new RegExp(`${torn}  2 B  tables: 2, rows: 12  damaged: ${torn}.sqlite.zst has 1 byte`),
+  );
   expect(result.visible).toMatch(new RegExp(`${old} .*pinned: audit of 2026`));
   expect(result.summary).toContain('3 backups of `app`, 1 not verified');
   expect(result.summary).toContain('⚠️ damaged');
@@ -171,6 +187,7 @@ describe('delete', () => {
         '.work': _work,
         '.work/lock': _lock,
         '.work/holder': _holder,
+        'history.jsonl': _history,
         'status.json': _status,
         ...after
       } = listing(dir.path);

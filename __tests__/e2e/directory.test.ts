@@ -60,7 +60,10 @@ describe('modes', () => {
     const id = expectBackup(await scene.run({ directory: path, umask }));
     expect(modeOf(path)).toBe(directory);
     const files = readdirSync(path).filter((name) => name !== '.work');
-    expect(files).toEqual([`${id}.json`, `${id}.sqlite.zst`, `${id}.sqlite.zst.sha256`, 'status.json']);
+    expect(files).toEqual([
+      ...[`${id}.json`, `${id}.sqlite.zst`, `${id}.sqlite.zst.sha256`],
+      ...['history.jsonl', 'status.json'],
+    ]);
     for (const name of files) expect([name, modeOf(join(path, name))]).toEqual([name, file]);
     expect(modeOf(join(path, '.work'))).toBe('700');
     expectBackup(await scene.run({ directory: path, umask }));

@@ -173,8 +173,9 @@ describe('the backups', () => {
     mkdirSync(join(dir.path, '.work', 'app-20261101T000000Z-dead'), { recursive: true });
     expectHealthy(await health(dir.path), 'E_REMOTE_LOST');
     writeFileSync(join(dir.path, '.work', 'restore-app'), 'half a line');
+    writeFileSync(join(dir.path, '.work', 'after-app-20261101T000000Z-dead'), '# 600\ntouch never');
     const result = await health(dir.path);
-    expectUnhealthy(result, 'error E_UNFINISHED', 'warning E_REMOTE_LOST');
+    expectUnhealthy(result, 'error E_UNFINISHED', 'error E_HOOK', 'warning E_REMOTE_LOST');
     expect(existsSync(join(dir.path, '.work', 'app-20261101T000000Z-dead'))).toBe(true);
     expect(existsSync(join(dir.path, '.work', 'restore-app'))).toBe(true);
   });

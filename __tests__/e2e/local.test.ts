@@ -34,7 +34,7 @@ const run = (inputs?: Record<string, string>): Promise<ActionResult> => start(in
 const backups = () =>
   existsSync(directory)
     ? readdirSync(directory)
-        .filter((name) => name !== '.work')
+        .filter((name) => name !== '.work' && name !== 'history.jsonl')
         .sort()
     : [];
 const leftovers = () => readdirSync(join(directory, '.work')).filter((name) => !['lock', 'holder'].includes(name));

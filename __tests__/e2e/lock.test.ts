@@ -68,6 +68,10 @@ describe.each([
       expect(reportOf(failed)).toMatchObject({ command: commands[index], backup: null, deleted: 0 });
       expect(backupsIn(path)).toEqual(before);
     }
+    const dry = await scene.run({ directory: path, 'dry-run': 'true' });
+    expect(reportOf(dry).checked.find(({ what }) => what === 'Lock of the directory')?.found).toMatch(
+      new RegExp(`^held by ${HOLDER.source}; a backup would wait 1 min for it$`),
+    );
     // reading needs no lock
     expect((await scene.run({ directory: path, command: 'list' })).code).toBe(0);
     slow.fast();

@@ -365,6 +365,14 @@ describe('a proof on a host that has no backup directory', () => {
     expect(scene.files()).toEqual([]);
   });
 
+  test('tells Prometheus of the run when that is asked for', async () => {
+    const result = await verify({ verify: 'restore', 'metrics-file': 'db.prom' });
+    expect(result.outputs['error-code']).toBe('');
+    const metrics = readFileSync(join(scene.user.home, 'db.prom'), 'utf8');
+    expect(metrics).toContain('db_backup_healthy{target="app",engine="sqlite"} 1\n');
+    expect(metrics).toContain('db_backup_backups{target="app",engine="sqlite"} 0\n');
+  });
+
   test('makes none when there is nothing to prove, or when it is proven elsewhere', async () => {
     expect((await verify({ 'verify-on': 'runner' })).outputs).toMatchObject({ 'error-code': '', 'backup-id': good });
     s3.clear();

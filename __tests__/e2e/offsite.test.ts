@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
@@ -236,5 +245,22 @@ test('a dry run says where the copy would go, and only looks', async () => {
   const result = await scene.run({ ...s3.inputs, 's3-prefix': 'p', 'dry-run': 'true' });
   expect(result.code).toBe(0);
   expect(result.visible).toContain('would copy it to s3://shop-backups/p/app/');
+  expect(reportOf(result).checked.find(({ what }) => what === 'Store')?.found).toMatch(
+    /^s3:\/\/shop-backups\/p\/app\/ can be read; it has 0 copies of this database/,
+  );
   expect(s3.requests.map(({ method, query }) => [method, query.get('prefix')])).toEqual([['GET', 'p/app/']]);
+});
+
+test('an after-command that failed takes nothing from the copy, and the run has its one line in the history', async () => {
+  const history = () => readFileSync(join(scene.directory, 'history.jsonl'), 'utf8').trimEnd().split('\n');
+  const known = existsSync(join(scene.directory, 'history.jsonl')) ? history().length : 0;
+  const result = await scene.run({ ...s3.inputs, 'after-command': 'exit 3' });
+  expectFailure(result, 'E_HOOK', 'the application may still be in maintenance mode');
+  const { offsite, backup } = reportOf(result);
+  expect(offsite?.uri).toMatch(/^s3:\/\/shop-backups\/app\/app-/);
+  expect(s3.keys()).toHaveLength(2);
+  const lines = history()
+    .slice(known)
+    .map((line) => JSON.parse(line) as unknown);
+  expect(lines).toEqual([expect.objectContaining({ result: 'E_HOOK', backup: backup?.id })]);
 });

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -193,3 +193,25 @@ function systemIdentifierOf({ binDirectory, dataDirectory }: Postgres): string |
   });
   return /system identifier: +(\d+)/.exec(said)?.[1];
 }
+
+test.each(['custom', 'plain', 'directory'])(
+  'in the format %s the commands around the dump are run around it',
+  async (format) => {
+    await server.createDatabase('hooked');
+    await server.sql('hooked', 'CREATE TABLE hooked (word text)');
+    const database = server.uri({ database: 'hooked' });
+    const add = (word: string) => `psql -qX '${database}' -c "INSERT INTO hooked VALUES ('${word}')"`;
+    const hooks = {
+      'before-command': add('before'),
+      'after-command': `${add('after')}; ls db-backups | grep -c hooked || true`,
+    };
+    const result = await scene.run({ database, 'dump-format': format, ...hooks });
+    const id = expectBackup(result);
+    expect(scene.manifest(id).content?.tables).toEqual([{ name: 'public.hooked', rows: 1 }]);
+    expect(await server.sql('hooked', 'SELECT word FROM hooked')).toBe('before\nafter');
+    expect(result.visible).toMatch(/\nrunning after-command\n(.*\n)* {2}0\n/);
+    for (const name of scene.files().filter((one) => one.startsWith('hooked-'))) rmSync(join(scene.directory, name));
+    await server.sql('postgres', 'DROP DATABASE hooked');
+    await nothingLeft(scene);
+  },
+);

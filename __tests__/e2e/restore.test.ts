@@ -98,7 +98,15 @@ describe('a restore', () => {
     // the state that was left is no `latest`, and can be had again by its id
     await expectRestored(await restore());
     expect(content()).toBe(AFTER);
-    await expectRestored(await restore({ backup: safety.id }));
+    const undo = { command: 'restore', backup: safety.id, confirm: 'app.db' };
+    expect(reportOf(result).restore?.undo).toEqual(undo);
+    expect(result.summary.trimEnd()).toMatch(
+      new RegExp('command: restore\\nbackup: ID\\nconfirm: app.db\\n```$'.replace('ID', safety.id)),
+    );
+    expect(result.visible.trimEnd()).toMatch(
+      new RegExp(`  command: restore\\n  backup: ${safety.id}\\n  confirm: app.db\\n✅ Restored ${good}$`),
+    );
+    await expectRestored(await restore(undo));
     expect(content()).toBe(BEFORE);
   });
 
@@ -138,6 +146,8 @@ describe('a restore', () => {
     await expectRestored(result);
     expect([content(to), content()]).toEqual([AFTER, BEFORE]);
     expect(result.outputs['safety-backup-id']).toBe('');
+    expect(reportOf(result).restore?.undo).toBeNull();
+    expect(result.summary).not.toContain('How to undo');
     asOwner(`rm -rf '${file('staging')}'`);
   });
 
@@ -150,6 +160,10 @@ describe('a restore', () => {
     await expectRestored(result);
     expect(content(to)).toBe(AFTER);
     expect(result.outputs['safety-backup-id']).toMatch(/^other-/);
+    const { undo } = reportOf(result).restore ?? {};
+    expect(undo).toMatchObject(inputs);
+    await expectRestored(await restore(undo ?? {}));
+    expect(execFileSync('sqlite3', [to, '.tables'], { encoding: 'utf8' }).trim()).toBe('mine');
     asOwner(`rm '${to}'`);
   });
 });

@@ -72,7 +72,7 @@ describe('a rotation', () => {
     const changed = Object.keys(before).filter((name) => after[name] !== undefined && after[name] !== before[name]);
     expect(changed).toEqual([]);
     const added = Object.keys(after).filter((name) => before[name] === undefined && !name.startsWith('.work'));
-    expect(added.sort()).toEqual([...unit(made), 'status.json'].sort());
+    expect(added.sort()).toEqual([...unit(made), 'history.jsonl', 'status.json'].sort());
 
     const report = reportOf(result);
     const decided = Object.fromEntries(report.retention.map((one) => [one.id, one.keep ? one.reasons : 'deleted']));

@@ -1,5 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ageKey, PASSPHRASE } from '../helpers/encryption-keys.js';
@@ -104,6 +113,15 @@ describe('run-as', () => {
       await nothingLeft(scene);
     },
   );
+
+  test('the commands around a dump are those of the user who logs in', async () => {
+    allow(`${scene.user.name} ALL=(${owner.name}) NOPASSWD: /bin/sh -s, /usr/bin/sh -s`);
+    const said = join(scene.user.home, 'said');
+    const hooks = { 'before-command': 'id -un >said', 'after-command': 'id -un >>said; exit 3' };
+    refused(await scene.run({ 'run-as': owner.name, ...hooks }), 'E_HOOK');
+    expect(readFileSync(said, 'utf8')).toBe(`${scene.user.name}\n`.repeat(2));
+    await nothingLeft(scene);
+  });
 
   test('the recovery commands, typed by root, restore the database of the owner', async () => {
     const id = succeeded(await scene.run({ 'run-as': owner.name }));

@@ -283,7 +283,7 @@ describe('command backup with verify restore', () => {
       const directory = join(scene.user.home, `unpublished-${format}`);
       const inputs = { directory, 'dump-format': format, verify: 'restore', assert: 'SELECT count(*) > 9 FROM "-x"' };
       expectFailure(await scene.run(inputs), 'E_ASSERT', 'SELECT count(*) > 9 FROM "-x" returned f');
-      expect(readdirSync(directory).sort()).toEqual(['.work', 'status.json']);
+      expect(readdirSync(directory).sort()).toEqual(['.work', 'history.jsonl', 'status.json']);
     },
   );
 
@@ -295,7 +295,7 @@ describe('command backup with verify restore', () => {
     await server.sql('owned', 'SET SESSION AUTHORIZATION owner; CREATE SCHEMA s; CREATE TABLE s.t ()');
     const message = expectFailure(await scene.run({ directory, database, verify: 'restore' }), 'E_RESTORE');
     expect(message).toMatch(/`ALTER ROLE owner CREATEDB`.*Nothing was kept/);
-    expect(readdirSync(directory).sort()).toEqual(['.work', 'status.json']);
+    expect(readdirSync(directory).sort()).toEqual(['.work', 'history.jsonl', 'status.json']);
     const elsewhere = { 'restore-to': spare.uri() };
     expectBackup(await scene.run({ directory, database, verify: 'restore', ...elsewhere }));
   });

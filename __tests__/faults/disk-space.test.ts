@@ -4,6 +4,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statfsSync,
   truncateSync,
@@ -76,6 +77,22 @@ function fill(spare = 0): void {
   truncateSync(filler(), size - (size % PAGE) - spare * PAGE);
   expect(statfsSync(scene.directory).bfree).toBe(spare);
 }
+
+test('what a run tells is left out on a full disk, which takes nothing from the run', async () => {
+  const file = join(scene.directory, 'history.jsonl');
+  const lines = () => readFileSync(file, 'utf8');
+  const known = lines();
+  fill();
+  const result = await scene.run({ command: 'prune' });
+  expect(result.code).toBe(0);
+  for (const name of ['status.json', 'history.jsonl']) {
+    expect(result.visible).toContain(`${scene.directory}/${name} could not be written`);
+  }
+  expect(lines()).toBe(known);
+  rmSync(filler());
+  expect((await scene.run({ command: 'prune' })).code).toBe(0);
+  expect(lines()).toMatch(/^.*\n(?:.*\n)*\{"at":.*"command":"prune","result":"ok".*\}\n$/);
+});
 
 async function intact(): Promise<void> {
   rmSync(filler(), { recursive: true, force: true });

@@ -6,9 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ActionResult } from './run-action.js';
 import type { Scene } from './scene.js';
 
-/** SHA-256 of each file in a folder by name, without `.work` and `status.json`. */
+/** What runs tell in a backup directory beside its backups. */
+export const TOLD = ['.work', 'status.json', 'history.jsonl'];
+
+/** SHA-256 of each file in a folder by name, without what runs tell there. */
 export function hashes(directory: string): Record<string, string> {
-  const names = readdirSync(directory).filter((name) => !['.work', 'status.json'].includes(name));
+  const names = readdirSync(directory).filter((name) => !TOLD.includes(name));
   return Object.fromEntries(names.sort().map((name) => [name, sha256(join(directory, name))]));
 }
 

@@ -30,7 +30,7 @@ export interface Scene {
   inputs: Inputs;
   run(inputs?: Inputs, env?: Record<string, string>): Promise<ActionResult>;
   start(inputs?: Inputs): RunningAction;
-  /** Names in the backup directory, sorted, without `.work`; empty when there is none. */
+  /** Names in the backup directory, sorted, without `.work` and the history; empty when there is none. */
   files(): string[];
   manifest(id: string): Manifest;
   /** What is in `.work` apart from the lock's own two files. */
@@ -100,7 +100,7 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
     files: () =>
       existsSync(directory)
         ? readdirSync(directory)
-            .filter((name) => name !== '.work')
+            .filter((name) => name !== '.work' && name !== 'history.jsonl')
             .sort()
         : [],
     manifest: (id) => JSON.parse(readFileSync(join(directory, `${id}.json`), 'utf8')) as Manifest,

@@ -16,6 +16,7 @@ import type { Manifest } from '../../src/backups/manifest.js';
 import { checksumFile, formatId, manifestFile } from '../../src/backups/names.js';
 import type { SigningKeys } from '../../src/backups/signature.js';
 import { manifestOf } from '../backups/sample-backups.js';
+import { TOLD } from './invariants.js';
 import type { Scene } from './scene.js';
 
 export interface SeedOptions {
@@ -75,7 +76,7 @@ export class SeededDirectory {
 
   names(): string[] {
     return readdirSync(this.path)
-      .filter((name) => name !== '.work' && name !== 'status.json')
+      .filter((name) => !TOLD.includes(name))
       .sort();
   }
 

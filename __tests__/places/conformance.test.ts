@@ -12,6 +12,7 @@ import { withStorePlace } from '../../src/places/with-store.js';
 import { inSession } from '../../src/run/connect.js';
 import type { Run } from '../../src/run/run.js';
 import { idAt, manifestOf } from '../backups/sample-backups.js';
+import { TOLD } from '../helpers/invariants.js';
 import { type S3Double, startS3Double } from '../helpers/s3-double.js';
 import { shellHost } from '../helpers/shell-host.js';
 import type { Given } from '../settings/given-inputs.js';
@@ -61,7 +62,7 @@ function host(): Kind {
       for (const name of readdirSync(directory)) rmSync(path(name), { recursive: true });
     },
     put: (name, bytes) => writeFileSync(path(name), bytes, { mode: 0o600 }),
-    names: () => readdirSync(directory).filter((name) => !['.work', 'status.json'].includes(name)),
+    names: () => readdirSync(directory).filter((name) => !TOLD.includes(name)),
     open: async (work, inputs = {}) => onHost(await runForTests({ ...inputs, directory }), work),
     stuck: async (name, work) => {
       // while it is mounted on itself, no process here can delete it

@@ -17,6 +17,9 @@ export function sampleBackup(age = 0, changes: Partial<BackupFacts> = {}): Backu
     sha256: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
     bytes: 83_000_000 - age * 900_000,
     databaseBytes: 302_000_000 - age * 3_000_000,
+    tables: 3,
+    rows: 1_304_710 - age * 1_000,
+    commit: '0123456789ab',
     compression: 'zstd',
     verifiedLevel: 'content',
     durationMs: 12_400,
@@ -50,6 +53,7 @@ export function sampleRestore(changes: Partial<RestoreReport> = {}): RestoreRepo
       freeBytes: 9_000_000_000,
       commands: ['stop-command: sudo systemctl stop shop'],
     },
+    undo: null,
     ...changes,
   };
 }
@@ -87,6 +91,7 @@ export function sampleReport(changes: Partial<Report> = {}): Report {
     })),
     kept: 6,
     deleted: 1,
+    deletedIds: backups.slice(6).map(({ id }) => id),
     tablesLeftOut: 0,
     tables: [
       { name: 'orders', rows: 1_284_551 },
@@ -117,6 +122,7 @@ export function sampleReport(changes: Partial<Report> = {}): Report {
     },
     restore: null,
     offsite: null,
+    history: [],
     s3: null,
     ...changes,
   };

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { BackupError, ERRORS } from '../../src/errors.js';
+import { lastLines } from '../../src/reporting/last-lines.js';
 import { type BackupFacts, type Report, recordFailure } from '../../src/reporting/report.js';
 import { renderSummary, writeSummary } from '../../src/reporting/summary.js';
 import { COMMANDS } from '../../src/settings/settings.js';
-import { failedReport, HOSTILE, sampleBackup, sampleReport } from './sample-report.js';
+import { failedReport, HOSTILE, sampleBackup, sampleReport, sampleRestore } from './sample-report.js';
 
 /** The Markdown without its code blocks, in which everything is literal. */
 function outsideFences(markdown: string): string {
@@ -135,6 +136,60 @@ describe('renderSummary', () => {
       expect(half).toContain('1 of 2 were deleted');
       expect(half).toContain('1 backup on the host and 1 backup in S3 had been deleted before the failure');
     });
+  });
+
+  test('the catalogue tells a good backup from one of a database that was destroyed', () => {
+    const backups = [
+      sampleBackup(0, { tables: 0, rows: 0 }),
+      sampleBackup(1, { uncounted: 1 }),
+      sampleBackup(2, { rows: null, uncounted: 3 }),
+      sampleBackup(3, { tables: null, rows: null, commit: null }),
+    ];
+    const text = renderSummary(sampleReport({ command: 'list', retention: [], backups }));
+    const cells = text.split('\n').flatMap((line) => {
+      return line.startsWith('| `app-') ? [line.split(' | ').slice(5, 8)] : [];
+    });
+    expect(cells).toEqual([
+      ['0', '0', '`0123456`'],
+      ['3', 'at least 1\u00a0303\u00a0710', '`0123456`'],
+      ['3', 'not counted', '`0123456`'],
+      ['', '', ''],
+    ]);
+  });
+
+  test('of a restore it ends with how to undo it', () => {
+    const undo = { command: 'restore', backup: 'app-20261120T101700Z-00ff', confirm: 'a: "b" `c`' };
+    const of = (restore: Parameters<typeof sampleRestore>[0]) =>
+      sampleReport({ command: 'restore', backup: null, restore: sampleRestore(restore) });
+    const text = renderSummary(of({ undo }));
+    expect(text.trimEnd().split('\n').slice(-5)).toEqual([
+      '```yaml',
+      'command: restore',
+      'backup: app-20261120T101700Z-00ff',
+      'confirm: "a: \\"b\\" `c`"',
+      '```',
+    ]);
+    expect(renderSummary(of({}))).not.toContain('undo');
+    expect(lastLines(of({ undo })).slice(1)).toEqual([
+      '  command: restore',
+      '  backup: app-20261120T101700Z-00ff',
+      '  confirm: "a: \\"b\\" `c`"',
+      `✅ Restored ${sampleBackup().id}`,
+    ]);
+    // a word of YAML is none
+    expect(lastLines(of({ undo: { confirm: 'off' } }))).toContain('  confirm: "off"');
+  });
+
+  test('the last line of the log is the verdict', () => {
+    const { id } = sampleBackup();
+    const last = (changes: Partial<Report>) => lastLines(sampleReport(changes)).at(-1);
+    expect(last({})).toBe(`✅ Backup ${id} of app: 83 MB, verified: content, 6 kept, 1 deleted`);
+    expect(last({ problems: [{ level: 'warning', message: 'x' }] })).toMatch(
+      /^⚠️ Backup .*, 1 deleted, with 1 problem$/,
+    );
+    expect(last({ command: 'prune' })).toBe('✅ Retention of app: 1 deleted, 6 kept');
+    expect(last({ dryRun: true })).toMatch(/^⚠️ Dry run, nothing was changed: /);
+    expect(lastLines(failedReport())).toEqual([]);
   });
 
   test('a total says what was not counted', () => {

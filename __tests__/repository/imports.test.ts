@@ -99,7 +99,7 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
     ],
     types: ['settings', 'reporting/report.ts'],
   },
-  reporting: { values: ['errors.ts', 'backups', 'platform/platform.ts'], types: ['settings'] },
+  reporting: { values: ['schemas.ts', 'errors.ts', 'backups', 'platform/platform.ts'], types: ['settings'] },
   settings: {
     values: [
       'errors.ts',
@@ -139,7 +139,7 @@ const PACKAGES: Record<string, { values: RegExp; types?: RegExp }> = {
   'node-ssh': { values: /^host\/(ssh|private-key)\.ts$/, types: /^host\// },
   valibot: {
     values:
-      /^(schemas|backups\/(coverage|format|ledger|manifest)|engines\/[a-z]+\/format|(places\/unfinished-upload|restoring\/journal))\.ts$/,
+      /^(schemas|backups\/(coverage|format|ledger|manifest)|engines\/[a-z]+\/format|(reporting\/run-history|places\/unfinished-upload|restoring\/journal))\.ts$/,
   },
   ssh2: { values: /^host\/(ssh|private-key)\.ts$/, types: /^host\// },
 };

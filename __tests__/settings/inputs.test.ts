@@ -88,12 +88,15 @@ describe('what the settings are', () => {
         startCommand: null,
         afterCommand: null,
         checkCommand: null,
-        commandTimeoutMs: 600_000,
         allowOtherTarget: false,
         allowUnsafeClient: false,
       },
+      hooks: { before: null, after: null },
+      commandTimeoutMs: 600_000,
       settleUnfinished: false,
       telling: { destinations: [], ping: null, when: 'failure', withLog: false },
+      metricsFile: null,
+      history: true,
       summary: true,
     });
   });
@@ -205,7 +208,9 @@ describe('what the settings are', () => {
     backup: [{ ...LOCAL, command: 'delete', backup: ID }, 'app-20261120T101500Z-0000', { backup: /0000/ }],
     confirm: [RESTORE, 'app.db', { restore: { confirm: 'app.db' } }],
     'safety-backup': [RESTORE, 'false', { restore: { safetyBackup: false } }],
-    'command-timeout': [RESTORE, '90s', { restore: { commandTimeoutMs: 90_000 } }],
+    'command-timeout': [RESTORE, '90s', { commandTimeoutMs: 90_000 }],
+    'before-command': [LOCAL, 'a\r\nb', { hooks: { before: 'a\nb' } }],
+    'after-command': [LOCAL, 'true', { hooks: { after: 'true' } }],
     'restore-way': [{ ...POSTGRES, command: 'restore' }, 'in-place', { restore: { way: 'in-place' } }],
     'stop-command': [
       { ...RESTORE, 'start-command': 'up' },
@@ -226,6 +231,8 @@ describe('what the settings are', () => {
     'ping-url': [LOCAL, 'https://hc-ping.com/key/app', { telling: { ping: { url: 'https://hc-ping.com/key/app' } } }],
     notify: [{ ...LOCAL, 'notify-urls': 'https://ntfy.sh/a' }, 'always', { telling: { when: 'always' } }],
     'notify-log': [{ ...LOCAL, 'notify-urls': 'https://ntfy.sh/a' }, 'true', { telling: { withLog: true } }],
+    'metrics-file': [LOCAL, '~/x//a.prom', { metricsFile: 'x/a.prom' }],
+    history: [LOCAL, 'False', { history: false }],
     summary: [LOCAL, 'FALSE', { summary: false }],
   };
 
@@ -499,6 +506,10 @@ describe('one problem', () => {
     ['shrink-limit', '101%', `${SHARE}, got "101%"`],
     ['growth-limit', '0%', 'expected a percentage above 0% and up to 100000%, or none, got "0%"'],
     ['min-free', '2G', 'expected a size such as 500MB, 2GiB or 1048576 (bytes), got "2G"'],
+    ['metrics-file', '/srv/metrics', 'expected the path of a file that ends in .prom, got "/srv/metrics"'],
+    ['metrics-file', '/srv/.prom', 'expected the path of a file that ends in .prom, got "/srv/.prom"'],
+    ['metrics-file', '/srv/../a.prom', 'expected a path without ".." segments, got "/srv/../a.prom"'],
+    ['history', '0', 'expected true or false, got "0"'],
     ['summary', 'on', 'expected true or false, got "on"'],
   ];
   test.each([...ssh, ...local])('%s: %j', async (name, value, rule) => {

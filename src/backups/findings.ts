@@ -202,9 +202,11 @@ export interface LeftBehind {
   folders: readonly string[];
   /** Journals of restores. */
   journals: readonly string[];
+  /** Notes of an after-command that is due. */
+  hooks: readonly string[];
 }
 
-export function leftBehind({ folders, journals }: LeftBehind, where: string): Finding[] {
+export function leftBehind({ folders, journals, hooks }: LeftBehind, where: string): Finding[] {
   const shown = (names: readonly string[]): string =>
     names.slice(0, NAMED).join(', ') + (names.length > NAMED ? ', ...' : '');
   return [
@@ -215,6 +217,15 @@ export function leftBehind({ folders, journals }: LeftBehind, where: string): Fi
             'E_UNFINISHED',
             `a restore was cut off: ${shown(journals)} in ${where}/.work`,
             'The next command that changes something brings it to an end first: run `backup`, or the restore once more.',
+          ),
+        ]),
+    ...(hooks.length === 0
+      ? []
+      : [
+          wrong(
+            'E_HOOK',
+            `the \`after-command\` of a backup that was cut off is still due: ${shown(hooks)} in ${where}/.work`,
+            'The application may still be in maintenance mode: look. The next command that changes something there runs it first.',
           ),
         ]),
     ...(folders.length === 0

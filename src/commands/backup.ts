@@ -3,10 +3,13 @@ import { newestVerified } from '../backups/catalogue.js';
 import { coverageOf, showCoverage } from '../backups/coverage.js';
 import type { Manifest } from '../backups/manifest.js';
 import { formatId } from '../backups/names.js';
+import type { BackupError } from '../errors.js';
+import type { Facts } from '../host/session.js';
 import { ledgerFindings } from '../ledger/keeper.js';
 import { adoptLost } from '../making/adopt.js';
 import { answersAlarm, standingOfNew } from '../making/alarm.js';
 import { tellEncryption } from '../making/first-encrypted.js';
+import { afterFailure, failWithHooks, hooksOf, telling } from '../making/hooks.js';
 import { backupOf, manifestOf } from '../making/new-manifest.js';
 import { publish } from '../making/publication.js';
 import { rehearse } from '../making/rehearsal.js';
@@ -43,14 +46,29 @@ async function take(run: Run, connection: Connection): Promise<void> {
   const suffix = randomBytes(2).toString('hex');
   const work = formatId(settings.name, started, suffix);
 
-  const facts = await log.group(`Back up ${settings.database.given}`, () =>
-    connection.send(
-      ...openDirectory(run, 'create'),
-      ['request', 'expect_work', [work]],
-      ...keysOf(settings),
-      database.backup(settings, work, holderOf(run, work)),
-    ),
-  );
+  const facts = await log
+    .group(`Back up ${settings.database.given}`, () =>
+      connection.send(
+        ...openDirectory(run, 'create'),
+        ['request', 'expect_work', [work]],
+        ...hooksOf(settings, work),
+        ...keysOf(settings),
+        database.backup(settings, work, holderOf(run, work)),
+      ),
+    )
+    .catch((error: unknown) => failWithHooks(run, connection, error));
+  const failedHook = afterFailure(facts);
+  await telling(run, failedHook, () => keepDump(run, connection, facts, { started, suffix, failedHook }));
+}
+
+/** The dump, which is proven, becomes a backup. Throws `failedHook` at the end. */
+async function keepDump(
+  run: Run,
+  connection: Connection,
+  facts: Facts,
+  { started, suffix, failedHook }: { started: Date; suffix: string; failedHook: BackupError | null },
+): Promise<void> {
+  const { settings, database } = run;
   const host = await HostPlace.of(run, connection, facts);
   checkContent(run, host);
   const adopted = await adoptLost(run, host);
@@ -65,7 +83,7 @@ async function take(run: Run, connection: Connection): Promise<void> {
   }
   tellEncryption(run, proven, host.listed.backups);
   const manifest = await judged(run, host, proven);
-  await withStorePlace(run, host, (store) => publish(run, host, store, backupOf(manifest), adopted));
+  await withStorePlace(run, host, (store) => publish(run, host, store, backupOf(manifest), { adopted, failedHook }));
 }
 
 /** The manifest with what it counts for, and the rules that it is made under: where nobody rotates, there are none. */

@@ -98,7 +98,11 @@ function ofBackups(run: Run, host: HostPlace, facts: Facts): Finding[] {
     skewed(report.host, report.health?.clocks.hostAheadMs ?? null),
     ...tooFew(backups, settings.keep, now, host.uri),
     ...leftBehind(
-      { folders: facts.all('left_folder').map(quote), journals: facts.all('left_journal').map(quote) },
+      {
+        folders: facts.all('left_folder').map(quote),
+        journals: facts.all('left_journal').map(quote),
+        hooks: facts.all('left_hook').map(quote),
+      },
       host.uri,
     ),
   ].filter((one) => one !== null);

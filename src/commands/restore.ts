@@ -7,7 +7,7 @@ import { work } from '../restoring/journal.js';
 import { tellRestorePlan } from '../restoring/plan.js';
 import { checkSafetyOpens } from '../restoring/safety-backup.js';
 import { checkTarget, chooseSource, insteadOfDamaged, type Source } from '../restoring/source.js';
-import { connectedToChange, statusOf } from '../run/directory.js';
+import { connectedToChange } from '../run/directory.js';
 import { keysOf, needKeyFor, warnOfPlain } from '../run/keys.js';
 import type { Run } from '../run/run.js';
 
@@ -27,6 +27,7 @@ export async function restore(run: Run): Promise<void> {
     ms: null,
     safetyBackupId: null,
     plan: null,
+    undo: null,
   };
   report.restore = outcome;
   refuseEvent(run);
@@ -62,8 +63,6 @@ export async function restore(run: Run): Promise<void> {
       ).carryOut();
     }
     report.ok = true;
-    // it went well, whatever becomes of this
-    if (!settings.dryRun) await connection.send(['job', 'put_status', [statusOf(run)]]).catch(() => {});
   });
 }
 

@@ -133,7 +133,8 @@ async function proveStored(run: Run, host: HostPlace, store: StorePlace, found: 
   run.log.info(
     'the level is recorded nowhere: the host does not have this backup, and nothing in the store is overwritten',
   );
-  if (host.facts.get('missing') === null) await host.tellStatus(); // nothing stays of a directory that was made for this
+  // nothing stays of a directory that was made for this
+  if (host.facts.get('missing') === null || run.settings.metricsFile !== null) await host.tellRun();
 }
 
 /** False when it is not to be done. */

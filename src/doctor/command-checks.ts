@@ -1,7 +1,7 @@
 import { BackupError } from '../errors.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import type { Looked } from '../reporting/report.js';
-import type { CommandInput } from '../restoring/user-command.js';
+import type { CommandInput } from '../run/user-command.js';
 import type { Checks } from './checks.js';
 import type { HostFacts } from './host-checks.js';
 import { asksNothing, inSudoers, type PlainCommand, plainCommand } from './sudo-rules.js';
@@ -12,10 +12,13 @@ export interface SudoLine {
   line: string;
 }
 
-/** Whether the commands of a restore could be run: what they begin with is there, and sudo asks for no password. None is run. */
+/** Whether the commands of a backup and of a restore could be run: what they begin with is there, and sudo asks for no password. None is run. */
 export async function lookAtCommands(checks: Checks, host: HostFacts): Promise<SudoLine[]> {
-  const { stopCommand, startCommand, afterCommand, checkCommand } = checks.run.settings.restore;
+  const { restore, hooks } = checks.run.settings;
+  const { stopCommand, startCommand, afterCommand, checkCommand } = restore;
   const commands: [CommandInput, string | null][] = [
+    ['before-command', hooks.before],
+    ['after-command', hooks.after],
     ['stop-command', stopCommand],
     ['start-command', startCommand],
     ['after-restore-command', afterCommand],
@@ -27,7 +30,7 @@ export async function lookAtCommands(checks: Checks, host: HostFacts): Promise<S
     await checks.probe(input, async () => {
       const command = plainCommand(text);
       if (command === null) {
-        return { level: 'skipped', found: 'it is more than one plain command: only a restore shows whether it works' };
+        return { level: 'skipped', found: 'it is more than one plain command: only a run shows whether it works' };
       }
       if (command.sudo === null) return lookAtProgram(checks, command);
       return lookAtSudo(checks, command, host, lines, input);

@@ -3,7 +3,7 @@ import { BackupError } from '../errors.js';
 import { installLine } from '../host/install-line.js';
 import type { Facts } from '../host/session.js';
 import { HostPlace } from '../places/host.js';
-import { counted, formatAge, formatBytes, formatDuration } from '../reporting/format.js';
+import { counted, formatAge, formatBytes, showSkew } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { describeDirectory, describeLogin } from '../run/checked.js';
 import { checkClock } from '../run/directory.js';
@@ -40,10 +40,7 @@ export async function lookAtHost(checks: Checks): Promise<HostFacts> {
   await checks.probe('Tools', () => describeTools(facts, hello, checks));
   await checks.probe('Clock', async () => {
     const told = await checks.send(checkClock(run));
-    const ahead = told.number('clock') * 1000 - run.now().getTime();
-    return Math.abs(ahead) < 3_000
-      ? 'as that of the runner'
-      : `${formatDuration(Math.abs(ahead))} from that of the runner`;
+    return showSkew(told.number('clock') * 1000 - run.now().getTime());
   });
   let place: HostPlace | null = null;
   // as a job: a request that fails ends the session

@@ -24,16 +24,17 @@ import { backupOf } from './new-manifest.js';
 
 /**
  * Gives the new backup, which is proven, its name, copies it off-site, and rotates both places. `adopted`: backups that were adopted in this
- * run, with why they stay. Throws what keeps the run from being good although the new backup is there: E_SHRUNK, E_POLICY, E_ROTATE, E_S3_*.
+ * run, with why they stay. Throws what keeps the run from being good although the new backup is there: E_SHRUNK, E_POLICY, E_ROTATE, E_S3_*,
+ * and at the end `failedHook`.
  */
 export async function publish(
   run: Run,
   host: HostPlace,
   store: StorePlace | null,
   made: Backup,
-  adopted: ReadonlyMap<string, string>,
+  { adopted, failedHook }: { adopted: ReadonlyMap<string, string>; failedHook: BackupError | null },
 ): Promise<void> {
-  const publication = new Publication(run, host, made, adopted);
+  const publication = new Publication(run, host, made, adopted, failedHook);
   await (store === null ? publication.atOnce() : publication.andCopied(store));
 }
 
@@ -43,12 +44,14 @@ class Publication {
     private readonly host: HostPlace,
     private made: Backup,
     private readonly adopted: ReadonlyMap<string, string>,
+    private readonly failedHook: BackupError | null,
   ) {}
 
   /** Published and rotated in one request. */
   async atOnce(): Promise<void> {
     const { run } = this;
-    const { rotation, objection } = await this.plan();
+    const { rotation, objection: own } = await this.plan();
+    const objection = own ?? this.failedHook;
     await run.log.group('Publish and rotate', async () => {
       tellRotation(run, rotation, refusalOf(rotation) !== null);
       run.report.ok = objection === null;
@@ -83,8 +86,9 @@ class Publication {
         warn(run, describe(error).message); // that the new backup is suspect is more to be told
       });
     if (objection !== null) throw objection;
+    if (this.failedHook !== null) throw this.failedHook;
     run.report.ok = true;
-    await host.tellStatus();
+    await host.tellRun();
   }
 
   /** What is to become of the older ones on the host, and what the run ends with although the new one is there. */

@@ -5,7 +5,7 @@ import type { Place } from '../places/place.js';
 import { planRotation, refusalOf, tellRotation } from '../places/rotate.js';
 import { withStorePlace } from '../places/with-store.js';
 import { formatBytes } from '../reporting/format.js';
-import { tellChecked } from '../run/checked.js';
+import { tellChecked, tellStore } from '../run/checked.js';
 import { type Connection, warn } from '../run/connect.js';
 import { openDirectory } from '../run/directory.js';
 import { keysOf } from '../run/keys.js';
@@ -37,7 +37,9 @@ export async function rehearse(run: Run, connection: Connection): Promise<void> 
     if (store !== null) log.info(`would copy it to ${store.uri}`);
     await adoptLost(run, host);
     await tellPlan(run, host, made);
-    if (store !== null) await tellPlan(run, store, made);
+    if (store === null) return;
+    await tellPlan(run, store, made);
+    tellStore(run, store.uri);
   });
   report.ok = true;
 }

@@ -34,7 +34,7 @@ export async function change(
       if (after === undefined) return;
       await after();
       run.report.ok = true;
-      await host.tellStatus();
+      await host.tellRun();
     });
   });
 }

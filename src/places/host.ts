@@ -8,7 +8,7 @@ import { touched } from '../left.js';
 import { counted } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { type Connection, warn } from '../run/connect.js';
-import { look, lookLocked, openDirectory, statusOf } from '../run/directory.js';
+import { look, lookLocked, openDirectory, TELL, toldOf } from '../run/directory.js';
 import { lastRun } from '../run/last-run.js';
 import type { Run } from '../run/run.js';
 import { type HostListing, readListing } from './host-listing.js';
@@ -127,8 +127,7 @@ export class HostPlace implements Place {
     if (rewritten !== null) this.take(rewritten);
     this.show(filesOf(units));
     this.run.left = touched(this.run.left);
-    const status = statusOf(this.run);
-    return this.send(['job', 'change', [status, file, text, ...removalArguments(units)]], units, before);
+    return this.send([toldOf(this.run), ['job', 'change', [file, text, ...removalArguments(units)]]], units, before);
   }
 
   /** Another manifest of a backup, or one for a payload that has lost its own, while the lock is held; it goes on being held. */
@@ -148,14 +147,14 @@ export class HostPlace implements Place {
     if (manifest.name === run.settings.name) this.take(backup);
     this.show(filesOf(units ?? []));
     const publication = [id, manifest.file, manifest.sha256, rewrittenText(run, backup)];
-    if (units === null) return this.send(['job', 'publish_backup', publication], [], before);
-    return this.send(['job', 'finish', [...publication, statusOf(run), ...removalArguments(units)]], units, before);
+    if (units === null) return this.send([['job', 'publish_backup', publication]], [], before);
+    return this.send([toldOf(run), ['job', 'finish', [...publication, ...removalArguments(units)]]], units, before);
   }
 
   /** When it fails, catalogue and report show what the host came to; `before`: what there was. */
-  private async send(request: HostRequest, units: readonly Unit[], before: Backup[]): Promise<Removal> {
+  private async send(requests: HostRequest[], units: readonly Unit[], before: Backup[]): Promise<Removal> {
     const { connection, listed } = this;
-    const done = await connection.send(request).catch((error: unknown) => {
+    const done = await connection.send(...requests).catch((error: unknown) => {
       if (connection.said('published').length === 0) listed.backups = before;
       this.show(connection.said('deleted'));
       throw error;
@@ -163,9 +162,9 @@ export class HostPlace implements Place {
     return this.removed(units, done);
   }
 
-  /** Keeps the status of the run on the host. */
-  async tellStatus(): Promise<void> {
-    await this.connection.send(['job', 'put_status', [statusOf(this.run)]]);
+  /** Tells of the run on the host. */
+  async tellRun(): Promise<void> {
+    await this.connection.send(toldOf(this.run), TELL);
   }
 
   private take(backup: Backup): void {

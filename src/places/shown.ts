@@ -2,6 +2,8 @@ import { type Backup, covering, isTrusted, newestVerified, wholeOrAll } from '..
 import { type BackupPlace, placed } from '../backups/copies.js';
 import { coverageOf, showCoverage } from '../backups/coverage.js';
 import type { Finding } from '../backups/finding.js';
+import { lastRestored } from '../backups/findings.js';
+import type { Manifest } from '../backups/manifest.js';
 import { manifestFile, parseFileName } from '../backups/names.js';
 import { plural } from '../counting.js';
 import type { BackupFacts } from '../reporting/report.js';
@@ -35,6 +37,11 @@ export function showBackups(run: Run, backups: readonly Backup[]): void {
   const newest = newestVerified(
     command === 'backup' ? covering(known, coverageOf(run.settings.dump)) : wholeOrAll(known),
   );
+  run.known = {
+    backups: backups.length,
+    newest: newest && { ...newest.manifest, createdAt: newest.createdAt, rows: heldBy(newest.manifest).rows },
+    proof: lastRestored(backups),
+  };
   report.newestAgeSeconds =
     newest === null ? null : Math.max(0, Math.floor((run.now().getTime() - newest.createdAt.getTime()) / 1000));
 }
@@ -42,11 +49,34 @@ export function showBackups(run: Run, backups: readonly Backup[]): void {
 /** Puts into the report what is gone, by the names of the deleted files; `backups` is what there was, besides what has no manifest. */
 export function showDeleted(run: Run, backups: readonly Backup[], deleted: readonly string[]): void {
   const files = new Set(deleted);
-  const left = backups.filter((backup) => !files.has(manifestFile(backup.id)));
-  showBackups(run, left);
+  const isGone = ({ id }: Backup): boolean => files.has(manifestFile(id));
+  showBackups(
+    run,
+    backups.filter((backup) => !isGone(backup)),
+  );
   const known = new Set(backups.map(({ id }) => id));
   const swept = [...files].map((file) => parseFileName(file)?.id ?? '').filter((id) => id !== '' && !known.has(id));
-  run.report.deleted = backups.length - left.length + new Set(swept).size;
+  run.report.deletedIds = [...new Set([...backups.filter(isGone).map(({ id }) => id), ...swept])];
+  run.report.deleted = run.report.deletedIds.length;
+}
+
+/** Tables and rows, from which a good backup can be told from one of a database that was destroyed, and the commit. */
+function heldBy({
+  content,
+  shortened,
+  github,
+}: Manifest): Pick<BackupFacts, 'tables' | 'rows' | 'uncounted' | 'commit'> {
+  const commit = /^[0-9a-f]{7,64}$/.test(github?.sha ?? '') ? (github?.sha.slice(0, 12) ?? null) : null;
+  if (content === null || shortened) return { tables: null, rows: null, commit };
+  const counts = content.tables.flatMap(({ rows }) => (rows === null ? [] : [rows]));
+  const tables = content.tables.length + (content.tablesLeftOut ?? 0);
+  const uncounted = tables - counts.length;
+  return {
+    tables,
+    rows: counts.length === 0 && tables > 0 ? null : counts.reduce((sum, one) => sum + one, 0),
+    ...(uncounted === 0 ? {} : { uncounted }),
+    commit,
+  };
 }
 
 /** A backup as reports show it. `from`: which of its places is meant by its path. */
@@ -69,6 +99,7 @@ export function factsOf(
     sha256: manifest.sha256,
     bytes: manifest.bytes,
     databaseBytes: manifest.databaseBytes,
+    ...heldBy(manifest),
     compression: manifest.compression,
     ...(manifest.encryption === 'none' ? {} : { encryption: manifest.encryption }),
     verifiedLevel: manifest.verified.level,

@@ -44,6 +44,15 @@ export function showEncrypted(encryption: Encrypted, quote: (recipient: string) 
   return `encrypted with ${method} ${recipients.length === 0 ? 'by a passphrase' : `for ${recipients.map(quote).join(', ')}`}`;
 }
 
+/** Hosts tell whole seconds, and an answer takes its time. */
+const EQUAL_CLOCKS_MS = 3_000;
+
+/** How far a clock is ahead of that of the runner: `as that of the runner`, `12 s behind that of the runner`. */
+export function showSkew(ms: number): string {
+  if (Math.abs(ms) <= EQUAL_CLOCKS_MS) return 'as that of the runner';
+  return `${formatDuration(Math.abs(ms))} ${ms > 0 ? 'ahead of' : 'behind'} that of the runner`;
+}
+
 const AGE_UNITS: [string, number][] = [
   ['day', 86_400_000],
   ['hour', 3_600_000],
@@ -75,6 +84,12 @@ export function parseTime(iso: string): Date | null {
 /** `1 backup`, `2 backups`; thousands are grouped: `1 234 567 rows`. */
 export function counted(count: number, noun: string, plural = `${noun}s`): string {
   return `${formatCount(count)} ${count === 1 ? noun : plural}`;
+}
+
+/** The rows of some tables, of which `uncounted` were not counted; null: none was. `1 234`, `at least 5`. */
+export function showRows(rows: number | null, uncounted = 0): string {
+  if (rows === null) return 'not counted';
+  return `${uncounted > 0 ? 'at least ' : ''}${formatCount(rows)}`;
 }
 
 /** Thousands in groups of three, by a blank that does not break the line. */

@@ -1,4 +1,4 @@
-import { formatBytes, formatCount, formatDuration, parseTime, showEncrypted } from './format.js';
+import { formatBytes, formatCount, formatDuration, parseTime, showEncrypted, showSkew } from './format.js';
 import { code, escapeCell } from './markdown.js';
 import type { HealthReport, Report, Storage } from './report.js';
 
@@ -40,17 +40,10 @@ function proofRows({ lastRestored, encryption, clocks }: HealthReport): Row[] {
   return [
     ['Last proof by a restore', proof],
     ...(encryption === null ? [] : ([['The newest is', showEncrypted(encryption, (one) => code(one, 80))]] as Row[])),
-    ...(hostAheadMs === null ? [] : ([['Clock of the host', skew(hostAheadMs)]] as Row[])),
-    ...(storeAheadMs === null ? [] : ([['Clock of the store', skew(storeAheadMs)]] as Row[])),
+    ...(hostAheadMs === null ? [] : ([['Clock of the host', showSkew(hostAheadMs)]] as Row[])),
+    ...(storeAheadMs === null ? [] : ([['Clock of the store', showSkew(storeAheadMs)]] as Row[])),
   ];
 }
-
-/** Hosts tell whole seconds, and an answer takes its time. */
-const EQUAL_MS = 3_000;
-const skew = (ms: number): string =>
-  Math.abs(ms) <= EQUAL_MS
-    ? 'as that of the runner'
-    : `${formatDuration(Math.abs(ms))} ${ms > 0 ? 'ahead of' : 'behind'} that of the runner`;
 
 function roomRows({ room }: HealthReport, { freeBytes }: Storage): Row[] {
   const of = (needed: number): string =>

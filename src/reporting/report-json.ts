@@ -9,8 +9,9 @@ import type { BackupFacts, HealthReport, Report, RestoreReport } from './report.
 export const MAX_REPORT_BYTES = 120_000;
 
 const MOST = {
-  backups: 500,
+  backups: 400,
   decisions: 500,
+  deleted: 50,
   tables: 1000,
   problems: 50,
   notes: 10,
@@ -76,6 +77,9 @@ export function reportJson(report: Report): string {
     if (!add(bounded.retention, decision && decisionWithin(decision, text))) break;
     if (!add(bounded.s3?.retention ?? [], offsite && decisionWithin(offsite, text))) break;
   }
+  for (const entry of report.history) {
+    if (!add(bounded.history, entry)) break;
+  }
   for (const table of report.tables.slice(0, MOST.tables)) {
     if (!add(bounded.tables, { ...table, name: text(table.name, SHORT_TEXT) })) break;
   }
@@ -87,6 +91,7 @@ export function reportJson(report: Report): string {
   missing('backup', report.backups, bounded.backups);
   missing('retention decision', report.retention, bounded.retention);
   missing('retention decision in S3', report.s3?.retention ?? [], bounded.s3?.retention ?? []);
+  missing('line of the history', report.history, bounded.history);
   missing('problem', report.problems, bounded.problems);
   missing('note', report.notes, bounded.notes);
   missing('stage', report.stages, bounded.stages);
@@ -118,6 +123,8 @@ function withoutLists(report: Report, text: Shorten): Report {
     backups: [],
     retention: [],
     tables: [],
+    deletedIds: report.deletedIds.slice(0, MOST.deleted).map((id) => text(id, SHORT_TEXT)),
+    history: [],
     stages: [],
     problems: [],
     notes: [],
@@ -161,6 +168,7 @@ function restoreWithin(restore: RestoreReport, text: Shorten): RestoreReport {
     ...restore,
     target: text(restore.target),
     from: text(restore.from),
+    undo: restore.undo && Object.fromEntries(Object.entries(restore.undo).map(([name, value]) => [name, text(value)])),
     plan: plan && {
       ...plan,
       way: text(plan.way),
@@ -181,6 +189,7 @@ function backupWithin(facts: BackupFacts, text: Shorten): BackupFacts {
     sha256: text(facts.sha256, SHORT_TEXT),
     pinned: facts.pinned === null ? null : text(facts.pinned, SHORT_TEXT),
     reason: text(facts.reason, SHORT_TEXT),
+    commit: facts.commit === null ? null : text(facts.commit, SHORT_TEXT),
     ...(facts.partial === undefined ? {} : { partial: text(facts.partial, SHORT_TEXT) }),
   };
 }
@@ -190,7 +199,8 @@ function decisionWithin({ id, keep, reasons }: Decision, text: Shorten): Decisio
   return { id: text(id, SHORT_TEXT), keep, reasons: few };
 }
 
-function shorten(value: string, maxBytes: number): string {
+/** The text, cut so that as JSON it has no more bytes than that. */
+export function shorten(value: string, maxBytes: number): string {
   let length = maxBytes;
   // A character may take up to six bytes, as \u0007 does.
   while (bytesOf(clip(value, length)) > maxBytes + 2) length = Math.floor(length * 0.9);
@@ -201,7 +211,8 @@ function bytesOf(value: unknown): number {
   return Buffer.byteLength(encode(value));
 }
 
-function encode(value: unknown): string {
+/** JSON in one line that no program which prints it takes for a command. */
+export function encode(value: unknown): string {
   return JSON.stringify(value)
     .replaceAll('##[', '##\\u005b')
     .replace(/[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]/gu, (found) =>

@@ -6,6 +6,7 @@ import type { TableChange } from '../backups/rows.js';
 import type { BackupError, ErrorCode } from '../errors.js';
 import type { Left } from '../left.js';
 import type { Command } from '../settings/settings.js';
+import type { HistoryEntry } from './run-history.js';
 
 /** Something that a person should look at or change. What merely is so, is one of the notes. */
 export interface Problem {
@@ -50,6 +51,14 @@ export interface BackupFacts {
   sha256: string;
   bytes: number;
   databaseBytes: number;
+  /** What it holds, as its manifest tells; null: that was not looked at, or not read. */
+  tables: number | null;
+  /** Of the tables that were counted. */
+  rows: number | null;
+  /** How many tables were not; absent: there is none. */
+  uncounted?: number;
+  /** The first twelve digits of the commit that the run was for which made it; null: it has none. */
+  commit: string | null;
   compression: Compression;
   /** Absent: it is not. */
   encryption?: Exclude<Encrypted, 'none'>;
@@ -100,6 +109,8 @@ export interface Report {
   retention: Decision[];
   kept: number;
   deleted: number;
+  /** Of those that were deleted on the host. */
+  deletedIds: string[];
   tables: TableRows[];
   /** How many more there are, for which the manifest has no room. */
   tablesLeftOut: number;
@@ -124,6 +135,8 @@ export interface Report {
   restore: RestoreReport | null;
   /** The off-site copy of `backup`; null as long as the store is not known to have it. */
   offsite: OffsiteCopy | null;
+  /** With `command: list`: of the last runs that changed something, the newest first. */
+  history: HistoryEntry[];
   /** The backups in the S3 store; null when the command has not looked there. */
   s3: StoreReport | null;
 }
@@ -188,6 +201,8 @@ export interface RestoreReport {
   ms: number | null;
   safetyBackupId: string | null;
   plan: RestorePlan | null;
+  /** The inputs of a restore that brings back what this one has replaced; null: there is nothing to go back to, or no backup of it. */
+  undo: Record<string, string> | null;
 }
 
 export interface RestorePlan {
@@ -227,6 +242,7 @@ export function newReport(startedAt: Date): Report {
     retention: [],
     kept: 0,
     deleted: 0,
+    deletedIds: [],
     tables: [],
     tablesLeftOut: 0,
     foreignKeyViolations: 0,
@@ -248,6 +264,7 @@ export function newReport(startedAt: Date): Report {
     },
     restore: null,
     offsite: null,
+    history: [],
     s3: null,
   };
 }

@@ -1,5 +1,5 @@
 import { formatBytes, formatCount, formatDuration } from './format.js';
-import { type Column, code, escapeCell, linesWithin, longCode, table } from './markdown.js';
+import { type Column, code, escapeCell, fenced, linesWithin, longCode, table } from './markdown.js';
 import type { RestorePlan, RestoreReport } from './report.js';
 
 const OUTCOMES: Record<RestoreReport['outcome'], string> = {
@@ -34,6 +34,22 @@ export function restoreSection(restore: RestoreReport): string {
   const [head, ...body] = rows.map(([name, value]) => `| ${name} | ${value} |`);
   const facts = [head, '| :--- | :--- |', ...body].join('\n');
   return ['### Restore', facts, ...(plan === null ? [] : details(plan))].filter((part) => part !== '').join('\n\n');
+}
+
+/** The inputs that undo it, one a line, as a workflow has them. */
+export function undoLines({ undo }: Pick<RestoreReport, 'undo'>): string[] {
+  // what is JSON is YAML as well
+  return Object.entries(undo ?? {}).map(([name, value]) => {
+    const isPlain = /^[a-z][a-z0-9._-]*$/i.test(value) && !/^(true|false|null|yes|no|on|off|y|n)$/i.test(value);
+    return `${name}: ${isPlain ? value : JSON.stringify(value)}`;
+  });
+}
+
+/** How to undo it; null when there is no way. */
+export function undoSection(restore: RestoreReport): string | null {
+  const lines = undoLines(restore);
+  if (lines.length === 0) return null;
+  return `### How to undo this restore\n\nRun the action once more with these inputs, and those by which it reaches the host:\n\n${fenced('yaml', lines.join('\n'))}`;
 }
 
 function details(plan: RestorePlan): string[] {

@@ -12,6 +12,7 @@ import {
   parseTime,
   showEncrypted,
   showPlaces,
+  showRows,
 } from './format.js';
 import { type Column, code, escapeCell, longCode, type TableBounds, table } from './markdown.js';
 import type { BackupFacts, OffsiteCopy, Report } from './report.js';
@@ -165,6 +166,13 @@ const CATALOGUE: Column<BackupFacts>[] = [
     cell: ({ bytes, encryption }) => size(bytes) + (encryption === undefined ? '' : `, ${encryption.method}`),
     right: true,
   },
+  { title: 'Tables', cell: ({ tables }) => (tables === null ? '' : formatCount(tables)), right: true },
+  {
+    title: 'Rows',
+    cell: ({ tables, rows, uncounted }) => (tables === null ? '' : showRows(rows, uncounted)),
+    right: true,
+  },
+  { title: 'Commit', cell: ({ commit }) => (commit === null ? '' : code(commit.slice(0, 7))) },
   {
     title: 'Made for',
     cell: ({ reason, pinned, partial }) =>
@@ -212,14 +220,11 @@ export function databaseTables({
 
 /** Of all tables, as far as their rows are known. */
 function totalOf(counts: number[], tables: number): string {
-  const rows = counted(
-    counts.reduce((sum, one) => sum + one, 0),
-    'row',
-  );
-  const left = tables - counts.length;
-  if (left === 0) return rows;
-  if (counts.length === 0) return 'rows not counted';
-  return `at least ${rows} (${counted(left, 'table')} not counted)`;
+  const uncounted = tables - counts.length;
+  const rows = uncounted > 0 && counts.length === 0 ? null : counts.reduce((sum, one) => sum + one, 0);
+  if (rows === null) return 'rows not counted';
+  const left = uncounted === 0 ? '' : ` (${counted(uncounted, 'table')} not counted)`;
+  return `${showRows(rows, uncounted)} ${rows === 1 ? 'row' : 'rows'}${left}`;
 }
 
 const CHANGES: Column<TableChange>[] = [

@@ -3,9 +3,10 @@ import { platform } from '../platform/platform.js';
 import { checksTable, isInTable, setUpSection } from './doctor-summary.js';
 import { formatCount, formatDuration, formatRate } from './format.js';
 import { healthSection } from './health-summary.js';
+import { historySection } from './history-summary.js';
 import { code, escapeCell, fenced, linesWithin, prose } from './markdown.js';
 import type { Checked, Problem, Report } from './report.js';
-import { restoreSection } from './restore-summary.js';
+import { restoreSection, undoSection } from './restore-summary.js';
 import { sizeTrend } from './size-trend.js';
 import { backupFacts, backupTable, changesTable, databaseTables, retentionTables } from './summary-tables.js';
 import { leftUntouched, verdict } from './verdict.js';
@@ -30,10 +31,12 @@ export function renderSummary(report: Report): string {
     report.restore === null ? null : restoreSection(report.restore),
     report.health === null ? null : healthSection(report.health, report),
     backupsSection(report),
+    historySection(report.history),
     trendSection(report),
     changesTable(report.changes),
     databaseTables(report),
     recoverySection(report),
+    report.restore === null ? null : undoSection(report.restore),
   ];
   return `${sections.filter((section) => section !== null && section !== '').join('\n\n')}\n`;
 }

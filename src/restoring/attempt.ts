@@ -12,12 +12,12 @@ import { formatDuration } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import type { RestoreReport } from '../reporting/report.js';
 import { type Connection, warn } from '../run/connect.js';
-import { holderOf } from '../run/directory.js';
+import { holderOf, TELL, toldOf } from '../run/directory.js';
 import type { Run } from '../run/run.js';
+import { type CommandInput, runUserCommand } from '../run/user-command.js';
 import { endJournal, type Journal, work, writeJournal } from './journal.js';
 import { takeSafetyBackup } from './safety-backup.js';
 import { dumpOf } from './source.js';
-import { type CommandInput, runUserCommand } from './user-command.js';
 
 /** What a restore is made of, as the plan has found it. */
 export interface Parts {
@@ -44,21 +44,21 @@ export class Attempt {
     private readonly outcome: RestoreReport,
   ) {
     const { restoring, plan, from, identity } = parts;
-    const { container, restore } = run.settings;
+    const { container, restore, commandTimeoutMs } = run.settings;
     const id = formatId(run.settings.name, run.now(), randomBytes(2).toString('hex'));
     this.step = { id, way: plan.way };
     this.journal = {
       ...{ schema: 1, id, way: plan.way, target: restoring.target, identity, container, backup: from, phase: 'begun' },
       ...{ safety: null, checkCommand: restore.checkCommand, afterBegun: false, checkBegun: false },
-      commandTimeoutMs: restore.commandTimeoutMs,
+      commandTimeoutMs,
       by: holderOf(run, from),
     };
   }
 
   async carryOut(): Promise<void> {
     const { run, connection } = this;
-    const { name, restore } = run.settings;
-    await connection.send(['request', 'begin_restore', [this.journal.id, name, seconds(restore.commandTimeoutMs)]]);
+    const { name, commandTimeoutMs } = run.settings;
+    await connection.send(['request', 'begin_restore', [this.journal.id, name, seconds(commandTimeoutMs)]]);
     await this.replace().catch((error: unknown) => this.leaveUnchanged(error));
     await this.check().catch((error: unknown) => this.rollBack(error));
     this.run.left = 'database-restored';
@@ -73,7 +73,7 @@ export class Attempt {
     const { stopCommand, startCommand, safetyBackup } = settings.restore;
     await this.enter('begun');
     if (startCommand !== null && stopCommand !== null) {
-      await connection.send(['job', 'expect_start', [startCommand]]);
+      await connection.send(['job', 'promise', [startCommand]]);
       await this.user('stop-command', ['job', 'run_command', [stopCommand]]);
     }
     if (safetyBackup && plan.state !== 'missing') {
@@ -119,8 +119,10 @@ export class Attempt {
   private async settle(): Promise<void> {
     const { run, connection, step, outcome } = this;
     const { restoring, from } = this.parts;
+    outcome.undo = this.wayToUndo();
     await connection.send(work(run), restoring.settle(run.settings, step));
-    await connection.send(endJournal);
+    run.report.ok = true;
+    await connection.send(endJournal, toldOf(run), TELL);
     run.log.info(
       `${restoring.target} is what ${quoteOutside(from, 300)} holds, after ${formatDuration(outcome.ms ?? 0)}`,
     );
@@ -160,6 +162,7 @@ export class Attempt {
     const { message, code, hint } = describe(error);
     if (!this.isThere()) {
       run.left = 'database-restored';
+      outcome.undo = this.wayToUndo();
       const ended = 'The checks after the swap did not come to their end; the next run of this action looks at it.';
       throw new BackupError(code, message, sentences(hint, ended, this.wayBack()));
     }
@@ -196,6 +199,20 @@ export class Attempt {
     throw new BackupError('E_ROLLED_BACK', `the restore was undone: ${message}`, sentences(hint, kept, stopped));
   }
 
+  /** What was replaced is in the safety backup; one of a damaged database can not be restored. */
+  private wayToUndo(): Record<string, string> | null {
+    const { safety, parts, run } = this;
+    if (safety === null || safety.state !== 'ok') return null;
+    const { to } = run.settings.restore;
+    return {
+      command: 'restore',
+      backup: safety.id,
+      // a backup of another database than `database`
+      ...(to === null ? {} : { 'restore-to': to.given, 'allow-other-target': 'true' }),
+      confirm: parts.restoring.targetName,
+    };
+  }
+
   private wayBack(): string {
     const { restoring } = this.parts;
     const from = this.safety === null ? null : dumpOf(this.safety);
@@ -224,7 +241,7 @@ export class Attempt {
     if (startCommand === null) return;
     await this.user(
       'start-command',
-      stopCommand === null ? ['job', 'run_command', [startCommand]] : ['job', 'start_application', []],
+      stopCommand === null ? ['job', 'run_command', [startCommand]] : ['job', 'keep_promise', []],
     );
   }
 
@@ -248,7 +265,7 @@ export class Attempt {
   private async stopAgain(): Promise<void> {
     const { stopCommand, startCommand } = this.run.settings.restore;
     if (stopCommand === null || startCommand === null) return;
-    await this.connection.send(['job', 'expect_start', [startCommand]]);
+    await this.connection.send(['job', 'promise', [startCommand]]);
     await this.user('stop-command', ['job', 'run_command', [stopCommand]]).catch((error: unknown) => {
       warn(this.run, describe(error).message);
     });

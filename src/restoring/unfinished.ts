@@ -7,8 +7,8 @@ import type { Facts } from '../host/session.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { type Connection, warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
+import { runUserCommand } from '../run/user-command.js';
 import { endJournal, type Journal, parseJournal, work, writeJournal } from './journal.js';
-import { runUserCommand } from './user-command.js';
 
 /** More were not cut off: a host that tells of more and more is not gone along with. */
 const MOST = 100;
@@ -158,9 +158,7 @@ async function bringToAnEnd(
     await connection.send(work(run), restoring.back(settings, journal, null));
     swapped = false;
   }
-  const failed = await attempt(() =>
-    runUserCommand(run, connection, 'start-command', ['job', 'start_application', []]),
-  );
+  const failed = await attempt(() => runUserCommand(run, connection, 'start-command', ['job', 'keep_promise', []]));
   let told = swapped
     ? 'the database is the restored one'
     : 'the database is the one before it, and what had been loaded is gone';

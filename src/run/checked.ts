@@ -1,11 +1,12 @@
 import type { Catalogue } from '../backups/catalogue.js';
 import type { Facts } from '../host/session.js';
-import { counted, formatBytes } from '../reporting/format.js';
+import { counted, formatBytes, formatDuration, showSkew } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import type { Checked } from '../reporting/report.js';
 import type { Settings } from '../settings/settings.js';
 import type { Connection } from './connect.js';
 import { noDirectory } from './explain.js';
+import { encryptedBy, showEncrypted } from './keys.js';
 import type { Run } from './run.js';
 
 /**
@@ -22,18 +23,31 @@ export async function tellChecked(
   const greeting = await hello;
   const directory = describeDirectory(run, greeting, facts);
   const compressor = facts.get('compressor');
+  const holder = facts.get('lock_holder');
+  const ahead = facts.number('clock') * 1000 - run.now().getTime();
   const free = report.storage.freeBytes;
   const found: [what: string, found: string][] = [
     ['Login', describeLogin(greeting, settings)],
+    ['Clock of the host', showSkew(ahead)],
     ['Database, and the tool for it', `${database.plan(facts)}; ${formatBytes(facts.number('source_bytes'))}`],
     ['Compression', compressor === null ? 'none' : quoteOutside(facts.get('compressor_version') ?? compressor, 200)],
+    ['Encryption', settings.encryption === null ? 'none' : encryptionOf(settings, facts)],
     [
       'Backup directory',
       facts.get('missing') === null
         ? `${directory}; it has ${counted(backups.length, 'backup')} of this database`
         : directory,
     ],
+    [
+      'Lock of the directory',
+      holder === null
+        ? 'free'
+        : `held by ${quoteOutside(holder, 300)}; a backup would wait ${formatDuration(settings.lockWaitMs)} for it`,
+    ],
     ...(free === null ? [] : ([['Space', `${formatBytes(free)} free`]] as [string, string][])),
+    ...Object.entries({ 'before-command': settings.hooks.before, 'after-command': settings.hooks.after }).flatMap(
+      ([name, text]): [string, string][] => (text === null ? [] : [[name, `would run: ${quoteOutside(text, 300)}`]]),
+    ),
     ['Not looked at', 'whether the database can be read to its end: only a backup does that'],
   ];
   report.checked = found.map(([what, text]): Checked => ({ what, found: text }));
@@ -55,6 +69,23 @@ export function describeDirectory({ settings }: Run, hello: Facts, facts: Facts)
   return facts.get('missing') === null
     ? `${directory} is there, can be written by ${user}, and by nobody else`
     : `${directory} is not there, and can be made`;
+}
+
+/** The same of the store, which has been listed, where it is rotated by this action. */
+export function tellStore({ report, log, settings }: Run, uri: string): void {
+  const copies = counted(report.s3?.backups ?? 0, 'copy', 'copies');
+  const found =
+    settings.s3?.keep === null
+      ? `${uri}; it was not asked, for its own lifecycle rotates it (s3-keep: none)`
+      : `${uri} can be read; it has ${copies} of this database. Whether it can be written only a backup shows`;
+  report.checked.splice(-1, 0, { what: 'Store', found }); // before what was not looked at
+  log.info(`Store: ${found}`);
+}
+
+/** What the keys of this run encrypt for; the host has taken them. */
+function encryptionOf(settings: Settings, facts: Facts): string {
+  const version = facts.get('encryption_version');
+  return showEncrypted(encryptedBy(settings)) + (version === null ? '' : `, ${quoteOutside(version, 100)}`);
 }
 
 const where = ({ transport }: Settings): string =>

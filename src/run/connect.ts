@@ -170,7 +170,12 @@ function teller(run: Run): (key: string, text: string) => void {
     missing: (said) => `${said} does not exist`,
     deleted: (said) => `deleted ${said}`,
     published: (said) => `published ${said}`,
-    said: (said) => `  ${said}`, // by a command of the user
+    running: (said) => `running ${said}`,
+    // by commands of the user
+    said: (said) => `  ${said}`,
+    before_said: (said) => `  ${said}`,
+    after_said: (said) => `  ${said}`,
+    left_said: (said) => `  ${said}`,
   };
   return (key, text) => {
     const line = Object.hasOwn(lines, key) ? lines[key] : undefined;

@@ -1,8 +1,10 @@
 import { CLOCK_TOLERANCE_MS } from '../backups/retention.js';
 import { describe } from '../errors.js';
 import type { HostRequest } from '../host/session.js';
-import { recordFailure } from '../reporting/report.js';
+import { metricsOf } from '../reporting/metrics.js';
+import { type Report, recordFailure } from '../reporting/report.js';
 import { reportJson } from '../reporting/report-json.js';
+import { historyLine } from '../reporting/run-history.js';
 import { type Connection, connected } from './connect.js';
 import type { Run } from './run.js';
 
@@ -36,11 +38,22 @@ export function holderOf(run: Run, what: string): string {
   return `${run.settings.command} ${what} of ${from}, since ${run.now().toISOString()}`.replace(/[\r\n]/g, ' ');
 }
 
-/** `status.json`: the report of this run as it stands. */
-export function statusOf({ report, now }: Pick<Run, 'report' | 'now'>): string {
-  report.durationMs = now().getTime() - Date.parse(report.startedAt);
-  return `${reportJson(report)}\n`;
+/**
+ * What the host is to tell of this run, as it stands: `status.json`, and once, when the run is well or has failed, its line in the history
+ * and the metrics. TELL, `finish` and `change` write it.
+ */
+export function toldOf({ settings, github, now, known, report: own }: Run, report: Report = own): HostRequest {
+  const at = now();
+  report.durationMs = at.getTime() - Date.parse(report.startedAt);
+  const isOver = report.ok || report.error !== null;
+  const history = isOver && settings.history ? historyLine(report, github, at) : '';
+  const metrics = metricsOf(report, settings.database.engine, known, at);
+  const file = isOver ? (settings.metricsFile ?? '') : '';
+  return ['request', 'will_tell', [`${reportJson(report)}\n`, history, file, metrics.run, metrics.backups]];
 }
+
+/** Writes that, when there is nothing else to be done. */
+export const TELL: HostRequest = ['job', 'tell_run', []];
 
 /** As `connected`, for commands that change the directory: a failure is left there too, as far as it can be written. */
 export async function connectedToChange(run: Run, work: (connection: Connection) => Promise<void>): Promise<void> {
@@ -52,7 +65,7 @@ export async function connectedToChange(run: Run, work: (connection: Connection)
       if (!run.settings.dryRun) {
         const report = structuredClone(run.report);
         recordFailure(report, describe(error), run.left);
-        await connection.send(['job', 'put_status', [statusOf({ report, now: run.now })]]).catch(() => {});
+        await connection.send(toldOf(run, report), TELL).catch(() => {});
       }
       throw error;
     }

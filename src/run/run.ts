@@ -5,6 +5,7 @@ import type { Manifest } from '../backups/manifest.js';
 import type { Database } from '../engines/database.js';
 import type { Left } from '../left.js';
 import type { Log } from '../reporting/log.js';
+import type { Known } from '../reporting/metrics.js';
 import type { Report } from '../reporting/report.js';
 import type { Settings } from '../settings/settings.js';
 import type { UnfinishedUpload } from '../stores/object-store.js';
@@ -35,6 +36,8 @@ export interface Run {
   finishingFirst: (connection: Connection) => Connection;
   /** What is known to be in the S3 store, newest first; empty as long as nobody has looked. */
   copies: Backup[];
+  /** What there is on the host, for the metrics; null as long as nobody has looked. */
+  known: Known | null;
   /** What is remembered off the host; null: nothing is, or nothing is to be. */
   ledger: LedgerKeeper | null;
 }

@@ -1,5 +1,5 @@
 import { parseFingerprints } from './fingerprints.js';
-import { parseHostPath } from './host-path.js';
+import { parseHostPath, parseMetricsFile } from './host-path.js';
 import { parseKeep } from './keep-rules.js';
 import {
   parseBucket,
@@ -69,13 +69,15 @@ const RESTORE = { usedBy: ['restore'] } as const;
 /** What a restore will need is looked at before. */
 const PLANNED = { usedBy: ['restore', 'doctor'] } as const;
 const RETENTION = { usedBy: ['backup', 'prune'] } as const;
+/** Of these each run that is no dry one has its line in the history. */
+const CHANGES = { usedBy: ['backup', 'restore', 'verify', 'accept', 'prune', 'delete', 'pin', 'unpin'] } as const;
 const LIMITS = { usedBy: ['backup', 'health'] } as const;
 /** What somebody waits for. */
 const TOLD = { usedBy: ['backup', 'restore', 'verify', 'health', 'prune'] } as const;
 /** Where the copies are. */
 const STORE = { usedBy: ['backup', 'restore', 'verify', 'list', 'health', 'doctor', 'prune', 'delete'] } as const;
-/** What the rights in the bucket depend on. */
-const STORING = { usedBy: ['backup', 'doctor'] } as const;
+/** What `doctor` looks at, or tells the rights for. */
+const TRIED = { usedBy: ['backup', 'doctor'] } as const;
 
 /** Every input, in the order of action.yml. */
 export const INPUTS = {
@@ -131,9 +133,9 @@ export const INPUTS = {
   's3-session-token': { default: '', ...STORE, secret: true, parse: parseToken },
   's3-upload-via': { default: 'auto', ...OFFSITE, parse: oneOf(['auto', 'host', 'runner']) },
   's3-storage-class': { default: '', ...BACKUP, parse: parseStorageClass },
-  's3-sse': { default: '', ...STORING, parse: oneOf(['AES256', 'aws:kms', 'aws:kms:dsse']) },
-  's3-kms-key-id': { default: '', ...STORING, parse: parseKeyId },
-  's3-object-lock': { default: '', ...STORING, parse: parseObjectLock },
+  's3-sse': { default: '', ...TRIED, parse: oneOf(['AES256', 'aws:kms', 'aws:kms:dsse']) },
+  's3-kms-key-id': { default: '', ...TRIED, parse: parseKeyId },
+  's3-object-lock': { default: '', ...TRIED, parse: parseObjectLock },
   's3-keep': {
     default: '',
     usedBy: ['backup', 'prune', 'health', 'doctor'],
@@ -155,12 +157,14 @@ export const INPUTS = {
   backup: { default: '', usedBy: ['restore', 'verify', 'accept', 'delete', 'pin', 'unpin'], parse: asGiven },
   confirm: { default: '', ...RESTORE, parse: asGiven },
   'safety-backup': { default: 'true', ...RESTORE, parse: parseBoolean },
-  'command-timeout': { default: '10m', ...RESTORE, parse: parseTimer },
+  'command-timeout': { default: '10m', usedBy: ['backup', 'restore'], parse: parseTimer },
   'restore-way': { default: 'auto', ...PLANNED, parse: oneOf(['auto', 'swap', 'in-place']) },
   'stop-command': { default: '', ...PLANNED, lines: true, parse: parseCommand },
   'start-command': { default: '', ...PLANNED, lines: true, parse: parseCommand },
   'after-restore-command': { default: '', ...PLANNED, lines: true, parse: parseCommand },
   'check-command': { default: '', ...PLANNED, lines: true, parse: parseCommand },
+  'before-command': { default: '', ...TRIED, lines: true, parse: parseCommand },
+  'after-command': { default: '', ...TRIED, lines: true, parse: parseCommand },
   'allow-other-target': { default: 'false', ...PLANNED, parse: parseBoolean },
   'allow-unsafe-client': { default: 'false', ...PLANNED, parse: parseBoolean },
   'settle-unfinished': { default: 'false', ...ALL, parse: parseBoolean },
@@ -168,6 +172,8 @@ export const INPUTS = {
   'ping-url': { default: '', ...TOLD, secret: true, parse: asGiven },
   notify: { default: 'failure', ...TOLD, parse: oneOf(['failure', 'always', 'never']) },
   'notify-log': { default: 'false', ...TOLD, parse: parseBoolean },
+  'metrics-file': { default: '', usedBy: ['backup', 'verify', 'prune', 'restore'], parse: parseMetricsFile },
+  history: { default: 'true', ...CHANGES, parse: parseBoolean },
   summary: { default: 'true', ...ALL, parse: parseBoolean },
 } as const satisfies Record<string, DeclaredInput>;
 

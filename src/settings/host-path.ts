@@ -22,3 +22,9 @@ export function parseHostPath(text: string): string {
   if (Buffer.byteLength(path) > LONGEST) throw new Error(`expected a path of at most ${LONGEST} bytes`);
   return path;
 }
+
+/** The same of a file that the textfile collector of node_exporter reads. */
+export function parseMetricsFile(text: string): string {
+  if (!/[^/]\.prom$/.test(text)) throw new Error('expected the path of a file that ends in .prom');
+  return parseHostPath(text);
+}

@@ -64,9 +64,13 @@ export async function readSettings(onTelling: (telling: Telling) => void = () =>
   const ledger = reader.require('ledger');
   const backup = command === 'restore' || located ? null : readBackup(reader, command, name);
   const restore = readRestore(reader, command, database);
+  const hooks = readHooks(reader);
+  const commandTimeoutMs = reader.require('command-timeout');
   const settleUnfinished = reader.require('settle-unfinished');
   const telling = readTelling(reader, dryRun === true);
   onTelling(telling);
+  const metricsFile = reader.read('metrics-file');
+  const history = reader.require('history');
   const summary = reader.require('summary');
   const settings = reader.settle({
     command,
@@ -114,6 +118,10 @@ export async function readSettings(onTelling: (telling: Telling) => void = () =>
     restoreTo,
     /** With `command: restore`. */
     restore,
+    /** Shell lines around the dump of a backup, run on the host by the login user in its home. */
+    hooks,
+    /** How long a command of the user may take. */
+    commandTimeoutMs,
     /** Puts the journal of a restore that was cut off aside, when it can not be brought to an end. */
     settleUnfinished,
     /** `verify` without an id: the newest verified backup may be this old; null switches the check off. */
@@ -135,6 +143,10 @@ export async function readSettings(onTelling: (telling: Telling) => void = () =>
     /** `accept`, `delete`, `pin`, `unpin`: the id. `verify`: the id, null for the newest. */
     backup,
     telling,
+    /** Where on the host the metrics are written for Prometheus; null: nowhere. */
+    metricsFile,
+    /** Whether this run writes its line into the history of the backup directory. */
+    history,
     summary,
   });
   return { settings, warnings: reader.warnings };
@@ -179,6 +191,13 @@ function readDump(
     excludeTableData: excludeTableData ?? [],
     schema: schema ?? [],
   };
+}
+
+/** undefined: one of them is wrong. */
+function readHooks(reader: InputReader): { before: string | null; after: string | null } | undefined {
+  const before = reader.read('before-command');
+  const after = reader.read('after-command');
+  return before === undefined || after === undefined ? undefined : { before, after };
 }
 
 function readName(reader: InputReader, database: Source | undefined): string | undefined {

@@ -25,10 +25,9 @@ export function readRestore(
   if (stopCommand && startCommand === null) {
     reader.problem('start-command', 'required with stop-command: what was stopped is started again on every path');
   }
-  const commandTimeoutMs = reader.require('command-timeout');
   const allowOtherTarget = reader.require('allow-other-target');
   const allowUnsafeClient = reader.require('allow-unsafe-client');
-  const commands = { stopCommand, startCommand, afterCommand, checkCommand, commandTimeoutMs };
+  const commands = { stopCommand, startCommand, afterCommand, checkCommand };
   const all = {
     ...commands,
     to,

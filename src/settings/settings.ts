@@ -112,8 +112,6 @@ export interface RestoreSettings {
   startCommand: string | null;
   afterCommand: string | null;
   checkCommand: string | null;
-  /** How long each of them may take. */
-  commandTimeoutMs: number;
   allowOtherTarget: boolean;
   /** Foreign dumps although the clients have known holes. */
   allowUnsafeClient: boolean;

@@ -1,0 +1,29 @@
+import { counted, formatBytes } from './format.js';
+import type { Report } from './report.js';
+import { undoLines } from './restore-summary.js';
+import { verdict } from './verdict.js';
+
+/** With what the log ends, outside of any group: how to undo a restore, and what came of a run that is well, in one line. */
+export function lastLines(report: Report): string[] {
+  const undo = report.restore === null ? [] : undoLines(report.restore);
+  return [
+    ...(undo.length === 0 ? [] : ['to undo this restore, run once more with these inputs:', ...undo.map(indented)]),
+    ...(report.ok ? [verdictLine(report)] : []), // the annotation of a failure is its verdict
+  ];
+}
+
+const indented = (line: string): string => `  ${line}`;
+
+function verdictLine(report: Report): string {
+  const { icon, text } = verdict(report, (name) => name);
+  const { command, dryRun, skipped, backup, name, kept, deleted, s3, problems } = report;
+  if (command !== 'backup' || dryRun || skipped !== null || backup === null) return `${icon} ${text}`;
+  const more = [
+    `verified: ${backup.verifiedLevel}`,
+    `${kept} kept`,
+    `${deleted} deleted`,
+    ...(s3 === null ? [] : [`in S3 ${s3.backups} kept, ${s3.deleted} deleted`]),
+    ...(problems.length === 0 ? [] : [`with ${counted(problems.length, 'problem')}`]),
+  ];
+  return `${icon} Backup ${backup.id} of ${name}: ${formatBytes(backup.bytes)}, ${more.join(', ')}`;
+}
