@@ -296,6 +296,7 @@ class Bucket {
     s3;
     signal;
     patience;
+    clockAheadMs = null;
     client;
     bucket;
     /** `idleTimeoutMs`: how long a request may be silent at most. Requests end when `signal` does. */
@@ -326,7 +327,19 @@ class Bucket {
                 socketTimeout: Math.min(SILENCE_MS, idleTimeoutMs),
             },
         });
+        this.client.middlewareStack.add((next) => async (request) => {
+            const result = await next(request);
+            this.heard(result.response);
+            return result;
+        }, { step: 'deserialize', priority: 'low' });
         this.patience = new Patience(s3, signal, Math.min(GIVE_UP_MS, idleTimeoutMs));
+    }
+    /** The clock of an answer. */
+    heard(response) {
+        const { headers } = response;
+        const at = Date.parse(headers?.date ?? '');
+        if (!Number.isNaN(at))
+            this.clockAheadMs = at - Date.now();
     }
     /** `<prefix>/<name>/<file>` */
     keyOf(name, file) {

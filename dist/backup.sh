@@ -12,6 +12,7 @@ back_up() {
   make_work
   "source_$1"
   check_space . $((min_free_kib + 1024 + $(payload_kib "$kind") + $("room_$1")))
+  before_dump
   "store_$1"
 }
 
@@ -20,5 +21,6 @@ look_before() {
   small_folder
   work=$tmp
   list_backups
+  if [ -n "$directory" ] && is_held; then put lock_holder "$(show_holder)"; fi
   "source_$1"
 }

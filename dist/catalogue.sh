@@ -10,6 +10,8 @@ list_backups() {
       echo "status $?"
     } | mark=$mark awk "$catalogue_awk" >&"$events" || failed E_PERM "$directory could not be listed"
     put free_kib "$(free_kib .)"
+    # how the last run ended stands in its first bytes
+    if [ -f status.json ] && [ ! -L status.json ]; then put last_run "$(dd if=status.json bs=200 count=1 2>/dev/null)"; fi
   fi
   put listed 1 # what a container or another user says after this is no listing
 }

@@ -9,12 +9,6 @@ put_text() {
   return 1
 }
 
-# put_status TEXT: for monitors; a status that can not be written is worth a note, not a failure
-put_status() {
-  [ -n "$directory" ] && [ -d .work ] || return 0
-  put_text status.json "$1" || put note "$directory/status.json could not be written"
-}
-
 # publish PAYLOAD SHA256 MANIFEST: the names of a backup appear, the manifest last; nothing is ever overwritten. A signal
 # waits until it is through; after a kill in the middle, whoever cleans up takes the names back (discard).
 publish() {
@@ -103,13 +97,13 @@ remove_files() {
   done
 }
 
-# finish: publishes, rotates, and writes the status; then nothing of this run is left. The status says that all went
-# well: when it did not, the runner sends another.
+# finish ID PAYLOAD SHA256 MANIFEST -- UNITS: publishes, rotates, and tells of the run; then nothing of it is left. What is told (will_tell)
+# says that all went well: when it did not, the runner sends another.
 finish() {
-  id=$1 payload=$2 sha256=$3 manifest=$4 status=$5
-  shift 5
+  id=$1 payload=$2 sha256=$3 manifest=$4
+  shift 4
   publish "$payload" "$sha256" "$manifest"
-  if [ $# = 0 ] || remove_units "$@"; then put_status "$status"; fi
+  if [ $# = 0 ] || remove_units "$@"; then tell_run; fi
   rm -rf "$work"
   release_lock
 }
@@ -121,13 +115,13 @@ publish_backup() {
   rm -rf "$work"
 }
 
-# change STATUS FILE TEXT -- UNITS: a manifest rewritten and units removed, both optional
+# change FILE TEXT -- UNITS: a manifest rewritten and units removed, both optional; then tells of the run, as finish
 change() {
-  status=$1 file=$2 text=$3
-  shift 3
+  file=$1 text=$2
+  shift 2
   [ -n "$directory" ] || return 0
   [ -z "$file" ] || put_text "$file" "$text" || failed E_PERM "can not write $directory/$file"
-  if remove_units "$@"; then put_status "$status"; fi
+  if remove_units "$@"; then tell_run; fi
   release_lock
 }
 

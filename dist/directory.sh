@@ -8,6 +8,7 @@ shelf=''
 # check_clock SECONDS TOLERANCE: the runner's time; names, ages and retention rest on it, so it comes before everything
 check_clock() {
   clock=$(date +%s)
+  put clock "$clock"
   apart=$((clock - $1))
   if [ "$apart" -gt "$2" ] || [ "$apart" -lt "-$2" ]; then fail E_CLOCK "$clock"; fi
 }
@@ -25,6 +26,7 @@ open_directory() {
       set -- "$1" "$(above "$1")"
       [ -d "$2" ] || fail E_PERM "$2 is not a directory"
       usable "$2" || put unwritable "$1"
+      put free_kib "$(free_kib "$2")"
       return
     fi
     error=$(mkdir -p -- "$1" 2>&1) || refused "$1" "$error"
@@ -55,8 +57,9 @@ open_directory() {
 }
 
 # need_tools: what every run needs, before it does anything
+needed_tools='awk dd df mkfifo mktemp sed sha256sum tee wc xargs'
 need_tools() {
-  for tool in awk $engine_tools dd df mkfifo mktemp sed sha256sum tee wc xargs; do
+  for tool in $engine_tools $needed_tools; do
     have "$tool" || fail E_TOOL_MISSING "$tool"
   done
 }

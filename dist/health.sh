@@ -13,8 +13,12 @@ look_health() {
   for file in $(journals "$name"); do
     put left_journal "$file"
   done
-  # a run that is at work has a folder there
-  is_held || for left_over in .work/*-[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]T[0-9][0-9][0-9][0-9][0-9][0-9]Z-????; do
+  # a run that is at work has a folder there, and a command that is due
+  if is_held; then return; fi
+  for left_hook in .work/after-*; do
+    if [ -e "$left_hook" ]; then put left_hook "${left_hook#.work/}"; fi
+  done
+  for left_over in .work/*-[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]T[0-9][0-9][0-9][0-9][0-9][0-9]Z-????; do
     if [ -d "$left_over" ] && [ ! -L "$left_over" ]; then put left_folder "${left_over#.work/}"; fi
   done
 }
@@ -36,4 +40,7 @@ examine_source() {
   work=$tmp
   "source_$1"
   put backup_kib "$((min_free_kib + 1024 + $(payload_kib "$kind") + $("room_$1")))"
+  if [ -n "$run_as$container" ]; then return; fi # it tells by itself how far it is
+  work=''
+  tell_reading
 }

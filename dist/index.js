@@ -55,6 +55,29 @@ const sorted = (patterns) => [...new Set(patterns)].sort();
 
 /***/ }),
 
+/***/ 6366:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Q: () => (/* binding */ wrong),
+/* harmony export */   S: () => (/* binding */ odd)
+/* harmony export */ });
+const wrong = (code, message, todo = '') => ({
+    level: 'error',
+    code,
+    message,
+    todo,
+});
+const odd = (code, message, todo = '') => ({
+    level: 'warning',
+    code,
+    message,
+    todo,
+});
+
+
+/***/ }),
+
 /***/ 724:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -173,10 +196,12 @@ const bytesOf = (value) => Buffer.byteLength(JSON.stringify(value, null, 2));
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   FS: () => (/* binding */ VERIFIED_LEVELS),
 /* harmony export */   MZ: () => (/* binding */ serializeManifest),
 /* harmony export */   Ng: () => (/* binding */ parseManifest),
 /* harmony export */   du: () => (/* binding */ isAtLeast),
 /* harmony export */   qT: () => (/* binding */ MAX_READ_BYTES),
+/* harmony export */   y0: () => (/* binding */ RULES),
 /* harmony export */   z$: () => (/* binding */ isDamagedCopy)
 /* harmony export */ });
 /* harmony import */ var valibot__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7934);
@@ -186,7 +211,7 @@ const bytesOf = (value) => Buffer.byteLength(JSON.stringify(value, null, 2));
 /* harmony import */ var _format_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(724);
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1187);
 /* harmony import */ var _packing_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(88);
-/* harmony import */ var _retention_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7385);
+/* harmony import */ var _retention_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(357);
 /* harmony import */ var _signature_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7713);
 
 
@@ -556,22 +581,12 @@ function compressionBy(compressor) {
 
 /***/ }),
 
-/***/ 7385:
+/***/ 5901:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  UG: () => (/* binding */ CLOCK_TOLERANCE_MS),
-  Yf: () => (/* binding */ KEEP_RULES),
-  GJ: () => (/* binding */ isFuture),
-  ll: () => (/* binding */ newestFirst),
-  SA: () => (/* binding */ planRetention)
-});
-
-// EXTERNAL MODULE: ./src/counting.ts
-var counting = __nccwpck_require__(7278);
-;// CONCATENATED MODULE: ./src/backups/periods.ts
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   n: () => (/* binding */ PERIODS)
+/* harmony export */ });
 /** The calendar periods, finest first: the label of the one that holds `date`. All in UTC, so no night has a gap or a double hour. */
 const PERIODS = {
     hourly: (date) => date.toISOString().slice(0, 13),
@@ -590,7 +605,22 @@ function isoWeek(date) {
     return `${year}-W${String(week).padStart(2, '0')}`;
 }
 
-;// CONCATENATED MODULE: ./src/backups/retention.ts
+
+/***/ }),
+
+/***/ 357:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   GJ: () => (/* binding */ isFuture),
+/* harmony export */   SA: () => (/* binding */ planRetention),
+/* harmony export */   UG: () => (/* binding */ CLOCK_TOLERANCE_MS),
+/* harmony export */   Yf: () => (/* binding */ KEEP_RULES),
+/* harmony export */   gZ: () => (/* binding */ SAFETY_KEPT),
+/* harmony export */   ll: () => (/* binding */ newestFirst)
+/* harmony export */ });
+/* harmony import */ var _counting_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7278);
+/* harmony import */ var _periods_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5901);
 
 
 /** Clocks of the runner and the host may differ by this much; what is dated later than that is from the future. */
@@ -599,6 +629,8 @@ const MIN_DELETE_LIMIT = 10;
 /** Workflows have a handful; a directory may hold whatever somebody puts there. */
 const MOST_RULES = 50;
 const KEEP_RULES = ['last', 'within', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'];
+/** Safety backups that restores leave: the present state and two older ones. */
+const SAFETY_KEPT = 3;
 /** Of the suspect backups that are newer than every good one. */
 const SUSPECTS_KEPT = 3;
 /** Order of backups everywhere: by the manifest's time, never by name or mtime; ties by id. */
@@ -735,7 +767,7 @@ function applyRules(eligible, rules, keep) {
                 keep(candidate, `within ${duration(within)} of the newest`);
         }
     }
-    for (const [rule, label] of Object.entries(PERIODS)) {
+    for (const [rule, label] of Object.entries(_periods_js__WEBPACK_IMPORTED_MODULE_0__/* .PERIODS */ .n)) {
         const count = rules[rule] ?? 0;
         const seen = new Set();
         for (const candidate of eligible) {
@@ -752,7 +784,7 @@ function applyRules(eligible, rules, keep) {
 function refuse(all, series, deletions, policy) {
     const rules = Object.entries(policy.rules).filter(([, value]) => value !== undefined);
     if (rules.length === 0)
-        return `keep: no rule is set, so ${deletions} of ${(0,counting/* plural */.L)(all, 'backup')} would be deleted`;
+        return `keep: no rule is set, so ${deletions} of ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_1__/* .plural */ .L)(all, 'backup')} would be deleted`;
     const found = [];
     const wrong = rules.filter(([, value]) => !(Number.isSafeInteger(value) && value >= 1));
     if (wrong.length > 0) {
@@ -765,12 +797,12 @@ function refuse(all, series, deletions, policy) {
         if (remaining < 1)
             found.push(`keep: no verified backup would remain of ${of}`);
         else if (!(remaining >= policy.keepMinimum)) {
-            found.push(`keep-minimum: ${(0,counting/* plural */.L)(policy.keepMinimum, 'verified backup')} must remain, the rules leave ${remaining} of ${of}`);
+            found.push(`keep-minimum: ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_1__/* .plural */ .L)(policy.keepMinimum, 'verified backup')} must remain, the rules leave ${remaining} of ${of}`);
         }
     }
     const limit = policy.maxDelete ?? Math.max(MIN_DELETE_LIMIT, Math.floor(all / 2));
     if (!(deletions <= limit)) {
-        found.push(`max-delete: at most ${(0,counting/* plural */.L)(limit, 'deletion')}, the plan has ${deletions} of ${(0,counting/* plural */.L)(all, 'backup')}`);
+        found.push(`max-delete: at most ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_1__/* .plural */ .L)(limit, 'deletion')}, the plan has ${deletions} of ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_1__/* .plural */ .L)(all, 'backup')}`);
     }
     return found.length > 0 ? found.join('; ') : null;
 }
@@ -1181,7 +1213,7 @@ const loginUser = ({ transport }) => transport.transport === 'ssh' ? transport.u
 
 /***/ }),
 
-/***/ 8581:
+/***/ 6944:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -1237,8 +1269,8 @@ function connectionString({ database, parameters }) {
     return [['dbname', database], ...parameters].map(([keyword, value = '']) => `${keyword}=${quoted(value)}`).join(' ');
 }
 
-;// CONCATENATED MODULE: external "node:buffer"
-const external_node_buffer_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:buffer");
+// EXTERNAL MODULE: external "node:buffer"
+var external_node_buffer_ = __nccwpck_require__(4573);
 // EXTERNAL MODULE: ./node_modules/valibot/dist/index.mjs
 var dist = __nccwpck_require__(7934);
 ;// CONCATENATED MODULE: ./src/engines/postgres/format.ts
@@ -1310,7 +1342,7 @@ const decoded = (hex) => Buffer.from(hex, 'hex').toString('utf8');
  */
 function nameOf(bytes) {
     const text = bytes.toString('latin1').replace(/\\(?=x(5c|[89a-f][0-9a-f]))/g, '\\x5c');
-    return (0,external_node_buffer_namespaceObject.isUtf8)(bytes) ? Buffer.from(text, 'latin1').toString('utf8') : text.replace(/[\x80-\xff]/g, escapedByte);
+    return (0,external_node_buffer_.isUtf8)(bytes) ? Buffer.from(text, 'latin1').toString('utf8') : text.replace(/[\x80-\xff]/g, escapedByte);
 }
 const escapedByte = (byte) => `\\x${byte.charCodeAt(0).toString(16)}`;
 /** The way back, in hex. */
@@ -1322,7 +1354,7 @@ function encodedName(name) {
 /** Texts of the server that a manifest can hold, and how many it can not: those with bytes that are no text. */
 function textsIn(facts, key) {
     const all = facts.all(key).map((hex) => Buffer.from(hex, 'hex'));
-    const texts = all.filter((bytes) => (0,external_node_buffer_namespaceObject.isUtf8)(bytes)).map(String);
+    const texts = all.filter((bytes) => (0,external_node_buffer_.isUtf8)(bytes)).map(String);
     return { texts, left: all.length - texts.length };
 }
 /** How texts travel, in both directions: nothing in them is a line, a quote or a command on the way. */
@@ -1354,9 +1386,9 @@ function identityIn(facts, database) {
     }
     return { database, systemIdentifier };
 }
-/** The tables that the host has listed, with their rows where it has counted them. */
-function tablesOf(facts) {
-    const counted = new Map(facts.all('rows').map((text) => {
+/** The tables that the host has listed, with their rows where it has counted or estimated them. */
+function tablesOf(facts, key = 'rows') {
+    const counted = new Map(facts.all(key).map((text) => {
         const [oid = '', rows = ''] = text.split(' ');
         return [oid, Number(rows)];
     }));
@@ -1366,6 +1398,99 @@ function tablesOf(facts) {
         return { name, rows: Number.isSafeInteger(rows) ? rows : null };
     });
 }
+
+// EXTERNAL MODULE: ./src/backups/finding.ts
+var finding = __nccwpck_require__(6366);
+;// CONCATENATED MODULE: ./src/engines/postgres/health.ts
+
+
+
+const CROWDED = 0.8;
+const LONG_TRANSACTION_S = 3_600;
+const MUCH_WAL = 1 << 30;
+/** The server stops taking commands at about 2 100 million; vacuum without regard of its cost begins at 1 600 million. */
+const OLD_AGE = 500_000_000;
+const VERY_OLD_AGE = 1_600_000_000;
+const LATE_S = 300;
+/** What programs/postgres-health.sh has told. */
+function postgresHealth(facts) {
+    const number = (key) => (facts.get(key) === null ? null : facts.number(key));
+    const flag = (key) => facts.get(key) === 'true';
+    const seesAll = flag('sees_all');
+    const figures = {
+        connections: number('connections'),
+        maxConnections: number('max_connections'),
+        longestTransactionSeconds: seesAll ? number('longest_transaction') : null,
+        replicationSlots: number('replication_slots'),
+        inactiveSlots: number('inactive_slots'),
+        heldWalBytes: number('held_wal'),
+        wraparoundAge: number('wraparound_age'),
+        archiving: flag('archiving'),
+        archiveFailures: number('archive_failures'),
+        archiveFailing: flag('archive_failing'),
+        replicas: number('replicas'),
+        replicaLagSeconds: number('replica_lag'),
+        standby: flag('in_recovery'),
+        standbyLagSeconds: number('standby_lag'),
+        checksumFailures: number('checksum_failures'),
+        invalidIndexes: number('invalid_indexes'),
+    };
+    const notes = seesAll
+        ? []
+        : [
+            'the role may not see the sessions of others: `GRANT pg_monitor TO` it for the longest transaction and the lag of replicas',
+        ];
+    return {
+        bytes: facts.number('source_bytes'),
+        tables: tablesOf(facts, 'estimate'),
+        estimated: true,
+        figures,
+        findings: findingsOf(figures),
+        notes,
+    };
+}
+/** Each with the figure that it is about; what is not known is no finding. */
+function findingsOf(figures) {
+    const of = (name) => Number(figures[name] ?? 0);
+    const found = [
+        [
+            of('checksumFailures') > 0,
+            () => (0,finding/* wrong */.Q)('E_SOURCE_CORRUPT', `the server has found ${(0,reporting_format/* counted */.hS)(of('checksumFailures'), 'page')} of this database whose checksum is wrong`, 'Keep the older backups. Check the disk, and find the table: the log of the server names it.'),
+        ],
+        [
+            of('maxConnections') > 0 && of('connections') >= of('maxConnections') * CROWDED,
+            () => (0,finding/* odd */.S)('E_UNHEALTHY', `${of('connections')} of ${of('maxConnections')} connections are in use`, 'A backup needs two, a restore a few more: use a pooler, or raise `max_connections`.'),
+        ],
+        [
+            of('longestTransactionSeconds') > LONG_TRANSACTION_S,
+            () => (0,finding/* odd */.S)('E_UNHEALTHY', `a transaction is open for ${(0,reporting_format/* formatDuration */.a3)(of('longestTransactionSeconds') * 1000)}`, 'It keeps vacuum from cleaning up, and a restore waiting: `pg_stat_activity` shows whose it is.'),
+        ],
+        [
+            of('inactiveSlots') > 0 && of('heldWalBytes') > MUCH_WAL,
+            () => (0,finding/* wrong */.Q)('E_UNHEALTHY', `a replication slot holds ${(0,reporting_format/* formatBytes */.z3)(of('heldWalBytes'))} of WAL back; nobody uses ${(0,reporting_format/* counted */.hS)(of('inactiveSlots'), 'slot')}`, 'The disk of the server fills up: drop the slot (`pg_drop_replication_slot`), or start what reads it.'),
+        ],
+        [
+            of('wraparoundAge') > VERY_OLD_AGE,
+            () => (0,finding/* wrong */.Q)('E_UNHEALTHY', `the oldest transaction number of the server is ${(0,reporting_format/* formatCount */.B4)(of('wraparoundAge'))} transactions old: it stops taking commands at about ${(0,reporting_format/* formatCount */.B4)(2_100_000_000)}`, 'Find what keeps vacuum from freezing (an old transaction, a slot, a prepared transaction), and run `VACUUM FREEZE`.'),
+        ],
+        [
+            of('wraparoundAge') > OLD_AGE && of('wraparoundAge') <= VERY_OLD_AGE,
+            () => (0,finding/* odd */.S)('E_UNHEALTHY', `the oldest transaction number of the server is ${(0,reporting_format/* formatCount */.B4)(of('wraparoundAge'))} transactions old: vacuum does not keep up`, 'Find what keeps vacuum from freezing: an old transaction, a slot, a prepared transaction.'),
+        ],
+        [
+            figures.archiving === true && figures.archiveFailing === true,
+            () => (0,finding/* wrong */.Q)('E_UNHEALTHY', 'the server can not archive its WAL: the last attempt failed, and none has succeeded since', 'Point-in-time recovery ends there, and the disk fills up: `pg_stat_archiver`, and the log of the server, say why.'),
+        ],
+        [of('replicaLagSeconds') > LATE_S, () => late('a replica is', of('replicaLagSeconds'))],
+        [of('standbyLagSeconds') > LATE_S, () => late('this standby is', of('standbyLagSeconds'))],
+        [
+            of('invalidIndexes') > 0,
+            () => (0,finding/* odd */.S)('E_UNHEALTHY', `this database has ${(0,reporting_format/* counted */.hS)(of('invalidIndexes'), 'invalid index', 'invalid indexes')}`, 'A `CREATE INDEX CONCURRENTLY` has failed: drop them, or `REINDEX`.'),
+        ],
+    ];
+    return found.filter(([is]) => is).map(([, make]) => make());
+}
+const late = (who, seconds) => (0,finding/* odd */.S)('E_UNHEALTHY', `${who} ${(0,reporting_format/* formatDuration */.a3)(seconds * 1000)} behind`, 'What it has not got yet is lost with the primary; a backup of it is as old.');
 
 ;// CONCATENATED MODULE: ./src/engines/postgres/name-patterns.ts
 /**
@@ -2184,6 +2309,89 @@ function psqlThere({ container, runAs }) {
     return `${runAs === null ? '' : `sudo -u ${(0,quoting/* quote */.h)(runAs)} `}psql`;
 }
 
+;// CONCATENATED MODULE: ./src/engines/postgres/rights.ts
+
+
+
+/** A role of the set-up, where that of the connection is more than a backup needs. */
+const BACKUP_ROLE = 'db_backup';
+/** From here on `pg_read_all_data`. */
+const READ_ALL = 140_000;
+/** What the role of the connection may do, as far as backups, health and restores need it. */
+function rightsInWords(facts) {
+    const flag = (key) => facts.get(key) === 'true';
+    const role = (0,neutralise/* quoteOutside */.Y)(decoded(facts.get('role') ?? ''), 100);
+    const sees = flag('sees_all')
+        ? 'sees the sessions of others'
+        : 'does not see the sessions of others, which `health` would tell of (`GRANT pg_monitor`)';
+    if (flag('superuser')) {
+        return {
+            level: 'warning',
+            found: `${role} is a superuser: whoever has this secret has the server, and the files of its user`,
+            todo: 'Use a role that may read, and for a restore the owner of the database: the set-up below has the statements.',
+        };
+    }
+    const restores = flag('owns') && flag('may_create')
+        ? 'owns the database and may create others: a restore loads beside it, and swaps'
+        : flag('owns')
+            ? 'owns the database and may not create others (CREATEDB): a restore is one in place'
+            : 'does not own the database: for a restore give the URL of its owner';
+    return `${role} ${restores}; ${sees}. Whether it may read everything, only a backup shows`;
+}
+/** The role of the connection as an identifier; null where the server tells of none. What a server says is not pasted as it is. */
+function ownRole(facts) {
+    const told = decoded(facts.get('role') ?? '');
+    if (/^[a-z_][a-z0-9_$]*$/.test(told))
+        return told;
+    const [, quoted] = /^"((?:[^"\p{Cc}]|"")+)"$/u.exec(told) ?? [];
+    return quoted === undefined ? null : identifier(quoted.replaceAll('""', '"'));
+}
+/** The statements by which a role gets what a backup needs, and another what a restore needs. */
+function rightsToSet(database, facts) {
+    const name = identifier(database);
+    const own = ownRole(facts);
+    const isMuch = facts.get('superuser') === 'true' || facts.get('owns') === 'true';
+    const role = isMuch || own === null ? BACKUP_ROLE : own;
+    const knows = (facts.get('server_version_num') === null ? 0 : facts.number('server_version_num')) >= READ_ALL;
+    const read = knows
+        ? [`GRANT pg_read_all_data TO ${role};`]
+        : [
+            '-- for each schema:',
+            `GRANT USAGE ON SCHEMA public TO ${role};`,
+            `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${role};`,
+            `GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO ${role};`,
+            '-- as each role that creates tables:',
+            `ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO ${role};`,
+            `ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON SEQUENCES TO ${role};`,
+        ];
+    return [
+        {
+            title: 'PostgreSQL: a role that may read, for backups',
+            why: 'As a superuser, in that database; `\\password` then sets a password that stands in no log.',
+            language: 'sql',
+            text: [
+                ...(role === own ? [] : [`CREATE ROLE ${role} LOGIN;`]),
+                `GRANT CONNECT ON DATABASE ${name} TO ${role};`,
+                ...read,
+                '-- for command: health, the sessions of others and the lag of replicas:',
+                `GRANT pg_monitor TO ${role};`,
+                '-- only where tables have row-level security:',
+                `-- ALTER ROLE ${role} BYPASSRLS;`,
+            ].join('\n'),
+        },
+        {
+            title: 'PostgreSQL: the role of a restore',
+            why: 'A restore runs as the owner of the database. With CREATEDB it loads beside the live one and swaps; without, in place.',
+            language: 'sql',
+            text: [
+                '-- the owner:',
+                `SELECT datdba::regrole FROM pg_database WHERE datname = current_database();`,
+                `-- ALTER ROLE the_owner CREATEDB;`,
+            ].join('\n'),
+        },
+    ];
+}
+
 ;// CONCATENATED MODULE: ./src/engines/postgres/restore-words.ts
 
 
@@ -2706,6 +2914,8 @@ const words_literal = (text) => `'${text.replaceAll("'", "''")}'`;
 
 
 
+
+
 const KINDS = { custom: 'dump', directory: 'tar', plain: 'sql' };
 /** PostgreSQL: one snapshot of a live database, by pg_dump and programs/postgres.sh. */
 function postgresDatabase(source, { format }) {
@@ -2758,6 +2968,15 @@ function postgresDatabase(source, { format }) {
         inspect(settings) {
             return ['job', 'inspect_postgres', (0,common/* named */.KT)(argumentsOf(source, settings))];
         },
+        health: {
+            request: (settings) => [
+                'job',
+                'health_postgres',
+                (0,common/* named */.KT)({ ...argumentsOf(source, settings), kind: KINDS[format] }),
+            ],
+            read: postgresHealth,
+        },
+        rights: { words: rightsInWords, toSet: (facts) => rightsToSet(source.database, facts) },
         identity: (facts) => identityIn(facts, source.database),
         describe(facts) {
             // The snapshot is looked at only where the copy is to be proven.
@@ -3035,6 +3254,10 @@ const TOLD_ELSEWHERE = [
     ...(0,program/* facts */.Ix)('source_bytes encoding like search_path owns property properties_left kept_setting session subscriptions slots'),
     ...(0,program/* facts */.Ix)('installed extension_rows used_extension of_extension unread foreign_table foreign_object system_schema path_functions'),
     ...(0,program/* facts */.Ix)('objects large_objects tables table rows guarded unlogged_left'),
+    // of how it is
+    ...(0,program/* facts */.Ix)('sees_all connections max_connections longest_transaction replication_slots inactive_slots held_wal'),
+    ...(0,program/* facts */.Ix)('wraparound_age archiving archive_failing archive_failures replicas replica_lag standby_lag'),
+    ...(0,program/* facts */.Ix)('checksum_failures invalid_indexes estimate'),
     // of a dump
     ...(0,program/* facts */.Ix)('checked counting_ended roles roles_missing archived archived_from'),
     // of a restore
@@ -3360,9 +3583,64 @@ const postgres = {
         __nccwpck_require__.ab + "postgres-load.sh",
         __nccwpck_require__.ab + "postgres-swap.sh",
         __nccwpck_require__.ab + "postgres-in-place.sh",
+        __nccwpck_require__.ab + "postgres-health.sh",
     ],
     elsewhere: TOLD_ELSEWHERE,
 };
+
+;// CONCATENATED MODULE: ./src/engines/sqlite/health.ts
+
+
+
+/** A WAL of this size, and larger than the database, is one that no checkpoint has been able to empty. */
+const LARGE_WAL = 64 << 20;
+/** Free pages are worth a word when they take as much, and half of the file. */
+const MUCH_FREE = 64 << 20;
+/** What programs/sqlite-health.sh has told; `tables` as the copy of a backup has them. */
+function sqliteHealth(facts, tables) {
+    const path = facts.path('source');
+    const number = (key) => (facts.get(key) === null ? null : facts.number(key));
+    const pageSize = number('page_size');
+    const free = number('free_pages');
+    const integrity = facts.get('integrity');
+    const figures = {
+        integrity: integrity === null ? null : integrity === 'ok' ? 'ok' : (0,neutralise/* quoteOutside */.Y)(integrity, 500),
+        pageSize,
+        pageCount: number('page_count'),
+        freePages: free,
+        foreignKeyErrors: number('foreign_keys'),
+        journalMode: facts.get('live_wal') ? 'wal' : 'rollback',
+        walBytes: number('wal_bytes'),
+    };
+    const bytes = facts.number('source_bytes');
+    const freeBytes = (free ?? 0) * (pageSize ?? 0);
+    const notes = [];
+    if (facts.get('unexamined') !== null) {
+        notes.push(`${path} was not read to its end: it is not in WAL mode, and readers would keep its writers waiting. The proof of a backup reads it all`);
+    }
+    if (freeBytes > MUCH_FREE && freeBytes * 2 > bytes) {
+        notes.push(`${(0,reporting_format/* formatBytes */.z3)(freeBytes)} of ${path} are free pages: \`VACUUM\` gives them back, while nobody writes`);
+    }
+    return { bytes, tables, estimated: false, figures, findings: health_findingsOf(path, facts, figures), notes };
+}
+function health_findingsOf(path, facts, figures) {
+    const { integrity, foreignKeyErrors, walBytes } = figures;
+    const found = [];
+    if (typeof integrity === 'string' && integrity !== 'ok') {
+        found.push((0,finding/* wrong */.Q)('E_SOURCE_CORRUPT', `SQLite found damage in ${path}: ${integrity}`, 'Keep the older backups. Check the disk, then restore the newest good backup.'));
+    }
+    const hot = facts.get('hot_journal');
+    if (hot !== null) {
+        found.push((0,finding/* odd */.S)('E_UNHEALTHY', `${(0,neutralise/* quoteOutside */.Y)(hot, 40)} of a writer that crashed lies beside ${path}, so it was not looked into`, 'The next connection that may write brings it to an end: let the application open it, or take a backup.'));
+    }
+    if (typeof foreignKeyErrors === 'number' && foreignKeyErrors > 0) {
+        found.push((0,finding/* odd */.S)('E_UNHEALTHY', `foreign keys of ${path} are broken in ${(0,reporting_format/* counted */.hS)(foreignKeyErrors, 'row')}`, '`PRAGMA foreign_key_check` names them. A backup is a faithful copy, and has them as well.'));
+    }
+    if (typeof walBytes === 'number' && walBytes > LARGE_WAL && walBytes * 2 > facts.number('source_bytes')) {
+        found.push((0,finding/* odd */.S)('E_UNHEALTHY', `the WAL of ${path} has ${(0,reporting_format/* formatBytes */.z3)(walBytes)}, more than the database`, 'A reader that never ends keeps checkpoints from emptying it: look for a transaction that was left open.'));
+    }
+    return found;
+}
 
 ;// CONCATENATED MODULE: ./src/engines/sqlite/restore.ts
 
@@ -3642,6 +3920,7 @@ function decoderOf(encoding) {
 
 
 
+
 /** SQLite: one committed state of a live database, by programs/sqlite.sh. */
 function sqliteDatabase(source) {
     return {
@@ -3705,6 +3984,14 @@ function sqliteDatabase(source) {
         },
         empty(facts) {
             return new errors/* BackupError */.hj('E_EMPTY', `${facts.need('source')} is a valid SQLite database without a single table, so its backup would prove nothing`, 'Check that `database` names the file that the application uses.');
+        },
+        health: {
+            request: (settings, how) => [
+                'job',
+                'health_sqlite',
+                (0,common/* named */.KT)({ ...database_argumentsOf(source, settings), examined: how === 'examine' ? '1' : '' }),
+            ],
+            read: (facts) => sqliteHealth(facts, database_decoded(facts, facts.rows)),
         },
         restoring: sqliteRestoring(source),
         explain(failure, settings) {
@@ -3965,6 +4252,7 @@ const sqlite = {
         __nccwpck_require__.ab + "sqlite-restore.sh",
         __nccwpck_require__.ab + "sqlite-recover.sh",
         __nccwpck_require__.ab + "sqlite-damaged.sh",
+        __nccwpck_require__.ab + "sqlite-health.sh",
     ],
     texts: { sqlite_python: __nccwpck_require__.ab + "sqlite.py" },
     elsewhere: [
@@ -3973,6 +4261,7 @@ const sqlite = {
         ...(0,program/* facts */.Ix)('foreign_keys uncounted unread written_by resolved parent target_free_kib all_users in_use'),
         ...(0,program/* facts */.Ix)('damage headless live_bytes live_encoding live_locked live_page_size live_schema live_state'),
         ...(0,program/* facts */.Ix)('live_unjudged live_unread live_wal state'),
+        ...(0,program/* facts */.Ix)('wal_bytes free_pages integrity unexamined hot_journal'),
     ],
 };
 
@@ -4166,8 +4455,8 @@ const ERRORS = {
     },
     E_CHECKSUM: {
         class: 'backup',
-        cause: 'Bytes read back differ from the bytes written, or from the checksum in the manifest.',
-        fix: 'Suspect the disk or the memory of the host. Do not rely on that backup.',
+        cause: 'Bytes read back differ from the bytes written, or from the checksum in the manifest. Or a backup has another SHA-256 than the ledger remembers: it was changed, or replaced.',
+        fix: 'Suspect the disk or the memory of the host, or who can write there. Do not rely on that backup.',
     },
     E_DECRYPT: {
         class: 'backup',
@@ -4201,13 +4490,23 @@ const ERRORS = {
     },
     E_NOT_FOUND: {
         class: 'backup',
-        cause: 'There is no backup of that id for this database in the directory, nor in the S3 store where that was looked at.',
-        fix: '`command: list` shows the ids.',
+        cause: 'There is no backup of that id for this database in the directory, nor in the S3 store where that was looked at. Or one that the ledger remembers has vanished, and no retention has deleted it.',
+        fix: '`command: list` shows the ids. What has vanished: find out who deletes there; docs/ledger.md.',
     },
     E_STALE: {
         class: 'backup',
         cause: 'The newest backup is older than `max-age`, or there is none.',
         fix: 'Find out why the backup workflow did not run or failed, and take a backup.',
+    },
+    E_UNHEALTHY: {
+        class: 'policy',
+        cause: '`command: health` or `command: doctor` has found something that a person has to look at: each finding has its own code, in the log, the summary and `problems` of `report`.',
+        fix: 'Each finding says what to do.',
+    },
+    E_TOO_FEW: {
+        class: 'policy',
+        cause: 'There are fewer backups than the rules of `keep` (or `s3-keep`) should have kept by now: runs were missed, or somebody deletes there. A finding of `health`; no run ends with it.',
+        fix: 'Look at the runs of the backup workflow, and at who can write there.',
     },
     E_RESTORE: {
         class: 'restore',
@@ -4251,8 +4550,8 @@ const ERRORS = {
     },
     E_HOOK: {
         class: 'host',
-        cause: 'A command of yours (`stop-command`, `start-command`, `after-restore-command`, `check-command`) failed.',
-        fix: 'Its output is in the log. The message says which state the database is in.',
+        cause: 'A command of yours (`before-command`, `after-command`; `stop-command`, `start-command`, `after-restore-command`, `check-command`) failed.',
+        fix: 'Its output is in the log. The message says which state the database is in, or whether the application may still be in maintenance mode.',
     },
     E_ROLLED_BACK: {
         class: 'restore',
@@ -4616,12 +4915,17 @@ const COMMON = [
     __nccwpck_require__.ab + "catalogue.sh",
     __nccwpck_require__.ab + "changes.sh",
     __nccwpck_require__.ab + "lock.sh",
+    __nccwpck_require__.ab + "telling.sh",
     __nccwpck_require__.ab + "packing.sh",
     __nccwpck_require__.ab + "encryption.sh",
     __nccwpck_require__.ab + "stream.sh",
     __nccwpck_require__.ab + "backup.sh",
     __nccwpck_require__.ab + "verify.sh",
+    __nccwpck_require__.ab + "commands.sh",
+    __nccwpck_require__.ab + "hooks.sh",
     __nccwpck_require__.ab + "restore.sh",
+    __nccwpck_require__.ab + "health.sh",
+    __nccwpck_require__.ab + "doctor.sh",
     __nccwpck_require__.ab + "foreign.sh",
     __nccwpck_require__.ab + "upload.sh",
     __nccwpck_require__.ab + "fetch.sh",
@@ -5194,8 +5498,8 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 /* harmony import */ var _cancel_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(833);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_2__);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3412);
-/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6242);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9328);
+/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4597);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6661);
 
  // listens to signals before all that takes time to load
@@ -5288,23 +5592,32 @@ function leftBefore({ command, dryRun }) {
 
 /***/ }),
 
-/***/ 3412:
+/***/ 9328:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
+  ym: () => (/* binding */ RID),
+  Ev: () => (/* binding */ TOLD),
   oH: () => (/* binding */ UPLOAD),
+  vZ: () => (/* binding */ describeRun),
   iW: () => (/* binding */ main),
   ng: () => (/* binding */ runOf)
 });
 
+// UNUSED EXPORTS: gitHubRun
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: ./src/counting.ts
 var counting = __nccwpck_require__(7278);
 // EXTERNAL MODULE: ./src/errors.ts + 1 modules
-var errors = __nccwpck_require__(7452);
+var src_errors = __nccwpck_require__(7452);
 // EXTERNAL MODULE: ./src/backups/coverage.ts
 var backups_coverage = __nccwpck_require__(3605);
+// EXTERNAL MODULE: ./src/backups/finding.ts
+var finding = __nccwpck_require__(6366);
 // EXTERNAL MODULE: ./src/backups/format.ts
 var backups_format = __nccwpck_require__(724);
 ;// CONCATENATED MODULE: ./src/backups/identity.ts
@@ -5326,10 +5639,11 @@ const hasServer = (identity) => (0,backups_format/* formatOf */.be)(identity)?.s
 var backups_manifest = __nccwpck_require__(8718);
 // EXTERNAL MODULE: ./src/backups/names.ts
 var names = __nccwpck_require__(1187);
-// EXTERNAL MODULE: ./src/backups/retention.ts + 1 modules
-var backups_retention = __nccwpck_require__(7385);
+// EXTERNAL MODULE: ./src/backups/retention.ts
+var backups_retention = __nccwpck_require__(357);
 ;// CONCATENATED MODULE: ./src/backups/catalogue.ts
 /** What lies in a backup directory, read from a listing and the manifests that the host printed. */
+
 
 
 
@@ -5356,7 +5670,7 @@ function readCatalogue(listing, owner, now, place = ON_HOST) {
         for (const file of unit.foreign) {
             const type = FILE_TYPES[file.type] ?? 'not a regular file';
             const why = `${file.name} is ${type}, where a backup has regular files`;
-            catalogue.problems.push(`${why}; it was left alone`);
+            catalogue.problems.push((0,finding/* odd */.S)('E_MANIFEST', `${why}; it was left alone`, 'Find out who put it there.'));
             if (!unit.regular.has((0,names/* manifestFile */.YE)(unit.id))) {
                 catalogue.unreadable.push({ id: unit.id, createdAt: unit.createdAt, why });
             }
@@ -5371,7 +5685,7 @@ function readCatalogue(listing, owner, now, place = ON_HOST) {
         else {
             const orphan = readOrphan(unit, now, place, catalogue);
             if (orphan !== null)
-                told.set(orphan, catalogue.problems.push('') - 1);
+                told.set(orphan, catalogue.problems.push((0,finding/* odd */.S)('E_MANIFEST', '')) - 1);
         }
     }
     // of two databases by one name nobody can tell whose it is; and who has no key could put any payload there
@@ -5403,8 +5717,13 @@ const NAMED = ['damaged', 'unsigned', 'forged'];
 /** Whether what its manifest says is to be believed: it is signed, or need not be. */
 const isTrusted = ({ state }) => state !== 'unsigned' && state !== 'forged';
 const DISTRUST = {
-    unsigned: { detail: 'its manifest has no signature', todo: '`command: accept` with its id signs one that is right' },
+    unsigned: {
+        find: finding/* odd */.S,
+        detail: 'its manifest has no signature',
+        todo: '`command: accept` with its id signs one that is right',
+    },
     forged: {
+        find: finding/* wrong */.Q,
         detail: 'its manifest was changed after it was signed, or was signed by another key',
         todo: 'find out who can write there',
     },
@@ -5417,7 +5736,8 @@ function distrust(backups) {
             return [];
         const shown = ids.slice(0, 5).join(', ') + (ids.length > 5 ? ', ...' : '');
         const are = ids.length === 1 ? `1 backup is ${kind}` : `${ids.length} backups are ${kind}`;
-        return `${are} (${shown}): never counted, and never deleted; ${DISTRUST[kind].todo}`;
+        const { find, todo } = DISTRUST[kind];
+        return find('E_SIGNATURE', `${are} (${shown}): never counted, and never deleted; ${todo}`);
     });
 }
 /** What a backup that is whole and verified counts for. */
@@ -5475,7 +5795,7 @@ function readBackup(unit, listing, { identity, keys }, now, place, { backups, un
     const file = (0,names/* manifestFile */.YE)(id);
     const text = listing.manifests.get(file);
     if (text === undefined) {
-        problems.push(`${file} could not be read; this backup is never counted and never deleted`);
+        problems.push((0,finding/* wrong */.Q)('E_MANIFEST', `${file} could not be read; this backup is never counted and never deleted`, 'Look at its owner and its size.'));
         unreadable.push({ id, createdAt, why: `${file} could not be read` });
         return null;
     }
@@ -5484,15 +5804,15 @@ function readBackup(unit, listing, { identity, keys }, now, place, { backups, un
         manifest = (0,backups_manifest/* parseManifest */.Ng)(text, id);
     }
     catch (error) {
-        if (!(error instanceof errors/* BackupError */.hj))
+        if (!(error instanceof src_errors/* BackupError */.hj))
             throw error;
-        problems.push(`${error.message}; this backup is never counted and never deleted`);
+        problems.push((0,finding/* wrong */.Q)('E_MANIFEST', `${error.message}; this backup is never counted and never deleted`, error.hint));
         unreadable.push({ id, createdAt, why: error.message });
         return null;
     }
     if (identity !== null && !sameDatabase(manifest.identity, identity)) {
         const other = showIdentity(manifest.identity);
-        problems.push(`${id} belongs to another database, ${other}; here it is never counted and never deleted`);
+        problems.push((0,finding/* odd */.S)('E_MANIFEST', `${id} belongs to another database, ${other}; here it is never counted and never deleted`, 'Two databases that share a directory need names of their own (`name`).'));
         return OTHER;
     }
     const checksum = (0,names/* checksumFile */.uu)(manifest.file);
@@ -5513,17 +5833,17 @@ function readBackup(unit, listing, { identity, keys }, now, place, { backups, un
         return null;
     }
     if (damage !== null) {
-        problems.push(`${id} is damaged: ${damage}; it was kept and does not count as a backup`);
+        problems.push((0,finding/* wrong */.Q)('E_CHECKSUM', `${id} is damaged: ${damage}; it was kept and does not count as a backup`, `Look at the disk. \`command: delete\` with \`backup: ${id}\` deletes it.`));
     }
     if (future) {
-        problems.push(`${id} is dated in the future; it was kept and does not count until then. Check the clocks`);
+        problems.push((0,finding/* odd */.S)('E_CLOCK', `${id} is dated in the future; it was kept and does not count until then. Check the clocks`));
     }
     if (place.checksums && unit.regular.has(manifest.file) && !unit.regular.has(checksum)) {
-        problems.push(`${checksum} is missing; the manifest still has the SHA-256 of ${manifest.file}`);
+        problems.push((0,finding/* odd */.S)('E_CHECKSUM', `${checksum} is missing; the manifest still has the SHA-256 of ${manifest.file}`));
     }
     for (const name of unit.regular.keys()) {
         if (!files.includes(name))
-            problems.push(`${name} is not a file that ${file} names; it was left alone`);
+            problems.push((0,finding/* odd */.S)('E_MANIFEST', `${name} is not a file that ${file} names; it was left alone`));
     }
     backups.push({ id, createdAt, manifest, ...judged, files });
     return manifest.identity;
@@ -5582,11 +5902,11 @@ function problemOf({ id, files, sweepable, payload }, place, hasKeys) {
                 : place.rotates
                     ? 'swept once it is older than a day'
                     : 'it was left alone';
-    return `${files.join(' and ')}: no manifest, so this is not a backup; ${fate}`;
+    return (0,finding/* odd */.S)('E_MANIFEST', `${files.join(' and ')}: no manifest, so this is not a backup; ${fate}`);
 }
 
-// EXTERNAL MODULE: ./src/run/directory.ts
-var directory = __nccwpck_require__(4790);
+// EXTERNAL MODULE: ./src/run/directory.ts + 1 modules
+var directory = __nccwpck_require__(5337);
 // EXTERNAL MODULE: ./src/left.ts
 var src_left = __nccwpck_require__(8470);
 // EXTERNAL MODULE: ./src/reporting/format.ts
@@ -5595,6 +5915,15 @@ var format = __nccwpck_require__(1267);
 var neutralise = __nccwpck_require__(4302);
 // EXTERNAL MODULE: ./src/run/connect.ts
 var connect = __nccwpck_require__(7811);
+;// CONCATENATED MODULE: ./src/run/last-run.ts
+/** How a `status.json` begins, as reportJson writes it. Who can write the directory can write this as well. */
+const BEGINNING = /^\{"schema":1,"command":"([a-z]+)","name":"([A-Za-z0-9._-]+)","ok":(true|false),/;
+/** How the last run that left a status ended, when it was of the same command and database; null: not known. */
+function lastRun(status, { command, name }) {
+    const [, ofCommand, ofName, ok] = BEGINNING.exec(status) ?? [];
+    return ofCommand === command && ofName === name ? (ok === 'true' ? 'ok' : 'failed') : null;
+}
+
 // EXTERNAL MODULE: ./src/backups/manifest-size.ts
 var manifest_size = __nccwpck_require__(2502);
 ;// CONCATENATED MODULE: ./src/places/host-listing.ts
@@ -5799,9 +6128,277 @@ function isFromElsewhere(manifest, here) {
     return server === null || server !== serverOf(here.identity);
 }
 
+;// CONCATENATED MODULE: ./src/backups/anomalies.ts
+const RECENT = 7;
+/** A change smaller than this never alarms: in a tiny database a few pages are already half of it. */
+const SLACK_BYTES = 64 * 1024;
+/**
+ * Whether a database, or what its backup takes, has become suspiciously small or large against the recent good backups, newest first. A
+ * SQLite file keeps its size when everything in it is deleted: that shows only in the backup.
+ */
+function checkSizes(made, recent, limits) {
+    const alike = recent.filter(({ likeness }) => likeness === made.likeness);
+    return (checkSize('the database', made.databaseBytes, of(recent, 'databaseBytes'), limits) ??
+        checkSize('the backup', made.bytes, of(alike, 'bytes'), limits));
+}
+const of = (sizes, which) => sizes.map((one) => one[which]);
+/**
+ * Whether something has become suspiciously small or large against the median of what it was.
+ *
+ * @param recent of the recent good backups, newest first; at most 7 are used, without any nothing is said
+ * @returns the limit, and a sentence with both sizes; null when all is well
+ */
+function checkSize(what, bytes, recent, limits) {
+    const used = recent.slice(0, RECENT);
+    if (used.length === 0)
+        return null;
+    const middle = median(used);
+    if (Math.abs(bytes - middle) <= SLACK_BYTES)
+        return null;
+    const against = `${show(middle)}, the median of the ${used.length === 1 ? 'last backup' : `last ${used.length} backups`}`;
+    if (limits.shrink !== null && bytes < middle * limits.shrink) {
+        const why = `${what} has ${show(bytes)}, less than ${percent(limits.shrink)} of ${against}`;
+        return { limit: 'shrink-limit', why };
+    }
+    if (limits.growth !== null && bytes > middle * (1 + limits.growth)) {
+        const why = `${what} has ${show(bytes)}, more than ${percent(limits.growth)} above ${against}`;
+        return { limit: 'growth-limit', why };
+    }
+    if (typeof limits.growthBytes === 'number' && bytes > middle + limits.growthBytes) {
+        const why = `${what} has ${show(bytes)}, more than ${show(limits.growthBytes)} above ${against}`;
+        return { limit: 'growth-limit', why };
+    }
+    return null;
+}
+function median(values) {
+    const sorted = [...values].sort((a, b) => a - b);
+    const upper = sorted[Math.floor(sorted.length / 2)] ?? 0;
+    const lower = sorted[Math.ceil(sorted.length / 2) - 1] ?? 0;
+    return (upper + lower) / 2;
+}
+function percent(share) {
+    return `${Math.round(share * 1000) / 10} %`;
+}
+function show(bytes) {
+    const units = ['KiB', 'MiB', 'GiB', 'TiB'];
+    let value = bytes / 1024;
+    while (value >= 1024 && units.length > 1) {
+        value /= 1024;
+        units.shift();
+    }
+    return `${value.toFixed(1)} ${units[0]}`;
+}
+
+// EXTERNAL MODULE: ./src/backups/periods.ts
+var periods = __nccwpck_require__(5901);
+;// CONCATENATED MODULE: ./src/backups/rows.ts
+/** Fewer rows are lost in the ordinary course of things. */
+const ENOUGH_ROWS = 20;
+/** What has changed between two backups: tables that went first, then by rows lost; what was not counted in one of them is not compared. */
+function compareTables(before, after) {
+    const was = new Map(before.map(({ name, rows }) => [name, rows]));
+    const is = new Map(after.map(({ name, rows }) => [name, rows]));
+    const changes = [];
+    for (const [name, rows] of was) {
+        const now = is.get(name);
+        if (now === undefined)
+            changes.push({ name, change: 'gone', before: rows, after: null });
+        else if (rows !== null && now !== null && now !== rows) {
+            changes.push({ name, change: now < rows ? 'fewer' : 'more', before: rows, after: now });
+        }
+    }
+    for (const [name, rows] of is) {
+        if (!was.has(name))
+            changes.push({ name, change: 'new', before: null, after: rows });
+    }
+    return changes.sort((a, b) => ORDER[a.change] - ORDER[b.change] || lost(b) - lost(a) || (a.name < b.name ? -1 : 1));
+}
+const ORDER = { gone: 0, fewer: 1, more: 2, new: 3 };
+const lost = ({ before, after }) => (before ?? 0) - (after ?? 0);
+/** The tables of these that vanished with their rows, or lost more than this share of them (0.5 is half). */
+function rowLosses(changes, limit) {
+    return changes.filter(({ change, before, after }) => before !== null &&
+        before >= ENOUGH_ROWS &&
+        (change === 'gone' || (change === 'fewer' && (after ?? 0) < before * (1 - limit))));
+}
+
+;// CONCATENATED MODULE: ./src/backups/findings.ts
+/** What is wrong, or odd, with the backups of a database and with the database itself: rules alone. Whoever asks decides what a run fails for. */
+
+
+
+
+
+
+
+
+
+const findings_NAMED = 5;
+const DAY_MS = 86_400_000;
+function tooOld(createdAt, { now, maxAgeMs, name, where }) {
+    const limit = maxAgeMs === null ? '' : `; max-age is ${(0,format/* formatDuration */.a3)(maxAgeMs)}`;
+    const todo = 'Find out why no newer one was made (the runs of the backup workflow), and take one.';
+    if (createdAt === null)
+        return (0,finding/* wrong */.Q)('E_STALE', `there is no backup of ${name} in ${where}${limit}`, todo);
+    const age = now.getTime() - createdAt.getTime();
+    if (maxAgeMs === null || age <= maxAgeMs)
+        return null;
+    return (0,finding/* wrong */.Q)('E_STALE', `the newest backup of ${name} is ${(0,format/* formatDuration */.a3)(age)} old${limit}`, todo);
+}
+/** The newest good one of these that covers everything, where one does. A safety backup is one like any other. */
+const newestGood = (backups) => newestVerified(wholeOrAll(backups));
+/** Suspect backups that are newer than every good one. */
+function unanswered(backups, quote) {
+    const alarms = alarmsIn(backups);
+    const [newest] = alarms;
+    if (newest === undefined)
+        return null;
+    const what = alarms.length === 1 ? newest.id : `${alarms.length} backups, the newest ${newest.id},`;
+    return (0,finding/* odd */.S)('E_SHRUNK', `${what} ${alarms.length === 1 ? 'is' : 'are'} newer and suspect (${quote(newest.detail ?? '')}): not counted until \`command: accept\` says that it is right`, `If the change is right, \`command: accept\` with \`backup: ${newest.id}\`. If not, restore the newest good one.`);
+}
+/** The newest backup that is not suspect was proven by nothing. */
+function unproven(backups, now) {
+    const [newest] = backups
+        .filter(({ manifest, createdAt }) => !(0,backups_manifest/* isDamagedCopy */.z$)(manifest) && !(0,backups_retention/* isFuture */.GJ)(createdAt, now))
+        .sort(backups_retention/* newestFirst */.ll);
+    if (newest?.state !== 'unverified')
+        return null;
+    return (0,finding/* wrong */.Q)('E_CHECKSUM', `${newest.id}, the newest, is not verified`, 'It was found damaged, or was never proven: `command: verify` with its id says which. Take a new backup.');
+}
+const RULE_MS = {
+    hourly: 3_600_000,
+    daily: DAY_MS,
+    weekly: 7 * DAY_MS,
+    monthly: 28 * DAY_MS,
+    yearly: 365 * DAY_MS,
+};
+/**
+ * Fewer backups than the rules should have kept by now: a rule of periods holds the newest of each, so since the oldest that is there each
+ * period that has passed has one, as far as the rule goes. Those of now may still come.
+ */
+function tooFew(backups, rules, now, where) {
+    const good = toCandidates(backups)
+        .filter(({ verified, safety, partial = '', createdAt }) => verified && !safety && partial === '' && !(0,backups_retention/* isFuture */.GJ)(createdAt, now))
+        .sort(backups_retention/* newestFirst */.ll);
+    // a pinned one stays however old it is
+    const oldest = good.filter(({ pinned }) => pinned === null).at(-1);
+    if (oldest === undefined)
+        return [];
+    return Object.keys(RULE_MS).flatMap((rule) => {
+        const wanted = rules[rule] ?? 0;
+        const label = periods/* PERIODS */.n[rule];
+        const held = new Set(good.map(({ createdAt }) => label(createdAt)));
+        // that of now counts only when it has one
+        const passed = new Set([label(now)].filter((one) => held.has(one)));
+        for (let at = now.getTime() - RULE_MS[rule]; passed.size <= wanted && at > oldest.createdAt.getTime(); at -= RULE_MS[rule]) {
+            passed.add(label(new Date(at)));
+        }
+        passed.add(label(oldest.createdAt));
+        const should = Math.min(wanted, passed.size);
+        if (held.size >= should)
+            return [];
+        return [
+            (0,finding/* odd */.S)('E_TOO_FEW', `${rule}=${wanted}: ${held.size === 1 ? '1 backup' : `${held.size} backups`} in ${where}, where the rule should hold ${should} by now (the oldest is ${oldest.id})`, 'Find out which runs of the backup workflow failed, or who deletes there.'),
+        ];
+    });
+}
+/** What the next backup would trip over: the size of the live database, and its rows where they are known. */
+function jumps(live, backups, newest, limits, quote) {
+    const history = historyOf(backups);
+    const sizes = history.map(({ manifest }) => manifest.databaseBytes);
+    const suspicion = checkSize('the live database', live.bytes, sizes, limits);
+    const found = [];
+    if (suspicion !== null) {
+        found.push((0,finding/* wrong */.Q)('E_SHRUNK', suspicion.why, `Look at the database before the next backup: it will be suspect, until \`command: accept\` or \`${suspicion.limit}: none\` says that the change is right.`));
+    }
+    const [since] = history;
+    if (newest === null || since === undefined || limits.rowLoss === null)
+        return found;
+    const losses = rowLosses(compareTables(newest, live.tables), limits.rowLoss);
+    if (losses.length === 0)
+        return found;
+    const named = losses
+        .slice(0, findings_NAMED)
+        .map(({ name, change, before, after }) => change === 'gone'
+        ? `the table ${quote(JSON.stringify(name))} with ${before} rows is gone`
+        : `the table ${quote(JSON.stringify(name))} has ${after} rows, it had ${before}`);
+    const more = losses.length > findings_NAMED ? [`and ${losses.length - findings_NAMED} more`] : [];
+    found.push((0,finding/* wrong */.Q)('E_SHRUNK', `rows were lost since ${since.id}: ${[...named, ...more].join('; ')}`, `If that is not meant, restore ${since.id}, or pin it before it is rotated: \`command: pin\`.`));
+    return found;
+}
+/** Whether there is room for the next backup, and for a restore. */
+function space(backup, restore, where) {
+    const lacks = ({ free, needed }) => free === null || needed === null || free >= needed
+        ? null
+        : `${(0,format/* formatBytes */.z3)(needed)} are needed, ${(0,format/* formatBytes */.z3)(free)} are free`;
+    const forBackup = lacks(backup);
+    const forRestore = lacks(restore);
+    return [
+        ...(forBackup === null
+            ? []
+            : [
+                (0,finding/* wrong */.Q)('E_NOSPACE', `there is no room for the next backup in ${where}: ${forBackup}`, 'Make room there, keep fewer backups, or lower `min-free`.'),
+            ]),
+        ...(forRestore === null
+            ? []
+            : [
+                (0,finding/* odd */.S)('E_NOSPACE', `there is no room for a restore: ${forRestore}`, 'Make room before you need it: a restore loads the backup beside the live database.'),
+            ]),
+    ];
+}
+function leftBehind({ folders, journals, hooks }, where) {
+    const shown = (names) => names.slice(0, findings_NAMED).join(', ') + (names.length > findings_NAMED ? ', ...' : '');
+    return [
+        ...(journals.length === 0
+            ? []
+            : [
+                (0,finding/* wrong */.Q)('E_UNFINISHED', `a restore was cut off: ${shown(journals)} in ${where}/.work`, 'The next command that changes something brings it to an end first: run `backup`, or the restore once more.'),
+            ]),
+        ...(hooks.length === 0
+            ? []
+            : [
+                (0,finding/* wrong */.Q)('E_HOOK', `the \`after-command\` of a backup that was cut off is still due: ${shown(hooks)} in ${where}/.work`, 'The application may still be in maintenance mode: look. The next command that changes something there runs it first.'),
+            ]),
+        ...(folders.length === 0
+            ? []
+            : [
+                (0,finding/* odd */.S)('E_REMOTE_LOST', `${folders.length === 1 ? 'a run was' : `${folders.length} runs were`} cut off and left ${shown(folders)} in ${where}/.work`, 'The next run that changes something sweeps it. Look at why that run died.'),
+            ]),
+    ];
+}
+/** Clocks that are this far apart are worth a word; a backup is refused at CLOCK_TOLERANCE_MS. */
+const SKEW_MS = 60_000;
+/** `aheadMs`: how far the clock of that machine is ahead of the runner's; null: not known. */
+function skewed(machine, aheadMs) {
+    if (aheadMs === null || Math.abs(aheadMs) <= SKEW_MS)
+        return null;
+    return (0,finding/* odd */.S)('E_CLOCK', `the clock of ${machine} is ${(0,format/* formatDuration */.a3)(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'} that of the runner`, 'Set up NTP there: ages, names and retention rest on clocks. Backups are refused when it is 15 minutes.');
+}
+/** The copies in a store against what the host has. `rules`: by which they are rotated; null: not by us. */
+function outOfStep(onHost, copies, freshness) {
+    const found = [];
+    const newest = newestGood(onHost.filter(isTrusted));
+    const stored = newestGood(copies.filter(isTrusted));
+    const old = tooOld(stored?.createdAt ?? null, freshness);
+    if (old !== null)
+        found.push(old);
+    else if (newest !== null && !copies.some(({ id }) => id === newest.id)) {
+        found.push((0,finding/* odd */.S)('E_S3_VERIFY', `${newest.id}, the newest on the host, is not in ${freshness.where}`, 'The next backup copies itself alone. Look at the last run of the backup workflow.'));
+    }
+    return found;
+}
+/** The last proof by a restore, and how long the restoring took. */
+function lastRestored(backups) {
+    const proven = backups
+        .filter(({ state, manifest }) => state === 'ok' && manifest.verified.level === 'restore')
+        .map(({ id, manifest: { verified } }) => ({ id, at: verified.at, ms: verified.ms ?? null }));
+    return proven.sort((one, other) => (one.at < other.at ? 1 : -1))[0] ?? null;
+}
+
 // EXTERNAL MODULE: ./src/stores/object-store.ts
 var object_store = __nccwpck_require__(8351);
 ;// CONCATENATED MODULE: ./src/places/shown.ts
+
 
 
 
@@ -5814,7 +6411,7 @@ const MAX_PROBLEMS = 50;
 /** `where`: for those that are too many to be told. */
 function tellProblems(run, problems, where) {
     for (const problem of problems.slice(0, MAX_PROBLEMS))
-        (0,connect/* warn */.R8)(run, problem);
+        (0,connect/* tellFinding */.HO)(run, problem);
     const left = problems.length - MAX_PROBLEMS;
     if (left > 0)
         (0,connect/* warn */.R8)(run, `${(0,counting/* plural */.L)(left, 'more problem', 'more problems')} of this kind in ${where}`);
@@ -5826,21 +6423,45 @@ function showBackups(run, backups) {
     report.backups = all.map(({ backup, from, places }) => factsOf(run, backup, places, from));
     report.kept = backups.length;
     report.storage.backups = backups.length;
-    report.storage.backupsBytes = backups.reduce((sum, backup) => sum + backup.manifest.bytes, 0);
+    const sizes = backups.map(({ manifest }) => manifest.bytes);
+    report.storage.backupsBytes = sizes.reduce((sum, bytes) => sum + bytes, 0);
+    report.storage.averageBytes = sizes.length === 0 ? null : Math.round(report.storage.backupsBytes / sizes.length);
+    report.storage.largestBytes = sizes.reduce((most, bytes) => Math.max(most ?? 0, bytes), null);
     const known = all.map(({ backup }) => backup);
     const { command } = run.settings;
     const newest = newestVerified(command === 'backup' ? covering(known, (0,backups_coverage/* coverageOf */._5)(run.settings.dump)) : wholeOrAll(known));
+    run.known = {
+        backups: backups.length,
+        newest: newest && { ...newest.manifest, createdAt: newest.createdAt, rows: heldBy(newest.manifest).rows },
+        proof: lastRestored(backups),
+    };
     report.newestAgeSeconds =
         newest === null ? null : Math.max(0, Math.floor((run.now().getTime() - newest.createdAt.getTime()) / 1000));
 }
 /** Puts into the report what is gone, by the names of the deleted files; `backups` is what there was, besides what has no manifest. */
 function showDeleted(run, backups, deleted) {
     const files = new Set(deleted);
-    const left = backups.filter((backup) => !files.has((0,names/* manifestFile */.YE)(backup.id)));
-    showBackups(run, left);
+    const isGone = ({ id }) => files.has((0,names/* manifestFile */.YE)(id));
+    showBackups(run, backups.filter((backup) => !isGone(backup)));
     const known = new Set(backups.map(({ id }) => id));
     const swept = [...files].map((file) => (0,names/* parseFileName */.Px)(file)?.id ?? '').filter((id) => id !== '' && !known.has(id));
-    run.report.deleted = backups.length - left.length + new Set(swept).size;
+    run.report.deletedIds = [...new Set([...backups.filter(isGone).map(({ id }) => id), ...swept])];
+    run.report.deleted = run.report.deletedIds.length;
+}
+/** Tables and rows, from which a good backup can be told from one of a database that was destroyed, and the commit. */
+function heldBy({ content, shortened, github, }) {
+    const commit = /^[0-9a-f]{7,64}$/.test(github?.sha ?? '') ? (github?.sha.slice(0, 12) ?? null) : null;
+    if (content === null || shortened)
+        return { tables: null, rows: null, commit };
+    const counts = content.tables.flatMap(({ rows }) => (rows === null ? [] : [rows]));
+    const tables = content.tables.length + (content.tablesLeftOut ?? 0);
+    const uncounted = tables - counts.length;
+    return {
+        tables,
+        rows: counts.length === 0 && tables > 0 ? null : counts.reduce((sum, one) => sum + one, 0),
+        ...(uncounted === 0 ? {} : { uncounted }),
+        commit,
+    };
 }
 /** A backup as reports show it. `from`: which of its places is meant by its path. */
 function factsOf({ report, settings }, { manifest, state }, places = ['host'], from = 'host') {
@@ -5856,6 +6477,7 @@ function factsOf({ report, settings }, { manifest, state }, places = ['host'], f
         sha256: manifest.sha256,
         bytes: manifest.bytes,
         databaseBytes: manifest.databaseBytes,
+        ...heldBy(manifest),
         compression: manifest.compression,
         ...(manifest.encryption === 'none' ? {} : { encryption: manifest.encryption }),
         verifiedLevel: manifest.verified.level,
@@ -5888,7 +6510,7 @@ function demandRewritable(run, backup) {
     demandTrusted(backup);
     if (mayRewrite(run, backup))
         return;
-    throw new errors/* BackupError */.hj('E_SIGNATURE', `${backup.id} ${SIGNED}`, 'Give the key by which it was signed.');
+    throw new src_errors/* BackupError */.hj('E_SIGNATURE', `${backup.id} ${SIGNED}`, 'Give the key by which it was signed.');
 }
 /** Without a key nothing that is signed is written anew. */
 const mayRewrite = ({ settings }, { manifest }) => settings.signing !== null || manifest.mac === null;
@@ -5899,12 +6521,13 @@ function demandTrusted(backup) {
 }
 /** `nor`: where else it is not. */
 function untrusted({ id, state, detail }, nor = '') {
-    return new errors/* BackupError */.hj('E_SIGNATURE', `${id} is ${state}: ${detail}${nor}`, state === 'unsigned'
+    return new src_errors/* BackupError */.hj('E_SIGNATURE', `${id} is ${state}: ${detail}${nor}`, state === 'unsigned'
         ? 'If it was made before there was a key, and is right, `command: accept` with its id signs it. Without `signing-key` it is taken as it is.'
         : 'If `signing-key` was changed, add the old key as another line. Otherwise do not rely on it: somebody has changed it. Take another backup, and find out who can write there; `command: delete` without `signing-key` deletes it.');
 }
 
 ;// CONCATENATED MODULE: ./src/places/host.ts
+
 
 
 
@@ -5942,6 +6565,7 @@ class HostPlace {
         this.uri = facts.path('directory');
         this.rules = settings.keep;
         report.directory = this.uri;
+        run.previous ??= lastRun(facts.get('last_run') ?? '', settings);
         report.storage.freeBytes = /^\d{1,15}$/.test(facts.get('free_kib') ?? '') ? facts.number('free_kib') * 1024 : null;
         const { untold } = listing;
         if (untold > 0) {
@@ -5949,6 +6573,7 @@ class HostPlace {
         }
         const identity = run.database.identity(facts);
         this.listed = readCatalogue(listing, { name: settings.name, identity, keys: settings.signing }, run.now());
+        run.ledger?.sees('host', this.listed);
         tellProblems(run, this.listed.problems, this.uri);
         showBackups(run, this.listed.backups);
     }
@@ -5998,7 +6623,7 @@ class HostPlace {
         const manifest = (0,backups_manifest/* parseManifest */.Ng)(facts.need(`manifest ${file}`), backup.id);
         if (manifest.shortened === undefined && manifest.sha256 === backup.manifest.sha256)
             return { ...backup, manifest };
-        throw new errors/* BackupError */.hj('E_MANIFEST', `${file} is another one than a moment ago, or none of ours`);
+        throw new src_errors/* BackupError */.hj('E_MANIFEST', `${file} is another one than a moment ago, or none of ours`);
     }
     remove(units) {
         return this.change(null, units);
@@ -6011,8 +6636,7 @@ class HostPlace {
             this.take(rewritten);
         this.show(filesOf(units));
         this.run.left = (0,src_left/* touched */.FI)(this.run.left);
-        const status = (0,directory/* statusOf */.c2)(this.run);
-        return this.send(['job', 'change', [status, file, text, ...removalArguments(units)]], units, before);
+        return this.send([(0,directory/* toldOf */.dc)(this.run), ['job', 'change', [file, text, ...removalArguments(units)]]], units, before);
     }
     /** Another manifest of a backup, or one for a payload that has lost its own, while the lock is held; it goes on being held. */
     async write(backup) {
@@ -6032,13 +6656,13 @@ class HostPlace {
         this.show(filesOf(units ?? []));
         const publication = [id, manifest.file, manifest.sha256, rewrittenText(run, backup)];
         if (units === null)
-            return this.send(['job', 'publish_backup', publication], [], before);
-        return this.send(['job', 'finish', [...publication, (0,directory/* statusOf */.c2)(run), ...removalArguments(units)]], units, before);
+            return this.send([['job', 'publish_backup', publication]], [], before);
+        return this.send([(0,directory/* toldOf */.dc)(run), ['job', 'finish', [...publication, ...removalArguments(units)]]], units, before);
     }
     /** When it fails, catalogue and report show what the host came to; `before`: what there was. */
-    async send(request, units, before) {
+    async send(requests, units, before) {
         const { connection, listed } = this;
-        const done = await connection.send(request).catch((error) => {
+        const done = await connection.send(...requests).catch((error) => {
             if (connection.said('published').length === 0)
                 listed.backups = before;
             this.show(connection.said('deleted'));
@@ -6046,9 +6670,9 @@ class HostPlace {
         });
         return this.removed(units, done);
     }
-    /** Keeps the status of the run on the host. */
-    async tellStatus() {
-        await this.connection.send(['job', 'put_status', [(0,directory/* statusOf */.c2)(this.run)]]);
+    /** Tells of the run on the host. */
+    async tellRun() {
+        await this.connection.send((0,directory/* toldOf */.dc)(this.run), directory/* TELL */.Ch);
     }
     take(backup) {
         const { listed } = this;
@@ -6074,7 +6698,7 @@ class HostPlace {
         if (undeleted.length === 0)
             return { deleted, held: [], failure: null };
         run.report.ok = false;
-        const error = new errors/* BackupError */.hj('E_ROTATE', (0,neutralise/* quoteOutside */.Y)(undeleted.join('; ')), 'Look at the owner and the attributes of the file (`lsattr`).');
+        const error = new src_errors/* BackupError */.hj('E_ROTATE', (0,neutralise/* quoteOutside */.Y)(undeleted.join('; ')), 'Look at the owner and the attributes of the file (`lsattr`).');
         const what = `${(0,format/* counted */.hS)(undeleted.length, 'old file')} could not be deleted`;
         return { deleted, held: [], failure: { what, error, todo: '`prune` tries again.' } };
     }
@@ -6148,7 +6772,7 @@ function objectionTo(rotation) {
     if (refusal === null)
         return null;
     const rules = rotation.place.kind === 'host' ? 'keep' : 's3-keep';
-    return new errors/* BackupError */.hj('E_POLICY', refusal, `Look at the plan (\`command: prune\` with \`dry-run: true\`), then change \`${rules}\`, \`keep-minimum\` or \`max-delete\`.`);
+    return new src_errors/* BackupError */.hj('E_POLICY', refusal, `Look at the plan (\`command: prune\` with \`dry-run: true\`), then change \`${rules}\`, \`keep-minimum\` or \`max-delete\`.`);
 }
 /** Carries a plan out. Throws E_ROTATE, with the report corrected to what was really deleted. */
 async function carryOut(run, { place, retention, remove }) {
@@ -6171,9 +6795,9 @@ function keepHeld({ decisions }, held) {
 }
 /** Only what the place says is about the rotation; that the run was cancelled is another story, in which this is a side note. */
 function notRotated(run, what, error, todo) {
-    const { code, message, hint } = (0,errors/* describe */.q0)(error);
+    const { code, message, hint } = (0,src_errors/* describe */.q0)(error);
     if ((0,object_store/* isOfStore */.te)(error) || code === 'E_ROTATE')
-        return new errors/* BackupError */.hj('E_ROTATE', `${what}: ${message}`, `${hint} ${todo}`);
+        return new src_errors/* BackupError */.hj('E_ROTATE', `${what}: ${message}`, `${hint} ${todo}`);
     (0,connect/* warn */.R8)(run, what);
     return error;
 }
@@ -6214,7 +6838,7 @@ async function listCopies(store, name, whole) {
                 room -= text.length;
             }
             catch (error) {
-                if (!(error instanceof errors/* BackupError */.hj) || !UNREADABLE.includes(error.code))
+                if (!(error instanceof src_errors/* BackupError */.hj) || !UNREADABLE.includes(error.code))
                     throw error;
                 unread.push(error.message);
             }
@@ -6254,7 +6878,7 @@ async function named(run, store, { key }) {
     const stored = await store.head(key);
     if (stored === null) {
         await store.list(key); // when there is not even the bucket, this one says so
-        throw new errors/* BackupError */.hj('E_NOT_FOUND', `there is no ${(0,neutralise/* quoteOutside */.Y)(store.uriOf(key), 1200)}`, `Correct \`backup\`: the key of the payload, as \`s3-uri\` tells it.`);
+        throw new src_errors/* BackupError */.hj('E_NOT_FOUND', `there is no ${(0,neutralise/* quoteOutside */.Y)(store.uriOf(key), 1200)}`, `Correct \`backup\`: the key of the payload, as \`s3-uri\` tells it.`);
     }
     const folder = key.slice(0, key.lastIndexOf('/') + 1);
     const parsed = (0,names/* parseFileName */.Px)(key.slice(folder.length));
@@ -6262,7 +6886,7 @@ async function named(run, store, { key }) {
     const text = file === null ? null : await store.get(`${folder}${file}`);
     if (parsed === null || file === null || text === null) {
         if (file !== null && run.settings.signing !== null) {
-            throw new errors/* BackupError */.hj('E_SIGNATURE', `${store.uriOf(key)} has no manifest beside it, so nothing is signed`, 'Who can delete the manifest can change the payload as well. Take another backup; without `signing-key` it is taken as any dump.');
+            throw new src_errors/* BackupError */.hj('E_SIGNATURE', `${store.uriOf(key)} has no manifest beside it, so nothing is signed`, 'Who can delete the manifest can change the payload as well. Take another backup; without `signing-key` it is taken as any dump.');
         }
         if (file !== null) {
             (0,connect/* warn */.R8)(run, `${store.uriOf(key)} has no manifest beside it, so nothing tells what it should be but the store`);
@@ -6276,7 +6900,7 @@ async function named(run, store, { key }) {
     const backup = read(run, parsed.name, files, text, null);
     demandTrusted(backup);
     if (backup.manifest.file !== key.slice(folder.length)) {
-        throw new errors/* BackupError */.hj('E_MANIFEST', `${store.uriOf(`${folder}${file}`)} is the manifest of ${backup.manifest.file}, not of that object`, `Correct \`backup\`.`);
+        throw new src_errors/* BackupError */.hj('E_MANIFEST', `${store.uriOf(`${folder}${file}`)} is the manifest of ${backup.manifest.file}, not of that object`, `Correct \`backup\`.`);
     }
     return agreeing(store, key, backup, stored);
 }
@@ -6309,7 +6933,7 @@ async function newestIn(run, store, here, isEnough) {
     const hosts = [...new Set(found.map(({ backup }) => backup.manifest.host))];
     if (hosts.length <= 1)
         return found;
-    throw new errors/* BackupError */.hj('E_TARGET_MISMATCH', `${store.uriOf(store.keyOf(run.settings.name, ''))} has backups of ${hosts.length} hosts (${(0,neutralise/* quoteOutside */.Y)(hosts.slice(0, 5).join(', '), 300)}), and none of this one, ${here?.host}`, `Name the one that is meant by its id (\`command: list\`), or set \`allow-other-target: true\` to take the newest of all.`);
+    throw new src_errors/* BackupError */.hj('E_TARGET_MISMATCH', `${store.uriOf(store.keyOf(run.settings.name, ''))} has backups of ${hosts.length} hosts (${(0,neutralise/* quoteOutside */.Y)(hosts.slice(0, 5).join(', '), 300)}), and none of this one, ${here?.host}`, `Name the one that is meant by its id (\`command: list\`), or set \`allow-other-target: true\` to take the newest of all.`);
 }
 async function readAll(run, store, identity, isEnough) {
     const { name } = run.settings;
@@ -6343,18 +6967,18 @@ async function readUnit(run, store, name, { id, files }, identity) {
     try {
         const backup = read(run, name, files, text, identity);
         if (backup.state === 'damaged')
-            throw new errors/* BackupError */.hj('E_CHECKSUM', `it is damaged: ${backup.detail}`);
+            throw new src_errors/* BackupError */.hj('E_CHECKSUM', `it is damaged: ${backup.detail}`);
         const key = store.keyOf(name, backup.manifest.file);
         const stored = await store.head(key);
         if (stored === null)
-            throw new errors/* BackupError */.hj('E_CHECKSUM', `${backup.manifest.file} is missing`);
+            throw new src_errors/* BackupError */.hj('E_CHECKSUM', `${backup.manifest.file} is missing`);
         if (!isTrusted(backup)) {
             return { backup, uri: store.uriOf(key), stored, wanted: wantedOf(key, stored, backup.manifest.sha256) };
         }
         return agreeing(store, key, backup, stored);
     }
     catch (error) {
-        if (!(error instanceof errors/* BackupError */.hj) || !['E_CHECKSUM', 'E_MANIFEST'].includes(error.code))
+        if (!(error instanceof src_errors/* BackupError */.hj) || !['E_CHECKSUM', 'E_MANIFEST'].includes(error.code))
             throw error;
         (0,connect/* warn */.R8)(run, `${store.uriOf(store.keyOf(name, id))} is passed over: ${(0,neutralise/* quoteOutside */.Y)(error.message, 500)}`);
         return null;
@@ -6367,7 +6991,7 @@ function read(run, name, files, text, identity) {
     const [backup] = backups;
     if (backup !== undefined)
         return backup;
-    throw new errors/* BackupError */.hj('E_MANIFEST', problems[0] ?? 'there is no manifest');
+    throw new src_errors/* BackupError */.hj('E_MANIFEST', problems[0]?.message ?? 'there is no manifest');
 }
 /** What the store says of the payload is what the manifest says. Throws E_CHECKSUM. */
 function agreeing(store, key, backup, stored) {
@@ -6379,7 +7003,7 @@ function agreeing(store, key, backup, stored) {
             ? `it was stored with the SHA-256 ${stored.sha256}, its manifest says ${sha256}`
             : null;
     if (why !== null) {
-        throw new errors/* BackupError */.hj('E_CHECKSUM', `${uri} does not belong to its manifest: ${why}`, `Do not rely on that copy: find out who can write into the bucket.`);
+        throw new src_errors/* BackupError */.hj('E_CHECKSUM', `${uri} does not belong to its manifest: ${why}`, `Do not rely on that copy: find out who can write into the bucket.`);
     }
     return { backup, uri, stored, wanted: wantedOf(key, stored, sha256) };
 }
@@ -6388,6 +7012,7 @@ function wantedOf(key, { bytes, etag }, sha256) {
 }
 
 ;// CONCATENATED MODULE: ./src/places/store.ts
+
 
 
 
@@ -6433,20 +7058,21 @@ class StorePlace {
         const { unread, catalogue } = await this.read(this.rules !== null);
         const { problems, backups } = catalogue;
         for (const id of contradicting(host.listed.backups, backups)) {
-            problems.push(`${id} has another SHA-256 there than on the host: one of the two is not what was backed up`);
+            problems.push((0,finding/* wrong */.Q)('E_S3_VERIFY', `${id} has another SHA-256 there than on the host: one of the two is not what was backed up`, 'Prove both: `command: verify` with the id, and with its `s3://` address.'));
         }
         if (unread.length > 0) {
             const why = (0,neutralise/* quoteOutside */.Y)(unread[0] ?? '', 300);
-            problems.push(`${(0,format/* counted */.hS)(unread.length, 'manifest')} could not be read, the first because ${why}`);
+            problems.push((0,finding/* odd */.S)('E_S3_UNAVAILABLE', `${(0,format/* counted */.hS)(unread.length, 'manifest')} could not be read, the first because ${why}`));
         }
         const here = await this.here();
-        tellProblems(run, problems.map((problem) => `in ${uri}: ${problem}`), uri);
+        tellProblems(run, problems.map((problem) => ({ ...problem, message: `in ${uri}: ${problem.message}` })), uri);
         const others = backups.filter((backup) => isTrusted(backup) && isFromElsewhere(backup.manifest, here));
         if (others.length > 0) {
             const made = (0,neutralise/* quoteOutside */.Y)(`made on another host, ${others[0]?.manifest.host}`, 200);
             (0,connect/* warn */.R8)(run, `${(0,format/* counted */.hS)(others.length, 'backup')} in ${uri} were ${made}: they do not count here, and rotation leaves them alone. Two databases that share a bucket need names or prefixes of their own; after a move to another host, \`command: delete\` deletes what is old`);
         }
         run.report.s3 = { uri, backups: 0, backupsBytes: 0, retention: [], deleted: 0, hidden: false };
+        run.ledger?.sees('s3', catalogue);
         this.show(backups);
         return catalogue;
     }
@@ -6580,7 +7206,7 @@ class StorePlace {
     }
 }
 const minute = (time) => `${time.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-const orphaned = (uri) => new errors/* BackupError */.hj('E_ROTATE', `${uri} is locked, but its manifest was not, and is deleted`, 'Once the lock has ended, `command: delete` with its id deletes it.');
+const orphaned = (uri) => new src_errors/* BackupError */.hj('E_ROTATE', `${uri} is locked, but its manifest was not, and is deleted`, 'Once the lock has ended, `command: delete` with its id deletes it.');
 
 ;// CONCATENATED MODULE: ./src/places/with-store.ts
 
@@ -6603,7 +7229,7 @@ function withSpare(run, host, work) {
 function withNamed(run, host, location, work) {
     return withStorePlace(run, host, async (place) => {
         if (place === null)
-            throw new errors/* BackupError */.hj('E_INTERNAL', 'there is no store to ask');
+            throw new src_errors/* BackupError */.hj('E_INTERNAL', 'there is no store to ask');
         return work(place, await named(run, await place.open(), location));
     }, location.bucket);
 }
@@ -6630,7 +7256,7 @@ async function change(run, decide) {
                 return;
             await after();
             run.report.ok = true;
-            await host.tellStatus();
+            await host.tellRun();
         });
     });
 }
@@ -6705,7 +7331,7 @@ function described(run, asked, { backups, unreadable }, place) {
         const none = asked.by === 'latest'
             ? `there is no verified backup of ${name} in ${place.uri}`
             : `no verified backup of ${name} was taken by a deploy of the commit ${asked.sha}`;
-        const why = (nor) => new errors/* BackupError */.hj('E_NOT_FOUND', none + nor, `${withheld(backups)}${known(backups)}`);
+        const why = (nor) => new src_errors/* BackupError */.hj('E_NOT_FOUND', none + nor, `${withheld(backups)}${known(backups)}`);
         return { backup, lost: { ids: gone, exact: false, why } };
     }
     const how = backups.some((one) => gone.includes(one.id) && !isTrusted(one))
@@ -6727,7 +7353,7 @@ function newest(run, { backups, unreadable }, place) {
         return { backup: null, lost: { ids: [broken.id], exact: true, why: noManifest(broken.why) } };
     }
     if (backup === null) {
-        const why = (nor) => stale(run, `there is no backup of ${run.settings.name} in ${place.uri}${nor}`);
+        const why = (nor) => errorOf(tooOld(null, freshness(run, place.uri + nor)));
         return { backup, lost: { ids: [], exact: false, why } };
     }
     if (backup.state !== 'damaged')
@@ -6737,21 +7363,23 @@ function newest(run, { backups, unreadable }, place) {
 }
 /** The newest that is to be proven is young enough. Throws E_STALE. */
 function checkAge(run, createdAt) {
-    const { maxAgeMs, name } = run.settings;
-    const age = run.now().getTime() - createdAt.getTime();
-    if (maxAgeMs !== null && age > maxAgeMs) {
-        throw stale(run, `the newest backup of ${name} is ${(0,format/* formatDuration */.a3)(age)} old`);
-    }
+    const finding = tooOld(createdAt, freshness(run, ''));
+    if (finding !== null)
+        throw errorOf(finding);
 }
-function stale({ settings: { maxAgeMs } }, what) {
-    return new errors/* BackupError */.hj('E_STALE', `${what}${maxAgeMs === null ? '' : `; max-age is ${(0,format/* formatDuration */.a3)(maxAgeMs)}`}`, 'Find out why no newer one was made (the runs of the backup workflow), and take one.');
-}
-const damaged = (what) => (nor) => new errors/* BackupError */.hj('E_CHECKSUM', what + nor, `Choose another backup: \`command: list\` shows them.`);
-const noManifest = (what) => (nor) => new errors/* BackupError */.hj('E_MANIFEST', what + nor, `Take a new backup, and do not rely on this one.`);
+const freshness = ({ settings: { maxAgeMs, name }, now }, where) => ({
+    now: now(),
+    maxAgeMs,
+    name,
+    where,
+});
+const errorOf = ({ code, message, todo }) => new src_errors/* BackupError */.hj(code, message, todo);
+const damaged = (what) => (nor) => new src_errors/* BackupError */.hj('E_CHECKSUM', what + nor, `Choose another backup: \`command: list\` shows them.`);
+const noManifest = (what) => (nor) => new src_errors/* BackupError */.hj('E_MANIFEST', what + nor, `Take a new backup, and do not rely on this one.`);
 /** There is no backup of that id; `backups`: what there is. */
 function notFound(run, id, backups, where) {
     const what = `there is no backup ${id} of ${run.settings.database.given} in ${where}`;
-    return new errors/* BackupError */.hj('E_NOT_FOUND', what, known(backups));
+    return new src_errors/* BackupError */.hj('E_NOT_FOUND', what, known(backups));
 }
 function known(backups) {
     const ids = [...new Set(backups.toSorted(backups_retention/* newestFirst */.ll).map(({ id }) => id))].slice(0, 5);
@@ -6795,7 +7423,7 @@ async function find(run, asked, first, spare) {
     }
     if (backup !== null)
         return { backup, spare: null };
-    throw (lost?.why(spare === null ? '' : `, nor in ${spare.uri}`) ?? new errors/* BackupError */.hj('E_NOT_FOUND', 'there is no backup'));
+    throw (lost?.why(spare === null ? '' : `, nor in ${spare.uri}`) ?? new src_errors/* BackupError */.hj('E_NOT_FOUND', 'there is no backup'));
 }
 /** What the first place has lost, from the spare one; null when that does not have it either. */
 async function instead(run, asked, { ids, exact, why }, backup, backups, spare) {
@@ -6833,7 +7461,7 @@ async function instead(run, asked, { ids, exact, why }, backup, backups, spare) 
             // whoever watches the backups is told that there is none, whoever restores one what keeps him from the store
             const { code, hint } = asked.by === 'newest' || ('toProve' in asked && asked.toProve) ? reason : error;
             const message = `${reason.message}; and the store did not help: ${error.message}`;
-            throw new errors/* BackupError */.hj(code, message, hint, { cause: error });
+            throw new src_errors/* BackupError */.hj(code, message, hint, { cause: error });
         }
         (0,connect/* warn */.R8)(run, `${reason.message}; whether the store has it is not known: ${error.message}`);
         return null;
@@ -6884,11 +7512,18 @@ async function find_named(run, place, unsigned = false) {
 
 /**
  * Says that a suspect backup is right: it is a good one from now on, and the history of sizes and rows begins anew with it. With
- * `signing-key` the same of one that was never signed, suspect or not: it is signed then. What was forged stays so.
+ * `signing-key` the same of one that was never signed, suspect or not: it is signed then. What was forged stays so. What the ledger misses,
+ * or remembers with another hash, is right as it is from then on (`LedgerKeeper.save`).
  */
 async function accept(run) {
     const { settings, log, report } = run;
     await change(run, async (host) => {
+        const id = settings.backup ?? '';
+        const isDisputed = (await run.ledger?.isDisputed(id)) ?? false;
+        if (isDisputed && !host.listed.backups.some((one) => one.id === id)) {
+            log.info(`${settings.dryRun ? 'would accept' : 'accepted'} that ${id} is gone`);
+            return {};
+        }
         const found = await host.whole(await find_named(run, host, true));
         const old = { ...found, ...found.ifSigned };
         report.backup = factsOf(run, found);
@@ -6898,7 +7533,10 @@ async function accept(run) {
             return { rewrite: old };
         }
         if (old.state === 'ok') {
-            (0,connect/* warn */.R8)(run, `${old.id} is not suspect: there is nothing to accept`);
+            if (isDisputed)
+                log.info(`${settings.dryRun ? 'would accept' : 'accepted'} ${id} as it is now`);
+            else
+                (0,connect/* warn */.R8)(run, `${id} is not suspect: there is nothing to accept`);
             return {};
         }
         if (old.state !== 'suspect')
@@ -6915,13 +7553,639 @@ async function accept(run) {
     });
 }
 function notAcceptable({ id, state, detail }) {
-    return new errors/* BackupError */.hj('E_POLICY', `${id} is not suspect but ${state}: ${(0,neutralise/* quoteOutside */.Y)(detail ?? state, 300)}`, `To accept it would not make it a good one${state === 'unverified' ? '; `command: verify` may' : ''}.`);
+    return new src_errors/* BackupError */.hj('E_POLICY', `${id} is not suspect but ${state}: ${(0,neutralise/* quoteOutside */.Y)(detail ?? state, 300)}`, `To accept it would not make it a good one${state === 'unverified' ? '; `command: verify` may' : ''}.`);
 }
 
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
+// EXTERNAL MODULE: ./node_modules/valibot/dist/index.mjs
+var dist = __nccwpck_require__(7934);
+// EXTERNAL MODULE: ./src/schemas.ts
+var schemas = __nccwpck_require__(9011);
 // EXTERNAL MODULE: ./src/backups/packing.ts
 var packing = __nccwpck_require__(88);
+;// CONCATENATED MODULE: ./src/backups/ledger.ts
+/** What is remembered of a database's backups off the host, where whoever takes over the host can not change it. */
+
+
+
+
+
+
+
+
+
+
+/** More is not read: 400 entries take a third of it. */
+const MAX_CHARACTERS = 1 << 20;
+const MOST_ENTRIES = 400;
+/** Of backups that are no longer there. */
+const LONGEST_MS = 400 * 86_400_000;
+const MOST_VERDICTS = 20;
+/** A backup that takes longer than usual by less than this is no news. */
+const SLACK_MS = 10_000;
+const SLOW = 3;
+/** Durations are told from that many on, by the newest of them. */
+const ENOUGH = 3;
+const ledger_RECENT = 7;
+const HASH = (0,schemas/* matching */.wC)(/^[0-9a-f]{12}$/, '12 hex digits');
+/**
+ * One backup. Who can open a pull request can read it, and who can push a workflow can write it: no host, no path, no bucket and no table
+ * stands here, and nothing in it is believed but as a reason to look.
+ */
+const ENTRY = (0,schemas/* object */.Ik)({
+    /** Its name and its time. */
+    id: (0,schemas/* matching */.wC)(/-\d{8}T\d{6}Z-[0-9a-f]{4}$/, 'an id of the grammar'),
+    sha256: (0,schemas/* matching */.wC)(/^[0-9a-f]{64}$/, '64 lower-case hex digits'),
+    bytes: (0,schemas/* whole */.WQ)(),
+    databaseBytes: (0,schemas/* whole */.WQ)(),
+    /** How many tables, and rows in all of them; null: not known. */
+    tables: dist/* nullable */.mee((0,schemas/* whole */.WQ)()),
+    rows: dist/* nullable */.mee((0,schemas/* whole */.WQ)()),
+    durationMs: (0,schemas/* whole */.WQ)(),
+    /** `ms`: how long the restoring took. */
+    verified: (0,schemas/* object */.Ik)({ level: (0,schemas/* oneOf */.yL)(backups_manifest/* VERIFIED_LEVELS */.FS), at: schemas/* instant */.uR, ms: dist/* exactOptional */.yqP((0,schemas/* whole */.WQ)()) }),
+    kind: (0,schemas/* matching */.wC)(/^[a-z0-9]{1,20}$/, 'the ending of a payload'),
+    compression: (0,schemas/* oneOf */.yL)(packing/* COMPRESSIONS */._7),
+    encryption: (0,schemas/* oneOf */.yL)(['none', ...packing/* METHODS */.J8]),
+    /** A hash of what it covers; null: everything. */
+    partial: dist/* nullable */.mee(HASH),
+    state: (0,schemas/* oneOf */.yL)(['ok', 'suspect', 'unverified', 'damaged', 'future']),
+    /** By a person. What pins by itself takes its pins back. */
+    pinned: dist/* boolean */.zMY(),
+    safety: dist/* boolean */.zMY(),
+    /** The rules that it was made under. */
+    keep: dist/* exactOptional */.yqP(backups_manifest/* RULES */.y0),
+    s3Keep: dist/* exactOptional */.yqP(backups_manifest/* RULES */.y0),
+    /** It was on the host when it was last looked there, or should have been. */
+    onHost: dist/* boolean */.zMY(),
+    /** The same of a store, by a hash of its address; null: of none. */
+    inStore: dist/* nullable */.mee(HASH),
+});
+/** How the last run of a command ended. `ms`: how long it, or the restoring, took. */
+const VERDICT = (0,schemas/* object */.Ik)({
+    command: (0,schemas/* matching */.wC)(/^[a-z]{1,20}$/, 'a command'),
+    ok: dist/* boolean */.zMY(),
+    errorCode: (0,schemas/* matching */.wC)(/^(E_[A-Z0-9_]{1,40})?$/, 'an error code'),
+    at: schemas/* instant */.uR,
+    ms: (0,schemas/* whole */.WQ)(),
+});
+const EMPTY = { schema: 1, backups: [], runs: [] };
+const timeOf = ({ id }) => (0,names/* parseId */.Fg)(id)?.createdAt ?? new Date(Number.NaN);
+const dated = (entry) => ({ ...entry, createdAt: timeOf(entry) });
+/** Reads what was saved, and trusts none of it: what is not as this version writes it, or of another name, is left out. Never throws. */
+function parseLedger(text, name) {
+    if (text.length > MAX_CHARACTERS)
+        return EMPTY;
+    let document;
+    try {
+        document = JSON.parse(text);
+    }
+    catch {
+        return EMPTY;
+    }
+    if (!(0,schemas/* isObject */.Gv)(document) || !('schema' in document) || document.schema !== 1)
+        return EMPTY;
+    const { backups, runs } = document;
+    const entries = readList(ENTRY, backups, MOST_ENTRIES).filter(({ id }) => (0,names/* parseId */.Fg)(id)?.name === name);
+    const verdicts = readList(VERDICT, runs, MOST_VERDICTS);
+    return {
+        schema: 1,
+        backups: [...new Map(entries.map((entry) => [entry.id, entry])).values()].map(dated).sort(backups_retention/* newestFirst */.ll).map(plain),
+        runs: [...new Map(verdicts.map((one) => [one.command, one])).values()],
+    };
+}
+function readList(schema, list, most) {
+    if (!Array.isArray(list))
+        return [];
+    return list.slice(0, most).flatMap((item) => {
+        const { success, output } = dist/* safeParse */.xLC(schema, item);
+        return success ? [output] : [];
+    });
+}
+const plain = ({ createdAt: _, ...entry }) => entry;
+const serializeLedger = (ledger) => `${JSON.stringify(ledger)}\n`;
+/** 12 hex digits in place of a text that is nobody's business: a coverage has names of tables, an address that of a bucket. */
+const hashOf = (text) => (0,external_node_crypto_.createHash)('sha256').update(text).digest('hex').slice(0, 12);
+function partialOf(coverage) {
+    const shown = (0,backups_coverage/* showCoverage */.UQ)(coverage ?? null);
+    return shown === '' ? null : hashOf(shown);
+}
+/** What is remembered of a backup. `old`: what was, which knows what a shortened manifest does not. */
+function entryOf({ id, manifest, state }, old) {
+    const content = manifest.shortened ? null : manifest.content;
+    const rows = content?.tables.map((table) => table.rows ?? 0) ?? [];
+    const { level, at, ms } = manifest.verified;
+    return {
+        id,
+        sha256: manifest.sha256,
+        bytes: manifest.bytes,
+        databaseBytes: manifest.databaseBytes,
+        tables: content === null ? (old?.tables ?? null) : rows.length + (content.tablesLeftOut ?? 0),
+        rows: content === null ? (old?.rows ?? null) : rows.reduce((sum, some) => sum + some, 0),
+        durationMs: manifest.durationMs,
+        verified: { level, at, ...(ms === undefined ? {} : { ms }) },
+        kind: manifest.kind,
+        compression: manifest.compression,
+        encryption: (0,packing/* methodOf */.NY)(manifest.encryption),
+        partial: partialOf(manifest.coverage),
+        state: state === 'unsigned' || state === 'forged' ? 'unverified' : state,
+        pinned: manifest.pinned !== null && manifest.pinned.by === undefined,
+        safety: manifest.reason === 'safety',
+        ...(manifest.keep === undefined ? {} : { keep: manifest.keep }),
+        ...(manifest.s3Keep === undefined ? {} : { s3Keep: manifest.s3Keep }),
+        onHost: old?.onHost ?? false,
+        inStore: old?.inStore ?? null,
+    };
+}
+/** The ledger after a run. What it does not see any more, and nobody misses, is remembered as gone, for its sizes and times. */
+function remember(ledger, { seen, verdict, settled = null, lost = null }, now) {
+    const entries = new Map(ledger.backups.map((entry) => [entry.id, entry]));
+    const accepted = entries.get(settled ?? '');
+    // `accept` does not look into the store: where it is, it is seen by the next run that does
+    if (accepted !== undefined)
+        entries.set(accepted.id, { ...accepted, inStore: null });
+    for (const { store, left, vanished } of seen) {
+        const there = new Set([...left.backups, ...left.unreadable].map(({ id }) => id));
+        for (const entry of entries.values()) {
+            if (there.has(entry.id) || (vanished.includes(entry.id) && entry.id !== settled))
+                continue;
+            if (store === null)
+                entries.set(entry.id, { ...entry, onHost: false });
+            else if (entry.inStore === store)
+                entries.set(entry.id, { ...entry, inStore: null });
+        }
+        for (const backup of left.backups.filter(isTrusted)) {
+            const old = entries.get(backup.id);
+            // the bytes of an id never change: the next run tells, also of one that was adopted in this one
+            if (old !== undefined && old.sha256 !== backup.manifest.sha256 && backup.id !== settled)
+                continue;
+            if (store === null)
+                entries.set(backup.id, { ...entryOf(backup, old), onHost: true });
+            // that of another host, which has the same name in the same bucket, is not ours to watch
+            else if (old !== undefined)
+                entries.set(backup.id, { ...old, inStore: store });
+        }
+    }
+    const doomed = entries.get(lost ?? '');
+    if (doomed !== undefined)
+        entries.set(doomed.id, { ...doomed, onHost: false, inStore: null });
+    const isThere = ({ onHost, inStore }) => onHost || inStore !== null;
+    const kept = [...entries.values()]
+        .map(dated)
+        .filter((entry) => isThere(entry) || now.getTime() - entry.createdAt.getTime() <= LONGEST_MS)
+        .sort((one, other) => Number(isThere(other)) - Number(isThere(one)) || (0,backups_retention/* newestFirst */.ll)(one, other))
+        .slice(0, MOST_ENTRIES);
+    return {
+        schema: 1,
+        backups: kept.sort(backups_retention/* newestFirst */.ll).map(plain),
+        runs: [verdict, ...ledger.runs.filter(({ command }) => command !== verdict.command)].slice(0, MOST_VERDICTS),
+    };
+}
+/** Good ones that are no longer on the host, newest first. */
+const goneFrom = ({ backups }, there) => backups.filter(({ id, state, safety }) => state === 'ok' && !safety && !there.has(id));
+/** How the newest one of that coverage was made; null: none is remembered. */
+const likenessOfNewest = ({ backups }, partial) => backups.find((entry) => entry.partial === partial && !entry.safety) ?? null;
+const likenessOf = ({ manifest }) => ({
+    kind: manifest.kind,
+    compression: manifest.compression,
+    encryption: (0,packing/* methodOf */.NY)(manifest.encryption),
+    partial: partialOf(manifest.coverage),
+});
+/** How long such backups take, in milliseconds: the median of the last of them. null: too few are remembered. */
+function usualDuration({ backups }, like) {
+    const durations = backups
+        .filter((entry) => !entry.safety &&
+        entry.durationMs > 0 &&
+        entry.kind === like.kind &&
+        entry.compression === like.compression &&
+        entry.encryption === like.encryption &&
+        entry.partial === like.partial)
+        .slice(0, ledger_RECENT)
+        .map(({ durationMs }) => durationMs);
+    return durations.length < ENOUGH ? null : median(durations);
+}
+/** Whether that is worth a word. */
+const isSlow = (ms, usual) => ms > SLOW * usual && ms > usual + SLACK_MS;
+
+;// CONCATENATED MODULE: ./src/backups/vanished.ts
+/** What is not as it is remembered: backups that another hash stands for now, and those that are gone though retention keeps them. */
+
+
+
+
+const vanished_NAMED = 5;
+/**
+ * Compares a place with what is remembered of it, before the run changes it. `store`: the hash of the address of a store; null: the host.
+ * `strict`: the rules of this run, where they alone decide what is kept (`keep-made-under: false`).
+ *
+ * Every rotation keeps a backup that the rules keep under which it was made, over all that is there at that time. So one is missed that
+ * these rules keep over all that is there or missing, as long as nothing is there that the ledger does not know: then there was no run since
+ * whose backup could have taken its place. Otherwise there were runs that it has not seen (those of other branches have ledgers of their
+ * own). By the same rules they change nothing in that; by others they may have made what took its place and is gone by now, too, and
+ * only what is pinned is missed. To be on the safe side everything that is there counts as one that may have taken a place, also what is
+ * pinned or damaged by now.
+ */
+function dispute({ backups: remembered }, store, { backups, unreadable }, strict, now) {
+    const known = remembered.filter((entry) => (store === null ? entry.onHost : entry.inStore === store)).map(dated);
+    const hashes = new Map(backups.map(({ id, manifest }) => [id, manifest.sha256]));
+    const there = new Set([...hashes.keys(), ...unreadable.map(({ id }) => id)]);
+    const rulesOf = (entry) => (store === null ? entry.keep : entry.s3Keep);
+    const changed = remembered.filter(({ id, sha256 }) => (hashes.get(id) ?? sha256) !== sha256);
+    const absent = known.filter(({ id, state }) => !there.has(id) && state !== 'damaged' && state !== 'unverified');
+    const here = toCandidates(backups, store === null ? 'keep' : 's3Keep').map((candidate, at) => {
+        const { partial: _, ...rest } = candidate;
+        const partial = partialOf(backups[at]?.manifest.coverage);
+        return { ...rest, verified: !candidate.suspect, pinned: null, ...(partial === null ? {} : { partial }) };
+    });
+    const unread = unreadable.map(({ id, createdAt }) => {
+        return { id, createdAt, verified: true, pinned: null, safety: false };
+    });
+    const all = [...here, ...unread, ...absent.map((entry) => candidateOf(entry, rulesOf(entry)))];
+    const keptBy = (rules, madeUnder) => {
+        const { decisions } = (0,backups_retention/* planRetention */.SA)(all, { rules, madeUnder, keepMinimum: 1, maxDelete: null }, now);
+        return new Set(decisions.filter(({ keep }) => keep).map(({ id }) => id));
+    };
+    const names = new Set(remembered.map(({ id }) => id));
+    const isSure = [...there].every((id) => names.has(id)) ||
+        rulesIn([...remembered.map(rulesOf), ...here.map(({ madeUnder }) => madeUnder)]) <= 1;
+    const kept = isSure ? keptBy({}, true) : new Set();
+    const keptHere = strict === null ? kept : keptBy(strict, false);
+    const safeties = all.filter(({ safety }) => safety);
+    const isMissed = (entry) => {
+        // without rules of ours the lifecycle of a bucket deletes what it likes
+        if (entry.pinned)
+            return store === null || rulesOf(entry) !== undefined;
+        if (!entry.safety)
+            return kept.has(entry.id) && keptHere.has(entry.id);
+        return safeties.filter((one) => (0,backups_retention/* newestFirst */.ll)(one, entry) < 0).length < backups_retention/* SAFETY_KEPT */.gZ;
+    };
+    return {
+        changed: changed.map(({ id }) => id),
+        vanished: absent.filter(isMissed).map(({ id }) => id),
+        isBare: there.size === 0,
+    };
+}
+/** How many different ones are known of. */
+const rulesIn = (all) => new Set(all.flatMap((rules) => (rules === undefined ? [] : backups_retention/* KEEP_RULES */.Yf.map((rule) => rules[rule]).join()))).size;
+function candidateOf(entry, madeUnder) {
+    const { id, createdAt, state, partial, safety } = entry;
+    const isSuspect = state === 'suspect';
+    return {
+        ...{ id, createdAt, verified: !isSuspect, pinned: null, safety },
+        ...(isSuspect ? { suspect: true } : {}),
+        ...(partial === null ? {} : { partial }),
+        ...(madeUnder === undefined ? {} : { madeUnder }),
+    };
+}
+const TODO = 'Find out who can write there, and what was done. What is right ends with `command: accept` and the id; docs/ledger.md has more.';
+/** `where`: the place, for messages. One finding of a kind, however many backups it is about. */
+function disputeFindings({ changed, vanished, isBare }, where) {
+    const found = [];
+    if (changed.length > 0) {
+        const [are, other] = changed.length === 1 ? ['has', ''] : ['have', 's'];
+        found.push((0,finding/* wrong */.Q)('E_CHECKSUM', `${vanished_named(changed)} in ${where} ${are} another SHA-256 than the one${other} that the ledger remembers: changed, or replaced, since they were made`, `Do not rely on it. ${TODO}`));
+    }
+    if (vanished.length > 0) {
+        const message = isBare
+            ? `there is no backup in ${where} any more: the ledger remembers ${vanished.length} that no retention has deleted (${vanished_named(vanished)})`
+            : `${vanished_named(vanished)} ${vanished.length === 1 ? 'has' : 'have'} vanished from ${where}: the ledger remembers ${vanished.length === 1 ? 'it' : 'them'}, and no retention has deleted ${vanished.length === 1 ? 'it' : 'them'}`;
+        found.push((0,finding/* wrong */.Q)('E_NOT_FOUND', message, TODO));
+    }
+    return found;
+}
+const vanished_named = (ids) => ids.length <= vanished_NAMED ? ids.join(', ') : `${ids.slice(0, vanished_NAMED).join(', ')} and ${ids.length - vanished_NAMED} more`;
+
+// EXTERNAL MODULE: ./src/reporting/report.ts
+var reporting_report = __nccwpck_require__(4778);
+// EXTERNAL MODULE: external "node:async_hooks"
+var external_node_async_hooks_ = __nccwpck_require__(6698);
+// EXTERNAL MODULE: external "node:child_process"
+var external_node_child_process_ = __nccwpck_require__(1421);
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: external "node:util"
+var external_node_util_ = __nccwpck_require__(7975);
+;// CONCATENATED MODULE: ./src/ledger/cache.ts
+
+
+
+
+
+
+
+/**
+ * The service counts an entry as another one when the path in it is spelt otherwise, so this one is relative: RUNNER_TEMP is another
+ * path on each self-hosted runner, and in a container. It is in the workspace for as long as the library works.
+ */
+const FOLDER = '.db-backup-ledger';
+const FILE = `${FOLDER}/ledger.json`;
+const PREFIX = 'db-backup-ledger-v1';
+/** What the keys of a database begin with. `hash`: of all that tells it from every other one; without it, `app` would also find `app-2`. */
+const prefixOf = (name, hash) => `${PREFIX}-${name}-${hash}-`;
+/** Whether the runner has told where the service is; without that the library is not even loaded. */
+function mayBeThere(env) {
+    const isV2 = Boolean(env.ACTIONS_CACHE_SERVICE_V2 && env.ACTIONS_RESULTS_URL);
+    return Boolean(env.ACTIONS_RUNTIME_TOKEN) && (isV2 || Boolean(env.ACTIONS_CACHE_URL));
+}
+/** The newest entry whose key begins so. */
+function readNewest(prefix, limitMs) {
+    const answer = async () => {
+        const cache = await service();
+        if (cache === null)
+            return OFF;
+        clear();
+        (0,external_node_fs_.mkdirSync)(folder());
+        // a key that never exists: only by its beginning can one be found, and that gives the newest
+        const { value, said } = await muffled(() => cache.restoreCache([FILE], `${prefix}none`, [prefix]));
+        if (value !== undefined)
+            return { state: 'done', text: readFileOf((0,external_node_path_.join)(workspace(), FILE)) };
+        return said === '' ? { state: 'missed', text: 'there is no ledger yet' } : { state: 'failed', text: said };
+    };
+    return within(limitMs, answer());
+}
+/** Saves a text under a key that was never used before. */
+function save(key, text, limitMs) {
+    const answer = async () => {
+        const cache = await service();
+        if (cache === null)
+            return OFF;
+        clear();
+        (0,external_node_fs_.mkdirSync)(folder());
+        (0,external_node_fs_.writeFileSync)((0,external_node_path_.join)(workspace(), FILE), text);
+        const { value, said } = await muffled(() => cache.saveCache([FILE], key));
+        return value === -1 ? { state: 'failed', text: said || 'the service did not take it' } : { state: 'done', text };
+    };
+    return within(limitMs, answer());
+}
+const OFF = { state: 'off', text: 'this runner has no cache service, or no GNU tar' };
+/** The library, or null where there is no service for it. */
+async function service() {
+    if (!mayBeThere(process.env) || !(await isGnuTar()))
+        return null;
+    const cache = await __nccwpck_require__.e(/* import() */ 301).then(__nccwpck_require__.bind(__nccwpck_require__, 9301));
+    return cache.isFeatureAvailable() ? cache : null;
+}
+/**
+ * The library unpacks what it gets with `tar -P`, and whoever can save an entry could name any file of the runner in it. GNU tar takes
+ * this option from its environment: whatever an archive holds becomes the one file that is read. It stays set, since a library that was
+ * given up goes on.
+ */
+async function isGnuTar() {
+    process.env.TAR_OPTIONS = `--transform=s,.*,${FILE},`;
+    const tar = process.platform === 'darwin' ? 'gtar' : 'tar';
+    const version = await (0,external_node_util_.promisify)(external_node_child_process_.execFile)(tar, ['--version']).catch(() => ({ stdout: '' }));
+    return version.stdout.includes('GNU tar');
+}
+/** As the library has it. */
+const workspace = () => process.env.GITHUB_WORKSPACE ?? process.cwd();
+const folder = () => (0,external_node_path_.join)(workspace(), FOLDER);
+const clear = () => (0,external_node_fs_.rmSync)(folder(), { recursive: true, force: true });
+/** Throws when it is too long, or nothing that we have written. */
+function readFileOf(file) {
+    const found = (0,external_node_fs_.lstatSync)(file);
+    if (!found.isFile() || found.size > MAX_CHARACTERS)
+        throw new Error('what was saved is no ledger');
+    return (0,external_node_fs_.readFileSync)(file, 'utf8');
+}
+async function within(limitMs, work) {
+    let timer;
+    const tooSlow = new Promise((resolve) => {
+        const text = `the cache service did not answer within ${limitMs / 1000} s`;
+        timer = setTimeout(() => resolve({ state: 'failed', text }), limitMs);
+    });
+    const failed = (error) => ({ state: 'failed', text: (0,neutralise/* quoteOutside */.Y)(String(error), 300) });
+    try {
+        return await Promise.race([work.catch(failed), tooSlow]);
+    }
+    finally {
+        clearTimeout(timer);
+        try {
+            clear();
+        }
+        catch {
+            // somebody else's, in a workspace that is not ours to write
+        }
+    }
+}
+/** In what the library prints: that it failed, or that the runner has told it not to do it. */
+const REASON = /^(?:::(?:warning|error)[^:\n]*::)?((?:Failed to (?:save|restore)|Cache (?:save|restore) skipped): .*)$/m;
+const talk = new external_node_async_hooks_.AsyncLocalStorage();
+let isMuffled = false;
+/**
+ * What the library does, and the reason that it prints when it fails. It writes warnings to the log of the step, which would be
+ * annotations of ours, and the commands that it runs; all that comes from within it is kept from there, except what masks secrets.
+ */
+async function muffled(work) {
+    muffle();
+    const said = [];
+    const value = await talk.run(said, work);
+    const reason = REASON.exec(said.join(''))?.[1] ?? '';
+    return { value, said: reason === '' ? '' : (0,neutralise/* quoteOutside */.Y)(reason.replaceAll('%0A', '\n'), 300) };
+}
+function muffle() {
+    if (isMuffled)
+        return;
+    isMuffled = true;
+    for (const stream of [process.stdout, process.stderr]) {
+        const write = stream.write.bind(stream);
+        stream.write = (chunk, ...rest) => {
+            const said = talk.getStore();
+            if (said === undefined || String(chunk).startsWith('::add-mask::'))
+                return write(chunk, ...rest);
+            said.push(String(chunk));
+            for (const done of rest)
+                if (typeof done === 'function')
+                    done();
+            return true;
+        };
+    }
+}
+
+;// CONCATENATED MODULE: ./src/ledger/keeper.ts
+
+
+
+
+
+
+
+
+
+/** For reading, from the start of the run on, and once more for saving. */
+const PATIENCE_MS = 8_000;
+/**
+ * Begins to read what is remembered of this database; null with `ledger: false`, and with `doctor`, to which it means nothing. Outside a step
+ * of a workflow there is no cache to keep it in.
+ */
+function openLedger(run) {
+    const isStep = process.env.GITHUB_ACTIONS === 'true';
+    if (!run.settings.ledger || run.settings.command === 'doctor' || !isStep)
+        return null;
+    if (mayBeThere(process.env))
+        return new Keeper(run);
+    run.log.info('ledger: this runner has no cache service, so nothing is remembered off the host; all else works');
+    return null;
+}
+/** What is not as it is remembered. For `verify`, `health` and `backup`, which decide what it means. */
+const ledgerFindings = async ({ ledger, signal }) => ledger === null || signal.aborted ? [] : ledger.findings();
+class Keeper {
+    run;
+    sights = new Map();
+    reading;
+    prefix;
+    /** Nothing is saved over what could not be read. */
+    isReadable = true;
+    constructor(run) {
+        this.run = run;
+        const { name } = run.settings;
+        this.prefix = prefixOf(name, hashOf(targetOf(run)));
+        this.reading = this.read(name);
+    }
+    async read(name) {
+        const { run, prefix } = this;
+        const answer = await readNewest(prefix, PATIENCE_MS);
+        if (answer.state === 'done') {
+            const ledger = parseLedger(answer.text, name);
+            run.log.info(`ledger: ${ledger.backups.length} backups of ${name} are remembered`);
+            if (run.settings.command === 'backup')
+                this.tellUsual(ledger);
+            return ledger;
+        }
+        this.isReadable = answer.state === 'missed';
+        run.log.info(`ledger: nothing is remembered of ${name}: ${answer.text}${this.isReadable ? '' : '; all else works'}`);
+        return EMPTY;
+    }
+    tellUsual(ledger) {
+        const like = likenessOfNewest(ledger, partialOf((0,backups_coverage/* coverageOf */._5)(this.run.settings.dump)));
+        const usual = like === null ? null : usualDuration(ledger, like);
+        if (usual !== null)
+            this.run.log.info(`such a backup usually takes ${(0,format/* formatDuration */.a3)(usual)}`);
+    }
+    sees(place, catalogue) {
+        this.sights.set(place, { found: this.sights.get(place)?.found ?? { ...catalogue }, now: catalogue });
+    }
+    findings() {
+        return this.safely([], (ledger) => [...this.sights].flatMap(([place, sight]) => disputeFindings(this.dispute(ledger, place, sight), this.whereIs(place))));
+    }
+    isDisputed(id) {
+        return this.safely(false, (ledger) => {
+            const isHere = [...this.sights].some(([place, sight]) => {
+                const { changed, vanished } = this.dispute(ledger, place, sight);
+                return changed.includes(id) || vanished.includes(id);
+            });
+            // of a store that this run does not look into nobody knows
+            return isHere || ledger.backups.some((entry) => entry.id === id && entry.inStore !== null);
+        });
+    }
+    /** No run fails for what is remembered. */
+    async safely(otherwise, work) {
+        try {
+            return await work(await this.reading);
+        }
+        catch (error) {
+            this.run.log.info(`ledger: it is of no use: ${(0,src_errors/* describe */.q0)(error).message}`);
+            return otherwise;
+        }
+    }
+    dispute(ledger, place, { found }) {
+        const { keep, keepMadeUnder, s3 } = this.run.settings;
+        const rules = place === 'host' ? keep : (s3?.keep ?? null);
+        return dispute(ledger, this.storeOf(place), found, keepMadeUnder ? null : rules, this.run.now());
+    }
+    whereIs(place) {
+        const { report } = this.run;
+        return place === 'host' ? report.directory : (report.s3?.uri ?? 'the store');
+    }
+    storeOf(place) {
+        const { s3 } = this.run.settings;
+        return place === 'host' || s3 === null ? null : hashOf(JSON.stringify([s3.endpoint, s3.bucket, s3.prefix]));
+    }
+    async tell() {
+        if (!this.run.signal.aborted)
+            await this.safely(undefined, (ledger) => this.tellOf(ledger));
+    }
+    tellOf(ledger) {
+        const { run } = this;
+        const { report } = run;
+        const there = new Set(report.backups.map(({ id }) => id));
+        if (this.sights.has('host')) {
+            report.remembered = goneFrom(ledger, there)
+                .slice(0, reporting_report/* MAX_REMEMBERED */.cx)
+                .map(dated)
+                .map(({ createdAt, bytes, databaseBytes }) => ({ createdAt: createdAt.toISOString(), bytes, databaseBytes }));
+        }
+        const last = ledger.runs.find(({ command }) => command === report.command);
+        // of a command that leaves no status on the host, or of a host that was lost
+        if (last !== undefined)
+            run.previous ??= last.ok ? 'ok' : 'failed';
+        if (!report.ok)
+            return;
+        if (last?.ok === false) {
+            (0,connect/* note */.N4)(run, `the first ${report.command} that succeeds since the one of ${last.at}, which ended with ${last.errorCode}`);
+        }
+        this.tellSlow(ledger);
+    }
+    tellSlow(ledger) {
+        const { run } = this;
+        const { command, backup, skipped } = run.report;
+        const made = this.sights.get('host')?.now.backups.find(({ id }) => id === backup?.id);
+        if (command !== 'backup' || made === undefined || skipped !== null)
+            return;
+        const usual = usualDuration(ledger, likenessOf(made));
+        const took = made.manifest.durationMs;
+        if (usual === null || !isSlow(took, usual))
+            return;
+        (0,connect/* note */.N4)(run, `${made.id} took ${(0,format/* formatDuration */.a3)(took)}; such a backup usually takes ${(0,format/* formatDuration */.a3)(usual)}`);
+    }
+    async save() {
+        const { command, dryRun } = this.run.settings;
+        // a runner that cancels gives a few seconds, which are for the host
+        if (command === 'list' || dryRun || this.run.report.errorCode === 'E_CANCELLED')
+            return;
+        await this.safely(undefined, (ledger) => (this.isReadable ? this.saveAfter(ledger) : undefined));
+    }
+    async saveAfter(ledger) {
+        const { run, sights } = this;
+        const { command, backup } = run.settings;
+        const seen = [...sights].map(([place, sight]) => {
+            const { vanished } = this.dispute(ledger, place, sight);
+            return { store: this.storeOf(place), left: sight.now, vanished };
+        });
+        const settled = command === 'accept' && run.report.ok ? backup : null;
+        const lost = command === 'delete' && isLost(run.report) ? backup : null;
+        const next = remember(ledger, { seen, verdict: verdictOf(run), settled, lost }, run.now());
+        const { state, text } = await save(this.prefix + stampOf(run), serializeLedger(next), PATIENCE_MS);
+        run.log.info(state === 'done' ? 'ledger: remembered off the host' : `ledger: not remembered off the host: ${text}`);
+    }
+}
+/**
+ * All that makes it one database in one directory, as it was asked for. Nothing secret is in it, and no role, by which backups and their
+ * proofs may differ.
+ */
+function targetOf({ settings, database }) {
+    const { transport, name, directory } = settings;
+    const at = transport.transport === 'ssh' ? [transport.host, transport.port, transport.jump?.host] : [(0,external_node_os_.hostname)()];
+    return JSON.stringify([settings.database.engine, name, database.restoring.targetName, directory, ...at]);
+}
+/** No key is ever used twice. */
+function stampOf({ now, github }) {
+    const { GITHUB_RUN_ATTEMPT: attempt = '1', GITHUB_JOB: job = '' } = process.env;
+    const parts = [now().toISOString().replace(/\D/g, ''), github?.runId ?? '0', attempt, job];
+    return parts.map((part) => part.replace(/[^A-Za-z0-9._-]/g, '-').slice(0, 60)).join('-');
+}
+const verdictOf = ({ report, now }) => ({
+    command: report.command,
+    ok: report.ok,
+    errorCode: report.errorCode,
+    at: now().toISOString(),
+    ms: Math.round(report.restore?.ms ?? report.durationMs),
+});
+/** It ended before it knew what it had done. */
+const isLost = ({ errorCode }) => errorCode !== '' && src_errors/* ERRORS */.Sr[errorCode].class === 'run';
+
 ;// CONCATENATED MODULE: ./src/making/adopt.ts
 
 
@@ -6997,98 +8261,6 @@ async function proven(run, { connection, facts }, { id, createdAt, payload }) {
     };
 }
 
-;// CONCATENATED MODULE: ./src/backups/anomalies.ts
-const RECENT = 7;
-/** A change smaller than this never alarms: in a tiny database a few pages are already half of it. */
-const SLACK_BYTES = 64 * 1024;
-/**
- * Whether a database, or what its backup takes, has become suspiciously small or large against the recent good backups, newest first. A
- * SQLite file keeps its size when everything in it is deleted: that shows only in the backup.
- */
-function checkSizes(made, recent, limits) {
-    const alike = recent.filter(({ likeness }) => likeness === made.likeness);
-    return (checkSize('the database', made.databaseBytes, of(recent, 'databaseBytes'), limits) ??
-        checkSize('the backup', made.bytes, of(alike, 'bytes'), limits));
-}
-const of = (sizes, which) => sizes.map((one) => one[which]);
-/**
- * Whether something has become suspiciously small or large against the median of what it was.
- *
- * @param recent of the recent good backups, newest first; at most 7 are used, without any nothing is said
- * @returns the limit, and a sentence with both sizes; null when all is well
- */
-function checkSize(what, bytes, recent, limits) {
-    const used = recent.slice(0, RECENT);
-    if (used.length === 0)
-        return null;
-    const middle = median(used);
-    if (Math.abs(bytes - middle) <= SLACK_BYTES)
-        return null;
-    const against = `${show(middle)}, the median of the ${used.length === 1 ? 'last backup' : `last ${used.length} backups`}`;
-    if (limits.shrink !== null && bytes < middle * limits.shrink) {
-        const why = `${what} has ${show(bytes)}, less than ${percent(limits.shrink)} of ${against}`;
-        return { limit: 'shrink-limit', why };
-    }
-    if (limits.growth !== null && bytes > middle * (1 + limits.growth)) {
-        const why = `${what} has ${show(bytes)}, more than ${percent(limits.growth)} above ${against}`;
-        return { limit: 'growth-limit', why };
-    }
-    if (typeof limits.growthBytes === 'number' && bytes > middle + limits.growthBytes) {
-        const why = `${what} has ${show(bytes)}, more than ${show(limits.growthBytes)} above ${against}`;
-        return { limit: 'growth-limit', why };
-    }
-    return null;
-}
-function median(values) {
-    const sorted = [...values].sort((a, b) => a - b);
-    const upper = sorted[Math.floor(sorted.length / 2)] ?? 0;
-    const lower = sorted[Math.ceil(sorted.length / 2) - 1] ?? 0;
-    return (upper + lower) / 2;
-}
-function percent(share) {
-    return `${Math.round(share * 1000) / 10} %`;
-}
-function show(bytes) {
-    const units = ['KiB', 'MiB', 'GiB', 'TiB'];
-    let value = bytes / 1024;
-    while (value >= 1024 && units.length > 1) {
-        value /= 1024;
-        units.shift();
-    }
-    return `${value.toFixed(1)} ${units[0]}`;
-}
-
-;// CONCATENATED MODULE: ./src/backups/rows.ts
-/** Fewer rows are lost in the ordinary course of things. */
-const ENOUGH_ROWS = 20;
-/** What has changed between two backups: tables that went first, then by rows lost; what was not counted in one of them is not compared. */
-function compareTables(before, after) {
-    const was = new Map(before.map(({ name, rows }) => [name, rows]));
-    const is = new Map(after.map(({ name, rows }) => [name, rows]));
-    const changes = [];
-    for (const [name, rows] of was) {
-        const now = is.get(name);
-        if (now === undefined)
-            changes.push({ name, change: 'gone', before: rows, after: null });
-        else if (rows !== null && now !== null && now !== rows) {
-            changes.push({ name, change: now < rows ? 'fewer' : 'more', before: rows, after: now });
-        }
-    }
-    for (const [name, rows] of is) {
-        if (!was.has(name))
-            changes.push({ name, change: 'new', before: null, after: rows });
-    }
-    return changes.sort((a, b) => ORDER[a.change] - ORDER[b.change] || lost(b) - lost(a) || (a.name < b.name ? -1 : 1));
-}
-const ORDER = { gone: 0, fewer: 1, more: 2, new: 3 };
-const lost = ({ before, after }) => (before ?? 0) - (after ?? 0);
-/** The tables of these that vanished with their rows, or lost more than this share of them (0.5 is half). */
-function rowLosses(changes, limit) {
-    return changes.filter(({ change, before, after }) => before !== null &&
-        before >= ENOUGH_ROWS &&
-        (change === 'gone' || (change === 'fewer' && (after ?? 0) < before * (1 - limit))));
-}
-
 ;// CONCATENATED MODULE: ./src/making/row-loss.ts
 
 
@@ -7099,7 +8271,7 @@ function rowLosses(changes, limit) {
 
 
 
-const REASON = 'before a loss of rows';
+const row_loss_REASON = 'before a loss of rows';
 /** Of the pins that are set here; what a person has pinned is not counted. */
 const PINS_KEPT = 3;
 const row_loss_NAMED = 5;
@@ -7153,7 +8325,7 @@ async function pinBefore(run, host, loss) {
         await host.write({ ...old, manifest: { ...manifest, pinned } });
     };
     if (here.manifest.pinned === null && mayRewrite(run, here))
-        await rewrite(here, { reason: REASON, at: run.now().toISOString(), by: 'row-loss' });
+        await rewrite(here, { reason: row_loss_REASON, at: run.now().toISOString(), by: 'row-loss' });
     const ours = host.listed.backups
         .filter((backup) => backup.manifest.pinned?.by === 'row-loss' && isTrusted(backup))
         .sort(backups_retention/* newestFirst */.ll);
@@ -7249,16 +8421,13 @@ async function standingInStore(run, host, store, manifest) {
 }
 /** What a backup that is suspect ends the run with. */
 function alarm({ id }, { limit, why }) {
-    return new errors/* BackupError */.hj('E_SHRUNK', why, `It is marked as suspect, and counts for nothing until somebody says that the change is right. If it is right: \`command: accept\` with \`backup: ${id}\`, or \`${limit}: none\` for one run. If not, restore the newest good one.`);
+    return new src_errors/* BackupError */.hj('E_SHRUNK', why, `It is marked as suspect, and counts for nothing until somebody says that the change is right. If it is right: \`command: accept\` with \`backup: ${id}\`, or \`${limit}: none\` for one run. If not, restore the newest good one.`);
 }
 /** Tells of suspect backups that are newer than the good one that is taken, or than every one. */
 function warnOfAlarms(run, backups) {
-    const alarms = alarmsIn(backups);
-    const [newest] = alarms;
-    if (newest === undefined)
-        return;
-    const what = alarms.length === 1 ? newest.id : `${(0,format/* counted */.hS)(alarms.length, 'backup')}, the newest ${newest.id},`;
-    (0,connect/* warn */.R8)(run, `${what} ${alarms.length === 1 ? 'is' : 'are'} newer and suspect (${(0,neutralise/* quoteOutside */.Y)(newest.detail ?? '', 300)}): not counted until \`command: accept\` says that it is right`);
+    const finding = unanswered(backups, (text) => (0,neutralise/* quoteOutside */.Y)(text, 300));
+    if (finding !== null)
+        (0,connect/* tellFinding */.HO)(run, finding);
 }
 /** Of one that was asked for by its name. */
 function warnOfSuspicion(run, { id, state, detail }) {
@@ -7311,7 +8480,7 @@ function hasKeyFor(encryption, { encryption: own, decryption }) {
 function needKeyFor(what, encryption, keys) {
     if (encryption === 'none' || hasKeyFor(encryption, keys))
         return;
-    throw new errors/* BackupError */.hj('E_DECRYPT', `${what} is ${showEncrypted(encryption)}, and ${missingKey(encryption)}`);
+    throw new src_errors/* BackupError */.hj('E_DECRYPT', `${what} is ${showEncrypted(encryption)}, and ${missingKey(encryption)}`);
 }
 /** Who can write where backups are can put a plain one in the place of an encrypted one: who has a key for it should know. */
 function warnOfPlain(run, what, encryption) {
@@ -7344,6 +8513,97 @@ function tellEncryption(run, { id, encryption }, known) {
     (0,connect/* warn */.R8)(run, `${id} is the first backup that is ${showEncrypted(encryption)}, and nobody has opened it yet. Check that you have the key${alone}: \`command: verify\` with \`decryption-key\` opens it, docs/encryption.md tells how to keep keys`);
 }
 
+;// CONCATENATED MODULE: ./src/run/user-command.ts
+
+
+
+/** Runs a command of the user on the host, its output in the log. Throws E_HOOK when it fails, or does not end in time. */
+async function runUserCommand(run, connection, input, request) {
+    const facts = await run.log.group(input, () => connection.send(request));
+    const failure = commandFailure(input, (key) => facts.all(key));
+    if (failure !== null)
+        throw failure;
+}
+/** E_HOOK, when what was told under these keys says that it has failed, or did not end in time. `prefix`: of the keys. */
+function commandFailure(input, told, prefix = '') {
+    const status = told(`${prefix}command_status`).at(-1) ?? '0';
+    if (status === '0')
+        return null;
+    const last = told(`${prefix}said`).findLast((line) => line.trim() !== '');
+    const said = last === undefined ? ', and said nothing' : `; it said last: ${(0,neutralise/* quoteOutside */.Y)(last, 200)}`;
+    const output = `The log has its output, under "${input}".`;
+    const late = told(`${prefix}command_late`).at(-1);
+    if (late !== undefined) {
+        const advice = input === 'start-command' || input === 'after-command'
+            ? ' What is to go on running belongs into the background, as by `systemctl start` or `nohup ... >/dev/null 2>&1 &`.'
+            : '';
+        return new src_errors/* BackupError */.hj('E_HOOK', `${input} did not end within ${(0,format/* formatDuration */.a3)((Number(late) || 0) * 1000)} (command-timeout), and was ended${said}`, `${output}${advice}`);
+    }
+    if (status === 'none')
+        return new src_errors/* BackupError */.hj('E_HOOK', `${input} was begun, and has not come to its end${said}`, output);
+    return new src_errors/* BackupError */.hj('E_HOOK', `${input} ended with status ${(0,neutralise/* quoteOutside */.Y)(status, 10)}${said}`, output);
+}
+
+;// CONCATENATED MODULE: ./src/making/hooks.ts
+
+
+/** What the host is told of them before the backup, whose work has that id; none when there are none. */
+function hooksOf({ hooks, commandTimeoutMs }, id) {
+    const { before, after } = hooks;
+    if (before === null && after === null)
+        return [];
+    const seconds = String(Math.ceil(commandTimeoutMs / 1000));
+    return [['request', 'expect_hooks', [id, seconds, before ?? '', after ?? '']]];
+}
+/** Why `after-command` failed, where the dump and what followed it did not; null when it did not. */
+const afterFailure = (facts) => failureOfAfter((key) => facts.all(key));
+function failureOfAfter(told) {
+    const failure = commandFailure('after-command', told, 'after_');
+    if (failure === null)
+        return null;
+    const message = `${failure.message}: the application may still be in maintenance mode`;
+    return new src_errors/* BackupError */.hj(failure.code, message, failure.hint);
+}
+/**
+ * Throws what a backup has failed with, once `after-command` has come to its end, which the host runs by itself. When that fails as well, it
+ * is one of the problems.
+ */
+async function failWithHooks(run, connection, error) {
+    const { after } = run.settings.hooks;
+    const told = connection.said;
+    const before = (0,src_errors/* describe */.q0)(error).code === 'E_HOOK' ? commandFailure('before-command', told, 'before_') : null;
+    const failure = before ?? error;
+    if (after === null)
+        throw failure;
+    const { code, message, hint } = (0,src_errors/* describe */.q0)(failure);
+    const isBegun = told('running').length > 0;
+    if (run.signal.aborted || connection.isLost()) {
+        throw isBegun
+            ? new src_errors/* BackupError */.hj(code, message, (0,src_errors/* sentences */.hC)(hint, 'The host runs `after-command` by itself.'))
+            : failure;
+    }
+    const ended = told('after_command_status').length > 0 ? null : await connection.send(['job', 'end_hooks', []]).catch(() => null);
+    alsoTell(run, ended === null ? failureOfAfter(told) : afterFailure(ended));
+    throw failure;
+}
+/** As `work`; when that throws something else than `failure`, that is one of the problems. */
+async function telling(run, failure, work) {
+    try {
+        await work();
+    }
+    catch (error) {
+        if (error !== failure)
+            alsoTell(run, failure);
+        throw error;
+    }
+}
+function alsoTell({ report, log }, failure) {
+    if (failure === null)
+        return;
+    report.problems.push({ level: 'error', code: failure.code, message: failure.message });
+    log.error(failure.message);
+}
+
 ;// CONCATENATED MODULE: ./src/making/new-manifest.ts
 
 
@@ -7372,7 +8632,7 @@ function manifestOf(run, { id, createdAt, started }, facts, hello, damaged = fal
     const sha256 = facts.need('sha256');
     const coverage = (0,backups_coverage/* coverageOf */._5)(settings.dump);
     if (!/^[0-9a-f]{64}$/.test(sha256))
-        throw new errors/* BackupError */.hj('E_INTERNAL', 'the host did not report a SHA-256');
+        throw new src_errors/* BackupError */.hj('E_INTERNAL', 'the host did not report a SHA-256');
     const now = run.now();
     const manifest = (0,manifest_size/* withinLimit */.zl)({
         schema: 1,
@@ -7392,7 +8652,7 @@ function manifestOf(run, { id, createdAt, started }, facts, hello, damaged = fal
         encryption,
         tools: engine.tools,
         content: engine.content,
-        verified: { level: damaged ? 'none' : settings.verify, at: now.toISOString() },
+        verified: verifiedBy(run, damaged ? 'none' : settings.verify, now),
         durationMs: now.getTime() - started.getTime(),
         github: run.github,
         pinned: settings.pin === null ? null : { reason: settings.pin, at: now.toISOString() },
@@ -7405,6 +8665,12 @@ function manifestOf(run, { id, createdAt, started }, facts, hello, damaged = fal
     });
     tellLeftOut(run, manifest);
     return manifest;
+}
+/** As the manifest of a backup that has just been made has it. */
+function verifiedBy({ report: { stages } }, level, now) {
+    const restoring = stages.slice(stages.findLastIndex(({ name }) => name === connect/* READ_BACK */.xi) + 1);
+    const ms = restoring.reduce((sum, stage) => sum + stage.ms, 0);
+    return { level, at: now.toISOString(), ...(level === 'restore' ? { ms } : {}) };
 }
 /** The backup of that manifest, whole and just made. */
 function new_manifest_backupOf(manifest) {
@@ -7419,7 +8685,7 @@ function encryptionOf({ settings }, facts) {
     const method = (0,packing/* methodOf */.NY)(asked);
     if ((facts.get('encryption') ?? 'none') === method)
         return asked;
-    throw new errors/* BackupError */.hj('E_INTERNAL', `the host did not report that the backup is encrypted by ${method}`);
+    throw new src_errors/* BackupError */.hj('E_INTERNAL', `the host did not report that the backup is encrypted by ${method}`);
 }
 function tellLeftOut(run, { content }) {
     const left = content?.tablesLeftOut ?? 0;
@@ -7470,7 +8736,7 @@ async function putBack(run, copies, backup) {
         await copies.write({ ...backup, files: [(0,names/* manifestFile */.YE)(id), manifest.file] });
     }
     catch (error) {
-        if (!(error instanceof errors/* BackupError */.hj) || error.code !== 'E_S3_AUTH')
+        if (!(error instanceof src_errors/* BackupError */.hj) || error.code !== 'E_S3_AUTH')
             throw error;
         (0,connect/* warn */.R8)(run, `the manifest of ${id} could not be put back into ${uri}: ${error.message}`);
         return false;
@@ -7479,10 +8745,6 @@ async function putBack(run, copies, backup) {
     return true;
 }
 
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: external "node:fs/promises"
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: ./src/host/program.ts
@@ -7497,9 +8759,9 @@ async function openSecond(host, otherwise) {
         return await host.openShell();
     }
     catch (error) {
-        if (!(error instanceof errors/* BackupError */.hj) || error.code !== 'E_SHELL')
+        if (!(error instanceof src_errors/* BackupError */.hj) || error.code !== 'E_SHELL')
             throw error;
-        throw new errors/* BackupError */.hj('E_SHELL', `the bytes of the backup need a second session of the connection, and ${error.message}`, `In sshd_config of the host allow two sessions for a connection (\`MaxSessions 2\` or more), or ${otherwise}`);
+        throw new src_errors/* BackupError */.hj('E_SHELL', `the bytes of the backup need a second session of the connection, and ${error.message}`, `In sshd_config of the host allow two sessions for a connection (\`MaxSessions 2\` or more), or ${otherwise}`);
     }
 }
 
@@ -7526,7 +8788,7 @@ async function download(host, wanted, to, options) {
         const { code } = error;
         if (code !== 'ENOSPC' && code !== 'EDQUOT')
             throw error;
-        throw new errors/* BackupError */.hj('E_NOSPACE', `the disk of the runner is full: ${(0,counting/* plural */.L)(wanted.bytes, 'byte')} do not fit beside ${to}`);
+        throw new src_errors/* BackupError */.hj('E_NOSPACE', `the disk of the runner is full: ${(0,counting/* plural */.L)(wanted.bytes, 'byte')} do not fit beside ${to}`);
     }
     finally {
         await target.close();
@@ -7541,7 +8803,7 @@ async function* pull(host, wanted, options) {
     const shell = await openSecond(host, 'use `verify-on: host`.');
     const output = shell.output?.();
     if (output === undefined)
-        throw new errors/* BackupError */.hj('E_INTERNAL', 'there is nothing to pull from this machine');
+        throw new src_errors/* BackupError */.hj('E_INTERNAL', 'there is nothing to pull from this machine');
     const stop = (why) => void output.destroy(why);
     const giveUp = () => stop(options.signal.reason);
     options.signal.addEventListener('abort', giveUp);
@@ -7564,7 +8826,7 @@ async function* receive(host, shell, output, wanted, stop, { idleTimeoutMs, onPr
     const incoming = new Incoming(mark, wanted);
     const tooLong = () => {
         const seconds = Math.round(idleTimeoutMs / 1000);
-        stop(new errors/* BackupError */.hj('E_TIMEOUT', `no byte of ${wanted.file} came from ${host.label} for ${seconds} s (idle-timeout)`));
+        stop(new src_errors/* BackupError */.hj('E_TIMEOUT', `no byte of ${wanted.file} came from ${host.label} for ${seconds} s (idle-timeout)`));
     };
     let idle = setTimeout(tooLong, idleTimeoutMs);
     const of = () => `${incoming.bytes} of ${(0,counting/* plural */.L)(wanted.bytes, 'byte')}`;
@@ -7589,7 +8851,7 @@ async function* receive(host, shell, output, wanted, stop, { idleTimeoutMs, onPr
         return incoming.check(said);
     throw gone(`what sent ${wanted.file} on ${host.label} ended after ${of()}${said === '' ? '' : `; it said: ${JSON.stringify(said)}`}`);
 }
-const gone = (message) => new errors/* BackupError */.hj('E_REMOTE_LOST', message, 'What had come was removed from the runner. Run again.');
+const gone = (message) => new src_errors/* BackupError */.hj('E_REMOTE_LOST', message, 'What had come was removed from the runner. Run again.');
 /** Takes what `send_file` of host/programs/download.sh prints apart. The host is not trusted: no more than was asked for is taken. */
 class Incoming {
     mark;
@@ -7640,7 +8902,7 @@ class Incoming {
         const { file, bytes, sha256 } = this.wanted;
         const status = this.status() ?? 1;
         if (status > 128) {
-            throw new errors/* BackupError */.hj('E_REMOTE_LOST', `what sent ${file} was killed by signal ${status - 128} after ${this.bytes} of ${(0,counting/* plural */.L)(bytes, 'byte')}`);
+            throw new src_errors/* BackupError */.hj('E_REMOTE_LOST', `what sent ${file} was killed by signal ${status - 128} after ${this.bytes} of ${(0,counting/* plural */.L)(bytes, 'byte')}`);
         }
         if (status !== 0)
             throw download_damaged(`${file} could not be read to its end: ${JSON.stringify(said)}`);
@@ -7661,7 +8923,7 @@ class Incoming {
         const end = at < 0 ? -1 : text.indexOf(10, at + 1);
         if (end < 0) {
             if (text.length > MAX_NOISE) {
-                throw new errors/* BackupError */.hj('E_SHELL', `the login scripts of the host print more than ${MAX_NOISE} bytes into a session without a terminal`);
+                throw new src_errors/* BackupError */.hj('E_SHELL', `the login scripts of the host print more than ${MAX_NOISE} bytes into a session without a terminal`);
             }
             return null;
         }
@@ -7675,7 +8937,7 @@ class Incoming {
         return text.subarray(end + 1);
     }
 }
-const download_damaged = (message) => new errors/* BackupError */.hj('E_CHECKSUM', message, 'Do not rely on this backup: take a new one, and look at the disk of the host and at who can write that directory. It counts as not verified from now on, so no rotation relies on it.');
+const download_damaged = (message) => new src_errors/* BackupError */.hj('E_CHECKSUM', message, 'Do not rely on this backup: take a new one, and look at the disk of the host and at who can write that directory. It counts as not verified from now on, so no rotation relies on it.');
 
 // EXTERNAL MODULE: ./src/reporting/progress.ts
 var reporting_progress = __nccwpck_require__(2007);
@@ -7736,7 +8998,7 @@ async function chooseWay({ settings, log }, { hello }, what, ask) {
     const todo = lacking === null
         ? 'Let it out to the store (firewall, proxy, name service).'
         : `On the host: ${(0,install_line/* installLine */.c)(lacking, (await hello).get('system') ?? '')}.`;
-    throw new errors/* BackupError */.hj(lacking === null ? 'E_S3_UNAVAILABLE' : 'E_TOOL_MISSING', `the host is to ${what} by itself (s3-upload-via: host), and ${why}`, `${todo} Or use \`s3-upload-via: auto\`, which then goes through the runner.`);
+    throw new src_errors/* BackupError */.hj(lacking === null ? 'E_S3_UNAVAILABLE' : 'E_TOOL_MISSING', `the host is to ${what} by itself (s3-upload-via: host), and ${why}`, `${todo} Or use \`s3-upload-via: auto\`, which then goes through the runner.`);
 }
 
 ;// CONCATENATED MODULE: ./src/places/copy.ts
@@ -7826,7 +9088,7 @@ class Copying {
         catch (error) {
             if (state.unfinished !== null)
                 await (0,unfinished_upload/* giveUp */.H)(run, store, state.unfinished);
-            else if (state.isWhole && REJECTED.includes((0,errors/* describe */.q0)(error).code)) {
+            else if (state.isWhole && REJECTED.includes((0,src_errors/* describe */.q0)(error).code)) {
                 (0,connect/* warn */.R8)(run, `${uri} is in the store and was rejected: without a manifest it is no backup; delete it there`);
             }
             throw error;
@@ -7849,14 +9111,14 @@ class Copying {
                 : pull(connection.host, { directory, file, bytes, sha256 }, { signal, idleTimeoutMs: settings.idleTimeoutMs, onProgress: () => { } });
         }
         catch (error) {
-            if (!(error instanceof errors/* BackupError */.hj) || signal.aborted)
+            if (!(error instanceof src_errors/* BackupError */.hj) || signal.aborted)
                 throw error;
             const hint = error.code === 'E_SHELL'
                 ? 'In sshd_config of the host allow two sessions for a connection (`MaxSessions 2` or more), or use `s3-upload-via: host`.'
                 : error.code === 'E_CHECKSUM'
                     ? 'Look at the disk of the host, and at who can write that directory.'
                     : 'Run again.';
-            throw new errors/* BackupError */.hj(error.code, `while the backup was copied off-site: ${error.message}`, hint, {
+            throw new src_errors/* BackupError */.hj(error.code, `while the backup was copied off-site: ${error.message}`, hint, {
                 cause: error,
             });
         }
@@ -7873,7 +9135,7 @@ async function* checked(path, bytes, sha256) {
     }
     if (read === bytes && hash.digest('hex') === sha256)
         return;
-    throw new errors/* BackupError */.hj('E_CHECKSUM', `${path} holds other bytes than those that were backed up`);
+    throw new src_errors/* BackupError */.hj('E_CHECKSUM', `${path} holds other bytes than those that were backed up`);
 }
 
 ;// CONCATENATED MODULE: ./src/making/publication.ts
@@ -7890,10 +9152,11 @@ async function* checked(path, bytes, sha256) {
 
 /**
  * Gives the new backup, which is proven, its name, copies it off-site, and rotates both places. `adopted`: backups that were adopted in this
- * run, with why they stay. Throws what keeps the run from being good although the new backup is there: E_SHRUNK, E_POLICY, E_ROTATE, E_S3_*.
+ * run, with why they stay. Throws what keeps the run from being good although the new backup is there: E_SHRUNK, E_POLICY, E_ROTATE, E_S3_*,
+ * and at the end `failedHook`.
  */
-async function publish(run, host, store, made, adopted) {
-    const publication = new Publication(run, host, made, adopted);
+async function publish(run, host, store, made, { adopted, failedHook }) {
+    const publication = new Publication(run, host, made, adopted, failedHook);
     await (store === null ? publication.atOnce() : publication.andCopied(store));
 }
 class Publication {
@@ -7901,16 +9164,19 @@ class Publication {
     host;
     made;
     adopted;
-    constructor(run, host, made, adopted) {
+    failedHook;
+    constructor(run, host, made, adopted, failedHook) {
         this.run = run;
         this.host = host;
         this.made = made;
         this.adopted = adopted;
+        this.failedHook = failedHook;
     }
     /** Published and rotated in one request. */
     async atOnce() {
         const { run } = this;
-        const { rotation, objection } = await this.plan();
+        const { rotation, objection: own } = await this.plan();
+        const objection = own ?? this.failedHook;
         await run.log.group('Publish and rotate', async () => {
             tellRotation(run, rotation, refusalOf(rotation) !== null);
             run.report.ok = objection === null;
@@ -7943,12 +9209,14 @@ class Publication {
             .catch((error) => {
             if (objection === null)
                 throw error;
-            (0,connect/* warn */.R8)(run, (0,errors/* describe */.q0)(error).message); // that the new backup is suspect is more to be told
+            (0,connect/* warn */.R8)(run, (0,src_errors/* describe */.q0)(error).message); // that the new backup is suspect is more to be told
         });
         if (objection !== null)
             throw objection;
+        if (this.failedHook !== null)
+            throw this.failedHook;
         run.report.ok = true;
-        await host.tellStatus();
+        await host.tellRun();
     }
     /** What is to become of the older ones on the host, and what the run ends with although the new one is there. */
     async plan() {
@@ -7974,7 +9242,7 @@ class Publication {
             }
             else {
                 // what the program itself has refused was not published
-                if (errors/* ERRORS */.Sr[(0,errors/* describe */.q0)(error).code].class !== 'run')
+                if (src_errors/* ERRORS */.Sr[(0,src_errors/* describe */.q0)(error).code].class !== 'run')
                     run.left = before;
                 run.report.backup = null;
                 run.report.recovery = [];
@@ -8018,7 +9286,7 @@ class Publication {
         const error = notRotated(this.run, failure.what, failure.error, failure.todo);
         if (objection === null)
             throw error;
-        (0,connect/* warn */.R8)(this.run, (0,errors/* describe */.q0)(error).message);
+        (0,connect/* warn */.R8)(this.run, (0,src_errors/* describe */.q0)(error).message);
     }
     /** Once this run's own was read back: it has to be among them. Throws E_ROTATE, E_POLICY. */
     async rotateCopies(store) {
@@ -8051,11 +9319,12 @@ function showMade(run, made) {
     report.tablesLeftOut = content?.tablesLeftOut ?? 0;
     report.foreignKeyViolations = content?.foreignKeyViolations ?? 0;
 }
-const unlisted = ({ uri }, { id }) => new errors/* BackupError */.hj('E_ROTATE', `${uri} is listed without ${id}, which was read back there a moment ago`, 'The store or its credentials do not show all that is there. `prune` tries again.');
+const unlisted = ({ uri }, { id }) => new src_errors/* BackupError */.hj('E_ROTATE', `${uri} is listed without ${id}, which was read back there a moment ago`, 'The store or its credentials do not show all that is there. `prune` tries again.');
 
 // EXTERNAL MODULE: ./src/run/explain.ts
 var explain = __nccwpck_require__(9266);
 ;// CONCATENATED MODULE: ./src/run/checked.ts
+
 
 
 
@@ -8066,29 +9335,64 @@ var explain = __nccwpck_require__(9266);
 async function tellChecked(run, { hello }, facts, { backups }) {
     const { settings, database, report, log } = run;
     const greeting = await hello;
-    const user = (0,neutralise/* quoteOutside */.Y)(greeting.need('user'), 100);
-    if (facts.get('unwritable') !== null) {
-        const path = facts.path('unwritable');
-        throw (0,explain/* noDirectory */.p)(`${user} can not write ${path}`, path, user, settings);
-    }
+    const directory = describeDirectory(run, greeting, facts);
     const compressor = facts.get('compressor');
+    const holder = facts.get('lock_holder');
+    const ahead = facts.number('clock') * 1000 - run.now().getTime();
     const free = report.storage.freeBytes;
     const found = [
-        ['Login', `${user}, ${where(settings)}`],
+        ['Login', describeLogin(greeting, settings)],
+        ['Clock of the host', (0,format/* showSkew */.qd)(ahead)],
         ['Database, and the tool for it', `${database.plan(facts)}; ${(0,format/* formatBytes */.z3)(facts.number('source_bytes'))}`],
         ['Compression', compressor === null ? 'none' : (0,neutralise/* quoteOutside */.Y)(facts.get('compressor_version') ?? compressor, 200)],
+        ['Encryption', settings.encryption === null ? 'none' : checked_encryptionOf(settings, facts)],
         [
             'Backup directory',
             facts.get('missing') === null
-                ? `${report.directory} is there, can be written by ${user}, and by nobody else; it has ${(0,format/* counted */.hS)(backups.length, 'backup')} of this database`
-                : `${report.directory} is not there, and can be made`,
+                ? `${directory}; it has ${(0,format/* counted */.hS)(backups.length, 'backup')} of this database`
+                : directory,
+        ],
+        [
+            'Lock of the directory',
+            holder === null
+                ? 'free'
+                : `held by ${(0,neutralise/* quoteOutside */.Y)(holder, 300)}; a backup would wait ${(0,format/* formatDuration */.a3)(settings.lockWaitMs)} for it`,
         ],
         ...(free === null ? [] : [['Space', `${(0,format/* formatBytes */.z3)(free)} free`]]),
+        ...Object.entries({ 'before-command': settings.hooks.before, 'after-command': settings.hooks.after }).flatMap(([name, text]) => (text === null ? [] : [[name, `would run: ${(0,neutralise/* quoteOutside */.Y)(text, 300)}`]])),
         ['Not looked at', 'whether the database can be read to its end: only a backup does that'],
     ];
     report.checked = found.map(([what, text]) => ({ what, found: text }));
     for (const { what, found: text } of report.checked)
         log.info(`${what}: ${text}`);
+}
+/** Who has logged in, and where. */
+const describeLogin = (hello, settings) => `${(0,neutralise/* quoteOutside */.Y)(hello.need('user'), 100)}, ${where(settings)}`;
+/** The backup directory as open_directory has found it. Throws E_PERM when it can not be made or written: nothing has tried to. */
+function describeDirectory({ settings }, hello, facts) {
+    const user = (0,neutralise/* quoteOutside */.Y)(hello.need('user'), 100);
+    if (facts.get('unwritable') !== null) {
+        const path = facts.path('unwritable');
+        throw (0,explain/* noDirectory */.p6)(`${user} can not write ${path}`, path, user, settings);
+    }
+    const directory = facts.path('directory');
+    return facts.get('missing') === null
+        ? `${directory} is there, can be written by ${user}, and by nobody else`
+        : `${directory} is not there, and can be made`;
+}
+/** The same of the store, which has been listed, where it is rotated by this action. */
+function tellStore({ report, log, settings }, uri) {
+    const copies = (0,format/* counted */.hS)(report.s3?.backups ?? 0, 'copy', 'copies');
+    const found = settings.s3?.keep === null
+        ? `${uri}; it was not asked, for its own lifecycle rotates it (s3-keep: none)`
+        : `${uri} can be read; it has ${copies} of this database. Whether it can be written only a backup shows`;
+    report.checked.splice(-1, 0, { what: 'Store', found }); // before what was not looked at
+    log.info(`Store: ${found}`);
+}
+/** What the keys of this run encrypt for; the host has taken them. */
+function checked_encryptionOf(settings, facts) {
+    const version = facts.get('encryption_version');
+    return showEncrypted(encryptedBy(settings)) + (version === null ? '' : `, ${(0,neutralise/* quoteOutside */.Y)(version, 100)}`);
 }
 const where = ({ transport }) => transport.transport === 'ssh'
     ? `at ${transport.host}:${transport.port}, whose host key is a known one`
@@ -8138,8 +9442,10 @@ async function rehearse(run, connection) {
             log.info(`would copy it to ${store.uri}`);
         await adoptLost(run, host);
         await tellPlan(run, host, made);
-        if (store !== null)
-            await tellPlan(run, store, made);
+        if (store === null)
+            return;
+        await tellPlan(run, store, made);
+        tellStore(run, store.uri);
     });
     report.ok = true;
 }
@@ -8193,7 +9499,7 @@ async function isYoungEnough(run, connection, ageMs) {
     }
     const hashed = await connection.send(['job', 'hash_file', [newest.manifest.file]]);
     if (hashed.need('sha256') !== newest.manifest.sha256) {
-        throw new errors/* BackupError */.hj('E_CHECKSUM', `${newest.manifest.file} is young enough, but its SHA-256 is ${hashed.need('sha256')}, not ${newest.manifest.sha256} as in its manifest`, 'Do not rely on that backup; look at the disk. Remove `skip-if-younger-than` to take a new one.');
+        throw new src_errors/* BackupError */.hj('E_CHECKSUM', `${newest.manifest.file} is young enough, but its SHA-256 is ${hashed.need('sha256')}, not ${newest.manifest.sha256} as in its manifest`, 'Do not rely on that backup; look at the disk. Remove `skip-if-younger-than` to take a new one.');
     }
     const { manifest } = await host.whole(newest);
     report.backup = factsOf(run, newest);
@@ -8233,7 +9539,7 @@ function checkAsserts(statements, facts) {
     });
     if (failed.length === 0)
         return;
-    throw new errors/* BackupError */.hj('E_ASSERT', `${failed.length} of ${(0,counting/* plural */.L)(statements.length, 'assertion')} ${failed.length === 1 ? 'does' : 'do'} not hold in the restored copy: ${failed.join('; ')}`, 'The backup can be restored, but its content is not what you expect: look at the live database. The restored copy was thrown away.');
+    throw new src_errors/* BackupError */.hj('E_ASSERT', `${failed.length} of ${(0,counting/* plural */.L)(statements.length, 'assertion')} ${failed.length === 1 ? 'does' : 'do'} not hold in the restored copy: ${failed.join('; ')}`, 'The backup can be restored, but its content is not what you expect: look at the live database. The restored copy was thrown away.');
 }
 /** SQLite prints 1 for true, PostgreSQL t; a number is true unless it is 0. */
 function isTrue(value) {
@@ -8263,6 +9569,8 @@ function isTrue(value) {
 
 
 
+
+
 /**
  * Takes a backup, proves it, publishes it, rotates. Two answers of the host are waited for: the proven payload, and its
  * publication. `report.ok` is set only when all that was asked for has been done.
@@ -8270,9 +9578,15 @@ function isTrue(value) {
 async function backup(run) {
     const { skipIfYoungerThanMs, dryRun } = run.settings;
     await (0,directory/* connectedToChange */.RW)(run, async (connection) => {
-        if (skipIfYoungerThanMs !== null && (await isYoungEnough(run, connection, skipIfYoungerThanMs)))
-            return;
-        await (dryRun ? rehearse : take)(run, connection);
+        try {
+            if (skipIfYoungerThanMs !== null && (await isYoungEnough(run, connection, skipIfYoungerThanMs)))
+                return;
+            await (dryRun ? rehearse : take)(run, connection);
+        }
+        finally {
+            for (const finding of await ledgerFindings(run))
+                (0,connect/* tellFinding */.HO)(run, finding);
+        }
     });
 }
 async function take(run, connection) {
@@ -8280,7 +9594,15 @@ async function take(run, connection) {
     const started = run.now();
     const suffix = (0,external_node_crypto_.randomBytes)(2).toString('hex');
     const work = (0,names/* formatId */.hX)(settings.name, started, suffix);
-    const facts = await log.group(`Back up ${settings.database.given}`, () => connection.send(...(0,directory/* openDirectory */.AJ)(run, 'create'), ['request', 'expect_work', [work]], ...keysOf(settings), database.backup(settings, work, (0,directory/* holderOf */.Kd)(run, work))));
+    const facts = await log
+        .group(`Back up ${settings.database.given}`, () => connection.send(...(0,directory/* openDirectory */.AJ)(run, 'create'), ['request', 'expect_work', [work]], ...hooksOf(settings, work), ...keysOf(settings), database.backup(settings, work, (0,directory/* holderOf */.Kd)(run, work))))
+        .catch((error) => failWithHooks(run, connection, error));
+    const failedHook = afterFailure(facts);
+    await telling(run, failedHook, () => keepDump(run, connection, facts, { started, suffix, failedHook }));
+}
+/** The dump, which is proven, becomes a backup. Throws `failedHook` at the end. */
+async function keepDump(run, connection, facts, { started, suffix, failedHook }) {
+    const { settings, database } = run;
     const host = await HostPlace.of(run, connection, facts);
     checkContent(run, host);
     const adopted = await adoptLost(run, host);
@@ -8297,7 +9619,7 @@ async function take(run, connection) {
     }
     tellEncryption(run, proven, host.listed.backups);
     const manifest = await judged(run, host, proven);
-    await withStorePlace(run, host, (store) => publish(run, host, store, new_manifest_backupOf(manifest), adopted));
+    await withStorePlace(run, host, (store) => publish(run, host, store, new_manifest_backupOf(manifest), { adopted, failedHook }));
 }
 /** The manifest with what it counts for, and the rules that it is made under: where nobody rotates, there are none. */
 async function judged(run, host, proven) {
@@ -8339,14 +9661,14 @@ async function objectionToDeleting(run, found) {
             : 'It is only in the store, where nothing is written again: if it really may go, delete it with the tools of the store.');
     }
     for (const { place, unit } of found) {
-        const objection = (await tooFew(run, place, unit)) ?? (await held(place, unit));
+        const objection = (await deletion_tooFew(run, place, unit)) ?? (await held(place, unit));
         if (objection !== null)
             return objection;
     }
     return null;
 }
 /** By what is in that place alone. One that is partial takes nothing from those that are whole; of these there must be as many as before. */
-async function tooFew({ settings }, place, { id }) {
+async function deletion_tooFew({ settings }, place, { id }) {
     const { keepMinimum } = settings;
     const candidates = await place.candidates();
     const isWhole = !candidates.find((candidate) => candidate.id === id)?.partial;
@@ -8365,7 +9687,7 @@ async function held(place, unit) {
         return null;
     return refused(`${one.id} is ${one.why} in ${place.uri}`, 'Run again when that has ended.');
 }
-const refused = (message, hint) => new errors/* BackupError */.hj('E_POLICY', message, hint);
+const refused = (message, hint) => new src_errors/* BackupError */.hj('E_POLICY', message, hint);
 /** Deletes what is there of one backup, whatever the rules say. Throws E_ROTATE. */
 async function deleteOne(run, place, { id, files }) {
     run.left = (0,src_left/* touched */.FI)(run.left);
@@ -8376,7 +9698,7 @@ async function deleteOne(run, place, { id, files }) {
         throw notRotated(run, what, failure.error, again);
     }
     if (held.length > 0) {
-        throw new errors/* BackupError */.hj('E_ROTATE', `${what}: it is ${held[0]?.why}`, 'Run again when the lock has ended.');
+        throw new src_errors/* BackupError */.hj('E_ROTATE', `${what}: it is ${held[0]?.why}`, 'Run again when the lock has ended.');
     }
 }
 
@@ -8413,259 +9735,171 @@ async function deleteBackup(run) {
     });
 }
 
-;// CONCATENATED MODULE: ./src/commands/list.ts
+;// CONCATENATED MODULE: ./src/doctor/checks.ts
 
-
-
-
-
-
-
-/** The catalogue of one database's backups, on the host and in the S3 store. Changes nothing. */
-async function list(run) {
-    const { settings, log, report } = run;
-    await (0,connect/* connected */.aW)(run, async (connection) => {
-        const host = await HostPlace.open(run, connection, 'look');
-        const uri = await withStorePlace(run, host, async (store) => {
-            await store?.catalogue();
-            return store?.uri ?? null;
-        });
-        const { backups } = host.listed;
-        const signed = new Set(report.backups.filter((one) => one.signed).map(({ id }) => id));
-        for (const { backup, places } of placed(backups, run.copies)) {
-            log.info(lineOf(backup, signed.has(backup.id), uri === null ? [] : places));
-        }
-        log.info(`${(0,format/* counted */.hS)(backups.length, 'backup')} of ${settings.name} in ${report.directory}`);
-        if (uri !== null)
-            log.info(`${(0,format/* counted */.hS)(run.copies.length, 'backup')} of ${settings.name} in ${uri}`);
-        report.ok = true;
-    });
-}
-function lineOf({ id, manifest, state, detail }, isSigned, places) {
-    const proof = state === 'ok' ? `verified: ${manifest.verified.level}` : `${state}: ${(0,format/* clip */.$Q)(detail ?? '', 300)}`;
-    const signed = isSigned ? '  signed' : '';
-    const where = places.length === 0 ? '' : `  in: ${(0,format/* showPlaces */.Ky)(places)}`;
-    const covers = (0,backups_coverage/* showCoverage */.UQ)(manifest.coverage ?? null);
-    const partial = covers === '' ? '' : `  partial: ${(0,format/* clip */.$Q)(covers, 200)}`;
-    const pinned = manifest.pinned === null ? '' : `  pinned: ${(0,format/* clip */.$Q)(manifest.pinned.reason, 200)}`;
-    const encrypted = manifest.encryption === 'none' ? '' : `  ${showEncrypted(manifest.encryption)}`;
-    return `${id}  ${(0,format/* formatBytes */.z3)(manifest.bytes)}  ${proof}${signed}${encrypted}${where}${partial}${pinned}`;
-}
-
-;// CONCATENATED MODULE: ./src/commands/pin.ts
-
-
-
-/** `pin` exempts one backup from retention, with a reason; `unpin` takes that back. */
-async function pin(run) {
-    const { settings, log, report } = run;
-    await change(run, async (host) => {
-        const old = await host.whole(await find_named(run, host));
-        const pinned = settings.command === 'pin' ? { reason: settings.pin ?? '', at: run.now().toISOString() } : null;
-        const rewrite = { ...old, manifest: { ...old.manifest, pinned } };
-        report.backup = factsOf(run, rewrite);
-        log.info(`${settings.dryRun ? 'would ' : ''}${settings.command} ${old.id}${pinned === null ? '' : `: ${pinned.reason}`}`);
-        return { rewrite };
-    });
-}
-
-;// CONCATENATED MODULE: ./src/commands/prune.ts
-
-
-
-
-
-/**
- * Applies retention alone, on the host and then in the store. Throws E_POLICY when one of the two plans is refused; nothing is deleted
- * then.
- */
-async function prune(run) {
-    await change(run, async (host, store) => {
-        const onHost = await planRotation(run, host, { kept: await adoptLost(run, host) });
-        tell(run, onHost);
-        const { remove } = onHost;
-        if (store === null)
-            return { remove };
-        const inStore = await planRotation(run, store, { kept: await adoptCopies(run, store, host) });
-        tell(run, inStore);
-        return { remove, after: () => carryOut(run, inStore) };
-    });
-}
-/** Throws E_POLICY; with `dry-run` that is told only. */
-function tell(run, rotation) {
-    const { dryRun } = run.settings;
-    const objection = objectionTo(rotation);
-    tellRotation(run, rotation, dryRun || objection !== null);
-    if (objection === null)
-        return;
-    if (!dryRun)
-        throw objection;
-    (0,connect/* warn */.R8)(run, `this plan would be refused: ${refusalOf(rotation)}`);
-}
-
-// EXTERNAL MODULE: ./src/engines/lookup.ts + 26 modules
-var lookup = __nccwpck_require__(8581);
-// EXTERNAL MODULE: ./src/engines/common.ts
-var common = __nccwpck_require__(4074);
-// EXTERNAL MODULE: ./node_modules/valibot/dist/index.mjs
-var dist = __nccwpck_require__(7934);
-// EXTERNAL MODULE: ./src/schemas.ts
-var schemas = __nccwpck_require__(9011);
-// EXTERNAL MODULE: ./src/settings/value-rules.ts
-var value_rules = __nccwpck_require__(7722);
-;// CONCATENATED MODULE: ./src/restoring/journal.ts
-
-
-
-
-
-
-const PHASES = ['begun', 'loading', 'swapping', 'swapped', 'rolling-back'];
-const JOURNAL = (0,schemas/* object */.Ik)({
-    schema: (0,schemas/* oneOf */.yL)([1]),
-    id: dist/* string */.YjP(),
-    way: dist/* string */.YjP(),
-    /** Where the database is that is replaced, as the run was told, without a password. */
-    target: dist/* string */.YjP(),
-    /** What that database is. */
-    identity: dist/* custom */.IeY(schemas/* isObject */.Gv),
-    /** A path means another file in another container. */
-    container: dist/* nullable */.mee(dist/* string */.YjP()),
-    /** What is restored, for messages. */
-    backup: dist/* string */.YjP(),
-    phase: (0,schemas/* oneOf */.yL)(PHASES),
-    /** Id of the safety backup, or null. */
-    safety: dist/* nullable */.mee(dist/* string */.YjP()),
-    checkCommand: dist/* nullable */.mee(dist/* string */.YjP()),
-    /** after-restore-command was begun and has not come to its end. */
-    afterBegun: dist/* boolean */.zMY(),
-    /** check-command was begun by a run that finished the restore, and is not begun again. */
-    checkBegun: dist/* boolean */.zMY(),
-    /** How long a command of the user may take. */
-    commandTimeoutMs: dist/* pipe */.FsL((0,schemas/* whole */.WQ)(1000), dist/* maxValue */.cGV(value_rules/* LONGEST_TIMER_MS */.Mv)),
-    /** Who began it, and when. */
-    by: dist/* string */.YjP(),
-});
-/** The name of its file in `.work`. */
-const FILE = /^restore-([A-Za-z0-9._-]{1,100})$/;
-/** Resolves when the host has it on its disk, signed as manifests are when the run has a key. */
-async function writeJournal({ settings }, connection, journal) {
-    const text = JSON.stringify(settings.signing === null ? journal : settings.signing.sign(journal));
-    await connection.send(['job', 'put_journal', [text]]);
-}
-/** The restore has come to an end. */
-const endJournal = ['job', 'put_journal', ['']];
-/** A work folder on the host, for the step of a restore that follows. */
-function work({ settings, now }) {
-    return ['request', 'expect_work', [(0,names/* formatId */.hX)(settings.name, now(), (0,external_node_crypto_.randomBytes)(2).toString('hex'))]];
-}
-/** What stands in a file of the work folder; null when this version did not write it, or not with one of these keys. */
-function parseJournal(file, text, keys) {
-    try {
-        const document = JSON.parse(text);
-        const journal = dist/* parse */.qgA(JOURNAL, document);
-        // the commands of a person are in it
-        if (keys !== null && keys.verdict(document) !== 'signed')
-            return null;
-        const format = (0,backups_format/* formatOf */.be)(journal.identity);
-        const isOurs = FILE.exec(file)?.[1] === journal.id && format !== null;
-        return isOurs && (0,backups_format/* faultInIdentity */.UA)(format, journal.identity) === null ? journal : null;
+/** The preconditions, looked at one by one: what fails is a row like any other, and the rest is looked at all the same. */
+class Checks {
+    run;
+    connection;
+    constructor(run, connection) {
+        this.run = run;
+        this.connection = connection;
     }
-    catch {
+    send(...requests) {
+        return this.connection.send(...requests);
+    }
+    /** One row. Resolves to whether nothing is wrong; throws only what ends the run. */
+    async probe(what, look) {
+        try {
+            const looked = await look();
+            return this.tell(typeof looked === 'string' ? { what, level: 'ok', found: looked } : { what, ...looked });
+        }
+        catch (error) {
+            if (this.run.signal.aborted || this.connection.isLost())
+                throw error;
+            const { code, message, hint } = (0,src_errors/* describe */.q0)(error);
+            return this.tell({ what, level: 'error', code, found: message, todo: hint });
+        }
+    }
+    tell(checked) {
+        const { report, log } = this.run;
+        const { what, level, code, found, todo } = checked;
+        report.checked.push(checked);
+        if (level === 'error' || level === 'warning') {
+            const message = `${what}: ${found}`;
+            const advice = todo === undefined ? {} : { todo };
+            report.problems.push({ level, ...(code === undefined ? {} : { code }), message, ...advice });
+            log[level](`${code === undefined ? '' : `${code}: `}${message}${todo === undefined ? '' : `. ${todo}`}`);
+        }
+        else
+            log.info(`${level === 'skipped' ? 'not looked at' : 'ok'}: ${what}: ${found}`);
+        return level !== 'error';
+    }
+}
+
+;// CONCATENATED MODULE: ./src/doctor/sudo-rules.ts
+const PLAIN = /^[\w@%+=:,./-]+$/;
+/** null: it is more than one plain command, and only a run shows whether it works. */
+function plainCommand(text) {
+    const words = text.split(/ +/).filter((word) => word !== '');
+    if (words.length === 0 || !words.every((word) => PLAIN.test(word)) || /^\w+=/.test(words[0] ?? ''))
         return null;
+    if (words[0] !== 'sudo')
+        return { sudo: null, words };
+    words.shift();
+    let user = '';
+    for (let option = words[0]; option?.startsWith('-'); option = words[0]) {
+        words.shift();
+        if (option === '--')
+            break;
+        if (option === '-u')
+            user = words.shift() ?? '';
+        else if (option !== '-n' && option !== '-H')
+            return null;
     }
+    return words.length === 0 || /=/.test(words[0] ?? '') ? null : { sudo: user, words };
 }
-
-;// CONCATENATED MODULE: ./src/restoring/safety-backup.ts
-
-
-
-
-
-
-
-
-
-
-
-
-/** The present state and two older ones. */
-const KEPT = 3;
-/** After these the host may have been lost, which is another story than that no backup could be taken. */
-const OF_THE_RUN = ['E_REMOTE_LOST', 'E_TIMEOUT', 'E_CANCELLED', 'E_LOCKED'];
+/** What sudo lets somebody do, from its list (`sudo -l`): each command with whether it asks for a password before. */
+function rulesOf(list) {
+    // a rule that is too long for a line goes on in the next
+    const lines = list.replace(/\n\s{8,}/g, ' ').split('\n');
+    return lines.flatMap((line) => {
+        const [, rest] = /^\s+\([^)]*\)\s+(.*)$/.exec(line) ?? [];
+        if (rest === undefined)
+            return [];
+        let asks = true;
+        return rest.split(/(?<!\\),\s*/).map((part) => {
+            let command = part.trim();
+            for (let tag = /^([A-Z_]+):\s*/.exec(command); tag !== null; tag = /^([A-Z_]+):\s*/.exec(command)) {
+                if (tag[1] === 'NOPASSWD')
+                    asks = false;
+                if (tag[1] === 'PASSWD')
+                    asks = true;
+                command = command.slice(tag[0].length);
+            }
+            return { command: command.replace(/\\(.)/g, '$1'), asks };
+        });
+    });
+}
 /**
- * A verified, pinned backup of what is about to be replaced, published before anything is touched. Of a damaged database it may be a copy
- * of its files, marked as not verified. Throws E_SAFETY_BACKUP.
+ * Whether sudo runs that without asking for a password, by its own list; null: the list does not tell, as where a rule has a pattern.
+ * `program`: the path of its first word. The last rule that fits decides, as in sudoers(5).
  */
-async function takeSafetyBackup(run, connection, { database, restoring, damaged, level, without = [], from, host, }) {
-    const target = run.settings.restore.to ?? run.settings.database;
-    const name = target === run.settings.database ? run.settings.name : ((0,lookup/* engineOf */.ky)(target).nameOf(target) ?? 'restore-target');
-    const settings = {
-        ...run.settings,
-        database: target,
-        name,
-        verify: level,
-        // all that can be had, whatever backups leave out by request
-        dump: { ...run.settings.dump, excludeTable: without, excludeTableData: [], schema: [] },
-        pin: `safety backup before the restore of ${from}`.slice(0, 200),
-    };
-    const saving = { ...run, settings, database };
-    const started = run.now();
-    const suffix = (0,external_node_crypto_.randomBytes)(2).toString('hex');
-    const createdAt = timeAfter(started, host.listed);
-    const id = (0,names/* formatId */.hX)(name, createdAt, suffix);
-    try {
-        const request = damaged && restoring.saveDamaged !== undefined
-            ? restoring.saveDamaged(settings, id)
-            : database.backup(settings, id, (0,directory/* holderOf */.Kd)(run, id));
-        const facts = await connection.send(['request', 'expect_work', [id]], request);
-        const made = manifestOf(saving, { id, createdAt, started }, facts, await connection.hello, damaged);
-        const pinned = made.pinned && { ...made.pinned, by: 'restore' };
-        const backup = new_manifest_backupOf({ ...made, pinned, reason: 'safety' });
-        if (run.report.restore !== null)
-            run.report.restore.safetyBackupId = id;
-        const { failure } = await host.publish(backup, name === run.settings.name ? outlived(host.listed.backups) : []);
-        if (failure !== null)
-            (0,connect/* warn */.R8)(run, `${failure.what}: ${(0,errors/* describe */.q0)(failure.error).message}`);
-        run.log.info(`safety backup ${id}: ${(0,format/* formatBytes */.z3)(made.bytes)}, pinned`);
-        if (damaged)
-            (0,connect/* warn */.R8)(run, `${id} holds the files of the damaged database as they are, and is marked as not verified`);
-        return backup;
-    }
-    catch (error) {
-        if (run.report.restore !== null && connection.said('published').length === 0) {
-            run.report.restore.safetyBackupId = null;
-        }
-        const { code, message, hint } = (0,errors/* describe */.q0)(error);
-        if (OF_THE_RUN.includes(code))
-            throw error;
-        throw new errors/* BackupError */.hj('E_SAFETY_BACKUP', `the present state could not be backed up (${code}): ${message}`, `${hint} Without a way back nothing is restored; \`safety-backup: false\` restores all the same.`);
-    }
+function asksNothing(list, program, words) {
+    const whole = [program, ...words.slice(1)].join(' ');
+    const fitting = rulesOf(list).filter(({ command }) => command === 'ALL' || command === program || command === whole);
+    const last = fitting.at(-1);
+    return last === undefined ? null : !last.asks;
 }
-/** Where the safety backup is the way back, this run can open it. Throws E_INPUT; warns of one that is less protected than what is restored. */
-function checkSafetyOpens(run, { encryption }, { way, state }) {
-    const { settings } = run;
-    const { encryption: own, restore } = settings;
-    if (!restore.safetyBackup || state === 'missing')
-        return;
-    if (own === null) {
-        if (encryption === 'none')
-            return;
-        (0,connect/* warn */.R8)(run, 'what is restored is encrypted, and the safety backup of the present state will not be: set `encrypt` here as in the workflow that makes the backups');
-    }
-    else if (way === 'in-place' && !hasKeyFor(encryptedBy(settings), settings)) {
-        throw new errors/* BackupError */.hj('E_INPUT', 'decryption-key: the live database is written in place, so the safety backup is the only way back, and this run could not open it', 'Give in `decryption-key` the private key of one of `encryption-recipients`.');
-    }
-}
-/** Safety backups beyond the last three, this one counted; those that somebody pinned with a reason of his own stay. */
-function outlived(backups) {
-    return backups
-        .filter(isTrusted)
-        .filter(({ manifest: { reason, pinned } }) => reason === 'safety' && (pinned === null || pinned.by === 'restore'))
-        .sort(backups_retention/* newestFirst */.ll)
-        .slice(KEPT - 1);
-}
+/** A command as sudoers has it. */
+const inSudoers = (words) => words.map((word) => word.replace(/[,:=\\]/g, '\\$&')).join(' ');
 
+;// CONCATENATED MODULE: ./src/doctor/command-checks.ts
+
+
+
+/** Whether the commands of a backup and of a restore could be run: what they begin with is there, and sudo asks for no password. None is run. */
+async function lookAtCommands(checks, host) {
+    const { restore, hooks } = checks.run.settings;
+    const { stopCommand, startCommand, afterCommand, checkCommand } = restore;
+    const commands = [
+        ['before-command', hooks.before],
+        ['after-command', hooks.after],
+        ['stop-command', stopCommand],
+        ['start-command', startCommand],
+        ['after-restore-command', afterCommand],
+        ['check-command', checkCommand],
+    ];
+    const lines = [];
+    for (const [input, text] of commands) {
+        if (text === null)
+            continue;
+        await checks.probe(input, async () => {
+            const command = plainCommand(text);
+            if (command === null) {
+                return { level: 'skipped', found: 'it is more than one plain command: only a run shows whether it works' };
+            }
+            if (command.sudo === null)
+                return lookAtProgram(checks, command);
+            return lookAtSudo(checks, command, host, lines, input);
+        });
+    }
+    return lines;
+}
+async function lookAtProgram(checks, { words }) {
+    const [first = ''] = words;
+    const facts = await checks.send(['job', 'look_program', [first]]);
+    const program = facts.get('program') ?? '';
+    if (program !== '')
+        return `${(0,neutralise/* quoteOutside */.Y)(program, 200)} is there`;
+    throw new src_errors/* BackupError */.hj('E_HOOK', `there is no ${first} in the PATH of the login user, nor in its home`, 'Give the whole path; a command gets the environment of a login without a terminal.');
+}
+async function lookAtSudo(checks, { sudo, words }, { hello }, lines, input) {
+    const facts = await checks.send(['job', 'look_sudo', [sudo ?? '', ...words]]);
+    const told = facts.get('program') ?? '';
+    const program = /^\/[\w@%+=:,./-]+$/.test(told) ? told : (words[0] ?? '');
+    if (hello.get('uid') === '0')
+        return 'root may run it';
+    const user = userInSudoers(hello.get('user') ?? '', hello.get('uid') ?? '');
+    const line = `${user} ALL=(${sudo || 'root'}) NOPASSWD: ${inSudoers([program, ...words.slice(1)])}`;
+    lines.push({ input, line });
+    const todo = `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): ${line}`;
+    const said = (0,neutralise/* quoteOutside */.Y)(facts.get('sudo_said') ?? '', 300);
+    if (facts.get('sudo_status') !== '0') {
+        throw new src_errors/* BackupError */.hj('E_HOOK', `sudo does not let ${user} run it${said === '' ? '' : `: ${said}`}`, `${todo}.`);
+    }
+    const free = asksNothing(facts.get('sudo_rules') ?? '', program, words);
+    if (free === true)
+        return 'sudo runs it without a password';
+    if (free === null)
+        return { level: 'warning', found: 'sudo allows it; whether without a password, its list does not tell', todo };
+    throw new src_errors/* BackupError */.hj('E_HOOK', 'sudo allows it, and asks for a password, which nobody can type', `${todo}.`);
+}
+/** A name that sudoers takes as it is, else the number. */
+const userInSudoers = (name, uid) => /^[a-z_][a-z0-9_-]*$/i.test(name) ? name : `#${uid}`;
+
+// EXTERNAL MODULE: ./src/engines/lookup.ts + 28 modules
+var lookup = __nccwpck_require__(6944);
 ;// CONCATENATED MODULE: ./src/engines/foreign-dump.ts
 
 
@@ -8688,10 +9922,10 @@ function foreignDump(facts, engine = null, name = null) {
         !(0,packing/* isCompression */.zr)(compression) ||
         !(method === 'none' || (0,packing/* isMethod */.u6)(method)) ||
         !/^[0-9a-f]{64}$/.test(sha256)) {
-        throw new errors/* BackupError */.hj('E_INTERNAL', `the host reported a dump as ${(0,neutralise/* quoteOutside */.Y)(`${kind} ${compression} ${method} ${sha256}`, 200)}`);
+        throw new src_errors/* BackupError */.hj('E_INTERNAL', `the host reported a dump as ${(0,neutralise/* quoteOutside */.Y)(`${kind} ${compression} ${method} ${sha256}`, 200)}`);
     }
     if (engine !== null && engine !== made) {
-        throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${(0,neutralise/* quoteOutside */.Y)(name ?? facts.path('dump_path'), 500)} is ${made.dump}, and what it would be restored into is a database of ${engine.title}`, 'Correct `backup` or `database`.');
+        throw new src_errors/* BackupError */.hj('E_SOURCE_INVALID', `${(0,neutralise/* quoteOutside */.Y)(name ?? facts.path('dump_path'), 500)} is ${made.dump}, and what it would be restored into is a database of ${engine.title}`, 'Correct `backup` or `database`.');
     }
     return {
         file: facts.path('dump_path'),
@@ -8779,7 +10013,7 @@ function refusal(word, facts, name) {
         `the host refused ${path} as ${(0,neutralise/* quoteOutside */.Y)(word, 80)}`,
         'Please report it with the log of the run.',
     ];
-    return new errors/* BackupError */.hj(code, message, hint);
+    return new src_errors/* BackupError */.hj(code, message, hint);
 }
 const invalid = (message, hint) => ['E_SOURCE_INVALID', message, hint];
 function packed(path, tool) {
@@ -8793,8 +10027,8 @@ function packed(path, tool) {
     return invalid(`${path} is packed by ${(0,neutralise/* quoteOutside */.Y)(tool, 40)}; only gzip, zstd and files that are not packed are taken`, `Unpack it first (\`${unpack}\`), and name the result.`);
 }
 
-;// CONCATENATED MODULE: external "node:events"
-const external_node_events_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:events");
+// EXTERNAL MODULE: external "node:events"
+var external_node_events_ = __nccwpck_require__(8474);
 ;// CONCATENATED MODULE: ./src/host/push.ts
 
 
@@ -8811,7 +10045,7 @@ async function push(host, to, source, { signal, idleTimeoutMs }) {
     const shell = await openSecond(host, 'use `s3-upload-via: host`.');
     const input = shell.input?.();
     if (input === undefined)
-        throw new errors/* BackupError */.hj('E_INTERNAL', 'there is nothing to push to this machine');
+        throw new src_errors/* BackupError */.hj('E_INTERNAL', 'there is nothing to push to this machine');
     const answers = new Answers(shell, host.label);
     const ended = new AbortController();
     const stop = (why) => ended.abort(why);
@@ -8828,7 +10062,7 @@ async function push(host, to, source, { signal, idleTimeoutMs }) {
         shell.write((0,program/* receiveProgram */.My)(answers.mark, to.folder, to.file));
         const within = (work) => orTooLong(work, ended.signal, idleTimeoutMs, host.label);
         if ((await within(answers.next())) !== 'ready') {
-            throw new errors/* BackupError */.hj('E_PERM', `no file could be made in ${to.folder} on ${host.label}`);
+            throw new src_errors/* BackupError */.hj('E_PERM', `no file could be made in ${to.folder} on ${host.label}`);
         }
         const chunks = source[Symbol.asyncIterator]();
         for (;;) {
@@ -8837,7 +10071,7 @@ async function push(host, to, source, { signal, idleTimeoutMs }) {
             if (done)
                 break;
             if (!input.write(value))
-                await within((0,external_node_events_namespaceObject.once)(input, 'drain'));
+                await within((0,external_node_events_.once)(input, 'drain'));
         }
         isSent = true;
         input.end();
@@ -8853,7 +10087,7 @@ async function push(host, to, source, { signal, idleTimeoutMs }) {
 function orTooLong(work, ended, ms, label) {
     return new Promise((resolve, reject) => {
         const leave = () => reject(ended.reason);
-        const tooLong = (seconds) => reject(new errors/* BackupError */.hj('E_TIMEOUT', `${label} took no byte for ${seconds} s (idle-timeout)`));
+        const tooLong = (seconds) => reject(new src_errors/* BackupError */.hj('E_TIMEOUT', `${label} took no byte for ${seconds} s (idle-timeout)`));
         const timer = ms === null ? undefined : setTimeout(tooLong, ms, Math.round(ms / 1000));
         if (ended.aborted)
             leave();
@@ -8902,13 +10136,13 @@ class Answers {
     gone(folder) {
         if (/ end [1-9]\d*\n$/.test(this.output))
             return this.failed(folder);
-        return new errors/* BackupError */.hj('E_REMOTE_LOST', `what took the backup on ${this.label} ended before it had all of it`);
+        return new src_errors/* BackupError */.hj('E_REMOTE_LOST', `what took the backup on ${this.label} ended before it had all of it`);
     }
     failed(folder) {
         const said = JSON.stringify(this.said.trim().slice(0, 500));
         return /No space left|uota exceeded|write error/i.test(this.said)
-            ? new errors/* BackupError */.hj('E_NOSPACE', `the file system of ${folder} on ${this.label} is full: ${said}`, 'Free some. What this run had written was removed, and nothing else was touched.')
-            : new errors/* BackupError */.hj('E_REMOTE_LOST', `the backup could not be written into ${folder} on ${this.label}: ${said}`);
+            ? new src_errors/* BackupError */.hj('E_NOSPACE', `the file system of ${folder} on ${this.label} is full: ${said}`, 'Free some. What this run had written was removed, and nothing else was touched.')
+            : new src_errors/* BackupError */.hj('E_REMOTE_LOST', `the backup could not be written into ${folder} on ${this.label}: ${said}`);
     }
 }
 
@@ -8929,7 +10163,7 @@ class Answers {
 async function fetchToHost(run, connection, place, found) {
     const { wanted, uri, backup, stored } = found;
     if (wanted.bytes === 0)
-        throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${uri} is empty (0 bytes)`, 'Choose another one.');
+        throw new src_errors/* BackupError */.hj('E_SOURCE_INVALID', `${uri} is empty (0 bytes)`, 'Choose another one.');
     return run.log.group(`Fetch ${uri}`, async () => {
         const store = await place.open();
         const file = backup?.manifest.file ?? 'dump';
@@ -8989,7 +10223,7 @@ async function writeFrom(source, to) {
         const { code } = error;
         if (code !== 'ENOSPC' && code !== 'EDQUOT')
             throw error;
-        throw new errors/* BackupError */.hj('E_NOSPACE', `the disk is full: the backup does not fit into ${to}`);
+        throw new src_errors/* BackupError */.hj('E_NOSPACE', `the disk is full: the backup does not fit into ${to}`);
     }
     finally {
         await target.close();
@@ -9067,11 +10301,11 @@ async function chooseSource(run, connection) {
 /** What the host has only damaged, as its bytes have shown, from the store. Rethrows what is something else, or is not there either. */
 async function insteadOfDamaged(run, { dump, from, host }, error) {
     const { manifest, file } = dump;
-    if (!(error instanceof errors/* BackupError */.hj) || error.code !== 'E_CHECKSUM' || file !== manifest?.file)
+    if (!(error instanceof src_errors/* BackupError */.hj) || error.code !== 'E_CHECKSUM' || file !== manifest?.file)
         throw error;
     return withSpare(run, host, async (store) => {
         const found = await store?.one(manifest.id).catch((second) => {
-            (0,connect/* warn */.R8)(run, `whether the store has ${manifest.id} is not known: ${(0,errors/* describe */.q0)(second).message}`);
+            (0,connect/* warn */.R8)(run, `whether the store has ${manifest.id} is not known: ${(0,src_errors/* describe */.q0)(second).message}`);
             return null;
         });
         if (!store || found?.backup.manifest.sha256 !== manifest.sha256 || !isTrusted(found.backup))
@@ -9119,7 +10353,7 @@ function dumpOf({ manifest }) {
 function refuseDamagedCopy(backup) {
     if (!(0,backups_manifest/* isDamagedCopy */.z$)(backup.manifest))
         return;
-    throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${backup.id} holds the files of a damaged database, byte by byte, and is no backup that can be restored`, `${(0,backups_format/* formatNamed */.vq)(backup.manifest.engine).damaged?.advice ?? ''}`);
+    throw new src_errors/* BackupError */.hj('E_SOURCE_INVALID', `${backup.id} holds the files of a damaged database, byte by byte, and is no backup that can be restored`, `${(0,backups_format/* formatNamed */.vq)(backup.manifest.engine).damaged?.advice ?? ''}`);
 }
 /** The database that would be replaced is the one that the backup was made of, or that is meant. Throws E_TARGET_MISMATCH. */
 function checkTarget(run, dump, target, identity) {
@@ -9131,31 +10365,807 @@ function checkTarget(run, dump, target, identity) {
 }
 const otherThan = ({ settings }, { manifest }) => otherDatabase(`${manifest.id} is a backup of ${showIdentity(manifest.identity)}, not of ${settings.database.given}`);
 function otherDatabase(message) {
-    return new errors/* BackupError */.hj('E_TARGET_MISMATCH', message, 'If it is meant, for example to fill a staging database, set `allow-other-target: true`.');
+    return new src_errors/* BackupError */.hj('E_TARGET_MISMATCH', message, 'If it is meant, for example to fill a staging database, set `allow-other-target: true`.');
 }
 
-;// CONCATENATED MODULE: ./src/restoring/user-command.ts
+;// CONCATENATED MODULE: ./src/doctor/database-checks.ts
 
 
 
-/** Runs a command of the user on the host, its output in the log. Throws E_HOOK when it fails, or does not end in time. */
-async function runUserCommand(run, connection, input, request) {
-    const facts = await run.log.group(input, () => connection.send(request));
-    const status = facts.get('command_status');
-    if (status === null || status === '0')
-        return;
-    const last = facts.all('said').findLast((line) => line.trim() !== '');
-    const said = last === undefined ? ', and said nothing' : `; it said last: ${(0,neutralise/* quoteOutside */.Y)(last, 200)}`;
-    const output = `The log has its output, under "${input}".`;
-    if (facts.get('command_late') !== null) {
-        const advice = input === 'start-command'
-            ? ' What is to go on running belongs into the background, as by `systemctl start` or `nohup ... >/dev/null 2>&1 &`.'
-            : '';
-        throw new errors/* BackupError */.hj('E_HOOK', `${input} did not end within ${(0,format/* formatDuration */.a3)(facts.number('command_late') * 1000)} (command-timeout), and was ended${said}`, `${output}${advice}`);
+
+
+
+/** The database, the room beside it, and what its user may do. Resolves to what the host told of it; null: it could not be looked at. */
+async function lookAtDatabase(checks) {
+    const { run } = checks;
+    const { database, report } = run;
+    const settings = { ...run.settings, encryption: null }; // which has a row of its own
+    const isThere = await checks.probe('Database', async () => {
+        const found = await checks.send(database.inspect(settings));
+        const compressor = found.get('compressor_version') ?? found.get('compressor') ?? 'nothing';
+        return `${database.plan(found)}; ${(0,format/* formatBytes */.z3)(found.number('source_bytes'))}; compressed with ${(0,neutralise/* quoteOutside */.Y)(compressor, 100)}`;
+    });
+    if (!isThere)
+        return null;
+    let facts = null;
+    await checks.probe('Room for a backup', async () => {
+        facts = await checks.send(database.health.request(settings, 'glance'));
+        const needed = facts.number('backup_kib') * 1024;
+        const free = report.storage.freeBytes;
+        const found = `${(0,format/* formatBytes */.z3)(needed)} needed, ${free === null ? 'how much is free is not known' : `${(0,format/* formatBytes */.z3)(free)} free`}`;
+        if (free === null || free >= needed)
+            return found;
+        const todo = 'Make room there, keep fewer backups, lower `min-free`, or choose another `directory`.';
+        return { level: 'error', code: 'E_NOSPACE', found, todo };
+    });
+    const told = facts;
+    const { rights } = database;
+    if (rights !== undefined && told !== null)
+        await checks.probe('Rights in the database', () => rights.words(told));
+    return told;
+}
+/** The plan of a restore of the newest good backup. What would be in its way is told, and nothing is done. */
+async function lookAtRestore(checks, { place }) {
+    const { run, connection } = checks;
+    await checks.probe('Restore', async () => {
+        if (place === null || place.listed.backups.length === 0) {
+            return { level: 'skipped', found: 'there is no backup yet to plan one with: run `doctor` again after the first' };
+        }
+        const settings = { ...run.settings, dryRun: true };
+        const report = (0,reporting_report/* newReport */.bQ)(run.now());
+        const target = settings.restore.to ?? settings.database;
+        const { restoring, identity } = (0,lookup/* databaseOf */.zJ)(target, settings.dump);
+        const keys = keysOf({ encryption: null, decryption: settings.decryption });
+        if (keys.length > 0)
+            await checks.send(...keys);
+        const { dump, from } = await chooseSource({ ...run, settings, report }, connection);
+        needKeyFor(from, dump.encryption, settings);
+        const facts = await checks.send(restoring.look(settings, dump));
+        const plan = restoring.plan(settings, facts, dump);
+        if (plan.state !== 'missing')
+            checkTarget(run, dump, restoring.target, identity(facts));
+        const { neededBytes: needed, freeBytes: free, remarks } = plan;
+        const found = `${from} into ${restoring.target}: ${plan.wayInWords}; ${(0,format/* formatBytes */.z3)(needed)} needed${free === null ? '' : `, ${(0,format/* formatBytes */.z3)(free)} free`}`;
+        if (free !== null && free < needed) {
+            return { level: 'warning', code: 'E_NOSPACE', found, todo: 'Make room before you need it.' };
+        }
+        const [remark] = remarks;
+        return remark === undefined ? found : { level: 'warning', found, todo: remarks.join('; ') };
+    });
+}
+
+;// CONCATENATED MODULE: ./src/doctor/encryption-checks.ts
+
+
+/** Whether the host encrypts as it is asked to, and whether what decrypts opens that. */
+async function lookAtEncryption(checks) {
+    const { settings } = checks.run;
+    await checks.probe('Encryption', async () => {
+        const keys = keysOf(settings);
+        if (settings.encryption === null) {
+            return { level: 'skipped', found: 'backups are not encrypted (`encrypt: age`)' };
+        }
+        const facts = await checks.send(...keys, ['job', 'look_encryption', []]);
+        const encrypted = encryptedBy(settings);
+        const version = (0,neutralise/* quoteOutside */.Y)(facts.get('encryption_version') ?? '', 100);
+        const found = `${showEncrypted(encrypted)}, by version ${version}`;
+        if (facts.get('opens') === '0') {
+            return {
+                ...{ level: 'error', code: 'E_DECRYPT', found: `${found}; what is given to decrypt does not open it` },
+                todo: 'Give in `decryption-key` the private key of one of the recipients.',
+            };
+        }
+        if (encrypted !== 'none' && encrypted.recipients.length === 1) {
+            return {
+                ...{ level: 'warning', found: `${found}: who loses that one key has no backup` },
+                todo: 'Give two recipients, the key of one of them kept away from all machines.',
+            };
+        }
+        return facts.get('opens') === '1' ? `${found}; what is given to decrypt opens it` : found;
+    });
+}
+
+;// CONCATENATED MODULE: ./src/doctor/host-checks.ts
+
+
+
+
+
+
+
+
+/** Login, tools, clock, backup directory and its disk, the backups, and whether a schedule makes them. */
+async function lookAtHost(checks) {
+    const { run, connection } = checks;
+    const { settings, report } = run;
+    const hello = await connection.hello;
+    const facts = await checks.send(['job', 'look_host', []]);
+    await checks.probe('Login', () => {
+        const found = describeLogin(hello, settings);
+        if (hello.get('uid') !== '0' || settings.transport.transport === 'local') {
+            return facts.get('forced') === null
+                ? found
+                : `${found}; authorized_keys forces a command, so this key can do nothing else`;
+        }
+        return {
+            level: 'warning',
+            found: `${found}: the key of this workflow is the key to the whole machine`,
+            todo: 'Log in as a user of its own, with `run-as` for the database; the set-up below has the lines.',
+        };
+    });
+    await checks.probe('Tools', () => describeTools(facts, hello, checks));
+    await checks.probe('Clock', async () => {
+        const told = await checks.send((0,directory/* checkClock */.Ds)(run));
+        return (0,format/* showSkew */.qd)(told.number('clock') * 1000 - run.now().getTime());
+    });
+    let place = null;
+    // as a job: a request that fails ends the session
+    const isThere = await checks.probe('Backup directory', async () => {
+        const { directory, umask } = settings;
+        const opened = await checks.send(['job', 'open_directory', [directory, umask, 'look']]);
+        report.directory = opened.path('directory');
+        return describeDirectory(run, hello, opened);
+    });
+    await checks.probe('Backups', async () => {
+        if (!isThere)
+            return { level: 'skipped', found: 'the directory could not be looked into' };
+        place = await HostPlace.open(run, connection, 'look');
+        const { backups } = place.listed;
+        const [newest] = backups;
+        if (newest === undefined)
+            return `none of ${settings.name} yet`;
+        const free = report.storage.freeBytes;
+        return `${backups.length}, the newest ${(0,format/* formatAge */.nV)(run.now().getTime() - newest.createdAt.getTime())} old${free === null ? '' : `; ${(0,format/* formatBytes */.z3)(free)} free`}`;
+    });
+    return { hello, facts, place };
+}
+function describeTools(facts, hello, { run }) {
+    const missing = facts.all('missing_tool');
+    if (missing.length > 0) {
+        const system = hello.get('system') ?? '';
+        const lines = missing.map((tool) => (0,install_line/* installLine */.c)(tool, system, (0,lookup/* engineOf */.ky)(run.settings.database).packages));
+        const names = (0,neutralise/* quoteOutside */.Y)(missing.join(', '), 200);
+        throw new src_errors/* BackupError */.hj('E_TOOL_MISSING', `${names} ${missing.length === 1 ? 'is' : 'are'} not installed on ${run.report.host}`, `On the host: \`${(0,neutralise/* quoteOutside */.Y)([...new Set(lines)].join('; '), 400)}\`.`);
     }
-    if (status === 'none')
-        throw new errors/* BackupError */.hj('E_HOOK', `${input} was begun, and has not come to its end${said}`, output);
-    throw new errors/* BackupError */.hj('E_HOOK', `${input} ended with status ${(0,neutralise/* quoteOutside */.Y)(status, 10)}${said}`, output);
+    const there = facts.all('tool');
+    const packs = there.includes('zstd') ? 'zstd' : 'gzip (zstd would be faster and smaller)';
+    const locks = there.includes('flock') ? 'flock' : 'a lock of its own, without flock';
+    return `all that every run needs; ${packs}; ${locks}`;
+}
+/** Whether backups are made by themselves. */
+async function lookAtSchedule(checks, { place }) {
+    await checks.probe('Schedule', () => {
+        const backups = place?.listed.backups ?? [];
+        if (backups.length === 0)
+            return { level: 'skipped', found: 'there are no backups yet that tell what made them' };
+        const [newest] = backups.filter(({ manifest }) => manifest.github?.event === 'schedule');
+        if (newest !== undefined) {
+            return `the newest backup that a schedule made is ${(0,format/* formatAge */.nV)(checks.run.now().getTime() - newest.createdAt.getTime())} old`;
+        }
+        return {
+            level: 'warning',
+            found: `of ${(0,format/* counted */.hS)(backups.length, 'backup')} none was made by a schedule`,
+            todo: 'Add `on: schedule` to a workflow, and `command: health` in another one that notices when it stops: examples/nightly.yml, examples/watchdog.yml.',
+        };
+    });
+}
+
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+;// CONCATENATED MODULE: ./src/doctor/policies.ts
+/**
+ * The policies of IAM for the bucket, for this database alone: who adds, who reads, and where copies are rotated by us, who deletes.
+ * docs/off-site.md has them for a whole prefix, with what follows from each.
+ */
+function policies({ bucket, prefix, region, endpoint, sse, objectLock, keep }, name) {
+    const partition = region.startsWith('cn-') ? 'aws-cn' : region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
+    const path = [...(prefix === '' ? [] : [prefix]), name].join('/');
+    const where = endpoint === null
+        ? 'As the policy of a role or user of IAM.'
+        : 'As the policy of a user, as far as the store has policies.';
+    const kms = sse?.startsWith('aws:kms')
+        ? ' On the key of KMS it needs `kms:Decrypt` as well, and who adds `kms:GenerateDataKey`.'
+        : '';
+    const policy = (title, why, actions) => ({
+        title: `S3: ${title}`,
+        why: `${where} ${why}${kms}`,
+        language: 'json',
+        text: policyText({ resource: `arn:${partition}:s3:::${bucket}`, path, actions }),
+    });
+    const lock = objectLock === null ? [] : ['s3:PutObjectRetention', 's3:GetObjectRetention'];
+    return [
+        policy('the writer', 'For `command: backup` with `s3-keep: none`: it adds and reads, and deletes nothing.', [
+            ...['s3:PutObject', 's3:GetObject', 's3:AbortMultipartUpload'],
+            ...lock,
+        ]),
+        policy('the reader', 'For `restore`, `verify`, `list`, `health` and `doctor`.', ['s3:GetObject']),
+        ...(keep === null
+            ? []
+            : [
+                policy('the one that rotates', 'For `command: prune`; a `backup` that rotates the store itself needs the rights of the writer as well.', [...['s3:GetObject', 's3:GetObjectRetention', 's3:GetObjectLegalHold', 's3:DeleteObject']]),
+            ]),
+    ];
+}
+function policyText({ resource, path, actions }) {
+    return JSON.stringify({
+        Version: '2012-10-17',
+        Statement: [
+            {
+                Effect: 'Allow',
+                Action: 's3:ListBucket',
+                Resource: resource,
+                Condition: { StringLike: { 's3:prefix': `${path}/*` } },
+            },
+            { Effect: 'Allow', Action: actions.length === 1 ? actions[0] : actions, Resource: `${resource}/${path}/*` },
+        ],
+    }, null, 2);
+}
+
+;// CONCATENATED MODULE: ./src/doctor/set-up.ts
+
+
+
+
+/** What this run could do with, and no more, for exactly this host, database and bucket. `onGitHub`: of a runner whose address changes. */
+function setUpOf(run, { hello, facts }, told) {
+    const { settings, database } = run;
+    const user = userInSudoers(hello.get('user') ?? '', hello.get('uid') ?? '');
+    return [
+        ...keyLines(run, facts, told.onGitHub),
+        ...directoryLines(run, hello),
+        ...sudoLines(run, user, told.sudo),
+        ...(told.database === null ? [] : (database.rights?.toSet(told.database) ?? [])),
+        ...(settings.s3 === null ? [] : policies(settings.s3, settings.name)),
+    ];
+}
+/** One line of authorized_keys for each machine that is logged in to. */
+function keyLines({ settings: { transport } }, facts, onGitHub) {
+    if (transport.transport === 'local')
+        return [];
+    const { key, jump, username, host, port } = transport;
+    const client = facts.get('client') ?? '';
+    const from = (0,external_node_net_.isIP)(client) === 0 ? '' : `,from="${client}"`;
+    // through a jump host the address is that one's, which does not change
+    const isFixed = from !== '' && (jump !== null || !onGitHub);
+    const line = (more, publicLine) => `restrict,command="sh -s"${more} ${publicLine}`;
+    const lines = [
+        {
+            title: `~${username}/.ssh/authorized_keys on the host`,
+            why: isFixed
+                ? `In place of the line that has this key: it can start \`sh -s\` and nothing else, and only from ${client}.`
+                : `In place of the line that has this key: it can start \`sh -s\` and nothing else. Runners of GitHub change their address; with one of your own add \`,from="ADDRESS"\` after \`sh -s"\`${from === '' ? '' : ` (now it is ${client})`}.`,
+            language: 'text',
+            text: line(isFixed ? from : '', key.publicLine),
+        },
+    ];
+    if (jump !== null) {
+        const target = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+        lines.push({
+            title: `~${jump.username}/.ssh/authorized_keys on the jump host`,
+            why: 'It can go on to that one host, and do nothing on the jump host itself.',
+            language: 'text',
+            text: `restrict,port-forwarding,permitopen="${target}",command="/bin/false" ${jump.key.publicLine}`,
+        });
+    }
+    return lines;
+}
+function directoryLines({ settings, report }, hello) {
+    if (report.directory === '')
+        return [];
+    return [
+        {
+            title: 'The backup directory',
+            why: 'On the host. Nobody but the login user can write there.',
+            language: 'sh',
+            text: (0,explain/* ownLine */.D3)(hello.get('user') ?? '', report.directory, settings),
+        },
+    ];
+}
+function sudoLines({ settings: { runAs, container } }, user, sudo) {
+    const shell = runAs === null || container !== null ? [] : [`${user} ALL=(${runAs}) NOPASSWD: /bin/sh -s, /usr/bin/sh -s`];
+    const lines = [...new Set([...shell, ...sudo.map(({ line }) => line)])];
+    if (lines.length === 0)
+        return [];
+    return [
+        {
+            title: '/etc/sudoers.d/db-backup',
+            why: 'As root, with `visudo -f /etc/sudoers.d/db-backup`. These commands and no others, without a password.',
+            language: 'text',
+            text: lines.join('\n'),
+        },
+    ];
+}
+
+;// CONCATENATED MODULE: ./src/doctor/store-checks.ts
+
+
+/** A key of nothing, for the question whether the host reaches the store. */
+const PROBE = 'reached';
+/** The bucket: what is read there, and whether the host reaches it by itself. Nothing is written, so the right to write is not shown. */
+async function lookAtStore(checks) {
+    const { run, connection } = checks;
+    const { settings, signal } = run;
+    const { s3, name } = settings;
+    if (s3 === null) {
+        await checks.probe('Off-site copy', () => ({
+            level: 'warning',
+            found: 'there is none: a backup on the disk of the database does not survive that disk',
+            todo: 'Set `s3-bucket`: docs/off-site.md.',
+        }));
+        return;
+    }
+    await (0,object_store/* withStore */.aH)({ settings: { ...settings, s3 }, signal }, async (open) => {
+        const isThere = await checks.probe('Off-site copy', async () => {
+            const store = await open();
+            const prefix = store.keyOf(name, '');
+            const files = await store.list(prefix);
+            const manifest = files.find(({ key }) => key.endsWith('.json'));
+            if (manifest !== undefined)
+                await store.get(manifest.key);
+            const ahead = store.clockAheadMs;
+            const clock = ahead === null || Math.abs(ahead) < 60_000
+                ? ''
+                : `; its clock is ${(0,format/* formatDuration */.a3)(Math.abs(ahead))} from that of the runner`;
+            const read = manifest === undefined ? 'can be listed' : 'can be listed and read';
+            return `${store.uriOf(prefix)} ${read}, with ${(0,format/* counted */.hS)(files.length, 'object')}${clock}. Whether it may be written, the first backup shows`;
+        });
+        await checks.probe('The host reaches the store', async () => {
+            if (!isThere)
+                return { level: 'skipped', found: 'the store itself could not be asked' };
+            if (s3.uploadVia === 'runner')
+                return { level: 'skipped', found: 'the copies go through the runner (`s3-upload-via`)' };
+            const store = await open();
+            const unable = await store.lending.whyNotFetch(store.keyOf(name, PROBE), connection);
+            if (unable === null)
+                return 'it does, so copies go straight there, without credentials on the host';
+            if (s3.uploadVia === 'auto')
+                return `${unable.why}, so copies go through the runner`;
+            return {
+                ...{ level: 'error', code: 'E_S3_UNAVAILABLE', found: unable.why },
+                todo: 'Let the host reach it, or leave `s3-upload-via` at `auto`.',
+            };
+        });
+    });
+}
+
+;// CONCATENATED MODULE: ./src/commands/unhealthy.ts
+
+
+/** One error for all that were found. */
+function unhealthy(errors) {
+    const [first] = errors;
+    const code = first?.code === undefined ? '' : `${first.code}: `;
+    const more = errors.length > 1 ? `; and ${(0,format/* counted */.hS)(errors.length - 1, 'more error')}` : '';
+    return new src_errors/* BackupError */.hj('E_UNHEALTHY', `${code}${first?.message ?? ''}${more}`);
+}
+
+;// CONCATENATED MODULE: ./src/commands/doctor.ts
+
+
+
+
+
+
+
+
+
+/**
+ * Whether there is all that backups, restores, copies off-site, encryption and schedules need: every precondition is looked at, whatever the
+ * one before has come to, and nothing is changed. Then the set-up by least privilege. Throws E_UNHEALTHY when something is wrong.
+ */
+async function doctor(run) {
+    const { report, log } = run;
+    await (0,connect/* connected */.aW)(run, async (connection) => {
+        const checks = new Checks(run, connection);
+        const host = await log.group('Look at the host', () => lookAtHost(checks));
+        const database = await log.group(`Look at ${run.settings.database.given}`, () => lookAtDatabase(checks));
+        await log.group('Look at what a restore needs', async () => {
+            await lookAtRestore(checks, host);
+        });
+        const sudo = await lookAtCommands(checks, host);
+        await lookAtEncryption(checks);
+        await lookAtStore(checks);
+        await lookAtSchedule(checks, host);
+        const onGitHub = process.env.RUNNER_ENVIRONMENT === 'github-hosted';
+        report.setUp = setUpOf(run, host, { database, sudo, onGitHub });
+        for (const { title, why, text } of report.setUp) {
+            await log.group(title, async () => log.info([why, ...text.split('\n')].join('\n')));
+        }
+        const errors = report.problems.filter(({ level }) => level === 'error');
+        if (errors.length > 0)
+            throw unhealthy(errors);
+        report.ok = true;
+    });
+}
+
+;// CONCATENATED MODULE: ./src/commands/health.ts
+
+
+
+
+
+
+
+
+
+const quote = (text) => (0,neutralise/* quoteOutside */.Y)(text, 300);
+/**
+ * Whether the backups, their places and the live database are as they have to be. Writes nothing. What can not be looked at is a finding
+ * like any other, and the rest is looked at. Throws E_UNHEALTHY when there is one that is an error.
+ */
+async function health(run) {
+    await (0,connect/* connected */.aW)(run, async (connection) => {
+        const { settings, database, report, log } = run;
+        const facts = await log.group('Look at the backups', () => connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), ['job', 'look_health', [settings.name, database.path]]));
+        const host = await HostPlace.of(run, connection, facts);
+        report.health = {
+            database: null,
+            lastRestored: lastRestored(host.listed.backups),
+            encryption: newestGood(host.listed.backups)?.manifest.encryption ?? null,
+            clocks: { hostAheadMs: aheadOf(run, facts), storeAheadMs: null },
+            room: { backupBytes: null, restoreBytes: null },
+        };
+        const live = await liveHealth(run, connection);
+        const found = await withStorePlace(run, host, async (store) => [
+            ...(live.finding === null ? [] : [live.finding]),
+            ...ofBackups(run, host, facts),
+            ...(await ofDatabase(run, host, live)),
+            ...(store === null ? [] : await ofStore(run, host, store)),
+            ...(await ledgerFindings(run)),
+        ]);
+        for (const finding of found)
+            (0,connect/* tellFinding */.HO)(run, finding);
+        const errors = report.problems.filter(({ level }) => level === 'error');
+        report.healthy = errors.length === 0;
+        if (!report.healthy)
+            throw unhealthy(errors);
+        report.ok = true;
+    });
+}
+/** The live database. A server that is down is worth a finding; a host that is lost ends the run. */
+async function liveHealth(run, connection) {
+    const { settings, database, log } = run;
+    try {
+        const facts = await log.group(`Look at ${settings.database.given}`, () => connection.send(database.health.request(settings, 'examine')));
+        return { health: database.health.read(facts), backupKib: facts.number('backup_kib'), finding: null };
+    }
+    catch (error) {
+        if (run.signal.aborted || connection.isLost())
+            throw error;
+        const { code, message, hint } = (0,src_errors/* describe */.q0)(error);
+        return { health: null, backupKib: null, finding: { level: 'error', code, message, todo: hint } };
+    }
+}
+function ofBackups(run, host, facts) {
+    const { settings, report } = run;
+    const now = run.now();
+    const { backups } = host.listed;
+    const freshness = { now, maxAgeMs: settings.maxAgeMs, name: settings.name, where: host.uri };
+    const kib = facts.get('directory_kib');
+    report.storage.directoryBytes = kib === null || kib === '' ? null : facts.number('directory_kib') * 1024;
+    return [
+        tooOld(newestGood(backups)?.createdAt ?? null, freshness),
+        unanswered(backups, quote),
+        unproven(backups, now),
+        skewed(report.host, report.health?.clocks.hostAheadMs ?? null),
+        ...tooFew(backups, settings.keep, now, host.uri),
+        ...leftBehind({
+            folders: facts.all('left_folder').map(quote),
+            journals: facts.all('left_journal').map(quote),
+            hooks: facts.all('left_hook').map(quote),
+        }, host.uri),
+    ].filter((one) => one !== null);
+}
+/** The host tells whole seconds. */
+const aheadOf = ({ now }, facts) => facts.number('clock') * 1000 - now().getTime();
+async function ofDatabase(run, host, { health, backupKib }) {
+    if (health === null)
+        return [];
+    const { settings, report } = run;
+    const { backups } = host.listed;
+    const { bytes, tables, estimated, figures, notes } = health;
+    const newest = newestGood(backups);
+    const backupBytes = backupKib === null ? null : backupKib * 1024;
+    // the safety backup, and what is loaded beside the live database
+    const restoreBytes = bytes + (newest?.manifest.bytes ?? 0) + settings.minFreeBytes;
+    report.tables = tables;
+    if (report.health !== null) {
+        report.health.database = { bytes, estimated, ...figures };
+        report.health.room = { backupBytes, restoreBytes };
+    }
+    for (const one of notes)
+        (0,connect/* note */.N4)(run, one);
+    const before = newest === null || estimated ? null : (await host.whole(newest)).manifest.content;
+    const { shrinkLimit: shrink, growthLimit: growth, growthLimitBytes: growthBytes, rowLossLimit: rowLoss } = settings;
+    const free = report.storage.freeBytes;
+    return [
+        ...health.findings,
+        ...jumps(health, backups, before?.tables ?? null, { shrink, growth, growthBytes, rowLoss }, quote),
+        ...space({ free, needed: backupBytes }, { free, needed: restoreBytes }, host.uri),
+    ];
+}
+/** A store that does not answer is a finding. */
+async function ofStore(run, host, store) {
+    const { settings, report } = run;
+    try {
+        const { backups } = await store.catalogue();
+        const freshness = { now: run.now(), maxAgeMs: settings.maxAgeMs, name: settings.name, where: store.uri };
+        const { clockAheadMs } = await store.open();
+        if (report.health !== null)
+            report.health.clocks.storeAheadMs = clockAheadMs;
+        const skew = skewed('the store', clockAheadMs);
+        return [
+            ...(skew === null ? [] : [skew]),
+            ...outOfStep(host.listed.backups, backups, freshness),
+            ...(store.rules === null ? [] : tooFew(backups, store.rules, run.now(), store.uri)),
+        ];
+    }
+    catch (error) {
+        if (run.signal.aborted)
+            throw error;
+        const { code, message, hint } = (0,src_errors/* describe */.q0)(error);
+        return [{ level: 'error', code, message, todo: hint }];
+    }
+}
+
+// EXTERNAL MODULE: ./src/reporting/run-history.ts
+var run_history = __nccwpck_require__(1182);
+;// CONCATENATED MODULE: ./src/commands/list.ts
+
+
+
+
+
+
+
+
+
+
+/** The catalogue of one database's backups, on the host and in the S3 store. Changes nothing. */
+async function list(run) {
+    const { settings, log, report } = run;
+    await (0,connect/* connected */.aW)(run, async (connection) => {
+        const facts = await connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), (0,directory/* look */.Op)(run), ['job', 'put_history', []]);
+        const host = await HostPlace.of(run, connection, facts);
+        report.history = (0,run_history/* readHistory */.L)(facts.all('history'), settings.name);
+        const uri = await withStorePlace(run, host, async (store) => {
+            await store?.catalogue();
+            return store?.uri ?? null;
+        });
+        const { backups } = host.listed;
+        const shown = new Map(report.backups.map((one) => [one.id, one]));
+        for (const { backup, places } of placed(backups, run.copies)) {
+            log.info(lineOf(backup, shown.get(backup.id), uri === null ? [] : places));
+        }
+        log.info(`${(0,format/* counted */.hS)(backups.length, 'backup')} of ${settings.name} in ${report.directory}`);
+        if (uri !== null)
+            log.info(`${(0,format/* counted */.hS)(run.copies.length, 'backup')} of ${settings.name} in ${uri}`);
+        report.healthy = isHealthy(host.listed);
+        report.ok = true;
+    });
+}
+/** As far as the catalogue tells, of whatever age; `health` looks at more. */
+const isHealthy = ({ backups, problems }) => newestGood(backups) !== null &&
+    unanswered(backups, String) === null &&
+    !problems.some(({ level }) => level === 'error');
+function lineOf({ id, manifest, state, detail }, facts, places) {
+    const { tables = null, rows = null, uncounted, commit = null } = facts ?? {};
+    const holds = tables === null ? '' : `  tables: ${(0,format/* formatCount */.B4)(tables)}, rows: ${(0,format/* showRows */.rJ)(rows, uncounted)}`;
+    const made = commit === null ? '' : `  commit: ${commit.slice(0, 7)}`;
+    const proof = state === 'ok' ? `verified: ${manifest.verified.level}` : `${state}: ${(0,format/* clip */.$Q)(detail ?? '', 300)}`;
+    const signed = facts?.signed ? '  signed' : '';
+    const where = places.length === 0 ? '' : `  in: ${(0,format/* showPlaces */.Ky)(places)}`;
+    const covers = (0,backups_coverage/* showCoverage */.UQ)(manifest.coverage ?? null);
+    const partial = covers === '' ? '' : `  partial: ${(0,format/* clip */.$Q)(covers, 200)}`;
+    const pinned = manifest.pinned === null ? '' : `  pinned: ${(0,format/* clip */.$Q)(manifest.pinned.reason, 200)}`;
+    const encrypted = manifest.encryption === 'none' ? '' : `  ${showEncrypted(manifest.encryption)}`;
+    return `${id}  ${(0,format/* formatBytes */.z3)(manifest.bytes)}${holds}${made}  ${proof}${signed}${encrypted}${where}${partial}${pinned}`;
+}
+
+;// CONCATENATED MODULE: ./src/commands/pin.ts
+
+
+
+/** `pin` exempts one backup from retention, with a reason; `unpin` takes that back. */
+async function pin(run) {
+    const { settings, log, report } = run;
+    await change(run, async (host) => {
+        const old = await host.whole(await find_named(run, host));
+        const pinned = settings.command === 'pin' ? { reason: settings.pin ?? '', at: run.now().toISOString() } : null;
+        const rewrite = { ...old, manifest: { ...old.manifest, pinned } };
+        report.backup = factsOf(run, rewrite);
+        log.info(`${settings.dryRun ? 'would ' : ''}${settings.command} ${old.id}${pinned === null ? '' : `: ${pinned.reason}`}`);
+        return { rewrite };
+    });
+}
+
+;// CONCATENATED MODULE: ./src/commands/prune.ts
+
+
+
+
+
+/**
+ * Applies retention alone, on the host and then in the store. Throws E_POLICY when one of the two plans is refused; nothing is deleted
+ * then.
+ */
+async function prune(run) {
+    await change(run, async (host, store) => {
+        const onHost = await planRotation(run, host, { kept: await adoptLost(run, host) });
+        tell(run, onHost);
+        const { remove } = onHost;
+        if (store === null)
+            return { remove };
+        const inStore = await planRotation(run, store, { kept: await adoptCopies(run, store, host) });
+        tell(run, inStore);
+        return { remove, after: () => carryOut(run, inStore) };
+    });
+}
+/** Throws E_POLICY; with `dry-run` that is told only. */
+function tell(run, rotation) {
+    const { dryRun } = run.settings;
+    const objection = objectionTo(rotation);
+    tellRotation(run, rotation, dryRun || objection !== null);
+    if (objection === null)
+        return;
+    if (!dryRun)
+        throw objection;
+    (0,connect/* warn */.R8)(run, `this plan would be refused: ${refusalOf(rotation)}`);
+}
+
+// EXTERNAL MODULE: ./src/engines/common.ts
+var common = __nccwpck_require__(4074);
+// EXTERNAL MODULE: ./src/settings/value-rules.ts
+var value_rules = __nccwpck_require__(7722);
+;// CONCATENATED MODULE: ./src/restoring/journal.ts
+
+
+
+
+
+
+const PHASES = ['begun', 'loading', 'swapping', 'swapped', 'rolling-back'];
+const JOURNAL = (0,schemas/* object */.Ik)({
+    schema: (0,schemas/* oneOf */.yL)([1]),
+    id: dist/* string */.YjP(),
+    way: dist/* string */.YjP(),
+    /** Where the database is that is replaced, as the run was told, without a password. */
+    target: dist/* string */.YjP(),
+    /** What that database is. */
+    identity: dist/* custom */.IeY(schemas/* isObject */.Gv),
+    /** A path means another file in another container. */
+    container: dist/* nullable */.mee(dist/* string */.YjP()),
+    /** What is restored, for messages. */
+    backup: dist/* string */.YjP(),
+    phase: (0,schemas/* oneOf */.yL)(PHASES),
+    /** Id of the safety backup, or null. */
+    safety: dist/* nullable */.mee(dist/* string */.YjP()),
+    checkCommand: dist/* nullable */.mee(dist/* string */.YjP()),
+    /** after-restore-command was begun and has not come to its end. */
+    afterBegun: dist/* boolean */.zMY(),
+    /** check-command was begun by a run that finished the restore, and is not begun again. */
+    checkBegun: dist/* boolean */.zMY(),
+    /** How long a command of the user may take. */
+    commandTimeoutMs: dist/* pipe */.FsL((0,schemas/* whole */.WQ)(1000), dist/* maxValue */.cGV(value_rules/* LONGEST_TIMER_MS */.Mv)),
+    /** Who began it, and when. */
+    by: dist/* string */.YjP(),
+});
+/** The name of its file in `.work`. */
+const journal_FILE = /^restore-([A-Za-z0-9._-]{1,100})$/;
+/** Resolves when the host has it on its disk, signed as manifests are when the run has a key. */
+async function writeJournal({ settings }, connection, journal) {
+    const text = JSON.stringify(settings.signing === null ? journal : settings.signing.sign(journal));
+    await connection.send(['job', 'put_journal', [text]]);
+}
+/** The restore has come to an end. */
+const endJournal = ['job', 'put_journal', ['']];
+/** A work folder on the host, for the step of a restore that follows. */
+function work({ settings, now }) {
+    return ['request', 'expect_work', [(0,names/* formatId */.hX)(settings.name, now(), (0,external_node_crypto_.randomBytes)(2).toString('hex'))]];
+}
+/** What stands in a file of the work folder; null when this version did not write it, or not with one of these keys. */
+function parseJournal(file, text, keys) {
+    try {
+        const document = JSON.parse(text);
+        const journal = dist/* parse */.qgA(JOURNAL, document);
+        // the commands of a person are in it
+        if (keys !== null && keys.verdict(document) !== 'signed')
+            return null;
+        const format = (0,backups_format/* formatOf */.be)(journal.identity);
+        const isOurs = journal_FILE.exec(file)?.[1] === journal.id && format !== null;
+        return isOurs && (0,backups_format/* faultInIdentity */.UA)(format, journal.identity) === null ? journal : null;
+    }
+    catch {
+        return null;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/restoring/safety-backup.ts
+
+
+
+
+
+
+
+
+
+
+
+
+/** After these the host may have been lost, which is another story than that no backup could be taken. */
+const OF_THE_RUN = ['E_REMOTE_LOST', 'E_TIMEOUT', 'E_CANCELLED', 'E_LOCKED'];
+/**
+ * A verified, pinned backup of what is about to be replaced, published before anything is touched. Of a damaged database it may be a copy
+ * of its files, marked as not verified. Throws E_SAFETY_BACKUP.
+ */
+async function takeSafetyBackup(run, connection, { database, restoring, damaged, level, without = [], from, host, }) {
+    const target = run.settings.restore.to ?? run.settings.database;
+    const name = target === run.settings.database ? run.settings.name : ((0,lookup/* engineOf */.ky)(target).nameOf(target) ?? 'restore-target');
+    const settings = {
+        ...run.settings,
+        database: target,
+        name,
+        verify: level,
+        // all that can be had, whatever backups leave out by request
+        dump: { ...run.settings.dump, excludeTable: without, excludeTableData: [], schema: [] },
+        pin: `safety backup before the restore of ${from}`.slice(0, 200),
+    };
+    const saving = { ...run, settings, database };
+    const started = run.now();
+    const suffix = (0,external_node_crypto_.randomBytes)(2).toString('hex');
+    const createdAt = timeAfter(started, host.listed);
+    const id = (0,names/* formatId */.hX)(name, createdAt, suffix);
+    try {
+        const request = damaged && restoring.saveDamaged !== undefined
+            ? restoring.saveDamaged(settings, id)
+            : database.backup(settings, id, (0,directory/* holderOf */.Kd)(run, id));
+        const facts = await connection.send(['request', 'expect_work', [id]], request);
+        const made = manifestOf(saving, { id, createdAt, started }, facts, await connection.hello, damaged);
+        const pinned = made.pinned && { ...made.pinned, by: 'restore' };
+        const backup = new_manifest_backupOf({ ...made, pinned, reason: 'safety' });
+        if (run.report.restore !== null)
+            run.report.restore.safetyBackupId = id;
+        const { failure } = await host.publish(backup, name === run.settings.name ? outlived(host.listed.backups) : []);
+        if (failure !== null)
+            (0,connect/* warn */.R8)(run, `${failure.what}: ${(0,src_errors/* describe */.q0)(failure.error).message}`);
+        run.log.info(`safety backup ${id}: ${(0,format/* formatBytes */.z3)(made.bytes)}, pinned`);
+        if (damaged)
+            (0,connect/* warn */.R8)(run, `${id} holds the files of the damaged database as they are, and is marked as not verified`);
+        return backup;
+    }
+    catch (error) {
+        if (run.report.restore !== null && connection.said('published').length === 0) {
+            run.report.restore.safetyBackupId = null;
+        }
+        const { code, message, hint } = (0,src_errors/* describe */.q0)(error);
+        if (OF_THE_RUN.includes(code))
+            throw error;
+        throw new src_errors/* BackupError */.hj('E_SAFETY_BACKUP', `the present state could not be backed up (${code}): ${message}`, `${hint} Without a way back nothing is restored; \`safety-backup: false\` restores all the same.`);
+    }
+}
+/** Where the safety backup is the way back, this run can open it. Throws E_INPUT; warns of one that is less protected than what is restored. */
+function checkSafetyOpens(run, { encryption }, { way, state }) {
+    const { settings } = run;
+    const { encryption: own, restore } = settings;
+    if (!restore.safetyBackup || state === 'missing')
+        return;
+    if (own === null) {
+        if (encryption === 'none')
+            return;
+        (0,connect/* warn */.R8)(run, 'what is restored is encrypted, and the safety backup of the present state will not be: set `encrypt` here as in the workflow that makes the backups');
+    }
+    else if (way === 'in-place' && !hasKeyFor(encryptedBy(settings), settings)) {
+        throw new src_errors/* BackupError */.hj('E_INPUT', 'decryption-key: the live database is written in place, so the safety backup is the only way back, and this run could not open it', 'Give in `decryption-key` the private key of one of `encryption-recipients`.');
+    }
+}
+/** Safety backups beyond the last three, this one counted; those that somebody pinned with a reason of his own stay. */
+function outlived(backups) {
+    return backups
+        .filter(isTrusted)
+        .filter(({ manifest: { reason, pinned } }) => reason === 'safety' && (pinned === null || pinned.by === 'restore'))
+        .sort(backups_retention/* newestFirst */.ll)
+        .slice(backups_retention/* SAFETY_KEPT */.gZ - 1);
 }
 
 ;// CONCATENATED MODULE: ./src/restoring/attempt.ts
@@ -9186,20 +11196,20 @@ class Attempt {
         this.parts = parts;
         this.outcome = outcome;
         const { restoring, plan, from, identity } = parts;
-        const { container, restore } = run.settings;
+        const { container, restore, commandTimeoutMs } = run.settings;
         const id = (0,names/* formatId */.hX)(run.settings.name, run.now(), (0,external_node_crypto_.randomBytes)(2).toString('hex'));
         this.step = { id, way: plan.way };
         this.journal = {
             ...{ schema: 1, id, way: plan.way, target: restoring.target, identity, container, backup: from, phase: 'begun' },
             ...{ safety: null, checkCommand: restore.checkCommand, afterBegun: false, checkBegun: false },
-            commandTimeoutMs: restore.commandTimeoutMs,
+            commandTimeoutMs,
             by: (0,directory/* holderOf */.Kd)(run, from),
         };
     }
     async carryOut() {
         const { run, connection } = this;
-        const { name, restore } = run.settings;
-        await connection.send(['request', 'begin_restore', [this.journal.id, name, (0,common/* seconds */.YA)(restore.commandTimeoutMs)]]);
+        const { name, commandTimeoutMs } = run.settings;
+        await connection.send(['request', 'begin_restore', [this.journal.id, name, (0,common/* seconds */.YA)(commandTimeoutMs)]]);
         await this.replace().catch((error) => this.leaveUnchanged(error));
         await this.check().catch((error) => this.rollBack(error));
         this.run.left = 'database-restored';
@@ -9213,7 +11223,7 @@ class Attempt {
         const { stopCommand, startCommand, safetyBackup } = settings.restore;
         await this.enter('begun');
         if (startCommand !== null && stopCommand !== null) {
-            await connection.send(['job', 'expect_start', [startCommand]]);
+            await connection.send(['job', 'promise', [startCommand]]);
             await this.user('stop-command', ['job', 'run_command', [stopCommand]]);
         }
         if (safetyBackup && plan.state !== 'missing') {
@@ -9255,8 +11265,10 @@ class Attempt {
     async settle() {
         const { run, connection, step, outcome } = this;
         const { restoring, from } = this.parts;
+        outcome.undo = this.wayToUndo();
         await connection.send(work(run), restoring.settle(run.settings, step));
-        await connection.send(endJournal);
+        run.report.ok = true;
+        await connection.send(endJournal, (0,directory/* toldOf */.dc)(run), directory/* TELL */.Ch);
         run.log.info(`${restoring.target} is what ${(0,neutralise/* quoteOutside */.Y)(from, 300)} holds, after ${(0,format/* formatDuration */.a3)(outcome.ms ?? 0)}`);
     }
     /** Before the swap, or in it: the old state is live, or is made so. Rethrows. */
@@ -9288,18 +11300,19 @@ class Attempt {
         if (isClean)
             await connection.send(endJournal).catch(() => { });
         run.left = outcome.outcome === 'unchanged' ? 'database-as-it-was' : 'database-unknown';
-        const { code, message, hint } = (0,errors/* describe */.q0)(error);
-        throw new errors/* BackupError */.hj(code, message, (0,errors/* sentences */.hC)(hint, stopped), { cause: error });
+        const { code, message, hint } = (0,src_errors/* describe */.q0)(error);
+        throw new src_errors/* BackupError */.hj(code, message, (0,src_errors/* sentences */.hC)(hint, stopped), { cause: error });
     }
     /** After the swap: the old state is live again. Always throws. */
     async rollBack(error) {
         const { run, connection, outcome, step, safety } = this;
         const { restoring } = this.parts;
-        const { message, code, hint } = (0,errors/* describe */.q0)(error);
+        const { message, code, hint } = (0,src_errors/* describe */.q0)(error);
         if (!this.isThere()) {
             run.left = 'database-restored';
+            outcome.undo = this.wayToUndo();
             const ended = 'The checks after the swap did not come to their end; the next run of this action looks at it.';
-            throw new errors/* BackupError */.hj(code, message, (0,errors/* sentences */.hC)(hint, ended, this.wayBack()));
+            throw new src_errors/* BackupError */.hj(code, message, (0,src_errors/* sentences */.hC)(hint, ended, this.wayBack()));
         }
         run.log.info(`${message}; going back to the state before`);
         try {
@@ -9315,20 +11328,34 @@ class Attempt {
             if (!this.isThere()) {
                 outcome.outcome = '';
                 run.left = 'database-unknown';
-                const lost = (0,errors/* describe */.q0)(second);
-                throw new errors/* BackupError */.hj(lost.code, `${message}; and while going back, ${lost.message}`, lost.hint);
+                const lost = (0,src_errors/* describe */.q0)(second);
+                throw new src_errors/* BackupError */.hj(lost.code, `${message}; and while going back, ${lost.message}`, lost.hint);
             }
             outcome.outcome = 'rollback-failed';
             run.left = 'database-needs-you';
             const stopped = await this.startAgain();
             await connection.send(endJournal).catch(() => { });
-            throw new errors/* BackupError */.hj('E_ROLLBACK_FAILED', `${message}; and going back failed as well: ${(0,errors/* describe */.q0)(second).message}`, (0,errors/* sentences */.hC)(this.wayBack(), stopped));
+            throw new src_errors/* BackupError */.hj('E_ROLLBACK_FAILED', `${message}; and going back failed as well: ${(0,src_errors/* describe */.q0)(second).message}`, (0,src_errors/* sentences */.hC)(this.wayBack(), stopped));
         }
         const stopped = await this.startAgain();
         await connection.send(endJournal).catch(() => { });
         run.left = 'database-rolled-back';
         const kept = safety === null ? '' : `It was looked through, and ${safety.id} holds that state as well.`;
-        throw new errors/* BackupError */.hj('E_ROLLED_BACK', `the restore was undone: ${message}`, (0,errors/* sentences */.hC)(hint, kept, stopped));
+        throw new src_errors/* BackupError */.hj('E_ROLLED_BACK', `the restore was undone: ${message}`, (0,src_errors/* sentences */.hC)(hint, kept, stopped));
+    }
+    /** What was replaced is in the safety backup; one of a damaged database can not be restored. */
+    wayToUndo() {
+        const { safety, parts, run } = this;
+        if (safety === null || safety.state !== 'ok')
+            return null;
+        const { to } = run.settings.restore;
+        return {
+            command: 'restore',
+            backup: safety.id,
+            // a backup of another database than `database`
+            ...(to === null ? {} : { 'restore-to': to.given, 'allow-other-target': 'true' }),
+            confirm: parts.restoring.targetName,
+        };
     }
     wayBack() {
         const { restoring } = this.parts;
@@ -9353,7 +11380,7 @@ class Attempt {
         const { stopCommand, startCommand } = this.run.settings.restore;
         if (startCommand === null)
             return;
-        await this.user('start-command', stopCommand === null ? ['job', 'run_command', [startCommand]] : ['job', 'start_application', []]);
+        await this.user('start-command', stopCommand === null ? ['job', 'run_command', [startCommand]] : ['job', 'keep_promise', []]);
     }
     /** On every path that ends: what was stopped runs. Returns a sentence when it does not. */
     async startAgain() {
@@ -9367,7 +11394,7 @@ class Attempt {
             return '';
         }
         catch (error) {
-            const { message } = (0,errors/* describe */.q0)(error);
+            const { message } = (0,src_errors/* describe */.q0)(error);
             this.run.report.problems.push({ level: 'error', code: 'E_HOOK', message });
             this.run.log.error(message);
             return `The application may be stopped: ${message}.`;
@@ -9378,9 +11405,9 @@ class Attempt {
         const { stopCommand, startCommand } = this.run.settings.restore;
         if (stopCommand === null || startCommand === null)
             return;
-        await this.connection.send(['job', 'expect_start', [startCommand]]);
+        await this.connection.send(['job', 'promise', [startCommand]]);
         await this.user('stop-command', ['job', 'run_command', [stopCommand]]).catch((error) => {
-            (0,connect/* warn */.R8)(this.run, (0,errors/* describe */.q0)(error).message);
+            (0,connect/* warn */.R8)(this.run, (0,src_errors/* describe */.q0)(error).message);
         });
     }
 }
@@ -9476,6 +11503,7 @@ async function restore(run) {
         ms: null,
         safetyBackupId: null,
         plan: null,
+        undo: null,
     };
     report.restore = outcome;
     refuseEvent(run);
@@ -9515,20 +11543,18 @@ async function restore(run) {
 function refuseEvent({ github }) {
     if (github === null || !/^pull_request/.test(github.event))
         return;
-    throw new errors/* BackupError */.hj('E_EVENT', `a restore is not run for the event ${(0,neutralise/* quoteOutside */.Y)(github.event, 60)}`, 'Restore from a workflow with `workflow_dispatch`, behind an environment with reviewers.');
+    throw new src_errors/* BackupError */.hj('E_EVENT', `a restore is not run for the event ${(0,neutralise/* quoteOutside */.Y)(github.event, 60)}`, 'Restore from a workflow with `workflow_dispatch`, behind an environment with reviewers.');
 }
 /** Throws E_CONFIRM. */
 function checkConfirm({ settings }, name) {
     const { confirm } = settings.restore;
     if (confirm === name)
         return;
-    throw new errors/* BackupError */.hj('E_CONFIRM', confirm === null
+    throw new src_errors/* BackupError */.hj('E_CONFIRM', confirm === null
         ? `confirm is empty: a restore replaces the database ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(name), 200)}, and asks for its name`
         : `confirm is ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(confirm), 200)}, and the database that would be replaced is ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(name), 200)}`, `Run with \`dry-run: true\` to see what would be lost. If that is meant, set \`confirm: ${(0,neutralise/* quoteOutside */.Y)(name, 200)}\`.`);
 }
 
-// EXTERNAL MODULE: external "node:os"
-var external_node_os_ = __nccwpck_require__(8161);
 ;// CONCATENATED MODULE: ./src/proving/on-runner.ts
 
 
@@ -9552,8 +11578,8 @@ async function proveOnRunner(run, level, manifest, work, bring) {
         await (0,promises_.mkdir)(directory, { mode: 0o700 });
         await checkRoom(directory, manifest.bytes);
         await bring((0,external_node_path_.join)(directory, manifest.file)).catch((error) => {
-            if (error instanceof errors/* BackupError */.hj && error.code === 'E_NOSPACE')
-                throw new errors/* BackupError */.hj(error.code, error.message, ROOM);
+            if (error instanceof src_errors/* BackupError */.hj && error.code === 'E_NOSPACE')
+                throw new src_errors/* BackupError */.hj(error.code, error.message, ROOM);
             throw error;
         });
         await describeHere(manifest, directory);
@@ -9567,7 +11593,7 @@ async function checkRoom(folder, bytes) {
     const { bavail, bsize } = await (0,promises_.statfs)(folder);
     if (bavail * bsize >= bytes)
         return;
-    throw new errors/* BackupError */.hj('E_NOSPACE', `the backup has ${(0,format/* formatBytes */.z3)(bytes)}, and ${(0,format/* formatBytes */.z3)(bavail * bsize)} are free on the runner (${folder})`, ROOM);
+    throw new src_errors/* BackupError */.hj('E_NOSPACE', `the backup has ${(0,format/* formatBytes */.z3)(bytes)}, and ${(0,format/* formatBytes */.z3)(bavail * bsize)} are free on the runner (${folder})`, ROOM);
 }
 /** What is beside the payload. */
 async function describeHere(manifest, directory) {
@@ -9582,7 +11608,7 @@ async function on_runner_pull(run, { send, host }, manifest, to) {
     const sidecar = `${sha256}  ${file}`;
     const told = await send(['job', 'put_file', ['sidecar', (0,names/* checksumFile */.uu)(file)]]);
     if (told.get('sidecar')?.trimEnd() !== sidecar) {
-        throw new errors/* BackupError */.hj('E_CHECKSUM', `${(0,names/* checksumFile */.uu)(file)} is not there, or does not say what the manifest says`, 'Do not rely on this backup: take a new one, and look at who can write that directory.');
+        throw new src_errors/* BackupError */.hj('E_CHECKSUM', `${(0,names/* checksumFile */.uu)(file)} is not there, or does not say what the manifest says`, 'Do not rely on this backup: take a new one, and look at who can write that directory.');
     }
     const stage = beginStage(run, 'pull', bytes);
     await download(host, { directory: report.directory, file, bytes, sha256 }, to, {
@@ -9602,10 +11628,10 @@ async function prove(run, manifest, directory, work) {
         return await (0,connect/* inSession */.Cp)(there, localHost(), ({ send }) => send(['request', 'open_directory', [directory, '077', 'change']], ['request', 'expect_work', [work]], ...keysOf(settings), request), 'In a step before this one');
     }
     catch (error) {
-        if (!(error instanceof errors/* BackupError */.hj) || run.signal.aborted)
+        if (!(error instanceof src_errors/* BackupError */.hj) || run.signal.aborted)
             throw error;
         const hint = error.code === 'E_NOSPACE' ? ROOM : error.hint;
-        throw new errors/* BackupError */.hj(error.code, `on the runner: ${error.message}`, hint, { cause: error });
+        throw new src_errors/* BackupError */.hj(error.code, `on the runner: ${error.message}`, hint, { cause: error });
     }
 }
 const ROOM = 'Free some in a step before this one, take a runner with a larger disk, or use `verify-on: host`. What had been pulled was removed.';
@@ -9696,6 +11722,7 @@ async function record(run, host, backup, proof) {
 
 
 
+
 /**
  * Proves one existing backup at the level asked for, and records the level and the time in its manifest on the host. One that turns out
  * to be damaged there is recorded as not verified, so that retention does not count on it. One that the host has lost is taken from the
@@ -9705,11 +11732,29 @@ async function verify(run) {
     const { backupInStore: located, dryRun } = run.settings;
     await (0,directory/* connectedToChange */.RW)(run, async (connection) => {
         const host = await HostPlace.open(run, connection, dryRun ? 'look' : 'change');
-        await (located === null
-            ? withSpare(run, host, (store) => verifyFound(run, host, store))
-            : withNamed(run, host, located, (store, found) => proveStored(run, host, store, found)));
+        try {
+            await (located === null
+                ? withSpare(run, host, (store) => verifyFound(run, host, store))
+                : withNamed(run, host, located, (store, found) => proveStored(run, host, store, found)));
+        }
+        catch (error) {
+            for (const finding of await ledgerFindings(run))
+                (0,connect/* tellFinding */.HO)(run, finding, true);
+            throw error;
+        }
+        await compareWithLedger(run);
         run.report.ok = true;
+        run.report.healthy = true;
     });
+}
+/** One backup is proven; what became of the others is told all the same. Throws E_CHECKSUM, E_NOT_FOUND. */
+async function compareWithLedger(run) {
+    const [first, ...others] = await ledgerFindings(run);
+    if (first === undefined)
+        return;
+    for (const finding of others)
+        (0,connect/* tellFinding */.HO)(run, finding, true);
+    throw new src_errors/* BackupError */.hj(first.code, first.message, first.todo);
 }
 /** The one that is named, or the newest, whatever its state: it must be young enough, and nothing unreadable may be newer. */
 async function verifyFound(run, host, store) {
@@ -9735,7 +11780,7 @@ async function copyOf(run, store, { id, state, manifest }) {
         return null;
     const copy = await store.one(id).catch((error) => {
         run.signal.throwIfAborted();
-        (0,connect/* warn */.R8)(run, `${id} is pulled from the host; the store did not help: ${(0,errors/* describe */.q0)(error).message}`);
+        (0,connect/* warn */.R8)(run, `${id} is pulled from the host; the store did not help: ${(0,src_errors/* describe */.q0)(error).message}`);
         return null;
     });
     return copy?.backup.manifest.sha256 === manifest.sha256 && isTrusted(copy.backup) ? copy : null;
@@ -9755,7 +11800,7 @@ async function proveHere(run, host, listed) {
         await record(run, host, backup, proof);
     }
     catch (error) {
-        if (error instanceof errors/* BackupError */.hj && DAMAGED.includes(error.code) && !report.ok) {
+        if (error instanceof src_errors/* BackupError */.hj && DAMAGED.includes(error.code) && !report.ok) {
             await record(run, host, backup, { level: 'none', at: run.now().toISOString() }).catch(() => {
                 (0,connect/* warn */.R8)(run, `that ${backup.id} is damaged could not be recorded in its manifest`);
             });
@@ -9767,7 +11812,7 @@ async function proveStored(run, host, store, found) {
     const { backup, uri } = found;
     const { connection } = host;
     if (backup === null) {
-        throw new errors/* BackupError */.hj('E_MANIFEST', `${uri} has no manifest beside it, so nothing tells what it should hold`, '`command: verify` proves backups that this action made. `command: restore` takes any dump.');
+        throw new src_errors/* BackupError */.hj('E_MANIFEST', `${uri} has no manifest beside it, so nothing tells what it should hold`, '`command: verify` proves backups that this action made. `command: restore` takes any dump.');
     }
     run.report.backup = { ...factsOf(run, backup), path: uri };
     if (!tellWhich(run, uri))
@@ -9782,9 +11827,9 @@ async function proveStored(run, host, store, found) {
         },
         pull: (to) => fetchToRunner(run, store, found, to),
     }).catch((error) => {
-        if (!(error instanceof errors/* BackupError */.hj) || !DAMAGED.includes(error.code))
+        if (!(error instanceof src_errors/* BackupError */.hj) || !DAMAGED.includes(error.code))
             throw error;
-        throw new errors/* BackupError */.hj(error.code, error.message, 'Do not rely on that copy; take another backup.', {
+        throw new src_errors/* BackupError */.hj(error.code, error.message, 'Do not rely on that copy; take another backup.', {
             cause: error,
         });
     });
@@ -9795,6 +11840,9 @@ async function proveStored(run, host, store, found) {
         return record(run, host, await host.whole(own), proof);
     }
     run.log.info('the level is recorded nowhere: the host does not have this backup, and nothing in the store is overwritten');
+    // nothing stays of a directory that was made for this
+    if (host.facts.get('missing') === null || run.settings.metricsFile !== null)
+        await host.tellRun();
 }
 /** False when it is not to be done. */
 function tellWhich({ settings, log }, what) {
@@ -9802,8 +11850,8 @@ function tellWhich({ settings, log }, what) {
     return !settings.dryRun;
 }
 
-// EXTERNAL MODULE: ./src/platform/platform.ts + 11 modules
-var platform = __nccwpck_require__(6242);
+// EXTERNAL MODULE: ./src/platform/platform.ts + 3 modules
+var platform = __nccwpck_require__(4597);
 ;// CONCATENATED MODULE: ./src/reporting/failure-text.ts
 
 
@@ -9811,69 +11859,9 @@ var platform = __nccwpck_require__(6242);
 const ended = (message) => (/[.!?]$/.test(message) ? message : `${message}.`);
 /** The text of a failure: the code, what happened, what to do, what was left as it was. */
 function failureText(code, { message, hint, left }) {
-    return (0,errors/* sentences */.hC)(`${code}: ${ended(message)}`, hint, src_left/* LEFT */.M3[left].text);
+    return (0,src_errors/* sentences */.hC)(`${code}: ${ended(message)}`, hint, src_left/* LEFT */.M3[left].text);
 }
 
-// EXTERNAL MODULE: ./src/reporting/log.ts
-var reporting_log = __nccwpck_require__(48);
-// EXTERNAL MODULE: ./src/reporting/report-json.ts
-var report_json = __nccwpck_require__(789);
-;// CONCATENATED MODULE: ./src/reporting/outputs.ts
-
-
-
-/**
- * The value of `backup-ok`: a backup that counts was made, found young enough, or proven in this very run. Everything else is false,
- * also a suspect backup that was proven, a success of another command, a dry run, and a report that contradicts itself: the gate fails closed.
- */
-function backupOk(report) {
-    return (['backup', 'verify'].includes(report.command) &&
-        report.ok &&
-        report.errorCode === '' &&
-        !report.dryRun &&
-        report.backup !== null &&
-        report.backup.state !== 'suspect');
-}
-/** The outputs of the step, in the order they are written. Unknown values are empty; `backup-ok` is last, and exactly `true` or `false`. */
-function outputsOf(report) {
-    const backup = report.backup;
-    return [
-        ['error-code', report.errorCode],
-        ['backup-id', oneLine(backup?.id)],
-        ['backup-path', oneLine(backup?.path)],
-        ['sha256', oneLine(backup?.sha256)],
-        ['bytes', number(backup?.bytes)],
-        ['database-bytes', number(backup?.databaseBytes)],
-        ['created-at', oneLine(backup?.createdAt)],
-        ['duration-ms', number(backup?.durationMs)],
-        ['verified-level', backup?.verifiedLevel ?? 'none'],
-        ['kept', number(report.kept)],
-        ['deleted', number(report.deleted)],
-        ['s3-uri', oneLine(report.offsite?.uri)],
-        ['s3-version-id', oneLine(report.offsite?.versionId ?? undefined)],
-        ['restore-outcome', report.restore?.outcome ?? ''],
-        ['restore-ms', number(report.restore?.ms)],
-        ['safety-backup-id', oneLine(report.restore?.safetyBackupId ?? undefined)],
-        ['newest-age-seconds', number(report.newestAgeSeconds)],
-        ['report', (0,report_json/* reportJson */.l)(report)],
-        ['backup-ok', backupOk(report) ? 'true' : 'false'],
-    ];
-}
-/** Writes the outputs. Throws when the runner's file can not be written; `backup-ok` is then missing, and no gate opens. */
-function writeOutputs(report) {
-    for (const [name, value] of outputsOf(report))
-        (0,platform/* platform */.i)().output(name, value);
-}
-function number(value) {
-    return typeof value === 'number' && Number.isFinite(value) ? String(Math.round(value)) : '';
-}
-/** Workflows print these. Names are built from a strict grammar, so only a hostile value is changed. */
-function oneLine(value) {
-    return (0,neutralise/* neutralise */.$)(value ?? '').replaceAll('\n', ' ');
-}
-
-// EXTERNAL MODULE: ./src/reporting/report.ts
-var reporting_report = __nccwpck_require__(4778);
 ;// CONCATENATED MODULE: ./src/reporting/markdown.ts
 
 
@@ -9888,7 +11876,7 @@ const ZERO_WIDTH_SPACE = '\u200b';
 const SPECIAL = /[&<>"'`|\\*_~[\](){}!$^#@]|(?<=^\s*)[-+=]|(?<=^\s*\d{1,9})\./g;
 /** One line of text, at most `maxCharacters` of it, safe in a paragraph, a heading or a table cell. */
 function escapeCell(text, maxCharacters = 300) {
-    return markdown_oneLine(text, maxCharacters)
+    return oneLine(text, maxCharacters)
         .replace(SPECIAL, (found) => `${reference(found)}${found === '@' || found === '#' ? ZERO_WIDTH_SPACE : ''}`)
         .replace(/:(?=\/\/)/g, `:${ZERO_WIDTH_SPACE}`)
         .replace(/\bwww(?=\.)/gi, (found) => found + ZERO_WIDTH_SPACE)
@@ -9896,7 +11884,7 @@ function escapeCell(text, maxCharacters = 300) {
 }
 /** Text as inline code, also in table cells. Where a backtick span would not do, as HTML, since no backtick can close that. */
 function code(text, maxCharacters = 300) {
-    const line = markdown_oneLine(text, maxCharacters).trim();
+    const line = oneLine(text, maxCharacters).trim();
     if (line === '')
         return '';
     if (/^[\w ./:,;=%+-]+$/.test(line))
@@ -9908,7 +11896,7 @@ function code(text, maxCharacters = 300) {
  * copied along, where a zero-width space would be.
  */
 function longCode(text, maxCharacters = 300) {
-    const parts = markdown_oneLine(text, maxCharacters)
+    const parts = oneLine(text, maxCharacters)
         .trim()
         .match(/[^/]{1,16}\/?|\//gu);
     return parts === null ? '' : `<code>${parts.map(references).join('<wbr>')}</code>`;
@@ -9971,7 +11959,7 @@ function references(line) {
 function reference(characters) {
     return Array.from(characters, (character) => `&#${character.codePointAt(0)};`).join('');
 }
-function markdown_oneLine(text, maxCharacters) {
+function oneLine(text, maxCharacters) {
     return (0,neutralise/* neutralise */.$)((0,format/* clip */.$Q)(text, maxCharacters)).replaceAll('\n', ' ');
 }
 
@@ -10012,6 +12000,21 @@ function restoreSection(restore) {
     const facts = [head, '| :--- | :--- |', ...body].join('\n');
     return ['### Restore', facts, ...(plan === null ? [] : details(plan))].filter((part) => part !== '').join('\n\n');
 }
+/** The inputs that undo it, one a line, as a workflow has them. */
+function undoLines({ undo }) {
+    // what is JSON is YAML as well
+    return Object.entries(undo ?? {}).map(([name, value]) => {
+        const isPlain = /^[a-z][a-z0-9._-]*$/i.test(value) && !/^(true|false|null|yes|no|on|off|y|n)$/i.test(value);
+        return `${name}: ${isPlain ? value : JSON.stringify(value)}`;
+    });
+}
+/** How to undo it; null when there is no way. */
+function undoSection(restore) {
+    const lines = undoLines(restore);
+    if (lines.length === 0)
+        return null;
+    return `### How to undo this restore\n\nRun the action once more with these inputs, and those by which it reaches the host:\n\n${fenced('yaml', lines.join('\n'))}`;
+}
 function details(plan) {
     return [
         plan.tables.length === 0 ? '' : table(TABLES, plan.tables, { visible: 15, maxBytes: 25_000, noun: 'table' }),
@@ -10034,6 +12037,159 @@ function restore_summary_list(title, lines) {
     return [title, '', ...items, ...(left > 0 ? [`- and ${(0,format/* formatCount */.B4)(left)} more`] : [])].join('\n');
 }
 
+// EXTERNAL MODULE: ./src/reporting/verdict.ts
+var verdict = __nccwpck_require__(599);
+;// CONCATENATED MODULE: ./src/reporting/last-lines.ts
+
+
+
+/** With what the log ends, outside of any group: how to undo a restore, and what came of a run that is well, in one line. */
+function lastLines(report) {
+    const undo = report.restore === null ? [] : undoLines(report.restore);
+    return [
+        ...(undo.length === 0 ? [] : ['to undo this restore, run once more with these inputs:', ...undo.map(indented)]),
+        ...(report.ok ? [verdictLine(report)] : []), // the annotation of a failure is its verdict
+    ];
+}
+const indented = (line) => `  ${line}`;
+function verdictLine(report) {
+    const { icon, text } = (0,verdict/* verdict */.W)(report, (name) => name);
+    const { command, dryRun, skipped, backup, name, kept, deleted, s3, problems } = report;
+    if (command !== 'backup' || dryRun || skipped !== null || backup === null)
+        return `${icon} ${text}`;
+    const more = [
+        `verified: ${backup.verifiedLevel}`,
+        `${kept} kept`,
+        `${deleted} deleted`,
+        ...(s3 === null ? [] : [`in S3 ${s3.backups} kept, ${s3.deleted} deleted`]),
+        ...(problems.length === 0 ? [] : [`with ${(0,format/* counted */.hS)(problems.length, 'problem')}`]),
+    ];
+    return `${icon} Backup ${backup.id} of ${name}: ${(0,format/* formatBytes */.z3)(backup.bytes)}, ${more.join(', ')}`;
+}
+
+// EXTERNAL MODULE: ./src/reporting/log.ts
+var reporting_log = __nccwpck_require__(48);
+// EXTERNAL MODULE: ./src/reporting/outputs.ts
+var outputs = __nccwpck_require__(9092);
+;// CONCATENATED MODULE: ./src/reporting/doctor-summary.ts
+
+const ICONS = { ok: '✅', skipped: '➖', warning: '⚠️', error: '❌' };
+/** Every precondition with what was found, and what to do. */
+function checksTable(checked) {
+    const rows = checked.map(({ what, found, level = 'ok', code: errorCode, todo }) => {
+        const label = errorCode === undefined ? '' : `${code(errorCode, 40)} `;
+        const advice = todo === undefined ? '' : escapeCell(todo, 900);
+        return `| ${ICONS[level]} | ${escapeCell(what, 60)} | ${label}${escapeCell(found, 600)} | ${advice} |`;
+    });
+    return [
+        '### Looked at',
+        ['| | What | Found | What to do |', '| :--- | :--- | :--- | :--- |', ...rows].join('\n'),
+    ].join('\n\n');
+}
+/** A problem that stands in the table already. */
+const isInTable = ({ message }, { checked }) => checked.some(({ what, found }) => message === `${what}: ${found}`);
+const MOST_SET_UP = 20;
+/** The set-up by least privilege, folded. */
+function setUpSection(setUp) {
+    if (setUp.length === 0)
+        return null;
+    const parts = setUp
+        .slice(0, MOST_SET_UP)
+        .map(({ title, why, language, text }) => [`#### ${prose(title, 200)}`, prose(why, 500), fenced(language, text)].join('\n\n'));
+    return [
+        '<details><summary>The set-up by least privilege, for exactly this host and database</summary>',
+        ...parts,
+        '</details>',
+    ].join('\n\n');
+}
+
+;// CONCATENATED MODULE: ./src/reporting/health-summary.ts
+
+
+/** What `health` has found besides its problems, as tables. */
+function healthSection(health, report) {
+    const { database } = health;
+    const rows = [...placeRows(report.storage), ...proofRows(health), ...roomRows(health, report.storage)];
+    const tables = [['### Backups and room', tableOf(rows)].join('\n\n')];
+    if (database !== null) {
+        tables.push([
+            '### Live database',
+            tableOf(Object.entries(database).map(([name, value]) => [title(name), shown(name, value)])),
+        ].join('\n\n'));
+    }
+    return tables.join('\n\n');
+}
+function placeRows({ backups, averageBytes, largestBytes, directoryBytes, freeBytes }) {
+    return [
+        ['Backups', (0,format/* formatCount */.B4)(backups)],
+        ...(averageBytes === null ? [] : [['Average size', (0,format/* formatBytes */.z3)(averageBytes)]]),
+        ...(largestBytes === null ? [] : [['Largest', (0,format/* formatBytes */.z3)(largestBytes)]]),
+        ...(directoryBytes === null ? [] : [['Everything in the directory', (0,format/* formatBytes */.z3)(directoryBytes)]]),
+        ...(freeBytes === null ? [] : [['Free', (0,format/* formatBytes */.z3)(freeBytes)]]),
+    ];
+}
+function proofRows({ lastRestored, encryption, clocks }) {
+    const took = lastRestored?.ms == null ? '' : `, in ${(0,format/* formatDuration */.a3)(lastRestored.ms)}`;
+    const proof = lastRestored === null
+        ? 'none of these backups was proven by a restore'
+        : `${code(lastRestored.id, 160)} on ${(0,format/* parseTime */.pe)(lastRestored.at)?.toISOString().slice(0, 10) ?? ''}${took}`;
+    const { hostAheadMs, storeAheadMs } = clocks;
+    return [
+        ['Last proof by a restore', proof],
+        ...(encryption === null ? [] : [['The newest is', (0,format/* showEncrypted */.kh)(encryption, (one) => code(one, 80))]]),
+        ...(hostAheadMs === null ? [] : [['Clock of the host', (0,format/* showSkew */.qd)(hostAheadMs)]]),
+        ...(storeAheadMs === null ? [] : [['Clock of the store', (0,format/* showSkew */.qd)(storeAheadMs)]]),
+    ];
+}
+function roomRows({ room }, { freeBytes }) {
+    const of = (needed) => (0,format/* formatBytes */.z3)(needed) + (freeBytes !== null && freeBytes < needed ? ', **which is not free**' : '');
+    return [
+        ...(room.backupBytes === null ? [] : [['The next backup needs', of(room.backupBytes)]]),
+        ...(room.restoreBytes === null ? [] : [['A restore needs', of(room.restoreBytes)]]),
+    ];
+}
+/** `walBytes` is `Wal bytes`: what engines count is theirs to name, in words of the code. */
+function title(name) {
+    const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+    return escapeCell(words.charAt(0).toUpperCase() + words.slice(1), 60);
+}
+function shown(name, value) {
+    if (value === null)
+        return 'not known';
+    if (typeof value === 'boolean')
+        return value ? 'yes' : 'no';
+    if (typeof value === 'string')
+        return escapeCell(value, 300);
+    if (/bytes$/i.test(name))
+        return (0,format/* formatBytes */.z3)(value);
+    return /Seconds$/.test(name) ? (0,format/* formatDuration */.a3)(value * 1000) : (0,format/* formatCount */.B4)(value);
+}
+const tableOf = (rows) => ['| | |', '| :--- | :--- |', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join('\n');
+
+;// CONCATENATED MODULE: ./src/reporting/history-summary.ts
+
+
+const HISTORY = [
+    {
+        title: 'Ended (UTC)',
+        cell: ({ at }) => (0,format/* parseTime */.pe)(at)?.toISOString().slice(0, 16).replace('T', ' ') ?? '',
+    },
+    { title: 'Command', cell: ({ command }) => escapeCell(command, 20) },
+    { title: 'Result', cell: ({ result }) => (result === 'ok' ? '✅' : `❌ ${code(result, 40)}`) },
+    { title: 'Backup', cell: ({ backup }) => (backup === null ? '' : code(backup, 160)) },
+    { title: 'File', cell: ({ bytes }) => (bytes === null ? '' : (0,format/* formatBytes */.z3)(bytes)), right: true },
+    { title: 'Deleted', cell: ({ deleted }) => (deleted === 0 ? '' : String(deleted)), right: true },
+    { title: 'Took', cell: ({ ms }) => (0,format/* formatDuration */.a3)(ms), right: true },
+    { title: 'By', cell: ({ by }) => (by === null ? '' : escapeCell(`${by.actor}, ${by.event}`, 80)) },
+];
+/** The last runs that changed something, folded away; null when none is known. */
+function historySection(history) {
+    if (history.length === 0)
+        return null;
+    const shown = table(HISTORY, history, { visible: history.length, maxBytes: 20_000, noun: 'run' });
+    return folded('The last runs that changed something', shown);
+}
+
 ;// CONCATENATED MODULE: ./src/reporting/size-trend.ts
 
 const MAX_BACKUPS = 20;
@@ -10041,51 +12197,70 @@ const WIDTH = 900;
 const LABEL_FONT = 11;
 /** What the scale on the left takes. */
 const MARGIN = 70;
+/** What is no longer kept, of either. */
+const GREY = '#9ca3af';
+/** Of each size a chart, since a chart has one scale. */
+const CHARTS = [
+    { of: 'database', colour: '#3b82f6', size: ({ databaseBytes }) => databaseBytes },
+    { of: 'backup', colour: '#f59e0b', size: ({ bytes }) => bytes },
+];
 /**
- * The sizes of the newest backups, oldest first, as a mermaid chart; null when there are not two to compare. Nothing in it comes
- * from outside but numbers and dates, written anew, so it needs no escaping. `backups` is newest first.
+ * The sizes of the newest backups, oldest first, as mermaid charts: of the database, and of its backup. None when there are not two to
+ * compare. `remembered`: those that are no longer kept. Nothing in it comes from outside but numbers and dates, written anew, so it needs
+ * no escaping.
  */
-function sizeTrend(backups) {
-    let points = backups
-        .filter((backup) => backup.state === 'ok' && isSize(backup.databaseBytes) && isSize(backup.bytes))
-        .flatMap(({ databaseBytes, bytes, createdAt }) => {
-        const time = (0,format/* parseTime */.pe)(createdAt);
-        return time === null ? [] : [{ databaseBytes, bytes, time }];
-    })
-        .slice(0, MAX_BACKUPS)
-        .reverse();
+function sizeTrend(backups, remembered = []) {
+    let points = [
+        ...backups.filter(({ state }) => state === 'ok').flatMap((backup) => pointOf(backup, true)),
+        ...remembered.flatMap((size) => pointOf(size, false)),
+    ]
+        .sort((one, other) => one.time.getTime() - other.time.getTime())
+        .slice(-MAX_BACKUPS);
     if (points.length < 2)
-        return null;
+        return [];
     let labels = dateLabels(points.map((point) => point.time));
     while (!haveRoom(labels)) {
         points = points.slice(1);
         labels = dateLabels(points.map((point) => point.time));
     }
-    const series = (sizes) => `[${sizes.map(megabytes).join(', ')}]`;
-    const largest = Math.max(...points.map((point) => Math.max(point.databaseBytes, point.bytes)));
-    return [
-        '---',
-        'config:',
-        '  themeVariables:',
-        '    xyChart:',
-        // Read on white and on dark, whose theme would paint a grey box.
-        '      backgroundColor: "transparent"',
-        '      plotColorPalette: "#3b82f6, #f59e0b"',
-        '  xyChart:',
-        `    width: ${WIDTH}`,
-        '    height: 320',
-        '    titleFontSize: 16',
-        '    xAxis:',
-        `      labelFontSize: ${LABEL_FONT}`,
-        '---',
-        'xychart-beta',
-        '  title "Size of the database (bars) and of its backup (line)"',
-        `  x-axis [${labels.map((label) => `"${label}"`).join(', ')}]`,
-        `  y-axis "MB" 0 --> ${megabytes(Math.max(largest * 1.1, 1))}`,
-        `  bar ${series(points.map((point) => point.databaseBytes))}`,
-        `  line ${series(points.map((point) => point.bytes))}`,
-    ].join('\n');
+    return CHARTS.map(({ of, colour, size }) => {
+        const sizes = points.map((point) => ({ bytes: size(point), isKept: point.isKept }));
+        // bars of nothing are not drawn, so that those of one series stand where the other has none
+        const bars = (isOfIt) => `  bar [${sizes.map(({ bytes, isKept }) => (isKept === isOfIt ? megabytes(bytes) : '0')).join(', ')}]`;
+        const isAllKept = points.every(({ isKept }) => isKept);
+        return [
+            ...head(isAllKept ? colour : `${colour}, ${GREY}`),
+            `  title "Size of the ${of}${isAllKept ? '' : ' (grey: no longer kept)'}"`,
+            `  x-axis [${labels.map((label) => `"${label}"`).join(', ')}]`,
+            `  y-axis "MB" 0 --> ${megabytes(Math.max(...sizes.map(({ bytes }) => bytes * 1.1), 1))}`,
+            bars(true),
+            ...(isAllKept ? [] : [bars(false)]),
+        ].join('\n');
+    });
 }
+function pointOf({ createdAt, bytes, databaseBytes }, isKept) {
+    const time = (0,format/* parseTime */.pe)(createdAt);
+    return time === null || !isSize(bytes) || !isSize(databaseBytes)
+        ? []
+        : [{ createdAt, bytes, databaseBytes, time, isKept }];
+}
+const head = (colours) => [
+    '---',
+    'config:',
+    '  themeVariables:',
+    '    xyChart:',
+    // Read on white and on dark, whose theme would paint a grey box.
+    '      backgroundColor: "transparent"',
+    `      plotColorPalette: "${colours}"`,
+    '  xyChart:',
+    `    width: ${WIDTH}`,
+    '    height: 240',
+    '    titleFontSize: 16',
+    '    xAxis:',
+    `      labelFontSize: ${LABEL_FONT}`,
+    '---',
+    'xychart-beta',
+];
 /** The shortest form in which no two are the same: mermaid draws equal labels as one. `times` is oldest first. */
 function dateLabels(times) {
     const iso = times.map((time) => time.toISOString());
@@ -10254,6 +12429,13 @@ const CATALOGUE = [
         cell: ({ bytes, encryption }) => size(bytes) + (encryption === undefined ? '' : `, ${encryption.method}`),
         right: true,
     },
+    { title: 'Tables', cell: ({ tables }) => (tables === null ? '' : (0,format/* formatCount */.B4)(tables)), right: true },
+    {
+        title: 'Rows',
+        cell: ({ tables, rows, uncounted }) => (tables === null ? '' : (0,format/* showRows */.rJ)(rows, uncounted)),
+        right: true,
+    },
+    { title: 'Commit', cell: ({ commit }) => (commit === null ? '' : code(commit.slice(0, 7))) },
     {
         title: 'Made for',
         cell: ({ reason, pinned, partial }) => escapeCell(reason, 40) +
@@ -10291,13 +12473,12 @@ function databaseTables({ tables, tablesLeftOut, foreignKeyViolations, }) {
 }
 /** Of all tables, as far as their rows are known. */
 function totalOf(counts, tables) {
-    const rows = (0,format/* counted */.hS)(counts.reduce((sum, one) => sum + one, 0), 'row');
-    const left = tables - counts.length;
-    if (left === 0)
-        return rows;
-    if (counts.length === 0)
+    const uncounted = tables - counts.length;
+    const rows = uncounted > 0 && counts.length === 0 ? null : counts.reduce((sum, one) => sum + one, 0);
+    if (rows === null)
         return 'rows not counted';
-    return `at least ${rows} (${(0,format/* counted */.hS)(left, 'table')} not counted)`;
+    const left = uncounted === 0 ? '' : ` (${(0,format/* counted */.hS)(uncounted, 'table')} not counted)`;
+    return `${(0,format/* showRows */.rJ)(rows, uncounted)} ${rows === 1 ? 'row' : 'rows'}${left}`;
 }
 const CHANGES = [
     { title: 'Table', cell: ({ name }) => code(name, 100) },
@@ -10330,174 +12511,10 @@ function when(createdAt) {
     return time.toISOString().slice(0, 16).replaceAll('-', '\u2011').replace('T', '\u00a0');
 }
 
-;// CONCATENATED MODULE: ./src/reporting/verdict.ts
-
-
-
-/**
- * What came of the run, in one sentence. `quote` marks names: it gets them as they are and returns what may be shown.
- * A tick stands only where a backup counts, or the command did all that it was asked for, without a warning.
- */
-function verdict(report, quote) {
-    const of = report.name === '' ? '' : ` of ${quote(report.name)}`;
-    if (!report.ok)
-        return { icon: '❌', text: (report.dryRun ? 'Dry run: ' : '') + failure(report, of) };
-    if (report.dryRun)
-        return { icon: '⚠️', text: `Dry run, nothing was changed: ${intention(report, of, quote)}` };
-    const { good, text } = success(report, of, quote);
-    const problems = report.problems.length;
-    return {
-        icon: good && problems === 0 ? '✅' : '⚠️',
-        text: problems === 0 ? text : `${text}, with ${(0,format/* counted */.hS)(problems, 'problem')}`,
-    };
-}
-const ATTEMPTS = {
-    backup: (of) => `Backup${of}`,
-    restore: (of) => `Restore${of}`,
-    verify: (of) => `Verification of a backup${of}`,
-    list: (of) => `List of the backups${of}`,
-    accept: (of) => `Acceptance of a backup${of}`,
-    prune: (of) => `Retention${of}`,
-    delete: (of) => `Deletion of a backup${of}`,
-    pin: (of) => `Pinning of a backup${of}`,
-    unpin: (of) => `Unpinning of a backup${of}`,
-};
-/** What a restore that failed has left. */
-const verdict_OUTCOMES = {
-    '': 'whether the live database was replaced is not known',
-    restored: 'the live database is the restored one, but not everything after it was done',
-    unchanged: 'the live database is unchanged',
-    'rolled-back': 'the live database was rolled back to what it was',
-    'rollback-failed': 'THE LIVE DATABASE NEEDS YOU',
-};
-function failure(report, of) {
-    if (report.restore !== null) {
-        return `Restore${of} failed, ${verdict_OUTCOMES[report.restore.outcome]}: ${report.errorCode || 'E_INTERNAL'}`;
-    }
-    const attempt = ATTEMPTS[report.command](of);
-    const made = report.command === 'backup' && report.backup !== null ? ' was made, but the run failed' : ' failed';
-    return `${attempt}${made}: ${report.errorCode || 'E_INTERNAL'}`;
-}
-function intention(report, of, quote) {
-    const { drop } = planned(report.retention);
-    const rotation = wouldBe(report.retention);
-    const id = report.backup === null ? 'the backup' : quote(report.backup.id);
-    switch (report.command) {
-        case 'backup':
-            return report.skipped === null
-                ? `${report.checked.length > 0 ? `what a backup${of} needs is there` : `no backup${of} was taken`}${drop > 0 ? `, ${rotation}` : ''}`
-                : `no backup${of} would be taken, one is young enough`;
-        case 'restore':
-            return `${from(report, quote)} would be restored${of === '' ? '' : ` in the place${of}`}`;
-        case 'verify':
-            return `${id}${of} would be verified`;
-        case 'list':
-            return `${(0,format/* counted */.hS)(report.backups.length, 'backup')}${of}`;
-        case 'accept':
-            return `${id} would be accepted as a good one`;
-        case 'prune':
-            return `of the backups${of}, ${rotation}${report.s3 === null ? '' : `; in S3, ${wouldBe(report.s3.retention)}`}`;
-        case 'delete':
-            return `${id} would be deleted`;
-        case 'pin':
-            return `${id} would be pinned`;
-        case 'unpin':
-            return `${id} would be unpinned`;
-    }
-}
-function success(report, of, quote) {
-    const backup = report.backup;
-    const id = backup === null ? 'the backup' : quote(backup.id);
-    switch (report.command) {
-        case 'backup': {
-            if (backup === null || !backupOk(report))
-                return { good: false, text: `No backup${of} was made` };
-            const proof = verdict_PROOFS[backup.verifiedLevel];
-            if (report.skipped !== null) {
-                const age = report.newestAgeSeconds;
-                const old = age === null ? '' : `, ${(0,format/* formatAge */.nV)(age * 1000)} old`;
-                return {
-                    good: backup.verifiedLevel !== 'none',
-                    text: `An existing backup${of} is young enough${old}: ${proof}`,
-                };
-            }
-            return backup.verifiedLevel === 'none'
-                ? { good: false, text: `Backup${of} was made, but is ${proof}` }
-                : { good: true, text: `Backup${of} is good: ${proof}` };
-        }
-        case 'restore':
-            return { good: true, text: `Restored ${from(report, quote)}` };
-        case 'verify':
-            return { good: true, text: `Backup ${id}${of} is intact: ${verdict_PROOFS[backup?.verifiedLevel ?? 'none']}` };
-        case 'list': {
-            const count = report.backups.length;
-            if (count === 0)
-                return { good: false, text: `There is no backup${of}` };
-            const among = (...states) => report.backups.filter((one) => states.includes(one.state)).length;
-            const bad = [
-                [among('suspect'), 'suspect'],
-                [among('unverified', 'damaged', 'future'), 'not verified'],
-                [among('unsigned'), 'unsigned'],
-                [among('forged'), 'forged'],
-            ].flatMap(([some, what]) => (some === 0 ? [] : [`, ${some} ${what}`]));
-            const age = report.newestAgeSeconds === null ? '' : `, the newest is ${(0,format/* formatAge */.nV)(report.newestAgeSeconds * 1000)} old`;
-            return {
-                good: bad.length === 0,
-                text: `${(0,format/* counted */.hS)(count, 'backup')}${of}${bad.join('')}${age}`,
-            };
-        }
-        case 'accept':
-            return { good: true, text: `Backup ${id}${of} is accepted: it counts as a good one` };
-        case 'prune':
-            return { good: true, text: `Retention${of}: ${report.deleted} deleted, ${report.kept} kept${inS3(report)}` };
-        case 'delete':
-            return { good: true, text: `Deleted backup ${id}${of}` };
-        case 'pin':
-            return { good: true, text: `Pinned backup ${id}${of}: retention leaves it alone` };
-        case 'unpin':
-            return { good: true, text: `Unpinned backup ${id}${of}: retention may delete it` };
-    }
-}
-/** Which backup, or dump of somebody else, a restore is about. */
-function from({ restore }, quote) {
-    return restore === null || restore.from === '' ? 'the backup' : quote(restore.from);
-}
-const verdict_PROOFS = {
-    none: 'not verified',
-    checksum: 'checksum verified',
-    content: 'content verified',
-    restore: 'restore verified',
-};
-function planned(retention) {
-    const keep = retention.filter((decision) => decision.keep).length;
-    return { keep, drop: retention.length - keep };
-}
-function wouldBe(retention) {
-    const { keep, drop } = planned(retention);
-    return `${drop} would be deleted, ${keep} kept`;
-}
-function inS3({ s3 }) {
-    return s3 === null ? '' : `; in S3 ${s3.deleted} deleted, ${s3.backups} kept`;
-}
-/** What a failed run left as it was; claims no more than the report shows. */
-function leftUntouched({ dryRun, error, restore, deleted, s3 }) {
-    if (dryRun)
-        return 'Everything: this was a dry run.';
-    const sentences = [src_left/* LEFT */.M3[error?.left ?? 'changed-in-part'].text];
-    if (restore !== null && restore.safetyBackupId !== null) {
-        sentences.push(`The state before the restore is also in ${restore.safetyBackupId}, which is pinned.`);
-    }
-    const inStore = s3?.deleted ?? 0;
-    const gone = [
-        ...(deleted > 0 ? [`${(0,format/* counted */.hS)(deleted, 'backup')}${inStore > 0 ? ' on the host' : ''}`] : []),
-        ...(inStore > 0 ? [`${(0,format/* counted */.hS)(inStore, 'backup')} in S3`] : []),
-    ];
-    if (gone.length > 0)
-        sentences.push(`${gone.join(' and ')} had been deleted before the failure.`);
-    return sentences.join(' ');
-}
-
 ;// CONCATENATED MODULE: ./src/reporting/summary.ts
+
+
+
 
 
 
@@ -10511,27 +12528,36 @@ function leftUntouched({ dryRun, error, restore, deleted, s3 }) {
  * escaped; well under 200 kB whatever the report holds (GitHub drops a summary over 1 MiB).
  */
 function renderSummary(report) {
-    const { icon, text } = verdict(report, (name) => code(name, 100));
+    const { icon, text } = (0,verdict/* verdict */.W)(report, (name) => code(name, 100));
     const sections = [
         `## ${icon} ${text}`,
         notes(report),
         report.ok ? null : failureSection(report),
-        problemsSection(report.problems.filter((problem) => problem.message !== report.error?.message)),
+        problemsSection(report.problems.filter((problem) => problem.message !== report.error?.message && !isInTable(problem, report))),
         factsSection(report),
-        checkedSection(report.checked),
+        report.command === 'doctor' ? checksTable(report.checked) : checkedSection(report.checked),
+        setUpSection(report.setUp),
         notesSection(report.notes),
         report.restore === null ? null : restoreSection(report.restore),
+        report.health === null ? null : healthSection(report.health, report),
         backupsSection(report),
+        historySection(report.history),
         trendSection(report),
         changesTable(report.changes),
         databaseTables(report),
         recoverySection(report),
+        report.restore === null ? null : undoSection(report.restore),
     ];
     return `${sections.filter((section) => section !== null && section !== '').join('\n\n')}\n`;
 }
 /** Appends to the summary of the step. Rejects when there is no summary file or it can not be written. */
 async function writeSummary(report) {
     await (0,platform/* platform */.i)().summary(renderSummary(report));
+}
+/** Appends who could not be told how the run ended, which is known when the rest is written. Rejects as `writeSummary`. */
+async function writeUntold(warnings) {
+    const items = warnings.map((warning) => `- ⚠️ ${prose(warning, 500)}`);
+    await (0,platform/* platform */.i)().summary(`\n### Not told\n\n${items.join('\n')}\n`);
 }
 function notes(report) {
     const paragraphs = [];
@@ -10546,18 +12572,19 @@ function failureSection(report) {
     const happened = report.error?.message ?? 'The run failed without an error message. This is a bug of this action.';
     return [
         `**What happened**<br>${prose(happened, 2000)}`,
-        `**Usual cause of \`${errorCode}\`**<br>${prose(errors/* ERRORS */.Sr[errorCode].cause)}`,
-        `**What to do**<br>${prose(report.error?.hint ?? errors/* ERRORS */.Sr[errorCode].fix, 1000)}`,
-        `**Left as it was**<br>${prose(leftUntouched(report))}`,
+        `**Usual cause of \`${errorCode}\`**<br>${prose(src_errors/* ERRORS */.Sr[errorCode].cause)}`,
+        `**What to do**<br>${prose(report.error?.hint ?? src_errors/* ERRORS */.Sr[errorCode].fix, 1000)}`,
+        `**Left as it was**<br>${prose((0,verdict/* leftUntouched */.p)(report))}`,
     ].join('\n\n');
 }
 const MAX_PROBLEMS_BYTES = 25_000;
 function problemsSection(problems) {
     if (problems.length === 0)
         return null;
-    const items = linesWithin(problems, MAX_PROBLEMS_BYTES, ({ level, code: errorCode, message }) => {
+    const items = linesWithin(problems, MAX_PROBLEMS_BYTES, ({ level, code: errorCode, message, todo }) => {
         const label = errorCode === undefined ? '' : `\`${errorCode}\` `;
-        return `- ${level === 'error' ? '❌' : '⚠️'} ${label}${prose(message, 500)}`;
+        const advice = todo === undefined ? '' : `<br>${prose(todo, 500)}`;
+        return `- ${level === 'error' ? '❌' : '⚠️'} ${label}${prose(message, 500)}${advice}`;
     });
     const left = problems.length - items.length;
     if (left > 0)
@@ -10593,8 +12620,8 @@ function backupsSection(report) {
     return planned ? retentionTables(report) : backupTable(report);
 }
 function trendSection(report) {
-    const chart = sizeTrend(report.backups);
-    return chart === null ? null : `### Size\n\n${fenced('mermaid', chart)}`;
+    const charts = sizeTrend(report.backups, report.remembered);
+    return charts.length === 0 ? null : ['### Size', ...charts.map((chart) => fenced('mermaid', chart))].join('\n\n');
 }
 const MAX_RECOVERY_BYTES = 10_000;
 function recoverySection(report) {
@@ -10633,7 +12660,7 @@ function finishingFirst(run, connection) {
                 catch (error) {
                     const [text] = connection.said('journal');
                     const [file] = connection.said('journal_file');
-                    if (!(error instanceof errors/* BackupError */.hj) || error.code !== 'E_UNFINISHED')
+                    if (!(error instanceof src_errors/* BackupError */.hj) || error.code !== 'E_UNFINISHED')
                         throw error;
                     if (text === undefined || file === undefined || left === 0)
                         throw error;
@@ -10669,7 +12696,7 @@ async function deal(run, connection, file, text) {
         }
     }
     catch (error) {
-        const { code, message } = (0,errors/* describe */.q0)(error);
+        const { code, message } = (0,src_errors/* describe */.q0)(error);
         if (unfinished_OF_THE_RUN.includes(code) || connection.isLost())
             throw error;
         why = `, and could not be brought to an end (${code}: ${message})`;
@@ -10677,7 +12704,7 @@ async function deal(run, connection, file, text) {
     // what is not brought to an end is not ours any more
     await connection.send(['request', 'end_restore', []]);
     if (!run.settings.settleUnfinished) {
-        throw new errors/* BackupError */.hj('E_UNFINISHED', `${what}${why}`, `${lookAt(run, journal)} Then run once with \`settle-unfinished: true\`: that puts the journal aside.`);
+        throw new src_errors/* BackupError */.hj('E_UNFINISHED', `${what}${why}`, `${lookAt(run, journal)} Then run once with \`settle-unfinished: true\`: that puts the journal aside.`);
     }
     await connection.send(['request', 'settle_journal', [file]]);
     (0,connect/* warn */.R8)(run, `${what}${why}; as settle-unfinished asks for, its journal was put aside as .work/settled-${(0,neutralise/* quoteOutside */.Y)(file, 200)} in the backup directory, and nothing else was touched. ${lookAt(run, journal)}`);
@@ -10747,7 +12774,7 @@ async function bringToAnEnd(run, connection, restoring, journal, facts) {
         await connection.send(work(run), restoring.back(settings, journal, null));
         swapped = false;
     }
-    const failed = await attempt(() => runUserCommand(run, connection, 'start-command', ['job', 'start_application', []]));
+    const failed = await attempt(() => runUserCommand(run, connection, 'start-command', ['job', 'keep_promise', []]));
     let told = swapped
         ? 'the database is the restored one'
         : 'the database is the one before it, and what had been loaded is gone';
@@ -10776,12 +12803,12 @@ function wayBack({ report, settings }, restoring, journal) {
 async function checkOnce(run, connection, journal) {
     const { checkCommand, checkBegun, afterBegun } = journal;
     if (afterBegun) {
-        throw new errors/* BackupError */.hj('E_HOOK', 'after-restore-command was begun, did not come to its end, and is not run again', '');
+        throw new src_errors/* BackupError */.hj('E_HOOK', 'after-restore-command was begun, did not come to its end, and is not run again', '');
     }
     if (checkCommand === null)
         return;
     if (checkBegun)
-        throw new errors/* BackupError */.hj('E_HOOK', 'check-command was run once more, and did not come to its end', '');
+        throw new src_errors/* BackupError */.hj('E_HOOK', 'check-command was run once more, and did not come to its end', '');
     await writeJournal(run, connection, { ...journal, phase: 'swapped', checkBegun: true });
     await runUserCommand(run, connection, 'check-command', ['job', 'run_command', [checkCommand]]);
 }
@@ -10792,7 +12819,7 @@ async function attempt(action) {
         return null;
     }
     catch (error) {
-        const { code, message } = (0,errors/* describe */.q0)(error);
+        const { code, message } = (0,src_errors/* describe */.q0)(error);
         if (unfinished_OF_THE_RUN.includes(code))
             throw error;
         return message;
@@ -10801,9 +12828,20 @@ async function attempt(action) {
 
 // EXTERNAL MODULE: ./src/settings/inputs.ts + 18 modules
 var inputs = __nccwpck_require__(813);
+// EXTERNAL MODULE: ./src/settings/notify-inputs.ts + 1 modules
+var notify_inputs = __nccwpck_require__(9519);
 // EXTERNAL MODULE: ./src/settings/settings.ts
 var settings = __nccwpck_require__(7100);
+// EXTERNAL MODULE: ./src/telling/tell.ts + 15 modules
+var telling_tell = __nccwpck_require__(3920);
 ;// CONCATENATED MODULE: ./src/main.ts
+
+
+
+
+
+
+
 
 
 
@@ -10829,6 +12867,8 @@ const COMMANDS = {
     restore: restore,
     verify: verify,
     list: list,
+    health: health,
+    doctor: doctor,
     accept: accept,
     prune: prune,
     delete: deleteBackup,
@@ -10837,20 +12877,29 @@ const COMMANDS = {
 };
 /** In the state that goes to `post`: the upload that is unfinished. */
 const UPLOAD = 'upload';
+/** The id of this run in its pings, which is no secret. */
+const RID = 'rid';
+/** Those who are to be told how it ended have been told. */
+const TOLD = 'told';
 /**
  * One step: settings, the command, the report. Never throws; alone decides whether the step fails. When `cancel` is
  * aborted, by us on `timeout` or by others, the run ends with that reason. False when `post` should look at the host.
  */
 async function main(cancel) {
-    const log = (0,reporting_log/* actionsLog */._)();
-    const report = (0,reporting_report/* newReport */.b)(new Date());
+    const lastLines = [];
+    const log = (0,reporting_log/* actionsLog */._)((0,platform/* platform */.i)().input('notify-log').toLowerCase() === 'true' ? lastLines : undefined);
+    const report = (0,reporting_report/* newReport */.bQ)(new Date());
     let timer;
     // Inputs that are wrong fail below; what to call the run, and whether to tell, can be known all the same.
     report.command = settings/* COMMANDS */.L.find((name) => name === (0,platform/* platform */.i)().input('command')) ?? report.command;
     let wantSummary = (0,platform/* platform */.i)().input('summary') !== 'false';
     let run = null;
+    let teller = new telling_tell/* Teller */.T(notify_inputs/* NOBODY */.o, '');
     try {
-        const { settings, warnings } = await (0,inputs/* readSettings */.s)();
+        // with inputs that are wrong, too, those are told who can be
+        const { settings, warnings } = await (0,inputs/* readSettings */.s)((telling) => {
+            teller = new telling_tell/* Teller */.T(telling, (0,external_node_crypto_.randomUUID)());
+        });
         wantSummary = settings.summary;
         describeRun(report, settings);
         for (const message of warnings) {
@@ -10859,16 +12908,20 @@ async function main(cancel) {
         }
         timer = setTimeout(() => {
             const seconds = Math.round(settings.timeoutMs / 1000);
-            cancel.abort(new errors/* BackupError */.hj('E_TIMEOUT', `the run took longer than ${seconds} s (timeout)`));
+            cancel.abort(new src_errors/* BackupError */.hj('E_TIMEOUT', `the run took longer than ${seconds} s (timeout)`));
         }, settings.timeoutMs);
         cancel.signal.throwIfAborted();
+        if (teller.hasSomebody)
+            (0,platform/* platform */.i)().saveState(RID, teller.rid);
+        teller.begin();
         run = runOf(settings, log, report, cancel.signal);
+        run.ledger = openLedger(run);
         await COMMANDS[settings.command](run);
         cancel.signal.throwIfAborted();
     }
     catch (error) {
         const failure = failureOf(error, cancel.signal);
-        (0,reporting_report/* recordFailure */.C)(report, failure, run?.left ?? 'nothing-contacted');
+        (0,reporting_report/* recordFailure */.C5)(report, failure, run?.left ?? 'nothing-contacted');
         for (const { stack } of [failure, failure.cause].filter((one) => one instanceof Error)) {
             (0,platform/* platform */.i)().debug((0,neutralise/* neutralise */.$)(stack ?? ''));
         }
@@ -10876,27 +12929,43 @@ async function main(cancel) {
     finally {
         clearTimeout(timer);
     }
-    await main_tell(report, log, wantSummary);
+    await run?.ledger?.tell();
+    await writeReport(report, log, wantSummary);
+    // When that takes long, or fails, the outputs are as they are.
+    await Promise.all([run?.ledger?.save(), tellOthers(teller, run, report, lastLines, log, wantSummary)]);
     return run?.hostIsClean ?? true;
+}
+async function tellOthers(teller, run, report, lastLines, log, wantSummary) {
+    if (!teller.hasSomebody)
+        return;
+    const ended = { report, github: gitHubRun(process.env), previous: run?.previous ?? null, log: lastLines };
+    const warnings = await teller.end(ended);
+    for (const warning of warnings)
+        log.warning(warning);
+    if (wantSummary && warnings.length > 0)
+        await writeUntold(warnings).catch(() => { });
+    (0,platform/* platform */.i)().saveState(TOLD, 'true');
 }
 /** What a run that was cancelled ran into is no news, unless the command has more to say about the cancelling itself. */
 function failureOf(error, { aborted, reason }) {
-    const failure = (0,errors/* describe */.q0)(error);
+    const failure = (0,src_errors/* describe */.q0)(error);
     if (!aborted)
         return failure;
-    const cancelled = (0,errors/* describe */.q0)(reason);
+    const cancelled = (0,src_errors/* describe */.q0)(reason);
     return failure.code === cancelled.code ? failure : cancelled;
 }
-async function main_tell(report, log, wantSummary) {
+async function writeReport(report, log, wantSummary) {
     report.durationMs = Date.now() - Date.parse(report.startedAt);
     if (wantSummary) {
         await writeSummary(report).catch((error) => log.warning(`the job summary could not be written: ${error}`));
     }
+    for (const line of lastLines(report))
+        log.info(line);
     if (report.error !== null) {
         (0,platform/* platform */.i)().fail((0,neutralise/* neutralise */.$)(failureText(report.errorCode, report.error)));
     }
     try {
-        writeOutputs(report);
+        (0,outputs/* writeOutputs */.Kn)(report);
     }
     catch (error) {
         (0,platform/* platform */.i)().fail(`the outputs could not be written, so no gate opens: ${error}`);
@@ -10914,9 +12983,12 @@ function runOf(settings, log, report, signal) {
         signal,
         left: 'nothing-contacted',
         hostIsClean: true,
+        previous: null,
         noteUpload: (upload) => (0,platform/* platform */.i)().saveState(UPLOAD, upload === null ? '' : JSON.stringify(upload)),
         finishingFirst: (connection) => finishingFirst(run, connection),
         copies: [],
+        ledger: null,
+        known: null,
     };
     return run;
 }
@@ -10994,991 +13066,21 @@ async function giveUpNoted(run, noted) {
 
 /***/ }),
 
-/***/ 6242:
+/***/ 4597:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  i: () => (/* binding */ platform_platform)
+  i: () => (/* binding */ platform)
 });
 
-// EXTERNAL MODULE: external "os"
-var external_os_ = __nccwpck_require__(857);
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/utils.js
-// We use any as a valid input type
-/* eslint-disable @typescript-eslint/no-explicit-any */
-/**
- * Sanitizes an input into a string so it can be passed into issueCommand safely
- * @param input input to sanitize into a string
- */
-function utils_toCommandValue(input) {
-    if (input === null || input === undefined) {
-        return '';
-    }
-    else if (typeof input === 'string' || input instanceof String) {
-        return input;
-    }
-    return JSON.stringify(input);
-}
-/**
- *
- * @param annotationProperties
- * @returns The command properties to send with the actual annotation command
- * See IssueCommandProperties: https://github.com/actions/runner/blob/main/src/Runner.Worker/ActionCommandManager.cs#L646
- */
-function utils_toCommandProperties(annotationProperties) {
-    if (!Object.keys(annotationProperties).length) {
-        return {};
-    }
-    return {
-        title: annotationProperties.title,
-        file: annotationProperties.file,
-        line: annotationProperties.startLine,
-        endLine: annotationProperties.endLine,
-        col: annotationProperties.startColumn,
-        endColumn: annotationProperties.endColumn
-    };
-}
-//# sourceMappingURL=utils.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/command.js
-
-
-/**
- * Issues a command to the GitHub Actions runner
- *
- * @param command - The command name to issue
- * @param properties - Additional properties for the command (key-value pairs)
- * @param message - The message to include with the command
- * @remarks
- * This function outputs a specially formatted string to stdout that the Actions
- * runner interprets as a command. These commands can control workflow behavior,
- * set outputs, create annotations, mask values, and more.
- *
- * Command Format:
- *   ::name key=value,key=value::message
- *
- * @example
- * ```typescript
- * // Issue a warning annotation
- * issueCommand('warning', {}, 'This is a warning message');
- * // Output: ::warning::This is a warning message
- *
- * // Set an environment variable
- * issueCommand('set-env', { name: 'MY_VAR' }, 'some value');
- * // Output: ::set-env name=MY_VAR::some value
- *
- * // Add a secret mask
- * issueCommand('add-mask', {}, 'secretValue123');
- * // Output: ::add-mask::secretValue123
- * ```
- *
- * @internal
- * This is an internal utility function that powers the public API functions
- * such as setSecret, warning, error, and exportVariable.
- */
-function command_issueCommand(command, properties, message) {
-    const cmd = new Command(command, properties, message);
-    process.stdout.write(cmd.toString() + external_os_.EOL);
-}
-function command_issue(name, message = '') {
-    command_issueCommand(name, {}, message);
-}
-const CMD_STRING = '::';
-class Command {
-    constructor(command, properties, message) {
-        if (!command) {
-            command = 'missing.command';
-        }
-        this.command = command;
-        this.properties = properties;
-        this.message = message;
-    }
-    toString() {
-        let cmdStr = CMD_STRING + this.command;
-        if (this.properties && Object.keys(this.properties).length > 0) {
-            cmdStr += ' ';
-            let first = true;
-            for (const key in this.properties) {
-                if (this.properties.hasOwnProperty(key)) {
-                    const val = this.properties[key];
-                    if (val) {
-                        if (first) {
-                            first = false;
-                        }
-                        else {
-                            cmdStr += ',';
-                        }
-                        cmdStr += `${key}=${escapeProperty(val)}`;
-                    }
-                }
-            }
-        }
-        cmdStr += `${CMD_STRING}${escapeData(this.message)}`;
-        return cmdStr;
-    }
-}
-function escapeData(s) {
-    return utils_toCommandValue(s)
-        .replace(/%/g, '%25')
-        .replace(/\r/g, '%0D')
-        .replace(/\n/g, '%0A');
-}
-function escapeProperty(s) {
-    return utils_toCommandValue(s)
-        .replace(/%/g, '%25')
-        .replace(/\r/g, '%0D')
-        .replace(/\n/g, '%0A')
-        .replace(/:/g, '%3A')
-        .replace(/,/g, '%2C');
-}
-//# sourceMappingURL=command.js.map
-// EXTERNAL MODULE: external "crypto"
-var external_crypto_ = __nccwpck_require__(6982);
-// EXTERNAL MODULE: external "fs"
-var external_fs_ = __nccwpck_require__(9896);
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/file-command.js
-// For internal use, subject to change.
-// We use any as a valid input type
-/* eslint-disable @typescript-eslint/no-explicit-any */
-
-
-
-
-function file_command_issueFileCommand(command, message) {
-    const filePath = process.env[`GITHUB_${command}`];
-    if (!filePath) {
-        throw new Error(`Unable to find environment variable for file command ${command}`);
-    }
-    if (!external_fs_.existsSync(filePath)) {
-        throw new Error(`Missing file at path: ${filePath}`);
-    }
-    external_fs_.appendFileSync(filePath, `${utils_toCommandValue(message)}${external_os_.EOL}`, {
-        encoding: 'utf8'
-    });
-}
-function file_command_prepareKeyValueMessage(key, value) {
-    const delimiter = `ghadelimiter_${external_crypto_.randomUUID()}`;
-    const convertedValue = utils_toCommandValue(value);
-    // These should realistically never happen, but just in case someone finds a
-    // way to exploit uuid generation let's not allow keys or values that contain
-    // the delimiter.
-    if (key.includes(delimiter)) {
-        throw new Error(`Unexpected input: name should not contain the delimiter "${delimiter}"`);
-    }
-    if (convertedValue.includes(delimiter)) {
-        throw new Error(`Unexpected input: value should not contain the delimiter "${delimiter}"`);
-    }
-    return `${key}<<${delimiter}${external_os_.EOL}${convertedValue}${external_os_.EOL}${delimiter}`;
-}
-//# sourceMappingURL=file-command.js.map
-// EXTERNAL MODULE: external "path"
-var external_path_ = __nccwpck_require__(6928);
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/oidc-utils.js
-var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-
-class oidc_utils_OidcClient {
-    static createHttpClient(allowRetry = true, maxRetry = 10) {
-        const requestOptions = {
-            allowRetries: allowRetry,
-            maxRetries: maxRetry
-        };
-        return new HttpClient('actions/oidc-client', [new BearerCredentialHandler(oidc_utils_OidcClient.getRequestToken())], requestOptions);
-    }
-    static getRequestToken() {
-        const token = process.env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
-        if (!token) {
-            throw new Error('Unable to get ACTIONS_ID_TOKEN_REQUEST_TOKEN env variable');
-        }
-        return token;
-    }
-    static getIDTokenUrl() {
-        const runtimeUrl = process.env['ACTIONS_ID_TOKEN_REQUEST_URL'];
-        if (!runtimeUrl) {
-            throw new Error('Unable to get ACTIONS_ID_TOKEN_REQUEST_URL env variable');
-        }
-        return runtimeUrl;
-    }
-    static getCall(id_token_url) {
-        return __awaiter(this, void 0, void 0, function* () {
-            var _a;
-            const httpclient = oidc_utils_OidcClient.createHttpClient();
-            const res = yield httpclient
-                .getJson(id_token_url)
-                .catch(error => {
-                throw new Error(`Failed to get ID Token. \n 
-        Error Code : ${error.statusCode}\n 
-        Error Message: ${error.message}`);
-            });
-            const id_token = (_a = res.result) === null || _a === void 0 ? void 0 : _a.value;
-            if (!id_token) {
-                throw new Error('Response json body do not have ID Token field');
-            }
-            return id_token;
-        });
-    }
-    static getIDToken(audience) {
-        return __awaiter(this, void 0, void 0, function* () {
-            try {
-                // New ID Token is requested from action service
-                let id_token_url = oidc_utils_OidcClient.getIDTokenUrl();
-                if (audience) {
-                    const encodedAudience = encodeURIComponent(audience);
-                    id_token_url = `${id_token_url}&audience=${encodedAudience}`;
-                }
-                debug(`ID token url is ${id_token_url}`);
-                const id_token = yield oidc_utils_OidcClient.getCall(id_token_url);
-                setSecret(id_token);
-                return id_token;
-            }
-            catch (error) {
-                throw new Error(`Error message: ${error.message}`);
-            }
-        });
-    }
-}
-//# sourceMappingURL=oidc-utils.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/summary.js
-var summary_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-const { access, appendFile, writeFile } = external_fs_.promises;
-const SUMMARY_ENV_VAR = 'GITHUB_STEP_SUMMARY';
-const SUMMARY_DOCS_URL = 'https://docs.github.com/actions/using-workflows/workflow-commands-for-github-actions#adding-a-job-summary';
-class Summary {
-    constructor() {
-        this._buffer = '';
-    }
-    /**
-     * Finds the summary file path from the environment, rejects if env var is not found or file does not exist
-     * Also checks r/w permissions.
-     *
-     * @returns step summary file path
-     */
-    filePath() {
-        return summary_awaiter(this, void 0, void 0, function* () {
-            if (this._filePath) {
-                return this._filePath;
-            }
-            const pathFromEnv = process.env[SUMMARY_ENV_VAR];
-            if (!pathFromEnv) {
-                throw new Error(`Unable to find environment variable for $${SUMMARY_ENV_VAR}. Check if your runtime environment supports job summaries.`);
-            }
-            try {
-                yield access(pathFromEnv, external_fs_.constants.R_OK | external_fs_.constants.W_OK);
-            }
-            catch (_a) {
-                throw new Error(`Unable to access summary file: '${pathFromEnv}'. Check if the file has correct read/write permissions.`);
-            }
-            this._filePath = pathFromEnv;
-            return this._filePath;
-        });
-    }
-    /**
-     * Wraps content in an HTML tag, adding any HTML attributes
-     *
-     * @param {string} tag HTML tag to wrap
-     * @param {string | null} content content within the tag
-     * @param {[attribute: string]: string} attrs key-value list of HTML attributes to add
-     *
-     * @returns {string} content wrapped in HTML element
-     */
-    wrap(tag, content, attrs = {}) {
-        const htmlAttrs = Object.entries(attrs)
-            .map(([key, value]) => ` ${key}="${value}"`)
-            .join('');
-        if (!content) {
-            return `<${tag}${htmlAttrs}>`;
-        }
-        return `<${tag}${htmlAttrs}>${content}</${tag}>`;
-    }
-    /**
-     * Writes text in the buffer to the summary buffer file and empties buffer. Will append by default.
-     *
-     * @param {SummaryWriteOptions} [options] (optional) options for write operation
-     *
-     * @returns {Promise<Summary>} summary instance
-     */
-    write(options) {
-        return summary_awaiter(this, void 0, void 0, function* () {
-            const overwrite = !!(options === null || options === void 0 ? void 0 : options.overwrite);
-            const filePath = yield this.filePath();
-            const writeFunc = overwrite ? writeFile : appendFile;
-            yield writeFunc(filePath, this._buffer, { encoding: 'utf8' });
-            return this.emptyBuffer();
-        });
-    }
-    /**
-     * Clears the summary buffer and wipes the summary file
-     *
-     * @returns {Summary} summary instance
-     */
-    clear() {
-        return summary_awaiter(this, void 0, void 0, function* () {
-            return this.emptyBuffer().write({ overwrite: true });
-        });
-    }
-    /**
-     * Returns the current summary buffer as a string
-     *
-     * @returns {string} string of summary buffer
-     */
-    stringify() {
-        return this._buffer;
-    }
-    /**
-     * If the summary buffer is empty
-     *
-     * @returns {boolen} true if the buffer is empty
-     */
-    isEmptyBuffer() {
-        return this._buffer.length === 0;
-    }
-    /**
-     * Resets the summary buffer without writing to summary file
-     *
-     * @returns {Summary} summary instance
-     */
-    emptyBuffer() {
-        this._buffer = '';
-        return this;
-    }
-    /**
-     * Adds raw text to the summary buffer
-     *
-     * @param {string} text content to add
-     * @param {boolean} [addEOL=false] (optional) append an EOL to the raw text (default: false)
-     *
-     * @returns {Summary} summary instance
-     */
-    addRaw(text, addEOL = false) {
-        this._buffer += text;
-        return addEOL ? this.addEOL() : this;
-    }
-    /**
-     * Adds the operating system-specific end-of-line marker to the buffer
-     *
-     * @returns {Summary} summary instance
-     */
-    addEOL() {
-        return this.addRaw(external_os_.EOL);
-    }
-    /**
-     * Adds an HTML codeblock to the summary buffer
-     *
-     * @param {string} code content to render within fenced code block
-     * @param {string} lang (optional) language to syntax highlight code
-     *
-     * @returns {Summary} summary instance
-     */
-    addCodeBlock(code, lang) {
-        const attrs = Object.assign({}, (lang && { lang }));
-        const element = this.wrap('pre', this.wrap('code', code), attrs);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML list to the summary buffer
-     *
-     * @param {string[]} items list of items to render
-     * @param {boolean} [ordered=false] (optional) if the rendered list should be ordered or not (default: false)
-     *
-     * @returns {Summary} summary instance
-     */
-    addList(items, ordered = false) {
-        const tag = ordered ? 'ol' : 'ul';
-        const listItems = items.map(item => this.wrap('li', item)).join('');
-        const element = this.wrap(tag, listItems);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML table to the summary buffer
-     *
-     * @param {SummaryTableCell[]} rows table rows
-     *
-     * @returns {Summary} summary instance
-     */
-    addTable(rows) {
-        const tableBody = rows
-            .map(row => {
-            const cells = row
-                .map(cell => {
-                if (typeof cell === 'string') {
-                    return this.wrap('td', cell);
-                }
-                const { header, data, colspan, rowspan } = cell;
-                const tag = header ? 'th' : 'td';
-                const attrs = Object.assign(Object.assign({}, (colspan && { colspan })), (rowspan && { rowspan }));
-                return this.wrap(tag, data, attrs);
-            })
-                .join('');
-            return this.wrap('tr', cells);
-        })
-            .join('');
-        const element = this.wrap('table', tableBody);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds a collapsable HTML details element to the summary buffer
-     *
-     * @param {string} label text for the closed state
-     * @param {string} content collapsable content
-     *
-     * @returns {Summary} summary instance
-     */
-    addDetails(label, content) {
-        const element = this.wrap('details', this.wrap('summary', label) + content);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML image tag to the summary buffer
-     *
-     * @param {string} src path to the image you to embed
-     * @param {string} alt text description of the image
-     * @param {SummaryImageOptions} options (optional) addition image attributes
-     *
-     * @returns {Summary} summary instance
-     */
-    addImage(src, alt, options) {
-        const { width, height } = options || {};
-        const attrs = Object.assign(Object.assign({}, (width && { width })), (height && { height }));
-        const element = this.wrap('img', null, Object.assign({ src, alt }, attrs));
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML section heading element
-     *
-     * @param {string} text heading text
-     * @param {number | string} [level=1] (optional) the heading level, default: 1
-     *
-     * @returns {Summary} summary instance
-     */
-    addHeading(text, level) {
-        const tag = `h${level}`;
-        const allowedTag = ['h1', 'h2', 'h3', 'h4', 'h5', 'h6'].includes(tag)
-            ? tag
-            : 'h1';
-        const element = this.wrap(allowedTag, text);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML thematic break (<hr>) to the summary buffer
-     *
-     * @returns {Summary} summary instance
-     */
-    addSeparator() {
-        const element = this.wrap('hr', null);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML line break (<br>) to the summary buffer
-     *
-     * @returns {Summary} summary instance
-     */
-    addBreak() {
-        const element = this.wrap('br', null);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML blockquote to the summary buffer
-     *
-     * @param {string} text quote text
-     * @param {string} cite (optional) citation url
-     *
-     * @returns {Summary} summary instance
-     */
-    addQuote(text, cite) {
-        const attrs = Object.assign({}, (cite && { cite }));
-        const element = this.wrap('blockquote', text, attrs);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML anchor tag to the summary buffer
-     *
-     * @param {string} text link text/content
-     * @param {string} href hyperlink
-     *
-     * @returns {Summary} summary instance
-     */
-    addLink(text, href) {
-        const element = this.wrap('a', text, { href });
-        return this.addRaw(element).addEOL();
-    }
-}
-const _summary = new Summary();
-/**
- * @deprecated use `core.summary`
- */
-const markdownSummary = (/* unused pure expression or super */ null && (_summary));
-const summary = _summary;
-//# sourceMappingURL=summary.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/path-utils.js
-
-/**
- * toPosixPath converts the given path to the posix form. On Windows, \\ will be
- * replaced with /.
- *
- * @param pth. Path to transform.
- * @return string Posix path.
- */
-function toPosixPath(pth) {
-    return pth.replace(/[\\]/g, '/');
-}
-/**
- * toWin32Path converts the given path to the win32 form. On Linux, / will be
- * replaced with \\.
- *
- * @param pth. Path to transform.
- * @return string Win32 path.
- */
-function toWin32Path(pth) {
-    return pth.replace(/[/]/g, '\\');
-}
-/**
- * toPlatformPath converts the given path to a platform-specific path. It does
- * this by replacing instances of / and \ with the platform-specific path
- * separator.
- *
- * @param pth The path to platformize.
- * @return string The platform-specific path.
- */
-function toPlatformPath(pth) {
-    return pth.replace(/[/\\]/g, path.sep);
-}
-//# sourceMappingURL=path-utils.js.map
-// EXTERNAL MODULE: ./node_modules/@actions/exec/lib/exec.js + 5 modules
-var lib_exec = __nccwpck_require__(3462);
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/platform.js
-var platform_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-const getWindowsInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
-    const { stdout: version } = yield exec.getExecOutput('powershell -command "(Get-CimInstance -ClassName Win32_OperatingSystem).Version"', undefined, {
-        silent: true
-    });
-    const { stdout: name } = yield exec.getExecOutput('powershell -command "(Get-CimInstance -ClassName Win32_OperatingSystem).Caption"', undefined, {
-        silent: true
-    });
-    return {
-        name: name.trim(),
-        version: version.trim()
-    };
-});
-const getMacOsInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
-    var _a, _b, _c, _d;
-    const { stdout } = yield exec.getExecOutput('sw_vers', undefined, {
-        silent: true
-    });
-    const version = (_b = (_a = stdout.match(/ProductVersion:\s*(.+)/)) === null || _a === void 0 ? void 0 : _a[1]) !== null && _b !== void 0 ? _b : '';
-    const name = (_d = (_c = stdout.match(/ProductName:\s*(.+)/)) === null || _c === void 0 ? void 0 : _c[1]) !== null && _d !== void 0 ? _d : '';
-    return {
-        name,
-        version
-    };
-});
-const getLinuxInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
-    const { stdout } = yield exec.getExecOutput('lsb_release', ['-i', '-r', '-s'], {
-        silent: true
-    });
-    const [name, version] = stdout.trim().split('\n');
-    return {
-        name,
-        version
-    };
-});
-const platform = external_os_.platform();
-const arch = external_os_.arch();
-const isWindows = platform === 'win32';
-const isMacOS = platform === 'darwin';
-const isLinux = platform === 'linux';
-function getDetails() {
-    return platform_awaiter(this, void 0, void 0, function* () {
-        return Object.assign(Object.assign({}, (yield (isWindows
-            ? getWindowsInfo()
-            : isMacOS
-                ? getMacOsInfo()
-                : getLinuxInfo()))), { platform,
-            arch,
-            isWindows,
-            isMacOS,
-            isLinux });
-    });
-}
-//# sourceMappingURL=platform.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/core.js
-var core_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-
-
-
-
-/**
- * The code to exit an action
- */
-var ExitCode;
-(function (ExitCode) {
-    /**
-     * A code indicating that the action was successful
-     */
-    ExitCode[ExitCode["Success"] = 0] = "Success";
-    /**
-     * A code indicating that the action was a failure
-     */
-    ExitCode[ExitCode["Failure"] = 1] = "Failure";
-})(ExitCode || (ExitCode = {}));
-//-----------------------------------------------------------------------
-// Variables
-//-----------------------------------------------------------------------
-/**
- * Sets env variable for this action and future actions in the job
- * @param name the name of the variable to set
- * @param val the value of the variable. Non-string values will be converted to a string via JSON.stringify
- */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-function exportVariable(name, val) {
-    const convertedVal = toCommandValue(val);
-    process.env[name] = convertedVal;
-    const filePath = process.env['GITHUB_ENV'] || '';
-    if (filePath) {
-        return issueFileCommand('ENV', prepareKeyValueMessage(name, val));
-    }
-    issueCommand('set-env', { name }, convertedVal);
-}
-/**
- * Registers a secret which will get masked from logs
- *
- * @param secret - Value of the secret to be masked
- * @remarks
- * This function instructs the Actions runner to mask the specified value in any
- * logs produced during the workflow run. Once registered, the secret value will
- * be replaced with asterisks (***) whenever it appears in console output, logs,
- * or error messages.
- *
- * This is useful for protecting sensitive information such as:
- * - API keys
- * - Access tokens
- * - Authentication credentials
- * - URL parameters containing signatures (SAS tokens)
- *
- * Note that masking only affects future logs; any previous appearances of the
- * secret in logs before calling this function will remain unmasked.
- *
- * @example
- * ```typescript
- * // Register an API token as a secret
- * const apiToken = "abc123xyz456";
- * setSecret(apiToken);
- *
- * // Now any logs containing this value will show *** instead
- * console.log(`Using token: ${apiToken}`); // Outputs: "Using token: ***"
- * ```
- */
-function core_setSecret(secret) {
-    command_issueCommand('add-mask', {}, secret);
-}
-/**
- * Prepends inputPath to the PATH (for this action and future actions)
- * @param inputPath
- */
-function addPath(inputPath) {
-    const filePath = process.env['GITHUB_PATH'] || '';
-    if (filePath) {
-        issueFileCommand('PATH', inputPath);
-    }
-    else {
-        issueCommand('add-path', {}, inputPath);
-    }
-    process.env['PATH'] = `${inputPath}${path.delimiter}${process.env['PATH']}`;
-}
-/**
- * Gets the value of an input.
- * Unless trimWhitespace is set to false in InputOptions, the value is also trimmed.
- * Returns an empty string if the value is not defined.
- *
- * @param     name     name of the input to get
- * @param     options  optional. See InputOptions.
- * @returns   string
- */
-function getInput(name, options) {
-    const val = process.env[`INPUT_${name.replace(/ /g, '_').toUpperCase()}`] || '';
-    if (options && options.required && !val) {
-        throw new Error(`Input required and not supplied: ${name}`);
-    }
-    if (options && options.trimWhitespace === false) {
-        return val;
-    }
-    return val.trim();
-}
-/**
- * Gets the values of an multiline input.  Each value is also trimmed.
- *
- * @param     name     name of the input to get
- * @param     options  optional. See InputOptions.
- * @returns   string[]
- *
- */
-function getMultilineInput(name, options) {
-    const inputs = getInput(name, options)
-        .split('\n')
-        .filter(x => x !== '');
-    if (options && options.trimWhitespace === false) {
-        return inputs;
-    }
-    return inputs.map(input => input.trim());
-}
-/**
- * Gets the input value of the boolean type in the YAML 1.2 "core schema" specification.
- * Support boolean input list: `true | True | TRUE | false | False | FALSE` .
- * The return value is also in boolean type.
- * ref: https://yaml.org/spec/1.2/spec.html#id2804923
- *
- * @param     name     name of the input to get
- * @param     options  optional. See InputOptions.
- * @returns   boolean
- */
-function getBooleanInput(name, options) {
-    const trueValue = ['true', 'True', 'TRUE'];
-    const falseValue = ['false', 'False', 'FALSE'];
-    const val = getInput(name, options);
-    if (trueValue.includes(val))
-        return true;
-    if (falseValue.includes(val))
-        return false;
-    throw new TypeError(`Input does not meet YAML 1.2 "Core Schema" specification: ${name}\n` +
-        `Support boolean input list: \`true | True | TRUE | false | False | FALSE\``);
-}
-/**
- * Sets the value of an output.
- *
- * @param     name     name of the output to set
- * @param     value    value to store. Non-string values will be converted to a string via JSON.stringify
- */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-function setOutput(name, value) {
-    const filePath = process.env['GITHUB_OUTPUT'] || '';
-    if (filePath) {
-        return file_command_issueFileCommand('OUTPUT', file_command_prepareKeyValueMessage(name, value));
-    }
-    process.stdout.write(external_os_.EOL);
-    command_issueCommand('set-output', { name }, utils_toCommandValue(value));
-}
-/**
- * Enables or disables the echoing of commands into stdout for the rest of the step.
- * Echoing is disabled by default if ACTIONS_STEP_DEBUG is not set.
- *
- */
-function setCommandEcho(enabled) {
-    issue('echo', enabled ? 'on' : 'off');
-}
-//-----------------------------------------------------------------------
-// Results
-//-----------------------------------------------------------------------
-/**
- * Sets the action status to failed.
- * When the action exits it will be with an exit code of 1
- * @param message add error issue message
- */
-function setFailed(message) {
-    process.exitCode = ExitCode.Failure;
-    error(message);
-}
-//-----------------------------------------------------------------------
-// Logging Commands
-//-----------------------------------------------------------------------
-/**
- * Gets whether Actions Step Debug is on or not
- */
-function isDebug() {
-    return process.env['RUNNER_DEBUG'] === '1';
-}
-/**
- * Writes debug message to user log
- * @param message debug message
- */
-function core_debug(message) {
-    command_issueCommand('debug', {}, message);
-}
-/**
- * Adds an error issue
- * @param message error issue message. Errors will be converted to string via toString()
- * @param properties optional properties to add to the annotation.
- */
-function error(message, properties = {}) {
-    command_issueCommand('error', utils_toCommandProperties(properties), message instanceof Error ? message.toString() : message);
-}
-/**
- * Adds a warning issue
- * @param message warning issue message. Errors will be converted to string via toString()
- * @param properties optional properties to add to the annotation.
- */
-function warning(message, properties = {}) {
-    command_issueCommand('warning', utils_toCommandProperties(properties), message instanceof Error ? message.toString() : message);
-}
-/**
- * Adds a notice issue
- * @param message notice issue message. Errors will be converted to string via toString()
- * @param properties optional properties to add to the annotation.
- */
-function notice(message, properties = {}) {
-    issueCommand('notice', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
-}
-/**
- * Writes info to log with console.log.
- * @param message info message
- */
-function info(message) {
-    process.stdout.write(message + external_os_.EOL);
-}
-/**
- * Begin an output group.
- *
- * Output until the next `groupEnd` will be foldable in this group
- *
- * @param name The name of the output group
- */
-function startGroup(name) {
-    command_issue('group', name);
-}
-/**
- * End an output group.
- */
-function endGroup() {
-    command_issue('endgroup');
-}
-/**
- * Wrap an asynchronous function call in a group.
- *
- * Returns the same type as the function itself.
- *
- * @param name The name of the group
- * @param fn The function to wrap in the group
- */
-function group(name, fn) {
-    return core_awaiter(this, void 0, void 0, function* () {
-        startGroup(name);
-        let result;
-        try {
-            result = yield fn();
-        }
-        finally {
-            endGroup();
-        }
-        return result;
-    });
-}
-//-----------------------------------------------------------------------
-// Wrapper action state
-//-----------------------------------------------------------------------
-/**
- * Saves state for current action, the state can only be retrieved by this action's post job execution.
- *
- * @param     name     name of the state to store
- * @param     value    value to store. Non-string values will be converted to a string via JSON.stringify
- */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-function saveState(name, value) {
-    const filePath = process.env['GITHUB_STATE'] || '';
-    if (filePath) {
-        return file_command_issueFileCommand('STATE', file_command_prepareKeyValueMessage(name, value));
-    }
-    command_issueCommand('save-state', { name }, utils_toCommandValue(value));
-}
-/**
- * Gets the value of an state set by this action's main execution.
- *
- * @param     name     name of the state to get
- * @returns   string
- */
-function getState(name) {
-    return process.env[`STATE_${name}`] || '';
-}
-function getIDToken(aud) {
-    return core_awaiter(this, void 0, void 0, function* () {
-        return yield OidcClient.getIDToken(aud);
-    });
-}
-/**
- * Summary exports
- */
-
-/**
- * @deprecated use core.summary
- */
-
-/**
- * Path exports
- */
-
-/**
- * Platform utilities exports
- */
-
-//# sourceMappingURL=core.js.map
-;// CONCATENATED MODULE: ./src/platform/actions.ts
-
-const title = 'Database backup';
-/** A step of a job, on GitHub's runner or one of its kind. */
-const actions = {
-    input: (name) => getInput(name),
-    secret: (text) => core_setSecret(text),
-    info: (text) => info(text),
-    warning: (message) => warning(message, { title }),
-    error: (message) => error(message, { title }),
-    debug: (text) => core_debug(text),
-    startGroup: (name) => startGroup(name),
-    endGroup: () => endGroup(),
-    fail: (message) => setFailed(message),
-    output: (name, value) => setOutput(name, value),
-    saveState: (name, value) => saveState(name, value),
-    state: (name) => getState(name),
-    async summary(markdown) {
-        try {
-            await summary.addRaw(markdown).write();
-        }
-        finally {
-            // A write that failed keeps its text, and the next one would write both.
-            summary.emptyBuffer();
-        }
-    },
-};
-
+// EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 7 modules
+var core = __nccwpck_require__(3838);
 // EXTERNAL MODULE: ./src/reporting/neutralise.ts
 var neutralise = __nccwpck_require__(4302);
 ;// CONCATENATED MODULE: ./src/platform/secrets.ts
+
 /** Shorter lines of a longer secret, such as the last one of a key, are no secret by themselves. */
 const SHORTEST_LINE = 4;
 /** Texts that may be in nothing that is shown. */
@@ -11988,8 +13090,9 @@ class Secrets {
         const lines = secret.split(/\r\n|\r|\n/).map((line) => line.trim());
         const parts = lines.length === 1 ? lines : lines.filter((line) => line.length >= SHORTEST_LINE && !isFrame(line));
         for (const part of [secret, ...parts]) {
-            // also as it stands in JSON and in URLs
-            for (const form of [part, JSON.stringify(part).slice(1, -1), inUrl(part)])
+            // also as it stands in JSON, in URLs, and in a text that was neutralised
+            const forms = [part, JSON.stringify(part).slice(1, -1), inUrl(part), (0,neutralise/* neutralise */.$)(part)];
+            for (const form of forms)
                 if (form !== '')
                     this.texts.add(form);
         }
@@ -12011,19 +13114,49 @@ function inUrl(text) {
     }
 }
 
-;// CONCATENATED MODULE: ./src/platform/terminal.ts
+;// CONCATENATED MODULE: ./src/platform/actions.ts
 
 
 const secrets = new Secrets();
-const say = (stream, text) => stream.write(`${secrets.hidden(text)}\n`);
+const title = 'Database backup';
+/** A step of a job, on GitHub's runner or one of its kind. */
+const actions = {
+    input: (name) => core/* getInput */.V4(name),
+    secret(text) {
+        secrets.add(text);
+        core/* setSecret */.Pq(text);
+    },
+    hidden: (text) => secrets.hidden(text),
+    info: (text) => core/* info */.pq(text),
+    warning: (message) => core/* warning */.$e(message, { title }),
+    error: (message) => core/* error */.z3(message, { title }),
+    debug: (text) => core/* debug */.Yz(text),
+    startGroup: (name) => core/* startGroup */.Oh(name),
+    endGroup: () => core/* endGroup */.N4(),
+    fail: (message) => core/* setFailed */.C1(message),
+    output: (name, value) => core/* setOutput */.uH(name, value),
+    saveState: (name, value) => core/* saveState */.LZ(name, value),
+    state: (name) => core/* getState */.Gu(name),
+    async summary(markdown) {
+        try {
+            await core/* summary */.z.addRaw(markdown).write();
+        }
+        finally {
+            // A write that failed keeps its text, and the next one would write both.
+            core/* summary */.z.emptyBuffer();
+        }
+    },
+};
+
+;// CONCATENATED MODULE: ./src/platform/terminal.ts
+
+const terminal_secrets = new Secrets();
+const say = (stream, text) => stream.write(`${terminal_secrets.hidden(text)}\n`);
 /** A shell, cron, systemd: whoever reads gets plain text, from which the secrets are taken here, since no runner does it. */
 const terminal = {
     input: (name) => (process.env[`INPUT_${name.toUpperCase()}`] ?? '').trim(),
-    secret(text) {
-        secrets.add(text);
-        // What is printed was neutralised before, and the secret in it, too.
-        secrets.add((0,neutralise/* neutralise */.$)(text));
-    },
+    secret: (text) => terminal_secrets.add(text),
+    hidden: (text) => terminal_secrets.hidden(text),
     info: (text) => void say(process.stdout, text),
     warning: (message) => void say(process.stderr, `warning: ${message}`),
     error: (message) => void say(process.stderr, `error: ${message}`),
@@ -12051,7 +13184,7 @@ const terminal = {
  * The runner's protocol is for the runner alone: elsewhere `::add-mask::` would be what shows a secret, and nobody takes an output.
  * Those that are made after GitHub's set the variable as well.
  */
-const platform_platform = () => (process.env.GITHUB_ACTIONS === 'true' ? actions : terminal);
+const platform = () => (process.env.GITHUB_ACTIONS === 'true' ? actions : terminal);
 
 
 /***/ }),
@@ -12062,15 +13195,22 @@ const platform_platform = () => (process.env.GITHUB_ACTIONS === 'true' ? actions
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   b: () => (/* binding */ post)
 /* harmony export */ });
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7452);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3412);
-/* harmony import */ var _places_unfinished_upload_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6865);
-/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6242);
-/* harmony import */ var _reporting_log_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(48);
-/* harmony import */ var _reporting_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4778);
-/* harmony import */ var _run_connect_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7811);
-/* harmony import */ var _run_directory_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4790);
-/* harmony import */ var _settings_inputs_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(813);
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9328);
+/* harmony import */ var _places_unfinished_upload_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6865);
+/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4597);
+/* harmony import */ var _reporting_log_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(48);
+/* harmony import */ var _reporting_report_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4778);
+/* harmony import */ var _run_connect_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7811);
+/* harmony import */ var _run_directory_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5337);
+/* harmony import */ var _settings_inputs_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(813);
+/* harmony import */ var _settings_notify_inputs_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(9519);
+/* harmony import */ var _telling_tell_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(3920);
+
+
+
 
 
 
@@ -12081,33 +13221,52 @@ const platform_platform = () => (process.env.GITHUB_ACTIONS === 'true' ? actions
 
 
 const LOCK_WAIT_MS = 30_000;
+const TELLING_MS = 30_000;
 /**
  * After a main that was killed, or that lost the host: makes sure that nothing of it is left there. The host cleans up
  * by itself when the connection ends; this waits for it, sweeps what a crash there left, and says so. An upload that was
- * begun is given up in the store. Never fails the step.
+ * begun is given up in the store. Those who are to be told how the run ended are told that it was killed. Never fails the step.
  */
 async function post(signal) {
-    const log = (0,_reporting_log_js__WEBPACK_IMPORTED_MODULE_4__/* .actionsLog */ ._)();
+    const log = (0,_reporting_log_js__WEBPACK_IMPORTED_MODULE_5__/* .actionsLog */ ._)();
     let run = null;
+    let teller = new _telling_tell_js__WEBPACK_IMPORTED_MODULE_10__/* .Teller */ .T(_settings_notify_inputs_js__WEBPACK_IMPORTED_MODULE_9__/* .NOBODY */ .o, '');
     try {
-        const { settings } = await (0,_settings_inputs_js__WEBPACK_IMPORTED_MODULE_7__/* .readSettings */ .s)();
-        if (settings.dryRun || settings.command === 'list')
+        const { settings } = await (0,_settings_inputs_js__WEBPACK_IMPORTED_MODULE_8__/* .readSettings */ .s)((telling) => {
+            teller = new _telling_tell_js__WEBPACK_IMPORTED_MODULE_10__/* .Teller */ .T(telling, (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_4__/* .platform */ .i)().state(_main_js__WEBPACK_IMPORTED_MODULE_2__/* .RID */ .ym) || (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)());
+        });
+        if (settings.dryRun)
             return;
-        const made = (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .runOf */ .ng)(settings, log, (0,_reporting_report_js__WEBPACK_IMPORTED_MODULE_8__/* .newReport */ .b)(new Date()), signal);
+        const made = (0,_main_js__WEBPACK_IMPORTED_MODULE_2__/* .runOf */ .ng)(settings, log, (0,_reporting_report_js__WEBPACK_IMPORTED_MODULE_11__/* .newReport */ .bQ)(new Date()), signal);
         run = made;
-        await (0,_run_connect_js__WEBPACK_IMPORTED_MODULE_5__/* .connected */ .aW)(made, async (connection) => {
+        // before the host, which may be what does not answer
+        if ((0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_4__/* .platform */ .i)().state(_main_js__WEBPACK_IMPORTED_MODULE_2__/* .TOLD */ .Ev) === '')
+            await tellKilled(made, teller, log);
+        if (['list', 'health', 'doctor'].includes(settings.command))
+            return; // they leave nothing there
+        await (0,_run_connect_js__WEBPACK_IMPORTED_MODULE_6__/* .connected */ .aW)(made, async (connection) => {
             await made
                 .finishingFirst(connection)
-                .send(...(0,_run_directory_js__WEBPACK_IMPORTED_MODULE_6__/* .openDirectory */ .AJ)(made, 'change'), (0,_run_directory_js__WEBPACK_IMPORTED_MODULE_6__/* .lookLocked */ .M7)(made, 'clean-up', LOCK_WAIT_MS));
+                .send(...(0,_run_directory_js__WEBPACK_IMPORTED_MODULE_7__/* .openDirectory */ .AJ)(made, 'change'), (0,_run_directory_js__WEBPACK_IMPORTED_MODULE_7__/* .lookLocked */ .M7)(made, 'clean-up', LOCK_WAIT_MS));
         });
         log.info('the run ended early; nothing of it is left on the host');
     }
     catch (error) {
-        const { code, message } = (0,_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .describe */ .q0)(error);
+        const { code, message } = (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .describe */ .q0)(error);
         log.warning(`the run ended early, and what it left on the host could not be looked at (${code}: ${message}). The host cleans up by itself within a minute, and the next run sweeps what is left`);
     }
     if (run !== null)
-        await (0,_places_unfinished_upload_js__WEBPACK_IMPORTED_MODULE_2__/* .giveUpNoted */ .P)(run, (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_3__/* .platform */ .i)().state(_main_js__WEBPACK_IMPORTED_MODULE_1__/* .UPLOAD */ .oH));
+        await (0,_places_unfinished_upload_js__WEBPACK_IMPORTED_MODULE_3__/* .giveUpNoted */ .P)(run, (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_4__/* .platform */ .i)().state(_main_js__WEBPACK_IMPORTED_MODULE_2__/* .UPLOAD */ .oH));
+}
+async function tellKilled({ settings, report, github }, teller, log) {
+    if (!teller.hasSomebody)
+        return;
+    (0,_main_js__WEBPACK_IMPORTED_MODULE_2__/* .describeRun */ .vZ)(report, settings);
+    const message = 'the run was killed before it came to an end: it was cancelled, its job took too long, or the runner stopped';
+    const killed = new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_CANCELLED', message, 'Look at the log of the run, then start it again.');
+    (0,_reporting_report_js__WEBPACK_IMPORTED_MODULE_11__/* .recordFailure */ .C5)(report, killed, settings.command === 'restore' ? 'database-unknown' : 'changed-in-part');
+    for (const warning of await teller.end({ report, github, previous: null, log: [] }, TELLING_MS))
+        log.warning(warning);
 }
 
 
@@ -12126,6 +13285,8 @@ async function post(signal) {
 /* harmony export */   kh: () => (/* binding */ showEncrypted),
 /* harmony export */   nV: () => (/* binding */ formatAge),
 /* harmony export */   pe: () => (/* binding */ parseTime),
+/* harmony export */   qd: () => (/* binding */ showSkew),
+/* harmony export */   rJ: () => (/* binding */ showRows),
 /* harmony export */   z3: () => (/* binding */ formatBytes)
 /* harmony export */ });
 const SIZE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
@@ -12171,6 +13332,14 @@ function showEncrypted(encryption, quote) {
     const { method, recipients } = encryption;
     return `encrypted with ${method} ${recipients.length === 0 ? 'by a passphrase' : `for ${recipients.map(quote).join(', ')}`}`;
 }
+/** Hosts tell whole seconds, and an answer takes its time. */
+const EQUAL_CLOCKS_MS = 3_000;
+/** How far a clock is ahead of that of the runner: `as that of the runner`, `12 s behind that of the runner`. */
+function showSkew(ms) {
+    if (Math.abs(ms) <= EQUAL_CLOCKS_MS)
+        return 'as that of the runner';
+    return `${formatDuration(Math.abs(ms))} ${ms > 0 ? 'ahead of' : 'behind'} that of the runner`;
+}
 const AGE_UNITS = [
     ['day', 86_400_000],
     ['hour', 3_600_000],
@@ -12203,6 +13372,12 @@ function parseTime(iso) {
 function counted(count, noun, plural = `${noun}s`) {
     return `${formatCount(count)} ${count === 1 ? noun : plural}`;
 }
+/** The rows of some tables, of which `uncounted` were not counted; null: none was. `1 234`, `at least 5`. */
+function showRows(rows, uncounted = 0) {
+    if (rows === null)
+        return 'not counted';
+    return `${uncounted > 0 ? 'at least ' : ''}${formatCount(rows)}`;
+}
 /** Thousands in groups of three, by a blank that does not break the line. */
 function formatCount(count) {
     return Number.isFinite(count) ? String(Math.trunc(count)).replace(/\B(?=(\d{3})+$)/g, '\u00a0') : 'unknown';
@@ -12223,7 +13398,7 @@ function clip(text, maxCharacters) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   _: () => (/* binding */ actionsLog)
 /* harmony export */ });
-/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6242);
+/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4597);
 /* harmony import */ var _format_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1267);
 /* harmony import */ var _neutralise_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4302);
 
@@ -12231,10 +13406,17 @@ function clip(text, maxCharacters) {
 
 /** GitHub cuts annotations, and shows them where there is little room. */
 const MAX_ANNOTATION = 4000;
-/** The log of a run. Everything passes `neutralise` here, so that no caller can forget it. */
-function actionsLog() {
-    const annotation = (message) => (0,_format_js__WEBPACK_IMPORTED_MODULE_1__/* .clip */ .$Q)((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(message), MAX_ANNOTATION);
-    const info = (text) => quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().info((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(text)));
+/** How many lines are kept for those who are told with `notify-log`. */
+const LINES_KEPT = 40;
+/** The log of a run. Everything passes `neutralise` here, so that no caller can forget it. The last lines are kept in `last`, when it is given. */
+function actionsLog(last) {
+    const kept = (text) => {
+        if (last !== undefined)
+            last.splice(0, Math.max(0, last.push(...text.split('\n')) - LINES_KEPT));
+        return text;
+    };
+    const annotation = (message) => kept((0,_format_js__WEBPACK_IMPORTED_MODULE_1__/* .clip */ .$Q)((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(message), MAX_ANNOTATION));
+    const info = (text) => quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().info(kept((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(text))));
     return {
         info,
         warning: (message) => quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().warning(annotation(message))),
@@ -12243,7 +13425,7 @@ function actionsLog() {
         async group(title, work) {
             const started = performance.now();
             const took = () => (0,_format_js__WEBPACK_IMPORTED_MODULE_1__/* .formatDuration */ .a3)(performance.now() - started);
-            quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().startGroup((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(title)));
+            quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().startGroup(kept((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(title))));
             try {
                 const result = await work();
                 info(`${title}: done in ${took()}`);
@@ -12348,6 +13530,78 @@ function lines(bytes) {
 
 /***/ }),
 
+/***/ 9092:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Kn: () => (/* binding */ writeOutputs),
+/* harmony export */   N6: () => (/* binding */ backupOk)
+/* harmony export */ });
+/* unused harmony export outputsOf */
+/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4597);
+/* harmony import */ var _neutralise_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4302);
+/* harmony import */ var _report_json_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(789);
+
+
+
+/**
+ * The value of `backup-ok`: a backup that counts was made, found young enough, or proven in this very run. Everything else is false,
+ * also a suspect backup that was proven, a success of another command, a dry run, and a report that contradicts itself: the gate fails closed.
+ */
+function backupOk(report) {
+    return (['backup', 'verify'].includes(report.command) &&
+        report.ok &&
+        report.errorCode === '' &&
+        !report.dryRun &&
+        report.backup !== null &&
+        report.backup.state !== 'suspect');
+}
+/** The outputs of the step, in the order they are written. Unknown values are empty; `backup-ok` is last, and exactly `true` or `false`. */
+function outputsOf(report) {
+    const backup = report.backup;
+    return [
+        ['error-code', report.errorCode],
+        ['backup-id', oneLine(backup?.id)],
+        ['backup-path', oneLine(backup?.path)],
+        ['sha256', oneLine(backup?.sha256)],
+        ['bytes', number(backup?.bytes)],
+        ['database-bytes', number(backup?.databaseBytes)],
+        ['created-at', oneLine(backup?.createdAt)],
+        ['duration-ms', number(backup?.durationMs)],
+        ['verified-level', backup?.verifiedLevel ?? 'none'],
+        ['kept', number(report.kept)],
+        ['deleted', number(report.deleted)],
+        ['s3-uri', oneLine(report.offsite?.uri)],
+        ['s3-version-id', oneLine(report.offsite?.versionId ?? undefined)],
+        ['restore-outcome', report.restore?.outcome ?? ''],
+        ['restore-ms', number(report.restore?.ms)],
+        ['safety-backup-id', oneLine(report.restore?.safetyBackupId ?? undefined)],
+        ['newest-age-seconds', number(report.newestAgeSeconds)],
+        ['healthy', healthy(report)],
+        ['report', (0,_report_json_js__WEBPACK_IMPORTED_MODULE_1__/* .reportJson */ .l4)(report)],
+        ['backup-ok', backupOk(report) ? 'true' : 'false'],
+    ];
+}
+/** Of the commands that look; what was not looked at to the end is not healthy. */
+function healthy({ command, healthy }) {
+    return ['list', 'health', 'verify'].includes(command) ? String(healthy === true) : '';
+}
+/** Writes the outputs. Throws when the runner's file can not be written; `backup-ok` is then missing, and no gate opens. */
+function writeOutputs(report) {
+    for (const [name, value] of outputsOf(report))
+        (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().output(name, value);
+}
+function number(value) {
+    return typeof value === 'number' && Number.isFinite(value) ? String(Math.round(value)) : '';
+}
+/** Workflows print these. Names are built from a strict grammar, so only a hostile value is changed. */
+function oneLine(value) {
+    return (0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(value ?? '').replaceAll('\n', ' ');
+}
+
+
+/***/ }),
+
 /***/ 2007:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -12394,7 +13648,8 @@ class Progress {
         if (expected === null || expected <= 0 || bytes > expected)
             return `${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatBytes */ .z3)(bytes)}, ${rate}`;
         const share = `${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatBytes */ .z3)(bytes)} of ${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatBytes */ .z3)(expected)} (${Math.floor((bytes / expected) * 100)} %)`;
-        if (bytes <= 0)
+        // the first bytes tell little of the rest
+        if (bytes < expected / 100)
             return `${share}, ${rate}`;
         return `${share}, ${rate}, about ${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatDuration */ .a3)(((expected - bytes) * elapsed) / bytes)} left`;
     }
@@ -12407,7 +13662,9 @@ class Progress {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   l: () => (/* binding */ reportJson)
+/* harmony export */   l4: () => (/* binding */ reportJson),
+/* harmony export */   lF: () => (/* binding */ encode),
+/* harmony export */   ml: () => (/* binding */ shorten)
 /* harmony export */ });
 /* unused harmony export MAX_REPORT_BYTES */
 /* harmony import */ var _format_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1267);
@@ -12418,8 +13675,9 @@ class Progress {
  */
 const MAX_REPORT_BYTES = 120_000;
 const MOST = {
-    backups: 500,
+    backups: 400,
     decisions: 500,
+    deleted: 50,
     tables: 1000,
     problems: 50,
     notes: 10,
@@ -12454,11 +13712,19 @@ function reportJson(report) {
     }
     else
         bounded.recovery = report.recovery;
-    bounded.problems = report.problems
-        .slice(0, MOST.problems)
-        .map((problem) => ({ ...problem, message: text(problem.message, PROBLEM) }));
+    bounded.problems = report.problems.slice(0, MOST.problems).map((problem) => ({
+        ...problem,
+        message: text(problem.message, PROBLEM),
+        ...(problem.todo === undefined ? {} : { todo: text(problem.todo, SHORT_TEXT) }),
+    }));
     bounded.notes = report.notes.slice(0, MOST.notes).map((note) => text(note, PROBLEM));
-    bounded.checked = report.checked.map(({ what, found }) => ({ what: text(what, SHORT_TEXT), found: text(found) }));
+    bounded.checked = report.checked.map((checked) => ({
+        ...checked,
+        what: text(checked.what, SHORT_TEXT),
+        found: text(checked.found),
+        ...(checked.todo === undefined ? {} : { todo: text(checked.todo, SHORT_TEXT) }),
+    }));
+    bounded.setUp = report.setUp.slice(0, MOST.lines).map((part) => ({ ...part, text: text(part.text, LONG_TEXT) }));
     bounded.stages = report.stages
         .slice(0, MOST.stages)
         .map((stage) => ({ ...stage, name: text(stage.name, SHORT_TEXT) }));
@@ -12483,6 +13749,10 @@ function reportJson(report) {
         if (!add(bounded.s3?.retention ?? [], offsite && decisionWithin(offsite, text)))
             break;
     }
+    for (const entry of report.history) {
+        if (!add(bounded.history, entry))
+            break;
+    }
     for (const table of report.tables.slice(0, MOST.tables)) {
         if (!add(bounded.tables, { ...table, name: text(table.name, SHORT_TEXT) }))
             break;
@@ -12495,6 +13765,7 @@ function reportJson(report) {
     missing('backup', report.backups, bounded.backups);
     missing('retention decision', report.retention, bounded.retention);
     missing('retention decision in S3', report.s3?.retention ?? [], bounded.s3?.retention ?? []);
+    missing('line of the history', report.history, bounded.history);
     missing('problem', report.problems, bounded.problems);
     missing('note', report.notes, bounded.notes);
     missing('stage', report.stages, bounded.stages);
@@ -12523,10 +13794,14 @@ function withoutLists(report, text) {
         backups: [],
         retention: [],
         tables: [],
+        deletedIds: report.deletedIds.slice(0, MOST.deleted).map((id) => text(id, SHORT_TEXT)),
+        history: [],
         stages: [],
         problems: [],
         notes: [],
         checked: [],
+        setUp: [],
+        health: report.health && healthWithin(report.health, text),
         ...(report.changes === undefined ? {} : { changes: changesWithin(report.changes, text) }),
         restore: report.restore && restoreWithin(report.restore, text),
         offsite: report.offsite && {
@@ -12536,6 +13811,14 @@ function withoutLists(report, text) {
         },
         s3: report.s3 && { ...report.s3, uri: text(report.s3.uri), retention: [] },
     };
+}
+function healthWithin(health, text) {
+    const { database } = health;
+    const bounded = Object.entries(database ?? {}).map(([name, value]) => [
+        name,
+        typeof value === 'string' ? text(value, SHORT_TEXT) : value,
+    ]);
+    return { ...health, database: database && Object.fromEntries(bounded) };
 }
 function changesWithin({ since, tables }, text) {
     return {
@@ -12550,6 +13833,7 @@ function restoreWithin(restore, text) {
         ...restore,
         target: text(restore.target),
         from: text(restore.from),
+        undo: restore.undo && Object.fromEntries(Object.entries(restore.undo).map(([name, value]) => [name, text(value)])),
         plan: plan && {
             ...plan,
             way: text(plan.way),
@@ -12569,6 +13853,7 @@ function backupWithin(facts, text) {
         sha256: text(facts.sha256, SHORT_TEXT),
         pinned: facts.pinned === null ? null : text(facts.pinned, SHORT_TEXT),
         reason: text(facts.reason, SHORT_TEXT),
+        commit: facts.commit === null ? null : text(facts.commit, SHORT_TEXT),
         ...(facts.partial === undefined ? {} : { partial: text(facts.partial, SHORT_TEXT) }),
     };
 }
@@ -12576,6 +13861,7 @@ function decisionWithin({ id, keep, reasons }, text) {
     const few = reasons.slice(0, MOST.reasons).map((reason) => text(reason, SHORT_TEXT));
     return { id: text(id, SHORT_TEXT), keep, reasons: few };
 }
+/** The text, cut so that as JSON it has no more bytes than that. */
 function shorten(value, maxBytes) {
     let length = maxBytes;
     // A character may take up to six bytes, as \u0007 does.
@@ -12586,6 +13872,7 @@ function shorten(value, maxBytes) {
 function bytesOf(value) {
     return Buffer.byteLength(encode(value));
 }
+/** JSON in one line that no program which prints it takes for a command. */
 function encode(value) {
     return JSON.stringify(value)
         .replaceAll('##[', '##\\u005b')
@@ -12599,14 +13886,18 @@ function encode(value) {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   C: () => (/* binding */ recordFailure),
-/* harmony export */   b: () => (/* binding */ newReport)
+/* harmony export */   C5: () => (/* binding */ recordFailure),
+/* harmony export */   bQ: () => (/* binding */ newReport),
+/* harmony export */   cx: () => (/* binding */ MAX_REMEMBERED)
 /* harmony export */ });
+/** No chart shows more. */
+const MAX_REMEMBERED = 20;
 /** The report of a run that has not begun; what it does not know yet is empty. */
 function newReport(startedAt) {
     return {
         schema: 1,
         command: 'backup',
+        name: '',
         ok: false,
         errorCode: '',
         error: null,
@@ -12616,25 +13907,37 @@ function newReport(startedAt) {
         skipped: null,
         host: '',
         database: '',
-        name: '',
         directory: '',
         backup: null,
         recovery: [],
         backups: [],
+        remembered: [],
         retention: [],
         kept: 0,
         deleted: 0,
+        deletedIds: [],
         tables: [],
         tablesLeftOut: 0,
         foreignKeyViolations: 0,
         newestAgeSeconds: null,
+        healthy: null,
+        health: null,
         stages: [],
         problems: [],
         notes: [],
         checked: [],
-        storage: { freeBytes: null, backupsBytes: 0, backups: 0 },
+        setUp: [],
+        storage: {
+            freeBytes: null,
+            backups: 0,
+            backupsBytes: 0,
+            averageBytes: null,
+            largestBytes: null,
+            directoryBytes: null,
+        },
         restore: null,
         offsite: null,
+        history: [],
         s3: null,
     };
 }
@@ -12643,7 +13946,305 @@ function recordFailure(report, error, left) {
     report.ok = false;
     report.errorCode = error.code;
     report.error = { message: error.message, hint: error.hint, left };
-    report.problems.push({ level: 'error', code: error.code, message: error.message });
+    // what is unhealthy is among them already
+    if (error.code !== 'E_UNHEALTHY')
+        report.problems.push({ level: 'error', code: error.code, message: error.message });
+}
+
+
+/***/ }),
+
+/***/ 1182:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   J: () => (/* binding */ historyLine),
+/* harmony export */   L: () => (/* binding */ readHistory)
+/* harmony export */ });
+/* harmony import */ var valibot__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7934);
+/* harmony import */ var _backups_names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1187);
+/* harmony import */ var _schemas_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9011);
+/* harmony import */ var _report_json_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(789);
+
+
+
+
+/** Bytes of one line. */
+const MAX_LINE = 2_000;
+/** More are only counted. */
+const MOST_IDS = 20;
+const SHOWN = 20;
+const id = valibot__WEBPACK_IMPORTED_MODULE_3__/* .pipe */ .FsL((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(), valibot__WEBPACK_IMPORTED_MODULE_3__/* .check */ .z6Y((one) => (0,_backups_names_js__WEBPACK_IMPORTED_MODULE_0__/* .parseId */ .Fg)(one) !== null, 'an id of the grammar'));
+const bounded = (most) => valibot__WEBPACK_IMPORTED_MODULE_3__/* .pipe */ .FsL((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(), valibot__WEBPACK_IMPORTED_MODULE_3__/* .maxLength */ .Ru6(most, `at most ${most} characters`));
+const ENTRY = (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({
+    /** When the run ended, by the clock of the runner. */
+    at: _schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .instant */ .uR,
+    name: bounded(64),
+    command: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .matching */ .wC)(/^[a-z]{1,20}$/, 'a command'),
+    result: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .matching */ .wC)(/^(ok|E_[A-Z0-9_]{1,30})$/, 'ok, or the code of an error'),
+    ms: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .whole */ .WQ)(),
+    /** The backup made, proven, restored, changed or deleted; null: none. */
+    backup: valibot__WEBPACK_IMPORTED_MODULE_3__/* .nullable */ .mee(id),
+    bytes: valibot__WEBPACK_IMPORTED_MODULE_3__/* .nullable */ .mee((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .whole */ .WQ)()),
+    databaseBytes: valibot__WEBPACK_IMPORTED_MODULE_3__/* .nullable */ .mee((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .whole */ .WQ)()),
+    verified: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .oneOf */ .yL)(['none', 'checksum', 'content', 'restore']),
+    /** How many were deleted on the host, and the first of these. */
+    deleted: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .whole */ .WQ)(),
+    deletedIds: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)(id),
+    /** null: the command was another one. */
+    restore: valibot__WEBPACK_IMPORTED_MODULE_3__/* .nullable */ .mee((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({ outcome: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .oneOf */ .yL)(['', 'restored', 'unchanged', 'rolled-back', 'rollback-failed']), safety: valibot__WEBPACK_IMPORTED_MODULE_3__/* .nullable */ .mee(id) })),
+    /** null: the run was outside of GitHub. */
+    by: valibot__WEBPACK_IMPORTED_MODULE_3__/* .nullable */ .mee((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({ actor: bounded(100), event: bounded(60), url: bounded(300) })),
+});
+/** The line of a run that is over, without its end: JSON of at most 2000 bytes, in which no text stands but names, ids and codes. */
+function historyLine(report, github, at) {
+    const { backup, restore } = report;
+    const entry = {
+        at: at.toISOString(),
+        name: report.name,
+        command: report.command,
+        result: report.ok ? 'ok' : report.errorCode || 'E_INTERNAL',
+        ms: report.durationMs,
+        backup: backup?.id ?? null,
+        bytes: backup?.bytes ?? null,
+        databaseBytes: backup?.databaseBytes ?? null,
+        verified: backup?.verifiedLevel ?? 'none',
+        deleted: report.deleted,
+        deletedIds: report.deletedIds.slice(0, MOST_IDS),
+        restore: restore && { outcome: restore.outcome, safety: restore.safetyBackupId },
+        by: github && {
+            actor: (0,_report_json_js__WEBPACK_IMPORTED_MODULE_2__/* .shorten */ .ml)(github.actor, 100),
+            event: (0,_report_json_js__WEBPACK_IMPORTED_MODULE_2__/* .shorten */ .ml)(github.event, 60),
+            url: (0,_report_json_js__WEBPACK_IMPORTED_MODULE_2__/* .shorten */ .ml)(github.runUrl, 300),
+        },
+    };
+    while (Buffer.byteLength((0,_report_json_js__WEBPACK_IMPORTED_MODULE_2__/* .encode */ .lF)(entry)) > MAX_LINE && entry.deletedIds.length > 0)
+        entry.deletedIds.pop();
+    return (0,_report_json_js__WEBPACK_IMPORTED_MODULE_2__/* .encode */ .lF)(entry);
+}
+/** The last entries of that name, the newest first; what does not fit the schema is none, nor is a line that was cut off. */
+function readHistory(texts, name) {
+    return texts
+        .flatMap((one) => one.split('\n'))
+        .flatMap((line) => entryIn(line) ?? [])
+        .filter((entry) => entry.name === name)
+        .slice(-SHOWN)
+        .reverse();
+}
+function entryIn(line) {
+    if (line.length > MAX_LINE)
+        return null;
+    try {
+        return valibot__WEBPACK_IMPORTED_MODULE_3__/* .parse */ .qgA(ENTRY, JSON.parse(line));
+    }
+    catch {
+        return null;
+    }
+}
+
+
+/***/ }),
+
+/***/ 599:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   W: () => (/* binding */ verdict),
+/* harmony export */   p: () => (/* binding */ leftUntouched)
+/* harmony export */ });
+/* harmony import */ var _left_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8470);
+/* harmony import */ var _format_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1267);
+/* harmony import */ var _outputs_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9092);
+
+
+
+/**
+ * What came of the run, in one sentence. `quote` marks names: it gets them as they are and returns what may be shown.
+ * A tick stands only where a backup counts, or the command did all that it was asked for, without a warning.
+ */
+function verdict(report, quote) {
+    const of = report.name === '' ? '' : ` of ${quote(report.name)}`;
+    if (!report.ok)
+        return { icon: '❌', text: (report.dryRun ? 'Dry run: ' : '') + failure(report, of) };
+    if (report.dryRun)
+        return { icon: '⚠️', text: `Dry run, nothing was changed: ${intention(report, of, quote)}` };
+    const { good, text } = success(report, of, quote);
+    const problems = report.problems.length;
+    return {
+        icon: good && problems === 0 ? '✅' : '⚠️',
+        text: problems === 0 ? text : `${text}, with ${(0,_format_js__WEBPACK_IMPORTED_MODULE_2__/* .counted */ .hS)(problems, 'problem')}`,
+    };
+}
+const ATTEMPTS = {
+    backup: (of) => `Backup${of}`,
+    restore: (of) => `Restore${of}`,
+    verify: (of) => `Verification of a backup${of}`,
+    list: (of) => `List of the backups${of}`,
+    health: (of) => `Health${of}`,
+    doctor: (of) => `What is needed for backups${of}`,
+    accept: (of) => `Acceptance of a backup${of}`,
+    prune: (of) => `Retention${of}`,
+    delete: (of) => `Deletion of a backup${of}`,
+    pin: (of) => `Pinning of a backup${of}`,
+    unpin: (of) => `Unpinning of a backup${of}`,
+};
+/** What a restore that failed has left. */
+const OUTCOMES = {
+    '': 'whether the live database was replaced is not known',
+    restored: 'the live database is the restored one, but not everything after it was done',
+    unchanged: 'the live database is unchanged',
+    'rolled-back': 'the live database was rolled back to what it was',
+    'rollback-failed': 'THE LIVE DATABASE NEEDS YOU',
+};
+function failure(report, of) {
+    if (report.restore !== null) {
+        return `Restore${of} failed, ${OUTCOMES[report.restore.outcome]}: ${report.errorCode || 'E_INTERNAL'}`;
+    }
+    if (report.command === 'doctor' && report.errorCode === 'E_UNHEALTHY') {
+        return `What is needed for backups${of}: ${findings(report)}`;
+    }
+    if (report.command === 'health' && report.healthy === false)
+        return `Health${of}: ${findings(report)}`;
+    const attempt = ATTEMPTS[report.command](of);
+    const made = report.command === 'backup' && report.backup !== null ? ' was made, but the run failed' : ' failed';
+    return `${attempt}${made}: ${report.errorCode || 'E_INTERNAL'}`;
+}
+/** `2 errors, 1 warning` */
+function findings({ problems }) {
+    const of = (level) => problems.filter((one) => one.level === level).length;
+    const [errors, warnings] = [of('error'), of('warning')];
+    return [(0,_format_js__WEBPACK_IMPORTED_MODULE_2__/* .counted */ .hS)(errors, 'error'), ...(warnings === 0 ? [] : [(0,_format_js__WEBPACK_IMPORTED_MODULE_2__/* .counted */ .hS)(warnings, 'warning')])].join(', ');
+}
+function intention(report, of, quote) {
+    const { drop } = planned(report.retention);
+    const rotation = wouldBe(report.retention);
+    const id = report.backup === null ? 'the backup' : quote(report.backup.id);
+    switch (report.command) {
+        case 'backup':
+            return report.skipped === null
+                ? `${report.checked.length > 0 ? `what a backup${of} needs is there` : `no backup${of} was taken`}${drop > 0 ? `, ${rotation}` : ''}`
+                : `no backup${of} would be taken, one is young enough`;
+        case 'restore':
+            return `${from(report, quote)} would be restored${of === '' ? '' : ` in the place${of}`}`;
+        case 'verify':
+            return `${id}${of} would be verified`;
+        case 'list':
+        case 'health':
+        case 'doctor':
+            return `${(0,_format_js__WEBPACK_IMPORTED_MODULE_2__/* .counted */ .hS)(report.backups.length, 'backup')}${of}`;
+        case 'accept':
+            return report.backup === null
+                ? `that a backup${of} is gone would be accepted`
+                : `${id} would be accepted as a good one`;
+        case 'prune':
+            return `of the backups${of}, ${rotation}${report.s3 === null ? '' : `; in S3, ${wouldBe(report.s3.retention)}`}`;
+        case 'delete':
+            return `${id} would be deleted`;
+        case 'pin':
+            return `${id} would be pinned`;
+        case 'unpin':
+            return `${id} would be unpinned`;
+    }
+}
+function success(report, of, quote) {
+    const backup = report.backup;
+    const id = backup === null ? 'the backup' : quote(backup.id);
+    switch (report.command) {
+        case 'backup': {
+            if (backup === null || !(0,_outputs_js__WEBPACK_IMPORTED_MODULE_1__/* .backupOk */ .N6)(report))
+                return { good: false, text: `No backup${of} was made` };
+            const proof = PROOFS[backup.verifiedLevel];
+            if (report.skipped !== null) {
+                const age = report.newestAgeSeconds;
+                const old = age === null ? '' : `, ${(0,_format_js__WEBPACK_IMPORTED_MODULE_2__/* .formatAge */ .nV)(age * 1000)} old`;
+                return {
+                    good: backup.verifiedLevel !== 'none',
+                    text: `An existing backup${of} is young enough${old}: ${proof}`,
+                };
+            }
+            return backup.verifiedLevel === 'none'
+                ? { good: false, text: `Backup${of} was made, but is ${proof}` }
+                : { good: true, text: `Backup${of} is good: ${proof}` };
+        }
+        case 'restore':
+            return { good: true, text: `Restored ${from(report, quote)}` };
+        case 'verify':
+            return { good: true, text: `Backup ${id}${of} is intact: ${PROOFS[backup?.verifiedLevel ?? 'none']}` };
+        case 'list': {
+            const count = report.backups.length;
+            if (count === 0)
+                return { good: false, text: `There is no backup${of}` };
+            const among = (...states) => report.backups.filter((one) => states.includes(one.state)).length;
+            const bad = [
+                [among('suspect'), 'suspect'],
+                [among('unverified', 'damaged', 'future'), 'not verified'],
+                [among('unsigned'), 'unsigned'],
+                [among('forged'), 'forged'],
+            ].flatMap(([some, what]) => (some === 0 ? [] : [`, ${some} ${what}`]));
+            const age = report.newestAgeSeconds === null ? '' : `, the newest is ${(0,_format_js__WEBPACK_IMPORTED_MODULE_2__/* .formatAge */ .nV)(report.newestAgeSeconds * 1000)} old`;
+            return {
+                good: bad.length === 0,
+                text: `${(0,_format_js__WEBPACK_IMPORTED_MODULE_2__/* .counted */ .hS)(count, 'backup')}${of}${bad.join('')}${age}`,
+            };
+        }
+        case 'health': {
+            const age = report.newestAgeSeconds;
+            const newest = age === null ? '' : `: the newest verified backup is ${(0,_format_js__WEBPACK_IMPORTED_MODULE_2__/* .formatAge */ .nV)(age * 1000)} old`;
+            return { good: true, text: `Health${of}${newest}` };
+        }
+        case 'doctor':
+            return { good: true, text: `What is needed for backups${of} is there` };
+        case 'accept':
+            return backup === null
+                ? { good: true, text: `Accepted: a backup${of} is gone` }
+                : { good: true, text: `Backup ${id}${of} is accepted: it counts as a good one` };
+        case 'prune':
+            return { good: true, text: `Retention${of}: ${report.deleted} deleted, ${report.kept} kept${inS3(report)}` };
+        case 'delete':
+            return { good: true, text: `Deleted backup ${id}${of}` };
+        case 'pin':
+            return { good: true, text: `Pinned backup ${id}${of}: retention leaves it alone` };
+        case 'unpin':
+            return { good: true, text: `Unpinned backup ${id}${of}: retention may delete it` };
+    }
+}
+/** Which backup, or dump of somebody else, a restore is about. */
+function from({ restore }, quote) {
+    return restore === null || restore.from === '' ? 'the backup' : quote(restore.from);
+}
+const PROOFS = {
+    none: 'not verified',
+    checksum: 'checksum verified',
+    content: 'content verified',
+    restore: 'restore verified',
+};
+function planned(retention) {
+    const keep = retention.filter((decision) => decision.keep).length;
+    return { keep, drop: retention.length - keep };
+}
+function wouldBe(retention) {
+    const { keep, drop } = planned(retention);
+    return `${drop} would be deleted, ${keep} kept`;
+}
+function inS3({ s3 }) {
+    return s3 === null ? '' : `; in S3 ${s3.deleted} deleted, ${s3.backups} kept`;
+}
+/** What a failed run left as it was; claims no more than the report shows. */
+function leftUntouched({ dryRun, error, restore, deleted, s3 }) {
+    if (dryRun)
+        return 'Everything: this was a dry run.';
+    const sentences = [_left_js__WEBPACK_IMPORTED_MODULE_0__/* .LEFT */ .M3[error?.left ?? 'changed-in-part'].text];
+    if (restore !== null && restore.safetyBackupId !== null) {
+        sentences.push(`The state before the restore is also in ${restore.safetyBackupId}, which is pinned.`);
+    }
+    const inStore = s3?.deleted ?? 0;
+    const gone = [
+        ...(deleted > 0 ? [`${(0,_format_js__WEBPACK_IMPORTED_MODULE_2__/* .counted */ .hS)(deleted, 'backup')}${inStore > 0 ? ' on the host' : ''}`] : []),
+        ...(inStore > 0 ? [`${(0,_format_js__WEBPACK_IMPORTED_MODULE_2__/* .counted */ .hS)(inStore, 'backup')} in S3`] : []),
+    ];
+    if (gone.length > 0)
+        sentences.push(`${gone.join(' and ')} had been deleted before the failure.`);
+    return sentences.join(' ');
 }
 
 
@@ -12654,12 +14255,14 @@ function recordFailure(report, error, left) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Cp: () => (/* binding */ inSession),
+/* harmony export */   HO: () => (/* binding */ tellFinding),
 /* harmony export */   N4: () => (/* binding */ note),
 /* harmony export */   R8: () => (/* binding */ warn),
 /* harmony export */   aW: () => (/* binding */ connected),
-/* harmony export */   w4: () => (/* binding */ hostOf)
+/* harmony export */   w4: () => (/* binding */ hostOf),
+/* harmony export */   xi: () => (/* binding */ READ_BACK)
 /* harmony export */ });
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8581);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6944);
 /* harmony import */ var _host_session_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5347);
 /* harmony import */ var _left_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8470);
 /* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1267);
@@ -12743,7 +14346,7 @@ async function inSession(run, host, work, where = 'On the host') {
                 }
                 catch (error) {
                     phases.stop();
-                    throw await (0,_explain_js__WEBPACK_IMPORTED_MODULE_3__/* .explain */ .W)(error, opened.hello, { names, where }, run);
+                    throw await (0,_explain_js__WEBPACK_IMPORTED_MODULE_3__/* .explain */ .WE)(error, opened.hello, { names, where }, run);
                 }
             },
         });
@@ -12787,6 +14390,12 @@ function warn(run, message) {
     run.report.problems.push({ level: 'warning', message });
     run.log.warning(message);
 }
+/** What `health` fails for, when it is an error, is a warning everywhere else: the command itself did what it was asked for. `fails`: unless it fails for it, too. */
+function tellFinding(run, { level, code, message, todo }, fails = run.settings.command === 'health') {
+    const isError = level === 'error' && fails;
+    run.report.problems.push({ level: isError ? 'error' : 'warning', code, message, ...(todo === '' ? {} : { todo }) });
+    run.log[isError ? 'error' : 'warning'](`${code}: ${message}${todo === '' ? '' : `. ${todo}`}`);
+}
 /** What is so, and is nobody's fault: no annotation, and the run stays as good as it is. */
 function note(run, message) {
     run.report.notes.push(message);
@@ -12803,7 +14412,12 @@ function teller(run) {
         missing: (said) => `${said} does not exist`,
         deleted: (said) => `deleted ${said}`,
         published: (said) => `published ${said}`,
-        said: (said) => `  ${said}`, // by a command of the user
+        running: (said) => `running ${said}`,
+        // by commands of the user
+        said: (said) => `  ${said}`,
+        before_said: (said) => `  ${said}`,
+        after_said: (said) => `  ${said}`,
+        left_said: (said) => `  ${said}`,
     };
     return (key, text) => {
         const line = Object.hasOwn(lines, key) ? lines[key] : undefined;
@@ -12821,13 +14435,15 @@ function teller(run) {
             run.log.info(line(said));
     };
 }
+/** The stage that ends the making of a backup; what comes after it is its proof by restore. */
+const READ_BACK = 'read back';
 const TITLES = {
     copy: 'copy',
     dump: 'dump',
     count: 'row counts',
     check: 'content check',
     compress: 'compress and hash',
-    read_back: 'read back',
+    read_back: READ_BACK,
     checksum: 'checksum',
     unpack: 'unpack',
     decrypt: 'decrypt',
@@ -12861,7 +14477,7 @@ class Phases {
         const now = performance.now();
         if (phase === null || now - this.printed < _reporting_progress_js__WEBPACK_IMPORTED_MODULE_5__/* .EVERY_MS */ .r)
             return; // one line each 10 s, also across phases
-        const bytes = phase.name === TITLES.copy ? copied : phase.name === TITLES.read_back ? read : packed || copied || read;
+        const bytes = phase.name === TITLES.copy ? copied : phase.name === READ_BACK ? read : packed || copied || read;
         if (phase.progress.update(bytes))
             this.printed = now;
     }
@@ -12891,22 +14507,84 @@ const hostOf = async (run, { hello }) => (await hello).get('hostname') ?? run.re
 
 /***/ }),
 
-/***/ 4790:
+/***/ 5337:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   AJ: () => (/* binding */ openDirectory),
-/* harmony export */   Kd: () => (/* binding */ holderOf),
-/* harmony export */   M7: () => (/* binding */ lookLocked),
-/* harmony export */   Op: () => (/* binding */ look),
-/* harmony export */   RW: () => (/* binding */ connectedToChange),
-/* harmony export */   c2: () => (/* binding */ statusOf)
-/* harmony export */ });
-/* harmony import */ var _backups_retention_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7385);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
-/* harmony import */ var _reporting_report_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4778);
-/* harmony import */ var _reporting_report_json_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(789);
-/* harmony import */ var _connect_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7811);
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  Ch: () => (/* binding */ TELL),
+  Ds: () => (/* binding */ checkClock),
+  RW: () => (/* binding */ connectedToChange),
+  Kd: () => (/* binding */ holderOf),
+  Op: () => (/* binding */ look),
+  M7: () => (/* binding */ lookLocked),
+  AJ: () => (/* binding */ openDirectory),
+  dc: () => (/* binding */ toldOf)
+});
+
+// EXTERNAL MODULE: ./src/backups/retention.ts
+var retention = __nccwpck_require__(357);
+// EXTERNAL MODULE: ./src/errors.ts + 1 modules
+var errors = __nccwpck_require__(7452);
+;// CONCATENATED MODULE: ./src/reporting/metrics.ts
+/**
+ * The metrics of a run that has ended at `at`, in the text format of Prometheus: what is about the run, and what is about the backups, which
+ * is empty when the catalogue was not read. Times in seconds, no metric for what is not known.
+ */
+function metricsOf({ name, ok, problems }, engine, known, at) {
+    const healthy = ok && !problems.some(({ level }) => level === 'error');
+    const render = (metrics) => metrics.map((one) => textOf({ target: name, engine }, one)).join('');
+    return {
+        run: render([
+            ['last_run_timestamp_seconds', 'When the last run of this action ended.', seconds(at.getTime())],
+            ['healthy', '1: that run was well and has found no error, 0: it was not.', healthy ? 1 : 0],
+        ]),
+        backups: known === null ? '' : render(ofBackups(known)),
+    };
+}
+function ofBackups({ backups, newest, proof }) {
+    const level = { level: 'restore' };
+    const [proven, took] = proof === null ? [null, null] : [seconds(Date.parse(proof.at)), proof.ms];
+    return [
+        ['backups', 'How many backups there are on the host.', backups],
+        ...(newest === null
+            ? []
+            : [
+                ['last_success_timestamp_seconds', 'Time of the newest good backup.', seconds(newest.createdAt.getTime())],
+                ['last_size_bytes', 'Size of that backup as stored.', newest.bytes],
+                ['database_bytes', 'Size of the database in that backup.', newest.databaseBytes],
+                ['last_duration_seconds', 'How long it took to make that backup.', newest.durationMs / 1000],
+                ['rows', 'Rows in that backup, of the tables that were counted.', newest.rows],
+            ]),
+        ['last_proof_timestamp_seconds', 'When a backup was proven by restoring it.', proven, level],
+        ['last_proof_duration_seconds', 'How long that took.', took === null ? null : took / 1000, level],
+    ];
+}
+function textOf(common, [name, help, value, more = {}]) {
+    if (value === null)
+        return '';
+    const full = `db_backup_${name}`;
+    const labels = Object.entries({ ...common, ...more }).map(([label, text]) => `${label}="${escaped(text)}"`);
+    return `# HELP ${full} ${help}\n# TYPE ${full} gauge\n${full}{${labels.join(',')}} ${value}\n`;
+}
+const seconds = (ms) => Math.floor(ms / 1000);
+/** As the value of a label. */
+function escaped(text) {
+    return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}
+
+// EXTERNAL MODULE: ./src/reporting/report.ts
+var reporting_report = __nccwpck_require__(4778);
+// EXTERNAL MODULE: ./src/reporting/report-json.ts
+var report_json = __nccwpck_require__(789);
+// EXTERNAL MODULE: ./src/reporting/run-history.ts
+var run_history = __nccwpck_require__(1182);
+// EXTERNAL MODULE: ./src/run/connect.ts
+var connect = __nccwpck_require__(7811);
+;// CONCATENATED MODULE: ./src/run/directory.ts
+
+
 
 
 
@@ -12918,10 +14596,11 @@ const hostOf = async (run, { hello }) => (await hello).get('hostname') ?? run.re
  */
 function openDirectory(run, how) {
     const { directory, umask } = run.settings;
-    return [
-        ['request', 'check_clock', [seconds(run.now().getTime()), seconds(_backups_retention_js__WEBPACK_IMPORTED_MODULE_0__/* .CLOCK_TOLERANCE_MS */ .UG)]],
-        ['request', 'open_directory', [directory, umask, how]],
-    ];
+    return [checkClock(run, 'request'), ['request', 'open_directory', [directory, umask, how]]];
+}
+/** Tells the clock of the host. Throws E_CLOCK when it is too far from that of the runner. */
+function checkClock(run, kind = 'job') {
+    return [kind, 'check_clock', [directory_seconds(run.now().getTime()), directory_seconds(retention/* CLOCK_TOLERANCE_MS */.UG)]];
 }
 /** The catalogue, for reading. */
 function look({ settings, database }) {
@@ -12929,21 +14608,31 @@ function look({ settings, database }) {
 }
 /** The catalogue, under the lock, for a change that follows; what dead runs left is swept. */
 function lookLocked(run, what, waitMs = run.settings.lockWaitMs) {
-    return ['job', 'look_locked', [run.settings.name, run.database.path, seconds(waitMs), holderOf(run, what)]];
+    return ['job', 'look_locked', [run.settings.name, run.database.path, directory_seconds(waitMs), holderOf(run, what)]];
 }
 /** Who holds the lock, for the runs that wait for it: one line. */
 function holderOf(run, what) {
     const from = run.github === null ? 'a run outside GitHub' : `${run.github.runUrl} (${run.github.actor})`;
     return `${run.settings.command} ${what} of ${from}, since ${run.now().toISOString()}`.replace(/[\r\n]/g, ' ');
 }
-/** `status.json`: the report of this run as it stands. */
-function statusOf({ report, now }) {
-    report.durationMs = now().getTime() - Date.parse(report.startedAt);
-    return `${(0,_reporting_report_json_js__WEBPACK_IMPORTED_MODULE_2__/* .reportJson */ .l)(report)}\n`;
+/**
+ * What the host is to tell of this run, as it stands: `status.json`, and once, when the run is well or has failed, its line in the history
+ * and the metrics. TELL, `finish` and `change` write it.
+ */
+function toldOf({ settings, github, now, known, report: own }, report = own) {
+    const at = now();
+    report.durationMs = at.getTime() - Date.parse(report.startedAt);
+    const isOver = report.ok || report.error !== null;
+    const history = isOver && settings.history ? (0,run_history/* historyLine */.J)(report, github, at) : '';
+    const metrics = metricsOf(report, settings.database.engine, known, at);
+    const file = isOver ? (settings.metricsFile ?? '') : '';
+    return ['request', 'will_tell', [`${(0,report_json/* reportJson */.l4)(report)}\n`, history, file, metrics.run, metrics.backups]];
 }
+/** Writes that, when there is nothing else to be done. */
+const TELL = ['job', 'tell_run', []];
 /** As `connected`, for commands that change the directory: a failure is left there too, as far as it can be written. */
 async function connectedToChange(run, work) {
-    await (0,_connect_js__WEBPACK_IMPORTED_MODULE_3__/* .connected */ .aW)(run, async (bare) => {
+    await (0,connect/* connected */.aW)(run, async (bare) => {
         const connection = run.finishingFirst(bare);
         try {
             await work(connection);
@@ -12951,14 +14640,14 @@ async function connectedToChange(run, work) {
         catch (error) {
             if (!run.settings.dryRun) {
                 const report = structuredClone(run.report);
-                (0,_reporting_report_js__WEBPACK_IMPORTED_MODULE_4__/* .recordFailure */ .C)(report, (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .describe */ .q0)(error), run.left);
-                await connection.send(['job', 'put_status', [statusOf({ report, now: run.now })]]).catch(() => { });
+                (0,reporting_report/* recordFailure */.C5)(report, (0,errors/* describe */.q0)(error), run.left);
+                await connection.send(toldOf(run, report), TELL).catch(() => { });
             }
             throw error;
         }
     });
 }
-const seconds = (ms) => String(Math.ceil(ms / 1000));
+const directory_seconds = (ms) => String(Math.ceil(ms / 1000));
 
 
 /***/ }),
@@ -12967,10 +14656,11 @@ const seconds = (ms) => String(Math.ceil(ms / 1000));
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   W: () => (/* binding */ explain),
-/* harmony export */   p: () => (/* binding */ noDirectory)
+/* harmony export */   D3: () => (/* binding */ ownLine),
+/* harmony export */   WE: () => (/* binding */ explain),
+/* harmony export */   p6: () => (/* binding */ noDirectory)
 /* harmony export */ });
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8581);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6944);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
 /* harmony import */ var _host_install_line_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2752);
 /* harmony import */ var _host_quoting_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2437);
@@ -13190,6 +14880,7 @@ function faultIn(schema, document) {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   j: () => (/* binding */ parseMetricsFile),
 /* harmony export */   z: () => (/* binding */ parseHostPath)
 /* harmony export */ });
 /** PATH_MAX of Linux, in bytes. */
@@ -13219,6 +14910,12 @@ function parseHostPath(text) {
         throw new Error(`expected a path of at most ${LONGEST} bytes`);
     return path;
 }
+/** The same of a file that the textfile collector of node_exporter reads. */
+function parseMetricsFile(text) {
+    if (!/[^/]\.prom$/.test(text))
+        throw new Error('expected the path of a file that ends in .prom');
+    return parseHostPath(text);
+}
 
 
 /***/ }),
@@ -13234,8 +14931,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./src/backups/names.ts
 var names = __nccwpck_require__(1187);
-// EXTERNAL MODULE: ./src/engines/lookup.ts + 26 modules
-var lookup = __nccwpck_require__(8581);
+// EXTERNAL MODULE: ./src/engines/lookup.ts + 28 modules
+var lookup = __nccwpck_require__(6944);
 ;// CONCATENATED MODULE: ./src/settings/database-inputs.ts
 
 // What `database` and the inputs about it may be is for the engine to say, whose database it is.
@@ -13415,10 +15112,7 @@ function formatKeep(rules) {
     }).join(' ');
 }
 
-// EXTERNAL MODULE: external "node:net"
-var external_node_net_ = __nccwpck_require__(7030);
 ;// CONCATENATED MODULE: ./src/settings/s3-rules.ts
-/** What single values about an S3 store may be; as value-rules.ts. */
 
 
 /** S3 counts the days of a lock in whole days, and refuses more than 100 years. */
@@ -13452,11 +15146,10 @@ function parseEndpoint(text) {
     if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
         throw new Error(`${rule}, without user, query or fragment`);
     }
-    if (url.protocol === 'http:' && !isLoopback(url.hostname))
+    if (url.protocol === 'http:' && !(0,value_rules/* isLoopback */.U9)(url.hostname))
         throw new Error(rule);
     return url.href.replace(/\/+$/, '');
 }
-const isLoopback = (host) => host === 'localhost' || host === '[::1]' || ((0,external_node_net_.isIPv4)(host) && host.startsWith('127.'));
 function parseToken(text) {
     if (/^[\x21-\x7e]+$/.test(text))
         return text;
@@ -13500,16 +15193,25 @@ const ALL = { usedBy: settings/* COMMANDS */.L };
 const SSH = { usedBy: settings/* COMMANDS */.L, ssh: true };
 const BACKUP = { usedBy: ['backup'] };
 /** A restore takes a safety backup first. */
-const SAVING = { usedBy: ['backup', 'restore'] };
+const SAVING = { usedBy: ['backup', 'restore', 'doctor'] };
 /** Off-site copies are made, proven and put back. */
-const OFFSITE = { usedBy: ['backup', 'restore', 'verify'] };
+const OFFSITE = { usedBy: ['backup', 'restore', 'verify', 'doctor'] };
 /** What is encrypted is put back and proven. */
-const OPENING = { usedBy: ['backup', 'restore', 'verify'] };
+const OPENING = { usedBy: ['backup', 'restore', 'verify', 'doctor'] };
 const PROOF = { usedBy: ['backup', 'verify'] };
 const RESTORE = { usedBy: ['restore'] };
+/** What a restore will need is looked at before. */
+const PLANNED = { usedBy: ['restore', 'doctor'] };
 const RETENTION = { usedBy: ['backup', 'prune'] };
+/** Of these each run that is no dry one has its line in the history. */
+const CHANGES = { usedBy: ['backup', 'restore', 'verify', 'accept', 'prune', 'delete', 'pin', 'unpin'] };
+const LIMITS = { usedBy: ['backup', 'health'] };
+/** What somebody waits for. */
+const TOLD = { usedBy: ['backup', 'restore', 'verify', 'health', 'prune'] };
 /** Where the copies are. */
-const STORE = { usedBy: ['backup', 'restore', 'verify', 'list', 'prune', 'delete'] };
+const STORE = { usedBy: ['backup', 'restore', 'verify', 'list', 'health', 'doctor', 'prune', 'delete'] };
+/** What `doctor` looks at, or tells the rights for. */
+const TRIED = { usedBy: ['backup', 'doctor'] };
 /** Every input, in the order of action.yml. */
 const INPUTS = {
     command: { default: 'backup', ...ALL, parse: (0,value_rules/* oneOf */.yL)(settings/* COMMANDS */.L) },
@@ -13548,7 +15250,7 @@ const INPUTS = {
     'decryption-key': { default: '', ...OPENING, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
     'decryption-passphrase': { default: '', ...OPENING, secret: true, parse: value_rules/* asGiven */.O7 },
     'signing-key': { default: '', ...ALL, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
-    keep: { default: '5', ...RETENTION, lines: true, parse: parseKeep, quotes: true },
+    keep: { default: '5', usedBy: ['backup', 'prune', 'health'], lines: true, parse: parseKeep, quotes: true },
     'keep-made-under': { default: 'true', ...RETENTION, parse: value_rules/* parseBoolean */.yG },
     'keep-minimum': { default: '1', usedBy: ['backup', 'prune', 'delete'], parse: (0,value_rules/* wholeNumber */.rD)(1, declared_inputs_MOST) },
     'max-delete': { default: '', ...RETENTION, parse: (0,value_rules/* wholeNumber */.rD)(1, declared_inputs_MOST) },
@@ -13564,32 +15266,47 @@ const INPUTS = {
     's3-session-token': { default: '', ...STORE, secret: true, parse: parseToken },
     's3-upload-via': { default: 'auto', ...OFFSITE, parse: (0,value_rules/* oneOf */.yL)(['auto', 'host', 'runner']) },
     's3-storage-class': { default: '', ...BACKUP, parse: parseStorageClass },
-    's3-sse': { default: '', ...BACKUP, parse: (0,value_rules/* oneOf */.yL)(['AES256', 'aws:kms', 'aws:kms:dsse']) },
-    's3-kms-key-id': { default: '', ...BACKUP, parse: parseKeyId },
-    's3-object-lock': { default: '', ...BACKUP, parse: parseObjectLock },
-    's3-keep': { default: '', ...RETENTION, lines: true, parse: (0,value_rules/* orWord */.I7)('none', parseKeep), quotes: true },
+    's3-sse': { default: '', ...TRIED, parse: (0,value_rules/* oneOf */.yL)(['AES256', 'aws:kms', 'aws:kms:dsse']) },
+    's3-kms-key-id': { default: '', ...TRIED, parse: parseKeyId },
+    's3-object-lock': { default: '', ...TRIED, parse: parseObjectLock },
+    's3-keep': {
+        default: '',
+        usedBy: ['backup', 'prune', 'health', 'doctor'],
+        lines: true,
+        parse: (0,value_rules/* orWord */.I7)('none', parseKeep),
+        quotes: true,
+    },
     verify: { default: 'content', ...PROOF, parse: (0,value_rules/* oneOf */.yL)(['checksum', 'content', 'restore']) },
     'verify-on': { default: 'host', usedBy: ['verify'], parse: (0,value_rules/* oneOf */.yL)(['host', 'runner']) },
     assert: { default: '', ...PROOF, lines: true, parse: value_rules/* parseStatements */.YK },
     'restore-to': { default: '', usedBy: ['backup', 'verify', 'restore'], parse: value_rules/* asGiven */.O7, quotes: true },
-    'max-age': { default: '26h', usedBy: ['verify'], parse: (0,value_rules/* orWord */.I7)('none', value_rules/* parseAge */.F1) },
-    'shrink-limit': { default: '50%', ...BACKUP, parse: (0,value_rules/* percentOrNone */.HV)(1) },
-    'growth-limit': { default: 'none', ...BACKUP, parse: value_rules/* parseGrowth */.LQ },
-    'row-loss-limit': { default: '50%', ...BACKUP, parse: (0,value_rules/* percentOrNone */.HV)(1) },
+    'max-age': { default: '26h', usedBy: ['verify', 'health'], parse: (0,value_rules/* orWord */.I7)('none', value_rules/* parseAge */.F1) },
+    'shrink-limit': { default: '50%', ...LIMITS, parse: (0,value_rules/* percentOrNone */.HV)(1) },
+    'growth-limit': { default: 'none', ...LIMITS, parse: value_rules/* parseGrowth */.LQ },
+    'row-loss-limit': { default: '50%', ...LIMITS, parse: (0,value_rules/* percentOrNone */.HV)(1) },
     'on-row-loss': { default: 'pin', ...BACKUP, parse: (0,value_rules/* oneOf */.yL)(['pin', 'fail']) },
-    'min-free': { default: '', usedBy: ['backup', 'verify', 'restore'], parse: units/* parseSize */.DB },
+    'min-free': { default: '', usedBy: ['backup', 'verify', 'restore', 'health', 'doctor'], parse: units/* parseSize */.DB },
+    ledger: { default: 'true', ...ALL, parse: value_rules/* parseBoolean */.yG },
     backup: { default: '', usedBy: ['restore', 'verify', 'accept', 'delete', 'pin', 'unpin'], parse: value_rules/* asGiven */.O7 },
     confirm: { default: '', ...RESTORE, parse: value_rules/* asGiven */.O7 },
     'safety-backup': { default: 'true', ...RESTORE, parse: value_rules/* parseBoolean */.yG },
-    'command-timeout': { default: '10m', ...RESTORE, parse: value_rules/* parseTimer */.Dp },
-    'restore-way': { default: 'auto', ...RESTORE, parse: (0,value_rules/* oneOf */.yL)(['auto', 'swap', 'in-place']) },
-    'stop-command': { default: '', ...RESTORE, lines: true, parse: value_rules/* parseCommand */.RM },
-    'start-command': { default: '', ...RESTORE, lines: true, parse: value_rules/* parseCommand */.RM },
-    'after-restore-command': { default: '', ...RESTORE, lines: true, parse: value_rules/* parseCommand */.RM },
-    'check-command': { default: '', ...RESTORE, lines: true, parse: value_rules/* parseCommand */.RM },
-    'allow-other-target': { default: 'false', ...RESTORE, parse: value_rules/* parseBoolean */.yG },
-    'allow-unsafe-client': { default: 'false', ...RESTORE, parse: value_rules/* parseBoolean */.yG },
+    'command-timeout': { default: '10m', usedBy: ['backup', 'restore'], parse: value_rules/* parseTimer */.Dp },
+    'restore-way': { default: 'auto', ...PLANNED, parse: (0,value_rules/* oneOf */.yL)(['auto', 'swap', 'in-place']) },
+    'stop-command': { default: '', ...PLANNED, lines: true, parse: value_rules/* parseCommand */.RM },
+    'start-command': { default: '', ...PLANNED, lines: true, parse: value_rules/* parseCommand */.RM },
+    'after-restore-command': { default: '', ...PLANNED, lines: true, parse: value_rules/* parseCommand */.RM },
+    'check-command': { default: '', ...PLANNED, lines: true, parse: value_rules/* parseCommand */.RM },
+    'before-command': { default: '', ...TRIED, lines: true, parse: value_rules/* parseCommand */.RM },
+    'after-command': { default: '', ...TRIED, lines: true, parse: value_rules/* parseCommand */.RM },
+    'allow-other-target': { default: 'false', ...PLANNED, parse: value_rules/* parseBoolean */.yG },
+    'allow-unsafe-client': { default: 'false', ...PLANNED, parse: value_rules/* parseBoolean */.yG },
     'settle-unfinished': { default: 'false', ...ALL, parse: value_rules/* parseBoolean */.yG },
+    'notify-urls': { default: '', ...TOLD, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
+    'ping-url': { default: '', ...TOLD, secret: true, parse: value_rules/* asGiven */.O7 },
+    notify: { default: 'failure', ...TOLD, parse: (0,value_rules/* oneOf */.yL)(['failure', 'always', 'never']) },
+    'notify-log': { default: 'false', ...TOLD, parse: value_rules/* parseBoolean */.yG },
+    'metrics-file': { default: '', usedBy: ['backup', 'verify', 'prune', 'restore'], parse: host_path/* parseMetricsFile */.j },
+    history: { default: 'true', ...CHANGES, parse: value_rules/* parseBoolean */.yG },
     summary: { default: 'true', ...ALL, parse: value_rules/* parseBoolean */.yG },
 };
 const INPUT_NAMES = Object.keys(INPUTS);
@@ -14383,8 +16100,8 @@ async function readPassphrase(reader, text) {
 }
 const holdsSecretKey = (text) => SECRET_KEY.test(text) || mendedPem(text) !== null;
 
-// EXTERNAL MODULE: ./src/platform/platform.ts + 11 modules
-var platform = __nccwpck_require__(6242);
+// EXTERNAL MODULE: ./src/platform/platform.ts + 3 modules
+var platform = __nccwpck_require__(4597);
 ;// CONCATENATED MODULE: ./src/settings/input-reader.ts
 
 
@@ -14551,6 +16268,8 @@ function withoutComments(secret) {
     return kept.length === 0 || kept.length === lines.length ? secret : kept.join('\n');
 }
 
+// EXTERNAL MODULE: ./src/settings/notify-inputs.ts + 1 modules
+var notify_inputs = __nccwpck_require__(9519);
 ;// CONCATENATED MODULE: ./src/settings/restore-inputs.ts
 
 
@@ -14571,10 +16290,9 @@ function readRestore(reader, command, database) {
     if (stopCommand && startCommand === null) {
         reader.problem('start-command', 'required with stop-command: what was stopped is started again on every path');
     }
-    const commandTimeoutMs = reader.require('command-timeout');
     const allowOtherTarget = reader.require('allow-other-target');
     const allowUnsafeClient = reader.require('allow-unsafe-client');
-    const commands = { stopCommand, startCommand, afterCommand, checkCommand, commandTimeoutMs };
+    const commands = { stopCommand, startCommand, afterCommand, checkCommand };
     const all = {
         ...commands,
         to,
@@ -14817,13 +16535,14 @@ const missingHostKey = (host, port) => `required with transport ssh, or fingerpr
 
 
 
+
 /**
  * Reads and checks every input of this run, before anything is contacted, and masks the secret ones first.
  *
  * `warnings` are inputs that have no effect. Throws E_INPUT whose message has one line for each problem:
- * the input's name, the rule, and what was given unless it is secret.
+ * the input's name, the rule, and what was given unless it is secret. Who is to be told is handed to `onTelling` before that.
  */
-async function readSettings() {
+async function readSettings(onTelling = () => { }) {
     const reader = new InputReader();
     const command = reader.require('command');
     if (command !== undefined)
@@ -14866,9 +16585,16 @@ async function readSettings() {
     const rowLossLimit = reader.require('row-loss-limit');
     const onRowLoss = reader.require('on-row-loss');
     const minFreeBytes = reader.read('min-free');
+    const ledger = reader.require('ledger');
     const backup = command === 'restore' || located ? null : readBackup(reader, command, name);
     const restore = readRestore(reader, command, database);
+    const hooks = readHooks(reader);
+    const commandTimeoutMs = reader.require('command-timeout');
     const settleUnfinished = reader.require('settle-unfinished');
+    const telling = (0,notify_inputs/* readTelling */.X)(reader, dryRun === true);
+    onTelling(telling);
+    const metricsFile = reader.read('metrics-file');
+    const history = reader.require('history');
     const summary = reader.require('summary');
     const settings = reader.settle({
         command,
@@ -14916,6 +16642,10 @@ async function readSettings() {
         restoreTo,
         /** With `command: restore`. */
         restore,
+        /** Shell lines around the dump of a backup, run on the host by the login user in its home. */
+        hooks,
+        /** How long a command of the user may take. */
+        commandTimeoutMs,
         /** Puts the journal of a restore that was cut off aside, when it can not be brought to an end. */
         settleUnfinished,
         /** `verify` without an id: the newest verified backup may be this old; null switches the check off. */
@@ -14932,8 +16662,15 @@ async function readSettings() {
         onRowLoss,
         /** Bytes to leave free on the host. */
         minFreeBytes: minFreeBytes === null ? 0 : minFreeBytes,
+        /** What backups there were is remembered off the host. */
+        ledger,
         /** `accept`, `delete`, `pin`, `unpin`: the id. `verify`: the id, null for the newest. */
         backup,
+        telling,
+        /** Where on the host the metrics are written for Prometheus; null: nowhere. */
+        metricsFile,
+        /** Whether this run writes its line into the history of the backup directory. */
+        history,
         summary,
     });
     return { settings, warnings: reader.warnings };
@@ -14972,6 +16709,12 @@ function readDump(reader, command, database) {
         excludeTableData: excludeTableData ?? [],
         schema: schema ?? [],
     };
+}
+/** undefined: one of them is wrong. */
+function readHooks(reader) {
+    const before = reader.read('before-command');
+    const after = reader.read('after-command');
+    return before === undefined || after === undefined ? undefined : { before, after };
 }
 function readName(reader, database) {
     const given = reader.read('name');
@@ -15027,13 +16770,295 @@ function readBackup(reader, command, name) {
 
 /***/ }),
 
+/***/ 9519:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  o: () => (/* binding */ NOBODY),
+  X: () => (/* binding */ readTelling)
+});
+
+// EXTERNAL MODULE: ./src/settings/value-rules.ts
+var value_rules = __nccwpck_require__(7722);
+;// CONCATENATED MODULE: ./src/settings/notify-urls.ts
+/** Where notifications go: what a line of `notify-urls`, or `ping-url`, means. Every rule thrown here holds nothing of the value. */
+
+const RULE = 'expected the webhook URL of Slack, Discord, Teams (a Workflow), Mattermost or Gotify, or one of ntfys://host/topic, tgram://TOKEN/CHAT, json+https://host/path, smtps://user:password@host/?from=...&to=...';
+const PLAIN = 'expected https, since the URL is a secret; http is for loopback alone';
+const ADDRESS = /^[^\s@<>"(),:;[\]\\\p{Cc}]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?$/iu;
+const MOST_RECIPIENTS = 20;
+/** Shorter parts of a URL are words that may stand anywhere. */
+const SHORTEST_SECRET = 8;
+function parseNotifyUrl(text) {
+    const scheme = /^([a-z+]+):\/\//i.exec(text)?.[1]?.toLowerCase() ?? '';
+    const rest = text.slice(scheme.length);
+    switch (scheme) {
+        case 'https':
+        case 'http':
+            return webhook(urlOf(text));
+        case 'tgram':
+            return telegram(rest);
+        case 'ntfys':
+        case 'ntfy':
+            return ntfy(urlOf((scheme === 'ntfys' ? 'https' : 'http') + rest));
+        case 'json+https':
+        case 'json+http':
+            return json(urlOf(scheme.slice('json+'.length) + rest));
+        case 'smtps':
+        case 'smtp':
+            return mail(urlOf(text), scheme === 'smtps');
+        default:
+            throw new Error(RULE);
+    }
+}
+function urlOf(text) {
+    const url = URL.canParse(text) ? new URL(text) : null;
+    if (url === null || url.hash !== '')
+        throw new Error('it is malformed: encode `#`, `/`, `?` and `%` in it as in any URL');
+    return url;
+}
+const isPlain = (url) => url.protocol === 'http:' && !(0,value_rules/* isLoopback */.U9)(url.hostname);
+function webhook(url) {
+    if (isPlain(url))
+        throw new Error(PLAIN);
+    if (url.username !== '' || url.password !== '')
+        throw new Error('expected no user or password in the URL of a webhook');
+    const { hostname: host, pathname: path, searchParams: query } = url;
+    const to = (service, ...secrets) => ({
+        target: { service, url: url.href, headers: {}, to: '' },
+        secrets: [url.href, ...secrets],
+    });
+    if (/^hooks\.slack(?:-gov)?\.com$/.test(host)) {
+        const [, token] = /^\/services\/T[A-Z0-9]+\/B[A-Z0-9]+\/(\w+)\/?$/.exec(path) ?? [];
+        if (token === undefined) {
+            throw new Error('expected an incoming webhook of Slack, https://hooks.slack.com/services/T.../B.../..., not a workflow');
+        }
+        return to('Slack', token);
+    }
+    if (/^(?:(?:canary|ptb)\.)?discord(?:app)?\.com$/.test(host)) {
+        const [, own, token] = /^(\/api(?:\/v\d+)?\/webhooks\/\d{17,20}\/([\w-]+))(?:\/(?:slack|github))?\/?$/.exec(path) ?? [];
+        if (own === undefined || token === undefined) {
+            throw new Error('expected a webhook of Discord, https://discord.com/api/webhooks/ID/TOKEN');
+        }
+        url.pathname = own;
+        query.set('wait', 'true'); // without it, a message that was not kept is no error
+        return to('Discord', token);
+    }
+    if (/(?:^|\.)(?:webhook\.office\.com|outlook\.office(?:365)?\.com)$/.test(host)) {
+        throw new Error('it is a connector of Teams, which Microsoft has retired: make a Workflow "when a webhook request is received"');
+    }
+    if (/\.(?:logic\.azure\.com|api\.powerplatform\.com|powerautomate\.com)$/.test(host)) {
+        const sig = query.get('sig');
+        if (!sig || !/\/workflows\/[\w-]+\/triggers\/manual\/paths\/invoke\/?$/.test(path)) {
+            throw new Error('expected the whole URL of a Workflow of Teams, with `sig` in it');
+        }
+        return to('Teams', sig);
+    }
+    const [, hook] = /\/hooks\/([a-z0-9]{26})\/?$/.exec(path) ?? [];
+    if (hook !== undefined)
+        return to('Mattermost', hook);
+    if (host === 'ntfy.sh')
+        return ntfy(url);
+    const token = query.get('token');
+    if (path.endsWith('/message') && token && /^[\x21-\x7e]+$/.test(token)) {
+        url.search = '';
+        return {
+            target: { service: 'Gotify', url: url.href, headers: { 'x-gotify-key': token }, to: '' },
+            secrets: [token],
+        };
+    }
+    throw new Error(`${RULE}; any other receiver as json+https://`);
+}
+function telegram(rest) {
+    const [, token, chat] = /^:\/\/(?:bot)?(\d{5,20}:[\w-]{30,100})\/(-?\d{1,20}|@\w{4,64})\/?$/.exec(rest) ?? [];
+    if (token === undefined || chat === undefined) {
+        throw new Error('expected tgram://TOKEN/CHAT, the token as @BotFather gives it and the id of the chat, or @name of a channel');
+    }
+    const url = `https://api.telegram.org/bot${token}/sendMessage`;
+    return {
+        target: { service: 'Telegram', url, headers: {}, to: chat },
+        secrets: [token, token.slice(token.indexOf(':') + 1)],
+    };
+}
+/** The topic alone is no secret to be masked: it may be a word that stands anywhere. */
+function ntfy(url) {
+    const [, topic] = /^\/([\w-]{1,64})\/?$/.exec(url.pathname) ?? [];
+    if (topic === undefined || url.search !== '')
+        throw new Error('expected ntfys://host/topic, or ntfys://TOKEN@host/topic');
+    const { headers, secrets } = takeCredentials(url);
+    if (secrets.length > 0 && isPlain(url)) {
+        throw new Error('expected ntfys, since a password or token is in it; ntfy is for loopback and for topics without one');
+    }
+    secrets.push(`${url.host}/${topic}`);
+    return { target: { service: 'ntfy', url: `${url.origin}/`, headers, to: topic }, secrets };
+}
+function json(url) {
+    if (isPlain(url))
+        throw new Error(PLAIN.replaceAll('http', 'json+http'));
+    const { headers, secrets } = takeCredentials(url);
+    // as a receiver may answer with it
+    const parts = [url.pathname, url.pathname + url.search, ...url.searchParams.values()];
+    secrets.push(url.href, ...parts.filter((part) => part.length >= SHORTEST_SECRET));
+    return { target: { service: 'JSON', url: url.href, headers, to: '' }, secrets };
+}
+/** Takes `user:password@`, or `token@`, out of the URL, which fetch refuses with it. A user with a password is no secret. */
+function takeCredentials(url) {
+    const [user, password] = [decoded(url.username), decoded(url.password)];
+    url.username = '';
+    url.password = '';
+    const token = user === '' ? password : password === '' ? user : null;
+    if (token === '')
+        return { headers: {}, secrets: [] };
+    if (token === null) {
+        const basic = Buffer.from(`${user}:${password}`).toString('base64');
+        return { headers: { authorization: `Basic ${basic}` }, secrets: [password, basic] };
+    }
+    if (!/^[\x21-\x7e]+$/.test(token))
+        throw new Error('expected a token of letters, digits and signs of ASCII');
+    return { headers: { authorization: `Bearer ${token}` }, secrets: [token] };
+}
+function decoded(text) {
+    try {
+        const plain = decodeURIComponent(text);
+        if (!/\p{Cc}/u.test(plain))
+            return plain;
+    }
+    catch {
+        // said below
+    }
+    throw new Error('user or password is malformed: encode `%`, `@`, `:`, `/`, `?` and `#` in it as in any URL');
+}
+function mail(url, secure) {
+    const form = 'smtps://user:password@host[:port]/?from=ADDRESS&to=ADDRESS';
+    if (!['', '/'].includes(url.pathname))
+        throw new Error(`expected ${form}`);
+    const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+    (0,value_rules/* parseHost */.o6)(host);
+    const [user, password] = [decoded(url.username), decoded(url.password)];
+    if ((user === '') !== (password === ''))
+        throw new Error(`expected ${form}, or neither user nor password`);
+    // a "+" is part of many addresses, and not the blank that forms make of it
+    const query = new URLSearchParams(url.search.replaceAll('+', '%2B'));
+    const unknown = [...query.keys()].filter((name) => name !== 'from' && name !== 'to');
+    if (unknown.length > 0)
+        throw new Error(`expected ${form}, and nothing else after "?"`);
+    const from = query.get('from') ?? user;
+    const to = query
+        .getAll('to')
+        .flatMap((list) => list.split(','))
+        .map((one) => one.trim());
+    if (!ADDRESS.test(from))
+        throw new Error(`expected from=ADDRESS, in ${form}`);
+    if (to.length === 0 || to.length > MOST_RECIPIENTS || !to.every((one) => ADDRESS.test(one))) {
+        throw new Error(`expected to=ADDRESS, or up to ${MOST_RECIPIENTS} with commas between them, in ${form}`);
+    }
+    const port = url.port === '' ? (secure ? 465 : 587) : Number(url.port);
+    const login = user === '' ? null : { user, password };
+    const secrets = login === null
+        ? []
+        : [
+            password,
+            url.password,
+            Buffer.from(`\0${user}\0${password}`).toString('base64'),
+            Buffer.from(password).toString('base64'),
+        ];
+    return { target: { service: 'mail', host, port, secure, login, from, to }, secrets };
+}
+function parsePingUrl(text) {
+    const rule = 'expected the ping URL of healthchecks, https://hc-ping.com/UUID, or the push URL of Uptime Kuma';
+    const url = URL.canParse(text) ? new URL(text) : null;
+    if (url === null || !['https:', 'http:'].includes(url.protocol) || url.pathname === '/')
+        throw new Error(rule);
+    if (isPlain(url))
+        throw new Error(PLAIN);
+    if (url.username !== '' || url.password !== '' || url.hash !== '')
+        throw new Error(`${rule}, without user and fragment`);
+    url.pathname = url.pathname.replace(/\/+$/, '');
+    const [, token] = /\/api\/push\/([\w-]+)$/.exec(url.pathname) ?? [];
+    if (token !== undefined) {
+        url.search = ''; // it is copied with an example of what is to be told
+        return { target: { service: 'Uptime Kuma', url: url.href }, secrets: [url.href, token] };
+    }
+    const keys = url.pathname.split('/').filter((segment) => segment.length >= 2 * SHORTEST_SECRET);
+    return { target: { service: 'healthchecks', url: url.href }, secrets: [url.href, ...keys] };
+}
+
+;// CONCATENATED MODULE: ./src/settings/notify-inputs.ts
+
+const NOBODY = { destinations: [], ping: null, when: 'never', withLog: false };
+const MOST_LINES = 20;
+/** Everything that can be used of these inputs; what can not is noted. A dry run tells nobody. */
+function readTelling(reader, dryRun) {
+    const urls = reader.text('notify-urls');
+    const destinations = readDestinations(reader, urls ?? '');
+    const ping = readPing(reader);
+    if (urls === null)
+        for (const name of ['notify', 'notify-log'])
+            reader.ignore(name, 'without notify-urls');
+    const when = reader.require('notify') ?? 'failure';
+    const withLog = reader.require('notify-log') ?? false;
+    return dryRun ? NOBODY : { destinations, ping, when, withLog };
+}
+function readDestinations(reader, text) {
+    const lines = text.split(/\r\n|\r|\n/).map((line, index) => ({ text: line.trim(), line: index + 1 }));
+    const given = lines.filter((line) => line.text !== '');
+    for (const line of given)
+        reader.mask(line.text);
+    if (given.length > MOST_LINES)
+        reader.problem('notify-urls', `expected at most ${MOST_LINES} lines`);
+    return given.slice(0, MOST_LINES).flatMap(({ text: url, line }) => {
+        try {
+            const { target, secrets } = parseNotifyUrl(url);
+            for (const secret of secrets)
+                reader.mask(secret);
+            return [{ line, to: target }];
+        }
+        catch (error) {
+            reader.problem('notify-urls', `line ${line}: ${error.message}`);
+            return [];
+        }
+    });
+}
+function readPing(reader) {
+    const text = reader.text('ping-url');
+    if (text === null)
+        return null;
+    try {
+        const { target, secrets } = parsePingUrl(text);
+        for (const secret of secrets)
+            reader.mask(secret);
+        return target;
+    }
+    catch (error) {
+        reader.problem('ping-url', error.message);
+        return null;
+    }
+}
+
+
+/***/ }),
+
 /***/ 7100:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   L: () => (/* binding */ COMMANDS)
 /* harmony export */ });
-const COMMANDS = ['backup', 'restore', 'verify', 'list', 'accept', 'prune', 'delete', 'pin', 'unpin'];
+const COMMANDS = [
+    'backup',
+    'restore',
+    'verify',
+    'list',
+    'health',
+    'doctor',
+    'accept',
+    'prune',
+    'delete',
+    'pin',
+    'unpin',
+];
 
 
 /***/ }),
@@ -15107,6 +17132,7 @@ function parsePercent(text) {
 /* harmony export */   O7: () => (/* binding */ asGiven),
 /* harmony export */   P$: () => (/* binding */ parseRunAs),
 /* harmony export */   RM: () => (/* binding */ parseCommand),
+/* harmony export */   U9: () => (/* binding */ isLoopback),
 /* harmony export */   YK: () => (/* binding */ parseStatements),
 /* harmony export */   _3: () => (/* binding */ parseJumpHost),
 /* harmony export */   ao: () => (/* binding */ parseUserName),
@@ -15184,6 +17210,8 @@ function parseHost(text) {
         return text;
     throw new Error('expected a host name or IP address alone: the user goes into username, the port into port, IPv6 has no brackets');
 }
+/** This very machine, as the host of a URL: nobody can read along on the way. */
+const isLoopback = (host) => host === 'localhost' || host === '[::1]' || ((0,node_net__WEBPACK_IMPORTED_MODULE_0__.isIPv4)(host) && host.startsWith('127.'));
 function parseUserName(text) {
     if (/^-|[\s\p{Cc}]/u.test(text))
         throw new Error('expected a user name without blanks that does not start with "-"');
@@ -15321,6 +17349,652 @@ const changed = (uri, why) => new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .Bac
 
 /***/ }),
 
+/***/ 3920:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  T: () => (/* binding */ Teller)
+});
+
+// EXTERNAL MODULE: external "node:timers/promises"
+var promises_ = __nccwpck_require__(8500);
+// EXTERNAL MODULE: ./src/platform/platform.ts + 3 modules
+var platform = __nccwpck_require__(4597);
+// EXTERNAL MODULE: ./src/reporting/neutralise.ts
+var neutralise = __nccwpck_require__(4302);
+// EXTERNAL MODULE: ./src/reporting/report-json.ts
+var report_json = __nccwpck_require__(789);
+;// CONCATENATED MODULE: ./src/telling/deliver.ts
+
+/** For one attempt. */
+const ATTEMPT_MS = 10_000;
+/** Before the second and the third attempt. */
+const PAUSES_MS = [1_000, 3_000];
+/** A service that asks for more patience is not waited for. */
+const LONGEST_PAUSE_MS = 30_000;
+const ANSWER_BYTES = 4_096;
+/** Why something was not delivered. Its text names no URL, and may quote what the service has answered. */
+class NotDelivered extends Error {
+    againAfterMs;
+    constructor(message, 
+    /** Null: another attempt is of no use; else how long to wait for it at least. */
+    againAfterMs = null) {
+        super(message);
+        this.againAfterMs = againAfterMs;
+    }
+}
+/** POSTs it, with a few attempts; it is never redirected. Throws NotDelivered. */
+function deliver(delivery, attempts) {
+    return retried(() => post(delivery, attempts), attempts);
+}
+/** Calls it again as long as it throws a NotDelivered that says so. */
+async function retried(attempt, { signal, pausesMs = PAUSES_MS }) {
+    for (const pause of pausesMs) {
+        try {
+            return await attempt();
+        }
+        catch (error) {
+            if (!(error instanceof NotDelivered) || error.againAfterMs === null || signal.aborted)
+                throw error;
+            await (0,promises_.setTimeout)(Math.max(pause, error.againAfterMs), undefined, { signal }).catch(() => {
+                throw error;
+            });
+        }
+    }
+    return attempt();
+}
+async function post({ url, headers, body }, { signal, attemptMs = ATTEMPT_MS, fetch = globalThis.fetch }) {
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(attemptMs)]);
+    const request = { method: 'POST', headers, body, redirect: 'error', signal: limited };
+    let response;
+    try {
+        response = await fetch(url, request);
+    }
+    catch (error) {
+        throw unreached(error, limited.aborted, signal.aborted);
+    }
+    const said = response.ok ? '' : await beginningOf(response);
+    await response.body?.cancel().catch(() => { });
+    if (response.ok)
+        return;
+    const text = `HTTP ${response.status}${said === '' ? '' : `: ${said}`}`;
+    throw new NotDelivered(text, response.status === 429 || response.status >= 500 ? patience(response) : null);
+}
+/** Its cause may hold the URL; only codes of it are told. */
+function unreached(error, tooLate, over) {
+    if (tooLate)
+        return new NotDelivered('no answer in time', over ? null : 0);
+    const { cause } = error;
+    if (cause?.message === 'unexpected redirect')
+        return new NotDelivered('it answers with a redirect, which is not followed');
+    const code = typeof cause?.code === 'string' ? cause.code : 'the request failed';
+    return new NotDelivered(code, /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|ERR_INVALID/.test(code) ? null : 0);
+}
+/** How long the service asks to wait; null: longer than anybody does. */
+function patience(response) {
+    const seconds = Number(response.headers.get('retry-after') ?? 0);
+    const ms = Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : 0; // a date is not worth reading
+    return ms <= LONGEST_PAUSE_MS ? ms : null;
+}
+async function beginningOf({ body }) {
+    const chunks = [];
+    let bytes = 0;
+    const reader = body?.getReader();
+    try {
+        while (reader !== undefined && bytes < ANSWER_BYTES) {
+            const { done, value } = await reader.read();
+            if (done)
+                break;
+            chunks.push(value);
+            bytes += value.length;
+        }
+    }
+    catch {
+        // what came before it broke off is shown
+    }
+    finally {
+        reader?.releaseLock();
+    }
+    return Buffer.concat(chunks).subarray(0, ANSWER_BYTES).toString('utf8');
+}
+
+;// CONCATENATED MODULE: ./src/telling/delivery.ts
+function jsonDelivery(url, body, headers = {}) {
+    return { url, headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) };
+}
+
+// EXTERNAL MODULE: ./src/errors.ts + 1 modules
+var errors = __nccwpck_require__(7452);
+// EXTERNAL MODULE: ./src/reporting/format.ts
+var format = __nccwpck_require__(1267);
+// EXTERNAL MODULE: ./src/reporting/verdict.ts
+var verdict = __nccwpck_require__(599);
+;// CONCATENATED MODULE: ./src/telling/message.ts
+
+
+
+const MOST_PROBLEMS = 5;
+const MOST_FACTS = 10;
+function messageOf({ report, github, level, log, now, clean }) {
+    const line = (text) => clean(text).replaceAll('\n', ' ');
+    const { icon, text } = (0,verdict/* verdict */.W)(report, line);
+    return {
+        level,
+        title: `${icon} ${level === 'recovered' ? 'Recovered: ' : ''}${line(text)}`,
+        sections: sectionsOf(report).map(({ heading, text }) => ({ heading, text: clean(text) })),
+        facts: factsOf(report, github)
+            .filter(([, value]) => value !== '')
+            .slice(0, MOST_FACTS)
+            .map(([name, value]) => [name, line(value)]),
+        link: github === null ? null : github.runUrl,
+        log: log.map(line),
+        at: now.toISOString(),
+    };
+}
+function sectionsOf(report) {
+    const { error, problems, ok } = report;
+    const code = report.errorCode || 'E_INTERNAL';
+    const others = problems.filter(({ message }) => message !== error?.message);
+    const shown = others.slice(0, MOST_PROBLEMS).map(({ message, todo }) => `- ${message}${todo ? `. ${todo}` : ''}`);
+    if (others.length > shown.length)
+        shown.push(`- and ${others.length - shown.length} more`);
+    return [
+        ...(ok
+            ? []
+            : [
+                { heading: 'What happened', text: `${code}: ${error?.message ?? 'no error message'}` },
+                { heading: 'Usual cause', text: errors/* ERRORS */.Sr[code].cause },
+                { heading: 'What to do', text: error?.hint ?? errors/* ERRORS */.Sr[code].fix },
+                { heading: 'Left as it was', text: (0,verdict/* leftUntouched */.p)(report) },
+            ]),
+        ...(shown.length === 0 ? [] : [{ heading: 'Problems', text: shown.join('\n') }]),
+    ];
+}
+/** Empty ones are not known, or mean nothing here. */
+function factsOf(report, github) {
+    const { backup, restore, offsite } = report;
+    return [
+        ['Database', report.name || report.database],
+        ['Host', report.host],
+        ['Backup', backup?.id ?? ''],
+        ['Database size', backup === null ? '' : (0,format/* formatBytes */.z3)(backup.databaseBytes)],
+        ['Backup size', backup === null ? '' : (0,format/* formatBytes */.z3)(backup.bytes)],
+        ['Duration', report.durationMs > 0 ? (0,format/* formatDuration */.a3)(report.durationMs) : ''],
+        ['SHA-256', backup?.sha256 ?? ''],
+        ['Retention', report.ok && report.retention.length > 0 ? `${report.kept} kept, ${report.deleted} deleted` : ''],
+        ['Off-site copy', offsite?.uri ?? ''],
+        ['Restored from', restore?.from ?? ''],
+        ['Safety backup', restore?.safetyBackupId ?? ''],
+        ['Newest backup', report.newestAgeSeconds === null ? '' : `${(0,format/* formatAge */.nV)(report.newestAgeSeconds * 1000)} old`],
+        ['Repository', github?.repository ?? ''],
+    ];
+}
+const bodyOf = ({ sections }) => sections.map(({ heading, text }) => `${heading}\n${text}`).join('\n\n');
+const factLines = ({ facts }) => facts.map(([name, value]) => `${name}: ${value}`).join('\n');
+/** As many of the last lines as have at most `most` of `size` together, each with its line break; the last is always among them. */
+function lastLines({ log }, most, size = (text) => text.length) {
+    let first = log.length;
+    for (let used = 0; first > 0; first--) {
+        used += size(`${log[first - 1]}\n`);
+        if (used > most && first < log.length)
+            break;
+    }
+    return log.slice(first).join('\n');
+}
+/** All of it, for places without markup. */
+function plainText(message) {
+    const log = message.log.length === 0 ? '' : `Log\n${message.log.join('\n')}`;
+    const parts = [bodyOf(message), factLines(message), message.link ?? '', log];
+    return parts.filter((part) => part !== '').join('\n\n');
+}
+
+;// CONCATENATED MODULE: ./src/telling/text.ts
+/** Text from outside, made to fit and to mean nothing where it goes. */
+const itself = (character) => character;
+const units = (text) => text.length;
+const CUT = '…';
+/** Bytes of UTF-8. */
+const bytes = (text) => Buffer.byteLength(text);
+/** The same once it stands in JSON. */
+const jsonBytes = (text) => bytes(JSON.stringify(text)) - 2;
+/**
+ * As much of the text as has at most `most` of `size` (UTF-16 units) when each of its characters is escaped; one that is cut ends with
+ * "…". No escape is ever cut in two.
+ */
+function within(text, most, escaped = itself, size = units) {
+    const parts = [];
+    let used = 0;
+    let fitting = 0;
+    const room = most - size(CUT);
+    for (const character of text) {
+        const part = escaped(character);
+        used += size(part);
+        if (used > most)
+            return parts.slice(0, fitting).join('') + CUT;
+        parts.push(part);
+        if (used <= room)
+            fitting = parts.length;
+    }
+    return parts.join('');
+}
+const ENTITIES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+/** For HTML, and for Slack and Telegram, which take the first three. */
+const entity = (character) => ENTITIES[character] ?? character;
+const entityButQuotes = (character) => (character === '"' ? '"' : entity(character));
+/** A name behind "@" is told when it is one; with a zero-width space before it, it is none. */
+const AT = '@\u200b';
+/** For the Markdown of Discord. */
+const discordEscape = (character) => character === '@' ? AT : /[\\`*_~|<>[\]()#:-]/.test(character) ? `\\${character}` : character;
+/** For the Markdown of Mattermost, which understands the marks of Slack as well. */
+const mattermostEscape = (character) => character === '@' ? AT : /[\\`*_{}[\]()#+\-.!|~<>:]/.test(character) ? `\\${character}` : character;
+
+;// CONCATENATED MODULE: ./src/telling/discord.ts
+
+
+
+// https://docs.discord.com/developers/resources/message#embed-object: 6000 in all texts of the embed together
+const [TITLE, BODY, LOG, NAME, VALUE] = [250, 2200, 1300, 30, 180];
+const COLORS = { ok: 0x2da44e, recovered: 0x2da44e, failed: 0xcf222e };
+/** One embed, which mentions nobody. */
+function discord(message, { url }) {
+    const cut = (text, most) => within(text, most, discordEscape);
+    const log = message.log.length === 0 ? '' : `\n\nLog\n${cut(lastLines(message, LOG / 2), LOG)}`;
+    const description = (cut(bodyOf(message), BODY) + log).trim();
+    return jsonDelivery(url, {
+        allowed_mentions: { parse: [] },
+        embeds: [
+            {
+                title: cut(message.title, TITLE),
+                ...(description === '' ? {} : { description }),
+                color: COLORS[message.level],
+                timestamp: message.at,
+                ...(message.link === null ? {} : { url: message.link }),
+                fields: message.facts.map(([name, value]) => ({
+                    name: cut(name, NAME),
+                    value: cut(value, VALUE) || '-',
+                    inline: value.length < 30,
+                })),
+            },
+        ],
+    });
+}
+
+;// CONCATENATED MODULE: ./src/telling/gotify.ts
+
+
+
+const [gotify_TITLE, TEXT] = [250, 8000];
+/** From 8 on a phone rings. */
+const PRIORITIES = { ok: 2, recovered: 5, failed: 8 };
+function gotify(message, { url, headers }) {
+    const click = message.link === null ? {} : { 'client::notification': { click: { url: message.link } } };
+    return jsonDelivery(url, {
+        title: within(message.title, gotify_TITLE),
+        message: within(plainText(message) || message.title, TEXT),
+        priority: PRIORITIES[message.level],
+        extras: { 'client::display': { contentType: 'text/plain' }, ...click },
+    }, headers);
+}
+
+;// CONCATENATED MODULE: ./src/telling/json.ts
+
+/** `report`: as `status.json` has it, without secrets. With it goes `notification`: what the other services are told. */
+function json({ level, title, link, log }, { url, headers }, report) {
+    return jsonDelivery(url, { ...report, notification: { level, title, run: link, log } }, headers);
+}
+
+;// CONCATENATED MODULE: ./src/telling/mail.ts
+
+
+
+const SUBJECT = 200;
+const LIMITS = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 20_000, dnsTimeout: 10_000 };
+const WORTH_ANOTHER = ['ETIMEDOUT', 'ECONNECTION', 'ESOCKET', 'EDNS'];
+/** How many recipients the server has refused, while it took others. Throws NotDelivered. */
+async function sendMail(message, server, attempts) {
+    // Loaded when used: nearly nobody does.
+    const { createTransport } = await __nccwpck_require__.e(/* import() */ 739).then(__nccwpck_require__.bind(__nccwpck_require__, 6739));
+    const { host, port, secure, login, from, to } = server;
+    const auth = login === null ? {} : { auth: { user: login.user, pass: login.password } };
+    const transport = createTransport({ host, port, secure, requireTLS: !secure, ...auth, ...LIMITS });
+    const mail = {
+        from: { name: 'Database backup', address: from },
+        to: to.map((address) => ({ name: '', address })),
+        subject: within(message.title, SUBJECT),
+        text: `${message.title}\n\n${plainText(message)}\n`,
+        html: htmlOf(message),
+        headers: { 'auto-submitted': 'auto-generated' },
+        disableFileAccess: true,
+        disableUrlAccess: true,
+        signal: attempts.signal,
+    };
+    try {
+        const { rejected } = await retried(() => transport.sendMail(mail).catch((error) => Promise.reject(failed(error))), attempts);
+        return rejected.length;
+    }
+    finally {
+        transport.close();
+    }
+}
+/** The message of an error of nodemailer may hold what the server was told. */
+function failed(error) {
+    const { code = 'the mail was not sent', responseCode, response, message } = error;
+    const said = typeof response === 'string' ? `: ${response}` : '';
+    const untrusted = /certificate/i.test(String(message)) ? ': its certificate is not trusted' : '';
+    const later = typeof responseCode === 'number' ? responseCode < 500 : WORTH_ANOTHER.includes(String(code));
+    return new NotDelivered(`${code}${untrusted}${said}`, later && untrusted === '' && code !== 'EAUTH' ? 0 : null);
+}
+/** The same as the text, with a table; every text from outside is escaped. */
+function htmlOf({ title, level, sections, facts, link, log }) {
+    const text = (from) => Array.from(from, entity).join('').replaceAll('\n', '<br>\n');
+    const rows = facts.map(([name, value]) => `<tr><td style="padding:2px 16px 2px 0;color:#57606a">${text(name)}</td><td style="padding:2px 0">${text(value)}</td></tr>`);
+    return [
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"></head>',
+        '<body style="font:14px/1.5 -apple-system,Segoe UI,Helvetica,Arial,sans-serif;color:#1f2328">',
+        `<h2 style="font-size:18px;color:${level === 'failed' ? '#cf222e' : '#1a7f37'}">${text(title)}</h2>`,
+        ...sections.map(({ heading, text: told }) => `<p><b>${text(heading)}</b><br>\n${text(told)}</p>`),
+        ...(rows.length === 0 ? [] : [`<table style="border-collapse:collapse">${rows.join('\n')}</table>`]),
+        ...(link === null ? [] : [`<p><a href="${text(link)}">Open the run</a></p>`]),
+        ...(log.length === 0
+            ? []
+            : [`<pre style="background:#f6f8fa;padding:12px">${Array.from(log.join('\n'), entity).join('')}</pre>`]),
+        '</body></html>',
+    ].join('\n');
+}
+
+;// CONCATENATED MODULE: ./src/telling/mattermost.ts
+
+
+
+// A post has 16383 characters, its attachments as JSON included.
+const [mattermost_TITLE, mattermost_BODY, mattermost_LOG, mattermost_NAME, mattermost_VALUE] = [250, 5000, 3000, 60, 300];
+const mattermost_COLORS = { ok: '#2da44e', recovered: '#2da44e', failed: '#cf222e' };
+/** One message attachment. */
+function mattermost(message, { url }) {
+    const cut = (text, most) => within(text, most, mattermostEscape);
+    const title = cut(message.title, mattermost_TITLE);
+    const log = message.log.length === 0 ? '' : `\n\nLog\n${cut(lastLines(message, mattermost_LOG / 2), mattermost_LOG)}`;
+    return jsonDelivery(url, {
+        attachments: [
+            {
+                fallback: title,
+                color: mattermost_COLORS[message.level],
+                title,
+                ...(message.link === null ? {} : { title_link: message.link }),
+                text: cut(bodyOf(message), mattermost_BODY) + log,
+                fields: message.facts.map(([name, value]) => ({
+                    short: value.length < 30,
+                    title: cut(name, mattermost_NAME),
+                    value: cut(value, mattermost_VALUE),
+                })),
+            },
+        ],
+    });
+}
+
+;// CONCATENATED MODULE: ./src/telling/ntfy.ts
+
+
+
+// A message over 4096 bytes becomes a file.
+const [ntfy_TITLE, ntfy_BODY, FACTS, ntfy_LOG] = [250, 1900, 1100, 1000];
+const ntfy_PRIORITIES = { ok: 2, recovered: 3, failed: 4 };
+/** JSON to the root of the server: a title in a header would have to be encoded. */
+function ntfy(message, { url, headers, to }) {
+    const cut = (text, most) => within(text, most, undefined, bytes);
+    const parts = [cut(bodyOf(message), ntfy_BODY), cut(factLines(message), FACTS), cut(lastLines(message, ntfy_LOG, bytes), ntfy_LOG)];
+    const title = cut(message.title, ntfy_TITLE);
+    return jsonDelivery(url, {
+        topic: to,
+        title,
+        message: parts.filter((part) => part !== '').join('\n\n') || title,
+        priority: ntfy_PRIORITIES[message.level],
+        ...(message.link === null ? {} : { click: message.link }),
+    }, headers);
+}
+
+;// CONCATENATED MODULE: ./src/telling/ping.ts
+
+
+/** What healthchecks keeps when one hosts it oneself. */
+const BODY_BYTES = 10_000;
+const KUMA_TEXT = 200;
+/** The ping that says that a run begins; null: Uptime Kuma has none. `rid`: of this run, the same at its end. */
+function startPing(target, rid) {
+    return target.service === 'healthchecks' ? healthchecks(target.url, '/start', rid, '') : null;
+}
+/** The ping that says how it ended. */
+function endPing({ service, url }, rid, message, durationMs) {
+    const failed = message.level === 'failed';
+    if (service === 'healthchecks') {
+        return healthchecks(url, failed ? '/fail' : '', rid, `${message.title}\n\n${plainText(message)}`);
+    }
+    const told = new URL(url);
+    const msg = within(message.title, KUMA_TEXT);
+    told.search = `${new URLSearchParams({ status: failed ? 'down' : 'up', msg, ping: String(Math.round(durationMs)) })}`;
+    return { url: told.href, headers: {}, body: '' };
+}
+function healthchecks(url, ending, rid, text) {
+    const to = new URL(url);
+    to.pathname += ending;
+    to.searchParams.set('rid', rid);
+    const headers = { 'content-type': 'text/plain; charset=utf-8' };
+    return { url: to.href, headers, body: within(text, BODY_BYTES, undefined, bytes) };
+}
+
+;// CONCATENATED MODULE: ./src/telling/slack.ts
+
+
+
+// https://docs.slack.dev/reference/block-kit/blocks
+const [slack_TITLE, slack_TEXT, FIELD] = [150, 3000, 300];
+const plain = (text, most) => ({ type: 'plain_text', text: within(text, most), emoji: false });
+/** Blocks, every text from outside in one that has no markup. */
+function slack(message, { url }) {
+    const { title, sections, facts, link, log } = message;
+    const section = (text) => ({ type: 'section', text: plain(text, slack_TEXT) });
+    const fields = facts.map(([name, value]) => plain(`${name}\n${value}`, FIELD));
+    return jsonDelivery(url, {
+        // what a notification on a phone shows; it has markup
+        text: within(title, slack_TITLE, entityButQuotes),
+        blocks: [
+            { type: 'header', text: plain(title, slack_TITLE) },
+            ...sections.map(({ heading, text }) => section(`${heading}\n${text}`)),
+            ...(fields.length === 0 ? [] : [{ type: 'section', fields }]),
+            ...(log.length === 0 ? [] : [section(`Log\n${lastLines(message, slack_TEXT - 10)}`)]),
+            ...(link === null
+                ? []
+                : [{ type: 'context', elements: [{ type: 'mrkdwn', text: `<${linkOf(link)}|Open the run>` }] }]),
+        ],
+        unfurl_links: false,
+        unfurl_media: false,
+    });
+}
+const linkOf = (link) => encodeURI(link).replaceAll('|', '%7C').replaceAll('&', '&amp;');
+
+;// CONCATENATED MODULE: ./src/telling/teams.ts
+
+
+
+// Teams takes 28 KB; in bytes of JSON
+const [teams_TITLE, teams_BODY, teams_LOG, teams_NAME, teams_VALUE] = [600, 10_000, 5_000, 60, 500];
+const teams_COLORS = { ok: 'Good', recovered: 'Good', failed: 'Attention' };
+/** An adaptive card. Its TextBlock understands Markdown, a TextRun does not. */
+function teams(message, { url }) {
+    const run = (text, most, style = {}) => ({
+        type: 'TextRun',
+        text: within(text, most, undefined, jsonBytes),
+        ...style,
+    });
+    const block = (...inlines) => ({ type: 'RichTextBlock', inlines });
+    const { title, level, facts, link, log } = message;
+    const body = bodyOf(message);
+    const content = {
+        $schema: 'http://adaptivecards.io/schemas/adaptive-card.json',
+        type: 'AdaptiveCard',
+        version: '1.4',
+        msteams: { width: 'Full' },
+        body: [
+            block(run(title, teams_TITLE, { weight: 'Bolder', size: 'Large', color: teams_COLORS[level] })),
+            ...(body === '' ? [] : [block(run(body, teams_BODY))]),
+            ...facts.map(([name, value]) => block(run(`${name}: `, teams_NAME, { weight: 'Bolder' }), run(value, teams_VALUE))),
+            ...(log.length === 0 ? [] : [block(run(lastLines(message, teams_LOG, jsonBytes), teams_LOG, { fontType: 'Monospace' }))]),
+        ],
+        ...(link === null ? {} : { actions: [{ type: 'Action.OpenUrl', title: 'Open the run', url: link }] }),
+    };
+    return jsonDelivery(url, {
+        type: 'message',
+        attachments: [{ contentType: 'application/vnd.microsoft.card.adaptive', contentUrl: null, content }],
+    });
+}
+
+;// CONCATENATED MODULE: ./src/telling/telegram.ts
+
+
+
+// 4096 characters after the HTML was parsed: so it is cut before it is escaped
+const [telegram_TITLE, telegram_BODY, telegram_LOG, telegram_NAME, telegram_VALUE] = [200, 1600, 800, 20, 110];
+/** A message in the HTML of Telegram. */
+function telegram(message, { url, to }) {
+    const cut = (text, most) => Array.from(within(text, most), entityButQuotes).join('');
+    const { level, title, facts, link, log } = message;
+    const parts = [
+        `<b>${cut(title, telegram_TITLE)}</b>`,
+        cut(bodyOf(message), telegram_BODY),
+        facts.map(([name, value]) => `${cut(name, telegram_NAME)}: ${cut(value, telegram_VALUE)}`).join('\n'),
+        link === null ? '' : `<a href="${Array.from(link, entity).join('')}">Open the run</a>`,
+        log.length === 0 ? '' : `<pre>${cut(lastLines(message, telegram_LOG), telegram_LOG)}</pre>`,
+    ];
+    return jsonDelivery(url, {
+        chat_id: to,
+        parse_mode: 'HTML',
+        text: parts.filter((part) => part !== '').join('\n\n'),
+        link_preview_options: { is_disabled: true },
+        disable_notification: level === 'ok',
+    });
+}
+
+;// CONCATENATED MODULE: ./src/telling/when.ts
+/** `previous`: how the last run ended; null: not known. A run that found a backup young enough has mended nothing. */
+function levelOf({ ok, skipped }, previous) {
+    if (!ok)
+        return 'failed';
+    return previous === 'failed' && skipped === null ? 'recovered' : 'ok';
+}
+function isTold(when, level) {
+    return when === 'always' || (when === 'failure' && level !== 'ok');
+}
+
+;// CONCATENATED MODULE: ./src/telling/tell.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** For everything that is told at the end of a run. */
+const LIMIT_MS = 60_000;
+/** The runner kills a cancelled run 10 s after it has asked it to end, and the host needs some of them. */
+const CANCELLED_MS = 4_000;
+const LONGEST_REASON = 300;
+const BUILDERS = {
+    Slack: slack,
+    Discord: discord,
+    Teams: teams,
+    Mattermost: mattermost,
+    Telegram: telegram,
+    ntfy: ntfy,
+    Gotify: gotify,
+};
+/** Tells how one run goes. Nothing of it throws; what was not delivered comes back as warnings, which name no URL. */
+class Teller {
+    telling;
+    rid;
+    begun = Promise.resolve([]);
+    beginning = new AbortController();
+    constructor(telling, 
+    /** Of this run: the same in its pings. */
+    rid) {
+        this.telling = telling;
+        this.rid = rid;
+    }
+    get hasSomebody() {
+        return this.telling.ping !== null || (this.telling.destinations.length > 0 && this.telling.when !== 'never');
+    }
+    /** Pings that it begins; nobody waits for that. */
+    begin() {
+        const { ping } = this.telling;
+        const delivery = ping === null ? null : startPing(ping, this.rid);
+        if (ping === null || delivery === null)
+            return;
+        const attempts = { signal: this.beginning.signal };
+        this.begun = warned(`ping-url (${ping.service}): that the run begins`, () => deliver(delivery, attempts));
+    }
+    /** Tells all that are to be told how it ended. */
+    end(ended, limitMs = ended.report.errorCode === 'E_CANCELLED' ? CANCELLED_MS : LIMIT_MS) {
+        // an error of ours, here of all places, must not make a good run fail
+        return this.tellAll(ended, limitMs).catch(() => ['nobody was told how the run ended: an unexpected error']);
+    }
+    async tellAll({ report, github, previous, log }, limitMs) {
+        const { destinations, ping, when } = this.telling;
+        const level = levelOf(report, previous);
+        const message = messageOf({ report, github, level, log, now: new Date(), clean });
+        const attempts = { signal: AbortSignal.timeout(limitMs) };
+        const told = (isTold(when, level) ? destinations : []).map(({ line, to }) => warned(`notify-urls, line ${line} (${to.service}): the notification`, () => to.service === 'mail' ? mail(message, to, attempts) : deliver(deliveryOf(message, to, report), attempts)));
+        const pinged = ping === null ? [] : [this.pingEnd(message, report.durationMs, attempts, limitMs / 2)];
+        return (await Promise.all([...told, ...pinged])).flat();
+    }
+    /** After the ping of the beginning, which would else be the last word; it has so long to come to its end. */
+    async pingEnd(message, durationMs, attempts, beginMs) {
+        const { ping } = this.telling;
+        if (ping === null)
+            return [];
+        await Promise.race([this.begun, (0,promises_.setTimeout)(beginMs, undefined, { ref: false })]);
+        this.beginning.abort();
+        const begun = await this.begun;
+        const what = `ping-url (${ping.service}): how the run ended`;
+        return [...begun, ...(await warned(what, () => deliver(endPing(ping, this.rid, message, durationMs), attempts)))];
+    }
+}
+const clean = (text) => (0,platform/* platform */.i)().hidden((0,neutralise/* neutralise */.$)(text));
+function deliveryOf(message, to, report) {
+    return to.service === 'JSON' ? json(message, to, cleanReport(report)) : BUILDERS[to.service](message, to);
+}
+/** Text by text: what is no text may look like a secret, and would be no JSON without it. */
+const cleanReport = (report) => JSON.parse((0,report_json/* reportJson */.l4)(report), (_, value) => (typeof value === 'string' ? clean(value) : value));
+async function mail(message, to, attempts) {
+    const refused = await sendMail(message, to, attempts);
+    if (refused > 0)
+        throw new NotDelivered(`${refused} of ${to.to.length} recipients were refused`);
+}
+async function warned(what, work) {
+    try {
+        await work();
+        return [];
+    }
+    catch (error) {
+        // another error is one of ours, and may hold anything
+        const reason = error instanceof NotDelivered ? error.message : 'an unexpected error';
+        return [`${what} was not delivered: ${clean(reason).replaceAll(/\s+/g, ' ').slice(0, LONGEST_REASON)}`];
+    }
+}
+
+
+/***/ }),
+
 /***/ 2613:
 /***/ ((module) => {
 
@@ -15391,10 +18065,24 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("net");
 
 /***/ }),
 
+/***/ 4589:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:assert");
+
+/***/ }),
+
 /***/ 6698:
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:async_hooks");
+
+/***/ }),
+
+/***/ 4573:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:buffer");
 
 /***/ }),
 
@@ -15405,10 +18093,38 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_p
 
 /***/ }),
 
+/***/ 7540:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:console");
+
+/***/ }),
+
 /***/ 7598:
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:crypto");
+
+/***/ }),
+
+/***/ 3053:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:diagnostics_channel");
+
+/***/ }),
+
+/***/ 610:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:dns");
+
+/***/ }),
+
+/***/ 8474:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:events");
 
 /***/ }),
 
@@ -15447,6 +18163,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https")
 
 /***/ }),
 
+/***/ 8995:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:module");
+
+/***/ }),
+
 /***/ 7030:
 /***/ ((module) => {
 
@@ -15468,10 +18191,24 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
 
 /***/ }),
 
+/***/ 643:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:perf_hooks");
+
+/***/ }),
+
 /***/ 1708:
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:process");
+
+/***/ }),
+
+/***/ 1792:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:querystring");
 
 /***/ }),
 
@@ -15489,10 +18226,31 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/
 
 /***/ }),
 
+/***/ 1692:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:tls");
+
+/***/ }),
+
+/***/ 3136:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:url");
+
+/***/ }),
+
 /***/ 7975:
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util");
+
+/***/ }),
+
+/***/ 3429:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util/types");
 
 /***/ }),
 
@@ -15507,6 +18265,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:v8");
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:vm");
+
+/***/ }),
+
+/***/ 5919:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:worker_threads");
 
 /***/ }),
 
@@ -15538,10 +18303,31 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("stream");
 
 /***/ }),
 
+/***/ 3193:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("string_decoder");
+
+/***/ }),
+
 /***/ 4756:
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("tls");
+
+/***/ }),
+
+/***/ 2018:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("tty");
+
+/***/ }),
+
+/***/ 7016:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("url");
 
 /***/ }),
 
@@ -15559,32 +18345,202 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("zlib");
 
 /***/ }),
 
-/***/ 3462:
+/***/ 3838:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  m: () => (/* binding */ exec)
+  Yz: () => (/* binding */ core_debug),
+  N4: () => (/* binding */ endGroup),
+  z3: () => (/* binding */ error),
+  V4: () => (/* binding */ getInput),
+  Gu: () => (/* binding */ getState),
+  pq: () => (/* binding */ info),
+  _o: () => (/* binding */ isDebug),
+  LZ: () => (/* binding */ saveState),
+  C1: () => (/* binding */ setFailed),
+  uH: () => (/* binding */ setOutput),
+  Pq: () => (/* binding */ core_setSecret),
+  Oh: () => (/* binding */ startGroup),
+  z: () => (/* reexport */ summary),
+  $e: () => (/* binding */ warning)
 });
 
-// UNUSED EXPORTS: getExecOutput
+// UNUSED EXPORTS: ExitCode, addPath, exportVariable, getBooleanInput, getIDToken, getMultilineInput, group, markdownSummary, notice, platform, setCommandEcho, toPlatformPath, toPosixPath, toWin32Path
 
-;// CONCATENATED MODULE: external "string_decoder"
-const external_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("string_decoder");
 // EXTERNAL MODULE: external "os"
 var external_os_ = __nccwpck_require__(857);
-// EXTERNAL MODULE: external "events"
-var external_events_ = __nccwpck_require__(4434);
-// EXTERNAL MODULE: external "child_process"
-var external_child_process_ = __nccwpck_require__(5317);
-// EXTERNAL MODULE: external "path"
-var external_path_ = __nccwpck_require__(6928);
-// EXTERNAL MODULE: external "assert"
-var external_assert_ = __nccwpck_require__(2613);
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/utils.js
+// We use any as a valid input type
+/* eslint-disable @typescript-eslint/no-explicit-any */
+/**
+ * Sanitizes an input into a string so it can be passed into issueCommand safely
+ * @param input input to sanitize into a string
+ */
+function utils_toCommandValue(input) {
+    if (input === null || input === undefined) {
+        return '';
+    }
+    else if (typeof input === 'string' || input instanceof String) {
+        return input;
+    }
+    return JSON.stringify(input);
+}
+/**
+ *
+ * @param annotationProperties
+ * @returns The command properties to send with the actual annotation command
+ * See IssueCommandProperties: https://github.com/actions/runner/blob/main/src/Runner.Worker/ActionCommandManager.cs#L646
+ */
+function utils_toCommandProperties(annotationProperties) {
+    if (!Object.keys(annotationProperties).length) {
+        return {};
+    }
+    return {
+        title: annotationProperties.title,
+        file: annotationProperties.file,
+        line: annotationProperties.startLine,
+        endLine: annotationProperties.endLine,
+        col: annotationProperties.startColumn,
+        endColumn: annotationProperties.endColumn
+    };
+}
+//# sourceMappingURL=utils.js.map
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/command.js
+
+
+/**
+ * Issues a command to the GitHub Actions runner
+ *
+ * @param command - The command name to issue
+ * @param properties - Additional properties for the command (key-value pairs)
+ * @param message - The message to include with the command
+ * @remarks
+ * This function outputs a specially formatted string to stdout that the Actions
+ * runner interprets as a command. These commands can control workflow behavior,
+ * set outputs, create annotations, mask values, and more.
+ *
+ * Command Format:
+ *   ::name key=value,key=value::message
+ *
+ * @example
+ * ```typescript
+ * // Issue a warning annotation
+ * issueCommand('warning', {}, 'This is a warning message');
+ * // Output: ::warning::This is a warning message
+ *
+ * // Set an environment variable
+ * issueCommand('set-env', { name: 'MY_VAR' }, 'some value');
+ * // Output: ::set-env name=MY_VAR::some value
+ *
+ * // Add a secret mask
+ * issueCommand('add-mask', {}, 'secretValue123');
+ * // Output: ::add-mask::secretValue123
+ * ```
+ *
+ * @internal
+ * This is an internal utility function that powers the public API functions
+ * such as setSecret, warning, error, and exportVariable.
+ */
+function command_issueCommand(command, properties, message) {
+    const cmd = new Command(command, properties, message);
+    process.stdout.write(cmd.toString() + external_os_.EOL);
+}
+function command_issue(name, message = '') {
+    command_issueCommand(name, {}, message);
+}
+const CMD_STRING = '::';
+class Command {
+    constructor(command, properties, message) {
+        if (!command) {
+            command = 'missing.command';
+        }
+        this.command = command;
+        this.properties = properties;
+        this.message = message;
+    }
+    toString() {
+        let cmdStr = CMD_STRING + this.command;
+        if (this.properties && Object.keys(this.properties).length > 0) {
+            cmdStr += ' ';
+            let first = true;
+            for (const key in this.properties) {
+                if (this.properties.hasOwnProperty(key)) {
+                    const val = this.properties[key];
+                    if (val) {
+                        if (first) {
+                            first = false;
+                        }
+                        else {
+                            cmdStr += ',';
+                        }
+                        cmdStr += `${key}=${escapeProperty(val)}`;
+                    }
+                }
+            }
+        }
+        cmdStr += `${CMD_STRING}${escapeData(this.message)}`;
+        return cmdStr;
+    }
+}
+function escapeData(s) {
+    return utils_toCommandValue(s)
+        .replace(/%/g, '%25')
+        .replace(/\r/g, '%0D')
+        .replace(/\n/g, '%0A');
+}
+function escapeProperty(s) {
+    return utils_toCommandValue(s)
+        .replace(/%/g, '%25')
+        .replace(/\r/g, '%0D')
+        .replace(/\n/g, '%0A')
+        .replace(/:/g, '%3A')
+        .replace(/,/g, '%2C');
+}
+//# sourceMappingURL=command.js.map
+// EXTERNAL MODULE: external "crypto"
+var external_crypto_ = __nccwpck_require__(6982);
 // EXTERNAL MODULE: external "fs"
 var external_fs_ = __nccwpck_require__(9896);
-;// CONCATENATED MODULE: ./node_modules/@actions/io/lib/io-util.js
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/file-command.js
+// For internal use, subject to change.
+// We use any as a valid input type
+/* eslint-disable @typescript-eslint/no-explicit-any */
+
+
+
+
+function file_command_issueFileCommand(command, message) {
+    const filePath = process.env[`GITHUB_${command}`];
+    if (!filePath) {
+        throw new Error(`Unable to find environment variable for file command ${command}`);
+    }
+    if (!external_fs_.existsSync(filePath)) {
+        throw new Error(`Missing file at path: ${filePath}`);
+    }
+    external_fs_.appendFileSync(filePath, `${utils_toCommandValue(message)}${external_os_.EOL}`, {
+        encoding: 'utf8'
+    });
+}
+function file_command_prepareKeyValueMessage(key, value) {
+    const delimiter = `ghadelimiter_${external_crypto_.randomUUID()}`;
+    const convertedValue = utils_toCommandValue(value);
+    // These should realistically never happen, but just in case someone finds a
+    // way to exploit uuid generation let's not allow keys or values that contain
+    // the delimiter.
+    if (key.includes(delimiter)) {
+        throw new Error(`Unexpected input: name should not contain the delimiter "${delimiter}"`);
+    }
+    if (convertedValue.includes(delimiter)) {
+        throw new Error(`Unexpected input: value should not contain the delimiter "${delimiter}"`);
+    }
+    return `${key}<<${delimiter}${external_os_.EOL}${convertedValue}${external_os_.EOL}${delimiter}`;
+}
+//# sourceMappingURL=file-command.js.map
+// EXTERNAL MODULE: external "path"
+var external_path_ = __nccwpck_require__(6928);
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/oidc-utils.js
 var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -15596,176 +18552,452 @@ var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _argume
 };
 
 
-const { chmod, copyFile, lstat, mkdir, open: io_util_open, readdir, rename, rm, rmdir, stat, symlink, unlink } = external_fs_.promises;
-// export const {open} = 'fs'
-const IS_WINDOWS = process.platform === 'win32';
-/**
- * Custom implementation of readlink to ensure Windows junctions
- * maintain trailing backslash for backward compatibility with Node.js < 24
- *
- * In Node.js 20, Windows junctions (directory symlinks) always returned paths
- * with trailing backslashes. Node.js 24 removed this behavior, which breaks
- * code that relied on this format for path operations.
- *
- * This implementation restores the Node 20 behavior by adding a trailing
- * backslash to all junction results on Windows.
- */
-function readlink(fsPath) {
-    return __awaiter(this, void 0, void 0, function* () {
-        const result = yield fs.promises.readlink(fsPath);
-        // On Windows, restore Node 20 behavior: add trailing backslash to all results
-        // since junctions on Windows are always directory links
-        if (IS_WINDOWS && !result.endsWith('\\')) {
-            return `${result}\\`;
-        }
-        return result;
-    });
-}
-// See https://github.com/nodejs/node/blob/d0153aee367422d0858105abec186da4dff0a0c5/deps/uv/include/uv/win.h#L691
-const UV_FS_O_EXLOCK = 0x10000000;
-const READONLY = external_fs_.constants.O_RDONLY;
-function exists(fsPath) {
-    return __awaiter(this, void 0, void 0, function* () {
-        try {
-            yield stat(fsPath);
-        }
-        catch (err) {
-            if (err.code === 'ENOENT') {
-                return false;
-            }
-            throw err;
-        }
-        return true;
-    });
-}
-function isDirectory(fsPath_1) {
-    return __awaiter(this, arguments, void 0, function* (fsPath, useStat = false) {
-        const stats = useStat ? yield stat(fsPath) : yield lstat(fsPath);
-        return stats.isDirectory();
-    });
-}
-/**
- * On OSX/Linux, true if path starts with '/'. On Windows, true for paths like:
- * \, \hello, \\hello\share, C:, and C:\hello (and corresponding alternate separator cases).
- */
-function isRooted(p) {
-    p = normalizeSeparators(p);
-    if (!p) {
-        throw new Error('isRooted() parameter "p" cannot be empty');
+
+class oidc_utils_OidcClient {
+    static createHttpClient(allowRetry = true, maxRetry = 10) {
+        const requestOptions = {
+            allowRetries: allowRetry,
+            maxRetries: maxRetry
+        };
+        return new HttpClient('actions/oidc-client', [new BearerCredentialHandler(oidc_utils_OidcClient.getRequestToken())], requestOptions);
     }
-    if (IS_WINDOWS) {
-        return (p.startsWith('\\') || /^[A-Z]:/i.test(p) // e.g. \ or \hello or \\hello
-        ); // e.g. C: or C:\hello
+    static getRequestToken() {
+        const token = process.env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
+        if (!token) {
+            throw new Error('Unable to get ACTIONS_ID_TOKEN_REQUEST_TOKEN env variable');
+        }
+        return token;
     }
-    return p.startsWith('/');
-}
-/**
- * Best effort attempt to determine whether a file exists and is executable.
- * @param filePath    file path to check
- * @param extensions  additional file extensions to try
- * @return if file exists and is executable, returns the file path. otherwise empty string.
- */
-function tryGetExecutablePath(filePath, extensions) {
-    return __awaiter(this, void 0, void 0, function* () {
-        let stats = undefined;
-        try {
-            // test file exists
-            stats = yield stat(filePath);
+    static getIDTokenUrl() {
+        const runtimeUrl = process.env['ACTIONS_ID_TOKEN_REQUEST_URL'];
+        if (!runtimeUrl) {
+            throw new Error('Unable to get ACTIONS_ID_TOKEN_REQUEST_URL env variable');
         }
-        catch (err) {
-            if (err.code !== 'ENOENT') {
-                // eslint-disable-next-line no-console
-                console.log(`Unexpected error attempting to determine if executable file exists '${filePath}': ${err}`);
+        return runtimeUrl;
+    }
+    static getCall(id_token_url) {
+        return __awaiter(this, void 0, void 0, function* () {
+            var _a;
+            const httpclient = oidc_utils_OidcClient.createHttpClient();
+            const res = yield httpclient
+                .getJson(id_token_url)
+                .catch(error => {
+                throw new Error(`Failed to get ID Token. \n 
+        Error Code : ${error.statusCode}\n 
+        Error Message: ${error.message}`);
+            });
+            const id_token = (_a = res.result) === null || _a === void 0 ? void 0 : _a.value;
+            if (!id_token) {
+                throw new Error('Response json body do not have ID Token field');
             }
-        }
-        if (stats && stats.isFile()) {
-            if (IS_WINDOWS) {
-                // on Windows, test for valid extension
-                const upperExt = external_path_.extname(filePath).toUpperCase();
-                if (extensions.some(validExt => validExt.toUpperCase() === upperExt)) {
-                    return filePath;
-                }
-            }
-            else {
-                if (isUnixExecutable(stats)) {
-                    return filePath;
-                }
-            }
-        }
-        // try each extension
-        const originalFilePath = filePath;
-        for (const extension of extensions) {
-            filePath = originalFilePath + extension;
-            stats = undefined;
+            return id_token;
+        });
+    }
+    static getIDToken(audience) {
+        return __awaiter(this, void 0, void 0, function* () {
             try {
-                stats = yield stat(filePath);
-            }
-            catch (err) {
-                if (err.code !== 'ENOENT') {
-                    // eslint-disable-next-line no-console
-                    console.log(`Unexpected error attempting to determine if executable file exists '${filePath}': ${err}`);
+                // New ID Token is requested from action service
+                let id_token_url = oidc_utils_OidcClient.getIDTokenUrl();
+                if (audience) {
+                    const encodedAudience = encodeURIComponent(audience);
+                    id_token_url = `${id_token_url}&audience=${encodedAudience}`;
                 }
+                debug(`ID token url is ${id_token_url}`);
+                const id_token = yield oidc_utils_OidcClient.getCall(id_token_url);
+                setSecret(id_token);
+                return id_token;
             }
-            if (stats && stats.isFile()) {
-                if (IS_WINDOWS) {
-                    // preserve the case of the actual file (since an extension was appended)
-                    try {
-                        const directory = external_path_.dirname(filePath);
-                        const upperName = external_path_.basename(filePath).toUpperCase();
-                        for (const actualName of yield readdir(directory)) {
-                            if (upperName === actualName.toUpperCase()) {
-                                filePath = external_path_.join(directory, actualName);
-                                break;
-                            }
-                        }
-                    }
-                    catch (err) {
-                        // eslint-disable-next-line no-console
-                        console.log(`Unexpected error attempting to determine the actual case of the file '${filePath}': ${err}`);
-                    }
-                    return filePath;
-                }
-                else {
-                    if (isUnixExecutable(stats)) {
-                        return filePath;
-                    }
-                }
+            catch (error) {
+                throw new Error(`Error message: ${error.message}`);
             }
+        });
+    }
+}
+//# sourceMappingURL=oidc-utils.js.map
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/summary.js
+var summary_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+const { access, appendFile, writeFile } = external_fs_.promises;
+const SUMMARY_ENV_VAR = 'GITHUB_STEP_SUMMARY';
+const SUMMARY_DOCS_URL = 'https://docs.github.com/actions/using-workflows/workflow-commands-for-github-actions#adding-a-job-summary';
+class Summary {
+    constructor() {
+        this._buffer = '';
+    }
+    /**
+     * Finds the summary file path from the environment, rejects if env var is not found or file does not exist
+     * Also checks r/w permissions.
+     *
+     * @returns step summary file path
+     */
+    filePath() {
+        return summary_awaiter(this, void 0, void 0, function* () {
+            if (this._filePath) {
+                return this._filePath;
+            }
+            const pathFromEnv = process.env[SUMMARY_ENV_VAR];
+            if (!pathFromEnv) {
+                throw new Error(`Unable to find environment variable for $${SUMMARY_ENV_VAR}. Check if your runtime environment supports job summaries.`);
+            }
+            try {
+                yield access(pathFromEnv, external_fs_.constants.R_OK | external_fs_.constants.W_OK);
+            }
+            catch (_a) {
+                throw new Error(`Unable to access summary file: '${pathFromEnv}'. Check if the file has correct read/write permissions.`);
+            }
+            this._filePath = pathFromEnv;
+            return this._filePath;
+        });
+    }
+    /**
+     * Wraps content in an HTML tag, adding any HTML attributes
+     *
+     * @param {string} tag HTML tag to wrap
+     * @param {string | null} content content within the tag
+     * @param {[attribute: string]: string} attrs key-value list of HTML attributes to add
+     *
+     * @returns {string} content wrapped in HTML element
+     */
+    wrap(tag, content, attrs = {}) {
+        const htmlAttrs = Object.entries(attrs)
+            .map(([key, value]) => ` ${key}="${value}"`)
+            .join('');
+        if (!content) {
+            return `<${tag}${htmlAttrs}>`;
         }
-        return '';
+        return `<${tag}${htmlAttrs}>${content}</${tag}>`;
+    }
+    /**
+     * Writes text in the buffer to the summary buffer file and empties buffer. Will append by default.
+     *
+     * @param {SummaryWriteOptions} [options] (optional) options for write operation
+     *
+     * @returns {Promise<Summary>} summary instance
+     */
+    write(options) {
+        return summary_awaiter(this, void 0, void 0, function* () {
+            const overwrite = !!(options === null || options === void 0 ? void 0 : options.overwrite);
+            const filePath = yield this.filePath();
+            const writeFunc = overwrite ? writeFile : appendFile;
+            yield writeFunc(filePath, this._buffer, { encoding: 'utf8' });
+            return this.emptyBuffer();
+        });
+    }
+    /**
+     * Clears the summary buffer and wipes the summary file
+     *
+     * @returns {Summary} summary instance
+     */
+    clear() {
+        return summary_awaiter(this, void 0, void 0, function* () {
+            return this.emptyBuffer().write({ overwrite: true });
+        });
+    }
+    /**
+     * Returns the current summary buffer as a string
+     *
+     * @returns {string} string of summary buffer
+     */
+    stringify() {
+        return this._buffer;
+    }
+    /**
+     * If the summary buffer is empty
+     *
+     * @returns {boolen} true if the buffer is empty
+     */
+    isEmptyBuffer() {
+        return this._buffer.length === 0;
+    }
+    /**
+     * Resets the summary buffer without writing to summary file
+     *
+     * @returns {Summary} summary instance
+     */
+    emptyBuffer() {
+        this._buffer = '';
+        return this;
+    }
+    /**
+     * Adds raw text to the summary buffer
+     *
+     * @param {string} text content to add
+     * @param {boolean} [addEOL=false] (optional) append an EOL to the raw text (default: false)
+     *
+     * @returns {Summary} summary instance
+     */
+    addRaw(text, addEOL = false) {
+        this._buffer += text;
+        return addEOL ? this.addEOL() : this;
+    }
+    /**
+     * Adds the operating system-specific end-of-line marker to the buffer
+     *
+     * @returns {Summary} summary instance
+     */
+    addEOL() {
+        return this.addRaw(external_os_.EOL);
+    }
+    /**
+     * Adds an HTML codeblock to the summary buffer
+     *
+     * @param {string} code content to render within fenced code block
+     * @param {string} lang (optional) language to syntax highlight code
+     *
+     * @returns {Summary} summary instance
+     */
+    addCodeBlock(code, lang) {
+        const attrs = Object.assign({}, (lang && { lang }));
+        const element = this.wrap('pre', this.wrap('code', code), attrs);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML list to the summary buffer
+     *
+     * @param {string[]} items list of items to render
+     * @param {boolean} [ordered=false] (optional) if the rendered list should be ordered or not (default: false)
+     *
+     * @returns {Summary} summary instance
+     */
+    addList(items, ordered = false) {
+        const tag = ordered ? 'ol' : 'ul';
+        const listItems = items.map(item => this.wrap('li', item)).join('');
+        const element = this.wrap(tag, listItems);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML table to the summary buffer
+     *
+     * @param {SummaryTableCell[]} rows table rows
+     *
+     * @returns {Summary} summary instance
+     */
+    addTable(rows) {
+        const tableBody = rows
+            .map(row => {
+            const cells = row
+                .map(cell => {
+                if (typeof cell === 'string') {
+                    return this.wrap('td', cell);
+                }
+                const { header, data, colspan, rowspan } = cell;
+                const tag = header ? 'th' : 'td';
+                const attrs = Object.assign(Object.assign({}, (colspan && { colspan })), (rowspan && { rowspan }));
+                return this.wrap(tag, data, attrs);
+            })
+                .join('');
+            return this.wrap('tr', cells);
+        })
+            .join('');
+        const element = this.wrap('table', tableBody);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds a collapsable HTML details element to the summary buffer
+     *
+     * @param {string} label text for the closed state
+     * @param {string} content collapsable content
+     *
+     * @returns {Summary} summary instance
+     */
+    addDetails(label, content) {
+        const element = this.wrap('details', this.wrap('summary', label) + content);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML image tag to the summary buffer
+     *
+     * @param {string} src path to the image you to embed
+     * @param {string} alt text description of the image
+     * @param {SummaryImageOptions} options (optional) addition image attributes
+     *
+     * @returns {Summary} summary instance
+     */
+    addImage(src, alt, options) {
+        const { width, height } = options || {};
+        const attrs = Object.assign(Object.assign({}, (width && { width })), (height && { height }));
+        const element = this.wrap('img', null, Object.assign({ src, alt }, attrs));
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML section heading element
+     *
+     * @param {string} text heading text
+     * @param {number | string} [level=1] (optional) the heading level, default: 1
+     *
+     * @returns {Summary} summary instance
+     */
+    addHeading(text, level) {
+        const tag = `h${level}`;
+        const allowedTag = ['h1', 'h2', 'h3', 'h4', 'h5', 'h6'].includes(tag)
+            ? tag
+            : 'h1';
+        const element = this.wrap(allowedTag, text);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML thematic break (<hr>) to the summary buffer
+     *
+     * @returns {Summary} summary instance
+     */
+    addSeparator() {
+        const element = this.wrap('hr', null);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML line break (<br>) to the summary buffer
+     *
+     * @returns {Summary} summary instance
+     */
+    addBreak() {
+        const element = this.wrap('br', null);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML blockquote to the summary buffer
+     *
+     * @param {string} text quote text
+     * @param {string} cite (optional) citation url
+     *
+     * @returns {Summary} summary instance
+     */
+    addQuote(text, cite) {
+        const attrs = Object.assign({}, (cite && { cite }));
+        const element = this.wrap('blockquote', text, attrs);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML anchor tag to the summary buffer
+     *
+     * @param {string} text link text/content
+     * @param {string} href hyperlink
+     *
+     * @returns {Summary} summary instance
+     */
+    addLink(text, href) {
+        const element = this.wrap('a', text, { href });
+        return this.addRaw(element).addEOL();
+    }
+}
+const _summary = new Summary();
+/**
+ * @deprecated use `core.summary`
+ */
+const markdownSummary = (/* unused pure expression or super */ null && (_summary));
+const summary = _summary;
+//# sourceMappingURL=summary.js.map
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/path-utils.js
+
+/**
+ * toPosixPath converts the given path to the posix form. On Windows, \\ will be
+ * replaced with /.
+ *
+ * @param pth. Path to transform.
+ * @return string Posix path.
+ */
+function toPosixPath(pth) {
+    return pth.replace(/[\\]/g, '/');
+}
+/**
+ * toWin32Path converts the given path to the win32 form. On Linux, / will be
+ * replaced with \\.
+ *
+ * @param pth. Path to transform.
+ * @return string Win32 path.
+ */
+function toWin32Path(pth) {
+    return pth.replace(/[/]/g, '\\');
+}
+/**
+ * toPlatformPath converts the given path to a platform-specific path. It does
+ * this by replacing instances of / and \ with the platform-specific path
+ * separator.
+ *
+ * @param pth The path to platformize.
+ * @return string The platform-specific path.
+ */
+function toPlatformPath(pth) {
+    return pth.replace(/[/\\]/g, path.sep);
+}
+//# sourceMappingURL=path-utils.js.map
+// EXTERNAL MODULE: ./node_modules/@actions/exec/lib/exec.js + 2 modules
+var lib_exec = __nccwpck_require__(5260);
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/platform.js
+var platform_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+const getWindowsInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
+    const { stdout: version } = yield exec.getExecOutput('powershell -command "(Get-CimInstance -ClassName Win32_OperatingSystem).Version"', undefined, {
+        silent: true
+    });
+    const { stdout: name } = yield exec.getExecOutput('powershell -command "(Get-CimInstance -ClassName Win32_OperatingSystem).Caption"', undefined, {
+        silent: true
+    });
+    return {
+        name: name.trim(),
+        version: version.trim()
+    };
+});
+const getMacOsInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
+    var _a, _b, _c, _d;
+    const { stdout } = yield exec.getExecOutput('sw_vers', undefined, {
+        silent: true
+    });
+    const version = (_b = (_a = stdout.match(/ProductVersion:\s*(.+)/)) === null || _a === void 0 ? void 0 : _a[1]) !== null && _b !== void 0 ? _b : '';
+    const name = (_d = (_c = stdout.match(/ProductName:\s*(.+)/)) === null || _c === void 0 ? void 0 : _c[1]) !== null && _d !== void 0 ? _d : '';
+    return {
+        name,
+        version
+    };
+});
+const getLinuxInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
+    const { stdout } = yield exec.getExecOutput('lsb_release', ['-i', '-r', '-s'], {
+        silent: true
+    });
+    const [name, version] = stdout.trim().split('\n');
+    return {
+        name,
+        version
+    };
+});
+const platform = external_os_.platform();
+const arch = external_os_.arch();
+const isWindows = platform === 'win32';
+const isMacOS = platform === 'darwin';
+const isLinux = platform === 'linux';
+function getDetails() {
+    return platform_awaiter(this, void 0, void 0, function* () {
+        return Object.assign(Object.assign({}, (yield (isWindows
+            ? getWindowsInfo()
+            : isMacOS
+                ? getMacOsInfo()
+                : getLinuxInfo()))), { platform,
+            arch,
+            isWindows,
+            isMacOS,
+            isLinux });
     });
 }
-function normalizeSeparators(p) {
-    p = p || '';
-    if (IS_WINDOWS) {
-        // convert slashes on Windows
-        p = p.replace(/\//g, '\\');
-        // remove redundant slashes
-        return p.replace(/\\\\+/g, '\\');
-    }
-    // remove redundant slashes
-    return p.replace(/\/\/+/g, '/');
-}
-// on Mac/Linux, test the execute bit
-//     R   W  X  R  W X R W X
-//   256 128 64 32 16 8 4 2 1
-function isUnixExecutable(stats) {
-    return ((stats.mode & 1) > 0 ||
-        ((stats.mode & 8) > 0 &&
-            process.getgid !== undefined &&
-            stats.gid === process.getgid()) ||
-        ((stats.mode & 64) > 0 &&
-            process.getuid !== undefined &&
-            stats.uid === process.getuid()));
-}
-// Get the path of cmd.exe in windows
-function getCmdPath() {
-    var _a;
-    return (_a = process.env['COMSPEC']) !== null && _a !== void 0 ? _a : `cmd.exe`;
-}
-//# sourceMappingURL=io-util.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/io/lib/io.js
-var io_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+//# sourceMappingURL=platform.js.map
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/core.js
+var core_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
         function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
@@ -15777,269 +19009,343 @@ var io_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _argum
 
 
 
+
+
+
 /**
- * Copies a file or folder.
- * Based off of shelljs - https://github.com/shelljs/shelljs/blob/9237f66c52e5daa40458f94f9565e18e8132f5a6/src/cp.js
- *
- * @param     source    source path
- * @param     dest      destination path
- * @param     options   optional. See CopyOptions.
+ * The code to exit an action
  */
-function cp(source_1, dest_1) {
-    return io_awaiter(this, arguments, void 0, function* (source, dest, options = {}) {
-        const { force, recursive, copySourceDirectory } = readCopyOptions(options);
-        const destStat = (yield ioUtil.exists(dest)) ? yield ioUtil.stat(dest) : null;
-        // Dest is an existing file, but not forcing
-        if (destStat && destStat.isFile() && !force) {
-            return;
-        }
-        // If dest is an existing directory, should copy inside.
-        const newDest = destStat && destStat.isDirectory() && copySourceDirectory
-            ? path.join(dest, path.basename(source))
-            : dest;
-        if (!(yield ioUtil.exists(source))) {
-            throw new Error(`no such file or directory: ${source}`);
-        }
-        const sourceStat = yield ioUtil.stat(source);
-        if (sourceStat.isDirectory()) {
-            if (!recursive) {
-                throw new Error(`Failed to copy. ${source} is a directory, but tried to copy without recursive flag.`);
-            }
-            else {
-                yield cpDirRecursive(source, newDest, 0, force);
-            }
-        }
-        else {
-            if (path.relative(source, newDest) === '') {
-                // a file cannot be copied to itself
-                throw new Error(`'${newDest}' and '${source}' are the same file`);
-            }
-            yield io_copyFile(source, newDest, force);
-        }
-    });
+var ExitCode;
+(function (ExitCode) {
+    /**
+     * A code indicating that the action was successful
+     */
+    ExitCode[ExitCode["Success"] = 0] = "Success";
+    /**
+     * A code indicating that the action was a failure
+     */
+    ExitCode[ExitCode["Failure"] = 1] = "Failure";
+})(ExitCode || (ExitCode = {}));
+//-----------------------------------------------------------------------
+// Variables
+//-----------------------------------------------------------------------
+/**
+ * Sets env variable for this action and future actions in the job
+ * @param name the name of the variable to set
+ * @param val the value of the variable. Non-string values will be converted to a string via JSON.stringify
+ */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+function exportVariable(name, val) {
+    const convertedVal = toCommandValue(val);
+    process.env[name] = convertedVal;
+    const filePath = process.env['GITHUB_ENV'] || '';
+    if (filePath) {
+        return issueFileCommand('ENV', prepareKeyValueMessage(name, val));
+    }
+    issueCommand('set-env', { name }, convertedVal);
 }
 /**
- * Moves a path.
+ * Registers a secret which will get masked from logs
  *
- * @param     source    source path
- * @param     dest      destination path
- * @param     options   optional. See MoveOptions.
+ * @param secret - Value of the secret to be masked
+ * @remarks
+ * This function instructs the Actions runner to mask the specified value in any
+ * logs produced during the workflow run. Once registered, the secret value will
+ * be replaced with asterisks (***) whenever it appears in console output, logs,
+ * or error messages.
+ *
+ * This is useful for protecting sensitive information such as:
+ * - API keys
+ * - Access tokens
+ * - Authentication credentials
+ * - URL parameters containing signatures (SAS tokens)
+ *
+ * Note that masking only affects future logs; any previous appearances of the
+ * secret in logs before calling this function will remain unmasked.
+ *
+ * @example
+ * ```typescript
+ * // Register an API token as a secret
+ * const apiToken = "abc123xyz456";
+ * setSecret(apiToken);
+ *
+ * // Now any logs containing this value will show *** instead
+ * console.log(`Using token: ${apiToken}`); // Outputs: "Using token: ***"
+ * ```
  */
-function mv(source_1, dest_1) {
-    return io_awaiter(this, arguments, void 0, function* (source, dest, options = {}) {
-        if (yield ioUtil.exists(dest)) {
-            let destExists = true;
-            if (yield ioUtil.isDirectory(dest)) {
-                // If dest is directory copy src into dest
-                dest = path.join(dest, path.basename(source));
-                destExists = yield ioUtil.exists(dest);
-            }
-            if (destExists) {
-                if (options.force == null || options.force) {
-                    yield rmRF(dest);
-                }
-                else {
-                    throw new Error('Destination already exists');
-                }
-            }
-        }
-        yield mkdirP(path.dirname(dest));
-        yield ioUtil.rename(source, dest);
-    });
+function core_setSecret(secret) {
+    command_issueCommand('add-mask', {}, secret);
 }
 /**
- * Remove a path recursively with force
- *
- * @param inputPath path to remove
+ * Prepends inputPath to the PATH (for this action and future actions)
+ * @param inputPath
  */
-function rmRF(inputPath) {
-    return io_awaiter(this, void 0, void 0, function* () {
-        if (ioUtil.IS_WINDOWS) {
-            // Check for invalid characters
-            // https://docs.microsoft.com/en-us/windows/win32/fileio/naming-a-file
-            if (/[*"<>|]/.test(inputPath)) {
-                throw new Error('File path must not contain `*`, `"`, `<`, `>` or `|` on Windows');
-            }
-        }
+function addPath(inputPath) {
+    const filePath = process.env['GITHUB_PATH'] || '';
+    if (filePath) {
+        issueFileCommand('PATH', inputPath);
+    }
+    else {
+        issueCommand('add-path', {}, inputPath);
+    }
+    process.env['PATH'] = `${inputPath}${path.delimiter}${process.env['PATH']}`;
+}
+/**
+ * Gets the value of an input.
+ * Unless trimWhitespace is set to false in InputOptions, the value is also trimmed.
+ * Returns an empty string if the value is not defined.
+ *
+ * @param     name     name of the input to get
+ * @param     options  optional. See InputOptions.
+ * @returns   string
+ */
+function getInput(name, options) {
+    const val = process.env[`INPUT_${name.replace(/ /g, '_').toUpperCase()}`] || '';
+    if (options && options.required && !val) {
+        throw new Error(`Input required and not supplied: ${name}`);
+    }
+    if (options && options.trimWhitespace === false) {
+        return val;
+    }
+    return val.trim();
+}
+/**
+ * Gets the values of an multiline input.  Each value is also trimmed.
+ *
+ * @param     name     name of the input to get
+ * @param     options  optional. See InputOptions.
+ * @returns   string[]
+ *
+ */
+function getMultilineInput(name, options) {
+    const inputs = getInput(name, options)
+        .split('\n')
+        .filter(x => x !== '');
+    if (options && options.trimWhitespace === false) {
+        return inputs;
+    }
+    return inputs.map(input => input.trim());
+}
+/**
+ * Gets the input value of the boolean type in the YAML 1.2 "core schema" specification.
+ * Support boolean input list: `true | True | TRUE | false | False | FALSE` .
+ * The return value is also in boolean type.
+ * ref: https://yaml.org/spec/1.2/spec.html#id2804923
+ *
+ * @param     name     name of the input to get
+ * @param     options  optional. See InputOptions.
+ * @returns   boolean
+ */
+function getBooleanInput(name, options) {
+    const trueValue = ['true', 'True', 'TRUE'];
+    const falseValue = ['false', 'False', 'FALSE'];
+    const val = getInput(name, options);
+    if (trueValue.includes(val))
+        return true;
+    if (falseValue.includes(val))
+        return false;
+    throw new TypeError(`Input does not meet YAML 1.2 "Core Schema" specification: ${name}\n` +
+        `Support boolean input list: \`true | True | TRUE | false | False | FALSE\``);
+}
+/**
+ * Sets the value of an output.
+ *
+ * @param     name     name of the output to set
+ * @param     value    value to store. Non-string values will be converted to a string via JSON.stringify
+ */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+function setOutput(name, value) {
+    const filePath = process.env['GITHUB_OUTPUT'] || '';
+    if (filePath) {
+        return file_command_issueFileCommand('OUTPUT', file_command_prepareKeyValueMessage(name, value));
+    }
+    process.stdout.write(external_os_.EOL);
+    command_issueCommand('set-output', { name }, utils_toCommandValue(value));
+}
+/**
+ * Enables or disables the echoing of commands into stdout for the rest of the step.
+ * Echoing is disabled by default if ACTIONS_STEP_DEBUG is not set.
+ *
+ */
+function setCommandEcho(enabled) {
+    issue('echo', enabled ? 'on' : 'off');
+}
+//-----------------------------------------------------------------------
+// Results
+//-----------------------------------------------------------------------
+/**
+ * Sets the action status to failed.
+ * When the action exits it will be with an exit code of 1
+ * @param message add error issue message
+ */
+function setFailed(message) {
+    process.exitCode = ExitCode.Failure;
+    error(message);
+}
+//-----------------------------------------------------------------------
+// Logging Commands
+//-----------------------------------------------------------------------
+/**
+ * Gets whether Actions Step Debug is on or not
+ */
+function isDebug() {
+    return process.env['RUNNER_DEBUG'] === '1';
+}
+/**
+ * Writes debug message to user log
+ * @param message debug message
+ */
+function core_debug(message) {
+    command_issueCommand('debug', {}, message);
+}
+/**
+ * Adds an error issue
+ * @param message error issue message. Errors will be converted to string via toString()
+ * @param properties optional properties to add to the annotation.
+ */
+function error(message, properties = {}) {
+    command_issueCommand('error', utils_toCommandProperties(properties), message instanceof Error ? message.toString() : message);
+}
+/**
+ * Adds a warning issue
+ * @param message warning issue message. Errors will be converted to string via toString()
+ * @param properties optional properties to add to the annotation.
+ */
+function warning(message, properties = {}) {
+    command_issueCommand('warning', utils_toCommandProperties(properties), message instanceof Error ? message.toString() : message);
+}
+/**
+ * Adds a notice issue
+ * @param message notice issue message. Errors will be converted to string via toString()
+ * @param properties optional properties to add to the annotation.
+ */
+function notice(message, properties = {}) {
+    issueCommand('notice', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
+}
+/**
+ * Writes info to log with console.log.
+ * @param message info message
+ */
+function info(message) {
+    process.stdout.write(message + external_os_.EOL);
+}
+/**
+ * Begin an output group.
+ *
+ * Output until the next `groupEnd` will be foldable in this group
+ *
+ * @param name The name of the output group
+ */
+function startGroup(name) {
+    command_issue('group', name);
+}
+/**
+ * End an output group.
+ */
+function endGroup() {
+    command_issue('endgroup');
+}
+/**
+ * Wrap an asynchronous function call in a group.
+ *
+ * Returns the same type as the function itself.
+ *
+ * @param name The name of the group
+ * @param fn The function to wrap in the group
+ */
+function group(name, fn) {
+    return core_awaiter(this, void 0, void 0, function* () {
+        startGroup(name);
+        let result;
         try {
-            // note if path does not exist, error is silent
-            yield ioUtil.rm(inputPath, {
-                force: true,
-                maxRetries: 3,
-                recursive: true,
-                retryDelay: 300
-            });
+            result = yield fn();
         }
-        catch (err) {
-            throw new Error(`File was unable to be removed ${err}`);
+        finally {
+            endGroup();
         }
+        return result;
+    });
+}
+//-----------------------------------------------------------------------
+// Wrapper action state
+//-----------------------------------------------------------------------
+/**
+ * Saves state for current action, the state can only be retrieved by this action's post job execution.
+ *
+ * @param     name     name of the state to store
+ * @param     value    value to store. Non-string values will be converted to a string via JSON.stringify
+ */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+function saveState(name, value) {
+    const filePath = process.env['GITHUB_STATE'] || '';
+    if (filePath) {
+        return file_command_issueFileCommand('STATE', file_command_prepareKeyValueMessage(name, value));
+    }
+    command_issueCommand('save-state', { name }, utils_toCommandValue(value));
+}
+/**
+ * Gets the value of an state set by this action's main execution.
+ *
+ * @param     name     name of the state to get
+ * @returns   string
+ */
+function getState(name) {
+    return process.env[`STATE_${name}`] || '';
+}
+function getIDToken(aud) {
+    return core_awaiter(this, void 0, void 0, function* () {
+        return yield OidcClient.getIDToken(aud);
     });
 }
 /**
- * Make a directory.  Creates the full path with folders in between
- * Will throw if it fails
- *
- * @param   fsPath        path to create
- * @returns Promise<void>
+ * Summary exports
  */
-function mkdirP(fsPath) {
-    return io_awaiter(this, void 0, void 0, function* () {
-        ok(fsPath, 'a path argument must be provided');
-        yield ioUtil.mkdir(fsPath, { recursive: true });
-    });
-}
+
 /**
- * Returns path of a tool had the tool actually been invoked.  Resolves via paths.
- * If you check and the tool does not exist, it will throw.
- *
- * @param     tool              name of the tool
- * @param     check             whether to check if tool exists
- * @returns   Promise<string>   path to tool
+ * @deprecated use core.summary
  */
-function which(tool, check) {
-    return io_awaiter(this, void 0, void 0, function* () {
-        if (!tool) {
-            throw new Error("parameter 'tool' is required");
-        }
-        // recursive when check=true
-        if (check) {
-            const result = yield which(tool, false);
-            if (!result) {
-                if (IS_WINDOWS) {
-                    throw new Error(`Unable to locate executable file: ${tool}. Please verify either the file path exists or the file can be found within a directory specified by the PATH environment variable. Also verify the file has a valid extension for an executable file.`);
-                }
-                else {
-                    throw new Error(`Unable to locate executable file: ${tool}. Please verify either the file path exists or the file can be found within a directory specified by the PATH environment variable. Also check the file mode to verify the file is executable.`);
-                }
-            }
-            return result;
-        }
-        const matches = yield findInPath(tool);
-        if (matches && matches.length > 0) {
-            return matches[0];
-        }
-        return '';
-    });
-}
+
 /**
- * Returns a list of all occurrences of the given tool on the system path.
- *
- * @returns   Promise<string[]>  the paths of the tool
+ * Path exports
  */
-function findInPath(tool) {
-    return io_awaiter(this, void 0, void 0, function* () {
-        if (!tool) {
-            throw new Error("parameter 'tool' is required");
-        }
-        // build the list of extensions to try
-        const extensions = [];
-        if (IS_WINDOWS && process.env['PATHEXT']) {
-            for (const extension of process.env['PATHEXT'].split(external_path_.delimiter)) {
-                if (extension) {
-                    extensions.push(extension);
-                }
-            }
-        }
-        // if it's rooted, return it if exists. otherwise return empty.
-        if (isRooted(tool)) {
-            const filePath = yield tryGetExecutablePath(tool, extensions);
-            if (filePath) {
-                return [filePath];
-            }
-            return [];
-        }
-        // if any path separators, return empty
-        if (tool.includes(external_path_.sep)) {
-            return [];
-        }
-        // build the list of directories
-        //
-        // Note, technically "where" checks the current directory on Windows. From a toolkit perspective,
-        // it feels like we should not do this. Checking the current directory seems like more of a use
-        // case of a shell, and the which() function exposed by the toolkit should strive for consistency
-        // across platforms.
-        const directories = [];
-        if (process.env.PATH) {
-            for (const p of process.env.PATH.split(external_path_.delimiter)) {
-                if (p) {
-                    directories.push(p);
-                }
-            }
-        }
-        // find all matches
-        const matches = [];
-        for (const directory of directories) {
-            const filePath = yield tryGetExecutablePath(external_path_.join(directory, tool), extensions);
-            if (filePath) {
-                matches.push(filePath);
-            }
-        }
-        return matches;
-    });
-}
-function readCopyOptions(options) {
-    const force = options.force == null ? true : options.force;
-    const recursive = Boolean(options.recursive);
-    const copySourceDirectory = options.copySourceDirectory == null
-        ? true
-        : Boolean(options.copySourceDirectory);
-    return { force, recursive, copySourceDirectory };
-}
-function cpDirRecursive(sourceDir, destDir, currentDepth, force) {
-    return io_awaiter(this, void 0, void 0, function* () {
-        // Ensure there is not a run away recursive copy
-        if (currentDepth >= 255)
-            return;
-        currentDepth++;
-        yield mkdirP(destDir);
-        const files = yield ioUtil.readdir(sourceDir);
-        for (const fileName of files) {
-            const srcFile = `${sourceDir}/${fileName}`;
-            const destFile = `${destDir}/${fileName}`;
-            const srcFileStat = yield ioUtil.lstat(srcFile);
-            if (srcFileStat.isDirectory()) {
-                // Recurse
-                yield cpDirRecursive(srcFile, destFile, currentDepth, force);
-            }
-            else {
-                yield io_copyFile(srcFile, destFile, force);
-            }
-        }
-        // Change the mode for the newly created directory
-        yield ioUtil.chmod(destDir, (yield ioUtil.stat(sourceDir)).mode);
-    });
-}
-// Buffered file copy
-function io_copyFile(srcFile, destFile, force) {
-    return io_awaiter(this, void 0, void 0, function* () {
-        if ((yield ioUtil.lstat(srcFile)).isSymbolicLink()) {
-            // unlink/re-link it
-            try {
-                yield ioUtil.lstat(destFile);
-                yield ioUtil.unlink(destFile);
-            }
-            catch (e) {
-                // Try to override file permission
-                if (e.code === 'EPERM') {
-                    yield ioUtil.chmod(destFile, '0666');
-                    yield ioUtil.unlink(destFile);
-                }
-                // other errors = it doesn't exist, no work to do
-            }
-            // Copy over symlink
-            const symlinkFull = yield ioUtil.readlink(srcFile);
-            yield ioUtil.symlink(symlinkFull, destFile, ioUtil.IS_WINDOWS ? 'junction' : null);
-        }
-        else if (!(yield ioUtil.exists(destFile)) || force) {
-            yield ioUtil.copyFile(srcFile, destFile);
-        }
-    });
-}
-//# sourceMappingURL=io.js.map
+
+/**
+ * Platform utilities exports
+ */
+
+//# sourceMappingURL=core.js.map
+
+/***/ }),
+
+/***/ 5260:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  m: () => (/* binding */ exec)
+});
+
+// UNUSED EXPORTS: getExecOutput
+
+// EXTERNAL MODULE: external "string_decoder"
+var external_string_decoder_ = __nccwpck_require__(3193);
+// EXTERNAL MODULE: external "os"
+var external_os_ = __nccwpck_require__(857);
+// EXTERNAL MODULE: external "events"
+var external_events_ = __nccwpck_require__(4434);
+// EXTERNAL MODULE: external "child_process"
+var external_child_process_ = __nccwpck_require__(5317);
+// EXTERNAL MODULE: external "path"
+var external_path_ = __nccwpck_require__(6928);
+// EXTERNAL MODULE: ./node_modules/@actions/io/lib/io.js
+var io = __nccwpck_require__(8701);
+// EXTERNAL MODULE: ./node_modules/@actions/io/lib/io-util.js
+var io_util = __nccwpck_require__(90);
 ;// CONCATENATED MODULE: external "timers"
 const external_timers_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("timers");
 ;// CONCATENATED MODULE: ./node_modules/@actions/exec/lib/toolrunner.js
-var toolrunner_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
         function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
@@ -16056,7 +19362,7 @@ var toolrunner_awaiter = (undefined && undefined.__awaiter) || function (thisArg
 
 
 /* eslint-disable @typescript-eslint/unbound-method */
-const toolrunner_IS_WINDOWS = process.platform === 'win32';
+const IS_WINDOWS = process.platform === 'win32';
 /*
  * Class for running command line tools. Handles quoting and arg parsing in a platform agnostic way.
  */
@@ -16079,7 +19385,7 @@ class ToolRunner extends external_events_.EventEmitter {
         const toolPath = this._getSpawnFileName();
         const args = this._getSpawnArgs(options);
         let cmd = noPrefix ? '' : '[command]'; // omit prefix when piped to a second tool
-        if (toolrunner_IS_WINDOWS) {
+        if (IS_WINDOWS) {
             // Windows + cmd file
             if (this._isCmdFile()) {
                 cmd += toolPath;
@@ -16133,7 +19439,7 @@ class ToolRunner extends external_events_.EventEmitter {
         }
     }
     _getSpawnFileName() {
-        if (toolrunner_IS_WINDOWS) {
+        if (IS_WINDOWS) {
             if (this._isCmdFile()) {
                 return process.env['COMSPEC'] || 'cmd.exe';
             }
@@ -16141,7 +19447,7 @@ class ToolRunner extends external_events_.EventEmitter {
         return this.toolPath;
     }
     _getSpawnArgs(options) {
-        if (toolrunner_IS_WINDOWS) {
+        if (IS_WINDOWS) {
             if (this._isCmdFile()) {
                 let argline = `/D /S /C "${this._windowsQuoteCmdArg(this.toolPath)}`;
                 for (const a of this.args) {
@@ -16394,18 +19700,18 @@ class ToolRunner extends external_events_.EventEmitter {
      * @returns   number
      */
     exec() {
-        return toolrunner_awaiter(this, void 0, void 0, function* () {
+        return __awaiter(this, void 0, void 0, function* () {
             // root the tool path if it is unrooted and contains relative pathing
-            if (!isRooted(this.toolPath) &&
+            if (!io_util/* isRooted */.Qh(this.toolPath) &&
                 (this.toolPath.includes('/') ||
-                    (toolrunner_IS_WINDOWS && this.toolPath.includes('\\')))) {
+                    (IS_WINDOWS && this.toolPath.includes('\\')))) {
                 // prefer options.cwd if it is specified, however options.cwd may also need to be rooted
                 this.toolPath = external_path_.resolve(process.cwd(), this.options.cwd || process.cwd(), this.toolPath);
             }
             // if the tool is only a file name, then resolve it from the PATH
             // otherwise verify it exists (add extension on Windows if necessary)
-            this.toolPath = yield which(this.toolPath, true);
-            return new Promise((resolve, reject) => toolrunner_awaiter(this, void 0, void 0, function* () {
+            this.toolPath = yield io/* which */.K7(this.toolPath, true);
+            return new Promise((resolve, reject) => __awaiter(this, void 0, void 0, function* () {
                 this._debug(`exec tool: ${this.toolPath}`);
                 this._debug('arguments:');
                 for (const arg of this.args) {
@@ -16419,7 +19725,7 @@ class ToolRunner extends external_events_.EventEmitter {
                 state.on('debug', (message) => {
                     this._debug(message);
                 });
-                if (this.options.cwd && !(yield exists(this.options.cwd))) {
+                if (this.options.cwd && !(yield io_util/* exists */.t2(this.options.cwd))) {
                     return reject(new Error(`The cwd: ${this.options.cwd} does not exist!`));
                 }
                 const fileName = this._getSpawnFileName();
@@ -16706,6 +20012,488 @@ function getExecOutput(commandLine, args, options) {
     });
 }
 //# sourceMappingURL=exec.js.map
+
+/***/ }),
+
+/***/ 90:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Ck: () => (/* binding */ mkdir),
+/* harmony export */   H8: () => (/* binding */ IS_WINDOWS),
+/* harmony export */   Qh: () => (/* binding */ isRooted),
+/* harmony export */   rm: () => (/* binding */ rm),
+/* harmony export */   t2: () => (/* binding */ exists),
+/* harmony export */   vr: () => (/* binding */ tryGetExecutablePath)
+/* harmony export */ });
+/* unused harmony exports chmod, copyFile, lstat, open, readdir, rename, rmdir, stat, symlink, unlink, readlink, UV_FS_O_EXLOCK, READONLY, isDirectory, getCmdPath */
+/* harmony import */ var fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9896);
+/* harmony import */ var path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6928);
+var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+const { chmod, copyFile, lstat, mkdir, open, readdir, rename, rm, rmdir, stat, symlink, unlink } = fs__WEBPACK_IMPORTED_MODULE_0__.promises;
+// export const {open} = 'fs'
+const IS_WINDOWS = process.platform === 'win32';
+/**
+ * Custom implementation of readlink to ensure Windows junctions
+ * maintain trailing backslash for backward compatibility with Node.js < 24
+ *
+ * In Node.js 20, Windows junctions (directory symlinks) always returned paths
+ * with trailing backslashes. Node.js 24 removed this behavior, which breaks
+ * code that relied on this format for path operations.
+ *
+ * This implementation restores the Node 20 behavior by adding a trailing
+ * backslash to all junction results on Windows.
+ */
+function readlink(fsPath) {
+    return __awaiter(this, void 0, void 0, function* () {
+        const result = yield fs.promises.readlink(fsPath);
+        // On Windows, restore Node 20 behavior: add trailing backslash to all results
+        // since junctions on Windows are always directory links
+        if (IS_WINDOWS && !result.endsWith('\\')) {
+            return `${result}\\`;
+        }
+        return result;
+    });
+}
+// See https://github.com/nodejs/node/blob/d0153aee367422d0858105abec186da4dff0a0c5/deps/uv/include/uv/win.h#L691
+const UV_FS_O_EXLOCK = 0x10000000;
+const READONLY = fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_RDONLY;
+function exists(fsPath) {
+    return __awaiter(this, void 0, void 0, function* () {
+        try {
+            yield stat(fsPath);
+        }
+        catch (err) {
+            if (err.code === 'ENOENT') {
+                return false;
+            }
+            throw err;
+        }
+        return true;
+    });
+}
+function isDirectory(fsPath_1) {
+    return __awaiter(this, arguments, void 0, function* (fsPath, useStat = false) {
+        const stats = useStat ? yield stat(fsPath) : yield lstat(fsPath);
+        return stats.isDirectory();
+    });
+}
+/**
+ * On OSX/Linux, true if path starts with '/'. On Windows, true for paths like:
+ * \, \hello, \\hello\share, C:, and C:\hello (and corresponding alternate separator cases).
+ */
+function isRooted(p) {
+    p = normalizeSeparators(p);
+    if (!p) {
+        throw new Error('isRooted() parameter "p" cannot be empty');
+    }
+    if (IS_WINDOWS) {
+        return (p.startsWith('\\') || /^[A-Z]:/i.test(p) // e.g. \ or \hello or \\hello
+        ); // e.g. C: or C:\hello
+    }
+    return p.startsWith('/');
+}
+/**
+ * Best effort attempt to determine whether a file exists and is executable.
+ * @param filePath    file path to check
+ * @param extensions  additional file extensions to try
+ * @return if file exists and is executable, returns the file path. otherwise empty string.
+ */
+function tryGetExecutablePath(filePath, extensions) {
+    return __awaiter(this, void 0, void 0, function* () {
+        let stats = undefined;
+        try {
+            // test file exists
+            stats = yield stat(filePath);
+        }
+        catch (err) {
+            if (err.code !== 'ENOENT') {
+                // eslint-disable-next-line no-console
+                console.log(`Unexpected error attempting to determine if executable file exists '${filePath}': ${err}`);
+            }
+        }
+        if (stats && stats.isFile()) {
+            if (IS_WINDOWS) {
+                // on Windows, test for valid extension
+                const upperExt = path__WEBPACK_IMPORTED_MODULE_1__.extname(filePath).toUpperCase();
+                if (extensions.some(validExt => validExt.toUpperCase() === upperExt)) {
+                    return filePath;
+                }
+            }
+            else {
+                if (isUnixExecutable(stats)) {
+                    return filePath;
+                }
+            }
+        }
+        // try each extension
+        const originalFilePath = filePath;
+        for (const extension of extensions) {
+            filePath = originalFilePath + extension;
+            stats = undefined;
+            try {
+                stats = yield stat(filePath);
+            }
+            catch (err) {
+                if (err.code !== 'ENOENT') {
+                    // eslint-disable-next-line no-console
+                    console.log(`Unexpected error attempting to determine if executable file exists '${filePath}': ${err}`);
+                }
+            }
+            if (stats && stats.isFile()) {
+                if (IS_WINDOWS) {
+                    // preserve the case of the actual file (since an extension was appended)
+                    try {
+                        const directory = path__WEBPACK_IMPORTED_MODULE_1__.dirname(filePath);
+                        const upperName = path__WEBPACK_IMPORTED_MODULE_1__.basename(filePath).toUpperCase();
+                        for (const actualName of yield readdir(directory)) {
+                            if (upperName === actualName.toUpperCase()) {
+                                filePath = path__WEBPACK_IMPORTED_MODULE_1__.join(directory, actualName);
+                                break;
+                            }
+                        }
+                    }
+                    catch (err) {
+                        // eslint-disable-next-line no-console
+                        console.log(`Unexpected error attempting to determine the actual case of the file '${filePath}': ${err}`);
+                    }
+                    return filePath;
+                }
+                else {
+                    if (isUnixExecutable(stats)) {
+                        return filePath;
+                    }
+                }
+            }
+        }
+        return '';
+    });
+}
+function normalizeSeparators(p) {
+    p = p || '';
+    if (IS_WINDOWS) {
+        // convert slashes on Windows
+        p = p.replace(/\//g, '\\');
+        // remove redundant slashes
+        return p.replace(/\\\\+/g, '\\');
+    }
+    // remove redundant slashes
+    return p.replace(/\/\/+/g, '/');
+}
+// on Mac/Linux, test the execute bit
+//     R   W  X  R  W X R W X
+//   256 128 64 32 16 8 4 2 1
+function isUnixExecutable(stats) {
+    return ((stats.mode & 1) > 0 ||
+        ((stats.mode & 8) > 0 &&
+            process.getgid !== undefined &&
+            stats.gid === process.getgid()) ||
+        ((stats.mode & 64) > 0 &&
+            process.getuid !== undefined &&
+            stats.uid === process.getuid()));
+}
+// Get the path of cmd.exe in windows
+function getCmdPath() {
+    var _a;
+    return (_a = process.env['COMSPEC']) !== null && _a !== void 0 ? _a : `cmd.exe`;
+}
+//# sourceMappingURL=io-util.js.map
+
+/***/ }),
+
+/***/ 8701:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   K7: () => (/* binding */ which),
+/* harmony export */   U$: () => (/* binding */ mkdirP),
+/* harmony export */   Yz: () => (/* binding */ rmRF)
+/* harmony export */ });
+/* unused harmony exports cp, mv, findInPath */
+/* harmony import */ var assert__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2613);
+/* harmony import */ var path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6928);
+/* harmony import */ var _io_util_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(90);
+var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+
+/**
+ * Copies a file or folder.
+ * Based off of shelljs - https://github.com/shelljs/shelljs/blob/9237f66c52e5daa40458f94f9565e18e8132f5a6/src/cp.js
+ *
+ * @param     source    source path
+ * @param     dest      destination path
+ * @param     options   optional. See CopyOptions.
+ */
+function cp(source_1, dest_1) {
+    return __awaiter(this, arguments, void 0, function* (source, dest, options = {}) {
+        const { force, recursive, copySourceDirectory } = readCopyOptions(options);
+        const destStat = (yield ioUtil.exists(dest)) ? yield ioUtil.stat(dest) : null;
+        // Dest is an existing file, but not forcing
+        if (destStat && destStat.isFile() && !force) {
+            return;
+        }
+        // If dest is an existing directory, should copy inside.
+        const newDest = destStat && destStat.isDirectory() && copySourceDirectory
+            ? path.join(dest, path.basename(source))
+            : dest;
+        if (!(yield ioUtil.exists(source))) {
+            throw new Error(`no such file or directory: ${source}`);
+        }
+        const sourceStat = yield ioUtil.stat(source);
+        if (sourceStat.isDirectory()) {
+            if (!recursive) {
+                throw new Error(`Failed to copy. ${source} is a directory, but tried to copy without recursive flag.`);
+            }
+            else {
+                yield cpDirRecursive(source, newDest, 0, force);
+            }
+        }
+        else {
+            if (path.relative(source, newDest) === '') {
+                // a file cannot be copied to itself
+                throw new Error(`'${newDest}' and '${source}' are the same file`);
+            }
+            yield copyFile(source, newDest, force);
+        }
+    });
+}
+/**
+ * Moves a path.
+ *
+ * @param     source    source path
+ * @param     dest      destination path
+ * @param     options   optional. See MoveOptions.
+ */
+function mv(source_1, dest_1) {
+    return __awaiter(this, arguments, void 0, function* (source, dest, options = {}) {
+        if (yield ioUtil.exists(dest)) {
+            let destExists = true;
+            if (yield ioUtil.isDirectory(dest)) {
+                // If dest is directory copy src into dest
+                dest = path.join(dest, path.basename(source));
+                destExists = yield ioUtil.exists(dest);
+            }
+            if (destExists) {
+                if (options.force == null || options.force) {
+                    yield rmRF(dest);
+                }
+                else {
+                    throw new Error('Destination already exists');
+                }
+            }
+        }
+        yield mkdirP(path.dirname(dest));
+        yield ioUtil.rename(source, dest);
+    });
+}
+/**
+ * Remove a path recursively with force
+ *
+ * @param inputPath path to remove
+ */
+function rmRF(inputPath) {
+    return __awaiter(this, void 0, void 0, function* () {
+        if (_io_util_js__WEBPACK_IMPORTED_MODULE_2__/* .IS_WINDOWS */ .H8) {
+            // Check for invalid characters
+            // https://docs.microsoft.com/en-us/windows/win32/fileio/naming-a-file
+            if (/[*"<>|]/.test(inputPath)) {
+                throw new Error('File path must not contain `*`, `"`, `<`, `>` or `|` on Windows');
+            }
+        }
+        try {
+            // note if path does not exist, error is silent
+            yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__.rm(inputPath, {
+                force: true,
+                maxRetries: 3,
+                recursive: true,
+                retryDelay: 300
+            });
+        }
+        catch (err) {
+            throw new Error(`File was unable to be removed ${err}`);
+        }
+    });
+}
+/**
+ * Make a directory.  Creates the full path with folders in between
+ * Will throw if it fails
+ *
+ * @param   fsPath        path to create
+ * @returns Promise<void>
+ */
+function mkdirP(fsPath) {
+    return __awaiter(this, void 0, void 0, function* () {
+        (0,assert__WEBPACK_IMPORTED_MODULE_0__.ok)(fsPath, 'a path argument must be provided');
+        yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__/* .mkdir */ .Ck(fsPath, { recursive: true });
+    });
+}
+/**
+ * Returns path of a tool had the tool actually been invoked.  Resolves via paths.
+ * If you check and the tool does not exist, it will throw.
+ *
+ * @param     tool              name of the tool
+ * @param     check             whether to check if tool exists
+ * @returns   Promise<string>   path to tool
+ */
+function which(tool, check) {
+    return __awaiter(this, void 0, void 0, function* () {
+        if (!tool) {
+            throw new Error("parameter 'tool' is required");
+        }
+        // recursive when check=true
+        if (check) {
+            const result = yield which(tool, false);
+            if (!result) {
+                if (_io_util_js__WEBPACK_IMPORTED_MODULE_2__/* .IS_WINDOWS */ .H8) {
+                    throw new Error(`Unable to locate executable file: ${tool}. Please verify either the file path exists or the file can be found within a directory specified by the PATH environment variable. Also verify the file has a valid extension for an executable file.`);
+                }
+                else {
+                    throw new Error(`Unable to locate executable file: ${tool}. Please verify either the file path exists or the file can be found within a directory specified by the PATH environment variable. Also check the file mode to verify the file is executable.`);
+                }
+            }
+            return result;
+        }
+        const matches = yield findInPath(tool);
+        if (matches && matches.length > 0) {
+            return matches[0];
+        }
+        return '';
+    });
+}
+/**
+ * Returns a list of all occurrences of the given tool on the system path.
+ *
+ * @returns   Promise<string[]>  the paths of the tool
+ */
+function findInPath(tool) {
+    return __awaiter(this, void 0, void 0, function* () {
+        if (!tool) {
+            throw new Error("parameter 'tool' is required");
+        }
+        // build the list of extensions to try
+        const extensions = [];
+        if (_io_util_js__WEBPACK_IMPORTED_MODULE_2__/* .IS_WINDOWS */ .H8 && process.env['PATHEXT']) {
+            for (const extension of process.env['PATHEXT'].split(path__WEBPACK_IMPORTED_MODULE_1__.delimiter)) {
+                if (extension) {
+                    extensions.push(extension);
+                }
+            }
+        }
+        // if it's rooted, return it if exists. otherwise return empty.
+        if (_io_util_js__WEBPACK_IMPORTED_MODULE_2__/* .isRooted */ .Qh(tool)) {
+            const filePath = yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__/* .tryGetExecutablePath */ .vr(tool, extensions);
+            if (filePath) {
+                return [filePath];
+            }
+            return [];
+        }
+        // if any path separators, return empty
+        if (tool.includes(path__WEBPACK_IMPORTED_MODULE_1__.sep)) {
+            return [];
+        }
+        // build the list of directories
+        //
+        // Note, technically "where" checks the current directory on Windows. From a toolkit perspective,
+        // it feels like we should not do this. Checking the current directory seems like more of a use
+        // case of a shell, and the which() function exposed by the toolkit should strive for consistency
+        // across platforms.
+        const directories = [];
+        if (process.env.PATH) {
+            for (const p of process.env.PATH.split(path__WEBPACK_IMPORTED_MODULE_1__.delimiter)) {
+                if (p) {
+                    directories.push(p);
+                }
+            }
+        }
+        // find all matches
+        const matches = [];
+        for (const directory of directories) {
+            const filePath = yield _io_util_js__WEBPACK_IMPORTED_MODULE_2__/* .tryGetExecutablePath */ .vr(path__WEBPACK_IMPORTED_MODULE_1__.join(directory, tool), extensions);
+            if (filePath) {
+                matches.push(filePath);
+            }
+        }
+        return matches;
+    });
+}
+function readCopyOptions(options) {
+    const force = options.force == null ? true : options.force;
+    const recursive = Boolean(options.recursive);
+    const copySourceDirectory = options.copySourceDirectory == null
+        ? true
+        : Boolean(options.copySourceDirectory);
+    return { force, recursive, copySourceDirectory };
+}
+function cpDirRecursive(sourceDir, destDir, currentDepth, force) {
+    return __awaiter(this, void 0, void 0, function* () {
+        // Ensure there is not a run away recursive copy
+        if (currentDepth >= 255)
+            return;
+        currentDepth++;
+        yield mkdirP(destDir);
+        const files = yield ioUtil.readdir(sourceDir);
+        for (const fileName of files) {
+            const srcFile = `${sourceDir}/${fileName}`;
+            const destFile = `${destDir}/${fileName}`;
+            const srcFileStat = yield ioUtil.lstat(srcFile);
+            if (srcFileStat.isDirectory()) {
+                // Recurse
+                yield cpDirRecursive(srcFile, destFile, currentDepth, force);
+            }
+            else {
+                yield copyFile(srcFile, destFile, force);
+            }
+        }
+        // Change the mode for the newly created directory
+        yield ioUtil.chmod(destDir, (yield ioUtil.stat(sourceDir)).mode);
+    });
+}
+// Buffered file copy
+function copyFile(srcFile, destFile, force) {
+    return __awaiter(this, void 0, void 0, function* () {
+        if ((yield ioUtil.lstat(srcFile)).isSymbolicLink()) {
+            // unlink/re-link it
+            try {
+                yield ioUtil.lstat(destFile);
+                yield ioUtil.unlink(destFile);
+            }
+            catch (e) {
+                // Try to override file permission
+                if (e.code === 'EPERM') {
+                    yield ioUtil.chmod(destFile, '0666');
+                    yield ioUtil.unlink(destFile);
+                }
+                // other errors = it doesn't exist, no work to do
+            }
+            // Copy over symlink
+            const symlinkFull = yield ioUtil.readlink(srcFile);
+            yield ioUtil.symlink(symlinkFull, destFile, ioUtil.IS_WINDOWS ? 'junction' : null);
+        }
+        else if (!(yield ioUtil.exists(destFile)) || force) {
+            yield ioUtil.copyFile(srcFile, destFile);
+        }
+    });
+}
+//# sourceMappingURL=io.js.map
 
 /***/ }),
 

@@ -15,6 +15,7 @@ take_lock() {
     sleep 1
     waited=$((waited + 1))
   done
+  [ -n "$restoring" ] || settle_hooks
   check_journal
   hold # a signal in between would leave holder.new
   { printf '%s\n' "$holder" >.work/holder.new && mv -f .work/holder.new .work/holder; } 2>/dev/null || rm -f .work/holder.new

@@ -13,6 +13,7 @@ produce_postgres() {
   emit phase dump "$source_bytes"
   began=$(date +%s)
   dump
+  dumped
   # what pg_dump found odd, although it went on
   said=$(complaints dump.error)
   if [ -n "$said" ]; then put note "$said"; fi

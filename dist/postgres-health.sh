@@ -21,6 +21,9 @@ examine_postgres() {
 \\o /dev/null
 $begin_sql
 \\o
+SELECT 'superuser ' || rolsuper FROM pg_roles WHERE rolname = current_user;
+SELECT 'may_create ' || (rolsuper OR rolcreatedb) FROM pg_roles WHERE rolname = current_user;
+SELECT 'owns ' || pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = current_database();
 SELECT 'sees_all ' || (rolsuper OR pg_has_role('pg_read_all_stats', 'USAGE')) FROM pg_roles WHERE rolname = current_user;
 SELECT 'connections ' || count(*) FROM pg_stat_activity WHERE datid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend';
 SELECT 'max_connections ' || current_setting('max_connections');

@@ -153,6 +153,7 @@ stop_here() {
 end_job() {
   trap '' HUP INT TERM PIPE # first of all: a handler that writes to a closed channel would be called again for ever
   clean_up
+  [ -z "$hooked" ] || launch_promised
   [ -z "$keyring" ] || remove_keyring "$keyring"
   [ -z "$tmp" ] || rm -rf "$tmp"
   emit "done" "$number" "$1" 2>/dev/null
@@ -294,7 +295,7 @@ watch() {
     [ -z "$over" ] || exit 0
     trap '' TERM
     end_work
-    start_without_us
+    launch_promised
     alive $$ && kill -KILL $$
   ) &
   guard=$!
@@ -344,7 +345,7 @@ within() {
 leave() {
   trap '' HUP INT TERM PIPE
   end_work
-  start_without_us
+  launch_promised
   restoring=''
   release_lock 2>/dev/null
   stop ${guard:+"$guard"}

@@ -2,11 +2,13 @@
 # SQLite: how the live database is, without a backup of it.
 
 # health_sqlite NAMED-ARGUMENTS
-# takes: asserts busy_ms level min_free_kib name run_as source verify wanted
+# takes: asserts busy_ms examined level min_free_kib name run_as source verify wanted
 health_sqlite() {
   arguments "$@"
   examine_source sqlite
-  passing_on E_PERM "the look into the database as ${run_as:-$my_name}" elsewhere examine_sqlite source "$source" busy_ms "$busy_ms"
+  emit phase check 0
+  passing_on E_PERM "the look into the database as ${run_as:-$my_name}" \
+    elsewhere examine_sqlite source "$source" busy_ms "$busy_ms" examined "$examined"
 }
 
 # examine_sqlite NAMED-ARGUMENTS: what a connection that may not write can tell. Where readers keep writers waiting, a large database is not
@@ -20,9 +22,18 @@ examine_sqlite() {
   live_bytes=$(size_of "$live")
   put live_wal "$(if is_wal "$live"; then echo 1; fi)"
   put wal_bytes "$(size_of "$live-wal")"
-  if [ -s "$live-journal" ] && ! sqlite_on_live 'SELECT 1 FROM sqlite_master' >live.check; then
-    put hot_journal 1
+  # a connection, also one that may not write, would make the index of the WAL anew
+  if is_wal "$live" && [ -s "$live-wal" ] && [ ! -e "$live-shm" ]; then
+    put hot_journal "the WAL"
     return 0
+  fi
+  if [ -s "$live-journal" ]; then
+    sqlite_on_live 'SELECT 1 FROM sqlite_master' >live.check || case $?:$(cat error) in
+      8:* | *'readonly database'*)
+        put hot_journal 'a hot journal'
+        return 0
+        ;;
+    esac
   fi
   if ! sqlite_on_live 'PRAGMA page_size' 'PRAGMA page_count' 'PRAGMA freelist_count' 'PRAGMA encoding' >live.values; then
     not_examined $?
@@ -33,6 +44,7 @@ examine_sqlite() {
   put page_count "$page_count"
   put free_pages "$free_pages"
   put encoding "$encoding"
+  [ -n "$examined" ] || return 0
   check='PRAGMA integrity_check(5)'
   if [ "$live_bytes" -gt "$cheap_bytes" ]; then
     if ! is_wal "$live"; then
@@ -41,7 +53,6 @@ examine_sqlite() {
     fi
     check='PRAGMA quick_check(5)'
   fi
-  emit phase check "$live_bytes"
   check_live "$check" || return 0
   if sqlite_on_live 'SELECT count(*) FROM temp.pragma_foreign_key_check' >live.check; then
     put foreign_keys "$(cat live.check)"

@@ -151,6 +151,7 @@ produce_sqlite() {
   enter_place "$((source_bytes / 1024 + min_free_kib))"
   emit phase copy "$source_bytes"
   copy_sqlite
+  dumped
   if [ -n "$unread" ]; then
     :
   elif [ "$verify" = checksum ]; then

@@ -88,6 +88,7 @@ store() {
   if [ -n "$encrypt" ] && [ "$(packing_of "$work/payload")" != "$encrypt" ]; then
     fail E_DUMP_FAILED "what $encrypt wrote is not encrypted with it, although it told of no error (is it a wrapper?)"
   fi
+  end_hooks
   sync_file "$work/payload"
   read -r sha256 _ <"$work/sum"
   read -r bytes <"$work/count"

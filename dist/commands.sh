@@ -1,0 +1,135 @@
+# shellcheck shell=sh
+# Commands of the user; and the one that is due: on whatever path a session ends, it is run, once, and to its end.
+command_limit=600 # seconds that one may take
+told_of=''        # which command it is that facts are told of: before the names of these
+due=''            # the file with the command that is due, in the backup directory; empty: none is
+begun=''          # the folder in which it runs
+
+# run_command TEXT: lines of shell of the user, as the login user would type them; its output as facts, line by line
+run_command() {
+  # a folder of its own: the output of a daemon that was started goes on to it when the command has ended
+  small_folder
+  printf '%s\n' "$1" >"$tmp/command"
+  : >"$tmp/said"
+  hold
+  (trap stop_command HUP INT TERM PIPE && limited "$tmp/command" "$tmp") 3>&- 9>&- &
+  child=$! && started $child
+  release
+  follow_command $child "$tmp"
+  stages=''
+}
+
+# limited FILE FOLDER: runs the lines of the file for as long as they may take, and leaves in the folder what they said and how they ended
+limited() {
+  as_login sh -e "$1" >"$2/said" 2>&1 &
+  command=$! late='' deadline=$(($(date +%s) + command_limit))
+  while alive $command; do
+    if [ "$(date +%s)" -ge $deadline ]; then
+      late=late
+      kill_command
+      break
+    fi
+    sleep 0.2 2>/dev/null || sleep 1
+  done
+  wait $command
+  echo "$? $late" >"$2/status-new" && mv -f "$2/status-new" "$2/status"
+}
+
+stop_command() {
+  trap '' HUP INT TERM PIPE
+  kill_command
+}
+
+# kill_command: with what it has started, as far as that is in its group
+kill_command() {
+  kill -TERM "-$command" 2>/dev/null || kill -TERM "$command" 2>/dev/null || return 0
+  sleep 1
+  kill -KILL "-$command" 2>/dev/null || kill -KILL "$command" 2>/dev/null
+}
+
+# follow_command PID FOLDER: what it says and how it ends, for the runner
+follow_command() {
+  told=0 looks=0
+  while alive "$1"; do
+    sleep 0.2 2>/dev/null || sleep 1
+    tell_command "$2/said"
+    looks=$((looks + 1))
+    [ $((looks % 5)) != 0 ] || emit waits # it has a limit of its own
+  done
+  tell_command "$2/said"
+  tell_status "$2/status"
+}
+
+# tell_status FILE
+tell_status() {
+  status='' late=''
+  [ ! -f "$1" ] || read -r status late <"$1"
+  put "${told_of}command_status" "${status:-none}"
+  [ -z "$late" ] || put "${told_of}command_late" "$command_limit"
+}
+
+# tell_command FILE: what was said since the last time, of which the log takes the first 64 KiB
+tell_command() {
+  [ "$told" -lt 65536 ] || return 0
+  size=$(size_of "$1")
+  [ "${size:-0}" -gt "$told" ] || return 0
+  tail -c +$((told + 1)) "$1" | dd bs=65536 count=1 iflag=fullblock 2>/dev/null | emit_each "set ${told_of}said "
+  told=$size
+}
+
+# as_login COMMAND...: in the home and with the environment of the login, in a group of its own, so that what it starts ends with it
+# when the run is cut off
+as_login() {
+  cd "${HOME:-/}" || cd /
+  umask "$login_umask"
+  unset LC_ALL TZ
+  if [ -n "$login_locale" ]; then export LC_ALL="$login_locale"; fi
+  if [ -n "$login_zone" ]; then export TZ="$login_zone"; fi
+  # shellcheck disable=SC2086 # words without blanks
+  [ -z "$login_options" ] || set -- env $login_options "$@"
+  # what a shell starts in the background ignores INT and QUIT for its whole life, and so does all that it starts
+  if env --default-signal true 2>/dev/null; then
+    set -- env --default-signal "$@"
+  elif have perl; then
+    # shellcheck disable=SC2016 # of perl
+    set -- perl -e '$SIG{$_} = "DEFAULT" for qw(HUP INT QUIT TERM PIPE); exec { $ARGV[0] } @ARGV' "$@"
+  fi
+  if have setsid; then exec setsid "$@"; fi
+  exec "$@"
+}
+
+# promise TEXT: the command that is due from here on
+promise() {
+  rm -rf "$begun"
+  put_text "$due" "$1" || failed E_PERM 'the command that is due could not be noted'
+}
+
+# launch_promised: begins it, when nobody has. It is not ended with this session, nor by the signals that end it
+launch_promised() {
+  [ -n "$due" ] && [ -f "$directory/$due" ] && mkdir -p "$begun" && mv "$directory/$due" "$begun/command" 2>/dev/null || return 1
+  # from a stage as well, of told_of folder and pipes it must be free
+  (trap : HUP INT TERM PIPE && cd "$directory" && limited "$begun/command" "$begun") </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 9>&- &
+  process_of $! >"$begun/process"
+}
+
+# keep_promise: it is run. Once: who comes later is told how that has ended, and does not try it again
+keep_promise() {
+  hold
+  launch_promised
+  release
+  follow_promised
+}
+
+# follow_promised: what it says and how it ends, as far as it was begun
+follow_promised() {
+  [ -d "$begun" ] || return 0
+  runner=''
+  { IFS= read -r runner <"$begun/process"; } 2>/dev/null
+  if [ -n "$runner" ] && [ "$runner" = "$(process_of "${runner%% *}")" ]; then
+    follow_command "${runner%% *}" "$begun"
+  else
+    told=0
+    tell_command "$begun/said"
+    tell_status "$begun/status"
+  fi
+}
