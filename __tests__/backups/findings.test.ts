@@ -125,9 +125,11 @@ describe('fewer than the rules should hold', () => {
       [...every(24, 2), ...every(24, 9).slice(-1)],
       'daily=7: 3 backups in /backups, where the rule should hold 7',
     ],
-    ['daily=3', every(24 * 30, 2), 'daily=3: 2 backups in /backups, where the rule should hold 3'],
-    ['weekly=4', every(24 * 25, 2), 'weekly=4: 2 backups in /backups, where the rule should hold 4'],
-    ['monthly=6', every(24 * 100, 2), 'monthly=6: 2 backups in /backups, where the rule should hold 4'],
+    [
+      'weekly=6\nhourly=5',
+      [...every(24 * 7, 3).slice(0, 2), ...every(24 * 7, 6).slice(-1)],
+      'weekly=6: 3 backups in /backups, where the rule should hold 6',
+    ],
   ])('%j: too few', (rules, made, message) => {
     const found = few(rules, made);
     expect(found).toHaveLength(1);
@@ -135,6 +137,16 @@ describe('fewer than the rules should hold', () => {
     expect(tooFew(backups(...made), parseKeep(rules), now, '/backups')).toMatchObject([
       { level: 'warning', code: 'E_TOO_FEW' },
     ]);
+  });
+
+  // nobody would look at it any more
+  test.each([
+    ['nightly backups, and a rule of hours', 'hourly=24', every(24, 6)],
+    ['no backups on weekends', 'daily=30', every(24, 30).filter((at) => ![0, 6].includes(new Date(at).getUTCDay()))],
+    ['deploys now and then', 'daily=7', every(24 * 9, 4)],
+    ['two backups alone', 'daily=3', every(24 * 30, 2)],
+  ])('%s are no finding', (_, rules, made) => {
+    expect(few(rules, made)).toEqual([]);
   });
 
   test('one that is pinned for years does not say since when there are backups', () => {
@@ -146,11 +158,12 @@ describe('fewer than the rules should hold', () => {
   });
 
   test('suspect ones and safety backups fill no rule', () => {
-    const [first = '', second = '', third = '', last = ''] = every(24, 4);
-    const safety: [string, Partial<Manifest>] = [third, { reason: 'safety' }];
-    expect(few('daily=4', [first, [second, SUSPECT], safety, last])[0]).toContain(
-      '2 backups in /backups, where the rule should hold 4',
+    const all = every(24, 8);
+    const odd = all.map((at, nth): string | [string, Partial<Manifest>] =>
+      nth < 3 || nth === 7 ? at : [at, nth < 5 ? SUSPECT : { reason: 'safety' }],
     );
+    expect(few('daily=8', all)).toEqual([]);
+    expect(few('daily=8', odd)[0]).toContain('4 backups in /backups, where the rule should hold 8');
   });
 });
 

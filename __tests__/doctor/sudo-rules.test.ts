@@ -58,12 +58,35 @@ describe('what sudo lets somebody do', () => {
     [['(root) NOPASSWD: /usr/bin/systemctl start shop'], null],
     [[], null],
   ])('%j: without a password %s', (rules, expected) => {
-    expect(asksNothing(list(...rules), '/usr/bin/systemctl', STOP)).toBe(expected);
+    expect(asksNothing(list(...rules), 'root', '/usr/bin/systemctl', STOP)).toBe(expected);
+  });
+
+  test('a rule for another user is none', () => {
+    const rules = list('(ALL : ALL) ALL', '(nobody) NOPASSWD: ALL');
+    expect(asksNothing(rules, 'root', '/usr/bin/systemctl', STOP)).toBe(false);
+    expect(asksNothing(rules, 'nobody', '/usr/bin/systemctl', STOP)).toBe(true);
+    expect(asksNothing(list('(app, root) NOPASSWD: ALL'), 'root', '/usr/bin/systemctl', STOP)).toBe(true);
+  });
+
+  test.each(['%wheel', 'ALL, !root', '#0'])('(%s) is not read', (as) => {
+    expect(asksNothing(list(`(${as}) NOPASSWD: ALL`), 'root', '/usr/bin/systemctl', STOP)).toBeNull();
+  });
+
+  test('who never has to give a password by the defaults', () => {
+    const rules = list('(ALL) ALL', '(root) PASSWD: /usr/bin/false').replace('env_reset,', 'env_reset, !authenticate,');
+    expect(asksNothing(rules, 'root', '/usr/bin/systemctl', STOP)).toBe(true);
+    expect(asksNothing(rules, 'root', '/usr/bin/false', ['false'])).toBe(false);
+  });
+
+  test('a command without arguments is allowed without any alone', () => {
+    expect(inSudoers(['/usr/bin/ls'])).toBe('/usr/bin/ls ""');
+    expect(asksNothing(list('(root) NOPASSWD: /usr/bin/ls ""'), 'root', '/usr/bin/ls', ['ls'])).toBe(true);
+    expect(asksNothing(list('(root) NOPASSWD: /usr/bin/ls ""'), 'root', '/usr/bin/ls', ['ls', '-l'])).toBeNull();
   });
 
   test('what sudoers escapes', () => {
     const words = ['/usr/bin/set', 'a=b', '10:20', 'x,y'];
     expect(inSudoers(words)).toBe('/usr/bin/set a\\=b 10\\:20 x\\,y');
-    expect(asksNothing(list(`(root) NOPASSWD: ${inSudoers(words)}`), '/usr/bin/set', words)).toBe(true);
+    expect(asksNothing(list(`(root) NOPASSWD: ${inSudoers(words)}`), 'root', '/usr/bin/set', words)).toBe(true);
   });
 });

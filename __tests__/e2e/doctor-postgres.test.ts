@@ -18,7 +18,8 @@ beforeAll(async () => {
   await server.createRole('owner', PASSWORD);
   await server.sql(
     DATABASE,
-    `CREATE SCHEMA inner_rooms; CREATE TABLE inner_rooms.customers AS SELECT 1 AS id; CREATE SEQUENCE inner_rooms.numbers;
+    `CREATE SCHEMA inner_rooms; CREATE TABLE inner_rooms.customers AS SELECT 1 AS id; CREATE SEQUENCE inner_rooms.numbers; SELECT lo_create(0);
+     ALTER SCHEMA inner_rooms OWNER TO owner; ALTER TABLE inner_rooms.customers OWNER TO owner; ALTER SEQUENCE inner_rooms.numbers OWNER TO owner;
      ALTER DATABASE "the ""shop""" OWNER TO owner;`,
   );
   scene = await startPostgresScene(server, DATABASE);
@@ -68,6 +69,17 @@ test('an owner: whether a restore swaps or is one in place', async () => {
   expect(rights(await doctor({ database: as('owner') }))?.found).toMatch(
     /may create others: a restore loads beside it/,
   );
+});
+
+test('a role that may not read everything: how much, and the statements', async () => {
+  await server.createRole('blind', PASSWORD);
+  const result = await doctor({ database: as('blind') });
+  expect(rights(result)).toMatchObject({
+    level: 'warning',
+    found: expect.stringMatching(/^blind may not read 2 tables or sequences: a backup fails/),
+  });
+  await server.sql(DATABASE, statements(result));
+  expect(rights(await doctor({ database: as('blind') }))?.level).toBe('ok');
 });
 
 test('a server that is not there, and a password that is wrong, are rows', async () => {

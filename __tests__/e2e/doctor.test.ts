@@ -138,6 +138,21 @@ describe('what is wrong is a row with its fix, and the rest is looked at all the
     expect(rows(result).Database).toMatch(/^ok /);
   });
 
+  test('a work folder that others can write, and a database with nothing in it', async () => {
+    const directory = join(scene.user.home, 'work-open');
+    mkdirSync(join(directory, '.work'), { recursive: true });
+    for (const path of [directory, join(directory, '.work')]) chownSync(path, scene.user.uid, scene.user.gid);
+    chmodSync(join(directory, '.work'), 0o777);
+    chmodSync(directory, 0o700);
+    const database = join(scene.user.home, 'empty.db');
+    execFileSync('sqlite3', [database, 'PRAGMA user_version = 1;']);
+    chownSync(database, scene.user.uid, scene.user.gid);
+    const result = await doctor({ directory, database });
+    expectErrors(result, 'Backup directory');
+    expect(row(result, 'Backup directory')).toMatchObject({ code: 'E_PERM_UNSAFE' });
+    expect(rows(result)['Room for a backup']).toMatch(/^warning there is nothing in the database/);
+  });
+
   test('tools that are missing, all of them at once, with the line that installs them', async () => {
     const bare = await startScene({ sshd: { wrapper: withoutCommands(['sqlite3', 'python3', 'zstd', 'flock']) } });
     try {
@@ -158,7 +173,7 @@ describe('what is wrong is a row with its fix, and the rest is looked at all the
     expectErrors(result, 'Room for a backup', 'Restore', 'stop-command');
     expect(rows(result)).toMatchObject({
       'Room for a backup': expect.stringMatching(/^error 500 TB needed/),
-      'stop-command': expect.stringMatching(/^error there is no \/opt\/no\/stop in the PATH/),
+      'stop-command': expect.stringMatching(/^error there is no program \/opt\/no\/stop that could be started/),
       'start-command': expect.stringMatching(/^ok .*systemctl is there$/),
       'check-command': expect.stringMatching(/^skipped /),
     });
@@ -204,6 +219,19 @@ describe('commands by sudo', () => {
     expect(rows(result)['stop-command']).toContain('asks for a password');
   });
 
+  test('a program that others can write, or that sudo would not find, gets no line', async () => {
+    const own = join(scene.user.home, 'bin');
+    mkdirSync(own, { recursive: true });
+    writeFileSync(join(own, 'stop'), '#!/bin/sh\n', { mode: 0o755 });
+    chownSync(join(own, 'stop'), scene.user.uid, scene.user.gid);
+    allow(`${scene.user.name} ALL=(root) NOPASSWD: ALL`);
+    const result = await doctor({ 'stop-command': `sudo ${own}/stop`, 'start-command': 'sudo no-such-program' });
+    expectErrors(result, 'stop-command', 'start-command');
+    expect(rows(result)['stop-command']).toContain('can be written by others than root');
+    expect(rows(result)['start-command']).toContain('there is no no-such-program where sudo looks for it');
+    expect(setUp(result, 'sudoers.d')).toBe('');
+  });
+
   test('none of them was run', async () => {
     const trace = join(scene.user.home, 'was-run');
     allow(`${scene.user.name} ALL=(root) NOPASSWD: ALL`);
@@ -225,9 +253,18 @@ describe('encryption', () => {
     );
   });
 
+  test('without what decrypts the plan of a restore is left out, and all is well', async () => {
+    expectBackup(await scene.run(ENCRYPT));
+    const result = await doctor(ENCRYPT);
+    expect(result.code).toBe(0);
+    expect(rows(result).Restore).toMatch(
+      /^skipped .* is encrypted with age for .*, and `decryption-key` is not given$/,
+    );
+  });
+
   test('and another key does not', async () => {
     const result = await doctor({ ...ENCRYPT, 'decryption-key': ageKey().identity });
-    expectErrors(result, 'Encryption');
+    expectErrors(result, 'Restore', 'Encryption');
     expect(row(result, 'Encryption')).toMatchObject({ code: 'E_DECRYPT' });
   });
 

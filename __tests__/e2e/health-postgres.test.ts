@@ -48,10 +48,10 @@ test('a healthy server: every figure is told, rows are estimates and named so, n
   expect(listing(scene.directory)).toEqual(before);
   expect(figures(result)).toEqual({
     ...{ bytes: expect.any(Number), estimated: true, connections: 1, maxConnections: 12 },
-    ...{ longestTransactionSeconds: 0, replicationSlots: 0, inactiveSlots: 0, heldWalBytes: 0 },
+    ...{ longestTransactionSeconds: 0, replicationSlots: 0, inactiveSlots: 0, heldWalBytes: 0, unusedWalBytes: 0 },
     ...{ wraparoundAge: expect.any(Number), archiving: true, archiveFailures: 0, archiveFailing: false },
     ...{ replicas: 0, replicaLagSeconds: null, standby: false, standbyLagSeconds: null },
-    ...{ checksumFailures: 0, invalidIndexes: 0 },
+    ...{ checksumFailures: 0, invalidIndexes: 0, unreadable: 0 },
   });
   expect(reportOf(result).tables).toHaveLength(2);
   expect(reportOf(result).tables).toContainEqual({ name: 'public.customers', rows: 1000 });

@@ -21,11 +21,13 @@ describe('PostgreSQL', () => {
     [{ longest_transaction: '3600' }, []],
     [{ longest_transaction: '7260' }, ['warning a transaction is open for 2 h 1 min']],
     [{ longest_transaction: '7260', sees_all: 'false' }, []],
-    [{ inactive_slots: '1', held_wal: '1073741824' }, []],
-    [{ inactive_slots: '0', held_wal: '9000000000' }, []],
+    [{ inactive_slots: '1', unused_wal: '1073741824' }, []],
+    [{ inactive_slots: '1', held_wal: '9000000000', unused_wal: '5' }, []],
+    [{ held_wal: '20000000000' }, ['warning a replication slot that is read holds 20 GB of WAL back']],
+    [{ unreadable: '1' }, ['warning the role may not read 1 table or sequence']],
     [
-      { inactive_slots: '1', held_wal: '9000000000' },
-      ['error a replication slot holds 9 GB of WAL back; nobody uses 1 slot'],
+      { inactive_slots: '1', held_wal: '20000000000', unused_wal: '9000000000' },
+      ['error a replication slot that nobody reads holds 9 GB of WAL back'],
     ],
     [{ wraparound_age: '500000000' }, []],
     [
@@ -83,6 +85,14 @@ describe('SQLite', () => {
       expect(todo).not.toBe('');
       expect(message).not.toContain('\u001b');
     }
+  });
+
+  test('its size is that of a copy: the file with what is in the WAL, and not both', () => {
+    const grown = { source_bytes: String(200 * MB), page_count: '2', integrity: 'ok' };
+    expect(look(grown).bytes).toBe(8192);
+    expect(look({ source_bytes: String(200 * MB) }).bytes).toBe(200 * MB);
+    expect(look({ objects: '0' }).isEmpty).toBe(true);
+    expect(look({}).isEmpty).toBe(false);
   });
 
   test.each([

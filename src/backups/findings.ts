@@ -71,6 +71,14 @@ const RULE_MS: Record<PeriodRule, number> = {
   yearly: 365 * DAY_MS,
 };
 
+/** The median of the times between backups, newest first; null: there are not two. */
+function usualGapMs(backups: readonly { createdAt: Date }[]): number | null {
+  const gaps = backups
+    .slice(1)
+    .map(({ createdAt }, at) => (backups[at]?.createdAt.getTime() ?? 0) - createdAt.getTime());
+  return gaps.sort((one, other) => one - other)[Math.floor((gaps.length - 1) / 2)] ?? null;
+}
+
 /**
  * Fewer backups than the rules should have kept by now: a rule of periods holds the newest of each, so since the oldest that is there each
  * period that has passed has one, as far as the rule goes. Those of now may still come.
@@ -85,8 +93,11 @@ export function tooFew(backups: readonly Backup[], rules: KeepRules, now: Date, 
   // a pinned one stays however old it is
   const oldest = good.filter(({ pinned }) => pinned === null).at(-1);
   if (oldest === undefined) return [];
+  const usual = usualGapMs(good);
   return (Object.keys(RULE_MS) as PeriodRule[]).flatMap((rule): Finding[] => {
     const wanted = rules[rule] ?? 0;
+    // backups that are made each night fill no rule of hours
+    if (usual === null || usual > RULE_MS[rule] * 1.5) return [];
     const label = PERIODS[rule];
     const held = new Set(good.map(({ createdAt }) => label(createdAt)));
     // that of now counts only when it has one
@@ -100,7 +111,8 @@ export function tooFew(backups: readonly Backup[], rules: KeepRules, now: Date, 
     }
     passed.add(label(oldest.createdAt));
     const should = Math.min(wanted, passed.size);
-    if (held.size >= should) return [];
+    // a schedule may leave weekends out
+    if (held.size * 3 >= should * 2) return [];
     return [
       odd(
         'E_TOO_FEW',
@@ -115,6 +127,18 @@ export function tooFew(backups: readonly Backup[], rules: KeepRules, now: Date, 
 export interface Live {
   bytes: number;
   tables: readonly TableRows[];
+}
+
+/** Nothing is left in a database of which the newest good backup has something: the next backup is refused. */
+export function emptied(isEmpty: boolean, newest: Backup | null): Finding | null {
+  if (!isEmpty || newest?.manifest.content?.objects === 0) return null;
+  return wrong(
+    'E_EMPTY',
+    'there is nothing in the live database',
+    newest === null
+      ? 'No backup is taken of it. Is it the right one?'
+      : `No backup is taken of it. If that is not meant, restore ${newest.id}.`,
+  );
 }
 
 /** What the next backup would trip over: the size of the live database, and its rows where they are known. */

@@ -1,5 +1,6 @@
-import type { Finding } from '../backups/finding.js';
+import { type Finding, wrong } from '../backups/finding.js';
 import {
+  emptied,
   jumps,
   lastRestored,
   leftBehind,
@@ -80,7 +81,9 @@ async function liveHealth(run: Run, connection: Connection): Promise<Looked> {
   } catch (error) {
     if (run.signal.aborted || connection.isLost()) throw error;
     const { code, message, hint } = describe(error);
-    return { health: null, backupKib: null, finding: { level: 'error', code, message, todo: hint } };
+    // a migration that takes its time is no reason to wake somebody
+    const level = code === 'E_BUSY' ? 'warning' : 'error';
+    return { health: null, backupKib: null, finding: { level, code, message, todo: hint } };
   }
 }
 
@@ -92,6 +95,7 @@ function ofBackups(run: Run, host: HostPlace, facts: Facts): Finding[] {
   const kib = facts.get('directory_kib');
   report.storage.directoryBytes = kib === null || kib === '' ? null : facts.number('directory_kib') * 1024;
   return [
+    unwritable(facts),
     tooOld(newestGood(backups)?.createdAt ?? null, freshness),
     unanswered(backups, quote),
     unproven(backups, now),
@@ -106,6 +110,16 @@ function ofBackups(run: Run, host: HostPlace, facts: Facts): Finding[] {
       host.uri,
     ),
   ].filter((one) => one !== null);
+}
+
+/** As the next backup would find it; nothing has tried to. */
+function unwritable(facts: Facts): Finding | null {
+  if (facts.get('unwritable') === null) return null;
+  return wrong(
+    'E_PERM',
+    `the login user can not write ${facts.path('unwritable')}`,
+    'Look at its mode, and whether the file system is mounted read-only: `command: doctor` says more.',
+  );
 }
 
 /** The host tells whole seconds. */
@@ -129,7 +143,9 @@ async function ofDatabase(run: Run, host: HostPlace, { health, backupKib }: Look
   const before = newest === null || estimated ? null : (await host.whole(newest)).manifest.content;
   const { shrinkLimit: shrink, growthLimit: growth, growthLimitBytes: growthBytes, rowLossLimit: rowLoss } = settings;
   const free = report.storage.freeBytes;
+  const nothing = emptied(health.isEmpty, newest);
   return [
+    ...(nothing === null ? [] : [nothing]),
     ...health.findings,
     ...jumps(health, backups, before?.tables ?? null, { shrink, growth, growthBytes, rowLoss }, quote),
     ...space({ free, needed: backupBytes }, { free, needed: restoreBytes }, host.uri),

@@ -46,7 +46,7 @@ async function lookAtProgram(checks: Checks, { words }: PlainCommand): Promise<L
   if (program !== '') return `${quoteOutside(program, 200)} is there`;
   throw new BackupError(
     'E_HOOK',
-    `there is no ${first} in the PATH of the login user, nor in its home`,
+    `there is no program ${first} that could be started, in the PATH of the login user or by that path`,
     'Give the whole path; a command gets the environment of a login without a terminal.',
   );
 }
@@ -59,22 +59,37 @@ async function lookAtSudo(
   input: CommandInput,
 ): Promise<Looked> {
   const facts = await checks.send(['job', 'look_sudo', [sudo ?? '', ...words]]);
-  const told = facts.get('program') ?? '';
-  const program = /^\/[\w@%+=:,./-]+$/.test(told) ? told : (words[0] ?? '');
   if (hello.get('uid') === '0') return 'root may run it';
+  const program = facts.get('program') ?? '';
+  if (!/^\/[\w@%+=:,./-]+$/.test(program)) {
+    throw new BackupError(
+      'E_HOOK',
+      `there is no ${words[0]} where sudo looks for it (/usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin, /bin)`,
+      'Give the whole path.',
+    );
+  }
+  const [mode = '', owner = ''] = (facts.get('program_owner') ?? '').split(' ');
+  if (owner !== '0' || /^.{5}w|^.{8}w/.test(mode)) {
+    throw new BackupError(
+      'E_HOOK',
+      `${program} can be written by others than root: who may run it by sudo, and who can write it, would be root`,
+      `As root: \`chown root ${program}; chmod go-w ${program}\`, and look at the folders above it.`,
+    );
+  }
   const user = userInSudoers(hello.get('user') ?? '', hello.get('uid') ?? '');
-  const line = `${user} ALL=(${sudo || 'root'}) NOPASSWD: ${inSudoers([program, ...words.slice(1)])}`;
+  const as = sudo || 'root';
+  const line = `${user} ALL=(${as}) NOPASSWD: ${inSudoers([program, ...words.slice(1)])}`;
   lines.push({ input, line });
-  const todo = `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): ${line}`;
+  const todo = `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): \`${line}\``;
   const said = quoteOutside(facts.get('sudo_said') ?? '', 300);
   if (facts.get('sudo_status') !== '0') {
-    throw new BackupError('E_HOOK', `sudo does not let ${user} run it${said === '' ? '' : `: ${said}`}`, `${todo}.`);
+    throw new BackupError('E_HOOK', `sudo does not let ${user} run it${said === '' ? '' : `: ${said}`}`, todo);
   }
-  const free = asksNothing(facts.get('sudo_rules') ?? '', program, words);
+  const free = asksNothing(facts.get('sudo_rules') ?? '', as, program, words);
   if (free === true) return 'sudo runs it without a password';
   if (free === null)
     return { level: 'warning', found: 'sudo allows it; whether without a password, its list does not tell', todo };
-  throw new BackupError('E_HOOK', 'sudo allows it, and asks for a password, which nobody can type', `${todo}.`);
+  throw new BackupError('E_HOOK', 'sudo allows it, and asks for a password, which nobody can type', todo);
 }
 
 /** A name that sudoers takes as it is, else the number. */

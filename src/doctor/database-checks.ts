@@ -4,7 +4,7 @@ import { formatBytes } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { newReport } from '../reporting/report.js';
 import { checkTarget, chooseSource } from '../restoring/source.js';
-import { keysOf, needKeyFor } from '../run/keys.js';
+import { hasKeyFor, keysOf, missingKey, showEncrypted } from '../run/keys.js';
 import type { Checks } from './checks.js';
 import type { HostFacts } from './host-checks.js';
 
@@ -22,6 +22,13 @@ export async function lookAtDatabase(checks: Checks): Promise<Facts | null> {
   let facts: Facts | null = null;
   await checks.probe('Room for a backup', async () => {
     facts = await checks.send(database.health.request(settings, 'glance'));
+    if (facts.get('objects') === '0') {
+      return {
+        level: 'warning',
+        found: 'there is nothing in the database, and of nothing no backup is taken (E_EMPTY)',
+        todo: 'Is it the right one?',
+      };
+    }
     const needed = facts.number('backup_kib') * 1024;
     const free = report.storage.freeBytes;
     const found = `${formatBytes(needed)} needed, ${free === null ? 'how much is free is not known' : `${formatBytes(free)} free`}`;
@@ -49,7 +56,10 @@ export async function lookAtRestore(checks: Checks, { place }: HostFacts): Promi
     const keys = keysOf({ encryption: null, decryption: settings.decryption });
     if (keys.length > 0) await checks.send(...keys);
     const { dump, from } = await chooseSource({ ...run, settings, report }, connection);
-    needKeyFor(from, dump.encryption, settings);
+    if (!hasKeyFor(dump.encryption, settings)) {
+      const found = `${from} is ${showEncrypted(dump.encryption)}, and ${dump.encryption === 'none' ? '' : missingKey(dump.encryption)}`;
+      return { level: 'skipped', found };
+    }
     const facts = await checks.send(restoring.look(settings, dump));
     const plan = restoring.plan(settings, facts, dump);
     if (plan.state !== 'missing') checkTarget(run, dump, restoring.target, identity(facts));

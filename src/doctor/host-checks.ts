@@ -9,6 +9,9 @@ import { describeDirectory, describeLogin } from '../run/checked.js';
 import { checkClock } from '../run/directory.js';
 import type { Checks } from './checks.js';
 
+/** Longer than a month: no schedule of backups is as rare as that. */
+const LONG_AGO_MS = 32 * 86_400_000;
+
 /** What is there, for the checks that follow. */
 export interface HostFacts {
   /** Of `hello` and of look_host. */
@@ -46,7 +49,7 @@ export async function lookAtHost(checks: Checks): Promise<HostFacts> {
   // as a job: a request that fails ends the session
   const isThere = await checks.probe('Backup directory', async () => {
     const { directory, umask } = settings;
-    const opened = await checks.send(['job', 'open_directory', [directory, umask, 'look']]);
+    const opened = await checks.send(['job', 'look_directory', [directory, umask]]);
     report.directory = opened.path('directory');
     return describeDirectory(run, hello, opened);
   });
@@ -87,7 +90,14 @@ export async function lookAtSchedule(checks: Checks, { place }: HostFacts): Prom
     if (backups.length === 0) return { level: 'skipped', found: 'there are no backups yet that tell what made them' };
     const [newest] = backups.filter(({ manifest }) => manifest.github?.event === 'schedule');
     if (newest !== undefined) {
-      return `the newest backup that a schedule made is ${formatAge(checks.run.now().getTime() - newest.createdAt.getTime())} old`;
+      const age = checks.run.now().getTime() - newest.createdAt.getTime();
+      const found = `the newest backup that a schedule made is ${formatAge(age)} old`;
+      if (age < LONG_AGO_MS) return found;
+      return {
+        level: 'warning',
+        found,
+        todo: 'Look at the runs of that workflow: GitHub may have switched its schedule off.',
+      };
     }
     return {
       level: 'warning',

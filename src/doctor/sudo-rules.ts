@@ -23,14 +23,23 @@ export function plainCommand(text: string): PlainCommand | null {
   return words.length === 0 || /=/.test(words[0] ?? '') ? null : { sudo: user, words };
 }
 
-/** What sudo lets somebody do, from its list (`sudo -l`): each command with whether it asks for a password before. */
-function rulesOf(list: string): { command: string; asks: boolean }[] {
-  // a rule that is too long for a line goes on in the next
+/** One command that sudo lets somebody run, as whom, and whether it asks for a password before. */
+interface Rule {
+  as: string;
+  command: string;
+  asks: boolean;
+}
+
+/** What sudo lets somebody do, from its list (`sudo -l`). */
+function rulesOf(list: string): Rule[] {
+  // what is too long for a line goes on in the next
   const lines = list.replace(/\n\s{8,}/g, ' ').split('\n');
+  const defaults = lines.find((_, at) => /^Matching Defaults entries/.test(lines[at - 1] ?? '')) ?? '';
+  const usual = !/(?:^|[\s,])!authenticate(?:,|$)/.test(defaults);
   return lines.flatMap((line) => {
-    const [, rest] = /^\s+\([^)]*\)\s+(.*)$/.exec(line) ?? [];
+    const [, as = '', rest] = /^\s+\(([^)]*)\)\s+(.*)$/.exec(line) ?? [];
     if (rest === undefined) return [];
-    let asks = true;
+    let asks = usual;
     return rest.split(/(?<!\\),\s*/).map((part) => {
       let command = part.trim();
       for (let tag = /^([A-Z_]+):\s*/.exec(command); tag !== null; tag = /^([A-Z_]+):\s*/.exec(command)) {
@@ -38,22 +47,31 @@ function rulesOf(list: string): { command: string; asks: boolean }[] {
         if (tag[1] === 'PASSWD') asks = true;
         command = command.slice(tag[0].length);
       }
-      return { command: command.replace(/\\(.)/g, '$1'), asks };
+      return { as: (as.split(':')[0] ?? '').trim(), command: command.replace(/\\(.)/g, '$1'), asks };
     });
   });
 }
 
-/**
- * Whether sudo runs that without asking for a password, by its own list; null: the list does not tell, as where a rule has a pattern.
- * `program`: the path of its first word. The last rule that fits decides, as in sudoers(5).
- */
-export function asksNothing(list: string, program: string, words: readonly string[]): boolean | null {
-  const whole = [program, ...words.slice(1)].join(' ');
-  const fitting = rulesOf(list).filter(({ command }) => command === 'ALL' || command === program || command === whole);
-  const last = fitting.at(-1);
-  return last === undefined ? null : !last.asks;
+/** Whether a rule is one for that user; null: it has what is not read here, such as a group or a negation. */
+function isFor(as: string, user: string): boolean | null {
+  const users = as.split(/,\s*/);
+  if (users.includes('ALL') && users.length === 1) return true;
+  if (!users.every((one) => /^[\w.-]+$/.test(one)) || users.includes('ALL')) return null;
+  return users.includes(user);
 }
 
-/** A command as sudoers has it. */
+/**
+ * Whether sudo runs that as `user` without asking for a password, by its own list; null: the list does not tell, as where a rule has a
+ * pattern. `program`: the path of its first word. The last rule that fits decides, as in sudoers(5).
+ */
+export function asksNothing(list: string, user: string, program: string, words: readonly string[]): boolean | null {
+  const whole = [program, ...words.slice(1)].join(' ');
+  const forms = ['ALL', program, whole, ...(words.length === 1 ? [`${program} ""`] : [])];
+  const fitting = rulesOf(list).filter(({ as, command }) => forms.includes(command) && isFor(as, user) !== false);
+  const last = fitting.at(-1);
+  return last === undefined || isFor(last.as, user) === null ? null : !last.asks;
+}
+
+/** A command as sudoers has it, with these arguments and no others. */
 export const inSudoers = (words: readonly string[]): string =>
-  words.map((word) => word.replace(/[,:=\\]/g, '\\$&')).join(' ');
+  [...words.map((word) => word.replace(/[,:=\\]/g, '\\$&')), ...(words.length === 1 ? ['""'] : [])].join(' ');

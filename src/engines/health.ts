@@ -7,6 +7,8 @@ import type { Settings } from '../settings/settings.js';
 export interface DatabaseHealth {
   bytes: number;
   tables: TableRows[];
+  /** There is nothing in it at all; false also where that is not known. */
+  isEmpty: boolean;
   /** The rows are what the server has last estimated, and are compared with nothing. */
   estimated: boolean;
   /** What its engine counts, by names that docs/health.md has. null: not known to this user. */

@@ -1,4 +1,5 @@
 import type { Catalogue } from '../backups/catalogue.js';
+import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import { counted, formatBytes, formatDuration, showSkew } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
@@ -63,6 +64,14 @@ export function describeDirectory({ settings }: Run, hello: Facts, facts: Facts)
   const user = quoteOutside(hello.need('user'), 100);
   if (facts.get('unwritable') !== null) {
     const path = facts.path('unwritable');
+    if (facts.get('missing') === null) {
+      // it is the user's own
+      throw new BackupError(
+        'E_PERM',
+        `${user} can not write ${path}, which is ${user}'s`,
+        'Look at its mode (`chmod 700`), and whether the file system is mounted read-only.',
+      );
+    }
     throw noDirectory(`${user} can not write ${path}`, path, user, settings);
   }
   const directory = facts.path('directory');

@@ -86,6 +86,9 @@ function ofHost(failure: HostFailure, user: string, system: string, where: strin
     case 'E_PERM': {
       const refused = elsewhereRefused(failure, settings);
       if (refused !== null) return refused;
+      if (facts.get('not_ours') !== null) {
+        return new BackupError(code, said, `${ownInside(facts, user, settings) ?? ''}or choose another \`directory\`.`);
+      }
       if (facts.get('unusable') !== null) return noDirectory(said, facts.path('unusable'), user, settings);
       return new BackupError(code, said, `Correct owner or mode, or use \`run-as\` for the database.`);
     }
@@ -171,11 +174,18 @@ function safeAgain(facts: Facts, user: string, settings: Settings): string {
   const line = (key: string, make: (path: string) => string) =>
     facts.get(key) === null ? null : `Type \`${make(facts.path(key))}\` on the host, `;
   return (
-    line('not_ours', (path) => ownLine(user, path, settings)) ??
+    ownInside(facts, user, settings) ??
     line('open_to_others', (path) => `chmod go-w ${word(path)}`) ??
     line('leads_away', (path) => `rm ${word(path)}`) ??
     'Let nobody but its owner write it, '
   );
+}
+
+/** A directory that is there and is somebody else's, perhaps of the system, is not handed over: one inside it is made. */
+function ownInside(facts: Facts, user: string, settings: Settings): string | null {
+  if (facts.get('not_ours') === null) return null;
+  const inside = `${facts.path('not_ours').replace(/\/+$/, '')}/${settings.name}`;
+  return `Make one inside it on the host (\`${ownLine(user, inside, settings)}\`), and set \`directory: ${quoteOutside(inside, 300)}\`; `;
 }
 
 /** The line that makes a directory of that user, or one that is there already his. */

@@ -34,6 +34,7 @@ export function copiedDatabase(source: CopiedSource): Database {
       read: (facts) => ({
         bytes: facts.number('source_bytes'),
         tables: [],
+        isEmpty: false,
         estimated: false,
         figures: {},
         findings: [],

@@ -7,6 +7,7 @@ import { tablesOf } from './facts.js';
 const CROWDED = 0.8;
 const LONG_TRANSACTION_S = 3_600;
 const MUCH_WAL = 1 << 30;
+const VERY_MUCH_WAL = 16 * MUCH_WAL;
 /** The server stops taking commands at about 2 100 million; vacuum without regard of its cost begins at 1 600 million. */
 const OLD_AGE = 500_000_000;
 const VERY_OLD_AGE = 1_600_000_000;
@@ -24,6 +25,7 @@ export function postgresHealth(facts: Facts): DatabaseHealth {
     replicationSlots: number('replication_slots'),
     inactiveSlots: number('inactive_slots'),
     heldWalBytes: number('held_wal'),
+    unusedWalBytes: number('unused_wal'),
     wraparoundAge: number('wraparound_age'),
     archiving: flag('archiving'),
     archiveFailures: number('archive_failures'),
@@ -34,6 +36,7 @@ export function postgresHealth(facts: Facts): DatabaseHealth {
     standbyLagSeconds: number('standby_lag'),
     checksumFailures: number('checksum_failures'),
     invalidIndexes: number('invalid_indexes'),
+    unreadable: number('unreadable'),
   };
   const notes = seesAll
     ? []
@@ -43,6 +46,7 @@ export function postgresHealth(facts: Facts): DatabaseHealth {
   return {
     bytes: facts.number('source_bytes'),
     tables: tablesOf(facts, 'estimate'),
+    isEmpty: facts.get('objects') === '0',
     estimated: true,
     figures,
     findings: findingsOf(figures),
@@ -62,7 +66,7 @@ function findingsOf(figures: Figures): Finding[] {
         wrong(
           'E_SOURCE_CORRUPT',
           `the server has found ${counted(of('checksumFailures'), 'page')} of this database whose checksum is wrong`,
-          'Keep the older backups. Check the disk, and find the table: the log of the server names it.',
+          'Keep the older backups. Check the disk, and find the table: the log of the server names it. When it is mended, `SELECT pg_stat_reset()` begins the count anew.',
         ),
     ],
     [
@@ -84,12 +88,30 @@ function findingsOf(figures: Figures): Finding[] {
         ),
     ],
     [
-      of('inactiveSlots') > 0 && of('heldWalBytes') > MUCH_WAL,
+      of('unusedWalBytes') > MUCH_WAL,
       () =>
         wrong(
           'E_UNHEALTHY',
-          `a replication slot holds ${formatBytes(of('heldWalBytes'))} of WAL back; nobody uses ${counted(of('inactiveSlots'), 'slot')}`,
+          `a replication slot that nobody reads holds ${formatBytes(of('unusedWalBytes'))} of WAL back`,
           'The disk of the server fills up: drop the slot (`pg_drop_replication_slot`), or start what reads it.',
+        ),
+    ],
+    [
+      of('heldWalBytes') > VERY_MUCH_WAL && of('unusedWalBytes') <= MUCH_WAL,
+      () =>
+        odd(
+          'E_UNHEALTHY',
+          `a replication slot that is read holds ${formatBytes(of('heldWalBytes'))} of WAL back`,
+          'Who reads it does not keep up: look at that replica or subscriber before the disk of the server is full.',
+        ),
+    ],
+    [
+      of('unreadable') > 0,
+      () =>
+        odd(
+          'E_PERM',
+          `the role may not read ${counted(of('unreadable'), 'table or sequence', 'tables or sequences')}: a backup fails that does not leave them out`,
+          '`GRANT pg_read_all_data TO` it, or `exclude-table`.',
         ),
     ],
     [

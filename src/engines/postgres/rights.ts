@@ -1,8 +1,9 @@
 import type { Facts } from '../../host/session.js';
+import { counted } from '../../reporting/format.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
 import type { Looked, SetUp } from '../../reporting/report.js';
 import { decoded } from './facts.js';
-import { identifier } from './properties.js';
+import { identifier, literal } from './properties.js';
 
 /** A role of the set-up, where that of the connection is more than a backup needs. */
 const BACKUP_ROLE = 'db_backup';
@@ -23,13 +24,31 @@ export function rightsInWords(facts: Facts): Looked {
       todo: 'Use a role that may read, and for a restore the owner of the database: the set-up below has the statements.',
     };
   }
+  const unreadable = facts.get('unreadable') === null ? 0 : facts.number('unreadable');
+  if (unreadable > 0) {
+    return {
+      level: 'warning',
+      found: `${role} may not read ${counted(unreadable, 'table or sequence', 'tables or sequences')}: a backup fails that does not leave them out`,
+      todo: 'The set-up below has the statements; or leave them out (`exclude-table`, `schema`).',
+    };
+  }
   const restores =
     flag('owns') && flag('may_create')
       ? 'owns the database and may create others: a restore loads beside it, and swaps'
       : flag('owns')
         ? 'owns the database and may not create others (CREATEDB): a restore is one in place'
         : 'does not own the database: for a restore give the URL of its owner';
-  return `${role} ${restores}; ${sees}. Whether it may read everything, only a backup shows`;
+  return `${role} ${restores}; ${sees}. It may read every table; whether rows are kept from it (row-level security), only a backup shows`;
+}
+
+/** Of these no role may read all but superusers: each of them is granted, and those to come as well, by who makes them. */
+function largeObjects(role: string, facts: Facts): string[] {
+  if (facts.get('large_objects') === null || facts.number('large_objects') === 0 || role.includes('$')) return [];
+  return [
+    '-- for the large objects that there are; again for those that are made later:',
+    'DO $grant$ DECLARE large oid; BEGIN FOR large IN SELECT oid FROM pg_largeobject_metadata LOOP',
+    `  EXECUTE format('GRANT SELECT ON LARGE OBJECT %s TO %s', large, ${literal(role)}); END LOOP; END $grant$;`,
+  ];
 }
 
 /** The role of the connection as an identifier; null where the server tells of none. What a server says is not pasted as it is. */
@@ -69,6 +88,7 @@ export function rightsToSet(database: string, facts: Facts): SetUp[] {
         ...read,
         '-- for command: health, the sessions of others and the lag of replicas:',
         `GRANT pg_monitor TO ${role};`,
+        ...largeObjects(role, facts),
         '-- only where tables have row-level security:',
         `-- ALTER ROLE ${role} BYPASSRLS;`,
       ].join('\n'),

@@ -18,7 +18,9 @@ export const TOLD_ELSEWHERE: readonly string[] = [
   ),
   ...facts('objects large_objects tables table rows guarded unlogged_left'),
   // of how it is
-  ...facts('sees_all connections max_connections longest_transaction replication_slots inactive_slots held_wal'),
+  ...facts(
+    'sees_all connections max_connections longest_transaction replication_slots inactive_slots held_wal unused_wal unreadable',
+  ),
   ...facts('wraparound_age archiving archive_failing archive_failures replicas replica_lag standby_lag'),
   ...facts('checksum_failures invalid_indexes estimate'),
   // of a dump

@@ -25,7 +25,8 @@ export function sqliteHealth(facts: Facts, tables: DatabaseHealth['tables']): Da
     journalMode: facts.get('live_wal') ? 'wal' : 'rollback',
     walBytes: number('wal_bytes'),
   };
-  const bytes = facts.number('source_bytes');
+  // what a copy of it has: the file, with what is in the WAL
+  const bytes = (figures.pageCount ?? 0) * (pageSize ?? 0) || facts.number('source_bytes');
   const freeBytes = (free ?? 0) * (pageSize ?? 0);
   const notes: string[] = [];
   if (facts.get('unexamined') !== null) {
@@ -36,7 +37,8 @@ export function sqliteHealth(facts: Facts, tables: DatabaseHealth['tables']): Da
   if (freeBytes > MUCH_FREE && freeBytes * 2 > bytes) {
     notes.push(`${formatBytes(freeBytes)} of ${path} are free pages: \`VACUUM\` gives them back, while nobody writes`);
   }
-  return { bytes, tables, estimated: false, figures, findings: findingsOf(path, facts, figures), notes };
+  const isEmpty = facts.get('objects') === '0';
+  return { bytes, tables, isEmpty, estimated: false, figures, findings: findingsOf(path, facts, figures), notes };
 }
 
 function findingsOf(path: string, facts: Facts, figures: DatabaseHealth['figures']): Finding[] {
