@@ -33,6 +33,9 @@ afterAll(async () => {
 
 const unit = (id: string, file: string) => [`${id}.json`, `${id}${file}`, `${id}${file}.sha256`];
 
+const LEFT_ALONE =
+  'here it is never counted and never deleted. Two databases that share a directory need names of their own (`name`).';
+
 describe('a directory shared with a database of the same name on another server, and with a SQLite database', () => {
   const directory = 'shared';
   const path = () => join(scene.user.home, directory);
@@ -63,8 +66,8 @@ describe('a directory shared with a database of the same name on another server,
     const { systemIdentifier } = manifest(elsewhere).identity;
     expect(systemIdentifier).not.toBe(manifest(id).identity.systemIdentifier);
     expect(result.annotations.map(({ message }) => message)).toEqual([
-      `${sqlite} belongs to another database, "${scene.database}"; here it is never counted and never deleted`,
-      `${elsewhere} belongs to another database, "shop" of the server with the system identifier ${systemIdentifier}; here it is never counted and never deleted`,
+      `E_MANIFEST: ${sqlite} belongs to another database, "${scene.database}"; ${LEFT_ALONE}`,
+      `E_MANIFEST: ${elsewhere} belongs to another database, "shop" of the server with the system identifier ${systemIdentifier}; ${LEFT_ALONE}`,
     ]);
   });
 
