@@ -45,7 +45,7 @@ const COMMANDS: Record<Command, (run: Run) => Promise<void>> = {
 export const UPLOAD = 'upload';
 /** The id of this run in its pings, which is no secret. */
 export const RID = 'rid';
-/** Those who are to be told how it ended have been told. */
+/** How it ended is told by main, to the end or not: `post` would contradict it. */
 export const TOLD = 'told';
 
 /**
@@ -110,11 +110,11 @@ async function tellOthers(
   wantSummary: boolean,
 ): Promise<void> {
   if (!teller.hasSomebody) return;
+  platform().saveState(TOLD, 'true'); // before anybody hears of it
   const ended = { report, github: gitHubRun(process.env), previous: run?.previous ?? null, log: lastLines };
   const warnings = await teller.end(ended);
   for (const warning of warnings) log.warning(warning);
   if (wantSummary && warnings.length > 0) await writeUntold(warnings).catch(() => {});
-  platform().saveState(TOLD, 'true');
 }
 
 /** What a run that was cancelled ran into is no news, unless the command has more to say about the cancelling itself. */

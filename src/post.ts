@@ -18,7 +18,8 @@ const TELLING_MS = 30_000;
 /**
  * After a main that was killed, or that lost the host: makes sure that nothing of it is left there. The host cleans up
  * by itself when the connection ends; this waits for it, sweeps what a crash there left, and says so. An upload that was
- * begun is given up in the store. Those who are to be told how the run ended are told that it was killed. Never fails the step.
+ * begun is given up in the store. Unless main had begun to tell how the run ended, those who are to be told are told that it was killed. Never
+ * fails the step.
  */
 export async function post(signal: AbortSignal): Promise<void> {
   const log = actionsLog();

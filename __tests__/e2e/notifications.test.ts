@@ -172,9 +172,11 @@ test('a dry run tells nobody', async () => {
 test('what can not be delivered is a warning in log and summary, and changes nothing else', async () => {
   receiver.answer = ({ headers, path }, response) => {
     response.statusCode = 404;
-    response.end(`no topic here\n::error::owned ${headers.authorization} ${path}`);
+    response.end(`no topic here\n::error::owned ${headers.authorization} ${decodeURIComponent(path)}`);
   };
-  const result = await run({ notify: 'always', 'notify-urls': `${urls.json}\n${urls.ntfy}`, 'ping-url': urls.ping });
+  const encoded = `json+http://127.0.0.1:${receiver.port}/pa%C3%BCth/sec%2Fret9`;
+  const lines = [urls.json, urls.ntfy, encoded].join('\n');
+  const result = await run({ notify: 'always', 'notify-urls': lines, 'ping-url': urls.ping });
   expectBackup(result);
   const warnings = result.annotations.map(({ level, message }) => `${level} ${message}`);
   expect(warnings.filter((text) => text.includes('notify-urls'))).toEqual([
@@ -184,7 +186,9 @@ test('what can not be delivered is a warning in log and summary, and changes not
     expect.stringMatching(
       /^warning notify-urls, line 2 \(ntfy\): the notification was not delivered: HTTP 404: .* Bearer \*\*\* /,
     ),
+    expect.stringMatching(/^warning notify-urls, line 3 \(JSON\): .* undefined \*\*\*$/),
   ]);
+  expect(result.summary).not.toMatch(/paüth|ret9/);
   expect(warnings.filter((text) => text.includes('ping-url'))).toHaveLength(2);
   expect(result.summary).toMatch(/^## ✅ [\s\S]*### Not told\n\n- ⚠️ /);
 }, 30_000);
@@ -195,6 +199,14 @@ describe('inputs that are wrong', () => {
     expectFailure(result, 'E_INPUT', 'keep: ');
     expect(told()).toEqual(['failed']);
     expect(pings().map(({ ending }) => ending)).toEqual(['/fail']);
+  }, 30_000);
+
+  test('the command: which one was meant is not guessed', async () => {
+    const result = await run({ command: 'heatlh', 'notify-urls': urls.json });
+    expectFailure(result, 'E_INPUT', 'command: ');
+    const title = '❌ The input "command" is wrong: E_INPUT';
+    expect(JSON.parse(receiver.received[0]?.body ?? '')).toMatchObject({ notification: { level: 'failed', title } });
+    expect(result.summary).toContain(`## ${title}`);
   }, 30_000);
 
   test('a line that is none: the others are told, and the message names the line alone', async () => {
@@ -247,6 +259,24 @@ describe('a run that did not come to its end', () => {
     const [begun, ended] = pings();
     expect([begun?.ending, ended?.ending]).toEqual(['/start', '/fail']);
     expect(ended?.rid).toBe(begun?.rid);
+  }, 60_000);
+
+  test('killed while it tells how it ended: post does not tell something else', async () => {
+    // the monitor is silent until main is gone
+    let silent = true;
+    receiver.answer = ({ path }, response) => {
+      if (!silent || !path.startsWith(`/ping/${UUID}?`)) response.end('ok');
+    };
+    const running = start({ name: 'told', notify: 'always', 'notify-urls': urls.json, 'ping-url': urls.ping });
+    await until(() => told().length === 1 && pings().length === 2);
+    running.kill('SIGKILL');
+    await running.main;
+    silent = false;
+    const result = await running.result();
+    nothingSecretIn(result);
+    expect(result.steps).toMatchObject({ main: { signal: 'SIGKILL' }, post: { code: 0 } });
+    expect(told()).toEqual(['ok']);
+    expect(pings().map(({ ending }) => ending)).toEqual(['/start', '']);
   }, 60_000);
 
   test('cancelled: it tells so by itself, and post does not tell it again', async () => {

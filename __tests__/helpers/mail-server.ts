@@ -44,7 +44,7 @@ interface Options {
   size?: number;
 }
 
-/** Takes mail for every address that does not begin with `no`, from `alerts` with the password `p@ss/word`. */
+/** Takes mail from and to every address that does not begin with `no`, by `alerts` with the password `p@ss/word`. */
 export async function startMailServer({
   certificate,
   secure = false,
@@ -62,6 +62,9 @@ export async function startMailServer({
     onAuth({ username, password }, _, done) {
       if (username === 'alerts' && password === 'p@ss/word') done(null, { user: username });
       else done(refusal(`bad login of ${username}`, 535));
+    },
+    onMailFrom({ address }, _, done) {
+      done(address.startsWith('no') ? refusal('no such sender', 550) : null);
     },
     onRcptTo({ address }, _, done) {
       done(address.startsWith('no') ? refusal('no such user', 550) : null);

@@ -90,6 +90,18 @@ describe('verdict of a failure', () => {
   test.each<[Partial<Report>, string]>([
     [{}, '❌ Backup of <app> failed: E_NOSPACE'],
     [{ name: '', errorCode: 'E_INPUT' }, '❌ Backup failed: E_INPUT'],
+    [
+      {
+        name: '',
+        errorCode: 'E_INPUT',
+        error: {
+          message: 'command: expected one of backup, health, got "heatlh"\nkeep: x',
+          hint: '',
+          left: 'nothing-contacted',
+        },
+      },
+      '❌ The input "command" is wrong: E_INPUT',
+    ],
     [{ errorCode: '' }, '❌ Backup of <app> failed: E_INTERNAL'],
     [{ dryRun: true }, '❌ Dry run: Backup of <app> failed: E_NOSPACE'],
     [{ backup: sampleBackup(), errorCode: 'E_ROTATE' }, '❌ Backup of <app> was made, but the run failed: E_ROTATE'],

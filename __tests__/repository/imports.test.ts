@@ -36,7 +36,10 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
     values: ['main.ts', 'errors.ts', 'platform/platform.ts', 'run', 'places', 'reporting', 'settings', 'telling'],
   },
   // knows the report of a run, and nothing of how it went
-  telling: { values: ['errors.ts', 'platform/platform.ts', 'reporting'], types: ['run', 'settings'] },
+  telling: {
+    values: ['errors.ts', 'platform/platform.ts', 'reporting', 'settings/url-parts.ts'],
+    types: ['run', 'settings'],
+  },
   commands: {
     values: [
       'doctor',
@@ -110,6 +113,7 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
       'host/private-key.ts',
       'host/known-hosts.ts',
       'platform/platform.ts',
+      'platform/secrets.ts',
     ],
     types: ['backups/retention.ts', 'backups/packing.ts'],
   },

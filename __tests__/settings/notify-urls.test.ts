@@ -69,6 +69,13 @@ describe('a line is recognised', () => {
       '',
       ['https://example.org/a/b?key=0123456789', '0123456789'],
     ],
+    [
+      'json+http://127.0.0.1/pa%C3%BCth/sec%2Fret9',
+      'JSON',
+      'http://127.0.0.1/pa%C3%BCth/sec%2Fret9',
+      '',
+      ['/pa%C3%BCth/sec%2Fret9', '/paüth/sec/ret9', 'sec%2Fret9', 'sec/ret9'],
+    ],
     ['json+http://[::1]:80/a', 'JSON', 'http://[::1]/a', '', []],
     ['JSON+HTTPS://u:p@example.org/', 'JSON', 'https://example.org/', '', ['p']],
   ];
@@ -234,6 +241,17 @@ describe('the inputs', () => {
     );
     expect(masks).not.toContain('ops');
     expect(masks).not.toContain('me');
+  });
+
+  test('what is too short to be a secret is not masked alone', async () => {
+    const { masks, error } = await reading({
+      ...LOCAL,
+      keep: 'banana',
+      'notify-urls': `json+https://me:a@h/\na\nsmtp://me:abc@h/?from=a@b.c&to=d@e.f\nntfys://a1b2@h/ops`,
+    });
+    expect(masks.filter((mask) => mask.length < 4)).toEqual([]);
+    expect(masks).toContain('a1b2');
+    expect(error?.message).toContain('got "banana"');
   });
 
   test('those that have nobody to tell are warned of', async () => {

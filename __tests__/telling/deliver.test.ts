@@ -116,6 +116,15 @@ describe('again', () => {
   });
 });
 
+test.each(['/pa%C3%BCth/opensesame?key=a%20b%2Fcdefg', '/paüth/opensesame', 'opensesame', 'a b/cdefg'])(
+  'an answer with the URL in it, or part of that, is told without: %s',
+  async (echo) => {
+    answers({ status: 404, body: `<${echo}>` });
+    const url = `http://127.0.0.1:${receiver.port}/pa%C3%BCth/opensesame?key=a%20b%2Fcdefg`;
+    expect(await reason(deliver(to(url), attempts()))).toBe('HTTP 404: <***>');
+  },
+);
+
 test('a redirect is not followed', async () => {
   answers({ status: 307, headers: { location: `http://127.0.0.1:${receiver.port}/elsewhere` } });
   expect(await reason(deliver(to(), attempts()))).toBe('it answers with a redirect, which is not followed');
@@ -149,10 +158,12 @@ test('nobody who listens, and a connection that is cut', async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   expect(await reason(deliver(to(`http://127.0.0.1:${port}/${SECRET}`), attempts()))).toMatch(
-    /^(?:UND_ERR_SOCKET|ECONNRESET)$/,
+    /^the connection was closed \((?:UND_ERR_SOCKET|ECONNRESET)\)$/,
   );
   await new Promise((resolve) => server.close(resolve));
-  expect(await reason(deliver(to(`http://127.0.0.1:${port}/${SECRET}`), attempts()))).toBe('ECONNREFUSED');
+  expect(await reason(deliver(to(`http://127.0.0.1:${port}/${SECRET}`), attempts()))).toBe(
+    'cannot connect (ECONNREFUSED)',
+  );
 });
 
 test('a certificate that nobody knows is refused, at once', async () => {
@@ -160,7 +171,7 @@ test('a certificate that nobody knows is refused, at once', async () => {
   try {
     const counted = counting();
     const work = deliver(to(`https://127.0.0.1:${secured.port}/${SECRET}`), attempts(counted));
-    expect(await reason(work)).toBe('DEPTH_ZERO_SELF_SIGNED_CERT');
+    expect(await reason(work)).toBe('the TLS certificate of the server is not trusted (DEPTH_ZERO_SELF_SIGNED_CERT)');
     expect([counted.tries(), secured.received.length]).toEqual([1, 0]);
   } finally {
     await secured.stop();

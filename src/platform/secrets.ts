@@ -1,7 +1,7 @@
 import { neutralise } from '../reporting/neutralise.js';
 
-/** Shorter lines of a longer secret, such as the last one of a key, are no secret by themselves. */
-const SHORTEST_LINE = 4;
+/** Shorter parts of a longer secret, such as the last line of a key, or a password of one letter in a URL, are no secret by themselves. */
+export const SHORTEST_PART = 4;
 
 /** Texts that may be in nothing that is shown. */
 export class Secrets {
@@ -9,7 +9,7 @@ export class Secrets {
 
   add(secret: string): void {
     const lines = secret.split(/\r\n|\r|\n/).map((line) => line.trim());
-    const parts = lines.length === 1 ? lines : lines.filter((line) => line.length >= SHORTEST_LINE && !isFrame(line));
+    const parts = lines.length === 1 ? lines : lines.filter((line) => line.length >= SHORTEST_PART && !isFrame(line));
     for (const part of [secret, ...parts]) {
       // also as it stands in JSON, in URLs, and in a text that was neutralised
       const forms = [part, JSON.stringify(part).slice(1, -1), inUrl(part), neutralise(part)];

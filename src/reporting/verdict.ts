@@ -52,6 +52,9 @@ const OUTCOMES: Record<RestoreReport['outcome'], string> = {
 };
 
 function failure(report: Report, of: string): string {
+  if (report.errorCode === 'E_INPUT' && /^command: /m.test(report.error?.message ?? '')) {
+    return 'The input "command" is wrong: E_INPUT'; // which one was meant is not known
+  }
   if (report.restore !== null) {
     return `Restore${of} failed, ${OUTCOMES[report.restore.outcome]}: ${report.errorCode || 'E_INTERNAL'}`;
   }

@@ -1,3 +1,4 @@
+import { SHORTEST_PART } from '../platform/secrets.js';
 import type { InputReader } from './input-reader.js';
 import { type Destination, type PingTarget, parseNotifyUrl, parsePingUrl } from './notify-urls.js';
 
@@ -30,12 +31,15 @@ export function readTelling(reader: InputReader, dryRun: boolean): Telling {
 function readDestinations(reader: InputReader, text: string): Telling['destinations'] {
   const lines = text.split(/\r\n|\r|\n/).map((line, index) => ({ text: line.trim(), line: index + 1 }));
   const given = lines.filter((line) => line.text !== '');
-  for (const line of given) reader.mask(line.text);
+  maskParts(
+    reader,
+    given.map(({ text }) => text),
+  );
   if (given.length > MOST_LINES) reader.problem('notify-urls', `expected at most ${MOST_LINES} lines`);
   return given.slice(0, MOST_LINES).flatMap(({ text: url, line }) => {
     try {
       const { target, secrets } = parseNotifyUrl(url);
-      for (const secret of secrets) reader.mask(secret);
+      maskParts(reader, secrets);
       return [{ line, to: target }];
     } catch (error) {
       reader.problem('notify-urls', `line ${line}: ${(error as Error).message}`);
@@ -49,10 +53,15 @@ function readPing(reader: InputReader): PingTarget | null {
   if (text === null) return null;
   try {
     const { target, secrets } = parsePingUrl(text);
-    for (const secret of secrets) reader.mask(secret);
+    maskParts(reader, secrets);
     return target;
   } catch (error) {
     reader.problem('ping-url', (error as Error).message);
     return null;
   }
+}
+
+/** Not those of a character or three, such as the password `a`: masked alone they would make every text unreadable. */
+function maskParts(reader: InputReader, parts: string[]): void {
+  for (const part of parts) if (part.length >= SHORTEST_PART) reader.mask(part);
 }

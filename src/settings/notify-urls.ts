@@ -1,4 +1,5 @@
 /** Where notifications go: what a line of `notify-urls`, or `ping-url`, means. Every rule thrown here holds nothing of the value. */
+import { tokensOf } from './url-parts.js';
 import { isLoopback, parseHost } from './value-rules.js';
 
 /** A service that takes one POST. */
@@ -40,8 +41,8 @@ const RULE =
 const PLAIN = 'expected https, since the URL is a secret; http is for loopback alone';
 const ADDRESS = /^[^\s@<>"(),:;[\]\\\p{Cc}]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?$/iu;
 const MOST_RECIPIENTS = 20;
-/** Shorter parts of a URL are words that may stand anywhere. */
-const SHORTEST_SECRET = 8;
+/** Shorter parts of a ping URL may be the name that somebody gave to the check. */
+const SHORTEST_KEY = 16;
 
 export function parseNotifyUrl(text: string): Secretly<Destination> {
   const scheme = /^([a-z+]+):\/\//i.exec(text)?.[1]?.toLowerCase() ?? '';
@@ -161,9 +162,7 @@ function ntfy(url: URL): Secretly<Webhook> {
 function json(url: URL): Secretly<Webhook> {
   if (isPlain(url)) throw new Error(PLAIN.replaceAll('http', 'json+http'));
   const { headers, secrets } = takeCredentials(url);
-  // as a receiver may answer with it
-  const parts = [url.pathname, url.pathname + url.search, ...url.searchParams.values()];
-  secrets.push(url.href, ...parts.filter((part) => part.length >= SHORTEST_SECRET));
+  secrets.push(url.href, ...tokensOf(url));
   return { target: { service: 'JSON', url: url.href, headers, to: '' }, secrets };
 }
 
@@ -239,6 +238,5 @@ export function parsePingUrl(text: string): Secretly<PingTarget> {
     url.search = ''; // it is copied with an example of what is to be told
     return { target: { service: 'Uptime Kuma', url: url.href }, secrets: [url.href, token] };
   }
-  const keys = url.pathname.split('/').filter((segment) => segment.length >= 2 * SHORTEST_SECRET);
-  return { target: { service: 'healthchecks', url: url.href }, secrets: [url.href, ...keys] };
+  return { target: { service: 'healthchecks', url: url.href }, secrets: [url.href, ...tokensOf(url, SHORTEST_KEY)] };
 }

@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { tracesOf } from '../settings/url-parts.js';
+import { connectionFailure } from './connection-failure.js';
 import type { Delivery } from './delivery.js';
 
 /** For one attempt. */
@@ -9,7 +11,7 @@ const PAUSES_MS = [1_000, 3_000];
 const LONGEST_PAUSE_MS = 30_000;
 const ANSWER_BYTES = 4_096;
 
-/** Why something was not delivered. Its text names no URL, and may quote what the service has answered. */
+/** Why something was not delivered. Its text names no URL, and may quote what the service has answered, without the URL. */
 export class NotDelivered extends Error {
   constructor(
     message: string,
@@ -60,7 +62,7 @@ async function post(
   } catch (error) {
     throw unreached(error, limited.aborted, signal.aborted);
   }
-  const said = response.ok ? '' : await beginningOf(response);
+  const said = response.ok ? '' : without(tracesOf(new URL(url)), await beginningOf(response));
   await response.body?.cancel().catch(() => {});
   if (response.ok) return;
   const text = `HTTP ${response.status}${said === '' ? '' : `: ${said}`}`;
@@ -73,9 +75,12 @@ function unreached(error: unknown, tooLate: boolean, over: boolean): NotDelivere
   const { cause } = error as { cause?: { code?: unknown; message?: unknown } };
   if (cause?.message === 'unexpected redirect')
     return new NotDelivered('it answers with a redirect, which is not followed');
-  const code = typeof cause?.code === 'string' ? cause.code : 'the request failed';
-  return new NotDelivered(code, /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|ERR_INVALID/.test(code) ? null : 0);
+  const { text, again } = connectionFailure(cause?.code);
+  return new NotDelivered(text, again ? 0 : null);
 }
+
+const without = (traces: string[], text: string): string =>
+  traces.reduce((rest, trace) => rest.replaceAll(trace, '***'), text);
 
 /** How long the service asks to wait; null: longer than anybody does. */
 function patience(response: Response): number | null {

@@ -1,11 +1,11 @@
 import type { MailServer } from '../settings/notify-urls.js';
+import { connectionFailure } from './connection-failure.js';
 import { type Attempts, NotDelivered, retried } from './deliver.js';
 import { type Message, plainText } from './message.js';
 import { entity, within } from './text.js';
 
 const SUBJECT = 200;
 const LIMITS = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 20_000, dnsTimeout: 10_000 };
-const WORTH_ANOTHER = ['ETIMEDOUT', 'ECONNECTION', 'ESOCKET', 'EDNS'];
 
 /** How many recipients the server has refused, while it took others. Throws NotDelivered. */
 export async function sendMail(message: Message, server: MailServer, attempts: Attempts): Promise<number> {
@@ -36,19 +36,45 @@ export async function sendMail(message: Message, server: MailServer, attempts: A
   }
 }
 
-/** The message of an error of nodemailer may hold what the server was told. */
-function failed(error: {
+/** What nodemailer tells of an error, besides its message, which may hold what the server was told. */
+interface MailError {
   code?: unknown;
-  responseCode?: unknown;
+  /** Of the system, where there is one. */
+  originalCode?: unknown;
+  command?: unknown;
   response?: unknown;
-  message?: unknown;
-}): NotDelivered {
-  const { code = 'the mail was not sent', responseCode, response, message } = error;
-  const said = typeof response === 'string' ? `: ${response}` : '';
-  const untrusted = /certificate/i.test(String(message)) ? ': its certificate is not trusted' : '';
-  const later = typeof responseCode === 'number' ? responseCode < 500 : WORTH_ANOTHER.includes(String(code));
-  return new NotDelivered(`${code}${untrusted}${said}`, later && untrusted === '' && code !== 'EAUTH' ? 0 : null);
+  responseCode?: unknown;
 }
+
+function failed(error: MailError): NotDelivered {
+  const { code, originalCode, response, responseCode } = error;
+  const { text, again } =
+    code === 'ESOCKET' || code === 'EDNS'
+      ? connectionFailure(originalCode)
+      : { text: inWords(error), again: code === 'ETIMEDOUT' || code === 'ECONNECTION' };
+  const said = typeof response === 'string' ? `: ${response}` : '';
+  const later = typeof responseCode === 'number' ? responseCode < 500 && code !== 'EAUTH' : again;
+  return new NotDelivered(text + said, later ? 0 : null);
+}
+
+function inWords({ code, command, responseCode }: MailError): string {
+  if (responseCode === 530) return 'the server asks for a login'; // RFC 4954
+  if (code === 'EPROTOCOL' && typeof responseCode === 'number') return 'the server refuses to talk';
+  if (code === 'EENVELOPE' && command === 'RCPT TO') return 'every recipient was refused';
+  if (code === 'EENVELOPE' && command === 'MAIL FROM') return 'the sender was refused';
+  return WORDS[String(code)] ?? 'the mail was not sent';
+}
+
+const WORDS: Record<string, string> = {
+  ETIMEDOUT: 'no answer in time',
+  EABORT: 'no answer in time',
+  ECONNECTION: 'the server closed the connection',
+  EPROTOCOL: 'what answers is no mail server',
+  ETLS: 'STARTTLS failed, without which nothing is sent',
+  EAUTH: 'the login was refused',
+  EENVELOPE: 'the mail was refused',
+  EMESSAGE: 'the mail was refused',
+};
 
 /** The same as the text, with a table; every text from outside is escaped. */
 export function htmlOf({ title, level, sections, facts, link, log }: Message): string {
