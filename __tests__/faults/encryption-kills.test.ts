@@ -94,7 +94,7 @@ function kill(one: ProcessInfo | undefined, signal: NodeJS.Signals): void {
 
 /** A backup whose stages are all in the middle of the data. */
 async function inTheMiddle(inputs: Inputs): Promise<RunningAction> {
-  slow.throttle('wc', 8_000_000);
+  slow.throttle('wc', 3_000_000); // seconds until the source has read all, however busy the machine is
   const action = scene.start(inputs);
   await until(() => written() > 2_000_000);
   return action;
