@@ -107,7 +107,7 @@ promise() {
 # launch_promised: begins it, when nobody has. It is not ended with this session, nor by the signals that end it
 launch_promised() {
   [ -n "$due" ] && [ -f "$directory/$due" ] && mkdir -p "$begun" && mv "$directory/$due" "$begun/command" 2>/dev/null || return 1
-  # from a stage as well, of told_of folder and pipes it must be free
+  # from a stage as well, of whose folder and pipes it must be free
   (trap : HUP INT TERM PIPE && cd "$directory" && limited "$begun/command" "$begun") </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 9>&- &
   process_of $! >"$begun/process"
 }

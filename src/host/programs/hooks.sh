@@ -66,7 +66,7 @@ read_limit() {
   case $command_limit in '' | *[!0-9]*) command_limit=600 ;; esac
 }
 
-# await_launch: the guard of a session told_of shell was killed may be launching it in this moment
+# await_launch: the guard of a session whose shell was killed may be launching it in this moment
 await_launch() {
   for _ in 1 2 3; do
     [ ! -e "$begun/process" ] && [ ! -e "$begun/status" ] || return 0
