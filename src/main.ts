@@ -53,8 +53,8 @@ export const TOLD = 'told';
  * aborted, by us on `timeout` or by others, the run ends with that reason. False when `post` should look at the host.
  */
 export async function main(cancel: AbortController): Promise<boolean> {
-  const lastLines: string[] = [];
-  const log = actionsLog(platform().input('notify-log').toLowerCase() === 'true' ? lastLines : undefined);
+  const tail: string[] = [];
+  const log = actionsLog(platform().input('notify-log').toLowerCase() === 'true' ? tail : undefined);
   const report = newReport(new Date());
 
   let timer: NodeJS.Timeout | undefined;
@@ -97,7 +97,8 @@ export async function main(cancel: AbortController): Promise<boolean> {
   await run?.ledger?.tell();
   await writeReport(report, log, wantSummary);
   // When that takes long, or fails, the outputs are as they are.
-  await Promise.all([run?.ledger?.save(), tellOthers(teller, run, report, lastLines, log, wantSummary)]);
+  await Promise.all([run?.ledger?.save(), tellOthers(teller, run, report, tail, log, wantSummary)]);
+  for (const line of lastLines(report)) log.info(line);
   return run?.hostIsClean ?? true;
 }
 
@@ -105,13 +106,13 @@ async function tellOthers(
   teller: Teller,
   run: Run | null,
   report: Report,
-  lastLines: readonly string[],
+  tail: readonly string[],
   log: Log,
   wantSummary: boolean,
 ): Promise<void> {
   if (!teller.hasSomebody) return;
   platform().saveState(TOLD, 'true'); // before anybody hears of it
-  const ended = { report, github: gitHubRun(process.env), previous: run?.previous ?? null, log: lastLines };
+  const ended = { report, github: gitHubRun(process.env), previous: run?.previous ?? null, log: tail };
   const warnings = await teller.end(ended);
   for (const warning of warnings) log.warning(warning);
   if (wantSummary && warnings.length > 0) await writeUntold(warnings).catch(() => {});
@@ -130,7 +131,6 @@ async function writeReport(report: Report, log: Log, wantSummary: boolean): Prom
   if (wantSummary) {
     await writeSummary(report).catch((error: unknown) => log.warning(`the job summary could not be written: ${error}`));
   }
-  for (const line of lastLines(report)) log.info(line);
   if (report.error !== null) {
     platform().fail(neutralise(failureText(report.errorCode, report.error)));
   }

@@ -128,8 +128,11 @@ test('after a line that was cut off a new one begins, and what others wrote ther
   expect(dir.text.slice(whole.length + 1)).toMatch(
     new RegExp(`\\n${whole.slice(0, 50).replace(/[{["]/g, '.')}\\n\\{"at":.*\\}\\n$`),
   );
+  appendFileSync(dir.file, 'ends in a blank ');
+  expectBackup(await dir.run());
+  expect(dir.text).toMatch(/\nends in a blank \n\{"at":.*\}\n$/);
   const list = await dir.run({ command: 'list' });
-  expect(reportOf(list).history).toHaveLength(2);
+  expect(reportOf(list).history).toHaveLength(3);
   expect(list.visible).not.toMatch(/##\[error\]x|^::error::x/m);
 });
 

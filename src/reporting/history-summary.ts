@@ -13,7 +13,11 @@ const HISTORY: Column<HistoryEntry>[] = [
   { title: 'File', cell: ({ bytes }) => (bytes === null ? '' : formatBytes(bytes)), right: true },
   { title: 'Deleted', cell: ({ deleted }) => (deleted === 0 ? '' : String(deleted)), right: true },
   { title: 'Took', cell: ({ ms }) => formatDuration(ms), right: true },
-  { title: 'By', cell: ({ by }) => (by === null ? '' : escapeCell(`${by.actor}, ${by.event}`, 80)) },
+  {
+    title: 'By',
+    cell: ({ by }) =>
+      by === null ? '' : escapeCell([by.actor, by.event].filter((text) => text !== '').join(', '), 80),
+  },
 ];
 
 /** The last runs that changed something, folded away; null when none is known. */

@@ -7,7 +7,12 @@ import { verdict } from './verdict.js';
 export function lastLines(report: Report): string[] {
   const undo = report.restore === null ? [] : undoLines(report.restore);
   return [
-    ...(undo.length === 0 ? [] : ['to undo this restore, run once more with these inputs:', ...undo.map(indented)]),
+    ...(undo.length === 0
+      ? []
+      : [
+          'to undo this restore, run once more with these inputs instead of those of the restore:',
+          ...undo.map(indented),
+        ]),
     ...(report.ok ? [verdictLine(report)] : []), // the annotation of a failure is its verdict
   ];
 }

@@ -49,7 +49,7 @@ export function undoLines({ undo }: Pick<RestoreReport, 'undo'>): string[] {
 export function undoSection(restore: RestoreReport): string | null {
   const lines = undoLines(restore);
   if (lines.length === 0) return null;
-  return `### How to undo this restore\n\nRun the action once more with these inputs, and those by which it reaches the host:\n\n${fenced('yaml', lines.join('\n'))}`;
+  return `### How to undo this restore\n\nRun the action once more with these inputs, and with the others of this run (host, database, name, directory):\n\n${fenced('yaml', lines.join('\n'))}`;
 }
 
 function details(plan: RestorePlan): string[] {
