@@ -199,12 +199,15 @@ describe('the backups', () => {
     await createDatabase(database, { wal: true, owner: scene.user.name });
     const directory = join(database, '..', 'backups');
     const id = expectBackup(await scene.run({ database, directory }));
+    const looked = join(directory, '..', 'looked');
     const restore = scene.start({
       ...{ command: 'restore', database, directory, backup: id, confirm: 'app.db' },
-      'check-command': 'echo checking; sleep 3',
+      'check-command': `echo checking; while [ ! -e '${looked}' ]; do sleep 0.1; done`,
     });
     await restore.line(/^ {2}checking/);
-    expectHealthy(await health(directory, { database }));
+    const result = await health(directory, { database });
+    writeFileSync(looked, '');
+    expectHealthy(result);
     expect((await restore.result()).outputs['restore-outcome']).toBe('restored');
   });
 
