@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import type { Catalogue } from '../backups/catalogue.js';
 import type { BackupPlace } from '../backups/copies.js';
 import { coverageOf } from '../backups/coverage.js';
@@ -74,10 +73,9 @@ class Keeper implements LedgerKeeper {
       if (run.settings.command === 'backup') this.tellUsual(ledger);
       return ledger;
     }
-    this.isReadable = answer.state === 'missed';
-    run.log.info(
-      `ledger: nothing is remembered of ${name}: ${answer.text}${this.isReadable ? '' : '; all else works'}`,
-    );
+    this.isReadable = answer.state === 'missed' || answer.state === 'spoilt';
+    const outcome = { missed: '', spoilt: '; it begins anew' }[answer.state as string] ?? '; all else works';
+    run.log.info(`ledger: nothing is remembered of ${name}: ${answer.text}${outcome}`);
     return EMPTY;
   }
 
@@ -102,8 +100,8 @@ class Keeper implements LedgerKeeper {
   isDisputed(id: string): Promise<boolean> {
     return this.safely(false, (ledger) => {
       const isHere = [...this.sights].some(([place, sight]) => {
-        const { changed, vanished } = this.dispute(ledger, place, sight);
-        return changed.includes(id) || vanished.includes(id);
+        const { changed, weakened, vanished, doubtful } = this.dispute(ledger, place, sight);
+        return [changed, weakened, vanished, doubtful].some((ids) => ids.includes(id));
       });
       // of a store that this run does not look into nobody knows
       return isHere || ledger.backups.some((entry) => entry.id === id && entry.inStore !== null);
@@ -185,12 +183,13 @@ class Keeper implements LedgerKeeper {
     const { run, sights } = this;
     const { command, backup } = run.settings;
     const seen = [...sights].map(([place, sight]) => {
-      const { vanished } = this.dispute(ledger, place, sight);
-      return { store: this.storeOf(place), left: sight.now, vanished };
+      const { vanished, doubtful } = this.dispute(ledger, place, sight);
+      return { store: this.storeOf(place), left: sight.now, vanished, doubtful };
     });
     const settled = command === 'accept' && run.report.ok ? backup : null;
+    const unpinned = command === 'unpin' && run.report.ok ? backup : null;
     const lost = command === 'delete' && isLost(run.report) ? backup : null;
-    const next = remember(ledger, { seen, verdict: verdictOf(run), settled, lost }, run.now());
+    const next = remember(ledger, { seen, verdict: verdictOf(run), settled, unpinned, lost }, run.now());
     const { state, text } = await save(this.prefix + stampOf(run), serializeLedger(next), PATIENCE_MS);
     run.log.info(state === 'done' ? 'ledger: remembered off the host' : `ledger: not remembered off the host: ${text}`);
   }
@@ -198,11 +197,11 @@ class Keeper implements LedgerKeeper {
 
 /**
  * All that makes it one database in one directory, as it was asked for. Nothing secret is in it, and no role, by which backups and their
- * proofs may differ.
+ * proofs may differ. A runner that is the host itself may have another name in each run.
  */
-function targetOf({ settings, database }: Run): string {
+export function targetOf({ settings, database }: Pick<Run, 'settings' | 'database'>): string {
   const { transport, name, directory } = settings;
-  const at = transport.transport === 'ssh' ? [transport.host, transport.port, transport.jump?.host] : [hostname()];
+  const at = transport.transport === 'ssh' ? [transport.host, transport.port, transport.jump?.host] : [];
   return JSON.stringify([settings.database.engine, name, database.restoring.targetName, directory, ...at]);
 }
 
