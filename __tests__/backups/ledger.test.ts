@@ -235,6 +235,29 @@ describe('what is missed', () => {
     expect(parseLedger(serializeLedger(after), 'app')).toEqual(after);
   });
 
+  test('what is planted takes no place when it is not signed as it has to be, or can not be read', () => {
+    const many = [1, 2, 3].flatMap((minute) => backupsOf(1, () => ({}), `2026-11-20T11:0${minute}:00Z`));
+    const left = ALL.slice(1);
+    const gone = [ALL[0]?.id];
+    const whose = (state: Backup['state']) => [...many.map((one) => ({ ...one, state })), ...left];
+    for (const state of ['unsigned', 'forged'] as const) {
+      expect(look(KNOWN, whose(state))).toMatchObject({ vanished: gone, doubtful: [] });
+    }
+    expect(look(KNOWN, whose('ok'))).toMatchObject({ vanished: [], doubtful: [] });
+    const unreadable = many.map(({ id, createdAt }) => ({ id, createdAt, why: 'lost' }));
+    expect(dispute(KNOWN, null, there(left, unreadable), null, NOW)).toMatchObject({ vanished: gone, doubtful: [] });
+  });
+
+  test('nor does one that is known, of another kind than it was', () => {
+    const coverage = { excludeTable: ['a'], excludeTableData: [], schema: [] };
+    const known = remembering(
+      EMPTY,
+      backupsOf(6, (age) => (age < 3 ? { coverage } : {})),
+    );
+    const edited = backupsOf(6).filter((_, age) => age !== 3);
+    expect(look(known, edited)).toMatchObject({ vanished: [ids(backupsOf(6))[3]], doubtful: [] });
+  });
+
   test('the same of a store', () => {
     const store = 'aaaaaaaaaaaa';
     const copied = backupsOf(3, () => ({ s3Keep: { last: 3 } }));

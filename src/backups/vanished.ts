@@ -46,22 +46,29 @@ export function dispute(
   const changed = remembered.filter(({ id, sha256 }) => (hashes.get(id) ?? sha256) !== sha256);
   const absent = known.filter(({ id, state }) => !there.has(id) && state !== 'damaged' && state !== 'unverified');
 
-  const here = toCandidates(backups, store === null ? 'keep' : 's3Keep').map((candidate, at): Candidate => {
+  const names = new Map(remembered.map((entry) => [entry.id, entry]));
+  // where backups are signed, what is not was never ours to take a place, and what can not be read has taken none since it can not be
+  const credible = backups.filter((backup) => isTrusted(backup) || names.has(backup.id));
+  const here = toCandidates(credible, store === null ? 'keep' : 's3Keep').map((candidate, at): Candidate => {
     const { partial: _, ...rest } = candidate;
-    const partial = partialOf(backups[at]?.manifest.coverage);
-    return { ...rest, verified: !candidate.suspect, pinned: null, ...(partial === null ? {} : { partial }) };
+    const { partial, safety } = names.get(candidate.id) ?? {
+      partial: partialOf(credible[at]?.manifest.coverage),
+      safety: candidate.safety,
+    };
+    return { ...rest, safety, verified: !candidate.suspect, pinned: null, ...(partial === null ? {} : { partial }) };
   });
-  const unread = unreadable.map(({ id, createdAt }): Candidate => {
-    return { id, createdAt, verified: true, pinned: null, safety: false };
-  });
+  const unread = unreadable
+    .filter(({ id }) => names.has(id))
+    .map(({ id, createdAt }): Candidate => {
+      return { id, createdAt, verified: true, pinned: null, safety: false };
+    });
   const all = [...here, ...unread, ...absent.map((entry) => candidateOf(entry, rulesOf(entry)))];
   const keptBy = (rules: KeepRules, madeUnder: boolean): Set<string> => {
     const { decisions } = planRetention(all, { rules, madeUnder, keepMinimum: 1, maxDelete: null }, now);
     return new Set(decisions.filter(({ keep }) => keep).map(({ id }) => id));
   };
-  const names = new Set(remembered.map(({ id }) => id));
   const isSure =
-    [...there].every((id) => names.has(id)) ||
+    [...credible, ...unreadable].every(({ id }) => names.has(id)) ||
     rulesIn([...remembered.map(rulesOf), ...here.map(({ madeUnder }) => madeUnder)]) <= 1;
   const missedBefore = (entry: Entry) => (store === null ? entry.missed : entry.missedInStore);
   const kept = keptBy({}, true);
