@@ -18,7 +18,7 @@ import {
 } from '../../src/backups/ledger.js';
 import type { Manifest } from '../../src/backups/manifest.js';
 import { type KeepRules, planRetention } from '../../src/backups/retention.js';
-import { type Dispute, dispute, disputeFindings } from '../../src/backups/vanished.js';
+import { type Dispute, dispute, disputeFindings, missedBy } from '../../src/backups/vanished.js';
 import { idAt, listingOf, manifestOf, timesBack } from './sample-backups.js';
 
 const NOW = new Date('2026-11-20T12:00:00Z');
@@ -317,6 +317,22 @@ describe('what is missed', () => {
       age === 0 ? { pinned: pin, verified: { level: 'restore', at: '2026-11-20T11:00:00Z', ms: 9 } } : {};
     const [first] = remembering(known, backupsOf(4, better)).backups;
     expect(first).toMatchObject({ pinned: true, verified: { level: 'restore', ms: 9 } });
+  });
+
+  test('what a run has deleted since a manifest was edited is missed, unless a person has named it', () => {
+    const pinned = (age: number) => (age === 4 ? { pinned: { reason: 'r', at: '2026-11-20T10:15:00Z' } } : {});
+    const known = remembering(EMPTY, backupsOf(5, pinned));
+    const id = ALL[4]?.id ?? '';
+    const [before, after] = [look(known, ALL), look(known, ALL.slice(0, 3))];
+    expect(missedBy(before, after, null)).toEqual({ vanished: [id], doubtful: [] });
+    expect(missedBy(before, after, id)).toEqual({ vanished: [], doubtful: [] });
+    // as it was made, it is the run's to delete
+    const unchanged = look(known, backupsOf(5, pinned));
+    expect(missedBy(unchanged, after, null)).toEqual({ vanished: [], doubtful: [] });
+    expect(missedBy({ ...before, vanished: ['a'], doubtful: ['b'] }, { ...after, doubtful: [id, 'c'] }, null)).toEqual({
+      vanished: ['a', id],
+      doubtful: ['b', id],
+    });
   });
 
   test('what the run itself has deleted is not missed by the next', () => {

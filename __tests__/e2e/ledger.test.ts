@@ -118,6 +118,23 @@ test('a planted backup silences nothing, and an edited manifest makes no backup 
   expect(problemsOf(await run({ command: 'verify' }))).toEqual([]);
 });
 
+test('a pin that was taken out of the manifest, so that the next rotation deletes the backup, is missed', async () => {
+  const first = await backedUp({ keep: '1', pin: 'for ever' });
+  const path = join(scene.directory, `${first}.json`);
+  writeFileSync(path, JSON.stringify({ ...scene.manifest(first), pinned: null }));
+  await run({ command: 'prune', keep: '1' });
+  const second = await run({ keep: '1' });
+  expect([second.code, second.outputs.kept, scene.files().some((name) => name.startsWith(first))]).toEqual([
+    0,
+    '1',
+    false,
+  ]);
+  expect(problemsOf(second)).toEqual([['warning', 'E_MANIFEST']]);
+  const verified = await run({ command: 'verify' });
+  expect([verified.code, problemsOf(verified)]).toEqual([1, [['error', 'E_NOT_FOUND']]]);
+  expect(verified.visible).toContain(`${first} has vanished from`);
+});
+
 test('a pin that `unpin` has ended is not missed', async () => {
   const [first, second] = [await backedUp(), await backedUp()];
   await run({ command: 'pin', backup: first, pin: 'for ever' });

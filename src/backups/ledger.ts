@@ -193,7 +193,7 @@ export interface Seen {
   /** Of a store, the hash of its address. */
   store: string | null;
   left: Pick<Catalogue, 'backups' | 'unreadable'>;
-  /** What `dispute` (vanished.ts) has missed before the run changed anything: these are remembered as missed. */
+  /** What `missedBy` (vanished.ts) says: these are remembered as missed. */
   vanished: readonly string[];
   doubtful: readonly string[];
 }

@@ -93,6 +93,22 @@ export function dispute(
   };
 }
 
+/**
+ * What a run has to remember as missed: what was when it began, and what it has deleted itself since a manifest was weakened. `deleted`:
+ * the id of what it was to delete.
+ */
+export function missedBy(
+  before: Dispute,
+  after: Dispute,
+  deleted: string | null,
+): Pick<Dispute, 'vanished' | 'doubtful'> {
+  const isTricked = (id: string): boolean => before.weakened.includes(id) && id !== deleted;
+  return {
+    vanished: [...before.vanished, ...after.vanished.filter(isTricked)],
+    doubtful: [...before.doubtful, ...after.doubtful.filter(isTricked)],
+  };
+}
+
 /** Those that a rotation may delete now, by what the host says, and would not have. */
 function weakenedOf(remembered: readonly Entry[], backups: Catalogue['backups']): Entry[] {
   const manifests = new Map(backups.filter(isTrusted).map(({ id, manifest }) => [id, manifest]));

@@ -18,7 +18,7 @@ import {
   serializeLedger,
   usualDuration,
 } from '../backups/ledger.js';
-import { type Dispute, dispute, disputeFindings } from '../backups/vanished.js';
+import { type Dispute, dispute, disputeFindings, missedBy } from '../backups/vanished.js';
 import { describe, ERRORS } from '../errors.js';
 import { formatDuration } from '../reporting/format.js';
 import { MAX_REMEMBERED, type Report } from '../reporting/report.js';
@@ -92,7 +92,7 @@ class Keeper implements LedgerKeeper {
   findings(): Promise<Finding[]> {
     return this.safely([], (ledger) =>
       [...this.sights].flatMap(([place, sight]) =>
-        disputeFindings(this.dispute(ledger, place, sight), this.whereIs(place)),
+        disputeFindings(this.dispute(ledger, place, sight.found), this.whereIs(place)),
       ),
     );
   }
@@ -100,7 +100,7 @@ class Keeper implements LedgerKeeper {
   isDisputed(id: string): Promise<boolean> {
     return this.safely(false, (ledger) => {
       const isHere = [...this.sights].some(([place, sight]) => {
-        const { changed, weakened, vanished, doubtful } = this.dispute(ledger, place, sight);
+        const { changed, weakened, vanished, doubtful } = this.dispute(ledger, place, sight.found);
         return [changed, weakened, vanished, doubtful].some((ids) => ids.includes(id));
       });
       // of a store that this run does not look into nobody knows
@@ -118,10 +118,10 @@ class Keeper implements LedgerKeeper {
     }
   }
 
-  private dispute(ledger: Ledger, place: BackupPlace, { found }: Sight): Dispute {
+  private dispute(ledger: Ledger, place: BackupPlace, seen: Catalogue): Dispute {
     const { keep, keepMadeUnder, s3 } = this.run.settings;
     const rules = place === 'host' ? keep : (s3?.keep ?? null);
-    return dispute(ledger, this.storeOf(place), found, keepMadeUnder ? null : rules, this.run.now());
+    return dispute(ledger, this.storeOf(place), seen, keepMadeUnder ? null : rules, this.run.now());
   }
 
   private whereIs(place: BackupPlace): string {
@@ -183,8 +183,10 @@ class Keeper implements LedgerKeeper {
     const { run, sights } = this;
     const { command, backup } = run.settings;
     const seen = [...sights].map(([place, sight]) => {
-      const { vanished, doubtful } = this.dispute(ledger, place, sight);
-      return { store: this.storeOf(place), left: sight.now, vanished, doubtful };
+      const before = this.dispute(ledger, place, sight.found);
+      const after = this.dispute(ledger, place, sight.now);
+      const missed = missedBy(before, after, command === 'delete' ? backup : null);
+      return { store: this.storeOf(place), left: sight.now, ...missed };
     });
     const settled = command === 'accept' && run.report.ok ? backup : null;
     const unpinned = command === 'unpin' && run.report.ok ? backup : null;
