@@ -151,7 +151,7 @@ describe('with the service', () => {
     execFileSync('mkfifo', [join(evil, 'fifo')]);
     symlinkSync('/etc/passwd', join(evil, 'link'));
     writeFileSync(join(evil, 'long'), Buffer.alloc(1_500_000));
-    writeFileSync(join(evil, 'secret'), 'forged', { mode: 0 });
+    writeFileSync(join(evil, 'secret'), 'forged');
     const archive = (...args: string[]) =>
       execFileSync('tar', ['--zstd', '-c', '-C', evil, ...args], {
         maxBuffer: 1e7,
@@ -160,7 +160,8 @@ describe('with the service', () => {
     const none = ['fifo', 'folder', 'link', 'long', '--files-from=/dev/null'];
     const archives = [...none.map((name) => archive(name)), archive('--mode=0', 'folder'), Buffer.from('no archive')];
     await answersTo([read()]);
-    for (const [at, bytes] of [...archives, archive('secret')].entries()) service.forge(`${at}-forged`, bytes);
+    for (const [at, bytes] of [...archives, archive('--mode=0', 'secret')].entries())
+      service.forge(`${at}-forged`, bytes);
     const calls = [...archives.keys()].map((at): Call => ['read', `${at}-`, LIMIT_MS]);
     const { answers } = await answersTo([...calls, ['read', `${archives.length}-`, LIMIT_MS]]);
     const spoilt = { state: 'spoilt', text: 'what was saved is no ledger' };
