@@ -18,7 +18,7 @@ import {
 } from '../../src/backups/ledger.js';
 import type { Manifest } from '../../src/backups/manifest.js';
 import { type KeepRules, planRetention } from '../../src/backups/retention.js';
-import { dispute, disputeFindings } from '../../src/backups/vanished.js';
+import { type Dispute, dispute, disputeFindings, missedBy } from '../../src/backups/vanished.js';
 import { idAt, listingOf, manifestOf, timesBack } from './sample-backups.js';
 
 const NOW = new Date('2026-11-20T12:00:00Z');
@@ -55,12 +55,12 @@ const there = (backups: Backup[], unreadable: Seen['left']['unreadable'] = []) =
 function remembering(
   ledger: Ledger,
   backups: Backup[],
-  more: Partial<Seen> & { settled?: string; lost?: string } = {},
+  more: Partial<Seen> & { settled?: string; unpinned?: string; lost?: string } = {},
 ): Ledger {
-  const { settled = null, lost = null, ...seen } = more;
-  const { vanished } = dispute(ledger, null, there(backups), null, NOW);
-  const sight = { store: null, left: there(backups), vanished, ...seen };
-  return remember(ledger, { seen: [sight], verdict: VERDICT, settled, lost }, NOW);
+  const { settled = null, unpinned = null, lost = null, ...seen } = more;
+  const { vanished, doubtful } = dispute(ledger, null, there(backups), null, NOW);
+  const sight = { store: null, left: there(backups), vanished, doubtful, ...seen };
+  return remember(ledger, { seen: [sight], verdict: VERDICT, settled, unpinned, lost }, NOW);
 }
 
 const look = (ledger: Ledger, backups: Backup[], strict: KeepRules | null = null, now = NOW) =>
@@ -133,12 +133,12 @@ describe('what is remembered', () => {
 
   test('what is gone stays for its sizes: 400 days, and 400 with those that are there, these first', () => {
     const all = backupsOf(450);
-    const gone = remembering(remembering(EMPTY, all), all.slice(440), { vanished: [] });
+    const gone = remembering(remembering(EMPTY, all), all.slice(440), { vanished: [], doubtful: [] });
     expect(gone.backups).toHaveLength(400);
     expect(ids(gone.backups).slice(-10)).toEqual(ids(all.slice(440)));
     expect(ids(goneFrom(gone, new Set(ids(all.slice(440)))))).toEqual(ids(all.slice(0, 390)));
     const old = backupsOf(3, () => ({}), '2025-10-01T10:00:00Z');
-    const kept = remembering(remembering(EMPTY, old), old.slice(2), { vanished: [] });
+    const kept = remembering(remembering(EMPTY, old), old.slice(2), { vanished: [], doubtful: [] });
     expect(ids(kept.backups)).toEqual(ids(old.slice(2)));
   });
 
@@ -155,7 +155,7 @@ describe('what is missed', () => {
   const KNOWN = remembering(EMPTY, ALL);
 
   test('nothing, as long as all is there', () => {
-    expect(look(KNOWN, ALL)).toEqual({ changed: [], vanished: [], isBare: false });
+    expect(look(KNOWN, ALL)).toEqual({ changed: [], weakened: [], vanished: [], doubtful: [], isBare: false });
     expect(disputeFindings(look(KNOWN, ALL), '/b')).toEqual([]);
   });
 
@@ -179,9 +179,165 @@ describe('what is missed', () => {
     expect(look(next, newest).vanished).toEqual([]);
   });
 
+  /** What is there after somebody has copied the newest under a newer id, with rules of his own. */
+  const planted = (backups: Backup[], keep: KeepRules, newest = '2026-11-20T11:00:00Z') => [
+    ...backupsOf(1, () => ({ keep, sha256: '0'.repeat(64) }), newest),
+    ...backups,
+  ];
+
+  test('what a planted backup of other rules may have taken the place of is doubtful, for as long as it is missed', () => {
+    const [newest] = ALL;
+    if (newest === undefined) throw new Error('no backup');
+    const left = planted([newest], { last: 1 });
+    const gone = ids(ALL.slice(1, 2));
+    expect(look(KNOWN, left)).toMatchObject({ vanished: [], doubtful: gone });
+    const next = remembering(KNOWN, left);
+    // though all that is there is known by now
+    expect(look(next, left)).toMatchObject({ vanished: [], doubtful: gone });
+    expect(look(remembering(next, left), left)).toMatchObject({ vanished: [], doubtful: gone });
+    expect(look(next, left, { last: 1 })).toMatchObject({ vanished: [], doubtful: gone });
+    const [id = ''] = gone;
+    expect(look(remembering(next, left, { settled: id }), left)).toMatchObject({ vanished: [], doubtful: [] });
+    // until the rules would have deleted it, and for what comes back
+    const newer = planted(left, KEEP, '2026-11-20T11:30:00Z');
+    expect(look(next, newer)).toMatchObject({ vanished: [], doubtful: [] });
+    const back = remembering(next, [...left, ...ALL.slice(1, 2)]);
+    expect(look(back, left)).toMatchObject({ vanished: gone, doubtful: [] });
+    // one that is planted gives no reason to drop another kind
+    const pinned = (age: number) => (age === 1 ? { pinned: { reason: 'r', at: '2026-11-20T10:15:00Z' } } : {});
+    expect(look(remembering(EMPTY, backupsOf(5, pinned)), left)).toMatchObject({ vanished: gone, doubtful: [] });
+  });
+
+  test('what is missed for sure stays so, whatever came in between', () => {
+    const left = ALL.filter((_, at) => at !== 1);
+    const id = ALL[1]?.id ?? '';
+    const next = remembering(KNOWN, left);
+    expect(next.backups[1]).toMatchObject({ id, missed: 'surely' });
+    const more = planted(left, { last: 7 });
+    expect(look(next, more)).toMatchObject({ vanished: [id], doubtful: [] });
+    expect(look(next, more, { last: 1 })).toMatchObject({ vanished: [id], doubtful: [] });
+    const after = remembering(next, more);
+    expect(look(after, more)).toMatchObject({ vanished: [id], doubtful: [] });
+    // a manifest alone does not bring it back
+    const [damaged] = backupsOf(2).slice(1);
+    if (damaged === undefined) throw new Error('no backup');
+    const half = remembering(after, [...more, { ...damaged, state: 'damaged' }]);
+    expect(look(half, more)).toMatchObject({ vanished: [id], doubtful: [] });
+    // nor do so many others that it would not be remembered
+    const pinned = { pinned: { reason: 'r', at: '2025-01-01T10:15:00Z' } };
+    const old = backupsOf(1, () => pinned, '2025-01-01T10:00:00Z');
+    const crowded = remembering(remembering(EMPTY, old), backupsOf(400));
+    expect(crowded.backups).toHaveLength(400);
+    expect(look(crowded, backupsOf(400)).vanished).toEqual(ids(old));
+    const settled = remembering(after, more, { settled: id });
+    expect(look(settled, more).vanished).toEqual([]);
+    expect(settled.backups.find((one) => one.id === id)).not.toHaveProperty('missed');
+    expect(parseLedger(serializeLedger(after), 'app')).toEqual(after);
+  });
+
+  test('what is planted takes no place when it is not signed as it has to be, or can not be read', () => {
+    const many = [1, 2, 3].flatMap((minute) => backupsOf(1, () => ({}), `2026-11-20T11:0${minute}:00Z`));
+    const left = ALL.slice(1);
+    const gone = [ALL[0]?.id];
+    const whose = (state: Backup['state']) => [...many.map((one) => ({ ...one, state })), ...left];
+    for (const state of ['unsigned', 'forged'] as const) {
+      expect(look(KNOWN, whose(state))).toMatchObject({ vanished: gone, doubtful: [] });
+    }
+    expect(look(KNOWN, whose('ok'))).toMatchObject({ vanished: [], doubtful: [] });
+    const unreadable = many.map(({ id, createdAt }) => ({ id, createdAt, why: 'lost' }));
+    expect(dispute(KNOWN, null, there(left, unreadable), null, NOW)).toMatchObject({ vanished: gone, doubtful: [] });
+  });
+
+  test('nor does one that is known, of another kind than it was', () => {
+    const coverage = { excludeTable: ['a'], excludeTableData: [], schema: [] };
+    const known = remembering(
+      EMPTY,
+      backupsOf(6, (age) => (age < 3 ? { coverage } : {})),
+    );
+    const edited = backupsOf(6).filter((_, age) => age !== 3);
+    expect(look(known, edited)).toMatchObject({ vanished: [ids(backupsOf(6))[3]], doubtful: [] });
+  });
+
+  test('the same of a store', () => {
+    const store = 'aaaaaaaaaaaa';
+    const copied = backupsOf(3, () => ({ s3Keep: { last: 3 } }));
+    const seenIn = (ledger: Ledger, backups: Backup[]) => {
+      const { vanished, doubtful } = dispute(ledger, store, there(backups), null, NOW);
+      const host = { store: null, left: there(copied), vanished: [], doubtful: [] };
+      return remember(
+        ledger,
+        { seen: [host, { store, left: there(backups), vanished, doubtful }], verdict: VERDICT },
+        NOW,
+      );
+    };
+    const [first, ...left] = copied;
+    const known = seenIn(EMPTY, copied);
+    const next = seenIn(seenIn(known, left), left);
+    expect(next.backups.map(({ missed, missedInStore }) => [missed, missedInStore])).toEqual([
+      [undefined, 'surely'],
+      [undefined, undefined],
+      [undefined, undefined],
+    ]);
+    expect(dispute(next, store, there(left), null, NOW)).toMatchObject({ vanished: [first?.id], doubtful: [] });
+    expect(seenIn(next, copied)).toEqual(known);
+    const settled = remembering(next, copied, { settled: first?.id ?? '' });
+    expect(dispute(settled, store, there(left), null, NOW).vanished).toEqual([]);
+  });
+
+  test('what the host says makes nothing less than it was', () => {
+    const pin = { reason: 'r', at: '2026-11-20T10:15:00Z' };
+    const known = remembering(
+      EMPTY,
+      backupsOf(4, (age) => (age === 3 ? { pinned: pin } : {})),
+    );
+    const coverage = { excludeTable: ['a'], excludeTableData: [], schema: [] };
+    const changes: Change[] = [
+      { keep: { last: 1 } },
+      { verified: { level: 'none', at: '2026-11-20T11:00:00Z' } },
+      { reason: 'safety', coverage, state: 'suspect', suspicion: { limit: 'shrink-limit', why: 'small' } },
+      { pinned: null },
+    ];
+    const edited = backupsOf(4, (age) => changes[age] ?? {});
+    expect(look(known, edited)).toMatchObject({ changed: [], weakened: [edited[0]?.id, edited[3]?.id], vanished: [] });
+    const next = remembering(known, edited);
+    expect(next.backups).toEqual(known.backups);
+    for (const { id } of edited) {
+      const left = edited.filter((one) => one.id !== id);
+      expect(look(next, left).vanished).toEqual([id]);
+    }
+    // a person may: by name, or as it is now
+    const unpinned = remembering(known, edited, { unpinned: edited[3]?.id ?? '' });
+    expect(unpinned.backups.map(({ pinned }) => pinned)).toEqual([false, false, false, false]);
+    expect(look(unpinned, edited).weakened).toEqual([edited[0]?.id]);
+    const settled = remembering(known, edited, { settled: edited[0]?.id ?? '' });
+    expect(settled.backups[0]).toMatchObject({ keep: { last: 1 } });
+    expect(look(settled, edited).weakened).toEqual([edited[3]?.id]);
+    // what is more, is taken
+    const better = (age: number): Change =>
+      age === 0 ? { pinned: pin, verified: { level: 'restore', at: '2026-11-20T11:00:00Z', ms: 9 } } : {};
+    const [first] = remembering(known, backupsOf(4, better)).backups;
+    expect(first).toMatchObject({ pinned: true, verified: { level: 'restore', ms: 9 } });
+  });
+
+  test('what a run has deleted since a manifest was edited is missed, unless a person has named it', () => {
+    const pinned = (age: number) => (age === 4 ? { pinned: { reason: 'r', at: '2026-11-20T10:15:00Z' } } : {});
+    const known = remembering(EMPTY, backupsOf(5, pinned));
+    const id = ALL[4]?.id ?? '';
+    const [before, after] = [look(known, ALL), look(known, ALL.slice(0, 3))];
+    expect(missedBy(before, after, null)).toEqual({ vanished: [id], doubtful: [] });
+    expect(missedBy(before, after, id)).toEqual({ vanished: [], doubtful: [] });
+    // as it was made, it is the run's to delete
+    const unchanged = look(known, backupsOf(5, pinned));
+    expect(missedBy(unchanged, after, null)).toEqual({ vanished: [], doubtful: [] });
+    expect(missedBy({ ...before, vanished: ['a'], doubtful: ['b'] }, { ...after, doubtful: [id, 'c'] }, null)).toEqual({
+      vanished: ['a', id],
+      doubtful: ['b', id],
+    });
+  });
+
   test('what the run itself has deleted is not missed by the next', () => {
     const left = ALL.slice(1);
-    const next = remembering(KNOWN, left, { vanished: [] });
+    const next = remembering(KNOWN, left, { vanished: [], doubtful: [] });
     expect(look(next, left).vanished).toEqual([]);
     expect(ids(next.backups)).toEqual(ids(ALL));
     // of a deletion by name whose end nobody has seen
@@ -267,8 +423,8 @@ describe('what is missed', () => {
       EMPTY,
       {
         seen: [
-          { store: null, left: there(copied), vanished: [] },
-          { store: 'aaaaaaaaaaaa', left: there(copied), vanished: [] },
+          { store: null, left: there(copied), vanished: [], doubtful: [] },
+          { store: 'aaaaaaaaaaaa', left: there(copied), vanished: [], doubtful: [] },
         ],
         verdict: VERDICT,
       },
@@ -280,7 +436,10 @@ describe('what is missed', () => {
     const pinned = backupsOf(1, () => ({ pinned: { reason: 'r', at: '2026-11-20T10:15:00Z' } }));
     const byLifecycle = remember(
       EMPTY,
-      { seen: [null, 'aaaaaaaaaaaa'].map((store) => ({ store, left: there(pinned), vanished: [] })), verdict: VERDICT },
+      {
+        seen: [null, 'aaaaaaaaaaaa'].map((store) => ({ store, left: there(pinned), vanished: [], doubtful: [] })),
+        verdict: VERDICT,
+      },
       NOW,
     );
     expect(dispute(byLifecycle, 'aaaaaaaaaaaa', there([]), null, NOW).vanished).toEqual([]);
@@ -293,7 +452,7 @@ describe('what is missed', () => {
     expect(remembering(both, copied).backups).toEqual(both.backups);
     const other = remember(
       EMPTY,
-      { seen: [{ store: 'aaaaaaaaaaaa', left: there(copied), vanished: [] }], verdict: VERDICT },
+      { seen: [{ store: 'aaaaaaaaaaaa', left: there(copied), vanished: [], doubtful: [] }], verdict: VERDICT },
       NOW,
     );
     expect(other.backups).toEqual([]);
@@ -302,7 +461,7 @@ describe('what is missed', () => {
   test('another hash', () => {
     const changed = backupsOf(5, (age) => (age === 1 ? { sha256: 'f'.repeat(64) } : {}));
     const id = ALL[1]?.id ?? '';
-    expect(look(KNOWN, changed)).toMatchObject({ changed: [id], vanished: [] });
+    expect(look(KNOWN, changed)).toMatchObject({ changed: [id], vanished: [], doubtful: [] });
     const next = remembering(KNOWN, changed);
     expect(look(next, changed).changed).toEqual([id]);
     expect(look(remembering(next, changed, { settled: id }), changed).changed).toEqual([]);
@@ -312,17 +471,29 @@ describe('what is missed', () => {
   });
 
   test('is told in one finding a kind', () => {
-    const finding = (changed: string[], vanished: string[], isBare = false) =>
-      disputeFindings({ changed, vanished, isBare }, '/b').map(({ level, code, message }) => [level, code, message]);
-    expect(finding(['a'], ['b'])).toEqual([
+    const finding = (given: Partial<Dispute>) =>
+      disputeFindings({ changed: [], weakened: [], vanished: [], doubtful: [], isBare: false, ...given }, '/b').map(
+        ({ level, code, message }) => [level, code, message],
+      );
+    expect(finding({ changed: ['a'], vanished: ['b'], doubtful: ['c', 'd'], weakened: ['e'] })).toEqual([
       [
         'error',
         'E_CHECKSUM',
         'a in /b has another SHA-256 than the one that the ledger remembers: changed, or replaced, since they were made',
       ],
       ['error', 'E_NOT_FOUND', 'b has vanished from /b: the ledger remembers it, and no retention has deleted it'],
+      [
+        'warning',
+        'E_NOT_FOUND',
+        'c, d are gone from /b: the ledger remembers them, and can not tell whether a run that it did not see has deleted them',
+      ],
+      [
+        'warning',
+        'E_MANIFEST',
+        'e in /b: no longer pinned, or kept by other rules, than the ledger remembers: a manifest was changed, or a run that it did not see has unpinned',
+      ],
     ]);
-    expect(finding([], ['a', 'b', 'c', 'd', 'e', 'f', 'g'], true)).toEqual([
+    expect(finding({ vanished: ['a', 'b', 'c', 'd', 'e', 'f', 'g'], isBare: true })).toEqual([
       [
         'error',
         'E_NOT_FOUND',
@@ -352,9 +523,9 @@ describe('what is missed', () => {
   }
 
   test.each([
-    ['of one rule', (keeps: KeepRules[]) => [keeps[0], keeps[0]]],
-    ['of rules that it knows', (keeps: KeepRules[]) => keeps],
-  ] as const)('never after rotations that the ledger did not see, %s', (_, given) => {
+    ['one rule', (keeps: KeepRules[]) => [keeps[0], keeps[0]]],
+    ['rules that it knows', (keeps: KeepRules[]) => keeps],
+  ] as const)('never after rotations that the ledger did not see, of %s', (rule, given) => {
     fc.assert(
       fc.property(fc.tuple(rules, rules), steps, fc.nat(8), (keeps, history, unseen) => {
         let now = Date.parse('2026-01-01T00:00:00Z');
@@ -363,10 +534,11 @@ describe('what is missed', () => {
         for (const [at, { hours, by }] of [{ hours: 1, by: 0 }, { hours: 1, by: 1 }, ...history].entries()) {
           now += hours * 3_600_000;
           backups = rotated(backups, given(keeps)[by] ?? KEEP, new Date(now));
-          const { changed, vanished } = look(ledger, backups, null, new Date(now));
-          expect([changed, vanished]).toEqual([[], []]);
+          const { changed, weakened, vanished, doubtful } = look(ledger, backups, null, new Date(now));
+          expect([changed, weakened, vanished]).toEqual([[], [], []]);
+          if (rule === 'one rule') expect(doubtful).toEqual([]);
           if (at > 1 && at % (unseen + 1) > 0) continue;
-          const sight = { store: null, left: there(backups), vanished };
+          const sight = { store: null, left: there(backups), vanished, doubtful };
           ledger = remember(ledger, { seen: [sight], verdict: VERDICT }, new Date(now));
           expect(look(ledger, backups, null, new Date(now)).vanished).toEqual([]);
         }
@@ -383,12 +555,12 @@ describe('what is missed', () => {
         let ledger = EMPTY;
         for (const { hours, by } of history) {
           now += hours * 3_600_000;
-          const { vanished } = look(ledger, backups, null, new Date(now));
-          expect(vanished).toEqual([]);
+          const { vanished, doubtful } = look(ledger, backups, null, new Date(now));
+          expect([vanished, doubtful]).toEqual([[], []]);
           backups = rotated(backups, keeps[by] ?? KEEP, new Date(now));
           ledger = remember(
             ledger,
-            { seen: [{ store: null, left: there(backups), vanished }], verdict: VERDICT },
+            { seen: [{ store: null, left: there(backups), vanished, doubtful }], verdict: VERDICT },
             new Date(now),
           );
         }
@@ -492,6 +664,7 @@ describe('a ledger that somebody else has written', () => {
         ...{ kind: fc.constant('sqlite'), compression: fc.constant('zstd'), encryption: fc.constant('none') },
         ...{ partial: fc.constantFrom(null, '0'.repeat(12)), state: fc.constantFrom('ok', 'suspect', 'future', 'x') },
         ...{ pinned: fc.boolean(), safety: fc.boolean(), onHost: fc.boolean(), inStore: fc.constant(null) },
+        missed: fc.constantFrom('surely', 'perhaps', 'x'),
         keep: fc.dictionary(fc.constantFrom('last', 'within', 'daily', '__proto__'), fc.maxSafeNat()),
       },
       { requiredKeys: [] },

@@ -79,6 +79,70 @@ test('a backup that somebody has removed is missed, until a person says that it 
   expect(await run({ command: 'accept', backup: first })).toMatchObject({ outputs: { 'error-code': 'E_NOT_FOUND' } });
 });
 
+test('a planted backup silences nothing, and an edited manifest makes no backup less than it was', async () => {
+  const keep = { keep: '5' };
+  const ids = [await backedUp(keep), await backedUp(keep), await backedUp(keep)];
+  const [pinned = '', gone = '', newest = ''] = ids;
+  await run({ command: 'pin', backup: pinned, pin: 'for ever' });
+  const edit = (id: string, change: object, as = id) => {
+    const text = JSON.stringify({ ...scene.manifest(id), ...change }).replaceAll(id, as);
+    writeFileSync(join(scene.directory, `${as}.json`), text);
+  };
+  edit(pinned, { pinned: null, keep: { last: 1 } });
+  const edited = await run({ command: 'verify' });
+  expect([edited.code, problemsOf(edited)]).toEqual([0, [['warning', 'E_MANIFEST']]]);
+  expect(edited.visible).toContain(`${pinned} in ${scene.directory}: no longer pinned`);
+
+  const copy = `${newest.slice(0, -4)}${newest.endsWith('ffff') ? 'fffe' : 'ffff'}`;
+  for (const file of scene.files().filter((name) => name.startsWith(newest))) {
+    const text = join(scene.directory, file.replace(newest, copy));
+    writeFileSync(text, readFileSync(join(scene.directory, file)));
+  }
+  edit(newest, { keep: { last: 1 } }, copy);
+  for (const id of [pinned, gone]) removeByHand(id);
+  for (const inputs of [{ command: 'verify' }, { command: 'health' }]) {
+    const told = await run(inputs);
+    expect(problemsOf(told)).toEqual(
+      expect.arrayContaining([
+        ['error', 'E_NOT_FOUND'],
+        ['warning', 'E_NOT_FOUND'],
+      ]),
+    );
+    expect(told.visible).toContain(`${pinned} has vanished from`);
+    expect(told.visible).toContain(`${gone} is gone from`);
+  }
+  expect((await run({ command: 'accept', backup: pinned })).code).toBe(0);
+  const doubtful = await run({ command: 'verify' });
+  expect([doubtful.code, problemsOf(doubtful)]).toEqual([0, [['warning', 'E_NOT_FOUND']]]);
+  expect((await run({ command: 'accept', backup: gone })).visible).toContain(`accepted that ${gone} is gone`);
+  expect(problemsOf(await run({ command: 'verify' }))).toEqual([]);
+});
+
+test('a pin that was taken out of the manifest, so that the next rotation deletes the backup, is missed', async () => {
+  const first = await backedUp({ keep: '1', pin: 'for ever' });
+  const path = join(scene.directory, `${first}.json`);
+  writeFileSync(path, JSON.stringify({ ...scene.manifest(first), pinned: null }));
+  await run({ command: 'prune', keep: '1' });
+  const second = await run({ keep: '1' });
+  expect([second.code, second.outputs.kept, scene.files().some((name) => name.startsWith(first))]).toEqual([
+    0,
+    '1',
+    false,
+  ]);
+  expect(problemsOf(second)).toEqual([['warning', 'E_MANIFEST']]);
+  const verified = await run({ command: 'verify' });
+  expect([verified.code, problemsOf(verified)]).toEqual([1, [['error', 'E_NOT_FOUND']]]);
+  expect(verified.visible).toContain(`${first} has vanished from`);
+});
+
+test('a pin that `unpin` has ended is not missed', async () => {
+  const [first, second] = [await backedUp(), await backedUp()];
+  await run({ command: 'pin', backup: first, pin: 'for ever' });
+  expect((await run({ command: 'unpin', backup: first })).code).toBe(0);
+  expect(saved().text).not.toContain('"pinned":true');
+  expect(problemsOf(await run({ command: 'verify', backup: second }))).toEqual([]);
+});
+
 test('a backup that was replaced, with everything beside it, is told; what a rotation or a person deletes is not', async () => {
   const ids = [await backedUp(), await backedUp(), await backedUp({ keep: '2' }), await backedUp({ keep: '2' })];
   const [, , third = '', fourth = ''] = ids;
@@ -256,5 +320,13 @@ describe('where it can not be kept', () => {
     service.forge(`${key}-forged`, readFileSync(join(dir, 'x.tar')));
     const result = await run();
     expect([result.code, result.annotations, problemsOf(result)]).toEqual([0, [], []]);
+    // nor does one that is no file at all end it
+    execFileSync('mkfifo', [join(dir, 'fifo')]);
+    const fifo = execFileSync('tar', ['--zstd', '-c', '-C', dir, 'fifo']);
+    service.forge(`${key}-fifo`, fifo);
+    const anew = await run();
+    expect([anew.code, anew.annotations]).toEqual([0, []]);
+    expect(anew.visible).toContain('nothing is remembered of app: what was saved is no ledger; it begins anew');
+    expect(saved().ledger.backups).toHaveLength(3);
   });
 });

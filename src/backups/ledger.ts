@@ -5,7 +5,7 @@ import { instant, isObject, matching, object, oneOf, whole } from '../schemas.js
 import { median } from './anomalies.js';
 import { type Backup, type Catalogue, isTrusted } from './catalogue.js';
 import { type Coverage, showCoverage } from './coverage.js';
-import { RULES, VERIFIED_LEVELS } from './manifest.js';
+import { type Manifest, RULES, VERIFIED_LEVELS } from './manifest.js';
 import { parseId } from './names.js';
 import { COMPRESSIONS, METHODS, methodOf } from './packing.js';
 import { newestFirst } from './retention.js';
@@ -23,7 +23,12 @@ const SLOW = 3;
 const ENOUGH = 3;
 const RECENT = 7;
 
+/** By how much what a backup is can be missed: what is less never takes the place of what is more. */
+const WORTH: Record<Entry['state'], number> = { damaged: 0, unverified: 0, future: 1, suspect: 1, ok: 2 };
+
 const HASH = matching(/^[0-9a-f]{12}$/, '12 hex digits');
+
+const MISSED = ['surely', 'perhaps'] as const;
 
 /**
  * One backup. Who can open a pull request can read it, and who can push a workflow can write it: no host, no path, no bucket and no table
@@ -57,6 +62,9 @@ const ENTRY = object({
   onHost: v.boolean(),
   /** The same of a store, by a hash of its address; null: of none. */
   inStore: v.nullable(HASH),
+  /** It is missed there, until a person accepts it or its rules would have deleted it: retention did not do it, or can not be shown to have. */
+  missed: v.exactOptional(oneOf(MISSED)),
+  missedInStore: v.exactOptional(oneOf(MISSED)),
 });
 export type Entry = v.InferOutput<typeof ENTRY>;
 
@@ -124,8 +132,31 @@ export function partialOf(coverage: Coverage | null | undefined): string | null 
   return shown === '' ? null : hashOf(shown);
 }
 
-/** What is remembered of a backup. `old`: what was, which knows what a shortened manifest does not. */
-function entryOf({ id, manifest, state }: Backup, old: Entry | undefined): Entry {
+/**
+ * What is remembered of a backup. `old`: what was. Who has taken over the host can write any manifest there, so of the same bytes nothing
+ * makes it less than it was: its rules stay, its pin, and how well it was proven.
+ */
+function entryOf(backup: Backup, old: Entry | undefined): Entry {
+  const made = asFound(backup, old);
+  if (old === undefined) return made;
+  const isLess = WORTH[made.state] < WORTH[old.state];
+  const levelOf = ({ verified }: Entry) => VERIFIED_LEVELS.indexOf(verified.level);
+  return {
+    ...made,
+    verified: levelOf(made) < levelOf(old) ? old.verified : made.verified,
+    partial: old.partial,
+    state: isLess ? old.state : made.state,
+    pinned: old.pinned || made.pinned,
+    safety: old.safety,
+    ...(old.keep === undefined ? {} : { keep: old.keep }),
+    ...(old.s3Keep === undefined ? {} : { s3Keep: old.s3Keep }),
+    // only whole it is back
+    ...(old.missed === undefined || backup.state !== 'damaged' ? {} : { missed: old.missed }),
+  };
+}
+
+/** What its manifest says. `old`: what was, which knows where it is, and what a shortened manifest does not. */
+function asFound({ id, manifest, state }: Backup, old: Entry | undefined): Entry {
   const content = manifest.shortened ? null : manifest.content;
   const rows = content?.tables.map((table) => table.rows ?? 0) ?? [];
   const { level, at, ms } = manifest.verified;
@@ -143,22 +174,28 @@ function entryOf({ id, manifest, state }: Backup, old: Entry | undefined): Entry
     encryption: methodOf(manifest.encryption),
     partial: partialOf(manifest.coverage),
     state: state === 'unsigned' || state === 'forged' ? 'unverified' : state,
-    pinned: manifest.pinned !== null && manifest.pinned.by === undefined,
+    pinned: isPinnedByPerson(manifest),
     safety: manifest.reason === 'safety',
     ...(manifest.keep === undefined ? {} : { keep: manifest.keep }),
     ...(manifest.s3Keep === undefined ? {} : { s3Keep: manifest.s3Keep }),
     onHost: old?.onHost ?? false,
     inStore: old?.inStore ?? null,
+    ...(old?.missedInStore === undefined ? {} : { missedInStore: old.missedInStore }),
   };
 }
+
+/** What pins by itself takes its pins back. */
+export const isPinnedByPerson = ({ pinned }: Pick<Manifest, 'pinned'>): boolean =>
+  pinned !== null && pinned.by === undefined;
 
 /** What a run has come to see of a place at its end. */
 export interface Seen {
   /** Of a store, the hash of its address. */
   store: string | null;
   left: Pick<Catalogue, 'backups' | 'unreadable'>;
-  /** What `dispute` (vanished.ts) has missed before the run changed anything: these are remembered as they were. */
+  /** What `missedBy` (vanished.ts) says: these are remembered as missed. */
   vanished: readonly string[];
+  doubtful: readonly string[];
 }
 
 export interface Remembered {
@@ -166,6 +203,8 @@ export interface Remembered {
   verdict: RunVerdict;
   /** The id of a backup of which a person has said that what became of it is right. */
   settled?: string | null;
+  /** The id of one that a person has unpinned. */
+  unpinned?: string | null;
   /** The id of one that is to go by its name, and of which nobody knows whether it did. */
   lost?: string | null;
 }
@@ -173,36 +212,47 @@ export interface Remembered {
 /** The ledger after a run. What it does not see any more, and nobody misses, is remembered as gone, for its sizes and times. */
 export function remember(
   ledger: Ledger,
-  { seen, verdict, settled = null, lost = null }: Remembered,
+  { seen, verdict, settled = null, unpinned = null, lost = null }: Remembered,
   now: Date,
 ): Ledger {
   const entries = new Map(ledger.backups.map((entry) => [entry.id, entry]));
   const accepted = entries.get(settled ?? '');
   // `accept` does not look into the store: where it is, it is seen by the next run that does
-  if (accepted !== undefined) entries.set(accepted.id, { ...accepted, inStore: null });
-  for (const { store, left, vanished } of seen) {
+  if (accepted !== undefined) entries.set(accepted.id, outOfStore(accepted));
+  const free = entries.get(unpinned ?? '');
+  if (free !== undefined) entries.set(free.id, { ...free, pinned: false });
+  for (const { store, left, vanished, doubtful } of seen) {
     const there = new Set([...left.backups, ...left.unreadable].map(({ id }) => id));
-    for (const entry of entries.values()) {
-      if (there.has(entry.id) || (vanished.includes(entry.id) && entry.id !== settled)) continue;
-      if (store === null) entries.set(entry.id, { ...entry, onHost: false });
-      else if (entry.inStore === store) entries.set(entry.id, { ...entry, inStore: null });
+    for (const entry of [...entries.values()].filter(({ id }) => !there.has(id))) {
+      const { id } = entry;
+      const missed = vanished.includes(id) ? 'surely' : doubtful.includes(id) ? 'perhaps' : null;
+      const isMissed = missed !== null && id !== settled;
+      if (store === null) entries.set(id, isMissed ? { ...entry, missed } : offHost(entry));
+      else if (entry.inStore === store) {
+        entries.set(id, isMissed ? { ...entry, missedInStore: missed } : outOfStore(entry));
+      }
     }
     for (const backup of left.backups.filter(isTrusted)) {
       const old = entries.get(backup.id);
+      const isSettled = backup.id === settled;
       // the bytes of an id never change: the next run tells, also of one that was adopted in this one
-      if (old !== undefined && old.sha256 !== backup.manifest.sha256 && backup.id !== settled) continue;
-      if (store === null) entries.set(backup.id, { ...entryOf(backup, old), onHost: true });
+      if (old !== undefined && old.sha256 !== backup.manifest.sha256 && !isSettled) continue;
+      if (store === null) {
+        entries.set(backup.id, { ...(isSettled ? asFound(backup, old) : entryOf(backup, old)), onHost: true });
+      }
       // that of another host, which has the same name in the same bucket, is not ours to watch
-      else if (old !== undefined) entries.set(backup.id, { ...old, inStore: store });
+      else if (old !== undefined) entries.set(backup.id, { ...outOfStore(old), inStore: store });
     }
   }
   const doomed = entries.get(lost ?? '');
-  if (doomed !== undefined) entries.set(doomed.id, { ...doomed, onHost: false, inStore: null });
-  const isThere = ({ onHost, inStore }: Entry): boolean => onHost || inStore !== null;
+  if (doomed !== undefined) entries.set(doomed.id, offHost(outOfStore(doomed)));
+  const isThere = ({ onHost, inStore }: Entry): number => Number(onHost || inStore !== null);
+  const isMissed = ({ missed, missedInStore }: Entry): number => Number((missed ?? missedInStore) !== undefined);
   const kept = [...entries.values()]
     .map(dated)
-    .filter((entry) => isThere(entry) || now.getTime() - entry.createdAt.getTime() <= LONGEST_MS)
-    .sort((one, other) => Number(isThere(other)) - Number(isThere(one)) || newestFirst(one, other))
+    .filter((entry) => isThere(entry) > 0 || now.getTime() - entry.createdAt.getTime() <= LONGEST_MS)
+    // whoever writes many to the host shall not push out what is missed
+    .sort((one, other) => isMissed(other) - isMissed(one) || isThere(other) - isThere(one) || newestFirst(one, other))
     .slice(0, MOST_ENTRIES);
   return {
     schema: 1,
@@ -210,6 +260,9 @@ export function remember(
     runs: [verdict, ...ledger.runs.filter(({ command }) => command !== verdict.command)].slice(0, MOST_VERDICTS),
   };
 }
+
+const offHost = ({ missed: _, ...entry }: Entry): Entry => ({ ...entry, onHost: false });
+const outOfStore = ({ missedInStore: _, ...entry }: Entry): Entry => ({ ...entry, inStore: null });
 
 /** Good ones that are no longer on the host, newest first. */
 export const goneFrom = ({ backups }: Ledger, there: ReadonlySet<string>): Entry[] =>

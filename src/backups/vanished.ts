@@ -1,7 +1,10 @@
-/** What is not as it is remembered: backups that another hash stands for now, and those that are gone though retention keeps them. */
-import { type Catalogue, toCandidates } from './catalogue.js';
-import { type Finding, wrong } from './finding.js';
-import { dated, type Entry, type Ledger, partialOf } from './ledger.js';
+/**
+ * What is not as it is remembered: backups that another hash stands for now, or that are less worth keeping, and those that are gone though
+ * retention keeps them.
+ */
+import { type Catalogue, isTrusted, toCandidates } from './catalogue.js';
+import { type Finding, odd, wrong } from './finding.js';
+import { dated, type Entry, isPinnedByPerson, type Ledger, partialOf } from './ledger.js';
 import { type Candidate, KEEP_RULES, type KeepRules, newestFirst, planRetention, SAFETY_KEPT } from './retention.js';
 
 const NAMED = 5;
@@ -9,7 +12,11 @@ const NAMED = 5;
 export interface Dispute {
   /** Ids, newest first. */
   changed: string[];
+  /** Whose manifests on the host no longer have the pin, or the rules, that are remembered. */
+  weakened: string[];
   vanished: string[];
+  /** Those of which nobody can tell whether a run that the ledger did not see has deleted them. */
+  doubtful: string[];
   /** Nothing that was remembered is there, nor anything else. */
   isBare: boolean;
 }
@@ -22,7 +29,7 @@ export interface Dispute {
  * these rules keep over all that is there or missing, as long as nothing is there that the ledger does not know: then there was no run since
  * whose backup could have taken its place. Otherwise there were runs that it has not seen (those of other branches have ledgers of their
  * own). By the same rules they change nothing in that; by others they may have made what took its place and is gone by now, too, and
- * only what is pinned is missed. To be on the safe side everything that is there counts as one that may have taken a place, also what is
+ * it is doubtful, but for what is pinned. What was missed once stays so, as it was. To be on the safe side everything that is there counts as one that may have taken a place, also what is
  * pinned or damaged by now.
  */
 export function dispute(
@@ -39,37 +46,77 @@ export function dispute(
   const changed = remembered.filter(({ id, sha256 }) => (hashes.get(id) ?? sha256) !== sha256);
   const absent = known.filter(({ id, state }) => !there.has(id) && state !== 'damaged' && state !== 'unverified');
 
-  const here = toCandidates(backups, store === null ? 'keep' : 's3Keep').map((candidate, at): Candidate => {
+  const names = new Map(remembered.map((entry) => [entry.id, entry]));
+  // where backups are signed, what is not was never ours to take a place, and what can not be read has taken none since it can not be
+  const credible = backups.filter((backup) => isTrusted(backup) || names.has(backup.id));
+  const here = toCandidates(credible, store === null ? 'keep' : 's3Keep').map((candidate, at): Candidate => {
     const { partial: _, ...rest } = candidate;
-    const partial = partialOf(backups[at]?.manifest.coverage);
-    return { ...rest, verified: !candidate.suspect, pinned: null, ...(partial === null ? {} : { partial }) };
+    const { partial, safety } = names.get(candidate.id) ?? {
+      partial: partialOf(credible[at]?.manifest.coverage),
+      safety: candidate.safety,
+    };
+    return { ...rest, safety, verified: !candidate.suspect, pinned: null, ...(partial === null ? {} : { partial }) };
   });
-  const unread = unreadable.map(({ id, createdAt }): Candidate => {
-    return { id, createdAt, verified: true, pinned: null, safety: false };
-  });
+  const unread = unreadable
+    .filter(({ id }) => names.has(id))
+    .map(({ id, createdAt }): Candidate => {
+      return { id, createdAt, verified: true, pinned: null, safety: false };
+    });
   const all = [...here, ...unread, ...absent.map((entry) => candidateOf(entry, rulesOf(entry)))];
   const keptBy = (rules: KeepRules, madeUnder: boolean): Set<string> => {
     const { decisions } = planRetention(all, { rules, madeUnder, keepMinimum: 1, maxDelete: null }, now);
     return new Set(decisions.filter(({ keep }) => keep).map(({ id }) => id));
   };
-  const names = new Set(remembered.map(({ id }) => id));
   const isSure =
-    [...there].every((id) => names.has(id)) ||
+    [...credible, ...unreadable].every(({ id }) => names.has(id)) ||
     rulesIn([...remembered.map(rulesOf), ...here.map(({ madeUnder }) => madeUnder)]) <= 1;
-  const kept = isSure ? keptBy({}, true) : new Set();
+  const missedBefore = (entry: Entry) => (store === null ? entry.missed : entry.missedInStore);
+  const kept = keptBy({}, true);
   const keptHere = strict === null ? kept : keptBy(strict, false);
   const safeties = all.filter(({ safety }) => safety);
   const isMissed = (entry: (typeof absent)[number]): boolean => {
     // without rules of ours the lifecycle of a bucket deletes what it likes
     if (entry.pinned) return store === null || rulesOf(entry) !== undefined;
-    if (!entry.safety) return kept.has(entry.id) && keptHere.has(entry.id);
+    if (!entry.safety) return kept.has(entry.id) && (missedBefore(entry) !== undefined || keptHere.has(entry.id));
     return safeties.filter((one) => newestFirst(one, entry) < 0).length < SAFETY_KEPT;
   };
+  const isDoubtful = (entry: Entry): boolean =>
+    !entry.pinned && !entry.safety && (missedBefore(entry) ?? (isSure ? 'surely' : 'perhaps')) === 'perhaps';
+  const idsOf = (entries: readonly Entry[]): string[] => entries.map(({ id }) => id);
+  const missed = absent.filter(isMissed);
   return {
-    changed: changed.map(({ id }) => id),
-    vanished: absent.filter(isMissed).map(({ id }) => id),
+    changed: idsOf(changed),
+    weakened: store === null ? idsOf(weakenedOf(remembered, backups)) : [],
+    vanished: idsOf(missed.filter((entry) => !isDoubtful(entry))),
+    doubtful: idsOf(missed.filter(isDoubtful)),
     isBare: there.size === 0,
   };
+}
+
+/**
+ * What a run has to remember as missed: what was when it began, and what it has deleted itself since a manifest was weakened. `deleted`:
+ * the id of what it was to delete.
+ */
+export function missedBy(
+  before: Dispute,
+  after: Dispute,
+  deleted: string | null,
+): Pick<Dispute, 'vanished' | 'doubtful'> {
+  const isTricked = (id: string): boolean => before.weakened.includes(id) && id !== deleted;
+  return {
+    vanished: [...before.vanished, ...after.vanished.filter(isTricked)],
+    doubtful: [...before.doubtful, ...after.doubtful.filter(isTricked)],
+  };
+}
+
+/** Those that a rotation may delete now, by what the host says, and would not have. */
+function weakenedOf(remembered: readonly Entry[], backups: Catalogue['backups']): Entry[] {
+  const manifests = new Map(backups.filter(isTrusted).map(({ id, manifest }) => [id, manifest]));
+  return remembered.filter(({ id, pinned, keep }) => {
+    const manifest = manifests.get(id);
+    if (manifest === undefined) return false;
+    return (pinned && !isPinnedByPerson(manifest)) || (keep !== undefined && rulesIn([keep, manifest.keep ?? {}]) > 1);
+  });
 }
 
 /** How many different ones are known of. */
@@ -91,7 +138,7 @@ const TODO =
   'Find out who can write there, and what was done. What is right ends with `command: accept` and the id; docs/ledger.md has more.';
 
 /** `where`: the place, for messages. One finding of a kind, however many backups it is about. */
-export function disputeFindings({ changed, vanished, isBare }: Dispute, where: string): Finding[] {
+export function disputeFindings({ changed, weakened, vanished, doubtful, isBare }: Dispute, where: string): Finding[] {
   const found: Finding[] = [];
   if (changed.length > 0) {
     const [are, other] = changed.length === 1 ? ['has', ''] : ['have', 's'];
@@ -108,6 +155,15 @@ export function disputeFindings({ changed, vanished, isBare }: Dispute, where: s
       ? `there is no backup in ${where} any more: the ledger remembers ${vanished.length} that no retention has deleted (${named(vanished)})`
       : `${named(vanished)} ${vanished.length === 1 ? 'has' : 'have'} vanished from ${where}: the ledger remembers ${vanished.length === 1 ? 'it' : 'them'}, and no retention has deleted ${vanished.length === 1 ? 'it' : 'them'}`;
     found.push(wrong('E_NOT_FOUND', message, TODO));
+  }
+  if (doubtful.length > 0) {
+    const [are, it] = doubtful.length === 1 ? ['is', 'it'] : ['are', 'them'];
+    const message = `${named(doubtful)} ${are} gone from ${where}: the ledger remembers ${it}, and can not tell whether a run that it did not see has deleted ${it}`;
+    found.push(odd('E_NOT_FOUND', message, TODO));
+  }
+  if (weakened.length > 0) {
+    const message = `${named(weakened)} in ${where}: no longer pinned, or kept by other rules, than the ledger remembers: a manifest was changed, or a run that it did not see has unpinned`;
+    found.push(odd('E_MANIFEST', message, TODO));
   }
   return found;
 }

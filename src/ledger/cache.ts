@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { execFile } from 'node:child_process';
-import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { MAX_CHARACTERS } from '../backups/ledger.js';
@@ -9,8 +9,11 @@ import { quoteOutside } from '../reporting/neutralise.js';
 // GitHub's cache of a repository. Nothing here rejects, and nothing takes longer than it is given.
 
 export interface Answer {
-  /** `missed`: there is no entry that this run may see; `off`: there is no service; `failed`: it did not answer well, or in time. */
-  state: 'done' | 'missed' | 'off' | 'failed';
+  /**
+   * `missed`: there is no entry that this run may see; `spoilt`: there is one that is none of ours; `off`: there is no service; `failed`:
+   * it did not answer well, or in time.
+   */
+  state: 'done' | 'missed' | 'spoilt' | 'off' | 'failed';
   /** What was read, or why nothing was done. */
   text: string;
 }
@@ -41,8 +44,11 @@ export function readNewest(prefix: string, limitMs: number): Promise<Answer> {
     clear();
     mkdirSync(folder());
     // a key that never exists: only by its beginning can one be found, and that gives the newest
-    const { value, said } = await muffled(() => cache.restoreCache([FILE], `${prefix}none`, [prefix]));
-    if (value !== undefined) return { state: 'done', text: readFileOf(join(workspace(), FILE)) };
+    const options = { segmentTimeoutInMs: limitMs };
+    const { value, said } = await muffled(() => cache.restoreCache([FILE], `${prefix}none`, [prefix], options));
+    const text = value === undefined ? null : readFileOf(join(workspace(), FILE));
+    if (text !== null) return { state: 'done', text };
+    if (value !== undefined || TAR_FAILED.test(said)) return { state: 'spoilt', text: 'what was saved is no ledger' };
     return said === '' ? { state: 'missed', text: 'there is no ledger yet' } : { state: 'failed', text: said };
   };
   return within(limitMs, answer());
@@ -71,13 +77,17 @@ async function service(): Promise<typeof import('@actions/cache') | null> {
   return cache.isFeatureAvailable() ? cache : null;
 }
 
+/** In blocks of 10 KiB: twice the longest ledger. */
+const MOST_RECORDS = Math.ceil((2 * MAX_CHARACTERS) / 10_240);
+
 /**
- * The library unpacks what it gets with `tar -P`, and whoever can save an entry could name any file of the runner in it. GNU tar takes
- * this option from its environment: whatever an archive holds becomes the one file that is read. It stays set, since a library that was
- * given up goes on.
+ * The library unpacks what it gets with `tar -P`, and whoever can save an entry could name any file of the runner in it, or fill its disk
+ * with a few bytes of zstd. GNU tar takes these options from its environment: whatever an archive holds becomes the one file that is read,
+ * and tar ends itself after so many blocks (whole ones, also from a pipe). They stay set, since a library that was given up goes on.
  */
 async function isGnuTar(): Promise<boolean> {
-  process.env.TAR_OPTIONS = `--transform=s,.*,${FILE},`;
+  const end = `--checkpoint=${MOST_RECORDS} --checkpoint-action=exec=kill\\ -9\\ $PPID`;
+  process.env.TAR_OPTIONS = `--transform=s,.*,${FILE}, --blocking-factor=20 --read-full-records ${end}`;
   const tar = process.platform === 'darwin' ? 'gtar' : 'tar';
   const version = await promisify(execFile)(tar, ['--version']).catch(() => ({ stdout: '' }));
   return version.stdout.includes('GNU tar');
@@ -86,12 +96,23 @@ async function isGnuTar(): Promise<boolean> {
 /** As the library has it. */
 const workspace = (): string => process.env.GITHUB_WORKSPACE ?? process.cwd();
 const folder = (): string => join(workspace(), FOLDER);
-const clear = (): void => rmSync(folder(), { recursive: true, force: true });
 
-/** Throws when it is too long, or nothing that we have written. */
-function readFileOf(file: string): string {
-  const found = lstatSync(file);
-  if (!found.isFile() || found.size > MAX_CHARACTERS) throw new Error('what was saved is no ledger');
+function clear(): void {
+  const remove = () => rmSync(folder(), { recursive: true, force: true });
+  try {
+    remove();
+  } catch {
+    // a directory that nobody may look into, of a forged archive: it is empty
+    rmdirSync(join(workspace(), FILE));
+    remove();
+  }
+}
+
+/** null: it is too long, or nothing that we have written. */
+function readFileOf(file: string): string | null {
+  const found = lstatSync(file, { throwIfNoEntry: false });
+  if (found === undefined || !found.isFile() || found.size > MAX_CHARACTERS) return null;
+  chmodSync(file, 0o600);
   return readFileSync(file, 'utf8');
 }
 
@@ -117,6 +138,9 @@ async function within(limitMs: number, work: Promise<Answer>): Promise<Answer> {
 /** In what the library prints: that it failed, or that the runner has told it not to do it. */
 const REASON =
   /^(?:::(?:warning|error)[^:\n]*::)?((?:Failed to (?:save|restore)|Cache (?:save|restore) skipped): .*)$/m;
+
+/** It came, and could not be unpacked: no archive, or a longer one than we make. */
+const TAR_FAILED = /^Failed to restore: \S+ failed with error: /;
 
 const talk = new AsyncLocalStorage<string[]>();
 let isMuffled = false;

@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import type { Catalogue } from '../backups/catalogue.js';
 import type { BackupPlace } from '../backups/copies.js';
 import { coverageOf } from '../backups/coverage.js';
@@ -19,7 +18,7 @@ import {
   serializeLedger,
   usualDuration,
 } from '../backups/ledger.js';
-import { type Dispute, dispute, disputeFindings } from '../backups/vanished.js';
+import { type Dispute, dispute, disputeFindings, missedBy } from '../backups/vanished.js';
 import { describe, ERRORS } from '../errors.js';
 import { formatDuration } from '../reporting/format.js';
 import { MAX_REMEMBERED, type Report } from '../reporting/report.js';
@@ -74,10 +73,9 @@ class Keeper implements LedgerKeeper {
       if (run.settings.command === 'backup') this.tellUsual(ledger);
       return ledger;
     }
-    this.isReadable = answer.state === 'missed';
-    run.log.info(
-      `ledger: nothing is remembered of ${name}: ${answer.text}${this.isReadable ? '' : '; all else works'}`,
-    );
+    this.isReadable = answer.state === 'missed' || answer.state === 'spoilt';
+    const outcome = { missed: '', spoilt: '; it begins anew' }[answer.state as string] ?? '; all else works';
+    run.log.info(`ledger: nothing is remembered of ${name}: ${answer.text}${outcome}`);
     return EMPTY;
   }
 
@@ -94,7 +92,7 @@ class Keeper implements LedgerKeeper {
   findings(): Promise<Finding[]> {
     return this.safely([], (ledger) =>
       [...this.sights].flatMap(([place, sight]) =>
-        disputeFindings(this.dispute(ledger, place, sight), this.whereIs(place)),
+        disputeFindings(this.dispute(ledger, place, sight.found), this.whereIs(place)),
       ),
     );
   }
@@ -102,8 +100,8 @@ class Keeper implements LedgerKeeper {
   isDisputed(id: string): Promise<boolean> {
     return this.safely(false, (ledger) => {
       const isHere = [...this.sights].some(([place, sight]) => {
-        const { changed, vanished } = this.dispute(ledger, place, sight);
-        return changed.includes(id) || vanished.includes(id);
+        const { changed, weakened, vanished, doubtful } = this.dispute(ledger, place, sight.found);
+        return [changed, weakened, vanished, doubtful].some((ids) => ids.includes(id));
       });
       // of a store that this run does not look into nobody knows
       return isHere || ledger.backups.some((entry) => entry.id === id && entry.inStore !== null);
@@ -120,10 +118,10 @@ class Keeper implements LedgerKeeper {
     }
   }
 
-  private dispute(ledger: Ledger, place: BackupPlace, { found }: Sight): Dispute {
+  private dispute(ledger: Ledger, place: BackupPlace, seen: Catalogue): Dispute {
     const { keep, keepMadeUnder, s3 } = this.run.settings;
     const rules = place === 'host' ? keep : (s3?.keep ?? null);
-    return dispute(ledger, this.storeOf(place), found, keepMadeUnder ? null : rules, this.run.now());
+    return dispute(ledger, this.storeOf(place), seen, keepMadeUnder ? null : rules, this.run.now());
   }
 
   private whereIs(place: BackupPlace): string {
@@ -185,12 +183,15 @@ class Keeper implements LedgerKeeper {
     const { run, sights } = this;
     const { command, backup } = run.settings;
     const seen = [...sights].map(([place, sight]) => {
-      const { vanished } = this.dispute(ledger, place, sight);
-      return { store: this.storeOf(place), left: sight.now, vanished };
+      const before = this.dispute(ledger, place, sight.found);
+      const after = this.dispute(ledger, place, sight.now);
+      const missed = missedBy(before, after, command === 'delete' ? backup : null);
+      return { store: this.storeOf(place), left: sight.now, ...missed };
     });
     const settled = command === 'accept' && run.report.ok ? backup : null;
+    const unpinned = command === 'unpin' && run.report.ok ? backup : null;
     const lost = command === 'delete' && isLost(run.report) ? backup : null;
-    const next = remember(ledger, { seen, verdict: verdictOf(run), settled, lost }, run.now());
+    const next = remember(ledger, { seen, verdict: verdictOf(run), settled, unpinned, lost }, run.now());
     const { state, text } = await save(this.prefix + stampOf(run), serializeLedger(next), PATIENCE_MS);
     run.log.info(state === 'done' ? 'ledger: remembered off the host' : `ledger: not remembered off the host: ${text}`);
   }
@@ -198,11 +199,11 @@ class Keeper implements LedgerKeeper {
 
 /**
  * All that makes it one database in one directory, as it was asked for. Nothing secret is in it, and no role, by which backups and their
- * proofs may differ.
+ * proofs may differ. A runner that is the host itself may have another name in each run.
  */
-function targetOf({ settings, database }: Run): string {
+export function targetOf({ settings, database }: Pick<Run, 'settings' | 'database'>): string {
   const { transport, name, directory } = settings;
-  const at = transport.transport === 'ssh' ? [transport.host, transport.port, transport.jump?.host] : [hostname()];
+  const at = transport.transport === 'ssh' ? [transport.host, transport.port, transport.jump?.host] : [];
   return JSON.stringify([settings.database.engine, name, database.restoring.targetName, directory, ...at]);
 }
 
