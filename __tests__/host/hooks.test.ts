@@ -72,11 +72,11 @@ test.each(SHELLS)('%s: before-command alone does not outlive the run either', as
 
 test.each(SHELLS)('%s: whoever waits for after-command holds it to its limit', async (_name, command) => {
   const after = `echo $$ >pid; ${NOTE_LIMITER}; echo begun; exec sleep 300`;
-  const { session, file, limiter } = await begin(command, '3', '', after);
+  const { session, file, limiter } = await begin(command, '2', '', after);
   await session.send(['job', 'before_dump', []], ['job', 'dumped', []]);
   process.kill(await limiter(), 'SIGKILL');
   const facts = await session.send(['job', 'end_hooks', []]);
-  expect([facts.all('after_command_late'), facts.all('after_said_last')]).toEqual([['3'], ['begun']]);
+  expect([facts.all('after_command_late'), facts.all('after_said_last')]).toEqual([['2'], ['begun']]);
   const pid = Number(readFileSync(file('pid'), 'utf8'));
   expect(listProcesses().filter((one) => one.pid === pid)).toEqual([]);
 });
