@@ -217,7 +217,7 @@ test.each([
 test('what runs that were cut off have left', () => {
   expect(leftBehind({ folders: [], journals: [], hooks: [] }, '/backups')).toEqual([]);
   const found = leftBehind(
-    { folders: ['a', 'b', 'c', 'd', 'e', 'f'], journals: ['restore-app'], hooks: ['after-app'] },
+    { folders: ['a', 'b', 'c', 'd', 'e', 'f'], journals: ['restore-app'], hooks: ['hook.app'] },
     '/backups',
   );
   expect(codes(found)).toEqual(['error E_UNFINISHED', 'error E_HOOK', 'warning E_REMOTE_LOST']);

@@ -170,11 +170,13 @@ describe('the backups', () => {
   test('what a run that was cut off has left: a folder, and the journal of a restore', async () => {
     const dir = fresh();
     dir.backup(ago(1));
-    mkdirSync(join(dir.path, '.work', 'app-20261101T000000Z-dead'), { recursive: true });
+    for (const name of ['app', 'after-app']) {
+      mkdirSync(join(dir.path, '.work', `${name}-20261101T000000Z-dead`), { recursive: true });
+    }
     own(join(dir.path, '.work'));
     expectHealthy(await health(dir.path), 'E_REMOTE_LOST');
     writeFileSync(join(dir.path, '.work', 'restore-app'), 'half a line');
-    writeFileSync(join(dir.path, '.work', 'after-app-20261101T000000Z-dead'), '# 600\ntouch never');
+    writeFileSync(join(dir.path, '.work', 'hook.app-20261101T000000Z-dead'), '# 600\ntouch never');
     const result = await health(dir.path);
     expectUnhealthy(result, 'error E_UNFINISHED', 'error E_HOOK', 'warning E_REMOTE_LOST');
     expect(existsSync(join(dir.path, '.work', 'app-20261101T000000Z-dead'))).toBe(true);

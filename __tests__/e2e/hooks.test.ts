@@ -1,4 +1,4 @@
-import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lchownSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { expectBackup, expectFailure } from '../helpers/failure.js';
@@ -153,15 +153,16 @@ function leave(files: Record<string, string>): void {
   for (const [name, text] of Object.entries(files)) {
     const path = join(scene.directory, '.work', name);
     mkdirSync(join(path, '..'), { recursive: true });
-    writeFileSync(path, text);
-    for (const one of [path, join(path, '..')]) chownSync(one, scene.user.uid, scene.user.gid);
+    if (name.endsWith('/status')) symlinkSync(text, path);
+    else writeFileSync(path, text);
+    for (const one of [path, join(path, '..')]) lchownSync(one, scene.user.uid, scene.user.gid);
   }
 }
-const LEFT = 'after-shop-20261120T101500Z-7f3a';
+const LEFT = 'hook.shop-20261120T101500Z-7f3a';
 
 test('after a crash of the host the next run that takes the lock runs it first, and says so', async () => {
   const told = 'the after-command of a backup that was cut off (shop-20261120T101500Z-7f3a)';
-  leave({ [LEFT]: '# 600\necho left >>said' });
+  leave({ [LEFT]: '# 600\necho left >>said', 'after-x-20261101T000000Z-abcd/payload': 'of a run that was cut off' });
   const backup = await scene.run(HOOKS);
   expectBackup(backup);
   expect(noted()).toEqual(['left', ...NOTED]);
@@ -180,10 +181,10 @@ test('after a crash of the host the next run that takes the lock runs it first, 
 });
 
 test.each([
-  ['ended well', { status: '0 \n', said: '' }, null],
+  ['ended well', { status: '0 ', said: '' }, null],
   [
     'ended badly',
-    { status: '4 \n', said: 'oh\n' },
+    { status: '4 ', said: 'oh\n' },
     'was run by itself, and ended with the status 4. The application may still',
   ],
   ['was cut off by a crash', { command: 'x', process: '1 1 boot\n' }, 'it did not come to its end'],

@@ -16,7 +16,7 @@ test.each(SHELLS)('%s: the commands around a dump, and one that was still due', 
   const said = join(host.folder, 'said');
   const work = join(directory, '.work');
   mkdirSync(work, { recursive: true, mode: 0o700 });
-  writeFileSync(join(work, 'after-shop-20261120T101500Z-7f3a'), '# 60\necho left >>said');
+  writeFileSync(join(work, 'hook.shop-20261120T101500Z-7f3a'), '# 60\necho left >>said');
   const locked = await session.send(
     ['request', 'open_directory', [directory, '077', 'change']],
     ['request', 'expect_hooks', [ID, '60', 'echo before | tee -a said', 'cat said; echo after >>said; exit 3']],
@@ -35,6 +35,7 @@ test.each(SHELLS)('%s: the commands around a dump, and one that was still due', 
     ['running', 'after-command'],
     ['after_said', 'left'],
     ['after_said', 'before'],
+    ['after_said_last', 'before'],
     ['after_command_status', '3'],
   ]);
   expect(readFileSync(said, 'utf8')).toBe('left\nbefore\nafter\n');

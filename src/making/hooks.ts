@@ -37,7 +37,11 @@ export async function failWithHooks(run: Run, connection: Connection, error: unk
   const isBegun = told('running').length > 0;
   if (run.signal.aborted || connection.isLost()) {
     throw isBegun
-      ? new BackupError(code, message, sentences(hint, 'The host runs `after-command` by itself.'))
+      ? new BackupError(
+          code,
+          message,
+          sentences(hint, 'The host runs `after-command` by itself, or the next run does first.'),
+        )
       : failure;
   }
   const ended =

@@ -29,8 +29,8 @@ export async function runUserCommand(
 export function commandFailure(input: CommandInput, told: (key: string) => string[], prefix = ''): BackupError | null {
   const status = told(`${prefix}command_status`).at(-1) ?? '0';
   if (status === '0') return null;
-  const last = told(`${prefix}said`).findLast((line) => line.trim() !== '');
-  const said = last === undefined ? ', and said nothing' : `; it said last: ${quoteOutside(last, 200)}`;
+  const last = told(`${prefix}said_last`).at(-1) ?? '';
+  const said = last === '' ? ', and said nothing' : `; it said last: ${quoteOutside(last, 200)}`;
   const output = `The log has its output, under "${input}".`;
   const late = told(`${prefix}command_late`).at(-1);
   if (late !== undefined) {

@@ -16,7 +16,7 @@ look_health() {
   for file in $(journals "$name"); do
     put left_journal "$file"
   done
-  for left_hook in .work/after-*; do
+  for left_hook in .work/hook.*; do
     if [ -e "$left_hook" ]; then put left_hook "${left_hook#.work/}"; fi
   done
   for left_over in .work/*-[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]T[0-9][0-9][0-9][0-9][0-9][0-9]Z-????; do
