@@ -32,7 +32,7 @@ open_directory() {
     error=$(mkdir -p -- "$1" 2>&1) || refused "$1" "$error"
   fi
   cd -P -- "$1" 2>/dev/null || {
-    put unusable "$1"
+    put not_ours "$1"
     fail E_PERM "$1 can not be entered by $my_name"
   }
   directory=$(pwd -P)
@@ -42,18 +42,21 @@ open_directory() {
     usable . || put unwritable "$directory"
     return 0
   fi
-  if [ -L .work ]; then
-    put leads_away "$directory/.work"
-    fail E_PERM_UNSAFE "$directory/.work is a symbolic link"
-  fi
-  if [ ! -d .work ]; then
-    error=$(mkdir -p -m 700 .work 2>&1) || refused "$directory" "$error"
-  fi
-  check_safe .work "$directory/.work"
+  [ -L .work ] || [ -d .work ] || error=$(mkdir -p -m 700 .work 2>&1) || refused "$directory" "$error"
+  check_work_folder
   # in a subshell first: a redirection that fails ends a POSIX shell
   error=$( (: >>.work/lock) 2>&1) || refused "$directory" "$error"
   exec 9>>.work/lock
   shelf=$directory/.work
+}
+
+# check_work_folder: where there is one, it is as safe as the directory itself
+check_work_folder() {
+  if [ -L .work ]; then
+    put leads_away "$directory/.work"
+    fail E_PERM_UNSAFE "$directory/.work is a symbolic link"
+  fi
+  [ ! -d .work ] || check_safe .work "$directory/.work"
 }
 
 # need_tools: what every run needs, before it does anything

@@ -32,7 +32,10 @@ look_dump() {
   put dump_bytes "$(size_of "$dump")"
   put dump_mtime "$(stat -c %Y "$dump" 2>/dev/null || date -r "$dump" +%s)"
   emit phase checksum "$(size_of "$dump")"
-  run sha256sum <"$dump" >"$tmp/sum" 2>"$tmp/error" || refuse_dump unreadable "$(cat "$tmp/error")"
+  run sha256sum <"$dump" >"$tmp/sum" 2>"$tmp/error" || {
+    check_space "$tmp" 64
+    refuse_dump unreadable "$(cat "$tmp/error")"
+  }
   read -r sum _ <"$tmp/sum"
   put dump_sha256 "$sum"
   compare_sums

@@ -10,12 +10,13 @@ look_health() {
   # shellcheck disable=SC2046 # the fields of du are meant to be split
   set -- $(du -sk . 2>/dev/null)
   put directory_kib "${1:-}"
+  check_work_folder
+  # of a run that is at work it is its own
+  if is_held; then return; fi
   for file in $(journals "$name"); do
     put left_journal "$file"
   done
-  # a run that is at work has a folder there, and a command that is due
-  if is_held; then return; fi
-  for left_hook in .work/after-*; do
+  for left_hook in .work/hook.*; do
     if [ -e "$left_hook" ]; then put left_hook "${left_hook#.work/}"; fi
   done
   for left_over in .work/*-[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]T[0-9][0-9][0-9][0-9][0-9][0-9]Z-????; do

@@ -7,7 +7,7 @@ before_command='' after_command=''
 expect_hooks() {
   hooked=$1 command_limit=$2 before_command=$3 after_command=$4
   due='' begun=''
-  [ -z "$after_command" ] || due=.work/after-$hooked begun=$directory/.work/after-$hooked.d
+  [ -z "$after_command" ] || due=.work/hook.$hooked begun=$directory/.work/hook.$hooked.d
 }
 
 # before_dump: all that is cheap has been looked at. The note has the limit as well, for a run that finds it
@@ -43,18 +43,20 @@ end_hooks() {
 # settle_hooks: what is still due of backups that were cut off, of whatever database, by whoever has the lock now
 settle_hooks() {
   own_due=$due own_begun=$begun own_limit=$command_limit
-  for left_hook in .work/after-*; do
+  for left_hook in .work/hook.*; do
     [ -e "$left_hook" ] || continue
     due=${left_hook%.d} begun=$directory/${left_hook%.d}.d told_of=left_ left_how='was run by itself'
-    [ ! -f "$due" ] || read_limit "$due"
     if [ -f "$due" ]; then left_how='had not been run, and was run first'; else await_launch; fi
+    for left_file in "$due" "$begun/command"; do
+      [ ! -f "$left_file" ] || read_limit "$left_file"
+    done
     status=''
     keep_promise
     rm -rf "$begun"
     case $status:$left_how in
       0:*itself) ;;
-      0:*) put note "the after-command of a backup that was cut off (${due#.work/after-}) $left_how" ;;
-      *) put note "the after-command of a backup that was cut off (${due#.work/after-}) $left_how, and ended with the status ${status:-of nobody: it did not come to its end}. The application may still be in maintenance mode" ;;
+      0:*) put note "the after-command of a backup that was cut off (${due#.work/hook.}) $left_how" ;;
+      *) put note "the after-command of a backup that was cut off (${due#.work/hook.}) $left_how, and ended with the status ${status:-of nobody: it did not come to its end}. The application may still be in maintenance mode" ;;
     esac
   done
   due=$own_due begun=$own_begun command_limit=$own_limit told_of=''
@@ -66,10 +68,10 @@ read_limit() {
   case $command_limit in '' | *[!0-9]*) command_limit=600 ;; esac
 }
 
-# await_launch: the guard of a session told_of shell was killed may be launching it in this moment
+# await_launch: the guard of a session whose shell was killed may be launching it in this moment
 await_launch() {
   for _ in 1 2 3; do
-    [ ! -e "$begun/process" ] && [ ! -e "$begun/status" ] || return 0
+    [ ! -e "$begun/process" ] && [ ! -L "$begun/status" ] || return 0
     sleep 1
   done
 }

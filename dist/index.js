@@ -1408,6 +1408,7 @@ var finding = __nccwpck_require__(6366);
 const CROWDED = 0.8;
 const LONG_TRANSACTION_S = 3_600;
 const MUCH_WAL = 1 << 30;
+const VERY_MUCH_WAL = 16 * MUCH_WAL;
 /** The server stops taking commands at about 2 100 million; vacuum without regard of its cost begins at 1 600 million. */
 const OLD_AGE = 500_000_000;
 const VERY_OLD_AGE = 1_600_000_000;
@@ -1424,6 +1425,7 @@ function postgresHealth(facts) {
         replicationSlots: number('replication_slots'),
         inactiveSlots: number('inactive_slots'),
         heldWalBytes: number('held_wal'),
+        unusedWalBytes: number('unused_wal'),
         wraparoundAge: number('wraparound_age'),
         archiving: flag('archiving'),
         archiveFailures: number('archive_failures'),
@@ -1434,6 +1436,7 @@ function postgresHealth(facts) {
         standbyLagSeconds: number('standby_lag'),
         checksumFailures: number('checksum_failures'),
         invalidIndexes: number('invalid_indexes'),
+        unreadable: number('unreadable'),
     };
     const notes = seesAll
         ? []
@@ -1443,6 +1446,7 @@ function postgresHealth(facts) {
     return {
         bytes: facts.number('source_bytes'),
         tables: tablesOf(facts, 'estimate'),
+        isEmpty: facts.get('objects') === '0',
         estimated: true,
         figures,
         findings: findingsOf(figures),
@@ -1455,7 +1459,7 @@ function findingsOf(figures) {
     const found = [
         [
             of('checksumFailures') > 0,
-            () => (0,finding/* wrong */.Q)('E_SOURCE_CORRUPT', `the server has found ${(0,reporting_format/* counted */.hS)(of('checksumFailures'), 'page')} of this database whose checksum is wrong`, 'Keep the older backups. Check the disk, and find the table: the log of the server names it.'),
+            () => (0,finding/* wrong */.Q)('E_SOURCE_CORRUPT', `the server has found ${(0,reporting_format/* counted */.hS)(of('checksumFailures'), 'page')} of this database whose checksum is wrong`, 'Keep the older backups. Check the disk, and find the table: the log of the server names it. When it is mended, `SELECT pg_stat_reset()` begins the count anew.'),
         ],
         [
             of('maxConnections') > 0 && of('connections') >= of('maxConnections') * CROWDED,
@@ -1466,8 +1470,16 @@ function findingsOf(figures) {
             () => (0,finding/* odd */.S)('E_UNHEALTHY', `a transaction is open for ${(0,reporting_format/* formatDuration */.a3)(of('longestTransactionSeconds') * 1000)}`, 'It keeps vacuum from cleaning up, and a restore waiting: `pg_stat_activity` shows whose it is.'),
         ],
         [
-            of('inactiveSlots') > 0 && of('heldWalBytes') > MUCH_WAL,
-            () => (0,finding/* wrong */.Q)('E_UNHEALTHY', `a replication slot holds ${(0,reporting_format/* formatBytes */.z3)(of('heldWalBytes'))} of WAL back; nobody uses ${(0,reporting_format/* counted */.hS)(of('inactiveSlots'), 'slot')}`, 'The disk of the server fills up: drop the slot (`pg_drop_replication_slot`), or start what reads it.'),
+            of('unusedWalBytes') > MUCH_WAL,
+            () => (0,finding/* wrong */.Q)('E_UNHEALTHY', `a replication slot that nobody reads holds ${(0,reporting_format/* formatBytes */.z3)(of('unusedWalBytes'))} of WAL back`, 'The disk of the server fills up: drop the slot (`pg_drop_replication_slot`), or start what reads it.'),
+        ],
+        [
+            of('heldWalBytes') > VERY_MUCH_WAL && of('unusedWalBytes') <= MUCH_WAL,
+            () => (0,finding/* odd */.S)('E_UNHEALTHY', `a replication slot that is read holds ${(0,reporting_format/* formatBytes */.z3)(of('heldWalBytes'))} of WAL back`, 'Who reads it does not keep up: look at that replica or subscriber before the disk of the server is full.'),
+        ],
+        [
+            of('unreadable') > 0,
+            () => (0,finding/* odd */.S)('E_PERM', `the role may not read ${(0,reporting_format/* counted */.hS)(of('unreadable'), 'table or sequence', 'tables or sequences')}: a backup fails that does not leave them out`, '`GRANT pg_read_all_data TO` it, or `exclude-table`.'),
         ],
         [
             of('wraparoundAge') > VERY_OLD_AGE,
@@ -2313,6 +2325,7 @@ function psqlThere({ container, runAs }) {
 
 
 
+
 /** A role of the set-up, where that of the connection is more than a backup needs. */
 const BACKUP_ROLE = 'db_backup';
 /** From here on `pg_read_all_data`. */
@@ -2331,12 +2344,30 @@ function rightsInWords(facts) {
             todo: 'Use a role that may read, and for a restore the owner of the database: the set-up below has the statements.',
         };
     }
+    const unreadable = facts.get('unreadable') === null ? 0 : facts.number('unreadable');
+    if (unreadable > 0) {
+        return {
+            level: 'warning',
+            found: `${role} may not read ${(0,reporting_format/* counted */.hS)(unreadable, 'table or sequence', 'tables or sequences')}: a backup fails that does not leave them out`,
+            todo: 'The set-up below has the statements; or leave them out (`exclude-table`, `schema`).',
+        };
+    }
     const restores = flag('owns') && flag('may_create')
         ? 'owns the database and may create others: a restore loads beside it, and swaps'
         : flag('owns')
             ? 'owns the database and may not create others (CREATEDB): a restore is one in place'
             : 'does not own the database: for a restore give the URL of its owner';
-    return `${role} ${restores}; ${sees}. Whether it may read everything, only a backup shows`;
+    return `${role} ${restores}; ${sees}. It may read every table; whether rows are kept from it (row-level security), only a backup shows`;
+}
+/** Of these no role may read all but superusers: each of them is granted, and those to come as well, by who makes them. */
+function largeObjects(role, facts) {
+    if (facts.get('large_objects') === null || facts.number('large_objects') === 0 || role.includes('$'))
+        return [];
+    return [
+        '-- for the large objects that there are; again for those that are made later:',
+        'DO $grant$ DECLARE large oid; BEGIN FOR large IN SELECT oid FROM pg_largeobject_metadata LOOP',
+        `  EXECUTE format('GRANT SELECT ON LARGE OBJECT %s TO %s', large, ${literal(role)}); END LOOP; END $grant$;`,
+    ];
 }
 /** The role of the connection as an identifier; null where the server tells of none. What a server says is not pasted as it is. */
 function ownRole(facts) {
@@ -2375,6 +2406,7 @@ function rightsToSet(database, facts) {
                 ...read,
                 '-- for command: health, the sessions of others and the lag of replicas:',
                 `GRANT pg_monitor TO ${role};`,
+                ...largeObjects(role, facts),
                 '-- only where tables have row-level security:',
                 `-- ALTER ROLE ${role} BYPASSRLS;`,
             ].join('\n'),
@@ -3255,7 +3287,7 @@ const TOLD_ELSEWHERE = [
     ...(0,program/* facts */.Ix)('installed extension_rows used_extension of_extension unread foreign_table foreign_object system_schema path_functions'),
     ...(0,program/* facts */.Ix)('objects large_objects tables table rows guarded unlogged_left'),
     // of how it is
-    ...(0,program/* facts */.Ix)('sees_all connections max_connections longest_transaction replication_slots inactive_slots held_wal'),
+    ...(0,program/* facts */.Ix)('sees_all connections max_connections longest_transaction replication_slots inactive_slots held_wal unused_wal unreadable'),
     ...(0,program/* facts */.Ix)('wraparound_age archiving archive_failing archive_failures replicas replica_lag standby_lag'),
     ...(0,program/* facts */.Ix)('checksum_failures invalid_indexes estimate'),
     // of a dump
@@ -3612,7 +3644,8 @@ function sqliteHealth(facts, tables) {
         journalMode: facts.get('live_wal') ? 'wal' : 'rollback',
         walBytes: number('wal_bytes'),
     };
-    const bytes = facts.number('source_bytes');
+    // what a copy of it has: the file, with what is in the WAL
+    const bytes = (figures.pageCount ?? 0) * (pageSize ?? 0) || facts.number('source_bytes');
     const freeBytes = (free ?? 0) * (pageSize ?? 0);
     const notes = [];
     if (facts.get('unexamined') !== null) {
@@ -3621,7 +3654,8 @@ function sqliteHealth(facts, tables) {
     if (freeBytes > MUCH_FREE && freeBytes * 2 > bytes) {
         notes.push(`${(0,reporting_format/* formatBytes */.z3)(freeBytes)} of ${path} are free pages: \`VACUUM\` gives them back, while nobody writes`);
     }
-    return { bytes, tables, estimated: false, figures, findings: health_findingsOf(path, facts, figures), notes };
+    const isEmpty = facts.get('objects') === '0';
+    return { bytes, tables, isEmpty, estimated: false, figures, findings: health_findingsOf(path, facts, figures), notes };
 }
 function health_findingsOf(path, facts, figures) {
     const { integrity, foreignKeyErrors, walBytes } = figures;
@@ -5499,7 +5533,7 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_2__);
 /* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9328);
-/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4597);
+/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6515);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6661);
 
  // listens to signals before all that takes time to load
@@ -6272,6 +6306,13 @@ const RULE_MS = {
     monthly: 28 * DAY_MS,
     yearly: 365 * DAY_MS,
 };
+/** The median of the times between backups, newest first; null: there are not two. */
+function usualGapMs(backups) {
+    const gaps = backups
+        .slice(1)
+        .map(({ createdAt }, at) => (backups[at]?.createdAt.getTime() ?? 0) - createdAt.getTime());
+    return gaps.sort((one, other) => one - other)[Math.floor((gaps.length - 1) / 2)] ?? null;
+}
 /**
  * Fewer backups than the rules should have kept by now: a rule of periods holds the newest of each, so since the oldest that is there each
  * period that has passed has one, as far as the rule goes. Those of now may still come.
@@ -6284,8 +6325,12 @@ function tooFew(backups, rules, now, where) {
     const oldest = good.filter(({ pinned }) => pinned === null).at(-1);
     if (oldest === undefined)
         return [];
+    const usual = usualGapMs(good);
     return Object.keys(RULE_MS).flatMap((rule) => {
         const wanted = rules[rule] ?? 0;
+        // backups that are made each night fill no rule of hours
+        if (usual === null || usual > RULE_MS[rule] * 1.5)
+            return [];
         const label = periods/* PERIODS */.n[rule];
         const held = new Set(good.map(({ createdAt }) => label(createdAt)));
         // that of now counts only when it has one
@@ -6295,12 +6340,21 @@ function tooFew(backups, rules, now, where) {
         }
         passed.add(label(oldest.createdAt));
         const should = Math.min(wanted, passed.size);
-        if (held.size >= should)
+        // a schedule may leave weekends out
+        if (held.size * 3 >= should * 2)
             return [];
         return [
             (0,finding/* odd */.S)('E_TOO_FEW', `${rule}=${wanted}: ${held.size === 1 ? '1 backup' : `${held.size} backups`} in ${where}, where the rule should hold ${should} by now (the oldest is ${oldest.id})`, 'Find out which runs of the backup workflow failed, or who deletes there.'),
         ];
     });
+}
+/** Nothing is left in a database of which the newest good backup has something: the next backup is refused. */
+function emptied(isEmpty, newest) {
+    if (!isEmpty || newest?.manifest.content?.objects === 0)
+        return null;
+    return (0,finding/* wrong */.Q)('E_EMPTY', 'there is nothing in the live database', newest === null
+        ? 'No backup is taken of it. Is it the right one?'
+        : `No backup is taken of it. If that is not meant, restore ${newest.id}.`);
 }
 /** What the next backup would trip over: the size of the live database, and its rows where they are known. */
 function jumps(live, backups, newest, limits, quote) {
@@ -7556,8 +7610,6 @@ function notAcceptable({ id, state, detail }) {
     return new src_errors/* BackupError */.hj('E_POLICY', `${id} is not suspect but ${state}: ${(0,neutralise/* quoteOutside */.Y)(detail ?? state, 300)}`, `To accept it would not make it a good one${state === 'unverified' ? '; `command: verify` may' : ''}.`);
 }
 
-// EXTERNAL MODULE: external "node:os"
-var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: ./node_modules/valibot/dist/index.mjs
 var dist = __nccwpck_require__(7934);
 // EXTERNAL MODULE: ./src/schemas.ts
@@ -7588,7 +7640,10 @@ const SLOW = 3;
 /** Durations are told from that many on, by the newest of them. */
 const ENOUGH = 3;
 const ledger_RECENT = 7;
+/** By how much what a backup is can be missed: what is less never takes the place of what is more. */
+const WORTH = { damaged: 0, unverified: 0, future: 1, suspect: 1, ok: 2 };
 const HASH = (0,schemas/* matching */.wC)(/^[0-9a-f]{12}$/, '12 hex digits');
+const MISSED = ['surely', 'perhaps'];
 /**
  * One backup. Who can open a pull request can read it, and who can push a workflow can write it: no host, no path, no bucket and no table
  * stands here, and nothing in it is believed but as a reason to look.
@@ -7621,6 +7676,9 @@ const ENTRY = (0,schemas/* object */.Ik)({
     onHost: dist/* boolean */.zMY(),
     /** The same of a store, by a hash of its address; null: of none. */
     inStore: dist/* nullable */.mee(HASH),
+    /** It is missed there, until a person accepts it or its rules would have deleted it: retention did not do it, or can not be shown to have. */
+    missed: dist/* exactOptional */.yqP((0,schemas/* oneOf */.yL)(MISSED)),
+    missedInStore: dist/* exactOptional */.yqP((0,schemas/* oneOf */.yL)(MISSED)),
 });
 /** How the last run of a command ended. `ms`: how long it, or the restoring, took. */
 const VERDICT = (0,schemas/* object */.Ik)({
@@ -7671,8 +7729,31 @@ function partialOf(coverage) {
     const shown = (0,backups_coverage/* showCoverage */.UQ)(coverage ?? null);
     return shown === '' ? null : hashOf(shown);
 }
-/** What is remembered of a backup. `old`: what was, which knows what a shortened manifest does not. */
-function entryOf({ id, manifest, state }, old) {
+/**
+ * What is remembered of a backup. `old`: what was. Who has taken over the host can write any manifest there, so of the same bytes nothing
+ * makes it less than it was: its rules stay, its pin, and how well it was proven.
+ */
+function entryOf(backup, old) {
+    const made = asFound(backup, old);
+    if (old === undefined)
+        return made;
+    const isLess = WORTH[made.state] < WORTH[old.state];
+    const levelOf = ({ verified }) => backups_manifest/* VERIFIED_LEVELS */.FS.indexOf(verified.level);
+    return {
+        ...made,
+        verified: levelOf(made) < levelOf(old) ? old.verified : made.verified,
+        partial: old.partial,
+        state: isLess ? old.state : made.state,
+        pinned: old.pinned || made.pinned,
+        safety: old.safety,
+        ...(old.keep === undefined ? {} : { keep: old.keep }),
+        ...(old.s3Keep === undefined ? {} : { s3Keep: old.s3Keep }),
+        // only whole it is back
+        ...(old.missed === undefined || backup.state !== 'damaged' ? {} : { missed: old.missed }),
+    };
+}
+/** What its manifest says. `old`: what was, which knows where it is, and what a shortened manifest does not. */
+function asFound({ id, manifest, state }, old) {
     const content = manifest.shortened ? null : manifest.content;
     const rows = content?.tables.map((table) => table.rows ?? 0) ?? [];
     const { level, at, ms } = manifest.verified;
@@ -7690,51 +7771,63 @@ function entryOf({ id, manifest, state }, old) {
         encryption: (0,packing/* methodOf */.NY)(manifest.encryption),
         partial: partialOf(manifest.coverage),
         state: state === 'unsigned' || state === 'forged' ? 'unverified' : state,
-        pinned: manifest.pinned !== null && manifest.pinned.by === undefined,
+        pinned: isPinnedByPerson(manifest),
         safety: manifest.reason === 'safety',
         ...(manifest.keep === undefined ? {} : { keep: manifest.keep }),
         ...(manifest.s3Keep === undefined ? {} : { s3Keep: manifest.s3Keep }),
         onHost: old?.onHost ?? false,
         inStore: old?.inStore ?? null,
+        ...(old?.missedInStore === undefined ? {} : { missedInStore: old.missedInStore }),
     };
 }
+/** What pins by itself takes its pins back. */
+const isPinnedByPerson = ({ pinned }) => pinned !== null && pinned.by === undefined;
 /** The ledger after a run. What it does not see any more, and nobody misses, is remembered as gone, for its sizes and times. */
-function remember(ledger, { seen, verdict, settled = null, lost = null }, now) {
+function remember(ledger, { seen, verdict, settled = null, unpinned = null, lost = null }, now) {
     const entries = new Map(ledger.backups.map((entry) => [entry.id, entry]));
     const accepted = entries.get(settled ?? '');
     // `accept` does not look into the store: where it is, it is seen by the next run that does
     if (accepted !== undefined)
-        entries.set(accepted.id, { ...accepted, inStore: null });
-    for (const { store, left, vanished } of seen) {
+        entries.set(accepted.id, outOfStore(accepted));
+    const free = entries.get(unpinned ?? '');
+    if (free !== undefined)
+        entries.set(free.id, { ...free, pinned: false });
+    for (const { store, left, vanished, doubtful } of seen) {
         const there = new Set([...left.backups, ...left.unreadable].map(({ id }) => id));
-        for (const entry of entries.values()) {
-            if (there.has(entry.id) || (vanished.includes(entry.id) && entry.id !== settled))
-                continue;
+        for (const entry of [...entries.values()].filter(({ id }) => !there.has(id))) {
+            const { id } = entry;
+            const missed = vanished.includes(id) ? 'surely' : doubtful.includes(id) ? 'perhaps' : null;
+            const isMissed = missed !== null && id !== settled;
             if (store === null)
-                entries.set(entry.id, { ...entry, onHost: false });
-            else if (entry.inStore === store)
-                entries.set(entry.id, { ...entry, inStore: null });
+                entries.set(id, isMissed ? { ...entry, missed } : offHost(entry));
+            else if (entry.inStore === store) {
+                entries.set(id, isMissed ? { ...entry, missedInStore: missed } : outOfStore(entry));
+            }
         }
         for (const backup of left.backups.filter(isTrusted)) {
             const old = entries.get(backup.id);
+            const isSettled = backup.id === settled;
             // the bytes of an id never change: the next run tells, also of one that was adopted in this one
-            if (old !== undefined && old.sha256 !== backup.manifest.sha256 && backup.id !== settled)
+            if (old !== undefined && old.sha256 !== backup.manifest.sha256 && !isSettled)
                 continue;
-            if (store === null)
-                entries.set(backup.id, { ...entryOf(backup, old), onHost: true });
+            if (store === null) {
+                entries.set(backup.id, { ...(isSettled ? asFound(backup, old) : entryOf(backup, old)), onHost: true });
+            }
             // that of another host, which has the same name in the same bucket, is not ours to watch
             else if (old !== undefined)
-                entries.set(backup.id, { ...old, inStore: store });
+                entries.set(backup.id, { ...outOfStore(old), inStore: store });
         }
     }
     const doomed = entries.get(lost ?? '');
     if (doomed !== undefined)
-        entries.set(doomed.id, { ...doomed, onHost: false, inStore: null });
-    const isThere = ({ onHost, inStore }) => onHost || inStore !== null;
+        entries.set(doomed.id, offHost(outOfStore(doomed)));
+    const isThere = ({ onHost, inStore }) => Number(onHost || inStore !== null);
+    const isMissed = ({ missed, missedInStore }) => Number((missed ?? missedInStore) !== undefined);
     const kept = [...entries.values()]
         .map(dated)
-        .filter((entry) => isThere(entry) || now.getTime() - entry.createdAt.getTime() <= LONGEST_MS)
-        .sort((one, other) => Number(isThere(other)) - Number(isThere(one)) || (0,backups_retention/* newestFirst */.ll)(one, other))
+        .filter((entry) => isThere(entry) > 0 || now.getTime() - entry.createdAt.getTime() <= LONGEST_MS)
+        // whoever writes many to the host shall not push out what is missed
+        .sort((one, other) => isMissed(other) - isMissed(one) || isThere(other) - isThere(one) || (0,backups_retention/* newestFirst */.ll)(one, other))
         .slice(0, MOST_ENTRIES);
     return {
         schema: 1,
@@ -7742,6 +7835,8 @@ function remember(ledger, { seen, verdict, settled = null, lost = null }, now) {
         runs: [verdict, ...ledger.runs.filter(({ command }) => command !== verdict.command)].slice(0, MOST_VERDICTS),
     };
 }
+const offHost = ({ missed: _, ...entry }) => ({ ...entry, onHost: false });
+const outOfStore = ({ missedInStore: _, ...entry }) => ({ ...entry, inStore: null });
 /** Good ones that are no longer on the host, newest first. */
 const goneFrom = ({ backups }, there) => backups.filter(({ id, state, safety }) => state === 'ok' && !safety && !there.has(id));
 /** How the newest one of that coverage was made; null: none is remembered. */
@@ -7769,7 +7864,10 @@ function usualDuration({ backups }, like) {
 const isSlow = (ms, usual) => ms > SLOW * usual && ms > usual + SLACK_MS;
 
 ;// CONCATENATED MODULE: ./src/backups/vanished.ts
-/** What is not as it is remembered: backups that another hash stands for now, and those that are gone though retention keeps them. */
+/**
+ * What is not as it is remembered: backups that another hash stands for now, or that are less worth keeping, and those that are gone though
+ * retention keeps them.
+ */
 
 
 
@@ -7783,7 +7881,7 @@ const vanished_NAMED = 5;
  * these rules keep over all that is there or missing, as long as nothing is there that the ledger does not know: then there was no run since
  * whose backup could have taken its place. Otherwise there were runs that it has not seen (those of other branches have ledgers of their
  * own). By the same rules they change nothing in that; by others they may have made what took its place and is gone by now, too, and
- * only what is pinned is missed. To be on the safe side everything that is there counts as one that may have taken a place, also what is
+ * it is doubtful, but for what is pinned. What was missed once stays so, as it was. To be on the safe side everything that is there counts as one that may have taken a place, also what is
  * pinned or damaged by now.
  */
 function dispute({ backups: remembered }, store, { backups, unreadable }, strict, now) {
@@ -7793,12 +7891,20 @@ function dispute({ backups: remembered }, store, { backups, unreadable }, strict
     const rulesOf = (entry) => (store === null ? entry.keep : entry.s3Keep);
     const changed = remembered.filter(({ id, sha256 }) => (hashes.get(id) ?? sha256) !== sha256);
     const absent = known.filter(({ id, state }) => !there.has(id) && state !== 'damaged' && state !== 'unverified');
-    const here = toCandidates(backups, store === null ? 'keep' : 's3Keep').map((candidate, at) => {
+    const names = new Map(remembered.map((entry) => [entry.id, entry]));
+    // where backups are signed, what is not was never ours to take a place, and what can not be read has taken none since it can not be
+    const credible = backups.filter((backup) => isTrusted(backup) || names.has(backup.id));
+    const here = toCandidates(credible, store === null ? 'keep' : 's3Keep').map((candidate, at) => {
         const { partial: _, ...rest } = candidate;
-        const partial = partialOf(backups[at]?.manifest.coverage);
-        return { ...rest, verified: !candidate.suspect, pinned: null, ...(partial === null ? {} : { partial }) };
+        const { partial, safety } = names.get(candidate.id) ?? {
+            partial: partialOf(credible[at]?.manifest.coverage),
+            safety: candidate.safety,
+        };
+        return { ...rest, safety, verified: !candidate.suspect, pinned: null, ...(partial === null ? {} : { partial }) };
     });
-    const unread = unreadable.map(({ id, createdAt }) => {
+    const unread = unreadable
+        .filter(({ id }) => names.has(id))
+        .map(({ id, createdAt }) => {
         return { id, createdAt, verified: true, pinned: null, safety: false };
     });
     const all = [...here, ...unread, ...absent.map((entry) => candidateOf(entry, rulesOf(entry)))];
@@ -7806,10 +7912,10 @@ function dispute({ backups: remembered }, store, { backups, unreadable }, strict
         const { decisions } = (0,backups_retention/* planRetention */.SA)(all, { rules, madeUnder, keepMinimum: 1, maxDelete: null }, now);
         return new Set(decisions.filter(({ keep }) => keep).map(({ id }) => id));
     };
-    const names = new Set(remembered.map(({ id }) => id));
-    const isSure = [...there].every((id) => names.has(id)) ||
+    const isSure = [...credible, ...unreadable].every(({ id }) => names.has(id)) ||
         rulesIn([...remembered.map(rulesOf), ...here.map(({ madeUnder }) => madeUnder)]) <= 1;
-    const kept = isSure ? keptBy({}, true) : new Set();
+    const missedBefore = (entry) => (store === null ? entry.missed : entry.missedInStore);
+    const kept = keptBy({}, true);
     const keptHere = strict === null ? kept : keptBy(strict, false);
     const safeties = all.filter(({ safety }) => safety);
     const isMissed = (entry) => {
@@ -7817,14 +7923,40 @@ function dispute({ backups: remembered }, store, { backups, unreadable }, strict
         if (entry.pinned)
             return store === null || rulesOf(entry) !== undefined;
         if (!entry.safety)
-            return kept.has(entry.id) && keptHere.has(entry.id);
+            return kept.has(entry.id) && (missedBefore(entry) !== undefined || keptHere.has(entry.id));
         return safeties.filter((one) => (0,backups_retention/* newestFirst */.ll)(one, entry) < 0).length < backups_retention/* SAFETY_KEPT */.gZ;
     };
+    const isDoubtful = (entry) => !entry.pinned && !entry.safety && (missedBefore(entry) ?? (isSure ? 'surely' : 'perhaps')) === 'perhaps';
+    const idsOf = (entries) => entries.map(({ id }) => id);
+    const missed = absent.filter(isMissed);
     return {
-        changed: changed.map(({ id }) => id),
-        vanished: absent.filter(isMissed).map(({ id }) => id),
+        changed: idsOf(changed),
+        weakened: store === null ? idsOf(weakenedOf(remembered, backups)) : [],
+        vanished: idsOf(missed.filter((entry) => !isDoubtful(entry))),
+        doubtful: idsOf(missed.filter(isDoubtful)),
         isBare: there.size === 0,
     };
+}
+/**
+ * What a run has to remember as missed: what was when it began, and what it has deleted itself since a manifest was weakened. `deleted`:
+ * the id of what it was to delete.
+ */
+function missedBy(before, after, deleted) {
+    const isTricked = (id) => before.weakened.includes(id) && id !== deleted;
+    return {
+        vanished: [...before.vanished, ...after.vanished.filter(isTricked)],
+        doubtful: [...before.doubtful, ...after.doubtful.filter(isTricked)],
+    };
+}
+/** Those that a rotation may delete now, by what the host says, and would not have. */
+function weakenedOf(remembered, backups) {
+    const manifests = new Map(backups.filter(isTrusted).map(({ id, manifest }) => [id, manifest]));
+    return remembered.filter(({ id, pinned, keep }) => {
+        const manifest = manifests.get(id);
+        if (manifest === undefined)
+            return false;
+        return (pinned && !isPinnedByPerson(manifest)) || (keep !== undefined && rulesIn([keep, manifest.keep ?? {}]) > 1);
+    });
 }
 /** How many different ones are known of. */
 const rulesIn = (all) => new Set(all.flatMap((rules) => (rules === undefined ? [] : backups_retention/* KEEP_RULES */.Yf.map((rule) => rules[rule]).join()))).size;
@@ -7840,7 +7972,7 @@ function candidateOf(entry, madeUnder) {
 }
 const TODO = 'Find out who can write there, and what was done. What is right ends with `command: accept` and the id; docs/ledger.md has more.';
 /** `where`: the place, for messages. One finding of a kind, however many backups it is about. */
-function disputeFindings({ changed, vanished, isBare }, where) {
+function disputeFindings({ changed, weakened, vanished, doubtful, isBare }, where) {
     const found = [];
     if (changed.length > 0) {
         const [are, other] = changed.length === 1 ? ['has', ''] : ['have', 's'];
@@ -7851,6 +7983,15 @@ function disputeFindings({ changed, vanished, isBare }, where) {
             ? `there is no backup in ${where} any more: the ledger remembers ${vanished.length} that no retention has deleted (${vanished_named(vanished)})`
             : `${vanished_named(vanished)} ${vanished.length === 1 ? 'has' : 'have'} vanished from ${where}: the ledger remembers ${vanished.length === 1 ? 'it' : 'them'}, and no retention has deleted ${vanished.length === 1 ? 'it' : 'them'}`;
         found.push((0,finding/* wrong */.Q)('E_NOT_FOUND', message, TODO));
+    }
+    if (doubtful.length > 0) {
+        const [are, it] = doubtful.length === 1 ? ['is', 'it'] : ['are', 'them'];
+        const message = `${vanished_named(doubtful)} ${are} gone from ${where}: the ledger remembers ${it}, and can not tell whether a run that it did not see has deleted ${it}`;
+        found.push((0,finding/* odd */.S)('E_NOT_FOUND', message, TODO));
+    }
+    if (weakened.length > 0) {
+        const message = `${vanished_named(weakened)} in ${where}: no longer pinned, or kept by other rules, than the ledger remembers: a manifest was changed, or a run that it did not see has unpinned`;
+        found.push((0,finding/* odd */.S)('E_MANIFEST', message, TODO));
     }
     return found;
 }
@@ -7899,9 +8040,13 @@ function readNewest(prefix, limitMs) {
         clear();
         (0,external_node_fs_.mkdirSync)(folder());
         // a key that never exists: only by its beginning can one be found, and that gives the newest
-        const { value, said } = await muffled(() => cache.restoreCache([FILE], `${prefix}none`, [prefix]));
-        if (value !== undefined)
-            return { state: 'done', text: readFileOf((0,external_node_path_.join)(workspace(), FILE)) };
+        const options = { segmentTimeoutInMs: limitMs };
+        const { value, said } = await muffled(() => cache.restoreCache([FILE], `${prefix}none`, [prefix], options));
+        const text = value === undefined ? null : readFileOf((0,external_node_path_.join)(workspace(), FILE));
+        if (text !== null)
+            return { state: 'done', text };
+        if (value !== undefined || TAR_FAILED.test(said))
+            return { state: 'spoilt', text: 'what was saved is no ledger' };
         return said === '' ? { state: 'missed', text: 'there is no ledger yet' } : { state: 'failed', text: said };
     };
     return within(limitMs, answer());
@@ -7928,13 +8073,16 @@ async function service() {
     const cache = await __nccwpck_require__.e(/* import() */ 301).then(__nccwpck_require__.bind(__nccwpck_require__, 9301));
     return cache.isFeatureAvailable() ? cache : null;
 }
+/** In blocks of 10 KiB: twice the longest ledger. */
+const MOST_RECORDS = Math.ceil((2 * MAX_CHARACTERS) / 10_240);
 /**
- * The library unpacks what it gets with `tar -P`, and whoever can save an entry could name any file of the runner in it. GNU tar takes
- * this option from its environment: whatever an archive holds becomes the one file that is read. It stays set, since a library that was
- * given up goes on.
+ * The library unpacks what it gets with `tar -P`, and whoever can save an entry could name any file of the runner in it, or fill its disk
+ * with a few bytes of zstd. GNU tar takes these options from its environment: whatever an archive holds becomes the one file that is read,
+ * and tar ends itself after so many blocks (whole ones, also from a pipe). They stay set, since a library that was given up goes on.
  */
 async function isGnuTar() {
-    process.env.TAR_OPTIONS = `--transform=s,.*,${FILE},`;
+    const end = `--checkpoint=${MOST_RECORDS} --checkpoint-action=exec=kill\\ -9\\ $PPID`;
+    process.env.TAR_OPTIONS = `--transform=s,.*,${FILE}, --blocking-factor=20 --read-full-records ${end}`;
     const tar = process.platform === 'darwin' ? 'gtar' : 'tar';
     const version = await (0,external_node_util_.promisify)(external_node_child_process_.execFile)(tar, ['--version']).catch(() => ({ stdout: '' }));
     return version.stdout.includes('GNU tar');
@@ -7942,12 +8090,23 @@ async function isGnuTar() {
 /** As the library has it. */
 const workspace = () => process.env.GITHUB_WORKSPACE ?? process.cwd();
 const folder = () => (0,external_node_path_.join)(workspace(), FOLDER);
-const clear = () => (0,external_node_fs_.rmSync)(folder(), { recursive: true, force: true });
-/** Throws when it is too long, or nothing that we have written. */
+function clear() {
+    const remove = () => (0,external_node_fs_.rmSync)(folder(), { recursive: true, force: true });
+    try {
+        remove();
+    }
+    catch {
+        // a directory that nobody may look into, of a forged archive: it is empty
+        (0,external_node_fs_.rmdirSync)((0,external_node_path_.join)(workspace(), FILE));
+        remove();
+    }
+}
+/** null: it is too long, or nothing that we have written. */
 function readFileOf(file) {
-    const found = (0,external_node_fs_.lstatSync)(file);
-    if (!found.isFile() || found.size > MAX_CHARACTERS)
-        throw new Error('what was saved is no ledger');
+    const found = (0,external_node_fs_.lstatSync)(file, { throwIfNoEntry: false });
+    if (found === undefined || !found.isFile() || found.size > MAX_CHARACTERS)
+        return null;
+    (0,external_node_fs_.chmodSync)(file, 0o600);
     return (0,external_node_fs_.readFileSync)(file, 'utf8');
 }
 async function within(limitMs, work) {
@@ -7972,6 +8131,8 @@ async function within(limitMs, work) {
 }
 /** In what the library prints: that it failed, or that the runner has told it not to do it. */
 const REASON = /^(?:::(?:warning|error)[^:\n]*::)?((?:Failed to (?:save|restore)|Cache (?:save|restore) skipped): .*)$/m;
+/** It came, and could not be unpacked: no archive, or a longer one than we make. */
+const TAR_FAILED = /^Failed to restore: \S+ failed with error: /;
 const talk = new external_node_async_hooks_.AsyncLocalStorage();
 let isMuffled = false;
 /**
@@ -8005,7 +8166,6 @@ function muffle() {
 }
 
 ;// CONCATENATED MODULE: ./src/ledger/keeper.ts
-
 
 
 
@@ -8054,8 +8214,9 @@ class Keeper {
                 this.tellUsual(ledger);
             return ledger;
         }
-        this.isReadable = answer.state === 'missed';
-        run.log.info(`ledger: nothing is remembered of ${name}: ${answer.text}${this.isReadable ? '' : '; all else works'}`);
+        this.isReadable = answer.state === 'missed' || answer.state === 'spoilt';
+        const outcome = { missed: '', spoilt: '; it begins anew' }[answer.state] ?? '; all else works';
+        run.log.info(`ledger: nothing is remembered of ${name}: ${answer.text}${outcome}`);
         return EMPTY;
     }
     tellUsual(ledger) {
@@ -8068,13 +8229,13 @@ class Keeper {
         this.sights.set(place, { found: this.sights.get(place)?.found ?? { ...catalogue }, now: catalogue });
     }
     findings() {
-        return this.safely([], (ledger) => [...this.sights].flatMap(([place, sight]) => disputeFindings(this.dispute(ledger, place, sight), this.whereIs(place))));
+        return this.safely([], (ledger) => [...this.sights].flatMap(([place, sight]) => disputeFindings(this.dispute(ledger, place, sight.found), this.whereIs(place))));
     }
     isDisputed(id) {
         return this.safely(false, (ledger) => {
             const isHere = [...this.sights].some(([place, sight]) => {
-                const { changed, vanished } = this.dispute(ledger, place, sight);
-                return changed.includes(id) || vanished.includes(id);
+                const { changed, weakened, vanished, doubtful } = this.dispute(ledger, place, sight.found);
+                return [changed, weakened, vanished, doubtful].some((ids) => ids.includes(id));
             });
             // of a store that this run does not look into nobody knows
             return isHere || ledger.backups.some((entry) => entry.id === id && entry.inStore !== null);
@@ -8090,10 +8251,10 @@ class Keeper {
             return otherwise;
         }
     }
-    dispute(ledger, place, { found }) {
+    dispute(ledger, place, seen) {
         const { keep, keepMadeUnder, s3 } = this.run.settings;
         const rules = place === 'host' ? keep : (s3?.keep ?? null);
-        return dispute(ledger, this.storeOf(place), found, keepMadeUnder ? null : rules, this.run.now());
+        return dispute(ledger, this.storeOf(place), seen, keepMadeUnder ? null : rules, this.run.now());
     }
     whereIs(place) {
         const { report } = this.run;
@@ -8151,23 +8312,26 @@ class Keeper {
         const { run, sights } = this;
         const { command, backup } = run.settings;
         const seen = [...sights].map(([place, sight]) => {
-            const { vanished } = this.dispute(ledger, place, sight);
-            return { store: this.storeOf(place), left: sight.now, vanished };
+            const before = this.dispute(ledger, place, sight.found);
+            const after = this.dispute(ledger, place, sight.now);
+            const missed = missedBy(before, after, command === 'delete' ? backup : null);
+            return { store: this.storeOf(place), left: sight.now, ...missed };
         });
         const settled = command === 'accept' && run.report.ok ? backup : null;
+        const unpinned = command === 'unpin' && run.report.ok ? backup : null;
         const lost = command === 'delete' && isLost(run.report) ? backup : null;
-        const next = remember(ledger, { seen, verdict: verdictOf(run), settled, lost }, run.now());
+        const next = remember(ledger, { seen, verdict: verdictOf(run), settled, unpinned, lost }, run.now());
         const { state, text } = await save(this.prefix + stampOf(run), serializeLedger(next), PATIENCE_MS);
         run.log.info(state === 'done' ? 'ledger: remembered off the host' : `ledger: not remembered off the host: ${text}`);
     }
 }
 /**
  * All that makes it one database in one directory, as it was asked for. Nothing secret is in it, and no role, by which backups and their
- * proofs may differ.
+ * proofs may differ. A runner that is the host itself may have another name in each run.
  */
 function targetOf({ settings, database }) {
     const { transport, name, directory } = settings;
-    const at = transport.transport === 'ssh' ? [transport.host, transport.port, transport.jump?.host] : [(0,external_node_os_.hostname)()];
+    const at = transport.transport === 'ssh' ? [transport.host, transport.port, transport.jump?.host] : [];
     return JSON.stringify([settings.database.engine, name, database.restoring.targetName, directory, ...at]);
 }
 /** No key is ever used twice. */
@@ -8529,8 +8693,8 @@ function commandFailure(input, told, prefix = '') {
     const status = told(`${prefix}command_status`).at(-1) ?? '0';
     if (status === '0')
         return null;
-    const last = told(`${prefix}said`).findLast((line) => line.trim() !== '');
-    const said = last === undefined ? ', and said nothing' : `; it said last: ${(0,neutralise/* quoteOutside */.Y)(last, 200)}`;
+    const last = told(`${prefix}said_last`).at(-1) ?? '';
+    const said = last === '' ? ', and said nothing' : `; it said last: ${(0,neutralise/* quoteOutside */.Y)(last, 200)}`;
     const output = `The log has its output, under "${input}".`;
     const late = told(`${prefix}command_late`).at(-1);
     if (late !== undefined) {
@@ -8579,7 +8743,7 @@ async function failWithHooks(run, connection, error) {
     const isBegun = told('running').length > 0;
     if (run.signal.aborted || connection.isLost()) {
         throw isBegun
-            ? new src_errors/* BackupError */.hj(code, message, (0,src_errors/* sentences */.hC)(hint, 'The host runs `after-command` by itself.'))
+            ? new src_errors/* BackupError */.hj(code, message, (0,src_errors/* sentences */.hC)(hint, 'The host runs `after-command` by itself, or the next run does first.'))
             : failure;
     }
     const ended = told('after_command_status').length > 0 ? null : await connection.send(['job', 'end_hooks', []]).catch(() => null);
@@ -9328,6 +9492,7 @@ var explain = __nccwpck_require__(9266);
 
 
 
+
 /**
  * What a dry run of `backup` has looked at, for the log and the summary. Each of these would have ended it, had it not been there.
  * Throws E_PERM when the backup directory can not be made or written: nothing has tried to.
@@ -9373,6 +9538,10 @@ function describeDirectory({ settings }, hello, facts) {
     const user = (0,neutralise/* quoteOutside */.Y)(hello.need('user'), 100);
     if (facts.get('unwritable') !== null) {
         const path = facts.path('unwritable');
+        if (facts.get('missing') === null) {
+            // it is the user's own
+            throw new src_errors/* BackupError */.hj('E_PERM', `${user} can not write ${path}, which is ${user}'s`, 'Look at its mode (`chmod 700`), and whether the file system is mounted read-only.');
+        }
         throw (0,explain/* noDirectory */.p6)(`${user} can not write ${path}`, path, user, settings);
     }
     const directory = facts.path('directory');
@@ -9799,15 +9968,17 @@ function plainCommand(text) {
     }
     return words.length === 0 || /=/.test(words[0] ?? '') ? null : { sudo: user, words };
 }
-/** What sudo lets somebody do, from its list (`sudo -l`): each command with whether it asks for a password before. */
+/** What sudo lets somebody do, from its list (`sudo -l`). */
 function rulesOf(list) {
-    // a rule that is too long for a line goes on in the next
+    // what is too long for a line goes on in the next
     const lines = list.replace(/\n\s{8,}/g, ' ').split('\n');
+    const defaults = lines.find((_, at) => /^Matching Defaults entries/.test(lines[at - 1] ?? '')) ?? '';
+    const usual = !/(?:^|[\s,])!authenticate(?:,|$)/.test(defaults);
     return lines.flatMap((line) => {
-        const [, rest] = /^\s+\([^)]*\)\s+(.*)$/.exec(line) ?? [];
+        const [, as = '', rest] = /^\s+\(([^)]*)\)\s+(.*)$/.exec(line) ?? [];
         if (rest === undefined)
             return [];
-        let asks = true;
+        let asks = usual;
         return rest.split(/(?<!\\),\s*/).map((part) => {
             let command = part.trim();
             for (let tag = /^([A-Z_]+):\s*/.exec(command); tag !== null; tag = /^([A-Z_]+):\s*/.exec(command)) {
@@ -9817,22 +9988,32 @@ function rulesOf(list) {
                     asks = true;
                 command = command.slice(tag[0].length);
             }
-            return { command: command.replace(/\\(.)/g, '$1'), asks };
+            return { as: (as.split(':')[0] ?? '').trim(), command: command.replace(/\\(.)/g, '$1'), asks };
         });
     });
 }
-/**
- * Whether sudo runs that without asking for a password, by its own list; null: the list does not tell, as where a rule has a pattern.
- * `program`: the path of its first word. The last rule that fits decides, as in sudoers(5).
- */
-function asksNothing(list, program, words) {
-    const whole = [program, ...words.slice(1)].join(' ');
-    const fitting = rulesOf(list).filter(({ command }) => command === 'ALL' || command === program || command === whole);
-    const last = fitting.at(-1);
-    return last === undefined ? null : !last.asks;
+/** Whether a rule is one for that user; null: it has what is not read here, such as a group or a negation. */
+function isFor(as, user) {
+    const users = as.split(/,\s*/);
+    if (users.includes('ALL') && users.length === 1)
+        return true;
+    if (!users.every((one) => /^[\w.-]+$/.test(one)) || users.includes('ALL'))
+        return null;
+    return users.includes(user);
 }
-/** A command as sudoers has it. */
-const inSudoers = (words) => words.map((word) => word.replace(/[,:=\\]/g, '\\$&')).join(' ');
+/**
+ * Whether sudo runs that as `user` without asking for a password, by its own list; null: the list does not tell, as where a rule has a
+ * pattern. `program`: the path of its first word. The last rule that fits decides, as in sudoers(5).
+ */
+function asksNothing(list, user, program, words) {
+    const whole = [program, ...words.slice(1)].join(' ');
+    const forms = ['ALL', program, whole, ...(words.length === 1 ? [`${program} ""`] : [])];
+    const fitting = rulesOf(list).filter(({ as, command }) => forms.includes(command) && isFor(as, user) !== false);
+    const last = fitting.at(-1);
+    return last === undefined || isFor(last.as, user) === null ? null : !last.asks;
+}
+/** A command as sudoers has it, with these arguments and no others. */
+const inSudoers = (words) => [...words.map((word) => word.replace(/[,:=\\]/g, '\\$&')), ...(words.length === 1 ? ['""'] : [])].join(' ');
 
 ;// CONCATENATED MODULE: ./src/doctor/command-checks.ts
 
@@ -9872,28 +10053,35 @@ async function lookAtProgram(checks, { words }) {
     const program = facts.get('program') ?? '';
     if (program !== '')
         return `${(0,neutralise/* quoteOutside */.Y)(program, 200)} is there`;
-    throw new src_errors/* BackupError */.hj('E_HOOK', `there is no ${first} in the PATH of the login user, nor in its home`, 'Give the whole path; a command gets the environment of a login without a terminal.');
+    throw new src_errors/* BackupError */.hj('E_HOOK', `there is no program ${first} that could be started, in the PATH of the login user or by that path`, 'Give the whole path; a command gets the environment of a login without a terminal.');
 }
 async function lookAtSudo(checks, { sudo, words }, { hello }, lines, input) {
     const facts = await checks.send(['job', 'look_sudo', [sudo ?? '', ...words]]);
-    const told = facts.get('program') ?? '';
-    const program = /^\/[\w@%+=:,./-]+$/.test(told) ? told : (words[0] ?? '');
     if (hello.get('uid') === '0')
         return 'root may run it';
+    const program = facts.get('program') ?? '';
+    if (!/^\/[\w@%+=:,./-]+$/.test(program)) {
+        throw new src_errors/* BackupError */.hj('E_HOOK', `there is no ${words[0]} where sudo looks for it (/usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin, /bin)`, 'Give the whole path.');
+    }
+    const [mode = '', owner = ''] = (facts.get('program_owner') ?? '').split(' ');
+    if (owner !== '0' || /^.{5}w|^.{8}w/.test(mode)) {
+        throw new src_errors/* BackupError */.hj('E_HOOK', `${program} can be written by others than root: who may run it by sudo, and who can write it, would be root`, `As root: \`chown root ${program}; chmod go-w ${program}\`, and look at the folders above it.`);
+    }
     const user = userInSudoers(hello.get('user') ?? '', hello.get('uid') ?? '');
-    const line = `${user} ALL=(${sudo || 'root'}) NOPASSWD: ${inSudoers([program, ...words.slice(1)])}`;
+    const as = sudo || 'root';
+    const line = `${user} ALL=(${as}) NOPASSWD: ${inSudoers([program, ...words.slice(1)])}`;
     lines.push({ input, line });
-    const todo = `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): ${line}`;
+    const todo = `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): \`${line}\``;
     const said = (0,neutralise/* quoteOutside */.Y)(facts.get('sudo_said') ?? '', 300);
     if (facts.get('sudo_status') !== '0') {
-        throw new src_errors/* BackupError */.hj('E_HOOK', `sudo does not let ${user} run it${said === '' ? '' : `: ${said}`}`, `${todo}.`);
+        throw new src_errors/* BackupError */.hj('E_HOOK', `sudo does not let ${user} run it${said === '' ? '' : `: ${said}`}`, todo);
     }
-    const free = asksNothing(facts.get('sudo_rules') ?? '', program, words);
+    const free = asksNothing(facts.get('sudo_rules') ?? '', as, program, words);
     if (free === true)
         return 'sudo runs it without a password';
     if (free === null)
         return { level: 'warning', found: 'sudo allows it; whether without a password, its list does not tell', todo };
-    throw new src_errors/* BackupError */.hj('E_HOOK', 'sudo allows it, and asks for a password, which nobody can type', `${todo}.`);
+    throw new src_errors/* BackupError */.hj('E_HOOK', 'sudo allows it, and asks for a password, which nobody can type', todo);
 }
 /** A name that sudoers takes as it is, else the number. */
 const userInSudoers = (name, uid) => /^[a-z_][a-z0-9_-]*$/i.test(name) ? name : `#${uid}`;
@@ -10390,6 +10578,13 @@ async function lookAtDatabase(checks) {
     let facts = null;
     await checks.probe('Room for a backup', async () => {
         facts = await checks.send(database.health.request(settings, 'glance'));
+        if (facts.get('objects') === '0') {
+            return {
+                level: 'warning',
+                found: 'there is nothing in the database, and of nothing no backup is taken (E_EMPTY)',
+                todo: 'Is it the right one?',
+            };
+        }
         const needed = facts.number('backup_kib') * 1024;
         const free = report.storage.freeBytes;
         const found = `${(0,format/* formatBytes */.z3)(needed)} needed, ${free === null ? 'how much is free is not known' : `${(0,format/* formatBytes */.z3)(free)} free`}`;
@@ -10419,7 +10614,10 @@ async function lookAtRestore(checks, { place }) {
         if (keys.length > 0)
             await checks.send(...keys);
         const { dump, from } = await chooseSource({ ...run, settings, report }, connection);
-        needKeyFor(from, dump.encryption, settings);
+        if (!hasKeyFor(dump.encryption, settings)) {
+            const found = `${from} is ${showEncrypted(dump.encryption)}, and ${dump.encryption === 'none' ? '' : missingKey(dump.encryption)}`;
+            return { level: 'skipped', found };
+        }
         const facts = await checks.send(restoring.look(settings, dump));
         const plan = restoring.plan(settings, facts, dump);
         if (plan.state !== 'missing')
@@ -10474,6 +10672,8 @@ async function lookAtEncryption(checks) {
 
 
 
+/** Longer than a month: no schedule of backups is as rare as that. */
+const LONG_AGO_MS = 32 * 86_400_000;
 /** Login, tools, clock, backup directory and its disk, the backups, and whether a schedule makes them. */
 async function lookAtHost(checks) {
     const { run, connection } = checks;
@@ -10502,7 +10702,7 @@ async function lookAtHost(checks) {
     // as a job: a request that fails ends the session
     const isThere = await checks.probe('Backup directory', async () => {
         const { directory, umask } = settings;
-        const opened = await checks.send(['job', 'open_directory', [directory, umask, 'look']]);
+        const opened = await checks.send(['job', 'look_directory', [directory, umask]]);
         report.directory = opened.path('directory');
         return describeDirectory(run, hello, opened);
     });
@@ -10540,7 +10740,15 @@ async function lookAtSchedule(checks, { place }) {
             return { level: 'skipped', found: 'there are no backups yet that tell what made them' };
         const [newest] = backups.filter(({ manifest }) => manifest.github?.event === 'schedule');
         if (newest !== undefined) {
-            return `the newest backup that a schedule made is ${(0,format/* formatAge */.nV)(checks.run.now().getTime() - newest.createdAt.getTime())} old`;
+            const age = checks.run.now().getTime() - newest.createdAt.getTime();
+            const found = `the newest backup that a schedule made is ${(0,format/* formatAge */.nV)(age)} old`;
+            if (age < LONG_AGO_MS)
+                return found;
+            return {
+                level: 'warning',
+                found,
+                todo: 'Look at the runs of that workflow: GitHub may have switched its schedule off.',
+            };
         }
         return {
             level: 'warning',
@@ -10788,6 +10996,7 @@ async function doctor(run) {
 
 
 
+
 const quote = (text) => (0,neutralise/* quoteOutside */.Y)(text, 300);
 /**
  * Whether the backups, their places and the live database are as they have to be. Writes nothing. What can not be looked at is a finding
@@ -10833,7 +11042,9 @@ async function liveHealth(run, connection) {
         if (run.signal.aborted || connection.isLost())
             throw error;
         const { code, message, hint } = (0,src_errors/* describe */.q0)(error);
-        return { health: null, backupKib: null, finding: { level: 'error', code, message, todo: hint } };
+        // a migration that takes its time is no reason to wake somebody
+        const level = code === 'E_BUSY' ? 'warning' : 'error';
+        return { health: null, backupKib: null, finding: { level, code, message, todo: hint } };
     }
 }
 function ofBackups(run, host, facts) {
@@ -10844,6 +11055,7 @@ function ofBackups(run, host, facts) {
     const kib = facts.get('directory_kib');
     report.storage.directoryBytes = kib === null || kib === '' ? null : facts.number('directory_kib') * 1024;
     return [
+        unwritable(facts),
         tooOld(newestGood(backups)?.createdAt ?? null, freshness),
         unanswered(backups, quote),
         unproven(backups, now),
@@ -10855,6 +11067,12 @@ function ofBackups(run, host, facts) {
             hooks: facts.all('left_hook').map(quote),
         }, host.uri),
     ].filter((one) => one !== null);
+}
+/** As the next backup would find it; nothing has tried to. */
+function unwritable(facts) {
+    if (facts.get('unwritable') === null)
+        return null;
+    return (0,finding/* wrong */.Q)('E_PERM', `the login user can not write ${facts.path('unwritable')}`, 'Look at its mode, and whether the file system is mounted read-only: `command: doctor` says more.');
 }
 /** The host tells whole seconds. */
 const aheadOf = ({ now }, facts) => facts.number('clock') * 1000 - now().getTime();
@@ -10878,7 +11096,9 @@ async function ofDatabase(run, host, { health, backupKib }) {
     const before = newest === null || estimated ? null : (await host.whole(newest)).manifest.content;
     const { shrinkLimit: shrink, growthLimit: growth, growthLimitBytes: growthBytes, rowLossLimit: rowLoss } = settings;
     const free = report.storage.freeBytes;
+    const nothing = emptied(health.isEmpty, newest);
     return [
+        ...(nothing === null ? [] : [nothing]),
         ...health.findings,
         ...jumps(health, backups, before?.tables ?? null, { shrink, growth, growthBytes, rowLoss }, quote),
         ...space({ free, needed: backupBytes }, { free, needed: restoreBytes }, host.uri),
@@ -11555,6 +11775,8 @@ function checkConfirm({ settings }, name) {
         : `confirm is ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(confirm), 200)}, and the database that would be replaced is ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(name), 200)}`, `Run with \`dry-run: true\` to see what would be lost. If that is meant, set \`confirm: ${(0,neutralise/* quoteOutside */.Y)(name, 200)}\`.`);
 }
 
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
 ;// CONCATENATED MODULE: ./src/proving/on-runner.ts
 
 
@@ -11749,12 +11971,13 @@ async function verify(run) {
 }
 /** One backup is proven; what became of the others is told all the same. Throws E_CHECKSUM, E_NOT_FOUND. */
 async function compareWithLedger(run) {
-    const [first, ...others] = await ledgerFindings(run);
-    if (first === undefined)
-        return;
-    for (const finding of others)
-        (0,connect/* tellFinding */.HO)(run, finding, true);
-    throw new src_errors/* BackupError */.hj(first.code, first.message, first.todo);
+    const findings = await ledgerFindings(run);
+    const first = findings.find(({ level }) => level === 'error');
+    for (const finding of findings)
+        if (finding !== first)
+            (0,connect/* tellFinding */.HO)(run, finding, true);
+    if (first !== undefined)
+        throw new src_errors/* BackupError */.hj(first.code, first.message, first.todo);
 }
 /** The one that is named, or the newest, whatever its state: it must be young enough, and nothing unreadable may be newer. */
 async function verifyFound(run, host, store) {
@@ -11850,8 +12073,8 @@ function tellWhich({ settings, log }, what) {
     return !settings.dryRun;
 }
 
-// EXTERNAL MODULE: ./src/platform/platform.ts + 3 modules
-var platform = __nccwpck_require__(4597);
+// EXTERNAL MODULE: ./src/platform/platform.ts + 2 modules
+var platform = __nccwpck_require__(6515);
 ;// CONCATENATED MODULE: ./src/reporting/failure-text.ts
 
 
@@ -12013,7 +12236,7 @@ function undoSection(restore) {
     const lines = undoLines(restore);
     if (lines.length === 0)
         return null;
-    return `### How to undo this restore\n\nRun the action once more with these inputs, and those by which it reaches the host:\n\n${fenced('yaml', lines.join('\n'))}`;
+    return `### How to undo this restore\n\nRun the action once more with these inputs, and with the others of this run (host, database, name, directory):\n\n${fenced('yaml', lines.join('\n'))}`;
 }
 function details(plan) {
     return [
@@ -12047,7 +12270,12 @@ var verdict = __nccwpck_require__(599);
 function lastLines(report) {
     const undo = report.restore === null ? [] : undoLines(report.restore);
     return [
-        ...(undo.length === 0 ? [] : ['to undo this restore, run once more with these inputs:', ...undo.map(indented)]),
+        ...(undo.length === 0
+            ? []
+            : [
+                'to undo this restore, run once more with these inputs instead of those of the restore:',
+                ...undo.map(indented),
+            ]),
         ...(report.ok ? [verdictLine(report)] : []), // the annotation of a failure is its verdict
     ];
 }
@@ -12180,7 +12408,10 @@ const HISTORY = [
     { title: 'File', cell: ({ bytes }) => (bytes === null ? '' : (0,format/* formatBytes */.z3)(bytes)), right: true },
     { title: 'Deleted', cell: ({ deleted }) => (deleted === 0 ? '' : String(deleted)), right: true },
     { title: 'Took', cell: ({ ms }) => (0,format/* formatDuration */.a3)(ms), right: true },
-    { title: 'By', cell: ({ by }) => (by === null ? '' : escapeCell(`${by.actor}, ${by.event}`, 80)) },
+    {
+        title: 'By',
+        cell: ({ by }) => by === null ? '' : escapeCell([by.actor, by.event].filter((text) => text !== '').join(', '), 80),
+    },
 ];
 /** The last runs that changed something, folded away; null when none is known. */
 function historySection(history) {
@@ -12832,8 +13063,8 @@ var inputs = __nccwpck_require__(813);
 var notify_inputs = __nccwpck_require__(9519);
 // EXTERNAL MODULE: ./src/settings/settings.ts
 var settings = __nccwpck_require__(7100);
-// EXTERNAL MODULE: ./src/telling/tell.ts + 15 modules
-var telling_tell = __nccwpck_require__(3920);
+// EXTERNAL MODULE: ./src/telling/tell.ts + 16 modules
+var telling_tell = __nccwpck_require__(9574);
 ;// CONCATENATED MODULE: ./src/main.ts
 
 
@@ -12879,15 +13110,15 @@ const COMMANDS = {
 const UPLOAD = 'upload';
 /** The id of this run in its pings, which is no secret. */
 const RID = 'rid';
-/** Those who are to be told how it ended have been told. */
+/** How it ended is told by main, to the end or not: `post` would contradict it. */
 const TOLD = 'told';
 /**
  * One step: settings, the command, the report. Never throws; alone decides whether the step fails. When `cancel` is
  * aborted, by us on `timeout` or by others, the run ends with that reason. False when `post` should look at the host.
  */
 async function main(cancel) {
-    const lastLines = [];
-    const log = (0,reporting_log/* actionsLog */._)((0,platform/* platform */.i)().input('notify-log').toLowerCase() === 'true' ? lastLines : undefined);
+    const tail = [];
+    const log = (0,reporting_log/* actionsLog */._)((0,platform/* platform */.i)().input('notify-log').toLowerCase() === 'true' ? tail : undefined);
     const report = (0,reporting_report/* newReport */.bQ)(new Date());
     let timer;
     // Inputs that are wrong fail below; what to call the run, and whether to tell, can be known all the same.
@@ -12932,19 +13163,21 @@ async function main(cancel) {
     await run?.ledger?.tell();
     await writeReport(report, log, wantSummary);
     // When that takes long, or fails, the outputs are as they are.
-    await Promise.all([run?.ledger?.save(), tellOthers(teller, run, report, lastLines, log, wantSummary)]);
+    await Promise.all([run?.ledger?.save(), tellOthers(teller, run, report, tail, log, wantSummary)]);
+    for (const line of lastLines(report))
+        log.info(line);
     return run?.hostIsClean ?? true;
 }
-async function tellOthers(teller, run, report, lastLines, log, wantSummary) {
+async function tellOthers(teller, run, report, tail, log, wantSummary) {
     if (!teller.hasSomebody)
         return;
-    const ended = { report, github: gitHubRun(process.env), previous: run?.previous ?? null, log: lastLines };
+    (0,platform/* platform */.i)().saveState(TOLD, 'true'); // before anybody hears of it
+    const ended = { report, github: gitHubRun(process.env), previous: run?.previous ?? null, log: tail };
     const warnings = await teller.end(ended);
     for (const warning of warnings)
         log.warning(warning);
     if (wantSummary && warnings.length > 0)
         await writeUntold(warnings).catch(() => { });
-    (0,platform/* platform */.i)().saveState(TOLD, 'true');
 }
 /** What a run that was cancelled ran into is no news, unless the command has more to say about the cancelling itself. */
 function failureOf(error, { aborted, reason }) {
@@ -12959,8 +13192,6 @@ async function writeReport(report, log, wantSummary) {
     if (wantSummary) {
         await writeSummary(report).catch((error) => log.warning(`the job summary could not be written: ${error}`));
     }
-    for (const line of lastLines(report))
-        log.info(line);
     if (report.error !== null) {
         (0,platform/* platform */.i)().fail((0,neutralise/* neutralise */.$)(failureText(report.errorCode, report.error)));
     }
@@ -13066,7 +13297,7 @@ async function giveUpNoted(run, noted) {
 
 /***/ }),
 
-/***/ 4597:
+/***/ 6515:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -13077,56 +13308,21 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 7 modules
 var core = __nccwpck_require__(3838);
-// EXTERNAL MODULE: ./src/reporting/neutralise.ts
-var neutralise = __nccwpck_require__(4302);
-;// CONCATENATED MODULE: ./src/platform/secrets.ts
-
-/** Shorter lines of a longer secret, such as the last one of a key, are no secret by themselves. */
-const SHORTEST_LINE = 4;
-/** Texts that may be in nothing that is shown. */
-class Secrets {
-    texts = new Set();
-    add(secret) {
-        const lines = secret.split(/\r\n|\r|\n/).map((line) => line.trim());
-        const parts = lines.length === 1 ? lines : lines.filter((line) => line.length >= SHORTEST_LINE && !isFrame(line));
-        for (const part of [secret, ...parts]) {
-            // also as it stands in JSON, in URLs, and in a text that was neutralised
-            const forms = [part, JSON.stringify(part).slice(1, -1), inUrl(part), (0,neutralise/* neutralise */.$)(part)];
-            for (const form of forms)
-                if (form !== '')
-                    this.texts.add(form);
-        }
-    }
-    /** The text with `***` in place of each; the longest first, since one may be in another. */
-    hidden(text) {
-        return [...this.texts]
-            .sort((one, other) => other.length - one.length)
-            .reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
-    }
-}
-const isFrame = (line) => /^-----(BEGIN|END) [A-Z ]+-----$/.test(line);
-function inUrl(text) {
-    try {
-        return encodeURIComponent(text);
-    }
-    catch {
-        return text; // half a surrogate pair, of which no URL can be made
-    }
-}
-
+// EXTERNAL MODULE: ./src/platform/secrets.ts
+var secrets = __nccwpck_require__(9002);
 ;// CONCATENATED MODULE: ./src/platform/actions.ts
 
 
-const secrets = new Secrets();
+const actions_secrets = new secrets/* Secrets */.S();
 const title = 'Database backup';
 /** A step of a job, on GitHub's runner or one of its kind. */
 const actions = {
     input: (name) => core/* getInput */.V4(name),
     secret(text) {
-        secrets.add(text);
+        actions_secrets.add(text);
         core/* setSecret */.Pq(text);
     },
-    hidden: (text) => secrets.hidden(text),
+    hidden: (text) => actions_secrets.hidden(text),
     info: (text) => core/* info */.pq(text),
     warning: (message) => core/* warning */.$e(message, { title }),
     error: (message) => core/* error */.z3(message, { title }),
@@ -13150,7 +13346,7 @@ const actions = {
 
 ;// CONCATENATED MODULE: ./src/platform/terminal.ts
 
-const terminal_secrets = new Secrets();
+const terminal_secrets = new secrets/* Secrets */.S();
 const say = (stream, text) => stream.write(`${terminal_secrets.hidden(text)}\n`);
 /** A shell, cron, systemd: whoever reads gets plain text, from which the secrets are taken here, since no runner does it. */
 const terminal = {
@@ -13189,6 +13385,51 @@ const platform = () => (process.env.GITHUB_ACTIONS === 'true' ? actions : termin
 
 /***/ }),
 
+/***/ 9002:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   S: () => (/* binding */ Secrets),
+/* harmony export */   X: () => (/* binding */ SHORTEST_PART)
+/* harmony export */ });
+/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4302);
+
+/** Shorter parts of a longer secret, such as the last line of a key, or a password of one letter in a URL, are no secret by themselves. */
+const SHORTEST_PART = 4;
+/** Texts that may be in nothing that is shown. */
+class Secrets {
+    texts = new Set();
+    add(secret) {
+        const lines = secret.split(/\r\n|\r|\n/).map((line) => line.trim());
+        const parts = lines.length === 1 ? lines : lines.filter((line) => line.length >= SHORTEST_PART && !isFrame(line));
+        for (const part of [secret, ...parts]) {
+            // also as it stands in JSON, in URLs, and in a text that was neutralised
+            const forms = [part, JSON.stringify(part).slice(1, -1), inUrl(part), (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_0__/* .neutralise */ .$)(part)];
+            for (const form of forms)
+                if (form !== '')
+                    this.texts.add(form);
+        }
+    }
+    /** The text with `***` in place of each; the longest first, since one may be in another. */
+    hidden(text) {
+        return [...this.texts]
+            .sort((one, other) => other.length - one.length)
+            .reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
+    }
+}
+const isFrame = (line) => /^-----(BEGIN|END) [A-Z ]+-----$/.test(line);
+function inUrl(text) {
+    try {
+        return encodeURIComponent(text);
+    }
+    catch {
+        return text; // half a surrogate pair, of which no URL can be made
+    }
+}
+
+
+/***/ }),
+
 /***/ 6661:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -13200,14 +13441,14 @@ const platform = () => (process.env.GITHUB_ACTIONS === 'true' ? actions : termin
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
 /* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9328);
 /* harmony import */ var _places_unfinished_upload_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6865);
-/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4597);
+/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6515);
 /* harmony import */ var _reporting_log_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(48);
 /* harmony import */ var _reporting_report_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4778);
 /* harmony import */ var _run_connect_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7811);
 /* harmony import */ var _run_directory_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5337);
 /* harmony import */ var _settings_inputs_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(813);
 /* harmony import */ var _settings_notify_inputs_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(9519);
-/* harmony import */ var _telling_tell_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(3920);
+/* harmony import */ var _telling_tell_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9574);
 
 
 
@@ -13225,7 +13466,8 @@ const TELLING_MS = 30_000;
 /**
  * After a main that was killed, or that lost the host: makes sure that nothing of it is left there. The host cleans up
  * by itself when the connection ends; this waits for it, sweeps what a crash there left, and says so. An upload that was
- * begun is given up in the store. Those who are to be told how the run ended are told that it was killed. Never fails the step.
+ * begun is given up in the store. Unless main had begun to tell how the run ended, those who are to be told are told that it was killed. Never
+ * fails the step.
  */
 async function post(signal) {
     const log = (0,_reporting_log_js__WEBPACK_IMPORTED_MODULE_5__/* .actionsLog */ ._)();
@@ -13398,7 +13640,7 @@ function clip(text, maxCharacters) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   _: () => (/* binding */ actionsLog)
 /* harmony export */ });
-/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4597);
+/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6515);
 /* harmony import */ var _format_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1267);
 /* harmony import */ var _neutralise_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4302);
 
@@ -13538,7 +13780,7 @@ function lines(bytes) {
 /* harmony export */   N6: () => (/* binding */ backupOk)
 /* harmony export */ });
 /* unused harmony export outputsOf */
-/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4597);
+/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6515);
 /* harmony import */ var _neutralise_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4302);
 /* harmony import */ var _report_json_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(789);
 
@@ -14097,6 +14339,9 @@ const OUTCOMES = {
     'rollback-failed': 'THE LIVE DATABASE NEEDS YOU',
 };
 function failure(report, of) {
+    if (report.errorCode === 'E_INPUT' && /^command: /m.test(report.error?.message ?? '')) {
+        return 'The input "command" is wrong: E_INPUT'; // which one was meant is not known
+    }
     if (report.restore !== null) {
         return `Restore${of} failed, ${OUTCOMES[report.restore.outcome]}: ${report.errorCode || 'E_INTERNAL'}`;
     }
@@ -14725,6 +14970,9 @@ function ofHost(failure, user, system, where, run) {
             const refused = elsewhereRefused(failure, settings);
             if (refused !== null)
                 return refused;
+            if (facts.get('not_ours') !== null) {
+                return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, said, `${ownInside(facts, user, settings) ?? ''}or choose another \`directory\`.`);
+            }
             if (facts.get('unusable') !== null)
                 return noDirectory(said, facts.path('unusable'), user, settings);
             return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, said, `Correct owner or mode, or use \`run-as\` for the database.`);
@@ -14777,10 +15025,17 @@ function noDirectory(message, path, user, settings) {
 /** What mends a backup directory that others can write. */
 function safeAgain(facts, user, settings) {
     const line = (key, make) => facts.get(key) === null ? null : `Type \`${make(facts.path(key))}\` on the host, `;
-    return (line('not_ours', (path) => ownLine(user, path, settings)) ??
+    return (ownInside(facts, user, settings) ??
         line('open_to_others', (path) => `chmod go-w ${word(path)}`) ??
         line('leads_away', (path) => `rm ${word(path)}`) ??
         'Let nobody but its owner write it, ');
+}
+/** A directory that is there and is somebody else's, perhaps of the system, is not handed over: one inside it is made. */
+function ownInside(facts, user, settings) {
+    if (facts.get('not_ours') === null)
+        return null;
+    const inside = `${facts.path('not_ours').replace(/\/+$/, '')}/${settings.name}`;
+    return `Make one inside it on the host (\`${ownLine(user, inside, settings)}\`), and set \`directory: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(inside, 300)}\`; `;
 }
 /** The line that makes a directory of that user, or one that is there already his. */
 const ownLine = (user, path, { umask }) => `sudo install -d -m ${umask === '077' ? '700' : '750'} -o ${word(user)} ${word(path)}`;
@@ -16100,8 +16355,8 @@ async function readPassphrase(reader, text) {
 }
 const holdsSecretKey = (text) => SECRET_KEY.test(text) || mendedPem(text) !== null;
 
-// EXTERNAL MODULE: ./src/platform/platform.ts + 3 modules
-var platform = __nccwpck_require__(4597);
+// EXTERNAL MODULE: ./src/platform/platform.ts + 2 modules
+var platform = __nccwpck_require__(6515);
 ;// CONCATENATED MODULE: ./src/settings/input-reader.ts
 
 
@@ -16780,17 +17035,22 @@ __nccwpck_require__.d(__webpack_exports__, {
   X: () => (/* binding */ readTelling)
 });
 
+// EXTERNAL MODULE: ./src/platform/secrets.ts
+var secrets = __nccwpck_require__(9002);
+// EXTERNAL MODULE: ./src/settings/url-parts.ts
+var url_parts = __nccwpck_require__(4423);
 // EXTERNAL MODULE: ./src/settings/value-rules.ts
 var value_rules = __nccwpck_require__(7722);
 ;// CONCATENATED MODULE: ./src/settings/notify-urls.ts
 /** Where notifications go: what a line of `notify-urls`, or `ping-url`, means. Every rule thrown here holds nothing of the value. */
 
+
 const RULE = 'expected the webhook URL of Slack, Discord, Teams (a Workflow), Mattermost or Gotify, or one of ntfys://host/topic, tgram://TOKEN/CHAT, json+https://host/path, smtps://user:password@host/?from=...&to=...';
 const PLAIN = 'expected https, since the URL is a secret; http is for loopback alone';
 const ADDRESS = /^[^\s@<>"(),:;[\]\\\p{Cc}]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?$/iu;
 const MOST_RECIPIENTS = 20;
-/** Shorter parts of a URL are words that may stand anywhere. */
-const SHORTEST_SECRET = 8;
+/** Shorter parts of a ping URL may be the name that somebody gave to the check. */
+const SHORTEST_KEY = 16;
 function parseNotifyUrl(text) {
     const scheme = /^([a-z+]+):\/\//i.exec(text)?.[1]?.toLowerCase() ?? '';
     const rest = text.slice(scheme.length);
@@ -16898,9 +17158,7 @@ function json(url) {
     if (isPlain(url))
         throw new Error(PLAIN.replaceAll('http', 'json+http'));
     const { headers, secrets } = takeCredentials(url);
-    // as a receiver may answer with it
-    const parts = [url.pathname, url.pathname + url.search, ...url.searchParams.values()];
-    secrets.push(url.href, ...parts.filter((part) => part.length >= SHORTEST_SECRET));
+    secrets.push(url.href, ...(0,url_parts/* tokensOf */.k)(url));
     return { target: { service: 'JSON', url: url.href, headers, to: '' }, secrets };
 }
 /** Takes `user:password@`, or `token@`, out of the URL, which fetch refuses with it. A user with a password is no secret. */
@@ -16981,11 +17239,11 @@ function parsePingUrl(text) {
         url.search = ''; // it is copied with an example of what is to be told
         return { target: { service: 'Uptime Kuma', url: url.href }, secrets: [url.href, token] };
     }
-    const keys = url.pathname.split('/').filter((segment) => segment.length >= 2 * SHORTEST_SECRET);
-    return { target: { service: 'healthchecks', url: url.href }, secrets: [url.href, ...keys] };
+    return { target: { service: 'healthchecks', url: url.href }, secrets: [url.href, ...(0,url_parts/* tokensOf */.k)(url, SHORTEST_KEY)] };
 }
 
 ;// CONCATENATED MODULE: ./src/settings/notify-inputs.ts
+
 
 const NOBODY = { destinations: [], ping: null, when: 'never', withLog: false };
 const MOST_LINES = 20;
@@ -17004,15 +17262,13 @@ function readTelling(reader, dryRun) {
 function readDestinations(reader, text) {
     const lines = text.split(/\r\n|\r|\n/).map((line, index) => ({ text: line.trim(), line: index + 1 }));
     const given = lines.filter((line) => line.text !== '');
-    for (const line of given)
-        reader.mask(line.text);
+    maskParts(reader, given.map(({ text }) => text));
     if (given.length > MOST_LINES)
         reader.problem('notify-urls', `expected at most ${MOST_LINES} lines`);
     return given.slice(0, MOST_LINES).flatMap(({ text: url, line }) => {
         try {
             const { target, secrets } = parseNotifyUrl(url);
-            for (const secret of secrets)
-                reader.mask(secret);
+            maskParts(reader, secrets);
             return [{ line, to: target }];
         }
         catch (error) {
@@ -17027,14 +17283,19 @@ function readPing(reader) {
         return null;
     try {
         const { target, secrets } = parsePingUrl(text);
-        for (const secret of secrets)
-            reader.mask(secret);
+        maskParts(reader, secrets);
         return target;
     }
     catch (error) {
         reader.problem('ping-url', error.message);
         return null;
     }
+}
+/** Not those of a character or three, such as the password `a`: masked alone they would make every text unreadable. */
+function maskParts(reader, parts) {
+    for (const part of parts)
+        if (part.length >= secrets/* SHORTEST_PART */.X)
+            reader.mask(part);
 }
 
 
@@ -17111,6 +17372,50 @@ function parsePercent(text) {
         throw new Error('expected a percentage such as 50%');
     return Number(number) / 100;
 }
+
+
+/***/ }),
+
+/***/ 4423:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   O: () => (/* binding */ tracesOf),
+/* harmony export */   k: () => (/* binding */ tokensOf)
+/* harmony export */ });
+/* harmony import */ var _platform_secrets_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9002);
+/** What of a URL may be a secret, besides the whole of it. */
+
+/** Shorter parts of a URL are words that may stand anywhere. */
+const SHORTEST_TOKEN = 8;
+/**
+ * Path and parts that look like tokens, as they stand in the URL and decoded. Words are none: a path on the host, or a name of
+ * backups, may be made of the same.
+ */
+function tokensOf(url, shortest = SHORTEST_TOKEN) {
+    const tokens = partsOf(url).filter((part) => part.length >= shortest && looksLikeToken(decoded(part)));
+    return tokens.length === 0 ? [] : spelled([...wholes(url), ...tokens]);
+}
+/** The same with words, the longest first: nothing of it is to be seen in what a receiver answers. */
+function tracesOf(url) {
+    const parts = partsOf(url).filter((part) => part.length >= SHORTEST_TOKEN);
+    const whole = wholes(url).filter((path) => path.length >= _platform_secrets_js__WEBPACK_IMPORTED_MODULE_0__/* .SHORTEST_PART */ .X);
+    return spelled([...whole, ...parts]).sort((one, other) => other.length - one.length);
+}
+const wholes = ({ pathname, search }) => [pathname + search, pathname];
+/** Segments of the path and values of the query; of a query without names all of it. */
+const partsOf = ({ pathname, search, searchParams }) => [
+    ...pathname.split('/'),
+    ...search
+        .slice(1)
+        .split('&')
+        .map((pair) => pair.slice(pair.indexOf('=') + 1)),
+    ...searchParams.values(),
+];
+const looksLikeToken = (text) => /\p{Nd}/u.test(text) || (/\p{Lu}/u.test(text) && /\p{Ll}/u.test(text));
+const spelled = (texts) => [...new Set(texts.flatMap((text) => [text, decoded(text)]))];
+/** What is no escape, or no UTF-8, is left or replaced, and never an error: a receiver has taken it for something, too. */
+const decoded = (text) => text.replaceAll(/(?:%[0-9a-f]{2})+/gi, (escapes) => Buffer.from(escapes.replaceAll('%', ''), 'hex').toString('utf8'));
 
 
 /***/ }),
@@ -17349,7 +17654,7 @@ const changed = (uri, why) => new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .Bac
 
 /***/ }),
 
-/***/ 3920:
+/***/ 9574:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -17360,13 +17665,40 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:timers/promises"
 var promises_ = __nccwpck_require__(8500);
-// EXTERNAL MODULE: ./src/platform/platform.ts + 3 modules
-var platform = __nccwpck_require__(4597);
+// EXTERNAL MODULE: ./src/platform/platform.ts + 2 modules
+var platform = __nccwpck_require__(6515);
 // EXTERNAL MODULE: ./src/reporting/neutralise.ts
 var neutralise = __nccwpck_require__(4302);
 // EXTERNAL MODULE: ./src/reporting/report-json.ts
 var report_json = __nccwpck_require__(789);
+// EXTERNAL MODULE: ./src/settings/url-parts.ts
+var url_parts = __nccwpck_require__(4423);
+;// CONCATENATED MODULE: ./src/telling/connection-failure.ts
+/**
+ * What the code of Node or OpenSSL means, in words and with the code behind them, and whether another attempt may go better. What has
+ * no code has failed in a way that nobody knows.
+ */
+function connectionFailure(code) {
+    if (typeof code !== 'string')
+        return { text: 'the connection failed', again: true };
+    const [, words = 'the connection failed', again = true] = MEANINGS.find(([codes]) => codes.test(code)) ?? [];
+    return { text: `${words} (${code})`, again };
+}
+const MEANINGS = [
+    [/ALTNAME|HOSTNAME/, 'the TLS certificate of the server is for another name', false],
+    [/EXPIRED/, 'the TLS certificate of the server has expired', false],
+    [/CERT|SELF_SIGNED|UNABLE_TO|INVALID_CA/, 'the TLS certificate of the server is not trusted', false],
+    [/^ERR_(?:TLS|SSL)|^EPROTO$/, 'no TLS connection could be made', false],
+    [/^ERR_INVALID/, 'the request could not be made', false],
+    [/^(?:ENOTFOUND|EAI_)/, 'the name of the server was not found', true],
+    [/^(?:ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|EADDRNOTAVAIL)$/, 'cannot connect', true],
+    [/TIMEDOUT|TIMEOUT/, 'no answer in time', true],
+    [/^(?:ECONNRESET|EPIPE|UND_ERR_SOCKET)$/, 'the connection was closed', true],
+];
+
 ;// CONCATENATED MODULE: ./src/telling/deliver.ts
+
+
 
 /** For one attempt. */
 const ATTEMPT_MS = 10_000;
@@ -17375,7 +17707,7 @@ const PAUSES_MS = [1_000, 3_000];
 /** A service that asks for more patience is not waited for. */
 const LONGEST_PAUSE_MS = 30_000;
 const ANSWER_BYTES = 4_096;
-/** Why something was not delivered. Its text names no URL, and may quote what the service has answered. */
+/** Why something was not delivered. Its text names no URL, and may quote what the service has answered, without the URL. */
 class NotDelivered extends Error {
     againAfterMs;
     constructor(message, 
@@ -17415,7 +17747,7 @@ async function post({ url, headers, body }, { signal, attemptMs = ATTEMPT_MS, fe
     catch (error) {
         throw unreached(error, limited.aborted, signal.aborted);
     }
-    const said = response.ok ? '' : await beginningOf(response);
+    const said = response.ok ? '' : without((0,url_parts/* tracesOf */.O)(new URL(url)), await beginningOf(response));
     await response.body?.cancel().catch(() => { });
     if (response.ok)
         return;
@@ -17429,9 +17761,10 @@ function unreached(error, tooLate, over) {
     const { cause } = error;
     if (cause?.message === 'unexpected redirect')
         return new NotDelivered('it answers with a redirect, which is not followed');
-    const code = typeof cause?.code === 'string' ? cause.code : 'the request failed';
-    return new NotDelivered(code, /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|ERR_INVALID/.test(code) ? null : 0);
+    const { text, again } = connectionFailure(cause?.code);
+    return new NotDelivered(text, again ? 0 : null);
 }
+const without = (traces, text) => traces.reduce((rest, trace) => rest.replaceAll(trace, '***'), text);
 /** How long the service asks to wait; null: longer than anybody does. */
 function patience(response) {
     const seconds = Number(response.headers.get('retry-after') ?? 0);
@@ -17649,9 +17982,9 @@ function json({ level, title, link, log }, { url, headers }, report) {
 
 
 
+
 const SUBJECT = 200;
 const LIMITS = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 20_000, dnsTimeout: 10_000 };
-const WORTH_ANOTHER = ['ETIMEDOUT', 'ECONNECTION', 'ESOCKET', 'EDNS'];
 /** How many recipients the server has refused, while it took others. Throws NotDelivered. */
 async function sendMail(message, server, attempts) {
     // Loaded when used: nearly nobody does.
@@ -17678,14 +18011,36 @@ async function sendMail(message, server, attempts) {
         transport.close();
     }
 }
-/** The message of an error of nodemailer may hold what the server was told. */
 function failed(error) {
-    const { code = 'the mail was not sent', responseCode, response, message } = error;
+    const { code, originalCode, response, responseCode } = error;
+    const { text, again } = code === 'ESOCKET' || code === 'EDNS'
+        ? connectionFailure(originalCode)
+        : { text: inWords(error), again: code === 'ETIMEDOUT' || code === 'ECONNECTION' };
     const said = typeof response === 'string' ? `: ${response}` : '';
-    const untrusted = /certificate/i.test(String(message)) ? ': its certificate is not trusted' : '';
-    const later = typeof responseCode === 'number' ? responseCode < 500 : WORTH_ANOTHER.includes(String(code));
-    return new NotDelivered(`${code}${untrusted}${said}`, later && untrusted === '' && code !== 'EAUTH' ? 0 : null);
+    const later = typeof responseCode === 'number' ? responseCode < 500 && code !== 'EAUTH' : again;
+    return new NotDelivered(text + said, later ? 0 : null);
 }
+function inWords({ code, command, responseCode }) {
+    if (responseCode === 530)
+        return 'the server asks for a login'; // RFC 4954
+    if (code === 'EPROTOCOL' && typeof responseCode === 'number')
+        return 'the server refuses to talk';
+    if (code === 'EENVELOPE' && command === 'RCPT TO')
+        return 'every recipient was refused';
+    if (code === 'EENVELOPE' && command === 'MAIL FROM')
+        return 'the sender was refused';
+    return WORDS[String(code)] ?? 'the mail was not sent';
+}
+const WORDS = {
+    ETIMEDOUT: 'no answer in time',
+    EABORT: 'no answer in time',
+    ECONNECTION: 'the server closed the connection',
+    EPROTOCOL: 'what answers is no mail server',
+    ETLS: 'STARTTLS failed, without which nothing is sent',
+    EAUTH: 'the login was refused',
+    EENVELOPE: 'the mail was refused',
+    EMESSAGE: 'the mail was refused',
+};
 /** The same as the text, with a table; every text from outside is escaped. */
 function htmlOf({ title, level, sections, facts, link, log }) {
     const text = (from) => Array.from(from, entity).join('').replaceAll('\n', '<br>\n');

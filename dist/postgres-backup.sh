@@ -60,6 +60,16 @@ user_relations="FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relpersistence <> 't'
 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')"
 
+# objects_sql: how much there is to be dumped, where `schemas` says which
+objects_sql() {
+  cat <<SQL
+SELECT 'objects ' || ((SELECT count(*) $user_relations AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND (${schemas:-true}))
+  + (SELECT count(*) FROM pg_largeobject_metadata WHERE ${schemas:+false AND} true)
+  + (SELECT count(*) FROM pg_proc c JOIN pg_namespace n ON n.oid = c.pronamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = c.oid AND d.deptype = 'e') AND (${schemas:-true})));
+SQL
+}
+
 # dumped: those of them whose rows pg_dump takes, where :tables are what it was asked for; on a standby unlogged ones have none
 dumped="c.relkind = 'r' AND c.oid = ANY (:'tables'::oid[]) AND (c.relpersistence <> 'u' OR NOT pg_is_in_recovery())"
 
@@ -113,10 +123,7 @@ SET LOCAL row_security = off;
 $(choose_tables)
 \\o snapshot.facts
 SELECT 'encoding ' || getdatabaseencoding();
-SELECT 'objects ' || ((SELECT count(*) $user_relations AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND (${schemas:-true}))
-  + (SELECT count(*) FROM pg_largeobject_metadata WHERE ${schemas:+false AND} true)
-  + (SELECT count(*) FROM pg_proc c JOIN pg_namespace n ON n.oid = c.pronamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = c.oid AND d.deptype = 'e') AND (${schemas:-true})));
+$(objects_sql)
 SELECT 'large_objects ' || count(*) FROM pg_largeobject_metadata;
 SELECT CASE WHEN length(line) <= 16000 THEN 'property ' || encode(convert_to(line, $sent_as), 'hex') ELSE 'properties_left 1' END FROM (
 SELECT 0 AS nth, $(create_sql datname) || format(' OWNER %I;', pg_get_userbyid(datdba)) AS line

@@ -33,16 +33,23 @@ SELECT 'replication_slots ' || count(*) FROM pg_replication_slots;
 SELECT 'inactive_slots ' || count(*) FROM pg_replication_slots WHERE NOT active;
 SELECT 'held_wal ' || coalesce(max(greatest(0, pg_wal_lsn_diff(
   CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END, restart_lsn)))::bigint, 0) FROM pg_replication_slots;
+SELECT 'unused_wal ' || coalesce(max(greatest(0, pg_wal_lsn_diff(
+  CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END, restart_lsn)))::bigint, 0)
+FROM pg_replication_slots WHERE NOT active;
 SELECT 'wraparound_age ' || max(greatest(age(datfrozenxid), mxid_age(datminmxid))) FROM pg_database;
 SELECT 'archiving ' || (current_setting('archive_mode') IN ('on', 'always'));
 SELECT 'archive_failures ' || failed_count FROM pg_stat_archiver;
 SELECT 'archive_failing ' || coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) FROM pg_stat_archiver;
 SELECT 'replicas ' || count(*) FROM pg_stat_replication;
 SELECT 'replica_lag ' || max(extract(epoch FROM replay_lag))::bigint FROM pg_stat_replication HAVING max(replay_lag) IS NOT NULL;
-SELECT 'standby_lag ' || CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
+SELECT 'standby_lag ' || CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() AND EXISTS (SELECT FROM pg_stat_wal_receiver) THEN 0
   ELSE greatest(0, extract(epoch FROM now() - pg_last_xact_replay_timestamp()))::bigint END
 WHERE pg_is_in_recovery() AND pg_last_xact_replay_timestamp() IS NOT NULL;
 SELECT 'checksum_failures ' || coalesce(to_jsonb(d) ->> 'checksum_failures', '0') FROM pg_stat_database d WHERE datname = current_database();
+SELECT 'large_objects ' || count(*) FROM pg_largeobject_metadata;
+$(objects_sql)
+SELECT 'unreadable ' || count(*) $user_relations AND c.relkind IN ('r', 'p', 'S')
+AND NOT (has_schema_privilege(n.oid, 'USAGE') AND CASE c.relkind WHEN 'S' THEN has_sequence_privilege(c.oid, 'SELECT') ELSE has_table_privilege(c.oid, 'SELECT') END);
 SELECT 'invalid_indexes ' || count(*) FROM pg_index WHERE NOT indisvalid AND indislive;
 $(tables_sql)
 SELECT 'estimate ' || c.oid || ' ' || c.reltuples::bigint $user_relations AND c.relkind = 'r' AND c.reltuples >= 0;

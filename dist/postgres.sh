@@ -66,7 +66,7 @@ postgres_fact="$postgres_fact|path_functions [0-9]+|unread( [0-9a-f]+){2}|used_e
 postgres_fact="$postgres_fact|extension_rows [0-9a-f]+ [0-9a-f]+ (own|may|not)"
 
 postgres_fact="$postgres_fact|(sees_all|archiving|archive_failing) (true|false)|estimate [0-9]+ [0-9]+"
-postgres_fact="$postgres_fact|(connections|max_connections|longest_transaction|replication_slots|inactive_slots|held_wal|wraparound_age) [0-9]+"
+postgres_fact="$postgres_fact|(connections|max_connections|longest_transaction|replication_slots|inactive_slots|held_wal|unused_wal|unreadable|wraparound_age) [0-9]+"
 postgres_fact="$postgres_fact|(archive_failures|replicas|replica_lag|standby_lag|checksum_failures|invalid_indexes) [0-9]+"
 
 # tell_facts FILE: what psql has written there, for the runner; anything else than facts is no answer of PostgreSQL

@@ -11,7 +11,7 @@ begin_restore() {
 # put_journal TEXT: what is about to be done; empty: nothing any more
 put_journal() {
   if [ -n "$1" ]; then put_text ".work/restore-$restoring" "$1" || failed E_PERM "the journal of the restore could not be written"; fi
-  [ -n "$1" ] || rm -rf ".work/restore-$restoring" ".work/xact-$restoring" ".work/start-$restoring" ".work/started-$restoring.d"
+  [ -n "$1" ] || rm -rf ".work/restore-$restoring" ".work/xact-$restoring" ".work/start-$restoring" ".work/start-$restoring.group" ".work/started-$restoring.d"
 }
 
 # journals NAME: of the restores that were cut off, those that this run has looked at apart

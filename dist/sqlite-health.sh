@@ -35,15 +35,16 @@ examine_sqlite() {
         ;;
     esac
   fi
-  if ! sqlite_on_live 'PRAGMA page_size' 'PRAGMA page_count' 'PRAGMA freelist_count' 'PRAGMA encoding' >live.values; then
+  if ! sqlite_on_live 'PRAGMA page_size' 'PRAGMA page_count' 'PRAGMA freelist_count' 'PRAGMA encoding' 'SELECT count(*) FROM sqlite_master' >live.values; then
     not_examined $?
     return 0
   fi
-  { read -r page_size && read -r page_count && read -r free_pages && read -r encoding; } <live.values
+  { read -r page_size && read -r page_count && read -r free_pages && read -r encoding && read -r objects; } <live.values
   put page_size "$page_size"
   put page_count "$page_count"
   put free_pages "$free_pages"
   put encoding "$encoding"
+  put objects "$objects"
   [ -n "$examined" ] || return 0
   check='PRAGMA integrity_check(5)'
   if [ "$live_bytes" -gt "$cheap_bytes" ]; then

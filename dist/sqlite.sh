@@ -290,6 +290,8 @@ check_content() {
     not_sound $? "$(cat check error)"
     return
   }
+  # a tool that could not write its answer does not always say so
+  [ -s check ] || failed E_DUMP_FAILED "quick_check of the copy gave no answer: $(cat error)"
   if [ "$(cat check)" != ok ]; then
     not_sound 11 "quick_check of the copy: $(cat check)"
   elif [ -n "$in_indexes" ]; then

@@ -54,7 +54,7 @@ append_history() {
     mv -f history.jsonl history.1.jsonl 2>/dev/null
   fi
   # after a line that was cut off a new one begins
-  if [ -s history.jsonl ] && [ -n "$(tail -c 1 history.jsonl | tr '\n\000' ' x' | tr -d ' ')" ]; then set -- "$newline$1"; fi
+  if [ -s history.jsonl ] && [ "$(tail -c 1 history.jsonl | tr '\000' x && echo .)" != "$newline." ]; then set -- "$newline$1"; fi
   # in one write, whichever shell this is, since others may append as well
   { raw "$1$newline" >".work/new.$$" && cat ".work/new.$$" >>history.jsonl; } 2>/dev/null ||
     put note "$directory/history.jsonl could not be written"

@@ -9,7 +9,10 @@ check_payload() {
   [ "$(size_of "$payload")" = "$bytes" ] || fail E_CHECKSUM "$payload has $(counted "$(size_of "$payload")" byte), the manifest says $bytes"
   [ -n "$foreign" ] || check_sidecar
   emit phase checksum "$bytes"
-  run sha256sum <"$payload" >"$work/sum" 2>"$work/e1" || fail E_CHECKSUM "$payload could not be read: $(cat "$work/e1")"
+  run sha256sum <"$payload" >"$work/sum" 2>"$work/e1" || {
+    check_space "$work" 64 # which may be elsewhere
+    fail E_CHECKSUM "$payload could not be read: $(cat "$work/e1")"
+  }
   read -r again _ <"$work/sum"
   [ "$again" = "$sha256" ] || fail E_CHECKSUM "the SHA-256 of $payload is $again, the manifest says $sha256"
   [ "$verify" = checksum ] || open_payload "$payload"
