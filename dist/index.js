@@ -1415,7 +1415,7 @@ const VERY_OLD_AGE = 1_600_000_000;
 const LATE_S = 300;
 /** What programs/postgres-health.sh has told. */
 function postgresHealth(facts) {
-    const number = (key) => (facts.get(key) === null ? null : facts.number(key));
+    const number = (key) => facts.numberOrNull(key);
     const flag = (key) => facts.get(key) === 'true';
     const seesAll = flag('sees_all');
     const figures = {
@@ -2216,7 +2216,7 @@ function foundIn(facts, dump, way) {
     const dumpTables = tablesOfDump(facts, dump);
     const free = facts.get('target_free_kib') ?? '';
     return {
-        bytes: facts.get('source_bytes') === null ? 0 : facts.number('source_bytes'),
+        bytes: facts.numberOrNull('source_bytes') ?? 0,
         tables,
         dumpTables,
         differences: dumpTables === null ? [] : differencesBetween(tables, dumpTables, way === 'in-place' ? foreignTables(facts) : []),
@@ -2344,7 +2344,7 @@ function rightsInWords(facts) {
             todo: 'Use a role that may read, and for a restore the owner of the database: the set-up below has the statements.',
         };
     }
-    const unreadable = facts.get('unreadable') === null ? 0 : facts.number('unreadable');
+    const unreadable = facts.numberOrNull('unreadable') ?? 0;
     if (unreadable > 0) {
         return {
             level: 'warning',
@@ -2361,7 +2361,7 @@ function rightsInWords(facts) {
 }
 /** Of these no role may read all but superusers: each of them is granted, and those to come as well, by who makes them. */
 function largeObjects(role, facts) {
-    if (facts.get('large_objects') === null || facts.number('large_objects') === 0 || role.includes('$'))
+    if ((facts.numberOrNull('large_objects') ?? 0) === 0 || role.includes('$'))
         return [];
     return [
         '-- for the large objects that there are; again for those that are made later:',
@@ -2383,7 +2383,7 @@ function rightsToSet(database, facts) {
     const own = ownRole(facts);
     const isMuch = facts.get('superuser') === 'true' || facts.get('owns') === 'true';
     const role = isMuch || own === null ? BACKUP_ROLE : own;
-    const knows = (facts.get('server_version_num') === null ? 0 : facts.number('server_version_num')) >= READ_ALL;
+    const knows = (facts.numberOrNull('server_version_num') ?? 0) >= READ_ALL;
     const read = knows
         ? [`GRANT pg_read_all_data TO ${role};`]
         : [
@@ -2819,7 +2819,7 @@ function notPermitted(failure) {
             `Each large object has privileges of its own, and pg_read_all_data does not cover them. Back up as their owner; or as a superuser, in psql on this database: \`SELECT format(${words_literal(`GRANT SELECT ON LARGE OBJECT %s TO ${sql.replaceAll('%', '%%')}`)}, oid) FROM pg_largeobject_metadata \\gexec\`, and again when there are new ones. Once for all \`ALTER ROLE ${sql} SET lo_compat_privileges = on\` does it, but then the role may also change every large object.`,
         ];
     }
-    const version = facts.get('server_version_num') === null ? 0 : facts.number('server_version_num');
+    const version = facts.numberOrNull('server_version_num') ?? 0;
     return [
         message,
         version >= 140_000
@@ -3039,7 +3039,7 @@ function postgresDatabase(source, { format }) {
             if (refused !== null || (facts.get('roles') !== null && rolesOf(facts) === null)) {
                 remarks.push(`the roles of the server are not in this backup: ${(0,neutralise/* quoteOutside */.Y)(refused ?? 'a comment of one is too long for the manifest', 200)}. A restore on another server needs them made by hand first`);
             }
-            const unlogged = facts.get('unlogged_left') === null ? 0 : facts.number('unlogged_left');
+            const unlogged = facts.numberOrNull('unlogged_left') ?? 0;
             if (unlogged > 0) {
                 remarks.push(`the rows of ${(0,reporting_format/* counted */.hS)(unlogged, 'unlogged table')} are not in this backup: a standby does not have them`);
             }
@@ -3125,7 +3125,7 @@ function otherTarget({ command, restoreTo, restore }) {
 /** As far as it can be told without restoring it; null where nobody has looked. */
 function tablesWithData(kind, facts) {
     if (kind !== 'dump')
-        return facts.get('tables_with_data') === null ? null : facts.number('tables_with_data');
+        return facts.numberOrNull('tables_with_data');
     const archived = facts.get('archived');
     return archived?.split('\n').filter((oid) => oid !== '').length ?? null;
 }
@@ -3631,7 +3631,7 @@ const MUCH_FREE = 64 << 20;
 /** What programs/sqlite-health.sh has told; `tables` as the copy of a backup has them. */
 function sqliteHealth(facts, tables) {
     const path = facts.path('source');
-    const number = (key) => (facts.get(key) === null ? null : facts.number(key));
+    const number = (key) => facts.numberOrNull(key);
     const pageSize = number('page_size');
     const free = number('free_pages');
     const integrity = facts.get('integrity');
@@ -3992,7 +3992,7 @@ function sqliteDatabase(source) {
                         pageSize: facts.number('page_size'),
                         pageCount: facts.number('page_count'),
                         objects: facts.number('objects'),
-                        foreignKeyViolations: facts.get('foreign_keys') === null ? 0 : facts.number('foreign_keys'),
+                        foreignKeyViolations: facts.numberOrNull('foreign_keys') ?? 0,
                     }
                     : null,
             };
@@ -5100,6 +5100,10 @@ class Facts {
         }
         return Number(text);
     }
+    /** The same where it may not have been reported: null. */
+    numberOrNull(key) {
+        return this.get(key) === null ? null : this.number(key);
+    }
     /** An absolute path as the host resolved it, in one line, no longer than one can be; throws E_INTERNAL when it is none. */
     path(key) {
         const path = this.need(key);
@@ -5940,7 +5944,7 @@ function problemOf({ id, files, sweepable, payload }, place, hasKeys) {
 }
 
 // EXTERNAL MODULE: ./src/run/directory.ts + 1 modules
-var directory = __nccwpck_require__(5337);
+var run_directory = __nccwpck_require__(5337);
 // EXTERNAL MODULE: ./src/left.ts
 var src_left = __nccwpck_require__(8470);
 // EXTERNAL MODULE: ./src/reporting/format.ts
@@ -6637,7 +6641,7 @@ class HostPlace {
     }
     /** The same without reading what was listed. */
     static enter(run, connection, how, what) {
-        return connection.send(...(0,directory/* openDirectory */.AJ)(run, how), how === 'look' ? (0,directory/* look */.Op)(run) : (0,directory/* lookLocked */.M7)(run, what));
+        return connection.send(...(0,run_directory/* openDirectory */.AJ)(run, how), how === 'look' ? (0,run_directory/* look */.Op)(run) : (0,run_directory/* lookLocked */.M7)(run, what));
     }
     async catalogue() {
         return this.listed;
@@ -6690,7 +6694,7 @@ class HostPlace {
             this.take(rewritten);
         this.show(filesOf(units));
         this.run.left = (0,src_left/* touched */.FI)(this.run.left);
-        return this.send([(0,directory/* toldOf */.dc)(this.run), ['job', 'change', [file, text, ...removalArguments(units)]]], units, before);
+        return this.send([(0,run_directory/* toldOf */.dc)(this.run), ['job', 'change', [file, text, ...removalArguments(units)]]], units, before);
     }
     /** Another manifest of a backup, or one for a payload that has lost its own, while the lock is held; it goes on being held. */
     async write(backup) {
@@ -6711,7 +6715,7 @@ class HostPlace {
         const publication = [id, manifest.file, manifest.sha256, rewrittenText(run, backup)];
         if (units === null)
             return this.send([['job', 'publish_backup', publication]], [], before);
-        return this.send([(0,directory/* toldOf */.dc)(run), ['job', 'finish', [...publication, ...removalArguments(units)]]], units, before);
+        return this.send([(0,run_directory/* toldOf */.dc)(run), ['job', 'finish', [...publication, ...removalArguments(units)]]], units, before);
     }
     /** When it fails, catalogue and report show what the host came to; `before`: what there was. */
     async send(requests, units, before) {
@@ -6726,7 +6730,7 @@ class HostPlace {
     }
     /** Tells of the run on the host. */
     async tellRun() {
-        await this.connection.send((0,directory/* toldOf */.dc)(this.run), directory/* TELL */.Ch);
+        await this.connection.send((0,run_directory/* toldOf */.dc)(this.run), run_directory/* TELL */.Ch);
     }
     take(backup) {
         const { listed } = this;
@@ -7296,7 +7300,7 @@ function withNamed(run, host, location, work) {
 /** Reads the catalogue under the lock, asks `decide`, carries it out; with `dry-run`, reads and asks only. */
 async function change(run, decide) {
     const { dryRun } = run.settings;
-    await (0,directory/* connectedToChange */.RW)(run, async (connection) => {
+    await (0,run_directory/* connectedToChange */.RW)(run, async (connection) => {
         const host = await HostPlace.open(run, connection, dryRun ? 'look' : 'change');
         await withStorePlace(run, host, async (store) => {
             const { rewrite = null, remove = [], after } = await decide(host, store);
@@ -7970,28 +7974,28 @@ function candidateOf(entry, madeUnder) {
         ...(madeUnder === undefined ? {} : { madeUnder }),
     };
 }
-const TODO = 'Find out who can write there, and what was done. What is right ends with `command: accept` and the id; docs/ledger.md has more.';
+const ADVICE = 'Find out who can write there, and what was done. What is right ends with `command: accept` and the id; docs/ledger.md has more.';
 /** `where`: the place, for messages. One finding of a kind, however many backups it is about. */
 function disputeFindings({ changed, weakened, vanished, doubtful, isBare }, where) {
     const found = [];
     if (changed.length > 0) {
         const [are, other] = changed.length === 1 ? ['has', ''] : ['have', 's'];
-        found.push((0,finding/* wrong */.Q)('E_CHECKSUM', `${vanished_named(changed)} in ${where} ${are} another SHA-256 than the one${other} that the ledger remembers: changed, or replaced, since they were made`, `Do not rely on it. ${TODO}`));
+        found.push((0,finding/* wrong */.Q)('E_CHECKSUM', `${vanished_named(changed)} in ${where} ${are} another SHA-256 than the one${other} that the ledger remembers: changed, or replaced, since they were made`, `Do not rely on it. ${ADVICE}`));
     }
     if (vanished.length > 0) {
         const message = isBare
             ? `there is no backup in ${where} any more: the ledger remembers ${vanished.length} that no retention has deleted (${vanished_named(vanished)})`
             : `${vanished_named(vanished)} ${vanished.length === 1 ? 'has' : 'have'} vanished from ${where}: the ledger remembers ${vanished.length === 1 ? 'it' : 'them'}, and no retention has deleted ${vanished.length === 1 ? 'it' : 'them'}`;
-        found.push((0,finding/* wrong */.Q)('E_NOT_FOUND', message, TODO));
+        found.push((0,finding/* wrong */.Q)('E_NOT_FOUND', message, ADVICE));
     }
     if (doubtful.length > 0) {
         const [are, it] = doubtful.length === 1 ? ['is', 'it'] : ['are', 'them'];
         const message = `${vanished_named(doubtful)} ${are} gone from ${where}: the ledger remembers ${it}, and can not tell whether a run that it did not see has deleted ${it}`;
-        found.push((0,finding/* odd */.S)('E_NOT_FOUND', message, TODO));
+        found.push((0,finding/* odd */.S)('E_NOT_FOUND', message, ADVICE));
     }
     if (weakened.length > 0) {
         const message = `${vanished_named(weakened)} in ${where}: no longer pinned, or kept by other rules, than the ledger remembers: a manifest was changed, or a run that it did not see has unpinned`;
-        found.push((0,finding/* odd */.S)('E_MANIFEST', message, TODO));
+        found.push((0,finding/* odd */.S)('E_MANIFEST', message, ADVICE));
     }
     return found;
 }
@@ -9493,6 +9497,7 @@ var explain = __nccwpck_require__(9266);
 
 
 
+
 /**
  * What a dry run of `backup` has looked at, for the log and the summary. Each of these would have ended it, had it not been there.
  * Throws E_PERM when the backup directory can not be made or written: nothing has tried to.
@@ -9503,11 +9508,10 @@ async function tellChecked(run, { hello }, facts, { backups }) {
     const directory = describeDirectory(run, greeting, facts);
     const compressor = facts.get('compressor');
     const holder = facts.get('lock_holder');
-    const ahead = facts.number('clock') * 1000 - run.now().getTime();
     const free = report.storage.freeBytes;
     const found = [
         ['Login', describeLogin(greeting, settings)],
-        ['Clock of the host', (0,format/* showSkew */.qd)(ahead)],
+        ['Clock of the host', (0,format/* showSkew */.qd)((0,run_directory/* aheadOf */.RJ)(run, facts))],
         ['Database, and the tool for it', `${database.plan(facts)}; ${(0,format/* formatBytes */.z3)(facts.number('source_bytes'))}`],
         ['Compression', compressor === null ? 'none' : (0,neutralise/* quoteOutside */.Y)(facts.get('compressor_version') ?? compressor, 200)],
         ['Encryption', settings.encryption === null ? 'none' : checked_encryptionOf(settings, facts)],
@@ -9593,7 +9597,7 @@ function timeAfter(started, { backups }) {
 /** What a backup would do, for `dry-run`: looked at and told, and nothing is written. */
 async function rehearse(run, connection) {
     const { settings, database, log, report } = run;
-    const facts = await log.group('Look', () => connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), ...keysOf(settings), database.inspect(settings)));
+    const facts = await log.group('Look', () => connection.send(...(0,run_directory/* openDirectory */.AJ)(run, 'look'), ...keysOf(settings), database.inspect(settings)));
     const host = await HostPlace.of(run, connection, facts);
     await tellChecked(run, connection, facts, host.listed);
     const encrypt = settings.encryption === null ? '' : ` encrypt it with ${settings.encryption.method},`;
@@ -9746,7 +9750,7 @@ function isTrue(value) {
  */
 async function backup(run) {
     const { skipIfYoungerThanMs, dryRun } = run.settings;
-    await (0,directory/* connectedToChange */.RW)(run, async (connection) => {
+    await (0,run_directory/* connectedToChange */.RW)(run, async (connection) => {
         try {
             if (skipIfYoungerThanMs !== null && (await isYoungEnough(run, connection, skipIfYoungerThanMs)))
                 return;
@@ -9764,7 +9768,7 @@ async function take(run, connection) {
     const suffix = (0,external_node_crypto_.randomBytes)(2).toString('hex');
     const work = (0,names/* formatId */.hX)(settings.name, started, suffix);
     const facts = await log
-        .group(`Back up ${settings.database.given}`, () => connection.send(...(0,directory/* openDirectory */.AJ)(run, 'create'), ['request', 'expect_work', [work]], ...hooksOf(settings, work), ...keysOf(settings), database.backup(settings, work, (0,directory/* holderOf */.Kd)(run, work))))
+        .group(`Back up ${settings.database.given}`, () => connection.send(...(0,run_directory/* openDirectory */.AJ)(run, 'create'), ['request', 'expect_work', [work]], ...hooksOf(settings, work), ...keysOf(settings), database.backup(settings, work, (0,run_directory/* holderOf */.Kd)(run, work))))
         .catch((error) => failWithHooks(run, connection, error));
     const failedHook = afterFailure(facts);
     await telling(run, failedHook, () => keepDump(run, connection, facts, { started, suffix, failedHook }));
@@ -9906,6 +9910,7 @@ async function deleteBackup(run) {
 
 ;// CONCATENATED MODULE: ./src/doctor/checks.ts
 
+
 /** The preconditions, looked at one by one: what fails is a row like any other, and the rest is looked at all the same. */
 class Checks {
     run;
@@ -9931,17 +9936,15 @@ class Checks {
         }
     }
     tell(checked) {
-        const { report, log } = this.run;
+        const { run } = this;
         const { what, level, code, found, todo } = checked;
-        report.checked.push(checked);
+        run.report.checked.push(checked);
         if (level === 'error' || level === 'warning') {
-            const message = `${what}: ${found}`;
-            const advice = todo === undefined ? {} : { todo };
-            report.problems.push({ level, ...(code === undefined ? {} : { code }), message, ...advice });
-            log[level](`${code === undefined ? '' : `${code}: `}${message}${todo === undefined ? '' : `. ${todo}`}`);
+            const more = { ...(code === undefined ? {} : { code }), ...(todo === undefined ? {} : { todo }) };
+            (0,connect/* tellProblem */.JW)(run, { level, message: `${what}: ${found}`, ...more });
         }
         else
-            log.info(`${level === 'skipped' ? 'not looked at' : 'ok'}: ${what}: ${found}`);
+            run.log.info(`${level === 'skipped' ? 'not looked at' : 'ok'}: ${what}: ${found}`);
         return level !== 'error';
     }
 }
@@ -10019,7 +10022,10 @@ const inSudoers = (words) => [...words.map((word) => word.replace(/[,:=\\]/g, '\
 
 
 
-/** Whether the commands of a backup and of a restore could be run: what they begin with is there, and sudo asks for no password. None is run. */
+/**
+ * Whether the commands of a backup and of a restore could be run: what they begin with is there, and sudo asks for no password. None is run.
+ * Resolves to the lines of sudoers that they need.
+ */
 async function lookAtCommands(checks, host) {
     const { restore, hooks } = checks.run.settings;
     const { stopCommand, startCommand, afterCommand, checkCommand } = restore;
@@ -10042,7 +10048,7 @@ async function lookAtCommands(checks, host) {
             }
             if (command.sudo === null)
                 return lookAtProgram(checks, command);
-            return lookAtSudo(checks, command, host, lines, input);
+            return lookAtSudo(checks, command, host, lines);
         });
     }
     return lines;
@@ -10055,7 +10061,7 @@ async function lookAtProgram(checks, { words }) {
         return `${(0,neutralise/* quoteOutside */.Y)(program, 200)} is there`;
     throw new src_errors/* BackupError */.hj('E_HOOK', `there is no program ${first} that could be started, in the PATH of the login user or by that path`, 'Give the whole path; a command gets the environment of a login without a terminal.');
 }
-async function lookAtSudo(checks, { sudo, words }, { hello }, lines, input) {
+async function lookAtSudo(checks, { sudo, words }, { hello }, lines) {
     const facts = await checks.send(['job', 'look_sudo', [sudo ?? '', ...words]]);
     if (hello.get('uid') === '0')
         return 'root may run it';
@@ -10070,7 +10076,7 @@ async function lookAtSudo(checks, { sudo, words }, { hello }, lines, input) {
     const user = userInSudoers(hello.get('user') ?? '', hello.get('uid') ?? '');
     const as = sudo || 'root';
     const line = `${user} ALL=(${as}) NOPASSWD: ${inSudoers([program, ...words.slice(1)])}`;
-    lines.push({ input, line });
+    lines.push(line);
     const todo = `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): \`${line}\``;
     const said = (0,neutralise/* quoteOutside */.Y)(facts.get('sudo_said') ?? '', 300);
     if (facts.get('sudo_status') !== '0') {
@@ -10562,7 +10568,6 @@ function otherDatabase(message) {
 
 
 
-
 /** The database, the room beside it, and what its user may do. Resolves to what the host told of it; null: it could not be looked at. */
 async function lookAtDatabase(checks) {
     const { run } = checks;
@@ -10608,15 +10613,14 @@ async function lookAtRestore(checks, { place }) {
         }
         const settings = { ...run.settings, dryRun: true };
         const report = (0,reporting_report/* newReport */.bQ)(run.now());
-        const target = settings.restore.to ?? settings.database;
-        const { restoring, identity } = (0,lookup/* databaseOf */.zJ)(target, settings.dump);
+        const { restoring, identity } = run.database;
         const keys = keysOf({ encryption: null, decryption: settings.decryption });
         if (keys.length > 0)
             await checks.send(...keys);
         const { dump, from } = await chooseSource({ ...run, settings, report }, connection);
-        if (!hasKeyFor(dump.encryption, settings)) {
-            const found = `${from} is ${showEncrypted(dump.encryption)}, and ${dump.encryption === 'none' ? '' : missingKey(dump.encryption)}`;
-            return { level: 'skipped', found };
+        const { encryption } = dump;
+        if (encryption !== 'none' && !hasKeyFor(encryption, settings)) {
+            return { level: 'skipped', found: `${from} is ${showEncrypted(encryption)}, and ${missingKey(encryption)}` };
         }
         const facts = await checks.send(restoring.look(settings, dump));
         const plan = restoring.plan(settings, facts, dump);
@@ -10694,10 +10698,7 @@ async function lookAtHost(checks) {
         };
     });
     await checks.probe('Tools', () => describeTools(facts, hello, checks));
-    await checks.probe('Clock', async () => {
-        const told = await checks.send((0,directory/* checkClock */.Ds)(run));
-        return (0,format/* showSkew */.qd)(told.number('clock') * 1000 - run.now().getTime());
-    });
+    await checks.probe('Clock', async () => (0,format/* showSkew */.qd)((0,run_directory/* aheadOf */.RJ)(run, await checks.send((0,run_directory/* checkClock */.Ds)(run)))));
     let place = null;
     // as a job: a request that fails ends the session
     const isThere = await checks.probe('Backup directory', async () => {
@@ -10871,7 +10872,7 @@ function directoryLines({ settings, report }, hello) {
 }
 function sudoLines({ settings: { runAs, container } }, user, sudo) {
     const shell = runAs === null || container !== null ? [] : [`${user} ALL=(${runAs}) NOPASSWD: /bin/sh -s, /usr/bin/sh -s`];
-    const lines = [...new Set([...shell, ...sudo.map(({ line }) => line)])];
+    const lines = [...new Set([...shell, ...sudo])];
     if (lines.length === 0)
         return [];
     return [
@@ -11005,13 +11006,13 @@ const quote = (text) => (0,neutralise/* quoteOutside */.Y)(text, 300);
 async function health(run) {
     await (0,connect/* connected */.aW)(run, async (connection) => {
         const { settings, database, report, log } = run;
-        const facts = await log.group('Look at the backups', () => connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), ['job', 'look_health', [settings.name, database.path]]));
+        const facts = await log.group('Look at the backups', () => connection.send(...(0,run_directory/* openDirectory */.AJ)(run, 'look'), ['job', 'look_health', [settings.name, database.path]]));
         const host = await HostPlace.of(run, connection, facts);
         report.health = {
             database: null,
             lastRestored: lastRestored(host.listed.backups),
             encryption: newestGood(host.listed.backups)?.manifest.encryption ?? null,
-            clocks: { hostAheadMs: aheadOf(run, facts), storeAheadMs: null },
+            clocks: { hostAheadMs: (0,run_directory/* aheadOf */.RJ)(run, facts), storeAheadMs: null },
             room: { backupBytes: null, restoreBytes: null },
         };
         const live = await liveHealth(run, connection);
@@ -11041,11 +11042,14 @@ async function liveHealth(run, connection) {
     catch (error) {
         if (run.signal.aborted || connection.isLost())
             throw error;
-        const { code, message, hint } = (0,src_errors/* describe */.q0)(error);
-        // a migration that takes its time is no reason to wake somebody
-        const level = code === 'E_BUSY' ? 'warning' : 'error';
-        return { health: null, backupKib: null, finding: { level, code, message, todo: hint } };
+        return { health: null, backupKib: null, finding: notLookedAt(error) };
     }
+}
+/** Why something could not be looked at. */
+function notLookedAt(error) {
+    const { code, message, hint } = (0,src_errors/* describe */.q0)(error);
+    // a migration that takes its time is no reason to wake somebody
+    return { level: code === 'E_BUSY' ? 'warning' : 'error', code, message, todo: hint };
 }
 function ofBackups(run, host, facts) {
     const { settings, report } = run;
@@ -11074,8 +11078,6 @@ function unwritable(facts) {
         return null;
     return (0,finding/* wrong */.Q)('E_PERM', `the login user can not write ${facts.path('unwritable')}`, 'Look at its mode, and whether the file system is mounted read-only: `command: doctor` says more.');
 }
-/** The host tells whole seconds. */
-const aheadOf = ({ now }, facts) => facts.number('clock') * 1000 - now().getTime();
 async function ofDatabase(run, host, { health, backupKib }) {
     if (health === null)
         return [];
@@ -11123,8 +11125,7 @@ async function ofStore(run, host, store) {
     catch (error) {
         if (run.signal.aborted)
             throw error;
-        const { code, message, hint } = (0,src_errors/* describe */.q0)(error);
-        return [{ level: 'error', code, message, todo: hint }];
+        return [notLookedAt(error)];
     }
 }
 
@@ -11145,7 +11146,7 @@ var run_history = __nccwpck_require__(1182);
 async function list(run) {
     const { settings, log, report } = run;
     await (0,connect/* connected */.aW)(run, async (connection) => {
-        const facts = await connection.send(...(0,directory/* openDirectory */.AJ)(run, 'look'), (0,directory/* look */.Op)(run), ['job', 'put_history', []]);
+        const facts = await connection.send(...(0,run_directory/* openDirectory */.AJ)(run, 'look'), (0,run_directory/* look */.Op)(run), ['job', 'put_history', []]);
         const host = await HostPlace.of(run, connection, facts);
         report.history = (0,run_history/* readHistory */.L)(facts.all('history'), settings.name);
         const uri = await withStorePlace(run, host, async (store) => {
@@ -11339,7 +11340,7 @@ async function takeSafetyBackup(run, connection, { database, restoring, damaged,
     try {
         const request = damaged && restoring.saveDamaged !== undefined
             ? restoring.saveDamaged(settings, id)
-            : database.backup(settings, id, (0,directory/* holderOf */.Kd)(run, id));
+            : database.backup(settings, id, (0,run_directory/* holderOf */.Kd)(run, id));
         const facts = await connection.send(['request', 'expect_work', [id]], request);
         const made = manifestOf(saving, { id, createdAt, started }, facts, await connection.hello, damaged);
         const pinned = made.pinned && { ...made.pinned, by: 'restore' };
@@ -11423,7 +11424,7 @@ class Attempt {
             ...{ schema: 1, id, way: plan.way, target: restoring.target, identity, container, backup: from, phase: 'begun' },
             ...{ safety: null, checkCommand: restore.checkCommand, afterBegun: false, checkBegun: false },
             commandTimeoutMs,
-            by: (0,directory/* holderOf */.Kd)(run, from),
+            by: (0,run_directory/* holderOf */.Kd)(run, from),
         };
     }
     async carryOut() {
@@ -11488,7 +11489,7 @@ class Attempt {
         outcome.undo = this.wayToUndo();
         await connection.send(work(run), restoring.settle(run.settings, step));
         run.report.ok = true;
-        await connection.send(endJournal, (0,directory/* toldOf */.dc)(run), directory/* TELL */.Ch);
+        await connection.send(endJournal, (0,run_directory/* toldOf */.dc)(run), run_directory/* TELL */.Ch);
         run.log.info(`${restoring.target} is what ${(0,neutralise/* quoteOutside */.Y)(from, 300)} holds, after ${(0,format/* formatDuration */.a3)(outcome.ms ?? 0)}`);
     }
     /** Before the swap, or in it: the old state is live, or is made so. Rethrows. */
@@ -11729,7 +11730,7 @@ async function restore(run) {
     refuseEvent(run);
     if (!settings.dryRun)
         checkConfirm(run, restoring.targetName);
-    await (0,directory/* connectedToChange */.RW)(run, async (connection) => {
+    await (0,run_directory/* connectedToChange */.RW)(run, async (connection) => {
         const keys = keysOf(settings);
         if (keys.length > 0)
             await connection.send(...keys);
@@ -11952,7 +11953,7 @@ async function record(run, host, backup, proof) {
  */
 async function verify(run) {
     const { backupInStore: located, dryRun } = run.settings;
-    await (0,directory/* connectedToChange */.RW)(run, async (connection) => {
+    await (0,run_directory/* connectedToChange */.RW)(run, async (connection) => {
         const host = await HostPlace.open(run, connection, dryRun ? 'look' : 'change');
         try {
             await (located === null
@@ -14501,6 +14502,7 @@ function leftUntouched({ dryRun, error, restore, deleted, s3 }) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Cp: () => (/* binding */ inSession),
 /* harmony export */   HO: () => (/* binding */ tellFinding),
+/* harmony export */   JW: () => (/* binding */ tellProblem),
 /* harmony export */   N4: () => (/* binding */ note),
 /* harmony export */   R8: () => (/* binding */ warn),
 /* harmony export */   aW: () => (/* binding */ connected),
@@ -14631,15 +14633,16 @@ async function connect(run) {
     run.log.info(`connecting to ${transport.username}@${transport.host}:${transport.port}${transport.jump === null ? '' : ` through ${transport.jump.host}:${transport.jump.port}`}`);
     return connectSsh(transport, (message) => warn(run, message), run.signal);
 }
-function warn(run, message) {
-    run.report.problems.push({ level: 'warning', message });
-    run.log.warning(message);
-}
+const warn = (run, message) => tellProblem(run, { level: 'warning', message });
 /** What `health` fails for, when it is an error, is a warning everywhere else: the command itself did what it was asked for. `fails`: unless it fails for it, too. */
 function tellFinding(run, { level, code, message, todo }, fails = run.settings.command === 'health') {
-    const isError = level === 'error' && fails;
-    run.report.problems.push({ level: isError ? 'error' : 'warning', code, message, ...(todo === '' ? {} : { todo }) });
-    run.log[isError ? 'error' : 'warning'](`${code}: ${message}${todo === '' ? '' : `. ${todo}`}`);
+    tellProblem(run, { level: fails ? level : 'warning', code, message, ...(todo === '' ? {} : { todo }) });
+}
+/** Into the report, and as an annotation with its code and what to do. */
+function tellProblem({ report, log }, problem) {
+    const { level, code, message, todo } = problem;
+    report.problems.push(problem);
+    log[level](`${code === undefined ? '' : `${code}: `}${message}${todo === undefined ? '' : `. ${todo}`}`);
 }
 /** What is so, and is nobody's fault: no annotation, and the run stays as good as it is. */
 function note(run, message) {
@@ -14759,6 +14762,7 @@ const hostOf = async (run, { hello }) => (await hello).get('hostname') ?? run.re
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
   Ch: () => (/* binding */ TELL),
+  RJ: () => (/* binding */ aheadOf),
   Ds: () => (/* binding */ checkClock),
   RW: () => (/* binding */ connectedToChange),
   Kd: () => (/* binding */ holderOf),
@@ -14847,6 +14851,8 @@ function openDirectory(run, how) {
 function checkClock(run, kind = 'job') {
     return [kind, 'check_clock', [directory_seconds(run.now().getTime()), directory_seconds(retention/* CLOCK_TOLERANCE_MS */.UG)]];
 }
+/** How far the clock that check_clock has told is ahead of the runner's, in milliseconds; the host tells whole seconds. */
+const aheadOf = ({ now }, facts) => facts.number('clock') * 1000 - now().getTime();
 /** The catalogue, for reading. */
 function look({ settings, database }) {
     return ['job', 'look', [settings.name, database.path]];

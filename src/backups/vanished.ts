@@ -134,7 +134,7 @@ function candidateOf(entry: Entry & { createdAt: Date }, madeUnder: KeepRules | 
   };
 }
 
-const TODO =
+const ADVICE =
   'Find out who can write there, and what was done. What is right ends with `command: accept` and the id; docs/ledger.md has more.';
 
 /** `where`: the place, for messages. One finding of a kind, however many backups it is about. */
@@ -146,7 +146,7 @@ export function disputeFindings({ changed, weakened, vanished, doubtful, isBare 
       wrong(
         'E_CHECKSUM',
         `${named(changed)} in ${where} ${are} another SHA-256 than the one${other} that the ledger remembers: changed, or replaced, since they were made`,
-        `Do not rely on it. ${TODO}`,
+        `Do not rely on it. ${ADVICE}`,
       ),
     );
   }
@@ -154,16 +154,16 @@ export function disputeFindings({ changed, weakened, vanished, doubtful, isBare 
     const message = isBare
       ? `there is no backup in ${where} any more: the ledger remembers ${vanished.length} that no retention has deleted (${named(vanished)})`
       : `${named(vanished)} ${vanished.length === 1 ? 'has' : 'have'} vanished from ${where}: the ledger remembers ${vanished.length === 1 ? 'it' : 'them'}, and no retention has deleted ${vanished.length === 1 ? 'it' : 'them'}`;
-    found.push(wrong('E_NOT_FOUND', message, TODO));
+    found.push(wrong('E_NOT_FOUND', message, ADVICE));
   }
   if (doubtful.length > 0) {
     const [are, it] = doubtful.length === 1 ? ['is', 'it'] : ['are', 'them'];
     const message = `${named(doubtful)} ${are} gone from ${where}: the ledger remembers ${it}, and can not tell whether a run that it did not see has deleted ${it}`;
-    found.push(odd('E_NOT_FOUND', message, TODO));
+    found.push(odd('E_NOT_FOUND', message, ADVICE));
   }
   if (weakened.length > 0) {
     const message = `${named(weakened)} in ${where}: no longer pinned, or kept by other rules, than the ledger remembers: a manifest was changed, or a run that it did not see has unpinned`;
-    found.push(odd('E_MANIFEST', message, TODO));
+    found.push(odd('E_MANIFEST', message, ADVICE));
   }
   return found;
 }

@@ -22,7 +22,7 @@ import type { StorePlace } from '../places/store.js';
 import { withStorePlace } from '../places/with-store.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { type Connection, connected, note, tellFinding } from '../run/connect.js';
-import { openDirectory } from '../run/directory.js';
+import { aheadOf, openDirectory } from '../run/directory.js';
 import type { Run } from '../run/run.js';
 import { unhealthy } from './unhealthy.js';
 
@@ -80,11 +80,15 @@ async function liveHealth(run: Run, connection: Connection): Promise<Looked> {
     return { health: database.health.read(facts), backupKib: facts.number('backup_kib'), finding: null };
   } catch (error) {
     if (run.signal.aborted || connection.isLost()) throw error;
-    const { code, message, hint } = describe(error);
-    // a migration that takes its time is no reason to wake somebody
-    const level = code === 'E_BUSY' ? 'warning' : 'error';
-    return { health: null, backupKib: null, finding: { level, code, message, todo: hint } };
+    return { health: null, backupKib: null, finding: notLookedAt(error) };
   }
+}
+
+/** Why something could not be looked at. */
+function notLookedAt(error: unknown): Finding {
+  const { code, message, hint } = describe(error);
+  // a migration that takes its time is no reason to wake somebody
+  return { level: code === 'E_BUSY' ? 'warning' : 'error', code, message, todo: hint };
 }
 
 function ofBackups(run: Run, host: HostPlace, facts: Facts): Finding[] {
@@ -121,9 +125,6 @@ function unwritable(facts: Facts): Finding | null {
     'Look at its mode, and whether the file system is mounted read-only: `command: doctor` says more.',
   );
 }
-
-/** The host tells whole seconds. */
-const aheadOf = ({ now }: Run, facts: Facts): number => facts.number('clock') * 1000 - now().getTime();
 
 async function ofDatabase(run: Run, host: HostPlace, { health, backupKib }: Looked): Promise<Finding[]> {
   if (health === null) return [];
@@ -168,7 +169,6 @@ async function ofStore(run: Run, host: HostPlace, store: StorePlace): Promise<Fi
     ];
   } catch (error) {
     if (run.signal.aborted) throw error;
-    const { code, message, hint } = describe(error);
-    return [{ level: 'error', code, message, todo: hint }];
+    return [notLookedAt(error)];
   }
 }

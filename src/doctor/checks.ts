@@ -1,7 +1,7 @@
 import { describe } from '../errors.js';
 import type { Facts, HostRequest } from '../host/session.js';
 import type { Checked, Looked } from '../reporting/report.js';
-import type { Connection } from '../run/connect.js';
+import { type Connection, tellProblem } from '../run/connect.js';
 import type { Run } from '../run/run.js';
 
 /** The preconditions, looked at one by one: what fails is a row like any other, and the rest is looked at all the same. */
@@ -28,15 +28,13 @@ export class Checks {
   }
 
   private tell(checked: Checked): boolean {
-    const { report, log } = this.run;
+    const { run } = this;
     const { what, level, code, found, todo } = checked;
-    report.checked.push(checked);
+    run.report.checked.push(checked);
     if (level === 'error' || level === 'warning') {
-      const message = `${what}: ${found}`;
-      const advice = todo === undefined ? {} : { todo };
-      report.problems.push({ level, ...(code === undefined ? {} : { code }), message, ...advice });
-      log[level](`${code === undefined ? '' : `${code}: `}${message}${todo === undefined ? '' : `. ${todo}`}`);
-    } else log.info(`${level === 'skipped' ? 'not looked at' : 'ok'}: ${what}: ${found}`);
+      const more = { ...(code === undefined ? {} : { code }), ...(todo === undefined ? {} : { todo }) };
+      tellProblem(run, { level, message: `${what}: ${found}`, ...more });
+    } else run.log.info(`${level === 'skipped' ? 'not looked at' : 'ok'}: ${what}: ${found}`);
     return level !== 'error';
   }
 }

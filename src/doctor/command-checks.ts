@@ -6,14 +6,11 @@ import type { Checks } from './checks.js';
 import type { HostFacts } from './host-checks.js';
 import { asksNothing, inSudoers, type PlainCommand, plainCommand } from './sudo-rules.js';
 
-/** A line that sudo needs for one of the commands; `user` may run it as `as`. */
-export interface SudoLine {
-  input: CommandInput;
-  line: string;
-}
-
-/** Whether the commands of a backup and of a restore could be run: what they begin with is there, and sudo asks for no password. None is run. */
-export async function lookAtCommands(checks: Checks, host: HostFacts): Promise<SudoLine[]> {
+/**
+ * Whether the commands of a backup and of a restore could be run: what they begin with is there, and sudo asks for no password. None is run.
+ * Resolves to the lines of sudoers that they need.
+ */
+export async function lookAtCommands(checks: Checks, host: HostFacts): Promise<string[]> {
   const { restore, hooks } = checks.run.settings;
   const { stopCommand, startCommand, afterCommand, checkCommand } = restore;
   const commands: [CommandInput, string | null][] = [
@@ -24,7 +21,7 @@ export async function lookAtCommands(checks: Checks, host: HostFacts): Promise<S
     ['after-restore-command', afterCommand],
     ['check-command', checkCommand],
   ];
-  const lines: SudoLine[] = [];
+  const lines: string[] = [];
   for (const [input, text] of commands) {
     if (text === null) continue;
     await checks.probe(input, async () => {
@@ -33,7 +30,7 @@ export async function lookAtCommands(checks: Checks, host: HostFacts): Promise<S
         return { level: 'skipped', found: 'it is more than one plain command: only a run shows whether it works' };
       }
       if (command.sudo === null) return lookAtProgram(checks, command);
-      return lookAtSudo(checks, command, host, lines, input);
+      return lookAtSudo(checks, command, host, lines);
     });
   }
   return lines;
@@ -55,8 +52,7 @@ async function lookAtSudo(
   checks: Checks,
   { sudo, words }: PlainCommand,
   { hello }: HostFacts,
-  lines: SudoLine[],
-  input: CommandInput,
+  lines: string[],
 ): Promise<Looked> {
   const facts = await checks.send(['job', 'look_sudo', [sudo ?? '', ...words]]);
   if (hello.get('uid') === '0') return 'root may run it';
@@ -79,7 +75,7 @@ async function lookAtSudo(
   const user = userInSudoers(hello.get('user') ?? '', hello.get('uid') ?? '');
   const as = sudo || 'root';
   const line = `${user} ALL=(${as}) NOPASSWD: ${inSudoers([program, ...words.slice(1)])}`;
-  lines.push({ input, line });
+  lines.push(line);
   const todo = `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): \`${line}\``;
   const said = quoteOutside(facts.get('sudo_said') ?? '', 300);
   if (facts.get('sudo_status') !== '0') {

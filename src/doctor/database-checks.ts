@@ -1,4 +1,3 @@
-import { databaseOf } from '../engines/lookup.js';
 import type { Facts } from '../host/session.js';
 import { formatBytes } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
@@ -51,14 +50,13 @@ export async function lookAtRestore(checks: Checks, { place }: HostFacts): Promi
     }
     const settings = { ...run.settings, dryRun: true };
     const report = newReport(run.now());
-    const target = settings.restore.to ?? settings.database;
-    const { restoring, identity } = databaseOf(target, settings.dump);
+    const { restoring, identity } = run.database;
     const keys = keysOf({ encryption: null, decryption: settings.decryption });
     if (keys.length > 0) await checks.send(...keys);
     const { dump, from } = await chooseSource({ ...run, settings, report }, connection);
-    if (!hasKeyFor(dump.encryption, settings)) {
-      const found = `${from} is ${showEncrypted(dump.encryption)}, and ${dump.encryption === 'none' ? '' : missingKey(dump.encryption)}`;
-      return { level: 'skipped', found };
+    const { encryption } = dump;
+    if (encryption !== 'none' && !hasKeyFor(encryption, settings)) {
+      return { level: 'skipped', found: `${from} is ${showEncrypted(encryption)}, and ${missingKey(encryption)}` };
     }
     const facts = await checks.send(restoring.look(settings, dump));
     const plan = restoring.plan(settings, facts, dump);

@@ -6,7 +6,7 @@ import { HostPlace } from '../places/host.js';
 import { counted, formatAge, formatBytes, showSkew } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { describeDirectory, describeLogin } from '../run/checked.js';
-import { checkClock } from '../run/directory.js';
+import { aheadOf, checkClock } from '../run/directory.js';
 import type { Checks } from './checks.js';
 
 /** Longer than a month: no schedule of backups is as rare as that. */
@@ -41,10 +41,7 @@ export async function lookAtHost(checks: Checks): Promise<HostFacts> {
     };
   });
   await checks.probe('Tools', () => describeTools(facts, hello, checks));
-  await checks.probe('Clock', async () => {
-    const told = await checks.send(checkClock(run));
-    return showSkew(told.number('clock') * 1000 - run.now().getTime());
-  });
+  await checks.probe('Clock', async () => showSkew(aheadOf(run, await checks.send(checkClock(run)))));
   let place: HostPlace | null = null;
   // as a job: a request that fails ends the session
   const isThere = await checks.probe('Backup directory', async () => {

@@ -3,7 +3,7 @@ import type { Facts } from '../host/session.js';
 import type { SetUp } from '../reporting/report.js';
 import { ownLine } from '../run/explain.js';
 import type { Run } from '../run/run.js';
-import { type SudoLine, userInSudoers } from './command-checks.js';
+import { userInSudoers } from './command-checks.js';
 import type { HostFacts } from './host-checks.js';
 import { policies } from './policies.js';
 
@@ -11,7 +11,7 @@ import { policies } from './policies.js';
 export function setUpOf(
   run: Run,
   { hello, facts }: HostFacts,
-  told: { database: Facts | null; sudo: readonly SudoLine[]; onGitHub: boolean },
+  told: { database: Facts | null; sudo: readonly string[]; onGitHub: boolean },
 ): SetUp[] {
   const { settings, database } = run;
   const user = userInSudoers(hello.get('user') ?? '', hello.get('uid') ?? '');
@@ -67,10 +67,10 @@ function directoryLines({ settings, report }: Run, hello: Facts): SetUp[] {
   ];
 }
 
-function sudoLines({ settings: { runAs, container } }: Run, user: string, sudo: readonly SudoLine[]): SetUp[] {
+function sudoLines({ settings: { runAs, container } }: Run, user: string, sudo: readonly string[]): SetUp[] {
   const shell =
     runAs === null || container !== null ? [] : [`${user} ALL=(${runAs}) NOPASSWD: /bin/sh -s, /usr/bin/sh -s`];
-  const lines = [...new Set([...shell, ...sudo.map(({ line }) => line)])];
+  const lines = [...new Set([...shell, ...sudo])];
   if (lines.length === 0) return [];
   return [
     {

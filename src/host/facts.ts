@@ -42,6 +42,11 @@ export class Facts {
     return Number(text);
   }
 
+  /** The same where it may not have been reported: null. */
+  numberOrNull(key: string): number | null {
+    return this.get(key) === null ? null : this.number(key);
+  }
+
   /** An absolute path as the host resolved it, in one line, no longer than one can be; throws E_INTERNAL when it is none. */
   path(key: string): string {
     const path = this.need(key);

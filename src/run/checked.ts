@@ -6,6 +6,7 @@ import { quoteOutside } from '../reporting/neutralise.js';
 import type { Checked } from '../reporting/report.js';
 import type { Settings } from '../settings/settings.js';
 import type { Connection } from './connect.js';
+import { aheadOf } from './directory.js';
 import { noDirectory } from './explain.js';
 import { encryptedBy, showEncrypted } from './keys.js';
 import type { Run } from './run.js';
@@ -25,11 +26,10 @@ export async function tellChecked(
   const directory = describeDirectory(run, greeting, facts);
   const compressor = facts.get('compressor');
   const holder = facts.get('lock_holder');
-  const ahead = facts.number('clock') * 1000 - run.now().getTime();
   const free = report.storage.freeBytes;
   const found: [what: string, found: string][] = [
     ['Login', describeLogin(greeting, settings)],
-    ['Clock of the host', showSkew(ahead)],
+    ['Clock of the host', showSkew(aheadOf(run, facts))],
     ['Database, and the tool for it', `${database.plan(facts)}; ${formatBytes(facts.number('source_bytes'))}`],
     ['Compression', compressor === null ? 'none' : quoteOutside(facts.get('compressor_version') ?? compressor, 200)],
     ['Encryption', settings.encryption === null ? 'none' : encryptionOf(settings, facts)],

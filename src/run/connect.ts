@@ -6,6 +6,7 @@ import { leftBefore } from '../left.js';
 import { formatBytes, formatDuration, formatRate } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import { EVERY_MS, Progress } from '../reporting/progress.js';
+import type { Problem } from '../reporting/report.js';
 import { explain } from './explain.js';
 import type { Run } from './run.js';
 
@@ -137,10 +138,7 @@ async function connect(run: Run): Promise<Host> {
   return connectSsh(transport, (message) => warn(run, message), run.signal);
 }
 
-export function warn(run: Run, message: string): void {
-  run.report.problems.push({ level: 'warning', message });
-  run.log.warning(message);
-}
+export const warn = (run: Run, message: string): void => tellProblem(run, { level: 'warning', message });
 
 /** What `health` fails for, when it is an error, is a warning everywhere else: the command itself did what it was asked for. `fails`: unless it fails for it, too. */
 export function tellFinding(
@@ -148,9 +146,14 @@ export function tellFinding(
   { level, code, message, todo }: Finding,
   fails = run.settings.command === 'health',
 ): void {
-  const isError = level === 'error' && fails;
-  run.report.problems.push({ level: isError ? 'error' : 'warning', code, message, ...(todo === '' ? {} : { todo }) });
-  run.log[isError ? 'error' : 'warning'](`${code}: ${message}${todo === '' ? '' : `. ${todo}`}`);
+  tellProblem(run, { level: fails ? level : 'warning', code, message, ...(todo === '' ? {} : { todo }) });
+}
+
+/** Into the report, and as an annotation with its code and what to do. */
+export function tellProblem({ report, log }: Run, problem: Problem): void {
+  const { level, code, message, todo } = problem;
+  report.problems.push(problem);
+  log[level](`${code === undefined ? '' : `${code}: `}${message}${todo === undefined ? '' : `. ${todo}`}`);
 }
 
 /** What is so, and is nobody's fault: no annotation, and the run stays as good as it is. */

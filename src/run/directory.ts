@@ -1,6 +1,6 @@
 import { CLOCK_TOLERANCE_MS } from '../backups/retention.js';
 import { describe } from '../errors.js';
-import type { HostRequest } from '../host/session.js';
+import type { Facts, HostRequest } from '../host/session.js';
 import { metricsOf } from '../reporting/metrics.js';
 import { type Report, recordFailure } from '../reporting/report.js';
 import { reportJson } from '../reporting/report-json.js';
@@ -21,6 +21,9 @@ export function openDirectory(run: Run, how: 'create' | 'change' | 'look'): Host
 export function checkClock(run: Run, kind: 'request' | 'job' = 'job'): HostRequest {
   return [kind, 'check_clock', [seconds(run.now().getTime()), seconds(CLOCK_TOLERANCE_MS)]];
 }
+
+/** How far the clock that check_clock has told is ahead of the runner's, in milliseconds; the host tells whole seconds. */
+export const aheadOf = ({ now }: Run, facts: Facts): number => facts.number('clock') * 1000 - now().getTime();
 
 /** The catalogue, for reading. */
 export function look({ settings, database }: Run): HostRequest {

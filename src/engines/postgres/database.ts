@@ -137,7 +137,7 @@ export function postgresDatabase(source: PostgresSource, { format }: Pick<DumpSe
           `the roles of the server are not in this backup: ${quoteOutside(refused ?? 'a comment of one is too long for the manifest', 200)}. A restore on another server needs them made by hand first`,
         );
       }
-      const unlogged = facts.get('unlogged_left') === null ? 0 : facts.number('unlogged_left');
+      const unlogged = facts.numberOrNull('unlogged_left') ?? 0;
       if (unlogged > 0) {
         remarks.push(
           `the rows of ${counted(unlogged, 'unlogged table')} are not in this backup: a standby does not have them`,
@@ -241,7 +241,7 @@ function otherTarget({ command, restoreTo, restore }: Settings): PostgresSource 
 
 /** As far as it can be told without restoring it; null where nobody has looked. */
 function tablesWithData(kind: string, facts: Facts): number | null {
-  if (kind !== 'dump') return facts.get('tables_with_data') === null ? null : facts.number('tables_with_data');
+  if (kind !== 'dump') return facts.numberOrNull('tables_with_data');
   const archived = facts.get('archived');
   return archived?.split('\n').filter((oid) => oid !== '').length ?? null;
 }

@@ -15,7 +15,7 @@ const LATE_S = 300;
 
 /** What programs/postgres-health.sh has told. */
 export function postgresHealth(facts: Facts): DatabaseHealth {
-  const number = (key: string): number | null => (facts.get(key) === null ? null : facts.number(key));
+  const number = (key: string): number | null => facts.numberOrNull(key);
   const flag = (key: string): boolean => facts.get(key) === 'true';
   const seesAll = flag('sees_all');
   const figures = {

@@ -225,7 +225,7 @@ function foundIn(facts: Facts, dump: Dump, way: string): Found {
   const dumpTables = tablesOfDump(facts, dump);
   const free = facts.get('target_free_kib') ?? '';
   return {
-    bytes: facts.get('source_bytes') === null ? 0 : facts.number('source_bytes'),
+    bytes: facts.numberOrNull('source_bytes') ?? 0,
     tables,
     dumpTables,
     differences:

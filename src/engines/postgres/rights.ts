@@ -24,7 +24,7 @@ export function rightsInWords(facts: Facts): Looked {
       todo: 'Use a role that may read, and for a restore the owner of the database: the set-up below has the statements.',
     };
   }
-  const unreadable = facts.get('unreadable') === null ? 0 : facts.number('unreadable');
+  const unreadable = facts.numberOrNull('unreadable') ?? 0;
   if (unreadable > 0) {
     return {
       level: 'warning',
@@ -43,7 +43,7 @@ export function rightsInWords(facts: Facts): Looked {
 
 /** Of these no role may read all but superusers: each of them is granted, and those to come as well, by who makes them. */
 function largeObjects(role: string, facts: Facts): string[] {
-  if (facts.get('large_objects') === null || facts.number('large_objects') === 0 || role.includes('$')) return [];
+  if ((facts.numberOrNull('large_objects') ?? 0) === 0 || role.includes('$')) return [];
   return [
     '-- for the large objects that there are; again for those that are made later:',
     'DO $grant$ DECLARE large oid; BEGIN FOR large IN SELECT oid FROM pg_largeobject_metadata LOOP',
@@ -65,7 +65,7 @@ export function rightsToSet(database: string, facts: Facts): SetUp[] {
   const own = ownRole(facts);
   const isMuch = facts.get('superuser') === 'true' || facts.get('owns') === 'true';
   const role = isMuch || own === null ? BACKUP_ROLE : own;
-  const knows = (facts.get('server_version_num') === null ? 0 : facts.number('server_version_num')) >= READ_ALL;
+  const knows = (facts.numberOrNull('server_version_num') ?? 0) >= READ_ALL;
   const read = knows
     ? [`GRANT pg_read_all_data TO ${role};`]
     : [

@@ -321,7 +321,7 @@ function notPermitted(failure: Failure): Words | null {
       `Each large object has privileges of its own, and pg_read_all_data does not cover them. Back up as their owner; or as a superuser, in psql on this database: \`SELECT format(${literal(`GRANT SELECT ON LARGE OBJECT %s TO ${sql.replaceAll('%', '%%')}`)}, oid) FROM pg_largeobject_metadata \\gexec\`, and again when there are new ones. Once for all \`ALTER ROLE ${sql} SET lo_compat_privileges = on\` does it, but then the role may also change every large object.`,
     ];
   }
-  const version = facts.get('server_version_num') === null ? 0 : facts.number('server_version_num');
+  const version = facts.numberOrNull('server_version_num') ?? 0;
   return [
     message,
     version >= 140_000

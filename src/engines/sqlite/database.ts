@@ -53,7 +53,7 @@ export function sqliteDatabase(source: SqliteSource): Database {
               pageSize: facts.number('page_size'),
               pageCount: facts.number('page_count'),
               objects: facts.number('objects'),
-              foreignKeyViolations: facts.get('foreign_keys') === null ? 0 : facts.number('foreign_keys'),
+              foreignKeyViolations: facts.numberOrNull('foreign_keys') ?? 0,
             } satisfies SqliteContent)
           : null,
       };

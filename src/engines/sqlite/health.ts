@@ -12,7 +12,7 @@ const MUCH_FREE = 64 << 20;
 /** What programs/sqlite-health.sh has told; `tables` as the copy of a backup has them. */
 export function sqliteHealth(facts: Facts, tables: DatabaseHealth['tables']): DatabaseHealth {
   const path = facts.path('source');
-  const number = (key: string): number | null => (facts.get(key) === null ? null : facts.number(key));
+  const number = (key: string): number | null => facts.numberOrNull(key);
   const pageSize = number('page_size');
   const free = number('free_pages');
   const integrity = facts.get('integrity');
