@@ -486,8 +486,7 @@ describe('what is rejected', () => {
       let most = 0;
       const work = join(stored.directory, '.work');
       const timer = setInterval(() => {
-        if (!existsSync(work)) return;
-        for (const name of readdirSync(work, { recursive: true }) as string[]) {
+        for (const name of namesBelow(work)) {
           most = Math.max(most, statSync(join(work, name), { throwIfNoEntry: false })?.size ?? 0);
         }
       }, 2);
@@ -623,3 +622,13 @@ describe('over SSH', () => {
     }
   });
 });
+
+/** None as soon as it is gone, which may be while it is read. */
+function namesBelow(folder: string): string[] {
+  try {
+    return readdirSync(folder, { recursive: true }) as string[];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
