@@ -19,7 +19,7 @@ import { temporaryPathsOf } from '../helpers/users.js';
 type Inputs = Record<string, string>;
 
 /** Bytes of random data in the database, which no compression makes smaller. */
-const BYTES = 20_000_000;
+const BYTES = 40_000_000; // of which the stages together keep a good part
 
 let keys: EncryptionKeys;
 let slow: SlowTools;
