@@ -187,7 +187,7 @@ describe('a directory that can not be used is E_PERM', () => {
       expect(reportOf(list).backups.map((backup) => backup.id)).toEqual([id]);
       expect(listing(mount)).toEqual(before);
     } finally {
-      execFileSync('umount', [mount]);
+      execFileSync('umount', ['-l', mount]);
     }
   });
 });

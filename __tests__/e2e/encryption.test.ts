@@ -213,7 +213,7 @@ test('a folder in memory that is full: gpg takes another one, and what has room 
     succeeded(await run({}));
     expect(readdirSync(memory)).toEqual(['full']);
   } finally {
-    execFileSync('umount', [memory]);
+    execFileSync('umount', ['-l', memory]);
   }
   mount('nr_inodes=4');
   try {
@@ -226,7 +226,7 @@ test('a folder in memory that is full: gpg takes another one, and what has room 
     expect(scene.files()).toEqual(before);
     expect(readdirSync(memory)).toEqual([]);
   } finally {
-    execFileSync('umount', [memory]);
+    execFileSync('umount', ['-l', memory]);
     rmSync(memory, { recursive: true });
   }
 });

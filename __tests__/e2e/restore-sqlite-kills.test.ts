@@ -348,7 +348,7 @@ describe('on a disk that is too small', () => {
     own(small());
   });
   afterEach(() => {
-    execFileSync('umount', [small()]);
+    execFileSync('umount', ['-l', small()]);
   });
 
   async function isFull(request: HostRequest): Promise<void> {

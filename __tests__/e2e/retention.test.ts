@@ -187,7 +187,7 @@ async function undeletable<T>(files: string[], work: () => Promise<T>): Promise<
   try {
     return await work();
   } finally {
-    for (const file of files) execFileSync('umount', [file]);
+    for (const file of files) execFileSync('umount', ['-l', file]);
   }
 }
 

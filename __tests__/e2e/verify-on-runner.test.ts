@@ -271,7 +271,7 @@ describe('does not come to its end, which says nothing about the backup', () => 
         expect(told).toMatch(/verify-on: host/);
         expect(readdirSync(temp)).toEqual([]);
       } finally {
-        execFileSync('umount', [temp]);
+        execFileSync('umount', ['-l', temp]);
       }
     }
     mounted(2 * bytes);
@@ -284,7 +284,7 @@ describe('does not come to its end, which says nothing about the backup', () => 
       expect(expectFailure(result, 'E_NOSPACE')).toMatch(/the disk of the runner is full: .*verify-on: host/s);
       expect(readdirSync(temp)).toEqual(['filler']);
     } finally {
-      execFileSync('umount', [temp]);
+      execFileSync('umount', ['-l', temp]);
     }
   });
 });

@@ -43,7 +43,7 @@ beforeAll(async () => {
   succeeded(await scene.run());
 });
 afterAll(async () => {
-  execFileSync('umount', [scene.directory]);
+  execFileSync('umount', ['-l', scene.directory]);
   await scene.stop();
 });
 beforeEach(() => {

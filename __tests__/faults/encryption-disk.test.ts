@@ -32,7 +32,7 @@ afterEach(async () => {
 });
 afterAll(async () => {
   keys?.remove();
-  for (const folder of mounted) execFileSync('umount', [folder]);
+  for (const folder of mounted) execFileSync('umount', ['-l', folder]);
   await scene?.stop();
 });
 

@@ -28,7 +28,7 @@ beforeAll(async () => {
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=20m,uid=${uid},gid=${gid},mode=700`, 'tmpfs', scene.directory]);
 });
 afterAll(async () => {
-  execFileSync('umount', [scene.directory]);
+  execFileSync('umount', ['-l', scene.directory]);
   await scene.stop();
   rmSync(tools, { recursive: true });
 });

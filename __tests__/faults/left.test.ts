@@ -83,7 +83,7 @@ describe('while older ones are deleted', () => {
       expect([result.outputs['error-code'], left(result)]).toEqual(['E_ROTATE', 'backup-rotating']);
       expect(reportOf(result).deleted).toBeGreaterThan(0);
     } finally {
-      execFileSync('umount', [file]);
+      execFileSync('umount', ['-l', file]);
     }
   });
 

@@ -60,7 +60,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await scene?.stop();
-  for (const disk of [join(user.home, 'db-backups'), temporary]) execFileSync('umount', [disk]);
+  for (const disk of [join(user.home, 'db-backups'), temporary]) execFileSync('umount', ['-l', disk]);
   rmSync(temporary, { recursive: true });
   rmSync(`/etc/sudoers.d/${user.name}`, { force: true });
   await Promise.all([user, other].map((one) => one.remove()));

@@ -67,7 +67,7 @@ function host(): Kind {
     stuck: async (name, work) => {
       // while it is mounted on itself, no process here can delete it
       execFileSync('mount', ['--bind', path(name), path(name)]);
-      return work().finally(() => execFileSync('umount', [path(name)]));
+      return work().finally(() => execFileSync('umount', ['-l', path(name)]));
     },
   };
 }
