@@ -22,6 +22,7 @@ import { nothingLeft, stateOf } from '../helpers/outcome.js';
 import { SWEEP } from '../helpers/sample.js';
 import { reportOf, type Scene, startScene } from '../helpers/scene.js';
 import { daysAgo, listing, SeededDirectory } from '../helpers/seed.js';
+import { unmount } from '../helpers/unmount.js';
 
 let scene: Scene;
 let tools: string;
@@ -187,7 +188,7 @@ describe('a directory that can not be used is E_PERM', () => {
       expect(reportOf(list).backups.map((backup) => backup.id)).toEqual([id]);
       expect(listing(mount)).toEqual(before);
     } finally {
-      execFileSync('umount', ['-l', mount]);
+      await unmount(mount);
     }
   });
 });

@@ -16,6 +16,7 @@ import { nothingLeft, refused, sqlite3, succeeded } from '../helpers/outcome.js'
 import type { ActionResult } from '../helpers/run-action.js';
 import { BUCKET, startS3Double } from '../helpers/s3-double.js';
 import { reportOf, type Scene, startScene } from '../helpers/scene.js';
+import { unmount } from '../helpers/unmount.js';
 
 type Inputs = Record<string, string>;
 
@@ -213,7 +214,7 @@ test('a folder in memory that is full: gpg takes another one, and what has room 
     succeeded(await run({}));
     expect(readdirSync(memory)).toEqual(['full']);
   } finally {
-    execFileSync('umount', ['-l', memory]);
+    await unmount(memory);
   }
   mount('nr_inodes=4');
   try {
@@ -226,7 +227,7 @@ test('a folder in memory that is full: gpg takes another one, and what has room 
     expect(scene.files()).toEqual(before);
     expect(readdirSync(memory)).toEqual([]);
   } finally {
-    execFileSync('umount', ['-l', memory]);
+    await unmount(memory);
     rmSync(memory, { recursive: true });
   }
 });

@@ -28,6 +28,7 @@ import { leftAfter, processesOfUser } from '../helpers/processes.js';
 import { SWEEP, sample, step } from '../helpers/sample.js';
 import { type ShellHost, shellHost } from '../helpers/shell-host.js';
 import { checkInvariant, createDatabase, withNewer } from '../helpers/sqlite.js';
+import { unmount } from '../helpers/unmount.js';
 import { createUser, type TestUser } from '../helpers/users.js';
 
 // Every process of the session is killed at once before the Nth tool that a request starts, for each N until none is left to kill at.
@@ -347,9 +348,7 @@ describe('on a disk that is too small', () => {
     copyFileSync(beside('old.db'), join(small(), 'app.db'));
     own(small());
   });
-  afterEach(() => {
-    execFileSync('umount', ['-l', small()]);
-  });
+  afterEach(() => unmount(small()));
 
   async function isFull(request: HostRequest): Promise<void> {
     from(NEVER);

@@ -6,6 +6,7 @@ import { expectBackup, expectFailure } from '../helpers/failure.js';
 import { nothingLeft } from '../helpers/outcome.js';
 import { reportOf, type Scene, startScene } from '../helpers/scene.js';
 import { daysAgo, listing, SeededDirectory } from '../helpers/seed.js';
+import { unmount } from '../helpers/unmount.js';
 
 let scene: Scene;
 let count = 0;
@@ -187,7 +188,7 @@ async function undeletable<T>(files: string[], work: () => Promise<T>): Promise<
   try {
     return await work();
   } finally {
-    for (const file of files) execFileSync('umount', ['-l', file]);
+    for (const file of files) await unmount(file);
   }
 }
 

@@ -28,6 +28,7 @@ import { type ActionResult, type RunningAction, startAction } from '../helpers/r
 import { sample } from '../helpers/sample.js';
 import { reportOf, type Scene, startScene } from '../helpers/scene.js';
 import { startSshd } from '../helpers/sshd.js';
+import { unmount } from '../helpers/unmount.js';
 
 type Inputs = Record<string, string>;
 const done = { code: 0, outputs: { 'error-code': '' }, legacyOutputs: [], fileErrors: [] };
@@ -271,7 +272,7 @@ describe('does not come to its end, which says nothing about the backup', () => 
         expect(told).toMatch(/verify-on: host/);
         expect(readdirSync(temp)).toEqual([]);
       } finally {
-        execFileSync('umount', ['-l', temp]);
+        await unmount(temp);
       }
     }
     mounted(2 * bytes);
@@ -284,7 +285,7 @@ describe('does not come to its end, which says nothing about the backup', () => 
       expect(expectFailure(result, 'E_NOSPACE')).toMatch(/the disk of the runner is full: .*verify-on: host/s);
       expect(readdirSync(temp)).toEqual(['filler']);
     } finally {
-      execFileSync('umount', ['-l', temp]);
+      await unmount(temp);
     }
   });
 });

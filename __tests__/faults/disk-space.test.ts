@@ -28,6 +28,7 @@ import {
 import { nowAndThen } from '../helpers/sample.js';
 import { type Scene, startScene } from '../helpers/scene.js';
 import { createDatabase } from '../helpers/sqlite.js';
+import { unmount } from '../helpers/unmount.js';
 
 /** The backup directory is a small disk of its own. */
 let scene: Scene;
@@ -43,7 +44,7 @@ beforeAll(async () => {
   succeeded(await scene.run());
 });
 afterAll(async () => {
-  execFileSync('umount', ['-l', scene.directory]);
+  await unmount(scene.directory);
   await scene.stop();
 });
 beforeEach(() => {

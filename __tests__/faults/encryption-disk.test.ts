@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { type EncryptionKeys, makeKeys, PASSPHRASE } from '../helpers/encryption-keys.js';
 import { nothingLeft, refused, succeeded } from '../helpers/outcome.js';
 import { type Scene, startScene } from '../helpers/scene.js';
+import { unmount } from '../helpers/unmount.js';
 import { temporaryPathsOf } from '../helpers/users.js';
 
 // Disks that are full: that of the backups in the middle of what is encrypted, and that in memory which gpg's folder would be in.
@@ -32,7 +33,7 @@ afterEach(async () => {
 });
 afterAll(async () => {
   keys?.remove();
-  for (const folder of mounted) execFileSync('umount', ['-l', folder]);
+  for (const folder of mounted) await unmount(folder);
   await scene?.stop();
 });
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { expectFailure } from '../helpers/failure.js';
 import { type Scene, startScene } from '../helpers/scene.js';
+import { unmount } from '../helpers/unmount.js';
 
 /** The backup directory is a small disk of its own, and the sqlite3 of the host says nothing when it is to check a copy. */
 let scene: Scene;
@@ -28,7 +29,7 @@ beforeAll(async () => {
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=20m,uid=${uid},gid=${gid},mode=700`, 'tmpfs', scene.directory]);
 });
 afterAll(async () => {
-  execFileSync('umount', ['-l', scene.directory]);
+  await unmount(scene.directory);
   await scene.stop();
   rmSync(tools, { recursive: true });
 });

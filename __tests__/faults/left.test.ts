@@ -12,6 +12,7 @@ import { reportOf, type Scene, startScene } from '../helpers/scene.js';
 import { daysAgo, SeededDirectory } from '../helpers/seed.js';
 import { SeededStore } from '../helpers/seeded-store.js';
 import { type SlowTools, slowTools } from '../helpers/slow-tools.js';
+import { unmount } from '../helpers/unmount.js';
 
 // A failure that comes while something is being changed must not say that it was not.
 
@@ -83,7 +84,7 @@ describe('while older ones are deleted', () => {
       expect([result.outputs['error-code'], left(result)]).toEqual(['E_ROTATE', 'backup-rotating']);
       expect(reportOf(result).deleted).toBeGreaterThan(0);
     } finally {
-      execFileSync('umount', ['-l', file]);
+      await unmount(file);
     }
   });
 

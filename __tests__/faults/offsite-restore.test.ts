@@ -7,6 +7,7 @@ import { leftOnHost } from '../helpers/invariants.js';
 import { sqlite3, until } from '../helpers/outcome.js';
 import { type S3Double, startS3Double } from '../helpers/s3-double.js';
 import { type Scene, startScene } from '../helpers/scene.js';
+import { unmount } from '../helpers/unmount.js';
 
 // A backup is on its way from the store to the host, and something ends it. Nothing of it is left, and the live database is as it was.
 
@@ -31,7 +32,7 @@ afterEach(async () => {
   expect(readdirSync(scene.directory).filter((name) => name.startsWith('app-'))).toEqual([]);
 });
 afterAll(async () => {
-  execFileSync('umount', ['-l', scene.directory]);
+  await unmount(scene.directory);
   await scene.stop();
   await s3.stop();
 });

@@ -23,6 +23,7 @@ import { leftAfter, processesOfUser } from '../helpers/processes.js';
 import type { RunningAction } from '../helpers/run-action.js';
 import { nowAndThen, sample } from '../helpers/sample.js';
 import type { Scene } from '../helpers/scene.js';
+import { unmount } from '../helpers/unmount.js';
 import { createUser, type TestUser } from '../helpers/users.js';
 
 // Two small disks of their own: that of the backup directory, and the one where temporary files go.
@@ -60,7 +61,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await scene?.stop();
-  for (const disk of [join(user.home, 'db-backups'), temporary]) execFileSync('umount', ['-l', disk]);
+  for (const disk of [join(user.home, 'db-backups'), temporary]) await unmount(disk);
   rmSync(temporary, { recursive: true });
   rmSync(`/etc/sudoers.d/${user.name}`, { force: true });
   await Promise.all([user, other].map((one) => one.remove()));

@@ -6,6 +6,7 @@ import { expectBackup, expectFailure } from '../helpers/failure.js';
 import { nothingLeft, sqlite3 } from '../helpers/outcome.js';
 import { type Scene, startScene } from '../helpers/scene.js';
 import { type SlowTools, slowTools } from '../helpers/slow-tools.js';
+import { unmount } from '../helpers/unmount.js';
 
 // The disk of the live database is full, or becomes so; the backups are on another one.
 
@@ -30,7 +31,7 @@ beforeAll(async () => {
   sqlite3(scene.database, 'INSERT INTO t VALUES (1)');
 });
 afterAll(async () => {
-  execFileSync('umount', ['-l', disk]);
+  await unmount(disk);
   await scene.stop();
   slow.remove();
 });

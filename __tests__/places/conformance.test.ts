@@ -15,6 +15,7 @@ import { idAt, manifestOf } from '../backups/sample-backups.js';
 import { TOLD } from '../helpers/invariants.js';
 import { type S3Double, startS3Double } from '../helpers/s3-double.js';
 import { shellHost } from '../helpers/shell-host.js';
+import { unmount } from '../helpers/unmount.js';
 import type { Given } from '../settings/given-inputs.js';
 import { type Files, MemoryPlace } from './memory-place.js';
 import { runForTests } from './run-for-tests.js';
@@ -67,7 +68,7 @@ function host(): Kind {
     stuck: async (name, work) => {
       // while it is mounted on itself, no process here can delete it
       execFileSync('mount', ['--bind', path(name), path(name)]);
-      return work().finally(() => execFileSync('umount', ['-l', path(name)]));
+      return work().finally(() => unmount(path(name)));
     },
   };
 }
