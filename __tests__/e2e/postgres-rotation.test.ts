@@ -1,12 +1,12 @@
 import { chownSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { newestFirst } from '../../src/backups/retention.js';
 import { expectBackup, expectFailure } from '../helpers/failure.js';
 import { backupsIn, nothingLeft } from '../helpers/outcome.js';
 import { type Postgres, startPostgres } from '../helpers/postgres.js';
 import { drop, recover, rowsTold, startPostgresScene } from '../helpers/postgres-backups.js';
 import { bigTable } from '../helpers/postgres-sample.js';
-import type { ActionResult } from '../helpers/run-action.js';
 import { sample } from '../helpers/sample.js';
 import { reportOf, type Scene } from '../helpers/scene.js';
 import { listing } from '../helpers/seed.js';
@@ -34,9 +34,6 @@ afterAll(async () => {
 
 const unit = (id: string, file: string) => [`${id}.json`, `${id}${file}`, `${id}${file}.sha256`];
 
-/** In order: which of two backups of the same second is told first is decided by the random end of its name. */
-const messages = (result: ActionResult) => result.annotations.map(({ message }) => message).sort();
-
 const LEFT_ALONE =
   'here it is never counted and never deleted. Two databases that share a directory need names of their own (`name`).';
 
@@ -48,6 +45,12 @@ describe('a directory shared with a database of the same name on another server,
   let elsewhere: string;
   let sqlite: string;
   let own: string[];
+  /** Newest first; which of two of the same second that is, the random ends of their names decide. */
+  const foreign = () =>
+    [sqlite, elsewhere]
+      .map((id) => ({ id, createdAt: new Date(manifest(id).createdAt) }))
+      .sort(newestFirst)
+      .map(({ id }) => id);
   beforeAll(async () => {
     elsewhere = expectBackup(await run({ database: other.uri({ database: 'shop' }) }));
     sqlite = expectBackup(await run({ database: scene.database, name: 'shop' }));
@@ -69,11 +72,12 @@ describe('a directory shared with a database of the same name on another server,
     );
     const { systemIdentifier } = manifest(elsewhere).identity;
     expect(systemIdentifier).not.toBe(manifest(id).identity.systemIdentifier);
-    expect(messages(result)).toEqual(
-      [
-        `E_MANIFEST: ${sqlite} belongs to another database, "${scene.database}"; ${LEFT_ALONE}`,
-        `E_MANIFEST: ${elsewhere} belongs to another database, "shop" of the server with the system identifier ${systemIdentifier}; ${LEFT_ALONE}`,
-      ].sort(),
+    const databases = {
+      [sqlite]: `"${scene.database}"`,
+      [elsewhere]: `"shop" of the server with the system identifier ${systemIdentifier}`,
+    };
+    expect(result.annotations.map(({ message }) => message)).toEqual(
+      foreign().map((one) => `E_MANIFEST: ${one} belongs to another database, ${databases[one]}; ${LEFT_ALONE}`),
     );
   });
 
@@ -83,8 +87,8 @@ describe('a directory shared with a database of the same name on another server,
     const list = await run({ command: 'list' });
     expect(list).toMatchObject(done);
     expect(reportOf(list).backups.map(({ id }) => id)).toEqual([newer, older]);
-    expect(messages(list)).toEqual(
-      [sqlite, elsewhere].sort().map((one) => expect.stringContaining(`${one} belongs to another database`)),
+    expect(list.annotations.map(({ message }) => message)).toEqual(
+      foreign().map((one) => expect.stringContaining(`${one} belongs to another database`)),
     );
 
     expect(await run({ command: 'pin', backup: older, pin: 'audit' })).toMatchObject(done);
