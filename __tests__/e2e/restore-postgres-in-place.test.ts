@@ -234,10 +234,17 @@ describe('what fails', () => {
     await expectNothingLeft(scene, server, backups('custom'));
   });
 
-  test('the server is restarted in the middle', async () => {
+  test.each([
+    ['it knows that the transaction began', true],
+    ['it has forgotten that the transaction began', false],
+  ])('the server crashes in the middle, and %s', async (_, isWritten) => {
+    // what it has to write it may keep to itself for that long
+    await server.sql('postgres', "ALTER SYSTEM SET wal_writer_delay = '10s'");
+    await server.sql('postgres', 'SELECT pg_reload_conf()');
     const lock = await holdSession(server, 'shop', LOCK);
     const running = scene.start(inputsOf());
     await stopped();
+    if (isWritten) await server.sql('postgres', 'CHECKPOINT');
     await server.stop('immediate');
     await server.start();
     const result = await running.result();

@@ -271,7 +271,11 @@ stop_writer() {
   fi
 }
 
-transaction_status() { run ask_sql "SELECT coalesce(txid_status($xact), 'unknown')" 2>status.error; }
+# transaction_status: of a number that is in the future, none was begun: the server crashed before it had written down that this one was
+transaction_status() {
+  run ask_sql "SELECT coalesce(txid_status($xact), 'unknown')" 2>status.error && return
+  [ "$(sqlstate_in status.error)" = 22023 ] && echo aborted
+}
 
 # in_place_failed STATUS: by what psql said; a lost server, a lock, or the dump
 in_place_failed() {
