@@ -5534,29 +5534,31 @@ function expecting(number) {
 __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _esm_globals_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3709);
 /* harmony import */ var _cancel_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(833);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_2__);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9328);
-/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6515);
-/* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6661);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9328);
+/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7460);
+/* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6661);
 
  // listens to signals before all that takes time to load
 
 
 
 
-
 // The runner starts this file for `main`, and dist/post.js for `post`, which imports it when main saved that it started, and
-// not that it finished.
+// not that it finished. dist/cli.js imports it for the command line. Both say so here before.
+const { dbBackupEntry: entry } = globalThis;
 /** A link that died silently keeps the process for minutes; nothing that is still open by then matters. */
 const EXIT_MS = 1_000;
-if ((0,node_path__WEBPACK_IMPORTED_MODULE_2__.basename)(process.argv[1] ?? '') !== 'post.js') {
-    (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_4__/* .platform */ .i)().saveState('started', 'true');
-    if (await (0,_main_js__WEBPACK_IMPORTED_MODULE_3__/* .main */ .iW)(_cancel_js__WEBPACK_IMPORTED_MODULE_1__/* .cancel */ .Z))
-        (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_4__/* .platform */ .i)().saveState('finished', 'true');
+if (entry === 'command-line') {
+    const { commandLine } = await Promise.all(/* import() */[__nccwpck_require__.e(375), __nccwpck_require__.e(583)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6583));
+    await commandLine(process.argv.slice(2));
+}
+else if (entry === 'post') {
+    await (0,_post_js__WEBPACK_IMPORTED_MODULE_4__/* .post */ .b)(_cancel_js__WEBPACK_IMPORTED_MODULE_1__/* .cancel */ .Z.signal);
 }
 else {
-    await (0,_post_js__WEBPACK_IMPORTED_MODULE_5__/* .post */ .b)(_cancel_js__WEBPACK_IMPORTED_MODULE_1__/* .cancel */ .Z.signal);
+    (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_3__/* .platform */ .i)().saveState('started', 'true');
+    if ((await (0,_main_js__WEBPACK_IMPORTED_MODULE_2__/* .main */ .iW)(_cancel_js__WEBPACK_IMPORTED_MODULE_1__/* .cancel */ .Z)).isClean)
+        (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_3__/* .platform */ .i)().saveState('finished', 'true');
 }
 setTimeout(() => process.exit(), EXIT_MS).unref();
 
@@ -11156,7 +11158,7 @@ async function list(run) {
         const { backups } = host.listed;
         const shown = new Map(report.backups.map((one) => [one.id, one]));
         for (const { backup, places } of placed(backups, run.copies)) {
-            log.info(lineOf(backup, shown.get(backup.id), uri === null ? [] : places));
+            log.result(lineOf(backup, shown.get(backup.id), uri === null ? [] : places));
         }
         log.info(`${(0,format/* counted */.hS)(backups.length, 'backup')} of ${settings.name} in ${report.directory}`);
         if (uri !== null)
@@ -12074,8 +12076,8 @@ function tellWhich({ settings, log }, what) {
     return !settings.dryRun;
 }
 
-// EXTERNAL MODULE: ./src/platform/platform.ts + 2 modules
-var platform = __nccwpck_require__(6515);
+// EXTERNAL MODULE: ./src/platform/platform.ts + 1 modules
+var platform = __nccwpck_require__(7460);
 ;// CONCATENATED MODULE: ./src/reporting/failure-text.ts
 
 
@@ -13058,8 +13060,8 @@ async function attempt(action) {
     }
 }
 
-// EXTERNAL MODULE: ./src/settings/inputs.ts + 18 modules
-var inputs = __nccwpck_require__(813);
+// EXTERNAL MODULE: ./src/settings/inputs.ts + 14 modules
+var inputs = __nccwpck_require__(1364);
 // EXTERNAL MODULE: ./src/settings/notify-inputs.ts + 1 modules
 var notify_inputs = __nccwpck_require__(9519);
 // EXTERNAL MODULE: ./src/settings/settings.ts
@@ -13115,7 +13117,7 @@ const RID = 'rid';
 const TOLD = 'told';
 /**
  * One step: settings, the command, the report. Never throws; alone decides whether the step fails. When `cancel` is
- * aborted, by us on `timeout` or by others, the run ends with that reason. False when `post` should look at the host.
+ * aborted, by us on `timeout` or by others, the run ends with that reason. `isClean` is false when `post` should look at the host.
  */
 async function main(cancel) {
     const tail = [];
@@ -13167,7 +13169,7 @@ async function main(cancel) {
     await Promise.all([run?.ledger?.save(), tellOthers(teller, run, report, tail, log, wantSummary)]);
     for (const line of lastLines(report))
         log.info(line);
-    return run?.hostIsClean ?? true;
+    return { report, isClean: run?.hostIsClean ?? true };
 }
 async function tellOthers(teller, run, report, tail, log, wantSummary) {
     if (!teller.hasSomebody)
@@ -13298,13 +13300,14 @@ async function giveUpNoted(run, noted) {
 
 /***/ }),
 
-/***/ 6515:
+/***/ 7460:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  i: () => (/* binding */ platform)
+  i: () => (/* binding */ platform),
+  V: () => (/* binding */ usePlatform)
 });
 
 // EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 7 modules
@@ -13319,12 +13322,19 @@ const title = 'Database backup';
 /** A step of a job, on GitHub's runner or one of its kind. */
 const actions = {
     input: (name) => core/* getInput */.V4(name),
+    wrong: [],
+    advice: {
+        wrong: 'Correct what is named here in the workflow.',
+        empty: 'An input that is empty although the workflow fills it: its secret or variable is not set, is set in an environment that the job does not name, or is withheld because a fork or Dependabot started the run.',
+    },
     secret(text) {
         actions_secrets.add(text);
         core/* setSecret */.Pq(text);
     },
     hidden: (text) => actions_secrets.hidden(text),
     info: (text) => core/* info */.pq(text),
+    result: (text) => core/* info */.pq(text),
+    live: () => false,
     warning: (message) => core/* warning */.$e(message, { title }),
     error: (message) => core/* error */.z3(message, { title }),
     debug: (text) => core/* debug */.Yz(text),
@@ -13345,43 +13355,21 @@ const actions = {
     },
 };
 
-;// CONCATENATED MODULE: ./src/platform/terminal.ts
-
-const terminal_secrets = new secrets/* Secrets */.S();
-const say = (stream, text) => stream.write(`${terminal_secrets.hidden(text)}\n`);
-/** A shell, cron, systemd: whoever reads gets plain text, from which the secrets are taken here, since no runner does it. */
-const terminal = {
-    input: (name) => (process.env[`INPUT_${name.toUpperCase()}`] ?? '').trim(),
-    secret: (text) => terminal_secrets.add(text),
-    hidden: (text) => terminal_secrets.hidden(text),
-    info: (text) => void say(process.stdout, text),
-    warning: (message) => void say(process.stderr, `warning: ${message}`),
-    error: (message) => void say(process.stderr, `error: ${message}`),
-    debug(text) {
-        if (process.env.RUNNER_DEBUG === '1')
-            say(process.stderr, text);
-    },
-    startGroup: (title) => void say(process.stdout, title),
-    endGroup: () => { },
-    fail(message) {
-        process.exitCode = 1;
-        terminal.error(message);
-    },
-    // The exit status tells; there is no later step.
-    output: () => { },
-    saveState: () => { },
-    state: () => '',
-    summary: async () => { },
-};
-
+// EXTERNAL MODULE: ./src/platform/terminal.ts
+var terminal = __nccwpck_require__(9747);
 ;// CONCATENATED MODULE: ./src/platform/platform.ts
 
 
+let chosen = null;
+/** From now on the program runs on this. */
+function usePlatform(platform) {
+    chosen = platform;
+}
 /**
  * The runner's protocol is for the runner alone: elsewhere `::add-mask::` would be what shows a secret, and nobody takes an output.
  * Those that are made after GitHub's set the variable as well.
  */
-const platform = () => (process.env.GITHUB_ACTIONS === 'true' ? actions : terminal);
+const platform = () => (chosen ??= process.env.GITHUB_ACTIONS === 'true' ? actions : (0,terminal/* terminal */.F)());
 
 
 /***/ }),
@@ -13431,6 +13419,100 @@ function inUrl(text) {
 
 /***/ }),
 
+/***/ 9747:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   F: () => (/* binding */ terminal)
+/* harmony export */ });
+/* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7975);
+/* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_util__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9002);
+
+
+const ADVICE = {
+    wrong: 'Correct what is named here, in the options, the environment or the configuration. `db-backup COMMAND --help` says what each input means.',
+    empty: 'Give what is missing as an option, in the environment or in the configuration. `db-backup COMMAND --help` says what each input means, `db-backup help inputs` where they come from.',
+};
+/**
+ * A shell, cron, systemd: whoever reads gets plain text, from which the secrets are taken here, since no runner does it. What the run does
+ * goes to stderr; what the command was asked for goes to stdout. On a terminal in colours, elsewhere each line with its time and level.
+ */
+function terminal({ input, wrong = [], secrets = new _secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .Secrets */ .S(), quiet = false, silentResult = false, draw, } = {}) {
+    const states = new Map();
+    const say = (level, text) => {
+        draw?.clear();
+        const shown = secrets.hidden(text);
+        if (process.stderr.isTTY)
+            process.stderr.write(`${COLOURED[level](shown)}\n`);
+        else
+            process.stderr.write(stamped(level, shown));
+    };
+    const told = {
+        input: input ?? ((name) => (process.env[`INPUT_${name.toUpperCase()}`] ?? '').trim()),
+        wrong,
+        advice: ADVICE,
+        secret: (text) => secrets.add(text),
+        hidden: (text) => secrets.hidden(text),
+        info(text) {
+            if (!quiet)
+                say('INFO', text);
+        },
+        result(text) {
+            if (silentResult)
+                return;
+            draw?.clear();
+            process.stdout.write(`${secrets.hidden(text)}\n`);
+        },
+        live(text, share) {
+            if (draw === undefined || quiet)
+                return false;
+            draw.draw(secrets.hidden(text), share);
+            return true;
+        },
+        warning: (message) => say('WARN', message),
+        error: (message) => say('ERROR', message),
+        debug(text) {
+            if (process.env.RUNNER_DEBUG === '1')
+                say('DEBUG', text);
+        },
+        startGroup(title) {
+            if (!quiet)
+                say('GROUP', title);
+        },
+        endGroup: () => { },
+        fail(message) {
+            process.exitCode = 1;
+            told.error(message);
+        },
+        // The exit status tells; there is no later step.
+        output: () => { },
+        saveState: (name, value) => void states.set(name, value),
+        state: (name) => states.get(name) ?? '',
+        summary: async () => { },
+    };
+    return told;
+}
+const style = (format, text) => (0,node_util__WEBPACK_IMPORTED_MODULE_0__.styleText)(format, text, { stream: process.stderr });
+const COLOURED = {
+    INFO: (text) => text,
+    GROUP: (text) => style('bold', text),
+    WARN: (text) => `${style('yellow', 'warning:')} ${text}`,
+    ERROR: (text) => `${style(['bold', 'red'], 'error:')} ${text}`,
+    DEBUG: (text) => style('dim', text),
+};
+/** For a file, cron's mail or the journal: each line by itself. */
+function stamped(level, text) {
+    const start = `${new Date().toISOString().slice(0, 19)}Z ${(level === 'GROUP' ? 'INFO' : level).padEnd(5)} `;
+    return text
+        .split('\n')
+        .map((line) => `${start}${line}\n`)
+        .join('');
+}
+
+
+/***/ }),
+
 /***/ 6661:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -13442,12 +13524,12 @@ function inUrl(text) {
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
 /* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9328);
 /* harmony import */ var _places_unfinished_upload_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6865);
-/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6515);
+/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7460);
 /* harmony import */ var _reporting_log_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(48);
 /* harmony import */ var _reporting_report_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4778);
 /* harmony import */ var _run_connect_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7811);
 /* harmony import */ var _run_directory_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5337);
-/* harmony import */ var _settings_inputs_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(813);
+/* harmony import */ var _settings_inputs_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1364);
 /* harmony import */ var _settings_notify_inputs_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(9519);
 /* harmony import */ var _telling_tell_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9574);
 
@@ -13641,7 +13723,7 @@ function clip(text, maxCharacters) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   _: () => (/* binding */ actionsLog)
 /* harmony export */ });
-/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6515);
+/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7460);
 /* harmony import */ var _format_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1267);
 /* harmony import */ var _neutralise_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4302);
 
@@ -13662,6 +13744,15 @@ function actionsLog(last) {
     const info = (text) => quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().info(kept((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(text))));
     return {
         info,
+        result: (text) => quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().result(kept((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(text)))),
+        live(text, share) {
+            try {
+                return (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().live((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(text), share);
+            }
+            catch {
+                return false; // the terminal is gone
+            }
+        },
         warning: (message) => quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().warning(annotation(message))),
         error: (message) => quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().error(annotation(message))),
         debug: (text) => quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().debug((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(text))),
@@ -13781,7 +13872,7 @@ function lines(bytes) {
 /* harmony export */   N6: () => (/* binding */ backupOk)
 /* harmony export */ });
 /* unused harmony export outputsOf */
-/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6515);
+/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7460);
 /* harmony import */ var _neutralise_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4302);
 /* harmony import */ var _report_json_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(789);
 
@@ -13855,8 +13946,9 @@ function oneLine(value) {
 /* harmony import */ var _format_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1267);
 
 const FIRST_AFTER_MS = 3_000;
+const LIVE_AFTER_MS = 1_000;
 const EVERY_MS = 10_000;
-/** Tells how far a long transfer is: nothing in the first 3 s, then at most one line each 10 s. */
+/** Tells how far a long transfer is: nothing in the first 3 s, then at most one line each 10 s; where a line can be written anew, that from the first second on. */
 class Progress {
     log;
     label;
@@ -13872,29 +13964,33 @@ class Progress {
         this.now = now;
         this.started = now();
     }
-    /** `bytes` is the total so far. True when a line was printed. */
-    update(bytes) {
+    /** `bytes` is the total so far. `mayPrint`: whether it is time for a line. True when one was printed. */
+    update(bytes, mayPrint = true) {
         const now = this.now();
         const elapsed = now - this.started;
-        if (elapsed < FIRST_AFTER_MS)
+        if (elapsed >= LIVE_AFTER_MS && this.log.live(this.told(bytes, elapsed), this.share(bytes)))
+            return false;
+        if (!mayPrint || elapsed < FIRST_AFTER_MS)
             return false;
         if (this.printed !== null && now - this.printed < EVERY_MS)
             return false;
         this.printed = now;
-        this.log.info(`${this.label}: ${this.progress(bytes, elapsed)}`);
+        this.log.info(this.told(bytes, elapsed));
         return true;
     }
-    progress(bytes, elapsed) {
-        const rate = (0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatRate */ .CE)(bytes, elapsed);
+    /** null: nobody knows. The expected size is an estimate: past it, a share or a time left would be made up. */
+    share(bytes) {
         const expected = this.expectedBytes;
-        // The expected size is an estimate. Past it, a share or a time left would be made up.
-        if (expected === null || expected <= 0 || bytes > expected)
-            return `${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatBytes */ .z3)(bytes)}, ${rate}`;
-        const share = `${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatBytes */ .z3)(bytes)} of ${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatBytes */ .z3)(expected)} (${Math.floor((bytes / expected) * 100)} %)`;
+        return expected === null || expected <= 0 || bytes > expected ? null : bytes / expected;
+    }
+    told(bytes, elapsed) {
+        const rate = (0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatRate */ .CE)(bytes, elapsed);
+        const share = this.share(bytes);
+        if (share === null)
+            return `${this.label}: ${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatBytes */ .z3)(bytes)}, ${rate}`;
+        const of = `${this.label}: ${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatBytes */ .z3)(bytes)} of ${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatBytes */ .z3)(this.expectedBytes ?? 0)} (${Math.floor(share * 100)} %), ${rate}`;
         // the first bytes tell little of the rest
-        if (bytes < expected / 100)
-            return `${share}, ${rate}`;
-        return `${share}, ${rate}, about ${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatDuration */ .a3)(((expected - bytes) * elapsed) / bytes)} left`;
+        return share < 0.01 ? of : `${of}, about ${(0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .formatDuration */ .a3)((elapsed * (1 - share)) / share)} left`;
     }
 }
 
@@ -14723,10 +14819,11 @@ class Phases {
     progress({ copied, packed, read }) {
         const phase = this.current;
         const now = performance.now();
-        if (phase === null || now - this.printed < _reporting_progress_js__WEBPACK_IMPORTED_MODULE_5__/* .EVERY_MS */ .r)
-            return; // one line each 10 s, also across phases
+        if (phase === null)
+            return;
         const bytes = phase.name === TITLES.copy ? copied : phase.name === READ_BACK ? read : packed || copied || read;
-        if (phase.progress.update(bytes))
+        // one line each 10 s, also across phases
+        if (phase.progress.update(bytes, now - this.printed >= _reporting_progress_js__WEBPACK_IMPORTED_MODULE_5__/* .EVERY_MS */ .r))
             this.printed = now;
     }
     /** It did not come to its end, so that there is no time and rate of the whole to tell. */
@@ -15137,6 +15234,277 @@ function faultIn(schema, document) {
 
 /***/ }),
 
+/***/ 2519:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  Qh: () => (/* binding */ INPUT_NAMES),
+  bu: () => (/* binding */ declared)
+});
+
+// UNUSED EXPORTS: INPUTS
+
+// EXTERNAL MODULE: ./src/settings/fingerprints.ts
+var fingerprints = __nccwpck_require__(8516);
+// EXTERNAL MODULE: ./src/settings/host-path.ts
+var host_path = __nccwpck_require__(3663);
+// EXTERNAL MODULE: ./src/settings/units.ts
+var units = __nccwpck_require__(8902);
+;// CONCATENATED MODULE: ./src/settings/keep-rules.ts
+
+const RULES = ['last', 'within', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'];
+/** More is a typing error; also keeps every sum of the planner far from where numbers lose precision. */
+const MOST = 100_000;
+const EXAMPLES = 'expected rules such as "5" or "daily=7 weekly=4"';
+const isRule = (text) => RULES.includes(text);
+/**
+ * Reads what `keep` takes: `5` (the same as `last=5`), or rules separated by blanks, commas or newlines.
+ * Throws an Error that states the rule and quotes the part that broke it.
+ */
+function parseKeep(text) {
+    const whole = text.trim();
+    if (/^\d+$/.test(whole))
+        return { last: parseCount(whole, whole) };
+    const parts = whole
+        .replace(/\s*=\s*/g, '=')
+        .split(/[\s,]+/)
+        .filter((part) => part !== '');
+    if (parts.length === 0)
+        throw new Error(`${EXAMPLES}, got ""`);
+    const rules = {};
+    for (const part of parts) {
+        const [name = '', value, ...rest] = part.split('=');
+        if (value === undefined || rest.length > 0)
+            throw new Error(`${EXAMPLES}, got ${JSON.stringify(part)}`);
+        if (!isRule(name))
+            throw new Error(`unknown rule, expected one of ${RULES.join(', ')}, got ${JSON.stringify(part)}`);
+        if (rules[name] !== undefined)
+            throw new Error(`the rule ${name} is given twice, got ${JSON.stringify(whole)}`);
+        rules[name] = name === 'within' ? parseWithin(value, part) : parseCount(value, part);
+    }
+    return rules;
+}
+function parseCount(digits, part) {
+    const count = /^\d{1,6}$/.test(digits) ? Number(digits) : 0;
+    if (count < 1 || count > MOST)
+        throw new Error(`expected a whole number from 1 to ${MOST}, got ${JSON.stringify(part)}`);
+    return count;
+}
+function parseWithin(value, part) {
+    let ms;
+    try {
+        ms = (0,units/* parseDuration */.E9)(value);
+    }
+    catch (error) {
+        throw new Error(`${error.message}, got ${JSON.stringify(part)}`);
+    }
+    if (ms < 1_000 || ms > MOST * 86_400_000) {
+        throw new Error(`expected a duration from 1s to ${MOST}d, got ${JSON.stringify(part)}`);
+    }
+    return ms;
+}
+/** Writes rules in the order of the documentation; `parseKeep` reads them back. */
+function formatKeep(rules) {
+    return RULES.flatMap((name) => {
+        const value = rules[name];
+        if (value === undefined)
+            return [];
+        return [`${name}=${name === 'within' ? formatDuration(value) : value}`];
+    }).join(' ');
+}
+
+// EXTERNAL MODULE: ./src/settings/s3-rules.ts
+var s3_rules = __nccwpck_require__(9373);
+// EXTERNAL MODULE: ./src/settings/settings.ts
+var settings = __nccwpck_require__(7100);
+// EXTERNAL MODULE: ./src/settings/value-rules.ts
+var value_rules = __nccwpck_require__(7722);
+;// CONCATENATED MODULE: ./src/settings/declared-inputs.ts
+
+
+
+
+
+
+
+const declared_inputs_MOST = 100_000;
+const ALL = { usedBy: settings/* COMMANDS */.L };
+const SSH = { usedBy: settings/* COMMANDS */.L, ssh: true };
+const BACKUP = { usedBy: ['backup'] };
+/** A restore takes a safety backup first. */
+const SAVING = { usedBy: ['backup', 'restore', 'doctor'] };
+/** Off-site copies are made, proven and put back. */
+const OFFSITE = { usedBy: ['backup', 'restore', 'verify', 'doctor'] };
+/** What is encrypted is put back and proven. */
+const OPENING = { usedBy: ['backup', 'restore', 'verify', 'doctor'] };
+const PROOF = { usedBy: ['backup', 'verify'] };
+const RESTORE = { usedBy: ['restore'] };
+/** What a restore will need is looked at before. */
+const PLANNED = { usedBy: ['restore', 'doctor'] };
+const RETENTION = { usedBy: ['backup', 'prune'] };
+/** Of these each run that is no dry one has its line in the history. */
+const CHANGES = { usedBy: ['backup', 'restore', 'verify', 'accept', 'prune', 'delete', 'pin', 'unpin'] };
+const LIMITS = { usedBy: ['backup', 'health'] };
+/** What somebody waits for. */
+const TOLD = { usedBy: ['backup', 'restore', 'verify', 'health', 'prune'] };
+/** Where the copies are. */
+const STORE = { usedBy: ['backup', 'restore', 'verify', 'list', 'health', 'doctor', 'prune', 'delete'] };
+/** What `doctor` looks at, or tells the rights for. */
+const TRIED = { usedBy: ['backup', 'doctor'] };
+/** Every input, in the order of action.yml. */
+const INPUTS = {
+    command: { default: 'backup', ...ALL, parse: (0,value_rules/* oneOf */.yL)(settings/* COMMANDS */.L) },
+    transport: { default: 'ssh', ...ALL, parse: (0,value_rules/* oneOf */.yL)(['ssh', 'local']) },
+    host: { default: '', ...SSH, parse: value_rules/* parseHost */.o6 },
+    port: { default: '22', ...SSH, parse: value_rules/* parsePort */.pz },
+    username: { default: '', ...SSH, parse: value_rules/* parseUserName */.ao },
+    key: { default: '', ...SSH, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
+    passphrase: { default: '', ...SSH, secret: true, parse: value_rules/* asGiven */.O7 },
+    'known-hosts': { default: '', ...SSH, lines: true, parse: value_rules/* asGiven */.O7 },
+    fingerprint: { default: '', ...SSH, lines: true, parse: fingerprints/* parseFingerprints */.T },
+    'jump-host': { default: '', ...SSH, parse: value_rules/* parseJumpHost */._3 },
+    'jump-key': { default: '', ...SSH, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
+    'jump-passphrase': { default: '', ...SSH, secret: true, parse: value_rules/* asGiven */.O7 },
+    'run-as': { default: '', ...ALL, parse: value_rules/* parseRunAs */.P$ },
+    container: { default: '', ...ALL, parse: value_rules/* parseContainer */.NJ },
+    'connect-timeout': { default: '20s', ...SSH, parse: value_rules/* parseTimer */.Dp },
+    timeout: { default: '2h', ...ALL, parse: value_rules/* parseTimer */.Dp },
+    'idle-timeout': { default: '10m', ...ALL, parse: value_rules/* parseTimer */.Dp },
+    'lock-wait': { default: '60s', ...ALL, parse: value_rules/* parseTimer */.Dp },
+    database: { default: '', ...ALL, parse: value_rules/* asGiven */.O7, quotes: true },
+    'database-password': { default: '', ...ALL, secret: true, parse: value_rules/* asGiven */.O7 },
+    name: { default: '', ...ALL, parse: value_rules/* parseName */.$q },
+    directory: { default: 'db-backups', ...ALL, parse: host_path/* parseHostPath */.z },
+    umask: { default: '077', ...ALL, parse: value_rules/* parseUmask */.Dy },
+    'dump-format': { default: 'custom', ...SAVING, parse: (0,value_rules/* oneOf */.yL)(['custom', 'directory', 'plain']) },
+    jobs: { default: 'auto', usedBy: ['backup', 'verify', 'restore'], parse: (0,value_rules/* orWord */.I7)('auto', (0,value_rules/* wholeNumber */.rD)(1, 64)) },
+    'exclude-table': { default: '', ...BACKUP, lines: true, parse: value_rules/* asGiven */.O7 },
+    'exclude-table-data': { default: '', ...BACKUP, lines: true, parse: value_rules/* asGiven */.O7 },
+    schema: { default: '', ...BACKUP, lines: true, parse: value_rules/* asGiven */.O7 },
+    compression: { default: 'auto', ...SAVING, parse: (0,value_rules/* oneOf */.yL)(['auto', 'zstd', 'gzip', 'none']) },
+    'compression-level': { default: '', ...SAVING, parse: value_rules/* asGiven */.O7 },
+    encrypt: { default: 'none', ...SAVING, parse: (0,value_rules/* oneOf */.yL)(['none', 'age', 'gpg']) },
+    'encryption-recipients': { default: '', ...SAVING, lines: true, parse: value_rules/* asGiven */.O7 },
+    'encryption-passphrase': { default: '', ...SAVING, secret: true, parse: value_rules/* asGiven */.O7 },
+    'decryption-key': { default: '', ...OPENING, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
+    'decryption-passphrase': { default: '', ...OPENING, secret: true, parse: value_rules/* asGiven */.O7 },
+    'signing-key': { default: '', ...ALL, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
+    keep: { default: '5', usedBy: ['backup', 'prune', 'health'], lines: true, parse: parseKeep, quotes: true },
+    'keep-made-under': { default: 'true', ...RETENTION, parse: value_rules/* parseBoolean */.yG },
+    'keep-minimum': { default: '1', usedBy: ['backup', 'prune', 'delete'], parse: (0,value_rules/* wholeNumber */.rD)(1, declared_inputs_MOST) },
+    'max-delete': { default: '', ...RETENTION, parse: (0,value_rules/* wholeNumber */.rD)(1, declared_inputs_MOST) },
+    'dry-run': { default: 'false', ...ALL, parse: value_rules/* parseBoolean */.yG },
+    pin: { default: '', usedBy: ['backup', 'pin'], parse: value_rules/* parsePinReason */.bY },
+    'skip-if-younger-than': { default: '', ...BACKUP, parse: value_rules/* parseAge */.F1 },
+    's3-bucket': { default: '', ...STORE, parse: s3_rules/* parseBucket */.W5 },
+    's3-prefix': { default: '', ...STORE, parse: s3_rules/* parsePrefix */.A1 },
+    's3-region': { default: '', ...STORE, parse: s3_rules/* parseRegion */.cf },
+    's3-endpoint': { default: '', ...STORE, parse: s3_rules/* parseEndpoint */.Bk },
+    's3-access-key-id': { default: '', ...STORE, secret: true, parse: s3_rules/* parseToken */.pI },
+    's3-secret-access-key': { default: '', ...STORE, secret: true, parse: s3_rules/* parseToken */.pI },
+    's3-session-token': { default: '', ...STORE, secret: true, parse: s3_rules/* parseToken */.pI },
+    's3-upload-via': { default: 'auto', ...OFFSITE, parse: (0,value_rules/* oneOf */.yL)(['auto', 'host', 'runner']) },
+    's3-storage-class': { default: '', ...BACKUP, parse: s3_rules/* parseStorageClass */.Ti },
+    's3-sse': { default: '', ...TRIED, parse: (0,value_rules/* oneOf */.yL)(['AES256', 'aws:kms', 'aws:kms:dsse']) },
+    's3-kms-key-id': { default: '', ...TRIED, parse: s3_rules/* parseKeyId */.mz },
+    's3-object-lock': { default: '', ...TRIED, parse: s3_rules/* parseObjectLock */.cV },
+    's3-keep': {
+        default: '',
+        usedBy: ['backup', 'prune', 'health', 'doctor'],
+        lines: true,
+        parse: (0,value_rules/* orWord */.I7)('none', parseKeep),
+        quotes: true,
+    },
+    verify: { default: 'content', ...PROOF, parse: (0,value_rules/* oneOf */.yL)(['checksum', 'content', 'restore']) },
+    'verify-on': { default: 'host', usedBy: ['verify'], parse: (0,value_rules/* oneOf */.yL)(['host', 'runner']) },
+    assert: { default: '', ...PROOF, lines: true, parse: value_rules/* parseStatements */.YK },
+    'restore-to': { default: '', usedBy: ['backup', 'verify', 'restore'], parse: value_rules/* asGiven */.O7, quotes: true },
+    'max-age': { default: '26h', usedBy: ['verify', 'health'], parse: (0,value_rules/* orWord */.I7)('none', value_rules/* parseAge */.F1) },
+    'shrink-limit': { default: '50%', ...LIMITS, parse: (0,value_rules/* percentOrNone */.HV)(1) },
+    'growth-limit': { default: 'none', ...LIMITS, parse: value_rules/* parseGrowth */.LQ },
+    'row-loss-limit': { default: '50%', ...LIMITS, parse: (0,value_rules/* percentOrNone */.HV)(1) },
+    'on-row-loss': { default: 'pin', ...BACKUP, parse: (0,value_rules/* oneOf */.yL)(['pin', 'fail']) },
+    'min-free': { default: '', usedBy: ['backup', 'verify', 'restore', 'health', 'doctor'], parse: units/* parseSize */.DB },
+    ledger: { default: 'true', ...ALL, parse: value_rules/* parseBoolean */.yG },
+    backup: { default: '', usedBy: ['restore', 'verify', 'accept', 'delete', 'pin', 'unpin'], parse: value_rules/* asGiven */.O7 },
+    confirm: { default: '', ...RESTORE, parse: value_rules/* asGiven */.O7 },
+    'safety-backup': { default: 'true', ...RESTORE, parse: value_rules/* parseBoolean */.yG },
+    'command-timeout': { default: '10m', usedBy: ['backup', 'restore'], parse: value_rules/* parseTimer */.Dp },
+    'restore-way': { default: 'auto', ...PLANNED, parse: (0,value_rules/* oneOf */.yL)(['auto', 'swap', 'in-place']) },
+    'stop-command': { default: '', ...PLANNED, lines: true, parse: value_rules/* parseCommand */.RM },
+    'start-command': { default: '', ...PLANNED, lines: true, parse: value_rules/* parseCommand */.RM },
+    'after-restore-command': { default: '', ...PLANNED, lines: true, parse: value_rules/* parseCommand */.RM },
+    'check-command': { default: '', ...PLANNED, lines: true, parse: value_rules/* parseCommand */.RM },
+    'before-command': { default: '', ...TRIED, lines: true, parse: value_rules/* parseCommand */.RM },
+    'after-command': { default: '', ...TRIED, lines: true, parse: value_rules/* parseCommand */.RM },
+    'allow-other-target': { default: 'false', ...PLANNED, parse: value_rules/* parseBoolean */.yG },
+    'allow-unsafe-client': { default: 'false', ...PLANNED, parse: value_rules/* parseBoolean */.yG },
+    'settle-unfinished': { default: 'false', ...ALL, parse: value_rules/* parseBoolean */.yG },
+    'notify-urls': { default: '', ...TOLD, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
+    'ping-url': { default: '', ...TOLD, secret: true, parse: value_rules/* asGiven */.O7 },
+    notify: { default: 'failure', ...TOLD, parse: (0,value_rules/* oneOf */.yL)(['failure', 'always', 'never']) },
+    'notify-log': { default: 'false', ...TOLD, parse: value_rules/* parseBoolean */.yG },
+    'metrics-file': { default: '', usedBy: ['backup', 'verify', 'prune', 'restore'], parse: host_path/* parseMetricsFile */.j },
+    history: { default: 'true', ...CHANGES, parse: value_rules/* parseBoolean */.yG },
+    summary: { default: 'true', ...ALL, parse: value_rules/* parseBoolean */.yG },
+};
+const INPUT_NAMES = Object.keys(INPUTS);
+/** The same table with its values as declared, for code that looks inputs up by a variable. */
+const declared = INPUTS;
+
+
+/***/ }),
+
+/***/ 8516:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   B: () => (/* binding */ unnamedFingerprint),
+/* harmony export */   T: () => (/* binding */ parseFingerprints)
+/* harmony export */ });
+/* harmony import */ var _host_known_hosts_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7879);
+/* harmony import */ var _value_rules_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7722);
+
+
+const RULE = 'expected "SHA256:" and 43 characters of base64, one a line, as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host; before it may stand the host that it is of, as in known_hosts: `db.example.com SHA256:...`, or `[db.example.com]:2222 SHA256:...`';
+/** One `SHA256:...` a line, each with the name of its host before it, or without; padding is removed. */
+function parseFingerprints(text) {
+    const found = new Map();
+    for (const line of text.split(/\r\n|\r|\n/).map((one) => one.trim())) {
+        if (line === '')
+            continue;
+        const [, name, base64 = ''] = /^(?:(\S+)[ \t]+)?SHA256:([A-Za-z0-9+/]{43})=?$/.exec(line) ?? [];
+        // 43 characters hold two bits more than a hash; where they are not zero, a character was mistyped.
+        if (Buffer.from(base64, 'base64').toString('base64') !== `${base64}=`)
+            throw new Error(RULE);
+        const host = name === undefined ? null : parseName(name);
+        found.set(`${host} ${base64}`, { host, print: `SHA256:${base64}` });
+    }
+    return [...found.values()];
+}
+/** The name of a host as known_hosts has it. No patterns: a fingerprint is for telling one host from another. */
+function parseName(name) {
+    const [, host = name, port = '22'] = /^\[([^\]]*)\]:(\d+)$/.exec(name) ?? [];
+    try {
+        return (0,_host_known_hosts_js__WEBPACK_IMPORTED_MODULE_0__/* .nameInFile */ .tx)((0,_value_rules_js__WEBPACK_IMPORTED_MODULE_1__/* .parseHost */ .o6)(host), (0,_value_rules_js__WEBPACK_IMPORTED_MODULE_1__/* .parsePort */ .pz)(port));
+    }
+    catch {
+        throw new Error(RULE);
+    }
+}
+/** The message for a line that does not say whose key it is, while there are two hosts; undefined: all is well. */
+function unnamedFingerprint(fingerprints, hosts) {
+    const unnamed = fingerprints.find(({ host }) => host === null);
+    if (unnamed === undefined)
+        return undefined;
+    return `with jump-host each line begins with the host that it is of, since the jump host could show a key of its own as that of the host behind it: ${hosts.map((host) => `\`${host} SHA256:...\``).join(' and ')}; this one does not: ${unnamed.print}`;
+}
+
+
+/***/ }),
+
 /***/ 3663:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -15181,7 +15549,7 @@ function parseMetricsFile(text) {
 
 /***/ }),
 
-/***/ 813:
+/***/ 1364:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -15265,315 +15633,8 @@ function readScratch(reader, command, verify, verifyOn, database) {
     return undefined;
 }
 
-// EXTERNAL MODULE: ./src/host/known-hosts.ts
-var known_hosts = __nccwpck_require__(7879);
-// EXTERNAL MODULE: ./src/settings/value-rules.ts
-var value_rules = __nccwpck_require__(7722);
-;// CONCATENATED MODULE: ./src/settings/fingerprints.ts
-
-
-const RULE = 'expected "SHA256:" and 43 characters of base64, one a line, as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host; before it may stand the host that it is of, as in known_hosts: `db.example.com SHA256:...`, or `[db.example.com]:2222 SHA256:...`';
-/** One `SHA256:...` a line, each with the name of its host before it, or without; padding is removed. */
-function parseFingerprints(text) {
-    const found = new Map();
-    for (const line of text.split(/\r\n|\r|\n/).map((one) => one.trim())) {
-        if (line === '')
-            continue;
-        const [, name, base64 = ''] = /^(?:(\S+)[ \t]+)?SHA256:([A-Za-z0-9+/]{43})=?$/.exec(line) ?? [];
-        // 43 characters hold two bits more than a hash; where they are not zero, a character was mistyped.
-        if (Buffer.from(base64, 'base64').toString('base64') !== `${base64}=`)
-            throw new Error(RULE);
-        const host = name === undefined ? null : parseName(name);
-        found.set(`${host} ${base64}`, { host, print: `SHA256:${base64}` });
-    }
-    return [...found.values()];
-}
-/** The name of a host as known_hosts has it. No patterns: a fingerprint is for telling one host from another. */
-function parseName(name) {
-    const [, host = name, port = '22'] = /^\[([^\]]*)\]:(\d+)$/.exec(name) ?? [];
-    try {
-        return (0,known_hosts/* nameInFile */.tx)((0,value_rules/* parseHost */.o6)(host), (0,value_rules/* parsePort */.pz)(port));
-    }
-    catch {
-        throw new Error(RULE);
-    }
-}
-/** The message for a line that does not say whose key it is, while there are two hosts; undefined: all is well. */
-function unnamedFingerprint(fingerprints, hosts) {
-    const unnamed = fingerprints.find(({ host }) => host === null);
-    if (unnamed === undefined)
-        return undefined;
-    return `with jump-host each line begins with the host that it is of, since the jump host could show a key of its own as that of the host behind it: ${hosts.map((host) => `\`${host} SHA256:...\``).join(' and ')}; this one does not: ${unnamed.print}`;
-}
-
-// EXTERNAL MODULE: ./src/settings/host-path.ts
-var host_path = __nccwpck_require__(3663);
-// EXTERNAL MODULE: ./src/settings/units.ts
-var units = __nccwpck_require__(8902);
-;// CONCATENATED MODULE: ./src/settings/keep-rules.ts
-
-const RULES = ['last', 'within', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'];
-/** More is a typing error; also keeps every sum of the planner far from where numbers lose precision. */
-const MOST = 100_000;
-const EXAMPLES = 'expected rules such as "5" or "daily=7 weekly=4"';
-const isRule = (text) => RULES.includes(text);
-/**
- * Reads what `keep` takes: `5` (the same as `last=5`), or rules separated by blanks, commas or newlines.
- * Throws an Error that states the rule and quotes the part that broke it.
- */
-function parseKeep(text) {
-    const whole = text.trim();
-    if (/^\d+$/.test(whole))
-        return { last: parseCount(whole, whole) };
-    const parts = whole
-        .replace(/\s*=\s*/g, '=')
-        .split(/[\s,]+/)
-        .filter((part) => part !== '');
-    if (parts.length === 0)
-        throw new Error(`${EXAMPLES}, got ""`);
-    const rules = {};
-    for (const part of parts) {
-        const [name = '', value, ...rest] = part.split('=');
-        if (value === undefined || rest.length > 0)
-            throw new Error(`${EXAMPLES}, got ${JSON.stringify(part)}`);
-        if (!isRule(name))
-            throw new Error(`unknown rule, expected one of ${RULES.join(', ')}, got ${JSON.stringify(part)}`);
-        if (rules[name] !== undefined)
-            throw new Error(`the rule ${name} is given twice, got ${JSON.stringify(whole)}`);
-        rules[name] = name === 'within' ? parseWithin(value, part) : parseCount(value, part);
-    }
-    return rules;
-}
-function parseCount(digits, part) {
-    const count = /^\d{1,6}$/.test(digits) ? Number(digits) : 0;
-    if (count < 1 || count > MOST)
-        throw new Error(`expected a whole number from 1 to ${MOST}, got ${JSON.stringify(part)}`);
-    return count;
-}
-function parseWithin(value, part) {
-    let ms;
-    try {
-        ms = (0,units/* parseDuration */.E9)(value);
-    }
-    catch (error) {
-        throw new Error(`${error.message}, got ${JSON.stringify(part)}`);
-    }
-    if (ms < 1_000 || ms > MOST * 86_400_000) {
-        throw new Error(`expected a duration from 1s to ${MOST}d, got ${JSON.stringify(part)}`);
-    }
-    return ms;
-}
-/** Writes rules in the order of the documentation; `parseKeep` reads them back. */
-function formatKeep(rules) {
-    return RULES.flatMap((name) => {
-        const value = rules[name];
-        if (value === undefined)
-            return [];
-        return [`${name}=${name === 'within' ? formatDuration(value) : value}`];
-    }).join(' ');
-}
-
-;// CONCATENATED MODULE: ./src/settings/s3-rules.ts
-
-
-/** S3 counts the days of a lock in whole days, and refuses more than 100 years. */
-const LONGEST_LOCK_MS = 36_500 * 86_400_000;
-/** The rule of all stores; those who allow more do so for buckets of long ago. */
-const isBucket = (text) => /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(text) && !text.includes('..');
-function parseBucket(text) {
-    if (isBucket(text))
-        return text;
-    throw new Error('expected the name of a bucket alone, 3 to 63 lower-case letters, digits, "." or "-"; what follows it goes into s3-prefix');
-}
-function parsePrefix(text) {
-    const prefix = text.replace(/^\/+|\/+$/g, '');
-    const segments = prefix.split('/');
-    const isPlain = (segment) => /^[A-Za-z0-9._=-]+$/.test(segment) && !/^\.+$/.test(segment);
-    if (prefix.length <= 500 && segments.every(isPlain))
-        return prefix;
-    throw new Error('expected folders of letters, digits, ".", "_", "=" or "-" separated by "/", at most 500 characters, such as backups/production');
-}
-function parseRegion(text) {
-    if (/^[a-z0-9][a-z0-9-]{0,62}$/i.test(text))
-        return text;
-    throw new Error('expected the name of a region, such as eu-central-1');
-}
-/** Whoever reads along on plain HTTP gets the backup, so it is for this very machine. */
-function parseEndpoint(text) {
-    const rule = 'expected an https:// URL such as https://s3.example.com, or http:// to loopback alone';
-    const url = URL.canParse(text) ? new URL(text) : null;
-    if (url === null || !['https:', 'http:'].includes(url.protocol))
-        throw new Error(rule);
-    if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-        throw new Error(`${rule}, without user, query or fragment`);
-    }
-    if (url.protocol === 'http:' && !(0,value_rules/* isLoopback */.U9)(url.hostname))
-        throw new Error(rule);
-    return url.href.replace(/\/+$/, '');
-}
-function parseToken(text) {
-    if (/^[\x21-\x7e]+$/.test(text))
-        return text;
-    throw new Error('expected letters, digits and signs of ASCII without blanks');
-}
-/** Stores have classes of their own; whether it has this one, the store says. */
-function parseStorageClass(text) {
-    if (/^[A-Z][A-Z0-9_]{0,63}$/.test(text))
-        return text;
-    throw new Error('expected a storage class in capitals, such as STANDARD_IA');
-}
-/** An id, an alias or an ARN. */
-function parseKeyId(text) {
-    if (/^[A-Za-z0-9:/_-]{1,2048}$/.test(text))
-        return text;
-    throw new Error('expected the id, the ARN or the alias (alias/name) of a KMS key');
-}
-function parseObjectLock(text) {
-    const rule = 'expected a duration in days such as 30d, or with its mode: governance 30d, compliance 30d';
-    const [, mode = 'governance', days = ''] = /^(?:(governance|compliance) +)?(\d+d)$/i.exec(text) ?? [];
-    if (days === '')
-        throw new Error(rule);
-    const ms = (0,units/* parseDuration */.E9)(days);
-    if (ms === 0 || ms > LONGEST_LOCK_MS)
-        throw new Error(`${rule}, from 1d to 36500d`);
-    return { mode: mode.toLowerCase() === 'compliance' ? 'COMPLIANCE' : 'GOVERNANCE', ms };
-}
-
-// EXTERNAL MODULE: ./src/settings/settings.ts
-var settings = __nccwpck_require__(7100);
-;// CONCATENATED MODULE: ./src/settings/declared-inputs.ts
-
-
-
-
-
-
-
-const declared_inputs_MOST = 100_000;
-const ALL = { usedBy: settings/* COMMANDS */.L };
-const SSH = { usedBy: settings/* COMMANDS */.L, ssh: true };
-const BACKUP = { usedBy: ['backup'] };
-/** A restore takes a safety backup first. */
-const SAVING = { usedBy: ['backup', 'restore', 'doctor'] };
-/** Off-site copies are made, proven and put back. */
-const OFFSITE = { usedBy: ['backup', 'restore', 'verify', 'doctor'] };
-/** What is encrypted is put back and proven. */
-const OPENING = { usedBy: ['backup', 'restore', 'verify', 'doctor'] };
-const PROOF = { usedBy: ['backup', 'verify'] };
-const RESTORE = { usedBy: ['restore'] };
-/** What a restore will need is looked at before. */
-const PLANNED = { usedBy: ['restore', 'doctor'] };
-const RETENTION = { usedBy: ['backup', 'prune'] };
-/** Of these each run that is no dry one has its line in the history. */
-const CHANGES = { usedBy: ['backup', 'restore', 'verify', 'accept', 'prune', 'delete', 'pin', 'unpin'] };
-const LIMITS = { usedBy: ['backup', 'health'] };
-/** What somebody waits for. */
-const TOLD = { usedBy: ['backup', 'restore', 'verify', 'health', 'prune'] };
-/** Where the copies are. */
-const STORE = { usedBy: ['backup', 'restore', 'verify', 'list', 'health', 'doctor', 'prune', 'delete'] };
-/** What `doctor` looks at, or tells the rights for. */
-const TRIED = { usedBy: ['backup', 'doctor'] };
-/** Every input, in the order of action.yml. */
-const INPUTS = {
-    command: { default: 'backup', ...ALL, parse: (0,value_rules/* oneOf */.yL)(settings/* COMMANDS */.L) },
-    transport: { default: 'ssh', ...ALL, parse: (0,value_rules/* oneOf */.yL)(['ssh', 'local']) },
-    host: { default: '', ...SSH, parse: value_rules/* parseHost */.o6 },
-    port: { default: '22', ...SSH, parse: value_rules/* parsePort */.pz },
-    username: { default: '', ...SSH, parse: value_rules/* parseUserName */.ao },
-    key: { default: '', ...SSH, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
-    passphrase: { default: '', ...SSH, secret: true, parse: value_rules/* asGiven */.O7 },
-    'known-hosts': { default: '', ...SSH, lines: true, parse: value_rules/* asGiven */.O7 },
-    fingerprint: { default: '', ...SSH, lines: true, parse: parseFingerprints },
-    'jump-host': { default: '', ...SSH, parse: value_rules/* parseJumpHost */._3 },
-    'jump-key': { default: '', ...SSH, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
-    'jump-passphrase': { default: '', ...SSH, secret: true, parse: value_rules/* asGiven */.O7 },
-    'run-as': { default: '', ...ALL, parse: value_rules/* parseRunAs */.P$ },
-    container: { default: '', ...ALL, parse: value_rules/* parseContainer */.NJ },
-    'connect-timeout': { default: '20s', ...SSH, parse: value_rules/* parseTimer */.Dp },
-    timeout: { default: '2h', ...ALL, parse: value_rules/* parseTimer */.Dp },
-    'idle-timeout': { default: '10m', ...ALL, parse: value_rules/* parseTimer */.Dp },
-    'lock-wait': { default: '60s', ...ALL, parse: value_rules/* parseTimer */.Dp },
-    database: { default: '', ...ALL, parse: value_rules/* asGiven */.O7, quotes: true },
-    'database-password': { default: '', ...ALL, secret: true, parse: value_rules/* asGiven */.O7 },
-    name: { default: '', ...ALL, parse: value_rules/* parseName */.$q },
-    directory: { default: 'db-backups', ...ALL, parse: host_path/* parseHostPath */.z },
-    umask: { default: '077', ...ALL, parse: value_rules/* parseUmask */.Dy },
-    'dump-format': { default: 'custom', ...SAVING, parse: (0,value_rules/* oneOf */.yL)(['custom', 'directory', 'plain']) },
-    jobs: { default: 'auto', usedBy: ['backup', 'verify', 'restore'], parse: (0,value_rules/* orWord */.I7)('auto', (0,value_rules/* wholeNumber */.rD)(1, 64)) },
-    'exclude-table': { default: '', ...BACKUP, lines: true, parse: value_rules/* asGiven */.O7 },
-    'exclude-table-data': { default: '', ...BACKUP, lines: true, parse: value_rules/* asGiven */.O7 },
-    schema: { default: '', ...BACKUP, lines: true, parse: value_rules/* asGiven */.O7 },
-    compression: { default: 'auto', ...SAVING, parse: (0,value_rules/* oneOf */.yL)(['auto', 'zstd', 'gzip', 'none']) },
-    'compression-level': { default: '', ...SAVING, parse: value_rules/* asGiven */.O7 },
-    encrypt: { default: 'none', ...SAVING, parse: (0,value_rules/* oneOf */.yL)(['none', 'age', 'gpg']) },
-    'encryption-recipients': { default: '', ...SAVING, lines: true, parse: value_rules/* asGiven */.O7 },
-    'encryption-passphrase': { default: '', ...SAVING, secret: true, parse: value_rules/* asGiven */.O7 },
-    'decryption-key': { default: '', ...OPENING, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
-    'decryption-passphrase': { default: '', ...OPENING, secret: true, parse: value_rules/* asGiven */.O7 },
-    'signing-key': { default: '', ...ALL, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
-    keep: { default: '5', usedBy: ['backup', 'prune', 'health'], lines: true, parse: parseKeep, quotes: true },
-    'keep-made-under': { default: 'true', ...RETENTION, parse: value_rules/* parseBoolean */.yG },
-    'keep-minimum': { default: '1', usedBy: ['backup', 'prune', 'delete'], parse: (0,value_rules/* wholeNumber */.rD)(1, declared_inputs_MOST) },
-    'max-delete': { default: '', ...RETENTION, parse: (0,value_rules/* wholeNumber */.rD)(1, declared_inputs_MOST) },
-    'dry-run': { default: 'false', ...ALL, parse: value_rules/* parseBoolean */.yG },
-    pin: { default: '', usedBy: ['backup', 'pin'], parse: value_rules/* parsePinReason */.bY },
-    'skip-if-younger-than': { default: '', ...BACKUP, parse: value_rules/* parseAge */.F1 },
-    's3-bucket': { default: '', ...STORE, parse: parseBucket },
-    's3-prefix': { default: '', ...STORE, parse: parsePrefix },
-    's3-region': { default: '', ...STORE, parse: parseRegion },
-    's3-endpoint': { default: '', ...STORE, parse: parseEndpoint },
-    's3-access-key-id': { default: '', ...STORE, secret: true, parse: parseToken },
-    's3-secret-access-key': { default: '', ...STORE, secret: true, parse: parseToken },
-    's3-session-token': { default: '', ...STORE, secret: true, parse: parseToken },
-    's3-upload-via': { default: 'auto', ...OFFSITE, parse: (0,value_rules/* oneOf */.yL)(['auto', 'host', 'runner']) },
-    's3-storage-class': { default: '', ...BACKUP, parse: parseStorageClass },
-    's3-sse': { default: '', ...TRIED, parse: (0,value_rules/* oneOf */.yL)(['AES256', 'aws:kms', 'aws:kms:dsse']) },
-    's3-kms-key-id': { default: '', ...TRIED, parse: parseKeyId },
-    's3-object-lock': { default: '', ...TRIED, parse: parseObjectLock },
-    's3-keep': {
-        default: '',
-        usedBy: ['backup', 'prune', 'health', 'doctor'],
-        lines: true,
-        parse: (0,value_rules/* orWord */.I7)('none', parseKeep),
-        quotes: true,
-    },
-    verify: { default: 'content', ...PROOF, parse: (0,value_rules/* oneOf */.yL)(['checksum', 'content', 'restore']) },
-    'verify-on': { default: 'host', usedBy: ['verify'], parse: (0,value_rules/* oneOf */.yL)(['host', 'runner']) },
-    assert: { default: '', ...PROOF, lines: true, parse: value_rules/* parseStatements */.YK },
-    'restore-to': { default: '', usedBy: ['backup', 'verify', 'restore'], parse: value_rules/* asGiven */.O7, quotes: true },
-    'max-age': { default: '26h', usedBy: ['verify', 'health'], parse: (0,value_rules/* orWord */.I7)('none', value_rules/* parseAge */.F1) },
-    'shrink-limit': { default: '50%', ...LIMITS, parse: (0,value_rules/* percentOrNone */.HV)(1) },
-    'growth-limit': { default: 'none', ...LIMITS, parse: value_rules/* parseGrowth */.LQ },
-    'row-loss-limit': { default: '50%', ...LIMITS, parse: (0,value_rules/* percentOrNone */.HV)(1) },
-    'on-row-loss': { default: 'pin', ...BACKUP, parse: (0,value_rules/* oneOf */.yL)(['pin', 'fail']) },
-    'min-free': { default: '', usedBy: ['backup', 'verify', 'restore', 'health', 'doctor'], parse: units/* parseSize */.DB },
-    ledger: { default: 'true', ...ALL, parse: value_rules/* parseBoolean */.yG },
-    backup: { default: '', usedBy: ['restore', 'verify', 'accept', 'delete', 'pin', 'unpin'], parse: value_rules/* asGiven */.O7 },
-    confirm: { default: '', ...RESTORE, parse: value_rules/* asGiven */.O7 },
-    'safety-backup': { default: 'true', ...RESTORE, parse: value_rules/* parseBoolean */.yG },
-    'command-timeout': { default: '10m', usedBy: ['backup', 'restore'], parse: value_rules/* parseTimer */.Dp },
-    'restore-way': { default: 'auto', ...PLANNED, parse: (0,value_rules/* oneOf */.yL)(['auto', 'swap', 'in-place']) },
-    'stop-command': { default: '', ...PLANNED, lines: true, parse: value_rules/* parseCommand */.RM },
-    'start-command': { default: '', ...PLANNED, lines: true, parse: value_rules/* parseCommand */.RM },
-    'after-restore-command': { default: '', ...PLANNED, lines: true, parse: value_rules/* parseCommand */.RM },
-    'check-command': { default: '', ...PLANNED, lines: true, parse: value_rules/* parseCommand */.RM },
-    'before-command': { default: '', ...TRIED, lines: true, parse: value_rules/* parseCommand */.RM },
-    'after-command': { default: '', ...TRIED, lines: true, parse: value_rules/* parseCommand */.RM },
-    'allow-other-target': { default: 'false', ...PLANNED, parse: value_rules/* parseBoolean */.yG },
-    'allow-unsafe-client': { default: 'false', ...PLANNED, parse: value_rules/* parseBoolean */.yG },
-    'settle-unfinished': { default: 'false', ...ALL, parse: value_rules/* parseBoolean */.yG },
-    'notify-urls': { default: '', ...TOLD, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
-    'ping-url': { default: '', ...TOLD, secret: true, parse: value_rules/* asGiven */.O7 },
-    notify: { default: 'failure', ...TOLD, parse: (0,value_rules/* oneOf */.yL)(['failure', 'always', 'never']) },
-    'notify-log': { default: 'false', ...TOLD, parse: value_rules/* parseBoolean */.yG },
-    'metrics-file': { default: '', usedBy: ['backup', 'verify', 'prune', 'restore'], parse: host_path/* parseMetricsFile */.j },
-    history: { default: 'true', ...CHANGES, parse: value_rules/* parseBoolean */.yG },
-    summary: { default: 'true', ...ALL, parse: value_rules/* parseBoolean */.yG },
-};
-const INPUT_NAMES = Object.keys(INPUTS);
-/** The same table with its values as declared, for code that looks inputs up by a variable. */
-const declared = INPUTS;
-
+// EXTERNAL MODULE: ./src/settings/declared-inputs.ts + 1 modules
+var declared_inputs = __nccwpck_require__(2519);
 // EXTERNAL MODULE: ./src/backups/packing.ts
 var packing = __nccwpck_require__(88);
 // EXTERNAL MODULE: external "node:crypto"
@@ -15817,6 +15878,8 @@ async function provePair(pem, passphrase, passphraseInput) {
     return `${parsed.type} ${parsed.getPublicSSH().toString('base64')}`;
 }
 
+// EXTERNAL MODULE: ./src/host/known-hosts.ts
+var known_hosts = __nccwpck_require__(7879);
 ;// CONCATENATED MODULE: ./src/settings/age-keys.ts
 /**
  * What age takes as keys. Each function throws an Error whose text is the rule, and holds nothing of what was given: in the place of a public
@@ -16167,6 +16230,8 @@ function usesIn(signature) {
     return found;
 }
 
+// EXTERNAL MODULE: ./src/settings/value-rules.ts
+var value_rules = __nccwpck_require__(7722);
 ;// CONCATENATED MODULE: ./src/settings/decryption-inputs.ts
 
 
@@ -16175,7 +16240,7 @@ function usesIn(signature) {
 
 /** Those of old files were chosen by others, of any length; this is for a file that was given in the place of one. */
 const LONGEST_PASSPHRASE_BYTES = 4096;
-const decryption_inputs_RULE = 'lines of an age-keygen file (`AGE-SECRET-KEY-1...`), one SSH private key, or armored OpenPGP secret keys';
+const RULE = 'lines of an age-keygen file (`AGE-SECRET-KEY-1...`), one SSH private key, or armored OpenPGP secret keys';
 /** What opens backups; null when nothing was given that could. */
 async function readDecryption(reader, command) {
     if (command === 'backup' && reader.text('encrypt') === 'none') {
@@ -16230,7 +16295,7 @@ async function parseKey(reader, given) {
     const isGpg = /^\s*-----BEGIN PGP /m.test(text);
     const isAge = /^\s*AGE-(?:SECRET-KEY|PLUGIN)-/im.test(text) || (!isGpg && !isSsh && /^\s*age1/m.test(text));
     if (Number(isSsh) + Number(isGpg) + Number(isAge) > 1)
-        throw new Error(`expected keys of one kind: ${decryption_inputs_RULE}`);
+        throw new Error(`expected keys of one kind: ${RULE}`);
     if (isSsh)
         return { ssh: await parseSshKey(reader, given, pem) };
     if (isGpg) {
@@ -16242,7 +16307,7 @@ async function parseKey(reader, given) {
         throw new Error('it is encrypted, and age can not ask for its passphrase; give what `age -d FILE` makes of it');
     }
     if (!isAge)
-        throw new Error(`expected ${decryption_inputs_RULE}`);
+        throw new Error(`expected ${RULE}`);
     const age = await parseAgeIdentities(text);
     reader.mask(age);
     return { age };
@@ -16361,8 +16426,8 @@ async function readPassphrase(reader, text) {
 }
 const holdsSecretKey = (text) => SECRET_KEY.test(text) || mendedPem(text) !== null;
 
-// EXTERNAL MODULE: ./src/platform/platform.ts + 2 modules
-var platform = __nccwpck_require__(6515);
+// EXTERNAL MODULE: ./src/platform/platform.ts + 1 modules
+var platform = __nccwpck_require__(7460);
 ;// CONCATENATED MODULE: ./src/settings/input-reader.ts
 
 
@@ -16371,7 +16436,6 @@ var platform = __nccwpck_require__(6515);
 /** Longer values are cut in messages. */
 const SHOWN = 120;
 const input_reader_SECRET_KEY = /PRIVATE KEY|PuTTY-User-Key|AGE-SECRET-KEY-/;
-const WHY_EMPTY = 'An input that is empty although the workflow fills it: its secret or variable is not set, is set in an environment that the job does not name, or is withheld because a fork or Dependabot started the run.';
 /**
  * The inputs of this run, read once, in the order of action.yml, with every secret masked before anything can fail.
  *
@@ -16385,10 +16449,11 @@ class InputReader {
     #secrets = [];
     #anyEmpty = false;
     constructor() {
-        for (const name of INPUT_NAMES) {
-            const value = (0,platform/* platform */.i)().input(name);
+        this.#problems.push(...(0,platform/* platform */.i)().wrong);
+        for (const name of declared_inputs/* INPUT_NAMES */.Qh) {
+            const value = this.#given(name);
             this.#values.set(name, value);
-            if (declared[name].secret && value !== '')
+            if (declared_inputs/* declared */.bu[name].secret && value !== '')
                 this.#mask(value);
             // What a library may start, such as the program that a profile of AWS names for its credentials, finds none of them.
             delete process.env[`INPUT_${name.toUpperCase()}`];
@@ -16396,19 +16461,19 @@ class InputReader {
     }
     /** The value, else the default of action.yml, else null: an empty string means "not given" and goes no further. */
     text(name) {
-        return this.#values.get(name) || declared[name].default || null;
+        return this.#values.get(name) || declared_inputs/* declared */.bu[name].default || null;
     }
     /** Whether the user asked for something else than the default. */
     isChanged(name) {
-        return this.text(name) !== (declared[name].default || null);
+        return this.text(name) !== (declared_inputs/* declared */.bu[name].default || null);
     }
     /** The value as its own parser makes it, or null when it is not given. */
     read(name) {
-        return this.readAs(name, declared[name].parse);
+        return this.readAs(name, declared_inputs/* declared */.bu[name].parse);
     }
     /** As `read`, for inputs that have a default or must be given. `missing` is what to say when it is not. */
     require(name, missing) {
-        return this.requireAs(name, declared[name].parse, missing);
+        return this.requireAs(name, declared_inputs/* declared */.bu[name].parse, missing);
     }
     /**
      * The value as `parse` makes it, which knows of other inputs. It throws an Error whose text is the rule; the value is added to it unless
@@ -16418,7 +16483,7 @@ class InputReader {
         const text = this.text(name);
         if (text === null)
             return null;
-        if (!declared[name].lines && /[\0\r\n]/.test(text)) {
+        if (!declared_inputs/* declared */.bu[name].lines && /[\0\r\n]/.test(text)) {
             this.problem(name, 'expected one line');
             return undefined;
         }
@@ -16430,7 +16495,7 @@ class InputReader {
             if (this.#holdsSecret(text)) {
                 this.problem(name, 'it is malformed, and not shown here because a secret is in it');
             }
-            else if (declared[name].quotes) {
+            else if (declared_inputs/* declared */.bu[name].quotes) {
                 this.problem(name, rule);
             }
             else {
@@ -16451,6 +16516,8 @@ class InputReader {
     }
     /** Notes that an input which must be given is not. */
     missing(name, rule) {
+        if ((0,platform/* platform */.i)().wrong.length > 0)
+            return; // it may be in what could not be read
         this.#anyEmpty = true;
         this.problem(name, rule);
     }
@@ -16495,13 +16562,22 @@ class InputReader {
     /** Throws E_INPUT with every problem on its own line; else nothing in `parts` is undefined, and the type says so. */
     settle(parts) {
         if (this.#problems.length > 0) {
-            throw new errors/* BackupError */.hj('E_INPUT', this.#scrubbed(this.#problems.join('\n')), this.#anyEmpty ? WHY_EMPTY : 'Correct what is named here in the workflow.');
+            throw new errors/* BackupError */.hj('E_INPUT', this.#scrubbed(this.#problems.join('\n')), this.#anyEmpty ? (0,platform/* platform */.i)().advice.empty : (0,platform/* platform */.i)().advice.wrong);
         }
         for (const [name, value] of Object.entries(parts)) {
             if (value === undefined)
                 throw new Error(`the setting ${name} is missing, and no input was found wrong`);
         }
         return parts;
+    }
+    #given(name) {
+        try {
+            return (0,platform/* platform */.i)().input(name);
+        }
+        catch (error) {
+            this.problem(name, error.message);
+            return '';
+        }
     }
     #mask(value) {
         this.#secrets.push(value);
@@ -16531,6 +16607,10 @@ function withoutComments(secret) {
 
 // EXTERNAL MODULE: ./src/settings/notify-inputs.ts + 1 modules
 var notify_inputs = __nccwpck_require__(9519);
+// EXTERNAL MODULE: ./src/settings/host-path.ts
+var host_path = __nccwpck_require__(3663);
+// EXTERNAL MODULE: ./src/settings/s3-rules.ts
+var s3_rules = __nccwpck_require__(9373);
 ;// CONCATENATED MODULE: ./src/settings/restore-inputs.ts
 
 
@@ -16600,7 +16680,7 @@ function parseLocation(text) {
     const part = (0,names/* parseFileName */.Px)(key.replace(/^.*\//, ''))?.part;
     if (part === 'manifest')
         throw new Error(`${rule}, not that of its manifest`);
-    if (!isBucket(bucket))
+    if (!(0,s3_rules/* isBucket */.nC)(bucket))
         throw new Error(rule);
     return { bucket, key };
 }
@@ -16614,7 +16694,7 @@ const ANY_REGION = 'us-east-1';
  * that is named by `s3://`.
  */
 function readS3(reader, command, keep, named = null) {
-    if (command === undefined || !declared['s3-bucket'].usedBy.includes(command))
+    if (command === undefined || !declared_inputs/* declared */.bu['s3-bucket'].usedBy.includes(command))
         return null; // what is given was warned about
     const given = reader.read('s3-bucket');
     if (given === null && named === null) {
@@ -16646,7 +16726,7 @@ function readS3(reader, command, keep, named = null) {
 }
 /** A bucket whose variable is not set must not turn the off-site copy off without a word. */
 function refuseAlone(reader) {
-    const other = INPUT_NAMES.find((name) => name.startsWith('s3-') && reader.isChanged(name));
+    const other = declared_inputs/* INPUT_NAMES */.Qh.find((name) => name.startsWith('s3-') && reader.isChanged(name));
     if (other === undefined)
         return;
     reader.missing('s3-bucket', `required, since ${other} is given; the secret or variable that fills it is probably not set (for example vars.S3_BUCKET)`);
@@ -16702,6 +16782,8 @@ function readSigningKeys(reader) {
     return undefined;
 }
 
+// EXTERNAL MODULE: ./src/settings/fingerprints.ts
+var settings_fingerprints = __nccwpck_require__(8516);
 ;// CONCATENATED MODULE: ./src/settings/ssh-inputs.ts
 
 
@@ -16711,8 +16793,8 @@ function readSigningKeys(reader) {
 async function readTransport(reader) {
     const transport = reader.require('transport');
     if (transport === 'local') {
-        for (const name of INPUT_NAMES)
-            if (declared[name].ssh)
+        for (const name of declared_inputs/* INPUT_NAMES */.Qh)
+            if (declared_inputs/* declared */.bu[name].ssh)
                 reader.ignore(name, 'with transport local');
         return { transport };
     }
@@ -16737,7 +16819,7 @@ async function readTransport(reader) {
             (0,known_hosts/* nameInFile */.tx)(host ?? 'HOST', port ?? 22),
             (0,known_hosts/* nameInFile */.tx)(jumpPlace?.host ?? 'JUMP', jumpPlace?.port ?? 22),
         ];
-        const rule = unnamedFingerprint(fingerprints ?? [], names);
+        const rule = (0,settings_fingerprints/* unnamedFingerprint */.B)(fingerprints ?? [], names);
         if (rule !== undefined)
             reader.problem('fingerprint', rule);
     }
@@ -16937,8 +17019,8 @@ async function readSettings(onTelling = () => { }) {
     return { settings, warnings: reader.warnings };
 }
 function ignoreUnused(reader, command) {
-    for (const name of INPUT_NAMES) {
-        if (!declared[name].usedBy.includes(command))
+    for (const name of declared_inputs/* INPUT_NAMES */.Qh) {
+        if (!declared_inputs/* declared */.bu[name].usedBy.includes(command))
             reader.ignore(name, `with command ${command}`);
     }
 }
@@ -17302,6 +17384,90 @@ function maskParts(reader, parts) {
     for (const part of parts)
         if (part.length >= secrets/* SHORTEST_PART */.X)
             reader.mask(part);
+}
+
+
+/***/ }),
+
+/***/ 9373:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   A1: () => (/* binding */ parsePrefix),
+/* harmony export */   Bk: () => (/* binding */ parseEndpoint),
+/* harmony export */   Ti: () => (/* binding */ parseStorageClass),
+/* harmony export */   W5: () => (/* binding */ parseBucket),
+/* harmony export */   cV: () => (/* binding */ parseObjectLock),
+/* harmony export */   cf: () => (/* binding */ parseRegion),
+/* harmony export */   mz: () => (/* binding */ parseKeyId),
+/* harmony export */   nC: () => (/* binding */ isBucket),
+/* harmony export */   pI: () => (/* binding */ parseToken)
+/* harmony export */ });
+/* harmony import */ var _units_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8902);
+/* harmony import */ var _value_rules_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7722);
+
+
+/** S3 counts the days of a lock in whole days, and refuses more than 100 years. */
+const LONGEST_LOCK_MS = 36_500 * 86_400_000;
+/** The rule of all stores; those who allow more do so for buckets of long ago. */
+const isBucket = (text) => /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(text) && !text.includes('..');
+function parseBucket(text) {
+    if (isBucket(text))
+        return text;
+    throw new Error('expected the name of a bucket alone, 3 to 63 lower-case letters, digits, "." or "-"; what follows it goes into s3-prefix');
+}
+function parsePrefix(text) {
+    const prefix = text.replace(/^\/+|\/+$/g, '');
+    const segments = prefix.split('/');
+    const isPlain = (segment) => /^[A-Za-z0-9._=-]+$/.test(segment) && !/^\.+$/.test(segment);
+    if (prefix.length <= 500 && segments.every(isPlain))
+        return prefix;
+    throw new Error('expected folders of letters, digits, ".", "_", "=" or "-" separated by "/", at most 500 characters, such as backups/production');
+}
+function parseRegion(text) {
+    if (/^[a-z0-9][a-z0-9-]{0,62}$/i.test(text))
+        return text;
+    throw new Error('expected the name of a region, such as eu-central-1');
+}
+/** Whoever reads along on plain HTTP gets the backup, so it is for this very machine. */
+function parseEndpoint(text) {
+    const rule = 'expected an https:// URL such as https://s3.example.com, or http:// to loopback alone';
+    const url = URL.canParse(text) ? new URL(text) : null;
+    if (url === null || !['https:', 'http:'].includes(url.protocol))
+        throw new Error(rule);
+    if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+        throw new Error(`${rule}, without user, query or fragment`);
+    }
+    if (url.protocol === 'http:' && !(0,_value_rules_js__WEBPACK_IMPORTED_MODULE_1__/* .isLoopback */ .U9)(url.hostname))
+        throw new Error(rule);
+    return url.href.replace(/\/+$/, '');
+}
+function parseToken(text) {
+    if (/^[\x21-\x7e]+$/.test(text))
+        return text;
+    throw new Error('expected letters, digits and signs of ASCII without blanks');
+}
+/** Stores have classes of their own; whether it has this one, the store says. */
+function parseStorageClass(text) {
+    if (/^[A-Z][A-Z0-9_]{0,63}$/.test(text))
+        return text;
+    throw new Error('expected a storage class in capitals, such as STANDARD_IA');
+}
+/** An id, an alias or an ARN. */
+function parseKeyId(text) {
+    if (/^[A-Za-z0-9:/_-]{1,2048}$/.test(text))
+        return text;
+    throw new Error('expected the id, the ARN or the alias (alias/name) of a KMS key');
+}
+function parseObjectLock(text) {
+    const rule = 'expected a duration in days such as 30d, or with its mode: governance 30d, compliance 30d';
+    const [, mode = 'governance', days = ''] = /^(?:(governance|compliance) +)?(\d+d)$/i.exec(text) ?? [];
+    if (days === '')
+        throw new Error(rule);
+    const ms = (0,_units_js__WEBPACK_IMPORTED_MODULE_0__/* .parseDuration */ .E9)(days);
+    if (ms === 0 || ms > LONGEST_LOCK_MS)
+        throw new Error(`${rule}, from 1d to 36500d`);
+    return { mode: mode.toLowerCase() === 'compliance' ? 'COMPLIANCE' : 'GOVERNANCE', ms };
 }
 
 
@@ -17671,8 +17837,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:timers/promises"
 var promises_ = __nccwpck_require__(8500);
-// EXTERNAL MODULE: ./src/platform/platform.ts + 2 modules
-var platform = __nccwpck_require__(6515);
+// EXTERNAL MODULE: ./src/platform/platform.ts + 1 modules
+var platform = __nccwpck_require__(7460);
 // EXTERNAL MODULE: ./src/reporting/neutralise.ts
 var neutralise = __nccwpck_require__(4302);
 // EXTERNAL MODULE: ./src/reporting/report-json.ts
@@ -18654,6 +18820,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("os");
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("path");
+
+/***/ }),
+
+/***/ 932:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("process");
 
 /***/ }),
 

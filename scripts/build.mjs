@@ -37,10 +37,16 @@ try {
     throw new Error(`ncc ended with ${build.error?.message ?? build.status ?? build.signal}; dist was left as it is`);
   }
   const { default: ts } = await import('typescript');
-  const { outputText } = ts.transpileModule(readFileSync(join(root, 'src', 'post-entry.ts'), 'utf8'), {
-    compilerOptions: { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext },
-  });
-  writeFileSync(join(made, 'post.js'), outputText);
+  for (const [from, to] of [
+    ['post-entry.ts', 'post.js'],
+    ['command-line-entry.ts', 'cli.js'],
+  ]) {
+    const { outputText } = ts.transpileModule(readFileSync(join(root, 'src', from), 'utf8'), {
+      compilerOptions: { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext },
+    });
+    writeFileSync(join(made, to), outputText);
+  }
+  chmodSync(join(made, 'cli.js'), 0o755);
 
   // ssh2's helper for Windows agents: never used, and a binary that nobody can review.
   rmSync(join(made, 'pagent.exe'), { force: true });

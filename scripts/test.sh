@@ -13,6 +13,12 @@ runc=
 sh scripts/setup.sh openssh-server openssh-client sqlite3 postgresql locales pgbouncer python3 zstd pigz busybox-static fish tcsh sudo \
   mksh ksh93u+m shellcheck util-linux procps iproute2 age gnupg git openssl curl podman radosgw ceph-mon ceph-osd ceph-common $runc
 
+# A server newer than the system's, where there is one for this machine. No package of ours: who installs us would get it as well.
+if [ ! -e scripts/postgres-18/node_modules/.package-lock.json ] ||
+  [ -n "$(find scripts/postgres-18/package-lock.json -newer scripts/postgres-18/node_modules/.package-lock.json)" ]; then
+  npm ci --prefix scripts/postgres-18 --ignore-scripts --no-audit --no-fund
+fi
+
 # The tests make users, chroots and mount namespaces, so jest runs as root.
 as_root=
 [ "$(id -u)" = 0 ] || as_root='sudo -E'

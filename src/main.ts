@@ -50,9 +50,9 @@ export const TOLD = 'told';
 
 /**
  * One step: settings, the command, the report. Never throws; alone decides whether the step fails. When `cancel` is
- * aborted, by us on `timeout` or by others, the run ends with that reason. False when `post` should look at the host.
+ * aborted, by us on `timeout` or by others, the run ends with that reason. `isClean` is false when `post` should look at the host.
  */
-export async function main(cancel: AbortController): Promise<boolean> {
+export async function main(cancel: AbortController): Promise<{ report: Report; isClean: boolean }> {
   const tail: string[] = [];
   const log = actionsLog(platform().input('notify-log').toLowerCase() === 'true' ? tail : undefined);
   const report = newReport(new Date());
@@ -99,7 +99,7 @@ export async function main(cancel: AbortController): Promise<boolean> {
   // When that takes long, or fails, the outputs are as they are.
   await Promise.all([run?.ledger?.save(), tellOthers(teller, run, report, tail, log, wantSummary)]);
   for (const line of lastLines(report)) log.info(line);
-  return run?.hostIsClean ?? true;
+  return { report, isClean: run?.hostIsClean ?? true };
 }
 
 async function tellOthers(

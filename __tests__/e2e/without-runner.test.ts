@@ -30,35 +30,43 @@ afterAll(async () => {
 const run = (inputs: Record<string, string> = {}, env: Record<string, string> = {}): Promise<ActionResult> =>
   scene.run({ key, passphrase: PASSPHRASE, ...inputs }, { GITHUB_ACTIONS: '', RUNNER_DEBUG: '1', ...env });
 
-/** Expects nothing for a runner, and no secret. */
-function expectPlain(result: ActionResult): void {
+const STAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (?:(?:INFO|WARN) {2}|ERROR |DEBUG )/;
+
+/** A line of a list is what was asked for, and no log. */
+const RESULT = /^app-\d{8}T\d{6}Z-[0-9a-f]{4} {2}/;
+
+/** Expects nothing for a runner, and no secret; of the log each line with its time and level. Returns the log without them. */
+function expectPlain(result: ActionResult): string {
+  const lines = result.log.replace(/\n$/, '').split('\n');
+  expect(lines.filter((one) => !STAMP.test(one) && !RESULT.test(one))).toEqual([]);
   expect(result.log).not.toMatch(/^\s*::|##\[/m);
   expect(result).toMatchObject({ outputLines: [], outputs: {}, state: {}, summary: '', masks: [], annotations: [] });
   for (const secret of [PASSPHRASE, ...key.split('\n').filter((one) => one.length > 20 && !one.startsWith('-----'))]) {
     expect(result.log).not.toContain(secret);
   }
+  return lines
+    .map((one) => one.replace(STAMP, one.includes(' ERROR ') ? 'error: ' : one.includes(' WARN ') ? 'warning: ' : ''))
+    .join('\n');
 }
 
 test('a run tells what it does in plain text, and by its exit status', async () => {
   const result = await run();
-  expectPlain(result);
+  const log = expectPlain(result);
   expect(result.code).toBe(0);
-  expect(result.log).toMatch(/^Connect\n/m);
-  expect(result.log).toMatch(/^published app-/m);
+  expect(log).toMatch(/^Connect\n/m);
+  expect(log).toMatch(/^published app-/m);
 });
 
 test('a failure is plain as well', async () => {
   const failed = await run({ database: '/nowhere.db' });
-  expectPlain(failed);
+  const log = expectPlain(failed);
   expect(failed.code).toBe(1);
-  expect(failed.log).toMatch(/^error: E_SOURCE_MISSING: there is no database at \/nowhere\.db/m);
+  expect(log).toMatch(/^error: E_SOURCE_MISSING: there is no database at \/nowhere\.db/m);
 
   const wrong = await run({ directory: line, keep: `x ${PASSPHRASE}` });
-  expectPlain(wrong);
-  expect(wrong.log).toMatch(/^error: E_INPUT: keep: /m);
+  expect(expectPlain(wrong)).toMatch(/^error: E_INPUT: keep: /m);
   const warned = await run({ command: 'list', 'max-delete': '3' });
-  expectPlain(warned);
-  expect(warned.log).toMatch(/^warning: max-delete: it has no effect/m);
+  expect(expectPlain(warned)).toMatch(/^warning: max-delete: it has no effect/m);
 });
 
 test('secrets are replaced in what a command of the user says, and in the message about it', async () => {
@@ -67,10 +75,10 @@ test('secrets are replaced in what a command of the user says, and in the messag
     confirm: 'app.db',
     'check-command': `cat <<'END'\nit is ${PASSPHRASE}\nand ${line}\nEND\nfalse`,
   });
-  expectPlain(result);
+  const log = expectPlain(result);
   expect(result.code).toBe(1);
-  expect(result.log).toMatch(/^ {2}it is \*\*\*\n {2}and \*\*\*$/m);
-  expect(result.log).toMatch(/^error: E_ROLLED_BACK: .*and \*\*\*/m);
+  expect(log).toMatch(/^ {2}it is \*\*\*\n {2}and \*\*\*$/m);
+  expect(log).toMatch(/^error: E_ROLLED_BACK: .*and \*\*\*/m);
 });
 
 test('what is the runner goes by its own word alone', async () => {

@@ -51,11 +51,13 @@ function copyOfSystem(version: string, directory: string, extensions: Record<str
 }
 
 /**
- * Unpacks a server of node_modules below the directory, since its user may not be able to go where we are. The links to its libraries are
+ * Unpacks a server of scripts/postgres-18 below the directory, since its user may not be able to go where we are. The links to its libraries are
  * made here: a package of npm holds none, and the install script that makes them is not run.
  */
 function copyOfPackage(version: string, directory: string): string {
-  const source = fileURLToPath(new URL(`../../node_modules/postgres-${version}/`, import.meta.url));
+  const source = fileURLToPath(
+    new URL(`../../scripts/postgres-${version}/node_modules/postgres-${version}/`, import.meta.url),
+  );
   if (!existsSync(source)) throw new Error(`there is no PostgreSQL ${version}, neither in ${DEBIAN} nor as ${source}`);
   const target = join(directory, 'program');
   cpSync(join(source, 'native'), join(target, 'native'), { recursive: true, filter: (file) => !file.endsWith('.a') });

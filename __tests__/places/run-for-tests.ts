@@ -16,7 +16,15 @@ export async function runForTests(inputs: Given = {}, now = new Date()): Promise
   const { settings } = await accepted(given);
   const told: string[] = [];
   const tell = (text: string) => void told.push(text);
-  const log: Log = { info: tell, warning: tell, error: tell, debug: () => {}, group: (_, work) => work() };
+  const log: Log = {
+    info: tell,
+    result: tell,
+    live: () => false,
+    warning: tell,
+    error: tell,
+    debug: () => {},
+    group: (_, work) => work(),
+  };
   const run = runOf(settings, log, newReport(now), new AbortController().signal);
   return Object.assign(run, { now: () => now, noteUpload: () => {}, told });
 }

@@ -7,6 +7,8 @@ let clock: number;
 const now = () => clock;
 const log: Log = {
   info: (text) => lines.push(text),
+  result: (text) => lines.push(text),
+  live: () => false,
   warning: (text) => lines.push(text),
   error: (text) => lines.push(text),
   debug: (text) => lines.push(text),

@@ -31,7 +31,7 @@ test.each([
 test('dist is what the sources build to, byte for byte, in another folder', () => {
   const copy = mkdtempSync(join(tmpdir(), 'dbb-build-'));
   try {
-    for (const name of ['package.json', 'tsconfig.json', 'src', 'scripts']) {
+    for (const name of ['package.json', 'tsconfig.json', 'action.yml', 'src', 'scripts']) {
       cpSync(join(repository, name), join(copy, name), { recursive: true });
     }
     // A real copy, since ncc writes the resolved paths of modules into comments: a link would show where it leads.

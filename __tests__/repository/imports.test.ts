@@ -16,8 +16,23 @@ interface Import {
 
 /** Our own modules: what each folder or file may import from. One way down; the folder itself is always allowed. */
 const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
-  'index.ts': { values: ['esm-globals.ts', 'cancel.ts', 'main.ts', 'post.ts', 'platform/platform.ts'] },
+  'index.ts': {
+    values: [
+      'esm-globals.ts',
+      'cancel.ts',
+      'main.ts',
+      'post.ts',
+      'platform/platform.ts',
+      'command-line/command-line.ts',
+    ],
+  },
   'post-entry.ts': { values: ['index.ts'] },
+  'command-line-entry.ts': { values: ['index.ts'] },
+  // gathers inputs, and runs what GitHub's runner would
+  'command-line': {
+    values: ['cancel.ts', 'main.ts', 'post.ts', 'errors.ts', 'platform', 'reporting', 'settings'],
+    types: ['error-codes.ts'],
+  },
   'main.ts': {
     values: [
       'errors.ts',
@@ -138,6 +153,9 @@ const PACKAGES: Record<string, { values: RegExp; types?: RegExp }> = {
   '@aws-sdk/client-s3': { values: /^stores\/s3\/bucket\.ts$/ },
   '@aws-sdk/s3-request-presigner': { values: /^stores\/s3\/bucket\.ts$/ },
   '@scure/base': { values: /^settings\/age-keys\.ts$/ },
+  commander: { values: /^command-line\/arguments\.ts$/ },
+  'log-update': { values: /^command-line\/command-line\.ts$/ },
+  yaml: { values: /^command-line\/(config|input-help)\.ts$/ },
   canonicalize: { values: /^backups\/signature\.ts$/ },
   nodemailer: { values: /^telling\/mail\.ts$/ },
   'node-ssh': { values: /^host\/(ssh|private-key)\.ts$/, types: /^host\// },
@@ -273,6 +291,8 @@ describe('the rules themselves', () => {
     ['making/alarm.ts', 'stores/object-store.ts', false],
     ['places/find.ts', 'making/alarm.ts', false],
     ['run/directory.ts', 'restoring/unfinished.ts', false],
+    ['commands/backup.ts', 'command-line/arguments.ts', true],
+    ['command-line/arguments.ts', 'commands/backup.ts', false],
     ['new-folder/x.ts', 'errors.ts', false],
   ])('%s may not import %s', (file, from, typeOnly) => {
     expect(objection(file, { from, typeOnly })).toContain(file);

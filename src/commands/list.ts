@@ -26,7 +26,7 @@ export async function list(run: Run): Promise<void> {
     const { backups } = host.listed;
     const shown = new Map(report.backups.map((one) => [one.id, one]));
     for (const { backup, places } of placed(backups, run.copies)) {
-      log.info(lineOf(backup, shown.get(backup.id), uri === null ? [] : places));
+      log.result(lineOf(backup, shown.get(backup.id), uri === null ? [] : places));
     }
     log.info(`${counted(backups.length, 'backup')} of ${settings.name} in ${report.directory}`);
     if (uri !== null) log.info(`${counted(run.copies.length, 'backup')} of ${settings.name} in ${uri}`);

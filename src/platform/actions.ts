@@ -8,12 +8,20 @@ const title = 'Database backup';
 /** A step of a job, on GitHub's runner or one of its kind. */
 export const actions: Platform = {
   input: (name) => core.getInput(name),
+  wrong: [],
+  advice: {
+    wrong: 'Correct what is named here in the workflow.',
+    empty:
+      'An input that is empty although the workflow fills it: its secret or variable is not set, is set in an environment that the job does not name, or is withheld because a fork or Dependabot started the run.',
+  },
   secret(text) {
     secrets.add(text);
     core.setSecret(text);
   },
   hidden: (text) => secrets.hidden(text),
   info: (text) => core.info(text),
+  result: (text) => core.info(text),
+  live: () => false,
   warning: (message) => core.warning(message, { title }),
   error: (message) => core.error(message, { title }),
   debug: (text) => core.debug(text),

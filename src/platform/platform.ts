@@ -3,13 +3,21 @@ import { terminal } from './terminal.js';
 
 /** What this program runs on: where its inputs come from, and where what it has to tell goes. */
 export interface Platform {
-  /** An input, trimmed; empty when it is not given. */
+  /** An input, trimmed; empty when it is not given. Throws an Error whose text is a rule, when what should give it does not. */
   input(name: string): string;
+  /** What is wrong with where the inputs come from, besides the inputs themselves: whole messages. */
+  readonly wrong: readonly string[];
+  /** What to do about inputs that are wrong, and about those that are empty. */
+  readonly advice: { wrong: string; empty: string };
   /** From now on this text is not shown in anything that is printed. */
   secret(text: string): void;
   /** The text without any of those, for what goes somewhere else. */
   hidden(text: string): string;
   info(text: string): void;
+  /** What the command was asked for, such as a list. */
+  result(text: string): void;
+  /** How far something is, where a line can be written anew; false: it can not. `share`: 0..1, null when nobody knows. */
+  live(text: string, share: number | null): boolean;
   warning(message: string): void;
   error(message: string): void;
   debug(text: string): void;
@@ -25,8 +33,15 @@ export interface Platform {
   summary(markdown: string): Promise<void>;
 }
 
+let chosen: Platform | null = null;
+
+/** From now on the program runs on this. */
+export function usePlatform(platform: Platform): void {
+  chosen = platform;
+}
+
 /**
  * The runner's protocol is for the runner alone: elsewhere `::add-mask::` would be what shows a secret, and nobody takes an output.
  * Those that are made after GitHub's set the variable as well.
  */
-export const platform = (): Platform => (process.env.GITHUB_ACTIONS === 'true' ? actions : terminal);
+export const platform = (): Platform => (chosen ??= process.env.GITHUB_ACTIONS === 'true' ? actions : terminal());

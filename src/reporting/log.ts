@@ -5,6 +5,10 @@ import { neutralise } from './neutralise.js';
 /** Where a run tells what it does. No method throws on its own account: a log that fails must not fail a backup. */
 export interface Log {
   info(text: string): void;
+  /** A line of what the command was asked for. */
+  result(text: string): void;
+  /** How far something is, as `Platform.live`. */
+  live(text: string, share: number | null): boolean;
   /** Also an annotation on the run. */
   warning(message: string): void;
   /** Also an annotation on the run; does not fail the step. */
@@ -31,6 +35,14 @@ export function actionsLog(last?: string[]): Log {
   const info = (text: string) => quietly(() => platform().info(kept(neutralise(text))));
   return {
     info,
+    result: (text) => quietly(() => platform().result(kept(neutralise(text)))),
+    live(text, share) {
+      try {
+        return platform().live(neutralise(text), share);
+      } catch {
+        return false; // the terminal is gone
+      }
+    },
     warning: (message) => quietly(() => platform().warning(annotation(message))),
     error: (message) => quietly(() => platform().error(annotation(message))),
     debug: (text) => quietly(() => platform().debug(neutralise(text))),

@@ -235,9 +235,10 @@ class Phases {
   progress({ copied, packed, read }: HostProgress): void {
     const phase = this.current;
     const now = performance.now();
-    if (phase === null || now - this.printed < EVERY_MS) return; // one line each 10 s, also across phases
+    if (phase === null) return;
     const bytes = phase.name === TITLES.copy ? copied : phase.name === READ_BACK ? read : packed || copied || read;
-    if (phase.progress.update(bytes)) this.printed = now;
+    // one line each 10 s, also across phases
+    if (phase.progress.update(bytes, now - this.printed >= EVERY_MS)) this.printed = now;
   }
 
   /** It did not come to its end, so that there is no time and rate of the whole to tell. */

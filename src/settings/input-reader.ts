@@ -6,8 +6,6 @@ import { declared, INPUT_NAMES, type InputName, type Parsed } from './declared-i
 /** Longer values are cut in messages. */
 const SHOWN = 120;
 const SECRET_KEY = /PRIVATE KEY|PuTTY-User-Key|AGE-SECRET-KEY-/;
-const WHY_EMPTY =
-  'An input that is empty although the workflow fills it: its secret or variable is not set, is set in an environment that the job does not name, or is withheld because a fork or Dependabot started the run.';
 
 /**
  * The inputs of this run, read once, in the order of action.yml, with every secret masked before anything can fail.
@@ -23,8 +21,9 @@ export class InputReader {
   #anyEmpty = false;
 
   constructor() {
+    this.#problems.push(...platform().wrong);
     for (const name of INPUT_NAMES) {
-      const value = platform().input(name);
+      const value = this.#given(name);
       this.#values.set(name, value);
       if (declared[name].secret && value !== '') this.#mask(value);
       // What a library may start, such as the program that a profile of AWS names for its credentials, finds none of them.
@@ -91,6 +90,7 @@ export class InputReader {
 
   /** Notes that an input which must be given is not. */
   missing(name: InputName, rule: string): void {
+    if (platform().wrong.length > 0) return; // it may be in what could not be read
     this.#anyEmpty = true;
     this.problem(name, rule);
   }
@@ -137,13 +137,22 @@ export class InputReader {
       throw new BackupError(
         'E_INPUT',
         this.#scrubbed(this.#problems.join('\n')),
-        this.#anyEmpty ? WHY_EMPTY : 'Correct what is named here in the workflow.',
+        this.#anyEmpty ? platform().advice.empty : platform().advice.wrong,
       );
     }
     for (const [name, value] of Object.entries(parts)) {
       if (value === undefined) throw new Error(`the setting ${name} is missing, and no input was found wrong`);
     }
     return parts as { [K in keyof T]: Exclude<T[K], undefined> };
+  }
+
+  #given(name: InputName): string {
+    try {
+      return platform().input(name);
+    } catch (error) {
+      this.problem(name, (error as Error).message);
+      return '';
+    }
   }
 
   #mask(value: string): void {

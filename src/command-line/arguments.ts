@@ -1,0 +1,157 @@
+import { Command, CommanderError, Option } from 'commander';
+import { declared, INPUT_NAMES, type InputName } from '../settings/declared-inputs.js';
+import { COMMANDS, type Command as CommandName } from '../settings/settings.js';
+import { variableOf } from './environment.js';
+import { type Inputs, literally, wrongly } from './given.js';
+import type { InputHelp } from './input-help.js';
+
+/** What the arguments ask for. */
+export interface Asked {
+  command: CommandName;
+  /** Inputs as options, and as what stands behind the command. */
+  inputs: Inputs;
+  /** Names in the configuration; empty: all. */
+  targets: readonly string[];
+  config: string | null;
+  json: boolean;
+  quiet: boolean;
+}
+
+/** What each command does, in a line, and what may stand behind it. */
+const ABOUT: Record<CommandName, [about: string, behind?: readonly [name: string, input: InputName][]]> = {
+  backup: ['take a verified backup, then rotate'],
+  restore: ['put a backup back, with a safety backup first and a way back', [['[backup]', 'backup']]],
+  verify: ['prove an existing backup, up to restoring it into a throw-away database', [['[backup]', 'backup']]],
+  list: ['show the backups'],
+  health: ['say what is wrong with the backups and the database, changing nothing'],
+  doctor: ['look whether all is there that backups need, with the fix for each'],
+  accept: ['say that a suspect backup is right', [['<backup>', 'backup']]],
+  prune: ['apply `keep` without a new backup'],
+  delete: ['delete one backup', [['<backup>', 'backup']]],
+  pin: [
+    'exempt a backup from rotation',
+    [
+      ['<backup>', 'backup'],
+      ['<reason>', 'pin'],
+    ],
+  ],
+  unpin: ['end that exemption', [['<backup>', 'backup']]],
+};
+
+/** Inputs that are no options: what stands first on the line, and what only a job of GitHub has. */
+const NOT_OPTIONS: readonly InputName[] = ['command', 'summary', 'ledger'];
+
+/** The program as commander knows it. `asked` gets what was asked for. `help`: of each input; empty: none was asked for. */
+export function program(help: InputHelp, asked: (what: Asked) => Promise<void>): Command {
+  const root = new Command('db-backup')
+    .description('Back up a live database, prove the backup, rotate, and restore safely')
+    .exitOverride()
+    .showHelpAfterError('(db-backup --help, or db-backup COMMAND --help)');
+  for (const name of COMMANDS) {
+    const [about, behind = []] = ABOUT[name];
+    const command = root.command(name).description(about).exitOverride();
+    for (const [argument] of behind) command.argument(argument);
+    for (const input of INPUT_NAMES) {
+      if (NOT_OPTIONS.includes(input) || !declared[input].usedBy.includes(name)) continue;
+      if (behind.some(([, taken]) => taken === input)) continue;
+      for (const option of optionsOf(input, help)) command.addOption(option);
+    }
+    common(command);
+    command.addHelpText('after', secretsHelp(name));
+    command.action(async (...given: unknown[]) => {
+      const words = given.slice(0, behind.length) as (string | undefined)[];
+      const options = given[behind.length] as Record<string, unknown>;
+      const inputs = inputsOf(options);
+      for (const [i, [, input]] of behind.entries()) {
+        const word = words[i];
+        if (word !== undefined) inputs.set(input, literally(word));
+      }
+      await asked({
+        command: name,
+        inputs,
+        targets: (options.target as string[] | undefined) ?? [],
+        config: (options.config as string | undefined) ?? null,
+        json: options.json === true,
+        quiet: options.quiet === true,
+      });
+    });
+  }
+  root.addHelpText('after', ENDING);
+  return root;
+}
+
+function common(command: Command): void {
+  command
+    .option('--config <file>', 'the configuration; default: db-backup.yml here, then /etc/db-backup/db-backup.yml')
+    .option(
+      '--target <name>',
+      'of the databases in the configuration this one alone; may be given several times',
+      collect,
+    )
+    .option('--json', 'print the report as JSON, a line for each database')
+    .option('--quiet', 'print warnings and errors alone');
+}
+
+const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
+
+/** Of one input: what it takes, or, of a secret, one that is hidden and says how to give it. */
+function optionsOf(input: InputName, help: InputHelp): Option[] {
+  const about = help.get(input) ?? '';
+  if (declared[input].secret) return [new Option(`--${input} [text]`).hideHelp()];
+  const isSwitch = ['true', 'false'].includes(declared[input].default);
+  const option = new Option(`--${input} ${isSwitch ? '[true|false]' : '<value>'}`, about).argParser(collect);
+  return [option];
+}
+
+function inputsOf(options: Record<string, unknown>): Inputs {
+  const inputs: Inputs = new Map();
+  for (const input of INPUT_NAMES) {
+    const value = options[input.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())];
+    if (value === undefined) continue;
+    if (declared[input].secret) {
+      inputs.set(
+        input,
+        wrongly(
+          `a secret is no option, since every user of the machine can see the arguments: set ${variableOf(input)}, or ${variableOf(input)}_FILE to a file that holds it, or say in the configuration where it is`,
+        ),
+      );
+    } else if (value === true) inputs.set(input, literally('true'));
+    else {
+      const values = value as string[];
+      inputs.set(
+        input,
+        values.length > 1 && !declared[input].lines
+          ? wrongly('it is given more than once')
+          : literally(values.join('\n')),
+      );
+    }
+  }
+  return inputs;
+}
+
+function secretsHelp(command: CommandName): string {
+  const secrets = INPUT_NAMES.filter((name) => declared[name].secret && declared[name].usedBy.includes(command));
+  return `\nSecrets are no options. They come from these variables, from the file that the same with _FILE names, or from the configuration:\n${secrets.map((name) => `  ${variableOf(name)}\n`).join('')}`;
+}
+
+const ENDING = `
+Every input can also be a variable, such as DB_BACKUP_DATABASE, or stand in the configuration. An option counts before
+a variable, a variable before the configuration.
+
+Exit status: 0 done, 1 failed, 2 wrong input, 3 suspect or unhealthy, 130 cancelled.
+`;
+
+/** Parses the arguments and does what they ask for. The exit status, when nothing was to be done, or they are wrong. */
+export async function parse(
+  argv: readonly string[],
+  help: InputHelp,
+  asked: (what: Asked) => Promise<void>,
+): Promise<number> {
+  try {
+    await program(help, asked).parseAsync([...argv], { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? 0 : 2;
+  }
+}

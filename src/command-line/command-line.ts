@@ -1,0 +1,142 @@
+import { cancel } from '../cancel.js';
+import { main } from '../main.js';
+import { platform, usePlatform } from '../platform/platform.js';
+import { Secrets } from '../platform/secrets.js';
+import { type LiveLine, terminal } from '../platform/terminal.js';
+import { post } from '../post.js';
+import { neutralise } from '../reporting/neutralise.js';
+import { encode } from '../reporting/report-json.js';
+import { declared, type InputName } from '../settings/declared-inputs.js';
+import { type Asked, parse } from './arguments.js';
+import { type Config, readConfig, type Target } from './config.js';
+import { fromEnvironment } from './environment.js';
+import { EXIT, exitStatusOf, worstOf } from './exit-status.js';
+import { type Inputs, literally } from './given.js';
+import { readInputHelp } from './input-help.js';
+
+/** `db-backup`: one command, for each of the databases that are asked for. Sets the exit status, and never throws. */
+export async function commandLine(argv: readonly string[]): Promise<void> {
+  process.stdout.on('error', () => {}); // `db-backup list | head`
+  process.stderr.on('error', () => {});
+  const help = argv.some((word) => word === '--help' || word === '-h' || word === 'help')
+    ? await readInputHelp()
+    : new Map();
+  let status: number = EXIT.done;
+  const usage = await parse(argv, help, async (asked) => {
+    status = await carryOut(asked);
+  });
+  process.exitCode = usage === EXIT.done ? status : usage;
+}
+
+async function carryOut(asked: Asked): Promise<number> {
+  const known = { ...process.env };
+  const variables = fromEnvironment(process.env);
+  const config = await readConfig(asked.config ?? (known.DB_BACKUP_CONFIG || null), known);
+  const chosen = choose(asked, config, variables);
+  const secrets = new Secrets();
+  const draw = process.stderr.isTTY && !asked.quiet && !asked.json ? await liveLine() : undefined;
+  let status: number = EXIT.done;
+  for (const target of chosen.targets) {
+    if (cancel.signal.aborted) return EXIT.cancelled;
+    const inputs = merged(asked, variables, target);
+    usePlatform(
+      terminal({
+        ...{ secrets, wrong: chosen.wrong, quiet: asked.quiet, silentResult: asked.json },
+        ...(draw === undefined ? {} : { draw }),
+        input: (name) =>
+          inputs
+            .get(name as InputName)?.()
+            .trim() ?? '',
+      }),
+    );
+    if (chosen.targets.length > 1) platform().startGroup(`${asked.command}: ${neutralise(target.name)}`);
+    const { report, isClean } = await main(controllerOf(cancel.signal));
+    if (!isClean) await post(AbortSignal.timeout(CLEANING_MS));
+    if (asked.json) process.stdout.write(`${platform().hidden(encode(report))}\n`);
+    status = worstOf(status, exitStatusOf(report));
+  }
+  return status;
+}
+
+/** How long it is looked after what an ended run left on the host. */
+const CLEANING_MS = 60_000;
+
+/** Without a configuration the one database is what options and variables say. */
+const ALONE: Target = { name: '', inputs: new Map() };
+
+/** Commands that are about one backup, of one database. */
+const ONE: readonly string[] = ['restore', 'accept', 'delete', 'pin', 'unpin'];
+/** What makes one database of several. */
+const OWN: readonly InputName[] = ['database', 'name', 'database-password', 'backup', 'restore-to'];
+
+/** The databases that are meant, and what is wrong with that; one at least, so that all the rest is told as well. */
+function choose(
+  asked: Asked,
+  config: Config | null,
+  variables: Inputs,
+): { targets: readonly Target[]; wrong: string[] } {
+  const wrong = [...(config?.wrong ?? [])];
+  if (config === null) {
+    if (asked.targets.length > 0)
+      wrong.push('--target: there is no configuration, of whose databases it would be one; --config says where it is');
+    return { targets: [ALONE], wrong };
+  }
+  const names = config.targets.map(({ name }) => name).join(', ');
+  for (const name of asked.targets) {
+    if (config.targets.length > 0 && !config.targets.some((target) => target.name === name)) {
+      wrong.push(`--target: there is no ${JSON.stringify(name)} in ${config.path}, which has ${names}`);
+    }
+  }
+  const targets = config.targets.filter(({ name }) => asked.targets.length === 0 || asked.targets.includes(name));
+  if (targets.length > 1) {
+    if (ONE.includes(asked.command))
+      wrong.push(`--target: ${asked.command} is about one database: say which of ${names}`);
+    for (const name of OWN) {
+      const where = asked.inputs.has(name)
+        ? `--${name}`
+        : variables.has(name) && name !== 'restore-to'
+          ? 'the environment'
+          : null;
+      if (where !== null)
+        wrong.push(
+          `${name}: ${where} gives it, and it would be that of each of ${targets.map((one) => one.name).join(', ')}; choose one by --target`,
+        );
+    }
+  }
+  if (wrong.length > 0) return { targets: [targets[0] ?? ALONE], wrong };
+  return { targets, wrong };
+}
+
+/** An option counts before a variable, a variable before the configuration. */
+function merged(asked: Asked, variables: Inputs, target: Target): Inputs {
+  const inputs: Inputs = new Map();
+  for (const source of [target.inputs, variables]) {
+    // what is for other commands says nothing here
+    for (const [name, given] of source) if (declared[name].usedBy.includes(asked.command)) inputs.set(name, given);
+  }
+  for (const [name, given] of asked.inputs) inputs.set(name, given);
+  inputs.set('command', literally(asked.command));
+  return inputs;
+}
+
+/** Of one run: it ends with all others, and others do not end with its `timeout`. */
+function controllerOf(signal: AbortSignal): AbortController {
+  const own = new AbortController();
+  if (signal.aborted) own.abort(signal.reason);
+  else signal.addEventListener('abort', () => own.abort(signal.reason), { once: true });
+  return own;
+}
+
+const WIDTH = 20;
+
+async function liveLine(): Promise<LiveLine> {
+  const { createLogUpdate } = await import('log-update');
+  const update = createLogUpdate(process.stderr, { showCursor: true });
+  return {
+    draw(text, share) {
+      const filled = share === null ? null : Math.round(share * WIDTH);
+      update(filled === null ? text : `${'█'.repeat(filled)}${'░'.repeat(WIDTH - filled)} ${text}`);
+    },
+    clear: () => update.clear(),
+  };
+}

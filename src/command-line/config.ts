@@ -1,0 +1,235 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import type { Document, Node, Pair, ParsedNode, Scalar, YAMLMap } from 'yaml';
+import { declared, INPUT_NAMES, type InputName } from '../settings/declared-inputs.js';
+import { parseName } from '../settings/value-rules.js';
+import { type Given, type Inputs, inFile, literally, orEmpty } from './given.js';
+
+/** One database of the configuration. */
+export interface Target {
+  name: string;
+  inputs: Inputs;
+}
+
+export interface Config {
+  path: string;
+  targets: readonly Target[];
+  /** Whole messages. */
+  wrong: readonly string[];
+}
+
+/** Where it is looked for when nobody says where it is. */
+export const PLACES: readonly string[] = ['db-backup.yml', '/etc/db-backup/db-backup.yml'];
+const SECRET_MS = 30_000;
+
+/**
+ * Reads the configuration; `given`: its path, where one is asked for. null: there is none. What is wrong with it is in `wrong`, all at once,
+ * each with its line. A secret is not in it: it says where it is, and only secrets of the database that is asked for are fetched.
+ */
+export async function readConfig(given: string | null, env: NodeJS.ProcessEnv): Promise<Config | null> {
+  const path = given ?? PLACES.find((place) => statSync(place, { throwIfNoEntry: false }) !== undefined);
+  if (path === undefined) return null;
+  const full = resolve(path);
+  const failed = (wrong: string): Config => ({ path: full, targets: [], wrong: [wrong] });
+  let text: string;
+  try {
+    const stranger = writableByOthers(full);
+    if (stranger !== null) return failed(`${full}: ${stranger}: whoever can change it decides what is run, and where`);
+    text = readFileSync(full, 'utf8');
+  } catch (error) {
+    return failed(`${full}: it can not be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`);
+  }
+  const yaml = await import('yaml');
+  const lines = new yaml.LineCounter();
+  const document = yaml.parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const wrong: string[] = [];
+  const at = (offset: number | undefined): string => `${full}:${offset === undefined ? 1 : lines.linePos(offset).line}`;
+  for (const { message, pos } of document.errors) wrong.push(`${at(pos[0])}: ${message}`);
+  if (wrong.length > 0) return { path: full, targets: [], wrong };
+  const reader = new Reader(yaml, document, { at, folder: dirname(full), env, wrong });
+  return { path: full, targets: reader.targets(), wrong };
+}
+
+/** In words, when somebody else than this user and root can write it; null: nobody can. */
+function writableByOthers(path: string): string | null {
+  const { uid, mode } = statSync(path);
+  const me = process.getuid?.();
+  if (me === undefined) return null; // Windows has other rights
+  if (uid !== me && uid !== 0) return 'it belongs to another user';
+  return (mode & 0o022) === 0 ? null : 'others can write it (chmod go-w)';
+}
+
+type Yaml = typeof import('yaml');
+interface Around {
+  at: (offset: number | undefined) => string;
+  folder: string;
+  env: NodeJS.ProcessEnv;
+  wrong: string[];
+}
+
+/** `keep: 5` is a text here, `umask: 027` as well: what an input is, its own parser knows. */
+class Reader {
+  constructor(
+    private readonly yaml: Yaml,
+    private readonly document: Document.Parsed<ParsedNode>,
+    private readonly around: Around,
+  ) {}
+
+  targets(): Target[] {
+    const root = this.mapOf(this.document.contents, 'expected `databases:` with a name and the inputs of each');
+    if (root === null) return [];
+    const defaults: Inputs = new Map();
+    const targets: Target[] = [];
+    for (const [key, value] of this.entries(root)) {
+      if (key.text === 'defaults') this.inputs(value, defaults);
+      else if (key.text !== 'databases')
+        this.fault(key.node, `unknown key ${JSON.stringify(key.text)}: expected databases or defaults`);
+    }
+    for (const [key, value] of this.entries(root)) {
+      if (key.text !== 'databases') continue;
+      const databases = this.mapOf(value, 'expected a name and the inputs of each database');
+      for (const [name, inputs] of databases === null ? [] : this.entries(databases)) {
+        const own: Inputs = new Map();
+        try {
+          parseName(name.text);
+        } catch (error) {
+          this.fault(name.node, `the name ${JSON.stringify(name.text)}: ${(error as Error).message}`);
+        }
+        this.inputs(inputs, own);
+        targets.push({ name: name.text, inputs: new Map([['name', literally(name.text)], ...defaults, ...own]) });
+      }
+    }
+    if (targets.length === 0 && this.around.wrong.length === 0)
+      this.fault(root, 'there is no database under `databases:`');
+    return targets;
+  }
+
+  private inputs(node: Node | null, into: Inputs): void {
+    const map = this.mapOf(node, 'expected inputs, such as `database: /srv/app/app.db`');
+    for (const [key, value] of map === null ? [] : this.entries(map)) {
+      const name = INPUT_NAMES.find((one) => one === key.text);
+      if (name === undefined || name === 'command') {
+        this.fault(key.node, `unknown input ${JSON.stringify(key.text)}`);
+        continue;
+      }
+      const given = this.given(name, value);
+      if (given !== null) into.set(name, given);
+    }
+  }
+
+  private given(name: InputName, node: Node | null): Given | null {
+    const { isMap, isScalar, isSeq } = this.yaml;
+    if (node === null || (isScalar(node) && node.value === null)) return null;
+    if (isMap(node)) return this.fetched(name, node);
+    if (declared[name].secret) {
+      this.fault(
+        node,
+        `${name}: a secret does not stand in the configuration: write where it is, ${name}: { file: /etc/db-backup/${name} }, or { env: VARIABLE }, { credential: NAME }, { command: LINE }`,
+      );
+      return null;
+    }
+    if (isSeq(node)) {
+      const items = node.items.map((item) => (isScalar(item) ? scalarText(item) : null));
+      if (declared[name].lines && items.every((item) => item !== null)) return literally(items.join('\n'));
+      this.fault(
+        node,
+        declared[name].lines ? `${name}: expected a list of texts` : `${name}: expected one text, not a list`,
+      );
+      return null;
+    }
+    if (isScalar(node)) return literally(scalarText(node));
+    this.fault(node, `${name}: expected a text`);
+    return null;
+  }
+
+  /** What is not in the file: `{ env: DATABASE_URL }`. Read when it is needed, which it may not be. */
+  private fetched(name: InputName, node: YAMLMap): Given | null {
+    const [[key, value] = [], ...more] = this.entries(node);
+    const where = value !== undefined && value !== null && this.yaml.isScalar(value) ? scalarText(value) : '';
+    if (key === undefined || more.length > 0 || where === '' || !SOURCES.includes(key.text)) {
+      this.fault(node, `${name}: expected one of ${SOURCES.map((one) => `{ ${one}: ... }`).join(', ')}`);
+      return null;
+    }
+    const { folder, env } = this.around;
+    switch (key.text) {
+      case 'env':
+        return lazily(() => orEmpty(env[where] ?? '', `the variable ${where}`));
+      case 'file':
+        return lazily(inFile(resolve(folder, where.replace(/^~(?=\/)/, homedir()))));
+      case 'credential':
+        return lazily(() => inCredentials(where, env));
+      default:
+        return lazily(() => saidBy(where));
+    }
+  }
+
+  private mapOf(node: Node | null | undefined, rule: string): YAMLMap | null {
+    if (node !== null && node !== undefined && this.yaml.isMap(node)) return node;
+    this.fault(node ?? null, rule);
+    return null;
+  }
+
+  private entries(map: YAMLMap): [key: { text: string; node: Node }, value: Node | null][] {
+    return map.items.map((pair: Pair) => {
+      const node = pair.key as Node;
+      const value = pair.value as Node | null;
+      return [
+        { text: this.yaml.isScalar(node) ? String(node.value) : '', node },
+        value !== null && this.yaml.isAlias(value) ? (value.resolve(this.document) ?? null) : value,
+      ];
+    });
+  }
+
+  private fault(node: Node | null, rule: string): void {
+    this.around.wrong.push(`${this.around.at(node?.range?.[0])}: ${rule}`);
+  }
+}
+
+const SOURCES: readonly string[] = ['env', 'file', 'credential', 'command'];
+
+/** As it stands there, since `027` would be the number 27. */
+function scalarText(node: Scalar): string {
+  return typeof node.value === 'string' ? node.value : (node.source ?? String(node.value));
+}
+
+/** Of those that systemd hands to a service (`LoadCredential=`). */
+function inCredentials(name: string, env: NodeJS.ProcessEnv): string {
+  const folder = env.CREDENTIALS_DIRECTORY;
+  if (!folder) throw new Error(`there are no credentials of systemd here, of which ${name} would be one`);
+  if (!/^[A-Za-z0-9._-]+$/.test(name) || name.startsWith('.')) throw new Error('expected the name of a credential');
+  return inFile(join(folder, name))();
+}
+
+/** What a line of the shell prints, such as `pass show backup/key`. */
+function saidBy(line: string): string {
+  try {
+    const said = execFileSync('/bin/sh', ['-c', line], {
+      encoding: 'utf8',
+      timeout: SECRET_MS,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    return orEmpty(said, 'what the command prints');
+  } catch (error) {
+    const { status, code } = error as { status?: number | null; code?: string };
+    if (status === undefined && code === undefined) throw error;
+    throw new Error(`the command for it failed: ${code ?? `exit ${status}`}`);
+  }
+}
+
+/** Asked once, however often it is read. */
+function lazily(read: Given): Given {
+  let known: { text: string } | { error: unknown } | null = null;
+  return () => {
+    if (known === null) {
+      try {
+        known = { text: read() };
+      } catch (error) {
+        known = { error };
+      }
+    }
+    if ('error' in known) throw known.error;
+    return known.text;
+  };
+}
