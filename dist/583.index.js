@@ -142,7 +142,28 @@ function oldKeep(env) {
     return text === '' ? null : literally(text);
 }
 
+;// CONCATENATED MODULE: ./src/command-line/exit-status.ts
+/** The exit statuses of `db-backup`, which scripts go by; any other is a failure. */
+const EXIT = { done: 0, failed: 1, input: 2, suspect: 3, cancelled: 130 };
+const OF = {
+    E_INPUT: EXIT.input,
+    E_CONFIRM: EXIT.input,
+    E_SHRUNK: EXIT.suspect,
+    E_STALE: EXIT.suspect,
+    E_UNHEALTHY: EXIT.suspect,
+    E_CANCELLED: EXIT.cancelled,
+};
+function exitStatusOf({ ok, errorCode }) {
+    if (errorCode === '')
+        return ok ? EXIT.done : EXIT.failed;
+    return OF[errorCode] ?? EXIT.failed;
+}
+const WORST = [EXIT.done, EXIT.suspect, EXIT.input, EXIT.failed, EXIT.cancelled];
+/** Of several databases: what is worst of what came of them. */
+const worstOf = (one, other) => WORST.indexOf(one) > WORST.indexOf(other) ? one : other;
+
 ;// CONCATENATED MODULE: ./src/command-line/arguments.ts
+
 
 
 
@@ -170,8 +191,8 @@ const ABOUT = {
 };
 /** Inputs that are no options: what stands first on the line, and what only a job of GitHub has. */
 const NOT_OPTIONS = ['command', 'summary', 'ledger'];
-/** The program as commander knows it. `asked` gets what was asked for. `help`: of each input; empty: none was asked for. */
-function program(help, asked) {
+/** The program as commander knows it. `asked` gets what was asked for, and gives the exit status. `help`: of each input; empty: none was asked for. */
+function program(help, asked, others, done) {
     const root = new commander/* Command */.uB('db-backup')
         .description('Back up a live database, prove the backup, rotate, and restore safely')
         .exitOverride()
@@ -200,7 +221,7 @@ function program(help, asked) {
                 if (word !== undefined)
                     inputs.set(input, literally(word));
             }
-            await asked({
+            const status = await asked({
                 command: name,
                 inputs,
                 targets: options.target ?? [],
@@ -208,8 +229,11 @@ function program(help, asked) {
                 json: options.json === true,
                 quiet: options.quiet === true,
             });
+            done(status);
         });
     }
+    for (const add of others)
+        add(root, done);
     root.addHelpText('after', ENDING);
     return root;
 }
@@ -260,16 +284,20 @@ a variable, a variable before the configuration.
 
 Exit status: 0 done, 1 failed, 2 wrong input, 3 suspect or unhealthy, 130 cancelled.
 `;
-/** Parses the arguments and does what they ask for. The exit status, when nothing was to be done, or they are wrong. */
-async function parse(argv, help, asked) {
+/** Parses the arguments and does what they ask for. The exit status. */
+async function parse(argv, help, asked, others = []) {
+    let status = EXIT.done;
     try {
-        await program(help, asked).parseAsync([...argv], { from: 'user' });
-        return 0;
+        const root = program(help, asked, others, (ended) => {
+            status = ended;
+        });
+        await root.parseAsync([...argv], { from: 'user' });
+        return status;
     }
     catch (error) {
         if (!(error instanceof commander/* CommanderError */.b7))
             throw error;
-        return error.exitCode === 0 ? 0 : 2;
+        return error.exitCode === 0 ? EXIT.done : EXIT.input;
     }
 }
 
@@ -500,26 +528,6 @@ function lazily(read) {
     };
 }
 
-;// CONCATENATED MODULE: ./src/command-line/exit-status.ts
-/** The exit statuses of `db-backup`, which scripts go by; any other is a failure. */
-const EXIT = { done: 0, failed: 1, input: 2, suspect: 3, cancelled: 130 };
-const OF = {
-    E_INPUT: EXIT.input,
-    E_CONFIRM: EXIT.input,
-    E_SHRUNK: EXIT.suspect,
-    E_STALE: EXIT.suspect,
-    E_UNHEALTHY: EXIT.suspect,
-    E_CANCELLED: EXIT.cancelled,
-};
-function exitStatusOf({ ok, errorCode }) {
-    if (errorCode === '')
-        return ok ? EXIT.done : EXIT.failed;
-    return OF[errorCode] ?? EXIT.failed;
-}
-const WORST = [EXIT.done, EXIT.suspect, EXIT.input, EXIT.failed, EXIT.cancelled];
-/** Of several databases: what is worst of what came of them. */
-const worstOf = (one, other) => WORST.indexOf(one) > WORST.indexOf(other) ? one : other;
-
 ;// CONCATENATED MODULE: ./src/command-line/input-help.ts
 
 /** What action.yml says of each input, which is where it is said; without Markdown. */
@@ -555,12 +563,10 @@ async function commandLine(argv) {
     const help = argv.some((word) => word === '--help' || word === '-h' || word === 'help')
         ? await readInputHelp()
         : new Map();
-    let status = EXIT.done;
-    const usage = await parse(argv, help, async (asked) => {
-        status = await carryOut(asked);
-    });
-    process.exitCode = usage === EXIT.done ? status : usage;
+    process.exitCode = await parse(argv, help, carryOut, OTHERS);
 }
+/** Commands that are no runs of their own. */
+const OTHERS = [];
 async function carryOut(asked) {
     const known = { ...process.env };
     const variables = fromEnvironment(process.env);

@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { declared, INPUT_NAMES, type InputName } from '../settings/declared-inputs.js';
 import { COMMANDS, type Command as CommandName } from '../settings/settings.js';
 import { variableOf } from './environment.js';
+import { EXIT } from './exit-status.js';
 import { type Inputs, literally, wrongly } from './given.js';
 import type { InputHelp } from './input-help.js';
 
@@ -41,8 +42,16 @@ const ABOUT: Record<CommandName, [about: string, behind?: readonly [name: string
 /** Inputs that are no options: what stands first on the line, and what only a job of GitHub has. */
 const NOT_OPTIONS: readonly InputName[] = ['command', 'summary', 'ledger'];
 
-/** The program as commander knows it. `asked` gets what was asked for. `help`: of each input; empty: none was asked for. */
-export function program(help: InputHelp, asked: (what: Asked) => Promise<void>): Command {
+/** Adds commands that are no runs of their own. `done` gets their exit status. */
+export type Others = (root: Command, done: (status: number) => void) => void;
+
+/** The program as commander knows it. `asked` gets what was asked for, and gives the exit status. `help`: of each input; empty: none was asked for. */
+export function program(
+  help: InputHelp,
+  asked: (what: Asked) => Promise<number>,
+  others: readonly Others[],
+  done: (status: number) => void,
+): Command {
   const root = new Command('db-backup')
     .description('Back up a live database, prove the backup, rotate, and restore safely')
     .exitOverride()
@@ -66,7 +75,7 @@ export function program(help: InputHelp, asked: (what: Asked) => Promise<void>):
         const word = words[i];
         if (word !== undefined) inputs.set(input, literally(word));
       }
-      await asked({
+      const status = await asked({
         command: name,
         inputs,
         targets: (options.target as string[] | undefined) ?? [],
@@ -74,8 +83,10 @@ export function program(help: InputHelp, asked: (what: Asked) => Promise<void>):
         json: options.json === true,
         quiet: options.quiet === true,
       });
+      done(status);
     });
   }
+  for (const add of others) add(root, done);
   root.addHelpText('after', ENDING);
   return root;
 }
@@ -141,17 +152,22 @@ a variable, a variable before the configuration.
 Exit status: 0 done, 1 failed, 2 wrong input, 3 suspect or unhealthy, 130 cancelled.
 `;
 
-/** Parses the arguments and does what they ask for. The exit status, when nothing was to be done, or they are wrong. */
+/** Parses the arguments and does what they ask for. The exit status. */
 export async function parse(
   argv: readonly string[],
   help: InputHelp,
-  asked: (what: Asked) => Promise<void>,
+  asked: (what: Asked) => Promise<number>,
+  others: readonly Others[] = [],
 ): Promise<number> {
+  let status: number = EXIT.done;
   try {
-    await program(help, asked).parseAsync([...argv], { from: 'user' });
-    return 0;
+    const root = program(help, asked, others, (ended) => {
+      status = ended;
+    });
+    await root.parseAsync([...argv], { from: 'user' });
+    return status;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    return error.exitCode === 0 ? 0 : 2;
+    return error.exitCode === 0 ? EXIT.done : EXIT.input;
   }
 }

@@ -7,7 +7,7 @@ import { post } from '../post.js';
 import { neutralise } from '../reporting/neutralise.js';
 import { encode } from '../reporting/report-json.js';
 import { declared, type InputName } from '../settings/declared-inputs.js';
-import { type Asked, parse } from './arguments.js';
+import { type Asked, type Others, parse } from './arguments.js';
 import { type Config, readConfig, type Target } from './config.js';
 import { fromEnvironment } from './environment.js';
 import { EXIT, exitStatusOf, worstOf } from './exit-status.js';
@@ -21,12 +21,11 @@ export async function commandLine(argv: readonly string[]): Promise<void> {
   const help = argv.some((word) => word === '--help' || word === '-h' || word === 'help')
     ? await readInputHelp()
     : new Map();
-  let status: number = EXIT.done;
-  const usage = await parse(argv, help, async (asked) => {
-    status = await carryOut(asked);
-  });
-  process.exitCode = usage === EXIT.done ? status : usage;
+  process.exitCode = await parse(argv, help, carryOut, OTHERS);
 }
+
+/** Commands that are no runs of their own. */
+const OTHERS: readonly Others[] = [];
 
 async function carryOut(asked: Asked): Promise<number> {
   const known = { ...process.env };
