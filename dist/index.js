@@ -5534,7 +5534,7 @@ function expecting(number) {
 __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _esm_globals_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3709);
 /* harmony import */ var _cancel_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(833);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9328);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6408);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7460);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6661);
 
@@ -5549,7 +5549,7 @@ const { dbBackupEntry: entry } = globalThis;
 /** A link that died silently keeps the process for minutes; nothing that is still open by then matters. */
 const EXIT_MS = 1_000;
 if (entry === 'command-line') {
-    const { commandLine } = await Promise.all(/* import() */[__nccwpck_require__.e(375), __nccwpck_require__.e(583)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6583));
+    const { commandLine } = await Promise.all(/* import() */[__nccwpck_require__.e(375), __nccwpck_require__.e(541)]).then(__nccwpck_require__.bind(__nccwpck_require__, 1541));
     await commandLine(process.argv.slice(2));
 }
 else if (entry === 'post') {
@@ -5632,7 +5632,7 @@ function leftBefore({ command, dryRun }) {
 
 /***/ }),
 
-/***/ 9328:
+/***/ 6408:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -12185,6 +12185,7 @@ function references(line) {
 function reference(characters) {
     return Array.from(characters, (character) => `&#${character.codePointAt(0)};`).join('');
 }
+/** Made safe to print, without line breaks. */
 function oneLine(text, maxCharacters) {
     return (0,neutralise/* neutralise */.$)((0,format/* clip */.$Q)(text, maxCharacters)).replaceAll('\n', ' ');
 }
@@ -12444,12 +12445,7 @@ const CHARTS = [
  * no escaping.
  */
 function sizeTrend(backups, remembered = []) {
-    let points = [
-        ...backups.filter(({ state }) => state === 'ok').flatMap((backup) => pointOf(backup, true)),
-        ...remembered.flatMap((size) => pointOf(size, false)),
-    ]
-        .sort((one, other) => one.time.getTime() - other.time.getTime())
-        .slice(-MAX_BACKUPS);
+    let points = pointsOf(backups, remembered);
     if (points.length < 2)
         return [];
     let labels = dateLabels(points.map((point) => point.time));
@@ -12471,6 +12467,15 @@ function sizeTrend(backups, remembered = []) {
             ...(isAllKept ? [] : [bars(false)]),
         ].join('\n');
     });
+}
+/** The sizes of the newest good backups, oldest first, kept or remembered. */
+function pointsOf(backups, remembered) {
+    return [
+        ...backups.filter(({ state }) => state === 'ok').flatMap((backup) => pointOf(backup, true)),
+        ...remembered.flatMap((size) => pointOf(size, false)),
+    ]
+        .sort((one, other) => one.time.getTime() - other.time.getTime())
+        .slice(-MAX_BACKUPS);
 }
 function pointOf({ createdAt, bytes, databaseBytes }, isKept) {
     const time = (0,format/* parseTime */.pe)(createdAt);
@@ -12745,7 +12750,57 @@ function when(createdAt) {
     return time.toISOString().slice(0, 16).replaceAll('-', '\u2011').replace('T', '\u00a0');
 }
 
+;// CONCATENATED MODULE: ./src/reporting/text-summary.ts
+
+
+
+/**
+ * The summary for a terminal: what the run rests on, a line each, and a chart of the sizes; empty when there is nothing to tell. The
+ * verdict is the last line of the log.
+ */
+function textSummary(report) {
+    const { backup, storage, s3, restore } = report;
+    const rows = [];
+    if (report.database !== '')
+        rows.push(['database', report.database]);
+    if (restore !== null && restore.target !== '')
+        rows.push(['restored into', restore.target]);
+    if (backup !== null) {
+        const holds = backup.tables === null
+            ? ''
+            : `, ${(0,format/* counted */.hS)(backup.tables, 'table')}, rows: ${(0,format/* showRows */.rJ)(backup.rows, backup.uncounted)}`;
+        const encrypted = backup.encryption === undefined ? '' : `, encrypted (${backup.encryption.method})`;
+        rows.push(['backup', backup.id], ['size', `${(0,format/* formatBytes */.z3)(backup.bytes)} of ${(0,format/* formatBytes */.z3)(backup.databaseBytes)}${encrypted}${holds}`], ['verified', backup.state === 'ok' ? backup.verifiedLevel : `${backup.verifiedLevel}, but it is ${backup.state}`], ['file', backup.path]);
+        if (report.offsite !== null)
+            rows.push(['off-site', report.offsite.uri]);
+        else if (s3 !== null)
+            rows.push(['where', (0,format/* showPlaces */.Ky)(backup.places)]);
+    }
+    if (storage.backups > 0) {
+        const free = storage.freeBytes === null ? '' : `, ${(0,format/* formatBytes */.z3)(storage.freeBytes)} free`;
+        rows.push(['kept', `${(0,format/* counted */.hS)(storage.backups, 'backup')}, ${(0,format/* formatBytes */.z3)(storage.backupsBytes)}${free}`]);
+    }
+    if (s3 !== null)
+        rows.push(['in S3', `${(0,format/* counted */.hS)(s3.backups, 'backup')}, ${(0,format/* formatBytes */.z3)(s3.backupsBytes)}`]);
+    const sizes = pointsOf(report.backups, report.remembered).map(({ bytes }) => bytes);
+    if (sizes.length > 1)
+        rows.push(['sizes', `${sparkline(sizes)}  ${(0,format/* formatBytes */.z3)(sizes.at(-1) ?? 0)} is the newest`]);
+    if (rows.length === 0)
+        return '';
+    rows.push(['time', (0,format/* formatDuration */.a3)(report.durationMs)]);
+    const width = Math.max(...rows.map(([name]) => name.length));
+    return rows.map(([name, value]) => `  ${name.padEnd(width)}  ${oneLine(value, MAX_VALUE)}`).join('\n');
+}
+const MAX_VALUE = 300;
+const BARS = '▁▂▃▄▅▆▇█';
+/** Bars that begin at nothing, so that twice the height is twice the size. */
+function sparkline(sizes) {
+    const most = Math.max(...sizes, 1);
+    return sizes.map((size) => BARS[Math.min(BARS.length - 1, Math.floor((size / most) * BARS.length))]).join('');
+}
+
 ;// CONCATENATED MODULE: ./src/reporting/summary.ts
+
 
 
 
@@ -12786,12 +12841,12 @@ function renderSummary(report) {
 }
 /** Appends to the summary of the step. Rejects when there is no summary file or it can not be written. */
 async function writeSummary(report) {
-    await (0,platform/* platform */.i)().summary(renderSummary(report));
+    await (0,platform/* platform */.i)().summary({ markdown: () => renderSummary(report), text: () => textSummary(report) });
 }
 /** Appends who could not be told how the run ended, which is known when the rest is written. Rejects as `writeSummary`. */
 async function writeUntold(warnings) {
     const items = warnings.map((warning) => `- ⚠️ ${prose(warning, 500)}`);
-    await (0,platform/* platform */.i)().summary(`\n### Not told\n\n${items.join('\n')}\n`);
+    await (0,platform/* platform */.i)().summary({ markdown: () => `\n### Not told\n\n${items.join('\n')}\n`, text: () => '' }); // warnings, there
 }
 function notes(report) {
     const paragraphs = [];
@@ -13344,9 +13399,9 @@ const actions = {
     output: (name, value) => core/* setOutput */.uH(name, value),
     saveState: (name, value) => core/* saveState */.LZ(name, value),
     state: (name) => core/* getState */.Gu(name),
-    async summary(markdown) {
+    async summary(forms) {
         try {
-            await core/* summary */.z.addRaw(markdown).write();
+            await core/* summary */.z.addRaw(forms.markdown()).write();
         }
         finally {
             // A write that failed keeps its text, and the next one would write both.
@@ -13438,7 +13493,7 @@ const ADVICE = {
  * A shell, cron, systemd: whoever reads gets plain text, from which the secrets are taken here, since no runner does it. What the run does
  * goes to stderr; what the command was asked for goes to stdout. On a terminal in colours, elsewhere each line with its time and level.
  */
-function terminal({ input, wrong = [], secrets = new _secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .Secrets */ .S(), quiet = false, silentResult = false, draw, } = {}) {
+function terminal({ input, wrong = [], secrets = new _secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .Secrets */ .S(), about = '', quiet = false, silentResult = false, draw, } = {}) {
     const states = new Map();
     const say = (level, text) => {
         draw?.clear();
@@ -13446,7 +13501,7 @@ function terminal({ input, wrong = [], secrets = new _secrets_js__WEBPACK_IMPORT
         if (process.stderr.isTTY)
             process.stderr.write(`${COLOURED[level](shown)}\n`);
         else
-            process.stderr.write(stamped(level, shown));
+            process.stderr.write(stamped(level, about === '' ? shown : shown.replace(/^/gm, `[${about}] `)));
     };
     const told = {
         input: input ?? ((name) => (process.env[`INPUT_${name.toUpperCase()}`] ?? '').trim()),
@@ -13489,7 +13544,12 @@ function terminal({ input, wrong = [], secrets = new _secrets_js__WEBPACK_IMPORT
         output: () => { },
         saveState: (name, value) => void states.set(name, value),
         state: (name) => states.get(name) ?? '',
-        summary: async () => { },
+        async summary(forms) {
+            // in a pipe the log has said it all
+            const text = process.stderr.isTTY && !quiet ? forms.text() : '';
+            if (text !== '')
+                say('INFO', `\n${text}\n`);
+        },
     };
     return told;
 }
@@ -13522,7 +13582,7 @@ function stamped(level, text) {
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9328);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6408);
 /* harmony import */ var _places_unfinished_upload_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6865);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7460);
 /* harmony import */ var _reporting_log_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(48);

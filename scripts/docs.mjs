@@ -1,8 +1,12 @@
 // Generates docs/reference.md (inputs and outputs, from action.yml), docs/errors.md (from src/error-codes.ts), the lists of their names in
-// README.md, and what the called workflows have of action.yml. `npm run docs` writes them, `npm run docs -- --check` fails when they are
+// README.md, the manual page of `db-backup`, and what the called workflows have of action.yml. `npm run docs` writes them, `npm run docs -- --check` fails when they are
 // not current. Runs on Node 24, which reads TypeScript by itself.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parse } from 'yaml';
+import { NOTES, program } from '../src/command-line/arguments.ts';
+import { OTHERS } from '../src/command-line/command-line.ts';
+import { readInputHelp } from '../src/command-line/input-help.ts';
+import { manPage } from '../src/command-line/man-page.ts';
 import { ERRORS } from '../src/error-codes.ts';
 import { CALLED, called } from './called-workflows.mjs';
 
@@ -61,11 +65,24 @@ function readme(text) {
   }, text);
 }
 
+const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
+const MANUAL = manPage(
+  program(
+    await readInputHelp(),
+    async () => 0,
+    OTHERS,
+    () => {},
+  ),
+  version,
+  NOTES,
+);
+
 const page = (blocks) => `${blocks.join('\n\n')}\n`;
 for (const [name, made] of Object.entries({
   'README.md': readme,
   'docs/reference.md': () => page(REFERENCE),
   'docs/errors.md': () => page(CODES),
+  'docs/db-backup.1': () => MANUAL,
   ...Object.fromEntries(
     CALLED.map((command) => [
       `.github/workflows/${command}.yml`,

@@ -87,7 +87,7 @@ export function program(
     });
   }
   for (const add of others) add(root, done);
-  root.addHelpText('after', ENDING);
+  root.addHelpText('after', `\n${NOTES.join('\n\n')}\n`);
   return root;
 }
 
@@ -145,12 +145,12 @@ function secretsHelp(command: CommandName): string {
   return `\nSecrets are no options. They come from these variables, from the file that the same with _FILE names, or from the configuration:\n${secrets.map((name) => `  ${variableOf(name)}\n`).join('')}`;
 }
 
-const ENDING = `
-Every input can also be a variable, such as DB_BACKUP_DATABASE, or stand in the configuration. An option counts before
-a variable, a variable before the configuration.
-
-Exit status: 0 done, 1 failed, 2 wrong input, 3 suspect or unhealthy, 130 cancelled.
-`;
+/** What goes for every command. */
+export const NOTES: readonly string[] = [
+  'Every input can also be a variable, such as DB_BACKUP_DATABASE, or stand in the configuration, db-backup.yml. An option counts before a variable, a variable before the configuration. Secrets are no options: they come from variables, from the file that DB_BACKUP_KEY_FILE or the like names, or from where the configuration says that they are.',
+  'The log goes to stderr; what a command was asked for, such as a list or the report with --json, goes to stdout.',
+  'Exit status: 0 done, 1 failed, 2 wrong input, 3 suspect or unhealthy, 130 cancelled. Of several databases the worst counts.',
+];
 
 /** Parses the arguments and does what they ask for. The exit status. */
 export async function parse(

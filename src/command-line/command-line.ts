@@ -8,6 +8,7 @@ import { neutralise } from '../reporting/neutralise.js';
 import { encode } from '../reporting/report-json.js';
 import { declared, type InputName } from '../settings/declared-inputs.js';
 import { type Asked, type Others, parse } from './arguments.js';
+import { addCompletion } from './completion.js';
 import { type Config, readConfig, type Target } from './config.js';
 import { fromEnvironment } from './environment.js';
 import { EXIT, exitStatusOf, worstOf } from './exit-status.js';
@@ -18,14 +19,14 @@ import { readInputHelp } from './input-help.js';
 export async function commandLine(argv: readonly string[]): Promise<void> {
   process.stdout.on('error', () => {}); // `db-backup list | head`
   process.stderr.on('error', () => {});
-  const help = argv.some((word) => word === '--help' || word === '-h' || word === 'help')
+  const help = argv.some((word) => ['--help', '-h', 'help', 'completion'].includes(word))
     ? await readInputHelp()
     : new Map();
   process.exitCode = await parse(argv, help, carryOut, OTHERS);
 }
 
 /** Commands that are no runs of their own. */
-const OTHERS: readonly Others[] = [];
+export const OTHERS: readonly Others[] = [addCompletion];
 
 async function carryOut(asked: Asked): Promise<number> {
   const known = { ...process.env };
@@ -42,6 +43,7 @@ async function carryOut(asked: Asked): Promise<number> {
       terminal({
         ...{ secrets, wrong: chosen.wrong, quiet: asked.quiet, silentResult: asked.json },
         ...(draw === undefined ? {} : { draw }),
+        about: chosen.targets.length > 1 ? target.name : '',
         input: (name) =>
           inputs
             .get(name as InputName)?.()

@@ -155,6 +155,8 @@ class Reader {
     const { folder, env } = this.around;
     switch (key.text) {
       case 'env':
+        // not for those that are started later
+        if (declared[name].secret) delete process.env[where];
         return lazily(() => orEmpty(env[where] ?? '', `the variable ${where}`));
       case 'file':
         return lazily(inFile(resolve(folder, where.replace(/^~(?=\/)/, homedir()))));

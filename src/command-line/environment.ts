@@ -27,6 +27,14 @@ const OLD_KEEP: Readonly<Record<string, string>> = {
   BACKUP_RETENTION_MONTHS: 'monthly',
 };
 
+/** What is set and can not be used by itself, as a warning for each. */
+export function unusedOf(env: NodeJS.ProcessEnv): string[] {
+  if (!env.NOTIFICATION_EMAIL || env[variableOf('notify-urls')]) return [];
+  return [
+    `NOTIFICATION_EMAIL has no effect by itself, since mail needs a server: set ${variableOf('notify-urls')} to smtps://USER:PASSWORD@SERVER/?from=ADDRESS&to=ADDRESS`,
+  ];
+}
+
 /**
  * The inputs that variables give: DB_BACKUP_KEY, or the file that DB_BACKUP_KEY_FILE names, for each input; then the variables of
  * older scripts. What is empty is not given. Takes what may hold a secret out of `env`, for those that are started later.

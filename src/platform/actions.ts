@@ -31,9 +31,9 @@ export const actions: Platform = {
   output: (name, value) => core.setOutput(name, value),
   saveState: (name, value) => core.saveState(name, value),
   state: (name) => core.getState(name),
-  async summary(markdown) {
+  async summary(forms) {
     try {
-      await core.summary.addRaw(markdown).write();
+      await core.summary.addRaw(forms.markdown()).write();
     } finally {
       // A write that failed keeps its text, and the next one would write both.
       core.summary.emptyBuffer();

@@ -29,8 +29,14 @@ export interface Platform {
   /** For `post`, which is a process of its own. */
   saveState(name: string, value: string): void;
   state(name: string): string;
-  /** Rejects when there is a place for it, and it can not be written. */
-  summary(markdown: string): Promise<void>;
+  /** Shows the form that has a place here, if any. Rejects when it can not be written there. */
+  summary(forms: SummaryForms): Promise<void>;
+}
+
+/** What a run has to show at its end: as Markdown for a page, as lines for a terminal. */
+export interface SummaryForms {
+  markdown(): string;
+  text(): string;
 }
 
 let chosen: Platform | null = null;

@@ -8,6 +8,8 @@ export interface TerminalOptions {
   wrong?: readonly string[];
   /** Those that are known already; default: none. */
   secrets?: Secrets;
+  /** Stands before what is logged, where several databases take turns. */
+  about?: string;
   /** Warnings and errors alone. */
   quiet?: boolean;
   /** What the command was asked for is not printed: the report is, by others. */
@@ -38,6 +40,7 @@ export function terminal({
   input,
   wrong = [],
   secrets = new Secrets(),
+  about = '',
   quiet = false,
   silentResult = false,
   draw,
@@ -47,7 +50,7 @@ export function terminal({
     draw?.clear();
     const shown = secrets.hidden(text);
     if (process.stderr.isTTY) process.stderr.write(`${COLOURED[level](shown)}\n`);
-    else process.stderr.write(stamped(level, shown));
+    else process.stderr.write(stamped(level, about === '' ? shown : shown.replace(/^/gm, `[${about}] `)));
   };
   const told: Platform = {
     input: input ?? ((name) => (process.env[`INPUT_${name.toUpperCase()}`] ?? '').trim()),
@@ -85,7 +88,11 @@ export function terminal({
     output: () => {},
     saveState: (name, value) => void states.set(name, value),
     state: (name) => states.get(name) ?? '',
-    summary: async () => {},
+    async summary(forms) {
+      // in a pipe the log has said it all
+      const text = process.stderr.isTTY && !quiet ? forms.text() : '';
+      if (text !== '') say('INFO', `\n${text}\n`);
+    },
   };
   return told;
 }

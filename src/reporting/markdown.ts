@@ -121,6 +121,7 @@ function reference(characters: string): string {
   return Array.from(characters, (character) => `&#${character.codePointAt(0)};`).join('');
 }
 
-function oneLine(text: string, maxCharacters: number): string {
+/** Made safe to print, without line breaks. */
+export function oneLine(text: string, maxCharacters: number): string {
   return neutralise(clip(text, maxCharacters)).replaceAll('\n', ' ');
 }

@@ -26,12 +26,7 @@ interface Point extends RememberedSize {
  * no escaping.
  */
 export function sizeTrend(backups: BackupFacts[], remembered: readonly RememberedSize[] = []): string[] {
-  let points = [
-    ...backups.filter(({ state }) => state === 'ok').flatMap((backup) => pointOf(backup, true)),
-    ...remembered.flatMap((size) => pointOf(size, false)),
-  ]
-    .sort((one, other) => one.time.getTime() - other.time.getTime())
-    .slice(-MAX_BACKUPS);
+  let points = pointsOf(backups, remembered);
   if (points.length < 2) return [];
   let labels = dateLabels(points.map((point) => point.time));
   while (!haveRoom(labels)) {
@@ -53,6 +48,16 @@ export function sizeTrend(backups: BackupFacts[], remembered: readonly Remembere
       ...(isAllKept ? [] : [bars(false)]),
     ].join('\n');
   });
+}
+
+/** The sizes of the newest good backups, oldest first, kept or remembered. */
+export function pointsOf(backups: readonly BackupFacts[], remembered: readonly RememberedSize[]): Point[] {
+  return [
+    ...backups.filter(({ state }) => state === 'ok').flatMap((backup) => pointOf(backup, true)),
+    ...remembered.flatMap((size) => pointOf(size, false)),
+  ]
+    .sort((one, other) => one.time.getTime() - other.time.getTime())
+    .slice(-MAX_BACKUPS);
 }
 
 function pointOf({ createdAt, bytes, databaseBytes }: RememberedSize, isKept: boolean): Point[] {

@@ -9,6 +9,7 @@ import type { Checked, Problem, Report } from './report.js';
 import { restoreSection, undoSection } from './restore-summary.js';
 import { sizeTrend } from './size-trend.js';
 import { backupFacts, backupTable, changesTable, databaseTables, retentionTables } from './summary-tables.js';
+import { textSummary } from './text-summary.js';
 import { leftUntouched, verdict } from './verdict.js';
 
 /**
@@ -43,13 +44,13 @@ export function renderSummary(report: Report): string {
 
 /** Appends to the summary of the step. Rejects when there is no summary file or it can not be written. */
 export async function writeSummary(report: Report): Promise<void> {
-  await platform().summary(renderSummary(report));
+  await platform().summary({ markdown: () => renderSummary(report), text: () => textSummary(report) });
 }
 
 /** Appends who could not be told how the run ended, which is known when the rest is written. Rejects as `writeSummary`. */
 export async function writeUntold(warnings: readonly string[]): Promise<void> {
   const items = warnings.map((warning) => `- ⚠️ ${prose(warning, 500)}`);
-  await platform().summary(`\n### Not told\n\n${items.join('\n')}\n`);
+  await platform().summary({ markdown: () => `\n### Not told\n\n${items.join('\n')}\n`, text: () => '' }); // warnings, there
 }
 
 function notes(report: Report): string | null {
