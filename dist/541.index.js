@@ -11,6 +11,8 @@ __webpack_require__.d(__webpack_exports__, {
   commandLine: () => (/* binding */ commandLine)
 });
 
+// UNUSED EXPORTS: OTHERS
+
 // EXTERNAL MODULE: ./src/cancel.ts
 var cancel = __webpack_require__(833);
 // EXTERNAL MODULE: ./src/main.ts + 87 modules
@@ -236,13 +238,14 @@ function program(help, asked, others, done) {
                 config: options.config ?? null,
                 json: options.json === true,
                 quiet: options.quiet === true,
+                scheduled: options.scheduled === true,
             });
             done(status);
         });
     }
     for (const add of others)
         add(root, done);
-    root.addHelpText('after', ENDING);
+    root.addHelpText('after', `\n${NOTES.join('\n\n')}\n`);
     return root;
 }
 function common(command) {
@@ -250,7 +253,8 @@ function common(command) {
         .option('--config <file>', 'the configuration; default: db-backup.yml here, then /etc/db-backup/db-backup.yml')
         .option('--target <name>', 'of the databases in the configuration this one alone; may be given several times', collect)
         .option('--json', 'print the report as JSON, a line for each database')
-        .option('--quiet', 'print warnings and errors alone');
+        .option('--quiet', 'print warnings and errors alone')
+        .option('--scheduled', 'a schedule starts this, and nobody waits for it: the backup says so');
 }
 const collect = (value, before) => [...(before ?? []), value];
 /** Of one input: what it takes, or, of a secret, one that is hidden and says how to give it. */
@@ -286,12 +290,12 @@ function secretsHelp(command) {
     const secrets = declared_inputs/* INPUT_NAMES */.Qh.filter((name) => declared_inputs/* declared */.bu[name].secret && declared_inputs/* declared */.bu[name].usedBy.includes(command));
     return `\nSecrets are no options. They come from these variables, from the file that the same with _FILE names, or from the configuration:\n${secrets.map((name) => `  ${variableOf(name)}\n`).join('')}`;
 }
-const ENDING = `
-Every input can also be a variable, such as DB_BACKUP_DATABASE, or stand in the configuration. An option counts before
-a variable, a variable before the configuration.
-
-Exit status: 0 done, 1 failed, 2 wrong input, 3 suspect or unhealthy, 130 cancelled.
-`;
+/** What goes for every command. */
+const NOTES = [
+    'Every input can also be a variable, such as DB_BACKUP_DATABASE, or stand in the configuration, db-backup.yml. An option counts before a variable, a variable before the configuration. Secrets are no options: they come from variables, from the file that DB_BACKUP_KEY_FILE or the like names, or from where the configuration says that they are.',
+    'The log goes to stderr; what a command was asked for, such as a list or the report with --json, goes to stdout.',
+    'Exit status: 0 done, 1 failed, 2 wrong input, 3 suspect or unhealthy, 130 cancelled. Of several databases the worst counts.',
+];
 /** Parses the arguments and does what they ask for. The exit status. */
 async function parse(argv, help, asked, others = []) {
     let status = EXIT.done;
@@ -394,7 +398,7 @@ _db-backup() {
   case $at in
 ${cases.join('\n')}
   esac
-  _describe -o command found || _files
+  _describe command found || _files
 }
 # when it is loaded by its name, and not when it is sourced
 if [ "$funcstack[1]" = _db-backup ]; then _db-backup; fi
@@ -695,7 +699,7 @@ async function carryOut(asked) {
             return EXIT.cancelled;
         const inputs = merged(asked, variables, target);
         (0,platform/* usePlatform */.V)((0,terminal/* terminal */.F)({
-            ...{ secrets, wrong: chosen.wrong, quiet: asked.quiet, silentResult: asked.json },
+            ...{ secrets, wrong: chosen.wrong, quiet: asked.quiet, isScheduled: asked.scheduled, silentResult: asked.json },
             ...(draw === undefined ? {} : { draw }),
             about: chosen.targets.length > 1 ? target.name : '',
             input: (name) => inputs

@@ -8864,9 +8864,9 @@ function tellLeftOut(run, { content }) {
     (0,connect/* note */.N4)(run, `the manifest has no room for all ${(0,format/* formatCount */.B4)(content.tables.length + left)} tables: it lists the largest ${(0,format/* formatCount */.B4)(content.tables.length)}. All are in the backup, and a later proof or restore compares the rows of those that are listed`);
 }
 function reasonOf(run) {
-    if (run.github === null || run.github.event === 'workflow_dispatch')
-        return 'manual';
-    return run.github.event === 'schedule' ? 'scheduled' : 'deploy';
+    if (run.isScheduled)
+        return 'scheduled';
+    return run.github === null || run.github.event === 'workflow_dispatch' ? 'manual' : 'deploy';
 }
 
 ;// CONCATENATED MODULE: ./src/places/adopt-copies.ts
@@ -13268,6 +13268,7 @@ function runOf(settings, log, report, signal) {
         log,
         report,
         github: gitHubRun(process.env),
+        isScheduled: (0,platform/* platform */.i)().isScheduled,
         now: () => new Date(),
         signal,
         left: 'nothing-contacted',
@@ -13377,6 +13378,7 @@ const title = 'Database backup';
 /** A step of a job, on GitHub's runner or one of its kind. */
 const actions = {
     input: (name) => core/* getInput */.V4(name),
+    isScheduled: process.env.GITHUB_EVENT_NAME === 'schedule',
     wrong: [],
     advice: {
         wrong: 'Correct what is named here in the workflow.',
@@ -13493,7 +13495,7 @@ const ADVICE = {
  * A shell, cron, systemd: whoever reads gets plain text, from which the secrets are taken here, since no runner does it. What the run does
  * goes to stderr; what the command was asked for goes to stdout. On a terminal in colours, elsewhere each line with its time and level.
  */
-function terminal({ input, wrong = [], secrets = new _secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .Secrets */ .S(), about = '', quiet = false, silentResult = false, draw, } = {}) {
+function terminal({ input, isScheduled = false, wrong = [], secrets = new _secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .Secrets */ .S(), about = '', quiet = false, silentResult = false, draw, } = {}) {
     const states = new Map();
     const say = (level, text) => {
         draw?.clear();
@@ -13505,6 +13507,7 @@ function terminal({ input, wrong = [], secrets = new _secrets_js__WEBPACK_IMPORT
     };
     const told = {
         input: input ?? ((name) => (process.env[`INPUT_${name.toUpperCase()}`] ?? '').trim()),
+        isScheduled,
         wrong,
         advice: ADVICE,
         secret: (text) => secrets.add(text),

@@ -149,6 +149,7 @@ export function runOf(settings: Settings, log: Log, report: Report, signal: Abor
     log,
     report,
     github: gitHubRun(process.env),
+    isScheduled: platform().isScheduled,
     now: () => new Date(),
     signal,
     left: 'nothing-contacted',

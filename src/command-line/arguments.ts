@@ -16,6 +16,7 @@ export interface Asked {
   config: string | null;
   json: boolean;
   quiet: boolean;
+  scheduled: boolean;
 }
 
 /** What each command does, in a line, and what may stand behind it. */
@@ -82,6 +83,7 @@ export function program(
         config: (options.config as string | undefined) ?? null,
         json: options.json === true,
         quiet: options.quiet === true,
+        scheduled: options.scheduled === true,
       });
       done(status);
     });
@@ -100,7 +102,8 @@ function common(command: Command): void {
       collect,
     )
     .option('--json', 'print the report as JSON, a line for each database')
-    .option('--quiet', 'print warnings and errors alone');
+    .option('--quiet', 'print warnings and errors alone')
+    .option('--scheduled', 'a schedule starts this, and nobody waits for it: the backup says so');
 }
 
 const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];

@@ -10,7 +10,7 @@ import { declared, type InputName } from '../settings/declared-inputs.js';
 import { type Asked, type Others, parse } from './arguments.js';
 import { addCompletion } from './completion.js';
 import { type Config, readConfig, type Target } from './config.js';
-import { fromEnvironment } from './environment.js';
+import { fromEnvironment, unusedOf } from './environment.js';
 import { EXIT, exitStatusOf, worstOf } from './exit-status.js';
 import { type Inputs, literally } from './given.js';
 import { readInputHelp } from './input-help.js';
@@ -41,7 +41,7 @@ async function carryOut(asked: Asked): Promise<number> {
     const inputs = merged(asked, variables, target);
     usePlatform(
       terminal({
-        ...{ secrets, wrong: chosen.wrong, quiet: asked.quiet, silentResult: asked.json },
+        ...{ secrets, wrong: chosen.wrong, quiet: asked.quiet, isScheduled: asked.scheduled, silentResult: asked.json },
         ...(draw === undefined ? {} : { draw }),
         about: chosen.targets.length > 1 ? target.name : '',
         input: (name) =>
@@ -50,6 +50,7 @@ async function carryOut(asked: Asked): Promise<number> {
             .trim() ?? '',
       }),
     );
+    if (target === chosen.targets[0]) for (const warning of unusedOf(known)) platform().warning(warning);
     if (chosen.targets.length > 1) platform().startGroup(`${asked.command}: ${neutralise(target.name)}`);
     const { report, isClean } = await main(controllerOf(cancel.signal));
     if (!isClean) await post(AbortSignal.timeout(CLEANING_MS));

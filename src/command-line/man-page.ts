@@ -1,6 +1,6 @@
 import type { Command, Option } from 'commander';
 
-/** The manual page of the program, in the language of man(7). `about`: what stands before the commands, a paragraph each. */
+/** The manual page of the program, without a date, so that it is the same every day, in the language of man(7). `about`: what stands before the commands, a paragraph each. */
 export function manPage(root: Command, version: string, about: readonly string[]): string {
   return [
     `.TH DB\\-BACKUP 1 "" "db\\-backup ${version}" "User Commands"`,
@@ -11,7 +11,7 @@ export function manPage(root: Command, version: string, about: readonly string[]
     '.I command',
     '[\\fIoptions\\fR]',
     '.SH DESCRIPTION',
-    ...about.flatMap((paragraph) => ['.PP', roff(paragraph)]),
+    about.map(roff).join('\n.PP\n'),
     '.SH COMMANDS',
     ...commandsOf(root, '').flatMap(({ path, command }) => [
       '.TP',

@@ -107,6 +107,6 @@ function tellLeftOut(run: Run, { content }: Manifest): void {
 }
 
 function reasonOf(run: Run): Reason {
-  if (run.github === null || run.github.event === 'workflow_dispatch') return 'manual';
-  return run.github.event === 'schedule' ? 'scheduled' : 'deploy';
+  if (run.isScheduled) return 'scheduled';
+  return run.github === null || run.github.event === 'workflow_dispatch' ? 'manual' : 'deploy';
 }

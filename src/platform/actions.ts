@@ -8,6 +8,7 @@ const title = 'Database backup';
 /** A step of a job, on GitHub's runner or one of its kind. */
 export const actions: Platform = {
   input: (name) => core.getInput(name),
+  isScheduled: process.env.GITHUB_EVENT_NAME === 'schedule',
   wrong: [],
   advice: {
     wrong: 'Correct what is named here in the workflow.',

@@ -5,6 +5,8 @@ import { terminal } from './terminal.js';
 export interface Platform {
   /** An input, trimmed; empty when it is not given. Throws an Error whose text is a rule, when what should give it does not. */
   input(name: string): string;
+  /** Nobody asked for this very run: a schedule did. */
+  readonly isScheduled: boolean;
   /** What is wrong with where the inputs come from, besides the inputs themselves: whole messages. */
   readonly wrong: readonly string[];
   /** What to do about inputs that are wrong, and about those that are empty. */

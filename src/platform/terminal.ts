@@ -5,6 +5,7 @@ import { Secrets } from './secrets.js';
 export interface TerminalOptions {
   /** Default: variables of the environment, as GitHub's runner names them. */
   input?: (name: string) => string;
+  isScheduled?: boolean;
   wrong?: readonly string[];
   /** Those that are known already; default: none. */
   secrets?: Secrets;
@@ -38,6 +39,7 @@ const ADVICE = {
  */
 export function terminal({
   input,
+  isScheduled = false,
   wrong = [],
   secrets = new Secrets(),
   about = '',
@@ -54,6 +56,7 @@ export function terminal({
   };
   const told: Platform = {
     input: input ?? ((name) => (process.env[`INPUT_${name.toUpperCase()}`] ?? '').trim()),
+    isScheduled,
     wrong,
     advice: ADVICE,
     secret: (text) => secrets.add(text),

@@ -22,6 +22,8 @@ export interface Run {
   /** Filled as the run goes on; what is in it when the run fails is reported. */
   report: Report;
   github: GitHubRun | null;
+  /** Started by a schedule. */
+  isScheduled: boolean;
   now: () => Date;
   signal: AbortSignal;
   /** What is left as it was when the run fails now; whoever changes something says so before. */
