@@ -706,6 +706,9 @@ async function carryOut(asked) {
                 .get(name)?.()
                 .trim() ?? '',
         }));
+        if (target === chosen.targets[0])
+            for (const warning of unusedOf(known))
+                (0,platform/* platform */.i)().warning(warning);
         if (chosen.targets.length > 1)
             (0,platform/* platform */.i)().startGroup(`${asked.command}: ${(0,neutralise/* neutralise */.$)(target.name)}`);
         const { report, isClean } = await (0,main/* main */.iW)(controllerOf(cancel/* cancel */.Z.signal));

@@ -67,7 +67,7 @@ export async function onTerminal(
   const home = mkdtempSync(join(tmpdir(), 'dbb-cli-'));
   try {
     const line = [NODE, CLI, ...args].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
-    const child = spawn('script', ['-qec', line, '/dev/null'], {
+    const child = spawn('script', ['-qec', `stty cols 120 rows 40; exec ${line}`, '/dev/null'], {
       cwd: options.cwd ?? home,
       env: { PATH: process.env.PATH, HOME: home, TERM: 'xterm', SHELL: '/bin/sh', ...options.env },
       stdio: ['ignore', 'pipe', 'inherit'],

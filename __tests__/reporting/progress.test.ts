@@ -62,4 +62,19 @@ describe('Progress', () => {
     at(4, new Progress(log, 'restore', 1.37e9, now), 50);
     expect(lines).toEqual(['restore: 50 B of 1.37 GB (0 %), 13 B/s']);
   });
+
+  test('where a line can be written anew, it is, from the first second on, and no other is printed', () => {
+    const live: [string, number | null][] = [];
+    const drawing: Log = { ...log, live: (...told) => live.push(told) > 0 };
+    const progress = new Progress(drawing, 'dump', 100e6, now);
+    for (const second of [0.5, 1, 1.2, 20]) at(second, progress, second * 4e6);
+    at(60, progress, 120e6);
+    expect(live).toEqual([
+      ['dump: 4 MB of 100 MB (4 %), 4 MB/s, about 24 s left', 0.04],
+      ['dump: 4.8 MB of 100 MB (4 %), 4 MB/s, about 24 s left', 0.048],
+      ['dump: 80 MB of 100 MB (80 %), 4 MB/s, about 5 s left', 0.8],
+      ['dump: 120 MB, 2 MB/s', null],
+    ]);
+    expect(lines).toEqual([]);
+  });
 });
