@@ -153,6 +153,7 @@ const PACKAGES: Record<string, { values: RegExp; types?: RegExp }> = {
   '@aws-sdk/client-s3': { values: /^stores\/s3\/bucket\.ts$/ },
   '@aws-sdk/s3-request-presigner': { values: /^stores\/s3\/bucket\.ts$/ },
   '@scure/base': { values: /^settings\/age-keys\.ts$/ },
+  '../package.json': { values: /^command-line\/arguments\.ts$/ },
   commander: { values: /^command-line\// },
   'log-update': { values: /^command-line\/command-line\.ts$/ },
   yaml: { values: /^command-line\/(config|input-help)\.ts$/ },

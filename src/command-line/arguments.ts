@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
 import { declared, INPUT_NAMES, type InputName } from '../settings/declared-inputs.js';
 import { COMMANDS, type Command as CommandName } from '../settings/settings.js';
 import { variableOf } from './environment.js';
@@ -55,6 +56,7 @@ export function program(
 ): Command {
   const root = new Command('db-backup')
     .description('Back up a live database, prove the backup, rotate, and restore safely')
+    .version(packageJson.version)
     .exitOverride()
     .showHelpAfterError('(db-backup --help, or db-backup COMMAND --help)');
   for (const name of COMMANDS) {
