@@ -1106,8 +1106,8 @@ const digest = (key, text) => (0,external_node_crypto_.createHmac)('sha256', key
  * without a listener kills it, and then nothing says `backup-ok=false`.
  */
 const cancel = new AbortController();
-// The runner sends SIGINT, 7.5 s later SIGTERM, 2.5 s later it kills.
-for (const signal of ['SIGINT', 'SIGTERM']) {
+// The runner sends SIGINT, 7.5 s later SIGTERM, 2.5 s later it kills. SIGHUP: the terminal was closed.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => cancel.abort(new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_CANCELLED', `the run was cancelled (${signal})`)));
 }
 // An error of ours outside of any awaited call.
@@ -5549,7 +5549,7 @@ const { dbBackupEntry: entry } = globalThis;
 /** A link that died silently keeps the process for minutes; nothing that is still open by then matters. */
 const EXIT_MS = 1_000;
 if (entry === 'command-line') {
-    const { commandLine } = await Promise.all(/* import() */[__nccwpck_require__.e(375), __nccwpck_require__.e(33)]).then(__nccwpck_require__.bind(__nccwpck_require__, 7033));
+    const { commandLine } = await Promise.all(/* import() */[__nccwpck_require__.e(375), __nccwpck_require__.e(294)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2294));
     await commandLine(process.argv.slice(2));
 }
 else if (entry === 'post') {
@@ -12270,17 +12270,23 @@ var verdict = __nccwpck_require__(599);
 
 
 
+
 /** With what the log ends, outside of any group: how to undo a restore, and what came of a run that is well, in one line. */
 function lastLines(report) {
-    const undo = report.restore === null ? [] : undoLines(report.restore);
     return [
-        ...(undo.length === 0
-            ? []
-            : [
-                'to undo this restore, run once more with these inputs instead of those of the restore:',
-                ...undo.map(indented),
-            ]),
+        ...(report.restore === null ? [] : undoing(report.restore)),
         ...(report.ok ? [verdictLine(report)] : []), // the annotation of a failure is its verdict
+    ];
+}
+function undoing({ undo }) {
+    if (undo === null)
+        return [];
+    const typed = (0,platform/* platform */.i)().typed(undo);
+    if (typed !== null)
+        return ['to undo this restore:', indented(typed)];
+    return [
+        'to undo this restore, run once more with these inputs instead of those of the restore:',
+        ...undoLines({ undo }).map(indented),
     ];
 }
 const indented = (line) => `  ${line}`;
@@ -13384,6 +13390,7 @@ const actions = {
         wrong: 'Correct what is named here in the workflow.',
         empty: 'An input that is empty although the workflow fills it: its secret or variable is not set, is set in an environment that the job does not name, or is withheld because a fork or Dependabot started the run.',
     },
+    typed: () => null,
     secret(text) {
         actions_secrets.add(text);
         core/* setSecret */.Pq(text);
@@ -13495,7 +13502,7 @@ const ADVICE = {
  * A shell, cron, systemd: whoever reads gets plain text, from which the secrets are taken here, since no runner does it. What the run does
  * goes to stderr; what the command was asked for goes to stdout. On a terminal in colours, elsewhere each line with its time and level.
  */
-function terminal({ input, isScheduled = false, wrong = [], secrets = new _secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .Secrets */ .S(), about = '', quiet = false, silentResult = false, draw, } = {}) {
+function terminal({ input, isScheduled = false, wrong = [], typed = () => null, secrets = new _secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .Secrets */ .S(), about = '', quiet = false, silentResult = false, draw, } = {}) {
     const states = new Map();
     const say = (level, text) => {
         draw?.clear();
@@ -13510,6 +13517,7 @@ function terminal({ input, isScheduled = false, wrong = [], secrets = new _secre
         isScheduled,
         wrong,
         advice: ADVICE,
+        typed,
         secret: (text) => secrets.add(text),
         hidden: (text) => secrets.hidden(text),
         info(text) {

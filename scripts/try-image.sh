@@ -7,19 +7,20 @@ image=${1:?usage: try-image.sh IMAGE}
 containers=${CONTAINERS:-docker}
 
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+volume=db-backup-try-$$
+trap '"$containers" volume rm "$volume" >/dev/null || :; rm -rf "$folder"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' HUP TERM
-mkdir "$folder/backups" "$folder/data"
+mkdir "$folder/data"
 printf 'databases: { app: { transport: local, database: /data/app.db, directory: /backups } }\n' >"$folder/db-backup.yml"
-chmod 777 "$folder" "$folder/backups" "$folder/data"
+chmod 777 "$folder" "$folder/data"
 chmod 644 "$folder/db-backup.yml"
 
 in_image() {
   "$containers" run --rm --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges "$@"
 }
 db_backup() {
-  in_image -v "$folder/backups:/backups" -v "$folder/data:/data" \
+  in_image -v "$volume:/backups" -v "$folder/data:/data" \
     -v "$folder/db-backup.yml:/etc/db-backup/db-backup.yml:ro" "$image" "$@"
 }
 in_volume() {

@@ -6,8 +6,8 @@ import { BackupError } from './errors.js';
  */
 export const cancel = new AbortController();
 
-// The runner sends SIGINT, 7.5 s later SIGTERM, 2.5 s later it kills.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+// The runner sends SIGINT, 7.5 s later SIGTERM, 2.5 s later it kills. SIGHUP: the terminal was closed.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => cancel.abort(new BackupError('E_CANCELLED', `the run was cancelled (${signal})`)));
 }
 // An error of ours outside of any awaited call.

@@ -94,6 +94,8 @@ test('a restore, with the name of the database', async () => {
   expect(restored.stderr).toContain('✅ Restored');
   expect(restored.code).toBe(0);
   expect(await rows()).toBe(before);
+  const [, undo = ''] = /to undo this restore:\n.* INFO {4}db-backup (.*)\n/.exec(restored.stderr) ?? [];
+  expect(undo).toMatch(/^restore app-\S+ --confirm 'app'\\''s.db'$/);
 });
 
 describe('exit status', () => {
@@ -134,7 +136,7 @@ describe('exit status', () => {
     expect(shrunk.code).toBe(3);
   });
 
-  test.each(['SIGINT', 'SIGTERM'] as const)('cancelled by %s is 130, and nothing is left', async (name) => {
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('cancelled by %s is 130, and nothing is left', async (name) => {
     const before = `sleep 600 # ${directory}`;
     const ended = await commandLine(['backup', '--before-command', before, ...local], {
       signal: { at: /before-command/, name },

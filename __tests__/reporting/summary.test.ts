@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { BackupError, ERRORS } from '../../src/errors.js';
+import { actions } from '../../src/platform/actions.js';
+import { usePlatform } from '../../src/platform/platform.js';
 import { lastLines } from '../../src/reporting/last-lines.js';
 import { type BackupFacts, type Report, recordFailure } from '../../src/reporting/report.js';
 import { renderSummary, writeSummary } from '../../src/reporting/summary.js';
@@ -381,7 +383,7 @@ describe('writeSummary', () => {
     const folder = mkdtempSync(join(tmpdir(), 'summary-'));
     const before = process.env.GITHUB_STEP_SUMMARY;
     try {
-      process.env.GITHUB_ACTIONS = 'true';
+      usePlatform(actions);
       delete process.env.GITHUB_STEP_SUMMARY;
       await expect(writeSummary(sampleReport())).rejects.toThrow('GITHUB_STEP_SUMMARY');
 

@@ -30,7 +30,7 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
   'command-line-entry.ts': { values: ['index.ts'] },
   // gathers inputs, and runs what GitHub's runner would
   'command-line': {
-    values: ['cancel.ts', 'main.ts', 'post.ts', 'errors.ts', 'platform', 'reporting', 'settings'],
+    values: ['cancel.ts', 'main.ts', 'post.ts', 'errors.ts', 'platform', 'reporting', 'settings', 'host/quoting.ts'],
     types: ['error-codes.ts'],
   },
   'main.ts': {

@@ -14,6 +14,7 @@ import { fromEnvironment, unusedOf } from './environment.js';
 import { EXIT, exitStatusOf, worstOf } from './exit-status.js';
 import { type Inputs, literally } from './given.js';
 import { readInputHelp } from './input-help.js';
+import { typed } from './typed.js';
 
 /** `db-backup`: one command, for each of the databases that are asked for. Sets the exit status, and never throws. */
 export async function commandLine(argv: readonly string[]): Promise<void> {
@@ -43,6 +44,7 @@ async function carryOut(asked: Asked): Promise<number> {
       terminal({
         ...{ secrets, wrong: chosen.wrong, quiet: asked.quiet, isScheduled: asked.scheduled, silentResult: asked.json },
         ...(draw === undefined ? {} : { draw }),
+        typed: (inputs) => typed(inputs, asked),
         about: chosen.targets.length > 1 ? target.name : '',
         input: (name) =>
           inputs

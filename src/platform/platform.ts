@@ -11,6 +11,8 @@ export interface Platform {
   readonly wrong: readonly string[];
   /** What to do about inputs that are wrong, and about those that are empty. */
   readonly advice: { wrong: string; empty: string };
+  /** What somebody would type to run this with these inputs, besides those that say where the database is; null: nobody types here. */
+  typed(inputs: Readonly<Record<string, string>>): string | null;
   /** From now on this text is not shown in anything that is printed. */
   secret(text: string): void;
   /** The text without any of those, for what goes somewhere else. */

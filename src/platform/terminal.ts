@@ -7,6 +7,8 @@ export interface TerminalOptions {
   input?: (name: string) => string;
   isScheduled?: boolean;
   wrong?: readonly string[];
+  /** As `Platform.typed`; default: nobody types. */
+  typed?: Platform['typed'];
   /** Those that are known already; default: none. */
   secrets?: Secrets;
   /** Stands before what is logged, where several databases take turns. */
@@ -41,6 +43,7 @@ export function terminal({
   input,
   isScheduled = false,
   wrong = [],
+  typed = () => null,
   secrets = new Secrets(),
   about = '',
   quiet = false,
@@ -59,6 +62,7 @@ export function terminal({
     isScheduled,
     wrong,
     advice: ADVICE,
+    typed,
     secret: (text) => secrets.add(text),
     hidden: (text) => secrets.hidden(text),
     info(text) {

@@ -1,19 +1,24 @@
+import { platform } from '../platform/platform.js';
 import { counted, formatBytes } from './format.js';
-import type { Report } from './report.js';
+import type { Report, RestoreReport } from './report.js';
 import { undoLines } from './restore-summary.js';
 import { verdict } from './verdict.js';
 
 /** With what the log ends, outside of any group: how to undo a restore, and what came of a run that is well, in one line. */
 export function lastLines(report: Report): string[] {
-  const undo = report.restore === null ? [] : undoLines(report.restore);
   return [
-    ...(undo.length === 0
-      ? []
-      : [
-          'to undo this restore, run once more with these inputs instead of those of the restore:',
-          ...undo.map(indented),
-        ]),
+    ...(report.restore === null ? [] : undoing(report.restore)),
     ...(report.ok ? [verdictLine(report)] : []), // the annotation of a failure is its verdict
+  ];
+}
+
+function undoing({ undo }: RestoreReport): string[] {
+  if (undo === null) return [];
+  const typed = platform().typed(undo);
+  if (typed !== null) return ['to undo this restore:', indented(typed)];
+  return [
+    'to undo this restore, run once more with these inputs instead of those of the restore:',
+    ...undoLines({ undo }).map(indented),
   ];
 }
 
