@@ -1,12 +1,14 @@
 /**
  * The demonstration: a throw-away sshd, a SQLite database that two programs write to all the time, two backups by the
- * bundle as the runner starts it, their log, outputs and summary, and a restore of the first one under the writers.
+ * bundle as the runner starts it, their log, outputs and summary, a restore of the first one under the writers, and the same backups by
+ * the command line.
  * Everything is in temporary folders, which are removed at the end. For screenshots.sh: DEMO_BACKUPS says how many backups,
  * DEMO_SUMMARIES is a folder that gets the summaries.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { commandLine as run } from '../__tests__/helpers/command-line.js';
 import { type ActionResult, runAction } from '../__tests__/helpers/run-action.js';
 import { checkInvariant, createDatabase, startWriters } from '../__tests__/helpers/sqlite.js';
 import { startSshd } from '../__tests__/helpers/sshd.js';
@@ -50,6 +52,11 @@ try {
   step('the job summary of the restore');
   tell('restore', restored.summary);
 
+  step('without GitHub: the same backups, listed and verified by the command line');
+  const here = ['--database', database, '--directory', directory, '--transport', 'local', '--name', 'shop'];
+  await commandLine('list', ...here);
+  await commandLine('verify', oldest?.outputs['backup-id'] ?? '', '--verify', 'restore', ...here);
+
   const commits = await writers.stop();
   const state = await checkInvariant(database);
   step('the live database, read');
@@ -66,6 +73,14 @@ step('done; the sshd is stopped, and everything it made is removed');
 function tell(name: string, summary: string): void {
   console.log(summary);
   if (process.env.DEMO_SUMMARIES) writeFileSync(join(process.env.DEMO_SUMMARIES, `${name}.md`), summary);
+}
+
+/** As it is typed, with what it prints. */
+async function commandLine(...args: string[]): Promise<void> {
+  console.log(`$ db-backup ${args.join(' ')}\n`);
+  const { code, stdout, stderr } = await run(args);
+  console.log(`${stderr}${stdout}`);
+  if (code !== 0) throw new Error(`db-backup ended with ${code}`);
 }
 
 function show(title: string, result: ActionResult): void {

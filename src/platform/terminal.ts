@@ -32,7 +32,7 @@ const ADVICE = {
   wrong:
     'Correct what is named here, in the options, the environment or the configuration. `db-backup COMMAND --help` says what each input means.',
   empty:
-    'Give what is missing as an option, in the environment or in the configuration. `db-backup COMMAND --help` says what each input means, `db-backup help inputs` where they come from.',
+    'Give what is missing as an option, in the environment or in the configuration. `db-backup COMMAND --help` says what each input means, `db-backup --help` where they come from.',
 };
 
 /**
