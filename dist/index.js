@@ -13496,7 +13496,7 @@ function inUrl(text) {
 
 const ADVICE = {
     wrong: 'Correct what is named here, in the options, the environment or the configuration. `db-backup COMMAND --help` says what each input means.',
-    empty: 'Give what is missing as an option, in the environment or in the configuration. `db-backup COMMAND --help` says what each input means, `db-backup help inputs` where they come from.',
+    empty: 'Give what is missing as an option, in the environment or in the configuration. `db-backup COMMAND --help` says what each input means, `db-backup --help` where they come from.',
 };
 /**
  * A shell, cron, systemd: whoever reads gets plain text, from which the secrets are taken here, since no runner does it. What the run does
