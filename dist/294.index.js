@@ -450,14 +450,20 @@ async function readConfig(given, env) {
     const full = (0,external_node_path_.resolve)(path);
     const failed = (wrong) => ({ path: full, targets: [], wrong: [wrong] });
     let text;
+    let file = null;
     try {
-        const stranger = writableByOthers(full);
+        file = (0,external_node_fs_.openSync)(full, 'r');
+        const stranger = writableByOthers(file);
         if (stranger !== null)
             return failed(`${full}: ${stranger}: whoever can change it decides what is run, and where`);
-        text = (0,external_node_fs_.readFileSync)(full, 'utf8');
+        text = (0,external_node_fs_.readFileSync)(file, 'utf8');
     }
     catch (error) {
         return failed(`${full}: it can not be read: ${error.code ?? 'unknown error'}`);
+    }
+    finally {
+        if (file !== null)
+            (0,external_node_fs_.closeSync)(file);
     }
     const yaml = await __webpack_require__.e(/* import() */ 815).then(__webpack_require__.t.bind(__webpack_require__, 8815, 19));
     const lines = new yaml.LineCounter();
@@ -472,8 +478,8 @@ async function readConfig(given, env) {
     return { path: full, targets: reader.targets(), wrong };
 }
 /** In words, when somebody else than this user and root can write it; null: nobody can. */
-function writableByOthers(path) {
-    const { uid, mode } = (0,external_node_fs_.statSync)(path);
+function writableByOthers(file) {
+    const { uid, mode } = (0,external_node_fs_.fstatSync)(file);
     const me = process.getuid?.();
     if (me === undefined)
         return null; // Windows has other rights

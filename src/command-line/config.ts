@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Document, Node, Pair, ParsedNode, Scalar, YAMLMap } from 'yaml';
@@ -34,12 +34,16 @@ export async function readConfig(given: string | null, env: NodeJS.ProcessEnv): 
   const full = resolve(path);
   const failed = (wrong: string): Config => ({ path: full, targets: [], wrong: [wrong] });
   let text: string;
+  let file: number | null = null;
   try {
-    const stranger = writableByOthers(full);
+    file = openSync(full, 'r');
+    const stranger = writableByOthers(file);
     if (stranger !== null) return failed(`${full}: ${stranger}: whoever can change it decides what is run, and where`);
-    text = readFileSync(full, 'utf8');
+    text = readFileSync(file, 'utf8');
   } catch (error) {
     return failed(`${full}: it can not be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`);
+  } finally {
+    if (file !== null) closeSync(file);
   }
   const yaml = await import('yaml');
   const lines = new yaml.LineCounter();
@@ -53,8 +57,8 @@ export async function readConfig(given: string | null, env: NodeJS.ProcessEnv): 
 }
 
 /** In words, when somebody else than this user and root can write it; null: nobody can. */
-function writableByOthers(path: string): string | null {
-  const { uid, mode } = statSync(path);
+function writableByOthers(file: number): string | null {
+  const { uid, mode } = fstatSync(file);
   const me = process.getuid?.();
   if (me === undefined) return null; // Windows has other rights
   if (uid !== me && uid !== 0) return 'it belongs to another user';
