@@ -99,7 +99,7 @@ export async function lookAtSchedule(checks: Checks, { place }: HostFacts): Prom
     return {
       level: 'warning',
       found: `of ${counted(backups.length, 'backup')} none was made by a schedule`,
-      todo: 'Add `on: schedule` to a workflow, and `command: health` in another one that notices when it stops: examples/nightly.yml, examples/watchdog.yml.',
+      todo: 'Add `on: schedule` to a workflow, and `command: health` in another one that notices when it stops (examples/nightly.yml, examples/watchdog.yml); without GitHub, `db-backup schedule install` on the server.',
     };
   });
 }
