@@ -10756,7 +10756,7 @@ async function lookAtSchedule(checks, { place }) {
         return {
             level: 'warning',
             found: `of ${(0,format/* counted */.hS)(backups.length, 'backup')} none was made by a schedule`,
-            todo: 'Add `on: schedule` to a workflow, and `command: health` in another one that notices when it stops: examples/nightly.yml, examples/watchdog.yml.',
+            todo: 'Add `on: schedule` to a workflow, and `command: health` in another one that notices when it stops (examples/nightly.yml, examples/watchdog.yml); without GitHub, `db-backup schedule install` on the server.',
         };
     });
 }

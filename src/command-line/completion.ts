@@ -64,17 +64,24 @@ function parentsOf(all: readonly Completed[]): string {
   return [...parents.map(({ path }) => path), 'nothing'].join(' | ');
 }
 
+/** Lines for bash and zsh alike: `$at` becomes the words that lead to a command, of those before the one that is completed. */
+const goingThrough = (
+  all: readonly Completed[],
+  { words, first, last }: Record<'words' | 'first' | 'last', string>,
+): string =>
+  `  for ((i = ${first}; i < ${last}; i++)); do
+    word=\${${words}[i]}
+    [[ $word == -* ]] && break
+    at=\${at:+$at }$word
+    case $at in ${parentsOf(all)}) ;; *) break ;; esac
+  done`;
+
 function bash(all: readonly Completed[]): string {
   const cases = all.map((one) => `    '${one.path}') words='${spaced(one)}' ;;`);
   return `# bash completion of db-backup
 _db_backup() {
   local at='' word words='' i
-  for ((i = 1; i < COMP_CWORD; i++)); do
-    word=\${COMP_WORDS[i]}
-    [[ $word == -* ]] && break
-    at=\${at:+$at }$word
-    case $at in ${parentsOf(all)}) ;; *) break ;; esac
-  done
+${goingThrough(all, { words: 'COMP_WORDS', first: '1', last: 'COMP_CWORD' })}
   case $at in
 ${cases.join('\n')}
   esac
@@ -93,12 +100,7 @@ compdef _db-backup db-backup
 _db-backup() {
   local at='' word i
   local -a found
-  for ((i = 2; i < CURRENT; i++)); do
-    word=\${words[i]}
-    [[ $word == -* ]] && break
-    at=\${at:+$at }$word
-    case $at in ${parentsOf(all)}) ;; *) break ;; esac
-  done
+${goingThrough(all, { words: 'words', first: '2', last: 'CURRENT' })}
   case $at in
 ${cases.join('\n')}
   esac
