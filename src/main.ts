@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { accept } from './commands/accept.js';
 import { backup } from './commands/backup.js';
+import { databases } from './commands/databases.js';
 import { deleteBackup } from './commands/delete.js';
 import { doctor } from './commands/doctor.js';
 import { health } from './commands/health.js';
@@ -12,6 +13,7 @@ import { verify } from './commands/verify.js';
 import { databaseOf } from './engines/lookup.js';
 import { BackupError, describe } from './errors.js';
 import { openLedger } from './ledger/keeper.js';
+import { leftBefore } from './left.js';
 import { platform } from './platform/platform.js';
 import { failureText } from './reporting/failure-text.js';
 import { lastLines } from './reporting/last-lines.js';
@@ -51,8 +53,12 @@ export const TOLD = 'told';
 /**
  * One step: settings, the command, the report. Never throws; alone decides whether the step fails. When `cancel` is
  * aborted, by us on `timeout` or by others, the run ends with that reason. `isClean` is false when `post` should look at the host.
+ * `refused`: why the command can not be carried out, where somebody has found that out before.
  */
-export async function main(cancel: AbortController): Promise<{ report: Report; isClean: boolean }> {
+export async function main(
+  cancel: AbortController,
+  refused?: BackupError,
+): Promise<{ report: Report; isClean: boolean }> {
   const tail: string[] = [];
   const log = actionsLog(platform().input('notify-log').toLowerCase() === 'true' ? tail : undefined);
   const report = newReport(new Date());
@@ -82,6 +88,10 @@ export async function main(cancel: AbortController): Promise<{ report: Report; i
     if (teller.hasSomebody) platform().saveState(RID, teller.rid);
     teller.begin();
     run = runOf(settings, log, report, cancel.signal);
+    if (refused !== undefined) {
+      run.left = leftBefore(settings);
+      throw refused;
+    }
     run.ledger = openLedger(run);
     await COMMANDS[settings.command](run);
     cancel.signal.throwIfAborted();
@@ -100,6 +110,18 @@ export async function main(cancel: AbortController): Promise<{ report: Report; i
   await Promise.all([run?.ledger?.save(), tellOthers(teller, run, report, tail, log, wantSummary)]);
   for (const line of lastLines(report)) log.info(line);
   return { report, isClean: run?.hostIsClean ?? true };
+}
+
+/** The names, as bytes, of all databases of the server that the inputs of `list` name. Throws a BackupError. */
+export async function databasesOfServer(signal: AbortSignal): Promise<Buffer[]> {
+  try {
+    const { settings } = await readSettings();
+    const report = newReport(new Date());
+    describeRun(report, settings);
+    return await databases(runOf(settings, actionsLog(), report, signal));
+  } catch (error) {
+    throw failureOf(error, signal);
+  }
 }
 
 async function tellOthers(

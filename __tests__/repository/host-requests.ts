@@ -1,4 +1,4 @@
-import { databaseOf } from '../../src/engines/lookup.js';
+import { databaseOf, engineOf } from '../../src/engines/lookup.js';
 import type { Dump } from '../../src/engines/restoring.js';
 import type { HostRequest } from '../../src/host/session.js';
 import type { Settings } from '../../src/settings/settings.js';
@@ -12,7 +12,9 @@ export function engineRequests(settings: Settings): HostRequest[] {
   const dump: Dump = { file, kind, compression, encryption, sha256, bytes, databaseBytes, manifest };
   const { restoring } = database;
   const { id } = manifest;
+  const { server } = engineOf(settings.database);
   return [
+    ...(server === undefined ? [] : [server.request(settings.database, settings)]),
     database.backup(settings, id, 'holder'),
     database.verify(settings, manifest),
     database.inspect(settings),

@@ -30,9 +30,24 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
   'command-line-entry.ts': { values: ['index.ts'] },
   // gathers inputs, and runs what GitHub's runner would
   'command-line': {
-    values: ['cancel.ts', 'main.ts', 'post.ts', 'errors.ts', 'platform', 'reporting', 'settings', 'host/quoting.ts'],
+    values: [
+      ...[
+        'cancel.ts',
+        'main.ts',
+        'post.ts',
+        'errors.ts',
+        'platform',
+        'reporting',
+        'settings',
+        'schedule',
+        'host/quoting.ts',
+      ],
+      'engines/lookup.ts', // of which servers have more databases than one, and which have files
+    ],
     types: ['error-codes.ts'],
   },
+  // when the command line is run by itself, by what the machine has for that
+  schedule: { values: ['errors.ts', 'settings/value-rules.ts', 'reporting/neutralise.ts'] },
   'main.ts': {
     values: [
       'errors.ts',

@@ -1,5 +1,6 @@
 import { cancel } from '../cancel.js';
-import { main } from '../main.js';
+import { BackupError, describe } from '../errors.js';
+import { databasesOfServer, main } from '../main.js';
 import { platform, usePlatform } from '../platform/platform.js';
 import { Secrets } from '../platform/secrets.js';
 import { type LiveLine, terminal } from '../platform/terminal.js';
@@ -7,6 +8,7 @@ import { post } from '../post.js';
 import { neutralise } from '../reporting/neutralise.js';
 import { encode } from '../reporting/report-json.js';
 import { declared, type InputName } from '../settings/declared-inputs.js';
+import { asking, eachOf, refuseTwins } from './all-databases.js';
 import { type Asked, type Others, parse } from './arguments.js';
 import { addCompletion } from './completion.js';
 import { type Config, readConfig, type Target } from './config.js';
@@ -36,25 +38,40 @@ async function carryOut(asked: Asked): Promise<number> {
   const chosen = choose(asked, config, variables);
   const secrets = new Secrets();
   const draw = process.stderr.isTTY && !asked.quiet && !asked.json ? await liveLine() : undefined;
-  let status: number = EXIT.done;
-  for (const target of chosen.targets) {
-    if (cancel.signal.aborted) return EXIT.cancelled;
-    const inputs = merged(asked, variables, target);
+  const begin = (inputs: Inputs, title: string | null, about: string): void => {
     usePlatform(
       terminal({
         ...{ secrets, wrong: chosen.wrong, quiet: asked.quiet, isScheduled: asked.scheduled, silentResult: asked.json },
         ...(draw === undefined ? {} : { draw }),
         typed: (inputs) => typed(inputs, asked),
-        about: chosen.targets.length > 1 ? target.name : '',
+        about,
         input: (name) =>
           inputs
             .get(name as InputName)?.()
             .trim() ?? '',
       }),
     );
-    if (target === chosen.targets[0]) for (const warning of unusedOf(known)) platform().warning(warning);
-    if (chosen.targets.length > 1) platform().startGroup(`${asked.command}: ${neutralise(target.name)}`);
-    const { report, isClean } = await main(controllerOf(cancel.signal));
+    if (title !== null) platform().startGroup(neutralise(title));
+  };
+  const ask = (target: Target): Promise<Buffer[]> => {
+    begin(merged({ ...asked, command: 'list' }, variables, target), `databases: ${target.name}`, target.name);
+    return databasesOfServer(cancel.signal);
+  };
+  const targets =
+    chosen.wrong.length > 0
+      ? chosen.targets.map((one) => (one.all ? asking(one) : one))
+      : await expanded(asked, chosen.targets, config, ask);
+  let status: number = EXIT.done;
+  for (const target of targets) {
+    if (cancel.signal.aborted) return EXIT.cancelled;
+    const isOneOfMany = targets.length > 1;
+    begin(
+      merged(asked, variables, target),
+      isOneOfMany ? `${asked.command}: ${target.name}` : null,
+      isOneOfMany ? target.name : '',
+    );
+    if (target === targets[0]) for (const warning of unusedOf(known)) platform().warning(warning);
+    const { report, isClean } = await main(controllerOf(cancel.signal), target.refused);
     if (!isClean) await post(AbortSignal.timeout(CLEANING_MS));
     if (asked.json) process.stdout.write(`${platform().hidden(encode(report))}\n`);
     status = worstOf(status, exitStatusOf(report));
@@ -62,16 +79,68 @@ async function carryOut(asked: Asked): Promise<number> {
   return status;
 }
 
+/** The same with each database of a server in the place of that server. One that can not be asked is refused. */
+async function expanded(
+  asked: Asked,
+  targets: readonly Target[],
+  config: Config | null,
+  ask: (target: Target) => Promise<Buffer[]>,
+): Promise<Target[]> {
+  const found: Target[] = [];
+  for (const target of targets) {
+    if (!target.all) {
+      found.push(target);
+      continue;
+    }
+    try {
+      const ones = eachOf(target, await ask(asking(target)));
+      found.push(...(isWhole(asked, target) ? ones : onlyAsked(asked, target, ones)));
+    } catch (error) {
+      found.push({ ...asking(target), refused: describe(error) });
+    }
+  }
+  return refuseTwins(found, config?.targets.flatMap(({ name, all }) => (all ? [] : [name])) ?? []);
+}
+
+/** Those of a server that are named by `--target`. */
+function onlyAsked(asked: Asked, target: Target, ones: readonly Target[]): Target[] {
+  const names = ones.map(({ name }) => name).join(', ');
+  return asked.targets.filter(isBelow(target)).map(
+    (name) =>
+      ones.find((one) => one.name === name) ?? {
+        ...asking(target),
+        refused: new BackupError(
+          'E_INPUT',
+          `--target: no database of ${target.name} is called ${JSON.stringify(name)}`,
+          `There are ${names}.`,
+        ),
+      },
+  );
+}
+
+/** All databases of that server are meant. */
+const isWhole = ({ targets }: Asked, { name }: Target): boolean => targets.length === 0 || targets.includes(name);
+
+/** Whether a name may be that of a database of this server. */
+const isBelow =
+  (target: Target) =>
+  (name: string): boolean =>
+    target.all === true && name.startsWith(`${target.name}-`);
+
 /** How long it is looked after what an ended run left on the host. */
 const CLEANING_MS = 60_000;
 
 /** Without a configuration the one database is what options and variables say. */
-const ALONE: Target = { name: '', inputs: new Map() };
+const ALONE: Target = { name: '', inputs: new Map(), elsewhere: [] };
 
 /** Commands that are about one backup, of one database. */
 const ONE: readonly string[] = ['restore', 'accept', 'delete', 'pin', 'unpin'];
 /** What makes one database of several. */
 const OWN: readonly InputName[] = ['database', 'name', 'database-password', 'backup', 'restore-to'];
+/** The password of a server is that of all its databases. */
+const OF_ONE_SERVER = OWN.filter((name) => name !== 'database-password');
+/** What makes one of those of a server. */
+const OF_SERVER: readonly InputName[] = ['database', 'name'];
 
 /** The databases that are meant, and what is wrong with that; one at least, so that all the rest is told as well. */
 function choose(
@@ -85,27 +154,33 @@ function choose(
       wrong.push('--target: there is no configuration, of whose databases it would be one; --config says where it is');
     return { targets: [ALONE], wrong };
   }
-  const names = config.targets.map(({ name }) => name).join(', ');
+  const names = config.targets.map(({ name, all }) => (all ? `${name}-DATABASE` : name)).join(', ');
+  const isOne = (name: string): boolean => config.targets.some((target) => target.name === name);
   for (const name of asked.targets) {
-    if (config.targets.length > 0 && !config.targets.some((target) => target.name === name)) {
+    if (config.targets.length > 0 && !isOne(name) && !config.targets.some((target) => isBelow(target)(name))) {
       wrong.push(`--target: there is no ${JSON.stringify(name)} in ${config.path}, which has ${names}`);
     }
   }
-  const targets = config.targets.filter(({ name }) => asked.targets.length === 0 || asked.targets.includes(name));
-  if (targets.length > 1) {
-    if (ONE.includes(asked.command))
-      wrong.push(`--target: ${asked.command} is about one database: say which of ${names}`);
-    for (const name of OWN) {
-      const where = asked.inputs.has(name)
-        ? `--${name}`
-        : variables.has(name) && name !== 'restore-to'
-          ? 'the environment'
-          : null;
-      if (where !== null)
-        wrong.push(
-          `${name}: ${where} gives it, and it would be that of each of ${targets.map((one) => one.name).join(', ')}; choose one by --target`,
-        );
-    }
+  const targets = config.targets.filter(
+    (target) => isWhole(asked, target) || asked.targets.some((name) => !isOne(name) && isBelow(target)(name)),
+  );
+  const servers = targets.filter(({ all }) => all);
+  const isServer = servers.some((target) => isWhole(asked, target));
+  const several = targets.length > 1 || isServer || asked.targets.length > 1;
+  if (several && ONE.includes(asked.command)) {
+    wrong.push(`--target: ${asked.command} is about one database: say which of ${names}`);
+  }
+  const own = targets.length > 1 ? OWN : isServer ? OF_ONE_SERVER : servers.length > 0 ? OF_SERVER : [];
+  for (const name of own) {
+    const where = asked.inputs.has(name)
+      ? `--${name}`
+      : variables.has(name) && name !== 'restore-to'
+        ? 'the environment'
+        : null;
+    if (where !== null)
+      wrong.push(
+        `${name}: ${where} gives it, and it would be that of each of ${targets.map((one) => one.name).join(', ')}; choose one by --target`,
+      );
   }
   if (wrong.length > 0) return { targets: [targets[0] ?? ALONE], wrong };
   return { targets, wrong };

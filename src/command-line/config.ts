@@ -3,6 +3,7 @@ import { closeSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Document, Node, Pair, ParsedNode, Scalar, YAMLMap } from 'yaml';
+import type { BackupError } from '../errors.js';
 import { declared, INPUT_NAMES, type InputName } from '../settings/declared-inputs.js';
 import { parseName } from '../settings/value-rules.js';
 import { type Given, type Inputs, inFile, literally, orEmpty } from './given.js';
@@ -11,6 +12,21 @@ import { type Given, type Inputs, inFile, literally, orEmpty } from './given.js'
 export interface Target {
   name: string;
   inputs: Inputs;
+  /** `all: true`: `database` is a server, and each of its databases is meant. */
+  all?: true;
+  /** One of those. */
+  ofServer?: true;
+  /** What does not stand in the configuration itself. */
+  elsewhere: readonly Elsewhere[];
+  /** Why nothing can be done with it, where that is known before. */
+  refused?: BackupError;
+}
+
+/** Where an input comes from that the configuration only points to. `where`: a variable, an absolute path, the name of a credential, a line of the shell. */
+export interface Elsewhere {
+  input: InputName;
+  by: 'env' | 'file' | 'credential' | 'command';
+  where: string;
 }
 
 export interface Config {
@@ -84,7 +100,7 @@ class Reader {
   targets(): Target[] {
     const root = this.mapOf(this.document.contents, 'expected `databases:` with a name and the inputs of each');
     if (root === null) return [];
-    const defaults: Inputs = new Map();
+    const defaults = nothing();
     const targets: Target[] = [];
     for (const [key, value] of this.entries(root)) {
       if (key.text === 'defaults') this.inputs(value, defaults);
@@ -95,14 +111,22 @@ class Reader {
       if (key.text !== 'databases') continue;
       const databases = this.mapOf(value, 'expected a name and the inputs of each database');
       for (const [name, inputs] of databases === null ? [] : this.entries(databases)) {
-        const own: Inputs = new Map();
+        const own = nothing();
         try {
           parseName(name.text);
         } catch (error) {
           this.fault(name.node, `the name ${JSON.stringify(name.text)}: ${(error as Error).message}`);
         }
-        this.inputs(inputs, own);
-        targets.push({ name: name.text, inputs: new Map([['name', literally(name.text)], ...defaults, ...own]) });
+        const all = this.inputs(inputs, own, true);
+        if (all && own.inputs.has('name'))
+          this.fault(name.node, 'name: with `all: true` each database has a name of its own');
+        const kept = defaults.elsewhere.filter(({ input }) => !own.inputs.has(input));
+        targets.push({
+          name: name.text,
+          inputs: new Map([['name', literally(name.text)], ...defaults.inputs, ...own.inputs]),
+          elsewhere: [...kept, ...own.elsewhere],
+          ...(all ? { all } : {}),
+        });
       }
     }
     if (targets.length === 0 && this.around.wrong.length === 0)
@@ -110,23 +134,36 @@ class Reader {
     return targets;
   }
 
-  private inputs(node: Node | null, into: Inputs): void {
+  /** `isTarget`: `all` may stand there; returns whether it is true. */
+  private inputs(node: Node | null, into: Read, isTarget = false): boolean {
     const map = this.mapOf(node, 'expected inputs, such as `database: /srv/app/app.db`');
+    let all = false;
     for (const [key, value] of map === null ? [] : this.entries(map)) {
+      if (isTarget && key.text === 'all') {
+        all = this.isTrue(value);
+        continue;
+      }
       const name = INPUT_NAMES.find((one) => one === key.text);
       if (name === undefined || name === 'command') {
         this.fault(key.node, `unknown input ${JSON.stringify(key.text)}`);
         continue;
       }
-      const given = this.given(name, value);
-      if (given !== null) into.set(name, given);
+      const given = this.given(name, value, into.elsewhere);
+      if (given !== null) into.inputs.set(name, given);
     }
+    return all;
   }
 
-  private given(name: InputName, node: Node | null): Given | null {
+  private isTrue(node: Node | null): boolean {
+    const value = node !== null && this.yaml.isScalar(node) ? node.value : undefined;
+    if (typeof value !== 'boolean') this.fault(node, 'all: expected true or false');
+    return value === true;
+  }
+
+  private given(name: InputName, node: Node | null, elsewhere: Elsewhere[]): Given | null {
     const { isMap, isScalar, isSeq } = this.yaml;
     if (node === null || (isScalar(node) && node.value === null)) return null;
-    if (isMap(node)) return this.fetched(name, node);
+    if (isMap(node)) return this.fetched(name, node, elsewhere);
     if (declared[name].secret) {
       this.fault(
         node,
@@ -149,21 +186,24 @@ class Reader {
   }
 
   /** What is not in the file: `{ env: DATABASE_URL }`. Read when it is needed, which it may not be. */
-  private fetched(name: InputName, node: YAMLMap): Given | null {
+  private fetched(name: InputName, node: YAMLMap, elsewhere: Elsewhere[]): Given | null {
     const [[key, value] = [], ...more] = this.entries(node);
     const where = value !== undefined && value !== null && this.yaml.isScalar(value) ? scalarText(value) : '';
-    if (key === undefined || more.length > 0 || where === '' || !SOURCES.includes(key.text)) {
+    const by = SOURCES.find((one) => one === key?.text);
+    if (by === undefined || more.length > 0 || where === '') {
       this.fault(node, `${name}: expected one of ${SOURCES.map((one) => `{ ${one}: ... }`).join(', ')}`);
       return null;
     }
     const { folder, env } = this.around;
-    switch (key.text) {
+    const file = resolve(folder, where.replace(/^~(?=\/)/, homedir()));
+    elsewhere.push({ input: name, by, where: by === 'file' ? file : where });
+    switch (by) {
       case 'env':
         // not for those that are started later
         if (declared[name].secret) delete process.env[where];
         return lazily(() => orEmpty(env[where] ?? '', `the variable ${where}`));
       case 'file':
-        return lazily(inFile(resolve(folder, where.replace(/^~(?=\/)/, homedir()))));
+        return lazily(inFile(file));
       case 'credential':
         return lazily(() => inCredentials(where, env));
       default:
@@ -193,7 +233,14 @@ class Reader {
   }
 }
 
-const SOURCES: readonly string[] = ['env', 'file', 'credential', 'command'];
+const SOURCES = ['env', 'file', 'credential', 'command'] as const;
+
+/** Inputs, and where those of them are that only point somewhere. */
+interface Read {
+  inputs: Inputs;
+  elsewhere: Elsewhere[];
+}
+const nothing = (): Read => ({ inputs: new Map(), elsewhere: [] });
 
 /** As it stands there, since `027` would be the number 27. */
 function scalarText(node: Scalar): string {

@@ -1,8 +1,9 @@
 import type { Format, Identity } from '../backups/format.js';
 import type { Packages } from '../host/install-line.js';
 import type { Programs } from '../host/program.js';
+import type { Facts, HostRequest } from '../host/session.js';
 import type { InputName } from '../settings/declared-inputs.js';
-import type { DumpSettings } from '../settings/settings.js';
+import type { DumpSettings, Settings } from '../settings/settings.js';
 import type { Database } from './database.js';
 
 /** A database, as `database` or `restore-to` name it. Each engine has more of its own. */
@@ -26,6 +27,18 @@ export interface Parsed<S extends Source = Source> {
 export interface RefusedDump {
   path: string;
   said: string;
+}
+
+/** All databases of one server. */
+export interface Server<S extends Source = Source> {
+  /** The text of `database` with one in it that can be asked for the others, where it names none; null: it is none of this engine's. Throws as `parse` does. */
+  asking(text: string): string | null;
+  /** The same text with that database in it instead; with its password. */
+  naming(text: string, database: string): string;
+  /** Asks for them. */
+  request(source: S, settings: Settings): HostRequest;
+  /** Their names as bytes, in order: those that are no template and take connections. */
+  names(facts: Facts): Buffer[];
 }
 
 /** A kind of database. A new one is one folder here and one line in registry.ts; nothing else knows engines by their names. */
@@ -69,6 +82,8 @@ export interface Engine<S extends Source = Source, I extends Identity = Identity
     readonly elsewhere: string;
     readonly onRunner: string;
   };
+  /** Its databases live together on a server, which can be asked for all of them; absent: each is a file. */
+  readonly server?: Server<S>;
   /** `dump`: how it is dumped, where that is for the user to say. */
   open(source: S, dump: DumpSettings): Database;
 }

@@ -2,7 +2,7 @@ import { useFormats } from '../backups/format.js';
 import type { Programs } from '../host/program.js';
 import type { DumpSettings } from '../settings/settings.js';
 import type { Database } from './database.js';
-import type { Engine, Parsed, Source } from './engine.js';
+import type { Engine, Parsed, Server, Source } from './engine.js';
 import * as registry from './registry.js';
 import { isKeywords, schemeOf } from './scheme.js';
 
@@ -30,6 +30,17 @@ export function programsOf(engine: Engine): Programs {
 }
 
 export const databaseOf = (source: Source, dump: DumpSettings): Database => engineOf(source).open(source, dump);
+
+/** The engine whose server a text names, and the text with a database in it that can be asked for the others. Throws an Error whose text is the rule. */
+export function serverIn(text: string): { server: Server; asking: string } {
+  if (/\p{Cc}/u.test(text)) throw new Error('expected one line without control characters');
+  for (const { server } of ALL) {
+    const asking = server?.asking(text) ?? null;
+    if (server !== undefined && asking !== null) return { server, asking };
+  }
+  const forms = ALL.filter(({ server }) => server !== undefined).map(({ form }) => form);
+  throw new Error(`with \`all: true\` expected a server, as ${forms.join(' or ')}`);
+}
 
 /** Schemes of databases that nobody here knows, so that the message can name them. Anything else unknown is not repeated. */
 const OTHERS = /^(timescaledb|cockroachdb|mysql|mysql2|mariadb|mssql|sqlserver|oracle|mongodb|redis|rediss|libsql|d1)$/;

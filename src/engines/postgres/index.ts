@@ -4,6 +4,7 @@ import { postgresDatabase } from './database.js';
 import { dumpRefusals } from './dump-refusals.js';
 import { type PostgresIdentity, postgresFormat } from './format.js';
 import { parseNamePattern } from './name-patterns.js';
+import { postgresServer } from './server.js';
 import { TOLD_ELSEWHERE } from './told-elsewhere.js';
 import { isSamePlace, type PostgresSource, parsePostgres, withPassword } from './url.js';
 
@@ -32,6 +33,7 @@ export const postgres: Engine<PostgresSource, PostgresIdentity> = {
     onRunner:
       'a PostgreSQL server as seen from the runner, for example postgresql://postgres:throw-away@localhost/postgres of a service container',
   },
+  server: postgresServer,
   open: postgresDatabase,
   // literal names in `new URL`, one for each file, so that the bundler finds and copies them
   programs: [
@@ -47,6 +49,7 @@ export const postgres: Engine<PostgresSource, PostgresIdentity> = {
     new URL('./programs/postgres-swap.sh', import.meta.url),
     new URL('./programs/postgres-in-place.sh', import.meta.url),
     new URL('./programs/postgres-health.sh', import.meta.url),
+    new URL('./programs/postgres-databases.sh', import.meta.url),
   ],
   elsewhere: TOLD_ELSEWHERE,
 };

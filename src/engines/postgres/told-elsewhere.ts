@@ -6,7 +6,7 @@ export const TOLD_ELSEWHERE: readonly string[] = [
   ...facts('pg_bin pg_dump_version sqlstate denied'),
   // of the server and of who logs in
   ...facts(
-    'server_version server_version_num system_identifier in_recovery role login_role role_set superuser may_create',
+    'on_server server_version server_version_num system_identifier in_recovery role login_role role_set superuser may_create',
   ),
   ...facts('extension bound data_directory maintenance same_database'),
   // of a database

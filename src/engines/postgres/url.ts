@@ -61,6 +61,25 @@ export function withPassword(source: PostgresSource, password: string): Postgres
   return { ...source, password };
 }
 
+/** As a URL that is read as this source, with its password. */
+function textOf({ given, password }: PostgresSource): string {
+  if (password === null) return given;
+  return `${given}${given.includes('?') ? '&' : '?'}password=${encodeURIComponent(password)}`;
+}
+
+/** The database that every server has, to be asked for the others where none is named. */
+const MAINTENANCE = 'postgres';
+
+/** The text with a database in it that can be asked for the others; null: it is no URL of PostgreSQL. Throws as `parsePostgresUrl`. */
+export const askingUrl = (text: string): string | null =>
+  namesPostgres(text) ? textOf(parsePostgresUrl(text, MAINTENANCE).source) : null;
+
+/** The text with this database instead, by its literal name. */
+export function namingUrl(text: string, database: string): string {
+  const { source } = parsePostgresUrl(text, MAINTENANCE);
+  return textOf({ ...source, given: uri(database, source.parameters) });
+}
+
 /** Whether two URLs name one database in the same way, whoever asks for it. */
 export const isSamePlace = (one: PostgresSource, other: PostgresSource): boolean => placeOf(one) === placeOf(other);
 
@@ -78,9 +97,14 @@ function placeOf({ database, parameters }: PostgresSource): string {
  * `secrets`: the password in each form that may turn up in a log. `dropped`: names of parameters that libpq does not
  * know, that make no sense for a backup, or that were translated.
  *
+ * `otherwise`: the database where the text names none.
+ *
  * Throws an Error whose text is the rule. It never holds any of the value, which may have a password in it.
  */
-export function parsePostgresUrl(text: string): { source: PostgresSource; secrets: string[]; dropped: string[] } {
+export function parsePostgresUrl(
+  text: string,
+  otherwise = '',
+): { source: PostgresSource; secrets: string[]; dropped: string[] } {
   checkLine(text);
   const [, jdbc, scheme, rest = ''] = SCHEME.exec(text) ?? [];
   if (scheme === undefined) throw new Error(FORMS);
@@ -102,7 +126,7 @@ export function parsePostgresUrl(text: string): { source: PostgresSource; secret
   if (password !== '') values.set('password', percentDecoded(password));
   if (path !== '') values.set('dbname', decode(path));
 
-  const database = values.take('dbname') ?? '';
+  const database = values.take('dbname') || otherwise;
   if (database === '') {
     throw new Error(
       'expected the name of the database at its end, as in postgresql://user@host/name; without one PostgreSQL takes the name of the user, and nothing is guessed here',
