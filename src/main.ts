@@ -24,7 +24,7 @@ import { finishingFirst } from './restoring/unfinished.js';
 import type { GitHubRun, Run } from './run/run.js';
 import { readSettings } from './settings/inputs.js';
 import { NOBODY } from './settings/notify-inputs.js';
-import { type Command, COMMANDS as NAMES, type Settings } from './settings/settings.js';
+import { type Command, HAND_COMMANDS, COMMANDS as NAMES, type Settings } from './settings/settings.js';
 import { Teller } from './telling/tell.js';
 
 const COMMANDS: Record<Command, (run: Run) => Promise<void>> = {
@@ -39,6 +39,9 @@ const COMMANDS: Record<Command, (run: Run) => Promise<void>> = {
   delete: deleteBackup,
   pin,
   unpin: pin,
+  latest: async (run) => (await import('./commands/latest.js')).latest(run),
+  show: async (run) => (await import('./commands/show.js')).show(run),
+  extract: async (run) => (await import('./commands/extract.js')).extract(run),
 };
 
 /** In the state that goes to `post`: the upload that is unfinished. */
@@ -59,7 +62,7 @@ export async function main(cancel: AbortController): Promise<{ report: Report; i
 
   let timer: NodeJS.Timeout | undefined;
   // Inputs that are wrong fail below; what to call the run, and whether to tell, can be known all the same.
-  report.command = NAMES.find((name) => name === platform().input('command')) ?? report.command;
+  report.command = [...NAMES, ...HAND_COMMANDS].find((name) => name === platform().input('command')) ?? report.command;
   let wantSummary = platform().input('summary') !== 'false';
   let run: Run | null = null;
   let teller = new Teller(NOBODY, '');

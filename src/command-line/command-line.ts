@@ -6,7 +6,8 @@ import { type LiveLine, terminal } from '../platform/terminal.js';
 import { post } from '../post.js';
 import { neutralise } from '../reporting/neutralise.js';
 import { encode } from '../reporting/report-json.js';
-import { declared, type InputName } from '../settings/declared-inputs.js';
+import { type InputName, isUsedBy } from '../settings/declared-inputs.js';
+import { HAND_COMMANDS } from '../settings/settings.js';
 import { type Asked, type Others, parse } from './arguments.js';
 import { type Config, readConfig, type Target } from './config.js';
 import { fromEnvironment } from './environment.js';
@@ -40,7 +41,7 @@ async function carryOut(asked: Asked): Promise<number> {
     const inputs = merged(asked, variables, target);
     usePlatform(
       terminal({
-        ...{ secrets, wrong: chosen.wrong, quiet: asked.quiet, silentResult: asked.json },
+        ...{ secrets, wrong: chosen.wrong, quiet: asked.quiet, silentResult: asked.json, options: asked.options },
         ...(draw === undefined ? {} : { draw }),
         input: (name) =>
           inputs
@@ -64,7 +65,7 @@ const CLEANING_MS = 60_000;
 const ALONE: Target = { name: '', inputs: new Map() };
 
 /** Commands that are about one backup, of one database. */
-const ONE: readonly string[] = ['restore', 'accept', 'delete', 'pin', 'unpin'];
+const ONE: readonly string[] = ['restore', 'accept', 'delete', 'pin', 'unpin', ...HAND_COMMANDS];
 /** What makes one database of several. */
 const OWN: readonly InputName[] = ['database', 'name', 'database-password', 'backup', 'restore-to'];
 
@@ -111,7 +112,7 @@ function merged(asked: Asked, variables: Inputs, target: Target): Inputs {
   const inputs: Inputs = new Map();
   for (const source of [target.inputs, variables]) {
     // what is for other commands says nothing here
-    for (const [name, given] of source) if (declared[name].usedBy.includes(asked.command)) inputs.set(name, given);
+    for (const [name, given] of source) if (isUsedBy(name, asked.command)) inputs.set(name, given);
   }
   for (const [name, given] of asked.inputs) inputs.set(name, given);
   inputs.set('command', literally(asked.command));

@@ -6,6 +6,8 @@ export interface TerminalOptions {
   /** Default: variables of the environment, as GitHub's runner names them. */
   input?: (name: string) => string;
   wrong?: readonly string[];
+  /** Options of `db-backup` that are no inputs; absent: it was not started as such. */
+  options?: ReadonlyMap<string, string>;
   /** Those that are known already; default: none. */
   secrets?: Secrets;
   /** Warnings and errors alone. */
@@ -37,6 +39,7 @@ const ADVICE = {
 export function terminal({
   input,
   wrong = [],
+  options,
   secrets = new Secrets(),
   quiet = false,
   silentResult = false,
@@ -53,6 +56,7 @@ export function terminal({
     input: input ?? ((name) => (process.env[`INPUT_${name.toUpperCase()}`] ?? '').trim()),
     wrong,
     advice: ADVICE,
+    byHand: options === undefined ? null : { option: (name) => options.get(name) ?? '', write: toStdout },
     secret: (text) => secrets.add(text),
     hidden: (text) => secrets.hidden(text),
     info(text) {
@@ -89,6 +93,12 @@ export function terminal({
   };
   return told;
 }
+
+/** As fast as it is taken. */
+const toStdout = (bytes: Uint8Array): Promise<void> =>
+  new Promise((resolve, reject) => {
+    process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
 
 type Level = 'INFO' | 'GROUP' | 'WARN' | 'ERROR' | 'DEBUG';
 

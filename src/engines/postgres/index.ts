@@ -47,6 +47,7 @@ export const postgres: Engine<PostgresSource, PostgresIdentity> = {
     new URL('./programs/postgres-swap.sh', import.meta.url),
     new URL('./programs/postgres-in-place.sh', import.meta.url),
     new URL('./programs/postgres-health.sh', import.meta.url),
+    new URL('./programs/postgres-extract.sh', import.meta.url),
   ],
   elsewhere: TOLD_ELSEWHERE,
 };
