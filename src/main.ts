@@ -3,11 +3,14 @@ import { accept } from './commands/accept.js';
 import { backup } from './commands/backup.js';
 import { deleteBackup } from './commands/delete.js';
 import { doctor } from './commands/doctor.js';
+import { extract } from './commands/extract.js';
 import { health } from './commands/health.js';
+import { latest } from './commands/latest.js';
 import { list } from './commands/list.js';
 import { pin } from './commands/pin.js';
 import { prune } from './commands/prune.js';
 import { restore } from './commands/restore.js';
+import { show } from './commands/show.js';
 import { verify } from './commands/verify.js';
 import { databaseOf } from './engines/lookup.js';
 import { BackupError, describe } from './errors.js';
@@ -39,9 +42,9 @@ const COMMANDS: Record<Command, (run: Run) => Promise<void>> = {
   delete: deleteBackup,
   pin,
   unpin: pin,
-  latest: async (run) => (await import('./commands/latest.js')).latest(run),
-  show: async (run) => (await import('./commands/show.js')).show(run),
-  extract: async (run) => (await import('./commands/extract.js')).extract(run),
+  latest,
+  show,
+  extract,
 };
 
 /** In the state that goes to `post`: the upload that is unfinished. */

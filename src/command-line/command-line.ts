@@ -5,6 +5,7 @@ import { Secrets } from '../platform/secrets.js';
 import { type LiveLine, terminal } from '../platform/terminal.js';
 import { post } from '../post.js';
 import { neutralise } from '../reporting/neutralise.js';
+import type { Report } from '../reporting/report.js';
 import { encode } from '../reporting/report-json.js';
 import { type InputName, isUsedBy } from '../settings/declared-inputs.js';
 import { HAND_COMMANDS } from '../settings/settings.js';
@@ -28,35 +29,72 @@ export async function commandLine(argv: readonly string[]): Promise<void> {
 /** Commands that are no runs of their own. */
 const OTHERS: readonly Others[] = [];
 
-async function carryOut(asked: Asked): Promise<number> {
+async function carryOut(given: Asked): Promise<number> {
   const known = { ...process.env };
   const variables = fromEnvironment(process.env);
-  const config = await readConfig(asked.config ?? (known.DB_BACKUP_CONFIG || null), known);
-  const chosen = choose(asked, config, variables);
+  const config = await readConfig(given.config ?? (known.DB_BACKUP_CONFIG || null), known);
   const secrets = new Secrets();
+  const byHand = mayBeByHand(given, variables, config) ? await import('./by-hand.js') : null;
+  const asked = byHand === null ? given : await byHand.withOneDatabase(given, config, secrets);
+  if (asked === null) return EXIT.cancelled;
+  const chosen = choose(asked, config, variables);
   const draw = process.stderr.isTTY && !asked.quiet && !asked.json ? await liveLine() : undefined;
+  const runs = { variables, wrong: chosen.wrong, secrets, draw };
+  const [only] = chosen.targets;
+  if (byHand !== null && only !== undefined && isByHand(merged(asked, variables, only))) {
+    return byHand.restore(asked, secrets, (one) => run(one, only, runs));
+  }
   let status: number = EXIT.done;
   for (const target of chosen.targets) {
     if (cancel.signal.aborted) return EXIT.cancelled;
-    const inputs = merged(asked, variables, target);
-    usePlatform(
-      terminal({
-        ...{ secrets, wrong: chosen.wrong, quiet: asked.quiet, silentResult: asked.json, options: asked.options },
-        ...(draw === undefined ? {} : { draw }),
-        input: (name) =>
-          inputs
-            .get(name as InputName)?.()
-            .trim() ?? '',
-      }),
-    );
-    if (chosen.targets.length > 1) platform().startGroup(`${asked.command}: ${neutralise(target.name)}`);
-    const { report, isClean } = await main(controllerOf(cancel.signal));
-    if (!isClean) await post(AbortSignal.timeout(CLEANING_MS));
+    const title = chosen.targets.length > 1 ? `${asked.command}: ${neutralise(target.name)}` : null;
+    const report = await run(asked, target, runs, title);
     if (asked.json) process.stdout.write(`${platform().hidden(encode(report))}\n`);
     status = worstOf(status, exitStatusOf(report));
   }
   return status;
 }
+
+/** What all runs of one call have in common. */
+interface Runs {
+  variables: Inputs;
+  wrong: readonly string[];
+  secrets: Secrets;
+  draw: LiveLine | undefined;
+}
+
+/** One run, for one database, with what it left looked after. */
+async function run(
+  asked: Asked,
+  target: Target,
+  { variables, wrong, secrets, draw }: Runs,
+  title: string | null = null,
+): Promise<Report> {
+  const inputs = merged(asked, variables, target);
+  usePlatform(
+    terminal({
+      ...{ secrets, wrong, quiet: asked.quiet, silentResult: asked.json, options: asked.options },
+      ...(draw === undefined ? {} : { draw }),
+      input: (name) =>
+        inputs
+          .get(name as InputName)?.()
+          .trim() ?? '',
+    }),
+  );
+  if (title !== null) platform().startGroup(title);
+  const { report, isClean } = await main(controllerOf(cancel.signal));
+  if (!isClean) await post(AbortSignal.timeout(CLEANING_MS));
+  return report;
+}
+
+/** A restore of which nobody has said which backup, by a person who can be asked. */
+function mayBeByHand({ command, json, inputs }: Asked, variables: Inputs, config: Config | null): boolean {
+  const isGiven = inputs.has('backup') || variables.has('backup');
+  return command === 'restore' && !json && !isGiven && (config?.wrong.length ?? 0) === 0 && isTerminal();
+}
+
+const isTerminal = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true;
+const isByHand = (inputs: Inputs): boolean => !inputs.has('backup');
 
 /** How long it is looked after what an ended run left on the host. */
 const CLEANING_MS = 60_000;
