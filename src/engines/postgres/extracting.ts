@@ -39,7 +39,7 @@ export function postgresExtracting(common: (settings: Settings) => Record<string
 
     rows(settings, dump, { table: asked, dataOnly }, facts) {
       const listed = facts.all('extract_table');
-      const found = tablesCalled(asked, listed);
+      const found = tablesCalled(asked, listed, dump.manifest?.content?.tables.map(({ name }) => name));
       const [one, ...others] = found;
       if (one === undefined) throw noTable(asked, listed.map(shown));
       if (others.length > 0) {
@@ -60,9 +60,10 @@ export function postgresExtracting(common: (settings: Settings) => Record<string
 
 /**
  * The tables that may be meant by a name with or without a schema. `listed`: `SCHEMA TABLE OWNER` of each, as pg_restore lists them: where
- * names have blanks there are several ways to read a line, of which one is right; what pg_restore then does not find is told.
+ * names have blanks there are several ways to read a line, of which one is right, as `known` tells, `SCHEMA.TABLE` of each table that the
+ * manifest has. What pg_restore then does not find is told.
  */
-export function tablesCalled(asked: string, listed: readonly string[]): TableName[] {
+export function tablesCalled(asked: string, listed: readonly string[], known: readonly string[] = []): TableName[] {
   const found = new Map<string, TableName>();
   for (const line of listed) {
     const words = line.split(' ');
@@ -73,7 +74,9 @@ export function tablesCalled(asked: string, listed: readonly string[]): TableNam
       }
     }
   }
-  return [...found.values()];
+  const all = [...found.values()];
+  const sure = all.filter(({ schema, table }) => known.includes(`${schema}.${table}`));
+  return sure.length > 0 ? sure : all;
 }
 
 /** For people: `SCHEMA.TABLE`. */
