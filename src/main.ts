@@ -4,11 +4,14 @@ import { backup } from './commands/backup.js';
 import { databases } from './commands/databases.js';
 import { deleteBackup } from './commands/delete.js';
 import { doctor } from './commands/doctor.js';
+import { extract } from './commands/extract.js';
 import { health } from './commands/health.js';
+import { latest } from './commands/latest.js';
 import { list } from './commands/list.js';
 import { pin } from './commands/pin.js';
 import { prune } from './commands/prune.js';
 import { restore } from './commands/restore.js';
+import { show } from './commands/show.js';
 import { verify } from './commands/verify.js';
 import { databaseOf } from './engines/lookup.js';
 import { BackupError, describe } from './errors.js';
@@ -26,7 +29,7 @@ import { finishingFirst } from './restoring/unfinished.js';
 import type { GitHubRun, Run } from './run/run.js';
 import { readSettings } from './settings/inputs.js';
 import { NOBODY } from './settings/notify-inputs.js';
-import { type Command, COMMANDS as NAMES, type Settings } from './settings/settings.js';
+import { type Command, HAND_COMMANDS, COMMANDS as NAMES, type Settings } from './settings/settings.js';
 import { Teller } from './telling/tell.js';
 
 const COMMANDS: Record<Command, (run: Run) => Promise<void>> = {
@@ -41,6 +44,9 @@ const COMMANDS: Record<Command, (run: Run) => Promise<void>> = {
   delete: deleteBackup,
   pin,
   unpin: pin,
+  latest,
+  show,
+  extract,
 };
 
 /** In the state that goes to `post`: the upload that is unfinished. */
@@ -65,7 +71,7 @@ export async function main(
 
   let timer: NodeJS.Timeout | undefined;
   // Inputs that are wrong fail below; what to call the run, and whether to tell, can be known all the same.
-  report.command = NAMES.find((name) => name === platform().input('command')) ?? report.command;
+  report.command = [...NAMES, ...HAND_COMMANDS].find((name) => name === platform().input('command')) ?? report.command;
   let wantSummary = platform().input('summary') !== 'false';
   let run: Run | null = null;
   let teller = new Teller(NOBODY, '');

@@ -10,6 +10,7 @@ import { lookLocked, openDirectory } from './run/directory.js';
 import type { Run } from './run/run.js';
 import { readSettings } from './settings/inputs.js';
 import { NOBODY } from './settings/notify-inputs.js';
+import { HAND_COMMANDS } from './settings/settings.js';
 import { Teller } from './telling/tell.js';
 
 const LOCK_WAIT_MS = 30_000;
@@ -34,7 +35,7 @@ export async function post(signal: AbortSignal): Promise<void> {
     run = made;
     // before the host, which may be what does not answer
     if (platform().state(TOLD) === '') await tellKilled(made, teller, log);
-    if (['list', 'health', 'doctor'].includes(settings.command)) return; // they leave nothing there
+    if (['list', 'health', 'doctor', ...HAND_COMMANDS].includes(settings.command)) return; // they leave nothing there
     await connected(made, async (connection) => {
       await made
         .finishingFirst(connection)

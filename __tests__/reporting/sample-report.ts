@@ -35,6 +35,7 @@ export function sampleBackup(age = 0, changes: Partial<BackupFacts> = {}): Backu
 export function sampleRestore(changes: Partial<RestoreReport> = {}): RestoreReport {
   return {
     target: '/srv/app/app.db',
+    targetName: 'app.db',
     from: sampleBackup().id,
     outcome: 'restored',
     ms: 2_400,

@@ -170,7 +170,7 @@ const PACKAGES: Record<string, { values: RegExp; types?: RegExp }> = {
   '@scure/base': { values: /^settings\/age-keys\.ts$/ },
   '../package.json': { values: /^command-line\/arguments\.ts$/ },
   commander: { values: /^command-line\// },
-  'log-update': { values: /^command-line\/command-line\.ts$/ },
+  'log-update': { values: /^command-line\/live-line\.ts$/ },
   yaml: { values: /^command-line\/(config|input-help)\.ts$/ },
   canonicalize: { values: /^backups\/signature\.ts$/ },
   nodemailer: { values: /^telling\/mail\.ts$/ },

@@ -1,7 +1,8 @@
 import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
-import { declared, INPUT_NAMES, type InputName } from '../settings/declared-inputs.js';
-import { COMMANDS, type Command as CommandName } from '../settings/settings.js';
+import { declared, INPUT_NAMES, type InputName, isUsedBy } from '../settings/declared-inputs.js';
+import { HAND_OPTIONS, type HandOption } from '../settings/hand-inputs.js';
+import { COMMANDS, type Command as CommandName, HAND_COMMANDS } from '../settings/settings.js';
 import { variableOf } from './environment.js';
 import { EXIT } from './exit-status.js';
 import { type Inputs, literally, wrongly } from './given.js';
@@ -12,6 +13,8 @@ export interface Asked {
   command: CommandName;
   /** Inputs as options, and as what stands behind the command. */
   inputs: Inputs;
+  /** Options that are no inputs. */
+  options: ReadonlyMap<string, string>;
   /** Names in the configuration; empty: all. */
   targets: readonly string[];
   config: string | null;
@@ -39,6 +42,9 @@ const ABOUT: Record<CommandName, [about: string, behind?: readonly [name: string
     ],
   ],
   unpin: ['end that exemption', [['<backup>', 'backup']]],
+  latest: ['print the id of the newest good backup, which `restore latest` takes'],
+  show: ['show all that is known of one backup', [['<backup>', 'backup']]],
+  extract: ['print the rows of one table of a backup', [['<backup>', 'backup']]],
 };
 
 /** Inputs that are no options: what stands first on the line, and what only a job of GitHub has. */
@@ -59,14 +65,19 @@ export function program(
     .version(packageJson.version)
     .exitOverride()
     .showHelpAfterError('(db-backup --help, or db-backup COMMAND --help)');
-  for (const name of COMMANDS) {
+  for (const name of [...COMMANDS, ...HAND_COMMANDS]) {
     const [about, behind = []] = ABOUT[name];
     const command = root.command(name).description(about).exitOverride();
     for (const [argument] of behind) command.argument(argument);
     for (const input of INPUT_NAMES) {
-      if (NOT_OPTIONS.includes(input) || !declared[input].usedBy.includes(name)) continue;
+      if (NOT_OPTIONS.includes(input) || !isUsedBy(input, name)) continue;
       if (behind.some(([, taken]) => taken === input)) continue;
       for (const option of optionsOf(input, help)) command.addOption(option);
+    }
+    if (name === 'extract') {
+      for (const [option, { takes, about: text }] of Object.entries(HAND_OPTIONS)) {
+        command.option(`--${option}${takes === null ? '' : ` ${takes}`}`, text);
+      }
     }
     common(command);
     command.addHelpText('after', secretsHelp(name));
@@ -81,6 +92,7 @@ export function program(
       const status = await asked({
         command: name,
         inputs,
+        options: handOptions(options),
         targets: (options.target as string[] | undefined) ?? [],
         config: (options.config as string | undefined) ?? null,
         json: options.json === true,
@@ -119,10 +131,21 @@ function optionsOf(input: InputName, help: InputHelp): Option[] {
   return [option];
 }
 
+/** As commander calls an option in what it returns. */
+const keyOf = (option: string): string => option.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+
+function handOptions(options: Record<string, unknown>): ReadonlyMap<string, string> {
+  const given = (Object.keys(HAND_OPTIONS) as HandOption[]).flatMap((name): [string, string][] => {
+    const value = options[keyOf(name)];
+    return value === undefined ? [] : [[name, String(value)]];
+  });
+  return new Map(given);
+}
+
 function inputsOf(options: Record<string, unknown>): Inputs {
   const inputs: Inputs = new Map();
   for (const input of INPUT_NAMES) {
-    const value = options[input.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())];
+    const value = options[keyOf(input)];
     if (value === undefined) continue;
     if (declared[input].secret) {
       inputs.set(
@@ -146,7 +169,7 @@ function inputsOf(options: Record<string, unknown>): Inputs {
 }
 
 function secretsHelp(command: CommandName): string {
-  const secrets = INPUT_NAMES.filter((name) => declared[name].secret && declared[name].usedBy.includes(command));
+  const secrets = INPUT_NAMES.filter((name) => declared[name].secret && isUsedBy(name, command));
   return `\nSecrets are no options. They come from these variables, from the file that the same with _FILE names, or from the configuration:\n${secrets.map((name) => `  ${variableOf(name)}\n`).join('')}`;
 }
 

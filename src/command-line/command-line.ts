@@ -1,22 +1,18 @@
 import { cancel } from '../cancel.js';
-import { BackupError, describe } from '../errors.js';
-import { databasesOfServer, main } from '../main.js';
-import { platform, usePlatform } from '../platform/platform.js';
+import { platform } from '../platform/platform.js';
 import { Secrets } from '../platform/secrets.js';
-import { type LiveLine, terminal } from '../platform/terminal.js';
-import { post } from '../post.js';
-import { neutralise } from '../reporting/neutralise.js';
 import { encode } from '../reporting/report-json.js';
-import { declared, type InputName } from '../settings/declared-inputs.js';
-import { asking, eachOf, refuseTwins } from './all-databases.js';
+import { asking } from './all-databases.js';
 import { type Asked, type Others, parse } from './arguments.js';
 import { addCompletion } from './completion.js';
-import { type Config, readConfig, type Target } from './config.js';
+import { type Config, readConfig } from './config.js';
 import { fromEnvironment, unusedOf } from './environment.js';
 import { EXIT, exitStatusOf, worstOf } from './exit-status.js';
-import { type Inputs, literally } from './given.js';
+import type { Inputs } from './given.js';
 import { readInputHelp } from './input-help.js';
-import { typed } from './typed.js';
+import { liveLine } from './live-line.js';
+import { databasesOf, run } from './run.js';
+import { choose, expanded, merged } from './targets.js';
 
 /** `db-backup`: one command, for each of the databases that are asked for. Sets the exit status, and never throws. */
 export async function commandLine(argv: readonly string[]): Promise<void> {
@@ -31,191 +27,39 @@ export async function commandLine(argv: readonly string[]): Promise<void> {
 /** Commands that are no runs of their own. */
 export const OTHERS: readonly Others[] = [addCompletion];
 
-async function carryOut(asked: Asked): Promise<number> {
+async function carryOut(given: Asked): Promise<number> {
   const known = { ...process.env };
   const variables = fromEnvironment(process.env);
-  const config = await readConfig(asked.config ?? (known.DB_BACKUP_CONFIG || null), known);
-  const chosen = choose(asked, config, variables);
+  const config = await readConfig(given.config ?? (known.DB_BACKUP_CONFIG || null), known);
   const secrets = new Secrets();
+  const byHand = mayBeByHand(given, variables, config) ? await import('./by-hand.js') : null;
+  const asked = byHand === null ? given : await byHand.withOneDatabase(given, config, secrets);
+  if (asked === null) return EXIT.cancelled;
+  const chosen = choose(asked, config, variables);
   const draw = process.stderr.isTTY && !asked.quiet && !asked.json ? await liveLine() : undefined;
-  const begin = (inputs: Inputs, title: string | null, about: string): void => {
-    usePlatform(
-      terminal({
-        ...{ secrets, wrong: chosen.wrong, quiet: asked.quiet, isScheduled: asked.scheduled, silentResult: asked.json },
-        ...(draw === undefined ? {} : { draw }),
-        typed: (inputs) => typed(inputs, asked),
-        about,
-        input: (name) =>
-          inputs
-            .get(name as InputName)?.()
-            .trim() ?? '',
-      }),
-    );
-    if (title !== null) platform().startGroup(neutralise(title));
-  };
-  const ask = (target: Target): Promise<Buffer[]> => {
-    begin(merged({ ...asked, command: 'list' }, variables, target), `databases: ${target.name}`, target.name);
-    return databasesOfServer(cancel.signal);
-  };
+  const runs = { variables, wrong: chosen.wrong, secrets, draw, warnings: unusedOf(known) };
   const targets =
     chosen.wrong.length > 0
       ? chosen.targets.map((one) => (one.all ? asking(one) : one))
-      : await expanded(asked, chosen.targets, config, ask);
+      : await expanded(asked, chosen.targets, config, (target) => databasesOf(asked, target, runs));
+  const [only] = targets;
+  if (byHand !== null && only !== undefined && !merged(asked, variables, only).has('backup')) {
+    return byHand.restore(asked, secrets, (one) => run(one, only, runs));
+  }
   let status: number = EXIT.done;
   for (const target of targets) {
     if (cancel.signal.aborted) return EXIT.cancelled;
-    const isOneOfMany = targets.length > 1;
-    begin(
-      merged(asked, variables, target),
-      isOneOfMany ? `${asked.command}: ${target.name}` : null,
-      isOneOfMany ? target.name : '',
-    );
-    if (target === targets[0]) for (const warning of unusedOf(known)) platform().warning(warning);
-    const { report, isClean } = await main(controllerOf(cancel.signal), target.refused);
-    if (!isClean) await post(AbortSignal.timeout(CLEANING_MS));
+    const report = await run(asked, target, runs, targets.length > 1 ? `${asked.command}: ${target.name}` : null);
     if (asked.json) process.stdout.write(`${platform().hidden(encode(report))}\n`);
     status = worstOf(status, exitStatusOf(report));
   }
   return status;
 }
 
-/** The same with each database of a server in the place of that server. One that can not be asked is refused. */
-async function expanded(
-  asked: Asked,
-  targets: readonly Target[],
-  config: Config | null,
-  ask: (target: Target) => Promise<Buffer[]>,
-): Promise<Target[]> {
-  const found: Target[] = [];
-  for (const target of targets) {
-    if (!target.all) {
-      found.push(target);
-      continue;
-    }
-    try {
-      const ones = eachOf(target, await ask(asking(target)));
-      found.push(...(isWhole(asked, target) ? ones : onlyAsked(asked, target, ones)));
-    } catch (error) {
-      found.push({ ...asking(target), refused: describe(error) });
-    }
-  }
-  return refuseTwins(found, config?.targets.flatMap(({ name, all }) => (all ? [] : [name])) ?? []);
+/** A restore of which nobody has said which backup, by a person who can be asked. */
+function mayBeByHand({ command, json, inputs }: Asked, variables: Inputs, config: Config | null): boolean {
+  const isGiven = inputs.has('backup') || variables.has('backup');
+  return command === 'restore' && !json && !isGiven && (config?.wrong.length ?? 0) === 0 && isTerminal();
 }
 
-/** Those of a server that are named by `--target`. */
-function onlyAsked(asked: Asked, target: Target, ones: readonly Target[]): Target[] {
-  const names = ones.map(({ name }) => name).join(', ');
-  return asked.targets.filter(isBelow(target)).map(
-    (name) =>
-      ones.find((one) => one.name === name) ?? {
-        ...asking(target),
-        refused: new BackupError(
-          'E_INPUT',
-          `--target: no database of ${target.name} is called ${JSON.stringify(name)}`,
-          `There are ${names}.`,
-        ),
-      },
-  );
-}
-
-/** All databases of that server are meant. */
-const isWhole = ({ targets }: Asked, { name }: Target): boolean => targets.length === 0 || targets.includes(name);
-
-/** Whether a name may be that of a database of this server. */
-const isBelow =
-  (target: Target) =>
-  (name: string): boolean =>
-    target.all === true && name.startsWith(`${target.name}-`);
-
-/** How long it is looked after what an ended run left on the host. */
-const CLEANING_MS = 60_000;
-
-/** Without a configuration the one database is what options and variables say. */
-const ALONE: Target = { name: '', inputs: new Map(), elsewhere: [] };
-
-/** Commands that are about one backup, of one database. */
-const ONE: readonly string[] = ['restore', 'accept', 'delete', 'pin', 'unpin'];
-/** What makes one database of several. */
-const OWN: readonly InputName[] = ['database', 'name', 'database-password', 'backup', 'restore-to'];
-/** The password of a server is that of all its databases. */
-const OF_ONE_SERVER = OWN.filter((name) => name !== 'database-password');
-/** What makes one of those of a server. */
-const OF_SERVER: readonly InputName[] = ['database', 'name'];
-
-/** The databases that are meant, and what is wrong with that; one at least, so that all the rest is told as well. */
-function choose(
-  asked: Asked,
-  config: Config | null,
-  variables: Inputs,
-): { targets: readonly Target[]; wrong: string[] } {
-  const wrong = [...(config?.wrong ?? [])];
-  if (config === null) {
-    if (asked.targets.length > 0)
-      wrong.push('--target: there is no configuration, of whose databases it would be one; --config says where it is');
-    return { targets: [ALONE], wrong };
-  }
-  const names = config.targets.map(({ name, all }) => (all ? `${name}-DATABASE` : name)).join(', ');
-  const isOne = (name: string): boolean => config.targets.some((target) => target.name === name);
-  for (const name of asked.targets) {
-    if (config.targets.length > 0 && !isOne(name) && !config.targets.some((target) => isBelow(target)(name))) {
-      wrong.push(`--target: there is no ${JSON.stringify(name)} in ${config.path}, which has ${names}`);
-    }
-  }
-  const targets = config.targets.filter(
-    (target) => isWhole(asked, target) || asked.targets.some((name) => !isOne(name) && isBelow(target)(name)),
-  );
-  const servers = targets.filter(({ all }) => all);
-  const isServer = servers.some((target) => isWhole(asked, target));
-  const several = targets.length > 1 || isServer || asked.targets.length > 1;
-  if (several && ONE.includes(asked.command)) {
-    wrong.push(`--target: ${asked.command} is about one database: say which of ${names}`);
-  }
-  const own = targets.length > 1 ? OWN : isServer ? OF_ONE_SERVER : servers.length > 0 ? OF_SERVER : [];
-  for (const name of own) {
-    const where = asked.inputs.has(name)
-      ? `--${name}`
-      : variables.has(name) && name !== 'restore-to'
-        ? 'the environment'
-        : null;
-    if (where !== null)
-      wrong.push(
-        `${name}: ${where} gives it, and it would be that of each of ${targets.map((one) => one.name).join(', ')}; choose one by --target`,
-      );
-  }
-  if (wrong.length > 0) return { targets: [targets[0] ?? ALONE], wrong };
-  return { targets, wrong };
-}
-
-/** An option counts before a variable, a variable before the configuration. */
-function merged(asked: Asked, variables: Inputs, target: Target): Inputs {
-  const inputs: Inputs = new Map();
-  for (const source of [target.inputs, variables]) {
-    // what is for other commands says nothing here
-    for (const [name, given] of source) if (declared[name].usedBy.includes(asked.command)) inputs.set(name, given);
-  }
-  for (const [name, given] of asked.inputs) inputs.set(name, given);
-  inputs.set('command', literally(asked.command));
-  return inputs;
-}
-
-/** Of one run: it ends with all others, and others do not end with its `timeout`. */
-function controllerOf(signal: AbortSignal): AbortController {
-  const own = new AbortController();
-  if (signal.aborted) own.abort(signal.reason);
-  else signal.addEventListener('abort', () => own.abort(signal.reason), { once: true });
-  return own;
-}
-
-const WIDTH = 20;
-
-async function liveLine(): Promise<LiveLine> {
-  const { createLogUpdate } = await import('log-update');
-  const update = createLogUpdate(process.stderr, { showCursor: true });
-  return {
-    draw(text, share) {
-      const filled = share === null ? null : Math.round(share * WIDTH);
-      update(filled === null ? text : `${'█'.repeat(filled)}${'░'.repeat(WIDTH - filled)} ${text}`);
-    },
-    clear: () => update.clear(),
-  };
-}
+const isTerminal = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true;

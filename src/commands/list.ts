@@ -2,6 +2,8 @@ import type { Backup, Catalogue } from '../backups/catalogue.js';
 import { type BackupPlace, placed } from '../backups/copies.js';
 import { showCoverage } from '../backups/coverage.js';
 import { newestGood, unanswered } from '../backups/findings.js';
+import type { Manifest, TableRows } from '../backups/manifest.js';
+import { pick } from '../places/choice.js';
 import { HostPlace } from '../places/host.js';
 import { withStorePlace } from '../places/with-store.js';
 import { clip, counted, formatBytes, formatCount, showPlaces, showRows } from '../reporting/format.js';
@@ -26,13 +28,29 @@ export async function list(run: Run): Promise<void> {
     const { backups } = host.listed;
     const shown = new Map(report.backups.map((one) => [one.id, one]));
     for (const { backup, places } of placed(backups, run.copies)) {
-      log.result(lineOf(backup, shown.get(backup.id), uri === null ? [] : places));
+      const facts = shown.get(backup.id);
+      if (facts !== undefined) Object.assign(facts, detailOf(backup), { largest: largestIn(backup.manifest) });
+      log.result(lineOf(backup, facts, uri === null ? [] : places));
     }
+    report.latest = pick({ by: 'latest' }, backups)?.id ?? null;
     log.info(`${counted(backups.length, 'backup')} of ${settings.name} in ${report.directory}`);
     if (uri !== null) log.info(`${counted(run.copies.length, 'backup')} of ${settings.name} in ${uri}`);
     report.healthy = isHealthy(host.listed);
     report.ok = true;
   });
+}
+
+const detailOf = ({ detail }: Backup): Pick<BackupFacts, 'detail'> => (detail === null ? {} : { detail });
+
+const MOST_LARGEST = 3;
+
+/** Those by whose rows a person knows one backup from another; none where the manifest does not have them all. */
+function largestIn({ content, shortened }: Manifest): TableRows[] {
+  if (content === null || shortened) return [];
+  return content.tables
+    .filter(({ rows }) => rows !== null && rows > 0)
+    .sort((one, other) => (other.rows ?? 0) - (one.rows ?? 0))
+    .slice(0, MOST_LARGEST);
 }
 
 /** As far as the catalogue tells, of whatever age; `health` looks at more. */

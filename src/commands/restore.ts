@@ -22,6 +22,7 @@ export async function restore(run: Run): Promise<void> {
   const { restoring } = database;
   const outcome: RestoreReport = {
     target: restoring.target,
+    targetName: restoring.targetName,
     from: '',
     outcome: 'unchanged',
     ms: null,

@@ -4,6 +4,7 @@ import type { BackupError } from '../errors.js';
 import type { Facts, HostFailure, HostRequest } from '../host/session.js';
 import type { Looked, SetUp } from '../reporting/report.js';
 import type { Settings } from '../settings/settings.js';
+import type { Extracting } from './extracting.js';
 import type { HealthMethod } from './health.js';
 import type { Restoring } from './restoring.js';
 
@@ -48,6 +49,8 @@ export interface Database {
   };
   /** How a backup is put back into it. */
   readonly restoring: Restoring;
+  /** How one table is taken out of a backup; absent: it can not be done. */
+  readonly extracting?: Extracting;
   /** Puts a failure of the engine's program into words; null when it is none of the engine's. */
   explain(failure: HostFailure, settings: Settings): BackupError | null;
 }

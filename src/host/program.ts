@@ -24,6 +24,7 @@ export const COMMON: readonly URL[] = [
   new URL('./programs/foreign.sh', import.meta.url),
   new URL('./programs/upload.sh', import.meta.url),
   new URL('./programs/fetch.sh', import.meta.url),
+  new URL('./programs/extract.sh', import.meta.url),
 ];
 const DOWNLOAD = new URL('./programs/download.sh', import.meta.url);
 const RECEIVE = new URL('./programs/receive.sh', import.meta.url);

@@ -1,16 +1,13 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { join } from 'node:path';
 import type { Manifest } from '../backups/manifest.js';
 import { manifestFile } from '../backups/names.js';
 import { BackupError, describe } from '../errors.js';
-import { pull } from '../host/download.js';
 import { formatBytes } from '../reporting/format.js';
 import type { OffsiteCopy } from '../reporting/report.js';
 import { type Connection, warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
 import { beginStage } from '../run/stage.js';
 import type { HostSender, ObjectStore, Stored, UnfinishedUpload } from '../stores/object-store.js';
+import { fromHost } from './from-host.js';
 import { textOf } from './signed.js';
 import type { StorePlace } from './store.js';
 import { giveUp } from './unfinished-upload.js';
@@ -112,15 +109,9 @@ class Copying {
     const { run, manifest, connection } = this;
     const { directory } = run.report;
     const { file, bytes, sha256 } = manifest;
-    const { signal, settings } = run;
+    const { signal } = run;
     try {
-      yield* settings.transport.transport === 'local'
-        ? checked(join(directory, file), bytes, sha256)
-        : pull(
-            connection.host,
-            { directory, file, bytes, sha256 },
-            { signal, idleTimeoutMs: settings.idleTimeoutMs, onProgress: () => {} },
-          );
+      yield* fromHost(run, connection, { directory, file, bytes, sha256 });
     } catch (error) {
       if (!(error instanceof BackupError) || signal.aborted) throw error;
       const hint =
@@ -134,17 +125,4 @@ class Copying {
       });
     }
   }
-}
-
-/** A file of this machine, compared on the way as `pull` does. Throws E_CHECKSUM. */
-async function* checked(path: string, bytes: number, sha256: string): AsyncGenerator<Buffer, void> {
-  const hash = createHash('sha256');
-  let read = 0;
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
-    hash.update(chunk as Buffer);
-    read += (chunk as Buffer).length;
-    yield chunk as Buffer;
-  }
-  if (read === bytes && hash.digest('hex') === sha256) return;
-  throw new BackupError('E_CHECKSUM', `${path} holds other bytes than those that were backed up`);
 }

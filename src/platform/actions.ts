@@ -15,7 +15,7 @@ export const actions: Platform = {
     empty:
       'An input that is empty although the workflow fills it: its secret or variable is not set, is set in an environment that the job does not name, or is withheld because a fork or Dependabot started the run.',
   },
-  typed: () => null,
+  byHand: null,
   secret(text) {
     secrets.add(text);
     core.setSecret(text);

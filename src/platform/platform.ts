@@ -1,6 +1,16 @@
 import { actions } from './actions.js';
 import { terminal } from './terminal.js';
 
+/** What a person at a command line has, and a job has not. */
+export interface Hand {
+  /** An option that is no input; empty when it is not given. */
+  option(name: string): string;
+  /** What somebody would type to run this with these inputs, besides those that say where the database is. */
+  typed(inputs: Readonly<Record<string, string>>): string;
+  /** What the command was asked for, byte by byte, to stdout. Rejects when nobody takes it. */
+  write(bytes: Uint8Array): Promise<void>;
+}
+
 /** What this program runs on: where its inputs come from, and where what it has to tell goes. */
 export interface Platform {
   /** An input, trimmed; empty when it is not given. Throws an Error whose text is a rule, when what should give it does not. */
@@ -11,8 +21,8 @@ export interface Platform {
   readonly wrong: readonly string[];
   /** What to do about inputs that are wrong, and about those that are empty. */
   readonly advice: { wrong: string; empty: string };
-  /** What somebody would type to run this with these inputs, besides those that say where the database is; null: nobody types here. */
-  typed(inputs: Readonly<Record<string, string>>): string | null;
+  /** null: it was not started as `db-backup`. */
+  readonly byHand: Hand | null;
   /** From now on this text is not shown in anything that is printed. */
   secret(text: string): void;
   /** The text without any of those, for what goes somewhere else. */

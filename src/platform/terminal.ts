@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import type { Platform } from './platform.js';
+import type { Hand, Platform } from './platform.js';
 import { Secrets } from './secrets.js';
 
 export interface TerminalOptions {
@@ -7,8 +7,8 @@ export interface TerminalOptions {
   input?: (name: string) => string;
   isScheduled?: boolean;
   wrong?: readonly string[];
-  /** As `Platform.typed`; default: nobody types. */
-  typed?: Platform['typed'];
+  /** It was started as `db-backup`. */
+  hand?: Omit<Hand, 'write'>;
   /** Those that are known already; default: none. */
   secrets?: Secrets;
   /** Stands before what is logged, where several databases take turns. */
@@ -43,7 +43,7 @@ export function terminal({
   input,
   isScheduled = false,
   wrong = [],
-  typed = () => null,
+  hand,
   secrets = new Secrets(),
   about = '',
   quiet = false,
@@ -62,7 +62,7 @@ export function terminal({
     isScheduled,
     wrong,
     advice: ADVICE,
-    typed,
+    byHand: hand === undefined ? null : { ...hand, write: toStdout },
     secret: (text) => secrets.add(text),
     hidden: (text) => secrets.hidden(text),
     info(text) {
@@ -103,6 +103,12 @@ export function terminal({
   };
   return told;
 }
+
+/** As fast as it is taken. */
+const toStdout = (bytes: Uint8Array): Promise<void> =>
+  new Promise((resolve, reject) => {
+    process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
 
 type Level = 'INFO' | 'GROUP' | 'WARN' | 'ERROR' | 'DEBUG';
 

@@ -14,8 +14,8 @@ export function lastLines(report: Report): string[] {
 
 function undoing({ undo }: RestoreReport): string[] {
   if (undo === null) return [];
-  const typed = platform().typed(undo);
-  if (typed !== null) return ['to undo this restore:', indented(typed)];
+  const hand = platform().byHand;
+  if (hand !== null) return ['to undo this restore:', indented(hand.typed(undo))];
   return [
     'to undo this restore, run once more with these inputs instead of those of the restore:',
     ...undoLines({ undo }).map(indented),

@@ -167,6 +167,7 @@ function restoreWithin(restore: RestoreReport, text: Shorten): RestoreReport {
   return {
     ...restore,
     target: text(restore.target),
+    targetName: text(restore.targetName),
     from: text(restore.from),
     undo: restore.undo && Object.fromEntries(Object.entries(restore.undo).map(([name, value]) => [name, text(value)])),
     plan: plan && {
@@ -191,6 +192,10 @@ function backupWithin(facts: BackupFacts, text: Shorten): BackupFacts {
     reason: text(facts.reason, SHORT_TEXT),
     commit: facts.commit === null ? null : text(facts.commit, SHORT_TEXT),
     ...(facts.partial === undefined ? {} : { partial: text(facts.partial, SHORT_TEXT) }),
+    ...(facts.detail === undefined ? {} : { detail: text(facts.detail, SHORT_TEXT) }),
+    ...(facts.largest === undefined
+      ? {}
+      : { largest: facts.largest.map(({ name, rows }) => ({ name: text(name, SHORT_TEXT), rows })) }),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { BackupPlace } from '../backups/copies.js';
-import type { TableRows, VerifiedLevel } from '../backups/manifest.js';
+import type { Manifest, TableRows, VerifiedLevel } from '../backups/manifest.js';
 import type { Compression, Encrypted } from '../backups/packing.js';
 import type { Decision } from '../backups/retention.js';
 import type { TableChange } from '../backups/rows.js';
@@ -72,6 +72,10 @@ export interface BackupFacts {
   signed: boolean;
   /** Anything but 'ok' is not counted as a verified backup. */
   state: 'ok' | 'suspect' | 'unverified' | 'damaged' | 'future' | 'unsigned' | 'forged';
+  /** Why it is not 'ok'; with `list` and `show`. */
+  detail?: string;
+  /** The tables with the most rows; with `list`. */
+  largest?: TableRows[];
 }
 
 export type RememberedSize = Pick<BackupFacts, 'createdAt' | 'bytes' | 'databaseBytes'>;
@@ -104,6 +108,10 @@ export interface Report {
   recovery: string[];
   /** Newest first. */
   backups: BackupFacts[];
+  /** With `list`: the id that a restore of `latest` would take on the host; null: there is none. */
+  latest?: string | null;
+  /** With `show`: the rest of what the manifest says. */
+  manifest?: Omit<Manifest, 'content' | 'recovery'>;
   /** Good ones that are no longer there, newest first, as the ledger remembers them: for the charts. */
   remembered: RememberedSize[];
   retention: Decision[];
@@ -193,6 +201,8 @@ export interface OffsiteCopy {
 export interface RestoreReport {
   /** The path of the file, or server and database. */
   target: string;
+  /** What `confirm` has to be. */
+  targetName: string;
   /** Id of the backup, or path of the dump. */
   from: string;
   /** Empty as long as nothing can be said. */

@@ -40,6 +40,9 @@ const ATTEMPTS: Record<Command, (of: string) => string> = {
   delete: (of) => `Deletion of a backup${of}`,
   pin: (of) => `Pinning of a backup${of}`,
   unpin: (of) => `Unpinning of a backup${of}`,
+  latest: (of) => `Look for the newest good backup${of}`,
+  show: (of) => `Look at a backup${of}`,
+  extract: (of) => `Extraction of a table${of}`,
 };
 
 /** What a restore that failed has left. */
@@ -103,6 +106,10 @@ function intention(report: Report, of: string, quote: (name: string) => string):
       return `${id} would be pinned`;
     case 'unpin':
       return `${id} would be unpinned`;
+    case 'latest':
+    case 'show':
+    case 'extract':
+      return `${id} is there`; // they have no dry run
   }
 }
 
@@ -166,6 +173,12 @@ function success(report: Report, of: string, quote: (name: string) => string): {
       return { good: true, text: `Pinned backup ${id}${of}: retention leaves it alone` };
     case 'unpin':
       return { good: true, text: `Unpinned backup ${id}${of}: retention may delete it` };
+    case 'latest':
+      return { good: true, text: `The newest good backup${of} is ${id}` };
+    case 'show':
+      return { good: true, text: `Backup ${id}${of} is ${backup?.state ?? 'there'}` };
+    case 'extract':
+      return { good: true, text: `Rows of backup ${id}${of} were taken out` };
   }
 }
 

@@ -20,8 +20,13 @@ export async function explain(
   const failure = new HostFailure(error.code, text, error.facts);
   const greeting = await hello.catch(() => null);
   const user = greeting?.get('user') ?? 'the login user';
-  return (
-    run.database.explain(failure, run.settings) ?? ofHost(failure, user, greeting?.get('system') ?? '', where, run)
+  const told =
+    run.database.explain(failure, run.settings) ?? ofHost(failure, user, greeting?.get('system') ?? '', where, run);
+  if (run.settings.command !== 'extract' || !['E_DUMP_FAILED', 'E_RESTORE'].includes(told.code)) return told;
+  return new BackupError(
+    'E_RESTORE',
+    `the rows could not be read from the backup: ${quoteOutside(failure.text)}`,
+    'Look whether another backup has them: `db-backup list` shows all.',
   );
 }
 
@@ -29,7 +34,7 @@ function ofHost(failure: HostFailure, user: string, system: string, where: strin
   const { code, facts } = failure;
   const { settings } = run;
   const said = quoteOutside(failure.text);
-  const verifying = settings.command === 'verify' || settings.command === 'restore';
+  const verifying = ['verify', 'restore', 'extract'].includes(settings.command);
   switch (code) {
     case 'E_LOCKED':
       return new BackupError(

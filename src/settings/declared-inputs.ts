@@ -11,7 +11,7 @@ import {
   parseStorageClass,
   parseToken,
 } from './s3-rules.js';
-import { COMMANDS, type Command } from './settings.js';
+import { type ActionCommand, COMMANDS, type Command, HAND_COMMANDS, type HandCommand } from './settings.js';
 import { parseSize } from './units.js';
 import {
   asGiven,
@@ -41,8 +41,10 @@ const MOST = 100_000;
 interface DeclaredInput {
   /** As in action.yml; a test compares them. Needed here because `port: ${{ vars.PORT }}` is empty, not 22, when unset. */
   default: string;
-  /** Commands that use it. Given to another one, it is a warning. */
-  usedBy: readonly Command[];
+  /** Commands of the action that use it. Given to another one, it is a warning. */
+  usedBy: readonly ActionCommand[];
+  /** The same of those of `db-backup` alone. */
+  byHand?: readonly HandCommand[];
   /** Masked, and never part of a message. */
   secret?: true;
   /** Newlines mean something in it. */
@@ -55,15 +57,17 @@ interface DeclaredInput {
   quotes?: true;
 }
 
-const ALL = { usedBy: COMMANDS };
-const SSH = { usedBy: COMMANDS, ssh: true } as const;
+const ALL = { usedBy: COMMANDS, byHand: HAND_COMMANDS };
+const SSH = { ...ALL, ssh: true } as const;
+/** What those that only read have no use for. */
+const ACTING = { usedBy: COMMANDS } as const;
 const BACKUP = { usedBy: ['backup'] } as const;
 /** A restore takes a safety backup first. */
 const SAVING = { usedBy: ['backup', 'restore', 'doctor'] } as const;
 /** Off-site copies are made, proven and put back. */
-const OFFSITE = { usedBy: ['backup', 'restore', 'verify', 'doctor'] } as const;
+const OFFSITE = { usedBy: ['backup', 'restore', 'verify', 'doctor'], byHand: ['extract'] } as const;
 /** What is encrypted is put back and proven. */
-const OPENING = { usedBy: ['backup', 'restore', 'verify', 'doctor'] } as const;
+const OPENING = { usedBy: ['backup', 'restore', 'verify', 'doctor'], byHand: ['extract'] } as const;
 const PROOF = { usedBy: ['backup', 'verify'] } as const;
 const RESTORE = { usedBy: ['restore'] } as const;
 /** What a restore will need is looked at before. */
@@ -75,7 +79,10 @@ const LIMITS = { usedBy: ['backup', 'health'] } as const;
 /** What somebody waits for. */
 const TOLD = { usedBy: ['backup', 'restore', 'verify', 'health', 'prune'] } as const;
 /** Where the copies are. */
-const STORE = { usedBy: ['backup', 'restore', 'verify', 'list', 'health', 'doctor', 'prune', 'delete'] } as const;
+const STORE = {
+  usedBy: ['backup', 'restore', 'verify', 'list', 'health', 'doctor', 'prune', 'delete'],
+  byHand: HAND_COMMANDS,
+} as const;
 /** What `doctor` looks at, or tells the rights for. */
 const TRIED = { usedBy: ['backup', 'doctor'] } as const;
 
@@ -98,12 +105,12 @@ export const INPUTS = {
   'connect-timeout': { default: '20s', ...SSH, parse: parseTimer },
   timeout: { default: '2h', ...ALL, parse: parseTimer },
   'idle-timeout': { default: '10m', ...ALL, parse: parseTimer },
-  'lock-wait': { default: '60s', ...ALL, parse: parseTimer },
+  'lock-wait': { default: '60s', ...ACTING, parse: parseTimer },
   database: { default: '', ...ALL, parse: asGiven, quotes: true },
   'database-password': { default: '', ...ALL, secret: true, parse: asGiven },
   name: { default: '', ...ALL, parse: parseName },
   directory: { default: 'db-backups', ...ALL, parse: parseHostPath },
-  umask: { default: '077', ...ALL, parse: parseUmask },
+  umask: { default: '077', ...ACTING, parse: parseUmask },
   'dump-format': { default: 'custom', ...SAVING, parse: oneOf(['custom', 'directory', 'plain']) },
   jobs: { default: 'auto', usedBy: ['backup', 'verify', 'restore'], parse: orWord('auto', wholeNumber(1, 64)) },
   'exclude-table': { default: '', ...BACKUP, lines: true, parse: asGiven },
@@ -121,7 +128,7 @@ export const INPUTS = {
   'keep-made-under': { default: 'true', ...RETENTION, parse: parseBoolean },
   'keep-minimum': { default: '1', usedBy: ['backup', 'prune', 'delete'], parse: wholeNumber(1, MOST) },
   'max-delete': { default: '', ...RETENTION, parse: wholeNumber(1, MOST) },
-  'dry-run': { default: 'false', ...ALL, parse: parseBoolean },
+  'dry-run': { default: 'false', ...ACTING, parse: parseBoolean },
   pin: { default: '', usedBy: ['backup', 'pin'], parse: parsePinReason },
   'skip-if-younger-than': { default: '', ...BACKUP, parse: parseAge },
   's3-bucket': { default: '', ...STORE, parse: parseBucket },
@@ -152,9 +159,19 @@ export const INPUTS = {
   'growth-limit': { default: 'none', ...LIMITS, parse: parseGrowth },
   'row-loss-limit': { default: '50%', ...LIMITS, parse: percentOrNone(1) },
   'on-row-loss': { default: 'pin', ...BACKUP, parse: oneOf(['pin', 'fail']) },
-  'min-free': { default: '', usedBy: ['backup', 'verify', 'restore', 'health', 'doctor'], parse: parseSize },
+  'min-free': {
+    default: '',
+    usedBy: ['backup', 'verify', 'restore', 'health', 'doctor'],
+    byHand: ['extract'],
+    parse: parseSize,
+  },
   ledger: { default: 'true', ...ALL, parse: parseBoolean },
-  backup: { default: '', usedBy: ['restore', 'verify', 'accept', 'delete', 'pin', 'unpin'], parse: asGiven },
+  backup: {
+    default: '',
+    usedBy: ['restore', 'verify', 'accept', 'delete', 'pin', 'unpin'],
+    byHand: ['show', 'extract'],
+    parse: asGiven,
+  },
   confirm: { default: '', ...RESTORE, parse: asGiven },
   'safety-backup': { default: 'true', ...RESTORE, parse: parseBoolean },
   'command-timeout': { default: '10m', usedBy: ['backup', 'restore'], parse: parseTimer },
@@ -167,7 +184,7 @@ export const INPUTS = {
   'after-command': { default: '', ...TRIED, lines: true, parse: parseCommand },
   'allow-other-target': { default: 'false', ...PLANNED, parse: parseBoolean },
   'allow-unsafe-client': { default: 'false', ...PLANNED, parse: parseBoolean },
-  'settle-unfinished': { default: 'false', ...ALL, parse: parseBoolean },
+  'settle-unfinished': { default: 'false', ...ACTING, parse: parseBoolean },
   'notify-urls': { default: '', ...TOLD, secret: true, lines: true, parse: asGiven },
   'ping-url': { default: '', ...TOLD, secret: true, parse: asGiven },
   notify: { default: 'failure', ...TOLD, parse: oneOf(['failure', 'always', 'never']) },
@@ -184,3 +201,9 @@ export const INPUT_NAMES = Object.keys(INPUTS) as InputName[];
 
 /** The same table with its values as declared, for code that looks inputs up by a variable. */
 export const declared: Readonly<Record<InputName, DeclaredInput>> = INPUTS;
+
+/** Whether that command uses the input. */
+export function isUsedBy(name: InputName, command: Command): boolean {
+  const { usedBy, byHand = [] } = declared[name];
+  return ([...usedBy, ...byHand] as Command[]).includes(command);
+}

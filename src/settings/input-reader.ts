@@ -2,6 +2,7 @@ import { BackupError } from '../errors.js';
 import { mendedPem } from '../host/private-key.js';
 import { platform } from '../platform/platform.js';
 import { declared, INPUT_NAMES, type InputName, type Parsed } from './declared-inputs.js';
+import type { HandOption } from './hand-inputs.js';
 
 /** Longer values are cut in messages. */
 const SHOWN = 120;
@@ -83,8 +84,8 @@ export class InputReader {
     return value ?? undefined;
   }
 
-  /** Notes what is wrong with an input. The rule must not hold any secret. */
-  problem(name: InputName, rule: string): void {
+  /** Notes what is wrong with an input, or an option. The rule must not hold any secret. */
+  problem(name: InputName | HandOption, rule: string): void {
     this.#problems.push(`${name}: ${rule}`);
   }
 

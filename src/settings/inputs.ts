@@ -2,9 +2,10 @@ import { isId } from '../backups/names.js';
 import type { Source } from '../engines/engine.js';
 import { engineOf } from '../engines/lookup.js';
 import { readContainer, readDatabase, readScratch } from './database-inputs.js';
-import { declared, INPUT_NAMES, type Parsed } from './declared-inputs.js';
+import { INPUT_NAMES, isUsedBy, type Parsed } from './declared-inputs.js';
 import { readDecryption, requireOpening } from './decryption-inputs.js';
 import { readEncryption } from './encryption-inputs.js';
+import { readCommand, readExtraction } from './hand-inputs.js';
 import { InputReader } from './input-reader.js';
 import { readTelling, type Telling } from './notify-inputs.js';
 import { parseLocation, readRestore } from './restore-inputs.js';
@@ -22,7 +23,7 @@ import { lines, wholeNumber } from './value-rules.js';
  */
 export async function readSettings(onTelling: (telling: Telling) => void = () => {}) {
   const reader = new InputReader();
-  const command = reader.require('command');
+  const command = readCommand(reader);
   if (command !== undefined) ignoreUnused(reader, command);
   const transport = await readTransport(reader);
   const runAs = reader.read('run-as');
@@ -62,8 +63,10 @@ export async function readSettings(onTelling: (telling: Telling) => void = () =>
   const onRowLoss = reader.require('on-row-loss');
   const minFreeBytes = reader.read('min-free');
   const ledger = reader.require('ledger');
-  const backup = command === 'restore' || located ? null : readBackup(reader, command, name);
+  const names = command === 'restore' || command === 'extract'; // of them the backup is in `restore`
+  const backup = names || located ? null : readBackup(reader, command, name);
   const restore = readRestore(reader, command, database);
+  const extraction = readExtraction(reader, command, database, dump);
   const hooks = readHooks(reader);
   const commandTimeoutMs = reader.require('command-timeout');
   const settleUnfinished = reader.require('settle-unfinished');
@@ -116,8 +119,10 @@ export async function readSettings(onTelling: (telling: Telling) => void = () =>
     asserts,
     /** Where the throw-away database of a proof is made, instead of beside the live one; of the same engine. */
     restoreTo,
-    /** With `command: restore`. */
+    /** With `command: restore`; `wanted` also with `extract`. */
     restore,
+    /** With `extract`. */
+    extraction,
     /** Shell lines around the dump of a backup, run on the host by the login user in its home. */
     hooks,
     /** How long a command of the user may take. */
@@ -140,7 +145,7 @@ export async function readSettings(onTelling: (telling: Telling) => void = () =>
     minFreeBytes: minFreeBytes === null ? 0 : minFreeBytes,
     /** What backups there were is remembered off the host. */
     ledger,
-    /** `accept`, `delete`, `pin`, `unpin`: the id. `verify`: the id, null for the newest. */
+    /** `accept`, `delete`, `pin`, `unpin`: the id. `verify`: the id, null for the newest. `show`: the id, null for the newest good one. */
     backup,
     telling,
     /** Where on the host the metrics are written for Prometheus; null: nowhere. */
@@ -154,7 +159,7 @@ export async function readSettings(onTelling: (telling: Telling) => void = () =>
 
 function ignoreUnused(reader: InputReader, command: Command): void {
   for (const name of INPUT_NAMES) {
-    if (!declared[name].usedBy.includes(command)) reader.ignore(name, `with command ${command}`);
+    if (!isUsedBy(name, command)) reader.ignore(name, `with command ${command}`);
   }
 }
 
@@ -225,7 +230,7 @@ function readPin(reader: InputReader, command: Command | undefined): string | nu
 
 /** `backup` when it is an `s3://`; what is wrong with it is told where the input is read. */
 function readLocation(reader: InputReader, command: Command | undefined): S3Location | null {
-  if (command !== 'restore' && command !== 'verify') return null;
+  if (command !== 'restore' && command !== 'verify' && command !== 'extract') return null;
   try {
     return parseLocation(reader.text('backup') ?? '');
   } catch {
@@ -240,7 +245,7 @@ function readBackup(reader: InputReader, command: Command | undefined, name: str
     if (name === undefined || isId(text, name)) return text;
     throw new Error(`expected ${rule}`);
   };
-  if (command === 'verify' && reader.text('backup') === 'latest') return null;
+  if ((command === 'verify' || command === 'show') && reader.text('backup') === 'latest') return null;
   if (command === 'accept' || command === 'delete' || command === 'pin' || command === 'unpin') {
     return reader.requireAs('backup', parse, `required with command ${command}: ${rule}`);
   }

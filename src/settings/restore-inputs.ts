@@ -6,14 +6,15 @@ import type { InputReader } from './input-reader.js';
 import { isBucket } from './s3-rules.js';
 import type { Command, RestoreSettings, S3Location, Wanted } from './settings.js';
 
-/** The inputs of `command: restore`; with another command they are at their defaults. */
+/** The inputs of `command: restore`, of which `extract` has the first; with another command they are at their defaults. */
 export function readRestore(
   reader: InputReader,
   command: Command | undefined,
   database: Source | undefined,
 ): RestoreSettings | undefined {
   const restoring = command === 'restore';
-  const wanted = restoring ? reader.readAs('backup', parseWanted) : null;
+  const wanted =
+    restoring || command === 'extract' ? reader.readAs('backup', (text) => parseWanted(text, restoring)) : null;
   const to = restoring ? readSameEngine(reader, database) : null;
   const confirm = reader.read('confirm');
   const safetyBackup = reader.require('safety-backup');
@@ -43,8 +44,8 @@ export function readRestore(
 
 const LATEST: Wanted = { by: 'latest' };
 
-/** An id, `latest`, `before-deploy:` and a commit, or a path; throws an Error whose text is the rule. */
-function parseWanted(text: string): Wanted {
+/** An id, `latest`, `before-deploy:` and a commit, or, with `anyDump`, a path; throws an Error whose text is the rule. */
+function parseWanted(text: string, anyDump: boolean): Wanted {
   if (text === 'latest') return LATEST;
   const deploy = /^before-deploy:(.*)$/.exec(text);
   if (deploy !== null) {
@@ -56,10 +57,9 @@ function parseWanted(text: string): Wanted {
   if (location !== null) return { by: 's3', ...location };
   const id = parseId(text);
   if (id !== null) return { by: 'id', id: text, name: id.name };
-  if (!/[/.]/.test(text)) {
-    throw new Error(
-      'expected latest, the id of a backup, before-deploy:<commit>, s3://<bucket>/<key>, or the path of a dump on the host',
-    );
+  if (!anyDump || !/[/.]/.test(text)) {
+    const others = 'latest, the id of a backup, before-deploy:<commit>, s3://<bucket>/<key>';
+    throw new Error(`expected ${others}${anyDump ? ', or the path of a dump on the host' : ''}`);
   }
   return { by: 'file', path: parseHostPath(text) };
 }

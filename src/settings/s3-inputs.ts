@@ -1,5 +1,5 @@
 import type { KeepRules } from '../backups/retention.js';
-import { declared, INPUT_NAMES, type InputName } from './declared-inputs.js';
+import { INPUT_NAMES, type InputName, isUsedBy } from './declared-inputs.js';
 import type { InputReader } from './input-reader.js';
 import type { Command, S3Settings } from './settings.js';
 
@@ -16,7 +16,7 @@ export function readS3(
   keep: KeepRules | undefined,
   named: string | null = null,
 ): S3Settings | null | undefined {
-  if (command === undefined || !declared['s3-bucket'].usedBy.includes(command)) return null; // what is given was warned about
+  if (command === undefined || !isUsedBy('s3-bucket', command)) return null; // what is given was warned about
   const given = reader.read('s3-bucket');
   if (given === null && named === null) {
     refuseAlone(reader);

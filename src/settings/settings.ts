@@ -15,7 +15,13 @@ export const COMMANDS = [
   'pin',
   'unpin',
 ] as const;
-export type Command = (typeof COMMANDS)[number];
+export type ActionCommand = (typeof COMMANDS)[number];
+
+/** Of `db-backup` alone, at the hands of a person: what they print may be rows, and a log of a job is read by others. */
+export const HAND_COMMANDS = ['latest', 'show', 'extract'] as const;
+export type HandCommand = (typeof HAND_COMMANDS)[number];
+
+export type Command = ActionCommand | HandCommand;
 
 export interface SshTarget {
   host: string;
@@ -116,6 +122,20 @@ export interface RestoreSettings {
   /** Foreign dumps although the clients have known holes. */
   allowUnsafeClient: boolean;
 }
+
+/** What is taken out of a backup. */
+export interface Extraction {
+  /** As the user calls it. */
+  table: string;
+  format: ExtractFormat;
+  /** The rows without the definition of the table. */
+  dataOnly: boolean;
+  /** A file of this machine that is not there yet; null: stdout. */
+  output: string | null;
+}
+
+export const EXTRACT_FORMATS = ['sql', 'csv'] as const;
+export type ExtractFormat = (typeof EXTRACT_FORMATS)[number];
 
 /** Where the off-site copies go. */
 export interface S3Settings {

@@ -13,6 +13,7 @@ import type { DumpSettings, Settings } from '../../settings/settings.js';
 import { checkRows, named, packersOf, payloadArguments, seconds } from '../common.js';
 import type { Database } from '../database.js';
 import { connectionString } from './connection-string.js';
+import { postgresExtracting } from './extracting.js';
 import {
   argumentsOf,
   decoded,
@@ -220,6 +221,8 @@ export function postgresDatabase(source: PostgresSource, { format }: Pick<DumpSe
     },
 
     restoring: postgresRestoring(source),
+
+    extracting: postgresExtracting((settings) => argumentsOf(source, settings)),
 
     explain(failure, settings) {
       // of an existing backup it is only ever about the server that it is restored on

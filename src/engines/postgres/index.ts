@@ -50,6 +50,7 @@ export const postgres: Engine<PostgresSource, PostgresIdentity> = {
     new URL('./programs/postgres-in-place.sh', import.meta.url),
     new URL('./programs/postgres-health.sh', import.meta.url),
     new URL('./programs/postgres-databases.sh', import.meta.url),
+    new URL('./programs/postgres-extract.sh', import.meta.url),
   ],
   elsewhere: TOLD_ELSEWHERE,
 };

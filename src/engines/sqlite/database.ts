@@ -6,6 +6,7 @@ import { quoteOutside } from '../../reporting/neutralise.js';
 import type { Settings } from '../../settings/settings.js';
 import { checkRows, commonArguments, loginUser, named, packersOf, payloadArguments, seconds } from '../common.js';
 import type { Database } from '../database.js';
+import { sqliteExtracting } from './extracting.js';
 import type { SqliteContent, SqliteIdentity } from './format.js';
 import { sqliteHealth } from './health.js';
 import { busy, checking, QUICK_CHECK, sqliteRestoring, usersOf } from './restore.js';
@@ -99,6 +100,8 @@ export function sqliteDatabase(source: SqliteSource): Database {
     },
 
     restoring: sqliteRestoring(source),
+
+    extracting: sqliteExtracting((settings) => argumentsOf(source, settings)),
 
     explain(failure, settings) {
       const said = quoteOutside(failure.text);

@@ -32,6 +32,7 @@ export const sqlite: Engine<SqliteSource, SqliteIdentity> = {
     new URL('./programs/sqlite-recover.sh', import.meta.url),
     new URL('./programs/sqlite-damaged.sh', import.meta.url),
     new URL('./programs/sqlite-health.sh', import.meta.url),
+    new URL('./programs/sqlite-extract.sh', import.meta.url),
   ],
   texts: { sqlite_python: new URL('./programs/sqlite.py', import.meta.url) },
   elsewhere: [

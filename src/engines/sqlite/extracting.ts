@@ -1,0 +1,108 @@
+import { BackupError } from '../../errors.js';
+import type { Facts } from '../../host/session.js';
+import { quoteOutside } from '../../reporting/neutralise.js';
+import { named } from '../common.js';
+import { type Extracting, noTable } from '../extracting.js';
+import { dumpArguments } from '../restoring.js';
+
+/** Of tables alone, which SQLite stores in that form: a virtual one needs its module, and a view is a program of others. */
+const TABLES = `sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND sql LIKE 'CREATE TABLE %'`;
+
+/** One table of a SQLite backup, by programs/sqlite-extract.sh. */
+export function sqliteExtracting(common: (settings: Parameters<Extracting['open']>[0]) => Record<string, string>) {
+  return {
+    formats: ['sql', 'csv'],
+
+    open: (settings, dump, { table }) => [
+      'job',
+      'open_extract_sqlite',
+      named({
+        ...common({ ...settings, verify: 'content' }),
+        ...dumpArguments(dump),
+        statements: [
+          `SELECT 'extract_encoding ' || encoding FROM temp.pragma_encoding`,
+          `SELECT 'extract_table ' || hex(name) FROM ${TABLES} ORDER BY name`,
+          `SELECT 'extract_name ' || hex(name) FROM ${TABLES} AND name = ${literal(table)} COLLATE NOCASE`,
+          `SELECT 'extract_definition ' || hex(sql) FROM ${TABLES} AND name = ${literal(table)} COLLATE NOCASE`,
+          `SELECT CASE hidden WHEN 0 THEN 'extract_column ' ELSE 'extract_generated ' END || hex(name) FROM temp.pragma_table_xinfo(${literal(table)}) ORDER BY cid`,
+        ].join(';\n'),
+      }),
+    ],
+
+    remarks: (_settings, _dump, facts) =>
+      facts.get('extract_name') === null || facts.get('extract_generated') === null
+        ? []
+        : ['columns that are computed from others are left out: the definition of the table says how'],
+
+    rows(settings, _dump, { table, format, dataOnly }, facts) {
+      const text = decoder(facts);
+      const name = facts.get('extract_name');
+      if (name === null) throw noTable(table, facts.all('extract_table').map(text));
+      const columns = facts.all('extract_column').map(text);
+      const source = `FROM main.${identifier(text(name))} AS r;`;
+      const target =
+        facts.get('extract_generated') === null
+          ? identifier(text(name))
+          : `${identifier(text(name))}(${columns.map(identifier).join(',')})`;
+      const parts =
+        format === 'csv'
+          ? {
+              extract_before: `${columns.map(csvName).join(',')}\n`,
+              extract_select: `SELECT ${columns.map((one) => csvValue(`r.${identifier(one)}`)).join(',\n')} ${source}`,
+              extract_after: '',
+            }
+          : {
+              extract_before: `${dataOnly ? '' : 'PRAGMA foreign_keys=OFF;\n'}BEGIN TRANSACTION;\n${dataOnly ? '' : `${oneStatement(text(facts.need('extract_definition')))};\n`}`,
+              extract_select: insertions(target, columns, source),
+              extract_after: 'COMMIT;\n',
+            };
+      return ['job', 'extract_sqlite', named({ ...common(settings), ...parts })];
+    },
+  } satisfies Extracting;
+}
+
+/** The texts of the program are in the encoding of the database, in hex. */
+function decoder(facts: Facts): (hex: string) => string {
+  const decoding = new TextDecoder(facts.get('extract_encoding')?.toLowerCase() ?? 'utf-8');
+  return (hex) => decoding.decode(Buffer.from(hex, 'hex'));
+}
+
+const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+/** A statement whose lines, with "," between the columns, are the statements that put the rows in. */
+function insertions(target: string, columns: readonly string[], source: string): string {
+  const values = columns.map((one) => sqlValue(`r.${identifier(one)}`));
+  const first = `${literal(`INSERT INTO ${target} VALUES(`)} || ${values[0]}`;
+  const all = [first, ...values.slice(1)];
+  all.push(`${all.pop()} || ');'`);
+  return `SELECT ${all.join(',\n')} ${source}`;
+}
+
+/** SQL that gives the value as SQL. quote() ends a text at its first zero byte, and some versions write infinity as a word. */
+const sqlValue = (value: string): string =>
+  `CASE WHEN typeof(${value}) = 'text' AND instr(${value}, char(0)) THEN 'CAST(X''' || hex(${value}) || ''' AS TEXT)' ${infinity(value)} ELSE quote(${value}) END`;
+
+/** The same as CSV: NULL is nothing, a text always stands in quotes, bytes are `X'..'` without quotes. */
+const csvValue = (value: string): string =>
+  `CASE WHEN typeof(${value}) = 'null' THEN '' WHEN typeof(${value}) = 'text' AND NOT instr(${value}, char(0)) THEN '"' || replace(${value}, '"', '""') || '"' WHEN typeof(${value}) IN ('text', 'blob') THEN 'X''' || hex(${value}) || '''' ${infinity(value)} ELSE quote(${value}) END`;
+
+const infinity = (value: string): string =>
+  `WHEN typeof(${value}) = 'real' AND abs(${value}) > 1.7976931348623157e308 THEN CASE WHEN ${value} > 0 THEN '9e999' ELSE '-9e999' END`;
+
+const csvName = (name: string): string => (/[",\r\n]|^$/.test(name) ? identifier(name) : name);
+
+/**
+ * The text, when it is one statement. SQLite reads no further than to the end of the first when it opens a database, so that what stands
+ * behind it may be anything, and would be carried out by whoever reads what we print. Throws E_MANIFEST.
+ */
+export function oneStatement(definition: string): string {
+  const tokens = /'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?\*\/|[;\0'"`[]/g;
+  const odd = [...definition.matchAll(tokens)].find(([token]) => token.length === 1);
+  if (odd === undefined) return definition;
+  throw new BackupError(
+    'E_MANIFEST',
+    `the definition of the table is more than one statement: ${quoteOutside(definition, 200)}`,
+    'Somebody has written into the schema of that database by hand. Take the rows alone (`--data-only`), or as CSV.',
+  );
+}
