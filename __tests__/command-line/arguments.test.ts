@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { type Asked, parse, program } from '../../src/command-line/arguments.js';
 import { readInputHelp } from '../../src/command-line/input-help.js';
-import { declared, INPUT_NAMES } from '../../src/settings/declared-inputs.js';
-import { COMMANDS } from '../../src/settings/settings.js';
+import { declared, INPUT_NAMES, isUsedBy } from '../../src/settings/declared-inputs.js';
+import { COMMANDS, HAND_COMMANDS } from '../../src/settings/settings.js';
 
 async function asked(...argv: string[]): Promise<Asked> {
   let found: Asked | undefined;
@@ -26,15 +26,17 @@ const root = program(
 );
 
 test('every command is there, and each of its inputs as an option with its help, or as what stands behind it', () => {
-  expect(root.commands.map((one) => one.name()).filter((name) => name !== 'help')).toEqual([...COMMANDS]);
+  expect(root.commands.map((one) => one.name()).filter((name) => name !== 'help')).toEqual([
+    ...COMMANDS,
+    ...HAND_COMMANDS,
+  ]);
   for (const command of root.commands.filter((one) => one.name() !== 'help')) {
-    const name = COMMANDS.find((one) => one === command.name());
+    const name = [...COMMANDS, ...HAND_COMMANDS].find((one) => one === command.name());
     if (name === undefined) throw new Error(command.name());
     const behind: string[] = command.registeredArguments.map((one) => (one.name() === 'reason' ? 'pin' : one.name()));
     const options = new Map(command.options.map((one) => [one.long?.slice(2) ?? '', one]));
     for (const input of INPUT_NAMES) {
-      const isOne =
-        declared[input].usedBy.includes(name) && !['command', 'summary', 'ledger', ...behind].includes(input);
+      const isOne = isUsedBy(input, name) && !['command', 'summary', 'ledger', ...behind].includes(input);
       expect({ name, input, is: options.has(input) }).toEqual({ name, input, is: isOne });
       if (!isOne) continue;
       expect(options.get(input)?.hidden).toBe(declared[input].secret === true);

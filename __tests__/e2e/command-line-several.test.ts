@@ -37,11 +37,11 @@ test('the failure of one is told, the others go on, and the exit status is the w
   expect(reports.map(({ name, errorCode }) => [name, errorCode])).toEqual([
     ['first', ''],
     ['gone', 'E_SOURCE_MISSING'],
-    ['', 'E_INPUT'],
+    ['wrong', 'E_INPUT'],
     ['last', ''],
   ]);
-  expect(result.stderr).toMatch(/ERROR E_SOURCE_MISSING: /);
-  expect(result.stderr).toMatch(/ERROR E_INPUT: keep: /);
+  expect(result.stderr).toMatch(/ERROR \[gone\] E_SOURCE_MISSING: /);
+  expect(result.stderr).toMatch(/ERROR \[wrong\] E_INPUT: keep: /);
   expect(result.code).toBe(1);
   expect([backups('first').length, backups('last').length]).toEqual([1, 1]);
 });

@@ -31,6 +31,7 @@ export async function run(asked: Asked, target: Target, runs: Runs, title: strin
   begin(asked, target, runs, title);
   const { report, isClean } = await main(controllerOf(cancel.signal), target.refused);
   if (!isClean) await post(AbortSignal.timeout(CLEANING_MS));
+  report.name ||= target.name; // with wrong input nobody has told it
   return report;
 }
 
