@@ -1,9 +1,10 @@
-// Generates docs/reference.md (inputs and outputs, from action.yml), docs/errors.md (from src/error-codes.ts), the lists of their names in
-// README.md, and what the called workflows have of action.yml. `npm run docs` writes them, `npm run docs -- --check` fails when they are
+// Generates docs/reference.md (inputs and outputs, from action.yml), docs/errors.md (from src/error-codes.ts), docs/openapi.json (from the
+// routes of the server), the lists of their names in README.md, and what the called workflows have of action.yml. `npm run docs` writes them, `npm run docs -- --check` fails when they are
 // not current. Runs on Node 24, which reads TypeScript by itself.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { ERRORS } from '../src/error-codes.ts';
+import { openApi } from '../src/server/openapi.ts';
 import { CALLED, called } from './called-workflows.mjs';
 
 const root = new URL('../', import.meta.url);
@@ -66,6 +67,7 @@ for (const [name, made] of Object.entries({
   'README.md': readme,
   'docs/reference.md': () => page(REFERENCE),
   'docs/errors.md': () => page(CODES),
+  'docs/openapi.json': () => `${JSON.stringify(openApi(), null, 2)}\n`,
   ...Object.fromEntries(
     CALLED.map((command) => [
       `.github/workflows/${command}.yml`,

@@ -30,9 +30,11 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
   'command-line-entry.ts': { values: ['index.ts'] },
   // gathers inputs, and runs what GitHub's runner would
   'command-line': {
-    values: ['cancel.ts', 'main.ts', 'post.ts', 'errors.ts', 'platform', 'reporting', 'settings'],
+    values: ['cancel.ts', 'main.ts', 'post.ts', 'errors.ts', 'platform', 'reporting', 'settings', 'server'],
     types: ['error-codes.ts'],
   },
+  // starts this program, and knows its reports
+  server: { values: ['errors.ts', 'platform/platform.ts', 'reporting', 'backups/names.ts'] },
   'main.ts': {
     values: [
       'errors.ts',
