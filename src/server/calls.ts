@@ -79,12 +79,16 @@ export class Calls {
     const inPath = fitting(id === undefined ? {} : { id: decoded(id) }, does.path ?? {});
     const target = this.targetOf(fitting(readQuery(query), { target: TARGET }, true).target);
     const named = request.headers['x-actor'];
-    const { actor = null } = fitting(named === undefined ? {} : { actor: named }, { actor: ACTOR }, true);
+    const { 'X-Actor': actor = null } = fitting(
+      named === undefined ? {} : { 'X-Actor': named },
+      { 'X-Actor': ACTOR },
+      true,
+    );
     Object.assign(noted, { target, actor });
     if (does.body === undefined && hasBody(request)) throw new Refusal(400, 'E_REQUEST', 'this call has no body');
-    const body =
-      does.body === undefined ? {} : fitting((await readBody(request, this.limits.bodyBytes)) ?? {}, does.body);
-    const given = { ...inPath, ...body };
+    const sent = does.body === undefined ? undefined : await readBody(request, this.limits.bodyBytes);
+    const inBody = fitting(sent === undefined ? {} : sent, does.body ?? {});
+    const given = { ...inPath, ...inBody };
     noted.backup = does.backup?.(given) ?? null;
     return this.carryOut(does, given, { target, actor, client, isGone: () => request.socket.destroyed }, noted);
   }

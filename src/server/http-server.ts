@@ -51,6 +51,7 @@ export async function startServer(
     {
       ...{ maxHeaderSize: limits.headerBytes, headersTimeout: limits.headersMs, requestTimeout: limits.requestMs },
       ...{ connectionsCheckingInterval: limits.checkMs, insecureHTTPParser: false, keepAlive: true },
+      requireHostHeader: false, // by us, as any other that is wrong
     },
     (request, response) => void handle(request, response),
   );
