@@ -1,15 +1,24 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { API_TOKEN, call, raw } from '../helpers/api.js';
 import { type InProcess, startInProcess } from '../helpers/api-in-process.js';
+import { createDatabase } from '../helpers/sqlite.js';
 
 const MUCH = { most: 10_000, perSecond: 1_000 };
 let api: InProcess;
+let folder: string;
 beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'dbb-attacks-'));
   const times = { headersMs: 1_000, requestMs: 1_500, checkMs: 50 };
   api = await startInProcess({ ...times, calls: MUCH, wrong: MUCH, open: MUCH });
 });
-afterAll(() => api.stop(0));
+afterAll(async () => {
+  await api.stop(0);
+  rmSync(folder, { recursive: true });
+});
 
 const HOST = 'Host: localhost\r\n';
 const KNOWN = `${HOST}Authorization: Bearer ${API_TOKEN}\r\n`;
@@ -79,6 +88,18 @@ test('who is asked by a name of its own answers to it', async () => {
 test('all of that has left it as it was', async () => {
   expect(await call(api.url, 'GET /health', { token: null })).toMatchObject({ status: 200 });
   expect(api.lines.join('\n')).not.toMatch(/E_INTERNAL|evil|0123456789abcdef/);
+});
+
+test('a run may take longer than a call may take to arrive, and its answer comes', async () => {
+  const config = join(folder, 'db-backup.yml');
+  const database = join(folder, 'app.db');
+  await createDatabase(database);
+  const slow = { transport: 'local', database, directory: join(folder, 'backups'), 'before-command': 'sleep 2' };
+  writeFileSync(config, JSON.stringify({ databases: { app: slow } }));
+  const times = { headersMs: 500, requestMs: 500, checkMs: 50, answerMs: 1_000 };
+  const patient = await startInProcess(times, { config, targets: ['app'] });
+  const made = await call(patient.url, 'POST /api/database/backup').finally(() => patient.stop(0));
+  expect(made).toMatchObject({ status: 200, body: { success: true } });
 });
 
 test('too many calls of one address wait, wrong tokens soon, and others are not refused for them', async () => {

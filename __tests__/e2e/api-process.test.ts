@@ -97,7 +97,7 @@ test('Ctrl-C at a terminal, which goes to all that were started there, ends the 
   await until(() => api.log().includes('stopping'));
   rmSync(join(folder, 'hold'));
   expect(await made).toMatchObject({ status: 200 });
-  expect(await api.stop()).toBe(0);
+  expect(await api.ended).toBe(0);
 });
 
 test.each<[what: string, args: string[], env: Record<string, string>, message: RegExp]>([

@@ -16,7 +16,9 @@ export interface Api {
   url: string;
   port: number;
   log(): string;
-  /** Asks it to end. The exit status, or the name of the signal. */
+  /** The exit status, or the name of the signal. */
+  ended: Promise<number | string | null>;
+  /** Asks it to end, and waits for that. */
   stop(): Promise<number | string | null>;
 }
 
@@ -66,7 +68,7 @@ export async function startApi(...how: Parameters<typeof startServe>): Promise<A
   const { child, log, ended, line } = startServe(...how);
   const [, url = '', port] = await line(/listening on (http:\/\/\S+?:(\d+))\b/);
   return {
-    ...{ child, url, port: Number(port), log },
+    ...{ child, url, port: Number(port), log, ended },
     stop() {
       child.kill('SIGTERM');
       return ended;
