@@ -1,5 +1,6 @@
-// Generates docs/reference.md (inputs and outputs, from action.yml), docs/errors.md (from src/error-codes.ts), the lists of their names in
-// README.md, the manual page of `db-backup`, and what the called workflows have of action.yml. `npm run docs` writes them, `npm run docs -- --check` fails when they are
+// Generates docs/reference.md (inputs and outputs, from action.yml), docs/errors.md (from src/error-codes.ts), docs/openapi.json (from the
+// routes of the server), the lists of their names in README.md, the manual page of `db-backup`, and what the called workflows have of
+// action.yml. `npm run docs` writes them, `npm run docs -- --check` fails when they are
 // not current. Runs on Node 24, which reads TypeScript by itself.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parse } from 'yaml';
@@ -8,6 +9,7 @@ import { OTHERS } from '../src/command-line/command-line.ts';
 import { readInputHelp } from '../src/command-line/input-help.ts';
 import { manPage } from '../src/command-line/man-page.ts';
 import { ERRORS } from '../src/error-codes.ts';
+import { openApi } from '../src/server/openapi.ts';
 import { CALLED, called } from './called-workflows.mjs';
 
 const root = new URL('../', import.meta.url);
@@ -83,6 +85,7 @@ for (const [name, made] of Object.entries({
   'docs/reference.md': () => page(REFERENCE),
   'docs/errors.md': () => page(CODES),
   'docs/db-backup.1': () => MANUAL,
+  'docs/openapi.json': () => `${JSON.stringify(openApi(), null, 2)}\n`,
   ...Object.fromEntries(
     CALLED.map((command) => [
       `.github/workflows/${command}.yml`,

@@ -278,6 +278,22 @@ export const ERRORS = {
     cause: 'The host sent a line or a text longer than our program there ever does.',
     fix: 'Look at what the login scripts of that account print.',
   },
+  E_REQUEST: {
+    class: 'input',
+    cause:
+      '`db-backup serve`: a call that is none: no such path or method, no name of the server in `Host`, a body that is no JSON or too large, or bytes that are no HTTP.',
+    fix: 'The status and the message say which; docs/api.md and `/openapi.json` have the calls.',
+  },
+  E_TOKEN: {
+    class: 'input',
+    cause: '`db-backup serve`: the bearer token of the call is missing, or is not that of the server.',
+    fix: 'Send `Authorization: Bearer` and the token that the server was started with.',
+  },
+  E_LIMIT: {
+    class: 'run',
+    cause: '`db-backup serve`: too many calls from one address, too many that wait, or the server stops.',
+    fix: 'Try again after the seconds of `Retry-After`.',
+  },
   E_INTERNAL: {
     class: 'bug',
     cause: 'Something that this action does not know. Probably our bug.',

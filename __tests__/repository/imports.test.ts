@@ -40,6 +40,7 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
         'reporting',
         'settings',
         'schedule',
+        'server',
         'host/quoting.ts',
       ],
       'engines/lookup.ts', // of which servers have more databases than one, and which have files
@@ -48,6 +49,8 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
   },
   // when the command line is run by itself, by what the machine has for that
   schedule: { values: ['errors.ts', 'settings/value-rules.ts', 'reporting/neutralise.ts'] },
+  // starts this program, and knows its reports
+  server: { values: ['errors.ts', 'platform/platform.ts', 'reporting', 'backups/names.ts'] },
   'main.ts': {
     values: [
       'errors.ts',

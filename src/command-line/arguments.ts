@@ -120,10 +120,10 @@ function common(command: Command): void {
     .option('--scheduled', 'a schedule starts this, and nobody waits for it: the backup says so');
 }
 
-const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
+export const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
 
 /** Of one input: what it takes, or, of a secret, one that is hidden and says how to give it. */
-function optionsOf(input: InputName, help: InputHelp): Option[] {
+export function optionsOf(input: InputName, help: InputHelp): Option[] {
   const about = help.get(input) ?? '';
   if (declared[input].secret) return [new Option(`--${input} [text]`).hideHelp()];
   const isSwitch = ['true', 'false'].includes(declared[input].default);
@@ -142,7 +142,8 @@ function handOptions(options: Record<string, unknown>): ReadonlyMap<string, stri
   return new Map(given);
 }
 
-function inputsOf(options: Record<string, unknown>): Inputs {
+/** The inputs among the options; a secret is none, and says how to give it. */
+export function inputsOf(options: Record<string, unknown>): Inputs {
   const inputs: Inputs = new Map();
   for (const input of INPUT_NAMES) {
     const value = options[keyOf(input)];

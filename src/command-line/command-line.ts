@@ -12,6 +12,7 @@ import type { Inputs } from './given.js';
 import { readInputHelp } from './input-help.js';
 import { liveLine } from './live-line.js';
 import { databasesOf, run } from './run.js';
+import { serve } from './serve-command.js';
 import { choose, expanded, merged } from './targets.js';
 
 /** `db-backup`: one command, for each of the databases that are asked for. Sets the exit status, and never throws. */
@@ -25,7 +26,7 @@ export async function commandLine(argv: readonly string[]): Promise<void> {
 }
 
 /** Commands that are no runs of their own. */
-export const OTHERS: readonly Others[] = [addCompletion];
+export const OTHERS: readonly Others[] = [serve, addCompletion];
 
 async function carryOut(given: Asked): Promise<number> {
   const known = { ...process.env };

@@ -1,0 +1,117 @@
+import { isIP } from 'node:net';
+import type { Served } from '../server/calls.js';
+import type { InputName } from '../settings/declared-inputs.js';
+import { parseTimer, wholeNumber } from '../settings/value-rules.js';
+import { inputsOf } from './arguments.js';
+import { readConfig } from './config.js';
+import { fromEnvironment, variableOf } from './environment.js';
+import { inFile } from './given.js';
+
+export const TOKEN = 'DB_BACKUP_TOKEN';
+/** What a call says for itself, and what only a job of GitHub has. */
+const SAID_BY_CALLS: readonly InputName[] = ['command', 'backup', 'confirm', 'pin', 'dry-run'];
+/** Inputs that are no options of the server, whose own port `--port` is. */
+export const OF_A_CALL: readonly InputName[] = [...SAID_BY_CALLS, 'summary', 'ledger', 'port'];
+/** What makes one database of several. */
+const OWN: readonly InputName[] = ['database', 'name', 'database-password', 'restore-to'];
+
+export interface ServeOptions extends Record<string, unknown> {
+  port: string;
+  listen: string;
+  allowedHost?: string[];
+  behindProxy?: true;
+  tokenFile?: string;
+  token?: unknown;
+  stopTimeout: string;
+  config?: string;
+}
+
+export interface Read {
+  served: Served & { listen: string; port: number; isLoopback: boolean };
+  graceMs: number;
+  /** Whole messages; the rest is of no use when there is one. */
+  wrong: readonly string[];
+}
+
+/** All that is wrong with the options, the environment and the configuration at once. */
+export async function readServeOptions(options: ServeOptions, environment: NodeJS.ProcessEnv): Promise<Read> {
+  const wrong: string[] = [];
+  const reading = <T>(name: string, otherwise: T, read: () => T): T => {
+    try {
+      return read();
+    } catch (error) {
+      wrong.push(`${name}: ${(error as Error).message}`);
+      return otherwise;
+    }
+  };
+  const { listen } = options;
+  const isLoopback = /^(127(\.\d+){3}|::1|localhost)$/.test(listen);
+  const hosts = reading('allowed-host', [], () => (options.allowedHost ?? []).map(parseHostName));
+  if (!isLoopback && hosts.length === 0)
+    wrong.push(`allowed-host: required with --listen ${listen}: the name by which others call it`);
+  const port = reading('port', 0, () => wholeNumber(0, 65_535)(options.port));
+  const graceMs = reading('stop-timeout', 0, () => parseTimer(options.stopTimeout));
+  const token = await readToken(options, environment, wrong);
+
+  const given = inputsOf({ ...options, port: undefined });
+  const variables = fromEnvironment({ ...environment });
+  const config = await readConfig(options.config ?? (environment.DB_BACKUP_CONFIG || null), { ...environment });
+  wrong.push(...(config?.wrong ?? []));
+  const targets = (config?.targets ?? []).map(({ name }) => name);
+  if (config === null && !given.has('database') && !variables.has('database'))
+    wrong.push('database: required, as --database, as a variable or in a configuration (--config)');
+  for (const name of targets.length > 1 ? OWN : []) {
+    if (given.has(name) || variables.has(name))
+      wrong.push(`${name}: it would be that of each of ${targets.join(', ')}: leave it to ${config?.path}`);
+  }
+  // An option is a variable of those that carry calls out: each takes what it uses, and the configuration counts for less.
+  const env = withoutCalls(environment);
+  for (const [name, text] of given) {
+    env[variableOf(name)] = reading(name, '', text);
+    delete env[`${variableOf(name)}_FILE`];
+  }
+  const program = { script: process.argv[1] ?? '', env, log: 'inherit' } as const;
+  const served = {
+    token,
+    program,
+    config: config?.path ?? null,
+    targets,
+    hosts,
+    behindProxy: options.behindProxy === true,
+  };
+  return { served: { ...served, listen, port, isLoopback }, graceMs, wrong };
+}
+
+/** The environment without the token, which is for the server alone, and without what each call says. */
+function withoutCalls(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const env = { ...environment };
+  for (const variable of [TOKEN, ...SAID_BY_CALLS.map(variableOf)]) {
+    delete env[variable];
+    delete env[`${variable}_FILE`];
+  }
+  return env;
+}
+
+/** The file of the option, then the variable. */
+async function readToken(options: ServeOptions, env: NodeJS.ProcessEnv, wrong: string[]): Promise<string> {
+  const { faultOfToken } = await import('../server/token.js');
+  try {
+    if (options.token !== undefined)
+      throw new Error('it is no option, since every user of the machine can see the arguments');
+    const token = options.tokenFile === undefined ? (env[TOKEN]?.trim() ?? '') : inFile(options.tokenFile)();
+    const fault = token === '' ? 'it is required' : faultOfToken(token);
+    if (fault !== null) throw new Error(fault);
+    return token;
+  } catch (error) {
+    wrong.push(`token: ${(error as Error).message}: name a file that holds it, as --token-file FILE, or set ${TOKEN}`);
+    return '';
+  }
+}
+
+/** As the header `Host` has it. */
+function parseHostName(text: string): string {
+  const name = isIP(text) === 6 ? `[${text}]` : text;
+  if (!/^(\[[0-9a-f:.]+\]|[a-z0-9._-]{1,253})$/i.test(name))
+    throw new Error('expected a name such as backup.example.org, without a port');
+  return name.toLowerCase();
+}

@@ -1,0 +1,219 @@
+import type { ErrorCode } from '../errors.js';
+import { formatBytes } from '../reporting/format.js';
+import type { BackupFacts, Report } from '../reporting/report.js';
+import { leftUntouched, verdict } from '../reporting/verdict.js';
+import { count, list, object, orNull, ref, type Schema, text, time, truth } from './schema.js';
+
+/** An answer: its schema, and how it is made of the report of the run. */
+export interface Answer {
+  schema: Schema;
+  of(report: Report): object;
+}
+
+const bytes = (size: number | null) => ({ size, size_human: size === null ? null : formatBytes(size) });
+const BYTES = { size: count('Bytes'), size_human: text('Such as "302 MB"') };
+
+const BACKUP = object({
+  filename: text('Of the payload; `restore` and `DELETE` take it, or the id'),
+  path: text('On the host, or s3:// when it is there alone'),
+  ...BYTES,
+  created_at: time('When it was begun'),
+  encrypted: truth('It is'),
+  checksum: text('SHA-256 of the payload, in hex'),
+  id: text('Of the backup'),
+  state: text('Anything but "ok" does not count as a backup', {
+    enum: ['ok', 'suspect', 'unverified', 'damaged', 'future', 'unsigned', 'forged'],
+  }),
+  suspect: truth('A limit was tripped, and nobody has accepted it yet'),
+  verified: text('How far it was proven', { enum: ['none', 'checksum', 'content', 'restore'] }),
+  pinned: orNull(text('Why rotation leaves it alone; null: it does not')),
+});
+
+const backupOf = (backup: BackupFacts) => ({
+  filename: backup.path.replace(/^.*\//s, ''),
+  path: backup.path,
+  ...bytes(backup.bytes),
+  created_at: backup.createdAt,
+  encrypted: backup.encryption !== undefined,
+  checksum: backup.sha256,
+  id: backup.id,
+  state: backup.state,
+  suspect: backup.state === 'suspect',
+  verified: backup.verifiedLevel,
+  pinned: backup.pinned,
+});
+
+const PROBLEM = object(
+  {
+    level: text('How bad it is', { enum: ['warning', 'error'] }),
+    code: text('Of docs/errors.md'),
+    message: text('What was found'),
+    todo: text('What to do'),
+  },
+  ['code', 'todo'],
+);
+const CHANGED = { success: truth('All that was asked for was done'), message: text('What came of it') };
+const WARNINGS = { warnings: list(text('What somebody should look at')) };
+
+/** What came of it, in a sentence. */
+const said = (report: Report): string => verdict(report, (name) => name).text;
+const changed = (report: Report) => ({ success: report.ok, message: said(report) });
+const warningsOf = ({ problems }: Report): string[] => problems.map(({ message }) => message);
+
+const Health: Answer = {
+  schema: object({
+    healthy: truth('Nothing was found that is an error, in the database, the backups and where they are'),
+    integrity_check: orNull(
+      text('null: it was not read to its end, or is PostgreSQL, which has no such check', {
+        enum: ['passed', 'failed', null],
+      }),
+    ),
+    size: orNull(count('Bytes of the database; null: it could not be looked at, as all that is null here')),
+    size_human: orNull(text('Such as "302 MB"')),
+    tables: orNull(count('How many there are')),
+    table_details: list(object({ name: text('Of the table'), rows: orNull(count('null: not known')) })),
+    page_count: orNull(count('SQLite')),
+    page_size: orNull(count('SQLite: bytes')),
+    foreign_key_errors: orNull(count('SQLite: rows that point to none')),
+    last_checked: time('When it was looked at'),
+    estimated: truth('The rows are what the server has last estimated (PostgreSQL)'),
+    newest_age_seconds: orNull(count('Age of the newest good backup; null: there is none')),
+    problems: list(PROBLEM),
+  }),
+  of(report) {
+    const database = report.health?.database ?? null;
+    const figure = (name: string): number | null => (database?.[name] ?? null) as number | null;
+    const integrity = database?.integrity ?? null;
+    return {
+      healthy: report.healthy === true,
+      integrity_check: integrity === null ? null : integrity === 'ok' ? 'passed' : 'failed',
+      ...bytes(figure('bytes')),
+      tables: database === null ? null : report.tables.length + report.tablesLeftOut,
+      table_details: report.tables.map(({ name, rows }) => ({ name, rows })),
+      page_count: figure('pageCount'),
+      page_size: figure('pageSize'),
+      foreign_key_errors: figure('foreignKeyErrors'),
+      last_checked: report.startedAt,
+      estimated: database?.estimated === true,
+      newest_age_seconds: report.newestAgeSeconds,
+      problems: report.problems,
+    };
+  },
+};
+
+const Backups: Answer = {
+  schema: object({ backups: list(ref('Backup')), count: count('How many there are') }),
+  of: (report) => ({ backups: report.backups.map(backupOf), count: report.backups.length }),
+};
+
+const Made: Answer = {
+  schema: object({
+    ...CHANGED,
+    backup: { description: 'null: by the configuration it was a dry run', anyOf: [ref('Backup'), { type: 'null' }] },
+    ...WARNINGS,
+  }),
+  of: (report) => ({
+    ...changed(report),
+    backup: report.backup && backupOf(report.backup),
+    warnings: warningsOf(report),
+  }),
+};
+
+const OUTCOME = text('In which state the live database is; empty: that is not known', {
+  enum: ['', 'restored', 'unchanged', 'rolled-back', 'rollback-failed'],
+});
+
+const Restored: Answer = {
+  schema: object({
+    ...CHANGED,
+    warning: text('What somebody should look at; empty: nothing'),
+    outcome: OUTCOME,
+    safety_backup: orNull(text('The id of the backup of the state before, which brings it back')),
+  }),
+  of: (report) => ({
+    ...changed(report),
+    warning: warningsOf(report).join('; '),
+    outcome: report.restore?.outcome ?? 'unchanged',
+    safety_backup: report.restore?.safetyBackupId ?? null,
+  }),
+};
+
+const Deleted: Answer = {
+  schema: object({ ...CHANGED, ...WARNINGS }),
+  of: (report) => ({ ...changed(report), warnings: warningsOf(report) }),
+};
+
+const Storage: Answer = {
+  schema: object({
+    database: object({ size: orNull(count('Bytes; null: it could not be looked at')), size_human: orNull(text('')) }),
+    backups: object({
+      count: count('Those on the host'),
+      total_size: count('Bytes'),
+      size_human: text('Of `total_size`'),
+      average_size: count('Bytes; 0: there is none'),
+    }),
+    data_directory: object({
+      total_size: orNull(count('Bytes of everything in the backup directory; null: there is none')),
+      size_human: orNull(text('Of `total_size`')),
+    }),
+  }),
+  of({ health: found, storage: { backups: many, backupsBytes, averageBytes, directoryBytes } }) {
+    const { size: total_size, size_human } = bytes(directoryBytes);
+    return {
+      database: bytes((found?.database?.bytes ?? null) as number | null),
+      backups: {
+        count: many,
+        total_size: backupsBytes,
+        size_human: formatBytes(backupsBytes),
+        average_size: averageBytes ?? 0,
+      },
+      data_directory: { total_size, size_human },
+    };
+  },
+};
+
+export const ANSWERS = { Health, Backups, Made, Restored, Deleted, Storage };
+
+/** What goes wrong, whatever was asked for. */
+const FAILURE = object(
+  {
+    success: { type: 'boolean', const: false },
+    message: text('What happened'),
+    error_code: text('Of docs/errors.md', { pattern: '^E_[A-Z0-9_]+$' }),
+    hint: text('What to do'),
+    left: text('What was left as it was'),
+    outcome: OUTCOME,
+    suspect: truth('A backup was made and kept, and does not count until somebody accepts it'),
+    backup: ref('Backup'),
+    running: object({
+      command: text('Which change runs'),
+      target: orNull(text('Of which database of the configuration')),
+      since: time('Since when'),
+      client: text('Which address has called for it'),
+      actor: orNull(text('Whom it has named in X-Actor')),
+    }),
+  },
+  ['hint', 'left', 'outcome', 'suspect', 'backup', 'running'],
+);
+
+/** Of a run that failed. */
+export function failureOf(report: Report): object {
+  const { error, errorCode, restore: restoring, backup: made, command } = report;
+  return {
+    success: false,
+    message: error?.message ?? said(report),
+    error_code: (errorCode || 'E_INTERNAL') satisfies ErrorCode,
+    ...(error === null || error.hint === '' ? {} : { hint: error.hint }),
+    left: leftUntouched(report),
+    ...(restoring === null ? {} : { outcome: restoring.outcome }),
+    ...(command === 'backup' && made !== null ? { suspect: made.state === 'suspect', backup: backupOf(made) } : {}),
+  };
+}
+
+/** By the names that the OpenAPI document has for them. */
+export const SCHEMAS: Record<string, Schema> = {
+  Backup: BACKUP,
+  Failure: FAILURE,
+  ...Object.fromEntries(Object.entries(ANSWERS).map(([name, { schema }]) => [name, schema])),
+  Alive: object({ status: text('The server is there', { const: 'ok' }) }),
+};

@@ -1,0 +1,183 @@
+import type { IncomingMessage } from 'node:http';
+import { parseId } from '../backups/names.js';
+import type { Report } from '../reporting/report.js';
+import { ANSWERS, failureOf } from './answers.js';
+import type { Audited } from './audit.js';
+import { Buckets } from './buckets.js';
+import type { Limits } from './limits.js';
+import { OneChange } from './one-change.js';
+import { openApi } from './openapi.js';
+import { Refusal, statusOf, unfit } from './refusal.js';
+import { clientOf, fitting, hasBody, isHost, LOOPBACK_NAMES, readBody, readQuery } from './request.js';
+import { ACTOR, type Given, ROUTES, type Route, type Run, TARGET } from './routes.js';
+import { type Program, Running } from './running.js';
+import { tokenCheck } from './token.js';
+import { Turns } from './turns.js';
+
+export interface Served {
+  token: string;
+  program: Program;
+  /** The configuration; null: options and variables are all there is. */
+  config: string | null;
+  /** The names of its databases. */
+  targets: readonly string[];
+  /** Names of this server, besides those of loopback, in lower case. */
+  hosts: readonly string[];
+  /** A proxy in front says in `X-Forwarded-For` who calls. */
+  behindProxy: boolean;
+}
+
+export interface Reply {
+  status: number;
+  body: unknown;
+  headers?: Record<string, string>;
+}
+
+type Noted = Pick<Audited, 'path' | 'code' | 'target' | 'backup' | 'actor'>;
+
+const PATHS = ROUTES.map((route) => ({
+  route,
+  pattern: new RegExp(`^${route.path.replaceAll('.', '\\.').replace('{id}', '(?<id>[^/]+)')}$`),
+}));
+
+/** What becomes of a call, from its headers to its answer. */
+export class Calls {
+  private readonly isToken: (header: string | undefined) => boolean;
+  private readonly names: readonly string[];
+  private readonly buckets: { calls: Buckets; wrong: Buckets; open: Buckets };
+  private readonly turns: Turns;
+  private readonly change = new OneChange();
+  private readonly running: Running;
+  private stopping = false;
+
+  constructor(
+    private readonly served: Served,
+    private readonly limits: Limits,
+  ) {
+    this.isToken = tokenCheck(served.token);
+    this.names = [...LOOPBACK_NAMES, ...served.hosts];
+    const { calls, wrong, open, reads, waiting } = limits;
+    this.buckets = { calls: new Buckets(calls), wrong: new Buckets(wrong), open: new Buckets(open) };
+    this.turns = new Turns(reads, waiting);
+    this.running = new Running(served.program);
+  }
+
+  /** Puts into `noted` what the audit line is to tell. Throws a Refusal, or what is our bug. */
+  async answer(request: IncomingMessage, noted: Noted): Promise<Reply> {
+    const client = clientOf(request, this.served.behindProxy);
+    if (!isHost(request, this.names)) throw new Refusal(421, 'E_REQUEST', 'the header Host has no name of this server');
+    const [path = '', query = ''] = (request.url ?? '').split(/\?(.*)/s);
+    const found = PATHS.filter(({ pattern }) => pattern.test(path));
+    noted.path = found[0]?.route.path ?? null;
+    this.admit(request, client, found.length > 0 && found.every(({ route }) => typeof route.does === 'string'));
+    if (this.stopping) throw this.ends();
+    const { route, pattern } = found.find((one) => one.route.method === request.method) ?? noRoute(found);
+    const { does } = route;
+    if (does === 'alive') return { status: 200, body: { status: 'ok' } };
+    if (does === 'document') return { status: 200, body: openApi() };
+    const id = pattern.exec(path)?.groups?.id;
+    const inPath = fitting(id === undefined ? {} : { id: decoded(id) }, does.path ?? {});
+    const target = this.targetOf(fitting(readQuery(query), { target: TARGET }, true).target);
+    const named = request.headers['x-actor'];
+    const { 'X-Actor': actor = null } = fitting(
+      named === undefined ? {} : { 'X-Actor': named },
+      { 'X-Actor': ACTOR },
+      true,
+    );
+    Object.assign(noted, { target, actor });
+    if (does.body === undefined && hasBody(request)) throw new Refusal(400, 'E_REQUEST', 'this call has no body');
+    const sent = does.body === undefined ? undefined : await readBody(request, this.limits.bodyBytes);
+    const inBody = fitting(sent === undefined ? {} : sent, does.body ?? {});
+    const given = { ...inPath, ...inBody };
+    noted.backup = does.backup?.(given) ?? null;
+    return this.carryOut(does, given, { target, actor, client, isGone: () => request.socket.destroyed }, noted);
+  }
+
+  /** From now on nothing is begun; resolves when all that runs has ended, by itself or after this time. */
+  stop(graceMs: number): Promise<void> {
+    this.stopping = true;
+    return this.running.end(graceMs);
+  }
+
+  /** The token, and how often somebody may try. Who has the right one is not refused for what others do behind the same address. */
+  private admit({ headers }: IncomingMessage, client: string, isOpen: boolean): void {
+    const isKnown = this.isToken(headers.authorization);
+    const wait = this.buckets[isOpen ? 'open' : isKnown ? 'calls' : 'wrong'].take(client);
+    if (wait > 0) {
+      throw new Refusal(429, 'E_LIMIT', `too many calls from ${client}: wait ${wait} s`, {
+        headers: { 'retry-after': String(wait) },
+      });
+    }
+    if (!isOpen && !isKnown) {
+      const why =
+        headers.authorization === undefined
+          ? 'expected the header Authorization: Bearer TOKEN'
+          : 'it is not the token of this server';
+      throw new Refusal(401, 'E_TOKEN', why, { headers: { 'www-authenticate': 'Bearer' } });
+    }
+  }
+
+  private targetOf(given: string | undefined): string | null {
+    const { targets } = this.served;
+    if (targets.length === 0) {
+      if (given === undefined) return null;
+      throw unfit('target: there is no configuration, of whose databases it would be one');
+    }
+    if (given !== undefined && targets.includes(given)) return given;
+    const [only] = targets;
+    if (given === undefined && targets.length === 1 && only !== undefined) return only;
+    throw unfit(`target: expected one of ${targets.join(', ')}`);
+  }
+
+  private async carryOut(
+    { command, changes, words, answer }: Run,
+    given: Given,
+    {
+      target,
+      actor,
+      client,
+      isGone,
+    }: Pick<Audited, 'client'> & { target: string | null; actor: string | null; isGone: () => boolean },
+    noted: Noted,
+  ): Promise<Reply> {
+    const { config } = this.served;
+    const all = [
+      ...[command, '--json', ...(changes ? [] : ['--quiet'])],
+      ...(config === null ? [] : [`--config=${config}`]),
+      ...(target === null ? [] : [`--target=${target}`]),
+      ...(words?.(given) ?? []),
+    ];
+    const run = async (): Promise<Report> => {
+      if (this.stopping) throw this.ends();
+      return this.running.run(all);
+    };
+    const report = await (changes
+      ? this.change.make({ command, target, since: new Date().toISOString(), client, actor }, run)
+      : this.turns.take(async () => (isGone() ? Promise.reject(this.ends()) : run())));
+    noted.code = report.errorCode;
+    noted.backup ??= report.backup !== null && parseId(report.backup.id) !== null ? report.backup.id : null;
+    // that something is wrong with the database is an answer
+    if (report.errorCode === '' || (command === 'health' && report.errorCode === 'E_UNHEALTHY')) {
+      return { status: 200, body: ANSWERS[answer].of(report) };
+    }
+    return { status: statusOf(report.errorCode), body: failureOf(report) };
+  }
+
+  private ends(): Refusal {
+    return new Refusal(503, 'E_LIMIT', 'the server stops', { headers: { 'retry-after': '30' } });
+  }
+}
+
+function noRoute(found: readonly { route: Route }[]): never {
+  if (found.length === 0) throw new Refusal(404, 'E_REQUEST', 'there is no such path: see /openapi.json');
+  const allow = found.map(({ route }) => route.method).join(', ');
+  throw new Refusal(405, 'E_REQUEST', `expected ${allow}`, { headers: { allow } });
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw unfit('the path can not be read');
+  }
+}

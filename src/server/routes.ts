@@ -1,0 +1,119 @@
+import { parseFileName, parseId } from '../backups/names.js';
+import type { ANSWERS } from './answers.js';
+import { unfit } from './refusal.js';
+import { type Schema, text } from './schema.js';
+
+/** What a caller has given, by name; each fits its schema. */
+export type Given = Readonly<Record<string, string>>;
+
+/** A text that a call takes. All are required but `target`. */
+export interface Field {
+  schema: Schema & { pattern: string; maxLength: number };
+}
+
+/** What is run for a call. */
+export interface Run {
+  command: 'health' | 'list' | 'backup' | 'restore' | 'delete';
+  /** One at a time. */
+  changes: boolean;
+  /** Of the id in the path. */
+  path?: Record<string, Field>;
+  /** Of the body, which is none when this is empty. */
+  body?: Record<string, Field>;
+  /** What stands behind the command, after what is the same for all. Throws a Refusal. */
+  words?: (given: Given) => string[];
+  /** A word of its own for what is at stake, in the audit line. */
+  backup?: (given: Given) => string;
+  answer: keyof typeof ANSWERS;
+}
+
+export interface Route {
+  method: 'GET' | 'POST' | 'DELETE';
+  /** With `{id}` for what is in its place. */
+  path: string;
+  operation: string;
+  summary: string;
+  /** Of a call that runs nothing, and needs no token: the name of what is answered. */
+  does: Run | 'alive' | 'document';
+}
+
+const field = (description: string, pattern: string, maxLength: number, example: string): Field => ({
+  schema: { ...text(description), pattern, maxLength, examples: [example] } as Field['schema'],
+});
+
+const EXAMPLE = 'app-20261120T101500Z-7f3a';
+const ID = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}(\\.[a-z0-9]+){0,3}$';
+const id = field('Id or file name of a backup', ID, 120, `${EXAMPLE}.sqlite.zst`);
+const confirm = field(
+  'The name of the database that is replaced: the file name of SQLite, the name of a PostgreSQL database',
+  '^[^\\u0000-\\u001f\\u007f]+$',
+  255,
+  'app.db',
+);
+
+/** The query of each call that runs something. */
+export const TARGET: Field = field(
+  'Which database of the configuration; required when it has several',
+  '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
+  64,
+  'app',
+);
+
+/** Whom a caller names for the audit: nobody proves it. */
+export const ACTOR: Field = field(
+  'Who is behind the call, for the audit',
+  '^[A-Za-z0-9][A-Za-z0-9@._+-]*$',
+  64,
+  'ada@example.org',
+);
+
+export const ROUTES: readonly Route[] = [
+  { method: 'GET', path: '/health', operation: 'alive', summary: 'Whether the server is there', does: 'alive' },
+  { method: 'GET', path: '/openapi.json', operation: 'document', summary: 'This document', does: 'document' },
+  {
+    ...{ method: 'GET', path: '/api/database/health', operation: 'health' },
+    summary: 'How the database and its backups are',
+    does: { command: 'health', changes: false, answer: 'Health' },
+  },
+  {
+    ...{ method: 'GET', path: '/api/database/backups', operation: 'list' },
+    summary: 'The backups, the newest first',
+    does: { command: 'list', changes: false, answer: 'Backups' },
+  },
+  {
+    ...{ method: 'POST', path: '/api/database/backup', operation: 'backup' },
+    summary: 'Take a verified backup, then rotate; answers when that is done',
+    does: { command: 'backup', changes: true, body: {}, answer: 'Made' },
+  },
+  {
+    ...{ method: 'POST', path: '/api/database/restore', operation: 'restore' },
+    summary: 'Put a backup back, after a safety backup, and with a way back; answers when that is done',
+    does: {
+      ...{ command: 'restore', changes: true, body: { filename: id, confirm }, answer: 'Restored' },
+      words: ({ filename = '', confirm: name }) => [`--confirm=${name}`, '--', idOf(filename)],
+      backup: ({ filename = '' }) => idOf(filename),
+    },
+  },
+  {
+    ...{ method: 'DELETE', path: '/api/database/backups/{id}', operation: 'delete' },
+    summary: 'Delete one backup that is neither pinned nor the last good one',
+    does: {
+      ...{ command: 'delete', changes: true, path: { id }, answer: 'Deleted' },
+      words: ({ id: given = '' }) => ['--', idOf(given)],
+      backup: ({ id: given = '' }) => idOf(given),
+    },
+  },
+  {
+    ...{ method: 'GET', path: '/api/database/storage', operation: 'storage' },
+    summary: 'What the database and the backups take',
+    does: { command: 'health', changes: false, answer: 'Storage' },
+  },
+];
+
+/** The id of a backup, given as such or as the name of its payload. Throws a Refusal. */
+function idOf(given: string): string {
+  if (parseId(given) !== null) return given;
+  const file = parseFileName(given);
+  if (file?.part === 'payload') return file.id;
+  throw unfit(`expected the id of a backup, such as ${EXAMPLE}, or the file name of one, as the list has them`);
+}

@@ -1,0 +1,69 @@
+import { spawn } from 'node:child_process';
+import { BackupError } from '../errors.js';
+import type { Report } from '../reporting/report.js';
+
+/** How this program is started once more. */
+export interface Program {
+  /** What Node runs: `dist/cli.js`. */
+  script: string;
+  /** With the inputs, as variables. */
+  env: NodeJS.ProcessEnv;
+  /** Where its log goes. */
+  log: 'inherit' | 'ignore';
+}
+
+/** A report has a list of at most some thousand backups and tables. */
+const MOST_BYTES = 64 << 20;
+
+/** The processes that carry calls out. */
+export class Running {
+  private readonly all = new Map<() => void, Promise<unknown>>();
+
+  constructor(private readonly program: Program) {}
+
+  /**
+   * Runs one command. In a session of its own: a Ctrl-C at the terminal is for the server alone, which decides what ends. Throws a
+   * BackupError when it ended without a report; a report of a failure is one.
+   */
+  run(words: readonly string[]): Promise<Report> {
+    const { script, env, log } = this.program;
+    const child = spawn(process.execPath, [script, ...words], {
+      ...{ env, stdio: ['ignore', 'pipe', log], detached: true, windowsHide: true },
+    });
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    child.stdout.on('data', (part: Buffer) => {
+      bytes += part.length;
+      if (bytes <= MOST_BYTES) parts.push(part);
+    });
+    const ended = new Promise<Report>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (code, signal) => {
+        const report = bytes > MOST_BYTES ? null : reportIn(Buffer.concat(parts).toString('utf8'));
+        if (report !== null) resolve(report);
+        else reject(new BackupError('E_INTERNAL', `${words[0]} ended with ${code ?? signal}, and without a report`));
+      });
+    });
+    const stop = (): void => void child.kill('SIGTERM');
+    this.all.set(stop, ended);
+    return ended.finally(() => this.all.delete(stop));
+  }
+
+  /** Waits for those that run; asks those to end that still do after this time, which leave their host clean. */
+  async end(graceMs: number): Promise<void> {
+    const timer = setTimeout(() => {
+      for (const stop of this.all.keys()) stop();
+    }, graceMs);
+    await Promise.allSettled(this.all.values());
+    clearTimeout(timer);
+  }
+}
+
+function reportIn(text: string): Report | null {
+  try {
+    const value = JSON.parse(text) as Partial<Report> | null;
+    return value !== null && value.schema === 1 && typeof value.errorCode === 'string' ? (value as Report) : null;
+  } catch {
+    return null;
+  }
+}
