@@ -39,7 +39,11 @@ export function postgresExtracting(common: (settings: Settings) => Record<string
 
     rows(settings, dump, { table: asked, dataOnly }, facts) {
       const listed = facts.all('extract_table');
-      const found = tablesCalled(asked, listed, dump.manifest?.content?.tables.map(({ name }) => name));
+      const found = tablesCalled(
+        asked,
+        listed,
+        dump.manifest?.content?.tables.map(({ name }) => name),
+      );
       const [one, ...others] = found;
       if (one === undefined) throw noTable(asked, listed.map(shown));
       if (others.length > 0) {
