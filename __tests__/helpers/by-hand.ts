@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { pathForAll } from './made-once.js';
 
@@ -38,18 +39,24 @@ function environment(inputs: Record<string, string>, home: string): Variables {
   };
 }
 
-/** `db-backup` in a pipe, as root, in an empty folder. */
-export async function byHand(args: readonly string[], inputs: Record<string, string>): Promise<HandResult> {
+/** `db-backup` in a pipe, as root, in an empty folder. `env`: of the process besides; `reader`: who gets stdout as it comes. */
+export async function byHand(
+  args: readonly string[],
+  inputs: Record<string, string>,
+  env: Variables = {},
+  reader: (stdout: Readable) => void = () => {},
+): Promise<HandResult> {
   const home = mkdtempSync(join(tmpdir(), 'dbb-hand-'));
   const child = spawn(node24, [program, ...args], {
     cwd: home,
-    env: environment(inputs, home),
+    env: { ...environment(inputs, home), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
+  reader(child.stdout);
   const code = await ended(child);
   rmSync(home, { recursive: true, force: true });
   return { code, stdout: Buffer.concat(out), stderr: Buffer.concat(err).toString() };

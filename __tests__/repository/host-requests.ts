@@ -1,5 +1,7 @@
+import type { Database } from '../../src/engines/database.js';
 import { databaseOf, engineOf } from '../../src/engines/lookup.js';
 import type { Dump } from '../../src/engines/restoring.js';
+import { Facts } from '../../src/host/facts.js';
 import type { HostRequest } from '../../src/host/session.js';
 import type { Settings } from '../../src/settings/settings.js';
 import { idAt, manifestOf } from '../backups/sample-backups.js';
@@ -20,6 +22,7 @@ export function engineRequests(settings: Settings): HostRequest[] {
     database.inspect(settings),
     database.health.request(settings, 'examine'),
     restoring.look(settings, dump),
+    ...extractRequests(database, settings, dump),
     ...(restoring.saveDamaged === undefined ? [] : [restoring.saveDamaged(settings, id)]),
     // a way of one engine may be no way of another: what is sent is the same for all
     ...['swap', 'in-place', 'create', 'replace'].flatMap((way) => {
@@ -35,6 +38,16 @@ export function engineRequests(settings: Settings): HostRequest[] {
       ];
     }),
   ];
+}
+
+function extractRequests({ extracting }: Database, settings: Settings, dump: Dump): HostRequest[] {
+  if (extracting === undefined) return [];
+  const asked = { table: 't', format: 'sql', dataOnly: false, output: null } as const;
+  const facts = new Facts();
+  // as SQLite tells them, and PostgreSQL
+  for (const key of ['extract_name', 'extract_column', 'extract_definition']) facts.add(key, '74');
+  facts.add('extract_table', 'public t owner');
+  return [extracting.open(settings, dump, asked), extracting.rows(settings, dump, asked, facts)];
 }
 
 /** The names of its arguments, in order of the alphabet. */

@@ -54,6 +54,7 @@ describe('what the settings are', () => {
       compression: 'auto',
       compressionLevel: null,
       encryption: null,
+      extraction: null,
       decryption: null,
       signing: null,
       keep: { last: 5 },

@@ -19,7 +19,7 @@ export async function withOneDatabase(asked: Asked, config: Config | null, secre
     return { ...asked, targets: [await chooseDatabase(conversation, names)] };
   } catch (error) {
     if (!(error instanceof Left)) throw error;
-    conversation.say('Nothing was changed.');
+    conversation.sayUnchanged();
     return null;
   }
 }

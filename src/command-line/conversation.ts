@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { cancel } from '../cancel.js';
+import { LEFT } from '../left.js';
 import type { Secrets } from '../platform/secrets.js';
 import { neutralise } from '../reporting/neutralise.js';
 
@@ -12,6 +13,11 @@ export class Conversation {
 
   say(text: string): void {
     process.stderr.write(`${this.safe(text)}\n`);
+  }
+
+  /** At the end of one that came to nothing. */
+  sayUnchanged(): void {
+    this.say(LEFT['nothing-changed'].text);
   }
 
   /** What is typed, without blanks around it. Throws Left. */

@@ -36,7 +36,7 @@ export async function restoreByHand(by: ByHand): Promise<number> {
     return exitStatusOf(await run('restore', { backup: id, confirm }, false));
   } catch (error) {
     if (!(error instanceof Left)) throw error;
-    conversation.say('Nothing was changed.');
+    conversation.sayUnchanged();
     return EXIT.cancelled;
   }
 }
@@ -107,7 +107,7 @@ async function confirmed(conversation: Conversation, { restore }: Report): Promi
     if (answer === expected) return answer;
     conversation.say(`That is not its name: expected ${expected}, got ${answer === '' ? 'nothing' : shown(answer)}.`);
   }
-  conversation.say('Nothing was changed.');
+  conversation.sayUnchanged();
   return null;
 }
 

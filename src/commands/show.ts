@@ -1,7 +1,6 @@
 import { type PlacedBackup, placed } from '../backups/copies.js';
 import { showCoverage } from '../backups/coverage.js';
 import { describe } from '../errors.js';
-import { quote } from '../host/quoting.js';
 import { notFound } from '../places/choice.js';
 import { find } from '../places/find.js';
 import { HostPlace } from '../places/host.js';
@@ -101,7 +100,7 @@ function linesOf(run: Run, { backup, places }: PlacedBackup): string[] {
     ...(tables.length > MOST_TABLES ? [`    and ${formatCount(tables.length - MOST_TABLES)} more`] : []),
     '',
     `restore it:            db-backup restore ${id}`,
-    `take out one table:    db-backup extract ${id} --table ${quote(tables[0] === undefined ? 'NAME' : said(tables[0].name))}`,
+    `take out one table:    db-backup extract ${id} --table NAME`,
     ...(report.recovery.length === 0 ? [] : ['by hand, on the host:', ...report.recovery.map((line) => `  ${line}`)]),
   ];
 }

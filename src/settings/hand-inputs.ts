@@ -10,10 +10,10 @@ import { oneOf } from './value-rules.js';
 
 /** The options of `extract`, with what each takes. A switch takes nothing. */
 export const HAND_OPTIONS = {
-  table: { takes: '<name>', about: 'the table; in PostgreSQL its schema may stand before it: shop.orders' },
+  table: { takes: '<name>', about: 'the table; where there are schemas its own may stand before it: shop.orders' },
   format: {
     takes: '<sql|csv>',
-    about: 'statements that make the table and fill it, or, of SQLite, csv (default: sql)',
+    about: 'sql: statements that make the table and fill it (default); csv: not of each engine',
   },
   'data-only': { takes: null, about: 'the rows without the statement that makes the table' },
   output: { takes: '<file>', about: 'a new file, which only you can read, instead of stdout' },

@@ -8,6 +8,8 @@ import { dumpArguments } from '../restoring.js';
 /** Of tables alone, which SQLite stores in that form: a virtual one needs its module, and a view is a program of others. */
 const TABLES = `sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND sql LIKE 'CREATE TABLE %'`;
 
+const called = (table: string): string => `${TABLES} AND name = ${literal(table)} COLLATE NOCASE`;
+
 /** One table of a SQLite backup, by programs/sqlite-extract.sh. */
 export function sqliteExtracting(common: (settings: Parameters<Extracting['open']>[0]) => Record<string, string>) {
   return {
@@ -19,13 +21,10 @@ export function sqliteExtracting(common: (settings: Parameters<Extracting['open'
       named({
         ...common({ ...settings, verify: 'content' }),
         ...dumpArguments(dump),
-        statements: [
-          `SELECT 'extract_encoding ' || encoding FROM temp.pragma_encoding`,
-          `SELECT 'extract_table ' || hex(name) FROM ${TABLES} ORDER BY name`,
-          `SELECT 'extract_name ' || hex(name) FROM ${TABLES} AND name = ${literal(table)} COLLATE NOCASE`,
-          `SELECT 'extract_definition ' || hex(sql) FROM ${TABLES} AND name = ${literal(table)} COLLATE NOCASE`,
-          `SELECT CASE hidden WHEN 0 THEN 'extract_column ' ELSE 'extract_generated ' END || hex(name) FROM temp.pragma_table_xinfo(${literal(table)}) ORDER BY cid`,
-        ].join(';\n'),
+        ask_tables: `SELECT 'extract_table ' || hex(name) FROM ${TABLES} ORDER BY name`,
+        ask_table: `SELECT 'extract_name ' || hex(name) || char(10) || 'extract_definition ' || hex(sql) FROM ${called(table)}`,
+        // not of a view of that name, whose columns would have to be worked out
+        ask_columns: `SELECT CASE x.hidden WHEN 0 THEN 'extract_column ' ELSE 'extract_generated ' END || hex(x.name) FROM (SELECT name FROM ${called(table)}) AS t, temp.pragma_table_xinfo(t.name) AS x ORDER BY x.cid`,
       }),
     ],
 
@@ -52,7 +51,9 @@ export function sqliteExtracting(common: (settings: Parameters<Extracting['open'
               extract_after: '',
             }
           : {
-              extract_before: `${dataOnly ? '' : 'PRAGMA foreign_keys=OFF;\n'}BEGIN TRANSACTION;\n${dataOnly ? '' : `${oneStatement(text(facts.need('extract_definition')))};\n`}`,
+              extract_before: dataOnly
+                ? BEGIN
+                : `${DISTRUST}${BEGIN}${oneStatement(text(facts.need('extract_definition')))};\n`,
               extract_select: insertions(target, columns, source),
               extract_after: 'COMMIT;\n',
             };
@@ -60,6 +61,10 @@ export function sqliteExtracting(common: (settings: Parameters<Extracting['open'
     },
   } satisfies Extracting;
 }
+
+const BEGIN = 'BEGIN TRANSACTION;\n';
+/** Before the definition: what stands in it is not carried out by whoever loads it (the tool's edit() starts programs). */
+const DISTRUST = 'PRAGMA trusted_schema=OFF;\nPRAGMA ignore_check_constraints=ON;\nPRAGMA foreign_keys=OFF;\n';
 
 /** The texts of the program are in the encoding of the database, in hex. */
 function decoder(facts: Facts): (hex: string) => string {
@@ -79,9 +84,18 @@ function insertions(target: string, columns: readonly string[], source: string):
   return `SELECT ${all.join(',\n')} ${source}`;
 }
 
-/** SQL that gives the value as SQL. quote() ends a text at its first zero byte, and some versions write infinity as a word. */
+/**
+ * SQL that gives the value as SQL. quote() ends a text at its first zero byte; the sqlite3 tool takes a carriage return for the end of a
+ * line, wherever it stands; and some versions write infinity as a word.
+ */
 const sqlValue = (value: string): string =>
-  `CASE WHEN typeof(${value}) = 'text' AND instr(${value}, char(0)) THEN 'CAST(X''' || hex(${value}) || ''' AS TEXT)' ${infinity(value)} ELSE quote(${value}) END`;
+  [
+    `CASE WHEN typeof(${value}) = 'text' AND (instr(${value}, char(0)) OR instr(${value}, char(13)) AND instr(${value}, '\\r'))`,
+    `THEN 'CAST(X''' || hex(${value}) || ''' AS TEXT)'`,
+    `WHEN typeof(${value}) = 'text' AND instr(${value}, char(13))`,
+    `THEN 'replace(' || quote(replace(${value}, char(13), '\\r')) || ',''\\r'',char(13))'`,
+    `${infinity(value)} ELSE quote(${value}) END`,
+  ].join(' ');
 
 /** The same as CSV: NULL is nothing, a text always stands in quotes, bytes are `X'..'` without quotes. */
 const csvValue = (value: string): string =>
