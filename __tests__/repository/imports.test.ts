@@ -37,7 +37,7 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
     types: ['error-codes.ts'],
   },
   // when the command line is run by itself, by what the machine has for that
-  schedule: { values: ['errors.ts', 'settings/value-rules.ts', 'reporting/neutralise.ts'] },
+  schedule: { values: ['errors.ts', 'settings/value-rules.ts', 'host/quoting.ts'] },
   'main.ts': {
     values: [
       'errors.ts',

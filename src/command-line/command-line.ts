@@ -15,6 +15,7 @@ import { fromEnvironment } from './environment.js';
 import { EXIT, exitStatusOf, worstOf } from './exit-status.js';
 import { type Inputs, literally } from './given.js';
 import { readInputHelp } from './input-help.js';
+import { scheduleCommand } from './schedule-command.js';
 
 /** `db-backup`: one command, for each of the databases that are asked for. Sets the exit status, and never throws. */
 export async function commandLine(argv: readonly string[]): Promise<void> {
@@ -27,7 +28,7 @@ export async function commandLine(argv: readonly string[]): Promise<void> {
 }
 
 /** Commands that are no runs of their own. */
-const OTHERS: readonly Others[] = [];
+const OTHERS: readonly Others[] = [scheduleCommand];
 
 async function carryOut(asked: Asked): Promise<number> {
   const known = { ...process.env };
