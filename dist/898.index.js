@@ -20,9 +20,12 @@ var declared_inputs = __webpack_require__(2519);
 var promises_ = __webpack_require__(6848);
 // EXTERNAL MODULE: ./src/cancel.ts
 var cancel = __webpack_require__(833);
+// EXTERNAL MODULE: ./src/left.ts
+var left = __webpack_require__(8470);
 // EXTERNAL MODULE: ./src/reporting/neutralise.ts
 var neutralise = __webpack_require__(4302);
 ;// CONCATENATED MODULE: ./src/command-line/conversation.ts
+
 
 
 
@@ -37,6 +40,10 @@ class Conversation {
     }
     say(text) {
         process.stderr.write(`${this.safe(text)}\n`);
+    }
+    /** At the end of one that came to nothing. */
+    sayUnchanged() {
+        this.say(left/* LEFT */.M3['nothing-changed'].text);
     }
     /** What is typed, without blanks around it. Throws Left. */
     async ask(question) {
@@ -141,7 +148,7 @@ async function restoreByHand(by) {
     catch (error) {
         if (!(error instanceof Left))
             throw error;
-        conversation.say('Nothing was changed.');
+        conversation.sayUnchanged();
         return exit_status/* EXIT */.dc.cancelled;
     }
 }
@@ -205,7 +212,7 @@ async function confirmed(conversation, { restore }) {
             return answer;
         conversation.say(`That is not its name: expected ${expected}, got ${answer === '' ? 'nothing' : shown(answer)}.`);
     }
-    conversation.say('Nothing was changed.');
+    conversation.sayUnchanged();
     return null;
 }
 const shown = (answer) => (0,neutralise/* quoteOutside */.Y)(JSON.stringify(answer), 100);
@@ -228,7 +235,7 @@ async function withOneDatabase(asked, config, secrets) {
     catch (error) {
         if (!(error instanceof Left))
             throw error;
-        conversation.say('Nothing was changed.');
+        conversation.sayUnchanged();
         return null;
     }
 }

@@ -1213,7 +1213,7 @@ const loginUser = ({ transport }) => transport.transport === 'ssh' ? transport.u
 
 /***/ }),
 
-/***/ 6944:
+/***/ 2778:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -1224,7 +1224,8 @@ __nccwpck_require__.d(__webpack_exports__, {
   ky: () => (/* binding */ engineOf),
   UZ: () => (/* binding */ engineOfKind),
   PJ: () => (/* binding */ parseSource),
-  h2: () => (/* binding */ programsOf)
+  h2: () => (/* binding */ programsOf),
+  Ll: () => (/* binding */ serverIn)
 });
 
 // NAMESPACE OBJECT: ./src/engines/registry.ts
@@ -1256,7 +1257,7 @@ var neutralise = __nccwpck_require__(4302);
 // EXTERNAL MODULE: ./src/schemas.ts
 var schemas = __nccwpck_require__(9011);
 // EXTERNAL MODULE: ./src/engines/common.ts
-var common = __nccwpck_require__(4074);
+var engines_common = __nccwpck_require__(4074);
 ;// CONCATENATED MODULE: ./src/engines/postgres/connection-string.ts
 /**
  * `dbname='...' host='...'` for the tools of PostgreSQL, each value quoted as libpq reads it, the name of the database
@@ -1267,6 +1268,242 @@ var common = __nccwpck_require__(4074);
 function connectionString({ database, parameters }) {
     const quoted = (value) => `'${value.replace(/[\\']/g, '\\$&')}'`;
     return [['dbname', database], ...parameters].map(([keyword, value = '']) => `${keyword}=${quoted(value)}`).join(' ');
+}
+
+;// CONCATENATED MODULE: ./src/engines/extracting.ts
+
+
+
+const MOST_SHOWN = 8;
+const MOST_COMPARED = 5_000;
+/** Names those that are most alike. `tables`: as the user would name them. */
+function noTable(asked, tables) {
+    const near = nearest(asked, tables).map((name) => (0,neutralise/* quoteOutside */.Y)(name, 200));
+    const more = tables.length - near.length;
+    return new errors/* BackupError */.hj('E_NOT_FOUND', `the backup has no table ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(asked), 200)}`, tables.length === 0
+        ? 'It has no table at all.'
+        : `It has ${near.join(', ')}${more > 0 ? `, and ${(0,reporting_format/* counted */.hS)(more, 'other')}` : ''}.`);
+}
+/** Those of the fewest changes first, then by the alphabet. */
+function nearest(asked, names) {
+    const wanted = asked.toLowerCase();
+    const apart = (name) => {
+        const text = name.toLowerCase();
+        const bare = text.slice(text.indexOf('.') + 1);
+        return text.includes(wanted) ? 0 : Math.min(distance(wanted, text), distance(wanted, bare));
+    };
+    return names
+        .slice(0, MOST_COMPARED)
+        .map((name) => ({ name, by: apart(name) }))
+        .sort((one, other) => one.by - other.by || (one.name < other.name ? -1 : 1))
+        .slice(0, MOST_SHOWN)
+        .map(({ name }) => name);
+}
+/** How many letters are to be changed, put in or taken out (Levenshtein); of long names the beginning counts. */
+function distance(one, other) {
+    const [a, b] = [one.slice(0, 64), other.slice(0, 64)];
+    let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+    for (let i = 1; i <= a.length; i++) {
+        const next = [i];
+        for (let j = 1; j <= b.length; j++) {
+            const same = a[i - 1] === b[j - 1] ? 0 : 1;
+            next.push(Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + same));
+        }
+        row = next;
+    }
+    return row[b.length] ?? 0;
+}
+
+;// CONCATENATED MODULE: ./src/engines/restoring.ts
+
+/** What every request that reads the dump is told of it. */
+function dumpArguments(dump) {
+    const { manifest } = dump;
+    return {
+        ...(0,engines_common/* payloadArguments */.Ty)(dump),
+        foreign: manifest === null ? '1' : '',
+        // of what this action did not make nobody has proven anything, and what the tool can not judge is told
+        proven: manifest?.verified.level ?? 'foreign',
+    };
+}
+
+;// CONCATENATED MODULE: ./src/engines/postgres/client-holes.ts
+
+
+/** https://www.postgresql.org/support/security/ */
+const HOLES = [
+    // commands of psql in a script that pg_dump made of a hostile server
+    { cve: 'CVE-2025-8714', kinds: ['sql'], fixed: { 13: 22, 14: 19, 15: 14, 16: 10, 17: 6 } },
+    // line breaks in the names of objects
+    { cve: 'CVE-2025-8715', kinds: ['sql', 'dump', 'tar'], fixed: { 13: 22, 14: 19, 15: 14, 16: 10, 17: 6 } },
+    // \unrestrict expands commands in backticks, within what mended CVE-2025-8714
+    { cve: 'CVE-2026-18408', kinds: ['sql'], fixed: { 14: 24, 15: 19, 16: 15, 17: 11, 18: 6 } },
+    // pg_restore itself runs what a crafted archive says
+    { cve: 'CVE-2026-116314', kinds: ['dump', 'tar'], fixed: { 14: 25, 15: 20, 16: 16, 17: 12, 18: 7 } },
+];
+/**
+ * The holes that a dump of this kind could use, by `pg_dump --version` (`pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`).
+ * A version that can not be read has them all. `fixedIn` is of the same major, or the oldest that was mended.
+ */
+function holesOf(version, kind) {
+    // before the number its maker, in brackets; a beta is older than every minor version
+    const [, major, minor] = /^\S+ \([^)]*\) (\d+)(?:\.(\d+)|(?:devel|alpha|beta|rc)\d*)?(?![\d])/.exec(version) ?? [];
+    return HOLES.filter(({ kinds }) => kinds.some((one) => one === kind)).flatMap(({ cve, fixed }) => {
+        const majors = Object.keys(fixed).map(Number);
+        const first = fixed[Number(major)];
+        if (first !== undefined && Number(minor ?? -1) >= first)
+            return [];
+        if (first === undefined && Number(major) > Math.max(...majors))
+            return [];
+        const mended = first === undefined ? Math.min(...majors) : Number(major);
+        return [{ cve, fixedIn: `${mended}.${fixed[mended]}` }];
+    });
+}
+/**
+ * Throws E_TOOL_UNSAFE when the client has holes that a dump which this action did not make could use, unless that is allowed. Otherwise
+ * what is to be said about it, in at most one sentence.
+ */
+function refuseUnsafe(version, dump, settings) {
+    const holes = holesOf(version, dump.kind);
+    if (holes.length === 0)
+        return [];
+    const tool = dump.kind === 'sql' ? 'psql' : 'pg_restore';
+    const has = `${tool} on the host (${(0,neutralise/* quoteOutside */.Y)(version, 100)}) has known holes: ${holes.map(({ cve }) => cve).join(', ')}`;
+    const install = `the PostgreSQL client ${newest(holes.map(({ fixedIn }) => fixedIn))} or newer`;
+    if (dump.manifest !== null) {
+        return [
+            `${has}. Through them whoever can change the backups, or made objects in the database, can run commands there during a restore: install ${install}`,
+        ];
+    }
+    if (settings.restore.allowUnsafeClient) {
+        return [
+            `${has}, and ${(0,neutralise/* quoteOutside */.Y)(dump.file, 500)} is restored with it all the same (allow-unsafe-client): whoever made that file can run commands on the host`,
+        ];
+    }
+    throw new errors/* BackupError */.hj('E_TOOL_UNSAFE', `${has}. Through them whoever made ${(0,neutralise/* quoteOutside */.Y)(dump.file, 500)} could run commands there while it is restored`, `Install ${install} ${settings.container === null ? 'on the host' : 'in the container'} (the package postgresql-client). If you trust whoever made the dump and the server it came from, set \`allow-unsafe-client: true\`.`);
+}
+/** Of versions `MAJOR.MINOR` the highest. */
+function newest(versions) {
+    const order = new Intl.Collator('en', { numeric: true });
+    return versions.toSorted(order.compare).at(-1) ?? '';
+}
+
+;// CONCATENATED MODULE: ./src/engines/postgres/dump-clients.ts
+
+
+// Which pg_restore reads what a pg_dump wrote: each version of the format of archives, and the first PostgreSQL that knows it.
+// https://github.com/postgres/postgres/blob/master/src/bin/pg_dump/pg_backup_archiver.h
+const FORMATS = [
+    ['1.14', 12],
+    ['1.15', 16],
+    ['1.16', 17],
+];
+/** The major version at the beginning of `17.2 (Debian ...)`, or in `pg_dump (PostgreSQL) 17.2`; 0 where there is none. */
+const majorOf = (version) => Number(/^(?:pg_dump \(PostgreSQL\) )?(\d{1,3})/.exec(version ?? '')?.[1] ?? 0);
+/** What made a dump and from what; of one of ours its manifest says so. */
+function versionsOf({ manifest, versions }) {
+    if (manifest === null)
+        return versions ?? { tool: null, server: null };
+    return { tool: manifest.tools.pg_dump ?? null, server: manifest.tools.PostgreSQL ?? null };
+}
+/** Throws E_TOOL_VERSION when the client that was found can not read the archive. */
+function checkClient(dump, facts) {
+    const { tool } = versionsOf(dump);
+    const made = majorOf(tool);
+    const there = majorOf(facts.get('pg_dump_version'));
+    const needed = Math.max(0, ...FORMATS.map(([, major]) => major).filter((major) => major <= made));
+    if (dump.kind === 'sql' || there === 0 || there >= needed)
+        return;
+    throw tooOldFor(`it was made by pg_dump ${(0,neutralise/* quoteOutside */.Y)(tool ?? '', 100)}`, needed, facts);
+}
+/** What pg_restore says of an archive that is newer than itself, as E_TOOL_VERSION; null where it does not say that. */
+function unreadable(text, facts) {
+    const [, format] = /unsupported version \((\d+\.\d+)\) in file header/.exec(text) ?? [];
+    if (format === undefined)
+        return null;
+    const needed = FORMATS.find(([name]) => name === format)?.[1] ?? null;
+    return tooOldFor(`its format is ${format}`, needed, facts);
+}
+function tooOldFor(why, needed, facts) {
+    const version = facts.get('pg_dump_version');
+    const there = version === null ? '' : `, and the newest client there is ${(0,neutralise/* quoteOutside */.Y)(version, 100)}`;
+    const [what, name] = needed === null
+        ? ['the client of the PostgreSQL that made it', '']
+        : [
+            `the client of PostgreSQL ${needed} or newer`,
+            ` (postgresql-client-${needed} on Debian and Ubuntu, postgresql${needed} on Red Hat and its kin)`,
+        ];
+    return new errors/* BackupError */.hj('E_TOOL_VERSION', `the dump can be read by ${what} alone: ${why}${there}`, `Install it${name} where the tools run, beside the old one if you like, the newest is taken (https://www.postgresql.org/download/).`);
+}
+
+;// CONCATENATED MODULE: ./src/engines/postgres/extracting.ts
+
+
+
+
+
+
+
+/** One table of a PostgreSQL backup, by programs/postgres-extract.sh. */
+function postgresExtracting(common) {
+    const request = (name, settings, dump, more = {}) => [
+        'job',
+        name,
+        (0,engines_common/* named */.KT)({ ...common({ ...settings, verify: 'content' }), ...dumpArguments(dump), ...more }),
+    ];
+    return {
+        formats: ['sql'],
+        open(settings, dump) {
+            if (dump.kind !== 'sql')
+                return request('open_extract_postgres', settings, dump);
+            throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${(0,neutralise/* quoteOutside */.Y)(dump.file, 300)} is a script (dump-format: plain), of which pg_restore takes no single table`, 'Unpack it by the lines that `db-backup show` prints, and take what stands between `COPY` and `\\.`; or restore it into a database of its own.');
+        },
+        remarks(settings, dump, facts) {
+            checkClient(dump, facts);
+            return refuseUnsafe(facts.need('pg_dump_version'), dump, settings);
+        },
+        rows(settings, dump, { table: asked, dataOnly }, facts) {
+            const listed = facts.all('extract_table');
+            const found = tablesCalled(asked, listed, dump.manifest?.content?.tables.map(({ name }) => name));
+            const [one, ...others] = found;
+            if (one === undefined)
+                throw noTable(asked, listed.map(shown));
+            if (others.length > 0) {
+                throw new errors/* BackupError */.hj('E_INPUT', `table: there are ${found.length} tables called ${(0,neutralise/* quoteOutside */.Y)(asked, 200)}`, `Name one with its schema: ${found.map(({ schema, table }) => (0,neutralise/* quoteOutside */.Y)(`${schema}.${table}`, 200)).join(', ')}.`);
+            }
+            return request('extract_postgres', settings, dump, {
+                extract_schema: one.schema,
+                extract_table: one.table,
+                extract_options: dataOnly ? '--data-only' : '',
+            });
+        },
+    };
+}
+/**
+ * The tables that may be meant by a name with or without a schema. `listed`: `SCHEMA TABLE OWNER` of each, as pg_restore lists them: where
+ * names have blanks there are several ways to read a line, of which one is right, as `known` tells, `SCHEMA.TABLE` of each table that the
+ * manifest has. What pg_restore then does not find is told.
+ */
+function tablesCalled(asked, listed, known = []) {
+    const found = new Map();
+    for (const line of listed) {
+        const words = line.split(' ');
+        for (let from = 1; from < words.length - 1; from++) {
+            for (let to = from + 1; to < words.length; to++) {
+                const [schema, table] = [words.slice(0, from).join(' '), words.slice(from, to).join(' ')];
+                if (asked === table || asked === `${schema}.${table}`)
+                    found.set(`${schema}\n${table}`, { schema, table });
+            }
+        }
+    }
+    const all = [...found.values()];
+    const sure = all.filter(({ schema, table }) => known.includes(`${schema}.${table}`));
+    return sure.length > 0 ? sure : all;
+}
+/** For people: `SCHEMA.TABLE`. */
+function shown(line) {
+    const [schema = '', ...rest] = line.split(' ');
+    return `${schema}.${rest.slice(0, -1).join(' ')}`;
 }
 
 // EXTERNAL MODULE: external "node:buffer"
@@ -1326,7 +1563,7 @@ const postgresFormat = {
 /** The named arguments that say where the database is, and with what it is reached. */
 function argumentsOf(source, settings) {
     return {
-        ...(0,common/* commonArguments */.oJ)(settings),
+        ...(0,engines_common/* commonArguments */.oJ)(settings),
         container: settings.container ?? '',
         connection: connectionString(source),
         password: source.password ?? '',
@@ -1698,128 +1935,6 @@ function searchPathOf(content) {
 }
 const propertiesOf = (content) => contentOf({ content })?.properties ?? [];
 
-;// CONCATENATED MODULE: ./src/engines/restoring.ts
-
-/** What every request that reads the dump is told of it. */
-function dumpArguments(dump) {
-    const { manifest } = dump;
-    return {
-        ...(0,common/* payloadArguments */.Ty)(dump),
-        foreign: manifest === null ? '1' : '',
-        // of what this action did not make nobody has proven anything, and what the tool can not judge is told
-        proven: manifest?.verified.level ?? 'foreign',
-    };
-}
-
-;// CONCATENATED MODULE: ./src/engines/postgres/client-holes.ts
-
-
-/** https://www.postgresql.org/support/security/ */
-const HOLES = [
-    // commands of psql in a script that pg_dump made of a hostile server
-    { cve: 'CVE-2025-8714', kinds: ['sql'], fixed: { 13: 22, 14: 19, 15: 14, 16: 10, 17: 6 } },
-    // line breaks in the names of objects
-    { cve: 'CVE-2025-8715', kinds: ['sql', 'dump', 'tar'], fixed: { 13: 22, 14: 19, 15: 14, 16: 10, 17: 6 } },
-    // \unrestrict expands commands in backticks, within what mended CVE-2025-8714
-    { cve: 'CVE-2026-18408', kinds: ['sql'], fixed: { 14: 24, 15: 19, 16: 15, 17: 11, 18: 6 } },
-    // pg_restore itself runs what a crafted archive says
-    { cve: 'CVE-2026-116314', kinds: ['dump', 'tar'], fixed: { 14: 25, 15: 20, 16: 16, 17: 12, 18: 7 } },
-];
-/**
- * The holes that a dump of this kind could use, by `pg_dump --version` (`pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`).
- * A version that can not be read has them all. `fixedIn` is of the same major, or the oldest that was mended.
- */
-function holesOf(version, kind) {
-    // before the number its maker, in brackets; a beta is older than every minor version
-    const [, major, minor] = /^\S+ \([^)]*\) (\d+)(?:\.(\d+)|(?:devel|alpha|beta|rc)\d*)?(?![\d])/.exec(version) ?? [];
-    return HOLES.filter(({ kinds }) => kinds.some((one) => one === kind)).flatMap(({ cve, fixed }) => {
-        const majors = Object.keys(fixed).map(Number);
-        const first = fixed[Number(major)];
-        if (first !== undefined && Number(minor ?? -1) >= first)
-            return [];
-        if (first === undefined && Number(major) > Math.max(...majors))
-            return [];
-        const mended = first === undefined ? Math.min(...majors) : Number(major);
-        return [{ cve, fixedIn: `${mended}.${fixed[mended]}` }];
-    });
-}
-/**
- * Throws E_TOOL_UNSAFE when the client has holes that a dump which this action did not make could use, unless that is allowed. Otherwise
- * what is to be said about it, in at most one sentence.
- */
-function refuseUnsafe(version, dump, settings) {
-    const holes = holesOf(version, dump.kind);
-    if (holes.length === 0)
-        return [];
-    const tool = dump.kind === 'sql' ? 'psql' : 'pg_restore';
-    const has = `${tool} on the host (${(0,neutralise/* quoteOutside */.Y)(version, 100)}) has known holes: ${holes.map(({ cve }) => cve).join(', ')}`;
-    const install = `the PostgreSQL client ${newest(holes.map(({ fixedIn }) => fixedIn))} or newer`;
-    if (dump.manifest !== null) {
-        return [
-            `${has}. Through them whoever can change the backups, or made objects in the database, can run commands there during a restore: install ${install}`,
-        ];
-    }
-    if (settings.restore.allowUnsafeClient) {
-        return [
-            `${has}, and ${(0,neutralise/* quoteOutside */.Y)(dump.file, 500)} is restored with it all the same (allow-unsafe-client): whoever made that file can run commands on the host`,
-        ];
-    }
-    throw new errors/* BackupError */.hj('E_TOOL_UNSAFE', `${has}. Through them whoever made ${(0,neutralise/* quoteOutside */.Y)(dump.file, 500)} could run commands there while it is restored`, `Install ${install} ${settings.container === null ? 'on the host' : 'in the container'} (the package postgresql-client). If you trust whoever made the dump and the server it came from, set \`allow-unsafe-client: true\`.`);
-}
-/** Of versions `MAJOR.MINOR` the highest. */
-function newest(versions) {
-    const order = new Intl.Collator('en', { numeric: true });
-    return versions.toSorted(order.compare).at(-1) ?? '';
-}
-
-;// CONCATENATED MODULE: ./src/engines/postgres/dump-clients.ts
-
-
-// Which pg_restore reads what a pg_dump wrote: each version of the format of archives, and the first PostgreSQL that knows it.
-// https://github.com/postgres/postgres/blob/master/src/bin/pg_dump/pg_backup_archiver.h
-const FORMATS = [
-    ['1.14', 12],
-    ['1.15', 16],
-    ['1.16', 17],
-];
-/** The major version at the beginning of `17.2 (Debian ...)`, or in `pg_dump (PostgreSQL) 17.2`; 0 where there is none. */
-const majorOf = (version) => Number(/^(?:pg_dump \(PostgreSQL\) )?(\d{1,3})/.exec(version ?? '')?.[1] ?? 0);
-/** What made a dump and from what; of one of ours its manifest says so. */
-function versionsOf({ manifest, versions }) {
-    if (manifest === null)
-        return versions ?? { tool: null, server: null };
-    return { tool: manifest.tools.pg_dump ?? null, server: manifest.tools.PostgreSQL ?? null };
-}
-/** Throws E_TOOL_VERSION when the client that was found can not read the archive. */
-function checkClient(dump, facts) {
-    const { tool } = versionsOf(dump);
-    const made = majorOf(tool);
-    const there = majorOf(facts.get('pg_dump_version'));
-    const needed = Math.max(0, ...FORMATS.map(([, major]) => major).filter((major) => major <= made));
-    if (dump.kind === 'sql' || there === 0 || there >= needed)
-        return;
-    throw tooOldFor(`it was made by pg_dump ${(0,neutralise/* quoteOutside */.Y)(tool ?? '', 100)}`, needed, facts);
-}
-/** What pg_restore says of an archive that is newer than itself, as E_TOOL_VERSION; null where it does not say that. */
-function unreadable(text, facts) {
-    const [, format] = /unsupported version \((\d+\.\d+)\) in file header/.exec(text) ?? [];
-    if (format === undefined)
-        return null;
-    const needed = FORMATS.find(([name]) => name === format)?.[1] ?? null;
-    return tooOldFor(`its format is ${format}`, needed, facts);
-}
-function tooOldFor(why, needed, facts) {
-    const version = facts.get('pg_dump_version');
-    const there = version === null ? '' : `, and the newest client there is ${(0,neutralise/* quoteOutside */.Y)(version, 100)}`;
-    const [what, name] = needed === null
-        ? ['the client of the PostgreSQL that made it', '']
-        : [
-            `the client of PostgreSQL ${needed} or newer`,
-            ` (postgresql-client-${needed} on Debian and Ubuntu, postgresql${needed} on Red Hat and its kin)`,
-        ];
-    return new errors/* BackupError */.hj('E_TOOL_VERSION', `the dump can be read by ${what} alone: ${why}${there}`, `Install it${name} where the tools run, beside the old one if you like, the newest is taken (https://www.postgresql.org/download/).`);
-}
-
 ;// CONCATENATED MODULE: ./src/engines/postgres/ways.ts
 
 
@@ -2060,12 +2175,12 @@ function postgresRestoring(target) {
         return [
             'job',
             `${name}_restore_postgres`,
-            (0,common/* named */.KT)({
+            (0,engines_common/* named */.KT)({
                 ...argumentsOf(target, settings),
                 live: database,
                 maintenance: connectionString({ ...target, database: maintenance }),
                 second: connectionString({ ...target, database: second || maintenance }),
-                lock_wait: (0,common/* seconds */.YA)(settings.lockWaitMs),
+                lock_wait: (0,engines_common/* seconds */.YA)(settings.lockWaitMs),
                 jobs: settings.dump.jobs === null ? '' : String(settings.dump.jobs),
                 ...more,
             }),
@@ -2116,7 +2231,7 @@ function postgresRestoring(target) {
                 return content?.tables ?? [];
             const loaded = restoredIn(facts);
             if (content !== null)
-                (0,common/* checkRows */.Uu)(content, loaded);
+                (0,engines_common/* checkRows */.Uu)(content, loaded);
             return loaded;
         },
         swap: (settings, dump, step) => request('swap', settings, { ...dumpOf(dump), ...stepArguments(step), ...expectedOf(dump) }),
@@ -2592,12 +2707,12 @@ function wordsFor(failure) {
         case 'E_SOURCE_INVALID':
             if (failure.text === 'pooler') {
                 return [
-                    `${shown(source)} leads to a pooler that gives the sessions of the server from one client to another (PgBouncer in transaction mode and its like): what pg_dump sets for its session would stay there, and the application would find its tables no more`,
+                    `${words_shown(source)} leads to a pooler that gives the sessions of the server from one client to another (PgBouncer in transaction mode and its like): what pg_dump sets for its session would stay there, and the application would find its tables no more`,
                     `Name the server itself in \`${input}\`, or a pool that gives a session to one client for as long as it is connected (\`pool_mode = session\`; hosted services have a port or a host name of its own for that).`,
                 ];
             }
             return [
-                `the server of ${shown(source)} is a hot standby: what was committed last may be missing there, and a long dump may be cancelled by the replay`,
+                `the server of ${words_shown(source)} is a hot standby: what was committed last may be missing there, and a long dump may be cancelled by the replay`,
                 `Name the primary in \`${input}\`. If the standby is meant, say so in the URL: \`?target_session_attrs=standby\` (or \`any\`, for clients older than 14).`,
             ];
         case 'E_SOURCE_CORRUPT':
@@ -2619,7 +2734,7 @@ function wordsFor(failure) {
             return notRestored(failure);
         case 'E_DUMP_FAILED':
             return [
-                `no proven dump of ${shown(source)} could be made: ${(0,reporting_format/* clip */.$Q)((0,neutralise/* quoteOutside */.Y)(failure.text), 1000)}`,
+                `no proven dump of ${words_shown(source)} could be made: ${(0,reporting_format/* clip */.$Q)((0,neutralise/* quoteOutside */.Y)(failure.text), 1000)}`,
                 /terminat|server closed|connection to (the )?server|no connection/i.test(failure.text)
                     ? 'The server ended the connection in the middle: look at its log (a restart, pg_terminate_backend, out of memory).'
                     : '',
@@ -2631,7 +2746,7 @@ function wordsFor(failure) {
 function unreachable({ text, said, state, source, settings, input }) {
     const host = parameter(source, 'host');
     const place = settings.container === null ? 'on the host' : `in the container ${settings.container}`;
-    const server = `the PostgreSQL server of ${shown(source)}`;
+    const server = `the PostgreSQL server of ${words_shown(source)}`;
     if (state === '53300' || /too many connections|too many clients|remaining connection slots/.test(text)) {
         const needed = settings.dump.format === 'directory' ? '`jobs` + 2 at the same time' : 'two at the same time';
         return [
@@ -2737,12 +2852,12 @@ function locked(failure) {
     const { text, said, state, source, settings } = failure;
     if (state === '57014' && !/user request/.test(text)) {
         return [
-            `the server cancelled a statement in ${shown(source)}, as after its statement_timeout or when somebody asks for it: ${said}`,
+            `the server cancelled a statement in ${words_shown(source)}, as after its statement_timeout or when somebody asks for it: ${said}`,
             `Run again, if somebody cancelled it (pg_cancel_backend). A statement_timeout is set for the role or the database, and too short even to begin: \`ALTER ROLE ${roleOf(failure).sql} SET statement_timeout = 0\`.`,
         ];
     }
     return [
-        `${shown(source)} stayed locked for ${(0,common/* seconds */.YA)(settings.lockWaitMs)} s (lock-wait): ${said}`,
+        `${words_shown(source)} stayed locked for ${(0,engines_common/* seconds */.YA)(settings.lockWaitMs)} s (lock-wait): ${said}`,
         state === '40001' || /recovery/.test(text)
             ? 'The replay on the standby cancelled the dump: raise max_standby_streaming_delay there, or take the backup from the primary.'
             : 'A migration or another command holds an exclusive lock on a table, or waits for one: look at pg_stat_activity and pg_locks, let it end, or raise `lock-wait`.',
@@ -2802,7 +2917,7 @@ function notPermitted(failure) {
             `Back up as the owner of the table (where it is not forced on them too), or as a role that sees all rows; as a superuser: \`ALTER ROLE ${sql} BYPASSRLS\`.`,
         ];
     }
-    const message = `${name} may not read everything in ${shown(source)}: ${said}`;
+    const message = `${name} may not read everything in ${words_shown(source)}: ${said}`;
     const becomes = becomesOther(failure);
     if (becomes !== null) {
         return [
@@ -2860,7 +2975,7 @@ function deniedOf({ text, state, facts }) {
 function notRestored(failure) {
     const { text, said, state, settings } = failure;
     const role = roleOf(failure);
-    const place = settings.restoreTo === null ? shown(failure.source) : (0,neutralise/* quoteOutside */.Y)(settings.restoreTo.given);
+    const place = settings.restoreTo === null ? words_shown(failure.source) : (0,neutralise/* quoteOutside */.Y)(settings.restoreTo.given);
     const words = (advice) => [
         `the backup could not be restored into a throw-away database on the server of ${place}: ${(0,reporting_format/* clip */.$Q)(said, 1000)}`,
         `${advice} The throw-away database was dropped.`.trim(),
@@ -2910,7 +3025,7 @@ function notRestored(failure) {
 function roleOf({ facts, source, settings }) {
     const hex = facts.get('role');
     // as the server itself quotes it
-    const sql = hex === null ? words_identifier(parameter(source, 'user') ?? settings.runAs ?? (0,common/* loginUser */.Lx)(settings)) : decoded(hex);
+    const sql = hex === null ? words_identifier(parameter(source, 'user') ?? settings.runAs ?? (0,engines_common/* loginUser */.Lx)(settings)) : decoded(hex);
     const name = sql.startsWith('"') ? sql.slice(1, -1).replaceAll('""', '"') : sql;
     return { name: (0,neutralise/* quoteOutside */.Y)(name, 200), sql: (0,neutralise/* quoteOutside */.Y)(sql, 200) };
 }
@@ -2922,13 +3037,14 @@ function spoken(text) {
         .trim()
         .replace(/[.;]+$/, ''));
 }
-const shown = ({ given }) => (0,neutralise/* quoteOutside */.Y)(given);
+const words_shown = ({ given }) => (0,neutralise/* quoteOutside */.Y)(given);
 const parameter = ({ parameters }, keyword) => parameters.find(([name]) => name === keyword)?.[1];
 /** As SQL has it: quoted where it must be. */
 const words_identifier = (name) => /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 const words_literal = (text) => `'${text.replaceAll("'", "''")}'`;
 
 ;// CONCATENATED MODULE: ./src/engines/postgres/database.ts
+
 
 
 
@@ -2959,11 +3075,11 @@ function postgresDatabase(source, { format }) {
             return [
                 'job',
                 'backup_postgres',
-                (0,common/* named */.KT)({
+                (0,engines_common/* named */.KT)({
                     ...argumentsOf(source, settings),
                     id,
                     holder,
-                    lock_wait: (0,common/* seconds */.YA)(settings.lockWaitMs),
+                    lock_wait: (0,engines_common/* seconds */.YA)(settings.lockWaitMs),
                     lock_wait_ms: String(settings.lockWaitMs),
                     kind: KINDS[format],
                     // quoted even here: pg_dumpall takes a name with "=" in it for a whole connection string
@@ -2979,9 +3095,9 @@ function postgresDatabase(source, { format }) {
             return [
                 'job',
                 'verify_postgres',
-                (0,common/* named */.KT)({
+                (0,engines_common/* named */.KT)({
                     ...argumentsOf(source, settings),
-                    ...(0,common/* payloadArguments */.Ty)(manifest),
+                    ...(0,engines_common/* payloadArguments */.Ty)(manifest),
                     ...scratchArguments(source, settings, manifest),
                 }),
             ];
@@ -2995,16 +3111,16 @@ function postgresDatabase(source, { format }) {
             }
             if (facts.get('restored_into') === null)
                 return;
-            (0,common/* checkRows */.Uu)(content, restoredIn(facts));
+            (0,engines_common/* checkRows */.Uu)(content, restoredIn(facts));
         },
         inspect(settings) {
-            return ['job', 'inspect_postgres', (0,common/* named */.KT)(argumentsOf(source, settings))];
+            return ['job', 'inspect_postgres', (0,engines_common/* named */.KT)(argumentsOf(source, settings))];
         },
         health: {
             request: (settings) => [
                 'job',
                 'health_postgres',
-                (0,common/* named */.KT)({ ...argumentsOf(source, settings), kind: KINDS[format] }),
+                (0,engines_common/* named */.KT)({ ...argumentsOf(source, settings), kind: KINDS[format] }),
             ],
             read: postgresHealth,
         },
@@ -3107,6 +3223,7 @@ function postgresDatabase(source, { format }) {
             return new errors/* BackupError */.hj('E_EMPTY', `what is to be backed up of the database ${(0,neutralise/* quoteOutside */.Y)(source.database)} holds no table, view, sequence, function or large object, so its backup would prove nothing`, 'Check that `database` names the database that the application uses, and `schema`, where it is given, its schemas.');
         },
         restoring: postgresRestoring(source),
+        extracting: postgresExtracting((settings) => argumentsOf(source, settings)),
         explain(failure, settings) {
             // of an existing backup it is only ever about the server that it is restored on
             const target = otherTarget(settings);
@@ -3209,7 +3326,7 @@ function toolsOf(facts) {
     return {
         PostgreSQL: (0,neutralise/* quoteOutside */.Y)(serverVersion(facts), 100),
         pg_dump: (0,neutralise/* quoteOutside */.Y)(facts.need('pg_dump_version'), 100),
-        ...(0,common/* packersOf */.n3)(facts),
+        ...(0,engines_common/* packersOf */.n3)(facts),
     };
 }
 /** A sentence about the tables of which rows were not counted, those whose functions are not to be carried out or the others; none when all were. */
@@ -3271,31 +3388,6 @@ const dumpRefusals = ({ path, said }) => ({
     ],
 });
 
-// EXTERNAL MODULE: ./src/host/program.ts
-var program = __nccwpck_require__(630);
-;// CONCATENATED MODULE: ./src/engines/postgres/told-elsewhere.ts
-
-/** What the programs tell as another user or in a container (host/program.ts); held against them by __tests__/repository/told-elsewhere.test.ts. */
-const TOLD_ELSEWHERE = [
-    'restored',
-    ...(0,program/* facts */.Ix)('pg_bin pg_dump_version sqlstate denied'),
-    // of the server and of who logs in
-    ...(0,program/* facts */.Ix)('server_version server_version_num system_identifier in_recovery role login_role role_set superuser may_create'),
-    ...(0,program/* facts */.Ix)('extension bound data_directory maintenance same_database'),
-    // of a database
-    ...(0,program/* facts */.Ix)('source_bytes encoding like search_path owns property properties_left kept_setting session subscriptions slots'),
-    ...(0,program/* facts */.Ix)('installed extension_rows used_extension of_extension unread foreign_table foreign_object system_schema path_functions'),
-    ...(0,program/* facts */.Ix)('objects large_objects tables table rows guarded unlogged_left'),
-    // of how it is
-    ...(0,program/* facts */.Ix)('sees_all connections max_connections longest_transaction replication_slots inactive_slots held_wal unused_wal unreadable'),
-    ...(0,program/* facts */.Ix)('wraparound_age archiving archive_failing archive_failures replicas replica_lag standby_lag'),
-    ...(0,program/* facts */.Ix)('checksum_failures invalid_indexes estimate'),
-    // of a dump
-    ...(0,program/* facts */.Ix)('checked counting_ended roles roles_missing archived archived_from'),
-    // of a restore
-    ...(0,program/* facts */.Ix)('restored_into restored_uncounted assert_N assert_error_N target_state target_free_kib traces in_place state'),
-];
-
 // EXTERNAL MODULE: external "node:net"
 var external_node_net_ = __nccwpck_require__(7030);
 ;// CONCATENATED MODULE: ./src/engines/postgres/url.ts
@@ -3344,6 +3436,21 @@ function withPassword(source, password) {
     }
     return { ...source, password };
 }
+/** As a URL that is read as this source, with its password. */
+function textOf({ given, password }) {
+    if (password === null)
+        return given;
+    return `${given}${given.includes('?') ? '&' : '?'}password=${encodeURIComponent(password)}`;
+}
+/** The database that every server has, to be asked for the others where none is named. */
+const MAINTENANCE = 'postgres';
+/** The text with a database in it that can be asked for the others; null: it is no URL of PostgreSQL. Throws as `parsePostgresUrl`. */
+const askingUrl = (text) => namesPostgres(text) ? textOf(parsePostgresUrl(text, MAINTENANCE).source) : null;
+/** The text with this database instead, by its literal name. */
+function namingUrl(text, database) {
+    const { source } = parsePostgresUrl(text, MAINTENANCE);
+    return textOf({ ...source, given: uri(database, source.parameters) });
+}
 /** Whether two URLs name one database in the same way, whoever asks for it. */
 const isSamePlace = (one, other) => placeOf(one) === placeOf(other);
 function placeOf({ database, parameters }) {
@@ -3359,9 +3466,11 @@ function placeOf({ database, parameters }) {
  * `secrets`: the password in each form that may turn up in a log. `dropped`: names of parameters that libpq does not
  * know, that make no sense for a backup, or that were translated.
  *
+ * `otherwise`: the database where the text names none.
+ *
  * Throws an Error whose text is the rule. It never holds any of the value, which may have a password in it.
  */
-function parsePostgresUrl(text) {
+function parsePostgresUrl(text, otherwise = '') {
     checkLine(text);
     const [, jdbc, scheme, rest = ''] = SCHEME.exec(text) ?? [];
     if (scheme === undefined)
@@ -3384,7 +3493,7 @@ function parsePostgresUrl(text) {
         values.set('password', percentDecoded(password));
     if (path !== '')
         values.set('dbname', decode(path));
-    const database = values.take('dbname') ?? '';
+    const database = values.take('dbname') || otherwise;
     if (database === '') {
         throw new Error('expected the name of the database at its end, as in postgresql://user@host/name; without one PostgreSQL takes the name of the user, and nothing is guessed here');
     }
@@ -3569,7 +3678,57 @@ function uri(database, parameters) {
     return `postgresql://${login}${before ? places.join(',') : ''}/${name}${query === '' ? '' : `?${query}`}`;
 }
 
+;// CONCATENATED MODULE: ./src/engines/postgres/server.ts
+
+
+
+/** All databases of a PostgreSQL server, as programs/postgres-databases.sh tells them. */
+const postgresServer = {
+    asking: askingUrl,
+    naming: namingUrl,
+    request: (source, { container, runAs }) => [
+        'job',
+        'databases_postgres',
+        (0,engines_common/* named */.KT)({
+            container: container ?? '',
+            run_as: runAs ?? '',
+            connection: connectionString(source),
+            password: source.password ?? '',
+        }),
+    ],
+    names: (facts) => facts
+        .all('on_server')
+        .map((hex) => Buffer.from(hex, 'hex'))
+        .toSorted(Buffer.compare),
+};
+
+// EXTERNAL MODULE: ./src/host/program.ts
+var program = __nccwpck_require__(630);
+;// CONCATENATED MODULE: ./src/engines/postgres/told-elsewhere.ts
+
+/** What the programs tell as another user or in a container (host/program.ts); held against them by __tests__/repository/told-elsewhere.test.ts. */
+const TOLD_ELSEWHERE = [
+    'restored',
+    ...(0,program/* facts */.Ix)('pg_bin pg_dump_version sqlstate denied'),
+    // of the server and of who logs in
+    ...(0,program/* facts */.Ix)('on_server server_version server_version_num system_identifier in_recovery role login_role role_set superuser may_create'),
+    ...(0,program/* facts */.Ix)('extension bound data_directory maintenance same_database'),
+    // of a database
+    ...(0,program/* facts */.Ix)('source_bytes encoding like search_path owns property properties_left kept_setting session subscriptions slots'),
+    ...(0,program/* facts */.Ix)('installed extension_rows used_extension of_extension unread foreign_table foreign_object system_schema path_functions'),
+    ...(0,program/* facts */.Ix)('objects large_objects tables table rows guarded unlogged_left'),
+    // of how it is
+    ...(0,program/* facts */.Ix)('sees_all connections max_connections longest_transaction replication_slots inactive_slots held_wal unused_wal unreadable'),
+    ...(0,program/* facts */.Ix)('wraparound_age archiving archive_failing archive_failures replicas replica_lag standby_lag'),
+    ...(0,program/* facts */.Ix)('checksum_failures invalid_indexes estimate'),
+    // of a dump
+    ...(0,program/* facts */.Ix)('checked counting_ended roles roles_missing archived archived_from'),
+    // of a restore
+    ...(0,program/* facts */.Ix)('restored_into restored_uncounted assert_N assert_error_N target_state target_free_kib traces in_place state'),
+];
+
 ;// CONCATENATED MODULE: ./src/engines/postgres/index.ts
+
 
 
 
@@ -3601,6 +3760,7 @@ const postgres = {
         elsewhere: 'another database than the live one, for example the database postgres of that server',
         onRunner: 'a PostgreSQL server as seen from the runner, for example postgresql://postgres:throw-away@localhost/postgres of a service container',
     },
+    server: postgresServer,
     open: postgresDatabase,
     // literal names in `new URL`, one for each file, so that the bundler finds and copies them
     programs: [
@@ -3616,9 +3776,111 @@ const postgres = {
         __nccwpck_require__.ab + "postgres-swap.sh",
         __nccwpck_require__.ab + "postgres-in-place.sh",
         __nccwpck_require__.ab + "postgres-health.sh",
+        __nccwpck_require__.ab + "postgres-databases.sh",
+        __nccwpck_require__.ab + "postgres-extract.sh",
     ],
     elsewhere: TOLD_ELSEWHERE,
 };
+
+;// CONCATENATED MODULE: ./src/engines/sqlite/extracting.ts
+
+
+
+
+
+/** Of tables alone, which SQLite stores in that form: a virtual one needs its module, and a view is a program of others. */
+const TABLES = `sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND sql LIKE 'CREATE TABLE %'`;
+const called = (table) => `${TABLES} AND name = ${extracting_literal(table)} COLLATE NOCASE`;
+/** One table of a SQLite backup, by programs/sqlite-extract.sh. */
+function sqliteExtracting(common) {
+    return {
+        formats: ['sql', 'csv'],
+        open: (settings, dump, { table }) => [
+            'job',
+            'open_extract_sqlite',
+            (0,engines_common/* named */.KT)({
+                ...common({ ...settings, verify: 'content' }),
+                ...dumpArguments(dump),
+                ask_tables: `SELECT 'extract_table ' || hex(name) FROM ${TABLES} ORDER BY name`,
+                ask_table: `SELECT 'extract_name ' || hex(name) || char(10) || 'extract_definition ' || hex(sql) FROM ${called(table)}`,
+                // not of a view of that name, whose columns would have to be worked out
+                ask_columns: `SELECT CASE x.hidden WHEN 0 THEN 'extract_column ' ELSE 'extract_generated ' END || hex(x.name) FROM (SELECT name FROM ${called(table)}) AS t, temp.pragma_table_xinfo(t.name) AS x ORDER BY x.cid`,
+            }),
+        ],
+        remarks: (_settings, _dump, facts) => facts.get('extract_name') === null || facts.get('extract_generated') === null
+            ? []
+            : ['columns that are computed from others are left out: the definition of the table says how'],
+        rows(settings, _dump, { table, format, dataOnly }, facts) {
+            const text = decoder(facts);
+            const name = facts.get('extract_name');
+            if (name === null)
+                throw noTable(table, facts.all('extract_table').map(text));
+            const columns = facts.all('extract_column').map(text);
+            const source = `FROM main.${extracting_identifier(text(name))} AS r;`;
+            const target = facts.get('extract_generated') === null
+                ? extracting_identifier(text(name))
+                : `${extracting_identifier(text(name))}(${columns.map(extracting_identifier).join(',')})`;
+            const parts = format === 'csv'
+                ? {
+                    extract_before: `${columns.map(csvName).join(',')}\n`,
+                    extract_select: `SELECT ${columns.map((one) => csvValue(`r.${extracting_identifier(one)}`)).join(',\n')} ${source}`,
+                    extract_after: '',
+                }
+                : {
+                    extract_before: dataOnly
+                        ? BEGIN
+                        : `${DISTRUST}${BEGIN}${oneStatement(text(facts.need('extract_definition')))};\n`,
+                    extract_select: insertions(target, columns, source),
+                    extract_after: 'COMMIT;\n',
+                };
+            return ['job', 'extract_sqlite', (0,engines_common/* named */.KT)({ ...common(settings), ...parts })];
+        },
+    };
+}
+const BEGIN = 'BEGIN TRANSACTION;\n';
+/** Before the definition: what stands in it is not carried out by whoever loads it (the tool's edit() starts programs). */
+const DISTRUST = 'PRAGMA trusted_schema=OFF;\nPRAGMA ignore_check_constraints=ON;\nPRAGMA foreign_keys=OFF;\n';
+/** The texts of the program are in the encoding of the database, in hex. */
+function decoder(facts) {
+    const decoding = new TextDecoder(facts.get('extract_encoding')?.toLowerCase() ?? 'utf-8');
+    return (hex) => decoding.decode(Buffer.from(hex, 'hex'));
+}
+const extracting_literal = (text) => `'${text.replaceAll("'", "''")}'`;
+const extracting_identifier = (name) => `"${name.replaceAll('"', '""')}"`;
+/** A statement whose lines, with "," between the columns, are the statements that put the rows in. */
+function insertions(target, columns, source) {
+    const values = columns.map((one) => sqlValue(`r.${extracting_identifier(one)}`));
+    const first = `${extracting_literal(`INSERT INTO ${target} VALUES(`)} || ${values[0]}`;
+    const all = [first, ...values.slice(1)];
+    all.push(`${all.pop()} || ');'`);
+    return `SELECT ${all.join(',\n')} ${source}`;
+}
+/**
+ * SQL that gives the value as SQL. quote() ends a text at its first zero byte; the sqlite3 tool takes a carriage return for the end of a
+ * line, wherever it stands; and some versions write infinity as a word.
+ */
+const sqlValue = (value) => [
+    `CASE WHEN typeof(${value}) = 'text' AND (instr(${value}, char(0)) OR instr(${value}, char(13)) AND instr(${value}, '\\r'))`,
+    `THEN 'CAST(X''' || hex(${value}) || ''' AS TEXT)'`,
+    `WHEN typeof(${value}) = 'text' AND instr(${value}, char(13))`,
+    `THEN 'replace(' || quote(replace(${value}, char(13), '\\r')) || ',''\\r'',char(13))'`,
+    `${infinity(value)} ELSE quote(${value}) END`,
+].join(' ');
+/** The same as CSV: NULL is nothing, a text always stands in quotes, bytes are `X'..'` without quotes. */
+const csvValue = (value) => `CASE WHEN typeof(${value}) = 'null' THEN '' WHEN typeof(${value}) = 'text' AND NOT instr(${value}, char(0)) THEN '"' || replace(${value}, '"', '""') || '"' WHEN typeof(${value}) IN ('text', 'blob') THEN 'X''' || hex(${value}) || '''' ${infinity(value)} ELSE quote(${value}) END`;
+const infinity = (value) => `WHEN typeof(${value}) = 'real' AND abs(${value}) > 1.7976931348623157e308 THEN CASE WHEN ${value} > 0 THEN '9e999' ELSE '-9e999' END`;
+const csvName = (name) => (/[",\r\n]|^$/.test(name) ? extracting_identifier(name) : name);
+/**
+ * The text, when it is one statement. SQLite reads no further than to the end of the first when it opens a database, so that what stands
+ * behind it may be anything, and would be carried out by whoever reads what we print. Throws E_MANIFEST.
+ */
+function oneStatement(definition) {
+    const tokens = /'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?\*\/|[;\0'"`[]/g;
+    const odd = [...definition.matchAll(tokens)].find(([token]) => token.length === 1);
+    if (odd === undefined)
+        return definition;
+    throw new errors/* BackupError */.hj('E_MANIFEST', `the definition of the table is more than one statement: ${(0,neutralise/* quoteOutside */.Y)(definition, 200)}`, 'Somebody has written into the schema of that database by hand. Take the rows alone (`--data-only`), or as CSV.');
+}
 
 ;// CONCATENATED MODULE: ./src/engines/sqlite/health.ts
 
@@ -3691,11 +3953,11 @@ const QUICK_CHECK = 'PRAGMA trusted_schema = off; PRAGMA ignore_check_constraint
 const checking = (sudo) => `${sudo}env -u VISUAL sqlite3 -cmd '.dbconfig load_extension off'`;
 const IN_PLACE = 'in-place';
 const REPLACE = 'replace';
-const MOST_SHOWN = 5;
+const restore_MOST_SHOWN = 5;
 /** Puts a SQLite dump back, by programs/sqlite-restore.sh. */
 function sqliteRestoring(target) {
     const given = (settings) => ({
-        ...(0,common/* commonArguments */.oJ)(settings),
+        ...(0,engines_common/* commonArguments */.oJ)(settings),
         source: target.path,
         busy_ms: String(settings.lockWaitMs),
     });
@@ -3706,26 +3968,26 @@ function sqliteRestoring(target) {
         mayBe: (identity) => 'path' in identity,
         look(settings, dump) {
             const stops = settings.restore.stopCommand === null ? '' : '1';
-            return ['job', 'look_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...dumpArguments(dump), stops })];
+            return ['job', 'look_restore_sqlite', (0,engines_common/* named */.KT)({ ...given(settings), ...dumpArguments(dump), stops })];
         },
         plan: planOf,
         load(settings, dump, step) {
             return [
                 'job',
                 'load_restore_sqlite',
-                (0,common/* named */.KT)({ ...given(settings), ...dumpArguments(dump), ...restore_stepArguments(step) }),
+                (0,engines_common/* named */.KT)({ ...given(settings), ...dumpArguments(dump), ...restore_stepArguments(step) }),
             ];
         },
         loaded(facts, { manifest }) {
             const tables = restore_decoded(facts.restored, facts.get('encoding'));
             const couldCount = facts.get('uncounted') === null && facts.get('unread') === null;
             if (manifest?.content && couldCount)
-                (0,common/* checkRows */.Uu)(manifest.content, tables);
+                (0,engines_common/* checkRows */.Uu)(manifest.content, tables);
             return tables;
         },
         swap(settings, dump, step) {
             const { proven = '' } = dumpArguments(dump);
-            return ['job', 'swap_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...restore_stepArguments(step), proven })];
+            return ['job', 'swap_restore_sqlite', (0,engines_common/* named */.KT)({ ...given(settings), ...restore_stepArguments(step), proven })];
         },
         swapped(facts, loaded) {
             return differencesAfter(facts, loaded);
@@ -3734,7 +3996,7 @@ function sqliteRestoring(target) {
             return [
                 'job',
                 'back_restore_sqlite',
-                (0,common/* named */.KT)({
+                (0,engines_common/* named */.KT)({
                     ...given(settings),
                     ...restore_stepArguments(step),
                     safety_payload: safety?.file ?? '',
@@ -3747,15 +4009,15 @@ function sqliteRestoring(target) {
             ];
         },
         settle(settings, step) {
-            return ['job', 'settle_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...restore_stepArguments(step) })];
+            return ['job', 'settle_restore_sqlite', (0,engines_common/* named */.KT)({ ...given(settings), ...restore_stepArguments(step) })];
         },
         recover(settings, step, { identity }) {
             const known = identity.path ?? '';
-            return ['job', 'recover_restore_sqlite', (0,common/* named */.KT)({ ...given(settings), ...restore_stepArguments(step), known })];
+            return ['job', 'recover_restore_sqlite', (0,engines_common/* named */.KT)({ ...given(settings), ...restore_stepArguments(step), known })];
         },
         identity: (facts) => ({ path: facts.path('resolved') }),
         saveDamaged(settings, id) {
-            return ['job', 'save_damaged_sqlite', (0,common/* named */.KT)({ ...given(settings), id })];
+            return ['job', 'save_damaged_sqlite', (0,engines_common/* named */.KT)({ ...given(settings), id })];
         },
         byHand({ runAs }, { id, way }, safety, directory) {
             const sudo = runAs === null ? '' : `sudo -u ${(0,quoting/* quote */.h)(runAs)} `;
@@ -3928,11 +4190,11 @@ function differencesAfter(facts, loaded) {
     const other = loaded.filter(({ name, rows }) => live.has(name) && live.get(name) !== rows);
     const alone = facts.get('all_users') !== null && facts.all('in_use').length === 0;
     const shown = other
-        .slice(0, MOST_SHOWN)
+        .slice(0, restore_MOST_SHOWN)
         .map(({ name, rows }) => (0,neutralise/* quoteOutside */.Y)(`${name} has ${(0,counting/* plural */.L)(live.get(name) ?? 0, 'row')}, not ${rows}`, 120))
         .join('; ');
     if ((missing.length > 0 && uncounted === null) || (other.length > 0 && alone)) {
-        throw new errors/* BackupError */.hj('E_RESTORE', `${path} is not what was loaded: ${missing.length > 0 ? `missing: ${(0,neutralise/* quoteOutside */.Y)(missing.slice(0, MOST_SHOWN).join(', '), 300)}` : shown}`, 'Something else writes into that database, or the disk can not be trusted.');
+        throw new errors/* BackupError */.hj('E_RESTORE', `${path} is not what was loaded: ${missing.length > 0 ? `missing: ${(0,neutralise/* quoteOutside */.Y)(missing.slice(0, restore_MOST_SHOWN).join(', '), 300)}` : shown}`, 'Something else writes into that database, or the disk can not be trusted.');
     }
     if (other.length > 0)
         remarks.push(`after the restore somebody has already written to ${path}: ${shown}`);
@@ -3955,6 +4217,7 @@ function decoderOf(encoding) {
 
 
 
+
 /** SQLite: one committed state of a live database, by programs/sqlite.sh. */
 function sqliteDatabase(source) {
     return {
@@ -3964,19 +4227,19 @@ function sqliteDatabase(source) {
             return [
                 'job',
                 'backup_sqlite',
-                (0,common/* named */.KT)({ ...database_argumentsOf(source, settings), id, holder, lock_wait: (0,common/* seconds */.YA)(settings.lockWaitMs) }),
+                (0,engines_common/* named */.KT)({ ...database_argumentsOf(source, settings), id, holder, lock_wait: (0,engines_common/* seconds */.YA)(settings.lockWaitMs) }),
             ];
         },
         inspect(settings) {
-            return ['job', 'inspect_sqlite', (0,common/* named */.KT)(database_argumentsOf(source, settings))];
+            return ['job', 'inspect_sqlite', (0,engines_common/* named */.KT)(database_argumentsOf(source, settings))];
         },
         verify(settings, manifest) {
-            return ['job', 'verify_sqlite', (0,common/* named */.KT)({ ...database_argumentsOf(source, settings), ...(0,common/* payloadArguments */.Ty)(manifest) })];
+            return ['job', 'verify_sqlite', (0,engines_common/* named */.KT)({ ...database_argumentsOf(source, settings), ...(0,engines_common/* payloadArguments */.Ty)(manifest) })];
         },
         checkProof(facts, { content }) {
             if (content === null || facts.get('page_count') === null)
                 return;
-            (0,common/* checkRows */.Uu)(content, database_decoded(facts, facts.restored));
+            (0,engines_common/* checkRows */.Uu)(content, database_decoded(facts, facts.restored));
         },
         identity(facts) {
             return { path: facts.path('source') };
@@ -4023,11 +4286,12 @@ function sqliteDatabase(source) {
             request: (settings, how) => [
                 'job',
                 'health_sqlite',
-                (0,common/* named */.KT)({ ...database_argumentsOf(source, settings), examined: how === 'examine' ? '1' : '' }),
+                (0,engines_common/* named */.KT)({ ...database_argumentsOf(source, settings), examined: how === 'examine' ? '1' : '' }),
             ],
             read: (facts) => sqliteHealth(facts, database_decoded(facts, facts.rows)),
         },
         restoring: sqliteRestoring(source),
+        extracting: sqliteExtracting((settings) => database_argumentsOf(source, settings)),
         explain(failure, settings) {
             const said = (0,neutralise/* quoteOutside */.Y)(failure.text);
             const path = failure.facts.get('source') ?? source.path;
@@ -4036,7 +4300,7 @@ function sqliteDatabase(source) {
                     return new errors/* BackupError */.hj('E_SOURCE_MISSING', `there is no database at ${path} (database: ${source.given})`, `Correct \`database\`. A relative path starts at the home of the login user${/^sqlite[^:]*:\/\/\/[^/]/.test(source.given) ? '; in a URL of the form sqlite:///x the path is relative, an absolute one has four slashes' : ''}.`);
                 case 'E_SOURCE_OWNER': {
                     const owner = failure.facts.get('owner') ?? 'its owner';
-                    const login = (0,common/* loginUser */.Lx)(settings);
+                    const login = (0,engines_common/* loginUser */.Lx)(settings);
                     const user = settings.runAs ?? login;
                     return new errors/* BackupError */.hj('E_SOURCE_OWNER', `${path} belongs to ${owner}, and ${user} is not ${owner}: SQLite would leave -wal and -shm files that the application can not write, and its next write would fail`, `Set \`run-as: ${owner}\` (and let ${login} run \`sudo -n -u ${owner} sh\`), or log in as ${owner}.`);
                 }
@@ -4053,7 +4317,7 @@ function sqliteDatabase(source) {
                         ? `Rows break a constraint of their table, which SQLite counts as damage. Correct the rows, or set \`verify: checksum\`.`
                         : `${NOT_PARSED.test(failure.text) ? 'First look at it with the SQLite of the application: when that can read it, the file only went through an older tool (`.restore`, `.backup`), which signs with its own version, until the application writes again. Otherwise: ' : ''}A backup of it would be damaged too. Keep the older ones. Check the disk, then restore the newest good backup, or try \`sqlite3 ${path} .recover | sqlite3 -safe NEW-FILE\`.`);
                 case 'E_BUSY':
-                    return new errors/* BackupError */.hj('E_BUSY', `${path} stayed locked for ${(0,common/* seconds */.YA)(settings.lockWaitMs)} s (lock-wait): ${said}`, `A process holds an exclusive lock (a long transaction, a migration, locking_mode=EXCLUSIVE): \`fuser -v ${path}\` shows who has it open.`);
+                    return new errors/* BackupError */.hj('E_BUSY', `${path} stayed locked for ${(0,engines_common/* seconds */.YA)(settings.lockWaitMs)} s (lock-wait): ${said}`, `A process holds an exclusive lock (a long transaction, a migration, locking_mode=EXCLUSIVE): \`fuser -v ${path}\` shows who has it open.`);
                 case 'E_DUMP_FAILED':
                     return new errors/* BackupError */.hj('E_DUMP_FAILED', `no proven copy of ${path} could be made: ${said}`, NOT_KNOWN.test(failure.text)
                         ? `The application brings this extension of SQLite, and the tool on the host does not know it, so it can not check the content. Set \`verify: checksum\`: the copy is the same, only less is proven.`
@@ -4102,7 +4366,7 @@ function newer(path, said, facts, { command, verifyOn }) {
 /** What SQLite says of an extension that the schema needs. */
 const NOT_KNOWN = /no such (collation sequence|function|module|tokenizer)|unknown function|unsafe use of/;
 function database_argumentsOf(source, settings) {
-    return { ...(0,common/* commonArguments */.oJ)(settings), source: source.path, busy_ms: String(settings.lockWaitMs) };
+    return { ...(0,engines_common/* commonArguments */.oJ)(settings), source: source.path, busy_ms: String(settings.lockWaitMs) };
 }
 function database_toolsOf(facts) {
     const tools = {};
@@ -4110,7 +4374,7 @@ function database_toolsOf(facts) {
     if (engine !== null) {
         tools[engine === 'python3' ? 'sqlite3 (python3 module)' : engine] = (0,neutralise/* quoteOutside */.Y)(facts.get('sqlite_version') ?? '', 60);
     }
-    Object.assign(tools, (0,common/* packersOf */.n3)(facts));
+    Object.assign(tools, (0,engines_common/* packersOf */.n3)(facts));
     return tools;
 }
 /** `hex()` gives the bytes of a name as the database holds them. */
@@ -4287,6 +4551,7 @@ const sqlite = {
         __nccwpck_require__.ab + "sqlite-recover.sh",
         __nccwpck_require__.ab + "sqlite-damaged.sh",
         __nccwpck_require__.ab + "sqlite-health.sh",
+        __nccwpck_require__.ab + "sqlite-extract.sh",
     ],
     texts: { sqlite_python: __nccwpck_require__.ab + "sqlite.py" },
     elsewhere: [
@@ -4327,6 +4592,18 @@ function programsOf(engine) {
     return { ...engine, programs: [...recognisers, ...engine.programs] };
 }
 const databaseOf = (source, dump) => engineOf(source).open(source, dump);
+/** The engine whose server a text names, and the text with a database in it that can be asked for the others. Throws an Error whose text is the rule. */
+function serverIn(text) {
+    if (/\p{Cc}/u.test(text))
+        throw new Error('expected one line without control characters');
+    for (const { server } of ALL) {
+        const asking = server?.asking(text) ?? null;
+        if (server !== undefined && asking !== null)
+            return { server, asking };
+    }
+    const forms = ALL.filter(({ server }) => server !== undefined).map(({ form }) => form);
+    throw new Error(`with \`all: true\` expected a server, as ${forms.join(' or ')}`);
+}
 /** Schemes of databases that nobody here knows, so that the message can name them. Anything else unknown is not repeated. */
 const OTHERS = /^(timescaledb|cockroachdb|mysql|mysql2|mariadb|mssql|sqlserver|oracle|mongodb|redis|rediss|libsql|d1)$/;
 /**
@@ -4631,6 +4908,21 @@ const ERRORS = {
         class: 'host',
         cause: 'The host sent a line or a text longer than our program there ever does.',
         fix: 'Look at what the login scripts of that account print.',
+    },
+    E_REQUEST: {
+        class: 'input',
+        cause: '`db-backup serve`: a call that is none: no such path or method, no name of the server in `Host`, a body that is no JSON or too large, or bytes that are no HTTP.',
+        fix: 'The status and the message say which; docs/api.md and `/openapi.json` have the calls.',
+    },
+    E_TOKEN: {
+        class: 'input',
+        cause: '`db-backup serve`: the bearer token of the call is missing, or is not that of the server.',
+        fix: 'Send `Authorization: Bearer` and the token that the server was started with.',
+    },
+    E_LIMIT: {
+        class: 'run',
+        cause: '`db-backup serve`: too many calls from one address, too many that wait, or the server stops.',
+        fix: 'Try again after the seconds of `Retry-After`.',
     },
     E_INTERNAL: {
         class: 'bug',
@@ -4963,6 +5255,7 @@ const COMMON = [
     __nccwpck_require__.ab + "foreign.sh",
     __nccwpck_require__.ab + "upload.sh",
     __nccwpck_require__.ab + "fetch.sh",
+    __nccwpck_require__.ab + "extract.sh",
 ];
 const DOWNLOAD = __nccwpck_require__.ab + "download.sh";
 const RECEIVE = __nccwpck_require__.ab + "receive.sh";
@@ -5534,7 +5827,7 @@ function expecting(number) {
 __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _esm_globals_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3709);
 /* harmony import */ var _cancel_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(833);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6408);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8140);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7460);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6661);
 
@@ -5549,7 +5842,7 @@ const { dbBackupEntry: entry } = globalThis;
 /** A link that died silently keeps the process for minutes; nothing that is still open by then matters. */
 const EXIT_MS = 1_000;
 if (entry === 'command-line') {
-    const { commandLine } = await Promise.all(/* import() */[__nccwpck_require__.e(375), __nccwpck_require__.e(294)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2294));
+    const { commandLine } = await Promise.all(/* import() */[__nccwpck_require__.e(375), __nccwpck_require__.e(803)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2803));
     await commandLine(process.argv.slice(2));
 }
 else if (entry === 'post') {
@@ -5632,7 +5925,7 @@ function leftBefore({ command, dryRun }) {
 
 /***/ }),
 
-/***/ 6408:
+/***/ 8140:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -5641,6 +5934,7 @@ __nccwpck_require__.d(__webpack_exports__, {
   ym: () => (/* binding */ RID),
   Ev: () => (/* binding */ TOLD),
   oH: () => (/* binding */ UPLOAD),
+  L: () => (/* binding */ databasesOfServer),
   vZ: () => (/* binding */ describeRun),
   iW: () => (/* binding */ main),
   ng: () => (/* binding */ runOf)
@@ -8915,6 +9209,26 @@ async function putBack(run, copies, backup) {
     return true;
 }
 
+// EXTERNAL MODULE: ./src/reporting/progress.ts
+var reporting_progress = __nccwpck_require__(2007);
+;// CONCATENATED MODULE: ./src/run/stage.ts
+
+
+/** A stage in which so many bytes go through this process or past it: its progress in the log, at its end time and rate, also in the report. */
+function beginStage({ log, report }, name, bytes) {
+    const started = performance.now();
+    const progress = new reporting_progress/* Progress */.k(log, name, bytes);
+    return {
+        update: (done) => void progress.update(done),
+        /** `more`: what else the line in the log says. */
+        end: (more = '') => {
+            const ms = Math.round(performance.now() - started);
+            report.stages.push({ name, ms, bytes });
+            log.info(`${name}: ${(0,format/* formatBytes */.z3)(bytes)} in ${(0,format/* formatDuration */.a3)(ms)} (${(0,format/* formatRate */.CE)(bytes, ms)})${more}`);
+        },
+    };
+}
+
 // EXTERNAL MODULE: external "node:fs/promises"
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: ./src/host/program.ts
@@ -9109,24 +9423,31 @@ class Incoming {
 }
 const download_damaged = (message) => new src_errors/* BackupError */.hj('E_CHECKSUM', message, 'Do not rely on this backup: take a new one, and look at the disk of the host and at who can write that directory. It counts as not verified from now on, so no rotation relies on it.');
 
-// EXTERNAL MODULE: ./src/reporting/progress.ts
-var reporting_progress = __nccwpck_require__(2007);
-;// CONCATENATED MODULE: ./src/run/stage.ts
+;// CONCATENATED MODULE: ./src/places/from-host.ts
 
 
-/** A stage in which so many bytes go through this process or past it: its progress in the log, at its end time and rate, also in the report. */
-function beginStage({ log, report }, name, bytes) {
-    const started = performance.now();
-    const progress = new reporting_progress/* Progress */.k(log, name, bytes);
-    return {
-        update: (done) => void progress.update(done),
-        /** `more`: what else the line in the log says. */
-        end: (more = '') => {
-            const ms = Math.round(performance.now() - started);
-            report.stages.push({ name, ms, bytes });
-            log.info(`${name}: ${(0,format/* formatBytes */.z3)(bytes)} in ${(0,format/* formatDuration */.a3)(ms)} (${(0,format/* formatRate */.CE)(bytes, ms)})${more}`);
-        },
-    };
+
+
+
+/** The bytes of a file of the host, which may be this machine; it comes to its end only when they are those that are wanted. Throws as `pull`. */
+function fromHost({ settings, signal }, { host }, wanted) {
+    if (settings.transport.transport === 'local')
+        return checked(wanted);
+    return pull(host, wanted, { signal, idleTimeoutMs: settings.idleTimeoutMs, onProgress: () => { } });
+}
+/** A file of this machine, compared on the way. Throws E_CHECKSUM. */
+async function* checked({ directory, file, bytes, sha256 }) {
+    const path = (0,external_node_path_.join)(directory, file);
+    const hash = (0,external_node_crypto_.createHash)('sha256');
+    let read = 0;
+    for await (const chunk of (0,external_node_fs_.createReadStream)(path, { highWaterMark: 1 << 20 })) {
+        hash.update(chunk);
+        read += chunk.length;
+        yield chunk;
+    }
+    if (read === bytes && hash.digest('hex') === sha256)
+        return;
+    throw new src_errors/* BackupError */.hj('E_CHECKSUM', `${path} holds other bytes than those that were backed up`);
 }
 
 // EXTERNAL MODULE: ./src/places/unfinished-upload.ts
@@ -9172,9 +9493,6 @@ async function chooseWay({ settings, log }, { hello }, what, ask) {
 }
 
 ;// CONCATENATED MODULE: ./src/places/copy.ts
-
-
-
 
 
 
@@ -9274,11 +9592,9 @@ class Copying {
         const { run, manifest, connection } = this;
         const { directory } = run.report;
         const { file, bytes, sha256 } = manifest;
-        const { signal, settings } = run;
+        const { signal } = run;
         try {
-            yield* settings.transport.transport === 'local'
-                ? checked((0,external_node_path_.join)(directory, file), bytes, sha256)
-                : pull(connection.host, { directory, file, bytes, sha256 }, { signal, idleTimeoutMs: settings.idleTimeoutMs, onProgress: () => { } });
+            yield* fromHost(run, connection, { directory, file, bytes, sha256 });
         }
         catch (error) {
             if (!(error instanceof src_errors/* BackupError */.hj) || signal.aborted)
@@ -9293,19 +9609,6 @@ class Copying {
             });
         }
     }
-}
-/** A file of this machine, compared on the way as `pull` does. Throws E_CHECKSUM. */
-async function* checked(path, bytes, sha256) {
-    const hash = (0,external_node_crypto_.createHash)('sha256');
-    let read = 0;
-    for await (const chunk of (0,external_node_fs_.createReadStream)(path, { highWaterMark: 1 << 20 })) {
-        hash.update(chunk);
-        read += chunk.length;
-        yield chunk;
-    }
-    if (read === bytes && hash.digest('hex') === sha256)
-        return;
-    throw new src_errors/* BackupError */.hj('E_CHECKSUM', `${path} holds other bytes than those that were backed up`);
 }
 
 ;// CONCATENATED MODULE: ./src/making/publication.ts
@@ -9818,6 +10121,23 @@ function checkContent({ database, settings }, { facts, listed }) {
     throw database.empty(facts);
 }
 
+// EXTERNAL MODULE: ./src/engines/lookup.ts + 32 modules
+var lookup = __nccwpck_require__(2778);
+;// CONCATENATED MODULE: ./src/commands/databases.ts
+
+
+/** The names, as bytes, of all databases of the server that `database` names, as the host sees it. Changes nothing. */
+async function databases(run) {
+    const { settings, log } = run;
+    const { server, title } = (0,lookup/* engineOf */.ky)(settings.database);
+    if (server === undefined)
+        throw new Error(`${title} has no servers, and was asked for all databases of one`);
+    return (0,connect/* connected */.aW)(run, async (connection) => {
+        const facts = await log.group(`Look for the databases of ${settings.database.given}`, () => connection.send(server.request(settings.database, settings)));
+        return server.names(facts);
+    });
+}
+
 ;// CONCATENATED MODULE: ./src/places/deletion.ts
 
 
@@ -10094,8 +10414,6 @@ async function lookAtSudo(checks, { sudo, words }, { hello }, lines) {
 /** A name that sudoers takes as it is, else the number. */
 const userInSudoers = (name, uid) => /^[a-z_][a-z0-9_-]*$/i.test(name) ? name : `#${uid}`;
 
-// EXTERNAL MODULE: ./src/engines/lookup.ts + 28 modules
-var lookup = __nccwpck_require__(6944);
 ;// CONCATENATED MODULE: ./src/engines/foreign-dump.ts
 
 
@@ -10989,6 +11307,138 @@ async function doctor(run) {
     });
 }
 
+// EXTERNAL MODULE: ./src/platform/platform.ts + 1 modules
+var platform = __nccwpck_require__(7460);
+;// CONCATENATED MODULE: ./src/reporting/away.ts
+
+
+
+/**
+ * What the command was asked for, byte by byte, into a new file that its user alone can read, or to stdout. False: nobody reads on. Throws
+ * E_INPUT, E_NOSPACE; what had come into the file is then removed.
+ */
+async function writeAway(bytes, file) {
+    if (file === null)
+        return toStdout(bytes);
+    const target = await (0,promises_.open)(file, 'wx', 0o600).catch((error) => {
+        throw new src_errors/* BackupError */.hj('E_INPUT', `output: ${file} can not be made: ${error.code ?? 'unknown error'}`);
+    });
+    try {
+        for await (const chunk of bytes)
+            await target.writeFile(chunk);
+        await target.sync();
+        return true;
+    }
+    catch (error) {
+        await (0,promises_.rm)(file, { force: true });
+        throw full(error, file);
+    }
+    finally {
+        await target.close();
+    }
+}
+async function toStdout(bytes) {
+    const hand = (0,platform/* platform */.i)().byHand;
+    if (hand === null)
+        throw new src_errors/* BackupError */.hj('E_INTERNAL', 'there is no stdout for rows');
+    for await (const chunk of bytes) {
+        try {
+            await hand.write(chunk);
+        }
+        catch (error) {
+            if (error.code === 'EPIPE')
+                return false;
+            throw full(error, 'stdout');
+        }
+    }
+    return true;
+}
+function full(error, where) {
+    const { code } = error;
+    if (code !== 'ENOSPC' && code !== 'EDQUOT')
+        return error;
+    return new src_errors/* BackupError */.hj('E_NOSPACE', `the disk is full: the rows do not fit into ${where}`, 'Free some.');
+}
+
+;// CONCATENATED MODULE: ./src/commands/extract.ts
+
+
+
+
+
+
+
+
+
+/**
+ * Takes one table out of a backup, which is checked before: its signature, its bytes. It is read in a folder of the host that goes with the
+ * session, without the lock, and without the live database. Throws E_NOT_FOUND for a table that it does not have.
+ */
+async function extract(run) {
+    const { settings, database, log, report } = run;
+    const { extracting } = database;
+    const asked = settings.extraction;
+    if (asked === null || extracting === undefined)
+        throw new src_errors/* BackupError */.hj('E_INTERNAL', 'there is nothing to take out');
+    // as a dry run of a restore it writes nothing where the backups are
+    const reading = { ...run, settings: { ...settings, dryRun: true } };
+    await (0,connect/* connected */.aW)(run, async (connection) => {
+        const keys = keysOf(settings);
+        if (keys.length > 0)
+            await connection.send(...keys);
+        let source = await chooseSource(reading, connection);
+        const open = async ({ dump, from }) => {
+            if (dump.manifest === null)
+                throw new src_errors/* BackupError */.hj('E_MANIFEST', `${from} has no manifest beside it`);
+            warnOfPlain(run, from, dump.encryption);
+            needKeyFor(from, dump.encryption, settings);
+            const request = extracting.open(settings, dump, asked);
+            const folder = await folderOf(connection, dump.file);
+            return { folder, facts: await log.group(`Open ${from}`, () => connection.send(request)) };
+        };
+        const { folder, facts } = await open(source).catch(async (error) => {
+            source = await insteadOfDamaged(reading, source, error);
+            return open(source);
+        });
+        const { dump, from } = source;
+        for (const remark of extracting.remarks(settings, dump, facts))
+            (0,connect/* warn */.R8)(run, remark);
+        const request = extracting.rows(settings, dump, asked, facts);
+        const done = await log.group(`Read the table ${(0,neutralise/* quoteOutside */.Y)(asked.table, 200)}`, () => connection.send(request));
+        const wanted = {
+            ...{ directory: folder, file: 'payload' },
+            ...{ bytes: done.number('bytes'), sha256: done.need('sha256') },
+        };
+        try {
+            const all = await writeAway(fromHost(run, connection, wanted), asked.output);
+            log.info(`${all ? '' : 'nobody read all of '}${(0,format/* formatBytes */.z3)(wanted.bytes)}: the table ${(0,neutralise/* quoteOutside */.Y)(asked.table, 200)} as it is in ${from}`);
+        }
+        catch (error) {
+            throw notWhole(error, run);
+        }
+        report.ok = true;
+    });
+}
+/** Where it is read: with what was fetched from a store, or in a folder of its own. */
+async function folderOf(connection, file) {
+    if (file.startsWith('/'))
+        return (0,external_node_path_.dirname)(file);
+    return (await connection.send(['request', 'expect_fetched', ['']])).path('fetched');
+}
+/** The backup is good: it is the way here that failed. */
+function notWhole(error, { signal }) {
+    if (!(error instanceof src_errors/* BackupError */.hj) || signal.aborted)
+        return error;
+    if (error.code === 'E_SHELL') {
+        const hint = 'In sshd_config of the host allow two sessions for a connection (`MaxSessions 2` or more).';
+        return new src_errors/* BackupError */.hj(error.code, error.message, hint, { cause: error });
+    }
+    if (error.code !== 'E_CHECKSUM' && error.code !== 'E_REMOTE_LOST')
+        return error;
+    const message = `the rows did not come here whole: ${error.message}`;
+    return new src_errors/* BackupError */.hj('E_REMOTE_LOST', message, 'Do not use what was printed. Run again.', { cause: error });
+}
+
 ;// CONCATENATED MODULE: ./src/commands/health.ts
 
 
@@ -11131,9 +11581,29 @@ async function ofStore(run, host, store) {
     }
 }
 
+;// CONCATENATED MODULE: ./src/commands/latest.ts
+
+
+
+
+
+/** The id of the backup that a restore of `latest` would put back, and nothing else. Throws E_NOT_FOUND. */
+async function latest(run) {
+    await (0,connect/* connected */.aW)(run, async (connection) => {
+        const host = await HostPlace.open(run, connection, 'look');
+        await withSpare(run, host, async (store) => {
+            const { backup, spare } = await find(run, { by: 'latest' }, host, store);
+            run.report.backup = { ...factsOf(run, backup), ...(spare === null ? {} : { path: spare.uri, places: ['s3'] }) };
+            run.log.result(backup.id);
+            run.report.ok = true;
+        });
+    });
+}
+
 // EXTERNAL MODULE: ./src/reporting/run-history.ts
 var run_history = __nccwpck_require__(1182);
 ;// CONCATENATED MODULE: ./src/commands/list.ts
+
 
 
 
@@ -11158,14 +11628,29 @@ async function list(run) {
         const { backups } = host.listed;
         const shown = new Map(report.backups.map((one) => [one.id, one]));
         for (const { backup, places } of placed(backups, run.copies)) {
-            log.result(lineOf(backup, shown.get(backup.id), uri === null ? [] : places));
+            const facts = shown.get(backup.id);
+            if (facts !== undefined)
+                Object.assign(facts, detailOf(backup), { largest: largestIn(backup.manifest) });
+            log.result(lineOf(backup, facts, uri === null ? [] : places));
         }
+        report.latest = pick({ by: 'latest' }, backups)?.id ?? null;
         log.info(`${(0,format/* counted */.hS)(backups.length, 'backup')} of ${settings.name} in ${report.directory}`);
         if (uri !== null)
             log.info(`${(0,format/* counted */.hS)(run.copies.length, 'backup')} of ${settings.name} in ${uri}`);
         report.healthy = isHealthy(host.listed);
         report.ok = true;
     });
+}
+const detailOf = ({ detail }) => (detail === null ? {} : { detail });
+const MOST_LARGEST = 3;
+/** Those by whose rows a person knows one backup from another; none where the manifest does not have them all. */
+function largestIn({ content, shortened }) {
+    if (content === null || shortened)
+        return [];
+    return content.tables
+        .filter(({ rows }) => rows !== null && rows > 0)
+        .sort((one, other) => (other.rows ?? 0) - (one.rows ?? 0))
+        .slice(0, MOST_LARGEST);
 }
 /** As far as the catalogue tells, of whatever age; `health` looks at more. */
 const isHealthy = ({ backups, problems }) => newestGood(backups) !== null &&
@@ -11721,6 +12206,7 @@ async function restore(run) {
     const { restoring } = database;
     const outcome = {
         target: restoring.target,
+        targetName: restoring.targetName,
         from: '',
         outcome: 'unchanged',
         ms: null,
@@ -11776,6 +12262,112 @@ function checkConfirm({ settings }, name) {
     throw new src_errors/* BackupError */.hj('E_CONFIRM', confirm === null
         ? `confirm is empty: a restore replaces the database ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(name), 200)}, and asks for its name`
         : `confirm is ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(confirm), 200)}, and the database that would be replaced is ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(name), 200)}`, `Run with \`dry-run: true\` to see what would be lost. If that is meant, set \`confirm: ${(0,neutralise/* quoteOutside */.Y)(name, 200)}\`.`);
+}
+
+;// CONCATENATED MODULE: ./src/commands/show.ts
+
+
+
+
+
+
+
+
+
+
+
+
+const MOST_TABLES = 200;
+/** All that is known of one backup, in whatever state it is. Throws E_NOT_FOUND. */
+async function show_show(run) {
+    const { report, settings } = run;
+    await (0,connect/* connected */.aW)(run, async (connection) => {
+        const host = await HostPlace.open(run, connection, 'look');
+        const found = await withSpare(run, host, async (store) => {
+            await store?.catalogue().catch((error) => {
+                run.signal.throwIfAborted();
+                (0,connect/* warn */.R8)(run, `whether it is in the store as well is not known: ${(0,src_errors/* describe */.q0)(error).message}`);
+            });
+            const all = placed(host.listed.backups, run.copies);
+            const id = settings.backup ?? (await find(run, { by: 'latest' }, host, store)).backup.id;
+            const known = all.map(({ backup }) => backup);
+            const one = all.find(({ backup }) => backup.id === id);
+            if (one === undefined)
+                throw notFound(run, id, known, store === null ? host.uri : `${host.uri} and ${store.uri}`);
+            return one;
+        });
+        const backup = found.from === 'host' ? await host.whole(found.backup) : found.backup;
+        const { content, recovery, ...manifest } = backup.manifest;
+        report.backup = {
+            ...factsOf(run, backup, found.places, found.from),
+            ...(backup.detail === null ? {} : { detail: backup.detail }),
+        };
+        report.manifest = manifest;
+        report.tables = content?.tables ?? [];
+        report.tablesLeftOut = content?.tablesLeftOut ?? 0;
+        report.recovery = recovery;
+        for (const line of linesOf(run, { ...found, backup }))
+            run.log.result(line);
+        report.ok = true;
+    });
+}
+function linesOf(run, { backup, places }) {
+    const { id, manifest, state, detail } = backup;
+    const { report } = run;
+    const { github, pinned, verified } = manifest;
+    const said = (text) => (0,neutralise/* quoteOutside */.Y)(text, 300).replaceAll('\n', ' ');
+    const age = (0,format/* formatAge */.nV)(run.now().getTime() - Date.parse(manifest.createdAt));
+    const partial = (0,backups_coverage/* showCoverage */.UQ)(manifest.coverage ?? null);
+    const proof = verified.level === 'none' ? 'none' : `${verified.level}, at ${verified.at}`;
+    const took = verified.ms === undefined ? '' : `; restoring it took ${(0,format/* formatDuration */.a3)(verified.ms)}`;
+    const rows = [
+        [
+            'made',
+            `${manifest.createdAt}, ${age} old, on ${said(manifest.host)}; it took ${(0,format/* formatDuration */.a3)(manifest.durationMs)}`,
+        ],
+        ['of', `${said(manifest.database)}, ${(0,format/* formatBytes */.z3)(manifest.databaseBytes)}`],
+        ['why', manifest.reason],
+        ...(github === null
+            ? []
+            : [['run', said(`${github.runUrl} (${github.actor}), commit ${github.sha}`)]]),
+        ['state', state === 'ok' ? 'good' : `${state}: ${said(detail ?? '')}`],
+        ['proof', `${proof}${took}`],
+        ...(partial === '' ? [] : [['covers', `not everything: ${said(partial)}`]]),
+        ['pinned', pinned === null ? 'no' : `since ${pinned.at}: ${said(pinned.reason)}`],
+        [
+            'signed',
+            manifest.mac === null
+                ? 'no'
+                : run.settings.signing === null
+                    ? 'yes; no key was given to check it'
+                    : state === 'forged'
+                        ? 'NOT BY YOUR KEY'
+                        : 'yes, by your key',
+        ],
+        ['in', (0,format/* showPlaces */.Ky)(places)],
+        ['file', `${said(report.backup?.path ?? '')}, ${(0,format/* formatBytes */.z3)(manifest.bytes)}`],
+        ['packed', `${manifest.compression}, ${showEncrypted(manifest.encryption)}`],
+        ['sha256', manifest.sha256],
+        [
+            'tools',
+            Object.entries(manifest.tools)
+                .map(([tool, version]) => said(`${tool} ${version}`))
+                .join(', '),
+        ],
+    ];
+    const { tables: count, rows: all, uncounted } = report.backup ?? {};
+    const tables = report.tables.toSorted((one, other) => (other.rows ?? -1) - (one.rows ?? -1));
+    return [
+        id,
+        ...rows.map(([label, text]) => `  ${label.padEnd(8)}${text}`),
+        `  tables  ${count == null ? 'not known' : `${(0,format/* formatCount */.B4)(count)}, with ${(0,format/* showRows */.rJ)(all ?? null, uncounted)} rows`}`,
+        ...tables.slice(0, MOST_TABLES).map(({ name, rows: held }) => `    ${said(name)}: ${(0,format/* showRows */.rJ)(held)}`),
+        ...(tables.length > MOST_TABLES ? [`    and ${(0,format/* formatCount */.B4)(tables.length - MOST_TABLES)} more`] : []),
+        '',
+        `restore it:            db-backup restore ${id}`,
+        `take out one table:    db-backup extract ${id} --table NAME`,
+        ...(report.recovery.length === 0 ? [] : ['by hand, on the host:', ...report.recovery.map((line) => `  ${line}`)]),
+    ];
 }
 
 // EXTERNAL MODULE: external "node:os"
@@ -12076,8 +12668,6 @@ function tellWhich({ settings, log }, what) {
     return !settings.dryRun;
 }
 
-// EXTERNAL MODULE: ./src/platform/platform.ts + 1 modules
-var platform = __nccwpck_require__(7460);
 ;// CONCATENATED MODULE: ./src/reporting/failure-text.ts
 
 
@@ -12281,9 +12871,9 @@ function lastLines(report) {
 function undoing({ undo }) {
     if (undo === null)
         return [];
-    const typed = (0,platform/* platform */.i)().typed(undo);
-    if (typed !== null)
-        return ['to undo this restore:', indented(typed)];
+    const hand = (0,platform/* platform */.i)().byHand;
+    if (hand !== null)
+        return ['to undo this restore:', indented(hand.typed(undo))];
     return [
         'to undo this restore, run once more with these inputs instead of those of the restore:',
         ...undoLines({ undo }).map(indented),
@@ -13157,6 +13747,11 @@ var telling_tell = __nccwpck_require__(9574);
 
 
 
+
+
+
+
+
 const COMMANDS = {
     backup: backup,
     restore: restore,
@@ -13169,6 +13764,9 @@ const COMMANDS = {
     delete: deleteBackup,
     pin: pin,
     unpin: pin,
+    latest: latest,
+    show: show_show,
+    extract: extract,
 };
 /** In the state that goes to `post`: the upload that is unfinished. */
 const UPLOAD = 'upload';
@@ -13179,14 +13777,15 @@ const TOLD = 'told';
 /**
  * One step: settings, the command, the report. Never throws; alone decides whether the step fails. When `cancel` is
  * aborted, by us on `timeout` or by others, the run ends with that reason. `isClean` is false when `post` should look at the host.
+ * `refused`: why the command can not be carried out, where somebody has found that out before.
  */
-async function main(cancel) {
+async function main(cancel, refused) {
     const tail = [];
     const log = (0,reporting_log/* actionsLog */._)((0,platform/* platform */.i)().input('notify-log').toLowerCase() === 'true' ? tail : undefined);
     const report = (0,reporting_report/* newReport */.bQ)(new Date());
     let timer;
     // Inputs that are wrong fail below; what to call the run, and whether to tell, can be known all the same.
-    report.command = settings/* COMMANDS */.L.find((name) => name === (0,platform/* platform */.i)().input('command')) ?? report.command;
+    report.command = [...settings/* COMMANDS */.Lo, ...settings/* HAND_COMMANDS */.Tw].find((name) => name === (0,platform/* platform */.i)().input('command')) ?? report.command;
     let wantSummary = (0,platform/* platform */.i)().input('summary') !== 'false';
     let run = null;
     let teller = new telling_tell/* Teller */.T(notify_inputs/* NOBODY */.o, '');
@@ -13210,6 +13809,10 @@ async function main(cancel) {
             (0,platform/* platform */.i)().saveState(RID, teller.rid);
         teller.begin();
         run = runOf(settings, log, report, cancel.signal);
+        if (refused !== undefined) {
+            run.left = (0,src_left/* leftBefore */.To)(settings);
+            throw refused;
+        }
         run.ledger = openLedger(run);
         await COMMANDS[settings.command](run);
         cancel.signal.throwIfAborted();
@@ -13231,6 +13834,18 @@ async function main(cancel) {
     for (const line of lastLines(report))
         log.info(line);
     return { report, isClean: run?.hostIsClean ?? true };
+}
+/** The names, as bytes, of all databases of the server that the inputs of `list` name. Throws a BackupError. */
+async function databasesOfServer(signal) {
+    try {
+        const { settings } = await (0,inputs/* readSettings */.s)();
+        const report = (0,reporting_report/* newReport */.bQ)(new Date());
+        describeRun(report, settings);
+        return await databases(runOf(settings, (0,reporting_log/* actionsLog */._)(), report, signal));
+    }
+    catch (error) {
+        throw failureOf(error, signal);
+    }
 }
 async function tellOthers(teller, run, report, tail, log, wantSummary) {
     if (!teller.hasSomebody)
@@ -13390,7 +14005,7 @@ const actions = {
         wrong: 'Correct what is named here in the workflow.',
         empty: 'An input that is empty although the workflow fills it: its secret or variable is not set, is set in an environment that the job does not name, or is withheld because a fork or Dependabot started the run.',
     },
-    typed: () => null,
+    byHand: null,
     secret(text) {
         actions_secrets.add(text);
         core/* setSecret */.Pq(text);
@@ -13502,7 +14117,7 @@ const ADVICE = {
  * A shell, cron, systemd: whoever reads gets plain text, from which the secrets are taken here, since no runner does it. What the run does
  * goes to stderr; what the command was asked for goes to stdout. On a terminal in colours, elsewhere each line with its time and level.
  */
-function terminal({ input, isScheduled = false, wrong = [], typed = () => null, secrets = new _secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .Secrets */ .S(), about = '', quiet = false, silentResult = false, draw, } = {}) {
+function terminal({ input, isScheduled = false, wrong = [], hand, secrets = new _secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .Secrets */ .S(), about = '', quiet = false, silentResult = false, draw, } = {}) {
     const states = new Map();
     const say = (level, text) => {
         draw?.clear();
@@ -13517,7 +14132,7 @@ function terminal({ input, isScheduled = false, wrong = [], typed = () => null, 
         isScheduled,
         wrong,
         advice: ADVICE,
-        typed,
+        byHand: hand === undefined ? null : { ...hand, write: toStdout },
         secret: (text) => secrets.add(text),
         hidden: (text) => secrets.hidden(text),
         info(text) {
@@ -13564,6 +14179,10 @@ function terminal({ input, isScheduled = false, wrong = [], typed = () => null, 
     };
     return told;
 }
+/** As fast as it is taken. */
+const toStdout = (bytes) => new Promise((resolve, reject) => {
+    process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
+});
 const style = (format, text) => (0,node_util__WEBPACK_IMPORTED_MODULE_0__.styleText)(format, text, { stream: process.stderr });
 const COLOURED = {
     INFO: (text) => text,
@@ -13593,7 +14212,7 @@ function stamped(level, text) {
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6408);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8140);
 /* harmony import */ var _places_unfinished_upload_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6865);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7460);
 /* harmony import */ var _reporting_log_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(48);
@@ -13602,7 +14221,9 @@ function stamped(level, text) {
 /* harmony import */ var _run_directory_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5337);
 /* harmony import */ var _settings_inputs_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1364);
 /* harmony import */ var _settings_notify_inputs_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(9519);
+/* harmony import */ var _settings_settings_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(7100);
 /* harmony import */ var _telling_tell_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9574);
+
 
 
 
@@ -13638,7 +14259,7 @@ async function post(signal) {
         // before the host, which may be what does not answer
         if ((0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_4__/* .platform */ .i)().state(_main_js__WEBPACK_IMPORTED_MODULE_2__/* .TOLD */ .Ev) === '')
             await tellKilled(made, teller, log);
-        if (['list', 'health', 'doctor'].includes(settings.command))
+        if (['list', 'health', 'doctor', ..._settings_settings_js__WEBPACK_IMPORTED_MODULE_12__/* .HAND_COMMANDS */ .Tw].includes(settings.command))
             return; // they leave nothing there
         await (0,_run_connect_js__WEBPACK_IMPORTED_MODULE_6__/* .connected */ .aW)(made, async (connection) => {
             await made
@@ -14242,6 +14863,7 @@ function restoreWithin(restore, text) {
     return {
         ...restore,
         target: text(restore.target),
+        targetName: text(restore.targetName),
         from: text(restore.from),
         undo: restore.undo && Object.fromEntries(Object.entries(restore.undo).map(([name, value]) => [name, text(value)])),
         plan: plan && {
@@ -14265,6 +14887,10 @@ function backupWithin(facts, text) {
         reason: text(facts.reason, SHORT_TEXT),
         commit: facts.commit === null ? null : text(facts.commit, SHORT_TEXT),
         ...(facts.partial === undefined ? {} : { partial: text(facts.partial, SHORT_TEXT) }),
+        ...(facts.detail === undefined ? {} : { detail: text(facts.detail, SHORT_TEXT) }),
+        ...(facts.largest === undefined
+            ? {}
+            : { largest: facts.largest.map(({ name, rows }) => ({ name: text(name, SHORT_TEXT), rows })) }),
     };
 }
 function decisionWithin({ id, keep, reasons }, text) {
@@ -14497,6 +15123,9 @@ const ATTEMPTS = {
     delete: (of) => `Deletion of a backup${of}`,
     pin: (of) => `Pinning of a backup${of}`,
     unpin: (of) => `Unpinning of a backup${of}`,
+    latest: (of) => `Look for the newest good backup${of}`,
+    show: (of) => `Look at a backup${of}`,
+    extract: (of) => `Extraction of a table${of}`,
 };
 /** What a restore that failed has left. */
 const OUTCOMES = {
@@ -14557,6 +15186,10 @@ function intention(report, of, quote) {
             return `${id} would be pinned`;
         case 'unpin':
             return `${id} would be unpinned`;
+        case 'latest':
+        case 'show':
+        case 'extract':
+            return `${id} is there`; // they have no dry run
     }
 }
 function success(report, of, quote) {
@@ -14619,6 +15252,12 @@ function success(report, of, quote) {
             return { good: true, text: `Pinned backup ${id}${of}: retention leaves it alone` };
         case 'unpin':
             return { good: true, text: `Unpinned backup ${id}${of}: retention may delete it` };
+        case 'latest':
+            return { good: true, text: `The newest good backup${of} is ${id}` };
+        case 'show':
+            return { good: true, text: `Backup ${id}${of} is ${backup?.state ?? 'there'}` };
+        case 'extract':
+            return { good: true, text: `Rows of backup ${id}${of} were taken out` };
     }
 }
 /** Which backup, or dump of somebody else, a restore is about. */
@@ -14676,7 +15315,7 @@ function leftUntouched({ dryRun, error, restore, deleted, s3 }) {
 /* harmony export */   w4: () => (/* binding */ hostOf),
 /* harmony export */   xi: () => (/* binding */ READ_BACK)
 /* harmony export */ });
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6944);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2778);
 /* harmony import */ var _host_session_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5347);
 /* harmony import */ var _left_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8470);
 /* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1267);
@@ -15079,7 +15718,7 @@ const directory_seconds = (ms) => String(Math.ceil(ms / 1000));
 /* harmony export */   WE: () => (/* binding */ explain),
 /* harmony export */   p6: () => (/* binding */ noDirectory)
 /* harmony export */ });
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6944);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2778);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
 /* harmony import */ var _host_install_line_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2752);
 /* harmony import */ var _host_quoting_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2437);
@@ -15101,13 +15740,16 @@ async function explain(error, hello, { names, where }, run) {
     const failure = new _host_session_js__WEBPACK_IMPORTED_MODULE_4__/* .HostFailure */ .hD(error.code, text, error.facts);
     const greeting = await hello.catch(() => null);
     const user = greeting?.get('user') ?? 'the login user';
-    return (run.database.explain(failure, run.settings) ?? ofHost(failure, user, greeting?.get('system') ?? '', where, run));
+    const told = run.database.explain(failure, run.settings) ?? ofHost(failure, user, greeting?.get('system') ?? '', where, run);
+    if (run.settings.command !== 'extract' || !['E_DUMP_FAILED', 'E_RESTORE'].includes(told.code))
+        return told;
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_RESTORE', `the rows could not be read from the backup: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(failure.text)}`, 'Look whether another backup has them: `db-backup list` shows all.');
 }
 function ofHost(failure, user, system, where, run) {
     const { code, facts } = failure;
     const { settings } = run;
     const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(failure.text);
-    const verifying = settings.command === 'verify' || settings.command === 'restore';
+    const verifying = ['verify', 'restore', 'extract'].includes(settings.command);
     switch (code) {
         case 'E_LOCKED':
             return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `another run holds the lock of the backup directory: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(facts.get('holder') || 'unknown', 500)}; ${said} (lock-wait)`, `Wait for it to end, or raise \`lock-wait\`; use one concurrency group per database. The lock ends with its holder, there is nothing to delete.`);
@@ -15312,7 +15954,8 @@ function faultIn(schema, document) {
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
   Qh: () => (/* binding */ INPUT_NAMES),
-  bu: () => (/* binding */ declared)
+  bu: () => (/* binding */ declared),
+  fJ: () => (/* binding */ isUsedBy)
 });
 
 // UNUSED EXPORTS: INPUTS
@@ -15401,15 +16044,17 @@ var value_rules = __nccwpck_require__(7722);
 
 
 const declared_inputs_MOST = 100_000;
-const ALL = { usedBy: settings/* COMMANDS */.L };
-const SSH = { usedBy: settings/* COMMANDS */.L, ssh: true };
+const ALL = { usedBy: settings/* COMMANDS */.Lo, byHand: settings/* HAND_COMMANDS */.Tw };
+const SSH = { ...ALL, ssh: true };
+/** What those that only read have no use for. */
+const ACTING = { usedBy: settings/* COMMANDS */.Lo };
 const BACKUP = { usedBy: ['backup'] };
 /** A restore takes a safety backup first. */
 const SAVING = { usedBy: ['backup', 'restore', 'doctor'] };
 /** Off-site copies are made, proven and put back. */
-const OFFSITE = { usedBy: ['backup', 'restore', 'verify', 'doctor'] };
+const OFFSITE = { usedBy: ['backup', 'restore', 'verify', 'doctor'], byHand: ['extract'] };
 /** What is encrypted is put back and proven. */
-const OPENING = { usedBy: ['backup', 'restore', 'verify', 'doctor'] };
+const OPENING = { usedBy: ['backup', 'restore', 'verify', 'doctor'], byHand: ['extract'] };
 const PROOF = { usedBy: ['backup', 'verify'] };
 const RESTORE = { usedBy: ['restore'] };
 /** What a restore will need is looked at before. */
@@ -15421,12 +16066,15 @@ const LIMITS = { usedBy: ['backup', 'health'] };
 /** What somebody waits for. */
 const TOLD = { usedBy: ['backup', 'restore', 'verify', 'health', 'prune'] };
 /** Where the copies are. */
-const STORE = { usedBy: ['backup', 'restore', 'verify', 'list', 'health', 'doctor', 'prune', 'delete'] };
+const STORE = {
+    usedBy: ['backup', 'restore', 'verify', 'list', 'health', 'doctor', 'prune', 'delete'],
+    byHand: settings/* HAND_COMMANDS */.Tw,
+};
 /** What `doctor` looks at, or tells the rights for. */
 const TRIED = { usedBy: ['backup', 'doctor'] };
 /** Every input, in the order of action.yml. */
 const INPUTS = {
-    command: { default: 'backup', ...ALL, parse: (0,value_rules/* oneOf */.yL)(settings/* COMMANDS */.L) },
+    command: { default: 'backup', ...ALL, parse: (0,value_rules/* oneOf */.yL)(settings/* COMMANDS */.Lo) },
     transport: { default: 'ssh', ...ALL, parse: (0,value_rules/* oneOf */.yL)(['ssh', 'local']) },
     host: { default: '', ...SSH, parse: value_rules/* parseHost */.o6 },
     port: { default: '22', ...SSH, parse: value_rules/* parsePort */.pz },
@@ -15443,12 +16091,12 @@ const INPUTS = {
     'connect-timeout': { default: '20s', ...SSH, parse: value_rules/* parseTimer */.Dp },
     timeout: { default: '2h', ...ALL, parse: value_rules/* parseTimer */.Dp },
     'idle-timeout': { default: '10m', ...ALL, parse: value_rules/* parseTimer */.Dp },
-    'lock-wait': { default: '60s', ...ALL, parse: value_rules/* parseTimer */.Dp },
+    'lock-wait': { default: '60s', ...ACTING, parse: value_rules/* parseTimer */.Dp },
     database: { default: '', ...ALL, parse: value_rules/* asGiven */.O7, quotes: true },
     'database-password': { default: '', ...ALL, secret: true, parse: value_rules/* asGiven */.O7 },
     name: { default: '', ...ALL, parse: value_rules/* parseName */.$q },
     directory: { default: 'db-backups', ...ALL, parse: host_path/* parseHostPath */.z },
-    umask: { default: '077', ...ALL, parse: value_rules/* parseUmask */.Dy },
+    umask: { default: '077', ...ACTING, parse: value_rules/* parseUmask */.Dy },
     'dump-format': { default: 'custom', ...SAVING, parse: (0,value_rules/* oneOf */.yL)(['custom', 'directory', 'plain']) },
     jobs: { default: 'auto', usedBy: ['backup', 'verify', 'restore'], parse: (0,value_rules/* orWord */.I7)('auto', (0,value_rules/* wholeNumber */.rD)(1, 64)) },
     'exclude-table': { default: '', ...BACKUP, lines: true, parse: value_rules/* asGiven */.O7 },
@@ -15466,7 +16114,7 @@ const INPUTS = {
     'keep-made-under': { default: 'true', ...RETENTION, parse: value_rules/* parseBoolean */.yG },
     'keep-minimum': { default: '1', usedBy: ['backup', 'prune', 'delete'], parse: (0,value_rules/* wholeNumber */.rD)(1, declared_inputs_MOST) },
     'max-delete': { default: '', ...RETENTION, parse: (0,value_rules/* wholeNumber */.rD)(1, declared_inputs_MOST) },
-    'dry-run': { default: 'false', ...ALL, parse: value_rules/* parseBoolean */.yG },
+    'dry-run': { default: 'false', ...ACTING, parse: value_rules/* parseBoolean */.yG },
     pin: { default: '', usedBy: ['backup', 'pin'], parse: value_rules/* parsePinReason */.bY },
     'skip-if-younger-than': { default: '', ...BACKUP, parse: value_rules/* parseAge */.F1 },
     's3-bucket': { default: '', ...STORE, parse: s3_rules/* parseBucket */.W5 },
@@ -15497,9 +16145,19 @@ const INPUTS = {
     'growth-limit': { default: 'none', ...LIMITS, parse: value_rules/* parseGrowth */.LQ },
     'row-loss-limit': { default: '50%', ...LIMITS, parse: (0,value_rules/* percentOrNone */.HV)(1) },
     'on-row-loss': { default: 'pin', ...BACKUP, parse: (0,value_rules/* oneOf */.yL)(['pin', 'fail']) },
-    'min-free': { default: '', usedBy: ['backup', 'verify', 'restore', 'health', 'doctor'], parse: units/* parseSize */.DB },
+    'min-free': {
+        default: '',
+        usedBy: ['backup', 'verify', 'restore', 'health', 'doctor'],
+        byHand: ['extract'],
+        parse: units/* parseSize */.DB,
+    },
     ledger: { default: 'true', ...ALL, parse: value_rules/* parseBoolean */.yG },
-    backup: { default: '', usedBy: ['restore', 'verify', 'accept', 'delete', 'pin', 'unpin'], parse: value_rules/* asGiven */.O7 },
+    backup: {
+        default: '',
+        usedBy: ['restore', 'verify', 'accept', 'delete', 'pin', 'unpin'],
+        byHand: ['show', 'extract'],
+        parse: value_rules/* asGiven */.O7,
+    },
     confirm: { default: '', ...RESTORE, parse: value_rules/* asGiven */.O7 },
     'safety-backup': { default: 'true', ...RESTORE, parse: value_rules/* parseBoolean */.yG },
     'command-timeout': { default: '10m', usedBy: ['backup', 'restore'], parse: value_rules/* parseTimer */.Dp },
@@ -15512,7 +16170,7 @@ const INPUTS = {
     'after-command': { default: '', ...TRIED, lines: true, parse: value_rules/* parseCommand */.RM },
     'allow-other-target': { default: 'false', ...PLANNED, parse: value_rules/* parseBoolean */.yG },
     'allow-unsafe-client': { default: 'false', ...PLANNED, parse: value_rules/* parseBoolean */.yG },
-    'settle-unfinished': { default: 'false', ...ALL, parse: value_rules/* parseBoolean */.yG },
+    'settle-unfinished': { default: 'false', ...ACTING, parse: value_rules/* parseBoolean */.yG },
     'notify-urls': { default: '', ...TOLD, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
     'ping-url': { default: '', ...TOLD, secret: true, parse: value_rules/* asGiven */.O7 },
     notify: { default: 'failure', ...TOLD, parse: (0,value_rules/* oneOf */.yL)(['failure', 'always', 'never']) },
@@ -15524,6 +16182,11 @@ const INPUTS = {
 const INPUT_NAMES = Object.keys(INPUTS);
 /** The same table with its values as declared, for code that looks inputs up by a variable. */
 const declared = INPUTS;
+/** Whether that command uses the input. */
+function isUsedBy(name, command) {
+    const { usedBy, byHand = [] } = declared[name];
+    return [...usedBy, ...byHand].includes(command);
+}
 
 
 /***/ }),
@@ -15571,6 +16234,90 @@ function unnamedFingerprint(fingerprints, hosts) {
     if (unnamed === undefined)
         return undefined;
     return `with jump-host each line begins with the host that it is of, since the jump host could show a key of its own as that of the host behind it: ${hosts.map((host) => `\`${host} SHA256:...\``).join(' and ')}; this one does not: ${unnamed.print}`;
+}
+
+
+/***/ }),
+
+/***/ 5984:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   RI: () => (/* binding */ HAND_OPTIONS),
+/* harmony export */   UK: () => (/* binding */ readCommand),
+/* harmony export */   WG: () => (/* binding */ readExtraction)
+/* harmony export */ });
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2778);
+/* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7460);
+/* harmony import */ var _settings_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7100);
+/* harmony import */ var _value_rules_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7722);
+
+
+
+
+
+// What is no input of the action: commands of `db-backup` alone, and their options.
+/** The options of `extract`, with what each takes. A switch takes nothing. */
+const HAND_OPTIONS = {
+    table: { takes: '<name>', about: 'the table; where there are schemas its own may stand before it: shop.orders' },
+    format: {
+        takes: '<sql|csv>',
+        about: 'sql: statements that make the table and fill it (default); csv: not of each engine',
+    },
+    'data-only': { takes: null, about: 'the rows without the statement that makes the table' },
+    output: { takes: '<file>', about: 'a new file, which only you can read, instead of stdout' },
+};
+/** What is to be done. A command of `db-backup` alone is refused elsewhere: it may print rows, and others read the log of a job. */
+function readCommand(reader) {
+    const hand = _settings_js__WEBPACK_IMPORTED_MODULE_4__/* .HAND_COMMANDS */ .Tw.find((one) => one === reader.text('command'));
+    if (hand === undefined)
+        return reader.require('command');
+    if ((0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_2__/* .platform */ .i)().byHand !== null)
+        return hand;
+    reader.problem('command', `${hand} is a command of the command line alone: \`db-backup ${hand}\`, not of a job`);
+    return undefined;
+}
+/** What is to be taken out of a backup; null with other commands. */
+function readExtraction(reader, command, database, dump) {
+    const hand = (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_2__/* .platform */ .i)().byHand;
+    if (command !== 'extract' || hand === null)
+        return null;
+    const read = (name, usual, parse) => {
+        try {
+            return parse(hand.option(name) || usual);
+        }
+        catch (error) {
+            reader.problem(name, error.message);
+            return undefined;
+        }
+    };
+    const table = read('table', '', (text) => {
+        if (text !== '' && !text.includes('\0'))
+            return text;
+        throw new Error('required: the name of a table; `db-backup show` lists those of a backup');
+    });
+    const format = read('format', 'sql', (text) => {
+        const known = (0,_value_rules_js__WEBPACK_IMPORTED_MODULE_3__/* .oneOf */ .yL)(_settings_js__WEBPACK_IMPORTED_MODULE_4__/* .EXTRACT_FORMATS */ .vJ)(text);
+        if (database === undefined || dump === undefined)
+            return known;
+        const formats = (0,_engines_lookup_js__WEBPACK_IMPORTED_MODULE_1__/* .databaseOf */ .zJ)(database, dump).extracting?.formats ?? [];
+        if (formats.includes(known))
+            return known;
+        const title = (0,_engines_lookup_js__WEBPACK_IMPORTED_MODULE_1__/* .engineOf */ .ky)(database).title;
+        throw new Error(formats.length === 0
+            ? `nothing can be taken out of a backup of ${title}`
+            : `expected ${formats.join(' or ')} with a ${title} database`);
+    });
+    const output = read('output', '', (text) => {
+        if ((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(text))
+            throw new Error('expected a file that is not there yet: nothing is overwritten');
+        return text === '' ? null : text;
+    });
+    if (table === undefined || format === undefined || output === undefined)
+        return undefined;
+    return { table, format, dataOnly: hand.option('data-only') === 'true', output };
 }
 
 
@@ -15631,8 +16378,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./src/backups/names.ts
 var names = __nccwpck_require__(1187);
-// EXTERNAL MODULE: ./src/engines/lookup.ts + 28 modules
-var lookup = __nccwpck_require__(6944);
+// EXTERNAL MODULE: ./src/engines/lookup.ts + 32 modules
+var lookup = __nccwpck_require__(2778);
 ;// CONCATENATED MODULE: ./src/settings/database-inputs.ts
 
 // What `database` and the inputs about it may be is for the engine to say, whose database it is.
@@ -16497,6 +17244,8 @@ async function readPassphrase(reader, text) {
 }
 const holdsSecretKey = (text) => SECRET_KEY.test(text) || mendedPem(text) !== null;
 
+// EXTERNAL MODULE: ./src/settings/hand-inputs.ts
+var hand_inputs = __nccwpck_require__(5984);
 // EXTERNAL MODULE: ./src/platform/platform.ts + 1 modules
 var platform = __nccwpck_require__(7460);
 ;// CONCATENATED MODULE: ./src/settings/input-reader.ts
@@ -16581,7 +17330,7 @@ class InputReader {
             this.missing(name, missing);
         return value ?? undefined;
     }
-    /** Notes what is wrong with an input. The rule must not hold any secret. */
+    /** Notes what is wrong with an input, or an option. The rule must not hold any secret. */
     problem(name, rule) {
         this.#problems.push(`${name}: ${rule}`);
     }
@@ -16687,10 +17436,10 @@ var s3_rules = __nccwpck_require__(9373);
 
 
 
-/** The inputs of `command: restore`; with another command they are at their defaults. */
+/** The inputs of `command: restore`, of which `extract` has the first; with another command they are at their defaults. */
 function readRestore(reader, command, database) {
     const restoring = command === 'restore';
-    const wanted = restoring ? reader.readAs('backup', parseWanted) : null;
+    const wanted = restoring || command === 'extract' ? reader.readAs('backup', (text) => parseWanted(text, restoring)) : null;
     const to = restoring ? readSameEngine(reader, database) : null;
     const confirm = reader.read('confirm');
     const safetyBackup = reader.require('safety-backup');
@@ -16718,8 +17467,8 @@ function readRestore(reader, command, database) {
     return Object.values(all).includes(undefined) ? undefined : all;
 }
 const LATEST = { by: 'latest' };
-/** An id, `latest`, `before-deploy:` and a commit, or a path; throws an Error whose text is the rule. */
-function parseWanted(text) {
+/** An id, `latest`, `before-deploy:` and a commit, or, with `anyDump`, a path; throws an Error whose text is the rule. */
+function parseWanted(text, anyDump) {
     if (text === 'latest')
         return LATEST;
     const deploy = /^before-deploy:(.*)$/.exec(text);
@@ -16735,8 +17484,9 @@ function parseWanted(text) {
     const id = (0,names/* parseId */.Fg)(text);
     if (id !== null)
         return { by: 'id', id: text, name: id.name };
-    if (!/[/.]/.test(text)) {
-        throw new Error('expected latest, the id of a backup, before-deploy:<commit>, s3://<bucket>/<key>, or the path of a dump on the host');
+    if (!anyDump || !/[/.]/.test(text)) {
+        const others = 'latest, the id of a backup, before-deploy:<commit>, s3://<bucket>/<key>';
+        throw new Error(`expected ${others}${anyDump ? ', or the path of a dump on the host' : ''}`);
     }
     return { by: 'file', path: (0,host_path/* parseHostPath */.z)(text) };
 }
@@ -16765,7 +17515,7 @@ const ANY_REGION = 'us-east-1';
  * that is named by `s3://`.
  */
 function readS3(reader, command, keep, named = null) {
-    if (command === undefined || !declared_inputs/* declared */.bu['s3-bucket'].usedBy.includes(command))
+    if (command === undefined || !(0,declared_inputs/* isUsedBy */.fJ)('s3-bucket', command))
         return null; // what is given was warned about
     const given = reader.read('s3-bucket');
     if (given === null && named === null) {
@@ -16950,6 +17700,7 @@ const missingHostKey = (host, port) => `required with transport ssh, or fingerpr
 
 
 
+
 /**
  * Reads and checks every input of this run, before anything is contacted, and masks the secret ones first.
  *
@@ -16958,7 +17709,7 @@ const missingHostKey = (host, port) => `required with transport ssh, or fingerpr
  */
 async function readSettings(onTelling = () => { }) {
     const reader = new InputReader();
-    const command = reader.require('command');
+    const command = (0,hand_inputs/* readCommand */.UK)(reader);
     if (command !== undefined)
         ignoreUnused(reader, command);
     const transport = await readTransport(reader);
@@ -17000,8 +17751,10 @@ async function readSettings(onTelling = () => { }) {
     const onRowLoss = reader.require('on-row-loss');
     const minFreeBytes = reader.read('min-free');
     const ledger = reader.require('ledger');
-    const backup = command === 'restore' || located ? null : readBackup(reader, command, name);
+    const names = command === 'restore' || command === 'extract'; // of them the backup is in `restore`
+    const backup = names || located ? null : readBackup(reader, command, name);
     const restore = readRestore(reader, command, database);
+    const extraction = (0,hand_inputs/* readExtraction */.WG)(reader, command, database, dump);
     const hooks = readHooks(reader);
     const commandTimeoutMs = reader.require('command-timeout');
     const settleUnfinished = reader.require('settle-unfinished');
@@ -17054,8 +17807,10 @@ async function readSettings(onTelling = () => { }) {
         asserts,
         /** Where the throw-away database of a proof is made, instead of beside the live one; of the same engine. */
         restoreTo,
-        /** With `command: restore`. */
+        /** With `command: restore`; `wanted` also with `extract`. */
         restore,
+        /** With `extract`. */
+        extraction,
         /** Shell lines around the dump of a backup, run on the host by the login user in its home. */
         hooks,
         /** How long a command of the user may take. */
@@ -17078,7 +17833,7 @@ async function readSettings(onTelling = () => { }) {
         minFreeBytes: minFreeBytes === null ? 0 : minFreeBytes,
         /** What backups there were is remembered off the host. */
         ledger,
-        /** `accept`, `delete`, `pin`, `unpin`: the id. `verify`: the id, null for the newest. */
+        /** `accept`, `delete`, `pin`, `unpin`: the id. `verify`: the id, null for the newest. `show`: the id, null for the newest good one. */
         backup,
         telling,
         /** Where on the host the metrics are written for Prometheus; null: nowhere. */
@@ -17091,7 +17846,7 @@ async function readSettings(onTelling = () => { }) {
 }
 function ignoreUnused(reader, command) {
     for (const name of declared_inputs/* INPUT_NAMES */.Qh) {
-        if (!declared_inputs/* declared */.bu[name].usedBy.includes(command))
+        if (!(0,declared_inputs/* isUsedBy */.fJ)(name, command))
             reader.ignore(name, `with command ${command}`);
     }
 }
@@ -17155,7 +17910,7 @@ function readPin(reader, command) {
 }
 /** `backup` when it is an `s3://`; what is wrong with it is told where the input is read. */
 function readLocation(reader, command) {
-    if (command !== 'restore' && command !== 'verify')
+    if (command !== 'restore' && command !== 'verify' && command !== 'extract')
         return null;
     try {
         return parseLocation(reader.text('backup') ?? '');
@@ -17173,7 +17928,7 @@ function readBackup(reader, command, name) {
             return text;
         throw new Error(`expected ${rule}`);
     };
-    if (command === 'verify' && reader.text('backup') === 'latest')
+    if ((command === 'verify' || command === 'show') && reader.text('backup') === 'latest')
         return null;
     if (command === 'accept' || command === 'delete' || command === 'pin' || command === 'unpin') {
         return reader.requireAs('backup', parse, `required with command ${command}: ${rule}`);
@@ -17548,7 +18303,9 @@ function parseObjectLock(text) {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   L: () => (/* binding */ COMMANDS)
+/* harmony export */   Lo: () => (/* binding */ COMMANDS),
+/* harmony export */   Tw: () => (/* binding */ HAND_COMMANDS),
+/* harmony export */   vJ: () => (/* binding */ EXTRACT_FORMATS)
 /* harmony export */ });
 const COMMANDS = [
     'backup',
@@ -17563,6 +18320,9 @@ const COMMANDS = [
     'pin',
     'unpin',
 ];
+/** Of `db-backup` alone, at the hands of a person: what they print may be rows, and a log of a job is read by others. */
+const HAND_COMMANDS = ['latest', 'show', 'extract'];
+const EXTRACT_FORMATS = ['sql', 'csv'];
 
 
 /***/ }),
@@ -18807,6 +19567,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:process
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:querystring");
+
+/***/ }),
+
+/***/ 6848:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:readline/promises");
 
 /***/ }),
 

@@ -58,7 +58,7 @@ SQL
 
 # Every line that a server has for us: a name of ours and what is of a fixed type. Texts are in hex: a line end in a setting, a name or
 # a comment would be the beginning of another fact.
-postgres_fact='(server_version|role|login_role|search_path|property|kept_setting|session|foreign_(table|object)|system_schema) [0-9a-f]*'
+postgres_fact='(on_server|server_version|role|login_role|search_path|property|kept_setting|session|foreign_(table|object)|system_schema) [0-9a-f]*'
 postgres_fact="$postgres_fact|(server_version_num|source_bytes|system_identifier|objects|large_objects|properties_left|unlogged_left|of_extension|guarded) [0-9]+"
 postgres_fact="$postgres_fact|(tables|subscriptions|slots) [0-9]+|(in_recovery|superuser|may_create|owns) (true|false)|encoding [A-Za-z0-9_]+|role_set (database|role|role_in_database|all)"
 postgres_fact="$postgres_fact|like( [0-9a-f]+){6}|table [0-9]+ [0-9a-f]*|data_directory /.*"

@@ -2,8 +2,8 @@
 # SQLite: one table of a backup, read from a copy of it that is thrown away.
 
 # open_extract_sqlite NAMED-ARGUMENTS: the copy; tells its tables, and of the one that is asked for its columns
-# takes: asserts busy_ms bytes foreign kind level min_free_kib name packing payload plain_bytes proven run_as sha256 source statements
-# takes: verify wanted
+# takes: ask_columns ask_table ask_tables asserts busy_ms bytes foreign kind level min_free_kib name packing payload plain_bytes proven
+# takes: run_as sha256 source verify wanted
 open_extract_sqlite() {
   arguments "$@"
   begin_extract
@@ -13,7 +13,8 @@ open_extract_sqlite() {
   unpack_to "$work/copy.db" "$plain_bytes" 9>&-
   enter_extract
   [ "$(dd if=copy.db bs=15 count=1 2>/dev/null)" = 'SQLite format 3' ] || fail E_CHECKSUM "it does not start with the SQLite header"
-  sqlite_on_copy "$statements" >told || sqlite_failed $? "$(cat error)"
+  # `temp.`: there the database has no say in what that name means
+  sqlite_on_copy "SELECT 'extract_encoding ' || encoding FROM temp.pragma_encoding" "$ask_tables" "$ask_table" "$ask_columns" >told || sqlite_failed $? "$(cat error)"
   emit_each 'set ' <told
   end_extract
 }

@@ -30,6 +30,15 @@ def query(*statements):
         show(copy, sql)
 
 
+def lines(file):
+    copy = finished_copy()
+    copy.text_factory = bytes
+    with open(file, encoding="utf-8") as statement:
+        for row in copy.execute(statement.read()):
+            sys.stdout.buffer.write(b",".join(row) + b"\n")
+    sys.stdout.flush()
+
+
 def ask(source, busy_ms, mode, *statements):
     live = connect(source, busy_ms, mode)
     for sql in statements:
@@ -80,7 +89,7 @@ def show(database, sql):
 
 
 try:
-    {"snapshot": snapshot, "query": query, "ask": ask, "restore": restore}[sys.argv[1]](*sys.argv[2:])
+    {"snapshot": snapshot, "query": query, "ask": ask, "lines": lines, "restore": restore}[sys.argv[1]](*sys.argv[2:])
 except sqlite3.Error as error:
     print(error, file=sys.stderr)
     texts = {"locked": 5, "malformed": 11, "not a database": 26, "readonly": 8, "unable to open": 14, "full": 13}

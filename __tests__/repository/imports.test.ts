@@ -48,7 +48,7 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
     types: ['error-codes.ts'],
   },
   // when the command line is run by itself, by what the machine has for that
-  schedule: { values: ['errors.ts', 'settings/value-rules.ts', 'reporting/neutralise.ts'] },
+  schedule: { values: ['errors.ts', 'settings/value-rules.ts', 'host/quoting.ts'] },
   // starts this program, and knows its reports
   server: { values: ['errors.ts', 'platform/platform.ts', 'reporting', 'backups/names.ts'] },
   'main.ts': {

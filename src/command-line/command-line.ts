@@ -12,6 +12,7 @@ import type { Inputs } from './given.js';
 import { readInputHelp } from './input-help.js';
 import { liveLine } from './live-line.js';
 import { databasesOf, run } from './run.js';
+import { scheduleCommand } from './schedule-command.js';
 import { serve } from './serve-command.js';
 import { choose, expanded, merged } from './targets.js';
 
@@ -26,7 +27,7 @@ export async function commandLine(argv: readonly string[]): Promise<void> {
 }
 
 /** Commands that are no runs of their own. */
-export const OTHERS: readonly Others[] = [serve, addCompletion];
+export const OTHERS: readonly Others[] = [scheduleCommand, serve, addCompletion];
 
 async function carryOut(given: Asked): Promise<number> {
   const known = { ...process.env };

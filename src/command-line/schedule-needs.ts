@@ -1,0 +1,125 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { databaseOf, parseSource } from '../engines/lookup.js';
+import { describe } from '../errors.js';
+import { usePlatform } from '../platform/platform.js';
+import { terminal } from '../platform/terminal.js';
+import type { Account, Job, Needs } from '../schedule/installation.js';
+import { declared, type InputName } from '../settings/declared-inputs.js';
+import { parseHostPath } from '../settings/host-path.js';
+import { readSettings } from '../settings/inputs.js';
+import { asking } from './all-databases.js';
+import type { Target } from './config.js';
+
+/** What a configuration is made for when it is run by the machine, and what can be said of it before. */
+export interface Judged {
+  needs: Needs;
+  /** Whole messages: nothing is installed. */
+  wrong: string[];
+  /** Whole messages. */
+  warnings: string[];
+}
+
+/** What is read at every run, and can be read now as well: not a command, which may ask somebody. */
+const READ_NOW: readonly string[] = ['file'];
+
+/** What is started besides the programs of ours. */
+const OTHERS: readonly InputName[] = ['run-as', 'container', 'before-command', 'after-command'];
+
+/** Looks at each database of the configuration as these jobs will, without contacting anything. */
+export async function judge(targets: readonly Target[], jobs: readonly Job[], account: Account): Promise<Judged> {
+  const wrong = new Set<string>();
+  const warnings: string[] = [];
+  const folders = new Set<string>();
+  const all = targets.flatMap(({ elsewhere }) => elsewhere);
+  const of = (by: string): string[] => [...new Set(all.flatMap((one) => (one.by === by ? [one.where] : [])))];
+  let startsOthers = of('command').length > 0;
+  for (const target of targets.map((one) => (one.all ? asking(one) : one))) {
+    const unread = target.elsewhere.filter(({ by }) => !READ_NOW.includes(by)).map(({ input }) => input);
+    if (unread.length > 0) {
+      warnings.push(
+        `${target.name}: ${unread.join(', ')} can not be read before it runs, so its inputs are not checked now`,
+      );
+    } else for (const job of jobs) for (const line of await faultsOf(target, job)) wrong.add(`${target.name}: ${line}`);
+    const text = (input: InputName): string => {
+      const given = unread.includes(input) ? undefined : target.inputs.get(input);
+      return (given === undefined ? '' : readable(given)).trim() || declared[input].default;
+    };
+    if (text('transport') !== 'local') continue;
+    if (OTHERS.some((input) => text(input) !== '')) startsOthers = true;
+    const file = fileOf(text('database'));
+    if (file === null)
+      warnings.push(
+        `${target.name}: database is not known now; when it is a file, its folder has to be writable for the job`,
+      );
+    for (const path of [
+      text('directory'),
+      ...[file ?? '', text('metrics-file')].filter((one) => one !== '').map((one) => dirname(one)),
+    ]) {
+      const folder = atHome(path, account);
+      if (folder !== null) folders.add(nearest(folder));
+    }
+  }
+  const needs = {
+    folders: [...folders].sort(),
+    files: of('file'),
+    credentials: of('credential'),
+    variables: of('env'),
+    startsOthers,
+  };
+  return { needs, wrong: [...wrong], warnings };
+}
+
+function readable(given: () => string): string {
+  try {
+    return given();
+  } catch {
+    return ''; // told among the faults
+  }
+}
+
+/** What is wrong with the inputs of that command, a line each. */
+async function faultsOf({ inputs }: Target, command: Job): Promise<string[]> {
+  usePlatform(
+    terminal({
+      input: (name) => {
+        if (name === 'command') return command;
+        const given = inputs.get(name as InputName);
+        return given !== undefined && declared[name as InputName].usedBy.includes(command) ? given().trim() : '';
+      },
+    }),
+  );
+  try {
+    await readSettings();
+    return [];
+  } catch (error) {
+    return describe(error).message.split('\n');
+  }
+}
+
+/** The path of a database that is a file; empty: it is none. null: nobody knows. */
+function fileOf(text: string): string | null {
+  try {
+    const { source } = parseSource(text);
+    return databaseOf(source, { format: 'custom', jobs: null, excludeTable: [], excludeTableData: [], schema: [] })
+      .path;
+  } catch {
+    return null;
+  }
+}
+
+/** Absolute, as the host takes it: relative to the home of who runs it. */
+function atHome(path: string, { home }: Account): string | null {
+  try {
+    const read = path === '.' ? '' : parseHostPath(path);
+    return read.startsWith('/') ? read : join(home, read);
+  } catch {
+    return null; // told among the faults
+  }
+}
+
+/** The folder, or the one above it that is there, in which it can then be made; never all of them. */
+function nearest(folder: string): string {
+  const above = dirname(folder);
+  return existsSync(folder) || above === '/' || above === folder ? folder : nearest(above);
+}

@@ -1,0 +1,93 @@
+import { quote } from '../host/quoting.js';
+import { cronFields } from './calendar.js';
+import { type Account, commandOf, type Installation, type Job } from './installation.js';
+import { type Mark, markLine, readMark } from './mark.js';
+
+// The block of one name in a crontab. All the rest of the table stays byte for byte, so tables are read as bytes: latin1, in which each
+// byte is one character.
+
+/** Debian's cron cuts what is longer. */
+const LONGEST_COMMAND = 998;
+/** For tools that are in neither of the two folders that cron itself has there. A line of its own would count for the lines of others as well. */
+const PATH = 'PATH=/usr/local/bin:/usr/bin:/bin';
+
+const begin = (name: string): string => `# >>> db-backup ${name} (made by db-backup; changes here are lost)`;
+const end = (name: string): string => `# <<< db-backup ${name}`;
+
+/** The block, with a line end after each line. Throws an Error whose text is the rule, for a path that no crontab can hold. `env`, `flock`: paths; null: there is none. */
+export function blockOf(wanted: Installation, tools: { env: string | null; flock: string | null }): string {
+  const lines = [...wanted.jobs].flatMap(([job, calendar]) => {
+    const lock = tools.flock === null ? [] : [tools.flock, '-n', lockFile(wanted.name, wanted.account, job)];
+    const path = tools.env === null ? [] : [tools.env, PATH];
+    const words = [...path, ...lock, ...commandOf(wanted, job, '--quiet')];
+    const line = `${cronFields(calendar)} ${words.map(word).join(' ')}`;
+    const { length } = Buffer.from(line);
+    if (length > LONGEST_COMMAND)
+      throw new Error(`the line of ${job} has ${length} bytes, and cron takes ${LONGEST_COMMAND}`);
+    return [`# ${markLine(wanted, job, line)}`, line];
+  });
+  return Buffer.from([begin(wanted.name), ...lines, end(wanted.name), ''].join('\n'), 'utf8').toString('latin1');
+}
+
+/** Where a run that takes longer than until the next one is known: in the home, where no other user can hold it. */
+export const lockFile = (name: string, { home }: Account, job: Job): string =>
+  `${home.replace(/\/$/, '')}/.db-backup-${name}-${job}.lock`;
+
+/** A word of the shell in a line of cron, where `%` ends the command, and programs disagree about "\" before another "\". */
+function word(text: string): string {
+  if (/\p{Cc}|\p{Surrogate}/u.test(text))
+    throw new Error(`${JSON.stringify(text)} has control characters, which no crontab can hold`);
+  if (text.includes('\\'))
+    throw new Error(`${JSON.stringify(text)} has a "\\", which programs of cron read in different ways`);
+  return (/^[\w./:@+=,-]+$/.test(text) ? text : quote(text)).replaceAll('%', '\\%');
+}
+
+export class Damaged extends Error {}
+
+/** The table without the block of that name. Throws Damaged when the marks of it are not one begin and one end. */
+export function without(table: string, name: string): string {
+  const rest: string[] = [];
+  let inside = false;
+  let blocks = 0;
+  for (const line of table.split(/(?<=\n)/)) {
+    const text = line.replace(/\n$/, '');
+    if (text === begin(name)) {
+      if (inside || ++blocks > 1) throw new Damaged();
+      inside = true;
+    } else if (text === end(name)) {
+      if (!inside) throw new Damaged();
+      inside = false;
+    } else if (inside && isMark(text))
+      throw new Damaged(); // of another name, whose lines would go with this one's
+    else if (!inside) rest.push(line);
+  }
+  if (inside) throw new Damaged();
+  return rest.join('');
+}
+
+const isMark = (text: string): boolean => /^# (?:>>>|<<<) db-backup /.test(text);
+
+/** The table with that block at its end, and no other of that name. */
+export function withBlock(table: string, name: string, block: string): string {
+  const rest = without(table, name);
+  return `${rest}${rest === '' || rest.endsWith('\n') ? '' : '\n'}${block}`;
+}
+
+/** Names of the blocks in a table, and the jobs in each. */
+export function blocksIn(table: string): { name: string; jobs: { mark: Mark; isIntact: boolean }[] }[] {
+  const blocks: { name: string; jobs: { mark: Mark; isIntact: boolean }[] }[] = [];
+  const lines = Buffer.from(table, 'latin1').toString('utf8').split('\n');
+  let inside: (typeof blocks)[number] | null = null;
+  for (const [at, line] of lines.entries()) {
+    const [, name] = /^# >>> db-backup (\S+) \(made by db-backup; changes here are lost\)$/.exec(line) ?? [];
+    if (name !== undefined) {
+      inside = { name, jobs: [] };
+      blocks.push(inside);
+    } else if (/^# <<< db-backup /.test(line)) inside = null;
+    const read = inside === null ? null : readMark(line);
+    if (inside !== null && read?.mark.name === inside.name) {
+      inside.jobs.push({ mark: read.mark, isIntact: read.isIntact(lines[at + 1] ?? '') });
+    }
+  }
+  return blocks;
+}

@@ -1,0 +1,35 @@
+import type { Installation, Piece, System } from './installation.js';
+import type { Mark } from './mark.js';
+
+/** A job of ours that is on this machine. */
+export interface Installed {
+  system: System;
+  mark: Mark;
+  /** The file, the table or the task. */
+  where: string;
+  /** Nobody has changed what was written. */
+  isIntact: boolean;
+}
+
+/** How an installed job is. */
+export interface State {
+  /** What its system says of it. */
+  facts: string[];
+  /** What is not as it should be. */
+  wrong: string[];
+}
+
+/** What runs jobs by itself. All that fails throws a BackupError. */
+export interface Scheduler {
+  readonly system: System;
+  /** Of whom: `the system`, or a user. */
+  readonly whose: string;
+  /** What an installation consists of. */
+  pieces(wanted: Installation): Piece[];
+  /** Writes it, in the place of what is there of that name. Returns what there is to know besides. */
+  install(wanted: Installation): string[];
+  installed(): Installed[];
+  /** Takes these away, which are all of one name; returns what was taken away. */
+  uninstall(found: readonly Installed[]): string[];
+  state(one: Installed): State;
+}
