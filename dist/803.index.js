@@ -702,18 +702,22 @@ function scheduleCommand(root, done) {
     const config = new commander/* Option */.c$('--config <file>', 'the configuration; default: db-backup.yml here, then /etc/db-backup/db-backup.yml');
     const name = (about) => new commander/* Option */.c$('--name <name>', about);
     const dryRun = new commander/* Option */.c$('--dry-run', 'show it, and change nothing');
-    deed('install', 'write the timers, the lines of cron or the tasks, in the place of those of the same name', [
-        ...[config, name('what they are called; default: as the file of the configuration')],
+    const times = [
         new commander/* Option */.c$('--backup <when>', `when backups are made: ${CALENDAR}`).default('daily 02:00'),
         new commander/* Option */.c$('--verify <when>', 'when the newest backup of each database is proven').default('weekly sunday 03:00'),
         new commander/* Option */.c$('--health <when>', 'when the backups are looked at').default('daily 08:00'),
+    ];
+    deed('install', 'write the timers, the lines of cron or the tasks, in the place of those of the same name', [
+        ...[config, name('what they are called; default: as the file of the configuration')],
+        ...times,
         new commander/* Option */.c$('--user <name>', 'who runs them, where root installs them; default: who calls this'),
         new commander/* Option */.c$('--with <system>', 'systemd, cron or task-scheduler; default: what this machine has'),
         dryRun,
-    ], async () => (await __webpack_require__.e(/* import() */ 400).then(__webpack_require__.bind(__webpack_require__, 3400))).install);
-    deed('status', 'say how the installed jobs are; 3 when one is not as it should be', [name('of this installation alone')], async () => (await __webpack_require__.e(/* import() */ 400).then(__webpack_require__.bind(__webpack_require__, 3400))).status);
-    deed('list', 'show the jobs of all installations on this machine, a line each', [new commander/* Option */.c$('--json', 'each line as JSON')], async () => (await __webpack_require__.e(/* import() */ 400).then(__webpack_require__.bind(__webpack_require__, 3400))).list);
-    deed('uninstall', 'take away what install has written, and nothing else', [name('of this installation; needed where there are several'), dryRun], async () => (await __webpack_require__.e(/* import() */ 400).then(__webpack_require__.bind(__webpack_require__, 3400))).uninstall);
+    ], async () => (await __webpack_require__.e(/* import() */ 816).then(__webpack_require__.bind(__webpack_require__, 7435))).install);
+    deed('run', 'stay in the foreground and start the jobs at their times, until a signal: for containers', [config, ...times, dryRun], async () => (await __webpack_require__.e(/* import() */ 816).then(__webpack_require__.bind(__webpack_require__, 7435))).run);
+    deed('status', 'say how the installed jobs are; 3 when one is not as it should be', [name('of this installation alone')], async () => (await __webpack_require__.e(/* import() */ 816).then(__webpack_require__.bind(__webpack_require__, 7435))).status);
+    deed('list', 'show the jobs of all installations on this machine, a line each', [new commander/* Option */.c$('--json', 'each line as JSON')], async () => (await __webpack_require__.e(/* import() */ 816).then(__webpack_require__.bind(__webpack_require__, 7435))).list);
+    deed('uninstall', 'take away what install has written, and nothing else', [name('of this installation; needed where there are several'), dryRun], async () => (await __webpack_require__.e(/* import() */ 816).then(__webpack_require__.bind(__webpack_require__, 7435))).uninstall);
 }
 
 // EXTERNAL MODULE: external "node:net"

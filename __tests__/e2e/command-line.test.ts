@@ -262,6 +262,16 @@ databases:
   });
 });
 
+test('a schedule in the foreground waits for its times, and ends when it is asked to', async () => {
+  const file = join(folder, 'foreground.yml');
+  writeFileSync(file, `databases: { app: { transport: local, database: ${JSON.stringify(database)} } }`);
+  const args = ['schedule', 'run', '--config', file, '--verify', 'none'];
+  const ended = await commandLine(args, { signal: { at: /next: /, name: 'SIGTERM' } });
+  expect(ended.code).toBe(0);
+  expect(plain(ended.stderr).at(-1)).toMatch(/INFO {2}ended, as it was asked to$/);
+  expect((await commandLine(['schedule', 'run', '--config', file, '--backup', 'sometimes'])).code).toBe(2);
+});
+
 describe('on a terminal', () => {
   test('colours and a summary; the log ends with the verdict', async () => {
     await commandLine(['backup', ...local]);

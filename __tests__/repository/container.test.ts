@@ -58,7 +58,10 @@ test('the compose example starts what there is, with files that are there', asyn
     const all = await commandLine(['backup', '--config', config]);
     expect(all.stderr.match(/\S+: \/run\/secrets\/\S+ can not be read/g)).toHaveLength(3);
     // what the service is started with is a command line
-    expect((await commandLine([...backup.command, '--config', config, '--help'])).code).toBe(0);
+    const schedule = await commandLine([...backup.command, '--config', config, '--dry-run']);
+    expect(schedule.code).toBe(0);
+    for (const job of ['backup', 'verify', 'health'])
+      expect(schedule.stderr).toMatch(new RegExp(`INFO  ${job}: .*; next `));
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -36,19 +36,29 @@ export function scheduleCommand(root: Command, done: (status: number) => void): 
   const name = (about: string): Option => new Option('--name <name>', about);
   const dryRun = new Option('--dry-run', 'show it, and change nothing');
 
+  const times = [
+    new Option('--backup <when>', `when backups are made: ${CALENDAR}`).default('daily 02:00'),
+    new Option('--verify <when>', 'when the newest backup of each database is proven').default('weekly sunday 03:00'),
+    new Option('--health <when>', 'when the backups are looked at').default('daily 08:00'),
+  ];
+
   deed(
     'install',
     'write the timers, the lines of cron or the tasks, in the place of those of the same name',
     [
       ...[config, name('what they are called; default: as the file of the configuration')],
-      new Option('--backup <when>', `when backups are made: ${CALENDAR}`).default('daily 02:00'),
-      new Option('--verify <when>', 'when the newest backup of each database is proven').default('weekly sunday 03:00'),
-      new Option('--health <when>', 'when the backups are looked at').default('daily 08:00'),
+      ...times,
       new Option('--user <name>', 'who runs them, where root installs them; default: who calls this'),
       new Option('--with <system>', 'systemd, cron or task-scheduler; default: what this machine has'),
       dryRun,
     ],
     async () => (await import('./schedule.js')).install,
+  );
+  deed(
+    'run',
+    'stay in the foreground and start the jobs at their times, until a signal: for containers',
+    [config, ...times, dryRun],
+    async () => (await import('./schedule.js')).run,
   );
   deed(
     'status',

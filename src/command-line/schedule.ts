@@ -1,11 +1,22 @@
+import { spawn } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { basename } from 'node:path';
+import { cancel } from '../cancel.js';
 import { BackupError, describe } from '../errors.js';
 import { platform, usePlatform } from '../platform/platform.js';
 import { terminal } from '../platform/terminal.js';
 import { neutralise } from '../reporting/neutralise.js';
 import { type Calendar, nextTimes, parseCalendar, showCalendar } from '../schedule/calendar.js';
-import { type Account, type Installation, JOBS, type Job, SYSTEMS, type System } from '../schedule/installation.js';
+import { inForeground, waiting } from '../schedule/foreground.js';
+import {
+  type Account,
+  commandOf,
+  type Installation,
+  JOBS,
+  type Job,
+  SYSTEMS,
+  type System,
+} from '../schedule/installation.js';
 import { accountOf, caller, isRoot, isWindows, programPath, runsSystemd, unreadableFor } from '../schedule/machine.js';
 import { onCron } from '../schedule/on-cron.js';
 import { onSystemd } from '../schedule/on-systemd.js';
@@ -51,6 +62,47 @@ export const install = (given: Given): Promise<number> =>
     );
     return EXIT.done;
   });
+
+/** Stays in the foreground, for containers, and starts the jobs by itself until a signal. */
+export const run = (given: Given): Promise<number> =>
+  told(async () => {
+    const config = await configured(given);
+    const wrong: string[] = [];
+    const jobs = jobsOf(given, reading(wrong));
+    if (wrong.length > 0) throw input(...wrong);
+    if (jobs.size === 0) throw input('all jobs are none: there is nothing to wait for');
+    const program = { node: process.execPath, cli: realpathSync(process.argv[1] ?? ''), config: config.path };
+    for (const [job, calendar] of jobs) say(lineOf(job, calendar));
+    if (given.dryRun) return EXIT.done;
+    const { signal } = cancel;
+    await inForeground(jobs, {
+      now: () => new Date(),
+      wait: waiting(signal),
+      start: async (job) => {
+        const [node = '', ...args] = commandOf(program, job);
+        const ended = await carryOut(node, args, signal);
+        say(`${job} ended with ${ended}`);
+      },
+      tell: (job, at) => say(`next: ${job}, ${timeOf(at)}`),
+      signal,
+    });
+    say('ended, as it was asked to');
+    return EXIT.done;
+  });
+
+/** A process of its own, which tells by itself. A signal is passed on, and its end waited for, since it leaves nothing behind. */
+function carryOut(node: string, args: readonly string[], signal: AbortSignal): Promise<string> {
+  return new Promise((resolve) => {
+    const child = spawn(node, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+    const end = () => void child.kill('SIGTERM');
+    signal.addEventListener('abort', end, { once: true });
+    child.on('error', (error) => resolve(error.message));
+    child.on('exit', (code, by) => {
+      signal.removeEventListener('abort', end);
+      resolve(by === null ? `status ${code}` : by);
+    });
+  });
+}
 
 export const status = (given: Given): Promise<number> =>
   told(async () => {
@@ -150,10 +202,10 @@ async function configured(given: Given): Promise<Config> {
   return config;
 }
 
-/** What the options say, all that is wrong with them at once. */
-function choices(given: Given, config: Config) {
-  const wrong: string[] = [];
-  const read = <T>(option: string, parse: () => T): T | null => {
+/** Reads an option; what is wrong with it goes to the others. */
+const reading =
+  (wrong: string[]) =>
+  <T>(option: string, parse: () => T): T | null => {
     try {
       return parse();
     } catch (error) {
@@ -161,12 +213,12 @@ function choices(given: Given, config: Config) {
       return null;
     }
   };
-  const jobs = new Map<Job, Calendar>();
-  for (const job of JOBS) {
-    const text = given[job] ?? 'none';
-    const calendar = text.trim() === 'none' ? null : read(job, () => parseCalendar(text));
-    if (calendar !== null) jobs.set(job, calendar);
-  }
+
+/** What the options say, all that is wrong with them at once. */
+function choices(given: Given, config: Config) {
+  const wrong: string[] = [];
+  const read = reading(wrong);
+  const jobs = jobsOf(given, read);
   const system = read('with', () => (given.with === undefined ? systemHere() : oneOf(SYSTEMS)(given.with)));
   const name = read('name', () => parseName(given.name ?? basename(config.path).replace(/\.ya?ml$/, '')));
   const account = read('user', () => accountFor(given.user, system));
@@ -174,6 +226,16 @@ function choices(given: Given, config: Config) {
     wrong.push('all jobs are none: `db-backup schedule uninstall` takes them away');
   if (system === null || name === null || account === null || wrong.length > 0) throw input(...wrong);
   return { jobs, system, name, account };
+}
+
+function jobsOf(given: Given, read: <T>(option: string, parse: () => T) => T | null): ReadonlyMap<Job, Calendar> {
+  const jobs = new Map<Job, Calendar>();
+  for (const job of JOBS) {
+    const text = given[job] ?? 'none';
+    const calendar = text.trim() === 'none' ? null : read(job, () => parseCalendar(text));
+    if (calendar !== null) jobs.set(job, calendar);
+  }
+  return jobs;
 }
 
 function systemHere(): System {

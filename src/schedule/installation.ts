@@ -47,11 +47,8 @@ export interface Piece {
 }
 
 /** The command of a job, word by word. */
-export const commandOf = ({ node, cli, config }: Installation, job: Job, ...more: string[]): string[] => [
-  node,
-  cli,
-  job,
-  '--config',
-  config,
-  ...more,
-];
+export const commandOf = (
+  { node, cli, config }: Pick<Installation, 'node' | 'cli' | 'config'>,
+  job: Job,
+  ...more: string[]
+): string[] => [node, cli, job, '--config', config, ...more];
