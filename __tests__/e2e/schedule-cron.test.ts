@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -95,7 +96,7 @@ test('a real cron does the job that was installed, by the user whose table it is
   expect(result.code).toBe(0);
   expect(made()).toHaveLength(1);
   expect(await leftAfter(() => processesOfUser(user.uid), 15_000)).toEqual([]);
-  expect(existsSync(join(user.home, '.db-backup-shop-backup.lock'))).toBe(true);
+  expect(statSync(join(user.home, '.db-backup-shop-backup.lock')).mode & 0o777).toBe(0o600);
 
   expect((await own('uninstall', '--name', 'shop')).code).toBe(0);
   expect(existsSync(join(user.home, '.db-backup-shop-backup.lock'))).toBe(false);
@@ -112,7 +113,7 @@ test('all the rest of the table stays byte for byte', async () => {
   // again, with others
   expect((await install('--verify', 'none', '--health', 'hourly')).code).toBe(0);
   const lines = table().subarray(FOREIGN.length).toString('utf8').split('\n');
-  expect(lines.filter((line) => /^\d/.test(line)).map((line) => line.split(' /usr')[0])).toEqual([
+  expect(lines.filter((line) => /^\d/.test(line)).map((line) => line.split(' umask')[0])).toEqual([
     '0 2 * * *',
     '0 * * * *',
   ]);
