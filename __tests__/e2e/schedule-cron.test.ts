@@ -114,7 +114,7 @@ test('all the rest of the table stays byte for byte', async () => {
   expect((await install('--verify', 'none', '--health', 'hourly')).code).toBe(0);
   const lines = table().subarray(FOREIGN.length).toString('utf8').split('\n');
   expect(lines.filter((line) => /^\d/.test(line)).map((line) => line.split(' umask')[0])).toEqual([
-    '0 2 * * *',
+    '15 3 * * *',
     '0 * * * *',
   ]);
   expect((await own('status')).code).toBe(0);
@@ -157,7 +157,7 @@ test('root installs it for a user, and finds it again', async () => {
 
 test('a line that somebody has changed is told, and replaced', async () => {
   await install();
-  await withForeign(Buffer.from(table().toString('latin1').replace('0 2 * * *', '0 3 * * *'), 'latin1'));
+  await withForeign(Buffer.from(table().toString('latin1').replace('15 3 * * *', '15 4 * * *'), 'latin1'));
   const status = await own('status');
   expect([status.code, status.stdout]).toEqual([
     3,

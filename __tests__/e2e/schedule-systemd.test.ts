@@ -74,7 +74,7 @@ test('install writes what it shows, and its timers begin with the system', async
   const dry = await install('--dry-run');
   expect([dry.code, units()]).toEqual([0, []]);
   expect(dry.stderr).toMatch(new RegExp(`would write for ${config}, to be run by ${user.name} with systemd:`));
-  expect(dry.stderr).toMatch(/backup: daily 02:00; next \w{3} [\d-]+ 02:00, \w{3} [\d-]+ 02:00, \w{3} [\d-]+ 02:00 \(/);
+  expect(dry.stderr).toMatch(/backup: daily 03:15; next \w{3} [\d-]+ 03:15, \w{3} [\d-]+ 03:15, \w{3} [\d-]+ 03:15 \(/);
 
   const result = await install();
   expect([result.code, result.stdout]).toEqual([0, dry.stdout]);
@@ -206,7 +206,7 @@ describe('once installed', () => {
       expect.objectContaining({
         ...common,
         job: 'backup',
-        calendar: 'daily 02:00',
+        calendar: 'daily 03:15',
         where: '/etc/systemd/system/db-backup-shop-backup.timer',
       }),
       expect.objectContaining({ ...common, job: 'health', calendar: 'daily 08:00' }),
@@ -221,7 +221,7 @@ describe('once installed', () => {
       ['WRONG: its files were changed'],
     ]);
     expect((await machine.schedule(['list'])).stdout.split('\n')).toEqual([
-      expect.stringMatching(/^shop backup: daily 02:00, next .*\.timer$/),
+      expect.stringMatching(/^shop backup: daily 03:15, next .*\.timer$/),
       expect.stringMatching(/^shop health: daily 08:00, next .*, changed$/),
       '',
     ]);

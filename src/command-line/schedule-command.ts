@@ -41,8 +41,8 @@ export function scheduleCommand(root: Command, done: (status: number) => void): 
     'write the timers, the lines of cron or the tasks, in the place of those of the same name',
     [
       ...[config, name('what they are called; default: as the file of the configuration')],
-      new Option('--backup <when>', `when backups are made: ${CALENDAR}`).default('daily 02:00'),
-      new Option('--verify <when>', 'when the newest backup of each database is proven').default('weekly sunday 03:00'),
+      new Option('--backup <when>', `when backups are made: ${CALENDAR}`).default('daily 03:15'),
+      new Option('--verify <when>', 'when the newest backup of each database is proven').default('weekly sunday 04:15'),
       new Option('--health <when>', 'when the backups are looked at').default('daily 08:00'),
       new Option('--user <name>', 'who runs them, where root installs them; default: who calls this'),
       new Option('--with <system>', 'systemd, cron or task-scheduler; default: what this machine has'),

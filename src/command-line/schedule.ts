@@ -4,7 +4,7 @@ import { BackupError, describe } from '../errors.js';
 import { platform, usePlatform } from '../platform/platform.js';
 import { terminal } from '../platform/terminal.js';
 import { neutralise } from '../reporting/neutralise.js';
-import { type Calendar, nextTimes, parseCalendar, showCalendar } from '../schedule/calendar.js';
+import { type Calendar, leftOut, nextTimes, parseCalendar, showCalendar } from '../schedule/calendar.js';
 import { type Account, type Installation, JOBS, type Job, SYSTEMS, type System } from '../schedule/installation.js';
 import {
   accountOf,
@@ -282,7 +282,15 @@ function hints(wanted: Installation, system: System): string[] {
   const hidden = [node, cli].filter(
     (path) => /^\/(?:home|root)\//.test(path) && account.uid !== 0 && !path.startsWith(`${account.home}/`),
   );
+  const gaps = [...wanted.jobs].map(([job, calendar]) => ({ job, gap: leftOut(calendar, new Date()) }));
   return [
+    ...gaps.flatMap(({ job, gap }) =>
+      gap === null
+        ? []
+        : [
+            `${job}: on ${timeOf(gap).slice(4, 14)} the clock of this machine is put forward over that time, and the day may be left out: choose another hour`,
+          ],
+    ),
     ...variables.map(
       (one) =>
         `the variable ${one}, which the configuration names, will not be set when it runs by itself: use { file: ... }`,
