@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -95,7 +96,7 @@ test('a real cron does the job that was installed, by the user whose table it is
   expect(result.code).toBe(0);
   expect(made()).toHaveLength(1);
   expect(await leftAfter(() => processesOfUser(user.uid), 15_000)).toEqual([]);
-  expect(existsSync(join(user.home, '.db-backup-shop-backup.lock'))).toBe(true);
+  expect(statSync(join(user.home, '.db-backup-shop-backup.lock')).mode & 0o777).toBe(0o600);
 
   expect((await own('uninstall', '--name', 'shop')).code).toBe(0);
   expect(existsSync(join(user.home, '.db-backup-shop-backup.lock'))).toBe(false);
@@ -112,8 +113,8 @@ test('all the rest of the table stays byte for byte', async () => {
   // again, with others
   expect((await install('--verify', 'none', '--health', 'hourly')).code).toBe(0);
   const lines = table().subarray(FOREIGN.length).toString('utf8').split('\n');
-  expect(lines.filter((line) => /^\d/.test(line)).map((line) => line.split(' /usr')[0])).toEqual([
-    '0 2 * * *',
+  expect(lines.filter((line) => /^\d/.test(line)).map((line) => line.split(' umask')[0])).toEqual([
+    '15 3 * * *',
     '0 * * * *',
   ]);
   expect((await own('status')).code).toBe(0);
@@ -156,7 +157,7 @@ test('root installs it for a user, and finds it again', async () => {
 
 test('a line that somebody has changed is told, and replaced', async () => {
   await install();
-  await withForeign(Buffer.from(table().toString('latin1').replace('0 2 * * *', '0 3 * * *'), 'latin1'));
+  await withForeign(Buffer.from(table().toString('latin1').replace('15 3 * * *', '15 4 * * *'), 'latin1'));
   const status = await own('status');
   expect([status.code, status.stdout]).toEqual([
     3,

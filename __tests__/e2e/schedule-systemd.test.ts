@@ -74,7 +74,7 @@ test('install writes what it shows, and its timers begin with the system', async
   const dry = await install('--dry-run');
   expect([dry.code, units()]).toEqual([0, []]);
   expect(dry.stderr).toMatch(new RegExp(`would write for ${config}, to be run by ${user.name} with systemd:`));
-  expect(dry.stderr).toMatch(/backup: daily 02:00; next \w{3} [\d-]+ 02:00, \w{3} [\d-]+ 02:00, \w{3} [\d-]+ 02:00 \(/);
+  expect(dry.stderr).toMatch(/backup: daily 03:15; next \w{3} [\d-]+ 03:15, \w{3} [\d-]+ 03:15, \w{3} [\d-]+ 03:15 \(/);
 
   const result = await install();
   expect([result.code, result.stdout]).toEqual([0, dry.stdout]);
@@ -136,6 +136,24 @@ test('a service may write where the databases and the backups are, and nowhere e
   expect(unit('db-backup-shop-backup.service')).toContain('ProtectSystem=strict');
 });
 
+test('who could change what is run is told', async () => {
+  const open = join(folder, 'open');
+  mkdirSync(open);
+  chmodSync(open, 0o777);
+  configure('', 'open/shop.yml');
+  const told = await machine.schedule([
+    'install',
+    '--with',
+    'systemd',
+    '--config',
+    join(open, 'shop.yml'),
+    '--dry-run',
+  ]);
+  expect(told.stderr).toContain(`WARN  ${open} can be changed by another user, who could so do anything as root`);
+  const plain = await machine.schedule(['install', '--with', 'systemd', '--config', config, '--dry-run']);
+  expect(plain.stderr).not.toContain('WARN');
+});
+
 test('credentials are handed to the service, and what can not be there is told', async () => {
   const path = configure(
     '    encrypt: gpg\n    encryption-passphrase: { credential: pass.1 }\n    signing-key: { env: SIGN }\n',
@@ -188,7 +206,7 @@ describe('once installed', () => {
       expect.objectContaining({
         ...common,
         job: 'backup',
-        calendar: 'daily 02:00',
+        calendar: 'daily 03:15',
         where: '/etc/systemd/system/db-backup-shop-backup.timer',
       }),
       expect.objectContaining({ ...common, job: 'health', calendar: 'daily 08:00' }),
@@ -203,7 +221,7 @@ describe('once installed', () => {
       ['WRONG: its files were changed'],
     ]);
     expect((await machine.schedule(['list'])).stdout.split('\n')).toEqual([
-      expect.stringMatching(/^shop backup: daily 02:00, next .*\.timer$/),
+      expect.stringMatching(/^shop backup: daily 03:15, next .*\.timer$/),
       expect.stringMatching(/^shop health: daily 08:00, next .*, changed$/),
       '',
     ]);
@@ -248,19 +266,19 @@ describe('once installed', () => {
 
 test.each([
   ['a file of somebody else', (path: string) => writeFileSync(path, '[Timer]\n# mine\n')],
-  ['a link', (path: string) => symlinkSync('/etc/passwd', path)],
+  ['a link', (path: string) => symlinkSync(config, path)],
   ['a folder', (path: string) => mkdirSync(path)],
 ])('%s of that name: it is left, and nothing is written', async (_, make) => {
   const path = join(machine.units, 'db-backup-shop-verify.timer');
   make(path);
-  const passwd = readFileSync('/etc/passwd', 'utf8');
+  const before = readFileSync(config, 'utf8');
   const result = await install();
   expect([result.code, result.stderr]).toEqual([
     2,
     expect.stringContaining('/etc/systemd/system/db-backup-shop-verify.timer is there, and was not made by db-backup'),
   ]);
   expect(readdirSync(machine.units)).toEqual(['db-backup-shop-verify.timer']);
-  expect(readFileSync('/etc/passwd', 'utf8')).toBe(passwd);
+  expect(readFileSync(config, 'utf8')).toBe(before);
 });
 
 test('a user installs units of his own, and sees those of the system', async () => {
@@ -330,8 +348,8 @@ describe('what is wrong is told before anything is written', () => {
     await refused(['--config', wrong], `${wrong}:7: unknown input "no-such-input"`);
     await refused(
       ['--config', configure('    keep: seven\n    max-age: old\n', 'wrong.yml')],
-      'app: keep: ',
-      'app: max-age: ',
+      'app, for backup and health: keep: ',
+      'app, for verify and health: max-age: ',
     );
   });
 

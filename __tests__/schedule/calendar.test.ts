@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { cronFields, nextTimes, onCalendar, parseCalendar, showCalendar } from '../../src/schedule/calendar.js';
 
@@ -57,6 +58,9 @@ test.each([
   expect(() => parseCalendar(text)).toThrow(rule);
 });
 
+const node24 = fileURLToPath(new URL('../../node_modules/.bin/node', import.meta.url));
+const calendarFile = fileURLToPath(new URL('../../src/schedule/calendar.ts', import.meta.url));
+
 describe('the next times', () => {
   const from = new Date(2026, 10, 30, 17, 45, 30);
 
@@ -80,5 +84,31 @@ describe('the next times', () => {
   test('a time that is now is not a next one', () => {
     const now = new Date(2026, 10, 30, 2, 0, 0);
     expect(nextTimes(parseCalendar('daily 02:00'), now, 1)).toEqual([new Date(2026, 11, 1, 2, 0, 0)]);
+  });
+
+  test.each([
+    ['Europe/Berlin', 'daily 02:00', '2027-03-28'],
+    ['Europe/Berlin', 'weekly sunday 02:59', '2027-03-28'],
+    ['Europe/Berlin', 'daily 03:00', null],
+    ['Europe/Berlin', 'daily 01:59', null],
+    ['Europe/Berlin', 'monthly 1 02:00', null],
+    ['Europe/Berlin', 'hourly', null],
+    ['America/New_York', 'daily 02:00', '2027-03-14'],
+    ['America/New_York', 'daily 03:15', null],
+    ['UTC', 'daily 02:00', null],
+  ])('in %s, %s: the day that the clock leaves out is %s, and is no next one', (TZ, text, day) => {
+    const script = `const { parseCalendar, leftOut, nextTimes } = await import(process.argv[1]);
+const from = new Date(2027, 2, 10, 12);
+const calendar = parseCalendar(process.argv[2]);
+const days = nextTimes(calendar, from, 20).map((time) => time.toLocaleDateString('sv'));
+console.log(JSON.stringify({ gap: leftOut(calendar, from)?.toLocaleDateString('sv') ?? null, days }));`;
+    const args = ['--input-type=module', '--no-warnings', '-e', script, '--', calendarFile, text];
+    const said = JSON.parse(execFileSync(node24, args, { env: { TZ }, encoding: 'utf8' })) as {
+      gap: string;
+      days: string[];
+    };
+    expect(said.gap).toBe(day);
+    expect(said.days).not.toContain(day);
+    if (text.startsWith('daily')) expect(said.days).toHaveLength(20);
   });
 });

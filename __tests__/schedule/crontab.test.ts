@@ -11,12 +11,12 @@ test('a line runs the job by absolute paths, not twice at once, and says warning
   expect(block.split('\n')).toEqual([
     '# >>> db-backup shop (made by db-backup; changes here are lost)',
     expect.stringMatching(/^# made by db-backup .*"name":"shop","job":"backup","calendar":"daily 02:00","user":"app"/),
-    '0 2 * * * /usr/bin/env PATH=/usr/local/bin:/usr/bin:/bin /usr/bin/flock -n /var/lib/app/.db-backup-shop-backup.lock /usr/bin/node /usr/lib/db-backup/dist/cli.js backup --config /etc/db-backup/shop.yml --quiet',
+    '0 2 * * * umask 077; /usr/bin/env PATH=/usr/local/bin:/usr/bin:/bin /usr/bin/flock -n /var/lib/app/.db-backup-shop-backup.lock /usr/bin/node /usr/lib/db-backup/dist/cli.js backup --config /etc/db-backup/shop.yml --quiet',
     '# <<< db-backup shop',
     '',
   ]);
   const bare = blockOf(installationOf(), { env: null, flock: null });
-  expect(bare).toContain('\n0 2 * * * /usr/bin/node /usr');
+  expect(bare).toContain('\n0 2 * * * umask 077; /usr/bin/node /usr');
 });
 
 test.each([

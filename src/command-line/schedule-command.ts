@@ -37,8 +37,8 @@ export function scheduleCommand(root: Command, done: (status: number) => void): 
   const dryRun = new Option('--dry-run', 'show it, and change nothing');
 
   const times = [
-    new Option('--backup <when>', `when backups are made: ${CALENDAR}`).default('daily 02:00'),
-    new Option('--verify <when>', 'when the newest backup of each database is proven').default('weekly sunday 03:00'),
+    new Option('--backup <when>', `when backups are made: ${CALENDAR}`).default('daily 03:15'),
+    new Option('--verify <when>', 'when the newest backup of each database is proven').default('weekly sunday 04:15'),
     new Option('--health <when>', 'when the backups are looked at').default('daily 08:00'),
   ];
 

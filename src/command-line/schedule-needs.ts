@@ -23,39 +23,36 @@ export interface Judged {
 /** What is read at every run, and can be read now as well: not a command, which may ask somebody. */
 const READ_NOW: readonly string[] = ['file'];
 
-/** What is started besides the programs of ours. */
-const OTHERS: readonly InputName[] = ['run-as', 'container', 'before-command', 'after-command'];
+/** What has others started; `run-as` does as well. */
+const OTHERS: readonly InputName[] = ['container', 'before-command', 'after-command'];
 
 /** Looks at each database of the configuration as these jobs will, without contacting anything. */
 export async function judge(targets: readonly Target[], jobs: readonly Job[], account: Account): Promise<Judged> {
-  const wrong = new Set<string>();
+  const wrong: string[] = [];
   const warnings: string[] = [];
   const folders = new Set<string>();
   const all = targets.flatMap(({ elsewhere }) => elsewhere);
   const of = (by: string): string[] => [...new Set(all.flatMap((one) => (one.by === by ? [one.where] : [])))];
   let startsOthers = of('command').length > 0;
   for (const target of targets.map((one) => (one.all ? asking(one) : one))) {
+    const { name } = target;
     const unread = target.elsewhere.filter(({ by }) => !READ_NOW.includes(by)).map(({ input }) => input);
-    if (unread.length > 0) {
-      warnings.push(
-        `${target.name}: ${unread.join(', ')} can not be read before it runs, so its inputs are not checked now`,
-      );
-    } else for (const job of jobs) for (const line of await faultsOf(target, job)) wrong.add(`${target.name}: ${line}`);
+    if (unread.length === 0) wrong.push(...(await faultsFor(target, jobs)));
+    else
+      warnings.push(`${name}: ${unread.join(', ')} can not be read before it runs, so its inputs are not checked now`);
     const text = (input: InputName): string => {
       const given = unread.includes(input) ? undefined : target.inputs.get(input);
       return (given === undefined ? '' : readable(given)).trim() || declared[input].default;
     };
     if (text('transport') !== 'local') continue;
-    if (OTHERS.some((input) => text(input) !== '')) startsOthers = true;
+    const isOther = text('run-as') !== '' && text('run-as') !== account.name;
+    if (isOther || OTHERS.some((input) => text(input) !== '')) startsOthers = true;
     const file = fileOf(text('database'));
-    if (file === null)
-      warnings.push(
-        `${target.name}: database is not known now; when it is a file, its folder has to be writable for the job`,
-      );
-    for (const path of [
-      text('directory'),
-      ...[file ?? '', text('metrics-file')].filter((one) => one !== '').map((one) => dirname(one)),
-    ]) {
+    if (file === null) {
+      warnings.push(`${name}: database is not known now; when it is a file, its folder has to be writable for the job`);
+    }
+    const files = [file ?? '', text('metrics-file')].filter((path) => path !== '');
+    for (const path of [text('directory'), ...files.map((one) => dirname(one))]) {
       const folder = atHome(path, account);
       if (folder !== null) folders.add(nearest(folder));
     }
@@ -67,7 +64,7 @@ export async function judge(targets: readonly Target[], jobs: readonly Job[], ac
     variables: of('env'),
     startsOthers,
   };
-  return { needs, wrong: [...wrong], warnings };
+  return { needs, wrong, warnings };
 }
 
 function readable(given: () => string): string {
@@ -76,6 +73,18 @@ function readable(given: () => string): string {
   } catch {
     return ''; // told among the faults
   }
+}
+
+/** What is wrong with the inputs, for which of the jobs where it is not for all. */
+async function faultsFor(target: Target, jobs: readonly Job[]): Promise<string[]> {
+  const found = new Map<string, Job[]>();
+  for (const job of jobs) {
+    for (const line of await faultsOf(target, job)) found.set(line, [...(found.get(line) ?? []), job]);
+  }
+  return [...found].map(([line, of]) => {
+    const which = of.length === jobs.length ? '' : `, for ${of.join(' and ')}`;
+    return `${target.name}${which}: ${line}`;
+  });
 }
 
 /** What is wrong with the inputs of that command, a line each. */

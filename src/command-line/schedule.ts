@@ -6,7 +6,7 @@ import { BackupError, describe } from '../errors.js';
 import { platform, usePlatform } from '../platform/platform.js';
 import { terminal } from '../platform/terminal.js';
 import { neutralise } from '../reporting/neutralise.js';
-import { type Calendar, nextTimes, parseCalendar, showCalendar } from '../schedule/calendar.js';
+import { type Calendar, leftOut, nextTimes, parseCalendar, showCalendar } from '../schedule/calendar.js';
 import { inForeground, waiting } from '../schedule/foreground.js';
 import {
   type Account,
@@ -17,7 +17,16 @@ import {
   SYSTEMS,
   type System,
 } from '../schedule/installation.js';
-import { accountOf, caller, isRoot, isWindows, programPath, runsSystemd, unreadableFor } from '../schedule/machine.js';
+import {
+  accountOf,
+  caller,
+  changeableByOthers,
+  isRoot,
+  isWindows,
+  programPath,
+  runsSystemd,
+  unreadableFor,
+} from '../schedule/machine.js';
 import { onCron } from '../schedule/on-cron.js';
 import { onSystemd } from '../schedule/on-systemd.js';
 import { onWindows } from '../schedule/on-windows.js';
@@ -318,7 +327,8 @@ function refuseOthers({ name, config, account }: Installation, { system, whose }
 }
 
 /** What will not be there when nobody is logged in. */
-function hints({ needs, account, cli, node }: Installation, system: System): string[] {
+function hints(wanted: Installation, system: System): string[] {
+  const { needs, account, cli, node } = wanted;
   const { credentials, variables } = needs;
   if (system !== 'systemd' && credentials.length > 0) {
     throw input(
@@ -334,17 +344,36 @@ function hints({ needs, account, cli, node }: Installation, system: System): str
   const hidden = [node, cli].filter(
     (path) => /^\/(?:home|root)\//.test(path) && account.uid !== 0 && !path.startsWith(`${account.home}/`),
   );
+  const gaps = [...wanted.jobs].map(([job, calendar]) => ({ job, gap: leftOut(calendar, new Date()) }));
   return [
+    ...gaps.flatMap(({ job, gap }) =>
+      gap === null
+        ? []
+        : [
+            `${job}: on ${timeOf(gap).slice(4, 14)} the clock of this machine is put forward over that time, and the day may be left out: choose another hour`,
+          ],
+    ),
     ...variables.map(
       (one) =>
         `the variable ${one}, which the configuration names, will not be set when it runs by itself: use { file: ... }`,
     ),
     ...credentialHints(credentials, account),
     ...hidden.map((path) => `${path} is in the home of somebody else`),
+    ...(system === 'task-scheduler' ? [] : changeable(wanted)),
     ...(isRoot() && account.uid === 0 && sudo !== undefined && sudo !== 'root'
       ? [`it will run as root; --user ${sudo} has ${sudo} run it`]
       : []),
   ];
+}
+
+/** Who can change what is run does what he likes as the one who runs it. */
+function changeable({ account, node, cli, config }: Installation): string[] {
+  const paths = [node, cli, config]
+    .map((path) => changeableByOthers(path, account.uid))
+    .filter((path) => path !== null);
+  return [...new Set(paths)].map(
+    (path) => `${path} can be changed by another user, who could so do anything as ${account.name}`,
+  );
 }
 
 function credentialHints(credentials: readonly string[], { home }: Account): string[] {

@@ -125,21 +125,37 @@ export function cronFields(calendar: Calendar): string {
   }
 }
 
-/** The next times after `from`, by the clock of the machine. */
+/** The next times after `from`, by the clock of the machine. One that the clock leaves out, when summer time begins, is none. */
 export function nextTimes(calendar: Calendar, from: Date, count: number): Date[] {
   const found: Date[] = [];
   for (let days = 0; found.length < count; days++) {
-    const day = new Date(from.getFullYear(), from.getMonth(), from.getDate() + days);
-    if (calendar.unit === 'week' && day.getDay() !== calendar.day) continue;
-    if (calendar.unit === 'month' && day.getDate() !== calendar.day) continue;
-    const hoursOfDay =
-      calendar.unit === 'hours'
-        ? Array.from({ length: 24 / calendar.every }, (_, nth) => nth * calendar.every)
-        : [calendar.hour];
-    for (const hour of hoursOfDay) {
-      const time = new Date(day.getFullYear(), day.getMonth(), day.getDate(), hour, calendar.minute);
-      if (time > from && found.length < count) found.push(time);
-    }
+    const times = timesOn(calendar, from, days).filter(({ time, exists }) => exists && time > from);
+    found.push(...times.map(({ time }) => time).slice(0, count - found.length));
   }
   return found;
+}
+
+/** The first time within a year that the clock leaves out; null: it has all, or the job comes more often than once a day. */
+export function leftOut(calendar: Calendar, from: Date): Date | null {
+  if (calendar.unit === 'hours') return null;
+  for (let days = 0; days < 366; days++) {
+    const missing = timesOn(calendar, from, days).find(({ exists }) => !exists);
+    if (missing !== undefined) return missing.time;
+  }
+  return null;
+}
+
+/** On the day that is so many days later. `exists`: the clock shows that hour on that day. */
+function timesOn(calendar: Calendar, from: Date, days: number): { time: Date; exists: boolean }[] {
+  const day = new Date(from.getFullYear(), from.getMonth(), from.getDate() + days, 12);
+  if (calendar.unit === 'week' && day.getDay() !== calendar.day) return [];
+  if (calendar.unit === 'month' && day.getDate() !== calendar.day) return [];
+  const all =
+    calendar.unit === 'hours'
+      ? Array.from({ length: 24 / calendar.every }, (_, nth) => nth * calendar.every)
+      : [calendar.hour];
+  return all.map((hour) => {
+    const time = new Date(day.getFullYear(), day.getMonth(), day.getDate(), hour, calendar.minute);
+    return { time, exists: time.getHours() === hour };
+  });
 }

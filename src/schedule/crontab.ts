@@ -20,7 +20,7 @@ export function blockOf(wanted: Installation, tools: { env: string | null; flock
     const lock = tools.flock === null ? [] : [tools.flock, '-n', lockFile(wanted.name, wanted.account, job)];
     const path = tools.env === null ? [] : [tools.env, PATH];
     const words = [...path, ...lock, ...commandOf(wanted, job, '--quiet')];
-    const line = `${cronFields(calendar)} ${words.map(word).join(' ')}`;
+    const line = `${cronFields(calendar)} umask 077; ${words.map(word).join(' ')}`;
     const { length } = Buffer.from(line);
     if (length > LONGEST_COMMAND)
       throw new Error(`the line of ${job} has ${length} bytes, and cron takes ${LONGEST_COMMAND}`);
@@ -29,7 +29,7 @@ export function blockOf(wanted: Installation, tools: { env: string | null; flock
   return Buffer.from([begin(wanted.name), ...lines, end(wanted.name), ''].join('\n'), 'utf8').toString('latin1');
 }
 
-/** Where a run that takes longer than until the next one is known: in the home, where no other user can hold it. */
+/** By which a run that is not over when the next one begins keeps that from it: in the home, and for no other user to open, who could hold it. */
 export const lockFile = (name: string, { home }: Account, job: Job): string =>
   `${home.replace(/\/$/, '')}/.db-backup-${name}-${job}.lock`;
 

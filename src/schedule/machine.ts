@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import type { Account } from './installation.js';
 
 export interface Said {
@@ -91,4 +91,13 @@ function isReadable(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** The file, or the folder on the way to it, that somebody else than this account and root can change; null: there is none. */
+export function changeableByOthers(path: string, uid: number): string | null {
+  const found = statSync(path, { throwIfNoEntry: false });
+  const isSticky = found !== undefined && (found.mode & 0o1000) !== 0;
+  if (found !== undefined && ((found.uid !== 0 && found.uid !== uid) || ((found.mode & 0o002) !== 0 && !isSticky)))
+    return path;
+  return dirname(path) === path ? null : changeableByOthers(dirname(path), uid);
 }

@@ -78,10 +78,15 @@ export function onSystemd(scope: Scope, { name: user, home }: Account): Schedule
       for (const { file, text } of units) writeWhole(join(folder, file), text);
       reload();
       systemctl('enable', ...timers);
+      const [first = ''] = timers;
+      const now = `to have it done now: systemctl ${scoped('start', first.replace(/timer$/, 'service')).join(' ')}`;
       if (!runsSystemd()) return ['systemd does not run here: the timers begin with the next start of this system'];
       systemctl('restart', ...timers);
-      if (scope === 'system' || existsSync(join('/var/lib/systemd/linger', user))) return [];
-      return [`the timers run while ${user} is logged in; to have them run always: loginctl enable-linger ${user}`];
+      if (scope === 'system' || existsSync(join('/var/lib/systemd/linger', user))) return [now];
+      return [
+        now,
+        `the timers run while ${user} is logged in; to have them run always: loginctl enable-linger ${user}`,
+      ];
     },
 
     uninstall(found) {
