@@ -107,6 +107,7 @@ test.each<[what: string, args: string[], env: Record<string, string>, message: R
   ['a token as an option', [`--token=${API_TOKEN}`], {}, /E_INPUT: token: it is no option, since every user/],
   ['a file that is not there', ['--token-file', '/nowhere'], {}, /E_INPUT: token: \/nowhere can not be read: ENOENT/],
   ['a secret as an option', ['--key', 'x'], {}, /E_INPUT: key: a secret is no option/],
+  ['an input that is wrong', ['--keep', 'seven'], {}, /E_INPUT: keep: expected/],
   ['no port', ['--port', '65536'], {}, /E_INPUT: port: expected/],
   ['an address for all', ['--listen', '0.0.0.0'], {}, /E_INPUT: allowed-host: required with --listen 0\.0\.0\.0/],
   ['a name that is none', ['--allowed-host', 'http://x/'], {}, /E_INPUT: allowed-host: expected a name/],

@@ -18,6 +18,7 @@ function filesOf(dir: string): Map<string, Buffer> {
 
 test.each([
   ['the SDK of S3, for runs with s3-bucket', 'CreateMultipartUpload'],
+  ['the server, for db-backup serve', 'checkExpectation'],
   ['the library of the cache, for runs whose runner names a service', 'GetCacheEntryDownloadURL'],
 ])('%s, is in files of its own', (_, word) => {
   const dist = filesOf(join(repository, 'dist'));

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { Served } from '../server/calls.js';
-import type { InputName } from '../settings/declared-inputs.js';
+import { declared, type InputName } from '../settings/declared-inputs.js';
 import { parseTimer, wholeNumber } from '../settings/value-rules.js';
 import { inputsOf } from './arguments.js';
 import { readConfig } from './config.js';
@@ -67,7 +67,7 @@ export async function readServeOptions(options: ServeOptions, environment: NodeJ
   // An option is a variable of those that carry calls out: each takes what it uses, and the configuration counts for less.
   const env = withoutCalls(environment);
   for (const [name, text] of given) {
-    env[variableOf(name)] = reading(name, '', text);
+    env[variableOf(name)] = reading(name, '', () => checked(name, text()));
     delete env[`${variableOf(name)}_FILE`];
   }
   const program = { script: process.argv[1] ?? '', env, log: 'inherit' } as const;
@@ -92,13 +92,20 @@ function withoutCalls(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return env;
 }
 
-/** The file of the option, then the variable. */
+/** The text, when it is what the input may be. */
+function checked(name: InputName, text: string): string {
+  if (text.trim() !== '') declared[name].parse(text.trim());
+  return text;
+}
+
+/** From a file, or from the variable. */
 async function readToken(options: ServeOptions, env: NodeJS.ProcessEnv, wrong: string[]): Promise<string> {
   const { faultOfToken } = await import('../server/token.js');
   try {
     if (options.token !== undefined)
       throw new Error('it is no option, since every user of the machine can see the arguments');
-    const token = options.tokenFile === undefined ? (env[TOKEN]?.trim() ?? '') : inFile(options.tokenFile)();
+    const file = options.tokenFile ?? (env[`${TOKEN}_FILE`] || null);
+    const token = file === null ? (env[TOKEN]?.trim() ?? '') : inFile(file)();
     const fault = token === '' ? 'it is required' : faultOfToken(token);
     if (fault !== null) throw new Error(fault);
     return token;

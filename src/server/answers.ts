@@ -62,7 +62,7 @@ const warningsOf = ({ problems }: Report): string[] => problems.map(({ message }
 
 const Health: Answer = {
   schema: object({
-    healthy: truth('Nothing was found that is an error, in the database, the backups and where they are'),
+    healthy: truth('No finding is an error, about the database, the backups and where they are'),
     integrity_check: orNull(
       text('null: it was not read to its end, or is PostgreSQL, which has no such check', {
         enum: ['passed', 'failed', null],
@@ -181,7 +181,7 @@ const FAILURE = object(
     message: text('What happened'),
     error_code: text('Of docs/errors.md', { pattern: '^E_[A-Z0-9_]+$' }),
     hint: text('What to do'),
-    left: text('What was left as it was'),
+    left: text('What is still as it was before'),
     outcome: OUTCOME,
     suspect: truth('A backup was made and kept, and does not count until somebody accepts it'),
     backup: ref('Backup'),

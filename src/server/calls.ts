@@ -153,7 +153,7 @@ export class Calls {
     };
     const report = await (changes
       ? this.change.make({ command, target, since: new Date().toISOString(), client, actor }, run)
-      : this.turns.take(async () => (isGone() ? Promise.reject(this.ends()) : run())));
+      : this.turns.take(async () => (isGone() ? Promise.reject(gone()) : run())));
     noted.code = report.errorCode;
     noted.backup ??= report.backup !== null && parseId(report.backup.id) !== null ? report.backup.id : null;
     // that something is wrong with the database is an answer
@@ -167,6 +167,9 @@ export class Calls {
     return new Refusal(503, 'E_LIMIT', 'the server stops', { headers: { 'retry-after': '30' } });
   }
 }
+
+/** While it waited. */
+const gone = (): Refusal => new Refusal(408, 'E_REQUEST', 'who called has gone');
 
 function noRoute(found: readonly { route: Route }[]): never {
   if (found.length === 0) throw new Refusal(404, 'E_REQUEST', 'there is no such path: see /openapi.json');

@@ -50,7 +50,9 @@ export async function startServer(
   const server = createServer(
     {
       ...{ maxHeaderSize: limits.headerBytes, headersTimeout: limits.headersMs, requestTimeout: limits.requestMs },
-      ...{ connectionsCheckingInterval: limits.checkMs, insecureHTTPParser: false, keepAlive: true },
+      ...{ connectionsCheckingInterval: limits.checkMs, insecureHTTPParser: false },
+      // those who wait for a run send nothing, and others forget a connection on which nothing is sent
+      ...{ keepAlive: true, keepAliveInitialDelay: 30_000 },
       requireHostHeader: false, // by us, as any other that is wrong
     },
     (request, response) => void handle(request, response),
@@ -72,6 +74,7 @@ export async function startServer(
   });
   server.listen(served.port, served.listen);
   await once(server, 'listening');
+  server.on('error', (error) => platform().error(`a connection could not be taken: ${error.message}`));
 
   return {
     port: (server.address() as AddressInfo).port,

@@ -32,10 +32,6 @@ export class Running {
     });
     const parts: Buffer[] = [];
     let bytes = 0;
-    child.stdout.on('data', (part: Buffer) => {
-      bytes += part.length;
-      if (bytes <= MOST_BYTES) parts.push(part);
-    });
     const ended = new Promise<Report>((resolve, reject) => {
       child.once('error', reject);
       child.once('close', (code, signal) => {
@@ -43,6 +39,11 @@ export class Running {
         if (report !== null) resolve(report);
         else reject(new BackupError('E_INTERNAL', `${words[0]} ended with ${code ?? signal}, and without a report`));
       });
+    });
+    // there is none where no process could be started
+    child.stdout?.on('data', (part: Buffer) => {
+      bytes += part.length;
+      if (bytes <= MOST_BYTES) parts.push(part);
     });
     const stop = (): void => void child.kill('SIGTERM');
     this.all.set(stop, ended);
