@@ -39,7 +39,12 @@ async function carryOut(given: Asked): Promise<number> {
   if (asked === null) return EXIT.cancelled;
   const chosen = choose(asked, config, variables);
   const draw = process.stderr.isTTY && !asked.quiet && !asked.json ? await liveLine() : undefined;
-  const runs = { variables, wrong: chosen.wrong, secrets, draw };
+  const mixed = asked.command === 'extract' && asked.json && !asked.options.has('output');
+  const wrong = [
+    ...chosen.wrong,
+    ...(mixed ? ['--json: with extract it takes --output, for the rows go to stdout'] : []),
+  ];
+  const runs = { variables, wrong, secrets, draw };
   const [only] = chosen.targets;
   if (byHand !== null && only !== undefined && isByHand(merged(asked, variables, only))) {
     return byHand.restore(asked, secrets, (one) => run(one, only, runs));
