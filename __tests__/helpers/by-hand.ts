@@ -71,11 +71,11 @@ export class AtTerminal {
   private readonly over: Promise<number | null>;
   private wake: () => void = () => {};
 
-  constructor(args: readonly string[], inputs: Record<string, string>, folder: string) {
+  constructor(args: readonly string[], inputs: Record<string, string>, folder: string, env: Variables = {}) {
     const line = [node24, program, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
     this.child = spawn('script', ['-qec', `exec ${line}`, '/dev/null'], {
       cwd: folder,
-      env: environment(inputs, folder),
+      env: { ...environment(inputs, folder), ...env },
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {

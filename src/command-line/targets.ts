@@ -27,6 +27,8 @@ export function choose(
   variables: Inputs,
 ): { targets: readonly Target[]; wrong: string[] } {
   const wrong = [...(config?.wrong ?? [])];
+  if (asked.command === 'extract' && asked.json && !asked.options.has('output'))
+    wrong.push('--json: with extract it takes --output, for the rows go to stdout');
   if (config === null) {
     if (asked.targets.length > 0)
       wrong.push('--target: there is no configuration, of whose databases it would be one; --config says where it is');
