@@ -11,7 +11,7 @@ export function textSummary(report: Report): string {
   const { backup, storage, s3, restore } = report;
   const rows: [name: string, value: string][] = [];
   if (report.database !== '') rows.push(['database', report.database]);
-  if (restore !== null && restore.target !== '') rows.push(['restored into', restore.target]);
+  if (restore !== null && restore.target !== '') rows.push(['into', restore.target]);
   if (backup !== null) {
     const holds =
       backup.tables === null
