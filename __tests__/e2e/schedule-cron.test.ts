@@ -167,6 +167,20 @@ test('a line that somebody has changed is told, and replaced', async () => {
   expect((await own('status')).code).toBe(0);
 });
 
+test('a block in which nothing tells what it is goes as well', async () => {
+  await install();
+  await withForeign(
+    Buffer.from(
+      table()
+        .toString('latin1')
+        .replace(/^# made by .*\n/gm, ''),
+      'latin1',
+    ),
+  );
+  expect((await own('uninstall', '--name', 'shop')).code).toBe(0);
+  expect(table().toString()).toBe('');
+});
+
 test('marks that are damaged: the table stays as it is', async () => {
   await install();
   const damaged = Buffer.from(
