@@ -53,6 +53,12 @@ export function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
+/** Whether an account has a home in which it can make files: many a one of a service has none, or that of somebody else. */
+export function hasHome({ uid, home }: Account): boolean {
+  const found = statSync(home, { throwIfNoEntry: false });
+  return found?.isDirectory() === true && found.uid === uid && (found.mode & 0o300) === 0o300;
+}
+
 /** The one who calls. */
 export function caller(): Account {
   const { username, uid, homedir } = userInfo();

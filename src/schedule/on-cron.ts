@@ -2,7 +2,7 @@ import { readdirSync, unlinkSync } from 'node:fs';
 import { BackupError } from '../errors.js';
 import { blockOf, blocksIn, Damaged, lockFile, withBlock, without } from './crontab.js';
 import { type Account, type Installation, JOBS } from './installation.js';
-import { accountOf, call, isFolder, isRoot, programPath } from './machine.js';
+import { accountOf, call, hasHome, isFolder, isRoot, programPath } from './machine.js';
 import type { Scheduler } from './scheduler.js';
 
 /** Where programs of cron keep the tables, a file for each user. */
@@ -60,7 +60,7 @@ export function onCron(account: Account, me: Account): Scheduler {
   const users = (): string[] => [...new Set([account.name, me.name, ...(isRoot() ? othersWithTables() : [])])];
 
   const block = (wanted: Installation): string =>
-    blockOf(wanted, { env: programPath('env'), flock: isFolder(wanted.account.home) ? programPath('flock') : null });
+    blockOf(wanted, { env: programPath('env'), flock: hasHome(wanted.account) ? programPath('flock') : null });
 
   return {
     system: 'cron',
