@@ -156,6 +156,22 @@ test('the database of the server itself is taken as soon as something is in it',
   expect(outcomes(await run('list')).map(([name]) => name)).toContain('shop-postgres');
 });
 
+test('the server is asked as another user, by its socket', async () => {
+  const socket = server.uri({ socket: true, user: 'postgres' }).replace('/postgres?', '/?');
+  writeFileSync(
+    config(),
+    `databases: { shop: { all: true, transport: local, directory: ${directory}, run-as: postgres, database: "${socket}" } }\n`,
+  );
+  const names = outcomes(await run('list'));
+  expect(names).toEqual(
+    expect.arrayContaining([
+      ['shop-orders', ''],
+      [hostile, ''],
+    ]),
+  );
+  expect(outcomes(await run('backup', '--target', 'shop-orders'))).toEqual([['shop-orders', '']]);
+});
+
 test('what is no server, and what is given for all of them', async () => {
   configure('', '/srv/app.db');
   expect((await run('list')).stderr).toMatch(/database: with `all: true` expected a server, as a postgresql:\/\/ URL/);

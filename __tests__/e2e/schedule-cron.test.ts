@@ -155,6 +155,13 @@ test('root installs it for a user, and finds it again', async () => {
   expect(table()).toEqual(FOREIGN);
 });
 
+test('a user without a home of his own has no lock there, which could not be made', async () => {
+  const { code, stdout } = await machine.schedule([
+    ...['install', '--with', 'cron', '--config', config, '--name', 'shop', '--user', 'daemon', '--dry-run'],
+  ]);
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/^15 3 \* \* \* umask 077; \S*\/env PATH=\S+ [^ ]*node /m)]);
+});
+
 test('a line that somebody has changed is told, and replaced', async () => {
   await install();
   await withForeign(Buffer.from(table().toString('latin1').replace('15 3 * * *', '15 4 * * *'), 'latin1'));
@@ -165,6 +172,20 @@ test('a line that somebody has changed is told, and replaced', async () => {
   ]);
   expect((await install()).code).toBe(0);
   expect((await own('status')).code).toBe(0);
+});
+
+test('a block in which nothing tells what it is goes as well', async () => {
+  await install();
+  await withForeign(
+    Buffer.from(
+      table()
+        .toString('latin1')
+        .replace(/^# made by .*\n/gm, ''),
+      'latin1',
+    ),
+  );
+  expect((await own('uninstall', '--name', 'shop')).code).toBe(0);
+  expect(table().toString()).toBe('');
 });
 
 test('marks that are damaged: the table stays as it is', async () => {

@@ -75,6 +75,7 @@ describe('a table', () => {
       },
     ]);
     expect(blocksIn(table.replace('0 2 * * *', '0 3 * * *'))[0]?.jobs[0]?.isIntact).toBe(false);
+    expect(blocksIn(table.replace('# <<<', '1 1 * * * id\n# <<<'))[0]?.jobs[0]?.isIntact).toBe(false);
   });
 
   test('a mark outside of a block, or of another name, is none', () => {

@@ -20,9 +20,6 @@ export interface Judged {
   warnings: string[];
 }
 
-/** What is read at every run, and can be read now as well: not a command, which may ask somebody. */
-const READ_NOW: readonly string[] = ['file'];
-
 /** What has others started; `run-as` does as well. */
 const OTHERS: readonly InputName[] = ['container', 'before-command', 'after-command'];
 
@@ -36,7 +33,8 @@ export async function judge(targets: readonly Target[], jobs: readonly Job[], ac
   let startsOthers = of('command').length > 0;
   for (const target of targets.map((one) => (one.all ? asking(one) : one))) {
     const { name } = target;
-    const unread = target.elsewhere.filter(({ by }) => !READ_NOW.includes(by)).map(({ input }) => input);
+    // a command may ask somebody, or take its time
+    const unread = target.elsewhere.filter(({ by }) => by !== 'file').map(({ input }) => input);
     if (unread.length === 0) wrong.push(...(await faultsFor(target, jobs)));
     else
       warnings.push(`${name}: ${unread.join(', ')} can not be read before it runs, so its inputs are not checked now`);

@@ -14,6 +14,7 @@ import {
   type Installation,
   JOBS,
   type Job,
+  type Needs,
   SYSTEMS,
   type System,
 } from '../schedule/installation.js';
@@ -48,6 +49,7 @@ export const install = (given: Given): Promise<number> =>
     begin(); // after a look at other inputs
     if (wrong.length > 0) throw input(...wrong);
     const wanted: Installation = { name, jobs, account, ...programs(), config: config.path, needs };
+    refuseCredentials(needs, system);
     const scheduler = schedulerOf(system, account);
     const pieces = piecesOf(scheduler, wanted);
     refuseOthers(wanted, scheduler);
@@ -157,23 +159,28 @@ export const list = (given: Given): Promise<number> =>
 
 export const uninstall = (given: Given): Promise<number> =>
   told(async () => {
-    const everywhere = all();
-    const names = [...new Set(everywhere.map(({ one }) => one.mark.name))];
-    if (given.name === undefined && names.length > 1) {
-      throw input(`--name: say which of ${names.join(', ')}`);
-    }
-    const found = everywhere.filter(({ one }) => one.mark.name === (given.name ?? names[0]));
-    if (found.length === 0) {
-      say(`nothing of ours is installed${given.name === undefined ? '' : ` under the name ${given.name}`}`);
-      return EXIT.done;
-    }
-    for (const scheduler of new Set(found.map((each) => each.scheduler))) {
-      const own = found.filter((each) => each.scheduler === scheduler).map(({ one }) => one);
-      const removed = given.dryRun ? own.map(headOf) : scheduler.uninstall(own);
-      for (const one of removed) say(`${given.dryRun ? 'would take away' : 'took away'} ${one}`);
-    }
+    const found = all();
+    const names = [...new Set(found.map(({ one }) => one.mark.name))];
+    if (given.name === undefined && names.length > 1) throw input(`--name: say which of ${names.join(', ')}`);
+    const name = given.name ?? names[0] ?? '';
+    const gone = given.dryRun
+      ? found.flatMap(({ one }) => (one.mark.name === name ? [headOf(one)] : []))
+      : takenAway(name);
+    for (const one of gone) say(`${given.dryRun ? 'would take away' : 'took away'} ${one}`);
+    if (gone.length === 0) say(`nothing of ours is installed${name === '' ? '' : ` under the name ${name}`}`);
     return EXIT.done;
   });
+
+/** What is for the whole system only where a user has nothing of that name for himself. */
+function takenAway(name: string): string[] {
+  const isOwn = ({ whose }: Scheduler): boolean => isRoot() || whose !== 'the system';
+  const own = schedulers()
+    .filter(isOwn)
+    .flatMap((scheduler) => scheduler.uninstall(name));
+  return own.length > 0
+    ? own
+    : schedulers().flatMap((scheduler) => (isOwn(scheduler) ? [] : scheduler.uninstall(name)));
+}
 
 async function told(deed: () => Promise<number>): Promise<number> {
   begin();
@@ -294,18 +301,19 @@ function piecesOf(scheduler: Scheduler, wanted: Installation) {
   }
 }
 
-/** All that runs here and is of ours, as far as this user can see. */
-function all(): { one: Installed; scheduler: Scheduler }[] {
+/** All that can run jobs here, as far as this user can see. */
+function schedulers(): Scheduler[] {
+  if (isWindows()) return [onWindows()];
   const me = caller();
-  const schedulers = isWindows()
-    ? [onWindows()]
-    : [
-        onSystemd('system', me),
-        ...(isRoot() ? [] : [onSystemd('user', me)]),
-        ...(programPath('crontab') === null ? [] : [onCron(me, me)]),
-      ];
-  return schedulers.flatMap((scheduler) => scheduler.installed().map((one) => ({ one, scheduler })));
+  return [
+    onSystemd('system', me),
+    ...(isRoot() ? [] : [onSystemd('user', me)]),
+    ...(programPath('crontab') === null ? [] : [onCron(me, me)]),
+  ];
 }
+
+const all = (): { one: Installed; scheduler: Scheduler }[] =>
+  schedulers().flatMap((scheduler) => scheduler.installed().map((one) => ({ one, scheduler })));
 
 /** What has this name already, and would be lost, or run besides. Throws E_INPUT. */
 function refuseOthers({ name, config, account }: Installation, { system, whose }: Scheduler): void {
@@ -326,20 +334,25 @@ function refuseOthers({ name, config, account }: Installation, { system, whose }
   }
 }
 
-/** What will not be there when nobody is logged in. */
-function hints(wanted: Installation, system: System): string[] {
-  const { needs, account, cli, node } = wanted;
-  const { credentials, variables } = needs;
+/** Throws E_INPUT for credentials that are not handed over. */
+function refuseCredentials({ credentials }: Needs, system: System): void {
   if (system !== 'systemd' && credentials.length > 0) {
     throw input(
       `the configuration has credentials of systemd (${credentials.join(', ')}), which ${system} does not know: use { file: ... }`,
     );
   }
-  const odd = credentials.filter((one) => !/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(one));
-  if (odd.length > 0)
-    throw input(
-      `${odd.map((one) => JSON.stringify(one)).join(', ')}: expected names of credentials, of letters, digits, ".", "_" and "-"`,
-    );
+  const odd = credentials
+    .filter((one) => !/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(one))
+    .map((one) => JSON.stringify(one));
+  if (odd.length > 0) {
+    throw input(`${odd.join(', ')}: expected names of credentials, of letters, digits, ".", "_" and "-"`);
+  }
+}
+
+/** What may go wrong when nobody looks. */
+function hints(wanted: Installation, system: System): string[] {
+  const { needs, account, cli, node } = wanted;
+  const { credentials, variables } = needs;
   const sudo = process.env.SUDO_USER;
   const hidden = [node, cli].filter(
     (path) => /^\/(?:home|root)\//.test(path) && account.uid !== 0 && !path.startsWith(`${account.home}/`),

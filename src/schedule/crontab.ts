@@ -73,21 +73,27 @@ export function withBlock(table: string, name: string, block: string): string {
   return `${rest}${rest === '' || rest.endsWith('\n') ? '' : '\n'}${block}`;
 }
 
-/** Names of the blocks in a table, and the jobs in each. */
-export function blocksIn(table: string): { name: string; jobs: { mark: Mark; isIntact: boolean }[] }[] {
-  const blocks: { name: string; jobs: { mark: Mark; isIntact: boolean }[] }[] = [];
-  const lines = Buffer.from(table, 'latin1').toString('utf8').split('\n');
-  let inside: (typeof blocks)[number] | null = null;
-  for (const [at, line] of lines.entries()) {
-    const [, name] = /^# >>> db-backup (\S+) \(made by db-backup; changes here are lost\)$/.exec(line) ?? [];
-    if (name !== undefined) {
-      inside = { name, jobs: [] };
-      blocks.push(inside);
-    } else if (/^# <<< db-backup /.test(line)) inside = null;
-    const read = inside === null ? null : readMark(line);
-    if (inside !== null && read?.mark.name === inside.name) {
-      inside.jobs.push({ mark: read.mark, isIntact: read.isIntact(lines[at + 1] ?? '') });
-    }
-  }
-  return blocks;
+export interface Block {
+  name: string;
+  jobs: { mark: Mark; isIntact: boolean }[];
+}
+
+/** The blocks in a table, as far as their beginnings are there. */
+export function blocksIn(table: string): Block[] {
+  const text = Buffer.from(table, 'latin1').toString('utf8');
+  return text.split(/^(?=# >>> db-backup )/m).flatMap((part) => {
+    const [first = '', ...lines] = part.split('\n');
+    const [, name] = /^# >>> db-backup (\S+) \(made by db-backup; changes here are lost\)$/.exec(first) ?? [];
+    if (name === undefined) return [];
+    const inside = lines.slice(0, Math.max(0, lines.indexOf(end(name))));
+    const jobs = inside.flatMap((line, at) => {
+      const read = readMark(line);
+      return read === null || read.mark.name !== name
+        ? []
+        : [{ mark: read.mark, isIntact: read.isIntact(inside[at + 1] ?? '') }];
+    });
+    // a line that is nobody's would go with the next installation
+    const isWhole = inside.length === 2 * jobs.length;
+    return [{ name, jobs: jobs.map(({ mark, isIntact }) => ({ mark, isIntact: isIntact && isWhole })) }];
+  });
 }

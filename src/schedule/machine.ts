@@ -13,12 +13,17 @@ export interface Said {
 }
 
 const PATIENCE_MS = 60_000;
+/** What these programs get of our variables, in which there may be secrets. */
+const PASSED = [
+  ...['PATH', 'HOME', 'USER', 'LOGNAME', 'TZ', 'XDG_RUNTIME_DIR', 'XDG_CONFIG_HOME', 'DBUS_SESSION_BUS_ADDRESS'],
+  ...['SystemRoot', 'ComSpec', 'PATHEXT', 'TEMP', 'TMP'],
+];
 
 /** Runs a program of the system; in English, since some of what it says is understood. */
 export function call(program: string, args: readonly string[], input?: Buffer): Said {
   const { status, stdout, stderr, error } = spawnSync(program, args, {
     ...{ input: input ?? '', timeout: PATIENCE_MS, maxBuffer: 16 << 20 },
-    env: { ...process.env, LC_ALL: 'C' },
+    env: { ...Object.fromEntries(PASSED.map((name) => [name, process.env[name]])), LC_ALL: 'C' },
   });
   const said = (stderr ?? Buffer.alloc(0)).toString('utf8').trim();
   return { status, stdout: stdout ?? Buffer.alloc(0), stderr: said || (error === undefined ? '' : error.message) };
@@ -46,6 +51,12 @@ export const runsSystemd = (): boolean => isFolder('/run/systemd/system');
 
 export function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/** Whether an account has a home in which it can make files: many a one of a service has none, or that of somebody else. */
+export function hasHome({ uid, home }: Account): boolean {
+  const found = statSync(home, { throwIfNoEntry: false });
+  return found?.isDirectory() === true && found.uid === uid && (found.mode & 0o300) === 0o300;
 }
 
 /** The one who calls. */

@@ -50,6 +50,11 @@ function textIn(path: string): string | null {
   }
 }
 
+export function isOurs(path: string): boolean {
+  const read = readMarked(path);
+  return read !== null && read !== 'foreign';
+}
+
 /** Throws E_INPUT when there is a file of that name which is not ours. */
 export function expectOurs(path: string): void {
   if (readMarked(path) !== 'foreign') return;

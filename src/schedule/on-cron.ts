@@ -1,8 +1,8 @@
 import { readdirSync, unlinkSync } from 'node:fs';
 import { BackupError } from '../errors.js';
 import { blockOf, blocksIn, Damaged, lockFile, withBlock, without } from './crontab.js';
-import type { Account, Installation } from './installation.js';
-import { accountOf, call, isFolder, isRoot, programPath } from './machine.js';
+import { type Account, type Installation, JOBS } from './installation.js';
+import { accountOf, call, hasHome, isFolder, isRoot, programPath } from './machine.js';
 import type { Scheduler } from './scheduler.js';
 
 /** Where programs of cron keep the tables, a file for each user. */
@@ -47,8 +47,20 @@ export function onCron(account: Account, me: Account): Scheduler {
     );
   }
 
+  /** Of one that can not be read nothing of ours can be told. */
+  function tableIfReadable(user: string): string {
+    try {
+      return tableOf(user);
+    } catch {
+      return '';
+    }
+  }
+
+  /** Those whose tables the caller may read. */
+  const users = (): string[] => [...new Set([account.name, me.name, ...(isRoot() ? othersWithTables() : [])])];
+
   const block = (wanted: Installation): string =>
-    blockOf(wanted, { env: programPath('env'), flock: isFolder(wanted.account.home) ? programPath('flock') : null });
+    blockOf(wanted, { env: programPath('env'), flock: hasHome(wanted.account) ? programPath('flock') : null });
 
   return {
     system: 'cron',
@@ -66,8 +78,8 @@ export function onCron(account: Account, me: Account): Scheduler {
     },
 
     installed: () =>
-      [...new Set([account.name, me.name, ...(isRoot() ? othersWithTables() : [])])].flatMap((user) =>
-        blocksIn(tableIfReadable(tableOf, user)).flatMap(({ jobs }) =>
+      users().flatMap((user) =>
+        blocksIn(tableIfReadable(user)).flatMap(({ jobs }) =>
           jobs.map(({ mark, isIntact }) => ({
             ...{ system: 'cron' as const, where: `the crontab of ${user}`, isIntact },
             mark: { ...mark, user },
@@ -75,14 +87,14 @@ export function onCron(account: Account, me: Account): Scheduler {
         ),
       ),
 
-    uninstall(found) {
-      const tables = new Map(found.map(({ mark, where }) => [mark.user, { name: mark.name, where }]));
-      for (const [user, { name }] of tables) change(user, name, (table) => without(table, name));
-      for (const { mark } of found) {
-        const owner = accountOf(mark.user);
-        if (owner !== null) forget(lockFile(mark.name, owner, mark.job));
+    uninstall(name) {
+      const ofThese = users().filter((user) => blocksIn(tableIfReadable(user)).some((block) => block.name === name));
+      for (const user of ofThese) {
+        change(user, name, (table) => without(table, name));
+        const owner = accountOf(user);
+        if (owner !== null) for (const job of JOBS) forget(lockFile(name, owner, job));
       }
-      return [...tables.values()].map(({ name, where }) => `the block of ${name} in ${where}`);
+      return ofThese.map((user) => `the block of ${name} in the crontab of ${user}`);
     },
 
     state: ({ isIntact }) => ({
@@ -97,14 +109,6 @@ function forget(lock: string): void {
     unlinkSync(lock);
   } catch {
     // it has never run, or somebody else keeps something of that name
-  }
-}
-
-function tableIfReadable(tableOf: (user: string) => string, user: string): string {
-  try {
-    return tableOf(user);
-  } catch {
-    return ''; // there is nothing of ours that could be told of
   }
 }
 

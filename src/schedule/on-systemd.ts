@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { BackupError } from '../errors.js';
 import type { Account, Job } from './installation.js';
 import { call, isFolder, runsSystemd } from './machine.js';
-import { expectOurs, readMarked, removeFile, writeWhole } from './marked-files.js';
+import { expectOurs, isOurs, readMarked, removeFile, writeWhole } from './marked-files.js';
 import type { Installed, Scheduler, State } from './scheduler.js';
 import { type Scope, unitName, unitsOf } from './systemd-units.js';
 
@@ -49,9 +49,7 @@ export function onSystemd(scope: Scope, { name: user, home }: Account): Schedule
   const filesOf = (unit: string): string[] => [join(folder, `${unit}.timer`), join(folder, `${unit}.service`)];
 
   function remove(units: readonly string[]): string[] {
-    const ours = units
-      .flatMap(filesOf)
-      .filter((file) => ![null, 'foreign'].includes(readMarked(file) as null | 'foreign'));
+    const ours = units.flatMap(filesOf).filter(isOurs);
     const timers = ours.filter((file) => file.endsWith('.timer')).map((file) => basename(file));
     if (timers.length > 0) systemctl('disable', ...(runsSystemd() ? ['--now'] : []), ...timers);
     for (const file of ours) removeFile(file);
@@ -89,15 +87,13 @@ export function onSystemd(scope: Scope, { name: user, home }: Account): Schedule
       ];
     },
 
-    uninstall(found) {
-      const removed = remove(found.map(({ mark }) => unitName(mark.name, mark.job)));
+    uninstall(name) {
+      const units = installed().flatMap(({ mark }) => (mark.name === name ? [unitName(name, mark.job)] : []));
+      if (units.length === 0) return [];
+      const removed = remove(units);
       reload();
-      // of one that has failed it would be shown for ever
-      if (runsSystemd())
-        call(
-          'systemctl',
-          scoped('reset-failed', ...found.map(({ mark }) => `${unitName(mark.name, mark.job)}.service`)),
-        );
+      // one that has failed would be shown for ever
+      if (runsSystemd()) call('systemctl', scoped('reset-failed', ...units.map((unit) => `${unit}.service`)));
       return removed;
     },
 

@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BackupError } from '../errors.js';
-import { JOBS } from './installation.js';
 import { call, type Said } from './machine.js';
 import type { Installed, Scheduler } from './scheduler.js';
 import { markOfTask, taskName, taskXml, utf16 } from './task-xml.js';
@@ -11,7 +10,7 @@ import { markOfTask, taskName, taskXml, utf16 } from './task-xml.js';
 export function onWindows(): Scheduler {
   return {
     system: 'task-scheduler',
-    whose: 'the system',
+    whose: 'this machine',
     pieces: (wanted) =>
       [...wanted.jobs.keys()].map((job) => ({
         where: `the task ${taskName(wanted.name, job)}`,
@@ -38,15 +37,12 @@ export function onWindows(): Scheduler {
       } finally {
         rmSync(folder, { recursive: true, force: true });
       }
-      for (const job of JOBS) {
-        const gone = installed().find(({ mark }) => mark.name === wanted.name && mark.job === job);
-        if (gone !== undefined && !wanted.jobs.has(job)) remove([gone]);
-      }
+      remove(installed().filter(({ mark }) => mark.name === wanted.name && !wanted.jobs.has(mark.job)));
       return [];
     },
 
     installed,
-    uninstall: remove,
+    uninstall: (name) => remove(installed().filter(({ mark }) => mark.name === name)),
     state: ({ where }) => {
       const { status, stdout } = call('schtasks', ['/query', '/tn', where, '/fo', 'list', '/v']);
       const facts = stdout.toString('utf8').split(/\r?\n/);

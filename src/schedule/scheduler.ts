@@ -22,14 +22,14 @@ export interface State {
 /** What runs jobs by itself. All that fails throws a BackupError. */
 export interface Scheduler {
   readonly system: System;
-  /** Of whom: `the system`, or a user. */
+  /** Of whom: `the system`, which root alone can change, or a user. */
   readonly whose: string;
   /** What an installation consists of. */
   pieces(wanted: Installation): Piece[];
   /** Writes it, in the place of what is there of that name. Returns what there is to know besides. */
   install(wanted: Installation): string[];
   installed(): Installed[];
-  /** Takes these away, which are all of one name; returns what was taken away. */
-  uninstall(found: readonly Installed[]): string[];
+  /** Takes away what is there of that name; returns what it was. */
+  uninstall(name: string): string[];
   state(one: Installed): State;
 }
