@@ -109,7 +109,7 @@ const changed = (report) => ({ success: report.ok, message: said(report) });
 const warningsOf = ({ problems }) => problems.map(({ message }) => message);
 const Health = {
     schema: object({
-        healthy: truth('Nothing was found that is an error, in the database, the backups and where they are'),
+        healthy: truth('No finding is an error, about the database, the backups and where they are'),
         integrity_check: orNull(schema_text('null: it was not read to its end, or is PostgreSQL, which has no such check', {
             enum: ['passed', 'failed', null],
         })),
@@ -217,7 +217,7 @@ const FAILURE = object({
     message: schema_text('What happened'),
     error_code: schema_text('Of docs/errors.md', { pattern: '^E_[A-Z0-9_]+$' }),
     hint: schema_text('What to do'),
-    left: schema_text('What was left as it was'),
+    left: schema_text('What is still as it was before'),
     outcome: OUTCOME,
     suspect: truth('A backup was made and kept, and does not count until somebody accepts it'),
     backup: ref('Backup'),
@@ -600,11 +600,6 @@ class Running {
         });
         const parts = [];
         let bytes = 0;
-        child.stdout.on('data', (part) => {
-            bytes += part.length;
-            if (bytes <= MOST_BYTES)
-                parts.push(part);
-        });
         const ended = new Promise((resolve, reject) => {
             child.once('error', reject);
             child.once('close', (code, signal) => {
@@ -614,6 +609,12 @@ class Running {
                 else
                     reject(new errors/* BackupError */.hj('E_INTERNAL', `${words[0]} ended with ${code ?? signal}, and without a report`));
             });
+        });
+        // there is none where no process could be started
+        child.stdout?.on('data', (part) => {
+            bytes += part.length;
+            if (bytes <= MOST_BYTES)
+                parts.push(part);
         });
         const stop = () => void child.kill('SIGTERM');
         this.all.set(stop, ended);
@@ -796,7 +797,7 @@ class Calls {
         };
         const report = await (changes
             ? this.change.make({ command, target, since: new Date().toISOString(), client, actor }, run)
-            : this.turns.take(async () => (isGone() ? Promise.reject(this.ends()) : run())));
+            : this.turns.take(async () => (isGone() ? Promise.reject(gone()) : run())));
         noted.code = report.errorCode;
         noted.backup ??= report.backup !== null && (0,names/* parseId */.Fg)(report.backup.id) !== null ? report.backup.id : null;
         // that something is wrong with the database is an answer
@@ -809,6 +810,8 @@ class Calls {
         return new Refusal(503, 'E_LIMIT', 'the server stops', { headers: { 'retry-after': '30' } });
     }
 }
+/** While it waited. */
+const gone = () => new Refusal(408, 'E_REQUEST', 'who called has gone');
 function noRoute(found) {
     if (found.length === 0)
         throw new Refusal(404, 'E_REQUEST', 'there is no such path: see /openapi.json');
@@ -875,7 +878,9 @@ async function startServer(served, limits = LIMITS) {
     };
     const server = (0,external_node_http_.createServer)({
         ...{ maxHeaderSize: limits.headerBytes, headersTimeout: limits.headersMs, requestTimeout: limits.requestMs },
-        ...{ connectionsCheckingInterval: limits.checkMs, insecureHTTPParser: false, keepAlive: true },
+        ...{ connectionsCheckingInterval: limits.checkMs, insecureHTTPParser: false },
+        // those who wait for a run send nothing, and others forget a connection on which nothing is sent
+        ...{ keepAlive: true, keepAliveInitialDelay: 30_000 },
         requireHostHeader: false, // by us, as any other that is wrong
     }, (request, response) => void handle(request, response));
     server.maxConnections = limits.connections;
@@ -894,6 +899,7 @@ async function startServer(served, limits = LIMITS) {
     });
     server.listen(served.port, served.listen);
     await (0,external_node_events_.once)(server, 'listening');
+    server.on('error', (error) => (0,platform/* platform */.i)().error(`a connection could not be taken: ${error.message}`));
     return {
         port: server.address().port,
         async stop(graceMs) {

@@ -537,6 +537,8 @@ const OF_SERVER = ['database', 'name'];
 /** The databases that are meant, and what is wrong with that; one at least, so that all the rest is told as well. */
 function choose(asked, config, variables) {
     const wrong = [...(config?.wrong ?? [])];
+    if (asked.command === 'extract' && asked.json && !asked.options.has('output'))
+        wrong.push('--json: with extract it takes --output, for the rows go to stdout');
     if (config === null) {
         if (asked.targets.length > 0)
             wrong.push('--target: there is no configuration, of whose databases it would be one; --config says where it is');
@@ -703,8 +705,8 @@ function scheduleCommand(root, done) {
     const name = (about) => new commander/* Option */.c$('--name <name>', about);
     const dryRun = new commander/* Option */.c$('--dry-run', 'show it, and change nothing');
     const times = [
-        new commander/* Option */.c$('--backup <when>', `when backups are made: ${CALENDAR}`).default('daily 02:00'),
-        new commander/* Option */.c$('--verify <when>', 'when the newest backup of each database is proven').default('weekly sunday 03:00'),
+        new commander/* Option */.c$('--backup <when>', `when backups are made: ${CALENDAR}`).default('daily 03:15'),
+        new commander/* Option */.c$('--verify <when>', 'when the newest backup of each database is proven').default('weekly sunday 04:15'),
         new commander/* Option */.c$('--health <when>', 'when the backups are looked at').default('daily 08:00'),
     ];
     deed('install', 'write the timers, the lines of cron or the tasks, in the place of those of the same name', [
@@ -725,6 +727,7 @@ var external_node_net_ = __webpack_require__(7030);
 // EXTERNAL MODULE: ./src/settings/value-rules.ts
 var value_rules = __webpack_require__(7722);
 ;// CONCATENATED MODULE: ./src/command-line/serve-options.ts
+
 
 
 
@@ -772,7 +775,7 @@ async function readServeOptions(options, environment) {
     // An option is a variable of those that carry calls out: each takes what it uses, and the configuration counts for less.
     const env = withoutCalls(environment);
     for (const [name, text] of given) {
-        env[variableOf(name)] = reading(name, '', text);
+        env[variableOf(name)] = reading(name, '', () => checked(name, text()));
         delete env[`${variableOf(name)}_FILE`];
     }
     const program = { script: process.argv[1] ?? '', env, log: 'inherit' };
@@ -795,13 +798,20 @@ function withoutCalls(environment) {
     }
     return env;
 }
-/** The file of the option, then the variable. */
+/** The text, when it is what the input may be. */
+function checked(name, text) {
+    if (text.trim() !== '')
+        declared_inputs/* declared */.bu[name].parse(text.trim());
+    return text;
+}
+/** From a file, or from the variable. */
 async function readToken(options, env, wrong) {
     const { faultOfToken } = await __webpack_require__.e(/* import() */ 138).then(__webpack_require__.bind(__webpack_require__, 3138));
     try {
         if (options.token !== undefined)
             throw new Error('it is no option, since every user of the machine can see the arguments');
-        const token = options.tokenFile === undefined ? (env[TOKEN]?.trim() ?? '') : (0,command_line_given/* inFile */.s5)(options.tokenFile)();
+        const file = options.tokenFile ?? (env[`${TOKEN}_FILE`] || null);
+        const token = file === null ? (env[TOKEN]?.trim() ?? '') : (0,command_line_given/* inFile */.s5)(file)();
         const fault = token === '' ? 'it is required' : faultOfToken(token);
         if (fault !== null)
             throw new Error(fault);

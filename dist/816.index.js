@@ -149,25 +149,40 @@ function cronFields(calendar) {
             return `${calendar.minute} ${calendar.hour} ${calendar.day} * *`;
     }
 }
-/** The next times after `from`, by the clock of the machine. */
+/** The next times after `from`, by the clock of the machine. One that the clock leaves out, when summer time begins, is none. */
 function nextTimes(calendar, from, count) {
     const found = [];
     for (let days = 0; found.length < count; days++) {
-        const day = new Date(from.getFullYear(), from.getMonth(), from.getDate() + days);
-        if (calendar.unit === 'week' && day.getDay() !== calendar.day)
-            continue;
-        if (calendar.unit === 'month' && day.getDate() !== calendar.day)
-            continue;
-        const hoursOfDay = calendar.unit === 'hours'
-            ? Array.from({ length: 24 / calendar.every }, (_, nth) => nth * calendar.every)
-            : [calendar.hour];
-        for (const hour of hoursOfDay) {
-            const time = new Date(day.getFullYear(), day.getMonth(), day.getDate(), hour, calendar.minute);
-            if (time > from && found.length < count)
-                found.push(time);
-        }
+        const times = timesOn(calendar, from, days).filter(({ time, exists }) => exists && time > from);
+        found.push(...times.map(({ time }) => time).slice(0, count - found.length));
     }
     return found;
+}
+/** The first time within a year that the clock leaves out; null: it has all, or the job comes more often than once a day. */
+function leftOut(calendar, from) {
+    if (calendar.unit === 'hours')
+        return null;
+    for (let days = 0; days < 366; days++) {
+        const missing = timesOn(calendar, from, days).find(({ exists }) => !exists);
+        if (missing !== undefined)
+            return missing.time;
+    }
+    return null;
+}
+/** On the day that is so many days later. `exists`: the clock shows that hour on that day. */
+function timesOn(calendar, from, days) {
+    const day = new Date(from.getFullYear(), from.getMonth(), from.getDate() + days, 12);
+    if (calendar.unit === 'week' && day.getDay() !== calendar.day)
+        return [];
+    if (calendar.unit === 'month' && day.getDate() !== calendar.day)
+        return [];
+    const all = calendar.unit === 'hours'
+        ? Array.from({ length: 24 / calendar.every }, (_, nth) => nth * calendar.every)
+        : [calendar.hour];
+    return all.map((hour) => {
+        const time = new Date(day.getFullYear(), day.getMonth(), day.getDate(), hour, calendar.minute);
+        return { time, exists: time.getHours() === hour };
+    });
 }
 
 // EXTERNAL MODULE: external "node:timers/promises"
@@ -214,7 +229,7 @@ const waiting = (signal) => (ms) => (0,promises_.setTimeout)(ms, undefined, { si
 const JOBS = ['backup', 'verify', 'health'];
 const SYSTEMS = ['systemd', 'cron', 'task-scheduler'];
 /** The command of a job, word by word. */
-const commandOf = ({ node, cli, config }, job, ...more) => [node, cli, job, '--config', config, ...more];
+const commandOf = ({ node, cli, config }, job, ...more) => [node, cli, job, '--scheduled', '--config', config, ...more];
 
 // EXTERNAL MODULE: external "node:os"
 var external_node_os_ = __webpack_require__(8161);
@@ -224,11 +239,16 @@ var external_node_os_ = __webpack_require__(8161);
 
 
 const PATIENCE_MS = 60_000;
+/** What these programs get of our variables, in which there may be secrets. */
+const PASSED = [
+    ...['PATH', 'HOME', 'USER', 'LOGNAME', 'TZ', 'XDG_RUNTIME_DIR', 'XDG_CONFIG_HOME', 'DBUS_SESSION_BUS_ADDRESS'],
+    ...['SystemRoot', 'ComSpec', 'PATHEXT', 'TEMP', 'TMP'],
+];
 /** Runs a program of the system; in English, since some of what it says is understood. */
 function call(program, args, input) {
     const { status, stdout, stderr, error } = (0,external_node_child_process_.spawnSync)(program, args, {
         ...{ input: input ?? '', timeout: PATIENCE_MS, maxBuffer: 16 << 20 },
-        env: { ...process.env, LC_ALL: 'C' },
+        env: { ...Object.fromEntries(PASSED.map((name) => [name, process.env[name]])), LC_ALL: 'C' },
     });
     const said = (stderr ?? Buffer.alloc(0)).toString('utf8').trim();
     return { status, stdout: stdout ?? Buffer.alloc(0), stderr: said || (error === undefined ? '' : error.message) };
@@ -255,6 +275,11 @@ const isWindows = () => process.platform === 'win32';
 const runsSystemd = () => isFolder('/run/systemd/system');
 function isFolder(path) {
     return (0,external_node_fs_.statSync)(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+/** Whether an account has a home in which it can make files: many a one of a service has none, or that of somebody else. */
+function hasHome({ uid, home }) {
+    const found = (0,external_node_fs_.statSync)(home, { throwIfNoEntry: false });
+    return found?.isDirectory() === true && found.uid === uid && (found.mode & 0o300) === 0o300;
 }
 /** The one who calls. */
 function caller() {
@@ -298,6 +323,14 @@ function isReadable(path) {
     catch {
         return false;
     }
+}
+/** The file, or the folder on the way to it, that somebody else than this account and root can change; null: there is none. */
+function changeableByOthers(path, uid) {
+    const found = (0,external_node_fs_.statSync)(path, { throwIfNoEntry: false });
+    const isSticky = found !== undefined && (found.mode & 0o1000) !== 0;
+    if (found !== undefined && ((found.uid !== 0 && found.uid !== uid) || ((found.mode & 0o002) !== 0 && !isSticky)))
+        return path;
+    return (0,external_node_path_.dirname)(path) === path ? null : changeableByOthers((0,external_node_path_.dirname)(path), uid);
 }
 
 // EXTERNAL MODULE: ./src/host/quoting.ts
@@ -378,7 +411,7 @@ function blockOf(wanted, tools) {
         const lock = tools.flock === null ? [] : [tools.flock, '-n', lockFile(wanted.name, wanted.account, job)];
         const path = tools.env === null ? [] : [tools.env, PATH];
         const words = [...path, ...lock, ...commandOf(wanted, job, '--quiet')];
-        const line = `${cronFields(calendar)} ${words.map(word).join(' ')}`;
+        const line = `${cronFields(calendar)} umask 077; ${words.map(word).join(' ')}`;
         const { length } = Buffer.from(line);
         if (length > LONGEST_COMMAND)
             throw new Error(`the line of ${job} has ${length} bytes, and cron takes ${LONGEST_COMMAND}`);
@@ -386,7 +419,7 @@ function blockOf(wanted, tools) {
     });
     return Buffer.from([begin(wanted.name), ...lines, end(wanted.name), ''].join('\n'), 'utf8').toString('latin1');
 }
-/** Where a run that takes longer than until the next one is known: in the home, where no other user can hold it. */
+/** By which a run that is not over when the next one begins keeps that from it: in the home, and for no other user to open, who could hold it. */
 const lockFile = (name, { home }, job) => `${home.replace(/\/$/, '')}/.db-backup-${name}-${job}.lock`;
 /** A word of the shell in a line of cron, where `%` ends the command, and programs disagree about "\" before another "\". */
 function word(text) {
@@ -430,28 +463,29 @@ function withBlock(table, name, block) {
     const rest = without(table, name);
     return `${rest}${rest === '' || rest.endsWith('\n') ? '' : '\n'}${block}`;
 }
-/** Names of the blocks in a table, and the jobs in each. */
+/** The blocks in a table, as far as their beginnings are there. */
 function blocksIn(table) {
-    const blocks = [];
-    const lines = Buffer.from(table, 'latin1').toString('utf8').split('\n');
-    let inside = null;
-    for (const [at, line] of lines.entries()) {
-        const [, name] = /^# >>> db-backup (\S+) \(made by db-backup; changes here are lost\)$/.exec(line) ?? [];
-        if (name !== undefined) {
-            inside = { name, jobs: [] };
-            blocks.push(inside);
-        }
-        else if (/^# <<< db-backup /.test(line))
-            inside = null;
-        const read = inside === null ? null : readMark(line);
-        if (inside !== null && read?.mark.name === inside.name) {
-            inside.jobs.push({ mark: read.mark, isIntact: read.isIntact(lines[at + 1] ?? '') });
-        }
-    }
-    return blocks;
+    const text = Buffer.from(table, 'latin1').toString('utf8');
+    return text.split(/^(?=# >>> db-backup )/m).flatMap((part) => {
+        const [first = '', ...lines] = part.split('\n');
+        const [, name] = /^# >>> db-backup (\S+) \(made by db-backup; changes here are lost\)$/.exec(first) ?? [];
+        if (name === undefined)
+            return [];
+        const inside = lines.slice(0, Math.max(0, lines.indexOf(end(name))));
+        const jobs = inside.flatMap((line, at) => {
+            const read = readMark(line);
+            return read === null || read.mark.name !== name
+                ? []
+                : [{ mark: read.mark, isIntact: read.isIntact(inside[at + 1] ?? '') }];
+        });
+        // a line that is nobody's would go with the next installation
+        const isWhole = inside.length === 2 * jobs.length;
+        return [{ name, jobs: jobs.map(({ mark, isIntact }) => ({ mark, isIntact: isIntact && isWhole })) }];
+    });
 }
 
 ;// CONCATENATED MODULE: ./src/schedule/on-cron.ts
+
 
 
 
@@ -487,7 +521,18 @@ function onCron(account, me) {
             return;
         throw new errors/* BackupError */.hj('E_PERM', `the crontab of ${user} could not be written, and is as it was: ${stderr || `status ${status}`}`, 'See whether `crontab -e` works for that user.');
     }
-    const block = (wanted) => blockOf(wanted, { env: programPath('env'), flock: isFolder(wanted.account.home) ? programPath('flock') : null });
+    /** Of one that can not be read nothing of ours can be told. */
+    function tableIfReadable(user) {
+        try {
+            return tableOf(user);
+        }
+        catch {
+            return '';
+        }
+    }
+    /** Those whose tables the caller may read. */
+    const users = () => [...new Set([account.name, me.name, ...(isRoot() ? othersWithTables() : [])])];
+    const block = (wanted) => blockOf(wanted, { env: programPath('env'), flock: hasHome(wanted.account) ? programPath('flock') : null });
     return {
         system: 'cron',
         whose: account.name,
@@ -500,20 +545,20 @@ function onCron(account, me) {
                 'cron has to run, and sends what the jobs say (warnings and errors alone) as mail, where the machine can send some',
             ];
         },
-        installed: () => [...new Set([account.name, me.name, ...(isRoot() ? othersWithTables() : [])])].flatMap((user) => blocksIn(tableIfReadable(tableOf, user)).flatMap(({ jobs }) => jobs.map(({ mark, isIntact }) => ({
+        installed: () => users().flatMap((user) => blocksIn(tableIfReadable(user)).flatMap(({ jobs }) => jobs.map(({ mark, isIntact }) => ({
             ...{ system: 'cron', where: `the crontab of ${user}`, isIntact },
             mark: { ...mark, user },
         })))),
-        uninstall(found) {
-            const tables = new Map(found.map(({ mark, where }) => [mark.user, { name: mark.name, where }]));
-            for (const [user, { name }] of tables)
+        uninstall(name) {
+            const ofThese = users().filter((user) => blocksIn(tableIfReadable(user)).some((block) => block.name === name));
+            for (const user of ofThese) {
                 change(user, name, (table) => without(table, name));
-            for (const { mark } of found) {
-                const owner = accountOf(mark.user);
+                const owner = accountOf(user);
                 if (owner !== null)
-                    forget(lockFile(mark.name, owner, mark.job));
+                    for (const job of JOBS)
+                        forget(lockFile(name, owner, job));
             }
-            return [...tables.values()].map(({ name, where }) => `the block of ${name} in ${where}`);
+            return ofThese.map((user) => `the block of ${name} in the crontab of ${user}`);
         },
         state: ({ isIntact }) => ({
             facts: ['cron keeps no results: `db-backup list` and `db-backup health` tell how the backups are'],
@@ -527,14 +572,6 @@ function forget(lock) {
     }
     catch {
         // it has never run, or somebody else keeps something of that name
-    }
-}
-function tableIfReadable(tableOf, user) {
-    try {
-        return tableOf(user);
-    }
-    catch {
-        return ''; // there is nothing of ours that could be told of
     }
 }
 function othersWithTables() {
@@ -580,6 +617,10 @@ function textIn(path) {
         if (file !== null)
             (0,external_node_fs_.closeSync)(file);
     }
+}
+function isOurs(path) {
+    const read = readMarked(path);
+    return read !== null && read !== 'foreign';
 }
 /** Throws E_INPUT when there is a file of that name which is not ours. */
 function expectOurs(path) {
@@ -758,9 +799,7 @@ function onSystemd(scope, { name: user, home }) {
     }
     const filesOf = (unit) => [(0,external_node_path_.join)(folder, `${unit}.timer`), (0,external_node_path_.join)(folder, `${unit}.service`)];
     function remove(units) {
-        const ours = units
-            .flatMap(filesOf)
-            .filter((file) => ![null, 'foreign'].includes(readMarked(file)));
+        const ours = units.flatMap(filesOf).filter(isOurs);
         const timers = ours.filter((file) => file.endsWith('.timer')).map((file) => (0,external_node_path_.basename)(file));
         if (timers.length > 0)
             systemctl('disable', ...(runsSystemd() ? ['--now'] : []), ...timers);
@@ -789,19 +828,27 @@ function onSystemd(scope, { name: user, home }) {
                 writeWhole((0,external_node_path_.join)(folder, file), text);
             reload();
             systemctl('enable', ...timers);
+            const [first = ''] = timers;
+            const now = `to have it done now: systemctl ${scoped('start', first.replace(/timer$/, 'service')).join(' ')}`;
             if (!runsSystemd())
                 return ['systemd does not run here: the timers begin with the next start of this system'];
             systemctl('restart', ...timers);
             if (scope === 'system' || (0,external_node_fs_.existsSync)((0,external_node_path_.join)('/var/lib/systemd/linger', user)))
-                return [];
-            return [`the timers run while ${user} is logged in; to have them run always: loginctl enable-linger ${user}`];
+                return [now];
+            return [
+                now,
+                `the timers run while ${user} is logged in; to have them run always: loginctl enable-linger ${user}`,
+            ];
         },
-        uninstall(found) {
-            const removed = remove(found.map(({ mark }) => unitName(mark.name, mark.job)));
+        uninstall(name) {
+            const units = installed().flatMap(({ mark }) => (mark.name === name ? [unitName(name, mark.job)] : []));
+            if (units.length === 0)
+                return [];
+            const removed = remove(units);
             reload();
-            // of one that has failed it would be shown for ever
+            // one that has failed would be shown for ever
             if (runsSystemd())
-                call('systemctl', scoped('reset-failed', ...found.map(({ mark }) => `${unitName(mark.name, mark.job)}.service`)));
+                call('systemctl', scoped('reset-failed', ...units.map((unit) => `${unit}.service`)));
             return removed;
         },
         state: ({ mark, isIntact }) => {
@@ -924,12 +971,11 @@ function markOfTask(text) {
 
 
 
-
 /** The Task Scheduler of Windows, by its own program. What is here was not run: there is no Windows where this is tested. */
 function onWindows() {
     return {
         system: 'task-scheduler',
-        whose: 'the system',
+        whose: 'this machine',
         pieces: (wanted) => [...wanted.jobs.keys()].map((job) => ({
             where: `the task ${taskName(wanted.name, job)}`,
             text: taskXml(wanted, job),
@@ -952,15 +998,11 @@ function onWindows() {
             finally {
                 (0,external_node_fs_.rmSync)(folder, { recursive: true, force: true });
             }
-            for (const job of JOBS) {
-                const gone = installed().find(({ mark }) => mark.name === wanted.name && mark.job === job);
-                if (gone !== undefined && !wanted.jobs.has(job))
-                    remove([gone]);
-            }
+            remove(installed().filter(({ mark }) => mark.name === wanted.name && !wanted.jobs.has(mark.job)));
             return [];
         },
         installed,
-        uninstall: remove,
+        uninstall: (name) => remove(installed().filter(({ mark }) => mark.name === name)),
         state: ({ where }) => {
             const { status, stdout } = call('schtasks', ['/query', '/tn', where, '/fo', 'list', '/v']);
             const facts = stdout.toString('utf8').split(/\r?\n/);
@@ -1016,42 +1058,39 @@ var all_databases = __webpack_require__(8046);
 
 
 
-/** What is read at every run, and can be read now as well: not a command, which may ask somebody. */
-const READ_NOW = ['file'];
-/** What is started besides the programs of ours. */
-const OTHERS = ['run-as', 'container', 'before-command', 'after-command'];
+/** What has others started; `run-as` does as well. */
+const OTHERS = ['container', 'before-command', 'after-command'];
 /** Looks at each database of the configuration as these jobs will, without contacting anything. */
 async function judge(targets, jobs, account) {
-    const wrong = new Set();
+    const wrong = [];
     const warnings = [];
     const folders = new Set();
     const all = targets.flatMap(({ elsewhere }) => elsewhere);
     const of = (by) => [...new Set(all.flatMap((one) => (one.by === by ? [one.where] : [])))];
     let startsOthers = of('command').length > 0;
     for (const target of targets.map((one) => (one.all ? (0,all_databases/* asking */.os)(one) : one))) {
-        const unread = target.elsewhere.filter(({ by }) => !READ_NOW.includes(by)).map(({ input }) => input);
-        if (unread.length > 0) {
-            warnings.push(`${target.name}: ${unread.join(', ')} can not be read before it runs, so its inputs are not checked now`);
-        }
+        const { name } = target;
+        // a command may ask somebody, or take its time
+        const unread = target.elsewhere.filter(({ by }) => by !== 'file').map(({ input }) => input);
+        if (unread.length === 0)
+            wrong.push(...(await faultsFor(target, jobs)));
         else
-            for (const job of jobs)
-                for (const line of await faultsOf(target, job))
-                    wrong.add(`${target.name}: ${line}`);
+            warnings.push(`${name}: ${unread.join(', ')} can not be read before it runs, so its inputs are not checked now`);
         const text = (input) => {
             const given = unread.includes(input) ? undefined : target.inputs.get(input);
             return (given === undefined ? '' : readable(given)).trim() || declared_inputs/* declared */.bu[input].default;
         };
         if (text('transport') !== 'local')
             continue;
-        if (OTHERS.some((input) => text(input) !== ''))
+        const isOther = text('run-as') !== '' && text('run-as') !== account.name;
+        if (isOther || OTHERS.some((input) => text(input) !== ''))
             startsOthers = true;
         const file = fileOf(text('database'));
-        if (file === null)
-            warnings.push(`${target.name}: database is not known now; when it is a file, its folder has to be writable for the job`);
-        for (const path of [
-            text('directory'),
-            ...[file ?? '', text('metrics-file')].filter((one) => one !== '').map((one) => (0,external_node_path_.dirname)(one)),
-        ]) {
+        if (file === null) {
+            warnings.push(`${name}: database is not known now; when it is a file, its folder has to be writable for the job`);
+        }
+        const files = [file ?? '', text('metrics-file')].filter((path) => path !== '');
+        for (const path of [text('directory'), ...files.map((one) => (0,external_node_path_.dirname)(one))]) {
             const folder = atHome(path, account);
             if (folder !== null)
                 folders.add(nearest(folder));
@@ -1064,7 +1103,7 @@ async function judge(targets, jobs, account) {
         variables: of('env'),
         startsOthers,
     };
-    return { needs, wrong: [...wrong], warnings };
+    return { needs, wrong, warnings };
 }
 function readable(given) {
     try {
@@ -1073,6 +1112,18 @@ function readable(given) {
     catch {
         return ''; // told among the faults
     }
+}
+/** What is wrong with the inputs, for which of the jobs where it is not for all. */
+async function faultsFor(target, jobs) {
+    const found = new Map();
+    for (const job of jobs) {
+        for (const line of await faultsOf(target, job))
+            found.set(line, [...(found.get(line) ?? []), job]);
+    }
+    return [...found].map(([line, of]) => {
+        const which = of.length === jobs.length ? '' : `, for ${of.join(' and ')}`;
+        return `${target.name}${which}: ${line}`;
+    });
 }
 /** What is wrong with the inputs of that command, a line each. */
 async function faultsOf({ inputs }, command) {
@@ -1149,6 +1200,7 @@ const install = (given) => told(async () => {
     if (wrong.length > 0)
         throw input(...wrong);
     const wanted = { name, jobs, account, ...programs(), config: config.path, needs };
+    refuseCredentials(needs, system);
     const scheduler = schedulerOf(system, account);
     const pieces = piecesOf(scheduler, wanted);
     refuseOthers(wanted, scheduler);
@@ -1253,24 +1305,30 @@ const list = (given) => told(async () => {
     return exit_status/* EXIT */.dc.done;
 });
 const uninstall = (given) => told(async () => {
-    const everywhere = schedule_all();
-    const names = [...new Set(everywhere.map(({ one }) => one.mark.name))];
-    if (given.name === undefined && names.length > 1) {
+    const found = schedule_all();
+    const names = [...new Set(found.map(({ one }) => one.mark.name))];
+    if (given.name === undefined && names.length > 1)
         throw input(`--name: say which of ${names.join(', ')}`);
-    }
-    const found = everywhere.filter(({ one }) => one.mark.name === (given.name ?? names[0]));
-    if (found.length === 0) {
-        say(`nothing of ours is installed${given.name === undefined ? '' : ` under the name ${given.name}`}`);
-        return exit_status/* EXIT */.dc.done;
-    }
-    for (const scheduler of new Set(found.map((each) => each.scheduler))) {
-        const own = found.filter((each) => each.scheduler === scheduler).map(({ one }) => one);
-        const removed = given.dryRun ? own.map(headOf) : scheduler.uninstall(own);
-        for (const one of removed)
-            say(`${given.dryRun ? 'would take away' : 'took away'} ${one}`);
-    }
+    const name = given.name ?? names[0] ?? '';
+    const gone = given.dryRun
+        ? found.flatMap(({ one }) => (one.mark.name === name ? [headOf(one)] : []))
+        : takenAway(name);
+    for (const one of gone)
+        say(`${given.dryRun ? 'would take away' : 'took away'} ${one}`);
+    if (gone.length === 0)
+        say(`nothing of ours is installed${name === '' ? '' : ` under the name ${name}`}`);
     return exit_status/* EXIT */.dc.done;
 });
+/** What is for the whole system only where a user has nothing of that name for himself. */
+function takenAway(name) {
+    const isOwn = ({ whose }) => isRoot() || whose !== 'the system';
+    const own = schedulers()
+        .filter(isOwn)
+        .flatMap((scheduler) => scheduler.uninstall(name));
+    return own.length > 0
+        ? own
+        : schedulers().flatMap((scheduler) => (isOwn(scheduler) ? [] : scheduler.uninstall(name)));
+}
 async function told(deed) {
     schedule_begin();
     try {
@@ -1379,18 +1437,18 @@ function piecesOf(scheduler, wanted) {
         throw input(error.message);
     }
 }
-/** All that runs here and is of ours, as far as this user can see. */
-function schedule_all() {
+/** All that can run jobs here, as far as this user can see. */
+function schedulers() {
+    if (isWindows())
+        return [onWindows()];
     const me = caller();
-    const schedulers = isWindows()
-        ? [onWindows()]
-        : [
-            onSystemd('system', me),
-            ...(isRoot() ? [] : [onSystemd('user', me)]),
-            ...(programPath('crontab') === null ? [] : [onCron(me, me)]),
-        ];
-    return schedulers.flatMap((scheduler) => scheduler.installed().map((one) => ({ one, scheduler })));
+    return [
+        onSystemd('system', me),
+        ...(isRoot() ? [] : [onSystemd('user', me)]),
+        ...(programPath('crontab') === null ? [] : [onCron(me, me)]),
+    ];
 }
+const schedule_all = () => schedulers().flatMap((scheduler) => scheduler.installed().map((one) => ({ one, scheduler })));
 /** What has this name already, and would be lost, or run besides. Throws E_INPUT. */
 function refuseOthers({ name, config, account }, { system, whose }) {
     for (const { one, scheduler } of schedule_all()) {
@@ -1407,25 +1465,46 @@ function refuseOthers({ name, config, account }, { system, whose }) {
         }
     }
 }
-/** What will not be there when nobody is logged in. */
-function hints({ needs, account, cli, node }, system) {
-    const { credentials, variables } = needs;
+/** Throws E_INPUT for credentials that are not handed over. */
+function refuseCredentials({ credentials }, system) {
     if (system !== 'systemd' && credentials.length > 0) {
         throw input(`the configuration has credentials of systemd (${credentials.join(', ')}), which ${system} does not know: use { file: ... }`);
     }
-    const odd = credentials.filter((one) => !/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(one));
-    if (odd.length > 0)
-        throw input(`${odd.map((one) => JSON.stringify(one)).join(', ')}: expected names of credentials, of letters, digits, ".", "_" and "-"`);
+    const odd = credentials
+        .filter((one) => !/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(one))
+        .map((one) => JSON.stringify(one));
+    if (odd.length > 0) {
+        throw input(`${odd.join(', ')}: expected names of credentials, of letters, digits, ".", "_" and "-"`);
+    }
+}
+/** What may go wrong when nobody looks. */
+function hints(wanted, system) {
+    const { needs, account, cli, node } = wanted;
+    const { credentials, variables } = needs;
     const sudo = process.env.SUDO_USER;
     const hidden = [node, cli].filter((path) => /^\/(?:home|root)\//.test(path) && account.uid !== 0 && !path.startsWith(`${account.home}/`));
+    const gaps = [...wanted.jobs].map(([job, calendar]) => ({ job, gap: leftOut(calendar, new Date()) }));
     return [
+        ...gaps.flatMap(({ job, gap }) => gap === null
+            ? []
+            : [
+                `${job}: on ${timeOf(gap).slice(4, 14)} the clock of this machine is put forward over that time, and the day may be left out: choose another hour`,
+            ]),
         ...variables.map((one) => `the variable ${one}, which the configuration names, will not be set when it runs by itself: use { file: ... }`),
         ...credentialHints(credentials, account),
         ...hidden.map((path) => `${path} is in the home of somebody else`),
+        ...(system === 'task-scheduler' ? [] : changeable(wanted)),
         ...(isRoot() && account.uid === 0 && sudo !== undefined && sudo !== 'root'
             ? [`it will run as root; --user ${sudo} has ${sudo} run it`]
             : []),
     ];
+}
+/** Who can change what is run does what he likes as the one who runs it. */
+function changeable({ account, node, cli, config }) {
+    const paths = [node, cli, config]
+        .map((path) => changeableByOthers(path, account.uid))
+        .filter((path) => path !== null);
+    return [...new Set(paths)].map((path) => `${path} can be changed by another user, who could so do anything as ${account.name}`);
 }
 function credentialHints(credentials, { home }) {
     const folder = isRoot() ? '/etc/credstore' : `${process.env.XDG_CONFIG_HOME || `${home}/.config`}/credstore`;

@@ -13360,7 +13360,7 @@ function textSummary(report) {
     if (report.database !== '')
         rows.push(['database', report.database]);
     if (restore !== null && restore.target !== '')
-        rows.push(['restored into', restore.target]);
+        rows.push(['into', restore.target]);
     if (backup !== null) {
         const holds = backup.tables === null
             ? ''

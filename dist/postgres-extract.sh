@@ -32,9 +32,10 @@ tools_to_extract() {
 
 unpack_archive() {
   check_space "$work" "$((plain_bytes / 1024 + min_free_kib))"
-  (cd "$work" && unpack_into unpack_directory) <"$payload" 2>"$work/e1" 9>&- ||
-    failed E_CHECKSUM "$payload can not be unpacked: $(cat "$work/e1")"
+  run unpack_there <"$payload" 2>"$work/e1" || failed E_CHECKSUM "$payload can not be unpacked: $(cat "$work/e1")"
 }
+
+unpack_there() { cd "$work" && unpack_into unpack_directory; }
 
 # extract_postgres NAMED-ARGUMENTS
 # takes: asserts bytes connection container extract_options extract_schema extract_table foreign format kind level min_free_kib name
@@ -55,17 +56,17 @@ table_of_postgres() {
   # shellcheck disable=SC2086 # words
   set -- --no-owner --no-privileges $extract_options "--schema=$extract_schema" "--table=$extract_table" -f -
   if [ "$kind" = tar ]; then
-    run "${pg_bin}pg_restore" "$@" "$work/dump" 2>"$work/e1" || not_extracted $?
+    run "${pg_bin}pg_restore" "$@" "$work/dump" 2>"$work/said" || not_extracted $?
     return
   fi
   mkfifo "$work/fed" || failed E_PERM "mkfifo failed in $work"
   cat <"$payload" >"$work/fed" 2>/dev/null &
   started $!
   note $! reader
-  run unpack_into restore_tool "$@" <"$work/fed" 2>"$work/e1" || not_extracted $?
+  run unpack_into restore_tool "$@" <"$work/fed" 2>"$work/said" || not_extracted $?
 }
 
 not_extracted() {
   told_killed "$1" pg_restore
-  failed E_RESTORE "$(cat "$work/e1") (status $1)"
+  failed E_RESTORE "$(cat "$work/said") (status $1)"
 }

@@ -11,7 +11,7 @@ test('a line runs the job by absolute paths, not twice at once, and says warning
   expect(block.split('\n')).toEqual([
     '# >>> db-backup shop (made by db-backup; changes here are lost)',
     expect.stringMatching(/^# made by db-backup .*"name":"shop","job":"backup","calendar":"daily 02:00","user":"app"/),
-    '0 2 * * * umask 077; /usr/bin/env PATH=/usr/local/bin:/usr/bin:/bin /usr/bin/flock -n /var/lib/app/.db-backup-shop-backup.lock /usr/bin/node /usr/lib/db-backup/dist/cli.js backup --config /etc/db-backup/shop.yml --quiet',
+    '0 2 * * * umask 077; /usr/bin/env PATH=/usr/local/bin:/usr/bin:/bin /usr/bin/flock -n /var/lib/app/.db-backup-shop-backup.lock /usr/bin/node /usr/lib/db-backup/dist/cli.js backup --scheduled --config /etc/db-backup/shop.yml --quiet',
     '# <<< db-backup shop',
     '',
   ]);

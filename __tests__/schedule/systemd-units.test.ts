@@ -66,7 +66,7 @@ test('a path stays one word, whatever is in it', () => {
   const units = unitsOf(wanted({ config: HOSTILE, needs: { folders: [HOSTILE] } }), 'system');
   const service = serviceOf(units);
   expect(lines(service, 'ExecStart')).toEqual([
-    `/bin/sh /usr/lib/db-backup/dist/cli.js backup --config "/etc/it's \\"100%%i\\" $$HOME $\${HOME} \\\\n 'ä';/shop.yml"`,
+    `/bin/sh /usr/lib/db-backup/dist/cli.js backup --scheduled --config "/etc/it's \\"100%%i\\" $$HOME $\${HOME} \\\\n 'ä';/shop.yml"`,
   ]);
   expect(lines(service, 'ReadWritePaths')).toEqual([`"-/etc/it's \\"100%%i\\" $HOME \${HOME} \\\\n 'ä';/shop.yml"`]);
   expect(complaintsOf(units)).toBe('');

@@ -29,7 +29,7 @@ test('a task is well-formed in UTF-16, with its mark, and has each value as it i
   expect(parsed(bytes)).toMatchObject({
     Command: windows.node,
     Arguments:
-      '"C:\\Program Files\\db-backup\\dist\\cli.js" backup --config "C:\\ProgramData\\db & \\"backup\\"\\<app> ä.yml" --quiet',
+      '"C:\\Program Files\\db-backup\\dist\\cli.js" backup --scheduled --config "C:\\ProgramData\\db & \\"backup\\"\\<app> ä.yml" --quiet',
     WorkingDirectory: 'C:\\ProgramData\\db & "backup"',
     UserId: 'S-1-5-19',
     StartBoundary: '2026-01-01T02:00:00',

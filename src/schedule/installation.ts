@@ -51,4 +51,4 @@ export const commandOf = (
   { node, cli, config }: Pick<Installation, 'node' | 'cli' | 'config'>,
   job: Job,
   ...more: string[]
-): string[] => [node, cli, job, '--config', config, ...more];
+): string[] => [node, cli, job, '--scheduled', '--config', config, ...more];
