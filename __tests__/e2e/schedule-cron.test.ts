@@ -109,7 +109,9 @@ test('all the rest of the table stays byte for byte', async () => {
   expect((await install()).code).toBe(0);
   const first = table();
   expect(first.subarray(0, FOREIGN.length)).toEqual(FOREIGN);
-  expect(first.toString('utf8').match(/^\d.* (backup|verify|health) --scheduled --config .*--quiet$/gm)).toHaveLength(3);
+  expect(first.toString('utf8').match(/^\d.* (backup|verify|health) --scheduled --config .*--quiet$/gm)).toHaveLength(
+    3,
+  );
   // again, with others
   expect((await install('--verify', 'none', '--health', 'hourly')).code).toBe(0);
   const lines = table().subarray(FOREIGN.length).toString('utf8').split('\n');

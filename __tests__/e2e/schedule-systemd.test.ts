@@ -108,9 +108,9 @@ test('the line of each service, run as it stands by the user, does its job; syst
     });
     expect(said).not.toContain('WRONG');
   }
-  expect(
-    readdirSync(directory).filter((name) => /^app-.*\.sqlite/.test(name) && !name.endsWith('.sha256')),
-  ).toHaveLength(1);
+  const manifests = readdirSync(directory).filter((name) => /^app-.*\.json$/.test(name));
+  expect(manifests).toHaveLength(1);
+  expect(JSON.parse(readFileSync(join(directory, manifests[0] ?? ''), 'utf8'))).toMatchObject({ reason: 'scheduled' });
 });
 
 test('a service may write where the databases and the backups are, and nowhere else', async () => {
