@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { nameFor } from '../../src/command-line/all-databases.js';
 import type { Report } from '../../src/reporting/report.js';
+import { type CommandLineResult, commandLine } from '../helpers/command-line.js';
 import { type Postgres, startPostgres } from '../helpers/postgres.js';
-import { type CommandLineResult, runCommandLine } from '../helpers/run-command-line.js';
 
 const HOSTILE = `a"b'; $(x)`;
 
@@ -47,7 +47,7 @@ afterAll(async () => {
 });
 
 const run = (command: string, ...args: string[]): Promise<CommandLineResult> =>
-  runCommandLine([command, '--config', config(), '--json', ...args]);
+  commandLine([command, '--config', config(), '--json', ...args]);
 const reportsOf = ({ stdout }: CommandLineResult): Report[] =>
   stdout
     .split('\n')

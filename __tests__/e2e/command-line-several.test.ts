@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Report } from '../../src/reporting/report.js';
-import { runCommandLine } from '../helpers/run-command-line.js';
+import { commandLine } from '../helpers/command-line.js';
 import { createDatabase } from '../helpers/sqlite.js';
 
 let folder: string;
@@ -29,7 +29,7 @@ databases:
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test('the failure of one is told, the others go on, and the exit status is the worst', async () => {
-  const result = await runCommandLine(['backup', '--config', config, '--json']);
+  const result = await commandLine(['backup', '--config', config, '--json']);
   const reports = result.stdout
     .trim()
     .split('\n')
@@ -48,23 +48,14 @@ test('the failure of one is told, the others go on, and the exit status is the w
 
 test('wrong input alone is 2, and those that are well alone are 0', async () => {
   const verify = (...names: string[]) =>
-    runCommandLine(['verify', '--config', config, '--quiet', ...names.flatMap((name) => ['--target', name])]);
-  expect((await runCommandLine(['prune', '--config', config, '--target', 'first', '--target', 'wrong'])).code).toBe(2);
+    commandLine(['verify', '--config', config, '--quiet', ...names.flatMap((name) => ['--target', name])]);
+  expect((await commandLine(['prune', '--config', config, '--target', 'first', '--target', 'wrong'])).code).toBe(2);
   // without an id it is the newest
   expect(await verify('first', 'last')).toEqual({ code: 0, stdout: '', stderr: '' });
 });
 
 test('an unhealthy one is 3, beside one that is well', async () => {
-  const result = await runCommandLine([
-    'health',
-    '--config',
-    config,
-    '--target',
-    'first',
-    '--target',
-    'gone',
-    '--json',
-  ]);
+  const result = await commandLine(['health', '--config', config, '--target', 'first', '--target', 'gone', '--json']);
   const healthy = result.stdout
     .trim()
     .split('\n')

@@ -12,8 +12,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { type CommandLineResult, commandLineForAll } from '../helpers/command-line.js';
 import { leftAfter, processesOfUser } from '../helpers/processes.js';
-import { type CommandLineResult, commandLineForAll } from '../helpers/run-command-line.js';
 import { type ScheduleMachine, scheduleMachine } from '../helpers/schedule-machine.js';
 import { createDatabase } from '../helpers/sqlite.js';
 import { createUser, type TestUser } from '../helpers/users.js';

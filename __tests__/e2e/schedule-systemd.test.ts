@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { commandLineForAll } from '../helpers/run-command-line.js';
+import { commandLineForAll } from '../helpers/command-line.js';
 import { type ScheduleMachine, scheduleMachine } from '../helpers/schedule-machine.js';
 import { createDatabase } from '../helpers/sqlite.js';
 import { createUser, type TestUser } from '../helpers/users.js';

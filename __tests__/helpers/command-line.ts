@@ -3,10 +3,17 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { actionForAll } from './run-action.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 export const NODE = join(repository, 'node_modules', '.bin', 'node');
 export const CLI = join(repository, 'dist', 'cli.js');
+
+/** Where Node and dist/cli.js are that every user of the machine can start. */
+export async function commandLineForAll(): Promise<{ node: string; cli: string }> {
+  const folder = await actionForAll();
+  return { node: join(folder, 'node'), cli: join(folder, 'dist', 'cli.js') };
+}
 
 export interface CommandLineResult {
   /** null: it ended by a signal. */

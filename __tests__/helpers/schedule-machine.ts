@@ -2,8 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CommandLineResult } from './run-command-line.js';
-import { commandLineForAll } from './run-command-line.js';
+import { type CommandLineResult, commandLineForAll } from './command-line.js';
 
 /** A machine in which `db-backup schedule` may write what is for the whole system: the folders are its own, all the rest is that of the tests. */
 export interface ScheduleMachine {
