@@ -98,6 +98,21 @@ test('each kind of value comes out as it is, and loads again', async () => {
   expect(text(csv)).toContain(`\n4,X'7A65726F0062797465',9e999,\n`);
 });
 
+test('a database in UTF-16 as well', async () => {
+  make(
+    "PRAGMA encoding = 'UTF-16le'",
+    'CREATE TABLE "Tä€" ("ö")',
+    `INSERT INTO "Tä€" VALUES ('é' || char(13, 10) || '😀'), ('a' || char(0) || 'b')`,
+  );
+  await backUp();
+  const all = await extract(['--table', 'Tä€', '--quiet']);
+  const values = 'SELECT hex("ö"), quote("ö") FROM "Tä€"';
+  expect({ code: all.code, values: sqlite3(loaded(all.stdout), values) }).toEqual({
+    code: 0,
+    values: sqlite3(live, values),
+  });
+});
+
 describe('over SSH', () => {
   let scene: Scene;
   beforeAll(async () => {
