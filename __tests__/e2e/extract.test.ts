@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { byHand, type HandOptions, type HandResult } from '../helpers/by-hand.js';
+import { AtTerminal, byHand, type HandOptions, type HandResult } from '../helpers/by-hand.js';
 import { ageKey } from '../helpers/encryption-keys.js';
 import { expectFailure } from '../helpers/failure.js';
 import { sqlite3 } from '../helpers/outcome.js';
@@ -294,6 +294,18 @@ test('what stands in a schema is carried out neither here nor by whoever loads i
     else expectRefused(other, 1, 'E_NOT_FOUND: the backup has no table');
   }
   expect(existsSync(trap)).toBe(false);
+});
+
+test('rows do not speak to a terminal', async () => {
+  make(
+    'CREATE TABLE t (a)',
+    "INSERT INTO t VALUES ('é' || char(27) || ']0;owned' || char(7) || char(27) || '[2J' || char(8238, 10, 9) || 'z')",
+  );
+  await backUp();
+  const args = ['extract', 'latest', '--table', 't', '--format', 'csv', '--quiet'];
+  const person = new AtTerminal(args, inputs, folder, { TMPDIR: temporary });
+  expect(await person.end()).toBe(0);
+  expect(person.raw.replaceAll('\r', '')).toBe('a\n"é\uFFFD]0;owned\uFFFD\uFFFD[2J\uFFFD\n\tz"\n');
 });
 
 test('one that is encrypted needs its key', async () => {

@@ -5,7 +5,7 @@ import { terminal } from './terminal.js';
 export interface Hand {
   /** An option that is no input; empty when it is not given. */
   option(name: string): string;
-  /** What the command was asked for, byte by byte, to stdout. Rejects when nobody takes it. */
+  /** What the command was asked for, to stdout: byte by byte, unless that is a terminal. Rejects when nobody takes it. */
   write(bytes: Uint8Array): Promise<void>;
 }
 
