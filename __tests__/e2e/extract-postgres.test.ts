@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { byHand } from '../helpers/by-hand.js';
 import { ageKey, type KeyPair } from '../helpers/encryption-keys.js';
+import { withSh } from '../helpers/posix-sh.js';
 import { type Postgres, startPostgres } from '../helpers/postgres.js';
+import { sample } from '../helpers/sample.js';
 
 const ODD = 'Odd schéma; with "quotes"';
 
@@ -123,6 +125,17 @@ test.each([
   const closed = await extract('archive.twice', { name });
   expect(closed).toMatchObject({ code: 1, stdout: Buffer.alloc(0) });
   expect(closed.stderr).toContain('E_DECRYPT');
+});
+
+test.each(sample(['dash', 'bash', 'busybox', 'mksh', 'ksh93'] as const, 2))('where sh is %s', async (shell) => {
+  for (const format of ['custom', 'directory']) {
+    const name = `${shell}-${format}`;
+    await backUp({ name, 'dump-format': format });
+    const args = ['extract', 'latest', '--table', 'archive.twice', '--quiet', '--data-only'];
+    const out = await byHand(args, { ...inputs, name }, { wrapper: withSh(shell) });
+    expect({ code: out.code, stderr: out.stderr }).toMatchObject({ code: 0 });
+    expect(out.stdout.toString()).toMatch(/COPY archive\.twice \(a\) FROM stdin;\n1\n\\\.\n/);
+  }
 });
 
 test('a script is refused, and so is a format that pg_restore does not write', async () => {

@@ -12,13 +12,16 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { byHand, type HandResult } from '../helpers/by-hand.js';
+import { AtTerminal, byHand, type HandOptions, type HandResult } from '../helpers/by-hand.js';
 import { ageKey } from '../helpers/encryption-keys.js';
 import { expectFailure } from '../helpers/failure.js';
 import { sqlite3 } from '../helpers/outcome.js';
+import { withSh } from '../helpers/posix-sh.js';
 import { runAction } from '../helpers/run-action.js';
 import { BUCKET, startS3Double } from '../helpers/s3-double.js';
+import { sample } from '../helpers/sample.js';
 import { type Scene, startScene } from '../helpers/scene.js';
 
 type Inputs = Record<string, string>;
@@ -48,11 +51,11 @@ async function backUp(more: Inputs = {}): Promise<string> {
   const newest = await byHand(['latest', '--quiet'], { ...inputs, ...more });
   return newest.stdout.toString().trim();
 }
-const extract = (args: string[], more: Inputs = {}, path = ''): Promise<HandResult> =>
+const extract = (args: string[], more: Inputs = {}, path = '', options: HandOptions = {}): Promise<HandResult> =>
   byHand(
     ['extract', 'latest', ...args],
     { ...inputs, ...more },
-    { TMPDIR: temporary, ...(path === '' ? {} : { PATH: `${path}:${process.env.PATH}` }) },
+    { ...options, env: { TMPDIR: temporary, ...(path === '' ? {} : { PATH: `${path}:${process.env.PATH}` }) } },
   );
 const text = ({ stdout }: HandResult): string => stdout.toString();
 /** Nothing of a backup that is not sound is printed. */
@@ -98,6 +101,21 @@ test('each kind of value comes out as it is, and loads again', async () => {
   expect(text(csv)).toContain(`\n4,X'7A65726F0062797465',9e999,\n`);
 });
 
+test('a database in UTF-16 as well', async () => {
+  make(
+    "PRAGMA encoding = 'UTF-16le'",
+    'CREATE TABLE "Tä€" ("ö")',
+    `INSERT INTO "Tä€" VALUES ('é' || char(13, 10) || '😀'), ('a' || char(0) || 'b')`,
+  );
+  await backUp();
+  const all = await extract(['--table', 'Tä€', '--quiet']);
+  const values = 'SELECT hex("ö"), quote("ö") FROM "Tä€"';
+  expect({ code: all.code, values: sqlite3(loaded(all.stdout), values) }).toEqual({
+    code: 0,
+    values: sqlite3(live, values),
+  });
+});
+
 describe('over SSH', () => {
   let scene: Scene;
   beforeAll(async () => {
@@ -137,9 +155,8 @@ describe('over SSH', () => {
       'E_INPUT: output: expected a file that is not there yet',
     );
 
-    const head = await byHand(['extract', 'latest', '--table', 'big'], inputs, {}, (stdout) => {
-      stdout.once('data', () => stdout.destroy());
-    });
+    const reader = (stdout: Readable) => void stdout.once('data', () => stdout.destroy());
+    const head = await extract(['--table', 'big'], {}, '', { reader });
     expect({ code: head.code, stderr: head.stderr }).toMatchObject({
       code: 0,
       stderr: expect.stringContaining('nobody read all of'),
@@ -182,6 +199,18 @@ if [ -n "$escape" ]; then exec ${real} "$@" | tr '\\001\\033' '^^'; else exec ${
   const none = await extract(['--table', 't', '--quiet'], {}, tool('none', 'exit 1'));
   expect({ code: none.code, stderr: none.stderr }).toEqual({ code: 0, stderr: '' });
   expect(none.stdout.equals(usual.stdout)).toBe(true);
+});
+
+test.each(sample(['dash', 'bash', 'busybox', 'mksh', 'ksh93'] as const, 2))('where sh is %s', async (shell) => {
+  make('CREATE TABLE t (a)', "INSERT INTO t VALUES ('it''s \\n %s' || char(10, 13))");
+  await backUp();
+  const usual = await extract(['--table', 't', '--quiet']);
+  const other = await extract(['--table', 't', '--quiet'], {}, '', { wrapper: withSh(shell) });
+  expect({ code: other.code, stdout: text(other), stderr: other.stderr }).toEqual({
+    code: 0,
+    stdout: text(usual),
+    stderr: '',
+  });
 });
 
 test('nothing is written where the backups are, and no lock is waited for', async () => {
@@ -267,6 +296,18 @@ test('what stands in a schema is carried out neither here nor by whoever loads i
   expect(existsSync(trap)).toBe(false);
 });
 
+test('rows do not speak to a terminal', async () => {
+  make(
+    'CREATE TABLE t (a)',
+    "INSERT INTO t VALUES ('é' || char(27) || ']0;owned' || char(7) || char(27) || '[2J' || char(8238, 10, 9) || 'z')",
+  );
+  await backUp();
+  const args = ['extract', 'latest', '--table', 't', '--format', 'csv', '--quiet'];
+  const person = new AtTerminal(args, inputs, folder, { TMPDIR: temporary });
+  expect(await person.end()).toBe(0);
+  expect(person.raw.replaceAll('\r', '')).toBe('a\n"é\uFFFD]0;owned\uFFFD\uFFFD[2J\uFFFD\n\tz"\n');
+});
+
 test('one that is encrypted needs its key', async () => {
   make('CREATE TABLE t (a)', "INSERT INTO t VALUES ('plain')");
   const key = ageKey();
@@ -289,7 +330,11 @@ test('one that only the store has, or that is named by its place there', async (
     rmSync(inputs.directory ?? '', { recursive: true });
     const args = ['--table', 't', '--quiet', '--format', 'csv'];
     for (const backup of [id, `s3://${BUCKET}/app/${payload}`]) {
-      const out = await byHand(['extract', backup, ...args], { ...inputs, ...s3.inputs }, { TMPDIR: temporary });
+      const out = await byHand(
+        ['extract', backup, ...args],
+        { ...inputs, ...s3.inputs },
+        { env: { TMPDIR: temporary } },
+      );
       expect({ code: out.code, stdout: text(out), stderr: out.stderr }).toMatchObject({ code: 0, stdout: 'a\n42\n' });
     }
     expect(existsSync(inputs.directory ?? '')).toBe(false);

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { byHand } from '../helpers/by-hand.js';
 import { type PostgresContainer, startPostgresContainer } from '../helpers/container.js';
 import { makeKeys, PASSPHRASE } from '../helpers/encryption-keys.js';
 import { backupsIn, nothingLeft, refused, succeeded } from '../helpers/outcome.js';
@@ -222,4 +223,15 @@ test('encrypted on the host, outside of the container, and opened there', async 
   } finally {
     keys.remove();
   }
+});
+
+test('one table is taken out by the tools of the container', async () => {
+  succeeded(await scene.run(inputs()));
+  const out = await byHand(['extract', 'latest', '--table', 'items', '--quiet'], { ...scene.inputs, ...inputs() });
+  expect({ code: out.code, stderr: out.stderr.includes('ERROR') }).toEqual({ code: 0, stderr: false });
+  await container.sql('postgres', 'CREATE DATABASE again');
+  await container.exec(['psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-U', 'postgres', 'again'], out.stdout.toString());
+  const sum = 'SELECT count(*), sum(id), md5(string_agg(note, $$,$$ ORDER BY id)) FROM items';
+  expect(await container.sql('again', sum)).toBe(await container.sql('shop', sum));
+  await quiet();
 });

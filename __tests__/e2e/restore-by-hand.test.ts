@@ -271,7 +271,7 @@ databases:
       { mode: 0o600 },
     );
     const env = { SHOP: server.uri({ database: 'shop' }), DB_BACKUP_CONFIG: path };
-    expect((await byHand(['backup', '--target', 'shop', '--quiet'], {}, env)).code).toBe(0);
+    expect((await byHand(['backup', '--target', 'shop', '--quiet'], {}, { env })).code).toBe(0);
     await server.sql('shop', 'DELETE FROM t');
     const person = new AtTerminal(['restore'], {}, folder, env);
     terminal = person;

@@ -39,15 +39,24 @@ function environment(inputs: Record<string, string>, home: string): Variables {
   };
 }
 
-/** `db-backup` in a pipe, as root, in an empty folder. `env`: of the process besides; `reader`: who gets stdout as it comes. */
+export interface HandOptions {
+  /** Of the process, besides the inputs. */
+  env?: Variables;
+  /** Who gets stdout as it comes. */
+  reader?: (stdout: Readable) => void;
+  /** What starts it, such as `withSh`. */
+  wrapper?: string[];
+}
+
+/** `db-backup` in a pipe, as root, in an empty folder. */
 export async function byHand(
   args: readonly string[],
   inputs: Record<string, string>,
-  env: Variables = {},
-  reader: (stdout: Readable) => void = () => {},
+  { env = {}, reader = () => {}, wrapper = [] }: HandOptions = {},
 ): Promise<HandResult> {
   const home = mkdtempSync(join(tmpdir(), 'dbb-hand-'));
-  const child = spawn(node24, [program, ...args], {
+  const [command = '', ...words] = [...wrapper, node24, program, ...args];
+  const child = spawn(command, words, {
     cwd: home,
     env: { ...environment(inputs, home), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -26,7 +26,10 @@ export interface Asked {
 /** What each command does, in a line, and what may stand behind it. */
 const ABOUT: Record<CommandName, [about: string, behind?: readonly [name: string, input: InputName][]]> = {
   backup: ['take a verified backup, then rotate'],
-  restore: ['put a backup back, with a safety backup first and a way back', [['[backup]', 'backup']]],
+  restore: [
+    'put a backup back, with a safety backup first and a way back; without [backup], at a terminal, one is chosen',
+    [['[backup]', 'backup']],
+  ],
   verify: ['prove an existing backup, up to restoring it into a throw-away database', [['[backup]', 'backup']]],
   list: ['show the backups'],
   health: ['say what is wrong with the backups and the database, changing nothing'],

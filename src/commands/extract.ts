@@ -46,7 +46,7 @@ export async function extract(run: Run): Promise<void> {
       ...{ bytes: done.number('bytes'), sha256: done.need('sha256') },
     };
     try {
-      const all = await writeAway(fromHost(run, connection, wanted), asked.output);
+      const all = await writeAway(fromHost(run, connection, wanted), asked.output, run.signal);
       log.info(
         `${all ? '' : 'nobody read all of '}${formatBytes(wanted.bytes)}: the table ${quoteOutside(asked.table, 200)} as it is in ${from}`,
       );

@@ -1,3 +1,4 @@
+import { StringDecoder } from 'node:string_decoder';
 import { styleText } from 'node:util';
 import type { Hand, Platform } from './platform.js';
 import { Secrets } from './secrets.js';
@@ -62,7 +63,7 @@ export function terminal({
     isScheduled,
     wrong,
     advice: ADVICE,
-    byHand: hand === undefined ? null : { ...hand, write: toStdout },
+    byHand: hand === undefined ? null : { ...hand, write: stdoutWriter() },
     secret: (text) => secrets.add(text),
     hidden: (text) => secrets.hidden(text),
     info(text) {
@@ -104,11 +105,15 @@ export function terminal({
   return told;
 }
 
-/** As fast as it is taken. */
-const toStdout = (bytes: Uint8Array): Promise<void> =>
-  new Promise((resolve, reject) => {
-    process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
-  });
+/** As fast as it is taken. On a terminal, which obeys what it shows, nothing that moves or colours is left of it. */
+function stdoutWriter(): (bytes: Uint8Array) => Promise<void> {
+  const decoder = new StringDecoder('utf8');
+  const shown = (bytes: Uint8Array): string => decoder.write(bytes).replace(/(?![\n\t])[\p{Cc}\p{Cf}]/gu, '\uFFFD');
+  return (bytes) =>
+    new Promise((resolve, reject) => {
+      process.stdout.write(process.stdout.isTTY ? shown(bytes) : bytes, (error) => (error ? reject(error) : resolve()));
+    });
+}
 
 type Level = 'INFO' | 'GROUP' | 'WARN' | 'ERROR' | 'DEBUG';
 

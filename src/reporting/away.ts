@@ -4,10 +4,14 @@ import { platform } from '../platform/platform.js';
 
 /**
  * What the command was asked for, byte by byte, into a new file that its user alone can read, or to stdout. False: nobody reads on. Throws
- * E_INPUT, E_NOSPACE; what had come into the file is then removed.
+ * E_INPUT, E_NOSPACE, or what `signal` was aborted with, also when nobody reads any more; what had come into the file is then removed.
  */
-export async function writeAway(bytes: AsyncIterable<Buffer>, file: string | null): Promise<boolean> {
-  if (file === null) return toStdout(bytes);
+export async function writeAway(
+  bytes: AsyncIterable<Buffer>,
+  file: string | null,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (file === null) return toStdout(bytes, signal);
   const target = await open(file, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
     throw new BackupError('E_INPUT', `output: ${file} can not be made: ${error.code ?? 'unknown error'}`);
   });
@@ -23,12 +27,16 @@ export async function writeAway(bytes: AsyncIterable<Buffer>, file: string | nul
   }
 }
 
-async function toStdout(bytes: AsyncIterable<Buffer>): Promise<boolean> {
+async function toStdout(bytes: AsyncIterable<Buffer>, signal: AbortSignal): Promise<boolean> {
   const hand = platform().byHand;
   if (hand === null) throw new BackupError('E_INTERNAL', 'there is no stdout for rows');
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  aborted.catch(() => {}); // it may come when nobody waits
   for await (const chunk of bytes) {
     try {
-      await hand.write(chunk);
+      await Promise.race([hand.write(chunk), aborted]);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EPIPE') return false;
       throw full(error, 'stdout');

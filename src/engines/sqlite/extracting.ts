@@ -53,7 +53,7 @@ export function sqliteExtracting(common: (settings: Parameters<Extracting['open'
           : {
               extract_before: dataOnly
                 ? BEGIN
-                : `${DISTRUST}${BEGIN}${oneStatement(text(facts.need('extract_definition')))};\n`,
+                : `${encodingOf(facts)}${DISTRUST}${BEGIN}${oneStatement(text(facts.need('extract_definition')))};\n`,
               extract_select: insertions(target, columns, source),
               extract_after: 'COMMIT;\n',
             };
@@ -65,6 +65,12 @@ export function sqliteExtracting(common: (settings: Parameters<Extracting['open'
 const BEGIN = 'BEGIN TRANSACTION;\n';
 /** Before the definition: what stands in it is not carried out by whoever loads it (the tool's edit() starts programs). */
 const DISTRUST = 'PRAGMA trusted_schema=OFF;\nPRAGMA ignore_check_constraints=ON;\nPRAGMA foreign_keys=OFF;\n';
+
+/** Bytes that stand for a text are those of the database. */
+const encodingOf = (facts: Facts): string => {
+  const encoding = facts.get('extract_encoding') ?? '';
+  return /^UTF-16(?:le|be)$/.test(encoding) ? `PRAGMA encoding='${encoding}';\n` : '';
+};
 
 /** The texts of the program are in the encoding of the database, in hex. */
 function decoder(facts: Facts): (hex: string) => string {

@@ -1,0 +1,50 @@
+import { expect, test } from '@jest/globals';
+import { nearest, noTable } from '../../src/engines/extracting.js';
+import { tablesCalled } from '../../src/engines/postgres/extracting.js';
+import { oneStatement } from '../../src/engines/sqlite/extracting.js';
+
+test.each([
+  'CREATE TABLE t (a)',
+  `CREATE TABLE "a;b" (c DEFAULT ';' /* ; */, [d;] , \`e;\` -- ;\n)`,
+  `CREATE TABLE t (a DEFAULT 'it''s; "fine"')`,
+])('one statement: %s', (text) => {
+  expect(oneStatement(text)).toBe(text);
+});
+
+test.each([
+  'CREATE TABLE t (a); DROP TABLE u',
+  'CREATE TABLE t (a);\n.shell id',
+  "CREATE TABLE t (a DEFAULT '''');--'",
+  'CREATE TABLE t (a "b")" ; .shell id',
+  'CREATE TABLE t (a) /* b */ ; .shell /* id */',
+  "CREATE TABLE t (a) 'no end",
+  'CREATE TABLE t (a)\0.shell id',
+])('more than one, or the half of one: %s', (text) => {
+  expect(() => oneStatement(text)).toThrow(expect.objectContaining({ code: 'E_MANIFEST' }));
+});
+
+test('a table of PostgreSQL is found with its schema and without', () => {
+  const listed = ['public orders app', 'archive orders app', 'public user data app', 'shop a.b app'];
+  expect(tablesCalled('public.orders', listed)).toEqual([{ schema: 'public', table: 'orders' }]);
+  expect(tablesCalled('orders', listed)).toHaveLength(2);
+  expect(tablesCalled('user data', listed)).toEqual([{ schema: 'public', table: 'user data' }]);
+  expect(tablesCalled('shop.a.b', listed)).toEqual([{ schema: 'shop', table: 'a.b' }]);
+  expect(tablesCalled('app', listed)).toEqual([]);
+  expect(tablesCalled('ORDERS', listed)).toEqual([]);
+  // how a line is to be read is known where the manifest names the table
+  expect(tablesCalled('data', ['public data x', 'public user data app'], ['public.data', 'public.user data'])).toEqual([
+    { schema: 'public', table: 'data' },
+  ]);
+});
+
+test('names that are nearly the same come first', () => {
+  const names = ['public.zebra', 'public.orders', 'public.order_lines', 'public.users'];
+  expect(nearest('oders', names)[0]).toBe('public.orders');
+  expect(nearest('order', names).slice(0, 2)).toEqual(['public.order_lines', 'public.orders']);
+  const error = noTable(
+    'x',
+    Array.from({ length: 20 }, (_, at) => `table${at}`),
+  );
+  expect(error.hint).toMatch(/^It has .*, and 12 others\.$/);
+  expect(noTable('x', []).hint).toBe('It has no table at all.');
+});
