@@ -225,7 +225,10 @@ var exit_status = __webpack_require__(4259);
 /** What each command does, in a line, and what may stand behind it. */
 const ABOUT = {
     backup: ['take a verified backup, then rotate'],
-    restore: ['put a backup back, with a safety backup first and a way back', [['[backup]', 'backup']]],
+    restore: [
+        'put a backup back, with a safety backup first and a way back; without [backup], at a terminal, one is chosen',
+        [['[backup]', 'backup']],
+    ],
     verify: ['prove an existing backup, up to restoring it into a throw-away database', [['[backup]', 'backup']]],
     list: ['show the backups'],
     health: ['say what is wrong with the backups and the database, changing nothing'],
@@ -509,8 +512,8 @@ async function liveLine() {
 
 // EXTERNAL MODULE: ./src/main.ts + 93 modules
 var main = __webpack_require__(8140);
-// EXTERNAL MODULE: ./src/platform/terminal.ts
-var terminal = __webpack_require__(9747);
+// EXTERNAL MODULE: ./src/platform/terminal.ts + 1 modules
+var terminal = __webpack_require__(1511);
 // EXTERNAL MODULE: ./src/post.ts
 var post = __webpack_require__(6661);
 // EXTERNAL MODULE: ./src/reporting/neutralise.ts

@@ -29,8 +29,8 @@ var cancel = __webpack_require__(833);
 var errors = __webpack_require__(7452);
 // EXTERNAL MODULE: ./src/platform/platform.ts + 1 modules
 var platform = __webpack_require__(7460);
-// EXTERNAL MODULE: ./src/platform/terminal.ts
-var terminal = __webpack_require__(9747);
+// EXTERNAL MODULE: ./src/platform/terminal.ts + 1 modules
+var terminal = __webpack_require__(1511);
 // EXTERNAL MODULE: ./src/reporting/neutralise.ts
 var neutralise = __webpack_require__(4302);
 ;// CONCATENATED MODULE: ./src/schedule/calendar.ts
@@ -504,7 +504,7 @@ function onCron(account, me) {
             return stdout.toString('latin1');
         if (status !== null && NONE.test(stderr))
             return '';
-        throw new errors/* BackupError */.hj('E_PERM', `the crontab of ${user} can not be read, and was left as it is: ${stderr || `status ${status}`}`, 'See whether `crontab -l` works for that user (cron.allow, cron.deny), and whether cron is installed.');
+        throw new errors/* BackupError */.hj('E_PERM', `the crontab of ${user} can not be read, so it is not written either: ${stderr || `status ${status}`}`, 'See whether `crontab -l` works for that user (cron.allow, cron.deny), and whether cron is installed.');
     }
     function change(user, name, make) {
         let table;
@@ -514,7 +514,7 @@ function onCron(account, me) {
         catch (error) {
             if (!(error instanceof Damaged))
                 throw error;
-            throw new errors/* BackupError */.hj('E_INPUT', `the lines of ${name} in the crontab of ${user} have lost a mark, or have one too many; it was left as it is`, `Mend them with \`crontab -e\`: between "# >>> db-backup ${name} ..." and "# <<< db-backup ${name}", each once, there are our lines and no others.`);
+            throw new errors/* BackupError */.hj('E_INPUT', `the lines of ${name} in the crontab of ${user} have lost a mark, or have one too many, so nobody knows what is ours`, `Mend them with \`crontab -e\`: between "# >>> db-backup ${name} ..." and "# <<< db-backup ${name}", each once, there are our lines and no others.`);
         }
         const { status, stderr } = call('crontab', [...of(user), '-'], Buffer.from(table, 'latin1'));
         if (status === 0)

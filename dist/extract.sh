@@ -27,6 +27,7 @@ end_extract() {
 # keep_extracted FUNCTION: what it writes, as the file `payload`
 keep_extracted() {
   packed_as=$packing packing='' encrypt='' verify=checksum hash_plain='' compare=''
+  directory=$work # of which is told that it is full
   store cat "$1"
   end_extract
 }

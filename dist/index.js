@@ -3829,7 +3829,7 @@ function sqliteExtracting(common) {
                 : {
                     extract_before: dataOnly
                         ? BEGIN
-                        : `${DISTRUST}${BEGIN}${oneStatement(text(facts.need('extract_definition')))};\n`,
+                        : `${encodingOf(facts)}${DISTRUST}${BEGIN}${oneStatement(text(facts.need('extract_definition')))};\n`,
                     extract_select: insertions(target, columns, source),
                     extract_after: 'COMMIT;\n',
                 };
@@ -3840,6 +3840,11 @@ function sqliteExtracting(common) {
 const BEGIN = 'BEGIN TRANSACTION;\n';
 /** Before the definition: what stands in it is not carried out by whoever loads it (the tool's edit() starts programs). */
 const DISTRUST = 'PRAGMA trusted_schema=OFF;\nPRAGMA ignore_check_constraints=ON;\nPRAGMA foreign_keys=OFF;\n';
+/** Bytes that stand for a text are those of the database. */
+const encodingOf = (facts) => {
+    const encoding = facts.get('extract_encoding') ?? '';
+    return /^UTF-16(?:le|be)$/.test(encoding) ? `PRAGMA encoding='${encoding}';\n` : '';
+};
 /** The texts of the program are in the encoding of the database, in hex. */
 function decoder(facts) {
     const decoding = new TextDecoder(facts.get('extract_encoding')?.toLowerCase() ?? 'utf-8');
@@ -9432,15 +9437,15 @@ const download_damaged = (message) => new src_errors/* BackupError */.hj('E_CHEC
 /** The bytes of a file of the host, which may be this machine; it comes to its end only when they are those that are wanted. Throws as `pull`. */
 function fromHost({ settings, signal }, { host }, wanted) {
     if (settings.transport.transport === 'local')
-        return checked(wanted);
+        return checked(wanted, signal);
     return pull(host, wanted, { signal, idleTimeoutMs: settings.idleTimeoutMs, onProgress: () => { } });
 }
 /** A file of this machine, compared on the way. Throws E_CHECKSUM. */
-async function* checked({ directory, file, bytes, sha256 }) {
+async function* checked({ directory, file, bytes, sha256 }, signal) {
     const path = (0,external_node_path_.join)(directory, file);
     const hash = (0,external_node_crypto_.createHash)('sha256');
     let read = 0;
-    for await (const chunk of (0,external_node_fs_.createReadStream)(path, { highWaterMark: 1 << 20 })) {
+    for await (const chunk of (0,external_node_fs_.createReadStream)(path, { highWaterMark: 1 << 20, signal })) {
         hash.update(chunk);
         read += chunk.length;
         yield chunk;
@@ -11315,11 +11320,11 @@ var platform = __nccwpck_require__(7460);
 
 /**
  * What the command was asked for, byte by byte, into a new file that its user alone can read, or to stdout. False: nobody reads on. Throws
- * E_INPUT, E_NOSPACE; what had come into the file is then removed.
+ * E_INPUT, E_NOSPACE, or what `signal` was aborted with, also when nobody reads any more; what had come into the file is then removed.
  */
-async function writeAway(bytes, file) {
+async function writeAway(bytes, file, signal) {
     if (file === null)
-        return toStdout(bytes);
+        return toStdout(bytes, signal);
     const target = await (0,promises_.open)(file, 'wx', 0o600).catch((error) => {
         throw new src_errors/* BackupError */.hj('E_INPUT', `output: ${file} can not be made: ${error.code ?? 'unknown error'}`);
     });
@@ -11337,13 +11342,17 @@ async function writeAway(bytes, file) {
         await target.close();
     }
 }
-async function toStdout(bytes) {
+async function toStdout(bytes, signal) {
     const hand = (0,platform/* platform */.i)().byHand;
     if (hand === null)
         throw new src_errors/* BackupError */.hj('E_INTERNAL', 'there is no stdout for rows');
+    const aborted = new Promise((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+    aborted.catch(() => { }); // it may come when nobody waits
     for await (const chunk of bytes) {
         try {
-            await hand.write(chunk);
+            await Promise.race([hand.write(chunk), aborted]);
         }
         catch (error) {
             if (error.code === 'EPIPE')
@@ -11410,7 +11419,7 @@ async function extract(run) {
             ...{ bytes: done.number('bytes'), sha256: done.need('sha256') },
         };
         try {
-            const all = await writeAway(fromHost(run, connection, wanted), asked.output);
+            const all = await writeAway(fromHost(run, connection, wanted), asked.output, run.signal);
             log.info(`${all ? '' : 'nobody read all of '}${(0,format/* formatBytes */.z3)(wanted.bytes)}: the table ${(0,neutralise/* quoteOutside */.Y)(asked.table, 200)} as it is in ${from}`);
         }
         catch (error) {
@@ -14034,8 +14043,8 @@ const actions = {
     },
 };
 
-// EXTERNAL MODULE: ./src/platform/terminal.ts
-var terminal = __nccwpck_require__(9747);
+// EXTERNAL MODULE: ./src/platform/terminal.ts + 1 modules
+var terminal = __nccwpck_require__(1511);
 ;// CONCATENATED MODULE: ./src/platform/platform.ts
 
 
@@ -14098,15 +14107,23 @@ function inUrl(text) {
 
 /***/ }),
 
-/***/ 9747:
+/***/ 1511:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   F: () => (/* binding */ terminal)
-/* harmony export */ });
-/* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7975);
-/* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_util__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9002);
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  F: () => (/* binding */ terminal)
+});
+
+;// CONCATENATED MODULE: external "node:string_decoder"
+const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
+// EXTERNAL MODULE: external "node:util"
+var external_node_util_ = __nccwpck_require__(7975);
+// EXTERNAL MODULE: ./src/platform/secrets.ts
+var platform_secrets = __nccwpck_require__(9002);
+;// CONCATENATED MODULE: ./src/platform/terminal.ts
+
 
 
 const ADVICE = {
@@ -14117,7 +14134,7 @@ const ADVICE = {
  * A shell, cron, systemd: whoever reads gets plain text, from which the secrets are taken here, since no runner does it. What the run does
  * goes to stderr; what the command was asked for goes to stdout. On a terminal in colours, elsewhere each line with its time and level.
  */
-function terminal({ input, isScheduled = false, wrong = [], hand, secrets = new _secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .Secrets */ .S(), about = '', quiet = false, silentResult = false, draw, } = {}) {
+function terminal({ input, isScheduled = false, wrong = [], hand, secrets = new platform_secrets/* Secrets */.S(), about = '', quiet = false, silentResult = false, draw, } = {}) {
     const states = new Map();
     const say = (level, text) => {
         draw?.clear();
@@ -14132,7 +14149,7 @@ function terminal({ input, isScheduled = false, wrong = [], hand, secrets = new 
         isScheduled,
         wrong,
         advice: ADVICE,
-        byHand: hand === undefined ? null : { ...hand, write: toStdout },
+        byHand: hand === undefined ? null : { ...hand, write: stdoutWriter() },
         secret: (text) => secrets.add(text),
         hidden: (text) => secrets.hidden(text),
         info(text) {
@@ -14179,11 +14196,15 @@ function terminal({ input, isScheduled = false, wrong = [], hand, secrets = new 
     };
     return told;
 }
-/** As fast as it is taken. */
-const toStdout = (bytes) => new Promise((resolve, reject) => {
-    process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
-});
-const style = (format, text) => (0,node_util__WEBPACK_IMPORTED_MODULE_0__.styleText)(format, text, { stream: process.stderr });
+/** As fast as it is taken. On a terminal, which obeys what it shows, nothing that moves or colours is left of it. */
+function stdoutWriter() {
+    const decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
+    const shown = (bytes) => decoder.write(bytes).replace(/(?![\n\t])[\p{Cc}\p{Cf}]/gu, '\uFFFD');
+    return (bytes) => new Promise((resolve, reject) => {
+        process.stdout.write(process.stdout.isTTY ? shown(bytes) : bytes, (error) => (error ? reject(error) : resolve()));
+    });
+}
+const style = (format, text) => (0,external_node_util_.styleText)(format, text, { stream: process.stderr });
 const COLOURED = {
     INFO: (text) => text,
     GROUP: (text) => style('bold', text),

@@ -17,7 +17,7 @@ function read(inputs: Record<string, string>, options: Record<string, string> | 
   usePlatform(
     terminal({
       input: (name) => inputs[name] ?? '',
-      ...(options === null ? {} : { options: new Map(Object.entries(options)) }),
+      ...(options === null ? {} : { hand: { option: (name) => options[name] ?? '', typed: () => '' } }),
     }),
   );
   return readSettings();

@@ -21,7 +21,7 @@ export function onCron(account: Account, me: Account): Scheduler {
     if (status !== null && NONE.test(stderr)) return '';
     throw new BackupError(
       'E_PERM',
-      `the crontab of ${user} can not be read, and was left as it is: ${stderr || `status ${status}`}`,
+      `the crontab of ${user} can not be read, so it is not written either: ${stderr || `status ${status}`}`,
       'See whether `crontab -l` works for that user (cron.allow, cron.deny), and whether cron is installed.',
     );
   }
@@ -34,7 +34,7 @@ export function onCron(account: Account, me: Account): Scheduler {
       if (!(error instanceof Damaged)) throw error;
       throw new BackupError(
         'E_INPUT',
-        `the lines of ${name} in the crontab of ${user} have lost a mark, or have one too many; it was left as it is`,
+        `the lines of ${name} in the crontab of ${user} have lost a mark, or have one too many, so nobody knows what is ours`,
         `Mend them with \`crontab -e\`: between "# >>> db-backup ${name} ..." and "# <<< db-backup ${name}", each once, there are our lines and no others.`,
       );
     }
