@@ -202,7 +202,7 @@ test('marks that are damaged: the table stays as it is', async () => {
   for (const result of [await install(), await own('uninstall', '--name', 'shop')]) {
     expect([result.code, result.stderr]).toEqual([
       2,
-      expect.stringContaining('have lost a mark, or have one too many; it was left as it is'),
+      expect.stringContaining('have lost a mark, or have one too many, so nobody knows what is ours'),
     ]);
     expect(table()).toEqual(damaged);
   }
@@ -221,7 +221,7 @@ test('a table that can not be read is not taken for an empty one', async () => {
   expect([code, stdout, stderr]).toEqual([
     1,
     '',
-    expect.stringMatching(/E_PERM: the crontab of .* can not be read, and was left as it is: .*not allowed/),
+    expect.stringMatching(/E_PERM: the crontab of .* can not be read, so it is not written either: .*not allowed/),
   ]);
   expect(table()).toEqual(FOREIGN);
 });
