@@ -35,6 +35,14 @@ export interface Reply {
 
 type Noted = Pick<Audited, 'path' | 'code' | 'target' | 'backup' | 'actor'>;
 
+/** Who calls, and about which database. */
+interface Caller {
+  client: string;
+  actor: string | null;
+  target: string | null;
+  isGone: () => boolean;
+}
+
 const PATHS = ROUTES.map((route) => ({
   route,
   pattern: new RegExp(`^${route.path.replaceAll('.', '\\.').replace('{id}', '(?<id>[^/]+)')}$`),
@@ -70,7 +78,7 @@ export class Calls {
     const found = PATHS.filter(({ pattern }) => pattern.test(path));
     noted.path = found[0]?.route.path ?? null;
     this.admit(request, client, found.length > 0 && found.every(({ route }) => typeof route.does === 'string'));
-    if (this.stopping) throw this.ends();
+    if (this.stopping) throw ends();
     const { route, pattern } = found.find((one) => one.route.method === request.method) ?? noRoute(found);
     const { does } = route;
     if (does === 'alive') return { status: 200, body: { status: 'ok' } };
@@ -132,12 +140,7 @@ export class Calls {
   private async carryOut(
     { command, changes, words, answer }: Run,
     given: Given,
-    {
-      target,
-      actor,
-      client,
-      isGone,
-    }: Pick<Audited, 'client'> & { target: string | null; actor: string | null; isGone: () => boolean },
+    { target, actor, client, isGone }: Caller,
     noted: Noted,
   ): Promise<Reply> {
     const { config } = this.served;
@@ -148,7 +151,7 @@ export class Calls {
       ...(words?.(given) ?? []),
     ];
     const run = async (): Promise<Report> => {
-      if (this.stopping) throw this.ends();
+      if (this.stopping) throw ends();
       return this.running.run(all);
     };
     const report = await (changes
@@ -162,11 +165,9 @@ export class Calls {
     }
     return { status: statusOf(report.errorCode), body: failureOf(report) };
   }
-
-  private ends(): Refusal {
-    return new Refusal(503, 'E_LIMIT', 'the server stops', { headers: { 'retry-after': '30' } });
-  }
 }
+
+const ends = (): Refusal => new Refusal(503, 'E_LIMIT', 'the server stops', { headers: { 'retry-after': '30' } });
 
 /** While it waited. */
 const gone = (): Refusal => new Refusal(408, 'E_REQUEST', 'who called has gone');
