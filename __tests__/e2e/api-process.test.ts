@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { API_TOKEN, call, startApi, startServe } from '../helpers/api.js';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { API_TOKEN, call, endServers, startApi, startServe } from '../helpers/api.js';
 import { until } from '../helpers/outcome.js';
 import { leftAfter, processesMentioning, processTree } from '../helpers/processes.js';
 import { checkInvariant, createDatabase } from '../helpers/sqlite.js';
@@ -16,6 +16,10 @@ beforeAll(async () => {
   const database = join(folder, 'app.db');
   await createDatabase(database);
   inputs = ['--transport', 'local', '--database', database, '--directory', join(folder, 'backups')];
+});
+afterEach(() => {
+  rmSync(join(folder, 'hold'), { force: true });
+  endServers();
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
