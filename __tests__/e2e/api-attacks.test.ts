@@ -67,7 +67,8 @@ const ATTACKS: [name: string, first: string, drip: string, status: number][] = [
 ];
 
 test.each(ATTACKS)('%s', async (_name, first, drip, status) => {
-  const closing = first.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n');
+  // where the body is not read to its end, the server closes by itself
+  const closing = status === 413 ? first : first.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n');
   const { answer, ms } = await raw(api.port, closing, drip);
   expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
   const [, body = ''] = answer.split('\r\n\r\n');
