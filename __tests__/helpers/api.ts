@@ -22,6 +22,13 @@ export interface Api {
   stop(): Promise<number | string | null>;
 }
 
+const running = new Set<ChildProcess>();
+
+/** After a test that failed: one that is left keeps its pipes, and jest, open. */
+export function endServers(): void {
+  for (const child of running) child.kill('SIGKILL');
+}
+
 /** `db-backup serve` as a process of its own; nothing but PATH comes from the environment of the tests. */
 export function startServe(
   args: string[],
@@ -37,6 +44,8 @@ export function startServe(
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  running.add(child);
+  child.once('close', () => running.delete(child));
   let log = '';
   const wanted = new Set<() => void>();
   for (const stream of [child.stdout, child.stderr]) {

@@ -8,6 +8,7 @@ import { Buckets } from '../../src/server/buckets.js';
 import { openApi } from '../../src/server/openapi.js';
 import { statusOf } from '../../src/server/refusal.js';
 import { ROUTES } from '../../src/server/routes.js';
+import { Running } from '../../src/server/running.js';
 import { faultOfToken, tokenCheck } from '../../src/server/token.js';
 import { Turns } from '../../src/server/turns.js';
 
@@ -56,6 +57,15 @@ test('turns: so many at once, so many wait, in their order, and also after one t
   const later = take(5);
   ends[3]?.();
   await later;
+});
+
+test('a run that ends without a report is our bug, and is told as such', async () => {
+  const running = new Running({ script: '/dev/null', env: {}, log: 'ignore' });
+  const ended = expect(running.run(['list'])).rejects.toMatchObject({
+    ...{ code: 'E_INTERNAL', message: 'list ended with 0, and without a report' },
+  });
+  await running.end(60_000);
+  await ended;
 });
 
 test('a token is long, in one piece, and compared as a whole', () => {

@@ -7,7 +7,7 @@ import type { Serving } from '../server/http-server.js';
 import { INPUT_NAMES } from '../settings/declared-inputs.js';
 import { collect, type Others, optionsOf } from './arguments.js';
 import { EXIT } from './exit-status.js';
-import { OF_A_CALL, readServeOptions, type ServeOptions, TOKEN } from './serve-options.js';
+import { NOT_OPTIONS, readServeOptions, type ServeOptions, TOKEN } from './serve-options.js';
 
 /** `db-backup serve`: the commands over HTTP, each carried out by this program as a process of its own. */
 export const serve: Others = (root, done) => {
@@ -33,7 +33,7 @@ export const serve: Others = (root, done) => {
   const [token] = command.option('--token [text]').options.slice(-1);
   token?.hideHelp();
   for (const name of INPUT_NAMES) {
-    if (OF_A_CALL.includes(name)) continue;
+    if (NOT_OPTIONS.includes(name)) continue;
     for (const option of optionsOf(name, new Map())) command.addOption(option.hideHelp());
   }
   command.action(async (options: ServeOptions) => done(await carryOut(options)));

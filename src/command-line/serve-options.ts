@@ -8,10 +8,10 @@ import { fromEnvironment, variableOf } from './environment.js';
 import { inFile } from './given.js';
 
 export const TOKEN = 'DB_BACKUP_TOKEN';
-/** What a call says for itself, and what only a job of GitHub has. */
+/** What each call says for itself. */
 const SAID_BY_CALLS: readonly InputName[] = ['command', 'backup', 'confirm', 'pin', 'dry-run'];
-/** Inputs that are no options of the server, whose own port `--port` is. */
-export const OF_A_CALL: readonly InputName[] = [...SAID_BY_CALLS, 'summary', 'ledger', 'port'];
+/** Inputs that are no options of the server: those, what only a job of GitHub has, and the port of SSH, since `--port` is its own. */
+export const NOT_OPTIONS: readonly InputName[] = [...SAID_BY_CALLS, 'summary', 'ledger', 'port'];
 /** What makes one database of several. */
 const OWN: readonly InputName[] = ['database', 'name', 'database-password', 'restore-to'];
 

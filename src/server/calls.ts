@@ -9,7 +9,7 @@ import { OneChange } from './one-change.js';
 import { openApi } from './openapi.js';
 import { Refusal, statusOf, unfit } from './refusal.js';
 import { clientOf, fitting, hasBody, isHost, LOOPBACK_NAMES, readBody, readQuery } from './request.js';
-import { ACTOR, type Given, ROUTES, type Route, type Run, TARGET } from './routes.js';
+import { ACTOR, type Given, idOf, ROUTES, type Route, type Run, TARGET } from './routes.js';
 import { type Program, Running } from './running.js';
 import { tokenCheck } from './token.js';
 import { Turns } from './turns.js';
@@ -34,6 +34,14 @@ export interface Reply {
 }
 
 type Noted = Pick<Audited, 'path' | 'code' | 'target' | 'backup' | 'actor'>;
+
+/** Who calls, and about which database. */
+interface Caller {
+  client: string;
+  actor: string | null;
+  target: string | null;
+  isGone: () => boolean;
+}
 
 const PATHS = ROUTES.map((route) => ({
   route,
@@ -70,7 +78,7 @@ export class Calls {
     const found = PATHS.filter(({ pattern }) => pattern.test(path));
     noted.path = found[0]?.route.path ?? null;
     this.admit(request, client, found.length > 0 && found.every(({ route }) => typeof route.does === 'string'));
-    if (this.stopping) throw this.ends();
+    if (this.stopping) throw ends();
     const { route, pattern } = found.find((one) => one.route.method === request.method) ?? noRoute(found);
     const { does } = route;
     if (does === 'alive') return { status: 200, body: { status: 'ok' } };
@@ -89,8 +97,10 @@ export class Calls {
     const sent = does.body === undefined ? undefined : await readBody(request, this.limits.bodyBytes);
     const inBody = fitting(sent === undefined ? {} : sent, does.body ?? {});
     const given = { ...inPath, ...inBody };
-    noted.backup = does.backup?.(given) ?? null;
-    return this.carryOut(does, given, { target, actor, client, isGone: () => request.socket.destroyed }, noted);
+    const backup = does.backup === undefined ? null : idOf(given[does.backup]);
+    noted.backup = backup;
+    const words = this.wordsOf(does, given, target, backup);
+    return this.carryOut(does, words, { target, actor, client, isGone: () => request.socket.destroyed }, noted);
   }
 
   /** From now on nothing is begun; resolves when all that runs has ended, by itself or after this time. */
@@ -129,27 +139,27 @@ export class Calls {
     throw unfit(`target: expected one of ${targets.join(', ')}`);
   }
 
-  private async carryOut(
-    { command, changes, words, answer }: Run,
-    given: Given,
-    {
-      target,
-      actor,
-      client,
-      isGone,
-    }: Pick<Audited, 'client'> & { target: string | null; actor: string | null; isGone: () => boolean },
-    noted: Noted,
-  ): Promise<Reply> {
+  /** The arguments of the process that carries it out; what a caller has given is a value in them, and never an option. */
+  private wordsOf({ command, changes, options }: Run, given: Given, target: string | null, backup: string | null) {
     const { config } = this.served;
-    const all = [
+    return [
       ...[command, '--json', ...(changes ? [] : ['--quiet'])],
       ...(config === null ? [] : [`--config=${config}`]),
       ...(target === null ? [] : [`--target=${target}`]),
-      ...(words?.(given) ?? []),
+      ...(options?.(given) ?? []),
+      ...(backup === null ? [] : ['--', backup]),
     ];
+  }
+
+  private async carryOut(
+    { command, changes, answer }: Run,
+    words: readonly string[],
+    { target, actor, client, isGone }: Caller,
+    noted: Noted,
+  ): Promise<Reply> {
     const run = async (): Promise<Report> => {
-      if (this.stopping) throw this.ends();
-      return this.running.run(all);
+      if (this.stopping) throw ends();
+      return this.running.run(words);
     };
     const report = await (changes
       ? this.change.make({ command, target, since: new Date().toISOString(), client, actor }, run)
@@ -162,11 +172,9 @@ export class Calls {
     }
     return { status: statusOf(report.errorCode), body: failureOf(report) };
   }
-
-  private ends(): Refusal {
-    return new Refusal(503, 'E_LIMIT', 'the server stops', { headers: { 'retry-after': '30' } });
-  }
 }
+
+const ends = (): Refusal => new Refusal(503, 'E_LIMIT', 'the server stops', { headers: { 'retry-after': '30' } });
 
 /** While it waited. */
 const gone = (): Refusal => new Refusal(408, 'E_REQUEST', 'who called has gone');

@@ -25,7 +25,7 @@ const ALWAYS: readonly Status[] = [400, 408, 421, 429, 431, '5XX'];
 const RUN: readonly Status[] = [...ALWAYS, 401, 404, 409, 422];
 const BODY: readonly Status[] = [413, 415];
 
-const parameter = (name: string, where: 'query' | 'path' | 'header', { schema }: Field) => ({
+const parameter = (name: string, where: 'query' | 'path' | 'header', schema: Field) => ({
   ...{ name, in: where, required: where === 'path', schema },
 });
 
@@ -53,7 +53,7 @@ function operationOf({ operation, summary, does }: Route): object {
             required: fields.length > 0,
             ...json({
               ...{ type: 'object', additionalProperties: false, required: fields.map(([name]) => name) },
-              properties: Object.fromEntries(fields.map(([name, { schema }]) => [name, schema])),
+              properties: body,
             }),
           },
         }),

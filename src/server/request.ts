@@ -56,6 +56,9 @@ export function readQuery(text: string): Given {
   return Object.fromEntries(query);
 }
 
+/** Of what is wrong. */
+const MOST_TOLD = 10;
+
 /** What is given, when it is these fields and no others; all that is wrong with it at once. Throws a Refusal. */
 export function fitting(given: unknown, fields: Record<string, Field>, optional = false): Given {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw unfit('expected a JSON object');
@@ -63,17 +66,17 @@ export function fitting(given: unknown, fields: Record<string, Field>, optional 
   for (const name of Object.keys(given)) {
     if (!Object.hasOwn(fields, name)) wrong.push(`there is no ${JSON.stringify(name.slice(0, 60))} here`);
   }
-  for (const [name, { schema }] of Object.entries(fields)) {
+  for (const [name, field] of Object.entries(fields)) {
     const value = Object.hasOwn(given, name) ? (given as Record<string, unknown>)[name] : undefined;
     if (value === undefined) {
-      if (!optional) wrong.push(`${name}: required: ${schema.description}`);
-    } else if (typeof value !== 'string' || !isFit(value, schema)) {
-      wrong.push(`${name}: expected a text of at most ${schema.maxLength} characters: ${schema.description}`);
+      if (!optional) wrong.push(`${name}: required: ${field.description}`);
+    } else if (typeof value !== 'string' || !isFit(value, field)) {
+      wrong.push(`${name}: expected a text of at most ${field.maxLength} characters: ${field.description}`);
     }
   }
-  if (wrong.length > 0) throw unfit(wrong.join('; '));
+  if (wrong.length > 0) throw unfit(wrong.slice(0, MOST_TOLD).join('; '));
   return given as Given;
 }
 
-const isFit = (value: string, { pattern, maxLength }: Field['schema']): boolean =>
+const isFit = (value: string, { pattern, maxLength }: Field): boolean =>
   [...value].length <= maxLength && new RegExp(pattern, 'u').test(value);

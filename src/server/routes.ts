@@ -1,29 +1,27 @@
 import { parseFileName, parseId } from '../backups/names.js';
 import type { ANSWERS } from './answers.js';
 import { unfit } from './refusal.js';
-import { type Schema, text } from './schema.js';
+import type { Schema } from './schema.js';
 
 /** What a caller has given, by name; each fits its schema. */
 export type Given = Readonly<Record<string, string>>;
 
-/** A text that a call takes. All are required but `target`. */
-export interface Field {
-  schema: Schema & { pattern: string; maxLength: number };
-}
+/** A text that a call takes. */
+export type Field = Schema & { description: string; pattern: string; maxLength: number };
 
 /** What is run for a call. */
 export interface Run {
   command: 'health' | 'list' | 'backup' | 'restore' | 'delete';
   /** One at a time. */
   changes: boolean;
-  /** Of the id in the path. */
+  /** The id in the path. */
   path?: Record<string, Field>;
-  /** Of the body, which is none when this is empty. */
+  /** What the body has, all of it required; absent: there is no body. */
   body?: Record<string, Field>;
-  /** What stands behind the command, after what is the same for all. Throws a Refusal. */
-  words?: (given: Given) => string[];
-  /** A word of its own for what is at stake, in the audit line. */
-  backup?: (given: Given) => string;
+  /** Which of these names the backup that it is about. */
+  backup?: 'id' | 'filename';
+  /** What the command takes besides. */
+  options?: (given: Given) => string[];
   answer: keyof typeof ANSWERS;
 }
 
@@ -33,12 +31,12 @@ export interface Route {
   path: string;
   operation: string;
   summary: string;
-  /** Of a call that runs nothing, and needs no token: the name of what is answered. */
+  /** What runs nothing needs no token. */
   does: Run | 'alive' | 'document';
 }
 
 const field = (description: string, pattern: string, maxLength: number, example: string): Field => ({
-  schema: { ...text(description), pattern, maxLength, examples: [example] } as Field['schema'],
+  ...{ type: 'string', description, pattern, maxLength, examples: [example] },
 });
 
 const EXAMPLE = 'app-20261120T101500Z-7f3a';
@@ -89,19 +87,14 @@ export const ROUTES: readonly Route[] = [
     ...{ method: 'POST', path: '/api/database/restore', operation: 'restore' },
     summary: 'Put a backup back, after a safety backup, and with a way back; answers when that is done',
     does: {
-      ...{ command: 'restore', changes: true, body: { filename: id, confirm }, answer: 'Restored' },
-      words: ({ filename = '', confirm: name }) => [`--confirm=${name}`, '--', idOf(filename)],
-      backup: ({ filename = '' }) => idOf(filename),
+      ...{ command: 'restore', changes: true, body: { filename: id, confirm }, backup: 'filename', answer: 'Restored' },
+      options: ({ confirm: name }) => [`--confirm=${name}`],
     },
   },
   {
     ...{ method: 'DELETE', path: '/api/database/backups/{id}', operation: 'delete' },
     summary: 'Delete one backup that is neither pinned nor the last good one',
-    does: {
-      ...{ command: 'delete', changes: true, path: { id }, answer: 'Deleted' },
-      words: ({ id: given = '' }) => ['--', idOf(given)],
-      backup: ({ id: given = '' }) => idOf(given),
-    },
+    does: { command: 'delete', changes: true, path: { id }, backup: 'id', answer: 'Deleted' },
   },
   {
     ...{ method: 'GET', path: '/api/database/storage', operation: 'storage' },
@@ -111,7 +104,7 @@ export const ROUTES: readonly Route[] = [
 ];
 
 /** The id of a backup, given as such or as the name of its payload. Throws a Refusal. */
-function idOf(given: string): string {
+export function idOf(given = ''): string {
   if (parseId(given) !== null) return given;
   const file = parseFileName(given);
   if (file?.part === 'payload') return file.id;
