@@ -21,7 +21,6 @@ RUN ln -s /usr/local/lib/db-backup/cli.js /usr/local/bin/db-backup \
 
 # Not root: a volume at /backups, and what is mounted to be read, must be for uid 1000, or for the user of `docker run --user`.
 USER 1000
-WORKDIR /backups
 VOLUME /backups
 ENTRYPOINT ["tini", "--", "db-backup"]
 CMD ["--help"]

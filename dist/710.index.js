@@ -346,9 +346,8 @@ function inTheWay(running) {
 ;// CONCATENATED MODULE: ./src/server/routes.ts
 
 
-
 const field = (description, pattern, maxLength, example) => ({
-    schema: { ...schema_text(description), pattern, maxLength, examples: [example] },
+    ...{ type: 'string', description, pattern, maxLength, examples: [example] },
 });
 const EXAMPLE = 'app-20261120T101500Z-7f3a';
 const ID = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}(\\.[a-z0-9]+){0,3}$';
@@ -380,19 +379,14 @@ const ROUTES = [
         ...{ method: 'POST', path: '/api/database/restore', operation: 'restore' },
         summary: 'Put a backup back, after a safety backup, and with a way back; answers when that is done',
         does: {
-            ...{ command: 'restore', changes: true, body: { filename: id, confirm: routes_confirm }, answer: 'Restored' },
-            words: ({ filename = '', confirm: name }) => [`--confirm=${name}`, '--', idOf(filename)],
-            backup: ({ filename = '' }) => idOf(filename),
+            ...{ command: 'restore', changes: true, body: { filename: id, confirm: routes_confirm }, backup: 'filename', answer: 'Restored' },
+            options: ({ confirm: name }) => [`--confirm=${name}`],
         },
     },
     {
         ...{ method: 'DELETE', path: '/api/database/backups/{id}', operation: 'delete' },
         summary: 'Delete one backup that is neither pinned nor the last good one',
-        does: {
-            ...{ command: 'delete', changes: true, path: { id }, answer: 'Deleted' },
-            words: ({ id: given = '' }) => ['--', idOf(given)],
-            backup: ({ id: given = '' }) => idOf(given),
-        },
+        does: { command: 'delete', changes: true, path: { id }, backup: 'id', answer: 'Deleted' },
     },
     {
         ...{ method: 'GET', path: '/api/database/storage', operation: 'storage' },
@@ -401,7 +395,7 @@ const ROUTES = [
     },
 ];
 /** The id of a backup, given as such or as the name of its payload. Throws a Refusal. */
-function idOf(given) {
+function idOf(given = '') {
     if ((0,names/* parseId */.Fg)(given) !== null)
         return given;
     const file = (0,names/* parseFileName */.Px)(given);
@@ -433,7 +427,7 @@ const STATUSES = {
 const ALWAYS = [400, 408, 421, 429, 431, '5XX'];
 const RUN = [...ALWAYS, 401, 404, 409, 422];
 const BODY = [413, 415];
-const parameter = (name, where, { schema }) => ({
+const parameter = (name, where, schema) => ({
     ...{ name, in: where, required: where === 'path', schema },
 });
 function operationOf({ operation, summary, does }) {
@@ -459,7 +453,7 @@ function operationOf({ operation, summary, does }) {
                     required: fields.length > 0,
                     ...json({
                         ...{ type: 'object', additionalProperties: false, required: fields.map(([name]) => name) },
-                        properties: Object.fromEntries(fields.map(([name, { schema }]) => [name, schema])),
+                        properties: body,
                     }),
                 },
             }),
@@ -550,6 +544,8 @@ function readQuery(text) {
         throw unfit('the query has a name more than once');
     return Object.fromEntries(query);
 }
+/** Of what is wrong. */
+const MOST_TOLD = 10;
 /** What is given, when it is these fields and no others; all that is wrong with it at once. Throws a Refusal. */
 function fitting(given, fields, optional = false) {
     if (typeof given !== 'object' || given === null || Array.isArray(given))
@@ -559,18 +555,18 @@ function fitting(given, fields, optional = false) {
         if (!Object.hasOwn(fields, name))
             wrong.push(`there is no ${JSON.stringify(name.slice(0, 60))} here`);
     }
-    for (const [name, { schema }] of Object.entries(fields)) {
+    for (const [name, field] of Object.entries(fields)) {
         const value = Object.hasOwn(given, name) ? given[name] : undefined;
         if (value === undefined) {
             if (!optional)
-                wrong.push(`${name}: required: ${schema.description}`);
+                wrong.push(`${name}: required: ${field.description}`);
         }
-        else if (typeof value !== 'string' || !isFit(value, schema)) {
-            wrong.push(`${name}: expected a text of at most ${schema.maxLength} characters: ${schema.description}`);
+        else if (typeof value !== 'string' || !isFit(value, field)) {
+            wrong.push(`${name}: expected a text of at most ${field.maxLength} characters: ${field.description}`);
         }
     }
     if (wrong.length > 0)
-        throw unfit(wrong.join('; '));
+        throw unfit(wrong.slice(0, MOST_TOLD).join('; '));
     return given;
 }
 const isFit = (value, { pattern, maxLength }) => [...value].length <= maxLength && new RegExp(pattern, 'u').test(value);
@@ -726,7 +722,7 @@ class Calls {
         noted.path = found[0]?.route.path ?? null;
         this.admit(request, client, found.length > 0 && found.every(({ route }) => typeof route.does === 'string'));
         if (this.stopping)
-            throw this.ends();
+            throw ends();
         const { route, pattern } = found.find((one) => one.route.method === request.method) ?? noRoute(found);
         const { does } = route;
         if (does === 'alive')
@@ -744,8 +740,10 @@ class Calls {
         const sent = does.body === undefined ? undefined : await readBody(request, this.limits.bodyBytes);
         const inBody = fitting(sent === undefined ? {} : sent, does.body ?? {});
         const given = { ...inPath, ...inBody };
-        noted.backup = does.backup?.(given) ?? null;
-        return this.carryOut(does, given, { target, actor, client, isGone: () => request.socket.destroyed }, noted);
+        const backup = does.backup === undefined ? null : idOf(given[does.backup]);
+        noted.backup = backup;
+        const words = this.wordsOf(does, given, target, backup);
+        return this.carryOut(does, words, { target, actor, client, isGone: () => request.socket.destroyed }, noted);
     }
     /** From now on nothing is begun; resolves when all that runs has ended, by itself or after this time. */
     stop(graceMs) {
@@ -782,18 +780,22 @@ class Calls {
             return only;
         throw unfit(`target: expected one of ${targets.join(', ')}`);
     }
-    async carryOut({ command, changes, words, answer }, given, { target, actor, client, isGone, }, noted) {
+    /** The arguments of the process that carries it out; what a caller has given is a value in them, and never an option. */
+    wordsOf({ command, changes, options }, given, target, backup) {
         const { config } = this.served;
-        const all = [
+        return [
             ...[command, '--json', ...(changes ? [] : ['--quiet'])],
             ...(config === null ? [] : [`--config=${config}`]),
             ...(target === null ? [] : [`--target=${target}`]),
-            ...(words?.(given) ?? []),
+            ...(options?.(given) ?? []),
+            ...(backup === null ? [] : ['--', backup]),
         ];
+    }
+    async carryOut({ command, changes, answer }, words, { target, actor, client, isGone }, noted) {
         const run = async () => {
             if (this.stopping)
-                throw this.ends();
-            return this.running.run(all);
+                throw ends();
+            return this.running.run(words);
         };
         const report = await (changes
             ? this.change.make({ command, target, since: new Date().toISOString(), client, actor }, run)
@@ -806,10 +808,8 @@ class Calls {
         }
         return { status: statusOf(report.errorCode), body: failureOf(report) };
     }
-    ends() {
-        return new Refusal(503, 'E_LIMIT', 'the server stops', { headers: { 'retry-after': '30' } });
-    }
 }
+const ends = () => new Refusal(503, 'E_LIMIT', 'the server stops', { headers: { 'retry-after': '30' } });
 /** While it waited. */
 const gone = () => new Refusal(408, 'E_REQUEST', 'who called has gone');
 function noRoute(found) {

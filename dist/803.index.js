@@ -104,10 +104,16 @@ __webpack_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./src/cancel.ts
 var cancel = __webpack_require__(833);
+// EXTERNAL MODULE: ./src/errors.ts + 1 modules
+var errors = __webpack_require__(7452);
 // EXTERNAL MODULE: ./src/platform/platform.ts + 1 modules
 var platform = __webpack_require__(7460);
 // EXTERNAL MODULE: ./src/platform/secrets.ts
 var platform_secrets = __webpack_require__(9002);
+// EXTERNAL MODULE: ./src/platform/terminal.ts + 1 modules
+var terminal = __webpack_require__(1511);
+// EXTERNAL MODULE: ./src/reporting/neutralise.ts
+var neutralise = __webpack_require__(4302);
 // EXTERNAL MODULE: ./src/reporting/report-json.ts
 var report_json = __webpack_require__(789);
 // EXTERNAL MODULE: ./src/command-line/all-databases.ts
@@ -149,6 +155,19 @@ const OLD_KEEP = {
     BACKUP_RETENTION_MONTHLY: 'monthly',
     BACKUP_RETENTION_MONTHS: 'monthly',
 };
+/** What is wrong with the names of variables, a whole message each: what is mistyped would silently not be done. */
+function unknownIn(env) {
+    const known = new Set(declared_inputs/* INPUT_NAMES */.Qh.map(variableOf).flatMap((name) => [name, `${name}_FILE`]));
+    return Object.keys(env)
+        .filter((name) => name.startsWith('DB_BACKUP_') && !known.has(name) && !BESIDES.includes(name))
+        .map((name) => `${name}: there is no such variable: correct its name, or take it away`);
+}
+const BESIDES = [
+    'DB_BACKUP_CONFIG',
+    'DB_BACKUP_PASSPHRASE',
+    'DB_BACKUP_TOKEN',
+    'DB_BACKUP_TOKEN_FILE',
+];
 /** What is set and can not be used by itself, as a warning for each. */
 function unusedOf(env) {
     if (!env.NOTIFICATION_EMAIL || env[variableOf('notify-urls')])
@@ -182,7 +201,8 @@ function fromEnvironment(env) {
     }
     for (const [variable, inputs] of OLD) {
         const text = take(variable, true);
-        if (text === '')
+        // what a machine of that cloud has set for all is no wish for a copy there
+        if (text === '' || (variable === 'AWS_REGION' && !given.has('s3-bucket')))
             continue;
         for (const name of inputs)
             if (!given.has(name))
@@ -256,6 +276,7 @@ function program(help, asked, others, done) {
         .description('Back up a live database, prove the backup, rotate, and restore safely')
         .version(package_namespaceObject.rE)
         .exitOverride()
+        .configureOutput({ outputError: (text, write) => write(text.replace(/(unknown option '--[^'=]*)=[^\n]*'/, "$1'")) })
         .showHelpAfterError('(db-backup --help, or db-backup COMMAND --help)');
     for (const name of [...settings/* COMMANDS */.Lo, ...settings/* HAND_COMMANDS */.Tw]) {
         const [about, behind = []] = ABOUT[name];
@@ -341,17 +362,25 @@ function inputsOf(options) {
         if (declared_inputs/* declared */.bu[input].secret) {
             inputs.set(input, (0,command_line_given/* wrongly */.b9)(`a secret is no option, since every user of the machine can see the arguments: set ${variableOf(input)}, or ${variableOf(input)}_FILE to a file that holds it, or say in the configuration where it is`));
         }
-        else if (value === true)
-            inputs.set(input, (0,command_line_given/* literally */.Dk)('true'));
-        else {
-            const values = value;
-            inputs.set(input, values.length > 1 && !declared_inputs/* declared */.bu[input].lines
-                ? (0,command_line_given/* wrongly */.b9)('it is given more than once')
-                : (0,command_line_given/* literally */.Dk)(values.join('\n')));
-        }
+        else
+            inputs.set(input, value === true ? (0,command_line_given/* literally */.Dk)('true') : fromOption(input, value));
     }
     return inputs;
 }
+function fromOption(input, values) {
+    if (values.length > 1 && !declared_inputs/* declared */.bu[input].lines)
+        return (0,command_line_given/* wrongly */.b9)('it is given more than once');
+    const text = values.join('\n');
+    // as of a variable of the shell that is not set: the default may be what nobody wants
+    if (text.trim() === '')
+        return (0,command_line_given/* wrongly */.b9)('the option is empty: leave it out, or give it a value');
+    if ((input === 'database' || input === 'restore-to') && WITH_PASSWORD.test(text)) {
+        return (0,command_line_given/* wrongly */.b9)(`the option holds a password, and every user of the machine can see the arguments: set ${variableOf(input)} instead, or give it without the password, and that in ${variableOf('database-password')}`);
+    }
+    return (0,command_line_given/* literally */.Dk)(text);
+}
+/** A URL, or keywords of libpq. */
+const WITH_PASSWORD = /^[a-z][a-z0-9+.-]*:\/\/[^/?#@]*:[^/?#@]+@|[?&]password=[^&]|(^|\s)password\s*=\s*\S/i;
 function secretsHelp(command) {
     const secrets = declared_inputs/* INPUT_NAMES */.Qh.filter((name) => declared_inputs/* declared */.bu[name].secret && (0,declared_inputs/* isUsedBy */.fJ)(name, command));
     return `\nSecrets are no options. They come from these variables, from the file that the same with _FILE names, or from the configuration:\n${secrets.map((name) => `  ${variableOf(name)}\n`).join('')}`;
@@ -512,15 +541,10 @@ async function liveLine() {
 
 // EXTERNAL MODULE: ./src/main.ts + 93 modules
 var main = __webpack_require__(8140);
-// EXTERNAL MODULE: ./src/platform/terminal.ts + 1 modules
-var terminal = __webpack_require__(1511);
 // EXTERNAL MODULE: ./src/post.ts
 var post = __webpack_require__(6661);
-// EXTERNAL MODULE: ./src/reporting/neutralise.ts
-var neutralise = __webpack_require__(4302);
-// EXTERNAL MODULE: ./src/errors.ts + 1 modules
-var errors = __webpack_require__(7452);
 ;// CONCATENATED MODULE: ./src/command-line/targets.ts
+
 
 
 
@@ -563,13 +587,13 @@ function choose(asked, config, variables) {
     }
     const own = targets.length > 1 ? OWN : isServer ? OF_ONE_SERVER : servers.length > 0 ? OF_SERVER : [];
     for (const name of own) {
-        const where = asked.inputs.has(name)
-            ? `--${name}`
-            : variables.has(name) && name !== 'restore-to'
-                ? 'the environment'
-                : null;
-        if (where !== null)
-            wrong.push(`${name}: ${where} gives it, and it would be that of each of ${targets.map((one) => one.name).join(', ')}; choose one by --target`);
+        const variable = `the variable ${variableOf(name)}${name === 'database' ? ' or DATABASE_URL' : ''}`;
+        const where = asked.inputs.has(name) ? `--${name}` : variables.has(name) && name !== 'restore-to' ? variable : null;
+        if (where === null)
+            continue;
+        const each = `it would be that of each of ${targets.map((one) => one.name).join(', ')}; choose one by --target, or take it away`;
+        const said = own === OF_SERVER ? '--target says which it is; take it away' : each;
+        wrong.push(`${name}: ${where} gives it, and ${said}`);
     }
     if (wrong.length > 0)
         return { targets: [targets[0] ?? ALONE], wrong };
@@ -590,30 +614,35 @@ function merged(asked, variables, target) {
     return inputs;
 }
 /** The same with each database of a server in the place of that server. One that can not be asked is refused. */
-async function expanded(asked, targets, config, ask) {
+async function expanded(asked, targets, config, ask, warn) {
     const found = [];
     for (const target of targets) {
         if (!target.all) {
             found.push(target);
             continue;
         }
+        const isAll = isWhole(asked, target);
         try {
             const ones = (0,all_databases/* eachOf */.pQ)(target, await ask((0,all_databases/* asking */.os)(target)));
-            found.push(...(isWhole(asked, target) ? ones : onlyAsked(asked, target, ones)));
+            const wanted = isAll ? ones : onlyAsked(asked, target, ones);
+            found.push(...wanted);
+            const gone = wanted.filter((one) => !ones.some(({ name }) => name === one.name)).map(({ name }) => name);
+            const names = ones.map(({ name }) => name).join(', ');
+            for (const name of gone)
+                warn(`${name}: no database of ${target.name} is called so now; there are ${names}`);
         }
         catch (error) {
-            found.push({ ...(0,all_databases/* asking */.os)(target), refused: (0,errors/* describe */.q0)(error) });
+            // the backups of a server that is down can be listed, and put back elsewhere
+            found.push(...(isAll ? [{ ...(0,all_databases/* asking */.os)(target), refused: (0,errors/* describe */.q0)(error) }] : onlyAsked(asked, target, [])));
         }
     }
     return (0,all_databases/* refuseTwins */.sv)(found, config?.targets.flatMap(({ name, all }) => (all ? [] : [name])) ?? []);
 }
-/** Those of a server that are named by `--target`. */
+/** Those of a server that are named by `--target`. One that is not there may have been dropped: its backups are. */
 function onlyAsked(asked, target, ones) {
-    const names = ones.map(({ name }) => name).join(', ');
-    return asked.targets.filter(isBelow(target)).map((name) => ones.find((one) => one.name === name) ?? {
-        ...(0,all_databases/* asking */.os)(target),
-        refused: new errors/* BackupError */.hj('E_INPUT', `--target: no database of ${target.name} is called ${JSON.stringify(name)}`, `There are ${names}.`),
-    });
+    return asked.targets
+        .filter(isBelow(target))
+        .flatMap((name) => ones.find((one) => one.name === name) ?? (0,all_databases/* eachOf */.pQ)(target, [Buffer.from(name.slice(target.name.length + 1))]));
 }
 /** All databases of that server are meant. */
 const isWhole = ({ targets }, { name }) => targets.length === 0 || targets.includes(name);
@@ -663,7 +692,7 @@ function databasesOf(asked, target, runs) {
     begin({ ...asked, command: 'list' }, target, runs, `databases: ${target.name}`);
     return (0,main/* databasesOfServer */.L)(cancel/* cancel */.Z.signal);
 }
-function begin(asked, target, { variables, wrong, secrets, draw, warnings }, title) {
+function begin(asked, target, { variables, wrong, secrets, draw, notes, warnings }, title) {
     const inputs = merged(asked, variables, target);
     (0,platform/* usePlatform */.V)((0,terminal/* terminal */.F)({
         ...{ secrets, wrong, quiet: asked.quiet, isScheduled: asked.scheduled, silentResult: asked.json },
@@ -674,6 +703,8 @@ function begin(asked, target, { variables, wrong, secrets, draw, warnings }, tit
             .get(name)?.()
             .trim() ?? '',
     }));
+    for (const note of notes.splice(0))
+        (0,platform/* platform */.i)().info((0,neutralise/* neutralise */.$)(note));
     for (const warning of warnings.splice(0))
         (0,platform/* platform */.i)().warning(warning);
     if (title !== null)
@@ -738,10 +769,10 @@ var value_rules = __webpack_require__(7722);
 
 
 const TOKEN = 'DB_BACKUP_TOKEN';
-/** What a call says for itself, and what only a job of GitHub has. */
+/** What each call says for itself. */
 const SAID_BY_CALLS = ['command', 'backup', 'confirm', 'pin', 'dry-run'];
-/** Inputs that are no options of the server, whose own port `--port` is. */
-const OF_A_CALL = [...SAID_BY_CALLS, 'summary', 'ledger', 'port'];
+/** Inputs that are no options of the server: those, what only a job of GitHub has, and the port of SSH, since `--port` is its own. */
+const serve_options_NOT_OPTIONS = [...SAID_BY_CALLS, 'summary', 'ledger', 'port'];
 /** What makes one database of several. */
 const serve_options_OWN = ['database', 'name', 'database-password', 'restore-to'];
 /** All that is wrong with the options, the environment and the configuration at once. */
@@ -860,7 +891,7 @@ const serve = (root, done) => {
     const [token] = command.option('--token [text]').options.slice(-1);
     token?.hideHelp();
     for (const name of declared_inputs/* INPUT_NAMES */.Qh) {
-        if (OF_A_CALL.includes(name))
+        if (serve_options_NOT_OPTIONS.includes(name))
             continue;
         for (const option of optionsOf(name, new Map()))
             command.addOption(option.hideHelp());
@@ -927,21 +958,49 @@ const cancelled = () => new Promise((resolve) => {
 
 
 
+
+
+
 /** `db-backup`: one command, for each of the databases that are asked for. Sets the exit status, and never throws. */
 async function commandLine(argv) {
-    process.stdout.on('error', () => { }); // `db-backup list | head`
+    let lost = null;
+    process.stdout.on('error', (error) => {
+        if (error.code !== 'EPIPE')
+            lost = error; // `db-backup list | head` has seen enough
+    });
     process.stderr.on('error', () => { });
-    const help = argv.some((word) => ['--help', '-h', 'help', 'completion'].includes(word))
-        ? await readInputHelp()
-        : new Map();
-    process.exitCode = await parse(argv, help, command_line_carryOut, OTHERS);
+    let status;
+    try {
+        const help = argv.some((word) => ['--help', '-h', 'help', 'completion'].includes(word))
+            ? await readInputHelp()
+            : new Map();
+        status = await parse(argv, help, command_line_carryOut, OTHERS);
+    }
+    catch (error) {
+        status = told((0,errors/* describe */.q0)(error));
+    }
+    await new Promise((resolve) => process.stdout.write('', () => resolve()));
+    if (lost !== null) {
+        const { message } = lost;
+        status = (0,exit_status/* worstOf */.hm)(status, told(new errors/* BackupError */.hj('E_PERM', `what was asked for could not be written to stdout: ${message}`)));
+    }
+    process.exitCode = status;
+}
+/** Of what no run has told. */
+function told({ code, message, hint }) {
+    (0,platform/* usePlatform */.V)((0,terminal/* terminal */.F)());
+    (0,platform/* platform */.i)().error((0,neutralise/* neutralise */.$)([code, ': ', message, hint === '' ? '' : `. ${hint}`].join('')));
+    return exit_status/* EXIT */.dc.failed;
 }
 /** Commands that are no runs of their own. */
 const OTHERS = [scheduleCommand, serve, addCompletion];
 async function command_line_carryOut(given) {
     const known = { ...process.env };
+    const unknown = unknownIn(process.env);
     const variables = fromEnvironment(process.env);
     const config = await (0,command_line_config/* readConfig */.X)(given.config ?? (known.DB_BACKUP_CONFIG || null), known);
+    for (const name of config?.variables ?? [])
+        delete process.env[name]; // not for those that are started later
     const secrets = new platform_secrets/* Secrets */.S();
     const byHand = mayBeByHand(given, variables, config) ? await __webpack_require__.e(/* import() */ 898).then(__webpack_require__.bind(__webpack_require__, 5898)) : null;
     const asked = byHand === null ? given : await byHand.withOneDatabase(given, config, secrets);
@@ -949,10 +1008,11 @@ async function command_line_carryOut(given) {
         return exit_status/* EXIT */.dc.cancelled;
     const chosen = choose(asked, config, variables);
     const draw = process.stderr.isTTY && !asked.quiet && !asked.json ? await liveLine() : undefined;
-    const runs = { variables, wrong: chosen.wrong, secrets, draw, warnings: unusedOf(known) };
-    const targets = chosen.wrong.length > 0
+    const notes = config === null || given.config !== null ? [] : [`configuration: ${config.path}`];
+    const runs = { variables, wrong: [...unknown, ...chosen.wrong], secrets, draw, notes, warnings: unusedOf(known) };
+    const targets = runs.wrong.length > 0
         ? chosen.targets.map((one) => (one.all ? (0,all_databases/* asking */.os)(one) : one))
-        : await expanded(asked, chosen.targets, config, (target) => databasesOf(asked, target, runs));
+        : await expanded(asked, chosen.targets, config, (target) => databasesOf(asked, target, runs), (message) => runs.warnings.push(message));
     const [only] = targets;
     if (byHand !== null && only !== undefined && !merged(asked, variables, only).has('backup')) {
         return byHand.restore(asked, secrets, (one) => run(one, only, runs));
@@ -963,11 +1023,13 @@ async function command_line_carryOut(given) {
             return exit_status/* EXIT */.dc.cancelled;
         const report = await run(asked, target, runs, targets.length > 1 ? `${asked.command}: ${target.name}` : null);
         if (asked.json)
-            process.stdout.write(`${(0,platform/* platform */.i)().hidden((0,report_json/* encode */.lF)(report))}\n`);
+            process.stdout.write(`${hiddenIn((0,report_json/* encode */.lF)(report))}\n`);
         status = (0,exit_status/* worstOf */.hm)(status, (0,exit_status/* exitStatusOf */.et)(report));
     }
     return status;
 }
+/** In its texts, so that it stays JSON even where a secret is a digit. */
+const hiddenIn = (json) => JSON.stringify(JSON.parse(json), (_, value) => (typeof value === 'string' ? (0,platform/* platform */.i)().hidden(value) : value));
 /** A restore of which nobody has said which backup, by a person who can be asked. */
 function mayBeByHand({ command, json, inputs }, variables, config) {
     const isGiven = inputs.has('backup') || variables.has('backup');
@@ -993,6 +1055,8 @@ const isTerminal = () => process.stdin.isTTY === true && process.stderr.isTTY ==
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__webpack_require__.n(node_os__WEBPACK_IMPORTED_MODULE_2__);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __webpack_require__(6760);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3___default = /*#__PURE__*/__webpack_require__.n(node_path__WEBPACK_IMPORTED_MODULE_3__);
+/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_7__ = __webpack_require__(1267);
+/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_8__ = __webpack_require__(4302);
 /* harmony import */ var _settings_declared_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __webpack_require__(2519);
 /* harmony import */ var _settings_value_rules_js__WEBPACK_IMPORTED_MODULE_5__ = __webpack_require__(7722);
 /* harmony import */ var _given_js__WEBPACK_IMPORTED_MODULE_6__ = __webpack_require__(5935);
@@ -1003,34 +1067,38 @@ const isTerminal = () => process.stdin.isTTY === true && process.stderr.isTTY ==
 
 
 
+
+
 /** Where it is looked for when nobody says where it is. */
-const PLACES = ['db-backup.yml', '/etc/db-backup/db-backup.yml'];
+const OF_MACHINE = '/etc/db-backup/db-backup.yml';
+const PLACES = ['db-backup.yml', OF_MACHINE];
 const SECRET_MS = 30_000;
 /**
  * Reads the configuration; `given`: its path, where one is asked for. null: there is none. What is wrong with it is in `wrong`, all at once,
  * each with its line. A secret is not in it: it says where it is, and only secrets of the database that is asked for are fetched.
  */
 async function readConfig(given, env) {
-    const path = given ?? PLACES.find((place) => (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.statSync)(place, { throwIfNoEntry: false }) !== undefined);
+    const path = given ?? PLACES.find(isThere);
     if (path === undefined)
         return null;
-    const full = (0,node_path__WEBPACK_IMPORTED_MODULE_3__.resolve)(path);
-    const failed = (wrong) => ({ path: full, targets: [], wrong: [wrong] });
+    const failed = (wrong) => ({ path, targets: [], wrong: [wrong], variables: [] });
+    let full;
     let text;
-    let file = null;
     try {
-        file = (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.openSync)(full, 'r');
-        const stranger = writableByOthers(file);
-        if (stranger !== null)
-            return failed(`${full}: ${stranger}: whoever can change it decides what is run, and where`);
-        text = (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.readFileSync)(file, 'utf8');
+        full = (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.realpathSync)(path); // what stands in it is from its own folder, whatever it is called besides
+        const { file, close } = (0,_given_js__WEBPACK_IMPORTED_MODULE_6__/* .openFile */ .Tq)(full);
+        try {
+            const stranger = writableByOthers(file);
+            if (stranger !== null)
+                return failed(`${full}: ${stranger}: whoever can change it decides what is run, and where`);
+            text = (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.readFileSync)(file, 'utf8');
+        }
+        finally {
+            close();
+        }
     }
     catch (error) {
-        return failed(`${full}: it can not be read: ${error.code ?? 'unknown error'}`);
-    }
-    finally {
-        if (file !== null)
-            (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.closeSync)(file);
+        return failed(`${path}: it can not be read: ${error.code ?? error.message}`);
     }
     const yaml = await __webpack_require__.e(/* import() */ 815).then(__webpack_require__.t.bind(__webpack_require__, 8815, 19));
     const lines = new yaml.LineCounter();
@@ -1040,9 +1108,20 @@ async function readConfig(given, env) {
     for (const { message, pos } of document.errors)
         wrong.push(`${at(pos[0])}: ${message}`);
     if (wrong.length > 0)
-        return { path: full, targets: [], wrong };
+        return { path: full, targets: [], wrong, variables: [] };
     const reader = new Reader(yaml, document, { at, folder: (0,node_path__WEBPACK_IMPORTED_MODULE_3__.dirname)(full), env, wrong });
-    return { path: full, targets: reader.targets(), wrong };
+    const targets = reader.targets();
+    const variables = targets.flatMap(({ elsewhere }) => elsewhere.filter(({ by }) => by === 'env').map(({ where }) => where));
+    return { path: full, targets, wrong, variables };
+}
+/** What can not be looked at is taken, and fails; but that of the machine may be kept from others, for whom it is not meant. */
+function isThere(path) {
+    try {
+        return (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.statSync)(path, { throwIfNoEntry: false }) !== undefined;
+    }
+    catch (error) {
+        return path !== OF_MACHINE || error.code !== 'EACCES';
+    }
 }
 /** In words, when somebody else than this user and root can write it; null: nobody can. */
 function writableByOthers(file) {
@@ -1166,9 +1245,6 @@ class Reader {
         elsewhere.push({ input: name, by, where: by === 'file' ? file : where });
         switch (by) {
             case 'env':
-                // not for those that are started later
-                if (_settings_declared_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .declared */ .bu[name].secret)
-                    delete process.env[where];
                 return lazily(() => (0,_given_js__WEBPACK_IMPORTED_MODULE_6__/* .orEmpty */ .vh)(env[where] ?? '', `the variable ${where}`));
             case 'file':
                 return lazily((0,_given_js__WEBPACK_IMPORTED_MODULE_6__/* .inFile */ .s5)(file));
@@ -1189,7 +1265,7 @@ class Reader {
             const node = pair.key;
             const value = pair.value;
             return [
-                { text: this.yaml.isScalar(node) ? String(node.value) : '', node },
+                { text: this.yaml.isScalar(node) ? scalarText(node) : '', node },
                 value !== null && this.yaml.isAlias(value) ? (value.resolve(this.document) ?? null) : value,
             ];
         });
@@ -1213,22 +1289,17 @@ function inCredentials(name, env) {
         throw new Error('expected the name of a credential');
     return (0,_given_js__WEBPACK_IMPORTED_MODULE_6__/* .inFile */ .s5)((0,node_path__WEBPACK_IMPORTED_MODULE_3__.join)(folder, name))();
 }
-/** What a line of the shell prints, such as `pass show backup/key`. */
+/** What a line of the shell prints, such as `pass show backup/key`. What it says besides is shown when it fails alone: it may be about the secret. */
 function saidBy(line) {
-    try {
-        const said = (0,node_child_process__WEBPACK_IMPORTED_MODULE_0__.execFileSync)('/bin/sh', ['-c', line], {
-            encoding: 'utf8',
-            timeout: SECRET_MS,
-            stdio: ['ignore', 'pipe', 'inherit'],
-        });
-        return (0,_given_js__WEBPACK_IMPORTED_MODULE_6__/* .orEmpty */ .vh)(said, 'what the command prints');
+    const { status, signal, error, stdout, stderr } = (0,node_child_process__WEBPACK_IMPORTED_MODULE_0__.spawnSync)('/bin/sh', ['-c', line], {
+        ...{ encoding: 'utf8', timeout: SECRET_MS, maxBuffer: _given_js__WEBPACK_IMPORTED_MODULE_6__/* .MOST_BYTES */ .uZ, stdio: ['ignore', 'pipe', 'pipe'] },
+    });
+    if (error !== undefined || status !== 0) {
+        const [said = ''] = (stderr ?? '').trim().split('\n').slice(-1);
+        const how = error?.code ?? (signal === null ? `exit ${status}` : signal);
+        throw new Error(`the command for it failed: ${how}${said === '' ? '' : `, and said: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_7__/* .clip */ .$Q)((0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_8__/* .neutralise */ .$)(said), 200)}`}`);
     }
-    catch (error) {
-        const { status, code } = error;
-        if (status === undefined && code === undefined)
-            throw error;
-        throw new Error(`the command for it failed: ${code ?? `exit ${status}`}`);
-    }
+    return (0,_given_js__WEBPACK_IMPORTED_MODULE_6__/* .orEmpty */ .vh)(stdout, 'what the command prints');
 }
 /** Asked once, however often it is read. */
 function lazily(read) {
@@ -1286,8 +1357,10 @@ const worstOf = (one, other) => WORST.indexOf(one) > WORST.indexOf(other) ? one 
 
 /* harmony export */ __webpack_require__.d(__webpack_exports__, {
 /* harmony export */   Dk: () => (/* binding */ literally),
+/* harmony export */   Tq: () => (/* binding */ openFile),
 /* harmony export */   b9: () => (/* binding */ wrongly),
 /* harmony export */   s5: () => (/* binding */ inFile),
+/* harmony export */   uZ: () => (/* binding */ MOST_BYTES),
 /* harmony export */   vh: () => (/* binding */ orEmpty)
 /* harmony export */ });
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(3024);
@@ -1295,18 +1368,30 @@ const worstOf = (one, other) => WORST.indexOf(one) > WORST.indexOf(other) ? one 
 
 /** More than any key, list of hosts or token has. */
 const MOST_BYTES = 1_048_576;
+/**
+ * Opens a file to be read, and nothing that would be waited for, as a named pipe, or has no end. Throws an Error with a code, or whose text
+ * is the rule.
+ */
+function openFile(path) {
+    const file = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.openSync)(path, node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_RDONLY | node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_NONBLOCK);
+    const stats = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.fstatSync)(file);
+    if (stats.isFile() && stats.size <= MOST_BYTES)
+        return { file, close: () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.closeSync)(file) };
+    (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.closeSync)(file);
+    throw new Error(stats.isFile() ? `it has more than ${MOST_BYTES} bytes` : 'it is no file');
+}
 /** What a file holds. */
-const inFile = (file) => () => {
-    let bytes;
+const inFile = (path) => () => {
+    let text;
     try {
-        bytes = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(file);
+        const { file, close } = openFile(path);
+        text = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(file, 'utf8');
+        close();
     }
     catch (error) {
-        throw new Error(`${file} can not be read: ${error.code ?? 'unknown error'}`);
+        throw new Error(`${path} can not be read: ${error.code ?? error.message}`);
     }
-    if (bytes.length > MOST_BYTES)
-        throw new Error(`${file} has more than ${MOST_BYTES} bytes`);
-    return orEmpty(bytes.toString('utf8'), file);
+    return orEmpty(text, path);
 };
 /** The text without blanks around it; what was named and is empty is a mistake. */
 function orEmpty(text, where) {

@@ -1106,10 +1106,15 @@ const digest = (key, text) => (0,external_node_crypto_.createHmac)('sha256', key
  * without a listener kills it, and then nothing says `backup-ok=false`.
  */
 const cancel = new AbortController();
-// The runner sends SIGINT, 7.5 s later SIGTERM, 2.5 s later it kills. SIGHUP: the terminal was closed.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.on(signal, () => cancel.abort(new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_CANCELLED', `the run was cancelled (${signal})`)));
-}
+const cancelledBy = (signal) => cancel.abort(new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_CANCELLED', `the run was cancelled (${signal})`));
+// The runner sends SIGINT, 7.5 s later SIGTERM, 2.5 s later it kills.
+for (const signal of ['SIGINT', 'SIGTERM'])
+    process.on(signal, () => cancelledBy(signal));
+// The terminal was closed. What has none is to go on, as by nohup: whether that ignores the signal Node does not tell.
+process.on('SIGHUP', () => {
+    if (process.stdin.isTTY || process.stderr.isTTY)
+        cancelledBy('SIGHUP');
+});
 // An error of ours outside of any awaited call.
 process.on('uncaughtException', (error) => cancel.abort(error));
 

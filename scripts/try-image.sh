@@ -12,16 +12,16 @@ trap '"$containers" volume rm "$volume" >/dev/null || :; rm -rf "$folder"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' HUP TERM
 mkdir "$folder/data"
-printf 'databases: { app: { transport: local, database: /data/app.db, directory: /backups } }\n' >"$folder/db-backup.yml"
 chmod 777 "$folder" "$folder/data"
-chmod 644 "$folder/db-backup.yml"
 
 in_image() {
   "$containers" run --rm --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges "$@"
 }
 db_backup() {
-  in_image -v "$volume:/backups" -v "$folder/data:/data" \
-    -v "$folder/db-backup.yml:/etc/db-backup/db-backup.yml:ro" "$image" "$@"
+  command=$1
+  shift
+  in_image -v "$volume:/backups" -v "$folder/data:/data" "$image" "$command" \
+    --transport local --database /data/app.db --directory /backups "$@"
 }
 in_volume() {
   in_image -v "$folder/data:/data" --entrypoint "$1" "$image" /data/app.db "$2"

@@ -6,9 +6,13 @@ import { BackupError } from './errors.js';
  */
 export const cancel = new AbortController();
 
-// The runner sends SIGINT, 7.5 s later SIGTERM, 2.5 s later it kills. SIGHUP: the terminal was closed.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => cancel.abort(new BackupError('E_CANCELLED', `the run was cancelled (${signal})`)));
-}
+const cancelledBy = (signal: string): void =>
+  cancel.abort(new BackupError('E_CANCELLED', `the run was cancelled (${signal})`));
+// The runner sends SIGINT, 7.5 s later SIGTERM, 2.5 s later it kills.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => cancelledBy(signal));
+// The terminal was closed. What has none is to go on, as by nohup: whether that ignores the signal Node does not tell.
+process.on('SIGHUP', () => {
+  if (process.stdin.isTTY || process.stderr.isTTY) cancelledBy('SIGHUP');
+});
 // An error of ours outside of any awaited call.
 process.on('uncaughtException', (error) => cancel.abort(error));

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { type Asked, parse, program } from '../../src/command-line/arguments.js';
 import { readInputHelp } from '../../src/command-line/input-help.js';
-import { declared, INPUT_NAMES, isUsedBy } from '../../src/settings/declared-inputs.js';
+import { declared, INPUT_NAMES, type InputName, isUsedBy } from '../../src/settings/declared-inputs.js';
 import { COMMANDS, HAND_COMMANDS } from '../../src/settings/settings.js';
 
 async function asked(...argv: string[]): Promise<Asked> {
@@ -81,6 +81,26 @@ describe('what is given', () => {
     });
   });
 
+  test.each([
+    ['--keep', ''],
+    ['--directory', ' '],
+    ['--dry-run', ''],
+  ])('%s %j, as of a variable that is not set, is wrong', async (option, text) => {
+    const { inputs } = await asked('backup', option, text);
+    expect(inputs.get(option.slice(2) as InputName)).toThrow('the option is empty');
+  });
+
+  test.each([
+    'postgres://app:hunter2@db/app',
+    'postgresql://app@db/app?sslmode=require&password=hunter2',
+    'host=db password=hunter2',
+  ])('a password in %j is told how to be given instead', async (text) => {
+    const { inputs } = await asked('backup', '--database', text);
+    expect(inputs.get('database')).toThrow(/^the option holds a password, .*: set DB_BACKUP_DATABASE instead/);
+    expect(inputs.get('database')).not.toThrow('hunter2');
+    expect((await asked('backup', '--database', 'postgres://app@db/app')).inputs.get('database')).not.toThrow();
+  });
+
   test('one that can be given once, twice', async () => {
     const { inputs } = await asked('backup', '--database', 'a', '--database', 'b');
     expect(inputs.get('database')).toThrow('it is given more than once');
@@ -105,6 +125,7 @@ describe('mistakes are told, with what was meant, and nothing is done', () => {
   test.each<[string, string[]]>([
     ['a command', ['bakcup']],
     ['an option', ['backup', '--databse', 'x']],
+    ['a secret', ['backup', "--s3-secret-acces-key=hunter2'\nx"]],
     ['no value', ['backup', '--database']],
     ['too many words', ['list', 'x']],
     ['too few', ['pin', 'app-1']],
@@ -122,5 +143,6 @@ describe('mistakes are told, with what was meant, and nothing is done', () => {
       process.stderr.write = write;
     }
     expect(said).toContain('db-backup');
+    expect(said).not.toContain('hunter2');
   });
 });

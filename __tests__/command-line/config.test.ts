@@ -1,4 +1,5 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -99,15 +100,44 @@ databases:
     expect(readFileSync(count, 'utf8')).toBe('x\nx\n'); // of two configurations, once each; reading them ran nothing
   });
 
-  test('a variable that holds a secret is not left for what is started later', async () => {
-    process.env.DBB_TEST_SECRET = 'hunter2';
+  test('the variables that it names, for whoever takes them away', async () => {
+    const text = 'databases: { a: { key: { env: KEY }, database: { env: URL } }, b: { passphrase: { file: x } } }';
+    expect((await read(text)).variables).toEqual(['KEY', 'URL']);
+  });
+
+  test('keys as they stand there, and not as the numbers that they might be', async () => {
+    expect((await read('databases: { 007: {}, 1.10: {}, 0x1F: {} }')).targets.map(({ name }) => name)).toEqual([
+      '007',
+      '1.10',
+      '0x1F',
+    ]);
+  });
+
+  test('by another name it is the same, with the files of its own folder', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'dbb-config-'));
     try {
-      const all = await given('databases: { a: { key: { env: DBB_TEST_SECRET } } }', { DBB_TEST_SECRET: 'hunter2' });
-      expect(all.a?.key).toBe('hunter2');
-      expect(process.env.DBB_TEST_SECRET).toBeUndefined();
+      writeFileSync(join(folder, 'token'), 'ours');
+      writeFileSync(join(other, 'token'), 'of somebody else');
+      writeFileSync(path, 'databases: { a: { key: { file: token } } }');
+      symlinkSync(path, join(other, 'db-backup.yml'));
+      const config = await readConfig(join(other, 'db-backup.yml'), {});
+      expect(config?.path).toBe(path);
+      expect(config?.targets[0]?.inputs.get('key')?.()).toBe('ours');
     } finally {
-      delete process.env.DBB_TEST_SECRET;
+      rmSync(other, { recursive: true });
     }
+  });
+
+  test('what a command says besides is shown when it fails alone, and moves no cursor', async () => {
+    const all = await given(`
+databases:
+  a:
+    key: { command: 'echo ::error::hunter2 >&2; echo yes' }
+    passphrase: { command: 'printf "no\\n\\033[2Jsuch entry" >&2; exit 1' }
+`);
+    expect(all.a?.key).toBe('yes');
+    expect(all.a?.passphrase).toMatch(/^! the command for it failed: exit 1, and said: [^\n]*such entry$/);
+    expect(all.a?.passphrase).not.toContain('\u001b');
   });
 });
 
@@ -165,6 +195,23 @@ other: 1
       chmodSync(path, 0o644);
     }
   });
+
+  test.each(['mkfifo pipe', 'mkdir pipe', 'ln -s /dev/zero pipe'])(
+    'it is none that can be read to its end (%s)',
+    async (made) => {
+      const other = mkdtempSync(join(tmpdir(), 'dbb-config-'));
+      try {
+        execFileSync('sh', ['-c', made], { cwd: other });
+        const config = await readConfig(join(other, 'pipe'), {});
+        expect(config?.wrong).toEqual([`${join(other, 'pipe')}: it can not be read: it is no file`]);
+        writeFileSync(path, `databases: { a: { key: { file: ${join(other, 'pipe')} } } }`);
+        const key = (await readConfig(path, {}))?.targets[0]?.inputs.get('key');
+        expect(key).toThrow(`${join(other, 'pipe')} can not be read: it is no file`);
+      } finally {
+        rmSync(other, { recursive: true });
+      }
+    },
+  );
 
   test('it is not there', async () => {
     const config = await readConfig(join(folder, 'nowhere.yml'), {});

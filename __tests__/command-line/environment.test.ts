@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { fromEnvironment, unusedOf, variableOf } from '../../src/command-line/environment.js';
+import { fromEnvironment, unknownIn, unusedOf, variableOf } from '../../src/command-line/environment.js';
 import { INPUT_NAMES } from '../../src/settings/declared-inputs.js';
 
 const textsOf = (env: NodeJS.ProcessEnv) =>
@@ -33,6 +33,7 @@ describe('inputs from variables', () => {
         ...{ 's3-bucket': 'one', 's3-region': 'eu-west-1', 'notify-urls': 'https://x' },
       },
     ],
+    ['a region without a bucket, as machines of a cloud have it', { AWS_REGION: 'eu-west-1' }, {}],
     [
       'daily, weekly and monthly ones',
       {
@@ -86,6 +87,18 @@ describe('inputs from variables', () => {
     };
     fromEnvironment(env);
     expect(env).toEqual({ PATH: '/bin', DB_BACKUP_HOST: 'f' });
+  });
+
+  test('a name that is mistyped is wrong, and those of others are not', () => {
+    const env = {
+      DB_BACKUP_ENCYPT: 'gpg',
+      DB_BACKUP_KEY_FILE: 'x',
+      DB_BACKUP_CONFIG: 'y',
+      DB_BACKUP_PASSPHRASE: 'z',
+      DB_BACKUPS: '1',
+      PATH: '/',
+    };
+    expect(unknownIn(env)).toEqual([expect.stringMatching(/^DB_BACKUP_ENCYPT: there is no such variable/)]);
   });
 
   test('an address alone sends no mail', () => {

@@ -106,9 +106,9 @@ test('one is named by --target, and has to be where a command is about one backu
   expect(outcomes(restored)).toEqual([['shop-orders', '']]);
   expect(await server.sql('orders', 'SELECT count(*) FROM t')).toBe('1');
   const unknown = await run('list', '--target', 'shop-nothing');
-  expect(outcomes(unknown)).toEqual([['shop', 'E_INPUT']]);
+  expect(outcomes(unknown)).toEqual([['shop-nothing', '']]);
   expect(unknown.stderr).toContain(
-    `no database of shop is called "shop-nothing". There are ${hostile}, shop-later, shop-orders.`,
+    `shop-nothing: no database of shop is called so now; there are ${hostile}, shop-later, shop-orders`,
   );
 });
 

@@ -1,5 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -7,12 +9,13 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { CLI, commandLine, onTerminal } from '../helpers/command-line.js';
+import { CLI, commandLine, NODE, onTerminal } from '../helpers/command-line.js';
 import { type SlowTools, slowTools } from '../helpers/slow-tools.js';
 import { createDatabase, sql } from '../helpers/sqlite.js';
 import { type Sshd, startSshd } from '../helpers/sshd.js';
@@ -136,7 +139,7 @@ describe('exit status', () => {
     expect(shrunk.code).toBe(3);
   });
 
-  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('cancelled by %s is 130, and nothing is left', async (name) => {
+  test.each(['SIGINT', 'SIGTERM'] as const)('cancelled by %s is 130, and nothing is left', async (name) => {
     const before = `sleep 600 # ${directory}`;
     const ended = await commandLine(['backup', '--before-command', before, ...local], {
       signal: { at: /before-command/, name },
@@ -146,6 +149,71 @@ describe('exit status', () => {
     expect(ids()).toEqual([]);
     expect(readdirSync(join(directory, '.work')).filter((one) => !['lock', 'holder'].includes(one))).toEqual([]);
   });
+});
+
+test('a terminal that is closed ends it, and elsewhere it goes on, as by nohup', async () => {
+  const before = ['--before-command', 'sleep 1'];
+  const going = await commandLine(['backup', ...before, ...local], {
+    signal: { at: /before-command/, name: 'SIGHUP' },
+  });
+  expect(going.code).toBe(0);
+  const args = ['backup', '--before-command', `sleep 600 # ${directory}`, ...local];
+  const closed = await onTerminal(args, { signal: { at: /before-command/, name: 'SIGHUP' } });
+  expect(closed.screen).toContain('E_CANCELLED: the run was cancelled (SIGHUP)');
+  expect(closed.code).toBe(130);
+});
+
+test('what goes wrong before any run is a failure, and told', async () => {
+  const loop = join(directory, 'loop');
+  mkdirSync(loop);
+  symlinkSync('db-backup.yml', join(loop, 'db-backup.yml'));
+  const looped = await commandLine(['backup', ...local], { cwd: loop });
+  expect(looped.code).toBe(2);
+  expect(plain(looped.stderr).at(-1)).toContain('db-backup.yml: it can not be read: ELOOP');
+  // a bundle of which a piece is missing
+  const broken = join(directory, 'dist');
+  cpSync(dirname(CLI), broken, { recursive: true });
+  for (const name of readdirSync(broken)) if (/^\d+\.index\.js$/.test(name)) rmSync(join(broken, name));
+  const missing = await commandLine(['backup', ...local], { program: join(broken, 'cli.js') });
+  expect(missing.code).toBe(1);
+  expect(missing.stderr).toContain('db-backup could not be loaded: ');
+  rmSync(join(broken, 'action.yml'));
+  expect((await commandLine(['backup', '--help'], { program: join(broken, 'cli.js') })).code).toBe(1);
+  expect(ids()).toEqual([]);
+});
+
+test('what can not be written to stdout is a failure', async () => {
+  await commandLine(['backup', ...local]);
+  const line = `exec "$0" "$@" >/dev/full`;
+  for (const args of [
+    ['list', ...local],
+    ['list', '--json', ...local],
+    ['completion', 'bash'],
+    ['latest', ...local],
+  ]) {
+    const { status, stderr } = spawnSync('sh', ['-c', line, NODE, CLI, ...args], { cwd: directory, encoding: 'utf8' });
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringContaining('what was asked for could not be written to stdout: '),
+    ]);
+  }
+});
+
+test('a secret of one digit leaves the report JSON', async () => {
+  await commandLine(['backup', ...local]);
+  const { code, stdout } = await commandLine(['list', '--json', ...local], {
+    env: { DB_BACKUP_DECRYPTION_PASSPHRASE: '1', DB_BACKUP_SIGNING_KEY: '' },
+  });
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ schema: 1, ok: true });
+});
+
+test('which configuration counts is told where nobody has named one', async () => {
+  const folder = join(directory, 'somewhere');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'db-backup.yml'), 'databases: { app: { transport: local } }');
+  const { stderr } = await commandLine(['list', ...local], { cwd: folder });
+  expect(plain(stderr)[0]).toContain(`INFO  configuration: ${join(folder, 'db-backup.yml')}`);
 });
 
 describe('over ssh', () => {

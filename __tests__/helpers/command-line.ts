@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -80,8 +80,13 @@ export async function onTerminal(
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let screen = '';
+    let signal = options.signal;
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       screen += text;
+      if (signal === undefined || !signal.at.test(screen)) return;
+      // its only child is the program, which has taken the place of the shell
+      process.kill(Number(execFileSync('pgrep', ['-P', String(child.pid)], { encoding: 'utf8' })), signal.name);
+      signal = undefined;
     });
     const code = await new Promise<number | null>((resolve, reject) => {
       child.on('error', reject);

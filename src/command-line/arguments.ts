@@ -5,7 +5,7 @@ import { HAND_OPTIONS, type HandOption } from '../settings/hand-inputs.js';
 import { COMMANDS, type Command as CommandName, HAND_COMMANDS } from '../settings/settings.js';
 import { variableOf } from './environment.js';
 import { EXIT } from './exit-status.js';
-import { type Inputs, literally, wrongly } from './given.js';
+import { type Given, type Inputs, literally, wrongly } from './given.js';
 import type { InputHelp } from './input-help.js';
 
 /** What the arguments ask for. */
@@ -67,6 +67,7 @@ export function program(
     .description('Back up a live database, prove the backup, rotate, and restore safely')
     .version(packageJson.version)
     .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/(unknown option '--[^'=]*)=[^\n]*'/, "$1'")) })
     .showHelpAfterError('(db-backup --help, or db-backup COMMAND --help)');
   for (const name of [...COMMANDS, ...HAND_COMMANDS]) {
     const [about, behind = []] = ABOUT[name];
@@ -158,19 +159,26 @@ export function inputsOf(options: Record<string, unknown>): Inputs {
           `a secret is no option, since every user of the machine can see the arguments: set ${variableOf(input)}, or ${variableOf(input)}_FILE to a file that holds it, or say in the configuration where it is`,
         ),
       );
-    } else if (value === true) inputs.set(input, literally('true'));
-    else {
-      const values = value as string[];
-      inputs.set(
-        input,
-        values.length > 1 && !declared[input].lines
-          ? wrongly('it is given more than once')
-          : literally(values.join('\n')),
-      );
-    }
+    } else inputs.set(input, value === true ? literally('true') : fromOption(input, value as string[]));
   }
   return inputs;
 }
+
+function fromOption(input: InputName, values: readonly string[]): Given {
+  if (values.length > 1 && !declared[input].lines) return wrongly('it is given more than once');
+  const text = values.join('\n');
+  // as of a variable of the shell that is not set: the default may be what nobody wants
+  if (text.trim() === '') return wrongly('the option is empty: leave it out, or give it a value');
+  if ((input === 'database' || input === 'restore-to') && WITH_PASSWORD.test(text)) {
+    return wrongly(
+      `the option holds a password, and every user of the machine can see the arguments: set ${variableOf(input)} instead, or give it without the password, and that in ${variableOf('database-password')}`,
+    );
+  }
+  return literally(text);
+}
+
+/** A URL, or keywords of libpq. */
+const WITH_PASSWORD = /^[a-z][a-z0-9+.-]*:\/\/[^/?#@]*:[^/?#@]+@|[?&]password=[^&]|(^|\s)password\s*=\s*\S/i;
 
 function secretsHelp(command: CommandName): string {
   const secrets = INPUT_NAMES.filter((name) => declared[name].secret && isUsedBy(name, command));

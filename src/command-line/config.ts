@@ -1,12 +1,14 @@
-import { execFileSync } from 'node:child_process';
-import { closeSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { fstatSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Document, Node, Pair, ParsedNode, Scalar, YAMLMap } from 'yaml';
 import type { BackupError } from '../errors.js';
+import { clip } from '../reporting/format.js';
+import { neutralise } from '../reporting/neutralise.js';
 import { declared, INPUT_NAMES, type InputName } from '../settings/declared-inputs.js';
 import { parseName } from '../settings/value-rules.js';
-import { type Given, type Inputs, inFile, literally, orEmpty } from './given.js';
+import { type Given, type Inputs, inFile, literally, MOST_BYTES, openFile, orEmpty } from './given.js';
 
 /** One database of the configuration. */
 export interface Target {
@@ -34,10 +36,13 @@ export interface Config {
   targets: readonly Target[];
   /** Whole messages. */
   wrong: readonly string[];
+  /** The variables that it names, of which any may hold a secret. */
+  variables: readonly string[];
 }
 
 /** Where it is looked for when nobody says where it is. */
-export const PLACES: readonly string[] = ['db-backup.yml', '/etc/db-backup/db-backup.yml'];
+const OF_MACHINE = '/etc/db-backup/db-backup.yml';
+export const PLACES: readonly string[] = ['db-backup.yml', OF_MACHINE];
 const SECRET_MS = 30_000;
 
 /**
@@ -45,21 +50,24 @@ const SECRET_MS = 30_000;
  * each with its line. A secret is not in it: it says where it is, and only secrets of the database that is asked for are fetched.
  */
 export async function readConfig(given: string | null, env: NodeJS.ProcessEnv): Promise<Config | null> {
-  const path = given ?? PLACES.find((place) => statSync(place, { throwIfNoEntry: false }) !== undefined);
+  const path = given ?? PLACES.find(isThere);
   if (path === undefined) return null;
-  const full = resolve(path);
-  const failed = (wrong: string): Config => ({ path: full, targets: [], wrong: [wrong] });
+  const failed = (wrong: string): Config => ({ path, targets: [], wrong: [wrong], variables: [] });
+  let full: string;
   let text: string;
-  let file: number | null = null;
   try {
-    file = openSync(full, 'r');
-    const stranger = writableByOthers(file);
-    if (stranger !== null) return failed(`${full}: ${stranger}: whoever can change it decides what is run, and where`);
-    text = readFileSync(file, 'utf8');
+    full = realpathSync(path); // what stands in it is from its own folder, whatever it is called besides
+    const { file, close } = openFile(full);
+    try {
+      const stranger = writableByOthers(file);
+      if (stranger !== null)
+        return failed(`${full}: ${stranger}: whoever can change it decides what is run, and where`);
+      text = readFileSync(file, 'utf8');
+    } finally {
+      close();
+    }
   } catch (error) {
-    return failed(`${full}: it can not be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`);
-  } finally {
-    if (file !== null) closeSync(file);
+    return failed(`${path}: it can not be read: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`);
   }
   const yaml = await import('yaml');
   const lines = new yaml.LineCounter();
@@ -67,9 +75,22 @@ export async function readConfig(given: string | null, env: NodeJS.ProcessEnv): 
   const wrong: string[] = [];
   const at = (offset: number | undefined): string => `${full}:${offset === undefined ? 1 : lines.linePos(offset).line}`;
   for (const { message, pos } of document.errors) wrong.push(`${at(pos[0])}: ${message}`);
-  if (wrong.length > 0) return { path: full, targets: [], wrong };
+  if (wrong.length > 0) return { path: full, targets: [], wrong, variables: [] };
   const reader = new Reader(yaml, document, { at, folder: dirname(full), env, wrong });
-  return { path: full, targets: reader.targets(), wrong };
+  const targets = reader.targets();
+  const variables = targets.flatMap(({ elsewhere }) =>
+    elsewhere.filter(({ by }) => by === 'env').map(({ where }) => where),
+  );
+  return { path: full, targets, wrong, variables };
+}
+
+/** What can not be looked at is taken, and fails; but that of the machine may be kept from others, for whom it is not meant. */
+function isThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    return path !== OF_MACHINE || (error as NodeJS.ErrnoException).code !== 'EACCES';
+  }
 }
 
 /** In words, when somebody else than this user and root can write it; null: nobody can. */
@@ -199,8 +220,6 @@ class Reader {
     elsewhere.push({ input: name, by, where: by === 'file' ? file : where });
     switch (by) {
       case 'env':
-        // not for those that are started later
-        if (declared[name].secret) delete process.env[where];
         return lazily(() => orEmpty(env[where] ?? '', `the variable ${where}`));
       case 'file':
         return lazily(inFile(file));
@@ -222,7 +241,7 @@ class Reader {
       const node = pair.key as Node;
       const value = pair.value as Node | null;
       return [
-        { text: this.yaml.isScalar(node) ? String(node.value) : '', node },
+        { text: this.yaml.isScalar(node) ? scalarText(node) : '', node },
         value !== null && this.yaml.isAlias(value) ? (value.resolve(this.document) ?? null) : value,
       ];
     });
@@ -255,20 +274,19 @@ function inCredentials(name: string, env: NodeJS.ProcessEnv): string {
   return inFile(join(folder, name))();
 }
 
-/** What a line of the shell prints, such as `pass show backup/key`. */
+/** What a line of the shell prints, such as `pass show backup/key`. What it says besides is shown when it fails alone: it may be about the secret. */
 function saidBy(line: string): string {
-  try {
-    const said = execFileSync('/bin/sh', ['-c', line], {
-      encoding: 'utf8',
-      timeout: SECRET_MS,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    return orEmpty(said, 'what the command prints');
-  } catch (error) {
-    const { status, code } = error as { status?: number | null; code?: string };
-    if (status === undefined && code === undefined) throw error;
-    throw new Error(`the command for it failed: ${code ?? `exit ${status}`}`);
+  const { status, signal, error, stdout, stderr } = spawnSync('/bin/sh', ['-c', line], {
+    ...{ encoding: 'utf8', timeout: SECRET_MS, maxBuffer: MOST_BYTES, stdio: ['ignore', 'pipe', 'pipe'] },
+  });
+  if (error !== undefined || status !== 0) {
+    const [said = ''] = (stderr ?? '').trim().split('\n').slice(-1);
+    const how = (error as NodeJS.ErrnoException | undefined)?.code ?? (signal === null ? `exit ${status}` : signal);
+    throw new Error(
+      `the command for it failed: ${how}${said === '' ? '' : `, and said: ${clip(neutralise(said), 200)}`}`,
+    );
   }
+  return orEmpty(stdout, 'what the command prints');
 }
 
 /** Asked once, however often it is read. */

@@ -27,6 +27,21 @@ const OLD_KEEP: Readonly<Record<string, string>> = {
   BACKUP_RETENTION_MONTHS: 'monthly',
 };
 
+/** What is wrong with the names of variables, a whole message each: what is mistyped would silently not be done. */
+export function unknownIn(env: NodeJS.ProcessEnv): string[] {
+  const known = new Set(INPUT_NAMES.map(variableOf).flatMap((name) => [name, `${name}_FILE`]));
+  return Object.keys(env)
+    .filter((name) => name.startsWith('DB_BACKUP_') && !known.has(name) && !BESIDES.includes(name))
+    .map((name) => `${name}: there is no such variable: correct its name, or take it away`);
+}
+
+const BESIDES: readonly string[] = [
+  'DB_BACKUP_CONFIG',
+  'DB_BACKUP_PASSPHRASE',
+  'DB_BACKUP_TOKEN',
+  'DB_BACKUP_TOKEN_FILE',
+];
+
 /** What is set and can not be used by itself, as a warning for each. */
 export function unusedOf(env: NodeJS.ProcessEnv): string[] {
   if (!env.NOTIFICATION_EMAIL || env[variableOf('notify-urls')]) return [];
@@ -56,7 +71,8 @@ export function fromEnvironment(env: NodeJS.ProcessEnv): Inputs {
   }
   for (const [variable, inputs] of OLD) {
     const text = take(variable, true);
-    if (text === '') continue;
+    // what a machine of that cloud has set for all is no wish for a copy there
+    if (text === '' || (variable === 'AWS_REGION' && !given.has('s3-bucket'))) continue;
     for (const name of inputs) if (!given.has(name)) given.set(name, literally(text));
     if (variable === 'DB_BACKUP_PASSPHRASE' && !given.has('encrypt')) given.set('encrypt', literally('gpg'));
   }

@@ -20,6 +20,7 @@ export interface Runs {
   secrets: Secrets;
   draw: LiveLine | undefined;
   /** Not told yet. */
+  notes: string[];
   warnings: string[];
 }
 
@@ -44,7 +45,7 @@ export function databasesOf(asked: Asked, target: Target, runs: Runs): Promise<B
 function begin(
   asked: Asked,
   target: Target,
-  { variables, wrong, secrets, draw, warnings }: Runs,
+  { variables, wrong, secrets, draw, notes, warnings }: Runs,
   title: string | null,
 ): void {
   const inputs = merged(asked, variables, target);
@@ -60,6 +61,7 @@ function begin(
           .trim() ?? '',
     }),
   );
+  for (const note of notes.splice(0)) platform().info(neutralise(note));
   for (const warning of warnings.splice(0)) platform().warning(warning);
   if (title !== null) platform().startGroup(neutralise(title));
 }

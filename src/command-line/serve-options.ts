@@ -4,7 +4,7 @@ import { declared, type InputName } from '../settings/declared-inputs.js';
 import { parseTimer, wholeNumber } from '../settings/value-rules.js';
 import { inputsOf } from './arguments.js';
 import { readConfig } from './config.js';
-import { fromEnvironment, variableOf } from './environment.js';
+import { fromEnvironment, unknownIn, variableOf } from './environment.js';
 import { inFile } from './given.js';
 
 export const TOKEN = 'DB_BACKUP_TOKEN';
@@ -56,7 +56,7 @@ export async function readServeOptions(options: ServeOptions, environment: NodeJ
   const given = inputsOf({ ...options, port: undefined });
   const variables = fromEnvironment({ ...environment });
   const config = await readConfig(options.config ?? (environment.DB_BACKUP_CONFIG || null), { ...environment });
-  wrong.push(...(config?.wrong ?? []));
+  wrong.push(...unknownIn(environment), ...(config?.wrong ?? []));
   const targets = (config?.targets ?? []).map(({ name }) => name);
   if (config === null && !given.has('database') && !variables.has('database'))
     wrong.push('database: required, as --database, as a variable or in a configuration (--config)');

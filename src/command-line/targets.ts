@@ -1,9 +1,10 @@
-import { BackupError, describe } from '../errors.js';
+import { describe } from '../errors.js';
 import { type InputName, isUsedBy } from '../settings/declared-inputs.js';
 import { HAND_COMMANDS } from '../settings/settings.js';
 import { asking, eachOf, refuseTwins } from './all-databases.js';
 import type { Asked } from './arguments.js';
 import type { Config, Target } from './config.js';
+import { variableOf } from './environment.js';
 import { type Inputs, literally } from './given.js';
 
 // Which databases a command is about, and with which inputs.
@@ -52,15 +53,12 @@ export function choose(
   }
   const own = targets.length > 1 ? OWN : isServer ? OF_ONE_SERVER : servers.length > 0 ? OF_SERVER : [];
   for (const name of own) {
-    const where = asked.inputs.has(name)
-      ? `--${name}`
-      : variables.has(name) && name !== 'restore-to'
-        ? 'the environment'
-        : null;
-    if (where !== null)
-      wrong.push(
-        `${name}: ${where} gives it, and it would be that of each of ${targets.map((one) => one.name).join(', ')}; choose one by --target`,
-      );
+    const variable = `the variable ${variableOf(name)}${name === 'database' ? ' or DATABASE_URL' : ''}`;
+    const where = asked.inputs.has(name) ? `--${name}` : variables.has(name) && name !== 'restore-to' ? variable : null;
+    if (where === null) continue;
+    const each = `it would be that of each of ${targets.map((one) => one.name).join(', ')}; choose one by --target, or take it away`;
+    const said = own === OF_SERVER ? '--target says which it is; take it away' : each;
+    wrong.push(`${name}: ${where} gives it, and ${said}`);
   }
   if (wrong.length > 0) return { targets: [targets[0] ?? ALONE], wrong };
   return { targets, wrong };
@@ -84,6 +82,7 @@ export async function expanded(
   targets: readonly Target[],
   config: Config | null,
   ask: (target: Target) => Promise<Buffer[]>,
+  warn: (message: string) => void,
 ): Promise<Target[]> {
   const found: Target[] = [];
   for (const target of targets) {
@@ -91,30 +90,30 @@ export async function expanded(
       found.push(target);
       continue;
     }
+    const isAll = isWhole(asked, target);
     try {
       const ones = eachOf(target, await ask(asking(target)));
-      found.push(...(isWhole(asked, target) ? ones : onlyAsked(asked, target, ones)));
+      const wanted = isAll ? ones : onlyAsked(asked, target, ones);
+      found.push(...wanted);
+      const gone = wanted.filter((one) => !ones.some(({ name }) => name === one.name)).map(({ name }) => name);
+      const names = ones.map(({ name }) => name).join(', ');
+      for (const name of gone) warn(`${name}: no database of ${target.name} is called so now; there are ${names}`);
     } catch (error) {
-      found.push({ ...asking(target), refused: describe(error) });
+      // the backups of a server that is down can be listed, and put back elsewhere
+      found.push(...(isAll ? [{ ...asking(target), refused: describe(error) }] : onlyAsked(asked, target, [])));
     }
   }
   return refuseTwins(found, config?.targets.flatMap(({ name, all }) => (all ? [] : [name])) ?? []);
 }
 
-/** Those of a server that are named by `--target`. */
+/** Those of a server that are named by `--target`. One that is not there may have been dropped: its backups are. */
 function onlyAsked(asked: Asked, target: Target, ones: readonly Target[]): Target[] {
-  const names = ones.map(({ name }) => name).join(', ');
-  return asked.targets.filter(isBelow(target)).map(
-    (name) =>
-      ones.find((one) => one.name === name) ?? {
-        ...asking(target),
-        refused: new BackupError(
-          'E_INPUT',
-          `--target: no database of ${target.name} is called ${JSON.stringify(name)}`,
-          `There are ${names}.`,
-        ),
-      },
-  );
+  return asked.targets
+    .filter(isBelow(target))
+    .flatMap(
+      (name) =>
+        ones.find((one) => one.name === name) ?? eachOf(target, [Buffer.from(name.slice(target.name.length + 1))]),
+    );
 }
 
 /** All databases of that server are meant. */
