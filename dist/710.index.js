@@ -110,18 +110,18 @@ const warningsOf = ({ problems }) => problems.map(({ message }) => message);
 const Health = {
     schema: object({
         healthy: truth('No finding is an error, about the database, the backups and where they are'),
-        integrity_check: orNull(schema_text('null: it was not read to its end, or is PostgreSQL, which has no such check', {
+        integrity_check: orNull(schema_text('null: it was not read to its end, or its engine has no such check', {
             enum: ['passed', 'failed', null],
         })),
         size: orNull(count('Bytes of the database; null: it could not be looked at, as all that is null here')),
         size_human: orNull(schema_text('Such as "302 MB"')),
         tables: orNull(count('How many there are')),
         table_details: list(object({ name: schema_text('Of the table'), rows: orNull(count('null: not known')) })),
-        page_count: orNull(count('SQLite')),
-        page_size: orNull(count('SQLite: bytes')),
-        foreign_key_errors: orNull(count('SQLite: rows that point to none')),
+        page_count: orNull(count('null: its engine tells none')),
+        page_size: orNull(count('bytes; null: its engine tells none')),
+        foreign_key_errors: orNull(count('rows that point to none; null: its engine lets none be')),
         last_checked: time('When it was looked at'),
-        estimated: truth('The rows are what the server has last estimated (PostgreSQL)'),
+        estimated: truth('The rows are what the server has last estimated'),
         newest_age_seconds: orNull(count('Age of the newest good backup; null: there is none')),
         problems: list(PROBLEM),
     }),
@@ -351,8 +351,8 @@ const field = (description, pattern, maxLength, example) => ({
 });
 const EXAMPLE = 'app-20261120T101500Z-7f3a';
 const ID = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}(\\.[a-z0-9]+){0,3}$';
-const id = field('Id or file name of a backup', ID, 120, `${EXAMPLE}.sqlite.zst`);
-const routes_confirm = field('The name of the database that is replaced: the file name of SQLite, the name of a PostgreSQL database', '^[^\\u0000-\\u001f\\u007f]+$', 255, 'app.db');
+const id = field('Id or file name of a backup', ID, 120, EXAMPLE);
+const routes_confirm = field('The name of the database that is replaced: of a file its name without the folder', '^[^\\u0000-\\u001f\\u007f]+$', 255, 'app.db');
 /** The query of each call that runs something. */
 const TARGET = field('Which database of the configuration; required when it has several', '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', 64, 'app');
 /** Whom a caller names for the audit: nobody proves it. */

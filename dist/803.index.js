@@ -798,7 +798,7 @@ async function readServeOptions(options, environment) {
     const given = inputsOf({ ...options, port: undefined });
     const variables = fromEnvironment({ ...environment });
     const config = await (0,command_line_config/* readConfig */.X)(options.config ?? (environment.DB_BACKUP_CONFIG || null), { ...environment });
-    wrong.push(...(config?.wrong ?? []));
+    wrong.push(...unknownIn(environment), ...(config?.wrong ?? []));
     const targets = (config?.targets ?? []).map(({ name }) => name);
     if (config === null && !given.has('database') && !variables.has('database'))
         wrong.push('database: required, as --database, as a variable or in a configuration (--config)');

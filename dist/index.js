@@ -16406,85 +16406,10 @@ __nccwpck_require__.d(__webpack_exports__, {
 var names = __nccwpck_require__(1187);
 // EXTERNAL MODULE: ./src/engines/lookup.ts + 32 modules
 var lookup = __nccwpck_require__(2778);
-;// CONCATENATED MODULE: ./src/settings/database-inputs.ts
-
-// What `database` and the inputs about it may be is for the engine to say, whose database it is.
-const MISSING = 'required, but empty; the secret or variable that fills it is probably not set (for example secrets.DATABASE_URL or vars.DATABASE_URL)';
-function readDatabase(reader) {
-    const source = reader.requireAs('database', (text) => parsed(reader, 'database', text), MISSING);
-    if (source === undefined)
-        return source;
-    const engine = (0,lookup/* engineOf */.ky)(source);
-    for (const name of new Set(Object.values(lookup/* ENGINES */.ug).flatMap(({ inputs }) => inputs))) {
-        if (!engine.inputs.includes(name))
-            reader.ignore(name, `with a ${engine.title} database`);
-    }
-    const password = reader.read('database-password');
-    if (typeof password !== 'string' || engine.withPassword === undefined)
-        return source;
-    reader.mask(encodeURIComponent(password)); // as it stands in URLs
-    try {
-        return engine.withPassword(source, password);
-    }
-    catch (error) {
-        reader.problem('database-password', error.message);
-        return source;
-    }
-}
-/** Everything secret in the text is masked before anything else can be said about it. */
-function parsed(reader, name, text) {
-    const { source, secrets, remarks } = (0,lookup/* parseSource */.PJ)(text);
-    for (const secret of secrets)
-        reader.mask(secret);
-    reader.warnings.push(...remarks.map((remark) => `${name}: ${remark}`));
-    return source;
-}
-function readContainer(reader, database) {
-    const { noContainer, title } = database === undefined ? {} : (0,lookup/* engineOf */.ky)(database);
-    if (noContainer === undefined)
-        return reader.read('container');
-    return reader.readAs('container', () => {
-        throw new Error(`expected nothing with a ${title} database: ${noContainer}`);
-    });
-}
-/** `restore-to`, which has to be of the engine of `database`. */
-function readSameEngine(reader, database) {
-    return reader.readAs('restore-to', (text) => {
-        const source = parsed(reader, 'restore-to', text);
-        if (database === undefined || source.engine === database.engine)
-            return source;
-        throw new Error(`expected ${(0,lookup/* engineOf */.ky)(database).form}, as database is one`);
-    });
-}
-/** Where a proof makes its throw-away database; null: beside the live one, or it is a file. */
-function readScratch(reader, command, verify, verifyOn, database) {
-    if (verify === 'checksum' || verify === 'content')
-        reader.ignore('restore-to', `with verify ${verify}`);
-    const { scratch, title } = database === undefined ? {} : (0,lookup/* engineOf */.ky)(database);
-    if (database !== undefined && scratch === undefined) {
-        reader.ignore('restore-to', `with a ${title} database, of which a temporary file is made`);
-    }
-    const place = readSameEngine(reader, database);
-    if (database === undefined || scratch === undefined)
-        return place;
-    if (place === null && command === 'verify' && verify === 'restore' && verifyOn === 'runner') {
-        reader.missing('restore-to', `required with verify-on runner and verify restore: ${scratch.onRunner}`);
-    }
-    if (!place || !scratch.isSame(place, database))
-        return place;
-    // not thrown above, where a password in the URL would keep the rule from being shown
-    reader.problem('restore-to', `expected ${scratch.elsewhere}`);
-    return undefined;
-}
-
-// EXTERNAL MODULE: ./src/settings/declared-inputs.ts + 1 modules
-var declared_inputs = __nccwpck_require__(2519);
-// EXTERNAL MODULE: ./src/backups/packing.ts
-var packing = __nccwpck_require__(88);
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: ./src/errors.ts + 1 modules
 var errors = __nccwpck_require__(7452);
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
 ;// CONCATENATED MODULE: ./src/host/private-key-text.ts
 /**
  * Mends what happens to a private key on its way through clipboards, secret stores and YAML, without reading the key itself.
@@ -16722,6 +16647,263 @@ async function provePair(pem, passphrase, passphraseInput) {
     return `${parsed.type} ${parsed.getPublicSSH().toString('base64')}`;
 }
 
+// EXTERNAL MODULE: ./src/platform/platform.ts + 1 modules
+var platform = __nccwpck_require__(7460);
+// EXTERNAL MODULE: ./src/settings/declared-inputs.ts + 1 modules
+var declared_inputs = __nccwpck_require__(2519);
+;// CONCATENATED MODULE: ./src/settings/input-reader.ts
+
+
+
+
+/** Longer values are cut in messages. */
+const SHOWN = 120;
+const SECRET_KEY = /PRIVATE KEY|PuTTY-User-Key|AGE-SECRET-KEY-/;
+/** Why what is empty is probably so, in a job; somebody who types knows that. `filler`: what a workflow fills it with. */
+const unset = (examples, filler = 'secret or variable') => (0,platform/* platform */.i)().byHand === null ? `; the ${filler} that fills it is probably not set (for example ${examples})` : '';
+/**
+ * The inputs of this run, read once, in the order of action.yml, with every secret masked before anything can fail.
+ *
+ * Nothing here throws at the first wrong value: problems are collected, so that the user sees all of them at once.
+ * `undefined` stands for "wrong, already noted", `null` for "not given".
+ */
+class InputReader {
+    warnings = [];
+    #problems = [];
+    #values = new Map();
+    #secrets = [];
+    #anyEmpty = false;
+    constructor() {
+        this.#problems.push(...(0,platform/* platform */.i)().wrong);
+        for (const name of declared_inputs/* INPUT_NAMES */.Qh) {
+            const value = this.#given(name);
+            this.#values.set(name, value);
+            if (declared_inputs/* declared */.bu[name].secret && value !== '')
+                this.#mask(value);
+            // What a library may start, such as the program that a profile of AWS names for its credentials, finds none of them.
+            delete process.env[`INPUT_${name.toUpperCase()}`];
+        }
+    }
+    /** The value, else the default of action.yml, else null: an empty string means "not given" and goes no further. */
+    text(name) {
+        return this.#values.get(name) || declared_inputs/* declared */.bu[name].default || null;
+    }
+    /** Whether the user asked for something else than the default. */
+    isChanged(name) {
+        return this.text(name) !== (declared_inputs/* declared */.bu[name].default || null);
+    }
+    /** The value as its own parser makes it, or null when it is not given. */
+    read(name) {
+        return this.readAs(name, declared_inputs/* declared */.bu[name].parse);
+    }
+    /** As `read`, for inputs that have a default or must be given. `missing` is what to say when it is not. */
+    require(name, missing) {
+        return this.requireAs(name, declared_inputs/* declared */.bu[name].parse, missing);
+    }
+    /**
+     * The value as `parse` makes it, which knows of other inputs. It throws an Error whose text is the rule; the value is added to it unless
+     * it is secret, or the table says that the rules of this input quote by themselves or must not be followed by the value.
+     */
+    readAs(name, parse) {
+        const text = this.text(name);
+        if (text === null)
+            return null;
+        if (!declared_inputs/* declared */.bu[name].lines && /[\0\r\n]/.test(text)) {
+            this.problem(name, 'expected one line');
+            return undefined;
+        }
+        try {
+            return parse(text);
+        }
+        catch (error) {
+            const rule = error.message;
+            if (this.#holdsSecret(text)) {
+                this.problem(name, 'it is malformed, and not shown here because a secret is in it');
+            }
+            else if (declared_inputs/* declared */.bu[name].quotes) {
+                this.problem(name, rule);
+            }
+            else {
+                this.problem(name, `${rule}, got ${JSON.stringify(text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text)}`);
+            }
+            return undefined;
+        }
+    }
+    requireAs(name, parse, missing = 'required, but empty') {
+        const value = this.readAs(name, parse);
+        if (value === null)
+            this.missing(name, missing);
+        return value ?? undefined;
+    }
+    /** Notes what is wrong with an input, or an option. The rule must not hold any secret. */
+    problem(name, rule) {
+        this.#problems.push(`${name}: ${rule}`);
+    }
+    /** Notes that an input which must be given is not. */
+    missing(name, rule) {
+        if ((0,platform/* platform */.i)().wrong.length > 0)
+            return; // it may be in what could not be read
+        this.#anyEmpty = true;
+        this.problem(name, rule);
+    }
+    /**
+     * The value as `judge` makes it, for inputs that are secret or may be by mistake: it throws an Error whose text is the rule and holds nothing
+     * of the value, or a BackupError with a whole message. Unlike `readAs` nothing is added to it.
+     */
+    async judge(name, judge) {
+        try {
+            return await judge();
+        }
+        catch (error) {
+            if (error instanceof errors/* BackupError */.hj)
+                this.#problems.push(error.message);
+            else
+                this.problem(name, error.message);
+            return undefined;
+        }
+    }
+    /** Awaits a check that throws a BackupError with a whole message, and notes it. */
+    async check(action) {
+        try {
+            return await action();
+        }
+        catch (error) {
+            if (!(error instanceof errors/* BackupError */.hj))
+                throw error;
+            this.#problems.push(error.message);
+            return undefined;
+        }
+    }
+    /** Puts an input that has no effect back to its default, with a warning if it was given. */
+    ignore(name, circumstance) {
+        if (this.isChanged(name))
+            this.warnings.push(`${name}: it has no effect ${circumstance}`);
+        this.#values.delete(name);
+    }
+    /** Masks a value that was made from a secret one. */
+    mask(value) {
+        this.#mask(value);
+    }
+    /** Throws E_INPUT with every problem on its own line; else nothing in `parts` is undefined, and the type says so. */
+    settle(parts) {
+        if (this.#problems.length > 0) {
+            throw new errors/* BackupError */.hj('E_INPUT', this.#scrubbed(this.#problems.join('\n')), this.#anyEmpty ? (0,platform/* platform */.i)().advice.empty : (0,platform/* platform */.i)().advice.wrong);
+        }
+        for (const [name, value] of Object.entries(parts)) {
+            if (value === undefined)
+                throw new Error(`the setting ${name} is missing, and no input was found wrong`);
+        }
+        return parts;
+    }
+    #given(name) {
+        try {
+            return (0,platform/* platform */.i)().input(name);
+        }
+        catch (error) {
+            this.problem(name, error.message);
+            return '';
+        }
+    }
+    #mask(value) {
+        this.#secrets.push(value);
+        (0,platform/* platform */.i)().secret(withoutComments(value));
+        // With newlines written as `\n` or in base64, the lines that may turn up in a log are others than those given.
+        const pem = mendedPem(value);
+        if (pem !== null && pem.trim() !== value)
+            (0,platform/* platform */.i)().secret(pem);
+    }
+    /** A secret pasted into the wrong input must not come back in its message. */
+    #holdsSecret(text) {
+        if (SECRET_KEY.test(text))
+            return true;
+        return this.#secrets.some((secret) => text.includes(secret));
+    }
+    /** A rule may name the host or the name of the backups, which somebody may have filled with a secret. */
+    #scrubbed(message) {
+        return this.#secrets.reduce((text, secret) => text.replaceAll(secret, '***'), message);
+    }
+}
+/** The runner masks each line by itself: a comment in a file of keys that is "#" alone would be masked wherever there is one. */
+function withoutComments(secret) {
+    const lines = secret.split(/\r\n|\r|\n/);
+    const kept = lines.filter((line) => !/^\s*#/.test(line) || SECRET_KEY.test(line));
+    return kept.length === 0 || kept.length === lines.length ? secret : kept.join('\n');
+}
+
+;// CONCATENATED MODULE: ./src/settings/database-inputs.ts
+
+
+// What `database` and the inputs about it may be is for the engine to say, whose database it is.
+function readDatabase(reader) {
+    const source = reader.requireAs('database', (text) => parsed(reader, 'database', text), missing());
+    if (source === undefined)
+        return source;
+    const engine = (0,lookup/* engineOf */.ky)(source);
+    for (const name of new Set(Object.values(lookup/* ENGINES */.ug).flatMap(({ inputs }) => inputs))) {
+        if (!engine.inputs.includes(name))
+            reader.ignore(name, `with a ${engine.title} database`);
+    }
+    const password = reader.read('database-password');
+    if (typeof password !== 'string' || engine.withPassword === undefined)
+        return source;
+    reader.mask(encodeURIComponent(password)); // as it stands in URLs
+    try {
+        return engine.withPassword(source, password);
+    }
+    catch (error) {
+        reader.problem('database-password', error.message);
+        return source;
+    }
+}
+const missing = () => `required, but empty${unset('secrets.DATABASE_URL or vars.DATABASE_URL')}`;
+/** Everything secret in the text is masked before anything else can be said about it. */
+function parsed(reader, name, text) {
+    const { source, secrets, remarks } = (0,lookup/* parseSource */.PJ)(text);
+    for (const secret of secrets)
+        reader.mask(secret);
+    reader.warnings.push(...remarks.map((remark) => `${name}: ${remark}`));
+    return source;
+}
+function readContainer(reader, database) {
+    const { noContainer, title } = database === undefined ? {} : (0,lookup/* engineOf */.ky)(database);
+    if (noContainer === undefined)
+        return reader.read('container');
+    return reader.readAs('container', () => {
+        throw new Error(`expected nothing with a ${title} database: ${noContainer}`);
+    });
+}
+/** `restore-to`, which has to be of the engine of `database`. */
+function readSameEngine(reader, database) {
+    return reader.readAs('restore-to', (text) => {
+        const source = parsed(reader, 'restore-to', text);
+        if (database === undefined || source.engine === database.engine)
+            return source;
+        throw new Error(`expected ${(0,lookup/* engineOf */.ky)(database).form}, as database is one`);
+    });
+}
+/** Where a proof makes its throw-away database; null: beside the live one, or it is a file. */
+function readScratch(reader, command, verify, verifyOn, database) {
+    if (verify === 'checksum' || verify === 'content')
+        reader.ignore('restore-to', `with verify ${verify}`);
+    const { scratch, title } = database === undefined ? {} : (0,lookup/* engineOf */.ky)(database);
+    if (database !== undefined && scratch === undefined) {
+        reader.ignore('restore-to', `with a ${title} database, of which a temporary file is made`);
+    }
+    const place = readSameEngine(reader, database);
+    if (database === undefined || scratch === undefined)
+        return place;
+    if (place === null && command === 'verify' && verify === 'restore' && verifyOn === 'runner') {
+        reader.missing('restore-to', `required with verify-on runner and verify restore: ${scratch.onRunner}`);
+    }
+    if (!place || !scratch.isSame(place, database))
+        return place;
+    // not thrown above, where a password in the URL would keep the rule from being shown
+    reader.problem('restore-to', `expected ${scratch.elsewhere}`);
+    return undefined;
+}
+
+// EXTERNAL MODULE: ./src/backups/packing.ts
+var packing = __nccwpck_require__(88);
 // EXTERNAL MODULE: ./src/host/known-hosts.ts
 var known_hosts = __nccwpck_require__(7879);
 ;// CONCATENATED MODULE: ./src/settings/age-keys.ts
@@ -17180,12 +17362,13 @@ function isEncrypted(pem) {
 
 
 
+
 const SHORTEST_PASSPHRASE = 12;
 /** What a person types reaches gpg through its agent, which takes not much more, and `gpg -d` by hand has to open the backup. */
 const encryption_inputs_LONGEST_PASSPHRASE_BYTES = 255;
-const SECRET_KEY = /-----(?:BEGIN|END) [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File|AGE-SECRET-KEY-/i;
+const encryption_inputs_SECRET_KEY = /-----(?:BEGIN|END) [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File|AGE-SECRET-KEY-/i;
 const SECRET_GIVEN = 'it holds a secret key, and here are the public ones; who can read the workflow or its log may have the secret one by now: make a new pair';
-const UNSET = 'the public keys; the variable that fills it is probably not set (for example vars.BACKUP_RECIPIENTS)';
+const publicKeys = () => `the public keys${unset('vars.BACKUP_RECIPIENTS', 'variable')}`;
 /** By what the backup of this run is encrypted; null when it is not. */
 async function readEncryption(reader) {
     const method = reader.require('encrypt');
@@ -17210,7 +17393,7 @@ async function readEncryption(reader) {
         return readPublicKeys(reader, recipients);
     if (passphrase !== null)
         return readPassphrase(reader, passphrase);
-    reader.missing('encryption-recipients', `required with encrypt gpg, or encryption-passphrase instead (12 characters or more): ${UNSET}`);
+    reader.missing('encryption-recipients', `required with encrypt gpg, or encryption-passphrase instead (12 characters or more): ${publicKeys()}`);
     return undefined;
 }
 /** Keys that are not too many for a manifest. Throws an Error whose text is the rule. */
@@ -17235,7 +17418,7 @@ async function readAge(reader, recipients, passphrase) {
         reader.problem('encryption-passphrase', 'expected nothing with encrypt age, which asks for one at a terminal alone; set `encrypt` to gpg');
     }
     if (recipients === null)
-        reader.missing('encryption-recipients', `required with encrypt age: ${UNSET}`);
+        reader.missing('encryption-recipients', `required with encrypt age: ${publicKeys()}`);
     if (passphrase !== null || recipients === null)
         return undefined;
     const parsed = await reader.judge('encryption-recipients', async () => checked(await parseAgeRecipients(recipients)));
@@ -17268,189 +17451,10 @@ async function readPassphrase(reader, text) {
     });
     return passphrase === undefined ? undefined : { method: 'gpg', passphrase, names: [] };
 }
-const holdsSecretKey = (text) => SECRET_KEY.test(text) || mendedPem(text) !== null;
+const holdsSecretKey = (text) => encryption_inputs_SECRET_KEY.test(text) || mendedPem(text) !== null;
 
 // EXTERNAL MODULE: ./src/settings/hand-inputs.ts
 var hand_inputs = __nccwpck_require__(5984);
-// EXTERNAL MODULE: ./src/platform/platform.ts + 1 modules
-var platform = __nccwpck_require__(7460);
-;// CONCATENATED MODULE: ./src/settings/input-reader.ts
-
-
-
-
-/** Longer values are cut in messages. */
-const SHOWN = 120;
-const input_reader_SECRET_KEY = /PRIVATE KEY|PuTTY-User-Key|AGE-SECRET-KEY-/;
-/**
- * The inputs of this run, read once, in the order of action.yml, with every secret masked before anything can fail.
- *
- * Nothing here throws at the first wrong value: problems are collected, so that the user sees all of them at once.
- * `undefined` stands for "wrong, already noted", `null` for "not given".
- */
-class InputReader {
-    warnings = [];
-    #problems = [];
-    #values = new Map();
-    #secrets = [];
-    #anyEmpty = false;
-    constructor() {
-        this.#problems.push(...(0,platform/* platform */.i)().wrong);
-        for (const name of declared_inputs/* INPUT_NAMES */.Qh) {
-            const value = this.#given(name);
-            this.#values.set(name, value);
-            if (declared_inputs/* declared */.bu[name].secret && value !== '')
-                this.#mask(value);
-            // What a library may start, such as the program that a profile of AWS names for its credentials, finds none of them.
-            delete process.env[`INPUT_${name.toUpperCase()}`];
-        }
-    }
-    /** The value, else the default of action.yml, else null: an empty string means "not given" and goes no further. */
-    text(name) {
-        return this.#values.get(name) || declared_inputs/* declared */.bu[name].default || null;
-    }
-    /** Whether the user asked for something else than the default. */
-    isChanged(name) {
-        return this.text(name) !== (declared_inputs/* declared */.bu[name].default || null);
-    }
-    /** The value as its own parser makes it, or null when it is not given. */
-    read(name) {
-        return this.readAs(name, declared_inputs/* declared */.bu[name].parse);
-    }
-    /** As `read`, for inputs that have a default or must be given. `missing` is what to say when it is not. */
-    require(name, missing) {
-        return this.requireAs(name, declared_inputs/* declared */.bu[name].parse, missing);
-    }
-    /**
-     * The value as `parse` makes it, which knows of other inputs. It throws an Error whose text is the rule; the value is added to it unless
-     * it is secret, or the table says that the rules of this input quote by themselves or must not be followed by the value.
-     */
-    readAs(name, parse) {
-        const text = this.text(name);
-        if (text === null)
-            return null;
-        if (!declared_inputs/* declared */.bu[name].lines && /[\0\r\n]/.test(text)) {
-            this.problem(name, 'expected one line');
-            return undefined;
-        }
-        try {
-            return parse(text);
-        }
-        catch (error) {
-            const rule = error.message;
-            if (this.#holdsSecret(text)) {
-                this.problem(name, 'it is malformed, and not shown here because a secret is in it');
-            }
-            else if (declared_inputs/* declared */.bu[name].quotes) {
-                this.problem(name, rule);
-            }
-            else {
-                this.problem(name, `${rule}, got ${JSON.stringify(text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text)}`);
-            }
-            return undefined;
-        }
-    }
-    requireAs(name, parse, missing = 'required, but empty') {
-        const value = this.readAs(name, parse);
-        if (value === null)
-            this.missing(name, missing);
-        return value ?? undefined;
-    }
-    /** Notes what is wrong with an input, or an option. The rule must not hold any secret. */
-    problem(name, rule) {
-        this.#problems.push(`${name}: ${rule}`);
-    }
-    /** Notes that an input which must be given is not. */
-    missing(name, rule) {
-        if ((0,platform/* platform */.i)().wrong.length > 0)
-            return; // it may be in what could not be read
-        this.#anyEmpty = true;
-        this.problem(name, rule);
-    }
-    /**
-     * The value as `judge` makes it, for inputs that are secret or may be by mistake: it throws an Error whose text is the rule and holds nothing
-     * of the value, or a BackupError with a whole message. Unlike `readAs` nothing is added to it.
-     */
-    async judge(name, judge) {
-        try {
-            return await judge();
-        }
-        catch (error) {
-            if (error instanceof errors/* BackupError */.hj)
-                this.#problems.push(error.message);
-            else
-                this.problem(name, error.message);
-            return undefined;
-        }
-    }
-    /** Awaits a check that throws a BackupError with a whole message, and notes it. */
-    async check(action) {
-        try {
-            return await action();
-        }
-        catch (error) {
-            if (!(error instanceof errors/* BackupError */.hj))
-                throw error;
-            this.#problems.push(error.message);
-            return undefined;
-        }
-    }
-    /** Puts an input that has no effect back to its default, with a warning if it was given. */
-    ignore(name, circumstance) {
-        if (this.isChanged(name))
-            this.warnings.push(`${name}: it has no effect ${circumstance}`);
-        this.#values.delete(name);
-    }
-    /** Masks a value that was made from a secret one. */
-    mask(value) {
-        this.#mask(value);
-    }
-    /** Throws E_INPUT with every problem on its own line; else nothing in `parts` is undefined, and the type says so. */
-    settle(parts) {
-        if (this.#problems.length > 0) {
-            throw new errors/* BackupError */.hj('E_INPUT', this.#scrubbed(this.#problems.join('\n')), this.#anyEmpty ? (0,platform/* platform */.i)().advice.empty : (0,platform/* platform */.i)().advice.wrong);
-        }
-        for (const [name, value] of Object.entries(parts)) {
-            if (value === undefined)
-                throw new Error(`the setting ${name} is missing, and no input was found wrong`);
-        }
-        return parts;
-    }
-    #given(name) {
-        try {
-            return (0,platform/* platform */.i)().input(name);
-        }
-        catch (error) {
-            this.problem(name, error.message);
-            return '';
-        }
-    }
-    #mask(value) {
-        this.#secrets.push(value);
-        (0,platform/* platform */.i)().secret(withoutComments(value));
-        // With newlines written as `\n` or in base64, the lines that may turn up in a log are others than those given.
-        const pem = mendedPem(value);
-        if (pem !== null && pem.trim() !== value)
-            (0,platform/* platform */.i)().secret(pem);
-    }
-    /** A secret pasted into the wrong input must not come back in its message. */
-    #holdsSecret(text) {
-        if (input_reader_SECRET_KEY.test(text))
-            return true;
-        return this.#secrets.some((secret) => text.includes(secret));
-    }
-    /** A rule may name the host or the name of the backups, which somebody may have filled with a secret. */
-    #scrubbed(message) {
-        return this.#secrets.reduce((text, secret) => text.replaceAll(secret, '***'), message);
-    }
-}
-/** The runner masks each line by itself: a comment in a file of keys that is "#" alone would be masked wherever there is one. */
-function withoutComments(secret) {
-    const lines = secret.split(/\r\n|\r|\n/);
-    const kept = lines.filter((line) => !/^\s*#/.test(line) || input_reader_SECRET_KEY.test(line));
-    return kept.length === 0 || kept.length === lines.length ? secret : kept.join('\n');
-}
-
 // EXTERNAL MODULE: ./src/settings/notify-inputs.ts + 1 modules
 var notify_inputs = __nccwpck_require__(9519);
 // EXTERNAL MODULE: ./src/settings/host-path.ts
@@ -17534,6 +17538,7 @@ function parseLocation(text) {
 
 ;// CONCATENATED MODULE: ./src/settings/s3-inputs.ts
 
+
 /** What stores without a region of their own take. */
 const ANY_REGION = 'us-east-1';
 /**
@@ -17576,7 +17581,7 @@ function refuseAlone(reader) {
     const other = declared_inputs/* INPUT_NAMES */.Qh.find((name) => name.startsWith('s3-') && reader.isChanged(name));
     if (other === undefined)
         return;
-    reader.missing('s3-bucket', `required, since ${other} is given; the secret or variable that fills it is probably not set (for example vars.S3_BUCKET)`);
+    reader.missing('s3-bucket', `required, since ${other} is given${unset('vars.S3_BUCKET')}`);
 }
 function usualRegion(endpoint) {
     return process.env.AWS_REGION || process.env.AWS_DEFAULT_REGION || (endpoint === null ? null : ANY_REGION);
@@ -17636,6 +17641,7 @@ var settings_fingerprints = __nccwpck_require__(8516);
 
 
 
+
 /** Reads where the database lives and how to get there. What is wrong is noted in the reader; then it returns undefined. */
 async function readTransport(reader) {
     const transport = reader.require('transport');
@@ -17648,12 +17654,12 @@ async function readTransport(reader) {
     // Inputs of ssh are not missing when nobody knows what was meant.
     if (transport === undefined)
         return undefined;
-    const host = reader.require('host', missing('SSH_HOST'));
+    const host = reader.require('host', ssh_inputs_missing('SSH_HOST'));
     const port = reader.require('port');
-    const username = reader.require('username', missing('SSH_USER'));
+    const username = reader.require('username', ssh_inputs_missing('SSH_USER'));
     const key = await readKey(reader, 'key', 'passphrase');
     if (key === null)
-        reader.missing('key', missing('SSH_KEY'));
+        reader.missing('key', ssh_inputs_missing('SSH_KEY'));
     const knownHosts = reader.read('known-hosts');
     const fingerprints = reader.read('fingerprint');
     if (knownHosts === null && fingerprints === null) {
@@ -17709,7 +17715,7 @@ async function readKey(reader, name, passphraseName) {
         reader.mask(key.pem);
     return key;
 }
-const missing = (example) => `required with transport ssh, but empty; the secret or variable that fills it is probably not set (for example secrets.${example} or vars.${example})`;
+const ssh_inputs_missing = (example) => `required with transport ssh, but empty${unset(`secrets.${example} or vars.${example}`)}`;
 const missingHostKey = (host, port) => `required with transport ssh, or fingerprint instead; nothing turns this check off. Run \`ssh-keyscan -p ${port} ${host}\` from a network that you trust, compare with \`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\` on the host itself, and put the lines into a variable`;
 
 ;// CONCATENATED MODULE: ./src/settings/inputs.ts

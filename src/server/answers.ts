@@ -64,7 +64,7 @@ const Health: Answer = {
   schema: object({
     healthy: truth('No finding is an error, about the database, the backups and where they are'),
     integrity_check: orNull(
-      text('null: it was not read to its end, or is PostgreSQL, which has no such check', {
+      text('null: it was not read to its end, or its engine has no such check', {
         enum: ['passed', 'failed', null],
       }),
     ),
@@ -72,11 +72,11 @@ const Health: Answer = {
     size_human: orNull(text('Such as "302 MB"')),
     tables: orNull(count('How many there are')),
     table_details: list(object({ name: text('Of the table'), rows: orNull(count('null: not known')) })),
-    page_count: orNull(count('SQLite')),
-    page_size: orNull(count('SQLite: bytes')),
-    foreign_key_errors: orNull(count('SQLite: rows that point to none')),
+    page_count: orNull(count('null: its engine tells none')),
+    page_size: orNull(count('bytes; null: its engine tells none')),
+    foreign_key_errors: orNull(count('rows that point to none; null: its engine lets none be')),
     last_checked: time('When it was looked at'),
-    estimated: truth('The rows are what the server has last estimated (PostgreSQL)'),
+    estimated: truth('The rows are what the server has last estimated'),
     newest_age_seconds: orNull(count('Age of the newest good backup; null: there is none')),
     problems: list(PROBLEM),
   }),

@@ -41,9 +41,9 @@ const field = (description: string, pattern: string, maxLength: number, example:
 
 const EXAMPLE = 'app-20261120T101500Z-7f3a';
 const ID = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}(\\.[a-z0-9]+){0,3}$';
-const id = field('Id or file name of a backup', ID, 120, `${EXAMPLE}.sqlite.zst`);
+const id = field('Id or file name of a backup', ID, 120, EXAMPLE);
 const confirm = field(
-  'The name of the database that is replaced: the file name of SQLite, the name of a PostgreSQL database',
+  'The name of the database that is replaced: of a file its name without the folder',
   '^[^\\u0000-\\u001f\\u007f]+$',
   255,
   'app.db',

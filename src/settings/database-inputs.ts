@@ -1,16 +1,13 @@
 import type { Source } from '../engines/engine.js';
 import { ENGINES, engineOf, parseSource } from '../engines/lookup.js';
 import type { Parsed } from './declared-inputs.js';
-import type { InputReader } from './input-reader.js';
+import { type InputReader, unset } from './input-reader.js';
 import type { Command } from './settings.js';
 
 // What `database` and the inputs about it may be is for the engine to say, whose database it is.
 
-const MISSING =
-  'required, but empty; the secret or variable that fills it is probably not set (for example secrets.DATABASE_URL or vars.DATABASE_URL)';
-
 export function readDatabase(reader: InputReader): Source | undefined {
-  const source = reader.requireAs('database', (text) => parsed(reader, 'database', text), MISSING);
+  const source = reader.requireAs('database', (text) => parsed(reader, 'database', text), missing());
   if (source === undefined) return source;
   const engine = engineOf(source);
   for (const name of new Set(Object.values(ENGINES).flatMap(({ inputs }) => inputs))) {
@@ -26,6 +23,8 @@ export function readDatabase(reader: InputReader): Source | undefined {
     return source;
   }
 }
+
+const missing = (): string => `required, but empty${unset('secrets.DATABASE_URL or vars.DATABASE_URL')}`;
 
 /** Everything secret in the text is masked before anything else can be said about it. */
 function parsed(reader: InputReader, name: 'database' | 'restore-to', text: string): Source {

@@ -1,7 +1,7 @@
 import { MOST_RECIPIENTS } from '../backups/packing.js';
 import { mendedPem } from '../host/private-key.js';
 import { parseAgeRecipients } from './age-keys.js';
-import type { InputReader } from './input-reader.js';
+import { type InputReader, unset } from './input-reader.js';
 import { parsePublicKeys, SecretKeyGiven } from './openpgp-keys.js';
 import type { Encryption } from './settings.js';
 import { withNewlines } from './value-rules.js';
@@ -12,7 +12,7 @@ const LONGEST_PASSPHRASE_BYTES = 255;
 const SECRET_KEY = /-----(?:BEGIN|END) [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File|AGE-SECRET-KEY-/i;
 const SECRET_GIVEN =
   'it holds a secret key, and here are the public ones; who can read the workflow or its log may have the secret one by now: make a new pair';
-const UNSET = 'the public keys; the variable that fills it is probably not set (for example vars.BACKUP_RECIPIENTS)';
+const publicKeys = (): string => `the public keys${unset('vars.BACKUP_RECIPIENTS', 'variable')}`;
 
 /** By what the backup of this run is encrypted; null when it is not. */
 export async function readEncryption(reader: InputReader): Promise<Encryption | null | undefined> {
@@ -38,7 +38,7 @@ export async function readEncryption(reader: InputReader): Promise<Encryption | 
   if (passphrase !== null) return readPassphrase(reader, passphrase);
   reader.missing(
     'encryption-recipients',
-    `required with encrypt gpg, or encryption-passphrase instead (12 characters or more): ${UNSET}`,
+    `required with encrypt gpg, or encryption-passphrase instead (12 characters or more): ${publicKeys()}`,
   );
   return undefined;
 }
@@ -67,7 +67,7 @@ async function readAge(reader: InputReader, recipients: string | null, passphras
       'expected nothing with encrypt age, which asks for one at a terminal alone; set `encrypt` to gpg',
     );
   }
-  if (recipients === null) reader.missing('encryption-recipients', `required with encrypt age: ${UNSET}`);
+  if (recipients === null) reader.missing('encryption-recipients', `required with encrypt age: ${publicKeys()}`);
   if (passphrase !== null || recipients === null) return undefined;
   const parsed = await reader.judge('encryption-recipients', async () => checked(await parseAgeRecipients(recipients)));
   return parsed && { method: 'age' as const, ...parsed };

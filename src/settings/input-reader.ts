@@ -8,6 +8,10 @@ import type { HandOption } from './hand-inputs.js';
 const SHOWN = 120;
 const SECRET_KEY = /PRIVATE KEY|PuTTY-User-Key|AGE-SECRET-KEY-/;
 
+/** Why what is empty is probably so, in a job; somebody who types knows that. `filler`: what a workflow fills it with. */
+export const unset = (examples: string, filler = 'secret or variable'): string =>
+  platform().byHand === null ? `; the ${filler} that fills it is probably not set (for example ${examples})` : '';
+
 /**
  * The inputs of this run, read once, in the order of action.yml, with every secret masked before anything can fail.
  *

@@ -1,6 +1,6 @@
 import type { KeepRules } from '../backups/retention.js';
 import { INPUT_NAMES, type InputName, isUsedBy } from './declared-inputs.js';
-import type { InputReader } from './input-reader.js';
+import { type InputReader, unset } from './input-reader.js';
 import type { Command, S3Settings } from './settings.js';
 
 /** What stores without a region of their own take. */
@@ -53,10 +53,7 @@ export function readS3(
 function refuseAlone(reader: InputReader): void {
   const other = INPUT_NAMES.find((name) => name.startsWith('s3-') && reader.isChanged(name));
   if (other === undefined) return;
-  reader.missing(
-    's3-bucket',
-    `required, since ${other} is given; the secret or variable that fills it is probably not set (for example vars.S3_BUCKET)`,
-  );
+  reader.missing('s3-bucket', `required, since ${other} is given${unset('vars.S3_BUCKET')}`);
 }
 
 function usualRegion(endpoint: string | null | undefined): string | null {

@@ -2,7 +2,7 @@ import { nameInFile } from '../host/known-hosts.js';
 import { readPrivateKey } from '../host/private-key.js';
 import { declared, INPUT_NAMES } from './declared-inputs.js';
 import { unnamedFingerprint } from './fingerprints.js';
-import type { InputReader } from './input-reader.js';
+import { type InputReader, unset } from './input-reader.js';
 import type { PrivateKey, SshTarget, TransportSettings } from './settings.js';
 import type { JumpHost } from './value-rules.js';
 
@@ -81,7 +81,7 @@ async function readKey(
 }
 
 const missing = (example: string): string =>
-  `required with transport ssh, but empty; the secret or variable that fills it is probably not set (for example secrets.${example} or vars.${example})`;
+  `required with transport ssh, but empty${unset(`secrets.${example} or vars.${example}`)}`;
 
 const missingHostKey = (host: string, port: number): string =>
   `required with transport ssh, or fingerprint instead; nothing turns this check off. Run \`ssh-keyscan -p ${port} ${host}\` from a network that you trust, compare with \`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\` on the host itself, and put the lines into a variable`;
