@@ -653,13 +653,23 @@ const isBelow = (target) => (name) => target.all === true && name.startsWith(`${
 var quoting = __webpack_require__(2437);
 ;// CONCATENATED MODULE: ./src/command-line/typed.ts
 
-/** The command line for these inputs; `asked` says how the database was named. Values are quoted for a POSIX shell where that is needed. */
-function typed(inputs, { config, targets }) {
+
+/** What is said of this very run, and of no other. */
+const OF_ONE_RUN = ['command', 'backup', 'confirm', 'dry-run'];
+/**
+ * The command line for these inputs; what `asked` has as options is repeated, since it may say where the database is. Values are quoted for
+ * a POSIX shell where that is needed.
+ */
+function typed(inputs, { config, targets, inputs: asked }) {
     const { command = 'backup', backup = '', ...options } = inputs;
+    const repeated = [...asked].filter(([name]) => !OF_ONE_RUN.includes(name) && !(name in inputs) && (0,declared_inputs/* isUsedBy */.fJ)(name, command));
     const words = [
         ...['db-backup', command],
         ...(backup === '' ? [] : [word(backup)]),
         ...Object.entries(options).map(([name, value]) => `--${name} ${word(value)}`),
+        ...repeated.flatMap(([name, given]) => given()
+            .split('\n')
+            .map((line) => `--${name} ${word(line)}`)),
         ...(config === null ? [] : [`--config ${word(config)}`]),
         ...targets.map((target) => `--target ${word(target)}`),
     ];

@@ -13847,7 +13847,7 @@ async function main(cancel, refused) {
     await Promise.all([run?.ledger?.save(), tellOthers(teller, run, report, tail, log, wantSummary)]);
     for (const line of lastLines(report))
         log.info(line);
-    return { report, isClean: run?.hostIsClean ?? true };
+    return { report, isClean: run === null || (run.hostIsClean && !isCutOff(run)) };
 }
 /** The names, as bytes, of all databases of the server that the inputs of `list` name. Throws a BackupError. */
 async function databasesOfServer(signal) {
@@ -13861,6 +13861,8 @@ async function databasesOfServer(signal) {
         throw failureOf(error, signal);
     }
 }
+/** A restore that is ended leaves its journal, by which `post` takes it back or finishes it. */
+const isCutOff = ({ settings, left, signal }) => settings.command === 'restore' && signal.aborted && left !== 'nothing-contacted';
 async function tellOthers(teller, run, report, tail, log, wantSummary) {
     if (!teller.hasSomebody)
         return;

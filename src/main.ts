@@ -115,7 +115,7 @@ export async function main(
   // When that takes long, or fails, the outputs are as they are.
   await Promise.all([run?.ledger?.save(), tellOthers(teller, run, report, tail, log, wantSummary)]);
   for (const line of lastLines(report)) log.info(line);
-  return { report, isClean: run?.hostIsClean ?? true };
+  return { report, isClean: run === null || (run.hostIsClean && !isCutOff(run)) };
 }
 
 /** The names, as bytes, of all databases of the server that the inputs of `list` name. Throws a BackupError. */
@@ -129,6 +129,10 @@ export async function databasesOfServer(signal: AbortSignal): Promise<Buffer[]> 
     throw failureOf(error, signal);
   }
 }
+
+/** A restore that is ended leaves its journal, by which `post` takes it back or finishes it. */
+const isCutOff = ({ settings, left, signal }: Run): boolean =>
+  settings.command === 'restore' && signal.aborted && left !== 'nothing-contacted';
 
 async function tellOthers(
   teller: Teller,

@@ -98,7 +98,9 @@ test('a restore, with the name of the database', async () => {
   expect(restored.code).toBe(0);
   expect(await rows()).toBe(before);
   const [, undo = ''] = /to undo this restore:\n.* INFO {4}db-backup (.*)\n/.exec(restored.stderr) ?? [];
-  expect(undo).toMatch(/^restore app-\S+ --confirm 'app'\\''s.db'$/);
+  expect(undo).toMatch(
+    /^restore app-\S+ --confirm 'app'\\''s.db' --transport local --database '.*' --name app --directory '.*'$/,
+  );
 });
 
 describe('exit status', () => {
@@ -381,4 +383,17 @@ test('help of a command is that of its inputs', async () => {
 test('the program is one that can be started as it lies', () => {
   expect(readFileSync(CLI, 'utf8').split('\n')[0]).toBe('#!/usr/bin/env node');
   expect(statSync(CLI).mode & 0o777).toBe(0o755);
+});
+
+test('a restore that is ended in its hooks is settled before the program ends', async () => {
+  await commandLine(['backup', ...local]);
+  const [id = ''] = ids();
+  const once = `test -e '${directory}/once' || { touch '${directory}/once'; exec sleep 600; }`;
+  const args = ['restore', id, '--confirm', "app's.db", '--check-command', once, ...local];
+  const ended = await commandLine(args, {
+    signal: { at: /INFO {2}check-command\n/, name: 'SIGTERM', when: () => existsSync(join(directory, 'once')) },
+  });
+  expect(ended.code).toBe(130);
+  expect(readdirSync(join(directory, '.work')).filter((one) => !['lock', 'holder'].includes(one))).toEqual([]);
+  expect((await commandLine(['health', ...local])).stderr).not.toContain('E_UNFINISHED');
 });

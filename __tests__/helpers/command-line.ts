@@ -28,8 +28,8 @@ export interface CommandLineOptions {
   cwd?: string;
   /** Default: `dist/cli.js`. */
   program?: string;
-  /** Sends this signal as soon as stderr matches. */
-  signal?: { at: RegExp; name: NodeJS.Signals };
+  /** Sends this signal as soon as stderr matches, and `when` says so. */
+  signal?: { at: RegExp; name: NodeJS.Signals; when?: () => boolean };
 }
 
 /** `db-backup` as from cron: no terminal, and of the environment nothing but PATH and a HOME of its own. */
@@ -51,10 +51,14 @@ export async function commandLine(
     let signal = options.signal;
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       result.stderr += text;
-      if (signal?.at.test(result.stderr)) {
-        child.kill(signal.name);
-        signal = undefined;
-      }
+      if (signal === undefined || !signal.at.test(result.stderr)) return;
+      const { name, when = () => true } = signal;
+      signal = undefined;
+      const send = (): void => {
+        if (when()) child.kill(name);
+        else setTimeout(send, 20);
+      };
+      send();
     });
     result.code = await new Promise((resolve, reject) => {
       child.on('error', reject);

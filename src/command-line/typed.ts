@@ -1,16 +1,32 @@
 import { quote } from '../host/quoting.js';
+import { type InputName, isUsedBy } from '../settings/declared-inputs.js';
+import type { Command } from '../settings/settings.js';
 import type { Asked } from './arguments.js';
 
-/** The command line for these inputs; `asked` says how the database was named. Values are quoted for a POSIX shell where that is needed. */
+/** What is said of this very run, and of no other. */
+const OF_ONE_RUN: readonly InputName[] = ['command', 'backup', 'confirm', 'dry-run'];
+
+/**
+ * The command line for these inputs; what `asked` has as options is repeated, since it may say where the database is. Values are quoted for
+ * a POSIX shell where that is needed.
+ */
 export function typed(
   inputs: Readonly<Record<string, string>>,
-  { config, targets }: Pick<Asked, 'config' | 'targets'>,
+  { config, targets, inputs: asked }: Pick<Asked, 'config' | 'targets' | 'inputs'>,
 ): string {
   const { command = 'backup', backup = '', ...options } = inputs;
+  const repeated = [...asked].filter(
+    ([name]) => !OF_ONE_RUN.includes(name) && !(name in inputs) && isUsedBy(name, command as Command),
+  );
   const words = [
     ...['db-backup', command],
     ...(backup === '' ? [] : [word(backup)]),
     ...Object.entries(options).map(([name, value]) => `--${name} ${word(value)}`),
+    ...repeated.flatMap(([name, given]) =>
+      given()
+        .split('\n')
+        .map((line) => `--${name} ${word(line)}`),
+    ),
     ...(config === null ? [] : [`--config ${word(config)}`]),
     ...targets.map((target) => `--target ${word(target)}`),
   ];
