@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type CommandLineResult, commandLineForAll } from '../helpers/command-line.js';
 import { leftAfter, processesOfUser } from '../helpers/processes.js';
 import { type ScheduleMachine, scheduleMachine } from '../helpers/schedule-machine.js';
@@ -148,13 +148,59 @@ test('root installs it for a user, and finds it again', async () => {
       }),
     ),
   );
-  const byRoot = await machine.schedule(['install', '--with', 'cron', '--config', config, '--name', 'shop']);
-  expect([byRoot.code, byRoot.stderr]).toEqual([
-    2,
-    expect.stringContaining(`shop is installed already, in the crontab of ${user.name}`),
-  ]);
   expect((await machine.schedule(['uninstall', '--name', 'shop'])).code).toBe(0);
   expect(table()).toEqual(FOREIGN);
+});
+
+test('what one user has is not in the way of another one of that name, and stays when that is taken away', async () => {
+  const byRoot = (...args: string[]) => machine.schedule(args);
+  const here = ['--config', config, '--name', 'shop'];
+  try {
+    expect((await install()).code).toBe(0);
+    const before = table();
+    const units = () => readdirSync(machine.units).filter((name) => /^db-backup-shop-/.test(name));
+    // for root himself, once in the one place, and once in the other
+    expect((await byRoot('install', '--with', 'systemd', ...here)).code).toBe(0);
+    const twice = await byRoot('install', '--with', 'cron', ...here);
+    expect([twice.code, twice.stderr]).toEqual([
+      2,
+      expect.stringContaining('uninstall --name shop --with systemd --user root, or choose another --name'),
+    ]);
+    for (const dryRun of [['--dry-run'], []]) {
+      const which = await byRoot('uninstall', ...dryRun);
+      expect([which.code, which.stderr]).toEqual([
+        2,
+        expect.stringMatching(
+          /shop is installed more than once: say by --with and --user which of --with systemd --user root, --with cron --user dbb-/,
+        ),
+      ]);
+    }
+    expect([units().length, table()]).toEqual([6, before]);
+    const would = await byRoot('uninstall', '--with', 'systemd', '--dry-run');
+    expect([would.code, would.stderr]).toEqual([0, expect.not.stringContaining(user.name)]);
+    expect((await byRoot('uninstall', '--with', 'systemd')).code).toBe(0);
+    expect([units(), table()]).toEqual([[], before]);
+
+    expect((await byRoot('install', '--with', 'cron', ...here)).code).toBe(0);
+    const whose = await byRoot('uninstall');
+    expect([whose.code, whose.stderr]).toEqual([2, expect.stringContaining('say by --user which of')]);
+    expect((await byRoot('uninstall', '--user', 'root')).code).toBe(0);
+    expect([readFileSync(join(machine.tables, 'root'), 'latin1'), table()]).toEqual([
+      expect.not.stringContaining('db-backup'),
+      before,
+    ]);
+    const foreign = await own('uninstall', '--user', 'root');
+    expect([foreign.code, foreign.stderr]).toEqual([
+      2,
+      expect.stringContaining('root alone can uninstall it for another user'),
+    ]);
+    const odd = await own('uninstall', '--with', 'at');
+    expect([odd.code, odd.stderr]).toEqual([2, expect.stringContaining('--with: expected one of')]);
+    expect((await byRoot('uninstall', '--user', user.name)).code).toBe(0);
+    expect(table().toString()).toBe('');
+  } finally {
+    rmSync(join(machine.tables, 'root'), { force: true });
+  }
 });
 
 test('a user without a home of his own has no lock there, which could not be made', async () => {
@@ -186,42 +232,126 @@ test('a block in which nothing tells what it is goes as well', async () => {
       'latin1',
     ),
   );
+  const status = await own('status');
+  expect([status.code, status.stdout]).toEqual([
+    3,
+    expect.stringMatching(
+      /^shop in the crontab of .*\n {2}WRONG: nothing in the block of shop .* tells which jobs it has/,
+    ),
+  ]);
   expect((await own('uninstall', '--name', 'shop')).code).toBe(0);
   expect(table().toString()).toBe('');
 });
 
-test('marks that are damaged: the table stays as it is', async () => {
+test.each([
+  ['no end', /^# <<< .*\n/m],
+  ['no beginning', /^# >>> .*\n/m],
+  ['neither', /^# (?:>>>|<<<) .*\n/gm],
+])('marks that are damaged, %s: the table stays as it is, and status tells', async (_, mark) => {
   await install();
-  const damaged = Buffer.from(
-    `${table()
-      .toString('latin1')
-      .replace(/^# <<< .*\n/m, '')}1 1 * * * id\n`,
-    'latin1',
-  );
+  const damaged = Buffer.from(`${table().toString('latin1').replace(mark, '')}1 1 * * * id\n`, 'latin1');
   await withForeign(damaged);
-  for (const result of [await install(), await own('uninstall', '--name', 'shop')]) {
-    expect([result.code, result.stderr]).toEqual([
-      2,
-      expect.stringContaining('have lost a mark, or have one too many, so nobody knows what is ours'),
-    ]);
+  const saying = 'have lost a mark, or have one too many, so nobody knows what is ours';
+  for (const result of [
+    await install(),
+    await own('uninstall', '--name', 'shop'),
+    await own('uninstall'),
+    await own('install', '--with', 'systemd', '--config', config, '--name', 'shop'),
+  ]) {
+    expect([result.code, result.stderr]).toEqual([2, expect.stringContaining(saying)]);
     expect(table()).toEqual(damaged);
   }
+  for (const name of [[], ['--name', 'shop']]) {
+    const status = await own('status', ...name);
+    expect([status.code, status.stdout]).toEqual([
+      3,
+      expect.stringMatching(new RegExp(`WRONG: .*${saying}\n {2}Mend them with \`crontab -e\``)),
+    ]);
+  }
+  const list = await own('list');
+  expect([list.code, list.stderr]).toEqual([0, expect.stringMatching(new RegExp(`WARN .*${saying}`))]);
+  expect((await own('status', '--name', 'app')).stderr).toContain('nothing is installed under the name app');
+});
+
+/** Two that install at once: none of them writes before both have read, and none looks before both have written. */
+const AT_ONCE = `#!/bin/sh
+wait_for_two() {
+  : >"FOLDER/$1.$PPID"
+  left=600
+  until [ "$(ls FOLDER | grep -c "^$1\\.")" -ge 2 ] || [ $left = 0 ]; do sleep 0.1; left=$((left - 1)); done
+}
+case $1 in
+-l) cat FOLDER/table ;;
+*)
+  cat >"FOLDER/new.$PPID"
+  wait_for_two begun
+  mv "FOLDER/new.$PPID" FOLDER/table
+  wait_for_two written ;;
+esac
+`;
+/** Somebody writes the table that he has read before, whenever somebody else has written it. */
+const ALWAYS_AGAIN = '#!/bin/sh\ncase $1 in -l) cat FOLDER/table ;; *) cat >/dev/null ;; esac\n';
+
+describe('a table that somebody else writes at the same time', () => {
+  let stub: string;
+  beforeEach(() => {
+    stub = mkdtempSync('/srv/dbb-stub-');
+    writeFileSync(join(stub, 'table'), FOREIGN);
+  });
+  afterEach(() => rmSync(stub, { recursive: true }));
+
+  const withCrontab = async (script: string, line: string): Promise<CommandLineResult> => {
+    mkdirSync(join(stub, 'bin'));
+    writeFileSync(join(stub, 'bin', 'crontab'), script.replaceAll('FOLDER', stub), { mode: 0o755 });
+    const { node, cli } = await commandLineForAll();
+    const install = `"$NODE" "$CLI" schedule install --with cron --config "$CONFIG"`;
+    return machine.shell(`PATH="$STUB/bin:$PATH"; install() { ${install} "$@" 2>&1 >/dev/null; }; ${line}`, {
+      ...{ NODE: node, CLI: cli, CONFIG: config, STUB: stub },
+    });
+  };
+
+  test('both are there in the end', async () => {
+    const result = await withCrontab(AT_ONCE, 'install --name one & first=$!; install --name two && wait $first');
+    expect([result.code, result.stdout.match(/ installed; /g)]).toEqual([0, [' installed; ', ' installed; ']]);
+    const text = readFileSync(join(stub, 'table'), 'latin1');
+    expect(text.startsWith(FOREIGN.toString('latin1'))).toBe(true);
+    expect(text.match(/^# (?:>>>|<<<) db-backup \w+/gm)?.sort()).toEqual([
+      ...['# <<< db-backup one', '# <<< db-backup two', '# >>> db-backup one', '# >>> db-backup two'],
+    ]);
+  });
+
+  test('what does not stay there is not called installed', async () => {
+    const result = await withCrontab(ALWAYS_AGAIN, 'install --name one');
+    expect([result.code, result.stdout]).toEqual([
+      1,
+      expect.stringMatching(
+        /E_LOCKED: the crontab of root was written 5 times, and each time somebody else changed it/,
+      ),
+    ]);
+    expect(result.stdout).not.toContain('installed');
+  });
 });
 
 test('a table that can not be read is not taken for an empty one', async () => {
   await withForeign(FOREIGN);
   const { node, cli } = await commandLineForAll();
-  const { stdout, stderr, code } = await machine.shell(
-    `mkdir -p /run/etc/upper /run/etc/work
-    mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work /etc
-    echo root >/etc/cron.allow
-    exec runuser -u ${user.name} -- "$NODE" "$CLI" schedule install --with cron --config "$CONFIG" --name shop >/dev/null`,
-    { HOME: user.home, CONFIG: config, NODE: node, CLI: cli },
-  );
-  expect([code, stdout, stderr]).toEqual([
-    1,
-    '',
-    expect.stringMatching(/E_PERM: the crontab of .* can not be read, so it is not written either: .*not allowed/),
-  ]);
+  const denied = (line: string): Promise<CommandLineResult> =>
+    machine.shell(
+      `mkdir -p /run/etc/upper /run/etc/work
+      mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work /etc
+      echo root >/etc/cron.allow
+      exec runuser -u ${user.name} -- "$NODE" "$CLI" schedule ${line}`,
+      { HOME: user.home, CONFIG: config, NODE: node, CLI: cli },
+    );
+  const saying = /the crontab of .* can not be read, so .*: .*not allowed/;
+  const install = 'install --with cron --config "$CONFIG" --name shop >/dev/null';
+  for (const line of [install, 'uninstall', 'uninstall --name shop --dry-run', 'uninstall --with cron']) {
+    expect(await denied(line)).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(saying) });
+  }
   expect(table()).toEqual(FOREIGN);
+  expect((await denied('uninstall --with systemd')).code).toBe(0);
+  const status = await denied('status --name shop');
+  expect([status.code, status.stdout]).toEqual([3, expect.stringMatching(new RegExp(`WRONG: ${saying.source}`))]);
+  const list = await denied('list');
+  expect([list.code, list.stderr]).toEqual([0, expect.stringMatching(new RegExp(`WARN {2}${saying.source}`))]);
 });

@@ -310,6 +310,20 @@ test('a user installs units of his own, and sees those of the system', async () 
   ]);
 });
 
+test('who can not write in his home is told that, and not that he is not root', async () => {
+  const closed = mkdtempSync('/srv/dbb-closed-');
+  try {
+    const { code, stderr } = await machine.schedule(['install', '--with', 'systemd', '--config', config], {
+      ...{ user: user.name, env: { XDG_CONFIG_HOME: join(closed, 'config') } },
+    });
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/E_PERM: .*\.service could not be written: EACCES/)]);
+    expect(stderr).toContain(`${user.name} can not write in ${closed}: correct that, or let root install it`);
+    expect(stderr).not.toContain('whole system');
+  } finally {
+    rmSync(closed, { recursive: true });
+  }
+});
+
 describe('what is wrong is told before anything is written', () => {
   const refused = async (args: string[], ...sayings: string[]): Promise<void> => {
     const result = await machine.schedule(['install', '--with', 'systemd', ...args]);
@@ -359,6 +373,20 @@ describe('what is wrong is told before anything is written', () => {
     const closed = configure('', 'closed.yml');
     chmodSync(closed, 0o600);
     await refused(['--config', closed, '--user', user.name], `${user.name}, who is to run it, can not read ${closed}`);
+  });
+
+  test('a file in the home of whoever runs it, which is another one than that of who installs it', async () => {
+    const block =
+      '    encrypt: gpg\n    encryption-passphrase:\n      file: &pass "~/pass"\n    signing-key: { file: *pass }\n';
+    const home = configure(block, 'home.yml');
+    await refused(
+      ['--config', home, '--user', user.name],
+      `${home}: ~/pass would be looked for in the home of ${user.name}, who is to run it: write the absolute path`,
+    );
+    // one's own is the same for both, and is not there
+    const own = await machine.schedule(['install', '--with', 'systemd', '--config', home, '--dry-run']);
+    expect(own.stderr).not.toContain('absolute path');
+    expect(own.stderr).toContain('/root/pass can not be read');
   });
 
   test('a program that npx has fetched for this once', async () => {

@@ -58,10 +58,18 @@ test('the compose example starts what there is, with files that are there', asyn
     const all = await commandLine(['backup', '--config', config]);
     expect(all.stderr.match(/\S+: \/run\/secrets\/\S+ can not be read/g)).toHaveLength(3);
     // what the service is started with is a command line
-    const schedule = await commandLine([...backup.command, '--config', config, '--dry-run']);
-    expect(schedule.code).toBe(0);
-    for (const job of ['backup', 'verify', 'health'])
-      expect(schedule.stderr).toMatch(new RegExp(`INFO  ${job}: .*; next `));
+    for (const name of ['db_password', 's3_key_id', 's3_secret']) writeFileSync(join(folder, name), 'secret-text\n');
+    writeFileSync(config, readFileSync(config, 'utf8').replaceAll('/run/secrets/', `${folder}/`));
+    const schedule = await commandLine([...backup.command, '--config', config, '--dry-run'], {
+      env: { TZ: backup.environment.TZ },
+    });
+    expect([schedule.code, schedule.stderr]).toEqual([0, expect.not.stringContaining('WARN')]);
+    const times = [...schedule.stderr.matchAll(/INFO {2}(\w+: .*); next /g)].map(([, job]) => job);
+    expect(times).toEqual(['backup: daily 03:15', 'verify: weekly sunday 04:15', 'health: daily 08:00']);
+    const docs = textOf('docs/container.md').replace(/\s+/g, ' ');
+    expect(docs).toContain(
+      'a backup every day at 03:15, its proof on Sundays at 04:15, a look at its health every day at 08:00',
+    );
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -111,4 +111,34 @@ console.log(JSON.stringify({ gap: leftOut(calendar, from)?.toLocaleDateString('s
     expect(said.days).not.toContain(day);
     if (text.startsWith('daily')) expect(said.days).toHaveLength(20);
   });
+
+  /** The next times from a moment, in UTC, in that time zone. */
+  const timesIn = (TZ: string, text: string, from: string, count: number): string[] => {
+    const script = `const { parseCalendar, nextTimes } = await import(process.argv[1]);
+console.log(JSON.stringify(nextTimes(parseCalendar(process.argv[2]), new Date(process.argv[3]), Number(process.argv[4]))));`;
+    const args = ['--input-type=module', '--no-warnings', '-e', script, '--', calendarFile, text, from, String(count)];
+    const said = JSON.parse(execFileSync(node24, args, { env: { TZ }, encoding: 'utf8' })) as string[];
+    return said.map((time) => time.slice(5, 16));
+  };
+
+  // 25 October 2026, 01:00 in UTC: from 03:00 back to 02:00 in Berlin
+  test.each([
+    ['hourly :15', '2026-10-24T23:20:00Z', ['10-25T00:15', '10-25T01:15', '10-25T02:15', '10-25T03:15']],
+    // from the second of the two hours on
+    ['hourly :15', '2026-10-25T01:14:59Z', ['10-25T01:15', '10-25T02:15']],
+    ['daily 02:30', '2026-10-24T12:00:00Z', ['10-25T00:30', '10-26T01:30']],
+    ['daily 02:30', '2026-10-25T00:40:00Z', ['10-26T01:30']],
+    ['every 2 hours', '2026-10-24T22:30:00Z', ['10-25T00:00', '10-25T03:00']],
+    // and forward, on 28 March 2027
+    ['hourly', '2027-03-27T23:30:00Z', ['03-28T00:00', '03-28T01:00', '03-28T02:00']],
+  ])('when the clock of Berlin is set: %s from %s', (text, from, times) => {
+    expect(timesIn('Europe/Berlin', text, from, times.length)).toEqual(times);
+  });
+
+  test('a clock that is put forward by half an hour has no minutes that it leaves out', () => {
+    // 4 October 2026 on Lord Howe: 02:15 is not there
+    expect(timesIn('Australia/Lord_Howe', 'daily 02:15', '2026-10-02T20:00:00Z', 2)).toEqual([
+      ...['10-04T15:15', '10-05T15:15'],
+    ]);
+  });
 });

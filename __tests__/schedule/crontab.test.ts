@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { blockOf, blocksIn, Damaged, withBlock, without } from '../../src/schedule/crontab.js';
+import { blockIn, blockOf, blocksIn, Damaged, damagedIn, withBlock, without } from '../../src/schedule/crontab.js';
 import { installationOf } from './sample-installation.js';
 
 const TOOLS = { env: '/usr/bin/env', flock: '/usr/bin/flock' };
@@ -60,10 +60,20 @@ describe('a table', () => {
     ['no begin', `0 1 * * * id\n${last}\n`],
     ['two begins', `${first}\n${first}\n${last}\n`],
     ['two blocks', `${block}${block}`],
+    ['no mark at all, and a line that runs', block.split('\n').slice(1, 3).concat('').join('\n')],
     ['another block within', `${first}\n# >>> db-backup app (made by db-backup; changes here are lost)\n${last}\n`],
   ])('%s: nothing is made of it', (_, table) => {
     expect(() => without(table, 'shop')).toThrow(Damaged);
     expect(() => withBlock(table, 'shop', block)).toThrow(Damaged);
+    expect(() => blockIn(table, 'shop')).toThrow(Damaged);
+    expect(damagedIn(`${FOREIGN}${table}`)).toContain('shop');
+  });
+
+  test('with whole blocks has nothing damaged, wherever they are', () => {
+    const both = `${block}${FOREIGN}${blockOf(installationOf({ name: 'app' }), TOOLS)}# after\n`;
+    expect(damagedIn(both)).toEqual([]);
+    expect(blockIn(both, 'shop')).toBe(block);
+    expect(blockIn(both, 'other')).toBe('');
   });
 
   test('tells what is in it, and whether somebody has changed it', () => {

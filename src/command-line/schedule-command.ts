@@ -75,7 +75,12 @@ export function scheduleCommand(root: Command, done: (status: number) => void): 
   deed(
     'uninstall',
     'take away what install has written, and nothing else',
-    [name('of this installation; needed where there are several'), dryRun],
+    [
+      name('of this installation; needed where there are several'),
+      new Option('--user <name>', 'who runs it; needed where several have that name'),
+      new Option('--with <system>', 'systemd, cron or task-scheduler; needed where several have that name'),
+      dryRun,
+    ],
     async () => (await import('./schedule.js')).uninstall,
   );
 }

@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { databaseOf, parseSource } from '../engines/lookup.js';
 import { describe } from '../errors.js';
@@ -9,7 +10,8 @@ import { declared, type InputName } from '../settings/declared-inputs.js';
 import { parseHostPath } from '../settings/host-path.js';
 import { readSettings } from '../settings/inputs.js';
 import { asking } from './all-databases.js';
-import type { Target } from './config.js';
+import type { Config, Target } from './config.js';
+import type { Inputs } from './given.js';
 
 /** What a configuration is made for when it is run by the machine, and what can be said of it before. */
 export interface Judged {
@@ -23,9 +25,19 @@ export interface Judged {
 /** What has others started; `run-as` does as well. */
 const OTHERS: readonly InputName[] = ['container', 'before-command', 'after-command'];
 
-/** Looks at each database of the configuration as these jobs will, without contacting anything. */
-export async function judge(targets: readonly Target[], jobs: readonly Job[], account: Account): Promise<Judged> {
-  const wrong: string[] = [];
+/**
+ * Looks at each database of the configuration as these jobs will, without contacting anything. `variables`: the inputs that the environment
+ * of the jobs gives, where it is that of this process; null: nobody knows it.
+ */
+export async function judge(
+  config: Config,
+  jobs: readonly Job[],
+  account: Account,
+  variables: Inputs | null = null,
+): Promise<Judged> {
+  const wrong = await atHomeOfCaller(config, account);
+  const targets = variables === null ? config.targets : config.targets.map((target) => within(variables, target));
+  const known = variables === null ? ['file'] : ['file', 'env', 'credential'];
   const warnings: string[] = [];
   const folders = new Set<string>();
   const all = targets.flatMap(({ elsewhere }) => elsewhere);
@@ -34,7 +46,7 @@ export async function judge(targets: readonly Target[], jobs: readonly Job[], ac
   for (const target of targets.map((one) => (one.all ? asking(one) : one))) {
     const { name } = target;
     // a command may ask somebody, or take its time
-    const unread = target.elsewhere.filter(({ by }) => by !== 'file').map(({ input }) => input);
+    const unread = target.elsewhere.filter(({ by }) => !known.includes(by)).map(({ input }) => input);
     if (unread.length === 0) wrong.push(...(await faultsFor(target, jobs)));
     else
       warnings.push(`${name}: ${unread.join(', ')} can not be read before it runs, so its inputs are not checked now`);
@@ -63,6 +75,31 @@ export async function judge(targets: readonly Target[], jobs: readonly Job[], ac
     startsOthers,
   };
   return { needs, wrong, warnings };
+}
+
+/** A variable counts before the configuration. */
+const within = (variables: Inputs, target: Target): Target => ({
+  ...target,
+  inputs: new Map([...target.inputs, ...variables]),
+  elsewhere: target.elsewhere.filter(({ input }) => !variables.has(input)),
+});
+
+/** `{ file: ~/pass }` is read here in the home of the caller, and by the job in its own: what is wrong with that. */
+async function atHomeOfCaller({ path }: Config, { name, home }: Account): Promise<string[]> {
+  if (home === homedir()) return [];
+  const yaml = await import('yaml');
+  const document = yaml.parseDocument(readFileSync(path, 'utf8'));
+  const found = new Set<string>();
+  yaml.visit(document, {
+    Pair(_, { key, value }) {
+      if (!yaml.isScalar(key) || key.value !== 'file') return;
+      const file = yaml.isAlias(value) ? value.resolve(document) : value;
+      if (yaml.isScalar(file) && typeof file.value === 'string' && file.value.startsWith('~/')) found.add(file.value);
+    },
+  });
+  return [...found].map(
+    (file) => `${path}: ${file} would be looked for in the home of ${name}, who is to run it: write the absolute path`,
+  );
 }
 
 function readable(given: () => string): string {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { basename } from 'node:path';
 import { cancel } from '../cancel.js';
 import { BackupError, describe } from '../errors.js';
@@ -35,6 +36,7 @@ import type { Installed, Scheduler } from '../schedule/scheduler.js';
 import { LOCAL_SERVICE } from '../schedule/task-xml.js';
 import { oneOf, parseName, parseRunAs } from '../settings/value-rules.js';
 import { type Config, readConfig } from './config.js';
+import { fromEnvironment } from './environment.js';
 import { EXIT } from './exit-status.js';
 import type { Given } from './schedule-command.js';
 import { judge } from './schedule-needs.js';
@@ -45,7 +47,7 @@ export const install = (given: Given): Promise<number> =>
   told(async () => {
     const config = await configured(given);
     const { system, account, jobs, name } = choices(given, config);
-    const { needs, wrong, warnings } = await judge(config.targets, [...jobs.keys()], account);
+    const { needs, wrong, warnings } = await judge(config, [...jobs.keys()], account);
     begin(); // after a look at other inputs
     if (wrong.length > 0) throw input(...wrong);
     const wanted: Installation = { name, jobs, account, ...programs(), config: config.path, needs };
@@ -53,7 +55,7 @@ export const install = (given: Given): Promise<number> =>
     const scheduler = schedulerOf(system, account);
     const pieces = piecesOf(scheduler, wanted);
     refuseOthers(wanted, scheduler);
-    for (const warning of [...warnings, ...hints(wanted, system)]) platform().warning(neutralise(warning));
+    warn(...warnings, ...gapsOf(jobs), ...hints(wanted, system));
     if (system !== 'task-scheduler') expectReadable(wanted);
 
     say(`${given.dryRun ? 'would write' : 'writing'} for ${config.path}, to be run by ${account.name} with ${system}:`);
@@ -77,11 +79,18 @@ export const install = (given: Given): Promise<number> =>
 /** Stays in the foreground, for containers, and starts the jobs by itself until a signal. */
 export const run = (given: Given): Promise<number> =>
   told(async () => {
+    const environment = { ...process.env }; // for the jobs, whole: what may be a secret is taken out of ours
     const config = await configured(given);
     const wrong: string[] = [];
     const jobs = jobsOf(given, reading(wrong));
     if (wrong.length > 0) throw input(...wrong);
     if (jobs.size === 0) throw input('all jobs are none: there is nothing to wait for');
+    // the jobs have our home and our variables
+    const account = { ...caller(), home: homedir() };
+    const judged = await judge(config, [...jobs.keys()], account, fromEnvironment({ ...environment }));
+    begin(); // after a look at other inputs
+    if (judged.wrong.length > 0) throw input(...judged.wrong);
+    warn(...judged.warnings, ...gapsOf(jobs));
     const program = { node: process.execPath, cli: realpathSync(process.argv[1] ?? ''), config: config.path };
     for (const [job, calendar] of jobs) say(lineOf(job, calendar));
     if (given.dryRun) return EXIT.done;
@@ -91,7 +100,7 @@ export const run = (given: Given): Promise<number> =>
       wait: waiting(signal),
       start: async (job) => {
         const [node = '', ...args] = commandOf(program, job);
-        const ended = await carryOut(node, args, signal);
+        const ended = await carryOut(node, args, environment, signal);
         say(`${job} ended with ${ended}`);
       },
       tell: (job, at) => say(`next: ${job}, ${timeOf(at)}`),
@@ -102,9 +111,9 @@ export const run = (given: Given): Promise<number> =>
   });
 
 /** A process of its own, which tells by itself. A signal is passed on, and its end waited for, since it leaves nothing behind. */
-function carryOut(node: string, args: readonly string[], signal: AbortSignal): Promise<string> {
+function carryOut(node: string, args: readonly string[], env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<string> {
   return new Promise((resolve) => {
-    const child = spawn(node, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn(node, args, { env, stdio: ['ignore', 'inherit', 'inherit'] });
     const end = () => void child.kill('SIGTERM');
     signal.addEventListener('abort', end, { once: true });
     child.on('error', (error) => resolve(error.message));
@@ -117,26 +126,31 @@ function carryOut(node: string, args: readonly string[], signal: AbortSignal): P
 
 export const status = (given: Given): Promise<number> =>
   told(async () => {
-    const found = all().filter(({ one }) => given.name === undefined || one.mark.name === given.name);
-    if (found.length === 0) {
+    const isAsked = (name: string | null): boolean => given.name === undefined || name === null || name === given.name;
+    const found = all().filter(({ one }) => isAsked(one.mark.name));
+    const unclear = schedulers().flatMap((scheduler) => scheduler.unclear().filter(({ name }) => isAsked(name)));
+    if (found.length === 0 && unclear.length === 0) {
       say(given.name === undefined ? 'nothing is installed' : `nothing is installed under the name ${given.name}`);
       return EXIT.suspect;
     }
-    let isWell = true;
+    let isWell = unclear.length === 0;
+    const tell = (head: string, lines: readonly string[]): void =>
+      show([head, ...lines.map((line) => `  ${line}`)].join('\n'));
     for (const { one, scheduler } of found) {
       const { facts, wrong } = scheduler.state(one);
       const gone = [one.mark.node, one.mark.cli, one.mark.config].filter((path) => !existsSync(path));
       const faults = [...wrong, ...gone.map((path) => `${path} is not there any more`)];
-      show(
-        `${headOf(one)}${[...facts, ...faults.map((fault) => `WRONG: ${fault}`)].map((line) => `\n  ${line}`).join('')}`,
-      );
+      tell(headOf(one), [...facts, ...faults.map((fault) => `WRONG: ${fault}`)]);
       if (faults.length > 0) isWell = false;
     }
+    for (const { name, where, fault } of unclear)
+      tell(name === null ? where : `${name} in ${where}`, [`WRONG: ${fault.message}`, fault.hint]);
     return isWell ? EXIT.done : EXIT.suspect;
   });
 
 export const list = (given: Given): Promise<number> =>
   told(async () => {
+    for (const { fault } of schedulers().flatMap((scheduler) => scheduler.unclear())) warn(fault.message);
     for (const { one } of all()) {
       const { mark, system, where, isIntact } = one;
       const { name, job, calendar, user, config } = mark;
@@ -159,27 +173,69 @@ export const list = (given: Given): Promise<number> =>
 
 export const uninstall = (given: Given): Promise<number> =>
   told(async () => {
-    const found = all();
-    const names = [...new Set(found.map(({ one }) => one.mark.name))];
+    const found = ours(given);
+    const names = [...new Set(found.map(({ name }) => name))];
     if (given.name === undefined && names.length > 1) throw input(`--name: say which of ${names.join(', ')}`);
-    const name = given.name ?? names[0] ?? '';
-    const gone = given.dryRun
-      ? found.flatMap(({ one }) => (one.mark.name === name ? [headOf(one)] : []))
-      : takenAway(name);
-    for (const one of gone) say(`${given.dryRun ? 'would take away' : 'took away'} ${one}`);
-    if (gone.length === 0) say(`nothing of ours is installed${name === '' ? '' : ` under the name ${name}`}`);
+    const place = onlyOne(found, names[0] ?? '');
+    if (place === null) {
+      const name = given.name === undefined ? '' : ` under the name ${given.name}`;
+      say(`nothing of ours is installed${name}`);
+    } else {
+      const gone = given.dryRun ? place.heads : place.scheduler.uninstall(place.name, place.user);
+      for (const one of gone) say(`${given.dryRun ? 'would take away' : 'took away'} ${one}`);
+    }
     return EXIT.done;
   });
 
-/** What is for the whole system only where a user has nothing of that name for himself. */
-function takenAway(name: string): string[] {
-  const isOwn = ({ whose }: Scheduler): boolean => isRoot() || whose !== 'the system';
-  const own = schedulers()
-    .filter(isOwn)
-    .flatMap((scheduler) => scheduler.uninstall(name));
-  return own.length > 0
-    ? own
-    : schedulers().flatMap((scheduler) => (isOwn(scheduler) ? [] : scheduler.uninstall(name)));
+/** What is installed under one name in one place, for one user. */
+interface Place {
+  name: string;
+  user: string;
+  scheduler: Scheduler;
+  /** A line for each job, or for what is unclear. */
+  heads: string[];
+}
+
+/** What is ours, of that name, system and user where they are given. Throws E_INPUT, and why something can not be looked at. */
+function ours({ name, with: chosen, user }: Given): Place[] {
+  const wrong: string[] = [];
+  const read = reading(wrong);
+  const system = chosen === undefined ? null : read('with', () => oneOf(SYSTEMS)(chosen));
+  const account = user === undefined ? null : read('user', () => (isWindows() ? null : ofUser(user, 'uninstall')));
+  if (wrong.length > 0) throw input(...wrong);
+  const places: Place[] = [];
+  const add = (scheduler: Scheduler, place: Omit<Place, 'scheduler' | 'heads'>, head: string): void => {
+    if ((name !== undefined && place.name !== name) || (user !== undefined && place.user !== user)) return;
+    const same = places.find(
+      (one) => one.name === place.name && one.user === place.user && one.scheduler === scheduler,
+    );
+    if (same === undefined) places.push({ ...place, scheduler, heads: [head] });
+    else same.heads.push(head);
+  };
+  for (const scheduler of schedulers(account ?? undefined)) {
+    if (system !== null && scheduler.system !== system) continue;
+    for (const one of scheduler.installed()) add(scheduler, one.mark, headOf(one));
+    for (const one of scheduler.unclear()) {
+      if (one.name !== null) add(scheduler, { name: one.name, user: one.user }, `${one.name} in ${one.where}`);
+      else if (user === undefined || one.user === user) throw one.fault;
+    }
+  }
+  // what is for the whole system only where a user has nothing of that name for himself
+  const isOwn = ({ scheduler }: Place): boolean => isRoot() || scheduler.whose !== 'the system';
+  return places.filter((place) => isOwn(place) || !places.some((one) => isOwn(one) && one.name === place.name));
+}
+
+/** null: there is none. Throws E_INPUT when there are several. */
+function onlyOne(places: readonly Place[], name: string): Place | null {
+  const [first, ...more] = places;
+  if (first === undefined || more.length === 0) return first ?? null;
+  const differs = (of: (place: Place) => string): boolean => new Set(places.map(of)).size > 1;
+  const options = [
+    ...(differs(({ scheduler }) => scheduler.system) ? ['--with'] : []),
+    ...(differs(({ user }) => user) ? ['--user'] : []),
+  ];
+  const each = places.map(({ scheduler, user }) => `--with ${scheduler.system} --user ${user}`);
+  throw input(`${name} is installed more than once: say by ${options.join(' and ')} which of ${each.join(', ')}`);
 }
 
 async function told(deed: () => Promise<number>): Promise<number> {
@@ -195,6 +251,9 @@ async function told(deed: () => Promise<number>): Promise<number> {
 
 const begin = (): void => usePlatform(terminal());
 const say = (text: string): void => platform().info(neutralise(text));
+const warn = (...texts: string[]): void => {
+  for (const text of texts) platform().warning(neutralise(text));
+};
 const show = (text: string): void => platform().result(neutralise(text));
 const input = (...wrong: string[]): BackupError =>
   new BackupError('E_INPUT', wrong.join('\n'), '`db-backup schedule install --help` says what there is.');
@@ -206,7 +265,8 @@ const EXAMPLE = `databases:
     directory: /var/backups/app`;
 
 async function configured(given: Given): Promise<Config> {
-  const config = await readConfig(given.config ?? (process.env.DB_BACKUP_CONFIG || null), process.env);
+  // a copy, since variables that the configuration names are taken out of ours
+  const config = await readConfig(given.config ?? (process.env.DB_BACKUP_CONFIG || null), { ...process.env });
   if (config === null) {
     throw new BackupError(
       'E_INPUT',
@@ -265,12 +325,21 @@ function systemHere(): System {
 
 function accountFor(given: string | undefined, system: System | null): Account {
   if (system === 'task-scheduler') return { name: given ?? LOCAL_SERVICE, uid: -1, home: '' };
-  const me = caller();
-  if (given === undefined || given === me.name) return me;
-  const found = accountOf(parseRunAs(given));
+  if (given === undefined) return caller();
+  const found = ofUser(given, 'install');
   if (found === null) throw new Error(`there is no user ${JSON.stringify(given)} on this machine`);
-  if (!isRoot())
-    throw new Error(`root alone can install it for another user: sudo db-backup schedule install --user ${given}`);
+  return found;
+}
+
+/** null: there is none of that name. Throws an Error for another one than the caller, who is not root. */
+function ofUser(given: string, command: string): Account | null {
+  const me = caller();
+  if (given === me.name) return me;
+  const found = accountOf(parseRunAs(given));
+  if (found !== null && !isRoot())
+    throw new Error(
+      `root alone can ${command} it for another user: sudo db-backup schedule ${command} --user ${given}`,
+    );
   return found;
 }
 
@@ -301,35 +370,40 @@ function piecesOf(scheduler: Scheduler, wanted: Installation) {
   }
 }
 
-/** All that can run jobs here, as far as this user can see. */
-function schedulers(): Scheduler[] {
+/** All that can run jobs here, as far as this user can see; `account`: who is meant besides. */
+function schedulers(account: Account = caller()): Scheduler[] {
   if (isWindows()) return [onWindows()];
   const me = caller();
   return [
     onSystemd('system', me),
     ...(isRoot() ? [] : [onSystemd('user', me)]),
-    ...(programPath('crontab') === null ? [] : [onCron(me, me)]),
+    ...(programPath('crontab') === null ? [] : [onCron(account, me)]),
   ];
 }
 
-const all = (): { one: Installed; scheduler: Scheduler }[] =>
-  schedulers().flatMap((scheduler) => scheduler.installed().map((one) => ({ one, scheduler })));
+const all = (account?: Account): { one: Installed; scheduler: Scheduler }[] =>
+  schedulers(account).flatMap((scheduler) => scheduler.installed().map((one) => ({ one, scheduler })));
 
-/** What has this name already, and would be lost, or run besides. Throws E_INPUT. */
+/** What has this name already, and would be lost, or run besides for the same user. Throws E_INPUT. */
 function refuseOthers({ name, config, account }: Installation, { system, whose }: Scheduler): void {
-  for (const { one, scheduler } of all()) {
+  for (const { one, scheduler } of all(account)) {
     const { mark, where } = one;
-    // of the system, or of somebody else: not in the way of what a user installs for himself
+    // of the system: not in the way of what a user installs for himself
     if (mark.name !== name || (!isRoot() && scheduler.whose === 'the system')) continue;
     const isSame =
       one.system === system && (system === 'cron' ? mark.user === account.name : scheduler.whose === whose);
-    if (!isSame) {
+    if (!isSame && mark.user === account.name) {
       throw input(
-        `${name} is installed already, in ${where}: db-backup schedule uninstall --name ${name}, or choose another --name`,
+        `${name} is installed already, in ${where}: db-backup schedule uninstall --name ${name} --with ${one.system} --user ${mark.user}, or choose another --name`,
       );
     }
-    if (mark.config !== config) {
+    if (isSame && mark.config !== config) {
       throw input(`${name} is what is installed for ${mark.config}, in ${where}: choose another --name`);
+    }
+  }
+  for (const scheduler of schedulers(account)) {
+    for (const one of scheduler.unclear()) {
+      if (one.name === name && one.user === account.name && one.system !== system) throw one.fault;
     }
   }
 }
@@ -349,6 +423,18 @@ function refuseCredentials({ credentials }: Needs, system: System): void {
   }
 }
 
+/** Which of the jobs are at an hour that the clock leaves out once a year. */
+function gapsOf(jobs: ReadonlyMap<Job, Calendar>): string[] {
+  return [...jobs].flatMap(([job, calendar]) => {
+    const gap = leftOut(calendar, new Date());
+    return gap === null
+      ? []
+      : [
+          `${job}: on ${timeOf(gap).slice(4, 14)} the clock of this machine is put forward over that time, and the day may be left out: choose another hour`,
+        ];
+  });
+}
+
 /** What may go wrong when nobody looks. */
 function hints(wanted: Installation, system: System): string[] {
   const { needs, account, cli, node } = wanted;
@@ -357,15 +443,7 @@ function hints(wanted: Installation, system: System): string[] {
   const hidden = [node, cli].filter(
     (path) => /^\/(?:home|root)\//.test(path) && account.uid !== 0 && !path.startsWith(`${account.home}/`),
   );
-  const gaps = [...wanted.jobs].map(([job, calendar]) => ({ job, gap: leftOut(calendar, new Date()) }));
   return [
-    ...gaps.flatMap(({ job, gap }) =>
-      gap === null
-        ? []
-        : [
-            `${job}: on ${timeOf(gap).slice(4, 14)} the clock of this machine is put forward over that time, and the day may be left out: choose another hour`,
-          ],
-    ),
     ...variables.map(
       (one) =>
         `the variable ${one}, which the configuration names, will not be set when it runs by itself: use { file: ... }`,

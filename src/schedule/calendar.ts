@@ -10,6 +10,7 @@ export type Calendar =
 
 export const DAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'] as const;
 
+const MINUTE_MS = 60_000;
 const FORMS =
   'expected hourly, hourly :15, every 6 hours, daily 02:00, weekly sunday 03:00, monthly 1 05:00, or a line of cron that says one of these, such as "0 2 * * *"';
 
@@ -125,12 +126,27 @@ export function cronFields(calendar: Calendar): string {
   }
 }
 
-/** The next times after `from`, by the clock of the machine. One that the clock leaves out, when summer time begins, is none. */
+/**
+ * The next times after `from`, by the clock of the machine. One that the clock leaves out, when summer time begins, is none; of two that it
+ * shows alike, when summer time ends, the first is one. What is hourly comes in each hour that passes, however the clock is set.
+ */
 export function nextTimes(calendar: Calendar, from: Date, count: number): Date[] {
+  if (calendar.unit === 'hours' && calendar.every === 1) return eachHour(calendar.minute, from, count);
   const found: Date[] = [];
   for (let days = 0; found.length < count; days++) {
     const times = timesOn(calendar, from, days).filter(({ time, exists }) => exists && time > from);
     found.push(...times.map(({ time }) => time).slice(0, count - found.length));
+  }
+  return found;
+}
+
+function eachHour(minute: number, from: Date, count: number): Date[] {
+  const found: Date[] = [];
+  let time = Math.floor(from.getTime() / MINUTE_MS) * MINUTE_MS;
+  while (found.length < count) {
+    time += MINUTE_MS;
+    const next = new Date(time);
+    if (next.getMinutes() === minute) found.push(next);
   }
   return found;
 }
@@ -156,6 +172,6 @@ function timesOn(calendar: Calendar, from: Date, days: number): { time: Date; ex
       : [calendar.hour];
   return all.map((hour) => {
     const time = new Date(day.getFullYear(), day.getMonth(), day.getDate(), hour, calendar.minute);
-    return { time, exists: time.getHours() === hour };
+    return { time, exists: time.getHours() === hour && time.getMinutes() === calendar.minute };
   });
 }

@@ -13,6 +13,8 @@ const PATH = 'PATH=/usr/local/bin:/usr/bin:/bin';
 
 const begin = (name: string): string => `# >>> db-backup ${name} (made by db-backup; changes here are lost)`;
 const end = (name: string): string => `# <<< db-backup ${name}`;
+const BEGIN = /^# >>> db-backup (\S+) \(made by db-backup; changes here are lost\)$/m;
+const END = /^# <<< db-backup (\S+)$/m;
 
 /** The block, with a line end after each line. Throws an Error whose text is the rule, for a path that no crontab can hold. `env`, `flock`: paths; null: there is none. */
 export function blockOf(wanted: Installation, tools: { env: string | null; flock: string | null }): string {
@@ -44,28 +46,60 @@ function word(text: string): string {
 
 export class Damaged extends Error {}
 
-/** The table without the block of that name. Throws Damaged when the marks of it are not one begin and one end. */
-export function without(table: string, name: string): string {
+/** The table without the block of that name. Throws Damaged when the marks of it are not one begin and one end, or are gone from its lines. */
+export const without = (table: string, name: string): string => parted(table, name).rest;
+
+/** The block of that name, with its marks; empty: there is none. Throws Damaged as `without` does. */
+export const blockIn = (table: string, name: string): string => parted(table, name).block;
+
+function parted(table: string, name: string): { rest: string; block: string } {
   const rest: string[] = [];
+  const block: string[] = [];
   let inside = false;
-  let blocks = 0;
-  for (const line of table.split(/(?<=\n)/)) {
+  const lines = table.split(/(?<=\n)/);
+  for (const [at, line] of lines.entries()) {
     const text = line.replace(/\n$/, '');
     if (text === begin(name)) {
-      if (inside || ++blocks > 1) throw new Damaged();
+      if (inside || block.length > 0) throw new Damaged();
       inside = true;
+      block.push(line);
     } else if (text === end(name)) {
       if (!inside) throw new Damaged();
       inside = false;
-    } else if (inside && isMark(text))
-      throw new Damaged(); // of another name, whose lines would go with this one's
-    else if (!inside) rest.push(line);
+      block.push(line);
+    } else if (inside) {
+      if (isMark(text)) throw new Damaged(); // of another name, whose lines would go with this one's
+      block.push(line);
+    } else if (jobAt(lines, at) === name) throw new Damaged();
+    else rest.push(line);
   }
   if (inside) throw new Damaged();
-  return rest.join('');
+  return { rest: rest.join(''), block: block.join('') };
 }
 
 const isMark = (text: string): boolean => /^# (?:>>>|<<<) db-backup /.test(text);
+
+/** Of which name the job is that the line after this one runs, as this line says; null: of none. */
+function jobAt(lines: readonly string[], at: number): string | null {
+  const read = (lines[at] ?? '').startsWith('#') ? readMark(lines[at] ?? '') : null;
+  return read !== null && /^[\d*@]/.test(lines[at + 1] ?? '') ? read.mark.name : null;
+}
+
+/** The names whose marks are damaged, while lines of theirs may run. */
+export function damagedIn(table: string): string[] {
+  const lines = table.split(/(?<=\n)/);
+  const names = lines.flatMap((line, at) =>
+    [BEGIN.exec(line)?.[1] ?? END.exec(line)?.[1] ?? jobAt(lines, at) ?? []].flat(),
+  );
+  return [...new Set(names)].filter((name) => {
+    try {
+      without(table, name);
+      return false;
+    } catch {
+      return true;
+    }
+  });
+}
 
 /** The table with that block at its end, and no other of that name. */
 export function withBlock(table: string, name: string, block: string): string {
@@ -83,7 +117,7 @@ export function blocksIn(table: string): Block[] {
   const text = Buffer.from(table, 'latin1').toString('utf8');
   return text.split(/^(?=# >>> db-backup )/m).flatMap((part) => {
     const [first = '', ...lines] = part.split('\n');
-    const [, name] = /^# >>> db-backup (\S+) \(made by db-backup; changes here are lost\)$/.exec(first) ?? [];
+    const [, name] = BEGIN.exec(first) ?? [];
     if (name === undefined) return [];
     const inside = lines.slice(0, Math.max(0, lines.indexOf(end(name))));
     const jobs = inside.flatMap((line, at) => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, readFileSync, type Stats, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import type { Account } from './installation.js';
@@ -50,12 +50,21 @@ export const isWindows = (): boolean => process.platform === 'win32';
 export const runsSystemd = (): boolean => isFolder('/run/systemd/system');
 
 export function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return statOf(path)?.isDirectory() ?? false;
+}
+
+/** undefined: it is not there, or not for this user to see. */
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether an account has a home in which it can make files: many a one of a service has none, or that of somebody else. */
 export function hasHome({ uid, home }: Account): boolean {
-  const found = statSync(home, { throwIfNoEntry: false });
+  const found = statOf(home);
   return found?.isDirectory() === true && found.uid === uid && (found.mode & 0o300) === 0o300;
 }
 
@@ -106,7 +115,7 @@ function isReadable(path: string): boolean {
 
 /** The file, or the folder on the way to it, that somebody else than this account and root can change; null: there is none. */
 export function changeableByOthers(path: string, uid: number): string | null {
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = statOf(path);
   const isSticky = found !== undefined && (found.mode & 0o1000) !== 0;
   if (found !== undefined && ((found.uid !== 0 && found.uid !== uid) || ((found.mode & 0o002) !== 0 && !isSticky)))
     return path;

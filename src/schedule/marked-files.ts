@@ -10,10 +10,12 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  type Stats,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { BackupError } from '../errors.js';
+import { isFolder } from './machine.js';
 import { type Mark, readMark } from './mark.js';
 
 // Files that are ours by their first line. What has none is never touched.
@@ -25,9 +27,9 @@ export interface MarkedFile {
   isIntact: boolean;
 }
 
-/** null: there is no file. `foreign`: it is not ours, or no regular file. */
+/** null: there is no file, or none for this user to see. `foreign`: it is not ours, or no regular file. */
 export function readMarked(path: string): MarkedFile | 'foreign' | null {
-  const found = lstatSync(path, { throwIfNoEntry: false });
+  const found = lstatOf(path);
   if (found === undefined) return null;
   if (!found.isFile()) return 'foreign';
   const text = textIn(path);
@@ -35,6 +37,14 @@ export function readMarked(path: string): MarkedFile | 'foreign' | null {
   if (text === null || ending < 0) return 'foreign';
   const read = readMark(text.slice(0, ending));
   return read === null ? 'foreign' : { mark: read.mark, isIntact: read.isIntact(text.slice(ending + 1)) };
+}
+
+function lstatOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
 }
 
 function textIn(path: string): string | null {
@@ -65,8 +75,8 @@ export function expectOurs(path: string): void {
   );
 }
 
-/** A whole new file in the place of the one that is there, for all to read. Throws E_PERM. */
-export function writeWhole(path: string, text: string): void {
+/** A whole new file in the place of the one that is there, for all to read. `owner`: as of `unwritable`. Throws E_PERM. */
+export function writeWhole(path: string, text: string, owner: string | null): void {
   const made = join(dirname(path), `.db-backup-${randomBytes(6).toString('hex')}`);
   try {
     mkdirSync(dirname(path), { recursive: true });
@@ -79,23 +89,39 @@ export function writeWhole(path: string, text: string): void {
     }
     renameSync(made, path);
   } catch (error) {
-    rmSync(made, { force: true });
-    throw unwritable(path, error);
+    try {
+      rmSync(made, { force: true });
+    } catch {
+      // where it could not be made, it can not be removed either
+    }
+    throw unwritable(path, error, owner);
   }
 }
 
-/** Throws E_PERM. */
-export function removeFile(path: string): void {
+/** `owner`: as of `unwritable`. Throws E_PERM. */
+export function removeFile(path: string, owner: string | null): void {
   try {
     rmSync(path, { force: true });
   } catch (error) {
-    throw unwritable(path, error);
+    throw unwritable(path, error, owner);
   }
 }
 
-const unwritable = (path: string, error: unknown): BackupError =>
-  new BackupError(
-    'E_PERM',
-    `${path} could not be written: ${(error as NodeJS.ErrnoException).code ?? error}`,
-    'What is for the whole system is for root to change: call it with sudo.',
-  );
+/** `owner`: the user among whose own files it is; null: it is for the whole system. */
+function unwritable(path: string, error: unknown, owner: string | null): BackupError {
+  const { code } = error as NodeJS.ErrnoException;
+  const isDenied = code === 'EACCES' || code === 'EPERM';
+  const folder = nearest(dirname(path));
+  const hint = !isDenied
+    ? `See what keeps files from being written in ${folder}.`
+    : owner === null
+      ? 'What is for the whole system is for root to change: call it with sudo.'
+      : `Units of a user are below his home, and ${owner} can not write in ${folder}: correct that, or let root install it: sudo db-backup schedule install --user ${owner}.`;
+  return new BackupError('E_PERM', `${path} could not be written: ${code ?? error}`, hint);
+}
+
+/** The folder, or the one above it that is there. */
+function nearest(folder: string): string {
+  const above = dirname(folder);
+  return above === folder || isFolder(folder) ? folder : nearest(above);
+}

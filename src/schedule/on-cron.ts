@@ -1,14 +1,16 @@
 import { readdirSync, unlinkSync } from 'node:fs';
-import { BackupError } from '../errors.js';
-import { blockOf, blocksIn, Damaged, lockFile, withBlock, without } from './crontab.js';
+import { BackupError, describe } from '../errors.js';
+import { blockIn, blockOf, blocksIn, Damaged, damagedIn, lockFile, withBlock, without } from './crontab.js';
 import { type Account, type Installation, JOBS } from './installation.js';
 import { accountOf, call, hasHome, isFolder, isRoot, programPath } from './machine.js';
-import type { Scheduler } from './scheduler.js';
+import type { Scheduler, Unclear } from './scheduler.js';
 
 /** Where programs of cron keep the tables, a file for each user. */
 const SPOOLS = ['/var/spool/cron/crontabs', '/var/spool/cron/tabs', '/var/spool/cron', '/etc/crontabs'];
 /** What crontab says when a user has no table: any other failure must not pass for an empty one, which would wipe it. */
 const NONE = /\bno crontab for\b|No such file/;
+const ATTEMPTS = 5;
+const LONGEST_WAIT_MS = 5_000;
 
 /** A block in the table of `account`; the caller is root, or that user. */
 export function onCron(account: Account, me: Account): Scheduler {
@@ -21,33 +23,51 @@ export function onCron(account: Account, me: Account): Scheduler {
     if (status !== null && NONE.test(stderr)) return '';
     throw new BackupError(
       'E_PERM',
-      `the crontab of ${user} can not be read, so it is not written either: ${stderr || `status ${status}`}`,
+      `the crontab of ${user} can not be read, so nobody knows what of ours is in it, and it is not written either: ${stderr || `status ${status}`}`,
       'See whether `crontab -l` works for that user (cron.allow, cron.deny), and whether cron is installed.',
     );
   }
 
+  /** Others may change the table between our reading and our writing, since crontab has no lock: so it is looked whether ours was the last. */
   function change(user: string, name: string, make: (table: string) => string): void {
-    let table: string;
-    try {
-      table = make(tableOf(user));
-    } catch (error) {
-      if (!(error instanceof Damaged)) throw error;
-      throw new BackupError(
-        'E_INPUT',
-        `the lines of ${name} in the crontab of ${user} have lost a mark, or have one too many, so nobody knows what is ours`,
-        `Mend them with \`crontab -e\`: between "# >>> db-backup ${name} ..." and "# <<< db-backup ${name}", each once, there are our lines and no others.`,
-      );
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      const began = Date.now();
+      const table = unlessDamaged(user, name, () => make(tableOf(user)));
+      const { status, stderr } = call('crontab', [...of(user), '-'], Buffer.from(table, 'latin1'));
+      if (status !== 0) {
+        throw new BackupError(
+          'E_PERM',
+          `the crontab of ${user} could not be written, and is as it was: ${stderr || `status ${status}`}`,
+          'See whether `crontab -e` works for that user.',
+        );
+      }
+      // who has read it before we wrote has written by then, when that takes as long for others as for us
+      sleep(Math.min(Date.now() - began, LONGEST_WAIT_MS));
+      if (unlessDamaged(user, name, () => blockIn(tableOf(user), name)) === blockIn(table, name)) return;
     }
-    const { status, stderr } = call('crontab', [...of(user), '-'], Buffer.from(table, 'latin1'));
-    if (status === 0) return;
     throw new BackupError(
-      'E_PERM',
-      `the crontab of ${user} could not be written, and is as it was: ${stderr || `status ${status}`}`,
-      'See whether `crontab -e` works for that user.',
+      'E_LOCKED',
+      `the crontab of ${user} was written ${ATTEMPTS} times, and each time somebody else changed it at once, so that it is not as it was to be`,
+      'See who else writes it (`crontab -l`), and try again.',
     );
   }
 
-  /** Of one that can not be read nothing of ours can be told. */
+  function unlessDamaged<T>(user: string, name: string, deed: () => T): T {
+    try {
+      return deed();
+    } catch (error) {
+      throw error instanceof Damaged ? damaged(user, name) : error;
+    }
+  }
+
+  const damaged = (user: string, name: string): BackupError =>
+    new BackupError(
+      'E_INPUT',
+      `the lines of ${name} in the crontab of ${user} have lost a mark, or have one too many, so nobody knows what is ours`,
+      `Mend them with \`crontab -e\`: between "# >>> db-backup ${name} ..." and "# <<< db-backup ${name}", each once, there are our lines and no others.`,
+    );
+
+  /** Of what can not be read, which of these tables it is, is told by `unclear`. */
   function tableIfReadable(user: string): string {
     try {
       return tableOf(user);
@@ -55,6 +75,31 @@ export function onCron(account: Account, me: Account): Scheduler {
       return '';
     }
   }
+
+  function unclearOf(user: string): Unclear[] {
+    const where = `the crontab of ${user}`;
+    const one = (name: string | null, fault: BackupError): Unclear => ({ system: 'cron', name, user, where, fault });
+    let table: string;
+    try {
+      table = tableOf(user);
+    } catch (error) {
+      // of others, nobody has asked for
+      return user === account.name || user === me.name ? [one(null, describe(error))] : [];
+    }
+    const names = damagedIn(table);
+    const unknown = blocksIn(table).filter(({ name, jobs }) => jobs.length === 0 && !names.includes(name));
+    return [
+      ...names.map((name) => one(name, damaged(user, name))),
+      ...unknown.map(({ name }) => one(name, unknowable(user, name))),
+    ];
+  }
+
+  const unknowable = (user: string, name: string): BackupError =>
+    new BackupError(
+      'E_INPUT',
+      `nothing in the block of ${name} in the crontab of ${user} tells which jobs it has`,
+      'Install it again, or uninstall it.',
+    );
 
   /** Those whose tables the caller may read. */
   const users = (): string[] => [...new Set([account.name, me.name, ...(isRoot() ? othersWithTables() : [])])];
@@ -87,14 +132,14 @@ export function onCron(account: Account, me: Account): Scheduler {
         ),
       ),
 
-    uninstall(name) {
-      const ofThese = users().filter((user) => blocksIn(tableIfReadable(user)).some((block) => block.name === name));
-      for (const user of ofThese) {
-        change(user, name, (table) => without(table, name));
-        const owner = accountOf(user);
-        if (owner !== null) for (const job of JOBS) forget(lockFile(name, owner, job));
-      }
-      return ofThese.map((user) => `the block of ${name} in the crontab of ${user}`);
+    unclear: () => users().flatMap(unclearOf),
+
+    uninstall(name, user) {
+      if (unlessDamaged(user, name, () => blockIn(tableOf(user), name)) === '') return [];
+      change(user, name, (table) => without(table, name));
+      const owner = accountOf(user);
+      if (owner !== null) for (const job of JOBS) forget(lockFile(name, owner, job));
+      return [`the block of ${name} in the crontab of ${user}`];
     },
 
     state: ({ isIntact }) => ({
@@ -103,6 +148,8 @@ export function onCron(account: Account, me: Account): Scheduler {
     }),
   };
 }
+
+const sleep = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 function forget(lock: string): void {
   try {

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { BackupError } from '../errors.js';
 import type { Account, Job } from './installation.js';
-import { call, isFolder, runsSystemd } from './machine.js';
+import { call, runsSystemd } from './machine.js';
 import { expectOurs, isOurs, readMarked, removeFile, writeWhole } from './marked-files.js';
 import type { Installed, Scheduler, State } from './scheduler.js';
 import { type Scope, unitName, unitsOf } from './systemd-units.js';
@@ -13,6 +13,7 @@ const SYSTEM_UNITS = '/etc/systemd/system';
 export function onSystemd(scope: Scope, { name: user, home }: Account): Scheduler {
   const folder =
     scope === 'system' ? SYSTEM_UNITS : join(process.env.XDG_CONFIG_HOME || join(home, '.config'), 'systemd', 'user');
+  const owner = scope === 'system' ? null : user;
   const scoped = (...args: string[]): string[] => [...(scope === 'user' ? ['--user'] : []), ...args];
 
   function systemctl(...args: string[]): void {
@@ -30,8 +31,7 @@ export function onSystemd(scope: Scope, { name: user, home }: Account): Schedule
 
   /** Of both files of a unit; one alone is ours as well. */
   function installed(): Installed[] {
-    if (!isFolder(folder)) return [];
-    const units = readdirSync(folder).flatMap((file) => /^(db-backup-.+)\.(?:timer|service)$/.exec(file)?.[1] ?? []);
+    const units = namesIn(folder).flatMap((file) => /^(db-backup-.+)\.(?:timer|service)$/.exec(file)?.[1] ?? []);
     return [...new Set(units)].sort().flatMap((unit) => {
       const ours = filesOf(unit).flatMap((file) => {
         const read = readMarked(file);
@@ -52,7 +52,7 @@ export function onSystemd(scope: Scope, { name: user, home }: Account): Schedule
     const ours = units.flatMap(filesOf).filter(isOurs);
     const timers = ours.filter((file) => file.endsWith('.timer')).map((file) => basename(file));
     if (timers.length > 0) systemctl('disable', ...(runsSystemd() ? ['--now'] : []), ...timers);
-    for (const file of ours) removeFile(file);
+    for (const file of ours) removeFile(file, owner);
     return ours;
   }
 
@@ -64,6 +64,7 @@ export function onSystemd(scope: Scope, { name: user, home }: Account): Schedule
     system: 'systemd',
     whose: scope === 'system' ? 'the system' : user,
     installed,
+    unclear: () => [],
     pieces: (wanted) => unitsOf(wanted, scope).map(({ file, text }) => ({ where: join(folder, file), text })),
 
     install(wanted) {
@@ -73,7 +74,7 @@ export function onSystemd(scope: Scope, { name: user, home }: Account): Schedule
       const timers = units.map(({ file }) => file).filter((file) => file.endsWith('.timer'));
       const gone = installed().filter(({ mark }) => mark.name === wanted.name && !wanted.jobs.has(mark.job));
       remove(gone.map(({ mark }) => unitName(mark.name, mark.job)));
-      for (const { file, text } of units) writeWhole(join(folder, file), text);
+      for (const { file, text } of units) writeWhole(join(folder, file), text, owner);
       reload();
       systemctl('enable', ...timers);
       const [first = ''] = timers;
@@ -87,8 +88,9 @@ export function onSystemd(scope: Scope, { name: user, home }: Account): Schedule
       ];
     },
 
-    uninstall(name) {
-      const units = installed().flatMap(({ mark }) => (mark.name === name ? [unitName(name, mark.job)] : []));
+    uninstall(name, of) {
+      const ours = installed().filter(({ mark }) => mark.name === name && mark.user === of);
+      const units = ours.map(({ mark }) => unitName(name, mark.job));
       if (units.length === 0) return [];
       const removed = remove(units);
       reload();
@@ -108,6 +110,15 @@ export function onSystemd(scope: Scope, { name: user, home }: Account): Schedule
       return { facts, wrong: [...changed, ...wrong] };
     },
   };
+}
+
+/** None where it is not there, or not for this user to look into. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 function show(args: string[]): Map<string, string> {

@@ -42,7 +42,8 @@ export function onWindows(): Scheduler {
     },
 
     installed,
-    uninstall: (name) => remove(installed().filter(({ mark }) => mark.name === name)),
+    unclear: () => [],
+    uninstall: (name, user) => remove(installed().filter(({ mark }) => mark.name === name && mark.user === user)),
     state: ({ where }) => {
       const { status, stdout } = call('schtasks', ['/query', '/tn', where, '/fo', 'list', '/v']);
       const facts = stdout.toString('utf8').split(/\r?\n/);

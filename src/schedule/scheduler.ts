@@ -1,3 +1,4 @@
+import type { BackupError } from '../errors.js';
 import type { Installation, Piece, System } from './installation.js';
 import type { Mark } from './mark.js';
 
@@ -9,6 +10,17 @@ export interface Installed {
   where: string;
   /** Nobody has changed what was written. */
   isIntact: boolean;
+}
+
+/** What is ours, or may be, and of which no job can be told. */
+export interface Unclear {
+  system: System;
+  /** null: nobody can look. */
+  name: string | null;
+  user: string;
+  where: string;
+  /** Why, and what to do. */
+  fault: BackupError;
 }
 
 /** How an installed job is. */
@@ -29,7 +41,8 @@ export interface Scheduler {
   /** Writes it, in the place of what is there of that name. Returns what there is to know besides. */
   install(wanted: Installation): string[];
   installed(): Installed[];
-  /** Takes away what is there of that name; returns what it was. */
-  uninstall(name: string): string[];
+  unclear(): Unclear[];
+  /** Takes away what is there of that name, run by that user; returns what it was. */
+  uninstall(name: string, user: string): string[];
   state(one: Installed): State;
 }
