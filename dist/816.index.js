@@ -21,6 +21,8 @@ __webpack_require__.d(__webpack_exports__, {
 var external_node_child_process_ = __webpack_require__(1421);
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __webpack_require__(3024);
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __webpack_require__(8161);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __webpack_require__(6760);
 // EXTERNAL MODULE: ./src/cancel.ts
@@ -35,6 +37,7 @@ var terminal = __webpack_require__(1511);
 var neutralise = __webpack_require__(4302);
 ;// CONCATENATED MODULE: ./src/schedule/calendar.ts
 const DAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];
+const MINUTE_MS = 60_000;
 const FORMS = 'expected hourly, hourly :15, every 6 hours, daily 02:00, weekly sunday 03:00, monthly 1 05:00, or a line of cron that says one of these, such as "0 2 * * *"';
 /** Reads `daily 02:00` and its like. Throws an Error whose text is the rule. */
 function parseCalendar(text) {
@@ -149,12 +152,28 @@ function cronFields(calendar) {
             return `${calendar.minute} ${calendar.hour} ${calendar.day} * *`;
     }
 }
-/** The next times after `from`, by the clock of the machine. One that the clock leaves out, when summer time begins, is none. */
+/**
+ * The next times after `from`, by the clock of the machine. One that the clock leaves out, when summer time begins, is none; of two that it
+ * shows alike, when summer time ends, the first is one. What is hourly comes in each hour that passes, however the clock is set.
+ */
 function nextTimes(calendar, from, count) {
+    if (calendar.unit === 'hours' && calendar.every === 1)
+        return eachHour(calendar.minute, from, count);
     const found = [];
     for (let days = 0; found.length < count; days++) {
         const times = timesOn(calendar, from, days).filter(({ time, exists }) => exists && time > from);
         found.push(...times.map(({ time }) => time).slice(0, count - found.length));
+    }
+    return found;
+}
+function eachHour(minute, from, count) {
+    const found = [];
+    let time = Math.floor(from.getTime() / MINUTE_MS) * MINUTE_MS;
+    while (found.length < count) {
+        time += MINUTE_MS;
+        const next = new Date(time);
+        if (next.getMinutes() === minute)
+            found.push(next);
     }
     return found;
 }
@@ -181,7 +200,7 @@ function timesOn(calendar, from, days) {
         : [calendar.hour];
     return all.map((hour) => {
         const time = new Date(day.getFullYear(), day.getMonth(), day.getDate(), hour, calendar.minute);
-        return { time, exists: time.getHours() === hour };
+        return { time, exists: time.getHours() === hour && time.getMinutes() === calendar.minute };
     });
 }
 
@@ -231,8 +250,6 @@ const SYSTEMS = ['systemd', 'cron', 'task-scheduler'];
 /** The command of a job, word by word. */
 const commandOf = ({ node, cli, config }, job, ...more) => [node, cli, job, '--scheduled', '--config', config, ...more];
 
-// EXTERNAL MODULE: external "node:os"
-var external_node_os_ = __webpack_require__(8161);
 ;// CONCATENATED MODULE: ./src/schedule/machine.ts
 
 
@@ -274,11 +291,20 @@ const isWindows = () => process.platform === 'win32';
 /** As `sd_booted(3)` says it. */
 const runsSystemd = () => isFolder('/run/systemd/system');
 function isFolder(path) {
-    return (0,external_node_fs_.statSync)(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+    return statOf(path)?.isDirectory() ?? false;
+}
+/** undefined: it is not there, or not for this user to see. */
+function statOf(path) {
+    try {
+        return (0,external_node_fs_.statSync)(path, { throwIfNoEntry: false });
+    }
+    catch {
+        return undefined;
+    }
 }
 /** Whether an account has a home in which it can make files: many a one of a service has none, or that of somebody else. */
 function hasHome({ uid, home }) {
-    const found = (0,external_node_fs_.statSync)(home, { throwIfNoEntry: false });
+    const found = statOf(home);
     return found?.isDirectory() === true && found.uid === uid && (found.mode & 0o300) === 0o300;
 }
 /** The one who calls. */
@@ -326,7 +352,7 @@ function isReadable(path) {
 }
 /** The file, or the folder on the way to it, that somebody else than this account and root can change; null: there is none. */
 function changeableByOthers(path, uid) {
-    const found = (0,external_node_fs_.statSync)(path, { throwIfNoEntry: false });
+    const found = statOf(path);
     const isSticky = found !== undefined && (found.mode & 0o1000) !== 0;
     if (found !== undefined && ((found.uid !== 0 && found.uid !== uid) || ((found.mode & 0o002) !== 0 && !isSticky)))
         return path;
@@ -405,6 +431,8 @@ const LONGEST_COMMAND = 998;
 const PATH = 'PATH=/usr/local/bin:/usr/bin:/bin';
 const begin = (name) => `# >>> db-backup ${name} (made by db-backup; changes here are lost)`;
 const end = (name) => `# <<< db-backup ${name}`;
+const BEGIN = /^# >>> db-backup (\S+) \(made by db-backup; changes here are lost\)$/m;
+const END = /^# <<< db-backup (\S+)$/m;
 /** The block, with a line end after each line. Throws an Error whose text is the rule, for a path that no crontab can hold. `env`, `flock`: paths; null: there is none. */
 function blockOf(wanted, tools) {
     const lines = [...wanted.jobs].flatMap(([job, calendar]) => {
@@ -431,33 +459,63 @@ function word(text) {
 }
 class Damaged extends Error {
 }
-/** The table without the block of that name. Throws Damaged when the marks of it are not one begin and one end. */
-function without(table, name) {
+/** The table without the block of that name. Throws Damaged when the marks of it are not one begin and one end, or are gone from its lines. */
+const without = (table, name) => parted(table, name).rest;
+/** The block of that name, with its marks; empty: there is none. Throws Damaged as `without` does. */
+const blockIn = (table, name) => parted(table, name).block;
+function parted(table, name) {
     const rest = [];
+    const block = [];
     let inside = false;
-    let blocks = 0;
-    for (const line of table.split(/(?<=\n)/)) {
+    const lines = table.split(/(?<=\n)/);
+    for (const [at, line] of lines.entries()) {
         const text = line.replace(/\n$/, '');
         if (text === begin(name)) {
-            if (inside || ++blocks > 1)
+            if (inside || block.length > 0)
                 throw new Damaged();
             inside = true;
+            block.push(line);
         }
         else if (text === end(name)) {
             if (!inside)
                 throw new Damaged();
             inside = false;
+            block.push(line);
         }
-        else if (inside && isMark(text))
-            throw new Damaged(); // of another name, whose lines would go with this one's
-        else if (!inside)
+        else if (inside) {
+            if (isMark(text))
+                throw new Damaged(); // of another name, whose lines would go with this one's
+            block.push(line);
+        }
+        else if (jobAt(lines, at) === name)
+            throw new Damaged();
+        else
             rest.push(line);
     }
     if (inside)
         throw new Damaged();
-    return rest.join('');
+    return { rest: rest.join(''), block: block.join('') };
 }
 const isMark = (text) => /^# (?:>>>|<<<) db-backup /.test(text);
+/** Of which name the job is that the line after this one runs, as this line says; null: of none. */
+function jobAt(lines, at) {
+    const read = (lines[at] ?? '').startsWith('#') ? readMark(lines[at] ?? '') : null;
+    return read !== null && /^[\d*@]/.test(lines[at + 1] ?? '') ? read.mark.name : null;
+}
+/** The names whose marks are damaged, while lines of theirs may run. */
+function damagedIn(table) {
+    const lines = table.split(/(?<=\n)/);
+    const names = lines.flatMap((line, at) => [BEGIN.exec(line)?.[1] ?? END.exec(line)?.[1] ?? jobAt(lines, at) ?? []].flat());
+    return [...new Set(names)].filter((name) => {
+        try {
+            without(table, name);
+            return false;
+        }
+        catch {
+            return true;
+        }
+    });
+}
 /** The table with that block at its end, and no other of that name. */
 function withBlock(table, name, block) {
     const rest = without(table, name);
@@ -468,7 +526,7 @@ function blocksIn(table) {
     const text = Buffer.from(table, 'latin1').toString('utf8');
     return text.split(/^(?=# >>> db-backup )/m).flatMap((part) => {
         const [first = '', ...lines] = part.split('\n');
-        const [, name] = /^# >>> db-backup (\S+) \(made by db-backup; changes here are lost\)$/.exec(first) ?? [];
+        const [, name] = BEGIN.exec(first) ?? [];
         if (name === undefined)
             return [];
         const inside = lines.slice(0, Math.max(0, lines.indexOf(end(name))));
@@ -494,6 +552,8 @@ function blocksIn(table) {
 const SPOOLS = ['/var/spool/cron/crontabs', '/var/spool/cron/tabs', '/var/spool/cron', '/etc/crontabs'];
 /** What crontab says when a user has no table: any other failure must not pass for an empty one, which would wipe it. */
 const NONE = /\bno crontab for\b|No such file/;
+const ATTEMPTS = 5;
+const LONGEST_WAIT_MS = 5_000;
 /** A block in the table of `account`; the caller is root, or that user. */
 function onCron(account, me) {
     const of = (user) => (user === me.name ? [] : ['-u', user]);
@@ -504,24 +564,34 @@ function onCron(account, me) {
             return stdout.toString('latin1');
         if (status !== null && NONE.test(stderr))
             return '';
-        throw new errors/* BackupError */.hj('E_PERM', `the crontab of ${user} can not be read, so it is not written either: ${stderr || `status ${status}`}`, 'See whether `crontab -l` works for that user (cron.allow, cron.deny), and whether cron is installed.');
+        throw new errors/* BackupError */.hj('E_PERM', `the crontab of ${user} can not be read, so nobody knows what of ours is in it, and it is not written either: ${stderr || `status ${status}`}`, 'See whether `crontab -l` works for that user (cron.allow, cron.deny), and whether cron is installed.');
     }
+    /** Others may change the table between our reading and our writing, since crontab has no lock: so it is looked whether ours was the last. */
     function change(user, name, make) {
-        let table;
+        for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+            const began = Date.now();
+            const table = unlessDamaged(user, name, () => make(tableOf(user)));
+            const { status, stderr } = call('crontab', [...of(user), '-'], Buffer.from(table, 'latin1'));
+            if (status !== 0) {
+                throw new errors/* BackupError */.hj('E_PERM', `the crontab of ${user} could not be written, and is as it was: ${stderr || `status ${status}`}`, 'See whether `crontab -e` works for that user.');
+            }
+            // who has read it before we wrote has written by then, when that takes as long for others as for us
+            sleep(Math.min(Date.now() - began, LONGEST_WAIT_MS));
+            if (unlessDamaged(user, name, () => blockIn(tableOf(user), name)) === blockIn(table, name))
+                return;
+        }
+        throw new errors/* BackupError */.hj('E_LOCKED', `the crontab of ${user} was written ${ATTEMPTS} times, and each time somebody else changed it at once, so that it is not as it was to be`, 'See who else writes it (`crontab -l`), and try again.');
+    }
+    function unlessDamaged(user, name, deed) {
         try {
-            table = make(tableOf(user));
+            return deed();
         }
         catch (error) {
-            if (!(error instanceof Damaged))
-                throw error;
-            throw new errors/* BackupError */.hj('E_INPUT', `the lines of ${name} in the crontab of ${user} have lost a mark, or have one too many, so nobody knows what is ours`, `Mend them with \`crontab -e\`: between "# >>> db-backup ${name} ..." and "# <<< db-backup ${name}", each once, there are our lines and no others.`);
+            throw error instanceof Damaged ? damaged(user, name) : error;
         }
-        const { status, stderr } = call('crontab', [...of(user), '-'], Buffer.from(table, 'latin1'));
-        if (status === 0)
-            return;
-        throw new errors/* BackupError */.hj('E_PERM', `the crontab of ${user} could not be written, and is as it was: ${stderr || `status ${status}`}`, 'See whether `crontab -e` works for that user.');
     }
-    /** Of one that can not be read nothing of ours can be told. */
+    const damaged = (user, name) => new errors/* BackupError */.hj('E_INPUT', `the lines of ${name} in the crontab of ${user} have lost a mark, or have one too many, so nobody knows what is ours`, `Mend them with \`crontab -e\`: between "# >>> db-backup ${name} ..." and "# <<< db-backup ${name}", each once, there are our lines and no others.`);
+    /** Of what can not be read, which of these tables it is, is told by `unclear`. */
     function tableIfReadable(user) {
         try {
             return tableOf(user);
@@ -530,6 +600,25 @@ function onCron(account, me) {
             return '';
         }
     }
+    function unclearOf(user) {
+        const where = `the crontab of ${user}`;
+        const one = (name, fault) => ({ system: 'cron', name, user, where, fault });
+        let table;
+        try {
+            table = tableOf(user);
+        }
+        catch (error) {
+            // of others, nobody has asked for
+            return user === account.name || user === me.name ? [one(null, (0,errors/* describe */.q0)(error))] : [];
+        }
+        const names = damagedIn(table);
+        const unknown = blocksIn(table).filter(({ name, jobs }) => jobs.length === 0 && !names.includes(name));
+        return [
+            ...names.map((name) => one(name, damaged(user, name))),
+            ...unknown.map(({ name }) => one(name, unknowable(user, name))),
+        ];
+    }
+    const unknowable = (user, name) => new errors/* BackupError */.hj('E_INPUT', `nothing in the block of ${name} in the crontab of ${user} tells which jobs it has`, 'Install it again, or uninstall it.');
     /** Those whose tables the caller may read. */
     const users = () => [...new Set([account.name, me.name, ...(isRoot() ? othersWithTables() : [])])];
     const block = (wanted) => blockOf(wanted, { env: programPath('env'), flock: hasHome(wanted.account) ? programPath('flock') : null });
@@ -549,16 +638,16 @@ function onCron(account, me) {
             ...{ system: 'cron', where: `the crontab of ${user}`, isIntact },
             mark: { ...mark, user },
         })))),
-        uninstall(name) {
-            const ofThese = users().filter((user) => blocksIn(tableIfReadable(user)).some((block) => block.name === name));
-            for (const user of ofThese) {
-                change(user, name, (table) => without(table, name));
-                const owner = accountOf(user);
-                if (owner !== null)
-                    for (const job of JOBS)
-                        forget(lockFile(name, owner, job));
-            }
-            return ofThese.map((user) => `the block of ${name} in the crontab of ${user}`);
+        unclear: () => users().flatMap(unclearOf),
+        uninstall(name, user) {
+            if (unlessDamaged(user, name, () => blockIn(tableOf(user), name)) === '')
+                return [];
+            change(user, name, (table) => without(table, name));
+            const owner = accountOf(user);
+            if (owner !== null)
+                for (const job of JOBS)
+                    forget(lockFile(name, owner, job));
+            return [`the block of ${name} in the crontab of ${user}`];
         },
         state: ({ isIntact }) => ({
             facts: ['cron keeps no results: `db-backup list` and `db-backup health` tell how the backups are'],
@@ -566,6 +655,7 @@ function onCron(account, me) {
         }),
     };
 }
+const sleep = (ms) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 function forget(lock) {
     try {
         (0,external_node_fs_.unlinkSync)(lock);
@@ -587,11 +677,12 @@ function othersWithTables() {
 
 
 
+
 // Files that are ours by their first line. What has none is never touched.
 const MOST_BYTES = 1 << 20;
-/** null: there is no file. `foreign`: it is not ours, or no regular file. */
+/** null: there is no file, or none for this user to see. `foreign`: it is not ours, or no regular file. */
 function readMarked(path) {
-    const found = (0,external_node_fs_.lstatSync)(path, { throwIfNoEntry: false });
+    const found = lstatOf(path);
     if (found === undefined)
         return null;
     if (!found.isFile())
@@ -602,6 +693,14 @@ function readMarked(path) {
         return 'foreign';
     const read = readMark(text.slice(0, ending));
     return read === null ? 'foreign' : { mark: read.mark, isIntact: read.isIntact(text.slice(ending + 1)) };
+}
+function lstatOf(path) {
+    try {
+        return (0,external_node_fs_.lstatSync)(path, { throwIfNoEntry: false });
+    }
+    catch {
+        return undefined;
+    }
 }
 function textIn(path) {
     let file = null;
@@ -628,8 +727,8 @@ function expectOurs(path) {
         return;
     throw new errors/* BackupError */.hj('E_INPUT', `${path} is there, and was not made by db-backup`, 'Choose another --name, or move that file away.');
 }
-/** A whole new file in the place of the one that is there, for all to read. Throws E_PERM. */
-function writeWhole(path, text) {
+/** A whole new file in the place of the one that is there, for all to read. `owner`: as of `unwritable`. Throws E_PERM. */
+function writeWhole(path, text, owner) {
     const made = (0,external_node_path_.join)((0,external_node_path_.dirname)(path), `.db-backup-${(0,external_node_crypto_.randomBytes)(6).toString('hex')}`);
     try {
         (0,external_node_fs_.mkdirSync)((0,external_node_path_.dirname)(path), { recursive: true });
@@ -644,20 +743,41 @@ function writeWhole(path, text) {
         (0,external_node_fs_.renameSync)(made, path);
     }
     catch (error) {
-        (0,external_node_fs_.rmSync)(made, { force: true });
-        throw unwritable(path, error);
+        try {
+            (0,external_node_fs_.rmSync)(made, { force: true });
+        }
+        catch {
+            // where it could not be made, it can not be removed either
+        }
+        throw unwritable(path, error, owner);
     }
 }
-/** Throws E_PERM. */
-function removeFile(path) {
+/** `owner`: as of `unwritable`. Throws E_PERM. */
+function removeFile(path, owner) {
     try {
         (0,external_node_fs_.rmSync)(path, { force: true });
     }
     catch (error) {
-        throw unwritable(path, error);
+        throw unwritable(path, error, owner);
     }
 }
-const unwritable = (path, error) => new errors/* BackupError */.hj('E_PERM', `${path} could not be written: ${error.code ?? error}`, 'What is for the whole system is for root to change: call it with sudo.');
+/** `owner`: the user among whose own files it is; null: it is for the whole system. */
+function unwritable(path, error, owner) {
+    const { code } = error;
+    const isDenied = code === 'EACCES' || code === 'EPERM';
+    const folder = nearest((0,external_node_path_.dirname)(path));
+    const hint = !isDenied
+        ? `See what keeps files from being written in ${folder}.`
+        : owner === null
+            ? 'What is for the whole system is for root to change: call it with sudo.'
+            : `Units of a user are below his home, and ${owner} can not write in ${folder}: correct that, or let root install it: sudo db-backup schedule install --user ${owner}.`;
+    return new errors/* BackupError */.hj('E_PERM', `${path} could not be written: ${code ?? error}`, hint);
+}
+/** The folder, or the one above it that is there. */
+function nearest(folder) {
+    const above = (0,external_node_path_.dirname)(folder);
+    return above === folder || isFolder(folder) ? folder : nearest(above);
+}
 
 ;// CONCATENATED MODULE: ./src/schedule/systemd-units.ts
 
@@ -767,6 +887,7 @@ const SYSTEM_UNITS = '/etc/systemd/system';
 /** Timers of the system, or those of one user, who is the one who calls. */
 function onSystemd(scope, { name: user, home }) {
     const folder = scope === 'system' ? SYSTEM_UNITS : (0,external_node_path_.join)(process.env.XDG_CONFIG_HOME || (0,external_node_path_.join)(home, '.config'), 'systemd', 'user');
+    const owner = scope === 'system' ? null : user;
     const scoped = (...args) => [...(scope === 'user' ? ['--user'] : []), ...args];
     function systemctl(...args) {
         const { status, stderr } = call('systemctl', scoped(...args));
@@ -779,9 +900,7 @@ function onSystemd(scope, { name: user, home }) {
     }
     /** Of both files of a unit; one alone is ours as well. */
     function installed() {
-        if (!isFolder(folder))
-            return [];
-        const units = (0,external_node_fs_.readdirSync)(folder).flatMap((file) => /^(db-backup-.+)\.(?:timer|service)$/.exec(file)?.[1] ?? []);
+        const units = namesIn(folder).flatMap((file) => /^(db-backup-.+)\.(?:timer|service)$/.exec(file)?.[1] ?? []);
         return [...new Set(units)].sort().flatMap((unit) => {
             const ours = filesOf(unit).flatMap((file) => {
                 const read = readMarked(file);
@@ -804,7 +923,7 @@ function onSystemd(scope, { name: user, home }) {
         if (timers.length > 0)
             systemctl('disable', ...(runsSystemd() ? ['--now'] : []), ...timers);
         for (const file of ours)
-            removeFile(file);
+            removeFile(file, owner);
         return ours;
     }
     function reload() {
@@ -815,6 +934,7 @@ function onSystemd(scope, { name: user, home }) {
         system: 'systemd',
         whose: scope === 'system' ? 'the system' : user,
         installed,
+        unclear: () => [],
         pieces: (wanted) => unitsOf(wanted, scope).map(({ file, text }) => ({ where: (0,external_node_path_.join)(folder, file), text })),
         install(wanted) {
             const units = unitsOf(wanted, scope);
@@ -825,7 +945,7 @@ function onSystemd(scope, { name: user, home }) {
             const gone = installed().filter(({ mark }) => mark.name === wanted.name && !wanted.jobs.has(mark.job));
             remove(gone.map(({ mark }) => unitName(mark.name, mark.job)));
             for (const { file, text } of units)
-                writeWhole((0,external_node_path_.join)(folder, file), text);
+                writeWhole((0,external_node_path_.join)(folder, file), text, owner);
             reload();
             systemctl('enable', ...timers);
             const [first = ''] = timers;
@@ -840,8 +960,9 @@ function onSystemd(scope, { name: user, home }) {
                 `the timers run while ${user} is logged in; to have them run always: loginctl enable-linger ${user}`,
             ];
         },
-        uninstall(name) {
-            const units = installed().flatMap(({ mark }) => (mark.name === name ? [unitName(name, mark.job)] : []));
+        uninstall(name, of) {
+            const ours = installed().filter(({ mark }) => mark.name === name && mark.user === of);
+            const units = ours.map(({ mark }) => unitName(name, mark.job));
             if (units.length === 0)
                 return [];
             const removed = remove(units);
@@ -859,6 +980,15 @@ function onSystemd(scope, { name: user, home }) {
             return { facts, wrong: [...changed, ...wrong] };
         },
     };
+}
+/** None where it is not there, or not for this user to look into. */
+function namesIn(folder) {
+    try {
+        return (0,external_node_fs_.readdirSync)(folder);
+    }
+    catch {
+        return [];
+    }
 }
 function show(args) {
     const lines = call('systemctl', args).stdout.toString('utf8').split('\n');
@@ -1002,7 +1132,8 @@ function onWindows() {
             return [];
         },
         installed,
-        uninstall: (name) => remove(installed().filter(({ mark }) => mark.name === name)),
+        unclear: () => [],
+        uninstall: (name, user) => remove(installed().filter(({ mark }) => mark.name === name && mark.user === user)),
         state: ({ where }) => {
             const { status, stdout } = call('schtasks', ['/query', '/tn', where, '/fo', 'list', '/v']);
             const facts = stdout.toString('utf8').split(/\r?\n/);
@@ -1035,6 +1166,8 @@ function done({ status, stderr }) {
 
 // EXTERNAL MODULE: ./src/command-line/config.ts
 var command_line_config = __webpack_require__(9854);
+// EXTERNAL MODULE: ./src/command-line/environment.ts
+var command_line_environment = __webpack_require__(3027);
 // EXTERNAL MODULE: ./src/command-line/exit-status.ts
 var exit_status = __webpack_require__(4259);
 // EXTERNAL MODULE: ./src/engines/lookup.ts + 32 modules
@@ -1058,11 +1191,17 @@ var all_databases = __webpack_require__(8046);
 
 
 
+
 /** What has others started; `run-as` does as well. */
 const OTHERS = ['container', 'before-command', 'after-command'];
-/** Looks at each database of the configuration as these jobs will, without contacting anything. */
-async function judge(targets, jobs, account) {
-    const wrong = [];
+/**
+ * Looks at each database of the configuration as these jobs will, without contacting anything. `variables`: the inputs that the environment
+ * of the jobs gives, where it is that of this process; null: nobody knows it.
+ */
+async function judge(config, jobs, account, variables = null) {
+    const wrong = await atHomeOfCaller(config, account);
+    const targets = variables === null ? config.targets : config.targets.map((target) => within(variables, target));
+    const known = variables === null ? ['file'] : ['file', 'env', 'credential'];
     const warnings = [];
     const folders = new Set();
     const all = targets.flatMap(({ elsewhere }) => elsewhere);
@@ -1071,7 +1210,7 @@ async function judge(targets, jobs, account) {
     for (const target of targets.map((one) => (one.all ? (0,all_databases/* asking */.os)(one) : one))) {
         const { name } = target;
         // a command may ask somebody, or take its time
-        const unread = target.elsewhere.filter(({ by }) => by !== 'file').map(({ input }) => input);
+        const unread = target.elsewhere.filter(({ by }) => !known.includes(by)).map(({ input }) => input);
         if (unread.length === 0)
             wrong.push(...(await faultsFor(target, jobs)));
         else
@@ -1093,7 +1232,7 @@ async function judge(targets, jobs, account) {
         for (const path of [text('directory'), ...files.map((one) => (0,external_node_path_.dirname)(one))]) {
             const folder = atHome(path, account);
             if (folder !== null)
-                folders.add(nearest(folder));
+                folders.add(schedule_needs_nearest(folder));
         }
     }
     const needs = {
@@ -1104,6 +1243,30 @@ async function judge(targets, jobs, account) {
         startsOthers,
     };
     return { needs, wrong, warnings };
+}
+/** A variable counts before the configuration. */
+const within = (variables, target) => ({
+    ...target,
+    inputs: new Map([...target.inputs, ...variables]),
+    elsewhere: target.elsewhere.filter(({ input }) => !variables.has(input)),
+});
+/** `{ file: ~/pass }` is read here in the home of the caller, and by the job in its own: what is wrong with that. */
+async function atHomeOfCaller({ path }, { name, home }) {
+    if (home === (0,external_node_os_.homedir)())
+        return [];
+    const yaml = await __webpack_require__.e(/* import() */ 815).then(__webpack_require__.t.bind(__webpack_require__, 8815, 19));
+    const document = yaml.parseDocument((0,external_node_fs_.readFileSync)(path, 'utf8'));
+    const found = new Set();
+    yaml.visit(document, {
+        Pair(_, { key, value }) {
+            if (!yaml.isScalar(key) || key.value !== 'file')
+                return;
+            const file = yaml.isAlias(value) ? value.resolve(document) : value;
+            if (yaml.isScalar(file) && typeof file.value === 'string' && file.value.startsWith('~/'))
+                found.add(file.value);
+        },
+    });
+    return [...found].map((file) => `${path}: ${file} would be looked for in the home of ${name}, who is to run it: write the absolute path`);
 }
 function readable(given) {
     try {
@@ -1165,12 +1328,14 @@ function atHome(path, { home }) {
     }
 }
 /** The folder, or the one above it that is there, in which it can then be made; never all of them. */
-function nearest(folder) {
+function schedule_needs_nearest(folder) {
     const above = (0,external_node_path_.dirname)(folder);
-    return (0,external_node_fs_.existsSync)(folder) || above === '/' || above === folder ? folder : nearest(above);
+    return (0,external_node_fs_.existsSync)(folder) || above === '/' || above === folder ? folder : schedule_needs_nearest(above);
 }
 
 ;// CONCATENATED MODULE: ./src/command-line/schedule.ts
+
+
 
 
 
@@ -1195,7 +1360,7 @@ function nearest(folder) {
 const install = (given) => told(async () => {
     const config = await configured(given);
     const { system, account, jobs, name } = choices(given, config);
-    const { needs, wrong, warnings } = await judge(config.targets, [...jobs.keys()], account);
+    const { needs, wrong, warnings } = await judge(config, [...jobs.keys()], account);
     schedule_begin(); // after a look at other inputs
     if (wrong.length > 0)
         throw input(...wrong);
@@ -1204,8 +1369,7 @@ const install = (given) => told(async () => {
     const scheduler = schedulerOf(system, account);
     const pieces = piecesOf(scheduler, wanted);
     refuseOthers(wanted, scheduler);
-    for (const warning of [...warnings, ...hints(wanted, system)])
-        (0,platform/* platform */.i)().warning((0,neutralise/* neutralise */.$)(warning));
+    warn(...warnings, ...gapsOf(jobs), ...hints(wanted, system));
     if (system !== 'task-scheduler')
         expectReadable(wanted);
     say(`${given.dryRun ? 'would write' : 'writing'} for ${config.path}, to be run by ${account.name} with ${system}:`);
@@ -1227,6 +1391,7 @@ const install = (given) => told(async () => {
 });
 /** Stays in the foreground, for containers, and starts the jobs by itself until a signal. */
 const run = (given) => told(async () => {
+    const environment = { ...process.env }; // for the jobs, whole: what may be a secret is taken out of ours
     const config = await configured(given);
     const wrong = [];
     const jobs = jobsOf(given, reading(wrong));
@@ -1234,6 +1399,13 @@ const run = (given) => told(async () => {
         throw input(...wrong);
     if (jobs.size === 0)
         throw input('all jobs are none: there is nothing to wait for');
+    // the jobs have our home and our variables
+    const account = { ...caller(), home: (0,external_node_os_.homedir)() };
+    const judged = await judge(config, [...jobs.keys()], account, (0,command_line_environment/* fromEnvironment */.AU)({ ...environment }));
+    schedule_begin(); // after a look at other inputs
+    if (judged.wrong.length > 0)
+        throw input(...judged.wrong);
+    warn(...judged.warnings, ...gapsOf(jobs));
     const program = { node: process.execPath, cli: (0,external_node_fs_.realpathSync)(process.argv[1] ?? ''), config: config.path };
     for (const [job, calendar] of jobs)
         say(lineOf(job, calendar));
@@ -1245,7 +1417,7 @@ const run = (given) => told(async () => {
         wait: waiting(signal),
         start: async (job) => {
             const [node = '', ...args] = commandOf(program, job);
-            const ended = await carryOut(node, args, signal);
+            const ended = await carryOut(node, args, environment, signal);
             say(`${job} ended with ${ended}`);
         },
         tell: (job, at) => say(`next: ${job}, ${timeOf(at)}`),
@@ -1255,9 +1427,9 @@ const run = (given) => told(async () => {
     return exit_status/* EXIT */.dc.done;
 });
 /** A process of its own, which tells by itself. A signal is passed on, and its end waited for, since it leaves nothing behind. */
-function carryOut(node, args, signal) {
+function carryOut(node, args, env, signal) {
     return new Promise((resolve) => {
-        const child = (0,external_node_child_process_.spawn)(node, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+        const child = (0,external_node_child_process_.spawn)(node, args, { env, stdio: ['ignore', 'inherit', 'inherit'] });
         const end = () => void child.kill('SIGTERM');
         signal.addEventListener('abort', end, { once: true });
         child.on('error', (error) => resolve(error.message));
@@ -1268,23 +1440,30 @@ function carryOut(node, args, signal) {
     });
 }
 const schedule_status = (given) => told(async () => {
-    const found = schedule_all().filter(({ one }) => given.name === undefined || one.mark.name === given.name);
-    if (found.length === 0) {
+    const isAsked = (name) => given.name === undefined || name === null || name === given.name;
+    const found = schedule_all().filter(({ one }) => isAsked(one.mark.name));
+    const unclear = schedulers().flatMap((scheduler) => scheduler.unclear().filter(({ name }) => isAsked(name)));
+    if (found.length === 0 && unclear.length === 0) {
         say(given.name === undefined ? 'nothing is installed' : `nothing is installed under the name ${given.name}`);
         return exit_status/* EXIT */.dc.suspect;
     }
-    let isWell = true;
+    let isWell = unclear.length === 0;
+    const tell = (head, lines) => schedule_show([head, ...lines.map((line) => `  ${line}`)].join('\n'));
     for (const { one, scheduler } of found) {
         const { facts, wrong } = scheduler.state(one);
         const gone = [one.mark.node, one.mark.cli, one.mark.config].filter((path) => !(0,external_node_fs_.existsSync)(path));
         const faults = [...wrong, ...gone.map((path) => `${path} is not there any more`)];
-        schedule_show(`${headOf(one)}${[...facts, ...faults.map((fault) => `WRONG: ${fault}`)].map((line) => `\n  ${line}`).join('')}`);
+        tell(headOf(one), [...facts, ...faults.map((fault) => `WRONG: ${fault}`)]);
         if (faults.length > 0)
             isWell = false;
     }
+    for (const { name, where, fault } of unclear)
+        tell(name === null ? where : `${name} in ${where}`, [`WRONG: ${fault.message}`, fault.hint]);
     return isWell ? exit_status/* EXIT */.dc.done : exit_status/* EXIT */.dc.suspect;
 });
 const list = (given) => told(async () => {
+    for (const { fault } of schedulers().flatMap((scheduler) => scheduler.unclear()))
+        warn(fault.message);
     for (const { one } of schedule_all()) {
         const { mark, system, where, isIntact } = one;
         const { name, job, calendar, user, config } = mark;
@@ -1305,29 +1484,68 @@ const list = (given) => told(async () => {
     return exit_status/* EXIT */.dc.done;
 });
 const uninstall = (given) => told(async () => {
-    const found = schedule_all();
-    const names = [...new Set(found.map(({ one }) => one.mark.name))];
+    const found = ours(given);
+    const names = [...new Set(found.map(({ name }) => name))];
     if (given.name === undefined && names.length > 1)
         throw input(`--name: say which of ${names.join(', ')}`);
-    const name = given.name ?? names[0] ?? '';
-    const gone = given.dryRun
-        ? found.flatMap(({ one }) => (one.mark.name === name ? [headOf(one)] : []))
-        : takenAway(name);
-    for (const one of gone)
-        say(`${given.dryRun ? 'would take away' : 'took away'} ${one}`);
-    if (gone.length === 0)
-        say(`nothing of ours is installed${name === '' ? '' : ` under the name ${name}`}`);
+    const place = onlyOne(found, names[0] ?? '');
+    if (place === null) {
+        const name = given.name === undefined ? '' : ` under the name ${given.name}`;
+        say(`nothing of ours is installed${name}`);
+    }
+    else {
+        const gone = given.dryRun ? place.heads : place.scheduler.uninstall(place.name, place.user);
+        for (const one of gone)
+            say(`${given.dryRun ? 'would take away' : 'took away'} ${one}`);
+    }
     return exit_status/* EXIT */.dc.done;
 });
-/** What is for the whole system only where a user has nothing of that name for himself. */
-function takenAway(name) {
-    const isOwn = ({ whose }) => isRoot() || whose !== 'the system';
-    const own = schedulers()
-        .filter(isOwn)
-        .flatMap((scheduler) => scheduler.uninstall(name));
-    return own.length > 0
-        ? own
-        : schedulers().flatMap((scheduler) => (isOwn(scheduler) ? [] : scheduler.uninstall(name)));
+/** What is ours, of that name, system and user where they are given. Throws E_INPUT, and why something can not be looked at. */
+function ours({ name, with: chosen, user }) {
+    const wrong = [];
+    const read = reading(wrong);
+    const system = chosen === undefined ? null : read('with', () => (0,value_rules/* oneOf */.yL)(SYSTEMS)(chosen));
+    const account = user === undefined ? null : read('user', () => (isWindows() ? null : ofUser(user, 'uninstall')));
+    if (wrong.length > 0)
+        throw input(...wrong);
+    const places = [];
+    const add = (scheduler, place, head) => {
+        if ((name !== undefined && place.name !== name) || (user !== undefined && place.user !== user))
+            return;
+        const same = places.find((one) => one.name === place.name && one.user === place.user && one.scheduler === scheduler);
+        if (same === undefined)
+            places.push({ ...place, scheduler, heads: [head] });
+        else
+            same.heads.push(head);
+    };
+    for (const scheduler of schedulers(account ?? undefined)) {
+        if (system !== null && scheduler.system !== system)
+            continue;
+        for (const one of scheduler.installed())
+            add(scheduler, one.mark, headOf(one));
+        for (const one of scheduler.unclear()) {
+            if (one.name !== null)
+                add(scheduler, { name: one.name, user: one.user }, `${one.name} in ${one.where}`);
+            else if (user === undefined || one.user === user)
+                throw one.fault;
+        }
+    }
+    // what is for the whole system only where a user has nothing of that name for himself
+    const isOwn = ({ scheduler }) => isRoot() || scheduler.whose !== 'the system';
+    return places.filter((place) => isOwn(place) || !places.some((one) => isOwn(one) && one.name === place.name));
+}
+/** null: there is none. Throws E_INPUT when there are several. */
+function onlyOne(places, name) {
+    const [first, ...more] = places;
+    if (first === undefined || more.length === 0)
+        return first ?? null;
+    const differs = (of) => new Set(places.map(of)).size > 1;
+    const options = [
+        ...(differs(({ scheduler }) => scheduler.system) ? ['--with'] : []),
+        ...(differs(({ user }) => user) ? ['--user'] : []),
+    ];
+    const each = places.map(({ scheduler, user }) => `--with ${scheduler.system} --user ${user}`);
+    throw input(`${name} is installed more than once: say by ${options.join(' and ')} which of ${each.join(', ')}`);
 }
 async function told(deed) {
     schedule_begin();
@@ -1342,6 +1560,10 @@ async function told(deed) {
 }
 const schedule_begin = () => (0,platform/* usePlatform */.V)((0,terminal/* terminal */.F)());
 const say = (text) => (0,platform/* platform */.i)().info((0,neutralise/* neutralise */.$)(text));
+const warn = (...texts) => {
+    for (const text of texts)
+        (0,platform/* platform */.i)().warning((0,neutralise/* neutralise */.$)(text));
+};
 const schedule_show = (text) => (0,platform/* platform */.i)().result((0,neutralise/* neutralise */.$)(text));
 const input = (...wrong) => new errors/* BackupError */.hj('E_INPUT', wrong.join('\n'), '`db-backup schedule install --help` says what there is.');
 const EXAMPLE = `databases:
@@ -1350,7 +1572,8 @@ const EXAMPLE = `databases:
     database: /srv/app/app.db
     directory: /var/backups/app`;
 async function configured(given) {
-    const config = await (0,command_line_config/* readConfig */.X)(given.config ?? (process.env.DB_BACKUP_CONFIG || null), process.env);
+    // a copy, since variables that the configuration names are taken out of ours
+    const config = await (0,command_line_config/* readConfig */.X)(given.config ?? (process.env.DB_BACKUP_CONFIG || null), { ...process.env });
     if (config === null) {
         throw new errors/* BackupError */.hj('E_INPUT', 'there is no configuration, and the machine has nobody to ask', `Write /etc/db-backup/db-backup.yml, for example:\n${EXAMPLE}`);
     }
@@ -1404,14 +1627,21 @@ function systemHere() {
 function accountFor(given, system) {
     if (system === 'task-scheduler')
         return { name: given ?? LOCAL_SERVICE, uid: -1, home: '' };
-    const me = caller();
-    if (given === undefined || given === me.name)
-        return me;
-    const found = accountOf((0,value_rules/* parseRunAs */.P$)(given));
+    if (given === undefined)
+        return caller();
+    const found = ofUser(given, 'install');
     if (found === null)
         throw new Error(`there is no user ${JSON.stringify(given)} on this machine`);
-    if (!isRoot())
-        throw new Error(`root alone can install it for another user: sudo db-backup schedule install --user ${given}`);
+    return found;
+}
+/** null: there is none of that name. Throws an Error for another one than the caller, who is not root. */
+function ofUser(given, command) {
+    const me = caller();
+    if (given === me.name)
+        return me;
+    const found = accountOf((0,value_rules/* parseRunAs */.P$)(given));
+    if (found !== null && !isRoot())
+        throw new Error(`root alone can ${command} it for another user: sudo db-backup schedule ${command} --user ${given}`);
     return found;
 }
 /** Where this program is, and what runs it. */
@@ -1437,31 +1667,37 @@ function piecesOf(scheduler, wanted) {
         throw input(error.message);
     }
 }
-/** All that can run jobs here, as far as this user can see. */
-function schedulers() {
+/** All that can run jobs here, as far as this user can see; `account`: who is meant besides. */
+function schedulers(account = caller()) {
     if (isWindows())
         return [onWindows()];
     const me = caller();
     return [
         onSystemd('system', me),
         ...(isRoot() ? [] : [onSystemd('user', me)]),
-        ...(programPath('crontab') === null ? [] : [onCron(me, me)]),
+        ...(programPath('crontab') === null ? [] : [onCron(account, me)]),
     ];
 }
-const schedule_all = () => schedulers().flatMap((scheduler) => scheduler.installed().map((one) => ({ one, scheduler })));
-/** What has this name already, and would be lost, or run besides. Throws E_INPUT. */
+const schedule_all = (account) => schedulers(account).flatMap((scheduler) => scheduler.installed().map((one) => ({ one, scheduler })));
+/** What has this name already, and would be lost, or run besides for the same user. Throws E_INPUT. */
 function refuseOthers({ name, config, account }, { system, whose }) {
-    for (const { one, scheduler } of schedule_all()) {
+    for (const { one, scheduler } of schedule_all(account)) {
         const { mark, where } = one;
-        // of the system, or of somebody else: not in the way of what a user installs for himself
+        // of the system: not in the way of what a user installs for himself
         if (mark.name !== name || (!isRoot() && scheduler.whose === 'the system'))
             continue;
         const isSame = one.system === system && (system === 'cron' ? mark.user === account.name : scheduler.whose === whose);
-        if (!isSame) {
-            throw input(`${name} is installed already, in ${where}: db-backup schedule uninstall --name ${name}, or choose another --name`);
+        if (!isSame && mark.user === account.name) {
+            throw input(`${name} is installed already, in ${where}: db-backup schedule uninstall --name ${name} --with ${one.system} --user ${mark.user}, or choose another --name`);
         }
-        if (mark.config !== config) {
+        if (isSame && mark.config !== config) {
             throw input(`${name} is what is installed for ${mark.config}, in ${where}: choose another --name`);
+        }
+    }
+    for (const scheduler of schedulers(account)) {
+        for (const one of scheduler.unclear()) {
+            if (one.name === name && one.user === account.name && one.system !== system)
+                throw one.fault;
         }
     }
 }
@@ -1477,19 +1713,24 @@ function refuseCredentials({ credentials }, system) {
         throw input(`${odd.join(', ')}: expected names of credentials, of letters, digits, ".", "_" and "-"`);
     }
 }
+/** Which of the jobs are at an hour that the clock leaves out once a year. */
+function gapsOf(jobs) {
+    return [...jobs].flatMap(([job, calendar]) => {
+        const gap = leftOut(calendar, new Date());
+        return gap === null
+            ? []
+            : [
+                `${job}: on ${timeOf(gap).slice(4, 14)} the clock of this machine is put forward over that time, and the day may be left out: choose another hour`,
+            ];
+    });
+}
 /** What may go wrong when nobody looks. */
 function hints(wanted, system) {
     const { needs, account, cli, node } = wanted;
     const { credentials, variables } = needs;
     const sudo = process.env.SUDO_USER;
     const hidden = [node, cli].filter((path) => /^\/(?:home|root)\//.test(path) && account.uid !== 0 && !path.startsWith(`${account.home}/`));
-    const gaps = [...wanted.jobs].map(([job, calendar]) => ({ job, gap: leftOut(calendar, new Date()) }));
     return [
-        ...gaps.flatMap(({ job, gap }) => gap === null
-            ? []
-            : [
-                `${job}: on ${timeOf(gap).slice(4, 14)} the clock of this machine is put forward over that time, and the day may be left out: choose another hour`,
-            ]),
         ...variables.map((one) => `the variable ${one}, which the configuration names, will not be set when it runs by itself: use { file: ... }`),
         ...credentialHints(credentials, account),
         ...hidden.map((path) => `${path} is in the home of somebody else`),

@@ -5852,7 +5852,7 @@ const { dbBackupEntry: entry } = globalThis;
 /** A link that died silently keeps the process for minutes; nothing that is still open by then matters. */
 const EXIT_MS = 1_000;
 if (entry === 'command-line') {
-    const { commandLine } = await Promise.all(/* import() */[__nccwpck_require__.e(375), __nccwpck_require__.e(803)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2803));
+    const { commandLine } = await Promise.all(/* import() */[__nccwpck_require__.e(375), __nccwpck_require__.e(574)]).then(__nccwpck_require__.bind(__nccwpck_require__, 8574));
     await commandLine(process.argv.slice(2));
 }
 else if (entry === 'post') {

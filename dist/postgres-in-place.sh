@@ -110,7 +110,7 @@ DECLARE
   found bigint;
 BEGIN
   FOR t IN SELECT told.name, told.rows, c.oid, c.countable FROM pg_temp.db_backup_told told LEFT JOIN
-    (SELECT c.oid, n.nspname || '.' || c.relname AS name, $countable AS countable FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r') c USING (name)
+    (SELECT c.oid, $told_name AS name, $countable AS countable FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r') c USING (name)
   LOOP
     IF t.oid IS NULL THEN RAISE EXCEPTION 'what was restored is not what the manifest says: % is missing', t.name; END IF;
     CONTINUE WHEN t.rows IS NULL OR NOT t.countable;
@@ -118,8 +118,8 @@ BEGIN
     IF found <> t.rows THEN RAISE EXCEPTION 'what was restored is not what the manifest says: % has % rows, not %', t.name, found, t.rows; END IF;
   END LOOP;
   -- one without rows may be of a table whose data was left out
-  FOR t IN SELECT n.nspname || '.' || c.relname AS name, c.oid $user_relations AND c.relkind = 'r' AND pg_has_role(c.relowner, 'USAGE')
-    AND $countable AND '$expects_all' <> '' AND n.nspname || '.' || c.relname NOT IN (SELECT name FROM pg_temp.db_backup_told)
+  FOR t IN SELECT $told_name AS name, c.oid $user_relations AND c.relkind = 'r' AND pg_has_role(c.relowner, 'USAGE')
+    AND $countable AND '$expects_all' <> '' AND $told_name NOT IN (SELECT name FROM pg_temp.db_backup_told)
   LOOP
     EXECUTE format('SELECT count(*) FROM (SELECT FROM ONLY %s LIMIT 1) one', t.oid::regclass) INTO found;
     IF found > 0 THEN RAISE EXCEPTION 'what was restored is not what the manifest says: % is not in it', t.name; END IF;

@@ -90,6 +90,9 @@ AND NOT EXISTS (
 # sent_as: a database without an encoding may hold any bytes. What psql sends and gets (names in statements of \gexec) is as well
 # converted to UTF8, or not at all: \$speak_as sets that for a transaction in which names mean what they mean to the system.
 sent_as="CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END"
+# a table as manifests call it: in quotes where a dot is in the name of its schema or its own, since "a.b".c is not a."b.c"
+told_name="(CASE WHEN strpos(n.nspname, '.') > 0 THEN '\"' || replace(n.nspname, '\"', '\"\"') || '\"' ELSE n.nspname::text END || '.'
+  || CASE WHEN strpos(c.relname, '.') > 0 THEN '\"' || replace(c.relname, '\"', '\"\"') || '\"' ELSE c.relname::text END)"
 speak_as="set_config('client_encoding', $sent_as, true)"
 
 # begin_sql: nothing may end this transaction before us, and no function, operator or table of a user may stand in for one of the
@@ -130,7 +133,7 @@ SELECT 0 AS nth, $(create_sql datname) || format(' OWNER %I;', pg_get_userbyid(d
 FROM pg_database d WHERE datname = current_database()
 UNION ALL $(properties_sql 'current_database()' 'current_database()')
 ) AS lines ORDER BY nth;
-SELECT 'table ' || c.oid || ' ' || encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex')
+SELECT 'table ' || c.oid || ' ' || encode(convert_to($told_name, $sent_as), 'hex')
 $user_relations AND $dumped ORDER BY c.relpages, c.oid;
 SELECT 'unlogged_left ' || count(*) $user_relations AND c.relkind = 'r' AND c.oid = ANY (:'tables'::oid[]) AND c.relpersistence = 'u'
 AND pg_is_in_recovery();

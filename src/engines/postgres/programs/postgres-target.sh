@@ -137,7 +137,7 @@ SELECT 'tables ' || count(*) $user_relations AND c.relkind = 'r';
 $(tables_sql)
 SELECT 'unread ' || encode(convert_to(n.nspname::text, $sent_as), 'hex') || ' ' || encode(convert_to(c.relname::text, $sent_as), 'hex')
 $user_relations AND c.relkind IN ('r', 'p', 'S') AND $unread;
-SELECT 'foreign_table ' || encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex')
+SELECT 'foreign_table ' || encode(convert_to($told_name, $sent_as), 'hex')
 $user_relations AND c.relkind IN ('r', 'p', 'v', 'm', 'S') AND NOT pg_has_role(c.relowner, 'USAGE');
 SELECT 'foreign_object ' || encode(convert_to(pg_describe_object(class, oid, 0), $sent_as), 'hex') FROM
 (SELECT * FROM ($of_others_sql) AS others WHERE class <> 'pg_class'::regclass
@@ -148,7 +148,7 @@ SQL
 
 tables_sql() {
   cat <<SQL
-SELECT 'table ' || c.oid || ' ' || encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex')
+SELECT 'table ' || c.oid || ' ' || encode(convert_to($told_name, $sent_as), 'hex')
 $user_relations AND c.relkind = 'r' ORDER BY c.relpages, c.oid;
 SQL
 }
@@ -194,8 +194,8 @@ SQL
 tell_restored() { sed -n 's/^rows \([0-9a-f]* [0-9]*\)$/restored \1/p; s/^uncounted \([0-9a-f]*\)$/set restored_uncounted \1/p' counts | emit_each; }
 
 rows_sql() {
-  printf '%s\n' "SELECT format('SELECT ''rows %s '' || count(*) FROM ONLY %I.%I', encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex'), n.nspname, c.relname)
+  printf '%s\n' "SELECT format('SELECT ''rows %s '' || count(*) FROM ONLY %I.%I', encode(convert_to($told_name, $sent_as), 'hex'), n.nspname, c.relname)
 $user_relations AND c.relkind = 'r' AND $countable AND NOT ($unread) \\gexec
-SELECT 'uncounted ' || encode(convert_to(n.nspname || '.' || c.relname, $sent_as), 'hex')
+SELECT 'uncounted ' || encode(convert_to($told_name, $sent_as), 'hex')
 $user_relations AND c.relkind = 'r' AND NOT ($countable AND NOT ($unread));"
 }
