@@ -1,5 +1,5 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -55,6 +55,41 @@ test('installed into an empty folder, it backs up, lists, verifies and restores'
   const restored = run('restore', id, '--confirm', 'app.db', ...here);
   expect(restored.stderr).toContain('✅ Restored');
   expect(restored.status).toBe(0);
+});
+
+test('what it has besides is there as well', async () => {
+  const here = local.map((word) => (word === 'app.db' || word === 'backups' ? join(folder, word) : word));
+  run('backup', ...here);
+  const latest = run('latest', ...here).stdout.trim();
+  expect(run('show', latest, ...here).stdout).toContain(latest);
+  const rows = run('extract', latest, '--table', 'a', '--format', 'csv', ...here);
+  expect([rows.status, rows.stdout.slice(0, 5)]).toEqual([0, 'id,v\n']);
+  const config = join(folder, 'db-backup.yml');
+  writeFileSync(config, `databases: { app: { transport: local, database: ${join(folder, 'app.db')} } }`);
+  expect(run('schedule', 'run', '--dry-run', '--config', config).stderr).toContain('backup: daily ');
+  const server = spawn('npx', ['db-backup', 'serve', '--port', '0', '--config', config], {
+    cwd: folder,
+    env: { ...env, DB_BACKUP_TOKEN: 't'.repeat(32) },
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
+  });
+  try {
+    const port = await new Promise<string>((resolve, reject) => {
+      let said = '';
+      server.on('close', () => reject(new Error(said)));
+      server.stderr.setEncoding('utf8').on('data', (text: string) => {
+        said += text;
+        const [, found] = /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(said) ?? [];
+        if (found !== undefined) resolve(found);
+      });
+    });
+    const answer = await fetch(`http://127.0.0.1:${port}/api/database/backups`, {
+      headers: { authorization: `Bearer ${'t'.repeat(32)}` },
+    });
+    expect(answer.status).toBe(200);
+  } finally {
+    if (server.pid !== undefined) process.kill(-server.pid, 'SIGTERM');
+  }
 });
 
 test('what is loaded when it is needed is there as well', () => {
