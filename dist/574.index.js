@@ -660,16 +660,16 @@ function scheduleCommand(root, done) {
         new commander/* Option */.c$('--user <name>', 'who runs them, where root installs them; default: who calls this'),
         new commander/* Option */.c$('--with <system>', 'systemd, cron or task-scheduler; default: what this machine has'),
         dryRun,
-    ], async () => (await __webpack_require__.e(/* import() */ 816).then(__webpack_require__.bind(__webpack_require__, 7435))).install);
-    deed('run', 'stay in the foreground and start the jobs at their times, until a signal: for containers', [config, ...times, dryRun], async () => (await __webpack_require__.e(/* import() */ 816).then(__webpack_require__.bind(__webpack_require__, 7435))).run);
-    deed('status', 'say how the installed jobs are; 3 when one is not as it should be', [name('of this installation alone')], async () => (await __webpack_require__.e(/* import() */ 816).then(__webpack_require__.bind(__webpack_require__, 7435))).status);
-    deed('list', 'show the jobs of all installations on this machine, a line each', [new commander/* Option */.c$('--json', 'each line as JSON')], async () => (await __webpack_require__.e(/* import() */ 816).then(__webpack_require__.bind(__webpack_require__, 7435))).list);
+    ], async () => (await Promise.all(/* import() */[__webpack_require__.e(750), __webpack_require__.e(675)]).then(__webpack_require__.bind(__webpack_require__, 1675))).install);
+    deed('run', 'stay in the foreground and start the jobs at their times, until a signal: for containers', [config, ...times, dryRun], async () => (await Promise.all(/* import() */[__webpack_require__.e(750), __webpack_require__.e(624)]).then(__webpack_require__.bind(__webpack_require__, 4624))).run);
+    deed('status', 'say how the installed jobs are; 3 when one is not as it should be', [name('of this installation alone')], async () => (await Promise.all(/* import() */[__webpack_require__.e(750), __webpack_require__.e(322)]).then(__webpack_require__.bind(__webpack_require__, 9322))).status);
+    deed('list', 'show the jobs of all installations on this machine, a line each', [new commander/* Option */.c$('--json', 'each line as JSON')], async () => (await Promise.all(/* import() */[__webpack_require__.e(750), __webpack_require__.e(322)]).then(__webpack_require__.bind(__webpack_require__, 9322))).list);
     deed('uninstall', 'take away what install has written, and nothing else', [
         name('of this installation; needed where there are several'),
         new commander/* Option */.c$('--user <name>', 'who runs it; needed where several have that name'),
         new commander/* Option */.c$('--with <system>', 'systemd, cron or task-scheduler; needed where several have that name'),
         dryRun,
-    ], async () => (await __webpack_require__.e(/* import() */ 816).then(__webpack_require__.bind(__webpack_require__, 7435))).uninstall);
+    ], async () => (await Promise.all(/* import() */[__webpack_require__.e(750), __webpack_require__.e(322)]).then(__webpack_require__.bind(__webpack_require__, 9322))).uninstall);
 }
 
 // EXTERNAL MODULE: external "node:net"
