@@ -268,22 +268,34 @@ test('what stands in a schema is carried out neither here nor by whoever loads i
     'CREATE TABLE more (a)',
     'INSERT INTO more VALUES (1)',
     'CREATE VIRTUAL TABLE found USING fts5 (a)',
+    `CREATE TABLE go(system, CHECK (1 +\ngo\n.system /*$(touch ${trap})*/\n IS NOT NULL))`,
+    'INSERT INTO go VALUES (1)',
+    `CREATE TABLE lines(id,\ngo\n, "\n/\n.shell touch ${trap}\n" -- the last\n)`,
+    `INSERT INTO lines VALUES (1, 2, char(10) || 'go' || char(10) || '.shell touch ${trap}' || char(10))`,
+    'CREATE TABLE remark (a)',
+    'INSERT INTO remark VALUES (1)',
+    'CREATE TABLE opened (a)',
+    `INSERT INTO opened VALUES ('*/;' || char(10) || '.shell touch ${trap}' || char(10))`,
     'PRAGMA writable_schema = on',
+    "UPDATE sqlite_master SET sql = sql || ' -- x' WHERE name = 'remark'",
+    "UPDATE sqlite_master SET sql = sql || ' /* x' WHERE name = 'opened'",
     `UPDATE sqlite_master SET sql = replace(sql, 'a <> 0', '${call.replaceAll("'", "''")} IS NOT NULL') WHERE name = 'checked'`,
     `UPDATE sqlite_master SET sql = 'CREATE TABLE defaulted (a, b, c DEFAULT (${call.replaceAll("'", "''")}))' WHERE name = 'defaulted'`,
     `UPDATE sqlite_master SET sql = 'CREATE TABLE more (a);' || char(10) || '.shell touch ${trap}' WHERE name = 'more'`,
   );
   await backUp();
-  for (const table of ['t', 'checked', 'defaulted']) {
+  for (const table of ['t', 'checked', 'defaulted', 'go', 'lines', 'remark']) {
     const all = await extract(['--table', table, '--quiet']);
     expect({ code: all.code, stderr: all.stderr }).toMatchObject({ code: 0 });
     expect(sqlite3(loaded(all.stdout), `SELECT count(*) FROM ${table}`).trim()).toBe('1');
   }
-  expectRefused(
-    await extract(['--table', 'more']),
-    1,
-    'E_MANIFEST: the definition of the table is more than one statement',
-  );
+  for (const table of ['more', 'opened']) {
+    expectRefused(
+      await extract(['--table', table]),
+      1,
+      'E_MANIFEST: the definition of the table is more than one statement',
+    );
+  }
   expect(text(await extract(['--table', 'more', '--data-only', '--quiet']))).toBe(
     'BEGIN TRANSACTION;\nINSERT INTO "more" VALUES(1);\nCOMMIT;\n',
   );
