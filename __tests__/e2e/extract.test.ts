@@ -23,6 +23,7 @@ import { runAction } from '../helpers/run-action.js';
 import { BUCKET, startS3Double } from '../helpers/s3-double.js';
 import { sample } from '../helpers/sample.js';
 import { type Scene, startScene } from '../helpers/scene.js';
+import { unmount } from '../helpers/unmount.js';
 
 type Inputs = Record<string, string>;
 
@@ -352,6 +353,27 @@ test('one that only the store has, or that is named by its place there', async (
     expect(existsSync(inputs.directory ?? '')).toBe(false);
   } finally {
     await s3.stop();
+  }
+});
+
+test('a disk that is full is named as what it is', async () => {
+  make('CREATE TABLE t (a)', 'INSERT INTO t VALUES (zeroblob(3000000))');
+  await backUp();
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m,mode=755', 'tmpfs', temporary]);
+  try {
+    const usual = await extract(['--table', 't', '--data-only'], { 'min-free': '1MiB' });
+    expectRefused(usual, 1, `E_NOSPACE: the file system of ${temporary}`);
+    expect(usual.stderr).toContain('the rows could not be written');
+    expect(usual.stderr).not.toContain('killed');
+    const tools = join(folder, 'none');
+    mkdirSync(tools);
+    writeFileSync(join(tools, 'sqlite3'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+    const python = await extract(['--table', 't', '--data-only'], { 'min-free': '1MiB' }, tools);
+    expectRefused(python, 1, `E_NOSPACE: the file system of ${temporary}`);
+    expect(python.stderr).not.toMatch(/killed|Traceback/);
+    expect(readdirSync(temporary)).toEqual([]);
+  } finally {
+    await unmount(temporary);
   }
 });
 
