@@ -23,6 +23,7 @@ import { runAction } from '../helpers/run-action.js';
 import { BUCKET, startS3Double } from '../helpers/s3-double.js';
 import { sample } from '../helpers/sample.js';
 import { type Scene, startScene } from '../helpers/scene.js';
+import { unmount } from '../helpers/unmount.js';
 
 type Inputs = Record<string, string>;
 
@@ -268,22 +269,34 @@ test('what stands in a schema is carried out neither here nor by whoever loads i
     'CREATE TABLE more (a)',
     'INSERT INTO more VALUES (1)',
     'CREATE VIRTUAL TABLE found USING fts5 (a)',
+    `CREATE TABLE go(system, CHECK (1 +\ngo\n.system /*$(touch ${trap})*/\n IS NOT NULL))`,
+    'INSERT INTO go VALUES (1)',
+    `CREATE TABLE lines(id,\ngo\n, "\n/\n.shell touch ${trap}\n" -- the last\n)`,
+    `INSERT INTO lines VALUES (1, 2, char(10) || 'go' || char(10) || '.shell touch ${trap}' || char(10))`,
+    'CREATE TABLE remark (a)',
+    'INSERT INTO remark VALUES (1)',
+    'CREATE TABLE opened (a)',
+    `INSERT INTO opened VALUES ('*/;' || char(10) || '.shell touch ${trap}' || char(10))`,
     'PRAGMA writable_schema = on',
+    "UPDATE sqlite_master SET sql = sql || ' -- x' WHERE name = 'remark'",
+    "UPDATE sqlite_master SET sql = sql || ' /* x' WHERE name = 'opened'",
     `UPDATE sqlite_master SET sql = replace(sql, 'a <> 0', '${call.replaceAll("'", "''")} IS NOT NULL') WHERE name = 'checked'`,
     `UPDATE sqlite_master SET sql = 'CREATE TABLE defaulted (a, b, c DEFAULT (${call.replaceAll("'", "''")}))' WHERE name = 'defaulted'`,
     `UPDATE sqlite_master SET sql = 'CREATE TABLE more (a);' || char(10) || '.shell touch ${trap}' WHERE name = 'more'`,
   );
   await backUp();
-  for (const table of ['t', 'checked', 'defaulted']) {
+  for (const table of ['t', 'checked', 'defaulted', 'go', 'lines', 'remark']) {
     const all = await extract(['--table', table, '--quiet']);
     expect({ code: all.code, stderr: all.stderr }).toMatchObject({ code: 0 });
     expect(sqlite3(loaded(all.stdout), `SELECT count(*) FROM ${table}`).trim()).toBe('1');
   }
-  expectRefused(
-    await extract(['--table', 'more']),
-    1,
-    'E_MANIFEST: the definition of the table is more than one statement',
-  );
+  for (const table of ['more', 'opened']) {
+    expectRefused(
+      await extract(['--table', table]),
+      1,
+      'E_MANIFEST: the definition of the table is more than one statement',
+    );
+  }
   expect(text(await extract(['--table', 'more', '--data-only', '--quiet']))).toBe(
     'BEGIN TRANSACTION;\nINSERT INTO "more" VALUES(1);\nCOMMIT;\n',
   );
@@ -340,6 +353,27 @@ test('one that only the store has, or that is named by its place there', async (
     expect(existsSync(inputs.directory ?? '')).toBe(false);
   } finally {
     await s3.stop();
+  }
+});
+
+test('a disk that is full is named as what it is', async () => {
+  make('CREATE TABLE t (a)', 'INSERT INTO t VALUES (zeroblob(3000000))');
+  await backUp();
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m,mode=755', 'tmpfs', temporary]);
+  try {
+    const usual = await extract(['--table', 't', '--data-only'], { 'min-free': '1MiB' });
+    expectRefused(usual, 1, `E_NOSPACE: the file system of ${temporary}`);
+    expect(usual.stderr).toContain('the rows could not be written');
+    expect(usual.stderr).not.toContain('killed');
+    const tools = join(folder, 'none');
+    mkdirSync(tools);
+    writeFileSync(join(tools, 'sqlite3'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+    const python = await extract(['--table', 't', '--data-only'], { 'min-free': '1MiB' }, tools);
+    expectRefused(python, 1, `E_NOSPACE: the file system of ${temporary}`);
+    expect(python.stderr).not.toMatch(/killed|Traceback/);
+    expect(readdirSync(temporary)).toEqual([]);
+  } finally {
+    await unmount(temporary);
   }
 });
 

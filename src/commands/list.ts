@@ -6,7 +6,8 @@ import type { Manifest, TableRows } from '../backups/manifest.js';
 import { pick } from '../places/choice.js';
 import { HostPlace } from '../places/host.js';
 import { withStorePlace } from '../places/with-store.js';
-import { clip, counted, formatBytes, formatCount, showPlaces, showRows } from '../reporting/format.js';
+import { counted, formatBytes, formatCount, showPlaces, showRows } from '../reporting/format.js';
+import { oneLine } from '../reporting/neutralise.js';
 import type { BackupFacts } from '../reporting/report.js';
 import { readHistory } from '../reporting/run-history.js';
 import { connected } from '../run/connect.js';
@@ -67,12 +68,12 @@ function lineOf(
   const { tables = null, rows = null, uncounted, commit = null } = facts ?? {};
   const holds = tables === null ? '' : `  tables: ${formatCount(tables)}, rows: ${showRows(rows, uncounted)}`;
   const made = commit === null ? '' : `  commit: ${commit.slice(0, 7)}`;
-  const proof = state === 'ok' ? `verified: ${manifest.verified.level}` : `${state}: ${clip(detail ?? '', 300)}`;
+  const proof = state === 'ok' ? `verified: ${manifest.verified.level}` : `${state}: ${oneLine(detail ?? '', 300)}`;
   const signed = facts?.signed ? '  signed' : '';
   const where = places.length === 0 ? '' : `  in: ${showPlaces(places)}`;
   const covers = showCoverage(manifest.coverage ?? null);
-  const partial = covers === '' ? '' : `  partial: ${clip(covers, 200)}`;
-  const pinned = manifest.pinned === null ? '' : `  pinned: ${clip(manifest.pinned.reason, 200)}`;
+  const partial = covers === '' ? '' : `  partial: ${oneLine(covers, 200)}`;
+  const pinned = manifest.pinned === null ? '' : `  pinned: ${oneLine(manifest.pinned.reason, 200)}`;
   const encrypted = manifest.encryption === 'none' ? '' : `  ${showEncrypted(manifest.encryption)}`;
   return `${id}  ${formatBytes(manifest.bytes)}${holds}${made}  ${proof}${signed}${encrypted}${where}${partial}${pinned}`;
 }

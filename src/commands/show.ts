@@ -1,3 +1,4 @@
+import { type Backup, isTrusted } from '../backups/catalogue.js';
 import { type PlacedBackup, placed } from '../backups/copies.js';
 import { showCoverage } from '../backups/coverage.js';
 import { describe } from '../errors.js';
@@ -7,7 +8,7 @@ import { HostPlace } from '../places/host.js';
 import { factsOf } from '../places/shown.js';
 import { withSpare } from '../places/with-store.js';
 import { formatAge, formatBytes, formatCount, formatDuration, showPlaces, showRows } from '../reporting/format.js';
-import { quoteOutside } from '../reporting/neutralise.js';
+import { oneLine, quoteOutside } from '../reporting/neutralise.js';
 import { connected, warn } from '../run/connect.js';
 import { showEncrypted } from '../run/keys.js';
 import type { Run } from '../run/run.js';
@@ -40,11 +41,14 @@ export async function show(run: Run): Promise<void> {
     report.manifest = manifest;
     report.tables = content?.tables ?? [];
     report.tablesLeftOut = content?.tablesLeftOut ?? 0;
-    report.recovery = recovery;
+    report.recovery = isReliable(backup) ? recovery.map((line) => oneLine(line)) : [];
     for (const line of linesOf(run, { ...found, backup })) run.log.result(line);
     report.ok = true;
   });
 }
+
+/** Whether what its manifest says may be told as what to do. */
+const isReliable = (backup: Backup): boolean => isTrusted(backup) && backup.state !== 'damaged';
 
 function linesOf(run: Run, { backup, places }: PlacedBackup): string[] {
   const { id, manifest, state, detail } = backup;
@@ -99,8 +103,13 @@ function linesOf(run: Run, { backup, places }: PlacedBackup): string[] {
     ...tables.slice(0, MOST_TABLES).map(({ name, rows: held }) => `    ${said(name)}: ${showRows(held)}`),
     ...(tables.length > MOST_TABLES ? [`    and ${formatCount(tables.length - MOST_TABLES)} more`] : []),
     '',
-    `restore it:            db-backup restore ${id}`,
-    `take out one table:    db-backup extract ${id} --table NAME`,
-    ...(report.recovery.length === 0 ? [] : ['by hand, on the host:', ...report.recovery.map((line) => `  ${line}`)]),
+    ...(isReliable(backup)
+      ? [
+          `restore it:            db-backup restore ${id}`,
+          `take out one table:    db-backup extract ${id} --table NAME`,
+          ...(report.recovery.length === 0 ? [] : ['by hand, on the host:']),
+          ...report.recovery.map((line) => `  ${line}`),
+        ]
+      : [`It is ${state}: how it could be restored is not told, since that may be by whoever has changed it.`]),
   ];
 }

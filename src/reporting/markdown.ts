@@ -1,5 +1,5 @@
 import { clip, counted } from './format.js';
-import { neutralise } from './neutralise.js';
+import { neutralise, oneLine } from './neutralise.js';
 
 /**
  * GitHub-flavoured Markdown out of text that nobody vouches for. `core.summary` escapes nothing.
@@ -119,9 +119,4 @@ function references(line: string): string {
 
 function reference(characters: string): string {
   return Array.from(characters, (character) => `&#${character.codePointAt(0)};`).join('');
-}
-
-/** Made safe to print, without line breaks. */
-export function oneLine(text: string, maxCharacters: number): string {
-  return neutralise(clip(text, maxCharacters)).replaceAll('\n', ' ');
 }

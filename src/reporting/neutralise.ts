@@ -6,6 +6,7 @@
  * not count: "#", U+200B, "#[" equals "##[" there. So such characters are removed, and what breaks a command is a plain space.
  */
 import { plural } from '../counting.js';
+import { clip } from './format.js';
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal sequences are made of them
 const TERMINAL_SEQUENCE = /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)/g;
@@ -25,6 +26,11 @@ export function neutralise(text: string): string {
     .replace(/\p{Surrogate}/gu, '\uFFFD')
     .replace(COMMAND_ANYWHERE, '## ')
     .replace(COMMAND_AT_START, '$1: ');
+}
+
+/** Made safe to print, without line breaks, and at most `maxCharacters` long. */
+export function oneLine(text: string, maxCharacters = Number.POSITIVE_INFINITY): string {
+  return neutralise(clip(text, maxCharacters)).replaceAll('\n', ' ');
 }
 
 /** `FATAL:  `, in whatever language a server of PostgreSQL speaks: two blanks, which look like a hole in a sentence. */

@@ -1,5 +1,5 @@
 import { counted, formatBytes, formatDuration, showPlaces, showRows } from './format.js';
-import { oneLine } from './markdown.js';
+import { oneLine } from './neutralise.js';
 import type { Report } from './report.js';
 import { pointsOf } from './size-trend.js';
 

@@ -112,17 +112,36 @@ const infinity = (value: string): string =>
 
 const csvName = (name: string): string => (/[",\r\n]|^$/.test(name) ? identifier(name) : name);
 
+const QUOTED = /'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]/.source; // a quote that is doubled ends one and begins the next
+const BLANK = /[ \t\n\f\r]+|--[^\n]*|\/\*[\s\S]*?\*\//.source;
+const WORD = /[A-Za-z0-9_\u0080-\u{10ffff}][A-Za-z0-9_$\u0080-\u{10ffff}]*/u.source;
+/** What a definition is made of. No parameters (`$x`): SQLite and its tool are not of one mind where those end. */
+const TOKEN = new RegExp(`(?:${QUOTED})|(${BLANK})|(?:${WORD})|(?!/\\*)[-(),.+*/%=<>!|&~]`, 'uy');
+/** The form in which SQLite keeps it: what `AS SELECT` says would be carried out. */
+const TABLE = new RegExp(`^CREATE TABLE (?:(?:${QUOTED})+|${WORD}) ?\\(`, 'iu');
+
 /**
- * The text, when it is one statement. SQLite reads no further than to the end of the first when it opens a database, so that what stands
- * behind it may be anything, and would be carried out by whoever reads what we print. Throws E_MANIFEST.
+ * The definition as one statement, without comments, and with no line break that does not stand in quotes: for the sqlite3 tool a line `go`
+ * or `/` ends a statement, and a dot at the start of the next is a command. SQLite reads no further than to the end of the first statement
+ * when it opens a database, and does not mind a comment without an end: there may be anything behind it, and whoever reads what we print
+ * would carry it out. Throws E_MANIFEST.
  */
 export function oneStatement(definition: string): string {
-  const tokens = /'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?\*\/|[;\0'"`[]/g;
-  const odd = [...definition.matchAll(tokens)].find(([token]) => token.length === 1);
-  if (odd === undefined) return definition;
-  throw new BackupError(
+  let printed = '';
+  TOKEN.lastIndex = 0;
+  while (TOKEN.lastIndex < definition.length) {
+    const token = TOKEN.exec(definition);
+    if (token === null) throw notOne(definition);
+    if (token[1] === undefined) printed += token[0];
+    else if (!printed.endsWith(' ')) printed += ' ';
+  }
+  if (!TABLE.test(printed)) throw notOne(definition);
+  return printed.trimEnd();
+}
+
+const notOne = (definition: string): BackupError =>
+  new BackupError(
     'E_MANIFEST',
-    `the definition of the table is more than one statement: ${quoteOutside(definition, 200)}`,
+    `the definition of the table is more than one statement, or half of one: ${quoteOutside(definition, 200)}`,
     'Somebody has written into the schema of that database by hand. Take the rows alone (`--data-only`), or as CSV.',
   );
-}
