@@ -9,6 +9,7 @@ import { openApi } from '../../src/server/openapi.js';
 import { statusOf } from '../../src/server/refusal.js';
 import { ROUTES } from '../../src/server/routes.js';
 import { Running } from '../../src/server/running.js';
+import { targetOf } from '../../src/server/target.js';
 import { faultOfToken, tokenCheck } from '../../src/server/token.js';
 import { Turns } from '../../src/server/turns.js';
 
@@ -87,6 +88,33 @@ test('a token is long, in one piece, and compared as a whole', () => {
     'Bearer ',
   ];
   expect(wrong.map(isRight)).toEqual(wrong.map(() => false));
+});
+
+test('a call is about one database: of a server with all of its own it is named', () => {
+  const two = { targets: ['app', 'pg-own'], servers: ['pg', 'pg-eu'] };
+  const said = (given: string | undefined, among = two): unknown => {
+    try {
+      return targetOf(given, among);
+    } catch (error) {
+      const { status, message } = error as { status: number; message: string };
+      return `${status} ${message}`;
+    }
+  };
+  expect(['app', 'pg-own', 'pg-shop'].map((given) => said(given))).toEqual(['app', 'pg-own', 'pg-shop']);
+  const names = 'expected one of app, pg-own, pg-DATABASE, pg-eu-DATABASE';
+  expect([undefined, 'other', 'pg', 'pgshop', 'pg-eu', 'pg-eu-shop'].map((given) => said(given))).toEqual([
+    `422 target: ${names}`,
+    `422 target: ${names}`,
+    `422 target: pg is a server, and a call is about one database: ${names}`,
+    `422 target: ${names}`,
+    `422 target: pg-eu is a server, and a call is about one database: ${names}`,
+    '422 target: it may be a database of each of pg, pg-eu: rename one of them in the configuration',
+  ]);
+  const one = { targets: [], servers: ['pg'] };
+  expect(said(undefined, one)).toBe('422 target: expected one of pg-DATABASE');
+  expect([said(undefined, { targets: [], servers: [] }), said(undefined, { targets: ['a'], servers: [] })]).toEqual([
+    ...[null, 'a'],
+  ]);
 });
 
 test('every code has the status of an error', () => {
