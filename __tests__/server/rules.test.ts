@@ -2,6 +2,8 @@ import { expect, test } from '@jest/globals';
 import { postgresHealth } from '../../src/engines/postgres/health.js';
 import { ERRORS, type ErrorCode } from '../../src/errors.js';
 import { Facts } from '../../src/host/facts.js';
+import { usePlatform } from '../../src/platform/platform.js';
+import { terminal } from '../../src/platform/terminal.js';
 import { type HealthReport, newReport } from '../../src/reporting/report.js';
 import { ANSWERS, failureOf } from '../../src/server/answers.js';
 import { Buckets } from '../../src/server/buckets.js';
@@ -60,13 +62,41 @@ test('turns: so many at once, so many wait, in their order, and also after one t
   await later;
 });
 
-test('a run that ends without a report is our bug, and is told as such', async () => {
+test('a run that ends without a report has not told what it did, and one that did not begin has done nothing', async () => {
+  const log: string[] = [];
+  usePlatform({ ...terminal(), error: (text) => void log.push(text) });
   const running = new Running({ script: '/dev/null', env: {}, log: 'ignore' });
-  const ended = expect(running.run(['list'])).rejects.toMatchObject({
-    ...{ code: 'E_INTERNAL', message: 'list ended with 0, and without a report' },
-  });
+  const ended = running.run('restore', []);
   await running.end(60_000);
-  await ended;
+  const answers = [
+    failureOf(await ended),
+    failureOf(await running.run('delete', [])),
+    failureOf(await running.run('list', [])),
+    failureOf(await running.run('restore', ['x'.repeat(1 << 20)])),
+  ];
+  const failed = { success: false, error_code: 'E_INTERNAL' };
+  expect(answers).toMatchObject([
+    {
+      ...{ ...failed, outcome: '', hint: expect.stringContaining('`GET /api/database/health`') },
+      message: 'restore ended with 0, and without a report: whether the database was replaced is not known',
+      left: expect.stringContaining('Whether the live database was already replaced is not known'),
+    },
+    {
+      ...{ ...failed, hint: expect.stringContaining('`GET /api/database/backups`') },
+      message: 'delete ended with 0, and without a report: whether the backup was deleted is not known',
+      left: expect.stringContaining('What had been done before that stays done'),
+    },
+    {
+      ...failed,
+      message: 'list ended with 0, and without a report: nothing was found out',
+      left: 'Nothing was changed.',
+    },
+    {
+      ...{ ...failed, outcome: 'unchanged', message: expect.stringMatching(/^restore could not be started: .*E2BIG/) },
+      left: 'Nothing was restored, nothing was changed.',
+    },
+  ]);
+  expect(log).toHaveLength(4);
 });
 
 test('a token is long, in one piece, and compared as a whole', () => {

@@ -127,10 +127,10 @@ export class Calls {
   }
 
   /** The arguments of the process that carries it out; what a caller has given is a value in them, and never an option. */
-  private wordsOf({ command, changes, options }: Run, given: Given, target: string | null, backup: string | null) {
+  private wordsOf({ changes, options }: Run, given: Given, target: string | null, backup: string | null) {
     const { config } = this.served;
     return [
-      ...[command, '--json', ...(changes ? [] : ['--quiet'])],
+      ...['--json', ...(changes ? [] : ['--quiet'])],
       ...(config === null ? [] : [`--config=${config}`]),
       ...(target === null ? [] : [`--target=${target}`]),
       ...(options?.(given) ?? []),
@@ -146,7 +146,7 @@ export class Calls {
   ): Promise<Reply> {
     const run = async (): Promise<Report> => {
       if (this.stopping) throw ends();
-      return this.running.run(words);
+      return this.running.run(command, words);
     };
     const report = await (changes
       ? this.change.make({ command, target, since: new Date().toISOString(), client, actor }, run)
