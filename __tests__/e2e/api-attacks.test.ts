@@ -1,10 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { API_TOKEN, call, raw } from '../helpers/api.js';
 import { type InProcess, startInProcess } from '../helpers/api-in-process.js';
+import { until } from '../helpers/outcome.js';
 import { createDatabase } from '../helpers/sqlite.js';
 
 const MUCH = { most: 10_000, perSecond: 1_000 };
@@ -131,7 +133,7 @@ test('too many calls of one address wait, wrong tokens soon, and others are not 
 });
 
 test('of 200 calls at once some are carried out, the others are told to come again, and none is left without an answer', async () => {
-  const other = await startInProcess({ calls: MUCH });
+  const other = await startInProcess({ calls: MUCH, connectionsOfOne: 256 });
   const one = () => call(other.url, 'GET /api/database/backups').then(({ status }) => status);
   const found = await Promise.all(Array.from({ length: 200 }, one)).finally(() => other.stop(0));
   // no database is configured: what is carried out is told so
@@ -140,6 +142,69 @@ test('of 200 calls at once some are carried out, the others are told to come aga
   expect(count(422)).toBeGreaterThanOrEqual(10);
   expect(count(503)).toBeGreaterThan(0);
 }, 60_000);
+
+test('who opens connections without end keeps nobody out: the oldest of its own on which nothing is asked are closed', async () => {
+  const other = await startInProcess({ headersMs: 60_000, requestMs: 60_000 });
+  const many = 300;
+  let closed = 0;
+  const open = (from: string): Socket =>
+    connect({ port: other.port, host: '127.0.0.1', localAddress: from })
+      .on('connect', function (this: Socket) {
+        this.write('GET /he');
+      })
+      .on('error', () => {})
+      .on('close', () => closed++);
+  const sockets = Array.from({ length: many }, () => open('127.0.0.9'));
+  try {
+    await until(() => closed === many - 64);
+    expect(sockets.slice(-64).every(({ destroyed }) => !destroyed)).toBe(true);
+    const alive = 'GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
+    for (const from of ['127.0.0.9', '127.0.0.1'])
+      expect((await raw(other.port, alive, '', from)).answer).toMatch(/^HTTP\/1\.1 200 /);
+    await until(() => closed === many - 64 + 1);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    await other.stop(0);
+  }
+});
+
+test('who waits for an answer keeps the connection, and a proxy has as many as there are', async () => {
+  writeFileSync(join(folder, 'hold'), '');
+  const config = join(folder, 'waiting.yml');
+  const database = join(folder, 'waiting.db');
+  await createDatabase(database);
+  const command = `touch ${folder}/started; while [ -e ${folder}/hold ]; do sleep 0.05; done`;
+  const app = { transport: 'local', database, directory: join(folder, 'backups'), 'before-command': command };
+  writeFileSync(config, JSON.stringify({ databases: { app } }));
+  const few = { connectionsOfOne: 2, calls: MUCH, open: MUCH };
+  const direct = await startInProcess(few, { config, targets: ['app'] });
+  const proxied = await startInProcess(few, { behindProxy: true });
+  const sockets: Socket[] = [];
+  try {
+    const made = call(direct.url, 'POST /api/database/backup');
+    await until(() => existsSync(join(folder, 'started')));
+    const five = (port: number): Socket[] =>
+      Array.from({ length: 5 }, () =>
+        connect(port, '127.0.0.1')
+          .on('error', () => {})
+          .resume(),
+      );
+    sockets.push(...five(direct.port));
+    const closed = () => sockets.filter(({ destroyed }) => destroyed).length;
+    await until(() => closed() === 4);
+    rmSync(join(folder, 'hold'));
+    expect(await made).toMatchObject({ status: 200 });
+    const through = five(proxied.port);
+    sockets.push(...through);
+    await Promise.all(through.map((socket) => once(socket, 'connect')));
+    expect((await call(proxied.url, 'GET /health', { token: null })).status).toBe(200);
+    expect(closed()).toBe(4);
+  } finally {
+    rmSync(join(folder, 'hold'), { force: true });
+    for (const socket of sockets) socket.destroy();
+    await Promise.all([direct.stop(0), proxied.stop(0)]);
+  }
+}, 30_000);
 
 test('who has half-open connections does not keep it from ending', async () => {
   const other = await startInProcess({});

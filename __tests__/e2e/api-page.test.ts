@@ -83,11 +83,12 @@ test('the page has each route, and each status and code as the server gives them
   const named = rows.flatMap(({ codes }) => codes);
   const unnamed = (Object.keys(ERRORS) as ErrorCode[]).filter((code) => !named.includes(code));
   expect(unnamed.map(statusOf).filter((status) => status !== 500)).toEqual([]);
-  const { calls: most, wrong, headersMs, requestMs, bodyBytes, headerBytes } = LIMITS;
+  const { calls: most, wrong, headersMs, requestMs, bodyBytes, headerBytes, connections, connectionsOfOne } = LIMITS;
   expect([most, wrong]).toEqual([
     { most: 60, perSecond: 2 },
     { most: 10, perSecond: 1 / 6 },
   ]);
+  expect([connections, connectionsOfOne]).toEqual([256, 64]);
   expect([headersMs, requestMs, bodyBytes, headerBytes]).toEqual([5_000, 15_000, 16 * 1024, 8 * 1024]);
 });
 

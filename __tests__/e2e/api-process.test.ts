@@ -90,6 +90,39 @@ test('after its time what runs is asked to end, which leaves the host clean', as
   await checkInvariant(join(folder, 'app.db'));
 });
 
+test('of a restore that is killed it is told what is not known; the host settles it, and the next one works', async () => {
+  hold();
+  const api = await startApi(inputs, {
+    env: { DB_BACKUP_STOP_COMMAND: waiting(), DB_BACKUP_START_COMMAND: 'true' },
+  });
+  const { filename } = (await call(api.url, 'POST /api/database/backup')).body.backup;
+  const again = () => call(api.url, 'POST /api/database/restore', { body: { filename, confirm: 'app.db' } });
+  const restored = again();
+  await until(hasStarted);
+  const [child] = processesMentioning('restore --json').filter(({ ppid }) => ppid === api.child.pid);
+  expect(child?.pid).toBeGreaterThan(1);
+  process.kill(Number(child?.pid), 'SIGKILL');
+  expect(await restored).toMatchObject({
+    status: 500,
+    body: {
+      ...{
+        success: false,
+        error_code: 'E_INTERNAL',
+        outcome: '',
+        hint: expect.stringContaining('/api/database/health'),
+      },
+      message: 'restore ended with SIGKILL, and without a report: whether the database was replaced is not known',
+      left: expect.stringContaining('not known'),
+    },
+  });
+  expect(api.log()).toMatch(/ call POST \/api\/database\/restore 500 \d+ ms .*code=E_INTERNAL/);
+  rmSync(join(folder, 'hold'));
+  expect(await leftAfter(() => processesMentioning(`${folder}/started`), 15_000)).toEqual([]);
+  expect(await again()).toMatchObject({ status: 200, body: { outcome: 'restored' } });
+  await checkInvariant(join(folder, 'app.db'));
+  expect(await api.stop()).toBe(0);
+});
+
 test('Ctrl-C at a terminal, which goes to all that were started there, ends the server alone', async () => {
   hold();
   const file = join(folder, 'token');

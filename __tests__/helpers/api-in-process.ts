@@ -18,13 +18,14 @@ export async function startInProcess(
     behindProxy = false,
     config = null,
     targets = [],
-  }: Partial<Pick<Served, 'behindProxy' | 'config' | 'targets'>> = {},
+    servers = [],
+  }: Partial<Pick<Served, 'behindProxy' | 'config' | 'targets' | 'servers'>> = {},
 ): Promise<InProcess> {
   const lines: string[] = [];
   const write = (text: string): void => void lines.push(text);
   usePlatform({ ...terminal(), info: write, warning: write, error: write });
   const program = { script: PROGRAM, env: { PATH: process.env.PATH ?? '' }, log: 'ignore' } as const;
-  const served = { token: API_TOKEN, program, config, targets, hosts: ['api.example.org'], behindProxy };
+  const served = { token: API_TOKEN, program, config, targets, servers, hosts: ['api.example.org'], behindProxy };
   const serving = await startServer({ ...served, listen: '127.0.0.1', port: 0 }, { ...LIMITS, ...limits });
   return { ...serving, url: `http://127.0.0.1:${serving.port}`, lines };
 }

@@ -122,12 +122,17 @@ export async function call(
   return called;
 }
 
-/** Writes these bytes, then `drip` again and again, and waits for the end. */
-export function raw(port: number, first: string, drip = ''): Promise<{ answer: string; ms: number }> {
+/** Writes these bytes, then `drip` again and again, and waits for the end. `from`: the address of who calls. */
+export function raw(
+  port: number,
+  first: string,
+  drip = '',
+  from = '127.0.0.1',
+): Promise<{ answer: string; ms: number }> {
   return new Promise((resolve) => {
     const started = performance.now();
     let answer = '';
-    const socket = connect(port, '127.0.0.1', () => socket.write(first));
+    const socket = connect({ port, host: '127.0.0.1', localAddress: from }, () => socket.write(first));
     const timer = drip === '' ? undefined : setInterval(() => socket.write(drip), 50);
     socket.setEncoding('utf8').on('data', (text: string) => {
       answer += text;

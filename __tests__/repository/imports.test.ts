@@ -50,7 +50,7 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
   // when the command line is run by itself, by what the machine has for that
   schedule: { values: ['errors.ts', 'settings/value-rules.ts', 'host/quoting.ts'] },
   // starts this program, and knows its reports
-  server: { values: ['errors.ts', 'platform/platform.ts', 'reporting', 'backups/names.ts'] },
+  server: { values: ['errors.ts', 'left.ts', 'platform/platform.ts', 'reporting', 'backups/names.ts'] },
   'main.ts': {
     values: [
       'errors.ts',

@@ -2,6 +2,8 @@ import { expect, test } from '@jest/globals';
 import { postgresHealth } from '../../src/engines/postgres/health.js';
 import { ERRORS, type ErrorCode } from '../../src/errors.js';
 import { Facts } from '../../src/host/facts.js';
+import { usePlatform } from '../../src/platform/platform.js';
+import { terminal } from '../../src/platform/terminal.js';
 import { type HealthReport, newReport } from '../../src/reporting/report.js';
 import { ANSWERS, failureOf } from '../../src/server/answers.js';
 import { Buckets } from '../../src/server/buckets.js';
@@ -9,6 +11,7 @@ import { openApi } from '../../src/server/openapi.js';
 import { statusOf } from '../../src/server/refusal.js';
 import { ROUTES } from '../../src/server/routes.js';
 import { Running } from '../../src/server/running.js';
+import { targetOf } from '../../src/server/target.js';
 import { faultOfToken, tokenCheck } from '../../src/server/token.js';
 import { Turns } from '../../src/server/turns.js';
 
@@ -59,13 +62,41 @@ test('turns: so many at once, so many wait, in their order, and also after one t
   await later;
 });
 
-test('a run that ends without a report is our bug, and is told as such', async () => {
+test('a run that ends without a report has not told what it did, and one that did not begin has done nothing', async () => {
+  const log: string[] = [];
+  usePlatform({ ...terminal(), error: (text) => void log.push(text) });
   const running = new Running({ script: '/dev/null', env: {}, log: 'ignore' });
-  const ended = expect(running.run(['list'])).rejects.toMatchObject({
-    ...{ code: 'E_INTERNAL', message: 'list ended with 0, and without a report' },
-  });
+  const ended = running.run('restore', []);
   await running.end(60_000);
-  await ended;
+  const answers = [
+    failureOf(await ended),
+    failureOf(await running.run('delete', [])),
+    failureOf(await running.run('list', [])),
+    failureOf(await running.run('restore', ['x'.repeat(1 << 20)])),
+  ];
+  const failed = { success: false, error_code: 'E_INTERNAL' };
+  expect(answers).toMatchObject([
+    {
+      ...{ ...failed, outcome: '', hint: expect.stringContaining('`GET /api/database/health`') },
+      message: 'restore ended with 0, and without a report: whether the database was replaced is not known',
+      left: expect.stringContaining('Whether the live database was already replaced is not known'),
+    },
+    {
+      ...{ ...failed, hint: expect.stringContaining('`GET /api/database/backups`') },
+      message: 'delete ended with 0, and without a report: whether the backup was deleted is not known',
+      left: expect.stringContaining('What had been done before that stays done'),
+    },
+    {
+      ...failed,
+      message: 'list ended with 0, and without a report: nothing was found out',
+      left: 'Nothing was changed.',
+    },
+    {
+      ...{ ...failed, outcome: 'unchanged', message: expect.stringMatching(/^restore could not be started: .*E2BIG/) },
+      left: 'Nothing was restored, nothing was changed.',
+    },
+  ]);
+  expect(log).toHaveLength(4);
 });
 
 test('a token is long, in one piece, and compared as a whole', () => {
@@ -87,6 +118,33 @@ test('a token is long, in one piece, and compared as a whole', () => {
     'Bearer ',
   ];
   expect(wrong.map(isRight)).toEqual(wrong.map(() => false));
+});
+
+test('a call is about one database: of a server with all of its own it is named', () => {
+  const two = { targets: ['app', 'pg-own'], servers: ['pg', 'pg-eu'] };
+  const said = (given: string | undefined, among = two): unknown => {
+    try {
+      return targetOf(given, among);
+    } catch (error) {
+      const { status, message } = error as { status: number; message: string };
+      return `${status} ${message}`;
+    }
+  };
+  expect(['app', 'pg-own', 'pg-shop'].map((given) => said(given))).toEqual(['app', 'pg-own', 'pg-shop']);
+  const names = 'expected one of app, pg-own, pg-DATABASE, pg-eu-DATABASE';
+  expect([undefined, 'other', 'pg', 'pgshop', 'pg-eu', 'pg-eu-shop'].map((given) => said(given))).toEqual([
+    `422 target: ${names}`,
+    `422 target: ${names}`,
+    `422 target: pg is a server, and a call is about one database: ${names}`,
+    `422 target: ${names}`,
+    `422 target: pg-eu is a server, and a call is about one database: ${names}`,
+    '422 target: it may be a database of each of pg, pg-eu: rename one of them in the configuration',
+  ]);
+  const one = { targets: [], servers: ['pg'] };
+  expect(said(undefined, one)).toBe('422 target: expected one of pg-DATABASE');
+  expect([said(undefined, { targets: [], servers: [] }), said(undefined, { targets: ['a'], servers: [] })]).toEqual([
+    ...[null, 'a'],
+  ]);
 });
 
 test('every code has the status of an error', () => {

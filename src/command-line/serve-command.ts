@@ -47,9 +47,10 @@ async function carryOut(options: ServeOptions): Promise<number> {
   secrets.add(served.token);
   for (const message of wrong) platform().error(`E_INPUT: ${message}`);
   if (wrong.length > 0) return EXIT.input;
-  const { listen, targets } = served;
+  const { listen } = served;
   const at = listen.includes(':') ? `[${listen}]` : listen;
   const { startServer } = await import('../server/http-server.js');
+  const { namesOf } = await import('../server/target.js');
   let serving: Serving;
   try {
     serving = await startServer(served);
@@ -57,7 +58,8 @@ async function carryOut(options: ServeOptions): Promise<number> {
     platform().error(`${at}:${served.port} can not be listened on: ${describe(error).message}`);
     return EXIT.failed;
   }
-  const of = targets.length === 0 ? '' : `, for ${targets.join(', ')}`;
+  const names = namesOf(served);
+  const of = names.length === 0 ? '' : `, for ${names.join(', ')}`;
   platform().info(`listening on http://${at}:${serving.port}${of}`);
   if (!served.isLoopback) {
     platform().warning(

@@ -14,6 +14,8 @@ const SAID_BY_CALLS: readonly InputName[] = ['command', 'backup', 'confirm', 'pi
 export const NOT_OPTIONS: readonly InputName[] = [...SAID_BY_CALLS, 'summary', 'ledger', 'port'];
 /** What makes one database of several. */
 const OWN: readonly InputName[] = ['database', 'name', 'database-password', 'restore-to'];
+/** The password of a server is that of all its databases. */
+const OF_ONE_SERVER = OWN.filter((name) => name !== 'database-password');
 
 export interface ServeOptions extends Record<string, unknown> {
   port: string;
@@ -57,12 +59,17 @@ export async function readServeOptions(options: ServeOptions, environment: NodeJ
   const variables = fromEnvironment({ ...environment });
   const config = await readConfig(options.config ?? (environment.DB_BACKUP_CONFIG || null), { ...environment });
   wrong.push(...unknownIn(environment), ...(config?.wrong ?? []));
-  const targets = (config?.targets ?? []).map(({ name }) => name);
+  const { namesOf } = await import('../server/target.js');
+  const all = config?.targets ?? [];
+  const targets = all.filter((target) => !target.all).map(({ name }) => name);
+  const servers = all.filter((target) => target.all).map(({ name }) => name);
   if (config === null && !given.has('database') && !variables.has('database'))
     wrong.push('database: required, as --database, as a variable or in a configuration (--config)');
-  for (const name of targets.length > 1 ? OWN : []) {
-    if (given.has(name) || variables.has(name))
-      wrong.push(`${name}: it would be that of each of ${targets.join(', ')}: leave it to ${config?.path}`);
+  for (const name of all.length > 1 ? OWN : servers.length > 0 ? OF_ONE_SERVER : []) {
+    if (given.has(name) || variables.has(name)) {
+      const each = namesOf({ targets, servers }).join(', ');
+      wrong.push(`${name}: it would be that of each of ${each}: leave it to ${config?.path}`);
+    }
   }
   // An option is a variable of those that carry calls out: each takes what it uses, and the configuration counts for less.
   const env = withoutCalls(environment);
@@ -76,6 +83,7 @@ export async function readServeOptions(options: ServeOptions, environment: NodeJ
     program,
     config: config?.path ?? null,
     targets,
+    servers,
     hosts,
     behindProxy: options.behindProxy === true,
   };

@@ -11,16 +11,15 @@ import { Refusal, statusOf, unfit } from './refusal.js';
 import { clientOf, fitting, hasBody, isHost, LOOPBACK_NAMES, readBody, readQuery } from './request.js';
 import { ACTOR, type Given, idOf, ROUTES, type Route, type Run, TARGET } from './routes.js';
 import { type Program, Running } from './running.js';
+import { type Targets, targetOf } from './target.js';
 import { tokenCheck } from './token.js';
 import { Turns } from './turns.js';
 
-export interface Served {
+export interface Served extends Targets {
   token: string;
   program: Program;
   /** The configuration; null: options and variables are all there is. */
   config: string | null;
-  /** The names of its databases. */
-  targets: readonly string[];
   /** Names of this server, besides those of loopback, in lower case. */
   hosts: readonly string[];
   /** A proxy in front says in `X-Forwarded-For` who calls. */
@@ -85,7 +84,7 @@ export class Calls {
     if (does === 'document') return { status: 200, body: openApi() };
     const id = pattern.exec(path)?.groups?.id;
     const inPath = fitting(id === undefined ? {} : { id: decoded(id) }, does.path ?? {});
-    const target = this.targetOf(fitting(readQuery(query), { target: TARGET }, true).target);
+    const target = targetOf(fitting(readQuery(query), { target: TARGET }, true).target, this.served);
     const named = request.headers['x-actor'];
     const { 'X-Actor': actor = null } = fitting(
       named === undefined ? {} : { 'X-Actor': named },
@@ -127,23 +126,11 @@ export class Calls {
     }
   }
 
-  private targetOf(given: string | undefined): string | null {
-    const { targets } = this.served;
-    if (targets.length === 0) {
-      if (given === undefined) return null;
-      throw unfit('target: there is no configuration, of whose databases it would be one');
-    }
-    if (given !== undefined && targets.includes(given)) return given;
-    const [only] = targets;
-    if (given === undefined && targets.length === 1 && only !== undefined) return only;
-    throw unfit(`target: expected one of ${targets.join(', ')}`);
-  }
-
   /** The arguments of the process that carries it out; what a caller has given is a value in them, and never an option. */
-  private wordsOf({ command, changes, options }: Run, given: Given, target: string | null, backup: string | null) {
+  private wordsOf({ changes, options }: Run, given: Given, target: string | null, backup: string | null) {
     const { config } = this.served;
     return [
-      ...[command, '--json', ...(changes ? [] : ['--quiet'])],
+      ...['--json', ...(changes ? [] : ['--quiet'])],
       ...(config === null ? [] : [`--config=${config}`]),
       ...(target === null ? [] : [`--target=${target}`]),
       ...(options?.(given) ?? []),
@@ -159,7 +146,7 @@ export class Calls {
   ): Promise<Reply> {
     const run = async (): Promise<Report> => {
       if (this.stopping) throw ends();
-      return this.running.run(words);
+      return this.running.run(command, words);
     };
     const report = await (changes
       ? this.change.make({ command, target, since: new Date().toISOString(), client, actor }, run)

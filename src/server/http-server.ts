@@ -6,6 +6,7 @@ import { platform } from '../platform/platform.js';
 import { encode } from '../reporting/report-json.js';
 import { type Audited, audit } from './audit.js';
 import { Calls, type Reply, type Served } from './calls.js';
+import { Connections } from './connections.js';
 import { LIMITS, type Limits } from './limits.js';
 import { Refusal } from './refusal.js';
 import { clientOf, hasBody } from './request.js';
@@ -31,6 +32,7 @@ export async function startServer(
   const calls = new Calls(served, limits);
   /** Whose call is being answered: what is wrong with the connection from then on is told there. */
   const answering = new WeakSet<object>();
+  const connections = new Connections(limits.connectionsOfOne);
   let isStopping = false;
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -38,6 +40,8 @@ export async function startServer(
     const client = clientOf(request, served.behindProxy);
     const noted: Pick<Audited, 'path' | 'code'> = { path: null };
     answering.add(request.socket);
+    connections.begin(request.socket);
+    response.once('close', () => connections.done(request.socket));
     const reply = await calls.answer(request, noted).catch((error: unknown) => replyTo(error));
     answering.delete(request.socket);
     const code = noted.code || (reply.body as { error_code?: string }).error_code || '';
@@ -58,6 +62,7 @@ export async function startServer(
     (request, response) => void handle(request, response),
   );
   server.maxConnections = limits.connections;
+  if (!served.behindProxy) server.on('connection', (socket) => connections.add(socket));
   // an expectation that is not known may be left unmet
   server.on('checkExpectation', (request, response) => void handle(request, response));
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {

@@ -17,6 +17,8 @@ export interface Limits {
   headerBytes: number;
   bodyBytes: number;
   connections: number;
+  /** Of one address; a proxy in front is the address of all. */
+  connectionsOfOne: number;
   /** Of one address: calls with the right token, those without, and those that need none. */
   calls: Rate;
   wrong: Rate;
@@ -34,6 +36,7 @@ export const LIMITS: Limits = {
   headerBytes: 8_192,
   bodyBytes: 16_384,
   connections: 256,
+  connectionsOfOne: 64,
   calls: { most: 60, perSecond: 2 },
   wrong: { most: 10, perSecond: 1 / 6 },
   open: { most: 60, perSecond: 2 },

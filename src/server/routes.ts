@@ -51,7 +51,7 @@ const confirm = field(
 
 /** The query of each call that runs something. */
 export const TARGET: Field = field(
-  'Which database of the configuration; required when it has several',
+  'Which database of the configuration; required when it has several. One of a server with `all: true` is NAME-DATABASE, and required as well',
   '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
   64,
   'app',

@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process';
-import { BackupError } from '../errors.js';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { Report } from '../reporting/report.js';
+import { lost, notStarted } from './lost.js';
+import type { Run } from './routes.js';
 
 /** How this program is started once more. */
 export interface Program {
@@ -22,22 +23,29 @@ export class Running {
   constructor(private readonly program: Program) {}
 
   /**
-   * Runs one command. In a session of its own: a Ctrl-C at the terminal is for the server alone, which decides what ends. Throws a
-   * BackupError when it ended without a report; a report of a failure is one.
+   * Runs one command. In a session of its own: a Ctrl-C at the terminal is for the server alone, which decides what ends. One that ended
+   * without a report has one all the same, of a failure.
    */
-  run(words: readonly string[]): Promise<Report> {
+  async run(command: Run['command'], words: readonly string[]): Promise<Report> {
     const { script, env, log } = this.program;
-    const child = spawn(process.execPath, [script, ...words], {
-      ...{ env, stdio: ['ignore', 'pipe', log], detached: true, windowsHide: true },
-    });
+    let child: ChildProcess;
+    try {
+      child = spawn(process.execPath, [script, command, ...words], {
+        ...{ env, stdio: ['ignore', 'pipe', log], detached: true, windowsHide: true },
+      });
+    } catch (error) {
+      return notStarted(command, (error as Error).message);
+    }
     const parts: Buffer[] = [];
     let bytes = 0;
-    const ended = new Promise<Report>((resolve, reject) => {
-      child.once('error', reject);
+    const ended = new Promise<Report>((resolve) => {
+      child.on('error', ({ message }) => {
+        if (child.pid === undefined) resolve(notStarted(command, message));
+      });
       child.once('close', (code, signal) => {
+        if (child.pid === undefined) return;
         const report = bytes > MOST_BYTES ? null : reportIn(Buffer.concat(parts).toString('utf8'));
-        if (report !== null) resolve(report);
-        else reject(new BackupError('E_INTERNAL', `${words[0]} ended with ${code ?? signal}, and without a report`));
+        resolve(report ?? lost(command, String(code ?? signal)));
       });
     });
     // there is none where no process could be started

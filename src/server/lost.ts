@@ -1,0 +1,58 @@
+import { LEFT, type Left, leftBefore } from '../left.js';
+import { platform } from '../platform/platform.js';
+import { newReport, type Report, type RestoreReport } from '../reporting/report.js';
+import type { Run } from './routes.js';
+
+/** Of a run that could not be started: nothing was begun. */
+export const notStarted = (command: Run['command'], why: string): Report =>
+  failed(command, `${command} could not be started: ${why}`, 'The log of the server may have more.', {
+    left: leftBefore({ command, dryRun: false }),
+    outcome: 'unchanged',
+  });
+
+/** Of a run that ended and told nothing: it was killed, or the memory was at its end. `how`: by which status or signal. */
+export function lost(command: Run['command'], how: string): Report {
+  const message = `${command} ended with ${how}, and without a report: ${UNKNOWN[command]}`;
+  return failed(command, message, HINTS[command], { left: LEFT_BY[command], outcome: '' });
+}
+
+const UNKNOWN: Record<Run['command'], string> = {
+  restore: 'whether the database was replaced is not known',
+  backup: 'whether a backup was made is not known',
+  delete: 'whether the backup was deleted is not known',
+  list: 'nothing was found out',
+  health: 'nothing was found out',
+};
+
+const LEFT_BY: Record<Run['command'], Left> = {
+  restore: 'database-unknown',
+  backup: 'changed-in-part',
+  delete: 'changed-in-part',
+  list: 'nothing-changed',
+  health: 'nothing-changed',
+};
+
+const LIST = 'Look at `GET /api/database/backups` before you call again.';
+const HINTS: Record<Run['command'], string> = {
+  restore:
+    'Look at the database, and at `GET /api/database/health`, before you call again: it names a restore that was cut off, and is not settled yet.',
+  backup: LIST,
+  delete: LIST,
+  list: 'Call again.',
+  health: 'Call again.',
+};
+
+function failed(
+  command: Run['command'],
+  message: string,
+  hint: string,
+  { left, outcome }: { left: Left; outcome: RestoreReport['outcome'] },
+): Report {
+  platform().error(`E_INTERNAL: ${message}. ${LEFT[left].text}`);
+  const nothing = { target: '', targetName: '', from: '', ms: null, safetyBackupId: null, plan: null, undo: null };
+  return {
+    ...newReport(new Date()),
+    ...{ command, errorCode: 'E_INTERNAL', error: { message, hint, left } },
+    restore: command === 'restore' ? { ...nothing, outcome } : null,
+  };
+}
