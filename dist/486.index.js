@@ -98,7 +98,7 @@ function explainRefusal(refusal, attempt, s3, tries = 1) {
     return told ?? unknown(refusal, attempt, s3, tries);
 }
 const failed = (code, attempt, why, hint) => new errors/* BackupError */.hj(code, `${attempt.what} failed: ${why}`, hint);
-const said = ({ status, code, message }) => (0,neutralise/* quoteOutside */.Y)([status === null ? '' : `HTTP ${status}`, code, message].filter((part) => part !== '').join(' '), 500);
+const said = ({ status, code, message }) => (0,neutralise/* quoteOutside */.YM)([status === null ? '' : `HTTP ${status}`, code, message].filter((part) => part !== '').join(' '), 500);
 const where = (s3) => s3.endpoint ?? `AWS (${s3.region})`;
 const EXPIRED = ['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired', 'RequestExpired'];
 const TELLERS = [
@@ -111,7 +111,7 @@ const TELLERS = [
             return failed('E_S3_AUTH', attempt, `the credentials have expired (${said(refusal)})`, 'Assume the role for longer (`role-duration-seconds`), or right before this step.');
         }
         if (code === 'RequestTimeTooSkewed') {
-            const clock = refusal.clock === null ? '' : `; the store has ${(0,neutralise/* quoteOutside */.Y)(refusal.clock, 60)}`;
+            const clock = refusal.clock === null ? '' : `; the store has ${(0,neutralise/* quoteOutside */.YM)(refusal.clock, 60)}`;
             return failed('E_S3_AUTH', attempt, `the clocks of the runner and the store differ by more than 15 minutes: the runner has ${new Date().toISOString()}${clock}`, 'Set the clock that is wrong; on a self-hosted runner `timedatectl set-ntp true`.');
         }
         if (code === 'InvalidAccessKeyId' || code === 'InvalidToken' || code === 'InvalidClientTokenId') {
@@ -127,8 +127,8 @@ const TELLERS = [
         const region = refusal.region ?? /expecting '([a-z0-9-]+)'/.exec(refusal.message)?.[1] ?? null;
         const moved = [301, 307, 308].includes(status ?? 0) || code === 'PermanentRedirect';
         if (moved || code === 'AuthorizationHeaderMalformed' || code === 'IllegalLocationConstraintException') {
-            const right = region === null || region === s3.region ? '' : `, but in ${(0,neutralise/* quoteOutside */.Y)(region, 60)}`;
-            return failed('E_S3_BUCKET', attempt, `the bucket ${s3.bucket} is not in the region ${s3.region}${right} (${said(refusal)})`, `Set \`s3-region\`${right === '' ? ' to the one of the bucket' : `: ${(0,neutralise/* quoteOutside */.Y)(region ?? '', 60)}`}.`);
+            const right = region === null || region === s3.region ? '' : `, but in ${(0,neutralise/* quoteOutside */.YM)(region, 60)}`;
+            return failed('E_S3_BUCKET', attempt, `the bucket ${s3.bucket} is not in the region ${s3.region}${right} (${said(refusal)})`, `Set \`s3-region\`${right === '' ? ' to the one of the bucket' : `: ${(0,neutralise/* quoteOutside */.YM)(region ?? '', 60)}`}.`);
         }
         if (code === 'NoSuchBucket' || code === 'InvalidBucketName' || (status === 404 && code === '')) {
             return failed('E_S3_BUCKET', attempt, `there is no bucket ${s3.bucket} at ${where(s3)} (${said(refusal)})`, 'Correct `s3-bucket`, `s3-region` or `s3-endpoint`, or create the bucket.');
@@ -733,7 +733,7 @@ const LARGE_PART = 32 << 20;
 function unableBy(facts, key) {
     const why = facts.get(key);
     const tool = facts.get('lacking') ?? '';
-    return why === null ? null : { why: (0,neutralise/* quoteOutside */.Y)(why, 300), lacking: /^\w{1,20}$/.test(tool) ? tool : null };
+    return why === null ? null : { why: (0,neutralise/* quoteOutside */.YM)(why, 300), lacking: /^\w{1,20}$/.test(tool) ? tool : null };
 }
 /**
  * Asks the host whether it can upload by itself. The hashes of the parts are those of bytes that together have the SHA-256 of the

@@ -83,7 +83,7 @@ function refuseTwins(targets, configured) {
             return target;
         return {
             ...target,
-            refused: new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .BackupError */ .hj('E_INPUT', `another database would be called ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .Y)(name, 100)} as well, and nobody could tell their backups apart`, 'Rename one of them on its server, or in the configuration.'),
+            refused: new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .BackupError */ .hj('E_INPUT', `another database would be called ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .YM)(name, 100)} as well, and nobody could tell their backups apart`, 'Rename one of them on its server, or in the configuration.'),
         };
     });
 }
@@ -615,11 +615,11 @@ function begin(asked, target, { variables, wrong, secrets, draw, notes, warnings
             .trim() ?? '',
     }));
     for (const note of notes.splice(0))
-        (0,platform/* platform */.i)().info((0,neutralise/* neutralise */.$)(note));
+        (0,platform/* platform */.i)().info((0,neutralise/* neutralise */.$0)(note));
     for (const warning of warnings.splice(0))
         (0,platform/* platform */.i)().warning(warning);
     if (title !== null)
-        (0,platform/* platform */.i)().startGroup((0,neutralise/* neutralise */.$)(title));
+        (0,platform/* platform */.i)().startGroup((0,neutralise/* neutralise */.$0)(title));
 }
 /** Of one run: it ends with all others, and others do not end with its `timeout`. */
 function controllerOf(signal) {
@@ -691,6 +691,8 @@ const SAID_BY_CALLS = ['command', 'backup', 'confirm', 'pin', 'dry-run'];
 const serve_options_NOT_OPTIONS = [...SAID_BY_CALLS, 'summary', 'ledger', 'port'];
 /** What makes one database of several. */
 const serve_options_OWN = ['database', 'name', 'database-password', 'restore-to'];
+/** The password of a server is that of all its databases. */
+const serve_options_OF_ONE_SERVER = serve_options_OWN.filter((name) => name !== 'database-password');
 /** All that is wrong with the options, the environment and the configuration at once. */
 async function readServeOptions(options, environment) {
     const wrong = [];
@@ -715,12 +717,17 @@ async function readServeOptions(options, environment) {
     const variables = (0,command_line_environment/* fromEnvironment */.AU)({ ...environment });
     const config = await (0,command_line_config/* readConfig */.X)(options.config ?? (environment.DB_BACKUP_CONFIG || null), { ...environment });
     wrong.push(...(0,command_line_environment/* unknownIn */.e3)(environment), ...(config?.wrong ?? []));
-    const targets = (config?.targets ?? []).map(({ name }) => name);
+    const { namesOf } = await __webpack_require__.e(/* import() */ 54).then(__webpack_require__.bind(__webpack_require__, 54));
+    const all = config?.targets ?? [];
+    const targets = all.filter((target) => !target.all).map(({ name }) => name);
+    const servers = all.filter((target) => target.all).map(({ name }) => name);
     if (config === null && !given.has('database') && !variables.has('database'))
         wrong.push('database: required, as --database, as a variable or in a configuration (--config)');
-    for (const name of targets.length > 1 ? serve_options_OWN : []) {
-        if (given.has(name) || variables.has(name))
-            wrong.push(`${name}: it would be that of each of ${targets.join(', ')}: leave it to ${config?.path}`);
+    for (const name of all.length > 1 ? serve_options_OWN : servers.length > 0 ? serve_options_OF_ONE_SERVER : []) {
+        if (given.has(name) || variables.has(name)) {
+            const each = namesOf({ targets, servers }).join(', ');
+            wrong.push(`${name}: it would be that of each of ${each}: leave it to ${config?.path}`);
+        }
     }
     // An option is a variable of those that carry calls out: each takes what it uses, and the configuration counts for less.
     const env = withoutCalls(environment);
@@ -734,6 +741,7 @@ async function readServeOptions(options, environment) {
         program,
         config: config?.path ?? null,
         targets,
+        servers,
         hosts,
         behindProxy: options.behindProxy === true,
     };
@@ -824,9 +832,10 @@ async function carryOut(options) {
         (0,platform/* platform */.i)().error(`E_INPUT: ${message}`);
     if (wrong.length > 0)
         return exit_status/* EXIT */.dc.input;
-    const { listen, targets } = served;
+    const { listen } = served;
     const at = listen.includes(':') ? `[${listen}]` : listen;
-    const { startServer } = await __webpack_require__.e(/* import() */ 710).then(__webpack_require__.bind(__webpack_require__, 6710));
+    const { startServer } = await __webpack_require__.e(/* import() */ 779).then(__webpack_require__.bind(__webpack_require__, 2779));
+    const { namesOf } = await __webpack_require__.e(/* import() */ 54).then(__webpack_require__.bind(__webpack_require__, 54));
     let serving;
     try {
         serving = await startServer(served);
@@ -835,7 +844,8 @@ async function carryOut(options) {
         (0,platform/* platform */.i)().error(`${at}:${served.port} can not be listened on: ${(0,errors/* describe */.q0)(error).message}`);
         return exit_status/* EXIT */.dc.failed;
     }
-    const of = targets.length === 0 ? '' : `, for ${targets.join(', ')}`;
+    const names = namesOf(served);
+    const of = names.length === 0 ? '' : `, for ${names.join(', ')}`;
     (0,platform/* platform */.i)().info(`listening on http://${at}:${serving.port}${of}`);
     if (!served.isLoopback) {
         (0,platform/* platform */.i)().warning(`others can reach ${at}, and what passes is not encrypted: put a proxy with TLS in front (docs/api.md)`);
@@ -905,7 +915,7 @@ async function commandLine(argv) {
 /** Of what no run has told. */
 function told({ code, message, hint }) {
     (0,platform/* usePlatform */.V)((0,terminal/* terminal */.F)());
-    (0,platform/* platform */.i)().error((0,neutralise/* neutralise */.$)([code, ': ', message, hint === '' ? '' : `. ${hint}`].join('')));
+    (0,platform/* platform */.i)().error((0,neutralise/* neutralise */.$0)([code, ': ', message, hint === '' ? '' : `. ${hint}`].join('')));
     return exit_status/* EXIT */.dc.failed;
 }
 /** Commands that are no runs of their own. */
@@ -1213,7 +1223,7 @@ function saidBy(line) {
     if (error !== undefined || status !== 0) {
         const [said = ''] = (stderr ?? '').trim().split('\n').slice(-1);
         const how = error?.code ?? (signal === null ? `exit ${status}` : signal);
-        throw new Error(`the command for it failed: ${how}${said === '' ? '' : `, and said: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_7__/* .clip */ .$Q)((0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_8__/* .neutralise */ .$)(said), 200)}`}`);
+        throw new Error(`the command for it failed: ${how}${said === '' ? '' : `, and said: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_7__/* .clip */ .$Q)((0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_8__/* .neutralise */ .$0)(said), 200)}`}`);
     }
     return (0,_given_js__WEBPACK_IMPORTED_MODULE_6__/* .orEmpty */ .vh)(stdout, 'what the command prints');
 }

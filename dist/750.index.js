@@ -750,17 +750,17 @@ async function told(deed) {
     }
     catch (error) {
         const { code, message, hint } = (0,errors/* describe */.q0)(error);
-        (0,platform/* platform */.i)().error((0,neutralise/* neutralise */.$)([code, ': ', message, hint === '' ? '' : `\n${hint}`].join('')));
+        (0,platform/* platform */.i)().error((0,neutralise/* neutralise */.$0)([code, ': ', message, hint === '' ? '' : `\n${hint}`].join('')));
         return code === 'E_INPUT' ? exit_status/* EXIT */.dc.input : exit_status/* EXIT */.dc.failed;
     }
 }
 const schedule_common_begin = () => (0,platform/* usePlatform */.V)((0,terminal/* terminal */.F)());
-const say = (text) => (0,platform/* platform */.i)().info((0,neutralise/* neutralise */.$)(text));
+const say = (text) => (0,platform/* platform */.i)().info((0,neutralise/* neutralise */.$0)(text));
 const warn = (...texts) => {
     for (const text of texts)
-        (0,platform/* platform */.i)().warning((0,neutralise/* neutralise */.$)(text));
+        (0,platform/* platform */.i)().warning((0,neutralise/* neutralise */.$0)(text));
 };
-const schedule_common_show = (text) => (0,platform/* platform */.i)().result((0,neutralise/* neutralise */.$)(text));
+const schedule_common_show = (text) => (0,platform/* platform */.i)().result((0,neutralise/* neutralise */.$0)(text));
 const input = (...wrong) => new errors/* BackupError */.hj('E_INPUT', wrong.join('\n'), '`db-backup schedule install --help` says what there is.');
 const EXAMPLE = `databases:
   app:

@@ -66,7 +66,7 @@ class Conversation {
         }
     }
     safe(text) {
-        return (0,neutralise/* neutralise */.$)(this.secrets.hidden(text));
+        return (0,neutralise/* neutralise */.$0)(this.secrets.hidden(text));
     }
 }
 
@@ -113,7 +113,7 @@ function specialIn({ state, detail, partial, pinned, encryption, reason }) {
         ...(encryption === undefined ? [] : [(0,format/* showEncrypted */.kh)(encryption, (recipient) => oneLine(recipient, 80))]),
     ].map((text) => oneLine(text, MOST_CHARACTERS));
 }
-const oneLine = (text, most) => (0,format/* clip */.$Q)((0,neutralise/* quoteOutside */.Y)(text, 4 * most).replaceAll('\n', ' '), most);
+const oneLine = (text, most) => (0,format/* clip */.$Q)((0,neutralise/* quoteOutside */.YM)(text, 4 * most).replaceAll('\n', ' '), most);
 
 // EXTERNAL MODULE: ./src/command-line/exit-status.ts
 var exit_status = __webpack_require__(4259);
@@ -215,7 +215,7 @@ async function confirmed(conversation, { restore }) {
     conversation.sayUnchanged();
     return null;
 }
-const shown = (answer) => (0,neutralise/* quoteOutside */.Y)(JSON.stringify(answer), 100);
+const shown = (answer) => (0,neutralise/* quoteOutside */.YM)(JSON.stringify(answer), 100);
 
 ;// CONCATENATED MODULE: ./src/command-line/by-hand.ts
 

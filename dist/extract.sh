@@ -24,6 +24,13 @@ end_extract() {
   return 0
 }
 
+# unheard STATUS TEXT: ends the job when the stage that says so was not read to its end. On a full disk there is no room for why.
+unheard() {
+  case $1:$2 in 141:* | 269:* | *'roken pipe'*) ;; *) return 0 ;; esac
+  cd "$work" || exit 141
+  failed E_DUMP_FAILED "the rows could not be written$newline$(cat e3 e4)"
+}
+
 # keep_extracted FUNCTION: what it writes, as the file `payload`
 keep_extracted() {
   packed_as=$packing packing='' encrypt='' verify=checksum hash_plain='' compare=''

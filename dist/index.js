@@ -1199,7 +1199,7 @@ function checkRows({ tables, tablesLeftOut = 0 }, restored) {
     }
     if (wrong.length === 0)
         return;
-    const shown = wrong.slice(0, 5).map((one) => (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_3__/* .quoteOutside */ .Y)(one, 120));
+    const shown = wrong.slice(0, 5).map((one) => (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_3__/* .quoteOutside */ .YM)(one, 120));
     throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_MANIFEST', `the restored copy is not what the manifest says: ${shown.join('; ')}${wrong.length > shown.length ? `; and ${wrong.length - shown.length} more` : ''}`, 'Do not rely on this backup: take a new one, and look at who can write that directory.');
 }
 /** Whole seconds, not fewer than asked for. */
@@ -1208,7 +1208,7 @@ const seconds = (ms) => String(Math.ceil(ms / 1000));
 function packersOf(facts) {
     const tools = ['compressor', 'encryption'].flatMap((key) => {
         const tool = facts.get(key);
-        return tool === null || tool === 'none' ? [] : [[tool, (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_3__/* .quoteOutside */ .Y)(facts.get(`${key}_version`) ?? '', 100)]];
+        return tool === null || tool === 'none' ? [] : [[tool, (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_3__/* .quoteOutside */ .YM)(facts.get(`${key}_version`) ?? '', 100)]];
     });
     return Object.fromEntries(tools);
 }
@@ -1283,9 +1283,9 @@ const MOST_SHOWN = 8;
 const MOST_COMPARED = 5_000;
 /** Names those that are most alike. `tables`: as the user would name them. */
 function noTable(asked, tables) {
-    const near = nearest(asked, tables).map((name) => (0,neutralise/* quoteOutside */.Y)(name, 200));
+    const near = nearest(asked, tables).map((name) => (0,neutralise/* quoteOutside */.YM)(name, 200));
     const more = tables.length - near.length;
-    return new errors/* BackupError */.hj('E_NOT_FOUND', `the backup has no table ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(asked), 200)}`, tables.length === 0
+    return new errors/* BackupError */.hj('E_NOT_FOUND', `the backup has no table ${(0,neutralise/* quoteOutside */.YM)(JSON.stringify(asked), 200)}`, tables.length === 0
         ? 'It has no table at all.'
         : `It has ${near.join(', ')}${more > 0 ? `, and ${(0,reporting_format/* counted */.hS)(more, 'other')}` : ''}.`);
 }
@@ -1373,7 +1373,7 @@ function refuseUnsafe(version, dump, settings) {
     if (holes.length === 0)
         return [];
     const tool = dump.kind === 'sql' ? 'psql' : 'pg_restore';
-    const has = `${tool} on the host (${(0,neutralise/* quoteOutside */.Y)(version, 100)}) has known holes: ${holes.map(({ cve }) => cve).join(', ')}`;
+    const has = `${tool} on the host (${(0,neutralise/* quoteOutside */.YM)(version, 100)}) has known holes: ${holes.map(({ cve }) => cve).join(', ')}`;
     const install = `the PostgreSQL client ${newest(holes.map(({ fixedIn }) => fixedIn))} or newer`;
     if (dump.manifest !== null) {
         return [
@@ -1382,10 +1382,10 @@ function refuseUnsafe(version, dump, settings) {
     }
     if (settings.restore.allowUnsafeClient) {
         return [
-            `${has}, and ${(0,neutralise/* quoteOutside */.Y)(dump.file, 500)} is restored with it all the same (allow-unsafe-client): whoever made that file can run commands on the host`,
+            `${has}, and ${(0,neutralise/* quoteOutside */.YM)(dump.file, 500)} is restored with it all the same (allow-unsafe-client): whoever made that file can run commands on the host`,
         ];
     }
-    throw new errors/* BackupError */.hj('E_TOOL_UNSAFE', `${has}. Through them whoever made ${(0,neutralise/* quoteOutside */.Y)(dump.file, 500)} could run commands there while it is restored`, `Install ${install} ${settings.container === null ? 'on the host' : 'in the container'} (the package postgresql-client). If you trust whoever made the dump and the server it came from, set \`allow-unsafe-client: true\`.`);
+    throw new errors/* BackupError */.hj('E_TOOL_UNSAFE', `${has}. Through them whoever made ${(0,neutralise/* quoteOutside */.YM)(dump.file, 500)} could run commands there while it is restored`, `Install ${install} ${settings.container === null ? 'on the host' : 'in the container'} (the package postgresql-client). If you trust whoever made the dump and the server it came from, set \`allow-unsafe-client: true\`.`);
 }
 /** Of versions `MAJOR.MINOR` the highest. */
 function newest(versions) {
@@ -1419,7 +1419,7 @@ function checkClient(dump, facts) {
     const needed = Math.max(0, ...FORMATS.map(([, major]) => major).filter((major) => major <= made));
     if (dump.kind === 'sql' || there === 0 || there >= needed)
         return;
-    throw tooOldFor(`it was made by pg_dump ${(0,neutralise/* quoteOutside */.Y)(tool ?? '', 100)}`, needed, facts);
+    throw tooOldFor(`it was made by pg_dump ${(0,neutralise/* quoteOutside */.YM)(tool ?? '', 100)}`, needed, facts);
 }
 /** What pg_restore says of an archive that is newer than itself, as E_TOOL_VERSION; null where it does not say that. */
 function unreadable(text, facts) {
@@ -1431,7 +1431,7 @@ function unreadable(text, facts) {
 }
 function tooOldFor(why, needed, facts) {
     const version = facts.get('pg_dump_version');
-    const there = version === null ? '' : `, and the newest client there is ${(0,neutralise/* quoteOutside */.Y)(version, 100)}`;
+    const there = version === null ? '' : `, and the newest client there is ${(0,neutralise/* quoteOutside */.YM)(version, 100)}`;
     const [what, name] = needed === null
         ? ['the client of the PostgreSQL that made it', '']
         : [
@@ -1461,7 +1461,7 @@ function postgresExtracting(common) {
         open(settings, dump) {
             if (dump.kind !== 'sql')
                 return request('open_extract_postgres', settings, dump);
-            throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${(0,neutralise/* quoteOutside */.Y)(dump.file, 300)} is a script (dump-format: plain), of which pg_restore takes no single table`, 'Unpack it by the lines that `db-backup show` prints, and take what stands between `COPY` and `\\.`; or restore it into a database of its own.');
+            throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${(0,neutralise/* quoteOutside */.YM)(dump.file, 300)} is a script (dump-format: plain), of which pg_restore takes no single table`, 'Unpack it by the lines that `db-backup show` prints, and take what stands between `COPY` and `\\.`; or restore it into a database of its own.');
         },
         remarks(settings, dump, facts) {
             checkClient(dump, facts);
@@ -1474,7 +1474,7 @@ function postgresExtracting(common) {
             if (one === undefined)
                 throw noTable(asked, listed.map(shown));
             if (others.length > 0) {
-                throw new errors/* BackupError */.hj('E_INPUT', `table: there are ${found.length} tables called ${(0,neutralise/* quoteOutside */.Y)(asked, 200)}`, `Name one with its schema: ${found.map(({ schema, table }) => (0,neutralise/* quoteOutside */.Y)(`${schema}.${table}`, 200)).join(', ')}.`);
+                throw new errors/* BackupError */.hj('E_INPUT', `table: there are ${found.length} tables called ${(0,neutralise/* quoteOutside */.YM)(asked, 200)}`, `Name one with its schema: ${found.map(({ schema, table }) => (0,neutralise/* quoteOutside */.YM)(`${schema}.${table}`, 200)).join(', ')}.`);
             }
             return request('extract_postgres', settings, dump, {
                 extract_schema: one.schema,
@@ -1949,9 +1949,9 @@ const SWAP = 'It is loaded into a new database beside the live one, which then t
 const ways_CREATE = 'There is no such database yet: it is made, like the one that was backed up, and gets its name when it is loaded.';
 /** Throws E_RESTORE when the way that is wanted, or every one, would fail. */
 function chooseWay(facts, content, target, wanted) {
-    const role = (0,neutralise/* quoteOutside */.Y)(decoded(facts.need('role')), 100);
+    const role = (0,neutralise/* quoteOutside */.YM)(decoded(facts.need('role')), 100);
     const found = { facts, role, target, extensions: extensionsOf(facts, content) };
-    const place = (0,neutralise/* quoteOutside */.Y)(target.given);
+    const place = (0,neutralise/* quoteOutside */.YM)(target.given);
     if (facts.get('target_state') === 'missing') {
         if (wanted === 'in-place') {
             throw refused(`there is no database ${ways_nameOf(target)} into which it could be put (restore-way: in-place)`, [
@@ -1985,14 +1985,14 @@ function chooseWay(facts, content, target, wanted) {
 }
 const MAKE_FIRST = 'Or have a superuser make the database with the extension in it, which is then restored in place.';
 const refused = (message, advice) => new errors/* BackupError */.hj('E_RESTORE', message, `${advice.join(' ')}`);
-const ways_nameOf = ({ database }) => (0,neutralise/* quoteOutside */.Y)(JSON.stringify(database));
+const ways_nameOf = ({ database }) => (0,neutralise/* quoteOutside */.YM)(JSON.stringify(database));
 const mayCreate = (facts) => facts.get('may_create') === 'true';
 const isSuperuser = (facts) => facts.get('superuser') === 'true';
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 function inPlaceWords(found) {
     const { facts, role, target } = found;
-    const others = isSuperuser(facts) ? '' : `, and what others than ${role} own in ${(0,neutralise/* quoteOutside */.Y)(target.given)} stays`;
-    const staying = installedIn(facts).flatMap(({ name, goes }) => (goes ? [] : [(0,neutralise/* quoteOutside */.Y)(name, 80)]));
+    const others = isSuperuser(facts) ? '' : `, and what others than ${role} own in ${(0,neutralise/* quoteOutside */.YM)(target.given)} stays`;
+    const staying = installedIn(facts).flatMap(({ name, goes }) => (goes ? [] : [(0,neutralise/* quoteOutside */.YM)(name, 80)]));
     const extensions = staying.length === 0 ? '' : ` (of extensions: ${staying.slice(0, 10).join(', ')})`;
     return `restored in place, in a single transaction: clients wait from its beginning to its end${others}${others === '' ? '' : extensions}.`;
 }
@@ -2002,7 +2002,7 @@ const noCreator = ({ role }) => ({
 });
 /** Why the database can not be replaced by another one, whatever is in it. */
 function databaseAnew({ facts, role }) {
-    const kept = facts.all('kept_setting').map((hex) => (0,neutralise/* quoteOutside */.Y)(decoded(hex), 60));
+    const kept = facts.all('kept_setting').map((hex) => (0,neutralise/* quoteOutside */.YM)(decoded(hex), 60));
     const superuser = 'Name a superuser in the URL for the restore.';
     return [
         ...(mayCreate(facts)
@@ -2046,7 +2046,7 @@ function unreadIn(facts) {
         const names = text.split(' ').map(decoded);
         const pattern = names.map(identifier).join('.');
         // one that can not be said to pg_dump is asked for, and refused by the server
-        return /\p{Cc}/u.test(pattern) ? [] : [{ shown: (0,neutralise/* quoteOutside */.Y)(names.join('.'), 80), pattern }];
+        return /\p{Cc}/u.test(pattern) ? [] : [{ shown: (0,neutralise/* quoteOutside */.YM)(names.join('.'), 80), pattern }];
     });
 }
 /** Of the dump, where the manifest tells them; else those of the live database are the best guess. */
@@ -2063,7 +2063,7 @@ function extensionsAnew({ facts, role, extensions }) {
     if (there.size === 0)
         return [];
     return extensions.flatMap((name) => {
-        const shown = (0,neutralise/* quoteOutside */.Y)(name, 80);
+        const shown = (0,neutralise/* quoteOutside */.YM)(name, 80);
         const bound = boundTo(facts, name);
         if (!there.has(name))
             return [notThere(shown)];
@@ -2095,7 +2095,7 @@ function extensionsHere({ facts, role, extensions, target }) {
         return [];
     const staying = new Set(installedIn(facts).flatMap(({ name, goes }) => (goes ? [] : [name])));
     return extensions.flatMap((name) => {
-        const shown = (0,neutralise/* quoteOutside */.Y)(name, 80);
+        const shown = (0,neutralise/* quoteOutside */.YM)(name, 80);
         if (staying.has(name)) {
             const tables = rowsOf(facts, name).flatMap(({ table, right }) => (right === 'not' ? [table] : []));
             return tables.length === 0
@@ -2113,8 +2113,8 @@ function extensionsHere({ facts, role, extensions, target }) {
         if (bound !== '' && bound !== target.database) {
             return [
                 {
-                    says: `the extension ${shown} can be created in the database ${(0,neutralise/* quoteOutside */.Y)(bound, 80)} alone, which the setting cron.database_name of the server names`,
-                    advice: `Set it to ${identifierShown(target.database)} on the server, and restart that; or restore into ${(0,neutralise/* quoteOutside */.Y)(bound, 80)} (\`restore-to\`).`,
+                    says: `the extension ${shown} can be created in the database ${(0,neutralise/* quoteOutside */.YM)(bound, 80)} alone, which the setting cron.database_name of the server names`,
+                    advice: `Set it to ${identifierShown(target.database)} on the server, and restart that; or restore into ${(0,neutralise/* quoteOutside */.YM)(bound, 80)} (\`restore-to\`).`,
                 },
             ];
         }
@@ -2128,7 +2128,7 @@ function extensionsHere({ facts, role, extensions, target }) {
             : [];
     });
 }
-const identifierShown = (name) => (0,neutralise/* quoteOutside */.Y)(identifier(name), 80);
+const identifierShown = (name) => (0,neutralise/* quoteOutside */.YM)(identifier(name), 80);
 const notThere = (shown) => ({
     says: `the extension ${shown} is not available on the server`,
     advice: 'Install the package of that extension on the server of the database.',
@@ -2153,7 +2153,7 @@ function boundTo(facts, name) {
 function rowsOf(facts, extension) {
     return facts.all('extension_rows').flatMap((text) => {
         const [name = '', table = '', right = 'not'] = text.split(' ');
-        return decoded(name) === extension ? [{ table: (0,neutralise/* quoteOutside */.Y)(decoded(table), 120), right }] : [];
+        return decoded(name) === extension ? [{ table: (0,neutralise/* quoteOutside */.YM)(decoded(table), 120), right }] : [];
     });
 }
 
@@ -2253,7 +2253,7 @@ function postgresRestoring(target) {
             });
             if (wrong.length === 0)
                 return [];
-            const told = (0,neutralise/* quoteOutside */.Y)(`${wrong.slice(0, 5).join('; ')}${wrong.length > 5 ? `; and ${wrong.length - 5} more` : ''}`, 600);
+            const told = (0,neutralise/* quoteOutside */.YM)(`${wrong.slice(0, 5).join('; ')}${wrong.length > 5 ? `; and ${wrong.length - 5} more` : ''}`, 600);
             // it is the very database that was loaded and looked at: then clients are back already, and have written
             if (facts.get('same_database') !== null)
                 return [`clients have written to the restored database since the swap: ${told}`];
@@ -2363,11 +2363,11 @@ function differencesBetween(live, backup, staying) {
         ...live
             .filter(({ name }) => !coming?.has(name))
             .map(({ name }) => staying.includes(name)
-            ? `${(0,neutralise/* quoteOutside */.Y)(name, 100)} is not in the backup, and stays, as it belongs to another role`
-            : `${(0,neutralise/* quoteOutside */.Y)(name, 100)} is not in the backup, and will be gone`),
+            ? `${(0,neutralise/* quoteOutside */.YM)(name, 100)} is not in the backup, and stays, as it belongs to another role`
+            : `${(0,neutralise/* quoteOutside */.YM)(name, 100)} is not in the backup, and will be gone`),
         ...backup
             .filter(({ name }) => !there?.has(name))
-            .map(({ name }) => `${(0,neutralise/* quoteOutside */.Y)(name, 100)} is in the backup alone, and will be there again`),
+            .map(({ name }) => `${(0,neutralise/* quoteOutside */.YM)(name, 100)} is in the backup alone, and will be there again`),
     ];
 }
 /** Who is in the database; what they call themselves is theirs. */
@@ -2389,21 +2389,21 @@ function showSession({ user, from, application, state, type }) {
         type === 'client backend' ? null : type,
         state,
     ];
-    return (0,neutralise/* quoteOutside */.Y)(texts.filter((text) => text != null && text !== '').join(', '), 200);
+    return (0,neutralise/* quoteOutside */.YM)(texts.filter((text) => text != null && text !== '').join(', '), 200);
 }
 /** Those that this role may not end would keep the database from being renamed. Throws E_TARGET_BUSY. */
 function checkSessions(facts, given) {
     const staying = sessionsIn(facts).filter(({ may_end }) => may_end !== true);
     if (staying.length === 0)
         return;
-    const role = (0,neutralise/* quoteOutside */.Y)(decoded(facts.need('role')), 100);
-    throw new errors/* BackupError */.hj('E_TARGET_BUSY', `${(0,neutralise/* quoteOutside */.Y)(given)} is in use by ${(0,reporting_format/* counted */.hS)(staying.length, 'session')} that the role ${role} may not end: ${staying.slice(0, 10).map(showSession).join('; ')}`, `Set \`stop-command\` and \`start-command\` for what uses it, or as a superuser: \`GRANT pg_signal_backend TO ${role}\` (sessions of superusers and prepared transactions have to be ended by hand). \`restore-way: in-place\` ends no session, and waits for their transactions.`);
+    const role = (0,neutralise/* quoteOutside */.YM)(decoded(facts.need('role')), 100);
+    throw new errors/* BackupError */.hj('E_TARGET_BUSY', `${(0,neutralise/* quoteOutside */.YM)(given)} is in use by ${(0,reporting_format/* counted */.hS)(staying.length, 'session')} that the role ${role} may not end: ${staying.slice(0, 10).map(showSession).join('; ')}`, `Set \`stop-command\` and \`start-command\` for what uses it, or as a superuser: \`GRANT pg_signal_backend TO ${role}\` (sessions of superusers and prepared transactions have to be ended by hand). \`restore-way: in-place\` ends no session, and waits for their transactions.`);
 }
 /** Throws E_NOSPACE when it is known that the disk of the server does not hold both. */
 function checkSpace({ neededBytes, freeBytes }, { manifest }, { minFreeBytes: left }, given) {
     if (manifest === null || freeBytes === null || freeBytes >= neededBytes + left)
         return;
-    throw new errors/* BackupError */.hj('E_NOSPACE', `the restore needs ${(0,reporting_format/* formatBytes */.z3)(neededBytes)} on the disk of the server of ${(0,neutralise/* quoteOutside */.Y)(given)}, beside what is there, and ${(0,reporting_format/* formatBytes */.z3)(freeBytes)} are free`, 'Free some space there: until the restore is done, both states are kept.');
+    throw new errors/* BackupError */.hj('E_NOSPACE', `the restore needs ${(0,reporting_format/* formatBytes */.z3)(neededBytes)} on the disk of the server of ${(0,neutralise/* quoteOutside */.YM)(given)}, beside what is there, and ${(0,reporting_format/* formatBytes */.z3)(freeBytes)} are free`, 'Free some space there: until the restore is done, both states are kept.');
 }
 function remarksOn(facts, dump, way) {
     const { manifest } = dump;
@@ -2428,7 +2428,7 @@ function remarksOn(facts, dump, way) {
         remarks.push(`a safety backup does not have what may not be read, and what stays as it is, for it belongs to other roles: ${unread.slice(0, 5).join(', ')}${unread.length > 5 ? `; and ${unread.length - 5} more` : ''}`);
     }
     const objects = facts.all('foreign_object').map(decoded);
-    const foreign = [...objects, ...foreignTables(facts)].map((name) => (0,neutralise/* quoteOutside */.Y)(name, 80));
+    const foreign = [...objects, ...foreignTables(facts)].map((name) => (0,neutralise/* quoteOutside */.YM)(name, 80));
     if (way === 'in-place' && foreign.length > 0) {
         remarks.push(`${(0,reporting_format/* counted */.hS)(foreign.length, 'object')} of the database (tables, functions, types, default privileges) ${foreign.length === 1 ? 'belongs to another role' : 'belong to other roles'} and can not be replaced; when the backup has them too, the restore fails and changes nothing, and only a superuser or a member of those roles can restore it: ${foreign.slice(0, 5).join(', ')}${foreign.length > 5 ? `; and ${foreign.length - 5} more` : ''}`);
     }
@@ -2453,7 +2453,7 @@ const READ_ALL = 140_000;
 /** What the role of the connection may do, as far as backups, health and restores need it. */
 function rightsInWords(facts) {
     const flag = (key) => facts.get(key) === 'true';
-    const role = (0,neutralise/* quoteOutside */.Y)(decoded(facts.get('role') ?? ''), 100);
+    const role = (0,neutralise/* quoteOutside */.YM)(decoded(facts.get('role') ?? ''), 100);
     const sees = flag('sees_all')
         ? 'sees the sessions of others'
         : 'does not see the sessions of others, which `health` would tell of (`GRANT pg_monitor`)';
@@ -2637,7 +2637,7 @@ const REASONS = [
 ];
 /** Puts what programs/postgres-restore.sh reported into words; null for what is told as in a backup. */
 function restoreWords({ code, text, facts }, said, role, { given }) {
-    const place = (0,neutralise/* quoteOutside */.Y)(given);
+    const place = (0,neutralise/* quoteOutside */.YM)(given);
     const state = facts.get('sqlstate') ?? '';
     const fitting = REASONS.find(([says]) => says.test(text)) ?? REASONS.find(([, , states]) => states?.includes(state));
     const advice = fitting?.[1](role, facts.get('may_create') === 'true') ?? '';
@@ -2706,7 +2706,7 @@ function wordsFor(failure) {
             return notLetIn(failure);
         case 'E_SOURCE_MISSING':
             return [
-                `there is no database ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(source.database))} on the server: ${said}`,
+                `there is no database ${(0,neutralise/* quoteOutside */.YM)(JSON.stringify(source.database))} on the server: ${said}`,
                 `Correct the name at the end of \`${input}\` (upper and lower case count), or its host and port if that is the wrong server.`,
             ];
         case 'E_SOURCE_INVALID':
@@ -2739,7 +2739,7 @@ function wordsFor(failure) {
             return notRestored(failure);
         case 'E_DUMP_FAILED':
             return [
-                `no proven dump of ${words_shown(source)} could be made: ${(0,reporting_format/* clip */.$Q)((0,neutralise/* quoteOutside */.Y)(failure.text), 1000)}`,
+                `no proven dump of ${words_shown(source)} could be made: ${(0,reporting_format/* clip */.$Q)((0,neutralise/* quoteOutside */.YM)(failure.text), 1000)}`,
                 /terminat|server closed|connection to (the )?server|no connection/i.test(failure.text)
                     ? 'The server ended the connection in the middle: look at its log (a restart, pg_terminate_backend, out of memory).'
                     : '',
@@ -2845,7 +2845,7 @@ function hbaLine(text, role, source) {
     return `host ${database} ${role} ${address}/${address.includes(':') ? 128 : 32} scram-sha-256`;
 }
 function tooOld({ said, facts, settings }) {
-    const server = (0,neutralise/* quoteOutside */.Y)(serverVersion(facts) || 'unknown', 60);
+    const server = (0,neutralise/* quoteOutside */.YM)(serverVersion(facts) || 'unknown', 60);
     const major = /^\d+/.exec(server)?.[0] ?? '';
     const place = settings.container === null ? 'on the host' : `in the container ${settings.container}`;
     return [
@@ -2878,7 +2878,7 @@ function refusedInput({ text, said, state, facts, settings, input }) {
     }
     if (text === 'system_schema') {
         return [
-            `the patterns of schema reach ${(0,neutralise/* quoteOutside */.Y)(decoded(facts.get('system_schema') ?? ''), 100)}, whose copy can not be restored`,
+            `the patterns of schema reach ${(0,neutralise/* quoteOutside */.YM)(decoded(facts.get('system_schema') ?? ''), 100)}, whose copy can not be restored`,
             'Name the schemas of the application in `schema`, or leave it out: without it all of them are in the backup.',
         ];
     }
@@ -2889,7 +2889,7 @@ function refusedInput({ text, said, state, facts, settings, input }) {
         ];
     }
     const [, option] = /invalid connection option "(\w+)"/.exec(text) ?? [];
-    const client = (0,neutralise/* quoteOutside */.Y)(facts.get('pg_dump_version') ?? 'pg_dump', 100);
+    const client = (0,neutralise/* quoteOutside */.YM)(facts.get('pg_dump_version') ?? 'pg_dump', 100);
     return option === undefined
         ? [
             `\`${input}\` has a parameter that the client on the host does not take: ${said}`,
@@ -2905,7 +2905,7 @@ function givenPatterns({ schema, excludeTable, excludeTableData }) {
     const lists = { schema, 'exclude-table': excludeTable, 'exclude-table-data': excludeTableData };
     return Object.entries(lists)
         .filter(([, patterns]) => patterns.length > 0)
-        .map(([input, patterns]) => `\`${input}\` (${patterns.map((pattern) => (0,neutralise/* quoteOutside */.Y)(pattern, 80)).join(', ')})`)
+        .map(([input, patterns]) => `\`${input}\` (${patterns.map((pattern) => (0,neutralise/* quoteOutside */.YM)(pattern, 80)).join(', ')})`)
         .join(' or ');
 }
 function notPermitted(failure) {
@@ -2952,7 +2952,7 @@ function becomesOther({ facts, source }) {
     const hex = facts.get('login_role');
     if (hex === null)
         return null;
-    const login = (0,neutralise/* quoteOutside */.Y)(decoded(hex), 200);
+    const login = (0,neutralise/* quoteOutside */.YM)(decoded(hex), 200);
     const database = words_identifier(source.database);
     const places = {
         database: `DATABASE ${database}`,
@@ -2980,7 +2980,7 @@ function deniedOf({ text, state, facts }) {
 function notRestored(failure) {
     const { text, said, state, settings } = failure;
     const role = roleOf(failure);
-    const place = settings.restoreTo === null ? words_shown(failure.source) : (0,neutralise/* quoteOutside */.Y)(settings.restoreTo.given);
+    const place = settings.restoreTo === null ? words_shown(failure.source) : (0,neutralise/* quoteOutside */.YM)(settings.restoreTo.given);
     const words = (advice) => [
         `the backup could not be restored into a throw-away database on the server of ${place}: ${(0,reporting_format/* clip */.$Q)(said, 1000)}`,
         `${advice} The throw-away database was dropped.`.trim(),
@@ -3032,17 +3032,17 @@ function roleOf({ facts, source, settings }) {
     // as the server itself quotes it
     const sql = hex === null ? words_identifier(parameter(source, 'user') ?? settings.runAs ?? (0,engines_common/* loginUser */.Lx)(settings)) : decoded(hex);
     const name = sql.startsWith('"') ? sql.slice(1, -1).replaceAll('""', '"') : sql;
-    return { name: (0,neutralise/* quoteOutside */.Y)(name, 200), sql: (0,neutralise/* quoteOutside */.Y)(sql, 200) };
+    return { name: (0,neutralise/* quoteOutside */.YM)(name, 200), sql: (0,neutralise/* quoteOutside */.YM)(sql, 200) };
 }
 /** What a tool said, without what says nothing to people: its own name, and the question that we answer. */
 function spoken(text) {
-    return (0,neutralise/* quoteOutside */.Y)(text
+    return (0,neutralise/* quoteOutside */.YM)(text
         .replace(/^(psql|pg_dump|pg_dumpall|pg_restore)(:(?:<stdin>|script|end|\S*(?:look|maintenance|count|server|begin|end)\.sql):\d+)?: (error: )?/gm, '')
         .replace(/\n\s*Is the server running [^\n]*\?/g, '')
         .trim()
         .replace(/[.;]+$/, ''));
 }
-const words_shown = ({ given }) => (0,neutralise/* quoteOutside */.Y)(given);
+const words_shown = ({ given }) => (0,neutralise/* quoteOutside */.YM)(given);
 const parameter = ({ parameters }, keyword) => parameters.find(([name]) => name === keyword)?.[1];
 /** As SQL has it: quoted where it must be. */
 const words_identifier = (name) => /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
@@ -3158,7 +3158,7 @@ function postgresDatabase(source, { format }) {
             const remarks = [];
             const refused = facts.get('roles_missing');
             if (refused !== null || (facts.get('roles') !== null && rolesOf(facts) === null)) {
-                remarks.push(`the roles of the server are not in this backup: ${(0,neutralise/* quoteOutside */.Y)(refused ?? 'a comment of one is too long for the manifest', 200)}. A restore on another server needs them made by hand first`);
+                remarks.push(`the roles of the server are not in this backup: ${(0,neutralise/* quoteOutside */.YM)(refused ?? 'a comment of one is too long for the manifest', 200)}. A restore on another server needs them made by hand first`);
             }
             const unlogged = facts.numberOrNull('unlogged_left') ?? 0;
             if (unlogged > 0) {
@@ -3174,19 +3174,19 @@ function postgresDatabase(source, { format }) {
             }
             const ended = facts.get('counting_ended');
             if (ended !== null) {
-                const said = ended === '' ? '' : ` (${(0,neutralise/* quoteOutside */.Y)(ended, 300)})`;
+                const said = ended === '' ? '' : ` (${(0,neutralise/* quoteOutside */.YM)(ended, 300)})`;
                 remarks.push(...notCounted(facts, `as the session that counts them ended early${said}`));
             }
             return remarks;
         },
         notes(facts) {
-            const guarded = notCounted(facts, `as indexes or statistics of theirs call functions that are neither of the role ${(0,neutralise/* quoteOutside */.Y)(decoded(facts.get('role') ?? ''), 100)} nor of a superuser, and would be carried out with its rights (back up as the owner of the tables to have them counted)`, true);
+            const guarded = notCounted(facts, `as indexes or statistics of theirs call functions that are neither of the role ${(0,neutralise/* quoteOutside */.YM)(decoded(facts.get('role') ?? ''), 100)} nor of a superuser, and would be carried out with its rights (back up as the owner of the tables to have them counted)`, true);
             if (facts.get('counting_ended') !== null)
                 return guarded;
             return [...guarded, ...notCounted(facts, 'as that would have taken more than a tenth of the time of the dump')];
         },
         plan(facts) {
-            return `the database ${(0,neutralise/* quoteOutside */.Y)(source.database)} of PostgreSQL ${(0,neutralise/* quoteOutside */.Y)(serverVersion(facts), 60)} with ${(0,neutralise/* quoteOutside */.Y)(facts.need('pg_dump_version'), 100)}`;
+            return `the database ${(0,neutralise/* quoteOutside */.YM)(source.database)} of PostgreSQL ${(0,neutralise/* quoteOutside */.YM)(serverVersion(facts), 60)} with ${(0,neutralise/* quoteOutside */.YM)(facts.need('pg_dump_version'), 100)}`;
         },
         recovery({ file, kind, compression, encryption, content }, directory, { runAs, container }) {
             const { parameters } = source;
@@ -3225,7 +3225,7 @@ function postgresDatabase(source, { format }) {
             ];
         },
         empty() {
-            return new errors/* BackupError */.hj('E_EMPTY', `what is to be backed up of the database ${(0,neutralise/* quoteOutside */.Y)(source.database)} holds no table, view, sequence, function or large object, so its backup would prove nothing`, 'Check that `database` names the database that the application uses, and `schema`, where it is given, its schemas.');
+            return new errors/* BackupError */.hj('E_EMPTY', `what is to be backed up of the database ${(0,neutralise/* quoteOutside */.YM)(source.database)} holds no table, view, sequence, function or large object, so its backup would prove nothing`, 'Check that `database` names the database that the application uses, and `schema`, where it is given, its schemas.');
         },
         restoring: postgresRestoring(source),
         extracting: postgresExtracting((settings) => argumentsOf(source, settings)),
@@ -3291,7 +3291,7 @@ const UNRELIABLE = `The tool on the host is not a pg_dump that can be relied on 
 function checkArchive(facts, database) {
     const from = facts.need('archived_from');
     if (from !== database) {
-        throw new errors/* BackupError */.hj('E_DUMP_FAILED', `the dump was made from the database ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(from), 100)}, not from ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(database))}`, UNRELIABLE);
+        throw new errors/* BackupError */.hj('E_DUMP_FAILED', `the dump was made from the database ${(0,neutralise/* quoteOutside */.YM)(JSON.stringify(from), 100)}, not from ${(0,neutralise/* quoteOutside */.YM)(JSON.stringify(database))}`, UNRELIABLE);
     }
     const archived = new Set(facts
         .need('archived')
@@ -3305,7 +3305,7 @@ function checkArchive(facts, database) {
         return;
     const shown = missing
         .slice(0, 5)
-        .map((name) => (0,neutralise/* quoteOutside */.Y)(name, 80))
+        .map((name) => (0,neutralise/* quoteOutside */.YM)(name, 80))
         .join(', ');
     throw new errors/* BackupError */.hj('E_DUMP_FAILED', missing.length > 0
         ? `the dump lacks the data of ${(0,reporting_format/* counted */.hS)(missing.length, 'table')} that the server listed in the same snapshot: ${shown}`
@@ -3329,8 +3329,8 @@ function rolesOf(facts) {
 }
 function toolsOf(facts) {
     return {
-        PostgreSQL: (0,neutralise/* quoteOutside */.Y)(serverVersion(facts), 100),
-        pg_dump: (0,neutralise/* quoteOutside */.Y)(facts.need('pg_dump_version'), 100),
+        PostgreSQL: (0,neutralise/* quoteOutside */.YM)(serverVersion(facts), 100),
+        pg_dump: (0,neutralise/* quoteOutside */.YM)(facts.need('pg_dump_version'), 100),
         ...(0,engines_common/* packersOf */.n3)(facts),
     };
 }
@@ -3343,7 +3343,7 @@ function notCounted(facts, why, isGuarded = false) {
     const uncounted = tablesOf(facts).filter(({ rows }, index) => rows === null && guarded.has(oids[index] ?? '') === isGuarded);
     if (uncounted.length === 0)
         return [];
-    const names = uncounted.slice(0, 5).map(({ name }) => (0,neutralise/* quoteOutside */.Y)(name, 80));
+    const names = uncounted.slice(0, 5).map(({ name }) => (0,neutralise/* quoteOutside */.YM)(name, 80));
     const more = uncounted.length > names.length ? ', ...' : '';
     return [`the rows of ${(0,counting/* plural */.L)(uncounted.length, 'table')} were not counted, ${why}: ${names.join(', ')}${more}`];
 }
@@ -3880,17 +3880,36 @@ const sqlValue = (value) => [
 const csvValue = (value) => `CASE WHEN typeof(${value}) = 'null' THEN '' WHEN typeof(${value}) = 'text' AND NOT instr(${value}, char(0)) THEN '"' || replace(${value}, '"', '""') || '"' WHEN typeof(${value}) IN ('text', 'blob') THEN 'X''' || hex(${value}) || '''' ${infinity(value)} ELSE quote(${value}) END`;
 const infinity = (value) => `WHEN typeof(${value}) = 'real' AND abs(${value}) > 1.7976931348623157e308 THEN CASE WHEN ${value} > 0 THEN '9e999' ELSE '-9e999' END`;
 const csvName = (name) => (/[",\r\n]|^$/.test(name) ? extracting_identifier(name) : name);
+const QUOTED = /'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]/.source; // a quote that is doubled ends one and begins the next
+const BLANK = /[ \t\n\f\r]+|--[^\n]*|\/\*[\s\S]*?\*\//.source;
+const WORD = /[A-Za-z0-9_\u0080-\u{10ffff}][A-Za-z0-9_$\u0080-\u{10ffff}]*/u.source;
+/** What a definition is made of. No parameters (`$x`): SQLite and its tool are not of one mind where those end. */
+const TOKEN = new RegExp(`(?:${QUOTED})|(${BLANK})|(?:${WORD})|(?!/\\*)[-(),.+*/%=<>!|&~]`, 'uy');
+/** The form in which SQLite keeps it: what `AS SELECT` says would be carried out. */
+const TABLE = new RegExp(`^CREATE TABLE (?:(?:${QUOTED})+|${WORD}) ?\\(`, 'iu');
 /**
- * The text, when it is one statement. SQLite reads no further than to the end of the first when it opens a database, so that what stands
- * behind it may be anything, and would be carried out by whoever reads what we print. Throws E_MANIFEST.
+ * The definition as one statement, without comments, and with no line break that does not stand in quotes: for the sqlite3 tool a line `go`
+ * or `/` ends a statement, and a dot at the start of the next is a command. SQLite reads no further than to the end of the first statement
+ * when it opens a database, and does not mind a comment without an end: there may be anything behind it, and whoever reads what we print
+ * would carry it out. Throws E_MANIFEST.
  */
 function oneStatement(definition) {
-    const tokens = /'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?\*\/|[;\0'"`[]/g;
-    const odd = [...definition.matchAll(tokens)].find(([token]) => token.length === 1);
-    if (odd === undefined)
-        return definition;
-    throw new errors/* BackupError */.hj('E_MANIFEST', `the definition of the table is more than one statement: ${(0,neutralise/* quoteOutside */.Y)(definition, 200)}`, 'Somebody has written into the schema of that database by hand. Take the rows alone (`--data-only`), or as CSV.');
+    let printed = '';
+    TOKEN.lastIndex = 0;
+    while (TOKEN.lastIndex < definition.length) {
+        const token = TOKEN.exec(definition);
+        if (token === null)
+            throw notOne(definition);
+        if (token[1] === undefined)
+            printed += token[0];
+        else if (!printed.endsWith(' '))
+            printed += ' ';
+    }
+    if (!TABLE.test(printed))
+        throw notOne(definition);
+    return printed.trimEnd();
 }
+const notOne = (definition) => new errors/* BackupError */.hj('E_MANIFEST', `the definition of the table is more than one statement, or half of one: ${(0,neutralise/* quoteOutside */.YM)(definition, 200)}`, 'Somebody has written into the schema of that database by hand. Take the rows alone (`--data-only`), or as CSV.');
 
 ;// CONCATENATED MODULE: ./src/engines/sqlite/health.ts
 
@@ -3908,7 +3927,7 @@ function sqliteHealth(facts, tables) {
     const free = number('free_pages');
     const integrity = facts.get('integrity');
     const figures = {
-        integrity: integrity === null ? null : integrity === 'ok' ? 'ok' : (0,neutralise/* quoteOutside */.Y)(integrity, 500),
+        integrity: integrity === null ? null : integrity === 'ok' ? 'ok' : (0,neutralise/* quoteOutside */.YM)(integrity, 500),
         pageSize,
         pageCount: number('page_count'),
         freePages: free,
@@ -3937,7 +3956,7 @@ function health_findingsOf(path, facts, figures) {
     }
     const hot = facts.get('hot_journal');
     if (hot !== null) {
-        found.push((0,finding/* odd */.S)('E_UNHEALTHY', `${(0,neutralise/* quoteOutside */.Y)(hot, 40)} of a writer that crashed lies beside ${path}, so it was not looked into`, 'The next connection that may write brings it to an end: let the application open it, or take a backup.'));
+        found.push((0,finding/* odd */.S)('E_UNHEALTHY', `${(0,neutralise/* quoteOutside */.YM)(hot, 40)} of a writer that crashed lies beside ${path}, so it was not looked into`, 'The next connection that may write brings it to an end: let the application open it, or take a backup.'));
     }
     if (typeof foreignKeyErrors === 'number' && foreignKeyErrors > 0) {
         found.push((0,finding/* odd */.S)('E_UNHEALTHY', `foreign keys of ${path} are broken in ${(0,reporting_format/* counted */.hS)(foreignKeyErrors, 'row')}`, '`PRAGMA foreign_key_check` names them. A backup is a faithful copy, and has them as well.'));
@@ -4101,7 +4120,7 @@ function stateOf(facts) {
 const sizeOf = (facts) => facts.number('live_page_size');
 /** Who has the database open, one line each. */
 function usersOf(facts) {
-    return [...new Set(facts.all('in_use'))].map((user) => (0,neutralise/* quoteOutside */.Y)(user, 100));
+    return [...new Set(facts.all('in_use'))].map((user) => (0,neutralise/* quoteOutside */.YM)(user, 100));
 }
 function busy(path, users) {
     return new errors/* BackupError */.hj('E_TARGET_BUSY', `${path} can only be replaced as a whole, and is open in ${users.length === 0 ? 'a process that can not be seen from here' : users.join(', ')}`, 'What such a process writes afterwards would be lost. Stop it, or set `stop-command` and `start-command`.');
@@ -4110,7 +4129,7 @@ function busy(path, users) {
 function checkIsMeant(facts, { manifest }, path) {
     if (manifest?.identity.path === path)
         return;
-    throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${path} is no SQLite database: ${(0,neutralise/* quoteOutside */.Y)(facts.get('damage') ?? '', 200)}`, 'It is not replaced, since the backup was not made of it. If it is meant, move that file away first: a missing one is created.');
+    throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${path} is no SQLite database: ${(0,neutralise/* quoteOutside */.YM)(facts.get('damage') ?? '', 200)}`, 'It is not replaced, since the backup was not made of it. If it is meant, move that file away first: a missing one is created.');
 }
 /** `unread`: what SQLite itself writes over a database it signs with its own version, and an older one looks like damage to the next tool. */
 function wayInWords(state, inPlace, unread) {
@@ -4128,15 +4147,15 @@ function remarksOf(facts, path, inPlace, users) {
     const remarks = [];
     const damage = facts.get('damage');
     if (damage !== null)
-        remarks.push(`${path} is damaged: ${(0,neutralise/* quoteOutside */.Y)(damage, 300)}`);
+        remarks.push(`${path} is damaged: ${(0,neutralise/* quoteOutside */.YM)(damage, 300)}`);
     if (facts.get('live_locked') !== null) {
-        remarks.push(`${path} is locked, so it could not be looked into: ${(0,neutralise/* quoteOutside */.Y)(facts.get('live_locked') ?? '', 200)}`);
+        remarks.push(`${path} is locked, so it could not be looked into: ${(0,neutralise/* quoteOutside */.YM)(facts.get('live_locked') ?? '', 200)}`);
     }
     if (facts.get('uncounted') !== null) {
-        remarks.push(`not all rows of ${path} could be counted: ${(0,neutralise/* quoteOutside */.Y)(facts.get('uncounted') ?? '', 200)}`);
+        remarks.push(`not all rows of ${path} could be counted: ${(0,neutralise/* quoteOutside */.YM)(facts.get('uncounted') ?? '', 200)}`);
     }
     if (facts.get('live_state') === 'missing') {
-        remarks.push(`${path} will be made with the mode 600, for the owner of ${(0,neutralise/* quoteOutside */.Y)(facts.get('parent') ?? '', 300)} or, where only root could do that, for the user who makes it`);
+        remarks.push(`${path} will be made with the mode 600, for the owner of ${(0,neutralise/* quoteOutside */.YM)(facts.get('parent') ?? '', 300)} or, where only root could do that, for the user who makes it`);
     }
     if (!inPlace && facts.get('all_users') === null) {
         remarks.push(`who has ${path} open is known only of processes of the same user: those of others can be seen by root alone`);
@@ -4163,7 +4182,7 @@ function differencesOf(facts) {
     for (const name of after.keys())
         if (!before.has(name))
             differences.push(`${name} is only in the backup`);
-    return differences.map((line) => (0,neutralise/* quoteOutside */.Y)(line, 300));
+    return differences.map((line) => (0,neutralise/* quoteOutside */.YM)(line, 300));
 }
 function settingsOf(facts) {
     const [live, dump] = [facts.get('live_encoding'), facts.get('encoding')];
@@ -4173,7 +4192,7 @@ function settingsOf(facts) {
     if (facts.get('live_page_size') !== null && sizeOf(facts) !== facts.number('page_size')) {
         lines.push(`pages have ${(0,reporting_format/* formatCount */.B4)(sizeOf(facts))} bytes, and ${(0,reporting_format/* formatCount */.B4)(facts.number('page_size'))} in the backup`);
     }
-    return lines.map((line) => (0,neutralise/* quoteOutside */.Y)(line, 200));
+    return lines.map((line) => (0,neutralise/* quoteOutside */.YM)(line, 200));
 }
 /** Lines of `object TYPE NAME TABLE ROOTPAGE SQL`, the texts in hex; what SQLite makes by itself is left out. */
 function schemaOf(text, encoding) {
@@ -4194,17 +4213,17 @@ function differencesAfter(facts, loaded) {
     const remarks = [];
     const uncounted = facts.get('uncounted');
     if (uncounted !== null)
-        remarks.push(`not all rows of the restored ${path} could be counted: ${(0,neutralise/* quoteOutside */.Y)(uncounted, 200)}`);
+        remarks.push(`not all rows of the restored ${path} could be counted: ${(0,neutralise/* quoteOutside */.YM)(uncounted, 200)}`);
     const live = new Map(restore_decoded(facts.restored, facts.get('encoding')).map(({ name, rows }) => [name, rows]));
     const missing = loaded.filter(({ name }) => !live.has(name)).map(({ name }) => name);
     const other = loaded.filter(({ name, rows }) => live.has(name) && live.get(name) !== rows);
     const alone = facts.get('all_users') !== null && facts.all('in_use').length === 0;
     const shown = other
         .slice(0, restore_MOST_SHOWN)
-        .map(({ name, rows }) => (0,neutralise/* quoteOutside */.Y)(`${name} has ${(0,counting/* plural */.L)(live.get(name) ?? 0, 'row')}, not ${rows}`, 120))
+        .map(({ name, rows }) => (0,neutralise/* quoteOutside */.YM)(`${name} has ${(0,counting/* plural */.L)(live.get(name) ?? 0, 'row')}, not ${rows}`, 120))
         .join('; ');
     if ((missing.length > 0 && uncounted === null) || (other.length > 0 && alone)) {
-        throw new errors/* BackupError */.hj('E_RESTORE', `${path} is not what was loaded: ${missing.length > 0 ? `missing: ${(0,neutralise/* quoteOutside */.Y)(missing.slice(0, restore_MOST_SHOWN).join(', '), 300)}` : shown}`, 'Something else writes into that database, or the disk can not be trusted.');
+        throw new errors/* BackupError */.hj('E_RESTORE', `${path} is not what was loaded: ${missing.length > 0 ? `missing: ${(0,neutralise/* quoteOutside */.YM)(missing.slice(0, restore_MOST_SHOWN).join(', '), 300)}` : shown}`, 'Something else writes into that database, or the disk can not be trusted.');
     }
     if (other.length > 0)
         remarks.push(`after the restore somebody has already written to ${path}: ${shown}`);
@@ -4303,7 +4322,7 @@ function sqliteDatabase(source) {
         restoring: sqliteRestoring(source),
         extracting: sqliteExtracting((settings) => database_argumentsOf(source, settings)),
         explain(failure, settings) {
-            const said = (0,neutralise/* quoteOutside */.Y)(failure.text);
+            const said = (0,neutralise/* quoteOutside */.YM)(failure.text);
             const path = failure.facts.get('source') ?? source.path;
             switch (failure.code) {
                 case 'E_SOURCE_MISSING':
@@ -4366,7 +4385,7 @@ function sqliteDatabase(source) {
 const NOT_PARSED = /malformed database schema .* - .*(syntax error|unrecognized token|unknown )/;
 /** The schema is of a newer SQLite than the tool that is to read it. */
 function newer(path, said, facts, { command, verifyOn }) {
-    const version = (0,neutralise/* quoteOutside */.Y)(facts.get('written_by') ?? '', 20);
+    const version = (0,neutralise/* quoteOutside */.YM)(facts.get('written_by') ?? '', 20);
     const verifying = command === 'verify';
     const where = verifying && verifyOn === 'runner' ? 'the runner' : 'the host';
     return new errors/* BackupError */.hj('E_TOOL_VERSION', `${verifying ? 'the backup' : path} needs a newer sqlite3 on ${where} for its content to be read: ${said}`, `It may be too new for that tool, or damaged: the application's own SQLite can tell (\`PRAGMA integrity_check\`). Install sqlite3 ${version} or newer on ${where} (as from sqlite.org/download.html, into /usr/local/bin); or set \`verify: checksum\`, ${verifying
@@ -4382,7 +4401,7 @@ function database_toolsOf(facts) {
     const tools = {};
     const engine = facts.get('sqlite_tool');
     if (engine !== null) {
-        tools[engine === 'python3' ? 'sqlite3 (python3 module)' : engine] = (0,neutralise/* quoteOutside */.Y)(facts.get('sqlite_version') ?? '', 60);
+        tools[engine === 'python3' ? 'sqlite3 (python3 module)' : engine] = (0,neutralise/* quoteOutside */.YM)(facts.get('sqlite_version') ?? '', 60);
     }
     Object.assign(tools, (0,engines_common/* packersOf */.n3)(facts));
     return tools;
@@ -7062,7 +7081,7 @@ class HostPlace {
         if (undeleted.length === 0)
             return { deleted, held: [], failure: null };
         run.report.ok = false;
-        const error = new src_errors/* BackupError */.hj('E_ROTATE', (0,neutralise/* quoteOutside */.Y)(undeleted.join('; ')), 'Look at the owner and the attributes of the file (`lsattr`).');
+        const error = new src_errors/* BackupError */.hj('E_ROTATE', (0,neutralise/* quoteOutside */.YM)(undeleted.join('; ')), 'Look at the owner and the attributes of the file (`lsattr`).');
         const what = `${(0,format/* counted */.hS)(undeleted.length, 'old file')} could not be deleted`;
         return { deleted, held: [], failure: { what, error, todo: '`prune` tries again.' } };
     }
@@ -7242,7 +7261,7 @@ async function named(run, store, { key }) {
     const stored = await store.head(key);
     if (stored === null) {
         await store.list(key); // when there is not even the bucket, this one says so
-        throw new src_errors/* BackupError */.hj('E_NOT_FOUND', `there is no ${(0,neutralise/* quoteOutside */.Y)(store.uriOf(key), 1200)}`, `Correct \`backup\`: the key of the payload, as \`s3-uri\` tells it.`);
+        throw new src_errors/* BackupError */.hj('E_NOT_FOUND', `there is no ${(0,neutralise/* quoteOutside */.YM)(store.uriOf(key), 1200)}`, `Correct \`backup\`: the key of the payload, as \`s3-uri\` tells it.`);
     }
     const folder = key.slice(0, key.lastIndexOf('/') + 1);
     const parsed = (0,names/* parseFileName */.Px)(key.slice(folder.length));
@@ -7297,7 +7316,7 @@ async function newestIn(run, store, here, isEnough) {
     const hosts = [...new Set(found.map(({ backup }) => backup.manifest.host))];
     if (hosts.length <= 1)
         return found;
-    throw new src_errors/* BackupError */.hj('E_TARGET_MISMATCH', `${store.uriOf(store.keyOf(run.settings.name, ''))} has backups of ${hosts.length} hosts (${(0,neutralise/* quoteOutside */.Y)(hosts.slice(0, 5).join(', '), 300)}), and none of this one, ${here?.host}`, `Name the one that is meant by its id (\`command: list\`), or set \`allow-other-target: true\` to take the newest of all.`);
+    throw new src_errors/* BackupError */.hj('E_TARGET_MISMATCH', `${store.uriOf(store.keyOf(run.settings.name, ''))} has backups of ${hosts.length} hosts (${(0,neutralise/* quoteOutside */.YM)(hosts.slice(0, 5).join(', '), 300)}), and none of this one, ${here?.host}`, `Name the one that is meant by its id (\`command: list\`), or set \`allow-other-target: true\` to take the newest of all.`);
 }
 async function readAll(run, store, identity, isEnough) {
     const { name } = run.settings;
@@ -7344,7 +7363,7 @@ async function readUnit(run, store, name, { id, files }, identity) {
     catch (error) {
         if (!(error instanceof src_errors/* BackupError */.hj) || !['E_CHECKSUM', 'E_MANIFEST'].includes(error.code))
             throw error;
-        (0,connect/* warn */.R8)(run, `${store.uriOf(store.keyOf(name, id))} is passed over: ${(0,neutralise/* quoteOutside */.Y)(error.message, 500)}`);
+        (0,connect/* warn */.R8)(run, `${store.uriOf(store.keyOf(name, id))} is passed over: ${(0,neutralise/* quoteOutside */.YM)(error.message, 500)}`);
         return null;
     }
 }
@@ -7425,14 +7444,14 @@ class StorePlace {
             problems.push((0,finding/* wrong */.Q)('E_S3_VERIFY', `${id} has another SHA-256 there than on the host: one of the two is not what was backed up`, 'Prove both: `command: verify` with the id, and with its `s3://` address.'));
         }
         if (unread.length > 0) {
-            const why = (0,neutralise/* quoteOutside */.Y)(unread[0] ?? '', 300);
+            const why = (0,neutralise/* quoteOutside */.YM)(unread[0] ?? '', 300);
             problems.push((0,finding/* odd */.S)('E_S3_UNAVAILABLE', `${(0,format/* counted */.hS)(unread.length, 'manifest')} could not be read, the first because ${why}`));
         }
         const here = await this.here();
         tellProblems(run, problems.map((problem) => ({ ...problem, message: `in ${uri}: ${problem.message}` })), uri);
         const others = backups.filter((backup) => isTrusted(backup) && isFromElsewhere(backup.manifest, here));
         if (others.length > 0) {
-            const made = (0,neutralise/* quoteOutside */.Y)(`made on another host, ${others[0]?.manifest.host}`, 200);
+            const made = (0,neutralise/* quoteOutside */.YM)(`made on another host, ${others[0]?.manifest.host}`, 200);
             (0,connect/* warn */.R8)(run, `${(0,format/* counted */.hS)(others.length, 'backup')} in ${uri} were ${made}: they do not count here, and rotation leaves them alone. Two databases that share a bucket need names or prefixes of their own; after a move to another host, \`command: delete\` deletes what is old`);
         }
         run.report.s3 = { uri, backups: 0, backupsBytes: 0, retention: [], deleted: 0, hidden: false };
@@ -7814,7 +7833,7 @@ async function instead(run, asked, { ids, exact, why }, backup, backups, spare) 
         const found = there.find((one) => one.backup === best) ?? null;
         if (found !== null) {
             const { id, manifest } = found.backup;
-            (0,connect/* warn */.R8)(run, `${reason.message}: ${id}, made on ${(0,neutralise/* quoteOutside */.Y)(manifest.host, 200)}, is taken from ${found.uri}`);
+            (0,connect/* warn */.R8)(run, `${reason.message}: ${id}, made on ${(0,neutralise/* quoteOutside */.YM)(manifest.host, 200)}, is taken from ${found.uri}`);
         }
         return found;
     }
@@ -7912,12 +7931,12 @@ async function accept(run) {
         };
         const rewrite = { ...old, manifest, ...standingOf(manifest) };
         report.backup = factsOf(run, rewrite);
-        log.info(`${settings.dryRun ? 'would accept' : 'accepted'} ${old.id}: ${(0,neutralise/* quoteOutside */.Y)(old.detail ?? '', 500)}`);
+        log.info(`${settings.dryRun ? 'would accept' : 'accepted'} ${old.id}: ${(0,neutralise/* quoteOutside */.YM)(old.detail ?? '', 500)}`);
         return { rewrite };
     });
 }
 function notAcceptable({ id, state, detail }) {
-    return new src_errors/* BackupError */.hj('E_POLICY', `${id} is not suspect but ${state}: ${(0,neutralise/* quoteOutside */.Y)(detail ?? state, 300)}`, `To accept it would not make it a good one${state === 'unverified' ? '; `command: verify` may' : ''}.`);
+    return new src_errors/* BackupError */.hj('E_POLICY', `${id} is not suspect but ${state}: ${(0,neutralise/* quoteOutside */.YM)(detail ?? state, 300)}`, `To accept it would not make it a good one${state === 'unverified' ? '; `command: verify` may' : ''}.`);
 }
 
 // EXTERNAL MODULE: ./node_modules/valibot/dist/index.mjs
@@ -8425,7 +8444,7 @@ async function within(limitMs, work) {
         const text = `the cache service did not answer within ${limitMs / 1000} s`;
         timer = setTimeout(() => resolve({ state: 'failed', text }), limitMs);
     });
-    const failed = (error) => ({ state: 'failed', text: (0,neutralise/* quoteOutside */.Y)(String(error), 300) });
+    const failed = (error) => ({ state: 'failed', text: (0,neutralise/* quoteOutside */.YM)(String(error), 300) });
     try {
         return await Promise.race([work.catch(failed), tooSlow]);
     }
@@ -8454,7 +8473,7 @@ async function muffled(work) {
     const said = [];
     const value = await talk.run(said, work);
     const reason = REASON.exec(said.join(''))?.[1] ?? '';
-    return { value, said: reason === '' ? '' : (0,neutralise/* quoteOutside */.Y)(reason.replaceAll('%0A', '\n'), 300) };
+    return { value, said: reason === '' ? '' : (0,neutralise/* quoteOutside */.YM)(reason.replaceAll('%0A', '\n'), 300) };
 }
 function muffle() {
     if (isMuffled)
@@ -8713,7 +8732,7 @@ async function proven(run, { connection, facts }, { id, createdAt, payload }) {
     ]);
     const why = found.get('unproven');
     if (why !== null) {
-        (0,connect/* warn */.R8)(run, `${id} was not adopted: ${(0,neutralise/* quoteOutside */.Y)(why, 300)}`);
+        (0,connect/* warn */.R8)(run, `${id} was not adopted: ${(0,neutralise/* quoteOutside */.YM)(why, 300)}`);
         return null;
     }
     const identity = database.identity(facts);
@@ -8810,7 +8829,7 @@ async function pinBefore(run, host, loss) {
 }
 function describeLoss({ since, losses }) {
     const named = losses.slice(0, row_loss_NAMED).map(({ name, change, before, after }) => {
-        const table = (0,neutralise/* quoteOutside */.Y)(JSON.stringify(name), 100);
+        const table = (0,neutralise/* quoteOutside */.YM)(JSON.stringify(name), 100);
         return change === 'gone'
             ? `the table ${table} with ${(0,format/* counted */.hS)(before ?? 0, 'row')} is gone`
             : `the table ${table} has ${(0,format/* counted */.hS)(after ?? 0, 'row')}, it had ${(0,format/* counted */.hS)(before ?? 0, 'row')}`;
@@ -8899,14 +8918,14 @@ function alarm({ id }, { limit, why }) {
 }
 /** Tells of suspect backups that are newer than the good one that is taken, or than every one. */
 function warnOfAlarms(run, backups) {
-    const finding = unanswered(backups, (text) => (0,neutralise/* quoteOutside */.Y)(text, 300));
+    const finding = unanswered(backups, (text) => (0,neutralise/* quoteOutside */.YM)(text, 300));
     if (finding !== null)
         (0,connect/* tellFinding */.HO)(run, finding);
 }
 /** Of one that was asked for by its name. */
 function warnOfSuspicion(run, { id, state, detail }) {
     if (state === 'suspect')
-        (0,connect/* warn */.R8)(run, `${id} is suspect: ${(0,neutralise/* quoteOutside */.Y)(detail ?? '', 300)}`);
+        (0,connect/* warn */.R8)(run, `${id} is suspect: ${(0,neutralise/* quoteOutside */.YM)(detail ?? '', 300)}`);
 }
 
 ;// CONCATENATED MODULE: ./src/run/keys.ts
@@ -8963,7 +8982,7 @@ function warnOfPlain(run, what, encryption) {
     (0,connect/* warn */.R8)(run, `${what} is not encrypted, although this run has what decrypts. If your backups are encrypted since before it was made, somebody has put it there`);
 }
 /** For the log and messages. */
-const showEncrypted = (encryption) => format/* showEncrypted */.kh(encryption, (recipient) => (0,neutralise/* quoteOutside */.Y)(recipient, 80));
+const showEncrypted = (encryption) => format/* showEncrypted */.kh(encryption, (recipient) => (0,neutralise/* quoteOutside */.YM)(recipient, 80));
 /** What to give. */
 function missingKey(encryption) {
     const input = encryption.method === 'gpg' && encryption.recipients.length === 0 ? 'decryption-passphrase' : 'decryption-key';
@@ -9004,7 +9023,7 @@ function commandFailure(input, told, prefix = '') {
     if (status === '0')
         return null;
     const last = told(`${prefix}said_last`).at(-1) ?? '';
-    const said = last === '' ? ', and said nothing' : `; it said last: ${(0,neutralise/* quoteOutside */.Y)(last, 200)}`;
+    const said = last === '' ? ', and said nothing' : `; it said last: ${(0,neutralise/* quoteOutside */.YM)(last, 200)}`;
     const output = `The log has its output, under "${input}".`;
     const late = told(`${prefix}command_late`).at(-1);
     if (late !== undefined) {
@@ -9015,7 +9034,7 @@ function commandFailure(input, told, prefix = '') {
     }
     if (status === 'none')
         return new src_errors/* BackupError */.hj('E_HOOK', `${input} was begun, and has not come to its end${said}`, output);
-    return new src_errors/* BackupError */.hj('E_HOOK', `${input} ended with status ${(0,neutralise/* quoteOutside */.Y)(status, 10)}${said}`, output);
+    return new src_errors/* BackupError */.hj('E_HOOK', `${input} ended with status ${(0,neutralise/* quoteOutside */.YM)(status, 10)}${said}`, output);
 }
 
 ;// CONCATENATED MODULE: ./src/making/hooks.ts
@@ -9828,7 +9847,7 @@ async function tellChecked(run, { hello }, facts, { backups }) {
         ['Login', describeLogin(greeting, settings)],
         ['Clock of the host', (0,format/* showSkew */.qd)((0,run_directory/* aheadOf */.RJ)(run, facts))],
         ['Database, and the tool for it', `${database.plan(facts)}; ${(0,format/* formatBytes */.z3)(facts.number('source_bytes'))}`],
-        ['Compression', compressor === null ? 'none' : (0,neutralise/* quoteOutside */.Y)(facts.get('compressor_version') ?? compressor, 200)],
+        ['Compression', compressor === null ? 'none' : (0,neutralise/* quoteOutside */.YM)(facts.get('compressor_version') ?? compressor, 200)],
         ['Encryption', settings.encryption === null ? 'none' : checked_encryptionOf(settings, facts)],
         [
             'Backup directory',
@@ -9840,10 +9859,10 @@ async function tellChecked(run, { hello }, facts, { backups }) {
             'Lock of the directory',
             holder === null
                 ? 'free'
-                : `held by ${(0,neutralise/* quoteOutside */.Y)(holder, 300)}; a backup would wait ${(0,format/* formatDuration */.a3)(settings.lockWaitMs)} for it`,
+                : `held by ${(0,neutralise/* quoteOutside */.YM)(holder, 300)}; a backup would wait ${(0,format/* formatDuration */.a3)(settings.lockWaitMs)} for it`,
         ],
         ...(free === null ? [] : [['Space', `${(0,format/* formatBytes */.z3)(free)} free`]]),
-        ...Object.entries({ 'before-command': settings.hooks.before, 'after-command': settings.hooks.after }).flatMap(([name, text]) => (text === null ? [] : [[name, `would run: ${(0,neutralise/* quoteOutside */.Y)(text, 300)}`]])),
+        ...Object.entries({ 'before-command': settings.hooks.before, 'after-command': settings.hooks.after }).flatMap(([name, text]) => (text === null ? [] : [[name, `would run: ${(0,neutralise/* quoteOutside */.YM)(text, 300)}`]])),
         ['Not looked at', 'whether the database can be read to its end: only a backup does that'],
     ];
     report.checked = found.map(([what, text]) => ({ what, found: text }));
@@ -9851,10 +9870,10 @@ async function tellChecked(run, { hello }, facts, { backups }) {
         log.info(`${what}: ${text}`);
 }
 /** Who has logged in, and where. */
-const describeLogin = (hello, settings) => `${(0,neutralise/* quoteOutside */.Y)(hello.need('user'), 100)}, ${where(settings)}`;
+const describeLogin = (hello, settings) => `${(0,neutralise/* quoteOutside */.YM)(hello.need('user'), 100)}, ${where(settings)}`;
 /** The backup directory as open_directory has found it. Throws E_PERM when it can not be made or written: nothing has tried to. */
 function describeDirectory({ settings }, hello, facts) {
-    const user = (0,neutralise/* quoteOutside */.Y)(hello.need('user'), 100);
+    const user = (0,neutralise/* quoteOutside */.YM)(hello.need('user'), 100);
     if (facts.get('unwritable') !== null) {
         const path = facts.path('unwritable');
         if (facts.get('missing') === null) {
@@ -9880,7 +9899,7 @@ function tellStore({ report, log, settings }, uri) {
 /** What the keys of this run encrypt for; the host has taken them. */
 function checked_encryptionOf(settings, facts) {
     const version = facts.get('encryption_version');
-    return showEncrypted(encryptedBy(settings)) + (version === null ? '' : `, ${(0,neutralise/* quoteOutside */.Y)(version, 100)}`);
+    return showEncrypted(encryptedBy(settings)) + (version === null ? '' : `, ${(0,neutralise/* quoteOutside */.YM)(version, 100)}`);
 }
 const where = ({ transport }) => transport.transport === 'ssh'
     ? `at ${transport.host}:${transport.port}, whose host key is a known one`
@@ -10022,7 +10041,7 @@ function checkAsserts(statements, facts) {
         if (error === null && isTrue(value))
             return [];
         return [
-            `${(0,neutralise/* quoteOutside */.Y)(statement, 200)} ${error === null ? `returned ${(0,neutralise/* quoteOutside */.Y)(value, 80)}` : `failed: ${(0,neutralise/* quoteOutside */.Y)(error, 200)}`}`,
+            `${(0,neutralise/* quoteOutside */.YM)(statement, 200)} ${error === null ? `returned ${(0,neutralise/* quoteOutside */.YM)(value, 80)}` : `failed: ${(0,neutralise/* quoteOutside */.YM)(error, 200)}`}`,
         ];
     });
     if (failed.length === 0)
@@ -10390,7 +10409,7 @@ async function lookAtProgram(checks, { words }) {
     const facts = await checks.send(['job', 'look_program', [first]]);
     const program = facts.get('program') ?? '';
     if (program !== '')
-        return `${(0,neutralise/* quoteOutside */.Y)(program, 200)} is there`;
+        return `${(0,neutralise/* quoteOutside */.YM)(program, 200)} is there`;
     throw new src_errors/* BackupError */.hj('E_HOOK', `there is no program ${first} that could be started, in the PATH of the login user or by that path`, 'Give the whole path; a command gets the environment of a login without a terminal.');
 }
 async function lookAtSudo(checks, { sudo, words }, { hello }, lines) {
@@ -10410,7 +10429,7 @@ async function lookAtSudo(checks, { sudo, words }, { hello }, lines) {
     const line = `${user} ALL=(${as}) NOPASSWD: ${inSudoers([program, ...words.slice(1)])}`;
     lines.push(line);
     const todo = `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): \`${line}\``;
-    const said = (0,neutralise/* quoteOutside */.Y)(facts.get('sudo_said') ?? '', 300);
+    const said = (0,neutralise/* quoteOutside */.YM)(facts.get('sudo_said') ?? '', 300);
     if (facts.get('sudo_status') !== '0') {
         throw new src_errors/* BackupError */.hj('E_HOOK', `sudo does not let ${user} run it${said === '' ? '' : `: ${said}`}`, todo);
     }
@@ -10446,10 +10465,10 @@ function foreignDump(facts, engine = null, name = null) {
         !(0,packing/* isCompression */.zr)(compression) ||
         !(method === 'none' || (0,packing/* isMethod */.u6)(method)) ||
         !/^[0-9a-f]{64}$/.test(sha256)) {
-        throw new src_errors/* BackupError */.hj('E_INTERNAL', `the host reported a dump as ${(0,neutralise/* quoteOutside */.Y)(`${kind} ${compression} ${method} ${sha256}`, 200)}`);
+        throw new src_errors/* BackupError */.hj('E_INTERNAL', `the host reported a dump as ${(0,neutralise/* quoteOutside */.YM)(`${kind} ${compression} ${method} ${sha256}`, 200)}`);
     }
     if (engine !== null && engine !== made) {
-        throw new src_errors/* BackupError */.hj('E_SOURCE_INVALID', `${(0,neutralise/* quoteOutside */.Y)(name ?? facts.path('dump_path'), 500)} is ${made.dump}, and what it would be restored into is a database of ${engine.title}`, 'Correct `backup` or `database`.');
+        throw new src_errors/* BackupError */.hj('E_SOURCE_INVALID', `${(0,neutralise/* quoteOutside */.YM)(name ?? facts.path('dump_path'), 500)} is ${made.dump}, and what it would be restored into is a database of ${engine.title}`, 'Correct `backup` or `database`.');
     }
     return {
         file: facts.path('dump_path'),
@@ -10498,8 +10517,8 @@ const DECRYPT_FIRST = {
 };
 /** Each word of `refuse_dump`: the code, what the file is, what to do. */
 function refusal(word, facts, name) {
-    const path = (0,neutralise/* quoteOutside */.Y)(name ?? facts.get('dump_path') ?? facts.get('dump_given') ?? 'the file', 500);
-    const said = (0,neutralise/* quoteOutside */.Y)(facts.get('dump_said') ?? '', 500);
+    const path = (0,neutralise/* quoteOutside */.YM)(name ?? facts.get('dump_path') ?? facts.get('dump_given') ?? 'the file', 500);
+    const said = (0,neutralise/* quoteOutside */.YM)(facts.get('dump_said') ?? '', 500);
     const engines = Object.values(lookup/* ENGINES */.ug);
     const rows = {
         missing: [
@@ -10534,7 +10553,7 @@ function refusal(word, facts, name) {
     }
     const [code, message, hint] = (Object.hasOwn(rows, word) ? rows[word] : undefined) ?? [
         'E_INTERNAL',
-        `the host refused ${path} as ${(0,neutralise/* quoteOutside */.Y)(word, 80)}`,
+        `the host refused ${path} as ${(0,neutralise/* quoteOutside */.YM)(word, 80)}`,
         'Please report it with the log of the run.',
     ];
     return new src_errors/* BackupError */.hj(code, message, hint);
@@ -10548,7 +10567,7 @@ function packed(path, tool) {
         return invalid(`${path} is encrypted with ${tool}`, `${(0,packing/* isMethod */.u6)(tool) ? `Give what opens it in ${inputs}; or decrypt` : 'Decrypt'} it first (\`${decrypt}\`), where its key is, and name the result.`);
     }
     const unpack = Object.hasOwn(UNPACK_FIRST, tool) ? UNPACK_FIRST[tool] : 'its own tool';
-    return invalid(`${path} is packed by ${(0,neutralise/* quoteOutside */.Y)(tool, 40)}; only gzip, zstd and files that are not packed are taken`, `Unpack it first (\`${unpack}\`), and name the result.`);
+    return invalid(`${path} is packed by ${(0,neutralise/* quoteOutside */.YM)(tool, 40)}; only gzip, zstd and files that are not packed are taken`, `Unpack it first (\`${unpack}\`), and name the result.`);
 }
 
 // EXTERNAL MODULE: external "node:events"
@@ -10906,7 +10925,7 @@ async function lookAtDatabase(checks) {
     const isThere = await checks.probe('Database', async () => {
         const found = await checks.send(database.inspect(settings));
         const compressor = found.get('compressor_version') ?? found.get('compressor') ?? 'nothing';
-        return `${database.plan(found)}; ${(0,format/* formatBytes */.z3)(found.number('source_bytes'))}; compressed with ${(0,neutralise/* quoteOutside */.Y)(compressor, 100)}`;
+        return `${database.plan(found)}; ${(0,format/* formatBytes */.z3)(found.number('source_bytes'))}; compressed with ${(0,neutralise/* quoteOutside */.YM)(compressor, 100)}`;
     });
     if (!isThere)
         return null;
@@ -10979,7 +10998,7 @@ async function lookAtEncryption(checks) {
         }
         const facts = await checks.send(...keys, ['job', 'look_encryption', []]);
         const encrypted = encryptedBy(settings);
-        const version = (0,neutralise/* quoteOutside */.Y)(facts.get('encryption_version') ?? '', 100);
+        const version = (0,neutralise/* quoteOutside */.YM)(facts.get('encryption_version') ?? '', 100);
         const found = `${showEncrypted(encrypted)}, by version ${version}`;
         if (facts.get('opens') === '0') {
             return {
@@ -11055,8 +11074,8 @@ function describeTools(facts, hello, { run }) {
     if (missing.length > 0) {
         const system = hello.get('system') ?? '';
         const lines = missing.map((tool) => (0,install_line/* installLine */.c)(tool, system, (0,lookup/* engineOf */.ky)(run.settings.database).packages));
-        const names = (0,neutralise/* quoteOutside */.Y)(missing.join(', '), 200);
-        throw new src_errors/* BackupError */.hj('E_TOOL_MISSING', `${names} ${missing.length === 1 ? 'is' : 'are'} not installed on ${run.report.host}`, `On the host: \`${(0,neutralise/* quoteOutside */.Y)([...new Set(lines)].join('; '), 400)}\`.`);
+        const names = (0,neutralise/* quoteOutside */.YM)(missing.join(', '), 200);
+        throw new src_errors/* BackupError */.hj('E_TOOL_MISSING', `${names} ${missing.length === 1 ? 'is' : 'are'} not installed on ${run.report.host}`, `On the host: \`${(0,neutralise/* quoteOutside */.YM)([...new Set(lines)].join('; '), 400)}\`.`);
     }
     const there = facts.all('tool');
     const packs = there.includes('zstd') ? 'zstd' : 'gzip (zstd would be faster and smaller)';
@@ -11418,14 +11437,14 @@ async function extract(run) {
         for (const remark of extracting.remarks(settings, dump, facts))
             (0,connect/* warn */.R8)(run, remark);
         const request = extracting.rows(settings, dump, asked, facts);
-        const done = await log.group(`Read the table ${(0,neutralise/* quoteOutside */.Y)(asked.table, 200)}`, () => connection.send(request));
+        const done = await log.group(`Read the table ${(0,neutralise/* quoteOutside */.YM)(asked.table, 200)}`, () => connection.send(request));
         const wanted = {
             ...{ directory: folder, file: 'payload' },
             ...{ bytes: done.number('bytes'), sha256: done.need('sha256') },
         };
         try {
             const all = await writeAway(fromHost(run, connection, wanted), asked.output, run.signal);
-            log.info(`${all ? '' : 'nobody read all of '}${(0,format/* formatBytes */.z3)(wanted.bytes)}: the table ${(0,neutralise/* quoteOutside */.Y)(asked.table, 200)} as it is in ${from}`);
+            log.info(`${all ? '' : 'nobody read all of '}${(0,format/* formatBytes */.z3)(wanted.bytes)}: the table ${(0,neutralise/* quoteOutside */.YM)(asked.table, 200)} as it is in ${from}`);
         }
         catch (error) {
             throw notWhole(error, run);
@@ -11464,7 +11483,7 @@ function notWhole(error, { signal }) {
 
 
 
-const quote = (text) => (0,neutralise/* quoteOutside */.Y)(text, 300);
+const quote = (text) => (0,neutralise/* quoteOutside */.YM)(text, 300);
 /**
  * Whether the backups, their places and the live database are as they have to be. Writes nothing. What can not be looked at is a finding
  * like any other, and the rest is looked at. Throws E_UNHEALTHY when there is one that is an error.
@@ -11628,6 +11647,7 @@ var run_history = __nccwpck_require__(1182);
 
 
 
+
 /** The catalogue of one database's backups, on the host and in the S3 store. Changes nothing. */
 async function list(run) {
     const { settings, log, report } = run;
@@ -11674,12 +11694,12 @@ function lineOf({ id, manifest, state, detail }, facts, places) {
     const { tables = null, rows = null, uncounted, commit = null } = facts ?? {};
     const holds = tables === null ? '' : `  tables: ${(0,format/* formatCount */.B4)(tables)}, rows: ${(0,format/* showRows */.rJ)(rows, uncounted)}`;
     const made = commit === null ? '' : `  commit: ${commit.slice(0, 7)}`;
-    const proof = state === 'ok' ? `verified: ${manifest.verified.level}` : `${state}: ${(0,format/* clip */.$Q)(detail ?? '', 300)}`;
+    const proof = state === 'ok' ? `verified: ${manifest.verified.level}` : `${state}: ${(0,neutralise/* oneLine */.TN)(detail ?? '', 300)}`;
     const signed = facts?.signed ? '  signed' : '';
     const where = places.length === 0 ? '' : `  in: ${(0,format/* showPlaces */.Ky)(places)}`;
     const covers = (0,backups_coverage/* showCoverage */.UQ)(manifest.coverage ?? null);
-    const partial = covers === '' ? '' : `  partial: ${(0,format/* clip */.$Q)(covers, 200)}`;
-    const pinned = manifest.pinned === null ? '' : `  pinned: ${(0,format/* clip */.$Q)(manifest.pinned.reason, 200)}`;
+    const partial = covers === '' ? '' : `  partial: ${(0,neutralise/* oneLine */.TN)(covers, 200)}`;
+    const pinned = manifest.pinned === null ? '' : `  pinned: ${(0,neutralise/* oneLine */.TN)(manifest.pinned.reason, 200)}`;
     const encrypted = manifest.encryption === 'none' ? '' : `  ${showEncrypted(manifest.encryption)}`;
     return `${id}  ${(0,format/* formatBytes */.z3)(manifest.bytes)}${holds}${made}  ${proof}${signed}${encrypted}${where}${partial}${pinned}`;
 }
@@ -11991,7 +12011,7 @@ class Attempt {
         await connection.send(work(run), restoring.settle(run.settings, step));
         run.report.ok = true;
         await connection.send(endJournal, (0,run_directory/* toldOf */.dc)(run), run_directory/* TELL */.Ch);
-        run.log.info(`${restoring.target} is what ${(0,neutralise/* quoteOutside */.Y)(from, 300)} holds, after ${(0,format/* formatDuration */.a3)(outcome.ms ?? 0)}`);
+        run.log.info(`${restoring.target} is what ${(0,neutralise/* quoteOutside */.YM)(from, 300)} holds, after ${(0,format/* formatDuration */.a3)(outcome.ms ?? 0)}`);
     }
     /** Before the swap, or in it: the old state is live, or is made so. Rethrows. */
     async leaveUnchanged(error) {
@@ -12148,14 +12168,14 @@ function tellRestorePlan(run, dump, found) {
         'after-restore-command': afterCommand,
         'start-command': startCommand,
         'check-command': checkCommand,
-    }).flatMap(([name, text]) => (text === null ? [] : [`${name}: ${(0,neutralise/* quoteOutside */.Y)(text, 200)}`]));
+    }).flatMap(([name, text]) => (text === null ? [] : [`${name}: ${(0,neutralise/* quoteOutside */.YM)(text, 200)}`]));
     const plan = {
         state: found.state,
         way: found.way,
         liveBytes: found.bytes,
         tables: sideBySide(found.tables, found.dumpTables),
         differences: found.differences,
-        users: found.users.map((user) => (0,neutralise/* quoteOutside */.Y)(user, 200)),
+        users: found.users.map((user) => (0,neutralise/* quoteOutside */.YM)(user, 200)),
         neededBytes: found.neededBytes,
         freeBytes: found.freeBytes,
         commands,
@@ -12164,13 +12184,13 @@ function tellRestorePlan(run, dump, found) {
         report.restore.plan = plan;
     const made = dump.manifest;
     const age = made === null ? '' : `, ${(0,format/* formatAge */.nV)(run.now().getTime() - Date.parse(made.createdAt))} old`;
-    log.info(`backup: ${(0,neutralise/* quoteOutside */.Y)(report.restore?.from ?? dump.file, 300)}, ${(0,format/* formatBytes */.z3)(dump.bytes)}${age}`);
+    log.info(`backup: ${(0,neutralise/* quoteOutside */.YM)(report.restore?.from ?? dump.file, 300)}, ${(0,format/* formatBytes */.z3)(dump.bytes)}${age}`);
     log.info(found.state === 'missing'
         ? 'live: there is none, it will be created'
         : `live: ${(0,format/* formatBytes */.z3)(found.bytes)}${found.state === 'damaged' ? ', damaged' : ''}`);
     log.info(found.wayInWords);
     for (const { name, live, backup } of plan.tables.filter((table) => table.live !== table.backup).slice(0, plan_MOST)) {
-        log.info(`  ${(0,neutralise/* quoteOutside */.Y)(name, 100)}: ${rows(live)} live, ${rows(backup)} in the backup`);
+        log.info(`  ${(0,neutralise/* quoteOutside */.YM)(name, 100)}: ${rows(live)} live, ${rows(backup)} in the backup`);
     }
     for (const line of plan.differences.slice(0, plan_MOST))
         log.info(`  ${line}`);
@@ -12266,7 +12286,7 @@ async function restore(run) {
 function refuseEvent({ github }) {
     if (github === null || !/^pull_request/.test(github.event))
         return;
-    throw new src_errors/* BackupError */.hj('E_EVENT', `a restore is not run for the event ${(0,neutralise/* quoteOutside */.Y)(github.event, 60)}`, 'Restore from a workflow with `workflow_dispatch`, behind an environment with reviewers.');
+    throw new src_errors/* BackupError */.hj('E_EVENT', `a restore is not run for the event ${(0,neutralise/* quoteOutside */.YM)(github.event, 60)}`, 'Restore from a workflow with `workflow_dispatch`, behind an environment with reviewers.');
 }
 /** Throws E_CONFIRM. */
 function checkConfirm({ settings }, name) {
@@ -12274,11 +12294,12 @@ function checkConfirm({ settings }, name) {
     if (confirm === name)
         return;
     throw new src_errors/* BackupError */.hj('E_CONFIRM', confirm === null
-        ? `confirm is empty: a restore replaces the database ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(name), 200)}, and asks for its name`
-        : `confirm is ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(confirm), 200)}, and the database that would be replaced is ${(0,neutralise/* quoteOutside */.Y)(JSON.stringify(name), 200)}`, `Run with \`dry-run: true\` to see what would be lost. If that is meant, set \`confirm: ${(0,neutralise/* quoteOutside */.Y)(name, 200)}\`.`);
+        ? `confirm is empty: a restore replaces the database ${(0,neutralise/* quoteOutside */.YM)(JSON.stringify(name), 200)}, and asks for its name`
+        : `confirm is ${(0,neutralise/* quoteOutside */.YM)(JSON.stringify(confirm), 200)}, and the database that would be replaced is ${(0,neutralise/* quoteOutside */.YM)(JSON.stringify(name), 200)}`, `Run with \`dry-run: true\` to see what would be lost. If that is meant, set \`confirm: ${(0,neutralise/* quoteOutside */.YM)(name, 200)}\`.`);
 }
 
 ;// CONCATENATED MODULE: ./src/commands/show.ts
+
 
 
 
@@ -12319,17 +12340,19 @@ async function show_show(run) {
         report.manifest = manifest;
         report.tables = content?.tables ?? [];
         report.tablesLeftOut = content?.tablesLeftOut ?? 0;
-        report.recovery = recovery;
+        report.recovery = isReliable(backup) ? recovery.map((line) => (0,neutralise/* oneLine */.TN)(line)) : [];
         for (const line of linesOf(run, { ...found, backup }))
             run.log.result(line);
         report.ok = true;
     });
 }
+/** Whether what its manifest says may be told as what to do. */
+const isReliable = (backup) => isTrusted(backup) && backup.state !== 'damaged';
 function linesOf(run, { backup, places }) {
     const { id, manifest, state, detail } = backup;
     const { report } = run;
     const { github, pinned, verified } = manifest;
-    const said = (text) => (0,neutralise/* quoteOutside */.Y)(text, 300).replaceAll('\n', ' ');
+    const said = (text) => (0,neutralise/* quoteOutside */.YM)(text, 300).replaceAll('\n', ' ');
     const age = (0,format/* formatAge */.nV)(run.now().getTime() - Date.parse(manifest.createdAt));
     const partial = (0,backups_coverage/* showCoverage */.UQ)(manifest.coverage ?? null);
     const proof = verified.level === 'none' ? 'none' : `${verified.level}, at ${verified.at}`;
@@ -12378,9 +12401,14 @@ function linesOf(run, { backup, places }) {
         ...tables.slice(0, MOST_TABLES).map(({ name, rows: held }) => `    ${said(name)}: ${(0,format/* showRows */.rJ)(held)}`),
         ...(tables.length > MOST_TABLES ? [`    and ${(0,format/* formatCount */.B4)(tables.length - MOST_TABLES)} more`] : []),
         '',
-        `restore it:            db-backup restore ${id}`,
-        `take out one table:    db-backup extract ${id} --table NAME`,
-        ...(report.recovery.length === 0 ? [] : ['by hand, on the host:', ...report.recovery.map((line) => `  ${line}`)]),
+        ...(isReliable(backup)
+            ? [
+                `restore it:            db-backup restore ${id}`,
+                `take out one table:    db-backup extract ${id} --table NAME`,
+                ...(report.recovery.length === 0 ? [] : ['by hand, on the host:']),
+                ...report.recovery.map((line) => `  ${line}`),
+            ]
+            : [`It is ${state}: how it could be restored is not told, since that may be by whoever has changed it.`]),
     ];
 }
 
@@ -12601,7 +12629,7 @@ async function verifyFound(run, host, store) {
         return proveStored(run, host, store, spare);
     const partial = (0,backups_coverage/* showCoverage */.UQ)(backup.manifest.coverage ?? null);
     if (id === null && partial !== '') {
-        (0,connect/* warn */.R8)(run, `${backup.id} does not cover everything (${(0,neutralise/* quoteOutside */.Y)(partial, 300)}), and no backup does`);
+        (0,connect/* warn */.R8)(run, `${backup.id} does not cover everything (${(0,neutralise/* quoteOutside */.YM)(partial, 300)}), and no backup does`);
     }
     const copy = store === null ? null : await copyOf(run, store, backup);
     await (store === null || copy === null ? proveHere(run, host, backup) : proveStored(run, host, store, copy));
@@ -12706,7 +12734,7 @@ const ZERO_WIDTH_SPACE = '\u200b';
 const SPECIAL = /[&<>"'`|\\*_~[\](){}!$^#@]|(?<=^\s*)[-+=]|(?<=^\s*\d{1,9})\./g;
 /** One line of text, at most `maxCharacters` of it, safe in a paragraph, a heading or a table cell. */
 function escapeCell(text, maxCharacters = 300) {
-    return oneLine(text, maxCharacters)
+    return (0,neutralise/* oneLine */.TN)(text, maxCharacters)
         .replace(SPECIAL, (found) => `${reference(found)}${found === '@' || found === '#' ? ZERO_WIDTH_SPACE : ''}`)
         .replace(/:(?=\/\/)/g, `:${ZERO_WIDTH_SPACE}`)
         .replace(/\bwww(?=\.)/gi, (found) => found + ZERO_WIDTH_SPACE)
@@ -12714,7 +12742,7 @@ function escapeCell(text, maxCharacters = 300) {
 }
 /** Text as inline code, also in table cells. Where a backtick span would not do, as HTML, since no backtick can close that. */
 function code(text, maxCharacters = 300) {
-    const line = oneLine(text, maxCharacters).trim();
+    const line = (0,neutralise/* oneLine */.TN)(text, maxCharacters).trim();
     if (line === '')
         return '';
     if (/^[\w ./:,;=%+-]+$/.test(line))
@@ -12726,7 +12754,7 @@ function code(text, maxCharacters = 300) {
  * copied along, where a zero-width space would be.
  */
 function longCode(text, maxCharacters = 300) {
-    const parts = oneLine(text, maxCharacters)
+    const parts = (0,neutralise/* oneLine */.TN)(text, maxCharacters)
         .trim()
         .match(/[^/]{1,16}\/?|\//gu);
     return parts === null ? '' : `<code>${parts.map(references).join('<wbr>')}</code>`;
@@ -12744,7 +12772,7 @@ function prose(text, maxCharacters = 1000) {
 }
 /** A block of code that nothing within it can close. Lines as given, made safe to print. */
 function fenced(language, text) {
-    const safe = (0,neutralise/* neutralise */.$)(text);
+    const safe = (0,neutralise/* neutralise */.$0)(text);
     const longest = Math.max(2, ...Array.from(safe.matchAll(/`+/g), (run) => run[0].length));
     const fence = '`'.repeat(longest + 1);
     return `${fence}${language}\n${safe}\n${fence}`;
@@ -12788,10 +12816,6 @@ function references(line) {
 }
 function reference(characters) {
     return Array.from(characters, (character) => `&#${character.codePointAt(0)};`).join('');
-}
-/** Made safe to print, without line breaks. */
-function oneLine(text, maxCharacters) {
-    return (0,neutralise/* neutralise */.$)((0,format/* clip */.$Q)(text, maxCharacters)).replaceAll('\n', ' ');
 }
 
 ;// CONCATENATED MODULE: ./src/reporting/restore-summary.ts
@@ -13399,7 +13423,7 @@ function textSummary(report) {
         return '';
     rows.push(['time', (0,format/* formatDuration */.a3)(report.durationMs)]);
     const width = Math.max(...rows.map(([name]) => name.length));
-    return rows.map(([name, value]) => `  ${name.padEnd(width)}  ${oneLine(value, MAX_VALUE)}`).join('\n');
+    return rows.map(([name, value]) => `  ${name.padEnd(width)}  ${(0,neutralise/* oneLine */.TN)(value, MAX_VALUE)}`).join('\n');
 }
 const MAX_VALUE = 300;
 const BARS = '▁▂▃▄▅▆▇█';
@@ -13574,8 +13598,8 @@ async function deal(run, connection, file, text) {
     const { signing } = run.settings;
     const journal = parseJournal(file, text, signing);
     const what = journal === null
-        ? `a restore was cut off, and its journal ${(0,neutralise/* quoteOutside */.Y)(file, 200)} can not be read${signing === null ? '' : ', or is not signed by `signing-key`'}`
-        : (0,neutralise/* quoteOutside */.Y)(`a restore of ${journal.backup} into ${journal.target} was cut off (${journal.by})`, 500);
+        ? `a restore was cut off, and its journal ${(0,neutralise/* quoteOutside */.YM)(file, 200)} can not be read${signing === null ? '' : ', or is not signed by `signing-key`'}`
+        : (0,neutralise/* quoteOutside */.YM)(`a restore of ${journal.backup} into ${journal.target} was cut off (${journal.by})`, 500);
     let why = '';
     try {
         const begun = () => {
@@ -13606,12 +13630,12 @@ async function deal(run, connection, file, text) {
         throw new src_errors/* BackupError */.hj('E_UNFINISHED', `${what}${why}`, `${lookAt(run, journal)} Then run once with \`settle-unfinished: true\`: that puts the journal aside.`);
     }
     await connection.send(['request', 'settle_journal', [file]]);
-    (0,connect/* warn */.R8)(run, `${what}${why}; as settle-unfinished asks for, its journal was put aside as .work/settled-${(0,neutralise/* quoteOutside */.Y)(file, 200)} in the backup directory, and nothing else was touched. ${lookAt(run, journal)}`);
+    (0,connect/* warn */.R8)(run, `${what}${why}; as settle-unfinished asks for, its journal was put aside as .work/settled-${(0,neutralise/* quoteOutside */.YM)(file, 200)} in the backup directory, and nothing else was touched. ${lookAt(run, journal)}`);
 }
 /** What a restore may leave, for the person who settles it. */
 function lookAt(run, journal) {
     const left = (0,lookup/* engineOf */.ky)(run.settings.database).leaves;
-    return `Look at ${journal === null ? 'the database' : (0,neutralise/* quoteOutside */.Y)(journal.target, 300)}: whether it is the state that you want, whether the application runs, and whether there are ${left}.`;
+    return `Look at ${journal === null ? 'the database' : (0,neutralise/* quoteOutside */.YM)(journal.target, 300)}: whether it is the state that you want, whether the application runs, and whether there are ${left}.`;
 }
 /** Throws what keeps it from being brought to an end; `begun` is called when something is changed for it. */
 async function finish(run, connection, journal, what, begun) {
@@ -13692,7 +13716,7 @@ async function bringToAnEnd(run, connection, restoring, journal, facts) {
 function wayBack({ report, settings }, restoring, journal) {
     const { way, safety } = journal;
     if (safety !== null)
-        return `To go back, restore its safety backup ${(0,neutralise/* quoteOutside */.Y)(safety, 120)}`;
+        return `To go back, restore its safety backup ${(0,neutralise/* quoteOutside */.YM)(safety, 120)}`;
     const byHand = way === 'in-place' ? [] : restoring.byHand(settings, journal, null, report.directory);
     return byHand.length === 0
         ? 'There is no way back to what it replaced: there was no safety backup (safety-backup: false)'
@@ -13835,7 +13859,7 @@ async function main(cancel, refused) {
         const failure = failureOf(error, cancel.signal);
         (0,reporting_report/* recordFailure */.C5)(report, failure, run?.left ?? 'nothing-contacted');
         for (const { stack } of [failure, failure.cause].filter((one) => one instanceof Error)) {
-            (0,platform/* platform */.i)().debug((0,neutralise/* neutralise */.$)(stack ?? ''));
+            (0,platform/* platform */.i)().debug((0,neutralise/* neutralise */.$0)(stack ?? ''));
         }
     }
     finally {
@@ -13888,7 +13912,7 @@ async function writeReport(report, log, wantSummary) {
         await writeSummary(report).catch((error) => log.warning(`the job summary could not be written: ${error}`));
     }
     if (report.error !== null) {
-        (0,platform/* platform */.i)().fail((0,neutralise/* neutralise */.$)(failureText(report.errorCode, report.error)));
+        (0,platform/* platform */.i)().fail((0,neutralise/* neutralise */.$0)(failureText(report.errorCode, report.error)));
     }
     try {
         (0,outputs/* writeOutputs */.Kn)(report);
@@ -14088,7 +14112,7 @@ class Secrets {
         const parts = lines.length === 1 ? lines : lines.filter((line) => line.length >= SHORTEST_PART && !isFrame(line));
         for (const part of [secret, ...parts]) {
             // also as it stands in JSON, in URLs, and in a text that was neutralised
-            const forms = [part, JSON.stringify(part).slice(1, -1), inUrl(part), (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_0__/* .neutralise */ .$)(part)];
+            const forms = [part, JSON.stringify(part).slice(1, -1), inUrl(part), (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_0__/* .neutralise */ .$0)(part)];
             for (const form of forms)
                 if (form !== '')
                     this.texts.add(form);
@@ -14460,14 +14484,14 @@ function actionsLog(last) {
             last.splice(0, Math.max(0, last.push(...text.split('\n')) - LINES_KEPT));
         return text;
     };
-    const annotation = (message) => kept((0,_format_js__WEBPACK_IMPORTED_MODULE_1__/* .clip */ .$Q)((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(message), MAX_ANNOTATION));
-    const info = (text) => quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().info(kept((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(text))));
+    const annotation = (message) => kept((0,_format_js__WEBPACK_IMPORTED_MODULE_1__/* .clip */ .$Q)((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$0)(message), MAX_ANNOTATION));
+    const info = (text) => quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().info(kept((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$0)(text))));
     return {
         info,
-        result: (text) => quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().result(kept((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(text)))),
+        result: (text) => quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().result(kept((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$0)(text)))),
         live(text, share) {
             try {
-                return (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().live((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(text), share);
+                return (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().live((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$0)(text), share);
             }
             catch {
                 return false; // the terminal is gone
@@ -14475,11 +14499,11 @@ function actionsLog(last) {
         },
         warning: (message) => quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().warning(annotation(message))),
         error: (message) => quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().error(annotation(message))),
-        debug: (text) => quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().debug((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(text))),
+        debug: (text) => quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().debug((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$0)(text))),
         async group(title, work) {
             const started = performance.now();
             const took = () => (0,_format_js__WEBPACK_IMPORTED_MODULE_1__/* .formatDuration */ .a3)(performance.now() - started);
-            quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().startGroup(kept((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(title))));
+            quietly(() => (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_0__/* .platform */ .i)().startGroup(kept((0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$0)(title))));
             try {
                 const result = await work();
                 info(`${title}: done in ${took()}`);
@@ -14511,10 +14535,12 @@ function quietly(print) {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   $: () => (/* binding */ neutralise),
-/* harmony export */   Y: () => (/* binding */ quoteOutside)
+/* harmony export */   $0: () => (/* binding */ neutralise),
+/* harmony export */   TN: () => (/* binding */ oneLine),
+/* harmony export */   YM: () => (/* binding */ quoteOutside)
 /* harmony export */ });
-/* harmony import */ var _counting_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7278);
+/* harmony import */ var _counting_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7278);
+/* harmony import */ var _format_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1267);
 /**
  * Text from the host, and everything else that is printed, made unable to speak for this action.
  *
@@ -14522,6 +14548,7 @@ function quietly(print) {
  * (actions/runner, ActionCommand.cs). It compares by the rules of the culture, where zero-width and other ignorable characters do
  * not count: "#", U+200B, "#[" equals "##[" there. So such characters are removed, and what breaks a command is a plain space.
  */
+
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal sequences are made of them
 const TERMINAL_SEQUENCE = /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)/g;
@@ -14540,6 +14567,10 @@ function neutralise(text) {
         .replace(/\p{Surrogate}/gu, '\uFFFD')
         .replace(COMMAND_ANYWHERE, '## ')
         .replace(COMMAND_AT_START, '$1: ');
+}
+/** Made safe to print, without line breaks, and at most `maxCharacters` long. */
+function oneLine(text, maxCharacters = Number.POSITIVE_INFINITY) {
+    return neutralise((0,_format_js__WEBPACK_IMPORTED_MODULE_0__/* .clip */ .$Q)(text, maxCharacters)).replaceAll('\n', ' ');
 }
 /** `FATAL:  `, in whatever language a server of PostgreSQL speaks: two blanks, which look like a hole in a sentence. */
 const SEVERITY = /(?<=^|\s)(\p{Lu}{3,}:) {2}/gu;
@@ -14562,7 +14593,7 @@ function quoteOutside(text, maxBytes = 2000) {
     const head = lines(start(text, half)).slice(0, LINES_OF_AN_END);
     const tail = lines(end(text, half)).slice(-LINES_OF_AN_END);
     const shown = Buffer.byteLength([...head, ...tail].join('\n'));
-    return [...head, `[... ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_0__/* .plural */ .L)(Math.max(0, size - shown), 'byte')} cut ...]`, ...tail].join('\n');
+    return [...head, `[... ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_1__/* .plural */ .L)(Math.max(0, size - shown), 'byte')} cut ...]`, ...tail].join('\n');
 }
 // A string is cut before it is copied, since the host decides how long it is; a UTF-16 unit is at least one byte.
 function start(text, bytes) {
@@ -14650,7 +14681,7 @@ function number(value) {
 }
 /** Workflows print these. Names are built from a strict grammar, so only a hostile value is changed. */
 function oneLine(value) {
-    return (0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$)(value ?? '').replaceAll('\n', ' ');
+    return (0,_neutralise_js__WEBPACK_IMPORTED_MODULE_2__/* .neutralise */ .$0)(value ?? '').replaceAll('\n', ' ');
 }
 
 
@@ -15436,7 +15467,7 @@ async function inSession(run, host, work, where = 'On the host') {
         signal.removeEventListener('abort', giveUp);
         if (session !== null) {
             if (session.noise !== '') {
-                log.warning(`login scripts of ${host.label} print text into sessions without a terminal; this action ignores it, other tools may not: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_4__/* .quoteOutside */ .Y)(session.noise, 200)}`);
+                log.warning(`login scripts of ${host.label} print text into sessions without a terminal; this action ignores it, other tools may not: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_4__/* .quoteOutside */ .YM)(session.noise, 200)}`);
             }
             run.hostIsClean = await session.close();
             if (!run.hostIsClean)
@@ -15506,7 +15537,7 @@ function teller(run) {
         if (line === undefined && key !== 'note' && key !== 'aside')
             return;
         told++;
-        const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_4__/* .quoteOutside */ .Y)(text, 500);
+        const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_4__/* .quoteOutside */ .YM)(text, 500);
         if (line === undefined) {
             // what two steps have found is one finding
             if (told <= MAX_NOTES && !noted.has(said))
@@ -15771,16 +15802,16 @@ async function explain(error, hello, { names, where }, run) {
     const told = run.database.explain(failure, run.settings) ?? ofHost(failure, user, greeting?.get('system') ?? '', where, run);
     if (run.settings.command !== 'extract' || !['E_DUMP_FAILED', 'E_RESTORE'].includes(told.code))
         return told;
-    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_RESTORE', `the rows could not be read from the backup: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(failure.text)}`, 'Look whether another backup has them: `db-backup list` shows all.');
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_RESTORE', `the rows could not be read from the backup: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .YM)(failure.text)}`, 'Look whether another backup has them: `db-backup list` shows all.');
 }
 function ofHost(failure, user, system, where, run) {
     const { code, facts } = failure;
     const { settings } = run;
-    const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(failure.text);
+    const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .YM)(failure.text);
     const verifying = ['verify', 'restore', 'extract'].includes(settings.command);
     switch (code) {
         case 'E_LOCKED':
-            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `another run holds the lock of the backup directory: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(facts.get('holder') || 'unknown', 500)}; ${said} (lock-wait)`, `Wait for it to end, or raise \`lock-wait\`; use one concurrency group per database. The lock ends with its holder, there is nothing to delete.`);
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `another run holds the lock of the backup directory: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .YM)(facts.get('holder') || 'unknown', 500)}; ${said} (lock-wait)`, `Wait for it to end, or raise \`lock-wait\`; use one concurrency group per database. The lock ends with its holder, there is nothing to delete.`);
         case 'E_CLOCK': {
             const [host, runner] = [new Date(Number(said) * 1000), run.now()];
             const apart = Math.abs(host.getTime() - runner.getTime());
@@ -15864,7 +15895,7 @@ function refusedKey(facts, said, { encryption }, host) {
 /** The login user can not make, enter or write the backup directory `path`. */
 function noDirectory(message, path, user, settings) {
     const line = ownLine(user, path, settings);
-    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', message, `On the host: \`${line}\`; or choose a \`directory\` that ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(user, 100)} can make, such as \`db-backups\`, which is in the home.`);
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', message, `On the host: \`${line}\`; or choose a \`directory\` that ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .YM)(user, 100)} can make, such as \`db-backups\`, which is in the home.`);
 }
 /** What mends a backup directory that others can write. */
 function safeAgain(facts, user, settings) {
@@ -15879,15 +15910,15 @@ function ownInside(facts, user, settings) {
     if (facts.get('not_ours') === null)
         return null;
     const inside = `${facts.path('not_ours').replace(/\/+$/, '')}/${settings.name}`;
-    return `Make one inside it on the host (\`${ownLine(user, inside, settings)}\`), and set \`directory: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(inside, 300)}\`; `;
+    return `Make one inside it on the host (\`${ownLine(user, inside, settings)}\`), and set \`directory: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .YM)(inside, 300)}\`; `;
 }
 /** The line that makes a directory of that user, or one that is there already his. */
 const ownLine = (user, path, { umask }) => `sudo install -d -m ${umask === '077' ? '700' : '750'} -o ${word(user)} ${word(path)}`;
 /** As one types it: in quotes only where that is needed. */
-const word = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : (0,_host_quoting_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .h)((0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(text, 5_000)));
+const word = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : (0,_host_quoting_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .h)((0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .YM)(text, 5_000)));
 /** The shell that was to run as another user, or in the container, could not be started. */
 function elsewhereRefused({ text, facts }, { runAs, container }) {
-    const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .Y)(text);
+    const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .YM)(text);
     const sudoer = facts.get('sudo_refused');
     if (sudoer !== null) {
         return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', `sudo does not let ${sudoer} run \`sh -s\` as ${runAs}: ${said}`, `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): ${sudoer} ALL=(${runAs}) NOPASSWD: /bin/sh -s, /usr/bin/sh -s.`);
@@ -19361,7 +19392,7 @@ class Teller {
         return [...begun, ...(await warned(what, () => deliver(endPing(ping, this.rid, message, durationMs), attempts)))];
     }
 }
-const clean = (text) => (0,platform/* platform */.i)().hidden((0,neutralise/* neutralise */.$)(text));
+const clean = (text) => (0,platform/* platform */.i)().hidden((0,neutralise/* neutralise */.$0)(text));
 function deliveryOf(message, to, report) {
     return to.service === 'JSON' ? json(message, to, cleanReport(report)) : BUILDERS[to.service](message, to);
 }

@@ -67,6 +67,7 @@ table_of_postgres() {
 }
 
 not_extracted() {
+  unheard "$1" "$(cat "$work/said")"
   told_killed "$1" pg_restore
   failed E_RESTORE "$(cat "$work/said") (status $1)"
 }

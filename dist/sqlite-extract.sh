@@ -44,8 +44,14 @@ lines_of_sqlite() {
       sqlite_cli -readonly 'file:copy.db?immutable=1' "$as_it_is" '.separator ,' '.read select.sql'
       ;;
     *) run python3 -I -c "$sqlite_python" lines select.sql ;;
-  esac 2>error || sqlite_failed $? "$(cat error)"
+  esac 2>error || not_lines $? "$(cat error)"
   raw "$extract_after"
+}
+
+# not_lines STATUS TEXT
+not_lines() {
+  unheard "$@"
+  sqlite_failed "$@"
 }
 
 # as_it_is: sets as_it_is to the command by which the tool prints every byte; since 3.50 control characters become others
