@@ -32,6 +32,14 @@ beforeAll(async () => {
      CREATE TABLE archive.twice (a integer);
      CREATE TABLE public.twice (a integer);
      INSERT INTO archive.twice VALUES (1);
+     CREATE SCHEMA a;
+     CREATE SCHEMA "a.x";
+     CREATE TABLE a."x.c" (n integer);
+     CREATE TABLE "a.x".c (n integer);
+     CREATE TABLE "two
+lines" (n integer);
+     INSERT INTO "two
+lines" VALUES (7);
      CREATE VIEW seen AS SELECT * FROM orders;`,
   );
   inputs = { transport: 'local', database: server.uri({ database: 'shop' }), directory: join(folder, 'backups') };
@@ -98,6 +106,17 @@ test('names are taken as they are, and never for more', async () => {
     /E_INPUT: table: there are 2 tables called twice.*(archive\.twice, public\.twice|public\.twice, archive\.twice)/,
   );
   expect((await extract('archive.twice')).stdout.toString()).toContain('CREATE TABLE archive.twice');
+
+  const same = await extract('a.x.c');
+  expect(same).toMatchObject({ code: 2, stdout: Buffer.alloc(0) });
+  expect(same.stderr).toMatch(/no name tells apart here.*`pg_restore -f -` with .*--schema='a' --table='x\.c'/);
+  expect(same.stderr).toContain("--schema='a.x' --table='c'");
+  expect(same.stderr).not.toContain('Name one');
+  for (const name of ['two\nlines', 'public.two lines']) {
+    const broken = await extract(name);
+    expect({ code: broken.code, stderr: broken.stderr }).toMatchObject({ code: 0 });
+    expect(broken.stdout.toString()).toContain('\n7\n');
+  }
 
   for (const name of ['ordes', 'seen', "orders'; DROP TABLE orders; --", '$(touch /tmp/dbb-here)', '*']) {
     const none = await extract(name);

@@ -106,7 +106,11 @@ test('a database in UTF-16 as well', async () => {
   make(
     "PRAGMA encoding = 'UTF-16le'",
     'CREATE TABLE "Tä€" ("ö")',
-    `INSERT INTO "Tä€" VALUES ('é' || char(13, 10) || '😀'), ('a' || char(0) || 'b')`,
+    `INSERT INTO "Tä€" VALUES ('é' || char(13, 10) || '😀'), ('a' || char(0) || 'b'), (char(65279) || 'a')`,
+    // halves of pairs, and what is no character
+    ...['3DD84100', '41003DD8', '00DE4100', '00DE3DD8', 'FFFF0D00', 'FEFF'].map(
+      (hex) => `INSERT INTO "Tä€" VALUES (CAST(X'${hex}' AS TEXT))`,
+    ),
   );
   await backUp();
   const all = await extract(['--table', 'Tä€', '--quiet']);
@@ -115,6 +119,18 @@ test('a database in UTF-16 as well', async () => {
     code: 0,
     values: sqlite3(live, values),
   });
+  expect(sqlite3(live, values)).toContain('00DE3DD8');
+  const csv = text(await extract(['--table', 'Tä€', '--format', 'csv', '--quiet']));
+  expect(csv).toContain(`"é\r\n😀"\n`);
+  expect(csv).toContain(`\nX'3DD84100'\n`);
+});
+
+test.each(['UTF-8', 'UTF-16be'])('names begin with whatever they do, in %s', async (encoding) => {
+  make(`PRAGMA encoding = '${encoding}'`, 'CREATE TABLE "\uFEFFt" ("\uFEFFa")', `INSERT INTO "\uFEFFt" VALUES (1)`);
+  await backUp();
+  const all = await extract(['--table', '\uFEFFt', '--quiet']);
+  expect({ code: all.code, stderr: all.stderr }).toEqual({ code: 0, stderr: '' });
+  expect(sqlite3(loaded(all.stdout), 'SELECT "\uFEFFa" FROM "\uFEFFt"').trim()).toBe('1');
 });
 
 describe('over SSH', () => {

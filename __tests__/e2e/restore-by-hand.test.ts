@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -134,6 +134,31 @@ test('Ctrl-C at the last question changes nothing', async () => {
   await person.answer(NAME, 'app.d\x03');
   await expectNothing(person, 130);
   expect(scene.leftovers()).toEqual([]);
+});
+
+test('what is typed before the plan is there does not confirm it', async () => {
+  const tools = join(folder, 'tools');
+  const [held, open] = [join(folder, 'held'), join(folder, 'open')];
+  mkdirSync(tools);
+  const real = execFileSync('which', ['sqlite3'], { encoding: 'utf8' }).trim();
+  const wait = `if [ -e '${held}' ]; then until [ -e '${open}' ]; do sleep 0.05; done; fi`;
+  writeFileSync(join(tools, 'sqlite3'), `#!/bin/sh\n${wait}\nexec ${real} "$@"\n`, { mode: 0o755 });
+  const here = { transport: 'local', database: join(folder, 'app.db'), directory: join(folder, 'here') };
+  execFileSync('sqlite3', [here.database, 'CREATE TABLE t (n); INSERT INTO t VALUES (1)']);
+  expect((await byHand(['backup', '--quiet'], here)).code).toBe(0);
+  execFileSync('sqlite3', [here.database, 'UPDATE t SET n = 9']);
+  const person = new AtTerminal(['restore'], here, folder, { PATH: `${tools}:${process.env.PATH}` });
+  terminal = person;
+  await person.until('Enter takes 1');
+  writeFileSync(held, '');
+  await person.answer(WHICH, '\r');
+  await person.answer('Plan the restore into', 'app.db\rapp.db\rtyped too early');
+  await person.until('typed too early'); // the terminal has it
+  writeFileSync(open, '');
+  await person.answer(NAME, '\x03');
+  await expectNothing(person, 130);
+  expect(person.screen).not.toContain(`${NAME}typed`);
+  expect(execFileSync('sqlite3', [here.database, 'SELECT n FROM t'], { encoding: 'utf8' })).toBe('9\n');
 });
 
 test('who gives the name as an option is not asked for it', async () => {

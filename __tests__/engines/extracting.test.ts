@@ -58,6 +58,26 @@ test('a table of PostgreSQL is found with its schema and without', () => {
   ]);
 });
 
+test('a table of PostgreSQL whose name has line breaks, which pg_restore lists as blanks', () => {
+  const listed = ['public two lines app', 'my shop orders app'];
+  const [two, orders] = [
+    { schema: 'public', table: 'two\nlines' },
+    { schema: 'my\nshop', table: 'orders' },
+  ];
+  const known = ['public.two\nlines', 'my\nshop.orders'];
+  for (const name of ['two\nlines', 'public.two\nlines']) {
+    expect(tablesCalled(name, listed)).toEqual([two]);
+    expect(tablesCalled(name, listed, known)).toEqual([two]);
+  }
+  // as it is shown
+  expect(tablesCalled('public.two lines', listed, known)).toEqual([two]);
+  expect(tablesCalled('orders', listed, known)).toEqual([orders]);
+  expect(tablesCalled('my\nshop.orders', listed)).toEqual([orders]);
+  const both = [...known, 'public.two lines'];
+  expect(tablesCalled('two lines', listed, both)).toEqual([{ schema: 'public', table: 'two lines' }]);
+  expect(tablesCalled('two\nlines', listed, both)).toEqual([two]);
+});
+
 test('names that are nearly the same come first', () => {
   const names = ['public.zebra', 'public.orders', 'public.order_lines', 'public.users'];
   expect(nearest('oders', names)[0]).toBe('public.orders');

@@ -45,7 +45,8 @@ function extractRequests({ extracting }: Database, settings: Settings, dump: Dum
   const asked = { table: 't', format: 'sql', dataOnly: false, output: null } as const;
   const facts = new Facts();
   // as SQLite tells them, and PostgreSQL
-  for (const key of ['extract_name', 'extract_column', 'extract_definition']) facts.add(key, '74');
+  for (const key of ['extract_name', 'extract_column']) facts.add(key, '74');
+  facts.add('extract_definition', Buffer.from('CREATE TABLE t (t)').toString('hex'));
   facts.add('extract_table', 'public t owner');
   return [extracting.open(settings, dump, asked), extracting.rows(settings, dump, asked, facts)];
 }

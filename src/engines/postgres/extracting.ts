@@ -1,4 +1,5 @@
 import { BackupError } from '../../errors.js';
+import { quote } from '../../host/quoting.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
 import type { Settings } from '../../settings/settings.js';
 import { named } from '../common.js';
@@ -39,18 +40,15 @@ export function postgresExtracting(common: (settings: Settings) => Record<string
 
     rows(settings, dump, { table: asked, dataOnly }, facts) {
       const listed = facts.all('extract_table');
-      const found = tablesCalled(
-        asked,
-        listed,
-        dump.manifest?.content?.tables.map(({ name }) => name),
-      );
+      const known = dump.manifest?.content?.tables.map(({ name }) => name);
+      const found = tablesCalled(asked, listed, known);
       const [one, ...others] = found;
       if (one === undefined) throw noTable(asked, listed.map(shown));
       if (others.length > 0) {
         throw new BackupError(
           'E_INPUT',
           `table: there are ${found.length} tables called ${quoteOutside(asked, 200)}`,
-          `Name one with its schema: ${found.map(({ schema, table }) => quoteOutside(`${schema}.${table}`, 200)).join(', ')}.`,
+          waysToTell(found, (name) => tablesCalled(name, listed, known).length === 1),
         );
       }
       return request('extract_postgres', settings, dump, {
@@ -62,26 +60,59 @@ export function postgresExtracting(common: (settings: Settings) => Record<string
   };
 }
 
+/** How each of several is asked for; some are not told from others by any name. */
+function waysToTell(found: readonly TableName[], isOne: (name: string) => boolean): string {
+  const shown = (text: string): string => quoteOutside(text, 200).replaceAll('\n', ' ');
+  const named = found.map(fullName).filter(isOne);
+  const unnamed = found.filter((one) => !isOne(fullName(one)));
+  const lines = unnamed.map(({ schema, table }) => shown(`--schema=${quote(schema)} --table=${quote(table)}`));
+  return [
+    ...(named.length === 0 ? [] : [`Name one with its schema: ${named.map(shown).join(', ')}.`]),
+    ...(lines.length === 0
+      ? []
+      : [
+          `There are some that no name tells apart here: unpack the backup on the host, by the lines that \`db-backup show\` prints, and take one out of it by \`pg_restore -f -\` with ${lines.join(', or with ')}.`,
+        ]),
+  ].join(' ');
+}
+
+const fullName = ({ schema, table }: TableName): string => `${schema}.${table}`;
+/** As pg_restore lists it. */
+const inOneLine = (name: string): string => name.replace(/[\r\n]/g, ' ');
+
 /**
  * The tables that may be meant by a name with or without a schema. `listed`: `SCHEMA TABLE OWNER` of each, as pg_restore lists them: where
- * names have blanks there are several ways to read a line, of which one is right, as `known` tells, `SCHEMA.TABLE` of each table that the
- * manifest has. What pg_restore then does not find is told.
+ * names have blanks there are several ways to read a line, of which one is right, and line breaks are blanks there. What is meant tells
+ * `known`, `SCHEMA.TABLE` of each table that the manifest has. What pg_restore then does not find is told.
  */
 export function tablesCalled(asked: string, listed: readonly string[], known: readonly string[] = []): TableName[] {
+  const wanted = inOneLine(asked);
   const found = new Map<string, TableName>();
   for (const line of listed) {
     const words = line.split(' ');
     for (let from = 1; from < words.length - 1; from++) {
       for (let to = from + 1; to < words.length; to++) {
-        const [schema, table] = [words.slice(0, from).join(' '), words.slice(from, to).join(' ')];
-        if (asked === table || asked === `${schema}.${table}`) found.set(`${schema}\n${table}`, { schema, table });
+        const one = { schema: words.slice(0, from).join(' '), table: words.slice(from, to).join(' ') };
+        if (wanted === one.table) found.set(keyOf(one), { ...one, table: asked });
+        else if (wanted === fullName(one)) found.set(keyOf(one), splitAs(one, asked));
       }
     }
   }
-  const all = [...found.values()];
-  const sure = all.filter(({ schema, table }) => known.includes(`${schema}.${table}`));
-  return sure.length > 0 ? sure : all;
+  const sure = [...found.values()].flatMap((one) =>
+    [...new Set(known)]
+      .filter((name) => inOneLine(name) === inOneLine(fullName(one)))
+      .map((name) => splitAs(one, name)),
+  );
+  const exact = sure.filter((one) => asked === one.table || asked === fullName(one));
+  return [exact, sure, [...found.values()]].find((some) => some.length > 0) ?? [];
 }
+
+const keyOf = ({ schema, table }: TableName): string => `${schema}\n${table}`;
+/** The same schema and table in a name that has line breaks where `one` has blanks. */
+const splitAs = ({ schema }: TableName, name: string): TableName => ({
+  schema: name.slice(0, schema.length),
+  table: name.slice(schema.length + 1),
+});
 
 /** For people: `SCHEMA.TABLE`. */
 function shown(line: string): string {

@@ -38,6 +38,7 @@ export function sqliteExtracting(common: (settings: Parameters<Extracting['open'
       const name = facts.get('extract_name');
       if (name === null) throw noTable(table, facts.all('extract_table').map(text));
       const columns = facts.all('extract_column').map(text);
+      const wide = isWide(facts);
       const source = `FROM main.${identifier(text(name))} AS r;`;
       const target =
         facts.get('extract_generated') === null
@@ -47,14 +48,14 @@ export function sqliteExtracting(common: (settings: Parameters<Extracting['open'
         format === 'csv'
           ? {
               extract_before: `${columns.map(csvName).join(',')}\n`,
-              extract_select: `SELECT ${columns.map((one) => csvValue(`r.${identifier(one)}`)).join(',\n')} ${source}`,
+              extract_select: `SELECT ${columns.map((one) => csvValue(`r.${identifier(one)}`, wide)).join(',\n')} ${source}`,
               extract_after: '',
             }
           : {
               extract_before: dataOnly
                 ? BEGIN
                 : `${encodingOf(facts)}${DISTRUST}${BEGIN}${oneStatement(text(facts.need('extract_definition')))};\n`,
-              extract_select: insertions(target, columns, source),
+              extract_select: insertions(target, columns, source, wide),
               extract_after: 'COMMIT;\n',
             };
       return ['job', 'extract_sqlite', named({ ...common(settings), ...parts })];
@@ -66,15 +67,15 @@ const BEGIN = 'BEGIN TRANSACTION;\n';
 /** Before the definition: what stands in it is not carried out by whoever loads it (the tool's edit() starts programs). */
 const DISTRUST = 'PRAGMA trusted_schema=OFF;\nPRAGMA ignore_check_constraints=ON;\nPRAGMA foreign_keys=OFF;\n';
 
+/** Whether its texts are in UTF-16. */
+const isWide = (facts: Facts): boolean => /^UTF-16(?:le|be)$/.test(facts.get('extract_encoding') ?? '');
 /** Bytes that stand for a text are those of the database. */
-const encodingOf = (facts: Facts): string => {
-  const encoding = facts.get('extract_encoding') ?? '';
-  return /^UTF-16(?:le|be)$/.test(encoding) ? `PRAGMA encoding='${encoding}';\n` : '';
-};
+const encodingOf = (facts: Facts): string =>
+  isWide(facts) ? `PRAGMA encoding='${facts.need('extract_encoding')}';\n` : '';
 
 /** The texts of the program are in the encoding of the database, in hex. */
 function decoder(facts: Facts): (hex: string) => string {
-  const decoding = new TextDecoder(facts.get('extract_encoding')?.toLowerCase() ?? 'utf-8');
+  const decoding = new TextDecoder(facts.get('extract_encoding')?.toLowerCase() ?? 'utf-8', { ignoreBOM: true });
   return (hex) => decoding.decode(Buffer.from(hex, 'hex'));
 }
 
@@ -82,8 +83,8 @@ const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /** A statement whose lines, with "," between the columns, are the statements that put the rows in. */
-function insertions(target: string, columns: readonly string[], source: string): string {
-  const values = columns.map((one) => sqlValue(`r.${identifier(one)}`));
+function insertions(target: string, columns: readonly string[], source: string, wide: boolean): string {
+  const values = columns.map((one) => sqlValue(`r.${identifier(one)}`, wide));
   const first = `${literal(`INSERT INTO ${target} VALUES(`)} || ${values[0]}`;
   const all = [first, ...values.slice(1)];
   all.push(`${all.pop()} || ');'`);
@@ -92,11 +93,11 @@ function insertions(target: string, columns: readonly string[], source: string):
 
 /**
  * SQL that gives the value as SQL. quote() ends a text at its first zero byte; the sqlite3 tool takes a carriage return for the end of a
- * line, wherever it stands; and some versions write infinity as a word.
+ * line, wherever it stands; and some versions write infinity as a word. `wide`: of a database in UTF-16.
  */
-const sqlValue = (value: string): string =>
+const sqlValue = (value: string, wide: boolean): string =>
   [
-    `CASE WHEN typeof(${value}) = 'text' AND (instr(${value}, char(0)) OR instr(${value}, char(13)) AND instr(${value}, '\\r'))`,
+    `CASE WHEN typeof(${value}) = 'text' AND (${isOnlyBytes(value, wide)} OR instr(${value}, char(13)) AND instr(${value}, '\\r'))`,
     `THEN 'CAST(X''' || hex(${value}) || ''' AS TEXT)'`,
     `WHEN typeof(${value}) = 'text' AND instr(${value}, char(13))`,
     `THEN 'replace(' || quote(replace(${value}, char(13), '\\r')) || ',''\\r'',char(13))'`,
@@ -104,8 +105,12 @@ const sqlValue = (value: string): string =>
   ].join(' ');
 
 /** The same as CSV: NULL is nothing, a text always stands in quotes, bytes are `X'..'` without quotes. */
-const csvValue = (value: string): string =>
-  `CASE WHEN typeof(${value}) = 'null' THEN '' WHEN typeof(${value}) = 'text' AND NOT instr(${value}, char(0)) THEN '"' || replace(${value}, '"', '""') || '"' WHEN typeof(${value}) IN ('text', 'blob') THEN 'X''' || hex(${value}) || '''' ${infinity(value)} ELSE quote(${value}) END`;
+const csvValue = (value: string, wide: boolean): string =>
+  `CASE WHEN typeof(${value}) = 'null' THEN '' WHEN typeof(${value}) = 'text' AND NOT (${isOnlyBytes(value, wide)}) THEN '"' || replace(${value}, '"', '""') || '"' WHEN typeof(${value}) IN ('text', 'blob') THEN 'X''' || hex(${value}) || '''' ${infinity(value)} ELSE quote(${value}) END`;
+
+/** Of a text that can not be printed as one: it has a zero byte, or is UTF-16 that is none (half of a pair), which SQLite does not turn into UTF-8 and back. */
+const isOnlyBytes = (value: string, wide: boolean): string =>
+  `instr(${value}, char(0))${wide ? ` OR hex(substr(${value}, 1)) <> hex(${value})` : ''}`;
 
 const infinity = (value: string): string =>
   `WHEN typeof(${value}) = 'real' AND abs(${value}) > 1.7976931348623157e308 THEN CASE WHEN ${value} > 0 THEN '9e999' ELSE '-9e999' END`;
