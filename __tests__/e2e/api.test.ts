@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Manifest } from '../../src/backups/manifest.js';
-import { API_TOKEN, type Api, type Called, type CallOptions, call, startApi } from '../helpers/api.js';
+import { API_TOKEN, type Api, type Called, type CallOptions, call, endServers, startApi } from '../helpers/api.js';
 import { until } from '../helpers/outcome.js';
 import { checkInvariant, createDatabase, sql, startWriters, type Writers } from '../helpers/sqlite.js';
 
@@ -36,9 +36,14 @@ databases:
   api = await startApi(['--config', config, '--behind-proxy']);
 });
 afterAll(async () => {
-  await writers.stop();
-  expect(await api.stop()).toBe(0);
-  rmSync(folder, { recursive: true });
+  try {
+    rmSync(join(folder, 'hold'), { force: true }); // of a test that failed
+    await writers.stop();
+    expect(await api.stop()).toBe(0);
+  } finally {
+    endServers();
+    rmSync(folder, { recursive: true });
+  }
 });
 
 let asked = 0;
