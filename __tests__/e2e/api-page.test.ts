@@ -8,7 +8,7 @@ import { ERRORS, type ErrorCode } from '../../src/errors.js';
 import { LIMITS } from '../../src/server/limits.js';
 import { statusOf } from '../../src/server/refusal.js';
 import { ROUTES } from '../../src/server/routes.js';
-import { type Api, startApi } from '../helpers/api.js';
+import { type Api, endServers, startApi } from '../helpers/api.js';
 import { createDatabase } from '../helpers/sqlite.js';
 
 const page = readFileSync(new URL('../../docs/api.md', import.meta.url), 'utf8');
@@ -29,7 +29,11 @@ beforeAll(async () => {
   api = await startApi(args.trim().split(' ').slice(2), { cwd: folder, env: { DB_BACKUP_TOKEN: '' } });
 });
 afterAll(async () => {
-  expect(await api.stop()).toBe(0);
+  try {
+    expect(await api.stop()).toBe(0);
+  } finally {
+    endServers();
+  }
   rmSync(folder, { recursive: true });
 });
 

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from '@jest/globals';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { openApi } from '../../src/server/openapi.js';
+import { processTree } from './processes.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 export const PROGRAM = join(repository, 'dist', 'cli.js');
@@ -24,9 +25,20 @@ export interface Api {
 
 const running = new Set<ChildProcess>();
 
-/** After a test that failed: one that is left keeps its pipes, and jest, open. */
+/** After a test that failed: one that is left keeps its pipes, and jest, open. What they have started ends with them. */
 export function endServers(): void {
-  for (const child of running) child.kill('SIGKILL');
+  for (const { pid } of running) {
+    if (pid === undefined) continue;
+    for (const one of processTree(pid)) kill(one.pid);
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // it has ended meanwhile
+  }
 }
 
 /** `db-backup serve` as a process of its own; nothing but PATH comes from the environment of the tests. */

@@ -196,6 +196,36 @@ test('damage is told as such, and a database that could not be looked at as unkn
   });
 });
 
+test('what is said of a workflow is said as who calls can do it, or not at all', () => {
+  const codes = Object.keys(ERRORS) as ErrorCode[];
+  for (const code of codes) {
+    const error = { message: 'x', hint: ERRORS[code].fix, left: 'changed-in-part' as const };
+    const answer = failureOf({ ...newReport(new Date()), errorCode: code, error });
+    expect(JSON.stringify(answer)).not.toMatch(/`command: |`dry-run: |cancel-in-progress: |workflow|runner/);
+  }
+  const of = (hint: string, message = 'x') =>
+    failureOf({
+      ...newReport(new Date()),
+      ...{ errorCode: 'E_NOT_FOUND', error: { message, hint, left: 'changed-in-part' as const } },
+    });
+  expect(of('Run `command: unpin` first.', 'see `command: list`')).toMatchObject({
+    ...{ hint: 'Run `db-backup unpin` first.', message: 'see `GET /api/database/backups`' },
+    left: 'What had been done before that stays done; `GET /api/database/backups` shows what is there.',
+  });
+  expect(of('Set `confirm: app.db`.')).not.toHaveProperty('hint');
+  const problem = { level: 'error' as const, code: 'E_SHRUNK' as const, message: 'until `command: accept`' };
+  const todos = ['If it is right, `command: accept`.', 'With `backup: x`.'].map((todo) => ({ ...problem, todo }));
+  expect(ANSWERS.Health.of({ ...healthOf(null), problems: [...todos, problem] })).toMatchObject({
+    problems: [
+      { todo: 'If it is right, `db-backup accept`.', message: 'until `db-backup accept`' },
+      problem,
+      problem,
+    ].map((one) => ({ ...one, message: 'until `db-backup accept`' })),
+  });
+  const told = ANSWERS.Health.of({ ...healthOf(null), problems: todos.slice(1) }) as { problems: object[] };
+  expect(told.problems[0]).not.toHaveProperty('todo');
+});
+
 test('a failure says what was left as it was', () => {
   const report = newReport(new Date());
   Object.assign(report, {

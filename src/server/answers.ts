@@ -1,8 +1,9 @@
 import type { ErrorCode } from '../errors.js';
 import { formatBytes } from '../reporting/format.js';
-import type { BackupFacts, Report } from '../reporting/report.js';
+import type { BackupFacts, Problem, Report } from '../reporting/report.js';
 import { leftUntouched, verdict } from '../reporting/verdict.js';
 import { count, list, object, orNull, ref, type Schema, text, time, truth } from './schema.js';
+import { forCallers, hintForCallers } from './wording.js';
 
 /** An answer: its schema, and how it is made of the report of the run. */
 export interface Answer {
@@ -52,13 +53,19 @@ const PROBLEM = object(
   },
   ['code', 'todo'],
 );
+
+function problemOf({ todo = '', ...problem }: Problem): Problem {
+  const hint = hintForCallers(todo);
+  return { ...problem, message: forCallers(problem.message), ...(hint === '' ? {} : { todo: hint }) };
+}
+
 const CHANGED = { success: truth('All that was asked for was done'), message: text('What came of it') };
 const WARNINGS = { warnings: list(text('What somebody should look at')) };
 
 /** What came of it, in a sentence. */
 const said = (report: Report): string => verdict(report, (name) => name).text;
 const changed = (report: Report) => ({ success: report.ok, message: said(report) });
-const warningsOf = ({ problems }: Report): string[] => problems.map(({ message }) => message);
+const warningsOf = ({ problems }: Report): string[] => problems.map(({ message }) => forCallers(message));
 
 const Health: Answer = {
   schema: object({
@@ -96,7 +103,7 @@ const Health: Answer = {
       last_checked: report.startedAt,
       estimated: database?.estimated === true,
       newest_age_seconds: report.newestAgeSeconds,
-      problems: report.problems,
+      problems: report.problems.map(problemOf),
     };
   },
 };
@@ -180,7 +187,7 @@ const FAILURE = object(
     success: { type: 'boolean', const: false },
     message: text('What happened'),
     error_code: text('Of docs/errors.md', { pattern: '^E_[A-Z0-9_]+$' }),
-    hint: text('What to do'),
+    hint: text('What to do; absent where only who runs the server can do something'),
     left: text('What is still as it was before'),
     outcome: OUTCOME,
     suspect: truth('A backup was made and kept, and does not count until somebody accepts it'),
@@ -199,12 +206,13 @@ const FAILURE = object(
 /** Of a run that failed. */
 export function failureOf(report: Report): object {
   const { error, errorCode, restore: restoring, backup: made, command } = report;
+  const hint = hintForCallers(error?.hint ?? '');
   return {
     success: false,
-    message: error?.message ?? said(report),
+    message: forCallers(error?.message ?? said(report)),
     error_code: (errorCode || 'E_INTERNAL') satisfies ErrorCode,
-    ...(error === null || error.hint === '' ? {} : { hint: error.hint }),
-    left: leftUntouched(report),
+    ...(hint === '' ? {} : { hint }),
+    left: forCallers(leftUntouched(report)),
     ...(restoring === null ? {} : { outcome: restoring.outcome }),
     ...(command === 'backup' && made !== null ? { suspect: made.state === 'suspect', backup: backupOf(made) } : {}),
   };

@@ -41,17 +41,17 @@ const field = (description: string, pattern: string, maxLength: number, example:
 
 const EXAMPLE = 'app-20261120T101500Z-7f3a';
 const ID = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}(\\.[a-z0-9]+){0,3}$';
-const id = field('Id or file name of a backup', ID, 120, EXAMPLE);
+const id = field(`Id or file name of a backup, such as ${EXAMPLE}`, ID, 120, EXAMPLE);
 const confirm = field(
-  'The name of the database that is replaced: of a file its name without the folder',
-  '^[^\\u0000-\\u001f\\u007f]+$',
+  'The name of the database that is replaced, and nothing else, no blank before or after it: of a file its name without the folder',
+  '^[^\\s\\u0000-\\u001f\\u007f]([^\\u0000-\\u001f\\u007f]*[^\\s\\u0000-\\u001f\\u007f])?$',
   255,
   'app.db',
 );
 
 /** The query of each call that runs something. */
 export const TARGET: Field = field(
-  'Which database of the configuration; required when it has several. One of a server with `all: true` is NAME-DATABASE, and required as well',
+  'Which database of the configuration; required when it has several. One of a server with `all: true` is NAME-DATABASE, and required as well. Letters, digits and "._-", the first a letter or digit',
   '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
   64,
   'app',
@@ -59,7 +59,7 @@ export const TARGET: Field = field(
 
 /** Whom a caller names for the audit: nobody proves it. */
 export const ACTOR: Field = field(
-  'Who is behind the call, for the audit',
+  'Who is behind the call, for the audit: letters (a to z, A to Z), digits and "@._+-", the first a letter or digit',
   '^[A-Za-z0-9][A-Za-z0-9@._+-]*$',
   64,
   'ada@example.org',
