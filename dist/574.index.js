@@ -834,7 +834,7 @@ async function carryOut(options) {
         return exit_status/* EXIT */.dc.input;
     const { listen } = served;
     const at = listen.includes(':') ? `[${listen}]` : listen;
-    const { startServer } = await __webpack_require__.e(/* import() */ 779).then(__webpack_require__.bind(__webpack_require__, 2779));
+    const { startServer } = await __webpack_require__.e(/* import() */ 535).then(__webpack_require__.bind(__webpack_require__, 9535));
     const { namesOf } = await __webpack_require__.e(/* import() */ 54).then(__webpack_require__.bind(__webpack_require__, 54));
     let serving;
     try {

@@ -18,6 +18,8 @@ __webpack_require__.d(__webpack_exports__, {
 var declared_inputs = __webpack_require__(2519);
 // EXTERNAL MODULE: external "node:readline/promises"
 var promises_ = __webpack_require__(6848);
+// EXTERNAL MODULE: external "node:timers/promises"
+var external_node_timers_promises_ = __webpack_require__(8500);
 // EXTERNAL MODULE: ./src/cancel.ts
 var cancel = __webpack_require__(833);
 // EXTERNAL MODULE: ./src/left.ts
@@ -29,6 +31,10 @@ var neutralise = __webpack_require__(4302);
 
 
 
+
+const CTRL_C = 3;
+/** For what is under way within this machine, and too short to be felt. */
+const FORGETTING_MS = 50;
 /** The person has left: Ctrl-C, Ctrl-D, or the terminal is gone. */
 class Left extends Error {
 }
@@ -45,8 +51,9 @@ class Conversation {
     sayUnchanged() {
         this.say(left/* LEFT */.M3['nothing-changed'].text);
     }
-    /** What is typed, without blanks around it. Throws Left. */
+    /** What is typed after the question is there, without blanks around it. Throws Left. */
     async ask(question) {
+        await this.forgetTyped();
         // one for each question: between them Ctrl-C is a signal again
         const line = (0,promises_.createInterface)({ input: process.stdin, output: process.stderr, terminal: true, historySize: 0 });
         const leaving = new AbortController();
@@ -64,6 +71,26 @@ class Conversation {
         finally {
             line.close();
         }
+    }
+    /** What was typed before answers nothing: nobody had seen the question, nor the plan that it is about. Throws Left. */
+    async forgetTyped() {
+        const { stdin } = process;
+        let hasLeft = false;
+        const forget = (typed) => {
+            hasLeft ||= typed.includes(CTRL_C);
+        };
+        const leave = () => {
+            hasLeft = true;
+        };
+        stdin.setRawMode(true); // the terminal would keep the beginning of a line for the question
+        stdin.on('data', forget).once('end', leave).once('error', leave).resume();
+        await (0,external_node_timers_promises_.setTimeout)(FORGETTING_MS);
+        stdin.off('data', forget).off('end', leave).off('error', leave).pause();
+        stdin.setRawMode(false);
+        if (!hasLeft)
+            return;
+        process.stderr.write('\n');
+        throw new Left();
     }
     safe(text) {
         return (0,neutralise/* neutralise */.$0)(this.secrets.hidden(text));

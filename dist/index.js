@@ -1449,6 +1449,7 @@ function tooOldFor(why, needed, facts) {
 
 
 
+
 /** One table of a PostgreSQL backup, by programs/postgres-extract.sh. */
 function postgresExtracting(common) {
     const request = (name, settings, dump, more = {}) => [
@@ -1469,12 +1470,13 @@ function postgresExtracting(common) {
         },
         rows(settings, dump, { table: asked, dataOnly }, facts) {
             const listed = facts.all('extract_table');
-            const found = tablesCalled(asked, listed, dump.manifest?.content?.tables.map(({ name }) => name));
+            const known = dump.manifest?.content?.tables.map(({ name }) => name);
+            const found = tablesCalled(asked, listed, known);
             const [one, ...others] = found;
             if (one === undefined)
                 throw noTable(asked, listed.map(shown));
             if (others.length > 0) {
-                throw new errors/* BackupError */.hj('E_INPUT', `table: there are ${found.length} tables called ${(0,neutralise/* quoteOutside */.YM)(asked, 200)}`, `Name one with its schema: ${found.map(({ schema, table }) => (0,neutralise/* quoteOutside */.YM)(`${schema}.${table}`, 200)).join(', ')}.`);
+                throw new errors/* BackupError */.hj('E_INPUT', `table: there are ${found.length} tables called ${(0,neutralise/* quoteOutside */.YM)(asked, 200)}`, waysToTell(found, (name) => tablesCalled(name, listed, known).length === 1));
             }
             return request('extract_postgres', settings, dump, {
                 extract_schema: one.schema,
@@ -1484,27 +1486,56 @@ function postgresExtracting(common) {
         },
     };
 }
+/** How each of several is asked for; some are not told from others by any name. */
+function waysToTell(found, isOne) {
+    const shown = (text) => (0,neutralise/* quoteOutside */.YM)(text, 200).replaceAll('\n', ' ');
+    const named = found.map(fullName).filter(isOne);
+    const unnamed = found.filter((one) => !isOne(fullName(one)));
+    const lines = unnamed.map(({ schema, table }) => shown(`--schema=${(0,quoting/* quote */.h)(schema)} --table=${(0,quoting/* quote */.h)(table)}`));
+    return [
+        ...(named.length === 0 ? [] : [`Name one with its schema: ${named.map(shown).join(', ')}.`]),
+        ...(lines.length === 0
+            ? []
+            : [
+                `There are some that no name tells apart here: unpack the backup on the host, by the lines that \`db-backup show\` prints, and take one out of it by \`pg_restore -f -\` with ${lines.join(', or with ')}.`,
+            ]),
+    ].join(' ');
+}
+const fullName = ({ schema, table }) => `${schema}.${table}`;
+/** As pg_restore lists it. */
+const inOneLine = (name) => name.replace(/[\r\n]/g, ' ');
 /**
  * The tables that may be meant by a name with or without a schema. `listed`: `SCHEMA TABLE OWNER` of each, as pg_restore lists them: where
- * names have blanks there are several ways to read a line, of which one is right, as `known` tells, `SCHEMA.TABLE` of each table that the
- * manifest has. What pg_restore then does not find is told.
+ * names have blanks there are several ways to read a line, of which one is right, and line breaks are blanks there. What is meant tells
+ * `known`, `SCHEMA.TABLE` of each table that the manifest has. What pg_restore then does not find is told.
  */
 function tablesCalled(asked, listed, known = []) {
+    const wanted = inOneLine(asked);
     const found = new Map();
     for (const line of listed) {
         const words = line.split(' ');
         for (let from = 1; from < words.length - 1; from++) {
             for (let to = from + 1; to < words.length; to++) {
-                const [schema, table] = [words.slice(0, from).join(' '), words.slice(from, to).join(' ')];
-                if (asked === table || asked === `${schema}.${table}`)
-                    found.set(`${schema}\n${table}`, { schema, table });
+                const one = { schema: words.slice(0, from).join(' '), table: words.slice(from, to).join(' ') };
+                if (wanted === one.table)
+                    found.set(keyOf(one), { ...one, table: asked });
+                else if (wanted === fullName(one))
+                    found.set(keyOf(one), splitAs(one, asked));
             }
         }
     }
-    const all = [...found.values()];
-    const sure = all.filter(({ schema, table }) => known.includes(`${schema}.${table}`));
-    return sure.length > 0 ? sure : all;
+    const sure = [...found.values()].flatMap((one) => [...new Set(known)]
+        .filter((name) => inOneLine(name) === inOneLine(fullName(one)))
+        .map((name) => splitAs(one, name)));
+    const exact = sure.filter((one) => asked === one.table || asked === fullName(one));
+    return [exact, sure, [...found.values()]].find((some) => some.length > 0) ?? [];
 }
+const keyOf = ({ schema, table }) => `${schema}\n${table}`;
+/** The same schema and table in a name that has line breaks where `one` has blanks. */
+const splitAs = ({ schema }, name) => ({
+    schema: name.slice(0, schema.length),
+    table: name.slice(schema.length + 1),
+});
 /** For people: `SCHEMA.TABLE`. */
 function shown(line) {
     const [schema = '', ...rest] = line.split(' ');
@@ -3821,6 +3852,7 @@ function sqliteExtracting(common) {
             if (name === null)
                 throw noTable(table, facts.all('extract_table').map(text));
             const columns = facts.all('extract_column').map(text);
+            const wide = isWide(facts);
             const source = `FROM main.${extracting_identifier(text(name))} AS r;`;
             const target = facts.get('extract_generated') === null
                 ? extracting_identifier(text(name))
@@ -3828,14 +3860,14 @@ function sqliteExtracting(common) {
             const parts = format === 'csv'
                 ? {
                     extract_before: `${columns.map(csvName).join(',')}\n`,
-                    extract_select: `SELECT ${columns.map((one) => csvValue(`r.${extracting_identifier(one)}`)).join(',\n')} ${source}`,
+                    extract_select: `SELECT ${columns.map((one) => csvValue(`r.${extracting_identifier(one)}`, wide)).join(',\n')} ${source}`,
                     extract_after: '',
                 }
                 : {
                     extract_before: dataOnly
                         ? BEGIN
                         : `${encodingOf(facts)}${DISTRUST}${BEGIN}${oneStatement(text(facts.need('extract_definition')))};\n`,
-                    extract_select: insertions(target, columns, source),
+                    extract_select: insertions(target, columns, source, wide),
                     extract_after: 'COMMIT;\n',
                 };
             return ['job', 'extract_sqlite', (0,engines_common/* named */.KT)({ ...common(settings), ...parts })];
@@ -3845,21 +3877,20 @@ function sqliteExtracting(common) {
 const BEGIN = 'BEGIN TRANSACTION;\n';
 /** Before the definition: what stands in it is not carried out by whoever loads it (the tool's edit() starts programs). */
 const DISTRUST = 'PRAGMA trusted_schema=OFF;\nPRAGMA ignore_check_constraints=ON;\nPRAGMA foreign_keys=OFF;\n';
+/** Whether its texts are in UTF-16. */
+const isWide = (facts) => /^UTF-16(?:le|be)$/.test(facts.get('extract_encoding') ?? '');
 /** Bytes that stand for a text are those of the database. */
-const encodingOf = (facts) => {
-    const encoding = facts.get('extract_encoding') ?? '';
-    return /^UTF-16(?:le|be)$/.test(encoding) ? `PRAGMA encoding='${encoding}';\n` : '';
-};
+const encodingOf = (facts) => isWide(facts) ? `PRAGMA encoding='${facts.need('extract_encoding')}';\n` : '';
 /** The texts of the program are in the encoding of the database, in hex. */
 function decoder(facts) {
-    const decoding = new TextDecoder(facts.get('extract_encoding')?.toLowerCase() ?? 'utf-8');
+    const decoding = new TextDecoder(facts.get('extract_encoding')?.toLowerCase() ?? 'utf-8', { ignoreBOM: true });
     return (hex) => decoding.decode(Buffer.from(hex, 'hex'));
 }
 const extracting_literal = (text) => `'${text.replaceAll("'", "''")}'`;
 const extracting_identifier = (name) => `"${name.replaceAll('"', '""')}"`;
 /** A statement whose lines, with "," between the columns, are the statements that put the rows in. */
-function insertions(target, columns, source) {
-    const values = columns.map((one) => sqlValue(`r.${extracting_identifier(one)}`));
+function insertions(target, columns, source, wide) {
+    const values = columns.map((one) => sqlValue(`r.${extracting_identifier(one)}`, wide));
     const first = `${extracting_literal(`INSERT INTO ${target} VALUES(`)} || ${values[0]}`;
     const all = [first, ...values.slice(1)];
     all.push(`${all.pop()} || ');'`);
@@ -3867,17 +3898,19 @@ function insertions(target, columns, source) {
 }
 /**
  * SQL that gives the value as SQL. quote() ends a text at its first zero byte; the sqlite3 tool takes a carriage return for the end of a
- * line, wherever it stands; and some versions write infinity as a word.
+ * line, wherever it stands; and some versions write infinity as a word. `wide`: of a database in UTF-16.
  */
-const sqlValue = (value) => [
-    `CASE WHEN typeof(${value}) = 'text' AND (instr(${value}, char(0)) OR instr(${value}, char(13)) AND instr(${value}, '\\r'))`,
+const sqlValue = (value, wide) => [
+    `CASE WHEN typeof(${value}) = 'text' AND (${isOnlyBytes(value, wide)} OR instr(${value}, char(13)) AND instr(${value}, '\\r'))`,
     `THEN 'CAST(X''' || hex(${value}) || ''' AS TEXT)'`,
     `WHEN typeof(${value}) = 'text' AND instr(${value}, char(13))`,
     `THEN 'replace(' || quote(replace(${value}, char(13), '\\r')) || ',''\\r'',char(13))'`,
     `${infinity(value)} ELSE quote(${value}) END`,
 ].join(' ');
 /** The same as CSV: NULL is nothing, a text always stands in quotes, bytes are `X'..'` without quotes. */
-const csvValue = (value) => `CASE WHEN typeof(${value}) = 'null' THEN '' WHEN typeof(${value}) = 'text' AND NOT instr(${value}, char(0)) THEN '"' || replace(${value}, '"', '""') || '"' WHEN typeof(${value}) IN ('text', 'blob') THEN 'X''' || hex(${value}) || '''' ${infinity(value)} ELSE quote(${value}) END`;
+const csvValue = (value, wide) => `CASE WHEN typeof(${value}) = 'null' THEN '' WHEN typeof(${value}) = 'text' AND NOT (${isOnlyBytes(value, wide)}) THEN '"' || replace(${value}, '"', '""') || '"' WHEN typeof(${value}) IN ('text', 'blob') THEN 'X''' || hex(${value}) || '''' ${infinity(value)} ELSE quote(${value}) END`;
+/** Of a text that can not be printed as one: it has a zero byte, or is UTF-16 that is none (half of a pair), which SQLite does not turn into UTF-8 and back. */
+const isOnlyBytes = (value, wide) => `instr(${value}, char(0))${wide ? ` OR hex(substr(${value}, 1)) <> hex(${value})` : ''}`;
 const infinity = (value) => `WHEN typeof(${value}) = 'real' AND abs(${value}) > 1.7976931348623157e308 THEN CASE WHEN ${value} > 0 THEN '9e999' ELSE '-9e999' END`;
 const csvName = (name) => (/[",\r\n]|^$/.test(name) ? extracting_identifier(name) : name);
 const QUOTED = /'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]/.source; // a quote that is doubled ends one and begins the next
