@@ -229,6 +229,7 @@ test('one table is taken out by the tools of the container', async () => {
   succeeded(await scene.run(inputs()));
   const out = await byHand(['extract', 'latest', '--table', 'items', '--quiet'], { ...scene.inputs, ...inputs() });
   expect({ code: out.code, stderr: out.stderr.includes('ERROR') }).toEqual({ code: 0, stderr: false });
+  await container.sql('postgres', 'DROP DATABASE IF EXISTS again');
   await container.sql('postgres', 'CREATE DATABASE again');
   await container.exec(['psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-U', 'postgres', 'again'], out.stdout.toString());
   const sum = 'SELECT count(*), sum(id), md5(string_agg(note, $$,$$ ORDER BY id)) FROM items';
