@@ -174,7 +174,7 @@ const PACKAGES: Record<string, { values: RegExp; types?: RegExp }> = {
   '../package.json': { values: /^command-line\/arguments\.ts$/ },
   commander: { values: /^command-line\// },
   'log-update': { values: /^command-line\/live-line\.ts$/ },
-  yaml: { values: /^command-line\/(config|input-help|schedule-needs)\.ts$/ },
+  yaml: { values: /^command-line\/(config|input-help)\.ts$/ },
   canonicalize: { values: /^backups\/signature\.ts$/ },
   nodemailer: { values: /^telling\/mail\.ts$/ },
   'node-ssh': { values: /^host\/(ssh|private-key)\.ts$/, types: /^host\// },

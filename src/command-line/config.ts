@@ -38,11 +38,13 @@ export interface Config {
   wrong: readonly string[];
   /** The variables that it names, of which any may hold a secret. */
   variables: readonly string[];
+  /** The files of secrets that it names in the home of whoever reads it, as they stand there. */
+  atHome: readonly string[];
 }
 
 /** Where it is looked for when nobody says where it is. */
 const OF_MACHINE = '/etc/db-backup/db-backup.yml';
-export const PLACES: readonly string[] = ['db-backup.yml', OF_MACHINE];
+const PLACES: readonly string[] = ['db-backup.yml', OF_MACHINE];
 const SECRET_MS = 30_000;
 
 /**
@@ -52,7 +54,7 @@ const SECRET_MS = 30_000;
 export async function readConfig(given: string | null, env: NodeJS.ProcessEnv): Promise<Config | null> {
   const path = given ?? PLACES.find(isThere);
   if (path === undefined) return null;
-  const failed = (wrong: string): Config => ({ path, targets: [], wrong: [wrong], variables: [] });
+  const failed = (wrong: string): Config => ({ path, targets: [], wrong: [wrong], variables: [], atHome: [] });
   let full: string;
   let text: string;
   try {
@@ -75,13 +77,14 @@ export async function readConfig(given: string | null, env: NodeJS.ProcessEnv): 
   const wrong: string[] = [];
   const at = (offset: number | undefined): string => `${full}:${offset === undefined ? 1 : lines.linePos(offset).line}`;
   for (const { message, pos } of document.errors) wrong.push(`${at(pos[0])}: ${message}`);
-  if (wrong.length > 0) return { path: full, targets: [], wrong, variables: [] };
-  const reader = new Reader(yaml, document, { at, folder: dirname(full), env, wrong });
+  if (wrong.length > 0) return { path: full, targets: [], wrong, variables: [], atHome: [] };
+  const atHome = new Set<string>();
+  const reader = new Reader(yaml, document, { at, folder: dirname(full), env, wrong, atHome });
   const targets = reader.targets();
   const variables = targets.flatMap(({ elsewhere }) =>
     elsewhere.filter(({ by }) => by === 'env').map(({ where }) => where),
   );
-  return { path: full, targets, wrong, variables };
+  return { path: full, targets, wrong, variables, atHome: [...atHome] };
 }
 
 /** What can not be looked at is taken, and fails; but that of the machine may be kept from others, for whom it is not meant. */
@@ -108,6 +111,7 @@ interface Around {
   folder: string;
   env: NodeJS.ProcessEnv;
   wrong: string[];
+  atHome: Set<string>;
 }
 
 /** `keep: 5` is a text here, `umask: 027` as well: what an input is, its own parser knows. */
@@ -215,7 +219,8 @@ class Reader {
       this.fault(node, `${name}: expected one of ${SOURCES.map((one) => `{ ${one}: ... }`).join(', ')}`);
       return null;
     }
-    const { folder, env } = this.around;
+    const { folder, env, atHome } = this.around;
+    if (by === 'file' && where.startsWith('~/')) atHome.add(where);
     const file = resolve(folder, where.replace(/^~(?=\/)/, homedir()));
     elsewhere.push({ input: name, by, where: by === 'file' ? file : where });
     switch (by) {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { databaseOf, parseSource } from '../engines/lookup.js';
@@ -35,7 +35,7 @@ export async function judge(
   account: Account,
   variables: Inputs | null = null,
 ): Promise<Judged> {
-  const wrong = await atHomeOfCaller(config, account);
+  const wrong = atHomeOfCaller(config, account);
   const targets = variables === null ? config.targets : config.targets.map((target) => within(variables, target));
   const known = variables === null ? ['file'] : ['file', 'env', 'credential'];
   const warnings: string[] = [];
@@ -85,19 +85,9 @@ const within = (variables: Inputs, target: Target): Target => ({
 });
 
 /** `{ file: ~/pass }` is read here in the home of the caller, and by the job in its own: what is wrong with that. */
-async function atHomeOfCaller({ path }: Config, { name, home }: Account): Promise<string[]> {
+function atHomeOfCaller({ path, atHome }: Config, { name, home }: Account): string[] {
   if (home === homedir()) return [];
-  const yaml = await import('yaml');
-  const document = yaml.parseDocument(readFileSync(path, 'utf8'));
-  const found = new Set<string>();
-  yaml.visit(document, {
-    Pair(_, { key, value }) {
-      if (!yaml.isScalar(key) || key.value !== 'file') return;
-      const file = yaml.isAlias(value) ? value.resolve(document) : value;
-      if (yaml.isScalar(file) && typeof file.value === 'string' && file.value.startsWith('~/')) found.add(file.value);
-    },
-  });
-  return [...found].map(
+  return atHome.map(
     (file) => `${path}: ${file} would be looked for in the home of ${name}, who is to run it: write the absolute path`,
   );
 }
