@@ -660,16 +660,16 @@ function scheduleCommand(root, done) {
         new commander/* Option */.c$('--user <name>', 'who runs them, where root installs them; default: who calls this'),
         new commander/* Option */.c$('--with <system>', 'systemd, cron or task-scheduler; default: what this machine has'),
         dryRun,
-    ], async () => (await Promise.all(/* import() */[__webpack_require__.e(750), __webpack_require__.e(675)]).then(__webpack_require__.bind(__webpack_require__, 1675))).install);
-    deed('run', 'stay in the foreground and start the jobs at their times, until a signal: for containers', [config, ...times, dryRun], async () => (await Promise.all(/* import() */[__webpack_require__.e(750), __webpack_require__.e(624)]).then(__webpack_require__.bind(__webpack_require__, 4624))).run);
-    deed('status', 'say how the installed jobs are; 3 when one is not as it should be', [name('of this installation alone')], async () => (await Promise.all(/* import() */[__webpack_require__.e(750), __webpack_require__.e(322)]).then(__webpack_require__.bind(__webpack_require__, 9322))).status);
-    deed('list', 'show the jobs of all installations on this machine, a line each', [new commander/* Option */.c$('--json', 'each line as JSON')], async () => (await Promise.all(/* import() */[__webpack_require__.e(750), __webpack_require__.e(322)]).then(__webpack_require__.bind(__webpack_require__, 9322))).list);
+    ], async () => (await __webpack_require__.e(/* import() */ 857).then(__webpack_require__.bind(__webpack_require__, 5857))).install);
+    deed('run', 'stay in the foreground and start the jobs at their times, until a signal: for containers', [config, ...times, dryRun], async () => (await __webpack_require__.e(/* import() */ 857).then(__webpack_require__.bind(__webpack_require__, 5857))).run);
+    deed('status', 'say how the installed jobs are; 3 when one is not as it should be', [name('of this installation alone')], async () => (await __webpack_require__.e(/* import() */ 857).then(__webpack_require__.bind(__webpack_require__, 5857))).status);
+    deed('list', 'show the jobs of all installations on this machine, a line each', [new commander/* Option */.c$('--json', 'each line as JSON')], async () => (await __webpack_require__.e(/* import() */ 857).then(__webpack_require__.bind(__webpack_require__, 5857))).list);
     deed('uninstall', 'take away what install has written, and nothing else', [
         name('of this installation; needed where there are several'),
         new commander/* Option */.c$('--user <name>', 'who runs it; needed where several have that name'),
         new commander/* Option */.c$('--with <system>', 'systemd, cron or task-scheduler; needed where several have that name'),
         dryRun,
-    ], async () => (await Promise.all(/* import() */[__webpack_require__.e(750), __webpack_require__.e(322)]).then(__webpack_require__.bind(__webpack_require__, 9322))).uninstall);
+    ], async () => (await __webpack_require__.e(/* import() */ 857).then(__webpack_require__.bind(__webpack_require__, 5857))).uninstall);
 }
 
 // EXTERNAL MODULE: external "node:net"
@@ -972,7 +972,6 @@ const isTerminal = () => process.stdin.isTTY === true && process.stderr.isTTY ==
 /* harmony export */ __webpack_require__.d(__webpack_exports__, {
 /* harmony export */   X: () => (/* binding */ readConfig)
 /* harmony export */ });
-/* unused harmony export PLACES */
 /* harmony import */ var node_child_process__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(1421);
 /* harmony import */ var node_child_process__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__webpack_require__.n(node_child_process__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(3024);
@@ -1007,7 +1006,7 @@ async function readConfig(given, env) {
     const path = given ?? PLACES.find(isThere);
     if (path === undefined)
         return null;
-    const failed = (wrong) => ({ path, targets: [], wrong: [wrong], variables: [] });
+    const failed = (wrong) => ({ path, targets: [], wrong: [wrong], variables: [], atHome: [] });
     let full;
     let text;
     try {
@@ -1034,11 +1033,12 @@ async function readConfig(given, env) {
     for (const { message, pos } of document.errors)
         wrong.push(`${at(pos[0])}: ${message}`);
     if (wrong.length > 0)
-        return { path: full, targets: [], wrong, variables: [] };
-    const reader = new Reader(yaml, document, { at, folder: (0,node_path__WEBPACK_IMPORTED_MODULE_3__.dirname)(full), env, wrong });
+        return { path: full, targets: [], wrong, variables: [], atHome: [] };
+    const atHome = new Set();
+    const reader = new Reader(yaml, document, { at, folder: (0,node_path__WEBPACK_IMPORTED_MODULE_3__.dirname)(full), env, wrong, atHome });
     const targets = reader.targets();
     const variables = targets.flatMap(({ elsewhere }) => elsewhere.filter(({ by }) => by === 'env').map(({ where }) => where));
-    return { path: full, targets, wrong, variables };
+    return { path: full, targets, wrong, variables, atHome: [...atHome] };
 }
 /** What can not be looked at is taken, and fails; but that of the machine may be kept from others, for whom it is not meant. */
 function isThere(path) {
@@ -1166,7 +1166,9 @@ class Reader {
             this.fault(node, `${name}: expected one of ${SOURCES.map((one) => `{ ${one}: ... }`).join(', ')}`);
             return null;
         }
-        const { folder, env } = this.around;
+        const { folder, env, atHome } = this.around;
+        if (by === 'file' && where.startsWith('~/'))
+            atHome.add(where);
         const file = (0,node_path__WEBPACK_IMPORTED_MODULE_3__.resolve)(folder, where.replace(/^~(?=\/)/, (0,node_os__WEBPACK_IMPORTED_MODULE_2__.homedir)()));
         elsewhere.push({ input: name, by, where: by === 'file' ? file : where });
         switch (by) {

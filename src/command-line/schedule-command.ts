@@ -52,25 +52,25 @@ export function scheduleCommand(root: Command, done: (status: number) => void): 
       new Option('--with <system>', 'systemd, cron or task-scheduler; default: what this machine has'),
       dryRun,
     ],
-    async () => (await import('./schedule-install.js')).install,
+    async () => (await import('./schedule.js')).install,
   );
   deed(
     'run',
     'stay in the foreground and start the jobs at their times, until a signal: for containers',
     [config, ...times, dryRun],
-    async () => (await import('./schedule-run.js')).run,
+    async () => (await import('./schedule.js')).run,
   );
   deed(
     'status',
     'say how the installed jobs are; 3 when one is not as it should be',
     [name('of this installation alone')],
-    async () => (await import('./schedule-installed.js')).status,
+    async () => (await import('./schedule.js')).status,
   );
   deed(
     'list',
     'show the jobs of all installations on this machine, a line each',
     [new Option('--json', 'each line as JSON')],
-    async () => (await import('./schedule-installed.js')).list,
+    async () => (await import('./schedule.js')).list,
   );
   deed(
     'uninstall',
@@ -81,6 +81,6 @@ export function scheduleCommand(root: Command, done: (status: number) => void): 
       new Option('--with <system>', 'systemd, cron or task-scheduler; needed where several have that name'),
       dryRun,
     ],
-    async () => (await import('./schedule-installed.js')).uninstall,
+    async () => (await import('./schedule.js')).uninstall,
   );
 }
