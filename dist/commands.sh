@@ -165,14 +165,19 @@ promise() {
 }
 
 # launch_promised: begins it, when nobody has; a command that was to end before it does so now. It is not ended with this session, nor by the
-# signals that end it
+# signals that end it, from its first moment on: so they are ignored here too, until the caller takes them up again, and it is begun
+# outside of the work folder, in which whoever ends this run looks for processes
 launch_promised() {
   [ -n "$due" ] && [ -f "$directory/$due" ] || return 1
   end_noted "$directory/$due.group"
   mkdir -p "$begun" && mv "$directory/$due" "$begun/command" 2>/dev/null || return 1
-  # from a stage as well, of whose folder and pipes it must be free
-  (trap : HUP INT TERM PIPE && cd "$directory" && limited "$begun/command" "$begun" "$begun/group") </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 9>&- &
+  stage_folder=$PWD
+  trap '' HUP INT TERM PIPE
+  cd "$directory" || return 1
+  # from a stage as well, of whose pipes it must be free; what it catches, the command has at its default
+  (trap : HUP INT TERM PIPE && limited "$begun/command" "$begun" "$begun/group") </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 9>&- &
   process_of $! >"$begun/process"
+  cd "$stage_folder" || return 1
 }
 
 # keep_promise: it is run. Once: who comes later is told how that has ended, and does not try it again
