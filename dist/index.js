@@ -1230,7 +1230,7 @@ __nccwpck_require__.d(__webpack_exports__, {
   UZ: () => (/* binding */ engineOfKind),
   PJ: () => (/* binding */ parseSource),
   h2: () => (/* binding */ programsOf),
-  Ll: () => (/* binding */ serverIn)
+  Ll: () => (/* binding */ lookup_serverIn)
 });
 
 // NAMESPACE OBJECT: ./src/engines/registry.ts
@@ -2575,6 +2575,306 @@ function rightsToSet(database, facts) {
     ];
 }
 
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+;// CONCATENATED MODULE: ./src/engines/postgres/url.ts
+
+/**
+ * Parameters of libpq that are kept (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS).
+ * `client_encoding` and `replication` would change what a dump is, `sslkeylogfile` would write keys to the host, and
+ * oauth_* asks a human.
+ */
+const KEYWORDS = [
+    ...['host', 'hostaddr', 'port', 'user', 'sslmode', 'service', 'passfile', 'connect_timeout'],
+    ...['application_name', 'fallback_application_name', 'options', 'target_session_attrs', 'load_balance_hosts'],
+    ...['keepalives', 'keepalives_idle', 'keepalives_interval', 'keepalives_count', 'tcp_user_timeout'],
+    ...['channel_binding', 'require_auth', 'requirepeer', 'sslnegotiation', 'sslcompression', 'sslsni'],
+    ...['sslcert', 'sslkey', 'sslcertmode', 'sslrootcert', 'sslcrl', 'sslcrldir'],
+    ...['ssl_min_protocol_version', 'ssl_max_protocol_version', 'min_protocol_version', 'max_protocol_version'],
+    ...['gssencmode', 'krbsrvname', 'gsslib', 'gssdelegation'],
+];
+/** Secrets that libpq takes from the connection string alone, which stands in the process list. */
+const VISIBLE = new Set(['sslpassword', 'scram_client_key', 'scram_server_key', 'oauth_client_secret']);
+const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'];
+/** NAMEDATALEN - 1: the server cuts longer names silently, and so may find another database. */
+const LONGEST_NAME = 63;
+const HOST_NAME = /^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?$/i;
+const SCHEME = /^(jdbc:)?(postgres|postgresql|postgis|pgsql|pdo-pgsql|psql|ecto|prisma)(?:\+[a-z0-9_.+-]*)?:(.*)$/is;
+const url_FORMS = 'expected postgresql://user:password@host:5432/name';
+const RAW_SIGN = 'a "/", "?" or "@" that belongs to the user, the password or a name is written %2F, %3F or %40';
+const PAIRS = 'expected name=value pairs with "&" between them after the "?"; an "&" inside a value is written %26';
+const HOST = 'expected a host name, an IPv4 address, an IPv6 address in brackets or the folder of a socket (?host=/var/run/postgresql) after the "@"';
+/** Whether the text is for `parsePostgresUrl`, be it well-formed or not. */
+const namesPostgres = (text) => SCHEME.test(text);
+/** null: it does not name one. The rest is as of `parsePostgresUrl`. */
+function parsePostgres(text) {
+    if (!namesPostgres(text))
+        return null;
+    const { source, secrets, dropped } = parsePostgresUrl(text);
+    const remarks = dropped.includes('pgbouncer')
+        ? ['it leads to PgBouncer, which may end a dump in its middle; better name the server itself, with its own port']
+        : [];
+    return { source, secrets, remarks };
+}
+/** The password of its own input. Throws an Error when there is another one in the URL. */
+function withPassword(source, password) {
+    if (source.password !== null && source.password !== password) {
+        throw new Error('expected nothing, or the password that is in database: they differ');
+    }
+    return { ...source, password };
+}
+/** As a URL that is read as this source, with its password. */
+function textOf({ given, password }) {
+    if (password === null)
+        return given;
+    return `${given}${given.includes('?') ? '&' : '?'}password=${encodeURIComponent(password)}`;
+}
+/** The database that every server has, to be asked for the others where none is named. */
+const MAINTENANCE = 'postgres';
+/** The text with a database in it that can be asked for the others; null: it is no URL of PostgreSQL. Throws as `parsePostgresUrl`. */
+const askingUrl = (text) => namesPostgres(text) ? textOf(parsePostgresUrl(text, MAINTENANCE).source) : null;
+/** The text with this database instead, by its literal name. */
+function namingUrl(text, database) {
+    const { source } = parsePostgresUrl(text, MAINTENANCE);
+    return textOf({ ...source, given: uri(database, source.parameters) });
+}
+/** Names of the machine that asks, and folders of sockets. */
+const HERE = /^(localhost|127(\.\d+){3}|::1|0\.0\.0\.0|::|[/@].*|)$/i;
+/** The server, `HOST` or `HOST:PORT`, as far as the URL names one on another machine. */
+function serverIn({ parameters }) {
+    const { host, hostaddr = '', port = '5432' } = Object.fromEntries(parameters);
+    const server = (host ?? hostaddr).toLowerCase();
+    if (server.split(',').some((one) => HERE.test(one)))
+        return undefined;
+    return port === '5432' ? server : `${server}:${port}`;
+}
+/** Whether two URLs name one database in the same way, whoever asks for it. */
+const isSamePlace = (one, other) => placeOf(one) === placeOf(other);
+function placeOf({ database, parameters }) {
+    const place = Object.fromEntries(parameters);
+    return JSON.stringify([place.host?.toLowerCase(), place.hostaddr, place.port ?? '5432', database]);
+}
+/**
+ * Reads what applications keep in DATABASE_URL when it names a PostgreSQL database: the URI of libpq
+ * (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS), with the schemes and drivers of SQLAlchemy, Django,
+ * Doctrine, Ecto and JDBC. What libpq reads is read as libpq does; what it would fail on is taken where only one meaning
+ * is left, such as a raw "@" in the password. Where programs disagree about the meaning it is refused.
+ *
+ * `secrets`: the password in each form that may turn up in a log. `dropped`: names of parameters that libpq does not
+ * know, that make no sense for a backup, or that were translated.
+ *
+ * `otherwise`: the database where the text names none.
+ *
+ * Throws an Error whose text is the rule. It never holds any of the value, which may have a password in it.
+ */
+function parsePostgresUrl(text, otherwise = '') {
+    checkLine(text);
+    const [, jdbc, scheme, rest = ''] = SCHEME.exec(text) ?? [];
+    if (scheme === undefined)
+        throw new Error(url_FORMS);
+    if (scheme.toLowerCase() === 'prisma') {
+        throw new Error('a prisma URL leads to a proxy that pg_dump can not talk to; give the direct URL of the database, which begins with postgresql://');
+    }
+    const { userInfo, hosts, path, query } = split(rest, jdbc !== undefined);
+    // The one reader of jdbc: URLs takes "+" for a blank; libpq and most others do not.
+    const decode = jdbc === undefined ? percentDecoded : (part) => percentDecoded(part.replaceAll('+', ' '));
+    const values = new Values();
+    const [, user = '', password = ''] = /^([^:]*)(?::(.*))?$/s.exec(userInfo) ?? [];
+    // The start of a query without a "/" before it, which may hold the password; libpq would take all of it for the user.
+    if (user.includes('?'))
+        throw new Error(RAW_SIGN);
+    const { dropped, rawPassword } = readQuery(query, decode, values);
+    if (user !== '')
+        values.set('user', percentDecoded(user));
+    if (password !== '')
+        values.set('password', percentDecoded(password));
+    if (path !== '')
+        values.set('dbname', decode(path));
+    const database = values.take('dbname') || otherwise;
+    if (database === '') {
+        throw new Error('expected the name of the database at its end, as in postgresql://user@host/name; without one PostgreSQL takes the name of the user, and nothing is guessed here');
+    }
+    if (Buffer.byteLength(database) > LONGEST_NAME) {
+        throw new Error(`the name of the database is longer than ${LONGEST_NAME} bytes, and PostgreSQL would silently cut it to another name`);
+    }
+    const secret = values.take('password') || null;
+    settlePlaces(values, hosts, jdbc !== undefined);
+    const parameters = KEYWORDS.flatMap((keyword) => {
+        const value = values.take(keyword);
+        return value === null || value === '' ? [] : [[keyword, value]];
+    });
+    const forms = secret === null ? [] : [secret, password, rawPassword, encodeURIComponent(secret)];
+    return {
+        source: { engine: 'postgres', database, parameters, password: secret, given: uri(database, parameters) },
+        secrets: [...new Set(forms.filter((form) => form !== ''))],
+        dropped,
+    };
+}
+/** Values by keyword. The empty one is a value: as for libpq it hides what stands elsewhere, and stands for the default. */
+class Values {
+    #values = new Map();
+    set(keyword, value) {
+        const other = this.#values.get(keyword);
+        if (other !== undefined && other !== value) {
+            throw new Error(`${keyword} is given twice with different values, and programs disagree about which one counts`);
+        }
+        this.#values.set(keyword, value);
+    }
+    take(keyword) {
+        const value = this.#values.get(keyword) ?? null;
+        this.#values.delete(keyword);
+        return value;
+    }
+}
+/**
+ * The parts as libpq divides them (conninfo_uri_parse_options in fe-connect.c): user and password end at the first "@" before
+ * the first "/", so that "?", "#" and ":" may stand raw in a password. An "@" may too: one in the host is never right.
+ */
+function split(rest, jdbc) {
+    if (!rest.startsWith('//')) {
+        // jdbc:postgresql:name
+        if (!jdbc || rest.startsWith('/'))
+            throw new Error(url_FORMS);
+        return divide('', '', `/${rest}`);
+    }
+    const body = rest.slice(2);
+    const first = /^[^@/]*@/.exec(body)?.[0] ?? '';
+    const [, hosts = '', tail = ''] = /^([^/?]*)(.*)$/s.exec(body.slice(first.length)) ?? [];
+    const at = hosts.lastIndexOf('@');
+    return divide(first === '' ? '' : body.slice(0, first.length + at), hosts.slice(at + 1), tail);
+}
+function divide(userInfo, hosts, tail) {
+    if (`${hosts}${tail}`.includes('#')) {
+        throw new Error('"#" after the "@" belongs to the value for some programs and ends the URL for others; write %23, or leave it out with what follows');
+    }
+    const [, path = '', query = ''] = /^\/?([^?]*)(?:\?(.*))?$/s.exec(tail) ?? [];
+    // The rest of a password with a raw "/" in it; it must not become the name of a database or of a parameter.
+    if (path.includes('@'))
+        throw new Error(RAW_SIGN);
+    return { userInfo, hosts, path, query };
+}
+function readQuery(query, decode, values) {
+    const dropped = new Set();
+    let rawPassword = '';
+    let ssl = '';
+    for (const part of query.split('&')) {
+        if (part === '')
+            continue;
+        const [, rawName = '', equals, raw = ''] = /^([^=]*)(=)?(.*)$/s.exec(part) ?? [];
+        const name = decode(rawName);
+        const keyword = name === 'database' ? 'dbname' : name;
+        const known = KEYWORDS.includes(keyword) || keyword === 'password' || keyword === 'dbname';
+        if (!known && part.includes('@'))
+            throw new Error(RAW_SIGN);
+        // What is no name may be the rest of a password with a raw "&" in it, and names are shown.
+        if (!/^[a-z][\w.-]*$/i.test(name) || (equals === undefined && name !== 'ssl'))
+            throw new Error(PAIRS);
+        const value = decode(raw);
+        if (VISIBLE.has(name) && value !== '') {
+            throw new Error(`${name} can not be used: it would stand in the process list of the host, where every user can read it`);
+        }
+        if (keyword === 'password')
+            rawPassword = raw;
+        if (known)
+            values.set(keyword, value);
+        else
+            dropped.add(name);
+        if (name === 'ssl' || name === 'requiressl')
+            ssl = equals === undefined ? 'true' : value;
+    }
+    settleSslMode(values, ssl);
+    return { dropped: [...dropped], rawPassword };
+}
+/** `ssl=true` of libpq, JDBC and node-pg, `ssl=require` of asyncpg, and node-pg's `no-verify`: none checks the certificate. */
+function settleSslMode(values, ssl) {
+    const given = values.take('sslmode') || null;
+    const fromSsl = /^(?:true|1|on|yes)$/i.test(ssl) ? 'require' : ssl;
+    const mode = given ?? (fromSsl === 'no-verify' || SSL_MODES.includes(fromSsl) ? fromSsl : '');
+    if (mode !== '' && mode !== 'no-verify' && !SSL_MODES.includes(mode)) {
+        throw new Error(`sslmode: expected one of ${SSL_MODES.join(', ')}`);
+    }
+    values.set('sslmode', mode === 'no-verify' ? 'require' : mode);
+}
+/** Hosts and ports of the query override those before the path, each list by itself, as libpq does it. */
+function settlePlaces(values, authority, jdbc) {
+    const places = authority === '' ? [] : authority.split(',').map((one) => place(one, percentDecoded));
+    const fromQuery = values
+        .take('host')
+        ?.split(',')
+        .map((one) => (/^[/@]/.test(one) || (0,external_node_net_.isIPv6)(one) ? { host: checkedHost(one), port: '' } : place(one, String)));
+    const queryPorts = values.take('port')?.split(',').map(checkedPort);
+    const hosts = (fromQuery ?? places).map(({ host }) => host);
+    const ownPorts = (fromQuery?.some(({ port }) => port !== '') ? fromQuery : places).map(({ port }) => port);
+    const ports = queryPorts ?? ownPorts;
+    if (hosts.length === 0 && jdbc)
+        hosts.push('localhost');
+    if (hosts.length > 1 && hosts.includes(''))
+        throw new Error(HOST);
+    const given = ports.some((port) => port !== '');
+    if (given && ports.length > 1 && ports.length !== hosts.length) {
+        throw new Error('expected one port for all hosts, or as many ports as hosts');
+    }
+    values.set('host', hosts.join(','));
+    if (given)
+        values.set('port', ports.join(','));
+}
+function place(text, decode) {
+    const [, bracketed, plain = '', port = ''] = /^(?:\[([^\]]*)\]|([^:]*))(?::(.*))?$/s.exec(text) ?? [];
+    if (bracketed !== undefined && !(0,external_node_net_.isIPv6)(decode(bracketed)))
+        throw new Error(HOST);
+    return { host: checkedHost(decode(bracketed ?? plain)), port: checkedPort(port) };
+}
+function checkedHost(host) {
+    const socket = /^[/@][^,]+$/.test(host);
+    if (host === '' || socket || (0,external_node_net_.isIP)(host) !== 0 || (HOST_NAME.test(host) && host.length <= 253))
+        return host;
+    throw new Error(HOST);
+}
+function checkedPort(port) {
+    if (port === '')
+        return port;
+    const number = /^\d{1,5}$/.test(port) ? Number(port) : 0;
+    if (number < 1 || number > 65_535) {
+        throw new Error(`expected a port from 1 to 65535 after the ":" of the host; ${RAW_SIGN}`);
+    }
+    return String(number);
+}
+function percentDecoded(part) {
+    let decoded;
+    try {
+        decoded = decodeURIComponent(part);
+    }
+    catch {
+        throw new Error('expected "%" only before two hexadecimal digits of UTF-8, as in %40; write %25 for "%" itself');
+    }
+    // Again, since %00 and %0A were not seen before.
+    checkLine(decoded);
+    return decoded;
+}
+function checkLine(text) {
+    if (/\p{Cc}/u.test(text))
+        throw new Error('expected one line without control characters');
+}
+/** The URI that libpq reads as these parameters. */
+function uri(database, parameters) {
+    const { host = '', port = '', user = '', ...others } = Object.fromEntries(parameters);
+    const hosts = host.split(',');
+    const ports = port.split(',');
+    // Folders of sockets, and one port for several hosts, have their place in the query.
+    const before = !/[/@]/.test(host) && (port === '' || ports.length === hosts.length);
+    const places = hosts.map((one, index) => {
+        const name = (0,external_node_net_.isIPv6)(one) ? `[${one.replace('%', '%25')}]` : one;
+        return ports[index] ? `${name}:${ports[index]}` : name;
+    });
+    const query = Object.entries(before ? others : { host, port, ...others })
+        .filter(([, value]) => value !== '')
+        .map(([keyword, value]) => `${keyword}=${encodeURIComponent(value).replaceAll('%2F', '/').replaceAll('%2C', ',')}`)
+        .join('&');
+    const login = user === '' ? '' : `${encodeURIComponent(user)}@`;
+    const name = encodeURIComponent(database);
+    return `postgresql://${login}${before ? places.join(',') : ''}/${name}${query === '' ? '' : `?${query}`}`;
+}
+
 ;// CONCATENATED MODULE: ./src/engines/postgres/restore-words.ts
 
 
@@ -3100,12 +3400,14 @@ const words_literal = (text) => `'${text.replaceAll("'", "''")}'`;
 
 
 
+
 const KINDS = { custom: 'dump', directory: 'tar', plain: 'sql' };
 /** PostgreSQL: one snapshot of a live database, by pg_dump and programs/postgres.sh. */
 function postgresDatabase(source, { format }) {
     return {
         kind: KINDS[format],
         path: '',
+        server: serverIn(source),
         backup(settings, id, holder) {
             const { dump } = settings;
             return [
@@ -3423,296 +3725,6 @@ const dumpRefusals = ({ path, said }) => ({
         'Dump it anew without `--create`. Or remove the lines DROP DATABASE, CREATE DATABASE, ALTER DATABASE and \\connect from a copy, together with the \\restrict and \\unrestrict around them.',
     ],
 });
-
-// EXTERNAL MODULE: external "node:net"
-var external_node_net_ = __nccwpck_require__(7030);
-;// CONCATENATED MODULE: ./src/engines/postgres/url.ts
-
-/**
- * Parameters of libpq that are kept (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS).
- * `client_encoding` and `replication` would change what a dump is, `sslkeylogfile` would write keys to the host, and
- * oauth_* asks a human.
- */
-const KEYWORDS = [
-    ...['host', 'hostaddr', 'port', 'user', 'sslmode', 'service', 'passfile', 'connect_timeout'],
-    ...['application_name', 'fallback_application_name', 'options', 'target_session_attrs', 'load_balance_hosts'],
-    ...['keepalives', 'keepalives_idle', 'keepalives_interval', 'keepalives_count', 'tcp_user_timeout'],
-    ...['channel_binding', 'require_auth', 'requirepeer', 'sslnegotiation', 'sslcompression', 'sslsni'],
-    ...['sslcert', 'sslkey', 'sslcertmode', 'sslrootcert', 'sslcrl', 'sslcrldir'],
-    ...['ssl_min_protocol_version', 'ssl_max_protocol_version', 'min_protocol_version', 'max_protocol_version'],
-    ...['gssencmode', 'krbsrvname', 'gsslib', 'gssdelegation'],
-];
-/** Secrets that libpq takes from the connection string alone, which stands in the process list. */
-const VISIBLE = new Set(['sslpassword', 'scram_client_key', 'scram_server_key', 'oauth_client_secret']);
-const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'];
-/** NAMEDATALEN - 1: the server cuts longer names silently, and so may find another database. */
-const LONGEST_NAME = 63;
-const HOST_NAME = /^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?$/i;
-const SCHEME = /^(jdbc:)?(postgres|postgresql|postgis|pgsql|pdo-pgsql|psql|ecto|prisma)(?:\+[a-z0-9_.+-]*)?:(.*)$/is;
-const url_FORMS = 'expected postgresql://user:password@host:5432/name';
-const RAW_SIGN = 'a "/", "?" or "@" that belongs to the user, the password or a name is written %2F, %3F or %40';
-const PAIRS = 'expected name=value pairs with "&" between them after the "?"; an "&" inside a value is written %26';
-const HOST = 'expected a host name, an IPv4 address, an IPv6 address in brackets or the folder of a socket (?host=/var/run/postgresql) after the "@"';
-/** Whether the text is for `parsePostgresUrl`, be it well-formed or not. */
-const namesPostgres = (text) => SCHEME.test(text);
-/** null: it does not name one. The rest is as of `parsePostgresUrl`. */
-function parsePostgres(text) {
-    if (!namesPostgres(text))
-        return null;
-    const { source, secrets, dropped } = parsePostgresUrl(text);
-    const remarks = dropped.includes('pgbouncer')
-        ? ['it leads to PgBouncer, which may end a dump in its middle; better name the server itself, with its own port']
-        : [];
-    return { source, secrets, remarks };
-}
-/** The password of its own input. Throws an Error when there is another one in the URL. */
-function withPassword(source, password) {
-    if (source.password !== null && source.password !== password) {
-        throw new Error('expected nothing, or the password that is in database: they differ');
-    }
-    return { ...source, password };
-}
-/** As a URL that is read as this source, with its password. */
-function textOf({ given, password }) {
-    if (password === null)
-        return given;
-    return `${given}${given.includes('?') ? '&' : '?'}password=${encodeURIComponent(password)}`;
-}
-/** The database that every server has, to be asked for the others where none is named. */
-const MAINTENANCE = 'postgres';
-/** The text with a database in it that can be asked for the others; null: it is no URL of PostgreSQL. Throws as `parsePostgresUrl`. */
-const askingUrl = (text) => namesPostgres(text) ? textOf(parsePostgresUrl(text, MAINTENANCE).source) : null;
-/** The text with this database instead, by its literal name. */
-function namingUrl(text, database) {
-    const { source } = parsePostgresUrl(text, MAINTENANCE);
-    return textOf({ ...source, given: uri(database, source.parameters) });
-}
-/** Whether two URLs name one database in the same way, whoever asks for it. */
-const isSamePlace = (one, other) => placeOf(one) === placeOf(other);
-function placeOf({ database, parameters }) {
-    const place = Object.fromEntries(parameters);
-    return JSON.stringify([place.host?.toLowerCase(), place.hostaddr, place.port ?? '5432', database]);
-}
-/**
- * Reads what applications keep in DATABASE_URL when it names a PostgreSQL database: the URI of libpq
- * (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS), with the schemes and drivers of SQLAlchemy, Django,
- * Doctrine, Ecto and JDBC. What libpq reads is read as libpq does; what it would fail on is taken where only one meaning
- * is left, such as a raw "@" in the password. Where programs disagree about the meaning it is refused.
- *
- * `secrets`: the password in each form that may turn up in a log. `dropped`: names of parameters that libpq does not
- * know, that make no sense for a backup, or that were translated.
- *
- * `otherwise`: the database where the text names none.
- *
- * Throws an Error whose text is the rule. It never holds any of the value, which may have a password in it.
- */
-function parsePostgresUrl(text, otherwise = '') {
-    checkLine(text);
-    const [, jdbc, scheme, rest = ''] = SCHEME.exec(text) ?? [];
-    if (scheme === undefined)
-        throw new Error(url_FORMS);
-    if (scheme.toLowerCase() === 'prisma') {
-        throw new Error('a prisma URL leads to a proxy that pg_dump can not talk to; give the direct URL of the database, which begins with postgresql://');
-    }
-    const { userInfo, hosts, path, query } = split(rest, jdbc !== undefined);
-    // The one reader of jdbc: URLs takes "+" for a blank; libpq and most others do not.
-    const decode = jdbc === undefined ? percentDecoded : (part) => percentDecoded(part.replaceAll('+', ' '));
-    const values = new Values();
-    const [, user = '', password = ''] = /^([^:]*)(?::(.*))?$/s.exec(userInfo) ?? [];
-    // The start of a query without a "/" before it, which may hold the password; libpq would take all of it for the user.
-    if (user.includes('?'))
-        throw new Error(RAW_SIGN);
-    const { dropped, rawPassword } = readQuery(query, decode, values);
-    if (user !== '')
-        values.set('user', percentDecoded(user));
-    if (password !== '')
-        values.set('password', percentDecoded(password));
-    if (path !== '')
-        values.set('dbname', decode(path));
-    const database = values.take('dbname') || otherwise;
-    if (database === '') {
-        throw new Error('expected the name of the database at its end, as in postgresql://user@host/name; without one PostgreSQL takes the name of the user, and nothing is guessed here');
-    }
-    if (Buffer.byteLength(database) > LONGEST_NAME) {
-        throw new Error(`the name of the database is longer than ${LONGEST_NAME} bytes, and PostgreSQL would silently cut it to another name`);
-    }
-    const secret = values.take('password') || null;
-    settlePlaces(values, hosts, jdbc !== undefined);
-    const parameters = KEYWORDS.flatMap((keyword) => {
-        const value = values.take(keyword);
-        return value === null || value === '' ? [] : [[keyword, value]];
-    });
-    const forms = secret === null ? [] : [secret, password, rawPassword, encodeURIComponent(secret)];
-    return {
-        source: { engine: 'postgres', database, parameters, password: secret, given: uri(database, parameters) },
-        secrets: [...new Set(forms.filter((form) => form !== ''))],
-        dropped,
-    };
-}
-/** Values by keyword. The empty one is a value: as for libpq it hides what stands elsewhere, and stands for the default. */
-class Values {
-    #values = new Map();
-    set(keyword, value) {
-        const other = this.#values.get(keyword);
-        if (other !== undefined && other !== value) {
-            throw new Error(`${keyword} is given twice with different values, and programs disagree about which one counts`);
-        }
-        this.#values.set(keyword, value);
-    }
-    take(keyword) {
-        const value = this.#values.get(keyword) ?? null;
-        this.#values.delete(keyword);
-        return value;
-    }
-}
-/**
- * The parts as libpq divides them (conninfo_uri_parse_options in fe-connect.c): user and password end at the first "@" before
- * the first "/", so that "?", "#" and ":" may stand raw in a password. An "@" may too: one in the host is never right.
- */
-function split(rest, jdbc) {
-    if (!rest.startsWith('//')) {
-        // jdbc:postgresql:name
-        if (!jdbc || rest.startsWith('/'))
-            throw new Error(url_FORMS);
-        return divide('', '', `/${rest}`);
-    }
-    const body = rest.slice(2);
-    const first = /^[^@/]*@/.exec(body)?.[0] ?? '';
-    const [, hosts = '', tail = ''] = /^([^/?]*)(.*)$/s.exec(body.slice(first.length)) ?? [];
-    const at = hosts.lastIndexOf('@');
-    return divide(first === '' ? '' : body.slice(0, first.length + at), hosts.slice(at + 1), tail);
-}
-function divide(userInfo, hosts, tail) {
-    if (`${hosts}${tail}`.includes('#')) {
-        throw new Error('"#" after the "@" belongs to the value for some programs and ends the URL for others; write %23, or leave it out with what follows');
-    }
-    const [, path = '', query = ''] = /^\/?([^?]*)(?:\?(.*))?$/s.exec(tail) ?? [];
-    // The rest of a password with a raw "/" in it; it must not become the name of a database or of a parameter.
-    if (path.includes('@'))
-        throw new Error(RAW_SIGN);
-    return { userInfo, hosts, path, query };
-}
-function readQuery(query, decode, values) {
-    const dropped = new Set();
-    let rawPassword = '';
-    let ssl = '';
-    for (const part of query.split('&')) {
-        if (part === '')
-            continue;
-        const [, rawName = '', equals, raw = ''] = /^([^=]*)(=)?(.*)$/s.exec(part) ?? [];
-        const name = decode(rawName);
-        const keyword = name === 'database' ? 'dbname' : name;
-        const known = KEYWORDS.includes(keyword) || keyword === 'password' || keyword === 'dbname';
-        if (!known && part.includes('@'))
-            throw new Error(RAW_SIGN);
-        // What is no name may be the rest of a password with a raw "&" in it, and names are shown.
-        if (!/^[a-z][\w.-]*$/i.test(name) || (equals === undefined && name !== 'ssl'))
-            throw new Error(PAIRS);
-        const value = decode(raw);
-        if (VISIBLE.has(name) && value !== '') {
-            throw new Error(`${name} can not be used: it would stand in the process list of the host, where every user can read it`);
-        }
-        if (keyword === 'password')
-            rawPassword = raw;
-        if (known)
-            values.set(keyword, value);
-        else
-            dropped.add(name);
-        if (name === 'ssl' || name === 'requiressl')
-            ssl = equals === undefined ? 'true' : value;
-    }
-    settleSslMode(values, ssl);
-    return { dropped: [...dropped], rawPassword };
-}
-/** `ssl=true` of libpq, JDBC and node-pg, `ssl=require` of asyncpg, and node-pg's `no-verify`: none checks the certificate. */
-function settleSslMode(values, ssl) {
-    const given = values.take('sslmode') || null;
-    const fromSsl = /^(?:true|1|on|yes)$/i.test(ssl) ? 'require' : ssl;
-    const mode = given ?? (fromSsl === 'no-verify' || SSL_MODES.includes(fromSsl) ? fromSsl : '');
-    if (mode !== '' && mode !== 'no-verify' && !SSL_MODES.includes(mode)) {
-        throw new Error(`sslmode: expected one of ${SSL_MODES.join(', ')}`);
-    }
-    values.set('sslmode', mode === 'no-verify' ? 'require' : mode);
-}
-/** Hosts and ports of the query override those before the path, each list by itself, as libpq does it. */
-function settlePlaces(values, authority, jdbc) {
-    const places = authority === '' ? [] : authority.split(',').map((one) => place(one, percentDecoded));
-    const fromQuery = values
-        .take('host')
-        ?.split(',')
-        .map((one) => (/^[/@]/.test(one) || (0,external_node_net_.isIPv6)(one) ? { host: checkedHost(one), port: '' } : place(one, String)));
-    const queryPorts = values.take('port')?.split(',').map(checkedPort);
-    const hosts = (fromQuery ?? places).map(({ host }) => host);
-    const ownPorts = (fromQuery?.some(({ port }) => port !== '') ? fromQuery : places).map(({ port }) => port);
-    const ports = queryPorts ?? ownPorts;
-    if (hosts.length === 0 && jdbc)
-        hosts.push('localhost');
-    if (hosts.length > 1 && hosts.includes(''))
-        throw new Error(HOST);
-    const given = ports.some((port) => port !== '');
-    if (given && ports.length > 1 && ports.length !== hosts.length) {
-        throw new Error('expected one port for all hosts, or as many ports as hosts');
-    }
-    values.set('host', hosts.join(','));
-    if (given)
-        values.set('port', ports.join(','));
-}
-function place(text, decode) {
-    const [, bracketed, plain = '', port = ''] = /^(?:\[([^\]]*)\]|([^:]*))(?::(.*))?$/s.exec(text) ?? [];
-    if (bracketed !== undefined && !(0,external_node_net_.isIPv6)(decode(bracketed)))
-        throw new Error(HOST);
-    return { host: checkedHost(decode(bracketed ?? plain)), port: checkedPort(port) };
-}
-function checkedHost(host) {
-    const socket = /^[/@][^,]+$/.test(host);
-    if (host === '' || socket || (0,external_node_net_.isIP)(host) !== 0 || (HOST_NAME.test(host) && host.length <= 253))
-        return host;
-    throw new Error(HOST);
-}
-function checkedPort(port) {
-    if (port === '')
-        return port;
-    const number = /^\d{1,5}$/.test(port) ? Number(port) : 0;
-    if (number < 1 || number > 65_535) {
-        throw new Error(`expected a port from 1 to 65535 after the ":" of the host; ${RAW_SIGN}`);
-    }
-    return String(number);
-}
-function percentDecoded(part) {
-    let decoded;
-    try {
-        decoded = decodeURIComponent(part);
-    }
-    catch {
-        throw new Error('expected "%" only before two hexadecimal digits of UTF-8, as in %40; write %25 for "%" itself');
-    }
-    // Again, since %00 and %0A were not seen before.
-    checkLine(decoded);
-    return decoded;
-}
-function checkLine(text) {
-    if (/\p{Cc}/u.test(text))
-        throw new Error('expected one line without control characters');
-}
-/** The URI that libpq reads as these parameters. */
-function uri(database, parameters) {
-    const { host = '', port = '', user = '', ...others } = Object.fromEntries(parameters);
-    const hosts = host.split(',');
-    const ports = port.split(',');
-    // Folders of sockets, and one port for several hosts, have their place in the query.
-    const before = !/[/@]/.test(host) && (port === '' || ports.length === hosts.length);
-    const places = hosts.map((one, index) => {
-        const name = (0,external_node_net_.isIPv6)(one) ? `[${one.replace('%', '%25')}]` : one;
-        return ports[index] ? `${name}:${ports[index]}` : name;
-    });
-    const query = Object.entries(before ? others : { host, port, ...others })
-        .filter(([, value]) => value !== '')
-        .map(([keyword, value]) => `${keyword}=${encodeURIComponent(value).replaceAll('%2F', '/').replaceAll('%2C', ',')}`)
-        .join('&');
-    const login = user === '' ? '' : `${encodeURIComponent(user)}@`;
-    const name = encodeURIComponent(database);
-    return `postgresql://${login}${before ? places.join(',') : ''}/${name}${query === '' ? '' : `?${query}`}`;
-}
 
 ;// CONCATENATED MODULE: ./src/engines/postgres/server.ts
 
@@ -4655,7 +4667,7 @@ function programsOf(engine) {
 }
 const databaseOf = (source, dump) => engineOf(source).open(source, dump);
 /** The engine whose server a text names, and the text with a database in it that can be asked for the others. Throws an Error whose text is the rule. */
-function serverIn(text) {
+function lookup_serverIn(text) {
     if (/\p{Cc}/u.test(text))
         throw new Error('expected one line without control characters');
     for (const { server } of ALL) {
@@ -4714,7 +4726,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 });
 
 ;// CONCATENATED MODULE: ./src/error-codes.ts
-/** What can go wrong: one row per code, the source of the README's table (`npm run docs`). */
+/** What can go wrong: one row per code, the source of docs/errors.md (`npm run docs`). */
 const ERRORS = {
     E_INPUT: {
         class: 'input',
@@ -7522,7 +7534,7 @@ class StorePlace {
         const { run, host } = this;
         const identity = run.database.identity(host.facts);
         return {
-            host: await (0,connect/* hostOf */.w4)(run, host.connection),
+            host: (0,connect/* hostOf */.w4)(run, await host.connection.hello),
             identity: isVague(identity) ? (host.listed.backups[0]?.manifest.identity ?? identity) : identity,
         };
     }
@@ -8773,7 +8785,7 @@ async function proven(run, { connection, facts }, { id, createdAt, payload }) {
     return {
         ...{ schema: 1, id, name, engine: settings.database.engine, kind, file: payload },
         createdAt: createdAt.toISOString().replace('.000Z', 'Z'),
-        ...{ host: await (0,connect/* hostOf */.w4)(run, connection), database: settings.database.given, identity },
+        ...{ host: (0,connect/* hostOf */.w4)(run, await connection.hello), database: settings.database.given, identity },
         ...{ bytes: found.number('proven_bytes'), sha256: found.need('proven_sha256') },
         databaseBytes: found.number('proven_plain_bytes'),
         ...{ compression, encryption: 'none', tools: {}, content: null },
@@ -9168,7 +9180,7 @@ function manifestOf(run, { id, createdAt, started }, facts, hello, damaged = fal
         kind,
         file,
         createdAt: createdAt.toISOString().replace('.000Z', 'Z'),
-        host: hello.get('hostname') ?? report.host,
+        host: (0,connect/* hostOf */.w4)(run, hello),
         database: settings.database.given,
         identity,
         bytes: facts.number('bytes'),
@@ -15648,8 +15660,14 @@ class Phases {
         this.run.log.info(`${phase.name}: ${size}${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_6__/* .formatDuration */ .a3)(ms)}${rate}`);
     }
 }
-/** The host by its own name, as manifests keep it. */
-const hostOf = async (run, { hello }) => (await hello).get('hostname') ?? run.report.host;
+/**
+ * The host by its own name, as manifests keep it. Where nobody logs in to one, and the database is on a server elsewhere, it is that server: each
+ * job may run on another machine.
+ */
+function hostOf({ settings, database, report }, hello) {
+    const isDirect = settings.transport.transport === 'local' && settings.container === null;
+    return (isDirect ? database.server : undefined) ?? hello.get('hostname') ?? report.host;
+}
 
 
 /***/ }),

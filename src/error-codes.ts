@@ -1,4 +1,4 @@
-/** What can go wrong: one row per code, the source of the README's table (`npm run docs`). */
+/** What can go wrong: one row per code, the source of docs/errors.md (`npm run docs`). */
 export const ERRORS = {
   E_INPUT: {
     class: 'input',

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { connectionString } from '../../src/engines/postgres/connection-string.js';
-import { namesPostgres, parsePostgresUrl } from '../../src/engines/postgres/url.js';
+import { namesPostgres, parsePostgresUrl, serverIn } from '../../src/engines/postgres/url.js';
 import { startPostgres } from '../helpers/postgres.js';
 
 const FORMS = 'expected postgresql://user:password@host:5432/name';
@@ -501,4 +501,20 @@ describe('connectionString', () => {
       await server.remove();
     }
   });
+});
+
+test.each([
+  ['postgresql://u@db.example.com/shop', 'db.example.com'],
+  ['postgresql://u@DB.example.com:6432/shop', 'db.example.com:6432'],
+  ['postgresql://u@192.0.2.7/shop', '192.0.2.7'],
+  ['postgresql://u@db.example.com/shop?hostaddr=127.0.0.1', 'db.example.com'],
+  ['postgresql://u@a.example.com,b.example.com/shop', 'a.example.com,b.example.com'],
+  ['postgresql://u@localhost/shop', undefined],
+  ['postgresql://u@127.0.0.1:5433/shop', undefined],
+  ['postgresql://u@[::1]/shop', undefined],
+  ['postgresql:///shop', undefined],
+  ['postgresql:///shop?host=/var/run/postgresql', undefined],
+  ['postgresql://u@localhost,db.example.com/shop', undefined],
+])('the server of %s is %s', (url, server) => {
+  expect(serverIn(parsePostgresUrl(url).source)).toBe(server);
 });

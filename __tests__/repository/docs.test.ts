@@ -7,7 +7,7 @@ import { ERRORS } from '../../src/error-codes.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-test('reference, error codes, and the lists of the README are those of action.yml and of the code', () => {
+test('the generated pages are those of action.yml and of the code', () => {
   // throws with what the script said when they are not
   const node24 = join(root, 'node_modules', '.bin', 'node');
   expect(

@@ -69,7 +69,7 @@ async function proven(
   return {
     ...{ schema: 1, id, name, engine: settings.database.engine, kind, file: payload },
     createdAt: createdAt.toISOString().replace('.000Z', 'Z'),
-    ...{ host: await hostOf(run, connection), database: settings.database.given, identity },
+    ...{ host: hostOf(run, await connection.hello), database: settings.database.given, identity },
     ...{ bytes: found.number('proven_bytes'), sha256: found.need('proven_sha256') },
     databaseBytes: found.number('proven_plain_bytes'),
     ...{ compression, encryption: 'none', tools: {}, content: null },

@@ -8,7 +8,7 @@ import { compressionBy, type Encrypted, methodOf } from '../backups/packing.js';
 import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import { formatCount } from '../reporting/format.js';
-import { note, READ_BACK } from '../run/connect.js';
+import { hostOf, note, READ_BACK } from '../run/connect.js';
 import { encryptedBy } from '../run/keys.js';
 import type { Run } from '../run/run.js';
 
@@ -44,7 +44,7 @@ export function manifestOf(
     kind,
     file,
     createdAt: createdAt.toISOString().replace('.000Z', 'Z'),
-    host: hello.get('hostname') ?? report.host,
+    host: hostOf(run, hello),
     database: settings.database.given,
     identity,
     bytes: facts.number('bytes'),

@@ -117,7 +117,7 @@ export class StorePlace implements Place<InStore> {
     const { run, host } = this;
     const identity = run.database.identity(host.facts);
     return {
-      host: await hostOf(run, host.connection),
+      host: hostOf(run, await host.connection.hello),
       identity: isVague(identity) ? (host.listed.backups[0]?.manifest.identity ?? identity) : identity,
     };
   }

@@ -262,6 +262,11 @@ class Phases {
   }
 }
 
-/** The host by its own name, as manifests keep it. */
-export const hostOf = async (run: Run, { hello }: Connection): Promise<string> =>
-  (await hello).get('hostname') ?? run.report.host;
+/**
+ * The host by its own name, as manifests keep it. Where nobody logs in to one, and the database is on a server elsewhere, it is that server: each
+ * job may run on another machine.
+ */
+export function hostOf({ settings, database, report }: Run, hello: Facts): string {
+  const isDirect = settings.transport.transport === 'local' && settings.container === null;
+  return (isDirect ? database.server : undefined) ?? hello.get('hostname') ?? report.host;
+}

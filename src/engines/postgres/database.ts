@@ -32,7 +32,7 @@ import { schemaCondition, tableCondition } from './name-patterns.js';
 import { createStatement, identifier, likeOf, propertiesFor, searchPathOf } from './properties.js';
 import { postgresRestoring } from './restore.js';
 import { rightsInWords, rightsToSet } from './rights.js';
-import type { PostgresSource } from './url.js';
+import { type PostgresSource, serverIn } from './url.js';
 import { explainPostgres } from './words.js';
 
 const KINDS: Record<DumpSettings['format'], PostgresKind> = { custom: 'dump', directory: 'tar', plain: 'sql' };
@@ -42,6 +42,7 @@ export function postgresDatabase(source: PostgresSource, { format }: Pick<DumpSe
   return {
     kind: KINDS[format],
     path: '',
+    server: serverIn(source),
 
     backup(settings, id, holder) {
       const { dump } = settings;

@@ -80,6 +80,17 @@ export function namingUrl(text: string, database: string): string {
   return textOf({ ...source, given: uri(database, source.parameters) });
 }
 
+/** Names of the machine that asks, and folders of sockets. */
+const HERE = /^(localhost|127(\.\d+){3}|::1|0\.0\.0\.0|::|[/@].*|)$/i;
+
+/** The server, `HOST` or `HOST:PORT`, as far as the URL names one on another machine. */
+export function serverIn({ parameters }: PostgresSource): string | undefined {
+  const { host, hostaddr = '', port = '5432' } = Object.fromEntries(parameters);
+  const server = (host ?? hostaddr).toLowerCase();
+  if (server.split(',').some((one) => HERE.test(one))) return undefined;
+  return port === '5432' ? server : `${server}:${port}`;
+}
+
 /** Whether two URLs name one database in the same way, whoever asks for it. */
 export const isSamePlace = (one: PostgresSource, other: PostgresSource): boolean => placeOf(one) === placeOf(other);
 
