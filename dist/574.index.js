@@ -440,8 +440,8 @@ async function liveLine() {
     };
 }
 
-// EXTERNAL MODULE: ./src/main.ts + 93 modules
-var main = __webpack_require__(8140);
+// EXTERNAL MODULE: ./src/main.ts + 94 modules
+var main = __webpack_require__(6782);
 // EXTERNAL MODULE: ./src/post.ts
 var post = __webpack_require__(6661);
 ;// CONCATENATED MODULE: ./src/command-line/targets.ts

@@ -5901,7 +5901,7 @@ function expecting(number) {
 __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _esm_globals_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3709);
 /* harmony import */ var _cancel_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(833);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8140);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6782);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7460);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6661);
 
@@ -5999,7 +5999,7 @@ function leftBefore({ command, dryRun }) {
 
 /***/ }),
 
-/***/ 8140:
+/***/ 6782:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -12982,6 +12982,24 @@ function verdictLine(report) {
 var reporting_log = __nccwpck_require__(48);
 // EXTERNAL MODULE: ./src/reporting/outputs.ts
 var outputs = __nccwpck_require__(9092);
+;// CONCATENATED MODULE: ./src/reporting/pages.ts
+/** The documentation of the newest version; `homepage` of package.json. */
+const HOME = 'https://github.com/org/db-backup-action';
+/**
+ * The URL of a page of `docs/`, of the version that runs where the runner says which one that is.
+ * https://docs.github.com/en/actions/reference/workflows-and-actions/variables
+ */
+function pageUrl(page, env = process.env) {
+    const { GITHUB_SERVER_URL: server = '', GITHUB_ACTION_REPOSITORY: repository = '', GITHUB_ACTION_REF: ref = '', } = env;
+    const isKnown = /^https:\/\/[a-z0-9.-]+(:\d+)?$/i.test(server) && /^[\w.-]+\/[\w.-]+$/.test(repository) && /^[\w./-]+$/.test(ref);
+    return `${isKnown ? `${server}/${repository}/blob/${ref}` : `${HOME}/blob/main`}/docs/${page}`;
+}
+/** Where to read on after a failure. */
+const helpPages = (code) => ({
+    error: pageUrl(`errors.md#${code.toLowerCase()}`),
+    restore: pageUrl('restore.md'),
+});
+
 ;// CONCATENATED MODULE: ./src/reporting/doctor-summary.ts
 
 const ICONS = { ok: '✅', skipped: '➖', warning: '⚠️', error: '❌' };
@@ -13491,6 +13509,7 @@ function sparkline(sizes) {
 
 
 
+
 /**
  * The job summary: the verdict first, then what it rests on. GitHub-flavoured Markdown in which every text from outside is
  * escaped; well under 200 kB whatever the report holds (GitHub drops a summary over 1 MiB).
@@ -13537,12 +13556,14 @@ function notes(report) {
 }
 function failureSection(report) {
     const errorCode = report.errorCode || 'E_INTERNAL';
+    const pages = helpPages(errorCode);
     const happened = report.error?.message ?? 'The run failed without an error message. This is a bug of this action.';
     return [
         `**What happened**<br>${prose(happened, 2000)}`,
         `**Usual cause of \`${errorCode}\`**<br>${prose(src_errors/* ERRORS */.Sr[errorCode].cause)}`,
         `**What to do**<br>${prose(report.error?.hint ?? src_errors/* ERRORS */.Sr[errorCode].fix, 1000)}`,
         `**Left as it was**<br>${prose((0,verdict/* leftUntouched */.p)(report))}`,
+        `[All about ${code(errorCode, 40)}](${pages.error}) · [How to restore](${pages.restore})`,
     ].join('\n\n');
 }
 const MAX_PROBLEMS_BYTES = 25_000;
@@ -13835,6 +13856,7 @@ var telling_tell = __nccwpck_require__(9574);
 
 
 
+
 const COMMANDS = {
     backup: backup,
     restore: restore,
@@ -13957,6 +13979,9 @@ async function writeReport(report, log, wantSummary) {
         await writeSummary(report).catch((error) => log.warning(`the job summary could not be written: ${error}`));
     }
     if (report.error !== null) {
+        const { error, restore } = helpPages(report.errorCode);
+        log.info(`all about ${report.errorCode}: ${error}`);
+        log.info(`how to restore: ${restore}`);
         (0,platform/* platform */.i)().fail((0,neutralise/* neutralise */.$0)(failureText(report.errorCode, report.error)));
     }
     try {
@@ -14309,7 +14334,7 @@ function stamped(level, text) {
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8140);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6782);
 /* harmony import */ var _places_unfinished_upload_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6865);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7460);
 /* harmony import */ var _reporting_log_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(48);

@@ -47,6 +47,9 @@ try {
   // The oldest one that is still there: with the default, the last five stay.
   const oldest = backups.at(-5) ?? backups[0];
   const restore = { ...inputs, command: 'restore', backup: oldest?.outputs['backup-id'] ?? '', confirm: 'shop.db' };
+  const planned = await runAction({ ...restore, confirm: '', 'dry-run': 'true' });
+  step('what a restore of the oldest backup would do: the job summary of a dry run');
+  tell('plan', planned.summary);
   const restored = await runAction(restore);
   show('the oldest backup is restored, while the programs go on writing', restored);
   step('the job summary of the restore');

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The pictures of the README, and the check of the job summary in a browser: npm run screenshots
+# The pictures of the documentation, and the check of the job summary in a browser: npm run screenshots
 # With --check nothing is written.
 set -eu
 cd "$(dirname "$0")/.."

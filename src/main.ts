@@ -23,6 +23,7 @@ import { lastLines } from './reporting/last-lines.js';
 import { actionsLog, type Log } from './reporting/log.js';
 import { neutralise } from './reporting/neutralise.js';
 import { writeOutputs } from './reporting/outputs.js';
+import { helpPages } from './reporting/pages.js';
 import { newReport, type Report, recordFailure } from './reporting/report.js';
 import { writeSummary, writeUntold } from './reporting/summary.js';
 import { finishingFirst } from './restoring/unfinished.js';
@@ -164,6 +165,9 @@ async function writeReport(report: Report, log: Log, wantSummary: boolean): Prom
     await writeSummary(report).catch((error: unknown) => log.warning(`the job summary could not be written: ${error}`));
   }
   if (report.error !== null) {
+    const { error, restore } = helpPages(report.errorCode);
+    log.info(`all about ${report.errorCode}: ${error}`);
+    log.info(`how to restore: ${restore}`);
     platform().fail(neutralise(failureText(report.errorCode, report.error)));
   }
   try {

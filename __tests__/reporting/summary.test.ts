@@ -7,6 +7,7 @@ import { BackupError, ERRORS } from '../../src/errors.js';
 import { actions } from '../../src/platform/actions.js';
 import { usePlatform } from '../../src/platform/platform.js';
 import { lastLines } from '../../src/reporting/last-lines.js';
+import { helpPages } from '../../src/reporting/pages.js';
 import { type BackupFacts, type Report, recordFailure } from '../../src/reporting/report.js';
 import { renderSummary, writeSummary } from '../../src/reporting/summary.js';
 import { COMMANDS } from '../../src/settings/settings.js';
@@ -33,8 +34,14 @@ function columnCounts(markdown: string): number[][] {
   return tables;
 }
 
+/** Our own links, to the letter: the last line of a failure. */
+function linksOf(code: string): string {
+  const { error, restore } = helpPages(code);
+  return `[All about \`${code}\`](${error}) · [Restore step by step](${restore})`;
+}
+
 function expectSound(markdown: string): void {
-  const outside = outsideFences(markdown);
+  const outside = Object.keys(ERRORS).reduce((text, code) => text.replace(linksOf(code), ''), outsideFences(markdown));
   expect(outside.replace(/<\/?(?:code|details|summary)>|<br>|<wbr>/g, '')).not.toMatch(/[<>\\]|\]\(/);
   expect(outside).not.toContain('```');
   for (const tag of ['code', 'details', 'summary']) {
@@ -260,6 +267,7 @@ describe('renderSummary', () => {
     expect(markdown).toContain(
       '**Left as it was**<br>Nothing was kept, nothing was rotated, the database was not changed.',
     );
+    expect(markdown).toContain(linksOf('E_NOSPACE'));
     expect(markdown).not.toContain('How to restore');
   });
 

@@ -36,7 +36,9 @@ function measure(allowed) {
     unseenChartText: [...article.querySelectorAll('pre.chart svg text')].filter(
       (one) => one.getBoundingClientRect().width === 0,
     ).length,
-    overlappingLabels: overlaps([...article.querySelectorAll('pre.chart svg .bottom-axis .label text')]),
+    overlappingLabels: [...article.querySelectorAll('pre.chart svg')]
+      .map((chart) => overlaps([...chart.querySelectorAll('.bottom-axis .label text')]))
+      .reduce((sum, count) => sum + count, 0),
     errors: article.querySelectorAll('svg[aria-roledescription="error"]').length,
   };
 

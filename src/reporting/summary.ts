@@ -5,6 +5,7 @@ import { formatCount, formatDuration, formatRate } from './format.js';
 import { healthSection } from './health-summary.js';
 import { historySection } from './history-summary.js';
 import { code, escapeCell, fenced, linesWithin, prose } from './markdown.js';
+import { helpPages } from './pages.js';
 import type { Checked, Problem, Report } from './report.js';
 import { restoreSection, undoSection } from './restore-summary.js';
 import { sizeTrend } from './size-trend.js';
@@ -65,12 +66,14 @@ function notes(report: Report): string | null {
 
 function failureSection(report: Report): string {
   const errorCode = report.errorCode || 'E_INTERNAL';
+  const pages = helpPages(errorCode);
   const happened = report.error?.message ?? 'The run failed without an error message. This is a bug of this action.';
   return [
     `**What happened**<br>${prose(happened, 2000)}`,
     `**Usual cause of \`${errorCode}\`**<br>${prose(ERRORS[errorCode].cause)}`,
     `**What to do**<br>${prose(report.error?.hint ?? ERRORS[errorCode].fix, 1000)}`,
     `**Left as it was**<br>${prose(leftUntouched(report))}`,
+    `[All about ${code(errorCode, 40)}](${pages.error}) · [Restore step by step](${pages.restore})`,
   ].join('\n\n');
 }
 
