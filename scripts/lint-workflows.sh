@@ -17,12 +17,13 @@ for tool; do
       # With a token it also asks GitHub, for example whether a SHA is the version that its comment says.
       offline=
       [ -n "${GH_TOKEN-}" ] || offline=--offline
-      # shellcheck disable=SC2086 # an option or none
+      # What names our own action, as `org` and by a release that may not be there yet, is never looked up. Every other action in it is one
+      # of those above (__tests__/repository/workflow-rules.test.ts).
+      ours=.github/workflows/released.yml
+      # shellcheck disable=SC2046,SC2086 # names of files, and an option or none
       "$program" $offline --persona=auditor --no-progress --color=never --config .github/zizmor.yml \
-        .github/workflows/*.yml .github/dependabot.yml action.yml step/action.yml || status=$?
-      # Never online: `org` is no repository, and every other action in them is one of above (__tests__/repository/workflow-rules.test.ts).
-      "$program" --offline --persona=auditor --no-progress --color=never --config .github/zizmor.yml examples/*.yml ||
-        status=$?
+        $(printf '%s\n' .github/workflows/*.yml | grep -vx "$ours") .github/dependabot.yml action.yml step/action.yml || status=$?
+      "$program" --offline --persona=auditor --no-progress --color=never --config .github/zizmor.yml "$ours" examples/*.yml || status=$?
       ;;
   esac
 done

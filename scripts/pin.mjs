@@ -14,7 +14,7 @@ const filesIn = (folder, ending) =>
     .map((name) => `${folder}${name}`);
 
 const { positionals } = parseArgs({ allowPositionals: true });
-const [tag = '', given = `${tag}^{commit}`] = positionals;
+const [tag = '', given = tag] = positionals;
 if (!/^v\d+\.\d+\.\d+$/.test(tag)) throw new Error('usage: npm run pin -- v1.2.3 [COMMIT]');
 const commit = execFileSync('git', ['rev-parse', '--verify', `${given}^{commit}`], {
   cwd: fileURLToPath(root),

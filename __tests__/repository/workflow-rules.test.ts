@@ -29,7 +29,8 @@ const yamlIn = (folder: string): Text[] =>
 
 const PAGES_TO_COPY = PAGES.filter((page) => !['README.md', 'docs/migrating.md'].includes(page));
 const COPIED: Text[] = [...yamlIn('examples'), ...PAGES_TO_COPY.flatMap(yamlBlocks)];
-const ALL: Text[] = [...yamlIn('.github/workflows'), ...COPIED];
+const OWN: Text[] = yamlIn('.github/workflows');
+const ALL: Text[] = [...OWN, ...COPIED];
 
 const jobsOf = (value: unknown): [string, Job][] => Object.entries((value as Partial<Workflow> | null)?.jobs ?? {});
 const OURS = /^(?:org\/db-backup-action(?:@|\/\.github\/workflows\/)|\$\/step$)/;
@@ -101,17 +102,23 @@ describe.each(COPIED)('$place', ({ value }) => {
   });
 });
 
-test('there is one version of each action', () => {
+/** The action of each `uses:` in it, and commit and version. */
+const actionsIn = (text: string) =>
+  [...text.matchAll(/uses: *([\w.-]+\/[\w.-]+)[\w./-]*@([0-9a-f]{40} # v[\d.]+)/g)].map(
+    ([, action = '', version = '']) => ({ action, version }),
+  );
+
+test('there is one version of each action, and none in what is copied that our workflows do not use', () => {
   const versions = new Map<string, Set<string>>();
-  for (const { text } of ALL) {
-    for (const [, action = '', version = ''] of text.matchAll(
-      /uses: *([\w.-]+\/[\w.-]+)[\w./-]*@([0-9a-f]{40} # v[\d.]+)/g,
-    )) {
-      versions.set(action, (versions.get(action) ?? new Set()).add(version));
-    }
+  for (const { action, version } of ALL.flatMap(({ text }) => actionsIn(text))) {
+    versions.set(action, (versions.get(action) ?? new Set()).add(version));
   }
   expect(versions.size).toBeGreaterThan(3);
   expect([...versions].filter(([, all]) => all.size > 1)).toEqual([]);
+  // those of our workflows are looked up at GitHub (scripts/lint-workflows.sh)
+  const own = new Set(OWN.flatMap(({ text }) => actionsIn(text)).map(({ action }) => action));
+  const copied = COPIED.flatMap(({ text }) => actionsIn(text)).map(({ action }) => action);
+  expect(copied.filter((action) => !own.has(action))).toEqual([]);
 });
 
 test('the job `done` of ci.yml needs every other job', () => {

@@ -83,6 +83,12 @@ function examples(): void {
     }
   });
 
+  const ROLLBACK = () => ({
+    'confirm: shop': 'confirm: app.db',
+    'sudo systemctl stop shop': 'true',
+    'sudo systemctl start shop': `touch ${mark('started')}`,
+  });
+
   const GATE = `::error title=Deploy gate::No verified backup was taken in this attempt. Use "Re-run all jobs".`;
 
   test('backup-before-deploy.yml: "Re-run failed jobs" is red, and deploys nothing by the backup of an earlier attempt', async () => {
@@ -92,6 +98,22 @@ function examples(): void {
     expect(code).not.toBe(0);
     expect(log).toContain(GATE);
     expect([existsSync(mark('deployed')), manifests().length]).toEqual([false, 1]);
+  });
+
+  test('deploy-with-rollback.yml: by the backup of an earlier attempt nothing is migrated, and nothing restored', async () => {
+    sql('DROP TABLE IF EXISTS half_way');
+    const { code, log } = await run('deploy-with-rollback.yml', {
+      changes: { ...ROLLBACK(), '!= github.run_attempt': "!= '2'" },
+      secrets: { DB_SSH_KEY: scene.inputs.key ?? '', DATABASE_URL: scene.database },
+      scripts: {
+        'migrate.sh': `sqlite3 ${scene.database} 'CREATE TABLE half_way (x)'`,
+        'deploy.sh': `touch ${mark('deployed')}`,
+      },
+    });
+    expect(code).not.toBe(0);
+    expect(log).toContain(GATE);
+    expect(sql("SELECT count(*) FROM sqlite_master WHERE name = 'half_way'")).toBe('0');
+    expect([existsSync(mark('deployed')), existsSync(mark('started')), manifests().length]).toEqual([false, false, 1]);
   });
 
   test('backup-beside-build.yml: backup, build, gate, deploy; no deploy when the backup says nothing', async () => {
@@ -159,12 +181,6 @@ function examples(): void {
     expect({ code: done.code, log: done.code === 0 ? '' : done.log }).toEqual({ code: 0, log: '' });
     // the safety backup is the second one
     expect([tables(), existsSync(mark('stopped')), manifests().length]).toEqual(['0', true, 2]);
-  });
-
-  const ROLLBACK = () => ({
-    'confirm: shop': 'confirm: app.db',
-    'sudo systemctl stop shop': 'true',
-    'sudo systemctl start shop': `touch ${mark('started')}`,
   });
 
   test.each([
