@@ -11,6 +11,17 @@ describe.each(EXAMPLES)('examples/%s', (name) => {
   const file = workflow(`examples/${name}`);
   const jobs = Object.entries(file.jobs);
 
+  test('says at its head that `org` is to be replaced', () => {
+    expect(textOf(`examples/${name}`).split('\nname: ')[0]).toContain('# Replace `org` with the owner of the action.');
+  });
+
+  test('starts in a time zone that there is, and at no time that clocks skip or repeat', () => {
+    for (const { cron, timezone } of file.on.schedule ?? []) {
+      expect(Intl.supportedValuesOf('timeZone')).toContain(timezone);
+      expect(Number(cron.split(' ')[1])).toBeGreaterThan(3);
+    }
+  });
+
   test('grants nothing at the top, and each job says what it needs', () => {
     expect(file.permissions).toEqual({});
     for (const [, job] of jobs) expect(job.permissions).toBeDefined();

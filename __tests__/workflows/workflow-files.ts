@@ -31,6 +31,7 @@ export interface Job {
 
 export interface Workflow {
   on: {
+    schedule?: { cron: string; timezone?: string }[];
     workflow_call?: {
       inputs: Record<string, { type: string; default?: unknown; required?: boolean }>;
       secrets: Record<string, { required?: boolean }>;
