@@ -87,7 +87,7 @@ async function openShell() {
         delay: 1_000,
         listeners: {
             stdout: (chunk) => {
-                forget(); // it has opened the fifo
+                void forget(); // it has opened the fifo
                 for (const listener of listeners.stdout)
                     listener(chunk);
             },

@@ -487,18 +487,22 @@ function choose(asked, config, variables) {
         wrong.push(`--target: ${asked.command} is about one database: say which of ${names}`);
     }
     const own = targets.length > 1 ? OWN : isServer ? OF_ONE_SERVER : servers.length > 0 ? OF_SERVER : [];
-    for (const name of own) {
-        const variable = `the variable ${(0,command_line_environment/* variableOf */.Qn)(name)}${name === 'database' ? ' or DATABASE_URL' : ''}`;
-        const where = asked.inputs.has(name) ? `--${name}` : variables.has(name) && name !== 'restore-to' ? variable : null;
-        if (where === null)
-            continue;
-        const each = `it would be that of each of ${targets.map((one) => one.name).join(', ')}; choose one by --target, or take it away`;
-        const said = own === OF_SERVER ? '--target says which it is; take it away' : each;
-        wrong.push(`${name}: ${where} gives it, and ${said}`);
-    }
+    wrong.push(...givenForAll(own, targets, asked, variables));
     if (wrong.length > 0)
         return { targets: [targets[0] ?? ALONE], wrong };
     return { targets, wrong };
+}
+/** What is said of inputs that make one database, and are given for several, or besides the target that says it. */
+function givenForAll(own, targets, asked, variables) {
+    return own.flatMap((name) => {
+        const variable = `the variable ${(0,command_line_environment/* variableOf */.Qn)(name)}${name === 'database' ? ' or DATABASE_URL' : ''}`;
+        const where = asked.inputs.has(name) ? `--${name}` : variables.has(name) && name !== 'restore-to' ? variable : null;
+        if (where === null)
+            return [];
+        const each = `it would be that of each of ${targets.map((one) => one.name).join(', ')}; choose one by --target, or take it away`;
+        const said = own === OF_SERVER ? '--target says which it is; take it away' : each;
+        return [`${name}: ${where} gives it, and ${said}`];
+    });
 }
 /** An option counts before a variable, a variable before the configuration. */
 function merged(asked, variables, target) {

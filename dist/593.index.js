@@ -393,20 +393,24 @@ async function connectHop(hop, through, closes, signal) {
             const hasNone = key.verdict === '' && cause.message.includes('no matching host key format');
             if (key.verdict !== 'unknown' && !hasNone)
                 throw connectFailed(hop, cause, offer, proof);
-            if (tryOtherTypes && !hasNone) {
-                algorithms = algorithms.filter((name) => !isOfType(name, key.type));
-            }
-            else if (!tryOtherTypes && hasNone) {
-                // It has none of the known types. Ask for the others, to be able to say what it has.
-                tryOtherTypes = true;
-                algorithms = known_hosts/* SERVER_HOST_KEY_ALGORITHMS */.ik.filter((name) => !algorithms.includes(name));
-            }
-            else
-                algorithms = [];
+            algorithms = nextToAsk(algorithms, { tryOtherTypes, hasNone, shown: key.type });
             if (algorithms.length === 0)
                 throw hostKeyRefused(hop, 'is not a known one', seen, offer);
+            tryOtherTypes ||= hasNone;
         }
     }
+}
+/**
+ * The algorithms to ask the host for after it has shown a key of a type that is not a known one, or has none of those asked for: empty when
+ * there is nothing more to ask.
+ */
+function nextToAsk(algorithms, { tryOtherTypes, hasNone, shown }) {
+    if (tryOtherTypes && !hasNone)
+        return algorithms.filter((name) => !isOfType(name, shown));
+    // It has none of the known types. Ask for the others, to be able to say what it has.
+    if (!tryOtherTypes && hasNone)
+        return known_hosts/* SERVER_HOST_KEY_ALGORITHMS */.ik.filter((name) => !algorithms.includes(name));
+    return [];
 }
 /** It was read and proven with the inputs. */
 function parsed({ pem, passphrase }) {

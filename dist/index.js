@@ -4366,6 +4366,7 @@ function sqliteDatabase(source) {
         },
         restoring: sqliteRestoring(source),
         extracting: sqliteExtracting((settings) => database_argumentsOf(source, settings)),
+        // biome-ignore lint/complexity/noExcessiveCognitiveComplexity: one sentence a code, side by side
         explain(failure, settings) {
             const said = (0,neutralise/* quoteOutside */.YM)(failure.text);
             const path = failure.facts.get('source') ?? source.path;
@@ -4730,92 +4731,92 @@ __nccwpck_require__.d(__webpack_exports__, {
 const ERRORS = {
     E_INPUT: {
         class: 'input',
-        cause: 'An input is missing, malformed, or contradicts another one: nothing was contacted. Or PostgreSQL does not take a pattern or a parameter of the URL: nothing was kept.',
-        fix: 'The message lists every input that is wrong, with its rule and what was given. Correct them in the workflow.',
+        cause: 'An input is missing or malformed, or contradicts another one. Nothing was contacted. Or PostgreSQL rejected a pattern or a parameter of the URL; nothing was kept.',
+        fix: 'The message lists every wrong input, with its rule and what was given. Correct them in the workflow.',
     },
     E_HOSTKEY: {
         class: 'host',
-        cause: 'The host showed a key that is not in `known-hosts` or `fingerprint`, or one that is revoked, or it can sign with SHA-1 alone. No credential was sent.',
-        fix: 'Compare the fingerprint in the message with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host itself. Put it in only when they agree; otherwise somebody may stand between.',
+        cause: 'The host showed a key that is not in `known-hosts` or `fingerprint`, that is revoked, or that can only sign with SHA-1. No credential was sent.',
+        fix: "On the host's console, run `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` and compare the fingerprint with the one in the message. Add the key only if they match; otherwise somebody may be between you and the host.",
     },
     E_CONNECT: {
         class: 'host',
-        cause: 'No SSH connection: name not found, port closed, firewall, no answer within `connect-timeout`, or no algorithm in common. Or no PostgreSQL server was reached from the host.',
-        fix: 'Check `host`, `port`, `jump-host` and the firewall; the runner of GitHub has changing addresses. Host and port in `database` are as seen from the host.',
+        cause: 'No SSH connection: name not found, port closed, firewall, no answer within `connect-timeout`, or no common algorithm. Or the host could not reach the PostgreSQL server.',
+        fix: "Check `host`, `port`, `jump-host` and the firewall; GitHub's runners have changing addresses. The host and port in `database` are as seen from the host.",
     },
     E_AUTH: {
         class: 'host',
-        cause: 'The host refused the private key for this user, or asks for a second factor besides. Or the PostgreSQL server refused its role or password.',
-        fix: "Add the public key shown in the message to the user's `~/.ssh/authorized_keys`, or correct `username`; excuse that user from the second factor, as the message says. PostgreSQL: correct `database` or `database-password`, or set `run-as` for peer authentication.",
+        cause: 'The host rejected the private key for this user, or asks for a second factor as well. Or the PostgreSQL server rejected the role or its password.',
+        fix: "Add the public key shown in the message to the user's `~/.ssh/authorized_keys`, or correct `username`. Exempt that user from the second factor, as the message says. PostgreSQL: correct `database` or `database-password`, or set `run-as` for peer authentication.",
     },
     E_SHELL: {
         class: 'host',
         cause: 'The login shell did not start `sh -s` (nologin, git-shell, a forced command), a login script failed, or the host was too slow for `connect-timeout`.',
-        fix: 'Give the user a shell, or remove the forced command; for a host under load raise `connect-timeout`. The message quotes what the host said.',
+        fix: 'Give the user a shell, or remove the forced command. If the host is under load, raise `connect-timeout`. The message quotes what the host said.',
     },
     E_REMOTE_LOST: {
         class: 'run',
-        cause: 'The connection, the session on the host or the program there ended before its work did.',
-        fix: 'Run again: the host cleans up by itself and the next run sweeps what is left. If it recurs, look at the network, `sshd` and the kernel log (out of memory).',
+        cause: 'The connection, the session on the host, or the program there ended before its work was done.',
+        fix: 'Run again: the host cleans up by itself, and the next run removes what is left. If it recurs, check the network, `sshd` and the kernel log (out of memory).',
     },
     E_TIMEOUT: {
         class: 'run',
-        cause: 'The run took longer than `timeout`, or nothing moved for `idle-timeout`.',
+        cause: 'The run took longer than `timeout`, or made no progress for `idle-timeout`.',
         fix: 'Raise the input that the message names, or find out why the host is slow.',
     },
     E_CANCELLED: {
         class: 'run',
-        cause: 'The run was cancelled (by a user, by a newer run of the concurrency group, by a shutdown).',
-        fix: 'Nothing unfinished is left on the host: no process, no lock, no partial file. Run again; keep `cancel-in-progress: false` for backups.',
+        cause: 'The run was cancelled: by a user, by a newer run of the concurrency group, or by a shutdown.',
+        fix: 'Nothing unfinished is left on the host: no process, no lock, no partial file. Run again, and keep `cancel-in-progress: false` for backups.',
     },
     E_LOCKED: {
         class: 'run',
-        cause: 'Another run holds the lock of this backup directory and did not end within `lock-wait`.',
+        cause: 'Another run holds the lock of this backup directory, and did not finish within `lock-wait`.',
         fix: 'Wait for the run that the message names, or raise `lock-wait`. The lock ends with its holder; there is no file to delete.',
     },
     E_TOOL_MISSING: {
         class: 'host',
         cause: 'A tool that the backup needs is not installed on the host.',
-        fix: 'The message has the line that installs it on that distribution.',
+        fix: 'The message has the command that installs it on that distribution.',
     },
     E_TOOL_VERSION: {
         class: 'host',
-        cause: 'The PostgreSQL server is newer than the newest pg_dump on the host, which refuses to dump it, or the dump to be restored was made by a newer pg_dump than pg_restore there can read. Or the sqlite3 tool is older than 3.31: it can not be kept from running programs that a database names, and is not used. Or a newer SQLite than it has written the schema, which it can not read.',
-        fix: 'Install the client that the message names, or set `container` where the server runs in one; SQLite: install sqlite3 3.31 or newer, or Python 3.7 or newer, or the version that the message names; `verify: checksum` backs up a schema that the tool can not read.',
+        cause: "The PostgreSQL server is newer than the newest pg_dump on the host, or the dump was made by a newer pg_dump than the pg_restore there can read. Or the `sqlite3` tool is older than 3.31: it cannot be kept from running programs that a database names, so it is not used. Or the database's schema was written by a newer SQLite than the tool can read.",
+        fix: 'Install the client that the message names, or set `container` if the server runs in one. SQLite: install sqlite3 3.31 or newer, Python 3.7 or newer, or the version that the message names. `verify: checksum` backs up a schema that the tool cannot read.',
     },
     E_PERM: {
         class: 'host',
         cause: 'The user on the host may not read the database, or may not write the backup directory. PostgreSQL: the role may not read every table, or row-level security hides rows from it.',
-        fix: 'Correct owner, mode or grants as the message says, or use `run-as` for the database.',
+        fix: 'Correct the owner, mode or grants as the message says, or use `run-as` for the database.',
     },
     E_PERM_UNSAFE: {
         class: 'host',
-        cause: 'Others can write the backup directory, so its contents can not be trusted.',
-        fix: '`chmod go-w` it, make the login user its owner, or choose another `directory`.',
+        cause: 'Other users can write the backup directory, so its contents cannot be trusted.',
+        fix: 'Run `chmod go-w` on it, make the login user its owner, or choose another `directory`.',
     },
     E_NOSPACE: {
         class: 'host',
-        cause: 'Not enough free space or inodes, found before the copy or in the middle of it.',
+        cause: 'There is not enough free space or there are not enough inodes, either before the backup or in the middle of it.',
         fix: 'Free the space that the message names, lower `keep`, or choose a `directory` on another disk.',
     },
     E_SOURCE_MISSING: {
         class: 'database',
-        cause: 'There is no file at the path of `database`, no PostgreSQL database of that name, or no such `container`.',
-        fix: 'Correct the path or the name; a relative path starts at the home of the login user.',
+        cause: 'There is no file at the path in `database`, no PostgreSQL database of that name, or no such `container`.',
+        fix: 'Correct the path or the name. A relative path starts at the home of the login user.',
     },
     E_SOURCE_INVALID: {
         class: 'database',
-        cause: 'The path of `database` is a directory, an empty file, or not a SQLite database (it may be encrypted), or the file has another name with a -wal of its own. Or the PostgreSQL server is a hot standby, or behind a pooler that gives sessions from one client to another.',
-        fix: 'Correct the path, or mount the folder and not the single file; name the primary (`?target_session_attrs=standby` in the URL says that the standby is meant), and the server itself instead of the pooler.',
+        cause: 'The path in `database` is a directory, an empty file, or not a SQLite database (it may be encrypted), or the file has a second name with a `-wal` of its own. Or the PostgreSQL server is a hot standby, or behind a pooler that shares sessions between clients.',
+        fix: 'Correct the path, or mount the folder instead of the single file. PostgreSQL: name the primary, and the server itself instead of the pooler. If you do mean the standby, add `?target_session_attrs=standby` to the URL.',
     },
     E_SOURCE_CORRUPT: {
         class: 'database',
         cause: 'SQLite or the PostgreSQL server found damage in the database itself. A backup of it would be damaged too, so none was kept.',
-        fix: 'Do not delete older backups. Check the disk, then recover from the newest good backup or with `sqlite3 app.db .recover | sqlite3 -safe new.db`.',
+        fix: 'Do not delete older backups. Check the disk, then recover from the newest good backup, or with `sqlite3 app.db .recover | sqlite3 -safe new.db`.',
     },
     E_SOURCE_OWNER: {
         class: 'database',
-        cause: 'The login user is not the owner of the database file. SQLite would leave `-wal` and `-shm` files that the application can not write.',
+        cause: 'The login user does not own the database file. SQLite would leave `-wal` and `-shm` files that the application cannot write.',
         fix: 'Set `run-as` to the owner named in the message, or log in as that user.',
     },
     E_BUSY: {
@@ -4825,58 +4826,58 @@ const ERRORS = {
     },
     E_DUMP_FAILED: {
         class: 'database',
-        cause: 'The tool that makes the copy, the compressor or the checksum ended with an error.',
+        cause: 'The dump tool, the compressor or the checksum tool failed.',
         fix: 'The message quotes what it said.',
     },
     E_EMPTY: {
         class: 'database',
-        cause: 'The database holds nothing. An empty database is not accepted as a backup, unless the backup before it was empty as well.',
-        fix: 'Check that `database` names the database that the application uses.',
+        cause: 'The database is empty. An empty database is not accepted as a backup, unless the previous backup was empty as well.',
+        fix: 'Check that `database` names the database that your application uses.',
     },
     E_SHRUNK: {
         class: 'backup',
-        cause: 'The database, or its backup as compressed, is smaller than `shrink-limit` allows, or larger than `growth-limit`, against the median of the recent good backups. Or, with `on-row-loss: fail`, a table has lost more of its rows than `row-loss-limit` allows.',
-        fix: 'The new backup is kept and marked as suspect, and no good one was deleted. If the change is right, `command: accept` with its id, or set that limit to `none` for one run. If not, restore the newest good one.',
+        cause: 'The database, or its compressed backup, is smaller than `shrink-limit` or larger than `growth-limit` allows, compared with the median of the recent good backups. Or, with `on-row-loss: fail`, a table lost more rows than `row-loss-limit` allows.',
+        fix: 'The new backup is kept and marked as suspect; no good one was deleted. If the change is right, run `command: accept` with its id, or set that limit to `none` for one run. If not, restore the newest good backup.',
     },
     E_CHECKSUM: {
         class: 'backup',
-        cause: 'Bytes read back differ from the bytes written, or from the checksum in the manifest. Or a backup has another SHA-256 than the ledger remembers: it was changed, or replaced.',
-        fix: 'Suspect the disk or the memory of the host, or who can write there. Do not rely on that backup.',
+        cause: 'The bytes read back differ from the bytes written, or from the checksum in the manifest. Or a backup has another SHA-256 than the ledger remembers: it was changed or replaced.',
+        fix: "Suspect the host's disk or memory, or whoever can write there. Do not rely on that backup.",
     },
     E_DECRYPT: {
         class: 'backup',
-        cause: 'An encrypted backup or dump did not open: no key or passphrase was given, the one that was given does not fit, or its bytes were changed. It was decrypted to its end before anything was to use it, so nothing of what is in it was used.',
-        fix: 'Give in `decryption-key` the private key of one of its recipients, or in `decryption-passphrase` its passphrase.',
+        cause: 'An encrypted backup or dump could not be decrypted: no key or passphrase was given, the wrong one was given, or its bytes were changed. Decryption ran to its end before anything was used, so none of its contents were used.',
+        fix: 'Put the private key of one of its recipients into `decryption-key`, or its passphrase into `decryption-passphrase`.',
     },
     E_MANIFEST: {
         class: 'backup',
-        cause: 'The manifest of a backup is missing, malformed, or of another database.',
+        cause: 'The manifest of a backup is missing, malformed, or belongs to another database.',
         fix: 'See the message. Do not rely on that backup; take a new one.',
     },
     E_SIGNATURE: {
         class: 'backup',
-        cause: 'The backup that was asked for is not signed by `signing-key`, or was changed since. Or it is signed, and the run would have written its manifest anew without the key.',
-        fix: 'The message says which. Give the key by which it was signed (an old one as another line), take another backup, or, for one that was made before there was a key, `command: accept`. docs/signatures.md.',
+        cause: 'The requested backup is not signed with `signing-key`, or was changed since. Or it is signed, and the run would have rewritten its manifest without the key.',
+        fix: 'The message says which. Give the key that signed it (an old key goes on another line), take another backup, or, for one from before you had a key, run `command: accept`. See docs/signatures.md.',
     },
     E_CLOCK: {
         class: 'host',
         cause: 'The clocks of the runner and the host differ by more than 15 minutes, so no age can be trusted.',
-        fix: 'Set the clock that is wrong (`timedatectl set-ntp true`).',
+        fix: 'Set the wrong clock (`timedatectl set-ntp true`).',
     },
     E_POLICY: {
         class: 'policy',
         cause: 'The retention rules would leave fewer verified backups than `keep-minimum`, or delete more than `max-delete`.',
-        fix: 'Run `prune` with `dry-run: true` to see the plan, then change the rules or raise `max-delete` once.',
+        fix: 'Run `prune` with `dry-run: true` to see the plan, then change the rules, or raise `max-delete` once.',
     },
     E_ROTATE: {
         class: 'policy',
         cause: 'The backup is good, but an old one could not be deleted.',
-        fix: 'See the message for the file and the reason; `prune` tries again.',
+        fix: 'The message names the file and the reason. `prune` tries again.',
     },
     E_NOT_FOUND: {
         class: 'backup',
-        cause: 'There is no backup of that id for this database in the directory, nor in the S3 store where that was looked at. Or one that the ledger remembers has vanished, and no retention has deleted it.',
-        fix: '`command: list` shows the ids. What has vanished: find out who deletes there; docs/ledger.md.',
+        cause: 'There is no backup with that id for this database in the directory, nor in the S3 store if that was searched. Or a backup that the ledger remembers has vanished, although no retention deleted it.',
+        fix: '`command: list` shows the ids. If one vanished, find out who deletes files there; see docs/ledger.md.',
     },
     E_STALE: {
         class: 'backup',
@@ -4885,18 +4886,18 @@ const ERRORS = {
     },
     E_UNHEALTHY: {
         class: 'policy',
-        cause: '`command: health` or `command: doctor` has found something that a person has to look at: each finding has its own code, in the log, the summary and `problems` of `report`.',
+        cause: '`command: health` or `command: doctor` found something that a person has to look at. Each finding has a code of its own, in the log, the summary and `problems` of `report`.',
         fix: 'Each finding says what to do.',
     },
     E_TOO_FEW: {
         class: 'policy',
-        cause: 'There are fewer backups than the rules of `keep` (or `s3-keep`) should have kept by now: runs were missed, or somebody deletes there. A finding of `health`; no run ends with it.',
-        fix: 'Look at the runs of the backup workflow, and at who can write there.',
+        cause: 'There are fewer backups than `keep` (or `s3-keep`) should have kept by now: runs were missed, or somebody deletes backups. This is a finding of `health`; no run ends with it.',
+        fix: 'Check the runs of the backup workflow, and who can write there.',
     },
     E_RESTORE: {
         class: 'restore',
-        cause: 'The backup could not be restored, into the throw-away database of a proof or beside the live one.',
-        fix: 'The message quotes what the tool said: a missing extension or right on that server, or a dump that can not be restored.',
+        cause: 'The backup could not be restored, either in a scratch restore or beside the live database.',
+        fix: 'The message quotes the tool: a missing extension or permission on that server, or a dump that cannot be restored.',
     },
     E_CONFIRM: {
         class: 'input',
@@ -4910,12 +4911,12 @@ const ERRORS = {
     },
     E_TARGET_MISMATCH: {
         class: 'input',
-        cause: 'The backup was made from another database than the one that it would replace. Or the host has no backup, and the store has those of several other hosts.',
-        fix: 'Check `backup` and `database`, or name the backup by its id. If it is meant, set `allow-other-target: true`.',
+        cause: 'The backup was made from another database than the one it would replace. Or the host has no backup, and the store has backups from several other hosts.',
+        fix: 'Check `backup` and `database`, or name the backup by its id. If you mean it, set `allow-other-target: true`.',
     },
     E_TARGET_BUSY: {
         class: 'database',
-        cause: 'Somebody has the live database open, and it can not be replaced under them.',
+        cause: 'Another process has the live database open, so it cannot be replaced.',
         fix: 'The message names the processes. Stop the application, or set `stop-command` and `start-command`.',
     },
     E_TOOL_UNSAFE: {
@@ -4925,17 +4926,17 @@ const ERRORS = {
     },
     E_SAFETY_BACKUP: {
         class: 'restore',
-        cause: 'The backup of the present state, which a restore takes first, could not be taken.',
-        fix: 'The message has the reason. `safety-backup: false` goes without, and without a way back.',
+        cause: 'The safety backup, which a restore takes first, could not be taken.',
+        fix: 'The message has the reason. `safety-backup: false` restores without one, and without a way back.',
     },
     E_UNFINISHED: {
         class: 'restore',
-        cause: 'A restore of this database was cut off, and this run could not bring it to an end.',
-        fix: 'Follow the message. As long as it is not done, nothing else is done with that database. When nothing is to be done any more, run once with `settle-unfinished: true`.',
+        cause: 'A restore of this database was cut off, and this run could not finish it.',
+        fix: 'Follow the message. Until it is settled, nothing else is done with that database. When nothing is left to do, run once with `settle-unfinished: true`.',
     },
     E_HOOK: {
         class: 'host',
-        cause: 'A command of yours (`before-command`, `after-command`; `stop-command`, `start-command`, `after-restore-command`, `check-command`) failed.',
+        cause: 'One of your commands failed (`before-command`, `after-command`, `stop-command`, `start-command`, `after-restore-command` or `check-command`).',
         fix: 'Its output is in the log. The message says which state the database is in, or whether the application may still be in maintenance mode.',
     },
     E_ROLLED_BACK: {
@@ -4945,17 +4946,17 @@ const ERRORS = {
     },
     E_ROLLBACK_FAILED: {
         class: 'restore',
-        cause: 'The restore failed after the swap, and going back failed as well.',
+        cause: 'The restore failed after the swap, and rolling back failed as well.',
         fix: 'The message has the commands that bring the old state back by hand. The safety backup is kept.',
     },
     E_ASSERT: {
         class: 'database',
-        cause: 'The backup can be restored, but a statement of `assert` returned something that is not true, or failed.',
-        fix: 'Look at the live database, or correct the statement.',
+        cause: 'The backup can be restored, but a statement in `assert` failed or did not return true.',
+        fix: 'Check the live database, or correct the statement.',
     },
     E_S3_AUTH: {
         class: 'store',
-        cause: 'The S3 store refused the credentials: unknown, expired, without the right that is needed, or used with a clock that is wrong. Or there are none.',
+        cause: 'The S3 store rejected the credentials: unknown, expired, missing a permission, or used with a wrong clock. Or there are none.',
         fix: 'The message says which. Correct `s3-access-key-id` and `s3-secret-access-key`, the policy, or the step that assumes the role.',
     },
     E_S3_BUCKET: {
@@ -4965,43 +4966,43 @@ const ERRORS = {
     },
     E_S3_UNAVAILABLE: {
         class: 'store',
-        cause: 'The S3 store did not answer, broke connections off, or answered with errors of its own, again and again.',
-        fix: 'Run again later; look at the status of the store and at the way to it.',
+        cause: 'The S3 store repeatedly did not answer, dropped the connection, or answered with a server error.',
+        fix: 'Run again later. Check the status of the store and the network path to it.',
     },
     E_S3_UNSUPPORTED: {
         class: 'store',
-        cause: 'The S3 store does not do what a setting asks for.',
-        fix: 'Remove the setting that the message names, or make the bucket ready for it.',
+        cause: 'The S3 store does not support something that a setting asks for.',
+        fix: 'Remove the setting that the message names, or prepare the bucket for it.',
     },
     E_S3_VERIFY: {
         class: 'store',
-        cause: 'What the S3 store says that it holds is not what was sent, or something else is there under that name.',
+        cause: 'The S3 store reports other contents than were sent, or there is something else under that name.',
         fix: 'Do not rely on that copy.',
     },
     E_TOO_LARGE: {
         class: 'host',
-        cause: 'The host sent a line or a text longer than our program there ever does.',
-        fix: 'Look at what the login scripts of that account print.',
+        cause: 'The host sent a longer line or text than our program there ever sends.',
+        fix: 'Check what the login scripts of that account print.',
     },
     E_REQUEST: {
         class: 'input',
-        cause: '`db-backup serve`: a call that is none: no such path or method, no name of the server in `Host`, a body that is no JSON or too large, or bytes that are no HTTP.',
-        fix: 'The status and the message say which; docs/api.md and `/openapi.json` have the calls.',
+        cause: "`db-backup serve`: the request is invalid: unknown path or method, a `Host` that is not the server's, a body that is too large or not JSON, or bytes that are not HTTP.",
+        fix: 'The status and the message say which. docs/api.md and `/openapi.json` describe the calls.',
     },
     E_TOKEN: {
         class: 'input',
-        cause: '`db-backup serve`: the bearer token of the call is missing, or is not that of the server.',
+        cause: '`db-backup serve`: the bearer token is missing or wrong.',
         fix: 'Send `Authorization: Bearer` and the token that the server was started with.',
     },
     E_LIMIT: {
         class: 'run',
-        cause: '`db-backup serve`: too many calls from one address, too many that wait, or the server stops.',
-        fix: 'Try again after the seconds of `Retry-After`.',
+        cause: '`db-backup serve`: too many requests from one address, too many waiting, or the server is stopping.',
+        fix: 'Try again after the seconds in `Retry-After`.',
     },
     E_INTERNAL: {
         class: 'bug',
-        cause: 'Something that this action does not know. Probably our bug.',
-        fix: 'Please report it with the log of the run.',
+        cause: 'Unexpected error, most likely a bug in this action.',
+        fix: 'Please report it, with the log of the run.',
     },
 };
 
@@ -8166,31 +8167,9 @@ function remember(ledger, { seen, verdict, settled = null, unpinned = null, lost
     const free = entries.get(unpinned ?? '');
     if (free !== undefined)
         entries.set(free.id, { ...free, pinned: false });
-    for (const { store, left, vanished, doubtful } of seen) {
-        const there = new Set([...left.backups, ...left.unreadable].map(({ id }) => id));
-        for (const entry of [...entries.values()].filter(({ id }) => !there.has(id))) {
-            const { id } = entry;
-            const missed = vanished.includes(id) ? 'surely' : doubtful.includes(id) ? 'perhaps' : null;
-            const isMissed = missed !== null && id !== settled;
-            if (store === null)
-                entries.set(id, isMissed ? { ...entry, missed } : offHost(entry));
-            else if (entry.inStore === store) {
-                entries.set(id, isMissed ? { ...entry, missedInStore: missed } : outOfStore(entry));
-            }
-        }
-        for (const backup of left.backups.filter(isTrusted)) {
-            const old = entries.get(backup.id);
-            const isSettled = backup.id === settled;
-            // the bytes of an id never change: the next run tells, also of one that was adopted in this one
-            if (old !== undefined && old.sha256 !== backup.manifest.sha256 && !isSettled)
-                continue;
-            if (store === null) {
-                entries.set(backup.id, { ...(isSettled ? asFound(backup, old) : entryOf(backup, old)), onHost: true });
-            }
-            // that of another host, which has the same name in the same bucket, is not ours to watch
-            else if (old !== undefined)
-                entries.set(backup.id, { ...outOfStore(old), inStore: store });
-        }
+    for (const place of seen) {
+        missWhatIsGone(entries, place, settled);
+        enterWhatIsThere(entries, place, settled);
     }
     const doomed = entries.get(lost ?? '');
     if (doomed !== undefined)
@@ -8208,6 +8187,35 @@ function remember(ledger, { seen, verdict, settled = null, unpinned = null, lost
         backups: kept.sort(backups_retention/* newestFirst */.ll).map(plain),
         runs: [verdict, ...ledger.runs.filter(({ command }) => command !== verdict.command)].slice(0, MOST_VERDICTS),
     };
+}
+/** Of those that the place had: what went by a run is not there any more, what vanished is missed. */
+function missWhatIsGone(entries, { store, left, vanished, doubtful }, settled) {
+    const there = new Set([...left.backups, ...left.unreadable].map(({ id }) => id));
+    for (const entry of [...entries.values()].filter(({ id }) => !there.has(id))) {
+        const { id } = entry;
+        const missed = vanished.includes(id) ? 'surely' : doubtful.includes(id) ? 'perhaps' : null;
+        const isMissed = missed !== null && id !== settled;
+        if (store === null)
+            entries.set(id, isMissed ? { ...entry, missed } : offHost(entry));
+        else if (entry.inStore === store) {
+            entries.set(id, isMissed ? { ...entry, missedInStore: missed } : outOfStore(entry));
+        }
+    }
+}
+function enterWhatIsThere(entries, { store, left }, settled) {
+    for (const backup of left.backups.filter(isTrusted)) {
+        const old = entries.get(backup.id);
+        const isSettled = backup.id === settled;
+        // the bytes of an id never change: the next run tells, also of one that was adopted in this one
+        if (old !== undefined && old.sha256 !== backup.manifest.sha256 && !isSettled)
+            continue;
+        if (store === null) {
+            entries.set(backup.id, { ...(isSettled ? asFound(backup, old) : entryOf(backup, old)), onHost: true });
+        }
+        // that of another host, which has the same name in the same bucket, is not ours to watch
+        else if (old !== undefined)
+            entries.set(backup.id, { ...outOfStore(old), inStore: store });
+    }
 }
 const offHost = ({ missed: _, ...entry }) => ({ ...entry, onHost: false });
 const outOfStore = ({ missedInStore: _, ...entry }) => ({ ...entry, inStore: null });
@@ -13563,7 +13571,7 @@ function failureSection(report) {
         `**Usual cause of \`${errorCode}\`**<br>${prose(src_errors/* ERRORS */.Sr[errorCode].cause)}`,
         `**What to do**<br>${prose(report.error?.hint ?? src_errors/* ERRORS */.Sr[errorCode].fix, 1000)}`,
         `**Left as it was**<br>${prose((0,verdict/* leftUntouched */.p)(report))}`,
-        `[All about ${code(errorCode, 40)}](${pages.error}) · [How to restore](${pages.restore})`,
+        `[All about ${code(errorCode, 40)}](${pages.error}) · [Restore step by step](${pages.restore})`,
     ].join('\n\n');
 }
 const MAX_PROBLEMS_BYTES = 25_000;
@@ -15880,6 +15888,7 @@ async function explain(error, hello, { names, where }, run) {
         return told;
     return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_RESTORE', `the rows could not be read from the backup: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .YM)(failure.text)}`, 'Look whether another backup has them: `db-backup list` shows all.');
 }
+// biome-ignore lint/complexity/noExcessiveCognitiveComplexity: one sentence a code, side by side
 function ofHost(failure, user, system, where, run) {
     const { code, facts } = failure;
     const { settings } = run;

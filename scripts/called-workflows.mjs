@@ -1,6 +1,7 @@
 // What the called workflows have of action.yml: inputs, outputs, and what is passed on. Each stands in them as a run of lines of one form,
 // which `npm run docs` writes anew.
 import { declared, INPUT_NAMES } from '../src/settings/declared-inputs.ts';
+import { STEP } from './step-action.mjs';
 
 export const CALLED = ['backup', 'restore', 'verify', 'health'];
 
@@ -62,6 +63,7 @@ export function called(command, text, outputs) {
       /(?: {6}([a-z0-9-]+): \$\{\{ steps\.action\.outputs\.\1 \}\}\n)+/,
       set.map((name) => `      ${name}: \${{ steps.action.outputs.${name} }}`),
     ],
+    [/ {8}uses: \$\/.*\n/, [`        uses: ${STEP}`]],
     [
       /(?<= {10}command: [a-z]+\n)(?: {10}[a-z0-9-]+: \$\{\{ .* \}\}\n)+/,
       names.map((name) => `          ${name}: ${passedOn(name)}`),

@@ -170,14 +170,31 @@ export async function startS3Double(options: S3DoubleOptions = {}): Promise<S3Do
     if (key === '') send(response, list(query));
     else if (method === 'POST' && query.has('uploads')) begin(request, response);
     else if (method === 'PUT' && query.has('retention')) lock(request, received, response);
-    else if (method === 'PUT' && upload) {
-      upload.parts.set(Number(query.get('partNumber')), received);
+    else if (upload && id !== null && method !== 'GET' && method !== 'HEAD') {
+      answerUpload(request, upload, id, received, response);
+    } else answerObject(request, received, response);
+  }
+
+  function answerUpload(
+    request: S3Request,
+    upload: PendingUpload,
+    id: string,
+    received: ReceivedPart,
+    response: ServerResponse,
+  ): void {
+    if (request.method === 'POST') complete(request, upload, id, received, response);
+    else if (request.method === 'PUT') {
+      upload.parts.set(Number(request.query.get('partNumber')), received);
       send(response, '', 200, { etag: `"${received.md5}"` });
-    } else if (method === 'POST' && upload && id !== null) complete(request, upload, id, received, response);
-    else if (method === 'DELETE' && id !== null) {
+    } else {
       double.uploads.delete(id);
       send(response, '', 204);
-    } else if (method === 'PUT') {
+    }
+  }
+
+  function answerObject(request: S3Request, received: ReceivedPart, response: ServerResponse): void {
+    const { method, query, key } = request;
+    if (method === 'PUT') {
       checkCondition(request);
       const object = double.bucket.put(key, received, received.md5, keptHeaders(request));
       send(response, '', 200, headersOf(object));

@@ -93,3 +93,10 @@ test('npm ci accepts package-lock.json', () => {
     rmSync(dir, { recursive: true, force: true });
   }
 });
+
+test('the packages of the AWS SDK are of one version, so that what they share is in the bundle once', () => {
+  const { devDependencies } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'));
+  const versions = Object.entries(devDependencies).filter(([name]) => name.startsWith('@aws-sdk/'));
+  expect(versions.length).toBeGreaterThan(1);
+  expect(new Set(versions.map(([, version]) => version)).size).toBe(1);
+});

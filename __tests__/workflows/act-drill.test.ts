@@ -25,7 +25,7 @@ function drill(): void {
       `CREATE TABLE users AS SELECT 1 AS id;
        CREATE TABLE orders AS SELECT now() AS created_at`,
     );
-    scene = await startPostgresScene(production, 'shop');
+    scene = await startPostgresScene(production, 'shop', { transport: 'ssh' });
   });
   afterAll(async () => {
     await scene?.stop();

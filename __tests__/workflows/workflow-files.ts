@@ -7,6 +7,8 @@ export const repository = fileURLToPath(new URL('../..', import.meta.url));
 
 export interface Step {
   id?: string;
+  name?: string;
+  if?: string;
   uses?: string;
   run?: string;
   with?: Record<string, string>;
@@ -14,11 +16,13 @@ export interface Step {
 
 export interface Job {
   uses?: string;
+  if?: string;
+  needs?: string | string[];
   with?: Record<string, unknown>;
   secrets?: Record<string, string>;
   permissions?: unknown;
   concurrency?: Record<string, unknown>;
-  environment?: string;
+  environment?: string | { name: string; deployment?: boolean };
   'runs-on'?: string;
   'timeout-minutes'?: unknown;
   outputs?: Record<string, string>;
@@ -27,6 +31,7 @@ export interface Job {
 
 export interface Workflow {
   on: {
+    schedule?: { cron: string; timezone?: string }[];
     workflow_call?: {
       inputs: Record<string, { type: string; default?: unknown; required?: boolean }>;
       secrets: Record<string, { required?: boolean }>;
@@ -34,6 +39,7 @@ export interface Workflow {
     };
   };
   permissions?: unknown;
+  concurrency?: Record<string, unknown>;
   jobs: Record<string, Job>;
 }
 
@@ -44,6 +50,9 @@ export const textOf = (path: string): string => readFileSync(join(repository, pa
 export const workflow = (path: string): Workflow => parse(textOf(path)) as Workflow;
 export const called = (name: string): Workflow => workflow(`.github/workflows/${name}.yml`);
 export const EXAMPLES = readdirSync(join(repository, 'examples')).filter((name) => name.endsWith('.yml'));
+
+/** How the examples use our action, or one of its workflows: by commit, with the version beside it. */
+export const PINNED = /^org\/db-backup-action(?:\/\.github\/workflows\/(\w+)\.yml)?@[0-9a-f]{40}$/;
 
 export const action = parse(textOf('action.yml')) as {
   inputs: Record<string, { default: string }>;

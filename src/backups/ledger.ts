@@ -221,28 +221,9 @@ export function remember(
   if (accepted !== undefined) entries.set(accepted.id, outOfStore(accepted));
   const free = entries.get(unpinned ?? '');
   if (free !== undefined) entries.set(free.id, { ...free, pinned: false });
-  for (const { store, left, vanished, doubtful } of seen) {
-    const there = new Set([...left.backups, ...left.unreadable].map(({ id }) => id));
-    for (const entry of [...entries.values()].filter(({ id }) => !there.has(id))) {
-      const { id } = entry;
-      const missed = vanished.includes(id) ? 'surely' : doubtful.includes(id) ? 'perhaps' : null;
-      const isMissed = missed !== null && id !== settled;
-      if (store === null) entries.set(id, isMissed ? { ...entry, missed } : offHost(entry));
-      else if (entry.inStore === store) {
-        entries.set(id, isMissed ? { ...entry, missedInStore: missed } : outOfStore(entry));
-      }
-    }
-    for (const backup of left.backups.filter(isTrusted)) {
-      const old = entries.get(backup.id);
-      const isSettled = backup.id === settled;
-      // the bytes of an id never change: the next run tells, also of one that was adopted in this one
-      if (old !== undefined && old.sha256 !== backup.manifest.sha256 && !isSettled) continue;
-      if (store === null) {
-        entries.set(backup.id, { ...(isSettled ? asFound(backup, old) : entryOf(backup, old)), onHost: true });
-      }
-      // that of another host, which has the same name in the same bucket, is not ours to watch
-      else if (old !== undefined) entries.set(backup.id, { ...outOfStore(old), inStore: store });
-    }
+  for (const place of seen) {
+    missWhatIsGone(entries, place, settled);
+    enterWhatIsThere(entries, place, settled);
   }
   const doomed = entries.get(lost ?? '');
   if (doomed !== undefined) entries.set(doomed.id, offHost(outOfStore(doomed)));
@@ -259,6 +240,38 @@ export function remember(
     backups: kept.sort(newestFirst).map(plain),
     runs: [verdict, ...ledger.runs.filter(({ command }) => command !== verdict.command)].slice(0, MOST_VERDICTS),
   };
+}
+
+/** Of those that the place had: what went by a run is not there any more, what vanished is missed. */
+function missWhatIsGone(
+  entries: Map<string, Entry>,
+  { store, left, vanished, doubtful }: Seen,
+  settled: string | null,
+): void {
+  const there = new Set([...left.backups, ...left.unreadable].map(({ id }) => id));
+  for (const entry of [...entries.values()].filter(({ id }) => !there.has(id))) {
+    const { id } = entry;
+    const missed = vanished.includes(id) ? 'surely' : doubtful.includes(id) ? 'perhaps' : null;
+    const isMissed = missed !== null && id !== settled;
+    if (store === null) entries.set(id, isMissed ? { ...entry, missed } : offHost(entry));
+    else if (entry.inStore === store) {
+      entries.set(id, isMissed ? { ...entry, missedInStore: missed } : outOfStore(entry));
+    }
+  }
+}
+
+function enterWhatIsThere(entries: Map<string, Entry>, { store, left }: Seen, settled: string | null): void {
+  for (const backup of left.backups.filter(isTrusted)) {
+    const old = entries.get(backup.id);
+    const isSettled = backup.id === settled;
+    // the bytes of an id never change: the next run tells, also of one that was adopted in this one
+    if (old !== undefined && old.sha256 !== backup.manifest.sha256 && !isSettled) continue;
+    if (store === null) {
+      entries.set(backup.id, { ...(isSettled ? asFound(backup, old) : entryOf(backup, old)), onHost: true });
+    }
+    // that of another host, which has the same name in the same bucket, is not ours to watch
+    else if (old !== undefined) entries.set(backup.id, { ...outOfStore(old), inStore: store });
+  }
 }
 
 const offHost = ({ missed: _, ...entry }: Entry): Entry => ({ ...entry, onHost: false });

@@ -40,7 +40,7 @@ async function openShell(): Promise<Shell> {
     delay: 1_000,
     listeners: {
       stdout: (chunk) => {
-        forget(); // it has opened the fifo
+        void forget(); // it has opened the fifo
         for (const listener of listeners.stdout) listener(chunk);
       },
       stderr: (chunk) => {

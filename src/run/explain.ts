@@ -30,6 +30,7 @@ export async function explain(
   );
 }
 
+// biome-ignore lint/complexity/noExcessiveCognitiveComplexity: one sentence a code, side by side
 function ofHost(failure: HostFailure, user: string, system: string, where: string, run: Run): BackupError {
   const { code, facts } = failure;
   const { settings } = run;

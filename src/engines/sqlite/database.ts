@@ -103,6 +103,7 @@ export function sqliteDatabase(source: SqliteSource): Database {
 
     extracting: sqliteExtracting((settings) => argumentsOf(source, settings)),
 
+    // biome-ignore lint/complexity/noExcessiveCognitiveComplexity: one sentence a code, side by side
     explain(failure, settings) {
       const said = quoteOutside(failure.text);
       const path = failure.facts.get('source') ?? source.path;
