@@ -4731,7 +4731,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 const ERRORS = {
     E_INPUT: {
         class: 'input',
-        cause: 'An input is missing or malformed, or contradicts another one. Nothing was contacted. Or PostgreSQL rejected a pattern or a parameter of the URL; nothing was kept.',
+        cause: 'An input is missing or malformed, or contradicts another one; nothing was contacted. Or PostgreSQL rejected a pattern or a parameter of the URL; nothing was kept.',
         fix: 'The message lists every wrong input, with its rule and what was given. Correct them in the workflow.',
     },
     E_HOSTKEY: {

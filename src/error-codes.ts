@@ -3,7 +3,7 @@ export const ERRORS = {
   E_INPUT: {
     class: 'input',
     cause:
-      'An input is missing or malformed, or contradicts another one. Nothing was contacted. Or PostgreSQL rejected a pattern or a parameter of the URL; nothing was kept.',
+      'An input is missing or malformed, or contradicts another one; nothing was contacted. Or PostgreSQL rejected a pattern or a parameter of the URL; nothing was kept.',
     fix: 'The message lists every wrong input, with its rule and what was given. Correct them in the workflow.',
   },
   E_HOSTKEY: {
