@@ -190,7 +190,7 @@ const FAILURE = object(
     message: text('What happened'),
     error_code: text('An error code of docs/errors.md', { pattern: '^E_[A-Z0-9_]+$' }),
     hint: text('What to do; absent if only the operator of the server can do something'),
-    left: text('What was left as it was'),
+    left: text('What did not change'),
     outcome: OUTCOME,
     suspect: truth('A backup was made and kept, but does not count until somebody accepts it'),
     backup: ref('Backup'),
