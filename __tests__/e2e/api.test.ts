@@ -182,7 +182,7 @@ test('what is asked for is checked before anything is run', async () => {
     '\u00a0app.db',
     'app.db\ufeff',
   ]) {
-    await refused(restore, { body: { filename: id, confirm } }, /^confirm: .*no blank before or after it/);
+    await refused(restore, { body: { filename: id, confirm } }, /^confirm: .*without blanks around it/);
   }
   for (const path of ['..%2f..%2fetc', 'latest', '%00', '%ff', encodeURIComponent(`${id} `), `${id}%2f`]) {
     await refused(`DELETE /api/database/backups/${path}?target=app`, {}, /expected|can not be read/);

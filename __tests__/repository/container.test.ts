@@ -68,7 +68,7 @@ test('the compose example starts what there is, with files that are there', asyn
     expect(times).toEqual(['backup: daily 03:15', 'verify: weekly sunday 04:15', 'health: daily 08:00']);
     const docs = textOf('docs/container.md').replace(/\s+/g, ' ');
     expect(docs).toContain(
-      'a backup every day at 03:15, its proof on Sundays at 04:15, a look at its health every day at 08:00',
+      'a backup every day at 03:15, a verify run on Sundays at 04:15, a health check every day at 08:00',
     );
   } finally {
     rmSync(folder, { recursive: true });

@@ -119,7 +119,7 @@ else {
         [
           'DbBackupUnhealthy',
           { severity: 'warning', target: 'app' },
-          'The last run for app was not well: see its log, or status.json on the host',
+          'The last run for app failed or found an error: see its log, or status.json on the host',
         ],
       ]),
       alert('1m', [success('0x60'), 'db_backup_rows{target="app"} 100x20 51x30'], '40m', []),
@@ -127,7 +127,7 @@ else {
         [
           'DbBackupRowsFell',
           { severity: 'warning', target: 'app' },
-          'The newest backup of app has less than half of the rows of a week ago',
+          'The newest backup of app has less than half the rows of a week ago',
         ],
       ]),
     ];
@@ -146,7 +146,7 @@ else {
           [
             'DbBackupUnproven',
             { severity: 'warning', target: 'app', level: 'restore' },
-            'No backup of app was proven by a restore for 35d 1h 0m 0s',
+            'No backup of app has passed a scratch restore for 35d 1h 0m 0s',
           ],
         ],
       ),

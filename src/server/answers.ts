@@ -12,22 +12,22 @@ export interface Answer {
 }
 
 const bytes = (size: number | null) => ({ size, size_human: size === null ? null : formatBytes(size) });
-const BYTES = { size: count('Bytes'), size_human: text('Such as "302 MB"') };
+const BYTES = { size: count('Bytes'), size_human: text('For example "302 MB"') };
 
 const BACKUP = object({
-  filename: text('Of the payload; `restore` and `DELETE` take it, or the id'),
-  path: text('On the host, or s3:// when it is there alone'),
+  filename: text('File name of the payload; `restore` and `DELETE` take this or the id'),
+  path: text('On the host, or s3:// if it is only in the store'),
   ...BYTES,
-  created_at: time('When it was begun'),
-  encrypted: truth('It is'),
+  created_at: time('When the backup was started'),
+  encrypted: truth('Whether it is encrypted'),
   checksum: text('SHA-256 of the payload, in hex'),
-  id: text('Of the backup'),
-  state: text('Anything but "ok" does not count as a backup', {
+  id: text('The id of the backup'),
+  state: text('Only "ok" counts as a good backup', {
     enum: ['ok', 'suspect', 'unverified', 'damaged', 'future', 'unsigned', 'forged'],
   }),
-  suspect: truth('A limit was tripped, and nobody has accepted it yet'),
-  verified: text('How far it was proven', { enum: ['none', 'checksum', 'content', 'restore'] }),
-  pinned: orNull(text('Why rotation leaves it alone; null: it does not')),
+  suspect: truth('It tripped a limit, and nobody has accepted it yet'),
+  verified: text('How far it was verified', { enum: ['none', 'checksum', 'content', 'restore'] }),
+  pinned: orNull(text('Why it is pinned, so that rotation keeps it; null: not pinned')),
 });
 
 const backupOf = (backup: BackupFacts) => ({
@@ -46,8 +46,8 @@ const backupOf = (backup: BackupFacts) => ({
 
 const PROBLEM = object(
   {
-    level: text('How bad it is', { enum: ['warning', 'error'] }),
-    code: text('Of docs/errors.md'),
+    level: text('How serious it is', { enum: ['warning', 'error'] }),
+    code: text('An error code of docs/errors.md'),
     message: text('What was found'),
     todo: text('What to do'),
   },
@@ -59,8 +59,8 @@ function problemOf({ todo = '', ...problem }: Problem): Problem {
   return { ...problem, message: forCallers(problem.message), ...(hint === '' ? {} : { todo: hint }) };
 }
 
-const CHANGED = { success: truth('All that was asked for was done'), message: text('What came of it') };
-const WARNINGS = { warnings: list(text('What somebody should look at')) };
+const CHANGED = { success: truth('Whether everything was done'), message: text('The result, in a sentence') };
+const WARNINGS = { warnings: list(text('Something to check')) };
 
 /** What came of it, in a sentence. */
 const said = (report: Report): string => verdict(report, (name) => name).text;
@@ -69,21 +69,23 @@ const warningsOf = ({ problems }: Report): string[] => problems.map(({ message }
 
 const Health: Answer = {
   schema: object({
-    healthy: truth('No finding is an error, about the database, the backups and where they are'),
+    healthy: truth('No finding about the database, its backups or their places is an error'),
     integrity_check: orNull(
-      text('null: it was not read to its end, or its engine has no such check', {
+      text('null: it was not read completely, or its engine has no such check', {
         enum: ['passed', 'failed', null],
       }),
     ),
-    size: orNull(count('Bytes of the database; null: it could not be looked at, as all that is null here')),
-    size_human: orNull(text('Such as "302 MB"')),
+    size: orNull(count('Bytes of the database; null, here and below: it could not be checked')),
+    size_human: orNull(text('For example "302 MB"')),
     tables: orNull(count('How many there are')),
-    table_details: list(object({ name: text('Of the table'), rows: orNull(count('null: not known')) })),
-    page_count: orNull(count('null: its engine tells none')),
-    page_size: orNull(count('bytes; null: its engine tells none')),
-    foreign_key_errors: orNull(count('rows that point to none; null: its engine lets none be')),
-    last_checked: time('When it was looked at'),
-    estimated: truth('The rows are what the server has last estimated'),
+    table_details: list(
+      object({ name: text('Name of the table'), rows: orNull(count('Number of rows; null: not known')) }),
+    ),
+    page_count: orNull(count('Number of pages; null: its engine has none')),
+    page_size: orNull(count('Bytes; null: its engine has none')),
+    foreign_key_errors: orNull(count('Rows whose foreign key points nowhere; null: its engine allows none')),
+    last_checked: time('When it was checked'),
+    estimated: truth('The row counts are estimates of the server'),
     newest_age_seconds: orNull(count('Age of the newest good backup; null: there is none')),
     problems: list(PROBLEM),
   }),
@@ -116,7 +118,7 @@ const Backups: Answer = {
 const Made: Answer = {
   schema: object({
     ...CHANGED,
-    backup: { description: 'null: by the configuration it was a dry run', anyOf: [ref('Backup'), { type: 'null' }] },
+    backup: { description: 'null: the configuration asks for a dry run', anyOf: [ref('Backup'), { type: 'null' }] },
     ...WARNINGS,
   }),
   of: (report) => ({
@@ -126,16 +128,16 @@ const Made: Answer = {
   }),
 };
 
-const OUTCOME = text('In which state the live database is; empty: that is not known', {
+const OUTCOME = text('The state of the live database; empty: not known', {
   enum: ['', 'restored', 'unchanged', 'rolled-back', 'rollback-failed'],
 });
 
 const Restored: Answer = {
   schema: object({
     ...CHANGED,
-    warning: text('What somebody should look at; empty: nothing'),
+    warning: text('Something to check; empty: nothing'),
     outcome: OUTCOME,
-    safety_backup: orNull(text('The id of the backup of the state before, which brings it back')),
+    safety_backup: orNull(text('The id of the safety backup; restore it to undo this restore')),
   }),
   of: (report) => ({
     ...changed(report),
@@ -152,15 +154,15 @@ const Deleted: Answer = {
 
 const Storage: Answer = {
   schema: object({
-    database: object({ size: orNull(count('Bytes; null: it could not be looked at')), size_human: orNull(text('')) }),
+    database: object({ size: orNull(count('Bytes; null: it could not be checked')), size_human: orNull(text('')) }),
     backups: object({
-      count: count('Those on the host'),
+      count: count('Number of backups on the host'),
       total_size: count('Bytes'),
       size_human: text('Of `total_size`'),
-      average_size: count('Bytes; 0: there is none'),
+      average_size: count('Bytes; 0: there are no backups'),
     }),
     data_directory: object({
-      total_size: orNull(count('Bytes of everything in the backup directory; null: there is none')),
+      total_size: orNull(count('Bytes of everything in the backup directory; null: there is no directory')),
       size_human: orNull(text('Of `total_size`')),
     }),
   }),
@@ -186,18 +188,18 @@ const FAILURE = object(
   {
     success: { type: 'boolean', const: false },
     message: text('What happened'),
-    error_code: text('Of docs/errors.md', { pattern: '^E_[A-Z0-9_]+$' }),
-    hint: text('What to do; absent where only who runs the server can do something'),
-    left: text('What is still as it was before'),
+    error_code: text('An error code of docs/errors.md', { pattern: '^E_[A-Z0-9_]+$' }),
+    hint: text('What to do; absent if only the operator of the server can do something'),
+    left: text('What did not change'),
     outcome: OUTCOME,
-    suspect: truth('A backup was made and kept, and does not count until somebody accepts it'),
+    suspect: truth('A backup was made and kept, but does not count until somebody accepts it'),
     backup: ref('Backup'),
     running: object({
-      command: text('Which change runs'),
-      target: orNull(text('Of which database of the configuration')),
-      since: time('Since when'),
-      client: text('Which address has called for it'),
-      actor: orNull(text('Whom it has named in X-Actor')),
+      command: text('Which change is running'),
+      target: orNull(text('For which database of the configuration')),
+      since: time('When it started'),
+      client: text('The address that called for it'),
+      actor: orNull(text('The name given in X-Actor')),
     }),
   },
   ['hint', 'left', 'outcome', 'suspect', 'backup', 'running'],
@@ -223,5 +225,5 @@ export const SCHEMAS: Record<string, Schema> = {
   Backup: BACKUP,
   Failure: FAILURE,
   ...Object.fromEntries(Object.entries(ANSWERS).map(([name, { schema }]) => [name, schema])),
-  Alive: object({ status: text('The server is there', { const: 'ok' }) }),
+  Alive: object({ status: text('The server is running', { const: 'ok' }) }),
 };

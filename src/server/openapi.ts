@@ -6,18 +6,20 @@ const json = (schema: Schema) => ({ content: { 'application/json': { schema } } 
 const failure = (description: string) => ({ description, ...json(ref('Failure')) });
 
 const STATUSES = {
-  400: failure('No HTTP call as it should be, or no JSON'),
+  400: failure('The call is not valid HTTP, or the body is not JSON'),
   401: failure('The token is missing or wrong'),
-  404: failure('There is no such backup'),
-  408: failure('The call did not arrive to its end in time'),
-  409: failure('Another change runs, or the state of the database or its backups is against it: see error_code'),
+  404: failure('There is no such backup, or no such path'),
+  408: failure('The call did not arrive completely in time'),
+  409: failure(
+    'Another change is running, or the state of the database or its backups does not allow it: see error_code',
+  ),
   413: failure('The body is too large'),
-  415: failure('The body is no JSON'),
-  421: failure('Not the name of this server'),
+  415: failure('The body is not JSON'),
+  421: failure('Host is not a name of this server'),
   422: failure('An input is missing or wrong'),
   429: failure('Too many calls: see Retry-After'),
   431: failure('The headers are too large'),
-  '5XX': failure('The run failed, or the server has no room for the call, or stops'),
+  '5XX': failure('The run failed, or the server is too busy or stopping'),
 };
 type Status = keyof typeof STATUSES;
 
@@ -35,7 +37,7 @@ function operationOf({ operation, summary, does }: Route): object {
     Object.fromEntries(statuses.map((status) => [status, { $ref: `#/components/responses/${status}` }]));
   if (typeof does === 'string') {
     const schema = does === 'alive' ? ref('Alive') : { type: 'object' };
-    return { ...head, security: [], responses: { 200: { description: 'Yes', ...json(schema) }, ...pick(ALWAYS) } };
+    return { ...head, security: [], responses: { 200: { description: 'OK', ...json(schema) }, ...pick(ALWAYS) } };
   }
   const { path = {}, body, answer } = does;
   const fields = Object.entries(body ?? {});
@@ -58,7 +60,7 @@ function operationOf({ operation, summary, does }: Route): object {
           },
         }),
     responses: {
-      200: { description: 'It was done', ...json(ref(answer)) },
+      200: { description: 'Done', ...json(ref(answer)) },
       ...pick([...RUN, ...(body === undefined ? [] : BODY)]),
     },
   };

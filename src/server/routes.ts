@@ -41,9 +41,9 @@ const field = (description: string, pattern: string, maxLength: number, example:
 
 const EXAMPLE = 'app-20261120T101500Z-7f3a';
 const ID = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}(\\.[a-z0-9]+){0,3}$';
-const id = field(`Id or file name of a backup, such as ${EXAMPLE}`, ID, 120, EXAMPLE);
+const id = field(`The id or file name of a backup, such as ${EXAMPLE}`, ID, 120, EXAMPLE);
 const confirm = field(
-  'The name of the database that is replaced, and nothing else, no blank before or after it: of a file its name without the folder',
+  'The exact name of the database to replace, without blanks around it: for a file, its name without the folder',
   '^[^\\s\\u0000-\\u001f\\u007f]([^\\u0000-\\u001f\\u007f]*[^\\s\\u0000-\\u001f\\u007f])?$',
   255,
   'app.db',
@@ -51,7 +51,7 @@ const confirm = field(
 
 /** The query of each call that runs something. */
 export const TARGET: Field = field(
-  'Which database of the configuration; required when it has several. One of a server with `all: true` is NAME-DATABASE, and required as well. Letters, digits and "._-", the first a letter or digit',
+  'Which database of the configuration; required if it has several. For a server with `all: true` it is NAME-DATABASE, and always required. Letters, digits and "._-", the first a letter or digit',
   '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
   64,
   'app',
@@ -59,33 +59,33 @@ export const TARGET: Field = field(
 
 /** Whom a caller names for the audit: nobody proves it. */
 export const ACTOR: Field = field(
-  'Who is behind the call, for the audit: letters (a to z, A to Z), digits and "@._+-", the first a letter or digit',
+  'Who is behind the call, for the log: letters (a to z, A to Z), digits and "@._+-", the first a letter or digit',
   '^[A-Za-z0-9][A-Za-z0-9@._+-]*$',
   64,
   'ada@example.org',
 );
 
 export const ROUTES: readonly Route[] = [
-  { method: 'GET', path: '/health', operation: 'alive', summary: 'Whether the server is there', does: 'alive' },
+  { method: 'GET', path: '/health', operation: 'alive', summary: 'Whether the server is running', does: 'alive' },
   { method: 'GET', path: '/openapi.json', operation: 'document', summary: 'This document', does: 'document' },
   {
     ...{ method: 'GET', path: '/api/database/health', operation: 'health' },
-    summary: 'How the database and its backups are',
+    summary: 'The health of the database and its backups',
     does: { command: 'health', changes: false, answer: 'Health' },
   },
   {
     ...{ method: 'GET', path: '/api/database/backups', operation: 'list' },
-    summary: 'The backups, the newest first',
+    summary: 'List the backups, the newest first',
     does: { command: 'list', changes: false, answer: 'Backups' },
   },
   {
     ...{ method: 'POST', path: '/api/database/backup', operation: 'backup' },
-    summary: 'Take a verified backup, then rotate; answers when that is done',
+    summary: 'Take a verified backup, then rotate; answers when done',
     does: { command: 'backup', changes: true, body: {}, answer: 'Made' },
   },
   {
     ...{ method: 'POST', path: '/api/database/restore', operation: 'restore' },
-    summary: 'Put a backup back, after a safety backup, and with a way back; answers when that is done',
+    summary: 'Restore a backup, after taking a safety backup to roll back to; answers when done',
     does: {
       ...{ command: 'restore', changes: true, body: { filename: id, confirm }, backup: 'filename', answer: 'Restored' },
       options: ({ confirm: name }) => [`--confirm=${name}`],
@@ -98,7 +98,7 @@ export const ROUTES: readonly Route[] = [
   },
   {
     ...{ method: 'GET', path: '/api/database/storage', operation: 'storage' },
-    summary: 'What the database and the backups take',
+    summary: 'The disk space of the database and its backups',
     does: { command: 'health', changes: false, answer: 'Storage' },
   },
 ];
