@@ -196,8 +196,9 @@ export const ERRORS = {
   },
   E_EVENT: {
     class: 'input',
-    cause: 'A restore was started by a pull request, whose author may be anybody.',
-    fix: 'Restore from a workflow with `workflow_dispatch`.',
+    cause:
+      'The event that started this restore is not `workflow_dispatch`, `repository_dispatch`, `schedule`, `push`, `release` or `deployment`: people who cannot write to the repository may be able to cause it.',
+    fix: 'Start the restore from a workflow with `on: workflow_dispatch`. If only people you trust can cause the event, name it in `allow-event`.',
   },
   E_TARGET_MISMATCH: {
     class: 'input',

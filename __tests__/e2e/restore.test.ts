@@ -182,11 +182,15 @@ describe('what is refused before anything is touched', () => {
     expect(disk()).toBe(before);
   });
 
-  test.each(['pull_request', 'pull_request_target'])('the event %s: E_EVENT', async (event) => {
+  test.each(['pull_request', 'issue_comment'])('the event %s: E_EVENT', async (event) => {
     const env = { GITHUB_REPOSITORY: 'o/r', GITHUB_RUN_ID: '1', GITHUB_EVENT_NAME: event };
-    const result = await restore({}, env);
-    expectFailure(result, 'E_EVENT', event, 'workflow_dispatch');
-    expect(result.visible).not.toContain('connecting to');
+    for (const inputs of [{}, { 'dry-run': 'true' }, { 'allow-event': 'workflow_run' }]) {
+      const result = await restore(inputs, env);
+      expectFailure(result, 'E_EVENT', event, 'workflow_dispatch', `allow-event: ${event}`, 'Nothing was contacted');
+      expect(result.visible).not.toContain('connecting to');
+    }
+    const allowed = await restore({ 'allow-event': `workflow_run ${event}`, 'dry-run': 'true' }, env);
+    expect(allowed.outputs['error-code']).toBe('');
   });
 
   test('an id that is not there: E_NOT_FOUND, with those that are', async () => {

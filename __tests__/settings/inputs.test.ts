@@ -82,6 +82,7 @@ describe('what the settings are', () => {
       restore: {
         wanted: { by: 'latest' },
         confirm: null,
+        allowEvents: [],
         to: null,
         safetyBackup: true,
         way: 'auto',
@@ -208,6 +209,11 @@ describe('what the settings are', () => {
     ledger: [LOCAL, 'false', { ledger: false }],
     backup: [{ ...LOCAL, command: 'delete', backup: ID }, 'app-20261120T101500Z-0000', { backup: /0000/ }],
     confirm: [RESTORE, 'app.db', { restore: { confirm: 'app.db' } }],
+    'allow-event': [
+      RESTORE,
+      'workflow_run\n  issue_comment workflow_call',
+      { restore: { allowEvents: ['workflow_run', 'issue_comment', 'workflow_call'] } },
+    ],
     'safety-backup': [RESTORE, 'false', { restore: { safetyBackup: false } }],
     'command-timeout': [RESTORE, '90s', { commandTimeoutMs: 90_000 }],
     'before-command': [LOCAL, 'a\r\nb', { hooks: { before: 'a\nb' } }],

@@ -89,6 +89,13 @@ export function parseContainer(text: string): string {
   return text;
 }
 
+/** Names of GitHub's events, separated by blanks or lines. */
+export function parseEvents(text: string): string[] {
+  const names = text.split(/\s+/).filter((name) => name !== '');
+  if (names.every((name) => /^[a-z_]{1,60}$/.test(name))) return names;
+  throw new Error('expected names of events, separated by blanks or lines, such as workflow_run');
+}
+
 export interface JumpHost {
   /** null: the one of the target. */
   username: string | null;
