@@ -132,7 +132,11 @@ describe('a key that can not be used is told before anything is contacted', () =
       () => ({ key: locked, passphrase: 'wrong' }),
       'key: the passphrase in passphrase does not open it',
     ],
-    ['no passphrase', () => ({ key: locked }), 'key: it is encrypted; give its passphrase in passphrase'],
+    [
+      'no passphrase',
+      () => ({ key: locked }),
+      'key: it has a passphrase: give that in passphrase, or give a key without one',
+    ],
     [
       'an end that is missing',
       () => ({ key: good.slice(0, 200) }),

@@ -51,6 +51,8 @@ test('it says why, and how to allow it; what stands in no workflow is not sugges
     ),
     hint: expect.stringContaining('`allow-event: issue_comment`'),
   });
+  expect(refusalOf('')?.message).toContain('GITHUB_EVENT_NAME is empty');
+  expect(refusalOf('')?.hint).not.toContain('allow-event');
   expect(refusalOf('x::error::y')?.hint).not.toContain('allow-event');
 });
 

@@ -9,6 +9,7 @@ import type { Report } from '../reporting/report.js';
 import type { InputName } from '../settings/declared-inputs.js';
 import type { Asked } from './arguments.js';
 import type { Target } from './config.js';
+import { givenBy } from './environment.js';
 import type { Inputs } from './given.js';
 import { merged } from './targets.js';
 import { typed } from './typed.js';
@@ -54,7 +55,11 @@ function begin(
       ...{ secrets, wrong, quiet: asked.quiet, isScheduled: asked.scheduled, silentResult: asked.json },
       ...(draw === undefined ? {} : { draw }),
       about: title === null ? '' : target.name,
-      hand: { option: (name) => asked.options.get(name) ?? '', typed: (inputs) => typed(inputs, asked) },
+      hand: {
+        option: (name) => asked.options.get(name) ?? '',
+        typed: (inputs) => typed(inputs, asked),
+        gives: (name) => givenBy(name as InputName),
+      },
       input: (name) =>
         inputs
           .get(name as InputName)?.()

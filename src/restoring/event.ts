@@ -21,11 +21,11 @@ export function refuseEvent({ github, settings }: Pick<Run, 'github' | 'settings
   const event = quoteOutside(github.event, 60);
   throw new BackupError(
     'E_EVENT',
-    event === ''
+    github.event === ''
       ? 'GITHUB_EVENT_NAME is empty, so nobody can tell who started this run, and a restore replaces the live database'
       : `the event \`${event}\` started this run: people who cannot write to the repository may be able to cause it, and a restore replaces the live database`,
     `Start the restore from a workflow with \`on: workflow_dispatch\`, behind an environment with reviewers.${
-      /^[a-z_]+$/.test(event)
+      /^[a-z_]{1,60}$/.test(github.event)
         ? ` If only people you trust can start this workflow by that event, set \`allow-event: ${event}\`.`
         : ''
     }`,
