@@ -16,7 +16,7 @@ export const ERRORS = {
     class: 'host',
     cause:
       'No SSH connection: name not found, port closed, firewall, no answer within `connect-timeout`, or no algorithm in common. Or no PostgreSQL server was reached from the host.',
-    fix: 'Check `host`, `port`, `jump-host` and the firewall; the runner of GitHub has changing addresses. Host and port in `database` are as seen from the host.',
+    fix: 'Check `host`, `port`, `jump-host` and the firewall; the runner of GitHub has changing addresses. Host and port in `database` are as seen from the host. The name of a compose service is known to its containers alone: set `container: compose:PROJECT/SERVICE`.',
   },
   E_AUTH: {
     class: 'host',
@@ -85,7 +85,7 @@ export const ERRORS = {
   E_SOURCE_INVALID: {
     class: 'database',
     cause:
-      'The path of `database` is a directory, an empty file, or not a SQLite database (it may be encrypted), or the file has another name with a -wal of its own. Or the PostgreSQL server is a hot standby, or behind a pooler that gives sessions from one client to another.',
+      'The path of `database` is a directory, an empty file, or not a SQLite database (it may be encrypted), or the file has another name with a -wal of its own. Or the PostgreSQL server is a hot standby, or behind a pooler that gives sessions from one client to another. Or `container` names a service that has more than one running container.',
     fix: 'Correct the path, or mount the folder and not the single file; name the primary (`?target_session_attrs=standby` in the URL says that the standby is meant), and the server itself instead of the pooler.',
   },
   E_SOURCE_CORRUPT: {
