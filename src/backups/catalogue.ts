@@ -3,9 +3,10 @@ import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
 import { type Coverage, covers, showCoverage } from './coverage.js';
 import { type Finding, odd, wrong } from './finding.js';
-import { type Identity, isVague, sameDatabase, showIdentity } from './identity.js';
+import { type Identity, isVague, sameDatabase } from './identity.js';
 import { type Manifest, parseManifest } from './manifest.js';
 import { checksumFile, manifestFile, type ParsedFileName, parseFileName } from './names.js';
+import { Others } from './others.js';
 import { type Candidate, isFuture, newestFirst } from './retention.js';
 import type { SigningKeys } from './signature.js';
 
@@ -102,6 +103,9 @@ export function readCatalogue(listing: Listing, owner: Owner, now: Date, place: 
   let areAllOurs = true;
   /** Where each is to be told. */
   const told = new Map<Orphan, number>();
+  const others = new Others();
+  /** The same, in the order of `others`. */
+  const toldOfOthers: number[] = [];
   for (const unit of unitsOf(listing.files, owner.name)) {
     for (const file of unit.foreign) {
       const type = FILE_TYPES[file.type] ?? 'not a regular file';
@@ -113,9 +117,12 @@ export function readCatalogue(listing: Listing, owner: Owner, now: Date, place: 
     }
     if (unit.regular.has(manifestFile(unit.id))) {
       const found = readBackup(unit, listing, { identity, keys }, now, place, catalogue);
-      areAllOurs &&= found !== OTHER;
-      // Nobody has asked the server which one it is: it is that of the newest backup.
-      if (found !== null && found !== OTHER && identity !== null && isVague(identity)) identity = found;
+      if (found !== null && 'other' in found) {
+        areAllOurs = false;
+        if (others.add(found.other)) toldOfOthers.push(catalogue.problems.push(odd('E_MANIFEST', '')) - 1);
+      } else if (found !== null && identity !== null && isVague(identity)) {
+        identity = found.identity; // nobody has asked the server which one it is: it is that of the newest backup
+      }
     } else {
       const orphan = readOrphan(unit, now, place, catalogue);
       if (orphan !== null) told.set(orphan, catalogue.problems.push(odd('E_MANIFEST', '')) - 1);
@@ -124,6 +131,7 @@ export function readCatalogue(listing: Listing, owner: Owner, now: Date, place: 
   // of two databases by one name nobody can tell whose it is; and who has no key could put any payload there
   if (!areAllOurs || identity === null || keys !== null) for (const orphan of catalogue.orphans) orphan.payload = null;
   for (const [orphan, at] of told) catalogue.problems[at] = problemOf(orphan, place, keys !== null);
+  for (const [at, finding] of others.findings().entries()) catalogue.problems[toldOfOthers[at] ?? 0] = finding;
   // first, since not all may be told
   catalogue.problems.unshift(...distrust(catalogue.backups));
   return catalogue;
@@ -229,10 +237,7 @@ function unitsOf(files: readonly ListedFile[], name: string): Unit[] {
   return [...units.values()].sort(newestFirst);
 }
 
-/** In the place of an identity: the backup is of another database. */
-const OTHER = 'other';
-
-/** Returns the identity of the backup when it is of this database, and to be believed. */
+/** Returns the identity of the backup when it is of this database, and to be believed; the manifest when it is of another one. */
 function readBackup(
   unit: Unit,
   listing: Listing,
@@ -240,7 +245,7 @@ function readBackup(
   now: Date,
   place: Place,
   { backups, unreadable, problems }: Catalogue,
-): Identity | typeof OTHER | null {
+): { identity: Identity } | { other: Manifest } | null {
   const { id, createdAt } = unit;
   const file = manifestFile(id);
   const text = listing.manifests.get(file);
@@ -264,17 +269,7 @@ function readBackup(
     unreadable.push({ id, createdAt, why: error.message });
     return null;
   }
-  if (identity !== null && !sameDatabase(manifest.identity, identity)) {
-    const other = showIdentity(manifest.identity);
-    problems.push(
-      odd(
-        'E_MANIFEST',
-        `${id} belongs to another database, ${other}; here it is never counted and never deleted`,
-        'Two databases that share a directory need names of their own (`name`).',
-      ),
-    );
-    return OTHER;
-  }
+  if (identity !== null && !sameDatabase(manifest.identity, identity)) return { other: manifest };
 
   const checksum = checksumFile(manifest.file);
   const files = [file, manifest.file, checksum].filter((name) => unit.regular.has(name));
@@ -316,7 +311,7 @@ function readBackup(
       problems.push(odd('E_MANIFEST', `${name} is not a file that ${file} names; it was left alone`));
   }
   backups.push({ id, createdAt, manifest, ...judged, files });
-  return manifest.identity;
+  return { identity: manifest.identity };
 }
 
 /** What a listing alone can tell about the payload, or null; bytes are compared by the verification on the host. */
