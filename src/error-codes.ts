@@ -235,8 +235,9 @@ export const ERRORS = {
   },
   E_ROLLED_BACK: {
     class: 'restore',
-    cause: 'The restore was done, the check after it failed, and it was undone.',
-    fix: 'Look at the output of the check in the log.',
+    cause:
+      'The restore was done, a command after it failed (`after-restore-command`, `start-command` or `check-command`), and it was rolled back: the database from before the restore is live again.',
+    fix: 'Look at the output of that command in the log. If the check fails although the backup is good, for example because new code runs on an older schema, deploy the code that fits first, or restore without the check: leave out `check-command`.',
   },
   E_ROLLBACK_FAILED: {
     class: 'restore',

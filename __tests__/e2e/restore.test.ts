@@ -260,6 +260,8 @@ describe('the commands of the user', () => {
       commands({ 'check-command': `${said('check')}; echo unwell; false; ${said('never')}` }),
     );
     expectRolledBack(result, 'check-command ended with status 1; it said last: unwell');
+    expect(result.visible).toContain('If the database before the restore was the reason for it');
+    expect(result.visible).toContain('restore without the check: leave out `check-command`');
     expect(log()).toEqual(['stop', 'stop', 'after', 'start', 'check', 'stop', 'stop', 'start']);
   });
 
@@ -267,6 +269,7 @@ describe('the commands of the user', () => {
     const result = await restore(commands({ [name]: `${said(name)}; exit 7` }));
     const stopped = name === 'start-command' ? 'The application may be stopped' : '';
     expectRolledBack(result, `${name} ended with status 7`, stopped);
+    expect(result.visible).not.toContain('restore without the check');
   });
 
   function expectRolledBack(result: ActionResult, why: string, stopped = ''): void {
