@@ -234,6 +234,14 @@ test('a dry run changes nothing and tells what would be lost', async () => {
   expect(plan?.commands).toEqual([expect.stringMatching(/^stop-command/), expect.stringMatching(/^start-command/)]);
   expect(result.visible).toMatch(/t: 4 live, 3 in the backup/);
   expect(result.summary).toContain('would be restored');
+  // what to type next is what was planned
+  const next = { backup: good, confirm: 'app.db', 'dry-run': 'false' };
+  expect(reportOf(result).restore?.next).toEqual(next);
+  const lines = ['backup: ID', 'confirm: app.db', 'dry-run: false'].map((line) => line.replace('ID', good));
+  expect(result.summary.trimEnd()).toMatch(new RegExp(`${lines.join('\n')}\n\`\`\`$`));
+  expect(result.visible).toContain(`\n  ${lines.join('\n  ')}\n`);
+  await expectRestored(await restore(next));
+  expect(content()).toBe(AFTER);
 });
 
 describe('the commands of the user', () => {

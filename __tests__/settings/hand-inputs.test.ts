@@ -18,7 +18,9 @@ function read(inputs: Record<string, string>, options: Record<string, string> | 
   usePlatform(
     terminal({
       input: (name) => inputs[name] ?? '',
-      ...(options === null ? {} : { hand: { option: (name) => options[name] ?? '', typed: () => '', gives: givenBy } }),
+      ...(options === null
+        ? {}
+        : { hand: { option: (name) => options[name] ?? '', typed: () => '', gives: givenBy, asksNext: false } }),
     }),
   );
   return readSettings();

@@ -58,6 +58,7 @@ function begin(
       hand: {
         option: (name) => asked.options.get(name) ?? '',
         typed: (inputs) => typed(inputs, asked),
+        asksNext: asked.asksNext === true,
         gives: (name) => givenBy(name as InputName),
       },
       input: (name) =>

@@ -30,6 +30,7 @@ export async function restore(run: Run): Promise<void> {
     safetyBackupId: null,
     plan: null,
     undo: null,
+    next: null,
   };
   report.restore = outcome;
   refuseEvent(run);
@@ -56,7 +57,10 @@ export async function restore(run: Run): Promise<void> {
     });
     const { dump, from, host } = source;
     checkSafetyOpens(run, dump, planned.plan);
-    if (!settings.dryRun) {
+    if (settings.dryRun) {
+      // by its id, since `latest` may be another one by then
+      outcome.next = { backup: from, confirm: restoring.targetName, 'dry-run': 'false' };
+    } else {
       await new Attempt(
         run,
         connection,

@@ -7,6 +7,8 @@ export interface Hand {
   option(name: string): string;
   /** What somebody would type to run this with these inputs, besides those that say where the database is. */
   typed(inputs: Readonly<Record<string, string>>): string;
+  /** Somebody is asked what comes next, and need not type it. */
+  readonly asksNext: boolean;
   /** How somebody gives an input that is missing: its option, its variable. The end of a sentence. */
   gives(input: string): string;
   /** What the command was asked for, to stdout: byte by byte, unless that is a terminal. Rejects when nobody takes it. */
