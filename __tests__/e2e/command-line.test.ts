@@ -144,6 +144,14 @@ describe('exit status', () => {
     expect(none.stderr).toContain('db-backup COMMAND --help');
   });
 
+  test('what to do is said as somebody types it', async () => {
+    const unconfirmed = await commandLine(['restore', 'latest', ...local]);
+    expect(unconfirmed.code).toBe(2);
+    expect(plain(unconfirmed.stderr).at(-1)).toContain(
+      "Run with `--dry-run` to see what would be lost. If that is meant, give `--confirm 'app'\\''s.db'`.",
+    );
+  });
+
   test('suspect and unhealthy are 3', async () => {
     expect((await commandLine(['health', ...local])).code).toBe(3); // there is no backup
     const shrinking = join(folder, 'shrinking.db');

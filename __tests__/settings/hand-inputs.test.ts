@@ -20,7 +20,15 @@ function read(inputs: Record<string, string>, options: Record<string, string> | 
       input: (name) => inputs[name] ?? '',
       ...(options === null
         ? {}
-        : { hand: { option: (name) => options[name] ?? '', typed: () => '', gives: givenBy, asksNext: false } }),
+        : {
+            hand: {
+              option: (name) => options[name] ?? '',
+              typed: () => '',
+              gives: givenBy,
+              asksNext: false,
+              worded: (text: string) => text,
+            },
+          }),
     }),
   );
   return readSettings();

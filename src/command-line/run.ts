@@ -13,6 +13,7 @@ import { givenBy } from './environment.js';
 import type { Inputs } from './given.js';
 import { merged } from './targets.js';
 import { typed } from './typed.js';
+import { forHand } from './wording.js';
 
 /** What all runs of one call have in common. */
 export interface Runs {
@@ -58,6 +59,7 @@ function begin(
       hand: {
         option: (name) => asked.options.get(name) ?? '',
         typed: (inputs) => typed(inputs, asked),
+        worded: forHand,
         asksNext: asked.asksNext === true,
         gives: (name) => givenBy(name as InputName),
       },
