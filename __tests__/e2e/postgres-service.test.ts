@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type PostgresContainer, startPostgresContainer } from '../helpers/container.js';
 import { refused, succeeded } from '../helpers/outcome.js';
 import { reportOf, type Scene, startScene } from '../helpers/scene.js';
+import { workflow } from '../workflows/workflow-files.js';
 
 // A service of compose or swarm: its container has another name after each deploy, and is found by its labels.
 
@@ -62,6 +63,13 @@ describe('the one container of a service', () => {
     const path = `${container.binDirectory}:/usr/bin:/bin`;
     const found = execFileSync('sh', ['-c', `docker exec ${inner} cat /etc/hostname`], { env: { PATH: path } });
     expect(found.toString()).toBe(await container.exec(['cat', '/etc/hostname']));
+  });
+
+  test('as examples/docker-compose.yml has it, with the URL that the application may have', async () => {
+    const { container: service, name } = workflow('examples/docker-compose.yml').jobs.backup?.with ?? {};
+    const database = `postgresql://postgres:${container.password}@127.0.0.1:5432/shop`;
+    const id = succeeded(await scene.run({ container: String(service), name: String(name), database }));
+    expect(scene.manifest(id).content?.tables).toEqual([{ name: 'public.items', rows: 100 }]);
   });
 
   test('of a swarm', async () => {
