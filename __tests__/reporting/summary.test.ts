@@ -187,9 +187,7 @@ describe('renderSummary', () => {
     const plan = sampleReport({ command: 'restore', dryRun: true, backup: null, restore: sampleRestore({ next }) });
     const lines = ['backup: app-20261120T101700Z-00ff', 'confirm: app.db', 'dry-run: false'];
     expect(renderSummary(plan).trimEnd().split('\n').slice(-5)).toEqual(['```yaml', ...lines, '```']);
-    expect(renderSummary(plan)).toContain(
-      '### What to do next\n\nNothing was changed. To restore exactly this backup,',
-    );
+    expect(renderSummary(plan)).toContain('### What to do next\n\nTo restore exactly this backup,');
     expect(lastLines(plan).slice(0, -1)).toEqual([
       'to restore exactly this backup, run once more with these inputs, and with the others as they are:',
       ...lines.map((line) => `  ${line}`),

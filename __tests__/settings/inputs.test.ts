@@ -598,7 +598,7 @@ describe('one problem', () => {
     ],
     [
       { transport: 'local' },
-      'database: required, but empty: the secret that fills it, such as DATABASE_URL, is probably not set. Run `gh secret set DATABASE_URL` and paste the URL, then use `secrets.DATABASE_URL`. The path of a SQLite file is no secret: `database: /srv/app/app.db`',
+      'database: required, but empty: the secret that fills it, such as DATABASE_URL, is probably not set. Run `gh secret set DATABASE_URL` and paste the URL, then use `secrets.DATABASE_URL`. The path of a database file is no secret: `database: /srv/app/app.db`',
     ],
   ] satisfies [Given, string][])('%#', async (given, message) => {
     expect(await problems(given)).toEqual([message]);

@@ -49,7 +49,7 @@ export function inputLines(inputs: Readonly<Record<string, string>> | null): str
 export function nextSection({ next }: RestoreReport): string | null {
   const lines = inputLines(next);
   if (lines.length === 0) return null;
-  return `### What to do next\n\nNothing was changed. To restore exactly this backup, start your restore workflow again (Run workflow), type these values into its form, and leave the rest as it is. Without a form, set them as inputs:\n\n${fenced('yaml', lines.join('\n'))}`;
+  return `### What to do next\n\nTo restore exactly this backup, start your restore workflow again (Run workflow), type these values into its form, and leave the rest as it is. Without a form, set them as inputs:\n\n${fenced('yaml', lines.join('\n'))}`;
 }
 
 /** How to undo it; null when there is no way. */

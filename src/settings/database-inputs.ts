@@ -25,7 +25,7 @@ export function readDatabase(reader: InputReader): Source | undefined {
 }
 
 const missing = (): string =>
-  `required, but empty: ${toGive('database', `the secret that fills it, such as DATABASE_URL, is probably not set. Run \`gh secret set DATABASE_URL\` and paste the URL, then use \`secrets.DATABASE_URL\`. The path of a SQLite file is no secret: \`database: /srv/app/app.db\``)}`;
+  `required, but empty: ${toGive('database', `the secret that fills it, such as DATABASE_URL, is probably not set. Run \`gh secret set DATABASE_URL\` and paste the URL, then use \`secrets.DATABASE_URL\`. The path of a database file is no secret: \`database: /srv/app/app.db\``)}`;
 
 /** Everything secret in the text is masked before anything else can be said about it. */
 function parsed(reader: InputReader, name: 'database' | 'restore-to', text: string): Source {
