@@ -154,7 +154,7 @@ describe('a key that can not be used is told before anything is contacted', () =
     ],
     ['a PuTTY key', () => ({ key: ppk }), 'key: it is a PuTTY .ppk file; export it as an OpenSSH key'],
     ['the path of the file', () => ({ key: '~/.ssh/id_ed25519' }), 'key: it looks like the path of a file'],
-    ['nothing', () => ({ key: '  \n' }), 'key: required with transport ssh, but empty; the secret'],
+    ['nothing', () => ({ key: '  \n' }), 'key: required with transport ssh, but empty: the secret'],
   ])('%s', async (_, inputs, says) => {
     const since = logSince(scene.sshd);
     const given = inputs();
