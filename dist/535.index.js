@@ -79,21 +79,21 @@ function hintForCallers(hint) {
 
 
 const bytes = (size) => ({ size, size_human: size === null ? null : (0,format/* formatBytes */.z3)(size) });
-const BYTES = { size: count('Bytes'), size_human: schema_text('Such as "302 MB"') };
+const BYTES = { size: count('Bytes'), size_human: schema_text('For example "302 MB"') };
 const BACKUP = object({
-    filename: schema_text('Of the payload; `restore` and `DELETE` take it, or the id'),
-    path: schema_text('On the host, or s3:// when it is there alone'),
+    filename: schema_text('File name of the payload; `restore` and `DELETE` take this or the id'),
+    path: schema_text('On the host, or s3:// if it is only in the store'),
     ...BYTES,
-    created_at: time('When it was begun'),
-    encrypted: truth('It is'),
+    created_at: time('When the backup was started'),
+    encrypted: truth('Whether it is encrypted'),
     checksum: schema_text('SHA-256 of the payload, in hex'),
-    id: schema_text('Of the backup'),
-    state: schema_text('Anything but "ok" does not count as a backup', {
+    id: schema_text('The id of the backup'),
+    state: schema_text('Only "ok" counts as a good backup', {
         enum: ['ok', 'suspect', 'unverified', 'damaged', 'future', 'unsigned', 'forged'],
     }),
-    suspect: truth('A limit was tripped, and nobody has accepted it yet'),
-    verified: schema_text('How far it was proven', { enum: ['none', 'checksum', 'content', 'restore'] }),
-    pinned: orNull(schema_text('Why rotation leaves it alone; null: it does not')),
+    suspect: truth('It tripped a limit, and nobody has accepted it yet'),
+    verified: schema_text('How far it was verified', { enum: ['none', 'checksum', 'content', 'restore'] }),
+    pinned: orNull(schema_text('Why it is pinned, so that rotation keeps it; null: not pinned')),
 });
 const backupOf = (backup) => ({
     filename: backup.path.replace(/^.*\//s, ''),
@@ -109,8 +109,8 @@ const backupOf = (backup) => ({
     pinned: backup.pinned,
 });
 const PROBLEM = object({
-    level: schema_text('How bad it is', { enum: ['warning', 'error'] }),
-    code: schema_text('Of docs/errors.md'),
+    level: schema_text('How serious it is', { enum: ['warning', 'error'] }),
+    code: schema_text('An error code of docs/errors.md'),
     message: schema_text('What was found'),
     todo: schema_text('What to do'),
 }, ['code', 'todo']);
@@ -118,27 +118,27 @@ function problemOf({ todo = '', ...problem }) {
     const hint = hintForCallers(todo);
     return { ...problem, message: forCallers(problem.message), ...(hint === '' ? {} : { todo: hint }) };
 }
-const CHANGED = { success: truth('All that was asked for was done'), message: schema_text('What came of it') };
-const WARNINGS = { warnings: list(schema_text('What somebody should look at')) };
+const CHANGED = { success: truth('Whether everything was done'), message: schema_text('The result, in a sentence') };
+const WARNINGS = { warnings: list(schema_text('Something to check')) };
 /** What came of it, in a sentence. */
 const said = (report) => (0,verdict/* verdict */.W)(report, (name) => name).text;
 const changed = (report) => ({ success: report.ok, message: said(report) });
 const warningsOf = ({ problems }) => problems.map(({ message }) => forCallers(message));
 const Health = {
     schema: object({
-        healthy: truth('No finding is an error, about the database, the backups and where they are'),
-        integrity_check: orNull(schema_text('null: it was not read to its end, or its engine has no such check', {
+        healthy: truth('No finding about the database, its backups or their places is an error'),
+        integrity_check: orNull(schema_text('null: it was not read completely, or its engine has no such check', {
             enum: ['passed', 'failed', null],
         })),
-        size: orNull(count('Bytes of the database; null: it could not be looked at, as all that is null here')),
-        size_human: orNull(schema_text('Such as "302 MB"')),
+        size: orNull(count('Bytes of the database; null, here and below: it could not be checked')),
+        size_human: orNull(schema_text('For example "302 MB"')),
         tables: orNull(count('How many there are')),
-        table_details: list(object({ name: schema_text('Of the table'), rows: orNull(count('null: not known')) })),
-        page_count: orNull(count('null: its engine tells none')),
-        page_size: orNull(count('bytes; null: its engine tells none')),
-        foreign_key_errors: orNull(count('rows that point to none; null: its engine lets none be')),
-        last_checked: time('When it was looked at'),
-        estimated: truth('The rows are what the server has last estimated'),
+        table_details: list(object({ name: schema_text('Name of the table'), rows: orNull(count('Number of rows; null: not known')) })),
+        page_count: orNull(count('Number of pages; null: its engine has none')),
+        page_size: orNull(count('Bytes; null: its engine has none')),
+        foreign_key_errors: orNull(count('Rows whose foreign key points nowhere; null: its engine allows none')),
+        last_checked: time('When it was checked'),
+        estimated: truth('The row counts are estimates of the server'),
         newest_age_seconds: orNull(count('Age of the newest good backup; null: there is none')),
         problems: list(PROBLEM),
     }),
@@ -169,7 +169,7 @@ const Backups = {
 const Made = {
     schema: object({
         ...CHANGED,
-        backup: { description: 'null: by the configuration it was a dry run', anyOf: [ref('Backup'), { type: 'null' }] },
+        backup: { description: 'null: the configuration asks for a dry run', anyOf: [ref('Backup'), { type: 'null' }] },
         ...WARNINGS,
     }),
     of: (report) => ({
@@ -178,15 +178,15 @@ const Made = {
         warnings: warningsOf(report),
     }),
 };
-const OUTCOME = schema_text('In which state the live database is; empty: that is not known', {
+const OUTCOME = schema_text('The state of the live database; empty: not known', {
     enum: ['', 'restored', 'unchanged', 'rolled-back', 'rollback-failed'],
 });
 const Restored = {
     schema: object({
         ...CHANGED,
-        warning: schema_text('What somebody should look at; empty: nothing'),
+        warning: schema_text('Something to check; empty: nothing'),
         outcome: OUTCOME,
-        safety_backup: orNull(schema_text('The id of the backup of the state before, which brings it back')),
+        safety_backup: orNull(schema_text('The id of the safety backup; restore it to undo this restore')),
     }),
     of: (report) => ({
         ...changed(report),
@@ -201,15 +201,15 @@ const Deleted = {
 };
 const Storage = {
     schema: object({
-        database: object({ size: orNull(count('Bytes; null: it could not be looked at')), size_human: orNull(schema_text('')) }),
+        database: object({ size: orNull(count('Bytes; null: it could not be checked')), size_human: orNull(schema_text('')) }),
         backups: object({
-            count: count('Those on the host'),
+            count: count('Number of backups on the host'),
             total_size: count('Bytes'),
             size_human: schema_text('Of `total_size`'),
-            average_size: count('Bytes; 0: there is none'),
+            average_size: count('Bytes; 0: there are no backups'),
         }),
         data_directory: object({
-            total_size: orNull(count('Bytes of everything in the backup directory; null: there is none')),
+            total_size: orNull(count('Bytes of everything in the backup directory; null: there is no directory')),
             size_human: orNull(schema_text('Of `total_size`')),
         }),
     }),
@@ -232,18 +232,18 @@ const ANSWERS = { Health, Backups, Made, Restored, Deleted, Storage };
 const FAILURE = object({
     success: { type: 'boolean', const: false },
     message: schema_text('What happened'),
-    error_code: schema_text('Of docs/errors.md', { pattern: '^E_[A-Z0-9_]+$' }),
-    hint: schema_text('What to do; absent where only who runs the server can do something'),
-    left: schema_text('What is still as it was before'),
+    error_code: schema_text('An error code of docs/errors.md', { pattern: '^E_[A-Z0-9_]+$' }),
+    hint: schema_text('What to do; absent if only the operator of the server can do something'),
+    left: schema_text('What did not change'),
     outcome: OUTCOME,
-    suspect: truth('A backup was made and kept, and does not count until somebody accepts it'),
+    suspect: truth('A backup was made and kept, but does not count until somebody accepts it'),
     backup: ref('Backup'),
     running: object({
-        command: schema_text('Which change runs'),
-        target: orNull(schema_text('Of which database of the configuration')),
-        since: time('Since when'),
-        client: schema_text('Which address has called for it'),
-        actor: orNull(schema_text('Whom it has named in X-Actor')),
+        command: schema_text('Which change is running'),
+        target: orNull(schema_text('For which database of the configuration')),
+        since: time('When it started'),
+        client: schema_text('The address that called for it'),
+        actor: orNull(schema_text('The name given in X-Actor')),
     }),
 }, ['hint', 'left', 'outcome', 'suspect', 'backup', 'running']);
 /** Of a run that failed. */
@@ -265,7 +265,7 @@ const SCHEMAS = {
     Backup: BACKUP,
     Failure: FAILURE,
     ...Object.fromEntries(Object.entries(ANSWERS).map(([name, { schema }]) => [name, schema])),
-    Alive: object({ status: schema_text('The server is there', { const: 'ok' }) }),
+    Alive: object({ status: schema_text('The server is running', { const: 'ok' }) }),
 };
 
 ;// CONCATENATED MODULE: ./src/server/buckets.ts
@@ -336,33 +336,33 @@ const field = (description, pattern, maxLength, example) => ({
 });
 const EXAMPLE = 'app-20261120T101500Z-7f3a';
 const ID = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}(\\.[a-z0-9]+){0,3}$';
-const id = field(`Id or file name of a backup, such as ${EXAMPLE}`, ID, 120, EXAMPLE);
-const routes_confirm = field('The name of the database that is replaced, and nothing else, no blank before or after it: of a file its name without the folder', '^[^\\s\\u0000-\\u001f\\u007f]([^\\u0000-\\u001f\\u007f]*[^\\s\\u0000-\\u001f\\u007f])?$', 255, 'app.db');
+const id = field(`The id or file name of a backup, such as ${EXAMPLE}`, ID, 120, EXAMPLE);
+const routes_confirm = field('The exact name of the database to replace, without blanks around it: for a file, its name without the folder', '^[^\\s\\u0000-\\u001f\\u007f]([^\\u0000-\\u001f\\u007f]*[^\\s\\u0000-\\u001f\\u007f])?$', 255, 'app.db');
 /** The query of each call that runs something. */
-const TARGET = field('Which database of the configuration; required when it has several. One of a server with `all: true` is NAME-DATABASE, and required as well. Letters, digits and "._-", the first a letter or digit', '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', 64, 'app');
+const TARGET = field('Which database of the configuration; required if it has several. For a server with `all: true` it is NAME-DATABASE, and always required. Letters, digits and "._-", the first a letter or digit', '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', 64, 'app');
 /** Whom a caller names for the audit: nobody proves it. */
-const ACTOR = field('Who is behind the call, for the audit: letters (a to z, A to Z), digits and "@._+-", the first a letter or digit', '^[A-Za-z0-9][A-Za-z0-9@._+-]*$', 64, 'ada@example.org');
+const ACTOR = field('Who is behind the call, for the log: letters (a to z, A to Z), digits and "@._+-", the first a letter or digit', '^[A-Za-z0-9][A-Za-z0-9@._+-]*$', 64, 'ada@example.org');
 const ROUTES = [
-    { method: 'GET', path: '/health', operation: 'alive', summary: 'Whether the server is there', does: 'alive' },
+    { method: 'GET', path: '/health', operation: 'alive', summary: 'Whether the server is running', does: 'alive' },
     { method: 'GET', path: '/openapi.json', operation: 'document', summary: 'This document', does: 'document' },
     {
         ...{ method: 'GET', path: '/api/database/health', operation: 'health' },
-        summary: 'How the database and its backups are',
+        summary: 'The health of the database and its backups',
         does: { command: 'health', changes: false, answer: 'Health' },
     },
     {
         ...{ method: 'GET', path: '/api/database/backups', operation: 'list' },
-        summary: 'The backups, the newest first',
+        summary: 'List the backups, the newest first',
         does: { command: 'list', changes: false, answer: 'Backups' },
     },
     {
         ...{ method: 'POST', path: '/api/database/backup', operation: 'backup' },
-        summary: 'Take a verified backup, then rotate; answers when that is done',
+        summary: 'Take a verified backup, then rotate; answers when done',
         does: { command: 'backup', changes: true, body: {}, answer: 'Made' },
     },
     {
         ...{ method: 'POST', path: '/api/database/restore', operation: 'restore' },
-        summary: 'Put a backup back, after a safety backup, and with a way back; answers when that is done',
+        summary: 'Restore a backup, after taking a safety backup to roll back to; answers when done',
         does: {
             ...{ command: 'restore', changes: true, body: { filename: id, confirm: routes_confirm }, backup: 'filename', answer: 'Restored' },
             options: ({ confirm: name }) => [`--confirm=${name}`],
@@ -375,7 +375,7 @@ const ROUTES = [
     },
     {
         ...{ method: 'GET', path: '/api/database/storage', operation: 'storage' },
-        summary: 'What the database and the backups take',
+        summary: 'The disk space of the database and its backups',
         does: { command: 'health', changes: false, answer: 'Storage' },
     },
 ];
@@ -396,18 +396,18 @@ function idOf(given = '') {
 const json = (schema) => ({ content: { 'application/json': { schema } } });
 const failure = (description) => ({ description, ...json(ref('Failure')) });
 const STATUSES = {
-    400: failure('No HTTP call as it should be, or no JSON'),
+    400: failure('The call is not valid HTTP, or the body is not JSON'),
     401: failure('The token is missing or wrong'),
-    404: failure('There is no such backup'),
-    408: failure('The call did not arrive to its end in time'),
-    409: failure('Another change runs, or the state of the database or its backups is against it: see error_code'),
+    404: failure('There is no such backup, or no such path'),
+    408: failure('The call did not arrive completely in time'),
+    409: failure('Another change is running, or the state of the database or its backups does not allow it: see error_code'),
     413: failure('The body is too large'),
-    415: failure('The body is no JSON'),
-    421: failure('Not the name of this server'),
+    415: failure('The body is not JSON'),
+    421: failure('Host is not a name of this server'),
     422: failure('An input is missing or wrong'),
     429: failure('Too many calls: see Retry-After'),
     431: failure('The headers are too large'),
-    '5XX': failure('The run failed, or the server has no room for the call, or stops'),
+    '5XX': failure('The run failed, or the server is too busy or stopping'),
 };
 const ALWAYS = [400, 408, 421, 429, 431, '5XX'];
 const RUN = [...ALWAYS, 401, 404, 409, 422];
@@ -420,7 +420,7 @@ function operationOf({ operation, summary, does }) {
     const pick = (statuses) => Object.fromEntries(statuses.map((status) => [status, { $ref: `#/components/responses/${status}` }]));
     if (typeof does === 'string') {
         const schema = does === 'alive' ? ref('Alive') : { type: 'object' };
-        return { ...head, security: [], responses: { 200: { description: 'Yes', ...json(schema) }, ...pick(ALWAYS) } };
+        return { ...head, security: [], responses: { 200: { description: 'OK', ...json(schema) }, ...pick(ALWAYS) } };
     }
     const { path = {}, body, answer } = does;
     const fields = Object.entries(body ?? {});
@@ -443,7 +443,7 @@ function operationOf({ operation, summary, does }) {
                 },
             }),
         responses: {
-            200: { description: 'It was done', ...json(ref(answer)) },
+            200: { description: 'Done', ...json(ref(answer)) },
             ...pick([...RUN, ...(body === undefined ? [] : BODY)]),
         },
     };
@@ -600,7 +600,16 @@ const HINTS = {
 };
 function failed(command, message, hint, { left, outcome }) {
     (0,platform/* platform */.i)().error(`E_INTERNAL: ${message}. ${src_left/* LEFT */.M3[left].text}`);
-    const nothing = { target: '', targetName: '', from: '', ms: null, safetyBackupId: null, plan: null, undo: null };
+    const nothing = {
+        target: '',
+        targetName: '',
+        from: '',
+        ms: null,
+        safetyBackupId: null,
+        plan: null,
+        undo: null,
+        next: null,
+    };
     return {
         ...(0,report/* newReport */.bQ)(new Date()),
         ...{ command, errorCode: 'E_INTERNAL', error: { message, hint, left } },

@@ -162,7 +162,7 @@ async function restoreByHand(by) {
         const id = await choose(by, list);
         if (id === null)
             return exit_status/* EXIT */.dc.failed;
-        const plan = await run('restore', { backup: id, 'dry-run': 'true' }, false);
+        const plan = await run('restore', { backup: id, 'dry-run': 'true' }, false, !list.dryRun);
         if (!plan.ok || list.dryRun)
             return (0,exit_status/* exitStatusOf */.et)(plan);
         if (isConfirmed)
@@ -271,8 +271,9 @@ const isAmong = (targets) => (name) => targets.length === 0 || targets.includes(
 function restore(asked, secrets, run) {
     return restoreByHand({
         conversation: new Conversation(secrets),
-        run: (command, inputs, isAside) => run({
+        run: (command, inputs, isAside, asksNext = false) => run({
             ...asked,
+            ...(asksNext ? { asksNext } : {}),
             command,
             inputs: besides(asked.inputs, command, inputs),
             quiet: isAside || (asked.quiet && inputs['dry-run'] === undefined), // the plan is to be seen

@@ -1253,6 +1253,8 @@ var packing = __nccwpck_require__(88);
 var counting = __nccwpck_require__(7278);
 // EXTERNAL MODULE: ./src/errors.ts + 1 modules
 var errors = __nccwpck_require__(7452);
+// EXTERNAL MODULE: ./src/host/container.ts
+var host_container = __nccwpck_require__(9693);
 // EXTERNAL MODULE: ./src/host/quoting.ts
 var quoting = __nccwpck_require__(2437);
 // EXTERNAL MODULE: ./src/reporting/format.ts
@@ -2203,6 +2205,7 @@ function rowsOf(facts, extension) {
 
 
 
+
 /** Puts a dump back into a PostgreSQL database, by programs/postgres-restore.sh. */
 function postgresRestoring(target) {
     const { database, given } = target;
@@ -2468,7 +2471,7 @@ function remarksOn(facts, dump, way) {
 const foreignTables = (facts) => facts.all('foreign_table').map(decoded);
 function psqlThere({ container, runAs }) {
     if (container !== null)
-        return `docker exec -i ${runAs === null ? '' : `--user ${(0,quoting/* quote */.h)(runAs)} `}${(0,quoting/* quote */.h)(container)} psql`;
+        return `docker exec -i ${runAs === null ? '' : `--user ${(0,quoting/* quote */.h)(runAs)} `}${(0,host_container/* containerWord */.sP)(container)} psql`;
     return `${runAs === null ? '' : `sudo -u ${(0,quoting/* quote */.h)(runAs)} `}psql`;
 }
 
@@ -3006,6 +3009,7 @@ function restoreWords({ code, text, facts }, said, role, { given }) {
 
 
 
+
 /** Puts what programs/postgres.sh reported into words; null for what is not about PostgreSQL. */
 function explainPostgres({ code, text, facts }, source, settings, input) {
     const tooNew = unreadable(text, facts);
@@ -3081,7 +3085,7 @@ function wordsFor(failure) {
 }
 function unreachable({ text, said, state, source, settings, input }) {
     const host = parameter(source, 'host');
-    const place = settings.container === null ? 'on the host' : `in the container ${settings.container}`;
+    const place = words_placeOf(settings.container);
     const server = `the PostgreSQL server of ${words_shown(source)}`;
     if (state === '53300' || /too many connections|too many clients|remaining connection slots/.test(text)) {
         const needed = settings.dump.format === 'directory' ? '`jobs` + 2 at the same time' : 'two at the same time';
@@ -3118,12 +3122,21 @@ function unreachable({ text, said, state, source, settings, input }) {
     if (/: {2}/.test(text)) {
         return [`${server} refused the connection: ${said}`, 'Its log may tell more.'];
     }
-    return [`${server} could not be reached from the host: ${said}`, wayTo(text, host, place, source, input)];
+    return [
+        `${server} could not be reached from the host: ${said}`,
+        wayTo(text, host, settings.container, source, input),
+    ];
 }
+const words_placeOf = (container) => container === null ? 'on the host' : `in the ${(0,host_container/* containerInWords */.i4)(container)}`;
 /** What to do when there was no server to talk to. */
-function wayTo(text, host, place, source, input) {
+function wayTo(text, host, container, source, input) {
+    const place = words_placeOf(container);
     const seen = `The tools run ${place}, so \`${input}\` is read as seen from there, not from the runner`;
     if (/could not translate host name/.test(text)) {
+        // as a service of compose is called, which nobody knows but the containers beside it
+        if (container === null && host !== undefined && /^[a-z0-9_][a-z0-9_-]*$/i.test(host)) {
+            return `${seen}, where nobody knows the name ${host}. If it is a service of docker compose, set \`container: compose:PROJECT/${host}\` (\`docker compose ls\` on the host shows the project; with swarm: \`container: swarm:STACK_${host}\`): then the tools run in its container. Otherwise correct it in \`${input}\`, or give the address.`;
+        }
         return `${seen}: that name must be known there. Correct it in \`${input}\`, or give the address.`;
     }
     if (/expected authentication request|invalid response to|wrong version number|HTTP/.test(text)) {
@@ -3178,7 +3191,7 @@ function hbaLine(text, role, source) {
 function tooOld({ said, facts, settings }) {
     const server = (0,neutralise/* quoteOutside */.YM)(serverVersion(facts) || 'unknown', 60);
     const major = /^\d+/.exec(server)?.[0] ?? '';
-    const place = settings.container === null ? 'on the host' : `in the container ${settings.container}`;
+    const place = words_placeOf(settings.container);
     return [
         `the server is PostgreSQL ${server}, and the newest client ${place} is ${said}: pg_dump refuses a server newer than itself`,
         `Install the client of PostgreSQL ${major} ${place}, beside the old one if you like, the newest is taken: postgresql-client-${major} on Debian and Ubuntu, postgresql${major} on Red Hat and its kin, both from https://www.postgresql.org/download/; ${settings.container === null ? 'or set `container` where the server runs in one' : 'or choose the container of the server itself'}.`,
@@ -3401,6 +3414,7 @@ const words_literal = (text) => `'${text.replaceAll("'", "''")}'`;
 
 
 
+
 const KINDS = { custom: 'dump', directory: 'tar', plain: 'sql' };
 /** PostgreSQL: one snapshot of a live database, by pg_dump and programs/postgres.sh. */
 function postgresDatabase(source, { format }) {
@@ -3528,7 +3542,7 @@ function postgresDatabase(source, { format }) {
             const maintenance = (0,quoting/* quote */.h)(connectionString({ database: 'postgres', parameters }));
             const sudo = runAs === null ? '' : `sudo -u ${(0,quoting/* quote */.h)(runAs)} `;
             const user = runAs === null ? '' : `--user ${(0,quoting/* quote */.h)(runAs)} `;
-            const there = container === null ? sudo : `docker exec -i ${user}${(0,quoting/* quote */.h)(container)} `;
+            const there = container === null ? sudo : `docker exec -i ${user}${(0,host_container/* containerWord */.sP)(container)} `;
             const unpacked = (0,packing/* unpackLine */.ZK)({ compression, encryption }, (0,quoting/* quote */.h)(file));
             const psql = `${there}psql -X -q -v ON_ERROR_STOP=1 -d ${to}`;
             // functions may find their tables by the search_path of the database alone, which pg_dump has emptied while it is loaded
@@ -4742,7 +4756,7 @@ const ERRORS = {
     E_CONNECT: {
         class: 'host',
         cause: 'No SSH connection: name not found, port closed, firewall, no answer within `connect-timeout`, or no common algorithm. Or the host could not reach the PostgreSQL server.',
-        fix: "Check `host`, `port`, `jump-host` and the firewall; GitHub's runners have changing addresses. The host and port in `database` are as seen from the host.",
+        fix: "Check `host`, `port`, `jump-host` and the firewall; GitHub's runners have changing addresses. The host and port in `database` are as seen from the host. Only containers know the name of a compose service: set `container: compose:PROJECT/SERVICE`.",
     },
     E_AUTH: {
         class: 'host',
@@ -4806,7 +4820,7 @@ const ERRORS = {
     },
     E_SOURCE_INVALID: {
         class: 'database',
-        cause: 'The path in `database` is a directory, an empty file, or not a SQLite database (it may be encrypted), or the file has a second name with a `-wal` of its own. Or the PostgreSQL server is a hot standby, or behind a pooler that shares sessions between clients.',
+        cause: 'The path in `database` is a directory, an empty file, or not a SQLite database (it may be encrypted), or the file has a second name with a `-wal` of its own. Or the PostgreSQL server is a hot standby, or behind a pooler that shares sessions between clients. Or `container` names a service that has more than one running container.',
         fix: 'Correct the path, or mount the folder instead of the single file. PostgreSQL: name the primary, and the server itself instead of the pooler. If you do mean the standby, add `?target_session_attrs=standby` to the URL.',
     },
     E_SOURCE_CORRUPT: {
@@ -4906,8 +4920,8 @@ const ERRORS = {
     },
     E_EVENT: {
         class: 'input',
-        cause: 'A restore was started by a pull request, whose author may be anybody.',
-        fix: 'Restore from a workflow with `workflow_dispatch`.',
+        cause: 'The event that started this restore is not `workflow_dispatch`, `repository_dispatch`, `schedule`, `push`, `release` or `deployment`: people who cannot write to the repository may be able to cause it.',
+        fix: 'Start the restore from a workflow with `on: workflow_dispatch`. If only people you trust can cause the event, name it in `allow-event`.',
     },
     E_TARGET_MISMATCH: {
         class: 'input',
@@ -4941,8 +4955,8 @@ const ERRORS = {
     },
     E_ROLLED_BACK: {
         class: 'restore',
-        cause: 'The restore was done, the check after it failed, and it was undone.',
-        fix: 'Look at the output of the check in the log.',
+        cause: 'The restore was done, a command after it failed (`after-restore-command`, `start-command` or `check-command`), and it was rolled back: the database from before the restore is live again.',
+        fix: 'Look at the output of that command in the log. If the check fails although the backup is good, for example because new code runs on an older schema, deploy the code that fits first, or restore without the check: leave out `check-command`.',
     },
     E_ROLLBACK_FAILED: {
         class: 'restore',
@@ -5048,6 +5062,43 @@ function describe(error) {
  */
 globalThis.__dirname ??= import.meta.dirname;
 
+
+
+/***/ }),
+
+/***/ 9693:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   i4: () => (/* binding */ containerInWords),
+/* harmony export */   nU: () => (/* binding */ isOfService),
+/* harmony export */   sP: () => (/* binding */ containerWord)
+/* harmony export */ });
+/* harmony import */ var _quoting_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2437);
+
+// `container`, in words and for a shell: a name, or a service of compose or swarm, whose container has another name after each deploy.
+const SERVICE = /^(?:compose:([^/]+)\/|swarm:)(.+)$/;
+/** What a message calls it, behind "in" or "there is no running". */
+function containerInWords(container) {
+    const [, project, service] = SERVICE.exec(container) ?? [];
+    if (service === undefined)
+        return `container ${container}`;
+    return project === undefined
+        ? `container of the swarm service ${service}`
+        : `container of the service ${service} of the compose project ${project}`;
+}
+/** Whether it is found by labels. */
+const isOfService = (container) => SERVICE.test(container);
+/** The word of a shell that is the name or id of the container when the line is run. */
+function containerWord(container) {
+    const [, project, service] = SERVICE.exec(container) ?? [];
+    if (service === undefined)
+        return (0,_quoting_js__WEBPACK_IMPORTED_MODULE_0__/* .quote */ .h)(container);
+    const labels = project === undefined
+        ? [`com.docker.swarm.service.name=${service}`]
+        : [`com.docker.compose.project=${project}`, `com.docker.compose.service=${service}`];
+    return `"$(docker ps -q ${labels.map((label) => `--filter label=${label}`).join(' ')})"`;
+}
 
 
 /***/ }),
@@ -5312,6 +5363,7 @@ function warningsOf(found, name) {
 const COMMON = [
     __nccwpck_require__.ab + "session.sh",
     __nccwpck_require__.ab + "elsewhere.sh",
+    __nccwpck_require__.ab + "service.sh",
     __nccwpck_require__.ab + "directory.sh",
     __nccwpck_require__.ab + "catalogue.sh",
     __nccwpck_require__.ab + "changes.sh",
@@ -5902,7 +5954,7 @@ function expecting(number) {
 __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _esm_globals_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3709);
 /* harmony import */ var _cancel_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(833);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6782);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2935);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7460);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6661);
 
@@ -5917,7 +5969,7 @@ const { dbBackupEntry: entry } = globalThis;
 /** A link that died silently keeps the process for minutes; nothing that is still open by then matters. */
 const EXIT_MS = 1_000;
 if (entry === 'command-line') {
-    const { commandLine } = await Promise.all(/* import() */[__nccwpck_require__.e(375), __nccwpck_require__.e(574)]).then(__nccwpck_require__.bind(__nccwpck_require__, 8574));
+    const { commandLine } = await Promise.all(/* import() */[__nccwpck_require__.e(375), __nccwpck_require__.e(175)]).then(__nccwpck_require__.bind(__nccwpck_require__, 9175));
     await commandLine(process.argv.slice(2));
 }
 else if (entry === 'post') {
@@ -6000,7 +6052,7 @@ function leftBefore({ command, dryRun }) {
 
 /***/ }),
 
-/***/ 6782:
+/***/ 2935:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -6048,10 +6100,50 @@ const hasServer = (identity) => (0,backups_format/* formatOf */.be)(identity)?.s
 var backups_manifest = __nccwpck_require__(8718);
 // EXTERNAL MODULE: ./src/backups/names.ts
 var names = __nccwpck_require__(1187);
+;// CONCATENATED MODULE: ./src/backups/others.ts
+
+
+
+const SHOWN = 5;
+/** The backups of other databases in a folder, which are told in one sentence for each of those databases, however many there are. */
+class Others {
+    #ids = new Map();
+    /** Whether it is the first one of its database. */
+    add({ id, identity }) {
+        const other = showIdentity(identity);
+        const ids = this.#ids.get(other);
+        if (ids === undefined)
+            this.#ids.set(other, [id]);
+        else
+            ids.push(id);
+        return ids === undefined;
+    }
+    /** In the order in which the databases were met. */
+    findings() {
+        return [...this.#ids].map(([other, ids]) => {
+            const shown = ids.slice(0, SHOWN).join(', ') + (ids.length > SHOWN ? ', ...' : '');
+            return (0,finding/* odd */.S)('E_MANIFEST', ids.length === 1
+                ? `${shown} belongs to another database, ${other}; here it is never counted and never deleted`
+                : `${ids.length} backups (${shown}) belong to another database, ${other}; here they are never counted and never deleted`, 'Two databases that share a directory need names of their own (`name`).');
+        });
+    }
+}
+/** The manifest, when it is that of another database; null also when it cannot be read. */
+function ofAnother(text, id, identity) {
+    try {
+        const manifest = (0,backups_manifest/* parseManifest */.Ng)(text, id);
+        return sameDatabase(manifest.identity, identity) ? null : manifest;
+    }
+    catch {
+        return null;
+    }
+}
+
 // EXTERNAL MODULE: ./src/backups/retention.ts
 var backups_retention = __nccwpck_require__(357);
 ;// CONCATENATED MODULE: ./src/backups/catalogue.ts
 /** What lies in a backup directory, read from a listing and the manifests that the host printed. */
+
 
 
 
@@ -6075,21 +6167,21 @@ function readCatalogue(listing, owner, now, place = ON_HOST) {
     let areAllOurs = true;
     /** Where each is to be told. */
     const told = new Map();
+    const others = new Others();
+    /** The same, in the order of `others`. */
+    const toldOfOthers = [];
     for (const unit of unitsOf(listing.files, owner.name)) {
-        for (const file of unit.foreign) {
-            const type = FILE_TYPES[file.type] ?? 'not a regular file';
-            const why = `${file.name} is ${type}, where a backup has regular files`;
-            catalogue.problems.push((0,finding/* odd */.S)('E_MANIFEST', `${why}; it was left alone`, 'Find out who put it there.'));
-            if (!unit.regular.has((0,names/* manifestFile */.YE)(unit.id))) {
-                catalogue.unreadable.push({ id: unit.id, createdAt: unit.createdAt, why });
-            }
-        }
+        tellForeign(unit, catalogue);
         if (unit.regular.has((0,names/* manifestFile */.YE)(unit.id))) {
             const found = readBackup(unit, listing, { identity, keys }, now, place, catalogue);
-            areAllOurs &&= found !== OTHER;
-            // Nobody has asked the server which one it is: it is that of the newest backup.
-            if (found !== null && found !== OTHER && identity !== null && isVague(identity))
-                identity = found;
+            if (found !== null && 'other' in found) {
+                areAllOurs = false;
+                if (others.add(found.other))
+                    toldOfOthers.push(catalogue.problems.push((0,finding/* odd */.S)('E_MANIFEST', '')) - 1);
+            }
+            else if (found !== null && identity !== null && isVague(identity)) {
+                identity = found.identity; // nobody has asked the server which one it is: it is that of the newest backup
+            }
         }
         else {
             const orphan = readOrphan(unit, now, place, catalogue);
@@ -6103,6 +6195,8 @@ function readCatalogue(listing, owner, now, place = ON_HOST) {
             orphan.payload = null;
     for (const [orphan, at] of told)
         catalogue.problems[at] = problemOf(orphan, place, keys !== null);
+    for (const [at, finding] of others.findings().entries())
+        catalogue.problems[toldOfOthers[at] ?? 0] = finding;
     // first, since not all may be told
     catalogue.problems.unshift(...distrust(catalogue.backups));
     return catalogue;
@@ -6196,9 +6290,16 @@ function unitsOf(files, name) {
     }
     return [...units.values()].sort(backups_retention/* newestFirst */.ll);
 }
-/** In the place of an identity: the backup is of another database. */
-const OTHER = 'other';
-/** Returns the identity of the backup when it is of this database, and to be believed. */
+/** What is not a regular file is told, and where it stands in the place of a backup, there is one that cannot be read. */
+function tellForeign({ id, createdAt, regular, foreign }, { problems, unreadable }) {
+    for (const file of foreign) {
+        const why = `${file.name} is ${FILE_TYPES[file.type] ?? 'not a regular file'}, where a backup has regular files`;
+        problems.push((0,finding/* odd */.S)('E_MANIFEST', `${why}; it was left alone`, 'Find out who put it there.'));
+        if (!regular.has((0,names/* manifestFile */.YE)(id)))
+            unreadable.push({ id, createdAt, why });
+    }
+}
+/** Returns the identity of the backup when it is of this database, and to be believed; the manifest when it is of another one. */
 function readBackup(unit, listing, { identity, keys }, now, place, { backups, unreadable, problems }) {
     const { id, createdAt } = unit;
     const file = (0,names/* manifestFile */.YE)(id);
@@ -6219,11 +6320,8 @@ function readBackup(unit, listing, { identity, keys }, now, place, { backups, un
         unreadable.push({ id, createdAt, why: error.message });
         return null;
     }
-    if (identity !== null && !sameDatabase(manifest.identity, identity)) {
-        const other = showIdentity(manifest.identity);
-        problems.push((0,finding/* odd */.S)('E_MANIFEST', `${id} belongs to another database, ${other}; here it is never counted and never deleted`, 'Two databases that share a directory need names of their own (`name`).'));
-        return OTHER;
-    }
+    if (identity !== null && !sameDatabase(manifest.identity, identity))
+        return { other: manifest };
     const checksum = (0,names/* checksumFile */.uu)(manifest.file);
     const files = [file, manifest.file, checksum].filter((name) => unit.regular.has(name));
     const damage = damageOf(unit, manifest);
@@ -6255,7 +6353,7 @@ function readBackup(unit, listing, { identity, keys }, now, place, { backups, un
             problems.push((0,finding/* odd */.S)('E_MANIFEST', `${name} is not a file that ${file} names; it was left alone`));
     }
     backups.push({ id, createdAt, manifest, ...judged, files });
-    return manifest.identity;
+    return { identity: manifest.identity };
 }
 /** What a listing alone can tell about the payload, or null; bytes are compared by the verification on the host. */
 function damageOf(unit, manifest) {
@@ -7301,6 +7399,7 @@ const UNREADABLE = ['E_S3_AUTH', 'E_NOT_FOUND', 'E_TOO_LARGE'];
 
 
 
+
 const in_store_AT_ONCE = 8;
 /** What `s3://` names, with the manifest beside it, which must agree. Throws E_NOT_FOUND, E_MANIFEST, E_CHECKSUM, E_SIGNATURE. */
 async function named(run, store, { key }) {
@@ -7368,13 +7467,16 @@ async function readAll(run, store, identity, isEnough) {
     const { name } = run.settings;
     const units = await unitsIn(store, name, '');
     const found = [];
+    const others = new Others();
     for (let from = 0; from < units.length; from += in_store_AT_ONCE) {
-        const some = await Promise.all(units.slice(from, from + in_store_AT_ONCE).map((unit) => readUnit(run, store, name, unit, identity)));
+        const some = await Promise.all(units.slice(from, from + in_store_AT_ONCE).map((unit) => readUnit(run, store, name, unit, identity, others)));
         const good = some.filter((one) => one !== null);
         found.push(...good);
         if (good.some(({ backup }) => isEnough(backup)))
             break;
     }
+    for (const { message } of others.findings())
+        (0,connect/* warn */.R8)(run, `in ${store.uriOf(store.keyOf(name, ''))}: ${(0,neutralise/* quoteOutside */.YM)(message)}`);
     return found;
 }
 async function unitsIn(store, name, beginning) {
@@ -7387,12 +7489,17 @@ async function unitsIn(store, name, beginning) {
     }
     return [...units.values()].sort(backups_retention/* newestFirst */.ll);
 }
-/** null when it is not whole, or no backup of this database; the log says why. */
-async function readUnit(run, store, name, { id, files }, identity) {
+/** null when it is not whole, or no backup of this database; the log says why, of `others` when all are read. */
+async function readUnit(run, store, name, { id, files }, identity, others = new Others()) {
     const file = (0,names/* manifestFile */.YE)(id);
     const text = files.some((one) => one.name === file) ? await store.get(store.keyOf(name, file)) : null;
     if (text === null)
         return null; // an upload that was cut off
+    const other = identity === null ? null : ofAnother(text, id, identity);
+    if (other !== null) {
+        others.add(other);
+        return null;
+    }
     try {
         const backup = read(run, name, files, text, identity);
         if (backup.state === 'damaged')
@@ -11985,6 +12092,8 @@ class Attempt {
     step;
     journal;
     safety = null;
+    /** What fails now is check-command. */
+    checking = false;
     constructor(run, connection, parts, outcome) {
         this.run = run;
         this.connection = connection;
@@ -12054,8 +12163,10 @@ class Attempt {
             await this.enter('swapped');
         }
         await this.start();
-        if (checkCommand !== null)
-            await this.user('check-command', ['job', 'run_command', [checkCommand]]);
+        if (checkCommand === null)
+            return;
+        this.checking = true;
+        await this.user('check-command', ['job', 'run_command', [checkCommand]]);
     }
     async settle() {
         const { run, connection, step, outcome } = this;
@@ -12136,7 +12247,8 @@ class Attempt {
         await connection.send(endJournal).catch(() => { });
         run.left = 'database-rolled-back';
         const kept = safety === null ? '' : `It was looked through, and ${safety.id} holds that state as well.`;
-        throw new src_errors/* BackupError */.hj('E_ROLLED_BACK', `the restore was undone: ${message}`, (0,src_errors/* sentences */.hC)(hint, kept, stopped));
+        const why = this.checking ? whatTheCheckSays(this.parts.plan) : '';
+        throw new src_errors/* BackupError */.hj('E_ROLLED_BACK', `the restore was rolled back: ${message}`, (0,src_errors/* sentences */.hC)(hint, why, kept, stopped));
     }
     /** What was replaced is in the safety backup; one of a damaged database can not be restored. */
     wayToUndo() {
@@ -12205,6 +12317,42 @@ class Attempt {
             (0,connect/* warn */.R8)(this.run, (0,src_errors/* describe */.q0)(error).message);
         });
     }
+}
+/** What went back may be the very database that the restore was for, and the check may have failed for another reason than the backup. */
+function whatTheCheckSays({ state }) {
+    const live = state === 'damaged'
+        ? 'The damaged database is live again.'
+        : state === 'missing'
+            ? ''
+            : 'If the database before the restore was the reason for it, that database is live again.';
+    return (0,src_errors/* sentences */.hC)(live, 'The check can fail although the backup is good: new code on an older schema, for example. Then deploy the code that fits the backup first, or restore without the check: leave out `check-command`. Without it nothing rolls the restore back by itself.');
+}
+
+;// CONCATENATED MODULE: ./src/restoring/event.ts
+
+
+/**
+ * What only those can cause who may write to the repository, or run its workflows. A called workflow has the event of its caller. All others
+ * are refused, also those that are yet to come: anybody may open an issue, comment, fork, star or send a pull request.
+ */
+const TRUSTED_EVENTS = [
+    'workflow_dispatch',
+    'repository_dispatch',
+    'schedule',
+    'push',
+    'release',
+    'deployment',
+];
+/** Whether people who cannot write to the repository may have started this run. Throws E_EVENT. */
+function refuseEvent({ github, settings }) {
+    if (github === null || [...TRUSTED_EVENTS, ...settings.restore.allowEvents].includes(github.event))
+        return;
+    const event = (0,neutralise/* quoteOutside */.YM)(github.event, 60);
+    throw new src_errors/* BackupError */.hj('E_EVENT', github.event === ''
+        ? 'GITHUB_EVENT_NAME is empty, so nobody can tell who started this run, and a restore replaces the live database'
+        : `the event \`${event}\` started this run: people who cannot write to the repository may be able to cause it, and a restore replaces the live database`, `Start the restore from a workflow with \`on: workflow_dispatch\`, behind an environment with reviewers.${/^[a-z_]{1,60}$/.test(github.event)
+        ? ` If only people you trust can start this workflow by that event, set \`allow-event: ${event}\`.`
+        : ''}`);
 }
 
 ;// CONCATENATED MODULE: ./src/restoring/plan.ts
@@ -12282,6 +12430,7 @@ function sideBySide(live, backup) {
 
 
 
+
 /**
  * Puts a backup back: plan, safety backup, load beside the live database, check, swap, check again, or everything as it was. With `dry-run`
  * the plan alone. `report.restore.outcome` says in which state the live database is.
@@ -12300,6 +12449,7 @@ async function restore(run) {
         safetyBackupId: null,
         plan: null,
         undo: null,
+        next: null,
     };
     report.restore = outcome;
     refuseEvent(run);
@@ -12329,17 +12479,15 @@ async function restore(run) {
         });
         const { dump, from, host } = source;
         checkSafetyOpens(run, dump, planned.plan);
-        if (!settings.dryRun) {
+        if (settings.dryRun) {
+            // by its id, since `latest` may be another one by then
+            outcome.next = { backup: from, confirm: restoring.targetName, 'dry-run': 'false' };
+        }
+        else {
             await new Attempt(run, connection, { ...{ restoring, database, dump, from, host }, ...planned }, outcome).carryOut();
         }
         report.ok = true;
     });
-}
-/** A pull request may come from anybody. Throws E_EVENT. */
-function refuseEvent({ github }) {
-    if (github === null || !/^pull_request/.test(github.event))
-        return;
-    throw new src_errors/* BackupError */.hj('E_EVENT', `a restore is not run for the event ${(0,neutralise/* quoteOutside */.YM)(github.event, 60)}`, 'Restore from a workflow with `workflow_dispatch`, behind an environment with reviewers.');
 }
 /** Throws E_CONFIRM. */
 function checkConfirm({ settings }, name) {
@@ -12908,17 +13056,24 @@ function restoreSection(restore) {
     const facts = [head, '| :--- | :--- |', ...body].join('\n');
     return ['### Restore', facts, ...(plan === null ? [] : details(plan))].filter((part) => part !== '').join('\n\n');
 }
-/** The inputs that undo it, one a line, as a workflow has them. */
-function undoLines({ undo }) {
+/** Inputs, one a line, as a workflow has them. */
+function inputLines(inputs) {
     // what is JSON is YAML as well
-    return Object.entries(undo ?? {}).map(([name, value]) => {
-        const isPlain = /^[a-z][a-z0-9._-]*$/i.test(value) && !/^(true|false|null|yes|no|on|off|y|n)$/i.test(value);
-        return `${name}: ${isPlain ? value : JSON.stringify(value)}`;
+    return Object.entries(inputs ?? {}).map(([name, value]) => {
+        const isWord = /^(true|false|null|yes|no|on|off|y|n)$/i.test(value) && name !== 'dry-run';
+        return `${name}: ${/^[a-z][a-z0-9._-]*$/i.test(value) && !isWord ? value : JSON.stringify(value)}`;
     });
 }
+/** What to type after a plan; null when it was none. */
+function nextSection({ next }) {
+    const lines = inputLines(next);
+    if (lines.length === 0)
+        return null;
+    return `### What to do next\n\nTo restore exactly this backup, start your restore workflow again (Run workflow), type these values into its form, and leave the rest as it is. Without a form, set them as inputs:\n\n${fenced('yaml', lines.join('\n'))}`;
+}
 /** How to undo it; null when there is no way. */
-function undoSection(restore) {
-    const lines = undoLines(restore);
+function undoSection({ undo }) {
+    const lines = inputLines(undo);
     if (lines.length === 0)
         return null;
     return `### How to undo this restore\n\nRun the action once more with these inputs, and with the others of this run (host, database, name, directory):\n\n${fenced('yaml', lines.join('\n'))}`;
@@ -12952,10 +13107,11 @@ var verdict = __nccwpck_require__(599);
 
 
 
-/** With what the log ends, outside of any group: how to undo a restore, and what came of a run that is well, in one line. */
+/** With what the log ends, outside of any group: how to undo a restore, what to type after its plan, and what came of a run that is well, in one line. */
 function lastLines(report) {
     return [
         ...(report.restore === null ? [] : undoing(report.restore)),
+        ...(report.restore === null ? [] : goingOn(report.restore)),
         ...(report.ok ? [verdictLine(report)] : []), // the annotation of a failure is its verdict
     ];
 }
@@ -12967,8 +13123,22 @@ function undoing({ undo }) {
         return ['to undo this restore:', indented(hand.typed(undo))];
     return [
         'to undo this restore, run once more with these inputs instead of those of the restore:',
-        ...undoLines({ undo }).map(indented),
+        ...inputLines(undo).map(indented),
     ];
+}
+function goingOn({ next }) {
+    if (next === null)
+        return [];
+    const hand = (0,platform/* platform */.i)().byHand;
+    if (hand === null) {
+        return [
+            'to restore exactly this backup, run once more with these inputs, and with the others as they are:',
+            ...inputLines(next).map(indented),
+        ];
+    }
+    return hand.asksNext
+        ? []
+        : ['to restore exactly this backup:', indented(hand.typed({ command: 'restore', ...next }))];
 }
 const indented = (line) => `  ${line}`;
 function verdictLine(report) {
@@ -13542,6 +13712,7 @@ function renderSummary(report) {
         databaseTables(report),
         recoverySection(report),
         report.restore === null ? null : undoSection(report.restore),
+        report.restore === null ? null : nextSection(report.restore),
     ];
     return `${sections.filter((section) => section !== null && section !== '').join('\n\n')}\n`;
 }
@@ -14277,8 +14448,8 @@ function terminal({ input, isScheduled = false, wrong = [], hand, secrets = new 
             draw.draw(secrets.hidden(text), share);
             return true;
         },
-        warning: (message) => say('WARN', message),
-        error: (message) => say('ERROR', message),
+        warning: (message) => say('WARN', hand?.worded(message) ?? message),
+        error: (message) => say('ERROR', hand?.worded(message) ?? message),
         debug(text) {
             if (process.env.RUNNER_DEBUG === '1')
                 say('DEBUG', text);
@@ -14342,7 +14513,7 @@ function stamped(level, text) {
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6782);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2935);
 /* harmony import */ var _places_unfinished_upload_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6865);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7460);
 /* harmony import */ var _reporting_log_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(48);
@@ -14997,12 +15168,14 @@ function changesWithin({ since, tables }, text) {
 function restoreWithin(restore, text) {
     const { plan } = restore;
     const few = (lines) => lines.slice(0, MOST.lines).map((line) => text(line, SHORT_TEXT));
+    const inputs = (given) => given && Object.fromEntries(Object.entries(given).map(([name, value]) => [name, text(value)]));
     return {
         ...restore,
         target: text(restore.target),
         targetName: text(restore.targetName),
         from: text(restore.from),
-        undo: restore.undo && Object.fromEntries(Object.entries(restore.undo).map(([name, value]) => [name, text(value)])),
+        undo: inputs(restore.undo),
+        next: inputs(restore.next),
         plan: plan && {
             ...plan,
             way: text(plan.way),
@@ -15863,11 +16036,13 @@ const directory_seconds = (ms) => String(Math.ceil(ms / 1000));
 /* harmony export */ });
 /* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2778);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
-/* harmony import */ var _host_install_line_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2752);
-/* harmony import */ var _host_quoting_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2437);
-/* harmony import */ var _host_session_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5347);
-/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1267);
-/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4302);
+/* harmony import */ var _host_container_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9693);
+/* harmony import */ var _host_install_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2752);
+/* harmony import */ var _host_quoting_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2437);
+/* harmony import */ var _host_session_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5347);
+/* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1267);
+/* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4302);
+
 
 
 
@@ -15877,37 +16052,37 @@ const directory_seconds = (ms) => String(Math.ceil(ms / 1000));
 
 /** Puts what the program on the host reported into words: what happened, why, what to do. */
 async function explain(error, hello, { names, where }, run) {
-    if (!(error instanceof _host_session_js__WEBPACK_IMPORTED_MODULE_4__/* .HostFailure */ .hD))
+    if (!(error instanceof _host_session_js__WEBPACK_IMPORTED_MODULE_5__/* .HostFailure */ .hD))
         return (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .describe */ .q0)(error);
     const text = [...names].reduce((rest, [path, name]) => rest.replaceAll(path, () => name), error.text);
-    const failure = new _host_session_js__WEBPACK_IMPORTED_MODULE_4__/* .HostFailure */ .hD(error.code, text, error.facts);
+    const failure = new _host_session_js__WEBPACK_IMPORTED_MODULE_5__/* .HostFailure */ .hD(error.code, text, error.facts);
     const greeting = await hello.catch(() => null);
     const user = greeting?.get('user') ?? 'the login user';
     const told = run.database.explain(failure, run.settings) ?? ofHost(failure, user, greeting?.get('system') ?? '', where, run);
     if (run.settings.command !== 'extract' || !['E_DUMP_FAILED', 'E_RESTORE'].includes(told.code))
         return told;
-    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_RESTORE', `the rows could not be read from the backup: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .YM)(failure.text)}`, 'Look whether another backup has them: `db-backup list` shows all.');
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_RESTORE', `the rows could not be read from the backup: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .YM)(failure.text)}`, 'Look whether another backup has them: `db-backup list` shows all.');
 }
 // biome-ignore lint/complexity/noExcessiveCognitiveComplexity: one sentence a code, side by side
 function ofHost(failure, user, system, where, run) {
     const { code, facts } = failure;
     const { settings } = run;
-    const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .YM)(failure.text);
+    const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .YM)(failure.text);
     const verifying = ['verify', 'restore', 'extract'].includes(settings.command);
     switch (code) {
         case 'E_LOCKED':
-            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `another run holds the lock of the backup directory: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .YM)(facts.get('holder') || 'unknown', 500)}; ${said} (lock-wait)`, `Wait for it to end, or raise \`lock-wait\`; use one concurrency group per database. The lock ends with its holder, there is nothing to delete.`);
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `another run holds the lock of the backup directory: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .YM)(facts.get('holder') || 'unknown', 500)}; ${said} (lock-wait)`, `Wait for it to end, or raise \`lock-wait\`; use one concurrency group per database. The lock ends with its holder, there is nothing to delete.`);
         case 'E_CLOCK': {
             const [host, runner] = [new Date(Number(said) * 1000), run.now()];
             const apart = Math.abs(host.getTime() - runner.getTime());
             return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, Number.isNaN(apart)
                 ? `the clock of the host says ${said}`
-                : `the clock of the host says ${host.toISOString()}, the one of the runner ${runner.toISOString()}: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_6__/* .formatDuration */ .a3)(apart)} apart`, 'Set the one that is wrong (`timedatectl set-ntp true`). Names, ages and retention depend on it.');
+                : `the clock of the host says ${host.toISOString()}, the one of the runner ${runner.toISOString()}: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_7__/* .formatDuration */ .a3)(apart)} apart`, 'Set the one that is wrong (`timedatectl set-ntp true`). Names, ages and retention depend on it.');
         }
         case 'E_TOOL_MISSING': {
             const { substitutes = {}, packages } = (0,_engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__/* .engineOf */ .ky)(settings.database);
             const instead = Object.hasOwn(substitutes, said) ? substitutes[said] : null;
-            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `${said} is not installed on ${run.report.host}${instead === null ? '' : `, and neither is ${instead}, which would do as well`}`, `${where}: ${(0,_host_install_line_js__WEBPACK_IMPORTED_MODULE_2__/* .installLine */ .c)(said, system, packages)}.`);
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `${said} is not installed on ${run.report.host}${instead === null ? '' : `, and neither is ${instead}, which would do as well`}`, `${where}: ${(0,_host_install_line_js__WEBPACK_IMPORTED_MODULE_3__/* .installLine */ .c)(said, system, packages)}.`);
         }
         case 'E_NOSPACE': {
             const free = facts.get('free_kib');
@@ -15920,7 +16095,7 @@ function ofHost(failure, user, system, where, run) {
                     : 'Free some, lower `keep` and run `prune`, or choose a `directory` on another disk.';
             return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, needed === null
                 ? `the file system of ${place} is full: ${said}`
-                : `not enough space in ${place}: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_6__/* .formatBytes */ .z3)(Number(needed) * 1024)} are needed (${facts.get('needed_for') === 'fetched' ? 'the file from the store' : verifying ? 'the unpacked copy' : 'copy, compressed backup'} and min-free), ${free === null ? 'fewer' : (0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_6__/* .formatBytes */ .z3)(Number(free) * 1024)} are free`, `${advice} What this run had written was removed.`);
+                : `not enough space in ${place}: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_7__/* .formatBytes */ .z3)(Number(needed) * 1024)} are needed (${facts.get('needed_for') === 'fetched' ? 'the file from the store' : verifying ? 'the unpacked copy' : 'copy, compressed backup'} and min-free), ${free === null ? 'fewer' : (0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_7__/* .formatBytes */ .z3)(Number(free) * 1024)} are free`, `${advice} What this run had written was removed.`);
         }
         case 'E_PERM_UNSAFE': {
             const line = safeAgain(facts, user, settings);
@@ -15980,7 +16155,7 @@ function refusedKey(facts, said, { encryption }, host) {
 /** The login user can not make, enter or write the backup directory `path`. */
 function noDirectory(message, path, user, settings) {
     const line = ownLine(user, path, settings);
-    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', message, `On the host: \`${line}\`; or choose a \`directory\` that ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .YM)(user, 100)} can make, such as \`db-backups\`, which is in the home.`);
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', message, `On the host: \`${line}\`; or choose a \`directory\` that ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .YM)(user, 100)} can make, such as \`db-backups\`, which is in the home.`);
 }
 /** What mends a backup directory that others can write. */
 function safeAgain(facts, user, settings) {
@@ -15995,27 +16170,40 @@ function ownInside(facts, user, settings) {
     if (facts.get('not_ours') === null)
         return null;
     const inside = `${facts.path('not_ours').replace(/\/+$/, '')}/${settings.name}`;
-    return `Make one inside it on the host (\`${ownLine(user, inside, settings)}\`), and set \`directory: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .YM)(inside, 300)}\`; `;
+    return `Make one inside it on the host (\`${ownLine(user, inside, settings)}\`), and set \`directory: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .YM)(inside, 300)}\`; `;
 }
 /** The line that makes a directory of that user, or one that is there already his. */
 const ownLine = (user, path, { umask }) => `sudo install -d -m ${umask === '077' ? '700' : '750'} -o ${word(user)} ${word(path)}`;
 /** As one types it: in quotes only where that is needed. */
-const word = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : (0,_host_quoting_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .h)((0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .YM)(text, 5_000)));
+const word = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : (0,_host_quoting_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .h)((0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .YM)(text, 5_000)));
 /** The shell that was to run as another user, or in the container, could not be started. */
 function elsewhereRefused({ text, facts }, { runAs, container }) {
-    const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_5__/* .quoteOutside */ .YM)(text);
+    const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .YM)(text);
     const sudoer = facts.get('sudo_refused');
     if (sudoer !== null) {
         return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', `sudo does not let ${sudoer} run \`sh -s\` as ${runAs}: ${said}`, `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): ${sudoer} ALL=(${runAs}) NOPASSWD: /bin/sh -s, /usr/bin/sh -s.`);
     }
+    const engine = facts.get('container_engine') ?? 'docker';
+    const called = (0,_host_container_js__WEBPACK_IMPORTED_MODULE_2__/* .containerInWords */ .i4)(container ?? '');
+    const replicas = facts.numberOrNull('container_replicas');
+    if (replicas !== null)
+        return notOneOf(called, replicas, facts, engine);
     const user = facts.get('container_refused');
     if (user === null)
         return null;
-    const engine = facts.get('container_engine') ?? 'docker';
     if (/no such container|no container with name|is not running|container state improper/i.test(text)) {
-        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_SOURCE_MISSING', `there is no running container ${container}: ${said}`, `\`${engine} ps\` on the host, as ${user}, shows the names; correct \`container\`, or start it.`);
+        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_SOURCE_MISSING', `there is no running ${called}: ${said}`, `\`${engine} ps\` on the host, as ${user}, shows the names; correct \`container\`, or start it.`);
     }
-    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', `${user} can not start a shell in the container ${container}: ${said}`, `\`${engine} exec -i ${container} sh -s\` must work for ${user}, for example as a member of the group docker (which is as good as root).`);
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', `${user} cannot start a shell in the ${called}: ${said}`, `\`${engine} exec -i ${(0,_host_container_js__WEBPACK_IMPORTED_MODULE_2__/* .isOfService */ .nU)(container ?? '') ? 'CONTAINER' : container} sh -s\` must work for ${user}, for example as a member of the group docker (which is as good as root).`);
+}
+/** A service whose container is found by its labels has none that runs, or several, of which nobody can tell the one that is meant. */
+function notOneOf(called, replicas, facts, engine) {
+    const names = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .YM)((facts.get('container_names') ?? '').trim().replaceAll(' ', ', '), 1000);
+    if (replicas > 0) {
+        const [first] = names.split(', ');
+        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_SOURCE_INVALID', `more than one ${called} is running, and nobody can tell which one holds the database: ${names}`, `A database service has one container. If a deploy is replacing it, run again when that has ended. If they are a primary and its replicas, name the primary: \`container: ${first}\`.`);
+    }
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_SOURCE_MISSING', `there is no running ${called}; ${names === '(nothing)' ? 'no service of that kind runs on the host' : `of services of that kind these run on the host: ${names}`}`, `Start it, or correct \`container\`: \`${engine} ps --format '{{.Names}} {{.Labels}}'\` on the host shows the names. A task of a swarm may run on another node: then \`host\` must be that node.`);
 }
 
 
@@ -16303,6 +16491,7 @@ const INPUTS = {
         parse: value_rules/* asGiven */.O7,
     },
     confirm: { default: '', ...RESTORE, parse: value_rules/* asGiven */.O7 },
+    'allow-event': { default: '', ...RESTORE, lines: true, parse: value_rules/* parseEvents */.PH },
     'safety-backup': { default: 'true', ...RESTORE, parse: value_rules/* parseBoolean */.yG },
     'command-timeout': { default: '10m', usedBy: ['backup', 'restore'], parse: value_rules/* parseTimer */.Dp },
     'restore-way': { default: 'auto', ...PLANNED, parse: (0,value_rules/* oneOf */.yL)(['auto', 'swap', 'in-place']) },
@@ -16346,14 +16535,27 @@ function isUsedBy(name, command) {
 /* harmony import */ var _value_rules_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7722);
 
 
-const RULE = 'expected "SHA256:" and 43 characters of base64, one a line, as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host; before it may stand the host that it is of, as in known_hosts: `db.example.com SHA256:...`, or `[db.example.com]:2222 SHA256:...`';
-/** One `SHA256:...` a line, each with the name of its host before it, or without; padding is removed. */
+const RULE = 'expected "SHA256:" and 43 characters of base64, one a line, alone or in the whole line that `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host; before it may stand the host that it is of, as in known_hosts: `db.example.com SHA256:...`, or `[db.example.com]:2222 SHA256:...`';
+const MD5_RULE = 'expected "SHA256:" and 43 characters of base64, not an MD5 fingerprint, which can be forged; `ssh-keygen -E sha256 -lf /etc/ssh/ssh_host_ed25519_key.pub` prints the other on the host';
+/** The name of a host, the size of the key, its fingerprint, and what ssh-keygen prints behind that: a comment, which may be anything, and the type. */
+const LINE = /^(?:(?!\d+[ \t])(\S+)[ \t]+)?(?:\d{3,5}[ \t]+)?SHA256:([A-Za-z0-9+/]{43})=?(?:[ \t](.*)\([A-Z0-9-]+\))?$/;
+/** With 16 bytes in hexadecimal; old versions of ssh-keygen print no name before them. */
+const MD5 = /(?:^|\s)MD5:|(?:^|\s)(?:[0-9a-f]{2}:){15}[0-9a-f]{2}(?:\s|$)/i;
+/**
+ * One `SHA256:...` a line, alone or as `ssh-keygen -l` prints it, each with the name of its host before it, or without; padding is removed.
+ * Throws an Error whose text is the rule.
+ */
 function parseFingerprints(text) {
     const found = new Map();
     for (const line of text.split(/\r\n|\r|\n/).map((one) => one.trim())) {
         if (line === '')
             continue;
-        const [, name, base64 = ''] = /^(?:(\S+)[ \t]+)?SHA256:([A-Za-z0-9+/]{43})=?$/.exec(line) ?? [];
+        const [, name, base64 = '', comment = ''] = LINE.exec(line) ?? [];
+        if (base64 === '' && MD5.test(line))
+            throw new Error(MD5_RULE);
+        // of two lines that became one, only the first would count
+        if (/SHA256:|MD5:/.test(comment))
+            throw new Error(RULE);
         // 43 characters hold two bits more than a hash; where they are not zero, a character was mistyped.
         if (Buffer.from(base64, 'base64').toString('base64') !== `${base64}=`)
             throw new Error(RULE);
@@ -16608,6 +16810,7 @@ function whyNoKey(text) {
 const SUPPORTED = 'use an Ed25519, ECDSA (nistp256, nistp384, nistp521) or RSA key';
 const DAMAGED = 'it is damaged; copy the file again, whole';
 const WRONG_PASSPHRASE = (input) => `the passphrase in ${input} does not open it (or it is damaged)`;
+const locked = (input) => `it has a passphrase: give that in ${input}, or give a key without one (\`ssh-keygen -p -N '' -f COPY\` takes it off a copy)`;
 const MAGIC = 'openssh-key-v1\0';
 const OPENSSH_CIPHERS = /^(?:aes(?:128|192|256)-(?:cbc|ctr)|aes(?:128|256)-gcm@openssh\.com|3des-cbc)$/;
 const OPENSSH_TYPES = ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521', 'ssh-rsa'];
@@ -16624,7 +16827,7 @@ async function readPrivateKey(text, passphrase, inputName, passphraseInput) {
         const openSsh = mended.label === 'OPENSSH PRIVATE KEY';
         const encrypted = openSsh ? checkOpenSshHeader(mended.body) : mended.hasCipherHeader || /^ENC/.test(mended.label);
         if (encrypted && !passphrase)
-            throw new UnusableKey(`it is encrypted; give its passphrase in ${passphraseInput}`);
+            throw new UnusableKey(locked(passphraseInput));
         const pem = openSsh ? mended.pem : convert(mended, encrypted ? passphrase : undefined, passphraseInput);
         const stillEncrypted = encrypted && openSsh;
         const publicLine = await provePair(pem, stillEncrypted ? passphrase : undefined, passphraseInput);
@@ -16777,6 +16980,8 @@ var declared_inputs = __nccwpck_require__(2519);
 /** Longer values are cut in messages. */
 const SHOWN = 120;
 const SECRET_KEY = /PRIVATE KEY|PuTTY-User-Key|AGE-SECRET-KEY-/;
+/** How what is missing is given: `inAWorkflow` in a job, by hand as an option or a variable. The end of a sentence. */
+const toGive = (name, inAWorkflow) => (0,platform/* platform */.i)().byHand?.gives(name) ?? inAWorkflow;
 /** Why what is empty is probably so, in a job; somebody who types knows that. `filler`: what a workflow fills it with. */
 const unset = (examples, filler = 'secret or variable') => (0,platform/* platform */.i)().byHand === null ? `; the ${filler} that fills it is probably not set (for example ${examples})` : '';
 /**
@@ -16973,7 +17178,7 @@ function readDatabase(reader) {
         return source;
     }
 }
-const missing = () => `required, but empty${unset('secrets.DATABASE_URL or vars.DATABASE_URL')}`;
+const missing = () => `required, but empty: ${toGive('database', `the secret that fills it, such as DATABASE_URL, is probably not set. Run \`gh secret set DATABASE_URL\` and paste the URL, then use \`secrets.DATABASE_URL\`. The path of a database file is no secret: \`database: /srv/app/app.db\``)}`;
 /** Everything secret in the text is masked before anything else can be said about it. */
 function parsed(reader, name, text) {
     const { source, secrets, remarks } = (0,lookup/* parseSource */.PJ)(text);
@@ -17590,6 +17795,7 @@ function readRestore(reader, command, database) {
     const wanted = restoring || command === 'extract' ? reader.readAs('backup', (text) => parseWanted(text, restoring)) : null;
     const to = restoring ? readSameEngine(reader, database) : null;
     const confirm = reader.read('confirm');
+    const events = reader.read('allow-event');
     const safetyBackup = reader.require('safety-backup');
     const way = reader.require('restore-way');
     const stopCommand = reader.read('stop-command');
@@ -17606,6 +17812,7 @@ function readRestore(reader, command, database) {
         ...commands,
         to,
         confirm,
+        allowEvents: events === null ? [] : events,
         safetyBackup,
         way,
         allowOtherTarget,
@@ -17772,12 +17979,12 @@ async function readTransport(reader) {
     // Inputs of ssh are not missing when nobody knows what was meant.
     if (transport === undefined)
         return undefined;
-    const host = reader.require('host', ssh_inputs_missing('SSH_HOST'));
+    const host = reader.require('host', ssh_inputs_missing('host', HOST));
     const port = reader.require('port');
-    const username = reader.require('username', ssh_inputs_missing('SSH_USER'));
+    const username = reader.require('username', ssh_inputs_missing('username', USERNAME));
     const key = await readKey(reader, 'key', 'passphrase');
     if (key === null)
-        reader.missing('key', ssh_inputs_missing('SSH_KEY'));
+        reader.missing('key', ssh_inputs_missing('key', KEY));
     const knownHosts = reader.read('known-hosts');
     const fingerprints = reader.read('fingerprint');
     if (knownHosts === null && fingerprints === null) {
@@ -17833,8 +18040,12 @@ async function readKey(reader, name, passphraseName) {
         reader.mask(key.pem);
     return key;
 }
-const ssh_inputs_missing = (example) => `required with transport ssh, but empty${unset(`secrets.${example} or vars.${example}`)}`;
-const missingHostKey = (host, port) => `required with transport ssh, or fingerprint instead; nothing turns this check off. Run \`ssh-keyscan -p ${port} ${host}\` from a network that you trust, compare with \`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\` on the host itself, and put the lines into a variable`;
+const ssh_inputs_missing = (name, inAWorkflow) => `required with transport ssh, but empty: ${toGive(name, inAWorkflow)}`;
+// The names are those of the README, which whoever reads this has probably copied.
+const HOST = 'the variable that fills it, such as DB_HOST, is probably not set. Run `gh variable set DB_HOST --body db.example.com`, then use `vars.DB_HOST`';
+const USERNAME = 'name the user who logs in to the host, for example `username: deploy`';
+const KEY = "the secret that fills it, such as DB_SSH_KEY, is probably not set. Make a key without a passphrase (`ssh-keygen -t ed25519 -N '' -f db-backup`), add the line in db-backup.pub to `~/.ssh/authorized_keys` of that user on the host, run `gh secret set DB_SSH_KEY < db-backup`, then use `secrets.DB_SSH_KEY`";
+const missingHostKey = (host, port) => `required with transport ssh, or fingerprint instead; nothing turns this check off. From a network that you trust, run \`ssh-keyscan -p ${port} ${host} >known_hosts\`. Compare each line that \`ssh-keygen -lf known_hosts\` prints with those of \`for k in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$k"; done\` on the host itself. When they agree, ${toGive('known-hosts', 'run `gh variable set DB_KNOWN_HOSTS <known_hosts`, then use `vars.DB_KNOWN_HOSTS`')}`;
 
 ;// CONCATENATED MODULE: ./src/settings/inputs.ts
 
@@ -18589,6 +18800,7 @@ const decoded = (text) => text.replaceAll(/(?:%[0-9a-f]{2})+/gi, (escapes) => Bu
 /* harmony export */   NJ: () => (/* binding */ parseContainer),
 /* harmony export */   O7: () => (/* binding */ asGiven),
 /* harmony export */   P$: () => (/* binding */ parseRunAs),
+/* harmony export */   PH: () => (/* binding */ parseEvents),
 /* harmony export */   RM: () => (/* binding */ parseCommand),
 /* harmony export */   U9: () => (/* binding */ isLoopback),
 /* harmony export */   YK: () => (/* binding */ parseStatements),
@@ -18681,12 +18893,20 @@ function parseRunAs(text) {
         throw new Error('expected the name of a user on the host, such as www-data');
     return text;
 }
-/** The name or id of a container, as Docker has them. */
+/** The name or id of a container, as Docker has them, or the service whose container it is. */
 function parseContainer(text) {
-    if (!/^[a-z0-9][a-z0-9_.-]{0,127}$/i.test(text)) {
-        throw new Error('expected the name of a container: letters, digits, "_", "." or "-", starting with a letter or digit');
-    }
-    return text;
+    if (/^(?:swarm:)?[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(text))
+        return text;
+    if (/^compose:[A-Za-z0-9][A-Za-z0-9_-]{0,127}\/[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(text))
+        return text;
+    throw new Error('expected the name of a container (letters, digits, "_", "." or "-", starting with a letter or digit), or compose:PROJECT/SERVICE, or swarm:SERVICE');
+}
+/** Names of GitHub's events, separated by blanks or lines. */
+function parseEvents(text) {
+    const names = text.split(/\s+/).filter((name) => name !== '');
+    if (names.every((name) => /^[a-z_]{1,60}$/.test(name)))
+        return names;
+    throw new Error('expected names of events, separated by blanks or lines, such as workflow_run');
 }
 function parseJumpHost(text) {
     const at = text.lastIndexOf('@');

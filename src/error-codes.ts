@@ -16,7 +16,7 @@ export const ERRORS = {
     class: 'host',
     cause:
       'No SSH connection: name not found, port closed, firewall, no answer within `connect-timeout`, or no common algorithm. Or the host could not reach the PostgreSQL server.',
-    fix: "Check `host`, `port`, `jump-host` and the firewall; GitHub's runners have changing addresses. The host and port in `database` are as seen from the host.",
+    fix: "Check `host`, `port`, `jump-host` and the firewall; GitHub's runners have changing addresses. The host and port in `database` are as seen from the host. Only containers know the name of a compose service: set `container: compose:PROJECT/SERVICE`.",
   },
   E_AUTH: {
     class: 'host',
@@ -86,7 +86,7 @@ export const ERRORS = {
   E_SOURCE_INVALID: {
     class: 'database',
     cause:
-      'The path in `database` is a directory, an empty file, or not a SQLite database (it may be encrypted), or the file has a second name with a `-wal` of its own. Or the PostgreSQL server is a hot standby, or behind a pooler that shares sessions between clients.',
+      'The path in `database` is a directory, an empty file, or not a SQLite database (it may be encrypted), or the file has a second name with a `-wal` of its own. Or the PostgreSQL server is a hot standby, or behind a pooler that shares sessions between clients. Or `container` names a service that has more than one running container.',
     fix: 'Correct the path, or mount the folder instead of the single file. PostgreSQL: name the primary, and the server itself instead of the pooler. If you do mean the standby, add `?target_session_attrs=standby` to the URL.',
   },
   E_SOURCE_CORRUPT: {
@@ -197,8 +197,9 @@ export const ERRORS = {
   },
   E_EVENT: {
     class: 'input',
-    cause: 'A restore was started by a pull request, whose author may be anybody.',
-    fix: 'Restore from a workflow with `workflow_dispatch`.',
+    cause:
+      'The event that started this restore is not `workflow_dispatch`, `repository_dispatch`, `schedule`, `push`, `release` or `deployment`: people who cannot write to the repository may be able to cause it.',
+    fix: 'Start the restore from a workflow with `on: workflow_dispatch`. If only people you trust can cause the event, name it in `allow-event`.',
   },
   E_TARGET_MISMATCH: {
     class: 'input',
@@ -235,8 +236,9 @@ export const ERRORS = {
   },
   E_ROLLED_BACK: {
     class: 'restore',
-    cause: 'The restore was done, the check after it failed, and it was undone.',
-    fix: 'Look at the output of the check in the log.',
+    cause:
+      'The restore was done, a command after it failed (`after-restore-command`, `start-command` or `check-command`), and it was rolled back: the database from before the restore is live again.',
+    fix: 'Look at the output of that command in the log. If the check fails although the backup is good, for example because new code runs on an older schema, deploy the code that fits first, or restore without the check: leave out `check-command`.',
   },
   E_ROLLBACK_FAILED: {
     class: 'restore',

@@ -121,6 +121,23 @@ describe('what is not ours to judge', () => {
     });
   });
 
+  test('those of another database are one warning, however many they are; each other database has its own', () => {
+    const of = (path: string, count: number, first: number): Manifest[] =>
+      Array.from({ length: count }, (_, at) => ({
+        ...manifestOf(idAt(TIME, 'app', (first + at).toString(16).padStart(4, '0'))),
+        identity: { path },
+      }));
+    const many = of('/srv/other.db', 10_000, 0);
+    const listing = listingOf([...many, ...of('/srv/third.db', 1, 20_000), ...of(PATH, 2, 30_000)]);
+    const { backups, problems } = read(listing);
+    expect(backups).toHaveLength(2);
+    const first = many.slice(0, 5).map(({ id }) => id);
+    expect(problems).toEqual([
+      `10000 backups (${first.join(', ')}, ...) belong to another database, "/srv/other.db"; here they are never counted and never deleted`,
+      expect.stringMatching(/^app-.* belongs to another database, "\/srv\/third\.db"; here it is never counted/),
+    ]);
+  });
+
   test.each([
     ['malformed', '{}', `${MANIFEST}: schema: expected 1, got nothing`],
     ['cut', '{"schema": 1', `${MANIFEST}: text: expected JSON, got "{\\"schema\\": 1"`],

@@ -122,11 +122,34 @@ describe('exit status', () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
+  test('what is missing is named as somebody gives it there', async () => {
+    const none = await commandLine(['backup', '--transport', 'ssh']);
+    expect(none.code).toBe(2);
+    const said = plain(none.stderr).join('\n');
+    for (const [input, advice] of [
+      ['host', 'give it as `--host`, or set DB_BACKUP_HOST'],
+      ['key', 'set DB_BACKUP_KEY, or DB_BACKUP_KEY_FILE to a file that holds it'],
+      ['known-hosts', 'When they agree, give it as `--known-hosts`, or set DB_BACKUP_KNOWN_HOSTS'],
+      ['database', 'give it as `--database`, or set DB_BACKUP_DATABASE'],
+    ]) {
+      expect(said).toMatch(new RegExp(`\\b${input}: required.*${advice}`));
+    }
+    expect(said).not.toMatch(/secret|gh |vars\./);
+  });
+
   test('no input at all says what is missing, and where help is', async () => {
     const none = await commandLine(['backup']);
     expect(none.code).toBe(2);
     expect(none.stderr).toMatch(/database: .*missing|database: it is (empty|required)/);
     expect(none.stderr).toContain('db-backup COMMAND --help');
+  });
+
+  test('what to do is said as somebody types it', async () => {
+    const unconfirmed = await commandLine(['restore', 'latest', ...local]);
+    expect(unconfirmed.code).toBe(2);
+    expect(plain(unconfirmed.stderr).at(-1)).toContain(
+      "Run with `--dry-run` to see what would be lost. If that is meant, give `--confirm 'app'\\''s.db'`.",
+    );
   });
 
   test('suspect and unhealthy are 3', async () => {

@@ -132,7 +132,11 @@ describe('a key that can not be used is told before anything is contacted', () =
       () => ({ key: locked, passphrase: 'wrong' }),
       'key: the passphrase in passphrase does not open it',
     ],
-    ['no passphrase', () => ({ key: locked }), 'key: it is encrypted; give its passphrase in passphrase'],
+    [
+      'no passphrase',
+      () => ({ key: locked }),
+      'key: it has a passphrase: give that in passphrase, or give a key without one',
+    ],
     [
       'an end that is missing',
       () => ({ key: good.slice(0, 200) }),
@@ -150,7 +154,7 @@ describe('a key that can not be used is told before anything is contacted', () =
     ],
     ['a PuTTY key', () => ({ key: ppk }), 'key: it is a PuTTY .ppk file; export it as an OpenSSH key'],
     ['the path of the file', () => ({ key: '~/.ssh/id_ed25519' }), 'key: it looks like the path of a file'],
-    ['nothing', () => ({ key: '  \n' }), 'key: required with transport ssh, but empty; the secret'],
+    ['nothing', () => ({ key: '  \n' }), 'key: required with transport ssh, but empty: the secret'],
   ])('%s', async (_, inputs, says) => {
     const since = logSince(scene.sshd);
     const given = inputs();

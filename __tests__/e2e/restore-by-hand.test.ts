@@ -89,6 +89,7 @@ test('one is chosen by its number, the plan is seen, the name is typed, and the 
     screen: expect.stringContaining(`Restored ${ids[0]}`),
   });
   expect(rows()).toBe('1,2');
+  expect(person.screen).not.toContain('to restore exactly this backup'); // it was asked
   expect(person.screen).toMatch(
     new RegExp(` {2}1 {2}${ids[1]} {2}\\d+ \\w+ +\\S+ MB +content +0123456 +\\w+ [\\d\\u00a0]+, `),
   );
@@ -107,6 +108,7 @@ test('Enter takes the newest good one, as `latest` does, and an id is taken as w
       screen: expect.stringContaining(`${ids[1]} would be restored`),
     });
     expect(person.screen).not.toContain(NAME);
+    expect(person.screen).toContain(`db-backup restore ${ids[1]} --confirm app.db --dry-run false`);
     expect(rows()).toBe('9');
   }
 });

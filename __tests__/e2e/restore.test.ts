@@ -182,11 +182,15 @@ describe('what is refused before anything is touched', () => {
     expect(disk()).toBe(before);
   });
 
-  test.each(['pull_request', 'pull_request_target'])('the event %s: E_EVENT', async (event) => {
+  test.each(['pull_request', 'issue_comment'])('the event %s: E_EVENT', async (event) => {
     const env = { GITHUB_REPOSITORY: 'o/r', GITHUB_RUN_ID: '1', GITHUB_EVENT_NAME: event };
-    const result = await restore({}, env);
-    expectFailure(result, 'E_EVENT', event, 'workflow_dispatch');
-    expect(result.visible).not.toContain('connecting to');
+    for (const inputs of [{}, { 'dry-run': 'true' }, { 'allow-event': 'workflow_run' }]) {
+      const result = await restore(inputs, env);
+      expectFailure(result, 'E_EVENT', event, 'workflow_dispatch', `allow-event: ${event}`, 'Nothing was contacted');
+      expect(result.visible).not.toContain('connecting to');
+    }
+    const allowed = await restore({ 'allow-event': `workflow_run ${event}`, 'dry-run': 'true' }, env);
+    expect(allowed.outputs['error-code']).toBe('');
   });
 
   test('an id that is not there: E_NOT_FOUND, with those that are', async () => {
@@ -230,6 +234,14 @@ test('a dry run changes nothing and tells what would be lost', async () => {
   expect(plan?.commands).toEqual([expect.stringMatching(/^stop-command/), expect.stringMatching(/^start-command/)]);
   expect(result.visible).toMatch(/t: 4 live, 3 in the backup/);
   expect(result.summary).toContain('would be restored');
+  // what to type next is what was planned
+  const next = { backup: good, confirm: 'app.db', 'dry-run': 'false' };
+  expect(reportOf(result).restore?.next).toEqual(next);
+  const lines = ['backup: ID', 'confirm: app.db', 'dry-run: false'].map((line) => line.replace('ID', good));
+  expect(result.summary.trimEnd()).toMatch(new RegExp(`${lines.join('\n')}\n\`\`\`$`));
+  expect(result.visible).toContain(`\n  ${lines.join('\n  ')}\n`);
+  await expectRestored(await restore(next));
+  expect(content()).toBe(AFTER);
 });
 
 describe('the commands of the user', () => {
@@ -256,6 +268,8 @@ describe('the commands of the user', () => {
       commands({ 'check-command': `${said('check')}; echo unwell; false; ${said('never')}` }),
     );
     expectRolledBack(result, 'check-command ended with status 1; it said last: unwell');
+    expect(result.visible).toContain('If the database before the restore was the reason for it');
+    expect(result.visible).toContain('restore without the check: leave out `check-command`');
     expect(log()).toEqual(['stop', 'stop', 'after', 'start', 'check', 'stop', 'stop', 'start']);
   });
 
@@ -263,6 +277,7 @@ describe('the commands of the user', () => {
     const result = await restore(commands({ [name]: `${said(name)}; exit 7` }));
     const stopped = name === 'start-command' ? 'The application may be stopped' : '';
     expectRolledBack(result, `${name} ended with status 7`, stopped);
+    expect(result.visible).not.toContain('restore without the check');
   });
 
   function expectRolledBack(result: ActionResult, why: string, stopped = ''): void {

@@ -112,7 +112,9 @@ test('its files are known as dumps, also of those that another one would restore
 test('the others are as they were, and none takes a backup of another one for its own', async () => {
   const other = await run('backup', { database: scene.database, name: 'app.txt' });
   expect(other.outputs['backup-ok']).toBe('true');
-  expect(other.visible).toMatch(/belongs to another database, ".*app\.txt"; here it is never counted/);
+  expect(other.visible).toMatch(
+    /5 backups \(.*\) belong to another database, ".*app\.txt"; here they are never counted/,
+  );
   const mixed = await run('verify', { verify: 'restore', 'restore-to': scene.database, 'verify-on': 'host' });
   expect(mixed.visible).toContain('restore-to: it has no effect with a copied database');
   const wrong = await run('restore', { 'restore-to': scene.database, confirm: 'app.txt' });

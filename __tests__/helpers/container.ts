@@ -22,6 +22,8 @@ const run = promisify(execFile);
 export interface ContainerOptions {
   /** Commands of /usr/bin that the container lacks, for example `zstd`. */
   without?: string[];
+  /** As `docker compose` or a swarm set them. */
+  labels?: Record<string, string>;
 }
 
 /**
@@ -30,7 +32,7 @@ export interface ContainerOptions {
  * loopback. What it has installed is what this machine has.
  */
 export interface PostgresContainer {
-  name: string;
+  readonly name: string;
   /** The value of DOCKER_HOST: a socket that every user of the machine may use, by `docker` or `podman --remote`. */
   dockerHost: string;
   /** A directory for the PATH of any user: its `docker` is the client of podman and needs no DOCKER_HOST. */
@@ -42,7 +44,13 @@ export interface PostgresContainer {
   exec(command: string[], input?: string): Promise<string>;
   /** Runs a script as the superuser `postgres`: rows by line, columns by `|`. Throws with what psql said at the first error. */
   sql(database: string, script: string): Promise<string>;
-  /** Removes the container with all in it. */
+  /** It is called so from now on, as after a deploy. */
+  rename(name: string): Promise<void>;
+  /** Starts another container with these labels, which only sleeps. */
+  beside(name: string, labels: Record<string, string>): Promise<void>;
+  /** Removes one of those. */
+  remove(name: string): Promise<void>;
+  /** Removes the container with all in it, and those beside it. */
   stop(): Promise<void>;
 }
 
@@ -67,7 +75,7 @@ export async function startPostgresContainer(options: ContainerOptions = {}): Pr
   const root = join(directory, 'root');
   const binDirectory = join(directory, 'bin');
   const socket = join(directory, 'socket');
-  const name = `dbb-${randomBytes(4).toString('hex')}`;
+  let name = `dbb-${randomBytes(4).toString('hex')}`;
   const password = randomBytes(8).toString('hex');
   makeRoot(root);
   const env = { ...environment(), ...ownPodman(directory) };
@@ -84,7 +92,7 @@ export async function startPostgresContainer(options: ContainerOptions = {}): Pr
   });
   const stop = async () => {
     // Without a message: it may not have come as far as the container.
-    await run('podman', ['rm', '-f', '-t', '0', name], { env }).catch(() => {});
+    await run('podman', ['rm', '-f', '-t', '0', '-a'], { env }).catch(() => {});
     service.kill('SIGKILL');
     await serviceEnded;
     // What watches over each `docker exec` waits for somebody to ask for its exit status, then tidies up in the directory.
@@ -128,7 +136,7 @@ export async function startPostgresContainer(options: ContainerOptions = {}): Pr
     );
     await run(
       'podman',
-      ['run', '-d', '--name', name, '--network=none']
+      ['run', '-d', '--name', name, '--network=none', ...labelled(options.labels ?? {})]
         .concat(mounts.flatMap((mount) => ['-v', mount]))
         .concat(Object.entries(variables).flatMap(([key, value]) => ['-e', `${key}=${value}`]))
         .concat('--rootfs', root, 'sh', '-c', MAIN),
@@ -148,7 +156,9 @@ export async function startPostgresContainer(options: ContainerOptions = {}): Pr
     throw error;
   }
   return {
-    name,
+    get name() {
+      return name;
+    },
     dockerHost: `unix://${socket}`,
     binDirectory,
     password,
@@ -159,9 +169,25 @@ export async function startPostgresContainer(options: ContainerOptions = {}): Pr
       const literally = ['env', `PGDATABASE=${database}`, 'PGOPTIONS=-c client_min_messages=warning'];
       return (await exec([...literally, ...psql], script)).replace(/\n$/, '');
     },
+    async rename(to) {
+      await run('podman', ['rename', name, to], { env });
+      name = to;
+    },
+    async beside(other, labels) {
+      const place = join(directory, other);
+      makeRoot(place);
+      const words = ['run', '-d', '--name', other, '--network=none', '-v', '/usr:/usr:ro', ...labelled(labels)];
+      await run('podman', [...words, '--rootfs', place, 'sleep', '600'], { env });
+    },
+    async remove(other) {
+      await run('podman', ['rm', '-f', '-t', '0', other], { env });
+    },
     stop,
   };
 }
+
+const labelled = (labels: Record<string, string>): string[] =>
+  Object.entries(labels).flatMap(([key, value]) => ['--label', `${key}=${value}`]);
 
 /** Where the container's own files go; /usr is mounted. */
 function makeRoot(root: string): void {

@@ -160,7 +160,9 @@ describe.each(ENCRYPTED)('encrypted %s', (_, { text, publicLine }) => {
   });
 
   test.each([undefined, ''])('asks for its passphrase when given %j', async (passphrase) => {
-    expect((await refusal(text, passphrase)).message).toBe('key: it is encrypted; give its passphrase in passphrase');
+    expect((await refusal(text, passphrase)).message).toBe(
+      "key: it has a passphrase: give that in passphrase, or give a key without one (`ssh-keygen -p -N '' -f COPY` takes it off a copy)",
+    );
   });
 
   test('refuses a wrong passphrase', async () => {
@@ -185,7 +187,7 @@ test('PKCS#8 of Ed25519 becomes a key that OpenSSH reads too', async () => {
 test('names the inputs that it was told', async () => {
   const { text } = ENCRYPTED[0]?.[1] ?? ed25519;
   await expect(readPrivateKey(text, undefined, 'jump-key', 'jump-passphrase')).rejects.toThrow(
-    'jump-key: it is encrypted; give its passphrase in jump-passphrase',
+    "jump-key: it has a passphrase: give that in jump-passphrase, or give a key without one (`ssh-keygen -p -N '' -f COPY` takes it off a copy)",
   );
 });
 

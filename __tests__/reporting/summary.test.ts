@@ -189,6 +189,19 @@ describe('renderSummary', () => {
     expect(lastLines(of({ undo: { confirm: 'off' } }))).toContain('  confirm: "off"');
   });
 
+  test('of a plan it ends with what to type next', () => {
+    const next = { backup: 'app-20261120T101700Z-00ff', confirm: 'app.db', 'dry-run': 'false' };
+    const plan = sampleReport({ command: 'restore', dryRun: true, backup: null, restore: sampleRestore({ next }) });
+    const lines = ['backup: app-20261120T101700Z-00ff', 'confirm: app.db', 'dry-run: false'];
+    expect(renderSummary(plan).trimEnd().split('\n').slice(-5)).toEqual(['```yaml', ...lines, '```']);
+    expect(renderSummary(plan)).toContain('### What to do next\n\nTo restore exactly this backup,');
+    expect(lastLines(plan).slice(0, -1)).toEqual([
+      'to restore exactly this backup, run once more with these inputs, and with the others as they are:',
+      ...lines.map((line) => `  ${line}`),
+    ]);
+    expect(renderSummary({ ...plan, restore: sampleRestore({}) })).not.toContain('What to do next');
+  });
+
   test('the last line of the log is the verdict', () => {
     const { id } = sampleBackup();
     const last = (changes: Partial<Report>) => lastLines(sampleReport(changes)).at(-1);

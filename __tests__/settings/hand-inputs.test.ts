@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
+import { givenBy } from '../../src/command-line/environment.js';
 import { usePlatform } from '../../src/platform/platform.js';
 import { terminal } from '../../src/platform/terminal.js';
 import { INPUT_NAMES, isUsedBy } from '../../src/settings/declared-inputs.js';
@@ -17,7 +18,17 @@ function read(inputs: Record<string, string>, options: Record<string, string> | 
   usePlatform(
     terminal({
       input: (name) => inputs[name] ?? '',
-      ...(options === null ? {} : { hand: { option: (name) => options[name] ?? '', typed: () => '' } }),
+      ...(options === null
+        ? {}
+        : {
+            hand: {
+              option: (name) => options[name] ?? '',
+              typed: () => '',
+              gives: givenBy,
+              asksNext: false,
+              worded: (text: string) => text,
+            },
+          }),
     }),
   );
   return readSettings();

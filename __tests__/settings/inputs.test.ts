@@ -82,6 +82,7 @@ describe('what the settings are', () => {
       restore: {
         wanted: { by: 'latest' },
         confirm: null,
+        allowEvents: [],
         to: null,
         safetyBackup: true,
         way: 'auto',
@@ -208,6 +209,11 @@ describe('what the settings are', () => {
     ledger: [LOCAL, 'false', { ledger: false }],
     backup: [{ ...LOCAL, command: 'delete', backup: ID }, 'app-20261120T101500Z-0000', { backup: /0000/ }],
     confirm: [RESTORE, 'app.db', { restore: { confirm: 'app.db' } }],
+    'allow-event': [
+      RESTORE,
+      'workflow_run\n  issue_comment workflow_call',
+      { restore: { allowEvents: ['workflow_run', 'issue_comment', 'workflow_call'] } },
+    ],
     'safety-backup': [RESTORE, 'false', { restore: { safetyBackup: false } }],
     'command-timeout': [RESTORE, '90s', { commandTimeoutMs: 90_000 }],
     'before-command': [LOCAL, 'a\r\nb', { hooks: { before: 'a\nb' } }],
@@ -408,7 +414,10 @@ const HOST =
 const USER = 'expected a user name without blanks that does not start with "-"';
 const JUMP = 'expected [user@]host[:port], such as jump@bastion.example.com:2222 or [2001:db8::1]:22';
 const PRINT_RULE =
-  'expected "SHA256:" and 43 characters of base64, one a line, as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host; before it may stand the host that it is of, as in known_hosts: `db.example.com SHA256:...`, or `[db.example.com]:2222 SHA256:...`';
+  'expected "SHA256:" and 43 characters of base64, one a line, alone or in the whole line that `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host; before it may stand the host that it is of, as in known_hosts: `db.example.com SHA256:...`, or `[db.example.com]:2222 SHA256:...`';
+const MD5_RULE =
+  'expected "SHA256:" and 43 characters of base64, not an MD5 fingerprint, which can be forged; `ssh-keygen -E sha256 -lf /etc/ssh/ssh_host_ed25519_key.pub` prints the other on the host';
+const MD5 = '16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48';
 const UMASK = 'expected 077 or 027, in quotes, since YAML takes 077 for the number 77';
 const TIMER = 'expected a duration from 1s to 24d';
 const DURATION = 'expected a duration such as 90s, 30m, 26h or 7d';
@@ -417,8 +426,6 @@ const RUN_AS = 'expected the name of a user on the host, such as www-data';
 const REASON = 'expected a reason in one line of at most 200 characters';
 const ID_RULE = 'expected the id of a backup of app, such as app-20261120T101500Z-7f3a; `command: list` shows them';
 const SHARE = 'expected a percentage above 0% and up to 100%, or none';
-const filled = (name: string) =>
-  `required with transport ssh, but empty; the secret or variable that fills it is probably not set (for example secrets.${name} or vars.${name})`;
 
 describe('one problem', () => {
   const ssh: [InputName, string, string][] = [
@@ -440,9 +447,26 @@ describe('one problem', () => {
     ['username', 'a\x07', `${USER}, got "a\\u0007"`],
     ['username', 'a\nb', 'expected one line'],
     ['key', 'rubbish', 'it is not a private key: there is no "-----BEGIN ... PRIVATE KEY-----" line'],
-    ['key', makeKey('x y'), 'it is encrypted; give its passphrase in passphrase'],
+    [
+      'key',
+      makeKey('x y'),
+      "it has a passphrase: give that in passphrase, or give a key without one (`ssh-keygen -p -N '' -f COPY` takes it off a copy)",
+    ],
     ['passphrase', 'a\nb', 'expected one line'],
-    ['fingerprint', 'MD5:aa:bb', `${PRINT_RULE}, got "MD5:aa:bb"`],
+    ['fingerprint', 'MD5:aa:bb', `${MD5_RULE}, got "MD5:aa:bb"`],
+    ['fingerprint', `2048 ${MD5} root@db (RSA)`, `${MD5_RULE}, got "2048 ${MD5} root@db (RSA)"`],
+    ['fingerprint', `2048 MD5:${MD5} root@db (RSA)`, `${MD5_RULE}, got "2048 MD5:${MD5} root@db (RSA)"`],
+    ['fingerprint', `${PRINT} root@db`, `${PRINT_RULE}, got "${PRINT} root@db"`],
+    [
+      'fingerprint',
+      `256 ${PRINT} a (ED25519) 256 ${PRINT} b (RSA)`,
+      `${PRINT_RULE}, got "256 ${PRINT} a (ED25519) 256 ${PRINT.slice(0, -1)}..."`,
+    ],
+    [
+      'fingerprint',
+      `256 ${PRINT.slice(0, -1)} a (ED25519)`,
+      `${PRINT_RULE}, got "256 ${PRINT.slice(0, -1)} a (ED25519)"`,
+    ],
     ['fingerprint', PRINT.slice(0, -1), `${PRINT_RULE}, got "${PRINT.slice(0, -1)}"`],
     ['fingerprint', `${PRINT.slice(0, -1)}B`, `${PRINT_RULE}, got "${PRINT.slice(0, -1)}B"`],
     ['fingerprint', `${PRINT} ${PRINT}`, `${PRINT_RULE}, got "${PRINT} ${PRINT}"`],
@@ -556,19 +580,34 @@ describe('one problem', () => {
       { ...SSH, 'jump-host': 'b:2222', fingerprint: `b ${PRINT}\n${PRINT}` },
       `fingerprint: with jump-host each line begins with the host that it is of, since the jump host could show a key of its own as that of the host behind it: \`db.example.com SHA256:...\` and \`[b]:2222 SHA256:...\`; this one does not: ${PRINT}`,
     ],
-    [{ ...SSH, host: '' }, `host: ${filled('SSH_HOST')}`],
-    [{ ...SSH, username: '' }, `username: ${filled('SSH_USER')}`],
-    [{ ...SSH, key: ' ' }, `key: ${filled('SSH_KEY')}`],
+    [
+      { ...SSH, host: '' },
+      'host: required with transport ssh, but empty: the variable that fills it, such as DB_HOST, is probably not set. Run `gh variable set DB_HOST --body db.example.com`, then use `vars.DB_HOST`',
+    ],
+    [
+      { ...SSH, username: '' },
+      'username: required with transport ssh, but empty: name the user who logs in to the host, for example `username: deploy`',
+    ],
+    [
+      { ...SSH, key: ' ' },
+      "key: required with transport ssh, but empty: the secret that fills it, such as DB_SSH_KEY, is probably not set. Make a key without a passphrase (`ssh-keygen -t ed25519 -N '' -f db-backup`), add the line in db-backup.pub to `~/.ssh/authorized_keys` of that user on the host, run `gh secret set DB_SSH_KEY < db-backup`, then use `secrets.DB_SSH_KEY`",
+    ],
     [
       { ...SSH, 'known-hosts': '', port: '2222' },
-      'known-hosts: required with transport ssh, or fingerprint instead; nothing turns this check off. Run `ssh-keyscan -p 2222 db.example.com` from a network that you trust, compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host itself, and put the lines into a variable',
+      'known-hosts: required with transport ssh, or fingerprint instead; nothing turns this check off. From a network that you trust, run `ssh-keyscan -p 2222 db.example.com >known_hosts`. Compare each line that `ssh-keygen -lf known_hosts` prints with those of `for k in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$k"; done` on the host itself. When they agree, run `gh variable set DB_KNOWN_HOSTS <known_hosts`, then use `vars.DB_KNOWN_HOSTS`',
     ],
     [
       { transport: 'local' },
-      'database: required, but empty; the secret or variable that fills it is probably not set (for example secrets.DATABASE_URL or vars.DATABASE_URL)',
+      'database: required, but empty: the secret that fills it, such as DATABASE_URL, is probably not set. Run `gh secret set DATABASE_URL` and paste the URL, then use `secrets.DATABASE_URL`. The path of a database file is no secret: `database: /srv/app/app.db`',
     ],
   ] satisfies [Given, string][])('%#', async (given, message) => {
     expect(await problems(given)).toEqual([message]);
+  });
+
+  test('no message suggests a variable for a secret', async () => {
+    for (const message of await problems({ command: 'backup' })) {
+      if (/^(?:key|database)/.test(message)) expect(message).not.toMatch(/vars\.|gh variable/);
+    }
   });
 
   test('the hint of an empty input says why it may be', async () => {

@@ -125,19 +125,24 @@ describe('restore-to', () => {
   });
 });
 
+const CONTAINER =
+  'expected the name of a container (letters, digits, "_", "." or "-", starting with a letter or digit), or compose:PROJECT/SERVICE, or swarm:SERVICE';
+
+test.each(['shop-db-1', 'compose:shop/db', 'compose:my_shop-2/data.base', 'swarm:shop_db'])(
+  'the container %s',
+  async (container) => {
+    expect((await accepted({ ...POSTGRES, container })).settings.container).toBe(container);
+  },
+);
+
 describe('what is refused', () => {
   const rules: [InputName, string, string][] = [
     ['dump-format', 'tar', 'expected one of custom, directory, plain, got "tar"'],
-    [
-      'container',
-      'a b',
-      'expected the name of a container: letters, digits, "_", "." or "-", starting with a letter or digit, got "a b"',
-    ],
-    [
-      'container',
-      '-it',
-      'expected the name of a container: letters, digits, "_", "." or "-", starting with a letter or digit, got "-it"',
-    ],
+    ...[
+      ...['a b', '-it', 'compose:shop', 'compose:/db', 'compose:shop/', 'compose:shop/a/b', 'compose:a.b/db'],
+      ...['compose:shop/d b', 'compose:shop/$(id)', 'Compose:shop/db', 'compose:shop/-db', 'swarm:', 'swarm:a/b'],
+      ...['swarm:-a', 'swarm:a,b', 'swarm:a=b', 'docker:a', 'shop/db'],
+    ].map((text): [InputName, string, string] => ['container', text, `${CONTAINER}, got "${text}"`]),
     [
       'exclude-table',
       'a\n"b',

@@ -82,7 +82,7 @@ describe('masking', () => {
 
   test('the mended form is masked even when the key can not be used', async () => {
     const { error, masks } = await reading({ ...SSH, key: encrypted.replaceAll('\n', '\\n') });
-    expect(error?.message).toContain('key: it is encrypted');
+    expect(error?.message).toContain('key: it has a passphrase');
     expect(masks.flatMap((mask) => mask.split('\n'))).toEqual(expect.arrayContaining(bodyOf(encrypted)));
   });
 
@@ -142,7 +142,7 @@ describe('no secret is in any error or warning', () => {
 
   test('a rule that names a host does not name one that is also a secret', async () => {
     const { error } = await reading({ ...SSH, key, host: 'hunter2', passphrase: 'hunter2', 'known-hosts': '' });
-    expect(error?.message).toContain('`ssh-keyscan -p 22 ***`');
+    expect(error?.message).toContain('`ssh-keyscan -p 22 *** >known_hosts`');
     expect(error?.message).not.toContain('hunter2');
   });
 

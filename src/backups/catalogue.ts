@@ -3,9 +3,10 @@ import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
 import { type Coverage, covers, showCoverage } from './coverage.js';
 import { type Finding, odd, wrong } from './finding.js';
-import { type Identity, isVague, sameDatabase, showIdentity } from './identity.js';
+import { type Identity, isVague, sameDatabase } from './identity.js';
 import { type Manifest, parseManifest } from './manifest.js';
 import { checksumFile, manifestFile, type ParsedFileName, parseFileName } from './names.js';
+import { Others } from './others.js';
 import { type Candidate, isFuture, newestFirst } from './retention.js';
 import type { SigningKeys } from './signature.js';
 
@@ -102,20 +103,19 @@ export function readCatalogue(listing: Listing, owner: Owner, now: Date, place: 
   let areAllOurs = true;
   /** Where each is to be told. */
   const told = new Map<Orphan, number>();
+  const others = new Others();
+  /** The same, in the order of `others`. */
+  const toldOfOthers: number[] = [];
   for (const unit of unitsOf(listing.files, owner.name)) {
-    for (const file of unit.foreign) {
-      const type = FILE_TYPES[file.type] ?? 'not a regular file';
-      const why = `${file.name} is ${type}, where a backup has regular files`;
-      catalogue.problems.push(odd('E_MANIFEST', `${why}; it was left alone`, 'Find out who put it there.'));
-      if (!unit.regular.has(manifestFile(unit.id))) {
-        catalogue.unreadable.push({ id: unit.id, createdAt: unit.createdAt, why });
-      }
-    }
+    tellForeign(unit, catalogue);
     if (unit.regular.has(manifestFile(unit.id))) {
       const found = readBackup(unit, listing, { identity, keys }, now, place, catalogue);
-      areAllOurs &&= found !== OTHER;
-      // Nobody has asked the server which one it is: it is that of the newest backup.
-      if (found !== null && found !== OTHER && identity !== null && isVague(identity)) identity = found;
+      if (found !== null && 'other' in found) {
+        areAllOurs = false;
+        if (others.add(found.other)) toldOfOthers.push(catalogue.problems.push(odd('E_MANIFEST', '')) - 1);
+      } else if (found !== null && identity !== null && isVague(identity)) {
+        identity = found.identity; // nobody has asked the server which one it is: it is that of the newest backup
+      }
     } else {
       const orphan = readOrphan(unit, now, place, catalogue);
       if (orphan !== null) told.set(orphan, catalogue.problems.push(odd('E_MANIFEST', '')) - 1);
@@ -124,6 +124,7 @@ export function readCatalogue(listing: Listing, owner: Owner, now: Date, place: 
   // of two databases by one name nobody can tell whose it is; and who has no key could put any payload there
   if (!areAllOurs || identity === null || keys !== null) for (const orphan of catalogue.orphans) orphan.payload = null;
   for (const [orphan, at] of told) catalogue.problems[at] = problemOf(orphan, place, keys !== null);
+  for (const [at, finding] of others.findings().entries()) catalogue.problems[toldOfOthers[at] ?? 0] = finding;
   // first, since not all may be told
   catalogue.problems.unshift(...distrust(catalogue.backups));
   return catalogue;
@@ -229,10 +230,16 @@ function unitsOf(files: readonly ListedFile[], name: string): Unit[] {
   return [...units.values()].sort(newestFirst);
 }
 
-/** In the place of an identity: the backup is of another database. */
-const OTHER = 'other';
+/** What is not a regular file is told, and where it stands in the place of a backup, there is one that cannot be read. */
+function tellForeign({ id, createdAt, regular, foreign }: Unit, { problems, unreadable }: Catalogue): void {
+  for (const file of foreign) {
+    const why = `${file.name} is ${FILE_TYPES[file.type] ?? 'not a regular file'}, where a backup has regular files`;
+    problems.push(odd('E_MANIFEST', `${why}; it was left alone`, 'Find out who put it there.'));
+    if (!regular.has(manifestFile(id))) unreadable.push({ id, createdAt, why });
+  }
+}
 
-/** Returns the identity of the backup when it is of this database, and to be believed. */
+/** Returns the identity of the backup when it is of this database, and to be believed; the manifest when it is of another one. */
 function readBackup(
   unit: Unit,
   listing: Listing,
@@ -240,7 +247,7 @@ function readBackup(
   now: Date,
   place: Place,
   { backups, unreadable, problems }: Catalogue,
-): Identity | typeof OTHER | null {
+): { identity: Identity } | { other: Manifest } | null {
   const { id, createdAt } = unit;
   const file = manifestFile(id);
   const text = listing.manifests.get(file);
@@ -264,17 +271,7 @@ function readBackup(
     unreadable.push({ id, createdAt, why: error.message });
     return null;
   }
-  if (identity !== null && !sameDatabase(manifest.identity, identity)) {
-    const other = showIdentity(manifest.identity);
-    problems.push(
-      odd(
-        'E_MANIFEST',
-        `${id} belongs to another database, ${other}; here it is never counted and never deleted`,
-        'Two databases that share a directory need names of their own (`name`).',
-      ),
-    );
-    return OTHER;
-  }
+  if (identity !== null && !sameDatabase(manifest.identity, identity)) return { other: manifest };
 
   const checksum = checksumFile(manifest.file);
   const files = [file, manifest.file, checksum].filter((name) => unit.regular.has(name));
@@ -316,7 +313,7 @@ function readBackup(
       problems.push(odd('E_MANIFEST', `${name} is not a file that ${file} names; it was left alone`));
   }
   backups.push({ id, createdAt, manifest, ...judged, files });
-  return manifest.identity;
+  return { identity: manifest.identity };
 }
 
 /** What a listing alone can tell about the payload, or null; bytes are compared by the verification on the host. */

@@ -21,6 +21,8 @@ export interface Asked {
   json: boolean;
   quiet: boolean;
   scheduled: boolean;
+  /** Whoever is at the terminal is asked what comes next. */
+  asksNext?: true;
 }
 
 /** What each command does, in a line, and what may stand behind it. */

@@ -33,9 +33,10 @@ const isAmong =
 export function restore(asked: Asked, secrets: Secrets, run: (asked: Asked) => Promise<Report>): Promise<number> {
   return restoreByHand({
     conversation: new Conversation(secrets),
-    run: (command, inputs, isAside) =>
+    run: (command, inputs, isAside, asksNext = false) =>
       run({
         ...asked,
+        ...(asksNext ? { asksNext } : {}),
         command,
         inputs: besides(asked.inputs, command, inputs),
         quiet: isAside || (asked.quiet && inputs['dry-run'] === undefined), // the plan is to be seen

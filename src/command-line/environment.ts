@@ -8,6 +8,14 @@ export const variableOf = (name: InputName): string =>
 /** DB_BACKUP_PASSPHRASE has always been that of the backups. */
 const VARIABLES: Partial<Record<InputName, string>> = { passphrase: 'DB_BACKUP_KEY_PASSPHRASE' };
 
+/** How an input is given on the command line, where it is missing: the end of a sentence. A secret is no option. */
+export function givenBy(name: InputName): string {
+  const variable = variableOf(name);
+  return declared[name].secret
+    ? `set ${variable}, or ${variable}_FILE to a file that holds it`
+    : `give it as \`--${name}\`, or set ${variable}`;
+}
+
 /** As the scripts call them that this replaces; of several that are set the first counts. */
 const OLD: readonly [variable: string, inputs: readonly InputName[]][] = [
   ['DATABASE_URL', ['database']],

@@ -13,8 +13,16 @@ const MOST_TRIES = 3;
 /** What a restore by hand is made of. */
 export interface ByHand {
   conversation: Conversation;
-  /** One run, with these inputs besides those that were given. `isAside`: it is not what was asked for, and tells of warnings alone. */
-  run(command: Command, inputs: Partial<Record<InputName, string>>, isAside: boolean): Promise<Report>;
+  /**
+   * One run, with these inputs besides those that were given. `isAside`: it is not what was asked for, and tells of warnings alone.
+   * `asksNext`: what to type after it need not be told.
+   */
+  run(
+    command: Command,
+    inputs: Partial<Record<InputName, string>>,
+    isAside: boolean,
+    asksNext?: boolean,
+  ): Promise<Report>;
   /** `confirm` was given as an option, by somebody who knew what would be replaced. */
   isConfirmed: boolean;
   now: () => Date;
@@ -28,7 +36,7 @@ export async function restoreByHand(by: ByHand): Promise<number> {
     if (!list.ok) return exitStatusOf(list);
     const id = await choose(by, list);
     if (id === null) return EXIT.failed;
-    const plan = await run('restore', { backup: id, 'dry-run': 'true' }, false);
+    const plan = await run('restore', { backup: id, 'dry-run': 'true' }, false, !list.dryRun);
     if (!plan.ok || list.dryRun) return exitStatusOf(plan);
     if (isConfirmed) return exitStatusOf(await run('restore', { backup: id }, false));
     const confirm = await confirmed(conversation, plan);

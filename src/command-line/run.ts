@@ -9,9 +9,11 @@ import type { Report } from '../reporting/report.js';
 import type { InputName } from '../settings/declared-inputs.js';
 import type { Asked } from './arguments.js';
 import type { Target } from './config.js';
+import { givenBy } from './environment.js';
 import type { Inputs } from './given.js';
 import { merged } from './targets.js';
 import { typed } from './typed.js';
+import { forHand } from './wording.js';
 
 /** What all runs of one call have in common. */
 export interface Runs {
@@ -54,7 +56,13 @@ function begin(
       ...{ secrets, wrong, quiet: asked.quiet, isScheduled: asked.scheduled, silentResult: asked.json },
       ...(draw === undefined ? {} : { draw }),
       about: title === null ? '' : target.name,
-      hand: { option: (name) => asked.options.get(name) ?? '', typed: (inputs) => typed(inputs, asked) },
+      hand: {
+        option: (name) => asked.options.get(name) ?? '',
+        typed: (inputs) => typed(inputs, asked),
+        worded: forHand,
+        asksNext: asked.asksNext === true,
+        gives: (name) => givenBy(name as InputName),
+      },
       input: (name) =>
         inputs
           .get(name as InputName)?.()

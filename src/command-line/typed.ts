@@ -33,4 +33,6 @@ export function typed(
   return words.join(' ');
 }
 
-const word = (text: string): string => (/^[\w./:=@%+,-]+$/.test(text) && !text.startsWith('-') ? text : quote(text));
+/** As one types it: in quotes only where a POSIX shell needs them. */
+export const word = (text: string): string =>
+  /^[\w./:=@%+,-]+$/.test(text) && !text.startsWith('-') ? text : quote(text);

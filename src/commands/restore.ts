@@ -3,6 +3,7 @@ import { BackupError } from '../errors.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import type { RestoreReport } from '../reporting/report.js';
 import { Attempt, type Parts } from '../restoring/attempt.js';
+import { refuseEvent } from '../restoring/event.js';
 import { work } from '../restoring/journal.js';
 import { tellRestorePlan } from '../restoring/plan.js';
 import { checkSafetyOpens } from '../restoring/safety-backup.js';
@@ -29,6 +30,7 @@ export async function restore(run: Run): Promise<void> {
     safetyBackupId: null,
     plan: null,
     undo: null,
+    next: null,
   };
   report.restore = outcome;
   refuseEvent(run);
@@ -55,7 +57,10 @@ export async function restore(run: Run): Promise<void> {
     });
     const { dump, from, host } = source;
     checkSafetyOpens(run, dump, planned.plan);
-    if (!settings.dryRun) {
+    if (settings.dryRun) {
+      // by its id, since `latest` may be another one by then
+      outcome.next = { backup: from, confirm: restoring.targetName, 'dry-run': 'false' };
+    } else {
       await new Attempt(
         run,
         connection,
@@ -65,16 +70,6 @@ export async function restore(run: Run): Promise<void> {
     }
     report.ok = true;
   });
-}
-
-/** A pull request may come from anybody. Throws E_EVENT. */
-function refuseEvent({ github }: Run): void {
-  if (github === null || !/^pull_request/.test(github.event)) return;
-  throw new BackupError(
-    'E_EVENT',
-    `a restore is not run for the event ${quoteOutside(github.event, 60)}`,
-    'Restore from a workflow with `workflow_dispatch`, behind an environment with reviewers.',
-  );
 }
 
 /** Throws E_CONFIRM. */

@@ -6,6 +6,8 @@ import { type KeyText, mendKeyText, UnusableKey } from './private-key-text.js';
 const SUPPORTED = 'use an Ed25519, ECDSA (nistp256, nistp384, nistp521) or RSA key';
 const DAMAGED = 'it is damaged; copy the file again, whole';
 const WRONG_PASSPHRASE = (input: string) => `the passphrase in ${input} does not open it (or it is damaged)`;
+const locked = (input: string): string =>
+  `it has a passphrase: give that in ${input}, or give a key without one (\`ssh-keygen -p -N '' -f COPY\` takes it off a copy)`;
 const MAGIC = 'openssh-key-v1\0';
 const OPENSSH_CIPHERS = /^(?:aes(?:128|192|256)-(?:cbc|ctr)|aes(?:128|256)-gcm@openssh\.com|3des-cbc)$/;
 const OPENSSH_TYPES = ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521', 'ssh-rsa'];
@@ -27,7 +29,7 @@ export async function readPrivateKey(
     const mended = mendKeyText(text);
     const openSsh = mended.label === 'OPENSSH PRIVATE KEY';
     const encrypted = openSsh ? checkOpenSshHeader(mended.body) : mended.hasCipherHeader || /^ENC/.test(mended.label);
-    if (encrypted && !passphrase) throw new UnusableKey(`it is encrypted; give its passphrase in ${passphraseInput}`);
+    if (encrypted && !passphrase) throw new UnusableKey(locked(passphraseInput));
     const pem = openSsh ? mended.pem : convert(mended, encrypted ? passphrase : undefined, passphraseInput);
     const stillEncrypted = encrypted && openSsh;
     const publicLine = await provePair(pem, stillEncrypted ? passphrase : undefined, passphraseInput);

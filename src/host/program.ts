@@ -6,6 +6,7 @@ import { call, quote } from './quoting.js';
 export const COMMON: readonly URL[] = [
   new URL('./programs/session.sh', import.meta.url),
   new URL('./programs/elsewhere.sh', import.meta.url),
+  new URL('./programs/service.sh', import.meta.url),
   new URL('./programs/directory.sh', import.meta.url),
   new URL('./programs/catalogue.sh', import.meta.url),
   new URL('./programs/changes.sh', import.meta.url),

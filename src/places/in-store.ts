@@ -2,6 +2,7 @@ import { type Backup, isTrusted, type ListedFile, readCatalogue } from '../backu
 import { asJudgedSince, isFromElsewhere } from '../backups/copies.js';
 import type { Identity } from '../backups/identity.js';
 import { manifestFile, parseFileName, parseId } from '../backups/names.js';
+import { Others, ofAnother } from '../backups/others.js';
 import { newestFirst } from '../backups/retention.js';
 import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
@@ -121,14 +122,17 @@ async function readAll(
   const { name } = run.settings;
   const units = await unitsIn(store, name, '');
   const found: InStore[] = [];
+  const others = new Others();
   for (let from = 0; from < units.length; from += AT_ONCE) {
     const some = await Promise.all(
-      units.slice(from, from + AT_ONCE).map((unit) => readUnit(run, store, name, unit, identity)),
+      units.slice(from, from + AT_ONCE).map((unit) => readUnit(run, store, name, unit, identity, others)),
     );
     const good = some.filter((one) => one !== null);
     found.push(...good);
     if (good.some(({ backup }) => isEnough(backup))) break;
   }
+  for (const { message } of others.findings())
+    warn(run, `in ${store.uriOf(store.keyOf(name, ''))}: ${quoteOutside(message)}`);
   return found;
 }
 
@@ -149,17 +153,23 @@ async function unitsIn(store: ObjectStore, name: string, beginning: string): Pro
   return [...units.values()].sort(newestFirst);
 }
 
-/** null when it is not whole, or no backup of this database; the log says why. */
+/** null when it is not whole, or no backup of this database; the log says why, of `others` when all are read. */
 async function readUnit(
   run: Run,
   store: ObjectStore,
   name: string,
   { id, files }: Unit,
   identity: Identity | null,
+  others = new Others(),
 ): Promise<InStore | null> {
   const file = manifestFile(id);
   const text = files.some((one) => one.name === file) ? await store.get(store.keyOf(name, file)) : null;
   if (text === null) return null; // an upload that was cut off
+  const other = identity === null ? null : ofAnother(text, id, identity);
+  if (other !== null) {
+    others.add(other);
+    return null;
+  }
   try {
     const backup = read(run, name, files, text, identity);
     if (backup.state === 'damaged') throw new BackupError('E_CHECKSUM', `it is damaged: ${backup.detail}`);

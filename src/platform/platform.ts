@@ -7,6 +7,12 @@ export interface Hand {
   option(name: string): string;
   /** What somebody would type to run this with these inputs, besides those that say where the database is. */
   typed(inputs: Readonly<Record<string, string>>): string;
+  /** A warning or a failure, in which a workflow is spoken of, as somebody who types needs it. */
+  worded(text: string): string;
+  /** Somebody is asked what comes next, and need not type it. */
+  readonly asksNext: boolean;
+  /** How somebody gives an input that is missing: its option, its variable. The end of a sentence. */
+  gives(input: string): string;
   /** What the command was asked for, to stdout: byte by byte, unless that is a terminal. Rejects when nobody takes it. */
   write(bytes: Uint8Array): Promise<void>;
 }

@@ -79,8 +79,8 @@ export function terminal({
       draw.draw(secrets.hidden(text), share);
       return true;
     },
-    warning: (message) => say('WARN', message),
-    error: (message) => say('ERROR', message),
+    warning: (message) => say('WARN', hand?.worded(message) ?? message),
+    error: (message) => say('ERROR', hand?.worded(message) ?? message),
     debug(text) {
       if (process.env.RUNNER_DEBUG === '1') say('DEBUG', text);
     },

@@ -1,13 +1,14 @@
 import { platform } from '../platform/platform.js';
 import { counted, formatBytes } from './format.js';
 import type { Report, RestoreReport } from './report.js';
-import { undoLines } from './restore-summary.js';
+import { inputLines } from './restore-summary.js';
 import { verdict } from './verdict.js';
 
-/** With what the log ends, outside of any group: how to undo a restore, and what came of a run that is well, in one line. */
+/** With what the log ends, outside of any group: how to undo a restore, what to type after its plan, and what came of a run that is well, in one line. */
 export function lastLines(report: Report): string[] {
   return [
     ...(report.restore === null ? [] : undoing(report.restore)),
+    ...(report.restore === null ? [] : goingOn(report.restore)),
     ...(report.ok ? [verdictLine(report)] : []), // the annotation of a failure is its verdict
   ];
 }
@@ -18,8 +19,22 @@ function undoing({ undo }: RestoreReport): string[] {
   if (hand !== null) return ['to undo this restore:', indented(hand.typed(undo))];
   return [
     'to undo this restore, run once more with these inputs instead of those of the restore:',
-    ...undoLines({ undo }).map(indented),
+    ...inputLines(undo).map(indented),
   ];
+}
+
+function goingOn({ next }: RestoreReport): string[] {
+  if (next === null) return [];
+  const hand = platform().byHand;
+  if (hand === null) {
+    return [
+      'to restore exactly this backup, run once more with these inputs, and with the others as they are:',
+      ...inputLines(next).map(indented),
+    ];
+  }
+  return hand.asksNext
+    ? []
+    : ['to restore exactly this backup:', indented(hand.typed({ command: 'restore', ...next }))];
 }
 
 const indented = (line: string): string => `  ${line}`;

@@ -164,12 +164,15 @@ function changesWithin(
 function restoreWithin(restore: RestoreReport, text: Shorten): RestoreReport {
   const { plan } = restore;
   const few = (lines: string[]) => lines.slice(0, MOST.lines).map((line) => text(line, SHORT_TEXT));
+  const inputs = (given: Record<string, string> | null) =>
+    given && Object.fromEntries(Object.entries(given).map(([name, value]) => [name, text(value)]));
   return {
     ...restore,
     target: text(restore.target),
     targetName: text(restore.targetName),
     from: text(restore.from),
-    undo: restore.undo && Object.fromEntries(Object.entries(restore.undo).map(([name, value]) => [name, text(value)])),
+    undo: inputs(restore.undo),
+    next: inputs(restore.next),
     plan: plan && {
       ...plan,
       way: text(plan.way),

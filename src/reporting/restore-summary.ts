@@ -36,18 +36,25 @@ export function restoreSection(restore: RestoreReport): string {
   return ['### Restore', facts, ...(plan === null ? [] : details(plan))].filter((part) => part !== '').join('\n\n');
 }
 
-/** The inputs that undo it, one a line, as a workflow has them. */
-export function undoLines({ undo }: Pick<RestoreReport, 'undo'>): string[] {
+/** Inputs, one a line, as a workflow has them. */
+export function inputLines(inputs: Readonly<Record<string, string>> | null): string[] {
   // what is JSON is YAML as well
-  return Object.entries(undo ?? {}).map(([name, value]) => {
-    const isPlain = /^[a-z][a-z0-9._-]*$/i.test(value) && !/^(true|false|null|yes|no|on|off|y|n)$/i.test(value);
-    return `${name}: ${isPlain ? value : JSON.stringify(value)}`;
+  return Object.entries(inputs ?? {}).map(([name, value]) => {
+    const isWord = /^(true|false|null|yes|no|on|off|y|n)$/i.test(value) && name !== 'dry-run';
+    return `${name}: ${/^[a-z][a-z0-9._-]*$/i.test(value) && !isWord ? value : JSON.stringify(value)}`;
   });
 }
 
+/** What to type after a plan; null when it was none. */
+export function nextSection({ next }: RestoreReport): string | null {
+  const lines = inputLines(next);
+  if (lines.length === 0) return null;
+  return `### What to do next\n\nTo restore exactly this backup, start your restore workflow again (Run workflow), type these values into its form, and leave the rest as it is. Without a form, set them as inputs:\n\n${fenced('yaml', lines.join('\n'))}`;
+}
+
 /** How to undo it; null when there is no way. */
-export function undoSection(restore: RestoreReport): string | null {
-  const lines = undoLines(restore);
+export function undoSection({ undo }: RestoreReport): string | null {
+  const lines = inputLines(undo);
   if (lines.length === 0) return null;
   return `### How to undo this restore\n\nRun the action once more with these inputs, and with the others of this run (host, database, name, directory):\n\n${fenced('yaml', lines.join('\n'))}`;
 }

@@ -7,7 +7,7 @@ import { historySection } from './history-summary.js';
 import { code, escapeCell, fenced, linesWithin, prose } from './markdown.js';
 import { helpPages } from './pages.js';
 import type { Checked, Problem, Report } from './report.js';
-import { restoreSection, undoSection } from './restore-summary.js';
+import { nextSection, restoreSection, undoSection } from './restore-summary.js';
 import { sizeTrend } from './size-trend.js';
 import { backupFacts, backupTable, changesTable, databaseTables, retentionTables } from './summary-tables.js';
 import { textSummary } from './text-summary.js';
@@ -39,6 +39,7 @@ export function renderSummary(report: Report): string {
     databaseTables(report),
     recoverySection(report),
     report.restore === null ? null : undoSection(report.restore),
+    report.restore === null ? null : nextSection(report.restore),
   ];
   return `${sections.filter((section) => section !== null && section !== '').join('\n\n')}\n`;
 }

@@ -36,6 +36,8 @@ export class Attempt {
   private readonly step: Step;
   private readonly journal: Journal;
   private safety: Backup | null = null;
+  /** What fails now is check-command. */
+  private checking = false;
 
   constructor(
     private readonly run: Run,
@@ -113,7 +115,9 @@ export class Attempt {
       await this.enter('swapped');
     }
     await this.start();
-    if (checkCommand !== null) await this.user('check-command', ['job', 'run_command', [checkCommand]]);
+    if (checkCommand === null) return;
+    this.checking = true;
+    await this.user('check-command', ['job', 'run_command', [checkCommand]]);
   }
 
   private async settle(): Promise<void> {
@@ -196,7 +200,12 @@ export class Attempt {
     await connection.send(endJournal).catch(() => {});
     run.left = 'database-rolled-back';
     const kept = safety === null ? '' : `It was looked through, and ${safety.id} holds that state as well.`;
-    throw new BackupError('E_ROLLED_BACK', `the restore was undone: ${message}`, sentences(hint, kept, stopped));
+    const why = this.checking ? whatTheCheckSays(this.parts.plan) : '';
+    throw new BackupError(
+      'E_ROLLED_BACK',
+      `the restore was rolled back: ${message}`,
+      sentences(hint, why, kept, stopped),
+    );
   }
 
   /** What was replaced is in the safety backup; one of a damaged database can not be restored. */
@@ -270,4 +279,18 @@ export class Attempt {
       warn(this.run, describe(error).message);
     });
   }
+}
+
+/** What went back may be the very database that the restore was for, and the check may have failed for another reason than the backup. */
+function whatTheCheckSays({ state }: TargetPlan): string {
+  const live =
+    state === 'damaged'
+      ? 'The damaged database is live again.'
+      : state === 'missing'
+        ? ''
+        : 'If the database before the restore was the reason for it, that database is live again.';
+  return sentences(
+    live,
+    'The check can fail although the backup is good: new code on an older schema, for example. Then deploy the code that fits the backup first, or restore without the check: leave out `check-command`. Without it nothing rolls the restore back by itself.',
+  );
 }

@@ -1,5 +1,6 @@
 import { engineOf } from '../engines/lookup.js';
 import { BackupError, describe } from '../errors.js';
+import { containerInWords, isOfService } from '../host/container.js';
 import { installLine } from '../host/install-line.js';
 import { quote } from '../host/quoting.js';
 import { type Facts, HostFailure } from '../host/session.js';
@@ -212,19 +213,40 @@ function elsewhereRefused({ text, facts }: HostFailure, { runAs, container }: Se
       `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): ${sudoer} ALL=(${runAs}) NOPASSWD: /bin/sh -s, /usr/bin/sh -s.`,
     );
   }
+  const engine = facts.get('container_engine') ?? 'docker';
+  const called = containerInWords(container ?? '');
+  const replicas = facts.numberOrNull('container_replicas');
+  if (replicas !== null) return notOneOf(called, replicas, facts, engine);
   const user = facts.get('container_refused');
   if (user === null) return null;
-  const engine = facts.get('container_engine') ?? 'docker';
   if (/no such container|no container with name|is not running|container state improper/i.test(text)) {
     return new BackupError(
       'E_SOURCE_MISSING',
-      `there is no running container ${container}: ${said}`,
+      `there is no running ${called}: ${said}`,
       `\`${engine} ps\` on the host, as ${user}, shows the names; correct \`container\`, or start it.`,
     );
   }
   return new BackupError(
     'E_PERM',
-    `${user} can not start a shell in the container ${container}: ${said}`,
-    `\`${engine} exec -i ${container} sh -s\` must work for ${user}, for example as a member of the group docker (which is as good as root).`,
+    `${user} cannot start a shell in the ${called}: ${said}`,
+    `\`${engine} exec -i ${isOfService(container ?? '') ? 'CONTAINER' : container} sh -s\` must work for ${user}, for example as a member of the group docker (which is as good as root).`,
+  );
+}
+
+/** A service whose container is found by its labels has none that runs, or several, of which nobody can tell the one that is meant. */
+function notOneOf(called: string, replicas: number, facts: Facts, engine: string): BackupError {
+  const names = quoteOutside((facts.get('container_names') ?? '').trim().replaceAll(' ', ', '), 1000);
+  if (replicas > 0) {
+    const [first] = names.split(', ');
+    return new BackupError(
+      'E_SOURCE_INVALID',
+      `more than one ${called} is running, and nobody can tell which one holds the database: ${names}`,
+      `A database service has one container. If a deploy is replacing it, run again when that has ended. If they are a primary and its replicas, name the primary: \`container: ${first}\`.`,
+    );
+  }
+  return new BackupError(
+    'E_SOURCE_MISSING',
+    `there is no running ${called}; ${names === '(nothing)' ? 'no service of that kind runs on the host' : `of services of that kind these run on the host: ${names}`}`,
+    `Start it, or correct \`container\`: \`${engine} ps --format '{{.Names}} {{.Labels}}'\` on the host shows the names. A task of a swarm may run on another node: then \`host\` must be that node.`,
   );
 }

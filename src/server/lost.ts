@@ -49,7 +49,16 @@ function failed(
   { left, outcome }: { left: Left; outcome: RestoreReport['outcome'] },
 ): Report {
   platform().error(`E_INTERNAL: ${message}. ${LEFT[left].text}`);
-  const nothing = { target: '', targetName: '', from: '', ms: null, safetyBackupId: null, plan: null, undo: null };
+  const nothing = {
+    target: '',
+    targetName: '',
+    from: '',
+    ms: null,
+    safetyBackupId: null,
+    plan: null,
+    undo: null,
+    next: null,
+  };
   return {
     ...newReport(new Date()),
     ...{ command, errorCode: 'E_INTERNAL', error: { message, hint, left } },

@@ -1,7 +1,7 @@
 import type { Source } from '../engines/engine.js';
 import { ENGINES, engineOf, parseSource } from '../engines/lookup.js';
 import type { Parsed } from './declared-inputs.js';
-import { type InputReader, unset } from './input-reader.js';
+import { type InputReader, toGive } from './input-reader.js';
 import type { Command } from './settings.js';
 
 // What `database` and the inputs about it may be is for the engine to say, whose database it is.
@@ -24,7 +24,8 @@ export function readDatabase(reader: InputReader): Source | undefined {
   }
 }
 
-const missing = (): string => `required, but empty${unset('secrets.DATABASE_URL or vars.DATABASE_URL')}`;
+const missing = (): string =>
+  `required, but empty: ${toGive('database', `the secret that fills it, such as DATABASE_URL, is probably not set. Run \`gh secret set DATABASE_URL\` and paste the URL, then use \`secrets.DATABASE_URL\`. The path of a database file is no secret: \`database: /srv/app/app.db\``)}`;
 
 /** Everything secret in the text is masked before anything else can be said about it. */
 function parsed(reader: InputReader, name: 'database' | 'restore-to', text: string): Source {

@@ -3,14 +3,27 @@ import type { Fingerprint } from './settings.js';
 import { parseHost, parsePort } from './value-rules.js';
 
 const RULE =
-  'expected "SHA256:" and 43 characters of base64, one a line, as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host; before it may stand the host that it is of, as in known_hosts: `db.example.com SHA256:...`, or `[db.example.com]:2222 SHA256:...`';
+  'expected "SHA256:" and 43 characters of base64, one a line, alone or in the whole line that `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host; before it may stand the host that it is of, as in known_hosts: `db.example.com SHA256:...`, or `[db.example.com]:2222 SHA256:...`';
+const MD5_RULE =
+  'expected "SHA256:" and 43 characters of base64, not an MD5 fingerprint, which can be forged; `ssh-keygen -E sha256 -lf /etc/ssh/ssh_host_ed25519_key.pub` prints the other on the host';
 
-/** One `SHA256:...` a line, each with the name of its host before it, or without; padding is removed. */
+/** The name of a host, the size of the key, its fingerprint, and what ssh-keygen prints behind that: a comment, which may be anything, and the type. */
+const LINE = /^(?:(?!\d+[ \t])(\S+)[ \t]+)?(?:\d{3,5}[ \t]+)?SHA256:([A-Za-z0-9+/]{43})=?(?:[ \t](.*)\([A-Z0-9-]+\))?$/;
+/** With 16 bytes in hexadecimal; old versions of ssh-keygen print no name before them. */
+const MD5 = /(?:^|\s)MD5:|(?:^|\s)(?:[0-9a-f]{2}:){15}[0-9a-f]{2}(?:\s|$)/i;
+
+/**
+ * One `SHA256:...` a line, alone or as `ssh-keygen -l` prints it, each with the name of its host before it, or without; padding is removed.
+ * Throws an Error whose text is the rule.
+ */
 export function parseFingerprints(text: string): Fingerprint[] {
   const found = new Map<string, Fingerprint>();
   for (const line of text.split(/\r\n|\r|\n/).map((one) => one.trim())) {
     if (line === '') continue;
-    const [, name, base64 = ''] = /^(?:(\S+)[ \t]+)?SHA256:([A-Za-z0-9+/]{43})=?$/.exec(line) ?? [];
+    const [, name, base64 = '', comment = ''] = LINE.exec(line) ?? [];
+    if (base64 === '' && MD5.test(line)) throw new Error(MD5_RULE);
+    // of two lines that became one, only the first would count
+    if (/SHA256:|MD5:/.test(comment)) throw new Error(RULE);
     // 43 characters hold two bits more than a hash; where they are not zero, a character was mistyped.
     if (Buffer.from(base64, 'base64').toString('base64') !== `${base64}=`) throw new Error(RULE);
     const host = name === undefined ? null : parseName(name);

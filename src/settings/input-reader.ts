@@ -8,6 +8,9 @@ import type { HandOption } from './hand-inputs.js';
 const SHOWN = 120;
 const SECRET_KEY = /PRIVATE KEY|PuTTY-User-Key|AGE-SECRET-KEY-/;
 
+/** How what is missing is given: `inAWorkflow` in a job, by hand as an option or a variable. The end of a sentence. */
+export const toGive = (name: InputName, inAWorkflow: string): string => platform().byHand?.gives(name) ?? inAWorkflow;
+
 /** Why what is empty is probably so, in a job; somebody who types knows that. `filler`: what a workflow fills it with. */
 export const unset = (examples: string, filler = 'secret or variable'): string =>
   platform().byHand === null ? `; the ${filler} that fills it is probably not set (for example ${examples})` : '';

@@ -17,6 +17,7 @@ export function readRestore(
     restoring || command === 'extract' ? reader.readAs('backup', (text) => parseWanted(text, restoring)) : null;
   const to = restoring ? readSameEngine(reader, database) : null;
   const confirm = reader.read('confirm');
+  const events = reader.read('allow-event');
   const safetyBackup = reader.require('safety-backup');
   const way = reader.require('restore-way');
   const stopCommand = reader.read('stop-command');
@@ -33,6 +34,7 @@ export function readRestore(
     ...commands,
     to,
     confirm,
+    allowEvents: events === null ? [] : events,
     safetyBackup,
     way,
     allowOtherTarget,

@@ -108,6 +108,8 @@ export interface RestoreSettings {
   wanted: Wanted;
   /** What the user typed as the name of the target; null: nothing. */
   confirm: string | null;
+  /** Events of GitHub for which it runs, besides those that only writers of the repository can cause. */
+  allowEvents: string[];
   /** Another database than `database`, of the same engine. */
   to: Source | null;
   safetyBackup: boolean;

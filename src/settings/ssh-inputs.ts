@@ -1,8 +1,9 @@
 import { nameInFile } from '../host/known-hosts.js';
 import { readPrivateKey } from '../host/private-key.js';
+import type { InputName } from './declared-inputs.js';
 import { declared, INPUT_NAMES } from './declared-inputs.js';
 import { unnamedFingerprint } from './fingerprints.js';
-import { type InputReader, unset } from './input-reader.js';
+import { type InputReader, toGive } from './input-reader.js';
 import type { PrivateKey, SshTarget, TransportSettings } from './settings.js';
 import type { JumpHost } from './value-rules.js';
 
@@ -15,11 +16,11 @@ export async function readTransport(reader: InputReader): Promise<TransportSetti
   }
   // Inputs of ssh are not missing when nobody knows what was meant.
   if (transport === undefined) return undefined;
-  const host = reader.require('host', missing('SSH_HOST'));
+  const host = reader.require('host', missing('host', HOST));
   const port = reader.require('port');
-  const username = reader.require('username', missing('SSH_USER'));
+  const username = reader.require('username', missing('username', USERNAME));
   const key = await readKey(reader, 'key', 'passphrase');
-  if (key === null) reader.missing('key', missing('SSH_KEY'));
+  if (key === null) reader.missing('key', missing('key', KEY));
   const knownHosts = reader.read('known-hosts');
   const fingerprints = reader.read('fingerprint');
   if (knownHosts === null && fingerprints === null) {
@@ -80,8 +81,15 @@ async function readKey(
   return key;
 }
 
-const missing = (example: string): string =>
-  `required with transport ssh, but empty${unset(`secrets.${example} or vars.${example}`)}`;
+const missing = (name: InputName, inAWorkflow: string): string =>
+  `required with transport ssh, but empty: ${toGive(name, inAWorkflow)}`;
+
+// The names are those of the README, which whoever reads this has probably copied.
+const HOST =
+  'the variable that fills it, such as DB_HOST, is probably not set. Run `gh variable set DB_HOST --body db.example.com`, then use `vars.DB_HOST`';
+const USERNAME = 'name the user who logs in to the host, for example `username: deploy`';
+const KEY =
+  "the secret that fills it, such as DB_SSH_KEY, is probably not set. Make a key without a passphrase (`ssh-keygen -t ed25519 -N '' -f db-backup`), add the line in db-backup.pub to `~/.ssh/authorized_keys` of that user on the host, run `gh secret set DB_SSH_KEY < db-backup`, then use `secrets.DB_SSH_KEY`";
 
 const missingHostKey = (host: string, port: number): string =>
-  `required with transport ssh, or fingerprint instead; nothing turns this check off. Run \`ssh-keyscan -p ${port} ${host}\` from a network that you trust, compare with \`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\` on the host itself, and put the lines into a variable`;
+  `required with transport ssh, or fingerprint instead; nothing turns this check off. From a network that you trust, run \`ssh-keyscan -p ${port} ${host} >known_hosts\`. Compare each line that \`ssh-keygen -lf known_hosts\` prints with those of \`for k in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$k"; done\` on the host itself. When they agree, ${toGive('known-hosts', 'run `gh variable set DB_KNOWN_HOSTS <known_hosts`, then use `vars.DB_KNOWN_HOSTS`')}`;

@@ -79,14 +79,20 @@ export function parseRunAs(text: string): string {
   return text;
 }
 
-/** The name or id of a container, as Docker has them. */
+/** The name or id of a container, as Docker has them, or the service whose container it is. */
 export function parseContainer(text: string): string {
-  if (!/^[a-z0-9][a-z0-9_.-]{0,127}$/i.test(text)) {
-    throw new Error(
-      'expected the name of a container: letters, digits, "_", "." or "-", starting with a letter or digit',
-    );
-  }
-  return text;
+  if (/^(?:swarm:)?[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(text)) return text;
+  if (/^compose:[A-Za-z0-9][A-Za-z0-9_-]{0,127}\/[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(text)) return text;
+  throw new Error(
+    'expected the name of a container (letters, digits, "_", "." or "-", starting with a letter or digit), or compose:PROJECT/SERVICE, or swarm:SERVICE',
+  );
+}
+
+/** Names of GitHub's events, separated by blanks or lines. */
+export function parseEvents(text: string): string[] {
+  const names = text.split(/\s+/).filter((name) => name !== '');
+  if (names.every((name) => /^[a-z_]{1,60}$/.test(name))) return names;
+  throw new Error('expected names of events, separated by blanks or lines, such as workflow_run');
 }
 
 export interface JumpHost {

@@ -4,6 +4,7 @@ import { nameFromText } from '../../backups/names.js';
 import { unpackLine } from '../../backups/packing.js';
 import { plural } from '../../counting.js';
 import { BackupError } from '../../errors.js';
+import { containerWord } from '../../host/container.js';
 import { quote } from '../../host/quoting.js';
 import type { Facts } from '../../host/session.js';
 import { counted } from '../../reporting/format.js';
@@ -183,7 +184,7 @@ export function postgresDatabase(source: PostgresSource, { format }: Pick<DumpSe
       const maintenance = quote(connectionString({ database: 'postgres', parameters }));
       const sudo = runAs === null ? '' : `sudo -u ${quote(runAs)} `;
       const user = runAs === null ? '' : `--user ${quote(runAs)} `;
-      const there = container === null ? sudo : `docker exec -i ${user}${quote(container)} `;
+      const there = container === null ? sudo : `docker exec -i ${user}${containerWord(container)} `;
       const unpacked = unpackLine({ compression, encryption }, quote(file));
       const psql = `${there}psql -X -q -v ON_ERROR_STOP=1 -d ${to}`;
       // functions may find their tables by the search_path of the database alone, which pg_dump has emptied while it is loaded

@@ -1,6 +1,7 @@
 import type { TableRows } from '../../backups/manifest.js';
 import { plural } from '../../counting.js';
 import { BackupError } from '../../errors.js';
+import { containerWord } from '../../host/container.js';
 import { quote } from '../../host/quoting.js';
 import type { Facts, HostRequest } from '../../host/session.js';
 import { counted, formatBytes } from '../../reporting/format.js';
@@ -369,6 +370,6 @@ const foreignTables = (facts: Facts): string[] => facts.all('foreign_table').map
 
 function psqlThere({ container, runAs }: Settings): string {
   if (container !== null)
-    return `docker exec -i ${runAs === null ? '' : `--user ${quote(runAs)} `}${quote(container)} psql`;
+    return `docker exec -i ${runAs === null ? '' : `--user ${quote(runAs)} `}${containerWord(container)} psql`;
   return `${runAs === null ? '' : `sudo -u ${quote(runAs)} `}psql`;
 }

@@ -1,4 +1,5 @@
 import { BackupError } from '../../errors.js';
+import { containerInWords } from '../../host/container.js';
 import type { Facts, HostFailure } from '../../host/session.js';
 import { clip } from '../../reporting/format.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
@@ -110,7 +111,7 @@ function wordsFor(failure: Failure): Words | null {
 
 function unreachable({ text, said, state, source, settings, input }: Failure): Words {
   const host = parameter(source, 'host');
-  const place = settings.container === null ? 'on the host' : `in the container ${settings.container}`;
+  const place = placeOf(settings.container);
   const server = `the PostgreSQL server of ${shown(source)}`;
   if (state === '53300' || /too many connections|too many clients|remaining connection slots/.test(text)) {
     const needed = settings.dump.format === 'directory' ? '`jobs` + 2 at the same time' : 'two at the same time';
@@ -147,19 +148,30 @@ function unreachable({ text, said, state, source, settings, input }: Failure): W
   if (/: {2}/.test(text)) {
     return [`${server} refused the connection: ${said}`, 'Its log may tell more.'];
   }
-  return [`${server} could not be reached from the host: ${said}`, wayTo(text, host, place, source, input)];
+  return [
+    `${server} could not be reached from the host: ${said}`,
+    wayTo(text, host, settings.container, source, input),
+  ];
 }
+
+const placeOf = (container: string | null): string =>
+  container === null ? 'on the host' : `in the ${containerInWords(container)}`;
 
 /** What to do when there was no server to talk to. */
 function wayTo(
   text: string,
   host: string | undefined,
-  place: string,
+  container: string | null,
   source: PostgresSource,
   input: Failure['input'],
 ): string {
+  const place = placeOf(container);
   const seen = `The tools run ${place}, so \`${input}\` is read as seen from there, not from the runner`;
   if (/could not translate host name/.test(text)) {
+    // as a service of compose is called, which nobody knows but the containers beside it
+    if (container === null && host !== undefined && /^[a-z0-9_][a-z0-9_-]*$/i.test(host)) {
+      return `${seen}, where nobody knows the name ${host}. If it is a service of docker compose, set \`container: compose:PROJECT/${host}\` (\`docker compose ls\` on the host shows the project; with swarm: \`container: swarm:STACK_${host}\`): then the tools run in its container. Otherwise correct it in \`${input}\`, or give the address.`;
+    }
     return `${seen}: that name must be known there. Correct it in \`${input}\`, or give the address.`;
   }
   if (/expected authentication request|invalid response to|wrong version number|HTTP/.test(text)) {
@@ -227,7 +239,7 @@ function hbaLine(text: string, role: string, source: PostgresSource): string {
 function tooOld({ said, facts, settings }: Failure): Words {
   const server = quoteOutside(serverVersion(facts) || 'unknown', 60);
   const major = /^\d+/.exec(server)?.[0] ?? '';
-  const place = settings.container === null ? 'on the host' : `in the container ${settings.container}`;
+  const place = placeOf(settings.container);
   return [
     `the server is PostgreSQL ${server}, and the newest client ${place} is ${said}: pg_dump refuses a server newer than itself`,
     `Install the client of PostgreSQL ${major} ${place}, beside the old one if you like, the newest is taken: postgresql-client-${major} on Debian and Ubuntu, postgresql${major} on Red Hat and its kin, both from https://www.postgresql.org/download/; ${settings.container === null ? 'or set `container` where the server runs in one' : 'or choose the container of the server itself'}.`,

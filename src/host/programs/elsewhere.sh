@@ -41,6 +41,7 @@ reach_elsewhere() {
     have docker || engine=podman
     have "$engine" || fail E_TOOL_MISSING docker
     put container_engine "$engine"
+    find_service
     error=$( (shell_there) 2>&1 </dev/null) && return
     put container_refused "$my_name"
     fail E_PERM "$error"

@@ -1,0 +1,41 @@
+# shellcheck shell=sh
+# The container of a service of compose or swarm, whose name changes with each deploy: it is found by its labels.
+
+# find_service: container, when it names a service, becomes the id of the one container of it that runs; else fails, and tells how many
+# there are and what they are called
+find_service() {
+  case $container in
+    compose:*)
+      set -- "label=com.docker.compose.project=${container#compose:}" "label=com.docker.compose.service=${container##*/}"
+      set -- "${1%%/*}" "$2"
+      label_of_all=com.docker.compose.service
+      ;;
+    swarm:*)
+      set -- "label=com.docker.swarm.service.name=${container#swarm:}" label=com.docker.swarm.service.name
+      label_of_all=com.docker.swarm.service.name
+      ;;
+    *) return 0 ;;
+  esac
+  if ! running_now=$(containers_with '{{.ID}}' "$1" "$2" 2>/dev/null); then
+    put container_refused "$my_name"
+    fail E_PERM "$(containers_with '{{.ID}}' "$1" "$2" 2>&1)"
+  fi
+  # a `docker compose run` beside it has the same labels
+  set -- "$1" "$2" " $(containers_with '{{.ID}}' "$1" "$2" label=com.docker.compose.oneoff=True 2>/dev/null | tr '\n' ' ')"
+  container='' replicas=0
+  for found_container in $running_now; do
+    case $3 in *" $found_container "*) continue ;; esac
+    container=$found_container
+    replicas=$((replicas + 1))
+  done
+  [ $replicas != 1 ] || return 0
+  if [ $replicas = 0 ]; then set -- "label=$label_of_all" "label=$label_of_all"; fi
+  put container_replicas $replicas
+  put container_names "$(containers_with '{{.Names}}' "$1" "$2" 2>/dev/null | sed -n '1,20p' | tr '\n' ' ')"
+  fail E_PERM "$replicas of them run"
+}
+
+# containers_with FORMAT FILTER FILTER [FILTER]: those that run and have all of these labels, a line each
+containers_with() {
+  "$engine" ps --no-trunc --format "$1" --filter "$2" --filter "$3" ${4:+--filter "$4"} </dev/null
+}

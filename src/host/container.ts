@@ -1,0 +1,28 @@
+import { quote } from './quoting.js';
+
+// `container`, in words and for a shell: a name, or a service of compose or swarm, whose container has another name after each deploy.
+
+const SERVICE = /^(?:compose:([^/]+)\/|swarm:)(.+)$/;
+
+/** What a message calls it, behind "in" or "there is no running". */
+export function containerInWords(container: string): string {
+  const [, project, service] = SERVICE.exec(container) ?? [];
+  if (service === undefined) return `container ${container}`;
+  return project === undefined
+    ? `container of the swarm service ${service}`
+    : `container of the service ${service} of the compose project ${project}`;
+}
+
+/** Whether it is found by labels. */
+export const isOfService = (container: string): boolean => SERVICE.test(container);
+
+/** The word of a shell that is the name or id of the container when the line is run. */
+export function containerWord(container: string): string {
+  const [, project, service] = SERVICE.exec(container) ?? [];
+  if (service === undefined) return quote(container);
+  const labels =
+    project === undefined
+      ? [`com.docker.swarm.service.name=${service}`]
+      : [`com.docker.compose.project=${project}`, `com.docker.compose.service=${service}`];
+  return `"$(docker ps -q ${labels.map((label) => `--filter label=${label}`).join(' ')})"`;
+}
