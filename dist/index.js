@@ -13703,7 +13703,9 @@ function renderSummary(report) {
         report.command === 'doctor' ? checksTable(report.checked) : checkedSection(report.checked),
         setUpSection(report.setUp),
         notesSection(report.notes),
-        report.restore === null ? null : restoreSection(report.restore),
+        ...(report.restore === null
+            ? []
+            : [restoreSection(report.restore), nextSection(report.restore), undoSection(report.restore)]),
         report.health === null ? null : healthSection(report.health, report),
         backupsSection(report),
         historySection(report.history),
@@ -13711,8 +13713,6 @@ function renderSummary(report) {
         changesTable(report.changes),
         databaseTables(report),
         recoverySection(report),
-        report.restore === null ? null : undoSection(report.restore),
-        report.restore === null ? null : nextSection(report.restore),
     ];
     return `${sections.filter((section) => section !== null && section !== '').join('\n\n')}\n`;
 }

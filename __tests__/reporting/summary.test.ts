@@ -166,12 +166,19 @@ describe('renderSummary', () => {
     ]);
   });
 
-  test('of a restore it ends with how to undo it', () => {
+  const headingAfter = (title: string, markdown: string) =>
+    new RegExp(`^### ${title}$[\\s\\S]*?^### (.*)$`, 'm').exec(markdown)?.[1];
+  /** The block below a heading. */
+  const blockBelow = (title: string, markdown: string) =>
+    /```[\s\S]*?```/.exec(markdown.split(`\n### ${title}\n`)[1] ?? '')?.[0].split('\n');
+
+  test('of a restore it says how to undo it, right after what it did', () => {
     const undo = { command: 'restore', backup: 'app-20261120T101700Z-00ff', confirm: 'a: "b" `c`' };
     const of = (restore: Parameters<typeof sampleRestore>[0]) =>
       sampleReport({ command: 'restore', backup: null, restore: sampleRestore(restore) });
     const text = renderSummary(of({ undo }));
-    expect(text.trimEnd().split('\n').slice(-5)).toEqual([
+    expect(headingAfter('Restore', text)).toBe('How to undo this restore');
+    expect(blockBelow('How to undo this restore', text)).toEqual([
       '```yaml',
       'command: restore',
       'backup: app-20261120T101700Z-00ff',
@@ -189,11 +196,12 @@ describe('renderSummary', () => {
     expect(lastLines(of({ undo: { confirm: 'off' } }))).toContain('  confirm: "off"');
   });
 
-  test('of a plan it ends with what to type next', () => {
+  test('of a plan it says what to type next, right after the plan', () => {
     const next = { backup: 'app-20261120T101700Z-00ff', confirm: 'app.db', 'dry-run': 'false' };
     const plan = sampleReport({ command: 'restore', dryRun: true, backup: null, restore: sampleRestore({ next }) });
     const lines = ['backup: app-20261120T101700Z-00ff', 'confirm: app.db', 'dry-run: false'];
-    expect(renderSummary(plan).trimEnd().split('\n').slice(-5)).toEqual(['```yaml', ...lines, '```']);
+    expect(blockBelow('What to do next', renderSummary(plan))).toEqual(['```yaml', ...lines, '```']);
+    expect(headingAfter('Restore', renderSummary(plan))).toBe('What to do next');
     expect(renderSummary(plan)).toContain('### What to do next\n\nTo restore exactly this backup,');
     expect(lastLines(plan).slice(0, -1)).toEqual([
       'to restore exactly this backup, run once more with these inputs, and with the others as they are:',

@@ -12,16 +12,18 @@ import { complaints, MEASURE } from './checks.mjs';
 import { documentOf } from './page.mjs';
 
 const IMAGES = fileURLToPath(new URL('../../docs/images', import.meta.url));
-const MAX_BYTES = 400_000;
+const MAX_BYTES = 200_000;
 /** Of the pictures: GitHub shows them at most as wide as its column. */
 const WIDTH = 900;
 
+const BEFORE_BACKUPS =
+  "[...document.querySelectorAll('h3')].find((title) => title.textContent === 'Backups').previousElementSibling";
 /** Of a summary of the demonstration, down to an element. */
 const PICTURES = [
   // what follows are the contents and the commands to restore
   { name: 'summary', of: 'backup', until: "document.querySelector('pre.chart')" },
-  { name: 'plan', of: 'plan', until: "document.querySelector('article').lastElementChild" },
-  { name: 'restored', of: 'restore', until: "document.querySelector('article').lastElementChild" },
+  { name: 'plan', of: 'plan', until: BEFORE_BACKUPS },
+  { name: 'restored', of: 'restore', until: BEFORE_BACKUPS },
 ];
 
 const [folder = '', ...flags] = process.argv.slice(2);
