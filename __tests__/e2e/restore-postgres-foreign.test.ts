@@ -73,6 +73,42 @@ test.each(['shop.dump', 'tar', 'folder.tar', 'shop.sql', 'shop.sql.gz', 'old bac
   await server.sql('shop', MORE);
 });
 
+describe('verify takes an old dump', () => {
+  const verify = (backup: string, inputs: Record<string, string> = {}): Promise<ActionResult> =>
+    scene.run({ command: 'verify', backup, 'allow-unsafe-client': 'true', ...inputs });
+
+  test('not by a client with known vulnerabilities, without leave', async () => {
+    const message = expectFailure(await verify('~/shop.dump', { 'allow-unsafe-client': '' }), 'E_TOOL_UNSAFE');
+    expect(message).toMatch(/CVE-\d+-\d+ \(fixed in \d+\.\d+\).*apt-get install --only-upgrade postgresql-client-\d+/s);
+    // its bytes are read by no tool of PostgreSQL
+    expect((await verify('~/shop.dump', { verify: 'checksum', 'allow-unsafe-client': '' })).code).toBe(0);
+  });
+
+  test.each(['shop.dump', 'tar', 'folder.tar', 'shop.sql.gz'])('%s, read to its end, and loaded', async (name) => {
+    const content = await verify(`~/${name}`);
+    expect({ code: content.code, ...content.outputs }).toMatchObject({ code: 0, 'verified-level': 'content' });
+    const assert = 'SELECT count(*) = 2 FROM orders';
+    const loaded = await verify(`~/${name}`, { verify: 'restore', assert });
+    expect({ code: loaded.code, ...loaded.outputs }).toMatchObject({ code: 0, 'verified-level': 'restore' });
+    expect(reportOf(loaded).tables).toEqual([{ name: 'public.orders', rows: 2 }]);
+    expectFailure(await verify(`~/${name}`, { verify: 'restore', assert: 'SELECT false' }), 'E_ASSERT');
+    expect(await server.sql('shop', COUNT)).toBe(LIVE);
+    expect(await server.sql('postgres', "SELECT count(*) FROM pg_database WHERE datname ~ '^db_backup_'")).toBe('0');
+    await nothingLeft(scene);
+  });
+
+  test('that is damaged fails', async () => {
+    const bytes = readFileSync(file('shop.dump'));
+    writeFileSync(file('cut.dump'), bytes.subarray(0, bytes.length - 200));
+    for (const level of ['content', 'restore']) {
+      const message = expectFailure(await verify('~/cut.dump', { verify: level }), 'E_CHECKSUM');
+      expect(message).toMatch(/cut\.dump is not whole: .*choose another one/s);
+    }
+    writeFileSync(file('cut.sql.gz'), gzipSync(plain.replace(/^-- PostgreSQL database dump complete$/m, '')));
+    expectFailure(await verify('~/cut.sql.gz'), 'E_CHECKSUM', /cut\.sql\.gz is not whole/);
+  });
+});
+
 describe('a dump of a newer pg_dump', () => {
   // what is really there is a client that can not write such a dump: its header is written anew
   const test17 = Number(systemVersion()) < 17 ? test : test.skip;

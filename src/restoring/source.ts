@@ -4,7 +4,7 @@ import { sameDatabase, showIdentity } from '../backups/identity.js';
 import { isDamagedCopy } from '../backups/manifest.js';
 import { foreignDump, foreignRemarks } from '../engines/foreign-dump.js';
 import { engineOf } from '../engines/lookup.js';
-import type { Dump } from '../engines/restoring.js';
+import { type Dump, dumpOf } from '../engines/restoring.js';
 import { BackupError, describe } from '../errors.js';
 import { warnOfAlarms, warnOfSuspicion } from '../making/alarm.js';
 import { fetchToHost } from '../places/fetch.js';
@@ -107,12 +107,6 @@ function describeWanted(wanted: Wanted): string {
   if (wanted.by === 'deploy') return `before-deploy:${wanted.sha}`;
   if (wanted.by === 's3') return `s3://${wanted.bucket}/${wanted.key}`;
   return wanted.by === 'file' ? wanted.path : 'latest';
-}
-
-/** A backup as what is to be restored. */
-export function dumpOf({ manifest }: Pick<Backup, 'manifest'>): Dump {
-  const { file, kind, compression, encryption, sha256, bytes, databaseBytes } = manifest;
-  return { file, kind, compression, encryption, sha256, bytes, databaseBytes, manifest };
 }
 
 function refuseDamagedCopy(backup: Backup): void {
