@@ -49,6 +49,7 @@ const SAMPLES: Given = {
   'restore-to': 'postgresql://shop:p%40ss@localhost/shop_staging',
   confirm: 'shop',
   'dry-run': 'true',
+  'allow-unsafe-client': 'false',
   name: 'shop',
   'run-as': 'postgres',
   's3-bucket': 'shop-backups',
