@@ -7,6 +7,7 @@ import { withoutCommands } from '../helpers/chroot.js';
 import { type EncryptionKeys, encryptByHand, makeKeys, PASSPHRASE } from '../helpers/encryption-keys.js';
 import { expectFailure } from '../helpers/failure.js';
 import { nothingLeft, sqlite3 } from '../helpers/outcome.js';
+import { withSh } from '../helpers/posix-sh.js';
 import type { ActionResult } from '../helpers/run-action.js';
 import { reportOf, type Scene, startScene } from '../helpers/scene.js';
 
@@ -248,6 +249,25 @@ describe('verify takes an old dump', () => {
     expect(result.code).toBe(0);
     expect(reportOf(result).problems.map(({ message }) => message)).toEqual([expect.stringMatching(/proves nothing/)]);
   });
+});
+
+test.each(['bash', 'busybox', 'mksh', 'ksh93'] as const)('where sh is %s', async (shell) => {
+  const other = await startScene({ sshd: { wrapper: withSh(shell) }, mb: 0.1 });
+  try {
+    const text = textOf('.dump', 'CREATE TABLE t (n)', 'INSERT INTO t VALUES (1), (2)');
+    const given = join(other.user.home, 'old.sql.gz');
+    writeFileSync(given, gzipSync(text));
+    const verified = await other.run({ command: 'verify', backup: given, verify: 'restore' });
+    expect({ code: verified.code, ...verified.outputs }).toMatchObject({ code: 0, 'verified-level': 'restore' });
+    writeFileSync(given, gzipSync(text.subarray(0, -9)));
+    expectFailure(await other.run({ command: 'verify', backup: given }), 'E_SOURCE_INVALID', 'is not whole');
+    writeFileSync(given, gzipSync(text));
+    expect((await other.run({ command: 'restore', confirm: 'app.db', backup: given })).code).toBe(0);
+    expect(sqlite3(other.database, 'SELECT group_concat(n) FROM t').trim()).toBe('1,2');
+    await nothingLeft(other);
+  } finally {
+    await other.stop();
+  }
 });
 
 test('a host without Python says what to install', async () => {

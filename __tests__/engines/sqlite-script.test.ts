@@ -101,6 +101,7 @@ describe('is not loaded', () => {
     ['within a text', script("INSERT INTO t VALUES ('a"), 'cut', /no end$/],
     ['within a trigger', script('CREATE TRIGGER a AFTER INSERT ON t BEGIN SELECT 1;'), 'cut', /no end$/],
     ['within a comment', script('/* a'), 'cut', /no end$/],
+    ['with more behind its end', `${script()}INSERT INTO t -- x`, 'cut', /no end$/],
     ['with no table', script('DROP TABLE t;'), 'hollow', /no table/],
     [
       'with a statement that fails',
@@ -120,6 +121,35 @@ describe('is not loaded', () => {
       expect.stringMatching(/^line \d: (disk I\/O error|database or disk is full)$/),
     ]);
   });
+});
+
+test('as iterdump before Python 3.10 wrote it: with the sequences before their tables', () => {
+  const lines = [
+    'BEGIN TRANSACTION;',
+    'DELETE FROM "sqlite_sequence";',
+    'INSERT INTO "sqlite_sequence" VALUES(\'t\',41);',
+    'CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT);',
+    'INSERT INTO "t" VALUES(3);',
+    'COMMIT;',
+  ];
+  expect(load(`${lines.join('\n')}\n`)).toEqual([0, '']);
+  expect(ask('SELECT seq FROM sqlite_sequence; SELECT id FROM t').split('\n')).toEqual(['41', '3']);
+  rmSync(join(folder, 'new.db'));
+  const without = lines.map((line) => line.replace(' AUTOINCREMENT', ''));
+  expect(load(without.join('\n'))).toEqual([3, 'failed', expect.stringContaining('no such table: sqlite_sequence')]);
+});
+
+test('a virtual table of iterdump, in its older form and its newer one', () => {
+  const inSchema =
+    "INSERT INTO sqlite_master(type,name,tbl_name,rootpage,sql)VALUES('table','f','f',0,'CREATE VIRTUAL TABLE f USING fts5(x)');";
+  const forms = [
+    ['CREATE VIRTUAL TABLE f USING fts5(x);', "CREATE TABLE 'f_data'(id INTEGER PRIMARY KEY, block BLOB);"],
+    ['PRAGMA writable_schema=ON;', inSchema, `INSERT INTO "f" VALUES('a');`],
+  ];
+  for (const lines of forms) {
+    expect(load(script(...lines))).toEqual([3, 'virtual', expect.stringMatching(/already exists|no such table: f/)]);
+    rmSync(join(folder, 'new.db'));
+  }
 });
 
 test('one row, several statements in a line, comments, settings, and names in every kind of quotes', () => {

@@ -17,6 +17,7 @@ OPENING = re.compile(rb"['\"`\[;]|--|/\*")
 CLOSING = {b"'": b"'", b'"': b'"', b"`": b"`", b"[": b"]", b"--": b"\n", b"/*": b"*/"}
 BLANK = rb"(?:\s|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)*"
 TRIGGER = re.compile(BLANK + rb"create\s+(?:temp\s+|temporary\s+)?trigger\b", re.I | re.S)
+COMMIT = re.compile(BLANK + rb"(?:commit|end)\b", re.I)
 NOTHING = re.compile(BLANK + rb";?" + BLANK + rb"$", re.S)
 
 
@@ -74,7 +75,7 @@ def statements(file):
             begin = at
         pending.append(line[begin:])
     rest = b"".join(pending)
-    if not NOTHING.match(rest) and closing != b"--":
+    if not NOTHING.match(rest):
         raise Fault("cut", "its last statement has no end")
 
 
@@ -96,19 +97,27 @@ def load(script, new):
         database.execute("PRAGMA " + setting)
     database.set_authorizer(authorize)
     begun = virtual = False
+    late = []
     with open(script, "rb") as file:
         for number, text in statements(file):
             sql = decoded(text, number)
-            try:
-                database.execute(sql)
-            except (sqlite3.Error, sqlite3.Warning) as error:
-                raise refusal(error, number, virtual)
+            # iterdump before Python 3.10 fills sqlite_sequence before there is a table that makes it
+            ready = late + [(number, sql)] if COMMIT.match(text) else [(number, sql)]
+            for number, sql in ready:
+                try:
+                    database.execute(sql)
+                except (sqlite3.Error, sqlite3.Warning) as error:
+                    if len(ready) > 1 or "no such table: sqlite_sequence" not in str(error):
+                        raise refusal(error, number, virtual)
+                    late.append((number, sql))
+            late = [] if len(ready) > 1 else late
             # into the schema itself, where this connection does not see it
             virtual = virtual or "CREATE VIRTUAL TABLE" in sql
             begun = begun or database.in_transaction
+    if late:
+        raise Fault("failed", "line %d: no such table: sqlite_sequence" % late[0][0])
     if database.in_transaction or not begun:
         raise Fault("cut", "its last line, COMMIT, is missing")
-    database.set_authorizer(None)
     if database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
         raise Fault("hollow", "there is no table in it")
     database.close()
@@ -122,9 +131,9 @@ def refusal(error, number, virtual):
         names = {24: "ATTACH or VACUUM", 25: "DETACH", PRAGMA: "PRAGMA", FUNCTION: "the function"}
         action, what = refused[-1]
         return Fault("outside", "line %d asks for %s" % (number, " ".join((names.get(action, "something else"), what)).strip()))
-    if re.search(r"no such function: unistr|no such table: sqlite_schema|near \"STRICT\"|unknown table option|unknown datatype", said):
+    if re.search(r"no such function: unistr|no such table: sqlite_schema|near \"STRICT\"|unknown table option", said, re.I):
         return Fault("newer", said)
-    if virtual and "no such table" in said:
+    if virtual and re.search("no such table|already exists", said):
         return Fault("virtual", said)
     if re.search("is full|disk I/O error|File too large", said):
         return Fault("room", said)
