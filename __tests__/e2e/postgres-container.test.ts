@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { holesOf } from '../../src/engines/postgres/client-holes.js';
 import { byHand } from '../helpers/by-hand.js';
 import { type PostgresContainer, startPostgresContainer } from '../helpers/container.js';
 import { makeKeys, PASSPHRASE } from '../helpers/encryption-keys.js';
@@ -243,9 +244,14 @@ test('a dump that others made is verified by the tools of the container, after t
   const file = join(scene.user.home, 'old.sql');
   writeFileSync(file, dumped.endsWith('\n') ? dumped : `${dumped}\n`);
   const verify = { command: 'verify', backup: file, verify: 'restore', assert: 'SELECT count(*) = 20000 FROM items' };
-  const said = refused(await scene.run(inputs(verify)), 'E_TOOL_UNSAFE');
-  expect(said).toContain(`Replace the image of ${container.name} with one of PostgreSQL`);
-  expect(said).toContain(`in the container ${container.name}, and a crafted dump`);
+  const version = (
+    await container.exec(['sh', '-c', '/usr/lib/postgresql/*/bin/pg_dump --version || pg_dump --version'])
+  ).trim();
+  if (holesOf({ version, fixes: new Set() }, 'sql').length > 0) {
+    const said = refused(await scene.run(inputs(verify)), 'E_TOOL_UNSAFE');
+    expect(said).toContain(`Replace the image of ${container.name} with one of PostgreSQL`);
+    expect(said).toContain(`in the container ${container.name}, and a crafted dump`);
+  }
   const result = await scene.run(inputs({ ...verify, 'allow-unsafe-client': 'true' }));
   expect({ code: result.code, ...result.outputs }).toMatchObject({ code: 0, 'verified-level': 'restore' });
   await quiet();

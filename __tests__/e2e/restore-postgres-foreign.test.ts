@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { holesOf } from '../../src/engines/postgres/client-holes.js';
 import { expectBackup, expectFailure } from '../helpers/failure.js';
 import { nothingLeft } from '../helpers/outcome.js';
 import { type Postgres, startPostgres } from '../helpers/postgres.js';
@@ -13,7 +14,7 @@ import type { ActionResult } from '../helpers/run-action.js';
 import { SWEEP, sample } from '../helpers/sample.js';
 import { reportOf, type Scene } from '../helpers/scene.js';
 
-// What the scripts of old have left, in every form of pg_dump. Debian's client has known holes, so that each needs leave.
+// What the scripts of old have left, in every form of pg_dump. A client that was not updated has known vulnerabilities, so each is given leave.
 
 const COUNT = "SELECT string_agg(id || ':' || item, ',' ORDER BY id) FROM orders";
 const DUMPED = '1:one,2:two';
@@ -53,10 +54,22 @@ function dump(...options: string[]): void {
 const restore = (backup: string, inputs: Record<string, string> = {}): Promise<ActionResult> =>
   scene.run({ command: 'restore', backup, confirm: 'shop', 'allow-unsafe-client': 'true', ...inputs });
 
-test('a client with known holes restores nothing of others without leave', async () => {
+/** Whether the client that is installed here is one of those; with the fixes of its package it is not. */
+function isUnsafe(): boolean {
+  const version = execFileSync(join(server.clientDirectory, 'pg_dump'), ['--version'], { encoding: 'utf8' }).trim();
+  return holesOf({ version, fixes: new Set() }, 'dump').length > 0;
+}
+
+test('a client with known vulnerabilities restores nothing of others without leave', async () => {
   const result = await restore('~/shop.dump', { 'allow-unsafe-client': '' });
-  expectFailure(result, 'E_TOOL_UNSAFE', 'CVE-', 'allow-unsafe-client: true', 'Nothing was restored');
-  expect(await server.sql('shop', COUNT)).toBe(LIVE);
+  if (isUnsafe()) {
+    expectFailure(result, 'E_TOOL_UNSAFE', 'CVE-', 'allow-unsafe-client: true', 'Nothing was restored');
+    expect(await server.sql('shop', COUNT)).toBe(LIVE);
+  } else {
+    expect({ code: result.code, said: result.log.includes('known vulnerabilities') }).toEqual({ code: 0, said: false });
+    expect(await server.sql('shop', COUNT)).toBe(DUMPED);
+    await server.sql('shop', MORE);
+  }
   await nothingLeft(scene);
 });
 
@@ -78,7 +91,12 @@ describe('verify takes an old dump', () => {
     scene.run({ command: 'verify', backup, 'allow-unsafe-client': 'true', ...inputs });
 
   test('not by a client with known vulnerabilities, without leave', async () => {
-    const message = expectFailure(await verify('~/shop.dump', { 'allow-unsafe-client': '' }), 'E_TOOL_UNSAFE');
+    const result = await verify('~/shop.dump', { 'allow-unsafe-client': '' });
+    if (!isUnsafe()) {
+      expect(result.code).toBe(0);
+      return;
+    }
+    const message = expectFailure(result, 'E_TOOL_UNSAFE');
     expect(message).toMatch(/CVE-\d+-\d+ \(fixed in \d+\.\d+\).*apt-get install --only-upgrade postgresql-client-\d+/s);
     // its bytes are read by no tool of PostgreSQL
     expect((await verify('~/shop.dump', { verify: 'checksum', 'allow-unsafe-client': '' })).code).toBe(0);

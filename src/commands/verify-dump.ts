@@ -3,6 +3,7 @@ import { engineOf } from '../engines/lookup.js';
 import { BackupError } from '../errors.js';
 import { checkAsserts } from '../proving/asserts.js';
 import { formatDuration } from '../reporting/format.js';
+import { UNSIGNED_FILE } from '../restoring/source.js';
 import { connected, note, warn } from '../run/connect.js';
 import { keysOf, warnOfPlain } from '../run/keys.js';
 import type { Run } from '../run/run.js';
@@ -23,6 +24,7 @@ export async function verifyDump(run: Run, path: string): Promise<void> {
     const { file, sha256, bytes, compression } = dump;
     report.dump = { path: file, sha256, bytes, compression, compared, verifiedLevel: 'none' };
     for (const remark of foreignRemarks(found)) warn(run, remark);
+    if (settings.signing !== null) warn(run, UNSIGNED_FILE);
     warnOfPlain(run, file, dump.encryption);
     note(
       run,
@@ -34,6 +36,7 @@ export async function verifyDump(run: Run, path: string): Promise<void> {
     if (settings.dryRun) {
       log.info(`would verify ${file}, level ${settings.verify}`);
       report.ok = true;
+      report.healthy = true;
       return;
     }
     if (database.tools !== undefined && settings.verify !== 'checksum') {

@@ -39,10 +39,7 @@ export async function chooseSource(run: Run, connection: Connection): Promise<So
     const dump = foreignDump(found, engineOf(settings.database));
     for (const remark of foreignRemarks(found)) warn(run, remark);
     if (settings.signing !== null) {
-      warn(
-        run,
-        'a file that is named by its path has no signature: nothing tells who made it. Backups of ours are named by their id',
-      );
+      warn(run, UNSIGNED_FILE);
     }
     return { dump, from: dump.file, host };
   }
@@ -100,6 +97,10 @@ async function fetched(run: Run, host: HostPlace, store: StorePlace, found: Fetc
   const facts = await connection.send(['job', 'look_dump', [file]]);
   return { dump: foreignDump(facts, engineOf(run.settings.database), uri), from, host };
 }
+
+/** Of a dump that this action did not make, to those whose backups are signed. */
+export const UNSIGNED_FILE =
+  'a file that is named by its path has no signature: nothing tells who made it. Name your own backups by their id';
 
 /** As the log and the lock tell it. */
 function describeWanted(wanted: Wanted): string {
