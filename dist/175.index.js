@@ -15,7 +15,7 @@ export const modules = {
 /* harmony import */ var node_buffer__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__webpack_require__.n(node_buffer__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(7598);
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__webpack_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_1__);
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(2778);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(993);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_3__ = __webpack_require__(7452);
 /* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__ = __webpack_require__(4302);
 /* harmony import */ var _settings_value_rules_js__WEBPACK_IMPORTED_MODULE_4__ = __webpack_require__(7722);
@@ -440,8 +440,8 @@ async function liveLine() {
     };
 }
 
-// EXTERNAL MODULE: ./src/main.ts + 96 modules
-var main = __webpack_require__(2935);
+// EXTERNAL MODULE: ./src/main.ts + 97 modules
+var main = __webpack_require__(4427);
 // EXTERNAL MODULE: ./src/post.ts
 var post = __webpack_require__(6661);
 ;// CONCATENATED MODULE: ./src/command-line/targets.ts

@@ -1246,8 +1246,8 @@ const timeOf = (time) => {
     return `${day} ${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${two(time.getHours())}:${two(time.getMinutes())}`;
 };
 
-// EXTERNAL MODULE: ./src/engines/lookup.ts + 32 modules
-var lookup = __webpack_require__(2778);
+// EXTERNAL MODULE: ./src/engines/lookup.ts + 33 modules
+var lookup = __webpack_require__(993);
 // EXTERNAL MODULE: ./src/settings/declared-inputs.ts + 1 modules
 var declared_inputs = __webpack_require__(2519);
 // EXTERNAL MODULE: ./src/settings/host-path.ts

@@ -1218,7 +1218,7 @@ const loginUser = ({ transport }) => transport.transport === 'ssh' ? transport.u
 
 /***/ }),
 
-/***/ 2778:
+/***/ 993:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -1265,76 +1265,52 @@ var neutralise = __nccwpck_require__(4302);
 var schemas = __nccwpck_require__(9011);
 // EXTERNAL MODULE: ./src/engines/common.ts
 var engines_common = __nccwpck_require__(4074);
-;// CONCATENATED MODULE: ./src/engines/postgres/connection-string.ts
-/**
- * `dbname='...' host='...'` for the tools of PostgreSQL, each value quoted as libpq reads it, the name of the database
- * always first: given alone, a name like `x=y` or `-x` would be taken for something else, and another database be dumped.
- * Never with a password: arguments can be seen by everybody on the host.
- * https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE
- */
-function connectionString({ database, parameters }) {
-    const quoted = (value) => `'${value.replace(/[\\']/g, '\\$&')}'`;
-    return [['dbname', database], ...parameters].map(([keyword, value = '']) => `${keyword}=${quoted(value)}`).join(' ');
-}
+// EXTERNAL MODULE: ./src/engines/restoring.ts
+var restoring = __nccwpck_require__(3602);
+;// CONCATENATED MODULE: ./src/engines/postgres/client.ts
 
-;// CONCATENATED MODULE: ./src/engines/extracting.ts
-
-
-
-const MOST_SHOWN = 8;
-const MOST_COMPARED = 5_000;
-/** Names those that are most alike. `tables`: as the user would name them. */
-function noTable(asked, tables) {
-    const near = nearest(asked, tables).map((name) => (0,neutralise/* quoteOutside */.YM)(name, 200));
-    const more = tables.length - near.length;
-    return new errors/* BackupError */.hj('E_NOT_FOUND', `the backup has no table ${(0,neutralise/* quoteOutside */.YM)(JSON.stringify(asked), 200)}`, tables.length === 0
-        ? 'It has no table at all.'
-        : `It has ${near.join(', ')}${more > 0 ? `, and ${(0,reporting_format/* counted */.hS)(more, 'other')}` : ''}.`);
-}
-/** Those of the fewest changes first, then by the alphabet. */
-function nearest(asked, names) {
-    const wanted = asked.toLowerCase();
-    const apart = (name) => {
-        const text = name.toLowerCase();
-        const bare = text.slice(text.indexOf('.') + 1);
-        return text.includes(wanted) ? 0 : Math.min(distance(wanted, text), distance(wanted, bare));
-    };
-    return names
-        .slice(0, MOST_COMPARED)
-        .map((name) => ({ name, by: apart(name) }))
-        .sort((one, other) => one.by - other.by || (one.name < other.name ? -1 : 1))
-        .slice(0, MOST_SHOWN)
-        .map(({ name }) => name);
-}
-/** How many letters are to be changed, put in or taken out (Levenshtein); of long names the beginning counts. */
-function distance(one, other) {
-    const [a, b] = [one.slice(0, 64), other.slice(0, 64)];
-    let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-    for (let i = 1; i <= a.length; i++) {
-        const next = [i];
-        for (let j = 1; j <= b.length; j++) {
-            const same = a[i - 1] === b[j - 1] ? 0 : 1;
-            next.push(Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + same));
-        }
-        row = next;
-    }
-    return row[b.length] ?? 0;
-}
-
-;// CONCATENATED MODULE: ./src/engines/restoring.ts
-
-/** What every request that reads the dump is told of it. */
-function dumpArguments(dump) {
-    const { manifest } = dump;
+const MANAGERS = {
+    deb: (name) => `sudo apt-get update && sudo apt-get install --only-upgrade ${name}`,
+    rpm: (name) => `sudo dnf upgrade ${name}`,
+    apk: (name) => `sudo apk upgrade --update-cache ${name}`,
+};
+/** Where the host has not told, the version is one that can not be read. A package of another version than the program is not the one that the program is of. */
+function clientIn(facts) {
+    const version = facts.get('pg_dump_version') ?? '';
+    const [, manager, name, packaged] = /^(deb|rpm|apk) ([A-Za-z0-9][A-Za-z0-9+._-]{0,100}) (?:\d+:)?(\d[\w.]*)/.exec(facts.get('client_package') ?? '') ??
+        [];
+    const { major, minor } = majorOfClient(version);
+    const isOfIt = packaged !== undefined && new RegExp(`^${major}\\.${minor}(?![0-9])`).test(packaged);
+    if (!isOfIt || name === undefined)
+        return { version, package: null, fixes: new Set() };
     return {
-        ...(0,engines_common/* payloadArguments */.Ty)(dump),
-        foreign: manifest === null ? '1' : '',
-        // of what this action did not make nobody has proven anything, and what the tool can not judge is told
-        proven: manifest?.verified.level ?? 'foreign',
+        version,
+        package: { manager: manager, name },
+        fixes: new Set((facts.get('client_fixes') ?? '').split(' ').filter((cve) => cve !== '')),
     };
+}
+/** By `pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`; NaN where it can not be read. A beta is older than every minor version: -1. */
+function majorOfClient(version) {
+    // before the number its maker, in brackets
+    const [, major, minor] = /^\S+ \([^)]*\) (\d+)(?:\.(\d+)|(?:devel|alpha|beta|rc)\d*)?(?![\d])/.exec(version) ?? [];
+    return { major: Number(major ?? Number.NaN), minor: Number(minor ?? -1) };
+}
+/** What to type so that the client is of that version, `MAJOR.MINOR`, or newer: a sentence or two. */
+function updateOf(client, needed, { container }) {
+    const at = `PostgreSQL ${needed} or newer`;
+    if (container !== null)
+        return `Replace the image of ${(0,neutralise/* quoteOutside */.YM)(container, 100)} with one of ${at}.`;
+    const { major } = majorOfClient(client.version);
+    if (client.package === null || Number.parseInt(needed, 10) !== major) {
+        const old = Number.parseInt(needed, 10) > major ? `PostgreSQL ${major} is no longer fixed. ` : '';
+        return `${old}Install the client of ${at} (package postgresql-client-${Number.parseInt(needed, 10)} on Debian and Ubuntu; https://www.postgresql.org/download/). It may stay beside the old one: this action uses the newest.`;
+    }
+    const { manager, name } = client.package;
+    return `Update the client on the host to ${at}: \`${MANAGERS[manager](name)}\`.`;
 }
 
 ;// CONCATENATED MODULE: ./src/engines/postgres/client-holes.ts
+
 
 
 /** https://www.postgresql.org/support/security/ */
@@ -1349,20 +1325,20 @@ const HOLES = [
     { cve: 'CVE-2026-116314', kinds: ['dump', 'tar'], fixed: { 14: 25, 15: 20, 16: 16, 17: 12, 18: 7 } },
 ];
 /**
- * The holes that a dump of this kind could use, by `pg_dump --version` (`pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`).
+ * The holes that a dump of this kind could use. A distribution that keeps a version, and mends it, names what it has mended in the
+ * changelog of its package (`client.fixes`); Debian and Ubuntu take the versions of PostgreSQL themselves for as long as there are any.
  * A version that can not be read has them all. `fixedIn` is of the same major, or the oldest that was mended.
  */
-function holesOf(version, kind) {
-    // before the number its maker, in brackets; a beta is older than every minor version
-    const [, major, minor] = /^\S+ \([^)]*\) (\d+)(?:\.(\d+)|(?:devel|alpha|beta|rc)\d*)?(?![\d])/.exec(version) ?? [];
-    return HOLES.filter(({ kinds }) => kinds.some((one) => one === kind)).flatMap(({ cve, fixed }) => {
+function holesOf({ version, fixes }, kind) {
+    const { major, minor } = majorOfClient(version);
+    return HOLES.filter(({ kinds, cve }) => kinds.some((one) => one === kind) && !fixes.has(cve)).flatMap(({ cve, fixed }) => {
         const majors = Object.keys(fixed).map(Number);
-        const first = fixed[Number(major)];
-        if (first !== undefined && Number(minor ?? -1) >= first)
+        const first = fixed[major];
+        if (first !== undefined && minor >= first)
             return [];
-        if (first === undefined && Number(major) > Math.max(...majors))
+        if (first === undefined && major > Math.max(...majors))
             return [];
-        const mended = first === undefined ? Math.min(...majors) : Number(major);
+        const mended = first === undefined ? Math.min(...majors) : major;
         return [{ cve, fixedIn: `${mended}.${fixed[mended]}` }];
     });
 }
@@ -1370,29 +1346,53 @@ function holesOf(version, kind) {
  * Throws E_TOOL_UNSAFE when the client has holes that a dump which this action did not make could use, unless that is allowed. Otherwise
  * what is to be said about it, in at most one sentence.
  */
-function refuseUnsafe(version, dump, settings) {
-    const holes = holesOf(version, dump.kind);
+function refuseUnsafe(client, dump, settings) {
+    const holes = holesOf(client, dump.kind);
     if (holes.length === 0)
         return [];
     const tool = dump.kind === 'sql' ? 'psql' : 'pg_restore';
-    const has = `${tool} on the host (${(0,neutralise/* quoteOutside */.YM)(version, 100)}) has known holes: ${holes.map(({ cve }) => cve).join(', ')}`;
-    const install = `the PostgreSQL client ${newest(holes.map(({ fixedIn }) => fixedIn))} or newer`;
+    const where = settings.container === null ? 'on the host' : 'in the container';
+    const listed = holes.map(({ cve, fixedIn }) => `${cve} (fixed in ${fixedIn})`).join(', ');
+    const has = `${tool} ${where} (${(0,neutralise/* quoteOutside */.YM)(client.version, 100)}) has known vulnerabilities: ${listed}`;
+    const update = updateOf(client, newest(holes.map(({ fixedIn }) => fixedIn)), settings);
+    const file = (0,neutralise/* quoteOutside */.YM)(dump.file, 500);
     if (dump.manifest !== null) {
         return [
-            `${has}. Through them whoever can change the backups, or made objects in the database, can run commands there during a restore: install ${install}`,
+            `${has}. Anyone who can change the backups, or create objects in the database, can run commands there during a restore. ${update}`,
         ];
     }
     if (settings.restore.allowUnsafeClient) {
         return [
-            `${has}, and ${(0,neutralise/* quoteOutside */.YM)(dump.file, 500)} is restored with it all the same (allow-unsafe-client): whoever made that file can run commands on the host`,
+            `${has}, and ${file} is read with it all the same (allow-unsafe-client): whoever wrote that file can run commands ${where}`,
         ];
     }
-    throw new errors/* BackupError */.hj('E_TOOL_UNSAFE', `${has}. Through them whoever made ${(0,neutralise/* quoteOutside */.YM)(dump.file, 500)} could run commands there while it is restored`, `Install ${install} ${settings.container === null ? 'on the host' : 'in the container'} (the package postgresql-client). If you trust whoever made the dump and the server it came from, set \`allow-unsafe-client: true\`.`);
+    throw new errors/* BackupError */.hj('E_TOOL_UNSAFE', `${has}. Through them, whoever wrote ${file} could run commands there when it is read`, `${update} If you cannot, and you trust whoever wrote the dump and the server it came from, set \`allow-unsafe-client: true\`: ${tool} then reads the dump ${who(settings)}, and a crafted dump can run any command that this user can.`);
+}
+function who({ container, runAs, transport }) {
+    if (container !== null)
+        return `in the container ${(0,neutralise/* quoteOutside */.YM)(container, 100)}`;
+    if (runAs !== null)
+        return `as ${(0,neutralise/* quoteOutside */.YM)(runAs, 60)} on the host`;
+    return transport?.transport === 'ssh'
+        ? `as ${(0,neutralise/* quoteOutside */.YM)(transport.username, 60)}, the login user of the host`
+        : 'as the user who runs this action';
 }
 /** Of versions `MAJOR.MINOR` the highest. */
 function newest(versions) {
     const order = new Intl.Collator('en', { numeric: true });
     return versions.toSorted(order.compare).at(-1) ?? '';
+}
+
+;// CONCATENATED MODULE: ./src/engines/postgres/connection-string.ts
+/**
+ * `dbname='...' host='...'` for the tools of PostgreSQL, each value quoted as libpq reads it, the name of the database
+ * always first: given alone, a name like `x=y` or `-x` would be taken for something else, and another database be dumped.
+ * Never with a password: arguments can be seen by everybody on the host.
+ * https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE
+ */
+function connectionString({ database, parameters }) {
+    const quoted = (value) => `'${value.replace(/[\\']/g, '\\$&')}'`;
+    return [['dbname', database], ...parameters].map(([keyword, value = '']) => `${keyword}=${quoted(value)}`).join(' ');
 }
 
 ;// CONCATENATED MODULE: ./src/engines/postgres/dump-clients.ts
@@ -1443,7 +1443,52 @@ function tooOldFor(why, needed, facts) {
     return new errors/* BackupError */.hj('E_TOOL_VERSION', `the dump can be read by ${what} alone: ${why}${there}`, `Install it${name} where the tools run, beside the old one if you like, the newest is taken (https://www.postgresql.org/download/).`);
 }
 
+;// CONCATENATED MODULE: ./src/engines/extracting.ts
+
+
+
+const MOST_SHOWN = 8;
+const MOST_COMPARED = 5_000;
+/** Names those that are most alike. `tables`: as the user would name them. */
+function noTable(asked, tables) {
+    const near = nearest(asked, tables).map((name) => (0,neutralise/* quoteOutside */.YM)(name, 200));
+    const more = tables.length - near.length;
+    return new errors/* BackupError */.hj('E_NOT_FOUND', `the backup has no table ${(0,neutralise/* quoteOutside */.YM)(JSON.stringify(asked), 200)}`, tables.length === 0
+        ? 'It has no table at all.'
+        : `It has ${near.join(', ')}${more > 0 ? `, and ${(0,reporting_format/* counted */.hS)(more, 'other')}` : ''}.`);
+}
+/** Those of the fewest changes first, then by the alphabet. */
+function nearest(asked, names) {
+    const wanted = asked.toLowerCase();
+    const apart = (name) => {
+        const text = name.toLowerCase();
+        const bare = text.slice(text.indexOf('.') + 1);
+        return text.includes(wanted) ? 0 : Math.min(distance(wanted, text), distance(wanted, bare));
+    };
+    return names
+        .slice(0, MOST_COMPARED)
+        .map((name) => ({ name, by: apart(name) }))
+        .sort((one, other) => one.by - other.by || (one.name < other.name ? -1 : 1))
+        .slice(0, MOST_SHOWN)
+        .map(({ name }) => name);
+}
+/** How many letters are to be changed, put in or taken out (Levenshtein); of long names the beginning counts. */
+function distance(one, other) {
+    const [a, b] = [one.slice(0, 64), other.slice(0, 64)];
+    let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+    for (let i = 1; i <= a.length; i++) {
+        const next = [i];
+        for (let j = 1; j <= b.length; j++) {
+            const same = a[i - 1] === b[j - 1] ? 0 : 1;
+            next.push(Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + same));
+        }
+        row = next;
+    }
+    return row[b.length] ?? 0;
+}
+
 ;// CONCATENATED MODULE: ./src/engines/postgres/extracting.ts
+
 
 
 
@@ -1457,7 +1502,7 @@ function postgresExtracting(common) {
     const request = (name, settings, dump, more = {}) => [
         'job',
         name,
-        (0,engines_common/* named */.KT)({ ...common({ ...settings, verify: 'content' }), ...dumpArguments(dump), ...more }),
+        (0,engines_common/* named */.KT)({ ...common({ ...settings, verify: 'content' }), ...(0,restoring/* dumpArguments */.D)(dump), ...more }),
     ];
     return {
         formats: ['sql'],
@@ -1468,7 +1513,7 @@ function postgresExtracting(common) {
         },
         remarks(settings, dump, facts) {
             checkClient(dump, facts);
-            return refuseUnsafe(facts.need('pg_dump_version'), dump, settings);
+            return refuseUnsafe(clientIn(facts), dump, settings);
         },
         rows(settings, dump, { table: asked, dataOnly }, facts) {
             const listed = facts.all('extract_table');
@@ -2206,6 +2251,7 @@ function rowsOf(facts, extension) {
 
 
 
+
 /** Puts a dump back into a PostgreSQL database, by programs/postgres-restore.sh. */
 function postgresRestoring(target) {
     const { database, given } = target;
@@ -2232,8 +2278,7 @@ function postgresRestoring(target) {
         look: (settings, dump) => request('look', settings, dumpOf(dump)),
         plan(settings, facts, dump) {
             const { way: wanted, stopCommand } = settings.restore;
-            const client = facts.get('pg_dump_version');
-            const holes = client === null ? [] : refuseUnsafe(client, dump, settings);
+            const holes = refuseUnsafe(clientIn(facts), dump, settings);
             checkClient(dump, facts);
             const missing = facts.need('target_state') === 'missing';
             const { way, words } = chooseWay(facts, contentOf(dump.manifest), target, wanted);
@@ -2335,7 +2380,7 @@ function namesOf({ id }) {
 }
 /** The size is only a measure of the space and time that it takes: 0 where it is not known. */
 const dumpOf = (dump) => ({
-    ...dumpArguments(dump),
+    ...(0,restoring/* dumpArguments */.D)(dump),
     plain_bytes: String(dump.databaseBytes ?? 0),
     search_path: encoded(searchPathOf(contentOf(dump.manifest))),
 });
@@ -3415,6 +3460,10 @@ const words_literal = (text) => `'${text.replaceAll("'", "''")}'`;
 
 
 
+
+
+
+
 const KINDS = { custom: 'dump', directory: 'tar', plain: 'sql' };
 /** PostgreSQL: one snapshot of a live database, by pg_dump and programs/postgres.sh. */
 function postgresDatabase(source, { format }) {
@@ -3443,16 +3492,24 @@ function postgresDatabase(source, { format }) {
                 }),
             ];
         },
-        verify(settings, manifest) {
+        verify(settings, dump) {
             return [
                 'job',
                 'verify_postgres',
                 (0,engines_common/* named */.KT)({
                     ...argumentsOf(source, settings),
-                    ...(0,engines_common/* payloadArguments */.Ty)(manifest),
-                    ...scratchArguments(source, settings, manifest),
+                    ...(0,restoring/* dumpArguments */.D)(dump),
+                    plain_bytes: String(dump.databaseBytes ?? 0),
+                    ...scratchArguments(source, settings, dump.manifest),
                 }),
             ];
+        },
+        tools: {
+            request: (settings) => ['job', 'tools_postgres', (0,engines_common/* named */.KT)(argumentsOf(source, settings))],
+            remarks(settings, facts, dump) {
+                checkClient(dump, facts);
+                return refuseUnsafe(clientIn(facts), dump, settings);
+            },
         },
         checkProof(facts, { kind, content }) {
             if (content === null || facts.get('pg_dump_version') === null)
@@ -3771,7 +3828,7 @@ var program = __nccwpck_require__(630);
 /** What the programs tell as another user or in a container (host/program.ts); held against them by __tests__/repository/told-elsewhere.test.ts. */
 const TOLD_ELSEWHERE = [
     'restored',
-    ...(0,program/* facts */.Ix)('pg_bin pg_dump_version sqlstate denied'),
+    ...(0,program/* facts */.Ix)('pg_bin pg_dump_version client_package client_fixes sqlstate denied'),
     // of the server and of who logs in
     ...(0,program/* facts */.Ix)('on_server server_version server_version_num system_identifier in_recovery role login_role role_set superuser may_create'),
     ...(0,program/* facts */.Ix)('extension bound data_directory maintenance same_database'),
@@ -3827,6 +3884,7 @@ const postgres = {
     // literal names in `new URL`, one for each file, so that the bundler finds and copies them
     programs: [
         __nccwpck_require__.ab + "postgres.sh",
+        __nccwpck_require__.ab + "postgres-client.sh",
         __nccwpck_require__.ab + "postgres-failures.sh",
         __nccwpck_require__.ab + "postgres-backup.sh",
         __nccwpck_require__.ab + "postgres-archive.sh",
@@ -3862,7 +3920,7 @@ function sqliteExtracting(common) {
             'open_extract_sqlite',
             (0,engines_common/* named */.KT)({
                 ...common({ ...settings, verify: 'content' }),
-                ...dumpArguments(dump),
+                ...(0,restoring/* dumpArguments */.D)(dump),
                 ask_tables: `SELECT 'extract_table ' || hex(name) FROM ${TABLES} ORDER BY name`,
                 ask_table: `SELECT 'extract_name ' || hex(name) || char(10) || 'extract_definition ' || hex(sql) FROM ${called(table)}`,
                 // not of a view of that name, whose columns would have to be worked out
@@ -4056,14 +4114,14 @@ function sqliteRestoring(target) {
         mayBe: (identity) => 'path' in identity,
         look(settings, dump) {
             const stops = settings.restore.stopCommand === null ? '' : '1';
-            return ['job', 'look_restore_sqlite', (0,engines_common/* named */.KT)({ ...given(settings), ...dumpArguments(dump), stops })];
+            return ['job', 'look_restore_sqlite', (0,engines_common/* named */.KT)({ ...given(settings), ...(0,restoring/* dumpArguments */.D)(dump), stops })];
         },
         plan: planOf,
         load(settings, dump, step) {
             return [
                 'job',
                 'load_restore_sqlite',
-                (0,engines_common/* named */.KT)({ ...given(settings), ...dumpArguments(dump), ...restore_stepArguments(step) }),
+                (0,engines_common/* named */.KT)({ ...given(settings), ...(0,restoring/* dumpArguments */.D)(dump), ...restore_stepArguments(step) }),
             ];
         },
         loaded(facts, { manifest }) {
@@ -4074,7 +4132,7 @@ function sqliteRestoring(target) {
             return tables;
         },
         swap(settings, dump, step) {
-            const { proven = '' } = dumpArguments(dump);
+            const { proven = '' } = (0,restoring/* dumpArguments */.D)(dump);
             return ['job', 'swap_restore_sqlite', (0,engines_common/* named */.KT)({ ...given(settings), ...restore_stepArguments(step), proven })];
         },
         swapped(facts, loaded) {
@@ -4167,7 +4225,7 @@ function planOf({ restore, minFreeBytes }, facts, dump) {
         users,
         neededBytes: needed,
         freeBytes,
-        remarks: remarksOf(facts, path, inPlace, users),
+        remarks: [...remarksOf(facts, path, inPlace, users), ...textRemarks(facts, dump, path)],
     };
 }
 function stateOf(facts) {
@@ -4223,6 +4281,15 @@ function remarksOf(facts, path, inPlace, users) {
         remarks.push(`${(0,counting/* plural */.L)(users.length, 'process', 'processes')} ${users.length === 1 ? 'has' : 'have'} ${path} open, and may keep rows in memory that are not there any more: restart the application after the restore`);
     }
     return remarks;
+}
+/** What the text of a dump has no place for. */
+function textRemarks(facts, { kind }, path) {
+    const [live, there] = [facts.get('live_user_version'), facts.get('dump_user_version')];
+    if (kind !== 'statements' || live === null || there === null || live === there)
+        return [];
+    return [
+        `the user_version of ${path} is ${(0,neutralise/* quoteOutside */.YM)(live, 20)}, and ${(0,neutralise/* quoteOutside */.YM)(there, 20)} in the dump, since \`.dump\` and iterdump leave it out. An application that counts its migrations there would run them again: set it after the restore (\`PRAGMA user_version\`)`,
+    ];
 }
 /** The schema of the live database against that of the backup. */
 function differencesOf(facts) {
@@ -4297,7 +4364,59 @@ function decoderOf(encoding) {
     return new TextDecoder(encoding === null || encoding === '' ? 'utf-8' : encoding.toLowerCase());
 }
 
+;// CONCATENATED MODULE: ./src/engines/sqlite/script-faults.ts
+
+
+const THE_FILE = 'the dump is the text of a SQLite database';
+const CHOOSE = 'Choose another dump, or copy this one again from where it came.';
+const LOOK = 'Open the dump at that line.';
+/** Why the text of a dump was not loaded, by the words of sqlite-script.py: what it is, and what to do. Where there is none, another one tells. */
+const FAULTS = {
+    tool: () => [
+        `${THE_FILE}, which Python 3 with its sqlite3 module loads, and that is not on the host: the sqlite3 tool cannot be kept from carrying out what else stands in such a file`,
+        'Install python3 on the host. Or load the dump yourself, where nothing else is within reach (`sqlite3 copy.db < dump.sql`), and name copy.db.',
+    ],
+    cut: (said) => [`${THE_FILE} and is not whole: ${said}`, `The rest of the data is not in it. ${CHOOSE}`],
+    errors: (said) => [
+        `${THE_FILE} and ends with ROLLBACK: sqlite3 met damage while it wrote the dump, so rows may be missing (${said})`,
+        'Choose another dump. If there is none, replace that ROLLBACK by COMMIT in a copy, restore the copy into another file (`restore-to`), and look at what is there.',
+    ],
+    bytes: (said) => [
+        `${THE_FILE} and holds bytes that are no text: ${said}`,
+        `It was damaged, or written in another encoding than UTF-8. ${CHOOSE}`,
+    ],
+    hollow: (said) => [
+        `${THE_FILE} and makes nothing: ${said}`,
+        'It was probably dumped from a missing or empty file. Choose another dump.',
+    ],
+    outside: (said) => [
+        `${THE_FILE} and asks for something that no dump needs and that could reach beyond the database: ${said}`,
+        `Do not load it anywhere before you know who wrote it. ${LOOK}`,
+    ],
+    virtual: (said) => [
+        `${THE_FILE}, and Python's iterdump wrote a virtual table (a full-text index, for example) in a form that SQLite cannot load: ${said}`,
+        'Dump the database again with `sqlite3 FILE .dump`, or copy it with `.backup`. If you no longer have it, remove the statements about that table and the tables named after it from a copy of the dump, and let the application build it again.',
+    ],
+    newer: (said) => [
+        `${THE_FILE} and was written by a newer SQLite than the one that Python has on the host: ${said}`,
+        'Install a newer Python with its SQLite on the host (`python3 -c "import sqlite3; print(sqlite3.sqlite_version)"` shows the version; `unistr` needs 3.50). Or load the dump with a new sqlite3 elsewhere, and name the database file.',
+    ],
+    failed: (said) => [`${THE_FILE}, and SQLite cannot carry it out: ${said}`, `${LOOK} ${CHOOSE}`],
+};
+/** In words why the text of a dump was not loaded; null when that is not what failed. */
+function scriptFault({ code, text, facts }) {
+    const word = facts.get('script_fault');
+    if (word === null || code === 'E_NOSPACE')
+        return null;
+    const words = Object.hasOwn(FAULTS, word) ? FAULTS[word] : undefined;
+    if (words === undefined)
+        return null;
+    return new errors/* BackupError */.hj(code, ...words((0,neutralise/* quoteOutside */.YM)(text, 500)));
+}
+
 ;// CONCATENATED MODULE: ./src/engines/sqlite/database.ts
+
+
 
 
 
@@ -4321,8 +4440,8 @@ function sqliteDatabase(source) {
         inspect(settings) {
             return ['job', 'inspect_sqlite', (0,engines_common/* named */.KT)(database_argumentsOf(source, settings))];
         },
-        verify(settings, manifest) {
-            return ['job', 'verify_sqlite', (0,engines_common/* named */.KT)({ ...database_argumentsOf(source, settings), ...(0,engines_common/* payloadArguments */.Ty)(manifest) })];
+        verify(settings, dump) {
+            return ['job', 'verify_sqlite', (0,engines_common/* named */.KT)({ ...database_argumentsOf(source, settings), ...(0,restoring/* dumpArguments */.D)(dump) })];
         },
         checkProof(facts, { content }) {
             if (content === null || facts.get('page_count') === null)
@@ -4382,6 +4501,9 @@ function sqliteDatabase(source) {
         extracting: sqliteExtracting((settings) => database_argumentsOf(source, settings)),
         // biome-ignore lint/complexity/noExcessiveCognitiveComplexity: one sentence a code, side by side
         explain(failure, settings) {
+            const fault = scriptFault(failure);
+            if (fault !== null)
+                return fault;
             const said = (0,neutralise/* quoteOutside */.YM)(failure.text);
             const path = failure.facts.get('source') ?? source.path;
             switch (failure.code) {
@@ -4480,8 +4602,16 @@ const dump_refusals_dumpRefusals = ({ path, said }) => ({
         `Make a whole copy of it: \`sqlite3 ${path} ".backup copy.db"\`, and name that.`,
     ],
     sqlite_script: [
-        `${path} is SQL of SQLite (\`.dump\`), which only the sqlite3 tool could read; that tool also runs commands that stand in such a file`,
-        `Load it where such commands are refused: \`sqlite3 -safe copy.db < ${path}\`, look at copy.db, and name that.`,
+        `${path} is SQL for SQLite, but does not begin as \`.dump\` of sqlite3 or iterdump of Python writes it: settings (PRAGMA), then BEGIN TRANSACTION`,
+        'Nothing tells whether such a file is whole. Dump the database again with `.dump` or `.backup`, and name that file.',
+    ],
+    sqlite_windows: [
+        `${path} is the text of a database that has been through Windows: it has ${said}`,
+        'Line breaks inside its rows may have changed as well. Copy the database file itself (`.backup`), or convert the text (`dos2unix`), look at it, and name the result.',
+    ],
+    sqlite_utf16: [
+        `${path} is text in UTF-16 (the redirection of PowerShell writes that), which SQLite cannot read`,
+        `Convert it: \`iconv -f UTF-16 -t UTF-8 ${path} > converted.sql\`. PowerShell may have damaged it all the same: better let sqlite3 write the file itself (\`.output\`), or copy the database with \`.backup\`.`,
     ],
 });
 
@@ -4621,6 +4751,7 @@ const sqlite = {
     forms: 'the path of a SQLite file, file:PATH or sqlite:PATH',
     form: 'the path of a SQLite file',
     dump: 'a SQLite database',
+    foreignKinds: ['statements'],
     recogniser: __nccwpck_require__.ab + "sqlite-dumps.sh",
     dumpRefusals: dump_refusals_dumpRefusals,
     substitutes: { sqlite3: 'Python 3 with its sqlite3 module' },
@@ -4636,19 +4767,23 @@ const sqlite = {
         __nccwpck_require__.ab + "sqlite.sh",
         __nccwpck_require__.ab + "sqlite-newer.sh",
         __nccwpck_require__.ab + "sqlite-target.sh",
+        __nccwpck_require__.ab + "sqlite-script.sh",
         __nccwpck_require__.ab + "sqlite-restore.sh",
         __nccwpck_require__.ab + "sqlite-recover.sh",
         __nccwpck_require__.ab + "sqlite-damaged.sh",
         __nccwpck_require__.ab + "sqlite-health.sh",
         __nccwpck_require__.ab + "sqlite-extract.sh",
     ],
-    texts: { sqlite_python: __nccwpck_require__.ab + "sqlite.py" },
+    texts: {
+        sqlite_python: __nccwpck_require__.ab + "sqlite.py",
+        sqlite_script: __nccwpck_require__.ab + "sqlite-script.py",
+    },
     elsewhere: [
         ...['rows', 'restored', 'waits'],
         ...(0,program/* facts */.Ix)('sqlite_tool sqlite_version owner other_name source_bytes objects encoding page_size page_count'),
         ...(0,program/* facts */.Ix)('foreign_keys uncounted unread written_by resolved parent target_free_kib all_users in_use'),
         ...(0,program/* facts */.Ix)('damage headless live_bytes live_encoding live_locked live_page_size live_schema live_state'),
-        ...(0,program/* facts */.Ix)('live_unjudged live_unread live_wal state'),
+        ...(0,program/* facts */.Ix)('live_unjudged live_unread live_user_version live_wal state'),
         ...(0,program/* facts */.Ix)('wal_bytes free_pages integrity unexamined hot_journal'),
     ],
 };
@@ -4674,7 +4809,7 @@ function engineOf({ engine }) {
     return found;
 }
 /** The engine of which a file of that kind is a dump; null when it is none of ours. */
-const engineOfKind = (kind) => ALL.find(({ kinds }) => kinds.includes(kind)) ?? null;
+const engineOfKind = (kind) => ALL.find(({ kinds, foreignKinds = [] }) => [...kinds, ...foreignKinds].includes(kind)) ?? null;
 /** What a session of an engine has on the host: its own programs, and what recognises a dump of any engine, its own asked first. */
 function programsOf(engine) {
     const recognisers = [...ALL.filter((other) => other !== engine), engine].flatMap(({ recogniser = [] }) => recogniser);
@@ -4723,6 +4858,34 @@ function whyNobodys(text) {
         return `${forms}; a relative path with a colon in its first segment starts with "./"`;
     const titles = ALL.map(({ title }) => title).join(' and ');
     return `it names a ${scheme.name} database, and this version backs up ${titles} only; ${forms}`;
+}
+
+
+/***/ }),
+
+/***/ 3602:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   D: () => (/* binding */ dumpArguments),
+/* harmony export */   q: () => (/* binding */ dumpOf)
+/* harmony export */ });
+/* harmony import */ var _common_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4074);
+
+/** A backup as what is to be restored, or proven. */
+function dumpOf({ manifest }) {
+    const { file, kind, compression, encryption, sha256, bytes, databaseBytes } = manifest;
+    return { file, kind, compression, encryption, sha256, bytes, databaseBytes, manifest };
+}
+/** What every request that reads the dump is told of it. */
+function dumpArguments(dump) {
+    const { manifest } = dump;
+    return {
+        ...(0,_common_js__WEBPACK_IMPORTED_MODULE_0__/* .payloadArguments */ .Ty)(dump),
+        foreign: manifest === null ? '1' : '',
+        // of what this action did not make nobody has proven anything, and what the tool can not judge is told
+        proven: manifest?.verified.level ?? 'foreign',
+    };
 }
 
 
@@ -4935,8 +5098,8 @@ const ERRORS = {
     },
     E_TOOL_UNSAFE: {
         class: 'host',
-        cause: 'The PostgreSQL client on the host has a known hole through which a dump of somebody else can run commands there.',
-        fix: 'Install the version that the message names, or, if you trust whoever made the dump, set `allow-unsafe-client: true`.',
+        cause: 'The PostgreSQL client on the host has a known vulnerability: a dump that this action did not make could run commands there when the client reads it.',
+        fix: 'Update the client as the message says. If you cannot, and you trust whoever wrote the dump and the server it came from, set `allow-unsafe-client: true`: a crafted dump could then run any command that the user who reads it can.',
     },
     E_SAFETY_BACKUP: {
         class: 'restore',
@@ -5954,7 +6117,7 @@ function expecting(number) {
 __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _esm_globals_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3709);
 /* harmony import */ var _cancel_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(833);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2935);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4427);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7460);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6661);
 
@@ -6052,7 +6215,7 @@ function leftBefore({ command, dryRun }) {
 
 /***/ }),
 
-/***/ 2935:
+/***/ 4427:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -10310,8 +10473,8 @@ function checkContent({ database, settings }, { facts, listed }) {
     throw database.empty(facts);
 }
 
-// EXTERNAL MODULE: ./src/engines/lookup.ts + 32 modules
-var lookup = __nccwpck_require__(2778);
+// EXTERNAL MODULE: ./src/engines/lookup.ts + 33 modules
+var lookup = __nccwpck_require__(993);
 ;// CONCATENATED MODULE: ./src/commands/databases.ts
 
 
@@ -10730,6 +10893,8 @@ function packed(path, tool) {
     return invalid(`${path} is packed by ${(0,neutralise/* quoteOutside */.YM)(tool, 40)}; only gzip, zstd and files that are not packed are taken`, `Unpack it first (\`${unpack}\`), and name the result.`);
 }
 
+// EXTERNAL MODULE: ./src/engines/restoring.ts
+var engines_restoring = __nccwpck_require__(3602);
 // EXTERNAL MODULE: external "node:events"
 var external_node_events_ = __nccwpck_require__(8474);
 ;// CONCATENATED MODULE: ./src/host/push.ts
@@ -10962,6 +11127,7 @@ const quoted = (text) => (/^[0-9a-f]{64}$/.test(text) ? text : 'not told');
 
 
 
+
 /**
  * What is to be restored, found under the lock, with `dry-run` without it, and brought to the host when it is in a store. Throws
  * E_NOT_FOUND, E_CHECKSUM, E_TARGET_MISMATCH, E_S3_*.
@@ -10976,7 +11142,7 @@ async function chooseSource(run, connection) {
         for (const remark of foreignRemarks(found))
             (0,connect/* warn */.R8)(run, remark);
         if (settings.signing !== null) {
-            (0,connect/* warn */.R8)(run, 'a file that is named by its path has no signature: nothing tells who made it. Backups of ours are named by their id');
+            (0,connect/* warn */.R8)(run, UNSIGNED_FILE);
         }
         return { dump, from: dump.file, host };
     }
@@ -10998,7 +11164,7 @@ async function chooseSource(run, connection) {
         else
             warnOfSuspicion(run, backup);
         run.report.backup = factsOf(run, backup);
-        return { dump: dumpOf(await host.whole(backup)), from: backup.id, host };
+        return { dump: (0,engines_restoring/* dumpOf */.q)(await host.whole(backup)), from: backup.id, host };
     });
 }
 /** What the host has only damaged, as its bytes have shown, from the store. Rethrows what is something else, or is not there either. */
@@ -11032,12 +11198,14 @@ async function fetched(run, host, store, found, from) {
         warnOfSuspicion(run, backup);
         run.report.backup = { ...factsOf(run, backup), path: uri };
         const file = await fetchToHost(run, connection, store, found);
-        return { dump: { ...dumpOf(backup), file }, from, host };
+        return { dump: { ...(0,engines_restoring/* dumpOf */.q)(backup), file }, from, host };
     }
     const file = await fetchToHost(run, connection, store, found);
     const facts = await connection.send(['job', 'look_dump', [file]]);
     return { dump: foreignDump(facts, (0,lookup/* engineOf */.ky)(run.settings.database), uri), from, host };
 }
+/** Of a dump that this action did not make, to those whose backups are signed. */
+const UNSIGNED_FILE = 'a file that is named by its path has no signature: nothing tells who made it. Name your own backups by their id';
 /** As the log and the lock tell it. */
 function describeWanted(wanted) {
     if (wanted.by === 'id')
@@ -11047,11 +11215,6 @@ function describeWanted(wanted) {
     if (wanted.by === 's3')
         return `s3://${wanted.bucket}/${wanted.key}`;
     return wanted.by === 'file' ? wanted.path : 'latest';
-}
-/** A backup as what is to be restored. */
-function dumpOf({ manifest }) {
-    const { file, kind, compression, encryption, sha256, bytes, databaseBytes } = manifest;
-    return { file, kind, compression, encryption, sha256, bytes, databaseBytes, manifest };
 }
 function refuseDamagedCopy(backup) {
     if (!(0,backups_manifest/* isDamagedCopy */.z$)(backup.manifest))
@@ -12225,7 +12388,7 @@ class Attempt {
             await run.log.group('Roll back', async () => {
                 await this.enter('rolling-back').catch(() => { }); // a full disk must not keep us from going back
                 await this.stopAgain();
-                const from = safety === null || safety.state !== 'ok' ? null : dumpOf(safety);
+                const from = safety === null || safety.state !== 'ok' ? null : (0,engines_restoring/* dumpOf */.q)(safety);
                 await connection.send(work(run), restoring.back(run.settings, step, from));
                 outcome.outcome = 'rolled-back';
             });
@@ -12266,7 +12429,7 @@ class Attempt {
     }
     wayBack() {
         const { restoring } = this.parts;
-        const from = this.safety === null ? null : dumpOf(this.safety);
+        const from = this.safety === null ? null : (0,engines_restoring/* dumpOf */.q)(this.safety);
         const lines = restoring.byHand(this.run.settings, this.step, from, this.run.report.directory);
         this.run.report.recovery = lines;
         return `To bring the old state back by hand, on the host: \`${lines.join('; ')}\`.`;
@@ -12627,6 +12790,7 @@ var external_node_os_ = __nccwpck_require__(8161);
 
 
 
+
 /**
  * Brings a backup by `bring` into a folder of the runner that is removed on every path, and proves it there, by the same program as on
  * the host. Throws what the proof on the host would; E_NOSPACE also for the disk of the runner.
@@ -12684,7 +12848,7 @@ async function prove(run, manifest, directory, work) {
     const settings = { ...run.settings, runAs: null, container: null, directory };
     const there = { ...run, settings, report: { ...run.report, host: 'the runner', directory } };
     try {
-        const request = run.database.verify(settings, manifest);
+        const request = run.database.verify(settings, (0,engines_restoring/* dumpOf */.q)({ manifest }));
         return await (0,connect/* inSession */.Cp)(there, localHost(), ({ send }) => send(['request', 'open_directory', [directory, '077', 'change']], ['request', 'expect_work', [work]], ...keysOf(settings), request), 'In a step before this one');
     }
     catch (error) {
@@ -12708,6 +12872,7 @@ const ROOM = 'Free some in a step before this one, take a runner with a larger d
 
 
 
+
 /** Proves it at the level asked for. Throws E_CHECKSUM, E_MANIFEST, E_ASSERT, or what became of the host or the runner. */
 async function prove_prove(run, { id, manifest }, { onHost, pull }) {
     const { settings, database, log, report } = run;
@@ -12719,7 +12884,7 @@ async function prove_prove(run, { id, manifest }, { onHost, pull }) {
         : onHost((there) => [
             ['request', 'expect_work', [work]],
             ...keysOf(settings),
-            database.verify({ ...settings, verify: level }, there),
+            database.verify({ ...settings, verify: level }, (0,engines_restoring/* dumpOf */.q)({ manifest: there })),
         ]));
     database.checkProof(facts, manifest);
     report.tables = manifest.content?.tables ?? [];
@@ -12766,6 +12931,70 @@ async function record(run, host, backup, proof) {
         run.left = 'backup-marked';
 }
 
+;// CONCATENATED MODULE: ./src/commands/verify-dump.ts
+
+
+
+
+
+
+
+
+/**
+ * Proves a dump on the host that this action did not make: that it is one, that it is whole, and with `verify: restore` that it can be
+ * restored, by the functions that a restore of it uses. It has no manifest to be compared with, and is none of the backups: nothing is
+ * recorded, no backup is looked at, and neither the directory nor the lock is needed. Throws what a restore of it would before it changes anything.
+ */
+async function verifyDump(run, path) {
+    const { settings, database, log, report } = run;
+    await (0,connect/* connected */.aW)(run, async (connection) => {
+        const keys = keysOf(settings);
+        if (keys.length > 0)
+            await connection.send(...keys);
+        const found = await connection.send(['job', 'look_dump', [path]]);
+        const dump = foreignDump(found, (0,lookup/* engineOf */.ky)(settings.database));
+        const compared = found.get('dump_sidecar') === 'agrees';
+        const { file, sha256, bytes, compression } = dump;
+        report.dump = { path: file, sha256, bytes, compression, compared, verifiedLevel: 'none' };
+        for (const remark of foreignRemarks(found))
+            (0,connect/* warn */.R8)(run, remark);
+        if (settings.signing !== null)
+            (0,connect/* warn */.R8)(run, UNSIGNED_FILE);
+        warnOfPlain(run, file, dump.encryption);
+        (0,connect/* note */.N4)(run, `${file} has no manifest: what is in it is compared with nothing, and nothing tells which tables and rows it should have`);
+        if (!compared && settings.verify === 'checksum') {
+            (0,connect/* warn */.R8)(run, `no ${file}.sha256 tells what its bytes should be, so the level checksum proves nothing about them`);
+        }
+        if (settings.dryRun) {
+            log.info(`would verify ${file}, level ${settings.verify}`);
+            report.ok = true;
+            report.healthy = true;
+            return;
+        }
+        if (database.tools !== undefined && settings.verify !== 'checksum') {
+            const tools = await connection.send(database.tools.request(settings));
+            for (const remark of database.tools.remarks(settings, tools, dump))
+                (0,connect/* warn */.R8)(run, remark);
+        }
+        const started = performance.now();
+        const facts = await log
+            .group(`Verify ${file}`, () => connection.send(database.verify(settings, dump)))
+            .catch((error) => {
+            if (!(error instanceof src_errors/* BackupError */.hj) || error.code !== 'E_CHECKSUM')
+                throw error;
+            const hint = 'Do not rely on this dump: choose another one, or copy it again from where it came.';
+            throw new src_errors/* BackupError */.hj(error.code, error.message, hint, { cause: error });
+        });
+        report.tables = database.restoring.loaded(facts, dump);
+        if (settings.verify === 'restore')
+            checkAsserts(settings.asserts, facts);
+        report.dump.verifiedLevel = settings.verify;
+        report.ok = true;
+        report.healthy = true;
+        log.info(`${file} is intact: ${settings.verify} verified in ${(0,format/* formatDuration */.a3)(performance.now() - started)}`);
+    });
+}
+
 ;// CONCATENATED MODULE: ./src/commands/verify.ts
 
 
@@ -12783,13 +13012,16 @@ async function record(run, host, backup, proof) {
 
 
 
+
 /**
- * Proves one existing backup at the level asked for, and records the level and the time in its manifest on the host. One that turns out
+ * Proves one existing backup, or a dump that this action did not make, at the level asked for, and records the level and the time in its manifest on the host. One that turns out
  * to be damaged there is recorded as not verified, so that retention does not count on it. One that the host has lost is taken from the
  * store, where nothing is ever overwritten, so that nothing is recorded there.
  */
 async function verify(run) {
-    const { backupInStore: located, dryRun } = run.settings;
+    const { backupInStore: located, dumpToVerify, dryRun } = run.settings;
+    if (dumpToVerify !== null)
+        return verifyDump(run, dumpToVerify);
     await (0,run_directory/* connectedToChange */.RW)(run, async (connection) => {
         const host = await HostPlace.open(run, connection, dryRun ? 'look' : 'change');
         try {
@@ -12873,7 +13105,7 @@ async function proveStored(run, host, store, found) {
     const { backup, uri } = found;
     const { connection } = host;
     if (backup === null) {
-        throw new src_errors/* BackupError */.hj('E_MANIFEST', `${uri} has no manifest beside it, so nothing tells what it should hold`, '`command: verify` proves backups that this action made. `command: restore` takes any dump.');
+        throw new src_errors/* BackupError */.hj('E_MANIFEST', `${uri} has no manifest beside it, so nothing tells what it should hold`, 'In a store, `command: verify` proves backups that this action made. Copy the dump to the host and name its path, or restore it from here: `command: restore` takes any dump.');
     }
     run.report.backup = { ...factsOf(run, backup), path: uri };
     if (!tellWhich(run, uri))
@@ -13439,6 +13671,8 @@ function backupFacts(report) {
         if (report.offsite !== null)
             rows.push(['Off-site', offsite(report.offsite, report.command === 'backup' ? STORED : FETCHED)]);
     }
+    else if (report.dump !== undefined)
+        rows.push(...dumpFacts(report.dump));
     else if (report.directory !== '')
         rows.push(['Directory', longCode(report.directory)]);
     if (report.database !== '')
@@ -13458,6 +13692,24 @@ function backupFacts(report) {
         rows.push(['Newest backup', `${(0,format/* formatAge */.nV)(report.newestAgeSeconds * 1000)} old`]);
     }
     return rows;
+}
+const DUMP_PROOFS = {
+    none: '**not verified**',
+    checksum: 'checksum: every byte was read',
+    content: "content: read to its end by the database's own tools",
+    restore: 'restore: restored into a scratch database, rows counted',
+};
+/** What is known of a dump that this action did not make. */
+function dumpFacts({ path, bytes, compression, compared, sha256, verifiedLevel }) {
+    const beside = compared
+        ? 'its bytes are those of the `.sha256` beside it'
+        : 'no `.sha256` beside it to compare its bytes with';
+    return [
+        ['Dump', longCode(path)],
+        ['Size', `**${(0,format/* formatBytes */.z3)(bytes)}**${compression === 'none' ? '' : ` (${compression})`}`],
+        ['Verified', `${DUMP_PROOFS[verifiedLevel]}; ${beside}; no manifest to compare its content with`],
+        ['SHA-256', longCode(sha256, 64)],
+    ];
 }
 /** What a logical dump calls while it is loaded is tried by loading one alone. */
 function unrestored({ command, backups }, { engine, verifiedLevel }) {
@@ -13650,6 +13902,10 @@ function textSummary(report) {
             rows.push(['off-site', report.offsite.uri]);
         else if (s3 !== null)
             rows.push(['where', (0,format/* showPlaces */.Ky)(backup.places)]);
+    }
+    if (report.dump !== undefined) {
+        const { path, bytes, verifiedLevel } = report.dump;
+        rows.push(['dump', path], ['size', (0,format/* formatBytes */.z3)(bytes)], ['verified', verifiedLevel]);
     }
     if (storage.backups > 0) {
         const free = storage.freeBytes === null ? '' : `, ${(0,format/* formatBytes */.z3)(storage.freeBytes)} free`;
@@ -14513,7 +14769,7 @@ function stamped(level, text) {
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2935);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4427);
 /* harmony import */ var _places_unfinished_upload_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6865);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7460);
 /* harmony import */ var _reporting_log_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(48);
@@ -14892,17 +15148,17 @@ function backupOk(report) {
 }
 /** The outputs of the step, in the order they are written. Unknown values are empty; `backup-ok` is last, and exactly `true` or `false`. */
 function outputsOf(report) {
-    const backup = report.backup;
+    const { backup, dump } = report;
     return [
         ['error-code', report.errorCode],
         ['backup-id', oneLine(backup?.id)],
-        ['backup-path', oneLine(backup?.path)],
-        ['sha256', oneLine(backup?.sha256)],
-        ['bytes', number(backup?.bytes)],
+        ['backup-path', oneLine((backup ?? dump)?.path)],
+        ['sha256', oneLine((backup ?? dump)?.sha256)],
+        ['bytes', number((backup ?? dump)?.bytes)],
         ['database-bytes', number(backup?.databaseBytes)],
         ['created-at', oneLine(backup?.createdAt)],
         ['duration-ms', number(backup?.durationMs)],
-        ['verified-level', backup?.verifiedLevel ?? 'none'],
+        ['verified-level', (backup ?? dump)?.verifiedLevel ?? 'none'],
         ['kept', number(report.kept)],
         ['deleted', number(report.deleted)],
         ['s3-uri', oneLine(report.offsite?.uri)],
@@ -15129,6 +15385,7 @@ function withoutLists(report, text) {
         name: text(report.name),
         directory: text(report.directory),
         backup: report.backup && backupWithin(report.backup, text),
+        ...(report.dump === undefined ? {} : { dump: { ...report.dump, path: text(report.dump.path) } }),
         recovery: [],
         backups: [],
         retention: [],
@@ -15479,7 +15736,9 @@ function intention(report, of, quote) {
         case 'restore':
             return `${from(report, quote)} would be restored${of === '' ? '' : ` in the place${of}`}`;
         case 'verify':
-            return `${id}${of} would be verified`;
+            return report.dump === undefined
+                ? `${id}${of} would be verified`
+                : `${quote(report.dump.path)} would be verified`;
         case 'list':
         case 'health':
         case 'doctor':
@@ -15525,6 +15784,12 @@ function success(report, of, quote) {
         case 'restore':
             return { good: true, text: `Restored ${from(report, quote)}` };
         case 'verify':
+            if (report.dump !== undefined) {
+                return {
+                    good: true,
+                    text: `Dump ${quote(report.dump.path)} is intact: ${PROOFS[report.dump.verifiedLevel]}`,
+                };
+            }
             return { good: true, text: `Backup ${id}${of} is intact: ${PROOFS[backup?.verifiedLevel ?? 'none']}` };
         case 'list': {
             const count = report.backups.length;
@@ -15625,7 +15890,7 @@ function leftUntouched({ dryRun, error, restore, deleted, s3 }) {
 /* harmony export */   w4: () => (/* binding */ hostOf),
 /* harmony export */   xi: () => (/* binding */ READ_BACK)
 /* harmony export */ });
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2778);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(993);
 /* harmony import */ var _host_session_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5347);
 /* harmony import */ var _left_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8470);
 /* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1267);
@@ -16034,7 +16299,7 @@ const directory_seconds = (ms) => String(Math.ceil(ms / 1000));
 /* harmony export */   WE: () => (/* binding */ explain),
 /* harmony export */   p6: () => (/* binding */ noDirectory)
 /* harmony export */ });
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2778);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(993);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
 /* harmony import */ var _host_container_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9693);
 /* harmony import */ var _host_install_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2752);
@@ -16502,7 +16767,7 @@ const INPUTS = {
     'before-command': { default: '', ...TRIED, lines: true, parse: value_rules/* parseCommand */.RM },
     'after-command': { default: '', ...TRIED, lines: true, parse: value_rules/* parseCommand */.RM },
     'allow-other-target': { default: 'false', ...PLANNED, parse: value_rules/* parseBoolean */.yG },
-    'allow-unsafe-client': { default: 'false', ...PLANNED, parse: value_rules/* parseBoolean */.yG },
+    'allow-unsafe-client': { default: 'false', usedBy: ['restore', 'verify', 'doctor'], parse: value_rules/* parseBoolean */.yG },
     'settle-unfinished': { default: 'false', ...ACTING, parse: value_rules/* parseBoolean */.yG },
     'notify-urls': { default: '', ...TOLD, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
     'ping-url': { default: '', ...TOLD, secret: true, parse: value_rules/* asGiven */.O7 },
@@ -16595,7 +16860,7 @@ function unnamedFingerprint(fingerprints, hosts) {
 /* harmony export */ });
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2778);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(993);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7460);
 /* harmony import */ var _settings_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7100);
 /* harmony import */ var _value_rules_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7722);
@@ -16724,8 +16989,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./src/backups/names.ts
 var names = __nccwpck_require__(1187);
-// EXTERNAL MODULE: ./src/engines/lookup.ts + 32 modules
-var lookup = __nccwpck_require__(2778);
+// EXTERNAL MODULE: ./src/engines/lookup.ts + 33 modules
+var lookup = __nccwpck_require__(993);
 // EXTERNAL MODULE: ./src/errors.ts + 1 modules
 var errors = __nccwpck_require__(7452);
 // EXTERNAL MODULE: external "node:crypto"
@@ -17839,11 +18104,16 @@ function parseWanted(text, anyDump) {
     const id = (0,names/* parseId */.Fg)(text);
     if (id !== null)
         return { by: 'id', id: text, name: id.name };
-    if (!anyDump || !/[/.]/.test(text)) {
+    const path = anyDump ? parseDumpPath(text) : null;
+    if (path === null) {
         const others = 'latest, the id of a backup, before-deploy:<commit>, s3://<bucket>/<key>';
         throw new Error(`expected ${others}${anyDump ? ', or the path of a dump on the host' : ''}`);
     }
-    return { by: 'file', path: (0,host_path/* parseHostPath */.z)(text) };
+    return { by: 'file', path };
+}
+/** The path of a dump; null for what is an id, or looks like no path. Throws an Error whose text is the rule. */
+function parseDumpPath(text) {
+    return (0,names/* parseId */.Fg)(text) === null && /[/.]/.test(text) ? (0,host_path/* parseHostPath */.z)(text) : null;
 }
 /** null when it is no `s3://`; throws an Error whose text is the rule. */
 function parseLocation(text) {
@@ -18100,6 +18370,9 @@ async function readSettings(onTelling = () => { }) {
     const s3 = readS3(reader, command, keep, located?.bucket);
     const verify = reader.require('verify');
     requireOpening(reader, command, verify, encryption, decryption);
+    const dumpToVerify = readDumpPath(reader, command);
+    if (dumpToVerify !== null)
+        reader.ignore('verify-on', 'with the path of a dump in backup, which is verified on the host');
     if (transport?.transport === 'local')
         reader.ignore('verify-on', 'with transport local: the host is the runner');
     const verifyOn = reader.require('verify-on');
@@ -18113,7 +18386,7 @@ async function readSettings(onTelling = () => { }) {
     const minFreeBytes = reader.read('min-free');
     const ledger = reader.require('ledger');
     const names = command === 'restore' || command === 'extract'; // of them the backup is in `restore`
-    const backup = names || located ? null : readBackup(reader, command, name);
+    const backup = names || located || dumpToVerify !== null ? null : readBackup(reader, command, name);
     const restore = readRestore(reader, command, database);
     const extraction = (0,hand_inputs/* readExtraction */.WG)(reader, command, database, dump);
     const hooks = readHooks(reader);
@@ -18161,6 +18434,8 @@ async function readSettings(onTelling = () => { }) {
         s3,
         /** `command: verify`: the backup to prove, when it is named by its place in an S3 store. */
         backupInStore: command === 'verify' ? located : null,
+        /** `command: verify`: the dump on the host that this action did not make. */
+        dumpToVerify,
         verify,
         /** `command: verify`: where the proof is made. */
         verifyOn,
@@ -18280,11 +18555,26 @@ function readLocation(reader, command) {
         return null;
     }
 }
+/** `backup` when it is a path; what is wrong with it is told where the input is read. */
+function readDumpPath(reader, command) {
+    const text = reader.text('backup') ?? '';
+    if (command !== 'verify' || /^s3:/i.test(text))
+        return null;
+    try {
+        return parseDumpPath(text);
+    }
+    catch {
+        return null;
+    }
+}
 function readBackup(reader, command, name) {
-    const rule = `the id of a backup${name === undefined ? '' : ` of ${name}`}, such as ${name ?? 'app'}-20261120T101500Z-7f3a; \`command: list\` shows them`;
+    const rule = `the id of a backup${name === undefined ? '' : ` of ${name}`}, such as ${name ?? 'app'}-20261120T101500Z-7f3a; \`command: list\` shows them${command === 'verify' ? '; or the path of a dump on the host' : ''}`;
     const parse = (text) => {
-        if (command === 'verify')
-            parseLocation(text); // throws what is wrong with it
+        if (command === 'verify') {
+            // throw what is wrong with them
+            parseLocation(text);
+            parseDumpPath(text);
+        }
         if (name === undefined || (0,names/* isId */.eQ)(text, name))
             return text;
         throw new Error(`expected ${rule}`);

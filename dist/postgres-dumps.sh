@@ -102,8 +102,6 @@ recognise_script() {
   [ -n "$packing" ] || tail -n 20 "$dump" | grep -x -- '-- PostgreSQL database dump complete' >/dev/null || refuse_dump cut
 }
 
-carriage_return=$(printf '\r')
-
 # unpack_directory: the tar that it reads, of the folder that pg_dump -Fd made, becomes the folder `dump`
 unpack_directory() {
   mkdir folder && tar -xof - -C folder || return

@@ -66,8 +66,7 @@ SQL
 look_target() {
   arguments "$@"
   enter_target 64
-  put pg_dump_version "$pg_version"
-  put pg_bin "$pg_bin"
+  tell_client
   target_sql >look.sql
   if run sql -v "live=$live" -f look.sql >look.facts 2>look.error; then
     put target_state sound

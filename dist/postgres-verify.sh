@@ -2,11 +2,14 @@
 # PostgreSQL: an existing backup, proven anew, up to loading it into a database that is thrown away.
 
 # verify_postgres NAMED-ARGUMENTS: an existing backup, read to its end; with restore also loaded into a database that is thrown away
-# takes: asserts bytes connection container format jobs kind level like maintenance min_free_kib name packing password payload
-# takes: plain_bytes run_as scratch scratch_connection scratch_password search_path sha256 standby verify wanted
+# takes: asserts bytes connection container foreign format jobs kind level like maintenance min_free_kib name packing password
+# takes: payload plain_bytes proven run_as scratch scratch_connection scratch_password search_path sha256 standby verify wanted
 verify_postgres() {
   arguments "$@"
-  make_work
+  if [ -n "$work" ]; then make_work; else
+    small_folder
+    work=$tmp
+  fi
   check_payload
   [ "$verify" != checksum ] || return 0
   if [ "$verify" = restore ]; then

@@ -35,6 +35,11 @@ load_restore_sqlite() {
   source=$(absolute "$source")
   put source "$source"
   check_payload
+  if [ "$kind" = statements ]; then
+    unpack_dump "$work/loaded" 9>&-
+    made_bytes=$(size_of "$work/loaded")
+    arguments payload "$work/loaded" packing '' kind sqlite bytes "$made_bytes" plain_bytes "$made_bytes"
+  fi
   load_beside
   rm -rf "$work"
 }

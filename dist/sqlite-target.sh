@@ -7,13 +7,7 @@
 # takes: verify wanted
 look_restore_sqlite() {
   arguments "$@"
-  if [ -n "$work" ]; then
-    make_work
-  else
-    sweep_temporary
-    make_temporary
-    tmp=$temporary work=$temporary
-  fi
+  make_work_somewhere
   source=$(absolute "$source")
   put source "$source"
   restore_there look_there source "$source" busy_ms "$busy_ms" stops "$stops"
@@ -28,12 +22,27 @@ look_restore_sqlite() {
   rm -rf "$work"
 }
 
-# unpack_dump FILE: where the size is not known, as far as there is room
-unpack_dump() {
-  if [ -n "$plain_bytes" ]; then
-    unpack_to "$1" "$plain_bytes"
-    return
+# make_work_somewhere: in the backup directory, or where nothing is written there, among the temporary files
+make_work_somewhere() {
+  if [ -n "$work" ]; then make_work; else
+    sweep_temporary
+    make_temporary
+    tmp=$temporary work=$temporary
   fi
+}
+
+# unpack_dump FILE: the database that the payload holds, or makes
+unpack_dump() {
+  if [ "$kind" = statements ]; then
+    unpack_in_room "$work/script"
+    load_script "$work/script" "$1"
+  elif [ -n "$plain_bytes" ]; then
+    unpack_to "$1" "$plain_bytes"
+  else unpack_in_room "$1"; fi
+}
+
+# unpack_in_room FILE: where the size is not known, as far as there is room
+unpack_in_room() {
   room=$(free_kib "$work")
   [ "${room:=$((bytes / 1024 + min_free_kib + 1024))}" -gt "$((min_free_kib + bytes / 1024))" ] || check_space "$work" "$((min_free_kib + bytes / 1024))"
   emit phase unpack 0
@@ -50,6 +59,7 @@ look_at_copy() {
   if [ -z "$unread" ]; then
     grep -a '^object ' copy.facts >schema
     put_file dump_schema schema
+    put dump_user_version "$(sed -n '3s/^user_version //p' copy.facts)"
   fi
   put dump_bytes "$(size_of copy.db)"
 }
@@ -238,6 +248,7 @@ tell_live_schema() {
   corrupt=E_RESTORE unproven=E_RESTORE
   live_facts || sqlite_failed $? "$(cat error)"
   put live_encoding "$(sed -n '5s/^encoding //p' live.facts)"
+  put live_user_version "$(sed -n '3s/^user_version //p' live.facts)"
   grep -a '^object ' live.facts >schema
   put_file live_schema schema
   tell_rows tolerant

@@ -392,15 +392,17 @@ inspect_sqlite() {
 }
 
 # verify_sqlite NAMED-ARGUMENTS: an existing backup, in a copy of it that is thrown away
-# takes: asserts busy_ms bytes kind level min_free_kib name packing payload plain_bytes run_as sha256 source verify wanted
+# takes: asserts busy_ms bytes foreign kind level min_free_kib name packing payload plain_bytes proven run_as sha256 source verify
+# takes: wanted
 verify_sqlite() {
   arguments "$@"
-  make_work
+  proven='' # it is now, whatever it was
+  make_work_somewhere
   check_payload
   [ "$verify" != checksum ] || return 0
   choose_sqlite
   tell_sqlite
-  unpack_to "$work/copy.db" "$plain_bytes" 9>&-
+  unpack_dump "$work/copy.db" 9>&-
   rehearse_sqlite 9>&-
 }
 
@@ -411,7 +413,7 @@ rehearse_sqlite() {
   cd "$work" || fail E_PERM "$work can not be entered"
   work=. rows=restored corrupt=E_CHECKSUM torn=E_CHECKSUM unproven=E_RESTORE
   [ "$(dd if=copy.db bs=15 count=1 2>/dev/null)" = 'SQLite format 3' ] || fail E_CHECKSUM "it does not start with the SQLite header"
-  emit phase check "$plain_bytes"
+  emit phase check "${plain_bytes:-$(size_of copy.db)}"
   copy_facts
   [ "$verify" != restore ] || deep=1
   prove_sqlite

@@ -150,6 +150,7 @@ read_back() {
     release
     await_stages || {
       read -r again _ <"$work/sum"
+      [ -z "$foreign" ] || case $again:$wrong in "$sha256: $plain_reader 3") fail E_CHECKSUM "$2 is not whole: $(cat "$work/e_reader")" ;; esac
       case $again:$wrong in "$sha256: $plain_reader 3") failed E_DUMP_FAILED "$not_whole: $(cat "$work/e_reader")" ;; esac
       refuse_other
       method=$(method_of "$packing")

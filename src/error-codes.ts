@@ -215,8 +215,8 @@ export const ERRORS = {
   E_TOOL_UNSAFE: {
     class: 'host',
     cause:
-      'The PostgreSQL client on the host has a known hole through which a dump of somebody else can run commands there.',
-    fix: 'Install the version that the message names, or, if you trust whoever made the dump, set `allow-unsafe-client: true`.',
+      'The PostgreSQL client on the host has a known vulnerability: a dump that this action did not make could run commands there when the client reads it.',
+    fix: 'Update the client as the message says. If you cannot, and you trust whoever wrote the dump and the server it came from, set `allow-unsafe-client: true`: a crafted dump could then run any command that the user who reads it can.',
   },
   E_SAFETY_BACKUP: {
     class: 'restore',

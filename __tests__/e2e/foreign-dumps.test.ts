@@ -292,7 +292,13 @@ describe('is refused', () => {
       /connects to the database shop by itself/,
       /without `--create`/,
     );
-    await refused(at('dump.sql'), 'E_SOURCE_INVALID', /SQL of SQLite/, /sqlite3 -safe copy\.db </);
+    expect((await look(at('dump.sql'))).dump()).toMatchObject({ kind: 'statements', compression: 'none' });
+    await refused(
+      put('hand.sql', 'PRAGMA a = 1;\nCREATE TABLE t (a);\n'),
+      'E_SOURCE_INVALID',
+      /SQL for SQLite/,
+      /\.backup/,
+    );
     const mysql =
       '-- MySQL dump 10.13  Distrib 8.0.36, for Linux (x86_64)\n--\n/*!40101 SET NAMES utf8 */;\nCREATE TABLE `t` (a int);\n';
     await refused(put('mysql.sql', mysql), 'E_SOURCE_INVALID', /MySQL or MariaDB/);

@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { holesOf } from '../../src/engines/postgres/client-holes.js';
 import { byHand } from '../helpers/by-hand.js';
 import { type PostgresContainer, startPostgresContainer } from '../helpers/container.js';
 import { makeKeys, PASSPHRASE } from '../helpers/encryption-keys.js';
@@ -234,5 +236,23 @@ test('one table is taken out by the tools of the container', async () => {
   await container.exec(['psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-U', 'postgres', 'again'], out.stdout.toString());
   const sum = 'SELECT count(*), sum(id), md5(string_agg(note, $$,$$ ORDER BY id)) FROM items';
   expect(await container.sql('again', sum)).toBe(await container.sql('shop', sum));
+  await quiet();
+});
+
+test('a dump that others made is verified by the tools of the container, after these were judged', async () => {
+  const dumped = await container.exec(['pg_dump', '-U', 'postgres', 'shop']);
+  const file = join(scene.user.home, 'old.sql');
+  writeFileSync(file, dumped.endsWith('\n') ? dumped : `${dumped}\n`);
+  const verify = { command: 'verify', backup: file, verify: 'restore', assert: 'SELECT count(*) = 20000 FROM items' };
+  const version = (
+    await container.exec(['sh', '-c', '/usr/lib/postgresql/*/bin/pg_dump --version || pg_dump --version'])
+  ).trim();
+  if (holesOf({ version, fixes: new Set() }, 'sql').length > 0) {
+    const said = refused(await scene.run(inputs(verify)), 'E_TOOL_UNSAFE');
+    expect(said).toContain(`Replace the image of ${container.name} with one of PostgreSQL`);
+    expect(said).toContain(`in the container ${container.name}, and a crafted dump`);
+  }
+  const result = await scene.run(inputs({ ...verify, 'allow-unsafe-client': 'true' }));
+  expect({ code: result.code, ...result.outputs }).toMatchObject({ code: 0, 'verified-level': 'restore' });
   await quiet();
 });

@@ -75,15 +75,15 @@ describe('is refused, and the live database is as it was', () => {
     expectFailure(await restore('./sum.db'), 'E_CHECKSUM', '0'.repeat(64), 'Nothing was restored');
   });
 
-  test('a dump of another engine, SQL of SQLite, and what is no dump', async () => {
+  test('a dump of another engine, SQL for SQLite that is no dump, and what is no dump at all', async () => {
     put('pg.sql', '--\n-- PostgreSQL database dump\n--\n\nSET a = 1;\n--\n-- PostgreSQL database dump complete\n--\n');
     expectFailure(
       await restore('./pg.sql'),
       'E_SOURCE_INVALID',
       /pg\.sql is a dump of PostgreSQL, .* a database of SQLite/,
     );
-    put('lite.sql', asOwner(`sqlite3 copy.db .dump`));
-    expectFailure(await restore('./lite.sql'), 'E_SOURCE_INVALID', /SQL of SQLite/);
+    put('lite.sql', 'PRAGMA foreign_keys = ON;\nCREATE TABLE t (n);\n');
+    expectFailure(await restore('./lite.sql'), 'E_SOURCE_INVALID', /SQL for SQLite/);
     put('notes.txt', 'nothing to see\n');
     expectFailure(await restore('./notes.txt'), 'E_SOURCE_INVALID', /no dump that this action knows/);
   });

@@ -111,6 +111,21 @@ describe('a database of another user, with run-as', () => {
     rmSync(dirname(path), { recursive: true });
   });
 
+  test('from the text of a dump, which the login user loads', async () => {
+    const text = join(scene.user.home, 'old.sql');
+    writeFileSync(
+      text,
+      execFileSync('sqlite3', [':memory:', 'CREATE TABLE blobs (n)', 'INSERT INTO blobs VALUES (1)', '.dump']),
+    );
+    const before = stateOf(database);
+    done(await scene.run({ ...newest, backup: text }));
+    expect(count(database, 'blobs')).toBe(1);
+    expect(stateOf(database).owner).toBe(before.owner);
+    const safety = reportOf(await scene.run({ command: 'list', confirm: '' })).backups[0]?.id ?? '';
+    done(await scene.run({ ...newest, backup: safety }));
+    expect(count(database, 'blobs')).toBe(256);
+  });
+
   test('without it: E_SOURCE_OWNER', async () => {
     chmodSync(folder, 0o755);
     expectFailure(await scene.run({ ...newest, 'run-as': '' }), 'E_SOURCE_OWNER', `Set \`run-as: ${owner.name}\``);

@@ -18,7 +18,8 @@ export function engineRequests(settings: Settings): HostRequest[] {
   return [
     ...(server === undefined ? [] : [server.request(settings.database, settings)]),
     database.backup(settings, id, 'holder'),
-    database.verify(settings, manifest),
+    database.verify(settings, dump),
+    ...(database.tools === undefined ? [] : [database.tools.request(settings)]),
     database.inspect(settings),
     database.health.request(settings, 'examine'),
     restoring.look(settings, dump),

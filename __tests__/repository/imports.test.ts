@@ -108,7 +108,7 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
     ],
     types: ['settings', 'host'],
   },
-  proving: { values: ['making', 'places', 'run', 'backups', 'reporting', 'host', 'errors.ts'] },
+  proving: { values: ['making', 'places', 'run', 'engines/restoring.ts', 'backups', 'reporting', 'host', 'errors.ts'] },
   making: { values: ['places', 'run', 'backups', 'reporting', 'errors.ts'], types: ['settings', 'host'] },
   places: {
     // nothing else knows that there are stores, and of these no place knows which kinds there are

@@ -81,7 +81,14 @@ test('no program reads a variable that nobody sets, or sets one that nobody read
   const folder = mkdtempSync(join(tmpdir(), 'dbb-shell-'));
   try {
     // what comes from outside of them: the first lines of a session (program.ts), and the arguments of the requests
-    const given = new Set(['mark', 'mark_elsewhere', 'program', 'sqlite_python', ...[...takes.values()].flat()]);
+    const given = new Set([
+      'mark',
+      'mark_elsewhere',
+      'program',
+      'sqlite_python',
+      'sqlite_script',
+      ...[...takes.values()].flat(),
+    ]);
     const all = [
       '# shellcheck shell=sh',
       ...[...given].map((name) => `${name}=''`),

@@ -27,8 +27,7 @@ const yamlIn = (folder: string): Text[] =>
       value: parse(textOf(`${folder}/${name}`)),
     }));
 
-const PAGES_TO_COPY = PAGES.filter((page) => !['docs/migrating.md'].includes(page));
-const COPIED: Text[] = [...yamlIn('examples'), ...PAGES_TO_COPY.flatMap(yamlBlocks)];
+const COPIED: Text[] = [...yamlIn('examples'), ...PAGES.flatMap(yamlBlocks)];
 const OWN: Text[] = yamlIn('.github/workflows');
 const ALL: Text[] = [...OWN, ...COPIED];
 

@@ -79,6 +79,7 @@ describe('what the settings are', () => {
       ledger: true,
       backup: null,
       backupInStore: null,
+      dumpToVerify: null,
       restore: {
         wanted: { by: 'latest' },
         confirm: null,
@@ -334,6 +335,20 @@ describe('command verify', () => {
   const VERIFY: Given = { ...LOCAL, command: 'verify' };
 
   test.each([
+    ['/var/backups/shop.sql.gz', '/var/backups/shop.sql.gz'],
+    ['~/old.db', 'old.db'],
+    ['./2024/old', '2024/old'],
+  ])('the path of a dump: %s', async (backup, path) => {
+    const { settings, warnings } = await accepted({ ...VERIFY, backup });
+    expect(settings).toMatchObject({ dumpToVerify: path, backup: null, backupInStore: null });
+    expect(warnings).toEqual([]);
+  });
+
+  test.each([ID, 'latest', ''])('no path of a dump: %s', async (backup) => {
+    expect((await accepted({ ...VERIFY, backup })).settings.dumpToVerify).toBeNull();
+  });
+
+  test.each([
     ['', null],
     ['latest', null],
     [ID, ID],
@@ -561,7 +576,14 @@ describe('one problem', () => {
       { ...LOCAL, command: 'unpin', backup: 'app2-20261120T101500Z-7f3a' },
       `backup: ${ID_RULE}, got "app2-20261120T101500Z-7f3a"`,
     ],
-    [{ ...LOCAL, command: 'verify', backup: 'newest' }, `backup: ${ID_RULE}, got "newest"`],
+    [
+      { ...LOCAL, command: 'verify', backup: 'newest' },
+      `backup: ${ID_RULE}; or the path of a dump on the host, got "newest"`,
+    ],
+    [
+      { ...LOCAL, command: 'verify', backup: '../old.db' },
+      'backup: expected a path without ".." segments, got "../old.db"',
+    ],
     [{ ...LOCAL, command: 'verify', 'max-age': '26' }, `max-age: ${DURATION}, got "26"`],
     [{ ...LOCAL, command: 'verify', 'max-age': '0h' }, 'max-age: expected a duration of at least 1s, got "0h"'],
     [{ ...LOCAL, command: 'verify', verify: 'none' }, 'verify: expected one of checksum, content, restore, got "none"'],

@@ -17,14 +17,16 @@ import { quoteOutside } from '../reporting/neutralise.js';
 import { tellFinding, warn } from '../run/connect.js';
 import { connectedToChange } from '../run/directory.js';
 import type { Run } from '../run/run.js';
+import { verifyDump } from './verify-dump.js';
 
 /**
- * Proves one existing backup at the level asked for, and records the level and the time in its manifest on the host. One that turns out
+ * Proves one existing backup, or a dump that this action did not make, at the level asked for, and records the level and the time in its manifest on the host. One that turns out
  * to be damaged there is recorded as not verified, so that retention does not count on it. One that the host has lost is taken from the
  * store, where nothing is ever overwritten, so that nothing is recorded there.
  */
 export async function verify(run: Run): Promise<void> {
-  const { backupInStore: located, dryRun } = run.settings;
+  const { backupInStore: located, dumpToVerify, dryRun } = run.settings;
+  if (dumpToVerify !== null) return verifyDump(run, dumpToVerify);
   await connectedToChange(run, async (connection) => {
     const host = await HostPlace.open(run, connection, dryRun ? 'look' : 'change');
     try {
@@ -105,7 +107,7 @@ async function proveStored(run: Run, host: HostPlace, store: StorePlace, found: 
     throw new BackupError(
       'E_MANIFEST',
       `${uri} has no manifest beside it, so nothing tells what it should hold`,
-      '`command: verify` proves backups that this action made. `command: restore` takes any dump.',
+      'In a store, `command: verify` proves backups that this action made. Copy the dump to the host and name its path, or restore it from here: `command: restore` takes any dump.',
     );
   }
   run.report.backup = { ...factsOf(run, backup), path: uri };

@@ -6,7 +6,7 @@ import type { Looked, SetUp } from '../reporting/report.js';
 import type { Settings } from '../settings/settings.js';
 import type { Extracting } from './extracting.js';
 import type { HealthMethod } from './health.js';
-import type { Restoring } from './restoring.js';
+import type { Dump, Restoring } from './restoring.js';
 
 /** What an engine does with one database. */
 export interface Database {
@@ -18,8 +18,14 @@ export interface Database {
   readonly server?: string | undefined;
   /** From the lock to a payload in the work folder that was read back; `holder` says to other runs who we are. */
   backup(settings: Settings, id: string, holder: string): HostRequest;
-  /** Proves an existing backup at `settings.verify`; with `restore` in a copy that is thrown away. */
-  verify(settings: Settings, manifest: Manifest): HostRequest;
+  /** Proves an existing backup, or a dump that this action did not make, at `settings.verify`; with `restore` in a copy that is thrown away. */
+  verify(settings: Settings, dump: Dump): HostRequest;
+  /** What has to be known of the tools before one of them reads a dump that this action did not make; absent: nothing. */
+  readonly tools?: {
+    request(settings: Settings): HostRequest;
+    /** Sentences about them. Throws when the dump is not to be read with them. */
+    remarks(settings: Settings, facts: Facts, dump: Dump): string[];
+  };
   /** Throws E_MANIFEST when what `verify` found is not what the manifest says. */
   checkProof(facts: Facts, manifest: Manifest): void;
   /** What a backup would find; writes nothing in the backup directory. */

@@ -52,6 +52,8 @@ export interface Engine<S extends Source = Source, I extends Identity = Identity
   readonly form: string;
   /** What a payload of it is, as a dump that this action did not make. */
   readonly dump: string;
+  /** What such a dump may be besides its `kinds`, by the words of its recogniser; no other engine has one of these. */
+  readonly foreignKinds?: readonly string[];
   /** The program that recognises those, which is in the sessions of every engine: see foreign.sh. */
   readonly recogniser?: URL;
   /** Why it refuses one, by its words: what the file is, and what to do. */

@@ -21,7 +21,8 @@ export function engineOf({ engine }: Pick<Source, 'engine'>): Engine {
 }
 
 /** The engine of which a file of that kind is a dump; null when it is none of ours. */
-export const engineOfKind = (kind: string): Engine | null => ALL.find(({ kinds }) => kinds.includes(kind)) ?? null;
+export const engineOfKind = (kind: string): Engine | null =>
+  ALL.find(({ kinds, foreignKinds = [] }) => [...kinds, ...foreignKinds].includes(kind)) ?? null;
 
 /** What a session of an engine has on the host: its own programs, and what recognises a dump of any engine, its own asked first. */
 export function programsOf(engine: Engine): Programs {

@@ -91,6 +91,12 @@ export interface TargetPlan {
   remarks: string[];
 }
 
+/** A backup as what is to be restored, or proven. */
+export function dumpOf({ manifest }: { manifest: Manifest }): Dump {
+  const { file, kind, compression, encryption, sha256, bytes, databaseBytes } = manifest;
+  return { file, kind, compression, encryption, sha256, bytes, databaseBytes, manifest };
+}
+
 /** What every request that reads the dump is told of it. */
 export function dumpArguments(dump: Dump): Record<string, string> {
   const { manifest } = dump;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Manifest, serializeManifest } from '../backups/manifest.js';
 import { checksumFile, manifestFile } from '../backups/names.js';
+import { dumpOf } from '../engines/restoring.js';
 import { BackupError } from '../errors.js';
 import { download } from '../host/download.js';
 import type { Facts } from '../host/session.js';
@@ -85,7 +86,7 @@ async function prove(run: Run, manifest: Manifest, directory: string, work: stri
   const settings = { ...run.settings, runAs: null, container: null, directory };
   const there: Run = { ...run, settings, report: { ...run.report, host: 'the runner', directory } };
   try {
-    const request = run.database.verify(settings, manifest);
+    const request = run.database.verify(settings, dumpOf({ manifest }));
     return await inSession(
       there,
       localHost(),

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Backup } from '../backups/catalogue.js';
 import { isAtLeast, type Manifest } from '../backups/manifest.js';
 import { formatId } from '../backups/names.js';
+import { dumpOf } from '../engines/restoring.js';
 import type { Facts, HostRequest } from '../host/session.js';
 import { backupOf } from '../making/new-manifest.js';
 import type { HostPlace } from '../places/host.js';
@@ -37,7 +38,7 @@ export async function prove(
       : onHost((there) => [
           ['request', 'expect_work', [work]],
           ...keysOf(settings),
-          database.verify({ ...settings, verify: level }, there),
+          database.verify({ ...settings, verify: level }, dumpOf({ manifest: there })),
         ]),
   );
   database.checkProof(facts, manifest);

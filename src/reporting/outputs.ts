@@ -20,17 +20,17 @@ export function backupOk(report: Report): boolean {
 
 /** The outputs of the step, in the order they are written. Unknown values are empty; `backup-ok` is last, and exactly `true` or `false`. */
 export function outputsOf(report: Report): [name: string, value: string][] {
-  const backup = report.backup;
+  const { backup, dump } = report;
   return [
     ['error-code', report.errorCode],
     ['backup-id', oneLine(backup?.id)],
-    ['backup-path', oneLine(backup?.path)],
-    ['sha256', oneLine(backup?.sha256)],
-    ['bytes', number(backup?.bytes)],
+    ['backup-path', oneLine((backup ?? dump)?.path)],
+    ['sha256', oneLine((backup ?? dump)?.sha256)],
+    ['bytes', number((backup ?? dump)?.bytes)],
     ['database-bytes', number(backup?.databaseBytes)],
     ['created-at', oneLine(backup?.createdAt)],
     ['duration-ms', number(backup?.durationMs)],
-    ['verified-level', backup?.verifiedLevel ?? 'none'],
+    ['verified-level', (backup ?? dump)?.verifiedLevel ?? 'none'],
     ['kept', number(report.kept)],
     ['deleted', number(report.deleted)],
     ['s3-uri', oneLine(report.offsite?.uri)],

@@ -119,6 +119,7 @@ function withoutLists(report: Report, text: Shorten): Report {
     name: text(report.name),
     directory: text(report.directory),
     backup: report.backup && backupWithin(report.backup, text),
+    ...(report.dump === undefined ? {} : { dump: { ...report.dump, path: text(report.dump.path) } }),
     recovery: [],
     backups: [],
     retention: [],

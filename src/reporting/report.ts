@@ -78,6 +78,18 @@ export interface BackupFacts {
   largest?: TableRows[];
 }
 
+/** A dump that this action did not make, as `verify` has found it. */
+export interface DumpFacts {
+  /** On the host, resolved. */
+  path: string;
+  sha256: string;
+  bytes: number;
+  compression: Compression;
+  /** A checksum beside it says the same. */
+  compared: boolean;
+  verifiedLevel: VerifiedLevel;
+}
+
 export type RememberedSize = Pick<BackupFacts, 'createdAt' | 'bytes' | 'databaseBytes'>;
 
 /** No chart shows more. */
@@ -104,6 +116,8 @@ export interface Report {
   directory: string;
   /** The backup made, deleted, pinned or found good enough. */
   backup: BackupFacts | null;
+  /** With `verify`, of a dump that this action did not make. */
+  dump?: DumpFacts;
   /** Shell lines that restore `backup` with stock tools. */
   recovery: string[];
   /** Newest first. */

@@ -15,7 +15,7 @@ import {
   showRows,
 } from './format.js';
 import { type Column, code, escapeCell, longCode, type TableBounds, table } from './markdown.js';
-import type { BackupFacts, OffsiteCopy, Report } from './report.js';
+import type { BackupFacts, DumpFacts, OffsiteCopy, Report } from './report.js';
 
 const PROOFS: Record<VerifiedLevel, string> = {
   none: '**not verified**',
@@ -47,7 +47,8 @@ export function backupFacts(report: Report): [name: string, value: string][] {
     if (backup.pinned !== null) rows.push(['Pinned', escapeCell(backup.pinned)]);
     if (report.offsite !== null)
       rows.push(['Off-site', offsite(report.offsite, report.command === 'backup' ? STORED : FETCHED)]);
-  } else if (report.directory !== '') rows.push(['Directory', longCode(report.directory)]);
+  } else if (report.dump !== undefined) rows.push(...dumpFacts(report.dump));
+  else if (report.directory !== '') rows.push(['Directory', longCode(report.directory)]);
   if (report.database !== '') rows.push(['Database', longCode(report.database)]);
   if (report.host !== '') rows.push(['Host', code(report.host, 260)]);
   const { backups, backupsBytes, freeBytes } = report.storage;
@@ -63,6 +64,26 @@ export function backupFacts(report: Report): [name: string, value: string][] {
     rows.push(['Newest backup', `${formatAge(report.newestAgeSeconds * 1000)} old`]);
   }
   return rows;
+}
+
+const DUMP_PROOFS: Record<VerifiedLevel, string> = {
+  none: '**not verified**',
+  checksum: 'checksum: every byte was read',
+  content: "content: read to its end by the database's own tools",
+  restore: 'restore: restored into a scratch database, rows counted',
+};
+
+/** What is known of a dump that this action did not make. */
+function dumpFacts({ path, bytes, compression, compared, sha256, verifiedLevel }: DumpFacts): [string, string][] {
+  const beside = compared
+    ? 'its bytes are those of the `.sha256` beside it'
+    : 'no `.sha256` beside it to compare its bytes with';
+  return [
+    ['Dump', longCode(path)],
+    ['Size', `**${formatBytes(bytes)}**${compression === 'none' ? '' : ` (${compression})`}`],
+    ['Verified', `${DUMP_PROOFS[verifiedLevel]}; ${beside}; no manifest to compare its content with`],
+    ['SHA-256', longCode(sha256, 64)],
+  ];
 }
 
 /** What a logical dump calls while it is loaded is tried by loading one alone. */

@@ -27,6 +27,10 @@ export function textSummary(report: Report): string {
     if (report.offsite !== null) rows.push(['off-site', report.offsite.uri]);
     else if (s3 !== null) rows.push(['where', showPlaces(backup.places)]);
   }
+  if (report.dump !== undefined) {
+    const { path, bytes, verifiedLevel } = report.dump;
+    rows.push(['dump', path], ['size', formatBytes(bytes)], ['verified', verifiedLevel]);
+  }
   if (storage.backups > 0) {
     const free = storage.freeBytes === null ? '' : `, ${formatBytes(storage.freeBytes)} free`;
     rows.push(['kept', `${counted(storage.backups, 'backup')}, ${formatBytes(storage.backupsBytes)}${free}`]);

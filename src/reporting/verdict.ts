@@ -89,7 +89,9 @@ function intention(report: Report, of: string, quote: (name: string) => string):
     case 'restore':
       return `${from(report, quote)} would be restored${of === '' ? '' : ` in the place${of}`}`;
     case 'verify':
-      return `${id}${of} would be verified`;
+      return report.dump === undefined
+        ? `${id}${of} would be verified`
+        : `${quote(report.dump.path)} would be verified`;
     case 'list':
     case 'health':
     case 'doctor':
@@ -135,6 +137,12 @@ function success(report: Report, of: string, quote: (name: string) => string): {
     case 'restore':
       return { good: true, text: `Restored ${from(report, quote)}` };
     case 'verify':
+      if (report.dump !== undefined) {
+        return {
+          good: true,
+          text: `Dump ${quote(report.dump.path)} is intact: ${PROOFS[report.dump.verifiedLevel]}`,
+        };
+      }
       return { good: true, text: `Backup ${id}${of} is intact: ${PROOFS[backup?.verifiedLevel ?? 'none']}` };
     case 'list': {
       const count = report.backups.length;

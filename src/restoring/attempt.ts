@@ -4,7 +4,7 @@ import type { Identity } from '../backups/identity.js';
 import { formatId } from '../backups/names.js';
 import { seconds } from '../engines/common.js';
 import type { Database } from '../engines/database.js';
-import type { Dump, Restoring, Step, TargetPlan } from '../engines/restoring.js';
+import { type Dump, dumpOf, type Restoring, type Step, type TargetPlan } from '../engines/restoring.js';
 import { BackupError, describe, sentences } from '../errors.js';
 import type { HostRequest } from '../host/session.js';
 import type { HostPlace } from '../places/host.js';
@@ -17,7 +17,6 @@ import type { Run } from '../run/run.js';
 import { type CommandInput, runUserCommand } from '../run/user-command.js';
 import { endJournal, type Journal, work, writeJournal } from './journal.js';
 import { takeSafetyBackup } from './safety-backup.js';
-import { dumpOf } from './source.js';
 
 /** What a restore is made of, as the plan has found it. */
 export interface Parts {

@@ -4,7 +4,7 @@ import { sameDatabase, showIdentity } from '../backups/identity.js';
 import { isDamagedCopy } from '../backups/manifest.js';
 import { foreignDump, foreignRemarks } from '../engines/foreign-dump.js';
 import { engineOf } from '../engines/lookup.js';
-import type { Dump } from '../engines/restoring.js';
+import { type Dump, dumpOf } from '../engines/restoring.js';
 import { BackupError, describe } from '../errors.js';
 import { warnOfAlarms, warnOfSuspicion } from '../making/alarm.js';
 import { fetchToHost } from '../places/fetch.js';
@@ -39,10 +39,7 @@ export async function chooseSource(run: Run, connection: Connection): Promise<So
     const dump = foreignDump(found, engineOf(settings.database));
     for (const remark of foreignRemarks(found)) warn(run, remark);
     if (settings.signing !== null) {
-      warn(
-        run,
-        'a file that is named by its path has no signature: nothing tells who made it. Backups of ours are named by their id',
-      );
+      warn(run, UNSIGNED_FILE);
     }
     return { dump, from: dump.file, host };
   }
@@ -101,18 +98,16 @@ async function fetched(run: Run, host: HostPlace, store: StorePlace, found: Fetc
   return { dump: foreignDump(facts, engineOf(run.settings.database), uri), from, host };
 }
 
+/** Of a dump that this action did not make, to those whose backups are signed. */
+export const UNSIGNED_FILE =
+  'a file that is named by its path has no signature: nothing tells who made it. Name your own backups by their id';
+
 /** As the log and the lock tell it. */
 function describeWanted(wanted: Wanted): string {
   if (wanted.by === 'id') return wanted.id;
   if (wanted.by === 'deploy') return `before-deploy:${wanted.sha}`;
   if (wanted.by === 's3') return `s3://${wanted.bucket}/${wanted.key}`;
   return wanted.by === 'file' ? wanted.path : 'latest';
-}
-
-/** A backup as what is to be restored. */
-export function dumpOf({ manifest }: Pick<Backup, 'manifest'>): Dump {
-  const { file, kind, compression, encryption, sha256, bytes, databaseBytes } = manifest;
-  return { file, kind, compression, encryption, sha256, bytes, databaseBytes, manifest };
 }
 
 function refuseDamagedCopy(backup: Backup): void {

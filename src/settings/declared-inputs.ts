@@ -185,7 +185,7 @@ export const INPUTS = {
   'before-command': { default: '', ...TRIED, lines: true, parse: parseCommand },
   'after-command': { default: '', ...TRIED, lines: true, parse: parseCommand },
   'allow-other-target': { default: 'false', ...PLANNED, parse: parseBoolean },
-  'allow-unsafe-client': { default: 'false', ...PLANNED, parse: parseBoolean },
+  'allow-unsafe-client': { default: 'false', usedBy: ['restore', 'verify', 'doctor'], parse: parseBoolean },
   'settle-unfinished': { default: 'false', ...ACTING, parse: parseBoolean },
   'notify-urls': { default: '', ...TOLD, secret: true, lines: true, parse: asGiven },
   'ping-url': { default: '', ...TOLD, secret: true, parse: asGiven },

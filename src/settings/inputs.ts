@@ -8,7 +8,7 @@ import { readEncryption } from './encryption-inputs.js';
 import { readCommand, readExtraction } from './hand-inputs.js';
 import { InputReader } from './input-reader.js';
 import { readTelling, type Telling } from './notify-inputs.js';
-import { parseLocation, readRestore } from './restore-inputs.js';
+import { parseDumpPath, parseLocation, readRestore } from './restore-inputs.js';
 import { readS3 } from './s3-inputs.js';
 import type { Command, DumpSettings, S3Location } from './settings.js';
 import { readSigningKeys } from './signing-input.js';
@@ -52,6 +52,9 @@ export async function readSettings(onTelling: (telling: Telling) => void = () =>
   const s3 = readS3(reader, command, keep, located?.bucket);
   const verify = reader.require('verify');
   requireOpening(reader, command, verify, encryption, decryption);
+  const dumpToVerify = readDumpPath(reader, command);
+  if (dumpToVerify !== null)
+    reader.ignore('verify-on', 'with the path of a dump in backup, which is verified on the host');
   if (transport?.transport === 'local') reader.ignore('verify-on', 'with transport local: the host is the runner');
   const verifyOn = reader.require('verify-on');
   const asserts = readAsserts(reader, verify);
@@ -64,7 +67,7 @@ export async function readSettings(onTelling: (telling: Telling) => void = () =>
   const minFreeBytes = reader.read('min-free');
   const ledger = reader.require('ledger');
   const names = command === 'restore' || command === 'extract'; // of them the backup is in `restore`
-  const backup = names || located ? null : readBackup(reader, command, name);
+  const backup = names || located || dumpToVerify !== null ? null : readBackup(reader, command, name);
   const restore = readRestore(reader, command, database);
   const extraction = readExtraction(reader, command, database, dump);
   const hooks = readHooks(reader);
@@ -112,6 +115,8 @@ export async function readSettings(onTelling: (telling: Telling) => void = () =>
     s3,
     /** `command: verify`: the backup to prove, when it is named by its place in an S3 store. */
     backupInStore: command === 'verify' ? located : null,
+    /** `command: verify`: the dump on the host that this action did not make. */
+    dumpToVerify,
     verify,
     /** `command: verify`: where the proof is made. */
     verifyOn,
@@ -238,10 +243,25 @@ function readLocation(reader: InputReader, command: Command | undefined): S3Loca
   }
 }
 
+/** `backup` when it is a path; what is wrong with it is told where the input is read. */
+function readDumpPath(reader: InputReader, command: Command | undefined): string | null {
+  const text = reader.text('backup') ?? '';
+  if (command !== 'verify' || /^s3:/i.test(text)) return null;
+  try {
+    return parseDumpPath(text);
+  } catch {
+    return null;
+  }
+}
+
 function readBackup(reader: InputReader, command: Command | undefined, name: string | undefined) {
-  const rule = `the id of a backup${name === undefined ? '' : ` of ${name}`}, such as ${name ?? 'app'}-20261120T101500Z-7f3a; \`command: list\` shows them`;
+  const rule = `the id of a backup${name === undefined ? '' : ` of ${name}`}, such as ${name ?? 'app'}-20261120T101500Z-7f3a; \`command: list\` shows them${command === 'verify' ? '; or the path of a dump on the host' : ''}`;
   const parse = (text: string) => {
-    if (command === 'verify') parseLocation(text); // throws what is wrong with it
+    if (command === 'verify') {
+      // throw what is wrong with them
+      parseLocation(text);
+      parseDumpPath(text);
+    }
     if (name === undefined || isId(text, name)) return text;
     throw new Error(`expected ${rule}`);
   };

@@ -59,11 +59,17 @@ function parseWanted(text: string, anyDump: boolean): Wanted {
   if (location !== null) return { by: 's3', ...location };
   const id = parseId(text);
   if (id !== null) return { by: 'id', id: text, name: id.name };
-  if (!anyDump || !/[/.]/.test(text)) {
+  const path = anyDump ? parseDumpPath(text) : null;
+  if (path === null) {
     const others = 'latest, the id of a backup, before-deploy:<commit>, s3://<bucket>/<key>';
     throw new Error(`expected ${others}${anyDump ? ', or the path of a dump on the host' : ''}`);
   }
-  return { by: 'file', path: parseHostPath(text) };
+  return { by: 'file', path };
+}
+
+/** The path of a dump; null for what is an id, or looks like no path. Throws an Error whose text is the rule. */
+export function parseDumpPath(text: string): string | null {
+  return parseId(text) === null && /[/.]/.test(text) ? parseHostPath(text) : null;
 }
 
 /** null when it is no `s3://`; throws an Error whose text is the rule. */

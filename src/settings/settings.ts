@@ -121,7 +121,7 @@ export interface RestoreSettings {
   afterCommand: string | null;
   checkCommand: string | null;
   allowOtherTarget: boolean;
-  /** Foreign dumps although the clients have known holes. */
+  /** Foreign dumps even though the client has known vulnerabilities. */
   allowUnsafeClient: boolean;
 }
 

@@ -2,6 +2,7 @@ import { BackupError } from '../../errors.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
 import type { Settings } from '../../settings/settings.js';
 import type { Dump } from '../restoring.js';
+import { type Client, majorOfClient, updateOf } from './client.js';
 import type { PostgresKind } from './format.js';
 
 /** A hole through which a dump can do more than fill a database while it is restored. */
@@ -26,20 +27,22 @@ const HOLES: readonly Hole[] = [
 ];
 
 /**
- * The holes that a dump of this kind could use, by `pg_dump --version` (`pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`).
+ * The holes that a dump of this kind could use. A distribution that keeps a version, and mends it, names what it has mended in the
+ * changelog of its package (`client.fixes`); Debian and Ubuntu take the versions of PostgreSQL themselves for as long as there are any.
  * A version that can not be read has them all. `fixedIn` is of the same major, or the oldest that was mended.
  */
-export function holesOf(version: string, kind: string): { cve: string; fixedIn: string }[] {
-  // before the number its maker, in brackets; a beta is older than every minor version
-  const [, major, minor] = /^\S+ \([^)]*\) (\d+)(?:\.(\d+)|(?:devel|alpha|beta|rc)\d*)?(?![\d])/.exec(version) ?? [];
-  return HOLES.filter(({ kinds }) => kinds.some((one) => one === kind)).flatMap(({ cve, fixed }) => {
-    const majors = Object.keys(fixed).map(Number);
-    const first = fixed[Number(major)];
-    if (first !== undefined && Number(minor ?? -1) >= first) return [];
-    if (first === undefined && Number(major) > Math.max(...majors)) return [];
-    const mended = first === undefined ? Math.min(...majors) : Number(major);
-    return [{ cve, fixedIn: `${mended}.${fixed[mended]}` }];
-  });
+export function holesOf({ version, fixes }: Pick<Client, 'version' | 'fixes'>, kind: string) {
+  const { major, minor } = majorOfClient(version);
+  return HOLES.filter(({ kinds, cve }) => kinds.some((one) => one === kind) && !fixes.has(cve)).flatMap(
+    ({ cve, fixed }) => {
+      const majors = Object.keys(fixed).map(Number);
+      const first = fixed[major];
+      if (first !== undefined && minor >= first) return [];
+      if (first === undefined && major > Math.max(...majors)) return [];
+      const mended = first === undefined ? Math.min(...majors) : major;
+      return [{ cve, fixedIn: `${mended}.${fixed[mended]}` }];
+    },
+  );
 }
 
 /**
@@ -47,30 +50,41 @@ export function holesOf(version: string, kind: string): { cve: string; fixedIn: 
  * what is to be said about it, in at most one sentence.
  */
 export function refuseUnsafe(
-  version: string,
+  client: Client,
   dump: Pick<Dump, 'kind' | 'file' | 'manifest'>,
   settings: Settings,
 ): string[] {
-  const holes = holesOf(version, dump.kind);
+  const holes = holesOf(client, dump.kind);
   if (holes.length === 0) return [];
   const tool = dump.kind === 'sql' ? 'psql' : 'pg_restore';
-  const has = `${tool} on the host (${quoteOutside(version, 100)}) has known holes: ${holes.map(({ cve }) => cve).join(', ')}`;
-  const install = `the PostgreSQL client ${newest(holes.map(({ fixedIn }) => fixedIn))} or newer`;
+  const where = settings.container === null ? 'on the host' : 'in the container';
+  const listed = holes.map(({ cve, fixedIn }) => `${cve} (fixed in ${fixedIn})`).join(', ');
+  const has = `${tool} ${where} (${quoteOutside(client.version, 100)}) has known vulnerabilities: ${listed}`;
+  const update = updateOf(client, newest(holes.map(({ fixedIn }) => fixedIn)), settings);
+  const file = quoteOutside(dump.file, 500);
   if (dump.manifest !== null) {
     return [
-      `${has}. Through them whoever can change the backups, or made objects in the database, can run commands there during a restore: install ${install}`,
+      `${has}. Anyone who can change the backups, or create objects in the database, can run commands there during a restore. ${update}`,
     ];
   }
   if (settings.restore.allowUnsafeClient) {
     return [
-      `${has}, and ${quoteOutside(dump.file, 500)} is restored with it all the same (allow-unsafe-client): whoever made that file can run commands on the host`,
+      `${has}, and ${file} is read with it all the same (allow-unsafe-client): whoever wrote that file can run commands ${where}`,
     ];
   }
   throw new BackupError(
     'E_TOOL_UNSAFE',
-    `${has}. Through them whoever made ${quoteOutside(dump.file, 500)} could run commands there while it is restored`,
-    `Install ${install} ${settings.container === null ? 'on the host' : 'in the container'} (the package postgresql-client). If you trust whoever made the dump and the server it came from, set \`allow-unsafe-client: true\`.`,
+    `${has}. Through them, whoever wrote ${file} could run commands there when it is read`,
+    `${update} If you cannot, and you trust whoever wrote the dump and the server it came from, set \`allow-unsafe-client: true\`: ${tool} then reads the dump ${who(settings)}, and a crafted dump can run any command that this user can.`,
   );
+}
+
+function who({ container, runAs, transport }: Settings): string {
+  if (container !== null) return `in the container ${quoteOutside(container, 100)}`;
+  if (runAs !== null) return `as ${quoteOutside(runAs, 60)} on the host`;
+  return transport?.transport === 'ssh'
+    ? `as ${quoteOutside(transport.username, 60)}, the login user of the host`
+    : 'as the user who runs this action';
 }
 
 /** Of versions `MAJOR.MINOR` the highest. */

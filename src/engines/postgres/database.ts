@@ -11,9 +11,13 @@ import { counted } from '../../reporting/format.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
 import { LINE_LIMIT } from '../../schemas.js';
 import type { DumpSettings, Settings } from '../../settings/settings.js';
-import { checkRows, named, packersOf, payloadArguments, seconds } from '../common.js';
+import { checkRows, named, packersOf, seconds } from '../common.js';
 import type { Database } from '../database.js';
+import { dumpArguments } from '../restoring.js';
+import { clientIn } from './client.js';
+import { refuseUnsafe } from './client-holes.js';
 import { connectionString } from './connection-string.js';
+import { checkClient } from './dump-clients.js';
 import { postgresExtracting } from './extracting.js';
 import {
   argumentsOf,
@@ -67,16 +71,25 @@ export function postgresDatabase(source: PostgresSource, { format }: Pick<DumpSe
       ];
     },
 
-    verify(settings, manifest) {
+    verify(settings, dump) {
       return [
         'job',
         'verify_postgres',
         named({
           ...argumentsOf(source, settings),
-          ...payloadArguments(manifest),
-          ...scratchArguments(source, settings, manifest),
+          ...dumpArguments(dump),
+          plain_bytes: String(dump.databaseBytes ?? 0),
+          ...scratchArguments(source, settings, dump.manifest),
         }),
       ];
+    },
+
+    tools: {
+      request: (settings) => ['job', 'tools_postgres', named(argumentsOf(source, settings))],
+      remarks(settings, facts, dump) {
+        checkClient(dump, facts);
+        return refuseUnsafe(clientIn(facts), dump, settings);
+      },
     },
 
     checkProof(facts, { kind, content }) {

@@ -5,6 +5,7 @@ import type { Settings } from '../../settings/settings.js';
 import { named } from '../common.js';
 import { type Extracting, noTable } from '../extracting.js';
 import { type Dump, dumpArguments } from '../restoring.js';
+import { clientIn } from './client.js';
 import { refuseUnsafe } from './client-holes.js';
 import { checkClient } from './dump-clients.js';
 
@@ -35,7 +36,7 @@ export function postgresExtracting(common: (settings: Settings) => Record<string
 
     remarks(settings, dump, facts) {
       checkClient(dump, facts);
-      return refuseUnsafe(facts.need('pg_dump_version'), dump, settings);
+      return refuseUnsafe(clientIn(facts), dump, settings);
     },
 
     rows(settings, dump, { table: asked, dataOnly }, facts) {

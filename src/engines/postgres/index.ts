@@ -38,6 +38,7 @@ export const postgres: Engine<PostgresSource, PostgresIdentity> = {
   // literal names in `new URL`, one for each file, so that the bundler finds and copies them
   programs: [
     new URL('./programs/postgres.sh', import.meta.url),
+    new URL('./programs/postgres-client.sh', import.meta.url),
     new URL('./programs/postgres-failures.sh', import.meta.url),
     new URL('./programs/postgres-backup.sh', import.meta.url),
     new URL('./programs/postgres-archive.sh', import.meta.url),

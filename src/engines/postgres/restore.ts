@@ -9,6 +9,7 @@ import { quoteOutside } from '../../reporting/neutralise.js';
 import type { Settings } from '../../settings/settings.js';
 import { checkRows, named, seconds } from '../common.js';
 import { type Dump, dumpArguments, type Restoring, type Step, type TargetPlan } from '../restoring.js';
+import { clientIn } from './client.js';
 import { refuseUnsafe } from './client-holes.js';
 import { connectionString } from './connection-string.js';
 import { checkClient, majorOf, versionsOf } from './dump-clients.js';
@@ -58,8 +59,7 @@ export function postgresRestoring(target: PostgresSource): Restoring {
 
     plan(settings, facts, dump) {
       const { way: wanted, stopCommand } = settings.restore;
-      const client = facts.get('pg_dump_version');
-      const holes = client === null ? [] : refuseUnsafe(client, dump, settings);
+      const holes = refuseUnsafe(clientIn(facts), dump, settings);
       checkClient(dump, facts);
       const missing = facts.need('target_state') === 'missing';
       const { way, words } = chooseWay(facts, contentOf(dump.manifest), target, wanted);

@@ -3,7 +3,7 @@ import { facts } from '../../host/program.js';
 /** What the programs tell as another user or in a container (host/program.ts); held against them by __tests__/repository/told-elsewhere.test.ts. */
 export const TOLD_ELSEWHERE: readonly string[] = [
   'restored',
-  ...facts('pg_bin pg_dump_version sqlstate denied'),
+  ...facts('pg_bin pg_dump_version client_package client_fixes sqlstate denied'),
   // of the server and of who logs in
   ...facts(
     'on_server server_version server_version_num system_identifier in_recovery role login_role role_set superuser may_create',

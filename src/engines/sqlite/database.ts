@@ -4,12 +4,14 @@ import { quote } from '../../host/quoting.js';
 import type { CountedRows, Facts } from '../../host/session.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
 import type { Settings } from '../../settings/settings.js';
-import { checkRows, commonArguments, loginUser, named, packersOf, payloadArguments, seconds } from '../common.js';
+import { checkRows, commonArguments, loginUser, named, packersOf, seconds } from '../common.js';
 import type { Database } from '../database.js';
+import { dumpArguments } from '../restoring.js';
 import { sqliteExtracting } from './extracting.js';
 import type { SqliteContent, SqliteIdentity } from './format.js';
 import { sqliteHealth } from './health.js';
 import { busy, checking, QUICK_CHECK, sqliteRestoring, usersOf } from './restore.js';
+import { scriptFault } from './script-faults.js';
 import type { SqliteSource } from './url.js';
 
 /** SQLite: one committed state of a live database, by programs/sqlite.sh. */
@@ -30,8 +32,8 @@ export function sqliteDatabase(source: SqliteSource): Database {
       return ['job', 'inspect_sqlite', named(argumentsOf(source, settings))];
     },
 
-    verify(settings, manifest) {
-      return ['job', 'verify_sqlite', named({ ...argumentsOf(source, settings), ...payloadArguments(manifest) })];
+    verify(settings, dump) {
+      return ['job', 'verify_sqlite', named({ ...argumentsOf(source, settings), ...dumpArguments(dump) })];
     },
 
     checkProof(facts, { content }) {
@@ -105,6 +107,8 @@ export function sqliteDatabase(source: SqliteSource): Database {
 
     // biome-ignore lint/complexity/noExcessiveCognitiveComplexity: one sentence a code, side by side
     explain(failure, settings) {
+      const fault = scriptFault(failure);
+      if (fault !== null) return fault;
       const said = quoteOutside(failure.text);
       const path = failure.facts.get('source') ?? source.path;
       switch (failure.code) {

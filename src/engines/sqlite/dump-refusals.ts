@@ -7,7 +7,15 @@ export const dumpRefusals = ({ path, said }: RefusedDump): Record<string, [messa
     `Make a whole copy of it: \`sqlite3 ${path} ".backup copy.db"\`, and name that.`,
   ],
   sqlite_script: [
-    `${path} is SQL of SQLite (\`.dump\`), which only the sqlite3 tool could read; that tool also runs commands that stand in such a file`,
-    `Load it where such commands are refused: \`sqlite3 -safe copy.db < ${path}\`, look at copy.db, and name that.`,
+    `${path} is SQL for SQLite, but does not begin as \`.dump\` of sqlite3 or iterdump of Python writes it: settings (PRAGMA), then BEGIN TRANSACTION`,
+    'Nothing tells whether such a file is whole. Dump the database again with `.dump` or `.backup`, and name that file.',
+  ],
+  sqlite_windows: [
+    `${path} is the text of a database that has been through Windows: it has ${said}`,
+    'Line breaks inside its rows may have changed as well. Copy the database file itself (`.backup`), or convert the text (`dos2unix`), look at it, and name the result.',
+  ],
+  sqlite_utf16: [
+    `${path} is text in UTF-16 (the redirection of PowerShell writes that), which SQLite cannot read`,
+    `Convert it: \`iconv -f UTF-16 -t UTF-8 ${path} > converted.sql\`. PowerShell may have damaged it all the same: better let sqlite3 write the file itself (\`.output\`), or copy the database with \`.backup\`.`,
   ],
 });

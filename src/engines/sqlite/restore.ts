@@ -168,7 +168,7 @@ function planOf({ restore, minFreeBytes }: Settings, facts: Facts, dump: Dump): 
     users,
     neededBytes: needed,
     freeBytes,
-    remarks: remarksOf(facts, path, inPlace, users),
+    remarks: [...remarksOf(facts, path, inPlace, users), ...textRemarks(facts, dump, path)],
   };
 }
 
@@ -244,6 +244,15 @@ function remarksOf(facts: Facts, path: string, inPlace: boolean, users: string[]
     );
   }
   return remarks;
+}
+
+/** What the text of a dump has no place for. */
+function textRemarks(facts: Facts, { kind }: Dump, path: string): string[] {
+  const [live, there] = [facts.get('live_user_version'), facts.get('dump_user_version')];
+  if (kind !== 'statements' || live === null || there === null || live === there) return [];
+  return [
+    `the user_version of ${path} is ${quoteOutside(live, 20)}, and ${quoteOutside(there, 20)} in the dump, since \`.dump\` and iterdump leave it out. An application that counts its migrations there would run them again: set it after the restore (\`PRAGMA user_version\`)`,
+  ];
 }
 
 /** The schema of the live database against that of the backup. */

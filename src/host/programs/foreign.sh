@@ -5,6 +5,7 @@
 # 64 KiB, unpacked, are in the file `first`, of a text the first lines in `head`. It sets dump_kind, refuses what can not be restored, or
 # fails: it is none of its dumps.
 recognisers=''
+carriage_return=$(printf '\r')
 
 # look_dump PATH: a job of its own. What is no dump that can be restored is told as `dump_refused`, for the runner to put into
 # words. Its hash is taken first: whatever is said of it here is said of those bytes.

@@ -231,7 +231,7 @@ reach_postgres() {
   source_bytes=$(passed_on source_bytes)
   need_number source_bytes "$source_bytes"
   # of a backup they are in its manifest
-  [ -n "$payload" ] || like=$(passed_on like) search_path=$(passed_on search_path)
+  if [ -z "$payload" ] || [ -n "$foreign" ]; then like=$(passed_on like) search_path=$(passed_on search_path); fi
   found_postgres
 }
 
@@ -261,8 +261,15 @@ reach_tools() {
   found_postgres
 }
 
+# tools_postgres NAMED-ARGUMENTS: what they are, before any of them reads what others have written
+# takes: asserts connection container format level min_free_kib name password run_as standby verify wanted
+tools_postgres() {
+  begin_step "$@"
+  reach_tools
+  end_step
+}
+
 look_for_tools() {
   find_postgres
-  put pg_dump_version "$pg_version"
-  put pg_bin "$pg_bin"
+  tell_client
 }
