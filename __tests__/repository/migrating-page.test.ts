@@ -68,7 +68,7 @@ test('every deploy has its gate as a step, which fails where an `if:` would skip
     expect(steps[0]).toEqual({
       name: 'Deploy gate',
       if: "needs.backup.outputs.backup-ok != 'true' || needs.backup.outputs.run-attempt != github.run_attempt",
-      run: 'echo "::error title=Deploy gate::No verified backup was taken in this attempt. Use \\"Re-run all jobs\\"."\nexit 1\n',
+      run: 'echo "::error title=Deploy gate::No verified backup was taken in this attempt (a dry run takes none). Use \\"Re-run all jobs\\"."\nexit 1\n',
     });
   }
   const asked = jobs.filter(([, { outputs }]) => outputs !== undefined);

@@ -89,7 +89,7 @@ function examples(): void {
     'sudo systemctl start shop': `touch ${mark('started')}`,
   });
 
-  const GATE = `::error title=Deploy gate::No verified backup was taken in this attempt. Use "Re-run all jobs".`;
+  const GATE = `::error title=Deploy gate::No verified backup was taken in this attempt (a dry run takes none). Use "Re-run all jobs".`;
 
   test('backup-before-deploy.yml: "Re-run failed jobs" is red, and deploys nothing by the backup of an earlier attempt', async () => {
     const { code, log } = await run('backup-before-deploy.yml', {
