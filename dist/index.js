@@ -2686,15 +2686,18 @@ function namingUrl(text, database) {
     const { source } = parsePostgresUrl(text, MAINTENANCE);
     return textOf({ ...source, given: uri(database, source.parameters) });
 }
-/** Names of the machine that asks, and folders of sockets. */
-const HERE = /^(localhost|127(\.\d+){3}|::1|0\.0\.0\.0|::|[/@].*|)$/i;
-/** The server, `HOST` or `HOST:PORT`, as far as the URL names one on another machine. */
+/** Of the whole internet: a name with dots whose end is none of a machine or a network alone. Addresses and short names may be of another machine elsewhere. */
+const PUBLIC_NAME = /^(?:[a-z0-9_-]+\.)+(?!(?:local|localhost|localdomain|internal|lan|home|arpa)\.?$)[a-z][a-z0-9-]*\.?$/;
+/** What leads to another server by one host name. */
+const ROUTES = ['hostaddr', 'service', 'options'];
+/** The server as the URL names it, `USER@HOST:PORT`, where that is the same server from every machine; a pooler may tell servers apart by the user. */
 function serverIn({ parameters }) {
-    const { host, hostaddr = '', port = '5432' } = Object.fromEntries(parameters);
-    const server = (host ?? hostaddr).toLowerCase();
-    if (server.split(',').some((one) => HERE.test(one)))
+    const { host = '', port = '5432', user = '' } = Object.fromEntries(parameters);
+    const server = host.toLowerCase();
+    if (!PUBLIC_NAME.test(server))
         return undefined;
-    return port === '5432' ? server : `${server}:${port}`;
+    const routes = parameters.filter(([name]) => ROUTES.includes(name)).map(([name, value]) => ` ${name}=${value}`);
+    return `${user}@${server.replace(/\.$/, '')}:${port}${routes.join('')}`;
 }
 /** Whether two URLs name one database in the same way, whoever asks for it. */
 const isSamePlace = (one, other) => placeOf(one) === placeOf(other);
@@ -6790,10 +6793,13 @@ function copyCandidates(copies, onHost, here) {
     });
 }
 const pinOf = ({ manifest, state }) => isTrusted({ state }) ? (manifest.pinned?.reason ?? null) : `perhaps: its manifest on the host is ${state}`;
-/** The server tells more than the name of the host. */
+/** The server tells more than the name of the host, unless that is the server's own address. */
 function isFromElsewhere(manifest, here) {
     if (manifest.host === here.host)
         return false;
+    // Database.server: a clone has another address, and the number of the server that it was made of
+    if (manifest.host.includes('@') && here.host.includes('@'))
+        return true;
     const server = serverOf(manifest.identity);
     return server === null || server !== serverOf(here.identity);
 }

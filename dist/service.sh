@@ -25,6 +25,7 @@ find_service() {
   container='' replicas=0
   for found_container in $running_now; do
     case $3 in *" $found_container "*) continue ;; esac
+    ! is_labelled_by_image "$found_container" || continue
     container=$found_container
     replicas=$((replicas + 1))
   done
@@ -33,6 +34,15 @@ find_service() {
   put container_replicas $replicas
   put container_names "$(containers_with '{{.Names}}' "$1" "$2" 2>/dev/null | sed -n '1,20p' | tr '\n' ' ')"
   fail E_PERM "$replicas of them run"
+}
+
+# is_labelled_by_image ID: its image brings labels of a service, which a container inherits: it is none of compose or swarm
+is_labelled_by_image() {
+  # shellcheck disable=SC2016 # a template of Go
+  image_labels=$("$engine" image inspect --format '{{range $name, $value := .Config.Labels}}{{$name}} {{end}}' \
+    "$("$engine" inspect --format '{{.Image}}' "$1" </dev/null)" </dev/null 2>/dev/null)
+  case $image_labels in *com.docker.compose.project* | *com.docker.compose.service* | *com.docker.swarm.service.name*) return 0 ;; esac
+  return 1
 }
 
 # containers_with FORMAT FILTER FILTER [FILTER]: those that run and have all of these labels, a line each

@@ -103,4 +103,12 @@ describe('candidates', () => {
     const here = { host: 'db.example.org', identity: identity(other) };
     expect(isFromElsewhere({ host, identity: identity(one) }, here)).toBe(expected);
   });
+
+  test('a clone of a managed server has its number, and another address', () => {
+    const identity = { database: 'shop', systemIdentifier: '1' };
+    const here = { host: 'app@db.example.org:5432', identity };
+    expect(isFromElsewhere({ host: 'app@clone.example.org:5432', identity }, here)).toBe(true);
+    expect(isFromElsewhere({ host: 'runner-1', identity }, here)).toBe(false);
+    expect(isFromElsewhere({ host: 'app@db.example.org:5432', identity }, here)).toBe(false);
+  });
 });

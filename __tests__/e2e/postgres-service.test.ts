@@ -94,6 +94,18 @@ describe('the one container of a service', () => {
   });
 });
 
+test('a container whose image brings the labels is none of the service', async () => {
+  await container.besideOfImage('stranger', compose('db'));
+  await container.besideOfImage('stranger-alone', { ...compose('db'), 'com.docker.compose.project': 'blog' });
+  try {
+    succeeded(await run('compose:shop/db'));
+    refused(await run('compose:blog/db'), 'E_SOURCE_MISSING', 'no running container of the service db');
+  } finally {
+    await container.remove('stranger');
+    await container.remove('stranger-alone');
+  }
+});
+
 describe('what fails', () => {
   test('no such service', async () => {
     const message = refused(

@@ -504,17 +504,23 @@ describe('connectionString', () => {
 });
 
 test.each([
-  ['postgresql://u@db.example.com/shop', 'db.example.com'],
-  ['postgresql://u@DB.example.com:6432/shop', 'db.example.com:6432'],
-  ['postgresql://u@192.0.2.7/shop', '192.0.2.7'],
-  ['postgresql://u@db.example.com/shop?hostaddr=127.0.0.1', 'db.example.com'],
-  ['postgresql://u@a.example.com,b.example.com/shop', 'a.example.com,b.example.com'],
+  ['postgresql://u@db.example.com/shop', 'u@db.example.com:5432'],
+  ['postgresql://u@DB.example.com.:6432/shop', 'u@db.example.com:6432'],
+  ['postgresql://postgres.ref@aws-0.pooler.supabase.com/shop', 'postgres.ref@aws-0.pooler.supabase.com:5432'],
+  ['postgresql://u@db.example.com/shop?hostaddr=192.0.2.7', 'u@db.example.com:5432 hostaddr=192.0.2.7'],
+  ['postgresql://u@db.example.com/shop?options=endpoint%3Dx', 'u@db.example.com:5432 options=endpoint=x'],
+  ['postgresql://u@db/shop', undefined],
+  ['postgresql://u@db.internal/shop', undefined],
+  ['postgresql://u@192.0.2.7/shop', undefined],
   ['postgresql://u@localhost/shop', undefined],
+  ['postgresql://u@localhost./shop', undefined],
+  ['postgresql://u@localhost.localdomain/shop', undefined],
   ['postgresql://u@127.0.0.1:5433/shop', undefined],
+  ['postgresql://u@127.1/shop', undefined],
   ['postgresql://u@[::1]/shop', undefined],
   ['postgresql:///shop', undefined],
   ['postgresql:///shop?host=/var/run/postgresql', undefined],
-  ['postgresql://u@localhost,db.example.com/shop', undefined],
+  ['postgresql://u@a.example.com,b.example.com/shop', undefined],
 ])('the server of %s is %s', (url, server) => {
   expect(serverIn(parsePostgresUrl(url).source)).toBe(server);
 });

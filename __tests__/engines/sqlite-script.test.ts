@@ -32,6 +32,17 @@ const script = (...lines: string[]): string =>
 const inSchema = (sql: string): string =>
   `INSERT INTO sqlite_master VALUES ('trigger','bad','t',0,'${sql.replaceAll("'", "''")}');`;
 
+test('what comes after COMMIT is not of a dump', () => {
+  const whole = script('INSERT INTO t VALUES (1);');
+  expect(load(`${whole}\n-- the end\n;\n`)[0]).toBe(0);
+  expect(load(`${whole}DELETE FROM t;\n`)).toEqual([3, 'failed', expect.stringMatching(/^line \d comes after COMMIT, where a dump ends$/)]);
+  expect(load(whole + whole.replace('TABLE t', 'TABLE u'))[1]).toBe('failed');
+});
+
+test('many blanks at the end are read in one go', () => {
+  expect(load(`${script()}${' '.repeat(200_000)}x`)).toEqual([3, 'cut', 'its last statement has no end']);
+});
+
 describe('nothing reaches beyond the new file', () => {
   test.each<[string, string, string[], RegExp]>([
     ['a dot-command', 'failed', ['.shell touch pwned'], /^line 5: near "\."/],

@@ -48,6 +48,8 @@ export interface PostgresContainer {
   rename(name: string): Promise<void>;
   /** Starts another container with these labels, which only sleeps. */
   beside(name: string, labels: Record<string, string>): Promise<void>;
+  /** The same of an image that has these labels itself. */
+  besideOfImage(name: string, labels: Record<string, string>): Promise<void>;
   /** Removes one of those. */
   remove(name: string): Promise<void>;
   /** Removes the container with all in it, and those beside it. */
@@ -178,6 +180,15 @@ export async function startPostgresContainer(options: ContainerOptions = {}): Pr
       makeRoot(place);
       const words = ['run', '-d', '--name', other, '--network=none', '-v', '/usr:/usr:ro', ...labelled(labels)];
       await run('podman', [...words, '--rootfs', place, 'sleep', '600'], { env });
+    },
+    async besideOfImage(other, labels) {
+      const place = join(directory, other);
+      makeRoot(place);
+      await run('tar', ['-cf', `${place}.tar`, '-C', place, '.']);
+      const changes = Object.entries(labels).flatMap(([key, value]) => ['--change', `LABEL ${key}=${value}`]);
+      await run('podman', ['import', '-q', ...changes, `${place}.tar`, other], { env });
+      const words = ['run', '-d', '--name', other, '--network=none', '-v', '/usr:/usr:ro', other, 'sleep', '600'];
+      await run('podman', words, { env });
     },
     async remove(other) {
       await run('podman', ['rm', '-f', '-t', '0', other], { env });

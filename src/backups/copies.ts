@@ -91,12 +91,14 @@ export function copyCandidates(
 const pinOf = ({ manifest, state }: Backup): string | null =>
   isTrusted({ state }) ? (manifest.pinned?.reason ?? null) : `perhaps: its manifest on the host is ${state}`;
 
-/** The server tells more than the name of the host. */
+/** The server tells more than the name of the host, unless that is the server's own address. */
 export function isFromElsewhere(
   manifest: { host: string; identity: Identity },
   here: { host: string; identity: Identity },
 ): boolean {
   if (manifest.host === here.host) return false;
+  // Database.server: a clone has another address, and the number of the server that it was made of
+  if (manifest.host.includes('@') && here.host.includes('@')) return true;
   const server = serverOf(manifest.identity);
   return server === null || server !== serverOf(here.identity);
 }

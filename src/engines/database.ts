@@ -14,7 +14,7 @@ export interface Database {
   readonly kind: string;
   /** The path that the catalogue must resolve on the host to know the database; empty where there is none. */
   readonly path: string;
-  /** The machine that the database is on, by the name that the URL gives it; absent: the one whose tools are run. */
+  /** The server as its URL names it, with an `@`, where every machine finds the same one by it; absent: it is of the machine whose tools are run. */
   readonly server?: string | undefined;
   /** From the lock to a payload in the work folder that was read back; `holder` says to other runs who we are. */
   backup(settings: Settings, id: string, holder: string): HostRequest;

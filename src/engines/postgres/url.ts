@@ -80,15 +80,19 @@ export function namingUrl(text: string, database: string): string {
   return textOf({ ...source, given: uri(database, source.parameters) });
 }
 
-/** Names of the machine that asks, and folders of sockets. */
-const HERE = /^(localhost|127(\.\d+){3}|::1|0\.0\.0\.0|::|[/@].*|)$/i;
+/** Of the whole internet: a name with dots whose end is none of a machine or a network alone. Addresses and short names may be of another machine elsewhere. */
+const PUBLIC_NAME =
+  /^(?:[a-z0-9_-]+\.)+(?!(?:local|localhost|localdomain|internal|lan|home|arpa)\.?$)[a-z][a-z0-9-]*\.?$/;
+/** What leads to another server by one host name. */
+const ROUTES = ['hostaddr', 'service', 'options'];
 
-/** The server, `HOST` or `HOST:PORT`, as far as the URL names one on another machine. */
+/** The server as the URL names it, `USER@HOST:PORT`, where that is the same server from every machine; a pooler may tell servers apart by the user. */
 export function serverIn({ parameters }: PostgresSource): string | undefined {
-  const { host, hostaddr = '', port = '5432' } = Object.fromEntries(parameters);
-  const server = (host ?? hostaddr).toLowerCase();
-  if (server.split(',').some((one) => HERE.test(one))) return undefined;
-  return port === '5432' ? server : `${server}:${port}`;
+  const { host = '', port = '5432', user = '' } = Object.fromEntries(parameters);
+  const server = host.toLowerCase();
+  if (!PUBLIC_NAME.test(server)) return undefined;
+  const routes = parameters.filter(([name]) => ROUTES.includes(name)).map(([name, value]) => ` ${name}=${value}`);
+  return `${user}@${server.replace(/\.$/, '')}:${port}${routes.join('')}`;
 }
 
 /** Whether two URLs name one database in the same way, whoever asks for it. */

@@ -4,12 +4,17 @@
 
 # tell_client: the tools that find_postgres has found
 tell_client() {
+  # what reads a dump is psql and pg_restore: where the PATH has them from somewhere else, nobody can tell what they are
+  for program in psql pg_restore; do
+    program_version=$("$pg_bin$program" --version 2>/dev/null)
+    [ "${program_version#*") "}" = "${pg_version#*") "}" ] || pg_version="of several versions: $program_version, $pg_version"
+  done
   put pg_dump_version "$pg_version"
   put pg_bin "$pg_bin"
   package=$(package_of "$(command -v "${pg_bin}pg_restore")")
   if [ -z "$package" ] || [ "$package" != "$(package_of "$(command -v "${pg_bin}psql")")" ]; then return; fi
   put client_package "$package"
-  put client_fixes "$(package_changelog "$package" | tr -c 'A-Z0-9-' '\n' | grep -x 'CVE-[0-9]\{4\}-[0-9]\{4,7\}' | sort -u | tr '\n' ' ')"
+  put client_fixes "$(package_changelog "$package" | grep -vi 'revert\|unfixed\|not affected\|vulnerable' | tr -c 'A-Z0-9-' '\n' | grep -x 'CVE-[0-9]\{4\}-[0-9]\{4,7\}' | sort -u | tr '\n' ' ')"
 }
 
 # package_of FILE: deb, rpm or apk, its name and its version; nothing where the file is of none

@@ -18,7 +18,7 @@ CLOSING = {b"'": b"'", b'"': b'"', b"`": b"`", b"[": b"]", b"--": b"\n", b"/*": 
 BLANK = rb"(?:\s|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)*"
 TRIGGER = re.compile(BLANK + rb"create\s+(?:temp\s+|temporary\s+)?trigger\b", re.I | re.S)
 COMMIT = re.compile(BLANK + rb"(?:commit|end)\b", re.I)
-NOTHING = re.compile(BLANK + rb";?" + BLANK + rb"$", re.S)
+NOTHING = re.compile(rb"(?:[\s;]|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)*$", re.S)
 
 
 class Fault(Exception):
@@ -96,10 +96,13 @@ def load(script, new):
     for setting in ("synchronous = off", "trusted_schema = off", "ignore_check_constraints = on"):
         database.execute("PRAGMA " + setting)
     database.set_authorizer(authorize)
-    begun = virtual = False
+    begun = virtual = ended = False
+    extra = None
     late = []
     with open(script, "rb") as file:
         for number, text in statements(file):
+            if ended and extra is None and not NOTHING.match(text):
+                extra = number
             sql = decoded(text, number)
             # iterdump before Python 3.10 fills sqlite_sequence before there is a table that makes it
             ready = late + [(number, sql)] if COMMIT.match(text) else [(number, sql)]
@@ -114,8 +117,11 @@ def load(script, new):
             # into the schema itself, where this connection does not see it
             virtual = virtual or "CREATE VIRTUAL TABLE" in sql
             begun = begun or database.in_transaction
+            ended = begun and not database.in_transaction
     if late:
         raise Fault("failed", "line %d: no such table: sqlite_sequence" % late[0][0])
+    if extra is not None:
+        raise Fault("failed", "line %d comes after COMMIT, where a dump ends" % extra)
     if database.in_transaction or not begun:
         raise Fault("cut", "its last line, COMMIT, is missing")
     if database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:

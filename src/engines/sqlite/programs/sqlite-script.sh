@@ -20,6 +20,10 @@ load_script() {
 
 load_script_within() {
   ulimit -f "$1" 2>/dev/null
+  # shellcheck disable=SC3045 # KiB: for what a crafted file would have held in memory, where the shell knows it
+  ulimit -v 2097152 2>/dev/null
+  SQLITE_TMPDIR=$work
+  export SQLITE_TMPDIR
   exec python3 -I -c "$sqlite_script" "$2" "$3"
 }
 
