@@ -226,7 +226,7 @@ describe('the backup of this run', () => {
       [id(15), 'gone'],
       [id(3), LAST(1)],
       [id(2), LAST(2)],
-      [id(1), 'the newest backup is suspect: no good one is deleted'],
+      [id(1), 'the newest backup is suspect, so no good one is deleted'],
     ]);
   });
 
@@ -311,7 +311,7 @@ describe('a place of copies', () => {
     const rotation = await planRotation(own, place);
     expect(rotation).toMatchObject({ retention: { decisions: [], refusal: null }, remove: [] });
     await carryOut(own, rotation);
-    expect(own.told).toEqual(['the copies in the store are left to the lifecycle of the bucket (s3-keep: none)']);
+    expect(own.told).toEqual(["the bucket's lifecycle rotates the off-site copies (s3-keep: none)"]);
   });
 });
 
@@ -368,7 +368,7 @@ describe('a plan that is refused deletes nothing', () => {
       if (objection === null) continue;
       expect(objection).toMatchObject({ code: 'E_POLICY', message: refusalOf(rotation) });
       expect(objection.message.startsWith('in s3://bucket/app/: ')).toBe(kind === 's3');
-      expect(objection.hint).toContain(`Look at the plan`);
+      expect(objection.hint).toContain(`Check the plan`);
       expect(objection.hint).toContain(kind === 's3' ? '`s3-keep`' : '`keep`');
       await carryOut(own, rotation);
       expect([...place.files.keys()]).toEqual(before);
