@@ -146,7 +146,7 @@ test.each<[what: string, args: string[], env: Record<string, string>, message: R
   ['no token', [], { DB_BACKUP_TOKEN: '' }, /E_INPUT: token: it is required: .*--token-file FILE/],
   ['a short token', [], { DB_BACKUP_TOKEN: 'x'.repeat(31) }, /E_INPUT: token: expected 32 characters or more/],
   ['a token with a blank', [], { DB_BACKUP_TOKEN: `${API_TOKEN} x` }, /E_INPUT: token: expected ASCII/],
-  ['a token as an option', [`--token=${API_TOKEN}`], {}, /E_INPUT: token: it is no option, since every user/],
+  ['a token as an option', [`--token=${API_TOKEN}`], {}, /E_INPUT: token: it cannot be an option, because every user/],
   ['a file that is not there', ['--token-file', '/nowhere'], {}, /E_INPUT: token: \/nowhere can not be read: ENOENT/],
   ['a secret as an option', ['--key', 'x'], {}, /E_INPUT: key: a secret is no option/],
   ['an input that is wrong', ['--keep', 'seven'], {}, /E_INPUT: keep: expected/],
@@ -174,8 +174,8 @@ test('it says at once what is missing, and what would be that of several databas
   writeFileSync(join(folder, 'two.yml'), 'databases: { a: { database: /a.db }, b: { database: /b.db } }\n');
   const both = startServe(['--config', 'two.yml', '--name', 'x'], { cwd: folder, env: { DATABASE_URL: '/c.db' } });
   expect(await both.ended).toBe(2);
-  expect(both.log()).toMatch(/E_INPUT: database: it would be that of each of a, b: leave it to/);
-  expect(both.log()).toMatch(/E_INPUT: name: it would be that of each of a, b/);
+  expect(both.log()).toMatch(/E_INPUT: database: it would apply to each of a, b: set it in/);
+  expect(both.log()).toMatch(/E_INPUT: name: it would apply to each of a, b/);
 });
 
 test('a port that is taken, and an address that others reach', async () => {
@@ -184,11 +184,11 @@ test('a port that is taken, and an address that others reach', async () => {
   const { port } = taken.address() as { port: number };
   const refused = startServe([...inputs, '--port', String(port)]);
   expect(await refused.ended).toBe(1);
-  expect(refused.log()).toMatch(new RegExp(`127\\.0\\.0\\.1:${port} can not be listened on: .*EADDRINUSE`));
+  expect(refused.log()).toMatch(new RegExp(`cannot listen on 127\\.0\\.0\\.1:${port}: .*EADDRINUSE`));
   taken.close();
 
   const api = await startApi([...inputs, '--listen', '0.0.0.0', '--allowed-host', 'Backup.example.org']);
-  await until(() => /WARN +others can reach 0\.0\.0\.0, and what passes is not encrypted/.test(api.log()));
+  await until(() => /WARN +other machines can reach 0\.0\.0\.0, and the traffic is not encrypted/.test(api.log()));
   expect((await call(api.url.replace('0.0.0.0', '127.0.0.1'), 'GET /health', { token: null })).status).toBe(200);
   expect(await api.stop()).toBe(0);
 });

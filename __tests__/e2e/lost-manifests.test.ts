@@ -41,7 +41,7 @@ test('fourteen good ones: all are kept and adopted, and rotated later as any', a
   for (const id of ids) expect(result.visible).toContain(`adopted ${id}`);
   expect(reportOf(result).retention.at(-1)).toEqual({
     ...{ id: ids[13], keep: true },
-    reasons: ['its manifest was lost, and it was adopted in this run'],
+    reasons: ['its manifest was missing, and this run adopted it'],
   });
   expect(dir.manifest(ids[0] ?? '')).toMatchObject({
     ...{ verified: { level: 'checksum' }, databaseBytes: PLAIN.length, content: null },
@@ -142,7 +142,7 @@ describe('in the store', () => {
     expect(inS3).toMatchObject({ backups: 2, deleted: 0 });
     expect(Object.fromEntries((inS3?.retention ?? []).map(({ id, reasons }) => [id, reasons]))).toEqual({
       [made]: ['last 1 of 1'],
-      [known]: ['its manifest was lost, and was put back in this run'],
+      [known]: ['its manifest was missing, and this run put it back'],
     });
     expect(problems.map(({ message }) => message).join()).toContain(
       `${differs} in s3://shop-backups/app/ has no manifest`,

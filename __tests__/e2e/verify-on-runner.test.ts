@@ -108,7 +108,7 @@ describe('SQLite', () => {
       });
       expect(result).toMatchObject(done);
       expect(result.annotations).toEqual([]);
-      expect(result.visible).toMatch(/pull: .* in .*, SHA-256 as in the manifest/);
+      expect(result.visible).toMatch(/pull: .* in .*, SHA-256 matches the manifest/);
       expect(result.visible).toMatch(new RegExp(`is intact: ${level} verified in .* on the runner`));
       const used = existsSync(join(runner, 'used')) ? readFileSync(join(runner, 'used'), 'utf8') : '';
       if (level === 'checksum') expect(used).toBe('');
@@ -158,9 +158,9 @@ describe('is rejected, and counts as not verified from then on', () => {
         [
           'another checksum beside it',
           () => writeFileSync(`${payload(good.id)}.sha256`, `${'0'.repeat(64)}  x\n`),
-          /\.sha256 is not there, or does not say/,
+          /\.sha256 is missing, or does not match/,
         ],
-        ['no checksum beside it', () => rmSync(`${payload(good.id)}.sha256`), /\.sha256 is not there, or does not say/],
+        ['no checksum beside it', () => rmSync(`${payload(good.id)}.sha256`), /\.sha256 is missing, or does not match/],
         ['a link', () => link(), /is not there, or is no regular file/],
       ],
       4,
