@@ -137,9 +137,9 @@ describe('a directory that can not be used is E_PERM', () => {
       expectFailure(
         failed,
         'E_PERM',
-        `${scene.user.name} can not write /srv/dbb-not-yours/backups`,
+        `${scene.user.name} cannot write to /srv/dbb-not-yours/backups`,
         'Permission denied',
-        `On the host: \`sudo install -d -m 700 -o ${scene.user.name} /srv/dbb-not-yours/backups\`; or choose`,
+        `Run \`sudo install -d -m 700 -o ${scene.user.name} /srv/dbb-not-yours/backups\` on the host, or choose`,
       );
       // The line is one that can be typed, whatever the path is.
       const odd = "/srv/dbb-not-yours/a b/it's";
@@ -150,7 +150,7 @@ describe('a directory that can not be used is E_PERM', () => {
       expectFailure(
         await scene.run({ directory: odd, 'dry-run': 'true' }),
         'E_PERM',
-        `${scene.user.name} can not write ${odd}`,
+        `${scene.user.name} cannot write to ${odd}`,
         '`sudo install -d -m 700',
       );
       expect(readdirSync('/srv/dbb-not-yours')).toEqual([]);

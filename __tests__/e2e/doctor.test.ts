@@ -49,10 +49,10 @@ describe('before the first backup', () => {
   test('all is there: green, each row told, and nothing made', () => {
     expect(result).toMatchObject({ code: 0, outputs: { 'error-code': '', 'backup-ok': 'false' } });
     expect(rows(result)).toEqual({
-      Login: `ok ${scene.user.name}, at 127.0.0.1:${scene.sshd.port}, whose host key is a known one`,
+      Login: `ok ${scene.user.name}, at 127.0.0.1:${scene.sshd.port}, with a known host key`,
       Tools: expect.stringMatching(/^ok every required tool is installed; zstd; flock$/),
       Clock: expect.stringMatching(/^ok /),
-      'Backup directory': `ok ${scene.directory} is not there, and can be made`,
+      'Backup directory': `ok ${scene.directory} is missing, and can be created`,
       Backups: 'ok no backups of app yet',
       Database: expect.stringMatching(/^ok .*app\.db with sqlite3 3\..*; compressed with .*Zstandard/),
       'Room for a backup': expect.stringMatching(/^ok [\d.]+ MB needed, [\d.]+ [GT]B free$/),

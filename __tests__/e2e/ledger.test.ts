@@ -192,7 +192,7 @@ test('the loss of the directory is one finding, and the charts still show what t
 
   const fourth = await run();
   expect(problemsOf(fourth)).toEqual([['warning', 'E_NOT_FOUND']]);
-  expect(fourth.outputs.report).toContain('there is no backup in');
+  expect(fourth.outputs.report).toContain('has no backups any more');
   for (const id of ids) expect(fourth.outputs.report).toContain(id);
   expect(fourth.visible).toContain('such a backup usually takes');
   expect(reportOf(fourth).remembered).toHaveLength(3);

@@ -279,7 +279,7 @@ describe('what the host has lost', () => {
     expectFailure(await verify(), 'E_CHECKSUM', 'the manifest says'); // it is the copy on the host that is to be proven
     const result = await restore({ backup: good });
     expectRestored(result);
-    expect(result.visible).toMatch(/the SHA-256 of .* is taken from s3:/i);
+    expect(result.visible).toMatch(/the SHA-256 of .* is used from s3:/i);
     s3.clear();
     expectFailure(await restore({ backup: good }), 'E_CHECKSUM', 'the manifest says');
   });

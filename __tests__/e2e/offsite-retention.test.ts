@@ -112,7 +112,7 @@ describe('a rotation', () => {
       [kept]: ['last 2 of 2'],
       [pinned]: ['pinned: audit'],
       [pinnedOnHost]: ['pinned: mine'],
-      [torn]: [expect.stringMatching(/^damaged: .* bytes, the manifest says 7$/)],
+      [torn]: [expect.stringMatching(/^damaged: .* bytes, but the manifest says 7$/)],
       ...Object.fromEntries(doomed.map((id) => [id, 'deleted'])),
     });
     const report = reportOf(result);
@@ -146,7 +146,7 @@ describe('a rotation', () => {
     expect(deletions()).toEqual(unit(ids[2] ?? ''));
     const kept = reportOf(await scene.run({ ...s3.inputs, keep: '1', 'dry-run': 'true' })).s3?.retention ?? [];
     expect(kept.filter(({ keep }) => keep)).toMatchObject([
-      { reasons: ['last 2 of 3, by the rules that it was made under'] },
+      { reasons: ['last 2 of 3, by the rules it was made under'] },
     ]);
     const last = expectBackup(await scene.run({ ...s3.inputs, keep: '1', 'keep-made-under': 'false' }));
     expect(s3.keys()).toEqual(unit(last));
@@ -200,7 +200,7 @@ describe('a rotation', () => {
     expectFailure(
       result,
       'E_POLICY',
-      'in s3://shop-backups/app/: max-delete: at most 3 deletions, the plan has 4 of 5',
+      'in s3://shop-backups/app/: max-delete: at most 3 deletions allowed, but the plan deletes 4 of 5',
     );
     expect(deletions()).toEqual([]);
     expect(scene.files()).not.toContain(`${old}.json`);

@@ -248,7 +248,7 @@ test('a dry run says where the copy would go, and only looks', async () => {
   expect(result.code).toBe(0);
   expect(result.visible).toContain('would copy it to s3://shop-backups/p/app/');
   expect(reportOf(result).checked.find(({ what }) => what === 'Store')?.found).toMatch(
-    /^s3:\/\/shop-backups\/p\/app\/ can be read; it has 0 copies of this database/,
+    /^s3:\/\/shop-backups\/p\/app\/ can be read, and has 0 copies of this database/,
   );
   expect(s3.requests.map(({ method, query }) => [method, query.get('prefix')])).toEqual([['GET', 'p/app/']]);
 });

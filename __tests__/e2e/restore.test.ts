@@ -255,7 +255,7 @@ describe('the commands of the user', () => {
     const result = await restore(
       commands({ 'check-command': `${said('check')}; echo unwell; false; ${said('never')}` }),
     );
-    expectRolledBack(result, 'check-command ended with status 1; it said last: unwell');
+    expectRolledBack(result, 'check-command ended with status 1; its last output: unwell');
     expect(log()).toEqual(['stop', 'stop', 'after', 'start', 'check', 'stop', 'stop', 'start']);
   });
 

@@ -178,7 +178,7 @@ test('credentials are handed to the service, and what can not be there is told',
   ]);
   expect([cron.code, cron.stderr]).toEqual([
     2,
-    expect.stringContaining('credentials of systemd (pass.1), which cron does not know'),
+    expect.stringContaining('systemd credentials (pass.1), which cron does not support'),
   ]);
   const odd = configure('    signing-key: { credential: "a:/etc/shadow" }\n', 'odd.yml');
   expect((await machine.schedule(['install', '--with', 'systemd', '--config', odd, '--dry-run'])).code).toBe(2);

@@ -239,7 +239,7 @@ describe('which one', () => {
   ])('the newest has %s manifest: E_MANIFEST, not the older one in silence', async (what, spoil, why) => {
     spoil();
     const before = listing(stored.directory);
-    expectFailure(await stored.run(), 'E_MANIFEST', why, 'do not rely on this one');
+    expectFailure(await stored.run(), 'E_MANIFEST', why, 'Do not rely on this backup');
     if (SWEEP || what === 'no')
       expectFailure(await stored.run({ backup: stored.id, 'dry-run': 'true' }), 'E_MANIFEST', why);
     expect(listing(stored.directory)).toMatchObject(before);
@@ -318,7 +318,7 @@ describe('assert', () => {
     const message = expectFailure(
       await stored.run({ verify: 'restore', assert: `SELECT 1\n${statement}` }),
       'E_ASSERT',
-      '1 of 2 assertions does not hold in the restored copy',
+      '1 of 2 assertions does not hold in the scratch restore',
       statement,
       why,
     );
@@ -329,15 +329,15 @@ describe('assert', () => {
 });
 
 describe('what is rejected', () => {
-  const NO_FILE = /is not there, or is no regular file/;
-  const OTHER = /does not say what the manifest says/;
+  const NO_FILE = /is missing, or is not a regular file/;
+  const OTHER = /does not match the manifest/;
   const intact = () => readFileSync(new Stored().path(''));
   /** Whatever is wrong with the bytes, each level finds it, and says in the manifest that this is no backup any more. */
   async function rejected(stored: Stored, level: string, code: string, ...says: (string | RegExp)[]): Promise<void> {
     const live = stateOf(database);
     const result = await stored.run({ verify: level });
     const message = expectFailure(result, code, ...says);
-    expect(message).toContain('take a new one');
+    expect(message).toContain('Take a new one');
     expect(stored.manifest.verified).toEqual({ level: 'none', at: expect.any(String) });
     expect(result.outputs).toMatchObject({ 'backup-id': stored.id, 'verified-level': 'none' });
     expect(stored.leftovers()).toEqual([]);
@@ -351,7 +351,7 @@ describe('what is rejected', () => {
       const stored = new Stored();
       const whole = readFileSync(stored.path(''));
       writeFileSync(stored.path(''), whole.subarray(0, Math.floor((whole.length * percent) / 100)));
-      await rejected(stored, level, 'E_CHECKSUM', /has \d+ bytes, the manifest says \d+/);
+      await rejected(stored, level, 'E_CHECKSUM', /has \d+ bytes, but the manifest says \d+/);
     });
 
     test('the file of another database, and of another backup', async () => {

@@ -170,7 +170,7 @@ describe('what is no backup', () => {
     place.files.set(at(4).file, { bytes: 7, text: '' });
     place.files.delete(at(3).file);
     expect(await decided(place)).toEqual([
-      [id(4), expect.stringMatching(/^damaged: .* has 7 bytes, the manifest says 4000$/)],
+      [id(4), expect.stringMatching(/^damaged: .* has 7 bytes, but the manifest says 4000$/)],
       [id(3), expect.stringMatching(/^damaged: .* is missing$/)],
       [id(2), LAST(1)],
       [id(1), LAST(2)],
@@ -299,7 +299,7 @@ describe('a place of copies', () => {
     expect(await decided(place)).toEqual([
       [id(4), LAST(1, 1)],
       [id(3), 'pinned: audit'],
-      [id(2), 'pinned: perhaps: its manifest on the host can not be read'],
+      [id(2), 'pinned: perhaps: its manifest on the host cannot be read'],
       [id(1), 'pinned: audit'],
     ]);
   });
