@@ -263,7 +263,7 @@ describe('a server that asks for more, or for something else', () => {
       'key exchange',
       'KexAlgorithms sntrup761x25519-sha512@openssh.com',
       'it shares no key exchange algorithm with this action: it offers sntrup761x25519-sha512@openssh.com',
-      'this action has curve25519-sha256',
+      'this action supports curve25519-sha256',
       'KexAlgorithms +curve25519-sha256',
     ],
     [

@@ -475,7 +475,7 @@ describe('what is rejected', () => {
     test('what does not decompress', async () => {
       const stored = new Stored();
       stored.replace(Buffer.from('this is not zstd'));
-      await rejected(stored, level, 'E_CHECKSUM', /can not be decompressed/);
+      await rejected(stored, level, 'E_CHECKSUM', /cannot be decompressed/);
     });
 
     test('more than the manifest says, of which no more than twice as much is ever written', async () => {

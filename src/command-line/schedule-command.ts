@@ -31,7 +31,7 @@ export function scheduleCommand(root: Command, done: (status: number) => void): 
   };
   const config = new Option(
     '--config <file>',
-    'the configuration file (default: db-backup.yml here, then /etc/db-backup/db-backup.yml)',
+    'the configuration; default: db-backup.yml here, then /etc/db-backup/db-backup.yml',
   );
   const name = (about: string): Option => new Option('--name <name>', about);
   const dryRun = new Option('--dry-run', 'show the plan, change nothing');

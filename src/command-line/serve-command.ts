@@ -33,10 +33,7 @@ export const serve: Others = (root, done) => {
       'how long to wait after SIGTERM for running commands, before they are stopped',
       '60s',
     )
-    .option(
-      '--config <file>',
-      'the configuration file (default: db-backup.yml here, then /etc/db-backup/db-backup.yml)',
-    )
+    .option('--config <file>', 'the configuration; default: db-backup.yml here, then /etc/db-backup/db-backup.yml')
     .addHelpText(
       'after',
       '\nThe inputs of the commands, such as --database, are options here too. Set the SSH port with the variable DB_BACKUP_PORT.',
