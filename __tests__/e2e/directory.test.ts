@@ -164,12 +164,7 @@ describe('a directory that can not be used is E_PERM', () => {
   test('one that the user can not enter', async () => {
     const dir = fresh();
     chmodSync(dir.path, 0o000);
-    expectFailure(
-      await scene.run({ directory: dir.path }),
-      'E_PERM',
-      `cannot enter ${dir.path}`,
-      'sudo install -d',
-    );
+    expectFailure(await scene.run({ directory: dir.path }), 'E_PERM', `cannot enter ${dir.path}`, 'sudo install -d');
   });
 
   test('a file system mounted read-only, whether or not backups are there', async () => {

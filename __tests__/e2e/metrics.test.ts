@@ -76,7 +76,11 @@ test('each run that says so writes what it and the backups are', async () => {
 });
 
 test.each<[string, (file: string) => void, string]>([
-  ['a file of somebody else', (file) => writeFileSync(file, 'node_x 1\n'), 'its content was not written by this action'],
+  [
+    'a file of somebody else',
+    (file) => writeFileSync(file, 'node_x 1\n'),
+    'its content was not written by this action',
+  ],
   [
     'a file that can not be read',
     (file) => writeFileSync(file, '# HELP db_backup_x\n', { mode: 0o600 }),

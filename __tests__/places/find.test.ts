@@ -304,7 +304,7 @@ describe('what is said when there is none', () => {
       byId(1),
       [[at(1), torn]],
       [],
-      `${id(1)} is damaged: ${at(1).file} has 7 bytes, the manifest says 4000, nor in s3://bucket/app/`,
+      `${id(1)} is damaged: ${at(1).file} has 7 bytes, but the manifest says 4000, nor in s3://bucket/app/`,
       'Choose another backup: `command: list` shows them.',
     ],
   ])('%s', async (_, asked, host, store, message, hint) => {

@@ -150,8 +150,8 @@ test.each<[string, Manifest[], [number, string][]]>([
     [
       [4, LAST(1)],
       [3, LAST(2)],
-      [2, `${LAST(3, 4)}, by the rules that it was made under`],
-      [1, `${LAST(4, 4)}, by the rules that it was made under`],
+      [2, `${LAST(3, 4)}, by the rules it was made under`],
+      [1, `${LAST(4, 4)}, by the rules it was made under`],
     ],
   ],
 ])('%s', async (_, manifests, expected) => {
@@ -323,7 +323,7 @@ describe('a plan that is refused deletes nothing', () => {
       four,
       { last: 1 },
       { 'keep-minimum': '3' },
-      'keep-minimum: 3 verified backups must remain, the rules leave 1 of 4, pinned and safety backups apart',
+      'keep-minimum: 3 verified backups must remain, but the rules leave 1 of 4, not counting pinned and safety backups',
     ],
     ['exactly keep-minimum remain', four, { last: 3 }, { 'keep-minimum': '3' }, null],
     [
@@ -331,7 +331,7 @@ describe('a plan that is refused deletes nothing', () => {
       four,
       { last: 1 },
       { 'max-delete': '2' },
-      'max-delete: at most 2 deletions, the plan has 3 of 4 backups',
+      'max-delete: at most 2 deletions allowed, but the plan deletes 3 of 4 backups',
     ],
     ['exactly max-delete go', four, { last: 1 }, { 'max-delete': '3' }, null],
     [
@@ -339,7 +339,7 @@ describe('a plan that is refused deletes nothing', () => {
       Array.from({ length: 19 }, (_, nth) => at(nth + 1)),
       { last: 8 },
       {},
-      'max-delete: at most 10 deletions, the plan has 11 of 19 backups',
+      'max-delete: at most 10 deletions allowed, but the plan deletes 11 of 19 backups',
     ],
     ['no rule is set', four, {}, {}, 'keep: no rule is set, so 4 of 4 backups would be deleted'],
     [
@@ -347,7 +347,7 @@ describe('a plan that is refused deletes nothing', () => {
       [at(1, PIN), at(2, SAFETY), at(3), at(4)],
       { last: 1 },
       { 'keep-minimum': '2' },
-      'keep-minimum: 2 verified backups must remain, the rules leave 1 of 2, pinned and safety backups apart',
+      'keep-minimum: 2 verified backups must remain, but the rules leave 1 of 2, not counting pinned and safety backups',
     ],
     [
       'a whole one is no reserve of the partial ones',
