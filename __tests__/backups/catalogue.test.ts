@@ -61,7 +61,7 @@ describe('one unit', () => {
     [
       'the payload is shorter',
       altered(one(), PAYLOAD, { bytes: 3999 }),
-      `${PAYLOAD} has 3999 bytes, the manifest says 4000`,
+      `${PAYLOAD} has 3999 bytes, but the manifest says 4000`,
       null,
     ],
   ])('%s: damaged, reported and kept', (_, listing, detail, files) => {
@@ -75,7 +75,7 @@ describe('one unit', () => {
   test('without its checksum file it is still a backup', () => {
     const { backups, problems } = read(without(one(), CHECKSUM));
     expect(backups).toMatchObject([{ state: 'ok', files: [MANIFEST, PAYLOAD] }]);
-    expect(problems).toEqual([`${CHECKSUM} is missing; the manifest still has the SHA-256 of ${PAYLOAD}`]);
+    expect(problems).toEqual([`${CHECKSUM} is missing, but the manifest still has the SHA-256 of ${PAYLOAD}`]);
   });
 
   test('verified at no level, it does not count', () => {
@@ -100,10 +100,10 @@ describe('one unit', () => {
     const { backups, problems } = read(listing, new Date('2026-11-01T00:00:00Z'));
     expect(backups).toMatchObject([{ state: 'damaged', files: [MANIFEST, PAYLOAD] }]);
     expect(problems).toEqual([
-      `${ID} is damaged: ${PAYLOAD} has 1 byte, the manifest says 4000; it was kept and does not count as a backup`,
+      `${ID} is damaged: ${PAYLOAD} has 1 byte, but the manifest says 4000; it was kept and does not count as a backup`,
       `${ID} is dated in the future; it was kept and does not count until then. Check the clocks`,
-      `${CHECKSUM} is missing; the manifest still has the SHA-256 of ${PAYLOAD}`,
-      `${ID}.sqlite is not a file that ${MANIFEST} names; it was left alone`,
+      `${CHECKSUM} is missing, but the manifest still has the SHA-256 of ${PAYLOAD}`,
+      `${MANIFEST} does not list the file ${ID}.sqlite; it was left alone`,
     ]);
   });
 });
@@ -169,7 +169,7 @@ describe('what is not ours to judge', () => {
     ['b', 'not a regular file'],
     ['', 'not a regular file'],
   ])('type %j under a name of ours is reported and never touched', (type, words) => {
-    const left = (name: string) => `${name} is ${words}, where a backup has regular files; it was left alone`;
+    const left = (name: string) => `${name} is ${words}, but a backup consists of regular files; it was left alone`;
     const payload = read(altered(one(), PAYLOAD, { type }));
     expect(payload.backups).toMatchObject([{ state: 'damaged', files: [MANIFEST, CHECKSUM] }]);
     expect(payload.problems[0]).toBe(left(PAYLOAD));
@@ -179,7 +179,7 @@ describe('what is not ours to judge', () => {
     });
     // Somebody has moved the manifest and left a link: its payload is not an orphan to be swept.
     const manifest = read(altered(one(), MANIFEST, { type }), new Date('2026-12-24T00:00:00Z'));
-    const why = `${MANIFEST} is ${words}, where a backup has regular files`;
+    const why = `${MANIFEST} is ${words}, but a backup consists of regular files`;
     expect(manifest).toEqual({
       backups: [],
       orphans: [],
@@ -197,7 +197,7 @@ describe('orphans', () => {
       orphans: [{ id: ID, createdAt: new Date(TIME), files: [PAYLOAD, CHECKSUM], sweepable: false, payload: PAYLOAD }],
       unreadable: [{ id: ID, createdAt: new Date(TIME), why: `${PAYLOAD} and ${CHECKSUM}: the manifest is missing` }],
       problems: [
-        `${PAYLOAD} and ${CHECKSUM}: no manifest, so this is not a backup; it is kept, and the next backup or prune adopts it when its bytes are those of the checksum beside it`,
+        `${PAYLOAD} and ${CHECKSUM}: no manifest, so this is not a backup; it is kept, and the next backup or prune adopts it if its bytes match the checksum beside it`,
       ],
     });
   });
@@ -213,10 +213,10 @@ describe('orphans', () => {
     expect(orphans).toMatchObject([{ sweepable: false, payload: null }]);
     const why =
       listing === sealedOne
-        ? ', and not adopted, since it is encrypted: `restore` takes it by its path, with what opens it'
+        ? ', and not adopted, because it is encrypted: you can `restore` it by its path, with its key or passphrase'
         : '';
     expect(problems.join()).toContain(
-      `it is kept, since it may be a good one${why}; \`command: delete\` with \`backup:`,
+      `it is kept, because it may be a good backup${why}; to delete it, run \`command: delete\` with \`backup:`,
     );
   });
 
@@ -228,7 +228,7 @@ describe('orphans', () => {
       expect(read(listing, new Date('2026-11-21T10:15:00Z')).orphans).toMatchObject([{ sweepable: false }]);
       const { orphans, problems } = read(listing, new Date('2026-11-21T10:15:01Z'));
       expect(orphans).toMatchObject([{ sweepable: true, payload: null }]);
-      expect(problems).toEqual([expect.stringContaining('there is nothing in it, and the next rotation sweeps it')]);
+      expect(problems).toEqual([expect.stringContaining('it has no content, and the next rotation removes it')]);
       expect(leftovers(orphans)).toMatchObject([{ id: ID, verified: false, leftover: true }]);
     }
   });

@@ -31,7 +31,7 @@ describe('a catalogue of a store', () => {
       const place = { checksums: false, rotates };
       const { orphans, problems } = worded(readCatalogue(orphan, NAMES, NOW, place));
       expect(orphans).toMatchObject([{ id: OLD, sweepable: false, payload: null }]);
-      expect(problems[0]).toContain('it is kept, since it may be a good one; `command: delete`');
+      expect(problems[0]).toContain('it is kept, because it may be a good backup; to delete it, run `command: delete`');
       const empty = readCatalogue(altered(orphan, name, { bytes: 0 }), NAMES, NOW, place);
       expect(empty.orphans).toMatchObject([{ sweepable: rotates }]);
     }
@@ -77,10 +77,10 @@ describe('candidates', () => {
     ]);
   });
 
-  test('a backup whose manifest on the host can not be read may be pinned there', () => {
+  test('a backup whose manifest on the host cannot be read may be pinned there', () => {
     const unreadable = [{ id: MIDDLE, createdAt: NOW, why: 'not JSON' }];
     const found = copyCandidates(read(manifestOf(NEW), manifestOf(MIDDLE)), { backups: [], unreadable }, HERE);
-    expect(found.map(({ pinned }) => pinned)).toEqual([null, expect.stringContaining('can not be read')]);
+    expect(found.map(({ pinned }) => pinned)).toEqual([null, expect.stringContaining('cannot be read')]);
   });
 
   test('what was made on another host does not count', () => {

@@ -75,7 +75,7 @@ describe('retention', () => {
 
   test('keep-minimum holds in each series', () => {
     expect(plan([partial(20), partial(19), candidate(18)], { last: 1 }, 2).refusal).toBe(
-      'keep-minimum: 2 verified backups must remain, the rules leave 1 of 2 without "logs", pinned and safety backups apart',
+      'keep-minimum: 2 verified backups must remain, but the rules leave 1 of 2 without "logs", not counting pinned and safety backups',
     );
   });
 

@@ -123,12 +123,12 @@ describe('fewer than the rules should hold', () => {
     [
       'daily=7',
       [...every(24, 2), ...every(24, 9).slice(-1)],
-      'daily=7: 3 backups in /backups, where the rule should hold 7',
+      'daily=7: 3 backups in /backups, but the rule should have kept 7',
     ],
     [
       'weekly=6\nhourly=5',
       [...every(24 * 7, 3).slice(0, 2), ...every(24 * 7, 6).slice(-1)],
-      'weekly=6: 3 backups in /backups, where the rule should hold 6',
+      'weekly=6: 3 backups in /backups, but the rule should have kept 6',
     ],
   ])('%j: too few', (rules, made, message) => {
     const found = few(rules, made);
@@ -163,7 +163,7 @@ describe('fewer than the rules should hold', () => {
       nth < 3 || nth === 7 ? at : [at, nth < 5 ? SUSPECT : { reason: 'safety' }],
     );
     expect(few('daily=8', all)).toEqual([]);
-    expect(few('daily=8', odd)[0]).toContain('4 backups in /backups, where the rule should hold 8');
+    expect(few('daily=8', odd)[0]).toContain('4 backups in /backups, but the rule should have kept 8');
   });
 });
 
@@ -192,7 +192,7 @@ describe('the live database against its backups', () => {
   test('rows and tables that are gone are named, quoted', () => {
     const [found, ...more] = jumps(live(10 * MB, 10), all, before, LIMITS, quote);
     expect(more).toEqual([]);
-    expect(found?.message).toContain('the table <"users"> has 10 rows, it had 100');
+    expect(found?.message).toContain('the table <"users"> has 10 rows, down from 100');
     expect(found?.message).toContain('the table <"orders"> with 100 rows is gone');
     expect(found?.todo).toContain(all[0]?.id);
   });
@@ -228,8 +228,8 @@ test.each([
   [null, null],
   [59_000, null],
   [-60_000, null],
-  [90_000, 'the clock of db is 1 min 30 s ahead of that of the runner'],
-  [-90_000, 'the clock of db is 1 min 30 s behind that of the runner'],
+  [90_000, 'the clock of db is 1 min 30 s ahead of the clock of the runner'],
+  [-90_000, 'the clock of db is 1 min 30 s behind the clock of the runner'],
 ])('a clock that is %s ms ahead', (ahead, message) => {
   expect(skewed('db', ahead)?.message ?? null).toBe(message);
 });

@@ -479,25 +479,25 @@ describe('what is missed', () => {
       [
         'error',
         'E_CHECKSUM',
-        'a in /b has another SHA-256 than the one that the ledger remembers: changed, or replaced, since they were made',
+        'a in /b has another SHA-256 than the ledger remembers: changed or replaced after the backup',
       ],
-      ['error', 'E_NOT_FOUND', 'b has vanished from /b: the ledger remembers it, and no retention has deleted it'],
+      ['error', 'E_NOT_FOUND', 'b has vanished from /b: the ledger remembers it, and no retention deleted it'],
       [
         'warning',
         'E_NOT_FOUND',
-        'c, d are gone from /b: the ledger remembers them, and can not tell whether a run that it did not see has deleted them',
+        'c, d are gone from /b: the ledger remembers them, and cannot tell if a run that it did not see deleted them',
       ],
       [
         'warning',
         'E_MANIFEST',
-        'e in /b: no longer pinned, or kept by other rules, than the ledger remembers: a manifest was changed, or a run that it did not see has unpinned',
+        'e in /b: no longer pinned or kept as the ledger remembers: a manifest was changed, or a run that the ledger did not see unpinned',
       ],
     ]);
     expect(finding({ vanished: ['a', 'b', 'c', 'd', 'e', 'f', 'g'], isBare: true })).toEqual([
       [
         'error',
         'E_NOT_FOUND',
-        'there is no backup in /b any more: the ledger remembers 7 that no retention has deleted (a, b, c, d, e and 2 more)',
+        '/b has no backups any more: the ledger remembers 7 that no retention deleted (a, b, c, d, e and 2 more)',
       ],
     ]);
   });

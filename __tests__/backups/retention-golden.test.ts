@@ -262,14 +262,14 @@ test('12: a policy that empties the set', () => {
   expect(keptIds(zero)).toEqual([]);
   expect(zero.refusal).toBe(
     'keep: rules must be whole numbers of 1 or more, got last=0; ' +
-      'keep: no verified backup would remain of 4, pinned and safety backups apart',
+      'keep: no verified backup would remain of 4, not counting pinned and safety backups',
   );
   expect(below.refusal).toBe(
-    'keep-minimum: 3 verified backups must remain, the rules leave 2 of 4, pinned and safety backups apart',
+    'keep-minimum: 3 verified backups must remain, but the rules leave 2 of 4, not counting pinned and safety backups',
   );
   expect(many.refusal).toBe(
-    'keep-minimum: 2 verified backups must remain, the rules leave 1 of 40, pinned and safety backups apart; ' +
-      'max-delete: at most 20 deletions, the plan has 39 of 40 backups',
+    'keep-minimum: 2 verified backups must remain, but the rules leave 1 of 40, not counting pinned and safety backups; ' +
+      'max-delete: at most 20 deletions allowed, but the plan deletes 39 of 40 backups',
   );
   expectGolden('12-emptying-policy', { none: lines(none), zero: lines(zero), below: lines(below) });
 });

@@ -63,7 +63,7 @@ describe('the rules under which a backup was made', () => {
     const { decisions } = planRetention([deploy, ...night], policy({ last: 5 }), NOW);
     expect(decisions.filter(({ keep }) => !keep).map(({ id }) => id)).toEqual([night[13]?.id]);
     expect(decisions[4]?.reasons).toEqual(['last 5 of 5']);
-    expect(decisions[5]?.reasons).toEqual(['last 6 of 14, by the rules that it was made under']);
+    expect(decisions[5]?.reasons).toEqual(['last 6 of 14, by the rules it was made under']);
     // those of the deploys are not kept by the rules of the nights
     const deploys = timesBack('2026-11-20T10:00:00Z', 10, 1).map((time) =>
       candidateAt(time, { madeUnder: { last: 2 } }, '0002'),
@@ -81,7 +81,7 @@ describe('the rules under which a backup was made', () => {
     const partial = nightly(3).map((one) => ({ ...one, partial: 'without "logs"', madeUnder: { last: 2 } }));
     expect(planRetention(partial, policy({ last: 1 }), NOW).decisions.map(({ reasons }) => reasons)).toEqual([
       ['last 1 of 1, among those without "logs"'],
-      ['last 2 of 2, by the rules that it was made under, among those without "logs"'],
+      ['last 2 of 2, by the rules it was made under, among those without "logs"'],
       ['no rule keeps it'],
     ]);
   });
@@ -129,9 +129,9 @@ describe('order', () => {
 describe('refusals', () => {
   test.each([
     [20, null],
-    [21, 'max-delete: at most 10 deletions, the plan has 11 of 21 backups'],
-    [22, 'max-delete: at most 11 deletions, the plan has 12 of 22 backups'],
-    [30, 'max-delete: at most 15 deletions, the plan has 20 of 30 backups'],
+    [21, 'max-delete: at most 10 deletions allowed, but the plan deletes 11 of 21 backups'],
+    [22, 'max-delete: at most 11 deletions allowed, but the plan deletes 12 of 22 backups'],
+    [30, 'max-delete: at most 15 deletions allowed, but the plan deletes 20 of 30 backups'],
   ])('of %d backups by default half may go, and always 10', (count, refusal) => {
     expect(planRetention(nightly(count), policy({ last: 10 }), NOW).refusal).toBe(refusal);
   });
@@ -149,10 +149,10 @@ describe('refusals', () => {
   test('max-delete is a limit, and may be 0', () => {
     expect(planRetention(nightly(30), policy({ last: 10 }, { maxDelete: 20 }), NOW).refusal).toBeNull();
     expect(planRetention(nightly(30), policy({ last: 10 }, { maxDelete: 19 }), NOW).refusal).toBe(
-      'max-delete: at most 19 deletions, the plan has 20 of 30 backups',
+      'max-delete: at most 19 deletions allowed, but the plan deletes 20 of 30 backups',
     );
     expect(planRetention(nightly(2), policy({ last: 1 }, { maxDelete: 0 }), NOW).refusal).toBe(
-      'max-delete: at most 0 deletions, the plan has 1 of 2 backups',
+      'max-delete: at most 0 deletions allowed, but the plan deletes 1 of 2 backups',
     );
   });
 
@@ -165,7 +165,7 @@ describe('refusals', () => {
     }));
     const plan = planRetention([a, b, c, d, e] as Candidate[], policy({ last: 1 }, { keepMinimum: 2 }), NOW);
     expect(plan.refusal).toBe(
-      'keep-minimum: 2 verified backups must remain, the rules leave 1 of 2, pinned and safety backups apart',
+      'keep-minimum: 2 verified backups must remain, but the rules leave 1 of 2, not counting pinned and safety backups',
     );
     expect(keptIds(plan)).toHaveLength(4);
   });
@@ -190,7 +190,9 @@ describe('refusals', () => {
   test('a keep-minimum of 0 does not allow an empty set, not even beside a pinned backup', () => {
     const set = [...nightly(3), candidateAt('2026-01-01T00:00:00Z', { pinned: 'audit' })];
     const plan = planRetention(set, policy({ last: 0 }, { keepMinimum: 0 }), NOW);
-    expect(plan.refusal).toContain('keep: no verified backup would remain of 3, pinned and safety backups apart');
+    expect(plan.refusal).toContain(
+      'keep: no verified backup would remain of 3, not counting pinned and safety backups',
+    );
   });
 });
 
@@ -199,11 +201,11 @@ test('what is left of a backup goes by the plan, and counts to max-delete', () =
   const { decisions, refusal } = planRetention([...nightly(2), leftover], policy({ last: 2 }), NOW);
   expect(decisions[2]).toEqual({
     ...{ id: leftover.id, keep: false },
-    reasons: ['no manifest and no payload: there is nothing in it'],
+    reasons: ['no manifest and no payload: nothing to keep'],
   });
   expect(refusal).toBeNull();
   expect(planRetention([...nightly(2), leftover], policy({ last: 2 }, { maxDelete: 0 }), NOW).refusal).toBe(
-    'max-delete: at most 0 deletions, the plan has 1 of 3 backups',
+    'max-delete: at most 0 deletions allowed, but the plan deletes 1 of 3 backups',
   );
 });
 

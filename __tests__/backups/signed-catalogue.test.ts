@@ -42,7 +42,7 @@ test('what a backup is, by its signature', () => {
   ]);
   expect(listed.map(({ detail }) => detail)).toMatchObject([
     'it shrank',
-    expect.stringContaining('by another key'),
+    expect.stringContaining('with another key'),
     expect.stringContaining('was changed after it was signed'),
     'its manifest has no signature',
     null,
@@ -166,7 +166,9 @@ test('with a key a payload without manifest is not adopted, and that is said', (
   const lost = without(listingOf([unsigned(1)]), manifestFile(id(1)));
   const withKey = readCatalogue(lost, owner, NOW);
   expect(withKey.orphans).toMatchObject([{ id: id(1), payload: null, sweepable: false }]);
-  expect(withKey.problems[0]?.message).toContain('not adopted, since nothing tells with `signing-key` that it is ours');
+  expect(withKey.problems[0]?.message).toContain(
+    'not adopted, because with `signing-key` an unsigned file is not trusted',
+  );
   const file = unsigned(1).file;
   expect(lost.files.map(({ name }) => name)).toContain(checksumFile(file));
   expect(readCatalogue(lost, { ...owner, keys: null }, NOW).orphans).toMatchObject([{ payload: file }]);

@@ -93,7 +93,7 @@ describe('retention', () => {
     expect(keptIds(plan)).toEqual([day(20), day(19)]);
     expect(plan.refusal).toBeNull();
     expect(planRetention(all, policy({ last: 1 }, { maxDelete: 1 }), NOW).refusal).toBe(
-      'max-delete: at most 1 deletion, the plan has 2 of 4 backups',
+      'max-delete: at most 1 deletion allowed, but the plan deletes 2 of 4 backups',
     );
   });
 });

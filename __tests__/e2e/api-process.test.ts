@@ -65,7 +65,7 @@ test('SIGTERM waits for what runs, answers it, and takes nothing else', async ()
   const late = await call(api.url, 'GET /api/database/backups');
   expect(late).toMatchObject({
     status: 503,
-    body: { error_code: 'E_LIMIT', message: expect.stringContaining('stops') },
+    body: { error_code: 'E_LIMIT', message: expect.stringContaining('stopping') },
   });
   expect(late.headers.get('connection')).toBe('close');
   rmSync(join(folder, 'hold'));
@@ -111,7 +111,7 @@ test('of a restore that is killed it is told what is not known; the host settles
         outcome: '',
         hint: expect.stringContaining('/api/database/health'),
       },
-      message: 'restore ended with SIGKILL, and without a report: whether the database was replaced is not known',
+      message: 'restore ended with SIGKILL, without a report: it is not known if the database was replaced',
       left: expect.stringContaining('not known'),
     },
   });
@@ -144,9 +144,9 @@ test('Ctrl-C at a terminal, which goes to all that were started there, ends the 
 
 test.each<[what: string, args: string[], env: Record<string, string>, message: RegExp]>([
   ['no token', [], { DB_BACKUP_TOKEN: '' }, /E_INPUT: token: it is required: .*--token-file FILE/],
-  ['a short token', [], { DB_BACKUP_TOKEN: 'x'.repeat(31) }, /E_INPUT: token: expected 32 characters or more/],
-  ['a token with a blank', [], { DB_BACKUP_TOKEN: `${API_TOKEN} x` }, /E_INPUT: token: expected ASCII/],
-  ['a token as an option', [`--token=${API_TOKEN}`], {}, /E_INPUT: token: it is no option, since every user/],
+  ['a short token', [], { DB_BACKUP_TOKEN: 'x'.repeat(31) }, /E_INPUT: token: expected at least 32 characters/],
+  ['a token with a blank', [], { DB_BACKUP_TOKEN: `${API_TOKEN} x` }, /E_INPUT: token: expected printable ASCII/],
+  ['a token as an option', [`--token=${API_TOKEN}`], {}, /E_INPUT: token: it cannot be an option, because every user/],
   ['a file that is not there', ['--token-file', '/nowhere'], {}, /E_INPUT: token: \/nowhere can not be read: ENOENT/],
   ['a secret as an option', ['--key', 'x'], {}, /E_INPUT: key: a secret is no option/],
   ['an input that is wrong', ['--keep', 'seven'], {}, /E_INPUT: keep: expected/],
@@ -174,8 +174,8 @@ test('it says at once what is missing, and what would be that of several databas
   writeFileSync(join(folder, 'two.yml'), 'databases: { a: { database: /a.db }, b: { database: /b.db } }\n');
   const both = startServe(['--config', 'two.yml', '--name', 'x'], { cwd: folder, env: { DATABASE_URL: '/c.db' } });
   expect(await both.ended).toBe(2);
-  expect(both.log()).toMatch(/E_INPUT: database: it would be that of each of a, b: leave it to/);
-  expect(both.log()).toMatch(/E_INPUT: name: it would be that of each of a, b/);
+  expect(both.log()).toMatch(/E_INPUT: database: it would apply to each of a, b: set it in/);
+  expect(both.log()).toMatch(/E_INPUT: name: it would apply to each of a, b/);
 });
 
 test('a port that is taken, and an address that others reach', async () => {
@@ -184,11 +184,11 @@ test('a port that is taken, and an address that others reach', async () => {
   const { port } = taken.address() as { port: number };
   const refused = startServe([...inputs, '--port', String(port)]);
   expect(await refused.ended).toBe(1);
-  expect(refused.log()).toMatch(new RegExp(`127\\.0\\.0\\.1:${port} can not be listened on: .*EADDRINUSE`));
+  expect(refused.log()).toMatch(new RegExp(`cannot listen on 127\\.0\\.0\\.1:${port}: .*EADDRINUSE`));
   taken.close();
 
   const api = await startApi([...inputs, '--listen', '0.0.0.0', '--allowed-host', 'Backup.example.org']);
-  await until(() => /WARN +others can reach 0\.0\.0\.0, and what passes is not encrypted/.test(api.log()));
+  await until(() => /WARN +other machines can reach 0\.0\.0\.0, and the traffic is not encrypted/.test(api.log()));
   expect((await call(api.url.replace('0.0.0.0', '127.0.0.1'), 'GET /health', { token: null })).status).toBe(200);
   expect(await api.stop()).toBe(0);
 });

@@ -361,7 +361,7 @@ test('a schedule in the foreground waits for its times, and ends when it is aske
   const args = ['schedule', 'run', '--config', file, '--verify', 'none'];
   const ended = await commandLine(args, { signal: { at: /next: /, name: 'SIGTERM' } });
   expect(ended.code).toBe(0);
-  expect(plain(ended.stderr).at(-1)).toMatch(/INFO {2}ended, as it was asked to$/);
+  expect(plain(ended.stderr).at(-1)).toMatch(/INFO {2}stopped by a signal$/);
   expect((await commandLine(['schedule', 'run', '--config', file, '--backup', 'sometimes'])).code).toBe(2);
 });
 

@@ -44,15 +44,15 @@ describe('dry-run', () => {
     );
     // What was looked at, and what it is, so that nobody takes the green for more.
     expect(reportOf(backup).checked.map(({ what, found }) => `${what}: ${found}`)).toEqual([
-      `Login: ${scene.user.name}, at 127.0.0.1:${scene.sshd.port}, whose host key is a known one`,
+      `Login: ${scene.user.name}, at 127.0.0.1:${scene.sshd.port}, with a known host key`,
       'Clock of the host: as that of the runner',
       expect.stringMatching(new RegExp(`^Database, and the tool for it: ${scene.database} with sqlite3 3\\..* MB$`)),
       expect.stringMatching(/^Compression: .*\d/),
       'Encryption: none',
-      `Backup directory: ${dir.path} is there, can be written by ${scene.user.name}, and by nobody else; it has 3 backups of this database`,
+      `Backup directory: ${dir.path} exists, and only ${scene.user.name} can write to it; it has 3 backups of this database`,
       'Lock of the directory: free',
       expect.stringMatching(/^Space: .* free$/),
-      'Not looked at: whether the database can be read to its end: only a backup does that',
+      'Not checked: if the whole database can be read, which only a backup shows',
     ]);
     expect(backup.visible.trimEnd().split('\n').at(-1)).toMatch(
       /^⚠ Dry run, nothing was changed: what a backup of app needs is there/,
@@ -65,7 +65,9 @@ describe('dry-run', () => {
     expect(pinning.visible).toContain(`would keep ${ids[1]}: last 2 of 2`);
 
     const refused = await run(dir, 'backup', { ...dry, keep: '1', 'max-delete': '2' });
-    expect(refused.visible).toContain('the rotation would be refused: max-delete: at most 2 deletions, the plan has 3');
+    expect(refused.visible).toContain(
+      'the rotation would be refused: max-delete: at most 2 deletions allowed, but the plan deletes 3',
+    );
 
     const skipping = await run(dir, 'backup', { ...dry, 'skip-if-younger-than': '9d' });
     expect(skipping).toMatchObject(done);
@@ -118,7 +120,7 @@ describe('dry-run', () => {
       for (const dryRun of sample(['false', 'true'], 1)) {
         const inputs = { directory: 'not/there', command, backup, 'dry-run': dryRun };
         const result = await scene.run(command === 'pin' ? { ...inputs, pin: 'why' } : inputs);
-        expectFailure(result, 'E_NOT_FOUND', backup, 'There is none at all', /Nothing was (changed|deleted)/);
+        expectFailure(result, 'E_NOT_FOUND', backup, 'There are no backups at all', /Nothing was (changed|deleted)/);
       }
       expect(listing(scene.user.home)).toEqual(before);
     },

@@ -140,12 +140,12 @@ describe('a key that can not be used is told before anything is contacted', () =
     [
       'an end that is missing',
       () => ({ key: good.slice(0, 200) }),
-      'key: its END line is missing: the key was cut off',
+      'key: its END line is missing: copy the whole file',
     ],
     [
       'a middle that is missing',
       () => ({ key: good.replace(/\n.{40}/, '\n') }),
-      'key: it is damaged; copy the file again, whole',
+      'key: it is damaged; copy the whole file again',
     ],
     [
       'the public key',
@@ -172,7 +172,7 @@ describe('the host refuses', () => {
     expectFailure(
       await scene.run({ key: text }),
       'E_AUTH',
-      `refused the key of ${scene.user.name} (the host key was right)`,
+      `refused the key of ${scene.user.name} (the host key was correct)`,
       `Add this line to ~${scene.user.name}/.ssh/authorized_keys there, or correct \`username\`: ${line}`,
       'Nothing was run',
     );
@@ -214,14 +214,14 @@ describe('a server that asks for more, or for something else', () => {
     const message = expectFailure(
       await against(`${ofUser}\nPasswordAuthentication yes\nAuthenticationMethods publickey,password`),
       'E_AUTH',
-      `accepted the key of ${scene.user.name}, and asks for a second factor as well: a password`,
+      `accepted the key of ${scene.user.name}, but also asks for a second factor: a password`,
       `\`Match User ${scene.user.name}\`, and below it \`AuthenticationMethods publickey\``,
     );
     expect(message).not.toContain('authorized_keys');
     expectFailure(
       await against('AuthenticationMethods publickey,publickey'),
       'E_AUTH',
-      'asks for a second factor as well: another key',
+      'asks for a second factor: another key',
     );
   });
 
@@ -234,14 +234,14 @@ describe('a server that asks for more, or for something else', () => {
     });
     const result = await scene.run({ port: String(port), 'known-hosts': `* ${scene.sshd.hostKeys.ed25519}` });
     await new Promise((resolve) => server.close(resolve));
-    expectFailure(result, 'E_AUTH', 'a second factor as well: answers to questions, such as a code');
+    expectFailure(result, 'E_AUTH', 'asks for a second factor: an interactive answer, such as a code');
   });
 
   test('no keys at all', async () => {
     expectFailure(
       await against(`${ofUser}\nPasswordAuthentication yes\nPubkeyAuthentication no`),
       'E_AUTH',
-      `lets ${scene.user.name} in by no key, but by a password alone`,
+      `does not accept a key from ${scene.user.name}, only a password`,
       'PubkeyAuthentication yes',
     );
   });
@@ -251,7 +251,7 @@ describe('a server that asks for more, or for something else', () => {
     expectFailure(
       await against('MaxAuthTries 1', { key: text }),
       'E_AUTH',
-      `refused the key of ${scene.user.name} (the host key was right)`,
+      `refused the key of ${scene.user.name} (the host key was correct)`,
       line,
       'PubkeyAcceptedAlgorithms',
     );
@@ -266,12 +266,24 @@ describe('a server that asks for more, or for something else', () => {
     [
       'key exchange',
       'KexAlgorithms sntrup761x25519-sha512@openssh.com',
-      'it has no key exchange algorithm in common with this action; it offers sntrup761x25519-sha512@openssh.com',
-      'this action has curve25519-sha256',
+      'it shares no key exchange algorithm with this action: it offers sntrup761x25519-sha512@openssh.com',
+      'this action supports curve25519-sha256',
       'KexAlgorithms +curve25519-sha256',
     ],
-    ['cipher', 'Ciphers aes256-cbc', 'it has no cipher in common', 'it offers aes256-cbc, this', 'Ciphers +aes256-gcm'],
-    ['MAC', 'Ciphers aes256-ctr\nMACs hmac-md5', 'it has no MAC in common', 'offers hmac-md5, this', 'MACs +hmac-sha2'],
+    [
+      'cipher',
+      'Ciphers aes256-cbc',
+      'it shares no cipher with this action',
+      'it offers aes256-cbc, and this',
+      'Ciphers +aes256-gcm',
+    ],
+    [
+      'MAC',
+      'Ciphers aes256-ctr\nMACs hmac-md5',
+      'it shares no MAC with this action',
+      'offers hmac-md5, and this',
+      'MACs +hmac-sha2',
+    ],
   ])('no common %s: E_CONNECT that names both lists, and no firewall', async (_, config, ...says) => {
     const message = expectFailure(await against(config), 'E_CONNECT', ...says);
     expect(message).not.toMatch(/firewall|DNS/);
@@ -293,7 +305,7 @@ describe('E_CONNECT', () => {
     expectFailure(
       await scene.run({ host: 'db.example.invalid', 'connect-timeout': '5s' }),
       'E_CONNECT',
-      /could not connect to db\.example\.invalid:\d+: (the name is not known to DNS; check `host`|DNS did not answer|no answer within 5 s)/,
+      /could not connect to db\.example\.invalid:\d+: (DNS does not know the name; check `host`|DNS did not answer|no answer within 5 s)/,
     );
   });
 
@@ -318,6 +330,6 @@ describe('E_CONNECT', () => {
     });
     const result = await scene.run({ port: String(port), 'connect-timeout': '5s' });
     await new Promise((resolve) => server.close(resolve));
-    expectFailure(result, 'E_CONNECT', 'closed the connection at once: what listens there is no SSH server');
+    expectFailure(result, 'E_CONNECT', 'closed the connection at once: it is not an SSH server');
   });
 });

@@ -50,7 +50,7 @@ test('a link that dies silently in the middle of a long run ends both sides, and
   const noticed = patient.main.then(() => Date.now() - frozen);
 
   // Its process must not wait for an answer to its goodbye.
-  expectFailure(await impatient.result(), 'E_TIMEOUT', 'nothing moved', 'for 3 s (idle-timeout)');
+  expectFailure(await impatient.result(), 'E_TIMEOUT', 'made no progress', 'for 3 s (idle-timeout)');
   const lost = `the connection to ${scene.user.name}@127.0.0.1:${proxy.port} was lost: Keepalive timeout`;
   expectFailure(await patient.result(), 'E_REMOTE_LOST', lost);
   expect(await noticed).toBeLessThan(60_000); // post looks at the host after that, and finds no way either

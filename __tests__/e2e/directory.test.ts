@@ -73,9 +73,9 @@ describe('modes', () => {
 
 describe('a directory that others can write is E_PERM_UNSAFE, and nothing there is touched', () => {
   const cases: [string, string, (dir: SeededDirectory) => void][] = [
-    ['by the group', 'others can write it', (dir) => chmodSync(dir.path, 0o770)],
-    ['by the world', 'others can write it', (dir) => chmodSync(dir.path, 0o707)],
-    ['by the world, sticky', 'others can write it', (dir) => chmodSync(dir.path, 0o1777)],
+    ['by the group', 'other users can write to it', (dir) => chmodSync(dir.path, 0o770)],
+    ['by the world', 'other users can write to it', (dir) => chmodSync(dir.path, 0o707)],
+    ['by the world, sticky', 'other users can write to it', (dir) => chmodSync(dir.path, 0o1777)],
     ['as its owner', 'belongs to uid 0', (dir) => execFileSync('chown', ['root:root', dir.path])],
     [
       'in .work',
@@ -103,7 +103,7 @@ describe('a directory that others can write is E_PERM_UNSAFE, and nothing there 
     // what is somebody else's, perhaps the system's, is not handed over
     const fix =
       said === 'belongs to uid 0'
-        ? `\`sudo install -d -m 700 -o ${scene.user.name} ${dir.path}/app\`), and set \`directory: ${dir.path}/app\``
+        ? `\`sudo install -d -m 700 -o ${scene.user.name} ${dir.path}/app\`) and set \`directory: ${dir.path}/app\``
         : `\`${line} ${dir.path}`;
     expectFailure(failed, 'E_PERM_UNSAFE', dir.path, said, fix, 'Nothing was kept');
     if (SWEEP || how === 'by the world')
@@ -137,9 +137,9 @@ describe('a directory that can not be used is E_PERM', () => {
       expectFailure(
         failed,
         'E_PERM',
-        `${scene.user.name} can not write /srv/dbb-not-yours/backups`,
+        `${scene.user.name} cannot write to /srv/dbb-not-yours/backups`,
         'Permission denied',
-        `On the host: \`sudo install -d -m 700 -o ${scene.user.name} /srv/dbb-not-yours/backups\`; or choose`,
+        `Run \`sudo install -d -m 700 -o ${scene.user.name} /srv/dbb-not-yours/backups\` on the host, or choose`,
       );
       // The line is one that can be typed, whatever the path is.
       const odd = "/srv/dbb-not-yours/a b/it's";
@@ -150,7 +150,7 @@ describe('a directory that can not be used is E_PERM', () => {
       expectFailure(
         await scene.run({ directory: odd, 'dry-run': 'true' }),
         'E_PERM',
-        `${scene.user.name} can not write ${odd}`,
+        `${scene.user.name} cannot write to ${odd}`,
         '`sudo install -d -m 700',
       );
       expect(readdirSync('/srv/dbb-not-yours')).toEqual([]);
@@ -164,12 +164,7 @@ describe('a directory that can not be used is E_PERM', () => {
   test('one that the user can not enter', async () => {
     const dir = fresh();
     chmodSync(dir.path, 0o000);
-    expectFailure(
-      await scene.run({ directory: dir.path }),
-      'E_PERM',
-      `${dir.path} can not be entered`,
-      'sudo install -d',
-    );
+    expectFailure(await scene.run({ directory: dir.path }), 'E_PERM', `cannot enter ${dir.path}`, 'sudo install -d');
   });
 
   test('a file system mounted read-only, whether or not backups are there', async () => {

@@ -49,11 +49,11 @@ describe('before the first backup', () => {
   test('all is there: green, each row told, and nothing made', () => {
     expect(result).toMatchObject({ code: 0, outputs: { 'error-code': '', 'backup-ok': 'false' } });
     expect(rows(result)).toEqual({
-      Login: `ok ${scene.user.name}, at 127.0.0.1:${scene.sshd.port}, whose host key is a known one`,
-      Tools: expect.stringMatching(/^ok all that every run needs; zstd; flock$/),
+      Login: `ok ${scene.user.name}, at 127.0.0.1:${scene.sshd.port}, with a known host key`,
+      Tools: expect.stringMatching(/^ok every required tool is installed; zstd; flock$/),
       Clock: expect.stringMatching(/^ok /),
-      'Backup directory': `ok ${scene.directory} is not there, and can be made`,
-      Backups: 'ok none of app yet',
+      'Backup directory': `ok ${scene.directory} is missing, and can be created`,
+      Backups: 'ok no backups of app yet',
       Database: expect.stringMatching(/^ok .*app\.db with sqlite3 3\..*; compressed with .*Zstandard/),
       'Room for a backup': expect.stringMatching(/^ok [\d.]+ MB needed, [\d.]+ [GT]B free$/),
       Restore: expect.stringMatching(/^skipped there is no backup yet/),
@@ -110,7 +110,7 @@ test('with a backup, a restore is planned, and the schedule looked for', async (
   expect(result.code).toBe(0);
   expect(rows(result)).toMatchObject({
     Restore: expect.stringMatching(new RegExp(`^ok ${id} into .*app\\.db: .*; [\\d.]+ MB needed, .* free$`)),
-    Schedule: expect.stringMatching(/^warning of \d+ backups? none was made by a schedule$/),
+    Schedule: expect.stringMatching(/^warning no backup was made by a schedule \(\d+ backups? checked\)$/),
   });
 });
 
@@ -150,7 +150,7 @@ describe('what is wrong is a row with its fix, and the rest is looked at all the
     const result = await doctor({ directory, database });
     expectErrors(result, 'Backup directory');
     expect(row(result, 'Backup directory')).toMatchObject({ code: 'E_PERM_UNSAFE' });
-    expect(rows(result)['Room for a backup']).toMatch(/^warning there is nothing in the database/);
+    expect(rows(result)['Room for a backup']).toMatch(/^warning the database is empty/);
   });
 
   test('tools that are missing, all of them at once, with the line that installs them', async () => {
@@ -159,7 +159,9 @@ describe('what is wrong is a row with its fix, and the rest is looked at all the
       const result = await doctor({}, bare);
       expectErrors(result, 'Database');
       expect(row(result, 'Database')).toMatchObject({ code: 'E_TOOL_MISSING' });
-      expect(rows(result).Tools).toContain('gzip (zstd would be faster and smaller); a lock of its own, without flock');
+      expect(rows(result).Tools).toContain(
+        'gzip (zstd would be faster and smaller); no flock, so this action uses its own lock',
+      );
     } finally {
       await bare.stop();
     }
@@ -173,7 +175,7 @@ describe('what is wrong is a row with its fix, and the rest is looked at all the
     expectErrors(result, 'Room for a backup', 'Restore', 'stop-command');
     expect(rows(result)).toMatchObject({
       'Room for a backup': expect.stringMatching(/^error 500 TB needed/),
-      'stop-command': expect.stringMatching(/^error there is no program \/opt\/no\/stop that could be started/),
+      'stop-command': expect.stringMatching(/^error cannot find an executable program \/opt\/no\/stop,/),
       'start-command': expect.stringMatching(/^ok .*systemctl is there$/),
       'check-command': expect.stringMatching(/^skipped /),
     });
@@ -227,8 +229,8 @@ describe('commands by sudo', () => {
     allow(`${scene.user.name} ALL=(root) NOPASSWD: ALL`);
     const result = await doctor({ 'stop-command': `sudo ${own}/stop`, 'start-command': 'sudo no-such-program' });
     expectErrors(result, 'stop-command', 'start-command');
-    expect(rows(result)['stop-command']).toContain('can be written by others than root');
-    expect(rows(result)['start-command']).toContain('there is no no-such-program where sudo looks for it');
+    expect(rows(result)['stop-command']).toContain('users other than root can write to');
+    expect(rows(result)['start-command']).toContain('sudo cannot find no-such-program');
     expect(setUp(result, 'sudoers.d')).toBe('');
   });
 
@@ -247,7 +249,9 @@ describe('encryption', () => {
   test('what decrypts opens what is encrypted', async () => {
     const result = await doctor({ ...ENCRYPT, 'decryption-key': mine.identity });
     expect(result.code).toBe(0);
-    expect(rows(result).Encryption).toMatch(/^ok encrypted with age for .*; what is given to decrypt opens it$/);
+    expect(rows(result).Encryption).toMatch(
+      /^ok encrypted with age for .*; the decryption key or passphrase you gave opens it$/,
+    );
     expect(`${result.visible}${result.summary}${Object.values(result.outputs)}`).not.toContain(
       mine.identity.trim().split('\n').at(-1),
     );
@@ -270,7 +274,7 @@ describe('encryption', () => {
 
   test('one recipient alone is a warning', async () => {
     const result = await doctor({ encrypt: 'age', 'encryption-recipients': mine.recipient });
-    expect(rows(result).Encryption).toMatch(/^warning .*who loses that one key has no backup$/);
+    expect(rows(result).Encryption).toMatch(/^warning .*if you lose that one key, you lose every backup$/);
   });
 });
 
@@ -284,7 +288,7 @@ describe('the store', () => {
         'Off-site copy': expect.stringMatching(
           /^ok s3:\/\/shop-backups\/production\/app\/ can be listed, with 0 objects/,
         ),
-        'The host reaches the store': expect.stringMatching(/^ok it does/),
+        'The host reaches the store': expect.stringMatching(/^ok yes, so the host uploads/),
       });
       expect(s3.requests.filter(({ method }) => !['GET', 'HEAD'].includes(method))).toEqual([]);
       const writer = JSON.parse(setUp(result, 'the writer'));

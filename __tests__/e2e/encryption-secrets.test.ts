@@ -278,7 +278,7 @@ describe.each(HOWS)('encrypted by %s', (how) => {
     try {
       for (const compression of ['none', 'zstd']) {
         const message = refused(await scene.run({ ...encrypt(how), compression }), 'E_DUMP_FAILED');
-        expect(message).toMatch(/is not encrypted with it, although it told of no error/);
+        expect(message).toMatch(/is not encrypted, although it reported no error/);
       }
     } finally {
       rmSync(tool);

@@ -108,7 +108,7 @@ describe.each(HOWS)('encrypted by %s', (how) => {
     const result = await scene.run({ command: 'verify', backup: id });
     expect({ code: result.code, ...result.outputs }).toMatchObject({ code: 0, 'error-code': '' });
     expect(result.annotations.map(({ message }) => message).join()).toMatch(
-      /proven to the level checksum, not content/,
+      /verified to the level checksum, not content/,
     );
     expect(refused(await scene.run({ command: 'verify', backup: id, verify: 'restore' }), 'E_DECRYPT')).toMatch(
       how === 'passphrase' ? /`decryption-passphrase` is not given/ : /`decryption-key` is not given/,
@@ -198,7 +198,7 @@ test('a key that gpg does not take, before anything is dumped', async () => {
   const before = scene.files();
   const recipient = expired();
   const message = refused(await scene.run({ encrypt: 'gpg', 'encryption-recipients': recipient }), 'E_INPUT');
-  expect(message).toMatch(/encryption-recipients: gpg on .* does not take it/);
+  expect(message).toMatch(/encryption-recipients: gpg on .* does not accept it/);
   expect(scene.files()).toEqual(before);
 });
 
@@ -222,7 +222,7 @@ test('a folder in memory that is full: gpg takes another one, and what has room 
     for (const more of [{}, decrypt('gpg')]) {
       const message = refused(await run(more), 'E_NOSPACE');
       expect(message).toContain(`the file system of ${memory} is full`);
-      expect(message).toContain('Free some there: gpg has its keys there');
+      expect(message).toContain('Free some space there: gpg keeps its keys there');
     }
     expect(scene.files()).toEqual(before);
     expect(readdirSync(memory)).toEqual([]);
@@ -274,7 +274,7 @@ test('what others have encrypted is restored by its path', async () => {
   expect(refused(await restore(path, {}), 'E_SOURCE_INVALID')).toContain('Give what opens it in `decryption-key` or');
   refused(await restore(path, { 'decryption-passphrase': 'another passphrase' }), 'E_DECRYPT');
   expect(refused(await restore(path, decrypt('gpg')), 'E_DECRYPT')).toMatch(
-    /it is encrypted by a passphrase, and none is given.*Give in `decryption-passphrase`/s,
+    /it is encrypted with a passphrase, and you gave none.*Set `decryption-passphrase`/s,
   );
   const byAge = join(scene.user.home, 'old.age');
   writeFileSync(byAge, encryptByHand('age', Buffer.from('x'), keys));
@@ -296,7 +296,7 @@ test('what others have encrypted is restored by its path', async () => {
 
 test('one that is not encrypted is told to who has a key', async () => {
   const id = succeeded(await scene.run());
-  const told = /is not encrypted, although this run has what decrypts/;
+  const told = /is not encrypted, although this run has a decryption key or passphrase/;
   for (const command of [{ command: 'verify' }, { command: 'restore', confirm: 'app.db', 'dry-run': 'true' }]) {
     const plain = await scene.run({ ...command, backup: id });
     expect(plain.annotations).toEqual([]);

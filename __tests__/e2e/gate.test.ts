@@ -52,7 +52,7 @@ describe('skip-if-younger-than', () => {
     const same = ['sha256', 'bytes', 'database-bytes', 'created-at', 'backup-path', 'verified-level'];
     for (const name of same) expect(skipped.outputs[name]).toBe(first.outputs[name]);
     expect(skipped.outputs).toMatchObject({ kept: '1', deleted: '0' });
-    expect(reportOf(skipped).skipped).toMatch(new RegExp(`^${id} is .* old, its bytes match its manifest`));
+    expect(reportOf(skipped).skipped).toMatch(new RegExp(`: ${id} is .* old, and its bytes match its manifest$`));
     expect(skipped.visible).toContain('no new backup was needed');
     expect(skipped.summary).toContain('An existing backup of `app` is young enough');
 
@@ -112,7 +112,7 @@ describe('the size against the recent backups', () => {
         'E_SHRUNK',
         'the database has',
         said,
-        'It is marked as suspect',
+        'The backup is marked as suspect',
         'no good one was deleted',
         `\`${limit}: none\``,
       );

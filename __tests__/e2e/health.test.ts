@@ -218,7 +218,7 @@ describe('the backups', () => {
     dir.backup(ago(1));
     const result = await health(dir.path, { 'min-free': '500TB' });
     expectUnhealthy(result, 'error E_NOSPACE', 'warning E_NOSPACE');
-    expect(finding(result, 'E_NOSPACE')).toMatch(/there is no room for the next backup in .*: 500 TB are needed, /);
+    expect(finding(result, 'E_NOSPACE')).toMatch(/not enough space for the next backup in .*: 500 TB needed, /);
   });
 
   test('for whom the newest is encrypted', async () => {
@@ -284,7 +284,7 @@ describe('the live database', () => {
     await sql(database, 'DELETE FROM blobs; DROP TABLE b;');
     const result = await health(directory, { database });
     expectUnhealthy(result, 'error E_SHRUNK');
-    expect(finding(result, 'E_SHRUNK')).toMatch(/rows were lost since .*"blobs".* has 0 rows, it had 256/);
+    expect(finding(result, 'E_SHRUNK')).toMatch(/rows were lost since .*"blobs".* has 0 rows, down from 256/);
     expect(finding(result, 'E_SHRUNK')).toContain(`restore ${id}`);
     expectHealthy(await health(directory, { database, 'row-loss-limit': 'none' }));
   });
@@ -400,7 +400,7 @@ describe('the copies in a store', () => {
       const newer = dir.backup(ago(0.5));
       const behind = await health(dir.path, s3.inputs);
       expectHealthy(behind, 'E_S3_VERIFY');
-      expect(finding(behind, 'E_S3_VERIFY')).toContain(`${newer}, the newest on the host, is not in s3://`);
+      expect(finding(behind, 'E_S3_VERIFY')).toContain(`the newest backup on the host, ${newer}, is not in s3://`);
 
       s3.fail(() => true, { status: 403, code: 'AccessDenied' });
       expectUnhealthy(await health(dir.path, s3.inputs), 'error E_S3_AUTH');

@@ -148,7 +148,7 @@ test.each<[string, (file: string, other: string) => void]>([
     make(join(dir.path, name), other);
     const result = await dir.run();
     expectBackup(result);
-    expect(result.visible).toContain(`${dir.path}/${name} is no regular file: the history was not written`);
+    expect(result.visible).toContain(`${dir.path}/${name} is not a regular file, so the history was not written`);
     expect(readFileSync(other, 'utf8')).toBe('as it was');
     expect(reportOf(await dir.run({ command: 'list' })).history).toEqual([]);
   }

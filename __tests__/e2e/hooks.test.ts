@@ -23,7 +23,7 @@ const noted = (): string[] => (existsSync(said) ? readFileSync(said, 'utf8').tri
 const HOOKS = { 'before-command': 'echo before >>said', 'after-command': 'echo after >>said' };
 const NOTED = ['before', 'after'];
 const AFTER =
-  /^after-command ended with status 3; it said last: gone: the application may still be in maintenance mode$/;
+  /^after-command ended with status 3; its last output: gone: the application may still be in maintenance mode$/;
 
 /** As root, on what belongs to the login user. */
 function live(...statements: string[]): string {
@@ -65,7 +65,7 @@ test('the one after the dump may stand alone, and so may the one before', async 
 test('before-command fails: there is no backup, and after-command is run all the same', async () => {
   const before = scene.files();
   const result = await scene.run({ ...HOOKS, 'before-command': 'echo before >>said; echo no; exit 7' });
-  expectFailure(result, 'E_HOOK', 'before-command ended with status 7; it said last: no.', 'Nothing was kept');
+  expectFailure(result, 'E_HOOK', 'before-command ended with status 7; its last output: no.', 'Nothing was kept');
   expect(noted()).toEqual(NOTED);
   expect(scene.files()).toEqual(before);
   await nothingLeft(scene);
@@ -75,14 +75,14 @@ test('before-command fails: there is no backup, and after-command is run all the
   expect([both.outputs['error-code'], both.outputs['backup-ok']]).toEqual(['E_HOOK', 'false']);
   expect(reportOf(both).problems.map(({ code, message }) => [code, message])).toEqual([
     ['E_HOOK', expect.stringMatching(AFTER)],
-    ['E_HOOK', 'before-command ended with status 7, and said nothing'],
+    ['E_HOOK', 'before-command ended with status 7, without any output'],
   ]);
   await nothingLeft(scene);
 });
 
 test('one that takes too long is ended, with what it has started', async () => {
   const result = await scene.run({ ...HOOKS, 'before-command': 'sleep 61 & sleep 62', 'command-timeout': '1s' });
-  expectFailure(result, 'E_HOOK', 'before-command did not end within 1 s (command-timeout), and was ended');
+  expectFailure(result, 'E_HOOK', 'before-command did not end within 1 s (command-timeout), and was stopped');
   expect(noted()).toEqual(['after']);
   await nothingLeft(scene);
 });
@@ -97,9 +97,9 @@ test('after-command fails: the backup stays, rotates, and opens no gate', async 
     result,
     'E_HOOK',
     'the application may still be in maintenance mode',
-    'The log has its output',
+    'See its output in the log',
   );
-  expect(message).toContain('after-command ended with status 3; it said last: gone');
+  expect(message).toContain('after-command ended with status 3; its last output: gone');
   const id = result.outputs['backup-id'] ?? '';
   expect(scene.manifest(id)).toMatchObject({ verified: { level: 'content' } });
   expect(scene.files()).not.toContain(`${old}.json`);
@@ -175,7 +175,7 @@ test('after a crash of the host the next run that takes the lock runs it first, 
   const prune = await scene.run({ command: 'prune' });
   expect(prune.code).toBe(0);
   expect(noted()).toEqual(['left']);
-  expect(prune.visible).toContain(`${told} had not been run, and was run first, and ended with the status 143`);
+  expect(prune.visible).toContain(`${told} had not been run, and was run first, and ended with status 143`);
   expect(prune.visible).toContain('The application may still be in maintenance mode');
   expect(await leftOnHost(scene)).toEqual([]);
 });
@@ -185,9 +185,13 @@ test.each([
   [
     'ended badly',
     { status: '4 ', said: 'oh\n' },
-    'was run by itself, and ended with the status 4. The application may still',
+    'was run by itself, and ended with status 4. The application may still',
   ],
-  ['was cut off by a crash', { command: 'x', process: '1 1 boot\n' }, 'it did not come to its end'],
+  [
+    'was cut off by a crash',
+    { command: 'x', process: '1 1 boot\n' },
+    'was run by itself, and did not finish. The application may still',
+  ],
 ])('one that %s is not run again', async (_how, files, says) => {
   leave({ ...Object.fromEntries(Object.entries(files).map(([name, text]) => [`${LEFT}.d/${name}`, text])) });
   const result = await scene.run({ command: 'prune' });

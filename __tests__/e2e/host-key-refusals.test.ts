@@ -31,7 +31,7 @@ describe('refuses before authentication, and says what was shown and compared', 
       'a changed key',
       () => ({ 'known-hosts': `# old\n${name} ${foreign.ed25519}` }),
       () => [
-        `the host key of 127.0.0.1:${scene.sshd.port} is not a known one`,
+        `the host key of 127.0.0.1:${scene.sshd.port} is not known`,
         `Offered: ssh-ed25519 ${prints.ed25519}.`,
         `Compared with the keys of ${name} in known-hosts (ssh-ed25519 in line 2)`,
       ],
@@ -68,10 +68,7 @@ describe('refuses before authentication, and says what was shown and compared', 
     [
       'a line without the port',
       () => ({ 'known-hosts': `127.0.0.1 ${keys.ed25519}` }),
-      () => [
-        allOffered,
-        `no line for ${name}; there is one for 127.0.0.1 without a port, which stands for port 22 alone`,
-      ],
+      () => [allOffered, `no line for ${name}; there is one for 127.0.0.1 without a port, which only means port 22`],
     ],
     [
       'a negated pattern',
@@ -86,7 +83,7 @@ describe('refuses before authentication, and says what was shown and compared', 
     [
       'only a certificate authority',
       () => ({ 'known-hosts': `@cert-authority * ${keys.ed25519}` }),
-      () => [allOffered, `only @cert-authority lines match ${name}, and host certificates can not be checked here`],
+      () => [allOffered, `only @cert-authority lines match ${name}, and host certificates cannot be checked here`],
     ],
     [
       'only a key type that is not supported',
@@ -100,12 +97,12 @@ describe('refuses before authentication, and says what was shown and compared', 
         );
         return { 'known-hosts': `${name} sk-ssh-ed25519@openssh.com ${blob.toString('base64')}` };
       },
-      () => [allOffered, `only key types that are not supported match ${name} (sk-ssh-ed25519@openssh.com in line 1)`],
+      () => [allOffered, `only unsupported key types match ${name} (sk-ssh-ed25519@openssh.com in line 1)`],
     ],
     [
       'lines that can not be read',
       () => ({ 'known-hosts': `# mine\n${name} ${keys.ed25519.slice(0, 40)}\n${keys.rsa}` }),
-      () => [allOffered, `no line for ${name}; these lines can not be read: 2, 3`],
+      () => [allOffered, `no line for ${name}; these lines cannot be read: 2, 3`],
     ],
     [
       'a wrong fingerprint',
@@ -159,8 +156,8 @@ describe('refuses before authentication, and says what was shown and compared', 
       const message = expectFailure(
         await scene.run({ port: String(sshd.port), ...given }),
         'E_HOSTKEY',
-        `127.0.0.1:${sshd.port} can prove its host key by SHA-1 alone (ssh-rsa), which proves nothing any more`,
-        'No credential was sent. On that host take OpenSSH 7.2 or newer',
+        `127.0.0.1:${sshd.port} can prove its host key only with SHA-1 (ssh-rsa), which is no longer secure`,
+        'Install OpenSSH 7.2 or newer on that host',
         `a line that begins with \`[127.0.0.1]:${sshd.port}\``,
       );
       expect(message).toContain('Offered: ssh-rsa.');
@@ -222,7 +219,7 @@ describe('refuses before authentication, and says what was shown and compared', 
     });
     const result = await scene.run({ port: String(port), 'known-hosts': `* ${keys.ed25519}` });
     await new Promise((resolve) => server.close(resolve));
-    expectFailure(result, 'E_HOSTKEY', 'was shown by somebody who does not hold it', prints.ed25519);
+    expectFailure(result, 'E_HOSTKEY', 'was sent by somebody who does not have the private key', prints.ed25519);
     expect(authentications).toBe(0);
   });
 });

@@ -54,7 +54,7 @@ test('it can not make the host carry out a command by the tale of a restore that
     ...['@begin journal', journal(id), '@end', '@set failure x', '@fail E_UNFINISHED'],
   );
   const result = await scene.run({ 'run-as': 'somebody' });
-  expectFailure(result, 'E_INTERNAL', 'has told what is not for it to tell ("set journal');
+  expectFailure(result, 'E_INTERNAL', 'sent a message that it must not send ("set journal');
   expect(existsSync(canary)).toBe(false);
 });
 
@@ -87,7 +87,7 @@ test.each([
   ['how far the host is', '@progress 1 2 3'],
 ])('it can not tell of %s', async (_, line) => {
   elsewhereSays(line);
-  expectFailure(await scene.run({ 'run-as': 'somebody' }), 'E_INTERNAL', 'has told what is not for it to tell');
+  expectFailure(await scene.run({ 'run-as': 'somebody' }), 'E_INTERNAL', 'sent a message that it must not send');
 });
 
 test('PostgreSQL: its word on where pg_restore is makes nobody run another one on the host', async () => {

@@ -181,7 +181,7 @@ describe('a host whose shell is not ours', () => {
     const result = await scene.run();
     expectBackup(result);
     expectUnspoilt(result);
-    expect(result.visible).toContain('print text into sessions without a terminal');
+    expect(result.visible).toContain('print text in sessions without a terminal');
     await nothingLeft(scene);
   });
 });

@@ -93,7 +93,7 @@ test('it can not show its own key as that of the host behind it', async () => {
   expectFailure(
     result,
     'E_HOSTKEY',
-    `the host key of 127.0.0.1:${instead.port} is not a known one`,
+    `the host key of 127.0.0.1:${instead.port} is not known`,
     `Compared with fingerprint (${fingerprintOf(scene.sshd.hostKeys.ed25519)})`,
   );
 });
@@ -106,7 +106,7 @@ test('a line of known-hosts that lists one key for both is a warning', async () 
   });
   expect(result).toMatchObject({ code: 0 });
   expect(result.annotations).toMatchObject([
-    { level: 'warning', message: expect.stringMatching(/^known-hosts: the jump host .* can show its own key/) },
+    { level: 'warning', message: expect.stringMatching(/^known-hosts: the jump host .* can present its own key/) },
   ]);
 });
 
@@ -115,7 +115,7 @@ test('its host key is checked before authentication, and the host is not contact
   const message = expectFailure(
     await scene.run({ ...through(), 'known-hosts': scene.sshd.knownHosts }),
     'E_HOSTKEY',
-    `the host key of the jump host 127.0.0.1:${jump.port} is not a known one`,
+    `the host key of the jump host 127.0.0.1:${jump.port} is not known`,
     `no line for [127.0.0.1]:${jump.port}`,
   );
   expect(message).toContain('Offered: ssh-ed25519 SHA256:');
@@ -128,7 +128,7 @@ test('the host key behind it is checked, too', async () => {
   const message = expectFailure(
     await scene.run({ ...through(), 'known-hosts': jump.knownHosts }),
     'E_HOSTKEY',
-    `the host key of 127.0.0.1:${scene.sshd.port} is not a known one`,
+    `the host key of 127.0.0.1:${scene.sshd.port} is not known`,
   );
   expect(message).not.toContain('jump host');
   await expectNoAuthentication(atHost);
@@ -154,7 +154,7 @@ test('it can sign its host key with SHA-1 alone: E_HOSTKEY', async () => {
       'known-hosts': `${scene.sshd.knownHosts}${old.knownHosts}`,
     }),
     'E_HOSTKEY',
-    `the jump host 127.0.0.1:${old.port} can prove its host key by SHA-1 alone (ssh-rsa)`,
+    `the jump host 127.0.0.1:${old.port} can prove its host key only with SHA-1 (ssh-rsa)`,
   );
   await expectNoAuthentication(since);
   await old.stop();

@@ -192,7 +192,7 @@ test('the loss of the directory is one finding, and the charts still show what t
 
   const fourth = await run();
   expect(problemsOf(fourth)).toEqual([['warning', 'E_NOT_FOUND']]);
-  expect(fourth.outputs.report).toContain('there is no backup in');
+  expect(fourth.outputs.report).toContain('has no backups any more');
   for (const id of ids) expect(fourth.outputs.report).toContain(id);
   expect(fourth.visible).toContain('such a backup usually takes');
   expect(reportOf(fourth).remembered).toHaveLength(3);
@@ -262,7 +262,9 @@ test('the first run that succeeds after one that failed says so', async () => {
   const failed = await run({ 'min-free': '900TiB' });
   expect(failed.outputs['error-code']).toBe('E_NOSPACE');
   const good = await run();
-  expect(reportOf(good).notes).toEqual([expect.stringMatching(/^the first backup that succeeds since .* E_NOSPACE$/)]);
+  expect(reportOf(good).notes).toEqual([
+    expect.stringMatching(/^this backup succeeded; the previous one, of .*, failed with E_NOSPACE$/),
+  ]);
   expect(reportOf(await run()).notes).toEqual([]);
 });
 
@@ -280,7 +282,7 @@ describe('where it can not be kept', () => {
     const none = await scene.run();
     expect(outcomeOf(none)).toEqual(GOOD);
     expect(none.visible.match(/^ledger: .*$/gm)).toEqual([
-      'ledger: this runner has no cache service, so nothing is remembered off the host; all else works',
+      'ledger: this runner has no cache service, so nothing is remembered off the host; everything else works',
     ]);
     rmSync(scene.directory, { recursive: true });
     const off = await run({ ledger: 'false' });
@@ -296,7 +298,7 @@ describe('where it can not be kept', () => {
     for (const env of [{ ACTIONS_RUNTIME_TOKEN: 'another' }, { ACTIONS_RESULTS_URL: 'http://127.0.0.1:1/' }]) {
       const result = await run({}, env);
       expect(outcomeOf(result)).toEqual(GOOD);
-      expect(result.visible.match(/^ledger: nothing is remembered of app: Failed to restore/gm)).toHaveLength(1);
+      expect(result.visible.match(/^ledger: it remembers nothing of app: Failed to restore/gm)).toHaveLength(1);
       rmSync(scene.directory, { recursive: true });
     }
     expect(service.keys()).toEqual(before);
@@ -326,7 +328,7 @@ describe('where it can not be kept', () => {
     service.forge(`${key}-fifo`, fifo);
     const anew = await run();
     expect([anew.code, anew.annotations]).toEqual([0, []]);
-    expect(anew.visible).toContain('nothing is remembered of app: what was saved is no ledger; it begins anew');
+    expect(anew.visible).toContain('it remembers nothing of app: the saved entry is not a ledger; it starts again');
     expect(saved().ledger.backups).toHaveLength(3);
   });
 });

@@ -46,7 +46,7 @@ describe.each([
     const { path } = fresh();
     const first = await holding(path);
     const second = scene.start({ directory: path, name: 'shop' });
-    const waiting = await second.line(/another run holds the lock, waiting/);
+    const waiting = await second.line(/waiting for the lock, which another run holds/);
     const holder = HOLDER.exec(waiting)?.[1] ?? '';
     slow.fast();
     await second.line(/^copy: /);
@@ -84,7 +84,7 @@ describe.each([
     const { path } = fresh();
     const first = await holding(path);
     const second = scene.start({ directory: path, 'idle-timeout': '2s' });
-    await second.line(/another run holds the lock, waiting/);
+    await second.line(/waiting for the lock, which another run holds/);
     await sleep(4000);
     slow.fast();
     expectBackup(await second.result());

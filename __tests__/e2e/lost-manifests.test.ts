@@ -41,7 +41,7 @@ test('fourteen good ones: all are kept and adopted, and rotated later as any', a
   for (const id of ids) expect(result.visible).toContain(`adopted ${id}`);
   expect(reportOf(result).retention.at(-1)).toEqual({
     ...{ id: ids[13], keep: true },
-    reasons: ['its manifest was lost, and it was adopted in this run'],
+    reasons: ['its manifest was missing, and this run adopted it'],
   });
   expect(dir.manifest(ids[0] ?? '')).toMatchObject({
     ...{ verified: { level: 'checksum' }, databaseBytes: PLAIN.length, content: null },
@@ -53,7 +53,7 @@ test('fourteen good ones: all are kept and adopted, and rotated later as any', a
   const young = await scene.run({ directory: dir.path, 'skip-if-younger-than': '9d', 'dry-run': 'true' });
   expect(reportOf(young).skipped).toContain(made);
 
-  expectFailure(await scene.run({ directory: dir.path, 'max-delete': '9' }), 'E_POLICY', 'the plan has 11 of 16');
+  expectFailure(await scene.run({ directory: dir.path, 'max-delete': '9' }), 'E_POLICY', 'the plan deletes 11 of 16');
   const next = await scene.run({ directory: dir.path, command: 'prune', 'max-delete': '11' });
   expect(next.outputs).toMatchObject({ kept: '5', deleted: '11' });
   await nothingLeft(scene);
@@ -101,8 +101,8 @@ test('those that can not prove what they are stay, are named, and go when somebo
   const { retention, problems } = reportOf(result);
   expect(retention.map(({ id }) => id)).toEqual([made]);
   const said = problems.map(({ message }) => message).join('\n');
-  expect(said).toContain(`${wrong} was not adopted: ${wrong}.sqlite.zst.sha256 says something else than its bytes`);
-  expect(said).toContain(`${torn} was not adopted: ${torn}.sqlite.zst can not be unpacked`);
+  expect(said).toContain(`${wrong} was not adopted: its bytes do not match ${wrong}.sqlite.zst.sha256`);
+  expect(said).toContain(`${torn} was not adopted: ${torn}.sqlite.zst cannot be unpacked`);
   for (const id of [bare, sealed, other, young]) expect(said).toContain(`${id}.`);
 
   const dry = await scene.run({ directory: dir.path, command: 'delete', backup: bare, 'dry-run': 'true' });
@@ -142,7 +142,7 @@ describe('in the store', () => {
     expect(inS3).toMatchObject({ backups: 2, deleted: 0 });
     expect(Object.fromEntries((inS3?.retention ?? []).map(({ id, reasons }) => [id, reasons]))).toEqual({
       [made]: ['last 1 of 1'],
-      [known]: ['its manifest was lost, and was put back in this run'],
+      [known]: ['its manifest was missing, and this run put it back'],
     });
     expect(problems.map(({ message }) => message).join()).toContain(
       `${differs} in s3://shop-backups/app/ has no manifest`,

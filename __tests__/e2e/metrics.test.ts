@@ -76,13 +76,17 @@ test('each run that says so writes what it and the backups are', async () => {
 });
 
 test.each<[string, (file: string) => void, string]>([
-  ['a file of somebody else', (file) => writeFileSync(file, 'node_x 1\n'), 'what is in it is not of this action'],
+  [
+    'a file of somebody else',
+    (file) => writeFileSync(file, 'node_x 1\n'),
+    'its content was not written by this action',
+  ],
   [
     'a file that can not be read',
     (file) => writeFileSync(file, '# HELP db_backup_x\n', { mode: 0o600 }),
-    'not of this action',
+    'not written by this action',
   ],
-  ['a folder', (file) => mkdirSync(file), 'it is no regular file'],
+  ['a folder', (file) => mkdirSync(file), 'it is not a regular file'],
   [
     'a symbolic link',
     (file) => {
@@ -90,7 +94,7 @@ test.each<[string, (file: string) => void, string]>([
       chownSync(`${file}.other`, scene.user.uid, scene.user.gid);
       symlinkSync(`${file}.other`, file);
     },
-    'it is no regular file',
+    'it is not a regular file',
   ],
 ])('%s is left as it is, with a warning', async (_kind, make, why) => {
   const file = join(folder, `${++count}.prom`);

@@ -126,7 +126,7 @@ describe.each(['host', 'runner'])('through the %s', (via) => {
     const other = (): void => void store(`p/app/${good}.sqlite`, Buffer.alloc(kept[1]?.body.length ?? 0));
     s3.fail(isPayload, { after: 1_000_000, before: other }, 1);
     const result = await restore({ backup: uri(), 's3-upload-via': via });
-    expectFailure(result, 'E_CHECKSUM', 'it was replaced while it was read', 'Do not rely on that copy');
+    expectFailure(result, 'E_CHECKSUM', 'it was replaced during the download', 'Do not rely on that copy');
     expect(content()).toBe('1,2,3,4');
   });
 
@@ -139,7 +139,7 @@ describe.each(['host', 'runner'])('through the %s', (via) => {
     expectFailure(
       result,
       'E_CHECKSUM',
-      'is not what was copied there: the SHA-256 of what came is',
+      'is not the object that was uploaded: the SHA-256 of the download is',
       'was removed before anything read it',
     );
     expect(content()).toBe('1,2,3,4');
@@ -178,7 +178,7 @@ describe.each(['host', 'runner'])('through the %s', (via) => {
     expectRestored(result);
     expect(result.outputs['safety-backup-id']).toBe('');
     expect(result.annotations.map(({ message }) => message).join('\n')).toMatch(
-      /there is no verified backup of app in .*: app-.* is taken from s3:\/\/shop-backups\/p\/app\//,
+      /there is no verified backup of app in .*: app-.* is used from s3:\/\/shop-backups\/p\/app\//,
     );
   });
 
@@ -257,7 +257,7 @@ describe('what the host has lost', () => {
           'what a deploy took',
           ['.json'],
           { backup: 'before-deploy:01234567' },
-          'taken by a deploy of the commit 01234567',
+          'no deploy of the commit 01234567 took a verified backup',
         ],
       ],
       3,
@@ -267,7 +267,7 @@ describe('what the host has lost', () => {
     const result = await restore({ backup: good, ...more });
     expectRestored(result);
     expect(reportOf(result).problems.map(({ message }) => message)).toContainEqual(
-      expect.stringMatching(new RegExp(`${said}.*: ${good}, made on ${hostname()}, is taken from s3://`)),
+      expect.stringMatching(new RegExp(`${said}.*: ${good}, made on ${hostname()}, is used from s3://`)),
     );
   });
 
@@ -279,7 +279,7 @@ describe('what the host has lost', () => {
     expectFailure(await verify(), 'E_CHECKSUM', 'the manifest says'); // it is the copy on the host that is to be proven
     const result = await restore({ backup: good });
     expectRestored(result);
-    expect(result.visible).toMatch(/the SHA-256 of .* is taken from s3:/i);
+    expect(result.visible).toMatch(/the SHA-256 of .* is used from s3:/i);
     s3.clear();
     expectFailure(await restore({ backup: good }), 'E_CHECKSUM', 'the manifest says');
   });
@@ -300,7 +300,7 @@ describe('what the host has lost', () => {
     s3.fail(() => true, { status: 403, code: 'AccessDenied' });
     const alone = await restore();
     expect([alone.code, alone.outputs['backup-id'], content()]).toEqual([0, good, '1,2,3']);
-    expect(alone.visible).toMatch(/whether the store has it is not known: listing s3:.*AccessDenied/);
+    expect(alone.visible).toMatch(/could not check if the store has it: listing s3:.*AccessDenied/);
   });
 
   /** The backup of the store again, as if another host had taken it. */
@@ -321,12 +321,12 @@ describe('what the host has lost', () => {
     for (const end of ['.sqlite', '.json']) s3.bucket.delete(`p/app/${good}${end}`, null);
     const alone = await restore(); // a new host takes what there is
     expect([alone.outputs['error-code'], alone.outputs['backup-id']]).toEqual(['', 'app-20260101T100000Z-abcd']);
-    expect(alone.visible).toContain('made on staging, is taken from');
+    expect(alone.visible).toContain('made on staging, is used from');
 
     alsoFrom('production', '11');
     rmSync(scene.directory, { recursive: true });
     const failure = expectFailure(await restore(), 'E_TARGET_MISMATCH', 'backups of 2 hosts (production, staging)');
-    expect(failure).toContain('by its id');
+    expect(failure).toContain('Give the id of the backup you mean');
     alsoFrom(hostname(), '09');
     expect((await restore()).outputs).toMatchObject({ 'error-code': '', 'backup-id': 'app-20260101T090000Z-abcd' });
   });
@@ -346,7 +346,7 @@ describe('what the host has lost', () => {
     lose('.sqlite');
     const result = await verify();
     expect({ code: result.code, ...result.outputs }).toMatchObject({ code: 0, 'backup-id': good, 's3-uri': uri() });
-    expect(result.visible).toMatch(/is damaged: .* is taken from s3:/);
+    expect(result.visible).toMatch(/is damaged: .* is used from s3:/);
     expect(result.visible).toContain('the level is recorded nowhere');
     const status = JSON.parse(readFileSync(join(scene.directory, 'status.json'), 'utf8'));
     expect(status).toMatchObject({ command: 'verify', ok: true });
@@ -407,7 +407,7 @@ describe('a proof on the runner', () => {
     const [, payload] = kept;
     store(payload?.key ?? '', Buffer.alloc(payload?.body.length ?? 0), payload?.headers);
     const result = await verify({ backup: uri(), 'verify-on': 'runner' });
-    expectFailure(result, 'E_CHECKSUM', 'the SHA-256 of what came is', 'Do not rely on that copy');
+    expectFailure(result, 'E_CHECKSUM', 'the SHA-256 of the download is', 'Do not rely on that copy');
     expect(readFileSync(join(scene.directory, `${good}.json`), 'utf8')).toBe(before);
   });
 });
@@ -440,7 +440,7 @@ test('what is not there, in that bucket or at all', async () => {
   expectFailure(
     await restore({ backup: `s3://${BUCKET}/p/none` }),
     'E_NOT_FOUND',
-    'there is no s3://shop-backups/p/none',
+    's3://shop-backups/p/none does not exist',
   );
   expectFailure(
     await restore({ backup: 's3://other-bucket/p/none' }),
@@ -474,10 +474,10 @@ describe('auto', () => {
       const result = await other.run({ ...inputs(), ...target });
       expectRestored(result);
       expect(result.visible).toContain(
-        'through the runner, since the host can not fetch it: it does not reach the store',
+        'through the runner, because the host cannot download: it does not reach the store',
       );
       const alone = await other.run({ ...inputs('host'), ...target });
-      expectFailure(alone, 'E_S3_UNAVAILABLE', 'the host is to fetch by itself', /[Nn]othing was changed/);
+      expectFailure(alone, 'E_S3_UNAVAILABLE', 'the host cannot fetch directly', /[Nn]othing was changed/);
     } finally {
       await other.stop();
       rmSync(folder, { recursive: true });

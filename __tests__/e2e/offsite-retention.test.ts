@@ -112,7 +112,7 @@ describe('a rotation', () => {
       [kept]: ['last 2 of 2'],
       [pinned]: ['pinned: audit'],
       [pinnedOnHost]: ['pinned: mine'],
-      [torn]: [expect.stringMatching(/^damaged: .* bytes, the manifest says 7$/)],
+      [torn]: [expect.stringMatching(/^damaged: .* bytes, but the manifest says 7$/)],
       ...Object.fromEntries(doomed.map((id) => [id, 'deleted'])),
     });
     const report = reportOf(result);
@@ -146,7 +146,7 @@ describe('a rotation', () => {
     expect(deletions()).toEqual(unit(ids[2] ?? ''));
     const kept = reportOf(await scene.run({ ...s3.inputs, keep: '1', 'dry-run': 'true' })).s3?.retention ?? [];
     expect(kept.filter(({ keep }) => keep)).toMatchObject([
-      { reasons: ['last 2 of 3, by the rules that it was made under'] },
+      { reasons: ['last 2 of 3, by the rules it was made under'] },
     ]);
     const last = expectBackup(await scene.run({ ...s3.inputs, keep: '1', 'keep-made-under': 'false' }));
     expect(s3.keys()).toEqual(unit(last));
@@ -160,7 +160,7 @@ describe('a rotation', () => {
     const made = expectBackup(result);
     expect(s3.keys()).toEqual([...old.toReversed(), made].flatMap((id) => unit(id)));
     expect(reportOf(result).s3).toBeNull();
-    expect(result.visible).toContain('left to the lifecycle of the bucket');
+    expect(result.visible).toContain('lifecycle rotates the off-site copies');
     s3.heal();
     expectDone(await run('prune', { keep: '1', 's3-keep': 'none' }));
     expect(deletions()).toEqual([]);
@@ -176,7 +176,7 @@ describe('a rotation', () => {
   test('is not done when the database has shrunk, also on a host that knows of no other backup', async () => {
     for (const days of [1, 2, 3]) store.copy(daysAgo(days), { manifest: { databaseBytes: 50_000_000 } });
     const result = await scene.run({ ...s3.inputs, keep: '1' });
-    expectFailure(result, 'E_SHRUNK', 'by the backups in s3://shop-backups/app/', 'no good one was deleted');
+    expectFailure(result, 'E_SHRUNK', 'compared with the backups in s3://shop-backups/app/', 'no good one was deleted');
     expect(deletions()).toEqual([]);
     expect(reportOf(result)).toMatchObject({ ok: false, s3: { backups: 4, deleted: 0 } });
   });
@@ -200,7 +200,7 @@ describe('a rotation', () => {
     expectFailure(
       result,
       'E_POLICY',
-      'in s3://shop-backups/app/: max-delete: at most 3 deletions, the plan has 4 of 5',
+      'in s3://shop-backups/app/: max-delete: at most 3 deletions allowed, but the plan deletes 4 of 5',
     );
     expect(deletions()).toEqual([]);
     expect(scene.files()).not.toContain(`${old}.json`);
@@ -272,7 +272,7 @@ describe('a store that fails', () => {
         expectFailure(
           await run('list', {}, double),
           'E_S3_UNAVAILABLE',
-          'a list that is cut off',
+          'the list is truncated',
           'Nothing was changed.',
         );
         const result = await scene.run({ ...double.inputs, keep: '1' });
@@ -295,7 +295,11 @@ describe('a store that fails', () => {
     const known = s3.keys();
     s3.fail(({ method, key }) => method === 'GET' && key.endsWith('.json') && !known.includes(key), DENIED);
     const result = await scene.run({ ...s3.inputs, keep: '1' });
-    expectFailure(result, 'E_ROTATE', `s3://shop-backups/app/ is listed without ${result.outputs['backup-id']}`);
+    expectFailure(
+      result,
+      'E_ROTATE',
+      `the listing of s3://shop-backups/app/ does not have ${result.outputs['backup-id']}`,
+    );
     expect(deletions()).toEqual([]);
   });
 
@@ -333,7 +337,7 @@ describe('versions and locks', () => {
       versioned.requests.filter(({ method }) => method === 'DELETE').map(({ query }) => [...query.keys()]),
     ).toEqual([['x-id'], ['x-id']]);
     expect(reportOf(result).s3).toMatchObject({ deleted: 1, hidden: true });
-    expect(result.visible).toContain('hidden by delete markers');
+    expect(result.visible).toContain('delete markers hide what was deleted');
     expect(result.summary).toContain('The bucket keeps versions');
     const again = await run('list', {}, versioned);
     expect(reportOf(again).backups.map(({ id }) => id)).toEqual([newest]);
@@ -376,7 +380,7 @@ describe('versions and locks', () => {
     expectDone(result);
     expect(s3.keys()).toEqual([...unit(locked ?? ''), ...unit(newest ?? '')]);
     expect(decidedInStore(result)).toMatchObject({
-      [locked ?? '']: ['locked, says the store'],
+      [locked ?? '']: ['locked, according to the store'],
       [old ?? '']: 'deleted',
     });
     s3.heal();
@@ -415,7 +419,7 @@ describe('list', () => {
     expect(newestAgeSeconds).toBeGreaterThan(0);
     expect(result.visible).toMatch(new RegExp(`${both} .* in: host, S3`));
     expect(result.summary).toMatch(new RegExp(`\`${inStore}\` \\| S3 \\|`));
-    expect(problemsOf(result)).toContain(`${broken} has another SHA-256 there than on the host`);
+    expect(problemsOf(result)).toContain(`the SHA-256 of ${broken} there differs from the one on the host`);
     expect(writes()).toEqual([]);
     expect(listing(scene.directory)).toEqual(before);
   });

@@ -295,7 +295,7 @@ describe.each(SERVERS)('%s', (name, start) => {
         await store.putObject('x/one', 'first', md5('first'), storing('1'));
         await expect(store.putObject('x/one', 'other', md5('other'), storing('2'))).rejects.toMatchObject({
           code: 'E_S3_VERIFY',
-          message: expect.stringContaining('there is another object under that name already'),
+          message: expect.stringContaining('an object with that name already exists'),
         });
         const upload = await store.begin('x/one', storing('2'));
         const part = await store.putPart(upload, 1, Buffer.from('other'), md5('other'));

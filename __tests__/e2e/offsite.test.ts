@@ -221,7 +221,7 @@ describe('auto', () => {
     const result = await without(['unshare', '-m', 'sh', '-c', script, 'without-curl']);
     expectBackup(result);
     expect(reportOf(result).offsite?.via).toBe('runner');
-    expect(result.visible).toContain('through the runner, since the host can not do it: it has no curl');
+    expect(result.visible).toContain('through the runner, because the host cannot upload: it has no curl');
   });
 
   test('goes through the runner when the host does not reach the store, and says so', async () => {
@@ -234,7 +234,9 @@ describe('auto', () => {
       const result = await without(null, config);
       expectBackup(result);
       expect(reportOf(result).offsite?.via).toBe('runner');
-      expect(result.visible).toMatch(/since the host can not do it: it does not reach the store: .*Connection refused/);
+      expect(result.visible).toMatch(
+        /because the host cannot upload: it does not reach the store: .*Connection refused/,
+      );
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -246,7 +248,7 @@ test('a dry run says where the copy would go, and only looks', async () => {
   expect(result.code).toBe(0);
   expect(result.visible).toContain('would copy it to s3://shop-backups/p/app/');
   expect(reportOf(result).checked.find(({ what }) => what === 'Store')?.found).toMatch(
-    /^s3:\/\/shop-backups\/p\/app\/ can be read; it has 0 copies of this database/,
+    /^s3:\/\/shop-backups\/p\/app\/ can be read, and has 0 copies of this database/,
   );
   expect(s3.requests.map(({ method, query }) => [method, query.get('prefix')])).toEqual([['GET', 'p/app/']]);
 });

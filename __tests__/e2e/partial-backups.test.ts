@@ -36,7 +36,11 @@ test('a partial one is of a series of its own', async () => {
 
   // there is no whole one yet: nothing to restore but by its id, and the watchdog says what it has looked at
   const latest = { command: 'restore', ...DRY };
-  expectFailure(await scene.run(latest), 'E_NOT_FOUND', `${partial.id} does not cover everything`);
+  expectFailure(
+    await scene.run(latest),
+    'E_NOT_FOUND',
+    `${partial.id} is partial, and is restored only if you give its id`,
+  );
   const verify = await scene.run({ command: 'verify', ...DRY });
   expect(verify.visible).toContain(`would verify ${partial.id}`);
   expect(verify.visible).toContain('does not cover everything');
@@ -78,10 +82,7 @@ test('of one whose manifest was lost nobody knows what it covers', async () => {
   const next = await take(name);
   expect(scene.manifest(lost.id)).toMatchObject({ adopted: {}, coverage: { unknown: true } });
   const list = await scene.run({ command: 'list', ...name });
-  expect(reportOf(list).backups).toMatchObject([
-    { id: next.id },
-    { id: lost.id, partial: 'of which nobody knows what they cover' },
-  ]);
+  expect(reportOf(list).backups).toMatchObject([{ id: next.id }, { id: lost.id, partial: 'of unknown coverage' }]);
   const proof = await scene.run({ command: 'verify', ...name, backup: lost.id, verify: 'restore' });
   expect(expectBackup(proof)).toBe(lost.id);
 });

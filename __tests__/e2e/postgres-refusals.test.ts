@@ -411,7 +411,7 @@ describe('run-as', () => {
 
   test('sudo does not allow it, and then does by the line of the message', async () => {
     const inputs = { database: socket(''), 'run-as': owner.name };
-    const message = await refused(inputs, 'E_PERM', /sudo does not let \S+ run `sh -s` as \S+: sudo: /);
+    const message = await refused(inputs, 'E_PERM', /sudo does not allow \S+ to run `sh -s` as \S+: sudo: /);
     const [line = ''] = /\S+ ALL=\(.*?\/usr\/bin\/sh -s/.exec(message) ?? [];
     writeFileSync(sudoers, `${line}\n`, { mode: 0o440 });
     expectBackup(await scene.run({ ...inputs, name: 'peer' }));

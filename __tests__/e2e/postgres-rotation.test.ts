@@ -35,7 +35,7 @@ afterAll(async () => {
 const unit = (id: string, file: string) => [`${id}.json`, `${id}${file}`, `${id}${file}.sha256`];
 
 const LEFT_ALONE =
-  'here it is never counted and never deleted. Two databases that share a directory need names of their own (`name`).';
+  'here it is never counted and never deleted. If two databases share a directory, give each its own `name`.';
 
 describe('a directory shared with a database of the same name on another server, and with a SQLite database', () => {
   const directory = 'shared';
@@ -159,7 +159,7 @@ test('a database that has lost most of what it held: E_SHRUNK, with everything k
   const first = expectBackup(await scene.run(inputs));
   await server.sql('big', 'TRUNCATE big');
   const result = await scene.run(inputs);
-  expectFailure(result, 'E_SHRUNK', 'shrink-limit', 'It is marked as suspect', 'no good one was deleted');
+  expectFailure(result, 'E_SHRUNK', 'shrink-limit', 'The backup is marked as suspect', 'no good one was deleted');
   expect(scene.files()).toEqual(expect.arrayContaining([`${first}.json`, `${result.outputs['backup-id']}.json`]));
   expectBackup(await scene.run({ ...inputs, 'shrink-limit': 'none' }));
   expect(scene.files()).not.toContain(`${first}.json`);

@@ -267,7 +267,7 @@ describe('the commands of the user', () => {
     const result = await restore(
       commands({ 'check-command': `${said('check')}; echo unwell; false; ${said('never')}` }),
     );
-    expectRolledBack(result, 'check-command ended with status 1; it said last: unwell');
+    expectRolledBack(result, 'check-command ended with status 1; its last output: unwell');
     expect(result.visible).toContain('If the database before the restore was the reason for it');
     expect(result.visible).toContain('restore without the check: leave out `check-command`');
     expect(log()).toEqual(['stop', 'stop', 'after', 'start', 'check', 'stop', 'stop', 'start']);

@@ -86,7 +86,7 @@ describe('a rotation', () => {
       [safety]: ['safety backup'],
       [unverified]: ['not verified'],
       [empty]: [`damaged: ${empty}.sqlite.zst is empty`],
-      [torn]: [`damaged: ${torn}.sqlite.zst has 5 bytes, the manifest says 300`],
+      [torn]: [`damaged: ${torn}.sqlite.zst has 5 bytes, but the manifest says 300`],
       [gone]: [`damaged: ${gone}.sqlite.zst is missing`],
       [linked]: [`damaged: ${linked}.sqlite.zst is missing`],
       ...Object.fromEntries([...doomed, oldSidecar].map((one) => [one, 'deleted'])),
@@ -110,8 +110,8 @@ describe('a rotation', () => {
       `${empty} is damaged`,
       `${torn} is damaged`,
       `${gone} is damaged`,
-      `${oldPayload}.sqlite.zst: no manifest, so this is not a backup; it is kept, since it may be a good one`,
-      `${oldSidecar}.sqlite.zst.sha256: no manifest, so this is not a backup; there is nothing in it`,
+      `${oldPayload}.sqlite.zst: no manifest, so this is not a backup; it is kept, because it may be a good backup`,
+      `${oldSidecar}.sqlite.zst.sha256: no manifest, so this is not a backup; it has no content`,
       `${youngOrphan}.sqlite.zst.sha256: no manifest, so this is not a backup; it is kept`,
       `${linked}.sqlite.zst is a symbolic link`,
       `${folder}.json is a directory`,
@@ -136,7 +136,7 @@ describe('a rotation', () => {
     expect(dir.names()).not.toContain(`${nights[13]}.json`);
     expect(reportOf(result).retention).toContainEqual({
       ...{ id: nights[12], keep: true },
-      reasons: ['last 14 of 14, by the rules that it was made under'],
+      reasons: ['last 14 of 14, by the rules it was made under'],
     });
     expect(dir.manifest(made)).toMatchObject({ keep: { last: 5 } });
     const smaller = await scene.run({ directory: dir.path, command: 'prune', keep: '5', 'keep-made-under': 'false' });
@@ -160,9 +160,13 @@ describe('a rotation that is refused', () => {
     [
       'keep-minimum',
       { keep: '1', 'keep-minimum': '3' },
-      'keep-minimum: 3 verified backups must remain, the rules leave 1 of 4',
+      'keep-minimum: 3 verified backups must remain, but the rules leave 1 of 4',
     ],
-    ['max-delete', { keep: '1', 'max-delete': '2' }, 'max-delete: at most 2 deletions, the plan has 3 of 4 backups'],
+    [
+      'max-delete',
+      { keep: '1', 'max-delete': '2' },
+      'max-delete: at most 2 deletions allowed, but the plan deletes 3 of 4 backups',
+    ],
   ])('%s: the new backup is kept, nothing is deleted, the gate is closed', async (_name, inputs, said) => {
     const dir = fresh();
     for (const days of [1, 2, 3]) dir.backup(daysAgo(days));

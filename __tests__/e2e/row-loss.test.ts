@@ -41,7 +41,7 @@ test('a loss is told with both numbers, and the backup that has the rows is pinn
   sql('DELETE FROM users; DROP TABLE sessions; CREATE TABLE news (id INTEGER PRIMARY KEY)');
   const result = await run();
   const after = expectBackup(result);
-  const said = `rows were lost since ${before}: the table "sessions" with 25 rows is gone; the table "users" has 0 rows, it had 200 rows`;
+  const said = `rows were lost since ${before}: the table "sessions" with 25 rows is gone; the table "users" has 0 rows, down from 200 rows`;
   expect(result.annotations).toMatchObject([{ level: 'warning', message: expect.stringContaining(said) }]);
   expect(result.visible).toContain(`${before} is pinned`);
   expect(directory.manifest(before).pinned).toMatchObject({ reason: REASON });
@@ -94,7 +94,7 @@ test('on-row-loss: fail keeps the alarm until somebody answers it', async () => 
     expectFailure(
       result,
       'E_SHRUNK',
-      'the table "users" has 0 rows, it had 200 rows',
+      'the table "users" has 0 rows, down from 200 rows',
       'marked as suspect',
       '`row-loss-limit: none`',
     );
@@ -134,5 +134,5 @@ test('by what the store has, where the host has lost its own', async () => {
   const result = await scene.run({ ...s3.inputs, directory: elsewhere });
   expectBackup(result);
   expect(result.visible).toContain(`rows were lost since ${before}`);
-  expect(result.visible).toContain(`${before} is in the store alone`);
+  expect(result.visible).toContain(`${before} exists only in the bucket`);
 });

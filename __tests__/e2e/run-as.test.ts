@@ -72,7 +72,7 @@ describe('a database of another user', () => {
 
   test('sudo refuses: what it said, and the line for sudoers, which then works', async () => {
     const message = refused(await scene.run({ 'run-as': owner.name }), 'E_PERM');
-    expect(message).toContain(`sudo does not let ${scene.user.name} run \`sh -s\` as ${owner.name}: `);
+    expect(message).toContain(`sudo does not allow ${scene.user.name} to run \`sh -s\` as ${owner.name}: `);
     expect(message).toMatch(/sudo: a password is required|may not run sudo|not allowed/);
     const [line = ''] = /\S+ ALL=\(.*?\/usr\/bin\/sh -s/.exec(message) ?? [];
     allow(line);

@@ -123,7 +123,7 @@ test('all the rest of the table stays byte for byte', async () => {
   expect((await own('uninstall')).code).toBe(0);
   expect(table()).toEqual(FOREIGN);
   const none = await own('uninstall');
-  expect([none.code, none.stderr]).toEqual([0, expect.stringContaining('nothing of ours is installed')]);
+  expect([none.code, none.stderr]).toEqual([0, expect.stringContaining('nothing to remove: nothing is installed')]);
 });
 
 test('root installs it for a user, and finds it again', async () => {
@@ -171,7 +171,7 @@ test('what one user has is not in the way of another one of that name, and stays
       expect([which.code, which.stderr]).toEqual([
         2,
         expect.stringMatching(
-          /shop is installed more than once: say by --with and --user which of --with systemd --user root, --with cron --user dbb-/,
+          /shop is installed more than once: choose with --with and --user one of --with systemd --user root; --with cron --user dbb-/,
         ),
       ]);
     }
@@ -183,7 +183,7 @@ test('what one user has is not in the way of another one of that name, and stays
 
     expect((await byRoot('install', '--with', 'cron', ...here)).code).toBe(0);
     const whose = await byRoot('uninstall');
-    expect([whose.code, whose.stderr]).toEqual([2, expect.stringContaining('say by --user which of')]);
+    expect([whose.code, whose.stderr]).toEqual([2, expect.stringContaining('choose with --user one of')]);
     expect((await byRoot('uninstall', '--user', 'root')).code).toBe(0);
     expect([readFileSync(join(machine.tables, 'root'), 'latin1'), table()]).toEqual([
       expect.not.stringContaining('db-backup'),
@@ -192,7 +192,7 @@ test('what one user has is not in the way of another one of that name, and stays
     const foreign = await own('uninstall', '--user', 'root');
     expect([foreign.code, foreign.stderr]).toEqual([
       2,
-      expect.stringContaining('root alone can uninstall it for another user'),
+      expect.stringContaining('only root can uninstall it for another user'),
     ]);
     const odd = await own('uninstall', '--with', 'at');
     expect([odd.code, odd.stderr]).toEqual([2, expect.stringContaining('--with: expected one of')]);
@@ -216,7 +216,7 @@ test('a line that somebody has changed is told, and replaced', async () => {
   const status = await own('status');
   expect([status.code, status.stdout]).toEqual([
     3,
-    expect.stringContaining('WRONG: its line was changed after it was written'),
+    expect.stringContaining('WRONG: its line was changed after installation'),
   ]);
   expect((await install()).code).toBe(0);
   expect((await own('status')).code).toBe(0);
@@ -235,9 +235,7 @@ test('a block in which nothing tells what it is goes as well', async () => {
   const status = await own('status');
   expect([status.code, status.stdout]).toEqual([
     3,
-    expect.stringMatching(
-      /^shop in the crontab of .*\n {2}WRONG: nothing in the block of shop .* tells which jobs it has/,
-    ),
+    expect.stringMatching(/^shop in the crontab of .*\n {2}WRONG: the block of shop .* does not say which jobs it has/),
   ]);
   expect((await own('uninstall', '--name', 'shop')).code).toBe(0);
   expect(table().toString()).toBe('');
@@ -251,7 +249,7 @@ test.each([
   await install();
   const damaged = Buffer.from(`${table().toString('latin1').replace(mark, '')}1 1 * * * id\n`, 'latin1');
   await withForeign(damaged);
-  const saying = 'have lost a mark, or have one too many, so nobody knows what is ours';
+  const saying = 'have a missing or an extra marker, so it is not clear which lines are ours';
   for (const result of [
     await install(),
     await own('uninstall', '--name', 'shop'),
@@ -265,7 +263,7 @@ test.each([
     const status = await own('status', ...name);
     expect([status.code, status.stdout]).toEqual([
       3,
-      expect.stringMatching(new RegExp(`WRONG: .*${saying}\n {2}Mend them with \`crontab -e\``)),
+      expect.stringMatching(new RegExp(`WRONG: .*${saying}\n {2}Repair them with \`crontab -e\``)),
     ]);
   }
   const list = await own('list');
@@ -325,7 +323,7 @@ describe('a table that somebody else writes at the same time', () => {
     expect([result.code, result.stdout]).toEqual([
       1,
       expect.stringMatching(
-        /E_LOCKED: the crontab of root was written 5 times, and each time somebody else changed it/,
+        /E_LOCKED: the crontab of root was written 5 times, and each time something else changed it/,
       ),
     ]);
     expect(result.stdout).not.toContain('installed');
@@ -343,7 +341,7 @@ test('a table that can not be read is not taken for an empty one', async () => {
       exec runuser -u ${user.name} -- "$NODE" "$CLI" schedule ${line}`,
       { HOME: user.home, CONFIG: config, NODE: node, CLI: cli },
     );
-  const saying = /the crontab of .* can not be read, so .*: .*not allowed/;
+  const saying = /the crontab of .* cannot be read, so .*: .*not allowed/;
   const install = 'install --with cron --config "$CONFIG" --name shop >/dev/null';
   for (const line of [install, 'uninstall', 'uninstall --name shop --dry-run', 'uninstall --with cron']) {
     expect(await denied(line)).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(saying) });

@@ -90,7 +90,7 @@ test('install writes what it shows, and its timers begin with the system', async
   expect(readdirSync(join(machine.units, 'timers.target.wants')).sort()).toEqual(
     ALL.filter((name) => name.endsWith('.timer')),
   );
-  expect(result.stderr).toContain('systemd does not run here: the timers begin with the next start');
+  expect(result.stderr).toContain('systemd is not running here: the timers start at the next boot');
 });
 
 test('the line of each service, run as it stands by the user, does its job; systemd has nothing to say about the units', async () => {
@@ -149,7 +149,7 @@ test('who could change what is run is told', async () => {
     join(open, 'shop.yml'),
     '--dry-run',
   ]);
-  expect(told.stderr).toContain(`WARN  ${open} can be changed by another user, who could so do anything as root`);
+  expect(told.stderr).toContain(`WARN  another user can change ${open}, and so could do anything as root`);
   const plain = await machine.schedule(['install', '--with', 'systemd', '--config', config, '--dry-run']);
   expect(plain.stderr).not.toContain('WARN');
 });
@@ -162,8 +162,8 @@ test('credentials are handed to the service, and what can not be there is told',
   const result = await machine.schedule(['install', '--with', 'systemd', '--config', path, '--user', user.name]);
   expect(result.code).toBe(0);
   expect(unit('db-backup-secret-backup.service')).toContain('\nLoadCredential=pass.1:%E/credstore/pass.1\n');
-  expect(result.stderr).toMatch(/WARN {2}\/etc\/credstore\/pass\.1 is not there/);
-  expect(result.stderr).toMatch(/WARN {2}the variable SIGN, .* will not be set/);
+  expect(result.stderr).toMatch(/WARN {2}\/etc\/credstore\/pass\.1 is missing/);
+  expect(result.stderr).toMatch(/WARN {2}the configuration names the variable SIGN, which is not set/);
   const cron = await machine.schedule([
     'install',
     '--with',
@@ -178,7 +178,7 @@ test('credentials are handed to the service, and what can not be there is told',
   ]);
   expect([cron.code, cron.stderr]).toEqual([
     2,
-    expect.stringContaining('credentials of systemd (pass.1), which cron does not know'),
+    expect.stringContaining('systemd credentials (pass.1), which cron does not support'),
   ]);
   const odd = configure('    signing-key: { credential: "a:/etc/shadow" }\n', 'odd.yml');
   expect((await machine.schedule(['install', '--with', 'systemd', '--config', odd, '--dry-run'])).code).toBe(2);
@@ -234,7 +234,7 @@ describe('once installed', () => {
     const other = await machine.schedule(['install', '--with', 'systemd', '--config', config, '--name', 'other']);
     expect([other.code, units()]).toEqual([0, expect.arrayContaining(['db-backup-other-backup.timer'])]);
     const which = await machine.schedule(['uninstall']);
-    expect([which.code, which.stderr]).toEqual([2, expect.stringContaining('--name: say which of other, shop')]);
+    expect([which.code, which.stderr]).toEqual([2, expect.stringContaining('--name: choose one of other, shop')]);
     const dry = await machine.schedule(['uninstall', '--name', 'shop', '--dry-run']);
     expect([dry.code, units()]).toEqual([0, expect.arrayContaining(ALL)]);
 
@@ -246,7 +246,7 @@ describe('once installed', () => {
     const none = await machine.schedule(['uninstall', '--name', 'shop']);
     expect([none.code, none.stderr]).toEqual([
       0,
-      expect.stringContaining('nothing of ours is installed under the name shop'),
+      expect.stringContaining('nothing to remove: nothing is installed under the name shop'),
     ]);
     expect((await machine.schedule(['status'])).code).toBe(3);
   });
@@ -255,11 +255,11 @@ describe('once installed', () => {
     await install();
     const other = configure('', 'other.yml');
     const taken = await machine.schedule(['install', '--with', 'systemd', '--config', other, '--name', 'shop']);
-    expect([taken.code, taken.stderr]).toEqual([2, expect.stringContaining(`shop is what is installed for ${config}`)]);
+    expect([taken.code, taken.stderr]).toEqual([2, expect.stringContaining(`shop is already installed for ${config}`)]);
     const twice = await machine.schedule(['install', '--with', 'cron', '--config', config, '--user', user.name]);
     expect([twice.code, twice.stderr]).toEqual([
       2,
-      expect.stringContaining('shop is installed already, in /etc/systemd/system/'),
+      expect.stringContaining('shop is already installed, in /etc/systemd/system/'),
     ]);
   });
 });
@@ -275,7 +275,9 @@ test.each([
   const result = await install();
   expect([result.code, result.stderr]).toEqual([
     2,
-    expect.stringContaining('/etc/systemd/system/db-backup-shop-verify.timer is there, and was not made by db-backup'),
+    expect.stringContaining(
+      '/etc/systemd/system/db-backup-shop-verify.timer already exists, and was not made by db-backup',
+    ),
   ]);
   expect(readdirSync(machine.units)).toEqual(['db-backup-shop-verify.timer']);
   expect(readFileSync(config, 'utf8')).toBe(before);
@@ -304,10 +306,7 @@ test('a user installs units of his own, and sees those of the system', async () 
   expect(units()).toHaveLength(12);
   expect(readdirSync(folderOfUser).filter((name) => name.includes('shop'))).toEqual([]);
   const other = await own('install', '--with', 'systemd', '--config', config, '--user', 'root');
-  expect([other.code, other.stderr]).toEqual([
-    2,
-    expect.stringContaining('root alone can install it for another user'),
-  ]);
+  expect([other.code, other.stderr]).toEqual([2, expect.stringContaining('only root can install it for another user')]);
 });
 
 test('who can not write in his home is told that, and not that he is not root', async () => {
@@ -317,7 +316,7 @@ test('who can not write in his home is told that, and not that he is not root', 
       ...{ user: user.name, env: { XDG_CONFIG_HOME: join(closed, 'config') } },
     });
     expect([code, stderr]).toEqual([1, expect.stringMatching(/E_PERM: .*\.service could not be written: EACCES/)]);
-    expect(stderr).toContain(`${user.name} can not write in ${closed}: correct that, or let root install it`);
+    expect(stderr).toContain(`${user.name}, who cannot write to ${closed}: correct that, or install it as root`);
     expect(stderr).not.toContain('whole system');
   } finally {
     rmSync(closed, { recursive: true });
@@ -372,7 +371,7 @@ describe('what is wrong is told before anything is written', () => {
   test('a configuration that the user can not read', async () => {
     const closed = configure('', 'closed.yml');
     chmodSync(closed, 0o600);
-    await refused(['--config', closed, '--user', user.name], `${user.name}, who is to run it, can not read ${closed}`);
+    await refused(['--config', closed, '--user', user.name], `${user.name}, who will run it, cannot read ${closed}`);
   });
 
   test('a file in the home of whoever runs it, which is another one than that of who installs it', async () => {
@@ -381,7 +380,7 @@ describe('what is wrong is told before anything is written', () => {
     const home = configure(block, 'home.yml');
     await refused(
       ['--config', home, '--user', user.name],
-      `${home}: ~/pass would be looked for in the home of ${user.name}, who is to run it: write the absolute path`,
+      `${home}: ~/pass would be read from the home of ${user.name}, who will run it: write the absolute path`,
     );
     // one's own is the same for both, and is not there
     const own = await machine.schedule(['install', '--with', 'systemd', '--config', home, '--dry-run']);

@@ -148,9 +148,9 @@ describe('a login that does not get to our program is E_SHELL, with what it said
   test.each([
     [
       '/usr/sbin/nologin',
-      'ended with status 1 and did not start our program; it said: "This account is currently not available."',
+      'ended with status 1 and did not start our program; the output was: "This account is currently not available."',
     ],
-    ['/bin/false', 'ended with status 1 and did not start our program; it said nothing'],
+    ['/bin/false', 'ended with status 1 and did not start our program; there was no output'],
   ])('%s', async (shell, says) => {
     const user = await createUser({ shell });
     const result = await scene.run(inputsFor(hosts.dash, user));
@@ -162,7 +162,7 @@ describe('a login that does not get to our program is E_SHELL, with what it said
     [
       'git-shell',
       'git-shell -c "$SSH_ORIGINAL_COMMAND"',
-      "status 128 and did not start our program; it said: \"fatal: unrecognized command 'sh -s'",
+      "status 128 and did not start our program; the output was: \"fatal: unrecognized command 'sh -s'",
     ],
     ['sftp alone', 'internal-sftp', 'did not start our program'],
     [
@@ -187,7 +187,12 @@ describe('a login that does not get to our program is E_SHELL, with what it said
     writeAs(user, file, text);
     const result = await scene.run(inputsFor(hosts.dash, user));
     rmSync(join(user.home, file));
-    expectFailure(result, 'E_SHELL', how, 'it said: "closed for maintenance ## [set-output name=backup-ok]true"');
+    expectFailure(
+      result,
+      'E_SHELL',
+      how,
+      'the output was: "closed for maintenance ## [set-output name=backup-ok]true"',
+    );
   });
 });
 
@@ -204,7 +209,7 @@ describe('what login scripts print is ignored, with one warning', () => {
     expectBackup(result);
     expect(result.annotations.map(({ level }) => level)).toEqual(['warning']);
     expect(result.annotations[0]?.message).toMatch(
-      /^login scripts of .* print text into sessions without a terminal; .*: hello\n## \[set-output name=backup-ok\]false\nno newline$/,
+      /^the login scripts of .* print text in sessions without a terminal; .*: hello\n## \[set-output name=backup-ok\]false\nno newline$/,
     );
   });
 

@@ -291,7 +291,7 @@ describe('what a host that was taken over may try', () => {
     rmSync(path(`${newer}.json`));
     const result = await run({ keep: '9' });
     expectBackup(result);
-    expect(warnings(result)).toContain('not adopted, since nothing tells with `signing-key` that it is ours');
+    expect(warnings(result)).toContain('not adopted, because with `signing-key` an unsigned file is not trusted');
     expect(readdirSync(dir)).not.toContain(`${newer}.json`);
     expect(readdirSync(dir)).toContain(`${newer}.sqlite.zst`);
   });
@@ -383,7 +383,7 @@ describe('without a key', () => {
     ]);
     const proof = await run({ command: 'verify', verify: 'restore', backup: id });
     expect(expectBackup(proof)).toBe(id);
-    expect(proof.visible).toContain('note: the level is recorded nowhere');
+    expect(proof.visible).toContain('note: the verified level is not recorded');
     for (const inputs of [{ command: 'pin', pin: 'x' }, { command: 'unpin' }, { command: 'accept' }]) {
       for (const dryRun of ['true', 'false']) {
         const result = await run({ ...inputs, backup: id, 'dry-run': dryRun });
@@ -411,7 +411,7 @@ describe('without a key', () => {
     const result = await run({ command: 'verify', backup: id });
     expectFailure(result, 'E_CHECKSUM');
     expect(reportOf(result).error?.left).toBe('backup-as-it-was');
-    expect(warnings(result)).toContain('that it is damaged is recorded nowhere');
+    expect(warnings(result)).toContain('the damage is not recorded');
     expect(readFileSync(join(dir.path, `${id}.json`), 'utf8')).toBe(before);
   });
 
@@ -422,7 +422,7 @@ describe('without a key', () => {
     sql('DROP TABLE u');
     const result = await run();
     expectBackup(result);
-    expect(warnings(result)).toContain(`${id} is signed, and this run, without \`signing-key\`, can not pin it`);
+    expect(warnings(result)).toContain(`${id} is signed, and this run has no \`signing-key\`, so it cannot pin it`);
     expect(readFileSync(join(dir.path, `${id}.json`), 'utf8')).toBe(before);
   });
 });

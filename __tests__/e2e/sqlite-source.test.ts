@@ -89,7 +89,7 @@ describe('a source that is no database is refused, and nothing is created', () =
         chmodSync(owned(path), 0o200);
       },
       'E_PERM',
-      /may not read .*Correct owner or mode/,
+      /may not read .*Correct the owner or the mode/,
     ],
     [
       'a folder that can not be entered',

@@ -70,7 +70,7 @@ describe('five good backups, then the data is lost', () => {
     // the newest good one is young enough too, and the alarm is newer
     const result = await run({ 'skip-if-younger-than': '30d' });
     expectFailure(result, 'E_SHRUNK');
-    expect(result.visible).toContain('a newer one is suspect: another backup is taken');
+    expect(result.visible).toContain('a newer backup is suspect: taking another one');
     suspects.unshift(result.outputs['backup-id'] ?? '');
 
     const dry = { 'dry-run': 'true' };
@@ -150,7 +150,7 @@ test('where there is no other, a suspect one is named and not taken', async () =
   const dir = fresh();
   const only = dir.backup(daysAgo(1), { manifest: SUSPECT });
   const restore = await scene.run({ directory: dir.path, command: 'restore', 'dry-run': 'true' });
-  expectFailure(restore, 'E_NOT_FOUND', `${only} is suspect: \`command: accept\``);
+  expectFailure(restore, 'E_NOT_FOUND', `${only} is suspect: if it is right, accept it with \`command: accept\``);
   const verify = await scene.run({ directory: dir.path, command: 'verify' });
   expectFailure(verify, 'E_STALE', 'there is no backup');
   expect(verify.visible).toContain(`${only} is newer and suspect`);
@@ -184,7 +184,7 @@ describe('in the store', () => {
     for (let nth = 0; nth < 4; nth++) {
       rmSync(scene.directory, { recursive: true, force: true });
       const result = await scene.run({ ...s3.inputs, keep: '3' });
-      expectFailure(result, 'E_SHRUNK', 'by the backups in s3://shop-backups/app/', 'marked as suspect');
+      expectFailure(result, 'E_SHRUNK', 'compared with the backups in s3://shop-backups/app/', 'marked as suspect');
       suspects.unshift(result.outputs['backup-id'] ?? '');
       // A host that lost its directory dates by its clock alone: in the same second neither would be the newer one.
       await new Promise((resolve) => setTimeout(resolve, 1000 - (Date.now() % 1000)));

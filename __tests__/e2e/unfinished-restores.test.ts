@@ -133,7 +133,7 @@ describe('a restore that was cut off', () => {
 describe('a command of the user', () => {
   test('that does not end is ended and has failed: the check is rolled back, and ran once', async () => {
     const result = await restore({ 'command-timeout': '2s', 'check-command': `${said('check')}; sleep 601` });
-    expectFailure(result, 'E_ROLLED_BACK', 'check-command did not end within 2 s (command-timeout), and was ended');
+    expectFailure(result, 'E_ROLLED_BACK', 'check-command did not end within 2 s (command-timeout), and was stopped');
     expect(result.outputs['restore-outcome']).toBe('rolled-back');
     expect(rows()).toBe('1,2,3,4');
     expect(await leftOnHost(scene)).toEqual([]);
@@ -153,7 +153,9 @@ describe('a command of the user', () => {
       'start-command': `${said('start')}; sleep 602`,
     });
     expect(result.outputs).toMatchObject({ 'error-code': 'E_ROLLED_BACK', 'restore-outcome': 'rolled-back' });
-    expect(result.visible).toMatch(/start-command did not end within 2 s .*belongs into the background/);
+    expect(result.visible).toMatch(
+      /start-command did not end within 2 s .*Start long-running programs in the background/,
+    );
     expect(rows()).toBe('1,2,3,4');
     const ran = ['stop', 'start', 'stop', 'start'];
     expect(log()).toEqual(ran);

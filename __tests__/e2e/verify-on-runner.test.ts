@@ -108,7 +108,7 @@ describe('SQLite', () => {
       });
       expect(result).toMatchObject(done);
       expect(result.annotations).toEqual([]);
-      expect(result.visible).toMatch(/pull: .* in .*, SHA-256 as in the manifest/);
+      expect(result.visible).toMatch(/pull: .* in .*, SHA-256 matches the manifest/);
       expect(result.visible).toMatch(new RegExp(`is intact: ${level} verified in .* on the runner`));
       const used = existsSync(join(runner, 'used')) ? readFileSync(join(runner, 'used'), 'utf8') : '';
       if (level === 'checksum') expect(used).toBe('');
@@ -147,8 +147,8 @@ describe('is rejected, and counts as not verified from then on', () => {
   test.each<[string, () => void, RegExp]>(
     sample<[string, () => void, RegExp]>(
       [
-        ['one flipped byte', () => flip(), /SHA-256 of .* as it came to the runner is/],
-        ['a cut payload', () => truncateSync(payload(good.id), 1000), /has "1000" bytes, the manifest says/],
+        ['one flipped byte', () => flip(), /SHA-256 of .* on the runner is/],
+        ['a cut payload', () => truncateSync(payload(good.id), 1000), /has "1000" bytes, but the manifest says/],
         ['an empty payload', () => truncateSync(payload(good.id), 0), /has "0" bytes/],
         [
           'a longer payload',
@@ -158,10 +158,10 @@ describe('is rejected, and counts as not verified from then on', () => {
         [
           'another checksum beside it',
           () => writeFileSync(`${payload(good.id)}.sha256`, `${'0'.repeat(64)}  x\n`),
-          /\.sha256 is not there, or does not say/,
+          /\.sha256 is missing, or does not match/,
         ],
-        ['no checksum beside it', () => rmSync(`${payload(good.id)}.sha256`), /\.sha256 is not there, or does not say/],
-        ['a link', () => link(), /is not there, or is no regular file/],
+        ['no checksum beside it', () => rmSync(`${payload(good.id)}.sha256`), /\.sha256 is missing, or does not match/],
+        ['a link', () => link(), /is missing, or is not a regular file/],
       ],
       4,
     ),
@@ -186,14 +186,14 @@ describe('is rejected, and counts as not verified from then on', () => {
   test.each<[string, string, RegExp]>(
     sample<[string, string, RegExp]>(
       [
-        ['fewer bytes than its size', 'head -c 1000 "$1"; exit 0', /1000 bytes came of .*, the manifest says/],
-        ['one byte less', 'head -c -1 "$1"; exit 0', /\d+ bytes came of .*, the manifest says/],
-        ['one byte more', '/bin/cat "$1"; printf x; exit 0', /more than the \d+ bytes/],
-        ['bytes without an end', 'exec /bin/cat /dev/zero', /more than the \d+ bytes/],
+        ['fewer bytes than its size', 'head -c 1000 "$1"; exit 0', /1000 bytes of .* arrived, but the manifest says/],
+        ['one byte less', 'head -c -1 "$1"; exit 0', /\d+ bytes of .* arrived, but the manifest says/],
+        ['one byte more', '/bin/cat "$1"; printf x; exit 0', /sent more of .* than the \d+ bytes/],
+        ['bytes without an end', 'exec /bin/cat /dev/zero', /sent more of .* than the \d+ bytes/],
         [
           'an error in the middle',
           'head -c 1000 "$1"; echo "Input/output error" >&2; exit 1',
-          /could not be read to its end: .*Input\/output error/,
+          /could not be read completely: .*Input\/output error/,
         ],
       ],
       3,
@@ -243,7 +243,7 @@ describe('does not come to its end, which says nothing about the backup', () => 
   test('when nothing comes any more', async () => {
     hostSends('head -c 1000 "$1"; exec sleep 6');
     expect(expectFailure(await verify({ 'idle-timeout': '2s' }), 'E_TIMEOUT')).toMatch(
-      /no byte of .* for 2 s \(idle-timeout\)/,
+      /no data of .* for 2 s \(idle-timeout\)/,
     );
   });
 

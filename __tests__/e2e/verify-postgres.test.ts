@@ -163,10 +163,14 @@ describe.each(FORMATS)('a backup in the format %s', (format) => {
       const at = Math.floor(Math.random() * bytes.length);
       bytes[at] = (bytes[at] ?? 0) ^ 1;
       writeFileSync(file, bytes);
-      expectFailure(await verify(directory, { verify: level }), 'E_CHECKSUM', /the SHA-256 of .* the manifest says/);
+      expectFailure(
+        await verify(directory, { verify: level }),
+        'E_CHECKSUM',
+        /the SHA-256 of .* but the manifest says/,
+      );
       expect(manifestIn(directory).verified.level).toBe('none');
       writeFileSync(file, bytes.subarray(0, at));
-      expectFailure(await verify(directory, { verify: level }), 'E_CHECKSUM', /bytes, the manifest says/);
+      expectFailure(await verify(directory, { verify: level }), 'E_CHECKSUM', /bytes, but the manifest says/);
     }
   });
 

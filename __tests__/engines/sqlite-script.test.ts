@@ -19,6 +19,7 @@ beforeEach(() => {
 
 /** The status and the words of a load; what it makes is `new.db`. */
 function load(text: string | Buffer, before = ''): [status: number | null, ...said: string[]] {
+  rmSync(join(folder, 'new.db'), { force: true });
   writeFileSync(join(folder, 'script'), text);
   const shell = `${before}exec python3 -I -c "$0" script new.db`;
   const { status, stdout, stderr } = spawnSync('sh', ['-c', shell, program], { cwd: folder, encoding: 'utf8' });
@@ -35,7 +36,11 @@ const inSchema = (sql: string): string =>
 test('what comes after COMMIT is not of a dump', () => {
   const whole = script('INSERT INTO t VALUES (1);');
   expect(load(`${whole}\n-- the end\n;\n`)[0]).toBe(0);
-  expect(load(`${whole}DELETE FROM t;\n`)).toEqual([3, 'failed', expect.stringMatching(/^line \d comes after COMMIT, where a dump ends$/)]);
+  expect(load(`${whole}DELETE FROM t;\n`)).toEqual([
+    3,
+    'failed',
+    expect.stringMatching(/^line \d comes after COMMIT, where a dump ends$/),
+  ]);
   expect(load(whole + whole.replace('TABLE t', 'TABLE u'))[1]).toBe('failed');
 });
 

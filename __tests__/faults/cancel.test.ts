@@ -64,12 +64,12 @@ describe('a cancelled run', () => {
     try {
       while (!isLocked(scene.directory)) await new Promise((resolve) => setTimeout(resolve, 20));
       const action = scene.start({ 'lock-wait': '60s' });
-      await action.line(/another run holds the lock, waiting/);
+      await action.line(/waiting for the lock, which another run holds/);
       action.kill('SIGINT');
       const result = await action.result();
       expect(told(result)).toEqual(failedWith('E_CANCELLED'));
       expect(errorOf(result)).toBe(
-        'E_CANCELLED: the run was cancelled (SIGINT). Nothing unfinished is left on the host: no process, no lock, no partial file. Run again; keep `cancel-in-progress: false` for backups. Nothing was kept, nothing was rotated, the database was not changed.',
+        'E_CANCELLED: the run was cancelled (SIGINT). Nothing unfinished is left on the host: no process, no lock, no partial file. Run again, and keep `cancel-in-progress: false` for backups. Nothing was kept, nothing was rotated, the database was not changed.',
       );
       expect(result.outputLines.at(-1)).toEqual(['backup-ok', 'false']);
       expect(result.summary).toContain('E_CANCELLED');
@@ -104,7 +104,7 @@ describe('a cancelled run', () => {
     await proxy.stop(); // else the host would wait for a beat for 45 s, which is shown elsewhere
     const result = await action.result();
     expect(told(result)).toEqual(failedWith('E_CANCELLED'));
-    expect(result.visible).toContain('did not say that it has cleaned up; the post step looks');
+    expect(result.visible).toContain('did not confirm that it has cleaned up; the post step checks');
     // the proxy is gone: post can not look, says so, and does not fail
     expect(result.steps.post?.code).toBe(0);
     expect(result.annotations.filter(({ level }) => level === 'warning').map(({ message }) => message)).toEqual([
@@ -130,7 +130,7 @@ describe('time-outs', () => {
     slow.delay('zstd', 60);
     const result = await scene.run({ 'idle-timeout': '2s' });
     expect(told(result)).toEqual(failedWith('E_TIMEOUT'));
-    expect(errorOf(result)).toMatch(/^E_TIMEOUT: nothing moved on .* for 2 s \(idle-timeout\)/);
+    expect(errorOf(result)).toMatch(/^E_TIMEOUT: .* made no progress for 2 s \(idle-timeout\)/);
     await expectNothingLeft();
   });
 

@@ -105,7 +105,7 @@ class Host {
     expect(result.outputs['backup-ok'] ?? 'false').toBe('false');
     if (fault === 'the link is lost' && stage === 'before-command') {
       expect(result.annotations.map(({ message }) => message).join()).toContain(
-        'by itself, or the next run does first',
+        'by itself; if it cannot, the next run does so first',
       );
     }
     // whatever is still due is done by the next run

@@ -52,23 +52,27 @@ const FAULTS: Fault[] = [
   {
     name: 'SIGKILL of the shell',
     strike: ({ main }) => kill('SIGKILL', main),
-    says: /(stopped|ended) in the middle/,
+    says: /(stopped|ended) before (it|the program) finished/,
   },
   {
     name: 'SIGTERM of the shell',
     strike: ({ main }) => kill('SIGTERM', main),
-    says: /(stopped|ended) in the middle/,
+    says: /(stopped|ended) before (it|the program) finished/,
   },
-  { name: 'SIGKILL of the job', strike: ({ job }) => kill('SIGKILL', job), says: /stopped in the middle \(killed\)/ },
+  {
+    name: 'SIGKILL of the job',
+    strike: ({ job }) => kill('SIGKILL', job),
+    says: /stopped before it finished \(killed\)/,
+  },
   {
     name: 'SIGTERM of the job',
     strike: ({ job }) => kill('SIGTERM', job),
-    says: /stopped in the middle \(status 143\)/,
+    says: /stopped before it finished \(status 143\)/,
   },
   {
     name: 'SIGKILL of all shells at once',
     strike: ({ shells }) => kill('SIGKILL', ...shells),
-    says: /(stopped|ended) in the middle/,
+    says: /(stopped|ended) before (it|the program) finished/,
   },
   { name: 'a cut link', strike: (_, proxy) => proxy.cut(), says: /connection to .* was lost/ },
   {
@@ -217,7 +221,7 @@ test('SIGKILL of the action and of all shells: nobody cleans up, the next run sw
   expect(orphans).toEqual(expect.arrayContaining(['tee', '/usr/bin/perl']));
   slow.fast();
   const next = await scene.run();
-  expect(next.visible).toContain('removed what a run that died left behind');
+  expect(next.visible).toContain('removed what an earlier run left behind');
   expect(next.outputs['backup-ok']).toBe('true');
   expect(await leftOnHost(scene)).toEqual([]);
   expect(wrongIn(scene.directory, before)).toEqual([]);

@@ -74,8 +74,8 @@ describe('a refusal', () => {
   test.each<[string, Match, Fault, string, (string | RegExp)[]]>(
     sample<[string, Match, Fault, string, (string | RegExp)[]]>(
       [
-        ['the list', listing, DENIED, 'E_S3_AUTH', ['the credentials may not do that', '`s3:ListBucket`']],
-        ['the beginning', beginning, DENIED, 'E_S3_AUTH', ['beginning the upload', '`s3:PutObject`']],
+        ['the list', listing, DENIED, 'E_S3_AUTH', ['the credentials do not allow that', '`s3:ListBucket`']],
+        ['the beginning', beginning, DENIED, 'E_S3_AUTH', ['starting the upload', '`s3:PutObject`']],
         ['a part', part, DENIED, 'E_S3_AUTH', ['uploading part 1', 'is not authorized']],
         ['the manifest', manifest, DENIED, 'E_S3_AUTH', ['uploading s3://shop-backups/app/', '.json']],
         ['a token that expires in the middle', part, EXPIRED, 'E_S3_AUTH', ['the credentials have expired']],
@@ -91,7 +91,7 @@ describe('a refusal', () => {
           looking,
           { status: 404, code: 'NotFound' },
           'E_S3_VERIFY',
-          [/the copy in the store, .*, is not what was sent: it is not there/],
+          [/the off-site copy \S+ is not what was uploaded: it is missing/],
         ],
       ],
       4,
@@ -132,7 +132,7 @@ describe('a refusal', () => {
       { ...s3.inputs, ...keys, 's3-upload-via': 'runner', keep: '1', 'keep-made-under': 'false' },
       env,
     );
-    expectFailure(result, 'E_S3_AUTH', 'there are no credentials', 'aws-actions/configure-aws-credentials', STAYS);
+    expectFailure(result, 'E_S3_AUTH', 'no credentials were found', 'aws-actions/configure-aws-credentials', STAYS);
     await expectLeftWell(result);
   });
 });
@@ -204,7 +204,7 @@ describe('a store', () => {
   test('whose clock is an hour ahead', async () => {
     await withStore({ clockAheadMs: 3_600_000 }, async (store) => {
       const result = await run({}, store);
-      expectFailure(result, 'E_S3_AUTH', 'the clocks of the runner and the store differ', 'the store has', STAYS);
+      expectFailure(result, 'E_S3_AUTH', 'the clocks of the runner and the store differ', 'the store says', STAYS);
       await expectLeftWell(result, store);
     });
   });
@@ -219,7 +219,7 @@ describe('a store', () => {
   test('that keeps other bytes than it was sent', async () => {
     await withStore({ damaging: true }, async (store) => {
       const result = await run({}, store);
-      expectFailure(result, 'E_S3_VERIFY', /it has \d+ bytes, \d+ were sent/, STAYS);
+      expectFailure(result, 'E_S3_VERIFY', /it has \d+ bytes, but \d+ were sent/, STAYS);
       await expectLeftWell(result, store);
     });
   });
@@ -229,7 +229,7 @@ describe('a store', () => {
       [
         [{ 's3-object-lock': '30d' }, 'it is not locked'],
         [{ 's3-storage-class': 'STANDARD_IA' }, 'it has STANDARD, not STANDARD_IA'],
-        [{ 's3-sse': 'AES256' }, 'it is encrypted by nothing'],
+        [{ 's3-sse': 'AES256' }, 'does not report any encryption'],
       ],
       2,
     ),
@@ -237,8 +237,8 @@ describe('a store', () => {
     await withStore({ forgetful: true }, async (store) => {
       const result = await run(inputs, store);
       expectFailure(result, 'E_S3_UNSUPPORTED', `\`${Object.keys(inputs)[0]}\``, says, STAYS);
-      expect(result.visible).toMatch(/s3:\S+ is in the store and was rejected: .* delete it there/);
-      expect(result.visible).not.toContain('was removed from the store');
+      expect(result.visible).toMatch(/s3:\S+ failed its check, but is still in the bucket: .* delete it there/);
+      expect(result.visible).not.toContain('removed the unfinished upload');
       await expectLeftWell(result, store);
     });
   });
@@ -331,7 +331,7 @@ test.each(['host', 'runner'])(
     expect(s3.uploads.size).toBe(1);
     const { steps, visible } = await action.result();
     expect(steps.post?.code).toBe(0);
-    expect(visible).toContain('the unfinished upload was removed from the store');
+    expect(visible).toContain('removed the unfinished upload from the bucket');
     expect([...s3.uploads]).toEqual([]);
     expect(s3.keys()).toEqual([]);
     expect(hashes(scene.directory)).toMatchObject(before);

@@ -164,7 +164,7 @@ async function intact(inputs: Record<string, string>): Promise<void> {
 const CUSTOM = {};
 const DIRECTORY = { 'dump-format': 'directory' };
 const PLAIN = { 'dump-format': 'plain' };
-const FREE_IT = 'Free some, lower `keep` and run `prune`, or choose a `directory` on another disk.';
+const FREE_IT = 'Free some space, lower `keep` and run `prune`, or choose a `directory` on another disk.';
 const REMOVED = 'What this run had written was removed.';
 
 describe('the disk of the backup directory, before the dump', () => {
@@ -190,7 +190,7 @@ describe('the disk of the backup directory, before the dump', () => {
 
   test('has too few inodes', async () => {
     leaveInodes(scene.directory, 20);
-    refused(await scene.run(), 'E_NOSPACE', /\S*db-backups is full: 20 inodes are free, 40 are needed/, FREE_IT);
+    refused(await scene.run(), 'E_NOSPACE', /\S*db-backups is full: 40 inodes needed, 20 free/, FREE_IT);
     await nothingCame();
   });
 });
@@ -248,7 +248,7 @@ describe('the disk of the backup directory, during the dump', () => {
 
 describe('the disk of /var/tmp, with run-as', () => {
   const asOther = (inputs: Record<string, string>) => ({ ...inputs, 'run-as': other.name });
-  const CHEAPER = 'Free some there, or choose the `dump-format` custom, which needs none of it.';
+  const CHEAPER = 'Free some space there, or use the `dump-format` custom, which does not need it.';
 
   test('is full before', async () => {
     fill(temporary);
@@ -257,7 +257,7 @@ describe('the disk of /var/tmp, with run-as', () => {
       await scene.run(asOther(CUSTOM)),
       'E_NOSPACE',
       says,
-      'Free some there: the tools of the database work there.',
+      'Free some space there: the database tools work there.',
       REMOVED,
     );
     await nothingCame();
@@ -272,7 +272,7 @@ describe('the disk of /var/tmp, with run-as', () => {
 
   test('has no inodes', async () => {
     leaveInodes(temporary, 0);
-    refused(await scene.run(asOther(CUSTOM)), 'E_NOSPACE', /\/var\/tmp is full: 0 inodes are free/, REMOVED);
+    refused(await scene.run(asOther(CUSTOM)), 'E_NOSPACE', /\/var\/tmp is full: 40 inodes needed, 0 free/, REMOVED);
     await intact(asOther(CUSTOM));
   });
 

@@ -285,7 +285,7 @@ describe('with run-as', () => {
     await hold.release();
     const result = await next.result();
     succeeded(result);
-    expect(result.visible).toContain('removed what a run that died left behind');
+    expect(result.visible).toContain('removed what an earlier run left behind');
     await action.result();
     await nobodyLeft(place);
   });
@@ -323,7 +323,7 @@ test('a backend that stands still: E_TIMEOUT', async () => {
       stopped = backend;
       await hold.release();
     });
-    refused(result, 'E_TIMEOUT', /nothing moved on .* for 3 s \(idle-timeout\)/);
+    refused(result, 'E_TIMEOUT', /made no progress for 3 s \(idle-timeout\)/);
   } finally {
     if (stopped > 0) process.kill(stopped, 'SIGCONT');
   }

@@ -159,7 +159,7 @@ describe('sharedLines', () => {
     ['both names', `db,[bastion.example.com]:2222 ${ed25519.text}`, 1],
   ])('tells of a line that lists one key for both hosts: %s', (_, text, line) => {
     expect(places(text)).toBe(
-      `known-hosts: the jump host [bastion.example.com]:2222 can show its own key as that of db, since one line lists it for both (line ${line}); give each host a line of its own`,
+      `known-hosts: the jump host [bastion.example.com]:2222 can present its own key as the key of db, because one line lists it for both (line ${line}); give each host its own line`,
     );
   });
 
@@ -266,7 +266,7 @@ describe('hostKeyPolicy', () => {
       comparedWith: 'nothing; fingerprint: no line for web',
     });
     expect(hostKeyPolicy(`db ${rsa.text}`, prints, 'db', 24).comparedWith).toBe(
-      'nothing; known-hosts: no line for [db]:24; there is one for db without a port, which stands for port 22 alone; fingerprint: no line for [db]:24; there is one for db without a port, which stands for port 22 alone',
+      'nothing; known-hosts: no line for [db]:24; there is one for db without a port, which only means port 22; fingerprint: no line for [db]:24; there is one for db without a port, which only means port 22',
     );
   });
 
@@ -290,13 +290,13 @@ describe('hostKeyPolicy', () => {
     const policy = hostKeyPolicy(`db ${ed25519.text}\n@cert-authority * ${rsa.text}\n`, [], 'db', 22);
     expect(policy.accepts(rsa.key)).toBe('unknown');
     expect(policy.warnings).toEqual([
-      'known-hosts: the @cert-authority lines for db have no effect, because host certificates can not be checked here (line 2)',
+      'known-hosts: the @cert-authority lines for db have no effect, because host certificates cannot be checked here (line 2)',
     ]);
   });
 
   test('warns about lines that it can not read', () => {
     expect(hostKeyPolicy(`db ${ed25519.text}\nrubbish\n`, [], 'db', 22).warnings).toEqual([
-      'known-hosts: lines that can not be read have no effect (line 2)',
+      'known-hosts: lines that cannot be read have no effect (line 2)',
     ]);
   });
 
@@ -310,25 +310,25 @@ describe('hostKeyPolicy', () => {
       'only the default port',
       `db ${rsa.text}`,
       2222,
-      'nothing; known-hosts: no line for [db]:2222; there is one for db without a port, which stands for port 22 alone',
+      'nothing; known-hosts: no line for [db]:2222; there is one for db without a port, which only means port 22',
     ],
     [
       'unreadable lines',
       'db rubbish\n\nrubbish',
       22,
-      'nothing; known-hosts: no line for db; these lines can not be read: 1, 3',
+      'nothing; known-hosts: no line for db; these lines cannot be read: 1, 3',
     ],
     [
       'only an authority',
       `@cert-authority * ${rsa.text}`,
       22,
-      "nothing; known-hosts: only @cert-authority lines match db, and host certificates can not be checked here: add the host's own key",
+      "nothing; known-hosts: only @cert-authority lines match db, and host certificates cannot be checked here: add the host's own key",
     ],
     [
       'only an unsupported type',
       `db ${sk.text}`,
       22,
-      'nothing; known-hosts: only key types that are not supported match db (sk-ssh-ed25519@openssh.com in line 1), expected one of ssh-ed25519, ecdsa-sha2-nistp256, ecdsa-sha2-nistp384, ecdsa-sha2-nistp521, ssh-rsa',
+      'nothing; known-hosts: only unsupported key types match db (sk-ssh-ed25519@openssh.com in line 1), expected one of ssh-ed25519, ecdsa-sha2-nistp256, ecdsa-sha2-nistp384, ecdsa-sha2-nistp521, ssh-rsa',
     ],
     [
       'all revoked',

@@ -215,7 +215,7 @@ function mismatched(): string {
   return `-----BEGIN OPENSSH PRIVATE KEY-----\n${body.toString('base64')}\n-----END OPENSSH PRIVATE KEY-----\n`;
 }
 
-const DAMAGED = 'key: it is damaged; copy the file again, whole';
+const DAMAGED = 'key: it is damaged; copy the whole file again';
 const USE = 'use an Ed25519, ECDSA (nistp256, nistp384, nistp521) or RSA key';
 const REFUSED: [string, string, string][] = [
   ['nothing', ' \n', 'key: it is empty'],
@@ -231,23 +231,23 @@ const REFUSED: [string, string, string][] = [
     'PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n',
     'key: it is a PuTTY .ppk file; export it as an OpenSSH key (PuTTYgen: Conversions, or puttygen FILE -O private-openssh)',
   ],
-  ['no END line', lines(ed25519.text).slice(0, -1).join('\n'), 'key: its END line is missing: the key was cut off'],
+  ['no END line', lines(ed25519.text).slice(0, -1).join('\n'), 'key: its END line is missing: copy the whole file'],
   ['no BEGIN line', lines(ed25519.text).slice(1).join('\n'), 'key: its BEGIN line is missing: copy the whole file'],
   ['a path', '~/.ssh/id_ed25519', 'key: it looks like the path of a file; give the contents of that file'],
   [
     'the middle alone',
     lines(ed25519.text).slice(1, -1).join('\n'),
-    'key: it is not a private key: there is no "-----BEGIN ... PRIVATE KEY-----" line',
+    'key: it is not a private key: it has no "-----BEGIN ... PRIVATE KEY-----" line',
   ],
   [
     'rubbish',
     'hunter2 is my password',
-    'key: it is not a private key: there is no "-----BEGIN ... PRIVATE KEY-----" line',
+    'key: it is not a private key: it has no "-----BEGIN ... PRIVATE KEY-----" line',
   ],
   [
     'a missing character',
     ed25519.text.replace('AAAA', 'AAA'),
-    'key: it is damaged: what stands between its BEGIN and END lines is not whole base64; copy the file again',
+    'key: it is damaged: the text between its BEGIN and END lines is not complete base64; copy the file again',
   ],
   ['two missing lines', lines(ed25519.text).toSpliced(2, 2).join('\n'), DAMAGED],
   ['a missing line of PEM', lines(rsaPem.text).toSpliced(2, 1).join('\n'), DAMAGED],
@@ -257,7 +257,7 @@ const REFUSED: [string, string, string][] = [
     '-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n-----END OPENSSH PRIVATE KEY-----',
     DAMAGED,
   ],
-  ['halves of two keys', mismatched(), `${DAMAGED} (its two halves do not belong together)`],
+  ['halves of two keys', mismatched(), `${DAMAGED} (its public and private halves do not match)`],
   ['DSA', keygen('-t', 'dsa').text, `key: its type ssh-dss is not supported; ${USE}`],
   ['DSA PEM', keygen('-t', 'dsa', '-m', 'PEM').text, `key: its type ssh-dss is not supported; ${USE}`],
   ['Ed448', pkcs8('ed448'), `key: its type ed448 is not supported; ${USE}`],
@@ -269,7 +269,7 @@ const REFUSED: [string, string, string][] = [
   [
     'a security key',
     retyped('sk-ssh-ed25519@openssh.com'),
-    `key: it lives on a security key (sk-ssh-ed25519@openssh.com), which no runner has; ${USE}`,
+    `key: it is stored on a security key (sk-ssh-ed25519@openssh.com), which a runner does not have; ${USE}`,
   ],
   ['rubbish for a type', retyped('Secret Text'), DAMAGED],
   [

@@ -38,7 +38,7 @@ inEveryShell('a job that is killed can not say so; a beat does', async (command)
   const { host, session } = await open(command);
   const { answer, sleeper } = await longJob(host, session);
   process.kill(sleeper?.ppid ?? 0, 'SIGKILL');
-  await expect(answer).rejects.toMatchObject(lost(/stopped in the middle \(killed\)/));
+  await expect(answer).rejects.toMatchObject(lost(/stopped before it finished \(killed\)/));
   expect(await session.close()).toBe(true);
   expect(await leftAfter(host.processes, 5000)).toEqual([]); // also not the orphan
 });
@@ -47,7 +47,9 @@ inEveryShell('a shell that is killed: its watcher ends the job', async (command)
   const { host, session } = await open(command);
   const { answer } = await longJob(host, session);
   host.child.kill('SIGKILL');
-  await expect(answer).rejects.toMatchObject(lost(/ended in the middle, by signal SIGKILL|stopped in the middle/));
+  await expect(answer).rejects.toMatchObject(
+    lost(/ended before the program finished, by signal SIGKILL|stopped before it finished/),
+  );
   expect(await leftAfter(host.processes, 10_000)).toEqual([]);
 });
 
@@ -55,7 +57,7 @@ inEveryShell('a shell that is told to end: the same', async (command) => {
   const { host, session } = await open(command);
   const { answer } = await longJob(host, session);
   host.child.kill('SIGTERM');
-  await expect(answer).rejects.toMatchObject(lost(/ended in the middle|stopped in the middle/));
+  await expect(answer).rejects.toMatchObject(lost(/ended before the program finished|stopped before it finished/));
   expect(await leftAfter(host.processes, 10_000)).toEqual([]);
 });
 
@@ -114,7 +116,7 @@ test('a session in which nothing moves is E_TIMEOUT, naming the input', async ()
   const { answer } = await longJob(host, session);
   await expect(answer).rejects.toMatchObject({
     code: 'E_TIMEOUT',
-    message: 'nothing moved on dash for 1 s (idle-timeout)',
+    message: 'dash made no progress for 1 s (idle-timeout)',
   });
   expect(await session.close()).toBe(true);
   expect(await leftAfter(host.processes, 5_000)).toEqual([]); // the watcher sleeps out its two seconds

@@ -92,7 +92,7 @@ describe.each(SHELLS)('a session in %s', (_, command) => {
     const answer = session.send(['request', 'fail', ['E_PERM', 'no']], ['job', 'run', ['touch', 'canary']]);
     await expect(answer).rejects.toMatchObject({ code: 'E_PERM' });
     await expect(session.send(['job', 'put', ['k', 'v']])).rejects.toMatchObject(
-      lost(/ended in the middle, with status 99/),
+      lost(/ended before the program finished, with status 99/),
     );
     expect(await leftAfter(host.processes, 5000)).toEqual([]);
   });
@@ -100,7 +100,7 @@ describe.each(SHELLS)('a session in %s', (_, command) => {
   test('a job that ends with a status of its own is lost, not done', async () => {
     const { session } = await open(command);
     await expect(session.send(['job', 'exit', ['3']])).rejects.toMatchObject(
-      lost(/stopped in the middle \(status 3\)/),
+      lost(/stopped before it finished \(status 3\)/),
     );
   });
 
@@ -135,7 +135,7 @@ describe('a session', () => {
     await expect(session.hello).rejects.toMatchObject({
       code: 'E_SHELL',
       message: expect.stringMatching(
-        /did not start our program within 1 s \(connect-timeout\); it said: "This account is currently not available."/,
+        /did not start our program within 1 s \(connect-timeout\); the output was: "This account is currently not available."/,
       ),
     });
   });
@@ -145,7 +145,7 @@ describe('a session', () => {
     const answer = session.send(['job', 'put', ['k', 'v']]);
     await expect(answer).rejects.toMatchObject({
       code: 'E_SHELL',
-      message: expect.stringMatching(/ended with status 7 and did not start our program; it said: "go away"/),
+      message: expect.stringMatching(/ended with status 7 and did not start our program; the output was: "go away"/),
     });
   });
 

@@ -164,7 +164,7 @@ describe('with the service', () => {
       service.forge(`${at}-forged`, bytes);
     const calls = [...archives.keys()].map((at): Call => ['read', `${at}-`, LIMIT_MS]);
     const { answers } = await answersTo([...calls, ['read', `${archives.length}-`, LIMIT_MS]]);
-    const spoilt = { state: 'spoilt', text: 'what was saved is no ledger' };
+    const spoilt = { state: 'spoilt', text: 'the saved entry is not a ledger' };
     expect(answers).toEqual([...archives.map(() => spoilt), { state: 'done', text: 'forged' }]);
   });
 

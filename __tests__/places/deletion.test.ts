@@ -85,7 +85,7 @@ describe('may it go', () => {
     const { backups } = await everywhere(run, id(1), [host, store]);
     expect(await objectionToDeleting(run, backups)).toMatchObject({
       ...{ code: 'E_POLICY', message: `${id(1)} is under legal hold in s3://bucket/app/` },
-      hint: 'Run again when that has ended.',
+      hint: 'Run again after that has ended.',
     });
   });
 });
@@ -105,7 +105,10 @@ describe('it goes', () => {
 
   test.each([
     [manifestFile(id(1)), 'Pull harder. Run again.'],
-    [at(1).file, 'Pull harder. What is left of it there is no backup any more: run again to delete it.'],
+    [
+      at(1).file,
+      'Pull harder. Only part of it is left there, and that is no longer a backup. Run again to delete the rest.',
+    ],
   ])('not where %s is stuck', async (file, hint) => {
     const place = placeOf([at(1), at(2)], 's3');
     place.stuck.add(file);

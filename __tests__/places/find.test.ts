@@ -219,7 +219,7 @@ describe('with a store beside it', () => {
     const own = await run('restore');
     await find(own, LATEST, placeOf([at(1), [at(2), torn]]), placeOf([at(2)], 's3'));
     expect(own.told).toEqual([
-      `${id(2)} in /srv/backups is damaged or without a manifest: ${id(2)}, made on db.example.org, is taken from s3://bucket/app/${at(2).file}`,
+      `${id(2)} in /srv/backups is damaged or without a manifest: ${id(2)}, made on db.example.org, is used from s3://bucket/app/${at(2).file} instead`,
     ]);
   });
 
@@ -235,7 +235,7 @@ describe('with a store beside it', () => {
       const { backup } = await find(own, LATEST, placeOf([at(1), [at(2), torn]]), broken());
       expect(backup.id).toBe(id(1));
       expect(own.told).toEqual([
-        `${id(2)} in /srv/backups is damaged or without a manifest; whether the store has it is not known: listing s3://bucket/app/ failed`,
+        `${id(2)} in /srv/backups is damaged or without a manifest; could not check if the store has it: listing s3://bucket/app/ failed`,
       ]);
     });
 
@@ -245,7 +245,7 @@ describe('with a store beside it', () => {
       [NEWEST, 'E_STALE', 'there is no backup of app in /srv/backups'],
       [toProve(3), 'E_NOT_FOUND', `there is no backup ${id(3)} of /srv/app/app.db in /srv/backups`],
     ])('where the host has nothing both are told: %j', async (asked, code, message) => {
-      const said = `${message}; and the store did not help: listing s3://bucket/app/ failed`;
+      const said = `${message}; the store could not help: listing s3://bucket/app/ failed`;
       const own = asked.by === 'newest' ? proving : restoring;
       await expect(find(own, asked, placeOf([]), broken())).rejects.toMatchObject({ code, message: said });
     });
@@ -273,7 +273,7 @@ describe('what is said when there is none', () => {
       [at(1), at(2), at(3), at(4), at(5), at(6)],
       null,
       `there is no backup ${id(9)} of /srv/app/app.db in /srv/backups`,
-      `The newest are ${[6, 5, 4, 3, 2].map(id).join(', ')}; \`command: list\` shows every one.`,
+      `The newest are ${[6, 5, 4, 3, 2].map(id).join(', ')}; \`command: list\` shows them all.`,
     ],
     [
       'of that id in either place',
@@ -281,7 +281,7 @@ describe('what is said when there is none', () => {
       [],
       [at(1)],
       `there is no backup ${id(9)} of /srv/app/app.db in /srv/backups, nor in s3://bucket/app/`,
-      'There is none at all; `command: list` shows every one.',
+      'There are no backups at all; `command: list` shows them all.',
     ],
     [
       'that is good',
@@ -289,22 +289,22 @@ describe('what is said when there is none', () => {
       [at(1, PARTIAL), at(2, SUSPECT)],
       [],
       'there is no verified backup of app in /srv/backups, nor in s3://bucket/app/',
-      `${id(1)} does not cover everything and is restored by its id alone. ${id(2)} is suspect: \`command: accept\` makes it a good one. The newest are ${id(2)}, ${id(1)}; \`command: list\` shows every one.`,
+      `${id(1)} is partial, and is restored only if you give its id. ${id(2)} is suspect: if it is right, accept it with \`command: accept\`. The newest are ${id(2)}, ${id(1)}; \`command: list\` shows them all.`,
     ],
     [
       'of that deploy',
       deploy('abc'),
       [at(1)],
       null,
-      'no verified backup of app was taken by a deploy of the commit abc',
-      `The newest is ${id(1)}; \`command: list\` shows every one.`,
+      'no deploy of the commit abc took a verified backup of app',
+      `The newest is ${id(1)}; \`command: list\` shows them all.`,
     ],
     [
       'that is whole',
       byId(1),
       [[at(1), torn]],
       [],
-      `${id(1)} is damaged: ${at(1).file} has 7 bytes, the manifest says 4000, nor in s3://bucket/app/`,
+      `${id(1)} is damaged: ${at(1).file} has 7 bytes, but the manifest says 4000, nor in s3://bucket/app/`,
       'Choose another backup: `command: list` shows them.',
     ],
   ])('%s', async (_, asked, host, store, message, hint) => {
@@ -355,7 +355,7 @@ describe('to be deleted or pinned', () => {
     const there = places([at(1), at(2)], [at(2), at(3)]);
     await expect(everywhere(pinning, id(9), there)).rejects.toMatchObject({
       message: `there is no backup ${id(9)} of /srv/app/app.db in /srv/backups and s3://bucket/app/`,
-      hint: `The newest are ${[3, 2, 1].map(id).join(', ')}; \`command: list\` shows every one.`,
+      hint: `The newest are ${[3, 2, 1].map(id).join(', ')}; \`command: list\` shows them all.`,
     });
     for (const place of there.slice(0, 1)) {
       await expect(named(pinning, place)).rejects.toMatchObject({ code: 'E_NOT_FOUND' });

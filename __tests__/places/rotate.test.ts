@@ -150,8 +150,8 @@ test.each<[string, Manifest[], [number, string][]]>([
     [
       [4, LAST(1)],
       [3, LAST(2)],
-      [2, `${LAST(3, 4)}, by the rules that it was made under`],
-      [1, `${LAST(4, 4)}, by the rules that it was made under`],
+      [2, `${LAST(3, 4)}, by the rules it was made under`],
+      [1, `${LAST(4, 4)}, by the rules it was made under`],
     ],
   ],
 ])('%s', async (_, manifests, expected) => {
@@ -170,7 +170,7 @@ describe('what is no backup', () => {
     place.files.set(at(4).file, { bytes: 7, text: '' });
     place.files.delete(at(3).file);
     expect(await decided(place)).toEqual([
-      [id(4), expect.stringMatching(/^damaged: .* has 7 bytes, the manifest says 4000$/)],
+      [id(4), expect.stringMatching(/^damaged: .* has 7 bytes, but the manifest says 4000$/)],
       [id(3), expect.stringMatching(/^damaged: .* is missing$/)],
       [id(2), LAST(1)],
       [id(1), LAST(2)],
@@ -226,7 +226,7 @@ describe('the backup of this run', () => {
       [id(15), 'gone'],
       [id(3), LAST(1)],
       [id(2), LAST(2)],
-      [id(1), 'the newest backup is suspect: no good one is deleted'],
+      [id(1), 'the newest backup is suspect, so no good one is deleted'],
     ]);
   });
 
@@ -299,7 +299,7 @@ describe('a place of copies', () => {
     expect(await decided(place)).toEqual([
       [id(4), LAST(1, 1)],
       [id(3), 'pinned: audit'],
-      [id(2), 'pinned: perhaps: its manifest on the host can not be read'],
+      [id(2), 'pinned: perhaps: its manifest on the host cannot be read'],
       [id(1), 'pinned: audit'],
     ]);
   });
@@ -311,7 +311,7 @@ describe('a place of copies', () => {
     const rotation = await planRotation(own, place);
     expect(rotation).toMatchObject({ retention: { decisions: [], refusal: null }, remove: [] });
     await carryOut(own, rotation);
-    expect(own.told).toEqual(['the copies in the store are left to the lifecycle of the bucket (s3-keep: none)']);
+    expect(own.told).toEqual(["the bucket's lifecycle rotates the off-site copies (s3-keep: none)"]);
   });
 });
 
@@ -323,7 +323,7 @@ describe('a plan that is refused deletes nothing', () => {
       four,
       { last: 1 },
       { 'keep-minimum': '3' },
-      'keep-minimum: 3 verified backups must remain, the rules leave 1 of 4, pinned and safety backups apart',
+      'keep-minimum: 3 verified backups must remain, but the rules leave 1 of 4, not counting pinned and safety backups',
     ],
     ['exactly keep-minimum remain', four, { last: 3 }, { 'keep-minimum': '3' }, null],
     [
@@ -331,7 +331,7 @@ describe('a plan that is refused deletes nothing', () => {
       four,
       { last: 1 },
       { 'max-delete': '2' },
-      'max-delete: at most 2 deletions, the plan has 3 of 4 backups',
+      'max-delete: at most 2 deletions allowed, but the plan deletes 3 of 4 backups',
     ],
     ['exactly max-delete go', four, { last: 1 }, { 'max-delete': '3' }, null],
     [
@@ -339,7 +339,7 @@ describe('a plan that is refused deletes nothing', () => {
       Array.from({ length: 19 }, (_, nth) => at(nth + 1)),
       { last: 8 },
       {},
-      'max-delete: at most 10 deletions, the plan has 11 of 19 backups',
+      'max-delete: at most 10 deletions allowed, but the plan deletes 11 of 19 backups',
     ],
     ['no rule is set', four, {}, {}, 'keep: no rule is set, so 4 of 4 backups would be deleted'],
     [
@@ -347,7 +347,7 @@ describe('a plan that is refused deletes nothing', () => {
       [at(1, PIN), at(2, SAFETY), at(3), at(4)],
       { last: 1 },
       { 'keep-minimum': '2' },
-      'keep-minimum: 2 verified backups must remain, the rules leave 1 of 2, pinned and safety backups apart',
+      'keep-minimum: 2 verified backups must remain, but the rules leave 1 of 2, not counting pinned and safety backups',
     ],
     [
       'a whole one is no reserve of the partial ones',
@@ -368,7 +368,7 @@ describe('a plan that is refused deletes nothing', () => {
       if (objection === null) continue;
       expect(objection).toMatchObject({ code: 'E_POLICY', message: refusalOf(rotation) });
       expect(objection.message.startsWith('in s3://bucket/app/: ')).toBe(kind === 's3');
-      expect(objection.hint).toContain(`Look at the plan`);
+      expect(objection.hint).toContain(`Check the plan`);
       expect(objection.hint).toContain(kind === 's3' ? '`s3-keep`' : '`keep`');
       await carryOut(own, rotation);
       expect([...place.files.keys()]).toEqual(before);

@@ -42,7 +42,7 @@ describe('a statement', () => {
     ['NaN', 'NaN'],
   ])('that returns %j does not', (value, shown) => {
     expect(objection(['SELECT 1'], { assert_1: value })).toBe(
-      `1 of 1 assertion does not hold in the restored copy: SELECT 1 returned ${shown}`,
+      `1 of 1 assertion does not hold in the scratch restore: SELECT 1 returned ${shown}`,
     );
   });
 
@@ -57,7 +57,7 @@ describe('a statement', () => {
 test('each that does not hold is told, those that do are not', () => {
   const said = { assert_1: '0', assert_2: '1', assert_3: '', assert_error_3: 'syntax error' };
   expect(objection(['SELECT a', 'SELECT b', 'SELECT c'], said)).toBe(
-    '2 of 3 assertions do not hold in the restored copy: SELECT a returned 0; SELECT c failed: syntax error',
+    '2 of 3 assertions do not hold in the scratch restore: SELECT a returned 0; SELECT c failed: syntax error',
   );
 });
 

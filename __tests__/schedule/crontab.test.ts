@@ -30,7 +30,7 @@ test.each([
 test.each([
   ['/etc/a\n* * * * * id', /control characters/],
   ['/etc/a\\b.yml', /has a "\\"/],
-  [`/etc/${'a'.repeat(900)}.yml`, /the line of backup has \d+ bytes, and cron takes 998/],
+  [`/etc/${'a'.repeat(900)}.yml`, /the line of backup has \d+ bytes, but cron accepts at most 998/],
 ])('%j is refused', (config, rule) => {
   expect(() => blockOf(installationOf({ config }), TOOLS)).toThrow(rule);
 });

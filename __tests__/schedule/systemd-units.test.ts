@@ -75,8 +75,8 @@ test('a path stays one word, whatever is in it', () => {
 test.each([
   [{ config: '/etc/a\nExecStartPost=/bin/sh -c id.yml' }, /control characters/],
   [{ cli: '/opt/a\r.js' }, /control characters/],
-  [{ node: '/opt/a b/node' }, /can not be started by systemd/],
-  [{ node: '/opt/$x/node' }, /can not be started by systemd/],
+  [{ node: '/opt/a b/node' }, /cannot be started by systemd/],
+  [{ node: '/opt/$x/node' }, /cannot be started by systemd/],
   [{ needs: { folders: ['/srv/a\nb'] } }, /control characters/],
 ])('%j is refused', (changed, rule) => {
   expect(() => unitsOf(installationOf(changed), 'system')).toThrow(rule);

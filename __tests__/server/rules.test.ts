@@ -78,17 +78,17 @@ test('a run that ends without a report has not told what it did, and one that di
   expect(answers).toMatchObject([
     {
       ...{ ...failed, outcome: '', hint: expect.stringContaining('`GET /api/database/health`') },
-      message: 'restore ended with 0, and without a report: whether the database was replaced is not known',
+      message: 'restore ended with 0, without a report: it is not known if the database was replaced',
       left: expect.stringContaining('Whether the live database was already replaced is not known'),
     },
     {
       ...{ ...failed, hint: expect.stringContaining('`GET /api/database/backups`') },
-      message: 'delete ended with 0, and without a report: whether the backup was deleted is not known',
+      message: 'delete ended with 0, without a report: it is not known if the backup was deleted',
       left: expect.stringContaining('What had been done before that stays done'),
     },
     {
       ...failed,
-      message: 'list ended with 0, and without a report: nothing was found out',
+      message: 'list ended with 0, without a report: there is no result',
       left: 'Nothing was changed.',
     },
     {
@@ -135,10 +135,10 @@ test('a call is about one database: of a server with all of its own it is named'
   expect([undefined, 'other', 'pg', 'pgshop', 'pg-eu', 'pg-eu-shop'].map((given) => said(given))).toEqual([
     `422 target: ${names}`,
     `422 target: ${names}`,
-    `422 target: pg is a server, and a call is about one database: ${names}`,
+    `422 target: pg is a whole server, but a call is about one database: ${names}`,
     `422 target: ${names}`,
-    `422 target: pg-eu is a server, and a call is about one database: ${names}`,
-    '422 target: it may be a database of each of pg, pg-eu: rename one of them in the configuration',
+    `422 target: pg-eu is a whole server, but a call is about one database: ${names}`,
+    '422 target: it could be a database of any of pg, pg-eu: rename one of them in the configuration',
   ]);
   const one = { targets: [], servers: ['pg'] };
   expect(said(undefined, one)).toBe('422 target: expected one of pg-DATABASE');

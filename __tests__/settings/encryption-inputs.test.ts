@@ -592,7 +592,7 @@ describe('what opens backups', () => {
     ['an encrypted key in PKCS#8', rsaPem('aes-256-cbc'), ENCRYPTED],
     ['an encrypted key in PEM', sshKey('-t', 'rsa', '-b', '2048', '-m', 'PEM', '-N', 'abcde').key, ENCRYPTED],
     ['ecdsa', ecdsa.key, 'age opens nothing with an SSH key of this type; it takes Ed25519 and RSA'],
-    ['half a key of SSH', ed25519.key.slice(0, 150), 'its END line is missing: the key was cut off'],
+    ['half a key of SSH', ed25519.key.slice(0, 150), 'its END line is missing: copy the whole file'],
     ['a public key of SSH', ed25519.line, 'it is a public key; the private one is in the file without .pub'],
     [
       'a public key of gpg',

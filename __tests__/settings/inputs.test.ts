@@ -461,7 +461,7 @@ describe('one problem', () => {
     ['username', '-l', `${USER}, got "-l"`],
     ['username', 'a\x07', `${USER}, got "a\\u0007"`],
     ['username', 'a\nb', 'expected one line'],
-    ['key', 'rubbish', 'it is not a private key: there is no "-----BEGIN ... PRIVATE KEY-----" line'],
+    ['key', 'rubbish', 'it is not a private key: it has no "-----BEGIN ... PRIVATE KEY-----" line'],
     [
       'key',
       makeKey('x y'),
@@ -596,7 +596,7 @@ describe('one problem', () => {
     [{ ...LOCAL, database: '/srv/…/.db' }, 'name: required, because none can be made from the name in database'],
     [
       { ...SSH, 'jump-host': 'b', 'jump-key': 'rubbish' },
-      'jump-key: it is not a private key: there is no "-----BEGIN ... PRIVATE KEY-----" line',
+      'jump-key: it is not a private key: it has no "-----BEGIN ... PRIVATE KEY-----" line',
     ],
     [
       { ...SSH, 'jump-host': 'b:2222', fingerprint: `b ${PRINT}\n${PRINT}` },

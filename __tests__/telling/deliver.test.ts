@@ -127,7 +127,7 @@ test.each(['/pa%C3%BCth/opensesame?key=a%20b%2Fcdefg', '/paüth/opensesame', 'op
 
 test('a redirect is not followed', async () => {
   answers({ status: 307, headers: { location: `http://127.0.0.1:${receiver.port}/elsewhere` } });
-  expect(await reason(deliver(to(), attempts()))).toBe('it answers with a redirect, which is not followed');
+  expect(await reason(deliver(to(), attempts()))).toBe('the server answered with a redirect, which is not followed');
   expect(receiver.received).toHaveLength(1);
 });
 

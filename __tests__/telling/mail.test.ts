@@ -88,7 +88,7 @@ test('some recipients are refused, which is told', async () => {
 describe('is not sent', () => {
   test('in clear, also where nobody has to log in', async () => {
     const server = await mailServer({ without: ['STARTTLS', 'AUTH'] });
-    expect(await reason(to(server, { user: '' }))).toMatch(/^STARTTLS failed, without which nothing is sent: 500 /);
+    expect(await reason(to(server, { user: '' }))).toMatch(/^STARTTLS failed, and nothing is sent without it: 500 /);
     expect(server.mails).toEqual([]);
   });
 
@@ -127,7 +127,7 @@ describe('is not sent', () => {
   });
 
   test.each([
-    ['is none for mail', 'HTTP/1.1 400 Bad Request\r\n', 'what answers is no mail server: HTTP/1.1 400 Bad Request'],
+    ['is none for mail', 'HTTP/1.1 400 Bad Request\r\n', 'the server is not a mail server: HTTP/1.1 400 Bad Request'],
     ['is too busy', '421 try later\r\n', 'the server refuses to talk: 421 try later'],
     ['hangs up', '', 'the server closed the connection'],
   ])('to a server that %s', async (_, greeting, expected) => {

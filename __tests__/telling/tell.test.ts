@@ -26,7 +26,9 @@ test('a monitor that does not answer when a run begins costs half of the time of
   const teller = new Teller(telling(), 'r');
   teller.begin();
   const warnings = await teller.end(ended(sampleReport()), 4_000);
-  expect(warnings).toEqual(['ping-url (healthchecks): that the run begins was not delivered: no answer in time']);
+  expect(warnings).toEqual([
+    'ping-url (healthchecks): the ping at the start of the run was not delivered: no answer in time',
+  ]);
   expect(receiver.received.map(({ path }) => path).filter((path) => !path.startsWith('/ping/start'))).toEqual([
     '/ping?rid=r',
   ]);
@@ -40,7 +42,7 @@ test('one that is silent to all ends with the time', async () => {
 
 test('an error of ours is a warning, too', async () => {
   const warnings = await new Teller(telling(), 'r').end(ended({ ok: false } as Report));
-  expect(warnings).toEqual(['nobody was told how the run ended: an unexpected error']);
+  expect(warnings).toEqual(['no notification was sent: unexpected error']);
 });
 
 test('whether there is anybody to tell', () => {

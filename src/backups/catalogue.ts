@@ -155,11 +155,11 @@ const DISTRUST = {
   unsigned: {
     find: odd,
     detail: 'its manifest has no signature',
-    todo: '`command: accept` with its id signs one that is right',
+    todo: 'if it is right, sign it: `command: accept` with its id',
   },
   forged: {
     find: wrong,
-    detail: 'its manifest was changed after it was signed, or was signed by another key',
+    detail: 'its manifest was changed after it was signed, or was signed with another key',
     todo: 'find out who can write there',
   },
 } as const;
@@ -233,7 +233,7 @@ function unitsOf(files: readonly ListedFile[], name: string): Unit[] {
 /** What is not a regular file is told, and where it stands in the place of a backup, there is one that cannot be read. */
 function tellForeign({ id, createdAt, regular, foreign }: Unit, { problems, unreadable }: Catalogue): void {
   for (const file of foreign) {
-    const why = `${file.name} is ${FILE_TYPES[file.type] ?? 'not a regular file'}, where a backup has regular files`;
+    const why = `${file.name} is ${FILE_TYPES[file.type] ?? 'not a regular file'}, but a backup consists of regular files`;
     problems.push(odd('E_MANIFEST', `${why}; it was left alone`, 'Find out who put it there.'));
     if (!regular.has(manifestFile(id))) unreadable.push({ id, createdAt, why });
   }
@@ -256,7 +256,7 @@ function readBackup(
       wrong(
         'E_MANIFEST',
         `${file} could not be read; this backup is never counted and never deleted`,
-        'Look at its owner and its size.',
+        'Check its owner and its size.',
       ),
     );
     unreadable.push({ id, createdAt, why: `${file} could not be read` });
@@ -296,7 +296,7 @@ function readBackup(
       wrong(
         'E_CHECKSUM',
         `${id} is damaged: ${damage}; it was kept and does not count as a backup`,
-        `Look at the disk. \`command: delete\` with \`backup: ${id}\` deletes it.`,
+        `Check the disk. To delete the backup, run \`command: delete\` with \`backup: ${id}\`.`,
       ),
     );
   }
@@ -306,11 +306,13 @@ function readBackup(
     );
   }
   if (place.checksums && unit.regular.has(manifest.file) && !unit.regular.has(checksum)) {
-    problems.push(odd('E_CHECKSUM', `${checksum} is missing; the manifest still has the SHA-256 of ${manifest.file}`));
+    problems.push(
+      odd('E_CHECKSUM', `${checksum} is missing, but the manifest still has the SHA-256 of ${manifest.file}`),
+    );
   }
   for (const name of unit.regular.keys()) {
     if (!files.includes(name))
-      problems.push(odd('E_MANIFEST', `${name} is not a file that ${file} names; it was left alone`));
+      problems.push(odd('E_MANIFEST', `${file} does not list the file ${name}; it was left alone`));
   }
   backups.push({ id, createdAt, manifest, ...judged, files });
   return { identity: manifest.identity };
@@ -322,7 +324,7 @@ function damageOf(unit: Unit, manifest: Manifest): string | null {
   if (payload === undefined) return `${manifest.file} is missing`;
   if (payload.bytes === 0) return `${manifest.file} is empty`;
   if (payload.bytes === manifest.bytes) return null;
-  return `${manifest.file} has ${plural(payload.bytes, 'byte')}, the manifest says ${manifest.bytes}`;
+  return `${manifest.file} has ${plural(payload.bytes, 'byte')}, but the manifest says ${manifest.bytes}`;
 }
 
 function readOrphan(unit: Unit, now: Date, place: Place, { orphans, unreadable }: Catalogue): Orphan | null {
@@ -355,18 +357,18 @@ function problemOf({ id, files, sweepable, payload }: Orphan, place: Place, hasK
   const payloads = files.map(parseFileName).filter((parsed) => parsed?.part === 'payload');
   const isSealed = payloads.some((parsed) => parsed?.encryption !== undefined);
   const unadopted = hasKeys
-    ? ', and not adopted, since nothing tells with `signing-key` that it is ours'
+    ? ', and not adopted, because with `signing-key` an unsigned file is not trusted'
     : isSealed
-      ? ', and not adopted, since it is encrypted: `restore` takes it by its path, with what opens it'
+      ? ', and not adopted, because it is encrypted: you can `restore` it by its path, with its key or passphrase'
       : '';
   const fate = sweepable
-    ? 'there is nothing in it, and the next rotation sweeps it'
+    ? 'it has no content, and the next rotation removes it'
     : payload !== null
-      ? 'it is kept, and the next backup or prune adopts it when its bytes are those of the checksum beside it'
+      ? 'it is kept, and the next backup or prune adopts it if its bytes match the checksum beside it'
       : payloads.length > 0
-        ? `it is kept, since it may be a good one${unadopted}; \`command: delete\` with \`backup: ${id}\` deletes it`
+        ? `it is kept, because it may be a good backup${unadopted}; to delete it, run \`command: delete\` with \`backup: ${id}\``
         : place.rotates
-          ? 'swept once it is older than a day'
+          ? 'it is removed once it is older than a day'
           : 'it was left alone';
   return odd('E_MANIFEST', `${files.join(' and ')}: no manifest, so this is not a backup; ${fate}`);
 }

@@ -77,7 +77,7 @@ export function copyCandidates(
   here: { host: string; identity: Identity },
 ): Candidate[] {
   const pins = new Map([
-    ...onHost.unreadable.map(({ id }) => [id, 'perhaps: its manifest on the host can not be read'] as const),
+    ...onHost.unreadable.map(({ id }) => [id, 'perhaps: its manifest on the host cannot be read'] as const),
     ...onHost.backups.map((backup) => [backup.id, pinOf(backup)] as const),
   ]);
   return toCandidates(copies, 's3Keep').map((candidate, at) => {

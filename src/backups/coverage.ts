@@ -42,7 +42,7 @@ export function covers(one: Coverage | null, wanted: Coverage | null): boolean {
 /** `without the table "a"; only the schema "b"`; two coverages that differ are never shown alike. Empty for a whole one. */
 export function showCoverage(coverage: Coverage | null): string {
   if (coverage === null) return '';
-  if (coverage.unknown) return 'of which nobody knows what they cover';
+  if (coverage.unknown) return 'of unknown coverage';
   const { excludeTable, excludeTableData, schema } = coverage;
   return [
     named('without the table', excludeTable),

@@ -27,7 +27,7 @@ export function tooOld(createdAt: null, freshness: Freshness): Finding;
 export function tooOld(createdAt: Date | null, freshness: Freshness): Finding | null;
 export function tooOld(createdAt: Date | null, { now, maxAgeMs, name, where }: Freshness): Finding | null {
   const limit = maxAgeMs === null ? '' : `; max-age is ${formatDuration(maxAgeMs)}`;
-  const todo = 'Find out why no newer one was made (the runs of the backup workflow), and take one.';
+  const todo = 'Take a backup, and find out why there is no newer one (check the runs of the backup workflow).';
   if (createdAt === null) return wrong('E_STALE', `there is no backup of ${name} in ${where}${limit}`, todo);
   const age = now.getTime() - createdAt.getTime();
   if (maxAgeMs === null || age <= maxAgeMs) return null;
@@ -45,8 +45,8 @@ export function unanswered(backups: readonly Backup[], quote: (text: string) => 
   const what = alarms.length === 1 ? newest.id : `${alarms.length} backups, the newest ${newest.id},`;
   return odd(
     'E_SHRUNK',
-    `${what} ${alarms.length === 1 ? 'is' : 'are'} newer and suspect (${quote(newest.detail ?? '')}): not counted until \`command: accept\` says that it is right`,
-    `If the change is right, \`command: accept\` with \`backup: ${newest.id}\`. If not, restore the newest good one.`,
+    `${what} ${alarms.length === 1 ? 'is' : 'are'} newer and suspect (${quote(newest.detail ?? '')}): not counted until you accept it with \`command: accept\``,
+    `If the change is right, run \`command: accept\` with \`backup: ${newest.id}\`. If not, restore the newest good backup.`,
   );
 }
 
@@ -58,8 +58,8 @@ export function unproven(backups: readonly Backup[], now: Date): Finding | null 
   if (newest?.state !== 'unverified') return null;
   return wrong(
     'E_CHECKSUM',
-    `${newest.id}, the newest, is not verified`,
-    'It was found damaged, or was never proven: `command: verify` with its id says which. Take a new backup.',
+    `the newest backup, ${newest.id}, is not verified`,
+    'Take a new backup. This one was found damaged, or was never verified: to see which, run `command: verify` with its id.',
   );
 }
 
@@ -116,8 +116,8 @@ export function tooFew(backups: readonly Backup[], rules: KeepRules, now: Date, 
     return [
       odd(
         'E_TOO_FEW',
-        `${rule}=${wanted}: ${held.size === 1 ? '1 backup' : `${held.size} backups`} in ${where}, where the rule should hold ${should} by now (the oldest is ${oldest.id})`,
-        'Find out which runs of the backup workflow failed, or who deletes there.',
+        `${rule}=${wanted}: ${held.size === 1 ? '1 backup' : `${held.size} backups`} in ${where}, but the rule should have kept ${should} by now (the oldest is ${oldest.id})`,
+        'Find out which runs of the backup workflow failed, or who deletes backups there.',
       ),
     ];
   });
@@ -134,10 +134,10 @@ export function emptied(isEmpty: boolean, newest: Backup | null): Finding | null
   if (!isEmpty || newest?.manifest.content?.objects === 0) return null;
   return wrong(
     'E_EMPTY',
-    'there is nothing in the live database',
+    'the live database is empty',
     newest === null
-      ? 'No backup is taken of it. Is it the right one?'
-      : `No backup is taken of it. If that is not meant, restore ${newest.id}.`,
+      ? 'Check that it is the right database. An empty database is not backed up.'
+      : `If that is not intended, restore ${newest.id}. An empty database is not backed up.`,
   );
 }
 
@@ -158,7 +158,7 @@ export function jumps(
       wrong(
         'E_SHRUNK',
         suspicion.why,
-        `Look at the database before the next backup: it will be suspect, until \`command: accept\` or \`${suspicion.limit}: none\` says that the change is right.`,
+        `Check the database before the next backup, which will be suspect. If the change is right, run \`command: accept\` with it, or set \`${suspicion.limit}: none\`.`,
       ),
     );
   }
@@ -171,14 +171,14 @@ export function jumps(
     .map(({ name, change, before, after }) =>
       change === 'gone'
         ? `the table ${quote(JSON.stringify(name))} with ${before} rows is gone`
-        : `the table ${quote(JSON.stringify(name))} has ${after} rows, it had ${before}`,
+        : `the table ${quote(JSON.stringify(name))} has ${after} rows, down from ${before}`,
     );
   const more = losses.length > NAMED ? [`and ${losses.length - NAMED} more`] : [];
   found.push(
     wrong(
       'E_SHRUNK',
       `rows were lost since ${since.id}: ${[...named, ...more].join('; ')}`,
-      `If that is not meant, restore ${since.id}, or pin it before it is rotated: \`command: pin\`.`,
+      `If that is not intended, restore ${since.id}, or pin it before it is rotated: \`command: pin\`.`,
     ),
   );
   return found;
@@ -195,7 +195,7 @@ export function space(backup: Room, restore: Room, where: string): Finding[] {
   const lacks = ({ free, needed }: Room): string | null =>
     free === null || needed === null || free >= needed
       ? null
-      : `${formatBytes(needed)} are needed, ${formatBytes(free)} are free`;
+      : `${formatBytes(needed)} needed, ${formatBytes(free)} free`;
   const forBackup = lacks(backup);
   const forRestore = lacks(restore);
   return [
@@ -204,8 +204,8 @@ export function space(backup: Room, restore: Room, where: string): Finding[] {
       : [
           wrong(
             'E_NOSPACE',
-            `there is no room for the next backup in ${where}: ${forBackup}`,
-            'Make room there, keep fewer backups, or lower `min-free`.',
+            `not enough space for the next backup in ${where}: ${forBackup}`,
+            'Free some space there, keep fewer backups, or lower `min-free`.',
           ),
         ]),
     ...(forRestore === null
@@ -213,8 +213,8 @@ export function space(backup: Room, restore: Room, where: string): Finding[] {
       : [
           odd(
             'E_NOSPACE',
-            `there is no room for a restore: ${forRestore}`,
-            'Make room before you need it: a restore loads the backup beside the live database.',
+            `not enough space for a restore: ${forRestore}`,
+            'Free some space before you need it: a restore loads the backup beside the live database.',
           ),
         ]),
   ];
@@ -240,7 +240,7 @@ export function leftBehind({ folders, journals, hooks }: LeftBehind, where: stri
           wrong(
             'E_UNFINISHED',
             `a restore was cut off: ${shown(journals)} in ${where}/.work`,
-            'The next command that changes something brings it to an end first: run `backup`, or the restore once more.',
+            'Run `backup`, or the restore again: the next command that changes something first finishes it or rolls it back.',
           ),
         ]),
     ...(hooks.length === 0
@@ -248,8 +248,8 @@ export function leftBehind({ folders, journals, hooks }: LeftBehind, where: stri
       : [
           wrong(
             'E_HOOK',
-            `the \`after-command\` of a backup that was cut off is still due: ${shown(hooks)} in ${where}/.work`,
-            'The application may still be in maintenance mode: look. The next command that changes something there runs it first.',
+            `the \`after-command\` of a backup that was cut off still has to run: ${shown(hooks)} in ${where}/.work`,
+            'Check if the application is still in maintenance mode. The next command that changes something there runs the after-command first.',
           ),
         ]),
     ...(folders.length === 0
@@ -258,7 +258,7 @@ export function leftBehind({ folders, journals, hooks }: LeftBehind, where: stri
           odd(
             'E_REMOTE_LOST',
             `${folders.length === 1 ? 'a run was' : `${folders.length} runs were`} cut off and left ${shown(folders)} in ${where}/.work`,
-            'The next run that changes something sweeps it. Look at why that run died.',
+            'Find out why it was cut off. The next run that changes something removes what it left.',
           ),
         ]),
   ];
@@ -272,8 +272,8 @@ export function skewed(machine: string, aheadMs: number | null): Finding | null 
   if (aheadMs === null || Math.abs(aheadMs) <= SKEW_MS) return null;
   return odd(
     'E_CLOCK',
-    `the clock of ${machine} is ${formatDuration(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'} that of the runner`,
-    'Set up NTP there: ages, names and retention rest on clocks. Backups are refused when it is 15 minutes.',
+    `the clock of ${machine} is ${formatDuration(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'} the clock of the runner`,
+    'Set up NTP there: ages, names and retention depend on the clocks. At a difference of 15 minutes, backups are refused.',
   );
 }
 
@@ -288,8 +288,8 @@ export function outOfStep(onHost: readonly Backup[], copies: readonly Backup[], 
     found.push(
       odd(
         'E_S3_VERIFY',
-        `${newest.id}, the newest on the host, is not in ${freshness.where}`,
-        'The next backup copies itself alone. Look at the last run of the backup workflow.',
+        `the newest backup on the host, ${newest.id}, is not in ${freshness.where}`,
+        'Check the last run of the backup workflow: the next backup copies only itself.',
       ),
     );
   }

@@ -26,7 +26,7 @@ export class Others {
         ids.length === 1
           ? `${shown} belongs to another database, ${other}; here it is never counted and never deleted`
           : `${ids.length} backups (${shown}) belong to another database, ${other}; here they are never counted and never deleted`,
-        'Two databases that share a directory need names of their own (`name`).',
+        'If two databases share a directory, give each its own `name`.',
       );
     });
   }

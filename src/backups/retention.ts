@@ -99,7 +99,7 @@ export function planRetention(
   const isGood = ({ verified, safety, createdAt }: Candidate) => verified && !safety && !isFuture(createdAt, now);
   for (const candidate of ordered) {
     if (candidate.leftover) {
-      whyNot.set(candidate.id, 'no manifest and no payload: there is nothing in it');
+      whyNot.set(candidate.id, 'no manifest and no payload: nothing to keep');
       continue;
     }
     const isSuspect = candidate.suspect === true;
@@ -157,10 +157,10 @@ function applyOwnRules(
   }
   for (const [at, made] of [...byRules.values()].entries()) {
     const ids = new Set(made.map(({ id }) => id));
-    if (at >= MOST_RULES) for (const one of made) keep(one, 'made under one of too many different rules');
+    if (at >= MOST_RULES) for (const one of made) keep(one, 'made under one of too many different sets of rules');
     else {
       applyRules(series, made[0]?.madeUnder ?? {}, (candidate, reason) => {
-        if (ids.has(candidate.id)) keep(candidate, `${reason}, by the rules that it was made under`);
+        if (ids.has(candidate.id)) keep(candidate, `${reason}, by the rules it was made under`);
       });
     }
   }
@@ -181,7 +181,7 @@ function keepSuspects(
   let kept = 0;
   for (const candidate of suspects) {
     if (newestGood !== undefined && newestFirst(newestGood, candidate) < 0) {
-      whyNot.set(candidate.id, 'suspect, and a good one is newer');
+      whyNot.set(candidate.id, 'suspect, and a good backup is newer');
     } else if (kept < SUSPECTS_KEPT) {
       kept++;
       keep(candidate, `suspect: ${candidate.why ?? 'it tripped a limit'}`);
@@ -240,18 +240,18 @@ function refuse(
   // The comparisons are written so that a limit that is not a number refuses, too. Suspect ones may go without a good one.
   for (const { name, all, gone } of series.filter(({ gone }) => gone > 0)) {
     const remaining = all - gone;
-    const of = `${all}${name === '' ? '' : ` ${name}`}, pinned and safety backups apart`;
+    const of = `${all}${name === '' ? '' : ` ${name}`}, not counting pinned and safety backups`;
     if (remaining < 1) found.push(`keep: no verified backup would remain of ${of}`);
     else if (!(remaining >= policy.keepMinimum)) {
       found.push(
-        `keep-minimum: ${plural(policy.keepMinimum, 'verified backup')} must remain, the rules leave ${remaining} of ${of}`,
+        `keep-minimum: ${plural(policy.keepMinimum, 'verified backup')} must remain, but the rules leave ${remaining} of ${of}`,
       );
     }
   }
   const limit = policy.maxDelete ?? Math.max(MIN_DELETE_LIMIT, Math.floor(all / 2));
   if (!(deletions <= limit)) {
     found.push(
-      `max-delete: at most ${plural(limit, 'deletion')}, the plan has ${deletions} of ${plural(all, 'backup')}`,
+      `max-delete: at most ${plural(limit, 'deletion')} allowed, but the plan deletes ${deletions} of ${plural(all, 'backup')}`,
     );
   }
   return found.length > 0 ? found.join('; ') : null;

@@ -26,7 +26,7 @@ export class SigningKeys {
     const text = canonicalText(written);
     const [key] = this.#keys;
     if (text === null || key === undefined) {
-      throw new BackupError('E_SIGNATURE', 'a document of this kind can not be signed: it has no canonical form');
+      throw new BackupError('E_SIGNATURE', 'a document of this kind cannot be signed: it has no canonical form');
     }
     return { ...written, mac: `hmac-sha256:${digest(key, text).toString('hex')}` };
   }

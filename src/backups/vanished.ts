@@ -135,34 +135,34 @@ function candidateOf(entry: Entry & { createdAt: Date }, madeUnder: KeepRules | 
 }
 
 const ADVICE =
-  'Find out who can write there, and what was done. What is right ends with `command: accept` and the id; docs/ledger.md has more.';
+  'Find out who can write there, and what they did. If a change is right, run `command: accept` with the id. See docs/ledger.md.';
 
 /** `where`: the place, for messages. One finding of a kind, however many backups it is about. */
 export function disputeFindings({ changed, weakened, vanished, doubtful, isBare }: Dispute, where: string): Finding[] {
   const found: Finding[] = [];
   if (changed.length > 0) {
-    const [are, other] = changed.length === 1 ? ['has', ''] : ['have', 's'];
+    const [have, them] = changed.length === 1 ? ['has', 'it'] : ['have', 'them'];
     found.push(
       wrong(
         'E_CHECKSUM',
-        `${named(changed)} in ${where} ${are} another SHA-256 than the one${other} that the ledger remembers: changed, or replaced, since they were made`,
-        `Do not rely on it. ${ADVICE}`,
+        `${named(changed)} in ${where} ${have} another SHA-256 than the ledger remembers: changed or replaced after the backup`,
+        `Do not rely on ${them}. ${ADVICE}`,
       ),
     );
   }
   if (vanished.length > 0) {
     const message = isBare
-      ? `there is no backup in ${where} any more: the ledger remembers ${vanished.length} that no retention has deleted (${named(vanished)})`
-      : `${named(vanished)} ${vanished.length === 1 ? 'has' : 'have'} vanished from ${where}: the ledger remembers ${vanished.length === 1 ? 'it' : 'them'}, and no retention has deleted ${vanished.length === 1 ? 'it' : 'them'}`;
+      ? `${where} has no backups any more: the ledger remembers ${vanished.length} that no retention deleted (${named(vanished)})`
+      : `${named(vanished)} ${vanished.length === 1 ? 'has' : 'have'} vanished from ${where}: the ledger remembers ${vanished.length === 1 ? 'it' : 'them'}, and no retention deleted ${vanished.length === 1 ? 'it' : 'them'}`;
     found.push(wrong('E_NOT_FOUND', message, ADVICE));
   }
   if (doubtful.length > 0) {
     const [are, it] = doubtful.length === 1 ? ['is', 'it'] : ['are', 'them'];
-    const message = `${named(doubtful)} ${are} gone from ${where}: the ledger remembers ${it}, and can not tell whether a run that it did not see has deleted ${it}`;
+    const message = `${named(doubtful)} ${are} gone from ${where}: the ledger remembers ${it}, and cannot tell if a run that it did not see deleted ${it}`;
     found.push(odd('E_NOT_FOUND', message, ADVICE));
   }
   if (weakened.length > 0) {
-    const message = `${named(weakened)} in ${where}: no longer pinned, or kept by other rules, than the ledger remembers: a manifest was changed, or a run that it did not see has unpinned`;
+    const message = `${named(weakened)} in ${where}: no longer pinned or kept as the ledger remembers: a manifest was changed, or a run that the ledger did not see unpinned`;
     found.push(odd('E_MANIFEST', message, ADVICE));
   }
   return found;

@@ -38,7 +38,7 @@ export const warn = (...texts: string[]): void => {
 export const show = (text: string): void => platform().result(neutralise(text));
 
 export const input = (...wrong: string[]): BackupError =>
-  new BackupError('E_INPUT', wrong.join('\n'), '`db-backup schedule install --help` says what there is.');
+  new BackupError('E_INPUT', wrong.join('\n'), 'Run `db-backup schedule install --help` to see the options.');
 
 const EXAMPLE = `databases:
   app:
@@ -52,7 +52,7 @@ export async function configured(given: Given): Promise<Config> {
   if (config === null) {
     throw new BackupError(
       'E_INPUT',
-      'there is no configuration, and the machine has nobody to ask',
+      'there is no configuration, and a scheduled job has nobody to ask',
       `Write /etc/db-backup/db-backup.yml, for example:\n${EXAMPLE}`,
     );
   }
@@ -91,9 +91,7 @@ export function ofUser(given: string, command: string): Account | null {
   if (given === me.name) return me;
   const found = accountOf(parseRunAs(given));
   if (found !== null && !isRoot())
-    throw new Error(
-      `root alone can ${command} it for another user: sudo db-backup schedule ${command} --user ${given}`,
-    );
+    throw new Error(`only root can ${command} it for another user: sudo db-backup schedule ${command} --user ${given}`);
   return found;
 }
 
@@ -125,7 +123,7 @@ export function gapsOf(jobs: ReadonlyMap<Job, Calendar>): string[] {
     return gap === null
       ? []
       : [
-          `${job}: on ${timeOf(gap).slice(4, 14)} the clock of this machine is put forward over that time, and the day may be left out: choose another hour`,
+          `${job}: on ${timeOf(gap).slice(4, 14)} the clock of this machine skips that time, and the job may not run that day: choose another hour`,
         ];
   });
 }

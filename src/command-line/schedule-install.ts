@@ -55,19 +55,16 @@ export const install = (given: Given): Promise<number> =>
     if (system !== 'task-scheduler') expectReadable(wanted);
 
     say(`${given.dryRun ? 'would write' : 'writing'} for ${config.path}, to be run by ${account.name} with ${system}:`);
-    if (system === 'task-scheduler')
-      platform().warning('this is for Windows, where it has not been run by those who wrote it');
+    if (system === 'task-scheduler') platform().warning('this is for Windows, where it has not been tested');
     for (const { where, text } of pieces) show(`==> ${where} <==\n${text}`);
     for (const [job, calendar] of jobs) say(lineOf(job, calendar));
     if (given.dryRun) return EXIT.done;
     if (system === 'task-scheduler' && !isWindows()) {
-      throw input(
-        '--with task-scheduler is for Windows: elsewhere it can be shown with --dry-run, and not be installed',
-      );
+      throw input('--with task-scheduler is for Windows: elsewhere you can only show it, with --dry-run');
     }
     for (const note of scheduler.install(wanted)) say(note);
     say(
-      `installed; \`db-backup schedule status\` says how it is, \`db-backup schedule uninstall --name ${name}\` takes it away`,
+      `installed; check it with \`db-backup schedule status\`, remove it with \`db-backup schedule uninstall --name ${name}\``,
     );
     return EXIT.done;
   });
@@ -81,7 +78,7 @@ function choices(given: Given, config: Config) {
   const name = read('name', () => parseName(given.name ?? basename(config.path).replace(/\.ya?ml$/, '')));
   const account = read('user', () => accountFor(given.user, system));
   if (wrong.length === 0 && jobs.size === 0)
-    wrong.push('all jobs are none: `db-backup schedule uninstall` takes them away');
+    wrong.push('all jobs are none: to remove them, run `db-backup schedule uninstall`');
   if (system === null || name === null || account === null || wrong.length > 0) throw input(...wrong);
   return { jobs, system, name, account };
 }
@@ -91,7 +88,7 @@ function systemHere(): System {
   if (runsSystemd()) return 'systemd';
   if (programPath('crontab') !== null) return 'cron';
   throw new Error(
-    'neither systemd nor cron is here: install cron, or say systemd when this is the image of a machine that has it',
+    'this machine has neither systemd nor cron: install cron, or give --with systemd if this is the image of a machine that has it',
   );
 }
 
@@ -108,7 +105,7 @@ function programs(): { node: string; cli: string } {
   const cli = realpathSync(process.argv[1] ?? '');
   if (/[/\\]_npx[/\\]/.test(cli)) {
     throw input(
-      'this program was fetched by npx for this once, and may be gone tomorrow: npm install --global db-backup-action',
+      'npx downloaded this program for this call only, and may remove it: npm install --global db-backup-action',
     );
   }
   return { node: realpathSync(process.execPath), cli };
@@ -133,11 +130,11 @@ function refuseOthers({ name, config, account }: Installation, { system, whose }
       one.system === system && (system === 'cron' ? mark.user === account.name : scheduler.whose === whose);
     if (!isSame && mark.user === account.name) {
       throw input(
-        `${name} is installed already, in ${where}: db-backup schedule uninstall --name ${name} --with ${one.system} --user ${mark.user}, or choose another --name`,
+        `${name} is already installed, in ${where}: run db-backup schedule uninstall --name ${name} --with ${one.system} --user ${mark.user}, or choose another --name`,
       );
     }
     if (isSame && mark.config !== config) {
-      throw input(`${name} is what is installed for ${mark.config}, in ${where}: choose another --name`);
+      throw input(`${name} is already installed for ${mark.config}, in ${where}: choose another --name`);
     }
   }
   for (const scheduler of schedulers(account)) {
@@ -151,14 +148,14 @@ function refuseOthers({ name, config, account }: Installation, { system, whose }
 function refuseCredentials({ credentials }: Needs, system: System): void {
   if (system !== 'systemd' && credentials.length > 0) {
     throw input(
-      `the configuration has credentials of systemd (${credentials.join(', ')}), which ${system} does not know: use { file: ... }`,
+      `the configuration has systemd credentials (${credentials.join(', ')}), which ${system} does not support: use { file: ... }`,
     );
   }
   const odd = credentials
     .filter((one) => !/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(one))
     .map((one) => JSON.stringify(one));
   if (odd.length > 0) {
-    throw input(`${odd.join(', ')}: expected names of credentials, of letters, digits, ".", "_" and "-"`);
+    throw input(`${odd.join(', ')}: expected names of credentials with only letters, digits, ".", "_" and "-"`);
   }
 }
 
@@ -172,14 +169,13 @@ function hints(wanted: Installation, system: System): string[] {
   );
   return [
     ...variables.map(
-      (one) =>
-        `the variable ${one}, which the configuration names, will not be set when it runs by itself: use { file: ... }`,
+      (one) => `the configuration names the variable ${one}, which is not set in scheduled jobs: use { file: ... }`,
     ),
     ...credentialHints(credentials, account),
-    ...hidden.map((path) => `${path} is in the home of somebody else`),
+    ...hidden.map((path) => `${path} is in the home of another user`),
     ...(system === 'task-scheduler' ? [] : changeable(wanted)),
     ...(isRoot() && account.uid === 0 && sudo !== undefined && sudo !== 'root'
-      ? [`it will run as root; --user ${sudo} has ${sudo} run it`]
+      ? [`it will run as root; to run it as ${sudo}, give --user ${sudo}`]
       : []),
   ];
 }
@@ -190,7 +186,7 @@ function changeable({ account, node, cli, config }: Installation): string[] {
     .map((path) => changeableByOthers(path, account.uid))
     .filter((path) => path !== null);
   return [...new Set(paths)].map(
-    (path) => `${path} can be changed by another user, who could so do anything as ${account.name}`,
+    (path) => `another user can change ${path}, and so could do anything as ${account.name}`,
   );
 }
 
@@ -199,12 +195,12 @@ function credentialHints(credentials: readonly string[], { home }: Account): str
   return credentials
     .map((one) => `${folder}/${one}`)
     .filter((path) => !existsSync(path))
-    .map((path) => `${path} is not there: the credential is read from it, so write it before the first run`);
+    .map((path) => `${path} is missing: the credential is read from it, so write it before the first run`);
 }
 
 /** Throws E_INPUT when who runs it could not even begin. */
 function expectReadable({ account, node, cli, config, needs }: Installation): void {
   const unreadable = unreadableFor(account, [node, cli, config, ...needs.files]);
   if (unreadable.length === 0) return;
-  throw input(...unreadable.map((path) => `${account.name}, who is to run it, can not read ${path}`));
+  throw input(...unreadable.map((path) => `${account.name}, who will run it, cannot read ${path}`));
 }

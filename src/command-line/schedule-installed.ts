@@ -25,7 +25,7 @@ export const status = (given: Given): Promise<number> =>
     for (const { one, scheduler } of found) {
       const { facts, wrong } = scheduler.state(one);
       const gone = [one.mark.node, one.mark.cli, one.mark.config].filter((path) => !existsSync(path));
-      const faults = [...wrong, ...gone.map((path) => `${path} is not there any more`)];
+      const faults = [...wrong, ...gone.map((path) => `${path} no longer exists`)];
       tell(headOf(one), [...facts, ...faults.map((fault) => `WRONG: ${fault}`)]);
       if (faults.length > 0) isWell = false;
     }
@@ -61,14 +61,14 @@ export const uninstall = (given: Given): Promise<number> =>
   told(async () => {
     const found = ours(given);
     const names = [...new Set(found.map(({ name }) => name))];
-    if (given.name === undefined && names.length > 1) throw input(`--name: say which of ${names.join(', ')}`);
+    if (given.name === undefined && names.length > 1) throw input(`--name: choose one of ${names.join(', ')}`);
     const place = onlyOne(found, names[0] ?? '');
     if (place === null) {
       const name = given.name === undefined ? '' : ` under the name ${given.name}`;
-      say(`nothing of ours is installed${name}`);
+      say(`nothing to remove: nothing is installed${name}`);
     } else {
       const gone = given.dryRun ? place.heads : place.scheduler.uninstall(place.name, place.user);
-      for (const one of gone) say(`${given.dryRun ? 'would take away' : 'took away'} ${one}`);
+      for (const one of gone) say(`${given.dryRun ? 'would remove' : 'removed'} ${one}`);
     }
     return EXIT.done;
   });
@@ -121,7 +121,7 @@ function onlyOne(places: readonly Place[], name: string): Place | null {
     ...(differs(({ user }) => user) ? ['--user'] : []),
   ];
   const each = places.map(({ scheduler, user }) => `--with ${scheduler.system} --user ${user}`);
-  throw input(`${name} is installed more than once: say by ${options.join(' and ')} which of ${each.join(', ')}`);
+  throw input(`${name} is installed more than once: choose with ${options.join(' and ')} one of ${each.join('; ')}`);
 }
 
 const headOf = ({ mark, system, isIntact, where }: Installed): string =>

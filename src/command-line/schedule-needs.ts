@@ -49,7 +49,7 @@ export async function judge(
     const unread = target.elsewhere.filter(({ by }) => !known.includes(by)).map(({ input }) => input);
     if (unread.length === 0) wrong.push(...(await faultsFor(target, jobs)));
     else
-      warnings.push(`${name}: ${unread.join(', ')} can not be read before it runs, so its inputs are not checked now`);
+      warnings.push(`${name}: ${unread.join(', ')} cannot be read before it runs, so its inputs are not checked now`);
     const text = (input: InputName): string => {
       const given = unread.includes(input) ? undefined : target.inputs.get(input);
       return (given === undefined ? '' : readable(given)).trim() || declared[input].default;
@@ -59,7 +59,9 @@ export async function judge(
     if (isOther || OTHERS.some((input) => text(input) !== '')) startsOthers = true;
     const file = fileOf(text('database'));
     if (file === null) {
-      warnings.push(`${name}: database is not known now; when it is a file, its folder has to be writable for the job`);
+      warnings.push(
+        `${name}: database is not known now; if it is a file, the job must be able to write to its directory`,
+      );
     }
     const files = [file ?? '', text('metrics-file')].filter((path) => path !== '');
     for (const path of [text('directory'), ...files.map((one) => dirname(one))]) {
@@ -88,7 +90,7 @@ const within = (variables: Inputs, target: Target): Target => ({
 function atHomeOfCaller({ path, atHome }: Config, { name, home }: Account): string[] {
   if (home === homedir()) return [];
   return atHome.map(
-    (file) => `${path}: ${file} would be looked for in the home of ${name}, who is to run it: write the absolute path`,
+    (file) => `${path}: ${file} would be read from the home of ${name}, who will run it: write the absolute path`,
   );
 }
 

@@ -55,7 +55,7 @@ export const run = (given: Given): Promise<number> =>
       tell: (job, at) => say(`next: ${job}, ${timeOf(at)}`),
       signal,
     });
-    say('ended, as it was asked to');
+    say('stopped by a signal');
     return EXIT.done;
   });
 

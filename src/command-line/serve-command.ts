@@ -15,20 +15,28 @@ export const serve: Others = (root, done) => {
     .command('serve')
     .description('answer calls over HTTP: health, list, backup, restore, delete, storage (docs/api.md)')
     .exitOverride()
-    .option('--port <number>', 'where it listens; 0: any that is free', '8470')
-    .option('--listen <address>', 'on which address; any but loopback wants --allowed-host', '127.0.0.1')
+    .option('--port <number>', 'the port to listen on; 0: any free port', '8470')
+    .option(
+      '--listen <address>',
+      'the address to listen on; any other than loopback requires --allowed-host',
+      '127.0.0.1',
+    )
     .option(
       '--allowed-host <name>',
-      'a name by which it is called, besides localhost; may be given several times',
+      'a name that clients use to reach it, besides localhost; may be given several times',
       collect,
     )
-    .option('--behind-proxy', 'a proxy is in front, which says in X-Forwarded-For who calls')
-    .option('--token-file <file>', `the file that holds the bearer token; without it the variable ${TOKEN} has it`)
-    .option('--stop-timeout <duration>', 'how long SIGTERM waits for what runs, before that is asked to end', '60s')
+    .option('--behind-proxy', 'there is a proxy in front, which names the client in X-Forwarded-For')
+    .option('--token-file <file>', `the file with the bearer token (default: the variable ${TOKEN})`)
+    .option(
+      '--stop-timeout <duration>',
+      'how long to wait after SIGTERM for running commands, before they are stopped',
+      '60s',
+    )
     .option('--config <file>', 'the configuration; default: db-backup.yml here, then /etc/db-backup/db-backup.yml')
     .addHelpText(
       'after',
-      '\nInputs of the commands are options here as well, such as --database; the port of SSH is the variable DB_BACKUP_PORT.',
+      '\nThe inputs of the commands, such as --database, are options here too. Set the SSH port with the variable DB_BACKUP_PORT.',
     );
   const [token] = command.option('--token [text]').options.slice(-1);
   token?.hideHelp();
@@ -55,7 +63,7 @@ async function carryOut(options: ServeOptions): Promise<number> {
   try {
     serving = await startServer(served);
   } catch (error) {
-    platform().error(`${at}:${served.port} can not be listened on: ${describe(error).message}`);
+    platform().error(`cannot listen on ${at}:${served.port}: ${describe(error).message}`);
     return EXIT.failed;
   }
   const names = namesOf(served);
@@ -63,14 +71,14 @@ async function carryOut(options: ServeOptions): Promise<number> {
   platform().info(`listening on http://${at}:${serving.port}${of}`);
   if (!served.isLoopback) {
     platform().warning(
-      `others can reach ${at}, and what passes is not encrypted: put a proxy with TLS in front (docs/api.md)`,
+      `other machines can reach ${at}, and the traffic is not encrypted: put a proxy with TLS in front (docs/api.md)`,
     );
   }
   await cancelled();
   const { code, message } = describe(cancel.signal.reason);
   const isAsked = code === 'E_CANCELLED';
   if (!isAsked) platform().error(`${code}: ${message}`);
-  platform().info('stopping: no more calls are taken, and what runs is waited for');
+  platform().info('stopping: no new calls are accepted; waiting for running commands');
   await serving.stop(graceMs);
   return isAsked ? EXIT.done : EXIT.failed;
 }

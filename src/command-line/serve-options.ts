@@ -50,7 +50,7 @@ export async function readServeOptions(options: ServeOptions, environment: NodeJ
   const isLoopback = /^(127(\.\d+){3}|::1|localhost)$/.test(listen);
   const hosts = reading('allowed-host', [], () => (options.allowedHost ?? []).map(parseHostName));
   if (!isLoopback && hosts.length === 0)
-    wrong.push(`allowed-host: required with --listen ${listen}: the name by which others call it`);
+    wrong.push(`allowed-host: required with --listen ${listen}: give the name that clients use to reach it`);
   const port = reading('port', 0, () => wholeNumber(0, 65_535)(options.port));
   const graceMs = reading('stop-timeout', 0, () => parseTimer(options.stopTimeout));
   const token = await readToken(options, environment, wrong);
@@ -64,11 +64,11 @@ export async function readServeOptions(options: ServeOptions, environment: NodeJ
   const targets = all.filter((target) => !target.all).map(({ name }) => name);
   const servers = all.filter((target) => target.all).map(({ name }) => name);
   if (config === null && !given.has('database') && !variables.has('database'))
-    wrong.push('database: required, as --database, as a variable or in a configuration (--config)');
+    wrong.push('database: required: give --database, the variable, or a configuration (--config)');
   for (const name of all.length > 1 ? OWN : servers.length > 0 ? OF_ONE_SERVER : []) {
     if (given.has(name) || variables.has(name)) {
       const each = namesOf({ targets, servers }).join(', ');
-      wrong.push(`${name}: it would be that of each of ${each}: leave it to ${config?.path}`);
+      wrong.push(`${name}: it would apply to each of ${each}: set it in ${config?.path} instead`);
     }
   }
   // An option is a variable of those that carry calls out: each takes what it uses, and the configuration counts for less.
@@ -111,14 +111,14 @@ async function readToken(options: ServeOptions, env: NodeJS.ProcessEnv, wrong: s
   const { faultOfToken } = await import('../server/token.js');
   try {
     if (options.token !== undefined)
-      throw new Error('it is no option, since every user of the machine can see the arguments');
+      throw new Error('it cannot be an option, because every user of the machine can see the arguments');
     const file = options.tokenFile ?? (env[`${TOKEN}_FILE`] || null);
     const token = file === null ? (env[TOKEN]?.trim() ?? '') : inFile(file)();
     const fault = token === '' ? 'it is required' : faultOfToken(token);
     if (fault !== null) throw new Error(fault);
     return token;
   } catch (error) {
-    wrong.push(`token: ${(error as Error).message}: name a file that holds it, as --token-file FILE, or set ${TOKEN}`);
+    wrong.push(`token: ${(error as Error).message}: give a file with --token-file FILE, or set ${TOKEN}`);
     return '';
   }
 }

@@ -34,7 +34,7 @@ export class Checks {
     if (level === 'error' || level === 'warning') {
       const more = { ...(code === undefined ? {} : { code }), ...(todo === undefined ? {} : { todo }) };
       tellProblem(run, { level, message: `${what}: ${found}`, ...more });
-    } else run.log.info(`${level === 'skipped' ? 'not looked at' : 'ok'}: ${what}: ${found}`);
+    } else run.log.info(`${level === 'skipped' ? 'skipped' : 'ok'}: ${what}: ${found}`);
     return level !== 'error';
   }
 }

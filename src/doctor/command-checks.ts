@@ -27,7 +27,7 @@ export async function lookAtCommands(checks: Checks, host: HostFacts): Promise<s
     await checks.probe(input, async () => {
       const command = plainCommand(text);
       if (command === null) {
-        return { level: 'skipped', found: 'it is more than one plain command: only a run shows whether it works' };
+        return { level: 'skipped', found: 'this is more than one plain command: only a run shows if it works' };
       }
       if (command.sudo === null) return lookAtProgram(checks, command);
       return lookAtSudo(checks, command, host, lines);
@@ -43,8 +43,8 @@ async function lookAtProgram(checks: Checks, { words }: PlainCommand): Promise<L
   if (program !== '') return `${quoteOutside(program, 200)} is there`;
   throw new BackupError(
     'E_HOOK',
-    `there is no program ${first} that could be started, in the PATH of the login user or by that path`,
-    'Give the whole path; a command gets the environment of a login without a terminal.',
+    `cannot find an executable program ${first}, neither in the PATH of the login user nor as a path`,
+    'Give the full path. Commands get the environment of a login without a terminal.',
   );
 }
 
@@ -60,32 +60,32 @@ async function lookAtSudo(
   if (!/^\/[\w@%+=:,./-]+$/.test(program)) {
     throw new BackupError(
       'E_HOOK',
-      `there is no ${words[0]} where sudo looks for it (/usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin, /bin)`,
-      'Give the whole path.',
+      `sudo cannot find ${words[0]} (it looks in /usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin, /bin)`,
+      'Give the full path.',
     );
   }
   const [mode = '', owner = ''] = (facts.get('program_owner') ?? '').split(' ');
   if (owner !== '0' || /^.{5}w|^.{8}w/.test(mode)) {
     throw new BackupError(
       'E_HOOK',
-      `${program} can be written by others than root: who may run it by sudo, and who can write it, would be root`,
-      `As root: \`chown root ${program}; chmod go-w ${program}\`, and look at the folders above it.`,
+      `users other than root can write to ${program}: with this sudo rule, they would become root`,
+      `As root: \`chown root ${program}; chmod go-w ${program}\`, and check the directories above it.`,
     );
   }
   const user = userInSudoers(hello.get('user') ?? '', hello.get('uid') ?? '');
   const as = sudo || 'root';
   const line = `${user} ALL=(${as}) NOPASSWD: ${inSudoers([program, ...words.slice(1)])}`;
   lines.push(line);
-  const todo = `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): \`${line}\``;
+  const todo = `As root, add this line to /etc/sudoers.d/db-backup (\`visudo -f\`): \`${line}\``;
   const said = quoteOutside(facts.get('sudo_said') ?? '', 300);
   if (facts.get('sudo_status') !== '0') {
-    throw new BackupError('E_HOOK', `sudo does not let ${user} run it${said === '' ? '' : `: ${said}`}`, todo);
+    throw new BackupError('E_HOOK', `sudo does not allow ${user} to run it${said === '' ? '' : `: ${said}`}`, todo);
   }
   const free = asksNothing(facts.get('sudo_rules') ?? '', as, program, words);
   if (free === true) return 'sudo runs it without a password';
   if (free === null)
-    return { level: 'warning', found: 'sudo allows it; whether without a password, its list does not tell', todo };
-  throw new BackupError('E_HOOK', 'sudo allows it, and asks for a password, which nobody can type', todo);
+    return { level: 'warning', found: 'sudo allows it, but its list does not show if it asks for a password', todo };
+  throw new BackupError('E_HOOK', 'sudo allows it, but asks for a password, which nobody can type', todo);
 }
 
 /** A name that sudoers takes as it is, else the number. */

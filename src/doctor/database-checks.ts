@@ -24,15 +24,15 @@ export async function lookAtDatabase(checks: Checks): Promise<Facts | null> {
     if (facts.get('objects') === '0') {
       return {
         level: 'warning',
-        found: 'there is nothing in the database, and of nothing no backup is taken (E_EMPTY)',
-        todo: 'Is it the right one?',
+        found: 'the database is empty, and an empty database is not backed up (E_EMPTY)',
+        todo: 'Check that this is the right database.',
       };
     }
     const needed = facts.number('backup_kib') * 1024;
     const free = report.storage.freeBytes;
-    const found = `${formatBytes(needed)} needed, ${free === null ? 'how much is free is not known' : `${formatBytes(free)} free`}`;
+    const found = `${formatBytes(needed)} needed, ${free === null ? 'the free space is unknown' : `${formatBytes(free)} free`}`;
     if (free === null || free >= needed) return found;
-    const todo = 'Make room there, keep fewer backups, lower `min-free`, or choose another `directory`.';
+    const todo = 'Free some space there, keep fewer backups, lower `min-free`, or choose another `directory`.';
     return { level: 'error', code: 'E_NOSPACE', found, todo };
   });
   const told: Facts | null = facts;
@@ -46,7 +46,10 @@ export async function lookAtRestore(checks: Checks, { place }: HostFacts): Promi
   const { run, connection } = checks;
   await checks.probe('Restore', async () => {
     if (place === null || place.listed.backups.length === 0) {
-      return { level: 'skipped', found: 'there is no backup yet to plan one with: run `doctor` again after the first' };
+      return {
+        level: 'skipped',
+        found: 'there is no backup yet to plan a restore with: run `doctor` again after the first one',
+      };
     }
     const settings = { ...run.settings, dryRun: true };
     const report = newReport(run.now());
@@ -64,7 +67,7 @@ export async function lookAtRestore(checks: Checks, { place }: HostFacts): Promi
     const { neededBytes: needed, freeBytes: free, remarks } = plan;
     const found = `${from} into ${restoring.target}: ${plan.wayInWords}; ${formatBytes(needed)} needed${free === null ? '' : `, ${formatBytes(free)} free`}`;
     if (free !== null && free < needed) {
-      return { level: 'warning', code: 'E_NOSPACE', found, todo: 'Make room before you need it.' };
+      return { level: 'warning', code: 'E_NOSPACE', found, todo: 'Free some space before you need it.' };
     }
     const [remark] = remarks;
     return remark === undefined ? found : { level: 'warning', found, todo: remarks.join('; ') };

@@ -13,19 +13,23 @@ export async function lookAtEncryption(checks: Checks): Promise<void> {
     const facts = await checks.send(...keys, ['job', 'look_encryption', []]);
     const encrypted = encryptedBy(settings);
     const version = quoteOutside(facts.get('encryption_version') ?? '', 100);
-    const found = `${showEncrypted(encrypted)}, by version ${version}`;
+    const found = `${showEncrypted(encrypted)}, with version ${version}`;
     if (facts.get('opens') === '0') {
       return {
-        ...{ level: 'error', code: 'E_DECRYPT', found: `${found}; what is given to decrypt does not open it` },
-        todo: 'Give in `decryption-key` the private key of one of the recipients.',
+        ...{
+          level: 'error',
+          code: 'E_DECRYPT',
+          found: `${found}; the decryption key or passphrase you gave does not open it`,
+        },
+        todo: 'Set `decryption-key` to the private key of one of the recipients.',
       };
     }
     if (encrypted !== 'none' && encrypted.recipients.length === 1) {
       return {
-        ...{ level: 'warning', found: `${found}: who loses that one key has no backup` },
-        todo: 'Give two recipients, the key of one of them kept away from all machines.',
+        ...{ level: 'warning', found: `${found}: if you lose that one key, you lose every backup` },
+        todo: 'Give two recipients, and keep the private key of one of them offline.',
       };
     }
-    return facts.get('opens') === '1' ? `${found}; what is given to decrypt opens it` : found;
+    return facts.get('opens') === '1' ? `${found}; the decryption key or passphrase you gave opens it` : found;
   });
 }

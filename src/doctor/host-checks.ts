@@ -32,12 +32,12 @@ export async function lookAtHost(checks: Checks): Promise<HostFacts> {
     if (hello.get('uid') !== '0' || settings.transport.transport === 'local') {
       return facts.get('forced') === null
         ? found
-        : `${found}; authorized_keys forces a command, so this key can do nothing else`;
+        : `${found}; authorized_keys forces a command, so this key can run nothing else`;
     }
     return {
       level: 'warning',
-      found: `${found}: the key of this workflow is the key to the whole machine`,
-      todo: 'Log in as a user of its own, with `run-as` for the database; the set-up below has the lines.',
+      found: `${found}: this workflow's key has full control of the machine`,
+      todo: 'Log in as a dedicated user, with `run-as` for the database. The set-up below has the lines.',
     };
   });
   await checks.probe('Tools', () => describeTools(facts, hello, checks));
@@ -51,11 +51,11 @@ export async function lookAtHost(checks: Checks): Promise<HostFacts> {
     return describeDirectory(run, hello, opened);
   });
   await checks.probe('Backups', async () => {
-    if (!isThere) return { level: 'skipped', found: 'the directory could not be looked into' };
+    if (!isThere) return { level: 'skipped', found: 'the directory could not be read' };
     place = await HostPlace.open(run, connection, 'look');
     const { backups } = place.listed;
     const [newest] = backups;
-    if (newest === undefined) return `none of ${settings.name} yet`;
+    if (newest === undefined) return `no backups of ${settings.name} yet`;
     const free = report.storage.freeBytes;
     return `${backups.length}, the newest ${formatAge(run.now().getTime() - newest.createdAt.getTime())} old${free === null ? '' : `; ${formatBytes(free)} free`}`;
   });
@@ -76,30 +76,30 @@ function describeTools(facts: Facts, hello: Facts, { run }: Checks): string {
   }
   const there = facts.all('tool');
   const packs = there.includes('zstd') ? 'zstd' : 'gzip (zstd would be faster and smaller)';
-  const locks = there.includes('flock') ? 'flock' : 'a lock of its own, without flock';
-  return `all that every run needs; ${packs}; ${locks}`;
+  const locks = there.includes('flock') ? 'flock' : 'no flock, so this action uses its own lock';
+  return `every required tool is installed; ${packs}; ${locks}`;
 }
 
 /** Whether backups are made by themselves. */
 export async function lookAtSchedule(checks: Checks, { place }: HostFacts): Promise<void> {
   await checks.probe('Schedule', () => {
     const backups = place?.listed.backups ?? [];
-    if (backups.length === 0) return { level: 'skipped', found: 'there are no backups yet that tell what made them' };
+    if (backups.length === 0) return { level: 'skipped', found: 'there are no backups yet' };
     const [newest] = backups.filter(({ manifest }) => manifest.github?.event === 'schedule');
     if (newest !== undefined) {
       const age = checks.run.now().getTime() - newest.createdAt.getTime();
-      const found = `the newest backup that a schedule made is ${formatAge(age)} old`;
+      const found = `the newest scheduled backup is ${formatAge(age)} old`;
       if (age < LONG_AGO_MS) return found;
       return {
         level: 'warning',
         found,
-        todo: 'Look at the runs of that workflow: GitHub may have switched its schedule off.',
+        todo: 'Check the runs of that workflow: GitHub may have disabled its schedule.',
       };
     }
     return {
       level: 'warning',
-      found: `of ${counted(backups.length, 'backup')} none was made by a schedule`,
-      todo: 'Add `on: schedule` to a workflow, and `command: health` in another one that notices when it stops (examples/nightly.yml, examples/watchdog.yml); without GitHub, `db-backup schedule install` on the server.',
+      found: `no backup was made by a schedule (${counted(backups.length, 'backup')} checked)`,
+      todo: 'Add `on: schedule` to a workflow, and `command: health` to another one that notices when the first stops (examples/nightly.yml, examples/watchdog.yml). Without GitHub, run `db-backup schedule install` on the host.',
     };
   });
 }

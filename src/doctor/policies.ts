@@ -13,10 +13,10 @@ export function policies(
   const path = [...(prefix === '' ? [] : [prefix]), name].join('/');
   const where =
     endpoint === null
-      ? 'As the policy of a role or user of IAM.'
-      : 'As the policy of a user, as far as the store has policies.';
+      ? 'Attach this policy to an IAM role or user.'
+      : 'Attach this policy to a user, if the store has policies.';
   const kms = sse?.startsWith('aws:kms')
-    ? ' On the key of KMS it needs `kms:Decrypt` as well, and who adds `kms:GenerateDataKey`.'
+    ? ' It also needs `kms:Decrypt` on the KMS key, and `kms:GenerateDataKey` to upload.'
     : '';
   const policy = (title: string, why: string, actions: string[]): SetUp => ({
     title: `S3: ${title}`,
@@ -26,7 +26,7 @@ export function policies(
   });
   const lock = objectLock === null ? [] : ['s3:PutObjectRetention', 's3:GetObjectRetention'];
   return [
-    policy('the writer', 'For `command: backup` with `s3-keep: none`: it adds and reads, and deletes nothing.', [
+    policy('the writer', 'For `command: backup` with `s3-keep: none`: it uploads and reads, and deletes nothing.', [
       ...['s3:PutObject', 's3:GetObject', 's3:AbortMultipartUpload'],
       ...lock,
     ]),
@@ -35,8 +35,8 @@ export function policies(
       ? []
       : [
           policy(
-            'the one that rotates',
-            'For `command: prune`; a `backup` that rotates the store itself needs the rights of the writer as well.',
+            'the role that rotates',
+            "For `command: prune`. A `backup` that also rotates the store needs the writer's rights as well.",
             [...['s3:GetObject', 's3:GetObjectRetention', 's3:GetObjectLegalHold', 's3:DeleteObject']],
           ),
         ]),

@@ -37,8 +37,8 @@ function keyLines({ settings: { transport } }: Run, facts: Facts, onGitHub: bool
     {
       title: `~${username}/.ssh/authorized_keys on the host`,
       why: isFixed
-        ? `In place of the line that has this key: it can start \`sh -s\` and nothing else, and only from ${client}.`
-        : `In place of the line that has this key: it can start \`sh -s\` and nothing else. Runners of GitHub change their address; with one of your own add \`,from="ADDRESS"\` after \`sh -s"\`${from === '' ? '' : ` (now it is ${client})`}.`,
+        ? `Replaces the line that has this key. The key can then start \`sh -s\` and nothing else, and only from ${client}.`
+        : `Replaces the line that has this key. The key can then start \`sh -s\` and nothing else. GitHub's runners change their address. If you use your own runner, add \`,from="ADDRESS"\` after \`sh -s"\`${from === '' ? '' : ` (the address is now ${client})`}.`,
       language: 'text',
       text: line(isFixed ? from : '', key.publicLine),
     },
@@ -47,7 +47,7 @@ function keyLines({ settings: { transport } }: Run, facts: Facts, onGitHub: bool
     const target = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
     lines.push({
       title: `~${jump.username}/.ssh/authorized_keys on the jump host`,
-      why: 'It can go on to that one host, and do nothing on the jump host itself.',
+      why: 'The key can connect onward to that one host, and can do nothing on the jump host itself.',
       language: 'text',
       text: `restrict,port-forwarding,permitopen="${target}",command="/bin/false" ${jump.key.publicLine}`,
     });
@@ -60,7 +60,7 @@ function directoryLines({ settings, report }: Run, hello: Facts): SetUp[] {
   return [
     {
       title: 'The backup directory',
-      why: 'On the host. Nobody but the login user can write there.',
+      why: 'Run this on the host. Only the login user can write to this directory.',
       language: 'sh',
       text: ownLine(hello.get('user') ?? '', report.directory, settings),
     },
@@ -75,7 +75,7 @@ function sudoLines({ settings: { runAs, container } }: Run, user: string, sudo: 
   return [
     {
       title: '/etc/sudoers.d/db-backup',
-      why: 'As root, with `visudo -f /etc/sudoers.d/db-backup`. These commands and no others, without a password.',
+      why: 'As root, run `visudo -f /etc/sudoers.d/db-backup`. This allows these commands without a password, and no others.',
       language: 'text',
       text: lines.join('\n'),
     },

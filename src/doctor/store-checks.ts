@@ -13,8 +13,8 @@ export async function lookAtStore(checks: Checks): Promise<void> {
   if (s3 === null) {
     await checks.probe('Off-site copy', () => ({
       level: 'warning',
-      found: 'there is none: a backup on the disk of the database does not survive that disk',
-      todo: 'Set `s3-bucket`: docs/off-site.md.',
+      found: 'there is none: if the disk of the database fails, the backups on it are lost too',
+      todo: 'Set `s3-bucket` (docs/off-site.md).',
     }));
     return;
   }
@@ -29,21 +29,21 @@ export async function lookAtStore(checks: Checks): Promise<void> {
       const clock =
         ahead === null || Math.abs(ahead) < 60_000
           ? ''
-          : `; its clock is ${formatDuration(Math.abs(ahead))} from that of the runner`;
+          : `; its clock differs from the runner's by ${formatDuration(Math.abs(ahead))}`;
       const read = manifest === undefined ? 'can be listed' : 'can be listed and read';
-      return `${store.uriOf(prefix)} ${read}, with ${counted(files.length, 'object')}${clock}. Whether it may be written, the first backup shows`;
+      return `${store.uriOf(prefix)} ${read}, with ${counted(files.length, 'object')}${clock}. The first backup shows if it can be written to`;
     });
     await checks.probe('The host reaches the store', async () => {
-      if (!isThere) return { level: 'skipped', found: 'the store itself could not be asked' };
+      if (!isThere) return { level: 'skipped', found: 'the store did not answer the check above' };
       if (s3.uploadVia === 'runner')
         return { level: 'skipped', found: 'the copies go through the runner (`s3-upload-via`)' };
       const store = await open();
       const unable = await store.lending.whyNotFetch(store.keyOf(name, PROBE), connection);
-      if (unable === null) return 'it does, so copies go straight there, without credentials on the host';
+      if (unable === null) return 'yes, so the host uploads copies directly, without any credentials';
       if (s3.uploadVia === 'auto') return `${unable.why}, so copies go through the runner`;
       return {
         ...{ level: 'error', code: 'E_S3_UNAVAILABLE', found: unable.why },
-        todo: 'Let the host reach it, or leave `s3-upload-via` at `auto`.',
+        todo: 'Let the host reach the store, or leave `s3-upload-via` at `auto`.',
       };
     });
   });

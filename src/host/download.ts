@@ -38,7 +38,7 @@ export async function download(host: Host, wanted: Wanted, to: string, options: 
     if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
     throw new BackupError(
       'E_NOSPACE',
-      `the disk of the runner is full: ${plural(wanted.bytes, 'byte')} do not fit beside ${to}`,
+      `the disk of the runner is full: there is no room for ${plural(wanted.bytes, 'byte')} at ${to}`,
     );
   } finally {
     await target.close();
@@ -84,7 +84,10 @@ async function* receive(
   const tooLong = (): void => {
     const seconds = Math.round(idleTimeoutMs / 1000);
     stop(
-      new BackupError('E_TIMEOUT', `no byte of ${wanted.file} came from ${host.label} for ${seconds} s (idle-timeout)`),
+      new BackupError(
+        'E_TIMEOUT',
+        `no data of ${wanted.file} arrived from ${host.label} for ${seconds} s (idle-timeout)`,
+      ),
     );
   };
   let idle = setTimeout(tooLong, idleTimeoutMs);
@@ -106,12 +109,12 @@ async function* receive(
   }
   if (incoming.isWhole()) return incoming.check(said);
   throw gone(
-    `what sent ${wanted.file} on ${host.label} ended after ${of()}${said === '' ? '' : `; it said: ${JSON.stringify(said)}`}`,
+    `the process that sent ${wanted.file} on ${host.label} ended after ${of()}${said === '' ? '' : `; its output was: ${JSON.stringify(said)}`}`,
   );
 }
 
 const gone = (message: string): BackupError =>
-  new BackupError('E_REMOTE_LOST', message, 'What had come was removed from the runner. Run again.');
+  new BackupError('E_REMOTE_LOST', message, 'Run again. The part that was downloaded was removed from the runner.');
 
 /** Takes what `send_file` of host/programs/download.sh prints apart. The host is not trusted: no more than was asked for is taken. */
 class Incoming {
@@ -142,7 +145,7 @@ class Incoming {
       this.hash.update(piece);
     }
     if (this.bytes > bytes) {
-      throw damaged(`more than the ${plural(bytes, 'byte')} that the manifest says came of ${file}`);
+      throw damaged(`the host sent more of ${file} than the ${plural(bytes, 'byte')} in its manifest`);
     }
     return payload;
   }
@@ -168,15 +171,15 @@ class Incoming {
     if (status > 128) {
       throw new BackupError(
         'E_REMOTE_LOST',
-        `what sent ${file} was killed by signal ${status - 128} after ${this.bytes} of ${plural(bytes, 'byte')}`,
+        `the process that sent ${file} was killed by signal ${status - 128} after ${this.bytes} of ${plural(bytes, 'byte')}`,
       );
     }
-    if (status !== 0) throw damaged(`${file} could not be read to its end: ${JSON.stringify(said)}`);
+    if (status !== 0) throw damaged(`${file} could not be read completely: ${JSON.stringify(said)}`);
     if (this.bytes !== bytes)
-      throw damaged(`${plural(this.bytes, 'byte')} came of ${file}, the manifest says ${bytes}`);
+      throw damaged(`${plural(this.bytes, 'byte')} of ${file} arrived, but the manifest says ${bytes}`);
     const digest = this.hash.digest('hex');
     if (digest !== sha256)
-      throw damaged(`the SHA-256 of ${file} as it came to the runner is ${digest}, the manifest says ${sha256}`);
+      throw damaged(`the SHA-256 of ${file} on the runner is ${digest}, but the manifest says ${sha256}`);
   }
 
   private status(): number | null {
@@ -193,16 +196,16 @@ class Incoming {
       if (text.length > MAX_NOISE) {
         throw new BackupError(
           'E_SHELL',
-          `the login scripts of the host print more than ${MAX_NOISE} bytes into a session without a terminal`,
+          `the login scripts of the host print more than ${MAX_NOISE} bytes in a session without a terminal`,
         );
       }
       return null;
     }
     const { file, bytes } = this.wanted;
     const line = text.subarray(at + this.mark.length + 2, end).toString('latin1');
-    if (line === 'missing') throw damaged(`${file} is not there, or is no regular file`);
+    if (line === 'missing') throw damaged(`${file} is missing, or is not a regular file`);
     if (line !== `size ${bytes}`)
-      throw damaged(`${file} has ${JSON.stringify(line.replace(/^size /, ''))} bytes, the manifest says ${bytes}`);
+      throw damaged(`${file} has ${JSON.stringify(line.replace(/^size /, ''))} bytes, but the manifest says ${bytes}`);
     this.noise = null;
     return text.subarray(end + 1);
   }
@@ -212,5 +215,5 @@ const damaged = (message: string): BackupError =>
   new BackupError(
     'E_CHECKSUM',
     message,
-    'Do not rely on this backup: take a new one, and look at the disk of the host and at who can write that directory. It counts as not verified from now on, so no rotation relies on it.',
+    'Do not rely on this backup. Take a new one, and check the disk of the host and who can write to that directory. From now on the backup counts as not verified, so no rotation relies on it.',
   );

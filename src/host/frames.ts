@@ -118,6 +118,6 @@ function cut(text: string): [string, string] {
 function tooLarge(what: string, cap: number): BackupError {
   return new BackupError(
     'E_TOO_LARGE',
-    `the host sent ${what} of more than ${cap} bytes, which our program there never does`,
+    `the host sent ${what} of more than ${cap} bytes, which our program never sends`,
   );
 }

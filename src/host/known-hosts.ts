@@ -143,7 +143,7 @@ export function sharedLines(knownHosts: string, host: Place, jump: Place): strin
   const ofJump = findHostKeys(knownHosts, jump.host, jump.port).keys.map(({ line }) => line);
   const shared = findHostKeys(knownHosts, host.host, host.port).keys.filter(({ line }) => ofJump.includes(line));
   if (shared.length === 0) return null;
-  return `known-hosts: the jump host ${jumpName} can show its own key as that of ${name}, since one line lists it for both (line ${shared.map(({ line }) => line).join(', ')}); give each host a line of its own`;
+  return `known-hosts: the jump host ${jumpName} can present its own key as the key of ${name}, because one line lists it for both (line ${shared.map(({ line }) => line).join(', ')}); give each host its own line`;
 }
 
 type Place = { host: string; port: number };
@@ -201,14 +201,14 @@ const listOf = (lines: readonly HostKeyLine[]): string =>
 function whyNothingMatches(found: HostKeys, knownHosts: string, host: string, port: number): string {
   const name = nameInFile(host, port);
   const unreadable =
-    found.unreadableLines.length > 0 ? `; these lines can not be read: ${found.unreadableLines.join(', ')}` : '';
+    found.unreadableLines.length > 0 ? `; these lines cannot be read: ${found.unreadableLines.join(', ')}` : '';
   const supported = found.keys.filter((line) => ALGORITHMS.has(line.type));
   if (supported.length > 0) return `every key of ${name} is @revoked (${listOf(supported)})`;
   if (found.keys.length > 0) {
-    return `only key types that are not supported match ${name} (${listOf(found.keys)}), expected one of ${[...ALGORITHMS.keys()].join(', ')}${unreadable}`;
+    return `only unsupported key types match ${name} (${listOf(found.keys)}), expected one of ${[...ALGORITHMS.keys()].join(', ')}${unreadable}`;
   }
   if (found.authorities.length > 0) {
-    return `only @cert-authority lines match ${name}, and host certificates can not be checked here: add the host's own key${unreadable}`;
+    return `only @cert-authority lines match ${name}, and host certificates cannot be checked here: add the host's own key${unreadable}`;
   }
   return `${noLine(host, port, findHostKeys(knownHosts, host, 22).keys.length > 0)}${unreadable}`;
 }
@@ -223,7 +223,7 @@ const noneNamed = (fingerprints: readonly Fingerprint[], host: string, port: num
 function noLine(host: string, port: number, withoutPort: boolean): string {
   const name = nameInFile(host, port);
   return port !== 22 && withoutPort
-    ? `no line for ${name}; there is one for ${host} without a port, which stands for port 22 alone`
+    ? `no line for ${name}; there is one for ${host} without a port, which only means port 22`
     : `no line for ${name}`;
 }
 
@@ -232,11 +232,11 @@ function warningsOf(found: HostKeys, name: string): string[] {
   return [
     ...(found.authorities.length > 0
       ? [
-          `known-hosts: the @cert-authority lines for ${name} have no effect, because host certificates can not be checked here (line ${numbers(found.authorities)})`,
+          `known-hosts: the @cert-authority lines for ${name} have no effect, because host certificates cannot be checked here (line ${numbers(found.authorities)})`,
         ]
       : []),
     ...(found.unreadableLines.length > 0
-      ? [`known-hosts: lines that can not be read have no effect (line ${found.unreadableLines.join(', ')})`]
+      ? [`known-hosts: lines that cannot be read have no effect (line ${found.unreadableLines.join(', ')})`]
       : []),
   ];
 }

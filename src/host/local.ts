@@ -23,7 +23,7 @@ async function openShell(): Promise<Shell> {
     await exec('mkfifo', ['-m', '600', fifo], { silent: true, env });
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
-    throw new BackupError('E_SHELL', `no fifo could be made on this machine: ${String(error)}`);
+    throw new BackupError('E_SHELL', `no FIFO could be created on this machine: ${String(error)}`);
   }
   // Reading and writing, so that opening does not wait for the shell, and a write never fails for want of a reader.
   const requests = await open(fifo, 'r+');

@@ -35,7 +35,7 @@ export function mendKeyText(text: string): KeyText {
   const base64 = content.slice(cipherHeader?.[0].length ?? 0).replace(/\s+/g, '');
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64) || base64.length % 4 !== 0) {
     throw new UnusableKey(
-      'it is damaged: what stands between its BEGIN and END lines is not whole base64; copy the file again',
+      'it is damaged: the text between its BEGIN and END lines is not complete base64; copy the file again',
     );
   }
   // OpenSSH writes 70 characters a line, OpenSSL 64; both read any length, ssh2 included.
@@ -72,11 +72,11 @@ function whyNoKey(text: string): string {
   if (text.startsWith('PuTTY-User-Key-File-')) {
     return 'it is a PuTTY .ppk file; export it as an OpenSSH key (PuTTYgen: Conversions, or puttygen FILE -O private-openssh)';
   }
-  if (/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/.test(text)) return 'its END line is missing: the key was cut off';
+  if (/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/.test(text)) return 'its END line is missing: copy the whole file';
   if (/-----END [A-Z0-9 ]*PRIVATE KEY-----/.test(text)) return 'its BEGIN line is missing: copy the whole file';
   if (PUBLIC_KEY.test(text)) return 'it is a public key; the private one is in the file without .pub';
   if (!/\s/.test(text) && /^[~./]|^[A-Za-z]:\\/.test(text)) {
     return 'it looks like the path of a file; give the contents of that file';
   }
-  return 'it is not a private key: there is no "-----BEGIN ... PRIVATE KEY-----" line';
+  return 'it is not a private key: it has no "-----BEGIN ... PRIVATE KEY-----" line';
 }

@@ -4,7 +4,7 @@ import type { PrivateKey } from '../settings/settings.js';
 import { type KeyText, mendKeyText, UnusableKey } from './private-key-text.js';
 
 const SUPPORTED = 'use an Ed25519, ECDSA (nistp256, nistp384, nistp521) or RSA key';
-const DAMAGED = 'it is damaged; copy the file again, whole';
+const DAMAGED = 'it is damaged; copy the whole file again';
 const WRONG_PASSPHRASE = (input: string) => `the passphrase in ${input} does not open it (or it is damaged)`;
 const locked = (input: string): string =>
   `it has a passphrase: give that in ${input}, or give a key without one (\`ssh-keygen -p -N '' -f COPY\` takes it off a copy)`;
@@ -80,7 +80,7 @@ function readString(body: Buffer, offset: number): [text: string, end: number] {
 
 function unsupportedType(type: string): string {
   return type.startsWith('sk-')
-    ? `it lives on a security key (${type}), which no runner has; ${SUPPORTED}`
+    ? `it is stored on a security key (${type}), which a runner does not have; ${SUPPORTED}`
     : `its type ${type} is not supported; ${SUPPORTED}`;
 }
 
@@ -166,7 +166,7 @@ async function provePair(pem: string, passphrase: string | undefined, passphrase
   const algorithm = parsed.type === 'ssh-rsa' ? 'sha256' : undefined;
   const signature: Buffer | Error = parsed.sign(sample, algorithm);
   if (!Buffer.isBuffer(signature) || parsed.verify(sample, signature, algorithm) !== true) {
-    throw new UnusableKey(`${DAMAGED} (its two halves do not belong together)`);
+    throw new UnusableKey(`${DAMAGED} (its public and private halves do not match)`);
   }
   return `${parsed.type} ${parsed.getPublicSSH().toString('base64')}`;
 }

@@ -41,7 +41,7 @@ export async function push(
     shell.write(receiveProgram(answers.mark, to.folder, to.file));
     const within = <T>(work: Promise<T>): Promise<T> => orTooLong(work, ended.signal, idleTimeoutMs, host.label);
     if ((await within(answers.next())) !== 'ready') {
-      throw new BackupError('E_PERM', `no file could be made in ${to.folder} on ${host.label}`);
+      throw new BackupError('E_PERM', `no file could be created in ${to.folder} on ${host.label}`);
     }
     const chunks = source[Symbol.asyncIterator]();
     for (;;) {
@@ -64,7 +64,7 @@ function orTooLong<T>(work: Promise<T>, ended: AbortSignal, ms: number | null, l
   return new Promise((resolve, reject) => {
     const leave = (): void => reject(ended.reason);
     const tooLong = (seconds: number): void =>
-      reject(new BackupError('E_TIMEOUT', `${label} took no byte for ${seconds} s (idle-timeout)`));
+      reject(new BackupError('E_TIMEOUT', `${label} accepted no data for ${seconds} s (idle-timeout)`));
     const timer = ms === null ? undefined : setTimeout(tooLong, ms, Math.round(ms / 1000));
     if (ended.aborted) leave();
     ended.addEventListener('abort', leave);
@@ -117,7 +117,10 @@ class Answers {
 
   gone(folder: string): BackupError {
     if (/ end [1-9]\d*\n$/.test(this.output)) return this.failed(folder);
-    return new BackupError('E_REMOTE_LOST', `what took the backup on ${this.label} ended before it had all of it`);
+    return new BackupError(
+      'E_REMOTE_LOST',
+      `the process that received the backup on ${this.label} ended before it had all of it`,
+    );
   }
 
   failed(folder: string): BackupError {
@@ -126,7 +129,7 @@ class Answers {
       ? new BackupError(
           'E_NOSPACE',
           `the file system of ${folder} on ${this.label} is full: ${said}`,
-          'Free some. What this run had written was removed, and nothing else was touched.',
+          'Free some space. What this run had written was removed, and nothing else was touched.',
         )
       : new BackupError('E_REMOTE_LOST', `the backup could not be written into ${folder} on ${this.label}: ${said}`);
   }

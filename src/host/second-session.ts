@@ -11,8 +11,8 @@ export async function openSecond(host: Host, otherwise: string): Promise<Shell> 
     if (!(error instanceof BackupError) || error.code !== 'E_SHELL') throw error;
     throw new BackupError(
       'E_SHELL',
-      `the bytes of the backup need a second session of the connection, and ${error.message}`,
-      `In sshd_config of the host allow two sessions for a connection (\`MaxSessions 2\` or more), or ${otherwise}`,
+      `reading or writing the backup needs a second session on the connection, and ${error.message}`,
+      `Allow two sessions per connection in sshd_config of the host (\`MaxSessions 2\` or more), or ${otherwise}`,
     );
   }
 }

@@ -5,11 +5,14 @@ import type { ShellEnd } from './host.js';
 
 /** The job of a request did not come to its end. */
 export function stopped(label: string, how: string, said: string): BackupError {
-  return new BackupError('E_REMOTE_LOST', `the program on ${label} was stopped in the middle (${how})${quoted(said)}`);
+  return new BackupError(
+    'E_REMOTE_LOST',
+    `the program on ${label} was stopped before it finished (${how})${quoted(said)}`,
+  );
 }
 
 export function idle(label: string, ms: number): BackupError {
-  return new BackupError('E_TIMEOUT', `nothing moved on ${label} for ${seconds(ms)} s (idle-timeout)`);
+  return new BackupError('E_TIMEOUT', `${label} made no progress for ${seconds(ms)} s (idle-timeout)`);
 }
 
 /** Our program did not greet. That may be for good, or the host is slow. */
@@ -17,7 +20,7 @@ export function silent(label: string, ms: number, said: string): BackupError {
   return new BackupError(
     'E_SHELL',
     `the login shell of ${label} did not start our program within ${seconds(ms)} s (connect-timeout)${quoted(said)}`,
-    'When the host is only slow, as under load, raise `connect-timeout`. Otherwise give the user a shell, or remove the forced command.',
+    'If the host is only slow, for example under load, raise `connect-timeout`. Otherwise give the user a shell, or remove the forced command.',
   );
 }
 
@@ -27,7 +30,10 @@ export function ended(label: string, { lost, signal, code }: ShellEnd, greeted: 
   const status = code === null ? 'without a status' : `with status ${code}`;
   const how = signal === null ? status : `by signal ${signal}`;
   return greeted
-    ? new BackupError('E_REMOTE_LOST', `the session on ${label} ended in the middle, ${how}${quoted(said)}`)
+    ? new BackupError(
+        'E_REMOTE_LOST',
+        `the session on ${label} ended before the program finished, ${how}${quoted(said)}`,
+      )
     : new BackupError(
         'E_SHELL',
         `the login shell of ${label} ended ${how} and did not start our program${quoted(said)}`,
@@ -36,7 +42,7 @@ export function ended(label: string, { lost, signal, code }: ShellEnd, greeted: 
 
 function quoted(said: string): string {
   const text = said.trim().slice(0, 200);
-  return text === '' ? '; it said nothing' : `; it said: ${JSON.stringify(text)}`;
+  return text === '' ? '; there was no output' : `; the output was: ${JSON.stringify(text)}`;
 }
 
 const seconds = (ms: number): number => Math.round(ms / 1000);

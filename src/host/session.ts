@@ -152,7 +152,7 @@ export class Session {
     if (from === 'elsewhere' && !this.mayTellElsewhere(told)) {
       throw new BackupError(
         'E_INTERNAL',
-        `what runs on ${this.host.label} as another user or in a container has told what is not for it to tell (${JSON.stringify(told.slice(0, 60))})`,
+        `a program on ${this.host.label} that runs as another user or in a container sent a message that it must not send (${JSON.stringify(told.slice(0, 60))})`,
       );
     }
     // these come of themselves, and count when they tell of something else than before

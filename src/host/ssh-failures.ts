@@ -15,7 +15,7 @@ export interface Hop {
 }
 
 const CLOSED_AT_ONCE =
-  'the other side closed the connection at once: what listens there is no SSH server, or a firewall, fail2ban or MaxStartups of sshd turns this address away';
+  "the other side closed the connection at once: it is not an SSH server, or a firewall, fail2ban or sshd's MaxStartups rejects this address";
 
 export const labelOf = (target: SshTarget): string => `${target.username}@${target.host}:${target.port}`;
 
@@ -28,8 +28,8 @@ export function hostKeyRefused(hop: Hop, why: string, seen: string[], offer: Off
   if (offer.signsSha1Alone && seen.length === 0) {
     return new BackupError(
       'E_HOSTKEY',
-      `${placeOf(hop)} can prove its host key by SHA-1 alone (ssh-rsa), which proves nothing any more. Offered: ${offer.hostKeys}. Compared with ${hop.policy.comparedWith}`,
-      `No credential was sent. On that host take OpenSSH 7.2 or newer, and let \`HostKeyAlgorithms\` of its sshd_config have \`rsa-sha2-512\`. Or give it a key of another type (\`ssh-keygen -A\`, and \`HostKey /etc/ssh/ssh_host_ed25519_key\` in sshd_config), and put that into \`known-hosts\` as a line that begins with \`${name}\`.`,
+      `${placeOf(hop)} can prove its host key only with SHA-1 (ssh-rsa), which is no longer secure. Offered: ${offer.hostKeys}. Compared with ${hop.policy.comparedWith}`,
+      `Install OpenSSH 7.2 or newer on that host, with \`rsa-sha2-512\` in \`HostKeyAlgorithms\` of its sshd_config. Or give it a key of another type (\`ssh-keygen -A\`, and \`HostKey /etc/ssh/ssh_host_ed25519_key\` in sshd_config), and add that to \`known-hosts\` as a line that begins with \`${name}\`. No credential was sent.`,
     );
   }
   const none = `none of a type that can be checked here${offer.hostKeys === '' ? '' : ` (${offer.hostKeys})`}`;
@@ -38,7 +38,7 @@ export function hostKeyRefused(hop: Hop, why: string, seen: string[], offer: Off
   return new BackupError(
     'E_HOSTKEY',
     `the host key of ${placeOf(hop)} ${why}. Offered: ${offered}. Compared with ${hop.policy.comparedWith}`,
-    `No credential was sent. On that host itself (its console, not this connection) run \`for k in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$k"; done\`. Only when it prints an offered fingerprint, put that into \`fingerprint\` as \`${name} SHA256:...\`, or the key into \`known-hosts\` as a line that begins with \`${name}\` (\`ssh-keyscan -p ${port} ${host}\` prints it); otherwise somebody may stand between.`,
+    `On that host itself (its console, not this connection), run \`for k in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$k"; done\`. Only if it prints an offered fingerprint, set \`fingerprint\` to \`${name} SHA256:...\`, or add the key to \`known-hosts\` as a line that begins with \`${name}\` (\`ssh-keyscan -p ${port} ${host}\` prints it). Otherwise somebody may be intercepting the connection. No credential was sent.`,
   );
 }
 
@@ -56,15 +56,15 @@ export function connectFailed(hop: Hop, error: Error, offer: Offer, proof: KeyPr
     return new BackupError(
       'E_CONNECT',
       `could not connect to ${where}: ${disagreement.why}`,
-      `In sshd_config of that host: \`${disagreement.line}\`, then \`systemctl reload ssh\`; or take a newer OpenSSH there.`,
+      `In sshd_config of that host, set \`${disagreement.line}\`, then run \`systemctl reload ssh\`. Or install a newer OpenSSH there.`,
       { cause: error },
     );
   }
   const input = isJump ? 'jump-host' : 'host';
   const causes: Record<string, string> = {
-    ENOTFOUND: `the name is not known to DNS; check \`${input}\``,
+    ENOTFOUND: `DNS does not know the name; check \`${input}\``,
     EAI_AGAIN: `DNS did not answer; check \`${input}\`, and the network of the runner`,
-    ECONNREFUSED: `nothing listens on that port; check \`${isJump ? input : 'port'}\`, and that sshd runs`,
+    ECONNREFUSED: `nothing listens on that port; check \`${isJump ? input : 'port'}\`, and that sshd is running`,
     ECONNRESET: CLOSED_AT_ONCE,
     EHOSTUNREACH: 'there is no route to it',
     ENETUNREACH: 'there is no route to it',
@@ -82,26 +82,26 @@ function keyRefused(hop: Hop, cause: Error, { left, isPartial, key }: KeyProof):
   const { username } = target;
   const where = placeOf(hop);
   const known = left.filter((name) => Object.hasOwn(METHODS, name)).map((name) => METHODS[name]);
-  const methods = known.join(' or ') || 'something that is not known here';
+  const methods = known.join(' or ') || 'an unknown method';
   const refused = (message: string, hint: string) => new BackupError('E_AUTH', message, hint, { cause });
   if (isPartial) {
     return refused(
-      `${where} accepted the key of ${username}, and asks for a second factor as well: ${methods}`,
-      `A run without a person has a key and no more. In sshd_config of that host excuse this user: \`Match User ${username}\`, and below it \`AuthenticationMethods publickey\`; or take a user of its own for backups, to whom the second factor does not apply.`,
+      `${where} accepted the key of ${username}, but also asks for a second factor: ${methods}`,
+      `Exempt this user in sshd_config of that host: \`Match User ${username}\`, and below it \`AuthenticationMethods publickey\`. Or use a separate user for backups that needs no second factor. A run without a person has only its key.`,
     );
   }
   if (left.length > 0 && !left.includes('publickey')) {
     return refused(
-      `${where} lets ${username} in by no key, but by ${methods} alone`,
-      `In sshd_config of that host: \`PubkeyAuthentication yes\`, also where a \`Match\` block is about this user; then add this line to ~${username}/.ssh/authorized_keys there: ${target.key.publicLine}`,
+      `${where} does not accept a key from ${username}, only ${methods}`,
+      `In sshd_config of that host, set \`PubkeyAuthentication yes\`, also in any \`Match\` block for this user. Then add this line to ~${username}/.ssh/authorized_keys there: ${target.key.publicLine}`,
     );
   }
   const rsa =
     key.type === 'ssh-rsa'
-      ? ' When it is there already, that server may take no RSA keys (`PubkeyAcceptedAlgorithms`): make an Ed25519 key, `ssh-keygen -t ed25519`.'
+      ? ' If the line is already there, that server may not accept RSA keys (`PubkeyAcceptedAlgorithms`): create an Ed25519 key with `ssh-keygen -t ed25519`.'
       : '';
   return refused(
-    `${where} refused the key of ${username} (the host key was right)`,
+    `${where} refused the key of ${username} (the host key was correct)`,
     `Add this line to ~${username}/.ssh/authorized_keys there, or correct \`${isJump ? 'jump-host' : 'username'}\`: ${target.key.publicLine}${rsa}`,
   );
 }
@@ -110,8 +110,8 @@ function keyRefused(hop: Hop, cause: Error, { left, isPartial, key }: KeyProof):
 const METHODS: Record<string, string> = {
   publickey: 'another key',
   password: 'a password',
-  'keyboard-interactive': 'answers to questions, such as a code (keyboard-interactive)',
-  hostbased: 'the word of a known host (hostbased)',
+  'keyboard-interactive': 'an interactive answer, such as a code (keyboard-interactive)',
+  hostbased: 'the identity of a known host (hostbased)',
   'gssapi-with-mic': 'a Kerberos ticket (gssapi-with-mic)',
 };
 
@@ -124,8 +124,8 @@ export function forwardFailed(jump: Hop, to: SshTarget, why: string, reason?: nu
       ? `${placeOf(jump)} forbids forwarding to ${target}: ${why}`
       : `${placeOf(jump)} could not connect to ${target}: ${why}`,
     reason === 1
-      ? 'In its sshd_config allow it: `AllowTcpForwarding yes` and no `PermitOpen` or `restrict` that excludes the target.'
-      : `Check \`host\` and \`port\` as the jump host sees them, that sshd runs there, and the firewall between the two.`,
+      ? 'Allow it in its sshd_config: `AllowTcpForwarding yes`, and no `PermitOpen` or `restrict` that excludes the target.'
+      : `Check \`host\` and \`port\` as the jump host sees them, that sshd is running there, and the firewall between the two.`,
   );
 }
 

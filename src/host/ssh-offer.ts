@@ -44,7 +44,7 @@ export class Offer {
     const [theirs, ours] = ['(remote)', '(local)'].map((side) => shown(this.lists.get(`${side} ${list}`)));
     const what = kind.replace(/^(C->S|S->C) /, '');
     return {
-      why: `it has no ${what} in common with this action; it offers ${theirs || 'an unknown list'}, this action has ${ours || 'others'}`,
+      why: `it shares no ${what} with this action: it offers ${theirs || 'an unknown list'}, and this action supports ${ours || 'others'}`,
       line: `${option} +${add}`,
     };
   }

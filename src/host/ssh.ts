@@ -199,12 +199,12 @@ async function connectHop(
       const cause = error instanceof Error ? error : new Error(String(error));
       if (key.verdict === 'revoked') throw hostKeyRefused(hop, 'is revoked by an @revoked line', seen, offer);
       if (key.verdict === 'accepted' && cause.message.includes('signature')) {
-        throw hostKeyRefused(hop, 'was shown by somebody who does not hold it', seen, offer);
+        throw hostKeyRefused(hop, 'was sent by somebody who does not have the private key', seen, offer);
       }
       const hasNone = key.verdict === '' && cause.message.includes('no matching host key format');
       if (key.verdict !== 'unknown' && !hasNone) throw connectFailed(hop, cause, offer, proof);
       algorithms = nextToAsk(algorithms, { tryOtherTypes, hasNone, shown: key.type });
-      if (algorithms.length === 0) throw hostKeyRefused(hop, 'is not a known one', seen, offer);
+      if (algorithms.length === 0) throw hostKeyRefused(hop, 'is not known', seen, offer);
       tryOtherTypes ||= hasNone;
     }
   }

@@ -48,7 +48,8 @@ export function readNewest(prefix: string, limitMs: number): Promise<Answer> {
     const { value, said } = await muffled(() => cache.restoreCache([FILE], `${prefix}none`, [prefix], options));
     const text = value === undefined ? null : readFileOf(join(workspace(), FILE));
     if (text !== null) return { state: 'done', text };
-    if (value !== undefined || TAR_FAILED.test(said)) return { state: 'spoilt', text: 'what was saved is no ledger' };
+    if (value !== undefined || TAR_FAILED.test(said))
+      return { state: 'spoilt', text: 'the saved entry is not a ledger' };
     return said === '' ? { state: 'missed', text: 'there is no ledger yet' } : { state: 'failed', text: said };
   };
   return within(limitMs, answer());
@@ -63,7 +64,7 @@ export function save(key: string, text: string, limitMs: number): Promise<Answer
     mkdirSync(folder());
     writeFileSync(join(workspace(), FILE), text);
     const { value, said } = await muffled(() => cache.saveCache([FILE], key));
-    return value === -1 ? { state: 'failed', text: said || 'the service did not take it' } : { state: 'done', text };
+    return value === -1 ? { state: 'failed', text: said || 'the service did not accept it' } : { state: 'done', text };
   };
   return within(limitMs, answer());
 }

@@ -20,7 +20,7 @@ import {
 } from '../backups/ledger.js';
 import { type Dispute, dispute, disputeFindings, missedBy } from '../backups/vanished.js';
 import { describe, ERRORS } from '../errors.js';
-import { formatDuration } from '../reporting/format.js';
+import { counted, formatDuration } from '../reporting/format.js';
 import { MAX_REMEMBERED, type Report } from '../reporting/report.js';
 import { note } from '../run/connect.js';
 import type { LedgerKeeper, Run } from '../run/run.js';
@@ -43,7 +43,9 @@ export function openLedger(run: Run): LedgerKeeper | null {
   const isStep = process.env.GITHUB_ACTIONS === 'true';
   if (!run.settings.ledger || run.settings.command === 'doctor' || !isStep) return null;
   if (mayBeThere(process.env)) return new Keeper(run);
-  run.log.info('ledger: this runner has no cache service, so nothing is remembered off the host; all else works');
+  run.log.info(
+    'ledger: this runner has no cache service, so nothing is remembered off the host; everything else works',
+  );
   return null;
 }
 
@@ -69,13 +71,13 @@ class Keeper implements LedgerKeeper {
     const answer = await readNewest(prefix, PATIENCE_MS);
     if (answer.state === 'done') {
       const ledger = parseLedger(answer.text, name);
-      run.log.info(`ledger: ${ledger.backups.length} backups of ${name} are remembered`);
+      run.log.info(`ledger: it remembers ${counted(ledger.backups.length, 'backup')} of ${name}`);
       if (run.settings.command === 'backup') this.tellUsual(ledger);
       return ledger;
     }
     this.isReadable = answer.state === 'missed' || answer.state === 'spoilt';
-    const outcome = { missed: '', spoilt: '; it begins anew' }[answer.state as string] ?? '; all else works';
-    run.log.info(`ledger: nothing is remembered of ${name}: ${answer.text}${outcome}`);
+    const outcome = { missed: '', spoilt: '; it starts again' }[answer.state as string] ?? '; everything else works';
+    run.log.info(`ledger: it remembers nothing of ${name}: ${answer.text}${outcome}`);
     return EMPTY;
   }
 
@@ -113,7 +115,7 @@ class Keeper implements LedgerKeeper {
     try {
       return await work(await this.reading);
     } catch (error) {
-      this.run.log.info(`ledger: it is of no use: ${describe(error).message}`);
+      this.run.log.info(`ledger: it cannot be used: ${describe(error).message}`);
       return otherwise;
     }
   }
@@ -153,10 +155,7 @@ class Keeper implements LedgerKeeper {
     if (last !== undefined) run.previous ??= last.ok ? 'ok' : 'failed';
     if (!report.ok) return;
     if (last?.ok === false) {
-      note(
-        run,
-        `the first ${report.command} that succeeds since the one of ${last.at}, which ended with ${last.errorCode}`,
-      );
+      note(run, `this ${report.command} succeeded; the previous one, of ${last.at}, failed with ${last.errorCode}`);
     }
     this.tellSlow(ledger);
   }

@@ -13,7 +13,7 @@ import type { Run } from '../run/run.js';
 const MOST = 50;
 
 /** Why a backup that was adopted in this run stays, whatever the rules say. */
-const ADOPTED_NOW = 'its manifest was lost, and it was adopted in this run';
+const ADOPTED_NOW = 'its manifest was missing, and this run adopted it';
 
 /**
  * Gives the payloads that have lost their manifest a new one, where the checksum beside them agrees and they unpack, while the lock is held.
@@ -23,7 +23,7 @@ export async function adoptLost(run: Run, host: HostPlace): Promise<Map<string, 
   const adopted = new Map<string, string>();
   const lost = host.listed.orphans.filter((orphan) => mayBeOf(run, orphan)).slice(0, MOST);
   if (run.settings.dryRun) {
-    for (const { id } of lost) run.log.info(`would adopt ${id} when its bytes agree with the checksum beside it`);
+    for (const { id } of lost) run.log.info(`would adopt ${id} if its bytes match the checksum beside it`);
     return adopted;
   }
   for (const orphan of lost) {
@@ -31,7 +31,7 @@ export async function adoptLost(run: Run, host: HostPlace): Promise<Map<string, 
     if (manifest === null) continue;
     await host.write(backupOf(orphan, manifest));
     adopted.set(orphan.id, ADOPTED_NOW);
-    run.log.info(`adopted ${orphan.id}: its bytes are those of the checksum beside it`);
+    run.log.info(`adopted ${orphan.id}: its bytes match the checksum beside it`);
   }
   return adopted;
 }

@@ -88,7 +88,7 @@ export async function standingInStore(
   const { suspicion, ...standing } = standingOfNew(run, manifest, others, suspicionOf(run, loss));
   if (!suspicion && loss !== null) await pinBefore(run, host, loss);
   if (!suspicion) return manifest;
-  const why = `${suspicion.why} (by the backups in ${store.uri})`;
+  const why = `${suspicion.why} (compared with the backups in ${store.uri})`;
   return { ...manifest, ...standing, suspicion: { ...suspicion, why } };
 }
 
@@ -97,7 +97,7 @@ export function alarm({ id }: Manifest, { limit, why }: Suspicion): BackupError 
   return new BackupError(
     'E_SHRUNK',
     why,
-    `It is marked as suspect, and counts for nothing until somebody says that the change is right. If it is right: \`command: accept\` with \`backup: ${id}\`, or \`${limit}: none\` for one run. If not, restore the newest good one.`,
+    `The backup is marked as suspect, and does not count until you accept it. If the change is right, run \`command: accept\` with \`backup: ${id}\`, or set \`${limit}: none\` for one run. If not, restore the newest good backup.`,
   );
 }
 

@@ -11,9 +11,9 @@ export function tellEncryption(run: Run, { id, encryption }: Manifest, known: re
   run.log.info(`${id} is ${showEncrypted(encryption)}`);
   if (hasKeyFor(encryption, run.settings)) return; // it was read back through it
   if (known.some(({ state, manifest }) => state === 'ok' && isEncryptedAlike(manifest.encryption, encryption))) return;
-  const alone = encryption.recipients.length === 1 ? ', and add a second one whose key lies elsewhere' : '';
+  const alone = encryption.recipients.length === 1 ? ', and add a second recipient whose key is kept elsewhere' : '';
   warn(
     run,
-    `${id} is the first backup that is ${showEncrypted(encryption)}, and nobody has opened it yet. Check that you have the key${alone}: \`command: verify\` with \`decryption-key\` opens it, docs/encryption.md tells how to keep keys`,
+    `${id} is the first backup that is ${showEncrypted(encryption)}, and nobody has opened it yet. Check that you have the key${alone}: open it with \`command: verify\` and \`decryption-key\`. docs/encryption.md says how to keep keys`,
   );
 }

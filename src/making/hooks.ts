@@ -40,7 +40,7 @@ export async function failWithHooks(run: Run, connection: Connection, error: unk
       ? new BackupError(
           code,
           message,
-          sentences(hint, 'The host runs `after-command` by itself, or the next run does first.'),
+          sentences(hint, 'The host still runs `after-command` by itself; if it cannot, the next run does so first.'),
         )
       : failure;
   }

@@ -94,7 +94,7 @@ function encryptionOf({ settings }: Run, facts: Facts): Encrypted {
   const asked = encryptedBy(settings);
   const method = methodOf(asked);
   if ((facts.get('encryption') ?? 'none') === method) return asked;
-  throw new BackupError('E_INTERNAL', `the host did not report that the backup is encrypted by ${method}`);
+  throw new BackupError('E_INTERNAL', `the host did not report that the backup is encrypted with ${method}`);
 }
 
 function tellLeftOut(run: Run, { content }: Manifest): void {
@@ -102,7 +102,7 @@ function tellLeftOut(run: Run, { content }: Manifest): void {
   if (content === null || left === 0) return;
   note(
     run,
-    `the manifest has no room for all ${formatCount(content.tables.length + left)} tables: it lists the largest ${formatCount(content.tables.length)}. All are in the backup, and a later proof or restore compares the rows of those that are listed`,
+    `the manifest has no room for all ${formatCount(content.tables.length + left)} tables: it lists the largest ${formatCount(content.tables.length)}. The backup has all of them. A later verify or restore compares the rows of the listed tables only`,
   );
 }
 

@@ -110,7 +110,7 @@ class Publication {
     run.left = 'backup-unknown';
     const removal = await host.publish(made, remove).catch((error: unknown) => {
       if (host.connection.said('published').length > 0) {
-        warn(run, `${made.id} was published before the run ended; it is complete and proven, and stays`);
+        warn(run, `${made.id} was published before the run ended: it is complete and verified, and stays`);
         this.setLeft(remove ?? []);
       } else {
         // what the program itself has refused was not published
@@ -160,15 +160,15 @@ class Publication {
   private async rotateCopies(store: StorePlace): Promise<void> {
     const { run, host, made } = this;
     const failed = (what: string) => (error: unknown) => {
-      throw notRotated(run, `the copies in the store could not be ${what}, so none was deleted`, error, AGAIN);
+      throw notRotated(run, `the off-site copies could not be ${what}, so none was deleted`, error, AGAIN);
     };
     if (store.rules !== null) {
       const { backups } = await store.catalogue().catch(failed('listed'));
       if (backups.find(({ id }) => id === made.id)?.state !== made.state) throw unlisted(store, made);
     }
     const [candidate = null] = toCandidates([made]);
-    const kept = await adoptCopies(run, store, host).catch(failed('looked at'));
-    const rotation = await planRotation(run, store, { made: candidate, kept }).catch(failed('looked at'));
+    const kept = await adoptCopies(run, store, host).catch(failed('checked'));
+    const rotation = await planRotation(run, store, { made: candidate, kept }).catch(failed('checked'));
     const objection = objectionTo(rotation);
     tellRotation(run, rotation, objection !== null);
     if (objection !== null) throw objection;
@@ -190,6 +190,6 @@ function showMade(run: Run, made: Backup): void {
 const unlisted = ({ uri }: StorePlace, { id }: Backup): BackupError =>
   new BackupError(
     'E_ROTATE',
-    `${uri} is listed without ${id}, which was read back there a moment ago`,
-    'The store or its credentials do not show all that is there. `prune` tries again.',
+    `the listing of ${uri} does not have ${id}, which was read back from there a moment ago`,
+    'Check the store and the rights of the credentials: the listing is not complete. `prune` tries again.',
   );

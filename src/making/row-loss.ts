@@ -70,9 +70,9 @@ export async function pinBefore(run: Run, host: HostPlace, loss: RowLoss): Promi
   const fate = here
     ? mayRewrite(run, here)
       ? `${id} is pinned, so no rotation deletes it`
-      : `${id} is signed, and this run, without \`signing-key\`, can not pin it: \`command: pin\` with the key does`
-    : `${id} is in the store alone, where nothing is pinned`;
-  warn(run, `${describeLoss(loss)}. ${fate}; \`row-loss-limit\`, \`on-row-loss\``);
+      : `${id} is signed, and this run has no \`signing-key\`, so it cannot pin it: run \`command: pin\` with the key`
+    : `${id} exists only in the bucket, where this action cannot pin`;
+  warn(run, `${describeLoss(loss)}. ${fate} (see \`row-loss-limit\`, \`on-row-loss\`)`);
   if (here === undefined) return;
   const rewrite = async (old: Backup, pinned: Manifest['pinned']): Promise<void> => {
     const { manifest } = await host.whole(old);
@@ -85,7 +85,7 @@ export async function pinBefore(run: Run, host: HostPlace, loss: RowLoss): Promi
     .sort(newestFirst);
   for (const old of ours.slice(PINS_KEPT).filter((backup) => mayRewrite(run, backup))) {
     await rewrite(old, null);
-    run.log.info(`unpinned ${old.id}: ${counted(PINS_KEPT, 'newer one')} before a loss of rows are pinned`);
+    run.log.info(`unpinned ${old.id}: ${counted(PINS_KEPT, 'newer backup')} from before a loss of rows are pinned`);
   }
 }
 
@@ -94,7 +94,7 @@ function describeLoss({ since, losses }: RowLoss): string {
     const table = quoteOutside(JSON.stringify(name), 100);
     return change === 'gone'
       ? `the table ${table} with ${counted(before ?? 0, 'row')} is gone`
-      : `the table ${table} has ${counted(after ?? 0, 'row')}, it had ${counted(before ?? 0, 'row')}`;
+      : `the table ${table} has ${counted(after ?? 0, 'row')}, down from ${counted(before ?? 0, 'row')}`;
   });
   const more = losses.length > NAMED ? [`and ${counted(losses.length - NAMED, 'more table')}`] : [];
   return `rows were lost since ${since.id}: ${[...named, ...more].join('; ')}`;

@@ -26,7 +26,7 @@ export function youngEnough({ settings, now, log }: Run, backups: readonly Backu
   );
   if (newest === null || now().getTime() - newest.createdAt.getTime() > ageMs) return null;
   if (alarmsIn(usable).length === 0) return newest;
-  log.info(`${newest.id} is young enough, but a newer one is suspect: another backup is taken`);
+  log.info(`${newest.id} is young enough, but a newer backup is suspect: taking another one`);
   return null;
 }
 
@@ -46,8 +46,8 @@ export async function isYoungEnough(run: Run, connection: Connection, ageMs: num
   if (hashed.need('sha256') !== newest.manifest.sha256) {
     throw new BackupError(
       'E_CHECKSUM',
-      `${newest.manifest.file} is young enough, but its SHA-256 is ${hashed.need('sha256')}, not ${newest.manifest.sha256} as in its manifest`,
-      'Do not rely on that backup; look at the disk. Remove `skip-if-younger-than` to take a new one.',
+      `${newest.manifest.file} is young enough, but its SHA-256 is ${hashed.need('sha256')}, and its manifest says ${newest.manifest.sha256}`,
+      'Do not rely on that backup. Check the disk. To take a new backup, remove `skip-if-younger-than`.',
     );
   }
   const { manifest } = await host.whole(newest);
@@ -57,11 +57,11 @@ export async function isYoungEnough(run: Run, connection: Connection, ageMs: num
   if (!settings.dryRun) run.left = 'backup-stays';
   await withStorePlace(run, host, async (store) => {
     if (store === null) return;
-    if (settings.dryRun) log.info(`would copy it to ${store.uri}, unless it is there`);
+    if (settings.dryRun) log.info(`would copy it to ${store.uri}, unless it is already there`);
     else await copyTo(run, connection, store, manifest, async () => manifest);
   });
   const age = formatAge(run.now().getTime() - newest.createdAt.getTime());
-  report.skipped = `${newest.id} is ${age} old, its bytes match its manifest: no new backup was needed`;
+  report.skipped = `no new backup was needed: ${newest.id} is ${age} old, and its bytes match its manifest`;
   report.ok = true;
   log.info(report.skipped);
   return true;

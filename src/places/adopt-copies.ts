@@ -7,7 +7,7 @@ import type { HostPlace } from './host.js';
 import type { StorePlace } from './store.js';
 
 /** Why a copy that was adopted in this run stays, whatever the rules say. */
-const ADOPTED_NOW = 'its manifest was lost, and was put back in this run';
+const ADOPTED_NOW = 'its manifest was missing, and this run put it back';
 
 /**
  * Gives the copies that have lost their manifest the one that the host has, where the store says that they are those bytes. Returns which,
@@ -30,7 +30,7 @@ async function putBack(run: Run, copies: StorePlace, backup: Backup): Promise<bo
   const { uri } = copies;
   const stored = await copies.stored(manifest.file);
   if (stored?.bytes !== manifest.bytes || stored.sha256 !== manifest.sha256) {
-    warn(run, `${id} in ${uri} has no manifest, and other bytes than the one on the host: it is kept as it is`);
+    warn(run, `${id} in ${uri} has no manifest, and its bytes differ from the backup on the host: it is kept as it is`);
     return false;
   }
   try {

@@ -109,7 +109,7 @@ function described(
     const none =
       asked.by === 'latest'
         ? `there is no verified backup of ${name} in ${place.uri}`
-        : `no verified backup of ${name} was taken by a deploy of the commit ${asked.sha}`;
+        : `no deploy of the commit ${asked.sha} took a verified backup of ${name}`;
     const why = (nor: string) => new BackupError('E_NOT_FOUND', none + nor, `${withheld(backups)}${known(backups)}`);
     return { backup, lost: { ids: gone, exact: false, why } };
   }
@@ -163,7 +163,7 @@ const damaged = (what: string) => (nor: string) =>
   new BackupError('E_CHECKSUM', what + nor, `Choose another backup: \`command: list\` shows them.`);
 
 const noManifest = (what: string) => (nor: string) =>
-  new BackupError('E_MANIFEST', what + nor, `Take a new backup, and do not rely on this one.`);
+  new BackupError('E_MANIFEST', what + nor, `Do not rely on this backup. Take a new one.`);
 
 /** There is no backup of that id; `backups`: what there is. */
 export function notFound(run: Run, id: string, backups: readonly Backup[], where: string): BackupError {
@@ -174,8 +174,10 @@ export function notFound(run: Run, id: string, backups: readonly Backup[], where
 function known(backups: readonly Backup[]): string {
   const ids = [...new Set(backups.toSorted(newestFirst).map(({ id }) => id))].slice(0, 5);
   const there =
-    ids.length === 0 ? 'There is none at all' : `The newest ${ids.length === 1 ? 'is' : 'are'} ${ids.join(', ')}`;
-  return `${there}; \`command: list\` shows every one.`;
+    ids.length === 0
+      ? 'There are no backups at all'
+      : `The newest ${ids.length === 1 ? 'is' : 'are'} ${ids.join(', ')}`;
+  return `${there}; \`command: list\` shows them all.`;
 }
 
 /** What there is and is not taken by itself. */
@@ -184,8 +186,10 @@ function withheld(backups: readonly Backup[]): string {
   const suspect = backups.find(({ state }) => state === 'suspect');
   const other = backups.find((one) => !isTrusted(one));
   return [
-    ...(other === undefined ? [] : [`${other.id} is ${other.state}, and counts for nothing. `]),
-    ...(partial === undefined ? [] : [`${partial.id} does not cover everything and is restored by its id alone. `]),
-    ...(suspect === undefined ? [] : [`${suspect.id} is suspect: \`command: accept\` makes it a good one. `]),
+    ...(other === undefined ? [] : [`${other.id} is ${other.state}, and does not count. `]),
+    ...(partial === undefined ? [] : [`${partial.id} is partial, and is restored only if you give its id. `]),
+    ...(suspect === undefined
+      ? []
+      : [`${suspect.id} is suspect: if it is right, accept it with \`command: accept\`. `]),
   ].join('');
 }

@@ -58,7 +58,7 @@ class Copying {
     let stored: Stored;
     if (has(key)) {
       stored = await store.readBack(key, manifest);
-      run.log.info(`${uri} is there already, with the same size and SHA-256`);
+      run.log.info(`${uri} already exists, with the same size and SHA-256`);
     } else [stored, via] = await this.uploadPayload();
     // it may have been pinned since
     const beside = store.keyOf(manifest.name, manifestFile(manifest.id));
@@ -92,7 +92,10 @@ class Copying {
     } catch (error) {
       if (state.unfinished !== null) await giveUp(run, store, state.unfinished);
       else if (state.isWhole && REJECTED.includes(describe(error).code)) {
-        warn(run, `${uri} is in the store and was rejected: without a manifest it is no backup; delete it there`);
+        warn(
+          run,
+          `${uri} failed its check, but is still in the bucket: without a manifest it is not a backup; delete it there`,
+        );
       }
       throw error;
     }
@@ -116,11 +119,11 @@ class Copying {
       if (!(error instanceof BackupError) || signal.aborted) throw error;
       const hint =
         error.code === 'E_SHELL'
-          ? 'In sshd_config of the host allow two sessions for a connection (`MaxSessions 2` or more), or use `s3-upload-via: host`.'
+          ? "Allow two sessions per connection in the host's sshd_config (`MaxSessions 2` or more), or use `s3-upload-via: host`."
           : error.code === 'E_CHECKSUM'
-            ? 'Look at the disk of the host, and at who can write that directory.'
+            ? "Check the host's disk, and who can write to that directory."
             : 'Run again.';
-      throw new BackupError(error.code, `while the backup was copied off-site: ${error.message}`, hint, {
+      throw new BackupError(error.code, `the off-site copy failed: ${error.message}`, hint, {
         cause: error,
       });
     }

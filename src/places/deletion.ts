@@ -18,8 +18,8 @@ export async function objectionToDeleting(run: Run, found: readonly Placed<Backu
     return refused(
       `${first.unit.id} is pinned: ${pinned.reason}`,
       first.place.kind === 'host'
-        ? 'Run `command: unpin` first if it really may go.'
-        : 'It is only in the store, where nothing is written again: if it really may go, delete it with the tools of the store.',
+        ? 'If you really want to delete it, run `command: unpin` first.'
+        : 'It exists only in the bucket, where this action changes no manifest. If you really want to delete it, use the tools of the store.',
     );
   }
   for (const { place, unit } of found) {
@@ -49,7 +49,7 @@ async function tooFew({ settings }: Run, place: Place, { id }: Unit): Promise<Ba
 async function held(place: Place, unit: Unit): Promise<BackupError | null> {
   const [one] = await place.held([unit]);
   if (one === undefined) return null;
-  return refused(`${one.id} is ${one.why} in ${place.uri}`, 'Run again when that has ended.');
+  return refused(`${one.id} is ${one.why} in ${place.uri}`, 'Run again after that has ended.');
 }
 
 const refused = (message: string, hint: string): BackupError => new BackupError('E_POLICY', message, hint);
@@ -61,10 +61,12 @@ export async function deleteOne(run: Run, place: Place, { id, files }: Unit): Pr
   const what = `the copy of ${id} in ${place.uri} could not be deleted`;
   if (failure !== null) {
     const again =
-      deleted.length === 0 ? 'Run again.' : 'What is left of it there is no backup any more: run again to delete it.';
+      deleted.length === 0
+        ? 'Run again.'
+        : 'Only part of it is left there, and that is no longer a backup. Run again to delete the rest.';
     throw notRotated(run, what, failure.error, again);
   }
   if (held.length > 0) {
-    throw new BackupError('E_ROTATE', `${what}: it is ${held[0]?.why}`, 'Run again when the lock has ended.');
+    throw new BackupError('E_ROTATE', `${what}: it is ${held[0]?.why}`, 'Run again after the lock has ended.');
   }
 }

@@ -23,7 +23,8 @@ export async function fetchToHost(
   found: Fetchable,
 ): Promise<string> {
   const { wanted, uri, backup, stored } = found;
-  if (wanted.bytes === 0) throw new BackupError('E_SOURCE_INVALID', `${uri} is empty (0 bytes)`, 'Choose another one.');
+  if (wanted.bytes === 0)
+    throw new BackupError('E_SOURCE_INVALID', `${uri} is empty (0 bytes)`, 'Choose another backup.');
   return run.log.group(`Fetch ${uri}`, async () => {
     const store = await place.open();
     const file = backup?.manifest.file ?? 'dump';
@@ -104,11 +105,11 @@ async function writeFrom(source: AsyncIterable<Buffer>, to: string): Promise<voi
 async function check({ send }: Connection, { wanted, uri, backup }: Fetchable, file: string): Promise<void> {
   const facts = await send(['job', 'check_fetched', [file]]);
   const [bytes, sha256] = [facts.number('fetched_bytes'), facts.need('fetched_sha256')];
-  if (bytes !== wanted.bytes) throw changed(uri, `${plural(bytes, 'byte')} came, and it has ${wanted.bytes}`);
+  if (bytes !== wanted.bytes) throw changed(uri, `${plural(bytes, 'byte')} arrived, expected ${wanted.bytes}`);
   if (wanted.sha256 !== null && sha256 !== wanted.sha256) {
-    throw changed(uri, `the SHA-256 of what came is ${quoted(sha256)}, and it should be ${wanted.sha256}`);
+    throw changed(uri, `the SHA-256 of the download is ${quoted(sha256)}, expected ${wanted.sha256}`);
   }
   if (backup !== null) await send(['job', 'accept_fetched', [file, wanted.sha256 ?? '']]);
 }
 
-const quoted = (text: string): string => (/^[0-9a-f]{64}$/.test(text) ? text : 'not told');
+const quoted = (text: string): string => (/^[0-9a-f]{64}$/.test(text) ? text : 'unknown');

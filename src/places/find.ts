@@ -51,7 +51,7 @@ async function instead<F extends Found>(
       if (one === null) continue;
       if (isTrusted(one.backup)) there.push(one);
       else if (asked.by === 'id' && backup === null) throw untrusted(one.backup, ` (in ${spare.uri})`);
-      else warn(run, `${id} in ${spare.uri} is passed over: ${one.backup.state}`);
+      else warn(run, `skipping ${id} in ${spare.uri}: it is ${one.backup.state}`);
     }
     if (!exact && backup === null && there.length === 0) {
       // the oldest one of a deploy counts, so all have to be looked at
@@ -62,7 +62,10 @@ async function instead<F extends Found>(
     const found = there.find((one) => one.backup === best) ?? null;
     if (found !== null) {
       const { id, manifest } = found.backup;
-      warn(run, `${reason.message}: ${id}, made on ${quoteOutside(manifest.host, 200)}, is taken from ${found.uri}`);
+      warn(
+        run,
+        `${reason.message}: ${id}, made on ${quoteOutside(manifest.host, 200)}, is used from ${found.uri} instead`,
+      );
     }
     return found;
   } catch (error) {
@@ -70,10 +73,10 @@ async function instead<F extends Found>(
     if (backup === null) {
       // whoever watches the backups is told that there is none, whoever restores one what keeps him from the store
       const { code, hint } = asked.by === 'newest' || ('toProve' in asked && asked.toProve) ? reason : error;
-      const message = `${reason.message}; and the store did not help: ${error.message}`;
+      const message = `${reason.message}; the store could not help: ${error.message}`;
       throw new BackupError(code, message, hint, { cause: error });
     }
-    warn(run, `${reason.message}; whether the store has it is not known: ${error.message}`);
+    warn(run, `${reason.message}; could not check if the store has it: ${error.message}`);
     return null;
   }
 }

@@ -23,5 +23,5 @@ async function* checked({ directory, file, bytes, sha256 }: Wanted, signal: Abor
     yield chunk as Buffer;
   }
   if (read === bytes && hash.digest('hex') === sha256) return;
-  throw new BackupError('E_CHECKSUM', `${path} holds other bytes than those that were backed up`);
+  throw new BackupError('E_CHECKSUM', `${path} no longer has the bytes that were backed up`);
 }

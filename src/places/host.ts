@@ -45,7 +45,7 @@ export class HostPlace implements Place {
     if (untold > 0) {
       warn(
         run,
-        `${untold} of the oldest manifests were not read, for all of them are more than the host sends: prune, or move old backups out of ${this.uri}`,
+        `${untold} of the oldest manifests were not read, because there are more than the host sends: prune, or move old backups out of ${this.uri}`,
       );
     }
     const identity = run.database.identity(facts);
@@ -112,7 +112,7 @@ export class HostPlace implements Place {
     const facts = await this.connection.send(['job', 'put_manifest', [file]]);
     const manifest = parseManifest(facts.need(`manifest ${file}`), backup.id);
     if (manifest.shortened === undefined && manifest.sha256 === backup.manifest.sha256) return { ...backup, manifest };
-    throw new BackupError('E_MANIFEST', `${file} is another one than a moment ago, or none of ours`);
+    throw new BackupError('E_MANIFEST', `${file} was changed a moment ago, or is not one of our manifests`);
   }
 
   remove(units: readonly Unit[]): Promise<Removal> {
@@ -194,7 +194,7 @@ export class HostPlace implements Place {
     const error = new BackupError(
       'E_ROTATE',
       quoteOutside(undeleted.join('; ')),
-      'Look at the owner and the attributes of the file (`lsattr`).',
+      'Check the owner and the attributes of the file (`lsattr`).',
     );
     const what = `${counted(undeleted.length, 'old file')} could not be deleted`;
     return { deleted, held: [], failure: { what, error, todo: '`prune` tries again.' } };

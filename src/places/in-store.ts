@@ -37,8 +37,8 @@ export async function named(run: Run, store: ObjectStore, { key }: S3Location): 
     await store.list(key); // when there is not even the bucket, this one says so
     throw new BackupError(
       'E_NOT_FOUND',
-      `there is no ${quoteOutside(store.uriOf(key), 1200)}`,
-      `Correct \`backup\`: the key of the payload, as \`s3-uri\` tells it.`,
+      `${quoteOutside(store.uriOf(key), 1200)} does not exist`,
+      `Correct \`backup\`: give the address of the payload, as in the output \`s3-uri\`.`,
     );
   }
   const folder = key.slice(0, key.lastIndexOf('/') + 1);
@@ -49,12 +49,12 @@ export async function named(run: Run, store: ObjectStore, { key }: S3Location): 
     if (file !== null && run.settings.signing !== null) {
       throw new BackupError(
         'E_SIGNATURE',
-        `${store.uriOf(key)} has no manifest beside it, so nothing is signed`,
-        'Who can delete the manifest can change the payload as well. Take another backup; without `signing-key` it is taken as any dump.',
+        `${store.uriOf(key)} has no manifest beside it, so it has no signature`,
+        'Whoever deleted the manifest may also have changed the payload. Choose another backup. Without `signing-key`, it is read like any other dump.',
       );
     }
     if (file !== null) {
-      warn(run, `${store.uriOf(key)} has no manifest beside it, so nothing tells what it should be but the store`);
+      warn(run, `${store.uriOf(key)} has no manifest beside it, so it can only be checked against what the store says`);
     }
     return { backup: null, uri: store.uriOf(key), stored, wanted: wantedOf(key, stored, stored.sha256) };
   }
@@ -67,8 +67,8 @@ export async function named(run: Run, store: ObjectStore, { key }: S3Location): 
   if (backup.manifest.file !== key.slice(folder.length)) {
     throw new BackupError(
       'E_MANIFEST',
-      `${store.uriOf(`${folder}${file}`)} is the manifest of ${backup.manifest.file}, not of that object`,
-      `Correct \`backup\`.`,
+      `${store.uriOf(`${folder}${file}`)} is the manifest of ${backup.manifest.file}, not of the object you named`,
+      `Correct \`backup\`, or choose another one.`,
     );
   }
   return agreeing(store, key, backup, stored);
@@ -98,7 +98,7 @@ export async function newestIn(
   if (found.length < all.length) {
     const first = all.find(({ backup }) => !isTrusted(backup))?.backup;
     const others = counted(all.length - found.length, 'backup');
-    warn(run, `${others} in the store, the first ${first?.id}, are passed over: ${first?.state}`);
+    warn(run, `skipping ${others} in the store (the first is ${first?.id}): ${first?.state}`);
   }
   const backups = found.map(({ backup }) => backup);
   for (const [at, backup] of asJudgedSince(backups, []).entries()) Object.assign(found[at] ?? {}, { backup });
@@ -108,8 +108,8 @@ export async function newestIn(
   if (hosts.length <= 1) return found;
   throw new BackupError(
     'E_TARGET_MISMATCH',
-    `${store.uriOf(store.keyOf(run.settings.name, ''))} has backups of ${hosts.length} hosts (${quoteOutside(hosts.slice(0, 5).join(', '), 300)}), and none of this one, ${here?.host}`,
-    `Name the one that is meant by its id (\`command: list\`), or set \`allow-other-target: true\` to take the newest of all.`,
+    `${store.uriOf(store.keyOf(run.settings.name, ''))} has backups of ${hosts.length} hosts (${quoteOutside(hosts.slice(0, 5).join(', '), 300)}), and none of this host, ${here?.host}`,
+    `Give the id of the backup you mean (\`command: list\` shows them), or set \`allow-other-target: true\` to use the newest of all.`,
   );
 }
 
@@ -182,7 +182,7 @@ async function readUnit(
     return agreeing(store, key, backup, stored);
   } catch (error) {
     if (!(error instanceof BackupError) || !['E_CHECKSUM', 'E_MANIFEST'].includes(error.code)) throw error;
-    warn(run, `${store.uriOf(store.keyOf(name, id))} is passed over: ${quoteOutside(error.message, 500)}`);
+    warn(run, `skipping ${store.uriOf(store.keyOf(name, id))}: ${quoteOutside(error.message, 500)}`);
     return null;
   }
 }
@@ -197,7 +197,7 @@ function read(run: Run, name: string, files: Unit['files'], text: string, identi
   );
   const [backup] = backups;
   if (backup !== undefined) return backup;
-  throw new BackupError('E_MANIFEST', problems[0]?.message ?? 'there is no manifest');
+  throw new BackupError('E_MANIFEST', problems[0]?.message ?? 'the manifest is missing');
 }
 
 /** What the store says of the payload is what the manifest says. Throws E_CHECKSUM. */
@@ -206,15 +206,15 @@ function agreeing(store: ObjectStore, key: string, backup: Backup, stored: Store
   const uri = store.uriOf(key);
   const why =
     stored.bytes !== bytes
-      ? `it has ${formatBytes(stored.bytes)} (${plural(stored.bytes, 'byte')}), its manifest says ${plural(bytes, 'byte')}`
+      ? `it has ${formatBytes(stored.bytes)} (${plural(stored.bytes, 'byte')}), but its manifest says ${plural(bytes, 'byte')}`
       : stored.sha256 !== null && stored.sha256 !== sha256
-        ? `it was stored with the SHA-256 ${stored.sha256}, its manifest says ${sha256}`
+        ? `it was stored with the SHA-256 ${stored.sha256}, but its manifest says ${sha256}`
         : null;
   if (why !== null) {
     throw new BackupError(
       'E_CHECKSUM',
       `${uri} does not belong to its manifest: ${why}`,
-      `Do not rely on that copy: find out who can write into the bucket.`,
+      `Do not rely on that copy. Find out who can write to the bucket.`,
     );
   }
   return { backup, uri, stored, wanted: wantedOf(key, stored, sha256) };

@@ -9,7 +9,7 @@ import { isOfStore } from '../stores/object-store.js';
 import type { Held, Place, Unit } from './place.js';
 
 /** Why a good one stays that no rule keeps. */
-const NOTHING_GOOD_GOES = 'the newest backup is suspect: no good one is deleted';
+const NOTHING_GOOD_GOES = 'the newest backup is suspect, so no good one is deleted';
 
 /** What is to become of the backups of a place. */
 export interface Rotation {
@@ -31,7 +31,7 @@ export async function planRotation(
 ): Promise<Rotation> {
   const { rules } = place;
   if (rules === null) {
-    run.log.info('the copies in the store are left to the lifecycle of the bucket (s3-keep: none)');
+    run.log.info("the bucket's lifecycle rotates the off-site copies (s3-keep: none)");
     return { place, retention: { decisions: [], refusal: null }, remove: [] };
   }
   const { keepMadeUnder: madeUnder, keepMinimum, maxDelete } = run.settings;
@@ -79,7 +79,7 @@ export function objectionTo(rotation: Rotation): BackupError | null {
   return new BackupError(
     'E_POLICY',
     refusal,
-    `Look at the plan (\`command: prune\` with \`dry-run: true\`), then change \`${rules}\`, \`keep-minimum\` or \`max-delete\`.`,
+    `Check the plan (\`command: prune\` with \`dry-run: true\`), then change \`${rules}\`, \`keep-minimum\` or \`max-delete\`.`,
   );
 }
 

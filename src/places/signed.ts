@@ -4,7 +4,7 @@ import { type Manifest, serializeManifest } from '../backups/manifest.js';
 import { BackupError } from '../errors.js';
 import type { Run } from '../run/run.js';
 
-const SIGNED = 'is signed, and this run has no `signing-key`: written anew, its manifest would lose the signature';
+const SIGNED = 'is signed, and this run has no `signing-key`: rewriting its manifest would lose the signature';
 
 /** The text of a manifest that is written for the first time, or with nothing changed: signed when the run has a key. */
 export function textOf({ settings: { signing } }: Run, manifest: Manifest): string {
@@ -21,7 +21,7 @@ export function rewrittenText(run: Run, backup: Backup): string {
 export function demandRewritable(run: Run, backup: Backup): void {
   demandTrusted(backup);
   if (mayRewrite(run, backup)) return;
-  throw new BackupError('E_SIGNATURE', `${backup.id} ${SIGNED}`, 'Give the key by which it was signed.');
+  throw new BackupError('E_SIGNATURE', `${backup.id} ${SIGNED}`, 'Set `signing-key` to the key that signed it.');
 }
 
 /** Without a key nothing that is signed is written anew. */
@@ -39,7 +39,7 @@ export function untrusted({ id, state, detail }: Backup, nor = ''): BackupError 
     'E_SIGNATURE',
     `${id} is ${state}: ${detail}${nor}`,
     state === 'unsigned'
-      ? 'If it was made before there was a key, and is right, `command: accept` with its id signs it. Without `signing-key` it is taken as it is.'
-      : 'If `signing-key` was changed, add the old key as another line. Otherwise do not rely on it: somebody has changed it. Take another backup, and find out who can write there; `command: delete` without `signing-key` deletes it.',
+      ? 'If it was made before you had a key, and you trust it, sign it: `command: accept` with its id. Without `signing-key` it is used as it is.'
+      : 'If `signing-key` was changed, add the old key as another line. Otherwise somebody has changed it: do not rely on it. Take another backup, and find out who can write there. To delete it, run `command: delete` without `signing-key`.',
   );
 }

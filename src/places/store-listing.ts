@@ -25,7 +25,7 @@ export async function listCopies(
   for (const { file, bytes } of listed.toReversed()) {
     total += Math.min(bytes, MAX_READ_BYTES);
     if (total <= MAX_TOTAL_BYTES) wanted.push(file);
-    else unread.push(`the newer ones are ${MAX_TOTAL_BYTES} bytes already`);
+    else unread.push(`the newer manifests already add up to ${MAX_TOTAL_BYTES} bytes`);
   }
 
   const manifests = new Map<string, string>();

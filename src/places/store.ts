@@ -19,10 +19,10 @@ import { textOf } from './signed.js';
 import { listCopies } from './store-listing.js';
 
 const HIDDEN =
-  'the bucket keeps versions: what was deleted is hidden by delete markers, and takes space until a lifecycle rule (NoncurrentVersionExpiration) removes it';
+  'the bucket keeps versions: delete markers hide what was deleted, and it takes up space until a lifecycle rule (NoncurrentVersionExpiration) removes it';
 
 /** Who deletes what could not be. */
-export const AGAIN = '`prune` tries again; with `s3-keep: none` the lifecycle of the bucket does it.';
+export const AGAIN = "`prune` tries again. With `s3-keep: none`, the bucket's lifecycle deletes instead.";
 
 /** The copies of one database's backups in an object store, beside what the host has of them. */
 export class StorePlace implements Place<InStore> {
@@ -56,15 +56,15 @@ export class StorePlace implements Place<InStore> {
       problems.push(
         wrong(
           'E_S3_VERIFY',
-          `${id} has another SHA-256 there than on the host: one of the two is not what was backed up`,
-          'Prove both: `command: verify` with the id, and with its `s3://` address.',
+          `the SHA-256 of ${id} there differs from the one on the host: one of the two is not what was backed up`,
+          'Verify both: run `command: verify` with the id, then with its `s3://` address.',
         ),
       );
     }
     if (unread.length > 0) {
       const why = quoteOutside(unread[0] ?? '', 300);
       problems.push(
-        odd('E_S3_UNAVAILABLE', `${counted(unread.length, 'manifest')} could not be read, the first because ${why}`),
+        odd('E_S3_UNAVAILABLE', `${counted(unread.length, 'manifest')} could not be read; the first: ${why}`),
       );
     }
     const here = await this.here();
@@ -78,7 +78,7 @@ export class StorePlace implements Place<InStore> {
       const made = quoteOutside(`made on another host, ${others[0]?.manifest.host}`, 200);
       warn(
         run,
-        `${counted(others.length, 'backup')} in ${uri} were ${made}: they do not count here, and rotation leaves them alone. Two databases that share a bucket need names or prefixes of their own; after a move to another host, \`command: delete\` deletes what is old`,
+        `${counted(others.length, 'backup')} in ${uri} were ${made}: they do not count here, and rotation leaves them alone. If two databases share a bucket, give each its own name or prefix. If you moved to another host, delete the old backups with \`command: delete\``,
       );
     }
     run.report.s3 = { uri, backups: 0, backupsBytes: 0, retention: [], deleted: 0, hidden: false };
@@ -107,7 +107,7 @@ export class StorePlace implements Place<InStore> {
       return (await this.read(false)).catalogue.backups.filter(({ manifest }) => !isFromElsewhere(manifest, here));
     } catch (error) {
       if (run.signal.aborted || !isOfStore(error)) throw error;
-      run.log.debug(`the copies could not be looked at: ${error.message}`);
+      run.log.debug(`the off-site copies could not be checked: ${error.message}`);
       return [];
     }
   }
@@ -157,7 +157,7 @@ export class StorePlace implements Place<InStore> {
           const outcome = await store.remove(this.keyOf(store, file));
           if (outcome === 'locked' && at > 0) throw orphaned(uri + file);
           if (outcome === 'locked') {
-            removal.held.push({ id, why: 'locked, says the store' });
+            removal.held.push({ id, why: 'locked, according to the store' });
             break;
           }
           hides ||= outcome === 'hidden';
@@ -226,6 +226,6 @@ const minute = (time: Date): string => `${time.toISOString().slice(0, 16).replac
 const orphaned = (uri: string): BackupError =>
   new BackupError(
     'E_ROTATE',
-    `${uri} is locked, but its manifest was not, and is deleted`,
-    'Once the lock has ended, `command: delete` with its id deletes it.',
+    `${uri} is locked, but its manifest was not, and has been deleted`,
+    'After the lock has ended, delete it: `command: delete` with its id.',
   );

@@ -12,12 +12,12 @@ const NOTE = object({ key: text(1), id: text(1) });
 export async function giveUp(run: Run, store: ObjectStore, upload: UnfinishedUpload): Promise<void> {
   if (await store.giveUp(upload)) {
     run.noteUpload(null);
-    run.log.info('the unfinished upload was removed from the store');
+    run.log.info('removed the unfinished upload from the bucket');
     return;
   }
   warn(
     run,
-    `the unfinished upload ${upload.id} of ${store.uriOf(upload.key)} could not be removed from the store; a lifecycle rule (AbortIncompleteMultipartUpload) removes such`,
+    `the unfinished upload ${upload.id} of ${store.uriOf(upload.key)} could not be removed from the bucket; a lifecycle rule (AbortIncompleteMultipartUpload) removes such uploads`,
   );
 }
 
@@ -31,6 +31,6 @@ export async function giveUpNoted(run: Run, noted: string): Promise<void> {
     const upload = v.parse(NOTE, JSON.parse(noted));
     await withStore({ settings: { ...settings, s3 }, signal }, async (open) => giveUp(run, await open(), upload));
   } catch (error) {
-    warn(run, `an unfinished upload could not be removed from the store: ${describe(error).message}`);
+    warn(run, `could not remove an unfinished upload from the bucket: ${describe(error).message}`);
   }
 }

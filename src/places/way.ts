@@ -6,10 +6,13 @@ import type { Unable } from '../stores/object-store.js';
 
 const WORDS = {
   upload: {
-    itself: 'the host uploads by itself',
-    can: 'the upload goes through the runner, since the host can not do it',
+    itself: 'the host uploads directly',
+    can: 'the upload goes through the runner, because the host cannot upload',
   },
-  fetch: { itself: 'the host fetches by itself', can: 'it comes through the runner, since the host can not fetch it' },
+  fetch: {
+    itself: 'the host downloads directly',
+    can: 'the download goes through the runner, because the host cannot download',
+  },
 };
 
 /**
@@ -25,7 +28,7 @@ export async function chooseWay<T extends object>(
   const via = settings.s3?.uploadVia ?? 'auto';
   if (via === 'runner') return null;
   if (via === 'auto' && settings.transport.transport === 'local') {
-    log.info(`the ${what} goes through the runner, which is the host itself (transport: local)`);
+    log.info(`the ${what} goes through the runner, which is also the host (transport: local)`);
     return null;
   }
   const found = await ask();
@@ -40,11 +43,11 @@ export async function chooseWay<T extends object>(
   const { why, lacking } = found;
   const todo =
     lacking === null
-      ? 'Let it out to the store (firewall, proxy, name service).'
+      ? 'Let the host reach the store (firewall, proxy, DNS).'
       : `On the host: ${installLine(lacking, (await hello).get('system') ?? '')}.`;
   throw new BackupError(
     lacking === null ? 'E_S3_UNAVAILABLE' : 'E_TOOL_MISSING',
-    `the host is to ${what} by itself (s3-upload-via: host), and ${why}`,
-    `${todo} Or use \`s3-upload-via: auto\`, which then goes through the runner.`,
+    `the host cannot ${what} directly (s3-upload-via: host): ${why}`,
+    `${todo} Or use \`s3-upload-via: auto\`, which falls back to the runner.`,
   );
 }

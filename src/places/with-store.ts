@@ -39,7 +39,7 @@ export function withNamed<T>(
     run,
     host,
     async (place) => {
-      if (place === null) throw new BackupError('E_INTERNAL', 'there is no store to ask');
+      if (place === null) throw new BackupError('E_INTERNAL', 'no store is configured');
       return work(place, await named(run, await place.open(), location));
     },
     location.bucket,

@@ -16,8 +16,8 @@ export function checkAsserts(statements: readonly string[], facts: Facts): void 
   if (failed.length === 0) return;
   throw new BackupError(
     'E_ASSERT',
-    `${failed.length} of ${plural(statements.length, 'assertion')} ${failed.length === 1 ? 'does' : 'do'} not hold in the restored copy: ${failed.join('; ')}`,
-    'The backup can be restored, but its content is not what you expect: look at the live database. The restored copy was thrown away.',
+    `${failed.length} of ${plural(statements.length, 'assertion')} ${failed.length === 1 ? 'does' : 'do'} not hold in the scratch restore: ${failed.join('; ')}`,
+    'Check the live database: the backup can be restored, but its content is not what you expect. The throw-away database was removed.',
   );
 }
 

@@ -46,7 +46,7 @@ async function checkRoom(folder: string, bytes: number): Promise<void> {
   if (bavail * bsize >= bytes) return;
   throw new BackupError(
     'E_NOSPACE',
-    `the backup has ${formatBytes(bytes)}, and ${formatBytes(bavail * bsize)} are free on the runner (${folder})`,
+    `the backup has ${formatBytes(bytes)}, but only ${formatBytes(bavail * bsize)} are free on the runner (${folder})`,
     ROOM,
   );
 }
@@ -67,8 +67,8 @@ export async function pull(run: Run, { send, host }: Connection, manifest: Manif
   if (told.get('sidecar')?.trimEnd() !== sidecar) {
     throw new BackupError(
       'E_CHECKSUM',
-      `${checksumFile(file)} is not there, or does not say what the manifest says`,
-      'Do not rely on this backup: take a new one, and look at who can write that directory.',
+      `${checksumFile(file)} is missing, or does not match the manifest`,
+      'Do not rely on this backup. Take a new one, and find out who can write to that directory.',
     );
   }
   const stage = beginStage(run, 'pull', bytes);
@@ -77,7 +77,7 @@ export async function pull(run: Run, { send, host }: Connection, manifest: Manif
     idleTimeoutMs: settings.idleTimeoutMs,
     onProgress: stage.update,
   });
-  stage.end(', SHA-256 as in the manifest');
+  stage.end(', SHA-256 matches the manifest');
 }
 
 async function prove(run: Run, manifest: Manifest, directory: string, work: string): Promise<Facts> {
@@ -107,4 +107,4 @@ async function prove(run: Run, manifest: Manifest, directory: string, work: stri
 }
 
 const ROOM =
-  'Free some in a step before this one, take a runner with a larger disk, or use `verify-on: host`. What had been pulled was removed.';
+  'Free some space in a step before this one, use a runner with a larger disk, or set `verify-on: host`. The part that was downloaded was removed.';

@@ -61,7 +61,7 @@ function levelFor(run: Run, id: string, { encryption }: Manifest): Run['settings
   if (verify === 'restore') needKeyFor(id, encryption, run.settings);
   warn(
     run,
-    `${id} is ${showEncrypted(encryption)}, and ${missingKey(encryption)}: it is proven to the level checksum, not ${verify}`,
+    `${id} is ${showEncrypted(encryption)}, and ${missingKey(encryption)}: it is verified to the level checksum, not ${verify}`,
   );
   return 'checksum';
 }
@@ -77,9 +77,9 @@ export async function record(run: Run, host: HostPlace, backup: Backup, proof: M
   run.report.backup = factsOf(run, now);
   const before = run.left;
   if (!mayRewrite(run, backup)) {
-    const what = `is recorded nowhere: ${backup.id} is signed, and this run has no \`signing-key\``;
-    if (proof.level === 'none') warn(run, `that it is damaged ${what}`);
-    else note(run, `the level ${what}`);
+    const what = `is not recorded: ${backup.id} is signed, and this run has no \`signing-key\``;
+    if (proof.level === 'none') warn(run, `the damage ${what}`);
+    else note(run, `the verified level ${what}`);
     await host.change(null);
     run.left = before;
     return;

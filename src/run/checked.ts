@@ -49,7 +49,7 @@ export async function tellChecked(
     ...Object.entries({ 'before-command': settings.hooks.before, 'after-command': settings.hooks.after }).flatMap(
       ([name, text]): [string, string][] => (text === null ? [] : [[name, `would run: ${quoteOutside(text, 300)}`]]),
     ),
-    ['Not looked at', 'whether the database can be read to its end: only a backup does that'],
+    ['Not checked', 'if the whole database can be read, which only a backup shows'],
   ];
   report.checked = found.map(([what, text]): Checked => ({ what, found: text }));
   for (const { what, found: text } of report.checked) log.info(`${what}: ${text}`);
@@ -68,16 +68,16 @@ export function describeDirectory({ settings }: Run, hello: Facts, facts: Facts)
       // it is the user's own
       throw new BackupError(
         'E_PERM',
-        `${user} can not write ${path}, which is ${user}'s`,
-        'Look at its mode (`chmod 700`), and whether the file system is mounted read-only.',
+        `${user} cannot write to ${path}, although ${user} owns it`,
+        'Check its mode (`chmod 700`), and if the file system is mounted read-only.',
       );
     }
-    throw noDirectory(`${user} can not write ${path}`, path, user, settings);
+    throw noDirectory(`${user} cannot write to ${path}`, path, user, settings);
   }
   const directory = facts.path('directory');
   return facts.get('missing') === null
-    ? `${directory} is there, can be written by ${user}, and by nobody else`
-    : `${directory} is not there, and can be made`;
+    ? `${directory} exists, and only ${user} can write to it`
+    : `${directory} is missing, and can be created`;
 }
 
 /** The same of the store, which has been listed, where it is rotated by this action. */
@@ -85,8 +85,8 @@ export function tellStore({ report, log, settings }: Run, uri: string): void {
   const copies = counted(report.s3?.backups ?? 0, 'copy', 'copies');
   const found =
     settings.s3?.keep === null
-      ? `${uri}; it was not asked, for its own lifecycle rotates it (s3-keep: none)`
-      : `${uri} can be read; it has ${copies} of this database. Whether it can be written only a backup shows`;
+      ? `${uri}, not checked, because the bucket's lifecycle rotates it (s3-keep: none)`
+      : `${uri} can be read, and has ${copies} of this database. Only a backup shows if it can be written to`;
   report.checked.splice(-1, 0, { what: 'Store', found }); // before what was not looked at
   log.info(`Store: ${found}`);
 }
@@ -98,6 +98,4 @@ function encryptionOf(settings: Settings, facts: Facts): string {
 }
 
 const where = ({ transport }: Settings): string =>
-  transport.transport === 'ssh'
-    ? `at ${transport.host}:${transport.port}, whose host key is a known one`
-    : 'on this machine';
+  transport.transport === 'ssh' ? `at ${transport.host}:${transport.port}, with a known host key` : 'on this machine';

@@ -105,11 +105,11 @@ export async function inSession<T>(
     if (session !== null) {
       if (session.noise !== '') {
         log.warning(
-          `login scripts of ${host.label} print text into sessions without a terminal; this action ignores it, other tools may not: ${quoteOutside(session.noise, 200)}`,
+          `the login scripts of ${host.label} print text in sessions without a terminal; this action ignores it, but other tools may not: ${quoteOutside(session.noise, 200)}`,
         );
       }
       run.hostIsClean = await session.close();
-      if (!run.hostIsClean) log.info(`${host.label} did not say that it has cleaned up; the post step looks`);
+      if (!run.hostIsClean) log.info(`${host.label} did not confirm that it has cleaned up; the post step checks`);
     } else host.close();
   }
 }
@@ -167,8 +167,8 @@ function teller(run: Run): (key: string, text: string) => void {
   let told = 0;
   const noted = new Set<string>();
   const lines: Record<string, (said: string) => string> = {
-    waiting: (said) => `another run holds the lock, waiting: ${said}`,
-    swept: (said) => `removed what a run that died left behind: ${said}`,
+    waiting: (said) => `waiting for the lock, which another run holds: ${said}`,
+    swept: (said) => `removed what an earlier run left behind: ${said}`,
     user: (said) => `logged in as ${said}`,
     missing: (said) => `${said} does not exist`,
     deleted: (said) => `deleted ${said}`,

@@ -27,7 +27,7 @@ export async function explain(
   return new BackupError(
     'E_RESTORE',
     `the rows could not be read from the backup: ${quoteOutside(failure.text)}`,
-    'Look whether another backup has them: `db-backup list` shows all.',
+    'Check if another backup has them: `db-backup list` shows all backups.',
   );
 }
 
@@ -42,7 +42,7 @@ function ofHost(failure: HostFailure, user: string, system: string, where: strin
       return new BackupError(
         code,
         `another run holds the lock of the backup directory: ${quoteOutside(facts.get('holder') || 'unknown', 500)}; ${said} (lock-wait)`,
-        `Wait for it to end, or raise \`lock-wait\`; use one concurrency group per database. The lock ends with its holder, there is nothing to delete.`,
+        `Wait for it to end, or raise \`lock-wait\`. Use one concurrency group per database. The lock ends with the run that holds it: there is nothing to delete.`,
       );
     case 'E_CLOCK': {
       const [host, runner] = [new Date(Number(said) * 1000), run.now()];
@@ -51,8 +51,8 @@ function ofHost(failure: HostFailure, user: string, system: string, where: strin
         code,
         Number.isNaN(apart)
           ? `the clock of the host says ${said}`
-          : `the clock of the host says ${host.toISOString()}, the one of the runner ${runner.toISOString()}: ${formatDuration(apart)} apart`,
-        'Set the one that is wrong (`timedatectl set-ntp true`). Names, ages and retention depend on it.',
+          : `the clock of the host says ${host.toISOString()}, and the clock of the runner ${runner.toISOString()}: they are ${formatDuration(apart)} apart`,
+        'Correct the clock that is wrong (`timedatectl set-ntp true`). Names, ages and retention depend on it.',
       );
     }
     case 'E_TOOL_MISSING': {
@@ -60,7 +60,7 @@ function ofHost(failure: HostFailure, user: string, system: string, where: strin
       const instead = Object.hasOwn(substitutes, said) ? substitutes[said] : null;
       return new BackupError(
         code,
-        `${said} is not installed on ${run.report.host}${instead === null ? '' : `, and neither is ${instead}, which would do as well`}`,
+        `${said} is not installed on ${run.report.host}${instead === null ? '' : `, and neither is ${instead}, which could replace it`}`,
         `${where}: ${installLine(said, system, packages)}.`,
       );
     }
@@ -70,10 +70,10 @@ function ofHost(failure: HostFailure, user: string, system: string, where: strin
       const place = facts.get('nospace') ?? settings.directory;
       const advice =
         facts.get('keys_in') !== null
-          ? 'Free some there: gpg has its keys there while it works.'
+          ? 'Free some space there: gpg keeps its keys there while it works.'
           : place === facts.get('temporary')
-            ? `Free some there${settings.dump.format === 'directory' ? ', or choose the `dump-format` custom, which needs none of it' : ': the tools of the database work there'}.`
-            : 'Free some, lower `keep` and run `prune`, or choose a `directory` on another disk.';
+            ? `Free some space there${settings.dump.format === 'directory' ? ', or use the `dump-format` custom, which does not need it' : ': the database tools work there'}.`
+            : 'Free some space, lower `keep` and run `prune`, or choose a `directory` on another disk.';
       return new BackupError(
         code,
         needed === null
@@ -87,7 +87,7 @@ function ofHost(failure: HostFailure, user: string, system: string, where: strin
       return new BackupError(
         code,
         `the backup directory is not safe: ${said}`,
-        `Whoever can write there can forge and delete backups. ${line}or choose another \`directory\`.`,
+        `${line}or choose another \`directory\`. Whoever can write there can forge and delete backups.`,
       );
     }
     case 'E_PERM': {
@@ -97,7 +97,7 @@ function ofHost(failure: HostFailure, user: string, system: string, where: strin
         return new BackupError(code, said, `${ownInside(facts, user, settings) ?? ''}or choose another \`directory\`.`);
       }
       if (facts.get('unusable') !== null) return noDirectory(said, facts.path('unusable'), user, settings);
-      return new BackupError(code, said, `Correct owner or mode, or use \`run-as\` for the database.`);
+      return new BackupError(code, said, `Correct the owner or the mode, or use \`run-as\` for the database.`);
     }
     case 'E_DECRYPT':
       return notOpened(facts.get('not_opened'), said, settings);
@@ -108,8 +108,8 @@ function ofHost(failure: HostFailure, user: string, system: string, where: strin
         code,
         said,
         verifying
-          ? 'Do not rely on this backup: take a new one, and look at the disk of the host and at who can write that directory.'
-          : 'The disk or the memory of the host can not be trusted: check both.',
+          ? 'Do not rely on this backup. Take a new one, and check the disk of the host and who can write to that directory.'
+          : 'Check the disk and the memory of the host: one of them cannot be trusted.',
       );
     default:
       return new BackupError(code, said);
@@ -118,33 +118,33 @@ function ofHost(failure: HostFailure, user: string, system: string, where: strin
 
 /** What is encrypted did not open, as far as age or gpg tells why. */
 function notOpened(why: string | null, said: string, { encryption, decryption }: Settings): BackupError {
-  const where = 'Nothing of what is in it was used.';
+  const where = 'None of its content was used.';
   if (why === 'passphrase') {
     const isGiven = decryption?.passphrase != null || (encryption !== null && 'passphrase' in encryption);
     return new BackupError(
       'E_DECRYPT',
-      `${isGiven ? 'the passphrase does not open it' : 'it is encrypted by a passphrase, and none is given'}: ${said}`,
-      `Give in \`decryption-passphrase\` the one by which it was encrypted. ${where}`,
+      `${isGiven ? 'the passphrase does not open it' : 'it is encrypted with a passphrase, and you gave none'}: ${said}`,
+      `Set \`decryption-passphrase\` to the passphrase that encrypted it. ${where}`,
     );
   }
   if (why === 'age-passphrase') {
     return new BackupError(
       'E_DECRYPT',
-      `it is encrypted by a passphrase of age, which asks for one at a terminal alone: ${said}`,
-      `Decrypt it by hand (\`age -d\`), and name the result. ${where}`,
+      `it is encrypted with a passphrase by age, which asks for it only at a terminal: ${said}`,
+      `Decrypt it by hand (\`age -d\`), and give the path of the result. ${where}`,
     );
   }
   if (why === 'key') {
     return new BackupError(
       'E_DECRYPT',
       `the key does not open it: ${said}`,
-      `Give in \`decryption-key\` the private key of one of its recipients${decryption?.gpg == null ? '' : ', and where that has a passphrase, in `decryption-passphrase`'}. ${where}`,
+      `Set \`decryption-key\` to the private key of one of its recipients${decryption?.gpg == null ? '' : ', and `decryption-passphrase` if that key has a passphrase'}. ${where}`,
     );
   }
   return new BackupError(
     'E_DECRYPT',
-    `it is damaged, or was cut, or is not encrypted as it says: ${said}`,
-    `Take another backup, or copy this one anew from where it came. ${where}`,
+    `it is damaged or truncated, or not encrypted as its manifest or name says: ${said}`,
+    `Use another backup, or copy this one again from where it came. ${where}`,
   );
 }
 
@@ -161,8 +161,8 @@ function refusedKey(facts: Facts, said: string, { encryption }: Settings, host: 
         : 'encryption-recipients';
   return new BackupError(
     'E_INPUT',
-    `${input}: ${tool ?? 'gpg'} on ${host} does not take it: ${said}`,
-    'A key may have expired, or be made for signing alone, or the tool of the host may be too old for its kind.',
+    `${input}: ${tool ?? 'gpg'} on ${host} does not accept it: ${said}`,
+    'Check the keys: one may have expired, or may be for signing only. Or the tool on the host is too old for this type of key.',
   );
 }
 
@@ -172,19 +172,19 @@ export function noDirectory(message: string, path: string, user: string, setting
   return new BackupError(
     'E_PERM',
     message,
-    `On the host: \`${line}\`; or choose a \`directory\` that ${quoteOutside(user, 100)} can make, such as \`db-backups\`, which is in the home.`,
+    `Run \`${line}\` on the host, or choose a \`directory\` that ${quoteOutside(user, 100)} can create, such as \`db-backups\`, which is in the home directory.`,
   );
 }
 
 /** What mends a backup directory that others can write. */
 function safeAgain(facts: Facts, user: string, settings: Settings): string {
   const line = (key: string, make: (path: string) => string) =>
-    facts.get(key) === null ? null : `Type \`${make(facts.path(key))}\` on the host, `;
+    facts.get(key) === null ? null : `Run \`${make(facts.path(key))}\` on the host, `;
   return (
     ownInside(facts, user, settings) ??
     line('open_to_others', (path) => `chmod go-w ${word(path)}`) ??
     line('leads_away', (path) => `rm ${word(path)}`) ??
-    'Let nobody but its owner write it, '
+    'Allow only its owner to write to it, '
   );
 }
 
@@ -192,7 +192,7 @@ function safeAgain(facts: Facts, user: string, settings: Settings): string {
 function ownInside(facts: Facts, user: string, settings: Settings): string | null {
   if (facts.get('not_ours') === null) return null;
   const inside = `${facts.path('not_ours').replace(/\/+$/, '')}/${settings.name}`;
-  return `Make one inside it on the host (\`${ownLine(user, inside, settings)}\`), and set \`directory: ${quoteOutside(inside, 300)}\`; `;
+  return `Create a directory inside it on the host (\`${ownLine(user, inside, settings)}\`) and set \`directory: ${quoteOutside(inside, 300)}\`, `;
 }
 
 /** The line that makes a directory of that user, or one that is there already his. */
@@ -209,8 +209,8 @@ function elsewhereRefused({ text, facts }: HostFailure, { runAs, container }: Se
   if (sudoer !== null) {
     return new BackupError(
       'E_PERM',
-      `sudo does not let ${sudoer} run \`sh -s\` as ${runAs}: ${said}`,
-      `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): ${sudoer} ALL=(${runAs}) NOPASSWD: /bin/sh -s, /usr/bin/sh -s.`,
+      `sudo does not allow ${sudoer} to run \`sh -s\` as ${runAs}: ${said}`,
+      `As root, add this line to /etc/sudoers.d/db-backup (\`visudo -f\`): ${sudoer} ALL=(${runAs}) NOPASSWD: /bin/sh -s, /usr/bin/sh -s.`,
     );
   }
   const engine = facts.get('container_engine') ?? 'docker';
@@ -223,13 +223,13 @@ function elsewhereRefused({ text, facts }: HostFailure, { runAs, container }: Se
     return new BackupError(
       'E_SOURCE_MISSING',
       `there is no running ${called}: ${said}`,
-      `\`${engine} ps\` on the host, as ${user}, shows the names; correct \`container\`, or start it.`,
+      `Correct \`container\`, or start it. To see the names, run \`${engine} ps\` on the host as ${user}.`,
     );
   }
   return new BackupError(
     'E_PERM',
     `${user} cannot start a shell in the ${called}: ${said}`,
-    `\`${engine} exec -i ${isOfService(container ?? '') ? 'CONTAINER' : container} sh -s\` must work for ${user}, for example as a member of the group docker (which is as good as root).`,
+    `Allow ${user} to run \`${engine} exec -i ${isOfService(container ?? '') ? 'CONTAINER' : container} sh -s\`, for example as a member of the group docker (which has the same rights as root).`,
   );
 }
 

@@ -57,7 +57,7 @@ export function warnOfPlain(run: Run, what: string, encryption: Encrypted): void
   if (encryption !== 'none' || run.settings.decryption === null) return;
   warn(
     run,
-    `${what} is not encrypted, although this run has what decrypts. If your backups are encrypted since before it was made, somebody has put it there`,
+    `${what} is not encrypted, although this run has a decryption key or passphrase. If you encrypted your backups before this one was made, somebody else put it there`,
   );
 }
 

@@ -30,21 +30,20 @@ export function commandFailure(input: CommandInput, told: (key: string) => strin
   const status = told(`${prefix}command_status`).at(-1) ?? '0';
   if (status === '0') return null;
   const last = told(`${prefix}said_last`).at(-1) ?? '';
-  const said = last === '' ? ', and said nothing' : `; it said last: ${quoteOutside(last, 200)}`;
-  const output = `The log has its output, under "${input}".`;
+  const said = last === '' ? ', without any output' : `; its last output: ${quoteOutside(last, 200)}`;
+  const output = `See its output in the log, under "${input}".`;
   const late = told(`${prefix}command_late`).at(-1);
   if (late !== undefined) {
     const advice =
       input === 'start-command' || input === 'after-command'
-        ? ' What is to go on running belongs into the background, as by `systemctl start` or `nohup ... >/dev/null 2>&1 &`.'
+        ? ' Start long-running programs in the background, for example with `systemctl start` or `nohup ... >/dev/null 2>&1 &`.'
         : '';
     return new BackupError(
       'E_HOOK',
-      `${input} did not end within ${formatDuration((Number(late) || 0) * 1000)} (command-timeout), and was ended${said}`,
+      `${input} did not end within ${formatDuration((Number(late) || 0) * 1000)} (command-timeout), and was stopped${said}`,
       `${output}${advice}`,
     );
   }
-  if (status === 'none')
-    return new BackupError('E_HOOK', `${input} was begun, and has not come to its end${said}`, output);
+  if (status === 'none') return new BackupError('E_HOOK', `${input} was started, but did not finish${said}`, output);
   return new BackupError('E_HOOK', `${input} ended with status ${quoteOutside(status, 10)}${said}`, output);
 }

@@ -12,7 +12,7 @@ export const DAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'fr
 
 const MINUTE_MS = 60_000;
 const FORMS =
-  'expected hourly, hourly :15, every 6 hours, daily 02:00, weekly sunday 03:00, monthly 1 05:00, or a line of cron that says one of these, such as "0 2 * * *"';
+  'expected hourly, hourly :15, every 6 hours, daily 02:00, weekly sunday 03:00, monthly 1 05:00, or a cron expression for one of these, such as "0 2 * * *"';
 
 /** Reads `daily 02:00` and its like. Throws an Error whose text is the rule. */
 export function parseCalendar(text: string): Calendar {
@@ -63,7 +63,7 @@ function number(text: string, least: number, most: number, what: string): number
 
 function hours(text: string): number {
   if (Number(text) > 0 && Number(text) < 24 && 24 % Number(text) === 0) return Number(text);
-  throw new Error('expected 1, 2, 3, 4, 6, 8 or 12 hours, which a day can be divided into');
+  throw new Error('expected 1, 2, 3, 4, 6, 8 or 12 hours, which divide a day evenly');
 }
 
 function dayOfWeek(text: string): number {
@@ -76,7 +76,7 @@ function dayOfWeek(text: string): number {
 
 function dayOfMonth(text: string): number {
   if (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= 28) return Number(text);
-  throw new Error('expected a day from 1 to 28, which every month has, such as monthly 1 05:00');
+  throw new Error('expected a day from 1 to 28, because every month has these, such as monthly 1 05:00');
 }
 
 const two = (value: number): string => String(value).padStart(2, '0');

@@ -25,7 +25,7 @@ export function blockOf(wanted: Installation, tools: { env: string | null; flock
     const line = `${cronFields(calendar)} umask 077; ${words.map(word).join(' ')}`;
     const { length } = Buffer.from(line);
     if (length > LONGEST_COMMAND)
-      throw new Error(`the line of ${job} has ${length} bytes, and cron takes ${LONGEST_COMMAND}`);
+      throw new Error(`the line of ${job} has ${length} bytes, but cron accepts at most ${LONGEST_COMMAND}`);
     return [`# ${markLine(wanted, job, line)}`, line];
   });
   return Buffer.from([begin(wanted.name), ...lines, end(wanted.name), ''].join('\n'), 'utf8').toString('latin1');
@@ -38,9 +38,9 @@ export const lockFile = (name: string, { home }: Account, job: Job): string =>
 /** A word of the shell in a line of cron, where `%` ends the command, and programs disagree about "\" before another "\". */
 function word(text: string): string {
   if (/\p{Cc}|\p{Surrogate}/u.test(text))
-    throw new Error(`${JSON.stringify(text)} has control characters, which no crontab can hold`);
+    throw new Error(`${JSON.stringify(text)} has control characters, which are not possible in a crontab`);
   if (text.includes('\\'))
-    throw new Error(`${JSON.stringify(text)} has a "\\", which programs of cron read in different ways`);
+    throw new Error(`${JSON.stringify(text)} has a "\\", which implementations of cron read in different ways`);
   return (/^[\w./:@+=,-]+$/.test(text) ? text : quote(text)).replaceAll('%', '\\%');
 }
 

@@ -19,7 +19,7 @@ const BEGINNING = 'made by db-backup (`db-backup schedule` replaces and removes 
 /** The line, without a sign of a comment before it. ASCII alone, and nothing in it ends it. `text`: what the piece is besides. */
 export function markLine({ name, account, node, cli, config, jobs }: Installation, job: Job, text: string): string {
   const calendar = jobs.get(job);
-  if (calendar === undefined) throw new Error(`${job} is not to be installed`);
+  if (calendar === undefined) throw new Error(`${job} has no time to run at`);
   const facts = {
     name,
     job,
@@ -45,7 +45,7 @@ export function readMark(line: string): { mark: Mark; isIntact: (text: string) =
     const said = JSON.parse(line.slice(at + BEGINNING.length)) as Record<string, unknown>;
     const text = (key: string): string => {
       const value = said[key];
-      if (typeof value !== 'string') throw new Error(`${key} is no text`);
+      if (typeof value !== 'string') throw new Error(`${key} is not a string`);
       return value;
     };
     const job = JOBS.find((one) => one === said.job);

@@ -70,7 +70,7 @@ export function expectOurs(path: string): void {
   if (readMarked(path) !== 'foreign') return;
   throw new BackupError(
     'E_INPUT',
-    `${path} is there, and was not made by db-backup`,
+    `${path} already exists, and was not made by db-backup`,
     'Choose another --name, or move that file away.',
   );
 }
@@ -113,10 +113,10 @@ function unwritable(path: string, error: unknown, owner: string | null): BackupE
   const isDenied = code === 'EACCES' || code === 'EPERM';
   const folder = nearest(dirname(path));
   const hint = !isDenied
-    ? `See what keeps files from being written in ${folder}.`
+    ? `Find out why files cannot be written in ${folder}.`
     : owner === null
-      ? 'What is for the whole system is for root to change: call it with sudo.'
-      : `Units of a user are below his home, and ${owner} can not write in ${folder}: correct that, or let root install it: sudo db-backup schedule install --user ${owner}.`;
+      ? 'Only root can change what is installed for the whole system: run it with sudo.'
+      : `User units are stored in the home of ${owner}, who cannot write to ${folder}: correct that, or install it as root: sudo db-backup schedule install --user ${owner}.`;
   return new BackupError('E_PERM', `${path} could not be written: ${code ?? error}`, hint);
 }
 

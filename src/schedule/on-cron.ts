@@ -23,8 +23,8 @@ export function onCron(account: Account, me: Account): Scheduler {
     if (status !== null && NONE.test(stderr)) return '';
     throw new BackupError(
       'E_PERM',
-      `the crontab of ${user} can not be read, so nobody knows what of ours is in it, and it is not written either: ${stderr || `status ${status}`}`,
-      'See whether `crontab -l` works for that user (cron.allow, cron.deny), and whether cron is installed.',
+      `the crontab of ${user} cannot be read, so it is not changed either: ${stderr || `status ${status}`}`,
+      'Check that cron is installed, and that `crontab -l` works for that user (cron.allow, cron.deny).',
     );
   }
 
@@ -37,8 +37,8 @@ export function onCron(account: Account, me: Account): Scheduler {
       if (status !== 0) {
         throw new BackupError(
           'E_PERM',
-          `the crontab of ${user} could not be written, and is as it was: ${stderr || `status ${status}`}`,
-          'See whether `crontab -e` works for that user.',
+          `the crontab of ${user} could not be written, and did not change: ${stderr || `status ${status}`}`,
+          'Check that `crontab -e` works for that user.',
         );
       }
       // who has read it before we wrote has written by then, when that takes as long for others as for us
@@ -47,8 +47,8 @@ export function onCron(account: Account, me: Account): Scheduler {
     }
     throw new BackupError(
       'E_LOCKED',
-      `the crontab of ${user} was written ${ATTEMPTS} times, and each time somebody else changed it at once, so that it is not as it was to be`,
-      'See who else writes it (`crontab -l`), and try again.',
+      `the crontab of ${user} was written ${ATTEMPTS} times, and each time something else changed it right afterwards, so it is not correct now`,
+      'Find out what else writes it (`crontab -l`), and try again.',
     );
   }
 
@@ -63,8 +63,8 @@ export function onCron(account: Account, me: Account): Scheduler {
   const damaged = (user: string, name: string): BackupError =>
     new BackupError(
       'E_INPUT',
-      `the lines of ${name} in the crontab of ${user} have lost a mark, or have one too many, so nobody knows what is ours`,
-      `Mend them with \`crontab -e\`: between "# >>> db-backup ${name} ..." and "# <<< db-backup ${name}", each once, there are our lines and no others.`,
+      `the lines of ${name} in the crontab of ${user} have a missing or an extra marker, so it is not clear which lines are ours`,
+      `Repair them with \`crontab -e\`: "# >>> db-backup ${name} ..." and "# <<< db-backup ${name}" must each occur once, with only our lines between them.`,
     );
 
   /** Of what can not be read, which of these tables it is, is told by `unclear`. */
@@ -97,8 +97,8 @@ export function onCron(account: Account, me: Account): Scheduler {
   const unknowable = (user: string, name: string): BackupError =>
     new BackupError(
       'E_INPUT',
-      `nothing in the block of ${name} in the crontab of ${user} tells which jobs it has`,
-      'Install it again, or uninstall it.',
+      `the block of ${name} in the crontab of ${user} does not say which jobs it has`,
+      'Install it again, or uninstall it with `db-backup schedule uninstall`.',
     );
 
   /** Those whose tables the caller may read. */
@@ -117,9 +117,7 @@ export function onCron(account: Account, me: Account): Scheduler {
 
     install(wanted) {
       change(account.name, wanted.name, (table) => withBlock(table, wanted.name, block(wanted)));
-      return [
-        'cron has to run, and sends what the jobs say (warnings and errors alone) as mail, where the machine can send some',
-      ];
+      return ['cron has to be running; it mails the warnings and errors of the jobs if the machine can send mail'];
     },
 
     installed: () =>
@@ -143,8 +141,8 @@ export function onCron(account: Account, me: Account): Scheduler {
     },
 
     state: ({ isIntact }) => ({
-      facts: ['cron keeps no results: `db-backup list` and `db-backup health` tell how the backups are'],
-      wrong: isIntact ? [] : ['its line was changed after it was written: install again'],
+      facts: ['cron keeps no results: run `db-backup list` and `db-backup health` to see the state of the backups'],
+      wrong: isIntact ? [] : ['its line was changed after installation: install it again'],
     }),
   };
 }

@@ -24,8 +24,8 @@ export function onSystemd(scope: Scope, { name: user, home }: Account): Schedule
       'E_PERM',
       `systemctl ${args.join(' ')} failed: ${stderr || `status ${status}`}`,
       noBus
-        ? `The systemd of ${user} is reached by a login of its own (not by su or sudo); or let root install it: sudo db-backup schedule install --user ${user}.`
-        : 'What was written until then is still there: `db-backup schedule uninstall` takes it away.',
+        ? `Log in as ${user} directly (not with su or sudo) to reach its systemd. Or install it as root: sudo db-backup schedule install --user ${user}.`
+        : 'To remove what was already written, run `db-backup schedule uninstall`.',
     );
   }
 
@@ -78,13 +78,13 @@ export function onSystemd(scope: Scope, { name: user, home }: Account): Schedule
       reload();
       systemctl('enable', ...timers);
       const [first = ''] = timers;
-      const now = `to have it done now: systemctl ${scoped('start', first.replace(/timer$/, 'service')).join(' ')}`;
-      if (!runsSystemd()) return ['systemd does not run here: the timers begin with the next start of this system'];
+      const now = `to run it now: systemctl ${scoped('start', first.replace(/timer$/, 'service')).join(' ')}`;
+      if (!runsSystemd()) return ['systemd is not running here: the timers start at the next boot'];
       systemctl('restart', ...timers);
       if (scope === 'system' || existsSync(join('/var/lib/systemd/linger', user))) return [now];
       return [
         now,
-        `the timers run while ${user} is logged in; to have them run always: loginctl enable-linger ${user}`,
+        `the timers run only while ${user} is logged in; to run them always: loginctl enable-linger ${user}`,
       ];
     },
 
@@ -100,8 +100,8 @@ export function onSystemd(scope: Scope, { name: user, home }: Account): Schedule
     },
 
     state: ({ mark, isIntact }) => {
-      const changed = isIntact ? [] : ['its files were changed after they were written: install again'];
-      if (!runsSystemd()) return { facts: [], wrong: [...changed, 'systemd does not run here'] };
+      const changed = isIntact ? [] : ['its files were changed after installation: install it again'];
+      if (!runsSystemd()) return { facts: [], wrong: [...changed, 'systemd is not running here'] };
       const { facts, wrong } = stateOf(
         (unit, properties) => show(scoped('show', '-p', properties, unit)),
         mark.name,
@@ -135,14 +135,13 @@ function stateOf(ask: (unit: string, properties: string) => Map<string, string>,
   const isRunning = service.get('ActiveState') === 'activating';
   const wrong: string[] = [];
   if (timer.get('ActiveState') !== 'active') wrong.push('its timer is not active');
-  if (timer.get('UnitFileState') !== 'enabled')
-    wrong.push('its timer is not enabled, and does not begin with the system');
+  if (timer.get('UnitFileState') !== 'enabled') wrong.push('its timer is not enabled, and does not start at boot');
   if (!isRunning && result !== '' && result !== 'success') {
     wrong.push(`its last run failed: ${result}, status ${service.get('ExecMainStatus') ?? 'unknown'}`);
   }
   const facts = [
-    isRunning ? 'running now' : last === '' ? 'not run since the system was started' : `last run ended ${last}`,
-    `next ${timer.get('NextElapseUSecRealtime') || 'not known'}`,
+    isRunning ? 'running now' : last === '' ? 'has not run since the last boot' : `last run ended ${last}`,
+    `next ${timer.get('NextElapseUSecRealtime') || 'unknown'}`,
   ];
   return { facts, wrong };
 }

@@ -23,7 +23,7 @@ export function onWindows(): Scheduler {
         if (there.status !== 0 || markOfTask(there.stdout.toString('utf8')) !== null) continue;
         throw new BackupError(
           'E_INPUT',
-          `there is a task ${taskName(wanted.name, job)} that was not made by db-backup`,
+          `the task ${taskName(wanted.name, job)} already exists, and was not made by db-backup`,
           'Choose another --name.',
         );
       }
@@ -49,7 +49,7 @@ export function onWindows(): Scheduler {
       const facts = stdout.toString('utf8').split(/\r?\n/);
       return {
         facts: facts.filter((line) => line.trim() !== ''),
-        wrong: status === 0 ? [] : ['it can not be asked for'],
+        wrong: status === 0 ? [] : ['it cannot be queried'],
       };
     },
   };
@@ -75,6 +75,6 @@ function done({ status, stderr }: Said): void {
   throw new BackupError(
     'E_PERM',
     `schtasks failed: ${stderr || `status ${status}`}`,
-    'Call it from a prompt of an administrator.',
+    "Run it from an administrator's prompt.",
   );
 }

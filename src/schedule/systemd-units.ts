@@ -21,10 +21,10 @@ export function unitsOf(wanted: Installation, scope: Scope): Unit[] {
     const name = unitName(wanted.name, job);
     const delay = calendar.unit === 'hours' ? '2min' : '15min';
     const timer = [
-      ...['[Unit]', `Description=When the ${ABOUT[job]} of ${wanted.name} is`, ''],
+      ...['[Unit]', `Description=Timer: ${ABOUT[job]} of ${wanted.name} (db-backup)`, ''],
       ...['[Timer]', `OnCalendar=${onCalendar(calendar)}`],
-      '# what was missed while the machine was off is done when it is on again',
-      ...['Persistent=true', '# not all machines at once', `RandomizedDelaySec=${delay}`, ''],
+      '# run what was missed while the machine was off',
+      ...['Persistent=true', '# do not start on all machines at once', `RandomizedDelaySec=${delay}`, ''],
       ...['[Install]', 'WantedBy=timers.target', ''],
     ];
     return [
@@ -36,8 +36,8 @@ export function unitsOf(wanted: Installation, scope: Scope): Unit[] {
 
 const ABOUT: Record<Job, string> = {
   backup: 'backup',
-  verify: 'proof of the newest backup',
-  health: 'look at the backups',
+  verify: 'verification of the newest backup',
+  health: 'health check of the backups',
 };
 
 function marked(wanted: Installation, job: Job, lines: readonly string[]): string {
@@ -66,7 +66,9 @@ function serviceOf(wanted: Installation, job: Job, scope: Scope): string[] {
 /** Tested under a real systemd. Not MemoryDenyWriteExecute=: Node can not live with it. */
 function confinement({ account, needs, node, cli, config }: Installation, scope: Scope): string[] {
   if (needs.startsOthers) {
-    return ['# not confined: the configuration has run-as, container, or commands of yours, which may need any right'];
+    return [
+      '# not confined: the configuration has run-as, container or commands of your own, which may need any right',
+    ];
   }
   const ofCalls = [
     ...['NoNewPrivileges=yes', 'RestrictRealtime=yes', 'RestrictSUIDSGID=yes', 'LockPersonality=yes'],
@@ -100,7 +102,7 @@ function confinement({ account, needs, node, cli, config }: Installation, scope:
 export function execLine([program = '', ...words]: readonly string[]): string {
   if (/[$"'\\\s]/.test(program)) {
     throw new Error(
-      `${JSON.stringify(program)} can not be started by systemd: expected a path without blanks, quotes, "\\" and "$"`,
+      `${JSON.stringify(program)} cannot be started by systemd: expected a path without blanks, quotes, "\\" and "$"`,
     );
   }
   return [word(program), ...words.map((one) => word(one).replaceAll('$', '$$$$'))].join(' ');
@@ -109,7 +111,7 @@ export function execLine([program = '', ...words]: readonly string[]): string {
 /** One word of a unit: `%` begins a specifier there; within quotes "\" and the quote itself are escaped. */
 export function word(text: string): string {
   if (/\p{Cc}|\p{Surrogate}/u.test(text))
-    throw new Error(`${JSON.stringify(text)} has control characters, which no unit can hold`);
+    throw new Error(`${JSON.stringify(text)} has control characters, which are not possible in a unit`);
   const escapedText = text.replace(/[\\"]/g, '\\$&').replaceAll('%', '%%');
   return /^[\w./:@%+=,-]+$/.test(text) ? escapedText : `"${escapedText}"`;
 }

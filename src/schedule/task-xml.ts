@@ -14,7 +14,7 @@ export const taskName = (name: string, job: Job): string => `\\db-backup\\${name
 /** What `schtasks /create /xml` takes, as text. Throws an Error whose text is the rule, for what XML can not hold. */
 export function taskXml(wanted: Installation, job: Job): string {
   const calendar = wanted.jobs.get(job);
-  if (calendar === undefined) throw new Error(`${job} is not to be installed`);
+  if (calendar === undefined) throw new Error(`${job} has no time to run at`);
   const [program = '', ...words] = commandOf(wanted, job, '--quiet');
   const { name } = wanted.account;
   // somebody with a name runs it also when he is not logged in, without his password being kept
@@ -73,7 +73,7 @@ function argument(text: string): string {
 /** Text within an element. */
 function xml(text: string): string {
   if (/\p{Cc}|\p{Surrogate}|[\uFFFE\uFFFF]/u.test(text))
-    throw new Error(`${JSON.stringify(text)} has characters that no task can hold`);
+    throw new Error(`${JSON.stringify(text)} has characters that are not possible in a task`);
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 

@@ -72,7 +72,7 @@ export class Calls {
   /** Puts into `noted` what the audit line is to tell. Throws a Refusal, or what is our bug. */
   async answer(request: IncomingMessage, noted: Noted): Promise<Reply> {
     const client = clientOf(request, this.served.behindProxy);
-    if (!isHost(request, this.names)) throw new Refusal(421, 'E_REQUEST', 'the header Host has no name of this server');
+    if (!isHost(request, this.names)) throw new Refusal(421, 'E_REQUEST', 'the Host header does not name this server');
     const [path = '', query = ''] = (request.url ?? '').split(/\?(.*)/s);
     const found = PATHS.filter(({ pattern }) => pattern.test(path));
     noted.path = found[0]?.route.path ?? null;
@@ -92,7 +92,7 @@ export class Calls {
       true,
     );
     Object.assign(noted, { target, actor });
-    if (does.body === undefined && hasBody(request)) throw new Refusal(400, 'E_REQUEST', 'this call has no body');
+    if (does.body === undefined && hasBody(request)) throw new Refusal(400, 'E_REQUEST', 'this call takes no body');
     const sent = does.body === undefined ? undefined : await readBody(request, this.limits.bodyBytes);
     const inBody = fitting(sent === undefined ? {} : sent, does.body ?? {});
     const given = { ...inPath, ...inBody };
@@ -120,8 +120,8 @@ export class Calls {
     if (!isOpen && !isKnown) {
       const why =
         headers.authorization === undefined
-          ? 'expected the header Authorization: Bearer TOKEN'
-          : 'it is not the token of this server';
+          ? 'expected the header "Authorization: Bearer TOKEN"'
+          : 'the token is wrong';
       throw new Refusal(401, 'E_TOKEN', why, { headers: { 'www-authenticate': 'Bearer' } });
     }
   }
@@ -161,13 +161,13 @@ export class Calls {
   }
 }
 
-const ends = (): Refusal => new Refusal(503, 'E_LIMIT', 'the server stops', { headers: { 'retry-after': '30' } });
+const ends = (): Refusal => new Refusal(503, 'E_LIMIT', 'the server is stopping', { headers: { 'retry-after': '30' } });
 
 /** While it waited. */
-const gone = (): Refusal => new Refusal(408, 'E_REQUEST', 'who called has gone');
+const gone = (): Refusal => new Refusal(408, 'E_REQUEST', 'the client has disconnected');
 
 function noRoute(found: readonly { route: Route }[]): never {
-  if (found.length === 0) throw new Refusal(404, 'E_REQUEST', 'there is no such path: see /openapi.json');
+  if (found.length === 0) throw new Refusal(404, 'E_REQUEST', 'no such path: see /openapi.json');
   const allow = found.map(({ route }) => route.method).join(', ');
   throw new Refusal(405, 'E_REQUEST', `expected ${allow}`, { headers: { allow } });
 }
@@ -176,6 +176,6 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw unfit('the path can not be read');
+    throw unfit('the path cannot be decoded');
   }
 }

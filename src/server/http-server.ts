@@ -79,7 +79,7 @@ export async function startServer(
   });
   server.listen(served.port, served.listen);
   await once(server, 'listening');
-  server.on('error', (error) => platform().error(`a connection could not be taken: ${error.message}`));
+  server.on('error', (error) => platform().error(`a connection could not be accepted: ${error.message}`));
 
   return {
     port: (server.address() as AddressInfo).port,
@@ -98,9 +98,9 @@ export async function startServer(
 
 /** What Node's parser, or its clock, has against a call. */
 function faultOf(code: string | undefined): Refusal {
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new Refusal(408, 'E_REQUEST', 'the call did not arrive in time');
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new Refusal(408, 'E_REQUEST', 'the request did not arrive in time');
   if (code === 'HPE_HEADER_OVERFLOW') return new Refusal(431, 'E_REQUEST', 'the headers are too large');
-  return new Refusal(400, 'E_REQUEST', 'this is no HTTP call as it should be');
+  return new Refusal(400, 'E_REQUEST', 'the request is not valid HTTP');
 }
 
 function replyTo(error: unknown): Reply {
@@ -113,7 +113,7 @@ function replyTo(error: unknown): Reply {
   platform().error(`${code}: ${message}`);
   return {
     status: 500,
-    body: { success: false, message: 'internal error: the log of the server has it', error_code: code },
+    body: { success: false, message: 'internal error: see the log of the server', error_code: code },
   };
 }
 

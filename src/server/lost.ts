@@ -5,23 +5,23 @@ import type { Run } from './routes.js';
 
 /** Of a run that could not be started: nothing was begun. */
 export const notStarted = (command: Run['command'], why: string): Report =>
-  failed(command, `${command} could not be started: ${why}`, 'The log of the server may have more.', {
+  failed(command, `${command} could not be started: ${why}`, 'Check the log of the server.', {
     left: leftBefore({ command, dryRun: false }),
     outcome: 'unchanged',
   });
 
 /** Of a run that ended and told nothing: it was killed, or the memory was at its end. `how`: by which status or signal. */
 export function lost(command: Run['command'], how: string): Report {
-  const message = `${command} ended with ${how}, and without a report: ${UNKNOWN[command]}`;
+  const message = `${command} ended with ${how}, without a report: ${UNKNOWN[command]}`;
   return failed(command, message, HINTS[command], { left: LEFT_BY[command], outcome: '' });
 }
 
 const UNKNOWN: Record<Run['command'], string> = {
-  restore: 'whether the database was replaced is not known',
-  backup: 'whether a backup was made is not known',
-  delete: 'whether the backup was deleted is not known',
-  list: 'nothing was found out',
-  health: 'nothing was found out',
+  restore: 'it is not known if the database was replaced',
+  backup: 'it is not known if a backup was made',
+  delete: 'it is not known if the backup was deleted',
+  list: 'there is no result',
+  health: 'there is no result',
 };
 
 const LEFT_BY: Record<Run['command'], Left> = {
@@ -32,10 +32,10 @@ const LEFT_BY: Record<Run['command'], Left> = {
   health: 'nothing-changed',
 };
 
-const LIST = 'Look at `GET /api/database/backups` before you call again.';
+const LIST = 'Check `GET /api/database/backups` before you call again.';
 const HINTS: Record<Run['command'], string> = {
   restore:
-    'Look at the database, and at `GET /api/database/health`, before you call again: it names a restore that was cut off, and is not settled yet.',
+    'Check the database and `GET /api/database/health` before you call again. Health names a restore that was cut off and is not settled yet.',
   backup: LIST,
   delete: LIST,
   list: 'Call again.',

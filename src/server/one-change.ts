@@ -31,8 +31,13 @@ function inTheWay(running: Change): Refusal {
   const { command, target, since, client, actor } = running;
   const by = actor === null ? client : `${actor} (${client})`;
   const what = `${command}${target === null ? '' : ` of ${target}`}`;
-  return new Refusal(409, 'E_LOCKED', `${what} runs since ${since}, called by ${by}: one change at a time`, {
-    headers: { 'retry-after': '10' },
-    fields: { running },
-  });
+  return new Refusal(
+    409,
+    'E_LOCKED',
+    `${what} has been running since ${since}, called by ${by}: only one change can run at a time`,
+    {
+      headers: { 'retry-after': '10' },
+      fields: { running },
+    },
+  );
 }

@@ -27,7 +27,7 @@ export async function readBody(request: IncomingMessage, most: number): Promise<
   const { headers } = request;
   const isJson = /^application\/json *(;|$)/i.test(headers['content-type'] ?? '');
   if (!isJson || headers['content-encoding'] !== undefined)
-    throw new Refusal(415, 'E_REQUEST', 'expected a body of the type application/json, as it is');
+    throw new Refusal(415, 'E_REQUEST', 'expected a body of type application/json, without Content-Encoding');
   const tooLarge = new Refusal(413, 'E_REQUEST', `expected a body of at most ${most} bytes`);
   if (Number(headers['content-length'] ?? 0) > most) throw tooLarge;
   const parts: Buffer[] = [];
@@ -39,12 +39,12 @@ export async function readBody(request: IncomingMessage, most: number): Promise<
       parts.push(part);
     }
   } catch (error) {
-    throw error instanceof Refusal ? error : new Refusal(408, 'E_REQUEST', 'the call did not arrive to its end');
+    throw error instanceof Refusal ? error : new Refusal(408, 'E_REQUEST', 'the request did not arrive completely');
   }
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(parts)));
   } catch {
-    throw new Refusal(400, 'E_REQUEST', 'the body is no JSON');
+    throw new Refusal(400, 'E_REQUEST', 'the body is not valid JSON');
   }
 }
 
@@ -52,7 +52,7 @@ export async function readBody(request: IncomingMessage, most: number): Promise<
 export function readQuery(text: string): Given {
   const query = new URLSearchParams(text);
   const names = [...query.keys()];
-  if (new Set(names).size < names.length) throw unfit('the query has a name more than once');
+  if (new Set(names).size < names.length) throw unfit('the query has the same name more than once');
   return Object.fromEntries(query);
 }
 
@@ -64,14 +64,14 @@ export function fitting(given: unknown, fields: Record<string, Field>, optional 
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw unfit('expected a JSON object');
   const wrong: string[] = [];
   for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(fields, name)) wrong.push(`there is no ${JSON.stringify(name.slice(0, 60))} here`);
+    if (!Object.hasOwn(fields, name)) wrong.push(`unknown field ${JSON.stringify(name.slice(0, 60))}`);
   }
   for (const [name, field] of Object.entries(fields)) {
     const value = Object.hasOwn(given, name) ? (given as Record<string, unknown>)[name] : undefined;
     if (value === undefined) {
       if (!optional) wrong.push(`${name}: required: ${field.description}`);
     } else if (typeof value !== 'string' || !isFit(value, field)) {
-      wrong.push(`${name}: expected a text of at most ${field.maxLength} characters: ${field.description}`);
+      wrong.push(`${name}: expected a string of at most ${field.maxLength} characters: ${field.description}`);
     }
   }
   if (wrong.length > 0) throw unfit(wrong.slice(0, MOST_TOLD).join('; '));

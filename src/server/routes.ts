@@ -108,5 +108,5 @@ export function idOf(given = ''): string {
   if (parseId(given) !== null) return given;
   const file = parseFileName(given);
   if (file?.part === 'payload') return file.id;
-  throw unfit(`expected the id of a backup, such as ${EXAMPLE}, or the file name of one, as the list has them`);
+  throw unfit(`expected the id of a backup, such as ${EXAMPLE}, or its file name, as in the list`);
 }

@@ -17,7 +17,7 @@ export const namesOf = ({ targets, servers }: Targets): string[] => [
 export function targetOf(given: string | undefined, { targets, servers }: Targets): string | null {
   if (targets.length + servers.length === 0) {
     if (given === undefined) return null;
-    throw unfit('target: there is no configuration, of whose databases it would be one');
+    throw unfit('target: the server has no configuration with named databases');
   }
   const [only] = targets;
   if (given === undefined && targets.length === 1 && servers.length === 0 && only !== undefined) return only;
@@ -25,9 +25,9 @@ export function targetOf(given: string | undefined, { targets, servers }: Target
   const expected = `expected one of ${namesOf({ targets, servers }).join(', ')}`;
   if (given === undefined) throw unfit(`target: ${expected}`);
   if (servers.includes(given))
-    throw unfit(`target: ${given} is a server, and a call is about one database: ${expected}`);
+    throw unfit(`target: ${given} is a whole server, but a call is about one database: ${expected}`);
   const above = servers.filter((server) => given.startsWith(`${server}-`));
   if (above.length === 1) return given;
   if (above.length === 0) throw unfit(`target: ${expected}`);
-  throw unfit(`target: it may be a database of each of ${above.join(', ')}: rename one of them in the configuration`);
+  throw unfit(`target: it could be a database of any of ${above.join(', ')}: rename one of them in the configuration`);
 }

@@ -16,9 +16,14 @@ export class Turns {
     else if (this.queue.length < this.waiting) await new Promise<void>((resolve) => this.queue.push(resolve));
     else {
       const headers = { 'retry-after': '5' };
-      throw new Refusal(503, 'E_LIMIT', `${this.most} calls are carried out and ${this.waiting} wait: try again`, {
-        headers,
-      });
+      throw new Refusal(
+        503,
+        'E_LIMIT',
+        `the server is busy: ${this.most} calls are running and ${this.waiting} are waiting; try again`,
+        {
+          headers,
+        },
+      );
     }
     try {
       return await work();

@@ -152,6 +152,6 @@ export const isOfStore = (error: unknown): error is BackupError =>
 export const changed = (uri: string, why: string): BackupError =>
   new BackupError(
     'E_CHECKSUM',
-    `${uri} is not what was copied there: ${why}`,
-    'Do not rely on that copy: find out who can write into the bucket, and take another backup. What had been fetched was removed before anything read it.',
+    `${uri} is not the object that was uploaded: ${why}`,
+    'Do not rely on that copy. Find out who can write to the bucket, and take another backup. The fetched file was removed before anything read it.',
   );

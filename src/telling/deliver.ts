@@ -74,7 +74,7 @@ function unreached(error: unknown, tooLate: boolean, over: boolean): NotDelivere
   if (tooLate) return new NotDelivered('no answer in time', over ? null : 0);
   const { cause } = error as { cause?: { code?: unknown; message?: unknown } };
   if (cause?.message === 'unexpected redirect')
-    return new NotDelivered('it answers with a redirect, which is not followed');
+    return new NotDelivered('the server answered with a redirect, which is not followed');
   const { text, again } = connectionFailure(cause?.code);
   return new NotDelivered(text, again ? 0 : null);
 }

@@ -65,13 +65,15 @@ export class Teller {
     const delivery = ping === null ? null : startPing(ping, this.rid);
     if (ping === null || delivery === null) return;
     const attempts = { signal: this.beginning.signal };
-    this.begun = warned(`ping-url (${ping.service}): that the run begins`, () => deliver(delivery, attempts));
+    this.begun = warned(`ping-url (${ping.service}): the ping at the start of the run`, () =>
+      deliver(delivery, attempts),
+    );
   }
 
   /** Tells all that are to be told how it ended. */
   end(ended: Ended, limitMs = ended.report.errorCode === 'E_CANCELLED' ? CANCELLED_MS : LIMIT_MS): Promise<string[]> {
     // an error of ours, here of all places, must not make a good run fail
-    return this.tellAll(ended, limitMs).catch(() => ['nobody was told how the run ended: an unexpected error']);
+    return this.tellAll(ended, limitMs).catch(() => ['no notification was sent: unexpected error']);
   }
 
   private async tellAll({ report, github, previous, log }: Ended, limitMs: number): Promise<string[]> {
@@ -95,7 +97,7 @@ export class Teller {
     await Promise.race([this.begun, sleep(beginMs, undefined, { ref: false })]);
     this.beginning.abort();
     const begun = await this.begun;
-    const what = `ping-url (${ping.service}): how the run ended`;
+    const what = `ping-url (${ping.service}): the ping at the end of the run`;
     return [...begun, ...(await warned(what, () => deliver(endPing(ping, this.rid, message, durationMs), attempts)))];
   }
 }
@@ -121,7 +123,7 @@ async function warned(what: string, work: () => Promise<void>): Promise<string[]
     return [];
   } catch (error) {
     // another error is one of ours, and may hold anything
-    const reason = error instanceof NotDelivered ? error.message : 'an unexpected error';
+    const reason = error instanceof NotDelivered ? error.message : 'unexpected error';
     return [`${what} was not delivered: ${clean(reason).replaceAll(/\s+/g, ' ').slice(0, LONGEST_REASON)}`];
   }
 }

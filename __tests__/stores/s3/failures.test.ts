@@ -16,7 +16,7 @@ const told = (changes: Partial<Refusal>, s3: Partial<S3Settings> = {}, tries = 1
 
 describe('in words', () => {
   test.each<[Partial<Refusal>, string, RegExp]>([
-    [{ code: 'CredentialsProviderError' }, 'E_S3_AUTH', /there are no credentials/],
+    [{ code: 'CredentialsProviderError' }, 'E_S3_AUTH', /no credentials were found/],
     [{ status: 403, code: 'InvalidAccessKeyId' }, 'E_S3_AUTH', /AWS \(eu-1\) does not know the access key/],
     [{ status: 403, code: 'SignatureDoesNotMatch' }, 'E_S3_AUTH', /the signature is wrong/],
     [{ status: 400, code: 'ExpiredToken' }, 'E_S3_AUTH', /have expired/],
@@ -24,21 +24,21 @@ describe('in words', () => {
     [
       { status: 403, code: 'RequestTimeTooSkewed', clock: 'Sat, 21 Nov' },
       'E_S3_AUTH',
-      /clocks .* the store has Sat, 21 Nov/,
+      /clocks .* the store says Sat, 21 Nov/,
     ],
-    [{ status: 403, code: 'AccessDenied' }, 'E_S3_AUTH', /may not do that/],
-    [{ status: 403 }, 'E_S3_AUTH', /may not do that \(HTTP 403\)/],
+    [{ status: 403, code: 'AccessDenied' }, 'E_S3_AUTH', /do not allow that/],
+    [{ status: 403 }, 'E_S3_AUTH', /do not allow that \(HTTP 403\)/],
     [{ status: 404, code: 'NoSuchBucket' }, 'E_S3_BUCKET', /no bucket shop at AWS/],
     [{ status: 301, region: 'eu-2' }, 'E_S3_BUCKET', /not in the region eu-1, but in eu-2/],
     [{ status: 400, code: 'AuthorizationHeaderMalformed', message: "expecting 'eu-3'" }, 'E_S3_BUCKET', /but in eu-3/],
-    [{ status: 412, code: 'PreconditionFailed' }, 'E_S3_VERIFY', /there is another object under that name/],
+    [{ status: 412, code: 'PreconditionFailed' }, 'E_S3_VERIFY', /an object with that name already exists/],
     [{ status: 400, code: 'InvalidPart' }, 'E_S3_VERIFY', /does not have the bytes/],
     [{ status: 404, code: 'NoSuchUpload' }, 'E_S3_VERIFY', /does not have the bytes/],
-    [{ status: 503, code: 'SlowDown' }, 'E_S3_UNAVAILABLE', /is not usable: HTTP 503 SlowDown/],
-    [{ code: 'ECONNRESET', message: 'read ECONNRESET' }, 'E_S3_UNAVAILABLE', /is not usable/],
-    [{ code: 'SELF_SIGNED_CERT_IN_CHAIN' }, 'E_S3_UNAVAILABLE', /is not usable/],
-    [{ status: 405, code: 'MethodNotAllowed' }, 'E_S3_UNAVAILABLE', /refused it: HTTP 405/],
-    [{ status: 200, message: 'Unexpected <html>' }, 'E_S3_UNAVAILABLE', /refused it/],
+    [{ status: 503, code: 'SlowDown' }, 'E_S3_UNAVAILABLE', /is unavailable: HTTP 503 SlowDown/],
+    [{ code: 'ECONNRESET', message: 'read ECONNRESET' }, 'E_S3_UNAVAILABLE', /is unavailable/],
+    [{ code: 'SELF_SIGNED_CERT_IN_CHAIN' }, 'E_S3_UNAVAILABLE', /is unavailable/],
+    [{ status: 405, code: 'MethodNotAllowed' }, 'E_S3_UNAVAILABLE', /refused the request: HTTP 405/],
+    [{ status: 200, message: 'Unexpected <html>' }, 'E_S3_UNAVAILABLE', /refused the request/],
   ])('%j', (changes, code, message) => {
     const error = told(changes);
     expect(error.code).toBe(code);

@@ -31,7 +31,7 @@ describe('E_S3_VERIFY', () => {
     expect(() => compare(etags, WHOLE)).toThrow(
       expect.objectContaining({
         code: 'E_S3_VERIFY',
-        message: `the copy in the store, s3://b/k, is not what was sent: its part ${at + 1} has another checksum than what was sent`,
+        message: `the off-site copy s3://b/k is not what was uploaded: the checksum of its part ${at + 1} is not that of the bytes that were sent`,
       }),
     );
   });
@@ -43,9 +43,7 @@ describe('E_S3_VERIFY', () => {
     expect(() => compare(MD5S, etag)).toThrow(
       expect.objectContaining({
         code: 'E_S3_VERIFY',
-        message: expect.stringContaining(
-          `its checksum is ${etag}, that of the parts sent to the upload u1 is ${WHOLE}`,
-        ),
+        message: expect.stringContaining(`its checksum is ${etag}, but the parts sent to the upload u1 have ${WHOLE}`),
       }),
     );
   });

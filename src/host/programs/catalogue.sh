@@ -64,7 +64,7 @@ function tell(name, briefly, line, first, end, last) {
 
 # put_manifest FILE: the whole text of one
 put_manifest() {
-  if [ -L "$1" ] || [ ! -f "$1" ]; then fail E_NOT_FOUND "$directory/$1 is not there any more"; fi
+  if [ -L "$1" ] || [ ! -f "$1" ]; then fail E_NOT_FOUND "$directory/$1 no longer exists"; fi
   put_file "manifest $1" "$1"
 }
 
@@ -80,7 +80,7 @@ put_manifests() {
 look() {
   name=$1
   if [ -z "$restoring" ] && [ -n "$directory" ] && [ -n "$(journals "$name")" ]; then
-    put note "a restore was cut off: the next command that changes something brings it to an end first"
+    put note "a restore was cut off: the next command that changes something first finishes it or rolls it back"
   fi
   list_backups
   [ -z "$2" ] || put source "$(absolute "$2")"

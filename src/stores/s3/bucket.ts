@@ -128,7 +128,7 @@ export class Bucket {
         const answer = await this.client.send(command, this.until);
         // half a list would pass for the whole
         if (answer.IsTruncated && (!answer.NextContinuationToken || seen.has(answer.NextContinuationToken))) {
-          throw new StoreRefused(refusalIn(200, 'a list that is cut off, and does not say how it goes on'));
+          throw new StoreRefused(refusalIn(200, 'the list is truncated, and has no token for the next page'));
         }
         return answer;
       });
@@ -141,7 +141,7 @@ export class Bucket {
 
   /** null when there is no such object. */
   async head(key: string): Promise<StoredInS3 | null> {
-    const attempt = { what: `looking at ${this.uriOf(key)}`, right: 's3:GetObject' };
+    const attempt = { what: `checking ${this.uriOf(key)}`, right: 's3:GetObject' };
     return this.patience.with(attempt, async () => {
       try {
         const command = new HeadObjectCommand({ Bucket: this.bucket, Key: key, ChecksumMode: 'ENABLED' });
@@ -188,7 +188,7 @@ export class Bucket {
   /** Begins an upload in parts. */
   async begin(key: string, storing: Storing): Promise<Upload> {
     const lock = this.lockFromNow();
-    const attempt = { what: `beginning the upload of ${this.uriOf(key)}`, right: 's3:PutObject' };
+    const attempt = { what: `starting the upload of ${this.uriOf(key)}`, right: 's3:PutObject' };
     const begun = await this.patience.with(attempt, () =>
       this.client.send(
         new CreateMultipartUploadCommand({
@@ -319,7 +319,7 @@ export class Bucket {
     const until = signal === undefined ? this.until : { abortSignal: AbortSignal.any([signal, this.signal]) };
     const { Body, ContentRange } = await this.client.send(command, until);
     if (from > 0 && !ContentRange?.startsWith(`bytes ${from}-`)) {
-      throw new Error('the store does not send the rest of an object, but all of it');
+      throw new Error('the store sent the whole object instead of the rest of it');
     }
     const body = Body as unknown as Readable;
     signal?.addEventListener('abort', () => void body.destroy());

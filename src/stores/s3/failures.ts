@@ -32,7 +32,7 @@ export class StoreRefused extends Error {
 /** What a store that honours conditions would have answered. */
 export const TAKEN: Refusal = {
   ...{ status: 412, code: 'PreconditionFailed', region: null, clock: null },
-  message: 'looked at before writing',
+  message: 'found by a check before the upload',
 };
 
 /** Of whatever the SDK throws. */
@@ -131,8 +131,8 @@ const TELLERS: Teller[] = [
       return failed(
         'E_S3_AUTH',
         attempt,
-        'there are no credentials',
-        'Let aws-actions/configure-aws-credentials run before this step, in the same job and with `permissions: id-token: write`, or give `s3-access-key-id` and `s3-secret-access-key`.',
+        'no credentials were found',
+        'Run aws-actions/configure-aws-credentials before this step, in the same job and with `permissions: id-token: write`, or set `s3-access-key-id` and `s3-secret-access-key`.',
       );
     }
     if (EXPIRED.includes(code) || (status === 403 && /expired/i.test(message))) {
@@ -140,16 +140,16 @@ const TELLERS: Teller[] = [
         'E_S3_AUTH',
         attempt,
         `the credentials have expired (${said(refusal)})`,
-        'Assume the role for longer (`role-duration-seconds`), or right before this step.',
+        'Assume the role for longer (`role-duration-seconds`), or assume it right before this step.',
       );
     }
     if (code === 'RequestTimeTooSkewed') {
-      const clock = refusal.clock === null ? '' : `; the store has ${quoteOutside(refusal.clock, 60)}`;
+      const clock = refusal.clock === null ? '' : `; the store says ${quoteOutside(refusal.clock, 60)}`;
       return failed(
         'E_S3_AUTH',
         attempt,
-        `the clocks of the runner and the store differ by more than 15 minutes: the runner has ${new Date().toISOString()}${clock}`,
-        'Set the clock that is wrong; on a self-hosted runner `timedatectl set-ntp true`.',
+        `the clocks of the runner and the store differ by more than 15 minutes: the runner says ${new Date().toISOString()}${clock}`,
+        'Correct the clock that is wrong. On a self-hosted runner, run `timedatectl set-ntp true`.',
       );
     }
     if (code === 'InvalidAccessKeyId' || code === 'InvalidToken' || code === 'InvalidClientTokenId') {
@@ -157,7 +157,7 @@ const TELLERS: Teller[] = [
         'E_S3_AUTH',
         attempt,
         `${where(s3)} does not know the ${code === 'InvalidToken' ? 'session token' : 'access key'} (${said(refusal)})`,
-        'Correct `s3-access-key-id`, and `s3-session-token` where the key is a temporary one; look whether the key is one of this store.',
+        'Correct `s3-access-key-id`, and `s3-session-token` if the key is temporary. Check that the key belongs to this store.',
       );
     }
     if (code === 'SignatureDoesNotMatch') {
@@ -165,7 +165,7 @@ const TELLERS: Teller[] = [
         'E_S3_AUTH',
         attempt,
         `the signature is wrong (${said(refusal)})`,
-        'Correct `s3-secret-access-key`: it does not belong to that access key, or a character is missing. A proxy that changes requests does the same.',
+        'Correct `s3-secret-access-key`: it does not belong to that access key, or a character is missing. A proxy that changes requests also causes this.',
       );
     }
     return null;
@@ -181,7 +181,7 @@ const TELLERS: Teller[] = [
         'E_S3_BUCKET',
         attempt,
         `the bucket ${s3.bucket} is not in the region ${s3.region}${right} (${said(refusal)})`,
-        `Set \`s3-region\`${right === '' ? ' to the one of the bucket' : `: ${quoteOutside(region ?? '', 60)}`}.`,
+        `Set \`s3-region\`${right === '' ? ' to the region of the bucket' : `: ${quoteOutside(region ?? '', 60)}`}.`,
       );
     }
     if (code === 'NoSuchBucket' || code === 'InvalidBucketName' || (status === 404 && code === '')) {
@@ -212,8 +212,8 @@ const TELLERS: Teller[] = [
     return failed(
       'E_NOT_FOUND',
       attempt,
-      `it is in an archive, from which it has to be brought back first (${said(refusal)})`,
-      'Do that with `aws s3api restore-object`, wait until it is done, and run again.',
+      `it is archived, and must be retrieved from the archive first (${said(refusal)})`,
+      'Run `aws s3api restore-object`, wait until it is done, and run again.',
     );
   },
 
@@ -222,8 +222,8 @@ const TELLERS: Teller[] = [
     return failed(
       'E_S3_AUTH',
       attempt,
-      `the credentials may not do that (${said(refusal)})`,
-      `Allow \`${attempt.right}\` on the bucket and its objects to whom they belong. A policy of the bucket or of the key that encrypts it can forbid it as well.`,
+      `the credentials do not allow that (${said(refusal)})`,
+      `Allow \`${attempt.right}\` on the bucket and its objects for these credentials. The policy of the bucket, or of the key that encrypts it, can also deny it.`,
     );
   },
 
@@ -236,9 +236,9 @@ const TELLERS: Teller[] = [
       'E_S3_VERIFY',
       attempt,
       isTaken(refusal)
-        ? `there is another object under that name already (${said(refusal)}), and nothing there is ever overwritten`
+        ? `an object with that name already exists (${said(refusal)}), and this action never overwrites objects`
         : `the store does not have the bytes that were sent (${said(refusal)})`,
-      'Run again. If it recurs, something between the runner, the host and the store changes bytes, or a rule of the bucket removes unfinished uploads.',
+      'Run again. If it happens again, something between the runner, the host and the store changes bytes, or a bucket rule removes unfinished uploads.',
     );
   },
 
@@ -249,11 +249,11 @@ const TELLERS: Teller[] = [
     const isCertificate = /CERT|SELF_SIGNED|ERR_TLS|UNABLE_TO_VERIFY|SSL/.test(code);
     const isName = code === 'ENOTFOUND' || code === 'EAI_AGAIN';
     const hint = isCertificate
-      ? 'Let the store have a certificate that is valid for its name; nothing turns that check off.'
+      ? 'Give the store a certificate that is valid for its name. This check cannot be turned off.'
       : isName
-        ? 'Correct `s3-endpoint`, or look at the name service of the runner.'
-        : 'Run again later; look at the status of the store and at the way to it.';
-    return failed('E_S3_UNAVAILABLE', attempt, `${where(s3)} is not usable${often}: ${said(refusal)}`, hint);
+        ? 'Correct `s3-endpoint`, or check the DNS of the runner.'
+        : 'Run again later. Check the status of the store and the network path to it.';
+    return failed('E_S3_UNAVAILABLE', attempt, `${where(s3)} is unavailable${often}: ${said(refusal)}`, hint);
   },
 ];
 
@@ -262,8 +262,8 @@ function unknown(refusal: Refusal, attempt: Attempt, s3: S3Settings, tries: numb
   return failed(
     'E_S3_UNAVAILABLE',
     attempt,
-    `${where(s3)} refused it${often}: ${said(refusal)}`,
-    'Look whether `s3-endpoint` is that of an S3 store, and what it says about such an answer.',
+    `${where(s3)} refused the request${often}: ${said(refusal)}`,
+    'Check that `s3-endpoint` belongs to an S3 store, and look up this answer in its documentation.',
   );
 }
 
@@ -291,8 +291,8 @@ export function notSupported(names: readonly Asked[], attempt: Attempt, why: str
   const shown = names.map((name) => `\`${name}\``).join(', ');
   return new BackupError(
     'E_S3_UNSUPPORTED',
-    `${attempt.what} failed: the store does not do what ${shown} asks for: ${why}`,
-    `Remove ${shown}, or make the bucket ready for it: Object Lock is switched on with the bucket, encryption needs the right to use the key.`,
+    `${attempt.what} failed: the store does not support what ${shown} asks for: ${why}`,
+    `Remove ${shown}, or prepare the bucket: Object Lock has to be enabled on the bucket, and encryption needs the right to use the key.`,
   );
 }
 
@@ -300,8 +300,8 @@ export function notSupported(names: readonly Asked[], attempt: Attempt, why: str
 export function notVerified(key: string, why: string): BackupError {
   return new BackupError(
     'E_S3_VERIFY',
-    `the copy in the store, ${key}, is not what was sent: ${why}`,
-    `Do not rely on that copy; delete it there, and run again.`,
+    `the off-site copy ${key} is not what was uploaded: ${why}`,
+    `Do not rely on that copy. Delete it in the bucket, and run again.`,
   );
 }
 

@@ -41,8 +41,8 @@ async function fetchAll(store: Bucket, wanted: Wanted, file: string, { send }: H
     }
     before = fetched;
     const refusal = refusalOf(facts);
-    if (isChanged(refusal)) throw changed(store.uriOf(key), 'it was replaced while it was read');
-    if (isMissing(refusal)) throw changed(store.uriOf(key), 'it was deleted while it was read');
+    if (isChanged(refusal)) throw changed(store.uriOf(key), 'it was replaced during the download');
+    if (isMissing(refusal)) throw changed(store.uriOf(key), 'it was deleted during the download');
     const { what, right } = attemptOf(store, key);
     await store.patience.pauseAfter(refusal, { what: `${what} from the host`, right }, ++tries);
   }
@@ -52,5 +52,5 @@ async function fetchAll(store: Bucket, wanted: Wanted, file: string, { send }: H
 function refusalOf(facts: Facts): Refusal {
   const [status = 0, http = 0] = (facts.get('refused') ?? '').split(' ').map(Number);
   if (http >= 400) return refusalIn(http, facts.get('refused_body') ?? '');
-  return withoutAnswer(status, facts.get('refused_said') ?? 'it got less than all of it');
+  return withoutAnswer(status, facts.get('refused_said') ?? 'it did not get the whole file');
 }

@@ -25,25 +25,37 @@ export async function readBack(store: Bucket, s3: S3Settings, key: string, expec
     stored = await look(store, key);
   }
   if (stored.bytes !== expected.bytes) {
-    throw notVerified(uri, `it has ${plural(stored.bytes, 'byte')}, ${expected.bytes} were sent`);
+    throw notVerified(uri, `it has ${plural(stored.bytes, 'byte')}, but ${expected.bytes} were sent`);
   }
   if (stored.sha256 !== expected.sha256) {
     throw notVerified(
       uri,
-      `its SHA-256 is said to be ${stored.sha256 ?? 'nothing'}, that of what was sent is ${expected.sha256}`,
+      `the store reports the SHA-256 ${stored.sha256 ?? 'as missing'}, but ${expected.sha256} was sent`,
     );
   }
   const attempt = { what: `reading ${uri} back`, right: 's3:GetObject' };
   const { storageClass } = expected;
   if (storageClass !== null && stored.storageClass !== storageClass) {
-    throw notSupported(['s3-storage-class'], attempt, `it has ${stored.storageClass}, not ${storageClass}`);
+    throw notSupported(
+      ['s3-storage-class'],
+      attempt,
+      `its storage class is ${stored.storageClass}, not ${storageClass}`,
+    );
   }
   if (s3.sse !== null && stored.sse !== s3.sse) {
-    throw notSupported(['s3-sse'], attempt, `it is encrypted by ${stored.sse ?? 'nothing that the store tells of'}`);
+    throw notSupported(
+      ['s3-sse'],
+      attempt,
+      stored.sse === null ? 'the store does not report any encryption' : `it is encrypted by ${stored.sse}`,
+    );
   }
   // an alias is told as the key that it stands for
   if (s3.kmsKeyId !== null && !s3.kmsKeyId.includes('alias/') && !stored.kmsKeyId?.endsWith(s3.kmsKeyId)) {
-    throw notSupported(['s3-kms-key-id'], attempt, `its key is ${stored.kmsKeyId ?? 'not told'}`);
+    throw notSupported(
+      ['s3-kms-key-id'],
+      attempt,
+      stored.kmsKeyId === null ? 'the store does not report its key' : `its key is ${stored.kmsKeyId}`,
+    );
   }
   if (s3.objectLock !== null) {
     const until = stored.lock?.until.getTime() ?? 0;
@@ -52,8 +64,8 @@ export async function readBack(store: Bucket, s3: S3Settings, key: string, expec
         ['s3-object-lock'],
         attempt,
         stored.lock === null
-          ? 'it is not locked, or these credentials may not see that (`s3:GetObjectRetention`)'
-          : `it is locked by ${stored.lock.mode} until ${stored.lock.until.toISOString()}`,
+          ? 'it is not locked, or these credentials are not allowed to see the lock (`s3:GetObjectRetention`)'
+          : `it is locked in mode ${stored.lock.mode} until ${stored.lock.until.toISOString()}`,
       );
     }
   }
@@ -62,7 +74,7 @@ export async function readBack(store: Bucket, s3: S3Settings, key: string, expec
 
 async function look(store: Bucket, key: string): Promise<StoredInS3> {
   const stored = await store.head(key);
-  if (stored === null) throw notVerified(store.uriOf(key), 'it is not there');
+  if (stored === null) throw notVerified(store.uriOf(key), 'it is missing');
   return stored;
 }
 
@@ -74,13 +86,14 @@ export function compareParts(uri: string, stored: StoredInS3, upload: Upload, pa
   const named = parts.filter(({ etag, md5 }) => etag.replaceAll('"', '') === md5);
   if (named.length === 0 || stored.sse?.startsWith('aws:kms')) return false;
   const other = parts.find((part) => !named.includes(part));
-  if (other !== undefined) throw notVerified(uri, `its part ${other.number} has another checksum than what was sent`);
+  if (other !== undefined)
+    throw notVerified(uri, `the checksum of its part ${other.number} is not that of the bytes that were sent`);
   const digests = Buffer.concat(parts.map(({ md5 }) => Buffer.from(md5, 'hex')));
   const whole = `${createHash('md5').update(digests).digest('hex')}-${parts.length}`;
   if (/^[0-9a-f]{32}-\d+$/.test(stored.etag) && stored.etag !== whole) {
     throw notVerified(
       uri,
-      `its checksum is ${stored.etag}, that of the parts sent to the upload ${upload.id} is ${whole}`,
+      `its checksum is ${stored.etag}, but the parts sent to the upload ${upload.id} have ${whole}`,
     );
   }
   return stored.etag === whole;

@@ -34,7 +34,7 @@ export async function* readObject(
     try {
       for await (const chunk of await store.open(wanted.key, read, wanted.etag, signal)) {
         if (read + chunk.length > wanted.bytes)
-          throw changed(uri, `more than its ${plural(wanted.bytes, 'byte')} came`);
+          throw changed(uri, `the store sent more than its ${plural(wanted.bytes, 'byte')}`);
         read += chunk.length;
         hash.update(chunk);
         onRead(read);
@@ -45,20 +45,20 @@ export async function* readObject(
         store.patience.renew();
       }
       if (read === wanted.bytes) break;
-      throw Object.assign(new Error(`it ended after ${read} of ${plural(wanted.bytes, 'byte')}`), {
+      throw Object.assign(new Error(`the download ended after ${read} of ${plural(wanted.bytes, 'byte')}`), {
         code: 'ECONNRESET',
       });
     } catch (error) {
       signal?.throwIfAborted();
       const refusal = refusalOf(error);
-      if (isChanged(refusal)) throw changed(uri, 'it was replaced while it was read');
-      if (isMissing(refusal)) throw changed(uri, 'it was deleted while it was read');
+      if (isChanged(refusal)) throw changed(uri, 'it was replaced during the download');
+      if (isMissing(refusal)) throw changed(uri, 'it was deleted during the download');
       await store.patience.pauseAfterError(error, attemptOf(store, wanted.key), ++tries);
     }
   }
   store.patience.renew();
   const digest = hash.digest('hex');
   if (wanted.sha256 !== null && digest !== wanted.sha256) {
-    throw changed(uri, `the SHA-256 of what came is ${digest}, and it should be ${wanted.sha256}`);
+    throw changed(uri, `the SHA-256 of the download is ${digest}, expected ${wanted.sha256}`);
   }
 }

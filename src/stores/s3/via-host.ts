@@ -36,7 +36,7 @@ export async function prepareOnHost(
   if (unable !== null) return unable;
   const md5s = facts.all('md5').map((line, at) => new RegExp(`^${at + 1} ([0-9a-f]{32})$`).exec(line)?.[1] ?? '');
   if (facts.get('sha256') !== sha256 || md5s.length !== plan.count || md5s.includes('')) {
-    return { why: `it reads other bytes from ${file} than those that were backed up`, lacking: null };
+    return { why: `${file} on the host no longer has the bytes that were backed up`, lacking: null };
   }
   return { link, file, md5s };
 }
@@ -135,11 +135,11 @@ const CODES: Record<number, string> = {
 };
 
 export function withoutAnswer(status: number, said: string): Refusal {
-  const message = `curl on the host ended with ${status}: ${said.trim()}`;
+  const message = `curl on the host ended with status ${status}: ${said.trim()}`;
   return { status: null, code: CODES[status] ?? 'ECONNRESET', message, region: null, clock: null };
 }
 
 const silent: Refusal = {
   ...{ status: null, code: 'ECONNRESET', region: null, clock: null },
-  message: 'the host did not say what became of it',
+  message: 'the host did not report the result',
 };
