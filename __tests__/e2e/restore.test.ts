@@ -98,13 +98,13 @@ describe('a restore', () => {
     // the state that was left is no `latest`, and can be had again by its id
     await expectRestored(await restore());
     expect(content()).toBe(AFTER);
-    const undo = { command: 'restore', backup: safety.id, confirm: 'app.db' };
+    const undo = { backup: safety.id, confirm: 'app.db', 'dry-run': 'false' };
     expect(reportOf(result).restore?.undo).toEqual(undo);
     expect(result.summary.trimEnd()).toMatch(
-      new RegExp('command: restore\\nbackup: ID\\nconfirm: app.db\\n```$'.replace('ID', safety.id)),
+      new RegExp('yaml\\nbackup: ID\\nconfirm: app.db\\ndry-run: false\\n```$'.replace('ID', safety.id)),
     );
     expect(result.visible.trimEnd()).toMatch(
-      new RegExp(`  command: restore\\n  backup: ${safety.id}\\n  confirm: app.db\\n✅ Restored ${good}$`),
+      new RegExp(`  backup: ${safety.id}\\n  confirm: app.db\\n  dry-run: false\\n✅ Restored ${good}$`),
     );
     await expectRestored(await restore(undo));
     expect(content()).toBe(BEFORE);

@@ -16,9 +16,9 @@ export function lastLines(report: Report): string[] {
 function undoing({ undo }: RestoreReport): string[] {
   if (undo === null) return [];
   const hand = platform().byHand;
-  if (hand !== null) return ['to undo this restore:', indented(hand.typed(undo))];
+  if (hand !== null) return ['to undo this restore:', indented(hand.typed({ command: 'restore', ...undo }))];
   return [
-    'to undo this restore, run once more with these inputs instead of those of the restore:',
+    'to undo this restore, start your restore workflow again with these values in its form, or as inputs with `command: restore`:',
     ...inputLines(undo).map(indented),
   ];
 }

@@ -213,11 +213,11 @@ export class Attempt {
     if (safety === null || safety.state !== 'ok') return null;
     const { to } = run.settings.restore;
     return {
-      command: 'restore',
       backup: safety.id,
       // a backup of another database than `database`
       ...(to === null ? {} : { 'restore-to': to.given, 'allow-other-target': 'true' }),
       confirm: parts.restoring.targetName,
+      'dry-run': 'false',
     };
   }
 
