@@ -99,7 +99,7 @@ test('a restore, with the name of the database', async () => {
   expect(await rows()).toBe(before);
   const [, undo = ''] = /to undo this restore:\n.* INFO {4}db-backup (.*)\n/.exec(restored.stderr) ?? [];
   expect(undo).toMatch(
-    /^restore app-\S+ --confirm 'app'\\''s.db' --transport local --database '.*' --name app --directory '.*'$/,
+    /^restore app-\S+ --confirm 'app'\\''s.db' --dry-run false --transport local --database '.*' --name app --directory '.*'$/,
   );
 });
 
@@ -216,7 +216,9 @@ test('what can not be written to stdout is a failure', async () => {
     ['completion', 'bash'],
     ['latest', ...local],
   ]) {
-    const { status, stderr } = spawnSync('sh', ['-c', line, NODE, CLI, ...args], { cwd: directory, encoding: 'utf8' });
+    const { status, stderr } = spawnSync('sh', ['-c', line, NODE, CLI, ...args], {
+      ...{ cwd: directory, encoding: 'utf8', env: { PATH: process.env.PATH } }, // those of a job refuse `latest`
+    });
     expect([status, stderr]).toEqual([
       1,
       expect.stringContaining('what was asked for could not be written to stdout: '),
