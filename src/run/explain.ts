@@ -79,7 +79,7 @@ function ofHost(failure: HostFailure, user: string, system: string, where: strin
         needed === null
           ? `the file system of ${place} is full: ${said}`
           : `not enough space in ${place}: ${formatBytes(Number(needed) * 1024)} are needed (${facts.get('needed_for') === 'fetched' ? 'the file from the store' : verifying ? 'the unpacked copy' : 'copy, compressed backup'} and min-free), ${free === null ? 'fewer' : formatBytes(Number(free) * 1024)} are free`,
-        `${advice} What this run had written was removed.`,
+        settings.dryRun ? advice : `${advice} What this run had written was removed.`,
       );
     }
     case 'E_PERM_UNSAFE': {
