@@ -199,6 +199,12 @@ describe('what is refused before anything is touched', () => {
     expect(content()).toBe(BEFORE);
   });
 
+  test('another name than that of the backups: E_NOT_FOUND, with theirs', async () => {
+    const message = expectFailure(await restore({ name: 'shop' }), 'E_NOT_FOUND');
+    expect(message).toContain('The directory has backups named app: set `name: app`.');
+    expect(message).not.toContain('none at all');
+  });
+
   test('a backup of another database: E_TARGET_MISMATCH', async () => {
     const other = file('foreign.db');
     asOwner(`sqlite3 '${other}' 'CREATE TABLE t (n)' 'INSERT INTO t VALUES (9)'`);
