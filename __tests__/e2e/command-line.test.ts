@@ -122,6 +122,15 @@ describe('exit status', () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
+  test('the path of a known_hosts file is none, and it says where one goes', async () => {
+    const args = ['backup', '--transport', 'ssh', '--known-hosts', '/etc/ssh/ssh_known_hosts'];
+    const { code, stderr } = await commandLine(args);
+    expect(code).toBe(2);
+    expect(stderr).toContain(
+      'known-hosts: it looks like the path of a file; give the contents of that file, or set DB_BACKUP_KNOWN_HOSTS_FILE to the path',
+    );
+  });
+
   test('what is missing is named as somebody gives it there', async () => {
     const none = await commandLine(['backup', '--transport', 'ssh']);
     expect(none.code).toBe(2);

@@ -618,6 +618,14 @@ describe('one problem', () => {
       { ...SSH, 'known-hosts': '', port: '2222' },
       'known-hosts: required with transport ssh, or fingerprint instead; nothing turns this check off. From a network that you trust, run `ssh-keyscan -p 2222 db.example.com >known_hosts`. Compare each line that `ssh-keygen -lf known_hosts` prints with those of `for k in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$k"; done` on the host itself. When they agree, run `gh variable set DB_KNOWN_HOSTS <known_hosts`, then use `vars.DB_KNOWN_HOSTS`',
     ],
+    ...['/home/me/.ssh/known_hosts', '~/.ssh/hosts', './hosts', 'known_hosts'].map((path): [Given, string] => [
+      { ...SSH, 'known-hosts': path },
+      `known-hosts: it looks like the path of a file; give the contents of that file, got "${path}"`,
+    ]),
+    [
+      { ...SSH, 'known-hosts': '# db.example.com:22 SSH-2.0-OpenSSH\n \n\t# none' },
+      'known-hosts: it has only comments and blank lines; give lines as `ssh-keyscan` prints them, got "# db.example.com:22 SSH-2.0-OpenSSH\\n \\n\\t# none"',
+    ],
     [
       { transport: 'local' },
       'database: required, but empty: the secret that fills it, such as DATABASE_URL, is probably not set. Run `gh secret set DATABASE_URL` and paste the URL, then use `secrets.DATABASE_URL`. The path of a database file is no secret: `database: /srv/app/app.db`',
