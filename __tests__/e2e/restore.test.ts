@@ -100,9 +100,8 @@ describe('a restore', () => {
     expect(content()).toBe(AFTER);
     const undo = { backup: safety.id, confirm: 'app.db', 'dry-run': 'false' };
     expect(reportOf(result).restore?.undo).toEqual(undo);
-    expect(result.summary.trimEnd()).toMatch(
-      new RegExp('yaml\\nbackup: ID\\nconfirm: app.db\\ndry-run: false\\n```$'.replace('ID', safety.id)),
-    );
+    expect(result.summary).toContain('### How to undo this restore\n\n');
+    expect(result.summary).toContain(`\n\n\`\`\`yaml\nbackup: ${safety.id}\nconfirm: app.db\ndry-run: false\n\`\`\`\n`);
     expect(result.visible.trimEnd()).toMatch(
       new RegExp(`  backup: ${safety.id}\\n  confirm: app.db\\n  dry-run: false\\n✅ Restored ${good}$`),
     );
