@@ -99,7 +99,7 @@ describe('a restore', () => {
     await expectRestored(await restore());
     expect(content()).toBe(AFTER);
     const undo = { backup: safety.id, confirm: 'app.db', 'dry-run': 'false' };
-    expect(reportOf(result).restore?.undo).toEqual(undo);
+    expect(reportOf(result).restore).toMatchObject({ undo, undoNote: null });
     expect(result.summary).toContain('### How to undo this restore\n\n');
     expect(result.summary).toContain(`\n\n\`\`\`yaml\nbackup: ${safety.id}\nconfirm: app.db\ndry-run: false\n\`\`\`\n`);
     expect(result.visible.trimEnd()).toMatch(
@@ -243,7 +243,7 @@ test('a dry run changes nothing and tells what would be lost', async () => {
   const next = { backup: good, confirm: 'app.db', 'dry-run': 'false' };
   expect(reportOf(result).restore?.next).toEqual(next);
   const lines = ['backup: ID', 'confirm: app.db', 'dry-run: false'].map((line) => line.replace('ID', good));
-  expect(result.summary.trimEnd()).toMatch(new RegExp(`${lines.join('\n')}\n\`\`\`$`));
+  expect(result.summary).toContain(`\n\n\`\`\`yaml\n${lines.join('\n')}\n\`\`\`\n`);
   expect(result.visible).toContain(`\n  ${lines.join('\n  ')}\n`);
   await expectRestored(await restore(next));
   expect(content()).toBe(AFTER);

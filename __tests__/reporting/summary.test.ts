@@ -197,6 +197,9 @@ describe('renderSummary', () => {
       '  dry-run: false',
       `✅ Restored ${sampleBackup().id}`,
     ]);
+    const noted = of({ undo, undoNote: 'It goes with the job.' });
+    expect(renderSummary(noted)).toContain('dry-run: false\n```\n\nIt goes with the job.\n');
+    expect(lastLines(noted).at(-2)).toBe('note: It goes with the job.');
     // a word of YAML is none
     expect(lastLines(of({ undo: { confirm: 'off' } }))).toContain('  confirm: "off"');
   });

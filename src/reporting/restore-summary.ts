@@ -50,8 +50,10 @@ export const nextSection = ({ next }: RestoreReport): string | null =>
   formSection('What to do next', 'To restore exactly this backup', next);
 
 /** How to undo it; null when there is no way. */
-export const undoSection = ({ undo }: RestoreReport): string | null =>
-  formSection('How to undo this restore', 'To bring back the state from before this restore', undo);
+export function undoSection({ undo, undoNote }: RestoreReport): string | null {
+  const section = formSection('How to undo this restore', 'To bring back the state from before this restore', undo);
+  return section === null || undoNote === null ? section : `${section}\n\n${undoNote}`;
+}
 
 /** `command` is no field of a form, and is not among `inputs`. */
 function formSection(title: string, aim: string, inputs: Record<string, string> | null): string | null {
