@@ -612,7 +612,7 @@ describe('one problem', () => {
     ],
     [
       { ...SSH, key: ' ' },
-      "key: required with transport ssh, but empty: the secret that fills it, such as DB_SSH_KEY, is probably not set. Make a key without a passphrase (`ssh-keygen -t ed25519 -N '' -f db-backup`), add the line in db-backup.pub to `~/.ssh/authorized_keys` of that user on the host, run `gh secret set DB_SSH_KEY < db-backup`, then use `secrets.DB_SSH_KEY`",
+      "key: required with transport ssh, but empty: the secret that fills it, such as DB_SSH_KEY, is probably not set. Make a key without a passphrase (`ssh-keygen -t ed25519 -N '' -f db-key`), add the line in db-key.pub to `~/.ssh/authorized_keys` of that user on the host, run `gh secret set DB_SSH_KEY < db-key`, then use `secrets.DB_SSH_KEY`",
     ],
     [
       { ...SSH, 'known-hosts': '', port: '2222' },
