@@ -102,6 +102,39 @@ const properties = (path: string) => {
   return { owner, mode: mode & 0o777 };
 };
 
+test('a file whose group nobody here can give is not replaced: the plan says so, before anything is stopped', async () => {
+  const path = live('delete');
+  const copy = readFileSync(path);
+  const { owner } = stateOf(path);
+  const stopped = join(folder, 'stopped');
+  overwrite(path, 100, Buffer.alloc(300, 0xee));
+  execFileSync('chgrp', ['games', path]);
+  const damaged = stateOf(path);
+  try {
+    for (const inputs of [
+      { 'dry-run': 'true' },
+      { 'stop-command': `touch '${stopped}'`, 'start-command': `touch '${stopped}'` },
+    ]) {
+      const message = expectFailure(await restore('delete', inputs), 'E_PERM', 'its group is games');
+      expect(message).toContain(`usermod -aG games ${scene.user.name}`);
+      expect(message).not.toContain('run-as');
+    }
+    expect(existsSync(stopped)).toBe(false);
+    expect(stateOf(path)).toEqual(damaged);
+    // a folder whose files get that group by themselves is enough
+    execFileSync('chgrp', ['games', folder]);
+    execFileSync('chmod', ['g+s', folder]);
+    done(await restore('delete'));
+    expect(execFileSync('stat', ['-c', '%G', path], { encoding: 'utf8' })).toBe('games\n');
+  } finally {
+    execFileSync('chmod', ['g-s', folder]);
+    execFileSync('chgrp', [String(scene.user.gid), folder]);
+    writeFileSync(path, copy);
+    execFileSync('chgrp', [String(scene.user.gid), path]);
+    expect(stateOf(path).owner).toBe(owner);
+  }
+});
+
 describe.each(MODES)('a database in the mode %s that is damaged', (mode) => {
   const damages: [name: string, (path: string) => void][] = [
     ['header', (path) => overwrite(path, 0, Buffer.from('not a database at all'))],
