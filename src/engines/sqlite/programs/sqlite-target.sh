@@ -99,6 +99,7 @@ find_target() {
       parent=${parent:-/}
     done
   else
+    no_directory "$live" "$1"
     [ -f "$live" ] || fail E_SOURCE_INVALID "$1 is not a regular file"
     # shellcheck disable=SC2046 # the fields of ls are meant to be split
     set -- "$1" $(ls -nd -- "$live")
