@@ -99,7 +99,7 @@ test('a restore, with the name of the database', async () => {
   expect(await rows()).toBe(before);
   const [, undo = ''] = /to undo this restore:\n.* INFO {4}db-backup (.*)\n/.exec(restored.stderr) ?? [];
   expect(undo).toMatch(
-    /^restore app-\S+ --confirm 'app'\\''s.db' --transport local --database '.*' --name app --directory '.*'$/,
+    /^restore app-\S+ --confirm 'app'\\''s.db' --dry-run false --transport local --database '.*' --name app --directory '.*'$/,
   );
 });
 
@@ -120,6 +120,15 @@ describe('exit status', () => {
     expect(said).toContain('set DB_BACKUP_KEY, or DB_BACKUP_KEY_FILE');
     expect(wrong.stderr + wrong.stdout).not.toContain('hunter2');
     expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test('the path of a known_hosts file is none, and it says where one goes', async () => {
+    const args = ['backup', '--transport', 'ssh', '--known-hosts', '/etc/ssh/ssh_known_hosts'];
+    const { code, stderr } = await commandLine(args);
+    expect(code).toBe(2);
+    expect(stderr).toContain(
+      'known-hosts: it looks like the path of a file; give the contents of that file, or set DB_BACKUP_KNOWN_HOSTS_FILE to the path',
+    );
   });
 
   test('what is missing is named as somebody gives it there', async () => {
@@ -216,7 +225,9 @@ test('what can not be written to stdout is a failure', async () => {
     ['completion', 'bash'],
     ['latest', ...local],
   ]) {
-    const { status, stderr } = spawnSync('sh', ['-c', line, NODE, CLI, ...args], { cwd: directory, encoding: 'utf8' });
+    const { status, stderr } = spawnSync('sh', ['-c', line, NODE, CLI, ...args], {
+      ...{ cwd: directory, encoding: 'utf8', env: { PATH: process.env.PATH } }, // those of a job refuse `latest`
+    });
     expect([status, stderr]).toEqual([
       1,
       expect.stringContaining('what was asked for could not be written to stdout: '),

@@ -90,5 +90,9 @@ test.each([
     const restored = await job({ ...inputs, command: 'restore', 's3-keep': '', confirm: 'shop' });
     expect(restored.outputs).toMatchObject({ 'restore-outcome': 'restored', 'backup-id': ids[2] });
     expect(await server.sql('shop', 'SELECT count(*) FROM orders')).toBe('1000');
+    // it undoes nothing in the next job
+    const note = 'The safety backup is on this machine alone. If this is a runner that is thrown away after the job,';
+    expect(restored.summary.split('### How to undo this restore')[1]).toContain(note);
+    expect(restored.visible).toContain(`  dry-run: false\nnote: ${note}`);
   },
 );

@@ -82,12 +82,15 @@ describe('the one container of a service', () => {
       ['shop-web-1', compose('web')],
       ['other-db-1', { ...compose('db'), 'com.docker.compose.project': 'other' }],
       ['shop-db-run-1', compose('db', { 'com.docker.compose.oneoff': 'True' })],
+      ['odd-1', compose('a`b` c')],
     ] as const;
     for (const [name, labels] of beside) await container.beside(name, labels);
     try {
       succeeded(await run('compose:shop/db'));
       const message = refused(await run('compose:shop/data'), 'E_SOURCE_MISSING', 'compose project shop');
-      for (const name of [container.name, 'shop-web-1', 'other-db-1']) expect(message).toContain(name);
+      expect(message).toContain('these services run on the host: compose:');
+      const named = message.match(/compose:[^ ,]+\/\w+/g) ?? [];
+      expect(named.toSorted()).toEqual(['compose:other/db', 'compose:shop/db', 'compose:shop/web']);
     } finally {
       for (const [name] of beside) await container.remove(name);
     }
@@ -113,8 +116,12 @@ describe('what fails', () => {
       'E_SOURCE_MISSING',
       'there is no running container of the service db of the compose project nosuch',
     );
-    expect(message).toContain(container.name);
-    refused(await run('swarm:shop_web'), 'E_SOURCE_MISSING', 'no running container of the swarm service shop_web');
+    expect(message).toContain('these services run on the host: compose:shop/db');
+    refused(
+      await run('swarm:shop_web'),
+      'E_SOURCE_MISSING',
+      'no running container of the swarm service shop_web; these services run on the host: swarm:shop_db',
+    );
   });
 
   test('more than one: nobody can tell which is meant, until one is named', async () => {

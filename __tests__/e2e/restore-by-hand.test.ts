@@ -90,6 +90,10 @@ test('one is chosen by its number, the plan is seen, the name is typed, and the 
   });
   expect(rows()).toBe('1,2');
   expect(person.screen).not.toContain('to restore exactly this backup'); // it was asked
+  const [, undo = ''] = /to undo this restore:\n +db-backup (.*)\n/.exec(person.screen) ?? [];
+  expect(undo).toMatch(/^restore app-\S+ --confirm app\.db --dry-run false$/);
+  expect((await byHand(undo.split(' '), { ...scene.inputs, ...NO_STORE })).code).toBe(0);
+  expect(rows()).toBe('9');
   expect(person.screen).toMatch(
     new RegExp(` {2}1 {2}${ids[1]} {2}\\d+ \\w+ +\\S+ MB +content +0123456 +\\w+ [\\d\\u00a0]+, `),
   );

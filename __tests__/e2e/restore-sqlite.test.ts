@@ -102,6 +102,39 @@ const properties = (path: string) => {
   return { owner, mode: mode & 0o777 };
 };
 
+test('a file whose group nobody here can give is not replaced: the plan says so, before anything is stopped', async () => {
+  const path = live('delete');
+  const copy = readFileSync(path);
+  const { owner } = stateOf(path);
+  const stopped = join(folder, 'stopped');
+  overwrite(path, 100, Buffer.alloc(300, 0xee));
+  execFileSync('chgrp', ['games', path]);
+  const damaged = stateOf(path);
+  try {
+    for (const inputs of [
+      { 'dry-run': 'true' },
+      { 'stop-command': `touch '${stopped}'`, 'start-command': `touch '${stopped}'` },
+    ]) {
+      const message = expectFailure(await restore('delete', inputs), 'E_PERM', 'its group is games');
+      expect(message).toContain(`usermod -aG games ${scene.user.name}`);
+      expect(message).not.toContain('run-as');
+    }
+    expect(existsSync(stopped)).toBe(false);
+    expect(stateOf(path)).toEqual(damaged);
+    // a folder whose files get that group by themselves is enough
+    execFileSync('chgrp', ['games', folder]);
+    execFileSync('chmod', ['g+s', folder]);
+    done(await restore('delete'));
+    expect(execFileSync('stat', ['-c', '%G', path], { encoding: 'utf8' })).toBe('games\n');
+  } finally {
+    execFileSync('chmod', ['g-s', folder]);
+    execFileSync('chgrp', [String(scene.user.gid), folder]);
+    writeFileSync(path, copy);
+    execFileSync('chgrp', [String(scene.user.gid), path]);
+    expect(stateOf(path).owner).toBe(owner);
+  }
+});
+
 describe.each(MODES)('a database in the mode %s that is damaged', (mode) => {
   const damages: [name: string, (path: string) => void][] = [
     ['header', (path) => overwrite(path, 0, Buffer.from('not a database at all'))],
@@ -310,7 +343,7 @@ describe('a check that fails afterwards: everything as it was', () => {
 
 describe('what is refused', () => {
   test.each([
-    ['a folder', (path: string) => mkdirSync(path), 'is not a regular file'],
+    ['a folder', (path: string) => mkdirSync(path), 'is a directory. Name the database file in it. '],
     ['a text', (path: string) => writeFileSync(path, 'root:x:0:0:root:/root:/bin/bash\n'), 'is no SQLite database'],
     ['an empty file', (path: string) => writeFileSync(path, ''), 'is empty (0 bytes)'],
     ['a link to nowhere', (path: string) => symlinkSync('itself', path), 'leads nowhere'],

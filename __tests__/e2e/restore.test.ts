@@ -98,13 +98,12 @@ describe('a restore', () => {
     // the state that was left is no `latest`, and can be had again by its id
     await expectRestored(await restore());
     expect(content()).toBe(AFTER);
-    const undo = { command: 'restore', backup: safety.id, confirm: 'app.db' };
-    expect(reportOf(result).restore?.undo).toEqual(undo);
-    expect(result.summary.trimEnd()).toMatch(
-      new RegExp('command: restore\\nbackup: ID\\nconfirm: app.db\\n```$'.replace('ID', safety.id)),
-    );
+    const undo = { backup: safety.id, confirm: 'app.db', 'dry-run': 'false' };
+    expect(reportOf(result).restore).toMatchObject({ undo, undoNote: null });
+    expect(result.summary).toContain('### How to undo this restore\n\n');
+    expect(result.summary).toContain(`\n\n\`\`\`yaml\nbackup: ${safety.id}\nconfirm: app.db\ndry-run: false\n\`\`\`\n`);
     expect(result.visible.trimEnd()).toMatch(
-      new RegExp(`  command: restore\\n  backup: ${safety.id}\\n  confirm: app.db\\n✅ Restored ${good}$`),
+      new RegExp(`  backup: ${safety.id}\\n  confirm: app.db\\n  dry-run: false\\n✅ Restored ${good}$`),
     );
     await expectRestored(await restore(undo));
     expect(content()).toBe(BEFORE);
@@ -199,6 +198,12 @@ describe('what is refused before anything is touched', () => {
     expect(content()).toBe(BEFORE);
   });
 
+  test('another name than that of the backups: E_NOT_FOUND, with theirs', async () => {
+    const message = expectFailure(await restore({ name: 'shop' }), 'E_NOT_FOUND');
+    expect(message).toContain('The directory has backups named app: set `name: app`.');
+    expect(message).not.toContain('none at all');
+  });
+
   test('a backup of another database: E_TARGET_MISMATCH', async () => {
     const other = file('foreign.db');
     asOwner(`sqlite3 '${other}' 'CREATE TABLE t (n)' 'INSERT INTO t VALUES (9)'`);
@@ -238,7 +243,7 @@ test('a dry run changes nothing and tells what would be lost', async () => {
   const next = { backup: good, confirm: 'app.db', 'dry-run': 'false' };
   expect(reportOf(result).restore?.next).toEqual(next);
   const lines = ['backup: ID', 'confirm: app.db', 'dry-run: false'].map((line) => line.replace('ID', good));
-  expect(result.summary.trimEnd()).toMatch(new RegExp(`${lines.join('\n')}\n\`\`\`$`));
+  expect(result.summary).toContain(`\n\n\`\`\`yaml\n${lines.join('\n')}\n\`\`\`\n`);
   expect(result.visible).toContain(`\n  ${lines.join('\n  ')}\n`);
   await expectRestored(await restore(next));
   expect(content()).toBe(AFTER);

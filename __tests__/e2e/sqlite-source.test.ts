@@ -67,7 +67,12 @@ describe('a source that is no database is refused, and nothing is created', () =
   const CASES: [what: string, make: (path: string) => void, code: string, says: RegExp][] = [
     ['a missing path', () => {}, 'E_SOURCE_MISSING', /there is no database at .*Correct `database`.*Nothing was kept/],
     ['a dangling link', (path) => symlinkSync(`${path}-target`, path), 'E_SOURCE_MISSING', /there is no database at/],
-    ['a directory', (path) => mkdirSync(path), 'E_SOURCE_INVALID', /is not a regular file/],
+    [
+      'a directory',
+      (path) => mkdirSync(path),
+      'E_SOURCE_INVALID',
+      /is a directory\. Name the database file in it\. Nothing/,
+    ],
     ['a fifo', (path) => execFileSync('mkfifo', [path]), 'E_SOURCE_INVALID', /is not a regular file/],
     ['0 bytes', (path) => writeFileSync(owned0(path), ''), 'E_SOURCE_INVALID', /is empty \(0 bytes\)/],
     [

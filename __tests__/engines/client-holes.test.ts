@@ -168,6 +168,13 @@ describe('a dump', () => {
     ]);
   });
 
+  test('of our own, in a container, is a remark about the container', () => {
+    const own = { kind: 'dump', file: 'app.dump', manifest: {} as never } as const;
+    const [remark = ''] = refuseUnsafe(packaged('15.18'), own, settings(false, { container: 'compose:shop/db' }));
+    expect(remark).toMatch(/pg_restore in the container .* Replace the image of compose:shop\/db with one of/);
+    expect(remark).not.toMatch(/on the host|apt-get/);
+  });
+
   test.each([foreign, { ...foreign, kind: 'dump' as const }])('is no matter for a client without one (%#)', (dump) => {
     expect(refuseUnsafe(client(debian('15.20')), dump, settings(false))).toEqual([]);
   });

@@ -117,6 +117,12 @@ describe('found before the copy', () => {
     expect(message).toMatch(/not enough space in \S*db-backups: 1[78]\.\d MB are needed .*, 5\.\d+ MB are free/);
     expect(message).toMatch(/Free some space, lower `keep`.*removed\. Nothing was kept/);
     expect(stateOf(scene.database)).toEqual(live);
+    // a dry run goes by the same rule
+    const foreseen = refused(await scene.run({ 'dry-run': 'true' }), 'E_NOSPACE');
+    const needed = /not enough space in \S* 1[78]\.\d MB are needed/;
+    expect(needed.exec(foreseen)?.[0]).toBe(needed.exec(message)?.[0]);
+    const missing = { directory: join(scene.directory, 'not/there'), 'dry-run': 'true' };
+    expect(refused(await scene.run(missing), 'E_NOSPACE')).toContain(`not enough space in ${scene.directory}:`);
     await intact();
     await worksAgain();
   });

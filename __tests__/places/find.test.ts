@@ -281,7 +281,23 @@ describe('what is said when there is none', () => {
       [],
       [at(1)],
       `there is no backup ${id(9)} of /srv/app/app.db in /srv/backups, nor in s3://bucket/app/`,
+      `The newest is ${id(1)}; \`command: list\` shows them all.`,
+    ],
+    [
+      'where there is nothing',
+      byId(9),
+      [],
+      [],
+      `there is no backup ${id(9)} of /srv/app/app.db in /srv/backups, nor in s3://bucket/app/`,
       'There are no backups at all; `command: list` shows them all.',
+    ],
+    [
+      'where those of this name are of another database',
+      LATEST,
+      [],
+      [at(1, OTHER)],
+      'there is no verified backup of app in /srv/backups, nor in s3://bucket/app/',
+      'None of what is there can be used for this database; `command: list` says why.',
     ],
     [
       'that is good',
@@ -310,6 +326,24 @@ describe('what is said when there is none', () => {
   ])('%s', async (_, asked, host, store, message, hint) => {
     const finding = find(restoring, asked, placeOf(host), store === null ? null : placeOf(store, 's3'));
     await expect(finding).rejects.toMatchObject({ message, hint });
+  });
+});
+
+test.each<[string[], string[], string]>([
+  [['shop'], [], 'The directory has backups named shop: set `name: shop`.'],
+  [
+    ['a', 'b', 'c', 'd', 'e', 'f'],
+    ['shop'],
+    'The directory has backups named a, b, c, d, e: set `name` to the one that you mean. The bucket has backups named shop: set `name: shop`.',
+  ],
+])('where only other names are, they are told: %j, %j', async (host, store, hint) => {
+  const places = [placeOf([]), placeOf([], 's3')] as const;
+  for (const [at, names] of [host, store].entries()) Object.assign(places[at] ?? {}, { names });
+  for (const asked of [LATEST, byId(9), deploy('abc')]) {
+    await expect(find(restoring, asked, ...places)).rejects.toMatchObject({ code: 'E_NOT_FOUND', hint });
+  }
+  await expect(named(await run('pin', { backup: id(9), pin: 'why' }), places[0])).rejects.toMatchObject({
+    hint: expect.stringContaining(`The directory has backups named ${host[0]}`),
   });
 });
 

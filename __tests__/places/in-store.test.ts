@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import type { Manifest } from '../../src/backups/manifest.js';
 import { manifestFile } from '../../src/backups/names.js';
 import { newestIn } from '../../src/places/in-store.js';
+import { namesIn } from '../../src/places/store-listing.js';
 import type { ObjectStore } from '../../src/stores/object-store.js';
 import { idAt, manifestOf, PATH } from '../backups/sample-backups.js';
 import { runForTests } from './run-for-tests.js';
@@ -36,4 +37,27 @@ test('the copies of another database are passed over with one warning, however m
   expect(run.told).toEqual([
     `in s3://bucket/app/: 29 backups (${ids.toReversed().slice(0, 5).join(', ')}, ...) belong to another database, "/srv/other.db"; here they are never counted and never deleted`,
   ]);
+});
+
+test('other names of the same prefix, as their files prove', async () => {
+  const stamp = '20261120T101500Z-7f3a';
+  const keys = [
+    `p/app/app-${stamp}.json`,
+    `p/shop/shop-${stamp}.json`,
+    `p/shop/shop-${stamp}.sqlite.zst`,
+    `p/other/app-${stamp}.json`,
+    `p/deep/er/er-${stamp}.json`,
+    'p/notes/readme.txt',
+    `q/wiki/wiki-${stamp}.json`,
+  ];
+  const listed: string[] = [];
+  const store = {
+    keyOf: (name: string, file: string) => `p/${name}/${file}`,
+    list: async (prefix: string) => {
+      listed.push(prefix);
+      return keys.map((key) => ({ key, bytes: 1 }));
+    },
+  } as Partial<ObjectStore> as ObjectStore;
+  expect(await namesIn(store, 'app')).toEqual(['shop']);
+  expect(listed).toEqual(['p/']);
 });

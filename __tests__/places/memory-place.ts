@@ -62,6 +62,13 @@ export class MemoryPlace implements Place {
     return readCatalogue({ files, manifests }, { name, identity, keys: this.keys }, this.now);
   }
 
+  /** Names of other databases with backups here. */
+  names: string[] = [];
+
+  async otherNames(): Promise<string[]> {
+    return this.names;
+  }
+
   async candidates() {
     const { backups } = await this.catalogue();
     return this.beside === null ? toCandidates(backups) : copyCandidates(backups, this.beside.host, this.beside.here);

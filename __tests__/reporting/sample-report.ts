@@ -55,6 +55,7 @@ export function sampleRestore(changes: Partial<RestoreReport> = {}): RestoreRepo
       commands: ['stop-command: sudo systemctl stop shop'],
     },
     undo: null,
+    undoNote: null,
     next: null,
     ...changes,
   };

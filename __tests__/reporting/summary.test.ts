@@ -173,25 +173,33 @@ describe('renderSummary', () => {
     /```[\s\S]*?```/.exec(markdown.split(`\n### ${title}\n`)[1] ?? '')?.[0].split('\n');
 
   test('of a restore it says how to undo it, right after what it did', () => {
-    const undo = { command: 'restore', backup: 'app-20261120T101700Z-00ff', confirm: 'a: "b" `c`' };
+    const undo = { backup: 'app-20261120T101700Z-00ff', confirm: 'a: "b" `c`', 'dry-run': 'false' };
     const of = (restore: Parameters<typeof sampleRestore>[0]) =>
       sampleReport({ command: 'restore', backup: null, restore: sampleRestore(restore) });
     const text = renderSummary(of({ undo }));
     expect(headingAfter('Restore', text)).toBe('How to undo this restore');
     expect(blockBelow('How to undo this restore', text)).toEqual([
       '```yaml',
-      'command: restore',
       'backup: app-20261120T101700Z-00ff',
       'confirm: "a: \\"b\\" `c`"',
+      'dry-run: false',
       '```',
     ]);
+    // in the words of what comes after a plan
+    const inWords = 'start your restore workflow again (Run workflow), type these values into its form,';
+    expect(text).toContain(inWords);
+    expect(renderSummary(of({ next: undo }))).toContain(inWords);
+    expect(text).toContain('Without a form, set them as inputs with `command: restore`:');
     expect(renderSummary(of({}))).not.toContain('undo');
     expect(lastLines(of({ undo })).slice(1)).toEqual([
-      '  command: restore',
       '  backup: app-20261120T101700Z-00ff',
       '  confirm: "a: \\"b\\" `c`"',
+      '  dry-run: false',
       `✅ Restored ${sampleBackup().id}`,
     ]);
+    const noted = of({ undo, undoNote: 'It goes with the job.' });
+    expect(renderSummary(noted)).toContain('dry-run: false\n```\n\nIt goes with the job.\n');
+    expect(lastLines(noted).at(-2)).toBe('note: It goes with the job.');
     // a word of YAML is none
     expect(lastLines(of({ undo: { confirm: 'off' } }))).toContain('  confirm: "off"');
   });

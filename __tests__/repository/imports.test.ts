@@ -143,6 +143,7 @@ const LAYERS: Record<string, { values: string[]; types?: string[] }> = {
       'backups/packing.ts',
       'backups/signature.ts',
       'engines',
+      'host/container.ts',
       'host/private-key.ts',
       'host/known-hosts.ts',
       'platform/platform.ts',

@@ -58,6 +58,17 @@ test('it says why, and how to allow it; what stands in no workflow is not sugges
 
 test('outside of GitHub there is no event', () => {
   expect(() =>
-    refuseEvent({ github: null, settings: { restore: { allowEvents: [] } } } as unknown as Run),
+    refuseEvent({ github: null, settings: { restore: { allowEvents: [] } } } as unknown as Run, {}),
   ).not.toThrow();
+});
+
+test('a job counts as one, with whatever else it has or has not', () => {
+  const refusal = (event: string | undefined, allowEvents: string[] = []) => {
+    const env = { GITHUB_ACTIONS: 'true', ...(event === undefined ? {} : { GITHUB_EVENT_NAME: event }) };
+    return () => refuseEvent({ github: null, settings: { restore: { allowEvents } } } as unknown as Run, env);
+  };
+  expect(refusal('issues')).toThrow(expect.objectContaining({ code: 'E_EVENT' }));
+  expect(refusal(undefined)).toThrow(expect.objectContaining({ code: 'E_EVENT' }));
+  expect(refusal('issues', ['issues'])).not.toThrow();
+  expect(refusal('push')).not.toThrow();
 });

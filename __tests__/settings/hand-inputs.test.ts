@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { givenBy } from '../../src/command-line/environment.js';
 import { usePlatform } from '../../src/platform/platform.js';
 import { terminal } from '../../src/platform/terminal.js';
@@ -12,6 +12,14 @@ import { HAND_COMMANDS } from '../../src/settings/settings.js';
 const ID = 'app-20261120T101500Z-7f3a';
 const LOCAL = { transport: 'local', database: '/srv/app/app.db' };
 const SHOP = { transport: 'local', database: 'postgresql://app@localhost/shop' };
+
+const { GITHUB_ACTIONS } = process.env;
+beforeEach(() => {
+  delete process.env.GITHUB_ACTIONS;
+});
+afterEach(() => {
+  if (GITHUB_ACTIONS !== undefined) process.env.GITHUB_ACTIONS = GITHUB_ACTIONS;
+});
 
 /** As `db-backup` reads them; without options as a program that was not started as such. */
 function read(inputs: Record<string, string>, options: Record<string, string> | null = {}) {
@@ -78,6 +86,15 @@ test.each(HAND_COMMANDS)('%s is refused to whoever is not at a command line', as
     code: 'E_INPUT',
     message: `command: ${command} is a command of the command line alone: \`db-backup ${command}\`, not of a job`,
   });
+});
+
+test.each(HAND_COMMANDS)('%s is refused at the command line of a job as well', async (command) => {
+  process.env.GITHUB_ACTIONS = 'true';
+  await expect(read({ ...LOCAL, command, backup: ID }, { table: 't' })).rejects.toMatchObject({
+    code: 'E_INPUT',
+    message: expect.stringContaining(`command: ${command} is refused in a job of GitHub Actions`),
+  });
+  delete process.env.GITHUB_ACTIONS;
 });
 
 test('an input that changes something means nothing to those that read', () => {

@@ -612,11 +612,19 @@ describe('one problem', () => {
     ],
     [
       { ...SSH, key: ' ' },
-      "key: required with transport ssh, but empty: the secret that fills it, such as DB_SSH_KEY, is probably not set. Make a key without a passphrase (`ssh-keygen -t ed25519 -N '' -f db-backup`), add the line in db-backup.pub to `~/.ssh/authorized_keys` of that user on the host, run `gh secret set DB_SSH_KEY < db-backup`, then use `secrets.DB_SSH_KEY`",
+      "key: required with transport ssh, but empty: the secret that fills it, such as DB_SSH_KEY, is probably not set. Make a key without a passphrase (`ssh-keygen -t ed25519 -N '' -f db-key`), add the line in db-key.pub to `~/.ssh/authorized_keys` of that user on the host, run `gh secret set DB_SSH_KEY < db-key`, then use `secrets.DB_SSH_KEY`",
     ],
     [
       { ...SSH, 'known-hosts': '', port: '2222' },
       'known-hosts: required with transport ssh, or fingerprint instead; nothing turns this check off. From a network that you trust, run `ssh-keyscan -p 2222 db.example.com >known_hosts`. Compare each line that `ssh-keygen -lf known_hosts` prints with those of `for k in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$k"; done` on the host itself. When they agree, run `gh variable set DB_KNOWN_HOSTS <known_hosts`, then use `vars.DB_KNOWN_HOSTS`',
+    ],
+    ...['/home/me/.ssh/known_hosts', '~/.ssh/hosts', './hosts', 'known_hosts'].map((path): [Given, string] => [
+      { ...SSH, 'known-hosts': path },
+      `known-hosts: it looks like the path of a file; give the contents of that file, got "${path}"`,
+    ]),
+    [
+      { ...SSH, 'known-hosts': '# db.example.com:22 SSH-2.0-OpenSSH\n \n\t# none' },
+      'known-hosts: it has only comments and blank lines; give lines as `ssh-keyscan` prints them, got "# db.example.com:22 SSH-2.0-OpenSSH\\n \\n\\t# none"',
     ],
     [
       { transport: 'local' },

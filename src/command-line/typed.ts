@@ -1,5 +1,5 @@
 import { quote } from '../host/quoting.js';
-import { type InputName, isUsedBy } from '../settings/declared-inputs.js';
+import { declared, type InputName, isUsedBy } from '../settings/declared-inputs.js';
 import type { Command } from '../settings/settings.js';
 import type { Asked } from './arguments.js';
 
@@ -7,8 +7,8 @@ import type { Asked } from './arguments.js';
 const OF_ONE_RUN: readonly InputName[] = ['command', 'backup', 'confirm', 'dry-run'];
 
 /**
- * The command line for these inputs; what `asked` has as options is repeated, since it may say where the database is. Values are quoted for
- * a POSIX shell where that is needed.
+ * The command line for these inputs; what `asked` has as options is repeated, since it may say where the database is: but for secrets, and
+ * for what is empty, which are no options. Values are quoted for a POSIX shell where that is needed.
  */
 export function typed(
   inputs: Readonly<Record<string, string>>,
@@ -16,7 +16,8 @@ export function typed(
 ): string {
   const { command = 'backup', backup = '', ...options } = inputs;
   const repeated = [...asked].filter(
-    ([name]) => !OF_ONE_RUN.includes(name) && !(name in inputs) && isUsedBy(name, command as Command),
+    ([name]) =>
+      !OF_ONE_RUN.includes(name) && !(name in inputs) && !declared[name].secret && isUsedBy(name, command as Command),
   );
   const words = [
     ...['db-backup', command],
@@ -25,6 +26,7 @@ export function typed(
     ...repeated.flatMap(([name, given]) =>
       given()
         .split('\n')
+        .filter((line) => line.trim() !== '')
         .map((line) => `--${name} ${word(line)}`),
     ),
     ...(config === null ? [] : [`--config ${word(config)}`]),

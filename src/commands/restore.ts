@@ -30,6 +30,7 @@ export async function restore(run: Run): Promise<void> {
     safetyBackupId: null,
     plan: null,
     undo: null,
+    undoNote: null,
     next: null,
   };
   report.restore = outcome;

@@ -2,7 +2,7 @@ import { type Backup, isTrusted } from '../backups/catalogue.js';
 import { type PlacedBackup, placed } from '../backups/copies.js';
 import { showCoverage } from '../backups/coverage.js';
 import { describe } from '../errors.js';
-import { notFound } from '../places/choice.js';
+import { notFound, thereIn } from '../places/choice.js';
 import { find } from '../places/find.js';
 import { HostPlace } from '../places/host.js';
 import { factsOf } from '../places/shown.js';
@@ -29,7 +29,10 @@ export async function show(run: Run): Promise<void> {
       const id = settings.backup ?? (await find(run, { by: 'latest' }, host, store)).backup.id;
       const known = all.map(({ backup }) => backup);
       const one = all.find(({ backup }) => backup.id === id);
-      if (one === undefined) throw notFound(run, id, known, store === null ? host.uri : `${host.uri} and ${store.uri}`);
+      if (one === undefined) {
+        const places = store === null ? [host] : [host, store];
+        throw notFound(run, id, known, places.map(({ uri }) => uri).join(' and '), await thereIn(places));
+      }
       return one;
     });
     const backup = found.from === 'host' ? await host.whole(found.backup) : found.backup;

@@ -4,6 +4,10 @@ import { quote } from './quoting.js';
 
 const SERVICE = /^(?:compose:([^/]+)\/|swarm:)(.+)$/;
 
+/** Whether it is a service as `container` takes it. */
+export const isServiceName = (text: string): boolean =>
+  /^(?:swarm:[A-Za-z0-9]|compose:[A-Za-z0-9][A-Za-z0-9_-]{0,127}\/[A-Za-z0-9_])[A-Za-z0-9_.-]{0,127}$/.test(text);
+
 /** What a message calls it, behind "in" or "there is no running". */
 export function containerInWords(container: string): string {
   const [, project, service] = SERVICE.exec(container) ?? [];

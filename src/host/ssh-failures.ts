@@ -73,7 +73,9 @@ export function connectFailed(hop: Hop, error: Error, offer: Offer, proof: KeyPr
   const why = timedOut
     ? `no answer within ${timeoutMs / 1000} s (connect-timeout); a firewall drops the packets, or the address is wrong`
     : (causes[code ?? ''] ?? (/before handshake/.test(error.message) ? CLOSED_AT_ONCE : error.message));
-  return new BackupError('E_CONNECT', `could not connect to ${where}: ${why}`, undefined, { cause: error });
+  // the one of E_CONNECT is about the database as well
+  const hint = `Check \`${input}\`${isJump ? '' : ', `port`'} and the firewall; GitHub's runners have changing addresses.`;
+  return new BackupError('E_CONNECT', `could not connect to ${where}: ${why}`, hint, { cause: error });
 }
 
 /** The host was the right one, and did not let the user in. */

@@ -13,7 +13,7 @@ import type { Run } from '../run/run.js';
 import { adoptLost } from './adopt.js';
 import { timeAfter } from './time.js';
 
-/** What a backup would do, for `dry-run`: looked at and told, and nothing is written. */
+/** What a backup would do, for `dry-run`: looked at and told, and nothing is written. Throws E_NOSPACE where there is no room for it. */
 export async function rehearse(run: Run, connection: Connection): Promise<void> {
   const { settings, database, log, report } = run;
   const facts = await log.group('Look', () =>
@@ -21,6 +21,7 @@ export async function rehearse(run: Run, connection: Connection): Promise<void> 
   );
   const host = await HostPlace.of(run, connection, facts);
   await tellChecked(run, connection, facts, host.listed);
+  await connection.send(['job', 'foresee_space', [facts.path('directory'), String(facts.number('backup_kib'))]]);
   const encrypt = settings.encryption === null ? '' : ` encrypt it with ${settings.encryption.method},`;
   log.info(
     `would copy ${database.plan(facts)} (${formatBytes(facts.number('source_bytes'))}), compress it with ${facts.get('compressor')},${encrypt} into ${report.directory}`,

@@ -3,10 +3,13 @@ import type { Finding } from '../backups/finding.js';
 import { type Freshness, tooOld } from '../backups/findings.js';
 import { isDamagedCopy } from '../backups/manifest.js';
 import { isFuture, newestFirst } from '../backups/retention.js';
-import { BackupError } from '../errors.js';
+import { BackupError, sentences } from '../errors.js';
 import type { Run } from '../run/run.js';
 import type { Place } from './place.js';
 import { untrusted } from './signed.js';
+
+/** How many other names are told of a place. */
+const MOST_NAMES = 5;
 
 /** Which backup is asked for. */
 export type Asked =
@@ -29,8 +32,8 @@ export interface Lost {
   ids: string[];
   /** Nothing else will do. */
   exact: boolean;
-  /** `nor`: where else it is not. */
-  why: (nor: string) => BackupError;
+  /** `nor`: where else it is not. `there`: what the places have. */
+  why: (nor: string, there?: There) => BackupError;
 }
 
 const isWhole = ({ manifest }: Backup): boolean => (manifest.coverage ?? null) === null;
@@ -89,7 +92,7 @@ async function byId(
     return { backup: null, lost: lost((nor) => untrusted(other.backup, nor)) };
   }
   if (other !== null) return { backup: other.backup, lost: null };
-  return { backup: null, lost: lost((nor) => notFound(run, id, backups, `${place.uri}${nor}`)) };
+  return { backup: null, lost: lost((nor, there) => notFound(run, id, backups, `${place.uri}${nor}`, there)) };
 }
 
 /** What is older than the one that is taken does not matter, but to a deploy, of which the oldest counts. */
@@ -110,7 +113,8 @@ function described(
       asked.by === 'latest'
         ? `there is no verified backup of ${name} in ${place.uri}`
         : `no deploy of the commit ${asked.sha} took a verified backup of ${name}`;
-    const why = (nor: string) => new BackupError('E_NOT_FOUND', none + nor, `${withheld(backups)}${known(backups)}`);
+    const why: Lost['why'] = (nor, there) =>
+      new BackupError('E_NOT_FOUND', none + nor, `${withheld(backups)}${known(backups, there)}`);
     return { backup, lost: { ids: gone, exact: false, why } };
   }
   const how = backups.some((one) => gone.includes(one.id) && !isTrusted(one))
@@ -166,18 +170,56 @@ const noManifest = (what: string) => (nor: string) =>
   new BackupError('E_MANIFEST', what + nor, `Do not rely on this backup. Take a new one.`);
 
 /** There is no backup of that id; `backups`: what there is. */
-export function notFound(run: Run, id: string, backups: readonly Backup[], where: string): BackupError {
+export function notFound(
+  run: Run,
+  id: string,
+  backups: readonly Backup[],
+  where: string,
+  there: There = NOTHING,
+): BackupError {
   const what = `there is no backup ${id} of ${run.settings.database.given} in ${where}`;
-  return new BackupError('E_NOT_FOUND', what, known(backups));
+  return new BackupError('E_NOT_FOUND', what, known(backups, there));
 }
 
-function known(backups: readonly Backup[]): string {
-  const ids = [...new Set(backups.toSorted(newestFirst).map(({ id }) => id))].slice(0, 5);
-  const there =
-    ids.length === 0
-      ? 'There are no backups at all'
-      : `The newest ${ids.length === 1 ? 'is' : 'are'} ${ids.join(', ')}`;
-  return `${there}; \`command: list\` shows them all.`;
+/** What places have, for whoever does not find what was asked for. */
+interface There {
+  backups: readonly Backup[];
+  /** Of other names, as a sentence; empty: there are none, or there are some of this name. */
+  others: string;
+  /** There is nothing that has to do with backups. */
+  isEmpty: boolean;
+}
+
+const NOTHING: There = { backups: [], others: '', isEmpty: true };
+
+/** Looks at all that these places have. What cannot be looked at counts as something. */
+export async function thereIn(places: readonly Place[]): Promise<There> {
+  const catalogues = await Promise.all(places.map((place) => place.catalogue().catch(() => null)));
+  const backups = catalogues.flatMap((catalogue) => catalogue?.backups ?? []);
+  if (backups.length > 0) return { backups, others: '', isEmpty: false };
+  const others = await Promise.all(
+    places.map(async (place) => {
+      const names = (await place.otherNames()).slice(0, MOST_NAMES);
+      const said = names.length === 1 ? `\`name: ${names[0]}\`` : '`name` to the one that you mean';
+      const where = place.kind === 'host' ? 'directory' : 'bucket';
+      return names.length === 0 ? '' : `The ${where} has backups named ${names.join(', ')}: set ${said}.`;
+    }),
+  );
+  const isEmpty = catalogues.every(
+    (one) => one !== null && one.orphans.length + one.unreadable.length + one.problems.length === 0,
+  );
+  return { backups, others: sentences(...others), isEmpty };
+}
+
+function known(own: readonly Backup[], { backups, others, isEmpty }: There = NOTHING): string {
+  const ids = [...new Set([...own, ...backups].toSorted(newestFirst).map(({ id }) => id))].slice(0, 5);
+  if (ids.length > 0) {
+    return `The newest ${ids.length === 1 ? 'is' : 'are'} ${ids.join(', ')}; \`command: list\` shows them all.`;
+  }
+  if (others !== '') return others;
+  return isEmpty
+    ? 'There are no backups at all; `command: list` shows them all.'
+    : 'None of what is there can be used for this database; `command: list` says why.';
 }
 
 /** What there is and is not taken by itself. */

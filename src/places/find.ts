@@ -4,7 +4,7 @@ import { quoteOutside } from '../reporting/neutralise.js';
 import { warn } from '../run/connect.js';
 import type { Run } from '../run/run.js';
 import { isOfStore } from '../stores/object-store.js';
-import { type Asked, choose, isGood, isMeant, type Lost, notFound, pick } from './choice.js';
+import { type Asked, choose, isGood, isMeant, type Lost, notFound, pick, thereIn } from './choice.js';
 import type { Found, Place } from './place.js';
 import { demandRewritable, demandTrusted, untrusted } from './signed.js';
 
@@ -29,8 +29,10 @@ export async function find<F extends Found>(
     if (found !== null) return { backup: found.backup, spare: found };
   }
   if (backup !== null) return { backup, spare: null };
+  const there = await thereIn(spare === null ? [first] : [first, spare]);
   throw (
-    lost?.why(spare === null ? '' : `, nor in ${spare.uri}`) ?? new BackupError('E_NOT_FOUND', 'there is no backup')
+    lost?.why(spare === null ? '' : `, nor in ${spare.uri}`, there) ??
+    new BackupError('E_NOT_FOUND', 'there is no backup')
   );
 }
 
@@ -106,7 +108,7 @@ export async function everywhere(
   for (const { unit } of backups) demandTrusted(unit);
   if (backups.length > 0) return { backups, orphans: [] };
   if (orphans.length > 0) return { backups, orphans };
-  throw notFound(run, id, all, places.map(({ uri }) => uri).join(' and '));
+  throw notFound(run, id, all, places.map(({ uri }) => uri).join(' and '), await thereIn(places));
 }
 
 /**
@@ -117,7 +119,7 @@ export async function named(run: Run, place: Place, unsigned = false): Promise<B
   const id = run.settings.backup ?? '';
   const { backups } = await place.catalogue();
   const found = backups.find((backup) => backup.id === id);
-  if (found === undefined) throw notFound(run, id, backups, place.uri);
+  if (found === undefined) throw notFound(run, id, backups, place.uri, await thereIn([place]));
   if (!unsigned || found.state !== 'unsigned') demandRewritable(run, found);
   return found;
 }

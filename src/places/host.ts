@@ -1,6 +1,6 @@
 import { type Backup, type Catalogue, isTrusted, readCatalogue, toCandidates } from '../backups/catalogue.js';
 import { parseManifest } from '../backups/manifest.js';
-import { manifestFile, parseId } from '../backups/names.js';
+import { isName, manifestFile, parseId } from '../backups/names.js';
 import { type Candidate, type KeepRules, newestFirst } from '../backups/retention.js';
 import { BackupError } from '../errors.js';
 import type { Facts, HostRequest } from '../host/session.js';
@@ -72,6 +72,11 @@ export class HostPlace implements Place {
 
   async catalogue(): Promise<Catalogue> {
     return this.listed;
+  }
+
+  async otherNames(): Promise<string[]> {
+    const facts = await this.connection.send(['job', 'other_names', [this.run.settings.name]]).catch(() => null);
+    return (facts?.get('other_names') ?? '').split(' ').filter(isName);
   }
 
   async candidates(): Promise<Candidate[]> {

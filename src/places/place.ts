@@ -43,6 +43,8 @@ export interface Place<F extends Found = Found> {
   readonly rules: KeepRules | null;
   /** What is there. Read once, with what is odd told once; what is changed through the place changes in it. */
   catalogue(): Promise<Catalogue>;
+  /** Under which other names there are backups, a few of them; empty also where that cannot be found out. */
+  otherNames(): Promise<string[]>;
   /** Its backups as retention sees them there. */
   candidates(): Promise<Candidate[]>;
   /** Which of these must not go yet. */

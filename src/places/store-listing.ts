@@ -62,5 +62,15 @@ export async function filesIn(
   });
 }
 
+/** Under which names but this one there are backups beside it. */
+export async function namesIn(store: ObjectStore, name: string): Promise<string[]> {
+  const beside = store.keyOf(name, '').slice(0, -`${name}/`.length);
+  const names = (await store.list(beside)).flatMap(({ key }) => {
+    const [folder = '', file = '', ...deeper] = key.startsWith(beside) ? key.slice(beside.length).split('/') : [];
+    return deeper.length === 0 && folder !== name && parseFileName(file)?.name === folder ? [folder] : [];
+  });
+  return [...new Set(names)];
+}
+
 /** Of one object, so that the others still can be told: not allowed, moved into an archive, far too long. */
 const UNREADABLE = ['E_S3_AUTH', 'E_NOT_FOUND', 'E_TOO_LARGE'];

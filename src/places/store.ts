@@ -16,7 +16,7 @@ import { byId, type InStore, newestIn } from './in-store.js';
 import type { Held, Place, Removal, Unit } from './place.js';
 import { showBackups, tellProblems } from './shown.js';
 import { textOf } from './signed.js';
-import { listCopies } from './store-listing.js';
+import { listCopies, namesIn } from './store-listing.js';
 
 const HIDDEN =
   'the bucket keeps versions: delete markers hide what was deleted, and it takes up space until a lifecycle rule (NoncurrentVersionExpiration) removes it';
@@ -120,6 +120,18 @@ export class StorePlace implements Place<InStore> {
       host: hostOf(run, await host.connection.hello),
       identity: isVague(identity) ? (host.listed.backups[0]?.manifest.identity ?? identity) : identity,
     };
+  }
+
+  /** Without a prefix the bucket may hold anything, and far too much to be looked through. */
+  async otherNames(): Promise<string[]> {
+    const { s3, name } = this.run.settings;
+    if (s3 === null || s3.prefix === '') return [];
+    try {
+      return await namesIn(await this.open(), name);
+    } catch (error) {
+      if (!isOfStore(error)) throw error;
+      return [];
+    }
   }
 
   async candidates(): Promise<Candidate[]> {

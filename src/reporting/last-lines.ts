@@ -13,14 +13,17 @@ export function lastLines(report: Report): string[] {
   ];
 }
 
-function undoing({ undo }: RestoreReport): string[] {
+function undoing({ undo, undoNote }: RestoreReport): string[] {
   if (undo === null) return [];
   const hand = platform().byHand;
-  if (hand !== null) return ['to undo this restore:', indented(hand.typed(undo))];
-  return [
-    'to undo this restore, run once more with these inputs instead of those of the restore:',
-    ...inputLines(undo).map(indented),
-  ];
+  const lines =
+    hand === null
+      ? [
+          'to undo this restore, start your restore workflow again with these values in its form, or as inputs with `command: restore`:',
+          ...inputLines(undo).map(indented),
+        ]
+      : ['to undo this restore:', indented(hand.typed({ command: 'restore', ...undo }))];
+  return undoNote === null ? lines : [...lines, `note: ${undoNote}`];
 }
 
 function goingOn({ next }: RestoreReport): string[] {

@@ -225,8 +225,10 @@ export interface RestoreReport {
   ms: number | null;
   safetyBackupId: string | null;
   plan: RestorePlan | null;
-  /** The inputs of a restore that brings back what this one has replaced; null: there is nothing to go back to, or no backup of it. */
+  /** The inputs of a restore that brings back what this one has replaced, besides `command` and those of this run; null: there is nothing to go back to, or no backup of it. */
   undo: Record<string, string> | null;
+  /** What may keep whoever undoes it from that; null: nothing. */
+  undoNote: string | null;
   /** Of a plan: the inputs of the restore that was planned, besides those of this run; null: it was no dry run, or it failed. */
   next: Record<string, string> | null;
 }

@@ -46,17 +46,20 @@ export function inputLines(inputs: Readonly<Record<string, string>> | null): str
 }
 
 /** What to type after a plan; null when it was none. */
-export function nextSection({ next }: RestoreReport): string | null {
-  const lines = inputLines(next);
-  if (lines.length === 0) return null;
-  return `### What to do next\n\nTo restore exactly this backup, start your restore workflow again (Run workflow), type these values into its form, and leave the rest as it is. Without a form, set them as inputs:\n\n${fenced('yaml', lines.join('\n'))}`;
-}
+export const nextSection = ({ next }: RestoreReport): string | null =>
+  formSection('What to do next', 'To restore exactly this backup', next);
 
 /** How to undo it; null when there is no way. */
-export function undoSection({ undo }: RestoreReport): string | null {
-  const lines = inputLines(undo);
+export function undoSection({ undo, undoNote }: RestoreReport): string | null {
+  const section = formSection('How to undo this restore', 'To bring back the state from before this restore', undo);
+  return section === null || undoNote === null ? section : `${section}\n\n${undoNote}`;
+}
+
+/** `command` is no field of a form, and is not among `inputs`. */
+function formSection(title: string, aim: string, inputs: Record<string, string> | null): string | null {
+  const lines = inputLines(inputs);
   if (lines.length === 0) return null;
-  return `### How to undo this restore\n\nRun the action once more with these inputs, and with the others of this run (host, database, name, directory):\n\n${fenced('yaml', lines.join('\n'))}`;
+  return `### ${title}\n\n${aim}, start your restore workflow again (Run workflow), type these values into its form, and leave the rest as it is. Without a form, set them as inputs with \`command: restore\`:\n\n${fenced('yaml', lines.join('\n'))}`;
 }
 
 function details(plan: RestorePlan): string[] {

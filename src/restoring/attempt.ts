@@ -11,7 +11,7 @@ import type { HostPlace } from '../places/host.js';
 import { formatDuration } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import type { RestoreReport } from '../reporting/report.js';
-import { type Connection, warn } from '../run/connect.js';
+import { type Connection, directServer, warn } from '../run/connect.js';
 import { holderOf, TELL, toldOf } from '../run/directory.js';
 import type { Run } from '../run/run.js';
 import { type CommandInput, runUserCommand } from '../run/user-command.js';
@@ -29,6 +29,9 @@ export interface Parts {
   /** What the target is. */
   identity: Identity;
 }
+
+const HERE_ALONE =
+  'The safety backup is on this machine alone. If this is a runner that is thrown away after the job, the safety backup goes with it: to undo the restore, restore the backup that you took before, from the bucket.';
 
 /** One restore, from the first change to the last. */
 export class Attempt {
@@ -122,7 +125,7 @@ export class Attempt {
   private async settle(): Promise<void> {
     const { run, connection, step, outcome } = this;
     const { restoring, from } = this.parts;
-    outcome.undo = this.wayToUndo();
+    this.tellUndo();
     await connection.send(work(run), restoring.settle(run.settings, step));
     run.report.ok = true;
     await connection.send(endJournal, toldOf(run), TELL);
@@ -165,7 +168,7 @@ export class Attempt {
     const { message, code, hint } = describe(error);
     if (!this.isThere()) {
       run.left = 'database-restored';
-      outcome.undo = this.wayToUndo();
+      this.tellUndo();
       const ended = 'The checks after the swap did not come to their end; the next run of this action looks at it.';
       throw new BackupError(code, message, sentences(hint, ended, this.wayBack()));
     }
@@ -207,17 +210,23 @@ export class Attempt {
     );
   }
 
+  private tellUndo(): void {
+    const { run, parts, outcome } = this;
+    outcome.undo = this.wayToUndo();
+    if (outcome.undo !== null && directServer(run, parts.database) !== undefined) outcome.undoNote = HERE_ALONE;
+  }
+
   /** What was replaced is in the safety backup; one of a damaged database can not be restored. */
   private wayToUndo(): Record<string, string> | null {
     const { safety, parts, run } = this;
     if (safety === null || safety.state !== 'ok') return null;
     const { to } = run.settings.restore;
     return {
-      command: 'restore',
       backup: safety.id,
       // a backup of another database than `database`
       ...(to === null ? {} : { 'restore-to': to.given, 'allow-other-target': 'true' }),
       confirm: parts.restoring.targetName,
+      'dry-run': 'false',
     };
   }
 

@@ -1,4 +1,5 @@
 import type { Finding } from '../backups/finding.js';
+import type { Database } from '../engines/database.js';
 import { engineOf, programsOf } from '../engines/lookup.js';
 import type { Host } from '../host/host.js';
 import { type Facts, type HostProgress, type HostRequest, Session } from '../host/session.js';
@@ -266,7 +267,11 @@ class Phases {
  * The host by its own name, as manifests keep it. Where nobody logs in to one, and the database is on a server elsewhere, it is that server: each
  * job may run on another machine.
  */
-export function hostOf({ settings, database, report }: Run, hello: Facts): string {
-  const isDirect = settings.transport.transport === 'local' && settings.container === null;
-  return (isDirect ? database.server : undefined) ?? hello.get('hostname') ?? report.host;
+export function hostOf(run: Run, hello: Facts): string {
+  return directServer(run, run.database) ?? hello.get('hostname') ?? run.report.host;
+}
+
+/** The server of a database on another machine, where nobody logs in to a host: what is left on this machine may go with the job. */
+export function directServer({ settings }: Run, { server }: Database): string | undefined {
+  return settings.transport.transport === 'local' && settings.container === null ? server : undefined;
 }

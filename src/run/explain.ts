@@ -1,6 +1,6 @@
 import { engineOf } from '../engines/lookup.js';
 import { BackupError, describe } from '../errors.js';
-import { containerInWords, isOfService } from '../host/container.js';
+import { containerInWords, isOfService, isServiceName } from '../host/container.js';
 import { installLine } from '../host/install-line.js';
 import { quote } from '../host/quoting.js';
 import { type Facts, HostFailure } from '../host/session.js';
@@ -79,7 +79,7 @@ function ofHost(failure: HostFailure, user: string, system: string, where: strin
         needed === null
           ? `the file system of ${place} is full: ${said}`
           : `not enough space in ${place}: ${formatBytes(Number(needed) * 1024)} are needed (${facts.get('needed_for') === 'fetched' ? 'the file from the store' : verifying ? 'the unpacked copy' : 'copy, compressed backup'} and min-free), ${free === null ? 'fewer' : formatBytes(Number(free) * 1024)} are free`,
-        `${advice} What this run had written was removed.`,
+        settings.dryRun ? advice : `${advice} What this run had written was removed.`,
       );
     }
     case 'E_PERM_UNSAFE': {
@@ -242,6 +242,14 @@ function notOneOf(called: string, replicas: number, facts: Facts, engine: string
       'E_SOURCE_INVALID',
       `more than one ${called} is running, and nobody can tell which one holds the database: ${names}`,
       `A database service has one container. If a deploy is replacing it, run again when that has ended. If they are a primary and its replicas, name the primary: \`container: ${first}\`.`,
+    );
+  }
+  const services = (facts.get('container_services') ?? '').split(' ').filter(isServiceName); // labels may be anything
+  if (services.length > 0) {
+    return new BackupError(
+      'E_SOURCE_MISSING',
+      `there is no running ${called}; these services run on the host: ${services.join(', ')}`,
+      'Start it, or set `container` to one of these. A task of a swarm may run on another node: then `host` must be that node.',
     );
   }
   return new BackupError(

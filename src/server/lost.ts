@@ -57,6 +57,7 @@ function failed(
     safetyBackupId: null,
     plan: null,
     undo: null,
+    undoNote: null,
     next: null,
   };
   return {

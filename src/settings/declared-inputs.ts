@@ -1,6 +1,7 @@
 import { parseFingerprints } from './fingerprints.js';
 import { parseHostPath, parseMetricsFile } from './host-path.js';
 import { parseKeep } from './keep-rules.js';
+import { parseKnownHosts } from './known-hosts-input.js';
 import {
   parseBucket,
   parseEndpoint,
@@ -96,7 +97,7 @@ export const INPUTS = {
   username: { default: '', ...SSH, parse: parseUserName },
   key: { default: '', ...SSH, secret: true, lines: true, parse: asGiven },
   passphrase: { default: '', ...SSH, secret: true, parse: asGiven },
-  'known-hosts': { default: '', ...SSH, lines: true, parse: asGiven },
+  'known-hosts': { default: '', ...SSH, lines: true, parse: parseKnownHosts },
   fingerprint: { default: '', ...SSH, lines: true, parse: parseFingerprints },
   'jump-host': { default: '', ...SSH, parse: parseJumpHost },
   'jump-key': { default: '', ...SSH, secret: true, lines: true, parse: asGiven },

@@ -20,12 +20,18 @@ export const HAND_OPTIONS = {
 } as const;
 export type HandOption = keyof typeof HAND_OPTIONS;
 
-/** What is to be done. A command of `db-backup` alone is refused elsewhere: it may print rows, and others read the log of a job. */
+/** What is to be done. A command of `db-backup` alone is refused elsewhere, and in a job: it may print rows, and others read the log of a job. */
 export function readCommand(reader: InputReader): Command | undefined {
   const hand = HAND_COMMANDS.find((one) => one === reader.text('command'));
   if (hand === undefined) return reader.require('command');
-  if (platform().byHand !== null) return hand;
-  reader.problem('command', `${hand} is a command of the command line alone: \`db-backup ${hand}\`, not of a job`);
+  const isHand = platform().byHand !== null;
+  if (isHand && process.env.GITHUB_ACTIONS !== 'true') return hand;
+  reader.problem(
+    'command',
+    isHand
+      ? `${hand} is refused in a job of GitHub Actions, since others can read its log: run \`db-backup ${hand}\` on a machine of your own`
+      : `${hand} is a command of the command line alone: \`db-backup ${hand}\`, not of a job`,
+  );
   return undefined;
 }
 

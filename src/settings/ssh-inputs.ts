@@ -89,7 +89,7 @@ const HOST =
   'the variable that fills it, such as DB_HOST, is probably not set. Run `gh variable set DB_HOST --body db.example.com`, then use `vars.DB_HOST`';
 const USERNAME = 'name the user who logs in to the host, for example `username: deploy`';
 const KEY =
-  "the secret that fills it, such as DB_SSH_KEY, is probably not set. Make a key without a passphrase (`ssh-keygen -t ed25519 -N '' -f db-backup`), add the line in db-backup.pub to `~/.ssh/authorized_keys` of that user on the host, run `gh secret set DB_SSH_KEY < db-backup`, then use `secrets.DB_SSH_KEY`";
+  "the secret that fills it, such as DB_SSH_KEY, is probably not set. Make a key without a passphrase (`ssh-keygen -t ed25519 -N '' -f db-key`), add the line in db-key.pub to `~/.ssh/authorized_keys` of that user on the host, run `gh secret set DB_SSH_KEY < db-key`, then use `secrets.DB_SSH_KEY`";
 
 const missingHostKey = (host: string, port: number): string =>
   `required with transport ssh, or fingerprint instead; nothing turns this check off. From a network that you trust, run \`ssh-keyscan -p ${port} ${host} >known_hosts\`. Compare each line that \`ssh-keygen -lf known_hosts\` prints with those of \`for k in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$k"; done\` on the host itself. When they agree, ${toGive('known-hosts', 'run `gh variable set DB_KNOWN_HOSTS <known_hosts`, then use `vars.DB_KNOWN_HOSTS`')}`;

@@ -4,6 +4,7 @@
  */
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { isName } from '../backups/names.js';
+import { isServiceName } from '../host/container.js';
 import { parseDuration, parsePercent, parseSize } from './units.js';
 
 /** No timer waits for longer: setTimeout counts milliseconds in 31 bits and fires at once beyond. */
@@ -81,8 +82,7 @@ export function parseRunAs(text: string): string {
 
 /** The name or id of a container, as Docker has them, or the service whose container it is. */
 export function parseContainer(text: string): string {
-  if (/^(?:swarm:)?[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(text)) return text;
-  if (/^compose:[A-Za-z0-9][A-Za-z0-9_-]{0,127}\/[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(text)) return text;
+  if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(text) || isServiceName(text)) return text;
   throw new Error(
     'expected the name of a container (letters, digits, "_", "." or "-", starting with a letter or digit), or compose:PROJECT/SERVICE, or swarm:SERVICE',
   );

@@ -129,6 +129,9 @@ export function sqliteDatabase(source: SqliteSource): Database {
           );
         }
         case 'E_SOURCE_INVALID': {
+          if (failure.facts.get('is_directory') !== null) {
+            return new BackupError('E_SOURCE_INVALID', said, 'Name the database file in it.');
+          }
           const other = failure.facts.get('other_name');
           if (other === null) return null;
           return new BackupError(

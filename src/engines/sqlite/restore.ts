@@ -152,6 +152,7 @@ function planOf({ restore, minFreeBytes }: Settings, facts: Facts, dump: Dump): 
     );
   }
   if (!inPlace && users.length > 0 && restore.stopCommand === null) throw busy(path, users);
+  if (!inPlace) checkGroup(facts, path);
   const live = decoded(facts.rows, facts.get('live_encoding'));
   return {
     state,
@@ -190,6 +191,17 @@ export function busy(path: string, users: string[]): BackupError {
     'E_TARGET_BUSY',
     `${path} can only be replaced as a whole, and is open in ${users.length === 0 ? 'a process that can not be seen from here' : users.join(', ')}`,
     'What such a process writes afterwards would be lost. Stop it, or set `stop-command` and `start-command`.',
+  );
+}
+
+/** The new file gets the group of the old one, which only members of that group can give it. Throws E_PERM. */
+function checkGroup(facts: Facts, path: string): void {
+  if (facts.get('foreign_group') === null) return;
+  const [group, owner] = ['foreign_group', 'owner'].map((key) => quoteOutside(facts.get(key) ?? '', 100));
+  throw new BackupError(
+    'E_PERM',
+    `${path} can only be replaced as a whole, and its group is ${group}: ${owner} is not in that group, and cannot give the new file to it`,
+    `On the host, as root: \`usermod -aG ${group} ${owner}\`, which counts from the next login. If nobody needs the database by that group, give it one of ${owner} instead: \`chgrp "$(id -g ${owner})" ${quote(path)}\`.`,
   );
 }
 
