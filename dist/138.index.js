@@ -17,9 +17,9 @@ const SHORTEST_TOKEN = 32;
 /** What is wrong with it as a bearer token, or null. */
 function faultOfToken(token) {
     if (token.length < SHORTEST_TOKEN)
-        return `expected ${SHORTEST_TOKEN} characters or more, as of: openssl rand -hex 32`;
+        return `expected at least ${SHORTEST_TOKEN} characters, such as from: openssl rand -hex 32`;
     // it has to fit into a header, in one piece
-    return /^[\x21-\x7e]{1,1024}$/.test(token) ? null : 'expected ASCII letters, digits and signs, without blanks';
+    return /^[\x21-\x7e]{1,1024}$/.test(token) ? null : 'expected printable ASCII characters, without blanks';
 }
 const sha256 = (text) => (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(text).digest();
 /** Compares what a header `Authorization` has with the token, in a time that tells nothing about either. */

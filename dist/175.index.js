@@ -122,8 +122,8 @@ var all_databases = __webpack_require__(8046);
 var commander = __webpack_require__(7375);
 ;// CONCATENATED MODULE: ./package.json
 const package_namespaceObject = {"rE":"1.0.0"};
-// EXTERNAL MODULE: ./src/settings/declared-inputs.ts + 1 modules
-var declared_inputs = __webpack_require__(2519);
+// EXTERNAL MODULE: ./src/settings/declared-inputs.ts + 2 modules
+var declared_inputs = __webpack_require__(2263);
 // EXTERNAL MODULE: ./src/settings/hand-inputs.ts
 var hand_inputs = __webpack_require__(5984);
 // EXTERNAL MODULE: ./src/settings/settings.ts
@@ -562,18 +562,19 @@ var quoting = __webpack_require__(2437);
 /** What is said of this very run, and of no other. */
 const OF_ONE_RUN = ['command', 'backup', 'confirm', 'dry-run'];
 /**
- * The command line for these inputs; what `asked` has as options is repeated, since it may say where the database is. Values are quoted for
- * a POSIX shell where that is needed.
+ * The command line for these inputs; what `asked` has as options is repeated, since it may say where the database is: but for secrets, and
+ * for what is empty, which are no options. Values are quoted for a POSIX shell where that is needed.
  */
 function typed(inputs, { config, targets, inputs: asked }) {
     const { command = 'backup', backup = '', ...options } = inputs;
-    const repeated = [...asked].filter(([name]) => !OF_ONE_RUN.includes(name) && !(name in inputs) && (0,declared_inputs/* isUsedBy */.fJ)(name, command));
+    const repeated = [...asked].filter(([name]) => !OF_ONE_RUN.includes(name) && !(name in inputs) && !declared_inputs/* declared */.bu[name].secret && (0,declared_inputs/* isUsedBy */.fJ)(name, command));
     const words = [
         ...['db-backup', command],
         ...(backup === '' ? [] : [word(backup)]),
         ...Object.entries(options).map(([name, value]) => `--${name} ${word(value)}`),
         ...repeated.flatMap(([name, given]) => given()
             .split('\n')
+            .filter((line) => line.trim() !== '')
             .map((line) => `--${name} ${word(line)}`)),
         ...(config === null ? [] : [`--config ${word(config)}`]),
         ...targets.map((target) => `--target ${word(target)}`),
@@ -681,12 +682,12 @@ function controllerOf(signal) {
 
 ;// CONCATENATED MODULE: ./src/command-line/schedule-command.ts
 
-const CALENDAR = 'daily 02:00, weekly sunday 03:00, monthly 1 05:00, hourly, every 6 hours, five fields of cron that say one of these, or none';
+const CALENDAR = 'daily 02:00, weekly sunday 03:00, monthly 1 05:00, hourly, every 6 hours, a cron expression for one of these, or none';
 /** Adds `schedule install|status|list|uninstall`. What they do is loaded when it is asked for. */
 function scheduleCommand(root, done) {
     const schedule = root
         .command('schedule')
-        .description('have backups, proofs and looks at their health made by the machine itself')
+        .description('let this machine make, verify and check backups by itself')
         .exitOverride();
     const deed = (name, about, options, act) => {
         const command = schedule.command(name).description(about).exitOverride();
@@ -696,26 +697,26 @@ function scheduleCommand(root, done) {
     };
     const config = new commander/* Option */.c$('--config <file>', 'the configuration; default: db-backup.yml here, then /etc/db-backup/db-backup.yml');
     const name = (about) => new commander/* Option */.c$('--name <name>', about);
-    const dryRun = new commander/* Option */.c$('--dry-run', 'show it, and change nothing');
+    const dryRun = new commander/* Option */.c$('--dry-run', 'show the plan, change nothing');
     const times = [
-        new commander/* Option */.c$('--backup <when>', `when backups are made: ${CALENDAR}`).default('daily 03:15'),
-        new commander/* Option */.c$('--verify <when>', 'when the newest backup of each database is proven').default('weekly sunday 04:15'),
-        new commander/* Option */.c$('--health <when>', 'when the backups are looked at').default('daily 08:00'),
+        new commander/* Option */.c$('--backup <when>', `when to make backups: ${CALENDAR}`).default('daily 03:15'),
+        new commander/* Option */.c$('--verify <when>', 'when to verify the newest backup of each database').default('weekly sunday 04:15'),
+        new commander/* Option */.c$('--health <when>', 'when to check the health of the backups').default('daily 08:00'),
     ];
-    deed('install', 'write the timers, the lines of cron or the tasks, in the place of those of the same name', [
-        ...[config, name('what they are called; default: as the file of the configuration')],
+    deed('install', 'write the timers, cron lines or tasks; replaces those of the same name', [
+        ...[config, name('the name of the installation (default: the name of the configuration file)')],
         ...times,
-        new commander/* Option */.c$('--user <name>', 'who runs them, where root installs them; default: who calls this'),
-        new commander/* Option */.c$('--with <system>', 'systemd, cron or task-scheduler; default: what this machine has'),
+        new commander/* Option */.c$('--user <name>', 'the user who runs them, if root installs them (default: you)'),
+        new commander/* Option */.c$('--with <system>', 'systemd, cron or task-scheduler (default: what this machine has)'),
         dryRun,
     ], async () => (await __webpack_require__.e(/* import() */ 857).then(__webpack_require__.bind(__webpack_require__, 5857))).install);
-    deed('run', 'stay in the foreground and start the jobs at their times, until a signal: for containers', [config, ...times, dryRun], async () => (await __webpack_require__.e(/* import() */ 857).then(__webpack_require__.bind(__webpack_require__, 5857))).run);
-    deed('status', 'say how the installed jobs are; 3 when one is not as it should be', [name('of this installation alone')], async () => (await __webpack_require__.e(/* import() */ 857).then(__webpack_require__.bind(__webpack_require__, 5857))).status);
-    deed('list', 'show the jobs of all installations on this machine, a line each', [new commander/* Option */.c$('--json', 'each line as JSON')], async () => (await __webpack_require__.e(/* import() */ 857).then(__webpack_require__.bind(__webpack_require__, 5857))).list);
-    deed('uninstall', 'take away what install has written, and nothing else', [
-        name('of this installation; needed where there are several'),
-        new commander/* Option */.c$('--user <name>', 'who runs it; needed where several have that name'),
-        new commander/* Option */.c$('--with <system>', 'systemd, cron or task-scheduler; needed where several have that name'),
+    deed('run', 'stay in the foreground and run the jobs at their times, until a signal (for containers)', [config, ...times, dryRun], async () => (await __webpack_require__.e(/* import() */ 857).then(__webpack_require__.bind(__webpack_require__, 5857))).run);
+    deed('status', 'show the state of the installed jobs; exit status 3 if something is wrong with one', [name('only this installation')], async () => (await __webpack_require__.e(/* import() */ 857).then(__webpack_require__.bind(__webpack_require__, 5857))).status);
+    deed('list', 'list the jobs of all installations on this machine, one per line', [new commander/* Option */.c$('--json', 'print each line as JSON')], async () => (await __webpack_require__.e(/* import() */ 857).then(__webpack_require__.bind(__webpack_require__, 5857))).list);
+    deed('uninstall', 'remove what install wrote, and nothing else', [
+        name('this installation; required if there are several'),
+        new commander/* Option */.c$('--user <name>', 'the user who runs it; required if several have that name'),
+        new commander/* Option */.c$('--with <system>', 'systemd, cron or task-scheduler; required if several have that name'),
         dryRun,
     ], async () => (await __webpack_require__.e(/* import() */ 857).then(__webpack_require__.bind(__webpack_require__, 5857))).uninstall);
 }
@@ -757,7 +758,7 @@ async function readServeOptions(options, environment) {
     const isLoopback = /^(127(\.\d+){3}|::1|localhost)$/.test(listen);
     const hosts = reading('allowed-host', [], () => (options.allowedHost ?? []).map(parseHostName));
     if (!isLoopback && hosts.length === 0)
-        wrong.push(`allowed-host: required with --listen ${listen}: the name by which others call it`);
+        wrong.push(`allowed-host: required with --listen ${listen}: give the name that clients use to reach it`);
     const port = reading('port', 0, () => (0,value_rules/* wholeNumber */.rD)(0, 65_535)(options.port));
     const graceMs = reading('stop-timeout', 0, () => (0,value_rules/* parseTimer */.Dp)(options.stopTimeout));
     const token = await readToken(options, environment, wrong);
@@ -770,11 +771,11 @@ async function readServeOptions(options, environment) {
     const targets = all.filter((target) => !target.all).map(({ name }) => name);
     const servers = all.filter((target) => target.all).map(({ name }) => name);
     if (config === null && !given.has('database') && !variables.has('database'))
-        wrong.push('database: required, as --database, as a variable or in a configuration (--config)');
+        wrong.push('database: required: give --database, the variable, or a configuration (--config)');
     for (const name of all.length > 1 ? serve_options_OWN : servers.length > 0 ? serve_options_OF_ONE_SERVER : []) {
         if (given.has(name) || variables.has(name)) {
             const each = namesOf({ targets, servers }).join(', ');
-            wrong.push(`${name}: it would be that of each of ${each}: leave it to ${config?.path}`);
+            wrong.push(`${name}: it would apply to each of ${each}: set it in ${config?.path} instead`);
         }
     }
     // An option is a variable of those that carry calls out: each takes what it uses, and the configuration counts for less.
@@ -815,7 +816,7 @@ async function readToken(options, env, wrong) {
     const { faultOfToken } = await __webpack_require__.e(/* import() */ 138).then(__webpack_require__.bind(__webpack_require__, 3138));
     try {
         if (options.token !== undefined)
-            throw new Error('it is no option, since every user of the machine can see the arguments');
+            throw new Error('it cannot be an option, because every user of the machine can see the arguments');
         const file = options.tokenFile ?? (env[`${TOKEN}_FILE`] || null);
         const token = file === null ? (env[TOKEN]?.trim() ?? '') : (0,command_line_given/* inFile */.s5)(file)();
         const fault = token === '' ? 'it is required' : faultOfToken(token);
@@ -824,7 +825,7 @@ async function readToken(options, env, wrong) {
         return token;
     }
     catch (error) {
-        wrong.push(`token: ${error.message}: name a file that holds it, as --token-file FILE, or set ${TOKEN}`);
+        wrong.push(`token: ${error.message}: give a file with --token-file FILE, or set ${TOKEN}`);
         return '';
     }
 }
@@ -852,14 +853,14 @@ const serve = (root, done) => {
         .command('serve')
         .description('answer calls over HTTP: health, list, backup, restore, delete, storage (docs/api.md)')
         .exitOverride()
-        .option('--port <number>', 'where it listens; 0: any that is free', '8470')
-        .option('--listen <address>', 'on which address; any but loopback wants --allowed-host', '127.0.0.1')
-        .option('--allowed-host <name>', 'a name by which it is called, besides localhost; may be given several times', collect)
-        .option('--behind-proxy', 'a proxy is in front, which says in X-Forwarded-For who calls')
-        .option('--token-file <file>', `the file that holds the bearer token; without it the variable ${TOKEN} has it`)
-        .option('--stop-timeout <duration>', 'how long SIGTERM waits for what runs, before that is asked to end', '60s')
+        .option('--port <number>', 'the port to listen on; 0: any free port', '8470')
+        .option('--listen <address>', 'the address to listen on; any other than loopback requires --allowed-host', '127.0.0.1')
+        .option('--allowed-host <name>', 'a name that clients use to reach it, besides localhost; may be given several times', collect)
+        .option('--behind-proxy', 'there is a proxy in front, which names the client in X-Forwarded-For')
+        .option('--token-file <file>', `the file with the bearer token (default: the variable ${TOKEN})`)
+        .option('--stop-timeout <duration>', 'how long to wait after SIGTERM for running commands, before they are stopped', '60s')
         .option('--config <file>', 'the configuration; default: db-backup.yml here, then /etc/db-backup/db-backup.yml')
-        .addHelpText('after', '\nInputs of the commands are options here as well, such as --database; the port of SSH is the variable DB_BACKUP_PORT.');
+        .addHelpText('after', '\nThe inputs of the commands, such as --database, are options here too. Set the SSH port with the variable DB_BACKUP_PORT.');
     const [token] = command.option('--token [text]').options.slice(-1);
     token?.hideHelp();
     for (const name of declared_inputs/* INPUT_NAMES */.Qh) {
@@ -889,21 +890,21 @@ async function carryOut(options) {
         serving = await startServer(served);
     }
     catch (error) {
-        (0,platform/* platform */.i)().error(`${at}:${served.port} can not be listened on: ${(0,errors/* describe */.q0)(error).message}`);
+        (0,platform/* platform */.i)().error(`cannot listen on ${at}:${served.port}: ${(0,errors/* describe */.q0)(error).message}`);
         return exit_status/* EXIT */.dc.failed;
     }
     const names = namesOf(served);
     const of = names.length === 0 ? '' : `, for ${names.join(', ')}`;
     (0,platform/* platform */.i)().info(`listening on http://${at}:${serving.port}${of}`);
     if (!served.isLoopback) {
-        (0,platform/* platform */.i)().warning(`others can reach ${at}, and what passes is not encrypted: put a proxy with TLS in front (docs/api.md)`);
+        (0,platform/* platform */.i)().warning(`other machines can reach ${at}, and the traffic is not encrypted: put a proxy with TLS in front (docs/api.md)`);
     }
     await cancelled();
     const { code, message } = (0,errors/* describe */.q0)(cancel/* cancel */.Z.signal.reason);
     const isAsked = code === 'E_CANCELLED';
     if (!isAsked)
         (0,platform/* platform */.i)().error(`${code}: ${message}`);
-    (0,platform/* platform */.i)().info('stopping: no more calls are taken, and what runs is waited for');
+    (0,platform/* platform */.i)().info('stopping: no new calls are accepted; waiting for running commands');
     await serving.stop(graceMs);
     return isAsked ? exit_status/* EXIT */.dc.done : exit_status/* EXIT */.dc.failed;
 }
@@ -1030,7 +1031,7 @@ const isTerminal = () => process.stdin.isTTY === true && process.stderr.isTTY ==
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3___default = /*#__PURE__*/__webpack_require__.n(node_path__WEBPACK_IMPORTED_MODULE_3__);
 /* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_7__ = __webpack_require__(1267);
 /* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_8__ = __webpack_require__(4302);
-/* harmony import */ var _settings_declared_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __webpack_require__(2519);
+/* harmony import */ var _settings_declared_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __webpack_require__(2263);
 /* harmony import */ var _settings_value_rules_js__WEBPACK_IMPORTED_MODULE_5__ = __webpack_require__(7722);
 /* harmony import */ var _given_js__WEBPACK_IMPORTED_MODULE_6__ = __webpack_require__(5935);
 
@@ -1308,7 +1309,7 @@ function lazily(read) {
 /* harmony export */   ny: () => (/* binding */ givenBy),
 /* harmony export */   yd: () => (/* binding */ unusedOf)
 /* harmony export */ });
-/* harmony import */ var _settings_declared_inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(2519);
+/* harmony import */ var _settings_declared_inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(2263);
 /* harmony import */ var _given_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(5935);
 
 

@@ -70,7 +70,7 @@ async function openShell() {
     }
     catch (error) {
         await (0,promises_.rm)(folder, { recursive: true, force: true });
-        throw new errors/* BackupError */.hj('E_SHELL', `no fifo could be made on this machine: ${String(error)}`);
+        throw new errors/* BackupError */.hj('E_SHELL', `no FIFO could be created on this machine: ${String(error)}`);
     }
     // Reading and writing, so that opening does not wait for the shell, and a write never fails for want of a reader.
     const requests = await (0,promises_.open)(fifo, 'r+');

@@ -38,7 +38,7 @@ class StoreRefused extends Error {
 /** What a store that honours conditions would have answered. */
 const TAKEN = {
     ...{ status: 412, code: 'PreconditionFailed', region: null, clock: null },
-    message: 'looked at before writing',
+    message: 'found by a check before the upload',
 };
 /** Of whatever the SDK throws. */
 function refusalOf(error) {
@@ -105,20 +105,20 @@ const TELLERS = [
     function credentials(refusal, attempt, s3) {
         const { status, code, message } = refusal;
         if (code === 'CredentialsProviderError' || code === 'TokenProviderError') {
-            return failed('E_S3_AUTH', attempt, 'there are no credentials', 'Let aws-actions/configure-aws-credentials run before this step, in the same job and with `permissions: id-token: write`, or give `s3-access-key-id` and `s3-secret-access-key`.');
+            return failed('E_S3_AUTH', attempt, 'no credentials were found', 'Run aws-actions/configure-aws-credentials before this step, in the same job and with `permissions: id-token: write`, or set `s3-access-key-id` and `s3-secret-access-key`.');
         }
         if (EXPIRED.includes(code) || (status === 403 && /expired/i.test(message))) {
-            return failed('E_S3_AUTH', attempt, `the credentials have expired (${said(refusal)})`, 'Assume the role for longer (`role-duration-seconds`), or right before this step.');
+            return failed('E_S3_AUTH', attempt, `the credentials have expired (${said(refusal)})`, 'Assume the role for longer (`role-duration-seconds`), or assume it right before this step.');
         }
         if (code === 'RequestTimeTooSkewed') {
-            const clock = refusal.clock === null ? '' : `; the store has ${(0,neutralise/* quoteOutside */.YM)(refusal.clock, 60)}`;
-            return failed('E_S3_AUTH', attempt, `the clocks of the runner and the store differ by more than 15 minutes: the runner has ${new Date().toISOString()}${clock}`, 'Set the clock that is wrong; on a self-hosted runner `timedatectl set-ntp true`.');
+            const clock = refusal.clock === null ? '' : `; the store says ${(0,neutralise/* quoteOutside */.YM)(refusal.clock, 60)}`;
+            return failed('E_S3_AUTH', attempt, `the clocks of the runner and the store differ by more than 15 minutes: the runner says ${new Date().toISOString()}${clock}`, 'Correct the clock that is wrong. On a self-hosted runner, run `timedatectl set-ntp true`.');
         }
         if (code === 'InvalidAccessKeyId' || code === 'InvalidToken' || code === 'InvalidClientTokenId') {
-            return failed('E_S3_AUTH', attempt, `${where(s3)} does not know the ${code === 'InvalidToken' ? 'session token' : 'access key'} (${said(refusal)})`, 'Correct `s3-access-key-id`, and `s3-session-token` where the key is a temporary one; look whether the key is one of this store.');
+            return failed('E_S3_AUTH', attempt, `${where(s3)} does not know the ${code === 'InvalidToken' ? 'session token' : 'access key'} (${said(refusal)})`, 'Correct `s3-access-key-id`, and `s3-session-token` if the key is temporary. Check that the key belongs to this store.');
         }
         if (code === 'SignatureDoesNotMatch') {
-            return failed('E_S3_AUTH', attempt, `the signature is wrong (${said(refusal)})`, 'Correct `s3-secret-access-key`: it does not belong to that access key, or a character is missing. A proxy that changes requests does the same.');
+            return failed('E_S3_AUTH', attempt, `the signature is wrong (${said(refusal)})`, 'Correct `s3-secret-access-key`: it does not belong to that access key, or a character is missing. A proxy that changes requests also causes this.');
         }
         return null;
     },
@@ -128,7 +128,7 @@ const TELLERS = [
         const moved = [301, 307, 308].includes(status ?? 0) || code === 'PermanentRedirect';
         if (moved || code === 'AuthorizationHeaderMalformed' || code === 'IllegalLocationConstraintException') {
             const right = region === null || region === s3.region ? '' : `, but in ${(0,neutralise/* quoteOutside */.YM)(region, 60)}`;
-            return failed('E_S3_BUCKET', attempt, `the bucket ${s3.bucket} is not in the region ${s3.region}${right} (${said(refusal)})`, `Set \`s3-region\`${right === '' ? ' to the one of the bucket' : `: ${(0,neutralise/* quoteOutside */.YM)(region ?? '', 60)}`}.`);
+            return failed('E_S3_BUCKET', attempt, `the bucket ${s3.bucket} is not in the region ${s3.region}${right} (${said(refusal)})`, `Set \`s3-region\`${right === '' ? ' to the region of the bucket' : `: ${(0,neutralise/* quoteOutside */.YM)(region ?? '', 60)}`}.`);
         }
         if (code === 'NoSuchBucket' || code === 'InvalidBucketName' || (status === 404 && code === '')) {
             return failed('E_S3_BUCKET', attempt, `there is no bucket ${s3.bucket} at ${where(s3)} (${said(refusal)})`, 'Correct `s3-bucket`, `s3-region` or `s3-endpoint`, or create the bucket.');
@@ -152,12 +152,12 @@ const TELLERS = [
     function archived(refusal, attempt) {
         if (refusal.code !== 'InvalidObjectState')
             return null;
-        return failed('E_NOT_FOUND', attempt, `it is in an archive, from which it has to be brought back first (${said(refusal)})`, 'Do that with `aws s3api restore-object`, wait until it is done, and run again.');
+        return failed('E_NOT_FOUND', attempt, `it is archived, and must be retrieved from the archive first (${said(refusal)})`, 'Run `aws s3api restore-object`, wait until it is done, and run again.');
     },
     function denied(refusal, attempt) {
         if (!isDenial(refusal))
             return null;
-        return failed('E_S3_AUTH', attempt, `the credentials may not do that (${said(refusal)})`, `Allow \`${attempt.right}\` on the bucket and its objects to whom they belong. A policy of the bucket or of the key that encrypts it can forbid it as well.`);
+        return failed('E_S3_AUTH', attempt, `the credentials do not allow that (${said(refusal)})`, `Allow \`${attempt.right}\` on the bucket and its objects for these credentials. The policy of the bucket, or of the key that encrypts it, can also deny it.`);
     },
     function damaged(refusal, attempt) {
         const { code } = refusal;
@@ -165,8 +165,8 @@ const TELLERS = [
         if (![...codes, 'EntityTooSmall', 'NoSuchUpload', 'IncompleteBody'].includes(code) && !isTaken(refusal))
             return null;
         return failed('E_S3_VERIFY', attempt, isTaken(refusal)
-            ? `there is another object under that name already (${said(refusal)}), and nothing there is ever overwritten`
-            : `the store does not have the bytes that were sent (${said(refusal)})`, 'Run again. If it recurs, something between the runner, the host and the store changes bytes, or a rule of the bucket removes unfinished uploads.');
+            ? `an object with that name already exists (${said(refusal)}), and this action never overwrites objects`
+            : `the store does not have the bytes that were sent (${said(refusal)})`, 'Run again. If it happens again, something between the runner, the host and the store changes bytes, or a bucket rule removes unfinished uploads.');
     },
     function unavailable(refusal, attempt, s3, tries) {
         const { status, code } = refusal;
@@ -176,16 +176,16 @@ const TELLERS = [
         const isCertificate = /CERT|SELF_SIGNED|ERR_TLS|UNABLE_TO_VERIFY|SSL/.test(code);
         const isName = code === 'ENOTFOUND' || code === 'EAI_AGAIN';
         const hint = isCertificate
-            ? 'Let the store have a certificate that is valid for its name; nothing turns that check off.'
+            ? 'Give the store a certificate that is valid for its name. This check cannot be turned off.'
             : isName
-                ? 'Correct `s3-endpoint`, or look at the name service of the runner.'
-                : 'Run again later; look at the status of the store and at the way to it.';
-        return failed('E_S3_UNAVAILABLE', attempt, `${where(s3)} is not usable${often}: ${said(refusal)}`, hint);
+                ? 'Correct `s3-endpoint`, or check the DNS of the runner.'
+                : 'Run again later. Check the status of the store and the network path to it.';
+        return failed('E_S3_UNAVAILABLE', attempt, `${where(s3)} is unavailable${often}: ${said(refusal)}`, hint);
     },
 ];
 function unknown(refusal, attempt, s3, tries) {
     const often = tries > 1 ? ` ${tries} times` : '';
-    return failed('E_S3_UNAVAILABLE', attempt, `${where(s3)} refused it${often}: ${said(refusal)}`, 'Look whether `s3-endpoint` is that of an S3 store, and what it says about such an answer.');
+    return failed('E_S3_UNAVAILABLE', attempt, `${where(s3)} refused the request${often}: ${said(refusal)}`, 'Check that `s3-endpoint` belongs to an S3 store, and look up this answer in its documentation.');
 }
 const ABOUT = {
     's3-storage-class': /storage.?class/i,
@@ -205,11 +205,11 @@ function askedFor({ storageClass, sse, kmsKeyId, objectLock }) {
 /** The store does not do what these settings ask for, and nothing is stored with less. */
 function notSupported(names, attempt, why) {
     const shown = names.map((name) => `\`${name}\``).join(', ');
-    return new errors/* BackupError */.hj('E_S3_UNSUPPORTED', `${attempt.what} failed: the store does not do what ${shown} asks for: ${why}`, `Remove ${shown}, or make the bucket ready for it: Object Lock is switched on with the bucket, encryption needs the right to use the key.`);
+    return new errors/* BackupError */.hj('E_S3_UNSUPPORTED', `${attempt.what} failed: the store does not support what ${shown} asks for: ${why}`, `Remove ${shown}, or prepare the bucket: Object Lock has to be enabled on the bucket, and encryption needs the right to use the key.`);
 }
 /** The store says that it holds something else than what was sent. */
 function notVerified(key, why) {
-    return new errors/* BackupError */.hj('E_S3_VERIFY', `the copy in the store, ${key}, is not what was sent: ${why}`, `Do not rely on that copy; delete it there, and run again.`);
+    return new errors/* BackupError */.hj('E_S3_VERIFY', `the off-site copy ${key} is not what was uploaded: ${why}`, `Do not rely on that copy. Delete it in the bucket, and run again.`);
 }
 const isDenial = ({ status, code }) => status === 401 || status === 403 || code === 'AccessDenied';
 
@@ -360,7 +360,7 @@ class Bucket {
                 const answer = await this.client.send(command, this.until);
                 // half a list would pass for the whole
                 if (answer.IsTruncated && (!answer.NextContinuationToken || seen.has(answer.NextContinuationToken))) {
-                    throw new StoreRefused(refusalIn(200, 'a list that is cut off, and does not say how it goes on'));
+                    throw new StoreRefused(refusalIn(200, 'the list is truncated, and has no token for the next page'));
                 }
                 return answer;
             });
@@ -374,7 +374,7 @@ class Bucket {
     }
     /** null when there is no such object. */
     async head(key) {
-        const attempt = { what: `looking at ${this.uriOf(key)}`, right: 's3:GetObject' };
+        const attempt = { what: `checking ${this.uriOf(key)}`, right: 's3:GetObject' };
         return this.patience.with(attempt, async () => {
             try {
                 const command = new dist_cjs/* HeadObjectCommand */.l81({ Bucket: this.bucket, Key: key, ChecksumMode: 'ENABLED' });
@@ -418,7 +418,7 @@ class Bucket {
     /** Begins an upload in parts. */
     async begin(key, storing) {
         const lock = this.lockFromNow();
-        const attempt = { what: `beginning the upload of ${this.uriOf(key)}`, right: 's3:PutObject' };
+        const attempt = { what: `starting the upload of ${this.uriOf(key)}`, right: 's3:PutObject' };
         const begun = await this.patience.with(attempt, () => this.client.send(new dist_cjs/* CreateMultipartUploadCommand */.nG4({
             ...this.writing(key, storing, lock),
             ContentType: 'application/octet-stream',
@@ -527,7 +527,7 @@ class Bucket {
         const until = signal === undefined ? this.until : { abortSignal: AbortSignal.any([signal, this.signal]) };
         const { Body, ContentRange } = await this.client.send(command, until);
         if (from > 0 && !ContentRange?.startsWith(`bytes ${from}-`)) {
-            throw new Error('the store does not send the rest of an object, but all of it');
+            throw new Error('the store sent the whole object instead of the rest of it');
         }
         const body = Body;
         signal?.addEventListener('abort', () => void body.destroy());
@@ -665,7 +665,7 @@ async function* readObject(store, wanted, onRead, signal) {
         try {
             for await (const chunk of await store.open(wanted.key, read, wanted.etag, signal)) {
                 if (read + chunk.length > wanted.bytes)
-                    throw (0,object_store/* changed */.tD)(uri, `more than its ${(0,counting/* plural */.L)(wanted.bytes, 'byte')} came`);
+                    throw (0,object_store/* changed */.tD)(uri, `the store sent more than its ${(0,counting/* plural */.L)(wanted.bytes, 'byte')}`);
                 read += chunk.length;
                 hash.update(chunk);
                 onRead(read);
@@ -679,7 +679,7 @@ async function* readObject(store, wanted, onRead, signal) {
             }
             if (read === wanted.bytes)
                 break;
-            throw Object.assign(new Error(`it ended after ${read} of ${(0,counting/* plural */.L)(wanted.bytes, 'byte')}`), {
+            throw Object.assign(new Error(`the download ended after ${read} of ${(0,counting/* plural */.L)(wanted.bytes, 'byte')}`), {
                 code: 'ECONNRESET',
             });
         }
@@ -687,16 +687,16 @@ async function* readObject(store, wanted, onRead, signal) {
             signal?.throwIfAborted();
             const refusal = refusalOf(error);
             if (isChanged(refusal))
-                throw (0,object_store/* changed */.tD)(uri, 'it was replaced while it was read');
+                throw (0,object_store/* changed */.tD)(uri, 'it was replaced during the download');
             if (isMissing(refusal))
-                throw (0,object_store/* changed */.tD)(uri, 'it was deleted while it was read');
+                throw (0,object_store/* changed */.tD)(uri, 'it was deleted during the download');
             await store.patience.pauseAfterError(error, attemptOf(store, wanted.key), ++tries);
         }
     }
     store.patience.renew();
     const digest = hash.digest('hex');
     if (wanted.sha256 !== null && digest !== wanted.sha256) {
-        throw (0,object_store/* changed */.tD)(uri, `the SHA-256 of what came is ${digest}, and it should be ${wanted.sha256}`);
+        throw (0,object_store/* changed */.tD)(uri, `the SHA-256 of the download is ${digest}, expected ${wanted.sha256}`);
     }
 }
 
@@ -747,7 +747,7 @@ async function prepareOnHost(store, key, { file, bytes, sha256 }, link) {
         return unable;
     const md5s = facts.all('md5').map((line, at) => new RegExp(`^${at + 1} ([0-9a-f]{32})$`).exec(line)?.[1] ?? '');
     if (facts.get('sha256') !== sha256 || md5s.length !== plan.count || md5s.includes('')) {
-        return { why: `it reads other bytes from ${file} than those that were backed up`, lacking: null };
+        return { why: `${file} on the host no longer has the bytes that were backed up`, lacking: null };
     }
     return { link, file, md5s };
 }
@@ -827,12 +827,12 @@ const CODES = {
     77: 'CERT_INVALID',
 };
 function withoutAnswer(status, said) {
-    const message = `curl on the host ended with ${status}: ${said.trim()}`;
+    const message = `curl on the host ended with status ${status}: ${said.trim()}`;
     return { status: null, code: CODES[status] ?? 'ECONNRESET', message, region: null, clock: null };
 }
 const silent = {
     ...{ status: null, code: 'ECONNRESET', region: null, clock: null },
-    message: 'the host did not say what became of it',
+    message: 'the host did not report the result',
 };
 
 ;// CONCATENATED MODULE: ./src/stores/s3/fetch-by-host.ts
@@ -871,9 +871,9 @@ async function fetchAll(store, wanted, file, { send }) {
         before = fetched;
         const refusal = fetch_by_host_refusalOf(facts);
         if (isChanged(refusal))
-            throw (0,object_store/* changed */.tD)(store.uriOf(key), 'it was replaced while it was read');
+            throw (0,object_store/* changed */.tD)(store.uriOf(key), 'it was replaced during the download');
         if (isMissing(refusal))
-            throw (0,object_store/* changed */.tD)(store.uriOf(key), 'it was deleted while it was read');
+            throw (0,object_store/* changed */.tD)(store.uriOf(key), 'it was deleted during the download');
         const { what, right } = attemptOf(store, key);
         await store.patience.pauseAfter(refusal, { what: `${what} from the host`, right }, ++tries);
     }
@@ -883,7 +883,7 @@ function fetch_by_host_refusalOf(facts) {
     const [status = 0, http = 0] = (facts.get('refused') ?? '').split(' ').map(Number);
     if (http >= 400)
         return refusalIn(http, facts.get('refused_body') ?? '');
-    return withoutAnswer(status, facts.get('refused_said') ?? 'it got less than all of it');
+    return withoutAnswer(status, facts.get('refused_said') ?? 'it did not get the whole file');
 }
 
 ;// CONCATENATED MODULE: ./src/stores/s3/read-back.ts
@@ -902,29 +902,29 @@ async function readBack(store, s3, key, expected) {
         stored = await look(store, key);
     }
     if (stored.bytes !== expected.bytes) {
-        throw notVerified(uri, `it has ${(0,counting/* plural */.L)(stored.bytes, 'byte')}, ${expected.bytes} were sent`);
+        throw notVerified(uri, `it has ${(0,counting/* plural */.L)(stored.bytes, 'byte')}, but ${expected.bytes} were sent`);
     }
     if (stored.sha256 !== expected.sha256) {
-        throw notVerified(uri, `its SHA-256 is said to be ${stored.sha256 ?? 'nothing'}, that of what was sent is ${expected.sha256}`);
+        throw notVerified(uri, `the store reports the SHA-256 ${stored.sha256 ?? 'as missing'}, but ${expected.sha256} was sent`);
     }
     const attempt = { what: `reading ${uri} back`, right: 's3:GetObject' };
     const { storageClass } = expected;
     if (storageClass !== null && stored.storageClass !== storageClass) {
-        throw notSupported(['s3-storage-class'], attempt, `it has ${stored.storageClass}, not ${storageClass}`);
+        throw notSupported(['s3-storage-class'], attempt, `its storage class is ${stored.storageClass}, not ${storageClass}`);
     }
     if (s3.sse !== null && stored.sse !== s3.sse) {
-        throw notSupported(['s3-sse'], attempt, `it is encrypted by ${stored.sse ?? 'nothing that the store tells of'}`);
+        throw notSupported(['s3-sse'], attempt, stored.sse === null ? 'the store does not report any encryption' : `it is encrypted by ${stored.sse}`);
     }
     // an alias is told as the key that it stands for
     if (s3.kmsKeyId !== null && !s3.kmsKeyId.includes('alias/') && !stored.kmsKeyId?.endsWith(s3.kmsKeyId)) {
-        throw notSupported(['s3-kms-key-id'], attempt, `its key is ${stored.kmsKeyId ?? 'not told'}`);
+        throw notSupported(['s3-kms-key-id'], attempt, stored.kmsKeyId === null ? 'the store does not report its key' : `its key is ${stored.kmsKeyId}`);
     }
     if (s3.objectLock !== null) {
         const until = stored.lock?.until.getTime() ?? 0;
         if (stored.lock?.mode !== s3.objectLock.mode || until < (expected.lockedUntil?.getTime() ?? 0)) {
             throw notSupported(['s3-object-lock'], attempt, stored.lock === null
-                ? 'it is not locked, or these credentials may not see that (`s3:GetObjectRetention`)'
-                : `it is locked by ${stored.lock.mode} until ${stored.lock.until.toISOString()}`);
+                ? 'it is not locked, or these credentials are not allowed to see the lock (`s3:GetObjectRetention`)'
+                : `it is locked in mode ${stored.lock.mode} until ${stored.lock.until.toISOString()}`);
         }
     }
     return stored;
@@ -932,7 +932,7 @@ async function readBack(store, s3, key, expected) {
 async function look(store, key) {
     const stored = await store.head(key);
     if (stored === null)
-        throw notVerified(store.uriOf(key), 'it is not there');
+        throw notVerified(store.uriOf(key), 'it is missing');
     return stored;
 }
 /**
@@ -945,11 +945,11 @@ function compareParts(uri, stored, upload, parts) {
         return false;
     const other = parts.find((part) => !named.includes(part));
     if (other !== undefined)
-        throw notVerified(uri, `its part ${other.number} has another checksum than what was sent`);
+        throw notVerified(uri, `the checksum of its part ${other.number} is not that of the bytes that were sent`);
     const digests = Buffer.concat(parts.map(({ md5 }) => Buffer.from(md5, 'hex')));
     const whole = `${(0,external_node_crypto_.createHash)('md5').update(digests).digest('hex')}-${parts.length}`;
     if (/^[0-9a-f]{32}-\d+$/.test(stored.etag) && stored.etag !== whole) {
-        throw notVerified(uri, `its checksum is ${stored.etag}, that of the parts sent to the upload ${upload.id} is ${whole}`);
+        throw notVerified(uri, `its checksum is ${stored.etag}, but the parts sent to the upload ${upload.id} have ${whole}`);
     }
     return stored.etag === whole;
 }

@@ -322,7 +322,7 @@ function inTheWay(running) {
     const { command, target, since, client, actor } = running;
     const by = actor === null ? client : `${actor} (${client})`;
     const what = `${command}${target === null ? '' : ` of ${target}`}`;
-    return new refusal/* Refusal */.P_(409, 'E_LOCKED', `${what} runs since ${since}, called by ${by}: one change at a time`, {
+    return new refusal/* Refusal */.P_(409, 'E_LOCKED', `${what} has been running since ${since}, called by ${by}: only one change can run at a time`, {
         headers: { 'retry-after': '10' },
         fields: { running },
     });
@@ -386,7 +386,7 @@ function idOf(given = '') {
     const file = (0,names/* parseFileName */.Px)(given);
     if (file?.part === 'payload')
         return file.id;
-    throw (0,refusal/* unfit */.Ri)(`expected the id of a backup, such as ${EXAMPLE}, or the file name of one, as the list has them`);
+    throw (0,refusal/* unfit */.Ri)(`expected the id of a backup, such as ${EXAMPLE}, or its file name, as in the list`);
 }
 
 ;// CONCATENATED MODULE: ./src/server/openapi.ts
@@ -497,7 +497,7 @@ async function readBody(request, most) {
     const { headers } = request;
     const isJson = /^application\/json *(;|$)/i.test(headers['content-type'] ?? '');
     if (!isJson || headers['content-encoding'] !== undefined)
-        throw new refusal/* Refusal */.P_(415, 'E_REQUEST', 'expected a body of the type application/json, as it is');
+        throw new refusal/* Refusal */.P_(415, 'E_REQUEST', 'expected a body of type application/json, without Content-Encoding');
     const tooLarge = new refusal/* Refusal */.P_(413, 'E_REQUEST', `expected a body of at most ${most} bytes`);
     if (Number(headers['content-length'] ?? 0) > most)
         throw tooLarge;
@@ -512,13 +512,13 @@ async function readBody(request, most) {
         }
     }
     catch (error) {
-        throw error instanceof refusal/* Refusal */.P_ ? error : new refusal/* Refusal */.P_(408, 'E_REQUEST', 'the call did not arrive to its end');
+        throw error instanceof refusal/* Refusal */.P_ ? error : new refusal/* Refusal */.P_(408, 'E_REQUEST', 'the request did not arrive completely');
     }
     try {
         return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(parts)));
     }
     catch {
-        throw new refusal/* Refusal */.P_(400, 'E_REQUEST', 'the body is no JSON');
+        throw new refusal/* Refusal */.P_(400, 'E_REQUEST', 'the body is not valid JSON');
     }
 }
 /** The query, in which each name may stand once. Throws a Refusal. */
@@ -526,7 +526,7 @@ function readQuery(text) {
     const query = new URLSearchParams(text);
     const names = [...query.keys()];
     if (new Set(names).size < names.length)
-        throw (0,refusal/* unfit */.Ri)('the query has a name more than once');
+        throw (0,refusal/* unfit */.Ri)('the query has the same name more than once');
     return Object.fromEntries(query);
 }
 /** Of what is wrong. */
@@ -538,7 +538,7 @@ function fitting(given, fields, optional = false) {
     const wrong = [];
     for (const name of Object.keys(given)) {
         if (!Object.hasOwn(fields, name))
-            wrong.push(`there is no ${JSON.stringify(name.slice(0, 60))} here`);
+            wrong.push(`unknown field ${JSON.stringify(name.slice(0, 60))}`);
     }
     for (const [name, field] of Object.entries(fields)) {
         const value = Object.hasOwn(given, name) ? given[name] : undefined;
@@ -547,7 +547,7 @@ function fitting(given, fields, optional = false) {
                 wrong.push(`${name}: required: ${field.description}`);
         }
         else if (typeof value !== 'string' || !isFit(value, field)) {
-            wrong.push(`${name}: expected a text of at most ${field.maxLength} characters: ${field.description}`);
+            wrong.push(`${name}: expected a string of at most ${field.maxLength} characters: ${field.description}`);
         }
     }
     if (wrong.length > 0)
@@ -567,21 +567,21 @@ var report = __webpack_require__(4778);
 
 
 /** Of a run that could not be started: nothing was begun. */
-const notStarted = (command, why) => failed(command, `${command} could not be started: ${why}`, 'The log of the server may have more.', {
+const notStarted = (command, why) => failed(command, `${command} could not be started: ${why}`, 'Check the log of the server.', {
     left: (0,src_left/* leftBefore */.To)({ command, dryRun: false }),
     outcome: 'unchanged',
 });
 /** Of a run that ended and told nothing: it was killed, or the memory was at its end. `how`: by which status or signal. */
 function lost(command, how) {
-    const message = `${command} ended with ${how}, and without a report: ${UNKNOWN[command]}`;
+    const message = `${command} ended with ${how}, without a report: ${UNKNOWN[command]}`;
     return failed(command, message, HINTS[command], { left: LEFT_BY[command], outcome: '' });
 }
 const UNKNOWN = {
-    restore: 'whether the database was replaced is not known',
-    backup: 'whether a backup was made is not known',
-    delete: 'whether the backup was deleted is not known',
-    list: 'nothing was found out',
-    health: 'nothing was found out',
+    restore: 'it is not known if the database was replaced',
+    backup: 'it is not known if a backup was made',
+    delete: 'it is not known if the backup was deleted',
+    list: 'there is no result',
+    health: 'there is no result',
 };
 const LEFT_BY = {
     restore: 'database-unknown',
@@ -590,9 +590,9 @@ const LEFT_BY = {
     list: 'nothing-changed',
     health: 'nothing-changed',
 };
-const LIST = 'Look at `GET /api/database/backups` before you call again.';
+const LIST = 'Check `GET /api/database/backups` before you call again.';
 const HINTS = {
-    restore: 'Look at the database, and at `GET /api/database/health`, before you call again: it names a restore that was cut off, and is not settled yet.',
+    restore: 'Check the database and `GET /api/database/health` before you call again. Health names a restore that was cut off and is not settled yet.',
     backup: LIST,
     delete: LIST,
     list: 'Call again.',
@@ -608,6 +608,7 @@ function failed(command, message, hint, { left, outcome }) {
         safetyBackupId: null,
         plan: null,
         undo: null,
+        undoNote: null,
         next: null,
     };
     return {
@@ -712,7 +713,7 @@ class Turns {
             await new Promise((resolve) => this.queue.push(resolve));
         else {
             const headers = { 'retry-after': '5' };
-            throw new refusal/* Refusal */.P_(503, 'E_LIMIT', `${this.most} calls are carried out and ${this.waiting} wait: try again`, {
+            throw new refusal/* Refusal */.P_(503, 'E_LIMIT', `the server is busy: ${this.most} calls are running and ${this.waiting} are waiting; try again`, {
                 headers,
             });
         }
@@ -771,7 +772,7 @@ class Calls {
     async answer(request, noted) {
         const client = clientOf(request, this.served.behindProxy);
         if (!isHost(request, this.names))
-            throw new refusal/* Refusal */.P_(421, 'E_REQUEST', 'the header Host has no name of this server');
+            throw new refusal/* Refusal */.P_(421, 'E_REQUEST', 'the Host header does not name this server');
         const [path = '', query = ''] = (request.url ?? '').split(/\?(.*)/s);
         const found = PATHS.filter(({ pattern }) => pattern.test(path));
         noted.path = found[0]?.route.path ?? null;
@@ -791,7 +792,7 @@ class Calls {
         const { 'X-Actor': actor = null } = fitting(named === undefined ? {} : { 'X-Actor': named }, { 'X-Actor': ACTOR }, true);
         Object.assign(noted, { target, actor });
         if (does.body === undefined && hasBody(request))
-            throw new refusal/* Refusal */.P_(400, 'E_REQUEST', 'this call has no body');
+            throw new refusal/* Refusal */.P_(400, 'E_REQUEST', 'this call takes no body');
         const sent = does.body === undefined ? undefined : await readBody(request, this.limits.bodyBytes);
         const inBody = fitting(sent === undefined ? {} : sent, does.body ?? {});
         const given = { ...inPath, ...inBody };
@@ -816,8 +817,8 @@ class Calls {
         }
         if (!isOpen && !isKnown) {
             const why = headers.authorization === undefined
-                ? 'expected the header Authorization: Bearer TOKEN'
-                : 'it is not the token of this server';
+                ? 'expected the header "Authorization: Bearer TOKEN"'
+                : 'the token is wrong';
             throw new refusal/* Refusal */.P_(401, 'E_TOKEN', why, { headers: { 'www-authenticate': 'Bearer' } });
         }
     }
@@ -850,12 +851,12 @@ class Calls {
         return { status: (0,refusal/* statusOf */.c2)(report.errorCode), body: failureOf(report) };
     }
 }
-const ends = () => new refusal/* Refusal */.P_(503, 'E_LIMIT', 'the server stops', { headers: { 'retry-after': '30' } });
+const ends = () => new refusal/* Refusal */.P_(503, 'E_LIMIT', 'the server is stopping', { headers: { 'retry-after': '30' } });
 /** While it waited. */
-const gone = () => new refusal/* Refusal */.P_(408, 'E_REQUEST', 'who called has gone');
+const gone = () => new refusal/* Refusal */.P_(408, 'E_REQUEST', 'the client has disconnected');
 function noRoute(found) {
     if (found.length === 0)
-        throw new refusal/* Refusal */.P_(404, 'E_REQUEST', 'there is no such path: see /openapi.json');
+        throw new refusal/* Refusal */.P_(404, 'E_REQUEST', 'no such path: see /openapi.json');
     const allow = found.map(({ route }) => route.method).join(', ');
     throw new refusal/* Refusal */.P_(405, 'E_REQUEST', `expected ${allow}`, { headers: { allow } });
 }
@@ -864,7 +865,7 @@ function decoded(text) {
         return decodeURIComponent(text);
     }
     catch {
-        throw (0,refusal/* unfit */.Ri)('the path can not be read');
+        throw (0,refusal/* unfit */.Ri)('the path cannot be decoded');
     }
 }
 
@@ -982,7 +983,7 @@ async function startServer(served, limits = LIMITS) {
     });
     server.listen(served.port, served.listen);
     await (0,external_node_events_.once)(server, 'listening');
-    server.on('error', (error) => (0,platform/* platform */.i)().error(`a connection could not be taken: ${error.message}`));
+    server.on('error', (error) => (0,platform/* platform */.i)().error(`a connection could not be accepted: ${error.message}`));
     return {
         port: server.address().port,
         async stop(graceMs) {
@@ -1000,10 +1001,10 @@ async function startServer(served, limits = LIMITS) {
 /** What Node's parser, or its clock, has against a call. */
 function faultOf(code) {
     if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
-        return new refusal/* Refusal */.P_(408, 'E_REQUEST', 'the call did not arrive in time');
+        return new refusal/* Refusal */.P_(408, 'E_REQUEST', 'the request did not arrive in time');
     if (code === 'HPE_HEADER_OVERFLOW')
         return new refusal/* Refusal */.P_(431, 'E_REQUEST', 'the headers are too large');
-    return new refusal/* Refusal */.P_(400, 'E_REQUEST', 'this is no HTTP call as it should be');
+    return new refusal/* Refusal */.P_(400, 'E_REQUEST', 'the request is not valid HTTP');
 }
 function replyTo(error) {
     if (error instanceof refusal/* Refusal */.P_) {
@@ -1015,7 +1016,7 @@ function replyTo(error) {
     (0,platform/* platform */.i)().error(`${code}: ${message}`);
     return {
         status: 500,
-        body: { success: false, message: 'internal error: the log of the server has it', error_code: code },
+        body: { success: false, message: 'internal error: see the log of the server', error_code: code },
     };
 }
 function send(response, { status, body, headers }, isLast, answerMs) {
@@ -1100,7 +1101,7 @@ function targetOf(given, { targets, servers }) {
     if (targets.length + servers.length === 0) {
         if (given === undefined)
             return null;
-        throw (0,_refusal_js__WEBPACK_IMPORTED_MODULE_0__/* .unfit */ .Ri)('target: there is no configuration, of whose databases it would be one');
+        throw (0,_refusal_js__WEBPACK_IMPORTED_MODULE_0__/* .unfit */ .Ri)('target: the server has no configuration with named databases');
     }
     const [only] = targets;
     if (given === undefined && targets.length === 1 && servers.length === 0 && only !== undefined)
@@ -1111,13 +1112,13 @@ function targetOf(given, { targets, servers }) {
     if (given === undefined)
         throw (0,_refusal_js__WEBPACK_IMPORTED_MODULE_0__/* .unfit */ .Ri)(`target: ${expected}`);
     if (servers.includes(given))
-        throw (0,_refusal_js__WEBPACK_IMPORTED_MODULE_0__/* .unfit */ .Ri)(`target: ${given} is a server, and a call is about one database: ${expected}`);
+        throw (0,_refusal_js__WEBPACK_IMPORTED_MODULE_0__/* .unfit */ .Ri)(`target: ${given} is a whole server, but a call is about one database: ${expected}`);
     const above = servers.filter((server) => given.startsWith(`${server}-`));
     if (above.length === 1)
         return given;
     if (above.length === 0)
         throw (0,_refusal_js__WEBPACK_IMPORTED_MODULE_0__/* .unfit */ .Ri)(`target: ${expected}`);
-    throw (0,_refusal_js__WEBPACK_IMPORTED_MODULE_0__/* .unfit */ .Ri)(`target: it may be a database of each of ${above.join(', ')}: rename one of them in the configuration`);
+    throw (0,_refusal_js__WEBPACK_IMPORTED_MODULE_0__/* .unfit */ .Ri)(`target: it could be a database of any of ${above.join(', ')}: rename one of them in the configuration`);
 }
 
 
@@ -1138,9 +1139,9 @@ const SHORTEST_TOKEN = 32;
 /** What is wrong with it as a bearer token, or null. */
 function faultOfToken(token) {
     if (token.length < SHORTEST_TOKEN)
-        return `expected ${SHORTEST_TOKEN} characters or more, as of: openssl rand -hex 32`;
+        return `expected at least ${SHORTEST_TOKEN} characters, such as from: openssl rand -hex 32`;
     // it has to fit into a header, in one piece
-    return /^[\x21-\x7e]{1,1024}$/.test(token) ? null : 'expected ASCII letters, digits and signs, without blanks';
+    return /^[\x21-\x7e]{1,1024}$/.test(token) ? null : 'expected printable ASCII characters, without blanks';
 }
 const sha256 = (text) => (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(text).digest();
 /** Compares what a header `Authorization` has with the token, in a time that tells nothing about either. */

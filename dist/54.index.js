@@ -67,7 +67,7 @@ function targetOf(given, { targets, servers }) {
     if (targets.length + servers.length === 0) {
         if (given === undefined)
             return null;
-        throw (0,_refusal_js__WEBPACK_IMPORTED_MODULE_0__/* .unfit */ .Ri)('target: there is no configuration, of whose databases it would be one');
+        throw (0,_refusal_js__WEBPACK_IMPORTED_MODULE_0__/* .unfit */ .Ri)('target: the server has no configuration with named databases');
     }
     const [only] = targets;
     if (given === undefined && targets.length === 1 && servers.length === 0 && only !== undefined)
@@ -78,13 +78,13 @@ function targetOf(given, { targets, servers }) {
     if (given === undefined)
         throw (0,_refusal_js__WEBPACK_IMPORTED_MODULE_0__/* .unfit */ .Ri)(`target: ${expected}`);
     if (servers.includes(given))
-        throw (0,_refusal_js__WEBPACK_IMPORTED_MODULE_0__/* .unfit */ .Ri)(`target: ${given} is a server, and a call is about one database: ${expected}`);
+        throw (0,_refusal_js__WEBPACK_IMPORTED_MODULE_0__/* .unfit */ .Ri)(`target: ${given} is a whole server, but a call is about one database: ${expected}`);
     const above = servers.filter((server) => given.startsWith(`${server}-`));
     if (above.length === 1)
         return given;
     if (above.length === 0)
         throw (0,_refusal_js__WEBPACK_IMPORTED_MODULE_0__/* .unfit */ .Ri)(`target: ${expected}`);
-    throw (0,_refusal_js__WEBPACK_IMPORTED_MODULE_0__/* .unfit */ .Ri)(`target: it may be a database of each of ${above.join(', ')}: rename one of them in the configuration`);
+    throw (0,_refusal_js__WEBPACK_IMPORTED_MODULE_0__/* .unfit */ .Ri)(`target: it could be a database of any of ${above.join(', ')}: rename one of them in the configuration`);
 }
 
 

@@ -28,7 +28,7 @@ var known_hosts = __webpack_require__(7879);
 /** Puts what goes wrong while connecting into words: what happened, to which hop, why, and what to do. */
 
 
-const CLOSED_AT_ONCE = 'the other side closed the connection at once: what listens there is no SSH server, or a firewall, fail2ban or MaxStartups of sshd turns this address away';
+const CLOSED_AT_ONCE = "the other side closed the connection at once: it is not an SSH server, or a firewall, fail2ban or sshd's MaxStartups rejects this address";
 const labelOf = (target) => `${target.username}@${target.host}:${target.port}`;
 const placeOf = ({ isJump, target }) => `${isJump ? 'the jump host ' : ''}${target.host}:${target.port}`;
 /** `seen`: type and fingerprint of each key that the host showed. */
@@ -36,12 +36,12 @@ function hostKeyRefused(hop, why, seen, offer) {
     const { host, port } = hop.target;
     const name = (0,known_hosts/* nameInFile */.tx)(host, port);
     if (offer.signsSha1Alone && seen.length === 0) {
-        return new errors/* BackupError */.hj('E_HOSTKEY', `${placeOf(hop)} can prove its host key by SHA-1 alone (ssh-rsa), which proves nothing any more. Offered: ${offer.hostKeys}. Compared with ${hop.policy.comparedWith}`, `No credential was sent. On that host take OpenSSH 7.2 or newer, and let \`HostKeyAlgorithms\` of its sshd_config have \`rsa-sha2-512\`. Or give it a key of another type (\`ssh-keygen -A\`, and \`HostKey /etc/ssh/ssh_host_ed25519_key\` in sshd_config), and put that into \`known-hosts\` as a line that begins with \`${name}\`.`);
+        return new errors/* BackupError */.hj('E_HOSTKEY', `${placeOf(hop)} can prove its host key only with SHA-1 (ssh-rsa), which is no longer secure. Offered: ${offer.hostKeys}. Compared with ${hop.policy.comparedWith}`, `Install OpenSSH 7.2 or newer on that host, with \`rsa-sha2-512\` in \`HostKeyAlgorithms\` of its sshd_config. Or give it a key of another type (\`ssh-keygen -A\`, and \`HostKey /etc/ssh/ssh_host_ed25519_key\` in sshd_config), and add that to \`known-hosts\` as a line that begins with \`${name}\`. No credential was sent.`);
     }
     const none = `none of a type that can be checked here${offer.hostKeys === '' ? '' : ` (${offer.hostKeys})`}`;
     const weak = offer.signsSha1Alone ? ', and an RSA key with SHA-1 signatures (ssh-rsa), which are not accepted' : '';
     const offered = `${seen.length === 0 ? none : seen.join(', ')}${weak}`;
-    return new errors/* BackupError */.hj('E_HOSTKEY', `the host key of ${placeOf(hop)} ${why}. Offered: ${offered}. Compared with ${hop.policy.comparedWith}`, `No credential was sent. On that host itself (its console, not this connection) run \`for k in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$k"; done\`. Only when it prints an offered fingerprint, put that into \`fingerprint\` as \`${name} SHA256:...\`, or the key into \`known-hosts\` as a line that begins with \`${name}\` (\`ssh-keyscan -p ${port} ${host}\` prints it); otherwise somebody may stand between.`);
+    return new errors/* BackupError */.hj('E_HOSTKEY', `the host key of ${placeOf(hop)} ${why}. Offered: ${offered}. Compared with ${hop.policy.comparedWith}`, `On that host itself (its console, not this connection), run \`for k in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$k"; done\`. Only if it prints an offered fingerprint, set \`fingerprint\` to \`${name} SHA256:...\`, or add the key to \`known-hosts\` as a line that begins with \`${name}\` (\`ssh-keyscan -p ${port} ${host}\` prints it). Otherwise somebody may be intercepting the connection. No credential was sent.`);
 }
 /** The connection failed before or in authentication, and the host key was not the reason. */
 function connectFailed(hop, error, offer, proof) {
@@ -55,13 +55,13 @@ function connectFailed(hop, error, offer, proof) {
     }
     const disagreement = offer.disagreement(error.message);
     if (disagreement !== null) {
-        return new errors/* BackupError */.hj('E_CONNECT', `could not connect to ${where}: ${disagreement.why}`, `In sshd_config of that host: \`${disagreement.line}\`, then \`systemctl reload ssh\`; or take a newer OpenSSH there.`, { cause: error });
+        return new errors/* BackupError */.hj('E_CONNECT', `could not connect to ${where}: ${disagreement.why}`, `In sshd_config of that host, set \`${disagreement.line}\`, then run \`systemctl reload ssh\`. Or install a newer OpenSSH there.`, { cause: error });
     }
     const input = isJump ? 'jump-host' : 'host';
     const causes = {
-        ENOTFOUND: `the name is not known to DNS; check \`${input}\``,
+        ENOTFOUND: `DNS does not know the name; check \`${input}\``,
         EAI_AGAIN: `DNS did not answer; check \`${input}\`, and the network of the runner`,
-        ECONNREFUSED: `nothing listens on that port; check \`${isJump ? input : 'port'}\`, and that sshd runs`,
+        ECONNREFUSED: `nothing listens on that port; check \`${isJump ? input : 'port'}\`, and that sshd is running`,
         ECONNRESET: CLOSED_AT_ONCE,
         EHOSTUNREACH: 'there is no route to it',
         ENETUNREACH: 'there is no route to it',
@@ -70,7 +70,9 @@ function connectFailed(hop, error, offer, proof) {
     const why = timedOut
         ? `no answer within ${timeoutMs / 1000} s (connect-timeout); a firewall drops the packets, or the address is wrong`
         : (causes[code ?? ''] ?? (/before handshake/.test(error.message) ? CLOSED_AT_ONCE : error.message));
-    return new errors/* BackupError */.hj('E_CONNECT', `could not connect to ${where}: ${why}`, undefined, { cause: error });
+    // the one of E_CONNECT is about the database as well
+    const hint = `Check \`${input}\`${isJump ? '' : ', `port`'} and the firewall; GitHub's runners have changing addresses.`;
+    return new errors/* BackupError */.hj('E_CONNECT', `could not connect to ${where}: ${why}`, hint, { cause: error });
 }
 /** The host was the right one, and did not let the user in. */
 function keyRefused(hop, cause, { left, isPartial, key }) {
@@ -78,25 +80,25 @@ function keyRefused(hop, cause, { left, isPartial, key }) {
     const { username } = target;
     const where = placeOf(hop);
     const known = left.filter((name) => Object.hasOwn(METHODS, name)).map((name) => METHODS[name]);
-    const methods = known.join(' or ') || 'something that is not known here';
+    const methods = known.join(' or ') || 'an unknown method';
     const refused = (message, hint) => new errors/* BackupError */.hj('E_AUTH', message, hint, { cause });
     if (isPartial) {
-        return refused(`${where} accepted the key of ${username}, and asks for a second factor as well: ${methods}`, `A run without a person has a key and no more. In sshd_config of that host excuse this user: \`Match User ${username}\`, and below it \`AuthenticationMethods publickey\`; or take a user of its own for backups, to whom the second factor does not apply.`);
+        return refused(`${where} accepted the key of ${username}, but also asks for a second factor: ${methods}`, `Exempt this user in sshd_config of that host: \`Match User ${username}\`, and below it \`AuthenticationMethods publickey\`. Or use a separate user for backups that needs no second factor. A run without a person has only its key.`);
     }
     if (left.length > 0 && !left.includes('publickey')) {
-        return refused(`${where} lets ${username} in by no key, but by ${methods} alone`, `In sshd_config of that host: \`PubkeyAuthentication yes\`, also where a \`Match\` block is about this user; then add this line to ~${username}/.ssh/authorized_keys there: ${target.key.publicLine}`);
+        return refused(`${where} does not accept a key from ${username}, only ${methods}`, `In sshd_config of that host, set \`PubkeyAuthentication yes\`, also in any \`Match\` block for this user. Then add this line to ~${username}/.ssh/authorized_keys there: ${target.key.publicLine}`);
     }
     const rsa = key.type === 'ssh-rsa'
-        ? ' When it is there already, that server may take no RSA keys (`PubkeyAcceptedAlgorithms`): make an Ed25519 key, `ssh-keygen -t ed25519`.'
+        ? ' If the line is already there, that server may not accept RSA keys (`PubkeyAcceptedAlgorithms`): create an Ed25519 key with `ssh-keygen -t ed25519`.'
         : '';
-    return refused(`${where} refused the key of ${username} (the host key was right)`, `Add this line to ~${username}/.ssh/authorized_keys there, or correct \`${isJump ? 'jump-host' : 'username'}\`: ${target.key.publicLine}${rsa}`);
+    return refused(`${where} refused the key of ${username} (the host key was correct)`, `Add this line to ~${username}/.ssh/authorized_keys there, or correct \`${isJump ? 'jump-host' : 'username'}\`: ${target.key.publicLine}${rsa}`);
 }
 /** Of RFC 4252 and RFC 4256. A server may name any. */
 const METHODS = {
     publickey: 'another key',
     password: 'a password',
-    'keyboard-interactive': 'answers to questions, such as a code (keyboard-interactive)',
-    hostbased: 'the word of a known host (hostbased)',
+    'keyboard-interactive': 'an interactive answer, such as a code (keyboard-interactive)',
+    hostbased: 'the identity of a known host (hostbased)',
     'gssapi-with-mic': 'a Kerberos ticket (gssapi-with-mic)',
 };
 /** `reason` is that of RFC 4254, 5.1: 1 prohibited, 2 connect failed. */
@@ -105,8 +107,8 @@ function forwardFailed(jump, to, why, reason) {
     return new errors/* BackupError */.hj('E_CONNECT', reason === 1
         ? `${placeOf(jump)} forbids forwarding to ${target}: ${why}`
         : `${placeOf(jump)} could not connect to ${target}: ${why}`, reason === 1
-        ? 'In its sshd_config allow it: `AllowTcpForwarding yes` and no `PermitOpen` or `restrict` that excludes the target.'
-        : `Check \`host\` and \`port\` as the jump host sees them, that sshd runs there, and the firewall between the two.`);
+        ? 'Allow it in its sshd_config: `AllowTcpForwarding yes`, and no `PermitOpen` or `restrict` that excludes the target.'
+        : `Check \`host\` and \`port\` as the jump host sees them, that sshd is running there, and the firewall between the two.`);
 }
 function lostBeforeShell(label, why) {
     return new errors/* BackupError */.hj('E_REMOTE_LOST', `the connection to ${label} was lost before the session began: ${why ?? 'closed'}`);
@@ -154,7 +156,7 @@ class Offer {
         const [theirs, ours] = ['(remote)', '(local)'].map((side) => shown(this.lists.get(`${side} ${list}`)));
         const what = kind.replace(/^(C->S|S->C) /, '');
         return {
-            why: `it has no ${what} in common with this action; it offers ${theirs || 'an unknown list'}, this action has ${ours || 'others'}`,
+            why: `it shares no ${what} with this action: it offers ${theirs || 'an unknown list'}, and this action supports ${ours || 'others'}`,
             line: `${option} +${add}`,
         };
     }
@@ -388,14 +390,14 @@ async function connectHop(hop, through, closes, signal) {
             if (key.verdict === 'revoked')
                 throw hostKeyRefused(hop, 'is revoked by an @revoked line', seen, offer);
             if (key.verdict === 'accepted' && cause.message.includes('signature')) {
-                throw hostKeyRefused(hop, 'was shown by somebody who does not hold it', seen, offer);
+                throw hostKeyRefused(hop, 'was sent by somebody who does not have the private key', seen, offer);
             }
             const hasNone = key.verdict === '' && cause.message.includes('no matching host key format');
             if (key.verdict !== 'unknown' && !hasNone)
                 throw connectFailed(hop, cause, offer, proof);
             algorithms = nextToAsk(algorithms, { tryOtherTypes, hasNone, shown: key.type });
             if (algorithms.length === 0)
-                throw hostKeyRefused(hop, 'is not a known one', seen, offer);
+                throw hostKeyRefused(hop, 'is not known', seen, offer);
             tryOtherTypes ||= hasNone;
         }
     }

@@ -152,7 +152,7 @@ var value_rules = __webpack_require__(7722);
 ;// CONCATENATED MODULE: ./src/schedule/calendar.ts
 const DAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];
 const MINUTE_MS = 60_000;
-const FORMS = 'expected hourly, hourly :15, every 6 hours, daily 02:00, weekly sunday 03:00, monthly 1 05:00, or a line of cron that says one of these, such as "0 2 * * *"';
+const FORMS = 'expected hourly, hourly :15, every 6 hours, daily 02:00, weekly sunday 03:00, monthly 1 05:00, or a cron expression for one of these, such as "0 2 * * *"';
 /** Reads `daily 02:00` and its like. Throws an Error whose text is the rule. */
 function parseCalendar(text) {
     const words = text.trim().toLowerCase().replace(/\s+/g, ' ');
@@ -209,7 +209,7 @@ function number(text, least, most, what) {
 function hours(text) {
     if (Number(text) > 0 && Number(text) < 24 && 24 % Number(text) === 0)
         return Number(text);
-    throw new Error('expected 1, 2, 3, 4, 6, 8 or 12 hours, which a day can be divided into');
+    throw new Error('expected 1, 2, 3, 4, 6, 8 or 12 hours, which divide a day evenly');
 }
 function dayOfWeek(text) {
     const byNumber = /^[0-7]$/.test(text) ? Number(text) % 7 : -1;
@@ -221,7 +221,7 @@ function dayOfWeek(text) {
 function dayOfMonth(text) {
     if (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= 28)
         return Number(text);
-    throw new Error('expected a day from 1 to 28, which every month has, such as monthly 1 05:00');
+    throw new Error('expected a day from 1 to 28, because every month has these, such as monthly 1 05:00');
 }
 const two = (value) => String(value).padStart(2, '0');
 const clock = ({ hour, minute }) => `${two(hour)}:${two(minute)}`;
@@ -328,7 +328,7 @@ const BEGINNING = 'made by db-backup (`db-backup schedule` replaces and removes 
 function markLine({ name, account, node, cli, config, jobs }, job, text) {
     const calendar = jobs.get(job);
     if (calendar === undefined)
-        throw new Error(`${job} is not to be installed`);
+        throw new Error(`${job} has no time to run at`);
     const facts = {
         name,
         job,
@@ -353,7 +353,7 @@ function readMark(line) {
         const text = (key) => {
             const value = said[key];
             if (typeof value !== 'string')
-                throw new Error(`${key} is no text`);
+                throw new Error(`${key} is not a string`);
             return value;
         };
         const job = JOBS.find((one) => one === said.job);
@@ -384,7 +384,7 @@ const taskName = (name, job) => `\\db-backup\\${name}-${job}`;
 function taskXml(wanted, job) {
     const calendar = wanted.jobs.get(job);
     if (calendar === undefined)
-        throw new Error(`${job} is not to be installed`);
+        throw new Error(`${job} has no time to run at`);
     const [program = '', ...words] = commandOf(wanted, job, '--quiet');
     const { name } = wanted.account;
     // somebody with a name runs it also when he is not logged in, without his password being kept
@@ -439,7 +439,7 @@ function argument(text) {
 /** Text within an element. */
 function xml(text) {
     if (/\p{Cc}|\p{Surrogate}|[\uFFFE\uFFFF]/u.test(text))
-        throw new Error(`${JSON.stringify(text)} has characters that no task can hold`);
+        throw new Error(`${JSON.stringify(text)} has characters that are not possible in a task`);
     return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 /** What a task says of itself, as `schtasks /query /xml` shows it; null: it is none of ours. */
@@ -481,7 +481,7 @@ function blockOf(wanted, tools) {
         const line = `${cronFields(calendar)} umask 077; ${words.map(word).join(' ')}`;
         const { length } = Buffer.from(line);
         if (length > LONGEST_COMMAND)
-            throw new Error(`the line of ${job} has ${length} bytes, and cron takes ${LONGEST_COMMAND}`);
+            throw new Error(`the line of ${job} has ${length} bytes, but cron accepts at most ${LONGEST_COMMAND}`);
         return [`# ${markLine(wanted, job, line)}`, line];
     });
     return Buffer.from([begin(wanted.name), ...lines, end(wanted.name), ''].join('\n'), 'utf8').toString('latin1');
@@ -491,9 +491,9 @@ const lockFile = (name, { home }, job) => `${home.replace(/\/$/, '')}/.db-backup
 /** A word of the shell in a line of cron, where `%` ends the command, and programs disagree about "\" before another "\". */
 function word(text) {
     if (/\p{Cc}|\p{Surrogate}/u.test(text))
-        throw new Error(`${JSON.stringify(text)} has control characters, which no crontab can hold`);
+        throw new Error(`${JSON.stringify(text)} has control characters, which are not possible in a crontab`);
     if (text.includes('\\'))
-        throw new Error(`${JSON.stringify(text)} has a "\\", which programs of cron read in different ways`);
+        throw new Error(`${JSON.stringify(text)} has a "\\", which implementations of cron read in different ways`);
     return (/^[\w./:@+=,-]+$/.test(text) ? text : (0,quoting/* quote */.h)(text)).replaceAll('%', '\\%');
 }
 class Damaged extends Error {
@@ -603,7 +603,7 @@ function onCron(account, me) {
             return stdout.toString('latin1');
         if (status !== null && NONE.test(stderr))
             return '';
-        throw new errors/* BackupError */.hj('E_PERM', `the crontab of ${user} can not be read, so nobody knows what of ours is in it, and it is not written either: ${stderr || `status ${status}`}`, 'See whether `crontab -l` works for that user (cron.allow, cron.deny), and whether cron is installed.');
+        throw new errors/* BackupError */.hj('E_PERM', `the crontab of ${user} cannot be read, so it is not changed either: ${stderr || `status ${status}`}`, 'Check that cron is installed, and that `crontab -l` works for that user (cron.allow, cron.deny).');
     }
     /** Others may change the table between our reading and our writing, since crontab has no lock: so it is looked whether ours was the last. */
     function change(user, name, make) {
@@ -612,14 +612,14 @@ function onCron(account, me) {
             const table = unlessDamaged(user, name, () => make(tableOf(user)));
             const { status, stderr } = call('crontab', [...of(user), '-'], Buffer.from(table, 'latin1'));
             if (status !== 0) {
-                throw new errors/* BackupError */.hj('E_PERM', `the crontab of ${user} could not be written, and is as it was: ${stderr || `status ${status}`}`, 'See whether `crontab -e` works for that user.');
+                throw new errors/* BackupError */.hj('E_PERM', `the crontab of ${user} could not be written, and did not change: ${stderr || `status ${status}`}`, 'Check that `crontab -e` works for that user.');
             }
             // who has read it before we wrote has written by then, when that takes as long for others as for us
             sleep(Math.min(Date.now() - began, LONGEST_WAIT_MS));
             if (unlessDamaged(user, name, () => blockIn(tableOf(user), name)) === blockIn(table, name))
                 return;
         }
-        throw new errors/* BackupError */.hj('E_LOCKED', `the crontab of ${user} was written ${ATTEMPTS} times, and each time somebody else changed it at once, so that it is not as it was to be`, 'See who else writes it (`crontab -l`), and try again.');
+        throw new errors/* BackupError */.hj('E_LOCKED', `the crontab of ${user} was written ${ATTEMPTS} times, and each time something else changed it right afterwards, so it is not correct now`, 'Find out what else writes it (`crontab -l`), and try again.');
     }
     function unlessDamaged(user, name, deed) {
         try {
@@ -629,7 +629,7 @@ function onCron(account, me) {
             throw error instanceof Damaged ? damaged(user, name) : error;
         }
     }
-    const damaged = (user, name) => new errors/* BackupError */.hj('E_INPUT', `the lines of ${name} in the crontab of ${user} have lost a mark, or have one too many, so nobody knows what is ours`, `Mend them with \`crontab -e\`: between "# >>> db-backup ${name} ..." and "# <<< db-backup ${name}", each once, there are our lines and no others.`);
+    const damaged = (user, name) => new errors/* BackupError */.hj('E_INPUT', `the lines of ${name} in the crontab of ${user} have a missing or an extra marker, so it is not clear which lines are ours`, `Repair them with \`crontab -e\`: "# >>> db-backup ${name} ..." and "# <<< db-backup ${name}" must each occur once, with only our lines between them.`);
     /** Of what can not be read, which of these tables it is, is told by `unclear`. */
     function tableIfReadable(user) {
         try {
@@ -657,7 +657,7 @@ function onCron(account, me) {
             ...unknown.map(({ name }) => one(name, unknowable(user, name))),
         ];
     }
-    const unknowable = (user, name) => new errors/* BackupError */.hj('E_INPUT', `nothing in the block of ${name} in the crontab of ${user} tells which jobs it has`, 'Install it again, or uninstall it.');
+    const unknowable = (user, name) => new errors/* BackupError */.hj('E_INPUT', `the block of ${name} in the crontab of ${user} does not say which jobs it has`, 'Install it again, or uninstall it with `db-backup schedule uninstall`.');
     /** Those whose tables the caller may read. */
     const users = () => [...new Set([account.name, me.name, ...(isRoot() ? othersWithTables() : [])])];
     const block = (wanted) => blockOf(wanted, { env: programPath('env'), flock: hasHome(wanted.account) ? programPath('flock') : null });
@@ -669,9 +669,7 @@ function onCron(account, me) {
         ],
         install(wanted) {
             change(account.name, wanted.name, (table) => withBlock(table, wanted.name, block(wanted)));
-            return [
-                'cron has to run, and sends what the jobs say (warnings and errors alone) as mail, where the machine can send some',
-            ];
+            return ['cron has to be running; it mails the warnings and errors of the jobs if the machine can send mail'];
         },
         installed: () => users().flatMap((user) => blocksIn(tableIfReadable(user)).flatMap(({ jobs }) => jobs.map(({ mark, isIntact }) => ({
             ...{ system: 'cron', where: `the crontab of ${user}`, isIntact },
@@ -689,8 +687,8 @@ function onCron(account, me) {
             return [`the block of ${name} in the crontab of ${user}`];
         },
         state: ({ isIntact }) => ({
-            facts: ['cron keeps no results: `db-backup list` and `db-backup health` tell how the backups are'],
-            wrong: isIntact ? [] : ['its line was changed after it was written: install again'],
+            facts: ['cron keeps no results: run `db-backup list` and `db-backup health` to see the state of the backups'],
+            wrong: isIntact ? [] : ['its line was changed after installation: install it again'],
         }),
     };
 }
@@ -764,7 +762,7 @@ function isOurs(path) {
 function expectOurs(path) {
     if (readMarked(path) !== 'foreign')
         return;
-    throw new errors/* BackupError */.hj('E_INPUT', `${path} is there, and was not made by db-backup`, 'Choose another --name, or move that file away.');
+    throw new errors/* BackupError */.hj('E_INPUT', `${path} already exists, and was not made by db-backup`, 'Choose another --name, or move that file away.');
 }
 /** A whole new file in the place of the one that is there, for all to read. `owner`: as of `unwritable`. Throws E_PERM. */
 function writeWhole(path, text, owner) {
@@ -806,10 +804,10 @@ function unwritable(path, error, owner) {
     const isDenied = code === 'EACCES' || code === 'EPERM';
     const folder = nearest((0,external_node_path_.dirname)(path));
     const hint = !isDenied
-        ? `See what keeps files from being written in ${folder}.`
+        ? `Find out why files cannot be written in ${folder}.`
         : owner === null
-            ? 'What is for the whole system is for root to change: call it with sudo.'
-            : `Units of a user are below his home, and ${owner} can not write in ${folder}: correct that, or let root install it: sudo db-backup schedule install --user ${owner}.`;
+            ? 'Only root can change what is installed for the whole system: run it with sudo.'
+            : `User units are stored in the home of ${owner}, who cannot write to ${folder}: correct that, or install it as root: sudo db-backup schedule install --user ${owner}.`;
     return new errors/* BackupError */.hj('E_PERM', `${path} could not be written: ${code ?? error}`, hint);
 }
 /** The folder, or the one above it that is there. */
@@ -831,10 +829,10 @@ function unitsOf(wanted, scope) {
         const name = unitName(wanted.name, job);
         const delay = calendar.unit === 'hours' ? '2min' : '15min';
         const timer = [
-            ...['[Unit]', `Description=When the ${ABOUT[job]} of ${wanted.name} is`, ''],
+            ...['[Unit]', `Description=Timer: ${ABOUT[job]} of ${wanted.name} (db-backup)`, ''],
             ...['[Timer]', `OnCalendar=${onCalendar(calendar)}`],
-            '# what was missed while the machine was off is done when it is on again',
-            ...['Persistent=true', '# not all machines at once', `RandomizedDelaySec=${delay}`, ''],
+            '# run what was missed while the machine was off',
+            ...['Persistent=true', '# do not start on all machines at once', `RandomizedDelaySec=${delay}`, ''],
             ...['[Install]', 'WantedBy=timers.target', ''],
         ];
         return [
@@ -845,8 +843,8 @@ function unitsOf(wanted, scope) {
 }
 const ABOUT = {
     backup: 'backup',
-    verify: 'proof of the newest backup',
-    health: 'look at the backups',
+    verify: 'verification of the newest backup',
+    health: 'health check of the backups',
 };
 function marked(wanted, job, lines) {
     const text = lines.join('\n');
@@ -872,7 +870,9 @@ function serviceOf(wanted, job, scope) {
 /** Tested under a real systemd. Not MemoryDenyWriteExecute=: Node can not live with it. */
 function confinement({ account, needs, node, cli, config }, scope) {
     if (needs.startsOthers) {
-        return ['# not confined: the configuration has run-as, container, or commands of yours, which may need any right'];
+        return [
+            '# not confined: the configuration has run-as, container or commands of your own, which may need any right',
+        ];
     }
     const ofCalls = [
         ...['NoNewPrivileges=yes', 'RestrictRealtime=yes', 'RestrictSUIDSGID=yes', 'LockPersonality=yes'],
@@ -903,14 +903,14 @@ function confinement({ account, needs, node, cli, config }, scope) {
 /** A command that starts that program with these very words. */
 function execLine([program = '', ...words]) {
     if (/[$"'\\\s]/.test(program)) {
-        throw new Error(`${JSON.stringify(program)} can not be started by systemd: expected a path without blanks, quotes, "\\" and "$"`);
+        throw new Error(`${JSON.stringify(program)} cannot be started by systemd: expected a path without blanks, quotes, "\\" and "$"`);
     }
     return [systemd_units_word(program), ...words.map((one) => systemd_units_word(one).replaceAll('$', '$$$$'))].join(' ');
 }
 /** One word of a unit: `%` begins a specifier there; within quotes "\" and the quote itself are escaped. */
 function systemd_units_word(text) {
     if (/\p{Cc}|\p{Surrogate}/u.test(text))
-        throw new Error(`${JSON.stringify(text)} has control characters, which no unit can hold`);
+        throw new Error(`${JSON.stringify(text)} has control characters, which are not possible in a unit`);
     const escapedText = text.replace(/[\\"]/g, '\\$&').replaceAll('%', '%%');
     return /^[\w./:@%+=,-]+$/.test(text) ? escapedText : `"${escapedText}"`;
 }
@@ -934,8 +934,8 @@ function onSystemd(scope, { name: user, home }) {
             return;
         const noBus = scope === 'user' && /connect to (?:user scope )?bus/i.test(stderr);
         throw new errors/* BackupError */.hj('E_PERM', `systemctl ${args.join(' ')} failed: ${stderr || `status ${status}`}`, noBus
-            ? `The systemd of ${user} is reached by a login of its own (not by su or sudo); or let root install it: sudo db-backup schedule install --user ${user}.`
-            : 'What was written until then is still there: `db-backup schedule uninstall` takes it away.');
+            ? `Log in as ${user} directly (not with su or sudo) to reach its systemd. Or install it as root: sudo db-backup schedule install --user ${user}.`
+            : 'To remove what was already written, run `db-backup schedule uninstall`.');
     }
     /** Of both files of a unit; one alone is ours as well. */
     function installed() {
@@ -988,15 +988,15 @@ function onSystemd(scope, { name: user, home }) {
             reload();
             systemctl('enable', ...timers);
             const [first = ''] = timers;
-            const now = `to have it done now: systemctl ${scoped('start', first.replace(/timer$/, 'service')).join(' ')}`;
+            const now = `to run it now: systemctl ${scoped('start', first.replace(/timer$/, 'service')).join(' ')}`;
             if (!runsSystemd())
-                return ['systemd does not run here: the timers begin with the next start of this system'];
+                return ['systemd is not running here: the timers start at the next boot'];
             systemctl('restart', ...timers);
             if (scope === 'system' || (0,external_node_fs_.existsSync)((0,external_node_path_.join)('/var/lib/systemd/linger', user)))
                 return [now];
             return [
                 now,
-                `the timers run while ${user} is logged in; to have them run always: loginctl enable-linger ${user}`,
+                `the timers run only while ${user} is logged in; to run them always: loginctl enable-linger ${user}`,
             ];
         },
         uninstall(name, of) {
@@ -1012,9 +1012,9 @@ function onSystemd(scope, { name: user, home }) {
             return removed;
         },
         state: ({ mark, isIntact }) => {
-            const changed = isIntact ? [] : ['its files were changed after they were written: install again'];
+            const changed = isIntact ? [] : ['its files were changed after installation: install it again'];
             if (!runsSystemd())
-                return { facts: [], wrong: [...changed, 'systemd does not run here'] };
+                return { facts: [], wrong: [...changed, 'systemd is not running here'] };
             const { facts, wrong } = stateOf((unit, properties) => show(scoped('show', '-p', properties, unit)), mark.name, mark.job);
             return { facts, wrong: [...changed, ...wrong] };
         },
@@ -1044,13 +1044,13 @@ function stateOf(ask, name, job) {
     if (timer.get('ActiveState') !== 'active')
         wrong.push('its timer is not active');
     if (timer.get('UnitFileState') !== 'enabled')
-        wrong.push('its timer is not enabled, and does not begin with the system');
+        wrong.push('its timer is not enabled, and does not start at boot');
     if (!isRunning && result !== '' && result !== 'success') {
         wrong.push(`its last run failed: ${result}, status ${service.get('ExecMainStatus') ?? 'unknown'}`);
     }
     const facts = [
-        isRunning ? 'running now' : last === '' ? 'not run since the system was started' : `last run ended ${last}`,
-        `next ${timer.get('NextElapseUSecRealtime') || 'not known'}`,
+        isRunning ? 'running now' : last === '' ? 'has not run since the last boot' : `last run ended ${last}`,
+        `next ${timer.get('NextElapseUSecRealtime') || 'unknown'}`,
     ];
     return { facts, wrong };
 }
@@ -1076,7 +1076,7 @@ function onWindows() {
                 const there = call('schtasks', ['/query', '/tn', taskName(wanted.name, job), '/xml']);
                 if (there.status !== 0 || markOfTask(there.stdout.toString('utf8')) !== null)
                     continue;
-                throw new errors/* BackupError */.hj('E_INPUT', `there is a task ${taskName(wanted.name, job)} that was not made by db-backup`, 'Choose another --name.');
+                throw new errors/* BackupError */.hj('E_INPUT', `the task ${taskName(wanted.name, job)} already exists, and was not made by db-backup`, 'Choose another --name.');
             }
             const folder = (0,external_node_fs_.mkdtempSync)((0,external_node_path_.join)((0,external_node_os_.tmpdir)(), 'db-backup-'));
             try {
@@ -1100,7 +1100,7 @@ function onWindows() {
             const facts = stdout.toString('utf8').split(/\r?\n/);
             return {
                 facts: facts.filter((line) => line.trim() !== ''),
-                wrong: status === 0 ? [] : ['it can not be asked for'],
+                wrong: status === 0 ? [] : ['it cannot be queried'],
             };
         },
     };
@@ -1122,7 +1122,7 @@ function remove(found) {
 function done({ status, stderr }) {
     if (status === 0)
         return;
-    throw new errors/* BackupError */.hj('E_PERM', `schtasks failed: ${stderr || `status ${status}`}`, 'Call it from a prompt of an administrator.');
+    throw new errors/* BackupError */.hj('E_PERM', `schtasks failed: ${stderr || `status ${status}`}`, "Run it from an administrator's prompt.");
 }
 
 // EXTERNAL MODULE: ./src/command-line/config.ts
@@ -1160,7 +1160,7 @@ const warn = (...texts) => {
         (0,platform/* platform */.i)().warning((0,neutralise/* neutralise */.$0)(text));
 };
 const schedule_common_show = (text) => (0,platform/* platform */.i)().result((0,neutralise/* neutralise */.$0)(text));
-const input = (...wrong) => new errors/* BackupError */.hj('E_INPUT', wrong.join('\n'), '`db-backup schedule install --help` says what there is.');
+const input = (...wrong) => new errors/* BackupError */.hj('E_INPUT', wrong.join('\n'), 'Run `db-backup schedule install --help` to see the options.');
 const EXAMPLE = `databases:
   app:
     transport: local
@@ -1170,7 +1170,7 @@ async function configured(given) {
     // a copy, since variables that the configuration names are taken out of ours
     const config = await (0,command_line_config/* readConfig */.X)(given.config ?? (process.env.DB_BACKUP_CONFIG || null), { ...process.env });
     if (config === null) {
-        throw new errors/* BackupError */.hj('E_INPUT', 'there is no configuration, and the machine has nobody to ask', `Write /etc/db-backup/db-backup.yml, for example:\n${EXAMPLE}`);
+        throw new errors/* BackupError */.hj('E_INPUT', 'there is no configuration, and a scheduled job has nobody to ask', `Write /etc/db-backup/db-backup.yml, for example:\n${EXAMPLE}`);
     }
     if (config.wrong.length > 0)
         throw input(...config.wrong);
@@ -1203,7 +1203,7 @@ function ofUser(given, command) {
         return me;
     const found = accountOf((0,value_rules/* parseRunAs */.P$)(given));
     if (found !== null && !isRoot())
-        throw new Error(`root alone can ${command} it for another user: sudo db-backup schedule ${command} --user ${given}`);
+        throw new Error(`only root can ${command} it for another user: sudo db-backup schedule ${command} --user ${given}`);
     return found;
 }
 const schedulerOf = (system, account) => system === 'systemd'
@@ -1230,7 +1230,7 @@ function gapsOf(jobs) {
         return gap === null
             ? []
             : [
-                `${job}: on ${timeOf(gap).slice(4, 14)} the clock of this machine is put forward over that time, and the day may be left out: choose another hour`,
+                `${job}: on ${timeOf(gap).slice(4, 14)} the clock of this machine skips that time, and the job may not run that day: choose another hour`,
             ];
     });
 }
@@ -1248,8 +1248,8 @@ const timeOf = (time) => {
 
 // EXTERNAL MODULE: ./src/engines/lookup.ts + 33 modules
 var lookup = __webpack_require__(993);
-// EXTERNAL MODULE: ./src/settings/declared-inputs.ts + 1 modules
-var declared_inputs = __webpack_require__(2519);
+// EXTERNAL MODULE: ./src/settings/declared-inputs.ts + 2 modules
+var declared_inputs = __webpack_require__(2263);
 // EXTERNAL MODULE: ./src/settings/host-path.ts
 var host_path = __webpack_require__(3663);
 // EXTERNAL MODULE: ./src/settings/inputs.ts + 14 modules
@@ -1290,7 +1290,7 @@ async function judge(config, jobs, account, variables = null) {
         if (unread.length === 0)
             wrong.push(...(await faultsFor(target, jobs)));
         else
-            warnings.push(`${name}: ${unread.join(', ')} can not be read before it runs, so its inputs are not checked now`);
+            warnings.push(`${name}: ${unread.join(', ')} cannot be read before it runs, so its inputs are not checked now`);
         const text = (input) => {
             const given = unread.includes(input) ? undefined : target.inputs.get(input);
             return (given === undefined ? '' : readable(given)).trim() || declared_inputs/* declared */.bu[input].default;
@@ -1302,7 +1302,7 @@ async function judge(config, jobs, account, variables = null) {
             startsOthers = true;
         const file = fileOf(text('database'));
         if (file === null) {
-            warnings.push(`${name}: database is not known now; when it is a file, its folder has to be writable for the job`);
+            warnings.push(`${name}: database is not known now; if it is a file, the job must be able to write to its directory`);
         }
         const files = [file ?? '', text('metrics-file')].filter((path) => path !== '');
         for (const path of [text('directory'), ...files.map((one) => (0,external_node_path_.dirname)(one))]) {
@@ -1330,7 +1330,7 @@ const within = (variables, target) => ({
 function atHomeOfCaller({ path, atHome }, { name, home }) {
     if (home === (0,external_node_os_.homedir)())
         return [];
-    return atHome.map((file) => `${path}: ${file} would be looked for in the home of ${name}, who is to run it: write the absolute path`);
+    return atHome.map((file) => `${path}: ${file} would be read from the home of ${name}, who will run it: write the absolute path`);
 }
 function readable(given) {
     try {
@@ -1427,7 +1427,7 @@ const install = (given) => told(async () => {
         expectReadable(wanted);
     say(`${given.dryRun ? 'would write' : 'writing'} for ${config.path}, to be run by ${account.name} with ${system}:`);
     if (system === 'task-scheduler')
-        (0,platform/* platform */.i)().warning('this is for Windows, where it has not been run by those who wrote it');
+        (0,platform/* platform */.i)().warning('this is for Windows, where it has not been tested');
     for (const { where, text } of pieces)
         schedule_common_show(`==> ${where} <==\n${text}`);
     for (const [job, calendar] of jobs)
@@ -1435,11 +1435,11 @@ const install = (given) => told(async () => {
     if (given.dryRun)
         return exit_status/* EXIT */.dc.done;
     if (system === 'task-scheduler' && !isWindows()) {
-        throw input('--with task-scheduler is for Windows: elsewhere it can be shown with --dry-run, and not be installed');
+        throw input('--with task-scheduler is for Windows: elsewhere you can only show it, with --dry-run');
     }
     for (const note of scheduler.install(wanted))
         say(note);
-    say(`installed; \`db-backup schedule status\` says how it is, \`db-backup schedule uninstall --name ${name}\` takes it away`);
+    say(`installed; check it with \`db-backup schedule status\`, remove it with \`db-backup schedule uninstall --name ${name}\``);
     return exit_status/* EXIT */.dc.done;
 });
 /** What the options say, all that is wrong with them at once. */
@@ -1451,7 +1451,7 @@ function choices(given, config) {
     const name = read('name', () => (0,value_rules/* parseName */.$q)(given.name ?? (0,external_node_path_.basename)(config.path).replace(/\.ya?ml$/, '')));
     const account = read('user', () => accountFor(given.user, system));
     if (wrong.length === 0 && jobs.size === 0)
-        wrong.push('all jobs are none: `db-backup schedule uninstall` takes them away');
+        wrong.push('all jobs are none: to remove them, run `db-backup schedule uninstall`');
     if (system === null || name === null || account === null || wrong.length > 0)
         throw input(...wrong);
     return { jobs, system, name, account };
@@ -1463,7 +1463,7 @@ function systemHere() {
         return 'systemd';
     if (programPath('crontab') !== null)
         return 'cron';
-    throw new Error('neither systemd nor cron is here: install cron, or say systemd when this is the image of a machine that has it');
+    throw new Error('this machine has neither systemd nor cron: install cron, or give --with systemd if this is the image of a machine that has it');
 }
 function accountFor(given, system) {
     if (system === 'task-scheduler')
@@ -1479,7 +1479,7 @@ function accountFor(given, system) {
 function programs() {
     const cli = (0,external_node_fs_.realpathSync)(process.argv[1] ?? '');
     if (/[/\\]_npx[/\\]/.test(cli)) {
-        throw input('this program was fetched by npx for this once, and may be gone tomorrow: npm install --global db-backup-action');
+        throw input('npx downloaded this program for this call only, and may remove it: npm install --global db-backup-action');
     }
     return { node: (0,external_node_fs_.realpathSync)(process.execPath), cli };
 }
@@ -1502,10 +1502,10 @@ function refuseOthers({ name, config, account }, { system, whose }) {
             continue;
         const isSame = one.system === system && (system === 'cron' ? mark.user === account.name : scheduler.whose === whose);
         if (!isSame && mark.user === account.name) {
-            throw input(`${name} is installed already, in ${where}: db-backup schedule uninstall --name ${name} --with ${one.system} --user ${mark.user}, or choose another --name`);
+            throw input(`${name} is already installed, in ${where}: run db-backup schedule uninstall --name ${name} --with ${one.system} --user ${mark.user}, or choose another --name`);
         }
         if (isSame && mark.config !== config) {
-            throw input(`${name} is what is installed for ${mark.config}, in ${where}: choose another --name`);
+            throw input(`${name} is already installed for ${mark.config}, in ${where}: choose another --name`);
         }
     }
     for (const scheduler of schedulers(account)) {
@@ -1518,13 +1518,13 @@ function refuseOthers({ name, config, account }, { system, whose }) {
 /** Throws E_INPUT for credentials that are not handed over. */
 function refuseCredentials({ credentials }, system) {
     if (system !== 'systemd' && credentials.length > 0) {
-        throw input(`the configuration has credentials of systemd (${credentials.join(', ')}), which ${system} does not know: use { file: ... }`);
+        throw input(`the configuration has systemd credentials (${credentials.join(', ')}), which ${system} does not support: use { file: ... }`);
     }
     const odd = credentials
         .filter((one) => !/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(one))
         .map((one) => JSON.stringify(one));
     if (odd.length > 0) {
-        throw input(`${odd.join(', ')}: expected names of credentials, of letters, digits, ".", "_" and "-"`);
+        throw input(`${odd.join(', ')}: expected names of credentials with only letters, digits, ".", "_" and "-"`);
     }
 }
 /** What may go wrong when nobody looks. */
@@ -1534,12 +1534,12 @@ function hints(wanted, system) {
     const sudo = process.env.SUDO_USER;
     const hidden = [node, cli].filter((path) => /^\/(?:home|root)\//.test(path) && account.uid !== 0 && !path.startsWith(`${account.home}/`));
     return [
-        ...variables.map((one) => `the variable ${one}, which the configuration names, will not be set when it runs by itself: use { file: ... }`),
+        ...variables.map((one) => `the configuration names the variable ${one}, which is not set in scheduled jobs: use { file: ... }`),
         ...credentialHints(credentials, account),
-        ...hidden.map((path) => `${path} is in the home of somebody else`),
+        ...hidden.map((path) => `${path} is in the home of another user`),
         ...(system === 'task-scheduler' ? [] : changeable(wanted)),
         ...(isRoot() && account.uid === 0 && sudo !== undefined && sudo !== 'root'
-            ? [`it will run as root; --user ${sudo} has ${sudo} run it`]
+            ? [`it will run as root; to run it as ${sudo}, give --user ${sudo}`]
             : []),
     ];
 }
@@ -1548,21 +1548,21 @@ function changeable({ account, node, cli, config }) {
     const paths = [node, cli, config]
         .map((path) => changeableByOthers(path, account.uid))
         .filter((path) => path !== null);
-    return [...new Set(paths)].map((path) => `${path} can be changed by another user, who could so do anything as ${account.name}`);
+    return [...new Set(paths)].map((path) => `another user can change ${path}, and so could do anything as ${account.name}`);
 }
 function credentialHints(credentials, { home }) {
     const folder = isRoot() ? '/etc/credstore' : `${process.env.XDG_CONFIG_HOME || `${home}/.config`}/credstore`;
     return credentials
         .map((one) => `${folder}/${one}`)
         .filter((path) => !(0,external_node_fs_.existsSync)(path))
-        .map((path) => `${path} is not there: the credential is read from it, so write it before the first run`);
+        .map((path) => `${path} is missing: the credential is read from it, so write it before the first run`);
 }
 /** Throws E_INPUT when who runs it could not even begin. */
 function expectReadable({ account, node, cli, config, needs }) {
     const unreadable = unreadableFor(account, [node, cli, config, ...needs.files]);
     if (unreadable.length === 0)
         return;
-    throw input(...unreadable.map((path) => `${account.name}, who is to run it, can not read ${path}`));
+    throw input(...unreadable.map((path) => `${account.name}, who will run it, cannot read ${path}`));
 }
 
 ;// CONCATENATED MODULE: ./src/command-line/schedule-installed.ts
@@ -1587,7 +1587,7 @@ const schedule_installed_status = (given) => told(async () => {
     for (const { one, scheduler } of found) {
         const { facts, wrong } = scheduler.state(one);
         const gone = [one.mark.node, one.mark.cli, one.mark.config].filter((path) => !(0,external_node_fs_.existsSync)(path));
-        const faults = [...wrong, ...gone.map((path) => `${path} is not there any more`)];
+        const faults = [...wrong, ...gone.map((path) => `${path} no longer exists`)];
         tell(headOf(one), [...facts, ...faults.map((fault) => `WRONG: ${fault}`)]);
         if (faults.length > 0)
             isWell = false;
@@ -1622,16 +1622,16 @@ const uninstall = (given) => told(async () => {
     const found = ours(given);
     const names = [...new Set(found.map(({ name }) => name))];
     if (given.name === undefined && names.length > 1)
-        throw input(`--name: say which of ${names.join(', ')}`);
+        throw input(`--name: choose one of ${names.join(', ')}`);
     const place = onlyOne(found, names[0] ?? '');
     if (place === null) {
         const name = given.name === undefined ? '' : ` under the name ${given.name}`;
-        say(`nothing of ours is installed${name}`);
+        say(`nothing to remove: nothing is installed${name}`);
     }
     else {
         const gone = given.dryRun ? place.heads : place.scheduler.uninstall(place.name, place.user);
         for (const one of gone)
-            say(`${given.dryRun ? 'would take away' : 'took away'} ${one}`);
+            say(`${given.dryRun ? 'would remove' : 'removed'} ${one}`);
     }
     return exit_status/* EXIT */.dc.done;
 });
@@ -1680,7 +1680,7 @@ function onlyOne(places, name) {
         ...(differs(({ user }) => user) ? ['--user'] : []),
     ];
     const each = places.map(({ scheduler, user }) => `--with ${scheduler.system} --user ${user}`);
-    throw input(`${name} is installed more than once: say by ${options.join(' and ')} which of ${each.join(', ')}`);
+    throw input(`${name} is installed more than once: choose with ${options.join(' and ')} one of ${each.join('; ')}`);
 }
 const headOf = ({ mark, system, isIntact, where }) => `${mark.name} ${mark.job}: ${showCalendar(mark.calendar)}, next ${timeOf(nextTimes(mark.calendar, new Date(), 1)[0])}, by ${mark.user} with ${system}, for ${mark.config}, in ${where}${isIntact ? '' : ', changed'}`;
 
@@ -1774,7 +1774,7 @@ const run = (given) => told(async () => {
         tell: (job, at) => say(`next: ${job}, ${timeOf(at)}`),
         signal,
     });
-    say('ended, as it was asked to');
+    say('stopped by a signal');
     return exit_status/* EXIT */.dc.done;
 });
 /** A process of its own, which tells by itself. A signal is passed on, and its end waited for, since it leaves nothing behind. */

@@ -23,6 +23,17 @@ list_files() {
   done | xargs ls -lnd -- 2>/dev/null
 }
 
+# other_names NAME: under which other names there are backups, at most twenty
+other_names() {
+  [ -n "$directory" ] || return 0
+  put other_names "$(
+    for file in *-[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]T[0-9][0-9][0-9][0-9][0-9][0-9]Z-[0-9a-f][0-9a-f][0-9a-f][0-9a-f].json; do
+      file=${file%-????????T??????Z-????.json}
+      case $file in *[!A-Za-z0-9._-]* | "$1") ;; *) echo "$file" ;; esac
+    done | awk '!seen[$0]++ && ++count <= 20 { printf "%s ", $0 }'
+  )"
+}
+
 # What is told of the lines of `ls -ln`: all of them, and the texts of the manifests, the newest first. Those that do not fit into the
 # first 16 MiB come without their long lists, which nothing but a restore or a proof of that backup needs, and put_manifest tells
 # then; what goes beyond 64 MiB is not told at all. With the variable `whole` none is shortened. A manifest has 12 MiB at most (MAX_READ_BYTES of manifest.ts).
@@ -64,7 +75,7 @@ function tell(name, briefly, line, first, end, last) {
 
 # put_manifest FILE: the whole text of one
 put_manifest() {
-  if [ -L "$1" ] || [ ! -f "$1" ]; then fail E_NOT_FOUND "$directory/$1 is not there any more"; fi
+  if [ -L "$1" ] || [ ! -f "$1" ]; then fail E_NOT_FOUND "$directory/$1 no longer exists"; fi
   put_file "manifest $1" "$1"
 }
 
@@ -80,7 +91,7 @@ put_manifests() {
 look() {
   name=$1
   if [ -z "$restoring" ] && [ -n "$directory" ] && [ -n "$(journals "$name")" ]; then
-    put note "a restore was cut off: the next command that changes something brings it to an end first"
+    put note "a restore was cut off: the next command that changes something first finishes it or rolls it back"
   fi
   list_backups
   [ -z "$2" ] || put source "$(absolute "$2")"

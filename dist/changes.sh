@@ -13,7 +13,7 @@ put_text() {
 # waits until it is through; after a kill in the middle, whoever cleans up takes the names back (discard).
 publish() {
   for file in "$1" "$1.sha256" "$id.json"; do
-    if [ -e "$file" ] || [ -L "$file" ]; then fail E_DUMP_FAILED "$directory/$file exists already"; fi
+    if [ -e "$file" ] || [ -L "$file" ]; then fail E_DUMP_FAILED "$directory/$file already exists"; fi
   done
   hold
   if {
@@ -26,7 +26,7 @@ publish() {
     release
   else
     rm -f "$id.json" "$1" "$1.sha256"
-    failed E_DUMP_FAILED "the backup could not be given its name: $(cat "$work/e1")"
+    failed E_DUMP_FAILED "the backup could not be renamed to its final name: $(cat "$work/e1")"
   fi
 }
 
@@ -120,10 +120,10 @@ change() {
   file=$1 text=$2
   shift 2
   [ -n "$directory" ] || return 0
-  [ -z "$file" ] || put_text "$file" "$text" || failed E_PERM "can not write $directory/$file"
+  [ -z "$file" ] || put_text "$file" "$text" || failed E_PERM "cannot write $directory/$file"
   if remove_units "$@"; then tell_run; fi
   release_lock
 }
 
 # write_manifest FILE TEXT: another text for a manifest, or one for a payload that has lost its own, while the lock is held
-write_manifest() { put_text "$1" "$2" || failed E_PERM "can not write $directory/$1"; }
+write_manifest() { put_text "$1" "$2" || failed E_PERM "cannot write $directory/$1"; }

@@ -161,7 +161,7 @@ as_login() {
 # promise TEXT: the command that is due from here on
 promise() {
   rm -rf "$begun"
-  put_text "$due" "$1" || failed E_PERM 'the command that is due could not be noted'
+  put_text "$due" "$1" || failed E_PERM 'the pending command could not be recorded'
 }
 
 # launch_promised: begins it, when nobody has; a command that was to end before it does so now. It is not ended with this session, nor by the

@@ -33,7 +33,7 @@ open_directory() {
   fi
   cd -P -- "$1" 2>/dev/null || {
     put not_ours "$1"
-    fail E_PERM "$1 can not be entered by $my_name"
+    fail E_PERM "$my_name cannot enter $1"
   }
   directory=$(pwd -P)
   put directory "$directory"
@@ -87,7 +87,7 @@ refused() {
     *)
       # what root can give; a file in the way, or a file system that is read-only, is another matter
       case $2 in *'ermission denied'*) put unusable "$1" ;; esac
-      fail E_PERM "$my_name can not write $1: $2"
+      fail E_PERM "$my_name cannot write to $1: $2"
       ;;
   esac
 }
@@ -102,7 +102,7 @@ check_safe() {
   }
   case $2 in ?????-??-*) return 0 ;; esac
   put open_to_others "$1"
-  fail E_PERM_UNSAFE "$1 has the mode $2: others can write it"
+  fail E_PERM_UNSAFE "$1 has the mode $2: other users can write to it"
 }
 
 # --- the work folder ------------------------------------------------------------------------------------------------

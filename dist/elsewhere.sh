@@ -107,7 +107,7 @@ passing_on() {
   case $status in
     0) ;;
     99) exit 99 ;;
-    *) failed "$otherwise" "$doing ended with the status $status" ;;
+    *) failed "$otherwise" "$doing ended with status $status" ;;
   esac
 }
 
@@ -119,7 +119,7 @@ passed_on() {
 }
 
 # need_number WHAT TEXT: of what others have said, before anybody calculates with it: bash carries out what is in a subscript there
-need_number() { case $2 in '' | *[!0-9]*) fail E_INTERNAL "$1 is no number" ;; esac }
+need_number() { case $2 in '' | *[!0-9]*) fail E_INTERNAL "$1 is not a number" ;; esac }
 
 # feed FILE FUNCTION ARGS...: runs the function elsewhere, which says on stdout in which folder it reads a fifo called
 # archive, and writes the file there, unpacked. Fails as the function does.
@@ -151,7 +151,7 @@ feed() {
     [ -z "$place" ] || stop "$carrier"
     return $status
   fi
-  wait "$carrier" || failed E_CHECKSUM "the backup could not be read to its end: $(cat "$work/carry.error")"
+  wait "$carrier" || failed E_CHECKSUM "the backup could not be read completely: $(cat "$work/carry.error")"
 }
 
 # carry: what it reads, unpacked, into the archive there. The other shell has read its program when it says so: what
@@ -181,15 +181,15 @@ carry() {
 # one with that much room, from where the way that the work has come is told
 enter_place() {
   if [ -n "$work" ]; then
-    cd "$work" || fail E_PERM "$work can not be entered"
+    cd "$work" || fail E_PERM "cannot enter $work"
     work=. # what is started from here is noted as well
     return
   fi
   sweep_temporary
   check_temporary "$place" "$1"
-  tmp=$(mktemp -d "$place/db-backup.XXXXXX") || fail E_PERM "no temporary folder for $my_name"
+  tmp=$(mktemp -d "$place/db-backup.XXXXXX") || fail E_PERM "no temporary directory for $my_name"
   process_of $$ >"$tmp/session"
-  cd "$tmp" || fail E_PERM "$tmp can not be entered"
+  cd "$tmp" || fail E_PERM "cannot enter $tmp"
   work=. notes=$tmp
   tell_way
 }
@@ -236,7 +236,7 @@ sweep_temporary() {
 
 # make_temporary: sets temporary, a folder in place that says whose it is
 make_temporary() {
-  temporary=$(mktemp -d "$place/db-backup.XXXXXX") || fail E_NOSPACE "no temporary folder in $place"
+  temporary=$(mktemp -d "$place/db-backup.XXXXXX") || fail E_NOSPACE "no temporary directory in $place"
   process_of $$ >"$temporary/session"
 }
 
@@ -260,7 +260,7 @@ small_folder() {
     rm -rf "$tmp"
   done
   tmp=''
-  fail E_NOSPACE "there is no temporary folder with room for 64 KiB, neither in TMPDIR (${TMPDIR:-not set}) nor in /var/tmp or /tmp"
+  fail E_NOSPACE "there is no temporary directory with 64 KiB of space, neither in TMPDIR (${TMPDIR:-not set}) nor in /var/tmp or /tmp"
 }
 
 # has_some_room FOLDER: a new one, which is gone otherwise

@@ -133,7 +133,7 @@ age_here() {
 # can_be_opened: the pipe of `given`, by its name in /dev/fd; those of ksh93 are sockets
 can_be_opened() {
   [ -S /dev/fd/3 ] || return 0
-  echo 'the sh of the host is ksh93, whose pipes are sockets, and those can not be opened by a name: make it dash or bash' >&2
+  echo 'the sh of the host is ksh93, whose pipes are sockets, which cannot be opened by name: use dash or bash as sh' >&2
   exit 1
 }
 
@@ -147,7 +147,7 @@ make_keyring() {
     ! has_some_room "$keyring" || break
     full=$memory keyring=''
   done
-  [ -n "$keyring$full" ] || fail E_PERM 'gpg needs a folder of its own, and there is none that can be written: neither in /dev/shm nor in /var/tmp or /tmp'
+  [ -n "$keyring$full" ] || fail E_PERM 'gpg needs its own directory, and none can be created in /dev/shm, /var/tmp or /tmp'
   [ -n "$keyring" ] || no_room_for_keys "$full" 'there is no room for the folder of gpg'
   process_of $$ >"$keyring/session"
   note "$keyring" keyring
@@ -207,7 +207,7 @@ open_gpg() {
   given "$passphrase" gpg_here "$@" --pinentry-mode loopback --no-symkey-cache --passphrase-fd 3 --status-file "$told" --decrypt
   status=$?
   if [ $status = 0 ] && [ "$(grep -c '^\[GNUPG:\] DECRYPTION_OKAY$' "$told"):$(grep -c '^\[GNUPG:\] GOODMDC$' "$told")" != 1:1 ]; then
-    echo 'gpg told of no error, and of no whole message: it was cut, or is not encrypted' >&2
+    echo 'gpg reported neither an error nor a complete message: the file is truncated, or not encrypted' >&2
     status=3
   fi
   # PLAINTEXT has the name of the file, which in damaged data may be the beginning of what is in it

@@ -40,7 +40,7 @@ examine_source() {
   small_folder
   work=$tmp
   "source_$1"
-  put backup_kib "$((min_free_kib + 1024 + $(payload_kib "$kind") + $("room_$1")))"
+  put backup_kib "$(backup_kib "$1")"
   if [ -n "$run_as$container" ]; then return; fi # it tells by itself how far it is
   work=''
   tell_reading

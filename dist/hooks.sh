@@ -56,7 +56,7 @@ settle_hooks() {
     case $status:$left_how in
       0:*itself) ;;
       0:*) put note "the after-command of a backup that was cut off (${due#.work/hook.}) $left_how" ;;
-      *) put note "the after-command of a backup that was cut off (${due#.work/hook.}) $left_how, and ended with the status ${status:-of nobody: it did not come to its end}. The application may still be in maintenance mode" ;;
+      *) put note "the after-command of a backup that was cut off (${due#.work/hook.}) $left_how, and ${status:+ended with status }${status:-did not finish}. The application may still be in maintenance mode" ;;
     esac
   done
   due=$own_due begun=$own_begun command_limit=$own_limit told_of=''

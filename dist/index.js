@@ -39,7 +39,7 @@ function showCoverage(coverage) {
     if (coverage === null)
         return '';
     if (coverage.unknown)
-        return 'of which nobody knows what they cover';
+        return 'of unknown coverage';
     const { excludeTable, excludeTableData, schema } = coverage;
     return [
         named('without the table', excludeTable),
@@ -658,7 +658,7 @@ function planRetention(candidates, policy, now, held = new Map()) {
     const isGood = ({ verified, safety, createdAt }) => verified && !safety && !isFuture(createdAt, now);
     for (const candidate of ordered) {
         if (candidate.leftover) {
-            whyNot.set(candidate.id, 'no manifest and no payload: there is nothing in it');
+            whyNot.set(candidate.id, 'no manifest and no payload: nothing to keep');
             continue;
         }
         const isSuspect = candidate.suspect === true;
@@ -720,11 +720,11 @@ function applyOwnRules(series, left, keep) {
         const ids = new Set(made.map(({ id }) => id));
         if (at >= MOST_RULES)
             for (const one of made)
-                keep(one, 'made under one of too many different rules');
+                keep(one, 'made under one of too many different sets of rules');
         else {
             applyRules(series, made[0]?.madeUnder ?? {}, (candidate, reason) => {
                 if (ids.has(candidate.id))
-                    keep(candidate, `${reason}, by the rules that it was made under`);
+                    keep(candidate, `${reason}, by the rules it was made under`);
             });
         }
     }
@@ -739,7 +739,7 @@ function keepSuspects(suspects, newestGood, keep) {
     let kept = 0;
     for (const candidate of suspects) {
         if (newestGood !== undefined && newestFirst(newestGood, candidate) < 0) {
-            whyNot.set(candidate.id, 'suspect, and a good one is newer');
+            whyNot.set(candidate.id, 'suspect, and a good backup is newer');
         }
         else if (kept < SUSPECTS_KEPT) {
             kept++;
@@ -793,16 +793,16 @@ function refuse(all, series, deletions, policy) {
     // The comparisons are written so that a limit that is not a number refuses, too. Suspect ones may go without a good one.
     for (const { name, all, gone } of series.filter(({ gone }) => gone > 0)) {
         const remaining = all - gone;
-        const of = `${all}${name === '' ? '' : ` ${name}`}, pinned and safety backups apart`;
+        const of = `${all}${name === '' ? '' : ` ${name}`}, not counting pinned and safety backups`;
         if (remaining < 1)
             found.push(`keep: no verified backup would remain of ${of}`);
         else if (!(remaining >= policy.keepMinimum)) {
-            found.push(`keep-minimum: ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_1__/* .plural */ .L)(policy.keepMinimum, 'verified backup')} must remain, the rules leave ${remaining} of ${of}`);
+            found.push(`keep-minimum: ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_1__/* .plural */ .L)(policy.keepMinimum, 'verified backup')} must remain, but the rules leave ${remaining} of ${of}`);
         }
     }
     const limit = policy.maxDelete ?? Math.max(MIN_DELETE_LIMIT, Math.floor(all / 2));
     if (!(deletions <= limit)) {
-        found.push(`max-delete: at most ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_1__/* .plural */ .L)(limit, 'deletion')}, the plan has ${deletions} of ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_1__/* .plural */ .L)(all, 'backup')}`);
+        found.push(`max-delete: at most ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_1__/* .plural */ .L)(limit, 'deletion')} allowed, but the plan deletes ${deletions} of ${(0,_counting_js__WEBPACK_IMPORTED_MODULE_1__/* .plural */ .L)(all, 'backup')}`);
     }
     return found.length > 0 ? found.join('; ') : null;
 }
@@ -1060,7 +1060,7 @@ class SigningKeys {
         const text = canonicalText(written);
         const [key] = this.#keys;
         if (text === null || key === undefined) {
-            throw new errors/* BackupError */.hj('E_SIGNATURE', 'a document of this kind can not be signed: it has no canonical form');
+            throw new errors/* BackupError */.hj('E_SIGNATURE', 'a document of this kind cannot be signed: it has no canonical form');
         }
         return { ...written, mac: `hmac-sha256:${digest(key, text).toString('hex')}` };
     }
@@ -4213,6 +4213,8 @@ function planOf({ restore, minFreeBytes }, facts, dump) {
     }
     if (!inPlace && users.length > 0 && restore.stopCommand === null)
         throw busy(path, users);
+    if (!inPlace)
+        checkGroup(facts, path);
     const live = restore_decoded(facts.rows, facts.get('live_encoding'));
     return {
         state,
@@ -4244,6 +4246,13 @@ function usersOf(facts) {
 }
 function busy(path, users) {
     return new errors/* BackupError */.hj('E_TARGET_BUSY', `${path} can only be replaced as a whole, and is open in ${users.length === 0 ? 'a process that can not be seen from here' : users.join(', ')}`, 'What such a process writes afterwards would be lost. Stop it, or set `stop-command` and `start-command`.');
+}
+/** The new file gets the group of the old one, which only members of that group can give it. Throws E_PERM. */
+function checkGroup(facts, path) {
+    if (facts.get('foreign_group') === null)
+        return;
+    const [group, owner] = ['foreign_group', 'owner'].map((key) => (0,neutralise/* quoteOutside */.YM)(facts.get(key) ?? '', 100));
+    throw new errors/* BackupError */.hj('E_PERM', `${path} can only be replaced as a whole, and its group is ${group}: ${owner} is not in that group, and cannot give the new file to it`, `On the host, as root: \`usermod -aG ${group} ${owner}\`, which counts from the next login. If nobody needs the database by that group, give it one of ${owner} instead: \`chgrp "$(id -g ${owner})" ${(0,quoting/* quote */.h)(path)}\`.`);
 }
 /** A file that is no database is replaced only where it is known that one was there. Throws E_SOURCE_INVALID. */
 function checkIsMeant(facts, { manifest }, path) {
@@ -4519,6 +4528,9 @@ function sqliteDatabase(source) {
                     return new errors/* BackupError */.hj('E_SOURCE_OWNER', `${path} belongs to ${owner}, and ${user} is not ${owner}: SQLite would leave -wal and -shm files that the application can not write, and its next write would fail`, `Set \`run-as: ${owner}\` (and let ${login} run \`sudo -n -u ${owner} sh\`), or log in as ${owner}.`);
                 }
                 case 'E_SOURCE_INVALID': {
+                    if (failure.facts.get('is_directory') !== null) {
+                        return new errors/* BackupError */.hj('E_SOURCE_INVALID', said, 'Name the database file in it.');
+                    }
                     const other = failure.facts.get('other_name');
                     if (other === null)
                         return null;
@@ -5238,12 +5250,15 @@ globalThis.__dirname ??= import.meta.dirname;
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   i4: () => (/* binding */ containerInWords),
 /* harmony export */   nU: () => (/* binding */ isOfService),
-/* harmony export */   sP: () => (/* binding */ containerWord)
+/* harmony export */   sP: () => (/* binding */ containerWord),
+/* harmony export */   tN: () => (/* binding */ isServiceName)
 /* harmony export */ });
 /* harmony import */ var _quoting_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2437);
 
 // `container`, in words and for a shell: a name, or a service of compose or swarm, whose container has another name after each deploy.
 const SERVICE = /^(?:compose:([^/]+)\/|swarm:)(.+)$/;
+/** Whether it is a service as `container` takes it. */
+const isServiceName = (text) => /^(?:swarm:[A-Za-z0-9]|compose:[A-Za-z0-9][A-Za-z0-9_-]{0,127}\/[A-Za-z0-9_])[A-Za-z0-9_.-]{0,127}$/.test(text);
 /** What a message calls it, behind "in" or "there is no running". */
 function containerInWords(container) {
     const [, project, service] = SERVICE.exec(container) ?? [];
@@ -5424,7 +5439,7 @@ function sharedLines(knownHosts, host, jump) {
     const shared = findHostKeys(knownHosts, host.host, host.port).keys.filter(({ line }) => ofJump.includes(line));
     if (shared.length === 0)
         return null;
-    return `known-hosts: the jump host ${jumpName} can show its own key as that of ${name}, since one line lists it for both (line ${shared.map(({ line }) => line).join(', ')}); give each host a line of its own`;
+    return `known-hosts: the jump host ${jumpName} can present its own key as the key of ${name}, because one line lists it for both (line ${shared.map(({ line }) => line).join(', ')}); give each host its own line`;
 }
 /** The name of a host in known_hosts. Without a port the default one is meant; OpenSSH writes any other as `[host]:port` and compares in lower case. */
 function nameInFile(host, port) {
@@ -5473,15 +5488,15 @@ function order(known, alsoOthers) {
 const listOf = (lines) => lines.map(({ type, line }) => `${type} in line ${line}`).join(', ');
 function whyNothingMatches(found, knownHosts, host, port) {
     const name = nameInFile(host, port);
-    const unreadable = found.unreadableLines.length > 0 ? `; these lines can not be read: ${found.unreadableLines.join(', ')}` : '';
+    const unreadable = found.unreadableLines.length > 0 ? `; these lines cannot be read: ${found.unreadableLines.join(', ')}` : '';
     const supported = found.keys.filter((line) => ALGORITHMS.has(line.type));
     if (supported.length > 0)
         return `every key of ${name} is @revoked (${listOf(supported)})`;
     if (found.keys.length > 0) {
-        return `only key types that are not supported match ${name} (${listOf(found.keys)}), expected one of ${[...ALGORITHMS.keys()].join(', ')}${unreadable}`;
+        return `only unsupported key types match ${name} (${listOf(found.keys)}), expected one of ${[...ALGORITHMS.keys()].join(', ')}${unreadable}`;
     }
     if (found.authorities.length > 0) {
-        return `only @cert-authority lines match ${name}, and host certificates can not be checked here: add the host's own key${unreadable}`;
+        return `only @cert-authority lines match ${name}, and host certificates cannot be checked here: add the host's own key${unreadable}`;
     }
     return `${noLine(host, port, findHostKeys(knownHosts, host, 22).keys.length > 0)}${unreadable}`;
 }
@@ -5489,7 +5504,7 @@ const noneNamed = (fingerprints, host, port) => noLine(host, port, fingerprints.
 function noLine(host, port, withoutPort) {
     const name = nameInFile(host, port);
     return port !== 22 && withoutPort
-        ? `no line for ${name}; there is one for ${host} without a port, which stands for port 22 alone`
+        ? `no line for ${name}; there is one for ${host} without a port, which only means port 22`
         : `no line for ${name}`;
 }
 function warningsOf(found, name) {
@@ -5497,11 +5512,11 @@ function warningsOf(found, name) {
     return [
         ...(found.authorities.length > 0
             ? [
-                `known-hosts: the @cert-authority lines for ${name} have no effect, because host certificates can not be checked here (line ${numbers(found.authorities)})`,
+                `known-hosts: the @cert-authority lines for ${name} have no effect, because host certificates cannot be checked here (line ${numbers(found.authorities)})`,
             ]
             : []),
         ...(found.unreadableLines.length > 0
-            ? [`known-hosts: lines that can not be read have no effect (line ${found.unreadableLines.join(', ')})`]
+            ? [`known-hosts: lines that cannot be read have no effect (line ${found.unreadableLines.join(', ')})`]
             : []),
     ];
 }
@@ -5819,7 +5834,7 @@ function cut(text) {
     return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 function tooLarge(what, cap) {
-    return new errors/* BackupError */.hj('E_TOO_LARGE', `the host sent ${what} of more than ${cap} bytes, which our program there never does`);
+    return new errors/* BackupError */.hj('E_TOO_LARGE', `the host sent ${what} of more than ${cap} bytes, which our program never sends`);
 }
 
 // EXTERNAL MODULE: ./src/host/program.ts
@@ -5831,14 +5846,14 @@ var quoting = __nccwpck_require__(2437);
 // Why a session is over, in words. `said` is all that the host printed without our mark.
 /** The job of a request did not come to its end. */
 function stopped(label, how, said) {
-    return new errors/* BackupError */.hj('E_REMOTE_LOST', `the program on ${label} was stopped in the middle (${how})${quoted(said)}`);
+    return new errors/* BackupError */.hj('E_REMOTE_LOST', `the program on ${label} was stopped before it finished (${how})${quoted(said)}`);
 }
 function idle(label, ms) {
-    return new errors/* BackupError */.hj('E_TIMEOUT', `nothing moved on ${label} for ${seconds(ms)} s (idle-timeout)`);
+    return new errors/* BackupError */.hj('E_TIMEOUT', `${label} made no progress for ${seconds(ms)} s (idle-timeout)`);
 }
 /** Our program did not greet. That may be for good, or the host is slow. */
 function silent(label, ms, said) {
-    return new errors/* BackupError */.hj('E_SHELL', `the login shell of ${label} did not start our program within ${seconds(ms)} s (connect-timeout)${quoted(said)}`, 'When the host is only slow, as under load, raise `connect-timeout`. Otherwise give the user a shell, or remove the forced command.');
+    return new errors/* BackupError */.hj('E_SHELL', `the login shell of ${label} did not start our program within ${seconds(ms)} s (connect-timeout)${quoted(said)}`, 'If the host is only slow, for example under load, raise `connect-timeout`. Otherwise give the user a shell, or remove the forced command.');
 }
 /** The shell is gone, before (E_SHELL) or after our program greeted. */
 function ended(label, { lost, signal, code }, greeted, said) {
@@ -5847,12 +5862,12 @@ function ended(label, { lost, signal, code }, greeted, said) {
     const status = code === null ? 'without a status' : `with status ${code}`;
     const how = signal === null ? status : `by signal ${signal}`;
     return greeted
-        ? new errors/* BackupError */.hj('E_REMOTE_LOST', `the session on ${label} ended in the middle, ${how}${quoted(said)}`)
+        ? new errors/* BackupError */.hj('E_REMOTE_LOST', `the session on ${label} ended before the program finished, ${how}${quoted(said)}`)
         : new errors/* BackupError */.hj('E_SHELL', `the login shell of ${label} ended ${how} and did not start our program${quoted(said)}`);
 }
 function quoted(said) {
     const text = said.trim().slice(0, 200);
-    return text === '' ? '; it said nothing' : `; it said: ${JSON.stringify(text)}`;
+    return text === '' ? '; there was no output' : `; the output was: ${JSON.stringify(text)}`;
 }
 const seconds = (ms) => Math.round(ms / 1000);
 
@@ -5978,7 +5993,7 @@ class Session {
     frame({ from, event, key, rest }) {
         const told = event === 'set' ? `set ${key}` : event;
         if (from === 'elsewhere' && !this.mayTellElsewhere(told)) {
-            throw new errors/* BackupError */.hj('E_INTERNAL', `what runs on ${this.host.label} as another user or in a container has told what is not for it to tell (${JSON.stringify(told.slice(0, 60))})`);
+            throw new errors/* BackupError */.hj('E_INTERNAL', `a program on ${this.host.label} that runs as another user or in a container sent a message that it must not send (${JSON.stringify(told.slice(0, 60))})`);
         }
         // these come of themselves, and count when they tell of something else than before
         if (event !== 'progress' && event !== 'elsewhere')
@@ -6265,7 +6280,7 @@ const hasServer = (identity) => (0,backups_format/* formatOf */.be)(identity)?.s
 // EXTERNAL MODULE: ./src/backups/manifest.ts
 var backups_manifest = __nccwpck_require__(8718);
 // EXTERNAL MODULE: ./src/backups/names.ts
-var names = __nccwpck_require__(1187);
+var backups_names = __nccwpck_require__(1187);
 ;// CONCATENATED MODULE: ./src/backups/others.ts
 
 
@@ -6290,7 +6305,7 @@ class Others {
             const shown = ids.slice(0, SHOWN).join(', ') + (ids.length > SHOWN ? ', ...' : '');
             return (0,finding/* odd */.S)('E_MANIFEST', ids.length === 1
                 ? `${shown} belongs to another database, ${other}; here it is never counted and never deleted`
-                : `${ids.length} backups (${shown}) belong to another database, ${other}; here they are never counted and never deleted`, 'Two databases that share a directory need names of their own (`name`).');
+                : `${ids.length} backups (${shown}) belong to another database, ${other}; here they are never counted and never deleted`, 'If two databases share a directory, give each its own `name`.');
         });
     }
 }
@@ -6338,7 +6353,7 @@ function readCatalogue(listing, owner, now, place = ON_HOST) {
     const toldOfOthers = [];
     for (const unit of unitsOf(listing.files, owner.name)) {
         tellForeign(unit, catalogue);
-        if (unit.regular.has((0,names/* manifestFile */.YE)(unit.id))) {
+        if (unit.regular.has((0,backups_names/* manifestFile */.YE)(unit.id))) {
             const found = readBackup(unit, listing, { identity, keys }, now, place, catalogue);
             if (found !== null && 'other' in found) {
                 areAllOurs = false;
@@ -6389,11 +6404,11 @@ const DISTRUST = {
     unsigned: {
         find: finding/* odd */.S,
         detail: 'its manifest has no signature',
-        todo: '`command: accept` with its id signs one that is right',
+        todo: 'if it is right, sign it: `command: accept` with its id',
     },
     forged: {
         find: finding/* wrong */.Q,
-        detail: 'its manifest was changed after it was signed, or was signed by another key',
+        detail: 'its manifest was changed after it was signed, or was signed with another key',
         todo: 'find out who can write there',
     },
 };
@@ -6443,7 +6458,7 @@ function newestVerified(backups) {
 function unitsOf(files, name) {
     const units = new Map();
     for (const file of files) {
-        const parsed = (0,names/* parseFileName */.Px)(file.name);
+        const parsed = (0,backups_names/* parseFileName */.Px)(file.name);
         if (parsed === null || parsed.name !== name)
             continue;
         const { id, createdAt, part } = parsed;
@@ -6459,19 +6474,19 @@ function unitsOf(files, name) {
 /** What is not a regular file is told, and where it stands in the place of a backup, there is one that cannot be read. */
 function tellForeign({ id, createdAt, regular, foreign }, { problems, unreadable }) {
     for (const file of foreign) {
-        const why = `${file.name} is ${FILE_TYPES[file.type] ?? 'not a regular file'}, where a backup has regular files`;
+        const why = `${file.name} is ${FILE_TYPES[file.type] ?? 'not a regular file'}, but a backup consists of regular files`;
         problems.push((0,finding/* odd */.S)('E_MANIFEST', `${why}; it was left alone`, 'Find out who put it there.'));
-        if (!regular.has((0,names/* manifestFile */.YE)(id)))
+        if (!regular.has((0,backups_names/* manifestFile */.YE)(id)))
             unreadable.push({ id, createdAt, why });
     }
 }
 /** Returns the identity of the backup when it is of this database, and to be believed; the manifest when it is of another one. */
 function readBackup(unit, listing, { identity, keys }, now, place, { backups, unreadable, problems }) {
     const { id, createdAt } = unit;
-    const file = (0,names/* manifestFile */.YE)(id);
+    const file = (0,backups_names/* manifestFile */.YE)(id);
     const text = listing.manifests.get(file);
     if (text === undefined) {
-        problems.push((0,finding/* wrong */.Q)('E_MANIFEST', `${file} could not be read; this backup is never counted and never deleted`, 'Look at its owner and its size.'));
+        problems.push((0,finding/* wrong */.Q)('E_MANIFEST', `${file} could not be read; this backup is never counted and never deleted`, 'Check its owner and its size.'));
         unreadable.push({ id, createdAt, why: `${file} could not be read` });
         return null;
     }
@@ -6488,7 +6503,7 @@ function readBackup(unit, listing, { identity, keys }, now, place, { backups, un
     }
     if (identity !== null && !sameDatabase(manifest.identity, identity))
         return { other: manifest };
-    const checksum = (0,names/* checksumFile */.uu)(manifest.file);
+    const checksum = (0,backups_names/* checksumFile */.uu)(manifest.file);
     const files = [file, manifest.file, checksum].filter((name) => unit.regular.has(name));
     const damage = damageOf(unit, manifest);
     const future = (0,backups_retention/* isFuture */.GJ)(createdAt, now);
@@ -6506,17 +6521,17 @@ function readBackup(unit, listing, { identity, keys }, now, place, { backups, un
         return null;
     }
     if (damage !== null) {
-        problems.push((0,finding/* wrong */.Q)('E_CHECKSUM', `${id} is damaged: ${damage}; it was kept and does not count as a backup`, `Look at the disk. \`command: delete\` with \`backup: ${id}\` deletes it.`));
+        problems.push((0,finding/* wrong */.Q)('E_CHECKSUM', `${id} is damaged: ${damage}; it was kept and does not count as a backup`, `Check the disk. To delete the backup, run \`command: delete\` with \`backup: ${id}\`.`));
     }
     if (future) {
         problems.push((0,finding/* odd */.S)('E_CLOCK', `${id} is dated in the future; it was kept and does not count until then. Check the clocks`));
     }
     if (place.checksums && unit.regular.has(manifest.file) && !unit.regular.has(checksum)) {
-        problems.push((0,finding/* odd */.S)('E_CHECKSUM', `${checksum} is missing; the manifest still has the SHA-256 of ${manifest.file}`));
+        problems.push((0,finding/* odd */.S)('E_CHECKSUM', `${checksum} is missing, but the manifest still has the SHA-256 of ${manifest.file}`));
     }
     for (const name of unit.regular.keys()) {
         if (!files.includes(name))
-            problems.push((0,finding/* odd */.S)('E_MANIFEST', `${name} is not a file that ${file} names; it was left alone`));
+            problems.push((0,finding/* odd */.S)('E_MANIFEST', `${file} does not list the file ${name}; it was left alone`));
     }
     backups.push({ id, createdAt, manifest, ...judged, files });
     return { identity: manifest.identity };
@@ -6530,7 +6545,7 @@ function damageOf(unit, manifest) {
         return `${manifest.file} is empty`;
     if (payload.bytes === manifest.bytes)
         return null;
-    return `${manifest.file} has ${(0,counting/* plural */.L)(payload.bytes, 'byte')}, the manifest says ${manifest.bytes}`;
+    return `${manifest.file} has ${(0,counting/* plural */.L)(payload.bytes, 'byte')}, but the manifest says ${manifest.bytes}`;
 }
 function readOrphan(unit, now, place, { orphans, unreadable }) {
     // Next to a link or a directory of ours somebody has been at work; those files are not for us to sweep.
@@ -6555,25 +6570,25 @@ function adoptable({ regular }, place) {
     const [payload] = [...regular].find(([, { part }]) => part === 'payload') ?? [];
     if (payload === undefined || !place.checksums || regular.size !== 2)
         return null;
-    const isSealed = (0,names/* parseFileName */.Px)(payload)?.encryption !== undefined;
-    return !isSealed && regular.has((0,names/* checksumFile */.uu)(payload)) && regular.get(payload)?.bytes !== 0 ? payload : null;
+    const isSealed = (0,backups_names/* parseFileName */.Px)(payload)?.encryption !== undefined;
+    return !isSealed && regular.has((0,backups_names/* checksumFile */.uu)(payload)) && regular.get(payload)?.bytes !== 0 ? payload : null;
 }
 function problemOf({ id, files, sweepable, payload }, place, hasKeys) {
-    const payloads = files.map(names/* parseFileName */.Px).filter((parsed) => parsed?.part === 'payload');
+    const payloads = files.map(backups_names/* parseFileName */.Px).filter((parsed) => parsed?.part === 'payload');
     const isSealed = payloads.some((parsed) => parsed?.encryption !== undefined);
     const unadopted = hasKeys
-        ? ', and not adopted, since nothing tells with `signing-key` that it is ours'
+        ? ', and not adopted, because with `signing-key` an unsigned file is not trusted'
         : isSealed
-            ? ', and not adopted, since it is encrypted: `restore` takes it by its path, with what opens it'
+            ? ', and not adopted, because it is encrypted: you can `restore` it by its path, with its key or passphrase'
             : '';
     const fate = sweepable
-        ? 'there is nothing in it, and the next rotation sweeps it'
+        ? 'it has no content, and the next rotation removes it'
         : payload !== null
-            ? 'it is kept, and the next backup or prune adopts it when its bytes are those of the checksum beside it'
+            ? 'it is kept, and the next backup or prune adopts it if its bytes match the checksum beside it'
             : payloads.length > 0
-                ? `it is kept, since it may be a good one${unadopted}; \`command: delete\` with \`backup: ${id}\` deletes it`
+                ? `it is kept, because it may be a good backup${unadopted}; to delete it, run \`command: delete\` with \`backup: ${id}\``
                 : place.rotates
-                    ? 'swept once it is older than a day'
+                    ? 'it is removed once it is older than a day'
                     : 'it was left alone';
     return (0,finding/* odd */.S)('E_MANIFEST', `${files.join(' and ')}: no manifest, so this is not a backup; ${fate}`);
 }
@@ -6657,7 +6672,7 @@ function textsOf(told) {
     const key = 'manifest ';
     return new Map(told.flatMap(([name, text]) => (name.startsWith(key) ? [[name.slice(key.length), text]] : [])));
 }
-const isManifest = ({ name, type, bytes }) => type === '-' && bytes <= manifest_size/* MAX_READ_BYTES */.qT && (0,names/* parseFileName */.Px)(name)?.part === 'manifest';
+const isManifest = ({ name, type, bytes }) => type === '-' && bytes <= manifest_size/* MAX_READ_BYTES */.qT && (0,backups_names/* parseFileName */.Px)(name)?.part === 'manifest';
 /** All are of one name, after which the time stands. */
 const newestFirst = (one, other) => (one.name < other.name ? 1 : -1);
 function batchesOf(files) {
@@ -6715,7 +6730,7 @@ function acceptedIn(backups) {
         ...(manifest.accepts ?? []),
         ...((manifest.accepted ?? null) !== null && (manifest.suspicion ?? null) !== null ? [id] : []),
     ]);
-    const time = (id) => (0,names/* parseId */.Fg)(id)?.createdAt.getTime() ?? 0;
+    const time = (id) => (0,backups_names/* parseId */.Fg)(id)?.createdAt.getTime() ?? 0;
     return [...new Set(ids)].sort((a, b) => time(b) - time(a) || (a < b ? -1 : 1)).slice(0, MOST_ACCEPTED);
 }
 
@@ -6781,7 +6796,7 @@ function contradicting(onHost, copies) {
  */
 function copyCandidates(copies, onHost, here) {
     const pins = new Map([
-        ...onHost.unreadable.map(({ id }) => [id, 'perhaps: its manifest on the host can not be read']),
+        ...onHost.unreadable.map(({ id }) => [id, 'perhaps: its manifest on the host cannot be read']),
         ...onHost.backups.map((backup) => [backup.id, pinOf(backup)]),
     ]);
     return toCandidates(copies, 's3Keep').map((candidate, at) => {
@@ -6913,7 +6928,7 @@ const findings_NAMED = 5;
 const DAY_MS = 86_400_000;
 function tooOld(createdAt, { now, maxAgeMs, name, where }) {
     const limit = maxAgeMs === null ? '' : `; max-age is ${(0,format/* formatDuration */.a3)(maxAgeMs)}`;
-    const todo = 'Find out why no newer one was made (the runs of the backup workflow), and take one.';
+    const todo = 'Take a backup, and find out why there is no newer one (check the runs of the backup workflow).';
     if (createdAt === null)
         return (0,finding/* wrong */.Q)('E_STALE', `there is no backup of ${name} in ${where}${limit}`, todo);
     const age = now.getTime() - createdAt.getTime();
@@ -6930,7 +6945,7 @@ function unanswered(backups, quote) {
     if (newest === undefined)
         return null;
     const what = alarms.length === 1 ? newest.id : `${alarms.length} backups, the newest ${newest.id},`;
-    return (0,finding/* odd */.S)('E_SHRUNK', `${what} ${alarms.length === 1 ? 'is' : 'are'} newer and suspect (${quote(newest.detail ?? '')}): not counted until \`command: accept\` says that it is right`, `If the change is right, \`command: accept\` with \`backup: ${newest.id}\`. If not, restore the newest good one.`);
+    return (0,finding/* odd */.S)('E_SHRUNK', `${what} ${alarms.length === 1 ? 'is' : 'are'} newer and suspect (${quote(newest.detail ?? '')}): not counted until you accept it with \`command: accept\``, `If the change is right, run \`command: accept\` with \`backup: ${newest.id}\`. If not, restore the newest good backup.`);
 }
 /** The newest backup that is not suspect was proven by nothing. */
 function unproven(backups, now) {
@@ -6939,7 +6954,7 @@ function unproven(backups, now) {
         .sort(backups_retention/* newestFirst */.ll);
     if (newest?.state !== 'unverified')
         return null;
-    return (0,finding/* wrong */.Q)('E_CHECKSUM', `${newest.id}, the newest, is not verified`, 'It was found damaged, or was never proven: `command: verify` with its id says which. Take a new backup.');
+    return (0,finding/* wrong */.Q)('E_CHECKSUM', `the newest backup, ${newest.id}, is not verified`, 'Take a new backup. This one was found damaged, or was never verified: to see which, run `command: verify` with its id.');
 }
 const RULE_MS = {
     hourly: 3_600_000,
@@ -6986,7 +7001,7 @@ function tooFew(backups, rules, now, where) {
         if (held.size * 3 >= should * 2)
             return [];
         return [
-            (0,finding/* odd */.S)('E_TOO_FEW', `${rule}=${wanted}: ${held.size === 1 ? '1 backup' : `${held.size} backups`} in ${where}, where the rule should hold ${should} by now (the oldest is ${oldest.id})`, 'Find out which runs of the backup workflow failed, or who deletes there.'),
+            (0,finding/* odd */.S)('E_TOO_FEW', `${rule}=${wanted}: ${held.size === 1 ? '1 backup' : `${held.size} backups`} in ${where}, but the rule should have kept ${should} by now (the oldest is ${oldest.id})`, 'Find out which runs of the backup workflow failed, or who deletes backups there.'),
         ];
     });
 }
@@ -6994,9 +7009,9 @@ function tooFew(backups, rules, now, where) {
 function emptied(isEmpty, newest) {
     if (!isEmpty || newest?.manifest.content?.objects === 0)
         return null;
-    return (0,finding/* wrong */.Q)('E_EMPTY', 'there is nothing in the live database', newest === null
-        ? 'No backup is taken of it. Is it the right one?'
-        : `No backup is taken of it. If that is not meant, restore ${newest.id}.`);
+    return (0,finding/* wrong */.Q)('E_EMPTY', 'the live database is empty', newest === null
+        ? 'Check that it is the right database. An empty database is not backed up.'
+        : `If that is not intended, restore ${newest.id}. An empty database is not backed up.`);
 }
 /** What the next backup would trip over: the size of the live database, and its rows where they are known. */
 function jumps(live, backups, newest, limits, quote) {
@@ -7005,7 +7020,7 @@ function jumps(live, backups, newest, limits, quote) {
     const suspicion = checkSize('the live database', live.bytes, sizes, limits);
     const found = [];
     if (suspicion !== null) {
-        found.push((0,finding/* wrong */.Q)('E_SHRUNK', suspicion.why, `Look at the database before the next backup: it will be suspect, until \`command: accept\` or \`${suspicion.limit}: none\` says that the change is right.`));
+        found.push((0,finding/* wrong */.Q)('E_SHRUNK', suspicion.why, `Check the database before the next backup, which will be suspect. If the change is right, run \`command: accept\` with it, or set \`${suspicion.limit}: none\`.`));
     }
     const [since] = history;
     if (newest === null || since === undefined || limits.rowLoss === null)
@@ -7017,28 +7032,28 @@ function jumps(live, backups, newest, limits, quote) {
         .slice(0, findings_NAMED)
         .map(({ name, change, before, after }) => change === 'gone'
         ? `the table ${quote(JSON.stringify(name))} with ${before} rows is gone`
-        : `the table ${quote(JSON.stringify(name))} has ${after} rows, it had ${before}`);
+        : `the table ${quote(JSON.stringify(name))} has ${after} rows, down from ${before}`);
     const more = losses.length > findings_NAMED ? [`and ${losses.length - findings_NAMED} more`] : [];
-    found.push((0,finding/* wrong */.Q)('E_SHRUNK', `rows were lost since ${since.id}: ${[...named, ...more].join('; ')}`, `If that is not meant, restore ${since.id}, or pin it before it is rotated: \`command: pin\`.`));
+    found.push((0,finding/* wrong */.Q)('E_SHRUNK', `rows were lost since ${since.id}: ${[...named, ...more].join('; ')}`, `If that is not intended, restore ${since.id}, or pin it before it is rotated: \`command: pin\`.`));
     return found;
 }
 /** Whether there is room for the next backup, and for a restore. */
 function space(backup, restore, where) {
     const lacks = ({ free, needed }) => free === null || needed === null || free >= needed
         ? null
-        : `${(0,format/* formatBytes */.z3)(needed)} are needed, ${(0,format/* formatBytes */.z3)(free)} are free`;
+        : `${(0,format/* formatBytes */.z3)(needed)} needed, ${(0,format/* formatBytes */.z3)(free)} free`;
     const forBackup = lacks(backup);
     const forRestore = lacks(restore);
     return [
         ...(forBackup === null
             ? []
             : [
-                (0,finding/* wrong */.Q)('E_NOSPACE', `there is no room for the next backup in ${where}: ${forBackup}`, 'Make room there, keep fewer backups, or lower `min-free`.'),
+                (0,finding/* wrong */.Q)('E_NOSPACE', `not enough space for the next backup in ${where}: ${forBackup}`, 'Free some space there, keep fewer backups, or lower `min-free`.'),
             ]),
         ...(forRestore === null
             ? []
             : [
-                (0,finding/* odd */.S)('E_NOSPACE', `there is no room for a restore: ${forRestore}`, 'Make room before you need it: a restore loads the backup beside the live database.'),
+                (0,finding/* odd */.S)('E_NOSPACE', `not enough space for a restore: ${forRestore}`, 'Free some space before you need it: a restore loads the backup beside the live database.'),
             ]),
     ];
 }
@@ -7048,17 +7063,17 @@ function leftBehind({ folders, journals, hooks }, where) {
         ...(journals.length === 0
             ? []
             : [
-                (0,finding/* wrong */.Q)('E_UNFINISHED', `a restore was cut off: ${shown(journals)} in ${where}/.work`, 'The next command that changes something brings it to an end first: run `backup`, or the restore once more.'),
+                (0,finding/* wrong */.Q)('E_UNFINISHED', `a restore was cut off: ${shown(journals)} in ${where}/.work`, 'Run `backup`, or the restore again: the next command that changes something first finishes it or rolls it back.'),
             ]),
         ...(hooks.length === 0
             ? []
             : [
-                (0,finding/* wrong */.Q)('E_HOOK', `the \`after-command\` of a backup that was cut off is still due: ${shown(hooks)} in ${where}/.work`, 'The application may still be in maintenance mode: look. The next command that changes something there runs it first.'),
+                (0,finding/* wrong */.Q)('E_HOOK', `the \`after-command\` of a backup that was cut off still has to run: ${shown(hooks)} in ${where}/.work`, 'Check if the application is still in maintenance mode. The next command that changes something there runs the after-command first.'),
             ]),
         ...(folders.length === 0
             ? []
             : [
-                (0,finding/* odd */.S)('E_REMOTE_LOST', `${folders.length === 1 ? 'a run was' : `${folders.length} runs were`} cut off and left ${shown(folders)} in ${where}/.work`, 'The next run that changes something sweeps it. Look at why that run died.'),
+                (0,finding/* odd */.S)('E_REMOTE_LOST', `${folders.length === 1 ? 'a run was' : `${folders.length} runs were`} cut off and left ${shown(folders)} in ${where}/.work`, 'Find out why it was cut off. The next run that changes something removes what it left.'),
             ]),
     ];
 }
@@ -7068,7 +7083,7 @@ const SKEW_MS = 60_000;
 function skewed(machine, aheadMs) {
     if (aheadMs === null || Math.abs(aheadMs) <= SKEW_MS)
         return null;
-    return (0,finding/* odd */.S)('E_CLOCK', `the clock of ${machine} is ${(0,format/* formatDuration */.a3)(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'} that of the runner`, 'Set up NTP there: ages, names and retention rest on clocks. Backups are refused when it is 15 minutes.');
+    return (0,finding/* odd */.S)('E_CLOCK', `the clock of ${machine} is ${(0,format/* formatDuration */.a3)(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'} the clock of the runner`, 'Set up NTP there: ages, names and retention depend on the clocks. At a difference of 15 minutes, backups are refused.');
 }
 /** The copies in a store against what the host has. `rules`: by which they are rotated; null: not by us. */
 function outOfStep(onHost, copies, freshness) {
@@ -7079,7 +7094,7 @@ function outOfStep(onHost, copies, freshness) {
     if (old !== null)
         found.push(old);
     else if (newest !== null && !copies.some(({ id }) => id === newest.id)) {
-        found.push((0,finding/* odd */.S)('E_S3_VERIFY', `${newest.id}, the newest on the host, is not in ${freshness.where}`, 'The next backup copies itself alone. Look at the last run of the backup workflow.'));
+        found.push((0,finding/* odd */.S)('E_S3_VERIFY', `the newest backup on the host, ${newest.id}, is not in ${freshness.where}`, 'Check the last run of the backup workflow: the next backup copies only itself.'));
     }
     return found;
 }
@@ -7137,10 +7152,10 @@ function showBackups(run, backups) {
 /** Puts into the report what is gone, by the names of the deleted files; `backups` is what there was, besides what has no manifest. */
 function showDeleted(run, backups, deleted) {
     const files = new Set(deleted);
-    const isGone = ({ id }) => files.has((0,names/* manifestFile */.YE)(id));
+    const isGone = ({ id }) => files.has((0,backups_names/* manifestFile */.YE)(id));
     showBackups(run, backups.filter((backup) => !isGone(backup)));
     const known = new Set(backups.map(({ id }) => id));
-    const swept = [...files].map((file) => (0,names/* parseFileName */.Px)(file)?.id ?? '').filter((id) => id !== '' && !known.has(id));
+    const swept = [...files].map((file) => (0,backups_names/* parseFileName */.Px)(file)?.id ?? '').filter((id) => id !== '' && !known.has(id));
     run.report.deletedIds = [...new Set([...backups.filter(isGone).map(({ id }) => id), ...swept])];
     run.report.deleted = run.report.deletedIds.length;
 }
@@ -7191,7 +7206,7 @@ function factsOf({ report, settings }, { manifest, state }, places = ['host'], f
 
 
 
-const SIGNED = 'is signed, and this run has no `signing-key`: written anew, its manifest would lose the signature';
+const SIGNED = 'is signed, and this run has no `signing-key`: rewriting its manifest would lose the signature';
 /** The text of a manifest that is written for the first time, or with nothing changed: signed when the run has a key. */
 function textOf({ settings: { signing } }, manifest) {
     return (0,backups_manifest/* serializeManifest */.MZ)(signing === null ? manifest : signing.sign(manifest));
@@ -7206,7 +7221,7 @@ function demandRewritable(run, backup) {
     demandTrusted(backup);
     if (mayRewrite(run, backup))
         return;
-    throw new src_errors/* BackupError */.hj('E_SIGNATURE', `${backup.id} ${SIGNED}`, 'Give the key by which it was signed.');
+    throw new src_errors/* BackupError */.hj('E_SIGNATURE', `${backup.id} ${SIGNED}`, 'Set `signing-key` to the key that signed it.');
 }
 /** Without a key nothing that is signed is written anew. */
 const mayRewrite = ({ settings }, { manifest }) => settings.signing !== null || manifest.mac === null;
@@ -7218,8 +7233,8 @@ function demandTrusted(backup) {
 /** `nor`: where else it is not. */
 function untrusted({ id, state, detail }, nor = '') {
     return new src_errors/* BackupError */.hj('E_SIGNATURE', `${id} is ${state}: ${detail}${nor}`, state === 'unsigned'
-        ? 'If it was made before there was a key, and is right, `command: accept` with its id signs it. Without `signing-key` it is taken as it is.'
-        : 'If `signing-key` was changed, add the old key as another line. Otherwise do not rely on it: somebody has changed it. Take another backup, and find out who can write there; `command: delete` without `signing-key` deletes it.');
+        ? 'If it was made before you had a key, and you trust it, sign it: `command: accept` with its id. Without `signing-key` it is used as it is.'
+        : 'If `signing-key` was changed, add the old key as another line. Otherwise somebody has changed it: do not rely on it. Take another backup, and find out who can write there. To delete it, run `command: delete` without `signing-key`.');
 }
 
 ;// CONCATENATED MODULE: ./src/places/host.ts
@@ -7265,7 +7280,7 @@ class HostPlace {
         report.storage.freeBytes = /^\d{1,15}$/.test(facts.get('free_kib') ?? '') ? facts.number('free_kib') * 1024 : null;
         const { untold } = listing;
         if (untold > 0) {
-            (0,connect/* warn */.R8)(run, `${untold} of the oldest manifests were not read, for all of them are more than the host sends: prune, or move old backups out of ${this.uri}`);
+            (0,connect/* warn */.R8)(run, `${untold} of the oldest manifests were not read, because there are more than the host sends: prune, or move old backups out of ${this.uri}`);
         }
         const identity = run.database.identity(facts);
         this.listed = readCatalogue(listing, { name: settings.name, identity, keys: settings.signing }, run.now());
@@ -7284,6 +7299,10 @@ class HostPlace {
     async catalogue() {
         return this.listed;
     }
+    async otherNames() {
+        const facts = await this.connection.send(['job', 'other_names', [this.run.settings.name]]).catch(() => null);
+        return (facts?.get('other_names') ?? '').split(' ').filter(backups_names/* isName */.Eo);
+    }
     async candidates() {
         return toCandidates(this.listed.backups);
     }
@@ -7291,7 +7310,7 @@ class HostPlace {
         return [];
     }
     async one(id) {
-        const name = (0,names/* parseId */.Fg)(id)?.name ?? '';
+        const name = (0,backups_names/* parseId */.Fg)(id)?.name ?? '';
         const own = this.listed.backups.find((backup) => backup.id === id);
         if (own !== undefined)
             return this.found(own);
@@ -7314,12 +7333,12 @@ class HostPlace {
     async whole(backup) {
         if (backup.manifest.shortened === undefined)
             return backup;
-        const file = (0,names/* manifestFile */.YE)(backup.id);
+        const file = (0,backups_names/* manifestFile */.YE)(backup.id);
         const facts = await this.connection.send(['job', 'put_manifest', [file]]);
         const manifest = (0,backups_manifest/* parseManifest */.Ng)(facts.need(`manifest ${file}`), backup.id);
         if (manifest.shortened === undefined && manifest.sha256 === backup.manifest.sha256)
             return { ...backup, manifest };
-        throw new src_errors/* BackupError */.hj('E_MANIFEST', `${file} is another one than a moment ago, or none of ours`);
+        throw new src_errors/* BackupError */.hj('E_MANIFEST', `${file} was changed a moment ago, or is not one of our manifests`);
     }
     remove(units) {
         return this.change(null, units);
@@ -7327,7 +7346,7 @@ class HostPlace {
     /** One request: a manifest written anew, units removed, the status. The lock is free then. */
     async change(rewritten, units = []) {
         const before = this.listed.backups;
-        const [file, text] = rewritten === null ? ['', ''] : [(0,names/* manifestFile */.YE)(rewritten.id), rewrittenText(this.run, rewritten)];
+        const [file, text] = rewritten === null ? ['', ''] : [(0,backups_names/* manifestFile */.YE)(rewritten.id), rewrittenText(this.run, rewritten)];
         if (rewritten !== null)
             this.take(rewritten);
         this.show(filesOf(units));
@@ -7338,7 +7357,7 @@ class HostPlace {
     async write(backup) {
         const text = rewrittenText(this.run, backup);
         this.run.left = (0,src_left/* touched */.FI)(this.run.left);
-        await this.connection.send(['job', 'write_manifest', [(0,names/* manifestFile */.YE)(backup.id), text]]);
+        await this.connection.send(['job', 'write_manifest', [(0,backups_names/* manifestFile */.YE)(backup.id), text]]);
         this.take(backup);
         showBackups(this.run, this.listed.backups);
     }
@@ -7389,12 +7408,12 @@ class HostPlace {
         if (undeleted.length > 0)
             this.show(deleted);
         const gone = new Set(deleted);
-        listed.backups = listed.backups.filter(({ id }) => !gone.has((0,names/* manifestFile */.YE)(id)));
+        listed.backups = listed.backups.filter(({ id }) => !gone.has((0,backups_names/* manifestFile */.YE)(id)));
         listed.orphans = listed.orphans.filter(({ files }) => !files.every((file) => gone.has(file)));
         if (undeleted.length === 0)
             return { deleted, held: [], failure: null };
         run.report.ok = false;
-        const error = new src_errors/* BackupError */.hj('E_ROTATE', (0,neutralise/* quoteOutside */.YM)(undeleted.join('; ')), 'Look at the owner and the attributes of the file (`lsattr`).');
+        const error = new src_errors/* BackupError */.hj('E_ROTATE', (0,neutralise/* quoteOutside */.YM)(undeleted.join('; ')), 'Check the owner and the attributes of the file (`lsattr`).');
         const what = `${(0,format/* counted */.hS)(undeleted.length, 'old file')} could not be deleted`;
         return { deleted, held: [], failure: { what, error, todo: '`prune` tries again.' } };
     }
@@ -7412,7 +7431,7 @@ const removalArguments = (units) => units.flatMap(({ files }) => ['--', ...files
 
 
 /** Why a good one stays that no rule keeps. */
-const NOTHING_GOOD_GOES = 'the newest backup is suspect: no good one is deleted';
+const NOTHING_GOOD_GOES = 'the newest backup is suspect, so no good one is deleted';
 /**
  * Decides by the rules of the run from what is in the place alone. What must not go yet there stays. `made`: the backup of this run, whether
  * it is there already or not; while it is suspect, no good one goes. `kept`: what else stays in this run, by id, with why. Nothing is
@@ -7421,7 +7440,7 @@ const NOTHING_GOOD_GOES = 'the newest backup is suspect: no good one is deleted'
 async function planRotation(run, place, { made = null, kept = new Map() } = {}) {
     const { rules } = place;
     if (rules === null) {
-        run.log.info('the copies in the store are left to the lifecycle of the bucket (s3-keep: none)');
+        run.log.info("the bucket's lifecycle rotates the off-site copies (s3-keep: none)");
         return { place, retention: { decisions: [], refusal: null }, remove: [] };
     }
     const { keepMadeUnder: madeUnder, keepMinimum, maxDelete } = run.settings;
@@ -7468,7 +7487,7 @@ function objectionTo(rotation) {
     if (refusal === null)
         return null;
     const rules = rotation.place.kind === 'host' ? 'keep' : 's3-keep';
-    return new src_errors/* BackupError */.hj('E_POLICY', refusal, `Look at the plan (\`command: prune\` with \`dry-run: true\`), then change \`${rules}\`, \`keep-minimum\` or \`max-delete\`.`);
+    return new src_errors/* BackupError */.hj('E_POLICY', refusal, `Check the plan (\`command: prune\` with \`dry-run: true\`), then change \`${rules}\`, \`keep-minimum\` or \`max-delete\`.`);
 }
 /** Carries a plan out. Throws E_ROTATE, with the report corrected to what was really deleted. */
 async function carryOut(run, { place, retention, remove }) {
@@ -7520,7 +7539,7 @@ async function listCopies(store, name, whole) {
         if (total <= manifest_size/* MAX_TOTAL_BYTES */.gx)
             wanted.push(file);
         else
-            unread.push(`the newer ones are ${manifest_size/* MAX_TOTAL_BYTES */.gx} bytes already`);
+            unread.push(`the newer manifests already add up to ${manifest_size/* MAX_TOTAL_BYTES */.gx} bytes`);
     }
     const manifests = new Map();
     let room = manifest_size/* READ_WHOLE_BYTES */.NO;
@@ -7549,9 +7568,18 @@ async function filesIn(store, name, beginning = '') {
     return (await store.list(folder + beginning)).flatMap(({ key, bytes }) => {
         // a store may answer with more than it was asked for
         const file = key.startsWith(folder) ? key.slice(folder.length) : '';
-        const parsed = (0,names/* parseFileName */.Px)(file);
+        const parsed = (0,backups_names/* parseFileName */.Px)(file);
         return parsed?.name === name ? [{ ...parsed, name: file, type: '-', bytes }] : [];
     });
+}
+/** Under which names but this one there are backups beside it. */
+async function namesIn(store, name) {
+    const beside = store.keyOf(name, '').slice(0, -`${name}/`.length);
+    const names = (await store.list(beside)).flatMap(({ key }) => {
+        const [folder = '', file = '', ...deeper] = key.startsWith(beside) ? key.slice(beside.length).split('/') : [];
+        return deeper.length === 0 && folder !== name && (0,backups_names/* parseFileName */.Px)(file)?.name === folder ? [folder] : [];
+    });
+    return [...new Set(names)];
 }
 /** Of one object, so that the others still can be told: not allowed, moved into an archive, far too long. */
 const UNREADABLE = ['E_S3_AUTH', 'E_NOT_FOUND', 'E_TOO_LARGE'];
@@ -7575,18 +7603,18 @@ async function named(run, store, { key }) {
     const stored = await store.head(key);
     if (stored === null) {
         await store.list(key); // when there is not even the bucket, this one says so
-        throw new src_errors/* BackupError */.hj('E_NOT_FOUND', `there is no ${(0,neutralise/* quoteOutside */.YM)(store.uriOf(key), 1200)}`, `Correct \`backup\`: the key of the payload, as \`s3-uri\` tells it.`);
+        throw new src_errors/* BackupError */.hj('E_NOT_FOUND', `${(0,neutralise/* quoteOutside */.YM)(store.uriOf(key), 1200)} does not exist`, `Correct \`backup\`: give the address of the payload, as in the output \`s3-uri\`.`);
     }
     const folder = key.slice(0, key.lastIndexOf('/') + 1);
-    const parsed = (0,names/* parseFileName */.Px)(key.slice(folder.length));
-    const file = parsed?.part === 'payload' ? (0,names/* manifestFile */.YE)(parsed.id) : null;
+    const parsed = (0,backups_names/* parseFileName */.Px)(key.slice(folder.length));
+    const file = parsed?.part === 'payload' ? (0,backups_names/* manifestFile */.YE)(parsed.id) : null;
     const text = file === null ? null : await store.get(`${folder}${file}`);
     if (parsed === null || file === null || text === null) {
         if (file !== null && run.settings.signing !== null) {
-            throw new src_errors/* BackupError */.hj('E_SIGNATURE', `${store.uriOf(key)} has no manifest beside it, so nothing is signed`, 'Who can delete the manifest can change the payload as well. Take another backup; without `signing-key` it is taken as any dump.');
+            throw new src_errors/* BackupError */.hj('E_SIGNATURE', `${store.uriOf(key)} has no manifest beside it, so it has no signature`, 'Whoever deleted the manifest may also have changed the payload. Choose another backup. Without `signing-key`, it is read like any other dump.');
         }
         if (file !== null) {
-            (0,connect/* warn */.R8)(run, `${store.uriOf(key)} has no manifest beside it, so nothing tells what it should be but the store`);
+            (0,connect/* warn */.R8)(run, `${store.uriOf(key)} has no manifest beside it, so it can only be checked against what the store says`);
         }
         return { backup: null, uri: store.uriOf(key), stored, wanted: wantedOf(key, stored, stored.sha256) };
     }
@@ -7597,13 +7625,13 @@ async function named(run, store, { key }) {
     const backup = read(run, parsed.name, files, text, null);
     demandTrusted(backup);
     if (backup.manifest.file !== key.slice(folder.length)) {
-        throw new src_errors/* BackupError */.hj('E_MANIFEST', `${store.uriOf(`${folder}${file}`)} is the manifest of ${backup.manifest.file}, not of that object`, `Correct \`backup\`.`);
+        throw new src_errors/* BackupError */.hj('E_MANIFEST', `${store.uriOf(`${folder}${file}`)} is the manifest of ${backup.manifest.file}, not of the object you named`, `Correct \`backup\`, or choose another one.`);
     }
     return agreeing(store, key, backup, stored);
 }
 /** The backup of that id, or null when the store does not have it whole. */
 async function byId(run, store, id) {
-    const name = (0,names/* parseId */.Fg)(id)?.name ?? '';
+    const name = (0,backups_names/* parseId */.Fg)(id)?.name ?? '';
     const [unit] = await unitsIn(store, name, `${id}.`);
     return unit === undefined ? null : readUnit(run, store, name, unit, null);
 }
@@ -7619,7 +7647,7 @@ async function newestIn(run, store, here, isEnough) {
     if (found.length < all.length) {
         const first = all.find(({ backup }) => !isTrusted(backup))?.backup;
         const others = (0,format/* counted */.hS)(all.length - found.length, 'backup');
-        (0,connect/* warn */.R8)(run, `${others} in the store, the first ${first?.id}, are passed over: ${first?.state}`);
+        (0,connect/* warn */.R8)(run, `skipping ${others} in the store (the first is ${first?.id}): ${first?.state}`);
     }
     const backups = found.map(({ backup }) => backup);
     for (const [at, backup] of asJudgedSince(backups, []).entries())
@@ -7630,7 +7658,7 @@ async function newestIn(run, store, here, isEnough) {
     const hosts = [...new Set(found.map(({ backup }) => backup.manifest.host))];
     if (hosts.length <= 1)
         return found;
-    throw new src_errors/* BackupError */.hj('E_TARGET_MISMATCH', `${store.uriOf(store.keyOf(run.settings.name, ''))} has backups of ${hosts.length} hosts (${(0,neutralise/* quoteOutside */.YM)(hosts.slice(0, 5).join(', '), 300)}), and none of this one, ${here?.host}`, `Name the one that is meant by its id (\`command: list\`), or set \`allow-other-target: true\` to take the newest of all.`);
+    throw new src_errors/* BackupError */.hj('E_TARGET_MISMATCH', `${store.uriOf(store.keyOf(run.settings.name, ''))} has backups of ${hosts.length} hosts (${(0,neutralise/* quoteOutside */.YM)(hosts.slice(0, 5).join(', '), 300)}), and none of this host, ${here?.host}`, `Give the id of the backup you mean (\`command: list\` shows them), or set \`allow-other-target: true\` to use the newest of all.`);
 }
 async function readAll(run, store, identity, isEnough) {
     const { name } = run.settings;
@@ -7660,7 +7688,7 @@ async function unitsIn(store, name, beginning) {
 }
 /** null when it is not whole, or no backup of this database; the log says why, of `others` when all are read. */
 async function readUnit(run, store, name, { id, files }, identity, others = new Others()) {
-    const file = (0,names/* manifestFile */.YE)(id);
+    const file = (0,backups_names/* manifestFile */.YE)(id);
     const text = files.some((one) => one.name === file) ? await store.get(store.keyOf(name, file)) : null;
     if (text === null)
         return null; // an upload that was cut off
@@ -7685,7 +7713,7 @@ async function readUnit(run, store, name, { id, files }, identity, others = new 
     catch (error) {
         if (!(error instanceof src_errors/* BackupError */.hj) || !['E_CHECKSUM', 'E_MANIFEST'].includes(error.code))
             throw error;
-        (0,connect/* warn */.R8)(run, `${store.uriOf(store.keyOf(name, id))} is passed over: ${(0,neutralise/* quoteOutside */.YM)(error.message, 500)}`);
+        (0,connect/* warn */.R8)(run, `skipping ${store.uriOf(store.keyOf(name, id))}: ${(0,neutralise/* quoteOutside */.YM)(error.message, 500)}`);
         return null;
     }
 }
@@ -7696,19 +7724,19 @@ function read(run, name, files, text, identity) {
     const [backup] = backups;
     if (backup !== undefined)
         return backup;
-    throw new src_errors/* BackupError */.hj('E_MANIFEST', problems[0]?.message ?? 'there is no manifest');
+    throw new src_errors/* BackupError */.hj('E_MANIFEST', problems[0]?.message ?? 'the manifest is missing');
 }
 /** What the store says of the payload is what the manifest says. Throws E_CHECKSUM. */
 function agreeing(store, key, backup, stored) {
     const { bytes, sha256 } = backup.manifest;
     const uri = store.uriOf(key);
     const why = stored.bytes !== bytes
-        ? `it has ${(0,format/* formatBytes */.z3)(stored.bytes)} (${(0,counting/* plural */.L)(stored.bytes, 'byte')}), its manifest says ${(0,counting/* plural */.L)(bytes, 'byte')}`
+        ? `it has ${(0,format/* formatBytes */.z3)(stored.bytes)} (${(0,counting/* plural */.L)(stored.bytes, 'byte')}), but its manifest says ${(0,counting/* plural */.L)(bytes, 'byte')}`
         : stored.sha256 !== null && stored.sha256 !== sha256
-            ? `it was stored with the SHA-256 ${stored.sha256}, its manifest says ${sha256}`
+            ? `it was stored with the SHA-256 ${stored.sha256}, but its manifest says ${sha256}`
             : null;
     if (why !== null) {
-        throw new src_errors/* BackupError */.hj('E_CHECKSUM', `${uri} does not belong to its manifest: ${why}`, `Do not rely on that copy: find out who can write into the bucket.`);
+        throw new src_errors/* BackupError */.hj('E_CHECKSUM', `${uri} does not belong to its manifest: ${why}`, `Do not rely on that copy. Find out who can write to the bucket.`);
     }
     return { backup, uri, stored, wanted: wantedOf(key, stored, sha256) };
 }
@@ -7732,9 +7760,9 @@ function wantedOf(key, { bytes, etag }, sha256) {
 
 
 
-const HIDDEN = 'the bucket keeps versions: what was deleted is hidden by delete markers, and takes space until a lifecycle rule (NoncurrentVersionExpiration) removes it';
+const HIDDEN = 'the bucket keeps versions: delete markers hide what was deleted, and it takes up space until a lifecycle rule (NoncurrentVersionExpiration) removes it';
 /** Who deletes what could not be. */
-const AGAIN = '`prune` tries again; with `s3-keep: none` the lifecycle of the bucket does it.';
+const AGAIN = "`prune` tries again. With `s3-keep: none`, the bucket's lifecycle deletes instead.";
 /** The copies of one database's backups in an object store, beside what the host has of them. */
 class StorePlace {
     run;
@@ -7763,18 +7791,18 @@ class StorePlace {
         const { unread, catalogue } = await this.read(this.rules !== null);
         const { problems, backups } = catalogue;
         for (const id of contradicting(host.listed.backups, backups)) {
-            problems.push((0,finding/* wrong */.Q)('E_S3_VERIFY', `${id} has another SHA-256 there than on the host: one of the two is not what was backed up`, 'Prove both: `command: verify` with the id, and with its `s3://` address.'));
+            problems.push((0,finding/* wrong */.Q)('E_S3_VERIFY', `the SHA-256 of ${id} there differs from the one on the host: one of the two is not what was backed up`, 'Verify both: run `command: verify` with the id, then with its `s3://` address.'));
         }
         if (unread.length > 0) {
             const why = (0,neutralise/* quoteOutside */.YM)(unread[0] ?? '', 300);
-            problems.push((0,finding/* odd */.S)('E_S3_UNAVAILABLE', `${(0,format/* counted */.hS)(unread.length, 'manifest')} could not be read, the first because ${why}`));
+            problems.push((0,finding/* odd */.S)('E_S3_UNAVAILABLE', `${(0,format/* counted */.hS)(unread.length, 'manifest')} could not be read; the first: ${why}`));
         }
         const here = await this.here();
         tellProblems(run, problems.map((problem) => ({ ...problem, message: `in ${uri}: ${problem.message}` })), uri);
         const others = backups.filter((backup) => isTrusted(backup) && isFromElsewhere(backup.manifest, here));
         if (others.length > 0) {
             const made = (0,neutralise/* quoteOutside */.YM)(`made on another host, ${others[0]?.manifest.host}`, 200);
-            (0,connect/* warn */.R8)(run, `${(0,format/* counted */.hS)(others.length, 'backup')} in ${uri} were ${made}: they do not count here, and rotation leaves them alone. Two databases that share a bucket need names or prefixes of their own; after a move to another host, \`command: delete\` deletes what is old`);
+            (0,connect/* warn */.R8)(run, `${(0,format/* counted */.hS)(others.length, 'backup')} in ${uri} were ${made}: they do not count here, and rotation leaves them alone. If two databases share a bucket, give each its own name or prefix. If you moved to another host, delete the old backups with \`command: delete\``);
         }
         run.report.s3 = { uri, backups: 0, backupsBytes: 0, retention: [], deleted: 0, hidden: false };
         run.ledger?.sees('s3', catalogue);
@@ -7802,7 +7830,7 @@ class StorePlace {
         catch (error) {
             if (run.signal.aborted || !(0,object_store/* isOfStore */.te)(error))
                 throw error;
-            run.log.debug(`the copies could not be looked at: ${error.message}`);
+            run.log.debug(`the off-site copies could not be checked: ${error.message}`);
             return [];
         }
     }
@@ -7814,6 +7842,20 @@ class StorePlace {
             host: (0,connect/* hostOf */.w4)(run, await host.connection.hello),
             identity: isVague(identity) ? (host.listed.backups[0]?.manifest.identity ?? identity) : identity,
         };
+    }
+    /** Without a prefix the bucket may hold anything, and far too much to be looked through. */
+    async otherNames() {
+        const { s3, name } = this.run.settings;
+        if (s3 === null || s3.prefix === '')
+            return [];
+        try {
+            return await namesIn(await this.open(), name);
+        }
+        catch (error) {
+            if (!(0,object_store/* isOfStore */.te)(error))
+                throw error;
+            return [];
+        }
     }
     async candidates() {
         const { backups } = await this.catalogue();
@@ -7851,7 +7893,7 @@ class StorePlace {
                     if (outcome === 'locked' && at > 0)
                         throw orphaned(uri + file);
                     if (outcome === 'locked') {
-                        removal.held.push({ id, why: 'locked, says the store' });
+                        removal.held.push({ id, why: 'locked, according to the store' });
                         break;
                     }
                     hides ||= outcome === 'hidden';
@@ -7865,7 +7907,7 @@ class StorePlace {
             }
         }
         const gone = new Set(removal.deleted);
-        catalogue.backups = catalogue.backups.filter(({ id }) => !gone.has((0,names/* manifestFile */.YE)(id)));
+        catalogue.backups = catalogue.backups.filter(({ id }) => !gone.has((0,backups_names/* manifestFile */.YE)(id)));
         catalogue.orphans = catalogue.orphans.filter(({ files }) => !files.every((file) => gone.has(file)));
         if (run.report.s3 !== null) {
             run.report.s3.deleted = units.filter(({ files: [first = ''] }) => gone.has(first)).length;
@@ -7886,7 +7928,7 @@ class StorePlace {
     /** Puts the manifest that the host has beside a payload that has lost its own. Throws E_S3_*. */
     async write(backup) {
         const store = await this.open();
-        await store.put(this.keyOf(store, (0,names/* manifestFile */.YE)(backup.id)), textOf(this.run, backup.manifest));
+        await store.put(this.keyOf(store, (0,backups_names/* manifestFile */.YE)(backup.id)), textOf(this.run, backup.manifest));
         const catalogue = await this.catalogue();
         catalogue.orphans = catalogue.orphans.filter(({ id }) => id !== backup.id);
         catalogue.backups = [...catalogue.backups, backup].sort(backups_retention/* newestFirst */.ll);
@@ -7911,7 +7953,7 @@ class StorePlace {
     }
 }
 const minute = (time) => `${time.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-const orphaned = (uri) => new src_errors/* BackupError */.hj('E_ROTATE', `${uri} is locked, but its manifest was not, and is deleted`, 'Once the lock has ended, `command: delete` with its id deletes it.');
+const orphaned = (uri) => new src_errors/* BackupError */.hj('E_ROTATE', `${uri} is locked, but its manifest was not, and has been deleted`, 'After the lock has ended, delete it: `command: delete` with its id.');
 
 ;// CONCATENATED MODULE: ./src/places/with-store.ts
 
@@ -7934,7 +7976,7 @@ function withSpare(run, host, work) {
 function withNamed(run, host, location, work) {
     return withStorePlace(run, host, async (place) => {
         if (place === null)
-            throw new src_errors/* BackupError */.hj('E_INTERNAL', 'there is no store to ask');
+            throw new src_errors/* BackupError */.hj('E_INTERNAL', 'no store is configured');
         return work(place, await named(run, await place.open(), location));
     }, location.bucket);
 }
@@ -7973,6 +8015,8 @@ async function change(run, decide) {
 
 
 
+/** How many other names are told of a place. */
+const MOST_NAMES = 5;
 const isWhole = ({ manifest }) => (manifest.coverage ?? null) === null;
 /** A partial one does not bring everything back: it is restored by its id alone. */
 const isGood = (backup) => backup.state === 'ok' && isWhole(backup);
@@ -8021,7 +8065,7 @@ async function choice_byId(run, { id, toProve = false }, place, { backups, unrea
     }
     if (other !== null)
         return { backup: other.backup, lost: null };
-    return { backup: null, lost: lost((nor) => notFound(run, id, backups, `${place.uri}${nor}`)) };
+    return { backup: null, lost: lost((nor, there) => notFound(run, id, backups, `${place.uri}${nor}`, there)) };
 }
 /** What is older than the one that is taken does not matter, but to a deploy, of which the oldest counts. */
 function described(run, asked, { backups, unreadable }, place) {
@@ -8035,8 +8079,8 @@ function described(run, asked, { backups, unreadable }, place) {
     if (backup === null) {
         const none = asked.by === 'latest'
             ? `there is no verified backup of ${name} in ${place.uri}`
-            : `no verified backup of ${name} was taken by a deploy of the commit ${asked.sha}`;
-        const why = (nor) => new src_errors/* BackupError */.hj('E_NOT_FOUND', none + nor, `${withheld(backups)}${known(backups)}`);
+            : `no deploy of the commit ${asked.sha} took a verified backup of ${name}`;
+        const why = (nor, there) => new src_errors/* BackupError */.hj('E_NOT_FOUND', none + nor, `${withheld(backups)}${known(backups, there)}`);
         return { backup, lost: { ids: gone, exact: false, why } };
     }
     const how = backups.some((one) => gone.includes(one.id) && !isTrusted(one))
@@ -8080,16 +8124,38 @@ const freshness = ({ settings: { maxAgeMs, name }, now }, where) => ({
 });
 const errorOf = ({ code, message, todo }) => new src_errors/* BackupError */.hj(code, message, todo);
 const damaged = (what) => (nor) => new src_errors/* BackupError */.hj('E_CHECKSUM', what + nor, `Choose another backup: \`command: list\` shows them.`);
-const noManifest = (what) => (nor) => new src_errors/* BackupError */.hj('E_MANIFEST', what + nor, `Take a new backup, and do not rely on this one.`);
+const noManifest = (what) => (nor) => new src_errors/* BackupError */.hj('E_MANIFEST', what + nor, `Do not rely on this backup. Take a new one.`);
 /** There is no backup of that id; `backups`: what there is. */
-function notFound(run, id, backups, where) {
+function notFound(run, id, backups, where, there = NOTHING) {
     const what = `there is no backup ${id} of ${run.settings.database.given} in ${where}`;
-    return new src_errors/* BackupError */.hj('E_NOT_FOUND', what, known(backups));
+    return new src_errors/* BackupError */.hj('E_NOT_FOUND', what, known(backups, there));
 }
-function known(backups) {
-    const ids = [...new Set(backups.toSorted(backups_retention/* newestFirst */.ll).map(({ id }) => id))].slice(0, 5);
-    const there = ids.length === 0 ? 'There is none at all' : `The newest ${ids.length === 1 ? 'is' : 'are'} ${ids.join(', ')}`;
-    return `${there}; \`command: list\` shows every one.`;
+const NOTHING = { backups: [], others: '', isEmpty: true };
+/** Looks at all that these places have. What cannot be looked at counts as something. */
+async function thereIn(places) {
+    const catalogues = await Promise.all(places.map((place) => place.catalogue().catch(() => null)));
+    const backups = catalogues.flatMap((catalogue) => catalogue?.backups ?? []);
+    if (backups.length > 0)
+        return { backups, others: '', isEmpty: false };
+    const others = await Promise.all(places.map(async (place) => {
+        const names = (await place.otherNames()).slice(0, MOST_NAMES);
+        const said = names.length === 1 ? `\`name: ${names[0]}\`` : '`name` to the one that you mean';
+        const where = place.kind === 'host' ? 'directory' : 'bucket';
+        return names.length === 0 ? '' : `The ${where} has backups named ${names.join(', ')}: set ${said}.`;
+    }));
+    const isEmpty = catalogues.every((one) => one !== null && one.orphans.length + one.unreadable.length + one.problems.length === 0);
+    return { backups, others: (0,src_errors/* sentences */.hC)(...others), isEmpty };
+}
+function known(own, { backups, others, isEmpty } = NOTHING) {
+    const ids = [...new Set([...own, ...backups].toSorted(backups_retention/* newestFirst */.ll).map(({ id }) => id))].slice(0, 5);
+    if (ids.length > 0) {
+        return `The newest ${ids.length === 1 ? 'is' : 'are'} ${ids.join(', ')}; \`command: list\` shows them all.`;
+    }
+    if (others !== '')
+        return others;
+    return isEmpty
+        ? 'There are no backups at all; `command: list` shows them all.'
+        : 'None of what is there can be used for this database; `command: list` says why.';
 }
 /** What there is and is not taken by itself. */
 function withheld(backups) {
@@ -8097,9 +8163,11 @@ function withheld(backups) {
     const suspect = backups.find(({ state }) => state === 'suspect');
     const other = backups.find((one) => !isTrusted(one));
     return [
-        ...(other === undefined ? [] : [`${other.id} is ${other.state}, and counts for nothing. `]),
-        ...(partial === undefined ? [] : [`${partial.id} does not cover everything and is restored by its id alone. `]),
-        ...(suspect === undefined ? [] : [`${suspect.id} is suspect: \`command: accept\` makes it a good one. `]),
+        ...(other === undefined ? [] : [`${other.id} is ${other.state}, and does not count. `]),
+        ...(partial === undefined ? [] : [`${partial.id} is partial, and is restored only if you give its id. `]),
+        ...(suspect === undefined
+            ? []
+            : [`${suspect.id} is suspect: if it is right, accept it with \`command: accept\`. `]),
     ].join('');
 }
 
@@ -8128,7 +8196,9 @@ async function find(run, asked, first, spare) {
     }
     if (backup !== null)
         return { backup, spare: null };
-    throw (lost?.why(spare === null ? '' : `, nor in ${spare.uri}`) ?? new src_errors/* BackupError */.hj('E_NOT_FOUND', 'there is no backup'));
+    const there = await thereIn(spare === null ? [first] : [first, spare]);
+    throw (lost?.why(spare === null ? '' : `, nor in ${spare.uri}`, there) ??
+        new src_errors/* BackupError */.hj('E_NOT_FOUND', 'there is no backup'));
 }
 /** What the first place has lost, from the spare one; null when that does not have it either. */
 async function instead(run, asked, { ids, exact, why }, backup, backups, spare) {
@@ -8144,7 +8214,7 @@ async function instead(run, asked, { ids, exact, why }, backup, backups, spare) 
             else if (asked.by === 'id' && backup === null)
                 throw untrusted(one.backup, ` (in ${spare.uri})`);
             else
-                (0,connect/* warn */.R8)(run, `${id} in ${spare.uri} is passed over: ${one.backup.state}`);
+                (0,connect/* warn */.R8)(run, `skipping ${id} in ${spare.uri}: it is ${one.backup.state}`);
         }
         if (!exact && backup === null && there.length === 0) {
             // the oldest one of a deploy counts, so all have to be looked at
@@ -8155,7 +8225,7 @@ async function instead(run, asked, { ids, exact, why }, backup, backups, spare) 
         const found = there.find((one) => one.backup === best) ?? null;
         if (found !== null) {
             const { id, manifest } = found.backup;
-            (0,connect/* warn */.R8)(run, `${reason.message}: ${id}, made on ${(0,neutralise/* quoteOutside */.YM)(manifest.host, 200)}, is taken from ${found.uri}`);
+            (0,connect/* warn */.R8)(run, `${reason.message}: ${id}, made on ${(0,neutralise/* quoteOutside */.YM)(manifest.host, 200)}, is used from ${found.uri} instead`);
         }
         return found;
     }
@@ -8165,10 +8235,10 @@ async function instead(run, asked, { ids, exact, why }, backup, backups, spare) 
         if (backup === null) {
             // whoever watches the backups is told that there is none, whoever restores one what keeps him from the store
             const { code, hint } = asked.by === 'newest' || ('toProve' in asked && asked.toProve) ? reason : error;
-            const message = `${reason.message}; and the store did not help: ${error.message}`;
+            const message = `${reason.message}; the store could not help: ${error.message}`;
             throw new src_errors/* BackupError */.hj(code, message, hint, { cause: error });
         }
-        (0,connect/* warn */.R8)(run, `${reason.message}; whether the store has it is not known: ${error.message}`);
+        (0,connect/* warn */.R8)(run, `${reason.message}; could not check if the store has it: ${error.message}`);
         return null;
     }
 }
@@ -8190,7 +8260,7 @@ async function everywhere(run, id, places) {
         return { backups, orphans: [] };
     if (orphans.length > 0)
         return { backups, orphans };
-    throw notFound(run, id, all, places.map(({ uri }) => uri).join(' and '));
+    throw notFound(run, id, all, places.map(({ uri }) => uri).join(' and '), await thereIn(places));
 }
 /**
  * The backup that the input `backup` names, in this place, whose manifest is to be written anew; `unsigned`: also one that is not signed yet.
@@ -8201,7 +8271,7 @@ async function find_named(run, place, unsigned = false) {
     const { backups } = await place.catalogue();
     const found = backups.find((backup) => backup.id === id);
     if (found === undefined)
-        throw notFound(run, id, backups, place.uri);
+        throw notFound(run, id, backups, place.uri, await thereIn([place]));
     if (!unsigned || found.state !== 'unsigned')
         demandRewritable(run, found);
     return found;
@@ -8340,7 +8410,7 @@ const VERDICT = (0,schemas/* object */.Ik)({
     ms: (0,schemas/* whole */.WQ)(),
 });
 const EMPTY = { schema: 1, backups: [], runs: [] };
-const timeOf = ({ id }) => (0,names/* parseId */.Fg)(id)?.createdAt ?? new Date(Number.NaN);
+const timeOf = ({ id }) => (0,backups_names/* parseId */.Fg)(id)?.createdAt ?? new Date(Number.NaN);
 const dated = (entry) => ({ ...entry, createdAt: timeOf(entry) });
 /** Reads what was saved, and trusts none of it: what is not as this version writes it, or of another name, is left out. Never throws. */
 function parseLedger(text, name) {
@@ -8356,7 +8426,7 @@ function parseLedger(text, name) {
     if (!(0,schemas/* isObject */.Gv)(document) || !('schema' in document) || document.schema !== 1)
         return EMPTY;
     const { backups, runs } = document;
-    const entries = readList(ENTRY, backups, MOST_ENTRIES).filter(({ id }) => (0,names/* parseId */.Fg)(id)?.name === name);
+    const entries = readList(ENTRY, backups, MOST_ENTRIES).filter(({ id }) => (0,backups_names/* parseId */.Fg)(id)?.name === name);
     const verdicts = readList(VERDICT, runs, MOST_VERDICTS);
     return {
         schema: 1,
@@ -8628,27 +8698,27 @@ function candidateOf(entry, madeUnder) {
         ...(madeUnder === undefined ? {} : { madeUnder }),
     };
 }
-const ADVICE = 'Find out who can write there, and what was done. What is right ends with `command: accept` and the id; docs/ledger.md has more.';
+const ADVICE = 'Find out who can write there, and what they did. If a change is right, run `command: accept` with the id. See docs/ledger.md.';
 /** `where`: the place, for messages. One finding of a kind, however many backups it is about. */
 function disputeFindings({ changed, weakened, vanished, doubtful, isBare }, where) {
     const found = [];
     if (changed.length > 0) {
-        const [are, other] = changed.length === 1 ? ['has', ''] : ['have', 's'];
-        found.push((0,finding/* wrong */.Q)('E_CHECKSUM', `${vanished_named(changed)} in ${where} ${are} another SHA-256 than the one${other} that the ledger remembers: changed, or replaced, since they were made`, `Do not rely on it. ${ADVICE}`));
+        const [have, them] = changed.length === 1 ? ['has', 'it'] : ['have', 'them'];
+        found.push((0,finding/* wrong */.Q)('E_CHECKSUM', `${vanished_named(changed)} in ${where} ${have} another SHA-256 than the ledger remembers: changed or replaced after the backup`, `Do not rely on ${them}. ${ADVICE}`));
     }
     if (vanished.length > 0) {
         const message = isBare
-            ? `there is no backup in ${where} any more: the ledger remembers ${vanished.length} that no retention has deleted (${vanished_named(vanished)})`
-            : `${vanished_named(vanished)} ${vanished.length === 1 ? 'has' : 'have'} vanished from ${where}: the ledger remembers ${vanished.length === 1 ? 'it' : 'them'}, and no retention has deleted ${vanished.length === 1 ? 'it' : 'them'}`;
+            ? `${where} has no backups any more: the ledger remembers ${vanished.length} that no retention deleted (${vanished_named(vanished)})`
+            : `${vanished_named(vanished)} ${vanished.length === 1 ? 'has' : 'have'} vanished from ${where}: the ledger remembers ${vanished.length === 1 ? 'it' : 'them'}, and no retention deleted ${vanished.length === 1 ? 'it' : 'them'}`;
         found.push((0,finding/* wrong */.Q)('E_NOT_FOUND', message, ADVICE));
     }
     if (doubtful.length > 0) {
         const [are, it] = doubtful.length === 1 ? ['is', 'it'] : ['are', 'them'];
-        const message = `${vanished_named(doubtful)} ${are} gone from ${where}: the ledger remembers ${it}, and can not tell whether a run that it did not see has deleted ${it}`;
+        const message = `${vanished_named(doubtful)} ${are} gone from ${where}: the ledger remembers ${it}, and cannot tell if a run that it did not see deleted ${it}`;
         found.push((0,finding/* odd */.S)('E_NOT_FOUND', message, ADVICE));
     }
     if (weakened.length > 0) {
-        const message = `${vanished_named(weakened)} in ${where}: no longer pinned, or kept by other rules, than the ledger remembers: a manifest was changed, or a run that it did not see has unpinned`;
+        const message = `${vanished_named(weakened)} in ${where}: no longer pinned or kept as the ledger remembers: a manifest was changed, or a run that the ledger did not see unpinned`;
         found.push((0,finding/* odd */.S)('E_MANIFEST', message, ADVICE));
     }
     return found;
@@ -8704,7 +8774,7 @@ function readNewest(prefix, limitMs) {
         if (text !== null)
             return { state: 'done', text };
         if (value !== undefined || TAR_FAILED.test(said))
-            return { state: 'spoilt', text: 'what was saved is no ledger' };
+            return { state: 'spoilt', text: 'the saved entry is not a ledger' };
         return said === '' ? { state: 'missed', text: 'there is no ledger yet' } : { state: 'failed', text: said };
     };
     return within(limitMs, answer());
@@ -8719,7 +8789,7 @@ function save(key, text, limitMs) {
         (0,external_node_fs_.mkdirSync)(folder());
         (0,external_node_fs_.writeFileSync)((0,external_node_path_.join)(workspace(), FILE), text);
         const { value, said } = await muffled(() => cache.saveCache([FILE], key));
-        return value === -1 ? { state: 'failed', text: said || 'the service did not take it' } : { state: 'done', text };
+        return value === -1 ? { state: 'failed', text: said || 'the service did not accept it' } : { state: 'done', text };
     };
     return within(limitMs, answer());
 }
@@ -8844,7 +8914,7 @@ function openLedger(run) {
         return null;
     if (mayBeThere(process.env))
         return new Keeper(run);
-    run.log.info('ledger: this runner has no cache service, so nothing is remembered off the host; all else works');
+    run.log.info('ledger: this runner has no cache service, so nothing is remembered off the host; everything else works');
     return null;
 }
 /** What is not as it is remembered. For `verify`, `health` and `backup`, which decide what it means. */
@@ -8867,14 +8937,14 @@ class Keeper {
         const answer = await readNewest(prefix, PATIENCE_MS);
         if (answer.state === 'done') {
             const ledger = parseLedger(answer.text, name);
-            run.log.info(`ledger: ${ledger.backups.length} backups of ${name} are remembered`);
+            run.log.info(`ledger: it remembers ${(0,format/* counted */.hS)(ledger.backups.length, 'backup')} of ${name}`);
             if (run.settings.command === 'backup')
                 this.tellUsual(ledger);
             return ledger;
         }
         this.isReadable = answer.state === 'missed' || answer.state === 'spoilt';
-        const outcome = { missed: '', spoilt: '; it begins anew' }[answer.state] ?? '; all else works';
-        run.log.info(`ledger: nothing is remembered of ${name}: ${answer.text}${outcome}`);
+        const outcome = { missed: '', spoilt: '; it starts again' }[answer.state] ?? '; everything else works';
+        run.log.info(`ledger: it remembers nothing of ${name}: ${answer.text}${outcome}`);
         return EMPTY;
     }
     tellUsual(ledger) {
@@ -8905,7 +8975,7 @@ class Keeper {
             return await work(await this.reading);
         }
         catch (error) {
-            this.run.log.info(`ledger: it is of no use: ${(0,src_errors/* describe */.q0)(error).message}`);
+            this.run.log.info(`ledger: it cannot be used: ${(0,src_errors/* describe */.q0)(error).message}`);
             return otherwise;
         }
     }
@@ -8943,7 +9013,7 @@ class Keeper {
         if (!report.ok)
             return;
         if (last?.ok === false) {
-            (0,connect/* note */.N4)(run, `the first ${report.command} that succeeds since the one of ${last.at}, which ended with ${last.errorCode}`);
+            (0,connect/* note */.N4)(run, `this ${report.command} succeeded; the previous one, of ${last.at}, failed with ${last.errorCode}`);
         }
         this.tellSlow(ledger);
     }
@@ -9018,7 +9088,7 @@ const isLost = ({ errorCode }) => errorCode !== '' && src_errors/* ERRORS */.Sr[
 /** Each is read in full. The others wait for the next run. */
 const MOST = 50;
 /** Why a backup that was adopted in this run stays, whatever the rules say. */
-const ADOPTED_NOW = 'its manifest was lost, and it was adopted in this run';
+const ADOPTED_NOW = 'its manifest was missing, and this run adopted it';
 /**
  * Gives the payloads that have lost their manifest a new one, where the checksum beside them agrees and they unpack, while the lock is held.
  * Returns which, with why they are kept in this run; the catalogue has them as backups then. With `dry-run` it tells of them only.
@@ -9028,7 +9098,7 @@ async function adoptLost(run, host) {
     const lost = host.listed.orphans.filter((orphan) => mayBeOf(run, orphan)).slice(0, MOST);
     if (run.settings.dryRun) {
         for (const { id } of lost)
-            run.log.info(`would adopt ${id} when its bytes agree with the checksum beside it`);
+            run.log.info(`would adopt ${id} if its bytes match the checksum beside it`);
         return adopted;
     }
     for (const orphan of lost) {
@@ -9037,21 +9107,21 @@ async function adoptLost(run, host) {
             continue;
         await host.write(backupOf(orphan, manifest));
         adopted.set(orphan.id, ADOPTED_NOW);
-        run.log.info(`adopted ${orphan.id}: its bytes are those of the checksum beside it`);
+        run.log.info(`adopted ${orphan.id}: its bytes match the checksum beside it`);
     }
     return adopted;
 }
 function mayBeOf({ settings }, { payload }) {
-    const kind = (0,names/* parseFileName */.Px)(payload ?? '')?.kind;
+    const kind = (0,backups_names/* parseFileName */.Px)(payload ?? '')?.kind;
     return kind !== undefined && (0,backups_format/* formatNamed */.vq)(settings.database.engine).kinds.includes(kind);
 }
 function backupOf({ id, createdAt, files }, manifest) {
-    return { id, createdAt, manifest, state: 'ok', detail: null, files: [(0,names/* manifestFile */.YE)(id), ...files] };
+    return { id, createdAt, manifest, state: 'ok', detail: null, files: [(0,backups_names/* manifestFile */.YE)(id), ...files] };
 }
 /** The manifest of a backup of which there is nothing but its bytes; null when they do not prove what they are. */
 async function proven(run, { connection, facts }, { id, createdAt, payload }) {
     const { settings, database, report } = run;
-    const { name, kind, compression } = (0,names/* parseFileName */.Px)(payload ?? '') ?? {};
+    const { name, kind, compression } = (0,backups_names/* parseFileName */.Px)(payload ?? '') ?? {};
     if (payload === null || name === undefined || kind === undefined || compression === undefined)
         return null;
     const found = await connection.send([
@@ -9137,9 +9207,9 @@ async function pinBefore(run, host, loss) {
     const fate = here
         ? mayRewrite(run, here)
             ? `${id} is pinned, so no rotation deletes it`
-            : `${id} is signed, and this run, without \`signing-key\`, can not pin it: \`command: pin\` with the key does`
-        : `${id} is in the store alone, where nothing is pinned`;
-    (0,connect/* warn */.R8)(run, `${describeLoss(loss)}. ${fate}; \`row-loss-limit\`, \`on-row-loss\``);
+            : `${id} is signed, and this run has no \`signing-key\`, so it cannot pin it: run \`command: pin\` with the key`
+        : `${id} exists only in the bucket, where this action cannot pin`;
+    (0,connect/* warn */.R8)(run, `${describeLoss(loss)}. ${fate} (see \`row-loss-limit\`, \`on-row-loss\`)`);
     if (here === undefined)
         return;
     const rewrite = async (old, pinned) => {
@@ -9153,7 +9223,7 @@ async function pinBefore(run, host, loss) {
         .sort(backups_retention/* newestFirst */.ll);
     for (const old of ours.slice(PINS_KEPT).filter((backup) => mayRewrite(run, backup))) {
         await rewrite(old, null);
-        run.log.info(`unpinned ${old.id}: ${(0,format/* counted */.hS)(PINS_KEPT, 'newer one')} before a loss of rows are pinned`);
+        run.log.info(`unpinned ${old.id}: ${(0,format/* counted */.hS)(PINS_KEPT, 'newer backup')} from before a loss of rows are pinned`);
     }
 }
 function describeLoss({ since, losses }) {
@@ -9161,7 +9231,7 @@ function describeLoss({ since, losses }) {
         const table = (0,neutralise/* quoteOutside */.YM)(JSON.stringify(name), 100);
         return change === 'gone'
             ? `the table ${table} with ${(0,format/* counted */.hS)(before ?? 0, 'row')} is gone`
-            : `the table ${table} has ${(0,format/* counted */.hS)(after ?? 0, 'row')}, it had ${(0,format/* counted */.hS)(before ?? 0, 'row')}`;
+            : `the table ${table} has ${(0,format/* counted */.hS)(after ?? 0, 'row')}, down from ${(0,format/* counted */.hS)(before ?? 0, 'row')}`;
     });
     const more = losses.length > row_loss_NAMED ? [`and ${(0,format/* counted */.hS)(losses.length - row_loss_NAMED, 'more table')}`] : [];
     return `rows were lost since ${since.id}: ${[...named, ...more].join('; ')}`;
@@ -9238,12 +9308,12 @@ async function standingInStore(run, host, store, manifest) {
         await pinBefore(run, host, loss);
     if (!suspicion)
         return manifest;
-    const why = `${suspicion.why} (by the backups in ${store.uri})`;
+    const why = `${suspicion.why} (compared with the backups in ${store.uri})`;
     return { ...manifest, ...standing, suspicion: { ...suspicion, why } };
 }
 /** What a backup that is suspect ends the run with. */
 function alarm({ id }, { limit, why }) {
-    return new src_errors/* BackupError */.hj('E_SHRUNK', why, `It is marked as suspect, and counts for nothing until somebody says that the change is right. If it is right: \`command: accept\` with \`backup: ${id}\`, or \`${limit}: none\` for one run. If not, restore the newest good one.`);
+    return new src_errors/* BackupError */.hj('E_SHRUNK', why, `The backup is marked as suspect, and does not count until you accept it. If the change is right, run \`command: accept\` with \`backup: ${id}\`, or set \`${limit}: none\` for one run. If not, restore the newest good backup.`);
 }
 /** Tells of suspect backups that are newer than the good one that is taken, or than every one. */
 function warnOfAlarms(run, backups) {
@@ -9308,7 +9378,7 @@ function needKeyFor(what, encryption, keys) {
 function warnOfPlain(run, what, encryption) {
     if (encryption !== 'none' || run.settings.decryption === null)
         return;
-    (0,connect/* warn */.R8)(run, `${what} is not encrypted, although this run has what decrypts. If your backups are encrypted since before it was made, somebody has put it there`);
+    (0,connect/* warn */.R8)(run, `${what} is not encrypted, although this run has a decryption key or passphrase. If you encrypted your backups before this one was made, somebody else put it there`);
 }
 /** For the log and messages. */
 const showEncrypted = (encryption) => format/* showEncrypted */.kh(encryption, (recipient) => (0,neutralise/* quoteOutside */.YM)(recipient, 80));
@@ -9331,8 +9401,8 @@ function tellEncryption(run, { id, encryption }, known) {
         return; // it was read back through it
     if (known.some(({ state, manifest }) => state === 'ok' && (0,packing/* isEncryptedAlike */.Z_)(manifest.encryption, encryption)))
         return;
-    const alone = encryption.recipients.length === 1 ? ', and add a second one whose key lies elsewhere' : '';
-    (0,connect/* warn */.R8)(run, `${id} is the first backup that is ${showEncrypted(encryption)}, and nobody has opened it yet. Check that you have the key${alone}: \`command: verify\` with \`decryption-key\` opens it, docs/encryption.md tells how to keep keys`);
+    const alone = encryption.recipients.length === 1 ? ', and add a second recipient whose key is kept elsewhere' : '';
+    (0,connect/* warn */.R8)(run, `${id} is the first backup that is ${showEncrypted(encryption)}, and nobody has opened it yet. Check that you have the key${alone}: open it with \`command: verify\` and \`decryption-key\`. docs/encryption.md says how to keep keys`);
 }
 
 ;// CONCATENATED MODULE: ./src/run/user-command.ts
@@ -9352,17 +9422,17 @@ function commandFailure(input, told, prefix = '') {
     if (status === '0')
         return null;
     const last = told(`${prefix}said_last`).at(-1) ?? '';
-    const said = last === '' ? ', and said nothing' : `; it said last: ${(0,neutralise/* quoteOutside */.YM)(last, 200)}`;
-    const output = `The log has its output, under "${input}".`;
+    const said = last === '' ? ', without any output' : `; its last output: ${(0,neutralise/* quoteOutside */.YM)(last, 200)}`;
+    const output = `See its output in the log, under "${input}".`;
     const late = told(`${prefix}command_late`).at(-1);
     if (late !== undefined) {
         const advice = input === 'start-command' || input === 'after-command'
-            ? ' What is to go on running belongs into the background, as by `systemctl start` or `nohup ... >/dev/null 2>&1 &`.'
+            ? ' Start long-running programs in the background, for example with `systemctl start` or `nohup ... >/dev/null 2>&1 &`.'
             : '';
-        return new src_errors/* BackupError */.hj('E_HOOK', `${input} did not end within ${(0,format/* formatDuration */.a3)((Number(late) || 0) * 1000)} (command-timeout), and was ended${said}`, `${output}${advice}`);
+        return new src_errors/* BackupError */.hj('E_HOOK', `${input} did not end within ${(0,format/* formatDuration */.a3)((Number(late) || 0) * 1000)} (command-timeout), and was stopped${said}`, `${output}${advice}`);
     }
     if (status === 'none')
-        return new src_errors/* BackupError */.hj('E_HOOK', `${input} was begun, and has not come to its end${said}`, output);
+        return new src_errors/* BackupError */.hj('E_HOOK', `${input} was started, but did not finish${said}`, output);
     return new src_errors/* BackupError */.hj('E_HOOK', `${input} ended with status ${(0,neutralise/* quoteOutside */.YM)(status, 10)}${said}`, output);
 }
 
@@ -9401,7 +9471,7 @@ async function failWithHooks(run, connection, error) {
     const isBegun = told('running').length > 0;
     if (run.signal.aborted || connection.isLost()) {
         throw isBegun
-            ? new src_errors/* BackupError */.hj(code, message, (0,src_errors/* sentences */.hC)(hint, 'The host runs `after-command` by itself, or the next run does first.'))
+            ? new src_errors/* BackupError */.hj(code, message, (0,src_errors/* sentences */.hC)(hint, 'The host still runs `after-command` by itself; if it cannot, the next run does so first.'))
             : failure;
     }
     const ended = told('after_command_status').length > 0 ? null : await connection.send(['job', 'end_hooks', []]).catch(() => null);
@@ -9446,7 +9516,7 @@ function manifestOf(run, { id, createdAt, started }, facts, hello, damaged = fal
     const compression = (0,packing/* compressionBy */.yg)(facts.need('compressor'));
     const encryption = encryptionOf(run, facts);
     const kind = (damaged ? (0,backups_format/* formatNamed */.vq)(settings.database.engine).damaged?.kind : null) ?? database.kind;
-    const file = (0,names/* payloadFile */.Fp)(id, kind, compression, encryption);
+    const file = (0,backups_names/* payloadFile */.Fp)(id, kind, compression, encryption);
     const engine = damaged
         ? { databaseBytes: facts.number('plain_bytes'), tools: {}, content: null }
         : database.describe(facts);
@@ -9498,7 +9568,7 @@ function verifiedBy({ report: { stages } }, level, now) {
 function new_manifest_backupOf(manifest) {
     const { id, file, verified } = manifest;
     const standing = verified.level === 'none' ? { state: 'unverified', detail: 'not verified' } : standingOf(manifest);
-    const files = [(0,names/* manifestFile */.YE)(id), file, (0,names/* checksumFile */.uu)(file)];
+    const files = [(0,backups_names/* manifestFile */.YE)(id), file, (0,backups_names/* checksumFile */.uu)(file)];
     return { id, createdAt: new Date(manifest.createdAt), manifest, ...standing, files };
 }
 /** What the host has encrypted it by is what was asked for, or nothing is believed. */
@@ -9507,13 +9577,13 @@ function encryptionOf({ settings }, facts) {
     const method = (0,packing/* methodOf */.NY)(asked);
     if ((facts.get('encryption') ?? 'none') === method)
         return asked;
-    throw new src_errors/* BackupError */.hj('E_INTERNAL', `the host did not report that the backup is encrypted by ${method}`);
+    throw new src_errors/* BackupError */.hj('E_INTERNAL', `the host did not report that the backup is encrypted with ${method}`);
 }
 function tellLeftOut(run, { content }) {
     const left = content?.tablesLeftOut ?? 0;
     if (content === null || left === 0)
         return;
-    (0,connect/* note */.N4)(run, `the manifest has no room for all ${(0,format/* formatCount */.B4)(content.tables.length + left)} tables: it lists the largest ${(0,format/* formatCount */.B4)(content.tables.length)}. All are in the backup, and a later proof or restore compares the rows of those that are listed`);
+    (0,connect/* note */.N4)(run, `the manifest has no room for all ${(0,format/* formatCount */.B4)(content.tables.length + left)} tables: it lists the largest ${(0,format/* formatCount */.B4)(content.tables.length)}. The backup has all of them. A later verify or restore compares the rows of the listed tables only`);
 }
 function reasonOf(run) {
     if (run.isScheduled)
@@ -9526,7 +9596,7 @@ function reasonOf(run) {
 
 
 /** Why a copy that was adopted in this run stays, whatever the rules say. */
-const adopt_copies_ADOPTED_NOW = 'its manifest was lost, and was put back in this run';
+const adopt_copies_ADOPTED_NOW = 'its manifest was missing, and this run put it back';
 /**
  * Gives the copies that have lost their manifest the one that the host has, where the store says that they are those bytes. Returns which,
  * with why they are kept in this run. Credentials that may not add anything leave them as they are.
@@ -9551,11 +9621,11 @@ async function putBack(run, copies, backup) {
     const { uri } = copies;
     const stored = await copies.stored(manifest.file);
     if (stored?.bytes !== manifest.bytes || stored.sha256 !== manifest.sha256) {
-        (0,connect/* warn */.R8)(run, `${id} in ${uri} has no manifest, and other bytes than the one on the host: it is kept as it is`);
+        (0,connect/* warn */.R8)(run, `${id} in ${uri} has no manifest, and its bytes differ from the backup on the host: it is kept as it is`);
         return false;
     }
     try {
-        await copies.write({ ...backup, files: [(0,names/* manifestFile */.YE)(id), manifest.file] });
+        await copies.write({ ...backup, files: [(0,backups_names/* manifestFile */.YE)(id), manifest.file] });
     }
     catch (error) {
         if (!(error instanceof src_errors/* BackupError */.hj) || error.code !== 'E_S3_AUTH')
@@ -9603,7 +9673,7 @@ async function openSecond(host, otherwise) {
     catch (error) {
         if (!(error instanceof src_errors/* BackupError */.hj) || error.code !== 'E_SHELL')
             throw error;
-        throw new src_errors/* BackupError */.hj('E_SHELL', `the bytes of the backup need a second session of the connection, and ${error.message}`, `In sshd_config of the host allow two sessions for a connection (\`MaxSessions 2\` or more), or ${otherwise}`);
+        throw new src_errors/* BackupError */.hj('E_SHELL', `reading or writing the backup needs a second session on the connection, and ${error.message}`, `Allow two sessions per connection in sshd_config of the host (\`MaxSessions 2\` or more), or ${otherwise}`);
     }
 }
 
@@ -9630,7 +9700,7 @@ async function download(host, wanted, to, options) {
         const { code } = error;
         if (code !== 'ENOSPC' && code !== 'EDQUOT')
             throw error;
-        throw new src_errors/* BackupError */.hj('E_NOSPACE', `the disk of the runner is full: ${(0,counting/* plural */.L)(wanted.bytes, 'byte')} do not fit beside ${to}`);
+        throw new src_errors/* BackupError */.hj('E_NOSPACE', `the disk of the runner is full: there is no room for ${(0,counting/* plural */.L)(wanted.bytes, 'byte')} at ${to}`);
     }
     finally {
         await target.close();
@@ -9668,7 +9738,7 @@ async function* receive(host, shell, output, wanted, stop, { idleTimeoutMs, onPr
     const incoming = new Incoming(mark, wanted);
     const tooLong = () => {
         const seconds = Math.round(idleTimeoutMs / 1000);
-        stop(new src_errors/* BackupError */.hj('E_TIMEOUT', `no byte of ${wanted.file} came from ${host.label} for ${seconds} s (idle-timeout)`));
+        stop(new src_errors/* BackupError */.hj('E_TIMEOUT', `no data of ${wanted.file} arrived from ${host.label} for ${seconds} s (idle-timeout)`));
     };
     let idle = setTimeout(tooLong, idleTimeoutMs);
     const of = () => `${incoming.bytes} of ${(0,counting/* plural */.L)(wanted.bytes, 'byte')}`;
@@ -9691,9 +9761,9 @@ async function* receive(host, shell, output, wanted, stop, { idleTimeoutMs, onPr
     }
     if (incoming.isWhole())
         return incoming.check(said);
-    throw gone(`what sent ${wanted.file} on ${host.label} ended after ${of()}${said === '' ? '' : `; it said: ${JSON.stringify(said)}`}`);
+    throw gone(`the process that sent ${wanted.file} on ${host.label} ended after ${of()}${said === '' ? '' : `; its output was: ${JSON.stringify(said)}`}`);
 }
-const gone = (message) => new src_errors/* BackupError */.hj('E_REMOTE_LOST', message, 'What had come was removed from the runner. Run again.');
+const gone = (message) => new src_errors/* BackupError */.hj('E_REMOTE_LOST', message, 'Run again. The part that was downloaded was removed from the runner.');
 /** Takes what `send_file` of host/programs/download.sh prints apart. The host is not trusted: no more than was asked for is taken. */
 class Incoming {
     mark;
@@ -9723,7 +9793,7 @@ class Incoming {
             this.hash.update(piece);
         }
         if (this.bytes > bytes) {
-            throw download_damaged(`more than the ${(0,counting/* plural */.L)(bytes, 'byte')} that the manifest says came of ${file}`);
+            throw download_damaged(`the host sent more of ${file} than the ${(0,counting/* plural */.L)(bytes, 'byte')} in its manifest`);
         }
         return payload;
     }
@@ -9744,15 +9814,15 @@ class Incoming {
         const { file, bytes, sha256 } = this.wanted;
         const status = this.status() ?? 1;
         if (status > 128) {
-            throw new src_errors/* BackupError */.hj('E_REMOTE_LOST', `what sent ${file} was killed by signal ${status - 128} after ${this.bytes} of ${(0,counting/* plural */.L)(bytes, 'byte')}`);
+            throw new src_errors/* BackupError */.hj('E_REMOTE_LOST', `the process that sent ${file} was killed by signal ${status - 128} after ${this.bytes} of ${(0,counting/* plural */.L)(bytes, 'byte')}`);
         }
         if (status !== 0)
-            throw download_damaged(`${file} could not be read to its end: ${JSON.stringify(said)}`);
+            throw download_damaged(`${file} could not be read completely: ${JSON.stringify(said)}`);
         if (this.bytes !== bytes)
-            throw download_damaged(`${(0,counting/* plural */.L)(this.bytes, 'byte')} came of ${file}, the manifest says ${bytes}`);
+            throw download_damaged(`${(0,counting/* plural */.L)(this.bytes, 'byte')} of ${file} arrived, but the manifest says ${bytes}`);
         const digest = this.hash.digest('hex');
         if (digest !== sha256)
-            throw download_damaged(`the SHA-256 of ${file} as it came to the runner is ${digest}, the manifest says ${sha256}`);
+            throw download_damaged(`the SHA-256 of ${file} on the runner is ${digest}, but the manifest says ${sha256}`);
     }
     status() {
         const [, status] = new RegExp(`^\\n${this.mark} end (\\d{3})\\n$`).exec(this.tail.toString('latin1')) ?? [];
@@ -9765,21 +9835,21 @@ class Incoming {
         const end = at < 0 ? -1 : text.indexOf(10, at + 1);
         if (end < 0) {
             if (text.length > MAX_NOISE) {
-                throw new src_errors/* BackupError */.hj('E_SHELL', `the login scripts of the host print more than ${MAX_NOISE} bytes into a session without a terminal`);
+                throw new src_errors/* BackupError */.hj('E_SHELL', `the login scripts of the host print more than ${MAX_NOISE} bytes in a session without a terminal`);
             }
             return null;
         }
         const { file, bytes } = this.wanted;
         const line = text.subarray(at + this.mark.length + 2, end).toString('latin1');
         if (line === 'missing')
-            throw download_damaged(`${file} is not there, or is no regular file`);
+            throw download_damaged(`${file} is missing, or is not a regular file`);
         if (line !== `size ${bytes}`)
-            throw download_damaged(`${file} has ${JSON.stringify(line.replace(/^size /, ''))} bytes, the manifest says ${bytes}`);
+            throw download_damaged(`${file} has ${JSON.stringify(line.replace(/^size /, ''))} bytes, but the manifest says ${bytes}`);
         this.noise = null;
         return text.subarray(end + 1);
     }
 }
-const download_damaged = (message) => new src_errors/* BackupError */.hj('E_CHECKSUM', message, 'Do not rely on this backup: take a new one, and look at the disk of the host and at who can write that directory. It counts as not verified from now on, so no rotation relies on it.');
+const download_damaged = (message) => new src_errors/* BackupError */.hj('E_CHECKSUM', message, 'Do not rely on this backup. Take a new one, and check the disk of the host and who can write to that directory. From now on the backup counts as not verified, so no rotation relies on it.');
 
 ;// CONCATENATED MODULE: ./src/places/from-host.ts
 
@@ -9805,7 +9875,7 @@ async function* checked({ directory, file, bytes, sha256 }, signal) {
     }
     if (read === bytes && hash.digest('hex') === sha256)
         return;
-    throw new src_errors/* BackupError */.hj('E_CHECKSUM', `${path} holds other bytes than those that were backed up`);
+    throw new src_errors/* BackupError */.hj('E_CHECKSUM', `${path} no longer has the bytes that were backed up`);
 }
 
 // EXTERNAL MODULE: ./src/places/unfinished-upload.ts
@@ -9817,10 +9887,13 @@ var install_line = __nccwpck_require__(2752);
 
 const WORDS = {
     upload: {
-        itself: 'the host uploads by itself',
-        can: 'the upload goes through the runner, since the host can not do it',
+        itself: 'the host uploads directly',
+        can: 'the upload goes through the runner, because the host cannot upload',
     },
-    fetch: { itself: 'the host fetches by itself', can: 'it comes through the runner, since the host can not fetch it' },
+    fetch: {
+        itself: 'the host downloads directly',
+        can: 'the download goes through the runner, because the host cannot download',
+    },
 };
 /**
  * By `s3-upload-via`, whether the bytes go between host and store without the runner: what `ask` found out of the host then, else null. Throws
@@ -9831,7 +9904,7 @@ async function chooseWay({ settings, log }, { hello }, what, ask) {
     if (via === 'runner')
         return null;
     if (via === 'auto' && settings.transport.transport === 'local') {
-        log.info(`the ${what} goes through the runner, which is the host itself (transport: local)`);
+        log.info(`the ${what} goes through the runner, which is also the host (transport: local)`);
         return null;
     }
     const found = await ask();
@@ -9845,9 +9918,9 @@ async function chooseWay({ settings, log }, { hello }, what, ask) {
     }
     const { why, lacking } = found;
     const todo = lacking === null
-        ? 'Let it out to the store (firewall, proxy, name service).'
+        ? 'Let the host reach the store (firewall, proxy, DNS).'
         : `On the host: ${(0,install_line/* installLine */.c)(lacking, (await hello).get('system') ?? '')}.`;
-    throw new src_errors/* BackupError */.hj(lacking === null ? 'E_S3_UNAVAILABLE' : 'E_TOOL_MISSING', `the host is to ${what} by itself (s3-upload-via: host), and ${why}`, `${todo} Or use \`s3-upload-via: auto\`, which then goes through the runner.`);
+    throw new src_errors/* BackupError */.hj(lacking === null ? 'E_S3_UNAVAILABLE' : 'E_TOOL_MISSING', `the host cannot ${what} directly (s3-upload-via: host): ${why}`, `${todo} Or use \`s3-upload-via: auto\`, which falls back to the runner.`);
 }
 
 ;// CONCATENATED MODULE: ./src/places/copy.ts
@@ -9897,12 +9970,12 @@ class Copying {
         let stored;
         if (has(key)) {
             stored = await store.readBack(key, manifest);
-            run.log.info(`${uri} is there already, with the same size and SHA-256`);
+            run.log.info(`${uri} already exists, with the same size and SHA-256`);
         }
         else
             [stored, via] = await this.uploadPayload();
         // it may have been pinned since
-        const beside = store.keyOf(manifest.name, (0,names/* manifestFile */.YE)(manifest.id));
+        const beside = store.keyOf(manifest.name, (0,backups_names/* manifestFile */.YE)(manifest.id));
         if (!has(beside))
             await store.put(beside, textOf(run, await judge()));
         const { lock, versionId } = stored;
@@ -9935,7 +10008,7 @@ class Copying {
             if (state.unfinished !== null)
                 await (0,unfinished_upload/* giveUp */.H)(run, store, state.unfinished);
             else if (state.isWhole && REJECTED.includes((0,src_errors/* describe */.q0)(error).code)) {
-                (0,connect/* warn */.R8)(run, `${uri} is in the store and was rejected: without a manifest it is no backup; delete it there`);
+                (0,connect/* warn */.R8)(run, `${uri} failed its check, but is still in the bucket: without a manifest it is not a backup; delete it there`);
             }
             throw error;
         }
@@ -9958,11 +10031,11 @@ class Copying {
             if (!(error instanceof src_errors/* BackupError */.hj) || signal.aborted)
                 throw error;
             const hint = error.code === 'E_SHELL'
-                ? 'In sshd_config of the host allow two sessions for a connection (`MaxSessions 2` or more), or use `s3-upload-via: host`.'
+                ? "Allow two sessions per connection in the host's sshd_config (`MaxSessions 2` or more), or use `s3-upload-via: host`."
                 : error.code === 'E_CHECKSUM'
-                    ? 'Look at the disk of the host, and at who can write that directory.'
+                    ? "Check the host's disk, and who can write to that directory."
                     : 'Run again.';
-            throw new src_errors/* BackupError */.hj(error.code, `while the backup was copied off-site: ${error.message}`, hint, {
+            throw new src_errors/* BackupError */.hj(error.code, `the off-site copy failed: ${error.message}`, hint, {
                 cause: error,
             });
         }
@@ -10068,7 +10141,7 @@ class Publication {
         run.left = 'backup-unknown';
         const removal = await host.publish(made, remove).catch((error) => {
             if (host.connection.said('published').length > 0) {
-                (0,connect/* warn */.R8)(run, `${made.id} was published before the run ended; it is complete and proven, and stays`);
+                (0,connect/* warn */.R8)(run, `${made.id} was published before the run ended: it is complete and verified, and stays`);
                 this.setLeft(remove ?? []);
             }
             else {
@@ -10123,7 +10196,7 @@ class Publication {
     async rotateCopies(store) {
         const { run, host, made } = this;
         const failed = (what) => (error) => {
-            throw notRotated(run, `the copies in the store could not be ${what}, so none was deleted`, error, AGAIN);
+            throw notRotated(run, `the off-site copies could not be ${what}, so none was deleted`, error, AGAIN);
         };
         if (store.rules !== null) {
             const { backups } = await store.catalogue().catch(failed('listed'));
@@ -10131,8 +10204,8 @@ class Publication {
                 throw unlisted(store, made);
         }
         const [candidate = null] = toCandidates([made]);
-        const kept = await adoptCopies(run, store, host).catch(failed('looked at'));
-        const rotation = await planRotation(run, store, { made: candidate, kept }).catch(failed('looked at'));
+        const kept = await adoptCopies(run, store, host).catch(failed('checked'));
+        const rotation = await planRotation(run, store, { made: candidate, kept }).catch(failed('checked'));
         const objection = objectionTo(rotation);
         tellRotation(run, rotation, objection !== null);
         if (objection !== null)
@@ -10150,7 +10223,7 @@ function showMade(run, made) {
     report.tablesLeftOut = content?.tablesLeftOut ?? 0;
     report.foreignKeyViolations = content?.foreignKeyViolations ?? 0;
 }
-const unlisted = ({ uri }, { id }) => new src_errors/* BackupError */.hj('E_ROTATE', `${uri} is listed without ${id}, which was read back there a moment ago`, 'The store or its credentials do not show all that is there. `prune` tries again.');
+const unlisted = ({ uri }, { id }) => new src_errors/* BackupError */.hj('E_ROTATE', `the listing of ${uri} does not have ${id}, which was read back from there a moment ago`, 'Check the store and the rights of the credentials: the listing is not complete. `prune` tries again.');
 
 // EXTERNAL MODULE: ./src/run/explain.ts
 var explain = __nccwpck_require__(9266);
@@ -10192,7 +10265,7 @@ async function tellChecked(run, { hello }, facts, { backups }) {
         ],
         ...(free === null ? [] : [['Space', `${(0,format/* formatBytes */.z3)(free)} free`]]),
         ...Object.entries({ 'before-command': settings.hooks.before, 'after-command': settings.hooks.after }).flatMap(([name, text]) => (text === null ? [] : [[name, `would run: ${(0,neutralise/* quoteOutside */.YM)(text, 300)}`]])),
-        ['Not looked at', 'whether the database can be read to its end: only a backup does that'],
+        ['Not checked', 'if the whole database can be read, which only a backup shows'],
     ];
     report.checked = found.map(([what, text]) => ({ what, found: text }));
     for (const { what, found: text } of report.checked)
@@ -10207,21 +10280,21 @@ function describeDirectory({ settings }, hello, facts) {
         const path = facts.path('unwritable');
         if (facts.get('missing') === null) {
             // it is the user's own
-            throw new src_errors/* BackupError */.hj('E_PERM', `${user} can not write ${path}, which is ${user}'s`, 'Look at its mode (`chmod 700`), and whether the file system is mounted read-only.');
+            throw new src_errors/* BackupError */.hj('E_PERM', `${user} cannot write to ${path}, although ${user} owns it`, 'Check its mode (`chmod 700`), and if the file system is mounted read-only.');
         }
-        throw (0,explain/* noDirectory */.p6)(`${user} can not write ${path}`, path, user, settings);
+        throw (0,explain/* noDirectory */.p6)(`${user} cannot write to ${path}`, path, user, settings);
     }
     const directory = facts.path('directory');
     return facts.get('missing') === null
-        ? `${directory} is there, can be written by ${user}, and by nobody else`
-        : `${directory} is not there, and can be made`;
+        ? `${directory} exists, and only ${user} can write to it`
+        : `${directory} is missing, and can be created`;
 }
 /** The same of the store, which has been listed, where it is rotated by this action. */
 function tellStore({ report, log, settings }, uri) {
     const copies = (0,format/* counted */.hS)(report.s3?.backups ?? 0, 'copy', 'copies');
     const found = settings.s3?.keep === null
-        ? `${uri}; it was not asked, for its own lifecycle rotates it (s3-keep: none)`
-        : `${uri} can be read; it has ${copies} of this database. Whether it can be written only a backup shows`;
+        ? `${uri}, not checked, because the bucket's lifecycle rotates it (s3-keep: none)`
+        : `${uri} can be read, and has ${copies} of this database. Only a backup shows if it can be written to`;
     report.checked.splice(-1, 0, { what: 'Store', found }); // before what was not looked at
     log.info(`Store: ${found}`);
 }
@@ -10230,9 +10303,7 @@ function checked_encryptionOf(settings, facts) {
     const version = facts.get('encryption_version');
     return showEncrypted(encryptedBy(settings)) + (version === null ? '' : `, ${(0,neutralise/* quoteOutside */.YM)(version, 100)}`);
 }
-const where = ({ transport }) => transport.transport === 'ssh'
-    ? `at ${transport.host}:${transport.port}, whose host key is a known one`
-    : 'on this machine';
+const where = ({ transport }) => transport.transport === 'ssh' ? `at ${transport.host}:${transport.port}, with a known host key` : 'on this machine';
 
 ;// CONCATENATED MODULE: ./src/making/time.ts
 
@@ -10257,12 +10328,13 @@ function timeAfter(started, { backups }) {
 
 
 
-/** What a backup would do, for `dry-run`: looked at and told, and nothing is written. */
+/** What a backup would do, for `dry-run`: looked at and told, and nothing is written. Throws E_NOSPACE where there is no room for it. */
 async function rehearse(run, connection) {
     const { settings, database, log, report } = run;
     const facts = await log.group('Look', () => connection.send(...(0,run_directory/* openDirectory */.AJ)(run, 'look'), ...keysOf(settings), database.inspect(settings)));
     const host = await HostPlace.of(run, connection, facts);
     await tellChecked(run, connection, facts, host.listed);
+    await connection.send(['job', 'foresee_space', [facts.path('directory'), String(facts.number('backup_kib'))]]);
     const encrypt = settings.encryption === null ? '' : ` encrypt it with ${settings.encryption.method},`;
     log.info(`would copy ${database.plan(facts)} (${(0,format/* formatBytes */.z3)(facts.number('source_bytes'))}), compress it with ${facts.get('compressor')},${encrypt} into ${report.directory}`);
     const made = {
@@ -10318,7 +10390,7 @@ function youngEnough({ settings, now, log }, backups, ageMs) {
         return null;
     if (alarmsIn(usable).length === 0)
         return newest;
-    log.info(`${newest.id} is young enough, but a newer one is suspect: another backup is taken`);
+    log.info(`${newest.id} is young enough, but a newer backup is suspect: taking another one`);
     return null;
 }
 /**
@@ -10335,7 +10407,7 @@ async function isYoungEnough(run, connection, ageMs) {
     }
     const hashed = await connection.send(['job', 'hash_file', [newest.manifest.file]]);
     if (hashed.need('sha256') !== newest.manifest.sha256) {
-        throw new src_errors/* BackupError */.hj('E_CHECKSUM', `${newest.manifest.file} is young enough, but its SHA-256 is ${hashed.need('sha256')}, not ${newest.manifest.sha256} as in its manifest`, 'Do not rely on that backup; look at the disk. Remove `skip-if-younger-than` to take a new one.');
+        throw new src_errors/* BackupError */.hj('E_CHECKSUM', `${newest.manifest.file} is young enough, but its SHA-256 is ${hashed.need('sha256')}, and its manifest says ${newest.manifest.sha256}`, 'Do not rely on that backup. Check the disk. To take a new backup, remove `skip-if-younger-than`.');
     }
     const { manifest } = await host.whole(newest);
     report.backup = factsOf(run, newest);
@@ -10347,12 +10419,12 @@ async function isYoungEnough(run, connection, ageMs) {
         if (store === null)
             return;
         if (settings.dryRun)
-            log.info(`would copy it to ${store.uri}, unless it is there`);
+            log.info(`would copy it to ${store.uri}, unless it is already there`);
         else
             await copyTo(run, connection, store, manifest, async () => manifest);
     });
     const age = (0,format/* formatAge */.nV)(run.now().getTime() - newest.createdAt.getTime());
-    report.skipped = `${newest.id} is ${age} old, its bytes match its manifest: no new backup was needed`;
+    report.skipped = `no new backup was needed: ${newest.id} is ${age} old, and its bytes match its manifest`;
     report.ok = true;
     log.info(report.skipped);
     return true;
@@ -10375,7 +10447,7 @@ function checkAsserts(statements, facts) {
     });
     if (failed.length === 0)
         return;
-    throw new src_errors/* BackupError */.hj('E_ASSERT', `${failed.length} of ${(0,counting/* plural */.L)(statements.length, 'assertion')} ${failed.length === 1 ? 'does' : 'do'} not hold in the restored copy: ${failed.join('; ')}`, 'The backup can be restored, but its content is not what you expect: look at the live database. The restored copy was thrown away.');
+    throw new src_errors/* BackupError */.hj('E_ASSERT', `${failed.length} of ${(0,counting/* plural */.L)(statements.length, 'assertion')} ${failed.length === 1 ? 'does' : 'do'} not hold in the scratch restore: ${failed.join('; ')}`, 'Check the live database: the backup can be restored, but its content is not what you expect. The throw-away database was removed.');
 }
 /** SQLite prints 1 for true, PostgreSQL t; a number is true unless it is 0. */
 function isTrue(value) {
@@ -10429,7 +10501,7 @@ async function take(run, connection) {
     const { settings, database, log } = run;
     const started = run.now();
     const suffix = (0,external_node_crypto_.randomBytes)(2).toString('hex');
-    const work = (0,names/* formatId */.hX)(settings.name, started, suffix);
+    const work = (0,backups_names/* formatId */.hX)(settings.name, started, suffix);
     const facts = await log
         .group(`Back up ${settings.database.given}`, () => connection.send(...(0,run_directory/* openDirectory */.AJ)(run, 'create'), ['request', 'expect_work', [work]], ...hooksOf(settings, work), ...keysOf(settings), database.backup(settings, work, (0,run_directory/* holderOf */.Kd)(run, work))))
         .catch((error) => failWithHooks(run, connection, error));
@@ -10443,7 +10515,7 @@ async function keepDump(run, connection, facts, { started, suffix, failedHook })
     checkContent(run, host);
     const adopted = await adoptLost(run, host);
     const createdAt = timeAfter(started, host.listed);
-    const id = (0,names/* formatId */.hX)(settings.name, createdAt, suffix);
+    const id = (0,backups_names/* formatId */.hX)(settings.name, createdAt, suffix);
     for (const remark of database.remarks(facts))
         (0,connect/* warn */.R8)(run, remark);
     for (const remark of database.notes?.(facts) ?? [])
@@ -10510,8 +10582,8 @@ async function objectionToDeleting(run, found) {
     const pinned = first?.unit.manifest.pinned ?? null;
     if (first !== undefined && pinned !== null) {
         return refused(`${first.unit.id} is pinned: ${pinned.reason}`, first.place.kind === 'host'
-            ? 'Run `command: unpin` first if it really may go.'
-            : 'It is only in the store, where nothing is written again: if it really may go, delete it with the tools of the store.');
+            ? 'If you really want to delete it, run `command: unpin` first.'
+            : 'It exists only in the bucket, where this action changes no manifest. If you really want to delete it, use the tools of the store.');
     }
     for (const { place, unit } of found) {
         const objection = (await deletion_tooFew(run, place, unit)) ?? (await held(place, unit));
@@ -10538,7 +10610,7 @@ async function held(place, unit) {
     const [one] = await place.held([unit]);
     if (one === undefined)
         return null;
-    return refused(`${one.id} is ${one.why} in ${place.uri}`, 'Run again when that has ended.');
+    return refused(`${one.id} is ${one.why} in ${place.uri}`, 'Run again after that has ended.');
 }
 const refused = (message, hint) => new src_errors/* BackupError */.hj('E_POLICY', message, hint);
 /** Deletes what is there of one backup, whatever the rules say. Throws E_ROTATE. */
@@ -10547,11 +10619,13 @@ async function deleteOne(run, place, { id, files }) {
     const { deleted, held, failure } = await place.remove([{ id, files }]);
     const what = `the copy of ${id} in ${place.uri} could not be deleted`;
     if (failure !== null) {
-        const again = deleted.length === 0 ? 'Run again.' : 'What is left of it there is no backup any more: run again to delete it.';
+        const again = deleted.length === 0
+            ? 'Run again.'
+            : 'Only part of it is left there, and that is no longer a backup. Run again to delete the rest.';
         throw notRotated(run, what, failure.error, again);
     }
     if (held.length > 0) {
-        throw new src_errors/* BackupError */.hj('E_ROTATE', `${what}: it is ${held[0]?.why}`, 'Run again when the lock has ended.');
+        throw new src_errors/* BackupError */.hj('E_ROTATE', `${what}: it is ${held[0]?.why}`, 'Run again after the lock has ended.');
     }
 }
 
@@ -10624,7 +10698,7 @@ class Checks {
             (0,connect/* tellProblem */.JW)(run, { level, message: `${what}: ${found}`, ...more });
         }
         else
-            run.log.info(`${level === 'skipped' ? 'not looked at' : 'ok'}: ${what}: ${found}`);
+            run.log.info(`${level === 'skipped' ? 'skipped' : 'ok'}: ${what}: ${found}`);
         return level !== 'error';
     }
 }
@@ -10724,7 +10798,7 @@ async function lookAtCommands(checks, host) {
         await checks.probe(input, async () => {
             const command = plainCommand(text);
             if (command === null) {
-                return { level: 'skipped', found: 'it is more than one plain command: only a run shows whether it works' };
+                return { level: 'skipped', found: 'this is more than one plain command: only a run shows if it works' };
             }
             if (command.sudo === null)
                 return lookAtProgram(checks, command);
@@ -10739,7 +10813,7 @@ async function lookAtProgram(checks, { words }) {
     const program = facts.get('program') ?? '';
     if (program !== '')
         return `${(0,neutralise/* quoteOutside */.YM)(program, 200)} is there`;
-    throw new src_errors/* BackupError */.hj('E_HOOK', `there is no program ${first} that could be started, in the PATH of the login user or by that path`, 'Give the whole path; a command gets the environment of a login without a terminal.');
+    throw new src_errors/* BackupError */.hj('E_HOOK', `cannot find an executable program ${first}, neither in the PATH of the login user nor as a path`, 'Give the full path. Commands get the environment of a login without a terminal.');
 }
 async function lookAtSudo(checks, { sudo, words }, { hello }, lines) {
     const facts = await checks.send(['job', 'look_sudo', [sudo ?? '', ...words]]);
@@ -10747,27 +10821,27 @@ async function lookAtSudo(checks, { sudo, words }, { hello }, lines) {
         return 'root may run it';
     const program = facts.get('program') ?? '';
     if (!/^\/[\w@%+=:,./-]+$/.test(program)) {
-        throw new src_errors/* BackupError */.hj('E_HOOK', `there is no ${words[0]} where sudo looks for it (/usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin, /bin)`, 'Give the whole path.');
+        throw new src_errors/* BackupError */.hj('E_HOOK', `sudo cannot find ${words[0]} (it looks in /usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin, /bin)`, 'Give the full path.');
     }
     const [mode = '', owner = ''] = (facts.get('program_owner') ?? '').split(' ');
     if (owner !== '0' || /^.{5}w|^.{8}w/.test(mode)) {
-        throw new src_errors/* BackupError */.hj('E_HOOK', `${program} can be written by others than root: who may run it by sudo, and who can write it, would be root`, `As root: \`chown root ${program}; chmod go-w ${program}\`, and look at the folders above it.`);
+        throw new src_errors/* BackupError */.hj('E_HOOK', `users other than root can write to ${program}: with this sudo rule, they would become root`, `As root: \`chown root ${program}; chmod go-w ${program}\`, and check the directories above it.`);
     }
     const user = userInSudoers(hello.get('user') ?? '', hello.get('uid') ?? '');
     const as = sudo || 'root';
     const line = `${user} ALL=(${as}) NOPASSWD: ${inSudoers([program, ...words.slice(1)])}`;
     lines.push(line);
-    const todo = `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): \`${line}\``;
+    const todo = `As root, add this line to /etc/sudoers.d/db-backup (\`visudo -f\`): \`${line}\``;
     const said = (0,neutralise/* quoteOutside */.YM)(facts.get('sudo_said') ?? '', 300);
     if (facts.get('sudo_status') !== '0') {
-        throw new src_errors/* BackupError */.hj('E_HOOK', `sudo does not let ${user} run it${said === '' ? '' : `: ${said}`}`, todo);
+        throw new src_errors/* BackupError */.hj('E_HOOK', `sudo does not allow ${user} to run it${said === '' ? '' : `: ${said}`}`, todo);
     }
     const free = asksNothing(facts.get('sudo_rules') ?? '', as, program, words);
     if (free === true)
         return 'sudo runs it without a password';
     if (free === null)
-        return { level: 'warning', found: 'sudo allows it; whether without a password, its list does not tell', todo };
-    throw new src_errors/* BackupError */.hj('E_HOOK', 'sudo allows it, and asks for a password, which nobody can type', todo);
+        return { level: 'warning', found: 'sudo allows it, but its list does not show if it asks for a password', todo };
+    throw new src_errors/* BackupError */.hj('E_HOOK', 'sudo allows it, but asks for a password, which nobody can type', todo);
 }
 /** A name that sudoers takes as it is, else the number. */
 const userInSudoers = (name, uid) => /^[a-z_][a-z0-9_-]*$/i.test(name) ? name : `#${uid}`;
@@ -10936,7 +11010,7 @@ async function push(host, to, source, { signal, idleTimeoutMs }) {
         shell.write((0,program/* receiveProgram */.My)(answers.mark, to.folder, to.file));
         const within = (work) => orTooLong(work, ended.signal, idleTimeoutMs, host.label);
         if ((await within(answers.next())) !== 'ready') {
-            throw new src_errors/* BackupError */.hj('E_PERM', `no file could be made in ${to.folder} on ${host.label}`);
+            throw new src_errors/* BackupError */.hj('E_PERM', `no file could be created in ${to.folder} on ${host.label}`);
         }
         const chunks = source[Symbol.asyncIterator]();
         for (;;) {
@@ -10961,7 +11035,7 @@ async function push(host, to, source, { signal, idleTimeoutMs }) {
 function orTooLong(work, ended, ms, label) {
     return new Promise((resolve, reject) => {
         const leave = () => reject(ended.reason);
-        const tooLong = (seconds) => reject(new src_errors/* BackupError */.hj('E_TIMEOUT', `${label} took no byte for ${seconds} s (idle-timeout)`));
+        const tooLong = (seconds) => reject(new src_errors/* BackupError */.hj('E_TIMEOUT', `${label} accepted no data for ${seconds} s (idle-timeout)`));
         const timer = ms === null ? undefined : setTimeout(tooLong, ms, Math.round(ms / 1000));
         if (ended.aborted)
             leave();
@@ -11010,12 +11084,12 @@ class Answers {
     gone(folder) {
         if (/ end [1-9]\d*\n$/.test(this.output))
             return this.failed(folder);
-        return new src_errors/* BackupError */.hj('E_REMOTE_LOST', `what took the backup on ${this.label} ended before it had all of it`);
+        return new src_errors/* BackupError */.hj('E_REMOTE_LOST', `the process that received the backup on ${this.label} ended before it had all of it`);
     }
     failed(folder) {
         const said = JSON.stringify(this.said.trim().slice(0, 500));
         return /No space left|uota exceeded|write error/i.test(this.said)
-            ? new src_errors/* BackupError */.hj('E_NOSPACE', `the file system of ${folder} on ${this.label} is full: ${said}`, 'Free some. What this run had written was removed, and nothing else was touched.')
+            ? new src_errors/* BackupError */.hj('E_NOSPACE', `the file system of ${folder} on ${this.label} is full: ${said}`, 'Free some space. What this run had written was removed, and nothing else was touched.')
             : new src_errors/* BackupError */.hj('E_REMOTE_LOST', `the backup could not be written into ${folder} on ${this.label}: ${said}`);
     }
 }
@@ -11037,7 +11111,7 @@ class Answers {
 async function fetchToHost(run, connection, place, found) {
     const { wanted, uri, backup, stored } = found;
     if (wanted.bytes === 0)
-        throw new src_errors/* BackupError */.hj('E_SOURCE_INVALID', `${uri} is empty (0 bytes)`, 'Choose another one.');
+        throw new src_errors/* BackupError */.hj('E_SOURCE_INVALID', `${uri} is empty (0 bytes)`, 'Choose another backup.');
     return run.log.group(`Fetch ${uri}`, async () => {
         const store = await place.open();
         const file = backup?.manifest.file ?? 'dump';
@@ -11072,7 +11146,7 @@ async function fetchToRunner(run, place, { wanted, uri, stored }, to) {
 }
 async function makeFolder({ settings, now }, { send }, bytes) {
     // no work folder of a job ends so
-    const id = settings.dryRun ? '' : `${(0,names/* formatId */.hX)(settings.name, now(), '0000').slice(0, -4)}from`;
+    const id = settings.dryRun ? '' : `${(0,backups_names/* formatId */.hX)(settings.name, now(), '0000').slice(0, -4)}from`;
     const facts = await send(['request', 'expect_fetched', [id]], ['job', 'room_for_fetched', [String(bytes), String(Math.ceil(settings.minFreeBytes / 1024))]]);
     return facts.path('fetched');
 }
@@ -11108,14 +11182,14 @@ async function check({ send }, { wanted, uri, backup }, file) {
     const facts = await send(['job', 'check_fetched', [file]]);
     const [bytes, sha256] = [facts.number('fetched_bytes'), facts.need('fetched_sha256')];
     if (bytes !== wanted.bytes)
-        throw (0,object_store/* changed */.tD)(uri, `${(0,counting/* plural */.L)(bytes, 'byte')} came, and it has ${wanted.bytes}`);
+        throw (0,object_store/* changed */.tD)(uri, `${(0,counting/* plural */.L)(bytes, 'byte')} arrived, expected ${wanted.bytes}`);
     if (wanted.sha256 !== null && sha256 !== wanted.sha256) {
-        throw (0,object_store/* changed */.tD)(uri, `the SHA-256 of what came is ${quoted(sha256)}, and it should be ${wanted.sha256}`);
+        throw (0,object_store/* changed */.tD)(uri, `the SHA-256 of the download is ${quoted(sha256)}, expected ${wanted.sha256}`);
     }
     if (backup !== null)
         await send(['job', 'accept_fetched', [file, wanted.sha256 ?? '']]);
 }
-const quoted = (text) => (/^[0-9a-f]{64}$/.test(text) ? text : 'not told');
+const quoted = (text) => (/^[0-9a-f]{64}$/.test(text) ? text : 'unknown');
 
 ;// CONCATENATED MODULE: ./src/restoring/source.ts
 
@@ -11264,16 +11338,16 @@ async function lookAtDatabase(checks) {
         if (facts.get('objects') === '0') {
             return {
                 level: 'warning',
-                found: 'there is nothing in the database, and of nothing no backup is taken (E_EMPTY)',
-                todo: 'Is it the right one?',
+                found: 'the database is empty, and an empty database is not backed up (E_EMPTY)',
+                todo: 'Check that this is the right database.',
             };
         }
         const needed = facts.number('backup_kib') * 1024;
         const free = report.storage.freeBytes;
-        const found = `${(0,format/* formatBytes */.z3)(needed)} needed, ${free === null ? 'how much is free is not known' : `${(0,format/* formatBytes */.z3)(free)} free`}`;
+        const found = `${(0,format/* formatBytes */.z3)(needed)} needed, ${free === null ? 'the free space is unknown' : `${(0,format/* formatBytes */.z3)(free)} free`}`;
         if (free === null || free >= needed)
             return found;
-        const todo = 'Make room there, keep fewer backups, lower `min-free`, or choose another `directory`.';
+        const todo = 'Free some space there, keep fewer backups, lower `min-free`, or choose another `directory`.';
         return { level: 'error', code: 'E_NOSPACE', found, todo };
     });
     const told = facts;
@@ -11287,7 +11361,10 @@ async function lookAtRestore(checks, { place }) {
     const { run, connection } = checks;
     await checks.probe('Restore', async () => {
         if (place === null || place.listed.backups.length === 0) {
-            return { level: 'skipped', found: 'there is no backup yet to plan one with: run `doctor` again after the first' };
+            return {
+                level: 'skipped',
+                found: 'there is no backup yet to plan a restore with: run `doctor` again after the first one',
+            };
         }
         const settings = { ...run.settings, dryRun: true };
         const report = (0,reporting_report/* newReport */.bQ)(run.now());
@@ -11307,7 +11384,7 @@ async function lookAtRestore(checks, { place }) {
         const { neededBytes: needed, freeBytes: free, remarks } = plan;
         const found = `${from} into ${restoring.target}: ${plan.wayInWords}; ${(0,format/* formatBytes */.z3)(needed)} needed${free === null ? '' : `, ${(0,format/* formatBytes */.z3)(free)} free`}`;
         if (free !== null && free < needed) {
-            return { level: 'warning', code: 'E_NOSPACE', found, todo: 'Make room before you need it.' };
+            return { level: 'warning', code: 'E_NOSPACE', found, todo: 'Free some space before you need it.' };
         }
         const [remark] = remarks;
         return remark === undefined ? found : { level: 'warning', found, todo: remarks.join('; ') };
@@ -11328,20 +11405,24 @@ async function lookAtEncryption(checks) {
         const facts = await checks.send(...keys, ['job', 'look_encryption', []]);
         const encrypted = encryptedBy(settings);
         const version = (0,neutralise/* quoteOutside */.YM)(facts.get('encryption_version') ?? '', 100);
-        const found = `${showEncrypted(encrypted)}, by version ${version}`;
+        const found = `${showEncrypted(encrypted)}, with version ${version}`;
         if (facts.get('opens') === '0') {
             return {
-                ...{ level: 'error', code: 'E_DECRYPT', found: `${found}; what is given to decrypt does not open it` },
-                todo: 'Give in `decryption-key` the private key of one of the recipients.',
+                ...{
+                    level: 'error',
+                    code: 'E_DECRYPT',
+                    found: `${found}; the decryption key or passphrase you gave does not open it`,
+                },
+                todo: 'Set `decryption-key` to the private key of one of the recipients.',
             };
         }
         if (encrypted !== 'none' && encrypted.recipients.length === 1) {
             return {
-                ...{ level: 'warning', found: `${found}: who loses that one key has no backup` },
-                todo: 'Give two recipients, the key of one of them kept away from all machines.',
+                ...{ level: 'warning', found: `${found}: if you lose that one key, you lose every backup` },
+                todo: 'Give two recipients, and keep the private key of one of them offline.',
             };
         }
-        return facts.get('opens') === '1' ? `${found}; what is given to decrypt opens it` : found;
+        return facts.get('opens') === '1' ? `${found}; the decryption key or passphrase you gave opens it` : found;
     });
 }
 
@@ -11367,12 +11448,12 @@ async function lookAtHost(checks) {
         if (hello.get('uid') !== '0' || settings.transport.transport === 'local') {
             return facts.get('forced') === null
                 ? found
-                : `${found}; authorized_keys forces a command, so this key can do nothing else`;
+                : `${found}; authorized_keys forces a command, so this key can run nothing else`;
         }
         return {
             level: 'warning',
-            found: `${found}: the key of this workflow is the key to the whole machine`,
-            todo: 'Log in as a user of its own, with `run-as` for the database; the set-up below has the lines.',
+            found: `${found}: this workflow's key has full control of the machine`,
+            todo: 'Log in as a dedicated user, with `run-as` for the database. The set-up below has the lines.',
         };
     });
     await checks.probe('Tools', () => describeTools(facts, hello, checks));
@@ -11387,12 +11468,12 @@ async function lookAtHost(checks) {
     });
     await checks.probe('Backups', async () => {
         if (!isThere)
-            return { level: 'skipped', found: 'the directory could not be looked into' };
+            return { level: 'skipped', found: 'the directory could not be read' };
         place = await HostPlace.open(run, connection, 'look');
         const { backups } = place.listed;
         const [newest] = backups;
         if (newest === undefined)
-            return `none of ${settings.name} yet`;
+            return `no backups of ${settings.name} yet`;
         const free = report.storage.freeBytes;
         return `${backups.length}, the newest ${(0,format/* formatAge */.nV)(run.now().getTime() - newest.createdAt.getTime())} old${free === null ? '' : `; ${(0,format/* formatBytes */.z3)(free)} free`}`;
     });
@@ -11408,31 +11489,31 @@ function describeTools(facts, hello, { run }) {
     }
     const there = facts.all('tool');
     const packs = there.includes('zstd') ? 'zstd' : 'gzip (zstd would be faster and smaller)';
-    const locks = there.includes('flock') ? 'flock' : 'a lock of its own, without flock';
-    return `all that every run needs; ${packs}; ${locks}`;
+    const locks = there.includes('flock') ? 'flock' : 'no flock, so this action uses its own lock';
+    return `every required tool is installed; ${packs}; ${locks}`;
 }
 /** Whether backups are made by themselves. */
 async function lookAtSchedule(checks, { place }) {
     await checks.probe('Schedule', () => {
         const backups = place?.listed.backups ?? [];
         if (backups.length === 0)
-            return { level: 'skipped', found: 'there are no backups yet that tell what made them' };
+            return { level: 'skipped', found: 'there are no backups yet' };
         const [newest] = backups.filter(({ manifest }) => manifest.github?.event === 'schedule');
         if (newest !== undefined) {
             const age = checks.run.now().getTime() - newest.createdAt.getTime();
-            const found = `the newest backup that a schedule made is ${(0,format/* formatAge */.nV)(age)} old`;
+            const found = `the newest scheduled backup is ${(0,format/* formatAge */.nV)(age)} old`;
             if (age < LONG_AGO_MS)
                 return found;
             return {
                 level: 'warning',
                 found,
-                todo: 'Look at the runs of that workflow: GitHub may have switched its schedule off.',
+                todo: 'Check the runs of that workflow: GitHub may have disabled its schedule.',
             };
         }
         return {
             level: 'warning',
-            found: `of ${(0,format/* counted */.hS)(backups.length, 'backup')} none was made by a schedule`,
-            todo: 'Add `on: schedule` to a workflow, and `command: health` in another one that notices when it stops (examples/nightly.yml, examples/watchdog.yml); without GitHub, `db-backup schedule install` on the server.',
+            found: `no backup was made by a schedule (${(0,format/* counted */.hS)(backups.length, 'backup')} checked)`,
+            todo: 'Add `on: schedule` to a workflow, and `command: health` to another one that notices when the first stops (examples/nightly.yml, examples/watchdog.yml). Without GitHub, run `db-backup schedule install` on the host.',
         };
     });
 }
@@ -11448,10 +11529,10 @@ function policies({ bucket, prefix, region, endpoint, sse, objectLock, keep }, n
     const partition = region.startsWith('cn-') ? 'aws-cn' : region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
     const path = [...(prefix === '' ? [] : [prefix]), name].join('/');
     const where = endpoint === null
-        ? 'As the policy of a role or user of IAM.'
-        : 'As the policy of a user, as far as the store has policies.';
+        ? 'Attach this policy to an IAM role or user.'
+        : 'Attach this policy to a user, if the store has policies.';
     const kms = sse?.startsWith('aws:kms')
-        ? ' On the key of KMS it needs `kms:Decrypt` as well, and who adds `kms:GenerateDataKey`.'
+        ? ' It also needs `kms:Decrypt` on the KMS key, and `kms:GenerateDataKey` to upload.'
         : '';
     const policy = (title, why, actions) => ({
         title: `S3: ${title}`,
@@ -11461,7 +11542,7 @@ function policies({ bucket, prefix, region, endpoint, sse, objectLock, keep }, n
     });
     const lock = objectLock === null ? [] : ['s3:PutObjectRetention', 's3:GetObjectRetention'];
     return [
-        policy('the writer', 'For `command: backup` with `s3-keep: none`: it adds and reads, and deletes nothing.', [
+        policy('the writer', 'For `command: backup` with `s3-keep: none`: it uploads and reads, and deletes nothing.', [
             ...['s3:PutObject', 's3:GetObject', 's3:AbortMultipartUpload'],
             ...lock,
         ]),
@@ -11469,7 +11550,7 @@ function policies({ bucket, prefix, region, endpoint, sse, objectLock, keep }, n
         ...(keep === null
             ? []
             : [
-                policy('the one that rotates', 'For `command: prune`; a `backup` that rotates the store itself needs the rights of the writer as well.', [...['s3:GetObject', 's3:GetObjectRetention', 's3:GetObjectLegalHold', 's3:DeleteObject']]),
+                policy('the role that rotates', "For `command: prune`. A `backup` that also rotates the store needs the writer's rights as well.", [...['s3:GetObject', 's3:GetObjectRetention', 's3:GetObjectLegalHold', 's3:DeleteObject']]),
             ]),
     ];
 }
@@ -11519,8 +11600,8 @@ function keyLines({ settings: { transport } }, facts, onGitHub) {
         {
             title: `~${username}/.ssh/authorized_keys on the host`,
             why: isFixed
-                ? `In place of the line that has this key: it can start \`sh -s\` and nothing else, and only from ${client}.`
-                : `In place of the line that has this key: it can start \`sh -s\` and nothing else. Runners of GitHub change their address; with one of your own add \`,from="ADDRESS"\` after \`sh -s"\`${from === '' ? '' : ` (now it is ${client})`}.`,
+                ? `Replaces the line that has this key. The key can then start \`sh -s\` and nothing else, and only from ${client}.`
+                : `Replaces the line that has this key. The key can then start \`sh -s\` and nothing else. GitHub's runners change their address. If you use your own runner, add \`,from="ADDRESS"\` after \`sh -s"\`${from === '' ? '' : ` (the address is now ${client})`}.`,
             language: 'text',
             text: line(isFixed ? from : '', key.publicLine),
         },
@@ -11529,7 +11610,7 @@ function keyLines({ settings: { transport } }, facts, onGitHub) {
         const target = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
         lines.push({
             title: `~${jump.username}/.ssh/authorized_keys on the jump host`,
-            why: 'It can go on to that one host, and do nothing on the jump host itself.',
+            why: 'The key can connect onward to that one host, and can do nothing on the jump host itself.',
             language: 'text',
             text: `restrict,port-forwarding,permitopen="${target}",command="/bin/false" ${jump.key.publicLine}`,
         });
@@ -11542,7 +11623,7 @@ function directoryLines({ settings, report }, hello) {
     return [
         {
             title: 'The backup directory',
-            why: 'On the host. Nobody but the login user can write there.',
+            why: 'Run this on the host. Only the login user can write to this directory.',
             language: 'sh',
             text: (0,explain/* ownLine */.D3)(hello.get('user') ?? '', report.directory, settings),
         },
@@ -11556,7 +11637,7 @@ function sudoLines({ settings: { runAs, container } }, user, sudo) {
     return [
         {
             title: '/etc/sudoers.d/db-backup',
-            why: 'As root, with `visudo -f /etc/sudoers.d/db-backup`. These commands and no others, without a password.',
+            why: 'As root, run `visudo -f /etc/sudoers.d/db-backup`. This allows these commands without a password, and no others.',
             language: 'text',
             text: lines.join('\n'),
         },
@@ -11576,8 +11657,8 @@ async function lookAtStore(checks) {
     if (s3 === null) {
         await checks.probe('Off-site copy', () => ({
             level: 'warning',
-            found: 'there is none: a backup on the disk of the database does not survive that disk',
-            todo: 'Set `s3-bucket`: docs/off-site.md.',
+            found: 'there is none: if the disk of the database fails, the backups on it are lost too',
+            todo: 'Set `s3-bucket` (docs/off-site.md).',
         }));
         return;
     }
@@ -11592,24 +11673,24 @@ async function lookAtStore(checks) {
             const ahead = store.clockAheadMs;
             const clock = ahead === null || Math.abs(ahead) < 60_000
                 ? ''
-                : `; its clock is ${(0,format/* formatDuration */.a3)(Math.abs(ahead))} from that of the runner`;
+                : `; its clock differs from the runner's by ${(0,format/* formatDuration */.a3)(Math.abs(ahead))}`;
             const read = manifest === undefined ? 'can be listed' : 'can be listed and read';
-            return `${store.uriOf(prefix)} ${read}, with ${(0,format/* counted */.hS)(files.length, 'object')}${clock}. Whether it may be written, the first backup shows`;
+            return `${store.uriOf(prefix)} ${read}, with ${(0,format/* counted */.hS)(files.length, 'object')}${clock}. The first backup shows if it can be written to`;
         });
         await checks.probe('The host reaches the store', async () => {
             if (!isThere)
-                return { level: 'skipped', found: 'the store itself could not be asked' };
+                return { level: 'skipped', found: 'the store did not answer the check above' };
             if (s3.uploadVia === 'runner')
                 return { level: 'skipped', found: 'the copies go through the runner (`s3-upload-via`)' };
             const store = await open();
             const unable = await store.lending.whyNotFetch(store.keyOf(name, PROBE), connection);
             if (unable === null)
-                return 'it does, so copies go straight there, without credentials on the host';
+                return 'yes, so the host uploads copies directly, without any credentials';
             if (s3.uploadVia === 'auto')
                 return `${unable.why}, so copies go through the runner`;
             return {
                 ...{ level: 'error', code: 'E_S3_UNAVAILABLE', found: unable.why },
-                todo: 'Let the host reach it, or leave `s3-upload-via` at `auto`.',
+                todo: 'Let the host reach the store, or leave `s3-upload-via` at `auto`.',
             };
         });
     });
@@ -12132,7 +12213,7 @@ async function writeJournal({ settings }, connection, journal) {
 const endJournal = ['job', 'put_journal', ['']];
 /** A work folder on the host, for the step of a restore that follows. */
 function work({ settings, now }) {
-    return ['request', 'expect_work', [(0,names/* formatId */.hX)(settings.name, now(), (0,external_node_crypto_.randomBytes)(2).toString('hex'))]];
+    return ['request', 'expect_work', [(0,backups_names/* formatId */.hX)(settings.name, now(), (0,external_node_crypto_.randomBytes)(2).toString('hex'))]];
 }
 /** What stands in a file of the work folder; null when this version did not write it, or not with one of these keys. */
 function parseJournal(file, text, keys) {
@@ -12186,7 +12267,7 @@ async function takeSafetyBackup(run, connection, { database, restoring, damaged,
     const started = run.now();
     const suffix = (0,external_node_crypto_.randomBytes)(2).toString('hex');
     const createdAt = timeAfter(started, host.listed);
-    const id = (0,names/* formatId */.hX)(name, createdAt, suffix);
+    const id = (0,backups_names/* formatId */.hX)(name, createdAt, suffix);
     try {
         const request = damaged && restoring.saveDamaged !== undefined
             ? restoring.saveDamaged(settings, id)
@@ -12252,6 +12333,7 @@ function outlived(backups) {
 
 
 
+const HERE_ALONE = 'The safety backup is on this machine alone. If this is a runner that is thrown away after the job, the safety backup goes with it: to undo the restore, restore the backup that you took before, from the bucket.';
 /** One restore, from the first change to the last. */
 class Attempt {
     run;
@@ -12270,7 +12352,7 @@ class Attempt {
         this.outcome = outcome;
         const { restoring, plan, from, identity } = parts;
         const { container, restore, commandTimeoutMs } = run.settings;
-        const id = (0,names/* formatId */.hX)(run.settings.name, run.now(), (0,external_node_crypto_.randomBytes)(2).toString('hex'));
+        const id = (0,backups_names/* formatId */.hX)(run.settings.name, run.now(), (0,external_node_crypto_.randomBytes)(2).toString('hex'));
         this.step = { id, way: plan.way };
         this.journal = {
             ...{ schema: 1, id, way: plan.way, target: restoring.target, identity, container, backup: from, phase: 'begun' },
@@ -12340,7 +12422,7 @@ class Attempt {
     async settle() {
         const { run, connection, step, outcome } = this;
         const { restoring, from } = this.parts;
-        outcome.undo = this.wayToUndo();
+        this.tellUndo();
         await connection.send(work(run), restoring.settle(run.settings, step));
         run.report.ok = true;
         await connection.send(endJournal, (0,run_directory/* toldOf */.dc)(run), run_directory/* TELL */.Ch);
@@ -12385,7 +12467,7 @@ class Attempt {
         const { message, code, hint } = (0,src_errors/* describe */.q0)(error);
         if (!this.isThere()) {
             run.left = 'database-restored';
-            outcome.undo = this.wayToUndo();
+            this.tellUndo();
             const ended = 'The checks after the swap did not come to their end; the next run of this action looks at it.';
             throw new src_errors/* BackupError */.hj(code, message, (0,src_errors/* sentences */.hC)(hint, ended, this.wayBack()));
         }
@@ -12419,6 +12501,12 @@ class Attempt {
         const why = this.checking ? whatTheCheckSays(this.parts.plan) : '';
         throw new src_errors/* BackupError */.hj('E_ROLLED_BACK', `the restore was rolled back: ${message}`, (0,src_errors/* sentences */.hC)(hint, why, kept, stopped));
     }
+    tellUndo() {
+        const { run, parts, outcome } = this;
+        outcome.undo = this.wayToUndo();
+        if (outcome.undo !== null && (0,connect/* directServer */.t$)(run, parts.database) !== undefined)
+            outcome.undoNote = HERE_ALONE;
+    }
     /** What was replaced is in the safety backup; one of a damaged database can not be restored. */
     wayToUndo() {
         const { safety, parts, run } = this;
@@ -12426,11 +12514,11 @@ class Attempt {
             return null;
         const { to } = run.settings.restore;
         return {
-            command: 'restore',
             backup: safety.id,
             // a backup of another database than `database`
             ...(to === null ? {} : { 'restore-to': to.given, 'allow-other-target': 'true' }),
             confirm: parts.restoring.targetName,
+            'dry-run': 'false',
         };
     }
     wayBack() {
@@ -12512,14 +12600,15 @@ const TRUSTED_EVENTS = [
     'release',
     'deployment',
 ];
-/** Whether people who cannot write to the repository may have started this run. Throws E_EVENT. */
-function refuseEvent({ github, settings }) {
-    if (github === null || [...TRUSTED_EVENTS, ...settings.restore.allowEvents].includes(github.event))
+/** Whether people who cannot write to the repository may have started this run, also by the command line in a step of a job. Throws E_EVENT. */
+function refuseEvent({ github, settings }, env = process.env) {
+    const name = github?.event ?? (env.GITHUB_ACTIONS === 'true' ? (env.GITHUB_EVENT_NAME ?? '') : null);
+    if (name === null || [...TRUSTED_EVENTS, ...settings.restore.allowEvents].includes(name))
         return;
-    const event = (0,neutralise/* quoteOutside */.YM)(github.event, 60);
-    throw new src_errors/* BackupError */.hj('E_EVENT', github.event === ''
+    const event = (0,neutralise/* quoteOutside */.YM)(name, 60);
+    throw new src_errors/* BackupError */.hj('E_EVENT', name === ''
         ? 'GITHUB_EVENT_NAME is empty, so nobody can tell who started this run, and a restore replaces the live database'
-        : `the event \`${event}\` started this run: people who cannot write to the repository may be able to cause it, and a restore replaces the live database`, `Start the restore from a workflow with \`on: workflow_dispatch\`, behind an environment with reviewers.${/^[a-z_]{1,60}$/.test(github.event)
+        : `the event \`${event}\` started this run: people who cannot write to the repository may be able to cause it, and a restore replaces the live database`, `Start the restore from a workflow with \`on: workflow_dispatch\`, behind an environment with reviewers.${/^[a-z_]{1,60}$/.test(name)
         ? ` If only people you trust can start this workflow by that event, set \`allow-event: ${event}\`.`
         : ''}`);
 }
@@ -12618,6 +12707,7 @@ async function restore(run) {
         safetyBackupId: null,
         plan: null,
         undo: null,
+        undoNote: null,
         next: null,
     };
     report.restore = outcome;
@@ -12697,8 +12787,10 @@ async function show_show(run) {
             const id = settings.backup ?? (await find(run, { by: 'latest' }, host, store)).backup.id;
             const known = all.map(({ backup }) => backup);
             const one = all.find(({ backup }) => backup.id === id);
-            if (one === undefined)
-                throw notFound(run, id, known, store === null ? host.uri : `${host.uri} and ${store.uri}`);
+            if (one === undefined) {
+                const places = store === null ? [host] : [host, store];
+                throw notFound(run, id, known, places.map(({ uri }) => uri).join(' and '), await thereIn(places));
+            }
             return one;
         });
         const backup = found.from === 'host' ? await host.whole(found.backup) : found.backup;
@@ -12823,22 +12915,22 @@ async function checkRoom(folder, bytes) {
     const { bavail, bsize } = await (0,promises_.statfs)(folder);
     if (bavail * bsize >= bytes)
         return;
-    throw new src_errors/* BackupError */.hj('E_NOSPACE', `the backup has ${(0,format/* formatBytes */.z3)(bytes)}, and ${(0,format/* formatBytes */.z3)(bavail * bsize)} are free on the runner (${folder})`, ROOM);
+    throw new src_errors/* BackupError */.hj('E_NOSPACE', `the backup has ${(0,format/* formatBytes */.z3)(bytes)}, but only ${(0,format/* formatBytes */.z3)(bavail * bsize)} are free on the runner (${folder})`, ROOM);
 }
 /** What is beside the payload. */
 async function describeHere(manifest, directory) {
     const { id, file, sha256 } = manifest;
-    await (0,promises_.writeFile)((0,external_node_path_.join)(directory, (0,names/* checksumFile */.uu)(file)), `${sha256}  ${file}\n`, { mode: 0o600 });
-    await (0,promises_.writeFile)((0,external_node_path_.join)(directory, (0,names/* manifestFile */.YE)(id)), (0,backups_manifest/* serializeManifest */.MZ)(manifest), { mode: 0o600 });
+    await (0,promises_.writeFile)((0,external_node_path_.join)(directory, (0,backups_names/* checksumFile */.uu)(file)), `${sha256}  ${file}\n`, { mode: 0o600 });
+    await (0,promises_.writeFile)((0,external_node_path_.join)(directory, (0,backups_names/* manifestFile */.YE)(id)), (0,backups_manifest/* serializeManifest */.MZ)(manifest), { mode: 0o600 });
 }
 /** The payload as it lies on the host. */
 async function on_runner_pull(run, { send, host }, manifest, to) {
     const { report, settings, signal } = run;
     const { file, bytes, sha256 } = manifest;
     const sidecar = `${sha256}  ${file}`;
-    const told = await send(['job', 'put_file', ['sidecar', (0,names/* checksumFile */.uu)(file)]]);
+    const told = await send(['job', 'put_file', ['sidecar', (0,backups_names/* checksumFile */.uu)(file)]]);
     if (told.get('sidecar')?.trimEnd() !== sidecar) {
-        throw new src_errors/* BackupError */.hj('E_CHECKSUM', `${(0,names/* checksumFile */.uu)(file)} is not there, or does not say what the manifest says`, 'Do not rely on this backup: take a new one, and look at who can write that directory.');
+        throw new src_errors/* BackupError */.hj('E_CHECKSUM', `${(0,backups_names/* checksumFile */.uu)(file)} is missing, or does not match the manifest`, 'Do not rely on this backup. Take a new one, and find out who can write to that directory.');
     }
     const stage = beginStage(run, 'pull', bytes);
     await download(host, { directory: report.directory, file, bytes, sha256 }, to, {
@@ -12846,7 +12938,7 @@ async function on_runner_pull(run, { send, host }, manifest, to) {
         idleTimeoutMs: settings.idleTimeoutMs,
         onProgress: stage.update,
     });
-    stage.end(', SHA-256 as in the manifest');
+    stage.end(', SHA-256 matches the manifest');
 }
 async function prove(run, manifest, directory, work) {
     const { localHost } = await __nccwpck_require__.e(/* import() */ 337).then(__nccwpck_require__.bind(__nccwpck_require__, 9337));
@@ -12864,7 +12956,7 @@ async function prove(run, manifest, directory, work) {
         throw new src_errors/* BackupError */.hj(error.code, `on the runner: ${error.message}`, hint, { cause: error });
     }
 }
-const ROOM = 'Free some in a step before this one, take a runner with a larger disk, or use `verify-on: host`. What had been pulled was removed.';
+const ROOM = 'Free some space in a step before this one, use a runner with a larger disk, or set `verify-on: host`. The part that was downloaded was removed.';
 
 ;// CONCATENATED MODULE: ./src/proving/prove.ts
 
@@ -12884,7 +12976,7 @@ async function prove_prove(run, { id, manifest }, { onHost, pull }) {
     const { settings, database, log, report } = run;
     const level = levelFor(run, id, manifest);
     const started = performance.now();
-    const work = (0,names/* formatId */.hX)(settings.name, run.now(), (0,external_node_crypto_.randomBytes)(2).toString('hex'));
+    const work = (0,backups_names/* formatId */.hX)(settings.name, run.now(), (0,external_node_crypto_.randomBytes)(2).toString('hex'));
     const facts = await log.group(`Verify ${id}`, () => settings.verifyOn === 'runner'
         ? proveOnRunner(run, level, manifest, work, pull)
         : onHost((there) => [
@@ -12910,7 +13002,7 @@ function levelFor(run, id, { encryption }) {
         return verify;
     if (verify === 'restore')
         needKeyFor(id, encryption, run.settings);
-    (0,connect/* warn */.R8)(run, `${id} is ${showEncrypted(encryption)}, and ${missingKey(encryption)}: it is proven to the level checksum, not ${verify}`);
+    (0,connect/* warn */.R8)(run, `${id} is ${showEncrypted(encryption)}, and ${missingKey(encryption)}: it is verified to the level checksum, not ${verify}`);
     return 'checksum';
 }
 /** What says that the backup itself is not what it should be. */
@@ -12923,11 +13015,11 @@ async function record(run, host, backup, proof) {
     run.report.backup = factsOf(run, now);
     const before = run.left;
     if (!mayRewrite(run, backup)) {
-        const what = `is recorded nowhere: ${backup.id} is signed, and this run has no \`signing-key\``;
+        const what = `is not recorded: ${backup.id} is signed, and this run has no \`signing-key\``;
         if (proof.level === 'none')
-            (0,connect/* warn */.R8)(run, `that it is damaged ${what}`);
+            (0,connect/* warn */.R8)(run, `the damage ${what}`);
         else
-            (0,connect/* note */.N4)(run, `the level ${what}`);
+            (0,connect/* note */.N4)(run, `the verified level ${what}`);
         await host.change(null);
         run.left = before;
         return;
@@ -13303,18 +13395,18 @@ function inputLines(inputs) {
     });
 }
 /** What to type after a plan; null when it was none. */
-function nextSection({ next }) {
-    const lines = inputLines(next);
-    if (lines.length === 0)
-        return null;
-    return `### What to do next\n\nTo restore exactly this backup, start your restore workflow again (Run workflow), type these values into its form, and leave the rest as it is. Without a form, set them as inputs:\n\n${fenced('yaml', lines.join('\n'))}`;
-}
+const nextSection = ({ next }) => formSection('What to do next', 'To restore exactly this backup', next);
 /** How to undo it; null when there is no way. */
-function undoSection({ undo }) {
-    const lines = inputLines(undo);
+function undoSection({ undo, undoNote }) {
+    const section = formSection('How to undo this restore', 'To bring back the state from before this restore', undo);
+    return section === null || undoNote === null ? section : `${section}\n\n${undoNote}`;
+}
+/** `command` is no field of a form, and is not among `inputs`. */
+function formSection(title, aim, inputs) {
+    const lines = inputLines(inputs);
     if (lines.length === 0)
         return null;
-    return `### How to undo this restore\n\nRun the action once more with these inputs, and with the others of this run (host, database, name, directory):\n\n${fenced('yaml', lines.join('\n'))}`;
+    return `### ${title}\n\n${aim}, start your restore workflow again (Run workflow), type these values into its form, and leave the rest as it is. Without a form, set them as inputs with \`command: restore\`:\n\n${fenced('yaml', lines.join('\n'))}`;
 }
 function details(plan) {
     return [
@@ -13353,16 +13445,17 @@ function lastLines(report) {
         ...(report.ok ? [verdictLine(report)] : []), // the annotation of a failure is its verdict
     ];
 }
-function undoing({ undo }) {
+function undoing({ undo, undoNote }) {
     if (undo === null)
         return [];
     const hand = (0,platform/* platform */.i)().byHand;
-    if (hand !== null)
-        return ['to undo this restore:', indented(hand.typed(undo))];
-    return [
-        'to undo this restore, run once more with these inputs instead of those of the restore:',
-        ...inputLines(undo).map(indented),
-    ];
+    const lines = hand === null
+        ? [
+            'to undo this restore, start your restore workflow again with these values in its form, or as inputs with `command: restore`:',
+            ...inputLines(undo).map(indented),
+        ]
+        : ['to undo this restore:', indented(hand.typed({ command: 'restore', ...undo }))];
+    return undoNote === null ? lines : [...lines, `note: ${undoNote}`];
 }
 function goingOn({ next }) {
     if (next === null)
@@ -14503,10 +14596,10 @@ const NOTE = (0,_schemas_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)({ key
 async function giveUp(run, store, upload) {
     if (await store.giveUp(upload)) {
         run.noteUpload(null);
-        run.log.info('the unfinished upload was removed from the store');
+        run.log.info('removed the unfinished upload from the bucket');
         return;
     }
-    (0,_run_connect_js__WEBPACK_IMPORTED_MODULE_1__/* .warn */ .R8)(run, `the unfinished upload ${upload.id} of ${store.uriOf(upload.key)} could not be removed from the store; a lifecycle rule (AbortIncompleteMultipartUpload) removes such`);
+    (0,_run_connect_js__WEBPACK_IMPORTED_MODULE_1__/* .warn */ .R8)(run, `the unfinished upload ${upload.id} of ${store.uriOf(upload.key)} could not be removed from the bucket; a lifecycle rule (AbortIncompleteMultipartUpload) removes such uploads`);
 }
 /** The same of what a run that was killed had begun: `noted` is what it left of it, empty when there is none. Never throws. */
 async function giveUpNoted(run, noted) {
@@ -14521,7 +14614,7 @@ async function giveUpNoted(run, noted) {
         await (0,_stores_object_store_js__WEBPACK_IMPORTED_MODULE_3__/* .withStore */ .aH)({ settings: { ...settings, s3 }, signal }, async (open) => giveUp(run, await open(), upload));
     }
     catch (error) {
-        (0,_run_connect_js__WEBPACK_IMPORTED_MODULE_1__/* .warn */ .R8)(run, `an unfinished upload could not be removed from the store: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .describe */ .q0)(error).message}`);
+        (0,_run_connect_js__WEBPACK_IMPORTED_MODULE_1__/* .warn */ .R8)(run, `could not remove an unfinished upload from the bucket: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .describe */ .q0)(error).message}`);
     }
 }
 
@@ -15893,6 +15986,7 @@ function leftUntouched({ dryRun, error, restore, deleted, s3 }) {
 /* harmony export */   N4: () => (/* binding */ note),
 /* harmony export */   R8: () => (/* binding */ warn),
 /* harmony export */   aW: () => (/* binding */ connected),
+/* harmony export */   t$: () => (/* binding */ directServer),
 /* harmony export */   w4: () => (/* binding */ hostOf),
 /* harmony export */   xi: () => (/* binding */ READ_BACK)
 /* harmony export */ });
@@ -15989,11 +16083,11 @@ async function inSession(run, host, work, where = 'On the host') {
         signal.removeEventListener('abort', giveUp);
         if (session !== null) {
             if (session.noise !== '') {
-                log.warning(`login scripts of ${host.label} print text into sessions without a terminal; this action ignores it, other tools may not: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_4__/* .quoteOutside */ .YM)(session.noise, 200)}`);
+                log.warning(`the login scripts of ${host.label} print text in sessions without a terminal; this action ignores it, but other tools may not: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_4__/* .quoteOutside */ .YM)(session.noise, 200)}`);
             }
             run.hostIsClean = await session.close();
             if (!run.hostIsClean)
-                log.info(`${host.label} did not say that it has cleaned up; the post step looks`);
+                log.info(`${host.label} did not confirm that it has cleaned up; the post step checks`);
         }
         else
             host.close();
@@ -16041,8 +16135,8 @@ function teller(run) {
     let told = 0;
     const noted = new Set();
     const lines = {
-        waiting: (said) => `another run holds the lock, waiting: ${said}`,
-        swept: (said) => `removed what a run that died left behind: ${said}`,
+        waiting: (said) => `waiting for the lock, which another run holds: ${said}`,
+        swept: (said) => `removed what an earlier run left behind: ${said}`,
         user: (said) => `logged in as ${said}`,
         missing: (said) => `${said} does not exist`,
         deleted: (said) => `deleted ${said}`,
@@ -16141,9 +16235,12 @@ class Phases {
  * The host by its own name, as manifests keep it. Where nobody logs in to one, and the database is on a server elsewhere, it is that server: each
  * job may run on another machine.
  */
-function hostOf({ settings, database, report }, hello) {
-    const isDirect = settings.transport.transport === 'local' && settings.container === null;
-    return (isDirect ? database.server : undefined) ?? hello.get('hostname') ?? report.host;
+function hostOf(run, hello) {
+    return directServer(run, run.database) ?? hello.get('hostname') ?? run.report.host;
+}
+/** The server of a database on another machine, where nobody logs in to a host: what is left on this machine may go with the job. */
+function directServer({ settings }, { server }) {
+    return settings.transport.transport === 'local' && settings.container === null ? server : undefined;
 }
 
 
@@ -16332,7 +16429,7 @@ async function explain(error, hello, { names, where }, run) {
     const told = run.database.explain(failure, run.settings) ?? ofHost(failure, user, greeting?.get('system') ?? '', where, run);
     if (run.settings.command !== 'extract' || !['E_DUMP_FAILED', 'E_RESTORE'].includes(told.code))
         return told;
-    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_RESTORE', `the rows could not be read from the backup: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .YM)(failure.text)}`, 'Look whether another backup has them: `db-backup list` shows all.');
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_RESTORE', `the rows could not be read from the backup: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .YM)(failure.text)}`, 'Check if another backup has them: `db-backup list` shows all backups.');
 }
 // biome-ignore lint/complexity/noExcessiveCognitiveComplexity: one sentence a code, side by side
 function ofHost(failure, user, system, where, run) {
@@ -16342,35 +16439,35 @@ function ofHost(failure, user, system, where, run) {
     const verifying = ['verify', 'restore', 'extract'].includes(settings.command);
     switch (code) {
         case 'E_LOCKED':
-            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `another run holds the lock of the backup directory: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .YM)(facts.get('holder') || 'unknown', 500)}; ${said} (lock-wait)`, `Wait for it to end, or raise \`lock-wait\`; use one concurrency group per database. The lock ends with its holder, there is nothing to delete.`);
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `another run holds the lock of the backup directory: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .YM)(facts.get('holder') || 'unknown', 500)}; ${said} (lock-wait)`, `Wait for it to end, or raise \`lock-wait\`. Use one concurrency group per database. The lock ends with the run that holds it: there is nothing to delete.`);
         case 'E_CLOCK': {
             const [host, runner] = [new Date(Number(said) * 1000), run.now()];
             const apart = Math.abs(host.getTime() - runner.getTime());
             return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, Number.isNaN(apart)
                 ? `the clock of the host says ${said}`
-                : `the clock of the host says ${host.toISOString()}, the one of the runner ${runner.toISOString()}: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_7__/* .formatDuration */ .a3)(apart)} apart`, 'Set the one that is wrong (`timedatectl set-ntp true`). Names, ages and retention depend on it.');
+                : `the clock of the host says ${host.toISOString()}, and the clock of the runner ${runner.toISOString()}: they are ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_7__/* .formatDuration */ .a3)(apart)} apart`, 'Correct the clock that is wrong (`timedatectl set-ntp true`). Names, ages and retention depend on it.');
         }
         case 'E_TOOL_MISSING': {
             const { substitutes = {}, packages } = (0,_engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__/* .engineOf */ .ky)(settings.database);
             const instead = Object.hasOwn(substitutes, said) ? substitutes[said] : null;
-            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `${said} is not installed on ${run.report.host}${instead === null ? '' : `, and neither is ${instead}, which would do as well`}`, `${where}: ${(0,_host_install_line_js__WEBPACK_IMPORTED_MODULE_3__/* .installLine */ .c)(said, system, packages)}.`);
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `${said} is not installed on ${run.report.host}${instead === null ? '' : `, and neither is ${instead}, which could replace it`}`, `${where}: ${(0,_host_install_line_js__WEBPACK_IMPORTED_MODULE_3__/* .installLine */ .c)(said, system, packages)}.`);
         }
         case 'E_NOSPACE': {
             const free = facts.get('free_kib');
             const needed = facts.get('needed_kib');
             const place = facts.get('nospace') ?? settings.directory;
             const advice = facts.get('keys_in') !== null
-                ? 'Free some there: gpg has its keys there while it works.'
+                ? 'Free some space there: gpg keeps its keys there while it works.'
                 : place === facts.get('temporary')
-                    ? `Free some there${settings.dump.format === 'directory' ? ', or choose the `dump-format` custom, which needs none of it' : ': the tools of the database work there'}.`
-                    : 'Free some, lower `keep` and run `prune`, or choose a `directory` on another disk.';
+                    ? `Free some space there${settings.dump.format === 'directory' ? ', or use the `dump-format` custom, which does not need it' : ': the database tools work there'}.`
+                    : 'Free some space, lower `keep` and run `prune`, or choose a `directory` on another disk.';
             return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, needed === null
                 ? `the file system of ${place} is full: ${said}`
-                : `not enough space in ${place}: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_7__/* .formatBytes */ .z3)(Number(needed) * 1024)} are needed (${facts.get('needed_for') === 'fetched' ? 'the file from the store' : verifying ? 'the unpacked copy' : 'copy, compressed backup'} and min-free), ${free === null ? 'fewer' : (0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_7__/* .formatBytes */ .z3)(Number(free) * 1024)} are free`, `${advice} What this run had written was removed.`);
+                : `not enough space in ${place}: ${(0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_7__/* .formatBytes */ .z3)(Number(needed) * 1024)} are needed (${facts.get('needed_for') === 'fetched' ? 'the file from the store' : verifying ? 'the unpacked copy' : 'copy, compressed backup'} and min-free), ${free === null ? 'fewer' : (0,_reporting_format_js__WEBPACK_IMPORTED_MODULE_7__/* .formatBytes */ .z3)(Number(free) * 1024)} are free`, settings.dryRun ? advice : `${advice} What this run had written was removed.`);
         }
         case 'E_PERM_UNSAFE': {
             const line = safeAgain(facts, user, settings);
-            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `the backup directory is not safe: ${said}`, `Whoever can write there can forge and delete backups. ${line}or choose another \`directory\`.`);
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, `the backup directory is not safe: ${said}`, `${line}or choose another \`directory\`. Whoever can write there can forge and delete backups.`);
         }
         case 'E_PERM': {
             const refused = elsewhereRefused(failure, settings);
@@ -16381,7 +16478,7 @@ function ofHost(failure, user, system, where, run) {
             }
             if (facts.get('unusable') !== null)
                 return noDirectory(said, facts.path('unusable'), user, settings);
-            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, said, `Correct owner or mode, or use \`run-as\` for the database.`);
+            return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, said, `Correct the owner or the mode, or use \`run-as\` for the database.`);
         }
         case 'E_DECRYPT':
             return notOpened(facts.get('not_opened'), said, settings);
@@ -16389,26 +16486,26 @@ function ofHost(failure, user, system, where, run) {
             return refusedKey(facts, said, settings, run.report.host);
         case 'E_CHECKSUM':
             return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, said, verifying
-                ? 'Do not rely on this backup: take a new one, and look at the disk of the host and at who can write that directory.'
-                : 'The disk or the memory of the host can not be trusted: check both.');
+                ? 'Do not rely on this backup. Take a new one, and check the disk of the host and who can write to that directory.'
+                : 'Check the disk and the memory of the host: one of them cannot be trusted.');
         default:
             return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj(code, said);
     }
 }
 /** What is encrypted did not open, as far as age or gpg tells why. */
 function notOpened(why, said, { encryption, decryption }) {
-    const where = 'Nothing of what is in it was used.';
+    const where = 'None of its content was used.';
     if (why === 'passphrase') {
         const isGiven = decryption?.passphrase != null || (encryption !== null && 'passphrase' in encryption);
-        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_DECRYPT', `${isGiven ? 'the passphrase does not open it' : 'it is encrypted by a passphrase, and none is given'}: ${said}`, `Give in \`decryption-passphrase\` the one by which it was encrypted. ${where}`);
+        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_DECRYPT', `${isGiven ? 'the passphrase does not open it' : 'it is encrypted with a passphrase, and you gave none'}: ${said}`, `Set \`decryption-passphrase\` to the passphrase that encrypted it. ${where}`);
     }
     if (why === 'age-passphrase') {
-        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_DECRYPT', `it is encrypted by a passphrase of age, which asks for one at a terminal alone: ${said}`, `Decrypt it by hand (\`age -d\`), and name the result. ${where}`);
+        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_DECRYPT', `it is encrypted with a passphrase by age, which asks for it only at a terminal: ${said}`, `Decrypt it by hand (\`age -d\`), and give the path of the result. ${where}`);
     }
     if (why === 'key') {
-        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_DECRYPT', `the key does not open it: ${said}`, `Give in \`decryption-key\` the private key of one of its recipients${decryption?.gpg == null ? '' : ', and where that has a passphrase, in `decryption-passphrase`'}. ${where}`);
+        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_DECRYPT', `the key does not open it: ${said}`, `Set \`decryption-key\` to the private key of one of its recipients${decryption?.gpg == null ? '' : ', and `decryption-passphrase` if that key has a passphrase'}. ${where}`);
     }
-    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_DECRYPT', `it is damaged, or was cut, or is not encrypted as it says: ${said}`, `Take another backup, or copy this one anew from where it came. ${where}`);
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_DECRYPT', `it is damaged or truncated, or not encrypted as its manifest or name says: ${said}`, `Use another backup, or copy this one again from where it came. ${where}`);
 }
 /** A key that age or gpg on the host does not take. */
 function refusedKey(facts, said, { encryption }, host) {
@@ -16421,27 +16518,27 @@ function refusedKey(facts, said, { encryption }, host) {
         : encryption !== null && 'passphrase' in encryption
             ? 'encryption-passphrase'
             : 'encryption-recipients';
-    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_INPUT', `${input}: ${tool ?? 'gpg'} on ${host} does not take it: ${said}`, 'A key may have expired, or be made for signing alone, or the tool of the host may be too old for its kind.');
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_INPUT', `${input}: ${tool ?? 'gpg'} on ${host} does not accept it: ${said}`, 'Check the keys: one may have expired, or may be for signing only. Or the tool on the host is too old for this type of key.');
 }
 /** The login user can not make, enter or write the backup directory `path`. */
 function noDirectory(message, path, user, settings) {
     const line = ownLine(user, path, settings);
-    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', message, `On the host: \`${line}\`; or choose a \`directory\` that ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .YM)(user, 100)} can make, such as \`db-backups\`, which is in the home.`);
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', message, `Run \`${line}\` on the host, or choose a \`directory\` that ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .YM)(user, 100)} can create, such as \`db-backups\`, which is in the home directory.`);
 }
 /** What mends a backup directory that others can write. */
 function safeAgain(facts, user, settings) {
-    const line = (key, make) => facts.get(key) === null ? null : `Type \`${make(facts.path(key))}\` on the host, `;
+    const line = (key, make) => facts.get(key) === null ? null : `Run \`${make(facts.path(key))}\` on the host, `;
     return (ownInside(facts, user, settings) ??
         line('open_to_others', (path) => `chmod go-w ${word(path)}`) ??
         line('leads_away', (path) => `rm ${word(path)}`) ??
-        'Let nobody but its owner write it, ');
+        'Allow only its owner to write to it, ');
 }
 /** A directory that is there and is somebody else's, perhaps of the system, is not handed over: one inside it is made. */
 function ownInside(facts, user, settings) {
     if (facts.get('not_ours') === null)
         return null;
     const inside = `${facts.path('not_ours').replace(/\/+$/, '')}/${settings.name}`;
-    return `Make one inside it on the host (\`${ownLine(user, inside, settings)}\`), and set \`directory: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .YM)(inside, 300)}\`; `;
+    return `Create a directory inside it on the host (\`${ownLine(user, inside, settings)}\`) and set \`directory: ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .YM)(inside, 300)}\`, `;
 }
 /** The line that makes a directory of that user, or one that is there already his. */
 const ownLine = (user, path, { umask }) => `sudo install -d -m ${umask === '077' ? '700' : '750'} -o ${word(user)} ${word(path)}`;
@@ -16452,7 +16549,7 @@ function elsewhereRefused({ text, facts }, { runAs, container }) {
     const said = (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .YM)(text);
     const sudoer = facts.get('sudo_refused');
     if (sudoer !== null) {
-        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', `sudo does not let ${sudoer} run \`sh -s\` as ${runAs}: ${said}`, `As root put this line into /etc/sudoers.d/db-backup (\`visudo -f\`): ${sudoer} ALL=(${runAs}) NOPASSWD: /bin/sh -s, /usr/bin/sh -s.`);
+        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', `sudo does not allow ${sudoer} to run \`sh -s\` as ${runAs}: ${said}`, `As root, add this line to /etc/sudoers.d/db-backup (\`visudo -f\`): ${sudoer} ALL=(${runAs}) NOPASSWD: /bin/sh -s, /usr/bin/sh -s.`);
     }
     const engine = facts.get('container_engine') ?? 'docker';
     const called = (0,_host_container_js__WEBPACK_IMPORTED_MODULE_2__/* .containerInWords */ .i4)(container ?? '');
@@ -16463,9 +16560,9 @@ function elsewhereRefused({ text, facts }, { runAs, container }) {
     if (user === null)
         return null;
     if (/no such container|no container with name|is not running|container state improper/i.test(text)) {
-        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_SOURCE_MISSING', `there is no running ${called}: ${said}`, `\`${engine} ps\` on the host, as ${user}, shows the names; correct \`container\`, or start it.`);
+        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_SOURCE_MISSING', `there is no running ${called}: ${said}`, `Correct \`container\`, or start it. To see the names, run \`${engine} ps\` on the host as ${user}.`);
     }
-    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', `${user} cannot start a shell in the ${called}: ${said}`, `\`${engine} exec -i ${(0,_host_container_js__WEBPACK_IMPORTED_MODULE_2__/* .isOfService */ .nU)(container ?? '') ? 'CONTAINER' : container} sh -s\` must work for ${user}, for example as a member of the group docker (which is as good as root).`);
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_PERM', `${user} cannot start a shell in the ${called}: ${said}`, `Allow ${user} to run \`${engine} exec -i ${(0,_host_container_js__WEBPACK_IMPORTED_MODULE_2__/* .isOfService */ .nU)(container ?? '') ? 'CONTAINER' : container} sh -s\`, for example as a member of the group docker (which has the same rights as root).`);
 }
 /** A service whose container is found by its labels has none that runs, or several, of which nobody can tell the one that is meant. */
 function notOneOf(called, replicas, facts, engine) {
@@ -16473,6 +16570,10 @@ function notOneOf(called, replicas, facts, engine) {
     if (replicas > 0) {
         const [first] = names.split(', ');
         return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_SOURCE_INVALID', `more than one ${called} is running, and nobody can tell which one holds the database: ${names}`, `A database service has one container. If a deploy is replacing it, run again when that has ended. If they are a primary and its replicas, name the primary: \`container: ${first}\`.`);
+    }
+    const services = (facts.get('container_services') ?? '').split(' ').filter(_host_container_js__WEBPACK_IMPORTED_MODULE_2__/* .isServiceName */ .tN); // labels may be anything
+    if (services.length > 0) {
+        return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_SOURCE_MISSING', `there is no running ${called}; these services run on the host: ${services.join(', ')}`, 'Start it, or set `container` to one of these. A task of a swarm may run on another node: then `host` must be that node.');
     }
     return new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_SOURCE_MISSING', `there is no running ${called}; ${names === '(nothing)' ? 'no service of that kind runs on the host' : `of services of that kind these run on the host: ${names}`}`, `Start it, or correct \`container\`: \`${engine} ps --format '{{.Names}} {{.Labels}}'\` on the host shows the names. A task of a swarm may run on another node: then \`host\` must be that node.`);
 }
@@ -16550,7 +16651,7 @@ function faultIn(schema, document) {
 
 /***/ }),
 
-/***/ 2519:
+/***/ 2263:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -16632,6 +16733,22 @@ function formatKeep(rules) {
     }).join(' ');
 }
 
+// EXTERNAL MODULE: ./src/platform/platform.ts + 1 modules
+var platform = __nccwpck_require__(7460);
+;// CONCATENATED MODULE: ./src/settings/known-hosts-input.ts
+
+/** The text of a known_hosts file, with a line that says something. Throws an Error whose text is the rule. */
+function parseKnownHosts(text) {
+    if (!/\s/.test(text) && (/^(?:[~/]|\.\.?\/)/.test(text) || text.endsWith('known_hosts'))) {
+        const byHand = (0,platform/* platform */.i)().byHand === null ? '' : ', or set DB_BACKUP_KNOWN_HOSTS_FILE to the path';
+        throw new Error(`it looks like the path of a file; give the contents of that file${byHand}`);
+    }
+    if (text.split(/\r\n|\r|\n/).every((line) => /^\s*(?:#|$)/.test(line))) {
+        throw new Error('it has only comments and blank lines; give lines as `ssh-keyscan` prints them');
+    }
+    return text;
+}
+
 // EXTERNAL MODULE: ./src/settings/s3-rules.ts
 var s3_rules = __nccwpck_require__(9373);
 // EXTERNAL MODULE: ./src/settings/settings.ts
@@ -16639,6 +16756,7 @@ var settings = __nccwpck_require__(7100);
 // EXTERNAL MODULE: ./src/settings/value-rules.ts
 var value_rules = __nccwpck_require__(7722);
 ;// CONCATENATED MODULE: ./src/settings/declared-inputs.ts
+
 
 
 
@@ -16684,7 +16802,7 @@ const INPUTS = {
     username: { default: '', ...SSH, parse: value_rules/* parseUserName */.ao },
     key: { default: '', ...SSH, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
     passphrase: { default: '', ...SSH, secret: true, parse: value_rules/* asGiven */.O7 },
-    'known-hosts': { default: '', ...SSH, lines: true, parse: value_rules/* asGiven */.O7 },
+    'known-hosts': { default: '', ...SSH, lines: true, parse: parseKnownHosts },
     fingerprint: { default: '', ...SSH, lines: true, parse: fingerprints/* parseFingerprints */.T },
     'jump-host': { default: '', ...SSH, parse: value_rules/* parseJumpHost */._3 },
     'jump-key': { default: '', ...SSH, secret: true, lines: true, parse: value_rules/* asGiven */.O7 },
@@ -16886,14 +17004,17 @@ const HAND_OPTIONS = {
     'data-only': { takes: null, about: 'the rows without the statement that makes the table' },
     output: { takes: '<file>', about: 'a new file, which only you can read, instead of stdout' },
 };
-/** What is to be done. A command of `db-backup` alone is refused elsewhere: it may print rows, and others read the log of a job. */
+/** What is to be done. A command of `db-backup` alone is refused elsewhere, and in a job: it may print rows, and others read the log of a job. */
 function readCommand(reader) {
     const hand = _settings_js__WEBPACK_IMPORTED_MODULE_4__/* .HAND_COMMANDS */ .Tw.find((one) => one === reader.text('command'));
     if (hand === undefined)
         return reader.require('command');
-    if ((0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_2__/* .platform */ .i)().byHand !== null)
+    const isHand = (0,_platform_platform_js__WEBPACK_IMPORTED_MODULE_2__/* .platform */ .i)().byHand !== null;
+    if (isHand && process.env.GITHUB_ACTIONS !== 'true')
         return hand;
-    reader.problem('command', `${hand} is a command of the command line alone: \`db-backup ${hand}\`, not of a job`);
+    reader.problem('command', isHand
+        ? `${hand} is refused in a job of GitHub Actions, since others can read its log: run \`db-backup ${hand}\` on a machine of your own`
+        : `${hand} is a command of the command line alone: \`db-backup ${hand}\`, not of a job`);
     return undefined;
 }
 /** What is to be taken out of a backup; null with other commands. */
@@ -17028,7 +17149,7 @@ function mendKeyText(text) {
     const cipherHeader = CIPHER_HEADER.exec(content);
     const base64 = content.slice(cipherHeader?.[0].length ?? 0).replace(/\s+/g, '');
     if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64) || base64.length % 4 !== 0) {
-        throw new UnusableKey('it is damaged: what stands between its BEGIN and END lines is not whole base64; copy the file again');
+        throw new UnusableKey('it is damaged: the text between its BEGIN and END lines is not complete base64; copy the file again');
     }
     // OpenSSH writes 70 characters a line, OpenSSL 64; both read any length, ssh2 included.
     const lines = base64.match(label.startsWith('OPENSSH') ? /.{1,70}/g : /.{1,64}/g) ?? [];
@@ -17063,7 +17184,7 @@ function whyNoKey(text) {
         return 'it is a PuTTY .ppk file; export it as an OpenSSH key (PuTTYgen: Conversions, or puttygen FILE -O private-openssh)';
     }
     if (/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/.test(text))
-        return 'its END line is missing: the key was cut off';
+        return 'its END line is missing: copy the whole file';
     if (/-----END [A-Z0-9 ]*PRIVATE KEY-----/.test(text))
         return 'its BEGIN line is missing: copy the whole file';
     if (PUBLIC_KEY.test(text))
@@ -17071,7 +17192,7 @@ function whyNoKey(text) {
     if (!/\s/.test(text) && /^[~./]|^[A-Za-z]:\\/.test(text)) {
         return 'it looks like the path of a file; give the contents of that file';
     }
-    return 'it is not a private key: there is no "-----BEGIN ... PRIVATE KEY-----" line';
+    return 'it is not a private key: it has no "-----BEGIN ... PRIVATE KEY-----" line';
 }
 
 ;// CONCATENATED MODULE: ./src/host/private-key.ts
@@ -17079,7 +17200,7 @@ function whyNoKey(text) {
 
 
 const SUPPORTED = 'use an Ed25519, ECDSA (nistp256, nistp384, nistp521) or RSA key';
-const DAMAGED = 'it is damaged; copy the file again, whole';
+const DAMAGED = 'it is damaged; copy the whole file again';
 const WRONG_PASSPHRASE = (input) => `the passphrase in ${input} does not open it (or it is damaged)`;
 const locked = (input) => `it has a passphrase: give that in ${input}, or give a key without one (\`ssh-keygen -p -N '' -f COPY\` takes it off a copy)`;
 const MAGIC = 'openssh-key-v1\0';
@@ -17150,7 +17271,7 @@ function readString(body, offset) {
 }
 function unsupportedType(type) {
     return type.startsWith('sk-')
-        ? `it lives on a security key (${type}), which no runner has; ${SUPPORTED}`
+        ? `it is stored on a security key (${type}), which a runner does not have; ${SUPPORTED}`
         : `its type ${type} is not supported; ${SUPPORTED}`;
 }
 /** Turns the forms of OpenSSL, decrypted, into one that ssh2 reads: it knows no PKCS#8 at all. */
@@ -17234,15 +17355,15 @@ async function provePair(pem, passphrase, passphraseInput) {
     const algorithm = parsed.type === 'ssh-rsa' ? 'sha256' : undefined;
     const signature = parsed.sign(sample, algorithm);
     if (!Buffer.isBuffer(signature) || parsed.verify(sample, signature, algorithm) !== true) {
-        throw new UnusableKey(`${DAMAGED} (its two halves do not belong together)`);
+        throw new UnusableKey(`${DAMAGED} (its public and private halves do not match)`);
     }
     return `${parsed.type} ${parsed.getPublicSSH().toString('base64')}`;
 }
 
 // EXTERNAL MODULE: ./src/platform/platform.ts + 1 modules
 var platform = __nccwpck_require__(7460);
-// EXTERNAL MODULE: ./src/settings/declared-inputs.ts + 1 modules
-var declared_inputs = __nccwpck_require__(2519);
+// EXTERNAL MODULE: ./src/settings/declared-inputs.ts + 2 modules
+var declared_inputs = __nccwpck_require__(2263);
 ;// CONCATENATED MODULE: ./src/settings/input-reader.ts
 
 
@@ -18320,7 +18441,7 @@ const ssh_inputs_missing = (name, inAWorkflow) => `required with transport ssh, 
 // The names are those of the README, which whoever reads this has probably copied.
 const HOST = 'the variable that fills it, such as DB_HOST, is probably not set. Run `gh variable set DB_HOST --body db.example.com`, then use `vars.DB_HOST`';
 const USERNAME = 'name the user who logs in to the host, for example `username: deploy`';
-const KEY = "the secret that fills it, such as DB_SSH_KEY, is probably not set. Make a key without a passphrase (`ssh-keygen -t ed25519 -N '' -f db-backup`), add the line in db-backup.pub to `~/.ssh/authorized_keys` of that user on the host, run `gh secret set DB_SSH_KEY < db-backup`, then use `secrets.DB_SSH_KEY`";
+const KEY = "the secret that fills it, such as DB_SSH_KEY, is probably not set. Make a key without a passphrase (`ssh-keygen -t ed25519 -N '' -f db-key`), add the line in db-key.pub to `~/.ssh/authorized_keys` of that user on the host, run `gh secret set DB_SSH_KEY < db-key`, then use `secrets.DB_SSH_KEY`";
 const missingHostKey = (host, port) => `required with transport ssh, or fingerprint instead; nothing turns this check off. From a network that you trust, run \`ssh-keyscan -p ${port} ${host} >known_hosts\`. Compare each line that \`ssh-keygen -lf known_hosts\` prints with those of \`for k in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$k"; done\` on the host itself. When they agree, ${toGive('known-hosts', 'run `gh variable set DB_KNOWN_HOSTS <known_hosts`, then use `vars.DB_KNOWN_HOSTS`')}`;
 
 ;// CONCATENATED MODULE: ./src/settings/inputs.ts
@@ -19113,11 +19234,13 @@ const decoded = (text) => text.replaceAll(/(?:%[0-9a-f]{2})+/gi, (escapes) => Bu
 /* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7030);
 /* harmony import */ var node_net__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_net__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var _backups_names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1187);
-/* harmony import */ var _units_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8902);
+/* harmony import */ var _host_container_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9693);
+/* harmony import */ var _units_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8902);
 /**
  * What single values may be. Each function returns the value or throws an Error whose text is the rule; the reader of the
  * inputs puts the name before it and the given text after it.
  */
+
 
 
 
@@ -19147,14 +19270,14 @@ function parseBoolean(text) {
 }
 /** A duration that a timer can wait for, in milliseconds. */
 function parseTimer(text) {
-    const ms = (0,_units_js__WEBPACK_IMPORTED_MODULE_2__/* .parseDuration */ .E9)(text);
+    const ms = (0,_units_js__WEBPACK_IMPORTED_MODULE_3__/* .parseDuration */ .E9)(text);
     if (ms < 1_000 || ms > LONGEST_TIMER_MS)
         throw new Error('expected a duration from 1s to 24d');
     return ms;
 }
 /** A duration that is not zero, in milliseconds. */
 function parseAge(text) {
-    const ms = (0,_units_js__WEBPACK_IMPORTED_MODULE_2__/* .parseDuration */ .E9)(text);
+    const ms = (0,_units_js__WEBPACK_IMPORTED_MODULE_3__/* .parseDuration */ .E9)(text);
     if (ms === 0)
         throw new Error('expected a duration of at least 1s');
     return ms;
@@ -19164,7 +19287,7 @@ function percentOrNone(most) {
     return (text) => {
         if (text === 'none')
             return text;
-        const share = /^[\d.]+%$/.test(text) ? (0,_units_js__WEBPACK_IMPORTED_MODULE_2__/* .parsePercent */ .lo)(text) : Number.NaN;
+        const share = /^[\d.]+%$/.test(text) ? (0,_units_js__WEBPACK_IMPORTED_MODULE_3__/* .parsePercent */ .lo)(text) : Number.NaN;
         if (share > 0 && share <= most)
             return share;
         throw new Error(`expected a percentage above 0% and up to ${most * 100}%, or none`);
@@ -19191,9 +19314,7 @@ function parseRunAs(text) {
 }
 /** The name or id of a container, as Docker has them, or the service whose container it is. */
 function parseContainer(text) {
-    if (/^(?:swarm:)?[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(text))
-        return text;
-    if (/^compose:[A-Za-z0-9][A-Za-z0-9_-]{0,127}\/[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(text))
+    if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(text) || (0,_host_container_js__WEBPACK_IMPORTED_MODULE_2__/* .isServiceName */ .tN)(text))
         return text;
     throw new Error('expected the name of a container (letters, digits, "_", "." or "-", starting with a letter or digit), or compose:PROJECT/SERVICE, or swarm:SERVICE');
 }
@@ -19247,7 +19368,7 @@ function parseGrowth(text) {
     if (text === 'none' || text.includes('%'))
         return percentOrNone(1_000)(text);
     try {
-        const bytes = (0,_units_js__WEBPACK_IMPORTED_MODULE_2__/* .parseSize */ .DB)(text);
+        const bytes = (0,_units_js__WEBPACK_IMPORTED_MODULE_3__/* .parseSize */ .DB)(text);
         if (bytes > 0)
             return { bytes };
     }
@@ -19318,7 +19439,7 @@ const addressOf = ({ bucket, prefix }, name, file = '') => `s3://${[bucket, pref
 /** It is the store that failed, not the run around it. */
 const isOfStore = (error) => error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj && _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .ERRORS */ .Sr[error.code].class === 'store';
 /** The copy in the store is not the backup that it is said to be. */
-const changed = (uri, why) => new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_CHECKSUM', `${uri} is not what was copied there: ${why}`, 'Do not rely on that copy: find out who can write into the bucket, and take another backup. What had been fetched was removed before anything read it.');
+const changed = (uri, why) => new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .BackupError */ .hj('E_CHECKSUM', `${uri} is not the object that was uploaded: ${why}`, 'Do not rely on that copy. Find out who can write to the bucket, and take another backup. The fetched file was removed before anything read it.');
 
 
 /***/ }),
@@ -19429,7 +19550,7 @@ function unreached(error, tooLate, over) {
         return new NotDelivered('no answer in time', over ? null : 0);
     const { cause } = error;
     if (cause?.message === 'unexpected redirect')
-        return new NotDelivered('it answers with a redirect, which is not followed');
+        return new NotDelivered('the server answered with a redirect, which is not followed');
     const { text, again } = connectionFailure(cause?.code);
     return new NotDelivered(text, again ? 0 : null);
 }
@@ -19704,8 +19825,8 @@ const WORDS = {
     ETIMEDOUT: 'no answer in time',
     EABORT: 'no answer in time',
     ECONNECTION: 'the server closed the connection',
-    EPROTOCOL: 'what answers is no mail server',
-    ETLS: 'STARTTLS failed, without which nothing is sent',
+    EPROTOCOL: 'the server is not a mail server',
+    ETLS: 'STARTTLS failed, and nothing is sent without it',
     EAUTH: 'the login was refused',
     EENVELOPE: 'the mail was refused',
     EMESSAGE: 'the mail was refused',
@@ -19965,12 +20086,12 @@ class Teller {
         if (ping === null || delivery === null)
             return;
         const attempts = { signal: this.beginning.signal };
-        this.begun = warned(`ping-url (${ping.service}): that the run begins`, () => deliver(delivery, attempts));
+        this.begun = warned(`ping-url (${ping.service}): the ping at the start of the run`, () => deliver(delivery, attempts));
     }
     /** Tells all that are to be told how it ended. */
     end(ended, limitMs = ended.report.errorCode === 'E_CANCELLED' ? CANCELLED_MS : LIMIT_MS) {
         // an error of ours, here of all places, must not make a good run fail
-        return this.tellAll(ended, limitMs).catch(() => ['nobody was told how the run ended: an unexpected error']);
+        return this.tellAll(ended, limitMs).catch(() => ['no notification was sent: unexpected error']);
     }
     async tellAll({ report, github, previous, log }, limitMs) {
         const { destinations, ping, when } = this.telling;
@@ -19989,7 +20110,7 @@ class Teller {
         await Promise.race([this.begun, (0,promises_.setTimeout)(beginMs, undefined, { ref: false })]);
         this.beginning.abort();
         const begun = await this.begun;
-        const what = `ping-url (${ping.service}): how the run ended`;
+        const what = `ping-url (${ping.service}): the ping at the end of the run`;
         return [...begun, ...(await warned(what, () => deliver(endPing(ping, this.rid, message, durationMs), attempts)))];
     }
 }
@@ -20011,7 +20132,7 @@ async function warned(what, work) {
     }
     catch (error) {
         // another error is one of ours, and may hold anything
-        const reason = error instanceof NotDelivered ? error.message : 'an unexpected error';
+        const reason = error instanceof NotDelivered ? error.message : 'unexpected error';
         return [`${what} was not delivered: ${clean(reason).replaceAll(/\s+/g, ' ').slice(0, LONGEST_REASON)}`];
     }
 }

@@ -36,7 +36,7 @@ check_journal() {
 leave_journal() { left_journals="$left_journals $1"; }
 
 # settle_journal FILE: nobody will bring that restore to an end any more; what was to be done stays readable
-settle_journal() { mv -f ".work/$1" ".work/settled-$1" || fail E_PERM "the journal $directory/.work/$1 could not be renamed"; }
+settle_journal() { mv -f ".work/$1" ".work/settled-$1" || fail E_PERM "could not rename the journal $directory/.work/$1"; }
 
 # end_restore: the lock is given back as by any other command
 end_restore() { restoring='' due=''; }

@@ -99,6 +99,7 @@ find_target() {
       parent=${parent:-/}
     done
   else
+    no_directory "$live" "$1"
     [ -f "$live" ] || fail E_SOURCE_INVALID "$1 is not a regular file"
     # shellcheck disable=SC2046 # the fields of ls are meant to be split
     set -- "$1" $(ls -nd -- "$live")
@@ -111,6 +112,18 @@ find_target() {
   if [ ! -w "$parent" ] || [ ! -x "$parent" ]; then fail E_PERM "$my_name may not write in $parent, where the restored database is put"; fi
 }
 
+# tell_group FILE: its group, when no new file beside it can get that from us; a folder may give its own to all files in it
+tell_group() {
+  # shellcheck disable=SC2046 # the fields of ls are meant to be split
+  set -- "$1" $(ls -nd -- "$1")
+  case $my_uid:" $(id -G) " in 0:* | *" $5 "*) return 0 ;; esac
+  # shellcheck disable=SC2046
+  set -- "$1" "$5" $(ls -nd -- "$folder")
+  case $3:$6 in ??????[sS]*:"$2") return 0 ;; esac
+  # shellcheck disable=SC2012 # a group's name; busybox has no stat -c everywhere
+  put foreign_group "$(ls -ld -- "$1" | sed 's/  */ /g' | cut -d ' ' -f 4)"
+}
+
 # look_there NAMED-ARGUMENTS: what the target is, and what is in it
 look_there() {
   arguments "$@"
@@ -118,7 +131,10 @@ look_there() {
   tell_sqlite
   find_target "$source" ''
   # here alone: what a restore that died has left may be a second name
-  [ "$state" = missing ] || check_names "$live"
+  if [ "$state" != missing ]; then
+    check_names "$live"
+    tell_group "$live"
+  fi
   enter_place 64
   put target_free_kib "$(free_kib "$parent")"
   put live_bytes "$(($(size_of "$live") + $(size_of "$live-wal")))"

@@ -59,6 +59,7 @@ look_sqlite() {
       *) fail E_SOURCE_MISSING "$source" ;;
     esac
   fi
+  no_directory "$source" "$source"
   [ -f "$source" ] || fail E_SOURCE_INVALID "$source is not a regular file"
   # shellcheck disable=SC2046 # the fields of ls are meant to be split; busybox has no stat -c everywhere
   set -- $(ls -nLd -- "$source")
@@ -76,6 +77,13 @@ look_sqlite() {
   put source_bytes "$(($(size_of "$source") + $(size_of "$source-wal")))"
   choose_sqlite
   tell_sqlite
+}
+
+# no_directory PATH SHOWN
+no_directory() {
+  [ -d "$1" ] || return 0
+  put is_directory 1
+  fail E_SOURCE_INVALID "$2 is a directory"
 }
 
 # check_names FILE: -wal and -journal belong to a name. Through another one of the same file (a hard link, the mount of a single file) what

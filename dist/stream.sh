@@ -11,7 +11,7 @@ fifos() {
     shift
     set -- "$@" "$work/$fifo"
   done
-  mkfifo "$@" || failed E_PERM "mkfifo failed in the work folder"
+  mkfifo "$@" || failed E_PERM "mkfifo failed in the work directory"
 }
 
 # running_stage NAME PID: one more stage of a pipe that runs now
@@ -41,7 +41,7 @@ store() {
   shift
   files='payload sum count plain_sum plain_count read e1 e2 e3 e4 e5 e6 e_reader'
   for stage in $packing; do files="$files e_$stage e_un$stage"; done
-  (for file in $files; do : >"$work/$file" || exit; done) 2>/dev/null || failed E_PERM "can not write in the work folder"
+  (for file in $files; do : >"$work/$file" || exit; done) 2>/dev/null || failed E_PERM "cannot write to the work directory"
   pipes='source packed_hash packed_size file' plain=$work/source running=''
   [ -z "$hash_plain" ] || pipes="$pipes plain plain_hash plain_size" plain=$work/plain
   for stage in $packing; do pipes="$pipes packed_$stage"; done
@@ -86,7 +86,7 @@ store() {
       ;;
   esac
   if [ -n "$encrypt" ] && [ "$(packing_of "$work/payload")" != "$encrypt" ]; then
-    fail E_DUMP_FAILED "what $encrypt wrote is not encrypted with it, although it told of no error (is it a wrapper?)"
+    fail E_DUMP_FAILED "the output of $encrypt is not encrypted, although it reported no error (is it a wrapper?)"
   fi
   end_hooks
   sync_file "$work/payload"
@@ -100,17 +100,17 @@ store() {
   fi
   # busybox tee and cat can miss a full disk
   if [ "$(size_of "$work/payload")" != "$bytes" ] || [ "$bytes" = 0 ]; then
-    failed E_DUMP_FAILED "the file has $(counted "$(size_of "$work/payload")" byte), the stream had $bytes"
+    failed E_DUMP_FAILED "the file has $(counted "$(size_of "$work/payload")" byte), but the stream had $bytes"
   fi
   put sha256 "$sha256"
   put bytes "$bytes"
   [ -z "$plain_bytes" ] || put plain_bytes "$plain_bytes"
 }
 
-not_whole='what the tool wrote is not whole, although it told of no error (is it a wrapper?)'
+not_whole='the output of the tool is not complete, although it reported no error (is it a wrapper?)'
 
 # unlike TEXT: what came out again is not what went in
-unlike() { fail E_CHECKSUM "what the backup decompresses to is not what went in: $1"; }
+unlike() { fail E_CHECKSUM "the backup does not decompress to what was written: $1"; }
 
 # refuse_other: when that is what the reader has found; cmp leaves at the first byte that differs, which ends the stages before it
 refuse_other() {
@@ -197,12 +197,12 @@ check_space() {
     put nospace "$(cd "$1" && pwd -P)"
     put free_kib "$free"
     put needed_kib "$2"
-    fail E_NOSPACE "$2 KiB are needed, $free KiB are free"
+    fail E_NOSPACE "$2 KiB needed, $free KiB free"
   fi
   inodes=$(free_inodes "$1")
   if [ "${inodes:-100}" -lt 40 ]; then
     put nospace "$(cd "$1" && pwd -P)"
-    fail E_NOSPACE "$inodes inodes are free, 40 are needed"
+    fail E_NOSPACE "40 inodes needed, $inodes free"
   fi
 }
 

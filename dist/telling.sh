@@ -17,10 +17,10 @@ tell_run() {
 put_metrics() {
   why='' first=''
   if [ -L "$1" ] || { [ -e "$1" ] && [ ! -f "$1" ]; }; then
-    why='it is no regular file'
+    why='it is not a regular file'
   elif [ -s "$1" ]; then
     { IFS= read -r first <"$1"; } 2>/dev/null
-    case $first in '# HELP db_backup_'*) ;; *) why='what is in it is not of this action' ;; esac
+    case $first in '# HELP db_backup_'*) ;; *) why='its content was not written by this action' ;; esac
   fi
   if [ -z "$why" ]; then
     hold
@@ -46,7 +46,7 @@ metrics_text() {
 append_history() {
   for file in history.jsonl history.1.jsonl; do
     if [ -L "$file" ] || { [ -e "$file" ] && [ ! -f "$file" ]; }; then
-      put note "$directory/$file is no regular file: the history was not written"
+      put note "$directory/$file is not a regular file, so the history was not written"
       return
     fi
   done

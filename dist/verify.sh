@@ -5,8 +5,8 @@ foreign='' # a dump that this action did not make, which has no checksum beside 
 # check_payload: the stored file against the manifest and the checksum beside it, before any tool reads a byte of it; then, where more is
 # asked for, whether what encrypts it opens
 check_payload() {
-  if [ -L "$payload" ] || [ ! -f "$payload" ]; then fail E_CHECKSUM "$payload is not there, or is no regular file"; fi
-  [ "$(size_of "$payload")" = "$bytes" ] || fail E_CHECKSUM "$payload has $(counted "$(size_of "$payload")" byte), the manifest says $bytes"
+  if [ -L "$payload" ] || [ ! -f "$payload" ]; then fail E_CHECKSUM "$payload is missing, or is not a regular file"; fi
+  [ "$(size_of "$payload")" = "$bytes" ] || fail E_CHECKSUM "$payload has $(counted "$(size_of "$payload")" byte), but the manifest says $bytes"
   [ -n "$foreign" ] || check_sidecar
   emit phase checksum "$bytes"
   run sha256sum <"$payload" >"$work/sum" 2>"$work/e1" || {
@@ -14,15 +14,15 @@ check_payload() {
     fail E_CHECKSUM "$payload could not be read: $(cat "$work/e1")"
   }
   read -r again _ <"$work/sum"
-  [ "$again" = "$sha256" ] || fail E_CHECKSUM "the SHA-256 of $payload is $again, the manifest says $sha256"
+  [ "$again" = "$sha256" ] || fail E_CHECKSUM "the SHA-256 of $payload is $again, but the manifest says $sha256"
   [ "$verify" = checksum ] || open_payload "$payload"
 }
 
 # check_sidecar: the checksum beside a backup of ours
 check_sidecar() {
-  if [ -L "$payload.sha256" ] || [ ! -f "$payload.sha256" ]; then fail E_CHECKSUM "$payload.sha256 is not there, or is no regular file"; fi
+  if [ -L "$payload.sha256" ] || [ ! -f "$payload.sha256" ]; then fail E_CHECKSUM "$payload.sha256 is missing, or is not a regular file"; fi
   [ "$(dd if="$payload.sha256" bs=512 count=1 2>/dev/null)" = "$sha256  $payload" ] ||
-    fail E_CHECKSUM "$payload.sha256 does not say what the manifest says"
+    fail E_CHECKSUM "$payload.sha256 does not match the manifest"
 }
 
 # unpack_to FILE BYTES: the payload, unpacked, which must come to exactly that many bytes
@@ -34,9 +34,9 @@ unpack_to() {
   run unpack_limited $(($2 / 512 + 64)) <"$payload" >"$1" 2>"$work/e1" || {
     status=$?
     told_killed $status "what unpacks $payload"
-    failed E_CHECKSUM "$payload can not be decompressed, or to more than its manifest says (status $status): $(cat "$work/e1")"
+    failed E_CHECKSUM "$payload cannot be decompressed, or decompresses to more than its manifest says (status $status): $(cat "$work/e1")"
   }
-  [ "$(size_of "$1")" = "$2" ] || fail E_CHECKSUM "$payload decompresses to $(counted "$(size_of "$1")" byte), the manifest says $2"
+  [ "$(size_of "$1")" = "$2" ] || fail E_CHECKSUM "$payload decompresses to $(counted "$(size_of "$1")" byte), but the manifest says $2"
 }
 
 unpack_limited() {
@@ -58,7 +58,7 @@ each_assert() {
 
 # hash_file FILE: of an existing backup
 hash_file() {
-  if [ -L "$1" ] || [ ! -f "$1" ]; then fail E_CHECKSUM "$directory/$1 is not there"; fi
+  if [ -L "$1" ] || [ ! -f "$1" ]; then fail E_CHECKSUM "$directory/$1 is missing"; fi
   small_folder
   tell_reading
   run sha256sum <"./$1" >"$tmp/sum" || fail E_CHECKSUM "$directory/$1 could not be read"
@@ -71,21 +71,21 @@ hash_file() {
 prove_payload() {
   packing=$2
   for file in "$1" "$1.sha256"; do
-    if [ -L "$file" ] || [ ! -f "$file" ]; then unproven "$file is not there, or is no regular file"; fi
+    if [ -L "$file" ] || [ ! -f "$file" ]; then unproven "$file is missing, or is not a regular file"; fi
   done
   small_folder
   tell_reading
   run sha256sum <"$1" >"$tmp/sum" 2>"$tmp/error" || unproven "$1 could not be read: $(cat "$tmp/error")"
   read -r sha256 _ <"$tmp/sum"
-  [ "$(dd if="$1.sha256" bs=512 count=1 2>/dev/null)" = "$sha256  $1" ] || unproven "$1.sha256 says something else than its bytes"
+  [ "$(dd if="$1.sha256" bs=512 count=1 2>/dev/null)" = "$sha256  $1" ] || unproven "its bytes do not match $1.sha256"
   for stage in $packing; do
-    have "$stage" || unproven "the host has no $stage to unpack it"
+    have "$stage" || unproven "$stage is not installed on the host to unpack it"
   done
   mkfifo "$tmp/plain" || failed E_PERM "mkfifo failed in $tmp"
   hold
   wc -c <"$tmp/plain" >"$tmp/count" 2>/dev/null 3>&- 9>&- & counting=$! && started $counting
   release
-  run unpack <"$1" >"$tmp/plain" 2>"$tmp/error" || unproven "$1 can not be unpacked: $(cat "$tmp/error")"
+  run unpack <"$1" >"$tmp/plain" 2>"$tmp/error" || unproven "$1 cannot be unpacked: $(cat "$tmp/error")"
   wait $counting
   stages=$teller
   put proven_bytes "$(size_of "./$1")"
