@@ -112,7 +112,7 @@ test('of a restore that is killed it is told what is not known; the host settles
         hint: expect.stringContaining('/api/database/health'),
       },
       message: 'restore ended with SIGKILL, and without a report: whether the database was replaced is not known',
-      left: expect.stringContaining('not known'),
+      left: expect.stringContaining('unknown'),
     },
   });
   expect(api.log()).toMatch(/ call POST \/api\/database\/restore 500 \d+ ms .*code=E_INTERNAL/);

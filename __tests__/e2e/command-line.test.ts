@@ -148,7 +148,7 @@ describe('exit status', () => {
     const unconfirmed = await commandLine(['restore', 'latest', ...local]);
     expect(unconfirmed.code).toBe(2);
     expect(plain(unconfirmed.stderr).at(-1)).toContain(
-      "Run with `--dry-run` to see what would be lost. If that is meant, give `--confirm 'app'\\''s.db'`.",
+      "Run with `--dry-run` to see what would be lost. If you accept that, give `--confirm 'app'\\''s.db'`.",
     );
   });
 

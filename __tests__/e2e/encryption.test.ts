@@ -178,7 +178,7 @@ function asOwner(how: How, lines: string): string {
 
 test('list names how each is encrypted', async () => {
   const result = await scene.run({ command: 'list' });
-  expect(result.visible).toMatch(/encrypted with gpg by a passphrase/);
+  expect(result.visible).toMatch(/encrypted with gpg using a passphrase/);
   expect(result.visible).toMatch(/encrypted with gpg for [0-9A-F]{16}/);
   expect(result.summary).toMatch(/KB, gpg/i);
 });

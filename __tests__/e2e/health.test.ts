@@ -100,7 +100,7 @@ describe('a database with backups', () => {
   test('the summary has them, in words', () => {
     expect(healthy.summary).toMatch(/^## ✅ Health of `app`: the newest verified backup is \d+ seconds? old$/m);
     expect(healthy.summary).toContain('| Integrity | ok |');
-    expect(healthy.summary).toMatch(/\| Last proof by a restore \| `app-.*` on \d{4}-\d\d-\d\d, in /);
+    expect(healthy.summary).toMatch(/\| Last scratch restore \| `app-.*` on \d{4}-\d\d-\d\d, in /);
     expect(healthy.summary).toContain('| The newest is | not encrypted |');
   });
 

@@ -347,7 +347,7 @@ describe('what the host has lost', () => {
     const result = await verify();
     expect({ code: result.code, ...result.outputs }).toMatchObject({ code: 0, 'backup-id': good, 's3-uri': uri() });
     expect(result.visible).toMatch(/is damaged: .* is taken from s3:/);
-    expect(result.visible).toContain('the level is recorded nowhere');
+    expect(result.visible).toContain('the level is not recorded');
     const status = JSON.parse(readFileSync(join(scene.directory, 'status.json'), 'utf8'));
     expect(status).toMatchObject({ command: 'verify', ok: true });
     lose('.json', '.sqlite.sha256');
@@ -399,7 +399,7 @@ describe('a proof on the runner', () => {
     const without = await verify({ 'verify-on': 'runner' });
     expect(without.outputs).toMatchObject({ 'error-code': '', 's3-uri': '' });
     expect(without.visible).toContain('pull: ');
-    expect(without.visible).toMatch(/is pulled from the host; the store did not help: .*AccessDenied/);
+    expect(without.visible).toMatch(/is read from the host, because the store failed: .*AccessDenied/);
   });
 
   test('tells damage of the store, and leaves the host as it is', async () => {

@@ -38,7 +38,7 @@ async function expectTurnedAway(says: string): Promise<void> {
     'E_CONNECT',
     `takes no connections now: `,
     says,
-    'Nothing was kept, nothing was rotated, the database was not changed.',
+    'Nothing was kept, nothing was rotated, and the database was not changed.',
   );
   expect(backupsIn(scene.directory)).toEqual(before);
   await nothingLeft(scene);

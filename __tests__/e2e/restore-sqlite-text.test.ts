@@ -216,7 +216,7 @@ describe('verify takes an old dump', () => {
     });
     expect(reportOf(result)).toMatchObject({ backup: null, backups: [], tables: [{ name: 't', rows: 2 }] });
     expect(result.summary).toMatch(/## ✅ Dump `.*old\.sql\.gz` is intact: restore verified/);
-    expect(result.summary).toMatch(/restored into a scratch database.*no `\.sha256` beside it.*no manifest/);
+    expect(result.summary).toMatch(/restored into a throw-away database.*no `\.sha256` file beside it.*no manifest/);
     expectFailure(await verify('./old.sql.gz', { verify: 'restore', assert: 'SELECT 0' }), 'E_ASSERT');
   });
 
@@ -226,7 +226,7 @@ describe('verify takes an old dump', () => {
     for (const level of ['checksum', 'content']) {
       const result = await verify('./old.db', { verify: level });
       expect({ code: result.code, ...result.outputs }).toMatchObject({ code: 0, 'verified-level': level });
-      expect(result.summary).toContain('its bytes are those of the `.sha256` beside it');
+      expect(result.summary).toContain('its bytes match the `.sha256` file beside it');
     }
     put('old.db.sha256', `${'0'.repeat(64)}  old.db\n`);
     expectFailure(await verify('./old.db'), 'E_CHECKSUM', '0'.repeat(64));

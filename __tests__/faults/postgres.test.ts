@@ -24,7 +24,7 @@ import { createUser, type TestUser } from '../helpers/users.js';
 // A dump stands still in the middle of a table, since another session has locked an index that it needs; then something dies.
 
 type Inputs = Record<string, string>;
-const UNTOUCHED = 'Nothing was kept, nothing was rotated, the database was not changed.';
+const UNTOUCHED = 'Nothing was kept, nothing was rotated, and the database was not changed.';
 
 /** A host with a database of its own on the server. */
 interface Place {

@@ -86,7 +86,7 @@ test('the summary of a list has them in a folded table', () => {
   expect(history).toHaveLength(20);
   const text = renderSummary(sampleReport({ command: 'list', retention: [], history }));
   const [, section = ''] =
-    /<summary>The last runs that changed something<\/summary>\n\n([\s\S]*?)\n\n<\/details>/.exec(text) ?? [];
+    /<summary>The latest runs that changed something<\/summary>\n\n([\s\S]*?)\n\n<\/details>/.exec(text) ?? [];
   const rows = section.split('\n');
   expect(rows).toHaveLength(22);
   for (const row of rows) expect(row).toMatch(/^\|(?: [^|]* \|){8}$/);

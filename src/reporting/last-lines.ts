@@ -18,7 +18,7 @@ function undoing({ undo }: RestoreReport): string[] {
   const hand = platform().byHand;
   if (hand !== null) return ['to undo this restore:', indented(hand.typed(undo))];
   return [
-    'to undo this restore, run once more with these inputs instead of those of the restore:',
+    'to undo this restore, run again with these inputs in place of those of the restore:',
     ...inputLines(undo).map(indented),
   ];
 }
@@ -28,7 +28,7 @@ function goingOn({ next }: RestoreReport): string[] {
   const hand = platform().byHand;
   if (hand === null) {
     return [
-      'to restore exactly this backup, run once more with these inputs, and with the others as they are:',
+      'to restore exactly this backup, run again with these inputs, and leave the others as they are:',
       ...inputLines(next).map(indented),
     ];
   }
