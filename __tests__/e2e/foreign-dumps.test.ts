@@ -196,7 +196,7 @@ describe('is refused', () => {
     for (const [tool, advice, command] of tools) {
       const [program = '', ...args] = command;
       const path = put('packed', execFileSync(program, args, { maxBuffer: 1 << 26 }));
-      await refused(path, 'E_SOURCE_INVALID', new RegExp(`is packed by ${tool};`), new RegExp(advice));
+      await refused(path, 'E_SOURCE_INVALID', new RegExp(`is packed with ${tool};`), new RegExp(advice));
     }
     const home = mkdtempSync(join(tmpdir(), 'dbb-gpg-'));
     const gpg = [
@@ -230,7 +230,7 @@ describe('is refused', () => {
       'E_SOURCE_INVALID',
       /encrypted with age/,
     );
-    await refused(put('7z', Buffer.from('377abcaf271c0004', 'hex')), 'E_SOURCE_INVALID', /packed by 7z/);
+    await refused(put('7z', Buffer.from('377abcaf271c0004', 'hex')), 'E_SOURCE_INVALID', /packed with 7z/);
     await refused(
       put('twice', gzipSync(zstdCompressSync(bytes('x.sql')))),
       'E_SOURCE_INVALID',
@@ -257,7 +257,7 @@ describe('is refused', () => {
     await refused(
       put('cut.sql', bytes('x.sql').subarray(0, -400)),
       'E_SOURCE_INVALID',
-      /a script of pg_dump that was cut/,
+      /a truncated script of pg_dump/,
     );
     for (const name of ['dir.tar', 'x.tar']) {
       for (const kept of [3000, 20_000, bytes(name).length - 11_000]) {
@@ -274,14 +274,14 @@ describe('is refused', () => {
     await refused(
       put('noise', Buffer.from(Array.from({ length: 4096 }, (__, i) => (i * 89 + 200) % 256))),
       'E_SOURCE_INVALID',
-      /no dump that this action knows/,
+      /not a dump that this action knows/,
     );
     await refused(
       put('page.html', '<!DOCTYPE html>\n<p>404 SELECT</p>\n'),
       'E_SOURCE_INVALID',
-      /no dump that this action knows/,
+      /not a dump that this action knows/,
     );
-    await refused(put('x.csv', 'id,name\n1,SELECT\n'), 'E_SOURCE_INVALID', /no dump that this action knows/);
+    await refused(put('x.csv', 'id,name\n1,SELECT\n'), 'E_SOURCE_INVALID', /not a dump that this action knows/);
   });
 
   test('what belongs to another database, or to more than one', async () => {
@@ -322,9 +322,9 @@ describe('is refused', () => {
     execFileSync('cp', ['-r', at('dir'), at('second')]);
     await refused(tar('two.tar', 'dir', 'second'), 'E_SOURCE_INVALID', /more than one dump/);
     symlinkSync('/etc', at('second/etc'));
-    await refused(tar('link.tar', 'second'), 'E_SOURCE_INVALID', /links, devices or ways out/);
-    await refused(tar('absolute.tar', 'dir', '/etc/hostname'), 'E_SOURCE_INVALID', /links, devices or ways out/);
-    await refused(tar('up.tar', 'dir', 'dir/../x.sql'), 'E_SOURCE_INVALID', /links, devices or ways out/);
+    await refused(tar('link.tar', 'second'), 'E_SOURCE_INVALID', /links, devices or paths out/);
+    await refused(tar('absolute.tar', 'dir', '/etc/hostname'), 'E_SOURCE_INVALID', /links, devices or paths out/);
+    await refused(tar('up.tar', 'dir', 'dir/../x.sql'), 'E_SOURCE_INVALID', /links, devices or paths out/);
   });
 
   test('a SQLite file that is in use, or was copied in the middle', async () => {
@@ -347,7 +347,7 @@ describe('is refused', () => {
 test('a script of another tool, one of Windows, and one with a byte order mark', async () => {
   const text = bytes('x.sql').toString('utf8');
   const own = put('own.sql', '/* ours\n   SELECT */\n\n-- by hand\ncreate table t (a int);\n');
-  await refused(own, 'E_SOURCE_INVALID', /is no dump that this action knows/);
+  await refused(own, 'E_SOURCE_INVALID', /is not a dump that this action knows/);
   await refused(
     put('windows.sql', text.replaceAll('\n', '\r\n')),
     'E_SOURCE_INVALID',

@@ -307,7 +307,7 @@ describe('the live database', () => {
     await sql(database, 'CREATE TABLE c (a REFERENCES a (id)); INSERT INTO c VALUES (77), (78);');
     const result = await look();
     expectHealthy(result, 'E_UNHEALTHY');
-    expect(finding(result, 'E_UNHEALTHY')).toContain('are broken in 2 rows');
+    expect(finding(result, 'E_UNHEALTHY')).toContain('are violated in 2 rows');
     expect(reportOf(result).health?.database?.foreignKeyErrors).toBe(2);
   });
 

@@ -230,7 +230,11 @@ test('through the runner the memory does not grow with the backup', async () => 
   const sampler = setInterval(() => {
     peak = Math.max(peak, peakKib(action.child.pid) * 1024);
   }, 50);
-  expectFailure(await action.result(), 'E_SOURCE_INVALID', 's3://shop-backups/large is no dump that this action knows');
+  expectFailure(
+    await action.result(),
+    'E_SOURCE_INVALID',
+    's3://shop-backups/large is not a dump that this action knows',
+  );
   clearInterval(sampler);
   expect(peak).toBeGreaterThan(50_000_000);
   expect(peak).toBeLessThan(200_000_000);
@@ -429,7 +433,7 @@ describe('a dump that this action did not make', () => {
 
   test('is refused by its name in the store when it is none', async () => {
     const backup = store('old/notes.txt', Buffer.from('nothing to see\n'));
-    expectFailure(await restore({ backup }), 'E_SOURCE_INVALID', 's3://shop-backups/old/notes.txt is no dump that');
+    expectFailure(await restore({ backup }), 'E_SOURCE_INVALID', 's3://shop-backups/old/notes.txt is not a dump that');
     expectFailure(await restore({ backup: store('old/empty', Buffer.alloc(0)) }), 'E_SOURCE_INVALID', 'is empty');
     expectFailure(await verify({ backup }), 'E_MANIFEST', 'has no manifest beside it');
     expect(content()).toBe('1,2,3,4');

@@ -311,7 +311,7 @@ describe('a check that fails afterwards: everything as it was', () => {
 describe('what is refused', () => {
   test.each([
     ['a folder', (path: string) => mkdirSync(path), 'is not a regular file'],
-    ['a text', (path: string) => writeFileSync(path, 'root:x:0:0:root:/root:/bin/bash\n'), 'is no SQLite database'],
+    ['a text', (path: string) => writeFileSync(path, 'root:x:0:0:root:/root:/bin/bash\n'), 'is not a SQLite database'],
     ['an empty file', (path: string) => writeFileSync(path, ''), 'is empty (0 bytes)'],
     ['a link to nowhere', (path: string) => symlinkSync('itself', path), 'leads nowhere'],
   ])('%s in the place of another target', async (_, make, says) => {

@@ -88,7 +88,7 @@ describe('a restore that was cut off', () => {
     const result = await scene.run({ 'settle-unfinished': 'true' });
     expectBackup(result);
     expect(warnings(result)).toEqual([
-      expect.stringMatching(/put aside as \.work\/settled-restore-app-.*Look at \S*staging\.db/s),
+      expect.stringMatching(/put aside as \.work\/settled-restore-app-.*Check whether \S*staging\.db is in the state/s),
     ]);
     expect(readFileSync(join(scene.directory, '.work', `settled-${journal}`), 'utf8')).toBe(before);
     expect(warnings(await scene.run())).toEqual([]);
@@ -105,7 +105,7 @@ describe('a restore that was cut off', () => {
     expectFailure(
       await scene.run(),
       'E_UNFINISHED',
-      `its journal ${journal} can not be read`,
+      `its journal ${journal} cannot be read`,
       'settle-unfinished: true',
       'Nothing was kept',
     );

@@ -155,15 +155,15 @@ describe('a URL', () => {
     ['sqlite3:///app.db', '"sqlite3:///" is absolute to some programs and relative to others; give the plain path'],
     [
       'mysql:host=h;x=hunter2',
-      `it names a mysql database, and this version backs up PostgreSQL and SQLite only; ${FORMS}`,
+      `it names a mysql database, but this version only backs up PostgreSQL and SQLite; ${FORMS}`,
     ],
     [
       'jdbc:mysql://h/db?user=u',
-      `it names a mysql database, and this version backs up PostgreSQL and SQLite only; ${FORMS}`,
+      `it names a mysql database, but this version only backs up PostgreSQL and SQLite; ${FORMS}`,
     ],
     [
       'libsql://hunter2.turso.io',
-      `it names a libsql database, and this version backs up PostgreSQL and SQLite only; ${FORMS}`,
+      `it names a libsql database, but this version only backs up PostgreSQL and SQLite; ${FORMS}`,
     ],
     ['https://hunter2@x', `${FORMS}; a relative path with a colon in its first segment starts with "./"`],
     ['"postgres://u:hunter2@h/d"', `${FORMS}; the bare value, without quotes or NAME= around it`],

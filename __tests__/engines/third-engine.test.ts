@@ -105,7 +105,7 @@ test('its files are known as dumps, also of those that another one would restore
   expect(readFileSync(file, 'utf8')).toBe('copied 1\n');
   const refused = await run('restore', { backup: scene.database, confirm: 'app.txt' });
   expect(refused.report.error?.message).toContain(
-    'is a SQLite database, and what it would be restored into is a database of copied',
+    'is a SQLite database, but it would be restored into a database of copied',
   );
 }, 30_000);
 

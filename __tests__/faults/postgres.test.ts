@@ -346,7 +346,7 @@ describe('the session that holds the snapshot', () => {
     expect(rowsTold(place.scene, id)).toEqual((await rowsOf(server, place.database)).map(([name]) => [name, null]));
     const warnings = result.annotations.map(({ message }) => message);
     expect(warnings).toEqual([
-      expect.stringMatching(/rows of 3 tables were not counted, as the session that counts them ended early/),
+      expect.stringMatching(/rows of 3 tables were not counted, because the session that counts them ended early/),
     ]);
     expect(await sessionsLeft(server, place.database)).toEqual([]);
   });
@@ -360,7 +360,7 @@ describe('the session that holds the snapshot', () => {
     });
     succeeded(result);
     const [warning] = result.annotations.map(({ message }) => message);
-    expect(warning).toMatch(/not counted, as the session that counts them ended early \(.*administrator command/);
+    expect(warning).toMatch(/not counted, because the session that counts them ended early \(.*administrator command/);
   });
 
   test('killed before all of pg_dump has the snapshot', async () => {

@@ -86,7 +86,7 @@ async function deal(run: Run, connection: Connection, file: string, text: string
 /** What a restore may leave, for the person who settles it. */
 function lookAt(run: Run, journal: Journal | null): string {
   const left = engineOf(run.settings.database).leaves;
-  return `Check ${journal === null ? 'the database' : quoteOutside(journal.target, 300)}: whether it is in the state that you want, whether the application runs, and whether there are ${left}.`;
+  return `Check whether ${journal === null ? 'the database' : quoteOutside(journal.target, 300)} is in the state that you want, whether the application runs, and whether there are ${left}.`;
 }
 
 /** Throws what keeps it from being brought to an end; `begun` is called when something is changed for it. */
