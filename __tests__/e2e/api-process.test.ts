@@ -147,8 +147,8 @@ test.each<[what: string, args: string[], env: Record<string, string>, message: R
   ['a short token', [], { DB_BACKUP_TOKEN: 'x'.repeat(31) }, /E_INPUT: token: expected 32 characters or more/],
   ['a token with a blank', [], { DB_BACKUP_TOKEN: `${API_TOKEN} x` }, /E_INPUT: token: expected ASCII/],
   ['a token as an option', [`--token=${API_TOKEN}`], {}, /E_INPUT: token: it is no option, since every user/],
-  ['a file that is not there', ['--token-file', '/nowhere'], {}, /E_INPUT: token: \/nowhere can not be read: ENOENT/],
-  ['a secret as an option', ['--key', 'x'], {}, /E_INPUT: key: a secret is no option/],
+  ['a file that is not there', ['--token-file', '/nowhere'], {}, /E_INPUT: token: \/nowhere cannot be read: ENOENT/],
+  ['a secret as an option', ['--key', 'x'], {}, /E_INPUT: key: a secret cannot be an option/],
   ['an input that is wrong', ['--keep', 'seven'], {}, /E_INPUT: keep: expected/],
   ['no port', ['--port', '65536'], {}, /E_INPUT: port: expected/],
   ['an address for all', ['--listen', '0.0.0.0'], {}, /E_INPUT: allowed-host: required with --listen 0\.0\.0\.0/],
@@ -157,7 +157,7 @@ test.each<[what: string, args: string[], env: Record<string, string>, message: R
     'no configuration where one is said to be',
     ['--config', '/nowhere.yml'],
     {},
-    /E_INPUT: \/nowhere\.yml: it can not be read/,
+    /E_INPUT: \/nowhere\.yml: it cannot be read/,
   ],
   ['an option that is none', ['--databse', 'x'], {}, /unknown option '--databse'/],
 ])('does not start with %s', async (_what, args, env, message) => {
@@ -174,8 +174,8 @@ test('it says at once what is missing, and what would be that of several databas
   writeFileSync(join(folder, 'two.yml'), 'databases: { a: { database: /a.db }, b: { database: /b.db } }\n');
   const both = startServe(['--config', 'two.yml', '--name', 'x'], { cwd: folder, env: { DATABASE_URL: '/c.db' } });
   expect(await both.ended).toBe(2);
-  expect(both.log()).toMatch(/E_INPUT: database: it would be that of each of a, b: leave it to/);
-  expect(both.log()).toMatch(/E_INPUT: name: it would be that of each of a, b/);
+  expect(both.log()).toMatch(/E_INPUT: database: it would apply to each of a, b: leave it to/);
+  expect(both.log()).toMatch(/E_INPUT: name: it would apply to each of a, b/);
 });
 
 test('a port that is taken, and an address that others reach', async () => {

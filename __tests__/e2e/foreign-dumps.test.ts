@@ -166,10 +166,10 @@ describe('is refused', () => {
     await refused(at('nowhere'), 'E_NOT_FOUND', /there is no file .*nowhere on the host/);
     await refused(folder, 'E_SOURCE_INVALID', /is a folder$/);
     await refused(at('dir'), 'E_SOURCE_INVALID', /pg_dump -Fd made/, /tar -cf/);
-    await refused('/dev/null', 'E_SOURCE_INVALID', /no regular file/);
+    await refused('/dev/null', 'E_SOURCE_INVALID', /not a regular file/);
     await refused(put('empty', ''), 'E_SOURCE_INVALID', /is empty/);
     execFileSync('mkfifo', [at('fifo')]);
-    await refused(at('fifo'), 'E_SOURCE_INVALID', /no regular file/);
+    await refused(at('fifo'), 'E_SOURCE_INVALID', /not a regular file/);
     symlinkSync(at('nowhere'), at('dangling'));
     await refused(at('dangling'), 'E_NOT_FOUND', /dangling/);
   });
@@ -243,16 +243,16 @@ describe('is refused', () => {
     await refused(
       put('cut.gz', gzipSync(bytes('x.dump')).subarray(0, 200)),
       'E_SOURCE_INVALID',
-      /damaged, or was cut: .*gzip/s,
+      /damaged or truncated: .*gzip/s,
     );
     await refused(
       put('cut.zst', zstdCompressSync(bytes('x.sql')).subarray(0, 300)),
       'E_SOURCE_INVALID',
-      /damaged, or was cut/,
+      /damaged or truncated/,
     );
     const crc = gzipSync('SELECT 1;\n');
     crc.writeUInt32LE(7, crc.length - 8);
-    await refused(put('crc.gz', crc), 'E_SOURCE_INVALID', /damaged, or was cut: .*crc/s);
+    await refused(put('crc.gz', crc), 'E_SOURCE_INVALID', /damaged or truncated: .*crc/s);
     await refused(put('hollow.gz', gzipSync('')), 'E_SOURCE_INVALID', /unpacks to nothing/);
     await refused(
       put('cut.sql', bytes('x.sql').subarray(0, -400)),
@@ -262,14 +262,14 @@ describe('is refused', () => {
     for (const name of ['dir.tar', 'x.tar']) {
       for (const kept of [3000, 20_000, bytes(name).length - 11_000]) {
         const cut = bytes(name).subarray(0, kept);
-        await refused(put('cut.tar', cut), 'E_SOURCE_INVALID', /damaged, or was cut/);
-        await refused(put('cut.tar.gz', gzipSync(cut)), 'E_SOURCE_INVALID', /damaged, or was cut/);
+        await refused(put('cut.tar', cut), 'E_SOURCE_INVALID', /damaged or truncated/);
+        await refused(put('cut.tar.gz', gzipSync(cut)), 'E_SOURCE_INVALID', /damaged or truncated/);
       }
     }
     await refused(
       put('cut.tar.gz', gzipSync(bytes('dir.tar')).subarray(0, -100)),
       'E_SOURCE_INVALID',
-      /damaged, or was cut/,
+      /damaged or truncated/,
     );
     await refused(
       put('noise', Buffer.from(Array.from({ length: 4096 }, (__, i) => (i * 89 + 200) % 256))),
@@ -289,7 +289,7 @@ describe('is refused', () => {
     await refused(
       at('create.sql'),
       'E_SOURCE_INVALID',
-      /connects to the database shop by itself/,
+      /connects to the database shop on its own/,
       /without `--create`/,
     );
     expect((await look(at('dump.sql'))).dump()).toMatchObject({ kind: 'statements', compression: 'none' });

@@ -128,7 +128,7 @@ describe('a dump that it does not take', () => {
     expectBackup(await scene.run(place));
     await server.sql('left', 'ALTER TABLE t OWNER TO postgres; DROP ROLE leaver');
     const result = await scene.run({ ...place, command: 'restore', confirm: 'left' });
-    expectFailure(result, 'E_RESTORE', 'role "leaver" does not exist', 'Make it there, then restore again');
+    expectFailure(result, 'E_RESTORE', 'role "leaver" does not exist', 'Create it there, then restore again');
     expect(await server.sql('left', 'SELECT one FROM t')).toBe('1');
     await drop(server, 'left');
   });

@@ -233,7 +233,7 @@ describe('parameters of the URL', () => {
       { database: as('app', { query: '?require_auth=scram-sha-256' }) },
       'E_INPUT',
       /the client on the host, pg_dump \(PostgreSQL\) 1\d.*, does not know the parameter require_auth of `database`/,
-      'Take require_auth out of `database`, or install a newer client',
+      'Remove require_auth from `database`, or install a newer client',
     ));
 
   test.each([
@@ -377,7 +377,7 @@ describe('patterns', () => {
       { database: as('app'), schema: 'public\nnowhere' },
       'E_INPUT',
       '`schema` has a pattern that matches nothing: no matching schemas were found for pattern "nowhere"',
-      'without it every schema is in the backup',
+      'without it, every schema is in the backup',
     ));
 
   test.each(sample(['pg_*', '*'], 1))('schema: %s reaches those of the system', (schema) =>

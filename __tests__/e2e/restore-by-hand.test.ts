@@ -305,7 +305,7 @@ describe('of many', () => {
     const person = restore([], inputs);
     await person.until('none of them is good');
     await person.answer(WHICH, '\r');
-    await person.until('None is good: name one.');
+    await person.until('None is good, so choose one.');
     await person.answer(WHICH, '\x03');
     await expectNothing(person, 130);
     const newest = await byHand(['latest'], {

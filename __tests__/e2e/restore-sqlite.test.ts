@@ -143,7 +143,7 @@ describe('pages of another size', () => {
     repage(live('wal'), 'wal');
     const { inode } = stateOf(live('wal'));
     const result = done(await restore('wal'));
-    expect(result.visible).toContain('its pages have another size');
+    expect(result.visible).toContain('its page size differs');
     expect(stateOf(live('wal')).inode).not.toBe(inode);
     await isRestored(live('wal'), 'wal');
     expect(sqlite3(live('wal'), 'PRAGMA page_size').trim()).toBe('4096');
@@ -256,7 +256,7 @@ test('who has it locked is stopped first', async () => {
   const result = done(
     await restore('delete', { 'lock-wait': '1s', 'stop-command': `kill ${lock.pid}`, 'start-command': 'true' }),
   );
-  expect(result.visible).toContain('is locked, so it could not be looked into');
+  expect(result.visible).toContain('is locked, so it could not be read');
   await isRestored(live('delete'), 'delete');
 });
 

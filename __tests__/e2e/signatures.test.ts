@@ -612,7 +612,7 @@ describe('the journal of a restore that was cut off', () => {
     expectFailure(
       await run({ command: 'prune' }),
       'E_UNFINISHED',
-      'is not signed by `signing-key`',
+      'is not signed with `signing-key`',
       'settle-unfinished',
     );
     const settled = await run({ command: 'prune', 'settle-unfinished': 'true' });

@@ -350,7 +350,7 @@ describe('a rehearsal that does not come to its end drops its database', () => {
     const running = await middle(format);
     await server.sql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
     const message = expectFailure(await running.result(), 'E_RESTORE', /terminating connection|server closed/);
-    expect(message).toContain('look at its log');
+    expect(message).toContain('check its log');
   });
 
   test.each(['custom'] as const)('%s: the run is cancelled', async (format) => {

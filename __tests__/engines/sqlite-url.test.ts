@@ -135,7 +135,7 @@ describe('a URL', () => {
     ['sqlite:///../app.db', DOTS],
     ['.', 'expected a path below "/" or below the home of the login user'],
     ['~', 'expected a path below "/" or below the home of the login user'],
-    ['~app/app.db', 'expected a path without "~user": write it absolute, or "~/" for your own home'],
+    ['~app/app.db', 'expected a path without "~user": write an absolute path, or "~/" for your own home'],
     ['/srv/app\n.db', ONE_LINE],
     ['/srv/app\r.db', ONE_LINE],
     ['/srv/app\0.db', ONE_LINE],
