@@ -13,7 +13,7 @@ export const LEFT = {
     text: 'Nothing was kept, nothing was rotated, and the database was not changed.',
     untouched: true,
   },
-  'nothing-restored': { text: 'Nothing was restored or changed.', untouched: true },
+  'nothing-restored': { text: 'Nothing was restored, and nothing was changed.', untouched: true },
   'backup-as-it-was': { text: 'Neither the backup nor the live database was touched.', untouched: true },
   'backup-marked': {
     text: 'The backup is now marked as not verified, so rotation does not rely on it; its bytes and the live database were not touched.',

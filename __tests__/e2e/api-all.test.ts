@@ -64,5 +64,5 @@ test('a call names one database of the server, and is about that one alone', asy
 test('what would be that of each of them keeps it from starting', async () => {
   const { ended, log } = startServe(['--config', 'db-backup.yml', '--name', 'x'], { cwd: folder });
   expect(await ended).toBe(2);
-  expect(log()).toMatch(/E_INPUT: name: it would apply to each of pg-DATABASE: leave it to/);
+  expect(log()).toMatch(/E_INPUT: name: it would be that of each of pg-DATABASE: leave it to/);
 });

@@ -174,8 +174,8 @@ test('it says at once what is missing, and what would be that of several databas
   writeFileSync(join(folder, 'two.yml'), 'databases: { a: { database: /a.db }, b: { database: /b.db } }\n');
   const both = startServe(['--config', 'two.yml', '--name', 'x'], { cwd: folder, env: { DATABASE_URL: '/c.db' } });
   expect(await both.ended).toBe(2);
-  expect(both.log()).toMatch(/E_INPUT: database: it would apply to each of a, b: leave it to/);
-  expect(both.log()).toMatch(/E_INPUT: name: it would apply to each of a, b/);
+  expect(both.log()).toMatch(/E_INPUT: database: it would be that of each of a, b: leave it to/);
+  expect(both.log()).toMatch(/E_INPUT: name: it would be that of each of a, b/);
 });
 
 test('a port that is taken, and an address that others reach', async () => {

@@ -108,7 +108,7 @@ test('one is named by --target, and has to be where a command is about one backu
   const unknown = await run('list', '--target', 'shop-nothing');
   expect(outcomes(unknown)).toEqual([['shop-nothing', '']]);
   expect(unknown.stderr).toContain(
-    `shop-nothing: no database of shop has no database of that name now; it has ${hostile}, shop-later, shop-orders`,
+    `shop-nothing: shop has no database of that name now; it has ${hostile}, shop-later, shop-orders`,
   );
 });
 

@@ -114,7 +114,7 @@ describe('an extension that a superuser alone may create, of a role that may cre
       expect([await rows('shop'), await definitionsOf(server, 'shop')]).toEqual(['100', good]);
       expect(wayOf(result)).toBe('in-place');
       expect(result.visible).toMatch(
-        /Only a superuser may create the extension pageinspect, and app is not one, so it is restored in place, .*what others than app own in .* stays \(of extensions: pageinspect\)/,
+        /Only a superuser may create the extension pageinspect, and app is not one, so it is restored in place, .*what roles other than app own in .* stays \(of extensions: pageinspect\)/,
       );
     },
   );
@@ -198,7 +198,7 @@ describe('an extension that can live in one database alone', () => {
     expect(await rows('jobs')).toBe('100');
     await server.createDatabase('elsewhere');
     const to = { ...admin('jobs'), 'restore-to': server.uri({ database: 'elsewhere' }), confirm: 'elsewhere' };
-    await refused('jobs', to, 'pg_cron can only be created in the database jobs alone', '`restore-to`');
+    await refused('jobs', to, 'pg_cron can only be created in the database jobs', '`restore-to`');
   });
 });
 

@@ -10,7 +10,7 @@ import { sqlite } from '../../src/engines/sqlite/index.js';
 import type { SqliteSource } from '../../src/engines/sqlite/url.js';
 
 const FORMS = 'expected postgresql://USER@HOST/NAME, or the path of a SQLite file, file:PATH or sqlite:PATH';
-const MEMORY = 'it names a database in memory, of which there is no file to back up';
+const MEMORY = 'it names a database in memory, so there is no file to back up';
 const FOLDER = 'expected the path of a file, not of a folder: it ends with "/"';
 const DOTS = 'expected a path without ".." segments';
 const ONE_LINE = 'expected one line without control characters';

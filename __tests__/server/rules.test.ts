@@ -93,7 +93,7 @@ test('a run that ends without a report has not told what it did, and one that di
     },
     {
       ...{ ...failed, outcome: 'unchanged', message: expect.stringMatching(/^restore could not be started: .*E2BIG/) },
-      left: 'Nothing was restored or changed.',
+      left: 'Nothing was restored, and nothing was changed.',
     },
   ]);
   expect(log).toHaveLength(4);

@@ -113,14 +113,14 @@ describe('restore-to', () => {
 
   test('is no path', async () => {
     const told = await problems({ ...RESTORE, 'restore-to': '/srv/app.db' });
-    expect(told.join()).toMatch(/^restore-to: expected a postgresql:\/\/ URL, as database is one/);
+    expect(told.join()).toMatch(/^restore-to: expected a postgresql:\/\/ URL, because database is one/);
   });
 
   test('has no effect with a SQLite database', async () => {
     const { settings, warnings } = await accepted({ ...SQLITE, verify: 'restore', 'restore-to': 'postgresql://a@b/c' });
     expect(settings.restoreTo).toBeNull();
     expect(warnings).toEqual([
-      'restore-to: it has no effect with a SQLite database, of which a temporary file is made',
+      'restore-to: it has no effect with a SQLite database, which is restored into a temporary file',
     ]);
   });
 });

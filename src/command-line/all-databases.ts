@@ -76,7 +76,7 @@ export function refuseTwins(targets: readonly Target[], configured: readonly str
       ...target,
       refused: new BackupError(
         'E_INPUT',
-        `another database would be called ${quoteOutside(name, 100)} as well, and nobody could tell their backups apart`,
+        `another database would also be called ${quoteOutside(name, 100)}, and their backups could not be told apart`,
         'Rename one of them on its server, or in the configuration.',
       ),
     };
