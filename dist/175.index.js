@@ -53,14 +53,14 @@ function nameFor(target, database) {
 function eachOf(target, databases) {
     const text = target.inputs.get('database') ?? (0,_given_js__WEBPACK_IMPORTED_MODULE_5__/* .literally */ .Dk)('');
     if (databases.length === 0) {
-        const none = new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .BackupError */ .hj('E_SOURCE_MISSING', `the server of ${target.name} has no database that is no template, takes connections, and holds anything`, 'Look whether `database` names the right server.');
+        const none = new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .BackupError */ .hj('E_SOURCE_MISSING', `the server of ${target.name} has no database to back up: none that accepts connections, holds anything, and is not a template`, 'Check that `database` names the right server.');
         return [{ ...asking(target), refused: none }];
     }
     return databases.map((bytes) => {
         const database = (0,node_buffer__WEBPACK_IMPORTED_MODULE_0__.isUtf8)(bytes) ? bytes.toString('utf8') : bytes.toString('hex');
         const name = nameFor(target.name, database);
         if (!(0,node_buffer__WEBPACK_IMPORTED_MODULE_0__.isUtf8)(bytes)) {
-            const unnamed = new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .BackupError */ .hj('E_INPUT', `a database on the server of ${target.name} has a name that is no text in UTF-8; in hex it is ${database}`, 'It can not be named here. Rename it: ALTER DATABASE ... RENAME TO.');
+            const unnamed = new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .BackupError */ .hj('E_INPUT', `a database on the server of ${target.name} has a name that is not valid UTF-8; in hex it is ${database}`, 'Rename it, because it cannot be named here: ALTER DATABASE ... RENAME TO.');
             return { ...named(asking(target), name), refused: unnamed };
         }
         const one = named(target, name);
@@ -83,7 +83,7 @@ function refuseTwins(targets, configured) {
             return target;
         return {
             ...target,
-            refused: new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .BackupError */ .hj('E_INPUT', `another database would be called ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .YM)(name, 100)} as well, and nobody could tell their backups apart`, 'Rename one of them on its server, or in the configuration.'),
+            refused: new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .BackupError */ .hj('E_INPUT', `another database would also be called ${(0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__/* .quoteOutside */ .YM)(name, 100)}, and their backups could not be told apart`, 'Rename one of them on its server, or in the configuration.'),
         };
     });
 }
@@ -147,13 +147,13 @@ var command_line_given = __webpack_require__(5935);
 const ABOUT = {
     backup: ['take a verified backup, then rotate'],
     restore: [
-        'put a backup back, with a safety backup first and a way back; without [backup], at a terminal, one is chosen',
+        'restore a backup, with a safety backup first so that you can undo it; without [backup], a terminal asks for one',
         [['[backup]', 'backup']],
     ],
-    verify: ['prove an existing backup, up to restoring it into a throw-away database', [['[backup]', 'backup']]],
+    verify: ['verify an existing backup, up to restoring it into a throw-away database', [['[backup]', 'backup']]],
     list: ['show the backups'],
     health: ['say what is wrong with the backups and the database, changing nothing'],
-    doctor: ['look whether all is there that backups need, with the fix for each'],
+    doctor: ['check everything that backups need, and show the fix for what is missing'],
     accept: ['say that a suspect backup is right', [['<backup>', 'backup']]],
     prune: ['apply `keep` without a new backup'],
     delete: ['delete one backup', [['<backup>', 'backup']]],
@@ -174,7 +174,7 @@ const NOT_OPTIONS = ['command', 'summary', 'ledger'];
 /** The program as commander knows it. `asked` gets what was asked for, and gives the exit status. `help`: of each input; empty: none was asked for. */
 function program(help, asked, others, done) {
     const root = new commander/* Command */.uB('db-backup')
-        .description('Back up a live database, prove the backup, rotate, and restore safely')
+        .description('Back up a live database, verify the backup, rotate, and restore safely')
         .version(package_namespaceObject.rE)
         .exitOverride()
         .configureOutput({ outputError: (text, write) => write(text.replace(/(unknown option '--[^'=]*)=[^\n]*'/, "$1'")) })
@@ -229,10 +229,10 @@ function program(help, asked, others, done) {
 function common(command) {
     command
         .option('--config <file>', 'the configuration; default: db-backup.yml here, then /etc/db-backup/db-backup.yml')
-        .option('--target <name>', 'of the databases in the configuration this one alone; may be given several times', collect)
-        .option('--json', 'print the report as JSON, a line for each database')
-        .option('--quiet', 'print warnings and errors alone')
-        .option('--scheduled', 'a schedule starts this, and nobody waits for it: the backup says so');
+        .option('--target <name>', 'only this one of the databases in the configuration; can be given several times', collect)
+        .option('--json', 'print the report as JSON, one line for each database')
+        .option('--quiet', 'print only warnings and errors')
+        .option('--scheduled', 'started by a schedule, with nobody waiting: the backup records that');
 }
 const collect = (value, before) => [...(before ?? []), value];
 /** Of one input: what it takes, or, of a secret, one that is hidden and says how to give it. */
@@ -261,7 +261,7 @@ function inputsOf(options) {
         if (value === undefined)
             continue;
         if (declared_inputs/* declared */.bu[input].secret) {
-            inputs.set(input, (0,command_line_given/* wrongly */.b9)(`a secret is no option, since every user of the machine can see the arguments: set ${(0,command_line_environment/* variableOf */.Qn)(input)}, or ${(0,command_line_environment/* variableOf */.Qn)(input)}_FILE to a file that holds it, or say in the configuration where it is`));
+            inputs.set(input, (0,command_line_given/* wrongly */.b9)(`a secret cannot be an option, because every user of the machine can see the arguments: set ${(0,command_line_environment/* variableOf */.Qn)(input)}, or ${(0,command_line_environment/* variableOf */.Qn)(input)}_FILE to a file that holds it, or say in the configuration where to find it`));
         }
         else
             inputs.set(input, value === true ? (0,command_line_given/* literally */.Dk)('true') : fromOption(input, value));
@@ -284,13 +284,13 @@ function fromOption(input, values) {
 const WITH_PASSWORD = /^[a-z][a-z0-9+.-]*:\/\/[^/?#@]*:[^/?#@]+@|[?&]password=[^&]|(^|\s)password\s*=\s*\S/i;
 function secretsHelp(command) {
     const secrets = declared_inputs/* INPUT_NAMES */.Qh.filter((name) => declared_inputs/* declared */.bu[name].secret && (0,declared_inputs/* isUsedBy */.fJ)(name, command));
-    return `\nSecrets are no options. They come from these variables, from the file that the same with _FILE names, or from the configuration:\n${secrets.map((name) => `  ${(0,command_line_environment/* variableOf */.Qn)(name)}\n`).join('')}`;
+    return `\nSecrets cannot be options. They come from these variables, from the file that the same name with _FILE names, or from the configuration:\n${secrets.map((name) => `  ${(0,command_line_environment/* variableOf */.Qn)(name)}\n`).join('')}`;
 }
 /** What goes for every command. */
 const NOTES = [
-    'Every input can also be a variable, such as DB_BACKUP_DATABASE, or stand in the configuration, db-backup.yml. An option counts before a variable, a variable before the configuration. Secrets are no options: they come from variables, from the file that DB_BACKUP_KEY_FILE or the like names, or from where the configuration says that they are.',
-    'The log goes to stderr; what a command was asked for, such as a list or the report with --json, goes to stdout.',
-    'Exit status: 0 done, 1 failed, 2 wrong input, 3 suspect or unhealthy, 130 cancelled. Of several databases the worst counts.',
+    'Every input can also be a variable, such as DB_BACKUP_DATABASE, or be in the configuration, db-backup.yml. An option overrides a variable, and a variable overrides the configuration. Secrets cannot be options: they come from variables, from the file that DB_BACKUP_KEY_FILE or a similar variable names, or from where the configuration says.',
+    'The log goes to stderr; the result of a command, such as a list, or the report with --json, goes to stdout.',
+    'Exit status: 0 done, 1 failed, 2 wrong input, 3 suspect or unhealthy, 130 cancelled. With several databases the worst one counts.',
 ];
 /** Parses the arguments and does what they ask for. The exit status. */
 async function parse(argv, help, asked, others = []) {
@@ -466,10 +466,10 @@ const OF_SERVER = ['database', 'name'];
 function choose(asked, config, variables) {
     const wrong = [...(config?.wrong ?? [])];
     if (asked.command === 'extract' && asked.json && !asked.options.has('output'))
-        wrong.push('--json: with extract it takes --output, for the rows go to stdout');
+        wrong.push('--json: with extract it needs --output, because the rows go to stdout');
     if (config === null) {
         if (asked.targets.length > 0)
-            wrong.push('--target: there is no configuration, of whose databases it would be one; --config says where it is');
+            wrong.push('--target: there is no configuration to choose a database from; name it with --config');
         return { targets: [ALONE], wrong };
     }
     const names = config.targets.map(({ name, all }) => (all ? `${name}-DATABASE` : name)).join(', ');
@@ -484,7 +484,7 @@ function choose(asked, config, variables) {
     const isServer = servers.some((target) => isWhole(asked, target));
     const several = targets.length > 1 || isServer || asked.targets.length > 1;
     if (several && ONE.includes(asked.command)) {
-        wrong.push(`--target: ${asked.command} is about one database: say which of ${names}`);
+        wrong.push(`--target: ${asked.command} takes one database: choose one of ${names}`);
     }
     const own = targets.length > 1 ? OWN : isServer ? OF_ONE_SERVER : servers.length > 0 ? OF_SERVER : [];
     wrong.push(...givenForAll(own, targets, asked, variables));
@@ -499,8 +499,8 @@ function givenForAll(own, targets, asked, variables) {
         const where = asked.inputs.has(name) ? `--${name}` : variables.has(name) && name !== 'restore-to' ? variable : null;
         if (where === null)
             return [];
-        const each = `it would be that of each of ${targets.map((one) => one.name).join(', ')}; choose one by --target, or take it away`;
-        const said = own === OF_SERVER ? '--target says which it is; take it away' : each;
+        const each = `it would apply to each of ${targets.map((one) => one.name).join(', ')}; choose one with --target, or remove it`;
+        const said = own === OF_SERVER ? '--target already chooses one; remove it' : each;
         return [`${name}: ${where} gives it, and ${said}`];
     });
 }
@@ -534,7 +534,7 @@ async function expanded(asked, targets, config, ask, warn) {
             const gone = wanted.filter((one) => !ones.some(({ name }) => name === one.name)).map(({ name }) => name);
             const names = ones.map(({ name }) => name).join(', ');
             for (const name of gone)
-                warn(`${name}: no database of ${target.name} is called so now; there are ${names}`);
+                warn(`${name}: ${target.name} has no database of that name now; it has ${names}`);
         }
         catch (error) {
             // the backups of a server that is down can be listed, and put back elsewhere
@@ -957,7 +957,7 @@ async function commandLine(argv) {
     await new Promise((resolve) => process.stdout.write('', () => resolve()));
     if (lost !== null) {
         const { message } = lost;
-        status = (0,exit_status/* worstOf */.hm)(status, told(new errors/* BackupError */.hj('E_PERM', `what was asked for could not be written to stdout: ${message}`)));
+        status = (0,exit_status/* worstOf */.hm)(status, told(new errors/* BackupError */.hj('E_PERM', `the result could not be written to stdout: ${message}`)));
     }
     process.exitCode = status;
 }
@@ -1064,7 +1064,7 @@ async function readConfig(given, env) {
         try {
             const stranger = writableByOthers(file);
             if (stranger !== null)
-                return failed(`${full}: ${stranger}: whoever can change it decides what is run, and where`);
+                return failed(`${full}: ${stranger}: whoever can change it decides what runs, and where`);
             text = (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.readFileSync)(file, 'utf8');
         }
         finally {
@@ -1072,7 +1072,7 @@ async function readConfig(given, env) {
         }
     }
     catch (error) {
-        return failed(`${path}: it can not be read: ${error.code ?? error.message}`);
+        return failed(`${path}: it cannot be read: ${error.code ?? error.message}`);
     }
     const yaml = await __webpack_require__.e(/* import() */ 815).then(__webpack_require__.t.bind(__webpack_require__, 8815, 19));
     const lines = new yaml.LineCounter();
@@ -1144,7 +1144,7 @@ class Reader {
                 }
                 const all = this.inputs(inputs, own, true);
                 if (all && own.inputs.has('name'))
-                    this.fault(name.node, 'name: with `all: true` each database has a name of its own');
+                    this.fault(name.node, 'name: with `all: true`, each database gets its own name');
                 const kept = defaults.elsewhere.filter(({ input }) => !own.inputs.has(input));
                 targets.push({
                     name: name.text,
@@ -1155,7 +1155,7 @@ class Reader {
             }
         }
         if (targets.length === 0 && this.around.wrong.length === 0)
-            this.fault(root, 'there is no database under `databases:`');
+            this.fault(root, 'there are no databases under `databases:`');
         return targets;
     }
     /** `isTarget`: `all` may stand there; returns whether it is true. */
@@ -1191,7 +1191,7 @@ class Reader {
         if (isMap(node))
             return this.fetched(name, node, elsewhere);
         if (_settings_declared_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .declared */ .bu[name].secret) {
-            this.fault(node, `${name}: a secret does not stand in the configuration: write where it is, ${name}: { file: /etc/db-backup/${name} }, or { env: VARIABLE }, { credential: NAME }, { command: LINE }`);
+            this.fault(node, `${name}: the configuration must not contain a secret: write where to find it, ${name}: { file: /etc/db-backup/${name} }, or { env: VARIABLE }, { credential: NAME }, { command: LINE }`);
             return null;
         }
         if (isSeq(node)) {
@@ -1261,7 +1261,7 @@ function scalarText(node) {
 function inCredentials(name, env) {
     const folder = env.CREDENTIALS_DIRECTORY;
     if (!folder)
-        throw new Error(`there are no credentials of systemd here, of which ${name} would be one`);
+        throw new Error(`there are no systemd credentials here, so there is no ${name}`);
     if (!/^[A-Za-z0-9._-]+$/.test(name) || name.startsWith('.'))
         throw new Error('expected the name of a credential');
     return (0,_given_js__WEBPACK_IMPORTED_MODULE_6__/* .inFile */ .s5)((0,node_path__WEBPACK_IMPORTED_MODULE_3__.join)(folder, name))();
@@ -1347,7 +1347,7 @@ function unknownIn(env) {
     const known = new Set(_settings_declared_inputs_js__WEBPACK_IMPORTED_MODULE_0__/* .INPUT_NAMES */ .Qh.map(variableOf).flatMap((name) => [name, `${name}_FILE`]));
     return Object.keys(env)
         .filter((name) => name.startsWith('DB_BACKUP_') && !known.has(name) && !BESIDES.includes(name))
-        .map((name) => `${name}: there is no such variable: correct its name, or take it away`);
+        .map((name) => `${name}: there is no such variable: correct its name, or remove it`);
 }
 const BESIDES = [
     'DB_BACKUP_CONFIG',
@@ -1360,7 +1360,7 @@ function unusedOf(env) {
     if (!env.NOTIFICATION_EMAIL || env[variableOf('notify-urls')])
         return [];
     return [
-        `NOTIFICATION_EMAIL has no effect by itself, since mail needs a server: set ${variableOf('notify-urls')} to smtps://USER:PASSWORD@SERVER/?from=ADDRESS&to=ADDRESS`,
+        `NOTIFICATION_EMAIL has no effect on its own, because mail needs a server: set ${variableOf('notify-urls')} to smtps://USER:PASSWORD@SERVER/?from=ADDRESS&to=ADDRESS`,
     ];
 }
 /**
@@ -1409,7 +1409,7 @@ function oldKeep(env) {
         if (text === '' || rule in rules)
             continue;
         if (!/^[1-9]\d{0,4}$/.test(text))
-            return (0,_given_js__WEBPACK_IMPORTED_MODULE_1__/* .wrongly */ .b9)(`expected a number from 1 in ${variable}`);
+            return (0,_given_js__WEBPACK_IMPORTED_MODULE_1__/* .wrongly */ .b9)(`expected a number of 1 or more in ${variable}`);
         rules[rule] = rule === 'within' ? `${text}d` : text;
     }
     const text = Object.entries(rules)
@@ -1477,7 +1477,7 @@ function openFile(path) {
     if (stats.isFile() && stats.size <= MOST_BYTES)
         return { file, close: () => (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.closeSync)(file) };
     (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.closeSync)(file);
-    throw new Error(stats.isFile() ? `it has more than ${MOST_BYTES} bytes` : 'it is no file');
+    throw new Error(stats.isFile() ? `it has more than ${MOST_BYTES} bytes` : 'it is not a file');
 }
 /** What a file holds. */
 const inFile = (path) => () => {
@@ -1488,7 +1488,7 @@ const inFile = (path) => () => {
         close();
     }
     catch (error) {
-        throw new Error(`${path} can not be read: ${error.code ?? error.message}`);
+        throw new Error(`${path} cannot be read: ${error.code ?? error.message}`);
     }
     return orEmpty(text, path);
 };

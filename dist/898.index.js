@@ -133,9 +133,9 @@ function cellsOf({ id, createdAt, bytes, state, verifiedLevel, commit, largest =
 /** What a person should know before choosing it. */
 function specialIn({ state, detail, partial, pinned, encryption, reason }) {
     return [
-        ...(state === 'ok' ? [] : [`${state}: ${detail ?? 'it counts for nothing'}`]),
+        ...(state === 'ok' ? [] : [`${state}: ${detail ?? 'it does not count'}`]),
         ...(partial === undefined ? [] : [`partial: ${partial}`]),
-        ...(reason === 'safety' ? ['what was there before a restore'] : []),
+        ...(reason === 'safety' ? ['the state before a restore'] : []),
         ...(pinned === null ? [] : [`pinned: ${pinned}`]),
         ...(encryption === undefined ? [] : [(0,format/* showEncrypted */.kh)(encryption, (recipient) => oneLine(recipient, 80))]),
     ].map((text) => oneLine(text, MOST_CHARACTERS));
@@ -181,7 +181,7 @@ async function restoreByHand(by) {
 }
 /** One of several, by its number or name. Throws Left. */
 async function chooseDatabase(conversation, names) {
-    conversation.say(`Of which database?\n\n${names.map((name, at) => `  ${at + 1}  ${name}`).join('\n')}\n`);
+    conversation.say(`Which database?\n\n${names.map((name, at) => `  ${at + 1}  ${name}`).join('\n')}\n`);
     for (;;) {
         const answer = await conversation.ask('A number or a name; q ends: ');
         if (answer === 'q')
@@ -189,17 +189,17 @@ async function chooseDatabase(conversation, names) {
         const chosen = names.includes(answer) ? answer : numbered(answer, names);
         if (chosen !== null)
             return chosen;
-        conversation.say(answer === '' ? 'There is none that is meant by itself.' : `There is no ${shown(answer)}.`);
+        conversation.say(answer === '' ? 'Please choose one.' : `There is no ${shown(answer)}.`);
     }
 }
 /** The id; null: there is none. Throws Left. */
 async function choose({ conversation, now }, { backups, name, directory, latest }) {
     if (backups.length === 0) {
-        conversation.say(`There is no backup of ${name} in ${directory}. One that is in a store is restored by its id, or by its place: db-backup restore s3://...`);
+        conversation.say(`There is no backup of ${name} in ${directory}. To restore one from a store, give its id or its location: db-backup restore s3://...`);
         return null;
     }
     const newest = backups.findIndex(({ id }) => id === latest);
-    conversation.say(`\nBackups of ${name} in ${directory}, the newest first:\n`);
+    conversation.say(`\nBackups of ${name} in ${directory}, newest first:\n`);
     let shownTo = page(conversation, backups, 0, now());
     for (;;) {
         const hasMore = shownTo < backups.length;
@@ -218,7 +218,7 @@ async function choose({ conversation, now }, { backups, name, directory, latest 
         const chosen = answer === '' ? backups[newest] : (backups.find(({ id }) => id === answer) ?? numbered(answer, backups));
         if (chosen)
             return chosen.id;
-        conversation.say(answer === '' ? 'None is good: name one.' : `There is no ${shown(answer)} here.`);
+        conversation.say(answer === '' ? 'None is good, so choose one.' : `There is no ${shown(answer)} here.`);
     }
 }
 /** Returns how many have been shown by then. */

@@ -1200,7 +1200,7 @@ function checkRows({ tables, tablesLeftOut = 0 }, restored) {
     if (wrong.length === 0)
         return;
     const shown = wrong.slice(0, 5).map((one) => (0,_reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_3__/* .quoteOutside */ .YM)(one, 120));
-    throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_MANIFEST', `the restored copy is not what the manifest says: ${shown.join('; ')}${wrong.length > shown.length ? `; and ${wrong.length - shown.length} more` : ''}`, 'Do not rely on this backup: take a new one, and look at who can write that directory.');
+    throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .BackupError */ .hj('E_MANIFEST', `the restored copy differs from the manifest: ${shown.join('; ')}${wrong.length > shown.length ? `; and ${wrong.length - shown.length} more` : ''}`, 'Do not rely on this backup: take a new one, and check who can write to that directory.');
 }
 /** Whole seconds, not fewer than asked for. */
 const seconds = (ms) => String(Math.ceil(ms / 1000));
@@ -1302,8 +1302,8 @@ function updateOf(client, needed, { container }) {
         return `Replace the image of ${(0,neutralise/* quoteOutside */.YM)(container, 100)} with one of ${at}.`;
     const { major } = majorOfClient(client.version);
     if (client.package === null || Number.parseInt(needed, 10) !== major) {
-        const old = Number.parseInt(needed, 10) > major ? `PostgreSQL ${major} is no longer fixed. ` : '';
-        return `${old}Install the client of ${at} (package postgresql-client-${Number.parseInt(needed, 10)} on Debian and Ubuntu; https://www.postgresql.org/download/). It may stay beside the old one: this action uses the newest.`;
+        const old = Number.parseInt(needed, 10) > major ? `PostgreSQL ${major} no longer gets fixes. ` : '';
+        return `${old}Install the client of ${at} (package postgresql-client-${Number.parseInt(needed, 10)} on Debian and Ubuntu; https://www.postgresql.org/download/). The old one may stay: this action uses the newest.`;
     }
     const { manager, name } = client.package;
     return `Update the client on the host to ${at}: \`${MANAGERS[manager](name)}\`.`;
@@ -1363,7 +1363,7 @@ function refuseUnsafe(client, dump, settings) {
     }
     if (settings.restore.allowUnsafeClient) {
         return [
-            `${has}, and ${file} is read with it all the same (allow-unsafe-client): whoever wrote that file can run commands ${where}`,
+            `${has}, but ${file} is read with it anyway (allow-unsafe-client): whoever wrote that file can run commands ${where}`,
         ];
     }
     throw new errors/* BackupError */.hj('E_TOOL_UNSAFE', `${has}. Through them, whoever wrote ${file} could run commands there when it is read`, `${update} If you cannot, and you trust whoever wrote the dump and the server it came from, set \`allow-unsafe-client: true\`: ${tool} then reads the dump ${who(settings)}, and a crafted dump can run any command that this user can.`);
@@ -1433,14 +1433,14 @@ function unreadable(text, facts) {
 }
 function tooOldFor(why, needed, facts) {
     const version = facts.get('pg_dump_version');
-    const there = version === null ? '' : `, and the newest client there is ${(0,neutralise/* quoteOutside */.YM)(version, 100)}`;
+    const there = version === null ? '' : `, but the newest client there is ${(0,neutralise/* quoteOutside */.YM)(version, 100)}`;
     const [what, name] = needed === null
         ? ['the client of the PostgreSQL that made it', '']
         : [
             `the client of PostgreSQL ${needed} or newer`,
-            ` (postgresql-client-${needed} on Debian and Ubuntu, postgresql${needed} on Red Hat and its kin)`,
+            ` (postgresql-client-${needed} on Debian and Ubuntu, postgresql${needed} on Red Hat and similar)`,
         ];
-    return new errors/* BackupError */.hj('E_TOOL_VERSION', `the dump can be read by ${what} alone: ${why}${there}`, `Install it${name} where the tools run, beside the old one if you like, the newest is taken (https://www.postgresql.org/download/).`);
+    return new errors/* BackupError */.hj('E_TOOL_VERSION', `only ${what} can read the dump: ${why}${there}`, `Install it${name} where the tools run. The old one may stay: the newest is used (https://www.postgresql.org/download/).`);
 }
 
 ;// CONCATENATED MODULE: ./src/engines/extracting.ts
@@ -1454,7 +1454,7 @@ function noTable(asked, tables) {
     const near = nearest(asked, tables).map((name) => (0,neutralise/* quoteOutside */.YM)(name, 200));
     const more = tables.length - near.length;
     return new errors/* BackupError */.hj('E_NOT_FOUND', `the backup has no table ${(0,neutralise/* quoteOutside */.YM)(JSON.stringify(asked), 200)}`, tables.length === 0
-        ? 'It has no table at all.'
+        ? 'It has no tables.'
         : `It has ${near.join(', ')}${more > 0 ? `, and ${(0,reporting_format/* counted */.hS)(more, 'other')}` : ''}.`);
 }
 /** Those of the fewest changes first, then by the alphabet. */
@@ -1509,7 +1509,7 @@ function postgresExtracting(common) {
         open(settings, dump) {
             if (dump.kind !== 'sql')
                 return request('open_extract_postgres', settings, dump);
-            throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${(0,neutralise/* quoteOutside */.YM)(dump.file, 300)} is a script (dump-format: plain), of which pg_restore takes no single table`, 'Unpack it by the lines that `db-backup show` prints, and take what stands between `COPY` and `\\.`; or restore it into a database of its own.');
+            throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${(0,neutralise/* quoteOutside */.YM)(dump.file, 300)} is a script (dump-format: plain), and pg_restore cannot extract a table from that`, 'Unpack it with the commands that `db-backup show` prints, and take the lines between `COPY` and `\\.`. Or restore it into a database of its own.');
         },
         remarks(settings, dump, facts) {
             checkClient(dump, facts);
@@ -1544,7 +1544,7 @@ function waysToTell(found, isOne) {
         ...(lines.length === 0
             ? []
             : [
-                `There are some that no name tells apart here: unpack the backup on the host, by the lines that \`db-backup show\` prints, and take one out of it by \`pg_restore -f -\` with ${lines.join(', or with ')}.`,
+                `Their names cannot be told apart here: unpack the backup on the host with the commands that \`db-backup show\` prints, and extract one with \`pg_restore -f -\` and ${lines.join(', or with ')}.`,
             ]),
     ].join(' ');
 }
@@ -1702,7 +1702,7 @@ const restoredIn = (facts) => [
 function identityIn(facts, database) {
     const systemIdentifier = facts.get('system_identifier');
     if (systemIdentifier !== null && !SYSTEM_IDENTIFIER.test(systemIdentifier)) {
-        throw new errors/* BackupError */.hj('E_INTERNAL', 'the host reported a system identifier that is none');
+        throw new errors/* BackupError */.hj('E_INTERNAL', 'the host reported an invalid system identifier');
     }
     return { database, systemIdentifier };
 }
@@ -1761,7 +1761,7 @@ function postgresHealth(facts) {
     const notes = seesAll
         ? []
         : [
-            'the role may not see the sessions of others: `GRANT pg_monitor TO` it for the longest transaction and the lag of replicas',
+            'the role may not see the sessions of others: `GRANT pg_monitor TO` it to see the longest transaction and the lag of replicas',
         ];
     return {
         bytes: facts.number('source_bytes'),
@@ -1779,27 +1779,27 @@ function findingsOf(figures) {
     const found = [
         [
             of('checksumFailures') > 0,
-            () => (0,finding/* wrong */.Q)('E_SOURCE_CORRUPT', `the server has found ${(0,reporting_format/* counted */.hS)(of('checksumFailures'), 'page')} of this database whose checksum is wrong`, 'Keep the older backups. Check the disk, and find the table: the log of the server names it. When it is mended, `SELECT pg_stat_reset()` begins the count anew.'),
+            () => (0,finding/* wrong */.Q)('E_SOURCE_CORRUPT', `the server found ${(0,reporting_format/* counted */.hS)(of('checksumFailures'), 'page')} of this database with a wrong checksum`, 'Keep the older backups. Check the disk, and find the table: the log of the server names it. After the repair, `SELECT pg_stat_reset()` resets the count.'),
         ],
         [
             of('maxConnections') > 0 && of('connections') >= of('maxConnections') * CROWDED,
-            () => (0,finding/* odd */.S)('E_UNHEALTHY', `${of('connections')} of ${of('maxConnections')} connections are in use`, 'A backup needs two, a restore a few more: use a pooler, or raise `max_connections`.'),
+            () => (0,finding/* odd */.S)('E_UNHEALTHY', `${of('connections')} of ${of('maxConnections')} connections are in use`, 'A backup needs two, a restore a few more. Use a pooler, or raise `max_connections`.'),
         ],
         [
             of('longestTransactionSeconds') > LONG_TRANSACTION_S,
-            () => (0,finding/* odd */.S)('E_UNHEALTHY', `a transaction is open for ${(0,reporting_format/* formatDuration */.a3)(of('longestTransactionSeconds') * 1000)}`, 'It keeps vacuum from cleaning up, and a restore waiting: `pg_stat_activity` shows whose it is.'),
+            () => (0,finding/* odd */.S)('E_UNHEALTHY', `a transaction has been open for ${(0,reporting_format/* formatDuration */.a3)(of('longestTransactionSeconds') * 1000)}`, 'It keeps vacuum from cleaning up, and keeps a restore waiting. `pg_stat_activity` shows whose it is.'),
         ],
         [
             of('unusedWalBytes') > MUCH_WAL,
-            () => (0,finding/* wrong */.Q)('E_UNHEALTHY', `a replication slot that nobody reads holds ${(0,reporting_format/* formatBytes */.z3)(of('unusedWalBytes'))} of WAL back`, 'The disk of the server fills up: drop the slot (`pg_drop_replication_slot`), or start what reads it.'),
+            () => (0,finding/* wrong */.Q)('E_UNHEALTHY', `a replication slot that nobody reads retains ${(0,reporting_format/* formatBytes */.z3)(of('unusedWalBytes'))} of WAL`, 'Drop the slot (`pg_drop_replication_slot`), or start what reads it, before the disk of the server is full.'),
         ],
         [
             of('heldWalBytes') > VERY_MUCH_WAL && of('unusedWalBytes') <= MUCH_WAL,
-            () => (0,finding/* odd */.S)('E_UNHEALTHY', `a replication slot that is read holds ${(0,reporting_format/* formatBytes */.z3)(of('heldWalBytes'))} of WAL back`, 'Who reads it does not keep up: look at that replica or subscriber before the disk of the server is full.'),
+            () => (0,finding/* odd */.S)('E_UNHEALTHY', `a replication slot that is being read retains ${(0,reporting_format/* formatBytes */.z3)(of('heldWalBytes'))} of WAL`, 'Its reader does not keep up: check that replica or subscriber before the disk of the server is full.'),
         ],
         [
             of('unreadable') > 0,
-            () => (0,finding/* odd */.S)('E_PERM', `the role may not read ${(0,reporting_format/* counted */.hS)(of('unreadable'), 'table or sequence', 'tables or sequences')}: a backup fails that does not leave them out`, '`GRANT pg_read_all_data TO` it, or `exclude-table`.'),
+            () => (0,finding/* odd */.S)('E_PERM', `the role may not read ${(0,reporting_format/* counted */.hS)(of('unreadable'), 'table or sequence', 'tables or sequences')}: a backup fails unless it leaves them out`, '`GRANT pg_read_all_data TO` it, or leave them out with `exclude-table`.'),
         ],
         [
             of('wraparoundAge') > VERY_OLD_AGE,
@@ -1811,18 +1811,18 @@ function findingsOf(figures) {
         ],
         [
             figures.archiving === true && figures.archiveFailing === true,
-            () => (0,finding/* wrong */.Q)('E_UNHEALTHY', 'the server can not archive its WAL: the last attempt failed, and none has succeeded since', 'Point-in-time recovery ends there, and the disk fills up: `pg_stat_archiver`, and the log of the server, say why.'),
+            () => (0,finding/* wrong */.Q)('E_UNHEALTHY', 'the server cannot archive its WAL: the last attempt failed, and none has succeeded since', 'Point-in-time recovery ends there, and the disk fills up. `pg_stat_archiver` and the log of the server say why.'),
         ],
         [of('replicaLagSeconds') > LATE_S, () => late('a replica is', of('replicaLagSeconds'))],
         [of('standbyLagSeconds') > LATE_S, () => late('this standby is', of('standbyLagSeconds'))],
         [
             of('invalidIndexes') > 0,
-            () => (0,finding/* odd */.S)('E_UNHEALTHY', `this database has ${(0,reporting_format/* counted */.hS)(of('invalidIndexes'), 'invalid index', 'invalid indexes')}`, 'A `CREATE INDEX CONCURRENTLY` has failed: drop them, or `REINDEX`.'),
+            () => (0,finding/* odd */.S)('E_UNHEALTHY', `this database has ${(0,reporting_format/* counted */.hS)(of('invalidIndexes'), 'invalid index', 'invalid indexes')}`, 'A `CREATE INDEX CONCURRENTLY` failed: drop them, or run `REINDEX`.'),
         ],
     ];
     return found.filter(([is]) => is).map(([, make]) => make());
 }
-const late = (who, seconds) => (0,finding/* odd */.S)('E_UNHEALTHY', `${who} ${(0,reporting_format/* formatDuration */.a3)(seconds * 1000)} behind`, 'What it has not got yet is lost with the primary; a backup of it is as old.');
+const late = (who, seconds) => (0,finding/* odd */.S)('E_UNHEALTHY', `${who} ${(0,reporting_format/* formatDuration */.a3)(seconds * 1000)} behind`, 'What it has not received yet is lost with the primary, and a backup taken from it is just as old.');
 
 ;// CONCATENATED MODULE: ./src/engines/postgres/name-patterns.ts
 /**
@@ -1857,18 +1857,18 @@ function parseNamePattern(text, parts) {
     if (text === '')
         throw new Error('expected a pattern, such as audit_* or app.sessions');
     if (/\p{Cc}/u.test(text))
-        throw new Error('expected one pattern a line, without control characters');
+        throw new Error('expected one pattern per line, without control characters');
     const { parts: names, inQuotes } = scan(text);
     if (inQuotes)
-        throw new Error('a double quote is not closed; one inside a quoted name is written twice');
+        throw new Error('a double quote is not closed; write a double quote inside a quoted name twice');
     if (parts === 'schema' && names.length > 1) {
-        throw new Error('expected the name of a schema alone; a name with a dot in it stands in double quotes');
+        throw new Error('expected the name of a schema alone; put a name with a dot in it in double quotes');
     }
     if (names.length > 2) {
-        throw new Error('expected table or schema.table; a name with a dot in it stands in double quotes');
+        throw new Error('expected table or schema.table; put a name with a dot in it in double quotes');
     }
     if (names.includes(''))
-        throw new Error('expected a name on both sides of the dot, and none that is empty');
+        throw new Error('expected a name on both sides of the dot');
     return text;
 }
 /** The regular expression of each part between unquoted dots, not anchored; and whether the last quote is open. */
@@ -2023,8 +2023,8 @@ const propertiesOf = (content) => contentOf({ content })?.properties ?? [];
 
 
 
-const SWAP = 'It is loaded into a new database beside the live one, which then takes its name: clients stay connected during the load, are disconnected for an instant by the swap, and can connect again at once.';
-const ways_CREATE = 'There is no such database yet: it is made, like the one that was backed up, and gets its name when it is loaded.';
+const SWAP = 'It is loaded into a new database beside the live one, which then takes its name. Clients stay connected during the load, are disconnected for a moment by the swap, and can reconnect at once.';
+const ways_CREATE = 'There is no such database yet: it is created like the one that was backed up, and gets its name once it is loaded.';
 /** Throws E_RESTORE when the way that is wanted, or every one, would fail. */
 function chooseWay(facts, content, target, wanted) {
     const role = (0,neutralise/* quoteOutside */.YM)(decoded(facts.need('role')), 100);
@@ -2032,13 +2032,13 @@ function chooseWay(facts, content, target, wanted) {
     const place = (0,neutralise/* quoteOutside */.YM)(target.given);
     if (facts.get('target_state') === 'missing') {
         if (wanted === 'in-place') {
-            throw refused(`there is no database ${ways_nameOf(target)} into which it could be put (restore-way: in-place)`, [
+            throw refused(`there is no database ${ways_nameOf(target)} to restore into (restore-way: in-place)`, [
                 'Correct the name (upper and lower case count), create the database, or leave `restore-way` out.',
             ]);
         }
         const [obstacle] = [...(mayCreate(facts) ? [] : [noCreator(found)]), ...extensionsAnew(found)];
         if (obstacle !== undefined) {
-            throw refused(`there is no database ${ways_nameOf(target)} on the server, and none can be made for the backup: ${obstacle.says}`, [obstacle.advice, ...(mayCreate(facts) ? [MAKE_FIRST] : [])]);
+            throw refused(`there is no database ${ways_nameOf(target)} on the server, and none can be created for the backup: ${obstacle.says}`, [obstacle.advice, ...(mayCreate(facts) ? [MAKE_FIRST] : [])]);
         }
         return { way: 'create', words: ways_CREATE };
     }
@@ -2048,20 +2048,20 @@ function chooseWay(facts, content, target, wanted) {
     const [inPlace] = wanted === 'swap' ? [] : extensionsHere(found);
     if (wanted === 'swap' && swap !== undefined) {
         const other = extensionsHere(found).length > 0 ? [] : ['Without `restore-way: swap` it is restored in place.'];
-        throw refused(`${place} can not be replaced by a new database (restore-way: swap): ${swap.says}`, [
+        throw refused(`${place} cannot be replaced by a new database (restore-way: swap): ${swap.says}`, [
             swap.advice,
             ...other,
         ]);
     }
     if (inPlace !== undefined) {
         throw refused(swap === undefined
-            ? `the backup can not be put into ${place} (restore-way: in-place): ${inPlace.says}`
+            ? `the backup cannot be put into ${place} (restore-way: in-place): ${inPlace.says}`
             : `the backup can be put neither into a new database nor into ${place} itself: ${swap.says}; ${inPlace.says}`, [inPlace.advice]);
     }
     const because = swap === undefined ? 'As `restore-way` says, it is' : `${capital(swap.says)}, so it is`;
     return { way: 'in-place', words: `${because} ${inPlaceWords(found)}` };
 }
-const MAKE_FIRST = 'Or have a superuser make the database with the extension in it, which is then restored in place.';
+const MAKE_FIRST = 'Or have a superuser create the database with the extension in it, which is then restored in place.';
 const refused = (message, advice) => new errors/* BackupError */.hj('E_RESTORE', message, `${advice.join(' ')}`);
 const ways_nameOf = ({ database }) => (0,neutralise/* quoteOutside */.YM)(JSON.stringify(database));
 const mayCreate = (facts) => facts.get('may_create') === 'true';
@@ -2069,7 +2069,9 @@ const isSuperuser = (facts) => facts.get('superuser') === 'true';
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 function inPlaceWords(found) {
     const { facts, role, target } = found;
-    const others = isSuperuser(facts) ? '' : `, and what others than ${role} own in ${(0,neutralise/* quoteOutside */.YM)(target.given)} stays`;
+    const others = isSuperuser(facts)
+        ? ''
+        : `, and what roles other than ${role} own in ${(0,neutralise/* quoteOutside */.YM)(target.given)} stays`;
     const staying = installedIn(facts).flatMap(({ name, goes }) => (goes ? [] : [(0,neutralise/* quoteOutside */.YM)(name, 80)]));
     const extensions = staying.length === 0 ? '' : ` (of extensions: ${staying.slice(0, 10).join(', ')})`;
     return `restored in place, in a single transaction: clients wait from its beginning to its end${others}${others === '' ? '' : extensions}.`;
@@ -2105,7 +2107,7 @@ function databaseAnew({ facts, role }) {
         ...(kept.length > 0
             ? [
                 {
-                    says: `the role ${role} may not give the settings of the database (${kept.slice(0, 5).join('; ')}) to another one`,
+                    says: `the role ${role} may not give the settings of the database (${kept.slice(0, 5).join('; ')}) to a new one`,
                     advice: superuser,
                 },
             ]
@@ -2148,8 +2150,8 @@ function extensionsAnew({ facts, role, extensions }) {
         if (bound !== null) {
             return [
                 {
-                    says: `the extension ${shown} can be created in the one database alone that the setting cron.database_name of the server names`,
-                    advice: `Have the database made empty under its own name first: it is then restored in place.`,
+                    says: `the extension ${shown} can only be created in the database that the server's setting cron.database_name names`,
+                    advice: `Have the database created empty under its own name first: it is then restored in place.`,
                 },
             ];
         }
@@ -2191,8 +2193,8 @@ function extensionsHere({ facts, role, extensions, target }) {
         if (bound !== '' && bound !== target.database) {
             return [
                 {
-                    says: `the extension ${shown} can be created in the database ${(0,neutralise/* quoteOutside */.YM)(bound, 80)} alone, which the setting cron.database_name of the server names`,
-                    advice: `Set it to ${identifierShown(target.database)} on the server, and restart that; or restore into ${(0,neutralise/* quoteOutside */.YM)(bound, 80)} (\`restore-to\`).`,
+                    says: `the extension ${shown} can only be created in the database ${(0,neutralise/* quoteOutside */.YM)(bound, 80)}, which the server's setting cron.database_name names`,
+                    advice: `Set it to ${identifierShown(target.database)} on the server and restart it, or restore into ${(0,neutralise/* quoteOutside */.YM)(bound, 80)} (\`restore-to\`).`,
                 },
             ];
         }
@@ -2212,7 +2214,7 @@ const notThere = (shown) => ({
     advice: 'Install the package of that extension on the server of the database.',
 });
 const superusersAlone = (shown, role) => ({
-    says: `the extension ${shown} may be created by a superuser alone, and ${role} is none`,
+    says: `only a superuser may create the extension ${shown}, and ${role} is not one`,
     advice: 'Name a superuser in the URL for the restore.',
 });
 /** Those of which the server has the files, plpgsql at least; whether the role may create them in a new database, and in this one. */
@@ -2336,7 +2338,7 @@ function postgresRestoring(target) {
             // it is the very database that was loaded and looked at: then clients are back already, and have written
             if (facts.get('same_database') !== null)
                 return [`clients have written to the restored database since the swap: ${told}`];
-            throw new errors/* BackupError */.hj('E_RESTORE', `the live database is not what was restored: ${told}`, '');
+            throw new errors/* BackupError */.hj('E_RESTORE', `the live database is not the restored one: ${told}`, '');
         },
         back: (settings, step, safety) => request('back', settings, { ...stepArguments(step), ...(safety === null ? {} : safetyArguments(safety)) }),
         settle: (settings, step) => request('settle', settings, stepArguments(step)),
@@ -2349,7 +2351,7 @@ function postgresRestoring(target) {
         byHand(settings, step, safety) {
             if (step.way === 'in-place') {
                 return (safety?.manifest?.recovery ?? [
-                    '# nothing was kept of the state before: there was no safety backup (safety-backup: false)',
+                    '# the state before was not kept: there was no safety backup (safety-backup: false)',
                 ]);
             }
             const { new: fresh, old } = namesOf(step);
@@ -2442,11 +2444,11 @@ function differencesBetween(live, backup, staying) {
         ...live
             .filter(({ name }) => !coming?.has(name))
             .map(({ name }) => staying.includes(name)
-            ? `${(0,neutralise/* quoteOutside */.YM)(name, 100)} is not in the backup, and stays, as it belongs to another role`
+            ? `${(0,neutralise/* quoteOutside */.YM)(name, 100)} is not in the backup, and stays because it belongs to another role`
             : `${(0,neutralise/* quoteOutside */.YM)(name, 100)} is not in the backup, and will be gone`),
         ...backup
             .filter(({ name }) => !there?.has(name))
-            .map(({ name }) => `${(0,neutralise/* quoteOutside */.YM)(name, 100)} is in the backup alone, and will be there again`),
+            .map(({ name }) => `${(0,neutralise/* quoteOutside */.YM)(name, 100)} is only in the backup, and will be back`),
     ];
 }
 /** Who is in the database; what they call themselves is theirs. */
@@ -2476,13 +2478,13 @@ function checkSessions(facts, given) {
     if (staying.length === 0)
         return;
     const role = (0,neutralise/* quoteOutside */.YM)(decoded(facts.need('role')), 100);
-    throw new errors/* BackupError */.hj('E_TARGET_BUSY', `${(0,neutralise/* quoteOutside */.YM)(given)} is in use by ${(0,reporting_format/* counted */.hS)(staying.length, 'session')} that the role ${role} may not end: ${staying.slice(0, 10).map(showSession).join('; ')}`, `Set \`stop-command\` and \`start-command\` for what uses it, or as a superuser: \`GRANT pg_signal_backend TO ${role}\` (sessions of superusers and prepared transactions have to be ended by hand). \`restore-way: in-place\` ends no session, and waits for their transactions.`);
+    throw new errors/* BackupError */.hj('E_TARGET_BUSY', `${(0,neutralise/* quoteOutside */.YM)(given)} is in use by ${(0,reporting_format/* counted */.hS)(staying.length, 'session')} that the role ${role} may not end: ${staying.slice(0, 10).map(showSession).join('; ')}`, `Set \`stop-command\` and \`start-command\` for what uses it, or as a superuser: \`GRANT pg_signal_backend TO ${role}\` (end sessions of superusers and prepared transactions by hand). \`restore-way: in-place\` ends no session, and waits for their transactions.`);
 }
 /** Throws E_NOSPACE when it is known that the disk of the server does not hold both. */
 function checkSpace({ neededBytes, freeBytes }, { manifest }, { minFreeBytes: left }, given) {
     if (manifest === null || freeBytes === null || freeBytes >= neededBytes + left)
         return;
-    throw new errors/* BackupError */.hj('E_NOSPACE', `the restore needs ${(0,reporting_format/* formatBytes */.z3)(neededBytes)} on the disk of the server of ${(0,neutralise/* quoteOutside */.YM)(given)}, beside what is there, and ${(0,reporting_format/* formatBytes */.z3)(freeBytes)} are free`, 'Free some space there: until the restore is done, both states are kept.');
+    throw new errors/* BackupError */.hj('E_NOSPACE', `the restore needs ${(0,reporting_format/* formatBytes */.z3)(neededBytes)} more on the disk of the server of ${(0,neutralise/* quoteOutside */.YM)(given)}, but only ${(0,reporting_format/* formatBytes */.z3)(freeBytes)} are free`, 'Free some space there: the old and the new state are both kept until the restore is done.');
 }
 function remarksOn(facts, dump, way) {
     const { manifest } = dump;
@@ -2491,25 +2493,25 @@ function remarksOn(facts, dump, way) {
     const [made, server] = [majorOf(versionsOf(dump).server), majorOf(serverVersion(facts))];
     const { leftOut } = propertiesFor('', way === 'create' ? (manifest?.content ?? null) : null);
     if (leftOut > 0) {
-        remarks.push(`the manifest has ${(0,reporting_format/* counted */.hS)(leftOut, 'statement')} about the database itself that this action does not write, and that are not carried out: look at content.properties in it`);
+        remarks.push(`the manifest has ${(0,reporting_format/* counted */.hS)(leftOut, 'statement')} about the database itself that this action did not write; they are not run: see content.properties in it`);
     }
     if (made > server) {
-        remarks.push(`the ${manifest === null ? 'dump' : 'backup'} is of PostgreSQL ${made}, and the server is ${server}: what is new in ${made} can not be restored there`);
+        remarks.push(`the ${manifest === null ? 'dump' : 'backup'} is of PostgreSQL ${made}, but the server is ${server}: what is new in ${made} cannot be restored there`);
     }
     if (way === 'swap' && number('slots') > 0) {
-        remarks.push(`the database has ${(0,reporting_format/* counted */.hS)(number('slots'), 'replication slot')}, which stay with the state that is replaced: make them anew for the restored one`);
+        remarks.push(`the database has ${(0,reporting_format/* counted */.hS)(number('slots'), 'replication slot')}, which stay with the old state: create them again for the restored one`);
     }
     if (number('subscriptions') > 0) {
         remarks.push(`the database has ${(0,reporting_format/* counted */.hS)(number('subscriptions'), 'subscription')}: a restored one is disabled until you enable it`);
     }
     const unread = unreadIn(facts).map(({ shown }) => shown);
     if (unread.length > 0) {
-        remarks.push(`a safety backup does not have what may not be read, and what stays as it is, for it belongs to other roles: ${unread.slice(0, 5).join(', ')}${unread.length > 5 ? `; and ${unread.length - 5} more` : ''}`);
+        remarks.push(`the safety backup leaves out what this role may not read, which stays unchanged because it belongs to other roles: ${unread.slice(0, 5).join(', ')}${unread.length > 5 ? `; and ${unread.length - 5} more` : ''}`);
     }
     const objects = facts.all('foreign_object').map(decoded);
     const foreign = [...objects, ...foreignTables(facts)].map((name) => (0,neutralise/* quoteOutside */.YM)(name, 80));
     if (way === 'in-place' && foreign.length > 0) {
-        remarks.push(`${(0,reporting_format/* counted */.hS)(foreign.length, 'object')} of the database (tables, functions, types, default privileges) ${foreign.length === 1 ? 'belongs to another role' : 'belong to other roles'} and can not be replaced; when the backup has them too, the restore fails and changes nothing, and only a superuser or a member of those roles can restore it: ${foreign.slice(0, 5).join(', ')}${foreign.length > 5 ? `; and ${foreign.length - 5} more` : ''}`);
+        remarks.push(`${(0,reporting_format/* counted */.hS)(foreign.length, 'object')} of the database (tables, functions, types, default privileges) ${foreign.length === 1 ? 'belongs to another role' : 'belong to other roles'} and cannot be replaced; if the backup has them too, the restore fails and changes nothing, and only a superuser or a member of those roles can restore it: ${foreign.slice(0, 5).join(', ')}${foreign.length > 5 ? `; and ${foreign.length - 5} more` : ''}`);
     }
     return remarks;
 }
@@ -2535,35 +2537,35 @@ function rightsInWords(facts) {
     const role = (0,neutralise/* quoteOutside */.YM)(decoded(facts.get('role') ?? ''), 100);
     const sees = flag('sees_all')
         ? 'sees the sessions of others'
-        : 'does not see the sessions of others, which `health` would tell of (`GRANT pg_monitor`)';
+        : 'does not see the sessions of others, which `health` reports (`GRANT pg_monitor`)';
     if (flag('superuser')) {
         return {
             level: 'warning',
-            found: `${role} is a superuser: whoever has this secret has the server, and the files of its user`,
-            todo: 'Use a role that may read, and for a restore the owner of the database: the set-up below has the statements.',
+            found: `${role} is a superuser: whoever has this secret controls the server and the files of its user`,
+            todo: 'Use a role that may only read, and the owner of the database for a restore: the set-up below has the statements.',
         };
     }
     const unreadable = facts.numberOrNull('unreadable') ?? 0;
     if (unreadable > 0) {
         return {
             level: 'warning',
-            found: `${role} may not read ${(0,reporting_format/* counted */.hS)(unreadable, 'table or sequence', 'tables or sequences')}: a backup fails that does not leave them out`,
+            found: `${role} may not read ${(0,reporting_format/* counted */.hS)(unreadable, 'table or sequence', 'tables or sequences')}: a backup fails unless it leaves them out`,
             todo: 'The set-up below has the statements; or leave them out (`exclude-table`, `schema`).',
         };
     }
     const restores = flag('owns') && flag('may_create')
         ? 'owns the database and may create others: a restore loads beside it, and swaps'
         : flag('owns')
-            ? 'owns the database and may not create others (CREATEDB): a restore is one in place'
+            ? 'owns the database and may not create others (CREATEDB): a restore is done in place'
             : 'does not own the database: for a restore give the URL of its owner';
-    return `${role} ${restores}; ${sees}. It may read every table; whether rows are kept from it (row-level security), only a backup shows`;
+    return `${role} ${restores}; ${sees}. It may read every table; only a backup shows whether row-level security hides rows from it`;
 }
 /** Of these no role may read all but superusers: each of them is granted, and those to come as well, by who makes them. */
 function largeObjects(role, facts) {
     if ((facts.numberOrNull('large_objects') ?? 0) === 0 || role.includes('$'))
         return [];
     return [
-        '-- for the large objects that there are; again for those that are made later:',
+        '-- for the existing large objects; run it again for those created later:',
         'DO $grant$ DECLARE large oid; BEGIN FOR large IN SELECT oid FROM pg_largeobject_metadata LOOP',
         `  EXECUTE format('GRANT SELECT ON LARGE OBJECT %s TO %s', large, ${literal(role)}); END LOOP; END $grant$;`,
     ];
@@ -2597,7 +2599,7 @@ function rightsToSet(database, facts) {
     return [
         {
             title: 'PostgreSQL: a role that may read, for backups',
-            why: 'As a superuser, in that database; `\\password` then sets a password that stands in no log.',
+            why: 'As a superuser, in that database. Then `\\password` sets a password that no log shows.',
             language: 'sql',
             text: [
                 ...(role === own ? [] : [`CREATE ROLE ${role} LOGIN;`]),
@@ -2612,7 +2614,7 @@ function rightsToSet(database, facts) {
         },
         {
             title: 'PostgreSQL: the role of a restore',
-            why: 'A restore runs as the owner of the database. With CREATEDB it loads beside the live one and swaps; without, in place.',
+            why: 'A restore runs as the owner of the database. With CREATEDB it loads beside the live one and swaps; without it, it restores in place.',
             language: 'sql',
             text: [
                 '-- the owner:',
@@ -2649,8 +2651,8 @@ const LONGEST_NAME = 63;
 const HOST_NAME = /^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?$/i;
 const SCHEME = /^(jdbc:)?(postgres|postgresql|postgis|pgsql|pdo-pgsql|psql|ecto|prisma)(?:\+[a-z0-9_.+-]*)?:(.*)$/is;
 const url_FORMS = 'expected postgresql://user:password@host:5432/name';
-const RAW_SIGN = 'a "/", "?" or "@" that belongs to the user, the password or a name is written %2F, %3F or %40';
-const PAIRS = 'expected name=value pairs with "&" between them after the "?"; an "&" inside a value is written %26';
+const RAW_SIGN = 'write a "/", "?" or "@" in the user, the password or a name as %2F, %3F or %40';
+const PAIRS = 'expected name=value pairs with "&" between them after the "?"; write an "&" inside a value as %26';
 const HOST = 'expected a host name, an IPv4 address, an IPv6 address in brackets or the folder of a socket (?host=/var/run/postgresql) after the "@"';
 /** Whether the text is for `parsePostgresUrl`, be it well-formed or not. */
 const namesPostgres = (text) => SCHEME.test(text);
@@ -2660,14 +2662,14 @@ function parsePostgres(text) {
         return null;
     const { source, secrets, dropped } = parsePostgresUrl(text);
     const remarks = dropped.includes('pgbouncer')
-        ? ['it leads to PgBouncer, which may end a dump in its middle; better name the server itself, with its own port']
+        ? ['it leads to PgBouncer, which may end a dump halfway; name the server itself instead, with its own port']
         : [];
     return { source, secrets, remarks };
 }
 /** The password of its own input. Throws an Error when there is another one in the URL. */
 function withPassword(source, password) {
     if (source.password !== null && source.password !== password) {
-        throw new Error('expected nothing, or the password that is in database: they differ');
+        throw new Error('expected nothing, or the same password as in database: they differ');
     }
     return { ...source, password };
 }
@@ -2724,7 +2726,7 @@ function parsePostgresUrl(text, otherwise = '') {
     if (scheme === undefined)
         throw new Error(url_FORMS);
     if (scheme.toLowerCase() === 'prisma') {
-        throw new Error('a prisma URL leads to a proxy that pg_dump can not talk to; give the direct URL of the database, which begins with postgresql://');
+        throw new Error('a prisma URL leads to a proxy that pg_dump cannot use; give the direct URL of the database, which begins with postgresql://');
     }
     const { userInfo, hosts, path, query } = split(rest, jdbc !== undefined);
     // The one reader of jdbc: URLs takes "+" for a blank; libpq and most others do not.
@@ -2743,10 +2745,10 @@ function parsePostgresUrl(text, otherwise = '') {
         values.set('dbname', decode(path));
     const database = values.take('dbname') || otherwise;
     if (database === '') {
-        throw new Error('expected the name of the database at its end, as in postgresql://user@host/name; without one PostgreSQL takes the name of the user, and nothing is guessed here');
+        throw new Error('expected the name of the database at its end, as in postgresql://user@host/name; without one, PostgreSQL would take the name of the user, and this action does not guess');
     }
     if (Buffer.byteLength(database) > LONGEST_NAME) {
-        throw new Error(`the name of the database is longer than ${LONGEST_NAME} bytes, and PostgreSQL would silently cut it to another name`);
+        throw new Error(`the name of the database is longer than ${LONGEST_NAME} bytes, and PostgreSQL would silently shorten it to another name`);
     }
     const secret = values.take('password') || null;
     settlePlaces(values, hosts, jdbc !== undefined);
@@ -2822,7 +2824,7 @@ function readQuery(query, decode, values) {
             throw new Error(PAIRS);
         const value = decode(raw);
         if (VISIBLE.has(name) && value !== '') {
-            throw new Error(`${name} can not be used: it would stand in the process list of the host, where every user can read it`);
+            throw new Error(`${name} cannot be used: it would appear in the process list of the host, where every user can read it`);
         }
         if (keyword === 'password')
             rawPassword = raw;
@@ -2932,13 +2934,13 @@ function uri(database, parameters) {
 
 /** What a function names that is called while a dump is loaded. */
 const NOT_FOUND = /(relation|function|operator|type) .* does not exist/;
-const NOT_FOUND_ADVICE = 'A function that is called while the dump is loaded (in a check, an index, a generated column or a materialized view) did not find what its text names, neither with an empty search_path nor with that of the database. Since PostgreSQL 17 indexes and materialized views are made with an empty one in any case. Give the function its own in the database (`ALTER FUNCTION ... SET search_path = ...`) and back up anew; where this backup is all there is, load it by hand without --exit-on-error, and mend what is missing.';
+const NOT_FOUND_ADVICE = 'A function that is called while the dump is loaded (in a check, an index, a generated column or a materialized view) did not find what its text names, neither with an empty search_path nor with that of the database. Since PostgreSQL 17, indexes and materialized views are always created with an empty one. Give the function its own in the database (`ALTER FUNCTION ... SET search_path = ...`) and take a new backup. If this backup is all you have, load it by hand without --exit-on-error, and add what is missing.';
 const letCreate = (role) => `let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`)`;
 /** What the tools say when a dump can not be put back, in words or by SQLSTATE, and what to do about it; the first that fits. */
 const REASONS = [
     [
         /role ".*" does not exist/s,
-        () => 'The dump gives objects or rights to a role that is not on this server. Make it there, then restore again: `content.roles` of the manifest has the statements of all roles of the server that was backed up (without passwords).',
+        () => 'The dump gives objects or rights to a role that does not exist on this server. Create it there, then restore again: `content.roles` in the manifest has the statements for all roles of the server that was backed up (without passwords).',
     ],
     [
         /extension ".*" is not available|could not open extension control file|could not access file|could not load library/,
@@ -2947,55 +2949,55 @@ const REASONS = [
     ],
     [
         /permission denied to create extension/,
-        (role) => `The extension may be made by a superuser alone, and ${role} is none: name a superuser in the URL for the restore. Where the extension is in the live database already, \`restore-way: in-place\` leaves it there.`,
+        (role) => `Only a superuser may create the extension, and ${role} is not one: name a superuser in the URL for the restore. If the live database already has the extension, \`restore-way: in-place\` leaves it there.`,
     ],
     [
         /can only create extension in database/,
-        () => 'The extension can be made in that one database alone, and not in a new one: `restore-way: in-place` puts the backup into the database itself.',
+        () => 'The extension can only be created in that one database, not in a new one: `restore-way: in-place` puts the backup into the database itself.',
     ],
     [NOT_FOUND, () => NOT_FOUND_ADVICE, ['42P01', '42883']],
     [
         /[Mm]ust be superuser|permission denied to set parameter|permission denied for language/,
-        (role) => `What is in the dump may be made by a superuser alone, and ${role} is none: name a superuser in the URL for the restore.`,
+        (role) => `Only a superuser may create what is in the dump, and ${role} is not one: name a superuser in the URL for the restore.`,
     ],
     [
         /must be member of role|must be able to SET ROLE|must be owner of|permission denied (for|to) /,
-        (role) => `The dump has objects of roles that ${role} does not belong to: name a superuser in the URL for the restore, or grant those roles to ${role}.`,
+        (role) => `The dump has objects of roles that ${role} is not a member of: name a superuser in the URL for the restore, or grant those roles to ${role}.`,
         ['42501'],
     ],
     [
         /already exists/,
-        (role, mayCreate) => `In place only what ${role} owns can be replaced, and this belongs to another role: name a superuser or the owner of the database in the URL${mayCreate ? '' : `, or ${letCreate(role)}`}.`,
+        (role, mayCreate) => `A restore in place can only replace what ${role} owns, and this belongs to another role: name a superuser or the owner of the database in the URL${mayCreate ? '' : `, or ${letCreate(role)}`}.`,
         ['42P06', '42P07', '42710', '42723'],
     ],
     [
         /belongs to other roles depends on/,
-        (role) => `It would be gone with what it depends on, and ${role} can not bring it back: have its owner drop it before the restore, and make it again afterwards; or name a superuser in the URL.`,
+        (role) => `It would go with what it depends on, and ${role} cannot bring it back: have its owner drop it before the restore and create it again afterwards, or name a superuser in the URL.`,
     ],
     [
         /out of shared memory/,
-        (role, mayCreate) => `One transaction needs a lock for each object of the database: raise max_locks_per_transaction on the server${mayCreate ? '' : `, or ${letCreate(role)}, then no such transaction is needed`}.`,
+        (role, mayCreate) => `One transaction needs a lock for each object of the database: raise max_locks_per_transaction on the server${mayCreate ? '' : `, or ${letCreate(role)}, so that no such transaction is needed`}.`,
         ['53200'],
     ],
     [
         /tried to end the transaction/,
-        (role, mayCreate) => `The script has transactions of its own, so that it can not be restored in place in a single one: ${mayCreate ? '' : `${letCreate(role)}, or `}restore a dump of the format custom.`,
+        (role, mayCreate) => `The script has transactions of its own, so it cannot be restored in place in a single one: ${mayCreate ? '' : `${letCreate(role)}, or `}restore a dump in the custom format.`,
     ],
     [
         /permission denied to create temporary tables/,
-        (role) => `In place a temporary table guards the transaction: \`GRANT TEMPORARY ON DATABASE ... TO ${role}\`.`,
+        (role) => `A restore in place guards its transaction with a temporary table: \`GRANT TEMPORARY ON DATABASE ... TO ${role}\`.`,
     ],
     [
         /backslash commands are restricted|invalid command \\|\\(un)?restrict/,
-        () => 'The script has commands of psql itself (such as \\connect) in it, which are never carried out: they could lead anywhere. pg_dump without --create and without pg_dumpall writes none.',
+        () => 'The script contains psql commands (such as \\connect), which are never run, because they could do anything. pg_dump without --create writes none; pg_dumpall does.',
     ],
     [
         /missing at its end|could not be read to its end/,
-        () => 'It was cut off, or was not written by pg_dump: nothing tells that a script is whole but its last line.',
+        () => 'It was cut off, or was not written by pg_dump: only its last line shows that a script is complete.',
     ],
     [
         /what was restored is not what the manifest says/,
-        () => 'Do not rely on this backup: take a new one, and look at who can write that directory.',
+        () => 'Do not rely on this backup: take a new one, and check who can write to that directory.',
     ],
     [
         /No space left|could not extend file|disk full/,
@@ -3008,12 +3010,12 @@ const REASONS = [
     ],
     [
         /being accessed by other users|is in use/,
-        () => 'Somebody connects again and again: set `stop-command` and `start-command`.',
+        () => 'Something keeps reconnecting: set `stop-command` and `start-command`.',
         ['55006'],
     ],
     [
         /terminating connection|server closed|connection to (the )?server|no connection/,
-        () => 'The server could not be reached, or ended the connection: look at its log, then run again.',
+        () => 'The server could not be reached, or ended the connection: check its log, then run again.',
         ['57P01', '57P02', '57P03'],
     ],
 ];
@@ -3031,19 +3033,19 @@ function restoreWords({ code, text, facts }, said, role, { given }) {
         case 'E_TARGET_BUSY': {
             const users = sessionsIn(facts).map(showSession);
             return [
-                `${place} stays in use, and can not change its name: ${users.length === 0 ? said : users.slice(0, 10).join('; ')}`,
-                `Set \`stop-command\` and \`start-command\` for what uses it. Sessions that ${role} may not end need \`GRANT pg_signal_backend TO ${role}\`, those of superusers a superuser.`,
+                `${place} stays in use, so it cannot be renamed: ${users.length === 0 ? said : users.slice(0, 10).join('; ')}`,
+                `Set \`stop-command\` and \`start-command\` for what uses it. To end sessions that ${role} may not end, \`GRANT pg_signal_backend TO ${role}\`; those of superusers need a superuser.`,
             ];
         }
         case 'E_BUSY':
             return facts.get('in_place') === null
                 ? null
                 : [
-                    `${place} stayed locked, and a restore in place needs all its tables for itself: ${said}`,
-                    'Something holds a lock on a table, such as a session that is idle in a transaction: look at pg_stat_activity, stop the application by `stop-command`, or raise `lock-wait`.',
+                    `${place} stayed locked, and a restore in place needs exclusive use of all its tables: ${said}`,
+                    'Something holds a lock on a table, such as a session that is idle in a transaction: check pg_stat_activity, stop the application with `stop-command`, or raise `lock-wait`.',
                 ];
         case 'E_SOURCE_INVALID':
-            return [`the server of ${place} is a hot standby, which can not be written`, 'Name the primary.'];
+            return [`the server of ${place} is a hot standby, which cannot be written`, 'Name the primary.'];
         default:
             return null;
     }
@@ -3095,18 +3097,18 @@ function wordsFor(failure) {
         case 'E_SOURCE_INVALID':
             if (failure.text === 'pooler') {
                 return [
-                    `${words_shown(source)} leads to a pooler that gives the sessions of the server from one client to another (PgBouncer in transaction mode and its like): what pg_dump sets for its session would stay there, and the application would find its tables no more`,
-                    `Name the server itself in \`${input}\`, or a pool that gives a session to one client for as long as it is connected (\`pool_mode = session\`; hosted services have a port or a host name of its own for that).`,
+                    `${words_shown(source)} leads to a pooler that shares the sessions of the server between clients (PgBouncer in transaction mode, or similar): what pg_dump sets for its session would stay there, and the application would no longer find its tables`,
+                    `Name the server itself in \`${input}\`, or a pool that keeps a session for one client while it is connected (\`pool_mode = session\`; hosted services have a separate port or host name for that).`,
                 ];
             }
             return [
-                `the server of ${words_shown(source)} is a hot standby: what was committed last may be missing there, and a long dump may be cancelled by the replay`,
+                `the server of ${words_shown(source)} is a hot standby: the latest commits may be missing there, and the replay may cancel a long dump`,
                 `Name the primary in \`${input}\`. If the standby is meant, say so in the URL: \`?target_session_attrs=standby\` (or \`any\`, for clients older than 14).`,
             ];
         case 'E_SOURCE_CORRUPT':
             return [
-                `the server could not read its own data: ${said}`,
-                'No older backup was deleted: keep them. Check the disk and the log of the server before anything else.',
+                `the server cannot read its own data: ${said}`,
+                'No older backup was deleted: keep them. First check the disk and the log of the server.',
             ];
         case 'E_NOSPACE':
             return failure.state === '53100' ? [`the disk of the server is full: ${said}`, 'Free some space there.'] : null;
@@ -3124,7 +3126,7 @@ function wordsFor(failure) {
             return [
                 `no proven dump of ${words_shown(source)} could be made: ${(0,reporting_format/* clip */.$Q)((0,neutralise/* quoteOutside */.YM)(failure.text), 1000)}`,
                 /terminat|server closed|connection to (the )?server|no connection/i.test(failure.text)
-                    ? 'The server ended the connection in the middle: look at its log (a restart, pg_terminate_backend, out of memory).'
+                    ? 'The server ended the connection halfway: check its log (a restart, pg_terminate_backend, out of memory).'
                     : '',
             ];
         default:
@@ -3139,36 +3141,36 @@ function unreachable({ text, said, state, source, settings, input }) {
         const needed = settings.dump.format === 'directory' ? '`jobs` + 2 at the same time' : 'two at the same time';
         return [
             `${server} takes no more connections: ${said}`,
-            `A backup needs ${needed}. Raise max_connections, or the CONNECTION LIMIT of the role or the database, which the message tells; let the pool of the application keep fewer; or run the backup when less is going on.`,
+            `A backup needs ${needed}. Raise max_connections, or the CONNECTION LIMIT of the role or the database, as the message says. Or let the pool of the application keep fewer, or run the backup at a quieter time.`,
         ];
     }
     if (/does not support SSL/.test(text)) {
         return [
             `${server} speaks no TLS, and \`${input}\` asks for it: ${said}`,
-            `Turn it on at the server (\`ssl = on\` with a certificate in postgresql.conf). Where nobody can listen on the way, as on the same machine, take \`sslmode\` out of \`${input}\` instead.`,
+            `Turn it on at the server (\`ssl = on\` with a certificate in postgresql.conf). If nobody can listen on the way, as on the same machine, remove \`sslmode\` from \`${input}\` instead.`,
         ];
     }
     if (/certificate/i.test(text)) {
         return [
-            `TLS with ${server} was not agreed on: ${said}`,
+            `TLS with ${server} failed: ${said}`,
             `Files such as \`sslrootcert\` are read ${place}, by the user that runs the tools; with \`sslmode=verify-full\` the certificate must be valid and name the host as \`${input}\` does.`,
         ];
     }
     if (/terminating connection|connection to server was lost/.test(text)) {
         return [
             `${server} ended the connection: ${said}`,
-            'Look at its log (a restart, pg_terminate_backend, out of memory), then run again.',
+            'Check its log (a restart, pg_terminate_backend, out of memory), then run again.',
         ];
     }
     if (state === '57P03' || /the database system is /.test(text)) {
         return [
-            `${server} takes no connections now: ${said}`,
-            'Run again when it has started; its log tells how far it is.',
+            `${server} does not accept connections at the moment: ${said}`,
+            'Run again when it has started; its log shows how far it is.',
         ];
     }
     // how bad it is, in the server's own words: the client has none of its own there
     if (/: {2}/.test(text)) {
-        return [`${server} refused the connection: ${said}`, 'Its log may tell more.'];
+        return [`${server} refused the connection: ${said}`, 'Its log may say more.'];
     }
     return [
         `${server} could not be reached from the host: ${said}`,
@@ -3179,27 +3181,27 @@ const words_placeOf = (container) => container === null ? 'on the host' : `in th
 /** What to do when there was no server to talk to. */
 function wayTo(text, host, container, source, input) {
     const place = words_placeOf(container);
-    const seen = `The tools run ${place}, so \`${input}\` is read as seen from there, not from the runner`;
+    const seen = `The tools run ${place}, so the address in \`${input}\` is as seen from there, not from the runner`;
     if (/could not translate host name/.test(text)) {
         // as a service of compose is called, which nobody knows but the containers beside it
         if (container === null && host !== undefined && /^[a-z0-9_][a-z0-9_-]*$/i.test(host)) {
-            return `${seen}, where nobody knows the name ${host}. If it is a service of docker compose, set \`container: compose:PROJECT/${host}\` (\`docker compose ls\` on the host shows the project; with swarm: \`container: swarm:STACK_${host}\`): then the tools run in its container. Otherwise correct it in \`${input}\`, or give the address.`;
+            return `${seen}, where nobody knows the name ${host}. If it is a service of docker compose, set \`container: compose:PROJECT/${host}\` (\`docker compose ls\` on the host shows the project; with swarm: \`container: swarm:STACK_${host}\`): then the tools run in its container. Otherwise correct it in \`${input}\`, or give the IP address.`;
         }
-        return `${seen}: that name must be known there. Correct it in \`${input}\`, or give the address.`;
+        return `${seen}: that name must be known there. Correct it in \`${input}\`, or give the IP address.`;
     }
     if (/expected authentication request|invalid response to|wrong version number|HTTP/.test(text)) {
         return `${seen}. What answers there does not speak the protocol of PostgreSQL: check the port.`;
     }
     if (/timeout expired|timed out/.test(text)) {
         const limit = parameter(source, 'connect_timeout') ?? '20';
-        return `${seen}. Nothing answered within ${limit} s (connect_timeout): look for a wrong address or port, a firewall that drops the packets, or a server that hangs.`;
+        return `${seen}. Nothing answered within ${limit} s (connect_timeout): check the address and the port, the firewall, and whether the server hangs.`;
     }
     if (host === undefined || /^[/@]/.test(host)) {
         const why = host === undefined
-            ? `Without a host in \`${input}\` the socket there is used`
+            ? `Without a host in \`${input}\`, the socket there is used`
             : 'A host that begins with "/" is the folder of a socket there';
         return /Permission denied/.test(text)
-            ? `${why}, and the user that runs the tools may not open it: give host and password, or use \`run-as\`.`
+            ? `${why}, but the user that runs the tools may not open it: give host and password, or use \`run-as\`.`
             : `${why}. Check that the server runs, its port (part of the name of the socket) and its folder (\`SHOW unix_socket_directories\`). If it listens on TCP or in a container, give the host in \`${input}\`, or \`container\`.`;
     }
     return `${seen}. Check host and port, and that the server runs and listens there (listen_addresses).`;
@@ -3210,23 +3212,23 @@ function notLetIn(failure) {
     const words = (advice) => [`the PostgreSQL server did not let ${role.name} in: ${said}`, advice];
     const user = parameter(source, 'user');
     if (/(peer|ident) authentication failed/i.test(text)) {
-        return words(`Peer authentication lets in only the user of the operating system of that name: set \`run-as: ${role.name}\` if there is one, or give host and password in \`${input}\`.`);
+        return words(`Peer authentication only lets in the operating-system user of that name: set \`run-as: ${role.name}\` if there is one, or give host and password in \`${input}\`.`);
     }
     if (/no password supplied/.test(text)) {
-        return words(`It asks for a password, and none was given: put it into ${input === 'database' ? '`database-password` (as it is) or into ' : ''}\`${input}\` (percent-encoded), from a secret. A ~/.pgpass of the user that runs the tools counts as well.`);
+        return words(`It asks for a password, but none was given: put it into ${input === 'database' ? '`database-password` (as it is) or into ' : ''}\`${input}\` (percent-encoded), from a secret. A ~/.pgpass of the user that runs the tools works as well.`);
     }
     if (/pg_hba\.conf/.test(text)) {
         return words(`Add a line like this to its pg_hba.conf, above those that reject, then \`SELECT pg_reload_conf()\`: \`${hbaLine(text, role.sql, source)}\`${/no encryption|SSL off/.test(text) ? `. If its lines say hostssl, \`?sslmode=require\` in \`${input}\` is enough` : ''}.`);
     }
     if (/role ".*" does not exist/s.test(text)) {
         return words(user === undefined
-            ? `\`${input}\` names no user, so the role of the name of the user that runs the tools was asked for. Name one, as in postgresql://role@host/name, or set \`run-as\`.`
-            : `Correct the user in \`${input}\` (upper and lower case count), or make the role: \`CREATE ROLE ${role.sql} LOGIN\`.`);
+            ? `\`${input}\` names no user, so the role with the name of the user that runs the tools was tried. Name one, as in postgresql://role@host/name, or set \`run-as\`.`
+            : `Correct the user in \`${input}\` (upper and lower case count), or create the role: \`CREATE ROLE ${role.sql} LOGIN\`.`);
     }
     if (/not permitted to log in/.test(text)) {
         return words(`Name another role in \`${input}\`, or as a superuser: \`ALTER ROLE ${role.sql} LOGIN\`.`);
     }
-    return words(`Check user and password: in \`${input}\` special characters of a password are percent-encoded${input === 'database' ? ', `database-password` takes it as it is' : ''}. A role that does not exist is refused in the same words.${/authentication failed/.test(text) ? '' : ` What the server says may also mean that its pg_hba.conf has no line for that role and database, or that the role may not log in, or not so often at once.`}`);
+    return words(`Check user and password: in \`${input}\` special characters of a password are percent-encoded${input === 'database' ? ', `database-password` takes it as it is' : ''}. A role that does not exist is refused in the same words.${/authentication failed/.test(text) ? '' : ` It may also mean that pg_hba.conf has no line for that role and database, that the role may not log in, or that it has too many connections.`}`);
 }
 /** The line of pg_hba.conf that is missing, as far as the message tells it. */
 function hbaLine(text, role, source) {
@@ -3241,23 +3243,23 @@ function tooOld({ said, facts, settings }) {
     const major = /^\d+/.exec(server)?.[0] ?? '';
     const place = words_placeOf(settings.container);
     return [
-        `the server is PostgreSQL ${server}, and the newest client ${place} is ${said}: pg_dump refuses a server newer than itself`,
-        `Install the client of PostgreSQL ${major} ${place}, beside the old one if you like, the newest is taken: postgresql-client-${major} on Debian and Ubuntu, postgresql${major} on Red Hat and its kin, both from https://www.postgresql.org/download/; ${settings.container === null ? 'or set `container` where the server runs in one' : 'or choose the container of the server itself'}.`,
+        `the server is PostgreSQL ${server}, but the newest client ${place} is ${said}: pg_dump refuses a server newer than itself`,
+        `Install the client of PostgreSQL ${major} ${place}; the old one may stay, because the newest is used: postgresql-client-${major} on Debian and Ubuntu, postgresql${major} on Red Hat and similar, both from https://www.postgresql.org/download/; ${settings.container === null ? 'or set `container` if the server runs in one' : 'or choose the container of the server itself'}.`,
     ];
 }
 function locked(failure) {
     const { text, said, state, source, settings } = failure;
     if (state === '57014' && !/user request/.test(text)) {
         return [
-            `the server cancelled a statement in ${words_shown(source)}, as after its statement_timeout or when somebody asks for it: ${said}`,
-            `Run again, if somebody cancelled it (pg_cancel_backend). A statement_timeout is set for the role or the database, and too short even to begin: \`ALTER ROLE ${roleOf(failure).sql} SET statement_timeout = 0\`.`,
+            `the server cancelled a statement in ${words_shown(source)}, because of its statement_timeout or on request: ${said}`,
+            `If somebody cancelled it (pg_cancel_backend), run again. If the statement_timeout of the role or the database is too short even to begin: \`ALTER ROLE ${roleOf(failure).sql} SET statement_timeout = 0\`.`,
         ];
     }
     return [
         `${words_shown(source)} stayed locked for ${(0,engines_common/* seconds */.YA)(settings.lockWaitMs)} s (lock-wait): ${said}`,
         state === '40001' || /recovery/.test(text)
             ? 'The replay on the standby cancelled the dump: raise max_standby_streaming_delay there, or take the backup from the primary.'
-            : 'A migration or another command holds an exclusive lock on a table, or waits for one: look at pg_stat_activity and pg_locks, let it end, or raise `lock-wait`.',
+            : 'A migration or another command holds an exclusive lock on a table, or waits for one: check pg_stat_activity and pg_locks, let it end, or raise `lock-wait`.',
     ];
 }
 function refusedInput({ text, said, state, facts, settings, input }) {
@@ -3265,31 +3267,31 @@ function refusedInput({ text, said, state, facts, settings, input }) {
     if (/no matching /.test(text)) {
         return [
             `\`schema\` has a pattern that matches nothing: ${said}`,
-            'Correct it, or leave it out: without it every schema is in the backup. Names with capital letters stand in double quotes: "App".',
+            'Correct it, or leave it out: without it, every schema is in the backup. Put names with capital letters in double quotes: "App".',
         ];
     }
     if (text === 'system_schema') {
         return [
-            `the patterns of schema reach ${(0,neutralise/* quoteOutside */.YM)(decoded(facts.get('system_schema') ?? ''), 100)}, whose copy can not be restored`,
-            'Name the schemas of the application in `schema`, or leave it out: without it all of them are in the backup.',
+            `the patterns of schema match ${(0,neutralise/* quoteOutside */.YM)(decoded(facts.get('system_schema') ?? ''), 100)}, whose copy cannot be restored`,
+            'Name the schemas of the application in `schema`, or leave it out: without it, all of them are in the backup.',
         ];
     }
     if (state === '2201B' || /invalid regular expression/.test(text)) {
         return [
             `a pattern of ${given} is malformed: ${said}`,
-            'Beside * and ? these patterns may hold regular expressions; a name with ( ) [ ] { } + | in it stands in double quotes.',
+            'Besides * and ?, these patterns may hold regular expressions; put a name with ( ) [ ] { } + | in it in double quotes.',
         ];
     }
     const [, option] = /invalid connection option "(\w+)"/.exec(text) ?? [];
     const client = (0,neutralise/* quoteOutside */.YM)(facts.get('pg_dump_version') ?? 'pg_dump', 100);
     return option === undefined
         ? [
-            `\`${input}\` has a parameter that the client on the host does not take: ${said}`,
+            `\`${input}\` has a parameter that the client on the host does not accept: ${said}`,
             `Correct it after the "?" of \`${input}\`.`,
         ]
         : [
             `the client on the host, ${client}, does not know the parameter ${option} of \`${input}\`: ${said}`,
-            `Take ${option} out of \`${input}\`, or install a newer client on the host (https://www.postgresql.org/download/).`,
+            `Remove ${option} from \`${input}\`, or install a newer client on the host (https://www.postgresql.org/download/).`,
         ];
 }
 /** The inputs that hold patterns, of those that were given. */
@@ -3310,8 +3312,8 @@ function notPermitted(failure) {
     const { name, sql } = roleOf(failure);
     if (denied === 'rows') {
         return [
-            `row-level security hides rows from ${name}, so the dump would not be whole: ${said}`,
-            `Back up as the owner of the table (where it is not forced on them too), or as a role that sees all rows; as a superuser: \`ALTER ROLE ${sql} BYPASSRLS\`.`,
+            `row-level security hides rows from ${name}, so the dump would not be complete: ${said}`,
+            `Back up as the owner of the table (unless it is forced on the owner too), or as a role that sees all rows. As a superuser: \`ALTER ROLE ${sql} BYPASSRLS\`.`,
         ];
     }
     const message = `${name} may not read everything in ${words_shown(source)}: ${said}`;
@@ -3319,7 +3321,7 @@ function notPermitted(failure) {
     if (becomes !== null) {
         return [
             message,
-            `The role that logs in is another one: \`${becomes}\` makes that setting go, and its own rights count; or give ${name} what is missing.`,
+            `The role that logs in is another one: \`${becomes}\` removes that setting, and then its own rights count. Or give ${name} what is missing.`,
         ];
     }
     if (denied === 'database') {
@@ -3328,15 +3330,15 @@ function notPermitted(failure) {
     if (denied === 'large_object') {
         return [
             message,
-            `Each large object has privileges of its own, and pg_read_all_data does not cover them. Back up as their owner; or as a superuser, in psql on this database: \`SELECT format(${words_literal(`GRANT SELECT ON LARGE OBJECT %s TO ${sql.replaceAll('%', '%%')}`)}, oid) FROM pg_largeobject_metadata \\gexec\`, and again when there are new ones. Once for all \`ALTER ROLE ${sql} SET lo_compat_privileges = on\` does it, but then the role may also change every large object.`,
+            `Each large object has privileges of its own, and pg_read_all_data does not cover them. Back up as their owner; or as a superuser, in psql on this database: \`SELECT format(${words_literal(`GRANT SELECT ON LARGE OBJECT %s TO ${sql.replaceAll('%', '%%')}`)}, oid) FROM pg_largeobject_metadata \\gexec\`, and again when there are new ones. Or, once and for all, \`ALTER ROLE ${sql} SET lo_compat_privileges = on\`, but then the role may also change every large object.`,
         ];
     }
     const version = facts.numberOrNull('server_version_num') ?? 0;
     return [
         message,
         version >= 140_000
-            ? `As a superuser: \`GRANT pg_read_all_data TO ${sql}\`; or back up as the owner. What need not be kept can be left out by \`exclude-table\`, or by naming the others in \`schema\`.`
-            : `Back up as the owner or a superuser, or as a superuser, for each schema: \`GRANT USAGE ON SCHEMA public TO ${sql}; GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${sql}; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO ${sql}\`. What need not be kept can be left out by \`exclude-table\`.`,
+            ? `As a superuser: \`GRANT pg_read_all_data TO ${sql}\`; or back up as the owner. Leave out what you do not need with \`exclude-table\`, or by naming the others in \`schema\`.`
+            : `Back up as the owner or a superuser, or as a superuser, for each schema: \`GRANT USAGE ON SCHEMA public TO ${sql}; GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${sql}; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO ${sql}\`. Leave out what you do not need with \`exclude-table\`.`,
     ];
 }
 /** SQL that takes away what makes the role that logs in another one; null where it is none. */
@@ -3383,29 +3385,29 @@ function notRestored(failure) {
         return [
             words('')[0],
             settings.restoreTo === null
-                ? `The rehearsal makes a database of its own: as a superuser \`ALTER ROLE ${who} CREATEDB\`; ${other}.`
-                : `The rehearsal makes a database of its own: let ${who} do so (\`ALTER ROLE ... CREATEDB\`), or name another role there.`,
+                ? `A scratch restore creates a database of its own: as a superuser \`ALTER ROLE ${who} CREATEDB\`, ${other}.`
+                : `A scratch restore creates a database of its own: let ${who} do so (\`ALTER ROLE ... CREATEDB\`), or name another role there.`,
         ];
     }
     if (/extension ".*" is not available|could not open extension control file|could not access file|could not load library/.test(text)) {
-        return words(`Install the package of that extension on that server, as a restore in earnest would need it too; ${other}.`);
+        return words(`Install the package of that extension on that server, since a real restore would need it too, ${other}.`);
     }
     if (/permission denied to create extension|[Mm]ust be superuser/.test(text)) {
-        return words(`What is in the backup may be made by a superuser alone: name one in \`restore-to\`.`);
+        return words(`Only a superuser may create what is in the backup: name one in \`restore-to\`.`);
     }
     if (NOT_FOUND.test(text))
         return words(NOT_FOUND_ADVICE);
     if (/can only create extension in database/.test(text)) {
-        return words('The extension can be made in that one database alone, and in no throw-away one, so that no rehearsal is possible: use `verify: content`. A restore puts such a backup into the database itself.');
+        return words('The extension can only be created in that one database, so no scratch restore is possible: use `verify: content`. A restore puts such a backup into the database itself.');
     }
     if (/role ".*" does not exist/s.test(text)) {
-        return words(`The backup refers to a role that is not on that server: make it there (\`content.roles\` of the manifest has the statements). With \`dump-format: custom\` or \`directory\` owners and grants are left out of the rehearsal.`);
+        return words(`The backup refers to a role that does not exist on that server: create it there (\`content.roles\` in the manifest has the statements). With \`dump-format: custom\` or \`directory\`, a scratch restore leaves out owners and grants.`);
     }
     if (state === '42501' || /must be member of role|must be able to SET ROLE|must be owner of/.test(text)) {
-        return words(`The backup gives objects to roles that the role of the rehearsal does not belong to: name a superuser in \`restore-to\`, or use \`dump-format: custom\` or \`directory\`, of which owners and grants are left out.`);
+        return words(`The backup gives objects to roles that the role of the scratch restore is not a member of: name a superuser in \`restore-to\`, or use \`dump-format: custom\` or \`directory\`, for which owners and grants are left out.`);
     }
     if (/during recovery|read-only transaction/.test(text)) {
-        return words('That server is a hot standby, or read-only: name one in `restore-to` that can be written.');
+        return words('That server is a hot standby, or read-only: name a writable one in `restore-to`.');
     }
     if (state === '53100' || /No space left|could not extend file|disk full/.test(text)) {
         return words(`The disk of that server is full: free some space, ${other}.`);
@@ -3414,7 +3416,7 @@ function notRestored(failure) {
         return words(`That server lacks the locale of the database: install it there, ${other}.`);
     }
     if (/terminating connection|server closed|connection to (the )?server|no connection/.test(text)) {
-        return words('The server could not be reached, or ended the connection: look at its log, then run again.');
+        return words('The server could not be reached, or ended the connection: check its log, then run again.');
     }
     return words('');
 }
@@ -3519,7 +3521,7 @@ function postgresDatabase(source, { format }) {
                 return;
             const found = tablesWithData(kind, facts);
             if (found !== null && found < content.tables.length) {
-                throw new errors/* BackupError */.hj('E_MANIFEST', `the backup holds the data of ${(0,reporting_format/* counted */.hS)(found, 'table')}, the manifest names ${content.tables.length}`, 'Do not rely on this backup: take a new one, and look at who can write that directory.');
+                throw new errors/* BackupError */.hj('E_MANIFEST', `the backup holds the data of ${(0,reporting_format/* counted */.hS)(found, 'table')}, but the manifest names ${content.tables.length}`, 'Do not rely on this backup: take a new one, and check who can write to that directory.');
             }
             if (facts.get('restored_into') === null)
                 return;
@@ -3565,32 +3567,35 @@ function postgresDatabase(source, { format }) {
             const remarks = [];
             const refused = facts.get('roles_missing');
             if (refused !== null || (facts.get('roles') !== null && rolesOf(facts) === null)) {
-                remarks.push(`the roles of the server are not in this backup: ${(0,neutralise/* quoteOutside */.YM)(refused ?? 'a comment of one is too long for the manifest', 200)}. A restore on another server needs them made by hand first`);
+                remarks.push(`the roles of the server are not in this backup: ${(0,neutralise/* quoteOutside */.YM)(refused ?? 'the comment of one is too long for the manifest', 200)}. Before a restore on another server, create them there by hand`);
             }
             const unlogged = facts.numberOrNull('unlogged_left') ?? 0;
             if (unlogged > 0) {
-                remarks.push(`the rows of ${(0,reporting_format/* counted */.hS)(unlogged, 'unlogged table')} are not in this backup: a standby does not have them`);
+                remarks.push(`the rows of ${(0,reporting_format/* counted */.hS)(unlogged, 'unlogged table')} are not in this backup, because a standby does not have them`);
             }
             for (const [left, why] of [
                 [facts.all('properties_left').length, 'too long for the manifest (16,000 characters)'],
-                [textsIn(facts, 'property').left, 'no text in UTF-8, which a manifest is'],
+                [textsIn(facts, 'property').left, 'not valid UTF-8, which a manifest needs'],
             ]) {
                 if (left === 0)
                     continue;
-                remarks.push(`${(0,reporting_format/* counted */.hS)(left, 'setting')} or comments of the database itself are ${why}, and are not in this backup: a restore into a new database does not bring them back`);
+                remarks.push(`${(0,reporting_format/* counted */.hS)(left, 'setting')} or comments of the database itself are ${why}, so they are not in this backup: a restore into a new database does not bring them back`);
             }
             const ended = facts.get('counting_ended');
             if (ended !== null) {
                 const said = ended === '' ? '' : ` (${(0,neutralise/* quoteOutside */.YM)(ended, 300)})`;
-                remarks.push(...notCounted(facts, `as the session that counts them ended early${said}`));
+                remarks.push(...notCounted(facts, `because the session that counts them ended early${said}`));
             }
             return remarks;
         },
         notes(facts) {
-            const guarded = notCounted(facts, `as indexes or statistics of theirs call functions that are neither of the role ${(0,neutralise/* quoteOutside */.YM)(decoded(facts.get('role') ?? ''), 100)} nor of a superuser, and would be carried out with its rights (back up as the owner of the tables to have them counted)`, true);
+            const guarded = notCounted(facts, `because their indexes or statistics call functions that belong neither to the role ${(0,neutralise/* quoteOutside */.YM)(decoded(facts.get('role') ?? ''), 100)} nor to a superuser, and that would run with its rights (back up as the owner of the tables to have them counted)`, true);
             if (facts.get('counting_ended') !== null)
                 return guarded;
-            return [...guarded, ...notCounted(facts, 'as that would have taken more than a tenth of the time of the dump')];
+            return [
+                ...guarded,
+                ...notCounted(facts, 'because counting them would have taken more than a tenth of the time of the dump'),
+            ];
         },
         plan(facts) {
             return `the database ${(0,neutralise/* quoteOutside */.YM)(source.database)} of PostgreSQL ${(0,neutralise/* quoteOutside */.YM)(serverVersion(facts), 60)} with ${(0,neutralise/* quoteOutside */.YM)(facts.need('pg_dump_version'), 100)}`;
@@ -3632,7 +3637,7 @@ function postgresDatabase(source, { format }) {
             ];
         },
         empty() {
-            return new errors/* BackupError */.hj('E_EMPTY', `what is to be backed up of the database ${(0,neutralise/* quoteOutside */.YM)(source.database)} holds no table, view, sequence, function or large object, so its backup would prove nothing`, 'Check that `database` names the database that the application uses, and `schema`, where it is given, its schemas.');
+            return new errors/* BackupError */.hj('E_EMPTY', `the part of the database ${(0,neutralise/* quoteOutside */.YM)(source.database)} to back up holds no table, view, sequence, function or large object, so a backup would prove nothing`, 'Check that `database` names the database that the application uses, and that `schema`, if set, names its schemas.');
         },
         restoring: postgresRestoring(source),
         extracting: postgresExtracting((settings) => argumentsOf(source, settings)),
@@ -3690,7 +3695,7 @@ function tablesCondition({ excludeTable, excludeTableData, schema }) {
 function schemasCondition({ schema }) {
     return schema.map((pattern) => `(${schemaCondition(pattern)})`).join(' OR ');
 }
-const UNRELIABLE = `The tool on the host is not a pg_dump that can be relied on (a wrapper?), or this is a bug of ours: please report it.`;
+const UNRELIABLE = `The pg_dump on the host is unreliable (a wrapper?), or this is a bug in this action: please report it.`;
 /**
  * The archive was made from this database, and the tables whose data is in it are those that the server listed in the same snapshot;
  * else E_DUMP_FAILED. A copy of a database may have the same tables, by the same numbers.
@@ -3723,7 +3728,7 @@ function checkScript(facts) {
     const [held, listed] = [facts.number('archived_tables'), facts.all('table').length];
     if (held >= listed)
         return;
-    throw new errors/* BackupError */.hj('E_DUMP_FAILED', `the dump holds the data of ${(0,reporting_format/* counted */.hS)(held, 'table')}, and the server listed ${listed} in the same snapshot`, UNRELIABLE);
+    throw new errors/* BackupError */.hj('E_DUMP_FAILED', `the dump holds the data of ${(0,reporting_format/* counted */.hS)(held, 'table')}, but the server listed ${listed} in the same snapshot`, UNRELIABLE);
 }
 /** The statements alone, as pg_dumpall wrote them, without `\restrict`; a text in quotes may have lines that look like its comments. */
 function rolesOf(facts) {
@@ -3759,44 +3764,44 @@ function notCounted(facts, why, isGuarded = false) {
 /** What is odd about a dump of PostgreSQL that this action did not make, by the words of postgres-dumps.sh: what the file is, and what to do. */
 const dumpRefusals = ({ path, said }) => ({
     unpacked: [
-        `${path} is a folder that pg_dump -Fd made, and only files are taken`,
-        `Put it into one: \`tar -cf ${path}.tar -C ${path} .\``,
+        `${path} is a folder that pg_dump -Fd made, but only files are taken`,
+        `Pack it into one: \`tar -cf ${path}.tar -C ${path} .\``,
     ],
     toc: [
-        `${path} is an archive of pg_dump of another format than custom, probably the toc.dat of a folder that pg_dump -Fd made`,
-        'That file holds no rows. Put the whole folder into one file (`tar -cf dump.tar FOLDER`), and name that.',
+        `${path} is a pg_dump archive, but not in the custom format; it is probably the toc.dat of a folder that pg_dump -Fd made`,
+        'That file holds no rows. Pack the whole folder into one file (`tar -cf dump.tar FOLDER`), and name that.',
     ],
     no_toc: [
-        `${path} is a tar without a toc.dat at its top or in the one folder there, so pg_dump did not make what is in it`,
+        `${path} is a tar without a toc.dat at its top or in the only folder there, so pg_dump did not make its content`,
         'Unpack it, and name the dump that is in it.',
     ],
     tocs: [
-        `${path} is a tar of more than one dump of pg_dump -Fd`,
-        'Unpack it, and make a tar of the one that is meant.',
+        `${path} is a tar with more than one dump of pg_dump -Fd`,
+        'Unpack it, and make a tar of the one that you want.',
     ],
     links: [
-        `${path} is a tar with links, devices or ways out of its folder, which no dump has`,
+        `${path} is a tar with links, devices or paths out of its folder, which no dump has`,
         'Do not unpack it before you know who made it. Choose another dump.',
     ],
     utf16: [
-        `${path} is text in UTF-16 (the redirection of PowerShell writes that), which psql can not read`,
-        `Convert it: \`iconv -f UTF-16 -t UTF-8 ${path} > converted.sql\`. It may be damaged all the same: PowerShell changes bytes that are no text. Better let pg_dump write the file itself (\`-f\`).`,
+        `${path} is text in UTF-16 (as PowerShell's redirection writes it), which psql cannot read`,
+        `Convert it: \`iconv -f UTF-16 -t UTF-8 ${path} > converted.sql\`. It may still be damaged, because PowerShell changes bytes that are not text. It is better to let pg_dump write the file itself (\`-f\`).`,
     ],
     windows: [
-        `${path} is a script that has been through Windows: it has ${said}`,
-        'Bytes that are no text may be damaged there. Better let pg_dump write the file itself (`-f`), best with `-Fc`; or convert it (`dos2unix`), look at it, and name the result.',
+        `${path} is a script that was changed by Windows: it has ${said}`,
+        'Bytes that are not text may be damaged. It is better to let pg_dump write the file itself (`-f`), best with `-Fc`. Or convert it (`dos2unix`), check it, and name the result.',
     ],
     cut: [
-        `${path} is a script of pg_dump that was cut: its last line, "PostgreSQL database dump complete", is missing`,
-        'The rest of the data is not in it. Choose another dump, or copy this one anew from where it came.',
+        `${path} is a truncated script of pg_dump: its last line, "PostgreSQL database dump complete", is missing`,
+        'The rest of the data is not in it. Choose another dump, or copy this one again from its source.',
     ],
     cluster: [
         `${path} is a script of pg_dumpall: it holds every database of a server, and its roles`,
-        'It can not be restored in the place of one database. Play it with psql into a server that is set up for it, dump the one database there with `pg_dump -Fc`, and restore that.',
+        'It cannot replace a single database. Load it with psql into a spare server, dump the one database there with `pg_dump -Fc`, and restore that.',
     ],
     create: [
-        `${path} is a script that connects to the database ${said} by itself (pg_dump --create), whatever it is meant to be restored into`,
-        'Dump it anew without `--create`. Or remove the lines DROP DATABASE, CREATE DATABASE, ALTER DATABASE and \\connect from a copy, together with the \\restrict and \\unrestrict around them.',
+        `${path} is a script that connects to the database ${said} on its own (pg_dump --create), whatever database it is restored into`,
+        'Dump it again without `--create`. Or remove the lines DROP DATABASE, CREATE DATABASE, ALTER DATABASE and \\connect from a copy, together with the \\restrict and \\unrestrict around them.',
     ],
 });
 
@@ -3879,7 +3884,7 @@ const postgres = {
     nameOf: ({ database }) => (0,names/* nameFromText */.No)(database),
     scratch: {
         isSame: isSamePlace,
-        elsewhere: 'another database than the live one, for example the database postgres of that server',
+        elsewhere: 'a database other than the live one, for example the database postgres of that server',
         onRunner: 'a PostgreSQL server as seen from the runner, for example postgresql://postgres:throw-away@localhost/postgres of a service container',
     },
     server: postgresServer,
@@ -3932,7 +3937,7 @@ function sqliteExtracting(common) {
         ],
         remarks: (_settings, _dump, facts) => facts.get('extract_name') === null || facts.get('extract_generated') === null
             ? []
-            : ['columns that are computed from others are left out: the definition of the table says how'],
+            : ['generated columns are left out: the definition of the table says how to compute them'],
         rows(settings, _dump, { table, format, dataOnly }, facts) {
             const text = decoder(facts);
             const name = facts.get('extract_name');
@@ -4029,7 +4034,7 @@ function oneStatement(definition) {
         throw notOne(definition);
     return printed.trimEnd();
 }
-const notOne = (definition) => new errors/* BackupError */.hj('E_MANIFEST', `the definition of the table is more than one statement, or half of one: ${(0,neutralise/* quoteOutside */.YM)(definition, 200)}`, 'Somebody has written into the schema of that database by hand. Take the rows alone (`--data-only`), or as CSV.');
+const notOne = (definition) => new errors/* BackupError */.hj('E_MANIFEST', `the definition of the table is more than one statement, or half of one: ${(0,neutralise/* quoteOutside */.YM)(definition, 200)}`, 'Somebody edited the schema of that database by hand. Extract only the rows (`--data-only`), or use CSV.');
 
 ;// CONCATENATED MODULE: ./src/engines/sqlite/health.ts
 
@@ -4060,10 +4065,10 @@ function sqliteHealth(facts, tables) {
     const freeBytes = (free ?? 0) * (pageSize ?? 0);
     const notes = [];
     if (facts.get('unexamined') !== null) {
-        notes.push(`${path} was not read to its end: it is not in WAL mode, and readers would keep its writers waiting. The proof of a backup reads it all`);
+        notes.push(`${path} was not read to its end: it is not in WAL mode, so reading it would keep its writers waiting. Verifying a backup reads all of it`);
     }
     if (freeBytes > MUCH_FREE && freeBytes * 2 > bytes) {
-        notes.push(`${(0,reporting_format/* formatBytes */.z3)(freeBytes)} of ${path} are free pages: \`VACUUM\` gives them back, while nobody writes`);
+        notes.push(`${(0,reporting_format/* formatBytes */.z3)(freeBytes)} of ${path} are free pages: \`VACUUM\` frees them, while nobody writes`);
     }
     const isEmpty = facts.get('objects') === '0';
     return { bytes, tables, isEmpty, estimated: false, figures, findings: health_findingsOf(path, facts, figures), notes };
@@ -4076,13 +4081,13 @@ function health_findingsOf(path, facts, figures) {
     }
     const hot = facts.get('hot_journal');
     if (hot !== null) {
-        found.push((0,finding/* odd */.S)('E_UNHEALTHY', `${(0,neutralise/* quoteOutside */.YM)(hot, 40)} of a writer that crashed lies beside ${path}, so it was not looked into`, 'The next connection that may write brings it to an end: let the application open it, or take a backup.'));
+        found.push((0,finding/* odd */.S)('E_UNHEALTHY', `${(0,neutralise/* quoteOutside */.YM)(hot, 40)} of a writer that crashed lies beside ${path}, so it was not opened`, 'The next connection that may write rolls it back: let the application open it, or take a backup.'));
     }
     if (typeof foreignKeyErrors === 'number' && foreignKeyErrors > 0) {
-        found.push((0,finding/* odd */.S)('E_UNHEALTHY', `foreign keys of ${path} are broken in ${(0,reporting_format/* counted */.hS)(foreignKeyErrors, 'row')}`, '`PRAGMA foreign_key_check` names them. A backup is a faithful copy, and has them as well.'));
+        found.push((0,finding/* odd */.S)('E_UNHEALTHY', `foreign keys of ${path} are violated in ${(0,reporting_format/* counted */.hS)(foreignKeyErrors, 'row')}`, '`PRAGMA foreign_key_check` names them. A backup is a faithful copy, so it has them as well.'));
     }
     if (typeof walBytes === 'number' && walBytes > LARGE_WAL && walBytes * 2 > facts.number('source_bytes')) {
-        found.push((0,finding/* odd */.S)('E_UNHEALTHY', `the WAL of ${path} has ${(0,reporting_format/* formatBytes */.z3)(walBytes)}, more than the database`, 'A reader that never ends keeps checkpoints from emptying it: look for a transaction that was left open.'));
+        found.push((0,finding/* odd */.S)('E_UNHEALTHY', `the WAL of ${path} is ${(0,reporting_format/* formatBytes */.z3)(walBytes)}, larger than the database`, 'A reader that never ends keeps checkpoints from emptying it. Look for a transaction that was left open.'));
     }
     return found;
 }
@@ -4201,7 +4206,7 @@ function planOf({ restore, minFreeBytes }, facts, dump) {
     if (facts.get('headless') !== null)
         checkIsMeant(facts, dump, path);
     if (dump.manifest === null && facts.number('objects') === 0) {
-        throw new errors/* BackupError */.hj('E_EMPTY', `${dump.file} is a valid SQLite database without a single table`, 'When an empty database is wanted, delete the live one by hand.');
+        throw new errors/* BackupError */.hj('E_EMPTY', `${dump.file} is a valid SQLite database without a single table`, 'If you want an empty database, delete the live one by hand.');
     }
     const unread = facts.get('unread') !== null || facts.get('live_unread') !== null;
     const inPlace = state === 'sound' && !unread && (facts.get('live_wal') !== '1' || sizeOf(facts) === facts.number('page_size'));
@@ -4209,7 +4214,7 @@ function planOf({ restore, minFreeBytes }, facts, dump) {
     const free = facts.get('target_free_kib');
     const freeBytes = free === null || free === '' ? null : facts.number('target_free_kib') * 1024;
     if (freeBytes !== null && freeBytes < needed + minFreeBytes) {
-        throw new errors/* BackupError */.hj('E_NOSPACE', `${(0,reporting_format/* formatBytes */.z3)(needed)} are needed beside ${path}, and ${(0,reporting_format/* formatBytes */.z3)(minFreeBytes)} are to stay free (min-free); there are ${(0,reporting_format/* formatBytes */.z3)(freeBytes)}`, 'Free space there.');
+        throw new errors/* BackupError */.hj('E_NOSPACE', `the restore needs ${(0,reporting_format/* formatBytes */.z3)(needed)} beside ${path}, and ${(0,reporting_format/* formatBytes */.z3)(minFreeBytes)} must stay free (min-free), but only ${(0,reporting_format/* formatBytes */.z3)(freeBytes)} are free`, 'Free some space there.');
     }
     if (!inPlace && users.length > 0 && restore.stopCommand === null)
         throw busy(path, users);
@@ -4245,7 +4250,7 @@ function usersOf(facts) {
     return [...new Set(facts.all('in_use'))].map((user) => (0,neutralise/* quoteOutside */.YM)(user, 100));
 }
 function busy(path, users) {
-    return new errors/* BackupError */.hj('E_TARGET_BUSY', `${path} can only be replaced as a whole, and is open in ${users.length === 0 ? 'a process that can not be seen from here' : users.join(', ')}`, 'What such a process writes afterwards would be lost. Stop it, or set `stop-command` and `start-command`.');
+    return new errors/* BackupError */.hj('E_TARGET_BUSY', `${path} can only be replaced as a whole, but is open in ${users.length === 0 ? 'a process that cannot be seen from here' : users.join(', ')}`, 'Stop that process, or set `stop-command` and `start-command`: what it writes afterwards would be lost.');
 }
 /** The new file gets the group of the old one, which only members of that group can give it. Throws E_PERM. */
 function checkGroup(facts, path) {
@@ -4258,17 +4263,17 @@ function checkGroup(facts, path) {
 function checkIsMeant(facts, { manifest }, path) {
     if (manifest?.identity.path === path)
         return;
-    throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${path} is no SQLite database: ${(0,neutralise/* quoteOutside */.YM)(facts.get('damage') ?? '', 200)}`, 'It is not replaced, since the backup was not made of it. If it is meant, move that file away first: a missing one is created.');
+    throw new errors/* BackupError */.hj('E_SOURCE_INVALID', `${path} is not a SQLite database: ${(0,neutralise/* quoteOutside */.YM)(facts.get('damage') ?? '', 200)}`, 'It is not replaced, because the backup was not made from it. If you do want to replace it, move that file away first: a missing one is created.');
 }
 /** `unread`: what SQLite itself writes over a database it signs with its own version, and an older one looks like damage to the next tool. */
 function wayInWords(state, inPlace, unread) {
     if (inPlace) {
-        return 'in place: SQLite writes the backup into the live file in one transaction; programs may stay connected, writers wait that long, and all see the restored rows with their next statement';
+        return 'in place: SQLite writes the backup into the live file in one transaction; programs may stay connected, writers wait meanwhile, and everyone sees the restored rows with the next statement';
     }
     const because = {
-        missing: 'the file is made anew',
+        missing: 'the file is created',
         damaged: 'the damaged file is replaced as a whole, with its -wal, -shm and -journal',
-        sound: `the file is replaced as a whole, with its -wal, -shm and -journal, since ${unread ? 'its schema, or that of the backup, is of a newer SQLite than the tool on the host' : 'its pages have another size than those of the backup'}`,
+        sound: `the file is replaced as a whole, with its -wal, -shm and -journal, because ${unread ? 'its schema, or the schema of the backup, needs a newer SQLite than the tool on the host' : 'its page size differs from that of the backup'}`,
     };
     return `${because[state]}, while nobody has it open`;
 }
@@ -4278,19 +4283,19 @@ function remarksOf(facts, path, inPlace, users) {
     if (damage !== null)
         remarks.push(`${path} is damaged: ${(0,neutralise/* quoteOutside */.YM)(damage, 300)}`);
     if (facts.get('live_locked') !== null) {
-        remarks.push(`${path} is locked, so it could not be looked into: ${(0,neutralise/* quoteOutside */.YM)(facts.get('live_locked') ?? '', 200)}`);
+        remarks.push(`${path} is locked, so it could not be read: ${(0,neutralise/* quoteOutside */.YM)(facts.get('live_locked') ?? '', 200)}`);
     }
     if (facts.get('uncounted') !== null) {
         remarks.push(`not all rows of ${path} could be counted: ${(0,neutralise/* quoteOutside */.YM)(facts.get('uncounted') ?? '', 200)}`);
     }
     if (facts.get('live_state') === 'missing') {
-        remarks.push(`${path} will be made with the mode 600, for the owner of ${(0,neutralise/* quoteOutside */.YM)(facts.get('parent') ?? '', 300)} or, where only root could do that, for the user who makes it`);
+        remarks.push(`${path} will be created with mode 600, owned by the owner of ${(0,neutralise/* quoteOutside */.YM)(facts.get('parent') ?? '', 300)}, or by the user who creates it if only root could change that`);
     }
     if (!inPlace && facts.get('all_users') === null) {
-        remarks.push(`who has ${path} open is known only of processes of the same user: those of others can be seen by root alone`);
+        remarks.push(`only processes of the same user were checked for having ${path} open: only root can see those of others`);
     }
     if (inPlace && users.length > 0) {
-        remarks.push(`${(0,counting/* plural */.L)(users.length, 'process', 'processes')} ${users.length === 1 ? 'has' : 'have'} ${path} open, and may keep rows in memory that are not there any more: restart the application after the restore`);
+        remarks.push(`${(0,counting/* plural */.L)(users.length, 'process', 'processes')} ${users.length === 1 ? 'has' : 'have'} ${path} open, and may keep rows in memory that no longer exist: restart the application after the restore`);
     }
     return remarks;
 }
@@ -4300,7 +4305,7 @@ function textRemarks(facts, { kind }, path) {
     if (kind !== 'statements' || live === null || there === null || live === there)
         return [];
     return [
-        `the user_version of ${path} is ${(0,neutralise/* quoteOutside */.YM)(live, 20)}, and ${(0,neutralise/* quoteOutside */.YM)(there, 20)} in the dump, since \`.dump\` and iterdump leave it out. An application that counts its migrations there would run them again: set it after the restore (\`PRAGMA user_version\`)`,
+        `the user_version of ${path} is ${(0,neutralise/* quoteOutside */.YM)(live, 20)}, and ${(0,neutralise/* quoteOutside */.YM)(there, 20)} in the dump, because \`.dump\` and iterdump leave it out. An application that counts its migrations there would run them again, so set it after the restore (\`PRAGMA user_version\`)`,
     ];
 }
 /** The schema of the live database against that of the backup. */
@@ -4315,7 +4320,7 @@ function differencesOf(facts) {
         if (other === undefined)
             differences.push(`${name} is only in the live database, and will be gone`);
         else if (other !== sql)
-            differences.push(`${name} is defined otherwise in the backup`);
+            differences.push(`${name} is defined differently in the backup`);
     }
     for (const name of after.keys())
         if (!before.has(name))
@@ -4326,9 +4331,9 @@ function settingsOf(facts) {
     const [live, dump] = [facts.get('live_encoding'), facts.get('encoding')];
     const lines = [];
     if (live !== null && dump !== null && live !== dump)
-        lines.push(`the encoding is ${live}, and ${dump} in the backup`);
+        lines.push(`the encoding is ${live}, but ${dump} in the backup`);
     if (facts.get('live_page_size') !== null && sizeOf(facts) !== facts.number('page_size')) {
-        lines.push(`pages have ${(0,reporting_format/* formatCount */.B4)(sizeOf(facts))} bytes, and ${(0,reporting_format/* formatCount */.B4)(facts.number('page_size'))} in the backup`);
+        lines.push(`pages have ${(0,reporting_format/* formatCount */.B4)(sizeOf(facts))} bytes, but ${(0,reporting_format/* formatCount */.B4)(facts.number('page_size'))} in the backup`);
     }
     return lines.map((line) => (0,neutralise/* quoteOutside */.YM)(line, 200));
 }
@@ -4361,10 +4366,10 @@ function differencesAfter(facts, loaded) {
         .map(({ name, rows }) => (0,neutralise/* quoteOutside */.YM)(`${name} has ${(0,counting/* plural */.L)(live.get(name) ?? 0, 'row')}, not ${rows}`, 120))
         .join('; ');
     if ((missing.length > 0 && uncounted === null) || (other.length > 0 && alone)) {
-        throw new errors/* BackupError */.hj('E_RESTORE', `${path} is not what was loaded: ${missing.length > 0 ? `missing: ${(0,neutralise/* quoteOutside */.YM)(missing.slice(0, restore_MOST_SHOWN).join(', '), 300)}` : shown}`, 'Something else writes into that database, or the disk can not be trusted.');
+        throw new errors/* BackupError */.hj('E_RESTORE', `${path} is not what was loaded: ${missing.length > 0 ? `missing: ${(0,neutralise/* quoteOutside */.YM)(missing.slice(0, restore_MOST_SHOWN).join(', '), 300)}` : shown}`, 'Something else writes to that database, or the disk is faulty.');
     }
     if (other.length > 0)
-        remarks.push(`after the restore somebody has already written to ${path}: ${shown}`);
+        remarks.push(`somebody has already written to ${path} after the restore: ${shown}`);
     return remarks;
 }
 /** Names as the database holds them, in its own encoding. */
@@ -4380,25 +4385,25 @@ function decoderOf(encoding) {
 
 
 const THE_FILE = 'the dump is the text of a SQLite database';
-const CHOOSE = 'Choose another dump, or copy this one again from where it came.';
+const CHOOSE = 'Choose another dump, or copy this one again from its source.';
 const LOOK = 'Open the dump at that line.';
 /** Why the text of a dump was not loaded, by the words of sqlite-script.py: what it is, and what to do. Where there is none, another one tells. */
 const FAULTS = {
     tool: () => [
-        `${THE_FILE}, which Python 3 with its sqlite3 module loads, and that is not on the host: the sqlite3 tool cannot be kept from carrying out what else stands in such a file`,
-        'Install python3 on the host. Or load the dump yourself, where nothing else is within reach (`sqlite3 copy.db < dump.sql`), and name copy.db.',
+        `${THE_FILE}, which needs Python 3 with its sqlite3 module, and that is missing on the host: the sqlite3 tool cannot be kept from running whatever else is in such a file`,
+        'Install python3 on the host. Or load the dump yourself, in an isolated place (`sqlite3 copy.db < dump.sql`), and name copy.db.',
     ],
-    cut: (said) => [`${THE_FILE} and is not whole: ${said}`, `The rest of the data is not in it. ${CHOOSE}`],
+    cut: (said) => [`${THE_FILE} and is not complete: ${said}`, `The rest of the data is not in it. ${CHOOSE}`],
     errors: (said) => [
-        `${THE_FILE} and ends with ROLLBACK: sqlite3 met damage while it wrote the dump, so rows may be missing (${said})`,
-        'Choose another dump. If there is none, replace that ROLLBACK by COMMIT in a copy, restore the copy into another file (`restore-to`), and look at what is there.',
+        `${THE_FILE} and ends with ROLLBACK: sqlite3 found damage while it wrote the dump, so rows may be missing (${said})`,
+        'Choose another dump. If there is none, replace that ROLLBACK with COMMIT in a copy, restore the copy into another file (`restore-to`), and check what is there.',
     ],
     bytes: (said) => [
-        `${THE_FILE} and holds bytes that are no text: ${said}`,
-        `It was damaged, or written in another encoding than UTF-8. ${CHOOSE}`,
+        `${THE_FILE} and holds bytes that are not text: ${said}`,
+        `It was damaged, or written in an encoding other than UTF-8. ${CHOOSE}`,
     ],
     hollow: (said) => [
-        `${THE_FILE} and makes nothing: ${said}`,
+        `${THE_FILE} and creates nothing: ${said}`,
         'It was probably dumped from a missing or empty file. Choose another dump.',
     ],
     outside: (said) => [
@@ -4413,7 +4418,7 @@ const FAULTS = {
         `${THE_FILE} and was written by a newer SQLite than the one that Python has on the host: ${said}`,
         'Install a newer Python with its SQLite on the host (`python3 -c "import sqlite3; print(sqlite3.sqlite_version)"` shows the version; `unistr` needs 3.50). Or load the dump with a new sqlite3 elsewhere, and name the database file.',
     ],
-    failed: (said) => [`${THE_FILE}, and SQLite cannot carry it out: ${said}`, `${LOOK} ${CHOOSE}`],
+    failed: (said) => [`${THE_FILE}, but SQLite cannot run it: ${said}`, `${LOOK} ${CHOOSE}`],
 };
 /** In words why the text of a dump was not loaded; null when that is not what failed. */
 function scriptFault({ code, text, facts }) {
@@ -4499,7 +4504,7 @@ function sqliteDatabase(source) {
             ];
         },
         empty(facts) {
-            return new errors/* BackupError */.hj('E_EMPTY', `${facts.need('source')} is a valid SQLite database without a single table, so its backup would prove nothing`, 'Check that `database` names the file that the application uses.');
+            return new errors/* BackupError */.hj('E_EMPTY', `${facts.need('source')} is a valid SQLite database without a single table, so a backup of it would prove nothing`, 'Check that `database` names the file that the application uses.');
         },
         health: {
             request: (settings, how) => [
@@ -4520,12 +4525,12 @@ function sqliteDatabase(source) {
             const path = failure.facts.get('source') ?? source.path;
             switch (failure.code) {
                 case 'E_SOURCE_MISSING':
-                    return new errors/* BackupError */.hj('E_SOURCE_MISSING', `there is no database at ${path} (database: ${source.given})`, `Correct \`database\`. A relative path starts at the home of the login user${/^sqlite[^:]*:\/\/\/[^/]/.test(source.given) ? '; in a URL of the form sqlite:///x the path is relative, an absolute one has four slashes' : ''}.`);
+                    return new errors/* BackupError */.hj('E_SOURCE_MISSING', `there is no database at ${path} (database: ${source.given})`, `Correct \`database\`. A relative path starts at the home of the login user${/^sqlite[^:]*:\/\/\/[^/]/.test(source.given) ? '; in a URL of the form sqlite:///x the path is relative; an absolute path needs four slashes' : ''}.`);
                 case 'E_SOURCE_OWNER': {
                     const owner = failure.facts.get('owner') ?? 'its owner';
                     const login = (0,engines_common/* loginUser */.Lx)(settings);
                     const user = settings.runAs ?? login;
-                    return new errors/* BackupError */.hj('E_SOURCE_OWNER', `${path} belongs to ${owner}, and ${user} is not ${owner}: SQLite would leave -wal and -shm files that the application can not write, and its next write would fail`, `Set \`run-as: ${owner}\` (and let ${login} run \`sudo -n -u ${owner} sh\`), or log in as ${owner}.`);
+                    return new errors/* BackupError */.hj('E_SOURCE_OWNER', `${path} belongs to ${owner}, and ${user} is not ${owner}: SQLite would leave -wal and -shm files that the application cannot write, and its next write would fail`, `Set \`run-as: ${owner}\` (and let ${login} run \`sudo -n -u ${owner} sh\`), or log in as ${owner}.`);
                 }
                 case 'E_SOURCE_INVALID': {
                     if (failure.facts.get('is_directory') !== null) {
@@ -4534,35 +4539,35 @@ function sqliteDatabase(source) {
                     const other = failure.facts.get('other_name');
                     if (other === null)
                         return null;
-                    return new errors/* BackupError */.hj('E_SOURCE_INVALID', `${said}: SQLite keeps -wal and -journal beside one name of a file, and through another one what is in them is not seen`, `${other === 'link'
-                        ? `\`find / -xdev -samefile ${path}\` shows the others. Remove those that nobody opens (a hard link is no copy), and name the one that the application opens`
+                    return new errors/* BackupError */.hj('E_SOURCE_INVALID', `${said}: SQLite keeps -wal and -journal beside one name of a file, and under another name their content is not seen`, `${other === 'link'
+                        ? `\`find / -xdev -samefile ${path}\` shows the others. Remove those that nobody opens (a hard link is not a copy), and name the one that the application opens`
                         : 'Mount the folder of the database into the container, not the single file, and name the file in that folder'}.`);
                 }
                 case 'E_SOURCE_CORRUPT':
                     return new errors/* BackupError */.hj('E_SOURCE_CORRUPT', `SQLite found damage in ${path}: ${said}`, /\b(NULL|NUMERIC|TEXT|non-[A-Z]+) value in /.test(failure.text)
-                        ? `Rows break a constraint of their table, which SQLite counts as damage. Correct the rows, or set \`verify: checksum\`.`
-                        : `${NOT_PARSED.test(failure.text) ? 'First look at it with the SQLite of the application: when that can read it, the file only went through an older tool (`.restore`, `.backup`), which signs with its own version, until the application writes again. Otherwise: ' : ''}A backup of it would be damaged too. Keep the older ones. Check the disk, then restore the newest good backup, or try \`sqlite3 ${path} .recover | sqlite3 -safe NEW-FILE\`.`);
+                        ? `Rows violate a constraint of their table, which SQLite counts as damage. Correct the rows, or set \`verify: checksum\`.`
+                        : `${NOT_PARSED.test(failure.text) ? 'First open it with the SQLite of the application. If that can read it, an older tool (`.restore`, `.backup`) wrote the file and marked it with its own version, until the application writes again. Otherwise: ' : ''}A backup of it would be damaged too. Keep the older backups. Check the disk, then restore the newest good backup, or try \`sqlite3 ${path} .recover | sqlite3 -safe NEW-FILE\`.`);
                 case 'E_BUSY':
-                    return new errors/* BackupError */.hj('E_BUSY', `${path} stayed locked for ${(0,engines_common/* seconds */.YA)(settings.lockWaitMs)} s (lock-wait): ${said}`, `A process holds an exclusive lock (a long transaction, a migration, locking_mode=EXCLUSIVE): \`fuser -v ${path}\` shows who has it open.`);
+                    return new errors/* BackupError */.hj('E_BUSY', `${path} stayed locked for ${(0,engines_common/* seconds */.YA)(settings.lockWaitMs)} s (lock-wait): ${said}`, `A process holds an exclusive lock (a long transaction, a migration, locking_mode=EXCLUSIVE). \`fuser -v ${path}\` shows who has it open.`);
                 case 'E_DUMP_FAILED':
                     return new errors/* BackupError */.hj('E_DUMP_FAILED', `no proven copy of ${path} could be made: ${said}`, NOT_KNOWN.test(failure.text)
-                        ? `The application brings this extension of SQLite, and the tool on the host does not know it, so it can not check the content. Set \`verify: checksum\`: the copy is the same, only less is proven.`
+                        ? `The application brings this SQLite extension. The tool on the host does not know it, so it cannot check the content. Set \`verify: checksum\`: the copy is the same, but less is verified.`
                         : undefined);
                 case 'E_RESTORE':
                     if (settings.command === 'restore') {
                         return new errors/* BackupError */.hj('E_RESTORE', `${path} could not be restored: ${said}`, NOT_KNOWN.test(failure.text)
-                            ? 'The application brings this extension of SQLite, and the tool on the host does not know it, so nothing can be proven of the backup. Restore it by hand, as its manifest says under `recovery`.'
+                            ? 'The application brings this SQLite extension. The tool on the host does not know it, so it cannot verify the backup. Restore it by hand, as its manifest says under `recovery`.'
                             : NOT_PARSED.test(failure.text)
-                                ? 'It is damaged, or went through an older tool (`.backup`, `.restore`), which signs with its own version. Look at it with the SQLite of the application: when that can read it, put a sqlite3 as new on the host, and restore it again.'
+                                ? 'It is damaged, or an older tool (`.backup`, `.restore`) wrote it and marked it with its own version. Open it with the SQLite of the application. If that can read it, install a sqlite3 as new as that on the host, and restore again.'
                                 : '');
                     }
-                    return new errors/* BackupError */.hj('E_RESTORE', `SQLite on the host can not check what is in the backup: ${said}`, NOT_KNOWN.test(failure.text)
-                        ? `The application brings this extension of SQLite, and the tool on the host does not know it. Verify at the level checksum.`
+                    return new errors/* BackupError */.hj('E_RESTORE', `SQLite on the host cannot check the content of the backup: ${said}`, NOT_KNOWN.test(failure.text)
+                        ? `The application brings this SQLite extension, and the tool on the host does not know it. Verify with the level checksum.`
                         : undefined);
                 case 'E_TOOL_VERSION':
                     if (failure.facts.get('written_by') !== null)
                         return newer(path, said, failure.facts, settings);
-                    return new errors/* BackupError */.hj('E_TOOL_VERSION', `${said} on the host can not be kept from running programs that the schema of a database names (its function edit), and Python 3.7 or newer, which would do as well, is not there`, `Install sqlite3 3.31 or newer, or Python 3.7 or newer.`);
+                    return new errors/* BackupError */.hj('E_TOOL_VERSION', `${said} on the host cannot be kept from running programs that the schema of a database names (its function edit), and Python 3.7 or newer, which would do as well, is missing`, `Install sqlite3 3.31 or newer, or Python 3.7 or newer.`);
                 case 'E_TARGET_BUSY':
                     return busy(path, usersOf(failure.facts));
                 case 'E_ROLLBACK_FAILED':
@@ -4570,7 +4575,7 @@ function sqliteDatabase(source) {
                 case 'E_PERM': {
                     if (!/readonly|unable to open/.test(failure.text))
                         return null;
-                    return new errors/* BackupError */.hj('E_PERM', `SQLite could not open ${path}: ${said}`, `In WAL mode it must be able to make -wal and -shm beside the database: let the owner of the database write that folder.`);
+                    return new errors/* BackupError */.hj('E_PERM', `SQLite could not open ${path}: ${said}`, `In WAL mode it must be able to create -wal and -shm beside the database: let the owner of the database write to that folder.`);
                 }
                 default:
                     return null;
@@ -4585,9 +4590,9 @@ function newer(path, said, facts, { command, verifyOn }) {
     const version = (0,neutralise/* quoteOutside */.YM)(facts.get('written_by') ?? '', 20);
     const verifying = command === 'verify';
     const where = verifying && verifyOn === 'runner' ? 'the runner' : 'the host';
-    return new errors/* BackupError */.hj('E_TOOL_VERSION', `${verifying ? 'the backup' : path} needs a newer sqlite3 on ${where} for its content to be read: ${said}`, `It may be too new for that tool, or damaged: the application's own SQLite can tell (\`PRAGMA integrity_check\`). Install sqlite3 ${version} or newer on ${where} (as from sqlite.org/download.html, into /usr/local/bin); or set \`verify: checksum\`, ${verifying
-        ? 'which proves its bytes'
-        : 'which copies its pages as they are, proves the bytes of the copy, and can be restored'}.`);
+    return new errors/* BackupError */.hj('E_TOOL_VERSION', `${verifying ? 'the backup' : path} needs a newer sqlite3 on ${where} for its content to be read: ${said}`, `It may be too new for that tool, or damaged: the application's own SQLite can tell (\`PRAGMA integrity_check\`). Install sqlite3 ${version} or newer on ${where} (for example from sqlite.org/download.html, into /usr/local/bin), or set \`verify: checksum\`, ${verifying
+        ? 'which checks its bytes'
+        : 'which copies its pages as they are and checks the bytes of the copy; it can be restored'}.`);
 }
 /** What SQLite says of an extension that the schema needs. */
 const NOT_KNOWN = /no such (collation sequence|function|module|tokenizer)|unknown function|unsafe use of/;
@@ -4613,20 +4618,20 @@ function database_decoded(facts, tables) {
 /** What is odd about a dump of SQLite that this action did not make, by the words of sqlite-dumps.sh: what the file is, and what to do. */
 const dump_refusals_dumpRefusals = ({ path, said }) => ({
     live: [
-        `${said} lies beside ${path}, which therefore is in use or was copied in the middle of a change: it alone is not the database`,
-        `Make a whole copy of it: \`sqlite3 ${path} ".backup copy.db"\`, and name that.`,
+        `${said} lies beside ${path}, so that file is in use or was copied in the middle of a change: it alone is not the database`,
+        `Make a complete copy of it: \`sqlite3 ${path} ".backup copy.db"\`, and name that.`,
     ],
     sqlite_script: [
         `${path} is SQL for SQLite, but does not begin as \`.dump\` of sqlite3 or iterdump of Python writes it: settings (PRAGMA), then BEGIN TRANSACTION`,
-        'Nothing tells whether such a file is whole. Dump the database again with `.dump` or `.backup`, and name that file.',
+        'Nothing shows whether such a file is complete. Dump the database again with `.dump` or `.backup`, and name that file.',
     ],
     sqlite_windows: [
-        `${path} is the text of a database that has been through Windows: it has ${said}`,
-        'Line breaks inside its rows may have changed as well. Copy the database file itself (`.backup`), or convert the text (`dos2unix`), look at it, and name the result.',
+        `${path} is the text of a database that was changed by Windows: it has ${said}`,
+        'Line breaks inside its rows may have changed as well. Copy the database file itself (`.backup`), or convert the text (`dos2unix`), check it, and name the result.',
     ],
     sqlite_utf16: [
-        `${path} is text in UTF-16 (the redirection of PowerShell writes that), which SQLite cannot read`,
-        `Convert it: \`iconv -f UTF-16 -t UTF-8 ${path} > converted.sql\`. PowerShell may have damaged it all the same: better let sqlite3 write the file itself (\`.output\`), or copy the database with \`.backup\`.`,
+        `${path} is text in UTF-16 (as PowerShell's redirection writes it), which SQLite cannot read`,
+        `Convert it: \`iconv -f UTF-16 -t UTF-8 ${path} > converted.sql\`. It may still be damaged by PowerShell: it is better to let sqlite3 write the file itself (\`.output\`), or copy the database with \`.backup\`.`,
     ],
 });
 
@@ -4694,7 +4699,7 @@ function sourceIn(text) {
 }
 function source(path, given) {
     if (path === '' || path === ':memory:' || path.startsWith(':resource:')) {
-        throw new Error('it names a database in memory, of which there is no file to back up');
+        throw new Error('it names a database in memory, so there is no file to back up');
     }
     if (/\/\.?$/.test(path))
         throw new Error('expected the path of a file, not of a folder: it ends with "/"');
@@ -4872,7 +4877,7 @@ function whyNobodys(text) {
     if (!OTHERS.test(scheme.name))
         return `${forms}; a relative path with a colon in its first segment starts with "./"`;
     const titles = ALL.map(({ title }) => title).join(' and ');
-    return `it names a ${scheme.name} database, and this version backs up ${titles} only; ${forms}`;
+    return `it names a ${scheme.name} database, but this version only backs up ${titles}; ${forms}`;
 }
 
 
@@ -6185,33 +6190,36 @@ const LEFT = {
     'nothing-run': { text: 'Nothing was run on the host.', untouched: true },
     'nothing-changed': { text: 'Nothing was changed.', untouched: true },
     'nothing-deleted': { text: 'Nothing was deleted.', untouched: true },
-    'nothing-kept': { text: 'Nothing was kept, nothing was rotated, the database was not changed.', untouched: true },
-    'nothing-restored': { text: 'Nothing was restored, nothing was changed.', untouched: true },
-    'backup-as-it-was': { text: 'The backup was left as it is, and the live database was not touched.', untouched: true },
+    'nothing-kept': {
+        text: 'Nothing was kept, nothing was rotated, and the database was not changed.',
+        untouched: true,
+    },
+    'nothing-restored': { text: 'Nothing was restored, and nothing was changed.', untouched: true },
+    'backup-as-it-was': { text: 'Neither the backup nor the live database was touched.', untouched: true },
     'backup-marked': {
-        text: 'The backup is recorded as not verified, so no rotation relies on it; its bytes and the live database were not touched.',
+        text: 'The backup is now marked as not verified, so rotation does not rely on it; its bytes and the live database were not touched.',
         untouched: false,
     },
     'backup-unknown': {
-        text: 'Whether the new backup was published before the host was lost is not known: when it was, it is complete and proven, and `command: list` shows it. The database was not changed.',
+        text: 'It is unknown whether the new backup was published before the host was lost. If it was, it is complete and verified, and `command: list` shows it. The database was not changed.',
         untouched: false,
     },
-    'backup-stays': { text: 'The backup on the host is good and stays; nothing was rotated.', untouched: false },
+    'backup-stays': { text: 'The backup on the host is good and was kept; nothing was rotated.', untouched: false },
     'backup-rotating': {
-        text: 'The new backup is good and was kept. Older ones may have been deleted before that: `command: list` shows what is there.',
+        text: 'The new backup is good and was kept. Older ones may already have been deleted: `command: list` shows what is there.',
         untouched: false,
     },
-    'backup-suspect': { text: 'The new backup stays, and no good one was deleted.', untouched: false },
+    'backup-suspect': { text: 'The new backup was kept, and no good one was deleted.', untouched: false },
     'changed-in-part': {
-        text: 'What had been done before that stays done; `command: list` shows what is there.',
+        text: 'What was done before the failure stays done; `command: list` shows what is there.',
         untouched: false,
     },
     'database-as-it-was': { text: 'The live database is as it was.', untouched: false },
     'database-unknown': {
-        text: 'Whether the live database was already replaced is not known: it is whole in any case, and the next run of this action looks at it.',
+        text: 'It is unknown whether the live database was already replaced. It is complete either way, and the next run of this action checks it.',
         untouched: false,
     },
-    'database-restored': { text: 'The live database is the restored one, whole.', untouched: false },
+    'database-restored': { text: 'The live database is the restored one, and it is complete.', untouched: false },
     'database-rolled-back': { text: 'The live database is as it was before the restore.', untouched: false },
     'database-needs-you': { text: 'The live database is not as it was before the restore.', untouched: false },
 };
@@ -8328,7 +8336,7 @@ async function accept(run) {
     });
 }
 function notAcceptable({ id, state, detail }) {
-    return new src_errors/* BackupError */.hj('E_POLICY', `${id} is not suspect but ${state}: ${(0,neutralise/* quoteOutside */.YM)(detail ?? state, 300)}`, `To accept it would not make it a good one${state === 'unverified' ? '; `command: verify` may' : ''}.`);
+    return new src_errors/* BackupError */.hj('E_POLICY', `${id} is not suspect but ${state}: ${(0,neutralise/* quoteOutside */.YM)(detail ?? state, 300)}`, `Accepting it would not make it good${state === 'unverified' ? '; `command: verify` may' : ''}.`);
 }
 
 // EXTERNAL MODULE: ./node_modules/valibot/dist/index.mjs
@@ -10563,7 +10571,7 @@ async function databases(run) {
     if (server === undefined)
         throw new Error(`${title} has no servers, and was asked for all databases of one`);
     return (0,connect/* connected */.aW)(run, async (connection) => {
-        const facts = await log.group(`Look for the databases of ${settings.database.given}`, () => connection.send(server.request(settings.database, settings)));
+        const facts = await log.group(`Find the databases of ${settings.database.given}`, () => connection.send(server.request(settings.database, settings)));
         return server.names(facts);
     });
 }
@@ -10871,7 +10879,7 @@ function foreignDump(facts, engine = null, name = null) {
         throw new src_errors/* BackupError */.hj('E_INTERNAL', `the host reported a dump as ${(0,neutralise/* quoteOutside */.YM)(`${kind} ${compression} ${method} ${sha256}`, 200)}`);
     }
     if (engine !== null && engine !== made) {
-        throw new src_errors/* BackupError */.hj('E_SOURCE_INVALID', `${(0,neutralise/* quoteOutside */.YM)(name ?? facts.path('dump_path'), 500)} is ${made.dump}, and what it would be restored into is a database of ${engine.title}`, 'Correct `backup` or `database`.');
+        throw new src_errors/* BackupError */.hj('E_SOURCE_INVALID', `${(0,neutralise/* quoteOutside */.YM)(name ?? facts.path('dump_path'), 500)} is ${made.dump}, but it would be restored into a database of ${engine.title}`, 'Correct `backup` or `database`.');
     }
     return {
         file: facts.path('dump_path'),
@@ -10895,7 +10903,7 @@ function foreignRemarks(facts) {
     const remarks = [];
     const path = facts.path('dump_path');
     if (facts.get('dump_sidecar') === 'other') {
-        remarks.push(`${path}.sha256 does not name that file, so nothing tells whether its bytes are those that were once written`);
+        remarks.push(`${path}.sha256 does not name that file, so nothing shows whether its bytes are the original ones`);
     }
     return remarks;
 }
@@ -10931,23 +10939,23 @@ function refusal(word, facts, name) {
         ],
         unreadable: [
             'E_PERM',
-            `the login user can not read ${path}${said === '(nothing)' ? '' : `: ${said}`}`,
-            'Give that user the right to read the file and to enter the folders on the way to it, or copy it where it can.',
+            `the login user cannot read ${path}${said === '(nothing)' ? '' : `: ${said}`}`,
+            'Let that user read the file and enter the folders on the way to it, or copy the file to where that user can read it.',
         ],
         sum: [
             'E_CHECKSUM',
-            `the SHA-256 of ${path} is ${facts.get('dump_sha256')}, and the file ${path}.sha256 beside it says ${said}`,
-            'It is not the file that was once written: take another dump, or find out who changed it. Only if you know better, remove the file .sha256.',
+            `the SHA-256 of ${path} is ${facts.get('dump_sha256')}, but the file ${path}.sha256 beside it says ${said}`,
+            'The file was changed after it was written: use another dump, or find out who changed it. Remove the .sha256 file only if you know that it is wrong.',
         ],
         folder: invalid(`${path} is a folder`, 'Name a file in it.'),
-        special: invalid(`${path} is no regular file`, 'Name a file.'),
-        empty: invalid(`${path} is empty (0 bytes)`, 'Whatever wrote it has failed. Choose another dump.'),
-        hollow: invalid(`${path} unpacks to nothing (${said})`, 'Whatever was packed there had failed. Choose another dump.'),
-        torn: invalid(`${path} is damaged, or was cut: it can not be unpacked: ${said}`, 'Choose another dump, or copy this one anew from where it came.'),
-        nested: invalid(`${path} is packed twice: what is in it is ${said} again`, `Unpack it once on the host (\`${facts.get('dump_compression')} -d\`), and name the result.`),
+        special: invalid(`${path} is not a regular file`, 'Name a file.'),
+        empty: invalid(`${path} is empty (0 bytes)`, 'Whatever wrote it failed. Choose another dump.'),
+        hollow: invalid(`${path} unpacks to nothing (${said})`, 'The dump that was packed there had failed. Choose another one.'),
+        torn: invalid(`${path} is damaged or truncated: it cannot be unpacked: ${said}`, 'Choose another dump, or copy this one again from its source.'),
+        nested: invalid(`${path} is packed twice: its content is ${said} again`, `Unpack it once on the host (\`${facts.get('dump_compression')} -d\`), and name the result.`),
         mysql: invalid(`${path} is a dump of MySQL or MariaDB`, `This action restores ${engines.map(({ title }) => title).join(' and ')}. Choose another dump.`),
         packed: packed(path, facts.get('dump_said') ?? ''),
-        unknown: invalid(`${path} is no dump that this action knows: neither ${engines.map((engine) => engine.dump).join(' nor ')}, plain or packed by gzip or zstd`, 'Check `backup`. A dump that is encrypted has to be decrypted first; whatever its name says, only its bytes count.'),
+        unknown: invalid(`${path} is not a dump that this action knows: neither ${engines.map((engine) => engine.dump).join(' nor ')}, plain or packed with gzip or zstd`, 'Check `backup`. Decrypt an encrypted dump first. Only the bytes count, whatever the name says.'),
     };
     for (const { dumpRefusals } of engines) {
         const own = dumpRefusals?.({ path, said }) ?? {};
@@ -10967,10 +10975,10 @@ function packed(path, tool) {
     if (decrypt !== undefined) {
         // age takes passphrases at a terminal alone
         const inputs = tool === 'age' ? '`decryption-key`' : '`decryption-key` or `decryption-passphrase`';
-        return invalid(`${path} is encrypted with ${tool}`, `${(0,packing/* isMethod */.u6)(tool) ? `Give what opens it in ${inputs}; or decrypt` : 'Decrypt'} it first (\`${decrypt}\`), where its key is, and name the result.`);
+        return invalid(`${path} is encrypted with ${tool}`, `${(0,packing/* isMethod */.u6)(tool) ? `Set ${inputs} to what opens it, or decrypt` : 'Decrypt'} it first (\`${decrypt}\`), where its key is, and name the result.`);
     }
     const unpack = Object.hasOwn(UNPACK_FIRST, tool) ? UNPACK_FIRST[tool] : 'its own tool';
-    return invalid(`${path} is packed by ${(0,neutralise/* quoteOutside */.YM)(tool, 40)}; only gzip, zstd and files that are not packed are taken`, `Unpack it first (\`${unpack}\`), and name the result.`);
+    return invalid(`${path} is packed with ${(0,neutralise/* quoteOutside */.YM)(tool, 40)}; this action takes only gzip, zstd and files that are not packed`, `Unpack it first (\`${unpack}\`), and name the result.`);
 }
 
 // EXTERNAL MODULE: ./src/engines/restoring.ts
@@ -11238,7 +11246,7 @@ async function chooseSource(run, connection) {
             throw otherThan(run, backup);
         refuseDamagedCopy(backup);
         if (backup.state === 'unverified')
-            (0,connect/* warn */.R8)(run, `${backup.id} was never verified, or found damaged; it is checked now`);
+            (0,connect/* warn */.R8)(run, `${backup.id} was never verified, or was found damaged; it is checked now`);
         if (wanted.by === 'latest')
             warnOfAlarms(run, covering(host.listed.backups, null));
         else
@@ -11254,12 +11262,12 @@ async function insteadOfDamaged(run, { dump, from, host }, error) {
         throw error;
     return withSpare(run, host, async (store) => {
         const found = await store?.one(manifest.id).catch((second) => {
-            (0,connect/* warn */.R8)(run, `whether the store has ${manifest.id} is not known: ${(0,src_errors/* describe */.q0)(second).message}`);
+            (0,connect/* warn */.R8)(run, `could not check whether the store has ${manifest.id}: ${(0,src_errors/* describe */.q0)(second).message}`);
             return null;
         });
         if (!store || found?.backup.manifest.sha256 !== manifest.sha256 || !isTrusted(found.backup))
             throw error;
-        (0,connect/* warn */.R8)(run, `${error.message}: ${manifest.id} is taken from ${found.uri}`);
+        (0,connect/* warn */.R8)(run, `${error.message}: using ${manifest.id} from ${found.uri} instead`);
         return fetched(run, host, store, found, from);
     });
 }
@@ -11285,7 +11293,7 @@ async function fetched(run, host, store, found, from) {
     return { dump: foreignDump(facts, (0,lookup/* engineOf */.ky)(run.settings.database), uri), from, host };
 }
 /** Of a dump that this action did not make, to those whose backups are signed. */
-const UNSIGNED_FILE = 'a file that is named by its path has no signature: nothing tells who made it. Name your own backups by their id';
+const UNSIGNED_FILE = 'a file that is named by its path has no signature, so nothing shows who made it. Name your own backups by their id';
 /** As the log and the lock tell it. */
 function describeWanted(wanted) {
     if (wanted.by === 'id')
@@ -11299,7 +11307,7 @@ function describeWanted(wanted) {
 function refuseDamagedCopy(backup) {
     if (!(0,backups_manifest/* isDamagedCopy */.z$)(backup.manifest))
         return;
-    throw new src_errors/* BackupError */.hj('E_SOURCE_INVALID', `${backup.id} holds the files of a damaged database, byte by byte, and is no backup that can be restored`, `${(0,backups_format/* formatNamed */.vq)(backup.manifest.engine).damaged?.advice ?? ''}`);
+    throw new src_errors/* BackupError */.hj('E_SOURCE_INVALID', `${backup.id} holds the raw files of a damaged database, and cannot be restored`, `${(0,backups_format/* formatNamed */.vq)(backup.manifest.engine).damaged?.advice ?? ''}`);
 }
 /** The database that would be replaced is the one that the backup was made of, or that is meant. Throws E_TARGET_MISMATCH. */
 function checkTarget(run, dump, target, identity) {
@@ -11307,11 +11315,11 @@ function checkTarget(run, dump, target, identity) {
         return;
     if (sameDatabase(dump.manifest.identity, identity))
         return;
-    throw otherDatabase(`${dump.manifest.id} is a backup of ${showIdentity(dump.manifest.identity)}, and ${target} is ${showIdentity(identity)}`);
+    throw otherDatabase(`${dump.manifest.id} is a backup of ${showIdentity(dump.manifest.identity)}, but ${target} is ${showIdentity(identity)}`);
 }
 const otherThan = ({ settings }, { manifest }) => otherDatabase(`${manifest.id} is a backup of ${showIdentity(manifest.identity)}, not of ${settings.database.given}`);
 function otherDatabase(message) {
-    return new src_errors/* BackupError */.hj('E_TARGET_MISMATCH', message, 'If it is meant, for example to fill a staging database, set `allow-other-target: true`.');
+    return new src_errors/* BackupError */.hj('E_TARGET_MISMATCH', message, 'If you mean it, for example to fill a staging database, set `allow-other-target: true`.');
 }
 
 ;// CONCATENATED MODULE: ./src/doctor/database-checks.ts
@@ -11725,9 +11733,9 @@ async function doctor(run) {
     const { report, log } = run;
     await (0,connect/* connected */.aW)(run, async (connection) => {
         const checks = new Checks(run, connection);
-        const host = await log.group('Look at the host', () => lookAtHost(checks));
-        const database = await log.group(`Look at ${run.settings.database.given}`, () => lookAtDatabase(checks));
-        await log.group('Look at what a restore needs', async () => {
+        const host = await log.group('Check the host', () => lookAtHost(checks));
+        const database = await log.group(`Check ${run.settings.database.given}`, () => lookAtDatabase(checks));
+        await log.group('Check what a restore needs', async () => {
             await lookAtRestore(checks, host);
         });
         const sudo = await lookAtCommands(checks, host);
@@ -11760,7 +11768,7 @@ async function writeAway(bytes, file, signal) {
     if (file === null)
         return toStdout(bytes, signal);
     const target = await (0,promises_.open)(file, 'wx', 0o600).catch((error) => {
-        throw new src_errors/* BackupError */.hj('E_INPUT', `output: ${file} can not be made: ${error.code ?? 'unknown error'}`);
+        throw new src_errors/* BackupError */.hj('E_INPUT', `output: ${file} cannot be created: ${error.code ?? 'unknown error'}`);
     });
     try {
         for await (const chunk of bytes)
@@ -11800,7 +11808,7 @@ function full(error, where) {
     const { code } = error;
     if (code !== 'ENOSPC' && code !== 'EDQUOT')
         return error;
-    return new src_errors/* BackupError */.hj('E_NOSPACE', `the disk is full: the rows do not fit into ${where}`, 'Free some.');
+    return new src_errors/* BackupError */.hj('E_NOSPACE', `the disk is full: the rows do not fit into ${where}`, 'Free some space, then run again.');
 }
 
 ;// CONCATENATED MODULE: ./src/commands/extract.ts
@@ -11832,7 +11840,7 @@ async function extract(run) {
         let source = await chooseSource(reading, connection);
         const open = async ({ dump, from }) => {
             if (dump.manifest === null)
-                throw new src_errors/* BackupError */.hj('E_MANIFEST', `${from} has no manifest beside it`);
+                throw new src_errors/* BackupError */.hj('E_MANIFEST', `there is no manifest beside ${from}`);
             warnOfPlain(run, from, dump.encryption);
             needKeyFor(from, dump.encryption, settings);
             const request = extracting.open(settings, dump, asked);
@@ -11854,7 +11862,7 @@ async function extract(run) {
         };
         try {
             const all = await writeAway(fromHost(run, connection, wanted), asked.output, run.signal);
-            log.info(`${all ? '' : 'nobody read all of '}${(0,format/* formatBytes */.z3)(wanted.bytes)}: the table ${(0,neutralise/* quoteOutside */.YM)(asked.table, 200)} as it is in ${from}`);
+            log.info(`${all ? '' : 'the reader stopped early: '}${(0,format/* formatBytes */.z3)(wanted.bytes)}, the table ${(0,neutralise/* quoteOutside */.YM)(asked.table, 200)} from ${from}`);
         }
         catch (error) {
             throw notWhole(error, run);
@@ -11873,13 +11881,13 @@ function notWhole(error, { signal }) {
     if (!(error instanceof src_errors/* BackupError */.hj) || signal.aborted)
         return error;
     if (error.code === 'E_SHELL') {
-        const hint = 'In sshd_config of the host allow two sessions for a connection (`MaxSessions 2` or more).';
+        const hint = 'In sshd_config on the host, allow two sessions per connection (`MaxSessions 2` or more).';
         return new src_errors/* BackupError */.hj(error.code, error.message, hint, { cause: error });
     }
     if (error.code !== 'E_CHECKSUM' && error.code !== 'E_REMOTE_LOST')
         return error;
-    const message = `the rows did not come here whole: ${error.message}`;
-    return new src_errors/* BackupError */.hj('E_REMOTE_LOST', message, 'Do not use what was printed. Run again.', { cause: error });
+    const message = `the rows did not arrive complete: ${error.message}`;
+    return new src_errors/* BackupError */.hj('E_REMOTE_LOST', message, 'Do not use what was printed, and run again.', { cause: error });
 }
 
 ;// CONCATENATED MODULE: ./src/commands/health.ts
@@ -11901,7 +11909,7 @@ const quote = (text) => (0,neutralise/* quoteOutside */.YM)(text, 300);
 async function health(run) {
     await (0,connect/* connected */.aW)(run, async (connection) => {
         const { settings, database, report, log } = run;
-        const facts = await log.group('Look at the backups', () => connection.send(...(0,run_directory/* openDirectory */.AJ)(run, 'look'), ['job', 'look_health', [settings.name, database.path]]));
+        const facts = await log.group('Check the backups', () => connection.send(...(0,run_directory/* openDirectory */.AJ)(run, 'look'), ['job', 'look_health', [settings.name, database.path]]));
         const host = await HostPlace.of(run, connection, facts);
         report.health = {
             database: null,
@@ -11931,7 +11939,7 @@ async function health(run) {
 async function liveHealth(run, connection) {
     const { settings, database, log } = run;
     try {
-        const facts = await log.group(`Look at ${settings.database.given}`, () => connection.send(database.health.request(settings, 'examine')));
+        const facts = await log.group(`Check ${settings.database.given}`, () => connection.send(database.health.request(settings, 'examine')));
         return { health: database.health.read(facts), backupKib: facts.number('backup_kib'), finding: null };
     }
     catch (error) {
@@ -11971,7 +11979,7 @@ function ofBackups(run, host, facts) {
 function unwritable(facts) {
     if (facts.get('unwritable') === null)
         return null;
-    return (0,finding/* wrong */.Q)('E_PERM', `the login user can not write ${facts.path('unwritable')}`, 'Look at its mode, and whether the file system is mounted read-only: `command: doctor` says more.');
+    return (0,finding/* wrong */.Q)('E_PERM', `the login user cannot write ${facts.path('unwritable')}`, 'Check its mode, and whether the file system is mounted read-only. `command: doctor` says more.');
 }
 async function ofDatabase(run, host, { health, backupKib }) {
     if (health === null)
@@ -12293,7 +12301,7 @@ async function takeSafetyBackup(run, connection, { database, restoring, damaged,
         const { code, message, hint } = (0,src_errors/* describe */.q0)(error);
         if (OF_THE_RUN.includes(code))
             throw error;
-        throw new src_errors/* BackupError */.hj('E_SAFETY_BACKUP', `the present state could not be backed up (${code}): ${message}`, `${hint} Without a way back nothing is restored; \`safety-backup: false\` restores all the same.`);
+        throw new src_errors/* BackupError */.hj('E_SAFETY_BACKUP', `the safety backup failed (${code}): ${message}`, `${hint} Without a safety backup nothing is restored; \`safety-backup: false\` restores anyway.`);
     }
 }
 /** Where the safety backup is the way back, this run can open it. Throws E_INPUT; warns of one that is less protected than what is restored. */
@@ -12305,10 +12313,10 @@ function checkSafetyOpens(run, { encryption }, { way, state }) {
     if (own === null) {
         if (encryption === 'none')
             return;
-        (0,connect/* warn */.R8)(run, 'what is restored is encrypted, and the safety backup of the present state will not be: set `encrypt` here as in the workflow that makes the backups');
+        (0,connect/* warn */.R8)(run, 'the backup to restore is encrypted, but the safety backup will not be: set `encrypt` here as in the workflow that makes the backups');
     }
     else if (way === 'in-place' && !hasKeyFor(encryptedBy(settings), settings)) {
-        throw new src_errors/* BackupError */.hj('E_INPUT', 'decryption-key: the live database is written in place, so the safety backup is the only way back, and this run could not open it', 'Give in `decryption-key` the private key of one of `encryption-recipients`.');
+        throw new src_errors/* BackupError */.hj('E_INPUT', 'decryption-key: the live database is written in place, so the safety backup is the only way back, but this run could not open it', 'Set `decryption-key` to the private key of one of `encryption-recipients`.');
     }
 }
 /** Safety backups beyond the last three, this one counted; those that somebody pinned with a reason of his own stay. */
@@ -12426,7 +12434,7 @@ class Attempt {
         await connection.send(work(run), restoring.settle(run.settings, step));
         run.report.ok = true;
         await connection.send(endJournal, (0,run_directory/* toldOf */.dc)(run), run_directory/* TELL */.Ch);
-        run.log.info(`${restoring.target} is what ${(0,neutralise/* quoteOutside */.YM)(from, 300)} holds, after ${(0,format/* formatDuration */.a3)(outcome.ms ?? 0)}`);
+        run.log.info(`${restoring.target} was restored from ${(0,neutralise/* quoteOutside */.YM)(from, 300)} in ${(0,format/* formatDuration */.a3)(outcome.ms ?? 0)}`);
     }
     /** Before the swap, or in it: the old state is live, or is made so. Rethrows. */
     async leaveUnchanged(error) {
@@ -12468,10 +12476,10 @@ class Attempt {
         if (!this.isThere()) {
             run.left = 'database-restored';
             this.tellUndo();
-            const ended = 'The checks after the swap did not come to their end; the next run of this action looks at it.';
+            const ended = 'The checks after the swap did not finish; the next run of this action takes care of that.';
             throw new src_errors/* BackupError */.hj(code, message, (0,src_errors/* sentences */.hC)(hint, ended, this.wayBack()));
         }
-        run.log.info(`${message}; going back to the state before`);
+        run.log.info(`${message}; rolling back`);
         try {
             await run.log.group('Roll back', async () => {
                 await this.enter('rolling-back').catch(() => { }); // a full disk must not keep us from going back
@@ -12486,18 +12494,18 @@ class Attempt {
                 outcome.outcome = '';
                 run.left = 'database-unknown';
                 const lost = (0,src_errors/* describe */.q0)(second);
-                throw new src_errors/* BackupError */.hj(lost.code, `${message}; and while going back, ${lost.message}`, lost.hint);
+                throw new src_errors/* BackupError */.hj(lost.code, `${message}; then, during the rollback: ${lost.message}`, lost.hint);
             }
             outcome.outcome = 'rollback-failed';
             run.left = 'database-needs-you';
             const stopped = await this.startAgain();
             await connection.send(endJournal).catch(() => { });
-            throw new src_errors/* BackupError */.hj('E_ROLLBACK_FAILED', `${message}; and going back failed as well: ${(0,src_errors/* describe */.q0)(second).message}`, (0,src_errors/* sentences */.hC)(this.wayBack(), stopped));
+            throw new src_errors/* BackupError */.hj('E_ROLLBACK_FAILED', `${message}; and the rollback failed too: ${(0,src_errors/* describe */.q0)(second).message}`, (0,src_errors/* sentences */.hC)(this.wayBack(), stopped));
         }
         const stopped = await this.startAgain();
         await connection.send(endJournal).catch(() => { });
         run.left = 'database-rolled-back';
-        const kept = safety === null ? '' : `It was looked through, and ${safety.id} holds that state as well.`;
+        const kept = safety === null ? '' : `The database was checked after that, and ${safety.id} holds the same state.`;
         const why = this.checking ? whatTheCheckSays(this.parts.plan) : '';
         throw new src_errors/* BackupError */.hj('E_ROLLED_BACK', `the restore was rolled back: ${message}`, (0,src_errors/* sentences */.hC)(hint, why, kept, stopped));
     }
@@ -12526,7 +12534,7 @@ class Attempt {
         const from = this.safety === null ? null : (0,engines_restoring/* dumpOf */.q)(this.safety);
         const lines = restoring.byHand(this.run.settings, this.step, from, this.run.report.directory);
         this.run.report.recovery = lines;
-        return `To bring the old state back by hand, on the host: \`${lines.join('; ')}\`.`;
+        return `To bring the old state back by hand, run on the host: \`${lines.join('; ')}\`.`;
     }
     /** Whether the host can still be asked. */
     isThere() {
@@ -12552,7 +12560,7 @@ class Attempt {
         if (stopCommand === null && this.outcome.outcome !== 'rolled-back')
             return '';
         if (!this.isThere())
-            return 'The host runs `start-command` by itself.';
+            return 'The host runs `start-command` on its own.';
         try {
             await this.start();
             return '';
@@ -12561,7 +12569,7 @@ class Attempt {
             const { message } = (0,src_errors/* describe */.q0)(error);
             this.run.report.problems.push({ level: 'error', code: 'E_HOOK', message });
             this.run.log.error(message);
-            return `The application may be stopped: ${message}.`;
+            return `The application may still be down: ${message}.`;
         }
     }
     /** Before the way back: what start-command has started must not write into what is taken away. */
@@ -12581,8 +12589,8 @@ function whatTheCheckSays({ state }) {
         ? 'The damaged database is live again.'
         : state === 'missing'
             ? ''
-            : 'If the database before the restore was the reason for it, that database is live again.';
-    return (0,src_errors/* sentences */.hC)(live, 'The check can fail although the backup is good: new code on an older schema, for example. Then deploy the code that fits the backup first, or restore without the check: leave out `check-command`. Without it nothing rolls the restore back by itself.');
+            : 'If you restored because that database had a fault, the fault is live again.';
+    return (0,src_errors/* sentences */.hC)(live, 'The check can fail although the backup is good, for example because new code runs on an older schema. If so, deploy the code that fits the backup first, or restore without the check: leave out `check-command`. Without it, nothing rolls the restore back automatically.');
 }
 
 ;// CONCATENATED MODULE: ./src/restoring/event.ts
@@ -12645,7 +12653,7 @@ function tellRestorePlan(run, dump, found) {
     const age = made === null ? '' : `, ${(0,format/* formatAge */.nV)(run.now().getTime() - Date.parse(made.createdAt))} old`;
     log.info(`backup: ${(0,neutralise/* quoteOutside */.YM)(report.restore?.from ?? dump.file, 300)}, ${(0,format/* formatBytes */.z3)(dump.bytes)}${age}`);
     log.info(found.state === 'missing'
-        ? 'live: there is none, it will be created'
+        ? 'live: does not exist, will be created'
         : `live: ${(0,format/* formatBytes */.z3)(found.bytes)}${found.state === 'damaged' ? ', damaged' : ''}`);
     log.info(found.wayInWords);
     for (const { name, live, backup } of plan.tables.filter((table) => table.live !== table.backup).slice(0, plan_MOST)) {
@@ -12660,12 +12668,12 @@ function tellRestorePlan(run, dump, found) {
     const free = found.freeBytes === null ? '' : `, ${(0,format/* formatBytes */.z3)(found.freeBytes)} free`;
     log.info(`space needed: ${(0,format/* formatBytes */.z3)(found.neededBytes)}${free}`);
     if (!safetyBackup && found.state !== 'missing') {
-        (0,connect/* warn */.R8)(run, 'no backup of the present state is taken (safety-backup: false): what is in the live database now is lost');
+        (0,connect/* warn */.R8)(run, 'no safety backup is taken (safety-backup: false): what is in the live database now will be lost');
     }
     for (const remark of found.remarks)
         (0,connect/* warn */.R8)(run, remark);
 }
-const rows = (count) => (count === null ? 'not there or not counted' : (0,format/* formatCount */.B4)(count));
+const rows = (count) => (count === null ? 'missing or not counted' : (0,format/* formatCount */.B4)(count));
 /** By name, those of which rows are lost first. */
 function sideBySide(live, backup) {
     const tables = new Map();
@@ -12754,8 +12762,8 @@ function checkConfirm({ settings }, name) {
     if (confirm === name)
         return;
     throw new src_errors/* BackupError */.hj('E_CONFIRM', confirm === null
-        ? `confirm is empty: a restore replaces the database ${(0,neutralise/* quoteOutside */.YM)(JSON.stringify(name), 200)}, and asks for its name`
-        : `confirm is ${(0,neutralise/* quoteOutside */.YM)(JSON.stringify(confirm), 200)}, and the database that would be replaced is ${(0,neutralise/* quoteOutside */.YM)(JSON.stringify(name), 200)}`, `Run with \`dry-run: true\` to see what would be lost. If that is meant, set \`confirm: ${(0,neutralise/* quoteOutside */.YM)(name, 200)}\`.`);
+        ? `confirm is empty: a restore replaces the database ${(0,neutralise/* quoteOutside */.YM)(JSON.stringify(name), 200)}, so you have to give its name`
+        : `confirm is ${(0,neutralise/* quoteOutside */.YM)(JSON.stringify(confirm), 200)}, but the database that would be replaced is ${(0,neutralise/* quoteOutside */.YM)(JSON.stringify(name), 200)}`, `Run with \`dry-run: true\` to see what would be lost. If you accept that, set \`confirm: ${(0,neutralise/* quoteOutside */.YM)(name, 200)}\`.`);
 }
 
 ;// CONCATENATED MODULE: ./src/commands/show.ts
@@ -12781,7 +12789,7 @@ async function show_show(run) {
         const found = await withSpare(run, host, async (store) => {
             await store?.catalogue().catch((error) => {
                 run.signal.throwIfAborted();
-                (0,connect/* warn */.R8)(run, `whether it is in the store as well is not known: ${(0,src_errors/* describe */.q0)(error).message}`);
+                (0,connect/* warn */.R8)(run, `could not check whether it is in the store as well: ${(0,src_errors/* describe */.q0)(error).message}`);
             });
             const all = placed(host.listed.backups, run.copies);
             const id = settings.backup ?? (await find(run, { by: 'latest' }, host, store)).backup.id;
@@ -12840,8 +12848,8 @@ function linesOf(run, { backup, places }) {
                 : run.settings.signing === null
                     ? 'yes; no key was given to check it'
                     : state === 'forged'
-                        ? 'NOT BY YOUR KEY'
-                        : 'yes, by your key',
+                        ? 'NOT WITH YOUR KEY'
+                        : 'yes, with your key',
         ],
         ['in', (0,format/* showPlaces */.Ky)(places)],
         ['file', `${said(report.backup?.path ?? '')}, ${(0,format/* formatBytes */.z3)(manifest.bytes)}`],
@@ -12859,18 +12867,18 @@ function linesOf(run, { backup, places }) {
     return [
         id,
         ...rows.map(([label, text]) => `  ${label.padEnd(8)}${text}`),
-        `  tables  ${count == null ? 'not known' : `${(0,format/* formatCount */.B4)(count)}, with ${(0,format/* showRows */.rJ)(all ?? null, uncounted)} rows`}`,
+        `  tables  ${count == null ? 'unknown' : `${(0,format/* formatCount */.B4)(count)}, with ${(0,format/* showRows */.rJ)(all ?? null, uncounted)} rows`}`,
         ...tables.slice(0, MOST_TABLES).map(({ name, rows: held }) => `    ${said(name)}: ${(0,format/* showRows */.rJ)(held)}`),
         ...(tables.length > MOST_TABLES ? [`    and ${(0,format/* formatCount */.B4)(tables.length - MOST_TABLES)} more`] : []),
         '',
         ...(isReliable(backup)
             ? [
                 `restore it:            db-backup restore ${id}`,
-                `take out one table:    db-backup extract ${id} --table NAME`,
+                `extract one table:     db-backup extract ${id} --table NAME`,
                 ...(report.recovery.length === 0 ? [] : ['by hand, on the host:']),
                 ...report.recovery.map((line) => `  ${line}`),
             ]
-            : [`It is ${state}: how it could be restored is not told, since that may be by whoever has changed it.`]),
+            : [`It is ${state}, so how to restore it is not shown: whoever changed it may have written that.`]),
     ];
 }
 
@@ -13059,9 +13067,9 @@ async function verifyDump(run, path) {
         if (settings.signing !== null)
             (0,connect/* warn */.R8)(run, UNSIGNED_FILE);
         warnOfPlain(run, file, dump.encryption);
-        (0,connect/* note */.N4)(run, `${file} has no manifest: what is in it is compared with nothing, and nothing tells which tables and rows it should have`);
+        (0,connect/* note */.N4)(run, `${file} has no manifest, so its content is compared with nothing: nothing shows which tables and rows it should have`);
         if (!compared && settings.verify === 'checksum') {
-            (0,connect/* warn */.R8)(run, `no ${file}.sha256 tells what its bytes should be, so the level checksum proves nothing about them`);
+            (0,connect/* warn */.R8)(run, `there is no ${file}.sha256 to compare its bytes with, so the level checksum proves nothing about them`);
         }
         if (settings.dryRun) {
             log.info(`would verify ${file}, level ${settings.verify}`);
@@ -13080,7 +13088,7 @@ async function verifyDump(run, path) {
             .catch((error) => {
             if (!(error instanceof src_errors/* BackupError */.hj) || error.code !== 'E_CHECKSUM')
                 throw error;
-            const hint = 'Do not rely on this dump: choose another one, or copy it again from where it came.';
+            const hint = 'Do not rely on this dump: choose another one, or copy it again from its source.';
             throw new src_errors/* BackupError */.hj(error.code, error.message, hint, { cause: error });
         });
         report.tables = database.restoring.loaded(facts, dump);
@@ -13160,7 +13168,7 @@ async function verifyFound(run, host, store) {
         return proveStored(run, host, store, spare);
     const partial = (0,backups_coverage/* showCoverage */.UQ)(backup.manifest.coverage ?? null);
     if (id === null && partial !== '') {
-        (0,connect/* warn */.R8)(run, `${backup.id} does not cover everything (${(0,neutralise/* quoteOutside */.YM)(partial, 300)}), and no backup does`);
+        (0,connect/* warn */.R8)(run, `${backup.id} does not cover everything (${(0,neutralise/* quoteOutside */.YM)(partial, 300)}), and no other backup does either`);
     }
     const copy = store === null ? null : await copyOf(run, store, backup);
     await (store === null || copy === null ? proveHere(run, host, backup) : proveStored(run, host, store, copy));
@@ -13171,7 +13179,7 @@ async function copyOf(run, store, { id, state, manifest }) {
         return null;
     const copy = await store.one(id).catch((error) => {
         run.signal.throwIfAborted();
-        (0,connect/* warn */.R8)(run, `${id} is pulled from the host; the store did not help: ${(0,src_errors/* describe */.q0)(error).message}`);
+        (0,connect/* warn */.R8)(run, `${id} is read from the host, because the store failed: ${(0,src_errors/* describe */.q0)(error).message}`);
         return null;
     });
     return copy?.backup.manifest.sha256 === manifest.sha256 && isTrusted(copy.backup) ? copy : null;
@@ -13193,7 +13201,7 @@ async function proveHere(run, host, listed) {
     catch (error) {
         if (error instanceof src_errors/* BackupError */.hj && DAMAGED.includes(error.code) && !report.ok) {
             await record(run, host, backup, { level: 'none', at: run.now().toISOString() }).catch(() => {
-                (0,connect/* warn */.R8)(run, `that ${backup.id} is damaged could not be recorded in its manifest`);
+                (0,connect/* warn */.R8)(run, `could not record in its manifest that ${backup.id} is damaged`);
             });
         }
         throw error;
@@ -13203,7 +13211,7 @@ async function proveStored(run, host, store, found) {
     const { backup, uri } = found;
     const { connection } = host;
     if (backup === null) {
-        throw new src_errors/* BackupError */.hj('E_MANIFEST', `${uri} has no manifest beside it, so nothing tells what it should hold`, 'In a store, `command: verify` proves backups that this action made. Copy the dump to the host and name its path, or restore it from here: `command: restore` takes any dump.');
+        throw new src_errors/* BackupError */.hj('E_MANIFEST', `there is no manifest beside ${uri}, so nothing shows what it should hold`, 'In a store, `command: verify` takes only backups that this action made. Copy the dump to the host and name its path, or restore it from the store: `command: restore` takes any dump.');
     }
     run.report.backup = { ...factsOf(run, backup), path: uri };
     if (!tellWhich(run, uri))
@@ -13220,7 +13228,7 @@ async function proveStored(run, host, store, found) {
     }).catch((error) => {
         if (!(error instanceof src_errors/* BackupError */.hj) || !DAMAGED.includes(error.code))
             throw error;
-        throw new src_errors/* BackupError */.hj(error.code, error.message, 'Do not rely on that copy; take another backup.', {
+        throw new src_errors/* BackupError */.hj(error.code, error.message, 'Do not rely on that copy; take a new backup.', {
             cause: error,
         });
     });
@@ -13230,7 +13238,7 @@ async function proveStored(run, host, store, found) {
     if ((own?.state === 'ok' || own?.state === 'suspect') && own.manifest.sha256 === backup.manifest.sha256) {
         return record(run, host, await host.whole(own), proof);
     }
-    run.log.info('the level is recorded nowhere: the host does not have this backup, and nothing in the store is overwritten');
+    run.log.info('the level is not recorded: the host does not have this backup, and nothing in the store is overwritten');
     // nothing stays of a directory that was made for this
     if (host.facts.get('missing') === null || run.settings.metricsFile !== null)
         await host.tellRun();
@@ -13353,16 +13361,16 @@ function reference(characters) {
 
 
 const OUTCOMES = {
-    '': 'not known',
+    '': 'unknown',
     restored: '**restored**',
     unchanged: '**unchanged**: nothing was replaced',
-    'rolled-back': '**rolled back**: it is as it was before the restore',
-    'rollback-failed': '**roll-back failed**',
+    'rolled-back': '**rolled back** to its state before the restore',
+    'rollback-failed': '**rollback failed**: it needs manual repair',
 };
 const STATES = {
     sound: '',
     damaged: ', **damaged**',
-    missing: 'not there, would be created',
+    missing: 'does not exist, would be created',
 };
 /** What a restore met, did and left. */
 function restoreSection(restore) {
@@ -13378,7 +13386,7 @@ function restoreSection(restore) {
     const { plan } = restore;
     if (plan !== null) {
         const size = plan.state === 'missing' ? '' : (0,format/* formatBytes */.z3)(plan.liveBytes);
-        rows.push(['Before', `${size}${STATES[plan.state]}`], ['Way', escapeCell(plan.way, 40)]);
+        rows.push(['Before', `${size}${STATES[plan.state]}`], ['Restore way', escapeCell(plan.way, 40)]);
         const free = plan.freeBytes === null ? '' : `, ${(0,format/* formatBytes */.z3)(plan.freeBytes)} free`;
         rows.push(['Space needed', `${(0,format/* formatBytes */.z3)(plan.neededBytes)}${free}`]);
     }
@@ -13411,14 +13419,14 @@ function formSection(title, aim, inputs) {
 function details(plan) {
     return [
         plan.tables.length === 0 ? '' : table(TABLES, plan.tables, { visible: 15, maxBytes: 25_000, noun: 'table' }),
-        restore_summary_list('Only one of both has it, or it differs:', plan.differences),
+        restore_summary_list('Differences between the live database and the backup:', plan.differences),
         restore_summary_list('In use by:', plan.users),
         restore_summary_list('Commands:', plan.commands),
     ];
 }
 const TABLES = [
     { title: 'Table', cell: ({ name }) => code(name, 100) },
-    { title: 'Rows live, before', cell: ({ live }) => restore_summary_rows(live), right: true },
+    { title: 'Live rows before', cell: ({ live }) => restore_summary_rows(live), right: true },
     { title: 'Rows in the backup', cell: ({ backup }) => restore_summary_rows(backup), right: true },
 ];
 const restore_summary_rows = (count) => (count === null ? '' : (0,format/* formatCount */.B4)(count));
@@ -13463,7 +13471,7 @@ function goingOn({ next }) {
     const hand = (0,platform/* platform */.i)().byHand;
     if (hand === null) {
         return [
-            'to restore exactly this backup, run once more with these inputs, and with the others as they are:',
+            'to restore exactly this backup, run again with these inputs, and leave the others as they are:',
             ...inputLines(next).map(indented),
         ];
     }
@@ -13519,10 +13527,7 @@ function checksTable(checked) {
         const advice = todo === undefined ? '' : escapeCell(todo, 900);
         return `| ${ICONS[level]} | ${escapeCell(what, 60)} | ${label}${escapeCell(found, 600)} | ${advice} |`;
     });
-    return [
-        '### Looked at',
-        ['| | What | Found | What to do |', '| :--- | :--- | :--- | :--- |', ...rows].join('\n'),
-    ].join('\n\n');
+    return ['### Checked', ['| | What | Found | What to do |', '| :--- | :--- | :--- | :--- |', ...rows].join('\n')].join('\n\n');
 }
 /** A problem that stands in the table already. */
 const isInTable = ({ message }, { checked }) => checked.some(({ what, found }) => message === `${what}: ${found}`);
@@ -13535,7 +13540,7 @@ function setUpSection(setUp) {
         .slice(0, MOST_SET_UP)
         .map(({ title, why, language, text }) => [`#### ${prose(title, 200)}`, prose(why, 500), fenced(language, text)].join('\n\n'));
     return [
-        '<details><summary>The set-up by least privilege, for exactly this host and database</summary>',
+        '<details><summary>The least-privilege set-up for exactly this host and database</summary>',
         ...parts,
         '</details>',
     ].join('\n\n');
@@ -13548,7 +13553,7 @@ function setUpSection(setUp) {
 function healthSection(health, report) {
     const { database } = health;
     const rows = [...placeRows(report.storage), ...proofRows(health), ...roomRows(health, report.storage)];
-    const tables = [['### Backups and room', tableOf(rows)].join('\n\n')];
+    const tables = [['### Backups and space', tableOf(rows)].join('\n\n')];
     if (database !== null) {
         tables.push([
             '### Live database',
@@ -13562,25 +13567,25 @@ function placeRows({ backups, averageBytes, largestBytes, directoryBytes, freeBy
         ['Backups', (0,format/* formatCount */.B4)(backups)],
         ...(averageBytes === null ? [] : [['Average size', (0,format/* formatBytes */.z3)(averageBytes)]]),
         ...(largestBytes === null ? [] : [['Largest', (0,format/* formatBytes */.z3)(largestBytes)]]),
-        ...(directoryBytes === null ? [] : [['Everything in the directory', (0,format/* formatBytes */.z3)(directoryBytes)]]),
+        ...(directoryBytes === null ? [] : [['Whole backup directory', (0,format/* formatBytes */.z3)(directoryBytes)]]),
         ...(freeBytes === null ? [] : [['Free', (0,format/* formatBytes */.z3)(freeBytes)]]),
     ];
 }
 function proofRows({ lastRestored, encryption, clocks }) {
     const took = lastRestored?.ms == null ? '' : `, in ${(0,format/* formatDuration */.a3)(lastRestored.ms)}`;
     const proof = lastRestored === null
-        ? 'none of these backups was proven by a restore'
+        ? 'none of these backups was verified by a scratch restore'
         : `${code(lastRestored.id, 160)} on ${(0,format/* parseTime */.pe)(lastRestored.at)?.toISOString().slice(0, 10) ?? ''}${took}`;
     const { hostAheadMs, storeAheadMs } = clocks;
     return [
-        ['Last proof by a restore', proof],
+        ['Last scratch restore', proof],
         ...(encryption === null ? [] : [['The newest is', (0,format/* showEncrypted */.kh)(encryption, (one) => code(one, 80))]]),
         ...(hostAheadMs === null ? [] : [['Clock of the host', (0,format/* showSkew */.qd)(hostAheadMs)]]),
         ...(storeAheadMs === null ? [] : [['Clock of the store', (0,format/* showSkew */.qd)(storeAheadMs)]]),
     ];
 }
 function roomRows({ room }, { freeBytes }) {
-    const of = (needed) => (0,format/* formatBytes */.z3)(needed) + (freeBytes !== null && freeBytes < needed ? ', **which is not free**' : '');
+    const of = (needed) => (0,format/* formatBytes */.z3)(needed) + (freeBytes !== null && freeBytes < needed ? ', **more than is free**' : '');
     return [
         ...(room.backupBytes === null ? [] : [['The next backup needs', of(room.backupBytes)]]),
         ...(room.restoreBytes === null ? [] : [['A restore needs', of(room.restoreBytes)]]),
@@ -13593,7 +13598,7 @@ function title(name) {
 }
 function shown(name, value) {
     if (value === null)
-        return 'not known';
+        return 'unknown';
     if (typeof value === 'boolean')
         return value ? 'yes' : 'no';
     if (typeof value === 'string')
@@ -13623,12 +13628,12 @@ const HISTORY = [
         cell: ({ by }) => by === null ? '' : escapeCell([by.actor, by.event].filter((text) => text !== '').join(', '), 80),
     },
 ];
-/** The last runs that changed something, folded away; null when none is known. */
+/** The latest runs that changed something, folded away; null when none is known. */
 function historySection(history) {
     if (history.length === 0)
         return null;
     const shown = table(HISTORY, history, { visible: history.length, maxBytes: 20_000, noun: 'run' });
-    return folded('The last runs that changed something', shown);
+    return folded('The latest runs that changed something', shown);
 }
 
 ;// CONCATENATED MODULE: ./src/reporting/size-trend.ts
@@ -13796,13 +13801,13 @@ const DUMP_PROOFS = {
     none: '**not verified**',
     checksum: 'checksum: every byte was read',
     content: "content: read to its end by the database's own tools",
-    restore: 'restore: restored into a scratch database, rows counted',
+    restore: 'restore: restored into a throw-away database, rows counted',
 };
 /** What is known of a dump that this action did not make. */
 function dumpFacts({ path, bytes, compression, compared, sha256, verifiedLevel }) {
     const beside = compared
-        ? 'its bytes are those of the `.sha256` beside it'
-        : 'no `.sha256` beside it to compare its bytes with';
+        ? 'its bytes match the `.sha256` file beside it'
+        : 'no `.sha256` file beside it to compare its bytes with';
     return [
         ['Dump', longCode(path)],
         ['Size', `**${(0,format/* formatBytes */.z3)(bytes)}**${compression === 'none' ? '' : ` (${compression})`}`],
@@ -13817,12 +13822,12 @@ function unrestored({ command, backups }, { engine, verifiedLevel }) {
         !(0,backups_format/* formatNamed */.vq)(engine).logical ||
         [verifiedLevel, ...backups.map((one) => one.verifiedLevel)].includes('restore'))
         return '';
-    return '; **never restored yet**: no backup that is there was proven by `verify: restore`, which alone tells that a dump can be loaded';
+    return '; **never restored yet**: none of these backups was verified with `verify: restore`, and nothing else shows that a dump can be loaded';
 }
 const STORED = {
     host: 'uploaded straight from the host, read back',
     runner: 'uploaded through the runner, read back',
-    none: 'it was there already, read back',
+    none: 'already there, read back',
 };
 const FETCHED = { host: 'fetched by the host', runner: 'fetched through the runner', none: '' };
 function offsite({ uri, versionId, via, lockedUntil }, ways) {
@@ -13846,7 +13851,7 @@ function retentionTables(report) {
     if (s3 !== null && s3.retention.length > 0) {
         const { retention, backups, deleted, hidden } = s3;
         const versions = hidden
-            ? '\n\nThe bucket keeps versions: what was deleted is hidden, and takes space until a lifecycle rule removes it.'
+            ? '\n\nThe bucket keeps versions: deleted objects are only hidden, and take up space until a lifecycle rule removes them.'
             : '';
         tables.push(retentionTable(report, ' in S3', { retention, kept: backups, deleted }) + versions);
     }
@@ -13864,7 +13869,7 @@ function retentionTable(report, where, { retention, kept, deleted }) {
         : `### Retention plan${where}: ${(0,format/* formatCount */.B4)(retention.length - drops)} to keep, ${(0,format/* formatCount */.B4)(drops)} to delete`;
     const caution = carriedOut || report.dryRun
         ? ''
-        : `The plan was not carried out whole: ${(0,format/* formatCount */.B4)(deleted)} of ${(0,format/* formatCount */.B4)(drops)} were deleted.\n\n`;
+        : `The plan was carried out only in part: ${(0,format/* formatCount */.B4)(deleted)} of ${(0,format/* formatCount */.B4)(drops)} deleted.\n\n`;
     const columns = [
         { title: 'Backup', cell: ({ id }) => code(id, 160) },
         { title: carriedOut ? 'Outcome' : 'Plan', cell: (decision) => (decision.keep ? keep : drop) },
@@ -13902,7 +13907,7 @@ const CATALOGUE = [
     },
     { title: 'Commit', cell: ({ commit }) => (commit === null ? '' : code(commit.slice(0, 7))) },
     {
-        title: 'Made for',
+        title: 'Reason',
         cell: ({ reason, pinned, partial }) => escapeCell(reason, 40) +
             (partial === undefined ? '' : `, partial: ${escapeCell(partial, 100)}`) +
             (pinned === null ? '' : `, 📌 ${escapeCell(pinned, 100) || 'pinned'}`),
@@ -13928,11 +13933,11 @@ function databaseTables({ tables, tablesLeftOut, foreignKeyViolations, }) {
     const largestFirst = [...tables].sort((a, b) => (b.rows ?? 0) - (a.rows ?? 0));
     const counts = tables.flatMap(({ rows }) => (rows === null ? [] : [rows]));
     const violations = foreignKeyViolations > 0
-        ? `⚠️ Foreign keys: ${(0,format/* counted */.hS)(foreignKeyViolations, 'row')} without the row pointed to. It is so in the live database; the backup is a faithful copy.\n\n`
+        ? `⚠️ Foreign keys: ${(0,format/* counted */.hS)(foreignKeyViolations, 'row')} without the row they refer to. The live database has the same fault; the backup is a faithful copy.\n\n`
         : '';
     const shown = table(CONTENTS, largestFirst, { visible: 15, maxBytes: 25_000, noun: 'table' });
     const left = tablesLeftOut > 0
-        ? `The manifest lists the largest ${(0,format/* formatCount */.B4)(tables.length)} of them; the rows are those of these. All tables are in the backup.\n\n`
+        ? `The manifest lists only the largest ${(0,format/* formatCount */.B4)(tables.length)} tables, and the row count covers only these. All tables are in the backup.\n\n`
         : '';
     return `### Contents: ${(0,format/* counted */.hS)(tables.length + tablesLeftOut, 'table')}, ${totalOf(counts, tables.length + tablesLeftOut)}\n\n${violations}${left}${shown}`;
 }
@@ -14078,12 +14083,12 @@ async function writeSummary(report) {
 /** Appends who could not be told how the run ended, which is known when the rest is written. Rejects as `writeSummary`. */
 async function writeUntold(warnings) {
     const items = warnings.map((warning) => `- ⚠️ ${prose(warning, 500)}`);
-    await (0,platform/* platform */.i)().summary({ markdown: () => `\n### Not told\n\n${items.join('\n')}\n`, text: () => '' }); // warnings, there
+    await (0,platform/* platform */.i)().summary({ markdown: () => `\n### Failed notifications\n\n${items.join('\n')}\n`, text: () => '' }); // warnings, there
 }
 function notes(report) {
     const paragraphs = [];
     if (report.dryRun)
-        paragraphs.push(`**This was a dry run: nothing was changed on the host.** What follows is ${report.checked.length > 0 ? 'what was looked at, and ' : ''}the plan.`);
+        paragraphs.push(`**This was a dry run: nothing was changed on the host.** Below ${report.checked.length > 0 ? 'are the checks and ' : 'is '}the plan.`);
     if (report.skipped !== null)
         paragraphs.push(`No new backup was taken: ${prose(report.skipped, 500)}`);
     return paragraphs.length === 0 ? null : paragraphs.join('\n\n');
@@ -14091,13 +14096,13 @@ function notes(report) {
 function failureSection(report) {
     const errorCode = report.errorCode || 'E_INTERNAL';
     const pages = helpPages(errorCode);
-    const happened = report.error?.message ?? 'The run failed without an error message. This is a bug of this action.';
+    const happened = report.error?.message ?? 'The run failed without an error message. This is a bug in this action.';
     return [
         `**What happened**<br>${prose(happened, 2000)}`,
         `**Usual cause of \`${errorCode}\`**<br>${prose(src_errors/* ERRORS */.Sr[errorCode].cause)}`,
         `**What to do**<br>${prose(report.error?.hint ?? src_errors/* ERRORS */.Sr[errorCode].fix, 1000)}`,
         `**Left as it was**<br>${prose((0,verdict/* leftUntouched */.p)(report))}`,
-        `[All about ${code(errorCode, 40)}](${pages.error}) · [Restore step by step](${pages.restore})`,
+        `[More about ${code(errorCode, 40)}](${pages.error}) · [Restore step by step](${pages.restore})`,
     ].join('\n\n');
 }
 const MAX_PROBLEMS_BYTES = 25_000;
@@ -14125,7 +14130,7 @@ function checkedSection(checked) {
     if (checked.length === 0)
         return null;
     const rows = checked.map(({ what, found }) => `| ${escapeCell(what, 60)} | ${escapeCell(found, 600)} |`);
-    return `### Looked at\n\n| What a backup needs | Found |\n| :--- | :--- |\n${rows.join('\n')}`;
+    return `### Checked\n\n| What a backup needs | Found |\n| :--- | :--- |\n${rows.join('\n')}`;
 }
 function factsSection(report) {
     const rows = backupFacts(report);
@@ -14198,7 +14203,7 @@ async function deal(run, connection, file, text) {
     const { signing } = run.settings;
     const journal = parseJournal(file, text, signing);
     const what = journal === null
-        ? `a restore was cut off, and its journal ${(0,neutralise/* quoteOutside */.YM)(file, 200)} can not be read${signing === null ? '' : ', or is not signed by `signing-key`'}`
+        ? `a restore was cut off, and its journal ${(0,neutralise/* quoteOutside */.YM)(file, 200)} cannot be read${signing === null ? '' : ', or is not signed with `signing-key`'}`
         : (0,neutralise/* quoteOutside */.YM)(`a restore of ${journal.backup} into ${journal.target} was cut off (${journal.by})`, 500);
     let why = '';
     try {
@@ -14209,33 +14214,33 @@ async function deal(run, connection, file, text) {
         if (found === 'finished')
             return;
         if (found === 'other' && !run.settings.settleUnfinished) {
-            (0,connect/* warn */.R8)(run, `${what}; it was about another database than this run, which goes on. To bring it to an end, run \`restore\` once more with the same \`restore-to\`, or, when it is of no use any more, any command with \`settle-unfinished: true\``);
+            (0,connect/* warn */.R8)(run, `${what}; it was about another database, so this run goes on. To finish it, run \`restore\` again with the same \`restore-to\`. If it is no longer needed, run any command with \`settle-unfinished: true\``);
             await connection.send(['request', 'leave_journal', [file]]);
             return;
         }
         if (found === 'not known' && journal !== null) {
             why =
-                '; whether that is the database of this run can not be told from here: neither from what the role may know of the server nor from what the restore has left there';
+                '; it is unclear whether that is the database of this run: neither what the role may see of the server nor what the restore left there shows it';
         }
     }
     catch (error) {
         const { code, message } = (0,src_errors/* describe */.q0)(error);
         if (unfinished_OF_THE_RUN.includes(code) || connection.isLost())
             throw error;
-        why = `, and could not be brought to an end (${code}: ${message})`;
+        why = `, and could not be finished (${code}: ${message})`;
     }
     // what is not brought to an end is not ours any more
     await connection.send(['request', 'end_restore', []]);
     if (!run.settings.settleUnfinished) {
-        throw new src_errors/* BackupError */.hj('E_UNFINISHED', `${what}${why}`, `${lookAt(run, journal)} Then run once with \`settle-unfinished: true\`: that puts the journal aside.`);
+        throw new src_errors/* BackupError */.hj('E_UNFINISHED', `${what}${why}`, `${lookAt(run, journal)} Then run once with \`settle-unfinished: true\`, which puts the journal aside.`);
     }
     await connection.send(['request', 'settle_journal', [file]]);
-    (0,connect/* warn */.R8)(run, `${what}${why}; as settle-unfinished asks for, its journal was put aside as .work/settled-${(0,neutralise/* quoteOutside */.YM)(file, 200)} in the backup directory, and nothing else was touched. ${lookAt(run, journal)}`);
+    (0,connect/* warn */.R8)(run, `${what}${why}; because of settle-unfinished, its journal was put aside as .work/settled-${(0,neutralise/* quoteOutside */.YM)(file, 200)} in the backup directory, and nothing else was touched. ${lookAt(run, journal)}`);
 }
 /** What a restore may leave, for the person who settles it. */
 function lookAt(run, journal) {
     const left = (0,lookup/* engineOf */.ky)(run.settings.database).leaves;
-    return `Look at ${journal === null ? 'the database' : (0,neutralise/* quoteOutside */.YM)(journal.target, 300)}: whether it is the state that you want, whether the application runs, and whether there are ${left}.`;
+    return `Check whether ${journal === null ? 'the database' : (0,neutralise/* quoteOutside */.YM)(journal.target, 300)} is in the state that you want, whether the application runs, and whether there are ${left}.`;
 }
 /** Throws what keeps it from being brought to an end; `begun` is called when something is changed for it. */
 async function finish(run, connection, journal, what, begun) {
@@ -14250,7 +14255,7 @@ async function finish(run, connection, journal, what, begun) {
         const same = isAbout(run, journal, restoring, facts);
         if (same) {
             begun();
-            const state = await run.log.group('Finish what was cut off', async () => {
+            const state = await run.log.group('Finish the restore that was cut off', async () => {
                 run.log.info(what);
                 return bringToAnEnd(run, connection, restoring, journal, facts);
             });
@@ -14300,9 +14305,9 @@ async function bringToAnEnd(run, connection, restoring, journal, facts) {
     const failed = await attempt(() => runUserCommand(run, connection, 'start-command', ['job', 'keep_promise', []]));
     let told = swapped
         ? 'the database is the restored one'
-        : 'the database is the one before it, and what had been loaded is gone';
+        : 'the database is the one from before it, and what had been loaded was removed';
     if (failed !== null)
-        told += `. ${failed}: the application may be stopped`;
+        told += `. ${failed}: the application may still be down`;
     if (swapped) {
         const wrong = await attempt(() => checkOnce(run, connection, journal));
         if (wrong === null)
@@ -14316,22 +14321,22 @@ async function bringToAnEnd(run, connection, restoring, journal, facts) {
 function wayBack({ report, settings }, restoring, journal) {
     const { way, safety } = journal;
     if (safety !== null)
-        return `To go back, restore its safety backup ${(0,neutralise/* quoteOutside */.YM)(safety, 120)}`;
+        return `To undo it, restore its safety backup ${(0,neutralise/* quoteOutside */.YM)(safety, 120)}`;
     const byHand = way === 'in-place' ? [] : restoring.byHand(settings, journal, null, report.directory);
     return byHand.length === 0
-        ? 'There is no way back to what it replaced: there was no safety backup (safety-backup: false)'
-        : `What it replaced is still there; to go back by hand: ${byHand.join('; ')}`;
+        ? 'It cannot be undone: no safety backup was taken (safety-backup: false)'
+        : `What it replaced is still there. To undo the restore by hand: ${byHand.join('; ')}`;
 }
 /** Throws E_HOOK. One that takes a run with it is not begun by every run that follows. */
 async function checkOnce(run, connection, journal) {
     const { checkCommand, checkBegun, afterBegun } = journal;
     if (afterBegun) {
-        throw new src_errors/* BackupError */.hj('E_HOOK', 'after-restore-command was begun, did not come to its end, and is not run again', '');
+        throw new src_errors/* BackupError */.hj('E_HOOK', 'after-restore-command was started, did not finish, and is not run again', '');
     }
     if (checkCommand === null)
         return;
     if (checkBegun)
-        throw new src_errors/* BackupError */.hj('E_HOOK', 'check-command was run once more, and did not come to its end', '');
+        throw new src_errors/* BackupError */.hj('E_HOOK', 'check-command was run again and did not finish', '');
     await writeJournal(run, connection, { ...journal, phase: 'swapped', checkBegun: true });
     await runUserCommand(run, connection, 'check-command', ['job', 'run_command', [checkCommand]]);
 }
@@ -14514,7 +14519,7 @@ async function writeReport(report, log, wantSummary) {
     }
     if (report.error !== null) {
         const { error, restore } = helpPages(report.errorCode);
-        log.info(`all about ${report.errorCode}: ${error}`);
+        log.info(`more about ${report.errorCode}: ${error}`);
         log.info(`how to restore: ${restore}`);
         (0,platform/* platform */.i)().fail((0,neutralise/* neutralise */.$0)(failureText(report.errorCode, report.error)));
     }
@@ -15003,15 +15008,15 @@ function showEncrypted(encryption, quote) {
     if (encryption === 'none')
         return 'not encrypted';
     const { method, recipients } = encryption;
-    return `encrypted with ${method} ${recipients.length === 0 ? 'by a passphrase' : `for ${recipients.map(quote).join(', ')}`}`;
+    return `encrypted with ${method} ${recipients.length === 0 ? 'using a passphrase' : `for ${recipients.map(quote).join(', ')}`}`;
 }
 /** Hosts tell whole seconds, and an answer takes its time. */
 const EQUAL_CLOCKS_MS = 3_000;
 /** How far a clock is ahead of that of the runner: `as that of the runner`, `12 s behind that of the runner`. */
 function showSkew(ms) {
     if (Math.abs(ms) <= EQUAL_CLOCKS_MS)
-        return 'as that of the runner';
-    return `${formatDuration(Math.abs(ms))} ${ms > 0 ? 'ahead of' : 'behind'} that of the runner`;
+        return "same as the runner's";
+    return `${formatDuration(Math.abs(ms))} ${ms > 0 ? 'ahead of' : 'behind'} the runner's`;
 }
 const AGE_UNITS = [
     ['day', 86_400_000],
@@ -15781,35 +15786,35 @@ const ATTEMPTS = {
     backup: (of) => `Backup${of}`,
     restore: (of) => `Restore${of}`,
     verify: (of) => `Verification of a backup${of}`,
-    list: (of) => `List of the backups${of}`,
-    health: (of) => `Health${of}`,
-    doctor: (of) => `What is needed for backups${of}`,
-    accept: (of) => `Acceptance of a backup${of}`,
+    list: (of) => `Listing the backups${of}`,
+    health: (of) => `Health check${of}`,
+    doctor: (of) => `Check of the requirements for backups${of}`,
+    accept: (of) => `Accepting a backup${of}`,
     prune: (of) => `Retention${of}`,
-    delete: (of) => `Deletion of a backup${of}`,
-    pin: (of) => `Pinning of a backup${of}`,
-    unpin: (of) => `Unpinning of a backup${of}`,
-    latest: (of) => `Look for the newest good backup${of}`,
-    show: (of) => `Look at a backup${of}`,
-    extract: (of) => `Extraction of a table${of}`,
+    delete: (of) => `Deleting a backup${of}`,
+    pin: (of) => `Pinning a backup${of}`,
+    unpin: (of) => `Unpinning a backup${of}`,
+    latest: (of) => `Finding the newest good backup${of}`,
+    show: (of) => `Showing a backup${of}`,
+    extract: (of) => `Extracting a table${of}`,
 };
 /** What a restore that failed has left. */
 const OUTCOMES = {
-    '': 'whether the live database was replaced is not known',
-    restored: 'the live database is the restored one, but not everything after it was done',
+    '': 'it is unknown whether the live database was replaced',
+    restored: 'the live database is the restored one, but a later step did not finish',
     unchanged: 'the live database is unchanged',
-    'rolled-back': 'the live database was rolled back to what it was',
-    'rollback-failed': 'THE LIVE DATABASE NEEDS YOU',
+    'rolled-back': 'the live database was rolled back to its state before',
+    'rollback-failed': 'rollback failed: the live database needs manual repair',
 };
 function failure(report, of) {
     if (report.errorCode === 'E_INPUT' && /^command: /m.test(report.error?.message ?? '')) {
         return 'The input "command" is wrong: E_INPUT'; // which one was meant is not known
     }
     if (report.restore !== null) {
-        return `Restore${of} failed, ${OUTCOMES[report.restore.outcome]}: ${report.errorCode || 'E_INTERNAL'}`;
+        return `Restore${of} failed (${report.errorCode || 'E_INTERNAL'}); ${OUTCOMES[report.restore.outcome]}`;
     }
     if (report.command === 'doctor' && report.errorCode === 'E_UNHEALTHY') {
-        return `What is needed for backups${of}: ${findings(report)}`;
+        return `Requirements for backups${of}: ${findings(report)}`;
     }
     if (report.command === 'health' && report.healthy === false)
         return `Health${of}: ${findings(report)}`;
@@ -15830,10 +15835,10 @@ function intention(report, of, quote) {
     switch (report.command) {
         case 'backup':
             return report.skipped === null
-                ? `${report.checked.length > 0 ? `what a backup${of} needs is there` : `no backup${of} was taken`}${drop > 0 ? `, ${rotation}` : ''}`
-                : `no backup${of} would be taken, one is young enough`;
+                ? `${report.checked.length > 0 ? `everything that a backup${of} needs is in place` : `no backup${of} was taken`}${drop > 0 ? `, ${rotation}` : ''}`
+                : `no backup${of} would be taken, because one is young enough`;
         case 'restore':
-            return `${from(report, quote)} would be restored${of === '' ? '' : ` in the place${of}`}`;
+            return `${from(report, quote)} would be restored${report.name === '' ? '' : ` to ${quote(report.name)}`}`;
         case 'verify':
             return report.dump === undefined
                 ? `${id}${of} would be verified`
@@ -15843,9 +15848,7 @@ function intention(report, of, quote) {
         case 'doctor':
             return `${(0,_format_js__WEBPACK_IMPORTED_MODULE_2__/* .counted */ .hS)(report.backups.length, 'backup')}${of}`;
         case 'accept':
-            return report.backup === null
-                ? `that a backup${of} is gone would be accepted`
-                : `${id} would be accepted as a good one`;
+            return report.backup === null ? `the loss of a backup${of} would be accepted` : `${id} would be accepted as good`;
         case 'prune':
             return `of the backups${of}, ${rotation}${report.s3 === null ? '' : `; in S3, ${wouldBe(report.s3.retention)}`}`;
         case 'delete':
@@ -15857,7 +15860,7 @@ function intention(report, of, quote) {
         case 'latest':
         case 'show':
         case 'extract':
-            return `${id} is there`; // they have no dry run
+            return `${id} exists`; // they have no dry run
     }
 }
 function success(report, of, quote) {
@@ -15913,11 +15916,11 @@ function success(report, of, quote) {
             return { good: true, text: `Health${of}${newest}` };
         }
         case 'doctor':
-            return { good: true, text: `What is needed for backups${of} is there` };
+            return { good: true, text: `Requirements for backups${of} are met` };
         case 'accept':
             return backup === null
-                ? { good: true, text: `Accepted: a backup${of} is gone` }
-                : { good: true, text: `Backup ${id}${of} is accepted: it counts as a good one` };
+                ? { good: true, text: `Accepted the loss of a backup${of}` }
+                : { good: true, text: `Backup ${id}${of} was accepted: it counts as good` };
         case 'prune':
             return { good: true, text: `Retention${of}: ${report.deleted} deleted, ${report.kept} kept${inS3(report)}` };
         case 'delete':
@@ -15931,7 +15934,7 @@ function success(report, of, quote) {
         case 'show':
             return { good: true, text: `Backup ${id}${of} is ${backup?.state ?? 'there'}` };
         case 'extract':
-            return { good: true, text: `Rows of backup ${id}${of} were taken out` };
+            return { good: true, text: `Extracted rows of backup ${id}${of}` };
     }
 }
 /** Which backup, or dump of somebody else, a restore is about. */
@@ -16278,7 +16281,7 @@ function metricsOf({ name, ok, problems }, engine, known, at) {
     return {
         run: render([
             ['last_run_timestamp_seconds', 'When the last run of this action ended.', seconds(at.getTime())],
-            ['healthy', '1: that run was well and has found no error, 0: it was not.', healthy ? 1 : 0],
+            ['healthy', '1 if that run succeeded and found no error, otherwise 0.', healthy ? 1 : 0],
         ]),
         backups: known === null ? '' : render(ofBackups(known)),
     };
@@ -16295,9 +16298,9 @@ function ofBackups({ backups, newest, proof }) {
                 ['last_size_bytes', 'Size of that backup as stored.', newest.bytes],
                 ['database_bytes', 'Size of the database in that backup.', newest.databaseBytes],
                 ['last_duration_seconds', 'How long it took to make that backup.', newest.durationMs / 1000],
-                ['rows', 'Rows in that backup, of the tables that were counted.', newest.rows],
+                ['rows', 'Rows in that backup, in the tables that were counted.', newest.rows],
             ]),
-        ['last_proof_timestamp_seconds', 'When a backup was proven by restoring it.', proven, level],
+        ['last_proof_timestamp_seconds', 'When a backup was last verified by a scratch restore.', proven, level],
         ['last_proof_duration_seconds', 'How long that took.', took === null ? null : took / 1000, level],
     ];
 }
@@ -16924,7 +16927,7 @@ function isUsedBy(name, command) {
 /* harmony import */ var _value_rules_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7722);
 
 
-const RULE = 'expected "SHA256:" and 43 characters of base64, one a line, alone or in the whole line that `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host; before it may stand the host that it is of, as in known_hosts: `db.example.com SHA256:...`, or `[db.example.com]:2222 SHA256:...`';
+const RULE = 'expected "SHA256:" and 43 characters of base64, one per line, alone or in the whole line that `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host; you may put the host before it, as in known_hosts: `db.example.com SHA256:...`, or `[db.example.com]:2222 SHA256:...`';
 const MD5_RULE = 'expected "SHA256:" and 43 characters of base64, not an MD5 fingerprint, which can be forged; `ssh-keygen -E sha256 -lf /etc/ssh/ssh_host_ed25519_key.pub` prints the other on the host';
 /** The name of a host, the size of the key, its fingerprint, and what ssh-keygen prints behind that: a comment, which may be anything, and the type. */
 const LINE = /^(?:(?!\d+[ \t])(\S+)[ \t]+)?(?:\d{3,5}[ \t]+)?SHA256:([A-Za-z0-9+/]{43})=?(?:[ \t](.*)\([A-Z0-9-]+\))?$/;
@@ -16968,7 +16971,7 @@ function unnamedFingerprint(fingerprints, hosts) {
     const unnamed = fingerprints.find(({ host }) => host === null);
     if (unnamed === undefined)
         return undefined;
-    return `with jump-host each line begins with the host that it is of, since the jump host could show a key of its own as that of the host behind it: ${hosts.map((host) => `\`${host} SHA256:...\``).join(' and ')}; this one does not: ${unnamed.print}`;
+    return `with jump-host, begin each line with its host, because the jump host could show its own key as the key of the host behind it: ${hosts.map((host) => `\`${host} SHA256:...\``).join(' and ')}; this one does not: ${unnamed.print}`;
 }
 
 
@@ -16996,12 +16999,12 @@ function unnamedFingerprint(fingerprints, hosts) {
 // What is no input of the action: commands of `db-backup` alone, and their options.
 /** The options of `extract`, with what each takes. A switch takes nothing. */
 const HAND_OPTIONS = {
-    table: { takes: '<name>', about: 'the table; where there are schemas its own may stand before it: shop.orders' },
+    table: { takes: '<name>', about: 'the table; put its schema before it if there are schemas: shop.orders' },
     format: {
         takes: '<sql|csv>',
-        about: 'sql: statements that make the table and fill it (default); csv: not of each engine',
+        about: 'sql: statements that create and fill the table (default); csv: not with every engine',
     },
-    'data-only': { takes: null, about: 'the rows without the statement that makes the table' },
+    'data-only': { takes: null, about: 'the rows without the statement that creates the table' },
     output: { takes: '<file>', about: 'a new file, which only you can read, instead of stdout' },
 };
 /** What is to be done. A command of `db-backup` alone is refused elsewhere, and in a job: it may print rows, and others read the log of a job. */
@@ -17045,12 +17048,12 @@ function readExtraction(reader, command, database, dump) {
             return known;
         const title = (0,_engines_lookup_js__WEBPACK_IMPORTED_MODULE_1__/* .engineOf */ .ky)(database).title;
         throw new Error(formats.length === 0
-            ? `nothing can be taken out of a backup of ${title}`
+            ? `nothing can be extracted from a backup of ${title}`
             : `expected ${formats.join(' or ')} with a ${title} database`);
     });
     const output = read('output', '', (text) => {
         if ((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(text))
-            throw new Error('expected a file that is not there yet: nothing is overwritten');
+            throw new Error('expected a file that does not exist yet: nothing is overwritten');
         return text === '' ? null : text;
     });
     if (table === undefined || format === undefined || output === undefined)
@@ -17081,7 +17084,7 @@ function parseHostPath(text) {
     if (/\p{Cc}/u.test(text))
         throw new Error('expected a path without control characters');
     if (/^~[^/]/.test(text))
-        throw new Error('expected a path without "~user": write it absolute, or "~/" for your own home');
+        throw new Error('expected a path without "~user": write an absolute path, or "~/" for your own home');
     const segments = text
         .replace(/^~(?=\/|$)/, '.')
         .split('/')
@@ -17433,7 +17436,7 @@ class InputReader {
         catch (error) {
             const rule = error.message;
             if (this.#holdsSecret(text)) {
-                this.problem(name, 'it is malformed, and not shown here because a secret is in it');
+                this.problem(name, 'it is malformed; it is not shown here because it contains a secret');
             }
             else if (declared_inputs/* declared */.bu[name].quotes) {
                 this.problem(name, rule);
@@ -17506,7 +17509,7 @@ class InputReader {
         }
         for (const [name, value] of Object.entries(parts)) {
             if (value === undefined)
-                throw new Error(`the setting ${name} is missing, and no input was found wrong`);
+                throw new Error(`the setting ${name} is missing, although no input is wrong`);
         }
         return parts;
     }
@@ -17593,7 +17596,7 @@ function readSameEngine(reader, database) {
         const source = parsed(reader, 'restore-to', text);
         if (database === undefined || source.engine === database.engine)
             return source;
-        throw new Error(`expected ${(0,lookup/* engineOf */.ky)(database).form}, as database is one`);
+        throw new Error(`expected ${(0,lookup/* engineOf */.ky)(database).form}, because database is one`);
     });
 }
 /** Where a proof makes its throw-away database; null: beside the live one, or it is a file. */
@@ -17602,7 +17605,7 @@ function readScratch(reader, command, verify, verifyOn, database) {
         reader.ignore('restore-to', `with verify ${verify}`);
     const { scratch, title } = database === undefined ? {} : (0,lookup/* engineOf */.ky)(database);
     if (database !== undefined && scratch === undefined) {
-        reader.ignore('restore-to', `with a ${title} database, of which a temporary file is made`);
+        reader.ignore('restore-to', `with a ${title} database, which is restored into a temporary file`);
     }
     const place = readSameEngine(reader, database);
     if (database === undefined || scratch === undefined)
@@ -17633,9 +17636,9 @@ const SHORTEST_RSA_BYTES = 2048 / 8;
 const LONGEST_LINE = 8192;
 /** Of a native key, enough to tell it from others by eye. */
 const NAME_LENGTH = 20;
-const RECIPIENT = 'expected the public key of age-keygen (`age1...`) or an SSH public key (`ssh-ed25519 ...`, `ssh-rsa ...`), one a line';
+const RECIPIENT = 'expected the public key of age-keygen (`age1...`) or an SSH public key (`ssh-ed25519 ...`, `ssh-rsa ...`), one per line';
 const IDENTITY = 'expected the lines of an age-keygen file (`AGE-SECRET-KEY-1...`)';
-const age_keys_DAMAGED = 'it is damaged (its checksum is wrong): copy it again, whole';
+const age_keys_DAMAGED = 'it is damaged (its checksum is wrong): copy all of it again';
 /** How keys of each kind begin, and how many bytes they stand for. */
 const RECIPIENTS = { age: 32, age1pq: 1216 };
 const IDENTITIES = { 'AGE-SECRET-KEY-': 32, 'AGE-SECRET-KEY-PQ-': 32 };
@@ -17651,7 +17654,7 @@ async function parseAgeRecipients(text) {
         throw new Error(RECIPIENT);
     const quantum = recipients.filter((recipient) => recipient.startsWith('age1pq1'));
     if (quantum.length > 0 && quantum.length < recipients.length) {
-        throw new Error('expected either post-quantum keys (`age1pq1...`) or others: age refuses a mixture, which would protect nothing');
+        throw new Error('expected either only post-quantum keys (`age1pq1...`) or none: age refuses a mixture, because it would not protect anything');
     }
     return { recipients: recipients.join('\n'), names: [...found.values()] };
 }
@@ -17675,7 +17678,7 @@ function refuse(number, error) {
 }
 async function parseRecipient(line) {
     if (/^age1\S*[\s,;]/.test(line))
-        throw new Error('expected one key a line, and nothing behind it');
+        throw new Error('expected one key per line, and nothing after it');
     const hrp = line.slice(0, Math.max(line.lastIndexOf('1'), 0));
     if (Object.hasOwn(RECIPIENTS, hrp)) {
         await checkBech32(line, hrp, RECIPIENTS[hrp]);
@@ -17688,13 +17691,13 @@ async function parseRecipient(line) {
 function whyNoRecipient(line) {
     // age would start a program of that name on the host, and what it makes can be opened with the device alone
     if (/^age1[^1]+1|^AGE-PLUGIN-/i.test(line)) {
-        return `it is of a plugin or a device of its own, which a host has not; ${RECIPIENT}`;
+        return `it belongs to a plugin or a device, which a host does not have; ${RECIPIENT}`;
     }
     if (/^(?:ecdsa-|sk-|ssh-)/.test(line)) {
-        return 'it is an SSH key of a type that age can not encrypt to; give one that begins with `ssh-ed25519` or `ssh-rsa`, or one of age-keygen';
+        return 'it is an SSH key of a type that age cannot encrypt to; give one that begins with `ssh-ed25519` or `ssh-rsa`, or one from age-keygen';
     }
     if (line.startsWith('github:'))
-        return `age fetches no keys of GitHub users; give what https://github.com/USER.keys shows`;
+        return `age does not fetch the keys of GitHub users; give what https://github.com/USER.keys shows`;
     if (line.startsWith('-----BEGIN PGP '))
         return 'it is an OpenPGP key; for these set `encrypt` to gpg';
     return RECIPIENT;
@@ -17705,7 +17708,7 @@ function parseSshRecipient(line) {
     const blob = Buffer.from(base64, 'base64');
     const [inside, first, second, ...more] = (0,known_hosts/* keyFields */.FY)(blob);
     if (blob.toString('base64') !== base64 || inside?.toString() !== type || more.length > 0) {
-        throw new Error('it is damaged: copy the line of the .pub file again, whole');
+        throw new Error('it is damaged: copy the whole line of the .pub file again');
     }
     if (type === 'ssh-ed25519') {
         if (first?.length !== 32 || second !== undefined)
@@ -17714,9 +17717,9 @@ function parseSshRecipient(line) {
     else {
         const modulus = second?.subarray(second.findIndex((byte) => byte !== 0));
         if (!first?.length || modulus === undefined)
-            throw new Error('it is damaged: it is no whole RSA key');
+            throw new Error('it is damaged: the RSA key is not complete');
         if (modulus.length < SHORTEST_RSA_BYTES)
-            throw new Error('age takes RSA keys of at least 2048 bits, and this one is shorter');
+            throw new Error('age takes RSA keys of at least 2048 bits, but this one is shorter');
     }
     const recipient = `${type} ${base64}`;
     if (recipient.length > LONGEST_LINE)
@@ -17725,7 +17728,7 @@ function parseSshRecipient(line) {
 }
 async function checkIdentity(line) {
     if (/^AGE-PLUGIN-/i.test(line))
-        throw new Error(`it is the key of a plugin, a program that would be started with it; ${IDENTITY}`);
+        throw new Error(`it is the key of a plugin, which would start a program; ${IDENTITY}`);
     if (/^age1/.test(line))
         throw new Error('it is a public key; the secret one is the line that begins with `AGE-SECRET-KEY-`');
     const hrp = line.slice(0, Math.max(line.lastIndexOf('1'), 0));
@@ -17751,7 +17754,7 @@ async function checkBech32(text, hrp, length) {
 
 ;// CONCATENATED MODULE: ./src/settings/openpgp-packets.ts
 /** The packets of which OpenPGP keys are made (RFC 9580, 4); errors as in openpgp-keys.ts. */
-const openpgp_packets_DAMAGED = 'it is damaged: what stands between its BEGIN and END lines is not whole; copy it again';
+const openpgp_packets_DAMAGED = 'it is damaged: the text between its BEGIN and END lines is not complete; copy it again';
 /** Each packet; lengths that are not told before the packet are for messages, not for keys. */
 function packets(bytes) {
     const found = [];
@@ -17837,7 +17840,7 @@ function openpgp_armor_whyNoKey(line, label) {
         return 'it is a public key; `gpg --armor --export-secret-keys ID` prints the secret one';
     }
     if (/^(?:age1|ssh-|ecdsa-|sk-)/.test(line))
-        return 'it is a key of age or SSH; for these set `encrypt` to age';
+        return 'it is an age or SSH key; set `encrypt` to age for it';
     return MESSAGE[label];
 }
 /** The bytes of base64 behind the headers (`Comment: ...`), compared with the checksum at its end where there is one. */
@@ -17913,7 +17916,7 @@ function transferableKeys(all, primary) {
         if (tag === primary)
             keys.push([packet]);
         else if (keys.length === 0 || !isPartOfKey(tag, primary)) {
-            throw new Error(tag === PACKET.publicKey ? 'it is a public key, not a secret one' : 'it is something else than keys');
+            throw new Error(tag === PACKET.publicKey ? 'it is a public key, not a secret one' : 'it is not a key');
         }
         else
             keys.at(-1)?.push(packet);
@@ -17932,10 +17935,10 @@ function fingerprintOf(key) {
     const [primary] = key;
     const version = primary?.body[0];
     if (primary === undefined || version !== 4) {
-        throw new Error(`expected OpenPGP keys of version 4, which every GnuPG takes, and one is of version ${version}`);
+        throw new Error(`expected OpenPGP keys of version 4, which every GnuPG takes, but one has version ${version}`);
     }
     if (!key.some(({ tag }) => tag === PACKET.userId)) {
-        throw new Error('a key in it has no name (user id), without which gpg imports none; export it with one');
+        throw new Error('a key in it has no name (user id), and gpg does not import it without one; export it with one');
     }
     if (!canEncrypt(key)) {
         throw new Error('a key in it can only sign; give one with a subkey that encrypts (`gpg --quick-add-key FINGERPRINT cv25519 encr`)');
@@ -18016,13 +18019,13 @@ function requireOpening(reader, command, verify, encryption, decryption) {
     if (verify !== 'restore') {
         const why = `with encrypt ${encryption.method} for these recipients, so nothing opens the new backup`;
         if (isOfAnotherKind)
-            reader.ignore('decryption-key', `${why}: it is of another kind`);
+            reader.ignore('decryption-key', `${why}: the key is of another kind`);
         if (passphrase !== null)
             reader.ignore('decryption-passphrase', `${why}: that takes a \`decryption-key\``);
         return;
     }
     const kind = encryption.method === 'age' ? 'an age or SSH key' : 'a GPG secret key';
-    const rule = `with encrypt ${encryption.method} and verify restore, or nothing could open the new backup: ${kind} of one of encryption-recipients; or set \`verify\` to content`;
+    const rule = `with encrypt ${encryption.method} and verify restore, because nothing else can open the new backup: ${kind} of one of encryption-recipients. Or set \`verify\` to content`;
     if (isOfAnotherKind)
         reader.problem('decryption-key', `expected another kind of key ${rule}`);
     else
@@ -18045,7 +18048,7 @@ async function parseKey(reader, given) {
         return { gpg };
     }
     if (/^(?:age-encryption\.org\/|-----BEGIN AGE ENCRYPTED FILE-----)/.test(text)) {
-        throw new Error('it is encrypted, and age can not ask for its passphrase; give what `age -d FILE` makes of it');
+        throw new Error('it is encrypted, and age cannot ask for its passphrase; give what `age -d FILE` prints');
     }
     if (!isAge)
         throw new Error(`expected ${RULE}`);
@@ -18055,13 +18058,13 @@ async function parseKey(reader, given) {
 }
 async function parseSshKey(reader, text, mended) {
     if (mended !== null && isEncrypted(mended)) {
-        throw new Error("it is encrypted, and age can not ask for its passphrase: `ssh-keygen -p -N '' -f COPY` takes it off a copy");
+        throw new Error("it is encrypted, and age cannot ask for its passphrase: `ssh-keygen -p -N '' -f COPY` takes it off a copy");
     }
     const { pem, publicLine } = await readPrivateKey(text, undefined, 'decryption-key', 'no input');
     reader.mask(pem);
     if (/^ssh-(?:ed25519|rsa) /.test(publicLine))
         return pem;
-    throw new Error('age opens nothing with an SSH key of this type; it takes Ed25519 and RSA');
+    throw new Error('age cannot decrypt with an SSH key of this type; it takes Ed25519 and RSA');
 }
 /** In openssh-key-v1 the name of the cipher follows the magic, after its length; other forms say it in their frame or a header. */
 function isEncrypted(pem) {
@@ -18082,7 +18085,7 @@ const SHORTEST_PASSPHRASE = 12;
 /** What a person types reaches gpg through its agent, which takes not much more, and `gpg -d` by hand has to open the backup. */
 const encryption_inputs_LONGEST_PASSPHRASE_BYTES = 255;
 const encryption_inputs_SECRET_KEY = /-----(?:BEGIN|END) [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File|AGE-SECRET-KEY-/i;
-const SECRET_GIVEN = 'it holds a secret key, and here are the public ones; who can read the workflow or its log may have the secret one by now: make a new pair';
+const SECRET_GIVEN = 'it contains a secret key, but public keys belong here; whoever can read the workflow or its log may have the secret key by now: make a new pair';
 const publicKeys = () => `the public keys${unset('vars.BACKUP_RECIPIENTS', 'variable')}`;
 /** By what the backup of this run is encrypted; null when it is not. */
 async function readEncryption(reader) {
@@ -18101,7 +18104,7 @@ async function readEncryption(reader) {
     if (method === 'age')
         return readAge(reader, recipients, passphrase);
     if (recipients !== null && passphrase !== null) {
-        reader.problem('encryption-passphrase', 'expected either it or encryption-recipients: with both, each of the two would open the backup');
+        reader.problem('encryption-passphrase', 'expected either it or encryption-recipients: with both, each of them would open the backup');
         return undefined;
     }
     if (recipients !== null)
@@ -18130,7 +18133,7 @@ function refuseWithNone(reader) {
 }
 async function readAge(reader, recipients, passphrase) {
     if (passphrase !== null) {
-        reader.problem('encryption-passphrase', 'expected nothing with encrypt age, which asks for one at a terminal alone; set `encrypt` to gpg');
+        reader.problem('encryption-passphrase', 'expected nothing with encrypt age, which only asks for a passphrase at a terminal; set `encrypt` to gpg');
     }
     if (recipients === null)
         reader.missing('encryption-recipients', `required with encrypt age: ${publicKeys()}`);
@@ -18162,7 +18165,7 @@ async function readPassphrase(reader, text) {
             throw new Error(`expected at least ${SHORTEST_PASSPHRASE} characters`);
         if (Buffer.byteLength(text) <= encryption_inputs_LONGEST_PASSPHRASE_BYTES)
             return text;
-        throw new Error(`expected at most ${encryption_inputs_LONGEST_PASSPHRASE_BYTES} bytes: where gpg asks, more can not be typed`);
+        throw new Error(`expected at most ${encryption_inputs_LONGEST_PASSPHRASE_BYTES} bytes: nobody can type more where gpg asks`);
     });
     return passphrase === undefined ? undefined : { method: 'gpg', passphrase, names: [] };
 }
@@ -18195,7 +18198,7 @@ function readRestore(reader, command, database) {
     const afterCommand = reader.read('after-restore-command');
     const checkCommand = reader.read('check-command');
     if (stopCommand && startCommand === null) {
-        reader.problem('start-command', 'required with stop-command: what was stopped is started again on every path');
+        reader.problem('start-command', 'required with stop-command: what was stopped must be started again, whatever happens');
     }
     const allowOtherTarget = reader.require('allow-other-target');
     const allowUnsafeClient = reader.require('allow-unsafe-client');
@@ -18281,7 +18284,7 @@ function readS3(reader, command, keep, named = null) {
     const endpoint = reader.read('s3-endpoint');
     const region = place === null ? usualRegion(endpoint) : place;
     if (region === null) {
-        reader.missing('s3-region', 'required without s3-endpoint: the region of the bucket, for example eu-central-1; AWS_REGION, as aws-actions/configure-aws-credentials sets it, does as well');
+        reader.missing('s3-region', 'required without s3-endpoint: the region of the bucket, for example eu-central-1; AWS_REGION, as aws-actions/configure-aws-credentials sets it, works as well');
     }
     const credentials = readCredentials(reader);
     const uploadVia = reader.require('s3-upload-via');
@@ -18303,7 +18306,7 @@ function refuseAlone(reader) {
     const other = declared_inputs/* INPUT_NAMES */.Qh.find((name) => name.startsWith('s3-') && reader.isChanged(name));
     if (other === undefined)
         return;
-    reader.missing('s3-bucket', `required, since ${other} is given${unset('vars.S3_BUCKET')}`);
+    reader.missing('s3-bucket', `required, because ${other} is given${unset('vars.S3_BUCKET')}`);
 }
 function usualRegion(endpoint) {
     return process.env.AWS_REGION || process.env.AWS_DEFAULT_REGION || (endpoint === null ? null : ANY_REGION);
@@ -18320,7 +18323,7 @@ function readCredentials(reader) {
         return { accessKeyId, secretAccessKey, sessionToken };
     }
     const lacking = (name, because) => {
-        reader.missing(name, `required with ${because}; without both, the credentials of the AWS default chain are taken (for example of aws-actions/configure-aws-credentials)`);
+        reader.missing(name, `required with ${because}; without both, the credentials of the AWS default chain are used (for example from aws-actions/configure-aws-credentials)`);
     };
     if (accessKeyId !== null)
         return lacking('s3-secret-access-key', 's3-access-key-id');
@@ -18346,9 +18349,9 @@ function readSigningKeys(reader) {
         if (key.length >= SHORTEST)
             reader.mask(key);
     const rule = keys.some((key) => key.length < SHORTEST)
-        ? `expected at least ${SHORTEST} characters in each line, such as \`openssl rand -base64 32\` makes`
+        ? `expected at least ${SHORTEST} characters in each line, for example from \`openssl rand -base64 32\``
         : new Set(keys).size < keys.length
-            ? 'expected no line twice'
+            ? 'expected each line only once'
             : null;
     if (rule === null)
         return new signature/* SigningKeys */.Q5(keys);
@@ -18654,7 +18657,7 @@ function readName(reader, database) {
         return given ?? undefined;
     const made = (0,lookup/* engineOf */.ky)(database).nameOf(database);
     if (made === null)
-        reader.missing('name', 'required, because none can be made from the name in database');
+        reader.missing('name', 'required, because no name can be derived from database');
     return made ?? undefined;
 }
 function readCompressionLevel(reader, compression) {
@@ -18738,7 +18741,7 @@ var value_rules = __nccwpck_require__(7722);
 
 
 const RULE = 'expected the webhook URL of Slack, Discord, Teams (a Workflow), Mattermost or Gotify, or one of ntfys://host/topic, tgram://TOKEN/CHAT, json+https://host/path, smtps://user:password@host/?from=...&to=...';
-const PLAIN = 'expected https, since the URL is a secret; http is for loopback alone';
+const PLAIN = 'expected https, because the URL is a secret; http is for loopback only';
 const ADDRESS = /^[^\s@<>"(),:;[\]\\\p{Cc}]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?$/iu;
 const MOST_RECIPIENTS = 20;
 /** Shorter parts of a ping URL may be the name that somebody gave to the check. */
@@ -18785,7 +18788,7 @@ function webhook(url) {
     if (/^hooks\.slack(?:-gov)?\.com$/.test(host)) {
         const [, token] = /^\/services\/T[A-Z0-9]+\/B[A-Z0-9]+\/(\w+)\/?$/.exec(path) ?? [];
         if (token === undefined) {
-            throw new Error('expected an incoming webhook of Slack, https://hooks.slack.com/services/T.../B.../..., not a workflow');
+            throw new Error('expected an incoming webhook of Slack: https://hooks.slack.com/services/T.../B.../..., not a workflow');
         }
         return to('Slack', token);
     }
@@ -18799,12 +18802,12 @@ function webhook(url) {
         return to('Discord', token);
     }
     if (/(?:^|\.)(?:webhook\.office\.com|outlook\.office(?:365)?\.com)$/.test(host)) {
-        throw new Error('it is a connector of Teams, which Microsoft has retired: make a Workflow "when a webhook request is received"');
+        throw new Error('it is a Teams connector, which Microsoft has retired: create a Workflow "when a webhook request is received"');
     }
     if (/\.(?:logic\.azure\.com|api\.powerplatform\.com|powerautomate\.com)$/.test(host)) {
         const sig = query.get('sig');
         if (!sig || !/\/workflows\/[\w-]+\/triggers\/manual\/paths\/invoke\/?$/.test(path)) {
-            throw new Error('expected the whole URL of a Workflow of Teams, with `sig` in it');
+            throw new Error('expected the whole URL of a Teams Workflow, including `sig`');
         }
         return to('Teams', sig);
     }
@@ -18826,7 +18829,7 @@ function webhook(url) {
 function telegram(rest) {
     const [, token, chat] = /^:\/\/(?:bot)?(\d{5,20}:[\w-]{30,100})\/(-?\d{1,20}|@\w{4,64})\/?$/.exec(rest) ?? [];
     if (token === undefined || chat === undefined) {
-        throw new Error('expected tgram://TOKEN/CHAT, the token as @BotFather gives it and the id of the chat, or @name of a channel');
+        throw new Error('expected tgram://TOKEN/CHAT: the token as @BotFather gives it, and the id of the chat or the @name of a channel');
     }
     const url = `https://api.telegram.org/bot${token}/sendMessage`;
     return {
@@ -18841,7 +18844,7 @@ function ntfy(url) {
         throw new Error('expected ntfys://host/topic, or ntfys://TOKEN@host/topic');
     const { headers, secrets } = takeCredentials(url);
     if (secrets.length > 0 && isPlain(url)) {
-        throw new Error('expected ntfys, since a password or token is in it; ntfy is for loopback and for topics without one');
+        throw new Error('expected ntfys, because it contains a password or token; ntfy is for loopback and for topics without one');
     }
     secrets.push(`${url.host}/${topic}`);
     return { target: { service: 'ntfy', url: `${url.origin}/`, headers, to: topic }, secrets };
@@ -18866,7 +18869,7 @@ function takeCredentials(url) {
         return { headers: { authorization: `Basic ${basic}` }, secrets: [password, basic] };
     }
     if (!/^[\x21-\x7e]+$/.test(token))
-        throw new Error('expected a token of letters, digits and signs of ASCII');
+        throw new Error('expected a token of ASCII letters, digits and symbols');
     return { headers: { authorization: `Bearer ${token}` }, secrets: [token] };
 }
 function decoded(text) {
@@ -19018,7 +19021,7 @@ const isBucket = (text) => /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(text) && !t
 function parseBucket(text) {
     if (isBucket(text))
         return text;
-    throw new Error('expected the name of a bucket alone, 3 to 63 lower-case letters, digits, "." or "-"; what follows it goes into s3-prefix');
+    throw new Error('expected only the name of a bucket, 3 to 63 lower-case letters, digits, "." or "-"; the rest goes into s3-prefix');
 }
 function parsePrefix(text) {
     const prefix = text.replace(/^\/+|\/+$/g, '');
@@ -19035,7 +19038,7 @@ function parseRegion(text) {
 }
 /** Whoever reads along on plain HTTP gets the backup, so it is for this very machine. */
 function parseEndpoint(text) {
-    const rule = 'expected an https:// URL such as https://s3.example.com, or http:// to loopback alone';
+    const rule = 'expected an https:// URL such as https://s3.example.com, or http:// for loopback only';
     const url = URL.canParse(text) ? new URL(text) : null;
     if (url === null || !['https:', 'http:'].includes(url.protocol))
         throw new Error(rule);
@@ -19049,7 +19052,7 @@ function parseEndpoint(text) {
 function parseToken(text) {
     if (/^[\x21-\x7e]+$/.test(text))
         return text;
-    throw new Error('expected letters, digits and signs of ASCII without blanks');
+    throw new Error('expected ASCII letters, digits and symbols without blanks');
 }
 /** Stores have classes of their own; whether it has this one, the store says. */
 function parseStorageClass(text) {
@@ -19297,7 +19300,7 @@ function percentOrNone(most) {
 function parseHost(text) {
     if ((0,node_net__WEBPACK_IMPORTED_MODULE_0__.isIP)(text) !== 0 || (HOST_NAME.test(text) && text.length <= 253))
         return text;
-    throw new Error('expected a host name or IP address alone: the user goes into username, the port into port, IPv6 has no brackets');
+    throw new Error('expected only a host name or IP address: the user goes into username, the port into port, and IPv6 has no brackets');
 }
 /** This very machine, as the host of a URL: nobody can read along on the way. */
 const isLoopback = (host) => host === 'localhost' || host === '[::1]' || ((0,node_net__WEBPACK_IMPORTED_MODULE_0__.isIPv4)(host) && host.startsWith('127.'));
@@ -19346,7 +19349,7 @@ const parsePort = wholeNumber(1, 65_535);
 function parseUmask(text) {
     const umask = /^0?(077|027)$/.exec(text)?.[1];
     if (umask === undefined)
-        throw new Error('expected 077 or 027, in quotes, since YAML takes 077 for the number 77');
+        throw new Error('expected 077 or 027, in quotes, because YAML reads 077 as the number 77');
     return umask;
 }
 function parsePinReason(text) {
@@ -19382,7 +19385,7 @@ function parseStatements(text) {
     const statements = lines(text);
     if (!statements.some((line) => /^[.\\]/.test(line)))
         return statements;
-    throw new Error('expected SQL, one statement a line, that returns a true first value');
+    throw new Error('expected SQL, one statement per line, whose first value is true');
 }
 /** Lines of shell; a runner writes CRLF where the workflow has it. */
 function parseCommand(text) {

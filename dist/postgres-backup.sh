@@ -47,7 +47,7 @@ hold_snapshot() {
     wait $holder
     postgres_failed $? snapshot.error
   fi
-  case $snapshot in *[!0-9A-F-]*) fail E_DUMP_FAILED "the server named a snapshot that is none" ;; esac
+  case $snapshot in *[!0-9A-F-]*) fail E_DUMP_FAILED "the server named an invalid snapshot" ;; esac
   tell_facts snapshot.facts
   if grep -q '^system_schema ' snapshot.facts; then fail E_INPUT system_schema; fi
 }

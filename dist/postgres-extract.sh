@@ -32,7 +32,7 @@ tools_to_extract() {
 
 unpack_archive() {
   check_space "$work" "$((plain_bytes / 1024 + min_free_kib))"
-  run unpack_there <"$payload" 2>"$work/e1" || failed E_CHECKSUM "$payload can not be unpacked: $(cat "$work/e1")"
+  run unpack_there <"$payload" 2>"$work/e1" || failed E_CHECKSUM "$payload cannot be unpacked: $(cat "$work/e1")"
 }
 
 unpack_there() { cd "$work" && unpack_into unpack_directory; }

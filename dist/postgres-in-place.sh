@@ -216,7 +216,7 @@ in_one_transaction() {
 # with extensions in them; and the comments of extensions. Names that need quoting are left to the server, which refuses what is not allowed
 staying_edits() {
   for schema in $of_others; do
-    case $schema in *[!a-z0-9_]*) fail E_INTERNAL 'a schema has another name than was asked for' ;; esac
+    case $schema in *[!a-z0-9_]*) fail E_INTERNAL 'a schema has a different name than requested' ;; esac
     cat <<SED
 /^-- Name: $schema; Type: SCHEMA; Schema: -; Owner: /{
 n;n;n;s/^CREATE SCHEMA $schema;\$//
@@ -252,7 +252,7 @@ begin_transaction() {
     read -r _ xact <begun
     case $xact in
       '') ;;
-      *[!0-9]*) fail E_RESTORE 'the server named a transaction that is none' ;;
+      *[!0-9]*) fail E_RESTORE 'the server named an invalid transaction' ;;
       *) return 0 ;;
     esac
     wait "$writer"
@@ -302,7 +302,7 @@ settle_transaction() {
     aborted) put state unchanged ;;
     'in progress') fail E_BUSY "the transaction $xact of a restore that was cut off does not end (lock timeout)" ;;
     *)
-      put note "whether the restore that was cut off was carried out can not be told any more: the server has forgotten its transaction $xact"
+      put note "it is unknown whether the restore that was cut off was carried out: the server has forgotten its transaction $xact"
       put state unchanged
       ;;
   esac

@@ -59,7 +59,7 @@ back_restore_postgres() {
   begin_step "$@"
   reach_elsewhere
   if [ "$way" = in-place ]; then
-    [ -n "$safety_payload" ] || fail E_ROLLBACK_FAILED "nothing was kept of the state before, and there is no safety backup"
+    [ -n "$safety_payload" ] || fail E_ROLLBACK_FAILED "the state before was not kept, and there is no safety backup"
     arguments payload "$safety_payload" sha256 "$safety_sha256" bytes "$safety_bytes" plain_bytes "$safety_plain_bytes" \
       packing "$safety_packing" kind "$safety_kind" expected "$safety_expected" expects_all "$safety_expects_all" \
       extensions "$safety_extensions" search_path "$safety_search_path" foreign ''
@@ -126,7 +126,7 @@ feed_target() {
   shift
   feed_load "$function" connection "$connection" password "$password" maintenance "$maintenance" second "$second" standby "$standby" \
     live "$live" new "$new" old "$old" way "$way" lock_wait "$lock_wait" min_free_kib "$min_free_kib" "$@" 9>&- ||
-    { status=$? && [ $status = 99 ] && exit 99; failed E_RESTORE "the restore ended with the status $status"; }
+    { status=$? && [ $status = 99 ] && exit 99; failed E_RESTORE "the restore ended with status $status"; }
 }
 
 # step_at_target COMMAND...: at_target, and passes on what it tells
@@ -162,4 +162,4 @@ put_in_place() {
 }
 
 # note_transaction PLACE: on the disk before the first byte of the dump goes there, so that the next run can ask what has become of it
-note_transaction() { put_text ".work/xact-$id" "${1##*/xact-}$newline" || failed E_PERM "the transaction could not be noted"; }
+note_transaction() { put_text ".work/xact-$id" "${1##*/xact-}$newline" || failed E_PERM "the transaction could not be recorded"; }

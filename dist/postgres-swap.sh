@@ -73,10 +73,10 @@ ALTER DATABASE :"new" RENAME TO :"live";'
 # swap_failed: unless only the answer to COMMIT was lost
 swap_failed() {
   error=$(said_server)
-  there=$(again databases_there) || fail E_RESTORE "the names could not be changed: $error"
+  there=$(again databases_there) || fail E_RESTORE "the databases could not be renamed: $error"
   case $way:$there in swap:LO | create:L) return ;; esac
   put state unchanged
-  [ -n "$busy" ] || fail E_RESTORE "the names could not be changed: $error"
+  [ -n "$busy" ] || fail E_RESTORE "the databases could not be renamed: $error"
   ask_server "$(sessions_sql)" | emit_each 'set '
   fail E_TARGET_BUSY "$error"
 }
@@ -116,11 +116,11 @@ back_databases() {
     swap:LO)
       rename ":'live', :'old'" 'ALTER DATABASE :"live" RENAME TO :"new";
 ALTER DATABASE :"old" RENAME TO :"live";
-ALTER DATABASE :"live" ALLOW_CONNECTIONS true;' || fail E_ROLLBACK_FAILED "the names could not be changed back: $(said_server)"
+ALTER DATABASE :"live" ALLOW_CONNECTIONS true;' || fail E_ROLLBACK_FAILED "the databases could not be renamed back: $(said_server)"
       ;;
-    create:L) rename ":'live'" 'ALTER DATABASE :"live" RENAME TO :"new";' || fail E_ROLLBACK_FAILED "the name could not be taken back: $(said_server)" ;;
+    create:L) rename ":'live'" 'ALTER DATABASE :"live" RENAME TO :"new";' || fail E_ROLLBACK_FAILED "the database could not be renamed back: $(said_server)" ;;
     swap:L | swap:LN | create:N | create:-) ;;
-    *) fail E_ROLLBACK_FAILED "the databases are not as the restore has left them" ;;
+    *) fail E_ROLLBACK_FAILED "the databases are not as the restore left them" ;;
   esac
   if [ "$way" = swap ]; then
     count_restored || fail E_ROLLBACK_FAILED "the old database has its name again, and could not be read: $(complaints count.error)"
@@ -135,7 +135,7 @@ settle_databases() {
   enter_target 64
   if choose_maintenance && drop_database old "$old"; then return; fi
   [ -s server.error ] || cp maintenance.error server.error
-  put note "what was replaced is still there as the database $old, which could not be dropped: $(said_server). As its owner: DROP DATABASE $old"
+  put note "the old database still exists as $old, because it could not be dropped: $(said_server). As its owner: DROP DATABASE $old"
 }
 
 # recover_databases NAMED-ARGUMENTS
@@ -174,6 +174,6 @@ recover_databases() {
       put state unchanged
       ;;
     *:*:L | create:*:-) put state unchanged ;;
-    *) fail E_RESTORE "of $live, $new and $old there are others than a restore leaves" ;;
+    *) fail E_RESTORE "$live, $new and $old do not exist in a combination that a restore leaves" ;;
   esac
 }

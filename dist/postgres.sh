@@ -72,7 +72,7 @@ postgres_fact="$postgres_fact|(archive_failures|replicas|replica_lag|standby_lag
 # tell_facts FILE: what psql has written there, for the runner; anything else than facts is no answer of PostgreSQL
 tell_facts() {
   odd=$(grep -m 1 -Evx "$postgres_fact" "$1")
-  [ -z "$odd" ] || fail E_DUMP_FAILED "the server answered what was not asked for: $(printf '%s' "$odd" | cut -b 1-200)"
+  [ -z "$odd" ] || fail E_DUMP_FAILED "the server sent an unexpected answer: $(printf '%s' "$odd" | cut -b 1-200)"
   emit_each 'set ' <"$1"
 }
 
@@ -135,7 +135,7 @@ SQL
   run sql -f look.sql >look.facts 2>look.error || postgres_failed $? look.error
   tell_facts look.facts
   server_version=$(sed -n 's/^server_version_num //p' look.facts)
-  [ -n "$server_version" ] || failed E_DUMP_FAILED "psql told of no error, and nothing of the server"
+  [ -n "$server_version" ] || failed E_DUMP_FAILED "psql reported no error, but nothing about the server either"
   if [ $((server_version / 10000)) -gt "$pg_major" ]; then fail E_TOOL_VERSION "$pg_version"; fi
   if [ -z "$standby" ] && grep -q '^in_recovery true' look.facts; then fail E_SOURCE_INVALID standby; fi
   refuse_pooler || postgres_failed $? pooler.error
@@ -242,7 +242,7 @@ found_postgres() {
     *..* | *"$newline"*) ;;
     '' | /usr/lib/postgresql/*/bin/ | /usr/pgsql-*/bin/ | /usr/local/pgsql/bin/) return ;;
   esac
-  fail E_INTERNAL 'the tools of PostgreSQL were found where they are not installed'
+  fail E_INTERNAL 'the PostgreSQL tools were found where they are not installed'
 }
 
 processors() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2; }

@@ -77,7 +77,7 @@ with_settings() { "$@" 'PRAGMA user_version' 'PRAGMA application_id' 'PRAGMA pag
 copy_unread() {
   with_settings take_snapshot "$access" >source.values 2>error || return
   with_settings sqlite_on_copy >copy.values || return
-  cmp -s source.values copy.values || fail E_DUMP_FAILED "the copy has other pages or settings than the source"
+  cmp -s source.values copy.values || fail E_DUMP_FAILED "the copy has different pages or settings than the source"
   header_facts copy.db >copy.facts
   count_pages
   sign_copy
@@ -86,7 +86,7 @@ copy_unread() {
 }
 
 warn_unread() {
-  put note "only the bytes of a copy can be proven, and no table be looked into: $(say_unread). Install sqlite3 $(version_of "$writer") or newer on the host"
+  put note "only the bytes of a copy can be verified, but no table can be read: $(say_unread). Install sqlite3 $(version_of "$writer") or newer on the host"
 }
 
 # foresee_unread NAMED-ARGUMENTS: what a backup would say of the schema; leaves nothing

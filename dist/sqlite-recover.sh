@@ -28,7 +28,7 @@ bring_to_an_end() {
 # application may do so as well, but has not what was loaded.
 written() {
   if [ ! -s "$live" ]; then
-    put note "$live is not there any more"
+    put note "$live no longer exists"
     return 1
   fi
   need_number "the version in $note" "$1"
@@ -61,7 +61,7 @@ end_of_replacing() {
     mv -f -- "$before" "$live"
     sidecars_back
   elif [ -e "$new" ]; then
-    put note "another file came into the place of $live meanwhile; what was there before is $before"
+    put note "another file has replaced $live in the meantime; the old file is $before"
   else
     end=restored
   fi
@@ -72,7 +72,7 @@ sidecars_back() {
   for ending in -wal -shm -journal; do
     [ -e "$before$ending" ] || continue
     if [ -e "$live$ending" ] || { [ ! -e "$before" ] && [ "$detail" = missing ] && [ -e "$live" ]; }; then
-      put note "$before$ending was left there: another one is in its place"
+      put note "$before$ending was left there, because another file is in its place"
     else
       mv -- "$before$ending" "$live$ending"
     fi
@@ -126,7 +126,7 @@ settle_there() {
   rm -f -- "$note"
   sync_file "$folder"
   error=$(rm -f -- "$before" "$before-wal" "$before-shm" "$before-journal" "$new" 2>&1) ||
-    put note "what was kept of the old database could not be removed: $error"
+    put note "the copy of the old database could not be removed: $error"
 }
 
 # back_restore_sqlite NAMED-ARGUMENTS: the old state is live again: what was kept of it, or, where SQLite wrote over it, the safety backup
@@ -138,7 +138,7 @@ back_restore_sqlite() {
   source=$(absolute "$source")
   put source "$source"
   if [ "$way" = in-place ]; then
-    [ -n "$safety_payload" ] || fail E_ROLLBACK_FAILED "there is no safety backup to go back to"
+    [ -n "$safety_payload" ] || fail E_ROLLBACK_FAILED "there is no safety backup to roll back to"
     payload=$safety_payload sha256=$safety_sha256 bytes=$safety_bytes plain_bytes=$safety_plain_bytes packing=$safety_packing foreign='' proven=checksum
     check_payload
     load_beside
@@ -160,7 +160,7 @@ back_there() {
   if [ -f "$note" ]; then read -r step detail <"$note"; fi
   emit phase restore 0
   if [ "$way" = in-place ]; then
-    headed "$live" || fail E_ROLLBACK_FAILED "$live is not there any more, or no database"
+    headed "$live" || fail E_ROLLBACK_FAILED "$live no longer exists, or is not a database"
     ln -s "$new" copy.db
     version=$(sqlite_on_live 'PRAGMA schema_version') || sqlite_failed $? "$(cat error)"
     write_note "back $version"
@@ -174,7 +174,7 @@ back_there() {
     release
   fi
   if [ "$detail" != missing ] && ! sound; then
-    [ "$detail" = damaged ] || fail E_ROLLBACK_FAILED "quick_check of the database that was put back: $damage"
+    [ "$detail" = damaged ] || fail E_ROLLBACK_FAILED "quick_check of the database after the rollback: $damage"
     put note "the database is as damaged as it was before: $damage"
   fi
   rm -f -- "$note"

@@ -20,7 +20,7 @@ restore_there() {
   case $status in
     0) ;;
     99) exit 99 ;;
-    *) failed E_RESTORE "the work on the database as ${run_as:-$my_name} ended with the status $status" ;;
+    *) failed E_RESTORE "the work on the database as ${run_as:-$my_name} ended with status $status" ;;
   esac
 }
 
@@ -53,7 +53,7 @@ load_beside() {
   case $status in
     0) ;;
     99) exit 99 ;;
-    *) failed E_RESTORE "loading the dump ended with the status $status" ;;
+    *) failed E_RESTORE "loading the dump ended with status $status" ;;
   esac
 }
 
@@ -104,7 +104,7 @@ check_room() {
   put nospace "$parent"
   put free_kib "$free"
   put needed_kib "$1"
-  fail E_NOSPACE "$1 KiB are needed beside the database, $free KiB are free"
+  fail E_NOSPACE "$1 KiB are needed beside the database, but $free KiB are free"
 }
 
 # not_loaded STATUS TEXT: of what wrote it, within its limit
@@ -142,7 +142,7 @@ make_folder() {
   made_folders=''
   [ ! -d "$folder" ] || return 0
   made_folders=1
-  error=$( (umask 027 && mkdir -p -- "$folder") 2>&1) || fail E_PERM "the folder $folder could not be made: $error"
+  error=$( (umask 027 && mkdir -p -- "$folder") 2>&1) || fail E_PERM "the folder $folder could not be created: $error"
   [ "$my_uid" = 0 ] || return 0
   made=$folder
   while [ "$made" != "$parent" ]; do
@@ -190,7 +190,7 @@ swap_there() {
   enter_place 64
   corrupt=E_RESTORE torn=E_RESTORE unproven=E_RESTORE mode=''
   emit phase restore "$(size_of "$new")"
-  if [ -e "$note" ] || ! headed "$new"; then fail E_RESTORE "what was loaded beside the database is not there any more"; fi
+  if [ -e "$note" ] || ! headed "$new"; then fail E_RESTORE "what was loaded beside the database no longer exists"; fi
   ln -s "$new" copy.db || failed E_PERM "no symbolic link in the work folder"
   # SQLite would restore an empty file as well, with success
   copy_facts

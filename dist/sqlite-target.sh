@@ -48,12 +48,12 @@ unpack_in_room() {
   emit phase unpack 0
   : >"$1"
   run unpack_limited $(((room - min_free_kib) * 2)) <"$payload" >"$1" 2>"$work/e1" ||
-    failed E_RESTORE "$payload can not be decompressed in the room there is (status $?): $(cat "$work/e1")"
+    failed E_RESTORE "$payload cannot be decompressed in the free space (status $?): $(cat "$work/e1")"
 }
 
 # look_at_copy: what the dump holds
 look_at_copy() {
-  cd "$work" || fail E_PERM "$work can not be entered"
+  cd "$work" || fail E_PERM "$work cannot be entered"
   work=.
   prove_loaded
   if [ -z "$unread" ]; then
@@ -109,7 +109,7 @@ find_target() {
     if [ "$my_uid" != 0 ] && [ "$my_uid" != "$owner" ]; then fail E_SOURCE_OWNER "$1"; fi
     state=there parent=$folder
   fi
-  if [ ! -w "$parent" ] || [ ! -x "$parent" ]; then fail E_PERM "$my_name may not write in $parent, where the restored database is put"; fi
+  if [ ! -w "$parent" ] || [ ! -x "$parent" ]; then fail E_PERM "$my_name may not write to $parent, where the restored database goes"; fi
 }
 
 # tell_group FILE: its group, when no new file beside it can get that from us; a folder may give its own to all files in it
@@ -227,7 +227,7 @@ tell_unread() {
   live_unread=$1
   put live_unjudged 1
   put live_unread "$1"
-  put note "the live database could not be looked into: $1"
+  put note "the live database could not be read: $1"
 }
 
 # only_look: the connections that follow can not write; nor do they ask for as much of the schema as those that can

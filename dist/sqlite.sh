@@ -71,7 +71,7 @@ look_sqlite() {
   [ -s "$source" ] || fail E_SOURCE_INVALID "$source is empty (0 bytes)"
   [ -r "$source" ] || fail E_PERM "$my_name may not read $source"
   [ "$(dd if="$source" bs=15 count=1 2>/dev/null)" = 'SQLite format 3' ] ||
-    fail E_SOURCE_INVALID "$source does not start with the SQLite header: it is no SQLite database, or an encrypted one"
+    fail E_SOURCE_INVALID "$source does not start with the SQLite header: it is not a SQLite database, or it is encrypted"
   source=$(real "$source")
   check_names "$source"
   put source_bytes "$(($(size_of "$source") + $(size_of "$source-wal")))"
@@ -109,7 +109,7 @@ check_names() {
   done
   # the checksum VFS of SQLite
   case $(od -An -tu1 -j20 -N1 "$1" 2>/dev/null) in
-    *' 8') put note "the pages of $1 have 8 bytes reserved, as for checksums (cksumvfs): that of the first page is wrong in every copy and after a restore, until the application has written it" ;;
+    *' 8') put note "the pages of $1 have 8 reserved bytes, as for checksums (cksumvfs): the checksum of the first page is wrong in every copy and after a restore, until the application writes that page" ;;
   esac
 }
 
@@ -179,7 +179,7 @@ copy_sqlite() {
   status=$?
   # a crashed writer's hot journal: only a connection that may write can roll it back
   if [ $status = 8 ] && [ -s "$(real "$source")-journal" ]; then
-    put note "a hot journal of a crashed writer lies beside the database; opened for writing once, so that SQLite rolls it back"
+    put note "a hot journal of a crashed writer lies beside the database, which was opened for writing once so that SQLite rolls it back"
     sqlite_snapshot ''
     status=$?
   fi
@@ -221,7 +221,7 @@ sqlite_on_copy() {
 # check_sqlite: every page read by SQLite itself; size, schema and settings compared with the source's
 check_sqlite() {
   copy_facts
-  cmp -s source.facts copy.facts || fail E_DUMP_FAILED "the copy has other pages, settings or schema objects than the source"
+  cmp -s source.facts copy.facts || fail E_DUMP_FAILED "the copy has different pages, settings or schema objects than the source"
   prove_sqlite
 }
 
@@ -303,8 +303,8 @@ check_content() {
   if [ "$(cat check)" != ok ]; then
     not_sound 11 "quick_check of the copy: $(cat check)"
   elif [ -n "$in_indexes" ]; then
-    if beyond_tool "$in_indexes"; then put note "not all indexes could be checked, since $sqlite_tool on the host does not know what the application does: $in_indexes"; else
-      put note "the rows are sound, and an index is damaged: stop writing, look at the disk, and run REINDEX on the database: $in_indexes"
+    if beyond_tool "$in_indexes"; then put note "not all indexes could be checked, because $sqlite_tool on the host does not know what the application knows: $in_indexes"; else
+      put note "the rows are sound, but an index is damaged: stop writing, check the disk, and run REINDEX on the database: $in_indexes"
     fi
   fi
 }
@@ -326,7 +326,7 @@ not_sound() {
 }
 
 # restored_as_bytes WHY
-restored_as_bytes() { put note "the content of the backup can not be checked here, and is restored as the bytes that were backed up: $1"; }
+restored_as_bytes() { put note "the content of the backup cannot be checked here, so it is restored as the bytes that were backed up: $1"; }
 
 # tell_rows FUNCTION: the rows of each table, by the function that asks the database
 tell_rows() {
@@ -418,7 +418,7 @@ assert_sqlite() { sqlite_on_copy "$1" || { cat error >&2 && return 1; }; }
 
 # rehearse_sqlite: copy.db in the work folder, opened as an application would, and thrown away
 rehearse_sqlite() {
-  cd "$work" || fail E_PERM "$work can not be entered"
+  cd "$work" || fail E_PERM "$work cannot be entered"
   work=. rows=restored corrupt=E_CHECKSUM torn=E_CHECKSUM unproven=E_RESTORE
   [ "$(dd if=copy.db bs=15 count=1 2>/dev/null)" = 'SQLite format 3' ] || fail E_CHECKSUM "it does not start with the SQLite header"
   emit phase check "${plain_bytes:-$(size_of copy.db)}"

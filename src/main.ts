@@ -166,7 +166,7 @@ async function writeReport(report: Report, log: Log, wantSummary: boolean): Prom
   }
   if (report.error !== null) {
     const { error, restore } = helpPages(report.errorCode);
-    log.info(`all about ${report.errorCode}: ${error}`);
+    log.info(`more about ${report.errorCode}: ${error}`);
     log.info(`how to restore: ${restore}`);
     platform().fail(neutralise(failureText(report.errorCode, report.error)));
   }

@@ -114,7 +114,7 @@ test.each(INPUT_NAMES.filter((name) => declared[name].secret))(
     for (const argv of [[`--${name}`, 'hunter2'], [`--${name}=hunter2`], [`--${name}`]]) {
       const { inputs } = await asked(command, ...argv);
       expect(inputs.get(name)).toThrow(
-        /^a secret is no option, .*: set DB_BACKUP_[A-Z0-9_]+, or DB_BACKUP_[A-Z0-9_]+_FILE/,
+        /^a secret cannot be an option, .*: set DB_BACKUP_[A-Z0-9_]+, or DB_BACKUP_[A-Z0-9_]+_FILE/,
       );
       expect(inputs.get(name)).not.toThrow('hunter2');
     }

@@ -32,7 +32,7 @@ test('a line for each, in columns, with what is special about it below', () => {
     '  10  app-20261119T101500Z-0001  1 day    900 B  suspect  -        -',
     '      suspect: the database has 1 kB, the median is 12 MB',
     '      partial: without the table logs',
-    '      what was there before a restore',
+    '      the state before a restore',
     '      pinned: before the move',
     '      encrypted with age for age1abc',
   ]);

@@ -87,11 +87,11 @@ databases:
     const all = await given(text, { DATABASE_URL: 'postgres:///x', CREDENTIALS_DIRECTORY: folder });
     expect(all.shop).toEqual({
       ...{ name: 'shop', database: 'postgres:///x', key: 'from a file', passphrase: 'said' },
-      'database-password': `! ${join(folder, 'password')} can not be read: ENOENT`,
+      'database-password': `! ${join(folder, 'password')} cannot be read: ENOENT`,
       's3-access-key-id': '! the variable NOBODY is empty',
       's3-secret-access-key': `! ${join(folder, 'empty')} is empty`,
       's3-session-token': '! the command for it failed: exit 7',
-      'signing-key': '! /nowhere/key can not be read: ENOENT',
+      'signing-key': '! /nowhere/key cannot be read: ENOENT',
       'encryption-passphrase': '! expected the name of a credential',
     });
     expect(inputs?.get('passphrase')?.()).toBe('said');
@@ -145,7 +145,7 @@ describe('what is wrong with it, all at once, each with its line', () => {
   test.each<[string, string, (string | RegExp)[]]>([
     ['no mapping', '- a', ['1: expected `databases:` with a name and the inputs of each']],
     ['empty', '', ['1: expected `databases:` with a name and the inputs of each']],
-    ['nothing in it', 'databases: {}', ['1: there is no database under `databases:`']],
+    ['nothing in it', 'databases: {}', ['1: there are no databases under `databases:`']],
     [
       'all kinds',
       `databases:
@@ -164,7 +164,7 @@ other: 1
         /^2: the name "a b": /,
         '4: unknown input "databse"',
         '5: unknown input "command"',
-        '6: key: a secret does not stand in the configuration: write where it is, key: { file: /etc/db-backup/key }, or { env: VARIABLE }, { credential: NAME }, { command: LINE }',
+        '6: key: the configuration must not contain a secret: write where to find it, key: { file: /etc/db-backup/key }, or { env: VARIABLE }, { credential: NAME }, { command: LINE }',
         '7: host: expected one text, not a list',
         '8: keep: expected one of { env: ... }, { file: ... }, { credential: ... }, { command: ... }',
         '9: port: expected one of { env: ... }, { file: ... }, { credential: ... }, { command: ... }',
@@ -188,7 +188,7 @@ other: 1
     try {
       const config = await readConfig(path, {});
       expect(config?.wrong).toEqual([
-        `${path}: others can write it (chmod go-w): whoever can change it decides what is run, and where`,
+        `${path}: others can write it (chmod go-w): whoever can change it decides what runs, and where`,
       ]);
       expect(config?.targets).toEqual([]);
     } finally {
@@ -203,10 +203,10 @@ other: 1
       try {
         execFileSync('sh', ['-c', made], { cwd: other });
         const config = await readConfig(join(other, 'pipe'), {});
-        expect(config?.wrong).toEqual([`${join(other, 'pipe')}: it can not be read: it is no file`]);
+        expect(config?.wrong).toEqual([`${join(other, 'pipe')}: it cannot be read: it is not a file`]);
         writeFileSync(path, `databases: { a: { key: { file: ${join(other, 'pipe')} } } }`);
         const key = (await readConfig(path, {}))?.targets[0]?.inputs.get('key');
-        expect(key).toThrow(`${join(other, 'pipe')} can not be read: it is no file`);
+        expect(key).toThrow(`${join(other, 'pipe')} cannot be read: it is not a file`);
       } finally {
         rmSync(other, { recursive: true });
       }
@@ -215,7 +215,7 @@ other: 1
 
   test('it is not there', async () => {
     const config = await readConfig(join(folder, 'nowhere.yml'), {});
-    expect(config?.wrong).toEqual([`${join(folder, 'nowhere.yml')}: it can not be read: ENOENT`]);
+    expect(config?.wrong).toEqual([`${join(folder, 'nowhere.yml')}: it cannot be read: ENOENT`]);
   });
 
   test('references that grow without an end are refused', async () => {

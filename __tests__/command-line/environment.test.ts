@@ -66,9 +66,7 @@ describe('inputs from variables', () => {
       expect(textsOf({ DB_BACKUP_KEY_FILE: file })).toEqual({ key: 'hunter2' });
       const both = fromEnvironment({ DB_BACKUP_KEY_FILE: file, DB_BACKUP_KEY: 'x' }).get('key');
       expect(both).toThrow('DB_BACKUP_KEY and DB_BACKUP_KEY_FILE are both set');
-      expect(fromEnvironment({ DB_BACKUP_KEY_FILE: '/nowhere' }).get('key')).toThrow(
-        '/nowhere can not be read: ENOENT',
-      );
+      expect(fromEnvironment({ DB_BACKUP_KEY_FILE: '/nowhere' }).get('key')).toThrow('/nowhere cannot be read: ENOENT');
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -76,7 +74,7 @@ describe('inputs from variables', () => {
 
   test('no number of days', () => {
     expect(fromEnvironment({ BACKUP_RETENTION_DAYS: '7 days' }).get('keep')).toThrow(
-      'expected a number from 1 in BACKUP_RETENTION_DAYS',
+      'expected a number of 1 or more in BACKUP_RETENTION_DAYS',
     );
   });
 

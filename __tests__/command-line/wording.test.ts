@@ -9,7 +9,7 @@ test.each([
   ['Run `command: prune` with `dry-run: true`.', 'Run `db-backup prune --dry-run`.'],
   ['For `command: backup` with `s3-keep: none`', 'For `db-backup backup --s3-keep none`'],
   ['Run with `dry-run: true`. Set `confirm: app.db`.', 'Run with `--dry-run`. Give `--confirm app.db`.'],
-  ['If it is meant, set `allow-other-target: true`.', 'If it is meant, give `--allow-other-target`.'],
+  ['If you mean it, set `allow-other-target: true`.', 'If you mean it, give `--allow-other-target`.'],
   ['`safety-backup: false` goes without', '`--safety-backup false` goes without'],
   ["set `confirm: it's`", "give `--confirm 'it'\\''s'`"],
   ['set `container: compose:PROJECT/db`', 'give `--container compose:PROJECT/db`'],

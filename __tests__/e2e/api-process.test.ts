@@ -112,7 +112,7 @@ test('of a restore that is killed it is told what is not known; the host settles
         hint: expect.stringContaining('/api/database/health'),
       },
       message: 'restore ended with SIGKILL, without a report: it is not known if the database was replaced',
-      left: expect.stringContaining('not known'),
+      left: expect.stringContaining('unknown'),
     },
   });
   expect(api.log()).toMatch(/ call POST \/api\/database\/restore 500 \d+ ms .*code=E_INTERNAL/);
@@ -147,8 +147,8 @@ test.each<[what: string, args: string[], env: Record<string, string>, message: R
   ['a short token', [], { DB_BACKUP_TOKEN: 'x'.repeat(31) }, /E_INPUT: token: expected at least 32 characters/],
   ['a token with a blank', [], { DB_BACKUP_TOKEN: `${API_TOKEN} x` }, /E_INPUT: token: expected printable ASCII/],
   ['a token as an option', [`--token=${API_TOKEN}`], {}, /E_INPUT: token: it cannot be an option, because every user/],
-  ['a file that is not there', ['--token-file', '/nowhere'], {}, /E_INPUT: token: \/nowhere can not be read: ENOENT/],
-  ['a secret as an option', ['--key', 'x'], {}, /E_INPUT: key: a secret is no option/],
+  ['a file that is not there', ['--token-file', '/nowhere'], {}, /E_INPUT: token: \/nowhere cannot be read: ENOENT/],
+  ['a secret as an option', ['--key', 'x'], {}, /E_INPUT: key: a secret cannot be an option/],
   ['an input that is wrong', ['--keep', 'seven'], {}, /E_INPUT: keep: expected/],
   ['no port', ['--port', '65536'], {}, /E_INPUT: port: expected/],
   ['an address for all', ['--listen', '0.0.0.0'], {}, /E_INPUT: allowed-host: required with --listen 0\.0\.0\.0/],
@@ -157,7 +157,7 @@ test.each<[what: string, args: string[], env: Record<string, string>, message: R
     'no configuration where one is said to be',
     ['--config', '/nowhere.yml'],
     {},
-    /E_INPUT: \/nowhere\.yml: it can not be read/,
+    /E_INPUT: \/nowhere\.yml: it cannot be read/,
   ],
   ['an option that is none', ['--databse', 'x'], {}, /unknown option '--databse'/],
 ])('does not start with %s', async (_what, args, env, message) => {

@@ -23,7 +23,7 @@ test('every wrong input is told at once, by name, rule and value, before anythin
     'lock-wait': ['5', 'got "5"'],
     name: ['../etc', 'got "../etc"'],
     directory: ['a/../b', 'expected a path without ".." segments, got "a/../b"'],
-    umask: ['000', 'expected 077 or 027, in quotes, since YAML takes 077 for the number 77, got "000"'],
+    umask: ['000', 'expected 077 or 027, in quotes, because YAML reads 077 as the number 77, got "000"'],
     compression: ['lzma', 'got "lzma"'],
     keep: ['daily=seven', 'got "daily=seven"'],
     'keep-minimum': ['0', 'expected a whole number from 1 to 100000, got "0"'],

@@ -99,7 +99,7 @@ test('one is named by --target, and has to be where a command is about one backu
   const all = await run('restore');
   expect([all.code, all.stderr]).toEqual([
     2,
-    expect.stringContaining('--target: restore is about one database: say which of shop-DATABASE'),
+    expect.stringContaining('--target: restore takes one database: choose one of shop-DATABASE'),
   ]);
   await server.sql('orders', 'DELETE FROM t');
   const restored = await run('restore', '--target', 'shop-orders', '--confirm', 'orders');
@@ -108,7 +108,7 @@ test('one is named by --target, and has to be where a command is about one backu
   const unknown = await run('list', '--target', 'shop-nothing');
   expect(outcomes(unknown)).toEqual([['shop-nothing', '']]);
   expect(unknown.stderr).toContain(
-    `shop-nothing: no database of shop is called so now; there are ${hostile}, shop-later, shop-orders`,
+    `shop-nothing: shop has no database of that name now; it has ${hostile}, shop-later, shop-orders`,
   );
 });
 

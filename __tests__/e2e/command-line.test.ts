@@ -157,7 +157,7 @@ describe('exit status', () => {
     const unconfirmed = await commandLine(['restore', 'latest', ...local]);
     expect(unconfirmed.code).toBe(2);
     expect(plain(unconfirmed.stderr).at(-1)).toContain(
-      "Run with `--dry-run` to see what would be lost. If that is meant, give `--confirm 'app'\\''s.db'`.",
+      "Run with `--dry-run` to see what would be lost. If you accept that, give `--confirm 'app'\\''s.db'`.",
     );
   });
 
@@ -203,7 +203,7 @@ test('what goes wrong before any run is a failure, and told', async () => {
   symlinkSync('db-backup.yml', join(loop, 'db-backup.yml'));
   const looped = await commandLine(['backup', ...local], { cwd: loop });
   expect(looped.code).toBe(2);
-  expect(plain(looped.stderr).at(-1)).toContain('db-backup.yml: it can not be read: ELOOP');
+  expect(plain(looped.stderr).at(-1)).toContain('db-backup.yml: it cannot be read: ELOOP');
   // a bundle of which a piece is missing
   const broken = join(directory, 'dist');
   cpSync(dirname(CLI), broken, { recursive: true });
@@ -228,10 +228,7 @@ test('what can not be written to stdout is a failure', async () => {
     const { status, stderr } = spawnSync('sh', ['-c', line, NODE, CLI, ...args], {
       ...{ cwd: directory, encoding: 'utf8', env: { PATH: process.env.PATH } }, // those of a job refuse `latest`
     });
-    expect([status, stderr]).toEqual([
-      1,
-      expect.stringContaining('what was asked for could not be written to stdout: '),
-    ]);
+    expect([status, stderr]).toEqual([1, expect.stringContaining('the result could not be written to stdout: ')]);
   }
 });
 
@@ -358,11 +355,11 @@ databases:
     const good = config('databases: { a: { database: /a }, b: { database: /b } }');
     const many = await commandLine(['restore', '--config', good, '--confirm', 'x']);
     expect(many.code).toBe(2);
-    expect(many.stderr).toContain('restore is about one database: say which of a, b');
+    expect(many.stderr).toContain('restore takes one database: choose one of a, b');
     expect((await commandLine(['list', '--config', good, '--target', 'c'])).stderr).toContain('there is no "c" in');
     const shared = await commandLine(['backup', '--config', good, '--database', '/c']);
     expect(shared.code).toBe(2);
-    expect(shared.stderr).toContain('it would be that of each of a, b');
+    expect(shared.stderr).toContain('it would apply to each of a, b');
   });
 });
 
@@ -411,7 +408,7 @@ test('help of a command is that of its inputs', async () => {
   expect(code).toBe(0);
   expect(stdout).toContain('--before-command <value>');
   expect(stdout).toContain('DB_BACKUP_S3_SECRET_ACCESS_KEY');
-  expect(stdout.replace(/\s+/g, ' ')).toContain('Secrets are no options.');
+  expect(stdout.replace(/\s+/g, ' ')).toContain('Secrets cannot be options.');
 });
 
 test('the program is one that can be started as it lies', () => {

@@ -40,7 +40,7 @@ describe('dry-run', () => {
     expect(backup.visible).toContain(`would keep ${ids[0]}: last 2 of 2`);
     expect(backup.visible).toContain(`would delete ${ids[1]}: no rule keeps it`);
     expect(backup.summary).toContain(
-      'Dry run, nothing was changed: what a backup of `app` needs is there, 2 would be deleted, 1 kept',
+      'Dry run, nothing was changed: everything that a backup of `app` needs is in place, 2 would be deleted, 1 kept',
     );
     // What was looked at, and what it is, so that nobody takes the green for more.
     expect(reportOf(backup).checked.map(({ what, found }) => `${what}: ${found}`)).toEqual([
@@ -55,9 +55,9 @@ describe('dry-run', () => {
       'Not checked: if the whole database can be read, which only a backup shows',
     ]);
     expect(backup.visible.trimEnd().split('\n').at(-1)).toMatch(
-      /^⚠ Dry run, nothing was changed: what a backup of app needs is there/,
+      /^⚠ Dry run, nothing was changed: everything that a backup of app needs is in place/,
     );
-    expect(backup.summary).toContain('### Looked at\n\n| What a backup needs | Found |');
+    expect(backup.summary).toContain('### Checked\n\n| What a backup needs | Found |');
     expect(reportOf(backup)).toMatchObject({ dryRun: true, ok: true, backup: null, deleted: 0, kept: 3 });
 
     // a pinned backup fills no place of a rule
@@ -71,7 +71,7 @@ describe('dry-run', () => {
 
     const skipping = await run(dir, 'backup', { ...dry, 'skip-if-younger-than': '9d' });
     expect(skipping).toMatchObject(done);
-    expect(skipping.summary).toContain('no backup of `app` would be taken, one is young enough');
+    expect(skipping.summary).toContain('no backup of `app` would be taken, because one is young enough');
 
     const prune = await run(dir, 'prune', { ...dry, keep: '2' });
     expect(prune).toMatchObject(done);

@@ -63,7 +63,7 @@ test('a superuser is a warning; the statements for a role of its own are enough 
 
 test('an owner: whether a restore swaps or is one in place', async () => {
   expect(rights(await doctor({ database: as('owner') }))?.found).toMatch(
-    /^owner owns the database and may not create others \(CREATEDB\): a restore is one in place/,
+    /^owner owns the database and may not create others \(CREATEDB\): a restore is done in place/,
   );
   await server.sql('postgres', 'ALTER ROLE owner CREATEDB');
   expect(rights(await doctor({ database: as('owner') }))?.found).toMatch(

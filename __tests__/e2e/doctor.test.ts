@@ -66,7 +66,7 @@ describe('before the first backup', () => {
   });
 
   test('the summary has the table, and what to paste', () => {
-    expect(result.summary).toMatch(/^## ⚠️ What is needed for backups of `app` is there, with 1 problem$/m);
+    expect(result.summary).toMatch(/^## ⚠️ Requirements for backups of `app` are met, with 1 problem$/m);
     expect(result.summary).toContain('| ✅ | Login |');
     expect(result.summary).toContain('| ⚠️ | Off-site copy |');
     expect(result.summary).toContain('restrict,command="sh -s"');

@@ -178,7 +178,7 @@ function asOwner(how: How, lines: string): string {
 
 test('list names how each is encrypted', async () => {
   const result = await scene.run({ command: 'list' });
-  expect(result.visible).toMatch(/encrypted with gpg by a passphrase/);
+  expect(result.visible).toMatch(/encrypted with gpg using a passphrase/);
   expect(result.visible).toMatch(/encrypted with gpg for [0-9A-F]{16}/);
   expect(result.summary).toMatch(/KB, gpg/i);
 });
@@ -271,7 +271,7 @@ test('what others have encrypted is restored by its path', async () => {
   writeFileSync(path, encryptByHand('gpg-symmetric', readFileSync(`${path}.plain`), keys));
   rmSync(`${path}.plain`);
   sqlite3(scene.database, "INSERT INTO marked VALUES ('later')");
-  expect(refused(await restore(path, {}), 'E_SOURCE_INVALID')).toContain('Give what opens it in `decryption-key` or');
+  expect(refused(await restore(path, {}), 'E_SOURCE_INVALID')).toContain('Set `decryption-key` or');
   refused(await restore(path, { 'decryption-passphrase': 'another passphrase' }), 'E_DECRYPT');
   expect(refused(await restore(path, decrypt('gpg')), 'E_DECRYPT')).toMatch(
     /it is encrypted with a passphrase, and you gave none.*Set `decryption-passphrase`/s,
@@ -279,7 +279,7 @@ test('what others have encrypted is restored by its path', async () => {
   const byAge = join(scene.user.home, 'old.age');
   writeFileSync(byAge, encryptByHand('age', Buffer.from('x'), keys));
   expect(refused(await restore(byAge, decrypt('passphrase')), 'E_SOURCE_INVALID')).toContain(
-    'Give what opens it in `decryption-key`; or decrypt',
+    'Set `decryption-key` to what opens it, or decrypt',
   );
   rmSync(byAge);
   expect(contentOf()).toMatch(/^2\|/);

@@ -109,7 +109,7 @@ test('names are taken as they are, and never for more', async () => {
 
   const same = await extract('a.x.c');
   expect(same).toMatchObject({ code: 2, stdout: Buffer.alloc(0) });
-  expect(same.stderr).toMatch(/no name tells apart here.*`pg_restore -f -` with .*--schema='a' --table='x\.c'/);
+  expect(same.stderr).toMatch(/cannot be told apart here.*`pg_restore -f -` and .*--schema='a' --table='x\.c'/);
   expect(same.stderr).toContain("--schema='a.x' --table='c'");
   expect(same.stderr).not.toContain('Name one');
   for (const name of ['two\nlines', 'public.two lines']) {

@@ -169,14 +169,14 @@ describe('over SSH', () => {
     expectRefused(
       await extract(['--table', 'big', '--output', file]),
       2,
-      'E_INPUT: output: expected a file that is not there yet',
+      'E_INPUT: output: expected a file that does not exist yet',
     );
 
     const reader = (stdout: Readable) => void stdout.once('data', () => stdout.destroy());
     const head = await extract(['--table', 'big'], {}, '', { reader });
     expect({ code: head.code, stderr: head.stderr }).toMatchObject({
       code: 0,
-      stderr: expect.stringContaining('nobody read all of'),
+      stderr: expect.stringContaining('the reader stopped early'),
     });
     expect(scene.leftovers()).toEqual([]);
   });
@@ -395,5 +395,5 @@ test('a disk that is full is named as what it is', async () => {
 
 test.each(['latest', 'show', 'extract'])('%s is no command of a job', async (command) => {
   const result = await runAction({ ...inputs, command });
-  expectFailure(result, 'E_INPUT', `command: ${command} is a command of the command line alone`);
+  expectFailure(result, 'E_INPUT', `command: ${command} is only a command of the command line`);
 });

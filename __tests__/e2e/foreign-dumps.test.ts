@@ -166,10 +166,10 @@ describe('is refused', () => {
     await refused(at('nowhere'), 'E_NOT_FOUND', /there is no file .*nowhere on the host/);
     await refused(folder, 'E_SOURCE_INVALID', /is a folder$/);
     await refused(at('dir'), 'E_SOURCE_INVALID', /pg_dump -Fd made/, /tar -cf/);
-    await refused('/dev/null', 'E_SOURCE_INVALID', /no regular file/);
+    await refused('/dev/null', 'E_SOURCE_INVALID', /not a regular file/);
     await refused(put('empty', ''), 'E_SOURCE_INVALID', /is empty/);
     execFileSync('mkfifo', [at('fifo')]);
-    await refused(at('fifo'), 'E_SOURCE_INVALID', /no regular file/);
+    await refused(at('fifo'), 'E_SOURCE_INVALID', /not a regular file/);
     symlinkSync(at('nowhere'), at('dangling'));
     await refused(at('dangling'), 'E_NOT_FOUND', /dangling/);
   });
@@ -196,7 +196,7 @@ describe('is refused', () => {
     for (const [tool, advice, command] of tools) {
       const [program = '', ...args] = command;
       const path = put('packed', execFileSync(program, args, { maxBuffer: 1 << 26 }));
-      await refused(path, 'E_SOURCE_INVALID', new RegExp(`is packed by ${tool};`), new RegExp(advice));
+      await refused(path, 'E_SOURCE_INVALID', new RegExp(`is packed with ${tool};`), new RegExp(advice));
     }
     const home = mkdtempSync(join(tmpdir(), 'dbb-gpg-'));
     const gpg = [
@@ -230,7 +230,7 @@ describe('is refused', () => {
       'E_SOURCE_INVALID',
       /encrypted with age/,
     );
-    await refused(put('7z', Buffer.from('377abcaf271c0004', 'hex')), 'E_SOURCE_INVALID', /packed by 7z/);
+    await refused(put('7z', Buffer.from('377abcaf271c0004', 'hex')), 'E_SOURCE_INVALID', /packed with 7z/);
     await refused(
       put('twice', gzipSync(zstdCompressSync(bytes('x.sql')))),
       'E_SOURCE_INVALID',
@@ -243,45 +243,45 @@ describe('is refused', () => {
     await refused(
       put('cut.gz', gzipSync(bytes('x.dump')).subarray(0, 200)),
       'E_SOURCE_INVALID',
-      /damaged, or was cut: .*gzip/s,
+      /damaged or truncated: .*gzip/s,
     );
     await refused(
       put('cut.zst', zstdCompressSync(bytes('x.sql')).subarray(0, 300)),
       'E_SOURCE_INVALID',
-      /damaged, or was cut/,
+      /damaged or truncated/,
     );
     const crc = gzipSync('SELECT 1;\n');
     crc.writeUInt32LE(7, crc.length - 8);
-    await refused(put('crc.gz', crc), 'E_SOURCE_INVALID', /damaged, or was cut: .*crc/s);
+    await refused(put('crc.gz', crc), 'E_SOURCE_INVALID', /damaged or truncated: .*crc/s);
     await refused(put('hollow.gz', gzipSync('')), 'E_SOURCE_INVALID', /unpacks to nothing/);
     await refused(
       put('cut.sql', bytes('x.sql').subarray(0, -400)),
       'E_SOURCE_INVALID',
-      /a script of pg_dump that was cut/,
+      /a truncated script of pg_dump/,
     );
     for (const name of ['dir.tar', 'x.tar']) {
       for (const kept of [3000, 20_000, bytes(name).length - 11_000]) {
         const cut = bytes(name).subarray(0, kept);
-        await refused(put('cut.tar', cut), 'E_SOURCE_INVALID', /damaged, or was cut/);
-        await refused(put('cut.tar.gz', gzipSync(cut)), 'E_SOURCE_INVALID', /damaged, or was cut/);
+        await refused(put('cut.tar', cut), 'E_SOURCE_INVALID', /damaged or truncated/);
+        await refused(put('cut.tar.gz', gzipSync(cut)), 'E_SOURCE_INVALID', /damaged or truncated/);
       }
     }
     await refused(
       put('cut.tar.gz', gzipSync(bytes('dir.tar')).subarray(0, -100)),
       'E_SOURCE_INVALID',
-      /damaged, or was cut/,
+      /damaged or truncated/,
     );
     await refused(
       put('noise', Buffer.from(Array.from({ length: 4096 }, (__, i) => (i * 89 + 200) % 256))),
       'E_SOURCE_INVALID',
-      /no dump that this action knows/,
+      /not a dump that this action knows/,
     );
     await refused(
       put('page.html', '<!DOCTYPE html>\n<p>404 SELECT</p>\n'),
       'E_SOURCE_INVALID',
-      /no dump that this action knows/,
+      /not a dump that this action knows/,
     );
-    await refused(put('x.csv', 'id,name\n1,SELECT\n'), 'E_SOURCE_INVALID', /no dump that this action knows/);
+    await refused(put('x.csv', 'id,name\n1,SELECT\n'), 'E_SOURCE_INVALID', /not a dump that this action knows/);
   });
 
   test('what belongs to another database, or to more than one', async () => {
@@ -289,7 +289,7 @@ describe('is refused', () => {
     await refused(
       at('create.sql'),
       'E_SOURCE_INVALID',
-      /connects to the database shop by itself/,
+      /connects to the database shop on its own/,
       /without `--create`/,
     );
     expect((await look(at('dump.sql'))).dump()).toMatchObject({ kind: 'statements', compression: 'none' });
@@ -322,9 +322,9 @@ describe('is refused', () => {
     execFileSync('cp', ['-r', at('dir'), at('second')]);
     await refused(tar('two.tar', 'dir', 'second'), 'E_SOURCE_INVALID', /more than one dump/);
     symlinkSync('/etc', at('second/etc'));
-    await refused(tar('link.tar', 'second'), 'E_SOURCE_INVALID', /links, devices or ways out/);
-    await refused(tar('absolute.tar', 'dir', '/etc/hostname'), 'E_SOURCE_INVALID', /links, devices or ways out/);
-    await refused(tar('up.tar', 'dir', 'dir/../x.sql'), 'E_SOURCE_INVALID', /links, devices or ways out/);
+    await refused(tar('link.tar', 'second'), 'E_SOURCE_INVALID', /links, devices or paths out/);
+    await refused(tar('absolute.tar', 'dir', '/etc/hostname'), 'E_SOURCE_INVALID', /links, devices or paths out/);
+    await refused(tar('up.tar', 'dir', 'dir/../x.sql'), 'E_SOURCE_INVALID', /links, devices or paths out/);
   });
 
   test('a SQLite file that is in use, or was copied in the middle', async () => {
@@ -347,7 +347,7 @@ describe('is refused', () => {
 test('a script of another tool, one of Windows, and one with a byte order mark', async () => {
   const text = bytes('x.sql').toString('utf8');
   const own = put('own.sql', '/* ours\n   SELECT */\n\n-- by hand\ncreate table t (a int);\n');
-  await refused(own, 'E_SOURCE_INVALID', /is no dump that this action knows/);
+  await refused(own, 'E_SOURCE_INVALID', /is not a dump that this action knows/);
   await refused(
     put('windows.sql', text.replaceAll('\n', '\r\n')),
     'E_SOURCE_INVALID',

@@ -120,7 +120,7 @@ describe('findings', () => {
     for (let tries = 0; tries < 1200 && (await server.sql('shop', failing)) !== 't'; tries++) await sleep(50);
     const result = await health();
     expect(result.outputs.healthy).toBe('false');
-    expect(found(result)).toEqual([expect.stringMatching(/^error E_UNHEALTHY: the server can not archive its WAL/)]);
+    expect(found(result)).toEqual([expect.stringMatching(/^error E_UNHEALTHY: the server cannot archive its WAL/)]);
     expect(result.summary).toContain('`pg_stat_archiver`');
   });
 });

@@ -100,7 +100,7 @@ describe('a database with backups', () => {
   test('the summary has them, in words', () => {
     expect(healthy.summary).toMatch(/^## ✅ Health of `app`: the newest verified backup is \d+ seconds? old$/m);
     expect(healthy.summary).toContain('| Integrity | ok |');
-    expect(healthy.summary).toMatch(/\| Last proof by a restore \| `app-.*` on \d{4}-\d\d-\d\d, in /);
+    expect(healthy.summary).toMatch(/\| Last scratch restore \| `app-.*` on \d{4}-\d\d-\d\d, in /);
     expect(healthy.summary).toContain('| The newest is | not encrypted |');
   });
 
@@ -307,7 +307,7 @@ describe('the live database', () => {
     await sql(database, 'CREATE TABLE c (a REFERENCES a (id)); INSERT INTO c VALUES (77), (78);');
     const result = await look();
     expectHealthy(result, 'E_UNHEALTHY');
-    expect(finding(result, 'E_UNHEALTHY')).toContain('are broken in 2 rows');
+    expect(finding(result, 'E_UNHEALTHY')).toContain('are violated in 2 rows');
     expect(reportOf(result).health?.database?.foreignKeyErrors).toBe(2);
   });
 

@@ -81,7 +81,7 @@ test('each run that changed something, or tried to, has its one line; no other r
     restore: { outcome: 'restored', safety: expect.stringMatching(/^app-/) },
     by: { actor: 'octocat', url: 'https://github.com/owner/repo/actions/runs/1' },
   });
-  expect(list.summary).toContain('<summary>The last runs that changed something</summary>');
+  expect(list.summary).toContain('<summary>The latest runs that changed something</summary>');
   await nothingLeft(scene);
 });
 

@@ -73,7 +73,7 @@ test('fingerprints that do not name their host are refused before anything is co
   expectFailure(
     await scene.run({ ...through(), 'known-hosts': '', fingerprint: fingerprint.join('\n') }),
     'E_INPUT',
-    'fingerprint: with jump-host each line begins with the host that it is of',
+    'fingerprint: with jump-host, begin each line with its host',
     `\`[127.0.0.1]:${scene.sshd.port} SHA256:...\` and \`[127.0.0.1]:${jump.port} SHA256:...\``,
   );
   expect(await Promise.all([atJump.text(), atHost.text()])).toEqual(['', '']);

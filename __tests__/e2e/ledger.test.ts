@@ -72,7 +72,7 @@ test('a backup that somebody has removed is missed, until a person says that it 
   const accepted = await run({ command: 'accept', backup: first });
   expect([accepted.code, problemsOf(accepted)]).toEqual([0, []]);
   expect(accepted.visible).toContain(`accepted that ${first} is gone`);
-  expect(accepted.summary).toContain('## ✅ Accepted: a backup of `app` is gone');
+  expect(accepted.summary).toContain('## ✅ Accepted the loss of a backup of `app`');
   const after = await run({ command: 'verify' });
   expect([after.code, after.outputs['backup-ok'], problemsOf(after)]).toEqual([0, 'true', []]);
   // and by no other

@@ -190,7 +190,7 @@ test('what can not be delivered is a warning in log and summary, and changes not
   ]);
   expect(result.summary).not.toMatch(/paüth|ret9/);
   expect(warnings.filter((text) => text.includes('ping-url'))).toHaveLength(2);
-  expect(result.summary).toMatch(/^## ✅ [\s\S]*### Not told\n\n- ⚠️ /);
+  expect(result.summary).toMatch(/^## ✅ [\s\S]*### Failed notifications\n\n- ⚠️ /);
 }, 30_000);
 
 describe('inputs that are wrong', () => {

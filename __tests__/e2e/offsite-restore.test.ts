@@ -230,7 +230,11 @@ test('through the runner the memory does not grow with the backup', async () => 
   const sampler = setInterval(() => {
     peak = Math.max(peak, peakKib(action.child.pid) * 1024);
   }, 50);
-  expectFailure(await action.result(), 'E_SOURCE_INVALID', 's3://shop-backups/large is no dump that this action knows');
+  expectFailure(
+    await action.result(),
+    'E_SOURCE_INVALID',
+    's3://shop-backups/large is not a dump that this action knows',
+  );
   clearInterval(sampler);
   expect(peak).toBeGreaterThan(50_000_000);
   expect(peak).toBeLessThan(200_000_000);
@@ -347,7 +351,7 @@ describe('what the host has lost', () => {
     const result = await verify();
     expect({ code: result.code, ...result.outputs }).toMatchObject({ code: 0, 'backup-id': good, 's3-uri': uri() });
     expect(result.visible).toMatch(/is damaged: .* is used from s3:/);
-    expect(result.visible).toContain('the level is recorded nowhere');
+    expect(result.visible).toContain('the level is not recorded');
     const status = JSON.parse(readFileSync(join(scene.directory, 'status.json'), 'utf8'));
     expect(status).toMatchObject({ command: 'verify', ok: true });
     lose('.json', '.sqlite.sha256');
@@ -399,7 +403,7 @@ describe('a proof on the runner', () => {
     const without = await verify({ 'verify-on': 'runner' });
     expect(without.outputs).toMatchObject({ 'error-code': '', 's3-uri': '' });
     expect(without.visible).toContain('pull: ');
-    expect(without.visible).toMatch(/is pulled from the host; the store did not help: .*AccessDenied/);
+    expect(without.visible).toMatch(/is read from the host, because the store failed: .*AccessDenied/);
   });
 
   test('tells damage of the store, and leaves the host as it is', async () => {
@@ -429,7 +433,7 @@ describe('a dump that this action did not make', () => {
 
   test('is refused by its name in the store when it is none', async () => {
     const backup = store('old/notes.txt', Buffer.from('nothing to see\n'));
-    expectFailure(await restore({ backup }), 'E_SOURCE_INVALID', 's3://shop-backups/old/notes.txt is no dump that');
+    expectFailure(await restore({ backup }), 'E_SOURCE_INVALID', 's3://shop-backups/old/notes.txt is not a dump that');
     expectFailure(await restore({ backup: store('old/empty', Buffer.alloc(0)) }), 'E_SOURCE_INVALID', 'is empty');
     expectFailure(await verify({ backup }), 'E_MANIFEST', 'has no manifest beside it');
     expect(content()).toBe('1,2,3,4');

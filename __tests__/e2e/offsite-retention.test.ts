@@ -227,7 +227,7 @@ describe('a store that fails', () => {
     const left = [...unit(fourth ?? ''), `app/${third}.sqlite.zst`, ...unit(newest ?? '')];
     expect(s3.keys()).toEqual(left);
     expect(reportOf(result)).toMatchObject({ ok: false, s3: { deleted: 2, backups: 2 } });
-    expect(result.summary).toContain('The plan was not carried out whole: 2 of 3 were deleted');
+    expect(result.summary).toContain('The plan was carried out only in part: 2 of 3 deleted');
     expect(result.summary).toContain('2 backups in S3 had been deleted before the failure');
     expect(second).toBeDefined();
 

@@ -122,7 +122,7 @@ describe.each(SERVERS)('%s', (name, start) => {
       : [{ 's3-bucket': 'plain', 's3-sse': 'aws:kms', 's3-kms-key-id': 'none' }, 'E_S3_UNSUPPORTED', '`s3-kms-key-id`'],
   ])('%j is refused', async (inputs, code, says) => {
     const result = await scene.run({ ...server.inputs, ...inputs });
-    expectFailure(result, code, says, 'The backup on the host is good and stays');
+    expectFailure(result, code, says, 'The backup on the host is good and was kept');
     expect(await unfinished('plain')).toEqual([]);
   });
 

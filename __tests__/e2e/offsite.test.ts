@@ -194,7 +194,7 @@ describe('a backup that is young enough', () => {
     const body = Buffer.from('something else');
     s3.bucket.put(`app/${id}.sqlite.zst`, { body, bytes: body.length, md5: '' }, '', {});
     const result = await scene.run({ ...s3.inputs, 'skip-if-younger-than': '1h' });
-    expectFailure(result, 'E_S3_VERIFY', 'it has 14 bytes', 'The backup on the host is good and stays');
+    expectFailure(result, 'E_S3_VERIFY', 'it has 14 bytes', 'The backup on the host is good and was kept');
     expect(s3.keys()).toEqual([`app/${id}.sqlite.zst`]);
   });
 });

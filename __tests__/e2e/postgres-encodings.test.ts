@@ -126,7 +126,7 @@ test('names that are no text stay apart in a manifest; a setting that is none is
   const { content } = scene.manifest(expectBackup(result));
   expect(content?.tables.map(({ name }) => name)).toEqual(['public.t\\xe4', 'public.t\\xf6\\xc3']);
   expect(JSON.stringify(content)).not.toContain('app.greeting');
-  expect(result.annotations.map(({ message }) => message).join()).toContain('no text in UTF-8');
+  expect(result.annotations.map(({ message }) => message).join()).toContain('not valid UTF-8');
 });
 
 test('names with a backslash are not taken for bytes', async () => {

@@ -128,7 +128,7 @@ describe('a dump that it does not take', () => {
     expectBackup(await scene.run(place));
     await server.sql('left', 'ALTER TABLE t OWNER TO postgres; DROP ROLE leaver');
     const result = await scene.run({ ...place, command: 'restore', confirm: 'left' });
-    expectFailure(result, 'E_RESTORE', 'role "leaver" does not exist', 'Make it there, then restore again');
+    expectFailure(result, 'E_RESTORE', 'role "leaver" does not exist', 'Create it there, then restore again');
     expect(await server.sql('left', 'SELECT one FROM t')).toBe('1');
     await drop(server, 'left');
   });
@@ -140,7 +140,7 @@ describe('a dump that it does not take', () => {
     expectBackup(await scene.run(place));
     await server.sql('plain', 'ALTER TABLE t OWNER TO postgres; GRANT SELECT ON t TO app');
     const result = await scene.run({ ...place, command: 'restore', confirm: 'plain' });
-    expectFailure(result, 'E_RESTORE', 'existiert bereits', 'In place only what app owns can be replaced');
+    expectFailure(result, 'E_RESTORE', 'existiert bereits', 'A restore in place can only replace what app owns');
     expect(await server.sql('plain', 'SELECT one FROM t')).toBe('1');
     await drop(server, 'plain');
   });
@@ -243,7 +243,7 @@ describe('what pg_dump may not do', () => {
     writeSync(file, Buffer.alloc(24, 0xff), 0, 24, 0);
     closeSync(file);
     await server.start();
-    await refused(reader(), 'E_SOURCE_CORRUPT', 'could not read its own data', 'notes');
+    await refused(reader(), 'E_SOURCE_CORRUPT', 'cannot read its own data', 'notes');
     await server.stop();
     writeFileSync(path, sound);
     await server.start();

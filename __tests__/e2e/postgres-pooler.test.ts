@@ -52,7 +52,7 @@ describe('a pooler that gives sessions away (transaction mode)', () => {
     for (const inputs of [{}, { 'dry-run': 'true' }, { verify: 'checksum' }]) {
       const message = expectFailure(await scene.run({ database, ...inputs }), 'E_SOURCE_INVALID');
       expect(message).toMatch(
-        /leads to a pooler that gives the sessions .* to another .*Name the server itself in `database`, or a pool/,
+        /leads to a pooler that shares the sessions .* between clients .*Name the server itself in `database`, or a pool/,
       );
     }
     await stop();

@@ -118,7 +118,7 @@ describe('pg_dump leaves something out and says that all is well', () => {
     pgDump('exec "$real" "$@" --exclude-table-data=public.customers');
     const says =
       inputs === PLAIN
-        ? /holds the data of 1 table, and the server listed 2 in the same snapshot/
+        ? /holds the data of 1 table, but the server listed 2 in the same snapshot/
         : /lacks the data of 1 table .*: public\.customers/;
     await expectRejected(inputs, 'E_DUMP_FAILED', says);
   });

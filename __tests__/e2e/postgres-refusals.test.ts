@@ -233,7 +233,7 @@ describe('parameters of the URL', () => {
       { database: as('app', { query: '?require_auth=scram-sha-256' }) },
       'E_INPUT',
       /the client on the host, pg_dump \(PostgreSQL\) 1\d.*, does not know the parameter require_auth of `database`/,
-      'Take require_auth out of `database`, or install a newer client',
+      'Remove require_auth from `database`, or install a newer client',
     ));
 
   test.each([
@@ -258,7 +258,7 @@ describe('a hot standby', () => {
       { server: standby, scene },
       { database: there() },
       'E_SOURCE_INVALID',
-      'is a hot standby: what was committed last may be missing',
+      'is a hot standby: the latest commits may be missing',
       '`?target_session_attrs=standby`',
     ));
 
@@ -358,7 +358,7 @@ describe('a role that may not see everything', () => {
       'ALTER TABLE customers ENABLE ROW LEVEL SECURITY; CREATE POLICY few ON customers USING (id < 4)',
     );
     const said = 'affected by row-level security policy for table "customers"';
-    const hides = 'row-level security hides rows from The "App", so the dump would not be whole: ';
+    const hides = 'row-level security hides rows from The "App", so the dump would not be complete: ';
     const database = as('The "App"');
     const message = await refused({ database }, 'E_PERM', hides, said);
     await server.sql('postgres', advised(message, 'ALTER ROLE'));
@@ -377,11 +377,11 @@ describe('patterns', () => {
       { database: as('app'), schema: 'public\nnowhere' },
       'E_INPUT',
       '`schema` has a pattern that matches nothing: no matching schemas were found for pattern "nowhere"',
-      'without it every schema is in the backup',
+      'without it, every schema is in the backup',
     ));
 
   test.each(sample(['pg_*', '*'], 1))('schema: %s reaches those of the system', (schema) =>
-    refused({ database: as('app'), schema }, 'E_INPUT', /the patterns of schema reach pg_\w+, whose copy can not be/),
+    refused({ database: as('app'), schema }, 'E_INPUT', /the patterns of schema match pg_\w+, whose copy cannot be/),
   );
 
   test.each(sample(['schema', 'exclude-table', 'exclude-table-data'], 1))(

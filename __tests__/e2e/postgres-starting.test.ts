@@ -36,9 +36,9 @@ async function expectTurnedAway(says: string): Promise<void> {
   refused(
     await scene.run(),
     'E_CONNECT',
-    `takes no connections now: `,
+    `does not accept connections at the moment: `,
     says,
-    'Nothing was kept, nothing was rotated, the database was not changed.',
+    'Nothing was kept, nothing was rotated, and the database was not changed.',
   );
   expect(backupsIn(scene.directory)).toEqual(before);
   await nothingLeft(scene);

@@ -42,7 +42,7 @@ describe('a server that is newer than the client', () => {
         { server: newer, scene, secrets: [newer.adminPassword] },
         () => scene.run({ 'dump-format': format }),
         'E_TOOL_VERSION',
-        /the server is PostgreSQL 18\S*, and the newest client on the host is pg_dump \(PostgreSQL\) 1[0-7]\..*: pg_dump refuses/,
+        /the server is PostgreSQL 18\S*, but the newest client on the host is pg_dump \(PostgreSQL\) 1[0-7]\..*: pg_dump refuses/,
         'Install the client of PostgreSQL 18 on the host',
         'postgresql-client-18 on Debian and Ubuntu',
         'https://www.postgresql.org/download/',

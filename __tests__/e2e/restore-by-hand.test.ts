@@ -247,7 +247,7 @@ describe('of many', () => {
     expect(text).toContain(`db-backup restore ${id}\n`);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: none of them may be there
     expect(text).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f\u202e]|##\[/);
-    expect(shown.stderr).toContain('whether it is in the store as well is not known');
+    expect(shown.stderr).toContain('could not check whether it is in the store as well');
     const json = await byHand(['show', id, '--json'], { ...scene.inputs, ...hostile, ...NO_STORE });
     const report = JSON.parse(json.stdout.toString());
     expect(report).toMatchObject({
@@ -281,7 +281,7 @@ describe('of many', () => {
     for (const [id, inputs, state] of cases) {
       const shown = (await byHand(['show', id, '--quiet'], inputs)).stdout.toString();
       expect(shown).toMatch(
-        new RegExp(`^${id}\n[^]*\n {2}state {3}${state}: [^]*\nIt is ${state}: how it could be restored is not told`),
+        new RegExp(`^${id}\n[^]*\n {2}state {3}${state}: [^]*\nIt is ${state}, so how to restore it is not shown`),
       );
       expect(shown).not.toMatch(/curl|by hand|db-backup/);
       const report = JSON.parse((await byHand(['show', id, '--json'], inputs)).stdout.toString());
@@ -309,7 +309,7 @@ describe('of many', () => {
     const person = restore([], inputs);
     await person.until('none of them is good');
     await person.answer(WHICH, '\r');
-    await person.until('None is good: name one.');
+    await person.until('None is good, so choose one.');
     await person.answer(WHICH, '\x03');
     await expectNothing(person, 130);
     const newest = await byHand(['latest'], {

@@ -85,7 +85,7 @@ describe('is refused, and the live database is as it was', () => {
     put('lite.sql', 'PRAGMA foreign_keys = ON;\nCREATE TABLE t (n);\n');
     expectFailure(await restore('./lite.sql'), 'E_SOURCE_INVALID', /SQL for SQLite/);
     put('notes.txt', 'nothing to see\n');
-    expectFailure(await restore('./notes.txt'), 'E_SOURCE_INVALID', /no dump that this action knows/);
+    expectFailure(await restore('./notes.txt'), 'E_SOURCE_INVALID', /not a dump that this action knows/);
   });
 
   test('what is damaged beyond its first bytes', async () => {

@@ -77,10 +77,10 @@ test('what others own stays, and the safety backup has all the rest', async () =
   expect(result.visible).toMatch(
     /may not read .*, which would be gone with the database.*, so it is restored in place/,
   );
-  expect(result.visible).toMatch(/a safety backup does not have what may not be read.*public\.secrets/);
+  expect(result.visible).toMatch(/the safety backup leaves out what this role may not read.*public\.secrets/);
   expect(reportOf(result).restore?.plan?.differences).toEqual(
     expect.arrayContaining([
-      'public.secrets is not in the backup, and stays, as it belongs to another role',
+      'public.secrets is not in the backup, and stays because it belongs to another role',
       'public.logs is not in the backup, and will be gone',
     ]),
   );
@@ -187,7 +187,7 @@ test('what others own and is in the dump: nothing is advised that the role has a
   const dry = await restore(id, { ...WITHOUT, 'dry-run': 'true' });
   expect(dry.code).toBe(0);
   expect(dry.annotations.map(({ message }) => message).join()).toMatch(
-    /belong to other roles and can not be replaced; when the backup has them too, the restore fails .*function .*f\(\).*default privileges /s,
+    /belong to other roles and cannot be replaced; if the backup has them too, the restore fails .*function .*f\(\).*default privileges /s,
   );
   const message = expectFailure(await restore(id, WITHOUT), 'E_RESTORE', 'already exists', 'name a superuser');
   expect(message).not.toContain('CREATEDB');

@@ -114,7 +114,7 @@ describe('an extension that a superuser alone may create, of a role that may cre
       expect([await rows('shop'), await definitionsOf(server, 'shop')]).toEqual(['100', good]);
       expect(wayOf(result)).toBe('in-place');
       expect(result.visible).toMatch(
-        /The extension pageinspect may be created by a superuser alone, and app is none, so it is restored in place, .*what others than app own in .* stays \(of extensions: pageinspect\)/,
+        /Only a superuser may create the extension pageinspect, and app is not one, so it is restored in place, .*what roles other than app own in .* stays \(of extensions: pageinspect\)/,
       );
     },
   );
@@ -124,7 +124,7 @@ describe('an extension that a superuser alone may create, of a role that may cre
     await refused(
       'shop',
       { 'restore-way': 'swap' },
-      'pageinspect may be created by a superuser alone',
+      'only a superuser may create the extension pageinspect',
       'restored in place',
     );
     // by a role that may it works
@@ -153,8 +153,8 @@ describe('an extension that a superuser alone may create, of a role that may cre
     await refused(
       'shop',
       {},
-      'none can be made for the backup',
-      'have a superuser make the database with the extension',
+      'none can be created for the backup',
+      'have a superuser create the database with the extension',
     );
     await refused('shop', { 'restore-way': 'in-place' }, 'there is no database', 'restore-way: in-place');
     await server.createDatabase('shop', 'OWNER app');
@@ -191,14 +191,14 @@ describe('an extension that can live in one database alone', () => {
     );
     const result = await restored('jobs', admin('jobs'));
     expect(wayOf(result)).toBe('in-place');
-    expect(result.visible).toContain('The extension pg_cron can be created in the one database alone');
+    expect(result.visible).toContain('The extension pg_cron can only be created in the database that');
     expect(
       await server.sql('jobs', "SELECT string_agg(command, '' ORDER BY id), nextval('cron.jobid_seq') FROM cron.job"),
     ).toBe('ab|3');
     expect(await rows('jobs')).toBe('100');
     await server.createDatabase('elsewhere');
     const to = { ...admin('jobs'), 'restore-to': server.uri({ database: 'elsewhere' }), confirm: 'elsewhere' };
-    await refused('jobs', to, 'pg_cron can be created in the database jobs alone', '`restore-to`');
+    await refused('jobs', to, 'pg_cron can only be created in the database jobs', '`restore-to`');
   });
 });
 

@@ -97,7 +97,7 @@ describe.each(['.dump', 'iterdump'] as const)('the text of %s', (by) => {
     ];
     for (const at of cuts) {
       const result = await restore(`./${put('cut.sql', text.slice(0, at))}`);
-      expectFailure(result, 'E_SOURCE_INVALID', 'is not whole', 'Nothing was restored');
+      expectFailure(result, 'E_SOURCE_INVALID', 'is not complete', 'Nothing was restored');
       expect(ask('SELECT n FROM t')).toBe('9');
     }
   });
@@ -163,7 +163,7 @@ describe('is refused, and the live database is as it was', () => {
 
   // every other one: engines/sqlite-script.test.ts
   test.each<[string, string[], RegExp]>([
-    ['a dot-command', ['.shell touch pwned'], /SQLite cannot carry it out: line 5: near "\."/],
+    ['a dot-command', ['.shell touch pwned'], /SQLite cannot run it: line 5: near "\."/],
     [
       'VACUUM INTO',
       ['COMMIT;', "VACUUM INTO 'pwned';", 'BEGIN;'],
@@ -216,7 +216,7 @@ describe('verify takes an old dump', () => {
     });
     expect(reportOf(result)).toMatchObject({ backup: null, backups: [], tables: [{ name: 't', rows: 2 }] });
     expect(result.summary).toMatch(/## ✅ Dump `.*old\.sql\.gz` is intact: restore verified/);
-    expect(result.summary).toMatch(/restored into a scratch database.*no `\.sha256` beside it.*no manifest/);
+    expect(result.summary).toMatch(/restored into a throw-away database.*no `\.sha256` file beside it.*no manifest/);
     expectFailure(await verify('./old.sql.gz', { verify: 'restore', assert: 'SELECT 0' }), 'E_ASSERT');
   });
 
@@ -226,7 +226,7 @@ describe('verify takes an old dump', () => {
     for (const level of ['checksum', 'content']) {
       const result = await verify('./old.db', { verify: level });
       expect({ code: result.code, ...result.outputs }).toMatchObject({ code: 0, 'verified-level': level });
-      expect(result.summary).toContain('its bytes are those of the `.sha256` beside it');
+      expect(result.summary).toContain('its bytes match the `.sha256` file beside it');
     }
     put('old.db.sha256', `${'0'.repeat(64)}  old.db\n`);
     expectFailure(await verify('./old.db'), 'E_CHECKSUM', '0'.repeat(64));
@@ -235,7 +235,7 @@ describe('verify takes an old dump', () => {
   test('a damaged, a cut and a missing one fail; a dry run only looks', async () => {
     const text = textOf('.dump', 'CREATE TABLE t (n)').toString();
     put('cut.sql', text.replace('COMMIT;', ''));
-    expectFailure(await verify('./cut.sql'), 'E_SOURCE_INVALID', 'is not whole');
+    expectFailure(await verify('./cut.sql'), 'E_SOURCE_INVALID', 'is not complete');
     put('damaged.db', readFileSync(scene.database).subarray(0, -1000));
     expectFailure(await verify('./damaged.db'), 'E_CHECKSUM');
     expectFailure(await verify('./nowhere.db'), 'E_NOT_FOUND');
@@ -260,7 +260,7 @@ test.each(['bash', 'busybox', 'mksh', 'ksh93'] as const)('where sh is %s', async
     const verified = await other.run({ command: 'verify', backup: given, verify: 'restore' });
     expect({ code: verified.code, ...verified.outputs }).toMatchObject({ code: 0, 'verified-level': 'restore' });
     writeFileSync(given, gzipSync(text.subarray(0, -9)));
-    expectFailure(await other.run({ command: 'verify', backup: given }), 'E_SOURCE_INVALID', 'is not whole');
+    expectFailure(await other.run({ command: 'verify', backup: given }), 'E_SOURCE_INVALID', 'is not complete');
     writeFileSync(given, gzipSync(text));
     expect((await other.run({ command: 'restore', confirm: 'app.db', backup: given })).code).toBe(0);
     expect(sqlite3(other.database, 'SELECT group_concat(n) FROM t').trim()).toBe('1,2');

@@ -176,7 +176,7 @@ describe('pages of another size', () => {
     repage(live('wal'), 'wal');
     const { inode } = stateOf(live('wal'));
     const result = done(await restore('wal'));
-    expect(result.visible).toContain('its pages have another size');
+    expect(result.visible).toContain('its page size differs');
     expect(stateOf(live('wal')).inode).not.toBe(inode);
     await isRestored(live('wal'), 'wal');
     expect(sqlite3(live('wal'), 'PRAGMA page_size').trim()).toBe('4096');
@@ -289,7 +289,7 @@ test('who has it locked is stopped first', async () => {
   const result = done(
     await restore('delete', { 'lock-wait': '1s', 'stop-command': `kill ${lock.pid}`, 'start-command': 'true' }),
   );
-  expect(result.visible).toContain('is locked, so it could not be looked into');
+  expect(result.visible).toContain('is locked, so it could not be read');
   await isRestored(live('delete'), 'delete');
 });
 
@@ -344,7 +344,7 @@ describe('a check that fails afterwards: everything as it was', () => {
 describe('what is refused', () => {
   test.each([
     ['a folder', (path: string) => mkdirSync(path), 'is a directory. Name the database file in it. '],
-    ['a text', (path: string) => writeFileSync(path, 'root:x:0:0:root:/root:/bin/bash\n'), 'is no SQLite database'],
+    ['a text', (path: string) => writeFileSync(path, 'root:x:0:0:root:/root:/bin/bash\n'), 'is not a SQLite database'],
     ['an empty file', (path: string) => writeFileSync(path, ''), 'is empty (0 bytes)'],
     ['a link to nowhere', (path: string) => symlinkSync('itself', path), 'leads nowhere'],
   ])('%s in the place of another target', async (_, make, says) => {

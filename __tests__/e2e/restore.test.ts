@@ -273,14 +273,14 @@ describe('the commands of the user', () => {
       commands({ 'check-command': `${said('check')}; echo unwell; false; ${said('never')}` }),
     );
     expectRolledBack(result, 'check-command ended with status 1; its last output: unwell');
-    expect(result.visible).toContain('If the database before the restore was the reason for it');
+    expect(result.visible).toContain('If you restored because that database had a fault');
     expect(result.visible).toContain('restore without the check: leave out `check-command`');
     expect(log()).toEqual(['stop', 'stop', 'after', 'start', 'check', 'stop', 'stop', 'start']);
   });
 
   test.each(['after-restore-command', 'start-command'])('%s that fails rolls back', async (name) => {
     const result = await restore(commands({ [name]: `${said(name)}; exit 7` }));
-    const stopped = name === 'start-command' ? 'The application may be stopped' : '';
+    const stopped = name === 'start-command' ? 'The application may still be down' : '';
     expectRolledBack(result, `${name} ended with status 7`, stopped);
     expect(result.visible).not.toContain('restore without the check');
   });
@@ -324,12 +324,7 @@ test('no safety backup, no restore: E_SAFETY_BACKUP', async () => {
     'stop-command': `chmod 500 '${scene.directory}'; ${said('stop')}`,
     'start-command': `chmod 700 '${scene.directory}'; ${said('start')}`,
   });
-  expectFailure(
-    result,
-    'E_SAFETY_BACKUP',
-    'the present state could not be backed up',
-    'The live database is as it was',
-  );
+  expectFailure(result, 'E_SAFETY_BACKUP', 'the safety backup failed', 'The live database is as it was');
   expect(result.outputs).toMatchObject({ 'restore-outcome': 'unchanged', 'safety-backup-id': '' });
   expect(content()).toBe(BEFORE);
   expect(log()).toEqual(['stop', 'start']);

@@ -172,7 +172,7 @@ describe('a rotation that is refused', () => {
     for (const days of [1, 2, 3]) dir.backup(daysAgo(days));
     const before = listing(dir.path);
     const result = await scene.run({ directory: dir.path, ...inputs });
-    expectFailure(result, 'E_POLICY', said, 'The backup on the host is good and stays; nothing was rotated');
+    expectFailure(result, 'E_POLICY', said, 'The backup on the host is good and was kept; nothing was rotated');
     const made = result.outputs['backup-id'] ?? '';
     expect(dir.names()).toEqual([...Object.keys(before), ...unit(made)].sort());
     expect(listing(dir.path)).toMatchObject(before);
@@ -218,7 +218,7 @@ test('files that can not be deleted are named, and no manifest loses its payload
   const report = reportOf(result);
   expect(report).toMatchObject({ ok: false, kept: 2, deleted: 2, backup: { id: made } });
   expect(report.backups.map((backup) => backup.id)).toEqual([made, one]);
-  expect(result.summary).toContain('The plan was not carried out whole');
+  expect(result.summary).toContain('The plan was carried out only in part');
   expect(dir.status()).toMatchObject({ ok: false, errorCode: 'E_ROTATE', kept: 2, deleted: 2 });
   await nothingLeft(scene);
 

@@ -383,7 +383,7 @@ describe('without a key', () => {
     ]);
     const proof = await run({ command: 'verify', verify: 'restore', backup: id });
     expect(expectBackup(proof)).toBe(id);
-    expect(proof.visible).toContain('note: the verified level is not recorded');
+    expect(proof.visible).toContain('note: the level is not recorded');
     for (const inputs of [{ command: 'pin', pin: 'x' }, { command: 'unpin' }, { command: 'accept' }]) {
       for (const dryRun of ['true', 'false']) {
         const result = await run({ ...inputs, backup: id, 'dry-run': dryRun });
@@ -612,7 +612,7 @@ describe('the journal of a restore that was cut off', () => {
     expectFailure(
       await run({ command: 'prune' }),
       'E_UNFINISHED',
-      'is not signed by `signing-key`',
+      'is not signed with `signing-key`',
       'settle-unfinished',
     );
     const settled = await run({ command: 'prune', 'settle-unfinished': 'true' });

@@ -78,7 +78,7 @@ db.execute("INSERT INTO t VALUES ('a'), ('b')")
   ])('in an %s: backed up with a warning, and restored', async (name, sql) => {
     const database = made(name, `${SCRIPT}db.execute(${JSON.stringify(sql)})`);
     const told =
-      /not all indexes could be checked, since sqlite3 on the host does not know what the application does: .*unknown function: ours\(\)/;
+      /not all indexes could be checked, because sqlite3 on the host does not know what the application knows: .*unknown function: ours\(\)/;
     for (const verify of ['content', 'restore']) {
       const result = await scene.run({ database, name, verify });
       expect(warnings(result)).toMatch(told);
@@ -102,7 +102,7 @@ db.execute("UPDATE sqlite_master SET sql = 'CREATE TABLE t (x CHECK (json_valid(
       database,
       succeeded(result),
       'SELECT group_concat(x) FROM t',
-      /^(.* (will be made with the mode|has .* open is known only of) .*\n?)*$/,
+      /^(.* (will be created with mode|processes of the same user were checked for having) .*\n?)*$/,
     );
   });
 });
@@ -124,7 +124,7 @@ db.execute("DELETE FROM sqlite_master WHERE name = 'i'")`,
     'INSERT INTO sqlite_master SELECT * FROM kept',
   );
   expect(sqlite3(database, 'PRAGMA quick_check')).toBe('ok\n');
-  const told = /the rows are sound, and an index is damaged: .*run REINDEX on the database: .*missing from index i/;
+  const told = /the rows are sound, but an index is damaged: .*run REINDEX on the database: .*missing from index i/;
   for (const verify of ['content', 'restore']) {
     const result = await scene.run({ database, name: 'index-damage', verify });
     expect(warnings(result)).toMatch(told);
@@ -137,7 +137,7 @@ db.execute("DELETE FROM sqlite_master WHERE name = 'i'")`,
 });
 
 describe('what the content can not be judged by, backed up with `verify: checksum` as the message says', () => {
-  const told = /the content of the backup can not be checked here, and is restored as the bytes that were backed up/;
+  const told = /the content of the backup cannot be checked here, so it is restored as the bytes that were backed up/;
 
   test('rows that break NOT NULL', async () => {
     const database = made(
@@ -261,7 +261,7 @@ print("open", flush=True); sys.stdin.read()`;
     const result = await scene.run({ database, name: 'reserved' });
     succeeded(result);
     expect(warnings(result)).toMatch(
-      /the pages of .*reserved\.db have 8 bytes reserved, as for checksums \(cksumvfs\)/,
+      /the pages of .*reserved\.db have 8 reserved bytes, as for checksums \(cksumvfs\)/,
     );
   });
 });

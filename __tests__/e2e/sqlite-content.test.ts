@@ -130,7 +130,7 @@ describe('foreign keys are a matter of the data', () => {
     const result = await scene.run({ database });
     expect(scene.manifest(succeeded(result)).content).toMatchObject({ foreignKeyViolations: 3 });
     expect(reportOf(result).foreignKeyViolations).toBe(3);
-    expect(result.summary).toMatch(/3 rows without the row pointed to/);
+    expect(result.summary).toMatch(/3 rows without the row they refer to/);
   });
 
   test('that can not be checked are a warning', async () => {

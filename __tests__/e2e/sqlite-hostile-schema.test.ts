@@ -209,7 +209,7 @@ exec /usr/bin/sqlite3 "$@"
     writeFileSync(join(tools, 'python3'), '#!/bin/sh\nexit 127\n', { mode: 0o755 });
     const message = refused(await scene.run(), 'E_TOOL_VERSION');
     expect(message).toMatch(
-      /sqlite3 3\.26\.0 .* on the host can not be kept from .*Install sqlite3 3\.31 or newer, or Python 3\.7/,
+      /sqlite3 3\.26\.0 .* on the host cannot be kept from .*Install sqlite3 3\.31 or newer, or Python 3\.7/,
     );
     await nothingLeft(scene);
   });

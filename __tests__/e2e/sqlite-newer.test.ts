@@ -314,14 +314,14 @@ describe('what is damaged, and says so in the same words', () => {
     chownSync(database, scene.user.uid, scene.user.gid);
     for (const inputs of [{}, { verify: 'checksum' }, { 'dry-run': 'true' }] as Record<string, string>[]) {
       const message = refused(await scene.run({ database, name, ...inputs }), 'E_SOURCE_CORRUPT');
-      expect(message).toMatch(/First look at it with the SQLite of the application/);
+      expect(message).toMatch(/First open it with the SQLite of the application/);
     }
     const dump = join(scene.user.home, 'broken.db');
     copyFileSync(database, dump);
     chownSync(dump, scene.user.uid, scene.user.gid);
     const inputs = { database, name, command: 'restore', backup: dump, confirm: 'broken.db' };
     expect(refused(await scene.run(inputs), 'E_RESTORE')).toMatch(
-      /malformed database schema.*put a sqlite3 as new on the host/,
+      /malformed database schema.*install a sqlite3 as new as that on the host/,
     );
   });
 

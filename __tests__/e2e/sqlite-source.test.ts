@@ -85,7 +85,7 @@ describe('a source that is no database is refused, and nothing is created', () =
       'random bytes',
       (path) => writeFileSync(owned0(path), randomBytes(8192)),
       'E_SOURCE_INVALID',
-      /or an encrypted one/,
+      /or it is encrypted/,
     ],
     [
       'no right to read it',
@@ -97,7 +97,7 @@ describe('a source that is no database is refused, and nothing is created', () =
       /may not read .*Correct the owner or the mode/,
     ],
     [
-      'a folder that can not be entered',
+      'a folder that cannot be entered',
       (path) => {
         copyFileSync(scene.database, path);
         owned(path);

@@ -106,7 +106,7 @@ describe('five good backups, then the data is lost', () => {
 
     const result = await run({ command: 'accept', backup: newest });
     expect(result).toMatchObject({ ...DONE, outputs: { ...DONE.outputs, 'backup-id': newest } });
-    expect(result.summary).toContain(`\`${newest}\` of \`app\` is accepted`);
+    expect(result.summary).toContain(`\`${newest}\` of \`app\` was accepted`);
     expect(reportOf(result).backup).toMatchObject({ state: 'ok' });
     const young = await run({ 'skip-if-younger-than': '1h' });
     expect(expectBackup(young)).toBe(newest);

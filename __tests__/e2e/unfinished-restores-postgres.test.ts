@@ -63,7 +63,7 @@ test('of a database of another name: the backup goes on, and does not touch what
   const left = await leftDatabases(server);
   const result = await scene.run({ database: as('owner') });
   expectBackup(result);
-  expect(warnings(result)).toMatch(/another database than this run, which goes on/);
+  expect(warnings(result)).toMatch(/about another database, so this run goes on/);
   expect(journals(scene.directory)).toEqual([journal]);
   expect(await leftDatabases(server)).toBe(left);
   await clean();
@@ -78,7 +78,7 @@ test('of the same name on another server: the identifiers of the servers tell th
     await other.sql('app', 'CREATE TABLE t AS SELECT 1 AS n');
     const result = await scene.run({ database: other.uri({ database: 'app' }) });
     expectBackup(result);
-    expect(warnings(result)).toMatch(/another database than this run, which goes on/);
+    expect(warnings(result)).toMatch(/about another database, so this run goes on/);
     expect(journals(scene.directory)).toEqual([journal]);
   } finally {
     await other.remove();
@@ -95,7 +95,11 @@ test('a copy of the whole server has its identifier, and is another one all the 
     const { journal, clean } = await lost({
       ...{ 'restore-to': staging.uri({ user: 'owner', password: 'owner', database: 'app' }) },
     });
-    expectFailure(await scene.run({ database: as('owner') }), 'E_UNFINISHED', 'can not be told from here');
+    expectFailure(
+      await scene.run({ database: as('owner') }),
+      'E_UNFINISHED',
+      'it is unclear whether that is the database of this run',
+    );
     expect(journals(scene.directory)).toEqual([journal]);
     await clean();
     expect(await leftDatabases(staging)).toBe('');
@@ -115,7 +119,7 @@ test('a role that may not know the identifier, and another name of the server: n
     await scene.run({ database }),
     'E_UNFINISHED',
     'was cut off',
-    'can not be told from here',
+    'it is unclear whether that is the database of this run',
     'db_backup_old_',
     'settle-unfinished: true',
   );

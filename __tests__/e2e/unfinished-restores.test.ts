@@ -56,7 +56,7 @@ describe('a restore that was cut off', () => {
       const result = await scene.run(inputs);
       expect(result.code).toBe(0);
       expect(warnings(result)).toEqual([
-        expect.stringMatching(/into \S*staging\.db was cut off .*another database than this run, which goes on/s),
+        expect.stringMatching(/into \S*staging\.db was cut off .*about another database, so this run goes on/s),
       ]);
       expect(journals(scene.directory)).toEqual([journal]);
     }
@@ -88,7 +88,7 @@ describe('a restore that was cut off', () => {
     const result = await scene.run({ 'settle-unfinished': 'true' });
     expectBackup(result);
     expect(warnings(result)).toEqual([
-      expect.stringMatching(/put aside as \.work\/settled-restore-app-.*Look at \S*staging\.db/s),
+      expect.stringMatching(/put aside as \.work\/settled-restore-app-.*Check whether \S*staging\.db is in the state/s),
     ]);
     expect(readFileSync(join(scene.directory, '.work', `settled-${journal}`), 'utf8')).toBe(before);
     expect(warnings(await scene.run())).toEqual([]);
@@ -105,7 +105,7 @@ describe('a restore that was cut off', () => {
     expectFailure(
       await scene.run(),
       'E_UNFINISHED',
-      `its journal ${journal} can not be read`,
+      `its journal ${journal} cannot be read`,
       'settle-unfinished: true',
       'Nothing was kept',
     );
@@ -174,7 +174,7 @@ describe('a command of the user', () => {
     action.kill('SIGKILL');
     const lost = await action.result(); // post is such a run
     expect(warnings(lost).join()).toMatch(
-      /check-command did not end within 4 s .*To go back, restore its safety backup app-/,
+      /check-command did not end within 4 s .*To undo it, restore its safety backup app-/,
     );
     expect(warnings(await scene.run())).toEqual([]);
     expect(log()).toEqual(['check', 'check']);
@@ -190,7 +190,7 @@ describe('a command of the user', () => {
     await action.line(/^ {2}migrating/);
     action.kill('SIGKILL');
     expect(warnings(await action.result()).join()).toMatch(
-      /after-restore-command was begun, did not come to its end, and is not run again\. To go back, restore its safety backup app-/,
+      /after-restore-command was started, did not finish, and is not run again\. To undo it, restore its safety backup app-/,
     );
     expect(log()).toEqual(['migrate']);
     expectBackup(await scene.run());

@@ -196,7 +196,7 @@ describe.each(FORMATS)('a backup in the format %s', (format) => {
     for (const table of content?.tables ?? []) if (table.name === 'shop.customers') table.rows = 199;
     replace(directory, readFileSync(join(directory, file)), { content });
     const message = expectFailure(await verify(directory), 'E_MANIFEST');
-    expect(message).toContain('the restored copy is not what the manifest says: shop.customers has 200 rows, not 199');
+    expect(message).toContain('the restored copy differs from the manifest: shop.customers has 200 rows, not 199');
   });
 
   test('needs no server at the level content', async () => {
@@ -211,7 +211,7 @@ describe.each(FORMATS)('a backup in the format %s', (format) => {
     const roles = format === 'plain' ? ['"sample owner"', '"Sample-Reader"'] : [];
     if (roles.length > 0) {
       const message = expectFailure(await verify(directory, { 'restore-to': spare.uri() }), 'E_RESTORE');
-      expect(message).toMatch(/role "Sample-Reader" does not exist.*`content\.roles` of the manifest/);
+      expect(message).toMatch(/role "Sample-Reader" does not exist.*`content\.roles` in the manifest/);
     }
     for (const role of roles) await spare.sql('postgres', `CREATE ROLE ${role}`);
     const argv = sampleArgv(3);
@@ -354,7 +354,7 @@ describe('a rehearsal that does not come to its end drops its database', () => {
     const running = await middle(format);
     await server.sql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
     const message = expectFailure(await running.result(), 'E_RESTORE', /terminating connection|server closed/);
-    expect(message).toContain('look at its log');
+    expect(message).toContain('check its log');
   });
 
   test.each(['custom'] as const)('%s: the run is cancelled', async (format) => {

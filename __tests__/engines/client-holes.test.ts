@@ -138,7 +138,7 @@ describe('a dump', () => {
     expect(() => refuseUnsafe(client(debian('12.1')), { ...foreign, kind: 'dump' }, settings(false))).toThrow(
       expect.objectContaining({
         message: expect.stringContaining('pg_restore on the host'),
-        hint: expect.stringMatching(/PostgreSQL 12 is no longer fixed.* client of PostgreSQL 14\.25 or newer/),
+        hint: expect.stringMatching(/PostgreSQL 12 no longer gets fixes.* client of PostgreSQL 14\.25 or newer/),
       }),
     );
   });
@@ -155,7 +155,7 @@ describe('a dump', () => {
 
   test('of somebody is taken when the user allows it, and told', () => {
     expect(refuseUnsafe(client(debian('15.18')), foreign, settings(true))).toEqual([
-      expect.stringMatching(/CVE-2026-18408 .*, and \/srv\/old\.sql is read with it all the same/),
+      expect.stringMatching(/CVE-2026-18408 .*, but \/srv\/old\.sql is read with it anyway/),
     ]);
   });
 

@@ -87,5 +87,5 @@ test('names that are nearly the same come first', () => {
     Array.from({ length: 20 }, (_, at) => `table${at}`),
   );
   expect(error.hint).toMatch(/^It has .*, and 12 others\.$/);
-  expect(noTable('x', []).hint).toBe('It has no table at all.');
+  expect(noTable('x', []).hint).toBe('It has no tables.');
 });

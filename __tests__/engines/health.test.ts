@@ -19,15 +19,15 @@ describe('PostgreSQL', () => {
     [{ connections: '79', max_connections: '100' }, []],
     [{ connections: '80', max_connections: '100' }, ['warning 80 of 100 connections are in use']],
     [{ longest_transaction: '3600' }, []],
-    [{ longest_transaction: '7260' }, ['warning a transaction is open for 2 h 1 min']],
+    [{ longest_transaction: '7260' }, ['warning a transaction has been open for 2 h 1 min']],
     [{ longest_transaction: '7260', sees_all: 'false' }, []],
     [{ inactive_slots: '1', unused_wal: '1073741824' }, []],
     [{ inactive_slots: '1', held_wal: '9000000000', unused_wal: '5' }, []],
-    [{ held_wal: '20000000000' }, ['warning a replication slot that is read holds 20 GB of WAL back']],
+    [{ held_wal: '20000000000' }, ['warning a replication slot that is being read retains 20 GB of WAL']],
     [{ unreadable: '1' }, ['warning the role may not read 1 table or sequence']],
     [
       { inactive_slots: '1', held_wal: '20000000000', unused_wal: '9000000000' },
-      ['error a replication slot that nobody reads holds 9 GB of WAL back'],
+      ['error a replication slot that nobody reads retains 9 GB of WAL'],
     ],
     [{ wraparound_age: '500000000' }, []],
     [
@@ -39,11 +39,11 @@ describe('PostgreSQL', () => {
       [`error the oldest transaction number of the server is ${formatCount(17e8)} transactions old`],
     ],
     [{ archiving: 'false', archive_failing: 'true' }, []],
-    [{ archiving: 'true', archive_failing: 'true' }, ['error the server can not archive its WAL']],
+    [{ archiving: 'true', archive_failing: 'true' }, ['error the server cannot archive its WAL']],
     [{ replica_lag: '300' }, []],
     [{ replica_lag: '400' }, ['warning a replica is 6 min 40 s behind']],
     [{ in_recovery: 'true', standby_lag: '400' }, ['warning this standby is 6 min 40 s behind']],
-    [{ checksum_failures: '2' }, ['error the server has found 2 pages of this database whose checksum is wrong']],
+    [{ checksum_failures: '2' }, ['error the server found 2 pages of this database with a wrong checksum']],
     [{ invalid_indexes: '2' }, ['warning this database has 2 invalid indexes']],
   ])('%j', (entries, expected) => {
     const { findings } = look(entries);
@@ -70,10 +70,10 @@ describe('SQLite', () => {
   test.each<[Record<string, string>, string[]]>([
     [{ integrity: 'ok', foreign_keys: '0' }, []],
     [{ integrity: 'Page 3: \u001b[2Jnever used' }, ['error SQLite found damage in /srv/app.db: Page 3: ']],
-    [{ foreign_keys: '1' }, ['warning foreign keys of /srv/app.db are broken in 1 row']],
-    [{ foreign_keys: '2' }, ['warning foreign keys of /srv/app.db are broken in 2 rows']],
+    [{ foreign_keys: '1' }, ['warning foreign keys of /srv/app.db are violated in 1 row']],
+    [{ foreign_keys: '2' }, ['warning foreign keys of /srv/app.db are violated in 2 rows']],
     [{ wal_bytes: String(50 * MB) }, []],
-    [{ wal_bytes: String(110 * MB) }, ['warning the WAL of /srv/app.db has 115 MB, more than the database']],
+    [{ wal_bytes: String(110 * MB) }, ['warning the WAL of /srv/app.db is 115 MB, larger than the database']],
     [{ wal_bytes: String(80 * MB), source_bytes: String(2000 * MB) }, []],
     [{ hot_journal: 'a hot journal' }, ['warning a hot journal of a writer that crashed lies beside /srv/app.db']],
   ])('%j', (entries, expected) => {
@@ -98,7 +98,7 @@ describe('SQLite', () => {
   test.each([
     [String(10 * 256), []],
     [String(51 * 256), []], // less than 64 MiB
-    [String(70 * 256), ['73.4 MB of /srv/app.db are free pages: `VACUUM` gives them back, while nobody writes']],
+    [String(70 * 256), ['73.4 MB of /srv/app.db are free pages: `VACUUM` frees them, while nobody writes']],
   ])('%s free pages', (free, notes) => {
     expect(look({ free_pages: free }).notes).toEqual(notes);
   });

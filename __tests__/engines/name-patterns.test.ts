@@ -229,11 +229,11 @@ describe('parseNamePattern', () => {
   });
 
   const EMPTY = 'expected a pattern, such as audit_* or app.sessions';
-  const ONE_LINE = 'expected one pattern a line, without control characters';
-  const QUOTE = 'a double quote is not closed; one inside a quoted name is written twice';
-  const SIDES = 'expected a name on both sides of the dot, and none that is empty';
-  const PARTS = 'expected table or schema.table; a name with a dot in it stands in double quotes';
-  const SCHEMA = 'expected the name of a schema alone; a name with a dot in it stands in double quotes';
+  const ONE_LINE = 'expected one pattern per line, without control characters';
+  const QUOTE = 'a double quote is not closed; write a double quote inside a quoted name twice';
+  const SIDES = 'expected a name on both sides of the dot';
+  const PARTS = 'expected table or schema.table; put a name with a dot in it in double quotes';
+  const SCHEMA = 'expected the name of a schema alone; put a name with a dot in it in double quotes';
   test.each([
     ['', 'table', EMPTY],
     ['a\nb', 'table', ONE_LINE],

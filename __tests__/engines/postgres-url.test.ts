@@ -8,25 +8,26 @@ import { startPostgres } from '../helpers/postgres.js';
 
 const FORMS = 'expected postgresql://user:password@host:5432/name';
 const MISSING =
-  'expected the name of the database at its end, as in postgresql://user@host/name; without one PostgreSQL takes the name of the user, and nothing is guessed here';
+  'expected the name of the database at its end, as in postgresql://user@host/name; without one, PostgreSQL would take the name of the user, and this action does not guess';
 const ONE_LINE = 'expected one line without control characters';
 const PERCENT = 'expected "%" only before two hexadecimal digits of UTF-8, as in %40; write %25 for "%" itself';
-const RAW_SIGN = 'a "/", "?" or "@" that belongs to the user, the password or a name is written %2F, %3F or %40';
-const PAIRS = 'expected name=value pairs with "&" between them after the "?"; an "&" inside a value is written %26';
+const RAW_SIGN = 'write a "/", "?" or "@" in the user, the password or a name as %2F, %3F or %40';
+const PAIRS = 'expected name=value pairs with "&" between them after the "?"; write an "&" inside a value as %26';
 const HASH =
   '"#" after the "@" belongs to the value for some programs and ends the URL for others; write %23, or leave it out with what follows';
 const PORT = `expected a port from 1 to 65535 after the ":" of the host; ${RAW_SIGN}`;
 const HOST =
   'expected a host name, an IPv4 address, an IPv6 address in brackets or the folder of a socket (?host=/var/run/postgresql) after the "@"';
 const PRISMA =
-  'a prisma URL leads to a proxy that pg_dump can not talk to; give the direct URL of the database, which begins with postgresql://';
-const LONG = 'the name of the database is longer than 63 bytes, and PostgreSQL would silently cut it to another name';
+  'a prisma URL leads to a proxy that pg_dump cannot use; give the direct URL of the database, which begins with postgresql://';
+const LONG =
+  'the name of the database is longer than 63 bytes, and PostgreSQL would silently shorten it to another name';
 const MODES = 'sslmode: expected one of disable, allow, prefer, require, verify-ca, verify-full';
 const COUNTS = 'expected one port for all hosts, or as many ports as hosts';
 const twice = (name: string) =>
   `${name} is given twice with different values, and programs disagree about which one counts`;
 const visible = (name: string) =>
-  `${name} can not be used: it would stand in the process list of the host, where every user can read it`;
+  `${name} cannot be used: it would appear in the process list of the host, where every user can read it`;
 
 /** Everything libpq would be told, the password with it. */
 function told(text: string): Record<string, string> {

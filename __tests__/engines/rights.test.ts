@@ -44,7 +44,7 @@ describe('the statements', () => {
 test.each([
   [{ superuser: 'true' }, /is a superuser/],
   [{ owns: 'true', may_create: 'true' }, /loads beside it, and swaps; does not see the sessions of others/],
-  [{ owns: 'true', may_create: 'false' }, /a restore is one in place/],
+  [{ owns: 'true', may_create: 'false' }, /a restore is done in place/],
   [{ owns: 'false', sees_all: 'true' }, /give the URL of its owner; sees the sessions of others/],
 ])('in words: %j', (more, expected) => {
   const found = rightsInWords(facts('app', more));

@@ -12,7 +12,7 @@ function wrong(told: { name: string; rows: number | null }[], restored: Rows[]):
   } catch (error) {
     if (!(error instanceof BackupError) || error.code !== 'E_MANIFEST') throw error;
     expect(error.hint).toContain('Do not rely on this backup');
-    return error.message.replace(/^the restored copy is not what the manifest says: /, '');
+    return error.message.replace(/^the restored copy differs from the manifest: /, '');
   }
 }
 

@@ -10,7 +10,7 @@ import { sqlite } from '../../src/engines/sqlite/index.js';
 import type { SqliteSource } from '../../src/engines/sqlite/url.js';
 
 const FORMS = 'expected postgresql://USER@HOST/NAME, or the path of a SQLite file, file:PATH or sqlite:PATH';
-const MEMORY = 'it names a database in memory, of which there is no file to back up';
+const MEMORY = 'it names a database in memory, so there is no file to back up';
 const FOLDER = 'expected the path of a file, not of a folder: it ends with "/"';
 const DOTS = 'expected a path without ".." segments';
 const ONE_LINE = 'expected one line without control characters';
@@ -135,7 +135,7 @@ describe('a URL', () => {
     ['sqlite:///../app.db', DOTS],
     ['.', 'expected a path below "/" or below the home of the login user'],
     ['~', 'expected a path below "/" or below the home of the login user'],
-    ['~app/app.db', 'expected a path without "~user": write it absolute, or "~/" for your own home'],
+    ['~app/app.db', 'expected a path without "~user": write an absolute path, or "~/" for your own home'],
     ['/srv/app\n.db', ONE_LINE],
     ['/srv/app\r.db', ONE_LINE],
     ['/srv/app\0.db', ONE_LINE],
@@ -155,15 +155,15 @@ describe('a URL', () => {
     ['sqlite3:///app.db', '"sqlite3:///" is absolute to some programs and relative to others; give the plain path'],
     [
       'mysql:host=h;x=hunter2',
-      `it names a mysql database, and this version backs up PostgreSQL and SQLite only; ${FORMS}`,
+      `it names a mysql database, but this version only backs up PostgreSQL and SQLite; ${FORMS}`,
     ],
     [
       'jdbc:mysql://h/db?user=u',
-      `it names a mysql database, and this version backs up PostgreSQL and SQLite only; ${FORMS}`,
+      `it names a mysql database, but this version only backs up PostgreSQL and SQLite; ${FORMS}`,
     ],
     [
       'libsql://hunter2.turso.io',
-      `it names a libsql database, and this version backs up PostgreSQL and SQLite only; ${FORMS}`,
+      `it names a libsql database, but this version only backs up PostgreSQL and SQLite; ${FORMS}`,
     ],
     ['https://hunter2@x', `${FORMS}; a relative path with a colon in its first segment starts with "./"`],
     ['"postgres://u:hunter2@h/d"', `${FORMS}; the bare value, without quotes or NAME= around it`],

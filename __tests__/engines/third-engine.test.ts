@@ -105,7 +105,7 @@ test('its files are known as dumps, also of those that another one would restore
   expect(readFileSync(file, 'utf8')).toBe('copied 1\n');
   const refused = await run('restore', { backup: scene.database, confirm: 'app.txt' });
   expect(refused.report.error?.message).toContain(
-    'is a SQLite database, and what it would be restored into is a database of copied',
+    'is a SQLite database, but it would be restored into a database of copied',
   );
 }, 30_000);
 
@@ -118,5 +118,5 @@ test('the others are as they were, and none takes a backup of another one for it
   const mixed = await run('verify', { verify: 'restore', 'restore-to': scene.database, 'verify-on': 'host' });
   expect(mixed.visible).toContain('restore-to: it has no effect with a copied database');
   const wrong = await run('restore', { 'restore-to': scene.database, confirm: 'app.txt' });
-  expect(wrong.visible).toContain('restore-to: expected copied:PATH, as database is one');
+  expect(wrong.visible).toContain('restore-to: expected copied:PATH, because database is one');
 }, 30_000);

@@ -69,7 +69,7 @@ describe('a cancelled run', () => {
       const result = await action.result();
       expect(told(result)).toEqual(failedWith('E_CANCELLED'));
       expect(errorOf(result)).toBe(
-        'E_CANCELLED: the run was cancelled (SIGINT). Nothing unfinished is left on the host: no process, no lock, no partial file. Run again, and keep `cancel-in-progress: false` for backups. Nothing was kept, nothing was rotated, the database was not changed.',
+        'E_CANCELLED: the run was cancelled (SIGINT). Nothing unfinished is left on the host: no process, no lock, no partial file. Run again, and keep `cancel-in-progress: false` for backups. Nothing was kept, nothing was rotated, and the database was not changed.',
       );
       expect(result.outputLines.at(-1)).toEqual(['backup-ok', 'false']);
       expect(result.summary).toContain('E_CANCELLED');

@@ -130,7 +130,7 @@ test('while a restore goes back: the old state is live, and no lines are told th
     }
   };
   const action = scene.start({ command: 'restore', backup: id, confirm: 'app.db', 'check-command': 'exit 1' });
-  await action.line(/going back/);
+  await action.line(/rolling back/);
   slow.delay('sync', 2);
   // not more often: who reads it all the time keeps the restore from it
   for (let tries = 0; tries < 100 && !isBack(); tries++) await sleep(300);

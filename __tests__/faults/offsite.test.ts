@@ -65,7 +65,7 @@ async function expectLeftWell(result: ActionResult, store: S3Double = s3): Promi
   expect(await leftOnHost(scene)).toEqual([]);
 }
 
-const STAYS = 'The backup on the host is good and stays; nothing was rotated.';
+const STAYS = 'The backup on the host is good and was kept; nothing was rotated.';
 const DENIED: Fault = { status: 403, code: 'AccessDenied', message: 'User: arn:x is not authorized' };
 const BUSY: Fault = { status: 503, code: 'SlowDown', message: 'Please reduce your request rate.' };
 const EXPIRED: Fault = { status: 400, code: 'ExpiredToken', message: 'The provided token has expired.' };

@@ -24,7 +24,7 @@ import { createUser, type TestUser } from '../helpers/users.js';
 // A dump stands still in the middle of a table, since another session has locked an index that it needs; then something dies.
 
 type Inputs = Record<string, string>;
-const UNTOUCHED = 'Nothing was kept, nothing was rotated, the database was not changed.';
+const UNTOUCHED = 'Nothing was kept, nothing was rotated, and the database was not changed.';
 
 /** A host with a database of its own on the server. */
 interface Place {
@@ -346,7 +346,7 @@ describe('the session that holds the snapshot', () => {
     expect(rowsTold(place.scene, id)).toEqual((await rowsOf(server, place.database)).map(([name]) => [name, null]));
     const warnings = result.annotations.map(({ message }) => message);
     expect(warnings).toEqual([
-      expect.stringMatching(/rows of 3 tables were not counted, as the session that counts them ended early/),
+      expect.stringMatching(/rows of 3 tables were not counted, because the session that counts them ended early/),
     ]);
     expect(await sessionsLeft(server, place.database)).toEqual([]);
   });
@@ -360,7 +360,7 @@ describe('the session that holds the snapshot', () => {
     });
     succeeded(result);
     const [warning] = result.annotations.map(({ message }) => message);
-    expect(warning).toMatch(/not counted, as the session that counts them ended early \(.*administrator command/);
+    expect(warning).toMatch(/not counted, because the session that counts them ended early \(.*administrator command/);
   });
 
   test('killed before all of pg_dump has the snapshot', async () => {

@@ -23,7 +23,7 @@ export async function expectRefusal(
   const result = await run();
   const message = expectFailure(result, code, ...says);
   // what happened, and in another sentence what to do
-  expect(message).toMatch(/\. Nothing was (changed|kept, nothing was rotated, the database was not changed)\.$/);
+  expect(message).toMatch(/\. Nothing was (changed|kept, nothing was rotated, and the database was not changed)\.$/);
   const told = [
     message,
     result.summary,

@@ -86,11 +86,11 @@ test('the summary of a list has them in a folded table', () => {
   expect(history).toHaveLength(20);
   const text = renderSummary(sampleReport({ command: 'list', retention: [], history }));
   const [, section = ''] =
-    /<summary>The last runs that changed something<\/summary>\n\n([\s\S]*?)\n\n<\/details>/.exec(text) ?? [];
+    /<summary>The latest runs that changed something<\/summary>\n\n([\s\S]*?)\n\n<\/details>/.exec(text) ?? [];
   const rows = section.split('\n');
   expect(rows).toHaveLength(22);
   for (const row of rows) expect(row).toMatch(/^\|(?: [^|]* \|){8}$/);
   expect(rows[2]).toContain(`| 2026-11-20 10:16 | backup | ✅ | \`${backup.id}\` | 83 MB | 1 | 14 s |`);
   for (const raw of ['<img', '<script', '](java', '##[']) expect(section).not.toContain(raw);
-  expect(renderSummary(sampleReport({ command: 'list' }))).not.toContain('The last runs');
+  expect(renderSummary(sampleReport({ command: 'list' }))).not.toContain('The latest runs');
 });

@@ -37,7 +37,7 @@ function columnCounts(markdown: string): number[][] {
 /** Our own links, to the letter: the last line of a failure. */
 function linksOf(code: string): string {
   const { error, restore } = helpPages(code);
-  return `[All about \`${code}\`](${error}) · [Restore step by step](${restore})`;
+  return `[More about \`${code}\`](${error}) · [Restore step by step](${restore})`;
 }
 
 function expectSound(markdown: string): void {
@@ -142,7 +142,7 @@ describe('renderSummary', () => {
         sampleReport({ ok: false, errorCode: 'E_ROTATE', s3: { ...s3, retention, deleted: 1 } }),
       );
       expect(half).toContain('### Retention plan in S3: 1 to keep, 2 to delete');
-      expect(half).toContain('1 of 2 were deleted');
+      expect(half).toContain('1 of 2 deleted');
       expect(half).toContain('1 backup on the host and 1 backup in S3 had been deleted before the failure');
     });
   });
@@ -212,7 +212,7 @@ describe('renderSummary', () => {
     expect(headingAfter('Restore', renderSummary(plan))).toBe('What to do next');
     expect(renderSummary(plan)).toContain('### What to do next\n\nTo restore exactly this backup,');
     expect(lastLines(plan).slice(0, -1)).toEqual([
-      'to restore exactly this backup, run once more with these inputs, and with the others as they are:',
+      'to restore exactly this backup, run again with these inputs, and leave the others as they are:',
       ...lines.map((line) => `  ${line}`),
     ]);
     expect(renderSummary({ ...plan, restore: sampleRestore({}) })).not.toContain('What to do next');
@@ -253,8 +253,8 @@ describe('renderSummary', () => {
     ];
     const dry = renderSummary(sampleReport({ dryRun: true, backup: null, checked }));
     expectSound(dry);
-    expect(dry).toContain('what a backup of `app` needs is there');
-    expect(dry).toContain('What follows is what was looked at, and the plan.');
+    expect(dry).toContain('everything that a backup of `app` needs is in place');
+    expect(dry).toContain('Below are the checks and the plan.');
     expect(dry).toContain('| Login | deploy on db |\n| Space | 3 GB free |');
   });
 
@@ -294,7 +294,7 @@ describe('renderSummary', () => {
     expect(markdown).toContain(`**Usual cause of \`E_NOSPACE\`**<br>${ERRORS.E_NOSPACE.cause}`);
     expect(markdown).toContain('**What to do**<br>Free 213 MB on /dev/sda1 or set `directory`');
     expect(markdown).toContain(
-      '**Left as it was**<br>Nothing was kept, nothing was rotated, the database was not changed.',
+      '**Left as it was**<br>Nothing was kept, nothing was rotated, and the database was not changed.',
     );
     expect(markdown).toContain(linksOf('E_NOSPACE'));
     expect(markdown).not.toContain('How to restore');
@@ -322,7 +322,7 @@ describe('renderSummary', () => {
 
   test('a plan that was not carried out is not told as done', () => {
     const markdown = renderSummary(failedReport({ retention: sampleReport().retention, errorCode: 'E_POLICY' }));
-    expect(markdown).toContain('The plan was not carried out whole: 0 of 1 were deleted.');
+    expect(markdown).toContain('The plan was carried out only in part: 0 of 1 deleted.');
     expect(markdown).toContain('| **delete** |');
   });
 
@@ -348,7 +348,7 @@ describe('renderSummary', () => {
   });
 
   test('rows that break a foreign key are told', () => {
-    expect(renderSummary(sampleReport({ foreignKeyViolations: 3 }))).toContain('3 rows without the row pointed to');
+    expect(renderSummary(sampleReport({ foreignKeyViolations: 3 }))).toContain('3 rows without the row they refer to');
   });
 
   test('the recovery block is longer than any run of backticks in it', () => {

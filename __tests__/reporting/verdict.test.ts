@@ -28,12 +28,12 @@ describe('verdict of a run that is well', () => {
     [{ dryRun: true }, '⚠️ Dry run, nothing was changed: no backup of <app> was taken, 1 would be deleted, 6 kept'],
     [
       { dryRun: true, checked: [{ what: 'Login', found: 'deploy' }] },
-      '⚠️ Dry run, nothing was changed: what a backup of <app> needs is there, 1 would be deleted, 6 kept',
+      '⚠️ Dry run, nothing was changed: everything that a backup of <app> needs is in place, 1 would be deleted, 6 kept',
     ],
     [{ dryRun: true, retention: [] }, '⚠️ Dry run, nothing was changed: no backup of <app> was taken'],
     [
       { dryRun: true, skipped: 'x' },
-      '⚠️ Dry run, nothing was changed: no backup of <app> would be taken, one is young enough',
+      '⚠️ Dry run, nothing was changed: no backup of <app> would be taken, because one is young enough',
     ],
     [{ command: 'list' }, '✅ 7 backups of <app>, the newest is 2 seconds old'],
     [{ command: 'list', backups: [], newestAgeSeconds: null }, '⚠️ There is no backup of <app>'],
@@ -65,7 +65,7 @@ describe('verdict of a run that is well', () => {
     [{ command: 'restore', restore: sampleRestore() }, `✅ Restored <${ID}>`],
     [
       { command: 'restore', dryRun: true, restore: sampleRestore() },
-      `⚠️ Dry run, nothing was changed: <${ID}> would be restored in the place of <app>`,
+      `⚠️ Dry run, nothing was changed: <${ID}> would be restored to <app>`,
     ],
   ])('%j', (changes, expected) => {
     expect(told(sampleReport(changes))).toBe(expected);
@@ -75,13 +75,13 @@ describe('verdict of a run that is well', () => {
 describe('verdict of a restore that failed', () => {
   test.each<[RestoreReport['outcome'], string]>([
     ['unchanged', 'the live database is unchanged'],
-    ['rolled-back', 'the live database was rolled back to what it was'],
-    ['rollback-failed', 'THE LIVE DATABASE NEEDS YOU'],
-    ['restored', 'the live database is the restored one'],
-    ['', 'whether the live database was replaced is not known'],
+    ['rolled-back', 'the live database was rolled back to its state before'],
+    ['rollback-failed', 'rollback failed: the live database needs manual repair'],
+    ['restored', 'the live database is the restored one, but a later step did not finish'],
+    ['', 'it is unknown whether the live database was replaced'],
   ])('%s', (outcome, text) => {
     const report = failedReport({ command: 'restore', errorCode: 'E_RESTORE', restore: sampleRestore({ outcome }) });
-    expect(told(report)).toMatch(new RegExp(`^❌ Restore of <app> failed, ${text}.*: E_RESTORE$`));
+    expect(told(report)).toMatch(new RegExp(`^❌ Restore of <app> failed \\(E_RESTORE\\); ${text}$`));
     expect(leftUntouched(report)).toContain(sampleRestore().safetyBackupId);
   });
 });
@@ -105,11 +105,11 @@ describe('verdict of a failure', () => {
     [{ errorCode: '' }, '❌ Backup of <app> failed: E_INTERNAL'],
     [{ dryRun: true }, '❌ Dry run: Backup of <app> failed: E_NOSPACE'],
     [{ backup: sampleBackup(), errorCode: 'E_ROTATE' }, '❌ Backup of <app> was made, but the run failed: E_ROTATE'],
-    [{ command: 'list' }, '❌ List of the backups of <app> failed: E_NOSPACE'],
+    [{ command: 'list' }, '❌ Listing the backups of <app> failed: E_NOSPACE'],
     [{ command: 'prune', errorCode: 'E_POLICY' }, '❌ Retention of <app> failed: E_POLICY'],
-    [{ command: 'delete', backup: sampleBackup() }, '❌ Deletion of a backup of <app> failed: E_NOSPACE'],
-    [{ command: 'pin' }, '❌ Pinning of a backup of <app> failed: E_NOSPACE'],
-    [{ command: 'unpin' }, '❌ Unpinning of a backup of <app> failed: E_NOSPACE'],
+    [{ command: 'delete', backup: sampleBackup() }, '❌ Deleting a backup of <app> failed: E_NOSPACE'],
+    [{ command: 'pin' }, '❌ Pinning a backup of <app> failed: E_NOSPACE'],
+    [{ command: 'unpin' }, '❌ Unpinning a backup of <app> failed: E_NOSPACE'],
   ])('%j', (changes, expected) => {
     expect(told(failedReport(changes))).toBe(expected);
   });

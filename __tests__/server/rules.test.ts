@@ -79,12 +79,12 @@ test('a run that ends without a report has not told what it did, and one that di
     {
       ...{ ...failed, outcome: '', hint: expect.stringContaining('`GET /api/database/health`') },
       message: 'restore ended with 0, without a report: it is not known if the database was replaced',
-      left: expect.stringContaining('Whether the live database was already replaced is not known'),
+      left: expect.stringContaining('It is unknown whether the live database was already replaced'),
     },
     {
       ...{ ...failed, hint: expect.stringContaining('`GET /api/database/backups`') },
       message: 'delete ended with 0, without a report: it is not known if the backup was deleted',
-      left: expect.stringContaining('What had been done before that stays done'),
+      left: expect.stringContaining('What was done before the failure stays done'),
     },
     {
       ...failed,
@@ -93,7 +93,7 @@ test('a run that ends without a report has not told what it did, and one that di
     },
     {
       ...{ ...failed, outcome: 'unchanged', message: expect.stringMatching(/^restore could not be started: .*E2BIG/) },
-      left: 'Nothing was restored, nothing was changed.',
+      left: 'Nothing was restored, and nothing was changed.',
     },
   ]);
   expect(log).toHaveLength(4);
@@ -210,7 +210,7 @@ test('what is said of a workflow is said as who calls can do it, or not at all',
     });
   expect(of('Run `command: unpin` first.', 'see `command: list`')).toMatchObject({
     ...{ hint: 'Run `db-backup unpin` first.', message: 'see `GET /api/database/backups`' },
-    left: 'What had been done before that stays done; `GET /api/database/backups` shows what is there.',
+    left: 'What was done before the failure stays done; `GET /api/database/backups` shows what is there.',
   });
   expect(of('Set `confirm: app.db`.')).not.toHaveProperty('hint');
   const problem = { level: 'error' as const, code: 'E_SHRUNK' as const, message: 'until `command: accept`' };

@@ -114,12 +114,12 @@ describe('recipients of age', () => {
   });
 
   const RULE =
-    'expected the public key of age-keygen (`age1...`) or an SSH public key (`ssh-ed25519 ...`, `ssh-rsa ...`), one a line';
-  const CHECKSUM = 'it is damaged (its checksum is wrong): copy it again, whole';
-  const PLUGIN = `it is of a plugin or a device of its own, which a host has not; ${RULE}`;
+    'expected the public key of age-keygen (`age1...`) or an SSH public key (`ssh-ed25519 ...`, `ssh-rsa ...`), one per line';
+  const CHECKSUM = 'it is damaged (its checksum is wrong): copy all of it again';
+  const PLUGIN = `it belongs to a plugin or a device, which a host does not have; ${RULE}`;
   const TYPE =
-    'it is an SSH key of a type that age can not encrypt to; give one that begins with `ssh-ed25519` or `ssh-rsa`, or one of age-keygen';
-  const SSH_DAMAGED = 'it is damaged: copy the line of the .pub file again, whole';
+    'it is an SSH key of a type that age cannot encrypt to; give one that begins with `ssh-ed25519` or `ssh-rsa`, or one from age-keygen';
+  const SSH_DAMAGED = 'it is damaged: copy the whole line of the .pub file again';
   const last = native.recipient.at(-1) === 'q' ? 'p' : 'q';
   const short = sshLine('ssh-rsa', Buffer.from([1, 0, 1]), Buffer.concat([Buffer.alloc(1), Buffer.alloc(255, 0xff)]));
 
@@ -133,8 +133,8 @@ describe('recipients of age', () => {
     ['a letter that is none of bech32', native.recipient.replace(/.$/, 'b'), CHECKSUM],
     ['a post-quantum key that was cut', pqRecipient.slice(0, -1), CHECKSUM],
     ['the bytes of another kind', ofBytes('age1pq', 32), CHECKSUM],
-    ['two in a line', `${native.recipient} ${other.recipient}`, 'expected one key a line, and nothing behind it'],
-    ['a list', `${native.recipient},${other.recipient}`, 'expected one key a line, and nothing behind it'],
+    ['two in a line', `${native.recipient} ${other.recipient}`, 'expected one key per line, and nothing after it'],
+    ['a list', `${native.recipient},${other.recipient}`, 'expected one key per line, and nothing after it'],
     ['a plugin', ofBytes('age1yubikey', 33), PLUGIN],
     ['a tag', ofBytes('age1tag', 33), PLUGIN],
     ['a post-quantum tag', ofBytes('age1tagpq', 1250), PLUGIN],
@@ -151,15 +151,19 @@ describe('recipients of age', () => {
       sshLine('ssh-ed25519', Buffer.alloc(32), Buffer.alloc(1)),
       'it is damaged: an Ed25519 key has 32 bytes',
     ],
-    ['half an RSA key', sshLine('ssh-rsa', Buffer.from([3])), 'it is damaged: it is no whole RSA key'],
+    ['half an RSA key', sshLine('ssh-rsa', Buffer.from([3])), 'it is damaged: the RSA key is not complete'],
     ['more than RSA', sshLine('ssh-rsa', ...[1, 2, 3].map(() => Buffer.alloc(300, 1))), SSH_DAMAGED],
-    ['RSA of 2040 bits', short, 'age takes RSA keys of at least 2048 bits, and this one is shorter'],
+    ['RSA of 2040 bits', short, 'age takes RSA keys of at least 2048 bits, but this one is shorter'],
     [
       'RSA that is too long',
       sshLine('ssh-rsa', Buffer.from([3]), Buffer.alloc(6200, 1)),
       'it is longer than the 8192 characters that age takes',
     ],
-    ['github', 'github:octocat', 'age fetches no keys of GitHub users; give what https://github.com/USER.keys shows'],
+    [
+      'github',
+      'github:octocat',
+      'age does not fetch the keys of GitHub users; give what https://github.com/USER.keys shows',
+    ],
     ['OpenPGP', pgp.curve, 'it is an OpenPGP key; for these set `encrypt` to gpg'],
     ['options of authorized_keys', `restrict ${ed25519.line}`, RULE],
     ['words', 'hunter2 hunter2', RULE],
@@ -183,7 +187,7 @@ describe('recipients of age', () => {
   test('post-quantum keys are not mixed with others', async () => {
     for (const beside of [native.recipient, ed25519.line]) {
       const told = await problems({ ...AGE, 'encryption-recipients': `${pqRecipient}\n${beside}` });
-      expect(told).toEqual([expect.stringContaining('encryption-recipients: expected either post-quantum keys')]);
+      expect(told).toEqual([expect.stringContaining('encryption-recipients: expected either only post-quantum keys')]);
     }
   });
 });
@@ -225,10 +229,10 @@ describe('recipients of gpg', () => {
 
   const BLOCKS =
     'expected the OpenPGP public keys themselves, each from "-----BEGIN PGP PUBLIC KEY BLOCK-----" to its END line, not an id, an address or a fingerprint; `gpg --armor --export ID` prints one';
-  const DAMAGED = 'it is damaged: what stands between its BEGIN and END lines is not whole; copy it again';
+  const DAMAGED = 'it is damaged: the text between its BEGIN and END lines is not complete; copy it again';
   const SIGNS =
     'a key in it can only sign; give one with a subkey that encrypts (`gpg --quick-add-key FINGERPRINT cv25519 encr`)';
-  const VERSION = 'expected OpenPGP keys of version 4, which every GnuPG takes, and one is of version';
+  const VERSION = 'expected OpenPGP keys of version 4, which every GnuPG takes, but one has version';
   const bytes = bytesOf(pgp.curve);
   /** The first packet begins with its tag and one byte of length. */
   const ofVersion = (version: number) =>
@@ -244,8 +248,8 @@ describe('recipients of gpg', () => {
     ['comments alone', '# none', BLOCKS],
     ['blanks in the place of newlines', pgp.curve.trim().replaceAll('\n', ' '), BLOCKS],
     ['a signature', pgp.signature, BLOCKS],
-    ['a key of age', native.recipient, 'it is a key of age or SSH; for these set `encrypt` to age'],
-    ['a key of SSH', ed25519.line, 'it is a key of age or SSH; for these set `encrypt` to age'],
+    ['a key of age', native.recipient, 'it is an age or SSH key; set `encrypt` to age for it'],
+    ['a key of SSH', ed25519.line, 'it is an age or SSH key; set `encrypt` to age for it'],
     ['no END', pgp.curve.slice(0, 200), 'its END line is missing: the key was cut off'],
     ['a line less', pgp.curve.replace(/\n.*\n=/, '\n='), DAMAGED],
     [
@@ -262,14 +266,14 @@ describe('recipients of gpg', () => {
     ['bytes that are no packet', block(Buffer.alloc(8)), DAMAGED],
     ['version 3', block(ofVersion(3)), `${VERSION} 3`],
     ['version 6', block(ofVersion(6)), `${VERSION} 6`],
-    ['a message', block(Buffer.from([0xcb, 1, 0])), 'it is something else than keys'],
+    ['a message', block(Buffer.from([0xcb, 1, 0])), 'it is not a key'],
     ['a key that only signs', pgp.signOnly, SIGNS],
     ['an RSA key that only signs', pgp.rsaSignOnly, SIGNS],
     ['a key that only signs beside another', `${pgp.curve}${pgp.rsaSignOnly}`, SIGNS],
     [
       'a key without a name',
       pgp.unnamed,
-      'a key in it has no name (user id), without which gpg imports none; export it with one',
+      'a key in it has no name (user id), and gpg does not import it without one; export it with one',
     ],
   ])('%s is refused', async (_, text, rule) => {
     expect(await problems({ ...GPG, 'encryption-recipients': text })).toEqual([`encryption-recipients: ${rule}`]);
@@ -329,8 +333,8 @@ describe('a passphrase', () => {
   test.each<[string, string]>([
     ['elevenchars', 'expected at least 12 characters'],
     ['𝒳'.repeat(11), 'expected at least 12 characters'],
-    ['x'.repeat(256), 'expected at most 255 bytes: where gpg asks, more can not be typed'],
-    ['ü'.repeat(128), 'expected at most 255 bytes: where gpg asks, more can not be typed'],
+    ['x'.repeat(256), 'expected at most 255 bytes: nobody can type more where gpg asks'],
+    ['ü'.repeat(128), 'expected at most 255 bytes: nobody can type more where gpg asks'],
     ['twelve\tcharacters', 'expected no control characters, such as tabs'],
     ['twelve\x1bcharacters', 'expected no control characters, such as tabs'],
     ['twelve characters\nand more', 'expected one line'],
@@ -376,7 +380,7 @@ describe('a passphrase', () => {
 
 describe('what goes with what', () => {
   const ONE_OF =
-    'encryption-passphrase: expected either it or encryption-recipients: with both, each of the two would open the backup';
+    'encryption-passphrase: expected either it or encryption-recipients: with both, each of them would open the backup';
 
   test.each<[Given, string[]]>([
     [
@@ -390,7 +394,7 @@ describe('what goes with what', () => {
     [
       { ...AGE, 'encryption-recipients': native.recipient, 'encryption-passphrase': PASSPHRASE },
       [
-        'encryption-passphrase: expected nothing with encrypt age, which asks for one at a terminal alone; set `encrypt` to gpg',
+        'encryption-passphrase: expected nothing with encrypt age, which only asks for a passphrase at a terminal; set `encrypt` to gpg',
       ],
     ],
     [
@@ -440,7 +444,7 @@ describe('what goes with what', () => {
       const told = await problems(given);
       expect(told).toEqual([expect.stringContaining(`decryption-key: ${rule}`)]);
       expect(told[0]).toMatch(
-        /nothing could open the new backup: .* of one of encryption-recipients; or set `verify` to content$/,
+        /nothing else can open the new backup: .* of one of encryption-recipients. Or set `verify` to content$/,
       );
     });
 
@@ -548,9 +552,9 @@ describe('what opens backups', () => {
   const KINDS =
     'lines of an age-keygen file (`AGE-SECRET-KEY-1...`), one SSH private key, or armored OpenPGP secret keys';
   const LINES = 'expected the lines of an age-keygen file (`AGE-SECRET-KEY-1...`)';
-  const CHECKSUM = 'it is damaged (its checksum is wrong): copy it again, whole';
+  const CHECKSUM = 'it is damaged (its checksum is wrong): copy all of it again';
   const ENCRYPTED =
-    "it is encrypted, and age can not ask for its passphrase: `ssh-keygen -p -N '' -f COPY` takes it off a copy";
+    "it is encrypted, and age cannot ask for its passphrase: `ssh-keygen -p -N '' -f COPY` takes it off a copy";
   const last = native.identity.at(-1) === 'Q' ? 'P' : 'Q';
   const rsaPem = (cipher?: string) =>
     generateKeyPairSync('rsa', {
@@ -572,7 +576,7 @@ describe('what opens backups', () => {
     [
       'a plugin',
       ofBytes('AGE-PLUGIN-YUBIKEY-', 9).toUpperCase(),
-      `line 1: it is the key of a plugin, a program that would be started with it; ${LINES}`,
+      `line 1: it is the key of a plugin, which would start a program; ${LINES}`,
     ],
     [
       'a recipient',
@@ -582,7 +586,7 @@ describe('what opens backups', () => {
     [
       'a file that is encrypted',
       '-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n-----END AGE ENCRYPTED FILE-----',
-      'it is encrypted, and age can not ask for its passphrase; give what `age -d FILE` makes of it',
+      'it is encrypted, and age cannot ask for its passphrase; give what `age -d FILE` prints',
     ],
     ['age and SSH', `${native.identity}\n${ed25519.key}`, `expected keys of one kind: ${KINDS}`],
     ['age and gpg', `${native.identity}\n${pgp.secret}`, `expected keys of one kind: ${KINDS}`],
@@ -591,7 +595,7 @@ describe('what opens backups', () => {
     ['an encrypted key of SSH with \\n', makeKey('a').replaceAll('\n', '\\n'), ENCRYPTED],
     ['an encrypted key in PKCS#8', rsaPem('aes-256-cbc'), ENCRYPTED],
     ['an encrypted key in PEM', sshKey('-t', 'rsa', '-b', '2048', '-m', 'PEM', '-N', 'abcde').key, ENCRYPTED],
-    ['ecdsa', ecdsa.key, 'age opens nothing with an SSH key of this type; it takes Ed25519 and RSA'],
+    ['ecdsa', ecdsa.key, 'age cannot decrypt with an SSH key of this type; it takes Ed25519 and RSA'],
     ['half a key of SSH', ed25519.key.slice(0, 150), 'its END line is missing: copy the whole file'],
     ['a public key of SSH', ed25519.line, 'it is a public key; the private one is in the file without .pub'],
     [
@@ -608,7 +612,7 @@ describe('what opens backups', () => {
     [
       'a damaged key of gpg',
       pgp.secret.replace(/\n.*\n=/, '\n='),
-      'it is damaged: what stands between its BEGIN and END lines is not whole; copy it again',
+      'it is damaged: the text between its BEGIN and END lines is not complete; copy it again',
     ],
     [
       'a message of gpg',
@@ -673,7 +677,7 @@ describe('secrets', () => {
   });
 
   const GIVEN =
-    'encryption-recipients: it holds a secret key, and here are the public ones; who can read the workflow or its log may have the secret one by now: make a new pair';
+    'encryption-recipients: it contains a secret key, but public keys belong here; whoever can read the workflow or its log may have the secret key by now: make a new pair';
 
   test.each<[string, string]>([
     ['a file of age-keygen', native.file],
@@ -718,6 +722,6 @@ describe('secrets', () => {
   test('a key of age in another input is not shown', async () => {
     const { error } = await reading({ ...LOCAL, name: native.identity, 'run-as': native.identity });
     expect(error?.message).not.toContain(native.identity.slice(20));
-    expect(error?.message).toContain('name: it is malformed, and not shown here because a secret is in it');
+    expect(error?.message).toContain('name: it is malformed; it is not shown here because it contains a secret');
   });
 });

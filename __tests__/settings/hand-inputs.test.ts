@@ -71,7 +71,7 @@ test('what is wrong with it is told at once', async () => {
     await expect(refusal).rejects.toMatchObject({
       code: 'E_INPUT',
       message: expect.stringMatching(
-        /^backup: expected latest, the id of a backup, before-deploy:<commit>, s3:\/\/<bucket>\/<key>, got .*\ntable: required.*\nformat: expected sql with a PostgreSQL database\noutput: expected a file that is not there yet/m,
+        /^backup: expected latest, the id of a backup, before-deploy:<commit>, s3:\/\/<bucket>\/<key>, got .*\ntable: required.*\nformat: expected sql with a PostgreSQL database\noutput: expected a file that does not exist yet/m,
       ),
     });
   } finally {
@@ -84,7 +84,7 @@ test.each(HAND_COMMANDS)('%s is refused to whoever is not at a command line', as
   expect((await read(given, { table: 't' })).warnings).toEqual([]);
   await expect(read(given, null)).rejects.toMatchObject({
     code: 'E_INPUT',
-    message: `command: ${command} is a command of the command line alone: \`db-backup ${command}\`, not of a job`,
+    message: `command: ${command} is only a command of the command line, \`db-backup ${command}\`, not of a job`,
   });
 });
 

@@ -40,7 +40,7 @@ describe('parseHostPath', () => {
     ['/srv/../etc', DOTS],
     ['~/..', DOTS],
     ['a/..', DOTS],
-    ['~root/x', 'expected a path without "~user": write it absolute, or "~/" for your own home'],
+    ['~root/x', 'expected a path without "~user": write an absolute path, or "~/" for your own home'],
     ['a\nb', CONTROL],
     ['a\rb', CONTROL],
     ['a\0b', CONTROL],

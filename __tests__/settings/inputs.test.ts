@@ -425,15 +425,15 @@ describe('warnings', () => {
 });
 
 const HOST =
-  'expected a host name or IP address alone: the user goes into username, the port into port, IPv6 has no brackets';
+  'expected only a host name or IP address: the user goes into username, the port into port, and IPv6 has no brackets';
 const USER = 'expected a user name without blanks that does not start with "-"';
 const JUMP = 'expected [user@]host[:port], such as jump@bastion.example.com:2222 or [2001:db8::1]:22';
 const PRINT_RULE =
-  'expected "SHA256:" and 43 characters of base64, one a line, alone or in the whole line that `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host; before it may stand the host that it is of, as in known_hosts: `db.example.com SHA256:...`, or `[db.example.com]:2222 SHA256:...`';
+  'expected "SHA256:" and 43 characters of base64, one per line, alone or in the whole line that `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host; you may put the host before it, as in known_hosts: `db.example.com SHA256:...`, or `[db.example.com]:2222 SHA256:...`';
 const MD5_RULE =
   'expected "SHA256:" and 43 characters of base64, not an MD5 fingerprint, which can be forged; `ssh-keygen -E sha256 -lf /etc/ssh/ssh_host_ed25519_key.pub` prints the other on the host';
 const MD5 = '16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48';
-const UMASK = 'expected 077 or 027, in quotes, since YAML takes 077 for the number 77';
+const UMASK = 'expected 077 or 027, in quotes, because YAML reads 077 as the number 77';
 const TIMER = 'expected a duration from 1s to 24d';
 const DURATION = 'expected a duration such as 90s, 30m, 26h or 7d';
 const NAME = 'expected 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit';
@@ -589,18 +589,18 @@ describe('one problem', () => {
     [{ ...LOCAL, command: 'verify', verify: 'none' }, 'verify: expected one of checksum, content, restore, got "none"'],
     ...['.shell id', 'SELECT 1\n \\! id'].map((assert): [Given, string] => [
       { ...LOCAL, verify: 'restore', assert },
-      `assert: expected SQL, one statement a line, that returns a true first value, got ${JSON.stringify(assert)}`,
+      `assert: expected SQL, one statement per line, whose first value is true, got ${JSON.stringify(assert)}`,
     ]),
     [{ ...LOCAL, command: 'delete', backup: `../${ID}` }, `backup: ${ID_RULE}, got "../${ID}"`],
     [{ ...LOCAL, command: 'delete' }, `backup: ${ID_RULE.replace('expected', 'required with command delete:')}`],
-    [{ ...LOCAL, database: '/srv/…/.db' }, 'name: required, because none can be made from the name in database'],
+    [{ ...LOCAL, database: '/srv/…/.db' }, 'name: required, because no name can be derived from database'],
     [
       { ...SSH, 'jump-host': 'b', 'jump-key': 'rubbish' },
       'jump-key: it is not a private key: it has no "-----BEGIN ... PRIVATE KEY-----" line',
     ],
     [
       { ...SSH, 'jump-host': 'b:2222', fingerprint: `b ${PRINT}\n${PRINT}` },
-      `fingerprint: with jump-host each line begins with the host that it is of, since the jump host could show a key of its own as that of the host behind it: \`db.example.com SHA256:...\` and \`[b]:2222 SHA256:...\`; this one does not: ${PRINT}`,
+      `fingerprint: with jump-host, begin each line with its host, because the jump host could show its own key as the key of the host behind it: \`db.example.com SHA256:...\` and \`[b]:2222 SHA256:...\`; this one does not: ${PRINT}`,
     ],
     [
       { ...SSH, host: '' },

@@ -55,7 +55,7 @@ describe('the password', () => {
   test('twice and different is refused without being shown', async () => {
     const given = { ...POSTGRES, database: 'postgres://app:hunter2@db/shop', 'database-password': 'hunter3' };
     expect(await problems(given)).toEqual([
-      'database-password: expected nothing, or the password that is in database: they differ',
+      'database-password: expected nothing, or the same password as in database: they differ',
     ]);
   });
 });
@@ -81,7 +81,7 @@ describe('restore-to', () => {
 
   test('is not the live database, with whatever password', async () => {
     const live =
-      'restore-to: expected another database than the live one, for example the database postgres of that server';
+      'restore-to: expected a database other than the live one, for example the database postgres of that server';
     const same = ['app@db.internal', 'app:hunter2@db.internal', 'ci@DB.internal:5432', 'db.internal'];
     for (const authority of same) {
       expect(await problems({ ...RESTORE, 'restore-to': `postgresql://${authority}/shop?sslmode=require` })).toEqual([
@@ -113,14 +113,14 @@ describe('restore-to', () => {
 
   test('is no path', async () => {
     const told = await problems({ ...RESTORE, 'restore-to': '/srv/app.db' });
-    expect(told.join()).toMatch(/^restore-to: expected a postgresql:\/\/ URL, as database is one/);
+    expect(told.join()).toMatch(/^restore-to: expected a postgresql:\/\/ URL, because database is one/);
   });
 
   test('has no effect with a SQLite database', async () => {
     const { settings, warnings } = await accepted({ ...SQLITE, verify: 'restore', 'restore-to': 'postgresql://a@b/c' });
     expect(settings.restoreTo).toBeNull();
     expect(warnings).toEqual([
-      'restore-to: it has no effect with a SQLite database, of which a temporary file is made',
+      'restore-to: it has no effect with a SQLite database, which is restored into a temporary file',
     ]);
   });
 });
@@ -146,18 +146,14 @@ describe('what is refused', () => {
     [
       'exclude-table',
       'a\n"b',
-      'a double quote is not closed; one inside a quoted name is written twice, got "a\\n\\"b"',
+      'a double quote is not closed; write a double quote inside a quoted name twice, got "a\\n\\"b"',
     ],
     [
       'exclude-table-data',
       'a.b.c',
-      'expected table or schema.table; a name with a dot in it stands in double quotes, got "a.b.c"',
+      'expected table or schema.table; put a name with a dot in it in double quotes, got "a.b.c"',
     ],
-    [
-      'schema',
-      'a.b',
-      'expected the name of a schema alone; a name with a dot in it stands in double quotes, got "a.b"',
-    ],
+    ['schema', 'a.b', 'expected the name of a schema alone; put a name with a dot in it in double quotes, got "a.b"'],
     ['database-password', 'a\nb', 'expected one line'],
   ];
   test.each(rules)('%s: %j', async (name, value, rule) => {
@@ -199,7 +195,7 @@ describe('what has no effect is a warning', () => {
   test('a pooler is named', async () => {
     const { warnings } = await accepted({ ...POSTGRES, database: 'postgresql://app@db/shop?pgbouncer=true' });
     expect(warnings).toEqual([
-      'database: it leads to PgBouncer, which may end a dump in its middle; better name the server itself, with its own port',
+      'database: it leads to PgBouncer, which may end a dump halfway; name the server itself instead, with its own port',
     ]);
   });
 });

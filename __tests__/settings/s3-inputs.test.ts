@@ -54,9 +54,9 @@ test('plain HTTP is for loopback', async () => {
   }
 });
 
-const ENDPOINT = 'expected an https:// URL such as https://s3.example.com, or http:// to loopback alone';
+const ENDPOINT = 'expected an https:// URL such as https://s3.example.com, or http:// for loopback only';
 const BUCKET =
-  'expected the name of a bucket alone, 3 to 63 lower-case letters, digits, "." or "-"; what follows it goes into s3-prefix';
+  'expected only the name of a bucket, 3 to 63 lower-case letters, digits, "." or "-"; the rest goes into s3-prefix';
 const LOCK = 'expected a duration in days such as 30d, or with its mode: governance 30d, compliance 30d';
 
 test.each<[InputName, string, string]>([
@@ -105,7 +105,7 @@ test.each<[Given, InputName]>([
 
 test('a bucket that is not set does not turn the copy off without a word', async () => {
   const { error } = await reading({ ...LOCAL, 's3-region': 'eu-central-1' });
-  expect(error?.message).toMatch(/^s3-bucket: required, since s3-region is given; .* is probably not set/);
+  expect(error?.message).toMatch(/^s3-bucket: required, because s3-region is given; .* is probably not set/);
   expect(error?.hint).toContain('its secret or variable is not set');
 });
 
@@ -154,7 +154,7 @@ describe('s3-keep', () => {
 
   test('alone wants a bucket', async () => {
     expect(await problems({ ...LOCAL, 's3-keep': '3' })).toEqual([
-      expect.stringMatching(/^s3-bucket: required, since s3-keep is given/),
+      expect.stringMatching(/^s3-bucket: required, because s3-keep is given/),
     ]);
   });
 });

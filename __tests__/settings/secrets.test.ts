@@ -136,7 +136,7 @@ describe('no secret is in any error or warning', () => {
     const { error } = await reading({ ...SSH, key: makeKey(), host: key, name: key.replaceAll('\n', ' ') });
     for (const line of bodyOf(key)) expect(error?.message).not.toContain(line);
     expect(error?.message).toBe(
-      'host: expected one line\nname: it is malformed, and not shown here because a secret is in it',
+      'host: expected one line\nname: it is malformed; it is not shown here because it contains a secret',
     );
   });
 

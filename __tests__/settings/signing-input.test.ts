@@ -25,9 +25,9 @@ test.each(COMMANDS)('command %s takes it', async (command) => {
 
 describe('is refused, and never shown', () => {
   test.each([
-    ['of fifteen sign', 'expected at least 16 characters in each line, such as `openssl rand -base64 32` makes'],
-    [`${FIRST}\nshort`, 'expected at least 16 characters in each line, such as `openssl rand -base64 32` makes'],
-    [`${FIRST}\n${SECOND}\n ${FIRST}`, 'expected no line twice'],
+    ['of fifteen sign', 'expected at least 16 characters in each line, for example from `openssl rand -base64 32`'],
+    [`${FIRST}\nshort`, 'expected at least 16 characters in each line, for example from `openssl rand -base64 32`'],
+    [`${FIRST}\n${SECOND}\n ${FIRST}`, 'expected each line only once'],
   ])('%j', async (key, rule) => {
     expect(await problems({ ...LOCAL, command: 'pin', 'signing-key': key })).toEqual([`signing-key: ${rule}`]);
   });

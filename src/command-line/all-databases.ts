@@ -38,8 +38,8 @@ export function eachOf(target: Target, databases: readonly Buffer[]): Target[] {
   if (databases.length === 0) {
     const none = new BackupError(
       'E_SOURCE_MISSING',
-      `the server of ${target.name} has no database that is no template, takes connections, and holds anything`,
-      'Look whether `database` names the right server.',
+      `the server of ${target.name} has no database to back up: none that accepts connections, holds anything, and is not a template`,
+      'Check that `database` names the right server.',
     );
     return [{ ...asking(target), refused: none }];
   }
@@ -49,8 +49,8 @@ export function eachOf(target: Target, databases: readonly Buffer[]): Target[] {
     if (!isUtf8(bytes)) {
       const unnamed = new BackupError(
         'E_INPUT',
-        `a database on the server of ${target.name} has a name that is no text in UTF-8; in hex it is ${database}`,
-        'It can not be named here. Rename it: ALTER DATABASE ... RENAME TO.',
+        `a database on the server of ${target.name} has a name that is not valid UTF-8; in hex it is ${database}`,
+        'Rename it, because it cannot be named here: ALTER DATABASE ... RENAME TO.',
       );
       return { ...named(asking(target), name), refused: unnamed };
     }
@@ -76,7 +76,7 @@ export function refuseTwins(targets: readonly Target[], configured: readonly str
       ...target,
       refused: new BackupError(
         'E_INPUT',
-        `another database would be called ${quoteOutside(name, 100)} as well, and nobody could tell their backups apart`,
+        `another database would also be called ${quoteOutside(name, 100)}, and their backups could not be told apart`,
         'Rename one of them on its server, or in the configuration.',
       ),
     };

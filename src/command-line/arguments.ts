@@ -29,13 +29,13 @@ export interface Asked {
 const ABOUT: Record<CommandName, [about: string, behind?: readonly [name: string, input: InputName][]]> = {
   backup: ['take a verified backup, then rotate'],
   restore: [
-    'put a backup back, with a safety backup first and a way back; without [backup], at a terminal, one is chosen',
+    'restore a backup, with a safety backup first so that you can undo it; without [backup], a terminal asks for one',
     [['[backup]', 'backup']],
   ],
-  verify: ['prove an existing backup, up to restoring it into a throw-away database', [['[backup]', 'backup']]],
+  verify: ['verify an existing backup, up to restoring it into a throw-away database', [['[backup]', 'backup']]],
   list: ['show the backups'],
   health: ['say what is wrong with the backups and the database, changing nothing'],
-  doctor: ['look whether all is there that backups need, with the fix for each'],
+  doctor: ['check everything that backups need, and show the fix for what is missing'],
   accept: ['say that a suspect backup is right', [['<backup>', 'backup']]],
   prune: ['apply `keep` without a new backup'],
   delete: ['delete one backup', [['<backup>', 'backup']]],
@@ -66,7 +66,7 @@ export function program(
   done: (status: number) => void,
 ): Command {
   const root = new Command('db-backup')
-    .description('Back up a live database, prove the backup, rotate, and restore safely')
+    .description('Back up a live database, verify the backup, rotate, and restore safely')
     .version(packageJson.version)
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/(unknown option '--[^'=]*)=[^\n]*'/, "$1'")) })
@@ -118,12 +118,12 @@ function common(command: Command): void {
     .option('--config <file>', 'the configuration; default: db-backup.yml here, then /etc/db-backup/db-backup.yml')
     .option(
       '--target <name>',
-      'of the databases in the configuration this one alone; may be given several times',
+      'only this one of the databases in the configuration; can be given several times',
       collect,
     )
-    .option('--json', 'print the report as JSON, a line for each database')
-    .option('--quiet', 'print warnings and errors alone')
-    .option('--scheduled', 'a schedule starts this, and nobody waits for it: the backup says so');
+    .option('--json', 'print the report as JSON, one line for each database')
+    .option('--quiet', 'print only warnings and errors')
+    .option('--scheduled', 'started by a schedule, with nobody waiting: the backup records that');
 }
 
 export const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
@@ -158,7 +158,7 @@ export function inputsOf(options: Record<string, unknown>): Inputs {
       inputs.set(
         input,
         wrongly(
-          `a secret is no option, since every user of the machine can see the arguments: set ${variableOf(input)}, or ${variableOf(input)}_FILE to a file that holds it, or say in the configuration where it is`,
+          `a secret cannot be an option, because every user of the machine can see the arguments: set ${variableOf(input)}, or ${variableOf(input)}_FILE to a file that holds it, or say in the configuration where to find it`,
         ),
       );
     } else inputs.set(input, value === true ? literally('true') : fromOption(input, value as string[]));
@@ -184,14 +184,14 @@ const WITH_PASSWORD = /^[a-z][a-z0-9+.-]*:\/\/[^/?#@]*:[^/?#@]+@|[?&]password=[^
 
 function secretsHelp(command: CommandName): string {
   const secrets = INPUT_NAMES.filter((name) => declared[name].secret && isUsedBy(name, command));
-  return `\nSecrets are no options. They come from these variables, from the file that the same with _FILE names, or from the configuration:\n${secrets.map((name) => `  ${variableOf(name)}\n`).join('')}`;
+  return `\nSecrets cannot be options. They come from these variables, from the file that the same name with _FILE names, or from the configuration:\n${secrets.map((name) => `  ${variableOf(name)}\n`).join('')}`;
 }
 
 /** What goes for every command. */
 export const NOTES: readonly string[] = [
-  'Every input can also be a variable, such as DB_BACKUP_DATABASE, or stand in the configuration, db-backup.yml. An option counts before a variable, a variable before the configuration. Secrets are no options: they come from variables, from the file that DB_BACKUP_KEY_FILE or the like names, or from where the configuration says that they are.',
-  'The log goes to stderr; what a command was asked for, such as a list or the report with --json, goes to stdout.',
-  'Exit status: 0 done, 1 failed, 2 wrong input, 3 suspect or unhealthy, 130 cancelled. Of several databases the worst counts.',
+  'Every input can also be a variable, such as DB_BACKUP_DATABASE, or be in the configuration, db-backup.yml. An option overrides a variable, and a variable overrides the configuration. Secrets cannot be options: they come from variables, from the file that DB_BACKUP_KEY_FILE or a similar variable names, or from where the configuration says.',
+  'The log goes to stderr; the result of a command, such as a list, or the report with --json, goes to stdout.',
+  'Exit status: 0 done, 1 failed, 2 wrong input, 3 suspect or unhealthy, 130 cancelled. With several databases the worst one counts.',
 ];
 
 /** Parses the arguments and does what they ask for. The exit status. */

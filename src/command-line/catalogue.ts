@@ -39,9 +39,9 @@ function cellsOf(
 /** What a person should know before choosing it. */
 function specialIn({ state, detail, partial, pinned, encryption, reason }: BackupFacts): string[] {
   return [
-    ...(state === 'ok' ? [] : [`${state}: ${detail ?? 'it counts for nothing'}`]),
+    ...(state === 'ok' ? [] : [`${state}: ${detail ?? 'it does not count'}`]),
     ...(partial === undefined ? [] : [`partial: ${partial}`]),
-    ...(reason === 'safety' ? ['what was there before a restore'] : []),
+    ...(reason === 'safety' ? ['the state before a restore'] : []),
     ...(pinned === null ? [] : [`pinned: ${pinned}`]),
     ...(encryption === undefined ? [] : [showEncrypted(encryption, (recipient) => oneLine(recipient, 80))]),
   ].map((text) => oneLine(text, MOST_CHARACTERS));

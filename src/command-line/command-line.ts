@@ -38,10 +38,7 @@ export async function commandLine(argv: readonly string[]): Promise<void> {
   await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
   if (lost !== null) {
     const { message } = lost as Error;
-    status = worstOf(
-      status,
-      told(new BackupError('E_PERM', `what was asked for could not be written to stdout: ${message}`)),
-    );
+    status = worstOf(status, told(new BackupError('E_PERM', `the result could not be written to stdout: ${message}`)));
   }
   process.exitCode = status;
 }

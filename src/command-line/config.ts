@@ -62,14 +62,13 @@ export async function readConfig(given: string | null, env: NodeJS.ProcessEnv): 
     const { file, close } = openFile(full);
     try {
       const stranger = writableByOthers(file);
-      if (stranger !== null)
-        return failed(`${full}: ${stranger}: whoever can change it decides what is run, and where`);
+      if (stranger !== null) return failed(`${full}: ${stranger}: whoever can change it decides what runs, and where`);
       text = readFileSync(file, 'utf8');
     } finally {
       close();
     }
   } catch (error) {
-    return failed(`${path}: it can not be read: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`);
+    return failed(`${path}: it cannot be read: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`);
   }
   const yaml = await import('yaml');
   const lines = new yaml.LineCounter();
@@ -144,7 +143,7 @@ class Reader {
         }
         const all = this.inputs(inputs, own, true);
         if (all && own.inputs.has('name'))
-          this.fault(name.node, 'name: with `all: true` each database has a name of its own');
+          this.fault(name.node, 'name: with `all: true`, each database gets its own name');
         const kept = defaults.elsewhere.filter(({ input }) => !own.inputs.has(input));
         targets.push({
           name: name.text,
@@ -155,7 +154,7 @@ class Reader {
       }
     }
     if (targets.length === 0 && this.around.wrong.length === 0)
-      this.fault(root, 'there is no database under `databases:`');
+      this.fault(root, 'there are no databases under `databases:`');
     return targets;
   }
 
@@ -192,7 +191,7 @@ class Reader {
     if (declared[name].secret) {
       this.fault(
         node,
-        `${name}: a secret does not stand in the configuration: write where it is, ${name}: { file: /etc/db-backup/${name} }, or { env: VARIABLE }, { credential: NAME }, { command: LINE }`,
+        `${name}: the configuration must not contain a secret: write where to find it, ${name}: { file: /etc/db-backup/${name} }, or { env: VARIABLE }, { credential: NAME }, { command: LINE }`,
       );
       return null;
     }
@@ -274,7 +273,7 @@ function scalarText(node: Scalar): string {
 /** Of those that systemd hands to a service (`LoadCredential=`). */
 function inCredentials(name: string, env: NodeJS.ProcessEnv): string {
   const folder = env.CREDENTIALS_DIRECTORY;
-  if (!folder) throw new Error(`there are no credentials of systemd here, of which ${name} would be one`);
+  if (!folder) throw new Error(`there are no systemd credentials here, so there is no ${name}`);
   if (!/^[A-Za-z0-9._-]+$/.test(name) || name.startsWith('.')) throw new Error('expected the name of a credential');
   return inFile(join(folder, name))();
 }

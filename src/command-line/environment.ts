@@ -40,7 +40,7 @@ export function unknownIn(env: NodeJS.ProcessEnv): string[] {
   const known = new Set(INPUT_NAMES.map(variableOf).flatMap((name) => [name, `${name}_FILE`]));
   return Object.keys(env)
     .filter((name) => name.startsWith('DB_BACKUP_') && !known.has(name) && !BESIDES.includes(name))
-    .map((name) => `${name}: there is no such variable: correct its name, or take it away`);
+    .map((name) => `${name}: there is no such variable: correct its name, or remove it`);
 }
 
 const BESIDES: readonly string[] = [
@@ -54,7 +54,7 @@ const BESIDES: readonly string[] = [
 export function unusedOf(env: NodeJS.ProcessEnv): string[] {
   if (!env.NOTIFICATION_EMAIL || env[variableOf('notify-urls')]) return [];
   return [
-    `NOTIFICATION_EMAIL has no effect by itself, since mail needs a server: set ${variableOf('notify-urls')} to smtps://USER:PASSWORD@SERVER/?from=ADDRESS&to=ADDRESS`,
+    `NOTIFICATION_EMAIL has no effect on its own, because mail needs a server: set ${variableOf('notify-urls')} to smtps://USER:PASSWORD@SERVER/?from=ADDRESS&to=ADDRESS`,
   ];
 }
 
@@ -94,7 +94,7 @@ function oldKeep(env: NodeJS.ProcessEnv): Given | null {
   for (const [variable, rule] of Object.entries(OLD_KEEP)) {
     const text = env[variable]?.trim() ?? '';
     if (text === '' || rule in rules) continue;
-    if (!/^[1-9]\d{0,4}$/.test(text)) return wrongly(`expected a number from 1 in ${variable}`);
+    if (!/^[1-9]\d{0,4}$/.test(text)) return wrongly(`expected a number of 1 or more in ${variable}`);
     rules[rule] = rule === 'within' ? `${text}d` : text;
   }
   const text = Object.entries(rules)

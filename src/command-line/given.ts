@@ -16,7 +16,7 @@ export function openFile(path: string): { file: number; close(): void } {
   const stats = fstatSync(file);
   if (stats.isFile() && stats.size <= MOST_BYTES) return { file, close: () => closeSync(file) };
   closeSync(file);
-  throw new Error(stats.isFile() ? `it has more than ${MOST_BYTES} bytes` : 'it is no file');
+  throw new Error(stats.isFile() ? `it has more than ${MOST_BYTES} bytes` : 'it is not a file');
 }
 
 /** What a file holds. */
@@ -29,7 +29,7 @@ export const inFile =
       text = readFileSync(file, 'utf8');
       close();
     } catch (error) {
-      throw new Error(`${path} can not be read: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`);
+      throw new Error(`${path} cannot be read: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`);
     }
     return orEmpty(text, path);
   };

@@ -51,13 +51,13 @@ export async function restoreByHand(by: ByHand): Promise<number> {
 
 /** One of several, by its number or name. Throws Left. */
 export async function chooseDatabase(conversation: Conversation, names: readonly string[]): Promise<string> {
-  conversation.say(`Of which database?\n\n${names.map((name, at) => `  ${at + 1}  ${name}`).join('\n')}\n`);
+  conversation.say(`Which database?\n\n${names.map((name, at) => `  ${at + 1}  ${name}`).join('\n')}\n`);
   for (;;) {
     const answer = await conversation.ask('A number or a name; q ends: ');
     if (answer === 'q') throw new Left();
     const chosen = names.includes(answer) ? answer : numbered(answer, names);
     if (chosen !== null) return chosen;
-    conversation.say(answer === '' ? 'There is none that is meant by itself.' : `There is no ${shown(answer)}.`);
+    conversation.say(answer === '' ? 'Please choose one.' : `There is no ${shown(answer)}.`);
   }
 }
 
@@ -68,12 +68,12 @@ async function choose(
 ): Promise<string | null> {
   if (backups.length === 0) {
     conversation.say(
-      `There is no backup of ${name} in ${directory}. One that is in a store is restored by its id, or by its place: db-backup restore s3://...`,
+      `There is no backup of ${name} in ${directory}. To restore one from a store, give its id or its location: db-backup restore s3://...`,
     );
     return null;
   }
   const newest = backups.findIndex(({ id }) => id === latest);
-  conversation.say(`\nBackups of ${name} in ${directory}, the newest first:\n`);
+  conversation.say(`\nBackups of ${name} in ${directory}, newest first:\n`);
   let shownTo = page(conversation, backups, 0, now());
   for (;;) {
     const hasMore = shownTo < backups.length;
@@ -91,7 +91,7 @@ async function choose(
     const chosen =
       answer === '' ? backups[newest] : (backups.find(({ id }) => id === answer) ?? numbered(answer, backups));
     if (chosen) return chosen.id;
-    conversation.say(answer === '' ? 'None is good: name one.' : `There is no ${shown(answer)} here.`);
+    conversation.say(answer === '' ? 'None is good, so choose one.' : `There is no ${shown(answer)} here.`);
   }
 }
 

@@ -29,10 +29,10 @@ export function choose(
 ): { targets: readonly Target[]; wrong: string[] } {
   const wrong = [...(config?.wrong ?? [])];
   if (asked.command === 'extract' && asked.json && !asked.options.has('output'))
-    wrong.push('--json: with extract it takes --output, for the rows go to stdout');
+    wrong.push('--json: with extract it needs --output, because the rows go to stdout');
   if (config === null) {
     if (asked.targets.length > 0)
-      wrong.push('--target: there is no configuration, of whose databases it would be one; --config says where it is');
+      wrong.push('--target: there is no configuration to choose a database from; name it with --config');
     return { targets: [ALONE], wrong };
   }
   const names = config.targets.map(({ name, all }) => (all ? `${name}-DATABASE` : name)).join(', ');
@@ -49,7 +49,7 @@ export function choose(
   const isServer = servers.some((target) => isWhole(asked, target));
   const several = targets.length > 1 || isServer || asked.targets.length > 1;
   if (several && ONE.includes(asked.command)) {
-    wrong.push(`--target: ${asked.command} is about one database: say which of ${names}`);
+    wrong.push(`--target: ${asked.command} takes one database: choose one of ${names}`);
   }
   const own = targets.length > 1 ? OWN : isServer ? OF_ONE_SERVER : servers.length > 0 ? OF_SERVER : [];
   wrong.push(...givenForAll(own, targets, asked, variables));
@@ -63,8 +63,8 @@ function givenForAll(own: readonly InputName[], targets: readonly Target[], aske
     const variable = `the variable ${variableOf(name)}${name === 'database' ? ' or DATABASE_URL' : ''}`;
     const where = asked.inputs.has(name) ? `--${name}` : variables.has(name) && name !== 'restore-to' ? variable : null;
     if (where === null) return [];
-    const each = `it would be that of each of ${targets.map((one) => one.name).join(', ')}; choose one by --target, or take it away`;
-    const said = own === OF_SERVER ? '--target says which it is; take it away' : each;
+    const each = `it would apply to each of ${targets.map((one) => one.name).join(', ')}; choose one with --target, or remove it`;
+    const said = own === OF_SERVER ? '--target already chooses one; remove it' : each;
     return [`${name}: ${where} gives it, and ${said}`];
   });
 }
@@ -102,7 +102,7 @@ export async function expanded(
       found.push(...wanted);
       const gone = wanted.filter((one) => !ones.some(({ name }) => name === one.name)).map(({ name }) => name);
       const names = ones.map(({ name }) => name).join(', ');
-      for (const name of gone) warn(`${name}: no database of ${target.name} is called so now; there are ${names}`);
+      for (const name of gone) warn(`${name}: ${target.name} has no database of that name now; it has ${names}`);
     } catch (error) {
       // the backups of a server that is down can be listed, and put back elsewhere
       found.push(...(isAll ? [{ ...asking(target), refused: describe(error) }] : onlyAsked(asked, target, [])));

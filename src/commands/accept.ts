@@ -52,6 +52,6 @@ function notAcceptable({ id, state, detail }: Backup): BackupError {
   return new BackupError(
     'E_POLICY',
     `${id} is not suspect but ${state}: ${quoteOutside(detail ?? state, 300)}`,
-    `To accept it would not make it a good one${state === 'unverified' ? '; `command: verify` may' : ''}.`,
+    `Accepting it would not make it good${state === 'unverified' ? '; `command: verify` may' : ''}.`,
   );
 }

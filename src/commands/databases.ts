@@ -8,7 +8,7 @@ export async function databases(run: Run): Promise<Buffer[]> {
   const { server, title } = engineOf(settings.database);
   if (server === undefined) throw new Error(`${title} has no servers, and was asked for all databases of one`);
   return connected(run, async (connection) => {
-    const facts = await log.group(`Look for the databases of ${settings.database.given}`, () =>
+    const facts = await log.group(`Find the databases of ${settings.database.given}`, () =>
       connection.send(server.request(settings.database, settings)),
     );
     return server.names(facts);

@@ -17,9 +17,9 @@ export async function doctor(run: Run): Promise<void> {
   const { report, log } = run;
   await connected(run, async (connection) => {
     const checks = new Checks(run, connection);
-    const host = await log.group('Look at the host', () => lookAtHost(checks));
-    const database = await log.group(`Look at ${run.settings.database.given}`, () => lookAtDatabase(checks));
-    await log.group('Look at what a restore needs', async () => {
+    const host = await log.group('Check the host', () => lookAtHost(checks));
+    const database = await log.group(`Check ${run.settings.database.given}`, () => lookAtDatabase(checks));
+    await log.group('Check what a restore needs', async () => {
       await lookAtRestore(checks, host);
     });
     const sudo = await lookAtCommands(checks, host);

@@ -26,7 +26,7 @@ export async function extract(run: Run): Promise<void> {
     if (keys.length > 0) await connection.send(...keys);
     let source = await chooseSource(reading, connection);
     const open = async ({ dump, from }: Source): Promise<{ folder: string; facts: Facts }> => {
-      if (dump.manifest === null) throw new BackupError('E_MANIFEST', `${from} has no manifest beside it`);
+      if (dump.manifest === null) throw new BackupError('E_MANIFEST', `there is no manifest beside ${from}`);
       warnOfPlain(run, from, dump.encryption);
       needKeyFor(from, dump.encryption, settings);
       const request = extracting.open(settings, dump, asked);
@@ -48,7 +48,7 @@ export async function extract(run: Run): Promise<void> {
     try {
       const all = await writeAway(fromHost(run, connection, wanted), asked.output, run.signal);
       log.info(
-        `${all ? '' : 'nobody read all of '}${formatBytes(wanted.bytes)}: the table ${quoteOutside(asked.table, 200)} as it is in ${from}`,
+        `${all ? '' : 'the reader stopped early: '}${formatBytes(wanted.bytes)}, the table ${quoteOutside(asked.table, 200)} from ${from}`,
       );
     } catch (error) {
       throw notWhole(error, run);
@@ -67,10 +67,10 @@ async function folderOf(connection: Connection, file: string): Promise<string> {
 function notWhole(error: unknown, { signal }: Run): unknown {
   if (!(error instanceof BackupError) || signal.aborted) return error;
   if (error.code === 'E_SHELL') {
-    const hint = 'In sshd_config of the host allow two sessions for a connection (`MaxSessions 2` or more).';
+    const hint = 'In sshd_config on the host, allow two sessions per connection (`MaxSessions 2` or more).';
     return new BackupError(error.code, error.message, hint, { cause: error });
   }
   if (error.code !== 'E_CHECKSUM' && error.code !== 'E_REMOTE_LOST') return error;
-  const message = `the rows did not come here whole: ${error.message}`;
-  return new BackupError('E_REMOTE_LOST', message, 'Do not use what was printed. Run again.', { cause: error });
+  const message = `the rows did not arrive complete: ${error.message}`;
+  return new BackupError('E_REMOTE_LOST', message, 'Do not use what was printed, and run again.', { cause: error });
 }

@@ -35,7 +35,7 @@ const quote = (text: string): string => quoteOutside(text, 300);
 export async function health(run: Run): Promise<void> {
   await connected(run, async (connection) => {
     const { settings, database, report, log } = run;
-    const facts = await log.group('Look at the backups', () =>
+    const facts = await log.group('Check the backups', () =>
       connection.send(...openDirectory(run, 'look'), ['job', 'look_health', [settings.name, database.path]]),
     );
     const host = await HostPlace.of(run, connection, facts);
@@ -74,7 +74,7 @@ interface Looked {
 async function liveHealth(run: Run, connection: Connection): Promise<Looked> {
   const { settings, database, log } = run;
   try {
-    const facts = await log.group(`Look at ${settings.database.given}`, () =>
+    const facts = await log.group(`Check ${settings.database.given}`, () =>
       connection.send(database.health.request(settings, 'examine')),
     );
     return { health: database.health.read(facts), backupKib: facts.number('backup_kib'), finding: null };
@@ -121,8 +121,8 @@ function unwritable(facts: Facts): Finding | null {
   if (facts.get('unwritable') === null) return null;
   return wrong(
     'E_PERM',
-    `the login user can not write ${facts.path('unwritable')}`,
-    'Look at its mode, and whether the file system is mounted read-only: `command: doctor` says more.',
+    `the login user cannot write ${facts.path('unwritable')}`,
+    'Check its mode, and whether the file system is mounted read-only. `command: doctor` says more.',
   );
 }
 

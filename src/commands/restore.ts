@@ -80,8 +80,8 @@ function checkConfirm({ settings }: Run, name: string): void {
   throw new BackupError(
     'E_CONFIRM',
     confirm === null
-      ? `confirm is empty: a restore replaces the database ${quoteOutside(JSON.stringify(name), 200)}, and asks for its name`
-      : `confirm is ${quoteOutside(JSON.stringify(confirm), 200)}, and the database that would be replaced is ${quoteOutside(JSON.stringify(name), 200)}`,
-    `Run with \`dry-run: true\` to see what would be lost. If that is meant, set \`confirm: ${quoteOutside(name, 200)}\`.`,
+      ? `confirm is empty: a restore replaces the database ${quoteOutside(JSON.stringify(name), 200)}, so you have to give its name`
+      : `confirm is ${quoteOutside(JSON.stringify(confirm), 200)}, but the database that would be replaced is ${quoteOutside(JSON.stringify(name), 200)}`,
+    `Run with \`dry-run: true\` to see what would be lost. If you accept that, set \`confirm: ${quoteOutside(name, 200)}\`.`,
   );
 }

@@ -23,7 +23,7 @@ export async function show(run: Run): Promise<void> {
     const found = await withSpare(run, host, async (store) => {
       await store?.catalogue().catch((error: unknown) => {
         run.signal.throwIfAborted();
-        warn(run, `whether it is in the store as well is not known: ${describe(error).message}`);
+        warn(run, `could not check whether it is in the store as well: ${describe(error).message}`);
       });
       const all = placed(host.listed.backups, run.copies);
       const id = settings.backup ?? (await find(run, { by: 'latest' }, host, store)).backup.id;
@@ -83,8 +83,8 @@ function linesOf(run: Run, { backup, places }: PlacedBackup): string[] {
         : run.settings.signing === null
           ? 'yes; no key was given to check it'
           : state === 'forged'
-            ? 'NOT BY YOUR KEY'
-            : 'yes, by your key',
+            ? 'NOT WITH YOUR KEY'
+            : 'yes, with your key',
     ],
     ['in', showPlaces(places)],
     ['file', `${said(report.backup?.path ?? '')}, ${formatBytes(manifest.bytes)}`],
@@ -102,17 +102,17 @@ function linesOf(run: Run, { backup, places }: PlacedBackup): string[] {
   return [
     id,
     ...rows.map(([label, text]) => `  ${label.padEnd(8)}${text}`),
-    `  tables  ${count == null ? 'not known' : `${formatCount(count)}, with ${showRows(all ?? null, uncounted)} rows`}`,
+    `  tables  ${count == null ? 'unknown' : `${formatCount(count)}, with ${showRows(all ?? null, uncounted)} rows`}`,
     ...tables.slice(0, MOST_TABLES).map(({ name, rows: held }) => `    ${said(name)}: ${showRows(held)}`),
     ...(tables.length > MOST_TABLES ? [`    and ${formatCount(tables.length - MOST_TABLES)} more`] : []),
     '',
     ...(isReliable(backup)
       ? [
           `restore it:            db-backup restore ${id}`,
-          `take out one table:    db-backup extract ${id} --table NAME`,
+          `extract one table:     db-backup extract ${id} --table NAME`,
           ...(report.recovery.length === 0 ? [] : ['by hand, on the host:']),
           ...report.recovery.map((line) => `  ${line}`),
         ]
-      : [`It is ${state}: how it could be restored is not told, since that may be by whoever has changed it.`]),
+      : [`It is ${state}, so how to restore it is not shown: whoever changed it may have written that.`]),
   ];
 }

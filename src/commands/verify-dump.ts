@@ -28,10 +28,13 @@ export async function verifyDump(run: Run, path: string): Promise<void> {
     warnOfPlain(run, file, dump.encryption);
     note(
       run,
-      `${file} has no manifest: what is in it is compared with nothing, and nothing tells which tables and rows it should have`,
+      `${file} has no manifest, so its content is compared with nothing: nothing shows which tables and rows it should have`,
     );
     if (!compared && settings.verify === 'checksum') {
-      warn(run, `no ${file}.sha256 tells what its bytes should be, so the level checksum proves nothing about them`);
+      warn(
+        run,
+        `there is no ${file}.sha256 to compare its bytes with, so the level checksum proves nothing about them`,
+      );
     }
     if (settings.dryRun) {
       log.info(`would verify ${file}, level ${settings.verify}`);
@@ -48,7 +51,7 @@ export async function verifyDump(run: Run, path: string): Promise<void> {
       .group(`Verify ${file}`, () => connection.send(database.verify(settings, dump)))
       .catch((error: unknown) => {
         if (!(error instanceof BackupError) || error.code !== 'E_CHECKSUM') throw error;
-        const hint = 'Do not rely on this dump: choose another one, or copy it again from where it came.';
+        const hint = 'Do not rely on this dump: choose another one, or copy it again from its source.';
         throw new BackupError(error.code, error.message, hint, { cause: error });
       });
     report.tables = database.restoring.loaded(facts, dump);

@@ -61,7 +61,10 @@ async function verifyFound(run: Run, host: HostPlace, store: StorePlace | null):
   if (spare !== null && store !== null) return proveStored(run, host, store, spare);
   const partial = showCoverage(backup.manifest.coverage ?? null);
   if (id === null && partial !== '') {
-    warn(run, `${backup.id} does not cover everything (${quoteOutside(partial, 300)}), and no backup does`);
+    warn(
+      run,
+      `${backup.id} does not cover everything (${quoteOutside(partial, 300)}), and no other backup does either`,
+    );
   }
   const copy = store === null ? null : await copyOf(run, store, backup);
   await (store === null || copy === null ? proveHere(run, host, backup) : proveStored(run, host, store, copy));
@@ -72,7 +75,7 @@ async function copyOf(run: Run, store: StorePlace, { id, state, manifest }: Back
   if (run.settings.verifyOn !== 'runner' || state === 'damaged') return null;
   const copy = await store.one(id).catch((error: unknown) => {
     run.signal.throwIfAborted();
-    warn(run, `${id} is pulled from the host; the store did not help: ${describe(error).message}`);
+    warn(run, `${id} is read from the host, because the store failed: ${describe(error).message}`);
     return null;
   });
   return copy?.backup.manifest.sha256 === manifest.sha256 && isTrusted(copy.backup) ? copy : null;
@@ -93,7 +96,7 @@ async function proveHere(run: Run, host: HostPlace, listed: Backup): Promise<voi
   } catch (error) {
     if (error instanceof BackupError && DAMAGED.includes(error.code) && !report.ok) {
       await record(run, host, backup, { level: 'none', at: run.now().toISOString() }).catch(() => {
-        warn(run, `that ${backup.id} is damaged could not be recorded in its manifest`);
+        warn(run, `could not record in its manifest that ${backup.id} is damaged`);
       });
     }
     throw error;
@@ -106,8 +109,8 @@ async function proveStored(run: Run, host: HostPlace, store: StorePlace, found: 
   if (backup === null) {
     throw new BackupError(
       'E_MANIFEST',
-      `${uri} has no manifest beside it, so nothing tells what it should hold`,
-      'In a store, `command: verify` proves backups that this action made. Copy the dump to the host and name its path, or restore it from here: `command: restore` takes any dump.',
+      `there is no manifest beside ${uri}, so nothing shows what it should hold`,
+      'In a store, `command: verify` takes only backups that this action made. Copy the dump to the host and name its path, or restore it from the store: `command: restore` takes any dump.',
     );
   }
   run.report.backup = { ...factsOf(run, backup), path: uri };
@@ -122,7 +125,7 @@ async function proveStored(run: Run, host: HostPlace, store: StorePlace, found: 
     pull: (to) => fetchToRunner(run, store, found, to),
   }).catch((error: unknown) => {
     if (!(error instanceof BackupError) || !DAMAGED.includes(error.code)) throw error;
-    throw new BackupError(error.code, error.message, 'Do not rely on that copy; take another backup.', {
+    throw new BackupError(error.code, error.message, 'Do not rely on that copy; take a new backup.', {
       cause: error,
     });
   });
@@ -133,7 +136,7 @@ async function proveStored(run: Run, host: HostPlace, store: StorePlace, found: 
     return record(run, host, await host.whole(own), proof);
   }
   run.log.info(
-    'the level is recorded nowhere: the host does not have this backup, and nothing in the store is overwritten',
+    'the level is not recorded: the host does not have this backup, and nothing in the store is overwritten',
   );
   // nothing stays of a directory that was made for this
   if (host.facts.get('missing') === null || run.settings.metricsFile !== null) await host.tellRun();

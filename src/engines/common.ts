@@ -61,8 +61,8 @@ export function checkRows(
   const shown = wrong.slice(0, 5).map((one) => quoteOutside(one, 120));
   throw new BackupError(
     'E_MANIFEST',
-    `the restored copy is not what the manifest says: ${shown.join('; ')}${wrong.length > shown.length ? `; and ${wrong.length - shown.length} more` : ''}`,
-    'Do not rely on this backup: take a new one, and look at who can write that directory.',
+    `the restored copy differs from the manifest: ${shown.join('; ')}${wrong.length > shown.length ? `; and ${wrong.length - shown.length} more` : ''}`,
+    'Do not rely on this backup: take a new one, and check who can write to that directory.',
   );
 }
 

@@ -27,7 +27,7 @@ export function noTable(asked: string, tables: readonly string[]): BackupError {
     'E_NOT_FOUND',
     `the backup has no table ${quoteOutside(JSON.stringify(asked), 200)}`,
     tables.length === 0
-      ? 'It has no table at all.'
+      ? 'It has no tables.'
       : `It has ${near.join(', ')}${more > 0 ? `, and ${counted(more, 'other')}` : ''}.`,
   );
 }

@@ -32,7 +32,7 @@ export function foreignDump(facts: Facts, engine: Engine | null = null, name: st
   if (engine !== null && engine !== made) {
     throw new BackupError(
       'E_SOURCE_INVALID',
-      `${quoteOutside(name ?? facts.path('dump_path'), 500)} is ${made.dump}, and what it would be restored into is a database of ${engine.title}`,
+      `${quoteOutside(name ?? facts.path('dump_path'), 500)} is ${made.dump}, but it would be restored into a database of ${engine.title}`,
       'Correct `backup` or `database`.',
     );
   }
@@ -60,9 +60,7 @@ export function foreignRemarks(facts: Facts): string[] {
   const remarks: string[] = [];
   const path = facts.path('dump_path');
   if (facts.get('dump_sidecar') === 'other') {
-    remarks.push(
-      `${path}.sha256 does not name that file, so nothing tells whether its bytes are those that were once written`,
-    );
+    remarks.push(`${path}.sha256 does not name that file, so nothing shows whether its bytes are the original ones`);
   }
   return remarks;
 }
@@ -100,27 +98,27 @@ function refusal(word: string, facts: Facts, name: string | null): BackupError {
     ],
     unreadable: [
       'E_PERM',
-      `the login user can not read ${path}${said === '(nothing)' ? '' : `: ${said}`}`,
-      'Give that user the right to read the file and to enter the folders on the way to it, or copy it where it can.',
+      `the login user cannot read ${path}${said === '(nothing)' ? '' : `: ${said}`}`,
+      'Let that user read the file and enter the folders on the way to it, or copy the file to where that user can read it.',
     ],
     sum: [
       'E_CHECKSUM',
-      `the SHA-256 of ${path} is ${facts.get('dump_sha256')}, and the file ${path}.sha256 beside it says ${said}`,
-      'It is not the file that was once written: take another dump, or find out who changed it. Only if you know better, remove the file .sha256.',
+      `the SHA-256 of ${path} is ${facts.get('dump_sha256')}, but the file ${path}.sha256 beside it says ${said}`,
+      'The file was changed after it was written: use another dump, or find out who changed it. Remove the .sha256 file only if you know that it is wrong.',
     ],
     folder: invalid(`${path} is a folder`, 'Name a file in it.'),
-    special: invalid(`${path} is no regular file`, 'Name a file.'),
-    empty: invalid(`${path} is empty (0 bytes)`, 'Whatever wrote it has failed. Choose another dump.'),
+    special: invalid(`${path} is not a regular file`, 'Name a file.'),
+    empty: invalid(`${path} is empty (0 bytes)`, 'Whatever wrote it failed. Choose another dump.'),
     hollow: invalid(
       `${path} unpacks to nothing (${said})`,
-      'Whatever was packed there had failed. Choose another dump.',
+      'The dump that was packed there had failed. Choose another one.',
     ),
     torn: invalid(
-      `${path} is damaged, or was cut: it can not be unpacked: ${said}`,
-      'Choose another dump, or copy this one anew from where it came.',
+      `${path} is damaged or truncated: it cannot be unpacked: ${said}`,
+      'Choose another dump, or copy this one again from its source.',
     ),
     nested: invalid(
-      `${path} is packed twice: what is in it is ${said} again`,
+      `${path} is packed twice: its content is ${said} again`,
       `Unpack it once on the host (\`${facts.get('dump_compression')} -d\`), and name the result.`,
     ),
     mysql: invalid(
@@ -129,8 +127,8 @@ function refusal(word: string, facts: Facts, name: string | null): BackupError {
     ),
     packed: packed(path, facts.get('dump_said') ?? ''),
     unknown: invalid(
-      `${path} is no dump that this action knows: neither ${engines.map((engine) => engine.dump).join(' nor ')}, plain or packed by gzip or zstd`,
-      'Check `backup`. A dump that is encrypted has to be decrypted first; whatever its name says, only its bytes count.',
+      `${path} is not a dump that this action knows: neither ${engines.map((engine) => engine.dump).join(' nor ')}, plain or packed with gzip or zstd`,
+      'Check `backup`. Decrypt an encrypted dump first. Only the bytes count, whatever the name says.',
     ),
   };
   for (const { dumpRefusals } of engines) {
@@ -154,12 +152,12 @@ function packed(path: string, tool: string): [ErrorCode, string, string] {
     const inputs = tool === 'age' ? '`decryption-key`' : '`decryption-key` or `decryption-passphrase`';
     return invalid(
       `${path} is encrypted with ${tool}`,
-      `${isMethod(tool) ? `Give what opens it in ${inputs}; or decrypt` : 'Decrypt'} it first (\`${decrypt}\`), where its key is, and name the result.`,
+      `${isMethod(tool) ? `Set ${inputs} to what opens it, or decrypt` : 'Decrypt'} it first (\`${decrypt}\`), where its key is, and name the result.`,
     );
   }
   const unpack = Object.hasOwn(UNPACK_FIRST, tool) ? UNPACK_FIRST[tool] : 'its own tool';
   return invalid(
-    `${path} is packed by ${quoteOutside(tool, 40)}; only gzip, zstd and files that are not packed are taken`,
+    `${path} is packed with ${quoteOutside(tool, 40)}; this action takes only gzip, zstd and files that are not packed`,
     `Unpack it first (\`${unpack}\`), and name the result.`,
   );
 }

@@ -68,5 +68,5 @@ function whyNobodys(text: string): string {
   if (scheme === null) return `${forms}; the bare value, without quotes or NAME= around it`;
   if (!OTHERS.test(scheme.name)) return `${forms}; a relative path with a colon in its first segment starts with "./"`;
   const titles = ALL.map(({ title }) => title).join(' and ');
-  return `it names a ${scheme.name} database, and this version backs up ${titles} only; ${forms}`;
+  return `it names a ${scheme.name} database, but this version only backs up ${titles}; ${forms}`;
 }

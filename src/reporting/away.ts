@@ -13,7 +13,7 @@ export async function writeAway(
 ): Promise<boolean> {
   if (file === null) return toStdout(bytes, signal);
   const target = await open(file, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
-    throw new BackupError('E_INPUT', `output: ${file} can not be made: ${error.code ?? 'unknown error'}`);
+    throw new BackupError('E_INPUT', `output: ${file} cannot be created: ${error.code ?? 'unknown error'}`);
   });
   try {
     for await (const chunk of bytes) await target.writeFile(chunk);
@@ -48,5 +48,9 @@ async function toStdout(bytes: AsyncIterable<Buffer>, signal: AbortSignal): Prom
 function full(error: unknown, where: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
-  return new BackupError('E_NOSPACE', `the disk is full: the rows do not fit into ${where}`, 'Free some.');
+  return new BackupError(
+    'E_NOSPACE',
+    `the disk is full: the rows do not fit into ${where}`,
+    'Free some space, then run again.',
+  );
 }

@@ -10,10 +10,9 @@ export function checksTable(checked: readonly Checked[]): string {
     const advice = todo === undefined ? '' : escapeCell(todo, 900);
     return `| ${ICONS[level]} | ${escapeCell(what, 60)} | ${label}${escapeCell(found, 600)} | ${advice} |`;
   });
-  return [
-    '### Looked at',
-    ['| | What | Found | What to do |', '| :--- | :--- | :--- | :--- |', ...rows].join('\n'),
-  ].join('\n\n');
+  return ['### Checked', ['| | What | Found | What to do |', '| :--- | :--- | :--- | :--- |', ...rows].join('\n')].join(
+    '\n\n',
+  );
 }
 
 /** A problem that stands in the table already. */
@@ -31,7 +30,7 @@ export function setUpSection(setUp: readonly SetUp[]): string | null {
       [`#### ${prose(title, 200)}`, prose(why, 500), fenced(language, text)].join('\n\n'),
     );
   return [
-    '<details><summary>The set-up by least privilege, for exactly this host and database</summary>',
+    '<details><summary>The least-privilege set-up for exactly this host and database</summary>',
     ...parts,
     '</details>',
   ].join('\n\n');

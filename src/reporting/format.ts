@@ -41,7 +41,7 @@ export function formatRate(bytes: number, ms: number): string {
 export function showEncrypted(encryption: Encrypted, quote: (recipient: string) => string): string {
   if (encryption === 'none') return 'not encrypted';
   const { method, recipients } = encryption;
-  return `encrypted with ${method} ${recipients.length === 0 ? 'by a passphrase' : `for ${recipients.map(quote).join(', ')}`}`;
+  return `encrypted with ${method} ${recipients.length === 0 ? 'using a passphrase' : `for ${recipients.map(quote).join(', ')}`}`;
 }
 
 /** Hosts tell whole seconds, and an answer takes its time. */
@@ -49,8 +49,8 @@ const EQUAL_CLOCKS_MS = 3_000;
 
 /** How far a clock is ahead of that of the runner: `as that of the runner`, `12 s behind that of the runner`. */
 export function showSkew(ms: number): string {
-  if (Math.abs(ms) <= EQUAL_CLOCKS_MS) return 'as that of the runner';
-  return `${formatDuration(Math.abs(ms))} ${ms > 0 ? 'ahead of' : 'behind'} that of the runner`;
+  if (Math.abs(ms) <= EQUAL_CLOCKS_MS) return "same as the runner's";
+  return `${formatDuration(Math.abs(ms))} ${ms > 0 ? 'ahead of' : 'behind'} the runner's`;
 }
 
 const AGE_UNITS: [string, number][] = [

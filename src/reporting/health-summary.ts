@@ -6,7 +6,7 @@ import type { HealthReport, Report, Storage } from './report.js';
 export function healthSection(health: HealthReport, report: Pick<Report, 'storage' | 'durationMs'>): string {
   const { database } = health;
   const rows = [...placeRows(report.storage), ...proofRows(health), ...roomRows(health, report.storage)];
-  const tables = [['### Backups and room', tableOf(rows)].join('\n\n')];
+  const tables = [['### Backups and space', tableOf(rows)].join('\n\n')];
   if (database !== null) {
     tables.push(
       [
@@ -25,7 +25,7 @@ function placeRows({ backups, averageBytes, largestBytes, directoryBytes, freeBy
     ['Backups', formatCount(backups)],
     ...(averageBytes === null ? [] : ([['Average size', formatBytes(averageBytes)]] as Row[])),
     ...(largestBytes === null ? [] : ([['Largest', formatBytes(largestBytes)]] as Row[])),
-    ...(directoryBytes === null ? [] : ([['Everything in the directory', formatBytes(directoryBytes)]] as Row[])),
+    ...(directoryBytes === null ? [] : ([['Whole backup directory', formatBytes(directoryBytes)]] as Row[])),
     ...(freeBytes === null ? [] : ([['Free', formatBytes(freeBytes)]] as Row[])),
   ];
 }
@@ -34,11 +34,11 @@ function proofRows({ lastRestored, encryption, clocks }: HealthReport): Row[] {
   const took = lastRestored?.ms == null ? '' : `, in ${formatDuration(lastRestored.ms)}`;
   const proof =
     lastRestored === null
-      ? 'none of these backups was proven by a restore'
+      ? 'none of these backups was verified by a scratch restore'
       : `${code(lastRestored.id, 160)} on ${parseTime(lastRestored.at)?.toISOString().slice(0, 10) ?? ''}${took}`;
   const { hostAheadMs, storeAheadMs } = clocks;
   return [
-    ['Last proof by a restore', proof],
+    ['Last scratch restore', proof],
     ...(encryption === null ? [] : ([['The newest is', showEncrypted(encryption, (one) => code(one, 80))]] as Row[])),
     ...(hostAheadMs === null ? [] : ([['Clock of the host', showSkew(hostAheadMs)]] as Row[])),
     ...(storeAheadMs === null ? [] : ([['Clock of the store', showSkew(storeAheadMs)]] as Row[])),
@@ -47,7 +47,7 @@ function proofRows({ lastRestored, encryption, clocks }: HealthReport): Row[] {
 
 function roomRows({ room }: HealthReport, { freeBytes }: Storage): Row[] {
   const of = (needed: number): string =>
-    formatBytes(needed) + (freeBytes !== null && freeBytes < needed ? ', **which is not free**' : '');
+    formatBytes(needed) + (freeBytes !== null && freeBytes < needed ? ', **more than is free**' : '');
   return [
     ...(room.backupBytes === null ? [] : ([['The next backup needs', of(room.backupBytes)]] as Row[])),
     ...(room.restoreBytes === null ? [] : ([['A restore needs', of(room.restoreBytes)]] as Row[])),
@@ -61,7 +61,7 @@ function title(name: string): string {
 }
 
 function shown(name: string, value: string | number | boolean | null): string {
-  if (value === null) return 'not known';
+  if (value === null) return 'unknown';
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (typeof value === 'string') return escapeCell(value, 300);
   if (/bytes$/i.test(name)) return formatBytes(value);

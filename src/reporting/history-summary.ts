@@ -20,9 +20,9 @@ const HISTORY: Column<HistoryEntry>[] = [
   },
 ];
 
-/** The last runs that changed something, folded away; null when none is known. */
+/** The latest runs that changed something, folded away; null when none is known. */
 export function historySection(history: HistoryEntry[]): string | null {
   if (history.length === 0) return null;
   const shown = table(HISTORY, history, { visible: history.length, maxBytes: 20_000, noun: 'run' });
-  return folded('The last runs that changed something', shown);
+  return folded('The latest runs that changed something', shown);
 }

@@ -31,7 +31,7 @@ function goingOn({ next }: RestoreReport): string[] {
   const hand = platform().byHand;
   if (hand === null) {
     return [
-      'to restore exactly this backup, run once more with these inputs, and with the others as they are:',
+      'to restore exactly this backup, run again with these inputs, and leave the others as they are:',
       ...inputLines(next).map(indented),
     ];
   }

@@ -34,7 +34,7 @@ export function metricsOf(
   return {
     run: render([
       ['last_run_timestamp_seconds', 'When the last run of this action ended.', seconds(at.getTime())],
-      ['healthy', '1: that run was well and has found no error, 0: it was not.', healthy ? 1 : 0],
+      ['healthy', '1 if that run succeeded and found no error, otherwise 0.', healthy ? 1 : 0],
     ]),
     backups: known === null ? '' : render(ofBackups(known)),
   };
@@ -52,9 +52,9 @@ function ofBackups({ backups, newest, proof }: Known): Metric[] {
           ['last_size_bytes', 'Size of that backup as stored.', newest.bytes],
           ['database_bytes', 'Size of the database in that backup.', newest.databaseBytes],
           ['last_duration_seconds', 'How long it took to make that backup.', newest.durationMs / 1000],
-          ['rows', 'Rows in that backup, of the tables that were counted.', newest.rows],
+          ['rows', 'Rows in that backup, in the tables that were counted.', newest.rows],
         ] as const)),
-    ['last_proof_timestamp_seconds', 'When a backup was proven by restoring it.', proven, level],
+    ['last_proof_timestamp_seconds', 'When a backup was last verified by a scratch restore.', proven, level],
     ['last_proof_duration_seconds', 'How long that took.', took === null ? null : took / 1000, level],
   ];
 }

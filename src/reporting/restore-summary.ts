@@ -3,16 +3,16 @@ import { type Column, code, escapeCell, fenced, linesWithin, longCode, table } f
 import type { RestorePlan, RestoreReport } from './report.js';
 
 const OUTCOMES: Record<RestoreReport['outcome'], string> = {
-  '': 'not known',
+  '': 'unknown',
   restored: '**restored**',
   unchanged: '**unchanged**: nothing was replaced',
-  'rolled-back': '**rolled back**: it is as it was before the restore',
-  'rollback-failed': '**roll-back failed**',
+  'rolled-back': '**rolled back** to its state before the restore',
+  'rollback-failed': '**rollback failed**: it needs manual repair',
 };
 const STATES: Record<RestorePlan['state'], string> = {
   sound: '',
   damaged: ', **damaged**',
-  missing: 'not there, would be created',
+  missing: 'does not exist, would be created',
 };
 
 /** What a restore met, did and left. */
@@ -27,7 +27,7 @@ export function restoreSection(restore: RestoreReport): string {
   const { plan } = restore;
   if (plan !== null) {
     const size = plan.state === 'missing' ? '' : formatBytes(plan.liveBytes);
-    rows.push(['Before', `${size}${STATES[plan.state]}`], ['Way', escapeCell(plan.way, 40)]);
+    rows.push(['Before', `${size}${STATES[plan.state]}`], ['Restore way', escapeCell(plan.way, 40)]);
     const free = plan.freeBytes === null ? '' : `, ${formatBytes(plan.freeBytes)} free`;
     rows.push(['Space needed', `${formatBytes(plan.neededBytes)}${free}`]);
   }
@@ -65,7 +65,7 @@ function formSection(title: string, aim: string, inputs: Record<string, string> 
 function details(plan: RestorePlan): string[] {
   return [
     plan.tables.length === 0 ? '' : table(TABLES, plan.tables, { visible: 15, maxBytes: 25_000, noun: 'table' }),
-    list('Only one of both has it, or it differs:', plan.differences),
+    list('Differences between the live database and the backup:', plan.differences),
     list('In use by:', plan.users),
     list('Commands:', plan.commands),
   ];
@@ -73,7 +73,7 @@ function details(plan: RestorePlan): string[] {
 
 const TABLES: Column<RestorePlan['tables'][number]>[] = [
   { title: 'Table', cell: ({ name }) => code(name, 100) },
-  { title: 'Rows live, before', cell: ({ live }) => rows(live), right: true },
+  { title: 'Live rows before', cell: ({ live }) => rows(live), right: true },
   { title: 'Rows in the backup', cell: ({ backup }) => rows(backup), right: true },
 ];
 

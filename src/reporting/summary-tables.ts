@@ -70,14 +70,14 @@ const DUMP_PROOFS: Record<VerifiedLevel, string> = {
   none: '**not verified**',
   checksum: 'checksum: every byte was read',
   content: "content: read to its end by the database's own tools",
-  restore: 'restore: restored into a scratch database, rows counted',
+  restore: 'restore: restored into a throw-away database, rows counted',
 };
 
 /** What is known of a dump that this action did not make. */
 function dumpFacts({ path, bytes, compression, compared, sha256, verifiedLevel }: DumpFacts): [string, string][] {
   const beside = compared
-    ? 'its bytes are those of the `.sha256` beside it'
-    : 'no `.sha256` beside it to compare its bytes with';
+    ? 'its bytes match the `.sha256` file beside it'
+    : 'no `.sha256` file beside it to compare its bytes with';
   return [
     ['Dump', longCode(path)],
     ['Size', `**${formatBytes(bytes)}**${compression === 'none' ? '' : ` (${compression})`}`],
@@ -95,14 +95,14 @@ function unrestored({ command, backups }: Report, { engine, verifiedLevel }: Bac
     [verifiedLevel, ...backups.map((one) => one.verifiedLevel)].includes('restore')
   )
     return '';
-  return '; **never restored yet**: no backup that is there was proven by `verify: restore`, which alone tells that a dump can be loaded';
+  return '; **never restored yet**: none of these backups was verified with `verify: restore`, and nothing else shows that a dump can be loaded';
 }
 
 type Ways = Record<OffsiteCopy['via'], string>;
 const STORED: Ways = {
   host: 'uploaded straight from the host, read back',
   runner: 'uploaded through the runner, read back',
-  none: 'it was there already, read back',
+  none: 'already there, read back',
 };
 const FETCHED: Ways = { host: 'fetched by the host', runner: 'fetched through the runner', none: '' };
 
@@ -130,7 +130,7 @@ export function retentionTables(report: Report): string {
   if (s3 !== null && s3.retention.length > 0) {
     const { retention, backups, deleted, hidden } = s3;
     const versions = hidden
-      ? '\n\nThe bucket keeps versions: what was deleted is hidden, and takes space until a lifecycle rule removes it.'
+      ? '\n\nThe bucket keeps versions: deleted objects are only hidden, and take up space until a lifecycle rule removes them.'
       : '';
     tables.push(retentionTable(report, ' in S3', { retention, kept: backups, deleted }) + versions);
   }
@@ -154,7 +154,7 @@ function retentionTable(
   const caution =
     carriedOut || report.dryRun
       ? ''
-      : `The plan was not carried out whole: ${formatCount(deleted)} of ${formatCount(drops)} were deleted.\n\n`;
+      : `The plan was carried out only in part: ${formatCount(deleted)} of ${formatCount(drops)} deleted.\n\n`;
   const columns: Column<Decision>[] = [
     { title: 'Backup', cell: ({ id }) => code(id, 160) },
     { title: carriedOut ? 'Outcome' : 'Plan', cell: (decision) => (decision.keep ? keep : drop) },
@@ -195,7 +195,7 @@ const CATALOGUE: Column<BackupFacts>[] = [
   },
   { title: 'Commit', cell: ({ commit }) => (commit === null ? '' : code(commit.slice(0, 7))) },
   {
-    title: 'Made for',
+    title: 'Reason',
     cell: ({ reason, pinned, partial }) =>
       escapeCell(reason, 40) +
       (partial === undefined ? '' : `, partial: ${escapeCell(partial, 100)}`) +
@@ -229,12 +229,12 @@ export function databaseTables({
   const counts = tables.flatMap(({ rows }) => (rows === null ? [] : [rows]));
   const violations =
     foreignKeyViolations > 0
-      ? `⚠️ Foreign keys: ${counted(foreignKeyViolations, 'row')} without the row pointed to. It is so in the live database; the backup is a faithful copy.\n\n`
+      ? `⚠️ Foreign keys: ${counted(foreignKeyViolations, 'row')} without the row they refer to. The live database has the same fault; the backup is a faithful copy.\n\n`
       : '';
   const shown = table(CONTENTS, largestFirst, { visible: 15, maxBytes: 25_000, noun: 'table' });
   const left =
     tablesLeftOut > 0
-      ? `The manifest lists the largest ${formatCount(tables.length)} of them; the rows are those of these. All tables are in the backup.\n\n`
+      ? `The manifest lists only the largest ${formatCount(tables.length)} tables, and the row count covers only these. All tables are in the backup.\n\n`
       : '';
   return `### Contents: ${counted(tables.length + tablesLeftOut, 'table')}, ${totalOf(counts, tables.length + tablesLeftOut)}\n\n${violations}${left}${shown}`;
 }

@@ -52,14 +52,14 @@ export async function writeSummary(report: Report): Promise<void> {
 /** Appends who could not be told how the run ended, which is known when the rest is written. Rejects as `writeSummary`. */
 export async function writeUntold(warnings: readonly string[]): Promise<void> {
   const items = warnings.map((warning) => `- ⚠️ ${prose(warning, 500)}`);
-  await platform().summary({ markdown: () => `\n### Not told\n\n${items.join('\n')}\n`, text: () => '' }); // warnings, there
+  await platform().summary({ markdown: () => `\n### Failed notifications\n\n${items.join('\n')}\n`, text: () => '' }); // warnings, there
 }
 
 function notes(report: Report): string | null {
   const paragraphs: string[] = [];
   if (report.dryRun)
     paragraphs.push(
-      `**This was a dry run: nothing was changed on the host.** What follows is ${report.checked.length > 0 ? 'what was looked at, and ' : ''}the plan.`,
+      `**This was a dry run: nothing was changed on the host.** Below ${report.checked.length > 0 ? 'are the checks and ' : 'is '}the plan.`,
     );
   if (report.skipped !== null) paragraphs.push(`No new backup was taken: ${prose(report.skipped, 500)}`);
   return paragraphs.length === 0 ? null : paragraphs.join('\n\n');
@@ -68,13 +68,13 @@ function notes(report: Report): string | null {
 function failureSection(report: Report): string {
   const errorCode = report.errorCode || 'E_INTERNAL';
   const pages = helpPages(errorCode);
-  const happened = report.error?.message ?? 'The run failed without an error message. This is a bug of this action.';
+  const happened = report.error?.message ?? 'The run failed without an error message. This is a bug in this action.';
   return [
     `**What happened**<br>${prose(happened, 2000)}`,
     `**Usual cause of \`${errorCode}\`**<br>${prose(ERRORS[errorCode].cause)}`,
     `**What to do**<br>${prose(report.error?.hint ?? ERRORS[errorCode].fix, 1000)}`,
     `**Left as it was**<br>${prose(leftUntouched(report))}`,
-    `[All about ${code(errorCode, 40)}](${pages.error}) · [Restore step by step](${pages.restore})`,
+    `[More about ${code(errorCode, 40)}](${pages.error}) · [Restore step by step](${pages.restore})`,
   ].join('\n\n');
 }
 
@@ -103,7 +103,7 @@ function notesSection(all: string[]): string | null {
 function checkedSection(checked: Checked[]): string | null {
   if (checked.length === 0) return null;
   const rows = checked.map(({ what, found }) => `| ${escapeCell(what, 60)} | ${escapeCell(found, 600)} |`);
-  return `### Looked at\n\n| What a backup needs | Found |\n| :--- | :--- |\n${rows.join('\n')}`;
+  return `### Checked\n\n| What a backup needs | Found |\n| :--- | :--- |\n${rows.join('\n')}`;
 }
 
 function factsSection(report: Report): string {

@@ -32,26 +32,26 @@ const ATTEMPTS: Record<Command, (of: string) => string> = {
   backup: (of) => `Backup${of}`,
   restore: (of) => `Restore${of}`,
   verify: (of) => `Verification of a backup${of}`,
-  list: (of) => `List of the backups${of}`,
-  health: (of) => `Health${of}`,
-  doctor: (of) => `What is needed for backups${of}`,
-  accept: (of) => `Acceptance of a backup${of}`,
+  list: (of) => `Listing the backups${of}`,
+  health: (of) => `Health check${of}`,
+  doctor: (of) => `Check of the requirements for backups${of}`,
+  accept: (of) => `Accepting a backup${of}`,
   prune: (of) => `Retention${of}`,
-  delete: (of) => `Deletion of a backup${of}`,
-  pin: (of) => `Pinning of a backup${of}`,
-  unpin: (of) => `Unpinning of a backup${of}`,
-  latest: (of) => `Look for the newest good backup${of}`,
-  show: (of) => `Look at a backup${of}`,
-  extract: (of) => `Extraction of a table${of}`,
+  delete: (of) => `Deleting a backup${of}`,
+  pin: (of) => `Pinning a backup${of}`,
+  unpin: (of) => `Unpinning a backup${of}`,
+  latest: (of) => `Finding the newest good backup${of}`,
+  show: (of) => `Showing a backup${of}`,
+  extract: (of) => `Extracting a table${of}`,
 };
 
 /** What a restore that failed has left. */
 const OUTCOMES: Record<RestoreReport['outcome'], string> = {
-  '': 'whether the live database was replaced is not known',
-  restored: 'the live database is the restored one, but not everything after it was done',
+  '': 'it is unknown whether the live database was replaced',
+  restored: 'the live database is the restored one, but a later step did not finish',
   unchanged: 'the live database is unchanged',
-  'rolled-back': 'the live database was rolled back to what it was',
-  'rollback-failed': 'THE LIVE DATABASE NEEDS YOU',
+  'rolled-back': 'the live database was rolled back to its state before',
+  'rollback-failed': 'rollback failed: the live database needs manual repair',
 };
 
 function failure(report: Report, of: string): string {
@@ -59,10 +59,10 @@ function failure(report: Report, of: string): string {
     return 'The input "command" is wrong: E_INPUT'; // which one was meant is not known
   }
   if (report.restore !== null) {
-    return `Restore${of} failed, ${OUTCOMES[report.restore.outcome]}: ${report.errorCode || 'E_INTERNAL'}`;
+    return `Restore${of} failed (${report.errorCode || 'E_INTERNAL'}); ${OUTCOMES[report.restore.outcome]}`;
   }
   if (report.command === 'doctor' && report.errorCode === 'E_UNHEALTHY') {
-    return `What is needed for backups${of}: ${findings(report)}`;
+    return `Requirements for backups${of}: ${findings(report)}`;
   }
   if (report.command === 'health' && report.healthy === false) return `Health${of}: ${findings(report)}`;
   const attempt = ATTEMPTS[report.command](of);
@@ -84,10 +84,10 @@ function intention(report: Report, of: string, quote: (name: string) => string):
   switch (report.command) {
     case 'backup':
       return report.skipped === null
-        ? `${report.checked.length > 0 ? `what a backup${of} needs is there` : `no backup${of} was taken`}${drop > 0 ? `, ${rotation}` : ''}`
-        : `no backup${of} would be taken, one is young enough`;
+        ? `${report.checked.length > 0 ? `everything that a backup${of} needs is in place` : `no backup${of} was taken`}${drop > 0 ? `, ${rotation}` : ''}`
+        : `no backup${of} would be taken, because one is young enough`;
     case 'restore':
-      return `${from(report, quote)} would be restored${of === '' ? '' : ` in the place${of}`}`;
+      return `${from(report, quote)} would be restored${report.name === '' ? '' : ` to ${quote(report.name)}`}`;
     case 'verify':
       return report.dump === undefined
         ? `${id}${of} would be verified`
@@ -97,9 +97,7 @@ function intention(report: Report, of: string, quote: (name: string) => string):
     case 'doctor':
       return `${counted(report.backups.length, 'backup')}${of}`;
     case 'accept':
-      return report.backup === null
-        ? `that a backup${of} is gone would be accepted`
-        : `${id} would be accepted as a good one`;
+      return report.backup === null ? `the loss of a backup${of} would be accepted` : `${id} would be accepted as good`;
     case 'prune':
       return `of the backups${of}, ${rotation}${report.s3 === null ? '' : `; in S3, ${wouldBe(report.s3.retention)}`}`;
     case 'delete':
@@ -111,7 +109,7 @@ function intention(report: Report, of: string, quote: (name: string) => string):
     case 'latest':
     case 'show':
     case 'extract':
-      return `${id} is there`; // they have no dry run
+      return `${id} exists`; // they have no dry run
   }
 }
 
@@ -168,11 +166,11 @@ function success(report: Report, of: string, quote: (name: string) => string): {
       return { good: true, text: `Health${of}${newest}` };
     }
     case 'doctor':
-      return { good: true, text: `What is needed for backups${of} is there` };
+      return { good: true, text: `Requirements for backups${of} are met` };
     case 'accept':
       return backup === null
-        ? { good: true, text: `Accepted: a backup${of} is gone` }
-        : { good: true, text: `Backup ${id}${of} is accepted: it counts as a good one` };
+        ? { good: true, text: `Accepted the loss of a backup${of}` }
+        : { good: true, text: `Backup ${id}${of} was accepted: it counts as good` };
     case 'prune':
       return { good: true, text: `Retention${of}: ${report.deleted} deleted, ${report.kept} kept${inS3(report)}` };
     case 'delete':
@@ -186,7 +184,7 @@ function success(report: Report, of: string, quote: (name: string) => string): {
     case 'show':
       return { good: true, text: `Backup ${id}${of} is ${backup?.state ?? 'there'}` };
     case 'extract':
-      return { good: true, text: `Rows of backup ${id}${of} were taken out` };
+      return { good: true, text: `Extracted rows of backup ${id}${of}` };
   }
 }
 

@@ -130,7 +130,7 @@ export class Attempt {
     run.report.ok = true;
     await connection.send(endJournal, toldOf(run), TELL);
     run.log.info(
-      `${restoring.target} is what ${quoteOutside(from, 300)} holds, after ${formatDuration(outcome.ms ?? 0)}`,
+      `${restoring.target} was restored from ${quoteOutside(from, 300)} in ${formatDuration(outcome.ms ?? 0)}`,
     );
   }
 
@@ -169,10 +169,10 @@ export class Attempt {
     if (!this.isThere()) {
       run.left = 'database-restored';
       this.tellUndo();
-      const ended = 'The checks after the swap did not come to their end; the next run of this action looks at it.';
+      const ended = 'The checks after the swap did not finish; the next run of this action takes care of that.';
       throw new BackupError(code, message, sentences(hint, ended, this.wayBack()));
     }
-    run.log.info(`${message}; going back to the state before`);
+    run.log.info(`${message}; rolling back`);
     try {
       await run.log.group('Roll back', async () => {
         await this.enter('rolling-back').catch(() => {}); // a full disk must not keep us from going back
@@ -186,7 +186,7 @@ export class Attempt {
         outcome.outcome = '';
         run.left = 'database-unknown';
         const lost = describe(second);
-        throw new BackupError(lost.code, `${message}; and while going back, ${lost.message}`, lost.hint);
+        throw new BackupError(lost.code, `${message}; then, during the rollback: ${lost.message}`, lost.hint);
       }
       outcome.outcome = 'rollback-failed';
       run.left = 'database-needs-you';
@@ -194,14 +194,14 @@ export class Attempt {
       await connection.send(endJournal).catch(() => {});
       throw new BackupError(
         'E_ROLLBACK_FAILED',
-        `${message}; and going back failed as well: ${describe(second).message}`,
+        `${message}; and the rollback failed too: ${describe(second).message}`,
         sentences(this.wayBack(), stopped),
       );
     }
     const stopped = await this.startAgain();
     await connection.send(endJournal).catch(() => {});
     run.left = 'database-rolled-back';
-    const kept = safety === null ? '' : `It was looked through, and ${safety.id} holds that state as well.`;
+    const kept = safety === null ? '' : `The database was checked after that, and ${safety.id} holds the same state.`;
     const why = this.checking ? whatTheCheckSays(this.parts.plan) : '';
     throw new BackupError(
       'E_ROLLED_BACK',
@@ -235,7 +235,7 @@ export class Attempt {
     const from = this.safety === null ? null : dumpOf(this.safety);
     const lines = restoring.byHand(this.run.settings, this.step, from, this.run.report.directory);
     this.run.report.recovery = lines;
-    return `To bring the old state back by hand, on the host: \`${lines.join('; ')}\`.`;
+    return `To bring the old state back by hand, run on the host: \`${lines.join('; ')}\`.`;
   }
 
   /** Whether the host can still be asked. */
@@ -266,7 +266,7 @@ export class Attempt {
   private async startAgain(): Promise<string> {
     const { stopCommand } = this.run.settings.restore;
     if (stopCommand === null && this.outcome.outcome !== 'rolled-back') return '';
-    if (!this.isThere()) return 'The host runs `start-command` by itself.';
+    if (!this.isThere()) return 'The host runs `start-command` on its own.';
     try {
       await this.start();
       return '';
@@ -274,7 +274,7 @@ export class Attempt {
       const { message } = describe(error);
       this.run.report.problems.push({ level: 'error', code: 'E_HOOK', message });
       this.run.log.error(message);
-      return `The application may be stopped: ${message}.`;
+      return `The application may still be down: ${message}.`;
     }
   }
 
@@ -296,9 +296,9 @@ function whatTheCheckSays({ state }: TargetPlan): string {
       ? 'The damaged database is live again.'
       : state === 'missing'
         ? ''
-        : 'If the database before the restore was the reason for it, that database is live again.';
+        : 'If you restored because that database had a fault, the fault is live again.';
   return sentences(
     live,
-    'The check can fail although the backup is good: new code on an older schema, for example. Then deploy the code that fits the backup first, or restore without the check: leave out `check-command`. Without it nothing rolls the restore back by itself.',
+    'The check can fail although the backup is good, for example because new code runs on an older schema. If so, deploy the code that fits the backup first, or restore without the check: leave out `check-command`. Without it, nothing rolls the restore back automatically.',
   );
 }

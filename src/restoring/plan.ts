@@ -36,7 +36,7 @@ export function tellRestorePlan(run: Run, dump: Dump, found: TargetPlan): void {
   log.info(`backup: ${quoteOutside(report.restore?.from ?? dump.file, 300)}, ${formatBytes(dump.bytes)}${age}`);
   log.info(
     found.state === 'missing'
-      ? 'live: there is none, it will be created'
+      ? 'live: does not exist, will be created'
       : `live: ${formatBytes(found.bytes)}${found.state === 'damaged' ? ', damaged' : ''}`,
   );
   log.info(found.wayInWords);
@@ -49,15 +49,12 @@ export function tellRestorePlan(run: Run, dump: Dump, found: TargetPlan): void {
   const free = found.freeBytes === null ? '' : `, ${formatBytes(found.freeBytes)} free`;
   log.info(`space needed: ${formatBytes(found.neededBytes)}${free}`);
   if (!safetyBackup && found.state !== 'missing') {
-    warn(
-      run,
-      'no backup of the present state is taken (safety-backup: false): what is in the live database now is lost',
-    );
+    warn(run, 'no safety backup is taken (safety-backup: false): what is in the live database now will be lost');
   }
   for (const remark of found.remarks) warn(run, remark);
 }
 
-const rows = (count: number | null): string => (count === null ? 'not there or not counted' : formatCount(count));
+const rows = (count: number | null): string => (count === null ? 'missing or not counted' : formatCount(count));
 
 /** By name, those of which rows are lost first. */
 function sideBySide(live: readonly TableRows[], backup: readonly TableRows[] | null): RestorePlan['tables'] {

@@ -84,8 +84,8 @@ export async function takeSafetyBackup(
     if (OF_THE_RUN.includes(code)) throw error;
     throw new BackupError(
       'E_SAFETY_BACKUP',
-      `the present state could not be backed up (${code}): ${message}`,
-      `${hint} Without a way back nothing is restored; \`safety-backup: false\` restores all the same.`,
+      `the safety backup failed (${code}): ${message}`,
+      `${hint} Without a safety backup nothing is restored; \`safety-backup: false\` restores anyway.`,
     );
   }
 }
@@ -99,13 +99,13 @@ export function checkSafetyOpens(run: Run, { encryption }: Dump, { way, state }:
     if (encryption === 'none') return;
     warn(
       run,
-      'what is restored is encrypted, and the safety backup of the present state will not be: set `encrypt` here as in the workflow that makes the backups',
+      'the backup to restore is encrypted, but the safety backup will not be: set `encrypt` here as in the workflow that makes the backups',
     );
   } else if (way === 'in-place' && !hasKeyFor(encryptedBy(settings), settings)) {
     throw new BackupError(
       'E_INPUT',
-      'decryption-key: the live database is written in place, so the safety backup is the only way back, and this run could not open it',
-      'Give in `decryption-key` the private key of one of `encryption-recipients`.',
+      'decryption-key: the live database is written in place, so the safety backup is the only way back, but this run could not open it',
+      'Set `decryption-key` to the private key of one of `encryption-recipients`.',
     );
   }
 }

@@ -53,7 +53,7 @@ export async function chooseSource(run: Run, connection: Connection): Promise<So
     if (isOther && !settings.restore.allowOtherTarget) throw otherThan(run, backup);
     refuseDamagedCopy(backup);
     if (backup.state === 'unverified')
-      warn(run, `${backup.id} was never verified, or found damaged; it is checked now`);
+      warn(run, `${backup.id} was never verified, or was found damaged; it is checked now`);
     if (wanted.by === 'latest') warnOfAlarms(run, covering(host.listed.backups, null));
     else warnOfSuspicion(run, backup);
     run.report.backup = factsOf(run, backup);
@@ -67,11 +67,11 @@ export async function insteadOfDamaged(run: Run, { dump, from, host }: Source, e
   if (!(error instanceof BackupError) || error.code !== 'E_CHECKSUM' || file !== manifest?.file) throw error;
   return withSpare(run, host, async (store) => {
     const found = await store?.one(manifest.id).catch((second: unknown) => {
-      warn(run, `whether the store has ${manifest.id} is not known: ${describe(second).message}`);
+      warn(run, `could not check whether the store has ${manifest.id}: ${describe(second).message}`);
       return null;
     });
     if (!store || found?.backup.manifest.sha256 !== manifest.sha256 || !isTrusted(found.backup)) throw error;
-    warn(run, `${error.message}: ${manifest.id} is taken from ${found.uri}`);
+    warn(run, `${error.message}: using ${manifest.id} from ${found.uri} instead`);
     return fetched(run, host, store, found, from);
   });
 }
@@ -100,7 +100,7 @@ async function fetched(run: Run, host: HostPlace, store: StorePlace, found: Fetc
 
 /** Of a dump that this action did not make, to those whose backups are signed. */
 export const UNSIGNED_FILE =
-  'a file that is named by its path has no signature: nothing tells who made it. Name your own backups by their id';
+  'a file that is named by its path has no signature, so nothing shows who made it. Name your own backups by their id';
 
 /** As the log and the lock tell it. */
 function describeWanted(wanted: Wanted): string {
@@ -114,7 +114,7 @@ function refuseDamagedCopy(backup: Backup): void {
   if (!isDamagedCopy(backup.manifest)) return;
   throw new BackupError(
     'E_SOURCE_INVALID',
-    `${backup.id} holds the files of a damaged database, byte by byte, and is no backup that can be restored`,
+    `${backup.id} holds the raw files of a damaged database, and cannot be restored`,
     `${formatNamed(backup.manifest.engine).damaged?.advice ?? ''}`,
   );
 }
@@ -124,7 +124,7 @@ export function checkTarget(run: Run, dump: Dump, target: string, identity: Para
   if (dump.manifest === null || run.settings.restore.allowOtherTarget) return;
   if (sameDatabase(dump.manifest.identity, identity)) return;
   throw otherDatabase(
-    `${dump.manifest.id} is a backup of ${showIdentity(dump.manifest.identity)}, and ${target} is ${showIdentity(identity)}`,
+    `${dump.manifest.id} is a backup of ${showIdentity(dump.manifest.identity)}, but ${target} is ${showIdentity(identity)}`,
   );
 }
 
@@ -135,6 +135,6 @@ function otherDatabase(message: string): BackupError {
   return new BackupError(
     'E_TARGET_MISMATCH',
     message,
-    'If it is meant, for example to fill a staging database, set `allow-other-target: true`.',
+    'If you mean it, for example to fill a staging database, set `allow-other-target: true`.',
   );
 }

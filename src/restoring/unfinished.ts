@@ -41,7 +41,7 @@ async function deal(run: Run, connection: Connection, file: string, text: string
   const journal = parseJournal(file, text, signing);
   const what =
     journal === null
-      ? `a restore was cut off, and its journal ${quoteOutside(file, 200)} can not be read${signing === null ? '' : ', or is not signed by `signing-key`'}`
+      ? `a restore was cut off, and its journal ${quoteOutside(file, 200)} cannot be read${signing === null ? '' : ', or is not signed with `signing-key`'}`
       : quoteOutside(`a restore of ${journal.backup} into ${journal.target} was cut off (${journal.by})`, 500);
   let why = '';
   try {
@@ -53,19 +53,19 @@ async function deal(run: Run, connection: Connection, file: string, text: string
     if (found === 'other' && !run.settings.settleUnfinished) {
       warn(
         run,
-        `${what}; it was about another database than this run, which goes on. To bring it to an end, run \`restore\` once more with the same \`restore-to\`, or, when it is of no use any more, any command with \`settle-unfinished: true\``,
+        `${what}; it was about another database, so this run goes on. To finish it, run \`restore\` again with the same \`restore-to\`. If it is no longer needed, run any command with \`settle-unfinished: true\``,
       );
       await connection.send(['request', 'leave_journal', [file]]);
       return;
     }
     if (found === 'not known' && journal !== null) {
       why =
-        '; whether that is the database of this run can not be told from here: neither from what the role may know of the server nor from what the restore has left there';
+        '; it is unclear whether that is the database of this run: neither what the role may see of the server nor what the restore left there shows it';
     }
   } catch (error) {
     const { code, message } = describe(error);
     if (OF_THE_RUN.includes(code) || connection.isLost()) throw error;
-    why = `, and could not be brought to an end (${code}: ${message})`;
+    why = `, and could not be finished (${code}: ${message})`;
   }
   // what is not brought to an end is not ours any more
   await connection.send(['request', 'end_restore', []]);
@@ -73,20 +73,20 @@ async function deal(run: Run, connection: Connection, file: string, text: string
     throw new BackupError(
       'E_UNFINISHED',
       `${what}${why}`,
-      `${lookAt(run, journal)} Then run once with \`settle-unfinished: true\`: that puts the journal aside.`,
+      `${lookAt(run, journal)} Then run once with \`settle-unfinished: true\`, which puts the journal aside.`,
     );
   }
   await connection.send(['request', 'settle_journal', [file]]);
   warn(
     run,
-    `${what}${why}; as settle-unfinished asks for, its journal was put aside as .work/settled-${quoteOutside(file, 200)} in the backup directory, and nothing else was touched. ${lookAt(run, journal)}`,
+    `${what}${why}; because of settle-unfinished, its journal was put aside as .work/settled-${quoteOutside(file, 200)} in the backup directory, and nothing else was touched. ${lookAt(run, journal)}`,
   );
 }
 
 /** What a restore may leave, for the person who settles it. */
 function lookAt(run: Run, journal: Journal | null): string {
   const left = engineOf(run.settings.database).leaves;
-  return `Look at ${journal === null ? 'the database' : quoteOutside(journal.target, 300)}: whether it is the state that you want, whether the application runs, and whether there are ${left}.`;
+  return `Check whether ${journal === null ? 'the database' : quoteOutside(journal.target, 300)} is in the state that you want, whether the application runs, and whether there are ${left}.`;
 }
 
 /** Throws what keeps it from being brought to an end; `begun` is called when something is changed for it. */
@@ -107,7 +107,7 @@ async function finish(
     const same = isAbout(run, journal, restoring, facts);
     if (same) {
       begun();
-      const state = await run.log.group('Finish what was cut off', async () => {
+      const state = await run.log.group('Finish the restore that was cut off', async () => {
         run.log.info(what);
         return bringToAnEnd(run, connection, restoring, journal, facts);
       });
@@ -161,8 +161,8 @@ async function bringToAnEnd(
   const failed = await attempt(() => runUserCommand(run, connection, 'start-command', ['job', 'keep_promise', []]));
   let told = swapped
     ? 'the database is the restored one'
-    : 'the database is the one before it, and what had been loaded is gone';
-  if (failed !== null) told += `. ${failed}: the application may be stopped`;
+    : 'the database is the one from before it, and what had been loaded was removed';
+  if (failed !== null) told += `. ${failed}: the application may still be down`;
   if (swapped) {
     const wrong = await attempt(() => checkOnce(run, connection, journal));
     if (wrong === null) await connection.send(work(run), restoring.settle(settings, journal));
@@ -174,25 +174,21 @@ async function bringToAnEnd(
 
 function wayBack({ report, settings }: Run, restoring: Restoring, journal: Journal): string {
   const { way, safety } = journal;
-  if (safety !== null) return `To go back, restore its safety backup ${quoteOutside(safety, 120)}`;
+  if (safety !== null) return `To undo it, restore its safety backup ${quoteOutside(safety, 120)}`;
   const byHand = way === 'in-place' ? [] : restoring.byHand(settings, journal, null, report.directory);
   return byHand.length === 0
-    ? 'There is no way back to what it replaced: there was no safety backup (safety-backup: false)'
-    : `What it replaced is still there; to go back by hand: ${byHand.join('; ')}`;
+    ? 'It cannot be undone: no safety backup was taken (safety-backup: false)'
+    : `What it replaced is still there. To undo the restore by hand: ${byHand.join('; ')}`;
 }
 
 /** Throws E_HOOK. One that takes a run with it is not begun by every run that follows. */
 async function checkOnce(run: Run, connection: Connection, journal: Journal): Promise<void> {
   const { checkCommand, checkBegun, afterBegun } = journal;
   if (afterBegun) {
-    throw new BackupError(
-      'E_HOOK',
-      'after-restore-command was begun, did not come to its end, and is not run again',
-      '',
-    );
+    throw new BackupError('E_HOOK', 'after-restore-command was started, did not finish, and is not run again', '');
   }
   if (checkCommand === null) return;
-  if (checkBegun) throw new BackupError('E_HOOK', 'check-command was run once more, and did not come to its end', '');
+  if (checkBegun) throw new BackupError('E_HOOK', 'check-command was run again and did not finish', '');
   await writeJournal(run, connection, { ...journal, phase: 'swapped', checkBegun: true });
   await runUserCommand(run, connection, 'check-command', ['job', 'run_command', [checkCommand]]);
 }

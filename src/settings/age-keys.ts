@@ -11,9 +11,9 @@ const LONGEST_LINE = 8192;
 /** Of a native key, enough to tell it from others by eye. */
 const NAME_LENGTH = 20;
 const RECIPIENT =
-  'expected the public key of age-keygen (`age1...`) or an SSH public key (`ssh-ed25519 ...`, `ssh-rsa ...`), one a line';
+  'expected the public key of age-keygen (`age1...`) or an SSH public key (`ssh-ed25519 ...`, `ssh-rsa ...`), one per line';
 const IDENTITY = 'expected the lines of an age-keygen file (`AGE-SECRET-KEY-1...`)';
-const DAMAGED = 'it is damaged (its checksum is wrong): copy it again, whole';
+const DAMAGED = 'it is damaged (its checksum is wrong): copy all of it again';
 
 /** How keys of each kind begin, and how many bytes they stand for. */
 const RECIPIENTS = { age: 32, age1pq: 1216 };
@@ -38,7 +38,7 @@ export async function parseAgeRecipients(text: string): Promise<AgeRecipients> {
   const quantum = recipients.filter((recipient) => recipient.startsWith('age1pq1'));
   if (quantum.length > 0 && quantum.length < recipients.length) {
     throw new Error(
-      'expected either post-quantum keys (`age1pq1...`) or others: age refuses a mixture, which would protect nothing',
+      'expected either only post-quantum keys (`age1pq1...`) or none: age refuses a mixture, because it would not protect anything',
     );
   }
   return { recipients: recipients.join('\n'), names: [...found.values()] };
@@ -66,7 +66,7 @@ function refuse(number: number, error: Error): never {
 }
 
 async function parseRecipient(line: string): Promise<{ recipient: string; name: string }> {
-  if (/^age1\S*[\s,;]/.test(line)) throw new Error('expected one key a line, and nothing behind it');
+  if (/^age1\S*[\s,;]/.test(line)) throw new Error('expected one key per line, and nothing after it');
   const hrp = line.slice(0, Math.max(line.lastIndexOf('1'), 0));
   if (Object.hasOwn(RECIPIENTS, hrp)) {
     await checkBech32(line, hrp, RECIPIENTS[hrp as keyof typeof RECIPIENTS]);
@@ -79,13 +79,13 @@ async function parseRecipient(line: string): Promise<{ recipient: string; name: 
 function whyNoRecipient(line: string): string {
   // age would start a program of that name on the host, and what it makes can be opened with the device alone
   if (/^age1[^1]+1|^AGE-PLUGIN-/i.test(line)) {
-    return `it is of a plugin or a device of its own, which a host has not; ${RECIPIENT}`;
+    return `it belongs to a plugin or a device, which a host does not have; ${RECIPIENT}`;
   }
   if (/^(?:ecdsa-|sk-|ssh-)/.test(line)) {
-    return 'it is an SSH key of a type that age can not encrypt to; give one that begins with `ssh-ed25519` or `ssh-rsa`, or one of age-keygen';
+    return 'it is an SSH key of a type that age cannot encrypt to; give one that begins with `ssh-ed25519` or `ssh-rsa`, or one from age-keygen';
   }
   if (line.startsWith('github:'))
-    return `age fetches no keys of GitHub users; give what https://github.com/USER.keys shows`;
+    return `age does not fetch the keys of GitHub users; give what https://github.com/USER.keys shows`;
   if (line.startsWith('-----BEGIN PGP ')) return 'it is an OpenPGP key; for these set `encrypt` to gpg';
   return RECIPIENT;
 }
@@ -96,15 +96,15 @@ function parseSshRecipient(line: string): { recipient: string; name: string } {
   const blob = Buffer.from(base64, 'base64');
   const [inside, first, second, ...more] = keyFields(blob);
   if (blob.toString('base64') !== base64 || inside?.toString() !== type || more.length > 0) {
-    throw new Error('it is damaged: copy the line of the .pub file again, whole');
+    throw new Error('it is damaged: copy the whole line of the .pub file again');
   }
   if (type === 'ssh-ed25519') {
     if (first?.length !== 32 || second !== undefined) throw new Error('it is damaged: an Ed25519 key has 32 bytes');
   } else {
     const modulus = second?.subarray(second.findIndex((byte) => byte !== 0));
-    if (!first?.length || modulus === undefined) throw new Error('it is damaged: it is no whole RSA key');
+    if (!first?.length || modulus === undefined) throw new Error('it is damaged: the RSA key is not complete');
     if (modulus.length < SHORTEST_RSA_BYTES)
-      throw new Error('age takes RSA keys of at least 2048 bits, and this one is shorter');
+      throw new Error('age takes RSA keys of at least 2048 bits, but this one is shorter');
   }
   const recipient = `${type} ${base64}`;
   if (recipient.length > LONGEST_LINE)
@@ -114,7 +114,7 @@ function parseSshRecipient(line: string): { recipient: string; name: string } {
 
 async function checkIdentity(line: string): Promise<void> {
   if (/^AGE-PLUGIN-/i.test(line))
-    throw new Error(`it is the key of a plugin, a program that would be started with it; ${IDENTITY}`);
+    throw new Error(`it is the key of a plugin, which would start a program; ${IDENTITY}`);
   if (/^age1/.test(line))
     throw new Error('it is a public key; the secret one is the line that begins with `AGE-SECRET-KEY-`');
   const hrp = line.slice(0, Math.max(line.lastIndexOf('1'), 0));

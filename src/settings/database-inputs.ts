@@ -48,7 +48,7 @@ export function readSameEngine(reader: InputReader, database: Source | undefined
   return reader.readAs('restore-to', (text) => {
     const source = parsed(reader, 'restore-to', text);
     if (database === undefined || source.engine === database.engine) return source;
-    throw new Error(`expected ${engineOf(database).form}, as database is one`);
+    throw new Error(`expected ${engineOf(database).form}, because database is one`);
   });
 }
 
@@ -63,7 +63,7 @@ export function readScratch(
   if (verify === 'checksum' || verify === 'content') reader.ignore('restore-to', `with verify ${verify}`);
   const { scratch, title } = database === undefined ? {} : engineOf(database);
   if (database !== undefined && scratch === undefined) {
-    reader.ignore('restore-to', `with a ${title} database, of which a temporary file is made`);
+    reader.ignore('restore-to', `with a ${title} database, which is restored into a temporary file`);
   }
   const place = readSameEngine(reader, database);
   if (database === undefined || scratch === undefined) return place;

@@ -48,12 +48,12 @@ export function requireOpening(
   const isOfAnotherKind = Object.values(keys).some((key) => key !== null);
   if (verify !== 'restore') {
     const why = `with encrypt ${encryption.method} for these recipients, so nothing opens the new backup`;
-    if (isOfAnotherKind) reader.ignore('decryption-key', `${why}: it is of another kind`);
+    if (isOfAnotherKind) reader.ignore('decryption-key', `${why}: the key is of another kind`);
     if (passphrase !== null) reader.ignore('decryption-passphrase', `${why}: that takes a \`decryption-key\``);
     return;
   }
   const kind = encryption.method === 'age' ? 'an age or SSH key' : 'a GPG secret key';
-  const rule = `with encrypt ${encryption.method} and verify restore, or nothing could open the new backup: ${kind} of one of encryption-recipients; or set \`verify\` to content`;
+  const rule = `with encrypt ${encryption.method} and verify restore, because nothing else can open the new backup: ${kind} of one of encryption-recipients. Or set \`verify\` to content`;
   if (isOfAnotherKind) reader.problem('decryption-key', `expected another kind of key ${rule}`);
   else reader.missing('decryption-key', `required ${rule}`);
 }
@@ -77,7 +77,7 @@ async function parseKey(
     return { gpg };
   }
   if (/^(?:age-encryption\.org\/|-----BEGIN AGE ENCRYPTED FILE-----)/.test(text)) {
-    throw new Error('it is encrypted, and age can not ask for its passphrase; give what `age -d FILE` makes of it');
+    throw new Error('it is encrypted, and age cannot ask for its passphrase; give what `age -d FILE` prints');
   }
   if (!isAge) throw new Error(`expected ${RULE}`);
   const age = await parseAgeIdentities(text);
@@ -88,13 +88,13 @@ async function parseKey(
 async function parseSshKey(reader: InputReader, text: string, mended: string | null): Promise<string> {
   if (mended !== null && isEncrypted(mended)) {
     throw new Error(
-      "it is encrypted, and age can not ask for its passphrase: `ssh-keygen -p -N '' -f COPY` takes it off a copy",
+      "it is encrypted, and age cannot ask for its passphrase: `ssh-keygen -p -N '' -f COPY` takes it off a copy",
     );
   }
   const { pem, publicLine } = await readPrivateKey(text, undefined, 'decryption-key', 'no input');
   reader.mask(pem);
   if (/^ssh-(?:ed25519|rsa) /.test(publicLine)) return pem;
-  throw new Error('age opens nothing with an SSH key of this type; it takes Ed25519 and RSA');
+  throw new Error('age cannot decrypt with an SSH key of this type; it takes Ed25519 and RSA');
 }
 
 /** In openssh-key-v1 the name of the cipher follows the magic, after its length; other forms say it in their frame or a header. */

@@ -11,7 +11,7 @@ const SHORTEST_PASSPHRASE = 12;
 const LONGEST_PASSPHRASE_BYTES = 255;
 const SECRET_KEY = /-----(?:BEGIN|END) [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File|AGE-SECRET-KEY-/i;
 const SECRET_GIVEN =
-  'it holds a secret key, and here are the public ones; who can read the workflow or its log may have the secret one by now: make a new pair';
+  'it contains a secret key, but public keys belong here; whoever can read the workflow or its log may have the secret key by now: make a new pair';
 const publicKeys = (): string => `the public keys${unset('vars.BACKUP_RECIPIENTS', 'variable')}`;
 
 /** By what the backup of this run is encrypted; null when it is not. */
@@ -30,7 +30,7 @@ export async function readEncryption(reader: InputReader): Promise<Encryption | 
   if (recipients !== null && passphrase !== null) {
     reader.problem(
       'encryption-passphrase',
-      'expected either it or encryption-recipients: with both, each of the two would open the backup',
+      'expected either it or encryption-recipients: with both, each of them would open the backup',
     );
     return undefined;
   }
@@ -64,7 +64,7 @@ async function readAge(reader: InputReader, recipients: string | null, passphras
   if (passphrase !== null) {
     reader.problem(
       'encryption-passphrase',
-      'expected nothing with encrypt age, which asks for one at a terminal alone; set `encrypt` to gpg',
+      'expected nothing with encrypt age, which only asks for a passphrase at a terminal; set `encrypt` to gpg',
     );
   }
   if (recipients === null) reader.missing('encryption-recipients', `required with encrypt age: ${publicKeys()}`);
@@ -92,7 +92,7 @@ async function readPassphrase(reader: InputReader, text: string): Promise<Encryp
     if (/\p{Cc}/u.test(text)) throw new Error('expected no control characters, such as tabs');
     if ([...text].length < SHORTEST_PASSPHRASE) throw new Error(`expected at least ${SHORTEST_PASSPHRASE} characters`);
     if (Buffer.byteLength(text) <= LONGEST_PASSPHRASE_BYTES) return text;
-    throw new Error(`expected at most ${LONGEST_PASSPHRASE_BYTES} bytes: where gpg asks, more can not be typed`);
+    throw new Error(`expected at most ${LONGEST_PASSPHRASE_BYTES} bytes: nobody can type more where gpg asks`);
   });
   return passphrase === undefined ? undefined : { method: 'gpg', passphrase, names: [] };
 }

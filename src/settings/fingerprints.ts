@@ -3,7 +3,7 @@ import type { Fingerprint } from './settings.js';
 import { parseHost, parsePort } from './value-rules.js';
 
 const RULE =
-  'expected "SHA256:" and 43 characters of base64, one a line, alone or in the whole line that `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host; before it may stand the host that it is of, as in known_hosts: `db.example.com SHA256:...`, or `[db.example.com]:2222 SHA256:...`';
+  'expected "SHA256:" and 43 characters of base64, one per line, alone or in the whole line that `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host; you may put the host before it, as in known_hosts: `db.example.com SHA256:...`, or `[db.example.com]:2222 SHA256:...`';
 const MD5_RULE =
   'expected "SHA256:" and 43 characters of base64, not an MD5 fingerprint, which can be forged; `ssh-keygen -E sha256 -lf /etc/ssh/ssh_host_ed25519_key.pub` prints the other on the host';
 
@@ -46,5 +46,5 @@ function parseName(name: string): string {
 export function unnamedFingerprint(fingerprints: readonly Fingerprint[], hosts: readonly string[]): string | undefined {
   const unnamed = fingerprints.find(({ host }) => host === null);
   if (unnamed === undefined) return undefined;
-  return `with jump-host each line begins with the host that it is of, since the jump host could show a key of its own as that of the host behind it: ${hosts.map((host) => `\`${host} SHA256:...\``).join(' and ')}; this one does not: ${unnamed.print}`;
+  return `with jump-host, begin each line with its host, because the jump host could show its own key as the key of the host behind it: ${hosts.map((host) => `\`${host} SHA256:...\``).join(' and ')}; this one does not: ${unnamed.print}`;
 }

@@ -10,12 +10,12 @@ import { oneOf } from './value-rules.js';
 
 /** The options of `extract`, with what each takes. A switch takes nothing. */
 export const HAND_OPTIONS = {
-  table: { takes: '<name>', about: 'the table; where there are schemas its own may stand before it: shop.orders' },
+  table: { takes: '<name>', about: 'the table; put its schema before it if there are schemas: shop.orders' },
   format: {
     takes: '<sql|csv>',
-    about: 'sql: statements that make the table and fill it (default); csv: not of each engine',
+    about: 'sql: statements that create and fill the table (default); csv: not with every engine',
   },
-  'data-only': { takes: null, about: 'the rows without the statement that makes the table' },
+  'data-only': { takes: null, about: 'the rows without the statement that creates the table' },
   output: { takes: '<file>', about: 'a new file, which only you can read, instead of stdout' },
 } as const;
 export type HandOption = keyof typeof HAND_OPTIONS;
@@ -64,12 +64,12 @@ export function readExtraction(
     const title = engineOf(database).title;
     throw new Error(
       formats.length === 0
-        ? `nothing can be taken out of a backup of ${title}`
+        ? `nothing can be extracted from a backup of ${title}`
         : `expected ${formats.join(' or ')} with a ${title} database`,
     );
   });
   const output = read('output', '', (text) => {
-    if (existsSync(text)) throw new Error('expected a file that is not there yet: nothing is overwritten');
+    if (existsSync(text)) throw new Error('expected a file that does not exist yet: nothing is overwritten');
     return text === '' ? null : text;
   });
   if (table === undefined || format === undefined || output === undefined) return undefined;

@@ -11,7 +11,7 @@ const LONGEST = 4096;
 export function parseHostPath(text: string): string {
   if (/\p{Cc}/u.test(text)) throw new Error('expected a path without control characters');
   if (/^~[^/]/.test(text))
-    throw new Error('expected a path without "~user": write it absolute, or "~/" for your own home');
+    throw new Error('expected a path without "~user": write an absolute path, or "~/" for your own home');
   const segments = text
     .replace(/^~(?=\/|$)/, '.')
     .split('/')

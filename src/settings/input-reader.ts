@@ -75,7 +75,7 @@ export class InputReader {
     } catch (error) {
       const rule = (error as Error).message;
       if (this.#holdsSecret(text)) {
-        this.problem(name, 'it is malformed, and not shown here because a secret is in it');
+        this.problem(name, 'it is malformed; it is not shown here because it contains a secret');
       } else if (declared[name].quotes) {
         this.problem(name, rule);
       } else {
@@ -149,7 +149,7 @@ export class InputReader {
       );
     }
     for (const [name, value] of Object.entries(parts)) {
-      if (value === undefined) throw new Error(`the setting ${name} is missing, and no input was found wrong`);
+      if (value === undefined) throw new Error(`the setting ${name} is missing, although no input is wrong`);
     }
     return parts as { [K in keyof T]: Exclude<T[K], undefined> };
   }

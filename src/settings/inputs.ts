@@ -214,7 +214,7 @@ function readName(reader: InputReader, database: Source | undefined): string | u
   const given = reader.read('name');
   if (given !== null || database === undefined) return given ?? undefined;
   const made = engineOf(database).nameOf(database);
-  if (made === null) reader.missing('name', 'required, because none can be made from the name in database');
+  if (made === null) reader.missing('name', 'required, because no name can be derived from database');
   return made ?? undefined;
 }
 

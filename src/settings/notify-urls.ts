@@ -38,7 +38,7 @@ export interface Secretly<T> {
 
 const RULE =
   'expected the webhook URL of Slack, Discord, Teams (a Workflow), Mattermost or Gotify, or one of ntfys://host/topic, tgram://TOKEN/CHAT, json+https://host/path, smtps://user:password@host/?from=...&to=...';
-const PLAIN = 'expected https, since the URL is a secret; http is for loopback alone';
+const PLAIN = 'expected https, because the URL is a secret; http is for loopback only';
 const ADDRESS = /^[^\s@<>"(),:;[\]\\\p{Cc}]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?$/iu;
 const MOST_RECIPIENTS = 20;
 /** Shorter parts of a ping URL may be the name that somebody gave to the check. */
@@ -89,7 +89,7 @@ function webhook(url: URL): Secretly<Webhook> {
     const [, token] = /^\/services\/T[A-Z0-9]+\/B[A-Z0-9]+\/(\w+)\/?$/.exec(path) ?? [];
     if (token === undefined) {
       throw new Error(
-        'expected an incoming webhook of Slack, https://hooks.slack.com/services/T.../B.../..., not a workflow',
+        'expected an incoming webhook of Slack: https://hooks.slack.com/services/T.../B.../..., not a workflow',
       );
     }
     return to('Slack', token);
@@ -106,13 +106,13 @@ function webhook(url: URL): Secretly<Webhook> {
   }
   if (/(?:^|\.)(?:webhook\.office\.com|outlook\.office(?:365)?\.com)$/.test(host)) {
     throw new Error(
-      'it is a connector of Teams, which Microsoft has retired: make a Workflow "when a webhook request is received"',
+      'it is a Teams connector, which Microsoft has retired: create a Workflow "when a webhook request is received"',
     );
   }
   if (/\.(?:logic\.azure\.com|api\.powerplatform\.com|powerautomate\.com)$/.test(host)) {
     const sig = query.get('sig');
     if (!sig || !/\/workflows\/[\w-]+\/triggers\/manual\/paths\/invoke\/?$/.test(path)) {
-      throw new Error('expected the whole URL of a Workflow of Teams, with `sig` in it');
+      throw new Error('expected the whole URL of a Teams Workflow, including `sig`');
     }
     return to('Teams', sig);
   }
@@ -134,7 +134,7 @@ function telegram(rest: string): Secretly<Webhook> {
   const [, token, chat] = /^:\/\/(?:bot)?(\d{5,20}:[\w-]{30,100})\/(-?\d{1,20}|@\w{4,64})\/?$/.exec(rest) ?? [];
   if (token === undefined || chat === undefined) {
     throw new Error(
-      'expected tgram://TOKEN/CHAT, the token as @BotFather gives it and the id of the chat, or @name of a channel',
+      'expected tgram://TOKEN/CHAT: the token as @BotFather gives it, and the id of the chat or the @name of a channel',
     );
   }
   const url = `https://api.telegram.org/bot${token}/sendMessage`;
@@ -152,7 +152,7 @@ function ntfy(url: URL): Secretly<Webhook> {
   const { headers, secrets } = takeCredentials(url);
   if (secrets.length > 0 && isPlain(url)) {
     throw new Error(
-      'expected ntfys, since a password or token is in it; ntfy is for loopback and for topics without one',
+      'expected ntfys, because it contains a password or token; ntfy is for loopback and for topics without one',
     );
   }
   secrets.push(`${url.host}/${topic}`);
@@ -177,7 +177,7 @@ function takeCredentials(url: URL): { headers: Record<string, string>; secrets: 
     const basic = Buffer.from(`${user}:${password}`).toString('base64');
     return { headers: { authorization: `Basic ${basic}` }, secrets: [password, basic] };
   }
-  if (!/^[\x21-\x7e]+$/.test(token)) throw new Error('expected a token of letters, digits and signs of ASCII');
+  if (!/^[\x21-\x7e]+$/.test(token)) throw new Error('expected a token of ASCII letters, digits and symbols');
   return { headers: { authorization: `Bearer ${token}` }, secrets: [token] };
 }
 

@@ -33,7 +33,7 @@ function whyNoKey(line: string, label: Label): string {
   if (line === '-----BEGIN PGP PUBLIC KEY BLOCK-----') {
     return 'it is a public key; `gpg --armor --export-secret-keys ID` prints the secret one';
   }
-  if (/^(?:age1|ssh-|ecdsa-|sk-)/.test(line)) return 'it is a key of age or SSH; for these set `encrypt` to age';
+  if (/^(?:age1|ssh-|ecdsa-|sk-)/.test(line)) return 'it is an age or SSH key; set `encrypt` to age for it';
   return MESSAGE[label];
 }
 

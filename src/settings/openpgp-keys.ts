@@ -53,9 +53,7 @@ function transferableKeys(all: Packet[], primary: number): Packet[][] {
     }
     if (tag === primary) keys.push([packet]);
     else if (keys.length === 0 || !isPartOfKey(tag, primary)) {
-      throw new Error(
-        tag === PACKET.publicKey ? 'it is a public key, not a secret one' : 'it is something else than keys',
-      );
+      throw new Error(tag === PACKET.publicKey ? 'it is a public key, not a secret one' : 'it is not a key');
     } else keys.at(-1)?.push(packet);
   }
   if (keys.length === 0) throw new Error(DAMAGED);
@@ -72,10 +70,10 @@ function fingerprintOf(key: Packet[]): string {
   const [primary] = key;
   const version = primary?.body[0];
   if (primary === undefined || version !== 4) {
-    throw new Error(`expected OpenPGP keys of version 4, which every GnuPG takes, and one is of version ${version}`);
+    throw new Error(`expected OpenPGP keys of version 4, which every GnuPG takes, but one has version ${version}`);
   }
   if (!key.some(({ tag }) => tag === PACKET.userId)) {
-    throw new Error('a key in it has no name (user id), without which gpg imports none; export it with one');
+    throw new Error('a key in it has no name (user id), and gpg does not import it without one; export it with one');
   }
   if (!canEncrypt(key)) {
     throw new Error(

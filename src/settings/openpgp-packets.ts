@@ -1,6 +1,6 @@
 /** The packets of which OpenPGP keys are made (RFC 9580, 4); errors as in openpgp-keys.ts. */
 
-export const DAMAGED = 'it is damaged: what stands between its BEGIN and END lines is not whole; copy it again';
+export const DAMAGED = 'it is damaged: the text between its BEGIN and END lines is not complete; copy it again';
 
 export interface Packet {
   tag: number;

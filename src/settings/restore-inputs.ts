@@ -25,7 +25,10 @@ export function readRestore(
   const afterCommand = reader.read('after-restore-command');
   const checkCommand = reader.read('check-command');
   if (stopCommand && startCommand === null) {
-    reader.problem('start-command', 'required with stop-command: what was stopped is started again on every path');
+    reader.problem(
+      'start-command',
+      'required with stop-command: what was stopped must be started again, whatever happens',
+    );
   }
   const allowOtherTarget = reader.require('allow-other-target');
   const allowUnsafeClient = reader.require('allow-unsafe-client');

@@ -30,7 +30,7 @@ export function readS3(
   if (region === null) {
     reader.missing(
       's3-region',
-      'required without s3-endpoint: the region of the bucket, for example eu-central-1; AWS_REGION, as aws-actions/configure-aws-credentials sets it, does as well',
+      'required without s3-endpoint: the region of the bucket, for example eu-central-1; AWS_REGION, as aws-actions/configure-aws-credentials sets it, works as well',
     );
   }
   const credentials = readCredentials(reader);
@@ -53,7 +53,7 @@ export function readS3(
 function refuseAlone(reader: InputReader): void {
   const other = INPUT_NAMES.find((name) => name.startsWith('s3-') && reader.isChanged(name));
   if (other === undefined) return;
-  reader.missing('s3-bucket', `required, since ${other} is given${unset('vars.S3_BUCKET')}`);
+  reader.missing('s3-bucket', `required, because ${other} is given${unset('vars.S3_BUCKET')}`);
 }
 
 function usualRegion(endpoint: string | null | undefined): string | null {
@@ -72,7 +72,7 @@ function readCredentials(reader: InputReader): S3Settings['credentials'] | undef
   const lacking = (name: InputName, because: InputName): undefined => {
     reader.missing(
       name,
-      `required with ${because}; without both, the credentials of the AWS default chain are taken (for example of aws-actions/configure-aws-credentials)`,
+      `required with ${because}; without both, the credentials of the AWS default chain are used (for example from aws-actions/configure-aws-credentials)`,
     );
   };
   if (accessKeyId !== null) return lacking('s3-secret-access-key', 's3-access-key-id');

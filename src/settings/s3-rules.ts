@@ -13,7 +13,7 @@ export const isBucket = (text: string): boolean =>
 export function parseBucket(text: string): string {
   if (isBucket(text)) return text;
   throw new Error(
-    'expected the name of a bucket alone, 3 to 63 lower-case letters, digits, "." or "-"; what follows it goes into s3-prefix',
+    'expected only the name of a bucket, 3 to 63 lower-case letters, digits, "." or "-"; the rest goes into s3-prefix',
   );
 }
 
@@ -34,7 +34,7 @@ export function parseRegion(text: string): string {
 
 /** Whoever reads along on plain HTTP gets the backup, so it is for this very machine. */
 export function parseEndpoint(text: string): string {
-  const rule = 'expected an https:// URL such as https://s3.example.com, or http:// to loopback alone';
+  const rule = 'expected an https:// URL such as https://s3.example.com, or http:// for loopback only';
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !['https:', 'http:'].includes(url.protocol)) throw new Error(rule);
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
@@ -46,7 +46,7 @@ export function parseEndpoint(text: string): string {
 
 export function parseToken(text: string): string {
   if (/^[\x21-\x7e]+$/.test(text)) return text;
-  throw new Error('expected letters, digits and signs of ASCII without blanks');
+  throw new Error('expected ASCII letters, digits and symbols without blanks');
 }
 
 /** Stores have classes of their own; whether it has this one, the store says. */

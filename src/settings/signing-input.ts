@@ -10,9 +10,9 @@ export function readSigningKeys(reader: InputReader): SigningKeys | null | undef
   if (keys.length === 0) return null;
   for (const key of keys) if (key.length >= SHORTEST) reader.mask(key);
   const rule = keys.some((key) => key.length < SHORTEST)
-    ? `expected at least ${SHORTEST} characters in each line, such as \`openssl rand -base64 32\` makes`
+    ? `expected at least ${SHORTEST} characters in each line, for example from \`openssl rand -base64 32\``
     : new Set(keys).size < keys.length
-      ? 'expected no line twice'
+      ? 'expected each line only once'
       : null;
   if (rule === null) return new SigningKeys(keys);
   reader.problem('signing-key', rule);

@@ -60,7 +60,7 @@ export function percentOrNone(most: number): (text: string) => number | 'none' {
 export function parseHost(text: string): string {
   if (isIP(text) !== 0 || (HOST_NAME.test(text) && text.length <= 253)) return text;
   throw new Error(
-    'expected a host name or IP address alone: the user goes into username, the port into port, IPv6 has no brackets',
+    'expected only a host name or IP address: the user goes into username, the port into port, and IPv6 has no brackets',
   );
 }
 
@@ -122,7 +122,7 @@ export const parsePort = wholeNumber(1, 65_535);
 
 export function parseUmask(text: string): string {
   const umask = /^0?(077|027)$/.exec(text)?.[1];
-  if (umask === undefined) throw new Error('expected 077 or 027, in quotes, since YAML takes 077 for the number 77');
+  if (umask === undefined) throw new Error('expected 077 or 027, in quotes, because YAML reads 077 as the number 77');
   return umask;
 }
 
@@ -161,7 +161,7 @@ export function parseGrowth(text: string): number | { bytes: number } | 'none' {
 export function parseStatements(text: string): string[] {
   const statements = lines(text);
   if (!statements.some((line) => /^[.\\]/.test(line))) return statements;
-  throw new Error('expected SQL, one statement a line, that returns a true first value');
+  throw new Error('expected SQL, one statement per line, whose first value is true');
 }
 
 /** Lines of shell; a runner writes CRLF where the workflow has it. */

@@ -69,7 +69,7 @@ export function refuseUnsafe(
   }
   if (settings.restore.allowUnsafeClient) {
     return [
-      `${has}, and ${file} is read with it all the same (allow-unsafe-client): whoever wrote that file can run commands ${where}`,
+      `${has}, but ${file} is read with it anyway (allow-unsafe-client): whoever wrote that file can run commands ${where}`,
     ];
   }
   throw new BackupError(

@@ -48,8 +48,8 @@ export function updateOf(client: Client, needed: string, { container }: Pick<Set
   if (container !== null) return `Replace the image of ${quoteOutside(container, 100)} with one of ${at}.`;
   const { major } = majorOfClient(client.version);
   if (client.package === null || Number.parseInt(needed, 10) !== major) {
-    const old = Number.parseInt(needed, 10) > major ? `PostgreSQL ${major} is no longer fixed. ` : '';
-    return `${old}Install the client of ${at} (package postgresql-client-${Number.parseInt(needed, 10)} on Debian and Ubuntu; https://www.postgresql.org/download/). It may stay beside the old one: this action uses the newest.`;
+    const old = Number.parseInt(needed, 10) > major ? `PostgreSQL ${major} no longer gets fixes. ` : '';
+    return `${old}Install the client of ${at} (package postgresql-client-${Number.parseInt(needed, 10)} on Debian and Ubuntu; https://www.postgresql.org/download/). The old one may stay: this action uses the newest.`;
   }
   const { manager, name } = client.package;
   return `Update the client on the host to ${at}: \`${MANAGERS[manager](name)}\`.`;

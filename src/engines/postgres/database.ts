@@ -98,8 +98,8 @@ export function postgresDatabase(source: PostgresSource, { format }: Pick<DumpSe
       if (found !== null && found < content.tables.length) {
         throw new BackupError(
           'E_MANIFEST',
-          `the backup holds the data of ${counted(found, 'table')}, the manifest names ${content.tables.length}`,
-          'Do not rely on this backup: take a new one, and look at who can write that directory.',
+          `the backup holds the data of ${counted(found, 'table')}, but the manifest names ${content.tables.length}`,
+          'Do not rely on this backup: take a new one, and check who can write to that directory.',
         );
       }
       if (facts.get('restored_into') === null) return;
@@ -150,28 +150,28 @@ export function postgresDatabase(source: PostgresSource, { format }: Pick<DumpSe
       const refused = facts.get('roles_missing');
       if (refused !== null || (facts.get('roles') !== null && rolesOf(facts) === null)) {
         remarks.push(
-          `the roles of the server are not in this backup: ${quoteOutside(refused ?? 'a comment of one is too long for the manifest', 200)}. A restore on another server needs them made by hand first`,
+          `the roles of the server are not in this backup: ${quoteOutside(refused ?? 'the comment of one is too long for the manifest', 200)}. Before a restore on another server, create them there by hand`,
         );
       }
       const unlogged = facts.numberOrNull('unlogged_left') ?? 0;
       if (unlogged > 0) {
         remarks.push(
-          `the rows of ${counted(unlogged, 'unlogged table')} are not in this backup: a standby does not have them`,
+          `the rows of ${counted(unlogged, 'unlogged table')} are not in this backup, because a standby does not have them`,
         );
       }
       for (const [left, why] of [
         [facts.all('properties_left').length, 'too long for the manifest (16,000 characters)'],
-        [textsIn(facts, 'property').left, 'no text in UTF-8, which a manifest is'],
+        [textsIn(facts, 'property').left, 'not valid UTF-8, which a manifest needs'],
       ] as const) {
         if (left === 0) continue;
         remarks.push(
-          `${counted(left, 'setting')} or comments of the database itself are ${why}, and are not in this backup: a restore into a new database does not bring them back`,
+          `${counted(left, 'setting')} or comments of the database itself are ${why}, so they are not in this backup: a restore into a new database does not bring them back`,
         );
       }
       const ended = facts.get('counting_ended');
       if (ended !== null) {
         const said = ended === '' ? '' : ` (${quoteOutside(ended, 300)})`;
-        remarks.push(...notCounted(facts, `as the session that counts them ended early${said}`));
+        remarks.push(...notCounted(facts, `because the session that counts them ended early${said}`));
       }
       return remarks;
     },
@@ -179,11 +179,14 @@ export function postgresDatabase(source: PostgresSource, { format }: Pick<DumpSe
     notes(facts) {
       const guarded = notCounted(
         facts,
-        `as indexes or statistics of theirs call functions that are neither of the role ${quoteOutside(decoded(facts.get('role') ?? ''), 100)} nor of a superuser, and would be carried out with its rights (back up as the owner of the tables to have them counted)`,
+        `because their indexes or statistics call functions that belong neither to the role ${quoteOutside(decoded(facts.get('role') ?? ''), 100)} nor to a superuser, and that would run with its rights (back up as the owner of the tables to have them counted)`,
         true,
       );
       if (facts.get('counting_ended') !== null) return guarded;
-      return [...guarded, ...notCounted(facts, 'as that would have taken more than a tenth of the time of the dump')];
+      return [
+        ...guarded,
+        ...notCounted(facts, 'because counting them would have taken more than a tenth of the time of the dump'),
+      ];
     },
 
     plan(facts) {
@@ -230,8 +233,8 @@ export function postgresDatabase(source: PostgresSource, { format }: Pick<DumpSe
     empty() {
       return new BackupError(
         'E_EMPTY',
-        `what is to be backed up of the database ${quoteOutside(source.database)} holds no table, view, sequence, function or large object, so its backup would prove nothing`,
-        'Check that `database` names the database that the application uses, and `schema`, where it is given, its schemas.',
+        `the part of the database ${quoteOutside(source.database)} to back up holds no table, view, sequence, function or large object, so a backup would prove nothing`,
+        'Check that `database` names the database that the application uses, and that `schema`, if set, names its schemas.',
       );
     },
 
@@ -300,7 +303,7 @@ function schemasCondition({ schema }: Pick<DumpSettings, 'schema'>): string {
   return schema.map((pattern) => `(${schemaCondition(pattern)})`).join(' OR ');
 }
 
-const UNRELIABLE = `The tool on the host is not a pg_dump that can be relied on (a wrapper?), or this is a bug of ours: please report it.`;
+const UNRELIABLE = `The pg_dump on the host is unreliable (a wrapper?), or this is a bug in this action: please report it.`;
 
 /**
  * The archive was made from this database, and the tables whose data is in it are those that the server listed in the same snapshot;
@@ -345,7 +348,7 @@ function checkScript(facts: Facts): void {
   if (held >= listed) return;
   throw new BackupError(
     'E_DUMP_FAILED',
-    `the dump holds the data of ${counted(held, 'table')}, and the server listed ${listed} in the same snapshot`,
+    `the dump holds the data of ${counted(held, 'table')}, but the server listed ${listed} in the same snapshot`,
     UNRELIABLE,
   );
 }

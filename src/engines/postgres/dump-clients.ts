@@ -42,17 +42,17 @@ export function unreadable(text: string, facts: Facts): BackupError | null {
 
 function tooOldFor(why: string, needed: number | null, facts: Facts): BackupError {
   const version = facts.get('pg_dump_version');
-  const there = version === null ? '' : `, and the newest client there is ${quoteOutside(version, 100)}`;
+  const there = version === null ? '' : `, but the newest client there is ${quoteOutside(version, 100)}`;
   const [what, name] =
     needed === null
       ? ['the client of the PostgreSQL that made it', '']
       : [
           `the client of PostgreSQL ${needed} or newer`,
-          ` (postgresql-client-${needed} on Debian and Ubuntu, postgresql${needed} on Red Hat and its kin)`,
+          ` (postgresql-client-${needed} on Debian and Ubuntu, postgresql${needed} on Red Hat and similar)`,
         ];
   return new BackupError(
     'E_TOOL_VERSION',
-    `the dump can be read by ${what} alone: ${why}${there}`,
-    `Install it${name} where the tools run, beside the old one if you like, the newest is taken (https://www.postgresql.org/download/).`,
+    `only ${what} can read the dump: ${why}${there}`,
+    `Install it${name} where the tools run. The old one may stay: the newest is used (https://www.postgresql.org/download/).`,
   );
 }

@@ -29,8 +29,8 @@ export function postgresExtracting(common: (settings: Settings) => Record<string
       if (dump.kind !== 'sql') return request('open_extract_postgres', settings, dump);
       throw new BackupError(
         'E_SOURCE_INVALID',
-        `${quoteOutside(dump.file, 300)} is a script (dump-format: plain), of which pg_restore takes no single table`,
-        'Unpack it by the lines that `db-backup show` prints, and take what stands between `COPY` and `\\.`; or restore it into a database of its own.',
+        `${quoteOutside(dump.file, 300)} is a script (dump-format: plain), and pg_restore cannot extract a table from that`,
+        'Unpack it with the commands that `db-backup show` prints, and take the lines between `COPY` and `\\.`. Or restore it into a database of its own.',
       );
     },
 
@@ -72,7 +72,7 @@ function waysToTell(found: readonly TableName[], isOne: (name: string) => boolea
     ...(lines.length === 0
       ? []
       : [
-          `There are some that no name tells apart here: unpack the backup on the host, by the lines that \`db-backup show\` prints, and take one out of it by \`pg_restore -f -\` with ${lines.join(', or with ')}.`,
+          `Their names cannot be told apart here: unpack the backup on the host with the commands that \`db-backup show\` prints, and extract one with \`pg_restore -f -\` and ${lines.join(', or with ')}.`,
         ]),
   ].join(' ');
 }

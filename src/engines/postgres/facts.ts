@@ -82,7 +82,7 @@ export const restoredIn = (facts: Facts): TableRows[] => [
 export function identityIn(facts: Facts, database: string): PostgresIdentity {
   const systemIdentifier = facts.get('system_identifier');
   if (systemIdentifier !== null && !SYSTEM_IDENTIFIER.test(systemIdentifier)) {
-    throw new BackupError('E_INTERNAL', 'the host reported a system identifier that is none');
+    throw new BackupError('E_INTERNAL', 'the host reported an invalid system identifier');
   }
   return { database, systemIdentifier };
 }

@@ -41,7 +41,7 @@ export function postgresHealth(facts: Facts): DatabaseHealth {
   const notes = seesAll
     ? []
     : [
-        'the role may not see the sessions of others: `GRANT pg_monitor TO` it for the longest transaction and the lag of replicas',
+        'the role may not see the sessions of others: `GRANT pg_monitor TO` it to see the longest transaction and the lag of replicas',
       ];
   return {
     bytes: facts.number('source_bytes'),
@@ -65,8 +65,8 @@ function findingsOf(figures: Figures): Finding[] {
       () =>
         wrong(
           'E_SOURCE_CORRUPT',
-          `the server has found ${counted(of('checksumFailures'), 'page')} of this database whose checksum is wrong`,
-          'Keep the older backups. Check the disk, and find the table: the log of the server names it. When it is mended, `SELECT pg_stat_reset()` begins the count anew.',
+          `the server found ${counted(of('checksumFailures'), 'page')} of this database with a wrong checksum`,
+          'Keep the older backups. Check the disk, and find the table: the log of the server names it. After the repair, `SELECT pg_stat_reset()` resets the count.',
         ),
     ],
     [
@@ -75,7 +75,7 @@ function findingsOf(figures: Figures): Finding[] {
         odd(
           'E_UNHEALTHY',
           `${of('connections')} of ${of('maxConnections')} connections are in use`,
-          'A backup needs two, a restore a few more: use a pooler, or raise `max_connections`.',
+          'A backup needs two, a restore a few more. Use a pooler, or raise `max_connections`.',
         ),
     ],
     [
@@ -83,8 +83,8 @@ function findingsOf(figures: Figures): Finding[] {
       () =>
         odd(
           'E_UNHEALTHY',
-          `a transaction is open for ${formatDuration(of('longestTransactionSeconds') * 1000)}`,
-          'It keeps vacuum from cleaning up, and a restore waiting: `pg_stat_activity` shows whose it is.',
+          `a transaction has been open for ${formatDuration(of('longestTransactionSeconds') * 1000)}`,
+          'It keeps vacuum from cleaning up, and keeps a restore waiting. `pg_stat_activity` shows whose it is.',
         ),
     ],
     [
@@ -92,8 +92,8 @@ function findingsOf(figures: Figures): Finding[] {
       () =>
         wrong(
           'E_UNHEALTHY',
-          `a replication slot that nobody reads holds ${formatBytes(of('unusedWalBytes'))} of WAL back`,
-          'The disk of the server fills up: drop the slot (`pg_drop_replication_slot`), or start what reads it.',
+          `a replication slot that nobody reads retains ${formatBytes(of('unusedWalBytes'))} of WAL`,
+          'Drop the slot (`pg_drop_replication_slot`), or start what reads it, before the disk of the server is full.',
         ),
     ],
     [
@@ -101,8 +101,8 @@ function findingsOf(figures: Figures): Finding[] {
       () =>
         odd(
           'E_UNHEALTHY',
-          `a replication slot that is read holds ${formatBytes(of('heldWalBytes'))} of WAL back`,
-          'Who reads it does not keep up: look at that replica or subscriber before the disk of the server is full.',
+          `a replication slot that is being read retains ${formatBytes(of('heldWalBytes'))} of WAL`,
+          'Its reader does not keep up: check that replica or subscriber before the disk of the server is full.',
         ),
     ],
     [
@@ -110,8 +110,8 @@ function findingsOf(figures: Figures): Finding[] {
       () =>
         odd(
           'E_PERM',
-          `the role may not read ${counted(of('unreadable'), 'table or sequence', 'tables or sequences')}: a backup fails that does not leave them out`,
-          '`GRANT pg_read_all_data TO` it, or `exclude-table`.',
+          `the role may not read ${counted(of('unreadable'), 'table or sequence', 'tables or sequences')}: a backup fails unless it leaves them out`,
+          '`GRANT pg_read_all_data TO` it, or leave them out with `exclude-table`.',
         ),
     ],
     [
@@ -137,8 +137,8 @@ function findingsOf(figures: Figures): Finding[] {
       () =>
         wrong(
           'E_UNHEALTHY',
-          'the server can not archive its WAL: the last attempt failed, and none has succeeded since',
-          'Point-in-time recovery ends there, and the disk fills up: `pg_stat_archiver`, and the log of the server, say why.',
+          'the server cannot archive its WAL: the last attempt failed, and none has succeeded since',
+          'Point-in-time recovery ends there, and the disk fills up. `pg_stat_archiver` and the log of the server say why.',
         ),
     ],
     [of('replicaLagSeconds') > LATE_S, () => late('a replica is', of('replicaLagSeconds'))],
@@ -149,7 +149,7 @@ function findingsOf(figures: Figures): Finding[] {
         odd(
           'E_UNHEALTHY',
           `this database has ${counted(of('invalidIndexes'), 'invalid index', 'invalid indexes')}`,
-          'A `CREATE INDEX CONCURRENTLY` has failed: drop them, or `REINDEX`.',
+          'A `CREATE INDEX CONCURRENTLY` failed: drop them, or run `REINDEX`.',
         ),
     ],
   ];
@@ -160,5 +160,5 @@ const late = (who: string, seconds: number): Finding =>
   odd(
     'E_UNHEALTHY',
     `${who} ${formatDuration(seconds * 1000)} behind`,
-    'What it has not got yet is lost with the primary; a backup of it is as old.',
+    'What it has not received yet is lost with the primary, and a backup taken from it is just as old.',
   );

@@ -29,7 +29,7 @@ export const postgres: Engine<PostgresSource, PostgresIdentity> = {
   nameOf: ({ database }) => nameFromText(database),
   scratch: {
     isSame: isSamePlace,
-    elsewhere: 'another database than the live one, for example the database postgres of that server',
+    elsewhere: 'a database other than the live one, for example the database postgres of that server',
     onRunner:
       'a PostgreSQL server as seen from the runner, for example postgresql://postgres:throw-away@localhost/postgres of a service container',
   },

@@ -31,16 +31,16 @@ export function schemaCondition(pattern: string): string {
  */
 export function parseNamePattern(text: string, parts: 'table' | 'schema'): string {
   if (text === '') throw new Error('expected a pattern, such as audit_* or app.sessions');
-  if (/\p{Cc}/u.test(text)) throw new Error('expected one pattern a line, without control characters');
+  if (/\p{Cc}/u.test(text)) throw new Error('expected one pattern per line, without control characters');
   const { parts: names, inQuotes } = scan(text);
-  if (inQuotes) throw new Error('a double quote is not closed; one inside a quoted name is written twice');
+  if (inQuotes) throw new Error('a double quote is not closed; write a double quote inside a quoted name twice');
   if (parts === 'schema' && names.length > 1) {
-    throw new Error('expected the name of a schema alone; a name with a dot in it stands in double quotes');
+    throw new Error('expected the name of a schema alone; put a name with a dot in it in double quotes');
   }
   if (names.length > 2) {
-    throw new Error('expected table or schema.table; a name with a dot in it stands in double quotes');
+    throw new Error('expected table or schema.table; put a name with a dot in it in double quotes');
   }
-  if (names.includes('')) throw new Error('expected a name on both sides of the dot, and none that is empty');
+  if (names.includes('')) throw new Error('expected a name on both sides of the dot');
   return text;
 }
 

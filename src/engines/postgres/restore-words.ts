@@ -9,7 +9,7 @@ type Words = [message: string, advice: string];
 /** What a function names that is called while a dump is loaded. */
 export const NOT_FOUND = /(relation|function|operator|type) .* does not exist/;
 export const NOT_FOUND_ADVICE =
-  'A function that is called while the dump is loaded (in a check, an index, a generated column or a materialized view) did not find what its text names, neither with an empty search_path nor with that of the database. Since PostgreSQL 17 indexes and materialized views are made with an empty one in any case. Give the function its own in the database (`ALTER FUNCTION ... SET search_path = ...`) and back up anew; where this backup is all there is, load it by hand without --exit-on-error, and mend what is missing.';
+  'A function that is called while the dump is loaded (in a check, an index, a generated column or a materialized view) did not find what its text names, neither with an empty search_path nor with that of the database. Since PostgreSQL 17, indexes and materialized views are always created with an empty one. Give the function its own in the database (`ALTER FUNCTION ... SET search_path = ...`) and take a new backup. If this backup is all you have, load it by hand without --exit-on-error, and add what is missing.';
 
 const letCreate = (role: string): string => `let ${role} create databases (\`ALTER ROLE ${role} CREATEDB\`)`;
 
@@ -18,7 +18,7 @@ const REASONS: [says: RegExp, advice: (role: string, mayCreate: boolean) => stri
   [
     /role ".*" does not exist/s,
     () =>
-      'The dump gives objects or rights to a role that is not on this server. Make it there, then restore again: `content.roles` of the manifest has the statements of all roles of the server that was backed up (without passwords).',
+      'The dump gives objects or rights to a role that does not exist on this server. Create it there, then restore again: `content.roles` in the manifest has the statements for all roles of the server that was backed up (without passwords).',
   ],
   [
     /extension ".*" is not available|could not open extension control file|could not access file|could not load library/,
@@ -28,63 +28,64 @@ const REASONS: [says: RegExp, advice: (role: string, mayCreate: boolean) => stri
   [
     /permission denied to create extension/,
     (role) =>
-      `The extension may be made by a superuser alone, and ${role} is none: name a superuser in the URL for the restore. Where the extension is in the live database already, \`restore-way: in-place\` leaves it there.`,
+      `Only a superuser may create the extension, and ${role} is not one: name a superuser in the URL for the restore. If the live database already has the extension, \`restore-way: in-place\` leaves it there.`,
   ],
   [
     /can only create extension in database/,
     () =>
-      'The extension can be made in that one database alone, and not in a new one: `restore-way: in-place` puts the backup into the database itself.',
+      'The extension can only be created in that one database, not in a new one: `restore-way: in-place` puts the backup into the database itself.',
   ],
   [NOT_FOUND, () => NOT_FOUND_ADVICE, ['42P01', '42883']],
   [
     /[Mm]ust be superuser|permission denied to set parameter|permission denied for language/,
     (role) =>
-      `What is in the dump may be made by a superuser alone, and ${role} is none: name a superuser in the URL for the restore.`,
+      `Only a superuser may create what is in the dump, and ${role} is not one: name a superuser in the URL for the restore.`,
   ],
   [
     /must be member of role|must be able to SET ROLE|must be owner of|permission denied (for|to) /,
     (role) =>
-      `The dump has objects of roles that ${role} does not belong to: name a superuser in the URL for the restore, or grant those roles to ${role}.`,
+      `The dump has objects of roles that ${role} is not a member of: name a superuser in the URL for the restore, or grant those roles to ${role}.`,
     ['42501'],
   ],
   [
     /already exists/,
     (role, mayCreate) =>
-      `In place only what ${role} owns can be replaced, and this belongs to another role: name a superuser or the owner of the database in the URL${mayCreate ? '' : `, or ${letCreate(role)}`}.`,
+      `A restore in place can only replace what ${role} owns, and this belongs to another role: name a superuser or the owner of the database in the URL${mayCreate ? '' : `, or ${letCreate(role)}`}.`,
     ['42P06', '42P07', '42710', '42723'],
   ],
   [
     /belongs to other roles depends on/,
     (role) =>
-      `It would be gone with what it depends on, and ${role} can not bring it back: have its owner drop it before the restore, and make it again afterwards; or name a superuser in the URL.`,
+      `It would go with what it depends on, and ${role} cannot bring it back: have its owner drop it before the restore and create it again afterwards, or name a superuser in the URL.`,
   ],
   [
     /out of shared memory/,
     (role, mayCreate) =>
-      `One transaction needs a lock for each object of the database: raise max_locks_per_transaction on the server${mayCreate ? '' : `, or ${letCreate(role)}, then no such transaction is needed`}.`,
+      `One transaction needs a lock for each object of the database: raise max_locks_per_transaction on the server${mayCreate ? '' : `, or ${letCreate(role)}, so that no such transaction is needed`}.`,
     ['53200'],
   ],
   [
     /tried to end the transaction/,
     (role, mayCreate) =>
-      `The script has transactions of its own, so that it can not be restored in place in a single one: ${mayCreate ? '' : `${letCreate(role)}, or `}restore a dump of the format custom.`,
+      `The script has transactions of its own, so it cannot be restored in place in a single one: ${mayCreate ? '' : `${letCreate(role)}, or `}restore a dump in the custom format.`,
   ],
   [
     /permission denied to create temporary tables/,
-    (role) => `In place a temporary table guards the transaction: \`GRANT TEMPORARY ON DATABASE ... TO ${role}\`.`,
+    (role) =>
+      `A restore in place guards its transaction with a temporary table: \`GRANT TEMPORARY ON DATABASE ... TO ${role}\`.`,
   ],
   [
     /backslash commands are restricted|invalid command \\|\\(un)?restrict/,
     () =>
-      'The script has commands of psql itself (such as \\connect) in it, which are never carried out: they could lead anywhere. pg_dump without --create and without pg_dumpall writes none.',
+      'The script contains psql commands (such as \\connect), which are never run, because they could do anything. pg_dump without --create writes none; pg_dumpall does.',
   ],
   [
     /missing at its end|could not be read to its end/,
-    () => 'It was cut off, or was not written by pg_dump: nothing tells that a script is whole but its last line.',
+    () => 'It was cut off, or was not written by pg_dump: only its last line shows that a script is complete.',
   ],
   [
     /what was restored is not what the manifest says/,
-    () => 'Do not rely on this backup: take a new one, and look at who can write that directory.',
+    () => 'Do not rely on this backup: take a new one, and check who can write to that directory.',
   ],
   [
     /No space left|could not extend file|disk full/,
@@ -97,12 +98,12 @@ const REASONS: [says: RegExp, advice: (role: string, mayCreate: boolean) => stri
   ],
   [
     /being accessed by other users|is in use/,
-    () => 'Somebody connects again and again: set `stop-command` and `start-command`.',
+    () => 'Something keeps reconnecting: set `stop-command` and `start-command`.',
     ['55006'],
   ],
   [
     /terminating connection|server closed|connection to (the )?server|no connection/,
-    () => 'The server could not be reached, or ended the connection: look at its log, then run again.',
+    () => 'The server could not be reached, or ended the connection: check its log, then run again.',
     ['57P01', '57P02', '57P03'],
   ],
 ];
@@ -126,19 +127,19 @@ export function restoreWords(
     case 'E_TARGET_BUSY': {
       const users = sessionsIn(facts).map(showSession);
       return [
-        `${place} stays in use, and can not change its name: ${users.length === 0 ? said : users.slice(0, 10).join('; ')}`,
-        `Set \`stop-command\` and \`start-command\` for what uses it. Sessions that ${role} may not end need \`GRANT pg_signal_backend TO ${role}\`, those of superusers a superuser.`,
+        `${place} stays in use, so it cannot be renamed: ${users.length === 0 ? said : users.slice(0, 10).join('; ')}`,
+        `Set \`stop-command\` and \`start-command\` for what uses it. To end sessions that ${role} may not end, \`GRANT pg_signal_backend TO ${role}\`; those of superusers need a superuser.`,
       ];
     }
     case 'E_BUSY':
       return facts.get('in_place') === null
         ? null
         : [
-            `${place} stayed locked, and a restore in place needs all its tables for itself: ${said}`,
-            'Something holds a lock on a table, such as a session that is idle in a transaction: look at pg_stat_activity, stop the application by `stop-command`, or raise `lock-wait`.',
+            `${place} stayed locked, and a restore in place needs exclusive use of all its tables: ${said}`,
+            'Something holds a lock on a table, such as a session that is idle in a transaction: check pg_stat_activity, stop the application with `stop-command`, or raise `lock-wait`.',
           ];
     case 'E_SOURCE_INVALID':
-      return [`the server of ${place} is a hot standby, which can not be written`, 'Name the primary.'];
+      return [`the server of ${place} is a hot standby, which cannot be written`, 'Name the primary.'];
     default:
       return null;
   }

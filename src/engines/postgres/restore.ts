@@ -120,7 +120,7 @@ export function postgresRestoring(target: PostgresSource): Restoring {
       // it is the very database that was loaded and looked at: then clients are back already, and have written
       if (facts.get('same_database') !== null)
         return [`clients have written to the restored database since the swap: ${told}`];
-      throw new BackupError('E_RESTORE', `the live database is not what was restored: ${told}`, '');
+      throw new BackupError('E_RESTORE', `the live database is not the restored one: ${told}`, '');
     },
 
     back: (settings, step, safety) =>
@@ -141,7 +141,7 @@ export function postgresRestoring(target: PostgresSource): Restoring {
       if (step.way === 'in-place') {
         return (
           safety?.manifest?.recovery ?? [
-            '# nothing was kept of the state before: there was no safety backup (safety-backup: false)',
+            '# the state before was not kept: there was no safety backup (safety-backup: false)',
           ]
         );
       }
@@ -257,12 +257,12 @@ function differencesBetween(live: TableRows[], backup: TableRows[], staying: str
       .filter(({ name }) => !coming?.has(name))
       .map(({ name }) =>
         staying.includes(name)
-          ? `${quoteOutside(name, 100)} is not in the backup, and stays, as it belongs to another role`
+          ? `${quoteOutside(name, 100)} is not in the backup, and stays because it belongs to another role`
           : `${quoteOutside(name, 100)} is not in the backup, and will be gone`,
       ),
     ...backup
       .filter(({ name }) => !there?.has(name))
-      .map(({ name }) => `${quoteOutside(name, 100)} is in the backup alone, and will be there again`),
+      .map(({ name }) => `${quoteOutside(name, 100)} is only in the backup, and will be back`),
   ];
 }
 
@@ -305,7 +305,7 @@ function checkSessions(facts: Facts, given: string): void {
   throw new BackupError(
     'E_TARGET_BUSY',
     `${quoteOutside(given)} is in use by ${counted(staying.length, 'session')} that the role ${role} may not end: ${staying.slice(0, 10).map(showSession).join('; ')}`,
-    `Set \`stop-command\` and \`start-command\` for what uses it, or as a superuser: \`GRANT pg_signal_backend TO ${role}\` (sessions of superusers and prepared transactions have to be ended by hand). \`restore-way: in-place\` ends no session, and waits for their transactions.`,
+    `Set \`stop-command\` and \`start-command\` for what uses it, or as a superuser: \`GRANT pg_signal_backend TO ${role}\` (end sessions of superusers and prepared transactions by hand). \`restore-way: in-place\` ends no session, and waits for their transactions.`,
   );
 }
 
@@ -319,8 +319,8 @@ function checkSpace(
   if (manifest === null || freeBytes === null || freeBytes >= neededBytes + left) return;
   throw new BackupError(
     'E_NOSPACE',
-    `the restore needs ${formatBytes(neededBytes)} on the disk of the server of ${quoteOutside(given)}, beside what is there, and ${formatBytes(freeBytes)} are free`,
-    'Free some space there: until the restore is done, both states are kept.',
+    `the restore needs ${formatBytes(neededBytes)} more on the disk of the server of ${quoteOutside(given)}, but only ${formatBytes(freeBytes)} are free`,
+    'Free some space there: the old and the new state are both kept until the restore is done.',
   );
 }
 
@@ -332,17 +332,17 @@ function remarksOn(facts: Facts, dump: Dump, way: string): string[] {
   const { leftOut } = propertiesFor('', way === 'create' ? (manifest?.content ?? null) : null);
   if (leftOut > 0) {
     remarks.push(
-      `the manifest has ${counted(leftOut, 'statement')} about the database itself that this action does not write, and that are not carried out: look at content.properties in it`,
+      `the manifest has ${counted(leftOut, 'statement')} about the database itself that this action did not write; they are not run: see content.properties in it`,
     );
   }
   if (made > server) {
     remarks.push(
-      `the ${manifest === null ? 'dump' : 'backup'} is of PostgreSQL ${made}, and the server is ${server}: what is new in ${made} can not be restored there`,
+      `the ${manifest === null ? 'dump' : 'backup'} is of PostgreSQL ${made}, but the server is ${server}: what is new in ${made} cannot be restored there`,
     );
   }
   if (way === 'swap' && number('slots') > 0) {
     remarks.push(
-      `the database has ${counted(number('slots'), 'replication slot')}, which stay with the state that is replaced: make them anew for the restored one`,
+      `the database has ${counted(number('slots'), 'replication slot')}, which stay with the old state: create them again for the restored one`,
     );
   }
   if (number('subscriptions') > 0) {
@@ -353,14 +353,14 @@ function remarksOn(facts: Facts, dump: Dump, way: string): string[] {
   const unread = unreadIn(facts).map(({ shown }) => shown);
   if (unread.length > 0) {
     remarks.push(
-      `a safety backup does not have what may not be read, and what stays as it is, for it belongs to other roles: ${unread.slice(0, 5).join(', ')}${unread.length > 5 ? `; and ${unread.length - 5} more` : ''}`,
+      `the safety backup leaves out what this role may not read, which stays unchanged because it belongs to other roles: ${unread.slice(0, 5).join(', ')}${unread.length > 5 ? `; and ${unread.length - 5} more` : ''}`,
     );
   }
   const objects = facts.all('foreign_object').map(decoded);
   const foreign = [...objects, ...foreignTables(facts)].map((name) => quoteOutside(name, 80));
   if (way === 'in-place' && foreign.length > 0) {
     remarks.push(
-      `${counted(foreign.length, 'object')} of the database (tables, functions, types, default privileges) ${foreign.length === 1 ? 'belongs to another role' : 'belong to other roles'} and can not be replaced; when the backup has them too, the restore fails and changes nothing, and only a superuser or a member of those roles can restore it: ${foreign.slice(0, 5).join(', ')}${foreign.length > 5 ? `; and ${foreign.length - 5} more` : ''}`,
+      `${counted(foreign.length, 'object')} of the database (tables, functions, types, default privileges) ${foreign.length === 1 ? 'belongs to another role' : 'belong to other roles'} and cannot be replaced; if the backup has them too, the restore fails and changes nothing, and only a superuser or a member of those roles can restore it: ${foreign.slice(0, 5).join(', ')}${foreign.length > 5 ? `; and ${foreign.length - 5} more` : ''}`,
     );
   }
   return remarks;

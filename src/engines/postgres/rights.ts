@@ -16,19 +16,19 @@ export function rightsInWords(facts: Facts): Looked {
   const role = quoteOutside(decoded(facts.get('role') ?? ''), 100);
   const sees = flag('sees_all')
     ? 'sees the sessions of others'
-    : 'does not see the sessions of others, which `health` would tell of (`GRANT pg_monitor`)';
+    : 'does not see the sessions of others, which `health` reports (`GRANT pg_monitor`)';
   if (flag('superuser')) {
     return {
       level: 'warning',
-      found: `${role} is a superuser: whoever has this secret has the server, and the files of its user`,
-      todo: 'Use a role that may read, and for a restore the owner of the database: the set-up below has the statements.',
+      found: `${role} is a superuser: whoever has this secret controls the server and the files of its user`,
+      todo: 'Use a role that may only read, and the owner of the database for a restore: the set-up below has the statements.',
     };
   }
   const unreadable = facts.numberOrNull('unreadable') ?? 0;
   if (unreadable > 0) {
     return {
       level: 'warning',
-      found: `${role} may not read ${counted(unreadable, 'table or sequence', 'tables or sequences')}: a backup fails that does not leave them out`,
+      found: `${role} may not read ${counted(unreadable, 'table or sequence', 'tables or sequences')}: a backup fails unless it leaves them out`,
       todo: 'The set-up below has the statements; or leave them out (`exclude-table`, `schema`).',
     };
   }
@@ -36,16 +36,16 @@ export function rightsInWords(facts: Facts): Looked {
     flag('owns') && flag('may_create')
       ? 'owns the database and may create others: a restore loads beside it, and swaps'
       : flag('owns')
-        ? 'owns the database and may not create others (CREATEDB): a restore is one in place'
+        ? 'owns the database and may not create others (CREATEDB): a restore is done in place'
         : 'does not own the database: for a restore give the URL of its owner';
-  return `${role} ${restores}; ${sees}. It may read every table; whether rows are kept from it (row-level security), only a backup shows`;
+  return `${role} ${restores}; ${sees}. It may read every table; only a backup shows whether row-level security hides rows from it`;
 }
 
 /** Of these no role may read all but superusers: each of them is granted, and those to come as well, by who makes them. */
 function largeObjects(role: string, facts: Facts): string[] {
   if ((facts.numberOrNull('large_objects') ?? 0) === 0 || role.includes('$')) return [];
   return [
-    '-- for the large objects that there are; again for those that are made later:',
+    '-- for the existing large objects; run it again for those created later:',
     'DO $grant$ DECLARE large oid; BEGIN FOR large IN SELECT oid FROM pg_largeobject_metadata LOOP',
     `  EXECUTE format('GRANT SELECT ON LARGE OBJECT %s TO %s', large, ${literal(role)}); END LOOP; END $grant$;`,
   ];
@@ -80,7 +80,7 @@ export function rightsToSet(database: string, facts: Facts): SetUp[] {
   return [
     {
       title: 'PostgreSQL: a role that may read, for backups',
-      why: 'As a superuser, in that database; `\\password` then sets a password that stands in no log.',
+      why: 'As a superuser, in that database. Then `\\password` sets a password that no log shows.',
       language: 'sql',
       text: [
         ...(role === own ? [] : [`CREATE ROLE ${role} LOGIN;`]),
@@ -95,7 +95,7 @@ export function rightsToSet(database: string, facts: Facts): SetUp[] {
     },
     {
       title: 'PostgreSQL: the role of a restore',
-      why: 'A restore runs as the owner of the database. With CREATEDB it loads beside the live one and swaps; without, in place.',
+      why: 'A restore runs as the owner of the database. With CREATEDB it loads beside the live one and swaps; without it, it restores in place.',
       language: 'sql',
       text: [
         '-- the owner:',

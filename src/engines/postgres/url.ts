@@ -35,8 +35,8 @@ const HOST_NAME = /^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?$/i;
 const SCHEME = /^(jdbc:)?(postgres|postgresql|postgis|pgsql|pdo-pgsql|psql|ecto|prisma)(?:\+[a-z0-9_.+-]*)?:(.*)$/is;
 
 const FORMS = 'expected postgresql://user:password@host:5432/name';
-const RAW_SIGN = 'a "/", "?" or "@" that belongs to the user, the password or a name is written %2F, %3F or %40';
-const PAIRS = 'expected name=value pairs with "&" between them after the "?"; an "&" inside a value is written %26';
+const RAW_SIGN = 'write a "/", "?" or "@" in the user, the password or a name as %2F, %3F or %40';
+const PAIRS = 'expected name=value pairs with "&" between them after the "?"; write an "&" inside a value as %26';
 const HOST =
   'expected a host name, an IPv4 address, an IPv6 address in brackets or the folder of a socket (?host=/var/run/postgresql) after the "@"';
 
@@ -48,7 +48,7 @@ export function parsePostgres(text: string): Parsed<PostgresSource> | null {
   if (!namesPostgres(text)) return null;
   const { source, secrets, dropped } = parsePostgresUrl(text);
   const remarks = dropped.includes('pgbouncer')
-    ? ['it leads to PgBouncer, which may end a dump in its middle; better name the server itself, with its own port']
+    ? ['it leads to PgBouncer, which may end a dump halfway; name the server itself instead, with its own port']
     : [];
   return { source, secrets, remarks };
 }
@@ -56,7 +56,7 @@ export function parsePostgres(text: string): Parsed<PostgresSource> | null {
 /** The password of its own input. Throws an Error when there is another one in the URL. */
 export function withPassword(source: PostgresSource, password: string): PostgresSource {
   if (source.password !== null && source.password !== password) {
-    throw new Error('expected nothing, or the password that is in database: they differ');
+    throw new Error('expected nothing, or the same password as in database: they differ');
   }
   return { ...source, password };
 }
@@ -125,7 +125,7 @@ export function parsePostgresUrl(
   if (scheme === undefined) throw new Error(FORMS);
   if (scheme.toLowerCase() === 'prisma') {
     throw new Error(
-      'a prisma URL leads to a proxy that pg_dump can not talk to; give the direct URL of the database, which begins with postgresql://',
+      'a prisma URL leads to a proxy that pg_dump cannot use; give the direct URL of the database, which begins with postgresql://',
     );
   }
   const { userInfo, hosts, path, query } = split(rest, jdbc !== undefined);
@@ -144,12 +144,12 @@ export function parsePostgresUrl(
   const database = values.take('dbname') || otherwise;
   if (database === '') {
     throw new Error(
-      'expected the name of the database at its end, as in postgresql://user@host/name; without one PostgreSQL takes the name of the user, and nothing is guessed here',
+      'expected the name of the database at its end, as in postgresql://user@host/name; without one, PostgreSQL would take the name of the user, and this action does not guess',
     );
   }
   if (Buffer.byteLength(database) > LONGEST_NAME) {
     throw new Error(
-      `the name of the database is longer than ${LONGEST_NAME} bytes, and PostgreSQL would silently cut it to another name`,
+      `the name of the database is longer than ${LONGEST_NAME} bytes, and PostgreSQL would silently shorten it to another name`,
     );
   }
   const secret = values.take('password') || null;
@@ -230,7 +230,7 @@ function readQuery(query: string, decode: (part: string) => string, values: Valu
     const value = decode(raw);
     if (VISIBLE.has(name) && value !== '') {
       throw new Error(
-        `${name} can not be used: it would stand in the process list of the host, where every user can read it`,
+        `${name} cannot be used: it would appear in the process list of the host, where every user can read it`,
       );
     }
     if (keyword === 'password') rawPassword = raw;

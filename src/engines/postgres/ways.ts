@@ -22,9 +22,9 @@ interface Obstacle {
 }
 
 const SWAP =
-  'It is loaded into a new database beside the live one, which then takes its name: clients stay connected during the load, are disconnected for an instant by the swap, and can connect again at once.';
+  'It is loaded into a new database beside the live one, which then takes its name. Clients stay connected during the load, are disconnected for a moment by the swap, and can reconnect at once.';
 const CREATE =
-  'There is no such database yet: it is made, like the one that was backed up, and gets its name when it is loaded.';
+  'There is no such database yet: it is created like the one that was backed up, and gets its name once it is loaded.';
 
 /** Throws E_RESTORE when the way that is wanted, or every one, would fail. */
 export function chooseWay(
@@ -38,14 +38,14 @@ export function chooseWay(
   const place = quoteOutside(target.given);
   if (facts.get('target_state') === 'missing') {
     if (wanted === 'in-place') {
-      throw refused(`there is no database ${nameOf(target)} into which it could be put (restore-way: in-place)`, [
+      throw refused(`there is no database ${nameOf(target)} to restore into (restore-way: in-place)`, [
         'Correct the name (upper and lower case count), create the database, or leave `restore-way` out.',
       ]);
     }
     const [obstacle] = [...(mayCreate(facts) ? [] : [noCreator(found)]), ...extensionsAnew(found)];
     if (obstacle !== undefined) {
       throw refused(
-        `there is no database ${nameOf(target)} on the server, and none can be made for the backup: ${obstacle.says}`,
+        `there is no database ${nameOf(target)} on the server, and none can be created for the backup: ${obstacle.says}`,
         [obstacle.advice, ...(mayCreate(facts) ? [MAKE_FIRST] : [])],
       );
     }
@@ -56,7 +56,7 @@ export function chooseWay(
   const [inPlace] = wanted === 'swap' ? [] : extensionsHere(found);
   if (wanted === 'swap' && swap !== undefined) {
     const other = extensionsHere(found).length > 0 ? [] : ['Without `restore-way: swap` it is restored in place.'];
-    throw refused(`${place} can not be replaced by a new database (restore-way: swap): ${swap.says}`, [
+    throw refused(`${place} cannot be replaced by a new database (restore-way: swap): ${swap.says}`, [
       swap.advice,
       ...other,
     ]);
@@ -64,7 +64,7 @@ export function chooseWay(
   if (inPlace !== undefined) {
     throw refused(
       swap === undefined
-        ? `the backup can not be put into ${place} (restore-way: in-place): ${inPlace.says}`
+        ? `the backup cannot be put into ${place} (restore-way: in-place): ${inPlace.says}`
         : `the backup can be put neither into a new database nor into ${place} itself: ${swap.says}; ${inPlace.says}`,
       [inPlace.advice],
     );
@@ -80,7 +80,7 @@ interface Found {
   extensions: string[];
 }
 
-const MAKE_FIRST = 'Or have a superuser make the database with the extension in it, which is then restored in place.';
+const MAKE_FIRST = 'Or have a superuser create the database with the extension in it, which is then restored in place.';
 
 const refused = (message: string, advice: string[]): BackupError =>
   new BackupError('E_RESTORE', message, `${advice.join(' ')}`);
@@ -92,7 +92,9 @@ const capital = (text: string): string => text.charAt(0).toUpperCase() + text.sl
 
 function inPlaceWords(found: Found): string {
   const { facts, role, target } = found;
-  const others = isSuperuser(facts) ? '' : `, and what others than ${role} own in ${quoteOutside(target.given)} stays`;
+  const others = isSuperuser(facts)
+    ? ''
+    : `, and what roles other than ${role} own in ${quoteOutside(target.given)} stays`;
   const staying = installedIn(facts).flatMap(({ name, goes }) => (goes ? [] : [quoteOutside(name, 80)]));
   const extensions = staying.length === 0 ? '' : ` (of extensions: ${staying.slice(0, 10).join(', ')})`;
   return `restored in place, in a single transaction: clients wait from its beginning to its end${others}${others === '' ? '' : extensions}.`;
@@ -130,7 +132,7 @@ function databaseAnew({ facts, role }: Found): Obstacle[] {
     ...(kept.length > 0
       ? [
           {
-            says: `the role ${role} may not give the settings of the database (${kept.slice(0, 5).join('; ')}) to another one`,
+            says: `the role ${role} may not give the settings of the database (${kept.slice(0, 5).join('; ')}) to a new one`,
             advice: superuser,
           },
         ]
@@ -176,8 +178,8 @@ function extensionsAnew({ facts, role, extensions }: Found): Obstacle[] {
     if (bound !== null) {
       return [
         {
-          says: `the extension ${shown} can be created in the one database alone that the setting cron.database_name of the server names`,
-          advice: `Have the database made empty under its own name first: it is then restored in place.`,
+          says: `the extension ${shown} can only be created in the database that the server's setting cron.database_name names`,
+          advice: `Have the database created empty under its own name first: it is then restored in place.`,
         },
       ];
     }
@@ -217,8 +219,8 @@ function extensionsHere({ facts, role, extensions, target }: Found): Obstacle[] 
     if (bound !== '' && bound !== target.database) {
       return [
         {
-          says: `the extension ${shown} can be created in the database ${quoteOutside(bound, 80)} alone, which the setting cron.database_name of the server names`,
-          advice: `Set it to ${identifierShown(target.database)} on the server, and restart that; or restore into ${quoteOutside(bound, 80)} (\`restore-to\`).`,
+          says: `the extension ${shown} can only be created in the database ${quoteOutside(bound, 80)}, which the server's setting cron.database_name names`,
+          advice: `Set it to ${identifierShown(target.database)} on the server and restart it, or restore into ${quoteOutside(bound, 80)} (\`restore-to\`).`,
         },
       ];
     }
@@ -241,7 +243,7 @@ const notThere = (shown: string): Obstacle => ({
 });
 
 const superusersAlone = (shown: string, role: string): Obstacle => ({
-  says: `the extension ${shown} may be created by a superuser alone, and ${role} is none`,
+  says: `only a superuser may create the extension ${shown}, and ${role} is not one`,
   advice: 'Name a superuser in the URL for the restore.',
 });
 

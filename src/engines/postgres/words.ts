@@ -72,18 +72,18 @@ function wordsFor(failure: Failure): Words | null {
     case 'E_SOURCE_INVALID':
       if (failure.text === 'pooler') {
         return [
-          `${shown(source)} leads to a pooler that gives the sessions of the server from one client to another (PgBouncer in transaction mode and its like): what pg_dump sets for its session would stay there, and the application would find its tables no more`,
-          `Name the server itself in \`${input}\`, or a pool that gives a session to one client for as long as it is connected (\`pool_mode = session\`; hosted services have a port or a host name of its own for that).`,
+          `${shown(source)} leads to a pooler that shares the sessions of the server between clients (PgBouncer in transaction mode, or similar): what pg_dump sets for its session would stay there, and the application would no longer find its tables`,
+          `Name the server itself in \`${input}\`, or a pool that keeps a session for one client while it is connected (\`pool_mode = session\`; hosted services have a separate port or host name for that).`,
         ];
       }
       return [
-        `the server of ${shown(source)} is a hot standby: what was committed last may be missing there, and a long dump may be cancelled by the replay`,
+        `the server of ${shown(source)} is a hot standby: the latest commits may be missing there, and the replay may cancel a long dump`,
         `Name the primary in \`${input}\`. If the standby is meant, say so in the URL: \`?target_session_attrs=standby\` (or \`any\`, for clients older than 14).`,
       ];
     case 'E_SOURCE_CORRUPT':
       return [
-        `the server could not read its own data: ${said}`,
-        'No older backup was deleted: keep them. Check the disk and the log of the server before anything else.',
+        `the server cannot read its own data: ${said}`,
+        'No older backup was deleted: keep them. First check the disk and the log of the server.',
       ];
     case 'E_NOSPACE':
       return failure.state === '53100' ? [`the disk of the server is full: ${said}`, 'Free some space there.'] : null;
@@ -101,7 +101,7 @@ function wordsFor(failure: Failure): Words | null {
       return [
         `no proven dump of ${shown(source)} could be made: ${clip(quoteOutside(failure.text), 1000)}`,
         /terminat|server closed|connection to (the )?server|no connection/i.test(failure.text)
-          ? 'The server ended the connection in the middle: look at its log (a restart, pg_terminate_backend, out of memory).'
+          ? 'The server ended the connection halfway: check its log (a restart, pg_terminate_backend, out of memory).'
           : '',
       ];
     default:
@@ -117,36 +117,36 @@ function unreachable({ text, said, state, source, settings, input }: Failure): W
     const needed = settings.dump.format === 'directory' ? '`jobs` + 2 at the same time' : 'two at the same time';
     return [
       `${server} takes no more connections: ${said}`,
-      `A backup needs ${needed}. Raise max_connections, or the CONNECTION LIMIT of the role or the database, which the message tells; let the pool of the application keep fewer; or run the backup when less is going on.`,
+      `A backup needs ${needed}. Raise max_connections, or the CONNECTION LIMIT of the role or the database, as the message says. Or let the pool of the application keep fewer, or run the backup at a quieter time.`,
     ];
   }
   if (/does not support SSL/.test(text)) {
     return [
       `${server} speaks no TLS, and \`${input}\` asks for it: ${said}`,
-      `Turn it on at the server (\`ssl = on\` with a certificate in postgresql.conf). Where nobody can listen on the way, as on the same machine, take \`sslmode\` out of \`${input}\` instead.`,
+      `Turn it on at the server (\`ssl = on\` with a certificate in postgresql.conf). If nobody can listen on the way, as on the same machine, remove \`sslmode\` from \`${input}\` instead.`,
     ];
   }
   if (/certificate/i.test(text)) {
     return [
-      `TLS with ${server} was not agreed on: ${said}`,
+      `TLS with ${server} failed: ${said}`,
       `Files such as \`sslrootcert\` are read ${place}, by the user that runs the tools; with \`sslmode=verify-full\` the certificate must be valid and name the host as \`${input}\` does.`,
     ];
   }
   if (/terminating connection|connection to server was lost/.test(text)) {
     return [
       `${server} ended the connection: ${said}`,
-      'Look at its log (a restart, pg_terminate_backend, out of memory), then run again.',
+      'Check its log (a restart, pg_terminate_backend, out of memory), then run again.',
     ];
   }
   if (state === '57P03' || /the database system is /.test(text)) {
     return [
-      `${server} takes no connections now: ${said}`,
-      'Run again when it has started; its log tells how far it is.',
+      `${server} does not accept connections at the moment: ${said}`,
+      'Run again when it has started; its log shows how far it is.',
     ];
   }
   // how bad it is, in the server's own words: the client has none of its own there
   if (/: {2}/.test(text)) {
-    return [`${server} refused the connection: ${said}`, 'Its log may tell more.'];
+    return [`${server} refused the connection: ${said}`, 'Its log may say more.'];
   }
   return [
     `${server} could not be reached from the host: ${said}`,
@@ -166,28 +166,28 @@ function wayTo(
   input: Failure['input'],
 ): string {
   const place = placeOf(container);
-  const seen = `The tools run ${place}, so \`${input}\` is read as seen from there, not from the runner`;
+  const seen = `The tools run ${place}, so the address in \`${input}\` is as seen from there, not from the runner`;
   if (/could not translate host name/.test(text)) {
     // as a service of compose is called, which nobody knows but the containers beside it
     if (container === null && host !== undefined && /^[a-z0-9_][a-z0-9_-]*$/i.test(host)) {
-      return `${seen}, where nobody knows the name ${host}. If it is a service of docker compose, set \`container: compose:PROJECT/${host}\` (\`docker compose ls\` on the host shows the project; with swarm: \`container: swarm:STACK_${host}\`): then the tools run in its container. Otherwise correct it in \`${input}\`, or give the address.`;
+      return `${seen}, where nobody knows the name ${host}. If it is a service of docker compose, set \`container: compose:PROJECT/${host}\` (\`docker compose ls\` on the host shows the project; with swarm: \`container: swarm:STACK_${host}\`): then the tools run in its container. Otherwise correct it in \`${input}\`, or give the IP address.`;
     }
-    return `${seen}: that name must be known there. Correct it in \`${input}\`, or give the address.`;
+    return `${seen}: that name must be known there. Correct it in \`${input}\`, or give the IP address.`;
   }
   if (/expected authentication request|invalid response to|wrong version number|HTTP/.test(text)) {
     return `${seen}. What answers there does not speak the protocol of PostgreSQL: check the port.`;
   }
   if (/timeout expired|timed out/.test(text)) {
     const limit = parameter(source, 'connect_timeout') ?? '20';
-    return `${seen}. Nothing answered within ${limit} s (connect_timeout): look for a wrong address or port, a firewall that drops the packets, or a server that hangs.`;
+    return `${seen}. Nothing answered within ${limit} s (connect_timeout): check the address and the port, the firewall, and whether the server hangs.`;
   }
   if (host === undefined || /^[/@]/.test(host)) {
     const why =
       host === undefined
-        ? `Without a host in \`${input}\` the socket there is used`
+        ? `Without a host in \`${input}\`, the socket there is used`
         : 'A host that begins with "/" is the folder of a socket there';
     return /Permission denied/.test(text)
-      ? `${why}, and the user that runs the tools may not open it: give host and password, or use \`run-as\`.`
+      ? `${why}, but the user that runs the tools may not open it: give host and password, or use \`run-as\`.`
       : `${why}. Check that the server runs, its port (part of the name of the socket) and its folder (\`SHOW unix_socket_directories\`). If it listens on TCP or in a container, give the host in \`${input}\`, or \`container\`.`;
   }
   return `${seen}. Check host and port, and that the server runs and listens there (listen_addresses).`;
@@ -200,12 +200,12 @@ function notLetIn(failure: Failure): Words {
   const user = parameter(source, 'user');
   if (/(peer|ident) authentication failed/i.test(text)) {
     return words(
-      `Peer authentication lets in only the user of the operating system of that name: set \`run-as: ${role.name}\` if there is one, or give host and password in \`${input}\`.`,
+      `Peer authentication only lets in the operating-system user of that name: set \`run-as: ${role.name}\` if there is one, or give host and password in \`${input}\`.`,
     );
   }
   if (/no password supplied/.test(text)) {
     return words(
-      `It asks for a password, and none was given: put it into ${input === 'database' ? '`database-password` (as it is) or into ' : ''}\`${input}\` (percent-encoded), from a secret. A ~/.pgpass of the user that runs the tools counts as well.`,
+      `It asks for a password, but none was given: put it into ${input === 'database' ? '`database-password` (as it is) or into ' : ''}\`${input}\` (percent-encoded), from a secret. A ~/.pgpass of the user that runs the tools works as well.`,
     );
   }
   if (/pg_hba\.conf/.test(text)) {
@@ -216,15 +216,15 @@ function notLetIn(failure: Failure): Words {
   if (/role ".*" does not exist/s.test(text)) {
     return words(
       user === undefined
-        ? `\`${input}\` names no user, so the role of the name of the user that runs the tools was asked for. Name one, as in postgresql://role@host/name, or set \`run-as\`.`
-        : `Correct the user in \`${input}\` (upper and lower case count), or make the role: \`CREATE ROLE ${role.sql} LOGIN\`.`,
+        ? `\`${input}\` names no user, so the role with the name of the user that runs the tools was tried. Name one, as in postgresql://role@host/name, or set \`run-as\`.`
+        : `Correct the user in \`${input}\` (upper and lower case count), or create the role: \`CREATE ROLE ${role.sql} LOGIN\`.`,
     );
   }
   if (/not permitted to log in/.test(text)) {
     return words(`Name another role in \`${input}\`, or as a superuser: \`ALTER ROLE ${role.sql} LOGIN\`.`);
   }
   return words(
-    `Check user and password: in \`${input}\` special characters of a password are percent-encoded${input === 'database' ? ', `database-password` takes it as it is' : ''}. A role that does not exist is refused in the same words.${/authentication failed/.test(text) ? '' : ` What the server says may also mean that its pg_hba.conf has no line for that role and database, or that the role may not log in, or not so often at once.`}`,
+    `Check user and password: in \`${input}\` special characters of a password are percent-encoded${input === 'database' ? ', `database-password` takes it as it is' : ''}. A role that does not exist is refused in the same words.${/authentication failed/.test(text) ? '' : ` It may also mean that pg_hba.conf has no line for that role and database, that the role may not log in, or that it has too many connections.`}`,
   );
 }
 
@@ -241,8 +241,8 @@ function tooOld({ said, facts, settings }: Failure): Words {
   const major = /^\d+/.exec(server)?.[0] ?? '';
   const place = placeOf(settings.container);
   return [
-    `the server is PostgreSQL ${server}, and the newest client ${place} is ${said}: pg_dump refuses a server newer than itself`,
-    `Install the client of PostgreSQL ${major} ${place}, beside the old one if you like, the newest is taken: postgresql-client-${major} on Debian and Ubuntu, postgresql${major} on Red Hat and its kin, both from https://www.postgresql.org/download/; ${settings.container === null ? 'or set `container` where the server runs in one' : 'or choose the container of the server itself'}.`,
+    `the server is PostgreSQL ${server}, but the newest client ${place} is ${said}: pg_dump refuses a server newer than itself`,
+    `Install the client of PostgreSQL ${major} ${place}; the old one may stay, because the newest is used: postgresql-client-${major} on Debian and Ubuntu, postgresql${major} on Red Hat and similar, both from https://www.postgresql.org/download/; ${settings.container === null ? 'or set `container` if the server runs in one' : 'or choose the container of the server itself'}.`,
   ];
 }
 
@@ -250,15 +250,15 @@ function locked(failure: Failure): Words {
   const { text, said, state, source, settings } = failure;
   if (state === '57014' && !/user request/.test(text)) {
     return [
-      `the server cancelled a statement in ${shown(source)}, as after its statement_timeout or when somebody asks for it: ${said}`,
-      `Run again, if somebody cancelled it (pg_cancel_backend). A statement_timeout is set for the role or the database, and too short even to begin: \`ALTER ROLE ${roleOf(failure).sql} SET statement_timeout = 0\`.`,
+      `the server cancelled a statement in ${shown(source)}, because of its statement_timeout or on request: ${said}`,
+      `If somebody cancelled it (pg_cancel_backend), run again. If the statement_timeout of the role or the database is too short even to begin: \`ALTER ROLE ${roleOf(failure).sql} SET statement_timeout = 0\`.`,
     ];
   }
   return [
     `${shown(source)} stayed locked for ${seconds(settings.lockWaitMs)} s (lock-wait): ${said}`,
     state === '40001' || /recovery/.test(text)
       ? 'The replay on the standby cancelled the dump: raise max_standby_streaming_delay there, or take the backup from the primary.'
-      : 'A migration or another command holds an exclusive lock on a table, or waits for one: look at pg_stat_activity and pg_locks, let it end, or raise `lock-wait`.',
+      : 'A migration or another command holds an exclusive lock on a table, or waits for one: check pg_stat_activity and pg_locks, let it end, or raise `lock-wait`.',
   ];
 }
 
@@ -267,31 +267,31 @@ function refusedInput({ text, said, state, facts, settings, input }: Failure): W
   if (/no matching /.test(text)) {
     return [
       `\`schema\` has a pattern that matches nothing: ${said}`,
-      'Correct it, or leave it out: without it every schema is in the backup. Names with capital letters stand in double quotes: "App".',
+      'Correct it, or leave it out: without it, every schema is in the backup. Put names with capital letters in double quotes: "App".',
     ];
   }
   if (text === 'system_schema') {
     return [
-      `the patterns of schema reach ${quoteOutside(decoded(facts.get('system_schema') ?? ''), 100)}, whose copy can not be restored`,
-      'Name the schemas of the application in `schema`, or leave it out: without it all of them are in the backup.',
+      `the patterns of schema match ${quoteOutside(decoded(facts.get('system_schema') ?? ''), 100)}, whose copy cannot be restored`,
+      'Name the schemas of the application in `schema`, or leave it out: without it, all of them are in the backup.',
     ];
   }
   if (state === '2201B' || /invalid regular expression/.test(text)) {
     return [
       `a pattern of ${given} is malformed: ${said}`,
-      'Beside * and ? these patterns may hold regular expressions; a name with ( ) [ ] { } + | in it stands in double quotes.',
+      'Besides * and ?, these patterns may hold regular expressions; put a name with ( ) [ ] { } + | in it in double quotes.',
     ];
   }
   const [, option] = /invalid connection option "(\w+)"/.exec(text) ?? [];
   const client = quoteOutside(facts.get('pg_dump_version') ?? 'pg_dump', 100);
   return option === undefined
     ? [
-        `\`${input}\` has a parameter that the client on the host does not take: ${said}`,
+        `\`${input}\` has a parameter that the client on the host does not accept: ${said}`,
         `Correct it after the "?" of \`${input}\`.`,
       ]
     : [
         `the client on the host, ${client}, does not know the parameter ${option} of \`${input}\`: ${said}`,
-        `Take ${option} out of \`${input}\`, or install a newer client on the host (https://www.postgresql.org/download/).`,
+        `Remove ${option} from \`${input}\`, or install a newer client on the host (https://www.postgresql.org/download/).`,
       ];
 }
 
@@ -312,8 +312,8 @@ function notPermitted(failure: Failure): Words | null {
   const { name, sql } = roleOf(failure);
   if (denied === 'rows') {
     return [
-      `row-level security hides rows from ${name}, so the dump would not be whole: ${said}`,
-      `Back up as the owner of the table (where it is not forced on them too), or as a role that sees all rows; as a superuser: \`ALTER ROLE ${sql} BYPASSRLS\`.`,
+      `row-level security hides rows from ${name}, so the dump would not be complete: ${said}`,
+      `Back up as the owner of the table (unless it is forced on the owner too), or as a role that sees all rows. As a superuser: \`ALTER ROLE ${sql} BYPASSRLS\`.`,
     ];
   }
   const message = `${name} may not read everything in ${shown(source)}: ${said}`;
@@ -321,7 +321,7 @@ function notPermitted(failure: Failure): Words | null {
   if (becomes !== null) {
     return [
       message,
-      `The role that logs in is another one: \`${becomes}\` makes that setting go, and its own rights count; or give ${name} what is missing.`,
+      `The role that logs in is another one: \`${becomes}\` removes that setting, and then its own rights count. Or give ${name} what is missing.`,
     ];
   }
   if (denied === 'database') {
@@ -330,15 +330,15 @@ function notPermitted(failure: Failure): Words | null {
   if (denied === 'large_object') {
     return [
       message,
-      `Each large object has privileges of its own, and pg_read_all_data does not cover them. Back up as their owner; or as a superuser, in psql on this database: \`SELECT format(${literal(`GRANT SELECT ON LARGE OBJECT %s TO ${sql.replaceAll('%', '%%')}`)}, oid) FROM pg_largeobject_metadata \\gexec\`, and again when there are new ones. Once for all \`ALTER ROLE ${sql} SET lo_compat_privileges = on\` does it, but then the role may also change every large object.`,
+      `Each large object has privileges of its own, and pg_read_all_data does not cover them. Back up as their owner; or as a superuser, in psql on this database: \`SELECT format(${literal(`GRANT SELECT ON LARGE OBJECT %s TO ${sql.replaceAll('%', '%%')}`)}, oid) FROM pg_largeobject_metadata \\gexec\`, and again when there are new ones. Or, once and for all, \`ALTER ROLE ${sql} SET lo_compat_privileges = on\`, but then the role may also change every large object.`,
     ];
   }
   const version = facts.numberOrNull('server_version_num') ?? 0;
   return [
     message,
     version >= 140_000
-      ? `As a superuser: \`GRANT pg_read_all_data TO ${sql}\`; or back up as the owner. What need not be kept can be left out by \`exclude-table\`, or by naming the others in \`schema\`.`
-      : `Back up as the owner or a superuser, or as a superuser, for each schema: \`GRANT USAGE ON SCHEMA public TO ${sql}; GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${sql}; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO ${sql}\`. What need not be kept can be left out by \`exclude-table\`.`,
+      ? `As a superuser: \`GRANT pg_read_all_data TO ${sql}\`; or back up as the owner. Leave out what you do not need with \`exclude-table\`, or by naming the others in \`schema\`.`
+      : `Back up as the owner or a superuser, or as a superuser, for each schema: \`GRANT USAGE ON SCHEMA public TO ${sql}; GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${sql}; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO ${sql}\`. Leave out what you do not need with \`exclude-table\`.`,
   ];
 }
 
@@ -384,8 +384,8 @@ function notRestored(failure: Failure): Words {
     return [
       words('')[0],
       settings.restoreTo === null
-        ? `The rehearsal makes a database of its own: as a superuser \`ALTER ROLE ${who} CREATEDB\`; ${other}.`
-        : `The rehearsal makes a database of its own: let ${who} do so (\`ALTER ROLE ... CREATEDB\`), or name another role there.`,
+        ? `A scratch restore creates a database of its own: as a superuser \`ALTER ROLE ${who} CREATEDB\`, ${other}.`
+        : `A scratch restore creates a database of its own: let ${who} do so (\`ALTER ROLE ... CREATEDB\`), or name another role there.`,
     ];
   }
   if (
@@ -394,30 +394,30 @@ function notRestored(failure: Failure): Words {
     )
   ) {
     return words(
-      `Install the package of that extension on that server, as a restore in earnest would need it too; ${other}.`,
+      `Install the package of that extension on that server, since a real restore would need it too, ${other}.`,
     );
   }
   if (/permission denied to create extension|[Mm]ust be superuser/.test(text)) {
-    return words(`What is in the backup may be made by a superuser alone: name one in \`restore-to\`.`);
+    return words(`Only a superuser may create what is in the backup: name one in \`restore-to\`.`);
   }
   if (NOT_FOUND.test(text)) return words(NOT_FOUND_ADVICE);
   if (/can only create extension in database/.test(text)) {
     return words(
-      'The extension can be made in that one database alone, and in no throw-away one, so that no rehearsal is possible: use `verify: content`. A restore puts such a backup into the database itself.',
+      'The extension can only be created in that one database, so no scratch restore is possible: use `verify: content`. A restore puts such a backup into the database itself.',
     );
   }
   if (/role ".*" does not exist/s.test(text)) {
     return words(
-      `The backup refers to a role that is not on that server: make it there (\`content.roles\` of the manifest has the statements). With \`dump-format: custom\` or \`directory\` owners and grants are left out of the rehearsal.`,
+      `The backup refers to a role that does not exist on that server: create it there (\`content.roles\` in the manifest has the statements). With \`dump-format: custom\` or \`directory\`, a scratch restore leaves out owners and grants.`,
     );
   }
   if (state === '42501' || /must be member of role|must be able to SET ROLE|must be owner of/.test(text)) {
     return words(
-      `The backup gives objects to roles that the role of the rehearsal does not belong to: name a superuser in \`restore-to\`, or use \`dump-format: custom\` or \`directory\`, of which owners and grants are left out.`,
+      `The backup gives objects to roles that the role of the scratch restore is not a member of: name a superuser in \`restore-to\`, or use \`dump-format: custom\` or \`directory\`, for which owners and grants are left out.`,
     );
   }
   if (/during recovery|read-only transaction/.test(text)) {
-    return words('That server is a hot standby, or read-only: name one in `restore-to` that can be written.');
+    return words('That server is a hot standby, or read-only: name a writable one in `restore-to`.');
   }
   if (state === '53100' || /No space left|could not extend file|disk full/.test(text)) {
     return words(`The disk of that server is full: free some space, ${other}.`);
@@ -426,7 +426,7 @@ function notRestored(failure: Failure): Words {
     return words(`That server lacks the locale of the database: install it there, ${other}.`);
   }
   if (/terminating connection|server closed|connection to (the )?server|no connection/.test(text)) {
-    return words('The server could not be reached, or ended the connection: look at its log, then run again.');
+    return words('The server could not be reached, or ended the connection: check its log, then run again.');
   }
   return words('');
 }

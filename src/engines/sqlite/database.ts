@@ -87,7 +87,7 @@ export function sqliteDatabase(source: SqliteSource): Database {
     empty(facts) {
       return new BackupError(
         'E_EMPTY',
-        `${facts.need('source')} is a valid SQLite database without a single table, so its backup would prove nothing`,
+        `${facts.need('source')} is a valid SQLite database without a single table, so a backup of it would prove nothing`,
         'Check that `database` names the file that the application uses.',
       );
     },
@@ -116,7 +116,7 @@ export function sqliteDatabase(source: SqliteSource): Database {
           return new BackupError(
             'E_SOURCE_MISSING',
             `there is no database at ${path} (database: ${source.given})`,
-            `Correct \`database\`. A relative path starts at the home of the login user${/^sqlite[^:]*:\/\/\/[^/]/.test(source.given) ? '; in a URL of the form sqlite:///x the path is relative, an absolute one has four slashes' : ''}.`,
+            `Correct \`database\`. A relative path starts at the home of the login user${/^sqlite[^:]*:\/\/\/[^/]/.test(source.given) ? '; in a URL of the form sqlite:///x the path is relative; an absolute path needs four slashes' : ''}.`,
           );
         case 'E_SOURCE_OWNER': {
           const owner = failure.facts.get('owner') ?? 'its owner';
@@ -124,7 +124,7 @@ export function sqliteDatabase(source: SqliteSource): Database {
           const user = settings.runAs ?? login;
           return new BackupError(
             'E_SOURCE_OWNER',
-            `${path} belongs to ${owner}, and ${user} is not ${owner}: SQLite would leave -wal and -shm files that the application can not write, and its next write would fail`,
+            `${path} belongs to ${owner}, and ${user} is not ${owner}: SQLite would leave -wal and -shm files that the application cannot write, and its next write would fail`,
             `Set \`run-as: ${owner}\` (and let ${login} run \`sudo -n -u ${owner} sh\`), or log in as ${owner}.`,
           );
         }
@@ -136,10 +136,10 @@ export function sqliteDatabase(source: SqliteSource): Database {
           if (other === null) return null;
           return new BackupError(
             'E_SOURCE_INVALID',
-            `${said}: SQLite keeps -wal and -journal beside one name of a file, and through another one what is in them is not seen`,
+            `${said}: SQLite keeps -wal and -journal beside one name of a file, and under another name their content is not seen`,
             `${
               other === 'link'
-                ? `\`find / -xdev -samefile ${path}\` shows the others. Remove those that nobody opens (a hard link is no copy), and name the one that the application opens`
+                ? `\`find / -xdev -samefile ${path}\` shows the others. Remove those that nobody opens (a hard link is not a copy), and name the one that the application opens`
                 : 'Mount the folder of the database into the container, not the single file, and name the file in that folder'
             }.`,
           );
@@ -149,21 +149,21 @@ export function sqliteDatabase(source: SqliteSource): Database {
             'E_SOURCE_CORRUPT',
             `SQLite found damage in ${path}: ${said}`,
             /\b(NULL|NUMERIC|TEXT|non-[A-Z]+) value in /.test(failure.text)
-              ? `Rows break a constraint of their table, which SQLite counts as damage. Correct the rows, or set \`verify: checksum\`.`
-              : `${NOT_PARSED.test(failure.text) ? 'First look at it with the SQLite of the application: when that can read it, the file only went through an older tool (`.restore`, `.backup`), which signs with its own version, until the application writes again. Otherwise: ' : ''}A backup of it would be damaged too. Keep the older ones. Check the disk, then restore the newest good backup, or try \`sqlite3 ${path} .recover | sqlite3 -safe NEW-FILE\`.`,
+              ? `Rows violate a constraint of their table, which SQLite counts as damage. Correct the rows, or set \`verify: checksum\`.`
+              : `${NOT_PARSED.test(failure.text) ? 'First open it with the SQLite of the application. If that can read it, an older tool (`.restore`, `.backup`) wrote the file and marked it with its own version, until the application writes again. Otherwise: ' : ''}A backup of it would be damaged too. Keep the older backups. Check the disk, then restore the newest good backup, or try \`sqlite3 ${path} .recover | sqlite3 -safe NEW-FILE\`.`,
           );
         case 'E_BUSY':
           return new BackupError(
             'E_BUSY',
             `${path} stayed locked for ${seconds(settings.lockWaitMs)} s (lock-wait): ${said}`,
-            `A process holds an exclusive lock (a long transaction, a migration, locking_mode=EXCLUSIVE): \`fuser -v ${path}\` shows who has it open.`,
+            `A process holds an exclusive lock (a long transaction, a migration, locking_mode=EXCLUSIVE). \`fuser -v ${path}\` shows who has it open.`,
           );
         case 'E_DUMP_FAILED':
           return new BackupError(
             'E_DUMP_FAILED',
             `no proven copy of ${path} could be made: ${said}`,
             NOT_KNOWN.test(failure.text)
-              ? `The application brings this extension of SQLite, and the tool on the host does not know it, so it can not check the content. Set \`verify: checksum\`: the copy is the same, only less is proven.`
+              ? `The application brings this SQLite extension. The tool on the host does not know it, so it cannot check the content. Set \`verify: checksum\`: the copy is the same, but less is verified.`
               : undefined,
           );
         case 'E_RESTORE':
@@ -172,24 +172,24 @@ export function sqliteDatabase(source: SqliteSource): Database {
               'E_RESTORE',
               `${path} could not be restored: ${said}`,
               NOT_KNOWN.test(failure.text)
-                ? 'The application brings this extension of SQLite, and the tool on the host does not know it, so nothing can be proven of the backup. Restore it by hand, as its manifest says under `recovery`.'
+                ? 'The application brings this SQLite extension. The tool on the host does not know it, so it cannot verify the backup. Restore it by hand, as its manifest says under `recovery`.'
                 : NOT_PARSED.test(failure.text)
-                  ? 'It is damaged, or went through an older tool (`.backup`, `.restore`), which signs with its own version. Look at it with the SQLite of the application: when that can read it, put a sqlite3 as new on the host, and restore it again.'
+                  ? 'It is damaged, or an older tool (`.backup`, `.restore`) wrote it and marked it with its own version. Open it with the SQLite of the application. If that can read it, install a sqlite3 as new as that on the host, and restore again.'
                   : '',
             );
           }
           return new BackupError(
             'E_RESTORE',
-            `SQLite on the host can not check what is in the backup: ${said}`,
+            `SQLite on the host cannot check the content of the backup: ${said}`,
             NOT_KNOWN.test(failure.text)
-              ? `The application brings this extension of SQLite, and the tool on the host does not know it. Verify at the level checksum.`
+              ? `The application brings this SQLite extension, and the tool on the host does not know it. Verify with the level checksum.`
               : undefined,
           );
         case 'E_TOOL_VERSION':
           if (failure.facts.get('written_by') !== null) return newer(path, said, failure.facts, settings);
           return new BackupError(
             'E_TOOL_VERSION',
-            `${said} on the host can not be kept from running programs that the schema of a database names (its function edit), and Python 3.7 or newer, which would do as well, is not there`,
+            `${said} on the host cannot be kept from running programs that the schema of a database names (its function edit), and Python 3.7 or newer, which would do as well, is missing`,
             `Install sqlite3 3.31 or newer, or Python 3.7 or newer.`,
           );
         case 'E_TARGET_BUSY':
@@ -201,7 +201,7 @@ export function sqliteDatabase(source: SqliteSource): Database {
           return new BackupError(
             'E_PERM',
             `SQLite could not open ${path}: ${said}`,
-            `In WAL mode it must be able to make -wal and -shm beside the database: let the owner of the database write that folder.`,
+            `In WAL mode it must be able to create -wal and -shm beside the database: let the owner of the database write to that folder.`,
           );
         }
         default:
@@ -222,10 +222,10 @@ function newer(path: string, said: string, facts: Facts, { command, verifyOn }: 
   return new BackupError(
     'E_TOOL_VERSION',
     `${verifying ? 'the backup' : path} needs a newer sqlite3 on ${where} for its content to be read: ${said}`,
-    `It may be too new for that tool, or damaged: the application's own SQLite can tell (\`PRAGMA integrity_check\`). Install sqlite3 ${version} or newer on ${where} (as from sqlite.org/download.html, into /usr/local/bin); or set \`verify: checksum\`, ${
+    `It may be too new for that tool, or damaged: the application's own SQLite can tell (\`PRAGMA integrity_check\`). Install sqlite3 ${version} or newer on ${where} (for example from sqlite.org/download.html, into /usr/local/bin), or set \`verify: checksum\`, ${
       verifying
-        ? 'which proves its bytes'
-        : 'which copies its pages as they are, proves the bytes of the copy, and can be restored'
+        ? 'which checks its bytes'
+        : 'which copies its pages as they are and checks the bytes of the copy; it can be restored'
     }.`,
   );
 }

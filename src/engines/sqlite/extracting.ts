@@ -31,7 +31,7 @@ export function sqliteExtracting(common: (settings: Parameters<Extracting['open'
     remarks: (_settings, _dump, facts) =>
       facts.get('extract_name') === null || facts.get('extract_generated') === null
         ? []
-        : ['columns that are computed from others are left out: the definition of the table says how'],
+        : ['generated columns are left out: the definition of the table says how to compute them'],
 
     rows(settings, _dump, { table, format, dataOnly }, facts) {
       const text = decoder(facts);
@@ -148,5 +148,5 @@ const notOne = (definition: string): BackupError =>
   new BackupError(
     'E_MANIFEST',
     `the definition of the table is more than one statement, or half of one: ${quoteOutside(definition, 200)}`,
-    'Somebody has written into the schema of that database by hand. Take the rows alone (`--data-only`), or as CSV.',
+    'Somebody edited the schema of that database by hand. Extract only the rows (`--data-only`), or use CSV.',
   );

@@ -31,11 +31,11 @@ export function sqliteHealth(facts: Facts, tables: DatabaseHealth['tables']): Da
   const notes: string[] = [];
   if (facts.get('unexamined') !== null) {
     notes.push(
-      `${path} was not read to its end: it is not in WAL mode, and readers would keep its writers waiting. The proof of a backup reads it all`,
+      `${path} was not read to its end: it is not in WAL mode, so reading it would keep its writers waiting. Verifying a backup reads all of it`,
     );
   }
   if (freeBytes > MUCH_FREE && freeBytes * 2 > bytes) {
-    notes.push(`${formatBytes(freeBytes)} of ${path} are free pages: \`VACUUM\` gives them back, while nobody writes`);
+    notes.push(`${formatBytes(freeBytes)} of ${path} are free pages: \`VACUUM\` frees them, while nobody writes`);
   }
   const isEmpty = facts.get('objects') === '0';
   return { bytes, tables, isEmpty, estimated: false, figures, findings: findingsOf(path, facts, figures), notes };
@@ -58,8 +58,8 @@ function findingsOf(path: string, facts: Facts, figures: DatabaseHealth['figures
     found.push(
       odd(
         'E_UNHEALTHY',
-        `${quoteOutside(hot, 40)} of a writer that crashed lies beside ${path}, so it was not looked into`,
-        'The next connection that may write brings it to an end: let the application open it, or take a backup.',
+        `${quoteOutside(hot, 40)} of a writer that crashed lies beside ${path}, so it was not opened`,
+        'The next connection that may write rolls it back: let the application open it, or take a backup.',
       ),
     );
   }
@@ -67,8 +67,8 @@ function findingsOf(path: string, facts: Facts, figures: DatabaseHealth['figures
     found.push(
       odd(
         'E_UNHEALTHY',
-        `foreign keys of ${path} are broken in ${counted(foreignKeyErrors, 'row')}`,
-        '`PRAGMA foreign_key_check` names them. A backup is a faithful copy, and has them as well.',
+        `foreign keys of ${path} are violated in ${counted(foreignKeyErrors, 'row')}`,
+        '`PRAGMA foreign_key_check` names them. A backup is a faithful copy, so it has them as well.',
       ),
     );
   }
@@ -76,8 +76,8 @@ function findingsOf(path: string, facts: Facts, figures: DatabaseHealth['figures
     found.push(
       odd(
         'E_UNHEALTHY',
-        `the WAL of ${path} has ${formatBytes(walBytes)}, more than the database`,
-        'A reader that never ends keeps checkpoints from emptying it: look for a transaction that was left open.',
+        `the WAL of ${path} is ${formatBytes(walBytes)}, larger than the database`,
+        'A reader that never ends keeps checkpoints from emptying it. Look for a transaction that was left open.',
       ),
     );
   }

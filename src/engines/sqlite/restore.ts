@@ -135,7 +135,7 @@ function planOf({ restore, minFreeBytes }: Settings, facts: Facts, dump: Dump): 
     throw new BackupError(
       'E_EMPTY',
       `${dump.file} is a valid SQLite database without a single table`,
-      'When an empty database is wanted, delete the live one by hand.',
+      'If you want an empty database, delete the live one by hand.',
     );
   }
   const unread = facts.get('unread') !== null || facts.get('live_unread') !== null;
@@ -147,8 +147,8 @@ function planOf({ restore, minFreeBytes }: Settings, facts: Facts, dump: Dump): 
   if (freeBytes !== null && freeBytes < needed + minFreeBytes) {
     throw new BackupError(
       'E_NOSPACE',
-      `${formatBytes(needed)} are needed beside ${path}, and ${formatBytes(minFreeBytes)} are to stay free (min-free); there are ${formatBytes(freeBytes)}`,
-      'Free space there.',
+      `the restore needs ${formatBytes(needed)} beside ${path}, and ${formatBytes(minFreeBytes)} must stay free (min-free), but only ${formatBytes(freeBytes)} are free`,
+      'Free some space there.',
     );
   }
   if (!inPlace && users.length > 0 && restore.stopCommand === null) throw busy(path, users);
@@ -189,8 +189,8 @@ export function usersOf(facts: Facts): string[] {
 export function busy(path: string, users: string[]): BackupError {
   return new BackupError(
     'E_TARGET_BUSY',
-    `${path} can only be replaced as a whole, and is open in ${users.length === 0 ? 'a process that can not be seen from here' : users.join(', ')}`,
-    'What such a process writes afterwards would be lost. Stop it, or set `stop-command` and `start-command`.',
+    `${path} can only be replaced as a whole, but is open in ${users.length === 0 ? 'a process that cannot be seen from here' : users.join(', ')}`,
+    'Stop that process, or set `stop-command` and `start-command`: what it writes afterwards would be lost.',
   );
 }
 
@@ -210,20 +210,20 @@ function checkIsMeant(facts: Facts, { manifest }: Dump, path: string): void {
   if (manifest?.identity.path === path) return;
   throw new BackupError(
     'E_SOURCE_INVALID',
-    `${path} is no SQLite database: ${quoteOutside(facts.get('damage') ?? '', 200)}`,
-    'It is not replaced, since the backup was not made of it. If it is meant, move that file away first: a missing one is created.',
+    `${path} is not a SQLite database: ${quoteOutside(facts.get('damage') ?? '', 200)}`,
+    'It is not replaced, because the backup was not made from it. If you do want to replace it, move that file away first: a missing one is created.',
   );
 }
 
 /** `unread`: what SQLite itself writes over a database it signs with its own version, and an older one looks like damage to the next tool. */
 function wayInWords(state: TargetPlan['state'], inPlace: boolean, unread: boolean): string {
   if (inPlace) {
-    return 'in place: SQLite writes the backup into the live file in one transaction; programs may stay connected, writers wait that long, and all see the restored rows with their next statement';
+    return 'in place: SQLite writes the backup into the live file in one transaction; programs may stay connected, writers wait meanwhile, and everyone sees the restored rows with the next statement';
   }
   const because = {
-    missing: 'the file is made anew',
+    missing: 'the file is created',
     damaged: 'the damaged file is replaced as a whole, with its -wal, -shm and -journal',
-    sound: `the file is replaced as a whole, with its -wal, -shm and -journal, since ${unread ? 'its schema, or that of the backup, is of a newer SQLite than the tool on the host' : 'its pages have another size than those of the backup'}`,
+    sound: `the file is replaced as a whole, with its -wal, -shm and -journal, because ${unread ? 'its schema, or the schema of the backup, needs a newer SQLite than the tool on the host' : 'its page size differs from that of the backup'}`,
   };
   return `${because[state]}, while nobody has it open`;
 }
@@ -233,26 +233,24 @@ function remarksOf(facts: Facts, path: string, inPlace: boolean, users: string[]
   const damage = facts.get('damage');
   if (damage !== null) remarks.push(`${path} is damaged: ${quoteOutside(damage, 300)}`);
   if (facts.get('live_locked') !== null) {
-    remarks.push(
-      `${path} is locked, so it could not be looked into: ${quoteOutside(facts.get('live_locked') ?? '', 200)}`,
-    );
+    remarks.push(`${path} is locked, so it could not be read: ${quoteOutside(facts.get('live_locked') ?? '', 200)}`);
   }
   if (facts.get('uncounted') !== null) {
     remarks.push(`not all rows of ${path} could be counted: ${quoteOutside(facts.get('uncounted') ?? '', 200)}`);
   }
   if (facts.get('live_state') === 'missing') {
     remarks.push(
-      `${path} will be made with the mode 600, for the owner of ${quoteOutside(facts.get('parent') ?? '', 300)} or, where only root could do that, for the user who makes it`,
+      `${path} will be created with mode 600, owned by the owner of ${quoteOutside(facts.get('parent') ?? '', 300)}, or by the user who creates it if only root could change that`,
     );
   }
   if (!inPlace && facts.get('all_users') === null) {
     remarks.push(
-      `who has ${path} open is known only of processes of the same user: those of others can be seen by root alone`,
+      `only processes of the same user were checked for having ${path} open: only root can see those of others`,
     );
   }
   if (inPlace && users.length > 0) {
     remarks.push(
-      `${plural(users.length, 'process', 'processes')} ${users.length === 1 ? 'has' : 'have'} ${path} open, and may keep rows in memory that are not there any more: restart the application after the restore`,
+      `${plural(users.length, 'process', 'processes')} ${users.length === 1 ? 'has' : 'have'} ${path} open, and may keep rows in memory that no longer exist: restart the application after the restore`,
     );
   }
   return remarks;
@@ -263,7 +261,7 @@ function textRemarks(facts: Facts, { kind }: Dump, path: string): string[] {
   const [live, there] = [facts.get('live_user_version'), facts.get('dump_user_version')];
   if (kind !== 'statements' || live === null || there === null || live === there) return [];
   return [
-    `the user_version of ${path} is ${quoteOutside(live, 20)}, and ${quoteOutside(there, 20)} in the dump, since \`.dump\` and iterdump leave it out. An application that counts its migrations there would run them again: set it after the restore (\`PRAGMA user_version\`)`,
+    `the user_version of ${path} is ${quoteOutside(live, 20)}, and ${quoteOutside(there, 20)} in the dump, because \`.dump\` and iterdump leave it out. An application that counts its migrations there would run them again, so set it after the restore (\`PRAGMA user_version\`)`,
   ];
 }
 
@@ -276,7 +274,7 @@ function differencesOf(facts: Facts): string[] {
   for (const [name, sql] of before) {
     const other = after.get(name);
     if (other === undefined) differences.push(`${name} is only in the live database, and will be gone`);
-    else if (other !== sql) differences.push(`${name} is defined otherwise in the backup`);
+    else if (other !== sql) differences.push(`${name} is defined differently in the backup`);
   }
   for (const name of after.keys()) if (!before.has(name)) differences.push(`${name} is only in the backup`);
   return differences.map((line) => quoteOutside(line, 300));
@@ -285,10 +283,10 @@ function differencesOf(facts: Facts): string[] {
 function settingsOf(facts: Facts): string[] {
   const [live, dump] = [facts.get('live_encoding'), facts.get('encoding')];
   const lines: string[] = [];
-  if (live !== null && dump !== null && live !== dump) lines.push(`the encoding is ${live}, and ${dump} in the backup`);
+  if (live !== null && dump !== null && live !== dump) lines.push(`the encoding is ${live}, but ${dump} in the backup`);
   if (facts.get('live_page_size') !== null && sizeOf(facts) !== facts.number('page_size')) {
     lines.push(
-      `pages have ${formatCount(sizeOf(facts))} bytes, and ${formatCount(facts.number('page_size'))} in the backup`,
+      `pages have ${formatCount(sizeOf(facts))} bytes, but ${formatCount(facts.number('page_size'))} in the backup`,
     );
   }
   return lines.map((line) => quoteOutside(line, 200));
@@ -326,10 +324,10 @@ function differencesAfter(facts: Facts, loaded: readonly TableRows[]): string[] 
     throw new BackupError(
       'E_RESTORE',
       `${path} is not what was loaded: ${missing.length > 0 ? `missing: ${quoteOutside(missing.slice(0, MOST_SHOWN).join(', '), 300)}` : shown}`,
-      'Something else writes into that database, or the disk can not be trusted.',
+      'Something else writes to that database, or the disk is faulty.',
     );
   }
-  if (other.length > 0) remarks.push(`after the restore somebody has already written to ${path}: ${shown}`);
+  if (other.length > 0) remarks.push(`somebody has already written to ${path} after the restore: ${shown}`);
   return remarks;
 }
 

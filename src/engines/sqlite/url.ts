@@ -39,7 +39,7 @@ function sourceIn(text: string): SqliteSource | null {
 
 function source(path: string, given: string): SqliteSource {
   if (path === '' || path === ':memory:' || path.startsWith(':resource:')) {
-    throw new Error('it names a database in memory, of which there is no file to back up');
+    throw new Error('it names a database in memory, so there is no file to back up');
   }
   if (/\/\.?$/.test(path)) throw new Error('expected the path of a file, not of a folder: it ends with "/"');
   return { engine: 'sqlite', path: parseHostPath(path), given };

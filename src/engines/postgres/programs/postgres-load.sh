@@ -46,7 +46,7 @@ load_failed() {
 analyze() {
   own_path_sql >analyze.sql
   echo 'ANALYZE;' >>analyze.sql
-  run sql -o /dev/null -f analyze.sql >analyze.said 2>&1 || put note "the statistics of the planner could not be made: $(complaints analyze.said)"
+  run sql -o /dev/null -f analyze.sql >analyze.said 2>&1 || put note "the planner statistics could not be updated: $(complaints analyze.said)"
 }
 
 # load_new NAMED-ARGUMENTS: a new database like the live one, or like the one of the backup, with the dump in it
@@ -65,15 +65,15 @@ load_new() {
     set -- $(ask_server "SELECT $(like_sql), encode(convert_to(pg_get_userbyid(datdba), $sent_as), 'hex'),
   CASE t.spcname WHEN 'pg_default' THEN '' ELSE encode(convert_to(t.spcname, $sent_as), 'hex') END
 FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace WHERE datname = :'live';" | tr '|' ' ')
-    [ $# -ge 7 ] || fail E_RESTORE "the live database could not be looked at: $(said_server)"
+    [ $# -ge 7 ] || fail E_RESTORE "the live database could not be read: $(said_server)"
     like="$1 $2 $3 $4 $5 $6" owner=$7 space=${8:-}
-    [ "$own_path:$search_path" != 1: ] || live_path || fail E_RESTORE "the live database could not be looked at: $(cat path.error)"
+    [ "$own_path:$search_path" != 1: ] || live_path || fail E_RESTORE "the live database could not be read: $(cat path.error)"
   fi
   need_hex 'how the database is made' "$like$owner$space"
   need_hex 'what belongs to the database' "$(echo "$properties" | tr '\n' ' ')"
   undo=drop_new
   tell_server "$(make_database_sql ":'new'" "$like" "$owner" "$space")" ||
-    fail E_RESTORE "no database could be made to load into: $(said_server)"
+    fail E_RESTORE "no database could be created to load into: $(said_server)"
   pwd
   connection=$loading
   load_dump >load.said 2>&1 || load_failed $? load.said
@@ -81,7 +81,7 @@ FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace WHERE datname
   count_restored || not_restored $? count.error 'the rows could not be counted'
   # last: what is set for the database must not get into the way of the load
   give_properties || (maintenance=$loading && give_properties) ||
-    fail E_RESTORE "owner, grants and settings of the database could not be given to the new one: $(said_server)"
+    fail E_RESTORE "the owner, grants and settings of the database could not be set on the new one: $(said_server)"
   undo=''
 }
 
@@ -100,7 +100,7 @@ carried_sql() {
 }
 
 drop_new() {
-  drop_database new "$new" || put note "the database $new, into which was loaded, could not be dropped: $(said_server). As its owner: DROP DATABASE $new"
+  drop_database new "$new" || put note "the database $new, into which the backup was loaded, could not be dropped: $(said_server). As its owner: DROP DATABASE $new"
 }
 
 # load_dump: the archive into $connection, any error is one

@@ -43,7 +43,7 @@ rehearse_postgres() {
   feed_load load_scratch maintenance "$maintenance" password "$scratch_password" kind "$kind" \
     scratch "$scratch" scratch_connection "$scratch_connection" like "$like" jobs "${jobs:-$(processors)}" \
     plain_bytes "$plain_bytes" min_free_kib "$min_free_kib" asserts "$asserts" ||
-    { [ $? = 99 ] && exit 99; failed E_RESTORE "the rehearsal ended with an error"; }
+    { [ $? = 99 ] && exit 99; failed E_RESTORE "the scratch restore ended with an error"; }
 }
 
 # load_scratch NAMED-ARGUMENTS: the archive into a database of its own, which nobody else knows
@@ -102,7 +102,7 @@ drop_scratch() {
   force_drop && return
   # what a script brings with it
   [ -z "$made" ] || (connection=$scratch_connection && drop_subscriptions) >/dev/null 2>&1
-  force_drop || [ -z "$made" ] || put note "the database $scratch of the rehearsal could not be dropped: $(complaints maintenance.error)"
+  force_drop || [ -z "$made" ] || put note "the database $scratch of the scratch restore could not be dropped: $(complaints maintenance.error)"
 }
 
 # what is set for the database, in which we may be, is not meant for us

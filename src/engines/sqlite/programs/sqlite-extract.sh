@@ -20,7 +20,7 @@ open_extract_sqlite() {
 }
 
 enter_extract() {
-  cd "$work" || fail E_PERM "$work can not be entered"
+  cd "$work" || fail E_PERM "$work cannot be entered"
   corrupt=E_CHECKSUM unproven=E_RESTORE
 }
 
@@ -59,5 +59,5 @@ as_it_is() {
   for as_it_is in '.mode list' '.mode list --escape off'; do
     case $(sqlite3 -batch -init /dev/null :memory: "$as_it_is" 'SELECT char(1)' 2>/dev/null) in "$(printf '\001')") return ;; esac
   done
-  fail E_RESTORE "sqlite3 $sqlite_version prints control characters in a way of its own"
+  fail E_RESTORE "sqlite3 $sqlite_version prints control characters in a non-standard way"
 }

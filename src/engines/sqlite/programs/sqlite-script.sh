@@ -29,7 +29,7 @@ load_script_within() {
 
 # script_refused STATUS: by a word, and what is to be said about it
 script_refused() {
-  [ "$1" = 3 ] || failed E_RESTORE "what loads the dump ended with the status $1: $(cat "$work/e1")"
+  [ "$1" = 3 ] || failed E_RESTORE "the program that loads the dump ended with status $1: $(cat "$work/e1")"
   { read -r fault && read -r said; } <"$work/fault"
   put script_fault "$fault"
   case $fault in
