@@ -4804,7 +4804,7 @@ const sqlite = {
         ...(0,program/* facts */.Ix)('foreign_keys uncounted unread written_by resolved parent target_free_kib all_users in_use'),
         ...(0,program/* facts */.Ix)('damage headless live_bytes live_encoding live_locked live_page_size live_schema live_state'),
         ...(0,program/* facts */.Ix)('live_unjudged live_unread live_user_version live_wal state'),
-        ...(0,program/* facts */.Ix)('wal_bytes free_pages integrity unexamined hot_journal'),
+        ...(0,program/* facts */.Ix)('wal_bytes free_pages integrity unexamined hot_journal foreign_group is_directory'),
     ],
 };
 
@@ -17017,7 +17017,7 @@ function readCommand(reader) {
         return hand;
     reader.problem('command', isHand
         ? `${hand} is refused in a job of GitHub Actions, since others can read its log: run \`db-backup ${hand}\` on a machine of your own`
-        : `${hand} is a command of the command line alone: \`db-backup ${hand}\`, not of a job`);
+        : `${hand} is only a command of the command line, \`db-backup ${hand}\`, not of a job`);
     return undefined;
 }
 /** What is to be taken out of a backup; null with other commands. */

@@ -5,11 +5,12 @@
 # tell_client: the tools that find_postgres has found
 tell_client() {
   # what reads a dump is psql and pg_restore: where the PATH has them from somewhere else, nobody can tell what they are
+  told_version=$pg_version
   for program in psql pg_restore; do
     program_version=$("$pg_bin$program" --version 2>/dev/null)
-    [ "${program_version#*") "}" = "${pg_version#*") "}" ] || pg_version="of several versions: $program_version, $pg_version"
+    [ "${program_version#*") "}" = "${pg_version#*") "}" ] || told_version="of several versions: $pg_version, $program_version"
   done
-  put pg_dump_version "$pg_version"
+  put pg_dump_version "$told_version"
   put pg_bin "$pg_bin"
   package=$(package_of "$(command -v "${pg_bin}pg_restore")")
   if [ -z "$package" ] || [ "$package" != "$(package_of "$(command -v "${pg_bin}psql")")" ]; then return; fi

@@ -21,7 +21,7 @@ function told(pgBin: string, hidden: string[] = []): Record<string, string> {
     have() { case " ${hidden.join(' ')} " in *" $1 "*) return 1 ;; esac; command -v "$1" >/dev/null 2>&1; }
     real() { readlink -f "$1"; }
     put() { printf '%s=%s\\n' "$1" "$2"; }
-    pg_version=version pg_bin=$1 PATH=$2:$PATH
+    pg_version=$("$1"pg_restore --version) pg_bin=$1 PATH=$2:$PATH
     . "$3"
     tell_client`;
   const text = execFileSync('sh', ['-uc', script, 'sh', pgBin, folder, program], { encoding: 'utf8' });
@@ -39,7 +39,7 @@ test('of Debian: the package of both tools, and each CVE of its changelog', () =
   } = told(`/usr/lib/postgresql/${systemVersion()}/bin/`);
   const [, installed] = /^Version: (.*)$/m.exec(execFileSync('dpkg-query', ['-s', name], { encoding: 'utf8' })) ?? [];
   expect(owner).toBe(`deb ${name} ${installed}`);
-  expect(version).toBe('version');
+  expect(version).toMatch(/^pg_restore \(PostgreSQL\) \d/);
   expect(fixes).toMatch(/^(CVE-\d{4}-\d{4,7} )+$/);
   expect(fixes?.split(' ')).toContain('CVE-2025-8715');
 });
@@ -62,7 +62,7 @@ esac
   for (const tool of ['psql', 'pg_restore']) writeFileSync(join(folder, tool), '#!/bin/sh\n');
   for (const tool of ['rpm', 'psql', 'pg_restore']) chmodSync(join(folder, tool), 0o755);
   expect(told(`${folder}/`, ['dpkg-query'])).toEqual({
-    pg_dump_version: 'version',
+    pg_dump_version: '',
     pg_bin: `${folder}/`,
     client_package: 'rpm postgresql 13.20-1.el9_6',
     client_fixes: 'CVE-2025-8714 CVE-2025-8715 ',
@@ -71,5 +71,17 @@ esac
 
 test('of no package: nothing but the version', () => {
   for (const tool of ['psql', 'pg_restore']) writeFileSync(join(folder, tool), '#!/bin/sh\n', { mode: 0o755 });
-  expect(told(`${folder}/`)).toEqual({ pg_dump_version: 'version', pg_bin: `${folder}/` });
+  expect(told(`${folder}/`)).toEqual({ pg_dump_version: '', pg_bin: `${folder}/` });
+});
+
+test('of tools that are not of one version nobody can tell what they are', () => {
+  for (const [tool, version] of [
+    ['pg_restore', '18.9'],
+    ['psql', '15.1'],
+  ] as const) {
+    writeFileSync(join(folder, tool), `#!/bin/sh\necho '${tool} (PostgreSQL) ${version}'\n`, { mode: 0o755 });
+  }
+  expect(told(`${folder}/`).pg_dump_version).toBe(
+    'of several versions: pg_restore (PostgreSQL) 18.9, psql (PostgreSQL) 15.1',
+  );
 });

@@ -51,7 +51,7 @@ test('the compose example starts what there is, with files that are there', asyn
     const there = await commandLine(['backup', '--config', config]);
     expect(there.code).toBe(2);
     expect(there.stderr.match(/ERROR .*/g)).toEqual([
-      expect.stringMatching(/^ERROR E_INPUT: database-password: \/run\/secrets\/db_password can not be read: ENOENT\./),
+      expect.stringMatching(/^ERROR E_INPUT: database-password: \/run\/secrets\/db_password cannot be read: ENOENT\./),
     ]);
     // and with what stands in comments
     writeFileSync(config, readFileSync(config, 'utf8').replace(/^( +)# (s3-)/gm, '$1$2'));

@@ -30,7 +30,7 @@ export function readCommand(reader: InputReader): Command | undefined {
     'command',
     isHand
       ? `${hand} is refused in a job of GitHub Actions, since others can read its log: run \`db-backup ${hand}\` on a machine of your own`
-      : `${hand} is a command of the command line alone: \`db-backup ${hand}\`, not of a job`,
+      : `${hand} is only a command of the command line, \`db-backup ${hand}\`, not of a job`,
   );
   return undefined;
 }

@@ -46,6 +46,6 @@ export const sqlite: Engine<SqliteSource, SqliteIdentity> = {
     ...facts('foreign_keys uncounted unread written_by resolved parent target_free_kib all_users in_use'),
     ...facts('damage headless live_bytes live_encoding live_locked live_page_size live_schema live_state'),
     ...facts('live_unjudged live_unread live_user_version live_wal state'),
-    ...facts('wal_bytes free_pages integrity unexamined hot_journal'),
+    ...facts('wal_bytes free_pages integrity unexamined hot_journal foreign_group is_directory'),
   ],
 };
