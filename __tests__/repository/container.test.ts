@@ -56,7 +56,7 @@ test('the compose example starts what there is, with files that are there', asyn
     // and with what stands in comments
     writeFileSync(config, readFileSync(config, 'utf8').replace(/^( +)# (s3-)/gm, '$1$2'));
     const all = await commandLine(['backup', '--config', config]);
-    expect(all.stderr.match(/\S+: \/run\/secrets\/\S+ can not be read/g)).toHaveLength(3);
+    expect(all.stderr.match(/\S+: \/run\/secrets\/\S+ cannot be read/g)).toHaveLength(3);
     // what the service is started with is a command line
     for (const name of ['db_password', 's3_key_id', 's3_secret']) writeFileSync(join(folder, name), 'secret-text\n');
     writeFileSync(config, readFileSync(config, 'utf8').replaceAll('/run/secrets/', `${folder}/`));
