@@ -45,7 +45,7 @@ describe('dry-run', () => {
     // What was looked at, and what it is, so that nobody takes the green for more.
     expect(reportOf(backup).checked.map(({ what, found }) => `${what}: ${found}`)).toEqual([
       `Login: ${scene.user.name}, at 127.0.0.1:${scene.sshd.port}, with a known host key`,
-      'Clock of the host: as that of the runner',
+      "Clock of the host: same as the runner's",
       expect.stringMatching(new RegExp(`^Database, and the tool for it: ${scene.database} with sqlite3 3\\..* MB$`)),
       expect.stringMatching(/^Compression: .*\d/),
       'Encryption: none',

@@ -283,7 +283,7 @@ describe('what the host has lost', () => {
     expectFailure(await verify(), 'E_CHECKSUM', 'the manifest says'); // it is the copy on the host that is to be proven
     const result = await restore({ backup: good });
     expectRestored(result);
-    expect(result.visible).toMatch(/the SHA-256 of .* is used from s3:/i);
+    expect(result.visible).toMatch(/the SHA-256 of .*: using app-\S+ from s3:/i);
     s3.clear();
     expectFailure(await restore({ backup: good }), 'E_CHECKSUM', 'the manifest says');
   });
@@ -435,7 +435,7 @@ describe('a dump that this action did not make', () => {
     const backup = store('old/notes.txt', Buffer.from('nothing to see\n'));
     expectFailure(await restore({ backup }), 'E_SOURCE_INVALID', 's3://shop-backups/old/notes.txt is not a dump that');
     expectFailure(await restore({ backup: store('old/empty', Buffer.alloc(0)) }), 'E_SOURCE_INVALID', 'is empty');
-    expectFailure(await verify({ backup }), 'E_MANIFEST', 'has no manifest beside it');
+    expectFailure(await verify({ backup }), 'E_MANIFEST', 'there is no manifest beside s3://');
     expect(content()).toBe('1,2,3,4');
   });
 });

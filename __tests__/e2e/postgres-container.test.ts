@@ -154,7 +154,7 @@ describe('what fails, and leaves nothing', () => {
   test('a container that is not there', async () => {
     const before = backupsIn(scene.directory);
     const message = refused(await scene.run(inputs({ container: 'nosuch' })), 'E_SOURCE_MISSING', 'nosuch', ' ps`');
-    expect(message).toMatch(/the container nosuch is not running, or does not exist/);
+    expect(message).toMatch(/there is no running container nosuch/);
     expect(backupsIn(scene.directory)).toEqual(before);
   });
 

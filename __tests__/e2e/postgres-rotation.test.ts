@@ -181,7 +181,7 @@ describe('a database that holds nothing', () => {
   )('is E_EMPTY with verify: %s, %s, and leaves nothing', async (verify, format) => {
     const before = backupsIn(scene.directory);
     const result = await scene.run({ ...inputs(), verify, 'dump-format': format });
-    expectFailure(result, 'E_EMPTY', 'of the database void holds no table', 'Nothing was kept');
+    expectFailure(result, 'E_EMPTY', 'of the database void to back up holds no table', 'Nothing was kept');
     expect(backupsIn(scene.directory)).toEqual(before);
     await nothingLeft(scene);
   });

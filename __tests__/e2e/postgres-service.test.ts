@@ -61,7 +61,7 @@ describe('the one container of a service', () => {
     const { recovery } = scene.manifest(succeeded(await run('compose:shop/db')));
     const [inner] = /"\$\(docker ps -q [^)]*\)"/.exec(recovery.join('\n')) ?? [];
     const path = `${container.binDirectory}:/usr/bin:/bin`;
-    const found = execFileSync('sh', ['-c', `docker exec ${inner} cat /etc/hostname`], { env: { PATH: path } });
+    const found = execFileSync('sh', ['-c', `docker exec -i ${inner} cat /etc/hostname`], { env: { PATH: path } });
     expect(found.toString()).toBe(await container.exec(['cat', '/etc/hostname']));
   });
 

@@ -170,7 +170,7 @@ describe('is refused, and the live database is as it was', () => {
       /asks for something that no dump needs .*VACUUM pwned/,
     ],
     ['what sqlite3 met errors with', ['ROLLBACK; -- due to errors'], /ends with ROLLBACK: .*rows may be missing/],
-    ['what makes nothing', ['DROP TABLE t;'], /makes nothing: there is no table in it/],
+    ['what makes nothing', ['DROP TABLE t;'], /creates nothing: there is no table in it/],
   ])('%s', async (_, lines, said) => {
     put('bad.sql', script(...lines));
     expectFailure(await restore('./bad.sql'), 'E_SOURCE_INVALID', said, 'Nothing was restored');

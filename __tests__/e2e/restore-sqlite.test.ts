@@ -185,7 +185,7 @@ describe('pages of another size', () => {
   test('who is connected, and can not be seen by the login user, is found by his lock', async () => {
     repage(live('wal'), 'wal');
     await using holder = await holdLock(live('wal'), 'SELECT count(*) FROM a;');
-    const message = expectFailure(await restore('wal', { 'lock-wait': '1s' }), 'E_TARGET_BUSY', 'can not be seen');
+    const message = expectFailure(await restore('wal', { 'lock-wait': '1s' }), 'E_TARGET_BUSY', 'cannot be seen');
     expect(message).toContain('The live database is as it was.');
     expect(sqlite3(live('wal'), 'PRAGMA page_size').trim()).toBe('8192');
     await nothingLeft(scene);

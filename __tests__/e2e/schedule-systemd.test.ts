@@ -385,7 +385,7 @@ describe('what is wrong is told before anything is written', () => {
     // one's own is the same for both, and is not there
     const own = await machine.schedule(['install', '--with', 'systemd', '--config', home, '--dry-run']);
     expect(own.stderr).not.toContain('absolute path');
-    expect(own.stderr).toContain('/root/pass can not be read');
+    expect(own.stderr).toContain('/root/pass cannot be read');
   });
 
   test('a program that npx has fetched for this once', async () => {

@@ -383,7 +383,7 @@ describe('without a key', () => {
     ]);
     const proof = await run({ command: 'verify', verify: 'restore', backup: id });
     expect(expectBackup(proof)).toBe(id);
-    expect(proof.visible).toContain('note: the level is recorded nowhere');
+    expect(proof.visible).toContain('note: the verified level is not recorded');
     for (const inputs of [{ command: 'pin', pin: 'x' }, { command: 'unpin' }, { command: 'accept' }]) {
       for (const dryRun of ['true', 'false']) {
         const result = await run({ ...inputs, backup: id, 'dry-run': dryRun });

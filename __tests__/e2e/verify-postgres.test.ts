@@ -185,7 +185,7 @@ describe.each(FORMATS)('a backup in the format %s', (format) => {
       const directory = stored(format);
       replace(directory, payload);
       const message = expectFailure(await verify(directory, { verify: level }), 'E_MANIFEST');
-      expect(message).toMatch(/holds the data of 0 tables, the manifest names \d+/);
+      expect(message).toMatch(/holds the data of 0 tables, but the manifest names \d+/);
       expect(manifestIn(directory).verified.level).toBe('none');
     }
   });
@@ -244,7 +244,7 @@ describe('the server of the rehearsal', () => {
       ...(which === 'same' ? {} : { user: 'somebody', password: 'other-secret' }),
     });
     const message = expectFailure(await verify(good.custom.directory, { 'restore-to': url }), 'E_INPUT');
-    expect(message).toContain('restore-to: expected another database than the live one');
+    expect(message).toContain('restore-to: expected a database other than the live one');
   });
 
   test('does not let a role without CREATEDB make a database', async () => {
