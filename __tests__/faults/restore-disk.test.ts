@@ -49,7 +49,7 @@ async function expectUnchanged(): Promise<void> {
 test('there is no room for a second copy: E_NOSPACE before anything is stopped or written', async () => {
   fill(3);
   const result = await scene.run({ ...inputs, 'stop-command': 'touch stopped', 'start-command': 'rm -f stopped' });
-  expectFailure(result, 'E_NOSPACE', disk, /are needed beside .*there are/, /[Nn]othing was changed/);
+  expectFailure(result, 'E_NOSPACE', disk, /the restore needs .* beside .*only .* are free/, /[Nn]othing was changed/);
   expect(result.outputs).toMatchObject({ 'restore-outcome': 'unchanged', 'safety-backup-id': '' });
   expect(readdirSync(scene.user.home)).not.toContain('stopped');
   await expectUnchanged();
