@@ -600,21 +600,10 @@ const HINTS = {
 };
 function failed(command, message, hint, { left, outcome }) {
     (0,platform/* platform */.i)().error(`E_INTERNAL: ${message}. ${src_left/* LEFT */.M3[left].text}`);
-    const nothing = {
-        target: '',
-        targetName: '',
-        from: '',
-        ms: null,
-        safetyBackupId: null,
-        plan: null,
-        undo: null,
-        undoNote: null,
-        next: null,
-    };
     return {
         ...(0,report/* newReport */.bQ)(new Date()),
         ...{ command, errorCode: 'E_INTERNAL', error: { message, hint, left } },
-        restore: command === 'restore' ? { ...nothing, outcome } : null,
+        restore: command === 'restore' ? { ...(0,report/* newRestoreReport */.Xy)({ target: '', targetName: '' }), outcome } : null,
     };
 }
 

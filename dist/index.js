@@ -6267,7 +6267,7 @@ var src_errors = __nccwpck_require__(7452);
 // EXTERNAL MODULE: ./src/backups/coverage.ts
 var backups_coverage = __nccwpck_require__(3605);
 // EXTERNAL MODULE: ./src/backups/finding.ts
-var finding = __nccwpck_require__(6366);
+var backups_finding = __nccwpck_require__(6366);
 // EXTERNAL MODULE: ./src/backups/format.ts
 var backups_format = __nccwpck_require__(724);
 ;// CONCATENATED MODULE: ./src/backups/identity.ts
@@ -6292,40 +6292,32 @@ var backups_names = __nccwpck_require__(1187);
 ;// CONCATENATED MODULE: ./src/backups/others.ts
 
 
-
 const SHOWN = 5;
 /** The backups of other databases in a folder, which are told in one sentence for each of those databases, however many there are. */
 class Others {
     #ids = new Map();
-    /** Whether it is the first one of its database. */
+    /** Of the first one of a database: what is to be said of all of them, once all are there; else null. */
     add({ id, identity }) {
         const other = showIdentity(identity);
-        const ids = this.#ids.get(other);
-        if (ids === undefined)
-            this.#ids.set(other, [id]);
-        else
-            ids.push(id);
-        return ids === undefined;
+        const known = this.#ids.get(other);
+        if (known !== undefined) {
+            known.push(id);
+            return null;
+        }
+        const ids = [id];
+        this.#ids.set(other, ids);
+        return () => findingOf(other, ids);
     }
     /** In the order in which the databases were met. */
     findings() {
-        return [...this.#ids].map(([other, ids]) => {
-            const shown = ids.slice(0, SHOWN).join(', ') + (ids.length > SHOWN ? ', ...' : '');
-            return (0,finding/* odd */.S)('E_MANIFEST', ids.length === 1
-                ? `${shown} belongs to another database, ${other}; here it is never counted and never deleted`
-                : `${ids.length} backups (${shown}) belong to another database, ${other}; here they are never counted and never deleted`, 'If two databases share a directory, give each its own `name`.');
-        });
+        return [...this.#ids].map(([other, ids]) => findingOf(other, ids));
     }
 }
-/** The manifest, when it is that of another database; null also when it cannot be read. */
-function ofAnother(text, id, identity) {
-    try {
-        const manifest = (0,backups_manifest/* parseManifest */.Ng)(text, id);
-        return sameDatabase(manifest.identity, identity) ? null : manifest;
-    }
-    catch {
-        return null;
-    }
+function findingOf(other, ids) {
+    const shown = ids.slice(0, SHOWN).join(', ') + (ids.length > SHOWN ? ', ...' : '');
+    return (0,backups_finding/* odd */.S)('E_MANIFEST', ids.length === 1
+        ? `${shown} belongs to another database, ${other}; here it is never counted and never deleted`
+        : `${ids.length} backups (${shown}) belong to another database, ${other}; here they are never counted and never deleted`, 'If two databases share a directory, give each its own `name`.');
 }
 
 // EXTERNAL MODULE: ./src/backups/retention.ts
@@ -6354,19 +6346,24 @@ function readCatalogue(listing, owner, now, place = ON_HOST) {
     let { identity } = owner;
     const keys = owner.keys ?? null;
     let areAllOurs = true;
-    /** Where each is to be told. */
-    const told = new Map();
     const others = new Others();
-    /** The same, in the order of `others`. */
-    const toldOfOthers = [];
+    /** What can only be said when all is read, and in which place. */
+    const later = [];
+    const tellLater = (finding) => {
+        const at = catalogue.problems.push((0,backups_finding/* odd */.S)('E_MANIFEST', '')) - 1;
+        later.push(() => {
+            catalogue.problems[at] = finding();
+        });
+    };
     for (const unit of unitsOf(listing.files, owner.name)) {
         tellForeign(unit, catalogue);
         if (unit.regular.has((0,backups_names/* manifestFile */.YE)(unit.id))) {
             const found = readBackup(unit, listing, { identity, keys }, now, place, catalogue);
             if (found !== null && 'other' in found) {
                 areAllOurs = false;
-                if (others.add(found.other))
-                    toldOfOthers.push(catalogue.problems.push((0,finding/* odd */.S)('E_MANIFEST', '')) - 1);
+                const first = others.add(found.other);
+                if (first !== null)
+                    tellLater(first);
             }
             else if (found !== null && identity !== null && isVague(identity)) {
                 identity = found.identity; // nobody has asked the server which one it is: it is that of the newest backup
@@ -6375,17 +6372,15 @@ function readCatalogue(listing, owner, now, place = ON_HOST) {
         else {
             const orphan = readOrphan(unit, now, place, catalogue);
             if (orphan !== null)
-                told.set(orphan, catalogue.problems.push((0,finding/* odd */.S)('E_MANIFEST', '')) - 1);
+                tellLater(() => problemOf(orphan, place, keys !== null));
         }
     }
     // of two databases by one name nobody can tell whose it is; and who has no key could put any payload there
     if (!areAllOurs || identity === null || keys !== null)
         for (const orphan of catalogue.orphans)
             orphan.payload = null;
-    for (const [orphan, at] of told)
-        catalogue.problems[at] = problemOf(orphan, place, keys !== null);
-    for (const [at, finding] of others.findings().entries())
-        catalogue.problems[toldOfOthers[at] ?? 0] = finding;
+    for (const tell of later)
+        tell();
     // first, since not all may be told
     catalogue.problems.unshift(...distrust(catalogue.backups));
     return catalogue;
@@ -6410,12 +6405,12 @@ const NAMED = ['damaged', 'unsigned', 'forged'];
 const isTrusted = ({ state }) => state !== 'unsigned' && state !== 'forged';
 const DISTRUST = {
     unsigned: {
-        find: finding/* odd */.S,
+        find: backups_finding/* odd */.S,
         detail: 'its manifest has no signature',
         todo: 'if it is right, sign it: `command: accept` with its id',
     },
     forged: {
-        find: finding/* wrong */.Q,
+        find: backups_finding/* wrong */.Q,
         detail: 'its manifest was changed after it was signed, or was signed with another key',
         todo: 'find out who can write there',
     },
@@ -6483,7 +6478,7 @@ function unitsOf(files, name) {
 function tellForeign({ id, createdAt, regular, foreign }, { problems, unreadable }) {
     for (const file of foreign) {
         const why = `${file.name} is ${FILE_TYPES[file.type] ?? 'not a regular file'}, but a backup consists of regular files`;
-        problems.push((0,finding/* odd */.S)('E_MANIFEST', `${why}; it was left alone`, 'Find out who put it there.'));
+        problems.push((0,backups_finding/* odd */.S)('E_MANIFEST', `${why}; it was left alone`, 'Find out who put it there.'));
         if (!regular.has((0,backups_names/* manifestFile */.YE)(id)))
             unreadable.push({ id, createdAt, why });
     }
@@ -6494,7 +6489,7 @@ function readBackup(unit, listing, { identity, keys }, now, place, { backups, un
     const file = (0,backups_names/* manifestFile */.YE)(id);
     const text = listing.manifests.get(file);
     if (text === undefined) {
-        problems.push((0,finding/* wrong */.Q)('E_MANIFEST', `${file} could not be read; this backup is never counted and never deleted`, 'Check its owner and its size.'));
+        problems.push((0,backups_finding/* wrong */.Q)('E_MANIFEST', `${file} could not be read; this backup is never counted and never deleted`, 'Check its owner and its size.'));
         unreadable.push({ id, createdAt, why: `${file} could not be read` });
         return null;
     }
@@ -6505,7 +6500,7 @@ function readBackup(unit, listing, { identity, keys }, now, place, { backups, un
     catch (error) {
         if (!(error instanceof src_errors/* BackupError */.hj))
             throw error;
-        problems.push((0,finding/* wrong */.Q)('E_MANIFEST', `${error.message}; this backup is never counted and never deleted`, error.hint));
+        problems.push((0,backups_finding/* wrong */.Q)('E_MANIFEST', `${error.message}; this backup is never counted and never deleted`, error.hint));
         unreadable.push({ id, createdAt, why: error.message });
         return null;
     }
@@ -6529,17 +6524,17 @@ function readBackup(unit, listing, { identity, keys }, now, place, { backups, un
         return null;
     }
     if (damage !== null) {
-        problems.push((0,finding/* wrong */.Q)('E_CHECKSUM', `${id} is damaged: ${damage}; it was kept and does not count as a backup`, `Check the disk. To delete the backup, run \`command: delete\` with \`backup: ${id}\`.`));
+        problems.push((0,backups_finding/* wrong */.Q)('E_CHECKSUM', `${id} is damaged: ${damage}; it was kept and does not count as a backup`, `Check the disk. To delete the backup, run \`command: delete\` with \`backup: ${id}\`.`));
     }
     if (future) {
-        problems.push((0,finding/* odd */.S)('E_CLOCK', `${id} is dated in the future; it was kept and does not count until then. Check the clocks`));
+        problems.push((0,backups_finding/* odd */.S)('E_CLOCK', `${id} is dated in the future; it was kept and does not count until then. Check the clocks`));
     }
     if (place.checksums && unit.regular.has(manifest.file) && !unit.regular.has(checksum)) {
-        problems.push((0,finding/* odd */.S)('E_CHECKSUM', `${checksum} is missing, but the manifest still has the SHA-256 of ${manifest.file}`));
+        problems.push((0,backups_finding/* odd */.S)('E_CHECKSUM', `${checksum} is missing, but the manifest still has the SHA-256 of ${manifest.file}`));
     }
     for (const name of unit.regular.keys()) {
         if (!files.includes(name))
-            problems.push((0,finding/* odd */.S)('E_MANIFEST', `${file} does not list the file ${name}; it was left alone`));
+            problems.push((0,backups_finding/* odd */.S)('E_MANIFEST', `${file} does not list the file ${name}; it was left alone`));
     }
     backups.push({ id, createdAt, manifest, ...judged, files });
     return { identity: manifest.identity };
@@ -6598,7 +6593,7 @@ function problemOf({ id, files, sweepable, payload }, place, hasKeys) {
                 : place.rotates
                     ? 'it is removed once it is older than a day'
                     : 'it was left alone';
-    return (0,finding/* odd */.S)('E_MANIFEST', `${files.join(' and ')}: no manifest, so this is not a backup; ${fate}`);
+    return (0,backups_finding/* odd */.S)('E_MANIFEST', `${files.join(' and ')}: no manifest, so this is not a backup; ${fate}`);
 }
 
 // EXTERNAL MODULE: ./src/run/directory.ts + 1 modules
@@ -6938,11 +6933,11 @@ function tooOld(createdAt, { now, maxAgeMs, name, where }) {
     const limit = maxAgeMs === null ? '' : `; max-age is ${(0,format/* formatDuration */.a3)(maxAgeMs)}`;
     const todo = 'Take a backup, and find out why there is no newer one (check the runs of the backup workflow).';
     if (createdAt === null)
-        return (0,finding/* wrong */.Q)('E_STALE', `there is no backup of ${name} in ${where}${limit}`, todo);
+        return (0,backups_finding/* wrong */.Q)('E_STALE', `there is no backup of ${name} in ${where}${limit}`, todo);
     const age = now.getTime() - createdAt.getTime();
     if (maxAgeMs === null || age <= maxAgeMs)
         return null;
-    return (0,finding/* wrong */.Q)('E_STALE', `the newest backup of ${name} is ${(0,format/* formatDuration */.a3)(age)} old${limit}`, todo);
+    return (0,backups_finding/* wrong */.Q)('E_STALE', `the newest backup of ${name} is ${(0,format/* formatDuration */.a3)(age)} old${limit}`, todo);
 }
 /** The newest good one of these that covers everything, where one does. A safety backup is one like any other. */
 const newestGood = (backups) => newestVerified(wholeOrAll(backups));
@@ -6953,7 +6948,7 @@ function unanswered(backups, quote) {
     if (newest === undefined)
         return null;
     const what = alarms.length === 1 ? newest.id : `${alarms.length} backups, the newest ${newest.id},`;
-    return (0,finding/* odd */.S)('E_SHRUNK', `${what} ${alarms.length === 1 ? 'is' : 'are'} newer and suspect (${quote(newest.detail ?? '')}): not counted until you accept it with \`command: accept\``, `If the change is right, run \`command: accept\` with \`backup: ${newest.id}\`. If not, restore the newest good backup.`);
+    return (0,backups_finding/* odd */.S)('E_SHRUNK', `${what} ${alarms.length === 1 ? 'is' : 'are'} newer and suspect (${quote(newest.detail ?? '')}): not counted until you accept it with \`command: accept\``, `If the change is right, run \`command: accept\` with \`backup: ${newest.id}\`. If not, restore the newest good backup.`);
 }
 /** The newest backup that is not suspect was proven by nothing. */
 function unproven(backups, now) {
@@ -6962,7 +6957,7 @@ function unproven(backups, now) {
         .sort(backups_retention/* newestFirst */.ll);
     if (newest?.state !== 'unverified')
         return null;
-    return (0,finding/* wrong */.Q)('E_CHECKSUM', `the newest backup, ${newest.id}, is not verified`, 'Take a new backup. This one was found damaged, or was never verified: to see which, run `command: verify` with its id.');
+    return (0,backups_finding/* wrong */.Q)('E_CHECKSUM', `the newest backup, ${newest.id}, is not verified`, 'Take a new backup. This one was found damaged, or was never verified: to see which, run `command: verify` with its id.');
 }
 const RULE_MS = {
     hourly: 3_600_000,
@@ -7009,7 +7004,7 @@ function tooFew(backups, rules, now, where) {
         if (held.size * 3 >= should * 2)
             return [];
         return [
-            (0,finding/* odd */.S)('E_TOO_FEW', `${rule}=${wanted}: ${held.size === 1 ? '1 backup' : `${held.size} backups`} in ${where}, but the rule should have kept ${should} by now (the oldest is ${oldest.id})`, 'Find out which runs of the backup workflow failed, or who deletes backups there.'),
+            (0,backups_finding/* odd */.S)('E_TOO_FEW', `${rule}=${wanted}: ${held.size === 1 ? '1 backup' : `${held.size} backups`} in ${where}, but the rule should have kept ${should} by now (the oldest is ${oldest.id})`, 'Find out which runs of the backup workflow failed, or who deletes backups there.'),
         ];
     });
 }
@@ -7017,7 +7012,7 @@ function tooFew(backups, rules, now, where) {
 function emptied(isEmpty, newest) {
     if (!isEmpty || newest?.manifest.content?.objects === 0)
         return null;
-    return (0,finding/* wrong */.Q)('E_EMPTY', 'the live database is empty', newest === null
+    return (0,backups_finding/* wrong */.Q)('E_EMPTY', 'the live database is empty', newest === null
         ? 'Check that it is the right database. An empty database is not backed up.'
         : `If that is not intended, restore ${newest.id}. An empty database is not backed up.`);
 }
@@ -7028,7 +7023,7 @@ function jumps(live, backups, newest, limits, quote) {
     const suspicion = checkSize('the live database', live.bytes, sizes, limits);
     const found = [];
     if (suspicion !== null) {
-        found.push((0,finding/* wrong */.Q)('E_SHRUNK', suspicion.why, `Check the database before the next backup, which will be suspect. If the change is right, run \`command: accept\` with it, or set \`${suspicion.limit}: none\`.`));
+        found.push((0,backups_finding/* wrong */.Q)('E_SHRUNK', suspicion.why, `Check the database before the next backup, which will be suspect. If the change is right, run \`command: accept\` with it, or set \`${suspicion.limit}: none\`.`));
     }
     const [since] = history;
     if (newest === null || since === undefined || limits.rowLoss === null)
@@ -7042,7 +7037,7 @@ function jumps(live, backups, newest, limits, quote) {
         ? `the table ${quote(JSON.stringify(name))} with ${before} rows is gone`
         : `the table ${quote(JSON.stringify(name))} has ${after} rows, down from ${before}`);
     const more = losses.length > findings_NAMED ? [`and ${losses.length - findings_NAMED} more`] : [];
-    found.push((0,finding/* wrong */.Q)('E_SHRUNK', `rows were lost since ${since.id}: ${[...named, ...more].join('; ')}`, `If that is not intended, restore ${since.id}, or pin it before it is rotated: \`command: pin\`.`));
+    found.push((0,backups_finding/* wrong */.Q)('E_SHRUNK', `rows were lost since ${since.id}: ${[...named, ...more].join('; ')}`, `If that is not intended, restore ${since.id}, or pin it before it is rotated: \`command: pin\`.`));
     return found;
 }
 /** Whether there is room for the next backup, and for a restore. */
@@ -7056,12 +7051,12 @@ function space(backup, restore, where) {
         ...(forBackup === null
             ? []
             : [
-                (0,finding/* wrong */.Q)('E_NOSPACE', `not enough space for the next backup in ${where}: ${forBackup}`, 'Free some space there, keep fewer backups, or lower `min-free`.'),
+                (0,backups_finding/* wrong */.Q)('E_NOSPACE', `not enough space for the next backup in ${where}: ${forBackup}`, 'Free some space there, keep fewer backups, or lower `min-free`.'),
             ]),
         ...(forRestore === null
             ? []
             : [
-                (0,finding/* odd */.S)('E_NOSPACE', `not enough space for a restore: ${forRestore}`, 'Free some space before you need it: a restore loads the backup beside the live database.'),
+                (0,backups_finding/* odd */.S)('E_NOSPACE', `not enough space for a restore: ${forRestore}`, 'Free some space before you need it: a restore loads the backup beside the live database.'),
             ]),
     ];
 }
@@ -7071,17 +7066,17 @@ function leftBehind({ folders, journals, hooks }, where) {
         ...(journals.length === 0
             ? []
             : [
-                (0,finding/* wrong */.Q)('E_UNFINISHED', `a restore was cut off: ${shown(journals)} in ${where}/.work`, 'Run `backup`, or the restore again: the next command that changes something first finishes it or rolls it back.'),
+                (0,backups_finding/* wrong */.Q)('E_UNFINISHED', `a restore was cut off: ${shown(journals)} in ${where}/.work`, 'Run `backup`, or the restore again: the next command that changes something first finishes it or rolls it back.'),
             ]),
         ...(hooks.length === 0
             ? []
             : [
-                (0,finding/* wrong */.Q)('E_HOOK', `the \`after-command\` of a backup that was cut off still has to run: ${shown(hooks)} in ${where}/.work`, 'Check if the application is still in maintenance mode. The next command that changes something there runs the after-command first.'),
+                (0,backups_finding/* wrong */.Q)('E_HOOK', `the \`after-command\` of a backup that was cut off still has to run: ${shown(hooks)} in ${where}/.work`, 'Check if the application is still in maintenance mode. The next command that changes something there runs the after-command first.'),
             ]),
         ...(folders.length === 0
             ? []
             : [
-                (0,finding/* odd */.S)('E_REMOTE_LOST', `${folders.length === 1 ? 'a run was' : `${folders.length} runs were`} cut off and left ${shown(folders)} in ${where}/.work`, 'Find out why it was cut off. The next run that changes something removes what it left.'),
+                (0,backups_finding/* odd */.S)('E_REMOTE_LOST', `${folders.length === 1 ? 'a run was' : `${folders.length} runs were`} cut off and left ${shown(folders)} in ${where}/.work`, 'Find out why it was cut off. The next run that changes something removes what it left.'),
             ]),
     ];
 }
@@ -7091,7 +7086,7 @@ const SKEW_MS = 60_000;
 function skewed(machine, aheadMs) {
     if (aheadMs === null || Math.abs(aheadMs) <= SKEW_MS)
         return null;
-    return (0,finding/* odd */.S)('E_CLOCK', `the clock of ${machine} is ${(0,format/* formatDuration */.a3)(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'} the clock of the runner`, 'Set up NTP there: ages, names and retention depend on the clocks. At a difference of 15 minutes, backups are refused.');
+    return (0,backups_finding/* odd */.S)('E_CLOCK', `the clock of ${machine} is ${(0,format/* formatDuration */.a3)(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'} the clock of the runner`, 'Set up NTP there: ages, names and retention depend on the clocks. At a difference of 15 minutes, backups are refused.');
 }
 /** The copies in a store against what the host has. `rules`: by which they are rotated; null: not by us. */
 function outOfStep(onHost, copies, freshness) {
@@ -7102,7 +7097,7 @@ function outOfStep(onHost, copies, freshness) {
     if (old !== null)
         found.push(old);
     else if (newest !== null && !copies.some(({ id }) => id === newest.id)) {
-        found.push((0,finding/* odd */.S)('E_S3_VERIFY', `the newest backup on the host, ${newest.id}, is not in ${freshness.where}`, 'Check the last run of the backup workflow: the next backup copies only itself.'));
+        found.push((0,backups_finding/* odd */.S)('E_S3_VERIFY', `the newest backup on the host, ${newest.id}, is not in ${freshness.where}`, 'Check the last run of the backup workflow: the next backup copies only itself.'));
     }
     return found;
 }
@@ -7605,6 +7600,7 @@ const UNREADABLE = ['E_S3_AUTH', 'E_NOT_FOUND', 'E_TOO_LARGE'];
 
 
 
+
 const in_store_AT_ONCE = 8;
 /** What `s3://` names, with the manifest beside it, which must agree. Throws E_NOT_FOUND, E_MANIFEST, E_CHECKSUM, E_SIGNATURE. */
 async function named(run, store, { key }) {
@@ -7630,7 +7626,7 @@ async function named(run, store, { key }) {
         { name: key.slice(folder.length), type: '-', bytes: stored.bytes },
         { name: file, type: '-', bytes: text.length },
     ];
-    const backup = read(run, parsed.name, files, text, null);
+    const backup = read(run, parsed.name, files, text);
     demandTrusted(backup);
     if (backup.manifest.file !== key.slice(folder.length)) {
         throw new src_errors/* BackupError */.hj('E_MANIFEST', `${store.uriOf(`${folder}${file}`)} is the manifest of ${backup.manifest.file}, not of the object you named`, `Correct \`backup\`, or choose another one.`);
@@ -7700,13 +7696,12 @@ async function readUnit(run, store, name, { id, files }, identity, others = new 
     const text = files.some((one) => one.name === file) ? await store.get(store.keyOf(name, file)) : null;
     if (text === null)
         return null; // an upload that was cut off
-    const other = identity === null ? null : ofAnother(text, id, identity);
-    if (other !== null) {
-        others.add(other);
-        return null;
-    }
     try {
-        const backup = read(run, name, files, text, identity);
+        const backup = read(run, name, files, text);
+        if (identity !== null && !sameDatabase(backup.manifest.identity, identity)) {
+            others.add(backup.manifest);
+            return null;
+        }
         if (backup.state === 'damaged')
             throw new src_errors/* BackupError */.hj('E_CHECKSUM', `it is damaged: ${backup.detail}`);
         const key = store.keyOf(name, backup.manifest.file);
@@ -7726,9 +7721,9 @@ async function readUnit(run, store, name, { id, files }, identity, others = new 
     }
 }
 /** The backup of these files. Throws E_MANIFEST when there is none. */
-function read(run, name, files, text, identity) {
+function read(run, name, files, text) {
     const manifests = new Map(files.filter((one) => one.name.endsWith('.json')).map((one) => [one.name, text]));
-    const { backups, problems } = readCatalogue({ files, manifests }, { name, identity, keys: run.settings.signing }, run.now());
+    const { backups, problems } = readCatalogue({ files, manifests }, { name, identity: null, keys: run.settings.signing }, run.now());
     const [backup] = backups;
     if (backup !== undefined)
         return backup;
@@ -7799,11 +7794,11 @@ class StorePlace {
         const { unread, catalogue } = await this.read(this.rules !== null);
         const { problems, backups } = catalogue;
         for (const id of contradicting(host.listed.backups, backups)) {
-            problems.push((0,finding/* wrong */.Q)('E_S3_VERIFY', `the SHA-256 of ${id} there differs from the one on the host: one of the two is not what was backed up`, 'Verify both: run `command: verify` with the id, then with its `s3://` address.'));
+            problems.push((0,backups_finding/* wrong */.Q)('E_S3_VERIFY', `the SHA-256 of ${id} there differs from the one on the host: one of the two is not what was backed up`, 'Verify both: run `command: verify` with the id, then with its `s3://` address.'));
         }
         if (unread.length > 0) {
             const why = (0,neutralise/* quoteOutside */.YM)(unread[0] ?? '', 300);
-            problems.push((0,finding/* odd */.S)('E_S3_UNAVAILABLE', `${(0,format/* counted */.hS)(unread.length, 'manifest')} could not be read; the first: ${why}`));
+            problems.push((0,backups_finding/* odd */.S)('E_S3_UNAVAILABLE', `${(0,format/* counted */.hS)(unread.length, 'manifest')} could not be read; the first: ${why}`));
         }
         const here = await this.here();
         tellProblems(run, problems.map((problem) => ({ ...problem, message: `in ${uri}: ${problem.message}` })), uri);
@@ -8712,22 +8707,22 @@ function disputeFindings({ changed, weakened, vanished, doubtful, isBare }, wher
     const found = [];
     if (changed.length > 0) {
         const [have, them] = changed.length === 1 ? ['has', 'it'] : ['have', 'them'];
-        found.push((0,finding/* wrong */.Q)('E_CHECKSUM', `${vanished_named(changed)} in ${where} ${have} another SHA-256 than the ledger remembers: changed or replaced after the backup`, `Do not rely on ${them}. ${ADVICE}`));
+        found.push((0,backups_finding/* wrong */.Q)('E_CHECKSUM', `${vanished_named(changed)} in ${where} ${have} another SHA-256 than the ledger remembers: changed or replaced after the backup`, `Do not rely on ${them}. ${ADVICE}`));
     }
     if (vanished.length > 0) {
         const message = isBare
             ? `${where} has no backups any more: the ledger remembers ${vanished.length} that no retention deleted (${vanished_named(vanished)})`
             : `${vanished_named(vanished)} ${vanished.length === 1 ? 'has' : 'have'} vanished from ${where}: the ledger remembers ${vanished.length === 1 ? 'it' : 'them'}, and no retention deleted ${vanished.length === 1 ? 'it' : 'them'}`;
-        found.push((0,finding/* wrong */.Q)('E_NOT_FOUND', message, ADVICE));
+        found.push((0,backups_finding/* wrong */.Q)('E_NOT_FOUND', message, ADVICE));
     }
     if (doubtful.length > 0) {
         const [are, it] = doubtful.length === 1 ? ['is', 'it'] : ['are', 'them'];
         const message = `${vanished_named(doubtful)} ${are} gone from ${where}: the ledger remembers ${it}, and cannot tell if a run that it did not see deleted ${it}`;
-        found.push((0,finding/* odd */.S)('E_NOT_FOUND', message, ADVICE));
+        found.push((0,backups_finding/* odd */.S)('E_NOT_FOUND', message, ADVICE));
     }
     if (weakened.length > 0) {
         const message = `${vanished_named(weakened)} in ${where}: no longer pinned or kept as the ledger remembers: a manifest was changed, or a run that the ledger did not see unpinned`;
-        found.push((0,finding/* odd */.S)('E_MANIFEST', message, ADVICE));
+        found.push((0,backups_finding/* odd */.S)('E_MANIFEST', message, ADVICE));
     }
     return found;
 }
@@ -11979,7 +11974,7 @@ function ofBackups(run, host, facts) {
 function unwritable(facts) {
     if (facts.get('unwritable') === null)
         return null;
-    return (0,finding/* wrong */.Q)('E_PERM', `the login user cannot write ${facts.path('unwritable')}`, 'Check its mode, and whether the file system is mounted read-only. `command: doctor` says more.');
+    return (0,backups_finding/* wrong */.Q)('E_PERM', `the login user cannot write ${facts.path('unwritable')}`, 'Check its mode, and whether the file system is mounted read-only. `command: doctor` says more.');
 }
 async function ofDatabase(run, host, { health, backupKib }) {
     if (health === null)
@@ -12697,6 +12692,7 @@ function sideBySide(live, backup) {
 
 
 
+
 /**
  * Puts a backup back: plan, safety backup, load beside the live database, check, swap, check again, or everything as it was. With `dry-run`
  * the plan alone. `report.restore.outcome` says in which state the live database is.
@@ -12706,18 +12702,7 @@ async function restore(run) {
     const target = settings.restore.to ?? settings.database;
     const database = (0,lookup/* databaseOf */.zJ)(target, settings.dump);
     const { restoring } = database;
-    const outcome = {
-        target: restoring.target,
-        targetName: restoring.targetName,
-        from: '',
-        outcome: 'unchanged',
-        ms: null,
-        safetyBackupId: null,
-        plan: null,
-        undo: null,
-        undoNote: null,
-        next: null,
-    };
+    const outcome = (0,reporting_report/* newRestoreReport */.Xy)(restoring);
     report.restore = outcome;
     refuseEvent(run);
     if (!settings.dryRun)
@@ -13120,9 +13105,9 @@ async function verifyDump(run, path) {
 
 
 /**
- * Proves one existing backup, or a dump that this action did not make, at the level asked for, and records the level and the time in its manifest on the host. One that turns out
- * to be damaged there is recorded as not verified, so that retention does not count on it. One that the host has lost is taken from the
- * store, where nothing is ever overwritten, so that nothing is recorded there.
+ * Proves one existing backup, or a dump that this action did not make, at the level asked for. Of a backup it records the level and the time
+ * in its manifest on the host; one that turns out to be damaged there is recorded as not verified, so that retention does not count on it.
+ * One that the host has lost is taken from the store, where nothing is ever overwritten, so that nothing is recorded there.
  */
 async function verify(run) {
     const { backupInStore: located, dumpToVerify, dryRun } = run.settings;
@@ -15594,11 +15579,25 @@ function encode(value) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   C5: () => (/* binding */ recordFailure),
+/* harmony export */   Xy: () => (/* binding */ newRestoreReport),
 /* harmony export */   bQ: () => (/* binding */ newReport),
 /* harmony export */   cx: () => (/* binding */ MAX_REMEMBERED)
 /* harmony export */ });
 /** No chart shows more. */
 const MAX_REMEMBERED = 20;
+/** Of a restore that has not begun. */
+const newRestoreReport = ({ target, targetName, }) => ({
+    target,
+    targetName,
+    from: '',
+    outcome: 'unchanged',
+    ms: null,
+    safetyBackupId: null,
+    plan: null,
+    undo: null,
+    undoNote: null,
+    next: null,
+});
 /** The report of a run that has not begun; what it does not know yet is empty. */
 function newReport(startedAt) {
     return {

@@ -6,10 +6,7 @@
 # takes: payload plain_bytes proven run_as scratch scratch_connection scratch_password search_path sha256 standby verify wanted
 verify_postgres() {
   arguments "$@"
-  if [ -n "$work" ]; then make_work; else
-    small_folder
-    work=$tmp
-  fi
+  make_work_somewhere
   check_payload
   [ "$verify" != checksum ] || return 0
   if [ "$verify" = restore ]; then

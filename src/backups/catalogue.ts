@@ -101,30 +101,34 @@ export function readCatalogue(listing: Listing, owner: Owner, now: Date, place: 
   let { identity } = owner;
   const keys = owner.keys ?? null;
   let areAllOurs = true;
-  /** Where each is to be told. */
-  const told = new Map<Orphan, number>();
   const others = new Others();
-  /** The same, in the order of `others`. */
-  const toldOfOthers: number[] = [];
+  /** What can only be said when all is read, and in which place. */
+  const later: (() => void)[] = [];
+  const tellLater = (finding: () => Finding): void => {
+    const at = catalogue.problems.push(odd('E_MANIFEST', '')) - 1;
+    later.push(() => {
+      catalogue.problems[at] = finding();
+    });
+  };
   for (const unit of unitsOf(listing.files, owner.name)) {
     tellForeign(unit, catalogue);
     if (unit.regular.has(manifestFile(unit.id))) {
       const found = readBackup(unit, listing, { identity, keys }, now, place, catalogue);
       if (found !== null && 'other' in found) {
         areAllOurs = false;
-        if (others.add(found.other)) toldOfOthers.push(catalogue.problems.push(odd('E_MANIFEST', '')) - 1);
+        const first = others.add(found.other);
+        if (first !== null) tellLater(first);
       } else if (found !== null && identity !== null && isVague(identity)) {
         identity = found.identity; // nobody has asked the server which one it is: it is that of the newest backup
       }
     } else {
       const orphan = readOrphan(unit, now, place, catalogue);
-      if (orphan !== null) told.set(orphan, catalogue.problems.push(odd('E_MANIFEST', '')) - 1);
+      if (orphan !== null) tellLater(() => problemOf(orphan, place, keys !== null));
     }
   }
   // of two databases by one name nobody can tell whose it is; and who has no key could put any payload there
   if (!areAllOurs || identity === null || keys !== null) for (const orphan of catalogue.orphans) orphan.payload = null;
-  for (const [orphan, at] of told) catalogue.problems[at] = problemOf(orphan, place, keys !== null);
-  for (const [at, finding] of others.findings().entries()) catalogue.problems[toldOfOthers[at] ?? 0] = finding;
+  for (const tell of later) tell();
   // first, since not all may be told
   catalogue.problems.unshift(...distrust(catalogue.backups));
   return catalogue;

@@ -1,6 +1,6 @@
 import { type Finding, odd } from './finding.js';
-import { type Identity, sameDatabase, showIdentity } from './identity.js';
-import { type Manifest, parseManifest } from './manifest.js';
+import { showIdentity } from './identity.js';
+import type { Manifest } from './manifest.js';
 
 const SHOWN = 5;
 
@@ -8,36 +8,32 @@ const SHOWN = 5;
 export class Others {
   readonly #ids = new Map<string, string[]>();
 
-  /** Whether it is the first one of its database. */
-  add({ id, identity }: Pick<Manifest, 'id' | 'identity'>): boolean {
+  /** Of the first one of a database: what is to be said of all of them, once all are there; else null. */
+  add({ id, identity }: Pick<Manifest, 'id' | 'identity'>): (() => Finding) | null {
     const other = showIdentity(identity);
-    const ids = this.#ids.get(other);
-    if (ids === undefined) this.#ids.set(other, [id]);
-    else ids.push(id);
-    return ids === undefined;
+    const known = this.#ids.get(other);
+    if (known !== undefined) {
+      known.push(id);
+      return null;
+    }
+    const ids = [id];
+    this.#ids.set(other, ids);
+    return () => findingOf(other, ids);
   }
 
   /** In the order in which the databases were met. */
   findings(): Finding[] {
-    return [...this.#ids].map(([other, ids]) => {
-      const shown = ids.slice(0, SHOWN).join(', ') + (ids.length > SHOWN ? ', ...' : '');
-      return odd(
-        'E_MANIFEST',
-        ids.length === 1
-          ? `${shown} belongs to another database, ${other}; here it is never counted and never deleted`
-          : `${ids.length} backups (${shown}) belong to another database, ${other}; here they are never counted and never deleted`,
-        'If two databases share a directory, give each its own `name`.',
-      );
-    });
+    return [...this.#ids].map(([other, ids]) => findingOf(other, ids));
   }
 }
 
-/** The manifest, when it is that of another database; null also when it cannot be read. */
-export function ofAnother(text: string, id: string, identity: Identity): Manifest | null {
-  try {
-    const manifest = parseManifest(text, id);
-    return sameDatabase(manifest.identity, identity) ? null : manifest;
-  } catch {
-    return null;
-  }
+function findingOf(other: string, ids: readonly string[]): Finding {
+  const shown = ids.slice(0, SHOWN).join(', ') + (ids.length > SHOWN ? ', ...' : '');
+  return odd(
+    'E_MANIFEST',
+    ids.length === 1
+      ? `${shown} belongs to another database, ${other}; here it is never counted and never deleted`
+      : `${ids.length} backups (${shown}) belong to another database, ${other}; here they are never counted and never deleted`,
+    'If two databases share a directory, give each its own `name`.',
+  );
 }

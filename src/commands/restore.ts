@@ -1,7 +1,7 @@
 import { databaseOf } from '../engines/lookup.js';
 import { BackupError } from '../errors.js';
 import { quoteOutside } from '../reporting/neutralise.js';
-import type { RestoreReport } from '../reporting/report.js';
+import { newRestoreReport } from '../reporting/report.js';
 import { Attempt, type Parts } from '../restoring/attempt.js';
 import { refuseEvent } from '../restoring/event.js';
 import { work } from '../restoring/journal.js';
@@ -21,18 +21,7 @@ export async function restore(run: Run): Promise<void> {
   const target = settings.restore.to ?? settings.database;
   const database = databaseOf(target, settings.dump);
   const { restoring } = database;
-  const outcome: RestoreReport = {
-    target: restoring.target,
-    targetName: restoring.targetName,
-    from: '',
-    outcome: 'unchanged',
-    ms: null,
-    safetyBackupId: null,
-    plan: null,
-    undo: null,
-    undoNote: null,
-    next: null,
-  };
+  const outcome = newRestoreReport(restoring);
   report.restore = outcome;
   refuseEvent(run);
   if (!settings.dryRun) checkConfirm(run, restoring.targetName);

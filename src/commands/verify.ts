@@ -20,9 +20,9 @@ import type { Run } from '../run/run.js';
 import { verifyDump } from './verify-dump.js';
 
 /**
- * Proves one existing backup, or a dump that this action did not make, at the level asked for, and records the level and the time in its manifest on the host. One that turns out
- * to be damaged there is recorded as not verified, so that retention does not count on it. One that the host has lost is taken from the
- * store, where nothing is ever overwritten, so that nothing is recorded there.
+ * Proves one existing backup, or a dump that this action did not make, at the level asked for. Of a backup it records the level and the time
+ * in its manifest on the host; one that turns out to be damaged there is recorded as not verified, so that retention does not count on it.
+ * One that the host has lost is taken from the store, where nothing is ever overwritten, so that nothing is recorded there.
  */
 export async function verify(run: Run): Promise<void> {
   const { backupInStore: located, dumpToVerify, dryRun } = run.settings;

@@ -1,8 +1,8 @@
 import { type Backup, isTrusted, type ListedFile, readCatalogue } from '../backups/catalogue.js';
 import { asJudgedSince, isFromElsewhere } from '../backups/copies.js';
-import type { Identity } from '../backups/identity.js';
+import { type Identity, sameDatabase } from '../backups/identity.js';
 import { manifestFile, parseFileName, parseId } from '../backups/names.js';
-import { Others, ofAnother } from '../backups/others.js';
+import { Others } from '../backups/others.js';
 import { newestFirst } from '../backups/retention.js';
 import { plural } from '../counting.js';
 import { BackupError } from '../errors.js';
@@ -62,7 +62,7 @@ export async function named(run: Run, store: ObjectStore, { key }: S3Location): 
     { name: key.slice(folder.length), type: '-', bytes: stored.bytes },
     { name: file, type: '-', bytes: text.length },
   ];
-  const backup = read(run, parsed.name, files, text, null);
+  const backup = read(run, parsed.name, files, text);
   demandTrusted(backup);
   if (backup.manifest.file !== key.slice(folder.length)) {
     throw new BackupError(
@@ -165,13 +165,12 @@ async function readUnit(
   const file = manifestFile(id);
   const text = files.some((one) => one.name === file) ? await store.get(store.keyOf(name, file)) : null;
   if (text === null) return null; // an upload that was cut off
-  const other = identity === null ? null : ofAnother(text, id, identity);
-  if (other !== null) {
-    others.add(other);
-    return null;
-  }
   try {
-    const backup = read(run, name, files, text, identity);
+    const backup = read(run, name, files, text);
+    if (identity !== null && !sameDatabase(backup.manifest.identity, identity)) {
+      others.add(backup.manifest);
+      return null;
+    }
     if (backup.state === 'damaged') throw new BackupError('E_CHECKSUM', `it is damaged: ${backup.detail}`);
     const key = store.keyOf(name, backup.manifest.file);
     const stored = await store.head(key);
@@ -188,11 +187,11 @@ async function readUnit(
 }
 
 /** The backup of these files. Throws E_MANIFEST when there is none. */
-function read(run: Run, name: string, files: Unit['files'], text: string, identity: Identity | null): Backup {
+function read(run: Run, name: string, files: Unit['files'], text: string): Backup {
   const manifests = new Map(files.filter((one) => one.name.endsWith('.json')).map((one) => [one.name, text]));
   const { backups, problems } = readCatalogue(
     { files, manifests },
-    { name, identity, keys: run.settings.signing },
+    { name, identity: null, keys: run.settings.signing },
     run.now(),
   );
   const [backup] = backups;

@@ -233,6 +233,23 @@ export interface RestoreReport {
   next: Record<string, string> | null;
 }
 
+/** Of a restore that has not begun. */
+export const newRestoreReport = ({
+  target,
+  targetName,
+}: Pick<RestoreReport, 'target' | 'targetName'>): RestoreReport => ({
+  target,
+  targetName,
+  from: '',
+  outcome: 'unchanged',
+  ms: null,
+  safetyBackupId: null,
+  plan: null,
+  undo: null,
+  undoNote: null,
+  next: null,
+});
+
 export interface RestorePlan {
   state: 'sound' | 'damaged' | 'missing';
   way: string;

@@ -1,6 +1,6 @@
 import { LEFT, type Left, leftBefore } from '../left.js';
 import { platform } from '../platform/platform.js';
-import { newReport, type Report, type RestoreReport } from '../reporting/report.js';
+import { newReport, newRestoreReport, type Report, type RestoreReport } from '../reporting/report.js';
 import type { Run } from './routes.js';
 
 /** Of a run that could not be started: nothing was begun. */
@@ -49,20 +49,9 @@ function failed(
   { left, outcome }: { left: Left; outcome: RestoreReport['outcome'] },
 ): Report {
   platform().error(`E_INTERNAL: ${message}. ${LEFT[left].text}`);
-  const nothing = {
-    target: '',
-    targetName: '',
-    from: '',
-    ms: null,
-    safetyBackupId: null,
-    plan: null,
-    undo: null,
-    undoNote: null,
-    next: null,
-  };
   return {
     ...newReport(new Date()),
     ...{ command, errorCode: 'E_INTERNAL', error: { message, hint, left } },
-    restore: command === 'restore' ? { ...nothing, outcome } : null,
+    restore: command === 'restore' ? { ...newRestoreReport({ target: '', targetName: '' }), outcome } : null,
   };
 }

@@ -240,6 +240,15 @@ make_temporary() {
   process_of $$ >"$temporary/session"
 }
 
+# make_work_somewhere: in the backup directory, or where nothing is written there, among the temporary files
+make_work_somewhere() {
+  if [ -n "$work" ]; then make_work; else
+    sweep_temporary
+    make_temporary
+    tmp=$temporary work=$temporary
+  fi
+}
+
 # choose_place: where temporary folders are that may get large; not /tmp for want of room elsewhere, which may be memory
 choose_place() {
   for place in "${TMPDIR:-}" /var/tmp /tmp; do

@@ -22,15 +22,6 @@ look_restore_sqlite() {
   rm -rf "$work"
 }
 
-# make_work_somewhere: in the backup directory, or where nothing is written there, among the temporary files
-make_work_somewhere() {
-  if [ -n "$work" ]; then make_work; else
-    sweep_temporary
-    make_temporary
-    tmp=$temporary work=$temporary
-  fi
-}
-
 # unpack_dump FILE: the database that the payload holds, or makes
 unpack_dump() {
   if [ "$kind" = statements ]; then
