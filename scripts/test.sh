@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 runc=
 [ -e /sys/fs/cgroup/cgroup.controllers ] || command -v runc >/dev/null || runc=runc
 # shellcheck disable=SC2086 # a package or none
-sh scripts/setup.sh openssh-server openssh-client sqlite3 postgresql locales pgbouncer python3 zstd pigz busybox-static fish tcsh sudo \
+sh scripts/setup.sh openssh-server openssh-client sqlite3 postgresql pgbackrest locales pgbouncer python3 zstd pigz busybox-static fish tcsh sudo \
   mksh ksh93u+m shellcheck util-linux procps iproute2 age gnupg git openssl curl cron systemd podman zsh mandoc radosgw ceph-mon ceph-osd ceph-common $runc
 
 # A server newer than the system's, where there is one for this machine. No package of ours: who installs us would get it as well.

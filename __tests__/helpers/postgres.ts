@@ -43,6 +43,8 @@ export interface PostgresOptions {
   language?: string;
   /** Files of extensions beside those of the system, by their names: the server is then a copy. */
   extensions?: Record<string, string>;
+  /** The directory around the data directory belongs to the user of the servers, who may make folders beside it and rename it. */
+  renamable?: boolean;
 }
 
 export interface UriOptions {
@@ -122,6 +124,7 @@ const FAST_SETTINGS = {
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
   const version = options.version ?? systemVersion();
   const directory = newDirectory();
+  if (options.renamable === true) chownSync(directory, ownerOfServers().uid, ownerOfServers().gid);
   let binDirectory: string;
   try {
     binDirectory = serverPrograms(version, directory, options.extensions);
