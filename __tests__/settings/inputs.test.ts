@@ -16,6 +16,7 @@ const RESTORE: Given = { ...LOCAL, command: 'restore' };
 const S3: Given = { ...LOCAL, 's3-bucket': 'shop-backups', 's3-endpoint': 'https://s3.example.com' };
 const KEYS: Given = { ...S3, 's3-access-key-id': 'AKIDEXAMPLE', 's3-secret-access-key': 'wJalr/XUtn+FEMI' };
 const POSTGRES: Given = { ...LOCAL, database: 'postgresql://app@db.internal/shop' };
+const PHYSICAL: Given = { ...POSTGRES, method: 'physical', stanza: 'main' };
 const SSH: Given = {
   host: 'db.example.com',
   username: 'deploy',
@@ -47,6 +48,9 @@ describe('what the settings are', () => {
       idleTimeoutMs: 600_000,
       lockWaitMs: 60_000,
       database: { engine: 'sqlite', path: '/srv/app.db', given: '/srv/app.db' },
+      backupType: 'auto',
+      fullEveryMs: 604_800_000,
+      restoreTime: null,
       name: 'app',
       directory: 'db-backups',
       umask: '077',
@@ -155,6 +159,15 @@ describe('what the settings are', () => {
     'database-password': [POSTGRES, 'x y', { database: { password: 'x y' } }],
     'dump-format': [POSTGRES, 'plain', { dump: { format: 'plain' } }],
     jobs: [{ ...POSTGRES, 'dump-format': 'directory' }, '3', { dump: { jobs: 3 } }],
+    method: [{ ...POSTGRES, stanza: 'main' }, 'physical', { database: { engine: 'pgbackrest', stanza: 'main' } }],
+    stanza: [PHYSICAL, 'other', { database: { stanza: 'other' }, name: 'other' }],
+    'backup-type': [PHYSICAL, 'diff', { backupType: 'diff' }],
+    'full-every': [PHYSICAL, '14d', { fullEveryMs: 1_209_600_000 }],
+    'restore-time': [
+      { ...PHYSICAL, command: 'restore' },
+      '2026-11-29T19:19:40.123456+01:00',
+      { restoreTime: { at: new Date('2026-11-29T18:19:40.123Z'), text: '2026-11-29 18:19:40.123456+00' } },
+    ],
     'exclude-table': [POSTGRES, 'a\n b.c*', { dump: { excludeTable: ['a', 'b.c*'] } }],
     'exclude-table-data': [POSTGRES, '"A b"', { dump: { excludeTableData: ['"A b"'] } }],
     schema: [POSTGRES, 'app', { dump: { schema: ['app'] } }],

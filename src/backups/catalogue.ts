@@ -8,6 +8,7 @@ import { type Manifest, parseManifest } from './manifest.js';
 import { checksumFile, manifestFile, type ParsedFileName, parseFileName } from './names.js';
 import { Others } from './others.js';
 import { type Candidate, isFuture, newestFirst } from './retention.js';
+import { ofChain } from './sets.js';
 import type { SigningKeys } from './signature.js';
 
 export interface ListedFile {
@@ -136,9 +137,15 @@ export function readCatalogue(listing: Listing, owner: Owner, now: Date, place: 
 
 /** The backups as retention sees them, in the same order. `keep`: the field with the rules of that place. */
 export function toCandidates(backups: readonly Backup[], keep: 'keep' | 's3Keep' = 'keep'): Candidate[] {
-  return backups.map(({ id, createdAt, manifest, state, detail }) => ({
+  return backups.map((backup) => candidateOf(backup, backups, keep));
+}
+
+function candidateOf(backup: Backup, backups: readonly Backup[], keep: 'keep' | 's3Keep'): Candidate {
+  const { id, createdAt, manifest, state, detail } = backup;
+  return {
     id,
     createdAt,
+    ...ofChain(backup, backups),
     verified: state === 'ok',
     ...(state === 'suspect' ? { suspect: true } : {}),
     ...((manifest.coverage ?? null) === null ? {} : { partial: showCoverage(manifest.coverage ?? null) }),
@@ -146,7 +153,7 @@ export function toCandidates(backups: readonly Backup[], keep: 'keep' | 's3Keep'
     ...(manifest[keep] === undefined ? {} : { madeUnder: manifest[keep] }),
     pinned: manifest.pinned?.reason ?? null,
     safety: manifest.reason === 'safety',
-  }));
+  };
 }
 
 /** States of which the detail alone does not tell. */
@@ -279,7 +286,7 @@ function readBackup(
 
   const checksum = checksumFile(manifest.file);
   const files = [file, manifest.file, checksum].filter((name) => unit.regular.has(name));
-  const damage = damageOf(unit, manifest);
+  const damage = manifest.set === undefined ? damageOf(unit, manifest) : null;
   const future = isFuture(createdAt, now);
   const judged =
     damage !== null

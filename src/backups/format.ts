@@ -14,6 +14,8 @@ export interface Format<I extends Identity = Identity> {
    * alone it tells neither what nor how large the database was; whether it can be carried out shows when it is.
    */
   readonly logical: boolean;
+  /** A backup of it is a set in the repository of another tool, and no file. */
+  readonly inRepository?: true;
   /** A copy of the files of a damaged database, byte by byte, as a restore put them aside: how to get at what is in it, for people. */
   readonly damaged?: { readonly kind: string; readonly advice: string };
   /** All of them are there; no other engine has the same. */

@@ -78,6 +78,21 @@ const ENCRYPTED = v.lazy(
   (input) => (isObject(input) ? SEALED : oneOf(['none'])) as v.GenericSchema<unknown, Encrypted>,
 );
 
+/** What lies in the repository of another tool, where no file is of this backup alone. */
+const SET = object({
+  /** Whose repository it is, and what the set is called there. */
+  repository: text(1),
+  label: text(1),
+  /** The sets without which it cannot be restored, oldest first. */
+  needs: list(text(1)),
+  /** When it was begun, and from when on the database can be recovered to any moment. */
+  from: instant,
+  to: instant,
+  /** The first and the last piece of the log that it needs. */
+  log: object({ from: text(1), to: text(1) }),
+});
+export type BackupSet = v.InferOutput<typeof SET>;
+
 /** What earlier versions did not write is as it was then: good, and whole. */
 const MANIFEST = object({
   schema: oneOf([1]),
@@ -87,8 +102,10 @@ const MANIFEST = object({
   /** The ending of the payload. */
   kind: text(),
   compression: oneOf(COMPRESSIONS),
-  /** File name of the payload, in the same directory. */
+  /** File name of the payload, in the same directory; of a set `REPOSITORY/LABEL`. */
   file: text(),
+  /** Only where the engine keeps its backups in a repository. */
+  set: v.exactOptional(SET),
   encryption: ENCRYPTED,
   /** Of all the other fields, also of those that this version does not know; null: it is not signed. */
   mac: v.nullable(matching(MAC, 'null, or hmac-sha256: and 64 lower-case hex digits')),
@@ -157,6 +174,9 @@ export interface Manifest extends Omit<v.InferOutput<typeof MANIFEST>, 'content'
 }
 export type Reason = Manifest['reason'];
 
+/** What stands for a file of a set. */
+export const fileOfSet = ({ repository, label }: Pick<BackupSet, 'repository' | 'label'>): string => `${repository}/${label}`;
+
 /** Whether the one level proves all that the other does. */
 export const isAtLeast = (level: VerifiedLevel, other: VerifiedLevel): boolean =>
   VERIFIED_LEVELS.indexOf(level) >= VERIFIED_LEVELS.indexOf(other);
@@ -213,7 +233,14 @@ function checkAgreement(file: string, manifest: Manifest, expectedId: string): v
   expect('engine', engineNames());
   const format = formatNamed(manifest.engine);
   expect('kind', allKinds(format));
-  expect('file', [payloadFile(expectedId, manifest.kind, manifest.compression, manifest.encryption)]);
+  if ((manifest.set === undefined) === (format.inRepository === true)) {
+    throw refused(file, 'set', format.inRepository ? 'a set of a repository' : 'nothing with this engine', manifest.set);
+  }
+  expect('file', [
+    manifest.set === undefined
+      ? payloadFile(expectedId, manifest.kind, manifest.compression, manifest.encryption)
+      : fileOfSet(manifest.set),
+  ]);
   if (new Date(manifest.createdAt).getTime() !== id.createdAt.getTime()) {
     throw refused(file, 'createdAt', `the time of the id, ${id.createdAt.toISOString()}`, manifest.createdAt);
   }

@@ -35,6 +35,10 @@ export interface Candidate {
   leftover?: boolean;
   /** What it covers, in words, when that is not everything: such backups are a series of their own. */
   partial?: string;
+  /** The id of another one without which it is nothing: it stays as long as that one, and goes with it. */
+  follows?: string;
+  /** The newest moment for which it is needed, where that is not its own: `within` counts by it. */
+  until?: Date;
   /** The rules of the run that made it, as far as they are known. */
   madeUnder?: KeepRules;
   pinned: string | null;
@@ -88,7 +92,10 @@ export function planRetention(
   now: Date,
   held: ReadonlyMap<string, string> = new Map(),
 ): RetentionPlan {
-  const ordered = [...candidates].sort(newestFirst);
+  const known = new Set(candidates.filter(({ follows }) => follows === undefined).map(({ id }) => id));
+  const isFollower = ({ follows }: Candidate) => follows !== undefined && known.has(follows);
+  const followers = candidates.filter(isFollower);
+  const ordered = candidates.filter((candidate) => !isFollower(candidate)).sort(newestFirst);
   // By id, so that of two candidates with one id (a lying listing) none is deleted while the other is kept.
   const reasons = new Map<string, Set<string>>(ordered.map(({ id }) => [id, new Set()]));
   const keep = (candidate: Candidate, reason: string) => reasons.get(candidate.id)?.add(reason);
@@ -103,6 +110,9 @@ export function planRetention(
       continue;
     }
     const isSuspect = candidate.suspect === true;
+    for (const { id, pinned } of followers.filter(({ follows }) => follows === candidate.id)) {
+      if (pinned !== null) keep(candidate, `${id}, which needs it, is pinned: ${pinned}`);
+    }
     if (candidate.pinned !== null) keep(candidate, `pinned: ${candidate.pinned}`);
     if (candidate.safety) keep(candidate, 'safety backup');
     if (!candidate.verified && !isSuspect) keep(candidate, candidate.why ?? 'not verified');
@@ -133,11 +143,17 @@ export function planRetention(
       : { id, keep: false, reasons: [whyNot.get(id) ?? 'no rule keeps it'] };
   });
   const gone = new Set(decisions.filter((decision) => !decision.keep).map(({ id }) => id));
+  const followed = followers.map(({ id, follows = '' }): Decision => {
+    const isKept = !gone.has(follows);
+    return { id, keep: isKept, reasons: [isKept ? `needs ${follows}, which stays` : `needs ${follows}, which goes`] };
+  });
   const good = series.map(({ name, own }) => {
     return { name, all: own.length, gone: own.filter(({ id }) => gone.has(id)).length };
   });
-  const refusal = gone.size === 0 ? null : refuse(candidates.length, good, gone.size, policy);
-  return { decisions, refusal };
+  const refusal = gone.size === 0 ? null : refuse(ordered.length, good, gone.size, policy);
+  const order = new Map([...candidates].sort(newestFirst).map(({ id }, index) => [id, index]));
+  const inOrder = (one: Decision, other: Decision) => (order.get(one.id) ?? 0) - (order.get(other.id) ?? 0);
+  return { decisions: [...decisions, ...followed].sort(inOrder), refusal };
 }
 
 /**
@@ -205,9 +221,11 @@ function applyRules(
   });
   if (within !== undefined) {
     // From the newest backup, not from now: after a pause nothing is too old all at once.
-    const since = newest.createdAt.getTime() - within;
+    const neededAt = ({ until, createdAt }: Candidate): number => (until ?? createdAt).getTime();
+    const since = Math.max(...eligible.map(neededAt)) - within;
     for (const candidate of eligible) {
       if (candidate.createdAt.getTime() >= since) keep(candidate, `within ${duration(within)} of the newest`);
+      else if (neededAt(candidate) >= since) keep(candidate, `recovery within ${duration(within)} begins with it`);
     }
   }
   for (const [rule, label] of Object.entries(PERIODS) as [PeriodRule, (date: Date) => string][]) {

@@ -46,14 +46,16 @@ async function take(run: Run, connection: Connection): Promise<void> {
   const suffix = randomBytes(2).toString('hex');
   const work = formatId(settings.name, started, suffix);
 
+  // a difference to what is there is made of that
+  const known = database.repository === undefined ? null : await HostPlace.open(run, connection, 'create');
   const facts = await log
     .group(`Back up ${settings.database.given}`, () =>
       connection.send(
-        ...openDirectory(run, 'create'),
+        ...(known === null ? openDirectory(run, 'create') : []),
         ['request', 'expect_work', [work]],
         ...hooksOf(settings, work),
         ...keysOf(settings),
-        database.backup(settings, work, holderOf(run, work)),
+        database.backup(settings, work, holderOf(run, work), known?.sets),
       ),
     )
     .catch((error: unknown) => failWithHooks(run, connection, error));
@@ -70,17 +72,16 @@ async function keepDump(
 ): Promise<void> {
   const { settings, database } = run;
   const host = await HostPlace.of(run, connection, facts);
-  checkContent(run, host);
+  const made = database.repository?.made(host.sets) ?? null;
+  if (made === null) checkContent(run, host);
   const adopted = await adoptLost(run, host);
-  const createdAt = timeAfter(started, host.listed);
-  const id = formatId(settings.name, createdAt, suffix);
+  const createdAt = made?.createdAt ?? timeAfter(started, host.listed);
+  const id = formatId(settings.name, createdAt, made?.suffix ?? suffix);
   for (const remark of database.remarks(facts)) warn(run, remark);
   for (const remark of database.notes?.(facts) ?? []) note(run, remark);
-  const proven = manifestOf(run, { id, createdAt, started }, facts, await connection.hello);
-  if (settings.verify === 'restore') {
-    database.checkProof(facts, proven);
-    checkAsserts(settings.asserts, facts);
-  }
+  const proven = manifestOf(run, { id, createdAt, started, made }, facts, await connection.hello);
+  if (settings.verify === 'restore' || made !== null) database.checkProof(facts, proven);
+  if (settings.verify === 'restore') checkAsserts(settings.asserts, facts);
   tellEncryption(run, proven, host.listed.backups);
   const manifest = await judged(run, host, proven);
   await withStorePlace(run, host, (store) => publish(run, host, store, backupOf(manifest), { adopted, failedHook }));

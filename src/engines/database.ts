@@ -1,12 +1,45 @@
 import type { Identity } from '../backups/identity.js';
-import type { Manifest } from '../backups/manifest.js';
+import type { Catalogue } from '../backups/catalogue.js';
+import type { BackupSet, Manifest } from '../backups/manifest.js';
 import type { BackupError } from '../errors.js';
 import type { Facts, HostFailure, HostRequest } from '../host/session.js';
-import type { Looked, SetUp } from '../reporting/report.js';
+import type { Looked, SetUp, WindowReport } from '../reporting/report.js';
 import type { Settings } from '../settings/settings.js';
 import type { Extracting } from './extracting.js';
 import type { HealthMethod } from './health.js';
 import type { Dump, Restoring } from './restoring.js';
+
+/** Where an engine keeps its backups, when they are sets in a repository of its own tool and no files: the backup directory has their manifests. */
+export interface Repository {
+  /** Tells what is in it; needs no live database. */
+  look(settings: Settings): HostRequest;
+  /** Whether these facts hold what `look` tells. */
+  isTold(facts: Facts): boolean;
+  /** Every set as a backup: those in `catalogue`, and those of which nobody has written a manifest; what the repository has lost is marked. */
+  join(catalogue: Catalogue, facts: Facts, about: SetsOf): void;
+  /** What this run has made, as its manifest has it. Throws what is wrong with it. */
+  made(facts: Facts): MadeSet;
+  /** Removes the sets of these labels, each with those that need it, and the log that no set needs; `fulls`: how many of the sets that remain need no other. */
+  remove(settings: Settings, facts: Facts, doomed: readonly { label: string; dependents: readonly string[] }[], fulls: number): HostRequest;
+  /** To which moments one can recover, in words, for the report. */
+  window(facts: Facts): WindowReport;
+}
+
+export interface SetsOf {
+  name: string;
+  now: Date;
+  host: string;
+  settings: Settings;
+  /** Every manifest has to be signed. */
+  signed: boolean;
+}
+
+export interface MadeSet extends Pick<Manifest, 'kind' | 'file' | 'bytes' | 'databaseBytes' | 'sha256'> {
+  set: BackupSet;
+  createdAt: Date;
+  /** The four digits at the end of its id. */
+  suffix: string;
+}
 
 /** What an engine does with one database. */
 export interface Database {
@@ -16,8 +49,10 @@ export interface Database {
   readonly path: string;
   /** The server as its URL names it, with an `@`, where every machine finds the same one by it; absent: it is of the machine whose tools are run. */
   readonly server?: string | undefined;
-  /** From the lock to a payload in the work folder that was read back; `holder` says to other runs who we are. */
-  backup(settings: Settings, id: string, holder: string): HostRequest;
+  /** Absent: its backups are files. */
+  readonly repository?: Repository;
+  /** From the lock to a payload in the work folder that was read back; `holder` says to other runs who we are. `known`: what `repository.look` told, where there is one. */
+  backup(settings: Settings, id: string, holder: string, known?: Facts): HostRequest;
   /** Proves an existing backup, or a dump that this action did not make, at `settings.verify`; with `restore` in a copy that is thrown away. */
   verify(settings: Settings, dump: Dump): HostRequest;
   /** What has to be known of the tools before one of them reads a dump that this action did not make; absent: nothing. */
@@ -42,7 +77,7 @@ export interface Database {
   plan(facts: Facts): string;
   /** Shell lines that restore the backup with stock tools, typed by the login user; `directory` is absolute. */
   recovery(
-    manifest: Pick<Manifest, 'file' | 'kind' | 'compression' | 'encryption' | 'identity' | 'content'>,
+    manifest: Pick<Manifest, 'file' | 'kind' | 'compression' | 'encryption' | 'identity' | 'content' | 'set'>,
     directory: string,
     settings: Pick<Settings, 'runAs' | 'container'>,
   ): string[];

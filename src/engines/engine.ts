@@ -66,6 +66,23 @@ export interface Engine<S extends Source = Source, I extends Identity = Identity
   readonly leaves: string;
   /** Inputs that mean nothing to the engines that do not have them here. */
   readonly inputs: readonly InputName[];
+  /** It is another way to back up what another engine has read in `database`, which the input `method` chooses. */
+  readonly method?: {
+    /** The word for `method`. */
+    readonly name: string;
+    /** The engine that reads `database`. */
+    readonly of: string;
+    /** Inputs that mean nothing without it. */
+    readonly inputs: readonly InputName[];
+    /** What `stanza` has to name, and an example. */
+    readonly missingName: string;
+    readonly example: string;
+    take(source: Source, stanza: string): S;
+  };
+  /** Inputs that cannot be followed, and would be missed: each with what to do instead. */
+  readonly refuses?: Partial<Record<InputName, string>>;
+  /** The rules of `keep` that mean something, where not all of them do, and why the others do not. */
+  readonly keepOnly?: { readonly rules: readonly string[]; readonly why: string };
   /** What to do instead, where a database of it is never reached in a container. */
   readonly noContainer?: string;
   /** null: it is none of this engine's. Throws an Error whose text is the rule, and which never holds any of the text: a password may be in it. */

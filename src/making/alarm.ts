@@ -63,11 +63,15 @@ function switchedOff({ shrinkLimit, growthLimit, growthLimitBytes, rowLossLimit 
   };
 }
 
-function sizesOf({ databaseBytes, bytes, kind, compression, encryption, coverage }: Manifest): Sizes {
+function sizesOf({ id, databaseBytes, bytes, kind, compression, encryption, coverage, set }: Manifest): Sizes {
+  // what has changed since another backup is as much as was changed
+  const isDifference = set !== undefined && set.needs.length > 0;
   return {
     databaseBytes,
     bytes,
-    likeness: JSON.stringify([kind, compression, methodOf(encryption), showCoverage(coverage ?? null)]),
+    likeness: isDifference
+      ? id
+      : JSON.stringify([kind, compression, methodOf(encryption), showCoverage(coverage ?? null)]),
   };
 }
 

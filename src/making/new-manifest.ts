@@ -5,6 +5,7 @@ import type { Manifest, Reason, VerifiedLevel } from '../backups/manifest.js';
 import { withinLimit } from '../backups/manifest-size.js';
 import { checksumFile, manifestFile, payloadFile } from '../backups/names.js';
 import { compressionBy, type Encrypted, methodOf } from '../backups/packing.js';
+import type { MadeSet } from '../engines/database.js';
 import { BackupError } from '../errors.js';
 import type { Facts } from '../host/session.js';
 import { formatCount } from '../reporting/format.js';
@@ -18,21 +19,21 @@ import type { Run } from '../run/run.js';
  */
 export function manifestOf(
   run: Run,
-  { id, createdAt, started }: { id: string; createdAt: Date; started: Date },
+  { id, createdAt, started, made = null }: { id: string; createdAt: Date; started: Date; made?: MadeSet | null },
   facts: Facts,
   hello: Facts,
   damaged = false,
 ): Manifest {
   const { settings, database, report } = run;
-  const compression = compressionBy(facts.need('compressor'));
+  const compression = made === null ? compressionBy(facts.need('compressor')) : 'none';
   const encryption = encryptionOf(run, facts);
-  const kind = (damaged ? formatNamed(settings.database.engine).damaged?.kind : null) ?? database.kind;
-  const file = payloadFile(id, kind, compression, encryption);
+  const kind = made?.kind ?? (damaged ? formatNamed(settings.database.engine).damaged?.kind : null) ?? database.kind;
+  const file = made?.file ?? payloadFile(id, kind, compression, encryption);
   const engine = damaged
     ? { databaseBytes: facts.number('plain_bytes'), tools: {}, content: null }
     : database.describe(facts);
   const identity = database.identity(facts);
-  const sha256 = facts.need('sha256');
+  const sha256 = made?.sha256 ?? facts.need('sha256');
   const coverage = coverageOf(settings.dump);
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw new BackupError('E_INTERNAL', 'the host did not report a SHA-256');
   const now = run.now();
@@ -43,13 +44,14 @@ export function manifestOf(
     engine: settings.database.engine,
     kind,
     file,
+    ...(made === null ? {} : { set: made.set }),
     createdAt: createdAt.toISOString().replace('.000Z', 'Z'),
     host: hostOf(run, hello),
     database: settings.database.given,
     identity,
-    bytes: facts.number('bytes'),
+    bytes: made?.bytes ?? facts.number('bytes'),
     sha256,
-    databaseBytes: engine.databaseBytes,
+    databaseBytes: made?.databaseBytes ?? engine.databaseBytes,
     compression,
     encryption,
     tools: engine.tools,
@@ -63,7 +65,10 @@ export function manifestOf(
     recovery: damaged
       ? []
       : database.recovery(
-          { file, kind, compression, encryption, identity, content: engine.content },
+          {
+            ...{ file, kind, compression, encryption, identity, content: engine.content },
+            ...(made === null ? {} : { set: made.set }),
+          },
           report.directory,
           settings,
         ),
@@ -82,10 +87,10 @@ function verifiedBy({ report: { stages } }: Run, level: VerifiedLevel, now: Date
 
 /** The backup of that manifest, whole and just made. */
 export function backupOf(manifest: Manifest): Backup {
-  const { id, file, verified } = manifest;
+  const { id, file, verified, set } = manifest;
   const standing =
     verified.level === 'none' ? ({ state: 'unverified', detail: 'not verified' } as const) : standingOf(manifest);
-  const files = [manifestFile(id), file, checksumFile(file)];
+  const files = [manifestFile(id), ...(set === undefined ? [file, checksumFile(file)] : [])];
   return { id, createdAt: new Date(manifest.createdAt), manifest, ...standing, files };
 }
 

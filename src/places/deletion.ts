@@ -1,4 +1,5 @@
 import type { Backup } from '../backups/catalogue.js';
+import { dependentsOf } from '../backups/sets.js';
 import { BackupError } from '../errors.js';
 import { touched } from '../left.js';
 import { counted } from '../reporting/format.js';
@@ -23,6 +24,13 @@ export async function objectionToDeleting(run: Run, found: readonly Placed<Backu
     );
   }
   for (const { place, unit } of found) {
+    const needing = dependentsOf(unit, (await place.catalogue()).backups).map(({ id }) => id);
+    if (needing.length > 0) {
+      return refused(
+        `${needing.slice(0, 3).join(', ')}${needing.length > 3 ? ', ...' : ''} cannot be restored without ${unit.id}`,
+        'Delete those first, the newest first, or leave it to retention (`keep`).',
+      );
+    }
     const objection = (await tooFew(run, place, unit)) ?? (await held(place, unit));
     if (objection !== null) return objection;
   }

@@ -4,6 +4,7 @@ import { isName, manifestFile, parseId } from '../backups/names.js';
 import { type Candidate, type KeepRules, newestFirst } from '../backups/retention.js';
 import { BackupError } from '../errors.js';
 import type { Facts, HostRequest } from '../host/session.js';
+import { planExpiry } from '../backups/sets.js';
 import { touched } from '../left.js';
 import { counted } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
@@ -26,7 +27,11 @@ export class HostPlace implements Place {
 
   /** `facts`: what the request has told that has listed it. */
   static async of(run: Run, connection: Connection, facts: Facts): Promise<HostPlace> {
-    return new HostPlace(run, connection, facts, await readListing(run, connection, facts));
+    const { repository } = run.database;
+    const listing = await readListing(run, connection, facts);
+    const untold = repository !== undefined && !repository.isTold(facts);
+    const sets = untold ? await connection.send(repository.look(run.settings)) : facts;
+    return new HostPlace(run, connection, facts, listing, sets);
   }
 
   private constructor(
@@ -34,8 +39,10 @@ export class HostPlace implements Place {
     readonly connection: Connection,
     readonly facts: Facts,
     private readonly listing: HostListing,
+    /** What tells of the repository, where there is one. */
+    readonly sets: Facts,
   ) {
-    const { report, settings } = run;
+    const { report, settings, database } = run;
     this.uri = facts.path('directory');
     this.rules = settings.keep;
     report.directory = this.uri;
@@ -48,8 +55,12 @@ export class HostPlace implements Place {
         `${untold} of the oldest manifests were not read, because there are more than the host sends: prune, or move old backups out of ${this.uri}`,
       );
     }
-    const identity = run.database.identity(facts);
-    this.listed = readCatalogue(listing, { name: settings.name, identity, keys: settings.signing }, run.now());
+    const identity = database.identity(sets);
+    const now = run.now();
+    this.listed = readCatalogue(listing, { name: settings.name, identity, keys: settings.signing }, now);
+    const about = { name: settings.name, now, host: report.host, settings, signed: settings.signing !== null };
+    database.repository?.join(this.listed, sets, about);
+    if (database.repository !== undefined) report.window = database.repository.window(sets);
     run.ledger?.sees('host', this.listed);
     tellProblems(run, this.listed.problems, this.uri);
     showBackups(run, this.listed.backups);
@@ -126,6 +137,36 @@ export class HostPlace implements Place {
 
   /** One request: a manifest written anew, units removed, the status. The lock is free then. */
   async change(rewritten: Backup | null, units: readonly Unit[] = []): Promise<Removal> {
+    const { going, failure } = await this.expire(units);
+    const removal = await this.changeFiles(rewritten, going);
+    return failure === null ? removal : { ...removal, failure };
+  }
+
+  /** Removes the sets of these units, where they are sets: it is their manifests that are left to be removed then. */
+  private async expire(units: readonly Unit[]): Promise<{ going: readonly Unit[]; failure: Removal['failure'] }> {
+    const { run, connection } = this;
+    const { repository } = run.database;
+    if (repository === undefined || units.length === 0) return { going: units, failure: null };
+    const ids = new Set(units.map(({ id }) => id));
+    const { doomed, fulls } = planExpiry(this.listed.backups, ids);
+    if (doomed.length === 0) return { going: units, failure: null };
+    run.left = touched(run.left);
+    const request = repository.remove(run.settings, this.sets, doomed, fulls);
+    try {
+      await connection.send(request);
+      return { going: units, failure: null };
+    } catch (error) {
+      if (run.signal.aborted || connection.isLost()) throw error;
+      run.report.ok = false;
+      const expired = new Set(connection.said('expired'));
+      const gone = this.listed.backups.filter(({ manifest }) => expired.has(manifest.set?.label ?? ''));
+      const going = units.filter(({ id }) => gone.some((one) => one.id === id));
+      const what = `${counted(units.length - going.length, 'old backup')} could not be removed from the repository`;
+      return { going, failure: { what, error, todo: '`prune` tries again.' } };
+    }
+  }
+
+  private async changeFiles(rewritten: Backup | null, units: readonly Unit[]): Promise<Removal> {
     const before = this.listed.backups;
     const [file, text] =
       rewritten === null ? ['', ''] : [manifestFile(rewritten.id), rewrittenText(this.run, rewritten)];
@@ -150,6 +191,10 @@ export class HostPlace implements Place {
     const { id, manifest } = backup;
     const before = this.listed.backups;
     if (manifest.name === run.settings.name) this.take(backup);
+    if (manifest.set !== undefined) {
+      await this.write(backup);
+      return this.change(null, units ?? []);
+    }
     this.show(filesOf(units ?? []));
     const publication = [id, manifest.file, manifest.sha256, rewrittenText(run, backup)];
     if (units === null) return this.send([['job', 'publish_backup', publication]], [], before);
@@ -192,7 +237,9 @@ export class HostPlace implements Place {
     const deleted = undeleted.length === 0 ? filesOf(units) : done.all('deleted');
     if (undeleted.length > 0) this.show(deleted);
     const gone = new Set(deleted);
-    listed.backups = listed.backups.filter(({ id }) => !gone.has(manifestFile(id)));
+    // of a set nobody may have written a manifest
+    const bare = new Set(undeleted.length > 0 ? [] : units.filter(({ files }) => files.length === 0).map(({ id }) => id));
+    listed.backups = listed.backups.filter(({ id }) => !gone.has(manifestFile(id)) && !bare.has(id));
     listed.orphans = listed.orphans.filter(({ files }) => !files.every((file) => gone.has(file)));
     if (undeleted.length === 0) return { deleted, held: [], failure: null };
     run.report.ok = false;

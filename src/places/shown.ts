@@ -3,7 +3,7 @@ import { type BackupPlace, placed } from '../backups/copies.js';
 import { coverageOf, showCoverage } from '../backups/coverage.js';
 import type { Finding } from '../backups/finding.js';
 import { lastRestored } from '../backups/findings.js';
-import type { Manifest } from '../backups/manifest.js';
+import type { BackupSet, Manifest } from '../backups/manifest.js';
 import { manifestFile, parseFileName } from '../backups/names.js';
 import { plural } from '../counting.js';
 import type { BackupFacts } from '../reporting/report.js';
@@ -92,7 +92,9 @@ export function factsOf(
     path:
       from === 's3' && settings.s3 !== null
         ? addressOf(settings.s3, manifest.name, manifest.file)
-        : `${report.directory}/${manifest.file}`,
+        : manifest.set === undefined
+          ? `${report.directory}/${manifest.file}`
+          : manifest.file,
     engine: manifest.engine,
     places,
     createdAt: manifest.createdAt,
@@ -108,6 +110,13 @@ export function factsOf(
     reason: manifest.reason,
     signed: settings.signing === null ? manifest.mac !== null : isTrusted({ state }),
     ...(partial === '' ? {} : { partial }),
+    ...(manifest.set === undefined ? {} : { set: shownSet(manifest.set, manifest.kind) }),
     state,
   };
 }
+
+const shownSet = ({ label, needs, log }: BackupSet, kind: string): NonNullable<BackupFacts['set']> => ({
+  ...{ label, kind },
+  needs: needs.length,
+  log: { from: log.from, to: log.to },
+});

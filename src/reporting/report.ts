@@ -72,6 +72,8 @@ export interface BackupFacts {
   signed: boolean;
   /** Anything but 'ok' is not counted as a verified backup. */
   state: 'ok' | 'suspect' | 'unverified' | 'damaged' | 'future' | 'unsigned' | 'forged';
+  /** Where it is a set of a repository: what it is called there, of which kind it is, and the labels of those without which it cannot be restored. */
+  set?: { label: string; kind: string; needs: number; log: { from: string; to: string } };
   /** Why it is not 'ok'; with `list` and `show`. */
   detail?: string;
   /** The tables with the most rows; with `list`. */
@@ -148,6 +150,8 @@ export interface Report {
   problems: Problem[];
   /** How far the proof goes, and the like: true, and nothing to be done about. */
   notes: string[];
+  /** To which moments the database can be recovered; absent: to those of its backups alone. */
+  window?: WindowReport;
   /** What a dry run of `backup`, or `doctor`, looked at, and what it found. */
   checked: Checked[];
   /** With `command: doctor`. */
@@ -161,6 +165,16 @@ export interface Report {
   history: HistoryEntry[];
   /** The backups in the S3 store; null when the command has not looked there. */
   s3: StoreReport | null;
+}
+
+/** Times are ISO 8601, UTC. */
+export interface WindowReport {
+  /** Any moment from `from` to `to`; in order. */
+  spans: { from: string; to: string }[];
+  /** Why it is not one span: a sentence each. */
+  gaps: string[];
+  /** When the newest piece of the log was kept: what was committed since would be lost with the server. */
+  newest: string | null;
 }
 
 /** What the backups take on the host. */

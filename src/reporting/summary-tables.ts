@@ -15,7 +15,7 @@ import {
   showRows,
 } from './format.js';
 import { type Column, code, escapeCell, longCode, type TableBounds, table } from './markdown.js';
-import type { BackupFacts, DumpFacts, OffsiteCopy, Report } from './report.js';
+import type { BackupFacts, DumpFacts, OffsiteCopy, Report, WindowReport } from './report.js';
 
 const PROOFS: Record<VerifiedLevel, string> = {
   none: '**not verified**',
@@ -41,8 +41,13 @@ export function backupFacts(report: Report): [name: string, value: string][] {
           (backup.state === 'ok' ? '' : ` (state: **${backup.state}**)`),
       ],
       ['SHA-256', longCode(backup.sha256, 64)],
-      ['File', longCode(backup.path)],
+      [backup.set === undefined ? 'File' : 'Set', longCode(backup.path)],
     );
+    if (backup.set !== undefined) {
+      const { kind, needs, log } = backup.set;
+      const base = needs === 0 ? '' : `, needs the ${counted(needs, 'backup')} before it`;
+      rows.push(['Type', `${escapeCell(kind, 20)}${base}; WAL ${code(log.from, 40)} to ${code(log.to, 40)}`]);
+    }
     if (backup.partial !== undefined) rows.push(['Covers', `**not everything**: ${escapeCell(backup.partial, 300)}`]);
     if (backup.pinned !== null) rows.push(['Pinned', escapeCell(backup.pinned)]);
     if (report.offsite !== null)
@@ -51,6 +56,7 @@ export function backupFacts(report: Report): [name: string, value: string][] {
   else if (report.directory !== '') rows.push(['Directory', longCode(report.directory)]);
   if (report.database !== '') rows.push(['Database', longCode(report.database)]);
   if (report.host !== '') rows.push(['Host', code(report.host, 260)]);
+  if (report.window !== undefined) rows.push(['Recovery', windowCell(report.window)]);
   const { backups, backupsBytes, freeBytes } = report.storage;
   if (backups > 0 || freeBytes !== null) {
     const free = freeBytes === null ? '' : `; ${formatBytes(freeBytes)} free`;
@@ -65,6 +71,17 @@ export function backupFacts(report: Report): [name: string, value: string][] {
   }
   return rows;
 }
+
+/** To which moments one can recover, with the gaps. */
+function windowCell({ spans, gaps, newest }: WindowReport): string {
+  const shown = spans.slice(-MOST_SPANS).map(({ from, to }) => `any moment from **${when(from)}** to **${when(to)}** UTC`);
+  const left = spans.length > MOST_SPANS ? [`and ${counted(spans.length - MOST_SPANS, 'older span')}`] : [];
+  const missing = gaps.slice(-MOST_SPANS).map((gap) => `⚠️ ${escapeCell(gap, 300)}`);
+  const last = newest === null ? [] : [`newest WAL: ${when(newest)} UTC`];
+  return [...(shown.length === 0 ? ['**to no moment**'] : shown), ...left, ...missing, ...last].join('<br>');
+}
+
+const MOST_SPANS = 5;
 
 const DUMP_PROOFS: Record<VerifiedLevel, string> = {
   none: '**not verified**',
@@ -112,7 +129,8 @@ function offsite({ uri, versionId, via, lockedUntil }: OffsiteCopy, ways: Ways):
   return `${longCode(uri)}${version}, ${ways[via]}${lock}`;
 }
 
-function sizes({ databaseBytes, bytes, compression, encryption }: BackupFacts): string {
+function sizes({ databaseBytes, bytes, compression, encryption, set }: BackupFacts): string {
+  if (set !== undefined) return `cluster **${formatBytes(databaseBytes)}**, **${formatBytes(bytes)}** new in the repository`;
   const database = `database **${formatBytes(databaseBytes)}**`;
   const encrypted = encryption === undefined ? '' : `, ${showEncrypted(encryption, (one) => code(one, 80))}`;
   if (compression === 'none') return `${database}, stored uncompressed (${formatBytes(bytes)})${encrypted}`;

@@ -1,17 +1,23 @@
+import type { KeepRules } from '../backups/retention.js';
 import type { Source } from '../engines/engine.js';
 import { ENGINES, engineOf, parseSource } from '../engines/lookup.js';
-import type { Parsed } from './declared-inputs.js';
+import type { InputName, Parsed } from './declared-inputs.js';
 import { type InputReader, toGive } from './input-reader.js';
 import type { Command } from './settings.js';
 
 // What `database` and the inputs about it may be is for the engine to say, whose database it is.
 
 export function readDatabase(reader: InputReader): Source | undefined {
-  const source = reader.requireAs('database', (text) => parsed(reader, 'database', text), missing());
+  const read = reader.requireAs('database', (text) => parsed(reader, 'database', text), missing());
+  const source = read && byMethod(reader, read);
   if (source === undefined) return source;
   const engine = engineOf(source);
-  for (const name of new Set(Object.values(ENGINES).flatMap(({ inputs }) => inputs))) {
-    if (!engine.inputs.includes(name)) reader.ignore(name, `with a ${engine.title} database`);
+  const { inputs, refuses = {} } = engine;
+  for (const name of new Set(Object.values(ENGINES).flatMap((one) => one.inputs))) {
+    if (!inputs.includes(name)) reader.ignore(name, withoutMethod(name) ?? `with a ${engine.title} database`);
+  }
+  for (const [name, why] of Object.entries(refuses) as [InputName, string][]) {
+    if (reader.isChanged(name)) reader.problem(name, why);
   }
   const password = reader.read('database-password');
   if (typeof password !== 'string' || engine.withPassword === undefined) return source;
@@ -22,6 +28,34 @@ export function readDatabase(reader: InputReader): Source | undefined {
     reader.problem('database-password', (error as Error).message);
     return source;
   }
+}
+
+/** The database as the engine of `method` has it; undefined: wrong, and noted. */
+function byMethod(reader: InputReader, source: Source): Source | undefined {
+  const method = reader.require('method');
+  const engine = Object.values(ENGINES).find((one) => one.method?.name === method);
+  if (method === undefined || engine?.method === undefined) return method && source;
+  const { of, example, missingName } = engine.method;
+  if (source.engine !== of) {
+    reader.problem('method', `expected logical with a ${engineOf(source).title} database: ${method} backs up a ${engine.title}`);
+    return undefined;
+  }
+  const name = reader.require('stanza', `required with method ${method}: ${missingName}, such as ${example}`);
+  return name === undefined ? undefined : engine.method.take(source, name);
+}
+
+/** Why an input means nothing where its method is not the one of the run; null: it is of no method. */
+function withoutMethod(name: InputName): string | null {
+  const engine = Object.values(ENGINES).find(({ method }) => method?.inputs.includes(name));
+  return engine === undefined ? null : `without \`method: ${engine.method?.name}\``;
+}
+
+/** That the rules of `keep` mean something to the engine. */
+export function checkKeep(reader: InputReader, keep: KeepRules | undefined, database: Source | undefined): void {
+  const { keepOnly } = database === undefined ? {} : engineOf(database);
+  if (keepOnly === undefined || keep === undefined) return;
+  const other = Object.keys(keep).find((rule) => !keepOnly.rules.includes(rule));
+  if (other !== undefined) reader.problem('keep', `expected only ${keepOnly.rules.map((rule) => `${rule}=`).join(' and ')}, not ${other}=: ${keepOnly.why}`);
 }
 
 const missing = (): string =>

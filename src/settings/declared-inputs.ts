@@ -12,6 +12,7 @@ import {
   parseStorageClass,
   parseToken,
 } from './s3-rules.js';
+import { parseRestoreTime } from './restore-time.js';
 import { type ActionCommand, COMMANDS, type Command, HAND_COMMANDS, type HandCommand } from './settings.js';
 import { parseSize } from './units.js';
 import {
@@ -30,6 +31,7 @@ import {
   parsePinReason,
   parsePort,
   parseRunAs,
+  parseStanza,
   parseStatements,
   parseTimer,
   parseUmask,
@@ -110,6 +112,10 @@ export const INPUTS = {
   'lock-wait': { default: '60s', ...ACTING, parse: parseTimer },
   database: { default: '', ...ALL, parse: asGiven, quotes: true },
   'database-password': { default: '', ...ALL, secret: true, parse: asGiven },
+  method: { default: 'logical', ...ALL, parse: oneOf(['logical', 'physical']) },
+  stanza: { default: '', ...ALL, parse: parseStanza },
+  'backup-type': { default: 'auto', ...BACKUP, parse: oneOf(['auto', 'full', 'diff', 'incr']) },
+  'full-every': { default: '7d', ...BACKUP, parse: parseAge },
   name: { default: '', ...ALL, parse: parseName },
   directory: { default: 'db-backups', ...ALL, parse: parseHostPath },
   umask: { default: '077', ...ACTING, parse: parseUmask },
@@ -174,6 +180,7 @@ export const INPUTS = {
     byHand: ['show', 'extract'],
     parse: asGiven,
   },
+  'restore-time': { default: '', usedBy: ['restore', 'verify'], parse: parseRestoreTime },
   confirm: { default: '', ...RESTORE, parse: asGiven },
   'allow-event': { default: '', ...RESTORE, lines: true, parse: parseEvents },
   'safety-backup': { default: 'true', ...RESTORE, parse: parseBoolean },

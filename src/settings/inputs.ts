@@ -1,7 +1,7 @@
 import { isId } from '../backups/names.js';
 import type { Source } from '../engines/engine.js';
 import { engineOf } from '../engines/lookup.js';
-import { readContainer, readDatabase, readScratch } from './database-inputs.js';
+import { checkKeep, readContainer, readDatabase, readScratch } from './database-inputs.js';
 import { INPUT_NAMES, isUsedBy, type Parsed } from './declared-inputs.js';
 import { readDecryption, requireOpening } from './decryption-inputs.js';
 import { readEncryption } from './encryption-inputs.js';
@@ -32,6 +32,9 @@ export async function readSettings(onTelling: (telling: Telling) => void = () =>
   const lockWaitMs = reader.require('lock-wait');
   const database = readDatabase(reader);
   const container = readContainer(reader, database);
+  const backupType = reader.require('backup-type');
+  const fullEveryMs = reader.require('full-every');
+  const restoreTime = reader.read('restore-time');
   const name = readName(reader, database);
   const directory = reader.require('directory');
   const umask = reader.require('umask');
@@ -42,6 +45,7 @@ export async function readSettings(onTelling: (telling: Telling) => void = () =>
   const decryption = await readDecryption(reader, command);
   const signing = readSigningKeys(reader);
   const keep = reader.require('keep');
+  checkKeep(reader, keep, database);
   const keepMadeUnder = reader.require('keep-made-under');
   const keepMinimum = reader.require('keep-minimum');
   const maxDelete = reader.read('max-delete');
@@ -89,6 +93,11 @@ export async function readSettings(onTelling: (telling: Telling) => void = () =>
     /** For another run's lock, and for locks inside the database. */
     lockWaitMs,
     database,
+    /** Where a backup may be of what has changed alone: which it is; auto: a full one when the last is older than `fullEveryMs`. */
+    backupType,
+    fullEveryMs,
+    /** To which moment a database is recovered; null: not given. */
+    restoreTime,
     dump,
     name,
     directory,

@@ -6,6 +6,9 @@
 # file, which it reads by itself. It logs to stderr, and prints what it was asked for on stdout.
 cluster='' system_id=''
 
+# What a server has for us besides (postgres.sh)
+postgres_fact="$postgres_fact|(archive_timeout|archive_backlog) [0-9]+|wal_pending (true|false)"
+
 # backrest COMMAND ARGS...: what it says is `INFO: ...`, `WARN: ...`, `ERROR: [NNN]: ...` on stderr, with or without a time before it
 backrest() { exec pgbackrest --stanza="$stanza" --log-level-console=off --log-level-stderr=info "$@"; }
 

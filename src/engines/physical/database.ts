@@ -1,0 +1,133 @@
+import { BackupError } from '../../errors.js';
+import { quote } from '../../host/quoting.js';
+import { formatBytes } from '../../reporting/format.js';
+import { quoteOutside } from '../../reporting/neutralise.js';
+import type { Settings } from '../../settings/settings.js';
+import { commonArguments, named, seconds } from '../common.js';
+import type { Database } from '../database.js';
+import { dumpArguments } from '../restoring.js';
+import { connectionString } from '../postgres/connection-string.js';
+import { serverVersion } from '../postgres/facts.js';
+import { serverIn } from '../postgres/url.js';
+import { physicalHealth } from './health.js';
+import { physicalRepository, setsIn } from './repository.js';
+import { physicalRestoring } from './restore.js';
+import type { PhysicalSource } from './source.js';
+import { chooseType } from './type.js';
+import { readVerified } from './verified.js';
+import { explainPhysical } from './words.js';
+
+/** A whole PostgreSQL cluster, by pgBackRest and programs/physical.sh. */
+export function physicalDatabase(source: PhysicalSource): Database {
+  const { stanza } = source;
+  const repository = physicalRepository(source);
+  return {
+    kind: 'full',
+    path: '',
+    server: serverIn(source.postgres),
+    repository,
+
+    backup(settings, id, holder, known) {
+      const { type } = chooseType(settings, known === undefined ? null : setsIn(known, stanza), new Date());
+      return [
+        'job',
+        'backup_physical',
+        named({
+          ...argumentsOf(source, settings),
+          ...{ id, holder, kind: type, jobs: jobsOf(settings) },
+          lock_wait: seconds(settings.lockWaitMs),
+        }),
+      ];
+    },
+
+    verify(settings, dump) {
+      return [
+        'job',
+        'verify_physical',
+        named({
+          ...argumentsOf(source, settings),
+          ...dumpArguments(dump),
+          label: dump.manifest?.set?.label ?? '',
+          jobs: jobsOf(settings),
+        }),
+      ];
+    },
+
+    checkProof(facts, { sha256, set }) {
+      if (set === undefined) return;
+      const found = facts.need('sha256');
+      // nobody has told yet what it should be
+      if (sha256 !== found && !/^0+$/.test(sha256)) {
+        throw new BackupError(
+          'E_CHECKSUM',
+          `the list of files of ${set.label} is another than its manifest says: its SHA-256 is ${found.slice(0, 64)}, not ${sha256}`,
+          'Do not rely on this backup. Find out who can write to the repository, and take a new full backup.',
+        );
+      }
+      const text = facts.get('verified_text');
+      if (text !== null) readVerified(text, stanza, set.label);
+    },
+
+    inspect: (settings) => ['job', 'inspect_physical', named(argumentsOf(source, settings))],
+
+    identity: (facts) => {
+      const text = facts.get('sets');
+      const told = facts.get('system_identifier');
+      const last = text === null ? undefined : setsIn(facts, stanza).clusters.at(-1);
+      return { stanza, cluster: told ?? last?.systemId ?? null };
+    },
+
+    describe(facts) {
+      return {
+        databaseBytes: 0, // as the set has it
+        tools: {
+          pgbackrest: quoteOutside(facts.get('backrest_version') ?? '', 60),
+          server: quoteOutside(serverVersion(facts), 60),
+        },
+        content: null,
+      };
+    },
+
+    remarks(facts) {
+      const warnings = facts.get('made_warnings') ?? '';
+      return warnings === '' ? [] : [`pgBackRest warned: ${quoteOutside(warnings, 500)}`];
+    },
+
+    plan(facts) {
+      const version = quoteOutside(serverVersion(facts), 60);
+      const size = facts.numberOrNull('source_bytes');
+      return `the whole cluster of PostgreSQL ${version}${size === null ? '' : ` (${formatBytes(size)})`} with pgBackRest ${quoteOutside(facts.get('backrest_version') ?? '', 60)}`;
+    },
+
+    recovery({ set }, _, { runAs }) {
+      if (set === undefined) return [];
+      const there = runAs === null ? '' : `sudo -u ${quote(runAs)} `;
+      return [
+        '# into a new, empty directory of the owner of the cluster, with the server stopped; it replaces the data directory then',
+        `${there}pgbackrest --stanza=${quote(stanza)} --set=${quote(set.label)} --type=immediate --target-action=promote --pg1-path=/NEW/EMPTY/DIRECTORY restore`,
+        '# to another moment: --type=time --target="2026-11-29 18:19:40+00" instead of --type=immediate (see docs/physical.md)',
+      ];
+    },
+
+    empty: () => new BackupError('E_EMPTY', 'the cluster is empty'),
+
+    health: physicalHealth(source),
+    restoring: physicalRestoring(source),
+    explain: (failure, settings) => explainPhysical(failure, source, settings),
+  };
+}
+
+/** What every request is told of the cluster, and how its server is asked. */
+export function argumentsOf(source: PhysicalSource, settings: Settings): Record<string, string> {
+  return {
+    ...commonArguments(settings),
+    container: '',
+    stanza: source.stanza,
+    connection: connectionString(source.postgres),
+    password: source.postgres.password ?? '',
+  };
+}
+
+/** For `--process-max`; empty: as the configuration has it. */
+const jobsOf = ({ dump: { jobs } }: Settings): string => (jobs === null ? '' : String(jobs));
+

@@ -1,0 +1,12 @@
+import { facts } from '../../host/program.js';
+import { TOLD_ELSEWHERE as BY_POSTGRES } from '../postgres/told-elsewhere.js';
+
+/** As of the engine whose programs these use (../postgres/told-elsewhere.ts), and what pgBackRest tells. */
+export const TOLD_ELSEWHERE: readonly string[] = [
+  ...BY_POSTGRES,
+  'waits',
+  ...facts('backrest_version backrest_status archiver_said'),
+  ...facts('cluster cluster_missing cluster_version segment_bytes timeline cluster_state'),
+  ...facts('archive_timeout archive_backlog wal_pending'),
+  ...facts('wal history made_label made_warnings sha256 expired sets verified_text'),
+];
