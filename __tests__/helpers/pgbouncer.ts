@@ -15,8 +15,12 @@ export interface Pgbouncer {
   stop(): Promise<void>;
 }
 
-/** Debian's PgBouncer before a server, which it enters as `admin`; who comes with that name and password is let in. */
-export async function startPgbouncer(server: Postgres, mode: 'transaction' | 'session'): Promise<Pgbouncer> {
+/** Debian's PgBouncer before a server, which it enters as `admin`; who comes with that name and password is let in. `settings` are more lines. */
+export async function startPgbouncer(
+  server: Postgres,
+  mode: 'transaction' | 'session',
+  settings: string[] = [],
+): Promise<Pgbouncer> {
   const folder = mkdtempSync(join(tmpdir(), 'dbb-pgbouncer-'));
   const file = (name: string) => join(folder, name);
   const port = await freePort();
@@ -34,6 +38,7 @@ auth_file = ${file('users')}
 pool_mode = ${mode}
 ignore_startup_parameters = extra_float_digits
 logfile = ${file('log')}
+${settings.join('\n')}
 `,
   );
   writeFileSync(file('log'), '');
