@@ -104,7 +104,9 @@ describe('the engines', () => {
     const own = engines.flatMap(([, { programs, texts = {}, recogniser = [] }]) =>
       [...programs, ...Object.values(texts), recogniser].flat(),
     );
-    const names = [...own.map(({ pathname }) => basename(pathname)), ...filesIn('host/programs', '.sh')];
+    // one that is built on another engine has programs of that one
+    const files = [...new Set(own.map(({ pathname }) => pathname))];
+    const names = [...files.map((pathname) => basename(pathname)), ...filesIn('host/programs', '.sh')];
     expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
   });
 });

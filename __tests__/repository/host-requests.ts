@@ -21,6 +21,7 @@ export function engineRequests(settings: Settings): HostRequest[] {
     database.verify(settings, dump),
     ...(database.tools === undefined ? [] : [database.tools.request(settings)]),
     database.inspect(settings),
+    ...repositoryRequests(database, settings),
     database.health.request(settings, 'examine'),
     restoring.look(settings, dump),
     ...extractRequests(database, settings, dump),
@@ -39,6 +40,13 @@ export function engineRequests(settings: Settings): HostRequest[] {
       ];
     }),
   ];
+}
+
+function repositoryRequests({ repository }: Database, settings: Settings): HostRequest[] {
+  if (repository === undefined) return [];
+  const facts = new Facts();
+  facts.add('sets', '[]');
+  return [repository.look(settings), repository.remove(settings, facts, [{ label: 'a', dependents: ['b'] }], 1)];
 }
 
 function extractRequests({ extracting }: Database, settings: Settings, dump: Dump): HostRequest[] {

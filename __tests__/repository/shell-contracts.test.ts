@@ -39,8 +39,13 @@ test('the named arguments of a request are those of the lines `# takes:` above i
     'known-hosts': 'db ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl',
   };
   const sent = new Map<string, string[]>();
-  for (const database of ['/srv/app/app.db', 'postgresql://app@localhost/shop']) {
-    const { settings } = await accepted({ ...ssh, database });
+  const postgres = { database: 'postgresql://app@localhost/shop' };
+  for (const given of [
+    { database: '/srv/app/app.db' },
+    postgres,
+    { ...postgres, method: 'physical', stanza: 'main' },
+  ]) {
+    const { settings } = await accepted({ ...ssh, ...given });
     for (const request of engineRequests(settings)) {
       const names = argumentNames(request);
       sent.set(request[1], [...new Set([...(sent.get(request[1]) ?? []), ...names])].toSorted());

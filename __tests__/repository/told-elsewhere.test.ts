@@ -8,7 +8,8 @@ import { COMMON, TOLD_ELSEWHERE, tellsElsewhere } from '../../src/host/program.j
 // functions that are started there, all that they may come to, and what those put.
 
 /** Functions that start another one elsewhere, as they are called. */
-const STARTS = /\b(?:elsewhere|restore_there|feed "\$payload"|feed_load|(?:step_)?at_target|feed_target) ([a-z_]+)/g;
+const STARTS =
+  /\b(?:elsewhere|restore_there|feed "\$payload"|feed_load|(?:step_)?at_target|feed_target|step_physical|live E_[A-Z_]+ '[^']*') ([a-z_]+)/g;
 /** Whose name is a word of sentences as well; it is of the backup directory. */
 const WORDS = ['look'];
 /** Texts, and SQL but for what the shell puts in there. */
@@ -19,6 +20,8 @@ const EACH: Record<string, string[]> = {
   tell_counted: ['set rows'],
   tell_restored: ['restored', 'set restored_uncounted'],
   swap_failed: ['set session'],
+  tell_wal: ['set wal', 'set history'],
+  count_cluster: ['restored'],
 };
 
 const shellOf = ({ programs }: Engine): string =>

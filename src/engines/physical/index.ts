@@ -49,9 +49,6 @@ export const pgbackrest: Engine<PhysicalSource, PhysicalIdentity> = {
   programs: [
     new URL('../postgres/programs/postgres.sh', import.meta.url),
     new URL('../postgres/programs/postgres-failures.sh', import.meta.url),
-    new URL('../postgres/programs/postgres-restore.sh', import.meta.url),
-    new URL('../postgres/programs/postgres-backup.sh', import.meta.url),
-    new URL('../postgres/programs/postgres-verify.sh', import.meta.url),
     new URL('./programs/physical.sh', import.meta.url),
     new URL('./programs/physical-backup.sh', import.meta.url),
     new URL('./programs/physical-health.sh', import.meta.url),

@@ -90,11 +90,11 @@ look_at_cluster() {
   postgres_environment
   if (ask_sql 'SELECT 1') >/dev/null 2>server.error; then
     look_at_server
-    tell_users
+    tell_sessions
   else put server_unasked "$(tail -n 1 server.error)"; fi
 }
 
-tell_users() {
+tell_sessions() {
   cat >users.sql <<SQL
 SELECT 'session ' || encode(convert_to(concat_ws(', ', usename, datname, application_name, state), 'UTF8'), 'hex')
 FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend' LIMIT 50;
@@ -133,7 +133,7 @@ load_cluster() {
   need_number min_free_kib "$min_free_kib"
   check_space "${cluster%/*}" $((needed_kib + min_free_kib))
   if [ -e "$new" ] || [ -e "$old" ]; then fail E_RESTORE "$new or $old is there already"; fi
-  undo=drop_new
+  undo=drop_beside
   mkdir -m 700 "$new" || failed E_PERM "cannot make $new"
   maps=''
   each_tablespace make_tablespace
@@ -151,11 +151,11 @@ make_tablespace() {
   maps="$maps$1=$2/db_backup_new_$id$newline"
 }
 
-drop_new() {
+drop_beside() {
   rm -rf "$new"
-  [ -z "$cluster_bin" ] || each_tablespace drop_new_space
+  [ -z "$cluster_bin" ] || each_tablespace drop_beside_space
 }
-drop_new_space() { rm -rf "$2/db_backup_new_$id"; }
+drop_beside_space() { rm -rf "$2/db_backup_new_$id"; }
 
 # restore_to DIRECTORY
 restore_to() {
@@ -372,7 +372,7 @@ back_to_old() {
     each_tablespace space_back
   fi
   rm -rf "$new"
-  each_tablespace drop_new_space
+  each_tablespace drop_beside_space
   if [ -n "$running" ] && ! is_running; then
     start_server || exit 1
     await_recovery

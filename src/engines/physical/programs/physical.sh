@@ -101,25 +101,25 @@ control() { sed -n "s/^$1: *//p" control | sed q; }
 
 tell_repository() {
   find_cluster
-  run quiet_backrest info --output=json >info 2>info.error || backrest_failed $? info.error
-  tr -cd '\12\40-\176\200-\377' <info >info.text
-  put_file sets info.text
-  tell_archive
+  run quiet_backrest info --output=json >sets 2>sets.error || backrest_failed $? sets.error
+  tr -cd '\12\40-\176\200-\377' <sets >sets.text
+  put_file sets sets.text
+  tell_wal
 }
 
-# tell_archive: `wal ARCHIVE FIRST LAST WHEN_FIRST WHEN_LAST` of each run of segments without a gap, in order, the times in seconds; `history
+# tell_wal: `wal ARCHIVE FIRST LAST WHEN_FIRST WHEN_LAST` of each run of segments without a gap, in order, the times in seconds; `history
 # ARCHIVE TIMELINE PARENT SWITCH` of each line of a history. pgBackRest knows the first and the last one alone.
-tell_archive() {
+tell_wal() {
   run quiet_backrest repo-ls --output=json "archive/$stanza" >archives 2>archive.error || backrest_failed $? archive.error
-  for archive in $(tr '{},' '\n\n\n' <archives | sed -n 's/^"\([0-9.]*-[0-9]*\)":$/\1/p'); do
+  for archive in $(awk '{ gsub(/[{},]/, "\n"); print }' archives | sed -n 's/^"\([0-9.]*-[0-9]*\)":$/\1/p'); do
     run quiet_backrest repo-ls --recurse --output=json --filter='/[0-9A-F]{24}-|^[0-9A-F]{8}\.history$' "archive/$stanza/$archive" \
       >segments 2>archive.error || backrest_failed $? archive.error
-    tr '{}' '\n\n' <segments | sed -n '/:$/{
+    awk '{ gsub(/[{}]/, "\n"); print }' segments | sed -n '/:$/{
       N
       s/^,\{0,1\}"[0-9A-F]\{16\}\/\([0-9A-F]\{24\}\)-[0-9a-f]\{40\}[.a-z0-9]*":\n.*"time":\([0-9]\{1,12\}\).*/\1 \2/p
     }' | sort -u -k 1,1 | awk -v archive="$archive" -v size="${segment_bytes:-16777216}" "$wal_runs" >wal.runs || failed E_INTERNAL 'the list of WAL could not be read'
     emit_each 'set ' <wal.runs
-    for timeline in $(tr '{},' '\n\n\n' <segments | sed -n 's/^"\([0-9A-F]\{8\}\)\.history":$/\1/p'); do
+    for timeline in $(awk '{ gsub(/[{},]/, "\n"); print }' segments | sed -n 's/^"\([0-9A-F]\{8\}\)\.history":$/\1/p'); do
       run quiet_backrest repo-get "archive/$stanza/$archive/$timeline.history" >history 2>archive.error || backrest_failed $? archive.error
       sed -n "s/^\([0-9]\{1,10\}\)[[:blank:]]\{1,\}\([0-9A-F]\{1,8\}\/[0-9A-F]\{1,8\}\)[[:blank:]].*/history $archive $timeline \1 \2/p" history >history.facts
       emit_each 'set ' <history.facts
