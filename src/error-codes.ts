@@ -146,6 +146,12 @@ export const ERRORS = {
       'The requested backup is not signed with `signing-key`, or was changed since. Or it is signed, and the run would have rewritten its manifest without the key.',
     fix: 'The message says which. Give the key that signed it (an old key goes on another line), take another backup, or, for one from before you had a key, run `command: accept`. See docs/signatures.md.',
   },
+  E_ARCHIVE: {
+    class: 'database',
+    cause:
+      'With `method: physical`: the server does not archive its WAL into the repository of pgBackRest, or that repository cannot be read. Without WAL no backup of a running cluster can be restored.',
+    fix: 'The message has what the archiver or pgBackRest said. `command: doctor` prints the settings of the server and of pgbackrest.conf, and which of them need a restart. See docs/physical.md.',
+  },
   E_CLOCK: {
     class: 'host',
     cause: 'The clocks of the runner and the host differ by more than 15 minutes, so no age can be trusted.',

@@ -103,3 +103,6 @@ export function clip(text: string, maxCharacters: number): string {
     ? text
     : `${text.slice(0, Math.max(0, maxCharacters - 1)).replace(/\p{Surrogate}$/u, '')}…`;
 }
+
+/** `2026-11-29 18:19:40`, in UTC. */
+export const formatMoment = (date: Date): string => date.toISOString().slice(0, 19).replace('T', ' ');

@@ -16,7 +16,9 @@ export function parseRestoreTime(text: string): 'latest' | RestoreTime {
   const [, day = '', time = '', fraction = '', offset] = FORM.exec(text) ?? [];
   if (day === '') throw new Error(`expected \`latest\`, or a time ${EXAMPLE}`);
   if (offset === undefined) {
-    throw new Error(`expected a time with its offset from UTC, ${EXAMPLE}: without one nobody can tell which moment is meant`);
+    throw new Error(
+      `expected a time with its offset from UTC, ${EXAMPLE}: without one nobody can tell which moment is meant`,
+    );
   }
   const local = new Date(`${day}T${time}.${fraction.padEnd(6, '0').slice(0, 3)}Z`);
   // Date accepts 30 February and moves it to March
