@@ -181,7 +181,7 @@ const PACKAGES: Record<string, { values: RegExp; types?: RegExp }> = {
   'node-ssh': { values: /^host\/(ssh|private-key)\.ts$/, types: /^host\// },
   valibot: {
     values:
-      /^(schemas|backups\/(coverage|format|ledger|manifest)|engines\/[a-z]+\/format|(reporting\/run-history|places\/unfinished-upload|restoring\/journal))\.ts$/,
+      /^(schemas|backups\/(coverage|format|ledger|manifest)|engines\/[a-z]+\/format|engines\/physical\/sets|(reporting\/run-history|places\/unfinished-upload|restoring\/journal))\.ts$/,
   },
   ssh2: { values: /^host\/(ssh|private-key)\.ts$/, types: /^host\// },
 };
