@@ -15,7 +15,7 @@ export const modules = {
 /* harmony import */ var node_buffer__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__webpack_require__.n(node_buffer__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(7598);
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__webpack_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_1__);
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(993);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(7761);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_3__ = __webpack_require__(7452);
 /* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_6__ = __webpack_require__(4302);
 /* harmony import */ var _settings_value_rules_js__WEBPACK_IMPORTED_MODULE_4__ = __webpack_require__(7722);
@@ -122,8 +122,8 @@ var all_databases = __webpack_require__(8046);
 var commander = __webpack_require__(7375);
 ;// CONCATENATED MODULE: ./package.json
 const package_namespaceObject = {"rE":"1.0.0"};
-// EXTERNAL MODULE: ./src/settings/declared-inputs.ts + 2 modules
-var declared_inputs = __webpack_require__(2263);
+// EXTERNAL MODULE: ./src/settings/declared-inputs.ts + 3 modules
+var declared_inputs = __webpack_require__(4587);
 // EXTERNAL MODULE: ./src/settings/hand-inputs.ts
 var hand_inputs = __webpack_require__(5984);
 // EXTERNAL MODULE: ./src/settings/settings.ts
@@ -440,8 +440,8 @@ async function liveLine() {
     };
 }
 
-// EXTERNAL MODULE: ./src/main.ts + 97 modules
-var main = __webpack_require__(4427);
+// EXTERNAL MODULE: ./src/main.ts + 98 modules
+var main = __webpack_require__(6959);
 // EXTERNAL MODULE: ./src/post.ts
 var post = __webpack_require__(6661);
 ;// CONCATENATED MODULE: ./src/command-line/targets.ts
@@ -1031,7 +1031,7 @@ const isTerminal = () => process.stdin.isTTY === true && process.stderr.isTTY ==
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3___default = /*#__PURE__*/__webpack_require__.n(node_path__WEBPACK_IMPORTED_MODULE_3__);
 /* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_7__ = __webpack_require__(1267);
 /* harmony import */ var _reporting_neutralise_js__WEBPACK_IMPORTED_MODULE_8__ = __webpack_require__(4302);
-/* harmony import */ var _settings_declared_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __webpack_require__(2263);
+/* harmony import */ var _settings_declared_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __webpack_require__(4587);
 /* harmony import */ var _settings_value_rules_js__WEBPACK_IMPORTED_MODULE_5__ = __webpack_require__(7722);
 /* harmony import */ var _given_js__WEBPACK_IMPORTED_MODULE_6__ = __webpack_require__(5935);
 
@@ -1309,7 +1309,7 @@ function lazily(read) {
 /* harmony export */   ny: () => (/* binding */ givenBy),
 /* harmony export */   yd: () => (/* binding */ unusedOf)
 /* harmony export */ });
-/* harmony import */ var _settings_declared_inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(2263);
+/* harmony import */ var _settings_declared_inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(4587);
 /* harmony import */ var _given_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(5935);
 
 

@@ -1246,10 +1246,10 @@ const timeOf = (time) => {
     return `${day} ${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${two(time.getHours())}:${two(time.getMinutes())}`;
 };
 
-// EXTERNAL MODULE: ./src/engines/lookup.ts + 33 modules
-var lookup = __webpack_require__(993);
-// EXTERNAL MODULE: ./src/settings/declared-inputs.ts + 2 modules
-var declared_inputs = __webpack_require__(2263);
+// EXTERNAL MODULE: ./src/engines/lookup.ts + 50 modules
+var lookup = __webpack_require__(7761);
+// EXTERNAL MODULE: ./src/settings/declared-inputs.ts + 3 modules
+var declared_inputs = __webpack_require__(4587);
 // EXTERNAL MODULE: ./src/settings/host-path.ts
 var host_path = __webpack_require__(3663);
 // EXTERNAL MODULE: ./src/settings/inputs.ts + 14 modules

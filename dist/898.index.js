@@ -14,8 +14,8 @@ __webpack_require__.d(__webpack_exports__, {
   withOneDatabase: () => (/* binding */ withOneDatabase)
 });
 
-// EXTERNAL MODULE: ./src/settings/declared-inputs.ts + 2 modules
-var declared_inputs = __webpack_require__(2263);
+// EXTERNAL MODULE: ./src/settings/declared-inputs.ts + 3 modules
+var declared_inputs = __webpack_require__(4587);
 // EXTERNAL MODULE: external "node:readline/promises"
 var promises_ = __webpack_require__(6848);
 // EXTERNAL MODULE: external "node:timers/promises"

@@ -201,6 +201,7 @@ const bytesOf = (value) => Buffer.byteLength(JSON.stringify(value, null, 2));
 /* harmony export */   Ng: () => (/* binding */ parseManifest),
 /* harmony export */   du: () => (/* binding */ isAtLeast),
 /* harmony export */   qT: () => (/* binding */ MAX_READ_BYTES),
+/* harmony export */   qh: () => (/* binding */ fileOfSet),
 /* harmony export */   y0: () => (/* binding */ RULES),
 /* harmony export */   z$: () => (/* binding */ isDamagedCopy)
 /* harmony export */ });
@@ -253,6 +254,19 @@ const SEALED = (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({
     recipients: valibot__WEBPACK_IMPORTED_MODULE_8__/* .pipe */ .FsL((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .matching */ .wC)(/^[!-~]{1,60}$/, 'at most 60 printable characters')), valibot__WEBPACK_IMPORTED_MODULE_8__/* .maxLength */ .Ru6(_packing_js__WEBPACK_IMPORTED_MODULE_5__/* .MOST_RECIPIENTS */ .vA, `a list of at most ${_packing_js__WEBPACK_IMPORTED_MODULE_5__/* .MOST_RECIPIENTS */ .vA}`)),
 });
 const ENCRYPTED = valibot__WEBPACK_IMPORTED_MODULE_8__/* .lazy */ .RZV((input) => ((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .isObject */ .Gv)(input) ? SEALED : (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .oneOf */ .yL)(['none'])));
+/** What lies in the repository of another tool, where no file is of this backup alone. */
+const SET = (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({
+    /** Whose repository it is, and what the set is called there. */
+    repository: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(1),
+    label: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(1),
+    /** The sets without which it cannot be restored, oldest first. */
+    needs: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(1)),
+    /** When it was begun, and from when on the database can be recovered to any moment. */
+    from: _schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .instant */ .uR,
+    to: _schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .instant */ .uR,
+    /** The first and the last piece of the log that it needs. */
+    log: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({ from: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(1), to: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(1) }),
+});
 /** What earlier versions did not write is as it was then: good, and whole. */
 const MANIFEST = (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({
     schema: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .oneOf */ .yL)([1]),
@@ -262,8 +276,10 @@ const MANIFEST = (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({
     /** The ending of the payload. */
     kind: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(),
     compression: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .oneOf */ .yL)(_packing_js__WEBPACK_IMPORTED_MODULE_5__/* .COMPRESSIONS */ ._7),
-    /** File name of the payload, in the same directory. */
+    /** File name of the payload, in the same directory; of a set `REPOSITORY/LABEL`. */
     file: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)(),
+    /** Only where the engine keeps its backups in a repository. */
+    set: valibot__WEBPACK_IMPORTED_MODULE_8__/* .exactOptional */ .yqP(SET),
     encryption: ENCRYPTED,
     /** Of all the other fields, also of those that this version does not know; null: it is not signed. */
     mac: valibot__WEBPACK_IMPORTED_MODULE_8__/* .nullable */ .mee((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .matching */ .wC)(_signature_js__WEBPACK_IMPORTED_MODULE_7__/* .MAC */ .ew, 'null, or hmac-sha256: and 64 lower-case hex digits')),
@@ -314,6 +330,8 @@ const MANIFEST = (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({
     recovery: (0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)((0,_schemas_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)()),
     content: valibot__WEBPACK_IMPORTED_MODULE_8__/* .nullable */ .mee(CONTENT),
 });
+/** What stands for a file of a set. */
+const fileOfSet = ({ repository, label }) => `${repository}/${label}`;
 /** Whether the one level proves all that the other does. */
 const isAtLeast = (level, other) => VERIFIED_LEVELS.indexOf(level) >= VERIFIED_LEVELS.indexOf(other);
 /** The files of a damaged database, byte by byte: not a backup that can be restored. */
@@ -369,7 +387,14 @@ function checkAgreement(file, manifest, expectedId) {
     expect('engine', (0,_format_js__WEBPACK_IMPORTED_MODULE_3__/* .engineNames */ .Ry)());
     const format = (0,_format_js__WEBPACK_IMPORTED_MODULE_3__/* .formatNamed */ .vq)(manifest.engine);
     expect('kind', (0,_format_js__WEBPACK_IMPORTED_MODULE_3__/* .allKinds */ .TO)(format));
-    expect('file', [(0,_names_js__WEBPACK_IMPORTED_MODULE_4__/* .payloadFile */ .Fp)(expectedId, manifest.kind, manifest.compression, manifest.encryption)]);
+    if ((manifest.set === undefined) === (format.inRepository === true)) {
+        throw refused(file, 'set', format.inRepository ? 'a set of a repository' : 'nothing with this engine', manifest.set);
+    }
+    expect('file', [
+        manifest.set === undefined
+            ? (0,_names_js__WEBPACK_IMPORTED_MODULE_4__/* .payloadFile */ .Fp)(expectedId, manifest.kind, manifest.compression, manifest.encryption)
+            : fileOfSet(manifest.set),
+    ]);
     if (new Date(manifest.createdAt).getTime() !== id.createdAt.getTime()) {
         throw refused(file, 'createdAt', `the time of the id, ${id.createdAt.toISOString()}`, manifest.createdAt);
     }
@@ -648,7 +673,10 @@ function isFuture(createdAt, now) {
  * backup use up a count. `held`: what can not be deleted, with the reason, by id; it is kept, and is no deletion that a limit could refuse.
  */
 function planRetention(candidates, policy, now, held = new Map()) {
-    const ordered = [...candidates].sort(newestFirst);
+    const known = new Set(candidates.filter(({ follows }) => follows === undefined).map(({ id }) => id));
+    const isFollower = ({ follows }) => follows !== undefined && known.has(follows);
+    const followers = candidates.filter(isFollower);
+    const ordered = candidates.filter((candidate) => !isFollower(candidate)).sort(newestFirst);
     // By id, so that of two candidates with one id (a lying listing) none is deleted while the other is kept.
     const reasons = new Map(ordered.map(({ id }) => [id, new Set()]));
     const keep = (candidate, reason) => reasons.get(candidate.id)?.add(reason);
@@ -662,6 +690,10 @@ function planRetention(candidates, policy, now, held = new Map()) {
             continue;
         }
         const isSuspect = candidate.suspect === true;
+        for (const { id, pinned } of followers.filter(({ follows }) => follows === candidate.id)) {
+            if (pinned !== null)
+                keep(candidate, `${id}, which needs it, is pinned: ${pinned}`);
+        }
         if (candidate.pinned !== null)
             keep(candidate, `pinned: ${candidate.pinned}`);
         if (candidate.safety)
@@ -698,11 +730,17 @@ function planRetention(candidates, policy, now, held = new Map()) {
             : { id, keep: false, reasons: [whyNot.get(id) ?? 'no rule keeps it'] };
     });
     const gone = new Set(decisions.filter((decision) => !decision.keep).map(({ id }) => id));
+    const followed = followers.map(({ id, follows = '' }) => {
+        const isKept = !gone.has(follows);
+        return { id, keep: isKept, reasons: [isKept ? `needs ${follows}, which stays` : `needs ${follows}, which goes`] };
+    });
     const good = series.map(({ name, own }) => {
         return { name, all: own.length, gone: own.filter(({ id }) => gone.has(id)).length };
     });
-    const refusal = gone.size === 0 ? null : refuse(candidates.length, good, gone.size, policy);
-    return { decisions, refusal };
+    const refusal = gone.size === 0 ? null : refuse(ordered.length, good, gone.size, policy);
+    const order = new Map([...candidates].sort(newestFirst).map(({ id }, index) => [id, index]));
+    const inOrder = (one, other) => (order.get(one.id) ?? 0) - (order.get(other.id) ?? 0);
+    return { decisions: [...decisions, ...followed].sort(inOrder), refusal };
 }
 /**
  * Applies to each backup of `left` the rules under which it was made, over all of its series, so that two workflows with different rules do
@@ -761,10 +799,13 @@ function applyRules(eligible, rules, keep) {
     });
     if (within !== undefined) {
         // From the newest backup, not from now: after a pause nothing is too old all at once.
-        const since = newest.createdAt.getTime() - within;
+        const neededAt = ({ until, createdAt }) => (until ?? createdAt).getTime();
+        const since = Math.max(...eligible.map(neededAt)) - within;
         for (const candidate of eligible) {
             if (candidate.createdAt.getTime() >= since)
                 keep(candidate, `within ${duration(within)} of the newest`);
+            else if (neededAt(candidate) >= since)
+                keep(candidate, `recovery within ${duration(within)} begins with it`);
         }
     }
     for (const [rule, label] of Object.entries(_periods_js__WEBPACK_IMPORTED_MODULE_0__/* .PERIODS */ .n)) {
@@ -1218,7 +1259,7 @@ const loginUser = ({ transport }) => transport.transport === 'ssh' ? transport.u
 
 /***/ }),
 
-/***/ 993:
+/***/ 7761:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -1237,6 +1278,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 var registry_namespaceObject = {};
 __nccwpck_require__.r(registry_namespaceObject);
 __nccwpck_require__.d(registry_namespaceObject, {
+  pgbackrest: () => (pgbackrest),
   postgres: () => (postgres),
   sqlite: () => (sqlite)
 });
@@ -3910,6 +3952,1194 @@ const postgres = {
     elsewhere: TOLD_ELSEWHERE,
 };
 
+;// CONCATENATED MODULE: ./src/engines/physical/arguments.ts
+
+
+/** What every request is told of the cluster, and how its server is asked. */
+function arguments_argumentsOf(source, settings) {
+    return {
+        ...(0,engines_common/* commonArguments */.oJ)(settings),
+        container: '',
+        stanza: source.stanza,
+        connection: connectionString(source.postgres),
+        password: source.postgres.password ?? '',
+    };
+}
+/** For `--process-max`; empty: as the configuration has it. */
+const jobsOf = ({ dump: { jobs } }) => (jobs === null ? '' : String(jobs));
+
+;// CONCATENATED MODULE: ./src/engines/physical/sets.ts
+
+
+
+
+const LABEL = /^\d{8}-\d{6}F(?:_\d{8}-\d{6}[DI])?$/;
+const SEGMENT = /^[0-9A-F]{24}$/;
+const LSN = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/;
+/** Seconds; up to the year 9999, where a date still has its usual form. */
+const TIME = dist/* pipe */.FsL((0,schemas/* whole */.WQ)(), dist/* maxValue */.cGV(253_402_300_799, 'a time'));
+const SET = (0,schemas/* object */.Ik)({
+    label: (0,schemas/* matching */.wC)(LABEL, 'the label of a backup'),
+    type: (0,schemas/* oneOf */.yL)(['full', 'diff', 'incr']),
+    prior: dist/* nullable */.mee((0,schemas/* matching */.wC)(LABEL, 'the label of a backup, or null')),
+    timestamp: (0,schemas/* object */.Ik)({ start: TIME, stop: TIME }),
+    archive: (0,schemas/* object */.Ik)({
+        start: dist/* nullable */.mee((0,schemas/* matching */.wC)(SEGMENT, 'the name of a WAL segment')),
+        stop: dist/* nullable */.mee((0,schemas/* matching */.wC)(SEGMENT, 'the name of a WAL segment')),
+    }),
+    lsn: (0,schemas/* object */.Ik)({ stop: dist/* nullable */.mee((0,schemas/* matching */.wC)(LSN, 'an LSN')) }),
+    info: (0,schemas/* object */.Ik)({ size: (0,schemas/* whole */.WQ)(), repository: (0,schemas/* object */.Ik)({ delta: (0,schemas/* whole */.WQ)() }) }),
+    error: dist/* exactOptional */.yqP(dist/* nullable */.mee(dist/* boolean */.zMY('a boolean'))),
+    database: (0,schemas/* object */.Ik)({ id: (0,schemas/* whole */.WQ)(1), 'repo-key': (0,schemas/* whole */.WQ)(1) }),
+    backrest: (0,schemas/* object */.Ik)({ version: (0,schemas/* matching */.wC)(/^[0-9][0-9A-Za-z.-]{0,30}$/, 'a version') }),
+});
+const STANZA = (0,schemas/* object */.Ik)({
+    name: (0,schemas/* text */.Qq)(1),
+    status: (0,schemas/* object */.Ik)({ code: (0,schemas/* whole */.WQ)(), message: (0,schemas/* text */.Qq)() }),
+    repo: (0,schemas/* list */.p_)((0,schemas/* object */.Ik)({ key: (0,schemas/* whole */.WQ)(1), status: (0,schemas/* object */.Ik)({ code: (0,schemas/* whole */.WQ)(), message: (0,schemas/* text */.Qq)() }) })),
+    db: (0,schemas/* list */.p_)((0,schemas/* object */.Ik)({
+        id: (0,schemas/* whole */.WQ)(1),
+        'repo-key': (0,schemas/* whole */.WQ)(1),
+        'system-id': dist/* custom */.IeY((value) => typeof value === 'number' || typeof value === 'string', 'a number'),
+        version: (0,schemas/* matching */.wC)(/^[0-9]{1,2}(?:\.[0-9]{1,2})?$/, 'a version'),
+    })),
+    backup: (0,schemas/* list */.p_)(SET),
+});
+const MISSING = [1, 3];
+const FINE = [0, 2, 4];
+/** Throws E_MANIFEST when it is not what pgBackRest writes; E_PERM, E_ARCHIVE when the repository could not be read. */
+function readSets(said, stanza) {
+    const document = parse(said);
+    const found = document.find((one) => (0,schemas/* isObject */.Gv)(one) && 'name' in one && one.name === stanza);
+    if (found === undefined)
+        return { key: 1, exists: false, clusters: [], sets: [] };
+    const fault = (0,schemas/* faultIn */._8)(STANZA, found);
+    if (fault !== null)
+        throw sets_refused(`${fault.path}: expected ${fault.rule}`);
+    const { status, repo, db, backup } = found;
+    const [first] = repo.toSorted((a, b) => a.key - b.key);
+    const key = first?.key ?? 1;
+    const own = first?.status ?? status;
+    if (MISSING.includes(own.code) && backup.length === 0)
+        return { key, exists: false, clusters: [], sets: [] };
+    if (!FINE.includes(own.code))
+        throw sets_unreadable(own.message);
+    const clusters = db
+        .filter((one) => one['repo-key'] === key)
+        .map(({ id, version, 'system-id': systemId }) => ({
+        id,
+        version,
+        systemId: String(systemId),
+        archive: `${version}-${id}`,
+    }))
+        .toSorted((a, b) => a.id - b.id);
+    const sets = backup.filter(({ database }) => database['repo-key'] === key).map(setOf);
+    check(sets);
+    return {
+        key,
+        exists: true,
+        clusters,
+        sets: sets.toSorted((a, b) => a.stoppedAt.getTime() - b.stoppedAt.getTime() || (a.label < b.label ? -1 : 1)),
+    };
+}
+/** The number of a system is larger than a number of JavaScript can be. */
+function parse(said) {
+    try {
+        const document = JSON.parse(said.replace(/("system-id":)\s*(\d{1,20})/g, '$1"$2"'));
+        if (Array.isArray(document))
+            return document;
+    }
+    catch {
+        // the same
+    }
+    throw sets_refused(`it is no list in JSON, but begins with ${(0,neutralise/* quoteOutside */.YM)(JSON.stringify(said.slice(0, 60)), 100)}`);
+}
+function setOf({ label, type, prior, timestamp, archive, lsn, info, error, database, backrest, }) {
+    if (archive.start === null || archive.stop === null || lsn.stop === null) {
+        throw sets_refused(`${label} names no WAL: it was made without online backup, which cannot be recovered`);
+    }
+    return {
+        ...{ label, type, prior, startWal: archive.start, stopWal: archive.stop, stopLsn: parseLsn(lsn.stop) },
+        startedAt: new Date(timestamp.start * 1000),
+        stoppedAt: new Date(timestamp.stop * 1000),
+        ...{ clusterBytes: info.size, newBytes: info.repository.delta },
+        ...{ hasErrors: error === true, clusterId: database.id, tool: backrest.version },
+    };
+}
+/** What no pgBackRest writes would lead astray what is removed and restored. */
+function check(sets) {
+    const byLabel = new Map(sets.map((set) => [set.label, set]));
+    if (byLabel.size < sets.length)
+        throw sets_refused('it lists a backup twice');
+    for (const { label, type, prior, startedAt, stoppedAt } of sets) {
+        const ending = { full: 'F', diff: 'D', incr: 'I' }[type];
+        if (!label.endsWith(ending))
+            throw sets_refused(`${label} is called ${type}`);
+        if (stoppedAt < startedAt)
+            throw sets_refused(`${label} ended before it began`);
+        if ((type === 'full') !== (prior === null))
+            throw sets_refused(`${label} is ${type}, but follows ${prior ?? 'nothing'}`);
+        // a label tells its full one, and a prior one is older: so no chain leads in a circle
+        const before = prior === null ? null : byLabel.get(prior);
+        if (before === undefined)
+            throw sets_refused(`${label} follows ${prior}, which is not there`);
+        if (before !== null &&
+            (before.stoppedAt > stoppedAt || before.label.slice(0, 16) !== label.slice(0, 16) || before.label >= label)) {
+            throw sets_refused(`${label} follows ${prior}, which is of another chain`);
+        }
+    }
+}
+/** `16/B374D848` */
+function parseLsn(text) {
+    const [high = '0', low = '0'] = text.split('/');
+    return (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`);
+}
+const sets_refused = (what) => new errors/* BackupError */.hj('E_MANIFEST', `what pgBackRest tells of its repository cannot be right: ${what}`, 'Look at `pgbackrest info` on the host. If it is right, please report this as a bug of this action.');
+function sets_unreadable(message) {
+    const said = (0,neutralise/* quoteOutside */.YM)(message, 500);
+    return /Permission denied/.test(message)
+        ? new errors/* BackupError */.hj('E_PERM', `the repository cannot be read: ${said}`, 'Set `run-as` to the owner of the cluster, usually `postgres`. If it is set, a run of pgBackRest as root has left files there that nobody else can read: give them back with chown.')
+        : new errors/* BackupError */.hj('E_ARCHIVE', `the repository cannot be read: ${said}`, 'Check its path, the network, its credentials and its passphrase in pgbackrest.conf.');
+}
+
+;// CONCATENATED MODULE: ./src/engines/physical/archive.ts
+
+
+/** More than any archive has; what a hostile repository can make us compute must end somewhere. */
+const MOST = 20_000;
+const DEFAULT_SEGMENT = 16_777_216;
+/** Throws E_MANIFEST when it is not what the program writes. */
+function archiveIn(facts) {
+    const bytes = facts.numberOrNull('segment_bytes') ?? DEFAULT_SEGMENT;
+    if (bytes < 1 << 20 || bytes > 1 << 30 || (bytes & (bytes - 1)) !== 0)
+        throw archive_refused('segment_bytes', String(bytes));
+    const segmentBytes = BigInt(bytes);
+    const [wal, history] = [facts.all('wal'), facts.all('history')];
+    if (wal.length > MOST || history.length > MOST)
+        throw archive_refused('the archive', 'more gaps than can be told');
+    return {
+        segmentBytes,
+        runs: wal.map((line) => runOf(line, segmentBytes)),
+        forks: history.map(forkOf),
+    };
+}
+function runOf(line, segmentBytes) {
+    const [, archive = '', first = '', last = '', since = '', till = ''] = /^([0-9.]{1,5}-[0-9]{1,9}) ([0-9A-F]{24}) ([0-9A-F]{24}) ([0-9]{1,12}) ([0-9]{1,12})$/.exec(line) ?? [];
+    if (archive === '' || first.slice(0, 8) !== last.slice(0, 8) || first > last)
+        throw archive_refused('wal', line);
+    const [a, b] = [Number(since), Number(till)].map((time) => new Date(time * 1000));
+    return {
+        archive,
+        timeline: Number.parseInt(first.slice(0, 8), 16),
+        first: numberOf(first, segmentBytes),
+        last: numberOf(last, segmentBytes),
+        since: a ?? new Date(0),
+        till: b ?? new Date(0),
+    };
+}
+function forkOf(line) {
+    const [, archive = '', timeline = '', parent = '', at = ''] = /^([0-9.]{1,5}-[0-9]{1,9}) ([0-9A-F]{8}) ([0-9]{1,10}) ([0-9A-F]{1,8}\/[0-9A-F]{1,8})$/.exec(line) ?? [];
+    if (archive === '')
+        throw archive_refused('history', line);
+    return { archive, timeline: Number.parseInt(timeline, 16), parent: Number(parent), at: parseLsn(at) };
+}
+const archive_refused = (what, value) => new errors/* BackupError */.hj('E_MANIFEST', `the host told ${what} as ${JSON.stringify(value.slice(0, 80))}`);
+/** The number of a segment, by its name: logs of 4 GiB, counted on. */
+function numberOf(segment, segmentBytes) {
+    if (!SEGMENT.test(segment))
+        throw archive_refused('a segment', segment);
+    return BigInt(`0x${segment.slice(8, 16)}`) * (0x100000000n / segmentBytes) + BigInt(`0x${segment.slice(16)}`);
+}
+function archive_nameOf(timeline, number, segmentBytes) {
+    const inLog = 0x100000000n / segmentBytes;
+    const hex = (value) => value.toString(16).toUpperCase().padStart(8, '0');
+    return `${hex(timeline)}${hex(number / inLog)}${hex(number % inLog)}`;
+}
+/** A timeline with those it came from, the oldest first; each with the first segment that is no longer of it. */
+function pathTo(timeline, archive, { forks, segmentBytes }) {
+    const own = forks.filter((fork) => fork.archive === archive && fork.timeline === timeline);
+    const before = own
+        .filter(({ parent }) => parent < timeline)
+        .toSorted((a, b) => a.parent - b.parent)
+        .map(({ parent, at }) => ({ timeline: parent, until: at / segmentBytes, at }));
+    return [...before, { timeline, until: null, at: null }];
+}
+
+;// CONCATENATED MODULE: ./src/engines/physical/window.ts
+
+
+/**
+ * How far one can recover from a set on a timeline, which has to be its own or to have come from it; null when the set is not on its way, or
+ * not even its own WAL is whole: then it is nothing to begin with.
+ */
+function reachOf(set, timeline, { clusters }, archive) {
+    const id = clusters.find((one) => one.id === set.clusterId)?.archive;
+    if (id === undefined)
+        return null;
+    const { segmentBytes } = archive;
+    const path = pathTo(timeline, id, archive);
+    const own = Number.parseInt(set.stopWal.slice(0, 8), 16);
+    const station = path.find((one) => one.timeline === own);
+    if (station === undefined || (station.at !== null && set.stopLsn > station.at))
+        return null;
+    const runs = archive.runs.filter((run) => run.archive === id);
+    const [from, stop] = [numberOf(set.startWal, segmentBytes), numberOf(set.stopWal, segmentBytes)];
+    let next = from;
+    let to = null;
+    for (const { timeline: at, until } of path.slice(path.indexOf(station))) {
+        // the segment in which a timeline forks is the first of the new one, with all that was in it before
+        while (until === null || next < until) {
+            const run = runs.find((one) => one.timeline === at && one.first <= next && next <= one.last);
+            if (run === undefined)
+                break;
+            const last = until !== null && run.last >= until ? until - 1n : run.last;
+            // when a segment in the middle of a run was archived is not known: not later than its last one
+            to = last === run.last ? run.till : run.since;
+            next = last + 1n;
+        }
+        if (until === null || next < until) {
+            const later = runs.some((one) => path.some((station) => station.timeline === one.timeline && one.last > next));
+            if (next <= stop || to === null)
+                return null;
+            return { set, timeline, to, missing: later ? archive_nameOf(at, next, segmentBytes) : null };
+        }
+    }
+    return null;
+}
+/** The timeline that the newest set and the newest WAL are on; for a live cluster it is told. */
+function newestTimeline({ sets, clusters }, archive) {
+    const cluster = clusters.at(-1);
+    const last = sets.filter(({ clusterId }) => clusterId === cluster?.id).at(-1);
+    const ofSet = last === undefined ? 1 : Number.parseInt(last.stopWal.slice(0, 8), 16);
+    const forks = archive.forks.filter((fork) => fork.archive === cluster?.archive).map(({ timeline }) => timeline);
+    return Math.max(ofSet, ...forks.filter((timeline) => pathTo(timeline, cluster?.archive ?? '', archive).some((one) => one.timeline === ofSet)));
+}
+/** To which moments of a timeline one can recover; spans that touch are one. `timeline`: null for the newest. */
+function windowOf(repository, archive, timeline = null) {
+    const on = timeline ?? newestTimeline(repository, archive);
+    const spans = [];
+    const gaps = [];
+    for (const set of repository.sets) {
+        if (set.hasErrors)
+            continue;
+        const reach = reachOf(set, on, repository, archive);
+        if (reach === null)
+            continue;
+        const last = spans.at(-1);
+        const to = new Date(Math.max(reach.to.getTime(), set.stoppedAt.getTime()));
+        if (last !== undefined && set.stoppedAt <= last.to) {
+            if (to > last.to)
+                Object.assign(last, { to, missing: reach.missing });
+            continue;
+        }
+        if (last !== undefined) {
+            const why = last.missing === null ? 'no WAL of that time is there' : `the WAL segment ${last.missing} is missing`;
+            gaps.push(`no recovery from ${(0,reporting_format/* formatMoment */.K9)(last.to)} to ${(0,reporting_format/* formatMoment */.K9)(set.stoppedAt)} UTC: ${why}`);
+        }
+        spans.push({ from: set.stoppedAt, to, missing: reach.missing });
+    }
+    const last = spans.at(-1);
+    if (last !== undefined && last.missing !== null) {
+        gaps.push(`no recovery after ${(0,reporting_format/* formatMoment */.K9)(last.to)} UTC: the WAL segment ${last.missing} is missing; take a new backup`);
+    }
+    const newest = newestWal(archive);
+    return {
+        spans: spans.map(({ from, to }) => ({ from: from.toISOString(), to: to.toISOString() })),
+        gaps,
+        newest: newest?.toISOString() ?? null,
+    };
+}
+/** When the newest WAL was archived: what was committed since would be lost with the server. */
+function newestWal({ runs }) {
+    return runs.length === 0 ? null : new Date(Math.max(...runs.map(({ till }) => till.getTime())));
+}
+
+;// CONCATENATED MODULE: ./src/engines/physical/health.ts
+
+
+
+
+
+
+const health_MUCH_WAL = 1 << 30;
+/** Segments that wait for the archiver. */
+const BACKLOG = 2;
+/** How the archiving of a cluster is. */
+function physicalHealth(source) {
+    return {
+        request: (settings) => ['job', 'health_physical', (0,engines_common/* named */.KT)(arguments_argumentsOf(source, settings))],
+        read: (facts) => healthIn(facts, new Date()),
+    };
+}
+function healthIn(facts, now) {
+    const newest = newestWal(archiveIn(facts));
+    const number = (key) => facts.numberOrNull(key);
+    const figures = {
+        archiving: facts.get('archiving') === 'true',
+        archiveFailing: facts.get('archive_failing') === 'true',
+        archiveFailures: number('archive_failures'),
+        archiveBacklog: number('archive_backlog'),
+        archiveTimeoutSeconds: number('archive_timeout'),
+        archiveAgeSeconds: newest === null ? null : Math.max(0, Math.round((now.getTime() - newest.getTime()) / 1000)),
+        walPending: facts.get('wal_pending') === 'true',
+        inactiveSlots: number('inactive_slots'),
+        unusedWalBytes: number('unused_wal'),
+        standby: facts.get('in_recovery') === 'true',
+    };
+    return {
+        bytes: facts.numberOrNull('source_bytes') ?? 0,
+        tables: [],
+        isEmpty: false,
+        estimated: true,
+        figures,
+        findings: health_findingsOf(figures),
+        notes: [],
+    };
+}
+function health_findingsOf(figures) {
+    const { archiveAgeSeconds: age, archiveTimeoutSeconds: timeout, archiveBacklog: backlog, unusedWalBytes: unused, } = figures;
+    const found = [
+        figures.archiving
+            ? null
+            : (0,finding/* wrong */.Q)('E_ARCHIVE', 'the server does not archive its WAL', 'Set `archive_mode = on` and restart it: `command: doctor` prints all settings.'),
+        figures.archiveFailing
+            ? (0,finding/* wrong */.Q)('E_ARCHIVE', 'the last attempt to archive WAL failed', 'Look into the log of the server: it has the error of archive_command. WAL piles up in pg_wal until it works again.')
+            : null,
+        typeof backlog === 'number' && backlog > BACKLOG
+            ? (0,finding/* odd */.S)('E_ARCHIVE', `${(0,reporting_format/* counted */.hS)(backlog, 'WAL segment')} wait to be archived`, 'Archiving is slower than the server writes: check the network and the disk of the repository, or use archive-async of pgBackRest.')
+            : null,
+        isLate(age ?? null, timeout ?? null, figures.walPending === true)
+            ? (0,finding/* wrong */.Q)('E_ARCHIVE', `the newest WAL in the repository is ${(0,reporting_format/* formatDuration */.a3)(Number(age) * 1000)} old: what was committed since would be lost with the server`, timeout === 0
+                ? 'Set `archive_timeout = 60` (reload): it bounds what can be lost.'
+                : 'Check archive_command and the log of the server.')
+            : null,
+        typeof unused === 'number' && unused > health_MUCH_WAL
+            ? (0,finding/* odd */.S)('E_UNHEALTHY', `replication slots that nobody uses hold back ${(0,reporting_format/* formatBytes */.z3)(unused)} of WAL`, 'Drop what is not needed any more: `SELECT pg_drop_replication_slot(...)`.')
+            : null,
+    ];
+    return found.filter((one) => one !== null);
+}
+/** A quiet server with archive_timeout switches too, so age alone tells; without it only while something was written since. */
+function isLate(age, timeout, pending) {
+    if (typeof age !== 'number' || typeof timeout !== 'number' || !pending)
+        return false;
+    return age > Math.max(3 * timeout, 300);
+}
+
+// EXTERNAL MODULE: ./src/backups/manifest.ts
+var manifest = __nccwpck_require__(8718);
+// EXTERNAL MODULE: ./src/backups/retention.ts
+var retention = __nccwpck_require__(357);
+;// CONCATENATED MODULE: ./src/engines/physical/choose-set.ts
+
+
+
+/**
+ * The newest set that ended before the moment, whose WAL goes on to it without a gap. `label`: that set and no other. `timeline`: of the live
+ * cluster; null: the newest in the repository. `open`: the live server can add what it has committed since, so that the present is no
+ * bound. Throws E_NOT_FOUND with the moments to which one can recover.
+ */
+function chooseSet(repository, archive, { asked, label, timeline, now, }) {
+    const cluster = repository.clusters.at(-1)?.id;
+    const sets = repository.sets.filter((set) => !set.hasErrors && (label === null ? set.clusterId === cluster : set.label === label));
+    const named = label === null ? undefined : sets[0];
+    if (named !== undefined && asked === null) {
+        const own = Number.parseInt(named.stopWal.slice(0, 8), 16);
+        if (reachOf(named, own, repository, archive) === null)
+            throw lost(named);
+        return { set: named, timeline: own, type: 'immediate', target: '' };
+    }
+    const on = timeline ?? newestTimeline(repository, archive);
+    const reaches = sets.flatMap((set) => reachOf(set, on, repository, archive) ?? []);
+    const window = windowOf(repository, archive, on);
+    if (asked === null || asked === 'latest') {
+        const last = reaches.at(-1);
+        if (last === undefined)
+            throw outside('as far as the WAL goes', window);
+        return { set: last.set, timeline: on, type: 'default', target: '' };
+    }
+    // a set that ended later than the moment would be recovered to its own end instead, and nothing would say so
+    const before = reaches.filter(({ set }) => set.stoppedAt < asked.at);
+    const found = before.findLast((reach) => goesTo(reach, asked.at, now));
+    if (found === undefined)
+        throw outside(`to ${(0,reporting_format/* formatMoment */.K9)(asked.at)} UTC`, window);
+    return { set: found.set, timeline: on, type: 'time', target: asked.text };
+}
+/** The end of the last segment is when it was archived; what comes after it only a server that runs can still add. */
+const goesTo = ({ to, missing }, at, now) => at <= to || (missing === null && now !== null && at <= now);
+function outside(what, { spans, gaps }) {
+    const can = spans.map(({ from, to }) => `from ${(0,reporting_format/* formatMoment */.K9)(new Date(from))} to ${(0,reporting_format/* formatMoment */.K9)(new Date(to))} UTC`);
+    return new errors/* BackupError */.hj('E_NOT_FOUND', `the cluster cannot be recovered ${what}${gaps.length === 0 ? '' : ` (${gaps.slice(-3).join('; ')})`}`, can.length === 0
+        ? 'No set of the repository has its WAL: there is no moment to recover to. Take a full backup.'
+        : `Choose any moment ${can.slice(-5).join(', or ')} as \`restore-time\`, or \`latest\`.`);
+}
+const lost = ({ label }) => new errors/* BackupError */.hj('E_NOT_FOUND', `the WAL that ${label} itself needs is not in the repository any more, so it cannot be recovered`, 'Choose another backup: `command: list` shows them.');
+
+;// CONCATENATED MODULE: ./src/engines/physical/repository.ts
+
+
+
+
+
+
+
+
+
+
+
+/** What pgBackRest keeps for a stanza. */
+function physicalRepository({ stanza, given }) {
+    return {
+        look: (settings) => ['job', 'repository_physical', (0,engines_common/* named */.KT)({ ...(0,engines_common/* commonArguments */.oJ)(settings), container: '', stanza })],
+        isTold: (facts) => facts.get('sets') !== null,
+        join: (catalogue, facts, about) => join(catalogue, setsIn(facts, stanza), facts, about, stanza, given),
+        made: (facts) => madeIn(facts, stanza),
+        remove: (settings, facts, doomed, fulls) => [
+            'job',
+            'expire_physical',
+            (0,engines_common/* named */.KT)({
+                ...(0,engines_common/* commonArguments */.oJ)(settings),
+                ...{ container: '', stanza },
+                repo: String(setsIn(facts, stanza).key),
+                lock_wait: String(Math.ceil(settings.lockWaitMs / 1000)),
+                sets: doomed.map(({ label, dependents }) => [label, ...dependents].join(' ')).join('\n'),
+                fulls: String(fulls),
+            }),
+        ],
+        aim: (facts, about) => aimAt(setsIn(facts, stanza), facts, about),
+        window: (facts) => windowOf(setsIn(facts, stanza), archiveIn(facts)),
+    };
+}
+/** What the look at the repository has told. Throws E_MANIFEST, E_PERM, E_ARCHIVE. */
+const setsIn = (facts, stanza) => readSets(facts.need('sets'), stanza);
+/** The id of a set, whoever made it: it is told by the set alone. */
+function idOf(name, stanza, { label, stoppedAt }) {
+    return (0,names/* formatId */.hX)(name, stoppedAt, suffixOf(stanza, label));
+}
+const suffixOf = (stanza, label) => (0,external_node_crypto_.createHash)('sha256')
+    .update((0,manifest/* fileOfSet */.qh)({ repository: stanza, label }))
+    .digest('hex')
+    .slice(0, 4);
+function join(catalogue, repository, facts, about, stanza, given) {
+    const known = new Map(catalogue.backups.map((backup) => [backup.manifest.set?.label, backup]));
+    const there = new Set(repository.sets.map(({ label }) => label));
+    const unreadable = new Set(catalogue.unreadable.map(({ id }) => id));
+    for (const set of repository.sets) {
+        const backup = known.get(set.label);
+        const id = idOf(about.name, stanza, set);
+        if (backup !== undefined) {
+            if (set.hasErrors)
+                Object.assign(backup, DAMAGED_PAGES);
+        }
+        else if (set.label !== facts.get('made_label') && !unreadable.has(id)) {
+            catalogue.backups.push(unmade(set, id, repository, about, stanza, given));
+        }
+    }
+    for (const backup of catalogue.backups) {
+        const label = backup.manifest.set?.label ?? '';
+        if (there.has(label) || backup.state === 'forged' || backup.state === 'unsigned')
+            continue;
+        const detail = `the repository does not have the set ${label} any more`;
+        Object.assign(backup, { state: 'damaged', detail });
+        catalogue.problems.push((0,finding/* wrong */.Q)('E_CHECKSUM', `${backup.id} is lost: ${detail}`, `Find out who removed it (a retention of its own in pgbackrest.conf, or a \`pgbackrest expire\`). To remove its manifest, run \`command: delete\` with \`backup: ${backup.id}\`.`));
+    }
+    catalogue.backups.sort(retention/* newestFirst */.ll);
+}
+const DAMAGED_PAGES = {
+    state: 'damaged',
+    detail: 'pages of the live database did not match their checksums when it was made',
+};
+/** A set that is there without a manifest: somebody else has made it, and nobody has verified it. */
+function unmade(set, id, repository, { host, settings, signed }, stanza, given) {
+    const createdAt = set.stoppedAt;
+    const manifest = {
+        ...{ schema: 1, id, name: settings.name, engine: settings.database.engine },
+        ...payloadOf(set, repository.sets, stanza, '0'.repeat(64)),
+        createdAt: createdAt.toISOString().replace('.000Z', 'Z'),
+        ...{ host, database: given },
+        identity: { stanza, cluster: clusterOf(repository, set) },
+        ...{ compression: 'none', encryption: 'none', tools: { pgbackrest: set.tool }, content: null },
+        verified: { level: 'none', at: createdAt.toISOString() },
+        durationMs: set.stoppedAt.getTime() - set.startedAt.getTime(),
+        ...{ github: null, pinned: null, reason: 'manual', recovery: [], mac: null },
+    };
+    const detail = 'this action neither made nor verified it';
+    return {
+        ...{ id, createdAt, manifest, files: [] },
+        ...(set.hasErrors ? DAMAGED_PAGES : { state: signed ? 'unsigned' : 'unverified', detail }),
+    };
+}
+const clusterOf = ({ clusters }, { clusterId }) => clusters.find(({ id }) => id === clusterId)?.systemId ?? null;
+function payloadOf(set, sets, stanza, sha256) {
+    const { label, type, startedAt, stoppedAt, startWal, stopWal, newBytes, clusterBytes } = set;
+    return {
+        ...{ kind: type, file: (0,manifest/* fileOfSet */.qh)({ repository: stanza, label }), sha256 },
+        ...{ bytes: newBytes, databaseBytes: clusterBytes },
+        set: {
+            ...{
+                repository: stanza,
+                label,
+                needs: chainOf(set, sets),
+                from: startedAt.toISOString(),
+                to: stoppedAt.toISOString(),
+            },
+            log: { from: startWal, to: stopWal },
+        },
+    };
+}
+/** The labels of those that it was made of, from the full one on. */
+function chainOf({ prior }, sets) {
+    const chain = [];
+    for (let at = prior; at !== null && !chain.includes(at); at = sets.find(({ label }) => label === at)?.prior ?? null) {
+        chain.unshift(at);
+    }
+    return chain;
+}
+function madeIn(facts, stanza) {
+    const label = facts.need('made_label');
+    const { sets } = setsIn(facts, stanza);
+    const set = sets.find((one) => one.label === label);
+    if (set === undefined) {
+        throw new errors/* BackupError */.hj('E_DUMP_FAILED', `pgBackRest said that it made ${label}, but its repository does not list it`, 'Check whether something else removes sets of this stanza.');
+    }
+    if (set.hasErrors) {
+        throw new errors/* BackupError */.hj('E_SOURCE_CORRUPT', `${label} holds pages of the live database that do not match their checksums`, 'No older backup was deleted: keep them. Check the disk of the server, and which files it are: `pgbackrest info --set` names them.');
+    }
+    return {
+        ...payloadOf(set, sets, stanza, facts.need('sha256')),
+        createdAt: set.stoppedAt,
+        suffix: suffixOf(stanza, label),
+    };
+}
+/** The set from which one recovers to what was asked for, among backups that are to be believed. Throws E_NOT_FOUND. */
+function aimAt(repository, facts, { backups, backup, restoreTime, now }) {
+    const usable = backups.filter(({ state }) => state === 'ok' || (backup !== null && state !== 'damaged'));
+    const labels = new Set(usable.flatMap(({ manifest }) => manifest.set?.label ?? []));
+    const chosen = chooseSet({ ...repository, sets: repository.sets.filter(({ label }) => labels.has(label)) }, archiveIn(facts), {
+        asked: restoreTime,
+        label: backup?.manifest.set?.label ?? null,
+        timeline: facts.numberOrNull('timeline'),
+        now,
+    });
+    const found = backup ?? usable.find(({ manifest }) => manifest.set?.label === chosen.set.label);
+    if (found === undefined)
+        throw new errors/* BackupError */.hj('E_INTERNAL', `no backup is of ${chosen.set.label}`);
+    const { type, target, timeline } = chosen;
+    return { backup: found, aim: { type, target, timeline: String(timeline) } };
+}
+/** To which moment a set is recovered, and along which timeline: as far as the WAL goes on its own where nobody has said. */
+function aimOf(dump) {
+    const own = Number.parseInt(dump?.manifest?.set?.log.to.slice(0, 8) ?? '1', 16);
+    const { type = 'default', target = '', timeline = String(own) } = dump?.aim ?? {};
+    return { type, target, timeline };
+}
+
+;// CONCATENATED MODULE: ./src/engines/physical/format.ts
+
+
+
+const format_STANZA = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const format_IDENTITY = (0,schemas/* object */.Ik)({
+    stanza: (0,schemas/* matching */.wC)(format_STANZA, 'the name of a stanza'),
+    /** The system identifier of the cluster; null where nothing is known of it yet. */
+    cluster: dist/* nullable */.mee((0,schemas/* matching */.wC)(SYSTEM_IDENTIFIER, 'the number of a cluster, or null')),
+});
+const physicalFormat = {
+    kinds: ['full', 'diff', 'incr'],
+    logical: false,
+    inRepository: true,
+    identityFields: ['stanza', 'cluster'],
+    identity: format_IDENTITY,
+    content: (0,schemas/* object */.Ik)({}),
+    // all that is in the repository of a stanza is its own, also of the cluster before an upgrade
+    isSame: (one, other) => one.stanza === other.stanza,
+    serverOf: ({ cluster }) => cluster,
+    show: ({ stanza, cluster }) => `the stanza ${JSON.stringify(stanza)}${cluster === null ? '' : ` of the cluster ${cluster}`}`,
+};
+const isPhysicalIdentity = (identity) => 'stanza' in identity;
+
+;// CONCATENATED MODULE: ./src/engines/physical/restore.ts
+
+
+
+
+
+
+
+
+
+
+
+/** Puts a whole cluster back, by programs/physical-restore.sh. */
+function physicalRestoring(source) {
+    const { stanza, given } = source;
+    const step = (name, settings, { id }, dump) => {
+        const bytes = dump?.databaseBytes ?? 0;
+        return [
+            'job',
+            `${name}_restore_physical`,
+            (0,engines_common/* named */.KT)({
+                ...arguments_argumentsOf(source, settings),
+                ...aimOf(dump),
+                ...{ id, label: dump?.manifest?.set?.label ?? '' },
+                jobs: settings.dump.jobs === null ? '' : String(settings.dump.jobs),
+                lock_wait: (0,engines_common/* seconds */.YA)(settings.lockWaitMs),
+                needed_kib: String(Math.ceil(bytes / 1024)),
+            }),
+        ];
+    };
+    return {
+        targetName: stanza,
+        target: given,
+        mayBe: (identity) => isPhysicalIdentity(identity) && identity.stanza === stanza,
+        look: (settings) => ['job', 'look_restore_physical', (0,engines_common/* named */.KT)(arguments_argumentsOf(source, settings))],
+        plan: (settings, facts, dump) => planOf(source, settings, facts, dump),
+        load: (settings, dump, at) => step('load', settings, at, dump),
+        loaded: () => [],
+        swap: (settings, dump, at) => step('swap', settings, at, dump),
+        swapped: (facts) => reached(facts),
+        back: (settings, at) => step('back', settings, at, null),
+        settle: (settings, at) => step('settle', settings, at, null),
+        recover: (settings, at) => step('recover', settings, at, null),
+        identity: (facts) => ({ stanza, cluster: facts.get('system_identifier') }),
+        byHand: ({ runAs }, { id }) => byHand(runAs, id),
+    };
+}
+function planOf({ stanza }, settings, facts, dump) {
+    const cluster = facts.path('cluster');
+    const isThere = facts.get('cluster_version') !== null;
+    const isRunning = facts.get('running') !== null;
+    refuseOdd(facts, cluster);
+    const set = setsIn(facts, stanza).sets.find(({ label }) => label === dump.manifest?.set?.label);
+    if (set === undefined) {
+        throw new errors/* BackupError */.hj('E_NOT_FOUND', `the repository does not have the set of ${dump.file} any more`, 'Choose another backup: `command: list` shows them.');
+    }
+    checkTimeline(settings, facts, dump, stanza, isRunning);
+    const live = isThere ? (facts.number('cluster_kib') + sum(facts, 'tablespace_kib')) * 1024 : 0;
+    const free = facts.numberOrNull('target_free_kib');
+    if (free !== null && free * 1024 < set.clusterBytes + settings.minFreeBytes) {
+        throw new errors/* BackupError */.hj('E_NOSPACE', `not enough space beside ${(0,neutralise/* quoteOutside */.YM)(cluster, 300)}: ${(0,reporting_format/* formatBytes */.z3)(set.clusterBytes + settings.minFreeBytes)} are needed for the restored cluster, ${(0,reporting_format/* formatBytes */.z3)(free * 1024)} are free`, 'Free some space there, or lower `min-free`: the old data directory stays as the way back, so there must be room for both.');
+    }
+    const { target, type } = aimOf(dump);
+    const moment = type === 'time'
+        ? `the moment ${target}`
+        : type === 'default'
+            ? 'the end of the archived WAL'
+            : `the end of the set, ${(0,reporting_format/* formatMoment */.K9)(set.stoppedAt)} UTC`;
+    const databases = facts.all('on_server').map(decoded);
+    return {
+        state: isThere ? 'sound' : 'missing',
+        way: 'swap',
+        wayInWords: `restored beside ${(0,neutralise/* quoteOutside */.YM)(cluster, 300)} from ${set.label} and recovered to ${moment}; the server is stopped for the swap and the recovery, and everybody is disconnected. The old data directory stays beside it: that is the way back${expected(dump)}`,
+        safetyLevel: 'content',
+        keepsOld: true,
+        bytes: live,
+        tables: databases.map((name) => ({ name, rows: null })),
+        dumpTables: null,
+        differences: [
+            ...(databases.length === 0
+                ? []
+                : [`the whole cluster is restored, with all its databases: ${(0,neutralise/* quoteOutside */.YM)(databases.join(', '), 1000)}`]),
+            ...restore_lost(dump, facts, stanza),
+        ],
+        users: facts.all('session').map((hex) => decoded(hex)),
+        neededBytes: set.clusterBytes,
+        freeBytes: free === null ? null : free * 1024,
+        remarks: remarksOf(facts, isThere, isRunning),
+    };
+}
+/** What cannot be renamed cannot be restored beside. Throws E_RESTORE. */
+function refuseOdd(facts, cluster) {
+    const unwritable = facts.get('parent_unwritable');
+    const why = facts.get('cluster_mount') !== null
+        ? `${cluster} is a mount point, which cannot be renamed`
+        : facts.get('cluster_link') !== null
+            ? `${cluster} is a symbolic link`
+            : unwritable === null
+                ? null
+                : `its owner cannot write to ${unwritable}, where the new directory has to be made`;
+    if (why === null)
+        return;
+    throw new errors/* BackupError */.hj('E_RESTORE', `the cluster cannot be restored beside the live one: ${(0,neutralise/* quoteOutside */.YM)(why, 500)}`, 'Put the data directory one level below what is mounted, into a directory of its owner, and name its real path as pg1-path in pgbackrest.conf. Or restore by hand: docs/physical.md says how.');
+}
+/** That the moment is one to which the WAL goes by now: a server that does not run adds none. Throws E_NOT_FOUND. */
+function checkTimeline(settings, facts, dump, stanza, isRunning) {
+    const { restoreTime } = settings;
+    if (restoreTime === null || restoreTime === 'latest' || isRunning)
+        return;
+    const { spans } = windowOf(setsIn(facts, stanza), archiveIn(facts), Number(aimOf(dump).timeline));
+    const end = spans.at(-1)?.to ?? '';
+    if (restoreTime.at <= new Date(end))
+        return;
+    throw new errors/* BackupError */.hj('E_NOT_FOUND', `the archived WAL ends at ${(0,reporting_format/* formatMoment */.K9)(new Date(end))} UTC, before ${restoreTime.text}, and the server does not run to archive what it has committed since`, 'Set `restore-time: latest` to recover as far as the WAL goes, or start the server first.');
+}
+/** What would be lost in time. */
+function restore_lost(dump, facts, stanza) {
+    const { target, type } = aimOf(dump);
+    const { newest } = windowOf(setsIn(facts, stanza), archiveIn(facts));
+    const to = type === 'time'
+        ? new Date(`${target.slice(0, 23).replace(' ', 'T')}Z`)
+        : type === 'immediate'
+            ? new Date(dump.manifest?.set?.to ?? '')
+            : null;
+    if (to === null)
+        return [
+            'everything that reached the repository is kept; what was committed since the newest WAL there, and cannot be archived any more, would be lost',
+        ];
+    const until = newest === null ? new Date() : new Date(Math.max(new Date(newest).getTime(), to.getTime()));
+    return [
+        `every transaction that was committed after ${(0,reporting_format/* formatMoment */.K9)(to)} UTC would be lost: at least ${(0,reporting_format/* formatDuration */.a3)(until.getTime() - to.getTime())} of work`,
+    ];
+}
+const expected = ({ manifest }) => manifest?.verified.ms === undefined ? '' : `. Its last scratch restore took ${(0,reporting_format/* formatDuration */.a3)(manifest.verified.ms)}`;
+function remarksOf(facts, isThere, isRunning) {
+    const unit = facts.get('unit');
+    const beside = facts.all('left_beside');
+    const asked = facts.get('server_unasked');
+    return [
+        ...(isThere && !isRunning
+            ? ['the server does not run: what it has not archived yet stays in the old data directory alone']
+            : []),
+        ...(asked === null ? [] : [`the server could not be asked for its databases: ${(0,neutralise/* quoteOutside */.YM)(asked, 300)}`]),
+        ...(unit === null
+            ? []
+            : [
+                `the server is run by systemd (${(0,neutralise/* quoteOutside */.YM)(unit, 100)}), and will be started without it: hand it back at a quiet moment with \`sudo systemctl restart ${(0,neutralise/* quoteOutside */.YM)(unit, 100)}\``,
+            ]),
+        ...(beside.length === 0
+            ? []
+            : [`what earlier restores have replaced still takes space: ${(0,neutralise/* quoteOutside */.YM)(beside.join(', '), 500)}`]),
+    ];
+}
+const sum = (facts, key) => facts.all(key).reduce((total, text) => total + (/^\d{1,15}$/.test(text) ? Number(text) : 0), 0);
+/** What the server says of where it has come to. Throws E_RESTORE when that is not what was asked for. */
+function reached(facts) {
+    const at = decoded(facts.get('recovered_at') ?? '');
+    const target = facts.get('aimed_at') ?? '';
+    if (facts.get('holds_archive') === 'false') {
+        throw new errors/* BackupError */.hj('E_RESTORE', 'the restored server archives already, which nobody has allowed yet', 'Something sets archive_command after postgresql.auto.conf: look at its command line.');
+    }
+    if (target !== '' && at !== '' && at > target.slice(0, 26)) {
+        throw new errors/* BackupError */.hj('E_RESTORE', `the server recovered to ${(0,neutralise/* quoteOutside */.YM)(at, 60)} UTC, later than ${(0,neutralise/* quoteOutside */.YM)(target, 60)}`, 'Look at the log of the server.');
+    }
+    const unreached = facts.get('unreached');
+    const unarchived = facts.get('unarchived');
+    return [
+        ...(unreached === null
+            ? []
+            : [`the restored server could not be asked how far it has come: ${(0,neutralise/* quoteOutside */.YM)(unreached, 300)}`]),
+        ...(unarchived === null
+            ? []
+            : [
+                `the last WAL of the old server did not reach the repository (${(0,neutralise/* quoteOutside */.YM)(unarchived, 300)}): it is in the old data directory alone`,
+            ]),
+    ];
+}
+/** Shell lines, by the owner of the cluster. */
+function byHand(runAs, id) {
+    const sudo = runAs === null ? '' : `sudo -u ${(0,quoting/* quote */.h)(runAs)} `;
+    return [
+        '# DATA is the data directory; stop its server first',
+        `${sudo}mv DATA DATA.restored && ${sudo}mv DATA.db_backup_old_${id} DATA`,
+        '# start the server; in the place of each tablespace, move PG_* away and that of db_backup_old_* back',
+    ];
+}
+
+;// CONCATENATED MODULE: ./src/engines/physical/type.ts
+/**
+ * Which type of backup is made, and why. With `auto` a full one when there is none of this cluster, or the last is older than `full-every`;
+ * pgBackRest would make a full one of the others as well where there is none.
+ */
+function chooseType({ backupType, fullEveryMs }, repository, now) {
+    const cluster = repository?.clusters.at(-1)?.id;
+    const full = repository?.sets.filter(({ type, clusterId }) => type === 'full' && clusterId === cluster).at(-1);
+    if (full === undefined)
+        return { type: 'full', why: 'there is no full backup of this cluster' };
+    if (backupType !== 'auto')
+        return { type: backupType, why: 'asked for' };
+    const isOld = now.getTime() - full.startedAt.getTime() >= fullEveryMs;
+    return isOld
+        ? { type: 'full', why: 'the last full backup is older than full-every' }
+        : { type: 'incr', why: 'the last full backup is young enough' };
+}
+
+;// CONCATENATED MODULE: ./src/engines/physical/verified.ts
+
+
+/**
+ * What pgBackRest's `verify` says of one set; it ends well whatever it finds, so nothing counts but its text. That of versions before 2.55 is
+ * about all sets. Throws E_CHECKSUM when the set, or WAL, is not whole, or the text does not say so.
+ */
+function readVerified(text, stanza, label) {
+    const lines = text.split('\n').map((line) => line.trim());
+    const named = lines.includes(`stanza: ${stanza}`);
+    const set = lines.findIndex((line) => line.startsWith(`backup: ${label}, `));
+    const wal = lines.flatMap((line, at) => (line.startsWith('archiveId: ') ? [lines[at + 1] ?? ''] : []));
+    const isValid = set >= 0 && /^backup: [0-9DFI_-]+, status: valid, /.test(lines[set] ?? '');
+    const isWhole = set >= 0 && ALL_THERE.test(lines[set + 1] ?? '') && wal.every((line) => ALL_THERE.test(line));
+    if (named && isValid && isWhole)
+        return;
+    const said = lines.filter((line) => /^(status|backup|archiveId|missing):? /.test(line)).join('; ');
+    throw new errors/* BackupError */.hj('E_CHECKSUM', `pgBackRest did not find ${label} whole: ${(0,neutralise/* quoteOutside */.YM)(said === '' ? 'it said nothing' : said, 500)}`, 'Do not rely on this backup. Take a new one with `backup-type: full`, and check the disk of the repository and who can write there.');
+}
+const ALL_THERE = /^missing: 0, checksum invalid: 0, size invalid: 0, other: 0$/;
+
+;// CONCATENATED MODULE: ./src/engines/physical/restore-words.ts
+/** What is about a restore; null for what is not. */
+function restore_words_restoreWords(_failure, _said, _source, _settings) {
+    return null;
+}
+
+;// CONCATENATED MODULE: ./src/engines/physical/words.ts
+
+
+
+
+
+
+/** Puts what the programs reported, and the number of pgBackRest's error, into words; null for what is about the host. */
+function explainPhysical(failure, source, settings) {
+    const words = words_wordsFor(failure, source, settings);
+    if (words === null) {
+        const asked = ['E_CONNECT', 'E_AUTH', 'E_SOURCE_MISSING', 'E_TOOL_VERSION', 'E_BUSY', 'E_INPUT'];
+        // what psql said of the server
+        return failure.facts.get('backrest_status') === null && asked.includes(failure.code)
+            ? explainPostgres(failure, source.postgres, settings, 'database')
+            : null;
+    }
+    const [code, message, advice] = words;
+    return new errors/* BackupError */.hj(code, message, advice);
+}
+function words_wordsFor(failure, source, settings) {
+    const { code, text, facts } = failure;
+    const { stanza } = source;
+    const said = (0,reporting_format/* clip */.$Q)((0,neutralise/* quoteOutside */.YM)(text), 1000);
+    const status = facts.numberOrNull('backrest_status');
+    const restore = restore_words_restoreWords(failure, said, source, settings);
+    if (restore !== null)
+        return restore;
+    if (text === 'pgBackRest would run as root') {
+        return [
+            'E_PERM',
+            'pgBackRest would run as root, which would lock the server out of its own repository',
+            'Log in as another user, and set `run-as` to the owner of the cluster, usually `run-as: postgres`.',
+        ];
+    }
+    if (code === 'E_TOOL_VERSION' && text.startsWith('pgBackRest ')) {
+        return [
+            code,
+            `${said} is too old: 2.45 or newer is needed`,
+            'Install a newer one: the packages of PostgreSQL (https://www.postgresql.org/download/) have it.',
+        ];
+    }
+    if (code === 'E_SOURCE_INVALID' && text.includes('another one than that of the stanza')) {
+        return [
+            code,
+            `\`database\` leads to another server than the one of the stanza ${stanza}`,
+            'Correct host and port in `database`, or `stanza`.',
+        ];
+    }
+    if (code === 'E_PERM' && text.startsWith('/') && facts.get('cluster') !== null) {
+        return [
+            code,
+            `the data directory is not that of the user who runs pgBackRest: ${said}`,
+            settings.runAs === null ? 'Set `run-as` to its owner, usually `run-as: postgres`.' : 'Set `run-as` to its owner.',
+        ];
+    }
+    if (code === 'E_ROTATE') {
+        return [
+            code,
+            said,
+            'Nothing of what was to stay was removed. Look at `pgbackrest info`, and run `command: prune` with `dry-run: true`.',
+        ];
+    }
+    return status === null ? null : ofStatus(status, said, failure, source, settings);
+}
+/** https://github.com/pgbackrest/pgbackrest/blob/release/2.45/src/build/error/error.yaml */
+function ofStatus(status, said, { code, text, facts }, source, settings) {
+    const { stanza } = source;
+    const archiver = (0,neutralise/* quoteOutside */.YM)(facts.get('archiver_said') ?? '', 800);
+    const why = archiver === '' ? said : `${archiver} (pgBackRest: ${said})`;
+    const owner = settings.runAs ?? (0,engines_common/* loginUser */.Lx)(settings);
+    if (code === 'E_NOSPACE' || status === 64 || /\[28\] No space left/.test(text)) {
+        return [
+            'E_NOSPACE',
+            `the repository, or the place of its temporary files, is full: ${said}`,
+            'Free some space there, or keep fewer backups. The half-made set stays there and takes space until the next backup of the same type goes on with it, or one of another type removes it.',
+        ];
+    }
+    if (/Permission denied/.test(text)) {
+        return [
+            'E_PERM',
+            `${owner} may not do that in the repository or its lock folder: ${said}`,
+            `Everything in both must belong to ${owner}: a run of pgBackRest as root leaves files that nobody else can write.`,
+        ];
+    }
+    switch (status) {
+        case 50:
+            return [
+                'E_LOCKED',
+                `another pgBackRest works on the stanza ${stanza}: ${said}`,
+                'Wait for it to end, or raise `lock-wait`. If it was killed, its workers hold the lock for up to half a minute.',
+            ];
+        case 82:
+            return [
+                'E_ARCHIVE',
+                `no WAL reached the repository: ${why}`,
+                'Correct `archive_command` of the server and its log says why it fails; `command: doctor` prints the settings. Until then WAL piles up in pg_wal.',
+            ];
+        case 68:
+        case 87:
+            return ['E_ARCHIVE', `the server does not archive its WAL with pgBackRest: ${said}`, ARCHIVE_SETTINGS(stanza)];
+        case 27:
+        case 56:
+            return [
+                'E_CONNECT',
+                `pgBackRest found no primary server of the stanza ${stanza}: ${said}`,
+                'Check that the server runs and is no standby, and pg1-port, pg1-socket-path and pg1-user in pgbackrest.conf.',
+            ];
+        case 28:
+        case 58:
+            return [
+                'E_SOURCE_INVALID',
+                `the stanza ${stanza} is about another cluster: ${said}`,
+                'Correct `stanza`, or pg1-path and pg1-port in pgbackrest.conf. After an upgrade of PostgreSQL: `pgbackrest stanza-upgrade`.',
+            ];
+        case 55:
+            return [
+                'E_SOURCE_MISSING',
+                `there is no stanza ${stanza}: ${said}`,
+                `Correct \`stanza\`, or create it on the host: \`sudo -u ${owner} pgbackrest --stanza=${stanza} stanza-create\`. \`command: doctor\` prints all settings.`,
+            ];
+        case 37:
+        case 31:
+        case 32:
+            return [
+                'E_SOURCE_MISSING',
+                `pgbackrest.conf does not describe the stanza ${stanza} completely: ${said}`,
+                'Correct `stanza`, or the file on the host. `command: doctor` prints what has to be in it.',
+            ];
+        case 41:
+            return [
+                'E_PERM',
+                `${owner} cannot read the configuration of pgBackRest: ${said}`,
+                `It must belong to ${owner}, with the mode 0640.`,
+            ];
+        case 75:
+            return ['E_NOT_FOUND', `the repository does not have that set: ${said}`, '`command: list` shows all sets.'];
+        case 26:
+            return [
+                'E_CHECKSUM',
+                `the repository is damaged: ${said}`,
+                'Use another backup, and take a new full one. Check the disk of the repository.',
+            ];
+        case 63:
+            return ['E_CANCELLED', `pgBackRest was ended by a signal: ${said}`, 'Run again.'];
+        default:
+            return [
+                code,
+                `pgBackRest ended with error ${status}: ${said}`,
+                'The number is explained in the documentation of pgBackRest; its log on the host may say more.',
+            ];
+    }
+}
+const ARCHIVE_SETTINGS = (stanza) => `In postgresql.conf: \`archive_mode = on\` (needs a restart) and \`archive_command = 'pgbackrest --stanza=${stanza} archive-push %p'\`. \`command: doctor\` prints all settings.`;
+
+;// CONCATENATED MODULE: ./src/engines/physical/database.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** A whole PostgreSQL cluster, by pgBackRest and programs/physical.sh. */
+function physicalDatabase(source) {
+    const { stanza } = source;
+    const repository = physicalRepository(source);
+    return {
+        kind: 'full',
+        path: '',
+        server: serverIn(source.postgres),
+        repository,
+        backup(settings, id, holder, known) {
+            const { type } = chooseType(settings, known === undefined ? null : setsIn(known, stanza), new Date());
+            return [
+                'job',
+                'backup_physical',
+                (0,engines_common/* named */.KT)({
+                    ...arguments_argumentsOf(source, settings),
+                    ...{ id, holder, kind: type, jobs: jobsOf(settings), scratch_database: source.postgres.database },
+                    lock_wait: (0,engines_common/* seconds */.YA)(settings.lockWaitMs),
+                }),
+            ];
+        },
+        verify(settings, dump) {
+            return [
+                'job',
+                'verify_physical',
+                (0,engines_common/* named */.KT)({
+                    ...arguments_argumentsOf(source, settings),
+                    ...(0,restoring/* dumpArguments */.D)(dump),
+                    ...aimOf(dump),
+                    label: dump.manifest?.set?.label ?? '',
+                    jobs: jobsOf(settings),
+                    scratch_database: source.postgres.database,
+                }),
+            ];
+        },
+        checkProof(facts, { sha256, set }) {
+            if (set === undefined)
+                return;
+            const found = facts.need('sha256');
+            // nobody has told yet what it should be
+            if (sha256 !== found && !/^0+$/.test(sha256)) {
+                throw new errors/* BackupError */.hj('E_CHECKSUM', `the list of files of ${set.label} is another than its manifest says: its SHA-256 is ${found.slice(0, 64)}, not ${sha256}`, 'Do not rely on this backup. Find out who can write to the repository, and take a new full backup.');
+            }
+            const text = facts.get('verified_text');
+            if (text !== null)
+                readVerified(text, stanza, set.label);
+        },
+        inspect: (settings) => ['job', 'inspect_physical', (0,engines_common/* named */.KT)(arguments_argumentsOf(source, settings))],
+        identity: (facts) => {
+            const text = facts.get('sets');
+            const told = facts.get('system_identifier');
+            const last = text === null ? undefined : setsIn(facts, stanza).clusters.at(-1);
+            return { stanza, cluster: told ?? last?.systemId ?? null };
+        },
+        describe(facts) {
+            return {
+                databaseBytes: 0, // as the set has it
+                tools: {
+                    pgbackrest: (0,neutralise/* quoteOutside */.YM)(facts.get('backrest_version') ?? '', 60),
+                    server: (0,neutralise/* quoteOutside */.YM)(serverVersion(facts), 60),
+                },
+                content: contentIn(facts),
+            };
+        },
+        remarks(facts) {
+            const warnings = facts.get('made_warnings') ?? '';
+            return warnings === '' ? [] : [`pgBackRest warned: ${(0,neutralise/* quoteOutside */.YM)(warnings, 500)}`];
+        },
+        plan(facts) {
+            const version = (0,neutralise/* quoteOutside */.YM)(serverVersion(facts), 60);
+            const size = facts.numberOrNull('source_bytes');
+            return `the whole cluster of PostgreSQL ${version}${size === null ? '' : ` (${(0,reporting_format/* formatBytes */.z3)(size)})`} with pgBackRest ${(0,neutralise/* quoteOutside */.YM)(facts.get('backrest_version') ?? '', 60)}`;
+        },
+        recovery({ set }, _, { runAs }) {
+            if (set === undefined)
+                return [];
+            const there = runAs === null ? '' : `sudo -u ${(0,quoting/* quote */.h)(runAs)} `;
+            return [
+                '# into a new, empty directory of the owner of the cluster, with the server stopped; it replaces the data directory then',
+                `${there}pgbackrest --stanza=${(0,quoting/* quote */.h)(stanza)} --set=${(0,quoting/* quote */.h)(set.label)} --type=immediate --target-action=promote --pg1-path=/NEW/EMPTY/DIRECTORY restore`,
+                '# to another moment: --type=time --target="2026-11-29 18:19:40+00" instead of --type=immediate (see docs/physical.md)',
+            ];
+        },
+        empty: () => new errors/* BackupError */.hj('E_EMPTY', 'the cluster is empty'),
+        health: physicalHealth(source),
+        restoring: physicalRestoring(source),
+        explain: (failure, settings) => explainPhysical(failure, source, settings),
+    };
+}
+/** What a scratch restore has counted; null: there was none. */
+function contentIn(facts) {
+    if (facts.get('restored_into') === null)
+        return null;
+    const tables = restoredIn(facts);
+    return { tables, objects: tables.length };
+}
+
+;// CONCATENATED MODULE: ./src/engines/physical/source.ts
+/** What `database` names, as a part of the cluster of a stanza. */
+function takeStanza(source, stanza) {
+    return { engine: 'pgbackrest', given: source.given, stanza, postgres: source };
+}
+
+;// CONCATENATED MODULE: ./src/engines/physical/told-elsewhere.ts
+
+
+/** As of the engine whose programs these use (../postgres/told-elsewhere.ts), and what pgBackRest tells. */
+const told_elsewhere_TOLD_ELSEWHERE = [
+    ...TOLD_ELSEWHERE,
+    'waits',
+    ...(0,program/* facts */.Ix)('backrest_version backrest_status archiver_said'),
+    ...(0,program/* facts */.Ix)('cluster cluster_missing cluster_version segment_bytes timeline cluster_state'),
+    ...(0,program/* facts */.Ix)('archive_timeout archive_backlog wal_pending'),
+    ...(0,program/* facts */.Ix)('wal history made_label made_warnings sha256 expired sets verified_text'),
+    ...(0,program/* facts */.Ix)('parent_unwritable cluster_link cluster_mount cluster_kib left_beside running unit server_unasked'),
+    ...(0,program/* facts */.Ix)('tablespace tablespace_kib tablespace_free_kib stopped old_directory unarchived unreached'),
+    ...(0,program/* facts */.Ix)('recovered_timeline recovered_lsn recovered_at aimed_at holds_archive'),
+];
+
+;// CONCATENATED MODULE: ./src/engines/physical/index.ts
+
+
+
+
+
+
+
+const OWN = 'pgBackRest keeps the backups in its own repository';
+const IN_STORE = `expected nothing with method physical: ${OWN}, which can be in S3 (repo1-type=s3 in pgbackrest.conf; see docs/physical.md)`;
+const pgbackrest = {
+    ...physicalFormat,
+    name: 'pgbackrest',
+    title: 'PostgreSQL cluster',
+    forms: 'postgresql://USER@HOST/NAME with method physical',
+    form: 'a postgresql:// URL',
+    dump: 'a set of pgBackRest',
+    packages: { pgbackrest: {} },
+    leaves: 'directories beside the data directory with `.db_backup_` in their names',
+    inputs: [...['database-password', 'jobs', 'stanza', 'backup-type', 'full-every', 'restore-time']],
+    method: {
+        name: 'physical',
+        of: postgres.name,
+        inputs: ['stanza', 'backup-type', 'full-every', 'restore-time'],
+        missingName: 'the name in brackets in pgbackrest.conf',
+        example: 'main',
+        take: takeStanza,
+    },
+    refuses: {
+        's3-bucket': IN_STORE,
+        encrypt: `expected none with method physical: ${OWN}, which it can encrypt (repo1-cipher-type in pgbackrest.conf; see docs/physical.md)`,
+        'verify-on': 'expected host with method physical: a cluster is restored where its server and pgBackRest are',
+        'restore-to': 'expected nothing with method physical: a cluster is restored as a whole, into its own data directory',
+    },
+    keepOnly: {
+        rules: ['last', 'within'],
+        why: 'they count full backups, and every moment between two of them can be restored, so that there is no newest one of a day or a week to keep',
+    },
+    noContainer: 'pgBackRest and the data directory have to be on the host itself',
+    // `database` names a database of PostgreSQL, and its engine reads it
+    parse: () => null,
+    withPassword: (source, password) => ({ ...source, postgres: withPassword(source.postgres, password) }),
+    nameOf: ({ stanza }) => (0,names/* nameFromText */.No)(stanza),
+    open: physicalDatabase,
+    // literal names in `new URL`, one for each file, so that the bundler finds and copies them
+    programs: [
+        __nccwpck_require__.ab + "postgres.sh",
+        __nccwpck_require__.ab + "postgres-failures.sh",
+        __nccwpck_require__.ab + "postgres-restore.sh",
+        __nccwpck_require__.ab + "postgres-backup.sh",
+        __nccwpck_require__.ab + "postgres-verify.sh",
+        __nccwpck_require__.ab + "physical.sh",
+        __nccwpck_require__.ab + "physical-backup.sh",
+        __nccwpck_require__.ab + "physical-health.sh",
+        __nccwpck_require__.ab + "physical-restore.sh",
+        __nccwpck_require__.ab + "physical-scratch.sh",
+    ],
+    elsewhere: told_elsewhere_TOLD_ELSEWHERE,
+};
+
 ;// CONCATENATED MODULE: ./src/engines/sqlite/extracting.ts
 
 
@@ -4071,9 +5301,9 @@ function sqliteHealth(facts, tables) {
         notes.push(`${(0,reporting_format/* formatBytes */.z3)(freeBytes)} of ${path} are free pages: \`VACUUM\` frees them, while nobody writes`);
     }
     const isEmpty = facts.get('objects') === '0';
-    return { bytes, tables, isEmpty, estimated: false, figures, findings: health_findingsOf(path, facts, figures), notes };
+    return { bytes, tables, isEmpty, estimated: false, figures, findings: sqlite_health_findingsOf(path, facts, figures), notes };
 }
-function health_findingsOf(path, facts, figures) {
+function sqlite_health_findingsOf(path, facts, figures) {
     const { integrity, foreignKeyErrors, walBytes } = figures;
     const found = [];
     if (typeof integrity === 'string' && integrity !== 'ok') {
@@ -4124,7 +5354,7 @@ function sqliteRestoring(target) {
             const stops = settings.restore.stopCommand === null ? '' : '1';
             return ['job', 'look_restore_sqlite', (0,engines_common/* named */.KT)({ ...given(settings), ...(0,restoring/* dumpArguments */.D)(dump), stops })];
         },
-        plan: planOf,
+        plan: restore_planOf,
         load(settings, dump, step) {
             return [
                 'job',
@@ -4198,7 +5428,7 @@ function sqliteRestoring(target) {
     };
 }
 const restore_stepArguments = ({ id, way }) => ({ id, way });
-function planOf({ restore, minFreeBytes }, facts, dump) {
+function restore_planOf({ restore, minFreeBytes }, facts, dump) {
     const path = facts.path('source');
     const state = stateOf(facts);
     const dumpBytes = facts.number('dump_bytes');
@@ -4235,7 +5465,7 @@ function planOf({ restore, minFreeBytes }, facts, dump) {
         users,
         neededBytes: needed,
         freeBytes,
-        remarks: [...remarksOf(facts, path, inPlace, users), ...textRemarks(facts, dump, path)],
+        remarks: [...restore_remarksOf(facts, path, inPlace, users), ...textRemarks(facts, dump, path)],
     };
 }
 function stateOf(facts) {
@@ -4277,7 +5507,7 @@ function wayInWords(state, inPlace, unread) {
     };
     return `${because[state]}, while nobody has it open`;
 }
-function remarksOf(facts, path, inPlace, users) {
+function restore_remarksOf(facts, path, inPlace, users) {
     const remarks = [];
     const damage = facts.get('damage');
     if (damage !== null)
@@ -4637,7 +5867,7 @@ const dump_refusals_dumpRefusals = ({ path, said }) => ({
 
 ;// CONCATENATED MODULE: ./src/engines/sqlite/format.ts
 
-const format_IDENTITY = (0,schemas/* object */.Ik)({ path: (0,schemas/* matching */.wC)(/^\/[^\0]*$/, 'an absolute path') });
+const sqlite_format_IDENTITY = (0,schemas/* object */.Ik)({ path: (0,schemas/* matching */.wC)(/^\/[^\0]*$/, 'an absolute path') });
 const format_CONTENT = (0,schemas/* object */.Ik)({ pageSize: (0,schemas/* whole */.WQ)(), pageCount: (0,schemas/* whole */.WQ)(), foreignKeyViolations: (0,schemas/* whole */.WQ)() });
 const sqliteFormat = {
     kinds: ['sqlite'],
@@ -4647,7 +5877,7 @@ const sqliteFormat = {
         advice: 'To get at what is in it: `tar -xf`, then `sqlite3 FILE .recover | sqlite3 -safe NEW-FILE`.',
     },
     identityFields: ['path'],
-    identity: format_IDENTITY,
+    identity: sqlite_format_IDENTITY,
     content: format_CONTENT,
     isSame: (one, other) => one.path === other.path,
     show: ({ path }) => JSON.stringify(path),
@@ -4810,6 +6040,7 @@ const sqlite = {
 
 ;// CONCATENATED MODULE: ./src/engines/registry.ts
 // The engines, a line each. lookup.ts takes them from here, and the compiler holds that each is a whole `Engine` (engine.ts).
+
 
 
 
@@ -5055,6 +6286,11 @@ const ERRORS = {
         class: 'backup',
         cause: 'The requested backup is not signed with `signing-key`, or was changed since. Or it is signed, and the run would have rewritten its manifest without the key.',
         fix: 'The message says which. Give the key that signed it (an old key goes on another line), take another backup, or, for one from before you had a key, run `command: accept`. See docs/signatures.md.',
+    },
+    E_ARCHIVE: {
+        class: 'database',
+        cause: 'With `method: physical`: the server does not archive its WAL into the repository of pgBackRest, or that repository cannot be read. Without WAL no backup of a running cluster can be restored.',
+        fix: 'The message has what the archiver or pgBackRest said. `command: doctor` prints the settings of the server and of pgbackrest.conf, and which of them need a restart. See docs/physical.md.',
     },
     E_CLOCK: {
         class: 'host',
@@ -6140,7 +7376,7 @@ function expecting(number) {
 __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _esm_globals_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3709);
 /* harmony import */ var _cancel_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(833);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4427);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6959);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7460);
 /* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6661);
 
@@ -6241,7 +7477,7 @@ function leftBefore({ command, dryRun }) {
 
 /***/ }),
 
-/***/ 4427:
+/***/ 6959:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -6322,8 +7558,52 @@ function findingOf(other, ids) {
 
 // EXTERNAL MODULE: ./src/backups/retention.ts
 var backups_retention = __nccwpck_require__(357);
+;// CONCATENATED MODULE: ./src/backups/sets.ts
+// Backups that are sets of a repository need each other: one that holds what has changed is nothing without those before it.
+/** Whether the one cannot be restored without the other. */
+const needs = (one, other) => other.set !== undefined && one.set?.repository === other.set.repository && one.set.needs.includes(other.set.label);
+/** Those that cannot be restored without it. */
+const dependentsOf = ({ manifest }, backups) => backups.filter((one) => needs(one.manifest, manifest));
+const isThere = ({ state, manifest }) => manifest.set !== undefined && state !== 'damaged';
+/**
+ * What a repository has to remove so that the backups of these ids are gone: each set that goes by itself, with all that goes with it, and how
+ * many of those that remain need no other. What the repository has lost has only a manifest left.
+ */
+function planExpiry(backups, ids) {
+    const there = backups.filter(isThere);
+    const going = there.filter(({ id }) => ids.has(id));
+    const roots = going.filter((one) => !going.some((other) => needs(one.manifest, other.manifest)));
+    const fulls = there.filter(({ id, manifest }) => !ids.has(id) && manifest.set?.needs.length === 0).length;
+    const doomed = roots
+        .toSorted((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
+        .map((root) => ({ label: labelOf(root), dependents: dependentsOf(root, there).map(labelOf) }));
+    return { doomed, fulls };
+}
+const labelOf = ({ manifest }) => manifest.set?.label ?? '';
+/** What retention has to know of a set besides: whose fate it shares, or, of one that needs no other, the newest moment that is recovered from it. */
+function ofChain(backup, backups) {
+    const { set } = backup.manifest;
+    if (set === undefined)
+        return {};
+    const [full] = set.needs;
+    if (full !== undefined) {
+        const base = backups.find(({ manifest }) => manifest.set?.label === full && manifest.set.repository === set.repository);
+        return base === undefined ? {} : { follows: base.id };
+    }
+    const later = backups.filter(({ manifest, createdAt }) => manifest.set !== undefined && createdAt > backup.createdAt);
+    const next = later
+        .filter(({ manifest }) => manifest.set?.needs.length === 0)
+        .map(({ createdAt }) => createdAt.getTime());
+    // every moment up to the next full one is recovered from this one
+    const until = next.length > 0
+        ? Math.min(...next)
+        : Math.max(backup.createdAt.getTime(), ...later.map(({ createdAt }) => createdAt.getTime()));
+    return { until: new Date(until) };
+}
+
 ;// CONCATENATED MODULE: ./src/backups/catalogue.ts
 /** What lies in a backup directory, read from a listing and the manifests that the host printed. */
+
 
 
 
@@ -6387,9 +7667,14 @@ function readCatalogue(listing, owner, now, place = ON_HOST) {
 }
 /** The backups as retention sees them, in the same order. `keep`: the field with the rules of that place. */
 function toCandidates(backups, keep = 'keep') {
-    return backups.map(({ id, createdAt, manifest, state, detail }) => ({
+    return backups.map((backup) => candidateOf(backup, backups, keep));
+}
+function candidateOf(backup, backups, keep) {
+    const { id, createdAt, manifest, state, detail } = backup;
+    return {
         id,
         createdAt,
+        ...ofChain(backup, backups),
         verified: state === 'ok',
         ...(state === 'suspect' ? { suspect: true } : {}),
         ...((manifest.coverage ?? null) === null ? {} : { partial: (0,backups_coverage/* showCoverage */.UQ)(manifest.coverage ?? null) }),
@@ -6397,7 +7682,7 @@ function toCandidates(backups, keep = 'keep') {
         ...(manifest[keep] === undefined ? {} : { madeUnder: manifest[keep] }),
         pinned: manifest.pinned?.reason ?? null,
         safety: manifest.reason === 'safety',
-    }));
+    };
 }
 /** States of which the detail alone does not tell. */
 const NAMED = ['damaged', 'unsigned', 'forged'];
@@ -6508,7 +7793,7 @@ function readBackup(unit, listing, { identity, keys }, now, place, { backups, un
         return { other: manifest };
     const checksum = (0,backups_names/* checksumFile */.uu)(manifest.file);
     const files = [file, manifest.file, checksum].filter((name) => unit.regular.has(name));
-    const damage = damageOf(unit, manifest);
+    const damage = manifest.set === undefined ? damageOf(unit, manifest) : null;
     const future = (0,backups_retention/* isFuture */.GJ)(createdAt, now);
     const judged = damage !== null
         ? { state: 'damaged', detail: damage }
@@ -7184,7 +8469,9 @@ function factsOf({ report, settings }, { manifest, state }, places = ['host'], f
         id: manifest.id,
         path: from === 's3' && settings.s3 !== null
             ? (0,object_store/* addressOf */.ci)(settings.s3, manifest.name, manifest.file)
-            : `${report.directory}/${manifest.file}`,
+            : manifest.set === undefined
+                ? `${report.directory}/${manifest.file}`
+                : manifest.file,
         engine: manifest.engine,
         places,
         createdAt: manifest.createdAt,
@@ -7200,9 +8487,15 @@ function factsOf({ report, settings }, { manifest, state }, places = ['host'], f
         reason: manifest.reason,
         signed: settings.signing === null ? manifest.mac !== null : isTrusted({ state }),
         ...(partial === '' ? {} : { partial }),
+        ...(manifest.set === undefined ? {} : { set: shownSet(manifest.set, manifest.kind) }),
         state,
     };
 }
+const shownSet = ({ label, needs, log }, kind) => ({
+    ...{ label, kind },
+    needs: needs.length,
+    log: { from: log.from, to: log.to },
+});
 
 ;// CONCATENATED MODULE: ./src/places/signed.ts
 /** What the signatures of manifests mean to those who read and write them; docs/signatures.md. */
@@ -7255,12 +8548,14 @@ function untrusted({ id, state, detail }, nor = '') {
 
 
 
+
 /** The backup directory on the host, which is entered and listed already. */
 class HostPlace {
     run;
     connection;
     facts;
     listing;
+    sets;
     kind = 'host';
     uri;
     rules;
@@ -7268,14 +8563,21 @@ class HostPlace {
     listed;
     /** `facts`: what the request has told that has listed it. */
     static async of(run, connection, facts) {
-        return new HostPlace(run, connection, facts, await readListing(run, connection, facts));
+        const { repository } = run.database;
+        const listing = await readListing(run, connection, facts);
+        const untold = repository !== undefined && !repository.isTold(facts);
+        const sets = untold ? await connection.send(repository.look(run.settings)) : facts;
+        return new HostPlace(run, connection, facts, listing, sets);
     }
-    constructor(run, connection, facts, listing) {
+    constructor(run, connection, facts, listing, 
+    /** What tells of the repository, where there is one. */
+    sets) {
         this.run = run;
         this.connection = connection;
         this.facts = facts;
         this.listing = listing;
-        const { report, settings } = run;
+        this.sets = sets;
+        const { report, settings, database } = run;
         this.uri = facts.path('directory');
         this.rules = settings.keep;
         report.directory = this.uri;
@@ -7285,8 +8587,13 @@ class HostPlace {
         if (untold > 0) {
             (0,connect/* warn */.R8)(run, `${untold} of the oldest manifests were not read, because there are more than the host sends: prune, or move old backups out of ${this.uri}`);
         }
-        const identity = run.database.identity(facts);
-        this.listed = readCatalogue(listing, { name: settings.name, identity, keys: settings.signing }, run.now());
+        const identity = database.identity(sets);
+        const now = run.now();
+        this.listed = readCatalogue(listing, { name: settings.name, identity, keys: settings.signing }, now);
+        const about = { name: settings.name, now, host: report.host, settings, signed: settings.signing !== null };
+        database.repository?.join(this.listed, sets, about);
+        if (database.repository !== undefined)
+            report.window = database.repository.window(sets);
         run.ledger?.sees('host', this.listed);
         tellProblems(run, this.listed.problems, this.uri);
         showBackups(run, this.listed.backups);
@@ -7348,6 +8655,38 @@ class HostPlace {
     }
     /** One request: a manifest written anew, units removed, the status. The lock is free then. */
     async change(rewritten, units = []) {
+        const { going, failure } = await this.expire(units);
+        const removal = await this.changeFiles(rewritten, going);
+        return failure === null ? removal : { ...removal, failure };
+    }
+    /** Removes the sets of these units, where they are sets: it is their manifests that are left to be removed then. */
+    async expire(units) {
+        const { run, connection } = this;
+        const { repository } = run.database;
+        if (repository === undefined || units.length === 0)
+            return { going: units, failure: null };
+        const ids = new Set(units.map(({ id }) => id));
+        const { doomed, fulls } = planExpiry(this.listed.backups, ids);
+        if (doomed.length === 0)
+            return { going: units, failure: null };
+        run.left = (0,src_left/* touched */.FI)(run.left);
+        const request = repository.remove(run.settings, this.sets, doomed, fulls);
+        try {
+            await connection.send(request);
+            return { going: units, failure: null };
+        }
+        catch (error) {
+            if (run.signal.aborted || connection.isLost())
+                throw error;
+            run.report.ok = false;
+            const expired = new Set(connection.said('expired'));
+            const gone = this.listed.backups.filter(({ manifest }) => expired.has(manifest.set?.label ?? ''));
+            const going = units.filter(({ id }) => gone.some((one) => one.id === id));
+            const what = `${(0,format/* counted */.hS)(units.length - going.length, 'old backup')} could not be removed from the repository`;
+            return { going, failure: { what, error, todo: '`prune` tries again.' } };
+        }
+    }
+    async changeFiles(rewritten, units) {
         const before = this.listed.backups;
         const [file, text] = rewritten === null ? ['', ''] : [(0,backups_names/* manifestFile */.YE)(rewritten.id), rewrittenText(this.run, rewritten)];
         if (rewritten !== null)
@@ -7371,6 +8710,10 @@ class HostPlace {
         const before = this.listed.backups;
         if (manifest.name === run.settings.name)
             this.take(backup);
+        if (manifest.set !== undefined) {
+            await this.write(backup);
+            return this.change(null, units ?? []);
+        }
         this.show(filesOf(units ?? []));
         const publication = [id, manifest.file, manifest.sha256, rewrittenText(run, backup)];
         if (units === null)
@@ -7392,6 +8735,11 @@ class HostPlace {
     async tellRun() {
         await this.connection.send((0,run_directory/* toldOf */.dc)(this.run), run_directory/* TELL */.Ch);
     }
+    /** A new set is in the repository before it has a manifest: what becomes of the others is decided with it among them. */
+    expect(backup) {
+        if (backup.manifest.set !== undefined)
+            this.take(backup);
+    }
     take(backup) {
         const { listed } = this;
         const others = listed.backups.filter(({ id }) => id !== backup.id);
@@ -7411,7 +8759,9 @@ class HostPlace {
         if (undeleted.length > 0)
             this.show(deleted);
         const gone = new Set(deleted);
-        listed.backups = listed.backups.filter(({ id }) => !gone.has((0,backups_names/* manifestFile */.YE)(id)));
+        // of a set nobody may have written a manifest
+        const bare = new Set(undeleted.length > 0 ? [] : units.filter(({ files }) => files.length === 0).map(({ id }) => id));
+        listed.backups = listed.backups.filter(({ id }) => !gone.has((0,backups_names/* manifestFile */.YE)(id)) && !bare.has(id));
         listed.orphans = listed.orphans.filter(({ files }) => !files.every((file) => gone.has(file)));
         if (undeleted.length === 0)
             return { deleted, held: [], failure: null };
@@ -8638,7 +9988,7 @@ function dispute({ backups: remembered }, store, { backups, unreadable }, strict
         .map(({ id, createdAt }) => {
         return { id, createdAt, verified: true, pinned: null, safety: false };
     });
-    const all = [...here, ...unread, ...absent.map((entry) => candidateOf(entry, rulesOf(entry)))];
+    const all = [...here, ...unread, ...absent.map((entry) => vanished_candidateOf(entry, rulesOf(entry)))];
     const keptBy = (rules, madeUnder) => {
         const { decisions } = (0,backups_retention/* planRetention */.SA)(all, { rules, madeUnder, keepMinimum: 1, maxDelete: null }, now);
         return new Set(decisions.filter(({ keep }) => keep).map(({ id }) => id));
@@ -8691,7 +10041,7 @@ function weakenedOf(remembered, backups) {
 }
 /** How many different ones are known of. */
 const rulesIn = (all) => new Set(all.flatMap((rules) => (rules === undefined ? [] : backups_retention/* KEEP_RULES */.Yf.map((rule) => rules[rule]).join()))).size;
-function candidateOf(entry, madeUnder) {
+function vanished_candidateOf(entry, madeUnder) {
     const { id, createdAt, state, partial, safety } = entry;
     const isSuspect = state === 'suspect';
     return {
@@ -9289,11 +10639,15 @@ function switchedOff({ shrinkLimit, growthLimit, growthLimitBytes, rowLossLimit 
         'row-loss-limit': rowLossLimit === null,
     };
 }
-function sizesOf({ databaseBytes, bytes, kind, compression, encryption, coverage }) {
+function sizesOf({ id, databaseBytes, bytes, kind, compression, encryption, coverage, set }) {
+    // what has changed since another backup is as much as was changed
+    const isDifference = set !== undefined && set.needs.length > 0;
     return {
         databaseBytes,
         bytes,
-        likeness: JSON.stringify([kind, compression, (0,packing/* methodOf */.NY)(encryption), (0,backups_coverage/* showCoverage */.UQ)(coverage ?? null)]),
+        likeness: isDifference
+            ? id
+            : JSON.stringify([kind, compression, (0,packing/* methodOf */.NY)(encryption), (0,backups_coverage/* showCoverage */.UQ)(coverage ?? null)]),
     };
 }
 /**
@@ -9514,17 +10868,17 @@ function alsoTell({ report, log }, failure) {
  * The manifest of the backup that the host has just made and proven; `damaged`: of a copy of the files of a database that is damaged.
  * Throws E_INTERNAL when the host left something out.
  */
-function manifestOf(run, { id, createdAt, started }, facts, hello, damaged = false) {
+function manifestOf(run, { id, createdAt, started, made = null }, facts, hello, damaged = false) {
     const { settings, database, report } = run;
-    const compression = (0,packing/* compressionBy */.yg)(facts.need('compressor'));
+    const compression = made === null ? (0,packing/* compressionBy */.yg)(facts.need('compressor')) : 'none';
     const encryption = encryptionOf(run, facts);
-    const kind = (damaged ? (0,backups_format/* formatNamed */.vq)(settings.database.engine).damaged?.kind : null) ?? database.kind;
-    const file = (0,backups_names/* payloadFile */.Fp)(id, kind, compression, encryption);
+    const kind = made?.kind ?? (damaged ? (0,backups_format/* formatNamed */.vq)(settings.database.engine).damaged?.kind : null) ?? database.kind;
+    const file = made?.file ?? (0,backups_names/* payloadFile */.Fp)(id, kind, compression, encryption);
     const engine = damaged
         ? { databaseBytes: facts.number('plain_bytes'), tools: {}, content: null }
         : database.describe(facts);
     const identity = database.identity(facts);
-    const sha256 = facts.need('sha256');
+    const sha256 = made?.sha256 ?? facts.need('sha256');
     const coverage = (0,backups_coverage/* coverageOf */._5)(settings.dump);
     if (!/^[0-9a-f]{64}$/.test(sha256))
         throw new src_errors/* BackupError */.hj('E_INTERNAL', 'the host did not report a SHA-256');
@@ -9536,13 +10890,14 @@ function manifestOf(run, { id, createdAt, started }, facts, hello, damaged = fal
         engine: settings.database.engine,
         kind,
         file,
+        ...(made === null ? {} : { set: made.set }),
         createdAt: createdAt.toISOString().replace('.000Z', 'Z'),
         host: (0,connect/* hostOf */.w4)(run, hello),
         database: settings.database.given,
         identity,
-        bytes: facts.number('bytes'),
+        bytes: made?.bytes ?? facts.number('bytes'),
         sha256,
-        databaseBytes: engine.databaseBytes,
+        databaseBytes: made?.databaseBytes ?? engine.databaseBytes,
         compression,
         encryption,
         tools: engine.tools,
@@ -9555,7 +10910,10 @@ function manifestOf(run, { id, createdAt, started }, facts, hello, damaged = fal
         reason: reasonOf(run),
         recovery: damaged
             ? []
-            : database.recovery({ file, kind, compression, encryption, identity, content: engine.content }, report.directory, settings),
+            : database.recovery({
+                ...{ file, kind, compression, encryption, identity, content: engine.content },
+                ...(made === null ? {} : { set: made.set }),
+            }, report.directory, settings),
         mac: null,
     });
     tellLeftOut(run, manifest);
@@ -9569,9 +10927,9 @@ function verifiedBy({ report: { stages } }, level, now) {
 }
 /** The backup of that manifest, whole and just made. */
 function new_manifest_backupOf(manifest) {
-    const { id, file, verified } = manifest;
+    const { id, file, verified, set } = manifest;
     const standing = verified.level === 'none' ? { state: 'unverified', detail: 'not verified' } : standingOf(manifest);
-    const files = [(0,backups_names/* manifestFile */.YE)(id), file, (0,backups_names/* checksumFile */.uu)(file)];
+    const files = [(0,backups_names/* manifestFile */.YE)(id), ...(set === undefined ? [file, (0,backups_names/* checksumFile */.uu)(file)] : [])];
     return { id, createdAt: new Date(manifest.createdAt), manifest, ...standing, files };
 }
 /** What the host has encrypted it by is what was asked for, or nothing is believed. */
@@ -10082,6 +11440,7 @@ class Publication {
     /** Published and rotated in one request. */
     async atOnce() {
         const { run } = this;
+        this.host.expect(this.made);
         const { rotation, objection: own } = await this.plan();
         const objection = own ?? this.failedHook;
         await run.log.group('Publish and rotate', async () => {
@@ -10157,7 +11516,7 @@ class Publication {
             throw error;
         });
         this.setLeft(remove ?? []);
-        run.log.info(`${host.uri}/${file}: ${(0,format/* formatBytes */.z3)(bytes)}, SHA-256 ${sha256}`);
+        run.log.info(`${this.made.manifest.set === undefined ? `${host.uri}/` : ''}${file}: ${(0,format/* formatBytes */.z3)(bytes)}, SHA-256 ${sha256}`);
         return removal;
     }
     /** It is published; `removing`: what is deleted then, or was. */
@@ -10505,8 +11864,10 @@ async function take(run, connection) {
     const started = run.now();
     const suffix = (0,external_node_crypto_.randomBytes)(2).toString('hex');
     const work = (0,backups_names/* formatId */.hX)(settings.name, started, suffix);
+    // a difference to what is there is made of that
+    const known = database.repository === undefined ? null : await HostPlace.open(run, connection, 'create');
     const facts = await log
-        .group(`Back up ${settings.database.given}`, () => connection.send(...(0,run_directory/* openDirectory */.AJ)(run, 'create'), ['request', 'expect_work', [work]], ...hooksOf(settings, work), ...keysOf(settings), database.backup(settings, work, (0,run_directory/* holderOf */.Kd)(run, work))))
+        .group(`Back up ${settings.database.given}`, () => connection.send(...(known === null ? (0,run_directory/* openDirectory */.AJ)(run, 'create') : []), ['request', 'expect_work', [work]], ...hooksOf(settings, work), ...keysOf(settings), database.backup(settings, work, (0,run_directory/* holderOf */.Kd)(run, work), known?.sets)))
         .catch((error) => failWithHooks(run, connection, error));
     const failedHook = afterFailure(facts);
     await telling(run, failedHook, () => keepDump(run, connection, facts, { started, suffix, failedHook }));
@@ -10515,19 +11876,21 @@ async function take(run, connection) {
 async function keepDump(run, connection, facts, { started, suffix, failedHook }) {
     const { settings, database } = run;
     const host = await HostPlace.of(run, connection, facts);
-    checkContent(run, host);
+    const made = database.repository?.made(host.sets) ?? null;
+    if (made === null)
+        checkContent(run, host);
     const adopted = await adoptLost(run, host);
-    const createdAt = timeAfter(started, host.listed);
-    const id = (0,backups_names/* formatId */.hX)(settings.name, createdAt, suffix);
+    const createdAt = made?.createdAt ?? timeAfter(started, host.listed);
+    const id = (0,backups_names/* formatId */.hX)(settings.name, createdAt, made?.suffix ?? suffix);
     for (const remark of database.remarks(facts))
         (0,connect/* warn */.R8)(run, remark);
     for (const remark of database.notes?.(facts) ?? [])
         (0,connect/* note */.N4)(run, remark);
-    const proven = manifestOf(run, { id, createdAt, started }, facts, await connection.hello);
-    if (settings.verify === 'restore') {
+    const proven = manifestOf(run, { id, createdAt, started, made }, facts, await connection.hello);
+    if (settings.verify === 'restore' || made !== null)
         database.checkProof(facts, proven);
+    if (settings.verify === 'restore')
         checkAsserts(settings.asserts, facts);
-    }
     tellEncryption(run, proven, host.listed.backups);
     const manifest = await judged(run, host, proven);
     await withStorePlace(run, host, (store) => publish(run, host, store, new_manifest_backupOf(manifest), { adopted, failedHook }));
@@ -10554,8 +11917,8 @@ function checkContent({ database, settings }, { facts, listed }) {
     throw database.empty(facts);
 }
 
-// EXTERNAL MODULE: ./src/engines/lookup.ts + 33 modules
-var lookup = __nccwpck_require__(993);
+// EXTERNAL MODULE: ./src/engines/lookup.ts + 50 modules
+var lookup = __nccwpck_require__(7761);
 ;// CONCATENATED MODULE: ./src/commands/databases.ts
 
 
@@ -10576,6 +11939,7 @@ async function databases(run) {
 
 
 
+
 /**
  * Why one backup must not be deleted from the places that have it, in their order, or null. What the first says of a pin is so: a copy may
  * tell of one that was taken back since.
@@ -10589,6 +11953,10 @@ async function objectionToDeleting(run, found) {
             : 'It exists only in the bucket, where this action changes no manifest. If you really want to delete it, use the tools of the store.');
     }
     for (const { place, unit } of found) {
+        const needing = dependentsOf(unit, (await place.catalogue()).backups).map(({ id }) => id);
+        if (needing.length > 0) {
+            return refused(`${needing.slice(0, 3).join(', ')}${needing.length > 3 ? ', ...' : ''} cannot be restored without ${unit.id}`, 'Delete those first, the newest first, or leave it to retention (`keep`).');
+        }
         const objection = (await deletion_tooFew(run, place, unit)) ?? (await held(place, unit));
         if (objection !== null)
             return objection;
@@ -11233,7 +12601,12 @@ async function chooseSource(run, connection) {
         return withNamed(run, host, wanted, async (store, found) => fetched(run, host, store, found, found.uri));
     }
     return withSpare(run, host, async (store) => {
+        const { repository } = run.database;
+        if (repository !== undefined && wanted.by === 'latest')
+            return aimed(run, host, null);
         const { backup, spare } = await find(run, wanted, host, store);
+        if (repository !== undefined)
+            return aimed(run, host, backup);
         if (spare !== null && store !== null)
             return fetched(run, host, store, spare, backup.id);
         const isOther = !host.listed.backups.includes(backup);
@@ -11249,6 +12622,23 @@ async function chooseSource(run, connection) {
         run.report.backup = factsOf(run, backup);
         return { dump: (0,engines_restoring/* dumpOf */.q)(await host.whole(backup)), from: backup.id, host };
     });
+}
+/** A set, and the moment to which it is recovered. Throws E_NOT_FOUND. */
+function aimed(run, host, named) {
+    const { repository } = run.database;
+    const { backups } = host.listed;
+    if (repository === undefined)
+        throw new src_errors/* BackupError */.hj('E_INTERNAL', 'there is no repository');
+    const { restoreTime } = run.settings;
+    const { backup, aim } = repository.aim(host.sets, { backups, backup: named, restoreTime, now: run.now() });
+    if (named === null)
+        warnOfAlarms(run, covering(backups, null));
+    else
+        warnOfSuspicion(run, backup);
+    if (backup.state === 'unverified')
+        (0,connect/* warn */.R8)(run, `${backup.id} was never verified`);
+    run.report.backup = factsOf(run, backup);
+    return { dump: { ...(0,engines_restoring/* dumpOf */.q)(backup), aim }, from: backup.id, host };
 }
 /** What the host has only damaged, as its bytes have shown, from the store. Rethrows what is something else, or is not there either. */
 async function insteadOfDamaged(run, { dump, from, host }, error) {
@@ -12384,7 +13774,7 @@ class Attempt {
             await connection.send(['job', 'promise', [startCommand]]);
             await this.user('stop-command', ['job', 'run_command', [stopCommand]]);
         }
-        if (safetyBackup && plan.state !== 'missing') {
+        if (safetyBackup && plan.state !== 'missing' && !plan.keepsOld) {
             const damaged = plan.state === 'damaged';
             this.safety = await run.log.group('Safety backup', () => takeSafetyBackup(run, connection, {
                 ...{ database, restoring, damaged, from, host },
@@ -12424,9 +13814,11 @@ class Attempt {
     }
     async settle() {
         const { run, connection, step, outcome } = this;
-        const { restoring, from } = this.parts;
+        const { restoring, from, plan } = this.parts;
         this.tellUndo();
-        await connection.send(work(run), restoring.settle(run.settings, step));
+        const settled = await connection.send(work(run), restoring.settle(run.settings, step));
+        if (plan.keepsOld)
+            this.tellOld(settled);
         run.report.ok = true;
         await connection.send(endJournal, (0,run_directory/* toldOf */.dc)(run), run_directory/* TELL */.Ch);
         run.log.info(`${restoring.target} was restored from ${(0,neutralise/* quoteOutside */.YM)(from, 300)} in ${(0,format/* formatDuration */.a3)(outcome.ms ?? 0)}`);
@@ -12523,6 +13915,16 @@ class Attempt {
             confirm: parts.restoring.targetName,
             'dry-run': 'false',
         };
+    }
+    /** What was replaced is still there, and takes space. */
+    tellOld(settled) {
+        const { run, outcome, step } = this;
+        if (settled.get('old_directory') === null)
+            return;
+        const old = (0,neutralise/* quoteOutside */.YM)(settled.path('old_directory'), 300);
+        run.report.recovery = this.parts.restoring.byHand(run.settings, step, null, run.report.directory);
+        outcome.undoNote = `What was replaced stays in ${old}. To go back to it, use the commands below. When you no longer need it, delete it: nothing else does.`;
+        (0,connect/* note */.N4)(run, outcome.undoNote);
     }
     wayBack() {
         const { restoring } = this.parts;
@@ -12965,7 +14367,7 @@ const ROOM = 'Free some space in a step before this one, use a runner with a lar
 
 
 /** Proves it at the level asked for. Throws E_CHECKSUM, E_MANIFEST, E_ASSERT, or what became of the host or the runner. */
-async function prove_prove(run, { id, manifest }, { onHost, pull }) {
+async function prove_prove(run, { id, manifest }, { onHost, pull }, aim) {
     const { settings, database, log, report } = run;
     const level = levelFor(run, id, manifest);
     const started = performance.now();
@@ -12975,10 +14377,12 @@ async function prove_prove(run, { id, manifest }, { onHost, pull }) {
         : onHost((there) => [
             ['request', 'expect_work', [work]],
             ...keysOf(settings),
-            database.verify({ ...settings, verify: level }, (0,engines_restoring/* dumpOf */.q)({ manifest: there })),
+            database.verify({ ...settings, verify: level }, { ...(0,engines_restoring/* dumpOf */.q)({ manifest: there }), ...(aim === undefined ? {} : { aim }) }),
         ]));
     database.checkProof(facts, manifest);
-    report.tables = manifest.content?.tables ?? [];
+    // of a set to the moment that was asked for
+    const counted = database.repository === undefined ? null : database.describe(facts).content;
+    report.tables = (counted ?? manifest.content)?.tables ?? [];
     report.tablesLeftOut = manifest.content?.tablesLeftOut ?? 0;
     if (level === 'restore')
         checkAsserts(settings.asserts, facts);
@@ -13142,11 +14546,17 @@ async function compareWithLedger(run) {
 }
 /** The one that is named, or the newest, whatever its state: it must be young enough, and nothing unreadable may be newer. */
 async function verifyFound(run, host, store) {
-    const id = run.settings.backup;
+    const { backup: id, restoreTime } = run.settings;
+    const { repository } = run.database;
     const asked = id === null ? { by: 'newest' } : { by: 'id', id, toProve: true };
     if (id === null)
         warnOfAlarms(run, wholeOrAll(host.listed.backups));
     const { backup, spare } = await find(run, asked, host, store);
+    if (repository !== undefined && restoreTime !== null) {
+        const about = { backups: host.listed.backups, backup: id === null ? null : backup, restoreTime, now: run.now() };
+        const aimed = repository.aim(host.sets, about);
+        return proveHere(run, host, aimed.backup, aimed.aim);
+    }
     if (id === null)
         checkAge(run, backup.createdAt);
     if (spare !== null && store !== null)
@@ -13169,7 +14579,7 @@ async function copyOf(run, store, { id, state, manifest }) {
     });
     return copy?.backup.manifest.sha256 === manifest.sha256 && isTrusted(copy.backup) ? copy : null;
 }
-async function proveHere(run, host, listed) {
+async function proveHere(run, host, listed, aim) {
     const { report } = run;
     const { connection } = host;
     const backup = await host.whole(listed);
@@ -13180,7 +14590,7 @@ async function proveHere(run, host, listed) {
         const proof = await prove_prove(run, backup, {
             onHost: async (request) => connection.send(...request(backup.manifest)),
             pull: (to) => on_runner_pull(run, connection, backup.manifest, to),
-        });
+        }, aim);
         await record(run, host, backup, proof);
     }
     catch (error) {
@@ -13741,6 +15151,13 @@ const PROOFS = {
     content: "content: every byte was read by the database's own tools, objects counted against the source",
     restore: 'restore: restored into a throw-away database, rows counted',
 };
+/** The same of a set in a repository. */
+const SET_PROOFS = {
+    ...PROOFS,
+    checksum: 'checksum: its list of files, with a checksum of each, was read back',
+    content: 'content: every byte of it and of its WAL was read by the tool that made it',
+    restore: 'restore: restored into a throw-away cluster, recovered, rows counted',
+};
 /** What is known of the backup and where it is, as rows of two cells. */
 function backupFacts(report) {
     const rows = [];
@@ -13748,11 +15165,11 @@ function backupFacts(report) {
     if (backup !== null) {
         rows.push(['Backup', code(backup.id, 160)], ['Taken', `${when(backup.createdAt)} UTC, in ${(0,format/* formatDuration */.a3)(backup.durationMs)}`], ['Size', sizes(backup)], [
             'Verified',
-            PROOFS[backup.verifiedLevel] +
+            proofs(backup)[backup.verifiedLevel] +
                 unrestored(report, backup) +
                 (backup.signed ? '; its manifest is signed' : '') +
                 (backup.state === 'ok' ? '' : ` (state: **${backup.state}**)`),
-        ], ['SHA-256', longCode(backup.sha256, 64)], ['File', longCode(backup.path)]);
+        ], ['SHA-256', longCode(backup.sha256, 64)], ...summary_tables_placeRows(backup));
         if (backup.partial !== undefined)
             rows.push(['Covers', `**not everything**: ${escapeCell(backup.partial, 300)}`]);
         if (backup.pinned !== null)
@@ -13768,6 +15185,8 @@ function backupFacts(report) {
         rows.push(['Database', longCode(report.database)]);
     if (report.host !== '')
         rows.push(['Host', code(report.host, 260)]);
+    if (report.window !== undefined)
+        rows.push(['Recovery', windowCell(report.window)]);
     const { backups, backupsBytes, freeBytes } = report.storage;
     if (backups > 0 || freeBytes !== null) {
         const free = freeBytes === null ? '' : `; ${(0,format/* formatBytes */.z3)(freeBytes)} free`;
@@ -13782,6 +15201,28 @@ function backupFacts(report) {
     }
     return rows;
 }
+const proofs = ({ set }) => (set === undefined ? PROOFS : SET_PROOFS);
+const summary_tables_placeRows = ({ set, path }) => set === undefined
+    ? [['File', longCode(path)]]
+    : [
+        ['Set', longCode(path)],
+        ['Type', setCell(set)],
+    ];
+function setCell({ kind, needs, log }) {
+    const base = needs === 0 ? '' : `, needs the ${(0,format/* counted */.hS)(needs, 'backup')} before it`;
+    return `${escapeCell(kind, 20)}${base}; WAL ${code(log.from, 40)} to ${code(log.to, 40)}`;
+}
+/** To which moments one can recover, with the gaps. */
+function windowCell({ spans, gaps, newest }) {
+    const shown = spans
+        .slice(-MOST_SPANS)
+        .map(({ from, to }) => `any moment from **${when(from)}** to **${when(to)}** UTC`);
+    const left = spans.length > MOST_SPANS ? [`and ${(0,format/* counted */.hS)(spans.length - MOST_SPANS, 'older span')}`] : [];
+    const missing = gaps.slice(-MOST_SPANS).map((gap) => `⚠️ ${escapeCell(gap, 300)}`);
+    const last = newest === null ? [] : [`newest WAL: ${when(newest)} UTC`];
+    return [...(shown.length === 0 ? ['**to no moment**'] : shown), ...left, ...missing, ...last].join('<br>');
+}
+const MOST_SPANS = 5;
 const DUMP_PROOFS = {
     none: '**not verified**',
     checksum: 'checksum: every byte was read',
@@ -13820,7 +15261,9 @@ function offsite({ uri, versionId, via, lockedUntil }, ways) {
     const lock = lockedUntil === null ? '' : `, locked until ${when(lockedUntil)} UTC`;
     return `${longCode(uri)}${version}, ${ways[via]}${lock}`;
 }
-function sizes({ databaseBytes, bytes, compression, encryption }) {
+function sizes({ databaseBytes, bytes, compression, encryption, set }) {
+    if (set !== undefined)
+        return `cluster **${(0,format/* formatBytes */.z3)(databaseBytes)}**, **${(0,format/* formatBytes */.z3)(bytes)}** new in the repository`;
     const database = `database **${(0,format/* formatBytes */.z3)(databaseBytes)}**`;
     const encrypted = encryption === undefined ? '' : `, ${(0,format/* showEncrypted */.kh)(encryption, (one) => code(one, 80))}`;
     if (compression === 'none')
@@ -14858,7 +16301,7 @@ function stamped(level, text) {
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4427);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6959);
 /* harmony import */ var _places_unfinished_upload_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6865);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7460);
 /* harmony import */ var _reporting_log_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(48);
@@ -14942,6 +16385,7 @@ async function tellKilled({ settings, report, github }, teller, log) {
 /* harmony export */   $Q: () => (/* binding */ clip),
 /* harmony export */   B4: () => (/* binding */ formatCount),
 /* harmony export */   CE: () => (/* binding */ formatRate),
+/* harmony export */   K9: () => (/* binding */ formatMoment),
 /* harmony export */   Ky: () => (/* binding */ showPlaces),
 /* harmony export */   a3: () => (/* binding */ formatDuration),
 /* harmony export */   hS: () => (/* binding */ counted),
@@ -15051,6 +16495,8 @@ function clip(text, maxCharacters) {
         ? text
         : `${text.slice(0, Math.max(0, maxCharacters - 1)).replace(/\p{Surrogate}$/u, '')}…`;
 }
+/** `2026-11-29 18:19:40`, in UTC. */
+const formatMoment = (date) => date.toISOString().slice(0, 19).replace('T', ' ');
 
 
 /***/ }),
@@ -15992,7 +17438,7 @@ function leftUntouched({ dryRun, error, restore, deleted, s3 }) {
 /* harmony export */   w4: () => (/* binding */ hostOf),
 /* harmony export */   xi: () => (/* binding */ READ_BACK)
 /* harmony export */ });
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(993);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7761);
 /* harmony import */ var _host_session_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5347);
 /* harmony import */ var _left_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8470);
 /* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1267);
@@ -16404,7 +17850,7 @@ const directory_seconds = (ms) => String(Math.ceil(ms / 1000));
 /* harmony export */   WE: () => (/* binding */ explain),
 /* harmony export */   p6: () => (/* binding */ noDirectory)
 /* harmony export */ });
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(993);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7761);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
 /* harmony import */ var _host_container_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9693);
 /* harmony import */ var _host_install_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2752);
@@ -16653,7 +18099,7 @@ function faultIn(schema, document) {
 
 /***/ }),
 
-/***/ 2263:
+/***/ 4587:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -16751,6 +18197,40 @@ function parseKnownHosts(text) {
     return text;
 }
 
+;// CONCATENATED MODULE: ./src/settings/restore-time.ts
+const FORM = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,6}))?(Z|[+-]\d{2}:?\d{2}|[+-]\d{2})?$/i;
+const EXAMPLE = 'such as 2026-11-29T18:19:40Z or 2026-11-29T19:19:40.123456+01:00';
+/**
+ * `latest`, or ISO 8601 with its offset: without one, the tools and the server would each take their own time zone, and restore another
+ * state than meant. Throws an Error whose text is the rule.
+ */
+function parseRestoreTime(text) {
+    if (text === 'latest')
+        return 'latest';
+    const [, day = '', time = '', fraction = '', offset] = FORM.exec(text) ?? [];
+    if (day === '')
+        throw new Error(`expected \`latest\`, or a time ${EXAMPLE}`);
+    if (offset === undefined) {
+        throw new Error(`expected a time with its offset from UTC, ${EXAMPLE}: without one nobody can tell which moment is meant`);
+    }
+    const local = new Date(`${day}T${time}.${fraction.padEnd(6, '0').slice(0, 3)}Z`);
+    // Date accepts 30 February and moves it to March
+    if (Number.isNaN(local.getTime()) || local.toISOString().slice(0, 19) !== `${day}T${time}`) {
+        throw new Error(`expected a time of the calendar, ${EXAMPLE}`);
+    }
+    const at = new Date(local.getTime() - offsetMs(offset));
+    const micros = fraction.padEnd(6, '0');
+    return { at, text: `${at.toISOString().slice(0, 19).replace('T', ' ')}.${micros}+00` };
+}
+function offsetMs(offset) {
+    if (/^z$/i.test(offset))
+        return 0;
+    const [hours, minutes] = [Number(offset.slice(1, 3)), Number(offset.slice(3).replace(':', '') || 0)];
+    if (hours > 15 || minutes > 59)
+        throw new Error(`expected an offset from UTC of the world's time zones, ${EXAMPLE}`);
+    return (offset.startsWith('-') ? -1 : 1) * (hours * 60 + minutes) * 60_000;
+}
+
 // EXTERNAL MODULE: ./src/settings/s3-rules.ts
 var s3_rules = __nccwpck_require__(9373);
 // EXTERNAL MODULE: ./src/settings/settings.ts
@@ -16758,6 +18238,7 @@ var settings = __nccwpck_require__(7100);
 // EXTERNAL MODULE: ./src/settings/value-rules.ts
 var value_rules = __nccwpck_require__(7722);
 ;// CONCATENATED MODULE: ./src/settings/declared-inputs.ts
+
 
 
 
@@ -16817,6 +18298,10 @@ const INPUTS = {
     'lock-wait': { default: '60s', ...ACTING, parse: value_rules/* parseTimer */.Dp },
     database: { default: '', ...ALL, parse: value_rules/* asGiven */.O7, quotes: true },
     'database-password': { default: '', ...ALL, secret: true, parse: value_rules/* asGiven */.O7 },
+    method: { default: 'logical', ...ALL, parse: (0,value_rules/* oneOf */.yL)(['logical', 'physical']) },
+    stanza: { default: '', ...ALL, parse: value_rules/* parseStanza */.F0 },
+    'backup-type': { default: 'auto', ...BACKUP, parse: (0,value_rules/* oneOf */.yL)(['auto', 'full', 'diff', 'incr']) },
+    'full-every': { default: '7d', ...BACKUP, parse: value_rules/* parseAge */.F1 },
     name: { default: '', ...ALL, parse: value_rules/* parseName */.$q },
     directory: { default: 'db-backups', ...ALL, parse: host_path/* parseHostPath */.z },
     umask: { default: '077', ...ACTING, parse: value_rules/* parseUmask */.Dy },
@@ -16881,6 +18366,7 @@ const INPUTS = {
         byHand: ['show', 'extract'],
         parse: value_rules/* asGiven */.O7,
     },
+    'restore-time': { default: '', usedBy: ['restore', 'verify'], parse: parseRestoreTime },
     confirm: { default: '', ...RESTORE, parse: value_rules/* asGiven */.O7 },
     'allow-event': { default: '', ...RESTORE, lines: true, parse: value_rules/* parseEvents */.PH },
     'safety-backup': { default: 'true', ...RESTORE, parse: value_rules/* parseBoolean */.yG },
@@ -16986,7 +18472,7 @@ function unnamedFingerprint(fingerprints, hosts) {
 /* harmony export */ });
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(993);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7761);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7460);
 /* harmony import */ var _settings_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7100);
 /* harmony import */ var _value_rules_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7722);
@@ -17118,8 +18604,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./src/backups/names.ts
 var names = __nccwpck_require__(1187);
-// EXTERNAL MODULE: ./src/engines/lookup.ts + 33 modules
-var lookup = __nccwpck_require__(993);
+// EXTERNAL MODULE: ./src/engines/lookup.ts + 50 modules
+var lookup = __nccwpck_require__(7761);
 // EXTERNAL MODULE: ./src/errors.ts + 1 modules
 var errors = __nccwpck_require__(7452);
 // EXTERNAL MODULE: external "node:crypto"
@@ -17364,8 +18850,8 @@ async function provePair(pem, passphrase, passphraseInput) {
 
 // EXTERNAL MODULE: ./src/platform/platform.ts + 1 modules
 var platform = __nccwpck_require__(7460);
-// EXTERNAL MODULE: ./src/settings/declared-inputs.ts + 2 modules
-var declared_inputs = __nccwpck_require__(2263);
+// EXTERNAL MODULE: ./src/settings/declared-inputs.ts + 3 modules
+var declared_inputs = __nccwpck_require__(4587);
 ;// CONCATENATED MODULE: ./src/settings/input-reader.ts
 
 
@@ -17552,13 +19038,19 @@ function withoutComments(secret) {
 
 // What `database` and the inputs about it may be is for the engine to say, whose database it is.
 function readDatabase(reader) {
-    const source = reader.requireAs('database', (text) => parsed(reader, 'database', text), missing());
+    const read = reader.requireAs('database', (text) => parsed(reader, 'database', text), missing());
+    const source = read && byMethod(reader, read);
     if (source === undefined)
         return source;
     const engine = (0,lookup/* engineOf */.ky)(source);
-    for (const name of new Set(Object.values(lookup/* ENGINES */.ug).flatMap(({ inputs }) => inputs))) {
-        if (!engine.inputs.includes(name))
-            reader.ignore(name, `with a ${engine.title} database`);
+    const { inputs, refuses = {} } = engine;
+    for (const name of new Set(Object.values(lookup/* ENGINES */.ug).flatMap((one) => one.inputs))) {
+        if (!inputs.includes(name))
+            reader.ignore(name, withoutMethod(name) ?? `with a ${engine.title} database`);
+    }
+    for (const [name, why] of Object.entries(refuses)) {
+        if (reader.isChanged(name))
+            reader.problem(name, why);
     }
     const password = reader.read('database-password');
     if (typeof password !== 'string' || engine.withPassword === undefined)
@@ -17571,6 +19063,34 @@ function readDatabase(reader) {
         reader.problem('database-password', error.message);
         return source;
     }
+}
+/** The database as the engine of `method` has it; undefined: wrong, and noted. */
+function byMethod(reader, source) {
+    const method = reader.require('method');
+    const engine = Object.values(lookup/* ENGINES */.ug).find((one) => one.method?.name === method);
+    if (method === undefined || engine?.method === undefined)
+        return method && source;
+    const { of, example, missingName } = engine.method;
+    if (source.engine !== of) {
+        reader.problem('method', `expected logical with a ${(0,lookup/* engineOf */.ky)(source).title} database: ${method} backs up a ${engine.title}`);
+        return undefined;
+    }
+    const name = reader.require('stanza', `required with method ${method}: ${missingName}, such as ${example}`);
+    return name === undefined ? undefined : engine.method.take(source, name);
+}
+/** Why an input means nothing where its method is not the one of the run; null: it is of no method. */
+function withoutMethod(name) {
+    const engine = Object.values(lookup/* ENGINES */.ug).find(({ method }) => method?.inputs.includes(name));
+    return engine === undefined ? null : `without \`method: ${engine.method?.name}\``;
+}
+/** That the rules of `keep` mean something to the engine. */
+function checkKeep(reader, keep, database) {
+    const { keepOnly } = database === undefined ? {} : (0,lookup/* engineOf */.ky)(database);
+    if (keepOnly === undefined || keep === undefined)
+        return;
+    const other = Object.keys(keep).find((rule) => !keepOnly.rules.includes(rule));
+    if (other !== undefined)
+        reader.problem('keep', `expected only ${keepOnly.rules.map((rule) => `${rule}=`).join(' and ')}, not ${other}=: ${keepOnly.why}`);
 }
 const missing = () => `required, but empty: ${toGive('database', `the secret that fills it, such as DATABASE_URL, is probably not set. Run \`gh secret set DATABASE_URL\` and paste the URL, then use \`secrets.DATABASE_URL\`. The path of a database file is no secret: \`database: /srv/app/app.db\``)}`;
 /** Everything secret in the text is masked before anything else can be said about it. */
@@ -18479,6 +19999,9 @@ async function readSettings(onTelling = () => { }) {
     const lockWaitMs = reader.require('lock-wait');
     const database = readDatabase(reader);
     const container = readContainer(reader, database);
+    const backupType = reader.require('backup-type');
+    const fullEveryMs = reader.require('full-every');
+    const restoreTime = reader.read('restore-time');
     const name = readName(reader, database);
     const directory = reader.require('directory');
     const umask = reader.require('umask');
@@ -18489,6 +20012,7 @@ async function readSettings(onTelling = () => { }) {
     const decryption = await readDecryption(reader, command);
     const signing = readSigningKeys(reader);
     const keep = reader.require('keep');
+    checkKeep(reader, keep, database);
     const keepMadeUnder = reader.require('keep-made-under');
     const keepMinimum = reader.require('keep-minimum');
     const maxDelete = reader.read('max-delete');
@@ -18537,6 +20061,11 @@ async function readSettings(onTelling = () => { }) {
         /** For another run's lock, and for locks inside the database. */
         lockWaitMs,
         database,
+        /** Where a backup may be of what has changed alone: which it is; auto: a full one when the last is older than `fullEveryMs`. */
+        backupType,
+        fullEveryMs,
+        /** To which moment a database is recovered; null: not given. */
+        restoreTime,
         dump,
         name,
         directory,
@@ -19210,6 +20739,7 @@ const decoded = (text) => text.replaceAll(/(?:%[0-9a-f]{2})+/gi, (escapes) => Bu
 /* harmony export */   $q: () => (/* binding */ parseName),
 /* harmony export */   Dp: () => (/* binding */ parseTimer),
 /* harmony export */   Dy: () => (/* binding */ parseUmask),
+/* harmony export */   F0: () => (/* binding */ parseStanza),
 /* harmony export */   F1: () => (/* binding */ parseAge),
 /* harmony export */   HV: () => (/* binding */ percentOrNone),
 /* harmony export */   I7: () => (/* binding */ orWord),
@@ -19400,6 +20930,12 @@ function parseName(text) {
     if ((0,_backups_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isName */ .Eo)(text))
         return text;
     throw new Error('expected 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit');
+}
+/** The name of a section of pgbackrest.conf, which becomes folders of the repository. */
+function parseStanza(text) {
+    if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(text))
+        return text;
+    throw new Error('expected the name of a stanza: 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit');
 }
 
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { parseRestoreTime } from '../../src/settings/restore-time.js';
-import { accepted, type Given, refused } from './given-inputs.js';
+import { accepted, type Given, problems } from './given-inputs.js';
 
 const POSTGRES: Given = { transport: 'local', database: 'postgresql://app@db.internal/shop' };
 const PHYSICAL: Given = { ...POSTGRES, method: 'physical', stanza: 'main' };
@@ -29,13 +29,21 @@ test.each<[string, Given, RegExp]>([
   ['a SQLite database', { ...PHYSICAL, database: '/srv/app.db' }, /^method: expected logical with a SQLite database/m],
   ['a container', { ...PHYSICAL, container: 'db' }, /^container: expected nothing with a PostgreSQL cluster/m],
   ['an off-site copy', { ...PHYSICAL, 's3-bucket': 'b.c' }, /^s3-bucket: expected nothing with method physical/m],
-  ['encryption', { ...PHYSICAL, encrypt: 'gpg', 'encryption-passphrase': 'twelve or more' }, /^encrypt: expected none/m],
+  [
+    'encryption',
+    { ...PHYSICAL, encrypt: 'gpg', 'encryption-passphrase': 'twelve or more' },
+    /^encrypt: expected none/m,
+  ],
   ['the runner', { ...PHYSICAL, command: 'verify', 'verify-on': 'runner' }, /^verify-on: expected host/m],
-  ['another target', { ...PHYSICAL, command: 'restore', 'restore-to': 'postgresql://a@b/c' }, /^restore-to: expected nothing/m],
+  [
+    'another target',
+    { ...PHYSICAL, command: 'restore', 'restore-to': 'postgresql://a@b/c' },
+    /^restore-to: expected nothing/m,
+  ],
   ['days', { ...PHYSICAL, keep: 'daily=7' }, /^keep: expected only last= and within=, not daily=: .*every moment/m],
   ['another type', { ...PHYSICAL, 'backup-type': 'delta' }, /^backup-type: expected/m],
 ])('%s is refused', async (_, given, message) => {
-  expect(await refused(given)).toMatch(message);
+  expect((await problems(given)).join('\n')).toMatch(message);
 });
 
 test('without the method its inputs mean nothing', async () => {

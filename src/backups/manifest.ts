@@ -175,7 +175,8 @@ export interface Manifest extends Omit<v.InferOutput<typeof MANIFEST>, 'content'
 export type Reason = Manifest['reason'];
 
 /** What stands for a file of a set. */
-export const fileOfSet = ({ repository, label }: Pick<BackupSet, 'repository' | 'label'>): string => `${repository}/${label}`;
+export const fileOfSet = ({ repository, label }: Pick<BackupSet, 'repository' | 'label'>): string =>
+  `${repository}/${label}`;
 
 /** Whether the one level proves all that the other does. */
 export const isAtLeast = (level: VerifiedLevel, other: VerifiedLevel): boolean =>
@@ -234,7 +235,12 @@ function checkAgreement(file: string, manifest: Manifest, expectedId: string): v
   const format = formatNamed(manifest.engine);
   expect('kind', allKinds(format));
   if ((manifest.set === undefined) === (format.inRepository === true)) {
-    throw refused(file, 'set', format.inRepository ? 'a set of a repository' : 'nothing with this engine', manifest.set);
+    throw refused(
+      file,
+      'set',
+      format.inRepository ? 'a set of a repository' : 'nothing with this engine',
+      manifest.set,
+    );
   }
   expect('file', [
     manifest.set === undefined

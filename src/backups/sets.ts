@@ -39,12 +39,19 @@ export function ofChain(backup: Backup, backups: readonly Backup[]): { follows?:
   if (set === undefined) return {};
   const [full] = set.needs;
   if (full !== undefined) {
-    const base = backups.find(({ manifest }) => manifest.set?.label === full && manifest.set.repository === set.repository);
+    const base = backups.find(
+      ({ manifest }) => manifest.set?.label === full && manifest.set.repository === set.repository,
+    );
     return base === undefined ? {} : { follows: base.id };
   }
   const later = backups.filter(({ manifest, createdAt }) => manifest.set !== undefined && createdAt > backup.createdAt);
-  const next = later.filter(({ manifest }) => manifest.set?.needs.length === 0).map(({ createdAt }) => createdAt.getTime());
+  const next = later
+    .filter(({ manifest }) => manifest.set?.needs.length === 0)
+    .map(({ createdAt }) => createdAt.getTime());
   // every moment up to the next full one is recovered from this one
-  const until = next.length > 0 ? Math.min(...next) : Math.max(backup.createdAt.getTime(), ...later.map(({ createdAt }) => createdAt.getTime()));
+  const until =
+    next.length > 0
+      ? Math.min(...next)
+      : Math.max(backup.createdAt.getTime(), ...later.map(({ createdAt }) => createdAt.getTime()));
   return { until: new Date(until) };
 }

@@ -1,3 +1,4 @@
+import type { Database } from '../engines/database.js';
 import { databaseOf } from '../engines/lookup.js';
 import { BackupError } from '../errors.js';
 import { quoteOutside } from '../reporting/neutralise.js';
@@ -48,8 +49,7 @@ export async function restore(run: Run): Promise<void> {
     const { dump, from, host } = source;
     checkSafetyOpens(run, dump, planned.plan);
     if (settings.dryRun) {
-      // by its id, since `latest` may be another one by then
-      outcome.next = { backup: from, confirm: restoring.targetName, 'dry-run': 'false' };
+      outcome.next = { ...whichOf(run, database, from), confirm: restoring.targetName, 'dry-run': 'false' };
     } else {
       await new Attempt(
         run,
@@ -60,6 +60,15 @@ export async function restore(run: Run): Promise<void> {
     }
     report.ok = true;
   });
+}
+
+/** By its id, since `latest` may be another one by then; of a repository by the moment, which fits no set but one. */
+function whichOf({ settings }: Run, { repository }: Database, from: string): Record<string, string> {
+  const { wanted } = settings.restore;
+  if (repository === undefined || wanted.by !== 'latest') return { backup: from };
+  const { restoreTime } = settings;
+  const time = restoreTime === null || restoreTime === 'latest' ? 'latest' : restoreTime.text.replace(' ', 'T');
+  return { 'restore-time': time };
 }
 
 /** Throws E_CONFIRM. */

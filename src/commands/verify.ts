@@ -1,5 +1,6 @@
 import { type Backup, isTrusted, wholeOrAll } from '../backups/catalogue.js';
 import { showCoverage } from '../backups/coverage.js';
+import type { Dump } from '../engines/restoring.js';
 import { BackupError, describe } from '../errors.js';
 import { ledgerFindings } from '../ledger/keeper.js';
 import { warnOfAlarms } from '../making/alarm.js';
@@ -53,10 +54,16 @@ async function compareWithLedger(run: Run): Promise<void> {
 
 /** The one that is named, or the newest, whatever its state: it must be young enough, and nothing unreadable may be newer. */
 async function verifyFound(run: Run, host: HostPlace, store: StorePlace | null): Promise<void> {
-  const id = run.settings.backup;
+  const { backup: id, restoreTime } = run.settings;
+  const { repository } = run.database;
   const asked: Asked = id === null ? { by: 'newest' } : { by: 'id', id, toProve: true };
   if (id === null) warnOfAlarms(run, wholeOrAll(host.listed.backups));
   const { backup, spare } = await find(run, asked, host, store);
+  if (repository !== undefined && restoreTime !== null) {
+    const about = { backups: host.listed.backups, backup: id === null ? null : backup, restoreTime, now: run.now() };
+    const aimed = repository.aim(host.sets, about);
+    return proveHere(run, host, aimed.backup, aimed.aim);
+  }
   if (id === null) checkAge(run, backup.createdAt);
   if (spare !== null && store !== null) return proveStored(run, host, store, spare);
   const partial = showCoverage(backup.manifest.coverage ?? null);
@@ -81,17 +88,22 @@ async function copyOf(run: Run, store: StorePlace, { id, state, manifest }: Back
   return copy?.backup.manifest.sha256 === manifest.sha256 && isTrusted(copy.backup) ? copy : null;
 }
 
-async function proveHere(run: Run, host: HostPlace, listed: Backup): Promise<void> {
+async function proveHere(run: Run, host: HostPlace, listed: Backup, aim?: NonNullable<Dump['aim']>): Promise<void> {
   const { report } = run;
   const { connection } = host;
   const backup = await host.whole(listed);
   report.backup = factsOf(run, backup);
   if (!tellWhich(run, backup.id)) return;
   try {
-    const proof = await prove(run, backup, {
-      onHost: async (request) => connection.send(...request(backup.manifest)),
-      pull: (to) => pull(run, connection, backup.manifest, to),
-    });
+    const proof = await prove(
+      run,
+      backup,
+      {
+        onHost: async (request) => connection.send(...request(backup.manifest)),
+        pull: (to) => pull(run, connection, backup.manifest, to),
+      },
+      aim,
+    );
     await record(run, host, backup, proof);
   } catch (error) {
     if (error instanceof BackupError && DAMAGED.includes(error.code) && !report.ok) {

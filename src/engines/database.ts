@@ -1,5 +1,5 @@
+import type { Backup, Catalogue } from '../backups/catalogue.js';
 import type { Identity } from '../backups/identity.js';
-import type { Catalogue } from '../backups/catalogue.js';
 import type { BackupSet, Manifest } from '../backups/manifest.js';
 import type { BackupError } from '../errors.js';
 import type { Facts, HostFailure, HostRequest } from '../host/session.js';
@@ -20,9 +20,31 @@ export interface Repository {
   /** What this run has made, as its manifest has it. Throws what is wrong with it. */
   made(facts: Facts): MadeSet;
   /** Removes the sets of these labels, each with those that need it, and the log that no set needs; `fulls`: how many of the sets that remain need no other. */
-  remove(settings: Settings, facts: Facts, doomed: readonly { label: string; dependents: readonly string[] }[], fulls: number): HostRequest;
+  remove(
+    settings: Settings,
+    facts: Facts,
+    doomed: readonly { label: string; dependents: readonly string[] }[],
+    fulls: number,
+  ): HostRequest;
+  /** From which backup one recovers to what was asked for, and how the requests are told. Throws E_NOT_FOUND with what can be recovered. */
+  aim(facts: Facts, about: AimingAt): Aimed;
   /** To which moments one can recover, in words, for the report. */
   window(facts: Facts): WindowReport;
+}
+
+export interface AimingAt {
+  backups: readonly Backup[];
+  /** null: whichever fits. */
+  backup: Backup | null;
+  /** null: of a backup that is named its own end, else as far as the log goes. */
+  restoreTime: Settings['restoreTime'];
+  /** null: the live database adds nothing to the log any more. */
+  now: Date | null;
+}
+
+export interface Aimed {
+  backup: Backup;
+  aim: NonNullable<Dump['aim']>;
 }
 
 export interface SetsOf {

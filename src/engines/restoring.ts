@@ -16,6 +16,8 @@ export interface Dump extends Packing {
   databaseBytes: number | null;
   /** null: not made by this action. */
   manifest: Manifest | null;
+  /** Of a set: to which moment it is recovered, in words of its engine. */
+  aim?: Readonly<Record<string, string>>;
   /** Where it is not in a manifest: what made it and from what, as it says of itself; null where it does not. */
   versions?: DumpVersions;
 }
@@ -75,6 +77,8 @@ export interface TargetPlan {
   wayInWords: string;
   /** The level at which the present state can be backed up: `checksum` where the tool can not judge it. */
   safetyLevel: 'content' | 'checksum';
+  /** What is replaced stays as it is beside what replaces it: that is the way back, and no safety backup is taken. */
+  keepsOld?: true;
   /** Patterns of tables that the safety backup can not have, and that stay as they are. */
   safetyWithout?: string[];
   bytes: number; // of the live database, 0 when missing

@@ -50,6 +50,7 @@ class Publication {
   /** Published and rotated in one request. */
   async atOnce(): Promise<void> {
     const { run } = this;
+    this.host.expect(this.made);
     const { rotation, objection: own } = await this.plan();
     const objection = own ?? this.failedHook;
     await run.log.group('Publish and rotate', async () => {
@@ -121,7 +122,9 @@ class Publication {
       throw error;
     });
     this.setLeft(remove ?? []);
-    run.log.info(`${host.uri}/${file}: ${formatBytes(bytes)}, SHA-256 ${sha256}`);
+    run.log.info(
+      `${this.made.manifest.set === undefined ? `${host.uri}/` : ''}${file}: ${formatBytes(bytes)}, SHA-256 ${sha256}`,
+    );
     return removal;
   }
 

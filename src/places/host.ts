@@ -2,9 +2,9 @@ import { type Backup, type Catalogue, isTrusted, readCatalogue, toCandidates } f
 import { parseManifest } from '../backups/manifest.js';
 import { isName, manifestFile, parseId } from '../backups/names.js';
 import { type Candidate, type KeepRules, newestFirst } from '../backups/retention.js';
+import { planExpiry } from '../backups/sets.js';
 import { BackupError } from '../errors.js';
 import type { Facts, HostRequest } from '../host/session.js';
-import { planExpiry } from '../backups/sets.js';
 import { touched } from '../left.js';
 import { counted } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
@@ -217,6 +217,11 @@ export class HostPlace implements Place {
     await this.connection.send(toldOf(this.run), TELL);
   }
 
+  /** A new set is in the repository before it has a manifest: what becomes of the others is decided with it among them. */
+  expect(backup: Backup): void {
+    if (backup.manifest.set !== undefined) this.take(backup);
+  }
+
   private take(backup: Backup): void {
     const { listed } = this;
     const others = listed.backups.filter(({ id }) => id !== backup.id);
@@ -238,7 +243,9 @@ export class HostPlace implements Place {
     if (undeleted.length > 0) this.show(deleted);
     const gone = new Set(deleted);
     // of a set nobody may have written a manifest
-    const bare = new Set(undeleted.length > 0 ? [] : units.filter(({ files }) => files.length === 0).map(({ id }) => id));
+    const bare = new Set(
+      undeleted.length > 0 ? [] : units.filter(({ files }) => files.length === 0).map(({ id }) => id),
+    );
     listed.backups = listed.backups.filter(({ id }) => !gone.has(manifestFile(id)) && !bare.has(id));
     listed.orphans = listed.orphans.filter(({ files }) => !files.every((file) => gone.has(file)));
     if (undeleted.length === 0) return { deleted, held: [], failure: null };

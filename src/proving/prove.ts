@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Backup } from '../backups/catalogue.js';
 import { isAtLeast, type Manifest } from '../backups/manifest.js';
 import { formatId } from '../backups/names.js';
-import { dumpOf } from '../engines/restoring.js';
+import { type Dump, dumpOf } from '../engines/restoring.js';
 import type { Facts, HostRequest } from '../host/session.js';
 import { backupOf } from '../making/new-manifest.js';
 import type { HostPlace } from '../places/host.js';
@@ -27,6 +27,7 @@ export async function prove(
   run: Run,
   { id, manifest }: Backup,
   { onHost, pull }: Bytes,
+  aim?: NonNullable<Dump['aim']>,
 ): Promise<Manifest['verified']> {
   const { settings, database, log, report } = run;
   const level = levelFor(run, id, manifest);
@@ -38,11 +39,16 @@ export async function prove(
       : onHost((there) => [
           ['request', 'expect_work', [work]],
           ...keysOf(settings),
-          database.verify({ ...settings, verify: level }, dumpOf({ manifest: there })),
+          database.verify(
+            { ...settings, verify: level },
+            { ...dumpOf({ manifest: there }), ...(aim === undefined ? {} : { aim }) },
+          ),
         ]),
   );
   database.checkProof(facts, manifest);
-  report.tables = manifest.content?.tables ?? [];
+  // of a set to the moment that was asked for
+  const counted = database.repository === undefined ? null : database.describe(facts).content;
+  report.tables = (counted ?? manifest.content)?.tables ?? [];
   report.tablesLeftOut = manifest.content?.tablesLeftOut ?? 0;
   if (level === 'restore') checkAsserts(settings.asserts, facts);
   const ms = Math.round(performance.now() - started);

@@ -9,6 +9,7 @@ import {
   formatBytes,
   formatCount,
   formatDuration,
+  formatMoment,
   parseTime,
   showEncrypted,
   showPlaces,
@@ -24,6 +25,14 @@ const PROOFS: Record<VerifiedLevel, string> = {
   restore: 'restore: restored into a throw-away database, rows counted',
 };
 
+/** The same of a set in a repository. */
+const SET_PROOFS: Record<VerifiedLevel, string> = {
+  ...PROOFS,
+  checksum: 'checksum: its list of files, with a checksum of each, was read back',
+  content: 'content: every byte of it and of its WAL was read by the tool that made it',
+  restore: 'restore: restored into a throw-away cluster, recovered, rows counted',
+};
+
 /** What is known of the backup and where it is, as rows of two cells. */
 export function backupFacts(report: Report): [name: string, value: string][] {
   const rows: [string, string][] = [];
@@ -35,19 +44,14 @@ export function backupFacts(report: Report): [name: string, value: string][] {
       ['Size', sizes(backup)],
       [
         'Verified',
-        PROOFS[backup.verifiedLevel] +
+        proofs(backup)[backup.verifiedLevel] +
           unrestored(report, backup) +
           (backup.signed ? '; its manifest is signed' : '') +
           (backup.state === 'ok' ? '' : ` (state: **${backup.state}**)`),
       ],
       ['SHA-256', longCode(backup.sha256, 64)],
-      [backup.set === undefined ? 'File' : 'Set', longCode(backup.path)],
+      ...placeRows(backup),
     );
-    if (backup.set !== undefined) {
-      const { kind, needs, log } = backup.set;
-      const base = needs === 0 ? '' : `, needs the ${counted(needs, 'backup')} before it`;
-      rows.push(['Type', `${escapeCell(kind, 20)}${base}; WAL ${code(log.from, 40)} to ${code(log.to, 40)}`]);
-    }
     if (backup.partial !== undefined) rows.push(['Covers', `**not everything**: ${escapeCell(backup.partial, 300)}`]);
     if (backup.pinned !== null) rows.push(['Pinned', escapeCell(backup.pinned)]);
     if (report.offsite !== null)
@@ -72,13 +76,36 @@ export function backupFacts(report: Report): [name: string, value: string][] {
   return rows;
 }
 
+const proofs = ({ set }: BackupFacts): typeof PROOFS => (set === undefined ? PROOFS : SET_PROOFS);
+
+const placeRows = ({ set, path }: BackupFacts): [string, string][] =>
+  set === undefined
+    ? [['File', longCode(path)]]
+    : [
+        ['Set', longCode(path)],
+        ['Type', setCell(set)],
+      ];
+
+function setCell({ kind, needs, log }: NonNullable<BackupFacts['set']>): string {
+  const base = needs === 0 ? '' : `, needs the ${counted(needs, 'backup')} before it`;
+  return `${escapeCell(kind, 20)}${base}; WAL ${code(log.from, 40)} to ${code(log.to, 40)}`;
+}
+
 /** To which moments one can recover, with the gaps. */
 function windowCell({ spans, gaps, newest }: WindowReport): string {
-  const shown = spans.slice(-MOST_SPANS).map(({ from, to }) => `any moment from **${when(from)}** to **${when(to)}** UTC`);
+  const shown = spans
+    .slice(-MOST_SPANS)
+    .map(({ from, to }) => `any moment from **${moment(from)}** to **${moment(to)}** UTC`);
   const left = spans.length > MOST_SPANS ? [`and ${counted(spans.length - MOST_SPANS, 'older span')}`] : [];
   const missing = gaps.slice(-MOST_SPANS).map((gap) => `⚠️ ${escapeCell(gap, 300)}`);
-  const last = newest === null ? [] : [`newest WAL: ${when(newest)} UTC`];
+  const last = newest === null ? [] : [`newest WAL: ${moment(newest)} UTC`];
   return [...(shown.length === 0 ? ['**to no moment**'] : shown), ...left, ...missing, ...last].join('<br>');
+}
+
+/** To the second, in a text that GitHub does not break. */
+function moment(iso: string): string {
+  const date = parseTime(iso);
+  return date === null ? escapeCell(iso, 40) : formatMoment(date).replaceAll('-', '\u2011').replace(' ', '\u00a0');
 }
 
 const MOST_SPANS = 5;
@@ -130,7 +157,8 @@ function offsite({ uri, versionId, via, lockedUntil }: OffsiteCopy, ways: Ways):
 }
 
 function sizes({ databaseBytes, bytes, compression, encryption, set }: BackupFacts): string {
-  if (set !== undefined) return `cluster **${formatBytes(databaseBytes)}**, **${formatBytes(bytes)}** new in the repository`;
+  if (set !== undefined)
+    return `cluster **${formatBytes(databaseBytes)}**, **${formatBytes(bytes)}** new in the repository`;
   const database = `database **${formatBytes(databaseBytes)}**`;
   const encrypted = encryption === undefined ? '' : `, ${showEncrypted(encryption, (one) => code(one, 80))}`;
   if (compression === 'none') return `${database}, stored uncompressed (${formatBytes(bytes)})${encrypted}`;

@@ -6,12 +6,12 @@ import { seconds } from '../engines/common.js';
 import type { Database } from '../engines/database.js';
 import { type Dump, dumpOf, type Restoring, type Step, type TargetPlan } from '../engines/restoring.js';
 import { BackupError, describe, sentences } from '../errors.js';
-import type { HostRequest } from '../host/session.js';
+import type { Facts, HostRequest } from '../host/session.js';
 import type { HostPlace } from '../places/host.js';
 import { formatDuration } from '../reporting/format.js';
 import { quoteOutside } from '../reporting/neutralise.js';
 import type { RestoreReport } from '../reporting/report.js';
-import { type Connection, directServer, warn } from '../run/connect.js';
+import { type Connection, directServer, note, warn } from '../run/connect.js';
 import { holderOf, TELL, toldOf } from '../run/directory.js';
 import type { Run } from '../run/run.js';
 import { type CommandInput, runUserCommand } from '../run/user-command.js';
@@ -80,7 +80,7 @@ export class Attempt {
       await connection.send(['job', 'promise', [startCommand]]);
       await this.user('stop-command', ['job', 'run_command', [stopCommand]]);
     }
-    if (safetyBackup && plan.state !== 'missing') {
+    if (safetyBackup && plan.state !== 'missing' && !plan.keepsOld) {
       const damaged = plan.state === 'damaged';
       this.safety = await run.log.group('Safety backup', () =>
         takeSafetyBackup(run, connection, {
@@ -124,9 +124,10 @@ export class Attempt {
 
   private async settle(): Promise<void> {
     const { run, connection, step, outcome } = this;
-    const { restoring, from } = this.parts;
+    const { restoring, from, plan } = this.parts;
     this.tellUndo();
-    await connection.send(work(run), restoring.settle(run.settings, step));
+    const settled = await connection.send(work(run), restoring.settle(run.settings, step));
+    if (plan.keepsOld) this.tellOld(settled);
     run.report.ok = true;
     await connection.send(endJournal, toldOf(run), TELL);
     run.log.info(
@@ -228,6 +229,16 @@ export class Attempt {
       confirm: parts.restoring.targetName,
       'dry-run': 'false',
     };
+  }
+
+  /** What was replaced is still there, and takes space. */
+  private tellOld(settled: Facts): void {
+    const { run, outcome, step } = this;
+    if (settled.get('old_directory') === null) return;
+    const old = quoteOutside(settled.path('old_directory'), 300);
+    run.report.recovery = this.parts.restoring.byHand(run.settings, step, null, run.report.directory);
+    outcome.undoNote = `What was replaced stays in ${old}. To go back to it, use the commands below. When you no longer need it, delete it: nothing else does.`;
+    note(run, outcome.undoNote);
   }
 
   private wayBack(): string {

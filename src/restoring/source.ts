@@ -47,7 +47,10 @@ export async function chooseSource(run: Run, connection: Connection): Promise<So
     return withNamed(run, host, wanted, async (store, found) => fetched(run, host, store, found, found.uri));
   }
   return withSpare(run, host, async (store) => {
+    const { repository } = run.database;
+    if (repository !== undefined && wanted.by === 'latest') return aimed(run, host, null);
     const { backup, spare } = await find(run, wanted, host, store);
+    if (repository !== undefined) return aimed(run, host, backup);
     if (spare !== null && store !== null) return fetched(run, host, store, spare, backup.id);
     const isOther = !host.listed.backups.includes(backup);
     if (isOther && !settings.restore.allowOtherTarget) throw otherThan(run, backup);
@@ -59,6 +62,20 @@ export async function chooseSource(run: Run, connection: Connection): Promise<So
     run.report.backup = factsOf(run, backup);
     return { dump: dumpOf(await host.whole(backup)), from: backup.id, host };
   });
+}
+
+/** A set, and the moment to which it is recovered. Throws E_NOT_FOUND. */
+function aimed(run: Run, host: HostPlace, named: Backup | null): Source {
+  const { repository } = run.database;
+  const { backups } = host.listed;
+  if (repository === undefined) throw new BackupError('E_INTERNAL', 'there is no repository');
+  const { restoreTime } = run.settings;
+  const { backup, aim } = repository.aim(host.sets, { backups, backup: named, restoreTime, now: run.now() });
+  if (named === null) warnOfAlarms(run, covering(backups, null));
+  else warnOfSuspicion(run, backup);
+  if (backup.state === 'unverified') warn(run, `${backup.id} was never verified`);
+  run.report.backup = factsOf(run, backup);
+  return { dump: { ...dumpOf(backup), aim }, from: backup.id, host };
 }
 
 /** What the host has only damaged, as its bytes have shown, from the store. Rethrows what is something else, or is not there either. */

@@ -37,7 +37,10 @@ function byMethod(reader: InputReader, source: Source): Source | undefined {
   if (method === undefined || engine?.method === undefined) return method && source;
   const { of, example, missingName } = engine.method;
   if (source.engine !== of) {
-    reader.problem('method', `expected logical with a ${engineOf(source).title} database: ${method} backs up a ${engine.title}`);
+    reader.problem(
+      'method',
+      `expected logical with a ${engineOf(source).title} database: ${method} backs up a ${engine.title}`,
+    );
     return undefined;
   }
   const name = reader.require('stanza', `required with method ${method}: ${missingName}, such as ${example}`);
@@ -55,7 +58,11 @@ export function checkKeep(reader: InputReader, keep: KeepRules | undefined, data
   const { keepOnly } = database === undefined ? {} : engineOf(database);
   if (keepOnly === undefined || keep === undefined) return;
   const other = Object.keys(keep).find((rule) => !keepOnly.rules.includes(rule));
-  if (other !== undefined) reader.problem('keep', `expected only ${keepOnly.rules.map((rule) => `${rule}=`).join(' and ')}, not ${other}=: ${keepOnly.why}`);
+  if (other !== undefined)
+    reader.problem(
+      'keep',
+      `expected only ${keepOnly.rules.map((rule) => `${rule}=`).join(' and ')}, not ${other}=: ${keepOnly.why}`,
+    );
 }
 
 const missing = (): string =>

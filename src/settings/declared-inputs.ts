@@ -2,6 +2,7 @@ import { parseFingerprints } from './fingerprints.js';
 import { parseHostPath, parseMetricsFile } from './host-path.js';
 import { parseKeep } from './keep-rules.js';
 import { parseKnownHosts } from './known-hosts-input.js';
+import { parseRestoreTime } from './restore-time.js';
 import {
   parseBucket,
   parseEndpoint,
@@ -12,7 +13,6 @@ import {
   parseStorageClass,
   parseToken,
 } from './s3-rules.js';
-import { parseRestoreTime } from './restore-time.js';
 import { type ActionCommand, COMMANDS, type Command, HAND_COMMANDS, type HandCommand } from './settings.js';
 import { parseSize } from './units.js';
 import {

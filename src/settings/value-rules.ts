@@ -183,5 +183,7 @@ export function parseName(text: string): string {
 /** The name of a section of pgbackrest.conf, which becomes folders of the repository. */
 export function parseStanza(text: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(text)) return text;
-  throw new Error('expected the name of a stanza: 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit');
+  throw new Error(
+    'expected the name of a stanza: 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit',
+  );
 }

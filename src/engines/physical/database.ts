@@ -1,16 +1,17 @@
+import type { Content } from '../../backups/manifest.js';
 import { BackupError } from '../../errors.js';
 import { quote } from '../../host/quoting.js';
+import type { Facts } from '../../host/session.js';
 import { formatBytes } from '../../reporting/format.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
-import type { Settings } from '../../settings/settings.js';
-import { commonArguments, named, seconds } from '../common.js';
+import { named, seconds } from '../common.js';
 import type { Database } from '../database.js';
-import { dumpArguments } from '../restoring.js';
-import { connectionString } from '../postgres/connection-string.js';
-import { serverVersion } from '../postgres/facts.js';
+import { restoredIn, serverVersion } from '../postgres/facts.js';
 import { serverIn } from '../postgres/url.js';
+import { dumpArguments } from '../restoring.js';
+import { argumentsOf, jobsOf } from './arguments.js';
 import { physicalHealth } from './health.js';
-import { physicalRepository, setsIn } from './repository.js';
+import { aimOf, physicalRepository, setsIn } from './repository.js';
 import { physicalRestoring } from './restore.js';
 import type { PhysicalSource } from './source.js';
 import { chooseType } from './type.js';
@@ -34,7 +35,7 @@ export function physicalDatabase(source: PhysicalSource): Database {
         'backup_physical',
         named({
           ...argumentsOf(source, settings),
-          ...{ id, holder, kind: type, jobs: jobsOf(settings) },
+          ...{ id, holder, kind: type, jobs: jobsOf(settings), scratch_database: source.postgres.database },
           lock_wait: seconds(settings.lockWaitMs),
         }),
       ];
@@ -47,8 +48,10 @@ export function physicalDatabase(source: PhysicalSource): Database {
         named({
           ...argumentsOf(source, settings),
           ...dumpArguments(dump),
+          ...aimOf(dump),
           label: dump.manifest?.set?.label ?? '',
           jobs: jobsOf(settings),
+          scratch_database: source.postgres.database,
         }),
       ];
     },
@@ -84,7 +87,7 @@ export function physicalDatabase(source: PhysicalSource): Database {
           pgbackrest: quoteOutside(facts.get('backrest_version') ?? '', 60),
           server: quoteOutside(serverVersion(facts), 60),
         },
-        content: null,
+        content: contentIn(facts),
       };
     },
 
@@ -117,17 +120,9 @@ export function physicalDatabase(source: PhysicalSource): Database {
   };
 }
 
-/** What every request is told of the cluster, and how its server is asked. */
-export function argumentsOf(source: PhysicalSource, settings: Settings): Record<string, string> {
-  return {
-    ...commonArguments(settings),
-    container: '',
-    stanza: source.stanza,
-    connection: connectionString(source.postgres),
-    password: source.postgres.password ?? '',
-  };
+/** What a scratch restore has counted; null: there was none. */
+function contentIn(facts: Facts): Content | null {
+  if (facts.get('restored_into') === null) return null;
+  const tables = restoredIn(facts);
+  return { tables, objects: tables.length };
 }
-
-/** For `--process-max`; empty: as the configuration has it. */
-const jobsOf = ({ dump: { jobs } }: Settings): string => (jobs === null ? '' : String(jobs));
-

@@ -4,9 +4,9 @@ import { counted, formatBytes, formatDuration } from '../../reporting/format.js'
 import { named } from '../common.js';
 import type { DatabaseHealth, HealthMethod } from '../health.js';
 import { archiveIn } from './archive.js';
-import { argumentsOf } from './database.js';
-import { newestWal } from './window.js';
+import { argumentsOf } from './arguments.js';
 import type { PhysicalSource } from './source.js';
+import { newestWal } from './window.js';
 
 const MUCH_WAL = 1 << 30;
 /** Segments that wait for the archiver. */
@@ -49,16 +49,33 @@ function healthIn(facts: Facts, now: Date): DatabaseHealth {
 type Figures = Record<string, number | boolean | null>;
 
 function findingsOf(figures: Figures): Finding[] {
-  const { archiveAgeSeconds: age, archiveTimeoutSeconds: timeout, archiveBacklog: backlog, unusedWalBytes: unused } = figures;
+  const {
+    archiveAgeSeconds: age,
+    archiveTimeoutSeconds: timeout,
+    archiveBacklog: backlog,
+    unusedWalBytes: unused,
+  } = figures;
   const found: (Finding | null)[] = [
     figures.archiving
       ? null
-      : wrong('E_ARCHIVE', 'the server does not archive its WAL', 'Set `archive_mode = on` and restart it: `command: doctor` prints all settings.'),
+      : wrong(
+          'E_ARCHIVE',
+          'the server does not archive its WAL',
+          'Set `archive_mode = on` and restart it: `command: doctor` prints all settings.',
+        ),
     figures.archiveFailing
-      ? wrong('E_ARCHIVE', 'the last attempt to archive WAL failed', 'Look into the log of the server: it has the error of archive_command. WAL piles up in pg_wal until it works again.')
+      ? wrong(
+          'E_ARCHIVE',
+          'the last attempt to archive WAL failed',
+          'Look into the log of the server: it has the error of archive_command. WAL piles up in pg_wal until it works again.',
+        )
       : null,
     typeof backlog === 'number' && backlog > BACKLOG
-      ? odd('E_ARCHIVE', `${counted(backlog, 'WAL segment')} wait to be archived`, 'Archiving is slower than the server writes: check the network and the disk of the repository, or use archive-async of pgBackRest.')
+      ? odd(
+          'E_ARCHIVE',
+          `${counted(backlog, 'WAL segment')} wait to be archived`,
+          'Archiving is slower than the server writes: check the network and the disk of the repository, or use archive-async of pgBackRest.',
+        )
       : null,
     isLate(age ?? null, timeout ?? null, figures.walPending === true)
       ? wrong(
@@ -70,7 +87,11 @@ function findingsOf(figures: Figures): Finding[] {
         )
       : null,
     typeof unused === 'number' && unused > MUCH_WAL
-      ? odd('E_UNHEALTHY', `replication slots that nobody uses hold back ${formatBytes(unused)} of WAL`, 'Drop what is not needed any more: `SELECT pg_drop_replication_slot(...)`.')
+      ? odd(
+          'E_UNHEALTHY',
+          `replication slots that nobody uses hold back ${formatBytes(unused)} of WAL`,
+          'Drop what is not needed any more: `SELECT pg_drop_replication_slot(...)`.',
+        )
       : null,
   ];
   return found.filter((one) => one !== null);

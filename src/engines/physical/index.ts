@@ -19,9 +19,7 @@ export const pgbackrest: Engine<PhysicalSource, PhysicalIdentity> = {
   dump: 'a set of pgBackRest',
   packages: { pgbackrest: {} },
   leaves: 'directories beside the data directory with `.db_backup_` in their names',
-  inputs: [
-    ...(['database-password', 'jobs', 'stanza', 'backup-type', 'full-every', 'restore-time'] as const),
-  ],
+  inputs: [...(['database-password', 'jobs', 'stanza', 'backup-type', 'full-every', 'restore-time'] as const)],
   method: {
     name: 'physical',
     of: postgres.name,
@@ -34,7 +32,8 @@ export const pgbackrest: Engine<PhysicalSource, PhysicalIdentity> = {
     's3-bucket': IN_STORE,
     encrypt: `expected none with method physical: ${OWN}, which it can encrypt (repo1-cipher-type in pgbackrest.conf; see docs/physical.md)`,
     'verify-on': 'expected host with method physical: a cluster is restored where its server and pgBackRest are',
-    'restore-to': 'expected nothing with method physical: a cluster is restored as a whole, into its own data directory',
+    'restore-to':
+      'expected nothing with method physical: a cluster is restored as a whole, into its own data directory',
   },
   keepOnly: {
     rules: ['last', 'within'],
@@ -56,6 +55,8 @@ export const pgbackrest: Engine<PhysicalSource, PhysicalIdentity> = {
     new URL('./programs/physical.sh', import.meta.url),
     new URL('./programs/physical-backup.sh', import.meta.url),
     new URL('./programs/physical-health.sh', import.meta.url),
+    new URL('./programs/physical-restore.sh', import.meta.url),
+    new URL('./programs/physical-scratch.sh', import.meta.url),
   ],
   elsewhere: TOLD_ELSEWHERE,
 };

@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { Backup, Catalogue } from '../../backups/catalogue.js';
 import { wrong } from '../../backups/finding.js';
-import { type BackupSet as ManifestSet, fileOfSet, type Manifest } from '../../backups/manifest.js';
+import { fileOfSet, type Manifest, type BackupSet as ManifestSet } from '../../backups/manifest.js';
 import { formatId } from '../../backups/names.js';
 import { newestFirst } from '../../backups/retention.js';
 import { BackupError } from '../../errors.js';
 import type { Facts } from '../../host/session.js';
 import { commonArguments, named } from '../common.js';
-import type { MadeSet, Repository, SetsOf } from '../database.js';
+import type { Aimed, AimingAt, MadeSet, Repository, SetsOf } from '../database.js';
+import type { Dump } from '../restoring.js';
 import { archiveIn } from './archive.js';
+import { chooseSet } from './choose-set.js';
 import { type BackupSet, readSets, type SetRepository } from './sets.js';
 import type { PhysicalSource } from './source.js';
 import { windowOf } from './window.js';
@@ -32,6 +34,7 @@ export function physicalRepository({ stanza, given }: PhysicalSource): Repositor
         fulls: String(fulls),
       }),
     ],
+    aim: (facts, about) => aimAt(setsIn(facts, stanza), facts, about),
     window: (facts) => windowOf(setsIn(facts, stanza), archiveIn(facts)),
   };
 }
@@ -45,7 +48,10 @@ function idOf(name: string, stanza: string, { label, stoppedAt }: BackupSet): st
 }
 
 const suffixOf = (stanza: string, label: string): string =>
-  createHash('sha256').update(fileOfSet({ repository: stanza, label })).digest('hex').slice(0, 4);
+  createHash('sha256')
+    .update(fileOfSet({ repository: stanza, label }))
+    .digest('hex')
+    .slice(0, 4);
 
 function join(
   catalogue: Catalogue,
@@ -130,7 +136,13 @@ function payloadOf(
     ...{ kind: type, file: fileOfSet({ repository: stanza, label }), sha256 },
     ...{ bytes: newBytes, databaseBytes: clusterBytes },
     set: {
-      ...{ repository: stanza, label, needs: chainOf(set, sets), from: startedAt.toISOString(), to: stoppedAt.toISOString() },
+      ...{
+        repository: stanza,
+        label,
+        needs: chainOf(set, sets),
+        from: startedAt.toISOString(),
+        to: stoppedAt.toISOString(),
+      },
       log: { from: startWal, to: stopWal },
     },
   };
@@ -170,3 +182,29 @@ function madeIn(facts: Facts, stanza: string): MadeSet {
   };
 }
 
+/** The set from which one recovers to what was asked for, among backups that are to be believed. Throws E_NOT_FOUND. */
+function aimAt(repository: SetRepository, facts: Facts, { backups, backup, restoreTime, now }: AimingAt): Aimed {
+  const usable = backups.filter(({ state }) => state === 'ok' || (backup !== null && state !== 'damaged'));
+  const labels = new Set(usable.flatMap(({ manifest }) => manifest.set?.label ?? []));
+  const chosen = chooseSet(
+    { ...repository, sets: repository.sets.filter(({ label }) => labels.has(label)) },
+    archiveIn(facts),
+    {
+      asked: restoreTime,
+      label: backup?.manifest.set?.label ?? null,
+      timeline: facts.numberOrNull('timeline'),
+      now,
+    },
+  );
+  const found = backup ?? usable.find(({ manifest }) => manifest.set?.label === chosen.set.label);
+  if (found === undefined) throw new BackupError('E_INTERNAL', `no backup is of ${chosen.set.label}`);
+  const { type, target, timeline } = chosen;
+  return { backup: found, aim: { type, target, timeline: String(timeline) } };
+}
+
+/** To which moment a set is recovered, and along which timeline: as far as the WAL goes on its own where nobody has said. */
+export function aimOf(dump: Pick<Dump, 'aim' | 'manifest'> | null): { type: string; target: string; timeline: string } {
+  const own = Number.parseInt(dump?.manifest?.set?.log.to.slice(0, 8) ?? '1', 16);
+  const { type = 'default', target = '', timeline = String(own) } = dump?.aim ?? {};
+  return { type, target, timeline };
+}

@@ -1,5 +1,5 @@
-import type { PostgresSource } from '../postgres/url.js';
 import type { Source } from '../engine.js';
+import type { PostgresSource } from '../postgres/url.js';
 
 /** A whole cluster, by the stanza under which pgBackRest knows it, and a database of it, which is asked about the cluster. */
 export interface PhysicalSource extends Source {

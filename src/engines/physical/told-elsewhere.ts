@@ -9,4 +9,7 @@ export const TOLD_ELSEWHERE: readonly string[] = [
   ...facts('cluster cluster_missing cluster_version segment_bytes timeline cluster_state'),
   ...facts('archive_timeout archive_backlog wal_pending'),
   ...facts('wal history made_label made_warnings sha256 expired sets verified_text'),
+  ...facts('parent_unwritable cluster_link cluster_mount cluster_kib left_beside server_running unit server_unasked'),
+  ...facts('tablespace tablespace_kib tablespace_free_kib stopped old_directory unarchived unreached'),
+  ...facts('recovered_timeline recovered_lsn recovered_at aimed_at holds_archive'),
 ];

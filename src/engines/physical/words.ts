@@ -39,28 +39,44 @@ function wordsFor(failure: HostFailure, source: PhysicalSource, settings: Settin
     ];
   }
   if (code === 'E_TOOL_VERSION' && text.startsWith('pgBackRest ')) {
-    return [code, `${said} is too old: 2.45 or newer is needed`, 'Install a newer one: the packages of PostgreSQL (https://www.postgresql.org/download/) have it.'];
+    return [
+      code,
+      `${said} is too old: 2.45 or newer is needed`,
+      'Install a newer one: the packages of PostgreSQL (https://www.postgresql.org/download/) have it.',
+    ];
   }
   if (code === 'E_SOURCE_INVALID' && text.includes('another one than that of the stanza')) {
-    return [code, `\`database\` leads to another server than the one of the stanza ${stanza}`, 'Correct host and port in `database`, or `stanza`.'];
+    return [
+      code,
+      `\`database\` leads to another server than the one of the stanza ${stanza}`,
+      'Correct host and port in `database`, or `stanza`.',
+    ];
   }
   if (code === 'E_PERM' && text.startsWith('/') && facts.get('cluster') !== null) {
     return [
       code,
       `the data directory is not that of the user who runs pgBackRest: ${said}`,
-      settings.runAs === null
-        ? 'Set `run-as` to its owner, usually `run-as: postgres`.'
-        : 'Set `run-as` to its owner.',
+      settings.runAs === null ? 'Set `run-as` to its owner, usually `run-as: postgres`.' : 'Set `run-as` to its owner.',
     ];
   }
   if (code === 'E_ROTATE') {
-    return [code, said, 'Nothing of what was to stay was removed. Look at `pgbackrest info`, and run `command: prune` with `dry-run: true`.'];
+    return [
+      code,
+      said,
+      'Nothing of what was to stay was removed. Look at `pgbackrest info`, and run `command: prune` with `dry-run: true`.',
+    ];
   }
   return status === null ? null : ofStatus(status, said, failure, source, settings);
 }
 
 /** https://github.com/pgbackrest/pgbackrest/blob/release/2.45/src/build/error/error.yaml */
-function ofStatus(status: number, said: string, { code, text, facts }: HostFailure, source: PhysicalSource, settings: Settings): Words {
+function ofStatus(
+  status: number,
+  said: string,
+  { code, text, facts }: HostFailure,
+  source: PhysicalSource,
+  settings: Settings,
+): Words {
   const { stanza } = source;
   const archiver = quoteOutside(facts.get('archiver_said') ?? '', 800);
   const why = archiver === '' ? said : `${archiver} (pgBackRest: ${said})`;
@@ -132,7 +148,11 @@ function ofStatus(status: number, said: string, { code, text, facts }: HostFailu
     case 75:
       return ['E_NOT_FOUND', `the repository does not have that set: ${said}`, '`command: list` shows all sets.'];
     case 26:
-      return ['E_CHECKSUM', `the repository is damaged: ${said}`, 'Use another backup, and take a new full one. Check the disk of the repository.'];
+      return [
+        'E_CHECKSUM',
+        `the repository is damaged: ${said}`,
+        'Use another backup, and take a new full one. Check the disk of the repository.',
+      ];
     case 63:
       return ['E_CANCELLED', `pgBackRest was ended by a signal: ${said}`, 'Run again.'];
     default:

@@ -2,10 +2,11 @@
 # PostgreSQL: a set of a whole cluster in the repository of its stanza, and what of the repository goes again.
 
 # backup_physical NAMED-ARGUMENTS: from the lock to a set that was read back; its manifest is another request
-# takes: asserts connection container full holder id jobs kind label level lock_wait min_free_kib name password run_as stanza verify wanted
+# takes: asserts connection container holder id jobs kind label level lock_wait min_free_kib name password run_as scratch_database stanza verify wanted
 backup_physical() {
   arguments "$@"
   [ -n "$directory" ] || exit 99
+  put directory "$directory"
   take_lock
   sweep
   list_backups
@@ -18,8 +19,16 @@ backup_physical() {
   live E_DUMP_FAILED 'the backup' take_physical "$@" id "$id" kind "$kind" jobs "$jobs" lock_wait "$lock_wait"
   dumped
   read -r label <"$work/out"
-  live E_CHECKSUM 'the check of the set' prove_set stanza "$stanza" label "$label" verify "$verify"
+  plain_bytes='' type=default target='' timeline=''
+  prove_physical
   end_hooks
+}
+
+# prove_physical: the set `label`, elsewhere
+prove_physical() {
+  live E_CHECKSUM 'the check of the set' prove_set connection "$connection" password "$password" stanza "$stanza" label "$label" \
+    verify "$verify" type "$type" target "$target" target_timeline "$timeline" asserts "$asserts" plain_bytes "$plain_bytes" \
+    scratch_database "$scratch_database" jobs "$jobs" min_free_kib "$min_free_kib"
 }
 
 # live CODE WHAT FUNCTION ARGS...: runs it elsewhere, while what it tells goes to the runner at once; what it prints is in $work/out
@@ -197,15 +206,24 @@ prove_set() {
     put_file verified_text verify.clean
   fi
   tell_repository
+  [ "$verify" = restore ] || return 0
+  [ -n "$target_timeline" ] || target_timeline=$timeline
+  [ -n "$plain_bytes" ] || plain_bytes=$(($(du_kib "$cluster") * 1024))
+  find_postgres
+  postgres_environment
+  # by trust, who it is makes no difference, but it has to be one who may all
+  scratch_role=$( (ask_sql "SELECT rolname FROM pg_roles WHERE oid = 10") 2>/dev/null) || scratch_role=$(connection_value user)
+  [ -n "$scratch_role" ] || scratch_role=$my_name
+  try_scratch
 }
 
 # verify_physical NAMED-ARGUMENTS: of a set that is there
-# takes: asserts bytes connection container foreign full jobs kind label level min_free_kib name packing password payload plain_bytes proven
-# takes: run_as sha256 stanza verify wanted
+# takes: asserts bytes connection container foreign jobs kind label level min_free_kib name packing password payload plain_bytes proven
+# takes: run_as scratch_database sha256 stanza target timeline type verify wanted
 verify_physical() {
   begin_step "$@"
   reach_elsewhere
-  live E_CHECKSUM 'the check of the set' prove_set stanza "$stanza" label "$label" verify "$verify"
+  prove_physical
   end_step
 }
 

@@ -8,6 +8,7 @@ cluster='' system_id=''
 
 # What a server has for us besides (postgres.sh)
 postgres_fact="$postgres_fact|(archive_timeout|archive_backlog) [0-9]+|wal_pending (true|false)"
+postgres_fact="$postgres_fact|recovered_timeline [0-9]+|recovered_(lsn|at) [0-9a-f]*|holds_archive (true|false)|bootstrap_role [0-9a-f]+"
 
 # backrest COMMAND ARGS...: what it says is `INFO: ...`, `WARN: ...`, `ERROR: [NNN]: ...` on stderr, with or without a time before it
 backrest() { exec pgbackrest --stanza="$stanza" --log-level-console=off --log-level-stderr=info "$@"; }
@@ -62,6 +63,11 @@ find_cluster() {
     put backrest_status 55
     failed E_SOURCE_MISSING "$(backrest_said cluster.said)"
   fi
+  case $cluster in
+    /*[!A-Za-z0-9/._@+-]*) fail E_SOURCE_INVALID "the data directory $cluster has characters in its path that the command line of a server cannot have" ;;
+    /*) ;;
+    *) fail E_SOURCE_INVALID "the data directory $cluster is no absolute path" ;;
+  esac
   put cluster "$cluster"
   if [ ! -f "$cluster/global/pg_control" ]; then
     [ ! -d "$cluster" ] || [ -x "$cluster" ] || fail E_PERM "$my_name cannot enter $cluster"

@@ -1,0 +1,425 @@
+# shellcheck shell=sh
+# PostgreSQL: a cluster is put back. The new data directory is restored beside the live one while the server goes on, both are renamed while
+# it is stopped, and the old one stays beside it: it is the way back. Until the restore is accepted the archive is held: the server archives
+# nothing, so that a time line that is given up leaves no trace in the repository, where it would lead later recoveries astray.
+#
+# What is beside a data directory DATA, of the restore ID: DATA.db_backup_new_ID, DATA.db_backup_old_ID, and DATA.db_backup_note_ID, which
+# says how the server ran, and in its last line `done` when the restored one has come up. The same in the place of each tablespace.
+new='' old='' noted='' postmaster='' options='' server_log=''
+
+# What stands for the archive_command as long as the archive is held: it fails, so that nothing is thrown away
+hold_command='/bin/false db_backup_hold'
+
+# look_restore_physical NAMED-ARGUMENTS: the cluster that would be replaced, and the repository
+# takes: asserts connection container level min_free_kib name password run_as stanza verify wanted
+look_restore_physical() {
+  begin_step "$@"
+  reach_elsewhere
+  passing_on E_RESTORE 'the look at the cluster' \
+    elsewhere look_at_cluster connection "$connection" password "$password" stanza "$stanza"
+  end_step
+}
+
+# load_restore_physical NAMED-ARGUMENTS: the new data directory, complete, beside the live one
+# takes: asserts connection container id jobs label level lock_wait min_free_kib name needed_kib password run_as stanza target timeline type verify wanted
+load_restore_physical() { step_physical load_cluster "$@"; }
+
+# swap_restore_physical NAMED-ARGUMENTS: the new one in the place of the live one, and recovered; or everything as it was
+# takes: asserts connection container id jobs label level lock_wait min_free_kib name needed_kib password run_as stanza target timeline type verify wanted
+swap_restore_physical() { step_physical swap_cluster "$@"; }
+
+# back_restore_physical NAMED-ARGUMENTS: the old one again, also after the restored one has come up
+# takes: asserts connection container id jobs label level lock_wait min_free_kib name needed_kib password run_as stanza target timeline type verify wanted
+back_restore_physical() { step_physical back_cluster "$@"; }
+
+# settle_restore_physical NAMED-ARGUMENTS: the restored one is accepted: it archives again; the old one stays
+# takes: asserts connection container id jobs label level lock_wait min_free_kib name needed_kib password run_as stanza target timeline type verify wanted
+settle_restore_physical() { step_physical settle_cluster "$@"; }
+
+# recover_restore_physical NAMED-ARGUMENTS: after a run that died; by what is there
+# takes: asserts connection container id jobs label level lock_wait min_free_kib name needed_kib password run_as stanza target timeline type verify wanted
+recover_restore_physical() { step_physical recover_cluster "$@"; }
+
+# step_physical FUNCTION NAMED-ARGUMENTS
+step_physical() {
+  function=$1
+  shift
+  begin_step "$@"
+  reach_elsewhere
+  live E_RESTORE 'the restore' "$function" connection "$connection" password "$password" stanza "$stanza" id "$id" label "$label" \
+    type "$type" target "$target" target_timeline "$timeline" jobs "$jobs" needed_kib "$needed_kib" min_free_kib "$min_free_kib"
+  end_step
+}
+
+# enter_step NAMED-ARGUMENTS: elsewhere: what every step has to know
+enter_step() {
+  arguments "$@"
+  case $id in '' | *[!A-Za-z0-9._-]*) fail E_INTERNAL 'the id of the restore is malformed' ;; esac
+  enter_physical
+  find_cluster
+  new=$cluster.db_backup_new_$id old=$cluster.db_backup_old_$id noted=$cluster.db_backup_note_$id
+}
+
+# is_running: a postmaster is at work in the data directory; sets postmaster
+is_running() {
+  postmaster=''
+  { read -r postmaster <"$cluster/postmaster.pid"; } 2>/dev/null
+  case $postmaster in '' | *[!0-9]*) return 1 ;; esac
+  kill -0 "$postmaster" 2>/dev/null && [ "$(readlink "/proc/$postmaster/cwd" 2>/dev/null)" = "$(cd "$cluster" && pwd -P)" ]
+}
+
+look_at_cluster() {
+  arguments "$@"
+  enter_physical
+  tell_repository
+  parent=${cluster%/*}
+  [ -d "$parent" ] || fail E_SOURCE_MISSING "$parent"
+  [ -w "$parent" ] || put parent_unwritable "$parent"
+  if [ -L "$cluster" ]; then put cluster_link "$cluster"; fi
+  put target_free_kib "$(free_kib "$parent")"
+  for left_beside in "$cluster".db_backup_old_*; do [ ! -d "$left_beside" ] || put left_beside "$left_beside"; done
+  [ -n "$cluster_bin" ] || return 0
+  [ "$(stat -c %d "$cluster" 2>/dev/null)" = "$(stat -c %d "$parent" 2>/dev/null)" ] || put cluster_mount "$cluster"
+  put cluster_kib "$(du_kib "$cluster")"
+  each_tablespace tell_tablespace
+  is_running || return 0
+  put server_running 1
+  unit=$(sed -n 's,.*/\([A-Za-z0-9@._-]*\.service\)$,\1,p' "/proc/$postmaster/cgroup" 2>/dev/null | sed q)
+  case $unit in postgres*) put unit "$unit" ;; esac
+  find_postgres
+  postgres_environment
+  if (ask_sql 'SELECT 1') >/dev/null 2>server.error; then
+    look_at_server
+    tell_users
+  else put server_unasked "$(tail -n 1 server.error)"; fi
+}
+
+tell_users() {
+  cat >users.sql <<SQL
+SELECT 'session ' || encode(convert_to(concat_ws(', ', usename, datname, application_name, state), 'UTF8'), 'hex')
+FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend' LIMIT 50;
+SQL
+  run sql -c 'SET search_path = pg_catalog' -f users.sql >users.facts 2>users.error || return 0
+  tell_facts users.facts
+}
+
+# each_tablespace FUNCTION: with the number of each tablespace of the cluster and its place
+each_tablespace() {
+  for space in "$cluster"/pg_tblspc/*; do
+    [ -L "$space" ] || continue
+    place=$(readlink "$space")
+    oid=${space##*/}
+    case $oid in *[!0-9]*) continue ;; esac
+    case $place in /*) "$1" "$oid" "$place" ;; *) fail E_SOURCE_INVALID "$space leads to $place" ;; esac
+  done
+}
+
+tell_tablespace() {
+  put tablespace "$2"
+  [ -w "$2" ] || put parent_unwritable "$2"
+  put tablespace_kib "$(du_kib "$2")"
+  put tablespace_free_kib "$(free_kib "$2")"
+}
+
+# load_cluster NAMED-ARGUMENTS
+load_cluster() {
+  enter_step "$@"
+  case $type:$target in
+    time:20[0-9][0-9]-[0-9][0-9]-[0-9][0-9]\ [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]+00 | default: | immediate:) ;;
+    *) fail E_INTERNAL "the target $type $target is malformed" ;;
+  esac
+  need_number target_timeline "$target_timeline"
+  need_number needed_kib "$needed_kib"
+  need_number min_free_kib "$min_free_kib"
+  check_space "${cluster%/*}" $((needed_kib + min_free_kib))
+  if [ -e "$new" ] || [ -e "$old" ]; then fail E_RESTORE "$new or $old is there already"; fi
+  undo=drop_new
+  mkdir -m 700 "$new" || failed E_PERM "cannot make $new"
+  maps=''
+  each_tablespace make_tablespace
+  emit phase restore $((needed_kib * 1024))
+  attend restore_to "$new" 2>restore.said || backrest_failed $? restore.said
+  [ -f "$new/global/pg_control" ] || fail E_RESTORE 'pgBackRest ended well, and restored no cluster'
+  # so that nothing is fetched by a path that is not there any more, and nothing is archived
+  printf "archive_command = '%s'\n" "$hold_command" >>"$new/postgresql.auto.conf" || failed E_RESTORE "cannot write to $new"
+  undo=''
+}
+
+# make_tablespace OID PLACE: where the new one of it goes
+make_tablespace() {
+  mkdir -m 700 "$2/db_backup_new_$id" || failed E_PERM "cannot make a directory in $2"
+  maps="$maps$1=$2/db_backup_new_$id$newline"
+}
+
+drop_new() {
+  rm -rf "$new"
+  [ -z "$cluster_bin" ] || each_tablespace drop_new_space
+}
+drop_new_space() { rm -rf "$2/db_backup_new_$id"; }
+
+# restore_to DIRECTORY
+restore_to() {
+  set -- --pg1-path="$1" --set="$label" --type="$type" --recovery-option="restore_command=pgbackrest --stanza=$stanza archive-get %f \"%p\""
+  [ "$type" = immediate ] || set -- "$@" --target-timeline="$target_timeline"
+  [ "$type" != time ] || set -- "$@" --target="$target"
+  [ "$type" = default ] || set -- "$@" --target-action=promote
+  [ -z "$jobs" ] || set -- "$@" --process-max="$jobs"
+  while IFS= read -r map; do
+    [ -z "$map" ] || set -- "$@" --tablespace-map="$map"
+  done <<MAPS
+$maps
+MAPS
+  exec pgbackrest --stanza="$stanza" --log-level-console=off --log-level-stderr=info "$@" restore
+}
+
+# swap_cluster NAMED-ARGUMENTS
+swap_cluster() {
+  enter_step "$@"
+  [ -f "$new/global/pg_control" ] || fail E_RESTORE "$new is not there"
+  running=''
+  if is_running; then
+    running=1
+    how_it_runs
+    archive_rest
+  fi
+  missing=''
+  [ -n "$cluster_bin" ] || missing=1
+  printf 'running %s\nmissing %s\nlog %s\noptions %s\n' "$running" "$missing" "$server_log" "$options" >"$noted" || failed E_RESTORE "cannot write $noted"
+  undo=put_back
+  stop_server || failed E_RESTORE "the server could not be stopped: $(tail -n 3 stop.said)"
+  put stopped 1
+  if [ -z "$missing" ]; then
+    mv "$cluster" "$old" || failed E_RESTORE "$cluster could not be renamed"
+  fi
+  mv "$new" "$cluster" || failed E_RESTORE "$new could not be renamed"
+  swap_tablespaces new old
+  emit phase recovery 0
+  find_server
+  [ "$(setting archive_command)" = "$hold_command" ] ||
+    fail E_RESTORE 'the archive_command of the server cannot be held back, because its command line or a later file sets it'
+  start_server || failed E_RESTORE "the restored server did not come up: $(server_said)"
+  await_recovery
+  check_recovered
+  put aimed_at "$target"
+  echo 'done' >>"$noted" || failed E_RESTORE "cannot write $noted"
+  undo=''
+  put old_directory "$old"
+  put state restored
+}
+
+# put_back: what undoes a swap at any point
+put_back() {
+  (back_to_old) >>back.said 2>&1 && put state unchanged
+}
+
+# how_it_runs: sets options and server_log, with which the server was started and writes
+how_it_runs() {
+  options=$(sed -n '1s/^[^ ]* *//p' "$cluster/postmaster.opts" 2>/dev/null)
+  server_log=$(readlink "/proc/$postmaster/fd/2" 2>/dev/null)
+  if [ ! -f "$server_log" ] || [ ! -w "$server_log" ]; then server_log=''; fi
+}
+
+# archive_rest: what was committed until now goes into the repository, as far as that works: after it comes a commit, so that the last
+# moment before it can be recovered as well
+archive_rest() {
+  find_postgres
+  postgres_environment
+  cat >rest.sql <<SQL
+\\o /dev/null
+SELECT pg_logical_emit_message(true, 'db-backup', 'restore');
+\\o
+SELECT pg_walfile_name(pg_switch_wal());
+SQL
+  segment=$( (sql -c 'SET search_path = pg_catalog' -f rest.sql) 2>rest.error) || {
+    put unarchived "$(tail -n 1 rest.error)"
+    return 0
+  }
+  waited=0
+  while [ $waited -lt 30 ]; do
+    [ "$( (ask_sql "SELECT substr(last_archived_wal, 1, 24) >= substr('$segment', 1, 24) FROM pg_stat_archiver") 2>/dev/null)" != t ] || return 0
+    emit waits
+    sleep 1
+    waited=$((waited + 1))
+  done
+  put unarchived "$segment"
+}
+
+stop_server() {
+  is_running || return 0
+  attend "${cluster_bin}pg_ctl" stop -D "$cluster" -m fast -s -w -t 3600 >stop.said 2>&1
+}
+
+# options_for: those of a server that nobody has seen running: Debian has the configuration elsewhere
+options_for() {
+  [ -n "$options" ] || [ -f "$cluster/postgresql.conf" ] || options=$(
+    for file in /etc/postgresql/*/*/postgresql.conf; do
+      if grep -q "^ *data_directory *= *'$cluster'" "$file" 2>/dev/null; then
+        echo "\"-c\" \"config_file=$file\""
+        break
+      fi
+    done
+  )
+}
+
+# find_server: sets cluster_bin and options for what is in the data directory now
+find_server() {
+  options_for
+  read -r major <"$cluster/PG_VERSION"
+  case $major in '' | *[!0-9]*) return 1 ;; esac
+  for folder in "/usr/lib/postgresql/$major/bin/" "/usr/pgsql-$major/bin/" /usr/local/pgsql/bin/; do
+    [ ! -x "${folder}pg_ctl" ] || break
+  done
+  cluster_bin=$folder
+}
+
+# setting NAME: as the server would have it, by its configuration and its command line. They are quoted for a shell, as pg_ctl hands them on.
+setting() { (sh -c "exec \"${cluster_bin}postgres\" -D \"$cluster\" $options -C $1") 2>/dev/null; }
+
+# start_server: as it ran before. What it says until it has a log of its own is in ours.
+start_server() {
+  find_server
+  own_log=${server_log:-$cluster/db_backup_start.log}
+  said_before=$(size_of "$own_log" 2>/dev/null)
+  attend begin_server
+}
+
+begin_server() {
+  exec "${cluster_bin}pg_ctl" start -D "$cluster" -l "$own_log" -s -W ${options:+-o "$options"} </dev/null >/dev/null 2>&1 3>&- 7>&- 8>&-
+}
+
+# server_said: since it was started, without the refusals of those who look whether it is up
+server_said() {
+  tail -c "+$((${said_before:-0} + 1))" "$own_log" 2>/dev/null | grep -a 'FATAL\|PANIC\|ERROR' | grep -av 'the database system is\|not yet accepting' |
+    tail -n 4 | tr -cd '\12\40-\176\200-\377' | dd bs=2048 count=1 2>/dev/null
+}
+
+# await_recovery: the control file says it, whatever role or database there is in that time
+await_recovery() {
+  sleep 0.3 2>/dev/null
+  gone=0
+  while
+    "${cluster_bin}pg_controldata" -D "$cluster" >control 2>/dev/null
+    [ "$(control 'Database cluster state')" != 'in production' ]
+  do
+    if is_running; then gone=0; else gone=$((gone + 1)); fi
+    [ $gone -lt 5 ] || fail E_RESTORE "the server ended while it recovered: $(server_said)"
+    emit waits
+    sleep 0.5 2>/dev/null || sleep 1
+  done
+}
+
+# check_recovered: what was reached, as the server tells it, before anybody else writes
+check_recovered() {
+  find_postgres
+  postgres_environment
+  cat >reached.sql <<SQL
+SELECT 'recovered_timeline ' || timeline_id FROM pg_control_checkpoint();
+SELECT 'recovered_lsn ' || encode(convert_to(coalesce(pg_last_wal_replay_lsn()::text, ''), 'UTF8'), 'hex');
+SELECT 'recovered_at ' || encode(convert_to(coalesce(to_char(pg_last_xact_replay_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), ''), 'UTF8'), 'hex');
+SELECT 'holds_archive ' || (current_setting('archive_command') = '$hold_command');
+SQL
+  tries=0
+  until (sql -c 'SET search_path = pg_catalog' -f reached.sql) >reached.facts 2>reached.error; do
+    tries=$((tries + 1))
+    [ $tries -lt 20 ] || break
+    sleep 0.5 2>/dev/null || sleep 1
+  done
+  if [ $tries -lt 20 ]; then tell_facts reached.facts; else
+    # the role or the database of the URL may be younger than the moment
+    put unreached "$(tail -n 1 reached.error)"
+  fi
+}
+
+# swap_tablespaces IN OUT: in the place of each tablespace of the cluster that is live now, what is aside of the first kind gets in, and what
+# is there goes aside; and the links of the cluster lead to the places again
+swap_tablespaces() {
+  into=$1 out=$2
+  for space in "$cluster"/pg_tblspc/*; do
+    [ -L "$space" ] || continue
+    place=$(readlink "$space")
+    place=${place%/db_backup_"$into"_"$id"}
+    swap_space "$place"
+    ln -sfn "$place" "$space" || failed E_RESTORE "the link $space could not be set"
+  done
+}
+
+# swap_space PLACE
+swap_space() {
+  aside=$1/db_backup_${out}_$id waiting=$1/db_backup_${into}_$id
+  [ -d "$waiting" ] || return 0
+  [ -d "$aside" ] || mkdir -m 700 "$aside" || failed E_RESTORE "cannot make $aside"
+  for version in "$1"/PG_*; do
+    if [ -d "$version" ]; then mv "$version" "$aside/" || failed E_RESTORE "$version could not be moved"; fi
+  done
+  for version in "$waiting"/PG_*; do
+    if [ -d "$version" ]; then mv "$version" "$1/" || failed E_RESTORE "$version could not be moved"; fi
+  done
+  rmdir "$waiting" 2>/dev/null
+}
+
+# back_to_old: from whatever point: the old directory is live again, and runs when it did
+back_to_old() {
+  running=$(sed -n 's/^running //p' "$noted" 2>/dev/null) server_log=$(sed -n 's/^log //p' "$noted" 2>/dev/null)
+  options=$(sed -n 's/^options //p' "$noted" 2>/dev/null) missing=$(sed -n 's/^missing //p' "$noted" 2>/dev/null)
+  if [ -d "$old" ] || { [ -n "$missing" ] && [ -d "$cluster" ]; }; then
+    if [ -d "$cluster" ]; then
+      stop_server || "${cluster_bin}pg_ctl" stop -D "$cluster" -m immediate -s -w -t 60 || exit 1
+      if [ -d "$new" ]; then rm -rf "$new"; fi
+      mv "$cluster" "$new" || exit 1
+    fi
+    [ ! -d "$old" ] || mv "$old" "$cluster" || exit 1
+    out=new into=old
+    each_tablespace space_back
+  fi
+  rm -rf "$new"
+  each_tablespace drop_new_space
+  if [ -n "$running" ] && ! is_running; then
+    start_server || exit 1
+    await_recovery
+  fi
+  rm -f "$noted"
+}
+
+space_back() { swap_space "$2"; }
+
+back_cluster() {
+  enter_step "$@"
+  [ -d "$old" ] || [ -e "$noted" ] || fail E_RESTORE "$old is not there"
+  (back_to_old) 2>back.said || failed E_RESTORE "the old data directory could not be put back: $(tail -n 3 back.said)"
+  put state unchanged
+}
+
+settle_cluster() {
+  enter_step "$@"
+  release_hold
+  rm -f "$noted"
+  [ ! -d "$old" ] || put old_directory "$old"
+}
+
+# release_hold: the server archives as it is configured, from the next segment on
+release_hold() {
+  conf=$cluster/postgresql.auto.conf
+  if grep -q "db_backup_hold" "$conf" 2>/dev/null; then
+    { sed '/^archive_command = .*db_backup_hold/d' "$conf" >"$conf.db_backup" && chmod 600 "$conf.db_backup" && mv "$conf.db_backup" "$conf"; } ||
+      failed E_RESTORE "$conf could not be written"
+  fi
+  is_running || return 0
+  "${cluster_bin}pg_ctl" reload -D "$cluster" -s >/dev/null 2>&1 || fail E_RESTORE 'the server could not be told to archive again'
+}
+
+recover_cluster() {
+  enter_step "$@"
+  if [ "$(tail -n 1 "$noted" 2>/dev/null)" = 'done' ] && [ ! -d "$new" ]; then
+    put traces 1
+    put state restored
+    return
+  fi
+  if [ -e "$new" ] || [ -e "$old" ] || [ -e "$noted" ]; then put traces 1; fi
+  if [ -d "$old" ] && [ ! -e "$noted" ]; then
+    # settled already, but for the journal
+    put state restored
+    return
+  fi
+  (back_to_old) 2>back.said || failed E_RESTORE "the old data directory could not be put back: $(tail -n 3 back.said)"
+  put state unchanged
+}

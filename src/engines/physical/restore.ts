@@ -1,0 +1,226 @@
+import { BackupError } from '../../errors.js';
+import { quote } from '../../host/quoting.js';
+import type { Facts, HostRequest } from '../../host/session.js';
+import { formatBytes, formatDuration, formatMoment } from '../../reporting/format.js';
+import { quoteOutside } from '../../reporting/neutralise.js';
+import type { Settings } from '../../settings/settings.js';
+import { named, seconds } from '../common.js';
+import { decoded } from '../postgres/facts.js';
+import type { Dump, Restoring, Step, TargetPlan } from '../restoring.js';
+import { archiveIn } from './archive.js';
+import { argumentsOf } from './arguments.js';
+import { isPhysicalIdentity } from './format.js';
+import { aimOf, setsIn } from './repository.js';
+import type { PhysicalSource } from './source.js';
+import { windowOf } from './window.js';
+
+/** Puts a whole cluster back, by programs/physical-restore.sh. */
+export function physicalRestoring(source: PhysicalSource): Restoring {
+  const { stanza, given } = source;
+  const step = (name: string, settings: Settings, { id }: Step, dump: Dump | null): HostRequest => {
+    const bytes = dump?.databaseBytes ?? 0;
+    return [
+      'job',
+      `${name}_restore_physical`,
+      named({
+        ...argumentsOf(source, settings),
+        ...aimOf(dump),
+        ...{ id, label: dump?.manifest?.set?.label ?? '' },
+        jobs: settings.dump.jobs === null ? '' : String(settings.dump.jobs),
+        lock_wait: seconds(settings.lockWaitMs),
+        needed_kib: String(Math.ceil(bytes / 1024)),
+      }),
+    ];
+  };
+  return {
+    targetName: stanza,
+    target: given,
+    mayBe: (identity) => isPhysicalIdentity(identity) && identity.stanza === stanza,
+    look: (settings) => ['job', 'look_restore_physical', named(argumentsOf(source, settings))],
+    plan: (settings, facts, dump) => planOf(source, settings, facts, dump),
+    load: (settings, dump, at) => step('load', settings, at, dump),
+    loaded: () => [],
+    swap: (settings, dump, at) => step('swap', settings, at, dump),
+    swapped: (facts) => reached(facts),
+    back: (settings, at) => step('back', settings, at, null),
+    settle: (settings, at) => step('settle', settings, at, null),
+    recover: (settings, at) => step('recover', settings, at, null),
+    identity: (facts) => ({ stanza, cluster: facts.get('system_identifier') }),
+    byHand: ({ runAs }, { id }) => byHand(runAs, id),
+  };
+}
+
+function planOf({ stanza }: PhysicalSource, settings: Settings, facts: Facts, dump: Dump): TargetPlan {
+  const cluster = facts.path('cluster');
+  const isThere = facts.get('cluster_version') !== null;
+  const isRunning = facts.get('server_running') !== null;
+  refuseOdd(facts, cluster);
+  const set = setsIn(facts, stanza).sets.find(({ label }) => label === dump.manifest?.set?.label);
+  if (set === undefined) {
+    throw new BackupError(
+      'E_NOT_FOUND',
+      `the repository does not have the set of ${dump.file} any more`,
+      'Choose another backup: `command: list` shows them.',
+    );
+  }
+  checkTimeline(settings, facts, dump, stanza, isRunning);
+  const live = isThere ? (facts.number('cluster_kib') + sum(facts, 'tablespace_kib')) * 1024 : 0;
+  const free = facts.numberOrNull('target_free_kib');
+  if (free !== null && free * 1024 < set.clusterBytes + settings.minFreeBytes) {
+    throw new BackupError(
+      'E_NOSPACE',
+      `not enough space beside ${quoteOutside(cluster, 300)}: ${formatBytes(set.clusterBytes + settings.minFreeBytes)} are needed for the restored cluster, ${formatBytes(free * 1024)} are free`,
+      'Free some space there, or lower `min-free`: the old data directory stays as the way back, so there must be room for both.',
+    );
+  }
+  const { target, type } = aimOf(dump);
+  const moment =
+    type === 'time'
+      ? `the moment ${target}`
+      : type === 'default'
+        ? 'the end of the archived WAL'
+        : `the end of the set, ${formatMoment(set.stoppedAt)} UTC`;
+  const databases = facts.all('on_server').map(decoded);
+  return {
+    state: isThere ? 'sound' : 'missing',
+    way: 'swap',
+    wayInWords: `restored beside ${quoteOutside(cluster, 300)} from ${set.label} and recovered to ${moment}; the server is stopped for the swap and the recovery, and everybody is disconnected. The old data directory stays beside it: that is the way back${expected(dump)}`,
+    safetyLevel: 'content',
+    keepsOld: true,
+    bytes: live,
+    tables: [],
+    dumpTables: null,
+    differences: [
+      ...(databases.length === 0
+        ? []
+        : [`the whole cluster is restored, with all its databases: ${quoteOutside(databases.join(', '), 1000)}`]),
+      ...lost(dump, facts, stanza, isRunning),
+    ],
+    users: facts.all('session').map((hex) => decoded(hex)),
+    neededBytes: set.clusterBytes,
+    freeBytes: free === null ? null : free * 1024,
+    remarks: remarksOf(facts, isThere, isRunning),
+  };
+}
+
+/** What cannot be renamed cannot be restored beside. Throws E_RESTORE. */
+function refuseOdd(facts: Facts, cluster: string): void {
+  const unwritable = facts.get('parent_unwritable');
+  const why =
+    facts.get('cluster_mount') !== null
+      ? `${cluster} is a mount point, which cannot be renamed`
+      : facts.get('cluster_link') !== null
+        ? `${cluster} is a symbolic link`
+        : unwritable === null
+          ? null
+          : `its owner cannot write to ${unwritable}, where the new directory has to be made`;
+  if (why === null) return;
+  throw new BackupError(
+    'E_RESTORE',
+    `the cluster cannot be restored beside the live one: ${quoteOutside(why, 500)}`,
+    'Put the data directory one level below what is mounted, into a directory of its owner, and name its real path as pg1-path in pgbackrest.conf. Or restore by hand: docs/physical.md says how.',
+  );
+}
+
+/** That the moment is one to which the WAL goes by now: a server that does not run adds none. Throws E_NOT_FOUND. */
+function checkTimeline(settings: Settings, facts: Facts, dump: Dump, stanza: string, isRunning: boolean): void {
+  const { restoreTime } = settings;
+  if (restoreTime === null || restoreTime === 'latest' || isRunning) return;
+  const { spans } = windowOf(setsIn(facts, stanza), archiveIn(facts), Number(aimOf(dump).timeline));
+  const end = spans.at(-1)?.to ?? '';
+  if (restoreTime.at <= new Date(end)) return;
+  throw new BackupError(
+    'E_NOT_FOUND',
+    `the archived WAL ends at ${formatMoment(new Date(end))} UTC, before ${restoreTime.text}, and the server does not run to archive what it has committed since`,
+    'Set `restore-time: latest` to recover as far as the WAL goes, or start the server first.',
+  );
+}
+
+/** What would be lost in time. */
+function lost(dump: Dump, facts: Facts, stanza: string, isRunning: boolean): string[] {
+  const { target, type } = aimOf(dump);
+  const { newest } = windowOf(setsIn(facts, stanza), archiveIn(facts));
+  const to =
+    type === 'time'
+      ? new Date(`${target.slice(0, 23).replace(' ', 'T')}Z`)
+      : type === 'immediate'
+        ? new Date(dump.manifest?.set?.to ?? '')
+        : null;
+  if (to === null)
+    return [
+      'everything that reached the repository is kept; what was committed since the newest WAL there, and cannot be archived any more, would be lost',
+    ];
+  const until =
+    isRunning || newest === null ? new Date() : new Date(Math.max(new Date(newest).getTime(), to.getTime()));
+  return [
+    `every transaction that was committed after ${formatMoment(to)} UTC would be lost: ${formatDuration(until.getTime() - to.getTime())} of work`,
+  ];
+}
+
+const expected = ({ manifest }: Dump): string =>
+  manifest?.verified.ms === undefined ? '' : `. Its last scratch restore took ${formatDuration(manifest.verified.ms)}`;
+
+function remarksOf(facts: Facts, isThere: boolean, isRunning: boolean): string[] {
+  const unit = facts.get('unit');
+  const beside = facts.all('left_beside');
+  const asked = facts.get('server_unasked');
+  return [
+    ...(isThere && !isRunning
+      ? ['the server does not run: what it has not archived yet stays in the old data directory alone']
+      : []),
+    ...(asked === null ? [] : [`the server could not be asked for its databases: ${quoteOutside(asked, 300)}`]),
+    ...(unit === null
+      ? []
+      : [
+          `the server is run by systemd (${quoteOutside(unit, 100)}), and will be started without it: hand it back at a quiet moment with \`sudo systemctl restart ${quoteOutside(unit, 100)}\``,
+        ]),
+    ...(beside.length === 0
+      ? []
+      : [`what earlier restores have replaced still takes space: ${quoteOutside(beside.join(', '), 500)}`]),
+  ];
+}
+
+const sum = (facts: Facts, key: string): number =>
+  facts.all(key).reduce((total, text) => total + (/^\d{1,15}$/.test(text) ? Number(text) : 0), 0);
+
+/** What the server says of where it has come to. Throws E_RESTORE when that is not what was asked for. */
+function reached(facts: Facts): string[] {
+  const at = decoded(facts.get('recovered_at') ?? '');
+  const target = facts.get('aimed_at') ?? '';
+  if (facts.get('holds_archive') === 'false') {
+    throw new BackupError(
+      'E_RESTORE',
+      'the restored server archives already, which nobody has allowed yet',
+      'Something sets archive_command after postgresql.auto.conf: look at its command line.',
+    );
+  }
+  if (target !== '' && at !== '' && at > target.slice(0, 26)) {
+    throw new BackupError(
+      'E_RESTORE',
+      `the server recovered to ${quoteOutside(at, 60)} UTC, later than ${quoteOutside(target, 60)}`,
+      'Look at the log of the server.',
+    );
+  }
+  const unreached = facts.get('unreached');
+  const unarchived = facts.get('unarchived');
+  return [
+    ...(unreached === null
+      ? []
+      : [`the restored server could not be asked how far it has come: ${quoteOutside(unreached, 300)}`]),
+    ...(unarchived === null
+      ? []
+      : [
+          `the last WAL of the old server did not reach the repository (${quoteOutside(unarchived, 300)}): it is in the old data directory alone`,
+        ]),
+  ];
+}
+
+/** Shell lines, by the owner of the cluster. */
+function byHand(runAs: string | null, id: string): string[] {
+  const sudo = runAs === null ? '' : `sudo -u ${quote(runAs)} `;
+  return [
+    '# DATA is the data directory; stop its server first',
+    `${sudo}mv DATA DATA.restored && ${sudo}mv DATA.db_backup_old_${id} DATA`,
+    '# start the server; in the place of each tablespace, move PG_* away and that of db_backup_old_* back',
+  ];
+}
