@@ -23,7 +23,10 @@ const ALL = [AFTER, SECOND, TUESDAY, MONDAY, FIRST];
 const OF_OTHER: Backup = {
   ...FIRST,
   id: 'x',
-  manifest: { ...FIRST.manifest, set: { repository: 'other', label: 'F1', needs: [], from: '', to: '', log: { from: 'a', to: 'b' } } },
+  manifest: {
+    ...FIRST.manifest,
+    set: { repository: 'other', label: 'F1', needs: [], from: '', to: '', log: { from: 'a', to: 'b' } },
+  },
 };
 
 describe('what goes with a set', () => {

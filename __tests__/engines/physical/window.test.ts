@@ -76,6 +76,8 @@ describe('timelines', () => {
   test('the newest is that of the newest set, or one that came from it', () => {
     expect(newestTimeline(repositoryOf(setAt(3, 4)), archive)).toBe(2);
     expect(newestTimeline(repositoryOf(setAt(3, 4)), archiveOf([wal(1, 14)]))).toBe(1);
+    // given up: a set was made since on the one that it came from
+    expect(newestTimeline(repositoryOf(setAt(3, 4), setAt(11, 12)), archive)).toBe(1);
   });
 });
 
@@ -113,6 +115,7 @@ test('for any sets and any missing segments it is what one finds by going from s
       const { spans } = windowOf(repository, archiveOf(runs));
       spansSeen += spans.length;
       // each second by itself: some set ended before it, and every segment from that set's first to the one of this second is there
+      const wrong: number[] = [];
       for (let second = 0; second <= (most + 1) * 10; second++) {
         const expected = sets.some(([first, length]) => {
           const from = (first + length) * 10 - 4;
@@ -121,8 +124,9 @@ test('for any sets and any missing segments it is what one finds by going from s
           return to > first + length && second >= from && second <= Math.max(from, (to - 1) * 10);
         });
         const moment = iso(second);
-        expect([second, spans.some(({ from, to }) => from <= moment && moment <= to)]).toEqual([second, expected]);
+        if (spans.some(({ from, to }) => from <= moment && moment <= to) !== expected) wrong.push(second);
       }
+      expect(wrong).toEqual([]);
       expect(spans.every(({ to }, index) => index + 1 >= spans.length || to < (spans[index + 1]?.from ?? ''))).toBe(
         true,
       );
@@ -131,11 +135,9 @@ test('for any sets and any missing segments it is what one finds by going from s
   expect(spansSeen).toBeGreaterThan(50);
 });
 
-test('a hostile archive is read in seconds', () => {
+test('a hostile archive ends within the time of a test', () => {
   const sets = Array.from({ length: 10_000 }, (_, index) => setAt(1, 1, { label: `s${index}` }));
   const runs = Array.from({ length: 20_000 }, (_, index) => wal(1, 1).replaceAll(segment(1), segment(index * 2 + 1)));
-  const forks = Array.from({ length: 4_999 }, (_, index) => `15-1 00010000 ${index + 1} 0/9`);
-  const start = performance.now();
-  windowOf(repositoryOf(...sets), archiveOf(runs, forks));
-  expect(performance.now() - start).toBeLessThan(60_000);
+  const forks = Array.from({ length: 4_999 }, (_, index) => `15-1 00010000 ${index + 1} F/9`);
+  expect(windowOf(repositoryOf(...sets), archiveOf(runs, forks)).spans).toEqual([{ from: iso(6), to: iso(10) }]);
 });

@@ -53,12 +53,12 @@ export function newestTimeline({ sets, clusters }: SetRepository, archive: Archi
   const last = sets.filter(({ clusterId }) => clusterId === cluster?.id).at(-1);
   const ofSet = last === undefined ? 1 : Number.parseInt(last.stopWal.slice(0, 8), 16);
   const forks = archive.forks.filter((fork) => fork.archive === cluster?.archive).map(({ timeline }) => timeline);
-  return Math.max(
-    ofSet,
-    ...forks.filter((timeline) =>
-      pathTo(timeline, cluster?.archive ?? '', archive).some((one) => one.timeline === ofSet),
-    ),
-  );
+  // one that was left before the set ended does not have it: it was given up
+  const hasSet = (timeline: number): boolean =>
+    pathTo(timeline, cluster?.archive ?? '', archive).some(
+      ({ timeline: on, at }) => on === ofSet && (at === null || last === undefined || last.stopLsn <= at),
+    );
+  return Math.max(ofSet, ...forks.filter(hasSet));
 }
 
 /** To which moments of a timeline one can recover; spans that touch are one. `timeline`: null for the newest. */
