@@ -26,6 +26,8 @@ export function parseRestoreTime(text: string): 'latest' | RestoreTime {
     throw new Error(`expected a time of the calendar, ${EXAMPLE}`);
   }
   const at = new Date(local.getTime() - offsetMs(offset));
+  // where servers have no such year, or a date has another form
+  if (!/^[1-9]\d{3}-/.test(at.toISOString())) throw new Error(`expected a time of the calendar, ${EXAMPLE}`);
   const micros = fraction.padEnd(6, '0');
   return { at, text: `${at.toISOString().slice(0, 19).replace('T', ' ')}.${micros}+00` };
 }

@@ -26,12 +26,17 @@ export interface Fork {
 
 export interface Archive {
   runs: Run[];
+  /** The same of each archive and timeline, in order. */
+  lines: ReadonlyMap<string, readonly Run[]>;
   forks: Fork[];
   segmentBytes: bigint;
 }
 
 /** More than any archive has; what a hostile repository can make us compute must end somewhere. */
 const MOST = 20_000;
+const MOST_FORKS = 5_000;
+/** Of the year 9999: up to there a date has its usual form. */
+const LAST_SECOND = 253_402_300_799;
 const DEFAULT_SEGMENT = 16_777_216;
 
 /** Throws E_MANIFEST when it is not what the program writes. */
@@ -40,26 +45,72 @@ export function archiveIn(facts: Facts): Archive {
   if (bytes < 1 << 20 || bytes > 1 << 30 || (bytes & (bytes - 1)) !== 0) throw refused('segment_bytes', String(bytes));
   const segmentBytes = BigInt(bytes);
   const [wal, history] = [facts.all('wal'), facts.all('history')];
-  if (wal.length > MOST || history.length > MOST) throw refused('the archive', 'more gaps than can be told');
-  return {
-    segmentBytes,
-    runs: wal.map((line) => runOf(line, segmentBytes)),
-    forks: history.map(forkOf),
-  };
+  if (wal.length > MOST || history.length > MOST_FORKS) throw refused('the archive', 'more gaps than can be told');
+  const runs = wal.map((line) => runOf(line, segmentBytes));
+  const forks = history.map(forkOf);
+  checkForks(forks);
+  return { segmentBytes, runs, lines: linesOf(runs), forks };
+}
+
+/** The program tells each run as long as it is: what overlaps or touches is not from it. */
+function linesOf(runs: readonly Run[]): Map<string, Run[]> {
+  const lines = new Map<string, Run[]>();
+  for (const run of runs.toSorted((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0))) {
+    const line = lineOf(run.archive, run.timeline);
+    const before = lines.get(line);
+    if (before === undefined) lines.set(line, [run]);
+    else if (run.first <= (before.at(-1)?.last ?? 0n) + 1n) throw refused('wal', `${line}: runs that are one`);
+    else before.push(run);
+  }
+  return lines;
+}
+
+const lineOf = (archive: string, timeline: number): string => `${archive} ${timeline}`;
+
+/** The run that has a segment, and the newest segment of that timeline; null where there is none. */
+export function runWith(
+  archive: string,
+  timeline: number,
+  segment: bigint,
+  { lines }: Archive,
+): { run: Run | null; newest: bigint | null } {
+  const runs = lines.get(lineOf(archive, timeline)) ?? [];
+  let [low, high] = [0, runs.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((runs[middle]?.last ?? 0n) < segment) low = middle + 1;
+    else high = middle;
+  }
+  const run = runs[low];
+  return { run: run !== undefined && run.first <= segment ? run : null, newest: runs.at(-1)?.last ?? null };
+}
+
+/** A history goes down the timelines, each left later than the one before it: so no way leads in a circle. */
+function checkForks(forks: readonly Fork[]): void {
+  const last = new Map<string, Fork>();
+  for (const fork of forks.toSorted((a, b) => a.parent - b.parent)) {
+    const line = lineOf(fork.archive, fork.timeline);
+    const before = last.get(line);
+    if (fork.parent < 1 || fork.parent >= fork.timeline) throw refused('history', `${line} from ${fork.parent}`);
+    if (before !== undefined && (before.parent === fork.parent || before.at > fork.at)) {
+      throw refused('history', `${line} from ${before.parent}, then from ${fork.parent}`);
+    }
+    last.set(line, fork);
+  }
 }
 
 function runOf(line: string, segmentBytes: bigint): Run {
   const [, archive = '', first = '', last = '', since = '', till = ''] =
     /^([0-9.]{1,5}-[0-9]{1,9}) ([0-9A-F]{24}) ([0-9A-F]{24}) ([0-9]{1,12}) ([0-9]{1,12})$/.exec(line) ?? [];
   if (archive === '' || first.slice(0, 8) !== last.slice(0, 8) || first > last) throw refused('wal', line);
-  const [a, b] = [Number(since), Number(till)].map((time) => new Date(time * 1000));
+  if (Number(since) > LAST_SECOND || Number(till) > LAST_SECOND) throw refused('wal', line);
   return {
     archive,
     timeline: Number.parseInt(first.slice(0, 8), 16),
     first: numberOf(first, segmentBytes),
     last: numberOf(last, segmentBytes),
-    since: a ?? new Date(0),
-    till: b ?? new Date(0),
+    since: new Date(Number(since) * 1000),
+    till: new Date(Number(till) * 1000),
   };
 }
 
@@ -75,10 +126,13 @@ const refused = (what: string, value: string): BackupError =>
 
 /** The number of a segment, by its name: logs of 4 GiB, counted on. */
 export function numberOf(segment: string, segmentBytes: bigint): bigint {
-  if (!SEGMENT.test(segment)) throw refused('a segment', segment);
-  return BigInt(`0x${segment.slice(8, 16)}`) * (0x1_0000_0000n / segmentBytes) + BigInt(`0x${segment.slice(16)}`);
+  const inLog = 0x1_0000_0000n / segmentBytes;
+  const part = SEGMENT.test(segment) ? BigInt(`0x${segment.slice(16)}`) : inLog;
+  if (part >= inLog) throw refused('a segment', segment);
+  return BigInt(`0x${segment.slice(8, 16)}`) * inLog + part;
 }
 
+/** The name of a segment, by its number: the way back from `numberOf`. */
 export function nameOf(timeline: number, number: bigint, segmentBytes: bigint): string {
   const inLog = 0x1_0000_0000n / segmentBytes;
   const hex = (value: bigint | number) => value.toString(16).toUpperCase().padStart(8, '0');
@@ -91,9 +145,8 @@ export function pathTo(
   archive: string,
   { forks, segmentBytes }: Archive,
 ): { timeline: number; until: bigint | null; at: bigint | null }[] {
-  const own = forks.filter((fork) => fork.archive === archive && fork.timeline === timeline);
-  const before = own
-    .filter(({ parent }) => parent < timeline)
+  const before = forks
+    .filter((fork) => fork.archive === archive && fork.timeline === timeline)
     .toSorted((a, b) => a.parent - b.parent)
     .map(({ parent, at }) => ({ timeline: parent, until: at / segmentBytes, at }));
   return [...before, { timeline, until: null, at: null }];

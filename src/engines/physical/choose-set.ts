@@ -3,7 +3,7 @@ import { formatMoment } from '../../reporting/format.js';
 import type { WindowReport } from '../../reporting/report.js';
 import type { RestoreTime } from '../../settings/restore-time.js';
 import type { Archive } from './archive.js';
-import type { BackupSet, SetRepository } from './sets.js';
+import { type BackupSet, recoverableFrom, type SetRepository } from './sets.js';
 import { newestTimeline, type Reach, reachOf, windowOf } from './window.js';
 
 /** From which set, and along which timeline, a cluster is recovered to what was asked for. */
@@ -36,6 +36,7 @@ export function chooseSet(
     (set) => !set.hasErrors && (label === null ? set.clusterId === cluster : set.label === label),
   );
   const named = label === null ? undefined : sets[0];
+  if (label !== null && named === undefined) throw gone(label);
   if (named !== undefined && asked === null) {
     const own = Number.parseInt(named.stopWal.slice(0, 8), 16);
     if (reachOf(named, own, repository, archive) === null) throw lost(named);
@@ -50,8 +51,9 @@ export function chooseSet(
     return { set: last.set, timeline: on, type: 'default', target: '' };
   }
   // a set that ended later than the moment would be recovered to its own end instead, and nothing would say so
-  const before = reaches.filter(({ set }) => set.stoppedAt < asked.at);
+  const before = reaches.filter(({ set }) => recoverableFrom(set) <= asked.at);
   const found = before.findLast((reach) => goesTo(reach, asked.at, now));
+  if (found === undefined && named !== undefined && asked.at < recoverableFrom(named)) throw later(named, asked);
   if (found === undefined) throw outside(`to ${formatMoment(asked.at)} UTC`, window);
   return { set: found.set, timeline: on, type: 'time', target: asked.text };
 }
@@ -70,6 +72,21 @@ function outside(what: string, { spans, gaps }: WindowReport): BackupError {
       : `Choose any moment ${can.slice(-5).join(', or ')} as \`restore-time\`, or \`latest\`.`,
   );
 }
+
+const gone = (label: string): BackupError =>
+  new BackupError(
+    'E_NOT_FOUND',
+    `the repository has no usable set ${label}: it was removed, or holds damaged pages`,
+    'Choose another backup: `command: list` shows them.',
+  );
+
+/** pgBackRest would recover it to its own end instead, and say nothing. */
+const later = (set: BackupSet, { at }: RestoreTime): BackupError =>
+  new BackupError(
+    'E_NOT_FOUND',
+    `${set.label} cannot be recovered to ${formatMoment(at)} UTC: it ended only at ${formatMoment(recoverableFrom(set))} UTC`,
+    'Leave out `backup`, so that the right set is chosen, or name an older one.',
+  );
 
 const lost = ({ label }: BackupSet): BackupError =>
   new BackupError(

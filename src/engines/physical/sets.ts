@@ -14,7 +14,7 @@ export interface BackupSet {
   /** The label of the one that it is a difference to; null: of none. */
   prior: string | null;
   startedAt: Date;
-  /** From here on one can recover to any moment. */
+  /** In whole seconds, of which pgBackRest cuts the rest: see `recoverableFrom`. */
   stoppedAt: Date;
   startWal: string;
   stopWal: string;
@@ -52,6 +52,14 @@ export interface SetRepository {
   sets: BackupSet[];
 }
 
+/**
+ * The first moment to which a set can be recovered for certain. It ended within the second that is told, so a moment of that very second may
+ * come before its end, and would be recovered to its end instead.
+ */
+export const recoverableFrom = ({ stoppedAt }: BackupSet): Date => new Date(stoppedAt.getTime() + 1000);
+
+/** More than any repository has: every one is followed through the archive. */
+const MOST_SETS = 10_000;
 export const LABEL = /^\d{8}-\d{6}F(?:_\d{8}-\d{6}[DI])?$/;
 export const SEGMENT = /^[0-9A-F]{24}$/;
 const LSN = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/;
@@ -62,6 +70,7 @@ const SET = object({
   label: matching(LABEL, 'the label of a backup'),
   type: oneOf(['full', 'diff', 'incr']),
   prior: v.nullable(matching(LABEL, 'the label of a backup, or null')),
+  reference: v.exactOptional(v.nullable(list(matching(LABEL, 'the label of a backup')))),
   timestamp: object({ start: TIME, stop: TIME }),
   archive: object({
     start: v.nullable(matching(SEGMENT, 'the name of a WAL segment')),
@@ -82,11 +91,11 @@ const STANZA = object({
     object({
       id: whole(1),
       'repo-key': whole(1),
-      'system-id': v.custom<number>((value) => typeof value === 'number' || typeof value === 'string', 'a number'),
+      'system-id': matching(/^[0-9]{1,20}$/, 'the number of a cluster'),
       version: matching(/^[0-9]{1,2}(?:\.[0-9]{1,2})?$/, 'a version'),
     }),
   ),
-  backup: list(SET),
+  backup: v.pipe(list(SET), v.maxLength(MOST_SETS, `at most ${MOST_SETS} backups`)),
 });
 
 const MISSING = [1, 3];
@@ -95,7 +104,8 @@ const FINE = [0, 2, 4];
 /** Throws E_MANIFEST when it is not what pgBackRest writes; E_PERM, E_ARCHIVE when the repository could not be read. */
 export function readSets(said: string, stanza: string): SetRepository {
   const document = parse(said);
-  const found = document.find((one) => isObject(one) && 'name' in one && one.name === stanza);
+  const [found, twice] = document.filter((one) => isObject(one) && 'name' in one && one.name === stanza);
+  if (twice !== undefined) throw refused('it lists the stanza twice');
   if (found === undefined) return { key: 1, exists: false, clusters: [], sets: [] };
   const fault = faultIn(STANZA, found);
   if (fault !== null) throw refused(`${fault.path}: expected ${fault.rule}`);
@@ -110,12 +120,18 @@ export function readSets(said: string, stanza: string): SetRepository {
     .map(({ id, version, 'system-id': systemId }) => ({
       id,
       version,
-      systemId: String(systemId),
+      systemId,
       archive: `${version}-${id}`,
     }))
     .toSorted((a, b) => a.id - b.id);
-  const sets = backup.filter(({ database }) => database['repo-key'] === key).map(setOf);
+  const listed = backup.filter(({ database }) => database['repo-key'] === key);
+  const sets = listed.map(setOf);
   check(sets);
+  checkReferences(listed);
+  const ids = new Set(clusters.map(({ id }) => id));
+  if (ids.size < clusters.length) throw refused('it lists a cluster twice');
+  const stray = sets.find(({ clusterId }) => !ids.has(clusterId));
+  if (stray !== undefined) throw refused(`${stray.label} is of the cluster ${stray.clusterId}, which is not there`);
   return {
     key,
     exists: true,
@@ -163,10 +179,12 @@ function setOf({
 function check(sets: readonly BackupSet[]): void {
   const byLabel = new Map(sets.map((set) => [set.label, set]));
   if (byLabel.size < sets.length) throw refused('it lists a backup twice');
-  for (const { label, type, prior, startedAt, stoppedAt } of sets) {
+  for (const { label, type, prior, startedAt, stoppedAt, startWal, stopWal } of sets) {
     const ending = { full: 'F', diff: 'D', incr: 'I' }[type];
     if (!label.endsWith(ending)) throw refused(`${label} is called ${type}`);
     if (stoppedAt < startedAt) throw refused(`${label} ended before it began`);
+    if (startWal.slice(0, 8) !== stopWal.slice(0, 8) || startWal > stopWal)
+      throw refused(`${label} has WAL that ends before it begins`);
     if ((type === 'full') !== (prior === null)) throw refused(`${label} is ${type}, but follows ${prior ?? 'nothing'}`);
     // a label tells its full one, and a prior one is older: so no chain leads in a circle
     const before = prior === null ? null : byLabel.get(prior);
@@ -177,6 +195,17 @@ function check(sets: readonly BackupSet[]): void {
     ) {
       throw refused(`${label} follows ${prior}, which is of another chain`);
     }
+    if (type === 'diff' && before?.type !== 'full')
+      throw refused(`${label} is diff, but follows ${prior}, which is not full`);
+  }
+}
+
+/** That whatever a set takes files from is there. */
+function checkReferences(listed: readonly Pick<v.InferOutput<typeof SET>, 'label' | 'reference'>[]): void {
+  const labels = new Set(listed.map(({ label }) => label));
+  for (const { label, reference } of listed) {
+    const lost = (reference ?? []).find((one) => !labels.has(one) || one >= label);
+    if (lost !== undefined) throw refused(`${label} needs ${lost}, which is not there`);
   }
 }
 

@@ -1,7 +1,7 @@
 import { formatMoment } from '../../reporting/format.js';
 import type { WindowReport } from '../../reporting/report.js';
-import { type Archive, nameOf, numberOf, pathTo } from './archive.js';
-import type { BackupSet, SetRepository } from './sets.js';
+import { type Archive, nameOf, numberOf, pathTo, runWith } from './archive.js';
+import { type BackupSet, recoverableFrom, type SetRepository } from './sets.js';
 
 /** From one set on, how far WAL without a gap goes on a timeline. */
 export interface Reach {
@@ -25,22 +25,21 @@ export function reachOf(set: BackupSet, timeline: number, { clusters }: SetRepos
   const own = Number.parseInt(set.stopWal.slice(0, 8), 16);
   const station = path.find((one) => one.timeline === own);
   if (station === undefined || (station.at !== null && set.stopLsn > station.at)) return null;
-  const runs = archive.runs.filter((run) => run.archive === id);
   const [from, stop] = [numberOf(set.startWal, segmentBytes), numberOf(set.stopWal, segmentBytes)];
   let next = from;
   let to: Date | null = null;
   for (const { timeline: at, until } of path.slice(path.indexOf(station))) {
     // the segment in which a timeline forks is the first of the new one, with all that was in it before
     while (until === null || next < until) {
-      const run = runs.find((one) => one.timeline === at && one.first <= next && next <= one.last);
-      if (run === undefined) break;
+      const { run } = runWith(id, at, next, archive);
+      if (run === null) break;
       const last = until !== null && run.last >= until ? until - 1n : run.last;
       // when a segment in the middle of a run was archived is not known: not later than its last one
       to = last === run.last ? run.till : run.since;
       next = last + 1n;
     }
     if (until === null || next < until) {
-      const later = runs.some((one) => path.some((station) => station.timeline === one.timeline && one.last > next));
+      const later = path.some((one) => (runWith(id, one.timeline, next, archive).newest ?? -1n) > next);
       if (next <= stop || to === null) return null;
       return { set, timeline, to, missing: later ? nameOf(at, next, segmentBytes) : null };
     }
@@ -54,12 +53,12 @@ export function newestTimeline({ sets, clusters }: SetRepository, archive: Archi
   const last = sets.filter(({ clusterId }) => clusterId === cluster?.id).at(-1);
   const ofSet = last === undefined ? 1 : Number.parseInt(last.stopWal.slice(0, 8), 16);
   const forks = archive.forks.filter((fork) => fork.archive === cluster?.archive).map(({ timeline }) => timeline);
-  return Math.max(
-    ofSet,
-    ...forks.filter((timeline) =>
-      pathTo(timeline, cluster?.archive ?? '', archive).some((one) => one.timeline === ofSet),
-    ),
-  );
+  // one that was left before the set ended does not have it: it was given up
+  const hasSet = (timeline: number): boolean =>
+    pathTo(timeline, cluster?.archive ?? '', archive).some(
+      ({ timeline: on, at }) => on === ofSet && (at === null || last === undefined || last.stopLsn <= at),
+    );
+  return Math.max(ofSet, ...forks.filter(hasSet));
 }
 
 /** To which moments of a timeline one can recover; spans that touch are one. `timeline`: null for the newest. */
@@ -72,16 +71,17 @@ export function windowOf(repository: SetRepository, archive: Archive, timeline: 
     const reach = reachOf(set, on, repository, archive);
     if (reach === null) continue;
     const last = spans.at(-1);
-    const to = new Date(Math.max(reach.to.getTime(), set.stoppedAt.getTime()));
-    if (last !== undefined && set.stoppedAt <= last.to) {
+    const from = recoverableFrom(set);
+    const to = new Date(Math.max(reach.to.getTime(), from.getTime()));
+    if (last !== undefined && from <= last.to) {
       if (to > last.to) Object.assign(last, { to, missing: reach.missing });
       continue;
     }
     if (last !== undefined) {
       const why = last.missing === null ? 'no WAL of that time is there' : `the WAL segment ${last.missing} is missing`;
-      gaps.push(`no recovery from ${formatMoment(last.to)} to ${formatMoment(set.stoppedAt)} UTC: ${why}`);
+      gaps.push(`no recovery from ${formatMoment(last.to)} to ${formatMoment(from)} UTC: ${why}`);
     }
-    spans.push({ from: set.stoppedAt, to, missing: reach.missing });
+    spans.push({ from, to, missing: reach.missing });
   }
   const last = spans.at(-1);
   if (last !== undefined && last.missing !== null) {

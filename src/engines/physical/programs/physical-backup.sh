@@ -2,7 +2,7 @@
 # PostgreSQL: a set of a whole cluster in the repository of its stanza, and what of the repository goes again.
 
 # backup_physical NAMED-ARGUMENTS: from the lock to a set that was read back; its manifest is another request
-# takes: asserts connection container holder id jobs kind label level lock_wait min_free_kib name password run_as scratch_database stanza verify wanted
+# takes: asserts connection container holder id jobs kind level lock_wait min_free_kib name password run_as scratch_database stanza verify wanted
 backup_physical() {
   arguments "$@"
   [ -n "$directory" ] || exit 99

@@ -22,23 +22,33 @@ look_restore_physical() {
 
 # load_restore_physical NAMED-ARGUMENTS: the new data directory, complete, beside the live one
 # takes: asserts connection container id jobs label level lock_wait min_free_kib name needed_kib password run_as stanza target timeline type verify wanted
-load_restore_physical() { step_physical load_cluster "$@"; }
+load_restore_physical() {
+  step_physical load_cluster "$@"
+}
 
 # swap_restore_physical NAMED-ARGUMENTS: the new one in the place of the live one, and recovered; or everything as it was
 # takes: asserts connection container id jobs label level lock_wait min_free_kib name needed_kib password run_as stanza target timeline type verify wanted
-swap_restore_physical() { step_physical swap_cluster "$@"; }
+swap_restore_physical() {
+  step_physical swap_cluster "$@"
+}
 
 # back_restore_physical NAMED-ARGUMENTS: the old one again, also after the restored one has come up
 # takes: asserts connection container id jobs label level lock_wait min_free_kib name needed_kib password run_as stanza target timeline type verify wanted
-back_restore_physical() { step_physical back_cluster "$@"; }
+back_restore_physical() {
+  step_physical back_cluster "$@"
+}
 
 # settle_restore_physical NAMED-ARGUMENTS: the restored one is accepted: it archives again; the old one stays
 # takes: asserts connection container id jobs label level lock_wait min_free_kib name needed_kib password run_as stanza target timeline type verify wanted
-settle_restore_physical() { step_physical settle_cluster "$@"; }
+settle_restore_physical() {
+  step_physical settle_cluster "$@"
+}
 
 # recover_restore_physical NAMED-ARGUMENTS: after a run that died; by what is there
 # takes: asserts connection container id jobs label level lock_wait min_free_kib name needed_kib password run_as stanza target timeline type verify wanted
-recover_restore_physical() { step_physical recover_cluster "$@"; }
+recover_restore_physical() {
+  step_physical recover_cluster "$@"
+}
 
 # step_physical FUNCTION NAMED-ARGUMENTS
 step_physical() {
