@@ -4281,7 +4281,7 @@ function reachOf(set, timeline, { clusters }, archive) {
             const later = path.some((one) => (runWith(id, one.timeline, next, archive).newest ?? -1n) > next);
             if (next <= stop || to === null)
                 return null;
-            return { set, timeline, to, missing: later ? archive_nameOf(at, next, segmentBytes) : null };
+            return { set, timeline, to, next, missing: later ? archive_nameOf(at, next, segmentBytes) : null };
         }
     }
     return null;
@@ -4310,16 +4310,17 @@ function windowOf(repository, archive, timeline = null) {
         const last = spans.at(-1);
         const from = recoverableFrom(set);
         const to = new Date(Math.max(reach.to.getTime(), from.getTime()));
-        if (last !== undefined && from <= last.to) {
+        // what goes over its own WAL goes on with it, also where nothing was committed in between
+        if (last !== undefined && (from <= last.to || numberOf(set.stopWal, archive.segmentBytes) < last.next)) {
             if (to > last.to)
-                Object.assign(last, { to, missing: reach.missing });
+                Object.assign(last, { to, next: reach.next, missing: reach.missing });
             continue;
         }
         if (last !== undefined) {
             const why = last.missing === null ? 'no WAL of that time is there' : `the WAL segment ${last.missing} is missing`;
             gaps.push(`no recovery from ${(0,reporting_format/* formatMoment */.K9)(last.to)} to ${(0,reporting_format/* formatMoment */.K9)(from)} UTC: ${why}`);
         }
-        spans.push({ from, to, missing: reach.missing });
+        spans.push({ from, to, next: reach.next, missing: reach.missing });
     }
     const last = spans.at(-1);
     if (last !== undefined && last.missing !== null) {
@@ -4959,6 +4960,15 @@ function ofStatus(status, said, { code, text, facts }, source, settings) {
             'Free some space there, or keep fewer backups. The half-made set stays there and takes space until the next backup of the same type goes on with it, or one of another type removes it.',
         ];
     }
+    if (status === 41 && /pgbackrest[^/]*\.conf|\/pgbackrest\//.test(text)) {
+        return [
+            'E_PERM',
+            `${owner} cannot read the configuration of pgBackRest: ${said}`,
+            settings.runAs === null
+                ? 'Set `run-as` to the owner of the cluster, usually `run-as: postgres`.'
+                : `It must belong to ${owner}, with the mode 0640.`,
+        ];
+    }
     if (/Permission denied/.test(text)) {
         return [
             'E_PERM',
@@ -5009,12 +5019,6 @@ function ofStatus(status, said, { code, text, facts }, source, settings) {
                 'E_SOURCE_MISSING',
                 `pgbackrest.conf does not describe the stanza ${stanza} completely: ${said}`,
                 'Correct `stanza`, or the file on the host. `command: doctor` prints what has to be in it.',
-            ];
-        case 41:
-            return [
-                'E_PERM',
-                `${owner} cannot read the configuration of pgBackRest: ${said}`,
-                `It must belong to ${owner}, with the mode 0640.`,
             ];
         case 75:
             return ['E_NOT_FOUND', `the repository does not have that set: ${said}`, '`command: list` shows all sets.'];

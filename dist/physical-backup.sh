@@ -72,11 +72,11 @@ repository_physical() {
   end_step
 }
 
-# look_physical NAMED-ARGUMENTS: the cluster as its server tells it, and the repository
+# look_physical NAMED-ARGUMENTS: the cluster as its server tells it
 look_physical() {
   arguments "$@"
   enter_physical
-  tell_repository
+  find_cluster
   look_at_server
 }
 

@@ -1,57 +1,254 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { refused, succeeded } from '../helpers/outcome.js';
 import { type PhysicalScene, startPhysicalScene } from '../helpers/physical-scene.js';
 import { reportOf } from '../helpers/scene.js';
 
+// Backups of a whole cluster by pgBackRest: taken, proven, listed, kept and removed. Restores are in physical-restore.test.ts.
+
 let scene: PhysicalScene;
 beforeAll(async () => {
-  scene = await startPhysicalScene();
+  scene = await startPhysicalScene({ section: { 'archive-timeout': '5' } });
 }, 120_000);
 afterAll(() => scene?.stop());
 
-/** Rows by their number, each with the moment at which it was committed, in UTC with microseconds. */
-async function write(from: number, to: number): Promise<Map<number, string>> {
-  const { physical } = scene;
-  await physical.sql('CREATE TABLE IF NOT EXISTS t (n integer PRIMARY KEY)');
-  await physical.sql(
-    `${Array.from({ length: to - from }, (_, i) => `INSERT INTO t VALUES (${from + i});`).join('\n')}`,
-  );
-  const rows = await physical.sql(
-    `SELECT n, to_char(pg_xact_commit_timestamp(xmin) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') FROM t WHERE n >= ${from} ORDER BY n`,
-  );
-  return new Map(
-    rows
-      .trim()
-      .split('\n')
-      .map((line) => line.split('|'))
-      .map(([n = '', at = '']) => [Number(n), at]),
-  );
+/** What opens no gate, and went well. */
+function fine(result: Parameters<typeof reportOf>[0]): void {
+  expect([result.code, reportOf(result).errorCode]).toEqual([0, '']);
 }
 
-test('a full backup, proven by a restore; then to a moment, and back', async () => {
-  const first = await scene.run({ verify: 'restore' });
-  console.log(first.visible.slice(0, 4000));
-  const at = await write(1, 200);
-  const second = await scene.run({});
-  console.log(second.visible.slice(0, 2000));
-  const more = await write(200, 400);
-  await scene.physical.sql('SELECT pg_switch_wal()');
-  const target = more.get(277) ?? '';
-  const proof = await scene.run({
-    command: 'verify',
-    verify: 'restore',
-    'restore-time': target,
-    assert: 'SELECT count(*) = 277 AND max(n) = 277 FROM t',
-  });
-  console.log(proof.visible.slice(0, 4000), at.size);
-  const plan = await scene.run({ command: 'restore', 'dry-run': 'true', 'restore-time': target });
-  console.log(plan.visible.slice(0, 4000));
-  console.log(plan.summary);
-  const restored = await scene.run({ command: 'restore', confirm: scene.physical.stanza, 'restore-time': target });
-  console.log(restored.visible.slice(0, 6000));
-  console.log(restored.summary);
-  console.log(
-    await scene.physical.sql('SELECT count(*), max(n) FROM t'),
-    await scene.physical.sql('SHOW archive_command'),
+const labels = async (): Promise<string[]> =>
+  JSON.parse(await scene.physical.backrest('info', '--output=json', '--log-level-console=off'))[0].backup.map(
+    ({ label }: { label: string }) => label,
   );
-  expect(reportOf(restored).ok).toBe(true);
-}, 120_000);
+
+const manifests = (): string[] => scene.files().filter((file) => file !== 'status.json');
+
+async function backup(inputs: Record<string, string> = {}) {
+  const result = await scene.run(inputs);
+  succeeded(result);
+  const report = reportOf(result);
+  return { result, report, id: report.backup?.id ?? '', label: report.backup?.set?.label ?? '' };
+}
+
+test('a dry run says what would be copied, and copies nothing', async () => {
+  const result = await scene.run({ 'dry-run': 'true' });
+  fine(result);
+  expect(result.visible).toMatch(/the whole cluster of PostgreSQL 1\d\S* .*with pgBackRest 2\.\d+/);
+  expect(await labels()).toEqual([]);
+  expect(manifests()).toEqual([]);
+});
+
+test('the first is full, the next holds what has changed; each has a manifest, and the window is told', async () => {
+  const full = await backup();
+  expect(full.label).toMatch(/^\d{8}-\d{6}F$/);
+  const incr = await backup();
+  expect(incr.label).toMatch(new RegExp(`^${full.label}_\\d{8}-\\d{6}I$`));
+  expect(await labels()).toEqual([full.label, incr.label]);
+  expect(manifests()).toEqual([`${full.id}.json`, `${incr.id}.json`]);
+
+  const manifest = scene.manifest(incr.id);
+  expect(manifest).toMatchObject({
+    engine: 'pgbackrest',
+    kind: 'incr',
+    file: `${scene.physical.stanza}/${incr.label}`,
+  });
+  expect(manifest.set).toMatchObject({ repository: scene.physical.stanza, label: incr.label, needs: [full.label] });
+  expect(manifest.identity).toEqual({ stanza: scene.physical.stanza, cluster: expect.stringMatching(/^\d+$/) });
+  expect(manifest.verified.level).toBe('content');
+  expect(manifest.bytes).toBeLessThan(scene.manifest(full.id).bytes);
+
+  const { report, result } = incr;
+  expect(report.backup?.set).toMatchObject({ kind: 'incr', needs: 1, log: { from: manifest.set?.log.from } });
+  expect(report.window?.spans).toHaveLength(1);
+  expect(report.window?.gaps).toEqual([]);
+  expect(result.summary).toContain('| Recovery | any moment from **');
+  expect(report.retention.map(({ reasons }) => reasons)).toEqual([[`needs ${full.id}, which stays`], ['last 1 of 5']]);
+});
+
+test('one that somebody else has made is listed, counts for nothing, and counts once it was verified', async () => {
+  await scene.physical.backrest(
+    'backup',
+    '--type=incr',
+    '--no-expire-auto',
+    '--log-level-console=off',
+    '--log-level-stderr=off',
+  );
+  const label = (await labels()).at(-1);
+  const list = reportOf(await scene.run({ command: 'list' }));
+  const foreign = list.backups.find(({ set }) => set?.label === label);
+  expect(foreign).toMatchObject({ state: 'unverified', detail: 'this action neither made nor verified it' });
+  expect(list.latest).not.toBe(foreign?.id);
+
+  const verified = await scene.run({ command: 'verify', backup: foreign?.id ?? '' });
+  fine(verified);
+  const after = reportOf(await scene.run({ command: 'list' }));
+  expect(after.latest).toBe(foreign?.id);
+  expect(after.backups.find(({ id }) => id === foreign?.id)).toMatchObject({ state: 'ok', verifiedLevel: 'content' });
+});
+
+describe('retention', () => {
+  test('a full one that others need is not deleted by itself', async () => {
+    const [full] = await labels();
+    const { id } = reportOf(await scene.run({ command: 'list' })).backups.find(({ set }) => set?.label === full) ?? {};
+    const message = refused(await scene.run({ command: 'delete', backup: id ?? '' }), 'E_POLICY');
+    expect(message).toContain(`cannot be restored without ${id}`);
+    expect(await labels()).toHaveLength(3);
+  });
+
+  test('the last of a chain is, and its set with it', async () => {
+    const last = reportOf(await scene.run({ command: 'list' })).backups[0];
+    fine(await scene.run({ command: 'delete', backup: last?.id ?? '' }));
+    expect(await labels()).not.toContain(last?.set?.label);
+    expect(manifests()).toHaveLength(2);
+  });
+
+  test('a pinned one keeps those that it needs; then the chain goes as a whole, with its WAL', async () => {
+    const [full, incr] = manifests().map((file) => file.replace('.json', ''));
+    fine(await scene.run({ command: 'pin', backup: incr ?? '', pin: 'before 3.0' }));
+    const kept = await backup({ 'backup-type': 'full', keep: '1', 'keep-made-under': 'false' });
+    expect(kept.report.deleted).toBe(0);
+    expect(kept.report.retention.find(({ id }) => id === full)?.reasons).toEqual([
+      `${incr}, which needs it, is pinned: before 3.0`,
+    ]);
+
+    fine(await scene.run({ command: 'unpin', backup: incr ?? '' }));
+    const plan = reportOf(
+      await scene.run({ command: 'prune', keep: '1', 'keep-made-under': 'false', 'dry-run': 'true' }),
+    );
+    expect(plan.retention.filter(({ keep }) => !keep).map(({ id }) => id)).toEqual([incr, full]);
+    expect(await labels()).toHaveLength(3);
+
+    const pruned = await scene.run({ command: 'prune', keep: '1', 'keep-made-under': 'false' });
+    fine(pruned);
+    expect(reportOf(pruned).deletedIds.toSorted()).toEqual([full, incr].toSorted());
+    expect(await labels()).toEqual([kept.label]);
+    expect(manifests()).toEqual([`${kept.id}.json`]);
+    const first = scene.manifest(kept.id).set?.log.from ?? '';
+    const wal = await scene.physical.backrest(
+      'repo-ls',
+      '--recurse',
+      '--filter=/[0-9A-F]{24}-',
+      `archive/${scene.physical.stanza}`,
+    );
+    const segments = [...wal.matchAll(/\/([0-9A-F]{24})-/g)].map(([, name = '']) => name);
+    expect(segments.length).toBeGreaterThan(0);
+    expect(segments.filter((name) => name < first)).toEqual([]);
+  });
+
+  test('pgbackrest.conf has no say in it: its own retention removes nothing', async () => {
+    const conf = `/etc/pgbackrest/conf.d/${scene.physical.stanza}.conf`;
+    const text = readFileSync(conf, 'utf8');
+    writeFileSync(conf, `${text}repo1-retention-full=1\n`);
+    try {
+      await backup({ 'backup-type': 'full' });
+      expect(await labels()).toHaveLength(2);
+    } finally {
+      writeFileSync(conf, text);
+    }
+  });
+
+  test('the last verified one stays', async () => {
+    const ids = manifests().map((file) => file.replace('.json', ''));
+    fine(await scene.run({ command: 'delete', backup: ids[0] ?? '' }));
+    expect(refused(await scene.run({ command: 'delete', backup: ids[1] ?? '' }), 'E_POLICY')).toContain(
+      'the last verified backup',
+    );
+  });
+});
+
+test('what the repository has lost is told, and its manifest can be deleted', async () => {
+  const lost = await backup({ 'backup-type': 'diff' });
+  await scene.physical.backrest('expire', `--set=${lost.label}`, '--log-level-console=off', '--log-level-stderr=off');
+  const list = await scene.run({ command: 'list' });
+  expect(list.visible).toContain(
+    `E_CHECKSUM: ${lost.id} is lost: the repository does not have the set ${lost.label} any more`,
+  );
+  expect(reportOf(list).backups.find(({ id }) => id === lost.id)?.state).toBe('damaged');
+  fine(await scene.run({ command: 'delete', backup: lost.id }));
+  expect(manifests()).toHaveLength(1);
+});
+
+describe('what is not whole is found', () => {
+  /** The files of the newest set in the repository. */
+  const filesOf = (label: string, name: RegExp): string[] => {
+    const folder = join(scene.physical.repository, 'backup', scene.physical.stanza, label);
+    return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((file) => name.test(file))
+      .map((file) => join(folder, file));
+  };
+
+  test('another list of files, a damaged file, a missing one', async () => {
+    const made = await backup({ 'backup-type': 'full' });
+    const verify = () => scene.run({ command: 'verify', backup: made.id, 'max-age': 'none' });
+    fine(await verify());
+    const list = join(scene.physical.repository, 'backup', scene.physical.stanza, made.label, 'backup.manifest');
+    const text = readFileSync(list, 'utf8');
+    writeFileSync(list, text.replace('backup-type="full"', 'backup-type="full" '));
+    expect(refused(await verify(), 'E_CHECKSUM')).toContain(made.label);
+    writeFileSync(list, text);
+
+    const [file = ''] = filesOf(made.label, /pg_data\/base\/\d+\/1247\.zst$/);
+    const bytes = readFileSync(file);
+    writeFileSync(file, Buffer.concat([bytes.subarray(0, -4), Buffer.from('oops')]));
+    expect(refused(await verify(), 'E_CHECKSUM')).toMatch(/did not find .* whole/);
+    const listed = reportOf(await scene.run({ command: 'list' }));
+    expect(listed.backups.find(({ id }) => id === made.id)?.state).toBe('unverified');
+    writeFileSync(file, bytes);
+    fine(await verify());
+    rmSync(file);
+    expect(refused(await verify(), 'E_CHECKSUM')).toMatch(/did not find .* whole/);
+    writeFileSync(file, bytes);
+  });
+});
+
+describe('what keeps a backup from being made', () => {
+  test('no such stanza', async () => {
+    const message = refused(await scene.run({ stanza: 'nobody', name: 'main' }), 'E_SOURCE_MISSING');
+    expect(message).toContain('pgbackrest.conf does not describe the stanza nobody completely');
+  });
+
+  test('another user than the owner of the cluster', async () => {
+    const message = refused(await scene.run({ 'run-as': '' }), 'E_PERM');
+    expect(message).toMatch(/`run-as: postgres`/);
+  });
+
+  test('the server of another cluster', async () => {
+    const { host, port } = { host: scene.physical.server.socketDirectory, port: scene.physical.server.port };
+    const message = refused(
+      await scene.run({ database: `postgresql://postgres@/postgres?host=${host}&port=${port + 1}` }),
+      'E_CONNECT',
+    );
+    expect(message).toContain('could not be reached');
+  });
+
+  test('an archive that does not work: with what the server said of it', async () => {
+    await scene.physical.sql(
+      "ALTER SYSTEM SET archive_command = 'echo no room for %f >&2; false pgbackrest'; SELECT pg_reload_conf()",
+    );
+    try {
+      const before = await labels();
+      const message = refused(await scene.run({}), 'E_ARCHIVE');
+      expect(message).toMatch(/no WAL reached the repository: .*archive command failed with exit code 1/);
+      expect(await labels()).toEqual(before);
+    } finally {
+      await scene.physical.sql('ALTER SYSTEM RESET archive_command; SELECT pg_reload_conf()');
+    }
+  });
+
+  test('another pgBackRest at work', async () => {
+    const lock = scene.physical.backrest(
+      'backup',
+      '--type=full',
+      '--no-expire-auto',
+      '--log-level-console=off',
+      '--log-level-stderr=off',
+    );
+    const result = await scene.run({ 'lock-wait': '1s' });
+    await lock;
+    const report = reportOf(result);
+    // the other one may have been through already
+    if (!report.ok) expect(report.errorCode).toBe('E_LOCKED');
+  });
+});

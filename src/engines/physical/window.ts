@@ -9,6 +9,8 @@ export interface Reach {
   timeline: number;
   /** When the last segment was archived: what was committed up to then, at the most, can be recovered. */
   to: Date;
+  /** The number of the first segment to which it does not go. */
+  next: bigint;
   /** The first one that is missing, where others come after it. */
   missing: string | null;
 }
@@ -41,7 +43,7 @@ export function reachOf(set: BackupSet, timeline: number, { clusters }: SetRepos
     if (until === null || next < until) {
       const later = path.some((one) => (runWith(id, one.timeline, next, archive).newest ?? -1n) > next);
       if (next <= stop || to === null) return null;
-      return { set, timeline, to, missing: later ? nameOf(at, next, segmentBytes) : null };
+      return { set, timeline, to, next, missing: later ? nameOf(at, next, segmentBytes) : null };
     }
   }
   return null;
@@ -64,7 +66,7 @@ export function newestTimeline({ sets, clusters }: SetRepository, archive: Archi
 /** To which moments of a timeline one can recover; spans that touch are one. `timeline`: null for the newest. */
 export function windowOf(repository: SetRepository, archive: Archive, timeline: number | null = null): WindowReport {
   const on = timeline ?? newestTimeline(repository, archive);
-  const spans: { from: Date; to: Date; missing: string | null }[] = [];
+  const spans: { from: Date; to: Date; next: bigint; missing: string | null }[] = [];
   const gaps: string[] = [];
   for (const set of repository.sets) {
     if (set.hasErrors) continue;
@@ -73,15 +75,16 @@ export function windowOf(repository: SetRepository, archive: Archive, timeline: 
     const last = spans.at(-1);
     const from = recoverableFrom(set);
     const to = new Date(Math.max(reach.to.getTime(), from.getTime()));
-    if (last !== undefined && from <= last.to) {
-      if (to > last.to) Object.assign(last, { to, missing: reach.missing });
+    // what goes over its own WAL goes on with it, also where nothing was committed in between
+    if (last !== undefined && (from <= last.to || numberOf(set.stopWal, archive.segmentBytes) < last.next)) {
+      if (to > last.to) Object.assign(last, { to, next: reach.next, missing: reach.missing });
       continue;
     }
     if (last !== undefined) {
       const why = last.missing === null ? 'no WAL of that time is there' : `the WAL segment ${last.missing} is missing`;
       gaps.push(`no recovery from ${formatMoment(last.to)} to ${formatMoment(from)} UTC: ${why}`);
     }
-    spans.push({ from, to, missing: reach.missing });
+    spans.push({ from, to, next: reach.next, missing: reach.missing });
   }
   const last = spans.at(-1);
   if (last !== undefined && last.missing !== null) {

@@ -88,6 +88,15 @@ function ofStatus(
       'Free some space there, or keep fewer backups. The half-made set stays there and takes space until the next backup of the same type goes on with it, or one of another type removes it.',
     ];
   }
+  if (status === 41 && /pgbackrest[^/]*\.conf|\/pgbackrest\//.test(text)) {
+    return [
+      'E_PERM',
+      `${owner} cannot read the configuration of pgBackRest: ${said}`,
+      settings.runAs === null
+        ? 'Set `run-as` to the owner of the cluster, usually `run-as: postgres`.'
+        : `It must belong to ${owner}, with the mode 0640.`,
+    ];
+  }
   if (/Permission denied/.test(text)) {
     return [
       'E_PERM',
@@ -138,12 +147,6 @@ function ofStatus(
         'E_SOURCE_MISSING',
         `pgbackrest.conf does not describe the stanza ${stanza} completely: ${said}`,
         'Correct `stanza`, or the file on the host. `command: doctor` prints what has to be in it.',
-      ];
-    case 41:
-      return [
-        'E_PERM',
-        `${owner} cannot read the configuration of pgBackRest: ${said}`,
-        `It must belong to ${owner}, with the mode 0640.`,
       ];
     case 75:
       return ['E_NOT_FOUND', `the repository does not have that set: ${said}`, '`command: list` shows all sets.'];

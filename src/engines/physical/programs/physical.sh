@@ -58,9 +58,10 @@ find_cluster() {
   # of its commands that take the path of the cluster this one does the least: there is no such segment
   (exec pgbackrest --stanza="$stanza" --log-level-console=off --log-level-stderr=info \
     archive-get 00000000000000000000000A "$(pwd -P)/no-segment") >cluster.said 2>&1
+  status=$?
   cluster=$(sed -n 's/.* --pg1-path=\("\([^"]*\)"\|\([^" ]*\)\) .*/\2\3/p' cluster.said | sed q)
   if [ -z "$cluster" ]; then
-    put backrest_status 55
+    put backrest_status $status
     failed E_SOURCE_MISSING "$(backrest_said cluster.said)"
   fi
   case $cluster in
