@@ -3973,6 +3973,13 @@ const jobsOf = ({ dump: { jobs } }) => (jobs === null ? '' : String(jobs));
 
 
 
+/**
+ * The first moment to which a set can be recovered for certain. It ended within the second that is told, so a moment of that very second may
+ * come before its end, and would be recovered to its end instead.
+ */
+const recoverableFrom = ({ stoppedAt }) => new Date(stoppedAt.getTime() + 1000);
+/** More than any repository has: every one is followed through the archive. */
+const MOST_SETS = 10_000;
 const LABEL = /^\d{8}-\d{6}F(?:_\d{8}-\d{6}[DI])?$/;
 const SEGMENT = /^[0-9A-F]{24}$/;
 const LSN = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/;
@@ -3982,6 +3989,7 @@ const SET = (0,schemas/* object */.Ik)({
     label: (0,schemas/* matching */.wC)(LABEL, 'the label of a backup'),
     type: (0,schemas/* oneOf */.yL)(['full', 'diff', 'incr']),
     prior: dist/* nullable */.mee((0,schemas/* matching */.wC)(LABEL, 'the label of a backup, or null')),
+    reference: dist/* exactOptional */.yqP(dist/* nullable */.mee((0,schemas/* list */.p_)((0,schemas/* matching */.wC)(LABEL, 'the label of a backup')))),
     timestamp: (0,schemas/* object */.Ik)({ start: TIME, stop: TIME }),
     archive: (0,schemas/* object */.Ik)({
         start: dist/* nullable */.mee((0,schemas/* matching */.wC)(SEGMENT, 'the name of a WAL segment')),
@@ -4000,17 +4008,19 @@ const STANZA = (0,schemas/* object */.Ik)({
     db: (0,schemas/* list */.p_)((0,schemas/* object */.Ik)({
         id: (0,schemas/* whole */.WQ)(1),
         'repo-key': (0,schemas/* whole */.WQ)(1),
-        'system-id': dist/* custom */.IeY((value) => typeof value === 'number' || typeof value === 'string', 'a number'),
+        'system-id': (0,schemas/* matching */.wC)(/^[0-9]{1,20}$/, 'the number of a cluster'),
         version: (0,schemas/* matching */.wC)(/^[0-9]{1,2}(?:\.[0-9]{1,2})?$/, 'a version'),
     })),
-    backup: (0,schemas/* list */.p_)(SET),
+    backup: dist/* pipe */.FsL((0,schemas/* list */.p_)(SET), dist/* maxLength */.Ru6(MOST_SETS, `at most ${MOST_SETS} backups`)),
 });
 const MISSING = [1, 3];
 const FINE = [0, 2, 4];
 /** Throws E_MANIFEST when it is not what pgBackRest writes; E_PERM, E_ARCHIVE when the repository could not be read. */
 function readSets(said, stanza) {
     const document = parse(said);
-    const found = document.find((one) => (0,schemas/* isObject */.Gv)(one) && 'name' in one && one.name === stanza);
+    const [found, twice] = document.filter((one) => (0,schemas/* isObject */.Gv)(one) && 'name' in one && one.name === stanza);
+    if (twice !== undefined)
+        throw sets_refused('it lists the stanza twice');
     if (found === undefined)
         return { key: 1, exists: false, clusters: [], sets: [] };
     const fault = (0,schemas/* faultIn */._8)(STANZA, found);
@@ -4029,12 +4039,20 @@ function readSets(said, stanza) {
         .map(({ id, version, 'system-id': systemId }) => ({
         id,
         version,
-        systemId: String(systemId),
+        systemId,
         archive: `${version}-${id}`,
     }))
         .toSorted((a, b) => a.id - b.id);
-    const sets = backup.filter(({ database }) => database['repo-key'] === key).map(setOf);
+    const listed = backup.filter(({ database }) => database['repo-key'] === key);
+    const sets = listed.map(setOf);
     check(sets);
+    checkReferences(listed);
+    const ids = new Set(clusters.map(({ id }) => id));
+    if (ids.size < clusters.length)
+        throw sets_refused('it lists a cluster twice');
+    const stray = sets.find(({ clusterId }) => !ids.has(clusterId));
+    if (stray !== undefined)
+        throw sets_refused(`${stray.label} is of the cluster ${stray.clusterId}, which is not there`);
     return {
         key,
         exists: true,
@@ -4071,12 +4089,14 @@ function check(sets) {
     const byLabel = new Map(sets.map((set) => [set.label, set]));
     if (byLabel.size < sets.length)
         throw sets_refused('it lists a backup twice');
-    for (const { label, type, prior, startedAt, stoppedAt } of sets) {
+    for (const { label, type, prior, startedAt, stoppedAt, startWal, stopWal } of sets) {
         const ending = { full: 'F', diff: 'D', incr: 'I' }[type];
         if (!label.endsWith(ending))
             throw sets_refused(`${label} is called ${type}`);
         if (stoppedAt < startedAt)
             throw sets_refused(`${label} ended before it began`);
+        if (startWal.slice(0, 8) !== stopWal.slice(0, 8) || startWal > stopWal)
+            throw sets_refused(`${label} has WAL that ends before it begins`);
         if ((type === 'full') !== (prior === null))
             throw sets_refused(`${label} is ${type}, but follows ${prior ?? 'nothing'}`);
         // a label tells its full one, and a prior one is older: so no chain leads in a circle
@@ -4087,6 +4107,17 @@ function check(sets) {
             (before.stoppedAt > stoppedAt || before.label.slice(0, 16) !== label.slice(0, 16) || before.label >= label)) {
             throw sets_refused(`${label} follows ${prior}, which is of another chain`);
         }
+        if (type === 'diff' && before?.type !== 'full')
+            throw sets_refused(`${label} is diff, but follows ${prior}, which is not full`);
+    }
+}
+/** That whatever a set takes files from is there. */
+function checkReferences(listed) {
+    const labels = new Set(listed.map(({ label }) => label));
+    for (const { label, reference } of listed) {
+        const lost = (reference ?? []).find((one) => !labels.has(one) || one >= label);
+        if (lost !== undefined)
+            throw sets_refused(`${label} needs ${lost}, which is not there`);
     }
 }
 /** `16/B374D848` */
@@ -4107,6 +4138,9 @@ function sets_unreadable(message) {
 
 /** More than any archive has; what a hostile repository can make us compute must end somewhere. */
 const MOST = 20_000;
+const MOST_FORKS = 5_000;
+/** Of the year 9999: up to there a date has its usual form. */
+const LAST_SECOND = 253_402_300_799;
 const DEFAULT_SEGMENT = 16_777_216;
 /** Throws E_MANIFEST when it is not what the program writes. */
 function archiveIn(facts) {
@@ -4115,26 +4149,70 @@ function archiveIn(facts) {
         throw archive_refused('segment_bytes', String(bytes));
     const segmentBytes = BigInt(bytes);
     const [wal, history] = [facts.all('wal'), facts.all('history')];
-    if (wal.length > MOST || history.length > MOST)
+    if (wal.length > MOST || history.length > MOST_FORKS)
         throw archive_refused('the archive', 'more gaps than can be told');
-    return {
-        segmentBytes,
-        runs: wal.map((line) => runOf(line, segmentBytes)),
-        forks: history.map(forkOf),
-    };
+    const runs = wal.map((line) => runOf(line, segmentBytes));
+    const forks = history.map(forkOf);
+    checkForks(forks);
+    return { segmentBytes, runs, lines: linesOf(runs), forks };
+}
+/** The program tells each run as long as it is: what overlaps or touches is not from it. */
+function linesOf(runs) {
+    const lines = new Map();
+    for (const run of runs.toSorted((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0))) {
+        const line = lineOf(run.archive, run.timeline);
+        const before = lines.get(line);
+        if (before === undefined)
+            lines.set(line, [run]);
+        else if (run.first <= (before.at(-1)?.last ?? 0n) + 1n)
+            throw archive_refused('wal', `${line}: runs that are one`);
+        else
+            before.push(run);
+    }
+    return lines;
+}
+const lineOf = (archive, timeline) => `${archive} ${timeline}`;
+/** The run that has a segment, and the newest segment of that timeline; null where there is none. */
+function runWith(archive, timeline, segment, { lines }) {
+    const runs = lines.get(lineOf(archive, timeline)) ?? [];
+    let [low, high] = [0, runs.length];
+    while (low < high) {
+        const middle = (low + high) >> 1;
+        if ((runs[middle]?.last ?? 0n) < segment)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    const run = runs[low];
+    return { run: run !== undefined && run.first <= segment ? run : null, newest: runs.at(-1)?.last ?? null };
+}
+/** A history goes down the timelines, each left later than the one before it: so no way leads in a circle. */
+function checkForks(forks) {
+    const last = new Map();
+    for (const fork of forks.toSorted((a, b) => a.parent - b.parent)) {
+        const line = lineOf(fork.archive, fork.timeline);
+        const before = last.get(line);
+        if (fork.parent < 1 || fork.parent >= fork.timeline)
+            throw archive_refused('history', `${line} from ${fork.parent}`);
+        if (before !== undefined && (before.parent === fork.parent || before.at > fork.at)) {
+            throw archive_refused('history', `${line} from ${before.parent}, then from ${fork.parent}`);
+        }
+        last.set(line, fork);
+    }
 }
 function runOf(line, segmentBytes) {
     const [, archive = '', first = '', last = '', since = '', till = ''] = /^([0-9.]{1,5}-[0-9]{1,9}) ([0-9A-F]{24}) ([0-9A-F]{24}) ([0-9]{1,12}) ([0-9]{1,12})$/.exec(line) ?? [];
     if (archive === '' || first.slice(0, 8) !== last.slice(0, 8) || first > last)
         throw archive_refused('wal', line);
-    const [a, b] = [Number(since), Number(till)].map((time) => new Date(time * 1000));
+    if (Number(since) > LAST_SECOND || Number(till) > LAST_SECOND)
+        throw archive_refused('wal', line);
     return {
         archive,
         timeline: Number.parseInt(first.slice(0, 8), 16),
         first: numberOf(first, segmentBytes),
         last: numberOf(last, segmentBytes),
-        since: a ?? new Date(0),
-        till: b ?? new Date(0),
+        since: new Date(Number(since) * 1000),
+        till: new Date(Number(till) * 1000),
     };
 }
 function forkOf(line) {
@@ -4146,10 +4224,13 @@ function forkOf(line) {
 const archive_refused = (what, value) => new errors/* BackupError */.hj('E_MANIFEST', `the host told ${what} as ${JSON.stringify(value.slice(0, 80))}`);
 /** The number of a segment, by its name: logs of 4 GiB, counted on. */
 function numberOf(segment, segmentBytes) {
-    if (!SEGMENT.test(segment))
+    const inLog = 0x100000000n / segmentBytes;
+    const part = SEGMENT.test(segment) ? BigInt(`0x${segment.slice(16)}`) : inLog;
+    if (part >= inLog)
         throw archive_refused('a segment', segment);
-    return BigInt(`0x${segment.slice(8, 16)}`) * (0x100000000n / segmentBytes) + BigInt(`0x${segment.slice(16)}`);
+    return BigInt(`0x${segment.slice(8, 16)}`) * inLog + part;
 }
+/** The name of a segment, by its number: the way back from `numberOf`. */
 function archive_nameOf(timeline, number, segmentBytes) {
     const inLog = 0x100000000n / segmentBytes;
     const hex = (value) => value.toString(16).toUpperCase().padStart(8, '0');
@@ -4157,15 +4238,15 @@ function archive_nameOf(timeline, number, segmentBytes) {
 }
 /** A timeline with those it came from, the oldest first; each with the first segment that is no longer of it. */
 function pathTo(timeline, archive, { forks, segmentBytes }) {
-    const own = forks.filter((fork) => fork.archive === archive && fork.timeline === timeline);
-    const before = own
-        .filter(({ parent }) => parent < timeline)
+    const before = forks
+        .filter((fork) => fork.archive === archive && fork.timeline === timeline)
         .toSorted((a, b) => a.parent - b.parent)
         .map(({ parent, at }) => ({ timeline: parent, until: at / segmentBytes, at }));
     return [...before, { timeline, until: null, at: null }];
 }
 
 ;// CONCATENATED MODULE: ./src/engines/physical/window.ts
+
 
 
 /**
@@ -4182,15 +4263,14 @@ function reachOf(set, timeline, { clusters }, archive) {
     const station = path.find((one) => one.timeline === own);
     if (station === undefined || (station.at !== null && set.stopLsn > station.at))
         return null;
-    const runs = archive.runs.filter((run) => run.archive === id);
     const [from, stop] = [numberOf(set.startWal, segmentBytes), numberOf(set.stopWal, segmentBytes)];
     let next = from;
     let to = null;
     for (const { timeline: at, until } of path.slice(path.indexOf(station))) {
         // the segment in which a timeline forks is the first of the new one, with all that was in it before
         while (until === null || next < until) {
-            const run = runs.find((one) => one.timeline === at && one.first <= next && next <= one.last);
-            if (run === undefined)
+            const { run } = runWith(id, at, next, archive);
+            if (run === null)
                 break;
             const last = until !== null && run.last >= until ? until - 1n : run.last;
             // when a segment in the middle of a run was archived is not known: not later than its last one
@@ -4198,7 +4278,7 @@ function reachOf(set, timeline, { clusters }, archive) {
             next = last + 1n;
         }
         if (until === null || next < until) {
-            const later = runs.some((one) => path.some((station) => station.timeline === one.timeline && one.last > next));
+            const later = path.some((one) => (runWith(id, one.timeline, next, archive).newest ?? -1n) > next);
             if (next <= stop || to === null)
                 return null;
             return { set, timeline, to, missing: later ? archive_nameOf(at, next, segmentBytes) : null };
@@ -4212,7 +4292,9 @@ function newestTimeline({ sets, clusters }, archive) {
     const last = sets.filter(({ clusterId }) => clusterId === cluster?.id).at(-1);
     const ofSet = last === undefined ? 1 : Number.parseInt(last.stopWal.slice(0, 8), 16);
     const forks = archive.forks.filter((fork) => fork.archive === cluster?.archive).map(({ timeline }) => timeline);
-    return Math.max(ofSet, ...forks.filter((timeline) => pathTo(timeline, cluster?.archive ?? '', archive).some((one) => one.timeline === ofSet)));
+    // one that was left before the set ended does not have it: it was given up
+    const hasSet = (timeline) => pathTo(timeline, cluster?.archive ?? '', archive).some(({ timeline: on, at }) => on === ofSet && (at === null || last === undefined || last.stopLsn <= at));
+    return Math.max(ofSet, ...forks.filter(hasSet));
 }
 /** To which moments of a timeline one can recover; spans that touch are one. `timeline`: null for the newest. */
 function windowOf(repository, archive, timeline = null) {
@@ -4226,17 +4308,18 @@ function windowOf(repository, archive, timeline = null) {
         if (reach === null)
             continue;
         const last = spans.at(-1);
-        const to = new Date(Math.max(reach.to.getTime(), set.stoppedAt.getTime()));
-        if (last !== undefined && set.stoppedAt <= last.to) {
+        const from = recoverableFrom(set);
+        const to = new Date(Math.max(reach.to.getTime(), from.getTime()));
+        if (last !== undefined && from <= last.to) {
             if (to > last.to)
                 Object.assign(last, { to, missing: reach.missing });
             continue;
         }
         if (last !== undefined) {
             const why = last.missing === null ? 'no WAL of that time is there' : `the WAL segment ${last.missing} is missing`;
-            gaps.push(`no recovery from ${(0,reporting_format/* formatMoment */.K9)(last.to)} to ${(0,reporting_format/* formatMoment */.K9)(set.stoppedAt)} UTC: ${why}`);
+            gaps.push(`no recovery from ${(0,reporting_format/* formatMoment */.K9)(last.to)} to ${(0,reporting_format/* formatMoment */.K9)(from)} UTC: ${why}`);
         }
-        spans.push({ from: set.stoppedAt, to, missing: reach.missing });
+        spans.push({ from, to, missing: reach.missing });
     }
     const last = spans.at(-1);
     if (last !== undefined && last.missing !== null) {
@@ -4334,6 +4417,7 @@ var retention = __nccwpck_require__(357);
 
 
 
+
 /**
  * The newest set that ended before the moment, whose WAL goes on to it without a gap. `label`: that set and no other. `timeline`: of the live
  * cluster; null: the newest in the repository. `open`: the live server can add what it has committed since, so that the present is no
@@ -4343,6 +4427,8 @@ function chooseSet(repository, archive, { asked, label, timeline, now, }) {
     const cluster = repository.clusters.at(-1)?.id;
     const sets = repository.sets.filter((set) => !set.hasErrors && (label === null ? set.clusterId === cluster : set.label === label));
     const named = label === null ? undefined : sets[0];
+    if (label !== null && named === undefined)
+        throw gone(label);
     if (named !== undefined && asked === null) {
         const own = Number.parseInt(named.stopWal.slice(0, 8), 16);
         if (reachOf(named, own, repository, archive) === null)
@@ -4359,8 +4445,10 @@ function chooseSet(repository, archive, { asked, label, timeline, now, }) {
         return { set: last.set, timeline: on, type: 'default', target: '' };
     }
     // a set that ended later than the moment would be recovered to its own end instead, and nothing would say so
-    const before = reaches.filter(({ set }) => set.stoppedAt < asked.at);
+    const before = reaches.filter(({ set }) => recoverableFrom(set) <= asked.at);
     const found = before.findLast((reach) => goesTo(reach, asked.at, now));
+    if (found === undefined && named !== undefined && asked.at < recoverableFrom(named))
+        throw later(named, asked);
     if (found === undefined)
         throw outside(`to ${(0,reporting_format/* formatMoment */.K9)(asked.at)} UTC`, window);
     return { set: found.set, timeline: on, type: 'time', target: asked.text };
@@ -4373,6 +4461,9 @@ function outside(what, { spans, gaps }) {
         ? 'No set of the repository has its WAL: there is no moment to recover to. Take a full backup.'
         : `Choose any moment ${can.slice(-5).join(', or ')} as \`restore-time\`, or \`latest\`.`);
 }
+const gone = (label) => new errors/* BackupError */.hj('E_NOT_FOUND', `the repository has no usable set ${label}: it was removed, or holds damaged pages`, 'Choose another backup: `command: list` shows them.');
+/** pgBackRest would recover it to its own end instead, and say nothing. */
+const later = (set, { at }) => new errors/* BackupError */.hj('E_NOT_FOUND', `${set.label} cannot be recovered to ${(0,reporting_format/* formatMoment */.K9)(at)} UTC: it ended only at ${(0,reporting_format/* formatMoment */.K9)(recoverableFrom(set))} UTC`, 'Leave out `backup`, so that the right set is chosen, or name an older one.');
 const lost = ({ label }) => new errors/* BackupError */.hj('E_NOT_FOUND', `the WAL that ${label} itself needs is not in the repository any more, so it cannot be recovered`, 'Choose another backup: `command: list` shows them.');
 
 ;// CONCATENATED MODULE: ./src/engines/physical/repository.ts
@@ -4407,7 +4498,7 @@ function physicalRepository({ stanza, given }) {
             }),
         ],
         aim: (facts, about) => aimAt(setsIn(facts, stanza), facts, about),
-        window: (facts) => windowOf(setsIn(facts, stanza), archiveIn(facts)),
+        window: (facts) => windowOf(setsIn(facts, stanza), archiveIn(facts), facts.numberOrNull('timeline')),
     };
 }
 /** What the look at the repository has told. Throws E_MANIFEST, E_PERM, E_ARCHIVE. */
@@ -4506,7 +4597,7 @@ function madeIn(facts, stanza) {
         throw new errors/* BackupError */.hj('E_SOURCE_CORRUPT', `${label} holds pages of the live database that do not match their checksums`, 'No older backup was deleted: keep them. Check the disk of the server, and which files it are: `pgbackrest info --set` names them.');
     }
     return {
-        ...payloadOf(set, sets, stanza, facts.need('sha256')),
+        ...payloadOf(set, sets, stanza, facts.need('set_hash')),
         createdAt: set.stoppedAt,
         suffix: suffixOf(stanza, label),
     };
@@ -4608,7 +4699,7 @@ function physicalRestoring(source) {
 function planOf({ stanza }, settings, facts, dump) {
     const cluster = facts.path('cluster');
     const isThere = facts.get('cluster_version') !== null;
-    const isRunning = facts.get('running') !== null;
+    const isRunning = facts.get('server_running') !== null;
     refuseOdd(facts, cluster);
     const set = setsIn(facts, stanza).sets.find(({ label }) => label === dump.manifest?.set?.label);
     if (set === undefined) {
@@ -4634,13 +4725,13 @@ function planOf({ stanza }, settings, facts, dump) {
         safetyLevel: 'content',
         keepsOld: true,
         bytes: live,
-        tables: databases.map((name) => ({ name, rows: null })),
+        tables: [],
         dumpTables: null,
         differences: [
             ...(databases.length === 0
                 ? []
                 : [`the whole cluster is restored, with all its databases: ${(0,neutralise/* quoteOutside */.YM)(databases.join(', '), 1000)}`]),
-            ...restore_lost(dump, facts, stanza),
+            ...restore_lost(dump, facts, stanza, isRunning),
         ],
         users: facts.all('session').map((hex) => decoded(hex)),
         neededBytes: set.clusterBytes,
@@ -4674,7 +4765,7 @@ function checkTimeline(settings, facts, dump, stanza, isRunning) {
     throw new errors/* BackupError */.hj('E_NOT_FOUND', `the archived WAL ends at ${(0,reporting_format/* formatMoment */.K9)(new Date(end))} UTC, before ${restoreTime.text}, and the server does not run to archive what it has committed since`, 'Set `restore-time: latest` to recover as far as the WAL goes, or start the server first.');
 }
 /** What would be lost in time. */
-function restore_lost(dump, facts, stanza) {
+function restore_lost(dump, facts, stanza, isRunning) {
     const { target, type } = aimOf(dump);
     const { newest } = windowOf(setsIn(facts, stanza), archiveIn(facts));
     const to = type === 'time'
@@ -4686,9 +4777,9 @@ function restore_lost(dump, facts, stanza) {
         return [
             'everything that reached the repository is kept; what was committed since the newest WAL there, and cannot be archived any more, would be lost',
         ];
-    const until = newest === null ? new Date() : new Date(Math.max(new Date(newest).getTime(), to.getTime()));
+    const until = isRunning || newest === null ? new Date() : new Date(Math.max(new Date(newest).getTime(), to.getTime()));
     return [
-        `every transaction that was committed after ${(0,reporting_format/* formatMoment */.K9)(to)} UTC would be lost: at least ${(0,reporting_format/* formatDuration */.a3)(until.getTime() - to.getTime())} of work`,
+        `every transaction that was committed after ${(0,reporting_format/* formatMoment */.K9)(to)} UTC would be lost: ${(0,reporting_format/* formatDuration */.a3)(until.getTime() - to.getTime())} of work`,
     ];
 }
 const expected = ({ manifest }) => manifest?.verified.ms === undefined ? '' : `. Its last scratch restore took ${(0,reporting_format/* formatDuration */.a3)(manifest.verified.ms)}`;
@@ -4999,7 +5090,7 @@ function physicalDatabase(source) {
         checkProof(facts, { sha256, set }) {
             if (set === undefined)
                 return;
-            const found = facts.need('sha256');
+            const found = facts.need('set_hash');
             // nobody has told yet what it should be
             if (sha256 !== found && !/^0+$/.test(sha256)) {
                 throw new errors/* BackupError */.hj('E_CHECKSUM', `the list of files of ${set.label} is another than its manifest says: its SHA-256 is ${found.slice(0, 64)}, not ${sha256}`, 'Do not rely on this backup. Find out who can write to the repository, and take a new full backup.');
@@ -5067,15 +5158,17 @@ function takeStanza(source, stanza) {
 ;// CONCATENATED MODULE: ./src/engines/physical/told-elsewhere.ts
 
 
+/** What only its own backups and restores tell. */
+const NOT_HERE = (0,program/* facts */.Ix)('archived archived_from checked client_fixes client_package counting_ended in_place maintenance restored_uncounted roles roles_missing rows same_database target_state');
 /** As of the engine whose programs these use (../postgres/told-elsewhere.ts), and what pgBackRest tells. */
 const told_elsewhere_TOLD_ELSEWHERE = [
-    ...TOLD_ELSEWHERE,
+    ...TOLD_ELSEWHERE.filter((one) => !NOT_HERE.includes(one)),
     'waits',
     ...(0,program/* facts */.Ix)('backrest_version backrest_status archiver_said'),
     ...(0,program/* facts */.Ix)('cluster cluster_missing cluster_version segment_bytes timeline cluster_state'),
     ...(0,program/* facts */.Ix)('archive_timeout archive_backlog wal_pending'),
-    ...(0,program/* facts */.Ix)('wal history made_label made_warnings sha256 expired sets verified_text'),
-    ...(0,program/* facts */.Ix)('parent_unwritable cluster_link cluster_mount cluster_kib left_beside running unit server_unasked'),
+    ...(0,program/* facts */.Ix)('wal history made_label made_warnings set_hash expired sets verified_text'),
+    ...(0,program/* facts */.Ix)('parent_unwritable cluster_link cluster_mount cluster_kib left_beside server_running unit server_unasked'),
     ...(0,program/* facts */.Ix)('tablespace tablespace_kib tablespace_free_kib stopped old_directory unarchived unreached'),
     ...(0,program/* facts */.Ix)('recovered_timeline recovered_lsn recovered_at aimed_at holds_archive'),
 ];
@@ -5128,9 +5221,6 @@ const pgbackrest = {
     programs: [
         __nccwpck_require__.ab + "postgres.sh",
         __nccwpck_require__.ab + "postgres-failures.sh",
-        __nccwpck_require__.ab + "postgres-restore.sh",
-        __nccwpck_require__.ab + "postgres-backup.sh",
-        __nccwpck_require__.ab + "postgres-verify.sh",
         __nccwpck_require__.ab + "physical.sh",
         __nccwpck_require__.ab + "physical-backup.sh",
         __nccwpck_require__.ab + "physical-health.sh",
@@ -14134,14 +14224,22 @@ async function restore(run) {
         const { dump, from, host } = source;
         checkSafetyOpens(run, dump, planned.plan);
         if (settings.dryRun) {
-            // by its id, since `latest` may be another one by then
-            outcome.next = { backup: from, confirm: restoring.targetName, 'dry-run': 'false' };
+            outcome.next = { ...whichOf(run, database, from), confirm: restoring.targetName, 'dry-run': 'false' };
         }
         else {
             await new Attempt(run, connection, { ...{ restoring, database, dump, from, host }, ...planned }, outcome).carryOut();
         }
         report.ok = true;
     });
+}
+/** By its id, since `latest` may be another one by then; of a repository by the moment, which fits no set but one. */
+function whichOf({ settings }, { repository }, from) {
+    const { wanted } = settings.restore;
+    if (repository === undefined || wanted.by !== 'latest')
+        return { backup: from };
+    const { restoreTime } = settings;
+    const time = restoreTime === null || restoreTime === 'latest' ? 'latest' : restoreTime.text.replace(' ', 'T');
+    return { 'restore-time': time };
 }
 /** Throws E_CONFIRM. */
 function checkConfirm({ settings }, name) {
@@ -15216,11 +15314,16 @@ function setCell({ kind, needs, log }) {
 function windowCell({ spans, gaps, newest }) {
     const shown = spans
         .slice(-MOST_SPANS)
-        .map(({ from, to }) => `any moment from **${when(from)}** to **${when(to)}** UTC`);
+        .map(({ from, to }) => `any moment from **${moment(from)}** to **${moment(to)}** UTC`);
     const left = spans.length > MOST_SPANS ? [`and ${(0,format/* counted */.hS)(spans.length - MOST_SPANS, 'older span')}`] : [];
     const missing = gaps.slice(-MOST_SPANS).map((gap) => `⚠️ ${escapeCell(gap, 300)}`);
-    const last = newest === null ? [] : [`newest WAL: ${when(newest)} UTC`];
+    const last = newest === null ? [] : [`newest WAL: ${moment(newest)} UTC`];
     return [...(shown.length === 0 ? ['**to no moment**'] : shown), ...left, ...missing, ...last].join('<br>');
+}
+/** To the second, in a text that GitHub does not break. */
+function moment(iso) {
+    const date = (0,format/* parseTime */.pe)(iso);
+    return date === null ? escapeCell(iso, 40) : (0,format/* formatMoment */.K9)(date).replaceAll('-', '\u2011').replace(' ', '\u00a0');
 }
 const MOST_SPANS = 5;
 const DUMP_PROOFS = {
@@ -18219,6 +18322,9 @@ function parseRestoreTime(text) {
         throw new Error(`expected a time of the calendar, ${EXAMPLE}`);
     }
     const at = new Date(local.getTime() - offsetMs(offset));
+    // where servers have no such year, or a date has another form
+    if (!/^[1-9]\d{3}-/.test(at.toISOString()))
+        throw new Error(`expected a time of the calendar, ${EXAMPLE}`);
     const micros = fraction.padEnd(6, '0');
     return { at, text: `${at.toISOString().slice(0, 19).replace('T', ' ')}.${micros}+00` };
 }

@@ -2,7 +2,7 @@
 # PostgreSQL: a set of a whole cluster in the repository of its stanza, and what of the repository goes again.
 
 # backup_physical NAMED-ARGUMENTS: from the lock to a set that was read back; its manifest is another request
-# takes: asserts connection container holder id jobs kind label level lock_wait min_free_kib name password run_as scratch_database stanza verify wanted
+# takes: asserts connection container holder id jobs kind level lock_wait min_free_kib name password run_as scratch_database stanza verify wanted
 backup_physical() {
   arguments "$@"
   [ -n "$directory" ] || exit 99
@@ -197,7 +197,7 @@ prove_set() {
   run sha256sum <set.manifest >sum || fail E_CHECKSUM 'the list of files of the set could not be read'
   read -r sha256 _ <sum
   rm -f set.manifest
-  put sha256 "$sha256"
+  put set_hash "$sha256"
   if [ "$verify" != checksum ]; then
     # every byte of the set and of the WAL; before 2.55 of all sets
     emit phase check 0
@@ -252,7 +252,7 @@ expire_sets() {
       [ "$doomed" = "$(printf '%s\n' "$label" $others | sort)" ] ||
         fail E_ROTATE "pgBackRest would remove other sets than planned: $(raw "$doomed" | tr '\n' ' ')"
     done
-    for going in $label $others; do put expired "$going"; done
+    for gone in $label $others; do put expired "$gone"; done
   done <going
   # the sets that remain are as many as there are, so that none goes here
   [ "$fulls" = 0 ] || patient "$lock_wait" expire.said keep_all "$fulls" || backrest_failed $? expire.said

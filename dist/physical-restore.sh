@@ -22,23 +22,33 @@ look_restore_physical() {
 
 # load_restore_physical NAMED-ARGUMENTS: the new data directory, complete, beside the live one
 # takes: asserts connection container id jobs label level lock_wait min_free_kib name needed_kib password run_as stanza target timeline type verify wanted
-load_restore_physical() { step_physical load_cluster "$@"; }
+load_restore_physical() {
+  step_physical load_cluster "$@"
+}
 
 # swap_restore_physical NAMED-ARGUMENTS: the new one in the place of the live one, and recovered; or everything as it was
 # takes: asserts connection container id jobs label level lock_wait min_free_kib name needed_kib password run_as stanza target timeline type verify wanted
-swap_restore_physical() { step_physical swap_cluster "$@"; }
+swap_restore_physical() {
+  step_physical swap_cluster "$@"
+}
 
 # back_restore_physical NAMED-ARGUMENTS: the old one again, also after the restored one has come up
 # takes: asserts connection container id jobs label level lock_wait min_free_kib name needed_kib password run_as stanza target timeline type verify wanted
-back_restore_physical() { step_physical back_cluster "$@"; }
+back_restore_physical() {
+  step_physical back_cluster "$@"
+}
 
 # settle_restore_physical NAMED-ARGUMENTS: the restored one is accepted: it archives again; the old one stays
 # takes: asserts connection container id jobs label level lock_wait min_free_kib name needed_kib password run_as stanza target timeline type verify wanted
-settle_restore_physical() { step_physical settle_cluster "$@"; }
+settle_restore_physical() {
+  step_physical settle_cluster "$@"
+}
 
 # recover_restore_physical NAMED-ARGUMENTS: after a run that died; by what is there
 # takes: asserts connection container id jobs label level lock_wait min_free_kib name needed_kib password run_as stanza target timeline type verify wanted
-recover_restore_physical() { step_physical recover_cluster "$@"; }
+recover_restore_physical() {
+  step_physical recover_cluster "$@"
+}
 
 # step_physical FUNCTION NAMED-ARGUMENTS
 step_physical() {
@@ -83,18 +93,18 @@ look_at_cluster() {
   put cluster_kib "$(du_kib "$cluster")"
   each_tablespace tell_tablespace
   is_running || return 0
-  put running 1
+  put server_running 1
   unit=$(sed -n 's,.*/\([A-Za-z0-9@._-]*\.service\)$,\1,p' "/proc/$postmaster/cgroup" 2>/dev/null | sed q)
   case $unit in postgres*) put unit "$unit" ;; esac
   find_postgres
   postgres_environment
   if (ask_sql 'SELECT 1') >/dev/null 2>server.error; then
     look_at_server
-    tell_users
+    tell_sessions
   else put server_unasked "$(tail -n 1 server.error)"; fi
 }
 
-tell_users() {
+tell_sessions() {
   cat >users.sql <<SQL
 SELECT 'session ' || encode(convert_to(concat_ws(', ', usename, datname, application_name, state), 'UTF8'), 'hex')
 FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend' LIMIT 50;
@@ -133,7 +143,7 @@ load_cluster() {
   need_number min_free_kib "$min_free_kib"
   check_space "${cluster%/*}" $((needed_kib + min_free_kib))
   if [ -e "$new" ] || [ -e "$old" ]; then fail E_RESTORE "$new or $old is there already"; fi
-  undo=drop_new
+  undo=drop_beside
   mkdir -m 700 "$new" || failed E_PERM "cannot make $new"
   maps=''
   each_tablespace make_tablespace
@@ -151,11 +161,11 @@ make_tablespace() {
   maps="$maps$1=$2/db_backup_new_$id$newline"
 }
 
-drop_new() {
+drop_beside() {
   rm -rf "$new"
-  [ -z "$cluster_bin" ] || each_tablespace drop_new_space
+  [ -z "$cluster_bin" ] || each_tablespace drop_beside_space
 }
-drop_new_space() { rm -rf "$2/db_backup_new_$id"; }
+drop_beside_space() { rm -rf "$2/db_backup_new_$id"; }
 
 # restore_to DIRECTORY
 restore_to() {
@@ -372,7 +382,7 @@ back_to_old() {
     each_tablespace space_back
   fi
   rm -rf "$new"
-  each_tablespace drop_new_space
+  each_tablespace drop_beside_space
   if [ -n "$running" ] && ! is_running; then
     start_server || exit 1
     await_recovery

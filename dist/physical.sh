@@ -8,7 +8,7 @@ cluster='' system_id=''
 
 # What a server has for us besides (postgres.sh)
 postgres_fact="$postgres_fact|(archive_timeout|archive_backlog) [0-9]+|wal_pending (true|false)"
-postgres_fact="$postgres_fact|recovered_timeline [0-9]+|recovered_(lsn|at) [0-9a-f]*|holds_archive (true|false)|bootstrap_role [0-9a-f]+"
+postgres_fact="$postgres_fact|(recovered_lsn|recovered_at) [0-9a-f]*|recovered_timeline [0-9]+|holds_archive (true|false)"
 
 # backrest COMMAND ARGS...: what it says is `INFO: ...`, `WARN: ...`, `ERROR: [NNN]: ...` on stderr, with or without a time before it
 backrest() { exec pgbackrest --stanza="$stanza" --log-level-console=off --log-level-stderr=info "$@"; }
@@ -101,30 +101,32 @@ control() { sed -n "s/^$1: *//p" control | sed q; }
 
 tell_repository() {
   find_cluster
-  run quiet_backrest info --output=json >info 2>info.error || backrest_failed $? info.error
-  tr -cd '\12\40-\176\200-\377' <info >info.text
-  put_file sets info.text
-  tell_archive
+  run quiet_backrest info --output=json >sets 2>sets.error || backrest_failed $? sets.error
+  tr -cd '\12\40-\176\200-\377' <sets >sets.text
+  put_file sets sets.text
+  tell_wal
 }
 
-# tell_archive: `wal ARCHIVE FIRST LAST WHEN_FIRST WHEN_LAST` of each run of segments without a gap, in order, the times in seconds; `history
+# tell_wal: `wal ARCHIVE FIRST LAST WHEN_FIRST WHEN_LAST` of each run of segments without a gap, in order, the times in seconds; `history
 # ARCHIVE TIMELINE PARENT SWITCH` of each line of a history. pgBackRest knows the first and the last one alone.
-tell_archive() {
+tell_wal() {
   run quiet_backrest repo-ls --output=json "archive/$stanza" >archives 2>archive.error || backrest_failed $? archive.error
-  for archive in $(tr '{},' '\n\n\n' <archives | sed -n 's/^"\([0-9.]*-[0-9]*\)":$/\1/p'); do
+  awk '{ gsub(/[{},]/, "\n"); print }' archives | sed -n 's/^"\([0-9.]*-[0-9]*\)":$/\1/p' >archive.names
+  while read -r archive; do
     run quiet_backrest repo-ls --recurse --output=json --filter='/[0-9A-F]{24}-|^[0-9A-F]{8}\.history$' "archive/$stanza/$archive" \
       >segments 2>archive.error || backrest_failed $? archive.error
-    tr '{}' '\n\n' <segments | sed -n '/:$/{
+    awk '{ gsub(/[{}]/, "\n"); print }' segments | sed -n '/:$/{
       N
       s/^,\{0,1\}"[0-9A-F]\{16\}\/\([0-9A-F]\{24\}\)-[0-9a-f]\{40\}[.a-z0-9]*":\n.*"time":\([0-9]\{1,12\}\).*/\1 \2/p
     }' | sort -u -k 1,1 | awk -v archive="$archive" -v size="${segment_bytes:-16777216}" "$wal_runs" >wal.runs || failed E_INTERNAL 'the list of WAL could not be read'
     emit_each 'set ' <wal.runs
-    for timeline in $(tr '{},' '\n\n\n' <segments | sed -n 's/^"\([0-9A-F]\{8\}\)\.history":$/\1/p'); do
-      run quiet_backrest repo-get "archive/$stanza/$archive/$timeline.history" >history 2>archive.error || backrest_failed $? archive.error
-      sed -n "s/^\([0-9]\{1,10\}\)[[:blank:]]\{1,\}\([0-9A-F]\{1,8\}\/[0-9A-F]\{1,8\}\)[[:blank:]].*/history $archive $timeline \1 \2/p" history >history.facts
+    awk '{ gsub(/[{},]/, "\n"); print }' segments | sed -n 's/^"\([0-9A-F]\{8\}\)\.history":$/\1/p' >histories
+    while read -r told_timeline; do
+      run quiet_backrest repo-get "archive/$stanza/$archive/$told_timeline.history" >history 2>archive.error || backrest_failed $? archive.error
+      sed -n "s/^\([0-9]\{1,10\}\)[[:blank:]]\{1,\}\([0-9A-F]\{1,8\}\/[0-9A-F]\{1,8\}\)[[:blank:]].*/history $archive $told_timeline \1 \2/p" history >history.facts
       emit_each 'set ' <history.facts
-    done
-  done
+    done <histories
+  done <archive.names
 }
 
 # Of sorted lines `SEGMENT SECONDS` the runs without a gap. The next one has a number higher by one, or, after the last one of a log, which

@@ -98,20 +98,6 @@ recover_restore_postgres() {
   end_step
 }
 
-begin_step() {
-  arguments "$@"
-  if [ -n "$work" ]; then make_work; else
-    small_folder
-    work=$tmp
-  fi
-  undo=end_step
-}
-
-end_step() {
-  undo=''
-  discard "$work"
-}
-
 # at_target FUNCTION ARGS...: where the tools are, with what every function there has to know
 at_target() {
   function=$1

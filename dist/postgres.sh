@@ -154,27 +154,68 @@ ORDER BY setrole <> 0 DESC, setdatabase <> 0 DESC LIMIT 1;
 SQL
 }
 
+# What both clients of refuse_pooler ask: whose session it is, and how many transactions the server has run for it. The number is left out
+# where this role may not see it; it comes from what pg_locks reads.
+session_sql="SELECT CASE WHEN pg_catalog.has_function_privilege(pg_catalog.to_regprocedure('pg_catalog.pg_lock_status()'), 'EXECUTE')
+  THEN '(SELECT virtualtransaction FROM pg_catalog.pg_lock_status() WHERE pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() LIMIT 1)'
+  ELSE 'NULL' END AS transaction \\gset"
+next_session_sql="SELECT pg_catalog.pg_backend_pid(), pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()), :transaction;"
+
 # refuse_pooler: pg_dump sets its session up, and what it sets stays with the server's session when a pooler gives that to another client:
-# the application then finds no table any more. Two clients at once that have the same session, or one that has had two, tell of such a
-# pooler. Fails as psql does, when that could not be found out.
+# the application then finds no table any more. Two clients that are given the same session, or one that is given two, tell of such a
+# pooler. A busy one may give each its own again by chance, but then other clients were given it in between: PgBouncer hands out the session
+# that it got back last, so four questions in turn (A, B, A, B) can not all miss both. Twice, for a server may begin one transaction by
+# itself in an idle session; and in another order, for a pooler that hands out the one that has rested longest. Nothing is set, and no
+# transaction stays open. Fails as psql does, when that could not be found out.
 refuse_pooler() {
-  mkfifo pooler.ask pooler.answer || failed E_PERM "mkfifo failed in $(pwd)"
-  session_sql='SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_postmaster_start_time();'
+  mkfifo pooler.ask pooler.answer pooler_second.ask pooler_second.answer || failed E_PERM "mkfifo failed in $(pwd)"
   hold
   sql -f - <pooler.ask >pooler.answer 2>pooler.error 3>&- 9>&- &
   client=$! && started $client
-  exec 5>pooler.ask 6<pooler.answer
+  sql -f - <pooler_second.ask >pooler_second.answer 2>pooler_second.error 3>&- 9>&- &
+  second_client=$! && started $second_client
+  exec 5>pooler.ask 6<pooler.answer 7>pooler_second.ask 8<pooler_second.answer
   release
   ask "$session_sql"
-  read -r mine <&6
-  others=$(sql -c "$session_sql" 2>other.error 5>&- 6<&-)
-  other_status=$?
-  ask "$session_sql"
-  read -r later <&6
-  exec 5>&- 6<&-
-  wait "$client" || return
-  [ $other_status = 0 ] || { cp other.error pooler.error && return $other_status; }
-  if [ "$mine" = "$others" ] || [ "$mine" != "$later" ]; then fail E_SOURCE_INVALID pooler; fi
+  ask "$session_sql" 5>&7
+  mine='' others='' shared='' used=0
+  for asked in mine others mine others others mine others mine; do
+    if [ $asked = mine ]; then
+      ask "$next_session_sql"
+      read -r answer <&6 || break
+      compare_sessions "$answer" "$mine" "$others"
+      mine=$answer
+    else
+      ask "$next_session_sql" 5>&7
+      read -r answer <&8 || break
+      compare_sessions "$answer" "$others" "$mine"
+      others=$answer
+    fi
+    [ -z "$shared" ] || break
+    asked=''
+  done
+  exec 5>&- 6<&- 7>&- 8<&-
+  wait "$client"
+  client_status=$?
+  wait "$second_client"
+  second_status=$?
+  [ -z "$shared" ] || fail E_SOURCE_INVALID pooler
+  [ $client_status = 0 ] || return $client_status
+  [ $second_status = 0 ] || { cp pooler_second.error pooler.error && return $second_status; }
+  [ -z "$asked" ] || { echo 'psql reported no error, but nothing about its session either' >pooler.error && return 1; }
+}
+
+# compare_sessions ANSWER EARLIER OTHER: what a client was told now and before, and what the other was told last; sets shared, and used, how
+# often a session came back in which somebody else has run transactions
+compare_sessions() {
+  if [ "${1%/*}" = "${3%/*}" ]; then shared=1; fi
+  [ -n "$2" ] || return 0
+  if [ "${1%/*}" != "${2%/*}" ]; then shared=1; fi
+  for number in "${1##*/}" "${2##*/}"; do
+    case $number in '' | 0* | *[!0-9]* | ???????????*) return 0 ;; esac
+  done
+  [ $((${1##*/} - ${2##*/})) = 1 ] || used=$((used + 1))
+  [ "$used" -lt 2 ] || shared=1
 }
 
 # backup_postgres NAMED-ARGUMENTS: from the lock to a payload that was read back; publishing it is another request

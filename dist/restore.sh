@@ -40,3 +40,17 @@ settle_journal() { mv -f ".work/$1" ".work/settled-$1" || fail E_PERM "could not
 
 # end_restore: the lock is given back as by any other command
 end_restore() { restoring='' due=''; }
+
+begin_step() {
+  arguments "$@"
+  if [ -n "$work" ]; then make_work; else
+    small_folder
+    work=$tmp
+  fi
+  undo=end_step
+}
+
+end_step() {
+  undo=''
+  discard "$work"
+}

@@ -58,7 +58,7 @@ export function physicalDatabase(source: PhysicalSource): Database {
 
     checkProof(facts, { sha256, set }) {
       if (set === undefined) return;
-      const found = facts.need('set_sha256');
+      const found = facts.need('set_hash');
       // nobody has told yet what it should be
       if (sha256 !== found && !/^0+$/.test(sha256)) {
         throw new BackupError(

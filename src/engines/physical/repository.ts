@@ -176,7 +176,7 @@ function madeIn(facts: Facts, stanza: string): MadeSet {
     );
   }
   return {
-    ...payloadOf(set, sets, stanza, facts.need('set_sha256')),
+    ...payloadOf(set, sets, stanza, facts.need('set_hash')),
     createdAt: set.stoppedAt,
     suffix: suffixOf(stanza, label),
   };

@@ -3,7 +3,7 @@ import { TOLD_ELSEWHERE as BY_POSTGRES } from '../postgres/told-elsewhere.js';
 
 /** What only its own backups and restores tell. */
 const NOT_HERE: readonly string[] = facts(
-  'archived archived_from checked client_fixes client_package counting_ended in_place maintenance restored_uncounted roles roles_missing same_database target_state',
+  'archived archived_from checked client_fixes client_package counting_ended in_place maintenance restored_uncounted roles roles_missing rows same_database target_state',
 );
 
 /** As of the engine whose programs these use (../postgres/told-elsewhere.ts), and what pgBackRest tells. */
@@ -13,7 +13,7 @@ export const TOLD_ELSEWHERE: readonly string[] = [
   ...facts('backrest_version backrest_status archiver_said'),
   ...facts('cluster cluster_missing cluster_version segment_bytes timeline cluster_state'),
   ...facts('archive_timeout archive_backlog wal_pending'),
-  ...facts('wal history made_label made_warnings set_sha256 expired sets verified_text'),
+  ...facts('wal history made_label made_warnings set_hash expired sets verified_text'),
   ...facts('parent_unwritable cluster_link cluster_mount cluster_kib left_beside server_running unit server_unasked'),
   ...facts('tablespace tablespace_kib tablespace_free_kib stopped old_directory unarchived unreached'),
   ...facts('recovered_timeline recovered_lsn recovered_at aimed_at holds_archive'),

@@ -197,7 +197,7 @@ prove_set() {
   run sha256sum <set.manifest >sum || fail E_CHECKSUM 'the list of files of the set could not be read'
   read -r sha256 _ <sum
   rm -f set.manifest
-  put set_sha256 "$sha256"
+  put set_hash "$sha256"
   if [ "$verify" != checksum ]; then
     # every byte of the set and of the WAL; before 2.55 of all sets
     emit phase check 0

@@ -89,6 +89,7 @@ drop_scratch_cluster() {
     case $scratch_master in *[!0-9]* | '') ;; *) stop_scratch ;; esac
   fi 2>/dev/null
   case $scratch_dir in */db_backup_scratch_??????) rm -rf "$scratch_dir" ;; esac
+  [ ! -e "$scratch_dir" ] || put note "the throw-away cluster in $scratch_dir could not be removed"
 }
 
 # stop_scratch: nothing of it is needed any more
