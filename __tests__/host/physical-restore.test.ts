@@ -1,0 +1,98 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { type Physical, startPhysical } from '../helpers/physical.js';
+import { Steps } from '../helpers/physical-session.js';
+
+let physical: Physical;
+let steps: Steps;
+let label: string;
+let space: string;
+/** Of each row when it was committed, as the server tells it. */
+let committed: string[];
+
+beforeAll(async () => {
+  physical = await startPhysical();
+  steps = new Steps(physical);
+  space = join(physical.directory, 'space');
+  await physical.asOwner('mkdir', space);
+  await physical.sql(`CREATE TABLESPACE aside LOCATION '${space}'`);
+  await physical.sql('CREATE TABLE numbered (n int) TABLESPACE aside');
+  await physical.backrest('backup');
+  const [{ backup }] = JSON.parse(await physical.backrest('info', '--output=json'));
+  label = backup.at(-1).label;
+  for (let n = 1; n <= 40; n += 1) await physical.sql(`INSERT INTO numbered VALUES (${n})`);
+  const times = await physical.sql(
+    "SELECT to_char(pg_xact_commit_timestamp(xmin) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00' FROM numbered ORDER BY n",
+  );
+  committed = times.split('\n');
+}, 60_000);
+afterEach(() => steps?.close());
+afterAll(() => physical?.remove());
+
+const rows = async (): Promise<number> => Number(await physical.sql('SELECT count(*) FROM numbered'));
+const left = (): string[] =>
+  [...readdirSync(physical.directory), ...readdirSync(space)].filter((name) => name.includes('db_backup'));
+const histories = (): string[] =>
+  readdirSync(join(physical.repository, 'archive', physical.stanza), { recursive: true, encoding: 'utf8' }).filter(
+    (name) => name.endsWith('.history'),
+  );
+/** The moment at which a row was committed. */
+const to = (row: number) => ({ label, type: 'time', target: committed[row - 1] ?? '' });
+
+/** The n-th step of a swap that changes something on the disk, or starts the server, is the end of whoever does it. */
+const killedAt =
+  (n: number) =>
+  (text: string): string =>
+    text
+      .replace(
+        "\nnew='\\'''\\'' old=",
+        (whole) =>
+          `\npassed=0\npoint() { passed=$((passed + 1)); if [ $passed = ${n} ]; then kill -KILL $$; fi; command "$@"; }${whole}`,
+      )
+      .replace(
+        /(\n {2,}(?:if .*then |.*\|\| )?)(mv|mkdir -m 700|ln -sfn|rmdir) (?="\$(?:cluster|new|old|1|waiting|aside|place))/g,
+        '$1point $2 ',
+      )
+      .replace('  attend begin_server', '  point true; attend begin_server; point true')
+      .replace(/ {2}check_recovered\n/, '  point true; check_recovered; point true\n');
+
+test('recovered to a commit, with the archive held, and back without a trace in the repository', async () => {
+  await steps.send('load_restore_physical', to(20));
+  expect(await rows()).toBe(40);
+  const swapped = await steps.send('swap_restore_physical', to(20));
+  expect([swapped.get('state'), swapped.get('recovered_timeline'), swapped.get('holds_archive')]).toEqual([
+    'restored',
+    '2',
+    'true',
+  ]);
+  expect(await rows()).toBe(20);
+  await physical.sql('INSERT INTO numbered VALUES (0)');
+  await physical.sql('SELECT pg_switch_wal()');
+  const back = await steps.send('back_restore_physical', {});
+  expect(back.get('state')).toBe('unchanged');
+  expect(await rows()).toBe(40);
+  expect(left()).toEqual([]);
+  expect(histories()).toEqual([]);
+});
+
+test('killed at any point of the swap, the next run finds the one or the other', async () => {
+  const seen: string[] = [];
+  for (let n = 1; n < 40; n += 1) {
+    await steps.send('load_restore_physical', to(10));
+    const ended = await steps.send('swap_restore_physical', to(10), killedAt(n)).catch(() => null);
+    await steps.close();
+    if (ended !== null) break;
+    const recovered = await steps.send('recover_restore_physical', {});
+    const state = recovered.get('state') ?? '';
+    seen.push(state);
+    expect([n, state, await rows()]).toEqual([n, state, state === 'restored' ? 10 : 40]);
+    if (state === 'restored') await steps.send('back_restore_physical', {});
+    expect([n, ...left()]).toEqual([n]);
+    expect(await rows()).toBe(40);
+  }
+  expect(seen.length).toBeGreaterThan(8);
+  expect(seen).toContain('unchanged');
+  await steps.send('back_restore_physical', {});
+  expect(await rows()).toBe(40);
+}, 240_000);
