@@ -1259,7 +1259,7 @@ const loginUser = ({ transport }) => transport.transport === 'ssh' ? transport.u
 
 /***/ }),
 
-/***/ 7761:
+/***/ 8753:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -4355,6 +4355,7 @@ function physicalHealth(source) {
         read: (facts) => healthIn(facts, new Date()),
     };
 }
+/** What programs/physical-health.sh has told; `now`: for the age of the newest WAL. */
 function healthIn(facts, now) {
     const newest = newestWal(archiveIn(facts));
     const number = (key) => facts.numberOrNull(key);
@@ -4837,6 +4838,75 @@ function byHand(runAs, id) {
     ];
 }
 
+;// CONCATENATED MODULE: ./src/engines/physical/set-up.ts
+
+
+
+/** Whether WAL reaches the repository, as far as it can be seen without sending any. */
+function archiveInWords(facts) {
+    const { findings, figures } = healthIn(facts, new Date());
+    const [first] = findings;
+    if (first !== undefined) {
+        return { level: first.level, code: first.code, found: first.message, todo: first.todo };
+    }
+    const age = figures.archiveAgeSeconds;
+    const timeout = figures.archiveTimeoutSeconds;
+    if (timeout === 0) {
+        return {
+            level: 'warning',
+            found: 'WAL is archived, but archive_timeout is 0: a quiet server may keep what was committed for hours',
+            todo: 'Set `archive_timeout = 60` in postgresql.conf, and reload.',
+        };
+    }
+    return `WAL is archived${typeof age === 'number' ? `, the newest ${(0,reporting_format/* formatDuration */.a3)(age * 1000)} ago` : '; none is there yet'}`;
+}
+/** The exact settings, of the server and of pgBackRest, for a repository on a disk and for one in S3. Nothing is changed here. */
+function setUpOf(stanza, facts, { runAs }) {
+    const told = facts?.get('cluster') ?? null;
+    const cluster = told === null ? '/var/lib/postgresql/15/main' : (0,neutralise/* quoteOutside */.YM)(told, 300);
+    const owner = runAs ?? 'postgres';
+    const [, major, name] = /^\/var\/lib\/postgresql\/(\d+)\/([\w-]+)$/.exec(cluster) ?? [];
+    const version = major ?? facts?.get('cluster_version') ?? '15';
+    const unit = name === undefined ? `postgresql-${version}` : `postgresql@${version}-${name}`;
+    const guess = told === null ? ' The path is a guess, because the data directory is not known: correct it.' : '';
+    return [
+        {
+            title: '/etc/pgbackrest.conf, with a repository on a disk',
+            why: `Owner ${owner}, mode 0640. Leave out repo1-retention-full: \`keep\` decides what goes.${guess}`,
+            language: 'text',
+            text: `[global]\nrepo1-path=/var/lib/pgbackrest\n${COMMON}\n[${stanza}]\npg1-path=${cluster}`,
+        },
+        {
+            title: '/etc/pgbackrest.conf, with an encrypted repository in S3 instead',
+            why: `Owner ${owner}, mode 0640: it holds secrets. Without repo1-cipher-pass no backup can be restored: keep it somewhere else as well.`,
+            language: 'text',
+            text: `[global]\n${IN_S3}\n${COMMON}\n[${stanza}]\npg1-path=${cluster}`,
+        },
+        {
+            title: 'postgresql.conf',
+            why: 'archive_mode needs a restart of the server; the other two need a reload.',
+            language: 'text',
+            text: `archive_mode = on\narchive_command = 'pgbackrest --stanza=${stanza} archive-push %p'\narchive_timeout = 60`,
+        },
+        {
+            title: 'The stanza',
+            why: 'Run this on the host, once both files are there.',
+            language: 'sh',
+            text: `sudo systemctl restart ${unit}\nsudo -u ${owner} pgbackrest --stanza=${stanza} stanza-create\nsudo -u ${owner} pgbackrest --stanza=${stanza} check`,
+        },
+    ];
+}
+const COMMON = 'compress-type=zst\nprocess-max=2\nstart-fast=y\n';
+const IN_S3 = `repo1-type=s3
+repo1-path=/pg
+repo1-s3-bucket=BUCKET
+repo1-s3-endpoint=s3.REGION.amazonaws.com
+repo1-s3-region=REGION
+repo1-s3-key=ACCESS-KEY-ID
+repo1-s3-key-secret=SECRET-ACCESS-KEY
+repo1-cipher-type=aes-256-cbc
+repo1-cipher-pass=A-LONG-RANDOM-PASSPHRASE`;
+
 ;// CONCATENATED MODULE: ./src/engines/physical/type.ts
 /**
  * Which type of backup is made, and why. With `auto` a full one when there is none of this cluster, or the last is older than `full-every`;
@@ -5126,8 +5196,7 @@ function physicalDatabase(source) {
         },
         plan(facts) {
             const version = (0,neutralise/* quoteOutside */.YM)(serverVersion(facts), 60);
-            const size = facts.numberOrNull('source_bytes');
-            return `the whole cluster of PostgreSQL ${version}${size === null ? '' : ` (${(0,reporting_format/* formatBytes */.z3)(size)})`} with pgBackRest ${(0,neutralise/* quoteOutside */.YM)(facts.get('backrest_version') ?? '', 60)}`;
+            return `the whole cluster of PostgreSQL ${version} with pgBackRest ${(0,neutralise/* quoteOutside */.YM)(facts.get('backrest_version') ?? '', 60)}`;
         },
         recovery({ set }, _, { runAs }) {
             if (set === undefined)
@@ -5141,6 +5210,8 @@ function physicalDatabase(source) {
         },
         empty: () => new errors/* BackupError */.hj('E_EMPTY', 'the cluster is empty'),
         health: physicalHealth(source),
+        rights: { title: 'WAL archive', words: (facts) => archiveInWords(facts), toSet: () => [] },
+        setUp: (facts, settings) => setUpOf(stanza, facts, settings),
         restoring: physicalRestoring(source),
         explain: (failure, settings) => explainPhysical(failure, source, settings),
     };
@@ -12011,8 +12082,8 @@ function checkContent({ database, settings }, { facts, listed }) {
     throw database.empty(facts);
 }
 
-// EXTERNAL MODULE: ./src/engines/lookup.ts + 50 modules
-var lookup = __nccwpck_require__(7761);
+// EXTERNAL MODULE: ./src/engines/lookup.ts + 51 modules
+var lookup = __nccwpck_require__(8753);
 ;// CONCATENATED MODULE: ./src/commands/databases.ts
 
 
@@ -12814,8 +12885,11 @@ async function lookAtDatabase(checks) {
     const settings = { ...run.settings, encryption: null }; // which has a row of its own
     const isThere = await checks.probe('Database', async () => {
         const found = await checks.send(database.inspect(settings));
+        const plan = `${database.plan(found)}; ${(0,format/* formatBytes */.z3)(found.number('source_bytes'))}`;
+        if (database.repository !== undefined)
+            return plan; // whose tool compresses as it is configured
         const compressor = found.get('compressor_version') ?? found.get('compressor') ?? 'nothing';
-        return `${database.plan(found)}; ${(0,format/* formatBytes */.z3)(found.number('source_bytes'))}; compressed with ${(0,neutralise/* quoteOutside */.YM)(compressor, 100)}`;
+        return `${plan}; compressed with ${(0,neutralise/* quoteOutside */.YM)(compressor, 100)}`;
     });
     if (!isThere)
         return null;
@@ -12839,8 +12913,9 @@ async function lookAtDatabase(checks) {
     });
     const told = facts;
     const { rights } = database;
-    if (rights !== undefined && told !== null)
-        await checks.probe('Rights in the database', () => rights.words(told));
+    if (rights !== undefined && told !== null) {
+        await checks.probe(rights.title ?? 'Rights in the database', () => rights.words(told));
+    }
     return told;
 }
 /** The plan of a restore of the newest good backup. What would be in its way is told, and nothing is done. */
@@ -13070,6 +13145,7 @@ function setUpOf(run, { hello, facts }, told) {
         ...directoryLines(run, hello),
         ...sudoLines(run, user, told.sudo),
         ...(told.database === null ? [] : (database.rights?.toSet(told.database) ?? [])),
+        ...(database.setUp?.(told.database, settings) ?? []),
         ...(settings.s3 === null ? [] : policies(settings.s3, settings.name)),
     ];
 }
@@ -17545,7 +17621,7 @@ function leftUntouched({ dryRun, error, restore, deleted, s3 }) {
 /* harmony export */   w4: () => (/* binding */ hostOf),
 /* harmony export */   xi: () => (/* binding */ READ_BACK)
 /* harmony export */ });
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7761);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8753);
 /* harmony import */ var _host_session_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5347);
 /* harmony import */ var _left_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8470);
 /* harmony import */ var _reporting_format_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1267);
@@ -17957,7 +18033,7 @@ const directory_seconds = (ms) => String(Math.ceil(ms / 1000));
 /* harmony export */   WE: () => (/* binding */ explain),
 /* harmony export */   p6: () => (/* binding */ noDirectory)
 /* harmony export */ });
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7761);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8753);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7452);
 /* harmony import */ var _host_container_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9693);
 /* harmony import */ var _host_install_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2752);
@@ -18582,7 +18658,7 @@ function unnamedFingerprint(fingerprints, hosts) {
 /* harmony export */ });
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7761);
+/* harmony import */ var _engines_lookup_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8753);
 /* harmony import */ var _platform_platform_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7460);
 /* harmony import */ var _settings_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7100);
 /* harmony import */ var _value_rules_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7722);
@@ -18714,8 +18790,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./src/backups/names.ts
 var names = __nccwpck_require__(1187);
-// EXTERNAL MODULE: ./src/engines/lookup.ts + 50 modules
-var lookup = __nccwpck_require__(7761);
+// EXTERNAL MODULE: ./src/engines/lookup.ts + 51 modules
+var lookup = __nccwpck_require__(8753);
 // EXTERNAL MODULE: ./src/errors.ts + 1 modules
 var errors = __nccwpck_require__(7452);
 // EXTERNAL MODULE: external "node:crypto"

@@ -146,7 +146,12 @@ load_cluster() {
   undo=drop_beside
   mkdir -m 700 "$new" || failed E_PERM "cannot make $new"
   maps=''
-  each_tablespace make_tablespace
+  # those that the set has: one may have been made or dropped since
+  run quiet_backrest --set="$label" --output=json info >set.json 2>set.error || backrest_failed $? set.error
+  tr '{' '\n' <set.json | sed -n 's/^"destination":"\([^"]*\)","name":".*","oid":\([0-9]\{1,10\}\)}.*/\2 \1/p' >set.spaces
+  while read -r oid place; do
+    case $place in /*) make_tablespace "$oid" "$place" ;; *) fail E_SOURCE_INVALID "the tablespace $oid of the set is at $place" ;; esac
+  done <set.spaces
   emit phase restore $((needed_kib * 1024))
   attend restore_to "$new" 2>restore.said || backrest_failed $? restore.said
   [ -f "$new/global/pg_control" ] || fail E_RESTORE 'pgBackRest ended well, and restored no cluster'
@@ -157,15 +162,23 @@ load_cluster() {
 
 # make_tablespace OID PLACE: where the new one of it goes
 make_tablespace() {
+  mkdir -p "$2" || failed E_PERM "cannot make $2, where a tablespace of the set was"
   mkdir -m 700 "$2/db_backup_new_$id" || failed E_PERM "cannot make a directory in $2"
   maps="$maps$1=$2/db_backup_new_$id$newline"
 }
 
+# drop_beside: what was restored and is not live, with the tablespaces that it has, and those that were begun
 drop_beside() {
+  for space in "$new"/pg_tblspc/* "$cluster"/pg_tblspc/*; do
+    [ -L "$space" ] || continue
+    place=$(readlink "$space")
+    rm -rf "${place%/db_backup_new_"$id"}/db_backup_new_$id"
+  done
+  [ ! -f set.spaces ] || while read -r oid place; do
+    case $place in /*) rm -rf "$place/db_backup_new_$id" ;; esac
+  done <set.spaces
   rm -rf "$new"
-  [ -z "$cluster_bin" ] || each_tablespace drop_beside_space
 }
-drop_beside_space() { rm -rf "$2/db_backup_new_$id"; }
 
 # restore_to DIRECTORY
 restore_to() {
@@ -202,7 +215,7 @@ swap_cluster() {
     mv "$cluster" "$old" || failed E_RESTORE "$cluster could not be renamed"
   fi
   mv "$new" "$cluster" || failed E_RESTORE "$new could not be renamed"
-  swap_tablespaces new old
+  swap_tablespaces
   emit phase recovery 0
   find_server
   [ "$(setting archive_command)" = "$hold_command" ] ||
@@ -293,7 +306,11 @@ start_server() {
   attend begin_server
 }
 
+# begin_server: with the environment of a login, and no password of ours
 begin_server() {
+  unset PGPASSWORD PGOPTIONS PGCONNECT_TIMEOUT PGAPPNAME PGCLIENTENCODING LC_ALL TZ
+  [ -z "$login_locale" ] || export LC_ALL="$login_locale"
+  [ -z "$login_zone" ] || export TZ="$login_zone"
   exec "${cluster_bin}pg_ctl" start -D "$cluster" -l "$own_log" -s -W ${options:+-o "$options"} </dev/null >/dev/null 2>&1 3>&- 7>&- 8>&-
 }
 
@@ -303,16 +320,13 @@ server_said() {
     tail -n 4 | tr -cd '\12\40-\176\200-\377' | dd bs=2048 count=1 2>/dev/null
 }
 
-# await_recovery: the control file says it, whatever role or database there is in that time
+# await_recovery: the postmaster says it in its file, whatever role or database there is in that time. Not the control file: the one of a set
+# says from the beginning that the cluster is in production.
 await_recovery() {
-  sleep 0.3 2>/dev/null
   gone=0
-  while
-    "${cluster_bin}pg_controldata" -D "$cluster" >control 2>/dev/null
-    [ "$(control 'Database cluster state')" != 'in production' ]
-  do
+  until is_running && [ "$(sed -n '8s/ *$//p' "$cluster/postmaster.pid" 2>/dev/null)" = ready ]; do
     if is_running; then gone=0; else gone=$((gone + 1)); fi
-    [ $gone -lt 5 ] || fail E_RESTORE "the server ended while it recovered: $(server_said)"
+    [ $gone -lt 10 ] || fail E_RESTORE "the server ended while it recovered: $(server_said)"
     emit waits
     sleep 0.5 2>/dev/null || sleep 1
   done
@@ -340,14 +354,13 @@ SQL
   fi
 }
 
-# swap_tablespaces IN OUT: in the place of each tablespace of the cluster that is live now, what is aside of the first kind gets in, and what
-# is there goes aside; and the links of the cluster lead to the places again
+# swap_tablespaces: in the place of each tablespace of the cluster that is live now, what was restored gets in, and what is there goes aside;
+# and the links of the cluster lead to the places again
 swap_tablespaces() {
-  into=$1 out=$2
   for space in "$cluster"/pg_tblspc/*; do
     [ -L "$space" ] || continue
     place=$(readlink "$space")
-    place=${place%/db_backup_"$into"_"$id"}
+    place=${place%/db_backup_new_"$id"}
     swap_space "$place"
     ln -sfn "$place" "$space" || failed E_RESTORE "the link $space could not be set"
   done
@@ -355,14 +368,14 @@ swap_tablespaces() {
 
 # swap_space PLACE
 swap_space() {
-  aside=$1/db_backup_${out}_$id waiting=$1/db_backup_${into}_$id
+  aside=$1/db_backup_old_$id waiting=$1/db_backup_new_$id
   [ -d "$waiting" ] || return 0
   [ -d "$aside" ] || mkdir -m 700 "$aside" || failed E_RESTORE "cannot make $aside"
-  for version in "$1"/PG_*; do
-    if [ -d "$version" ]; then mv "$version" "$aside/" || failed E_RESTORE "$version could not be moved"; fi
-  done
   for version in "$waiting"/PG_*; do
-    if [ -d "$version" ]; then mv "$version" "$1/" || failed E_RESTORE "$version could not be moved"; fi
+    [ -d "$version" ] || continue
+    version=${version##*/}
+    if [ -d "$1/$version" ]; then mv "$1/$version" "$aside/" || failed E_RESTORE "$1/$version could not be moved"; fi
+    mv "$waiting/$version" "$1/" || failed E_RESTORE "$waiting/$version could not be moved"
   done
   rmdir "$waiting" 2>/dev/null
 }
@@ -377,12 +390,10 @@ back_to_old() {
       if [ -d "$new" ]; then rm -rf "$new"; fi
       mv "$cluster" "$new" || exit 1
     fi
+    spaces_back
     [ ! -d "$old" ] || mv "$old" "$cluster" || exit 1
-    out=new into=old
-    each_tablespace space_back
   fi
-  rm -rf "$new"
-  each_tablespace drop_beside_space
+  drop_beside
   if [ -n "$running" ] && ! is_running; then
     start_server || exit 1
     await_recovery
@@ -390,7 +401,30 @@ back_to_old() {
   rm -f "$noted"
 }
 
-space_back() { swap_space "$2"; }
+# spaces_back: what a swap has moved, of the restored cluster, which is aside again
+spaces_back() {
+  { read -r major <"$new/PG_VERSION"; } 2>/dev/null || return 0
+  for space in "$new"/pg_tblspc/*; do
+    [ -L "$space" ] || continue
+    place=$(readlink "$space")
+    space_back "${place%/db_backup_new_"$id"}"
+  done
+}
+
+# space_back PLACE: from whatever point. What is new is known by not being in the folder into which it was restored.
+space_back() {
+  aside=$1/db_backup_old_$id waiting=$1/db_backup_new_$id
+  [ -d "$aside" ] || return 0
+  mkdir -p "$waiting" || exit 1
+  for version in "$aside"/PG_* "$waiting"/PG_* "$1"/PG_"$major"_*; do
+    [ -d "$version" ] || continue
+    version=${version##*/}
+    if [ -d "$1/$version" ] && [ ! -d "$waiting/$version" ]; then mv "$1/$version" "$waiting/" || exit 1; fi
+    if [ -d "$aside/$version" ]; then mv "$aside/$version" "$1/" || exit 1; fi
+    break
+  done
+  rmdir "$aside"
+}
 
 back_cluster() {
   enter_step "$@"
@@ -404,6 +438,13 @@ settle_cluster() {
   release_hold
   rm -f "$noted"
   [ ! -d "$old" ] || put old_directory "$old"
+  each_tablespace tell_old_space
+}
+
+# tell_old_space OID PLACE
+tell_old_space() {
+  rmdir "$2/db_backup_old_$id" 2>/dev/null
+  [ ! -d "$2/db_backup_old_$id" ] || put old_directory "$2/db_backup_old_$id"
 }
 
 # release_hold: the server archives as it is configured, from the next segment on

@@ -252,3 +252,51 @@ describe('what keeps a backup from being made', () => {
     if (!report.ok) expect(report.errorCode).toBe('E_LOCKED');
   });
 });
+
+describe('doctor and health', () => {
+  test('doctor changes nothing, and prints the settings for this host', async () => {
+    const before = await scene.physical.sql('SELECT pg_current_wal_lsn()');
+    const result = await scene.run({ command: 'doctor' });
+    const report = reportOf(result);
+    const row = (what: string) => report.checked.find((one) => one.what === what);
+    expect(row('Database')).toMatchObject({
+      level: 'ok',
+      found: expect.stringMatching(/^the whole cluster of PostgreSQL/),
+    });
+    // archive_timeout is 0 there
+    expect(row('WAL archive')).toMatchObject({
+      level: 'warning',
+      found: expect.stringContaining('archive_timeout is 0'),
+    });
+    expect(row('Restore')?.found).toMatch(/into .*: restored beside/);
+    const texts = report.setUp.map(({ text }) => text).join('\n');
+    expect(texts).toContain(`pg1-path=${scene.physical.dataDirectory}`);
+    expect(texts).toContain(`archive_command = 'pgbackrest --stanza=${scene.physical.stanza} archive-push %p'`);
+    expect(texts).toContain('repo1-cipher-type=aes-256-cbc');
+    expect(await scene.physical.sql('SELECT pg_current_wal_lsn()')).toBe(before);
+  });
+
+  test('doctor prints them as well where there is no stanza yet', async () => {
+    const result = await scene.run({ command: 'doctor', stanza: 'nobody' });
+    const report = reportOf(result);
+    expect(report.checked.find(({ what }) => what === 'Database')).toMatchObject({ code: 'E_SOURCE_MISSING' });
+    expect(report.setUp.map(({ text }) => text).join('\n')).toContain('--stanza=nobody stanza-create');
+  });
+
+  test('health is well; and not when the archive is broken', async () => {
+    fine(await scene.run({ command: 'health' }));
+    await scene.physical.sql("ALTER SYSTEM SET archive_command = 'false pgbackrest'; SELECT pg_reload_conf()");
+    try {
+      await scene.physical.sql('CREATE TABLE IF NOT EXISTS h (); SELECT pg_switch_wal()');
+      let report = reportOf(await scene.run({ command: 'health' }));
+      for (let tries = 0; report.healthy && tries < 20; tries++)
+        report = reportOf(await scene.run({ command: 'health' }));
+      expect(report.problems.find(({ code }) => code === 'E_ARCHIVE')?.message).toBe(
+        'the last attempt to archive WAL failed',
+      );
+      expect(report.health?.database).toMatchObject({ archiving: true, archiveFailing: true });
+    } finally {
+      await scene.physical.sql('ALTER SYSTEM RESET archive_command; SELECT pg_reload_conf()');
+    }
+  });
+});

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
+import { healthIn } from '../../src/engines/physical/health.js';
 import { postgresHealth } from '../../src/engines/postgres/health.js';
 import { sqliteHealth } from '../../src/engines/sqlite/health.js';
 import { ERRORS } from '../../src/errors.js';
@@ -23,6 +24,9 @@ for (const [key, text] of [
 
 test('every figure of an engine is explained, and no other', () => {
   expect(firstColumn('| figure | SQLite |').sort()).toEqual(Object.keys(sqliteHealth(facts, []).figures).sort());
+  expect(firstColumn('| figure | PostgreSQL with `method: physical` |').sort()).toEqual(
+    Object.keys(healthIn(facts, new Date(0)).figures).sort(),
+  );
   expect(firstColumn('| figure | PostgreSQL |').sort()).toEqual(Object.keys(postgresHealth(facts).figures).sort());
 });
 

@@ -14,8 +14,10 @@ export async function lookAtDatabase(checks: Checks): Promise<Facts | null> {
   const settings = { ...run.settings, encryption: null }; // which has a row of its own
   const isThere = await checks.probe('Database', async () => {
     const found = await checks.send(database.inspect(settings));
+    const plan = `${database.plan(found)}; ${formatBytes(found.number('source_bytes'))}`;
+    if (database.repository !== undefined) return plan; // whose tool compresses as it is configured
     const compressor = found.get('compressor_version') ?? found.get('compressor') ?? 'nothing';
-    return `${database.plan(found)}; ${formatBytes(found.number('source_bytes'))}; compressed with ${quoteOutside(compressor, 100)}`;
+    return `${plan}; compressed with ${quoteOutside(compressor, 100)}`;
   });
   if (!isThere) return null;
   let facts: Facts | null = null;
@@ -37,7 +39,9 @@ export async function lookAtDatabase(checks: Checks): Promise<Facts | null> {
   });
   const told: Facts | null = facts;
   const { rights } = database;
-  if (rights !== undefined && told !== null) await checks.probe('Rights in the database', () => rights.words(told));
+  if (rights !== undefined && told !== null) {
+    await checks.probe(rights.title ?? 'Rights in the database', () => rights.words(told));
+  }
   return told;
 }
 

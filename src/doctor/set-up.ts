@@ -20,6 +20,7 @@ export function setUpOf(
     ...directoryLines(run, hello),
     ...sudoLines(run, user, told.sudo),
     ...(told.database === null ? [] : (database.rights?.toSet(told.database) ?? [])),
+    ...(database.setUp?.(told.database, settings) ?? []),
     ...(settings.s3 === null ? [] : policies(settings.s3, settings.name)),
   ];
 }

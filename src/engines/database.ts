@@ -109,9 +109,13 @@ export interface Database {
   readonly health: HealthMethod;
   /** What its user may do, of what `health.request` has told, and the statements that give no more than is needed; absent: files have owners. */
   readonly rights?: {
+    /** What is looked at; absent: the rights in the database. */
+    readonly title?: string;
     words(facts: Facts): Looked;
     toSet(facts: Facts): SetUp[];
   };
+  /** What has to be set up for its backups besides; `facts`: as of `rights`, null where it could not be looked at. */
+  setUp?(facts: Facts | null, settings: Settings): SetUp[];
   /** How a backup is put back into it. */
   readonly restoring: Restoring;
   /** How one table is taken out of a backup; absent: it can not be done. */

@@ -2,7 +2,6 @@ import type { Content } from '../../backups/manifest.js';
 import { BackupError } from '../../errors.js';
 import { quote } from '../../host/quoting.js';
 import type { Facts } from '../../host/session.js';
-import { formatBytes } from '../../reporting/format.js';
 import { quoteOutside } from '../../reporting/neutralise.js';
 import { named, seconds } from '../common.js';
 import type { Database } from '../database.js';
@@ -13,6 +12,7 @@ import { argumentsOf, jobsOf } from './arguments.js';
 import { physicalHealth } from './health.js';
 import { aimOf, physicalRepository, setsIn } from './repository.js';
 import { physicalRestoring } from './restore.js';
+import { archiveInWords, setUpOf } from './set-up.js';
 import type { PhysicalSource } from './source.js';
 import { chooseType } from './type.js';
 import { readVerified } from './verified.js';
@@ -98,8 +98,7 @@ export function physicalDatabase(source: PhysicalSource): Database {
 
     plan(facts) {
       const version = quoteOutside(serverVersion(facts), 60);
-      const size = facts.numberOrNull('source_bytes');
-      return `the whole cluster of PostgreSQL ${version}${size === null ? '' : ` (${formatBytes(size)})`} with pgBackRest ${quoteOutside(facts.get('backrest_version') ?? '', 60)}`;
+      return `the whole cluster of PostgreSQL ${version} with pgBackRest ${quoteOutside(facts.get('backrest_version') ?? '', 60)}`;
     },
 
     recovery({ set }, _, { runAs }) {
@@ -115,6 +114,8 @@ export function physicalDatabase(source: PhysicalSource): Database {
     empty: () => new BackupError('E_EMPTY', 'the cluster is empty'),
 
     health: physicalHealth(source),
+    rights: { title: 'WAL archive', words: (facts) => archiveInWords(facts), toSet: () => [] },
+    setUp: (facts, settings) => setUpOf(stanza, facts, settings),
     restoring: physicalRestoring(source),
     explain: (failure, settings) => explainPhysical(failure, source, settings),
   };

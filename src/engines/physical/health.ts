@@ -20,7 +20,8 @@ export function physicalHealth(source: PhysicalSource): HealthMethod {
   };
 }
 
-function healthIn(facts: Facts, now: Date): DatabaseHealth {
+/** What programs/physical-health.sh has told; `now`: for the age of the newest WAL. */
+export function healthIn(facts: Facts, now: Date): DatabaseHealth {
   const newest = newestWal(archiveIn(facts));
   const number = (key: string): number | null => facts.numberOrNull(key);
   const figures = {
