@@ -317,17 +317,23 @@ begin_server() {
   exec "${cluster_bin}pg_ctl" start -D "$cluster" -l "$own_log" -s -W ${options:+-o "$options"} </dev/null >/dev/null 2>&1 3>&- 7>&- 8>&-
 }
 
+# is_up: with a server that has come as far as to recover
+is_up() {
+  is_running || return 1
+  case $(sed -n '8s/ *$//p' "$cluster/postmaster.pid" 2>/dev/null) in ready | standby) ;; *) return 1 ;; esac
+}
+
 # server_said: since it was started, without the refusals of those who look whether it is up
 server_said() {
   tail -c "+$((${said_before:-0} + 1))" "$own_log" 2>/dev/null | grep -a 'FATAL\|PANIC\|ERROR' | grep -av 'the database system is\|not yet accepting' |
     tail -n 4 | tr -cd '\12\40-\176\200-\377' | dd bs=2048 count=1 2>/dev/null
 }
 
-# await_recovery: the postmaster says it in its file, whatever role or database there is in that time. Not the control file: the one of a set
-# says from the beginning that the cluster is in production.
+# await_recovery: the control file says it, whatever role or database there is in that time. It came with the set, and says from the beginning
+# that the cluster is in production: so it is believed only after the postmaster has said in its own file that recovery had begun, or is over.
 await_recovery() {
   gone=0
-  until is_running && [ "$(sed -n '8s/ *$//p' "$cluster/postmaster.pid" 2>/dev/null)" = ready ]; do
+  until is_up && [ "$("${cluster_bin}pg_controldata" -D "$cluster" 2>/dev/null | sed -n 's/^Database cluster state: *//p')" = 'in production' ]; do
     if is_running; then gone=0; else gone=$((gone + 1)); fi
     [ $gone -lt 10 ] || fail E_RESTORE "the server ended while it recovered: $(server_said)"
     emit waits
@@ -335,12 +341,13 @@ await_recovery() {
   done
 }
 
-# check_recovered: what was reached, as the server tells it, before anybody else writes
+# check_recovered: what was reached, as the server tells it, before anybody else writes. Its control file knows the new timeline only after
+# the next checkpoint.
 check_recovered() {
   find_postgres
   postgres_environment
   cat >reached.sql <<SQL
-SELECT 'recovered_timeline ' || timeline_id FROM pg_control_checkpoint();
+SELECT 'recovered_timeline ' || ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint;
 SELECT 'recovered_lsn ' || encode(convert_to(coalesce(pg_last_wal_replay_lsn()::text, ''), 'UTF8'), 'hex');
 SELECT 'recovered_at ' || encode(convert_to(coalesce(to_char(pg_last_xact_replay_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), ''), 'UTF8'), 'hex');
 SELECT 'holds_archive ' || (current_setting('archive_command') = '$hold_command');
@@ -352,6 +359,7 @@ SQL
     sleep 0.5 2>/dev/null || sleep 1
   done
   if [ $tries -lt 20 ]; then tell_facts reached.facts; else
+    is_running || fail E_RESTORE "the restored server ended: $(server_said)"
     # the role or the database of the URL may be younger than the moment
     put unreached "$(tail -n 1 reached.error)"
   fi
