@@ -160,6 +160,8 @@ load_cluster() {
   undo=''
 }
 
+drop_space() { rm -rf "$1/db_backup_new_$id"; }
+
 # make_tablespace OID PLACE: where the new one of it goes
 make_tablespace() {
   mkdir -p "$2" || failed E_PERM "cannot make $2, where a tablespace of the set was"
@@ -174,6 +176,7 @@ drop_beside() {
     place=$(readlink "$space")
     rm -rf "${place%/db_backup_new_"$id"}/db_backup_new_$id"
   done
+  each_noted drop_space
   [ ! -f set.spaces ] || while read -r oid place; do
     case $place in /*) rm -rf "$place/db_backup_new_$id" ;; esac
   done <set.spaces
@@ -207,7 +210,7 @@ swap_cluster() {
   fi
   missing=''
   [ -n "$cluster_bin" ] || missing=1
-  printf 'running %s\nmissing %s\nlog %s\noptions %s\n' "$running" "$missing" "$server_log" "$options" >"$noted" || failed E_RESTORE "cannot write $noted"
+  printf 'running %s\nmissing %s\nlog %s\noptions %s\n%s' "$running" "$missing" "$server_log" "$options" "$(places | sed 's/^/space /')$newline" >"$noted" || failed E_RESTORE "cannot write $noted"
   undo=put_back
   stop_server || failed E_RESTORE "the server could not be stopped: $(tail -n 3 stop.said)"
   put stopped 1
@@ -314,17 +317,23 @@ begin_server() {
   exec "${cluster_bin}pg_ctl" start -D "$cluster" -l "$own_log" -s -W ${options:+-o "$options"} </dev/null >/dev/null 2>&1 3>&- 7>&- 8>&-
 }
 
+# is_up: with a server that has come as far as to recover
+is_up() {
+  is_running || return 1
+  case $(sed -n '8s/ *$//p' "$cluster/postmaster.pid" 2>/dev/null) in ready | standby) ;; *) return 1 ;; esac
+}
+
 # server_said: since it was started, without the refusals of those who look whether it is up
 server_said() {
   tail -c "+$((${said_before:-0} + 1))" "$own_log" 2>/dev/null | grep -a 'FATAL\|PANIC\|ERROR' | grep -av 'the database system is\|not yet accepting' |
     tail -n 4 | tr -cd '\12\40-\176\200-\377' | dd bs=2048 count=1 2>/dev/null
 }
 
-# await_recovery: the postmaster says it in its file, whatever role or database there is in that time. Not the control file: the one of a set
-# says from the beginning that the cluster is in production.
+# await_recovery: the control file says it, whatever role or database there is in that time. It came with the set, and says from the beginning
+# that the cluster is in production: so it is believed only after the postmaster has said in its own file that recovery had begun, or is over.
 await_recovery() {
   gone=0
-  until is_running && [ "$(sed -n '8s/ *$//p' "$cluster/postmaster.pid" 2>/dev/null)" = ready ]; do
+  until is_up && [ "$("${cluster_bin}pg_controldata" -D "$cluster" 2>/dev/null | sed -n 's/^Database cluster state: *//p')" = 'in production' ]; do
     if is_running; then gone=0; else gone=$((gone + 1)); fi
     [ $gone -lt 10 ] || fail E_RESTORE "the server ended while it recovered: $(server_said)"
     emit waits
@@ -332,12 +341,13 @@ await_recovery() {
   done
 }
 
-# check_recovered: what was reached, as the server tells it, before anybody else writes
+# check_recovered: what was reached, as the server tells it, before anybody else writes. Its control file knows the new timeline only after
+# the next checkpoint.
 check_recovered() {
   find_postgres
   postgres_environment
   cat >reached.sql <<SQL
-SELECT 'recovered_timeline ' || timeline_id FROM pg_control_checkpoint();
+SELECT 'recovered_timeline ' || ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint;
 SELECT 'recovered_lsn ' || encode(convert_to(coalesce(pg_last_wal_replay_lsn()::text, ''), 'UTF8'), 'hex');
 SELECT 'recovered_at ' || encode(convert_to(coalesce(to_char(pg_last_xact_replay_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), ''), 'UTF8'), 'hex');
 SELECT 'holds_archive ' || (current_setting('archive_command') = '$hold_command');
@@ -349,33 +359,49 @@ SQL
     sleep 0.5 2>/dev/null || sleep 1
   done
   if [ $tries -lt 20 ]; then tell_facts reached.facts; else
+    is_running || fail E_RESTORE "the restored server ended: $(server_said)"
     # the role or the database of the URL may be younger than the moment
     put unreached "$(tail -n 1 reached.error)"
   fi
 }
 
-# swap_tablespaces: in the place of each tablespace of the cluster that is live now, what was restored gets in, and what is there goes aside;
-# and the links of the cluster lead to the places again
+# places: of the tablespaces of the restored cluster and of the live one. What was made after the set comes again when WAL is replayed, in
+# the same place, and what was dropped goes: neither may get at what belongs to the old directory.
+places() {
+  for space in "$new"/pg_tblspc/* "$cluster"/pg_tblspc/*; do
+    [ -L "$space" ] || continue
+    place=$(readlink "$space")
+    echo "${place%/db_backup_new_"$id"}"
+  done | sort -u
+}
+
+# each_noted FUNCTION: with each place that the note has
+each_noted() {
+  sed -n 's/^space \(\/.*\)/\1/p' "$noted" >noted.spaces 2>/dev/null
+  while IFS= read -r place; do "$1" "$place"; done <noted.spaces
+}
+
+# swap_tablespaces: in the place of each of them what was restored gets in, and what is there goes aside; and the links of the cluster lead
+# to the places again
 swap_tablespaces() {
+  { read -r major <"$cluster/PG_VERSION"; } 2>/dev/null
+  each_noted swap_space
   for space in "$cluster"/pg_tblspc/*; do
     [ -L "$space" ] || continue
     place=$(readlink "$space")
-    place=${place%/db_backup_new_"$id"}
-    swap_space "$place"
-    ln -sfn "$place" "$space" || failed E_RESTORE "the link $space could not be set"
+    ln -sfn "${place%/db_backup_new_"$id"}" "$space" || failed E_RESTORE "the link $space could not be set"
   done
 }
 
 # swap_space PLACE
 swap_space() {
   aside=$1/db_backup_old_$id waiting=$1/db_backup_new_$id
-  [ -d "$waiting" ] || return 0
-  [ -d "$aside" ] || mkdir -m 700 "$aside" || failed E_RESTORE "cannot make $aside"
+  mkdir -m 700 "$aside" || failed E_RESTORE "cannot make $aside"
+  for version in "$1"/PG_"$major"_*; do
+    if [ -d "$version" ]; then mv "$version" "$aside/" || failed E_RESTORE "$version could not be moved"; fi
+  done
   for version in "$waiting"/PG_*; do
-    [ -d "$version" ] || continue
-    version=${version##*/}
-    if [ -d "$1/$version" ]; then mv "$1/$version" "$aside/" || failed E_RESTORE "$1/$version could not be moved"; fi
-    mv "$waiting/$version" "$1/" || failed E_RESTORE "$waiting/$version could not be moved"
+    if [ -d "$version" ]; then mv "$version" "$1/" || failed E_RESTORE "$version could not be moved"; fi
   done
   rmdir "$waiting" 2>/dev/null
 }
@@ -401,14 +427,10 @@ back_to_old() {
   rm -f "$noted"
 }
 
-# spaces_back: what a swap has moved, of the restored cluster, which is aside again
+# spaces_back: what a swap has moved in the places of tablespaces
 spaces_back() {
-  { read -r major <"$new/PG_VERSION"; } 2>/dev/null || return 0
-  for space in "$new"/pg_tblspc/*; do
-    [ -L "$space" ] || continue
-    place=$(readlink "$space")
-    space_back "${place%/db_backup_new_"$id"}"
-  done
+  { read -r major <"$new/PG_VERSION" || read -r major <"$old/PG_VERSION"; } 2>/dev/null
+  each_noted space_back
 }
 
 # space_back PLACE: from whatever point. What is new is known by not being in the folder into which it was restored.
@@ -436,15 +458,15 @@ back_cluster() {
 settle_cluster() {
   enter_step "$@"
   release_hold
-  rm -f "$noted"
   [ ! -d "$old" ] || put old_directory "$old"
-  each_tablespace tell_old_space
+  each_noted tell_old_space
+  rm -f "$noted"
 }
 
-# tell_old_space OID PLACE
+# tell_old_space PLACE
 tell_old_space() {
-  rmdir "$2/db_backup_old_$id" 2>/dev/null
-  [ ! -d "$2/db_backup_old_$id" ] || put old_directory "$2/db_backup_old_$id"
+  rmdir "$1/db_backup_old_$id" 2>/dev/null
+  [ ! -d "$1/db_backup_old_$id" ] || put old_directory "$1/db_backup_old_$id"
 }
 
 # release_hold: the server archives as it is configured, from the next segment on

@@ -4,9 +4,9 @@
 # it, which would go on with subscriptions or scheduled jobs.
 scratch_dir=''
 
-# sweep_scratches: what killed runs left beside the data directory; their session's process is gone
+# sweep_scratches: what killed runs left, beside the data directory or among the temporary files; their session's process is gone
 sweep_scratches() {
-  for left_scratch in "${cluster%/*}"/db_backup_scratch_*; do
+  for left_scratch in "${cluster%/*}"/db_backup_scratch_* "${TMPDIR:-/tmp}"/db_backup_scratch_* /var/tmp/db_backup_scratch_* /tmp/db_backup_scratch_*; do
     if [ ! -O "$left_scratch" ] || [ -L "$left_scratch" ] || [ ! -f "$left_scratch/session" ]; then continue; fi
     read -r whose <"$left_scratch/session" || continue
     if [ "$whose" = "$(process_of "${whose%% *}")" ] && alive "${whose%% *}"; then continue; fi
