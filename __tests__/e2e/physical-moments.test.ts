@@ -48,7 +48,7 @@ test(`${MOMENTS} random moments, each the very one of a commit`, async () => {
       ...{ command: 'verify', verify: 'restore', 'restore-time': at, 'max-age': 'none' },
       assert: `SELECT count(*) = ${there.length} AND sum(n) = ${there.reduce((sum, n) => sum + n, 0)} FROM t`,
     });
-    expect([at, result.code, reportOf(result).errorCode]).toEqual([at, 0, '']);
+    expect([at, result.code, reportOf(result).error]).toEqual([at, 0, null]);
     expect(reportOf(result).tables).toContainEqual({ name: 'postgres.public.t', rows: there.length });
   }
 }, 200_000);
@@ -63,7 +63,7 @@ test('restored for good to one of them, and then to an earlier one, across the f
     const there = commits.filter(([, other]) => other <= at).map(([n]) => n);
     const result = await scene.run({ command: 'restore', confirm: physical.stanza, 'restore-time': at });
     const report = reportOf(result);
-    expect([report.errorCode, report.restore?.outcome]).toEqual(['', 'restored']);
+    expect([at, report.error, report.restore?.outcome]).toEqual([at, null, 'restored']);
     expect((await physical.sql('SELECT n FROM t ORDER BY n')).trim().split('\n').map(Number)).toEqual(
       there.toSorted((a, b) => a - b),
     );

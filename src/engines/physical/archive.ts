@@ -85,14 +85,14 @@ export function runWith(
   return { run: run !== undefined && run.first <= segment ? run : null, newest: runs.at(-1)?.last ?? null };
 }
 
-/** A history goes down the timelines, each left later than the one before it: so no way leads in a circle. */
+/** A history goes down the timelines: so no way leads in a circle. */
 function checkForks(forks: readonly Fork[]): void {
   const last = new Map<string, Fork>();
   for (const fork of forks.toSorted((a, b) => a.parent - b.parent)) {
     const line = lineOf(fork.archive, fork.timeline);
     const before = last.get(line);
     if (fork.parent < 1 || fork.parent >= fork.timeline) throw refused('history', `${line} from ${fork.parent}`);
-    if (before !== undefined && (before.parent === fork.parent || before.at > fork.at)) {
+    if (before?.parent === fork.parent) {
       throw refused('history', `${line} from ${before.parent}, then from ${fork.parent}`);
     }
     last.set(line, fork);
@@ -139,15 +139,25 @@ export function nameOf(timeline: number, number: bigint, segmentBytes: bigint): 
   return `${hex(timeline)}${hex(number / inLog)}${hex(number % inLog)}`;
 }
 
-/** A timeline with those it came from, the oldest first; each with the first segment that is no longer of it. */
+/**
+ * A timeline with those it came from, the oldest first; each with the first segment that is no longer of it. A recovery to a moment before
+ * the one at which its target timeline began leaves that one in its history all the same, left before it was begun: it is none of the way.
+ */
 export function pathTo(
   timeline: number,
   archive: string,
   { forks, segmentBytes }: Archive,
 ): { timeline: number; until: bigint | null; at: bigint | null }[] {
-  const before = forks
+  const own = forks
     .filter((fork) => fork.archive === archive && fork.timeline === timeline)
-    .toSorted((a, b) => a.parent - b.parent)
-    .map(({ parent, at }) => ({ timeline: parent, until: at / segmentBytes, at }));
-  return [...before, { timeline, until: null, at: null }];
+    .toSorted((a, b) => b.parent - a.parent);
+  const way: { timeline: number; until: bigint | null; at: bigint | null }[] = [{ timeline, until: null, at: null }];
+  let left: bigint | null = null;
+  for (const [index, { parent, at }] of own.entries()) {
+    const end: bigint = left === null || at < left ? at : left;
+    const begun = own[index + 1]?.at ?? -1n;
+    if (begun < end) way.unshift({ timeline: parent, until: end / segmentBytes, at: end });
+    left = end;
+  }
+  return way;
 }

@@ -41,7 +41,13 @@ export function reachOf(set: BackupSet, timeline: number, { clusters }: SetRepos
       next = last + 1n;
     }
     if (until === null || next < until) {
-      const later = path.some((one) => (runWith(id, one.timeline, next, archive).newest ?? -1n) > next);
+      // of a timeline that was left, what it went on with after that is not of the path
+      const after = path.slice(path.findIndex((one) => one.timeline === at));
+      const later = after.some(
+        (one) =>
+          (one.until === null || next < one.until - 1n) &&
+          (runWith(id, one.timeline, next, archive).newest ?? -1n) > next,
+      );
       if (next <= stop || to === null) return null;
       return { set, timeline, to, next, missing: later ? nameOf(at, next, segmentBytes) : null };
     }

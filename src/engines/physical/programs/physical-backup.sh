@@ -154,7 +154,10 @@ take_physical() {
   [ ! -s warnings ] || put made_warnings "$(grep -v 'retention-full\|to retain full backups' warnings)"
 }
 
+# exec_backup: in the time zone of the account, by which pgBackRest names its backups: one that is named earlier than the last is refused
 exec_backup() {
+  unset TZ
+  [ -z "$login_zone" ] || export TZ="$login_zone"
   exec pgbackrest --stanza="$stanza" --log-level-console=off --log-level-stderr=detail --log-timestamp=n ${jobs:+--process-max="$jobs"} \
     --type="$kind" --start-fast --no-expire-auto --annotation="db-backup=$id" backup
 }

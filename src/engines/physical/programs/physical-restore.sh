@@ -478,6 +478,10 @@ release_hold() {
   fi
   is_running || return 0
   "${cluster_bin}pg_ctl" reload -D "$cluster" -s >/dev/null 2>&1 || fail E_RESTORE 'the server could not be told to archive again'
+  # the new timeline is in the repository from its beginning, as far as the role may see to that
+  find_postgres
+  postgres_environment
+  (ask_sql 'SELECT pg_switch_wal()') >/dev/null 2>&1 || :
 }
 
 recover_cluster() {
