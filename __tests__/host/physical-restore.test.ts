@@ -142,6 +142,9 @@ test('a server that cannot recover to the moment is no loss: the old one is back
 }, 60_000);
 
 test('a scratch restore leaves nothing, and touches nothing of the live cluster', async () => {
+  // one that is younger than the set keeps it from being restored beside the live one
+  await physical.sql('DROP TABLE more');
+  await physical.sql('DROP TABLESPACE later');
   const pidFile = join(physical.dataDirectory, 'external.pid');
   await physical.asOwner('sh', '-c', `echo live >${pidFile}`);
   await physical.sql(`ALTER SYSTEM SET external_pid_file = '${pidFile}'`);

@@ -46,6 +46,8 @@ export interface Restoring {
   swapped(facts: Facts, loaded: TableRows[]): string[] /* remarks */;
   back(settings: Settings, step: Step, safety: Dump | null): HostRequest;
   settle(settings: Settings, step: Step): HostRequest;
+  /** What settle leaves is the way back as well, so that it is for a restore whose check has failed later, too. */
+  readonly settleKeepsOld?: true;
   /** After a run that died. `state` is `restored`, `unchanged`, or, of a target that it is not about, `other`, or `not-known`. */
   recover(settings: Settings, step: Step, about: About): HostRequest;
   /** What the target is, as `look` and `recover` have found it. */

@@ -234,8 +234,9 @@ export class Attempt {
   /** What was replaced is still there, and takes space. */
   private tellOld(settled: Facts): void {
     const { run, outcome, step } = this;
-    if (settled.get('old_directory') === null) return;
-    const old = quoteOutside(settled.path('old_directory'), 300);
+    const places = settled.all('old_directory');
+    if (places.length === 0) return;
+    const old = places.map((place) => quoteOutside(place, 300)).join(', ');
     run.report.recovery = this.parts.restoring.byHand(run.settings, step, null, run.report.directory);
     outcome.undoNote = `What was replaced stays in ${old}. To go back to it, use the commands below. When you no longer need it, delete it: nothing else does.`;
     note(run, outcome.undoNote);

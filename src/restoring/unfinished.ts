@@ -165,8 +165,10 @@ async function bringToAnEnd(
   if (failed !== null) told += `. ${failed}: the application may still be down`;
   if (swapped) {
     const wrong = await attempt(() => checkOnce(run, connection, journal));
-    if (wrong === null) await connection.send(work(run), restoring.settle(settings, journal));
-    else told += `. ${wrong}. ${wayBack(run, restoring, journal)}`;
+    if (wrong === null || restoring.settleKeepsOld) {
+      await connection.send(work(run), restoring.settle(settings, journal));
+    }
+    if (wrong !== null) told += `. ${wrong}. ${wayBack(run, restoring, journal)}`;
   }
   await connection.send(endJournal, ['request', 'end_restore', []]);
   return told;

@@ -49,10 +49,18 @@ test.each<[string, string[], string[]]>([
   ['a timeline from a later one', [], ['15-1 00000002 3 0/1']],
   ['a timeline from none', [], ['15-1 00000002 0 0/1']],
   ['a timeline from one, twice', [], ['15-1 00000002 1 0/1', '15-1 00000002 1 0/2']],
-  ['a history that goes back', [], ['15-1 00000003 1 0/9', '15-1 00000003 2 0/1']],
+  ['a history with one parent twice', [], ['15-1 00000003 1 0/9', '15-1 00000003 1 0/A']],
   ['a place that is none', [], ['15-1 00000002 1 0-1']],
 ])('%s is refused', (_, runs, history) => {
   expect(failureOf(() => archiveOf(runs, history)).code).toBe('E_MANIFEST');
+});
+
+test('a recovery to a moment before its target timeline began has that one in its history, and not on its way', () => {
+  const forks = ['15-1 00000003 1 1/0', '15-1 00000003 2 0/9000000'];
+  expect(pathTo(3, '15-1', archiveOf([], forks))).toEqual([
+    { timeline: 1, until: 9n, at: 0x9000000n },
+    { timeline: 3, until: null, at: null },
+  ]);
 });
 
 test.each([0, 3_000_000, 1 << 19, 2 ** 31])('segments of %d bytes are refused', (bytes) => {

@@ -44,6 +44,7 @@ export function physicalRestoring(source: PhysicalSource): Restoring {
     swapped: (facts) => reached(facts),
     back: (settings, at) => step('back', settings, at, null),
     settle: (settings, at) => step('settle', settings, at, null),
+    settleKeepsOld: true,
     recover: (settings, at) => step('recover', settings, at, null),
     identity: (facts) => ({ stanza, cluster: facts.get('system_identifier') }),
     byHand: ({ runAs }, { id }) => byHand(runAs, id),

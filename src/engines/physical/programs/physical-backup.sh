@@ -199,6 +199,7 @@ prove_set() {
   run quiet_backrest repo-get "backup/$stanza/$label/backup.manifest" >set.manifest 2>set.error || backrest_failed $? set.error
   run sha256sum <set.manifest >sum || fail E_CHECKSUM 'the list of files of the set could not be read'
   read -r sha256 _ <sum
+  spaces_of set.manifest >set.spaces
   rm -f set.manifest
   put set_hash "$sha256"
   if [ "$verify" != checksum ]; then
