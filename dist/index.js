@@ -4186,7 +4186,7 @@ function runWith(archive, timeline, segment, { lines }) {
     const run = runs[low];
     return { run: run !== undefined && run.first <= segment ? run : null, newest: runs.at(-1)?.last ?? null };
 }
-/** A history goes down the timelines, each left later than the one before it: so no way leads in a circle. */
+/** A history goes down the timelines: so no way leads in a circle. */
 function checkForks(forks) {
     const last = new Map();
     for (const fork of forks.toSorted((a, b) => a.parent - b.parent)) {
@@ -4194,7 +4194,7 @@ function checkForks(forks) {
         const before = last.get(line);
         if (fork.parent < 1 || fork.parent >= fork.timeline)
             throw archive_refused('history', `${line} from ${fork.parent}`);
-        if (before !== undefined && (before.parent === fork.parent || before.at > fork.at)) {
+        if (before?.parent === fork.parent) {
             throw archive_refused('history', `${line} from ${before.parent}, then from ${fork.parent}`);
         }
         last.set(line, fork);
@@ -4236,13 +4236,24 @@ function archive_nameOf(timeline, number, segmentBytes) {
     const hex = (value) => value.toString(16).toUpperCase().padStart(8, '0');
     return `${hex(timeline)}${hex(number / inLog)}${hex(number % inLog)}`;
 }
-/** A timeline with those it came from, the oldest first; each with the first segment that is no longer of it. */
+/**
+ * A timeline with those it came from, the oldest first; each with the first segment that is no longer of it. A recovery to a moment before
+ * the one at which its target timeline began leaves that one in its history all the same, left before it was begun: it is none of the way.
+ */
 function pathTo(timeline, archive, { forks, segmentBytes }) {
-    const before = forks
+    const own = forks
         .filter((fork) => fork.archive === archive && fork.timeline === timeline)
-        .toSorted((a, b) => a.parent - b.parent)
-        .map(({ parent, at }) => ({ timeline: parent, until: at / segmentBytes, at }));
-    return [...before, { timeline, until: null, at: null }];
+        .toSorted((a, b) => b.parent - a.parent);
+    const way = [{ timeline, until: null, at: null }];
+    let left = null;
+    for (const [index, { parent, at }] of own.entries()) {
+        const end = left === null || at < left ? at : left;
+        const begun = own[index + 1]?.at ?? -1n;
+        if (begun < end)
+            way.unshift({ timeline: parent, until: end / segmentBytes, at: end });
+        left = end;
+    }
+    return way;
 }
 
 ;// CONCATENATED MODULE: ./src/engines/physical/window.ts
@@ -4278,7 +4289,10 @@ function reachOf(set, timeline, { clusters }, archive) {
             next = last + 1n;
         }
         if (until === null || next < until) {
-            const later = path.some((one) => (runWith(id, one.timeline, next, archive).newest ?? -1n) > next);
+            // of a timeline that was left, what it went on with after that is not of the path
+            const after = path.slice(path.findIndex((one) => one.timeline === at));
+            const later = after.some((one) => (one.until === null || next < one.until - 1n) &&
+                (runWith(id, one.timeline, next, archive).newest ?? -1n) > next);
             if (next <= stop || to === null)
                 return null;
             return { set, timeline, to, next, missing: later ? archive_nameOf(at, next, segmentBytes) : null };
@@ -4693,6 +4707,7 @@ function physicalRestoring(source) {
         swapped: (facts) => reached(facts),
         back: (settings, at) => step('back', settings, at, null),
         settle: (settings, at) => step('settle', settings, at, null),
+        settleKeepsOld: true,
         recover: (settings, at) => step('recover', settings, at, null),
         identity: (facts) => ({ stanza, cluster: facts.get('system_identifier') }),
         byHand: ({ runAs }, { id }) => byHand(runAs, id),
@@ -4948,7 +4963,14 @@ const ALL_THERE = /^missing: 0, checksum invalid: 0, size invalid: 0, other: 0$/
 
 ;// CONCATENATED MODULE: ./src/engines/physical/restore-words.ts
 /** What is about a restore; null for what is not. */
-function restore_words_restoreWords(_failure, _said, _source, _settings) {
+function restore_words_restoreWords({ code, text }, said, _source, _settings) {
+    if (code === 'E_RESTORE' && text.includes('is younger than the set')) {
+        return [
+            code,
+            `no scratch restore was made: ${said}, and recovering it would write into the live files there`,
+            'Take a new backup: it has that tablespace, and can be verified by a restore.',
+        ];
+    }
     return null;
 }
 
@@ -14089,9 +14111,10 @@ class Attempt {
     /** What was replaced is still there, and takes space. */
     tellOld(settled) {
         const { run, outcome, step } = this;
-        if (settled.get('old_directory') === null)
+        const places = settled.all('old_directory');
+        if (places.length === 0)
             return;
-        const old = (0,neutralise/* quoteOutside */.YM)(settled.path('old_directory'), 300);
+        const old = places.map((place) => (0,neutralise/* quoteOutside */.YM)(place, 300)).join(', ');
         run.report.recovery = this.parts.restoring.byHand(run.settings, step, null, run.report.directory);
         outcome.undoNote = `What was replaced stays in ${old}. To go back to it, use the commands below. When you no longer need it, delete it: nothing else does.`;
         (0,connect/* note */.N4)(run, outcome.undoNote);
@@ -15921,9 +15944,10 @@ async function bringToAnEnd(run, connection, restoring, journal, facts) {
         told += `. ${failed}: the application may still be down`;
     if (swapped) {
         const wrong = await attempt(() => checkOnce(run, connection, journal));
-        if (wrong === null)
+        if (wrong === null || restoring.settleKeepsOld) {
             await connection.send(work(run), restoring.settle(settings, journal));
-        else
+        }
+        if (wrong !== null)
             told += `. ${wrong}. ${wayBack(run, restoring, journal)}`;
     }
     await connection.send(endJournal, ['request', 'end_restore', []]);

@@ -154,7 +154,10 @@ take_physical() {
   [ ! -s warnings ] || put made_warnings "$(grep -v 'retention-full\|to retain full backups' warnings)"
 }
 
+# exec_backup: in the time zone of the account, by which pgBackRest names its backups: one that is named earlier than the last is refused
 exec_backup() {
+  unset TZ
+  [ -z "$login_zone" ] || export TZ="$login_zone"
   exec pgbackrest --stanza="$stanza" --log-level-console=off --log-level-stderr=detail --log-timestamp=n ${jobs:+--process-max="$jobs"} \
     --type="$kind" --start-fast --no-expire-auto --annotation="db-backup=$id" backup
 }
@@ -196,6 +199,7 @@ prove_set() {
   run quiet_backrest repo-get "backup/$stanza/$label/backup.manifest" >set.manifest 2>set.error || backrest_failed $? set.error
   run sha256sum <set.manifest >sum || fail E_CHECKSUM 'the list of files of the set could not be read'
   read -r sha256 _ <sum
+  spaces_of set.manifest >set.spaces
   rm -f set.manifest
   put set_hash "$sha256"
   if [ "$verify" != checksum ]; then

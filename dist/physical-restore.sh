@@ -3,9 +3,10 @@
 # it is stopped, and the old one stays beside it: it is the way back. Until the restore is accepted the archive is held: the server archives
 # nothing, so that a time line that is given up leaves no trace in the repository, where it would lead later recoveries astray.
 #
-# What is beside a data directory DATA, of the restore ID: DATA.db_backup_new_ID, DATA.db_backup_old_ID, and DATA.db_backup_note_ID, which
-# says how the server ran, and in its last line `done` when the restored one has come up. The same in the place of each tablespace.
-new='' old='' noted='' postmaster='' options='' server_log=''
+# What is beside a data directory DATA, of the restore ID: DATA.db_backup_new_ID, DATA.db_backup_old_ID, DATA.db_backup_turn_ID, the process of
+# the step that is at work, and DATA.db_backup_note_ID, which says where the tablespaces are and how the server ran, and in its last line
+# `done` when the restored one has come up. In the place of each tablespace a db_backup_new_ID and db_backup_old_ID as well.
+new='' old='' noted='' turn='' postmaster='' options='' server_log=''
 
 # What stands for the archive_command as long as the archive is held: it fails, so that nothing is thrown away
 hold_command='/bin/false db_backup_hold'
@@ -68,7 +69,25 @@ enter_step() {
   enter_physical
   find_cluster
   new=$cluster.db_backup_new_$id old=$cluster.db_backup_old_$id noted=$cluster.db_backup_note_$id
+  take_turn
 }
+
+# take_turn: one step at a time: that of a run that was killed may still be taking back what it had begun
+take_turn() {
+  turn=$cluster.db_backup_turn_$id
+  while
+    whose=''
+    { read -r whose <"$turn"; } 2>/dev/null
+    [ -n "$whose" ] && [ "$whose" = "$(process_of "${whose%% *}")" ] && alive "${whose%% *}"
+  do
+    emit waits
+    sleep 1
+  done
+  read -r whose _ </proc/self/stat
+  process_of "$whose" >"$turn" || failed E_RESTORE "cannot write $turn"
+}
+
+end_turn() { rm -f "$turn"; }
 
 # is_running: a postmaster is at work in the data directory; sets postmaster
 is_running() {
@@ -100,11 +119,11 @@ look_at_cluster() {
   postgres_environment
   if (ask_sql 'SELECT 1') >/dev/null 2>server.error; then
     look_at_server
-    tell_sessions
+    tell_cluster_users
   else put server_unasked "$(tail -n 1 server.error)"; fi
 }
 
-tell_sessions() {
+tell_cluster_users() {
   cat >users.sql <<SQL
 SELECT 'session ' || encode(convert_to(concat_ws(', ', usename, datname, application_name, state), 'UTF8'), 'hex')
 FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend' LIMIT 50;
@@ -143,42 +162,70 @@ load_cluster() {
   need_number min_free_kib "$min_free_kib"
   check_space "${cluster%/*}" $((needed_kib + min_free_kib))
   if [ -e "$new" ] || [ -e "$old" ]; then fail E_RESTORE "$new or $old is there already"; fi
-  undo=drop_beside
+  run quiet_backrest repo-get "backup/$stanza/$label/backup.manifest" >set.manifest 2>set.error || backrest_failed $? set.error
+  spaces_of set.manifest >set.spaces
+  undo=drop_new_cluster
+  note_spaces
   mkdir -m 700 "$new" || failed E_PERM "cannot make $new"
   maps=''
-  # those that the set has: one may have been made or dropped since
-  run quiet_backrest --set="$label" --output=json info >set.json 2>set.error || backrest_failed $? set.error
-  tr '{' '\n' <set.json | sed -n 's/^"destination":"\([^"]*\)","name":".*","oid":\([0-9]\{1,10\}\)}.*/\2 \1/p' >set.spaces
-  while read -r oid place; do
-    case $place in /*) make_tablespace "$oid" "$place" ;; *) fail E_SOURCE_INVALID "the tablespace $oid of the set is at $place" ;; esac
-  done <set.spaces
+  each_space make_space
   emit phase restore $((needed_kib * 1024))
   attend restore_to "$new" 2>restore.said || backrest_failed $? restore.said
   [ -f "$new/global/pg_control" ] || fail E_RESTORE 'pgBackRest ended well, and restored no cluster'
   # so that nothing is fetched by a path that is not there any more, and nothing is archived
   printf "archive_command = '%s'\n" "$hold_command" >>"$new/postgresql.auto.conf" || failed E_RESTORE "cannot write to $new"
   undo=''
+  end_turn
 }
 
-# make_tablespace OID PLACE: where the new one of it goes
-make_tablespace() {
-  mkdir -p "$2" || failed E_PERM "cannot make $2, where a tablespace of the set was"
-  mkdir -m 700 "$2/db_backup_new_$id" || failed E_PERM "cannot make a directory in $2"
-  maps="$maps$1=$2/db_backup_new_$id$newline"
+# spaces_of FILE: `OID PLACE` of each tablespace of the set that has this list of files
+spaces_of() {
+  sed -n '/^\[backup:target\]$/,/^$/s/^pg_tblspc\/\([0-9]\{1,10\}\)={"path":"\(\/[^"\\]*\)".*/\1 \2/p' "$1"
 }
 
-# drop_beside: what was restored and is not live, with the tablespaces that it has, and those that were begun
-drop_beside() {
-  for space in "$new"/pg_tblspc/* "$cluster"/pg_tblspc/*; do
-    [ -L "$space" ] || continue
-    place=$(readlink "$space")
-    rm -rf "${place%/db_backup_new_"$id"}/db_backup_new_$id"
-  done
-  [ ! -f set.spaces ] || while read -r oid place; do
-    case $place in /*) rm -rf "$place/db_backup_new_$id" ;; esac
-  done <set.spaces
+# note_spaces: of the tablespaces of the set, and of those that the live cluster has besides (`-`): recovery could write into their files when
+# it comes to where they were created. `major MAJOR`, `space OID LIVE PLACE`; LIVE is 1 when something is there now.
+note_spaces() {
+  major=$(sed -n 's/^db-version="\([0-9]*\)"$/\1/p' set.manifest)
+  need_number 'the version of the set' "$major"
+  { cat set.spaces && each_tablespace tell_live_space; } >spaces
+  {
+    echo "major $major"
+    while read -r oid place; do
+      live=0
+      for version in "$place"/PG_"$major"_*; do [ ! -d "$version" ] || live=1; done
+      echo "space $oid $live $place"
+    done <spaces
+  } >"$noted" || failed E_RESTORE "cannot write $noted"
+}
+
+tell_live_space() { cut -d ' ' -f 2- set.spaces | grep -Fqx -e "$2" || echo "- $2"; }
+
+# each_space FUNCTION: with OID, LIVE and PLACE of each that is noted; sets major
+each_space() {
+  [ -f "$noted" ] || return 0
+  while read -r word oid live place; do
+    case $word in
+      major) major=$oid ;;
+      space) "$1" "$oid" "$live" "$place" ;;
+    esac
+  done <"$noted"
+}
+
+# make_space OID LIVE PLACE: where the new one of it goes
+make_space() {
+  [ "$1" != - ] || return 0
+  { mkdir -p "$3" && mkdir -m 700 "$3/db_backup_new_$id"; } || failed E_PERM "cannot make a directory in $3"
+  maps="$maps$1=$3/db_backup_new_$id$newline"
+}
+
+drop_new_cluster() {
   rm -rf "$new"
+  each_space drop_new_space
+  rm -f "$noted"
+  end_turn
 }
+drop_new_space() { rm -rf "$3/db_backup_new_$id"; }
 
 # restore_to DIRECTORY
 restore_to() {
@@ -200,14 +247,14 @@ swap_cluster() {
   enter_step "$@"
   [ -f "$new/global/pg_control" ] || fail E_RESTORE "$new is not there"
   running=''
+  how_it_runs
   if is_running; then
     running=1
-    how_it_runs
     archive_rest
   fi
   missing=''
-  [ -n "$cluster_bin" ] || missing=1
-  printf 'running %s\nmissing %s\nlog %s\noptions %s\n' "$running" "$missing" "$server_log" "$options" >"$noted" || failed E_RESTORE "cannot write $noted"
+  [ -e "$cluster" ] || missing=1
+  printf 'running %s\nmissing %s\nlog %s\noptions %s\n' "$running" "$missing" "$server_log" "$options" >>"$noted" || failed E_RESTORE "cannot write $noted"
   undo=put_back
   stop_server || failed E_RESTORE "the server could not be stopped: $(tail -n 3 stop.said)"
   put stopped 1
@@ -215,7 +262,7 @@ swap_cluster() {
     mv "$cluster" "$old" || failed E_RESTORE "$cluster could not be renamed"
   fi
   mv "$new" "$cluster" || failed E_RESTORE "$new could not be renamed"
-  swap_tablespaces
+  each_space swap_space
   emit phase recovery 0
   find_server
   [ "$(setting archive_command)" = "$hold_command" ] ||
@@ -226,6 +273,7 @@ swap_cluster() {
   put aimed_at "$target"
   echo 'done' >>"$noted" || failed E_RESTORE "cannot write $noted"
   undo=''
+  end_turn
   put old_directory "$old"
   put state restored
 }
@@ -235,9 +283,10 @@ put_back() {
   (back_to_old) >>back.said 2>&1 && put state unchanged
 }
 
-# how_it_runs: sets options and server_log, with which the server was started and writes
+# how_it_runs: sets options and server_log, with which the server was started, also when it does not run any more, and to which it writes
 how_it_runs() {
   options=$(sed -n '1s/^[^ ]* *//p' "$cluster/postmaster.opts" 2>/dev/null)
+  is_running || return 0
   server_log=$(readlink "/proc/$postmaster/fd/2" 2>/dev/null)
   if [ ! -f "$server_log" ] || [ ! -w "$server_log" ]; then server_log=''; fi
 }
@@ -314,17 +363,23 @@ begin_server() {
   exec "${cluster_bin}pg_ctl" start -D "$cluster" -l "$own_log" -s -W ${options:+-o "$options"} </dev/null >/dev/null 2>&1 3>&- 7>&- 8>&-
 }
 
+# is_up: with a server that has come as far as to recover
+is_up() {
+  is_running || return 1
+  case $(sed -n '8s/ *$//p' "$cluster/postmaster.pid" 2>/dev/null) in ready | standby) ;; *) return 1 ;; esac
+}
+
 # server_said: since it was started, without the refusals of those who look whether it is up
 server_said() {
   tail -c "+$((${said_before:-0} + 1))" "$own_log" 2>/dev/null | grep -a 'FATAL\|PANIC\|ERROR' | grep -av 'the database system is\|not yet accepting' |
     tail -n 4 | tr -cd '\12\40-\176\200-\377' | dd bs=2048 count=1 2>/dev/null
 }
 
-# await_recovery: the postmaster says it in its file, whatever role or database there is in that time. Not the control file: the one of a set
-# says from the beginning that the cluster is in production.
+# await_recovery: the control file says it, whatever role or database there is in that time. It came with the set, and says from the beginning
+# that the cluster is in production: so it is believed only after the postmaster has said in its own file that recovery had begun, or is over.
 await_recovery() {
   gone=0
-  until is_running && [ "$(sed -n '8s/ *$//p' "$cluster/postmaster.pid" 2>/dev/null)" = ready ]; do
+  until is_up && [ "$("${cluster_bin}pg_controldata" -D "$cluster" 2>/dev/null | sed -n 's/^Database cluster state: *//p')" = 'in production' ]; do
     if is_running; then gone=0; else gone=$((gone + 1)); fi
     [ $gone -lt 10 ] || fail E_RESTORE "the server ended while it recovered: $(server_said)"
     emit waits
@@ -332,12 +387,13 @@ await_recovery() {
   done
 }
 
-# check_recovered: what was reached, as the server tells it, before anybody else writes
+# check_recovered: what was reached, as the server tells it, before anybody else writes. Its control file knows the new timeline only after
+# the next checkpoint.
 check_recovered() {
   find_postgres
   postgres_environment
   cat >reached.sql <<SQL
-SELECT 'recovered_timeline ' || timeline_id FROM pg_control_checkpoint();
+SELECT 'recovered_timeline ' || ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint;
 SELECT 'recovered_lsn ' || encode(convert_to(coalesce(pg_last_wal_replay_lsn()::text, ''), 'UTF8'), 'hex');
 SELECT 'recovered_at ' || encode(convert_to(coalesce(to_char(pg_last_xact_replay_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), ''), 'UTF8'), 'hex');
 SELECT 'holds_archive ' || (current_setting('archive_command') = '$hold_command');
@@ -349,81 +405,76 @@ SQL
     sleep 0.5 2>/dev/null || sleep 1
   done
   if [ $tries -lt 20 ]; then tell_facts reached.facts; else
+    is_running || fail E_RESTORE "the restored server ended: $(server_said)"
     # the role or the database of the URL may be younger than the moment
     put unreached "$(tail -n 1 reached.error)"
   fi
 }
 
-# swap_tablespaces: in the place of each tablespace of the cluster that is live now, what was restored gets in, and what is there goes aside;
-# and the links of the cluster lead to the places again
-swap_tablespaces() {
-  for space in "$cluster"/pg_tblspc/*; do
-    [ -L "$space" ] || continue
-    place=$(readlink "$space")
-    place=${place%/db_backup_new_"$id"}
-    swap_space "$place"
-    ln -sfn "$place" "$space" || failed E_RESTORE "the link $space could not be set"
-  done
-}
-
-# swap_space PLACE
+# swap_space OID LIVE PLACE: what is there goes aside, what is new gets in, and the link of the cluster leads to the place
 swap_space() {
-  aside=$1/db_backup_old_$id waiting=$1/db_backup_new_$id
-  [ -d "$waiting" ] || return 0
-  [ -d "$aside" ] || mkdir -m 700 "$aside" || failed E_RESTORE "cannot make $aside"
-  for version in "$waiting"/PG_*; do
+  aside=$3/db_backup_old_$id waiting=$3/db_backup_new_$id
+  for version in "$3"/PG_"$major"_*; do
     [ -d "$version" ] || continue
-    version=${version##*/}
-    if [ -d "$1/$version" ]; then mv "$1/$version" "$aside/" || failed E_RESTORE "$1/$version could not be moved"; fi
-    mv "$waiting/$version" "$1/" || failed E_RESTORE "$waiting/$version could not be moved"
+    [ -d "$aside" ] || mkdir -m 700 "$aside" || failed E_RESTORE "cannot make $aside"
+    mv "$version" "$aside/" || failed E_RESTORE "$version could not be moved"
+  done
+  [ "$1" != - ] || return 0
+  for version in "$waiting"/PG_*; do
+    if [ -d "$version" ]; then mv "$version" "$3/" || failed E_RESTORE "$version could not be moved"; fi
   done
   rmdir "$waiting" 2>/dev/null
+  ln -sfn "$3" "$cluster/pg_tblspc/$1" || failed E_RESTORE "the link $cluster/pg_tblspc/$1 could not be set"
+}
+
+# space_back OID LIVE PLACE: as often as need be
+space_back() {
+  aside=$3/db_backup_old_$id
+  if [ "$2" = 0 ]; then
+    for version in "$3"/PG_"$major"_*; do
+      if [ -d "$version" ]; then rm -rf "$version" || exit 1; fi
+    done
+  fi
+  for version in "$aside"/PG_*; do
+    [ -d "$version" ] || continue
+    { rm -rf "${3:?}/${version##*/}" && mv "$version" "$3/"; } || exit 1
+  done
+  if [ -d "$aside" ]; then rmdir "$aside"; fi
+  drop_new_space "$@"
 }
 
 # back_to_old: from whatever point: the old directory is live again, and runs when it did
 back_to_old() {
+  # from here on there is no other way, whoever goes it to its end
+  if [ "$(tail -n 1 "$noted" 2>/dev/null)" = 'done' ]; then
+    { sed '/^done$/d' "$noted" >"$noted.new" && mv "$noted.new" "$noted"; } || exit 1
+  fi
   running=$(sed -n 's/^running //p' "$noted" 2>/dev/null) server_log=$(sed -n 's/^log //p' "$noted" 2>/dev/null)
   options=$(sed -n 's/^options //p' "$noted" 2>/dev/null) missing=$(sed -n 's/^missing //p' "$noted" 2>/dev/null)
-  if [ -d "$old" ] || { [ -n "$missing" ] && [ -d "$cluster" ]; }; then
+  if [ -d "$old" ] || [ -n "$missing" ]; then
     if [ -d "$cluster" ]; then
       stop_server || "${cluster_bin}pg_ctl" stop -D "$cluster" -m immediate -s -w -t 60 || exit 1
-      if [ -d "$new" ]; then rm -rf "$new"; fi
+      rm -rf "$new"
       mv "$cluster" "$new" || exit 1
     fi
-    spaces_back
+    each_space space_back
     [ ! -d "$old" ] || mv "$old" "$cluster" || exit 1
   fi
-  drop_beside
-  if [ -n "$running" ] && ! is_running; then
-    start_server || exit 1
-    await_recovery
+  rm -rf "$new"
+  each_space drop_new_space
+  if [ -n "$running" ]; then
+    # one that was told to stop does so, whoever told it
+    while is_running && [ "$(sed -n '8s/ *$//p' "$cluster/postmaster.pid" 2>/dev/null)" = stopping ]; do
+      emit waits
+      sleep 0.5 2>/dev/null || sleep 1
+    done
+    if ! is_running; then
+      start_server || exit 1
+      await_recovery
+    fi
   fi
-  rm -f "$noted"
-}
-
-# spaces_back: what a swap has moved, of the restored cluster, which is aside again
-spaces_back() {
-  { read -r major <"$new/PG_VERSION"; } 2>/dev/null || return 0
-  for space in "$new"/pg_tblspc/*; do
-    [ -L "$space" ] || continue
-    place=$(readlink "$space")
-    space_back "${place%/db_backup_new_"$id"}"
-  done
-}
-
-# space_back PLACE: from whatever point. What is new is known by not being in the folder into which it was restored.
-space_back() {
-  aside=$1/db_backup_old_$id waiting=$1/db_backup_new_$id
-  [ -d "$aside" ] || return 0
-  mkdir -p "$waiting" || exit 1
-  for version in "$aside"/PG_* "$waiting"/PG_* "$1"/PG_"$major"_*; do
-    [ -d "$version" ] || continue
-    version=${version##*/}
-    if [ -d "$1/$version" ] && [ ! -d "$waiting/$version" ]; then mv "$1/$version" "$waiting/" || exit 1; fi
-    if [ -d "$aside/$version" ]; then mv "$aside/$version" "$1/" || exit 1; fi
-    break
-  done
-  rmdir "$aside"
+  rm -f "$noted" "$noted.new"
+  end_turn
 }
 
 back_cluster() {
@@ -436,15 +487,16 @@ back_cluster() {
 settle_cluster() {
   enter_step "$@"
   release_hold
-  rm -f "$noted"
   [ ! -d "$old" ] || put old_directory "$old"
-  each_tablespace tell_old_space
+  each_space tell_old_space
+  rm -f "$noted"
+  end_turn
 }
 
-# tell_old_space OID PLACE
+# tell_old_space OID LIVE PLACE
 tell_old_space() {
-  rmdir "$2/db_backup_old_$id" 2>/dev/null
-  [ ! -d "$2/db_backup_old_$id" ] || put old_directory "$2/db_backup_old_$id"
+  rmdir "$3/db_backup_old_$id" 2>/dev/null
+  [ ! -d "$3/db_backup_old_$id" ] || put old_directory "$3/db_backup_old_$id"
 }
 
 # release_hold: the server archives as it is configured, from the next segment on
@@ -456,6 +508,10 @@ release_hold() {
   fi
   is_running || return 0
   "${cluster_bin}pg_ctl" reload -D "$cluster" -s >/dev/null 2>&1 || fail E_RESTORE 'the server could not be told to archive again'
+  # the new timeline is in the repository from its beginning, as far as the role may see to that
+  find_postgres
+  postgres_environment
+  (ask_sql 'SELECT pg_switch_wal()') >/dev/null 2>&1 || :
 }
 
 recover_cluster() {
@@ -463,12 +519,14 @@ recover_cluster() {
   if [ "$(tail -n 1 "$noted" 2>/dev/null)" = 'done' ] && [ ! -d "$new" ]; then
     put traces 1
     put state restored
+    end_turn
     return
   fi
   if [ -e "$new" ] || [ -e "$old" ] || [ -e "$noted" ]; then put traces 1; fi
   if [ -d "$old" ] && [ ! -e "$noted" ]; then
     # settled already, but for the journal
     put state restored
+    end_turn
     return
   fi
   (back_to_old) 2>back.said || failed E_RESTORE "the old data directory could not be put back: $(tail -n 3 back.said)"

@@ -4,9 +4,9 @@
 # it, which would go on with subscriptions or scheduled jobs.
 scratch_dir=''
 
-# sweep_scratches: what killed runs left beside the data directory; their session's process is gone
+# sweep_scratches: what killed runs left, beside the data directory or among the temporary files; their session's process is gone
 sweep_scratches() {
-  for left_scratch in "${cluster%/*}"/db_backup_scratch_*; do
+  for left_scratch in "${cluster%/*}"/db_backup_scratch_* "${TMPDIR:-/tmp}"/db_backup_scratch_* /var/tmp/db_backup_scratch_* /tmp/db_backup_scratch_*; do
     if [ ! -O "$left_scratch" ] || [ -L "$left_scratch" ] || [ ! -f "$left_scratch/session" ]; then continue; fi
     read -r whose <"$left_scratch/session" || continue
     if [ "$whose" = "$(process_of "${whose%% *}")" ] && alive "${whose%% *}"; then continue; fi
@@ -29,6 +29,7 @@ try_scratch() {
   need_number plain_bytes "$plain_bytes"
   need_number target_timeline "$target_timeline"
   sweep_scratches
+  each_tablespace need_in_set
   scratch_place $((plain_bytes / 1024 + min_free_kib + 65536))
   scratch_dir=$(mktemp -d "$place/db_backup_scratch_XXXXXX") || failed E_PERM "no directory for the scratch restore in $place"
   case $scratch_dir in *[!A-Za-z0-9/._@+-]*) fail E_SOURCE_INVALID "$place has characters in its path that the command line of a server cannot have" ;; esac
@@ -37,6 +38,8 @@ try_scratch() {
   for folder in data socket spaces; do mkdir -m 700 "$scratch_dir/$folder" || failed E_PERM "cannot write to $scratch_dir"; done
   emit phase restore "$plain_bytes"
   attend restore_scratch 2>restore.said || backrest_failed $? restore.said
+  # so neither does one that is created while this is going on
+  chmod 500 "$scratch_dir/data/pg_tblspc" || failed E_PERM "cannot write to $scratch_dir"
   live_cluster=$cluster cluster=$scratch_dir/data server_log=$scratch_dir/log options=''
   find_server
   [ -x "${cluster_bin}pg_ctl" ] || fail E_TOOL_MISSING 'pg_ctl'
@@ -54,6 +57,11 @@ try_scratch() {
   undo=''
   drop_scratch_cluster
   cluster=$live_cluster
+}
+
+# need_in_set OID PLACE: recovery creates a tablespace where it was created first, and would write into the files of the live one there
+need_in_set() {
+  cut -d ' ' -f 2- set.spaces | grep -Fqx -e "$2" || fail E_RESTORE "the tablespace in $2 is younger than the set $label, and its recovery would get at the files of the live one there: take a new backup, and verify that"
 }
 
 restore_scratch() {
@@ -88,6 +96,7 @@ drop_scratch_cluster() {
   if read -r scratch_master <"$scratch_dir/data/postmaster.pid"; then
     case $scratch_master in *[!0-9]* | '') ;; *) stop_scratch ;; esac
   fi 2>/dev/null
+  [ ! -d "$scratch_dir/data/pg_tblspc" ] || chmod 700 "$scratch_dir/data/pg_tblspc"
   case $scratch_dir in */db_backup_scratch_??????) rm -rf "$scratch_dir" ;; esac
   [ ! -e "$scratch_dir" ] || put note "the throw-away cluster in $scratch_dir could not be removed"
 }
