@@ -84,6 +84,18 @@ test.each([
         }),
     ),
   ],
+  [
+    'a new first repository beside an older one',
+    changed((one) => {
+      const { backup, db } = one;
+      for (const set of backup) Object.assign(set, { database: { id: 1, 'repo-key': 2 } });
+      for (const cluster of db) Object.assign(cluster, { 'repo-key': 2 });
+      one.repo = [
+        { key: 1, status: { code: 1, message: 'missing stanza path' } },
+        { key: 2, status: { code: 0, message: 'ok' } },
+      ];
+    }),
+  ],
 ])('with %s there is no stanza, which is no failure', (_, text) => {
   expect(readSets(text, 'main')).toEqual({ key: 1, exists: false, clusters: [], sets: [] });
 });

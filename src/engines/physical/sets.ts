@@ -113,7 +113,8 @@ export function readSets(said: string, stanza: string): SetRepository {
   const [first] = repo.toSorted((a, b) => a.key - b.key);
   const key = first?.key ?? 1;
   const own = first?.status ?? status;
-  if (MISSING.includes(own.code) && backup.length === 0) return { key, exists: false, clusters: [], sets: [] };
+  const listed = backup.filter(({ database }) => database['repo-key'] === key);
+  if (MISSING.includes(own.code) && listed.length === 0) return { key, exists: false, clusters: [], sets: [] };
   if (!FINE.includes(own.code)) throw unreadable(own.message);
   const clusters = db
     .filter((one) => one['repo-key'] === key)
@@ -124,7 +125,6 @@ export function readSets(said: string, stanza: string): SetRepository {
       archive: `${version}-${id}`,
     }))
     .toSorted((a, b) => a.id - b.id);
-  const listed = backup.filter(({ database }) => database['repo-key'] === key);
   const sets = listed.map(setOf);
   check(sets);
   checkReferences(listed);
