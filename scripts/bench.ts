@@ -10,6 +10,7 @@ import { startSshd } from '../__tests__/helpers/sshd.js';
 import { fillPostgres, fillSqlite } from './bench-data.js';
 import { benchEncryption } from './bench-encryption.js';
 import { benchOffsite } from './bench-offsite.js';
+import { benchPhysical } from './bench-physical.js';
 import { benchRestore } from './bench-restore.js';
 import { act, byHand, type Measured, median, mega } from './bench-tools.js';
 
@@ -94,5 +95,7 @@ try {
   await Promise.all([server.remove(), sshd.stop()]);
   rmSync(folder, { recursive: true, force: true });
 }
+console.log();
+await benchPhysical(megabytes, runs);
 console.log();
 await benchOffsite(Number(process.env.BENCH_UPLOAD_MIB ?? 1024), runs);

@@ -23,5 +23,7 @@ test('npm run bench measures every pipeline', async () => {
     .split('\n')
     .filter((line) => /^\|.*\| [\d.]+ \| \d+ \| (\d+ MB)? ?\| [\d.]+ of its time/.test(line));
   expect(uploads).toHaveLength(4);
+  const cluster = stdout.split('\n').filter((line) => /^\|.*\| [\d.]+ \| [\d.]+ \| [\d.]+ \| [\d.]+ \|$/.test(line));
+  expect(cluster).toHaveLength(4); // full, two of what has changed, a dump
   expect(stdout).toMatch(/^largest memory of the runner's process: \d+ MB/m);
 }, 600_000); // it says what it costs on this machine, also on a slow one
