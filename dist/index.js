@@ -4030,7 +4030,8 @@ function readSets(said, stanza) {
     const [first] = repo.toSorted((a, b) => a.key - b.key);
     const key = first?.key ?? 1;
     const own = first?.status ?? status;
-    if (MISSING.includes(own.code) && backup.length === 0)
+    const listed = backup.filter(({ database }) => database['repo-key'] === key);
+    if (MISSING.includes(own.code) && listed.length === 0)
         return { key, exists: false, clusters: [], sets: [] };
     if (!FINE.includes(own.code))
         throw sets_unreadable(own.message);
@@ -4043,7 +4044,6 @@ function readSets(said, stanza) {
         archive: `${version}-${id}`,
     }))
         .toSorted((a, b) => a.id - b.id);
-    const listed = backup.filter(({ database }) => database['repo-key'] === key);
     const sets = listed.map(setOf);
     check(sets);
     checkReferences(listed);

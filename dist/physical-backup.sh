@@ -186,7 +186,12 @@ archiver_said() {
     case $collected in /*) log=$collected ;; ?*) log=$cluster/$collected ;; esac
   fi
   if [ -f "$log" ]; then
-    tail -n 400 "$log" 2>/dev/null | grep -a -B 3 'archive command' | grep -a 'ERROR\|archive command\|HINT' | tail -n 6 | tr -cd '\12\40-\176\200-\377' | dd bs=2048 count=1 2>/dev/null
+    # the lines before each failure are of the command
+    tail -n 400 "$log" 2>/dev/null | tr -cd '\12\40-\176\200-\377' | awk '
+      /archive command failed/ { said = said_before "\n" $0; said_before = ""; next }
+      / (LOG|DETAIL|FATAL|WARNING|HINT|STATEMENT): / { said_before = ""; next }
+      { said_before = said_before substr($0, 1, 300) "\n" }
+      END { print said }' | dd bs=2048 count=1 2>/dev/null
   fi
 }
 

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -214,6 +215,32 @@ describe('what keeps a backup from being made', () => {
     expect(message).toMatch(/`run-as: postgres`/);
   });
 
+  test('root, whose files in the repository would lock the server out', async () => {
+    const sudoers = `/etc/sudoers.d/${scene.user.name}-root`;
+    writeFileSync(sudoers, `${scene.user.name} ALL=(root) NOPASSWD: /bin/sh -s, /usr/bin/sh -s\n`, { mode: 0o440 });
+    try {
+      const message = refused(await scene.run({ 'run-as': 'root' }), 'E_PERM');
+      expect(message).toContain('pgBackRest would run as root');
+      expect(message).toContain('`run-as: postgres`');
+    } finally {
+      rmSync(sudoers);
+    }
+  });
+
+  test('a repository that cannot be written: what there was stays, and the next one is made when it can', async () => {
+    const { repository } = scene.physical;
+    const before = await labels();
+    execFileSync('mount', ['--bind', repository, repository]);
+    execFileSync('mount', ['-o', 'remount,bind,ro', repository]);
+    try {
+      expect(refused(await scene.run({}), 'E_ARCHIVE')).toMatch(/Read-only file system/);
+    } finally {
+      execFileSync('umount', [repository]);
+    }
+    expect(await labels()).toEqual(before);
+    await backup();
+  });
+
   test('the server of another cluster', async () => {
     const { host, port } = { host: scene.physical.server.socketDirectory, port: scene.physical.server.port };
     const message = refused(
@@ -230,7 +257,7 @@ describe('what keeps a backup from being made', () => {
     try {
       const before = await labels();
       const message = refused(await scene.run({}), 'E_ARCHIVE');
-      expect(message).toMatch(/no WAL reached the repository: .*archive command failed with exit code 1/);
+      expect(message).toMatch(/no WAL reached the repository: no room for .*archive command failed with exit code 1/s);
       expect(await labels()).toEqual(before);
     } finally {
       await scene.physical.sql('ALTER SYSTEM RESET archive_command; SELECT pg_reload_conf()');
@@ -255,7 +282,7 @@ describe('what keeps a backup from being made', () => {
 
 describe('doctor and health', () => {
   test('doctor changes nothing, and prints the settings for this host', async () => {
-    const before = await scene.physical.sql('SELECT pg_current_wal_lsn()');
+    const before = await scene.physical.sql('SELECT archived_count FROM pg_stat_archiver');
     const result = await scene.run({ command: 'doctor' });
     const report = reportOf(result);
     const row = (what: string) => report.checked.find((one) => one.what === what);
@@ -273,7 +300,7 @@ describe('doctor and health', () => {
     expect(texts).toContain(`pg1-path=${scene.physical.dataDirectory}`);
     expect(texts).toContain(`archive_command = 'pgbackrest --stanza=${scene.physical.stanza} archive-push %p'`);
     expect(texts).toContain('repo1-cipher-type=aes-256-cbc');
-    expect(await scene.physical.sql('SELECT pg_current_wal_lsn()')).toBe(before);
+    expect(await scene.physical.sql('SELECT archived_count FROM pg_stat_archiver')).toBe(before);
   });
 
   test('doctor prints them as well where there is no stanza yet', async () => {
