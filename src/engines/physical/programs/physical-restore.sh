@@ -59,6 +59,7 @@ enter_step() {
   enter_physical
   find_cluster
   new=$cluster.db_backup_new_$id old=$cluster.db_backup_old_$id noted=$cluster.db_backup_note_$id
+  undo_first=1
   take_turn
 }
 
@@ -210,10 +211,13 @@ make_space() {
 }
 
 drop_new_cluster() {
+  while sleep 5 2>/dev/null; do emit waits; done >/dev/null 9>&- &
+  sign=$!
   rm -rf "$new"
   each_space drop_new_space
   rm -f "$noted"
   end_turn
+  kill $sign
 }
 drop_new_space() { rm -rf "$3/db_backup_new_$id"; }
 
@@ -270,7 +274,10 @@ swap_cluster() {
 
 # put_back: what undoes a swap at any point
 put_back() {
+  while sleep 5 2>/dev/null; do emit waits; done >/dev/null 9>&- &
+  sign=$!
   (back_to_old) >>back.said 2>&1 && put state unchanged
+  kill $sign
 }
 
 # how_it_runs: sets options and server_log, with which the server was started, also when it does not run any more, and to which it writes
@@ -355,20 +362,35 @@ server_said() {
     tail -n 4 | tr -cd '\12\40-\176\200-\377' | dd bs=2048 count=1 2>/dev/null
 }
 
-# await_recovery: the control file says it, whatever role or database there is in that time
+# await_recovery: the server says it in its own file, whatever role or database there is in that time. What the control file of a set says
+# is from when it was copied.
 await_recovery() {
   sleep 0.3 2>/dev/null
   gone=0
-  while
-    "${cluster_bin}pg_controldata" -D "$cluster" >control 2>/dev/null
-    [ "$(control 'Database cluster state')" != 'in production' ]
-  do
+  until is_ready; do
     if is_running; then gone=0; else gone=$((gone + 1)); fi
     [ $gone -lt 5 ] || fail E_RESTORE "the server ended while it recovered: $(server_said)"
     emit waits
     sleep 0.5 2>/dev/null || sleep 1
   done
 }
+
+# is_ready: it runs, and has recovered
+is_ready() {
+  is_running || return 1
+  server_status
+  case $server_status in
+    ready) ;; # in recovery as well
+    ?*) return 1 ;;
+    # before PostgreSQL 10
+    *) [ ! -e "$cluster/recovery.conf" ] || return 1 ;;
+  esac
+  "${cluster_bin}pg_controldata" -D "$cluster" >control 2>/dev/null
+  [ "$(control 'Database cluster state')" = 'in production' ]
+}
+
+# server_status: sets server_status, as pg_ctl would read it
+server_status() { server_status=$(sed -n '8s/ *$//p' "$cluster/postmaster.pid" 2>/dev/null); }
 
 # check_recovered: what was reached, as the server tells it, before anybody else writes
 check_recovered() {
@@ -445,7 +467,7 @@ back_to_old() {
   each_space drop_new_space
   if [ -n "$running" ]; then
     # one that was told to stop does so, whoever told it
-    while is_running && [ "$(sed -n '8s/ *$//p' "$cluster/postmaster.pid" 2>/dev/null)" = stopping ]; do
+    while is_running && server_status && [ "$server_status" = stopping ]; do
       emit waits
       sleep 0.5 2>/dev/null || sleep 1
     done
