@@ -6238,6 +6238,8 @@ const sqlite = {
 /** Every engine by its name; in no order that means anything. */
 const ENGINES = registry_namespaceObject;
 const ALL = Object.values(ENGINES);
+/** Those that read texts by themselves. */
+const READERS = ALL.filter(({ method }) => method === undefined);
 (0,format/* useFormats */._y)(ENGINES);
 /** Throws when nothing that was read can have brought us here. */
 function engineOf({ engine }) {
@@ -6283,7 +6285,7 @@ function parseSource(text) {
     throw new Error(whyNobodys(text));
 }
 function whyNobodys(text) {
-    const forms = `expected ${ALL.map((engine) => engine.forms).join(', or ')}`;
+    const forms = `expected ${READERS.map((engine) => engine.forms).join(', or ')}`;
     if (text === '')
         return forms;
     if (isKeywords(text))
@@ -6294,7 +6296,7 @@ function whyNobodys(text) {
         return `${forms}; the bare value, without quotes or NAME= around it`;
     if (!OTHERS.test(scheme.name))
         return `${forms}; a relative path with a colon in its first segment starts with "./"`;
-    const titles = ALL.map(({ title }) => title).join(' and ');
+    const titles = READERS.map(({ title }) => title).join(' and ');
     return `it names a ${scheme.name} database, but this version only backs up ${titles}; ${forms}`;
 }
 

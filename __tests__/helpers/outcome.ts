@@ -85,6 +85,6 @@ export function temporaryFolders(uid: number): string[] {
 export function abandonedFolders(uid: number): string[] {
   return temporaryFolders(uid).filter((name) => {
     const session = join('/var/tmp', name, 'session');
-    return existsSync(session) && !existsSync(`/proc/${readFileSync(session, 'utf8').trim()}`);
+    return existsSync(session) && !existsSync(`/proc/${readFileSync(session, 'utf8').split(' ')[0]}`);
   });
 }

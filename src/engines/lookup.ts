@@ -11,6 +11,9 @@ export const ENGINES: Readonly<Record<string, Engine>> = registry satisfies Reco
 
 const ALL = Object.values(ENGINES);
 
+/** Those that read texts by themselves. */
+const READERS = ALL.filter(({ method }) => method === undefined);
+
 useFormats(ENGINES);
 
 /** Throws when nothing that was read can have brought us here. */
@@ -60,13 +63,13 @@ export function parseSource(text: string): Parsed {
 }
 
 function whyNobodys(text: string): string {
-  const forms = `expected ${ALL.map((engine) => engine.forms).join(', or ')}`;
+  const forms = `expected ${READERS.map((engine) => engine.forms).join(', or ')}`;
   if (text === '') return forms;
   if (isKeywords(text)) return `${forms}, not a connection string of keywords`;
   const scheme = schemeOf(text);
   // quotes or a name around a URL, with its password in it, would pass for a path
   if (scheme === null) return `${forms}; the bare value, without quotes or NAME= around it`;
   if (!OTHERS.test(scheme.name)) return `${forms}; a relative path with a colon in its first segment starts with "./"`;
-  const titles = ALL.map(({ title }) => title).join(' and ');
+  const titles = READERS.map(({ title }) => title).join(' and ');
   return `it names a ${scheme.name} database, but this version only backs up ${titles}; ${forms}`;
 }

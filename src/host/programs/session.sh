@@ -62,6 +62,7 @@ fetched=''  # the folder of what was brought back from a store, absolute
 job='' job_number='' guard='' stages='' tmp=''
 # The event that tells how many rows a table has; `restored` in a copy that was made of a backup
 rows=rows
+undo_first='' # whether undo is done before a failure is told
 undo=''     # a function that takes back what this subshell has begun, on whatever path it ends
 
 # raw TEXT: as it is. mksh has no printf of its own, and a program takes no argument of more than 128 KiB.
@@ -98,9 +99,11 @@ put_file() {
   raw "$newline$mark end$newline" >&"$events"
 }
 
-# fail CODE TEXT: tells the runner, then leaves; status 99 means that it has been told
+# fail CODE TEXT: tells the runner, then leaves; status 99 means that it has been told. The runner goes on at once, so what takes long to
+# take back is taken back before.
 fail() {
   put failure "$2"
+  [ -z "$undo_first" ] || clean_up
   emit fail "$1"
   exit 99
 }

@@ -69,6 +69,7 @@ enter_step() {
   enter_physical
   find_cluster
   new=$cluster.db_backup_new_$id old=$cluster.db_backup_old_$id noted=$cluster.db_backup_note_$id
+  undo_first=1
   take_turn
 }
 
@@ -220,10 +221,13 @@ make_space() {
 }
 
 drop_new_cluster() {
+  while sleep 5 2>/dev/null; do emit waits; done >/dev/null 9>&- &
+  sign=$!
   rm -rf "$new"
   each_space drop_new_space
   rm -f "$noted"
   end_turn
+  kill $sign
 }
 drop_new_space() { rm -rf "$3/db_backup_new_$id"; }
 
@@ -280,7 +284,10 @@ swap_cluster() {
 
 # put_back: what undoes a swap at any point
 put_back() {
+  while sleep 5 2>/dev/null; do emit waits; done >/dev/null 9>&- &
+  sign=$!
   (back_to_old) >>back.said 2>&1 && put state unchanged
+  kill $sign
 }
 
 # how_it_runs: sets options and server_log, with which the server was started, also when it does not run any more, and to which it writes
@@ -363,10 +370,13 @@ begin_server() {
   exec "${cluster_bin}pg_ctl" start -D "$cluster" -l "$own_log" -s -W ${options:+-o "$options"} </dev/null >/dev/null 2>&1 3>&- 7>&- 8>&-
 }
 
+# server_status: as the postmaster has it in its file for pg_ctl
+server_status() { sed -n '8s/ *$//p' "$cluster/postmaster.pid" 2>/dev/null; }
+
 # is_up: with a server that has come as far as to recover
 is_up() {
   is_running || return 1
-  case $(sed -n '8s/ *$//p' "$cluster/postmaster.pid" 2>/dev/null) in ready | standby) ;; *) return 1 ;; esac
+  case $(server_status) in ready | standby) ;; *) return 1 ;; esac
 }
 
 # server_said: since it was started, without the refusals of those who look whether it is up
@@ -464,7 +474,7 @@ back_to_old() {
   each_space drop_new_space
   if [ -n "$running" ]; then
     # one that was told to stop does so, whoever told it
-    while is_running && [ "$(sed -n '8s/ *$//p' "$cluster/postmaster.pid" 2>/dev/null)" = stopping ]; do
+    while is_running && [ "$(server_status)" = stopping ]; do
       emit waits
       sleep 0.5 2>/dev/null || sleep 1
     done
