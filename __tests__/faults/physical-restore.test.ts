@@ -111,7 +111,13 @@ function kill(action: RunningAction, killed: 'host' | 'runner'): void {
   }
 }
 
-test.each(POINTS.flatMap((point) => (['host', 'runner'] as const).map((killed) => ({ ...point, killed }))))(
+// a host whose runner is gone takes back by itself what it has begun; killed as well, it is for the next run
+const KILLS = POINTS.flatMap((point) => {
+  const both = /renames|settled/.test(point.name);
+  return (both ? (['host', 'runner'] as const) : (['host'] as const)).map((killed) => ({ ...point, killed }));
+});
+
+test.each(KILLS)(
   '$killed killed $name',
   async ({ delays, rejects, reached, ends, killed }) => {
     const { physical } = scene;
@@ -121,7 +127,7 @@ test.each(POINTS.flatMap((point) => (['host', 'runner'] as const).map((killed) =
     for (const [tool, seconds] of Object.entries(delays)) slow.delay(tool, seconds);
     const action = scene.start({
       ...{ command: 'restore', confirm: physical.stanza, 'restore-time': target },
-      'check-command': rejects ? 'false' : `[ -e '${once}' ] || { touch '${once}'; sleep 20; }`,
+      'check-command': rejects ? 'false' : `[ -e '${once}' ] || { touch '${once}'; sleep 5; }`,
     });
     await reached(action);
     kill(action, killed);
