@@ -1,10 +1,25 @@
-import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { chown } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { expectBackup, expectFailure } from '../helpers/failure.js';
+import { until } from '../helpers/outcome.js';
 import { type PhysicalScene, startPhysicalScene } from '../helpers/physical-scene.js';
 import { ownerOfServers } from '../helpers/postgres-programs.js';
+import { listProcesses } from '../helpers/processes.js';
 import { reportOf } from '../helpers/scene.js';
 
 let scene: PhysicalScene;
@@ -111,3 +126,149 @@ test('a restore that a check rejects is taken back, with the tablespaces, and th
   expect(readFileSync(join(physical.dataDirectory, 'postgresql.auto.conf'), 'utf8')).not.toContain('db_backup_hold');
   expect(beside(space, young).filter((name) => !name.includes('_old_'))).toEqual([]);
 }, 120_000);
+
+test('where there is no room beside it, nothing is touched', async () => {
+  const { physical } = scene;
+  const before = physical.postmaster();
+  const result = await restore({ 'restore-time': 'latest', 'min-free': '100TB' });
+  expectFailure(result, 'E_NOSPACE', 'are needed for the restored cluster');
+  expect(reportOf(result).restore?.outcome).toBe('unchanged');
+  expect(physical.postmaster()).toBe(before);
+  expect(beside(space).filter((name) => !name.includes('_old_'))).toEqual([]);
+}, 60_000);
+
+test('a restored server that does not come up: all is as it was', async () => {
+  const { physical } = scene;
+  const old = await rows();
+  const options = readFileSync(join(physical.dataDirectory, 'postmaster.opts'), 'utf8').replace(/^\S+ /, '').trim();
+  const control = (...args: string[]) =>
+    physical.asOwner(
+      join(physical.server.clientDirectory, 'pg_ctl'),
+      ...args,
+      '-D',
+      physical.dataDirectory,
+      '-s',
+      '-w',
+    );
+  await control('stop', '-m', 'fast');
+  // somebody has its socket
+  const { uid, gid } = ownerOfServers();
+  const somebody = spawn('sleep', ['60'], { uid, gid, stdio: 'ignore' });
+  const lock = join(physical.server.socketDirectory, `.s.PGSQL.${physical.server.port}.lock`);
+  writeFileSync(lock, `${somebody.pid}\n`);
+  chownSync(lock, uid, gid);
+  const inode = statSync(physical.dataDirectory).ino;
+  const result = await restore({ 'restore-time': 'latest' });
+  expectFailure(result, 'E_RESTORE', 'lock file');
+  expect(reportOf(result).restore?.outcome).toBe('unchanged');
+  expect(statSync(physical.dataDirectory).ino).toBe(inode);
+  expect(beside(space).filter((name) => !name.includes('_old_'))).toEqual([]);
+  somebody.kill();
+  rmSync(lock);
+  await control('start', '-l', '/dev/null', '-o', options);
+  expect([await rows(), await rows('far')]).toEqual([old, old]);
+}, 60_000);
+
+test('a server that was killed, and one whose data directory is gone, come back with all that was archived', async () => {
+  const { physical } = scene;
+  // nobody sees how it was started, when the directory is gone
+  await physical.sql(
+    `ALTER SYSTEM SET port = ${physical.server.port}; ALTER SYSTEM SET unix_socket_directories = '${physical.server.socketDirectory}'`,
+  );
+  expectBackup(await scene.run());
+  await physical.sql('CREATE TABLE kept (n integer); INSERT INTO kept VALUES (1), (2); SELECT pg_switch_wal()');
+  await archived();
+  const pid = physical.postmaster() ?? 0;
+  expect(pid).toBeGreaterThan(1);
+  process.kill(pid, 'SIGKILL');
+  // until nobody has its number any more, other servers leave its socket alone
+  await until(() => !existsSync(`/proc/${pid}`));
+  await until(() => listProcesses().every(({ cwd }) => !cwd.startsWith(physical.dataDirectory)));
+  const killed = await restore({ 'restore-time': 'latest' });
+  expect(killed.annotations.filter(({ level }) => level === 'error')).toEqual([]);
+  expect(killed.annotations.map(({ message }) => message)).toContainEqual(
+    expect.stringContaining('the server does not run: what it has not archived yet'),
+  );
+  expect(await rows('kept')).toBe('1,2');
+
+  await physical.sql('INSERT INTO kept VALUES (3); SELECT pg_switch_wal()');
+  await archived();
+  await physical.asOwner(
+    join(physical.server.clientDirectory, 'pg_ctl'),
+    'stop',
+    '-D',
+    physical.dataDirectory,
+    '-m',
+    'fast',
+    '-w',
+  );
+  renameSync(physical.dataDirectory, `${physical.dataDirectory}.lost`);
+  const lost = await restore({ 'restore-time': 'latest' });
+  expect(lost.annotations.filter(({ level }) => level === 'error')).toEqual([]);
+  expect([await rows('kept'), await rows('far')]).toEqual(['1,2,3', await rows()]);
+  expect(beside(space).filter((name) => !name.includes('_old_'))).toEqual([]);
+}, 120_000);
+
+test('names with everything in them, of a database that the moment does not know', async () => {
+  const { physical } = scene;
+  const odd = ` it's "odd" \\ {x} %s$HOME `;
+  const target = await write(20);
+  await physical.server.createRole(odd, null, 'SUPERUSER');
+  await physical.server.createDatabase(odd);
+  await physical.sql('CREATE TABLE "a.b" (n integer); INSERT INTO "a.b" VALUES (1)', odd);
+  await write(21);
+  const database = `postgresql://postgres@/${encodeURIComponent(odd)}?host=${encodeURIComponent(physical.server.socketDirectory)}&port=${physical.server.port}`;
+  const made = await scene.run({ database, verify: 'restore', assert: 'SELECT count(*) = 1 FROM "a.b"' });
+  expectBackup(made);
+  const restored = await restore({ database, 'restore-time': target });
+  expect(restored.annotations.filter(({ level }) => level === 'error')).toEqual([]);
+  expect(restored.visible).toContain('could not be asked how far it has come');
+  expect(await physical.sql('SELECT count(*) FROM pg_database WHERE NOT datistemplate')).toBe('1');
+  expect(await rows()).toMatch(/,20$/);
+}, 120_000);
+
+test('a segment that is missing is told, and a moment behind it is refused before anything is touched', async () => {
+  const { physical } = scene;
+  expectBackup(await scene.run({ 'backup-type': 'full' }));
+  const first = await write(30);
+  // when a segment was archived is known to the second
+  await sleep(1100);
+  await nextSegment();
+  const missing = await nextSegment();
+  const inside = await write(31);
+  await nextSegment();
+  const [file = ''] = findSegments(physical.repository, missing);
+  expect(file).not.toBe('');
+  rmSync(file);
+  const listed = await scene.run({ command: 'list' });
+  expect(listed.visible + listed.summary).toContain(missing);
+  const before = physical.postmaster();
+  const result = await restore({ 'restore-time': inside });
+  expectFailure(result, 'E_NOT_FOUND', missing, /Choose any moment from .* to /);
+  expect(reportOf(result).restore?.outcome).toBe('unchanged');
+  expect([physical.postmaster(), await rows()]).toEqual([before, expect.stringMatching(/,31$/)]);
+  const verified = await scene.run({ command: 'verify', verify: 'restore', 'restore-time': first });
+  expect(verified.annotations.filter(({ level }) => level === 'error')).toEqual([]);
+}, 120_000);
+
+/** Ends the present segment, with something in it, and waits until it is in the repository. */
+async function nextSegment(): Promise<string> {
+  await scene.physical.sql('INSERT INTO later VALUES (2)');
+  const name = await scene.physical.sql('SELECT pg_walfile_name(pg_switch_wal())');
+  await archived();
+  return name;
+}
+
+const findSegments = (folder: string, name: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => basename(file).startsWith(`${name}-`))
+    .map((file) => join(folder, file));
+
+/** Waits until all segments but the present one are in the repository. */
+async function archived(): Promise<void> {
+  for (;;) {
+    const all = await scene.physical.sql(`SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'`);
+    if (all === '0') return;
+    await sleep(50);
+  }
+}

@@ -128,7 +128,7 @@ test.each(KILLS)(
     for (const [tool, seconds] of Object.entries(delays)) slow.delay(tool, seconds);
     const action = scene.start({
       ...{ command: 'restore', confirm: physical.stanza, 'restore-time': target },
-      'check-command': rejects ? 'false' : `[ -e '${once}' ] || { touch '${once}'; sleep 20; }`,
+      'check-command': rejects ? 'false' : `[ -e '${once}' ] || { touch '${once}'; sleep 5; }`,
     });
     await reached(action);
     kill(action, killed);

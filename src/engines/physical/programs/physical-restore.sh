@@ -292,7 +292,8 @@ put_back() {
 
 # how_it_runs: sets options and server_log, with which the server was started, also when it does not run any more, and to which it writes
 how_it_runs() {
-  options=$(sed -n '1s/^[^ ]* *//p' "$cluster/postmaster.opts" 2>/dev/null)
+  # pg_ctl names the directory anew
+  options=$(sed -n '1{s/^[^ ]* *//;s/"-D" "[^"]*" *//g;p;}' "$cluster/postmaster.opts" 2>/dev/null)
   is_running || return 0
   server_log=$(readlink "/proc/$postmaster/fd/2" 2>/dev/null)
   if [ ! -f "$server_log" ] || [ ! -w "$server_log" ]; then server_log=''; fi
