@@ -82,7 +82,7 @@ const STANZA = object({
     object({
       id: whole(1),
       'repo-key': whole(1),
-      'system-id': v.custom<number>((value) => typeof value === 'number' || typeof value === 'string', 'a number'),
+      'system-id': matching(/^\d{1,20}$/, 'a number'),
       version: matching(/^[0-9]{1,2}(?:\.[0-9]{1,2})?$/, 'a version'),
     }),
   ),
@@ -103,24 +103,25 @@ export function readSets(said: string, stanza: string): SetRepository {
   const [first] = repo.toSorted((a, b) => a.key - b.key);
   const key = first?.key ?? 1;
   const own = first?.status ?? status;
-  if (MISSING.includes(own.code) && backup.length === 0) return { key, exists: false, clusters: [], sets: [] };
+  const sets = backup.filter(({ database }) => database['repo-key'] === key);
+  if (MISSING.includes(own.code) && sets.length === 0) return { key, exists: false, clusters: [], sets: [] };
   if (!FINE.includes(own.code)) throw unreadable(own.message);
   const clusters = db
     .filter((one) => one['repo-key'] === key)
     .map(({ id, version, 'system-id': systemId }) => ({
       id,
       version,
-      systemId: String(systemId),
+      systemId,
       archive: `${version}-${id}`,
     }))
     .toSorted((a, b) => a.id - b.id);
-  const sets = backup.filter(({ database }) => database['repo-key'] === key).map(setOf);
-  check(sets);
+  const read = sets.map(setOf);
+  check(read);
   return {
     key,
     exists: true,
     clusters,
-    sets: sets.toSorted((a, b) => a.stoppedAt.getTime() - b.stoppedAt.getTime() || (a.label < b.label ? -1 : 1)),
+    sets: read.toSorted((a, b) => a.stoppedAt.getTime() - b.stoppedAt.getTime() || (a.label < b.label ? -1 : 1)),
   };
 }
 
@@ -163,10 +164,13 @@ function setOf({
 function check(sets: readonly BackupSet[]): void {
   const byLabel = new Map(sets.map((set) => [set.label, set]));
   if (byLabel.size < sets.length) throw refused('it lists a backup twice');
-  for (const { label, type, prior, startedAt, stoppedAt } of sets) {
+  for (const { label, type, prior, startedAt, stoppedAt, startWal, stopWal } of sets) {
     const ending = { full: 'F', diff: 'D', incr: 'I' }[type];
     if (!label.endsWith(ending)) throw refused(`${label} is called ${type}`);
     if (stoppedAt < startedAt) throw refused(`${label} ended before it began`);
+    if (startWal.slice(0, 8) !== stopWal.slice(0, 8) || stopWal < startWal) {
+      throw refused(`${label} needs WAL from ${startWal} to ${stopWal}`);
+    }
     if ((type === 'full') !== (prior === null)) throw refused(`${label} is ${type}, but follows ${prior ?? 'nothing'}`);
     // a label tells its full one, and a prior one is older: so no chain leads in a circle
     const before = prior === null ? null : byLabel.get(prior);
