@@ -1,6 +1,6 @@
 import { BackupError } from '../../errors.js';
 import type { Facts } from '../../host/session.js';
-import { parseLsn, SEGMENT } from './sets.js';
+import { LAST_TIME, parseLsn, SEGMENT } from './sets.js';
 
 // The WAL in a repository, as programs/physical.sh has condensed it: the runs of segments without a gap, and the histories of timelines.
 
@@ -52,7 +52,9 @@ function runOf(line: string, segmentBytes: bigint): Run {
   const [, archive = '', first = '', last = '', since = '', till = ''] =
     /^([0-9.]{1,5}-[0-9]{1,9}) ([0-9A-F]{24}) ([0-9A-F]{24}) ([0-9]{1,12}) ([0-9]{1,12})$/.exec(line) ?? [];
   if (archive === '' || first.slice(0, 8) !== last.slice(0, 8) || first > last) throw refused('wal', line);
-  const [a, b] = [Number(since), Number(till)].map((time) => new Date(time * 1000));
+  const times = [Number(since), Number(till)];
+  if (Math.max(...times) > LAST_TIME) throw refused('wal', line);
+  const [a, b] = times.map((time) => new Date(time * 1000));
   return {
     archive,
     timeline: Number.parseInt(first.slice(0, 8), 16),
@@ -85,12 +87,17 @@ export function nameOf(timeline: number, number: bigint, segmentBytes: bigint): 
   return `${hex(timeline)}${hex(number / inLog)}${hex(number % inLog)}`;
 }
 
-/** A timeline with those it came from, the oldest first; each with the first segment that is no longer of it. */
-export function pathTo(
-  timeline: number,
-  archive: string,
-  { forks, segmentBytes }: Archive,
-): { timeline: number; until: bigint | null; at: bigint | null }[] {
+/** A timeline that another one came from. */
+export interface Station {
+  timeline: number;
+  /** The first segment that is no longer of it; null: it was not left. */
+  until: bigint | null;
+  /** Where exactly it was left. */
+  at: bigint | null;
+}
+
+/** A timeline with those it came from, the oldest first. */
+export function pathTo(timeline: number, archive: string, { forks, segmentBytes }: Archive): Station[] {
   const own = forks.filter((fork) => fork.archive === archive && fork.timeline === timeline);
   const before = own
     .filter(({ parent }) => parent < timeline)

@@ -4,7 +4,7 @@ import type { WindowReport } from '../../reporting/report.js';
 import type { RestoreTime } from '../../settings/restore-time.js';
 import type { Archive } from './archive.js';
 import type { BackupSet, SetRepository } from './sets.js';
-import { newestTimeline, type Reach, reachOf, windowOf } from './window.js';
+import { newestTimeline, type Reach, reachOf, recoverableFrom, windowOf } from './window.js';
 
 /** From which set, and along which timeline, a cluster is recovered to what was asked for. */
 export interface Chosen {
@@ -50,7 +50,7 @@ export function chooseSet(
     return { set: last.set, timeline: on, type: 'default', target: '' };
   }
   // a set that ended later than the moment would be recovered to its own end instead, and nothing would say so
-  const before = reaches.filter(({ set }) => set.stoppedAt < asked.at);
+  const before = reaches.filter(({ set }) => recoverableFrom(set) <= asked.at);
   const found = before.findLast((reach) => goesTo(reach, asked.at, now));
   if (found === undefined) throw outside(`to ${formatMoment(asked.at)} UTC`, window);
   return { set: found.set, timeline: on, type: 'time', target: asked.text };

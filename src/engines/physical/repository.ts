@@ -35,7 +35,7 @@ export function physicalRepository({ stanza, given }: PhysicalSource): Repositor
       }),
     ],
     aim: (facts, about) => aimAt(setsIn(facts, stanza), facts, about),
-    window: (facts) => windowOf(setsIn(facts, stanza), archiveIn(facts)),
+    window: (facts) => windowOf(setsIn(facts, stanza), archiveIn(facts), facts.numberOrNull('timeline')),
   };
 }
 

@@ -55,8 +55,9 @@ export interface SetRepository {
 export const LABEL = /^\d{8}-\d{6}F(?:_\d{8}-\d{6}[DI])?$/;
 export const SEGMENT = /^[0-9A-F]{24}$/;
 const LSN = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/;
-/** Seconds; up to the year 9999, where a date still has its usual form. */
-const TIME = v.pipe(whole(), v.maxValue(253_402_300_799, 'a time'));
+/** In seconds: the end of the year 9999, up to which a date has its usual form. */
+export const LAST_TIME = 253_402_300_799;
+const TIME = v.pipe(whole(), v.maxValue(LAST_TIME, 'a time'));
 
 const SET = object({
   label: matching(LABEL, 'the label of a backup'),
