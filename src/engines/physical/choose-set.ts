@@ -36,6 +36,7 @@ export function chooseSet(
     (set) => !set.hasErrors && (label === null ? set.clusterId === cluster : set.label === label),
   );
   const named = label === null ? undefined : sets[0];
+  if (label !== null && named === undefined) throw unusable(label);
   if (named !== undefined && asked === null) {
     const own = Number.parseInt(named.stopWal.slice(0, 8), 16);
     if (reachOf(named, own, repository, archive) === null) throw lost(named);
@@ -75,5 +76,12 @@ const lost = ({ label }: BackupSet): BackupError =>
   new BackupError(
     'E_NOT_FOUND',
     `the WAL that ${label} itself needs is not in the repository any more, so it cannot be recovered`,
+    'Choose another backup: `command: list` shows them.',
+  );
+
+const unusable = (label: string): BackupError =>
+  new BackupError(
+    'E_NOT_FOUND',
+    `the repository has no set ${label} that a cluster can be recovered from`,
     'Choose another backup: `command: list` shows them.',
   );
