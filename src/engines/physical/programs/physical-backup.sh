@@ -254,6 +254,10 @@ expire_sets() {
     done
     for going in $label $others; do put expired "$going"; done
   done <going
+  # Every full set that is there by now counts, also one whose manifest nobody can read: with one too few, the WAL of the oldest would go.
+  run quiet_backrest info --output=json --repo="$repo" >info 2>info.error || backrest_failed $? info.error
+  fulls_there=$(tr '{},' '\n\n\n' <info | grep -c '^"label":"[0-9]\{8\}-[0-9]\{6\}F"$') || :
+  [ "$fulls_there" -le "$fulls" ] || fulls=$fulls_there
   # the sets that remain are as many as there are, so that none goes here
   [ "$fulls" = 0 ] || patient "$lock_wait" expire.said keep_all "$fulls" || backrest_failed $? expire.said
 }
