@@ -231,6 +231,8 @@ verify_physical() {
 # is named: that one, and then all that pgBackRest may remove with it; `fulls` is how many full ones remain
 # takes: asserts container fulls level lock_wait min_free_kib name repo run_as sets stanza verify wanted
 expire_physical() {
+  # after a backup its folder is there still
+  if [ -n "$work" ] && [ -d "$work" ]; then discard "$work"; fi
   begin_step "$@"
   reach_elsewhere
   live E_ROTATE 'removing sets' expire_sets stanza "$stanza" repo "$repo" sets "$sets" fulls "$fulls" lock_wait "$lock_wait"
