@@ -4547,7 +4547,7 @@ function join(catalogue, repository, facts, about, stanza, given) {
         if (there.has(label) || backup.state === 'forged' || backup.state === 'unsigned')
             continue;
         const detail = `the repository does not have the set ${label} any more`;
-        Object.assign(backup, { state: 'damaged', detail });
+        Object.assign(backup, { state: 'damaged', detail, lost: true });
         catalogue.problems.push((0,finding/* wrong */.Q)('E_CHECKSUM', `${backup.id} is lost: ${detail}`, `Find out who removed it (a retention of its own in pgbackrest.conf, or a \`pgbackrest expire\`). To remove its manifest, run \`command: delete\` with \`backup: ${backup.id}\`.`));
     }
     catalogue.backups.sort(retention/* newestFirst */.ll);
@@ -4924,8 +4924,8 @@ repo1-cipher-pass=A-LONG-RANDOM-PASSPHRASE`;
 
 ;// CONCATENATED MODULE: ./src/engines/physical/type.ts
 /**
- * Which type of backup is made, and why. With `auto` a full one when there is none of this cluster, or the last is older than `full-every`;
- * pgBackRest would make a full one of the others as well where there is none.
+ * Which type of backup is made, and why. With `auto` a full one when there is none of this cluster, or the last is older than `full-every`,
+ * or has damaged pages; pgBackRest would make a full one of the others as well where there is none.
  */
 function chooseType({ backupType, fullEveryMs }, repository, now) {
     const cluster = repository?.clusters.at(-1)?.id;
@@ -4934,6 +4934,8 @@ function chooseType({ backupType, fullEveryMs }, repository, now) {
         return { type: 'full', why: 'there is no full backup of this cluster' };
     if (backupType !== 'auto')
         return { type: backupType, why: 'asked for' };
+    if (full.hasErrors)
+        return { type: 'full', why: 'the last full backup has damaged pages' };
     const isOld = now.getTime() - full.startedAt.getTime() >= fullEveryMs;
     return isOld
         ? { type: 'full', why: 'the last full backup is older than full-every' }
@@ -4950,14 +4952,18 @@ function chooseType({ backupType, fullEveryMs }, repository, now) {
 function readVerified(text, stanza, label) {
     const lines = text.split('\n').map((line) => line.trim());
     const named = lines.includes(`stanza: ${stanza}`);
-    const set = lines.findIndex((line) => line.startsWith(`backup: ${label}, `));
-    const wal = lines.flatMap((line, at) => (line.startsWith('archiveId: ') ? [lines[at + 1] ?? ''] : []));
-    const isValid = set >= 0 && /^backup: [0-9DFI_-]+, status: valid, /.test(lines[set] ?? '');
-    const isWhole = set >= 0 && ALL_THERE.test(lines[set + 1] ?? '') && wal.every((line) => ALL_THERE.test(line));
-    if (named && isValid && isWhole)
+    const sets = blocksOf(lines, `backup: ${label}, `, /^backup: [0-9DFI_-]+, status: valid, total files checked: ([1-9][0-9]*), total valid files: \1$/);
+    const wal = blocksOf(lines, 'archiveId: ', /^archiveId: [0-9.-]+, total WAL checked: ([1-9][0-9]*), total valid WAL: \1$/);
+    // without a word on WAL nothing is known of it
+    const isWhole = sets.length === 1 && wal.length > 0 && [...sets, ...wal].every((one) => one);
+    if (named && isWhole)
         return;
     const said = lines.filter((line) => /^(status|backup|archiveId|missing):? /.test(line)).join('; ');
     throw new errors/* BackupError */.hj('E_CHECKSUM', `pgBackRest did not find ${label} whole: ${(0,neutralise/* quoteOutside */.YM)(said === '' ? 'it said nothing' : said, 500)}`, 'Do not rely on this backup. Take a new one with `backup-type: full`, and check the disk of the repository and who can write there.');
+}
+/** Of each line that begins so, whether it is as it should be and nothing is missing. */
+function blocksOf(lines, start, good) {
+    return lines.flatMap((line, at) => line.startsWith(start) ? [good.test(line) && ALL_THERE.test(lines[at + 1] ?? '')] : []);
 }
 const ALL_THERE = /^missing: 0, checksum invalid: 0, size invalid: 0, other: 0$/;
 
@@ -7753,7 +7759,8 @@ var backups_retention = __nccwpck_require__(357);
 const needs = (one, other) => other.set !== undefined && one.set?.repository === other.set.repository && one.set.needs.includes(other.set.label);
 /** Those that cannot be restored without it. */
 const dependentsOf = ({ manifest }, backups) => backups.filter((one) => needs(one.manifest, manifest));
-const isThere = ({ state, manifest }) => manifest.set !== undefined && state !== 'damaged';
+/** Also one with damaged pages is. What a forged manifest names may be the set of another backup. */
+const isThere = ({ state, lost, manifest }) => manifest.set !== undefined && lost !== true && state !== 'forged';
 /**
  * What a repository has to remove so that the backups of these ids are gone: each set that goes by itself, with all that goes with it, and how
  * many of those that remain need no other. What the repository has lost has only a manifest left.
@@ -7779,11 +7786,11 @@ function ofChain(backup, backups) {
         const base = backups.find(({ manifest }) => manifest.set?.label === full && manifest.set.repository === set.repository);
         return base === undefined ? {} : { follows: base.id };
     }
-    const later = backups.filter(({ manifest, createdAt }) => manifest.set !== undefined && createdAt > backup.createdAt);
+    const later = backups.filter(({ manifest, createdAt }) => manifest.set?.repository === set.repository && createdAt > backup.createdAt);
     const next = later
-        .filter(({ manifest }) => manifest.set?.needs.length === 0)
+        .filter(({ manifest, state }) => manifest.set?.needs.length === 0 && state === 'ok')
         .map(({ createdAt }) => createdAt.getTime());
-    // every moment up to the next full one is recovered from this one
+    // every moment up to the next full one that is good is recovered from this one
     const until = next.length > 0
         ? Math.min(...next)
         : Math.max(backup.createdAt.getTime(), ...later.map(({ createdAt }) => createdAt.getTime()));

@@ -240,6 +240,8 @@ verify_physical() {
 # is named: that one, and then all that pgBackRest may remove with it; `fulls` is how many full ones remain
 # takes: asserts container fulls level lock_wait min_free_kib name repo run_as sets stanza verify wanted
 expire_physical() {
+  # after a backup its folder is there still
+  if [ -n "$work" ] && [ -d "$work" ]; then discard "$work"; fi
   begin_step "$@"
   reach_elsewhere
   live E_ROTATE 'removing sets' expire_sets stanza "$stanza" repo "$repo" sets "$sets" fulls "$fulls" lock_wait "$lock_wait"
@@ -263,6 +265,10 @@ expire_sets() {
     done
     for gone in $label $others; do put expired "$gone"; done
   done <going
+  # Every full set that is there by now counts, also one whose manifest nobody can read: with one too few, the WAL of the oldest would go.
+  run quiet_backrest info --output=json --repo="$repo" >remaining 2>info.error || backrest_failed $? info.error
+  fulls_there=$(awk '{ gsub(/[{},]/, "\n"); print }' remaining | grep -c '^"label":"[0-9]\{8\}-[0-9]\{6\}F"$') || :
+  [ "$fulls_there" -le "$fulls" ] || fulls=$fulls_there
   # the sets that remain are as many as there are, so that none goes here
   [ "$fulls" = 0 ] || patient "$lock_wait" expire.said keep_all "$fulls" || backrest_failed $? expire.said
 }

@@ -1,6 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { type Candidate, type KeepRules, planRetention, type RetentionPolicy } from '../../src/backups/retention.js';
+import {
+  type Candidate,
+  type KeepRules,
+  planRetention,
+  type RetentionPlan,
+  type RetentionPolicy,
+} from '../../src/backups/retention.js';
 import { candidateAt, idAt, keptIds, timesBack } from './sample-backups.js';
 
 const NOW = new Date('2026-11-20T12:00:00Z');
@@ -207,6 +213,148 @@ test('what is left of a backup goes by the plan, and counts to max-delete', () =
   expect(planRetention([...nightly(2), leftover], policy({ last: 2 }, { maxDelete: 0 }), NOW).refusal).toBe(
     'max-delete: at most 0 deletions allowed, but the plan deletes 1 of 3 backups',
   );
+});
+
+describe('a chain', () => {
+  // a full one each Sunday, and a difference each day after it
+  const DAYS = timesBack('2026-11-20T03:00:00Z', 20, 24);
+  const isFull = (time: string) => new Date(time).getUTCDay() === 0;
+  const chains = (change: (time: string) => Partial<Candidate> = () => ({})): Candidate[] =>
+    DAYS.slice(0, DAYS.findLastIndex(isFull) + 1).map((time, index) => {
+      const full = DAYS.slice(index).find(isFull) ?? '';
+      const next = DAYS.slice(0, index).findLast(isFull) ?? DAYS[0] ?? '';
+      const chain = full === time ? { until: new Date(next) } : { follows: idAt(full) };
+      return candidateAt(time, { ...chain, ...change(time) });
+    });
+  const [first, second, third] = ['2026-11-01', '2026-11-08', '2026-11-15'].map((day) => idAt(`${day}T03:00:00Z`));
+  const leaders = (plan: RetentionPlan) => keptIds(plan).filter((id) => [first, second, third].includes(id));
+
+  test('stays and goes as one, each with its reason', () => {
+    const plan = planRetention(chains(), policy({ last: 2 }), NOW);
+    expect(leaders(plan)).toEqual([third, second]);
+    expect(plan.refusal).toBeNull();
+    expect(keptIds(plan)).toHaveLength(6 + 7);
+    expect(plan.decisions.map(({ id }) => id)).toEqual(chains().map(({ id }) => id));
+    expect([0, 5, 6, 12, 13, 19].map((index) => plan.decisions[index]?.reasons)).toEqual([
+      [`needs ${third}, which stays`],
+      ['last 1 of 2'],
+      [`needs ${second}, which stays`],
+      ['last 2 of 2'],
+      [`needs ${first}, which goes`],
+      ['no rule keeps it'],
+    ]);
+  });
+
+  test('is kept whole by a pin of one that follows', () => {
+    const pinned = idAt('2026-11-04T03:00:00Z');
+    const plan = planRetention(
+      chains((time) => (idAt(time) === pinned ? { pinned: 'audit' } : {})),
+      policy({ last: 1 }),
+      NOW,
+    );
+    expect(leaders(plan)).toEqual([third, first]);
+    expect(plan.decisions.find(({ id }) => id === first)?.reasons).toEqual([
+      `${pinned}, which needs it, is pinned: audit`,
+    ]);
+    expect(plan.decisions.filter(({ id, keep }) => keep && id < (second ?? ''))).toHaveLength(7);
+  });
+
+  test('that is pinned takes no place of those that count', () => {
+    const plan = planRetention(
+      chains((time) => (idAt(time) === third ? { pinned: 'audit' } : {})),
+      policy({ last: 1 }),
+      NOW,
+    );
+    expect(leaders(plan)).toEqual([third, second]);
+  });
+
+  test.each([
+    // the newest set is of 20 November, 03:00
+    [4, [third]],
+    // to the moment at which one ends, the one before is needed
+    [5, [third, second]],
+    [11, [third, second]],
+    [12, [third, second, first]],
+  ])('within %d days keeps the full one from which they begin', (days, kept) => {
+    const plan = planRetention(chains(), policy({ within: days * 24 * HOUR }, { keepMinimum: 1 }), NOW);
+    expect(leaders(plan)).toEqual(kept);
+  });
+
+  test('within says why an older full one stays', () => {
+    const { decisions } = planRetention(chains(), policy({ within: 6 * 24 * HOUR }), NOW);
+    const reasonsOfLeader = (id = '') => decisions.find((decision) => decision.id === id)?.reasons;
+    expect(reasonsOfLeader(third)).toEqual(['within 6d of the newest']);
+    expect(reasonsOfLeader(second)).toEqual(['recovery within 6d begins with it']);
+  });
+
+  test('counts once for each limit, however long it is', () => {
+    const limits = (change: Partial<RetentionPolicy>) =>
+      planRetention(chains(), policy({ last: 1 }, change), NOW).refusal;
+    expect(limits({ maxDelete: 2 })).toBeNull();
+    expect(limits({ maxDelete: 1 })).toBe(
+      'max-delete: at most 1 deletion allowed, but the plan deletes 2 of 3 backups',
+    );
+    expect(limits({ keepMinimum: 2 })).toBe(
+      'keep-minimum: 2 verified backups must remain, but the rules leave 1 of 3, not counting pinned and safety backups',
+    );
+  });
+
+  test('whose full one counts for nothing stays, and fills no place', () => {
+    const plan = planRetention(
+      chains((time) => (idAt(time) === third ? { verified: false, why: 'damaged: lost' } : {})),
+      policy({ last: 1 }),
+      NOW,
+    );
+    expect(leaders(plan)).toEqual([third, second]);
+    expect(plan.decisions[0]?.reasons).toEqual([`needs ${third}, which stays`]);
+  });
+
+  test('that is held is kept with all that follows', () => {
+    const held = new Map([[first ?? '', 'locked']]);
+    const plan = planRetention(chains(), policy({ last: 1 }, { maxDelete: 1 }), NOW, held);
+    expect(plan.refusal).toBeNull();
+    expect(leaders(plan)).toEqual([third, first]);
+    expect(plan.decisions[13]).toMatchObject({ keep: true, reasons: [`needs ${first}, which stays`] });
+  });
+
+  test('without its full one is a backup by itself', () => {
+    const alone = chains().filter(({ id }) => id !== third);
+    const plan = planRetention(alone, policy({ last: 1 }), NOW);
+    expect(keptIds(plan)).toEqual([alone[0]?.id]);
+  });
+
+  test('of any length and under any rules is never torn', () => {
+    const days = fc.integer({ min: 1, max: 30 });
+    let [kept, gone] = [0, 0];
+    fc.assert(
+      fc.property(
+        fc.array(fc.nat(3), { minLength: 1, maxLength: 8 }),
+        fc.record({ last: days, within: days.map((count) => count * 24 * HOUR) }, { requiredKeys: [] }),
+        fc.nat(30),
+        (lengths, rules, pinnedAt) => {
+          const times = timesBack('2026-11-20T03:00:00Z', 40, 24);
+          const all: Candidate[] = [];
+          for (const length of lengths) {
+            const full = times[all.length + length] ?? '';
+            for (let follower = 0; follower < length; follower++) {
+              all.push(candidateAt(times[all.length] ?? '', { follows: idAt(full) }));
+            }
+            all.push(candidateAt(full, { until: new Date(all.at(-1)?.createdAt ?? full) }));
+          }
+          const set = all.map((one, index) => (index === pinnedAt ? { ...one, pinned: 'audit' } : one));
+          const keep = new Set(keptIds(planRetention(set, policy(rules), NOW)));
+          for (const { id, follows = id } of set) {
+            expect(keep.has(id)).toBe(keep.has(follows));
+            if (keep.has(id)) kept++;
+            else gone++;
+          }
+          const pin = set[pinnedAt];
+          if (pin !== undefined) expect(keep.has(pin.id)).toBe(true);
+        },
+      ),
+    );
+    expect(Math.min(kept, gone)).toBeGreaterThan(10);
+  });
 });
 
 describe('hostile input', () => {

@@ -52,7 +52,12 @@ describe('what goes with a set', () => {
       ],
       fulls: 2,
     });
-    expect(planExpiry([AFTER, SECOND, { ...FIRST, state: 'damaged' }], new Set([FIRST.id])).doomed).toEqual([]);
+    // one with damaged pages is there, one that the repository has lost is not, and a forged manifest may name the set of another
+    const alone = (change: Partial<Backup>) =>
+      planExpiry([AFTER, SECOND, { ...FIRST, ...change }], new Set([FIRST.id])).doomed;
+    expect(alone({ state: 'damaged' })).toEqual([{ label: 'F1', dependents: [] }]);
+    expect(alone({ state: 'damaged', lost: true })).toEqual([]);
+    expect(alone({ state: 'forged' })).toEqual([]);
   });
 });
 

@@ -138,6 +138,16 @@ describe('retention', () => {
     expect(segments.filter((name) => name < first)).toEqual([]);
   });
 
+  test('a backup itself removes what is too many, once it is there', async () => {
+    const [before] = await labels();
+    const made = await backup({ 'backup-type': 'full', keep: '1', 'keep-made-under': 'false' });
+    expect(before).not.toBe(made.label);
+    expect(made.report.deleted).toBe(1);
+    expect(await labels()).toEqual([made.label]);
+    expect(manifests()).toEqual([`${made.id}.json`]);
+    expect(scene.leftovers()).toEqual([]);
+  });
+
   test('pgbackrest.conf has no say in it: its own retention removes nothing', async () => {
     const conf = `/etc/pgbackrest/conf.d/${scene.physical.stanza}.conf`;
     const text = readFileSync(conf, 'utf8');

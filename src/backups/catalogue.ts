@@ -32,6 +32,8 @@ export interface Backup {
   state: 'ok' | 'suspect' | 'unverified' | 'damaged' | 'future' | 'unsigned' | 'forged';
   /** Why the state is not 'ok'. */
   detail: string | null;
+  /** Of a set: its repository does not have it any more. */
+  lost?: true;
   /** What an unsigned one would count for, were it signed. */
   ifSigned?: Pick<Backup, 'state' | 'detail'>;
   /** The files that exist, in the order of deletion: a crash in the middle never leaves a manifest without its payload. */

@@ -11,7 +11,9 @@ export const needs = (one: Pick<Manifest, 'set'>, other: Pick<Manifest, 'set'>):
 export const dependentsOf = ({ manifest }: Backup, backups: readonly Backup[]): Backup[] =>
   backups.filter((one) => needs(one.manifest, manifest));
 
-const isThere = ({ state, manifest }: Backup): boolean => manifest.set !== undefined && state !== 'damaged';
+/** Also one with damaged pages is. What a forged manifest names may be the set of another backup. */
+const isThere = ({ state, lost, manifest }: Backup): boolean =>
+  manifest.set !== undefined && lost !== true && state !== 'forged';
 
 /**
  * What a repository has to remove so that the backups of these ids are gone: each set that goes by itself, with all that goes with it, and how
@@ -44,11 +46,13 @@ export function ofChain(backup: Backup, backups: readonly Backup[]): { follows?:
     );
     return base === undefined ? {} : { follows: base.id };
   }
-  const later = backups.filter(({ manifest, createdAt }) => manifest.set !== undefined && createdAt > backup.createdAt);
+  const later = backups.filter(
+    ({ manifest, createdAt }) => manifest.set?.repository === set.repository && createdAt > backup.createdAt,
+  );
   const next = later
-    .filter(({ manifest }) => manifest.set?.needs.length === 0)
+    .filter(({ manifest, state }) => manifest.set?.needs.length === 0 && state === 'ok')
     .map(({ createdAt }) => createdAt.getTime());
-  // every moment up to the next full one is recovered from this one
+  // every moment up to the next full one that is good is recovered from this one
   const until =
     next.length > 0
       ? Math.min(...next)

@@ -77,7 +77,7 @@ function join(
     const label = backup.manifest.set?.label ?? '';
     if (there.has(label) || backup.state === 'forged' || backup.state === 'unsigned') continue;
     const detail = `the repository does not have the set ${label} any more`;
-    Object.assign(backup, { state: 'damaged', detail } satisfies Partial<Backup>);
+    Object.assign(backup, { state: 'damaged', detail, lost: true } satisfies Partial<Backup>);
     catalogue.problems.push(
       wrong(
         'E_CHECKSUM',

@@ -8,16 +8,31 @@ import { quoteOutside } from '../../reporting/neutralise.js';
 export function readVerified(text: string, stanza: string, label: string): void {
   const lines = text.split('\n').map((line) => line.trim());
   const named = lines.includes(`stanza: ${stanza}`);
-  const set = lines.findIndex((line) => line.startsWith(`backup: ${label}, `));
-  const wal = lines.flatMap((line, at) => (line.startsWith('archiveId: ') ? [lines[at + 1] ?? ''] : []));
-  const isValid = set >= 0 && /^backup: [0-9DFI_-]+, status: valid, /.test(lines[set] ?? '');
-  const isWhole = set >= 0 && ALL_THERE.test(lines[set + 1] ?? '') && wal.every((line) => ALL_THERE.test(line));
-  if (named && isValid && isWhole) return;
+  const sets = blocksOf(
+    lines,
+    `backup: ${label}, `,
+    /^backup: [0-9DFI_-]+, status: valid, total files checked: ([1-9][0-9]*), total valid files: \1$/,
+  );
+  const wal = blocksOf(
+    lines,
+    'archiveId: ',
+    /^archiveId: [0-9.-]+, total WAL checked: ([1-9][0-9]*), total valid WAL: \1$/,
+  );
+  // without a word on WAL nothing is known of it
+  const isWhole = sets.length === 1 && wal.length > 0 && [...sets, ...wal].every((one) => one);
+  if (named && isWhole) return;
   const said = lines.filter((line) => /^(status|backup|archiveId|missing):? /.test(line)).join('; ');
   throw new BackupError(
     'E_CHECKSUM',
     `pgBackRest did not find ${label} whole: ${quoteOutside(said === '' ? 'it said nothing' : said, 500)}`,
     'Do not rely on this backup. Take a new one with `backup-type: full`, and check the disk of the repository and who can write there.',
+  );
+}
+
+/** Of each line that begins so, whether it is as it should be and nothing is missing. */
+function blocksOf(lines: readonly string[], start: string, good: RegExp): boolean[] {
+  return lines.flatMap((line, at) =>
+    line.startsWith(start) ? [good.test(line) && ALL_THERE.test(lines[at + 1] ?? '')] : [],
   );
 }
 
