@@ -98,10 +98,21 @@ SQL
   [ "$server_id" = "$system_id" ] || fail E_SOURCE_INVALID 'the server is another one than that of the stanza'
 }
 
-# attend FUNCTION ARGS...: as run, with a sign of life while it goes on: pgBackRest has time-outs of its own, and says nothing for hours
-attend() {
+# begin_sign: sets sign, the process of a sign of life that goes on until end_sign
+begin_sign() {
   while sleep 5 2>/dev/null; do emit waits; done >/dev/null 9>&- &
   sign=$!
+}
+
+# end_sign: where something is taken back signals are ignored, and so they are by what was started there
+end_sign() {
+  kill -KILL "$sign" 2>/dev/null
+  wait "$sign" 2>/dev/null
+}
+
+# attend FUNCTION ARGS...: as run, with a sign of life while it goes on: pgBackRest has time-outs of its own, and says nothing for hours
+attend() {
+  begin_sign
   started $sign
   run "$@"
   attended=$?

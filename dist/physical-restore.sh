@@ -221,13 +221,12 @@ make_space() {
 }
 
 drop_new_cluster() {
-  while sleep 5 2>/dev/null; do emit waits; done >/dev/null 9>&- &
-  sign=$!
+  begin_sign
   rm -rf "$new"
   each_space drop_new_space
   rm -f "$noted"
   end_turn
-  kill $sign
+  end_sign
 }
 drop_new_space() { rm -rf "$3/db_backup_new_$id"; }
 
@@ -284,10 +283,9 @@ swap_cluster() {
 
 # put_back: what undoes a swap at any point
 put_back() {
-  while sleep 5 2>/dev/null; do emit waits; done >/dev/null 9>&- &
-  sign=$!
+  begin_sign
   (back_to_old) >>back.said 2>&1 && put state unchanged
-  kill $sign
+  end_sign
 }
 
 # how_it_runs: sets options and server_log, with which the server was started, also when it does not run any more, and to which it writes

@@ -30,7 +30,8 @@ beforeAll(async () => {
   data = physical.dataDirectory;
   await physical.sql('CREATE TABLE t (n integer PRIMARY KEY)');
   expectBackup(await scene.run());
-  await physical.sql('INSERT INTO t VALUES (1)');
+  // one can recover from the second after the one in which the set ended
+  await physical.sql('SELECT pg_sleep(1.1); INSERT INTO t VALUES (1)');
   target = await physical.sql(`SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`);
   await physical.sql('SELECT pg_sleep(0.01); INSERT INTO t VALUES (2)');
   await physical.sql('SELECT pg_switch_wal()');
