@@ -35,7 +35,7 @@ export function physicalRepository({ stanza, given }: PhysicalSource): Repositor
       }),
     ],
     aim: (facts, about) => aimAt(setsIn(facts, stanza), facts, about),
-    window: (facts) => windowOf(setsIn(facts, stanza), archiveIn(facts), facts.numberOrNull('timeline')),
+    window: (facts) => windowIn(setsIn(facts, stanza), facts),
   };
 }
 
@@ -182,6 +182,13 @@ function madeIn(facts: Facts, stanza: string): MadeSet {
   };
 }
 
+/** The timeline of the live cluster; null where the data directory is none, or one of another cluster, whose timelines mean nothing here. */
+const timelineIn = ({ clusters }: SetRepository, facts: Facts): number | null =>
+  facts.get('system_identifier') === clusters.at(-1)?.systemId ? facts.numberOrNull('timeline') : null;
+
+const windowIn = (repository: SetRepository, facts: Facts): ReturnType<typeof windowOf> =>
+  windowOf(repository, archiveIn(facts), timelineIn(repository, facts));
+
 /** The set from which one recovers to what was asked for, among backups that are to be believed. Throws E_NOT_FOUND. */
 function aimAt(repository: SetRepository, facts: Facts, { backups, backup, restoreTime, now }: AimingAt): Aimed {
   const usable = backups.filter(({ state }) => state === 'ok' || (backup !== null && state !== 'damaged'));
@@ -192,7 +199,7 @@ function aimAt(repository: SetRepository, facts: Facts, { backups, backup, resto
     {
       asked: restoreTime,
       label: backup?.manifest.set?.label ?? null,
-      timeline: facts.numberOrNull('timeline'),
+      timeline: timelineIn(repository, facts),
       now,
     },
   );
