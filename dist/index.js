@@ -4514,7 +4514,7 @@ function physicalRepository({ stanza, given }) {
             }),
         ],
         aim: (facts, about) => aimAt(setsIn(facts, stanza), facts, about),
-        window: (facts) => windowOf(setsIn(facts, stanza), archiveIn(facts), facts.numberOrNull('timeline')),
+        window: (facts) => windowIn(setsIn(facts, stanza), facts),
     };
 }
 /** What the look at the repository has told. Throws E_MANIFEST, E_PERM, E_ARCHIVE. */
@@ -4618,6 +4618,9 @@ function madeIn(facts, stanza) {
         suffix: suffixOf(stanza, label),
     };
 }
+/** The timeline of the live cluster; null where the data directory is none, or one of another cluster, whose timelines mean nothing here. */
+const timelineIn = ({ clusters }, facts) => facts.get('system_identifier') === clusters.at(-1)?.systemId ? facts.numberOrNull('timeline') : null;
+const windowIn = (repository, facts) => windowOf(repository, archiveIn(facts), timelineIn(repository, facts));
 /** The set from which one recovers to what was asked for, among backups that are to be believed. Throws E_NOT_FOUND. */
 function aimAt(repository, facts, { backups, backup, restoreTime, now }) {
     const usable = backups.filter(({ state }) => state === 'ok' || (backup !== null && state !== 'damaged'));
@@ -4625,7 +4628,7 @@ function aimAt(repository, facts, { backups, backup, restoreTime, now }) {
     const chosen = chooseSet({ ...repository, sets: repository.sets.filter(({ label }) => labels.has(label)) }, archiveIn(facts), {
         asked: restoreTime,
         label: backup?.manifest.set?.label ?? null,
-        timeline: facts.numberOrNull('timeline'),
+        timeline: timelineIn(repository, facts),
         now,
     });
     const found = backup ?? usable.find(({ manifest }) => manifest.set?.label === chosen.set.label);
@@ -4715,7 +4718,8 @@ function physicalRestoring(source) {
 }
 function planOf({ stanza }, settings, facts, dump) {
     const cluster = facts.path('cluster');
-    const isThere = facts.get('cluster_version') !== null;
+    const damage = facts.get('cluster_damaged');
+    const isThere = damage !== null || facts.get('system_identifier') !== null;
     const isRunning = facts.get('server_running') !== null;
     refuseOdd(facts, cluster);
     const set = setsIn(facts, stanza).sets.find(({ label }) => label === dump.manifest?.set?.label);
@@ -4723,7 +4727,7 @@ function planOf({ stanza }, settings, facts, dump) {
         throw new errors/* BackupError */.hj('E_NOT_FOUND', `the repository does not have the set of ${dump.file} any more`, 'Choose another backup: `command: list` shows them.');
     }
     checkTimeline(settings, facts, dump, stanza, isRunning);
-    const live = isThere ? (facts.number('cluster_kib') + sum(facts, 'tablespace_kib')) * 1024 : 0;
+    const live = (sum(facts, 'cluster_kib') + sum(facts, 'tablespace_kib')) * 1024;
     const free = facts.numberOrNull('target_free_kib');
     if (free !== null && free * 1024 < set.clusterBytes + settings.minFreeBytes) {
         throw new errors/* BackupError */.hj('E_NOSPACE', `not enough space beside ${(0,neutralise/* quoteOutside */.YM)(cluster, 300)}: ${(0,reporting_format/* formatBytes */.z3)(set.clusterBytes + settings.minFreeBytes)} are needed for the restored cluster, ${(0,reporting_format/* formatBytes */.z3)(free * 1024)} are free`, 'Free some space there, or lower `min-free`: the old data directory stays as the way back, so there must be room for both.');
@@ -4736,7 +4740,7 @@ function planOf({ stanza }, settings, facts, dump) {
             : `the end of the set, ${(0,reporting_format/* formatMoment */.K9)(set.stoppedAt)} UTC`;
     const databases = facts.all('on_server').map(decoded);
     return {
-        state: isThere ? 'sound' : 'missing',
+        state: damage !== null ? 'damaged' : isThere ? 'sound' : 'missing',
         way: 'swap',
         wayInWords: `restored beside ${(0,neutralise/* quoteOutside */.YM)(cluster, 300)} from ${set.label} and recovered to ${moment}; the server is stopped for the swap and the recovery, and everybody is disconnected. The old data directory stays beside it: that is the way back${expected(dump)}`,
         safetyLevel: 'content',
@@ -5268,7 +5272,7 @@ const told_elsewhere_TOLD_ELSEWHERE = [
     ...TOLD_ELSEWHERE.filter((one) => !NOT_HERE.includes(one)),
     'waits',
     ...(0,program/* facts */.Ix)('backrest_version backrest_status archiver_said'),
-    ...(0,program/* facts */.Ix)('cluster cluster_missing cluster_version segment_bytes timeline cluster_state'),
+    ...(0,program/* facts */.Ix)('cluster cluster_missing cluster_damaged cluster_version segment_bytes timeline cluster_state'),
     ...(0,program/* facts */.Ix)('archive_timeout archive_backlog wal_pending'),
     ...(0,program/* facts */.Ix)('wal history made_label made_warnings set_hash expired sets verified_text'),
     ...(0,program/* facts */.Ix)('parent_unwritable cluster_link cluster_mount cluster_kib left_beside server_running unit server_unasked'),
@@ -5329,6 +5333,8 @@ const pgbackrest = {
         __nccwpck_require__.ab + "physical-health.sh",
         __nccwpck_require__.ab + "physical-restore.sh",
         __nccwpck_require__.ab + "physical-scratch.sh",
+        __nccwpck_require__.ab + "physical-server.sh",
+        __nccwpck_require__.ab + "physical-tablespaces.sh",
     ],
     elsewhere: told_elsewhere_TOLD_ELSEWHERE,
 };

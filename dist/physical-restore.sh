@@ -90,14 +90,6 @@ take_turn() {
 
 end_turn() { rm -f "$turn"; }
 
-# is_running: a postmaster is at work in the data directory; sets postmaster
-is_running() {
-  postmaster=''
-  { read -r postmaster <"$cluster/postmaster.pid"; } 2>/dev/null
-  case $postmaster in '' | *[!0-9]*) return 1 ;; esac
-  kill -0 "$postmaster" 2>/dev/null && [ "$(readlink "/proc/$postmaster/cwd" 2>/dev/null)" = "$(cd "$cluster" && pwd -P)" ]
-}
-
 look_at_cluster() {
   arguments "$@"
   enter_physical
@@ -108,7 +100,7 @@ look_at_cluster() {
   if [ -L "$cluster" ]; then put cluster_link "$cluster"; fi
   put target_free_kib "$(free_kib "$parent")"
   for left_beside in "$cluster".db_backup_old_*; do [ ! -d "$left_beside" ] || put left_beside "$left_beside"; done
-  [ -n "$cluster_bin" ] || return 0
+  [ -d "$cluster" ] || return 0
   [ "$(stat -c %d "$cluster" 2>/dev/null)" = "$(stat -c %d "$parent" 2>/dev/null)" ] || put cluster_mount "$cluster"
   put cluster_kib "$(du_kib "$cluster")"
   each_tablespace tell_tablespace
@@ -116,6 +108,10 @@ look_at_cluster() {
   put server_running 1
   unit=$(sed -n 's,.*/\([A-Za-z0-9@._-]*\.service\)$,\1,p' "/proc/$postmaster/cgroup" 2>/dev/null | sed q)
   case $unit in postgres*) put unit "$unit" ;; esac
+  if [ -z "$system_id" ]; then
+    put server_unasked 'its data directory is damaged'
+    return 0
+  fi
   find_postgres
   postgres_environment
   if (ask_sql 'SELECT 1') >/dev/null 2>server.error; then
@@ -131,24 +127,6 @@ FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datid IS NOT NULL AND co
 SQL
   run sql -c 'SET search_path = pg_catalog' -f users.sql >users.facts 2>users.error || return 0
   tell_facts users.facts
-}
-
-# each_tablespace FUNCTION: with the number of each tablespace of the cluster and its place
-each_tablespace() {
-  for space in "$cluster"/pg_tblspc/*; do
-    [ -L "$space" ] || continue
-    place=$(readlink "$space")
-    oid=${space##*/}
-    case $oid in *[!0-9]*) continue ;; esac
-    case $place in /*) "$1" "$oid" "$place" ;; *) fail E_SOURCE_INVALID "$space leads to $place" ;; esac
-  done
-}
-
-tell_tablespace() {
-  put tablespace "$2"
-  [ -w "$2" ] || put parent_unwritable "$2"
-  put tablespace_kib "$(du_kib "$2")"
-  put tablespace_free_kib "$(free_kib "$2")"
 }
 
 # load_cluster NAMED-ARGUMENTS
@@ -167,57 +145,18 @@ load_cluster() {
   spaces_of set.manifest >set.spaces
   undo=drop_new_cluster
   note_spaces
+  server_programs "$major"
+  [ -n "$cluster_bin" ] || fail E_TOOL_MISSING "PostgreSQL $major (postgres, pg_ctl, pg_controldata), which the set is of"
   mkdir -m 700 "$new" || failed E_PERM "cannot make $new"
   maps=''
   each_space make_space
   emit phase restore $((needed_kib * 1024))
-  attend restore_to "$new" 2>restore.said || backrest_failed $? restore.said
+  attend restore_beside 2>restore.said || backrest_failed $? restore.said
   [ -f "$new/global/pg_control" ] || fail E_RESTORE 'pgBackRest ended well, and restored no cluster'
   # so that nothing is fetched by a path that is not there any more, and nothing is archived
   printf "archive_command = '%s'\n" "$hold_command" >>"$new/postgresql.auto.conf" || failed E_RESTORE "cannot write to $new"
   undo=''
   end_turn
-}
-
-# spaces_of FILE: `OID PLACE` of each tablespace of the set that has this list of files
-spaces_of() {
-  sed -n '/^\[backup:target\]$/,/^$/s/^pg_tblspc\/\([0-9]\{1,10\}\)={"path":"\(\/[^"\\]*\)".*/\1 \2/p' "$1"
-}
-
-# note_spaces: of the tablespaces of the set, and of those that the live cluster has besides (`-`): recovery could write into their files when
-# it comes to where they were created. `major MAJOR`, `space OID LIVE PLACE`; LIVE is 1 when something is there now.
-note_spaces() {
-  major=$(sed -n 's/^db-version="\([0-9]*\)"$/\1/p' set.manifest)
-  need_number 'the version of the set' "$major"
-  { cat set.spaces && each_tablespace tell_live_space; } >spaces
-  {
-    echo "major $major"
-    while read -r oid place; do
-      live=0
-      for version in "$place"/PG_"$major"_*; do [ ! -d "$version" ] || live=1; done
-      echo "space $oid $live $place"
-    done <spaces
-  } >"$noted" || failed E_RESTORE "cannot write $noted"
-}
-
-tell_live_space() { cut -d ' ' -f 2- set.spaces | grep -Fqx -e "$2" || echo "- $2"; }
-
-# each_space FUNCTION: with OID, LIVE and PLACE of each that is noted; sets major
-each_space() {
-  [ -f "$noted" ] || return 0
-  while read -r word oid live place; do
-    case $word in
-      major) major=$oid ;;
-      space) "$1" "$oid" "$live" "$place" ;;
-    esac
-  done <"$noted"
-}
-
-# make_space OID LIVE PLACE: where the new one of it goes
-make_space() {
-  [ "$1" != - ] || return 0
-  { mkdir -p "$3" && mkdir -m 700 "$3/db_backup_new_$id"; } || failed E_PERM "cannot make a directory in $3"
-  maps="$maps$1=$3/db_backup_new_$id$newline"
 }
 
 drop_new_cluster() {
@@ -228,21 +167,16 @@ drop_new_cluster() {
   end_turn
   end_sign
 }
-drop_new_space() { rm -rf "$3/db_backup_new_$id"; }
 
-# restore_to DIRECTORY
-restore_to() {
-  set -- --pg1-path="$1" --set="$label" --type="$type" --recovery-option="restore_command=pgbackrest --stanza=$stanza archive-get %f \"%p\""
-  [ "$type" = immediate ] || set -- "$@" --target-timeline="$target_timeline"
-  [ "$type" != time ] || set -- "$@" --target="$target"
-  [ "$type" = default ] || set -- "$@" --target-action=promote
-  [ -z "$jobs" ] || set -- "$@" --process-max="$jobs"
+# restore_beside: into the new data directory
+restore_beside() {
+  set -- --archive-mode=preserve --recovery-option="restore_command=pgbackrest --stanza=$stanza archive-get %f \"%p\""
   while IFS= read -r map; do
     [ -z "$map" ] || set -- "$@" --tablespace-map="$map"
   done <<MAPS
 $maps
 MAPS
-  exec pgbackrest --stanza="$stanza" --log-level-console=off --log-level-stderr=info "$@" restore
+  restore_set "$new" "$@"
 }
 
 # swap_cluster NAMED-ARGUMENTS
@@ -288,15 +222,6 @@ put_back() {
   end_sign
 }
 
-# how_it_runs: sets options and server_log, with which the server was started, also when it does not run any more, and to which it writes
-how_it_runs() {
-  # pg_ctl names the directory anew
-  options=$(sed -n '1{s/^[^ ]* *//;s/"-D" "[^"]*" *//g;p;}' "$cluster/postmaster.opts" 2>/dev/null)
-  is_running || return 0
-  server_log=$(readlink "/proc/$postmaster/fd/2" 2>/dev/null)
-  if [ ! -f "$server_log" ] || [ ! -w "$server_log" ]; then server_log=''; fi
-}
-
 # archive_rest: what was committed until now goes into the repository, as far as that works: after it comes a commit, so that the last
 # moment before it can be recovered as well
 archive_rest() {
@@ -320,136 +245,6 @@ SQL
     waited=$((waited + 1))
   done
   put unarchived "$segment"
-}
-
-stop_server() {
-  is_running || return 0
-  attend "${cluster_bin}pg_ctl" stop -D "$cluster" -m fast -s -w -t 3600 >stop.said 2>&1
-}
-
-# options_for: those of a server that nobody has seen running: Debian has the configuration elsewhere
-options_for() {
-  [ -n "$options" ] || [ -f "$cluster/postgresql.conf" ] || options=$(
-    for file in /etc/postgresql/*/*/postgresql.conf; do
-      if grep -q "^ *data_directory *= *'$cluster'" "$file" 2>/dev/null; then
-        echo "\"-c\" \"config_file=$file\""
-        break
-      fi
-    done
-  )
-}
-
-# find_server: sets cluster_bin and options for what is in the data directory now
-find_server() {
-  options_for
-  read -r major <"$cluster/PG_VERSION"
-  case $major in '' | *[!0-9]*) return 1 ;; esac
-  for folder in "/usr/lib/postgresql/$major/bin/" "/usr/pgsql-$major/bin/" /usr/local/pgsql/bin/; do
-    [ ! -x "${folder}pg_ctl" ] || break
-  done
-  cluster_bin=$folder
-}
-
-# setting NAME: as the server would have it, by its configuration and its command line. They are quoted for a shell, as pg_ctl hands them on.
-setting() { (sh -c "exec \"${cluster_bin}postgres\" -D \"$cluster\" $options -C $1") 2>/dev/null; }
-
-# start_server: as it ran before. What it says until it has a log of its own is in ours.
-start_server() {
-  find_server
-  own_log=${server_log:-$cluster/db_backup_start.log}
-  said_before=$(size_of "$own_log" 2>/dev/null)
-  attend begin_server
-}
-
-# begin_server: with the environment of a login, and no password of ours
-begin_server() {
-  unset PGPASSWORD PGOPTIONS PGCONNECT_TIMEOUT PGAPPNAME PGCLIENTENCODING LC_ALL TZ
-  [ -z "$login_locale" ] || export LC_ALL="$login_locale"
-  [ -z "$login_zone" ] || export TZ="$login_zone"
-  exec "${cluster_bin}pg_ctl" start -D "$cluster" -l "$own_log" -s -W ${options:+-o "$options"} </dev/null >/dev/null 2>&1 3>&- 7>&- 8>&-
-}
-
-# server_status: as the postmaster has it in its file for pg_ctl
-server_status() { sed -n '8s/ *$//p' "$cluster/postmaster.pid" 2>/dev/null; }
-
-# is_up: with a server that has come as far as to recover
-is_up() {
-  is_running || return 1
-  case $(server_status) in ready | standby) ;; *) return 1 ;; esac
-}
-
-# server_said: since it was started, without the refusals of those who look whether it is up
-server_said() {
-  tail -c "+$((${said_before:-0} + 1))" "$own_log" 2>/dev/null | grep -a 'FATAL\|PANIC\|ERROR' | grep -av 'the database system is\|not yet accepting' |
-    tail -n 4 | tr -cd '\12\40-\176\200-\377' | dd bs=2048 count=1 2>/dev/null
-}
-
-# await_recovery: the control file says it, whatever role or database there is in that time. It came with the set, and says from the beginning
-# that the cluster is in production: so it is believed only after the postmaster has said in its own file that recovery had begun, or is over.
-await_recovery() {
-  gone=0
-  until is_up && [ "$("${cluster_bin}pg_controldata" -D "$cluster" 2>/dev/null | sed -n 's/^Database cluster state: *//p')" = 'in production' ]; do
-    if is_running; then gone=0; else gone=$((gone + 1)); fi
-    [ $gone -lt 10 ] || fail E_RESTORE "the server ended while it recovered: $(server_said)"
-    emit waits
-    sleep 0.5 2>/dev/null || sleep 1
-  done
-}
-
-# check_recovered: what was reached, as the server tells it, before anybody else writes. Its control file knows the new timeline only after
-# the next checkpoint.
-check_recovered() {
-  find_postgres
-  postgres_environment
-  cat >reached.sql <<SQL
-SELECT 'recovered_timeline ' || ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint;
-SELECT 'recovered_lsn ' || encode(convert_to(coalesce(pg_last_wal_replay_lsn()::text, ''), 'UTF8'), 'hex');
-SELECT 'recovered_at ' || encode(convert_to(coalesce(to_char(pg_last_xact_replay_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), ''), 'UTF8'), 'hex');
-SELECT 'holds_archive ' || (current_setting('archive_command') = '$hold_command');
-SQL
-  tries=0
-  until (sql -c 'SET search_path = pg_catalog' -f reached.sql) >reached.facts 2>reached.error; do
-    tries=$((tries + 1))
-    [ $tries -lt 20 ] || break
-    sleep 0.5 2>/dev/null || sleep 1
-  done
-  if [ $tries -lt 20 ]; then tell_facts reached.facts; else
-    is_running || fail E_RESTORE "the restored server ended: $(server_said)"
-    # the role or the database of the URL may be younger than the moment
-    put unreached "$(tail -n 1 reached.error)"
-  fi
-}
-
-# swap_space OID LIVE PLACE: what is there goes aside, what is new gets in, and the link of the cluster leads to the place
-swap_space() {
-  aside=$3/db_backup_old_$id waiting=$3/db_backup_new_$id
-  for version in "$3"/PG_"$major"_*; do
-    [ -d "$version" ] || continue
-    [ -d "$aside" ] || mkdir -m 700 "$aside" || failed E_RESTORE "cannot make $aside"
-    mv "$version" "$aside/" || failed E_RESTORE "$version could not be moved"
-  done
-  [ "$1" != - ] || return 0
-  for version in "$waiting"/PG_*; do
-    if [ -d "$version" ]; then mv "$version" "$3/" || failed E_RESTORE "$version could not be moved"; fi
-  done
-  rmdir "$waiting" 2>/dev/null
-  ln -sfn "$3" "$cluster/pg_tblspc/$1" || failed E_RESTORE "the link $cluster/pg_tblspc/$1 could not be set"
-}
-
-# space_back OID LIVE PLACE: as often as need be
-space_back() {
-  aside=$3/db_backup_old_$id
-  if [ "$2" = 0 ]; then
-    for version in "$3"/PG_"$major"_*; do
-      if [ -d "$version" ]; then rm -rf "$version" || exit 1; fi
-    done
-  fi
-  for version in "$aside"/PG_*; do
-    [ -d "$version" ] || continue
-    { rm -rf "${3:?}/${version##*/}" && mv "$version" "$3/"; } || exit 1
-  done
-  if [ -d "$aside" ]; then rmdir "$aside"; fi
-  drop_new_space "$@"
 }
 
 # back_to_old: from whatever point: the old directory is live again, and runs when it did
@@ -500,12 +295,6 @@ settle_cluster() {
   each_space tell_old_space
   rm -f "$noted"
   end_turn
-}
-
-# tell_old_space OID LIVE PLACE
-tell_old_space() {
-  rmdir "$3/db_backup_old_$id" 2>/dev/null
-  [ ! -d "$3/db_backup_old_$id" ] || put old_directory "$3/db_backup_old_$id"
 }
 
 # release_hold: the server archives as it is configured, from the next segment on

@@ -42,7 +42,7 @@ try_scratch() {
   chmod 500 "$scratch_dir/data/pg_tblspc" || failed E_PERM "cannot write to $scratch_dir"
   live_cluster=$cluster cluster=$scratch_dir/data server_log=$scratch_dir/log options=''
   find_server
-  [ -x "${cluster_bin}pg_ctl" ] || fail E_TOOL_MISSING 'pg_ctl'
+  [ -n "$cluster_bin" ] || fail E_TOOL_MISSING "PostgreSQL $major (postgres, pg_ctl)"
   scratch_configuration
   options="\"-c\" \"config_file=$scratch_dir/postgresql.conf\" $(scratch_options)"
   emit phase recovery 0
@@ -65,12 +65,7 @@ need_in_set() {
 }
 
 restore_scratch() {
-  set -- --pg1-path="$scratch_dir/data" --set="$label" --type="$type" --archive-mode=off --tablespace-map-all="$scratch_dir/spaces"
-  [ "$type" = immediate ] || set -- "$@" --target-timeline="$target_timeline"
-  [ "$type" != time ] || set -- "$@" --target="$target"
-  [ "$type" = default ] || set -- "$@" --target-action=promote
-  [ -z "$jobs" ] || set -- "$@" --process-max="$jobs"
-  exec pgbackrest --stanza="$stanza" --log-level-console=off --log-level-stderr=info "$@" restore
+  restore_set "$scratch_dir/data" --archive-mode=off --reset-recovery-option --reset-tablespace-map --tablespace-map-all="$scratch_dir/spaces"
 }
 
 scratch_configuration() {
@@ -103,7 +98,7 @@ drop_scratch_cluster() {
 
 # stop_scratch: nothing of it is needed any more
 stop_scratch() {
-  [ "$(readlink "/proc/$scratch_master/cwd")" = "$(cd "$scratch_dir/data" && pwd -P)" ] || return 0
+  works_in "$scratch_master" "$scratch_dir/data" || return 0
   kill -QUIT "$scratch_master"
   for _ in 1 2 3 4 5 6 7 8 9 10; do
     alive "$scratch_master" || return 0

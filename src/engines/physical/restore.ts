@@ -53,7 +53,8 @@ export function physicalRestoring(source: PhysicalSource): Restoring {
 
 function planOf({ stanza }: PhysicalSource, settings: Settings, facts: Facts, dump: Dump): TargetPlan {
   const cluster = facts.path('cluster');
-  const isThere = facts.get('cluster_version') !== null;
+  const damage = facts.get('cluster_damaged');
+  const isThere = damage !== null || facts.get('system_identifier') !== null;
   const isRunning = facts.get('server_running') !== null;
   refuseOdd(facts, cluster);
   const set = setsIn(facts, stanza).sets.find(({ label }) => label === dump.manifest?.set?.label);
@@ -65,7 +66,7 @@ function planOf({ stanza }: PhysicalSource, settings: Settings, facts: Facts, du
     );
   }
   checkTimeline(settings, facts, dump, stanza, isRunning);
-  const live = isThere ? (facts.number('cluster_kib') + sum(facts, 'tablespace_kib')) * 1024 : 0;
+  const live = (sum(facts, 'cluster_kib') + sum(facts, 'tablespace_kib')) * 1024;
   const free = facts.numberOrNull('target_free_kib');
   if (free !== null && free * 1024 < set.clusterBytes + settings.minFreeBytes) {
     throw new BackupError(
@@ -83,7 +84,7 @@ function planOf({ stanza }: PhysicalSource, settings: Settings, facts: Facts, du
         : `the end of the set, ${formatMoment(set.stoppedAt)} UTC`;
   const databases = facts.all('on_server').map(decoded);
   return {
-    state: isThere ? 'sound' : 'missing',
+    state: damage !== null ? 'damaged' : isThere ? 'sound' : 'missing',
     way: 'swap',
     wayInWords: `restored beside ${quoteOutside(cluster, 300)} from ${set.label} and recovered to ${moment}; the server is stopped for the swap and the recovery, and everybody is disconnected. The old data directory stays beside it: that is the way back${expected(dump)}`,
     safetyLevel: 'content',

@@ -11,7 +11,7 @@ export const TOLD_ELSEWHERE: readonly string[] = [
   ...BY_POSTGRES.filter((one) => !NOT_HERE.includes(one)),
   'waits',
   ...facts('backrest_version backrest_status archiver_said'),
-  ...facts('cluster cluster_missing cluster_version segment_bytes timeline cluster_state'),
+  ...facts('cluster cluster_missing cluster_damaged cluster_version segment_bytes timeline cluster_state'),
   ...facts('archive_timeout archive_backlog wal_pending'),
   ...facts('wal history made_label made_warnings set_hash expired sets verified_text'),
   ...facts('parent_unwritable cluster_link cluster_mount cluster_kib left_beside server_running unit server_unasked'),

@@ -82,7 +82,7 @@ look_physical() {
 
 # look_at_server: that the server of `database` is the one of the stanza, and what it says of itself
 look_at_server() {
-  [ -n "$cluster_bin" ] || fail E_SOURCE_MISSING "$cluster is no data directory of PostgreSQL"
+  [ -n "$system_id" ] || fail E_SOURCE_MISSING "$cluster is no data directory of PostgreSQL, or a damaged one"
   find_postgres
   postgres_environment
   cat >server.sql <<SQL

@@ -4,7 +4,7 @@
 # All of it runs as the owner of the cluster, never as root: what root writes in a repository, the server can not read any more, and its
 # archiving ends. pgBackRest is told all on its command line, since sudo hands on no environment; its secrets are in its configuration
 # file, which it reads by itself. It logs to stderr, and prints what it was asked for on stdout.
-cluster='' system_id=''
+cluster='' cluster_major='' cluster_bin='' system_id='' segment_bytes='' timeline=''
 
 # What a server has for us besides (postgres.sh)
 postgres_fact="$postgres_fact|(archive_timeout|archive_backlog) [0-9]+|wal_pending (true|false)"
@@ -15,6 +15,20 @@ backrest() { exec pgbackrest --stanza="$stanza" --log-level-console=off --log-le
 
 # quiet_backrest COMMAND ARGS...: the same where nobody waits to hear how far it is
 quiet_backrest() { exec pgbackrest --stanza="$stanza" --log-level-console=off --log-level-stderr=warn "$@"; }
+
+# restore_set DIRECTORY OPTION...: the set `label`, recovered to what is asked for. What the configuration says of restores is for those by
+# hand: with it, databases would be left out, or links followed to what is live.
+restore_set() {
+  directory=$1
+  shift
+  set -- --pg1-path="$directory" --set="$label" --type="$type" --no-delta --no-link-all --reset-link-map --reset-db-include \
+    --reset-db-exclude "$@"
+  [ "$type" = immediate ] || set -- "$@" --target-timeline="$target_timeline"
+  [ "$type" != time ] || set -- "$@" --target="$target"
+  [ "$type" = default ] || set -- "$@" --target-action=promote
+  [ -z "$jobs" ] || set -- "$@" --process-max="$jobs"
+  backrest "$@" restore
+}
 
 # enter_physical: into a folder of our own, with the tools
 enter_physical() {
@@ -52,9 +66,9 @@ read_repository() {
 }
 
 # find_cluster: where pgBackRest finds the cluster of the stanza, and what its control file says, which needs no server. Sets cluster,
-# cluster_bin, system_id, segment_bytes and timeline, empty where there is no cluster.
+# cluster_major, cluster_bin, system_id, segment_bytes and timeline; the last three are empty where there is no cluster, or a damaged one.
 find_cluster() {
-  segment_bytes='' timeline='' cluster_bin='' system_id=''
+  segment_bytes='' timeline='' cluster_major='' cluster_bin='' system_id=''
   # of its commands that take the path of the cluster this one does the least: there is no such segment
   (exec pgbackrest --stanza="$stanza" --log-level-console=off --log-level-stderr=info \
     archive-get 00000000000000000000000A "$(pwd -P)/no-segment") >cluster.said 2>&1
@@ -76,25 +90,50 @@ find_cluster() {
     return
   fi
   [ -O "$cluster" ] || fail E_PERM "$cluster does not belong to $my_name"
-  read -r cluster_major <"$cluster/PG_VERSION" || fail E_SOURCE_INVALID "$cluster/PG_VERSION cannot be read"
-  case $cluster_major in '' | *[!0-9]*) fail E_SOURCE_INVALID "$cluster/PG_VERSION does not hold a version" ;; esac
-  for folder in "/usr/lib/postgresql/$cluster_major/bin/" "/usr/pgsql-$cluster_major/bin/" /usr/local/pgsql/bin/; do
-    [ -x "${folder}pg_controldata" ] || continue
-    run "${folder}pg_controldata" -D "$cluster" >control 2>control.error || continue
-    cluster_bin=$folder
-    break
-  done
-  [ -n "$cluster_bin" ] || fail E_TOOL_MISSING "PostgreSQL $cluster_major (pg_controldata)"
+  { read -r cluster_major <"$cluster/PG_VERSION"; } 2>/dev/null
+  case $cluster_major in
+    '' | *[!0-9]* | ????*)
+      put cluster_damaged "$cluster/PG_VERSION does not name a version from 10 on"
+      return
+      ;;
+  esac
+  server_programs "$cluster_major"
+  [ -n "$cluster_bin" ] || fail E_TOOL_MISSING "PostgreSQL $cluster_major (postgres, pg_ctl, pg_controldata)"
+  put cluster_version "$cluster_major"
+  run "${cluster_bin}pg_controldata" -D "$cluster" >control 2>control.error || {
+    put cluster_damaged "$(tail -n 1 control.error)"
+    return
+  }
+  # it reads on, whatever it has found
+  if grep -q '^WARNING' control; then
+    put cluster_damaged "$cluster/global/pg_control: $(grep '^WARNING' control | sed q)"
+    return
+  fi
   system_id=$(control 'Database system identifier') segment_bytes=$(control 'Bytes per WAL segment')
   timeline=$(control "Latest checkpoint's TimeLineID")
   need_number system_id "$system_id"
   need_number segment_bytes "$segment_bytes"
   need_number timeline "$timeline"
-  put cluster_version "$cluster_major"
   put system_identifier "$system_id"
   put segment_bytes "$segment_bytes"
   put timeline "$timeline"
   put cluster_state "$(control 'Database cluster state')"
+}
+
+# works_in PID DIRECTORY: the process is there, and at work in that directory, as a postmaster is in its data directory
+works_in() { there=$(readlink "/proc/$1/cwd" 2>/dev/null) && [ "$there" = "$(cd "$2" 2>/dev/null && pwd -P)" ]; }
+
+# server_programs MAJOR: sets cluster_bin, the folder of the programs of a server of that version; empty where there are none
+server_programs() {
+  cluster_bin=''
+  for folder in "/usr/lib/postgresql/$1/bin/" "/usr/pgsql-$1/bin/" /usr/local/pgsql/bin/ /usr/bin/; do
+    case $("${folder}postgres" --version 2>/dev/null) in
+      "postgres (PostgreSQL) $1".* | "postgres (PostgreSQL) $1"[a-z]*) ;;
+      *) continue ;;
+    esac
+    cluster_bin=$folder
+    return
+  done
 }
 
 # control FIELD: of what pg_controldata said
